@@ -1,0 +1,186 @@
+//! What can be sent: [`ToArg`] for one argument, [`ToArgs`] for any number of them.
+//!
+//! The type decides: a `&str` is one argument, a `Vec<&str>` several. Bytes (`&[u8]`, `Vec<u8>`, `[u8; N]`) are always
+//! one. Implementations for the types of the standard library are in the submodules.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::args::Args;
+
+mod many;
+mod single;
+
+pub use many::{Each, each};
+
+/// A value that is sent as exactly one argument.
+///
+/// ```
+/// use typedis_core::{ArgError, ArgWriter, ToArg, ToArgs, Args};
+///
+/// struct UserKey(u64);
+///
+/// impl ToArg for UserKey {
+///     fn write_arg(&self, out: &mut ArgWriter<'_>) -> Result<(), ArgError> {
+///         out.text("user:");
+///         out.integer(self.0);
+///         Ok(())
+///     }
+/// }
+/// impl ToArgs for UserKey {
+///     fn write_args(&self, out: &mut Args) {
+///         out.item(self);
+///     }
+/// }
+/// ```
+///
+/// `#[derive(ToRedis)]` on a newtype or on an enum of unit variants writes both.
+///
+/// There is no implementation for `bool`: the servers know no truth value in arguments, and `1`, `true` and `yes` are
+/// all in use. Send the word that is meant.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be sent as one argument",
+    note = "strings, bytes, numbers and `Json<T>` can; for several values at once use a method that takes a list; \
+            `bool` has no form of its own on the server: send the number or word that is meant"
+)]
+pub trait ToArg {
+    /// Writes the argument; what several calls on `out` write is joined.
+    ///
+    /// # Errors
+    /// Whatever makes the value impossible to send, such as NaN. The command is then refused with this error, and
+    /// nothing of it is sent.
+    fn write_arg(&self, out: &mut ArgWriter<'_>) -> Result<(), ArgError>;
+
+    /// Writes a slice of values as arguments: one each, except for bytes, of which a slice is one argument.
+    #[doc(hidden)]
+    fn write_slice(slice: &[Self], out: &mut Args)
+    where
+        Self: Sized,
+    {
+        for item in slice {
+            out.item(item);
+        }
+    }
+}
+
+/// A value that is sent as any number of arguments, none included: a single value, an array, a slice, a `Vec`, a set,
+/// or [`each`] of an iterator.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be sent as arguments",
+    note = "single values, arrays, slices, `Vec`s, sets and `each(iterator)` can"
+)]
+pub trait ToArgs {
+    /// Writes the arguments in order, each with [`Args::item`].
+    fn write_args(&self, out: &mut Args);
+}
+
+/// Why a value cannot be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArgError(Cow<'static, str>);
+
+impl ArgError {
+    /// An error that says what is wrong with the value, such as `"NaN is no score"`.
+    pub fn new(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self(reason.into())
+    }
+}
+
+impl fmt::Display for ArgError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ArgError {}
+
+/// Receives the bytes of one argument.
+#[derive(Debug)]
+pub struct ArgWriter<'a> {
+    buffer: &'a mut crate::args::Buffer,
+    /// Where the argument starts, its length line included.
+    start: usize,
+    /// Where its data starts; equals `start` until something has been written.
+    data: usize,
+}
+
+impl<'a> ArgWriter<'a> {
+    pub(crate) fn new(buffer: &'a mut crate::args::Buffer) -> Self {
+        let start = buffer.len();
+        Self { buffer, start, data: start }
+    }
+
+    /// Appends bytes.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        if self.data == self.start {
+            crate::resp::encode::bulk_header(self.buffer, bytes.len());
+            self.data = self.buffer.len();
+            self.buffer.extend_from_slice(bytes);
+        } else {
+            self.buffer.extend_from_slice(bytes);
+            self.rewrite_header();
+        }
+    }
+
+    /// Appends text.
+    pub fn text(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
+    }
+
+    /// Appends an integer in decimal digits.
+    pub fn integer(&mut self, value: impl itoa::Integer) {
+        self.text(itoa::Buffer::new().format(value));
+    }
+
+    /// Appends a float in the shortest form that reads back as the same number.
+    ///
+    /// # Errors
+    /// NaN, which no command takes for a number.
+    pub fn float(&mut self, value: f64) -> Result<(), ArgError> {
+        if value.is_nan() {
+            return Err(ArgError::new("NaN is not a number that a server accepts"));
+        }
+        match value {
+            f64::INFINITY => self.text("inf"),
+            f64::NEG_INFINITY => self.text("-inf"),
+            _ => self.text(zmij::Buffer::new().format_finite(value)),
+        }
+        Ok(())
+    }
+
+    /// How many bytes the argument has so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.buffer.len() - self.data
+    }
+
+    /// Whether nothing has been written.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Ends the argument with its line break; one that was never written to is the empty string.
+    pub(crate) fn finish(mut self) -> usize {
+        if self.data == self.start {
+            self.bytes(b"");
+        }
+        let len = self.len();
+        self.buffer.extend_from_slice(b"\r\n");
+        len
+    }
+
+    /// Replaces the length line after a second write; its digits may have become more.
+    fn rewrite_header(&mut self) {
+        let mut header = crate::args::Buffer::new();
+        crate::resp::encode::bulk_header(&mut header, self.len());
+        let grown = header.len() - (self.data - self.start);
+        self.buffer.resize(self.buffer.len() + grown, 0);
+        if let Some(tail) = self.buffer.get_mut(self.start..) {
+            tail.rotate_right(grown);
+            if let Some(place) = tail.get_mut(..header.len()) {
+                place.copy_from_slice(&header);
+            }
+        }
+        self.data = self.start + header.len();
+    }
+}

@@ -1,0 +1,75 @@
+//! An error that the server answered.
+
+use std::fmt;
+
+/// An error reply: a code such as `WRONGTYPE`, and a message.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ServerError {
+    text: Box<str>,
+    code: usize,
+}
+
+/// Codes of refusals that pass: the command was not carried out, and the same one may succeed a moment later.
+const TRANSIENT: [&str; 5] = ["LOADING", "TRYAGAIN", "MASTERDOWN", "CLUSTERDOWN", "BUSY"];
+
+impl ServerError {
+    /// Reads the line of an error reply, without its `-` and line break.
+    #[must_use]
+    pub fn new(line: &str) -> Self {
+        let word = line.split(' ').next().unwrap_or_default();
+        // Modules answer errors without a code (`Index already exists`, `CMS: key does not exist`).
+        let is_code = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+        Self { text: line.into(), code: if is_code { word.len() } else { 0 } }
+    }
+
+    /// The code: `WRONGTYPE`, `NOAUTH`, `ERR`; empty where the server gave none.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        self.text.get(..self.code).unwrap_or_default()
+    }
+
+    /// The message after the code. It may quote keys and values: think before you log it.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        self.text.get(self.code..).unwrap_or_default().trim_start()
+    }
+
+    /// Whether the server refused before carrying anything out, for a reason that passes.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        TRANSIENT.contains(&self.code())
+    }
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.text, f)
+    }
+}
+
+impl std::error::Error for ServerError {}
+
+#[cfg(test)]
+mod tests {
+    use super::ServerError;
+
+    #[test]
+    fn a_code_is_one_word_in_upper_case() {
+        let error = ServerError::new("WRONGTYPE Operation against a key");
+        assert_eq!((error.code(), error.message()), ("WRONGTYPE", "Operation against a key"));
+    }
+
+    #[test]
+    fn module_errors_have_no_code() {
+        for line in ["Index already exists", "CMS: key does not exist", "Not found", ""] {
+            let error = ServerError::new(line);
+            assert_eq!((error.code(), error.message()), ("", line));
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! The engine of typedis: what every command of the `typedis` crate runs on. It knows no command by name.
+//!
+//! # Layout
+//!
+//! - `resp/`: bytes to frames and words to bytes, pure functions
+//! - [`arg`], [`records`], [`args`]: what can be sent, and the command while it is built
+//! - [`from_redis`], [`value`], [`frame`]: what can be received
+//! - [`command`], [`request`]: the fixed facts of a command, and how it is issued
+//! - [`error`]: what can go wrong
+
+pub mod arg;
+pub mod args;
+pub mod command;
+pub mod error;
+pub mod frame;
+pub mod from_redis;
+pub mod records;
+pub mod request;
+mod resp;
+pub mod value;
+
+pub use arg::{ArgError, ArgWriter, Each, ToArg, ToArgs, each};
+pub use args::{Args, Block, BlockLimit, Keys};
+pub use command::{CommandInfo, RequestPolicy, ResponsePolicy, StateChange};
+pub use error::{Error, ErrorKind, Phase, Result, ServerError};
+pub use frame::Frame;
+pub use from_redis::{DecodeError, FromRedis, Reply};
+pub use records::{Fits, Key, Number, Record, Text, ToRecords};
+pub use request::{AllowsBlocking, AllowsState, Execute, Request, Sink, Target};
+pub use value::Value;

@@ -1,0 +1,151 @@
+//! How a command is issued: [`Target`] is what has command methods, [`Request`] what they return.
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crate::args::{Args, Keys};
+use crate::command::CommandInfo;
+use crate::error::{Error, Result};
+
+/// Something that has command methods: a connection, a pool, a pipeline, a queued command of a pipeline.
+///
+/// The group traits (`StringCommands` and so on) are implemented for every target, so that the same method works on
+/// all of them.
+#[diagnostic::on_unimplemented(message = "`{Self}` has no command methods")]
+pub trait Target: Sized {
+    /// What the commands are handed to.
+    type Sink: Sink;
+
+    /// Gives up the target for its sink, with everything that was queued on it so far.
+    fn into_sink(self) -> Self::Sink;
+}
+
+/// Where commands go.
+pub trait Sink: Sized {
+    /// The state of an execution in progress.
+    type Pending: Unpin;
+
+    /// What is to be noted of each command's keys.
+    fn keys(&self) -> Keys {
+        Keys::Ignored
+    }
+}
+
+/// A sink whose requests can be awaited.
+#[diagnostic::on_unimplemented(
+    message = "this command cannot be awaited on its own: `{Self}` only collects it",
+    note = "a detached command is executed by `conn.command(..)`, or by pushing it to a `Batch`"
+)]
+pub trait Execute<R>: Sink {
+    /// What awaiting gives.
+    type Output;
+
+    /// Hands the command over. It need not have been sent when this returns.
+    fn begin(self, args: Args) -> Self::Pending;
+
+    /// Drives the execution.
+    fn poll(pending: &mut Self::Pending, cx: &mut Context<'_>) -> Poll<Result<Self::Output>>;
+}
+
+/// A sink that may be given commands that block.
+#[diagnostic::on_unimplemented(
+    message = "this command can block, and `{Self}` shares its socket with others, who would have to wait",
+    label = "blocks",
+    note = "call it on a `Pool`, which leases a socket for it, or on an `Exclusive` (`pool.exclusive().await?`)"
+)]
+pub trait AllowsBlocking {}
+
+/// A sink that may be given commands that change the state of its connection.
+#[diagnostic::on_unimplemented(
+    message = "this command changes its connection's state, and `{Self}` shares its socket with others",
+    label = "changes the connection",
+    note = "the database and the name are part of the configuration (`redis://host/5?name=worker`); for anything else take \
+            an `Exclusive` (`pool.exclusive().await?`)"
+)]
+pub trait AllowsState {}
+
+/// A command that has not been sent: a future on a connection or pool, another link of the chain in a pipeline.
+///
+/// Nothing happens before the first poll, or [`Request::send`].
+#[must_use = "a request does nothing until it is awaited or sent"]
+pub struct Request<S: Sink, R> {
+    state: State<S>,
+    reply: PhantomData<fn() -> R>,
+}
+
+enum State<S: Sink> {
+    Building(S, Args),
+    Pending(S::Pending),
+    Done,
+}
+
+impl<S: Sink, R> Unpin for Request<S, R> {}
+
+impl<S: Sink, R> std::fmt::Debug for Request<S, R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let state = match &self.state {
+            // Arguments may be secrets.
+            State::Building(_, args) => args.info().name,
+            State::Pending(_) => "pending",
+            State::Done => "done",
+        };
+        f.debug_tuple("Request").field(&state).finish()
+    }
+}
+
+impl<S: Sink, R> Request<S, R> {
+    /// Starts a command on a target and writes its required arguments.
+    pub fn new<T: Target<Sink = S>>(target: T, info: &'static CommandInfo, write: impl FnOnce(&mut Args)) -> Self {
+        let sink = target.into_sink();
+        let mut args = Args::new(info, sink.keys());
+        write(&mut args);
+        Self { state: State::Building(sink, args), reply: PhantomData }
+    }
+
+    /// A request of a command that was built already.
+    pub fn from_args(sink: S, args: Args) -> Self {
+        Self { state: State::Building(sink, args), reply: PhantomData }
+    }
+
+    /// Changes the arguments; for option builders. A request that was sent already stays as it is.
+    pub fn edit(&mut self, write: impl FnOnce(&mut Args)) {
+        if let State::Building(_, args) = &mut self.state {
+            write(args);
+        }
+    }
+
+    /// The same command with another type of reply; for option builders.
+    pub fn with_reply<R2>(self) -> Request<S, R2> {
+        Request { state: self.state, reply: PhantomData }
+    }
+
+    /// Takes the request apart, unless it was sent.
+    pub(crate) fn into_parts(self) -> Option<(S, Args)> {
+        match self.state {
+            State::Building(sink, args) => Some((sink, args)),
+            State::Pending(_) | State::Done => None,
+        }
+    }
+}
+
+impl<S: Execute<R>, R> Future for Request<S, R> {
+    type Output = Result<S::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let State::Building(..) = self.state
+            && let State::Building(sink, args) = std::mem::replace(&mut self.state, State::Done)
+        {
+            self.state = State::Pending(sink.begin(args));
+        }
+        let State::Pending(pending) = &mut self.state else {
+            return Poll::Ready(Err(Error::usage("this request was awaited to its end already")));
+        };
+        let output = S::poll(pending, cx);
+        if output.is_ready() {
+            self.state = State::Done;
+        }
+        output
+    }
+}
