@@ -29,6 +29,7 @@ pub struct Args {
     error: Option<Error>,
     longest: Longest,
     block: Option<Block>,
+    deadline: Option<std::time::Duration>,
 }
 
 /// Where a part begins; it ends where the next one begins.
@@ -85,6 +86,7 @@ impl Args {
             error: None,
             longest: Longest::default(),
             block: None,
+            deadline: None,
         }
     }
 
@@ -92,6 +94,17 @@ impl Args {
     #[must_use]
     pub fn info(&self) -> &'static CommandInfo {
         self.info
+    }
+
+    /// Writes the arguments of another command, without its name.
+    pub(crate) fn append_from(&mut self, other: &Self) {
+        self.bytes.extend_from_slice(other.bytes.get(other.info.header.len()..).unwrap_or_default());
+        self.words += other.words - other.info.words;
+    }
+
+    /// Replaces what is known of the command, for raw ones.
+    pub(crate) fn set_info(&mut self, info: &'static CommandInfo) {
+        self.info = info;
     }
 
     /// Writes a literal word.
@@ -241,6 +254,26 @@ impl Args {
         self.block
     }
 
+    /// Bounds this one call instead of the configured timeout.
+    pub fn set_deadline(&mut self, deadline: std::time::Duration) {
+        self.deadline = Some(deadline);
+    }
+
+    pub(crate) fn deadline(&self) -> Option<std::time::Duration> {
+        self.deadline
+    }
+
+    /// Why it cannot go over a socket that others share.
+    pub(crate) fn needs_own_socket(&self) -> Option<&'static str> {
+        if self.block.is_some() || self.info.blocking {
+            Some("it can block, and others share this socket; call it on a pool or an exclusive connection")
+        } else if self.info.state.is_some() {
+            Some("it changes its connection's state, and others share this socket; call it on an exclusive connection")
+        } else {
+            None
+        }
+    }
+
     /// The words, each as its bytes; for tests and logs of a user's own.
     #[must_use]
     pub fn to_words(&self) -> Vec<Vec<u8>> {
@@ -266,11 +299,6 @@ impl Args {
             ))).of_argument(name));
         }
         self.error.take().map(|error| error.of_command(self.name()))
-    }
-
-    /// The longest argument: its name and length in bytes.
-    pub(crate) fn longest(&self) -> (&'static str, usize) {
-        (self.longest.name, self.longest.len)
     }
 
     /// How many bytes [`Args::write_to`] appends, at most.

@@ -54,6 +54,10 @@ pub enum ErrorKind {
     Protocol(Cow<'static, str>),
     /// A watched key was changed by somebody else: EXEC did nothing.
     WatchedKeyChanged,
+    /// A command of a transaction was refused when it was queued, so EXEC executed none of them.
+    TransactionAborted(ServerError),
+    /// An error of a user's own, handed through.
+    Custom(Box<dyn std::error::Error + Send + Sync>),
     /// A command cannot be used in this way; the text says how it can.
     Usage(Cow<'static, str>),
     /// The connection or pool was closed by its owner.
@@ -144,7 +148,7 @@ impl Error {
     #[must_use]
     pub fn server(&self) -> Option<&ServerError> {
         match &self.0.kind {
-            ErrorKind::Server(error) | ErrorKind::Handshake(error) => Some(error),
+            ErrorKind::Server(error) | ErrorKind::Handshake(error) | ErrorKind::TransactionAborted(error) => Some(error),
             _ => None,
         }
     }
@@ -187,6 +191,11 @@ impl Error {
     #[must_use]
     pub fn into_reply(self) -> Option<crate::Value> {
         self.0.reply.and_then(|frame| frame.to_value().ok())
+    }
+
+    /// An error of a user's own, to be handed through the closure of [`Pool::watch`](crate::Pool::watch).
+    pub fn custom(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::new(ErrorKind::Custom(error.into()), Phase::NotSent)
     }
 
     pub(crate) fn argument(reason: ArgError) -> Self {
@@ -272,6 +281,8 @@ impl fmt::Display for ErrorKind {
             Self::Decode(error) => write!(f, "the reply does not fit: {error}"),
             Self::Protocol(text) => write!(f, "protocol error, the connection was closed: {text}"),
             Self::WatchedKeyChanged => f.write_str("a watched key was changed by somebody else; the transaction did nothing"),
+            Self::TransactionAborted(error) => write!(f, "{error}; the whole transaction was refused"),
+            Self::Custom(error) => write!(f, "{error}"),
             Self::Usage(text) => f.write_str(text),
             Self::Closed => f.write_str("the connection was closed by its owner"),
         }
@@ -294,7 +305,8 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0.kind {
             ErrorKind::Connect(error) | ErrorKind::ConnectionLost(error) => Some(error),
-            ErrorKind::Server(error) | ErrorKind::Handshake(error) => Some(error),
+            ErrorKind::Server(error) | ErrorKind::Handshake(error) | ErrorKind::TransactionAborted(error) => Some(error),
+            ErrorKind::Custom(error) => Some(&**error),
             ErrorKind::Decode(error) => Some(error),
             ErrorKind::Argument(error) => Some(error),
             _ => None,

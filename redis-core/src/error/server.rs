@@ -34,6 +34,12 @@ impl ServerError {
         self.text.get(self.code..).unwrap_or_default().trim_start()
     }
 
+    /// The same question of a raw error line, without building anything.
+    pub(crate) fn is_transient_line(line: &[u8]) -> bool {
+        let word = line.split(|byte| *byte == b' ').next().unwrap_or_default();
+        TRANSIENT.iter().any(|code| code.as_bytes() == word)
+    }
+
     /// Whether the server refused before carrying anything out, for a reason that passes.
     #[must_use]
     pub fn is_transient(&self) -> bool {
