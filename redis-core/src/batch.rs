@@ -56,14 +56,22 @@ pub struct BatchReplies {
 impl<'a> Batch<'a> {
     fn new(route: Route<'a>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        Self { route, queued: Queued::new(false), id: NEXT.fetch_add(1, Ordering::Relaxed) }
+        Self {
+            route,
+            queued: Queued::new(false),
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+        }
     }
 
     /// Adds a command; its reply is later taken with the handle.
     pub fn push<C: IntoRequest<Sink = Detached>>(&mut self, command: C) -> Handle<C::Reply> {
         let index = self.queued.len();
         self.queued.push(command.into_request().into_args());
-        Handle { batch: self.id, index, reply: PhantomData }
+        Handle {
+            batch: self.id,
+            index,
+            reply: PhantomData,
+        }
     }
 
     /// How many commands it holds.
@@ -85,7 +93,11 @@ impl<'a> Batch<'a> {
     pub async fn execute(self) -> Result<BatchReplies> {
         let batch = self.id;
         let (outcomes, queued) = Running::collect(self.route, self.queued).await?;
-        Ok(BatchReplies { batch, outcomes, queued })
+        Ok(BatchReplies {
+            batch,
+            outcomes,
+            queued,
+        })
     }
 }
 
@@ -95,7 +107,11 @@ impl BatchReplies {
     /// # Errors
     /// The command's own failure; or a handle of another batch.
     pub fn take<R: FromRedis>(&mut self, handle: Handle<R>) -> Result<R> {
-        let outcome = if handle.batch == self.batch { self.outcomes.get_mut(handle.index) } else { None };
+        let outcome = if handle.batch == self.batch {
+            self.outcomes.get_mut(handle.index)
+        } else {
+            None
+        };
         let outcome = outcome
             .and_then(Option::take)
             .ok_or_else(|| Error::usage("this handle belongs to another batch"))?;
@@ -117,7 +133,10 @@ impl<'a, R: FromRedis + 'a> IntoFuture for Each<'a, R> {
     type IntoFuture = EachReply<'a, R>;
 
     fn into_future(self) -> EachReply<'a, R> {
-        EachReply { running: Running::new(self.route, self.queued), reply: PhantomData }
+        EachReply {
+            running: Running::new(self.route, self.queued),
+            reply: PhantomData,
+        }
     }
 }
 
@@ -141,7 +160,11 @@ fn all<R: FromRedis>(outcomes: &mut Outcomes<'_>) -> Result<Vec<R>> {
     (0..outcomes.remaining()).map(|_| outcomes.next()).collect()
 }
 
-fn each<'a, I, C>(route: Route<'a>, items: I, command: impl Fn(Detached, I::Item) -> C) -> Each<'a, C::Reply>
+fn each<'a, I, C>(
+    route: Route<'a>,
+    items: I,
+    command: impl Fn(Detached, I::Item) -> C,
+) -> Each<'a, C::Reply>
 where
     I: IntoIterator,
     C: IntoRequest<Sink = Detached>,
@@ -150,7 +173,11 @@ where
     for item in items {
         queued.push(command(Detached, item).into_request().into_args());
     }
-    Each { route, queued, reply: PhantomData }
+    Each {
+        route,
+        queued,
+        reply: PhantomData,
+    }
 }
 
 macro_rules! surfaces {

@@ -86,7 +86,11 @@ impl<M, L> std::fmt::Debug for Chain<'_, M, L> {
 
 impl<'a, M: Mode> Chain<'a, M> {
     pub(crate) fn new(route: Route<'a>) -> Self {
-        Self { route, queued: Queued::new(M::ATOMIC), types: PhantomData }
+        Self {
+            route,
+            queued: Queued::new(M::ATOMIC),
+            types: PhantomData,
+        }
     }
 }
 
@@ -109,7 +113,11 @@ impl<'a, M: Mode, L> Chain<'a, M, L> {
 
     fn push<R>(mut self, args: Args) -> Chain<'a, M, (L, R)> {
         self.queued.push(args);
-        Chain { route: self.route, queued: self.queued, types: PhantomData }
+        Chain {
+            route: self.route,
+            queued: self.queued,
+            types: PhantomData,
+        }
     }
 }
 
@@ -135,8 +143,14 @@ impl<'a, M: Mode, L, R> Target for Request<Chain<'a, M, L>, R> {
         match self.into_parts() {
             Some((chain, args)) => chain.push(args),
             None => {
-                let mut chain = Chain { route: Route::Returned, queued: Queued::new(M::ATOMIC), types: PhantomData };
-                chain.queued.refuse("a pipeline that was awaited already cannot grow");
+                let mut chain = Chain {
+                    route: Route::Returned,
+                    queued: Queued::new(M::ATOMIC),
+                    types: PhantomData,
+                };
+                chain
+                    .queued
+                    .refuse("a pipeline that was awaited already cannot grow");
                 chain
             }
         }
@@ -169,7 +183,10 @@ impl<'a, M: Mode + 'a, L: Replies + 'a> IntoFuture for Chain<'a, M, L> {
     type IntoFuture = Awaited<'a, L>;
 
     fn into_future(self) -> Awaited<'a, L> {
-        Awaited { running: Running::new(self.route, self.queued), types: PhantomData }
+        Awaited {
+            running: Running::new(self.route, self.queued),
+            types: PhantomData,
+        }
     }
 }
 
@@ -205,23 +222,39 @@ impl<'a> Running<'a> {
         };
         match link {
             Some(link) if queued.is_sendable() => Self::on(link, queued),
-            _ => Self { exchange: None, unsent: Some(queued) },
+            _ => Self {
+                exchange: None,
+                unsent: Some(queued),
+            },
         }
     }
 
     pub(crate) fn on(link: &'a Link, queued: Queued) -> Self {
         if queued.is_sendable() {
-            Self { exchange: Some(Exchange::new(link, queued, Patience::Default)), unsent: None }
+            Self {
+                exchange: Some(Exchange::new(link, queued, Patience::Default)),
+                unsent: None,
+            }
         } else {
-            Self { exchange: None, unsent: Some(queued) }
+            Self {
+                exchange: None,
+                unsent: Some(queued),
+            }
         }
     }
 
     /// Runs a batch to its end and gives what became of each command.
-    pub(crate) async fn collect(route: Route<'a>, queued: Queued) -> Result<(Vec<Option<Result<Frame>>>, Queued)> {
+    pub(crate) async fn collect(
+        route: Route<'a>,
+        queued: Queued,
+    ) -> Result<(Vec<Option<Result<Frame>>>, Queued)> {
         let mut running = Self::new(route, queued);
-        let outcomes = std::future::poll_fn(|cx| running.poll(cx, Outcomes::all)).await?;
-        let queued = running.exchange.map(Exchange::into_payload).unwrap_or_default();
+        let outcomes =
+            std::future::poll_fn(|cx| running.poll(cx, |outcomes| outcomes.all())).await?;
+        let queued = running
+            .exchange
+            .map(Exchange::into_payload)
+            .unwrap_or_default();
         Ok((outcomes, queued))
     }
 
@@ -238,9 +271,16 @@ impl<'a> Running<'a> {
         decode: impl FnOnce(&mut Outcomes<'_>) -> Result<T>,
     ) -> Poll<Result<T>> {
         let Some(exchange) = &mut self.exchange else {
-            return Poll::Ready(self.unsent.take().unwrap_or_default().without_sending(decode));
+            return Poll::Ready(
+                self.unsent
+                    .take()
+                    .unwrap_or_default()
+                    .without_sending(decode),
+            );
         };
-        exchange.poll(cx).map(|delivery| exchange.payload().decode(delivery, decode))
+        exchange
+            .poll(cx)
+            .map(|delivery| exchange.payload().decode(delivery, decode))
     }
 }
 

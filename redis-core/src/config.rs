@@ -89,7 +89,10 @@ pub struct Backoff {
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self { first: Duration::from_millis(20), longest: Duration::from_secs(2) }
+        Self {
+            first: Duration::from_millis(20),
+            longest: Duration::from_secs(2),
+        }
     }
 }
 
@@ -98,7 +101,10 @@ impl Backoff {
     /// come back in step.
     #[must_use]
     pub fn pause(&self, attempt: u32) -> Duration {
-        let full = self.first.saturating_mul(2u32.saturating_pow(attempt.min(31))).min(self.longest);
+        let full = self
+            .first
+            .saturating_mul(2u32.saturating_pow(attempt.min(31)))
+            .min(self.longest);
         full.mul_f64(0.5 + fastrand::f64() * 0.5)
     }
 }

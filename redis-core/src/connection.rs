@@ -63,9 +63,14 @@ impl Connection {
         let config = config.into_config()?;
         let link = Arc::new(Link::new(config));
         let driver = Driver::new(link.clone());
-        let stream = driver.connect().await.map_err(|refusal| refused(&link.config, refusal))?;
+        let stream = driver
+            .connect()
+            .await
+            .map_err(|refusal| refused(&link.config, refusal))?;
         tokio::spawn(driver.run(stream));
-        Ok(Self { handle: Arc::new(Handle { link }) })
+        Ok(Self {
+            handle: Arc::new(Handle { link }),
+        })
     }
 
     /// How it was configured.
@@ -108,7 +113,11 @@ fn refused(config: &Config, refusal: Refusal) -> Error {
 
 impl Link {
     fn new(config: Config) -> Self {
-        Self { queue: Mutex::new(Queue::new(config.budget)), renewed: Mutex::new(None), config }
+        Self {
+            queue: Mutex::new(Queue::new(config.budget)),
+            renewed: Mutex::new(None),
+            config,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -117,7 +126,11 @@ impl Link {
     }
 
     /// Runs `work` on the queue and wakes those that it collects, after the lock is released.
-    pub(crate) fn with<T>(&self, woken: &mut Vec<Waker>, work: impl FnOnce(&mut Queue, &mut Vec<Waker>) -> T) -> T {
+    pub(crate) fn with<T>(
+        &self,
+        woken: &mut Vec<Waker>,
+        work: impl FnOnce(&mut Queue, &mut Vec<Waker>) -> T,
+    ) -> T {
         let result = work(&mut self.lock(), woken);
         woken.drain(..).for_each(Waker::wake);
         result
@@ -132,7 +145,11 @@ impl Link {
     ) -> Submitted {
         let mut queue = self.lock();
         let mut submitted = queue.submit(payload, deadline, place, waker);
-        let next = if place.is_some() { queue.next_in_line() } else { None };
+        let next = if place.is_some() {
+            queue.next_in_line()
+        } else {
+            None
+        };
         drop(queue);
         if let Submitted::Queued(_, driver) = &mut submitted
             && let Some(driver) = driver.take()
@@ -146,7 +163,9 @@ impl Link {
     }
 
     pub(crate) fn poll_cell(&self, key: CellKey, waker: &Waker) -> Poll<Delivery> {
-        self.lock().poll_cell(key, waker).map_or(Poll::Pending, Poll::Ready)
+        self.lock()
+            .poll_cell(key, waker)
+            .map_or(Poll::Pending, Poll::Ready)
     }
 
     pub(crate) fn abandon(&self, key: CellKey) {
@@ -187,15 +206,6 @@ impl Link {
             self.wish(Wish::Renew);
         }
     }
-
-    /// How many entries have no reply yet.
-    pub(crate) fn len(&self) -> usize {
-        self.lock().len()
-    }
-
-    pub(crate) fn has_ended(&self) -> bool {
-        self.lock().has_ended()
-    }
 }
 
 impl Payload for Args {
@@ -208,7 +218,7 @@ impl Payload for Args {
     }
 
     fn is_idempotent(&self) -> bool {
-        self.info().idempotent
+        Self::is_idempotent(self)
     }
 
     fn is_blocking(&self) -> bool {
@@ -237,13 +247,19 @@ impl<'a> Pending<'a> {
             (None, Some(Block::Forever)) => Patience::Forever,
             (None, Some(Block::For(limit))) => Patience::Extra(limit),
         };
-        Self { exchange: Exchange::new(link, args, patience), refused }
+        Self {
+            exchange: Exchange::new(link, args, patience),
+            refused,
+        }
     }
 
     /// One that fails with `error` before anything is sent.
     pub(crate) fn refused(link: &'a Link, args: Args, error: Error) -> Self {
         let error = error.of_command(args.name());
-        Self { exchange: Exchange::new(link, args, Patience::Default), refused: Some(error) }
+        Self {
+            exchange: Exchange::new(link, args, Patience::Default),
+            refused: Some(error),
+        }
     }
 
     pub(crate) fn submit(&mut self) {
@@ -256,29 +272,35 @@ impl<'a> Pending<'a> {
         if let Some(error) = self.refused.take() {
             return Poll::Ready(Err(error));
         }
-        self.exchange.poll(cx).map(|delivery| match (delivery.error, delivery.chunks.into_iter().next()) {
-            (Some(failure), _) => Err(Error::from(failure)),
-            (None, Some(chunk)) => Ok(Frame::from_scanned(chunk)),
-            (None, None) => Err(Error::protocol("no reply was delivered")),
+        self.exchange.poll(cx).map(|delivery| {
+            match (delivery.error, delivery.chunks.into_iter().next()) {
+                (Some(failure), _) => Err(Error::from(failure)),
+                (None, Some(chunk)) => Ok(Frame::from_scanned(chunk)),
+                (None, None) => Err(Error::protocol("no reply was delivered")),
+            }
         })
     }
 
     /// Polls, and decodes what comes; an error names the command.
     pub(crate) fn poll_decoded<R: FromRedis>(&mut self, cx: &mut Context<'_>) -> Poll<Result<R>> {
-        self.poll(cx).map(|outcome| R::from_outcome(outcome).map_err(|error| self.named(error)))
+        self.poll(cx)
+            .map(|outcome| R::from_outcome(outcome).map_err(|error| self.named(error)))
     }
 
     /// Puts the command's name to an error. READONLY says that this server was demoted: its name may lead to another
     /// one by now.
     fn named(&self, error: Error) -> Error {
-        if error.server().is_some_and(|server| server.code() == "READONLY") {
+        if error
+            .server()
+            .is_some_and(|server| server.code() == "READONLY")
+        {
             self.exchange.link().suspect_replica();
         }
         error.of_command(self.exchange.payload().name())
     }
 }
 
-impl<'a> Target for &'a Connection {
+impl Target for &Connection {
     type Sink = Self;
 
     fn into_sink(self) -> Self {

@@ -75,8 +75,12 @@ static RAW_READONLY: CommandInfo = CommandInfo::new("", b"", 0).readonly();
 /// Starts a command with its name; a name of two words (`"CONFIG GET"`) is sent as two.
 pub fn raw(name: &str) -> Raw {
     let mut args = Args::new(&RAW, Keys::Positions(Vec::new()));
-    name.split_ascii_whitespace().for_each(|word| args.word(word));
-    Raw { args, reply: PhantomData }
+    name.split_ascii_whitespace()
+        .for_each(|word| args.word(word));
+    Raw {
+        args,
+        reply: PhantomData,
+    }
 }
 
 impl<R> Raw<R> {
@@ -106,7 +110,10 @@ impl<R> Raw<R> {
 
     /// Says what the reply is to be read as.
     pub fn reply<R2: FromRedis>(self) -> Raw<R2> {
-        Raw { args: self.args, reply: PhantomData }
+        Raw {
+            args: self.args,
+            reply: PhantomData,
+        }
     }
 }
 

@@ -46,7 +46,11 @@ pub(crate) struct Driver {
 
 impl Driver {
     pub(crate) fn new(link: Arc<Link>) -> Self {
-        Self { link, timer: Timer::default(), woken: Vec::new() }
+        Self {
+            link,
+            timer: Timer::default(),
+            woken: Vec::new(),
+        }
     }
 
     /// Opens the first socket; its failure is the caller's to see.
@@ -65,7 +69,11 @@ impl Driver {
                 End::Lost(_) if !self.link.config.reconnect => None,
                 End::Lost(_) | End::Renew => {
                     // A socket that was lost right away counts as one more failed attempt.
-                    attempt = if start.elapsed() < self.link.config.backoff.longest { attempt + 1 } else { 0 };
+                    attempt = if start.elapsed() < self.link.config.backoff.longest {
+                        attempt + 1
+                    } else {
+                        0
+                    };
                     self.reconnect(&mut attempt).await
                 }
             };
@@ -74,11 +82,17 @@ impl Driver {
 
     async fn serve(&mut self, stream: Box<dyn Transport>) -> End {
         let mut session = Session::new(stream, self.link.config.limits, self.link.config.liveness);
-        let end = std::future::poll_fn(|cx| session.poll(&self.link, &mut self.timer, &mut self.woken, cx)).await;
+        let end = std::future::poll_fn(|cx| {
+            session.poll(&self.link, &mut self.timer, &mut self.woken, cx)
+        })
+        .await;
         let failure = match &end {
             End::Lost(failure) => failure.clone(),
             End::Closed => Failure::Closed(Phase::NotSent),
-            End::Renew => lost(io::ErrorKind::ConnectionAborted, "the socket was given up for a new one"),
+            End::Renew => lost(
+                io::ErrorKind::ConnectionAborted,
+                "the socket was given up for a new one",
+            ),
         };
         let ends = matches!(end, End::Closed) || !self.link.config.reconnect;
         self.link.with(&mut self.woken, |queue, woken| {
@@ -104,7 +118,8 @@ impl Driver {
                     return Some(stream);
                 }
                 Err(Refusal::Server(error)) if is_final(&error) => {
-                    self.link.with(&mut self.woken, |queue, woken| queue.refuse(error, woken));
+                    self.link
+                        .with(&mut self.woken, |queue, woken| queue.refuse(error, woken));
                 }
                 Err(_) => {}
             }
@@ -163,7 +178,10 @@ async fn connect(link: &Link) -> Result<Box<dyn Transport>, Refusal> {
         Ok(result) => result,
         Err(_) => Err(Refusal::Io(io::Error::new(
             io::ErrorKind::TimedOut,
-            format!("{} did not let us in within {:?}", config.address, config.connect_timeout),
+            format!(
+                "{} did not let us in within {:?}",
+                config.address, config.connect_timeout
+            ),
         ))),
     }
 }
@@ -203,7 +221,9 @@ struct Timer {
 impl Timer {
     /// Ready once `instant` is past; else wakes at it, or somewhat before.
     fn poll(&mut self, instant: Instant, cx: &mut Context<'_>) -> Poll<()> {
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(instant)));
+        let sleep = self
+            .sleep
+            .get_or_insert_with(|| Box::pin(sleep_until(instant)));
         if sleep.deadline() > instant || sleep.is_elapsed() {
             sleep.as_mut().reset(instant);
         }

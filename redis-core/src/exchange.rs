@@ -55,7 +55,17 @@ enum State {
 
 impl<'a, P: Payload> Exchange<'a, P> {
     pub(crate) fn new(link: &'a Link, payload: P, patience: Patience) -> Self {
-        Self { ticket: Ticket { link, state: State::Fresh }, payload, patience, deadline: None, sendings: 0, refusals: 0 }
+        Self {
+            ticket: Ticket {
+                link,
+                state: State::Fresh,
+            },
+            payload,
+            patience,
+            deadline: None,
+            sendings: 0,
+            refusals: 0,
+        }
     }
 
     pub(crate) fn into_payload(self) -> P {
@@ -96,11 +106,17 @@ impl<'a, P: Payload> Exchange<'a, P> {
                 State::Ended(failure) => {
                     let error = Some(failure.clone());
                     self.ticket.state = State::Over;
-                    return Poll::Ready(Delivery { chunks: Default::default(), error });
+                    return Poll::Ready(Delivery {
+                        chunks: Default::default(),
+                        error,
+                    });
                 }
                 State::Over => {
                     let error = Some(Failure::Closed(Phase::NotSent));
-                    return Poll::Ready(Delivery { chunks: Default::default(), error });
+                    return Poll::Ready(Delivery {
+                        chunks: Default::default(),
+                        error,
+                    });
                 }
             }
         }
@@ -114,14 +130,24 @@ impl<'a, P: Payload> Exchange<'a, P> {
             State::InLine(place, _) => Some(*place),
             _ => None,
         };
-        match self.ticket.link.submit(&self.payload, self.deadline, place, waker) {
+        match self
+            .ticket
+            .link
+            .submit(&self.payload, self.deadline, place, waker)
+        {
             Submitted::Queued(key, _) => {
                 self.sendings += 1;
                 self.ticket.state = State::InFlight(key);
             }
             Submitted::Full(place) => match &mut self.ticket.state {
                 State::InLine(known, _) => *known = place,
-                _ => self.ticket.state = State::InLine(place, self.deadline.map(|deadline| Box::pin(sleep_until(deadline)))),
+                _ => {
+                    self.ticket.state = State::InLine(
+                        place,
+                        self.deadline
+                            .map(|deadline| Box::pin(sleep_until(deadline))),
+                    )
+                }
             },
             Submitted::Ended(failure) => self.ticket.state = State::Ended(failure),
         }
@@ -129,8 +155,12 @@ impl<'a, P: Payload> Exchange<'a, P> {
 
     fn poll_in_line(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.enqueue(Some(cx.waker()));
-        let State::InLine(place, timer) = &mut self.ticket.state else { return Poll::Ready(()) };
-        let Some(timer) = timer else { return Poll::Pending };
+        let State::InLine(place, timer) = &mut self.ticket.state else {
+            return Poll::Ready(());
+        };
+        let Some(timer) = timer else {
+            return Poll::Pending;
+        };
         ready!(timer.as_mut().poll(cx));
         self.ticket.link.leave_line(*place);
         self.ticket.state = State::Ended(Failure::Timeout(Phase::NotSent));
@@ -152,7 +182,9 @@ impl<'a, P: Payload> Exchange<'a, P> {
     fn goes_again(&mut self, delivery: &Delivery) -> bool {
         match &delivery.error {
             Some(Failure::Lost(Phase::MaybeApplied, ..)) => {
-                let again = self.payload.is_idempotent() && self.sendings < SENDINGS && self.ticket.link.config.reconnect;
+                let again = self.payload.is_idempotent()
+                    && self.sendings < SENDINGS
+                    && self.ticket.link.config.reconnect;
                 if again {
                     self.ticket.state = State::Fresh;
                 }
@@ -167,7 +199,9 @@ impl<'a, P: Payload> Exchange<'a, P> {
     fn pause(&mut self) -> bool {
         let pause = self.ticket.link.config.backoff.pause(self.refusals);
         self.refusals += 1;
-        let again = self.deadline.is_some_and(|deadline| Instant::now() + pause < deadline);
+        let again = self
+            .deadline
+            .is_some_and(|deadline| Instant::now() + pause < deadline);
         if again {
             self.ticket.state = State::Pausing(Box::pin(sleep(pause)));
         }
@@ -177,8 +211,11 @@ impl<'a, P: Payload> Exchange<'a, P> {
 
 /// `-LOADING …`, `-TRYAGAIN …` and the like: nothing was carried out, and soon it may be.
 fn is_transient_refusal(delivery: &Delivery) -> bool {
-    let line = delivery.chunks.first().and_then(|chunk| chunk.strip_prefix(b"-"));
-    line.is_some_and(|line| crate::error::ServerError::is_transient_line(line))
+    let line = delivery
+        .chunks
+        .first()
+        .and_then(|chunk| chunk.strip_prefix(b"-"));
+    line.is_some_and(crate::error::ServerError::is_transient_line)
 }
 
 impl Drop for Ticket<'_> {

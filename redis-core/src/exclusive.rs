@@ -38,11 +38,23 @@ impl Exclusive {
     /// A bad URL, an unreachable server, a refused login.
     pub async fn open(config: impl IntoConfig) -> Result<Self> {
         let connection = Connection::open(config.into_config()?.without_reconnect()).await?;
-        Ok(Self { connection: Some(connection), home: None, changed: AtomicBool::new(false) })
+        Ok(Self {
+            connection: Some(connection),
+            home: None,
+            changed: AtomicBool::new(false),
+        })
     }
 
-    pub(crate) fn leased(connection: Connection, home: Arc<Home>, permit: OwnedSemaphorePermit) -> Self {
-        Self { connection: Some(connection), home: Some((home, permit)), changed: AtomicBool::new(false) }
+    pub(crate) fn leased(
+        connection: Connection,
+        home: Arc<Home>,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
+        Self {
+            connection: Some(connection),
+            home: Some((home, permit)),
+            changed: AtomicBool::new(false),
+        }
     }
 
     /// Whether the connection was lost or closed.
@@ -85,8 +97,12 @@ impl Exclusive {
 
 impl Drop for Exclusive {
     fn drop(&mut self) {
-        let Some(connection) = self.connection.take() else { return };
-        let clean = !self.changed.load(Ordering::Relaxed) && connection.in_flight() == 0 && !connection.is_closed();
+        let Some(connection) = self.connection.take() else {
+            return;
+        };
+        let clean = !self.changed.load(Ordering::Relaxed)
+            && connection.in_flight() == 0
+            && !connection.is_closed();
         match &self.home {
             Some((home, _)) if clean => home.take_back(connection),
             // A command may be blocked on the server: do not wait for it.
@@ -95,7 +111,7 @@ impl Drop for Exclusive {
     }
 }
 
-impl<'a> Target for &'a Exclusive {
+impl Target for &Exclusive {
     type Sink = Self;
 
     fn into_sink(self) -> Self {

@@ -9,7 +9,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::config::{Config, Protocol};
 use crate::error::ServerError;
-use crate::from_redis::Reply;
 use crate::frame::Frame;
 use crate::resp::encode;
 use crate::resp::scan::{FrameKind, Scanner};
@@ -63,21 +62,35 @@ enum Outcome {
 }
 
 /// Writes all steps at once and reads as many replies.
-async fn run(stream: &mut dyn Transport, config: &Config, steps: Vec<Step>) -> Result<Outcome, Refusal> {
+async fn run(
+    stream: &mut dyn Transport,
+    config: &Config,
+    steps: Vec<Step>,
+) -> Result<Outcome, Refusal> {
     if steps.is_empty() {
         return Ok(Outcome::Ready);
     }
     let mut out = Vec::new();
     for step in &steps {
-        encode::array_header(&mut out, u32::try_from(step.words.len()).unwrap_or(u32::MAX));
-        step.words.iter().for_each(|word| encode::bulk(&mut out, word));
+        encode::array_header(
+            &mut out,
+            u32::try_from(step.words.len()).unwrap_or(u32::MAX),
+        );
+        step.words
+            .iter()
+            .for_each(|word| encode::bulk(&mut out, word));
     }
     stream.write_all(&out).await?;
-    let mut replies = Replies { scanner: Scanner::new(config.limits), buffer: BytesMut::new() };
+    let mut replies = Replies {
+        scanner: Scanner::new(config.limits),
+        buffer: BytesMut::new(),
+    };
     let mut outcome = Outcome::Ready;
     for step in steps {
         let reply = replies.next(stream).await?;
-        let Reply::Error(error) = reply.reply() else { continue };
+        let Some(error) = reply.reply().error() else {
+            continue;
+        };
         match step.on_error {
             _ if outcome == Outcome::FallBack => {}
             OnError::Ignore => {}
@@ -101,7 +114,10 @@ fn resp3_steps(config: &Config) -> Vec<Step> {
         let user = config.username.as_deref().unwrap_or("default");
         hello.extend([b"AUTH".to_vec(), user.into(), password.expose().into()]);
     }
-    let mut steps = vec![Step { words: hello, on_error: OnError::FallBack }];
+    let mut steps = vec![Step {
+        words: hello,
+        on_error: OnError::FallBack,
+    }];
     steps.extend(common_steps(config));
     steps
 }
@@ -110,25 +126,45 @@ fn resp2_steps(config: &Config) -> Vec<Step> {
     let mut steps = Vec::new();
     if let Some(password) = &config.password {
         let mut words = vec![b"AUTH".to_vec()];
-        words.extend(config.username.as_ref().map(|user| user.clone().into_bytes()));
+        words.extend(
+            config
+                .username
+                .as_ref()
+                .map(|user| user.clone().into_bytes()),
+        );
         words.push(password.expose().into());
-        steps.push(Step { words, on_error: OnError::Fail });
+        steps.push(Step {
+            words,
+            on_error: OnError::Fail,
+        });
     }
     steps.extend(common_steps(config));
     steps
 }
 
 fn common_steps(config: &Config) -> Vec<Step> {
-    let step = |words: &[&str], on_error| Step { words: words.iter().map(|word| word.as_bytes().to_vec()).collect(), on_error };
+    let step = |words: &[&str], on_error| Step {
+        words: words.iter().map(|word| word.as_bytes().to_vec()).collect(),
+        on_error,
+    };
     let mut steps = Vec::new();
     if config.database != 0 {
-        steps.push(step(&["SELECT", &config.database.to_string()], OnError::Fail));
+        steps.push(step(
+            &["SELECT", &config.database.to_string()],
+            OnError::Fail,
+        ));
     }
     if let Some(name) = &config.client_name {
         steps.push(step(&["CLIENT", "SETNAME", name], OnError::Fail));
     }
-    steps.push(step(&["CLIENT", "SETINFO", "LIB-NAME", "typedis"], OnError::Ignore));
-    steps.push(step(&["CLIENT", "SETINFO", "LIB-VER", env!("CARGO_PKG_VERSION")], OnError::Ignore));
+    steps.push(step(
+        &["CLIENT", "SETINFO", "LIB-NAME", "typedis"],
+        OnError::Ignore,
+    ));
+    steps.push(step(
+        &["CLIENT", "SETINFO", "LIB-VER", env!("CARGO_PKG_VERSION")],
+        OnError::Ignore,
+    ));
     steps
 }
 

@@ -58,9 +58,10 @@ impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Timeout(phase) => Self::new(ErrorKind::Timeout, phase),
-            Failure::Lost(phase, kind, text) => {
-                Self::new(ErrorKind::ConnectionLost(io::Error::new(kind, text.to_string())), phase)
-            }
+            Failure::Lost(phase, kind, text) => Self::new(
+                ErrorKind::ConnectionLost(io::Error::new(kind, text.to_string())),
+                phase,
+            ),
             Failure::Refused(error) => Self::new(ErrorKind::Handshake(error), Phase::NotSent),
             Failure::Protocol(text) => Self::protocol(text.to_string()),
             Failure::Closed(phase) => Self::new(ErrorKind::Closed, phase),
@@ -94,7 +95,10 @@ pub struct Budget {
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { bytes: 64 * 1024 * 1024, commands: 1_000_000 }
+        Self {
+            bytes: 64 * 1024 * 1024,
+            commands: 1_000_000,
+        }
     }
 }
 
@@ -206,7 +210,11 @@ impl Queue {
         place: Option<WaiterKey>,
         waker: Option<&Waker>,
     ) -> Submitted {
-        if let Some(failure) = self.ended.clone().or_else(|| self.refused.clone().map(Failure::Refused)) {
+        if let Some(failure) = self
+            .ended
+            .clone()
+            .or_else(|| self.refused.clone().map(Failure::Refused))
+        {
             self.leave_line(place);
             return Submitted::Ended(failure);
         }
@@ -217,7 +225,10 @@ impl Queue {
         self.leave_line(place);
         let before = self.out.len();
         payload.write_to(&mut self.out);
-        let cell = self.cells.insert(Cell { chunks: Chunks::new(), state: CellState::Waiting(waker.cloned()) });
+        let cell = self.cells.insert(Cell {
+            chunks: Chunks::new(),
+            state: CellState::Waiting(waker.cloned()),
+        });
         self.push_entry(Entry {
             cell: Some(cell),
             bytes: self.out.len() - before,
@@ -263,7 +274,11 @@ impl Queue {
 
     /// Who is first in line, if there is room.
     pub(crate) fn next_in_line(&self) -> Option<Waker> {
-        if self.has_room(1) { self.waiters.front().map(|(_, waker)| waker.clone()) } else { None }
+        if self.has_room(1) {
+            self.waiters.front().map(|(_, waker)| waker.clone())
+        } else {
+            None
+        }
     }
 
     /// The driver's waker, to have it look at the queue.
@@ -289,11 +304,14 @@ impl Queue {
     fn has_room(&self, bytes: usize) -> bool {
         // What is larger than the whole budget is let through alone.
         self.entries.is_empty()
-            || (self.bytes.saturating_add(bytes) <= self.budget.bytes && self.entries.len() < self.budget.commands)
+            || (self.bytes.saturating_add(bytes) <= self.budget.bytes
+                && self.entries.len() < self.budget.commands)
     }
 
     fn is_behind_others(&self, place: Option<WaiterKey>) -> bool {
-        self.waiters.front().is_some_and(|(first, _)| Some(*first) != place)
+        self.waiters
+            .front()
+            .is_some_and(|(first, _)| Some(*first) != place)
     }
 
     fn stand_in_line(&mut self, place: Option<WaiterKey>, waker: Option<&Waker>) -> WaiterKey {
@@ -313,7 +331,10 @@ impl Queue {
     fn push_entry(&mut self, entry: Entry) {
         self.bytes += entry.bytes;
         if let Some(deadline) = entry.deadline {
-            self.earliest_deadline = Some(self.earliest_deadline.map_or(deadline, |earliest| earliest.min(deadline)));
+            self.earliest_deadline = Some(
+                self.earliest_deadline
+                    .map_or(deadline, |earliest| earliest.min(deadline)),
+            );
         }
         self.entries.push_back(entry);
     }
@@ -324,14 +345,21 @@ impl Queue {
             CellState::Filled(error) => error,
             CellState::Waiting(_) | CellState::Abandoned => None,
         };
-        Some(Delivery { chunks: cell.chunks, error })
+        Some(Delivery {
+            chunks: cell.chunks,
+            error,
+        })
     }
 
     // ---- the driver's side ----
 
     /// Leaves the driver's waker, for when there is something to do.
     pub(crate) fn park(&mut self, waker: &Waker) {
-        if !self.driver.as_ref().is_some_and(|known| known.will_wake(waker)) {
+        if !self
+            .driver
+            .as_ref()
+            .is_some_and(|known| known.will_wake(waker))
+        {
             self.driver = Some(waker.clone());
         }
     }
@@ -348,7 +376,10 @@ impl Queue {
 
     /// Whether the server may hold the reply that comes next.
     pub(crate) fn is_held(&self) -> bool {
-        self.entries.iter().take(self.taken).any(|entry| entry.blocking)
+        self.entries
+            .iter()
+            .take(self.taken)
+            .any(|entry| entry.blocking)
     }
 
     /// Swaps everything that waits to be written for `empty`.
@@ -360,17 +391,29 @@ impl Queue {
     /// Queues a command of the driver's own, whose reply nobody waits for.
     pub(crate) fn push_own(&mut self, encoded: &[u8]) {
         self.out.extend_from_slice(encoded);
-        self.push_entry(Entry { cell: None, bytes: encoded.len(), replies: 1, deadline: None, blocking: false });
+        self.push_entry(Entry {
+            cell: None,
+            bytes: encoded.len(),
+            replies: 1,
+            deadline: None,
+            blocking: false,
+        });
     }
 
     /// How many more frames the oldest entry is owed; `None` where nothing was asked.
     pub(crate) fn wanted(&self) -> Option<usize> {
-        if self.taken == 0 { None } else { self.entries.front().map(|entry| entry.replies) }
+        if self.taken == 0 {
+            None
+        } else {
+            self.entries.front().map(|entry| entry.replies)
+        }
     }
 
     /// Gives a piece of `frames` whole frames to the oldest entry, which must be owed as many.
     pub(crate) fn deliver(&mut self, piece: Bytes, frames: usize, woken: &mut Vec<Waker>) {
-        let Some(entry) = self.entries.front_mut() else { return };
+        let Some(entry) = self.entries.front_mut() else {
+            return;
+        };
         entry.replies = entry.replies.saturating_sub(frames);
         let (done, cell, bytes) = (entry.replies == 0, entry.cell, entry.bytes);
         if let Some(cell) = cell.and_then(|key| self.cells.get_mut(key))
@@ -389,7 +432,9 @@ impl Queue {
     /// Puts the end to a cell: the caller is woken, or the cell of one who left is freed.
     fn fill(&mut self, cell: Option<CellKey>, failure: Option<Failure>, woken: &mut Vec<Waker>) {
         let Some(key) = cell else { return };
-        let Some(cell) = self.cells.get_mut(key) else { return };
+        let Some(cell) = self.cells.get_mut(key) else {
+            return;
+        };
         match std::mem::replace(&mut cell.state, CellState::Filled(failure)) {
             CellState::Waiting(waker) => woken.extend(waker),
             CellState::Abandoned => drop(self.cells.remove(key)),
@@ -405,13 +450,22 @@ impl Queue {
         let mut expired = Vec::new();
         self.earliest_deadline = None;
         for (index, entry) in self.entries.iter_mut().enumerate() {
-            let Some(deadline) = entry.deadline else { continue };
+            let Some(deadline) = entry.deadline else {
+                continue;
+            };
             if deadline <= now {
-                let phase = if index < self.taken { Phase::MaybeApplied } else { Phase::NotSent };
+                let phase = if index < self.taken {
+                    Phase::MaybeApplied
+                } else {
+                    Phase::NotSent
+                };
                 expired.push((entry.cell.take(), Failure::Timeout(phase)));
                 entry.deadline = None;
             } else {
-                self.earliest_deadline = Some(self.earliest_deadline.map_or(deadline, |known| known.min(deadline)));
+                self.earliest_deadline = Some(
+                    self.earliest_deadline
+                        .map_or(deadline, |known| known.min(deadline)),
+                );
             }
         }
         for (cell, failure) in expired {
@@ -425,7 +479,10 @@ impl Queue {
     pub(crate) fn lost(&mut self, failure: &Failure, unwritten: &[u8], woken: &mut Vec<Waker>) {
         let mut rest = unwritten.len();
         let mut kept = self.taken;
-        while let Some(entry) = kept.checked_sub(1).and_then(|index| self.entries.get(index)) {
+        while let Some(entry) = kept
+            .checked_sub(1)
+            .and_then(|index| self.entries.get(index))
+        {
             if entry.bytes > rest {
                 break;
             }
@@ -435,7 +492,11 @@ impl Queue {
         let written: Vec<Entry> = self.entries.drain(..kept).collect();
         for entry in written {
             self.bytes = self.bytes.saturating_sub(entry.bytes);
-            self.fill(entry.cell, Some(failure.in_phase(Phase::MaybeApplied)), woken);
+            self.fill(
+                entry.cell,
+                Some(failure.in_phase(Phase::MaybeApplied)),
+                woken,
+            );
         }
         let mut waiting = unwritten.get(rest..).unwrap_or_default().to_vec();
         waiting.append(&mut self.out);
@@ -449,7 +510,9 @@ impl Queue {
         let cells = &mut self.cells;
         let bytes = &mut self.bytes;
         self.entries.retain(|entry| {
-            let (own, later) = waiting.split_at_checked(entry.bytes).unwrap_or((waiting, &[]));
+            let (own, later) = waiting
+                .split_at_checked(entry.bytes)
+                .unwrap_or((waiting, &[]));
             waiting = later;
             let wanted = match entry.cell.and_then(|key| Some((key, cells.get(key)?))) {
                 Some((key, cell)) if matches!(cell.state, CellState::Abandoned) => {
@@ -487,13 +550,18 @@ impl Queue {
     /// The end: everything fails, and nothing is accepted any more.
     pub(crate) fn end(&mut self, failure: &Failure, woken: &mut Vec<Waker>) {
         self.fail_all(failure, woken);
-        self.ended.get_or_insert_with(|| failure.in_phase(Phase::NotSent));
+        self.ended
+            .get_or_insert_with(|| failure.in_phase(Phase::NotSent));
     }
 
     fn fail_all(&mut self, failure: &Failure, woken: &mut Vec<Waker>) {
         let taken = std::mem::take(&mut self.taken);
         for (index, entry) in std::mem::take(&mut self.entries).into_iter().enumerate() {
-            let phase = if index < taken { Phase::MaybeApplied } else { Phase::NotSent };
+            let phase = if index < taken {
+                Phase::MaybeApplied
+            } else {
+                Phase::NotSent
+            };
             self.fill(entry.cell, Some(failure.in_phase(phase)), woken);
         }
         self.out = Vec::new();

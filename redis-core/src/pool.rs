@@ -59,7 +59,13 @@ impl Pool {
             idle: Mutex::new(Vec::new()),
             config: config.clone().without_reconnect(),
         });
-        Ok(Self { inner: Arc::new(Inner { config, lanes, home }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                config,
+                lanes,
+                home,
+            }),
+        })
     }
 
     /// How it was configured.
@@ -101,7 +107,11 @@ impl Pool {
     /// The lane with the least to do.
     pub(crate) fn lane(&self) -> &Connection {
         let lanes = &self.inner.lanes;
-        let start = if lanes.len() > 1 { fastrand::usize(..lanes.len()) } else { 0 };
+        let start = if lanes.len() > 1 {
+            fastrand::usize(..lanes.len())
+        } else {
+            0
+        };
         let (before, after) = lanes.split_at(start);
         let mut best: Option<(&Connection, usize)> = None;
         for lane in after.iter().chain(before) {
@@ -146,21 +156,31 @@ impl Home {
     /// Takes a clean socket back.
     pub(crate) fn take_back(&self, connection: Connection) {
         if !self.permits.is_closed() {
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            self.idle
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(connection);
         }
     }
 
     fn drain(&self) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
     }
 }
 
 /// A command on its way through a pool.
+#[expect(clippy::large_enum_variant, reason = "plain commands must not allocate")]
 pub enum PoolPending<'a> {
     /// Over a shared lane.
     Lane(Pending<'a>),
     /// Over a socket leased for it.
-    Leased(Pin<Box<dyn Future<Output = Result<Frame>> + Send + 'a>>, &'static str),
+    Leased(
+        Pin<Box<dyn Future<Output = Result<Frame>> + Send + 'a>>,
+        &'static str,
+    ),
 }
 
 impl std::fmt::Debug for PoolPending<'_> {
@@ -172,7 +192,7 @@ impl std::fmt::Debug for PoolPending<'_> {
     }
 }
 
-impl<'a> Target for &'a Pool {
+impl Target for &Pool {
     type Sink = Self;
 
     fn into_sink(self) -> Self {
@@ -216,7 +236,12 @@ impl<'a, R: FromRedis> Execute<R> for &'a Pool {
 /// reply is still owed on it.
 async fn run_leased(pool: &Pool, args: Args) -> Result<Frame> {
     let name = args.name();
-    let lease = pool.exclusive().await.map_err(|error| error.of_command(name.clone()))?;
+    let lease = pool
+        .exclusive()
+        .await
+        .map_err(|error| error.of_command(name.clone()))?;
     let mut pending = lease.pending(args);
-    std::future::poll_fn(|cx| pending.poll(cx)).await.map_err(|error| error.of_command(name))
+    std::future::poll_fn(|cx| pending.poll(cx))
+        .await
+        .map_err(|error| error.of_command(name))
 }

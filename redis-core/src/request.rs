@@ -105,6 +105,7 @@ pub struct Request<S: Sink, R> {
     reply: PhantomData<fn() -> R>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "a request must not allocate")]
 enum State<S: Sink> {
     Building(S, Args),
     Pending(S::Pending),
@@ -127,16 +128,26 @@ impl<S: Sink, R> std::fmt::Debug for Request<S, R> {
 
 impl<S: Sink, R> Request<S, R> {
     /// Starts a command on a target and writes its required arguments.
-    pub fn new<T: Target<Sink = S>>(target: T, info: &'static CommandInfo, write: impl FnOnce(&mut Args)) -> Self {
+    pub fn new<T: Target<Sink = S>>(
+        target: T,
+        info: &'static CommandInfo,
+        write: impl FnOnce(&mut Args),
+    ) -> Self {
         let sink = target.into_sink();
         let mut args = Args::new(info, sink.keys());
         write(&mut args);
-        Self { state: State::Building(sink, args), reply: PhantomData }
+        Self {
+            state: State::Building(sink, args),
+            reply: PhantomData,
+        }
     }
 
     /// A request of a command that was built already.
     pub fn from_args(sink: S, args: Args) -> Self {
-        Self { state: State::Building(sink, args), reply: PhantomData }
+        Self {
+            state: State::Building(sink, args),
+            reply: PhantomData,
+        }
     }
 
     /// Changes the arguments; for option builders. A request that was sent already stays as it is.
@@ -148,7 +159,10 @@ impl<S: Sink, R> Request<S, R> {
 
     /// The same command with another type of reply; for option builders.
     pub fn with_reply<R2>(self) -> Request<S, R2> {
-        Request { state: self.state, reply: PhantomData }
+        Request {
+            state: self.state,
+            reply: PhantomData,
+        }
     }
 
     /// Bounds this one call, from its first poll to its reply, instead of the configured timeout.
@@ -214,7 +228,9 @@ impl<S: Execute<R>, R> Future for Request<S, R> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.start();
         let State::Pending(pending) = &mut self.state else {
-            return Poll::Ready(Err(Error::usage("this request was awaited to its end already")));
+            return Poll::Ready(Err(Error::usage(
+                "this request was awaited to its end already",
+            )));
         };
         let output = S::poll(pending, cx);
         if output.is_ready() {

@@ -35,7 +35,12 @@ fn set_options(stream: &TcpStream, liveness: Option<Duration>) -> io::Result<()>
     let half = (liveness / 2).max(Duration::from_secs(1));
     let probes = 3;
     let interval = (half / probes).max(Duration::from_secs(1));
-    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(half).with_interval(interval).with_retries(probes))?;
+    socket.set_tcp_keepalive(
+        &TcpKeepalive::new()
+            .with_time(half)
+            .with_interval(interval)
+            .with_retries(probes),
+    )?;
     #[cfg(any(target_os = "linux", target_os = "android"))]
     socket.set_tcp_user_timeout(Some(liveness))?;
     Ok(())

@@ -16,12 +16,17 @@ use crate::exclusive::Exclusive;
 use crate::pool::Pool;
 use crate::request::{AllowsBlocking, Execute, Sink, Target};
 
-static WATCH: CommandInfo = CommandInfo::new("WATCH", b"$5\r\nWATCH\r\n", 1).state(StateChange::Watch);
-static UNWATCH: CommandInfo = CommandInfo::new("UNWATCH", b"$7\r\nUNWATCH\r\n", 1).state(StateChange::Watch);
+static WATCH: CommandInfo =
+    CommandInfo::new("WATCH", b"$5\r\nWATCH\r\n", 1).state(StateChange::Watch);
+static UNWATCH: CommandInfo =
+    CommandInfo::new("UNWATCH", b"$7\r\nUNWATCH\r\n", 1).state(StateChange::Watch);
 
 /// How often a transaction is tried by default.
 const ATTEMPTS: u32 = 100;
-const BACKOFF: Backoff = Backoff { first: Duration::from_millis(1), longest: Duration::from_millis(50) };
+const BACKOFF: Backoff = Backoff {
+    first: Duration::from_millis(1),
+    longest: Duration::from_millis(50),
+};
 
 impl Pool {
     /// Runs a transaction that depends on what was read before, and runs it again whenever a watched key was changed
@@ -54,7 +59,12 @@ impl Pool {
     {
         let mut watch = Args::new(&WATCH, Keys::Ignored);
         watch.keys("key", &keys);
-        Watch { pool: self, watch, attempt, attempts: ATTEMPTS }
+        Watch {
+            pool: self,
+            watch,
+            attempt,
+            attempts: ATTEMPTS,
+        }
     }
 }
 
@@ -91,7 +101,9 @@ pub struct Watch<'a, F> {
 
 impl<F> std::fmt::Debug for Watch<'_, F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Watch").field("attempts", &self.attempts).finish_non_exhaustive()
+        f.debug_struct("Watch")
+            .field("attempts", &self.attempts)
+            .finish_non_exhaustive()
     }
 }
 
@@ -106,8 +118,8 @@ impl<F> Watch<'_, F> {
 impl<'a, F, Fut, T> IntoFuture for Watch<'a, F>
 where
     F: Fn(Watched) -> Fut + Send + 'a,
-    Fut: Future<Output = Result<T>> + Send,
-    T: Target + Send,
+    Fut: Future<Output = Result<T>> + Send + 'a,
+    T: Target + Send + 'a,
     T::Sink: Commit + Send,
     <T::Sink as Commit>::Tuple: Send,
 {
@@ -144,12 +156,16 @@ where
         }
     }
 
-    async fn once(&self) -> Result<<T::Sink as Commit>::Tuple> {
+    async fn once(&mut self) -> Result<<T::Sink as Commit>::Tuple> {
         let lease = Arc::new(self.pool.exclusive().await?);
         let mut watch = Args::new(&WATCH, Keys::Ignored);
         watch.append_from(&self.watch);
         run_unit(&lease, watch).await?;
-        let transaction = match (self.attempt)(Watched { lease: lease.clone() }).await {
+        let transaction = match (self.attempt)(Watched {
+            lease: lease.clone(),
+        })
+        .await
+        {
             Ok(transaction) => transaction.into_sink(),
             Err(error) => {
                 run_unit(&lease, Args::new(&UNWATCH, Keys::Ignored)).await?;
@@ -159,7 +175,10 @@ where
         };
         let result = transaction.commit(&lease).await;
         // EXEC has ended the watch, whatever it answered; without an answer the socket is not trusted.
-        let answered = result.as_ref().err().is_none_or(|error| !error.is_connection() && !error.is_timeout());
+        let answered = result
+            .as_ref()
+            .err()
+            .is_none_or(|error| !error.is_connection() && !error.is_timeout());
         lease.set_changed(!answered);
         result
     }
@@ -183,7 +202,7 @@ impl Watched {
     }
 }
 
-impl<'a> Target for &'a Watched {
+impl Target for &Watched {
     type Sink = Self;
 
     fn into_sink(self) -> Self {
@@ -214,7 +233,10 @@ impl<'a, R: crate::FromRedis> Execute<R> for &'a Watched {
         pending.submit();
     }
 
-    fn poll(pending: &mut Pending<'a>, cx: &mut std::task::Context<'_>) -> std::task::Poll<Result<R>> {
+    fn poll(
+        pending: &mut Pending<'a>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Result<R>> {
         pending.poll_decoded(cx)
     }
 }

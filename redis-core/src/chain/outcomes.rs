@@ -19,7 +19,12 @@ pub struct Outcomes<'q> {
 impl<'q> Outcomes<'q> {
     /// Of a chain that had nothing to send.
     pub(crate) fn none(queued: &'q Queued) -> Self {
-        Self { queued, index: 0, frames: Pieces::new(Chunks::new()), failure: None }
+        Self {
+            queued,
+            index: 0,
+            frames: Pieces::new(Chunks::new()),
+            failure: None,
+        }
     }
 
     /// Sorts out what came back.
@@ -31,7 +36,12 @@ impl<'q> Outcomes<'q> {
         if queued.is_atomic() {
             frames = executed(queued, frames, delivery.error.clone())?;
         }
-        Ok(Self { queued, index: 0, frames, failure: delivery.error })
+        Ok(Self {
+            queued,
+            index: 0,
+            frames,
+            failure: delivery.error,
+        })
     }
 
     /// The reply of the next command.
@@ -47,15 +57,19 @@ impl<'q> Outcomes<'q> {
 
     /// The outcome of every command, not decoded.
     pub(crate) fn all(&mut self) -> Result<Vec<Option<Result<Frame>>>> {
-        Ok((0..self.remaining()).map(|_| Some(self.next_frame())).collect())
+        Ok((0..self.remaining())
+            .map(|_| Some(self.next_frame()))
+            .collect())
     }
 
     fn next_frame(&mut self) -> Result<Frame> {
         self.index += 1;
-        self.frames.next().ok_or_else(|| match self.failure.clone() {
-            Some(failure) => failure.into(),
-            None => Error::protocol("there are fewer replies than commands"),
-        })
+        self.frames
+            .next()
+            .ok_or_else(|| match self.failure.clone() {
+                Some(failure) => failure.into(),
+                None => Error::protocol("there are fewer replies than commands"),
+            })
     }
 
     /// How many commands have not been asked for.
@@ -73,7 +87,10 @@ struct Pieces {
 
 impl Pieces {
     fn new(chunks: Chunks) -> Self {
-        Self { current: Frames::new(bytes::Bytes::new()), later: chunks.into_iter() }
+        Self {
+            current: Frames::from_scanned(bytes::Bytes::new()),
+            later: chunks.into_iter(),
+        }
     }
 }
 
@@ -85,7 +102,7 @@ impl Iterator for Pieces {
             if let Some(frame) = self.current.next() {
                 return Some(frame);
             }
-            self.current = Frames::new(self.later.next()?);
+            self.current = Frames::from_scanned(self.later.next()?);
         }
     }
 }
@@ -97,31 +114,44 @@ fn executed(queued: &Queued, mut frames: Pieces, failure: Option<Failure>) -> Re
         None => Error::protocol("a transaction was answered with too few replies"),
     };
     let multi = frames.next().ok_or_else(&mut lost)?;
-    if let Reply::Error(error) = multi.reply() {
+    if let Some(error) = multi.reply().error() {
         return Err(Error::refused(error).of_command("MULTI".into()));
     }
     // The first command that was refused when it was queued is why EXEC refuses the whole.
     let mut refused = None;
     for index in 0..queued.len() {
         let frame = frames.next().ok_or_else(&mut lost)?;
-        if let Reply::Error(error) = frame.reply() {
+        if let Some(error) = frame.reply().error() {
             refused.get_or_insert((index, error));
         }
     }
     let exec = frames.next().ok_or_else(&mut lost)?;
+    if let Some(elements) = exec.elements() {
+        return Ok(Pieces {
+            current: elements,
+            later: Chunks::new().into_iter(),
+        });
+    }
     match exec.reply() {
-        Reply::Array(_) => Ok(Pieces { current: exec.into_elements(), later: Chunks::new().into_iter() }),
-        Reply::Nil => Err(Error::new(ErrorKind::WatchedKeyChanged, Phase::Refused).of_command("EXEC".into())),
-        Reply::Error(error) => Err(aborted(queued, refused, error)),
-        _ => Err(Error::protocol("EXEC was answered with neither an array nor nil").of_command("EXEC".into())),
+        Reply::Nil => {
+            Err(Error::new(ErrorKind::WatchedKeyChanged, Phase::Refused).of_command("EXEC".into()))
+        }
+        reply => match reply.error() {
+            Some(error) => Err(aborted(queued, refused, error)),
+            None => Err(
+                Error::protocol("EXEC was answered with neither an array nor nil")
+                    .of_command("EXEC".into()),
+            ),
+        },
     }
 }
 
 fn aborted(queued: &Queued, refused: Option<(usize, ServerError)>, exec: ServerError) -> Error {
     match refused {
-        Some((index, error)) if exec.code() == "EXECABORT" => {
-            queued.named(index, Error::new(ErrorKind::TransactionAborted(error), Phase::Refused))
-        }
+        Some((index, error)) if exec.code() == "EXECABORT" => queued.named(
+            index,
+            Error::new(ErrorKind::TransactionAborted(error), Phase::Refused),
+        ),
         _ => Error::refused(exec).of_command("EXEC".into()),
     }
 }

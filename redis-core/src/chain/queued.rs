@@ -4,7 +4,6 @@ use crate::args::Args;
 use crate::chain::Outcomes;
 use crate::error::{CommandName, Error, Result};
 use crate::inflight::{Delivery, Payload};
-use crate::resp::encode;
 
 const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
 const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
@@ -29,7 +28,11 @@ enum Name {
 
 impl Queued {
     pub(crate) fn new(atomic: bool) -> Self {
-        Self { atomic, idempotent: !atomic, ..Self::default() }
+        Self {
+            atomic,
+            idempotent: !atomic,
+            ..Self::default()
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -42,10 +45,11 @@ impl Queued {
             let reason = args.needs_own_socket();
             self.error = match args.take_error() {
                 Some(error) => Some(error.at_index(index)),
-                None => reason.map(|reason| Error::usage(reason).of_command(args.name()).at_index(index)),
+                None => reason
+                    .map(|reason| Error::usage(reason).of_command(args.name()).at_index(index)),
             };
         }
-        self.idempotent &= args.info().idempotent;
+        self.idempotent &= args.is_idempotent();
         self.names.push(match args.info().name {
             "" => Name::Raw(args.name()),
             name => Name::Known(name),
@@ -78,7 +82,10 @@ impl Queued {
     }
 
     /// What a chain gives that was not sent: its error, or the empty tuple.
-    pub(crate) fn without_sending<T>(mut self, decode: impl FnOnce(&mut Outcomes<'_>) -> Result<T>) -> Result<T> {
+    pub(crate) fn without_sending<T>(
+        mut self,
+        decode: impl FnOnce(&mut Outcomes<'_>) -> Result<T>,
+    ) -> Result<T> {
         match self.error.take() {
             Some(error) => Err(error),
             None => decode(&mut Outcomes::none(&self)),
@@ -97,7 +104,12 @@ impl Queued {
 
 impl Payload for Queued {
     fn encoded_len(&self) -> usize {
-        self.bytes.len() + if self.atomic { MULTI.len() + EXEC.len() } else { 0 }
+        self.bytes.len()
+            + if self.atomic {
+                MULTI.len() + EXEC.len()
+            } else {
+                0
+            }
     }
 
     fn replies(&self) -> usize {
@@ -125,7 +137,8 @@ impl Payload for Queued {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{EXEC, MULTI};
+    use crate::resp::encode;
 
     #[test]
     fn the_frame_of_a_transaction_is_encoded_as_commands() {

@@ -50,7 +50,11 @@ enum Step {
 }
 
 impl Session {
-    pub(super) fn new(stream: Box<dyn Transport>, limits: Limits, liveness: Option<Duration>) -> Self {
+    pub(super) fn new(
+        stream: Box<dyn Transport>,
+        limits: Limits,
+        liveness: Option<Duration>,
+    ) -> Self {
         Self {
             stream,
             scanner: Scanner::new(limits),
@@ -105,7 +109,12 @@ impl Session {
     }
 
     /// What the callers want besides writing.
-    fn heed(&mut self, link: &Link, woken: &mut Vec<Waker>, cx: &mut Context<'_>) -> Result<(), End> {
+    fn heed(
+        &mut self,
+        link: &Link,
+        woken: &mut Vec<Waker>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), End> {
         let written = self.unwritten().is_empty();
         link.with(woken, |queue, _| {
             queue.park(cx.waker());
@@ -120,21 +129,31 @@ impl Session {
 
     // ---- reading ----
 
-    fn read(&mut self, link: &Link, woken: &mut Vec<Waker>, cx: &mut Context<'_>) -> Result<(), End> {
+    fn read(
+        &mut self,
+        link: &Link,
+        woken: &mut Vec<Waker>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), End> {
         for _ in 0..READS_PER_TURN {
             self.make_room();
             let read = pin!(self.stream.read_buf(&mut self.input)).poll(cx);
             match read {
                 Poll::Pending => return Ok(()),
                 Poll::Ready(Ok(0)) => {
-                    return Err(End::Lost(lost(io::ErrorKind::UnexpectedEof, "the server closed it")));
+                    return Err(End::Lost(lost(
+                        io::ErrorKind::UnexpectedEof,
+                        "the server closed it",
+                    )));
                 }
                 Poll::Ready(Ok(_)) => {
                     self.progress = Instant::now();
                     self.pinged = false;
                     self.hand_out(link, woken)?;
                 }
-                Poll::Ready(Err(error)) => return Err(End::Lost(lost(error.kind(), &error.to_string()))),
+                Poll::Ready(Err(error)) => {
+                    return Err(End::Lost(lost(error.kind(), &error.to_string())));
+                }
             }
         }
         // More may be there; others first.
@@ -146,9 +165,11 @@ impl Session {
         if self.input.is_empty() && self.input.capacity() > KEEP {
             self.input = BytesMut::new();
         }
-        if self.input.capacity() - self.input.len() < READ / 4 {
-            // A reply that does not fit grows the buffer by halves, so that it is copied but a few times.
-            self.input.reserve(READ.max(self.input.len() / 2));
+        let room = self.input.capacity() - self.input.len();
+        // Room for a large reply grows with what has come of it: its announced length is not trusted.
+        let wanted = self.scanner.missing().min(READ + self.input.len());
+        if room < READ / 4 || room < wanted {
+            self.input.reserve(wanted.max(READ));
         }
     }
 
@@ -168,7 +189,9 @@ impl Session {
                     continue;
                 }
                 let Some(wanted) = queue.wanted() else {
-                    return Err(End::Lost(protocol("a reply came that nothing had asked for")));
+                    return Err(End::Lost(protocol(
+                        "a reply came that nothing had asked for",
+                    )));
                 };
                 let (mut len, mut count) = (first.len, 1);
                 while count < wanted
@@ -188,7 +211,10 @@ impl Session {
     fn find_frames(&mut self) -> Result<(), End> {
         let mut start = 0;
         loop {
-            match self.scanner.scan(self.input.get(start..).unwrap_or_default()) {
+            match self
+                .scanner
+                .scan(self.input.get(start..).unwrap_or_default())
+            {
                 Ok(Some(found)) => {
                     start += found.len;
                     self.found.push(found);
@@ -201,7 +227,12 @@ impl Session {
 
     // ---- writing ----
 
-    fn write(&mut self, link: &Link, woken: &mut Vec<Waker>, cx: &mut Context<'_>) -> Result<Step, End> {
+    fn write(
+        &mut self,
+        link: &Link,
+        woken: &mut Vec<Waker>,
+        cx: &mut Context<'_>,
+    ) -> Result<Step, End> {
         if self.unwritten().is_empty() && !self.take_output(link, woken, cx) {
             return Ok(Step::Idle);
         }
@@ -211,7 +242,10 @@ impl Session {
                 self.full = true;
                 Ok(Step::Idle)
             }
-            Poll::Ready(Ok(0)) => Err(End::Lost(lost(io::ErrorKind::WriteZero, "the socket takes no more bytes"))),
+            Poll::Ready(Ok(0)) => Err(End::Lost(lost(
+                io::ErrorKind::WriteZero,
+                "the socket takes no more bytes",
+            ))),
             Poll::Ready(Ok(count)) => {
                 self.written += count;
                 // The kernel takes bytes for a dead peer, too, until its buffer is full.
@@ -252,16 +286,27 @@ impl Session {
 
     /// Asks a silent server for a sign of life after half the bound, and gives up on it after the whole.
     fn sign_of_life(&mut self, link: &Link, woken: &mut Vec<Waker>) -> Result<Sign, End> {
-        let Some(bound) = self.liveness else { return Ok(Sign { pinged: false, look_again: None }) };
+        let Some(bound) = self.liveness else {
+            return Ok(Sign {
+                pinged: false,
+                look_again: None,
+            });
+        };
         let (silent, half) = (self.progress.elapsed(), bound / 2);
         if silent < half {
-            return Ok(Sign { pinged: false, look_again: Some(self.progress + half) });
+            return Ok(Sign {
+                pinged: false,
+                look_again: Some(self.progress + half),
+            });
         }
         // A server that holds a blocking command answers nothing else; the kernel's keep-alive watches such a line.
         if link.with(woken, |queue, _| queue.is_held()) {
             self.progress = Instant::now();
             self.pinged = false;
-            return Ok(Sign { pinged: false, look_again: Some(self.progress + half) });
+            return Ok(Sign {
+                pinged: false,
+                look_again: Some(self.progress + half),
+            });
         }
         if silent >= bound && self.pinged {
             let text = format!("the server gave no sign of life for {silent:.1?}");
@@ -273,7 +318,10 @@ impl Session {
             link.with(woken, |queue, _| queue.push_own(PING));
         }
         let again = (self.progress + bound).max(Instant::now() + half / 4);
-        Ok(Sign { pinged: asks, look_again: Some(again) })
+        Ok(Sign {
+            pinged: asks,
+            look_again: Some(again),
+        })
     }
 }
 
