@@ -13,6 +13,10 @@
 //! The servers run on Unix only: their processes are supervised by `sh`.
 
 pub mod error;
+#[cfg(feature = "net")]
+pub mod fake;
+#[cfg(feature = "net")]
+pub mod proxy;
 pub mod raw;
 pub mod server;
 pub mod servers;

@@ -1,6 +1,6 @@
 //! The kit's servers: each kind starts, obeys, and is gone when its holder is.
 
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
