@@ -83,6 +83,10 @@ impl ArgError {
     pub fn new(reason: impl Into<Cow<'static, str>>) -> Self {
         Self(reason.into())
     }
+
+    pub(crate) const fn fixed(reason: &'static str) -> Self {
+        Self(Cow::Borrowed(reason))
+    }
 }
 
 impl fmt::Display for ArgError {
@@ -106,7 +110,11 @@ pub struct ArgWriter<'a> {
 impl<'a> ArgWriter<'a> {
     pub(crate) fn new(buffer: &'a mut crate::args::Buffer) -> Self {
         let start = buffer.len();
-        Self { buffer, start, data: start }
+        Self {
+            buffer,
+            start,
+            data: start,
+        }
     }
 
     /// Appends bytes.
