@@ -104,6 +104,8 @@ pub(crate) struct Opt {
     pub(crate) doc: Option<String>,
     pub(crate) since: Option<Versions>,
     pub(crate) deprecated: Option<String>,
+    /// Whether it makes it unsafe to send the command twice.
+    pub(crate) once_only: bool,
 }
 
 /// What a command or an option writes, run by run: options may stand between the runs.

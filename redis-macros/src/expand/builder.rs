@@ -76,9 +76,13 @@ impl Parts {
                 pub fn attempt(self) -> rt::Request<S, ::std::result::Result<R, rt::Error>> where S: rt::Queues {
                     self.request.attempt()
                 }
+            }
 
-                #[doc = " The command as it has been built."]
-                pub fn into_request(self) -> rt::Request<S, R> {
+            impl<S: rt::Sink, R, #(#slots),*> rt::IntoRequest for #name<S, R, #(#slots),*> #made {
+                type Sink = S;
+                type Reply = R;
+
+                fn into_request(self) -> rt::Request<S, R> {
                     self.request
                 }
             }

@@ -52,6 +52,7 @@ fn method(command: &Command, option: &Opt, transition: &Transition<'_>) -> Token
     let name = ident(&option.method);
     let (params, conversions) = (write::declarations(&option.body), write::conversions(&option.body));
     let runs = write::runs(&option.body, option.repeatable);
+    let once_only = option.once_only.then(|| quote!(args.once_only();));
     let generics = new_params(transition);
     let bound = option.body.blocks().then(|| quote!(where S: rt::AllowsBlocking));
     let (returns, value) = result(command, transition);
@@ -60,7 +61,7 @@ fn method(command: &Command, option: &Opt, transition: &Transition<'_>) -> Token
         #deprecated
         pub fn #name #generics (mut self, #(#params),*) -> #returns #bound {
             #(#conversions)*
-            self.request.edit(|args| { #(#runs)* });
+            self.request.edit(|args| { #once_only #(#runs)* });
             #value
         }
     }

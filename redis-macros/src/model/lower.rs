@@ -103,6 +103,7 @@ impl Lowerer<'_> {
             doc: None,
             since: None,
             deprecated: None,
+            once_only: false,
         });
         if let Some(choice) = self.choices.get_mut(choice) {
             choice.options.push(id);

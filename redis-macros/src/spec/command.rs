@@ -44,6 +44,8 @@ pub(crate) struct OptionSpec {
     pub(crate) doc: Option<Text>,
     pub(crate) since: Option<Availability>,
     pub(crate) deprecated: Option<Text>,
+    /// `false` takes the command's property of being repeatable away.
+    pub(crate) idempotent: Option<bool>,
 }
 
 /// The first version of each server that has it; a server without one does not.
@@ -121,8 +123,13 @@ fn options(table: &Table<'_>) -> Vec<(Text, OptionSpec)> {
 }
 
 fn option(table: &Table<'_>) -> OptionSpec {
-    table.expect_keys(&["doc", "since", "deprecated"]);
-    OptionSpec { doc: table.text("doc"), since: availability(table), deprecated: table.text("deprecated") }
+    table.expect_keys(&["doc", "since", "deprecated", "idempotent"]);
+    OptionSpec {
+        doc: table.text("doc"),
+        since: availability(table),
+        deprecated: table.text("deprecated"),
+        idempotent: table.flag("idempotent"),
+    }
 }
 
 fn availability(table: &Table<'_>) -> Option<Availability> {
