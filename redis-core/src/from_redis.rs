@@ -100,6 +100,12 @@ pub trait FromRedis: Sized {
         Ok(())
     }
 
+    /// What a field of a struct is that the reply does not have.
+    #[doc(hidden)]
+    fn absent() -> Option<Self> {
+        None
+    }
+
     /// Decodes what became of a command; for types that keep failures as values.
     #[doc(hidden)]
     fn from_outcome(outcome: Result<Frame, Error>) -> Result<Self, Error> {

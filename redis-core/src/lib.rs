@@ -30,6 +30,8 @@ pub mod chain;
 pub mod command;
 pub mod config;
 pub mod connection;
+#[doc(hidden)]
+pub mod derived;
 pub mod detached;
 mod driver;
 pub mod duration;
