@@ -11,3 +11,13 @@ pub enum Missing {}
 /// A choice that has been made.
 #[derive(Debug, Clone, Copy)]
 pub enum Chosen {}
+
+/// A required choice that has been made: [`Chosen`], or the marker of one of its options where it matters which.
+#[diagnostic::on_unimplemented(
+    message = "this command is not complete: a choice that it requires has not been made",
+    label = "a required option is missing here",
+    note = "the documentation of the command's builder names the methods of which one must be called"
+)]
+pub trait Made {}
+
+impl Made for Chosen {}

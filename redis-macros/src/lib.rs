@@ -30,5 +30,7 @@ mod syntax;
 #[proc_macro]
 pub fn commands(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as commands::Input);
-    commands::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+    commands::expand(&input)
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
 }
