@@ -66,6 +66,8 @@ pub(crate) struct Command {
     pub(crate) choices: Vec<Choice>,
     /// The options of all choices, in the order of the syntax.
     pub(crate) options: Vec<Opt>,
+    /// What is said of words of enums.
+    pub(crate) words: Vec<WordNote>,
     /// Options that cannot all be chosen together.
     pub(crate) forbidden: Vec<Vec<OptionId>>,
     pub(crate) replies: Replies,
@@ -104,8 +106,16 @@ pub(crate) struct Opt {
     pub(crate) doc: Option<String>,
     pub(crate) since: Option<Versions>,
     pub(crate) deprecated: Option<String>,
-    /// Whether it makes it unsafe to send the command twice.
+    /// Whether the command may not be sent twice once this is chosen.
     pub(crate) once_only: bool,
+}
+
+/// What the spec says of one word of a parameter that is an enum.
+#[derive(Debug)]
+pub(crate) struct WordNote {
+    pub(crate) word: String,
+    pub(crate) doc: Option<String>,
+    pub(crate) since: Option<Versions>,
 }
 
 /// What a command or an option writes, run by run: options may stand between the runs.
@@ -127,7 +137,10 @@ pub(crate) enum Write {
     Word(String),
     Param(Param),
     /// The number of items, or of words, and then what was counted.
-    Counted { words_per_item: u32, what: Box<Write> },
+    Counted {
+        words_per_item: u32,
+        what: Box<Write>,
+    },
 }
 
 /// A parameter of a method.
@@ -155,7 +168,10 @@ impl Write {
 
 impl Body {
     pub(crate) fn params(&self) -> impl Iterator<Item = &Param> {
-        self.runs.iter().flat_map(|run| &run.writes).filter_map(Write::param)
+        self.runs
+            .iter()
+            .flat_map(|run| &run.writes)
+            .filter_map(Write::param)
     }
 
     /// Whether it holds the server-side timeout.
@@ -172,7 +188,9 @@ impl Command {
 
     /// The parameters of the method and of all options.
     pub(crate) fn params(&self) -> impl Iterator<Item = &Param> {
-        self.body.params().chain(self.options.iter().flat_map(|option| option.body.params()))
+        self.body
+            .params()
+            .chain(self.options.iter().flat_map(|option| option.body.params()))
     }
 
     /// The name of the builder.
@@ -192,10 +210,21 @@ pub(crate) fn build(spec: &Spec, problems: &Problems) -> Model {
     types::check_types(spec, problems);
     let mut groups: Vec<Group> = Vec::new();
     for command in &spec.commands {
-        let Some(model) = (Context { spec, enums: &enums, command, problems }).build() else { continue };
+        let Some(model) = (Context {
+            spec,
+            enums: &enums,
+            command,
+            problems,
+        })
+        .build() else {
+            continue;
+        };
         match groups.iter_mut().find(|group| group.name == command.group) {
             Some(group) => group.commands.push(model),
-            None => groups.push(Group { name: command.group.clone(), commands: vec![model] }),
+            None => groups.push(Group {
+                name: command.group.clone(),
+                commands: vec![model],
+            }),
         }
     }
     let model = Model { enums, groups };
@@ -214,7 +243,11 @@ pub(crate) struct Context<'a> {
 
 impl Context<'_> {
     fn note(&self, line: usize, text: impl Into<String>) {
-        self.problems.note(line, format_args!("{}.{}", self.command.group, self.command.label.text), text);
+        self.problems.note(
+            line,
+            format_args!("{}.{}", self.command.group, self.command.label.text),
+            text,
+        );
     }
 
     /// Notes a problem of the syntax.
@@ -232,11 +265,16 @@ impl Context<'_> {
                 return None;
             }
         };
-        let lower::Lowered { body, choices, mut options } = lower::lower(self, &syntax);
+        let lower::Lowered {
+            body,
+            choices,
+            mut options,
+        } = lower::lower(self, &syntax);
         let forbidden = self.relations(&mut options);
         let replies = self.replies(&options);
         let facts = self.facts(&body, &options);
         self.check_references(&body, &options);
+        let words = self.word_notes(&body, &options);
         let slots = states::slots(&choices, &options, &forbidden, &replies);
         let command = Command {
             group: spec.group.clone(),
@@ -247,6 +285,7 @@ impl Context<'_> {
             body,
             choices,
             options,
+            words,
             forbidden,
             replies,
             slots,
@@ -261,7 +300,9 @@ impl Context<'_> {
         for (id, option) in command.options.iter().enumerate() {
             if command.complete(&[id]).is_none() {
                 let label = &option.label;
-                self.note_syntax(format!("`requires` and `conflicts` leave no way to choose `{label}`; expected one"));
+                self.note_syntax(format!(
+                    "`requires` and `conflicts` leave no way to choose `{label}`; expected one"
+                ));
             }
         }
     }
@@ -291,17 +332,52 @@ impl Context<'_> {
             let id = self.option_named(word, "conflicts", options);
             let condition = self.condition(condition, "conflicts", options);
             if let (Some(id), Some(condition)) = (id, condition) {
-                forbidden.extend(condition.terms.into_iter().map(|term| [vec![id], term].concat()));
+                forbidden.extend(
+                    condition
+                        .terms
+                        .into_iter()
+                        .map(|term| [vec![id], term].concat()),
+                );
             }
         }
         forbidden
     }
 
+    /// What `options` says of words that are no options but the values of enums.
+    fn word_notes(&self, body: &Body, options: &[Opt]) -> Vec<WordNote> {
+        let params = || {
+            body.params()
+                .chain(options.iter().flat_map(|option| option.body.params()))
+        };
+        let is_word = |word: &str| {
+            params().any(|param| match &param.kind {
+                Kind::Enum(name) => self
+                    .enums
+                    .iter()
+                    .any(|ty| ty.name == *name && ty.has_word(word)),
+                _ => false,
+            })
+        };
+        let mut notes = Vec::new();
+        for (word, spec) in &self.command.options {
+            if condition::find(&word.text, options).is_some() {
+                continue;
+            }
+            if !is_word(&word.text) {
+                self.option_named(word, "options", options);
+                continue;
+            }
+            notes.push(WordNote {
+                word: word.text.clone(),
+                doc: spec.doc.as_ref().map(|doc| doc.text.clone()),
+                since: spec.since.as_ref().map(|since| self.versions(since)),
+            });
+        }
+        notes
+    }
+
     /// Checks the keys that name placeholders or options and are used elsewhere.
     fn check_references(&self, body: &Body, options: &[Opt]) {
-        for (word, _) in &self.command.options {
-            self.option_named(word, "options", options);
-        }
         for (word, _) in &self.command.names {
             self.option_named(word, "names", options);
         }
@@ -315,7 +391,12 @@ impl Context<'_> {
             if !known.contains(&name.text.as_str()) {
                 let name_text = &name.text;
                 let hint = crate::nearest::suggestion(name_text, known.iter().copied());
-                self.note(name.line, format!("`{key}` names `{name_text}`, which is no placeholder of the syntax; {hint}"));
+                self.note(
+                    name.line,
+                    format!(
+                        "`{key}` names `{name_text}`, which is no placeholder of the syntax; {hint}"
+                    ),
+                );
             }
         }
     }

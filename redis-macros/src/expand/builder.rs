@@ -11,13 +11,15 @@ pub(super) fn expand(command: &Command) -> TokenStream {
     let definition = parts.definition(command);
     let options = option::expand(command);
     let finish = parts.finish();
-    let (future, target, debug) = (parts.future(), parts.target(), parts.debug());
+    let (into_request, debug) = (parts.into_request(), parts.debug());
+    let (future, target) = (parts.future(), parts.target());
     quote! {
         #definition
         #options
         #finish
         #future
         #target
+        #into_request
         #debug
     }
 }
@@ -36,15 +38,27 @@ impl Parts {
         Self {
             name: ident(&command.builder()),
             slots: command.slots.iter().map(|slot| ident(&slot.name)).collect(),
-            required: command.slots.iter().filter(|slot| slot.required).map(|slot| ident(&slot.name)).collect(),
+            required: command
+                .slots
+                .iter()
+                .filter(|slot| slot.required)
+                .map(|slot| ident(&slot.name))
+                .collect(),
         }
     }
 
     fn definition(&self, command: &Command) -> TokenStream {
         let Self { name, slots, .. } = self;
         let docs = docs::builder(command);
-        let defaults = command.slots.iter().map(|slot| if slot.required { quote!(rt::state::Missing) } else { quote!(rt::state::Unset) });
-        let state = (!slots.is_empty()).then(|| quote!(state: ::std::marker::PhantomData<fn() -> (#(#slots,)*)>,));
+        let defaults = command.slots.iter().map(|slot| {
+            if slot.required {
+                quote!(rt::state::Missing)
+            } else {
+                quote!(rt::state::Unset)
+            }
+        });
+        let state = (!slots.is_empty())
+            .then(|| quote!(state: ::std::marker::PhantomData<fn() -> (#(#slots,)*)>,));
         quote! {
             #(#[doc = #docs])*
             #[must_use = "a request does nothing until it is awaited or sent"]
@@ -77,15 +91,6 @@ impl Parts {
                     self.request.attempt()
                 }
             }
-
-            impl<S: rt::Sink, R, #(#slots),*> rt::IntoRequest for #name<S, R, #(#slots),*> #made {
-                type Sink = S;
-                type Reply = R;
-
-                fn into_request(self) -> rt::Request<S, R> {
-                    self.request
-                }
-            }
         }
     }
 
@@ -107,7 +112,11 @@ impl Parts {
     }
 
     fn target(&self) -> TokenStream {
-        let Self { name, slots, required } = self;
+        let Self {
+            name,
+            slots,
+            required,
+        } = self;
         quote! {
             impl<S: rt::Sink, R, #(#slots),*> rt::Target for #name<S, R, #(#slots),*>
             where
@@ -118,6 +127,21 @@ impl Parts {
 
                 fn into_sink(self) -> Self::Sink {
                     rt::Target::into_sink(self.request)
+                }
+            }
+        }
+    }
+
+    fn into_request(&self) -> TokenStream {
+        let Self { name, slots, .. } = self;
+        let made = self.made();
+        quote! {
+            impl<S: rt::Sink, R, #(#slots),*> rt::IntoRequest for #name<S, R, #(#slots),*> #made {
+                type Sink = S;
+                type Reply = R;
+
+                fn into_request(self) -> rt::Request<S, R> {
+                    self.request
                 }
             }
         }

@@ -47,7 +47,9 @@ fn records(columns: &[Column]) -> TokenStream {
 /// The conversions that come before anything is written.
 pub(super) fn conversions(body: &Body) -> Vec<TokenStream> {
     let conversion = |param: &Param| {
-        let Kind::Named(named) = &param.kind else { return None };
+        let Kind::Named(named) = &param.kind else {
+            return None;
+        };
         let (name, named) = (ident(&param.name), named_type(named));
         Some(quote!(let #name: #named = #name.into();))
     };
@@ -55,46 +57,82 @@ pub(super) fn conversions(body: &Body) -> Vec<TokenStream> {
 }
 
 /// What a body writes: what stands before every part as it is, the rest into its parts.
-pub(super) fn runs(body: &Body, repeatable: bool) -> Vec<TokenStream> {
-    body.runs.iter().map(|run| run_tokens(run, repeatable)).collect()
+pub(super) fn statements(body: &Body, repeatable: bool) -> Vec<TokenStream> {
+    body.runs
+        .iter()
+        .flat_map(|run| run_statements(run, repeatable))
+        .collect()
 }
 
-fn run_tokens(run: &Run, repeatable: bool) -> TokenStream {
-    let writes: Vec<TokenStream> = run.writes.iter().map(write).collect();
+/// A closure of these statements.
+pub(super) fn closure(statements: &[TokenStream]) -> TokenStream {
+    match statements {
+        [] => quote!(|_| {}),
+        [statement] => quote!(|args| #statement),
+        _ => quote!(|args| { #(#statements;)* }),
+    }
+}
+
+fn run_statements(run: &Run, repeatable: bool) -> Vec<TokenStream> {
+    let statements: Vec<TokenStream> = run.writes.iter().flat_map(write).collect();
     if run.order == 0 {
-        return quote!(#(#writes)*);
+        return statements;
     }
     let order = Literal::u8_unsuffixed(run.order);
     let method = ident(if repeatable { "append" } else { "part" });
-    quote!(args.#method(#order, |args| { #(#writes)* });)
+    let write = closure(&statements);
+    vec![quote!(args.#method(#order, #write))]
 }
 
-fn write(write: &Write) -> TokenStream {
+fn write(write: &Write) -> Vec<TokenStream> {
     match write {
-        Write::Word(word) => quote!(args.word(#word);),
-        Write::Param(param) => param_tokens(param),
-        Write::Counted { words_per_item, what } => {
-            let (words_per_item, what) = (Literal::u32_unsuffixed(*words_per_item), self::write(what));
-            quote!(args.counted(#words_per_item, |args| { #what });)
+        Write::Word(word) => vec![quote!(args.word(#word))],
+        Write::Param(param) => param_statements(param),
+        Write::Counted {
+            words_per_item,
+            what,
+        } => {
+            let words_per_item = Literal::u32_unsuffixed(*words_per_item);
+            let write = closure(&self::write(what));
+            vec![quote!(args.counted(#words_per_item, #write))]
         }
     }
 }
 
-fn param_tokens(param: &Param) -> TokenStream {
+fn param_statements(param: &Param) -> Vec<TokenStream> {
     let (name, text) = (ident(&param.name), &param.name);
     let method = ident(match &param.kind {
         Kind::Key => "key",
         Kind::Value | Kind::Number(_) | Kind::Enum(_) => "arg",
-        Kind::Args | Kind::Named(_) | Kind::List { keys: false, required: false } => "args",
-        Kind::List { keys: true, required: true } => "keys",
-        Kind::List { keys: true, required: false } => "any_keys",
-        Kind::List { keys: false, required: true } => "list",
+        Kind::Args
+        | Kind::Named(_)
+        | Kind::List {
+            keys: false,
+            required: false,
+        } => "args",
+        Kind::List {
+            keys: true,
+            required: true,
+        } => "keys",
+        Kind::List {
+            keys: true,
+            required: false,
+        } => "any_keys",
+        Kind::List {
+            keys: false,
+            required: true,
+        } => "list",
         Kind::Records { required: true, .. } => "records",
-        Kind::Records { required: false, .. } => "any_records",
+        Kind::Records {
+            required: false, ..
+        } => "any_records",
         Kind::Columns(_) => "columns",
     });
-    let block = param.blocks.then(|| quote!(args.block(&#name);));
-    quote!(#block args.#method(#text, &#name);)
+    let block = param.blocks.then(|| quote!(args.block(&#name)));
+    block
+        .into_iter()
+        .chain([quote!(args.#method(#text, &#name))])
+        .collect()
 }
 
 /// The type of a checked name.
