@@ -83,6 +83,10 @@ impl ArgError {
     pub fn new(reason: impl Into<Cow<'static, str>>) -> Self {
         Self(reason.into())
     }
+
+    pub(crate) const fn fixed(reason: &'static str) -> Self {
+        Self(Cow::Borrowed(reason))
+    }
 }
 
 impl fmt::Display for ArgError {

@@ -186,7 +186,7 @@ impl Error {
     /// What LPOP or BLPOP took from a list is in here when it could not be decoded.
     #[must_use]
     pub fn into_reply(self) -> Option<crate::Value> {
-        self.0.reply.and_then(|frame| frame.to_value().ok())
+        self.0.reply.map(|frame| frame.to_value())
     }
 
     pub(crate) fn argument(reason: ArgError) -> Self {

@@ -1,0 +1,109 @@
+//! What can be received: [`FromRedis`] for types, [`Reply`] for what comes.
+//!
+//! # What decodes into what
+//!
+//! One rule decides: **a type accepts every form in which either protocol sends the same value, and nothing else.**
+//! RESP2 has no doubles, maps, sets or booleans and sends strings, flat arrays, arrays and integers for them, so:
+//!
+//! | type | accepts |
+//! | --- | --- |
+//! | `String`, `Bytes`, `Vec<u8>`, … | strings of all kinds; also doubles and big numbers, which RESP2 sends as strings. No integers |
+//! | `i64`, `u8`, … | integers; and strings that are an integer and nothing else, as hashes hold them |
+//! | `f64`, `f32` | doubles and strings that are a number; integers that the type holds exactly. `f32` rounds |
+//! | `bool` | booleans, the integers 0 and 1; as the whole reply of a command also `OK` and nil (SET with NX) |
+//! | `()` | the status `OK` |
+//! | `Option<T>` | nil, or what `T` accepts. A struct or tuple is also absent if the array or map is empty, which is how servers answer HGETALL for a key that does not exist |
+//! | `Vec<T>`, `HashSet<T>`, `[T; N]`, … | arrays and sets; a map counts as the flat array that RESP2 sends for it. An array may not be shorter or longer than `[T; N]` |
+//! | tuples | arrays of exactly so many elements |
+//! | `Vec<(A, B)>`, `HashMap<K, V>`, … | maps, flat arrays (`a 1 b 2`) and arrays of arrays (`[a 1] [b 2]`) |
+//! | `Result<T, ServerError>` | an error among the elements, or what `T` accepts |
+//! | [`Value`](crate::Value) | anything |
+//! | `Json<T>` | a string that is JSON for `T` |
+//!
+//! Nil is an error for every other type, and so are numbers that do not fit, and errors among the elements. Nothing is
+//! ever rounded, truncated, or replaced by a default.
+//!
+//! # Layout
+//!
+//! - `reply`: the view of a reply; `read`: how it is read from the bytes
+//! - `error`: why a reply does not fit
+//! - `text`, `number`, `scalar`, `list`, `map`, `tuple`: the types
+
+use crate::error::Error;
+use crate::frame::Frame;
+
+mod error;
+mod list;
+mod map;
+mod number;
+pub(crate) mod read;
+mod reply;
+mod scalar;
+mod text;
+mod tuple;
+
+pub use error::DecodeError;
+pub use map::Fields;
+pub use reply::{Elements, Pairs, Reply, Str};
+
+/// A type that replies decode into.
+///
+/// `#[derive(FromRedis)]` writes it for structs and for enums of words. The [module](self) says what the types of the
+/// standard library accept.
+#[diagnostic::on_unimplemented(
+    message = "a reply cannot be decoded into `{Self}`",
+    note = "strings, bytes, numbers, `bool`, `Option`, lists, sets, maps, tuples, `Value`, `Json<T>` and types with \
+            `#[derive(FromRedis)]` can be decoded into",
+    note = "what borrows (`&str`) cannot: the bytes of a reply are gone once it has been decoded"
+)]
+pub trait FromRedis: Sized {
+    /// Decodes a reply.
+    ///
+    /// # Errors
+    /// The reply does not fit the type.
+    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError>;
+
+    /// Decodes for `Option<Self>`; for types that are absent also when the reply is empty.
+    #[doc(hidden)]
+    fn from_option(reply: Reply<'_>) -> Result<Option<Self>, DecodeError> {
+        if reply.is_nil() {
+            Ok(None)
+        } else {
+            Self::from_redis(reply).map(Some)
+        }
+    }
+
+    /// Decodes a string for a list of `Self`; only for bytes, of which a string is a list.
+    #[doc(hidden)]
+    fn vec_from_text(_text: &Str<'_>) -> Option<Vec<Self>> {
+        None
+    }
+
+    /// Decodes the elements of a list of `Self`; tuples accept several layouts.
+    #[doc(hidden)]
+    fn decode_all(
+        reply: &Reply<'_>,
+        put: &mut impl FnMut(Self) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
+        let elements = reply
+            .elements()
+            .ok_or_else(|| DecodeError::expected("an array", reply))?;
+        for (index, element) in elements.enumerate() {
+            Self::from_redis(element)
+                .and_then(&mut *put)
+                .map_err(|error| error.at_index(index))?;
+        }
+        Ok(())
+    }
+
+    /// Decodes what became of a command; for types that keep failures as values.
+    #[doc(hidden)]
+    fn from_outcome(outcome: Result<Frame, Error>) -> Result<Self, Error> {
+        let frame = outcome?;
+        let reply = frame.reply();
+        if let Some(refusal) = reply.error() {
+            return Err(Error::refused(refusal));
+        }
+        Self::from_redis(reply).map_err(|error| Error::decode(error, Some(frame.clone())))
+    }
+}

@@ -1,0 +1,115 @@
+//! Maps: from maps, flat arrays, and arrays of pairs.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, Hash};
+
+use super::{DecodeError, Elements, FromRedis, Reply};
+
+/// The keys and values of whatever is a map in either protocol; what maps and derived structs are decoded from.
+#[derive(Debug, Clone)]
+pub struct Fields<'a> {
+    elements: Elements<'a>,
+    /// Each element is an array of a key and a value.
+    nested: bool,
+    index: usize,
+}
+
+impl<'a> Fields<'a> {
+    /// Takes a map, a flat array of keys and values, or an array of pairs.
+    ///
+    /// It is an array of pairs if its first element is an array: keys are never arrays.
+    ///
+    /// # Errors
+    /// The reply is neither.
+    pub fn new(reply: &Reply<'a>) -> Result<Self, DecodeError> {
+        let elements = reply
+            .elements()
+            .ok_or_else(|| DecodeError::expected("a map", reply))?;
+        let nested = !matches!(reply, Reply::Map(_))
+            && matches!(elements.clone().next(), Some(Reply::Array(_)));
+        if !nested && elements.len() % 2 != 0 {
+            return Err(DecodeError::expected(
+                "a map, or pairs in a flat array",
+                reply,
+            ));
+        }
+        Ok(Self {
+            elements,
+            nested,
+            index: 0,
+        })
+    }
+
+    /// Whether there is nothing to come.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.elements.len() == 0
+    }
+
+    fn nested_pair(element: &Reply<'a>) -> Option<(Reply<'a>, Reply<'a>)> {
+        let mut pair = element.elements().filter(|pair| pair.len() == 2)?;
+        Some((pair.next()?, pair.next()?))
+    }
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = Result<(Reply<'a>, Reply<'a>), DecodeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let element = self.elements.next()?;
+        let index = self.index;
+        self.index += 1;
+        if !self.nested {
+            return Some(Ok((element, self.elements.next()?)));
+        }
+        let pair = Self::nested_pair(&element);
+        Some(pair.ok_or_else(|| DecodeError::expected("a pair", &element).at_index(index)))
+    }
+}
+
+/// Decodes the pairs one by one into `put`, which says whether the key is new.
+fn decode<K: FromRedis, V: FromRedis>(
+    reply: &Reply<'_>,
+    mut put: impl FnMut(K, V) -> bool,
+) -> Result<(), DecodeError> {
+    for (index, field) in Fields::new(reply)?.enumerate() {
+        let (key, value) = field?;
+        let name = key
+            .text()
+            .map(|name| String::from_utf8_lossy(name.as_bytes()).into_owned());
+        let locate = |error: DecodeError| match &name {
+            Some(name) => error.at_field(name.clone()),
+            None => error.at_index(index),
+        };
+        let (key, value) = (
+            K::from_redis(key).map_err(locate)?,
+            V::from_redis(value).map_err(locate)?,
+        );
+        if !put(key, value) {
+            return Err(locate(DecodeError::new(
+                "the key comes twice; a `Vec` of pairs holds both",
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// A key that comes twice is an error, as one of its values would be lost.
+impl<K: FromRedis + Eq + Hash, V: FromRedis, S: BuildHasher + Default> FromRedis
+    for HashMap<K, V, S>
+{
+    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        let mut map = Self::default();
+        decode(&reply, |key, value| map.insert(key, value).is_none())?;
+        Ok(map)
+    }
+}
+
+/// A key that comes twice is an error, as one of its values would be lost.
+impl<K: FromRedis + Ord, V: FromRedis> FromRedis for BTreeMap<K, V> {
+    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        let mut map = Self::new();
+        decode(&reply, |key, value| map.insert(key, value).is_none())?;
+        Ok(map)
+    }
+}

@@ -1,0 +1,137 @@
+//! Reading replies from bytes that were scanned.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::reply::{Elements, Pairs, Reply, Str};
+use crate::resp::scan::Limits;
+use crate::resp::token::{self, Aggregate, Step, Token};
+
+/// What stands for a reply that the scanner cannot have let through.
+const BROKEN: &[u8] = b"the bytes are not the reply that was scanned";
+
+/// The reply that a frame holds.
+pub(crate) fn frame(source: &Bytes) -> Reply<'_> {
+    match pass_attributes(source).and_then(|start| step(source, start)) {
+        Some((token, body)) => reply(source, token, body),
+        None => broken(source),
+    }
+}
+
+/// The element at `at`, and where the next one begins, which is only looked for if it is `wanted`.
+pub(super) fn element(source: &Bytes, at: usize, wanted: bool) -> (Reply<'_>, usize) {
+    let Some((token, body)) = pass_extras(source, at).and_then(|start| step(source, start)) else {
+        return (broken(source), source.len());
+    };
+    let end = match token {
+        Token::Open(_, count) if wanted => skip(source, body, count).unwrap_or(source.len()),
+        _ => body,
+    };
+    (reply(source, token, body), end)
+}
+
+/// Where the next value begins and ends.
+pub(crate) fn next_range(source: &[u8], at: usize) -> Option<Range<usize>> {
+    let start = pass_extras(source, at)?;
+    Some(start..skip(source, start, 1)?)
+}
+
+/// The ranges of the pushes between the elements of a frame.
+pub(crate) fn inner_pushes(source: &[u8]) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut next = pass_attributes(source)
+        .and_then(|start| step(source, start))
+        .map(|(_, body)| body);
+    while let Some(start) = next {
+        next = match step(source, start) {
+            Some((Token::Open(Aggregate::Push, count), body)) => {
+                let end = skip(source, body, count);
+                found.extend(end.map(|end| start..end));
+                end
+            }
+            Some((_, body)) => Some(body),
+            None => None,
+        };
+    }
+    found
+}
+
+fn step(source: &[u8], at: usize) -> Option<(Token<'_>, usize)> {
+    match token::next(source, at, at, &Limits::NONE) {
+        Ok(Step::Token(token, end)) => Some((token, end)),
+        Ok(Step::More { .. }) | Err(_) => None,
+    }
+}
+
+/// Where a frame's value begins, after its attributes.
+fn pass_attributes(source: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while let (Token::Open(Aggregate::Attribute, count), body) = step(source, at)? {
+        at = skip(source, body, count)?;
+    }
+    Some(at)
+}
+
+/// Where the value begins that attributes and inner pushes at `at` precede.
+fn pass_extras(source: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        match step(source, at)? {
+            (Token::Open(Aggregate::Attribute | Aggregate::Push, count), body) => {
+                at = skip(source, body, count)?
+            }
+            _ => return Some(at),
+        }
+    }
+}
+
+/// Where `count` values end that begin at `at`.
+fn skip(source: &[u8], mut at: usize, count: u64) -> Option<usize> {
+    let mut pending = count;
+    while pending > 0 {
+        let (token, end) = step(source, at)?;
+        at = end;
+        pending = match token {
+            Token::Open(Aggregate::Attribute | Aggregate::Push, count) => {
+                pending.saturating_add(count)
+            }
+            Token::Open(_, count) => (pending - 1).saturating_add(count),
+            _ => pending - 1,
+        };
+    }
+    Some(at)
+}
+
+fn reply<'a>(source: &'a Bytes, token: Token<'a>, body: usize) -> Reply<'a> {
+    let text = |bytes| Str::new(bytes, source);
+    match token {
+        Token::Nil => Reply::Nil,
+        Token::Integer(value) => Reply::Integer(value),
+        Token::Boolean(value) => Reply::Boolean(value),
+        Token::Double(digits) => Reply::Double(
+            super::number::float(digits).unwrap_or(f64::NAN),
+            text(digits),
+        ),
+        Token::BigNumber(digits) => Reply::BigNumber(text(digits)),
+        Token::Simple(line) => Reply::Simple(text(line)),
+        Token::Bulk(data) => Reply::Bulk(text(data)),
+        Token::Verbatim { format, text: data } => Reply::Verbatim {
+            format: text(format),
+            text: text(data),
+        },
+        Token::Error(line) => Reply::Error(text(line)),
+        Token::Open(kind, count) => {
+            let elements = Elements::new(source, body, count);
+            match kind {
+                Aggregate::Array => Reply::Array(elements),
+                Aggregate::Set => Reply::Set(elements),
+                Aggregate::Push => Reply::Push(elements),
+                Aggregate::Map | Aggregate::Attribute => Reply::Map(Pairs::new(elements)),
+            }
+        }
+    }
+}
+
+fn broken(source: &Bytes) -> Reply<'_> {
+    Reply::Error(Str::new(BROKEN, source))
+}

@@ -1,0 +1,267 @@
+//! A view of a reply, straight from the received bytes: [`Reply`], and what it is made of.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use super::error::DecodeError;
+use super::read;
+use crate::error::ServerError;
+
+/// Strings shorter than this are copied out of the receive buffer: a short one would keep all of a long buffer alive.
+const COPY_BELOW: usize = 4096;
+
+/// A reply, or an element of one, as it came.
+///
+/// Nothing is built: strings are slices of the received bytes, aggregates are iterators.
+///
+/// ```
+/// use typedis_core::{DecodeError, FromRedis, Reply};
+///
+/// /// A cursor, which servers send as text.
+/// struct Cursor(u64);
+///
+/// impl FromRedis for Cursor {
+///     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
+///         match reply {
+///             Reply::Bulk(text) => text.to_str()?.parse().map(Self).map_err(|_| DecodeError::expected("a cursor", &reply)),
+///             other => Err(DecodeError::expected("a cursor", &other)),
+///         }
+///     }
+/// }
+/// ```
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Reply<'a> {
+    /// Nothing: `$-1`, `*-1`, `_`.
+    Nil,
+    /// `:5`
+    Integer(i64),
+    /// `,1.5`: the number, and its text, which is what RESP2 sends.
+    Double(f64, Str<'a>),
+    /// `#t`
+    Boolean(bool),
+    /// The digits of an integer of any size.
+    BigNumber(Str<'a>),
+    /// A status such as `OK`.
+    Simple(Str<'a>),
+    /// A string.
+    Bulk(Str<'a>),
+    /// Text for people, as INFO gives it.
+    Verbatim {
+        /// `txt` or `mkd`.
+        format: Str<'a>,
+        /// The text.
+        text: Str<'a>,
+    },
+    /// An error, which within an array is one of its elements.
+    Error(Str<'a>),
+    /// `*`
+    Array(Elements<'a>),
+    /// `%`
+    Map(Pairs<'a>),
+    /// `~`
+    Set(Elements<'a>),
+    /// `>`: a message that nobody asked for.
+    Push(Elements<'a>),
+}
+
+impl<'a> Reply<'a> {
+    /// The text of whatever is a string in RESP2: strings, but also doubles and big numbers.
+    #[must_use]
+    pub fn text(&self) -> Option<&Str<'a>> {
+        match self {
+            Self::Simple(text) | Self::Bulk(text) | Self::Verbatim { text, .. } => Some(text),
+            Self::Double(_, text) | Self::BigNumber(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The elements of whatever is an array in RESP2: arrays, sets and pushes, and maps with keys and values in turn.
+    #[must_use]
+    pub fn elements(&self) -> Option<Elements<'a>> {
+        match self {
+            Self::Array(elements) | Self::Set(elements) | Self::Push(elements) => {
+                Some(elements.clone())
+            }
+            Self::Map(pairs) => Some(pairs.0.clone()),
+            _ => None,
+        }
+    }
+
+    /// The error that the server answered in place of a value.
+    #[must_use]
+    pub fn error(&self) -> Option<ServerError> {
+        match self {
+            Self::Error(text) => Some(ServerError::new(&String::from_utf8_lossy(text.as_bytes()))),
+            _ => None,
+        }
+    }
+
+    /// Whether this is nil.
+    #[must_use]
+    pub fn is_nil(&self) -> bool {
+        matches!(self, Self::Nil)
+    }
+}
+
+/// What an error message calls the reply; it shows no data.
+impl fmt::Display for Reply<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nil => f.write_str("nil"),
+            Self::Integer(_) => f.write_str("an integer"),
+            Self::Double(..) => f.write_str("a double"),
+            Self::Boolean(_) => f.write_str("a boolean"),
+            Self::BigNumber(_) => f.write_str("a big number"),
+            Self::Simple(_) => f.write_str("a simple string"),
+            Self::Bulk(_) => f.write_str("a string"),
+            Self::Verbatim { .. } => f.write_str("a verbatim string"),
+            Self::Error(_) => match self.error().as_ref().map(ServerError::code) {
+                Some("") | None => f.write_str("an error"),
+                Some(code) => write!(f, "an error ({code})"),
+            },
+            Self::Array(elements) => write!(f, "an array of {}", elements.len()),
+            Self::Map(pairs) => write!(f, "a map of {}", pairs.len()),
+            Self::Set(elements) => write!(f, "a set of {}", elements.len()),
+            Self::Push(elements) => write!(f, "a push of {}", elements.len()),
+        }
+    }
+}
+
+impl fmt::Debug for Reply<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&crate::Value::from(self.clone()), f)
+    }
+}
+
+/// A string within a reply: bytes, which need not be UTF-8.
+#[derive(Clone, Copy)]
+pub struct Str<'a> {
+    bytes: &'a [u8],
+    source: &'a Bytes,
+}
+
+impl<'a> Str<'a> {
+    /// `bytes` lie within `source`, or are short.
+    pub(super) fn new(bytes: &'a [u8], source: &'a Bytes) -> Self {
+        Self { bytes, source }
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The text.
+    ///
+    /// # Errors
+    /// The bytes are not UTF-8.
+    pub fn to_str(&self) -> Result<&'a str, DecodeError> {
+        std::str::from_utf8(self.bytes)
+            .map_err(|_| DecodeError::mismatch("text", "bytes that are not UTF-8"))
+    }
+
+    /// The bytes without a copy, as a part of the receive buffer, which they keep alive. Short ones are copied.
+    #[must_use]
+    pub fn to_bytes(&self) -> Bytes {
+        if self.bytes.len() < COPY_BELOW {
+            Bytes::copy_from_slice(self.bytes)
+        } else {
+            self.source.slice_ref(self.bytes)
+        }
+    }
+}
+
+impl fmt::Debug for Str<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.bytes.escape_ascii())
+    }
+}
+
+/// The elements of an aggregate, in order.
+#[derive(Clone)]
+pub struct Elements<'a> {
+    source: &'a Bytes,
+    at: usize,
+    remaining: u64,
+}
+
+impl<'a> Elements<'a> {
+    pub(super) fn new(source: &'a Bytes, at: usize, remaining: u64) -> Self {
+        Self {
+            source,
+            at,
+            remaining,
+        }
+    }
+
+    pub(crate) fn position(&self) -> usize {
+        self.at
+    }
+
+    pub(crate) fn remaining(&self) -> u64 {
+        self.remaining
+    }
+
+    /// How many elements to make room for before the first was decoded: their number, unless it is suspicious.
+    pub(super) fn capacity(&self) -> usize {
+        self.len().min(4096)
+    }
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Reply<'a>;
+
+    fn next(&mut self) -> Option<Reply<'a>> {
+        self.remaining = self.remaining.checked_sub(1)?;
+        let (reply, end) = read::element(self.source, self.at, self.remaining > 0);
+        self.at = end;
+        Some(reply)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let len = usize::try_from(self.remaining).unwrap_or(usize::MAX);
+        (len, Some(len))
+    }
+}
+
+impl ExactSizeIterator for Elements<'_> {}
+
+impl fmt::Debug for Elements<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.clone()).finish()
+    }
+}
+
+/// The keys and values of a map, in the order in which they came.
+#[derive(Clone)]
+pub struct Pairs<'a>(Elements<'a>);
+
+impl<'a> Pairs<'a> {
+    pub(super) fn new(elements: Elements<'a>) -> Self {
+        Self(elements)
+    }
+}
+
+impl<'a> Iterator for Pairs<'a> {
+    type Item = (Reply<'a>, Reply<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        Some((self.0.next()?, self.0.next()?))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let len = self.0.len() / 2;
+        (len, Some(len))
+    }
+}
+
+impl ExactSizeIterator for Pairs<'_> {}
+
+impl fmt::Debug for Pairs<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.clone()).finish()
+    }
+}

@@ -1,0 +1,62 @@
+//! Text and bytes: from strings, and from doubles and big numbers, which RESP2 sends as strings.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+
+use super::{DecodeError, FromRedis, Reply, Str};
+
+fn text<'a>(reply: &Reply<'a>) -> Result<Str<'a>, DecodeError> {
+    reply
+        .text()
+        .copied()
+        .ok_or_else(|| DecodeError::expected("a string", reply))
+}
+
+macro_rules! from_text {
+    ($($text:ty)*) => {$(
+        impl FromRedis for $text {
+            fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
+                text(&reply)?.to_str().map(Self::from)
+            }
+        }
+    )*};
+}
+
+from_text!(String Box<str> Rc<str> Arc<str>);
+
+impl FromRedis for Cow<'static, str> {
+    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        String::from_redis(reply).map(Cow::Owned)
+    }
+}
+
+/// Exactly one character.
+impl FromRedis for char {
+    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        let text = text(&reply)?.to_str()?;
+        let mut chars = text.chars();
+        match (chars.next(), chars.next()) {
+            (Some(char), None) => Ok(char),
+            _ => Err(DecodeError::mismatch(
+                "one character",
+                format_args!("text of {} bytes", text.len()),
+            )),
+        }
+    }
+}
+
+/// Long strings are not copied: they keep the buffer alive into which they were received.
+impl FromRedis for Bytes {
+    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        Ok(text(&reply)?.to_bytes())
+    }
+}
+
+impl FromRedis for BytesMut {
+    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        Ok(Self::from(text(&reply)?.as_bytes()))
+    }
+}

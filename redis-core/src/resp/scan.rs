@@ -1,0 +1,240 @@
+//! Where a reply ends: a scanner that remembers how far it came, so that a reply in many pieces is read once.
+
+use std::fmt;
+
+use super::token::{self, Aggregate, Step, Token};
+
+/// The deepest nesting that [`Limits::max_depth`] can allow; values are built and dropped recursively.
+const DEEPEST: usize = 1024;
+
+/// What a connection accepts from its server.
+///
+/// Anything beyond is a protocol error, and the connection is closed. Nothing is ever allocated by a length that a
+/// server merely announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// How deep arrays, maps, sets and pushes may be nested: 128, and never more than 1,024.
+    pub max_depth: usize,
+    /// How many elements a reply may hold in all its aggregates together: 128 Mi. A pair of a map counts as two.
+    pub max_elements: u64,
+    /// How many bytes a string may have: 512 MiB, which is the servers' own limit.
+    pub max_bulk: usize,
+    /// How many bytes a line may have, which bounds simple strings, errors and big numbers: 64 KiB.
+    pub max_line: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_depth: 128,
+            max_elements: 128 << 20,
+            max_bulk: 512 << 20,
+            max_line: 64 << 10,
+        }
+    }
+}
+
+impl Limits {
+    /// For bytes that were scanned before.
+    pub(crate) const NONE: Self = Self {
+        max_depth: DEEPEST,
+        max_elements: u64::MAX,
+        max_bulk: usize::MAX >> 1,
+        max_line: usize::MAX,
+    };
+}
+
+/// Why bytes are not RESP, or not within the limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ScanError {
+    UnknownType(u8),
+    LineBreak,
+    LineTooLong,
+    Number,
+    PayloadEnd,
+    Verbatim,
+    BulkTooLong(u64),
+    TooManyElements,
+    TooDeep,
+    Streamed,
+}
+
+impl fmt::Display for ScanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownType(byte) => {
+                write!(f, "no reply begins with the byte {:?}", char::from(*byte))
+            }
+            Self::LineBreak => f.write_str("a line ends with a lone CR or LF"),
+            Self::LineTooLong => f.write_str("a line is longer than the limit"),
+            Self::Number => f.write_str("a number or truth value is malformed or out of range"),
+            Self::PayloadEnd => f.write_str("a string does not end where its length says"),
+            Self::Verbatim => f.write_str("a verbatim string has no format"),
+            Self::BulkTooLong(len) => write!(f, "a string of {len} bytes is longer than the limit"),
+            Self::TooManyElements => f.write_str("a reply has more elements than the limit"),
+            Self::TooDeep => f.write_str("a reply is nested deeper than the limit"),
+            Self::Streamed => {
+                f.write_str("streamed strings and aggregates (length `?`) are not supported")
+            }
+        }
+    }
+}
+
+impl std::error::Error for ScanError {}
+
+/// A complete frame at the start of the buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// Its length in bytes, attributes before it included.
+    pub(crate) len: usize,
+    /// Whether it answers something.
+    pub(crate) kind: FrameKind,
+    /// Whether pushes stand between its elements, as servers before 7.2 put them: `Frame::inner_pushes` gives them.
+    pub(crate) has_inner_pushes: bool,
+}
+
+/// Whether a frame answers a command or came by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FrameKind {
+    Reply,
+    Push,
+}
+
+/// Finds the end of one frame after another.
+#[derive(Debug)]
+pub(crate) struct Scanner {
+    limits: Limits,
+    /// Everything before was scanned.
+    at: usize,
+    /// The line that begins at `at` does not end before.
+    searched: usize,
+    missing: usize,
+    /// The aggregates that are not complete.
+    open: Vec<Open>,
+    elements: u64,
+    kind: Option<FrameKind>,
+    has_inner_pushes: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    /// How many elements are still to come.
+    remaining: u64,
+    /// Whether the whole is an element of what holds it; attributes and inner pushes are not.
+    counts: bool,
+}
+
+impl Scanner {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            at: 0,
+            searched: 0,
+            missing: 1,
+            open: Vec::new(),
+            elements: 0,
+            kind: None,
+            has_inner_pushes: false,
+        }
+    }
+
+    /// Looks for the end of the frame that `buffer` begins with.
+    ///
+    /// `None` says that it is not complete: call again with the same bytes and more after them. After a frame was
+    /// found, the next call starts anew at the first byte of its buffer.
+    ///
+    /// # Errors
+    /// What follows an error cannot be told apart any more: the connection is to be closed.
+    pub(crate) fn scan(&mut self, buffer: &[u8]) -> Result<Option<Found>, ScanError> {
+        loop {
+            match token::next(buffer, self.at, self.searched, &self.limits)? {
+                Step::More { searched, missing } => {
+                    (self.searched, self.missing) = (searched, missing);
+                    return Ok(None);
+                }
+                Step::Token(token, end) => {
+                    (self.at, self.searched) = (end, end);
+                    if self.take(token)? {
+                        return Ok(Some(self.finish()));
+                    }
+                }
+            }
+        }
+    }
+
+    /// How many bytes are missing at least, after [`Scanner::scan`] found nothing. It is what the server announced:
+    /// a hint for the size of the next read, not a size to allocate.
+    pub(crate) fn missing(&self) -> usize {
+        self.missing
+    }
+
+    /// Takes note of a token; says whether it completes the frame.
+    fn take(&mut self, token: Token<'_>) -> Result<bool, ScanError> {
+        let counts = match token {
+            Token::Open(Aggregate::Attribute, _) => false,
+            Token::Open(Aggregate::Push, _) if self.kind.is_some() || !self.open.is_empty() => {
+                self.has_inner_pushes = true;
+                false
+            }
+            // Only attributes can be open here; what they hold is not the frame itself.
+            _ if !self.open.is_empty() => true,
+            Token::Open(Aggregate::Push, _) => {
+                self.kind = Some(FrameKind::Push);
+                true
+            }
+            _ => {
+                self.kind = Some(FrameKind::Reply);
+                true
+            }
+        };
+        let Token::Open(_, count) = token else {
+            return Ok(self.close(counts));
+        };
+        self.elements = self
+            .elements
+            .saturating_add(count)
+            .saturating_add(u64::from(!counts));
+        if self.elements > self.limits.max_elements {
+            return Err(ScanError::TooManyElements);
+        }
+        if count == 0 {
+            return Ok(self.close(counts));
+        }
+        if self.open.len() >= self.limits.max_depth.min(DEEPEST) {
+            return Err(ScanError::TooDeep);
+        }
+        self.open.push(Open {
+            remaining: count,
+            counts,
+        });
+        Ok(false)
+    }
+
+    /// An element is complete, and with it perhaps what holds it; says whether the frame is.
+    fn close(&mut self, mut counts: bool) -> bool {
+        while counts {
+            let Some(open) = self.open.last_mut() else {
+                return true;
+            };
+            open.remaining -= 1;
+            if open.remaining > 0 {
+                return false;
+            }
+            counts = open.counts;
+            self.open.pop();
+        }
+        false
+    }
+
+    fn finish(&mut self) -> Found {
+        let found = Found {
+            len: self.at,
+            kind: self.kind.unwrap_or(FrameKind::Reply),
+            has_inner_pushes: self.has_inner_pushes,
+        };
+        (self.at, self.searched, self.missing, self.elements) = (0, 0, 1, 0);
+        (self.kind, self.has_inner_pushes) = (None, false);
+        found
+    }
+}

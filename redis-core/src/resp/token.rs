@@ -1,0 +1,253 @@
+//! One token of RESP: a type byte, its line, and the payload where the line announces one.
+//!
+//! The scanner and the reading of replies share this one description of the protocol.
+
+use super::scan::{Limits, ScanError};
+
+/// The longest line of a length: a sign, 19 digits, and some to spare.
+const LENGTH_LINE: usize = 32;
+
+/// A token: a whole scalar, or the head of an aggregate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Token<'a> {
+    /// `_`, `$-1`, `*-1`
+    Nil,
+    /// `:5`
+    Integer(i64),
+    /// `#t`
+    Boolean(bool),
+    /// `,1.5`: the text, known to be a number.
+    Double(&'a [u8]),
+    /// `(123…`: the text, known to be digits.
+    BigNumber(&'a [u8]),
+    /// `+OK`
+    Simple(&'a [u8]),
+    /// `$3\r\nabc`
+    Bulk(&'a [u8]),
+    /// `=7\r\ntxt:abc`
+    Verbatim { format: &'a [u8], text: &'a [u8] },
+    /// `-ERR …`, `!7\r\nERR …`
+    Error(&'a [u8]),
+    /// `*2`, `%1`, `~2`, `>3`, `|1`
+    Open(Aggregate, u64),
+}
+
+/// The kinds of aggregate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Aggregate {
+    Array,
+    Map,
+    Set,
+    Push,
+    /// Comes before the value that it describes, and is not counted.
+    Attribute,
+}
+
+/// What [`next`] found.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Step<'a> {
+    /// A token, and where the next one begins.
+    Token(Token<'a>, usize),
+    /// The token is not complete.
+    More {
+        /// Its line has no end before this place.
+        searched: usize,
+        /// At least so many bytes are missing.
+        missing: usize,
+    },
+}
+
+/// Reads the token at `at`. Its line is known not to end before `searched`.
+pub(crate) fn next<'a>(
+    buffer: &'a [u8],
+    at: usize,
+    searched: usize,
+    limits: &Limits,
+) -> Result<Step<'a>, ScanError> {
+    let Some(&kind) = buffer.get(at) else {
+        return Ok(Step::More {
+            searched: at,
+            missing: 1,
+        });
+    };
+    let max_line = match kind {
+        b'+' | b'-' | b'(' => limits.max_line,
+        b'$' | b'*' | b':' | b'_' | b'#' | b'%' | b'~' | b'>' | b'|' | b'=' | b'!' => LENGTH_LINE,
+        b',' => LENGTH_LINE * 16,
+        _ => return Err(ScanError::UnknownType(kind)),
+    };
+    let start = at + 1;
+    let Some(end) = line_end(buffer, start, searched.max(start), max_line)? else {
+        // A CR at the end of the buffer is looked at again.
+        return Ok(Step::More {
+            searched: buffer.len().saturating_sub(1).max(start),
+            missing: 1,
+        });
+    };
+    let line = buffer.get(start..end).unwrap_or_default();
+    let after = end + 2;
+    let token = match kind {
+        b'+' => Token::Simple(line),
+        b'-' => Token::Error(line),
+        b':' => Token::Integer(integer(line).ok_or(ScanError::Number)?),
+        b'_' if line.is_empty() => Token::Nil,
+        b'#' if line == b"t" => Token::Boolean(true),
+        b'#' if line == b"f" => Token::Boolean(false),
+        b',' if is_double(line) => Token::Double(line),
+        b'(' if is_big_number(line) => Token::BigNumber(line),
+        b'$' | b'*' if line == b"-1" => Token::Nil,
+        b'$' | b'=' | b'!' => return payload(buffer, kind, start, after, length(line)?, limits),
+        b'*' => Token::Open(Aggregate::Array, length(line)?),
+        b'~' => Token::Open(Aggregate::Set, length(line)?),
+        b'>' => Token::Open(Aggregate::Push, length(line)?),
+        b'%' => Token::Open(Aggregate::Map, doubled(length(line)?)?),
+        b'|' => Token::Open(Aggregate::Attribute, doubled(length(line)?)?),
+        _ => return Err(ScanError::Number),
+    };
+    Ok(Step::Token(token, after))
+}
+
+/// The payload of `len` bytes that begins at `from`.
+fn payload<'a>(
+    buffer: &'a [u8],
+    kind: u8,
+    start: usize,
+    from: usize,
+    len: u64,
+    limits: &Limits,
+) -> Result<Step<'a>, ScanError> {
+    let len = usize::try_from(len)
+        .ok()
+        .filter(|len| *len <= limits.max_bulk)
+        .ok_or(ScanError::BulkTooLong(len))?;
+    let end = from + len;
+    let Some(data) = buffer.get(from..end) else {
+        return Ok(Step::More {
+            searched: start,
+            missing: end + 2 - buffer.len(),
+        });
+    };
+    match buffer.get(end..) {
+        Some([b'\r', b'\n', ..]) => {}
+        Some([]) => {
+            return Ok(Step::More {
+                searched: start,
+                missing: 2,
+            });
+        }
+        Some([b'\r']) => {
+            return Ok(Step::More {
+                searched: start,
+                missing: 1,
+            });
+        }
+        _ => return Err(ScanError::PayloadEnd),
+    }
+    let token = match kind {
+        b'$' => Token::Bulk(data),
+        b'!' => Token::Error(data),
+        _ => match (data.get(..3), data.get(3), data.get(4..)) {
+            (Some(format), Some(b':'), Some(text)) => Token::Verbatim { format, text },
+            _ => return Err(ScanError::Verbatim),
+        },
+    };
+    Ok(Step::Token(token, end + 2))
+}
+
+/// Where the line that begins at `start` ends, its line break excluded.
+fn line_end(
+    buffer: &[u8],
+    start: usize,
+    searched: usize,
+    max: usize,
+) -> Result<Option<usize>, ScanError> {
+    let tail = buffer.get(searched..).unwrap_or_default();
+    let found = memchr::memchr2(b'\r', b'\n', tail).map(|offset| searched + offset);
+    if found.unwrap_or(buffer.len()).saturating_sub(start) > max {
+        return Err(ScanError::LineTooLong);
+    }
+    let Some(end) = found else { return Ok(None) };
+    match (buffer.get(end), buffer.get(end + 1)) {
+        (Some(b'\r'), Some(b'\n')) => Ok(Some(end)),
+        (Some(b'\r'), None) => Ok(None),
+        _ => Err(ScanError::LineBreak),
+    }
+}
+
+/// A length: digits alone.
+fn length(line: &[u8]) -> Result<u64, ScanError> {
+    if line == b"?" {
+        return Err(ScanError::Streamed);
+    }
+    match integer(line) {
+        Some(length) => u64::try_from(length).map_err(|_| ScanError::Number),
+        None => Err(ScanError::Number),
+    }
+}
+
+fn doubled(pairs: u64) -> Result<u64, ScanError> {
+    pairs.checked_mul(2).ok_or(ScanError::Number)
+}
+
+/// An integer as servers write it, within 64 bits.
+fn integer(text: &[u8]) -> Option<i64> {
+    if !is_integer(text) {
+        return None;
+    }
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    let negative = digits.len() < text.len();
+    digits.iter().try_fold(0_i64, |value, byte| {
+        let digit = i64::from(byte - b'0');
+        let shifted = value.checked_mul(10)?;
+        if negative {
+            shifted.checked_sub(digit)
+        } else {
+            shifted.checked_add(digit)
+        }
+    })
+}
+
+/// Whether a text is an integer as servers write it: no `+`, no `-0`, no leading zeros.
+pub(crate) fn is_integer(text: &[u8]) -> bool {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    all_digits(digits) && (digits.first() != Some(&b'0') || text == b"0")
+}
+
+/// Whether a text is a float as servers write it: `1.5`, `1e+20`, `inf`, `-inf`, `nan`.
+pub(crate) fn is_double(text: &[u8]) -> bool {
+    let unsigned = text.strip_prefix(b"-").unwrap_or(text);
+    if unsigned == b"inf" || unsigned == b"nan" {
+        return true;
+    }
+    let (mantissa, exponent) = match unsigned.iter().position(|byte| matches!(byte, b'e' | b'E')) {
+        Some(at) => (
+            unsigned.get(..at).unwrap_or_default(),
+            unsigned.get(at + 1..),
+        ),
+        None => (unsigned, None),
+    };
+    let (whole, fraction) = match mantissa.iter().position(|byte| *byte == b'.') {
+        Some(at) => (
+            mantissa.get(..at).unwrap_or_default(),
+            mantissa.get(at + 1..),
+        ),
+        None => (mantissa, None),
+    };
+    let exponent = exponent.map(|digits| {
+        digits
+            .strip_prefix(b"-")
+            .or(digits.strip_prefix(b"+"))
+            .unwrap_or(digits)
+    });
+    let no_digits = whole.is_empty() && fraction.is_none_or(<[u8]>::is_empty);
+    let digits = |text: &[u8]| text.iter().all(u8::is_ascii_digit);
+    !no_digits && digits(whole) && fraction.is_none_or(digits) && exponent.is_none_or(all_digits)
+}
+
+fn is_big_number(text: &[u8]) -> bool {
+    all_digits(text.strip_prefix(b"-").unwrap_or(text))
+}
+
+fn all_digits(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(u8::is_ascii_digit)
+}
