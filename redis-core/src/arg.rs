@@ -10,6 +10,8 @@ use crate::args::Args;
 
 mod many;
 mod single;
+#[cfg(test)]
+mod tests;
 
 pub use many::{Each, each};
 
@@ -110,7 +112,11 @@ pub struct ArgWriter<'a> {
 impl<'a> ArgWriter<'a> {
     pub(crate) fn new(buffer: &'a mut crate::args::Buffer) -> Self {
         let start = buffer.len();
-        Self { buffer, start, data: start }
+        Self {
+            buffer,
+            start,
+            data: start,
+        }
     }
 
     /// Appends bytes.

@@ -29,6 +29,9 @@ pub struct Args {
     error: Option<Error>,
     longest: Longest,
     block: Option<Block>,
+    deadline: Option<std::time::Duration>,
+    /// Whether an option makes a repetition do something else than the first time.
+    once_only: bool,
 }
 
 /// Where a part begins; it ends where the next one begins.
@@ -85,6 +88,8 @@ impl Args {
             error: None,
             longest: Longest::default(),
             block: None,
+            deadline: None,
+            once_only: false,
         }
     }
 
@@ -92,6 +97,22 @@ impl Args {
     #[must_use]
     pub fn info(&self) -> &'static CommandInfo {
         self.info
+    }
+
+    /// Writes the arguments of another command, without its name.
+    pub(crate) fn append_from(&mut self, other: &Self) {
+        self.bytes.extend_from_slice(
+            other
+                .bytes
+                .get(other.info.header.len()..)
+                .unwrap_or_default(),
+        );
+        self.words += other.words - other.info.words;
+    }
+
+    /// Replaces what is known of the command, for raw ones.
+    pub(crate) fn set_info(&mut self, info: &'static CommandInfo) {
+        self.info = info;
     }
 
     /// Writes a literal word.
@@ -180,7 +201,10 @@ impl Args {
         write(self);
         let (len, words) = (self.bytes.len() - end, self.words - last);
         let place = self.parts.partition_point(|part| part.order <= order);
-        let (byte, word) = self.parts.get(place).map_or((end, last), |next| (next.byte, next.word));
+        let (byte, word) = self
+            .parts
+            .get(place)
+            .map_or((end, last), |next| (next.byte, next.word));
         // The words were counted as they were written; `move_tail` counts them again.
         self.words = last;
         self.move_tail(byte, word, len, words);
@@ -241,6 +265,41 @@ impl Args {
         self.block
     }
 
+    /// Says that an option makes it unsafe to send the command twice, such as NX on SET.
+    pub fn once_only(&mut self) {
+        self.once_only = true;
+    }
+
+    /// Whether the command may be sent again after a lost connection.
+    #[must_use]
+    pub fn is_idempotent(&self) -> bool {
+        self.info.idempotent && !self.once_only
+    }
+
+    /// Bounds this one call instead of the configured timeout.
+    pub fn set_deadline(&mut self, deadline: std::time::Duration) {
+        self.deadline = Some(deadline);
+    }
+
+    pub(crate) fn deadline(&self) -> Option<std::time::Duration> {
+        self.deadline
+    }
+
+    /// Why it cannot go over a socket that others share.
+    pub(crate) fn needs_own_socket(&self) -> Option<&'static str> {
+        if self.block.is_some() || self.info.blocking {
+            Some(
+                "it can block, and others share this socket; call it on a pool or an exclusive connection",
+            )
+        } else if self.info.state.is_some() {
+            Some(
+                "it changes its connection's state, and others share this socket; call it on an exclusive connection",
+            )
+        } else {
+            None
+        }
+    }
+
     /// The words, each as its bytes; for tests and logs of a user's own.
     #[must_use]
     pub fn to_words(&self) -> Vec<Vec<u8>> {
@@ -261,16 +320,14 @@ impl Args {
     pub(crate) fn take_error(&mut self) -> Option<Error> {
         if self.error.is_none() && self.longest.len > MAX_ARGUMENT {
             let Longest { name, len } = self.longest;
-            self.error = Some(Error::argument(crate::arg::ArgError::new(format!(
-                "{len} bytes are more than the {MAX_ARGUMENT} that a server takes"
-            ))).of_argument(name));
+            self.error = Some(
+                Error::argument(crate::arg::ArgError::new(format!(
+                    "{len} bytes are more than the {MAX_ARGUMENT} that a server takes"
+                )))
+                .of_argument(name),
+            );
         }
         self.error.take().map(|error| error.of_command(self.name()))
-    }
-
-    /// The longest argument: its name and length in bytes.
-    pub(crate) fn longest(&self) -> (&'static str, usize) {
-        (self.longest.name, self.longest.len)
     }
 
     /// How many bytes [`Args::write_to`] appends, at most.
@@ -310,10 +367,16 @@ impl Args {
     }
 
     fn remove(&mut self, order: u8) {
-        let Some(index) = self.parts.iter().position(|part| part.order == order) else { return };
+        let Some(index) = self.parts.iter().position(|part| part.order == order) else {
+            return;
+        };
         let part = self.parts.remove(index);
-        let (end, last) =
-            self.parts.get(index).map_or((self.bytes.len(), self.words), |next| (next.byte, next.word));
+        let (end, last) = self
+            .parts
+            .get(index)
+            .map_or((self.bytes.len(), self.words), |next| {
+                (next.byte, next.word)
+            });
         let (len, words) = (end - part.byte, last - part.word);
         self.bytes.drain(part.byte..end);
         self.words -= words;
@@ -338,7 +401,11 @@ impl Args {
         self.words += words;
         if let Keys::Positions(positions) = &mut self.keys {
             for position in positions.iter_mut().filter(|position| **position >= word) {
-                *position = if *position < written { *position + words } else { *position - (written - word) };
+                *position = if *position < written {
+                    *position + words
+                } else {
+                    *position - (written - word)
+                };
             }
             positions.sort_unstable();
         }
@@ -346,11 +413,17 @@ impl Args {
 
     /// Turns `a 1 b 2` from `byte` on, where word number `word` stands, into `a b 1 2`.
     fn deinterleave(&mut self, byte: usize, word: u32) {
-        let Some(tail) = self.bytes.get(byte..) else { return };
+        let Some(tail) = self.bytes.get(byte..) else {
+            return;
+        };
         let words: Vec<&[u8]> = encode::words(tail).collect();
         let mut sorted = Buffer::with_capacity(tail.len());
         for half in 0..2 {
-            words.iter().skip(half).step_by(2).for_each(|word| encode::bulk(&mut sorted, word));
+            words
+                .iter()
+                .skip(half)
+                .step_by(2)
+                .for_each(|word| encode::bulk(&mut sorted, word));
         }
         self.bytes.truncate(byte);
         self.bytes.extend_from_slice(&sorted);

@@ -77,7 +77,7 @@ impl From<Duration> for Seconds {
 
 impl From<Duration> for Milliseconds {
     fn from(time: Duration) -> Self {
-        if time.subsec_nanos() % 1_000_000 != 0 {
+        if !time.subsec_nanos().is_multiple_of(1_000_000) {
             return Self(Err(ArgError::new(format!(
                 "{time:?} is not a whole number of milliseconds, which is the shortest time that a server knows"
             ))));

@@ -54,6 +54,10 @@ pub enum ErrorKind {
     Protocol(Cow<'static, str>),
     /// A watched key was changed by somebody else: EXEC did nothing.
     WatchedKeyChanged,
+    /// A command of a transaction was refused when it was queued, so EXEC executed none of them.
+    TransactionAborted(ServerError),
+    /// An error of a user's own, handed through.
+    Custom(Box<dyn std::error::Error + Send + Sync>),
     /// A command cannot be used in this way; the text says how it can.
     Usage(Cow<'static, str>),
     /// The connection or pool was closed by its owner.
@@ -81,7 +85,9 @@ pub struct CommandName(Cow<'static, str>);
 impl CommandName {
     /// A name from the first word of a raw command; shown in upper case.
     pub(crate) fn from_bytes(word: &[u8]) -> Self {
-        Self(Cow::Owned(String::from_utf8_lossy(word).to_ascii_uppercase()))
+        Self(Cow::Owned(
+            String::from_utf8_lossy(word).to_ascii_uppercase(),
+        ))
     }
 }
 
@@ -107,7 +113,14 @@ impl Error {
     /// An error of this kind, for doubles of a server in a user's own tests.
     #[must_use]
     pub fn new(kind: ErrorKind, phase: Phase) -> Self {
-        Self(Box::new(Inner { kind, phase, command: None, index: None, argument: None, reply: None }))
+        Self(Box::new(Inner {
+            kind,
+            phase,
+            command: None,
+            index: None,
+            argument: None,
+            reply: None,
+        }))
     }
 
     /// What happened.
@@ -144,7 +157,9 @@ impl Error {
     #[must_use]
     pub fn server(&self) -> Option<&ServerError> {
         match &self.0.kind {
-            ErrorKind::Server(error) | ErrorKind::Handshake(error) => Some(error),
+            ErrorKind::Server(error)
+            | ErrorKind::Handshake(error)
+            | ErrorKind::TransactionAborted(error) => Some(error),
             _ => None,
         }
     }
@@ -189,6 +204,11 @@ impl Error {
         self.0.reply.map(|frame| frame.to_value())
     }
 
+    /// An error of a user's own, to be handed through the closure of [`Pool::watch`](crate::Pool::watch).
+    pub fn custom(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::new(ErrorKind::Custom(error.into()), Phase::NotSent)
+    }
+
     pub(crate) fn argument(reason: ArgError) -> Self {
         Self::new(ErrorKind::Argument(reason), Phase::NotSent)
     }
@@ -227,16 +247,18 @@ impl Error {
         self.0.index.get_or_insert(index);
         self
     }
-
-    pub(crate) fn in_phase(mut self, phase: Phase) -> Self {
-        self.0.phase = phase;
-        self
-    }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, phase, command, index, argument, .. } = &*self.0;
+        let Inner {
+            kind,
+            phase,
+            command,
+            index,
+            argument,
+            ..
+        } = &*self.0;
         if let Some(command) = command {
             write!(f, "{command}")?;
             if let Some(index) = index {
@@ -249,7 +271,9 @@ impl fmt::Display for Error {
         }
         write!(f, "{kind}")?;
         match (phase, kind) {
-            (_, ErrorKind::Argument(_) | ErrorKind::Config(_) | ErrorKind::Usage(_)) => f.write_str("; nothing was sent"),
+            (_, ErrorKind::Argument(_) | ErrorKind::Config(_) | ErrorKind::Usage(_)) => {
+                f.write_str("; nothing was sent")
+            }
             (Phase::MaybeApplied, _) => f.write_str("; it may or may not have been carried out"),
             (Phase::NotSent, ErrorKind::Timeout | ErrorKind::ConnectionLost(_)) => {
                 f.write_str("; it was not sent, and may be tried again")
@@ -271,7 +295,13 @@ impl fmt::Display for ErrorKind {
             Self::Server(error) => write!(f, "{error}"),
             Self::Decode(error) => write!(f, "the reply does not fit: {error}"),
             Self::Protocol(text) => write!(f, "protocol error, the connection was closed: {text}"),
-            Self::WatchedKeyChanged => f.write_str("a watched key was changed by somebody else; the transaction did nothing"),
+            Self::WatchedKeyChanged => f.write_str(
+                "a watched key was changed by somebody else; the transaction did nothing",
+            ),
+            Self::TransactionAborted(error) => {
+                write!(f, "{error}; the whole transaction was refused")
+            }
+            Self::Custom(error) => write!(f, "{error}"),
             Self::Usage(text) => f.write_str(text),
             Self::Closed => f.write_str("the connection was closed by its owner"),
         }
@@ -294,7 +324,10 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0.kind {
             ErrorKind::Connect(error) | ErrorKind::ConnectionLost(error) => Some(error),
-            ErrorKind::Server(error) | ErrorKind::Handshake(error) => Some(error),
+            ErrorKind::Server(error)
+            | ErrorKind::Handshake(error)
+            | ErrorKind::TransactionAborted(error) => Some(error),
+            ErrorKind::Custom(error) => Some(&**error),
             ErrorKind::Decode(error) => Some(error),
             ErrorKind::Argument(error) => Some(error),
             _ => None,

@@ -8,7 +8,7 @@
 //! | type | accepts |
 //! | --- | --- |
 //! | `String`, `Bytes`, `Vec<u8>`, … | strings of all kinds; also doubles and big numbers, which RESP2 sends as strings. No integers |
-//! | `i64`, `u8`, … | integers; and strings that are an integer and nothing else, as hashes hold them |
+//! | `i64`, `u8`, … | integers; and strings that are an integer and nothing else, as hashes hold them. No booleans |
 //! | `f64`, `f32` | doubles and strings that are a number; integers that the type holds exactly. `f32` rounds |
 //! | `bool` | booleans, the integers 0 and 1; as the whole reply of a command also `OK` and nil (SET with NX) |
 //! | `()` | the status `OK` |
@@ -63,6 +63,10 @@ pub trait FromRedis: Sized {
     /// The reply does not fit the type.
     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError>;
 
+    /// What an error calls a list of `Self`.
+    #[doc(hidden)]
+    const LIST: &'static str = "an array";
+
     /// Decodes for `Option<Self>`; for types that are absent also when the reply is empty.
     #[doc(hidden)]
     fn from_option(reply: Reply<'_>) -> Result<Option<Self>, DecodeError> {
@@ -87,13 +91,19 @@ pub trait FromRedis: Sized {
     ) -> Result<(), DecodeError> {
         let elements = reply
             .elements()
-            .ok_or_else(|| DecodeError::expected("an array", reply))?;
+            .ok_or_else(|| DecodeError::expected(Self::LIST, reply))?;
         for (index, element) in elements.enumerate() {
             Self::from_redis(element)
                 .and_then(&mut *put)
                 .map_err(|error| error.at_index(index))?;
         }
         Ok(())
+    }
+
+    /// What a field of a struct is that the reply does not have.
+    #[doc(hidden)]
+    fn absent() -> Option<Self> {
+        None
     }
 
     /// Decodes what became of a command; for types that keep failures as values.

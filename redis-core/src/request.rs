@@ -45,8 +45,38 @@ pub trait Execute<R>: Sink {
     /// Hands the command over. It need not have been sent when this returns.
     fn begin(self, args: Args) -> Self::Pending;
 
+    /// Has it sent now, before the first poll.
+    fn submit(pending: &mut Self::Pending);
+
     /// Drives the execution.
     fn poll(pending: &mut Self::Pending, cx: &mut Context<'_>) -> Poll<Result<Self::Output>>;
+}
+
+/// A sink that collects commands and executes them together: a pipeline or transaction.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` executes each command on its own",
+    note = "a single command's failure is the `Err` that awaiting it gives; `attempt` is for pipelines and transactions"
+)]
+pub trait Queues: Sink {}
+
+/// A request, or an option builder around one.
+pub trait IntoRequest {
+    /// Where it goes.
+    type Sink: Sink;
+    /// What it is answered with.
+    type Reply;
+
+    /// The request inside.
+    fn into_request(self) -> Request<Self::Sink, Self::Reply>;
+}
+
+impl<S: Sink, R> IntoRequest for Request<S, R> {
+    type Sink = S;
+    type Reply = R;
+
+    fn into_request(self) -> Self {
+        self
+    }
 }
 
 /// A sink that may be given commands that block.
@@ -75,6 +105,7 @@ pub struct Request<S: Sink, R> {
     reply: PhantomData<fn() -> R>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "a request must not allocate")]
 enum State<S: Sink> {
     Building(S, Args),
     Pending(S::Pending),
@@ -97,16 +128,26 @@ impl<S: Sink, R> std::fmt::Debug for Request<S, R> {
 
 impl<S: Sink, R> Request<S, R> {
     /// Starts a command on a target and writes its required arguments.
-    pub fn new<T: Target<Sink = S>>(target: T, info: &'static CommandInfo, write: impl FnOnce(&mut Args)) -> Self {
+    pub fn new<T: Target<Sink = S>>(
+        target: T,
+        info: &'static CommandInfo,
+        write: impl FnOnce(&mut Args),
+    ) -> Self {
         let sink = target.into_sink();
         let mut args = Args::new(info, sink.keys());
         write(&mut args);
-        Self { state: State::Building(sink, args), reply: PhantomData }
+        Self {
+            state: State::Building(sink, args),
+            reply: PhantomData,
+        }
     }
 
     /// A request of a command that was built already.
     pub fn from_args(sink: S, args: Args) -> Self {
-        Self { state: State::Building(sink, args), reply: PhantomData }
+        Self {
+            state: State::Building(sink, args),
+            reply: PhantomData,
+        }
     }
 
     /// Changes the arguments; for option builders. A request that was sent already stays as it is.
@@ -118,7 +159,58 @@ impl<S: Sink, R> Request<S, R> {
 
     /// The same command with another type of reply; for option builders.
     pub fn with_reply<R2>(self) -> Request<S, R2> {
-        Request { state: self.state, reply: PhantomData }
+        Request {
+            state: self.state,
+            reply: PhantomData,
+        }
+    }
+
+    /// Bounds this one call, from its first poll to its reply, instead of the configured timeout.
+    pub fn deadline(mut self, deadline: std::time::Duration) -> Self {
+        self.edit(|args| args.set_deadline(deadline));
+        self
+    }
+
+    /// Sends the command now; its reply can be awaited later.
+    ///
+    /// ```no_run
+    /// # async fn example(conn: typedis_core::Connection) -> typedis_core::Result<()> {
+    /// use typedis_core::{Run, raw};
+    ///
+    /// let later = conn.run(raw("INCR").key("visits").reply::<i64>()).send();
+    /// // … other work …
+    /// let visits = later.await?;
+    /// # Ok(()) }
+    /// ```
+    #[must_use = "an error would go unnoticed; the command itself is sent in any case"]
+    pub fn send(mut self) -> Self
+    where
+        S: Execute<R>,
+    {
+        self.start();
+        if let State::Pending(pending) = &mut self.state {
+            S::submit(pending);
+        }
+        self
+    }
+
+    /// Turns the command's failure into a value of its own, so that it does not hide the replies of the others.
+    pub fn attempt(self) -> Request<S, Result<R>>
+    where
+        S: Queues,
+    {
+        self.with_reply()
+    }
+
+    fn start(&mut self)
+    where
+        S: Execute<R>,
+    {
+        if let State::Building(..) = self.state
+            && let State::Building(sink, args) = std::mem::replace(&mut self.state, State::Done)
+        {
+            self.state = State::Pending(sink.begin(args));
+        }
     }
 
     /// Takes the request apart, unless it was sent.
@@ -134,13 +226,11 @@ impl<S: Execute<R>, R> Future for Request<S, R> {
     type Output = Result<S::Output>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let State::Building(..) = self.state
-            && let State::Building(sink, args) = std::mem::replace(&mut self.state, State::Done)
-        {
-            self.state = State::Pending(sink.begin(args));
-        }
+        self.start();
         let State::Pending(pending) = &mut self.state else {
-            return Poll::Ready(Err(Error::usage("this request was awaited to its end already")));
+            return Poll::Ready(Err(Error::usage(
+                "this request was awaited to its end already",
+            )));
         };
         let output = S::poll(pending, cx);
         if output.is_ready() {

@@ -18,8 +18,14 @@ impl ServerError {
     pub fn new(line: &str) -> Self {
         let word = line.split(' ').next().unwrap_or_default();
         // Modules answer errors without a code (`Index already exists`, `CMS: key does not exist`).
-        let is_code = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
-        Self { text: line.into(), code: if is_code { word.len() } else { 0 } }
+        let is_code = !word.is_empty()
+            && word
+                .bytes()
+                .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+        Self {
+            text: line.into(),
+            code: if is_code { word.len() } else { 0 },
+        }
     }
 
     /// The code: `WRONGTYPE`, `NOAUTH`, `ERR`; empty where the server gave none.
@@ -32,6 +38,12 @@ impl ServerError {
     #[must_use]
     pub fn message(&self) -> &str {
         self.text.get(self.code..).unwrap_or_default().trim_start()
+    }
+
+    /// The same question of a raw error line, without building anything.
+    pub(crate) fn is_transient_line(line: &[u8]) -> bool {
+        let word = line.split(|byte| *byte == b' ').next().unwrap_or_default();
+        TRANSIENT.iter().any(|code| code.as_bytes() == word)
     }
 
     /// Whether the server refused before carrying anything out, for a reason that passes.
@@ -62,12 +74,20 @@ mod tests {
     #[test]
     fn a_code_is_one_word_in_upper_case() {
         let error = ServerError::new("WRONGTYPE Operation against a key");
-        assert_eq!((error.code(), error.message()), ("WRONGTYPE", "Operation against a key"));
+        assert_eq!(
+            (error.code(), error.message()),
+            ("WRONGTYPE", "Operation against a key")
+        );
     }
 
     #[test]
     fn module_errors_have_no_code() {
-        for line in ["Index already exists", "CMS: key does not exist", "Not found", ""] {
+        for line in [
+            "Index already exists",
+            "CMS: key does not exist",
+            "Not found",
+            "",
+        ] {
             let error = ServerError::new(line);
             assert_eq!((error.code(), error.message()), ("", line));
         }

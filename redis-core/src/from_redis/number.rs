@@ -63,6 +63,8 @@ impl FromRedis for u8 {
         integer(&reply, "u8")
     }
 
+    const LIST: &'static str = "a string";
+
     fn vec_from_text(text: &super::Str<'_>) -> Option<Vec<Self>> {
         Some(text.as_bytes().to_vec())
     }

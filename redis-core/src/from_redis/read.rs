@@ -108,10 +108,7 @@ fn reply<'a>(source: &'a Bytes, token: Token<'a>, body: usize) -> Reply<'a> {
         Token::Nil => Reply::Nil,
         Token::Integer(value) => Reply::Integer(value),
         Token::Boolean(value) => Reply::Boolean(value),
-        Token::Double(digits) => Reply::Double(
-            super::number::float(digits).unwrap_or(f64::NAN),
-            text(digits),
-        ),
+        Token::Double(digits) => Reply::Double(double(digits), text(digits)),
         Token::BigNumber(digits) => Reply::BigNumber(text(digits)),
         Token::Simple(line) => Reply::Simple(text(line)),
         Token::Bulk(data) => Reply::Bulk(text(data)),
@@ -130,6 +127,14 @@ fn reply<'a>(source: &'a Bytes, token: Token<'a>, body: usize) -> Reply<'a> {
             }
         }
     }
+}
+
+/// The value of a text that the scanner found to be a number.
+fn double(digits: &[u8]) -> f64 {
+    std::str::from_utf8(digits)
+        .ok()
+        .and_then(|digits| digits.parse().ok())
+        .unwrap_or(f64::NAN)
 }
 
 fn broken(source: &Bytes) -> Reply<'_> {

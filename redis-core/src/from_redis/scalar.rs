@@ -60,6 +60,10 @@ impl<T: FromRedis> FromRedis for Option<T> {
     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
         T::from_option(reply)
     }
+
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
 }
 
 /// An error that the server put in the place of a value, or the value.

@@ -238,3 +238,7 @@ impl Scanner {
         found
     }
 }
+
+#[cfg(test)]
+#[path = "scan/tests.rs"]
+mod tests;

@@ -1,0 +1,152 @@
+//! The collected commands of a chain or batch, as one payload.
+
+use crate::args::Args;
+use crate::chain::Outcomes;
+use crate::error::{CommandName, Error, Result};
+use crate::inflight::{Delivery, Payload};
+
+const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
+const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
+
+/// Commands in order, encoded.
+#[derive(Debug, Default)]
+pub(crate) struct Queued {
+    bytes: Vec<u8>,
+    names: Vec<Name>,
+    atomic: bool,
+    idempotent: bool,
+    /// The first command that cannot be sent spoils the whole.
+    error: Option<Error>,
+}
+
+/// A command's name; that of a raw command is only built when it is asked for.
+#[derive(Debug, Clone)]
+enum Name {
+    Known(&'static str),
+    Raw(CommandName),
+}
+
+impl Queued {
+    pub(crate) fn new(atomic: bool) -> Self {
+        Self {
+            atomic,
+            idempotent: !atomic,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    pub(crate) fn push(&mut self, mut args: Args) {
+        let index = self.names.len();
+        if self.error.is_none() {
+            let reason = args.needs_own_socket();
+            self.error = match args.take_error() {
+                Some(error) => Some(error.at_index(index)),
+                None => reason
+                    .map(|reason| Error::usage(reason).of_command(args.name()).at_index(index)),
+            };
+        }
+        self.idempotent &= args.is_idempotent();
+        self.names.push(match args.info().name {
+            "" => Name::Raw(args.name()),
+            name => Name::Known(name),
+        });
+        args.write_to(&mut self.bytes);
+    }
+
+    /// Spoils the whole.
+    pub(crate) fn refuse(&mut self, text: &'static str) {
+        self.error.get_or_insert_with(|| Error::usage(text));
+    }
+
+    /// Whether there is something that may be sent.
+    pub(crate) fn is_sendable(&self) -> bool {
+        self.error.is_none() && !self.names.is_empty()
+    }
+
+    /// Puts position and name of a command to its error.
+    pub(crate) fn named(&self, index: usize, error: Error) -> Error {
+        let error = error.at_index(index);
+        match self.names.get(index) {
+            Some(Name::Known(name)) => error.of_command(CommandName::from(*name)),
+            Some(Name::Raw(name)) => error.of_command(name.clone()),
+            None => error,
+        }
+    }
+
+    pub(crate) fn is_atomic(&self) -> bool {
+        self.atomic
+    }
+
+    /// What a chain gives that was not sent: its error, or the empty tuple.
+    pub(crate) fn without_sending<T>(
+        mut self,
+        decode: impl FnOnce(&mut Outcomes<'_>) -> Result<T>,
+    ) -> Result<T> {
+        match self.error.take() {
+            Some(error) => Err(error),
+            None => decode(&mut Outcomes::none(&self)),
+        }
+    }
+
+    /// Has `decode` make replies of what came back.
+    pub(crate) fn decode<T>(
+        &self,
+        delivery: Delivery,
+        decode: impl FnOnce(&mut Outcomes<'_>) -> Result<T>,
+    ) -> Result<T> {
+        decode(&mut Outcomes::new(self, delivery)?)
+    }
+}
+
+impl Payload for Queued {
+    fn encoded_len(&self) -> usize {
+        self.bytes.len()
+            + if self.atomic {
+                MULTI.len() + EXEC.len()
+            } else {
+                0
+            }
+    }
+
+    fn replies(&self) -> usize {
+        self.names.len() + if self.atomic { 2 } else { 0 }
+    }
+
+    fn is_idempotent(&self) -> bool {
+        self.idempotent
+    }
+
+    fn is_blocking(&self) -> bool {
+        false
+    }
+
+    fn write_to(&self, out: &mut Vec<u8>) {
+        if self.atomic {
+            out.extend_from_slice(MULTI);
+        }
+        out.extend_from_slice(&self.bytes);
+        if self.atomic {
+            out.extend_from_slice(EXEC);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EXEC, MULTI};
+    use crate::resp::encode;
+
+    #[test]
+    fn the_frame_of_a_transaction_is_encoded_as_commands() {
+        for (bytes, word) in [(MULTI, "MULTI"), (EXEC, "EXEC")] {
+            let mut encoded = Vec::new();
+            encode::array_header(&mut encoded, 1);
+            encode::bulk(&mut encoded, word.as_bytes());
+            assert_eq!(bytes, encoded);
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! One pipelined socket, shared by whoever holds a clone of its handle.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::args::{Args, Block};
+use crate::config::{Config, IntoConfig};
+use crate::driver::Driver;
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::exchange::{Exchange, Patience};
+use crate::frame::Frame;
+use crate::from_redis::FromRedis;
+use crate::handshake::Refusal;
+use crate::inflight::{CellKey, Delivery, Payload, Queue, Submitted, WaiterKey, Wish};
+use crate::request::{Execute, Sink, Target};
+
+/// One socket to one server, shared by all clones of this handle.
+///
+/// Commands of many tasks are pipelined: each is written as soon as it is awaited, and replies come back in order.
+/// Dropping a command's future disturbs nobody. A lost socket is replaced; what had not been sent waits for the new
+/// one. Commands that block or change the connection's state are not offered here: a [`Pool`](crate::Pool) leases a
+/// socket for them.
+///
+/// The socket is closed once the last clone is dropped and all that was sent has been answered.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    handle: Arc<Handle>,
+}
+
+/// Closes the socket when the last clone goes.
+#[derive(Debug)]
+struct Handle {
+    link: Arc<Link>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.link.wish(Wish::Drain);
+    }
+}
+
+/// What the handles and the driver share.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) config: Config,
+    queue: Mutex<Queue>,
+    /// When a READONLY error last had the socket renewed.
+    renewed: Mutex<Option<Instant>>,
+}
+
+/// A demoted server is given up at most once in so long.
+const RENEWAL_WINDOW: Duration = Duration::from_secs(1);
+
+impl Connection {
+    /// Connects, and says why if that fails.
+    ///
+    /// # Errors
+    /// A bad URL, an unreachable server, a refused login.
+    pub async fn open(config: impl IntoConfig) -> Result<Self> {
+        let config = config.into_config()?;
+        let link = Arc::new(Link::new(config));
+        let driver = Driver::new(link.clone());
+        let stream = driver
+            .connect()
+            .await
+            .map_err(|refusal| refused(&link.config, refusal))?;
+        tokio::spawn(driver.run(stream));
+        Ok(Self {
+            handle: Arc::new(Handle { link }),
+        })
+    }
+
+    /// How it was configured.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.link().config
+    }
+
+    /// Whether it was closed, or cannot be used again.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.link().lock().has_ended()
+    }
+
+    /// How many commands have no reply yet; a pipeline counts once.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.link().lock().len()
+    }
+
+    /// Closes the socket at once, for all clones. What has no reply yet fails.
+    pub fn close(&self) {
+        self.link().wish(Wish::Close);
+    }
+
+    pub(crate) fn link(&self) -> &Link {
+        &self.handle.link
+    }
+}
+
+fn refused(config: &Config, refusal: Refusal) -> Error {
+    match refusal {
+        Refusal::Server(error) => Error::new(ErrorKind::Handshake(error), Phase::NotSent),
+        Refusal::Io(error) => {
+            let error = std::io::Error::new(error.kind(), format!("{}: {error}", config.address));
+            Error::new(ErrorKind::Connect(error), Phase::NotSent)
+        }
+    }
+}
+
+impl Link {
+    fn new(config: Config) -> Self {
+        Self {
+            queue: Mutex::new(Queue::new(config.budget)),
+            renewed: Mutex::new(None),
+            config,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // Nothing in there panics while the queue is half changed.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs `work` on the queue and wakes those that it collects, after the lock is released.
+    pub(crate) fn with<T>(
+        &self,
+        woken: &mut Vec<Waker>,
+        work: impl FnOnce(&mut Queue, &mut Vec<Waker>) -> T,
+    ) -> T {
+        let result = work(&mut self.lock(), woken);
+        woken.drain(..).for_each(Waker::wake);
+        result
+    }
+
+    pub(crate) fn submit(
+        &self,
+        payload: &impl Payload,
+        deadline: Option<Instant>,
+        place: Option<WaiterKey>,
+        waker: Option<&Waker>,
+    ) -> Submitted {
+        let mut queue = self.lock();
+        let mut submitted = queue.submit(payload, deadline, place, waker);
+        let next = if place.is_some() {
+            queue.next_in_line()
+        } else {
+            None
+        };
+        drop(queue);
+        if let Submitted::Queued(_, driver) = &mut submitted
+            && let Some(driver) = driver.take()
+        {
+            driver.wake();
+            if let Some(next) = next {
+                next.wake();
+            }
+        }
+        submitted
+    }
+
+    pub(crate) fn poll_cell(&self, key: CellKey, waker: &Waker) -> Poll<Delivery> {
+        self.lock()
+            .poll_cell(key, waker)
+            .map_or(Poll::Pending, Poll::Ready)
+    }
+
+    pub(crate) fn abandon(&self, key: CellKey) {
+        self.lock().abandon(key);
+    }
+
+    pub(crate) fn leave_line(&self, place: WaiterKey) {
+        let next = self.lock().leave_line(Some(place));
+        if let Some(next) = next {
+            next.wake();
+        }
+    }
+
+    /// Asks something of the driver; what was asked before gives way to what is more final.
+    pub(crate) fn wish(&self, wish: Wish) {
+        let mut queue = self.lock();
+        let rank = |wish| match wish {
+            Wish::Serve => 0,
+            Wish::Renew => 1,
+            Wish::Drain => 2,
+            Wish::Close => 3,
+        };
+        if rank(wish) > rank(queue.wish) {
+            queue.wish = wish;
+        }
+        let driver = queue.take_driver();
+        drop(queue);
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+    }
+
+    /// Connects anew, resolving the name again, unless that was done a moment ago.
+    fn suspect_replica(&self) {
+        let mut renewed = self.renewed.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.config.reconnect && renewed.is_none_or(|last| last.elapsed() >= RENEWAL_WINDOW) {
+            *renewed = Some(Instant::now());
+            self.wish(Wish::Renew);
+        }
+    }
+}
+
+impl Payload for Args {
+    fn encoded_len(&self) -> usize {
+        Self::encoded_len(self)
+    }
+
+    fn replies(&self) -> usize {
+        1
+    }
+
+    fn is_idempotent(&self) -> bool {
+        Self::is_idempotent(self)
+    }
+
+    fn is_blocking(&self) -> bool {
+        self.block_limit().is_some()
+    }
+
+    fn write_to(&self, out: &mut Vec<u8>) {
+        Self::write_to(self, out);
+    }
+}
+
+/// A command on its way.
+#[derive(Debug)]
+pub struct Pending<'a> {
+    exchange: Exchange<'a, Args>,
+    /// Why nothing is sent at all.
+    refused: Option<Error>,
+}
+
+impl<'a> Pending<'a> {
+    pub(crate) fn new(link: &'a Link, mut args: Args) -> Self {
+        let refused = args.take_error();
+        let patience = match (args.deadline(), args.block_limit()) {
+            (Some(deadline), _) => Patience::Only(deadline),
+            (None, None) => Patience::Default,
+            (None, Some(Block::Forever)) => Patience::Forever,
+            (None, Some(Block::For(limit))) => Patience::Extra(limit),
+        };
+        Self {
+            exchange: Exchange::new(link, args, patience),
+            refused,
+        }
+    }
+
+    /// One that fails with `error` before anything is sent.
+    pub(crate) fn refused(link: &'a Link, args: Args, error: Error) -> Self {
+        let error = error.of_command(args.name());
+        Self {
+            exchange: Exchange::new(link, args, Patience::Default),
+            refused: Some(error),
+        }
+    }
+
+    pub(crate) fn submit(&mut self) {
+        if self.refused.is_none() {
+            self.exchange.submit();
+        }
+    }
+
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
+        if let Some(error) = self.refused.take() {
+            return Poll::Ready(Err(error));
+        }
+        self.exchange.poll(cx).map(|delivery| {
+            match (delivery.error, delivery.chunks.into_iter().next()) {
+                (Some(failure), _) => Err(Error::from(failure)),
+                (None, Some(chunk)) => Ok(Frame::from_scanned(chunk)),
+                (None, None) => Err(Error::protocol("no reply was delivered")),
+            }
+        })
+    }
+
+    /// Polls, and decodes what comes; an error names the command.
+    pub(crate) fn poll_decoded<R: FromRedis>(&mut self, cx: &mut Context<'_>) -> Poll<Result<R>> {
+        self.poll(cx)
+            .map(|outcome| R::from_outcome(outcome).map_err(|error| self.named(error)))
+    }
+
+    /// Puts the command's name to an error. READONLY says that this server was demoted: its name may lead to another
+    /// one by now.
+    fn named(&self, error: Error) -> Error {
+        if error
+            .server()
+            .is_some_and(|server| server.code() == "READONLY")
+        {
+            self.exchange.link().suspect_replica();
+        }
+        error.of_command(self.exchange.payload().name())
+    }
+}
+
+impl Target for &Connection {
+    type Sink = Self;
+
+    fn into_sink(self) -> Self {
+        self
+    }
+}
+
+impl<'a> Sink for &'a Connection {
+    type Pending = Pending<'a>;
+}
+
+impl<'a, R: FromRedis> Execute<R> for &'a Connection {
+    type Output = R;
+
+    fn begin(self, args: Args) -> Pending<'a> {
+        match args.needs_own_socket() {
+            None => Pending::new(self.link(), args),
+            Some(reason) => Pending::refused(self.link(), args, Error::usage(reason)),
+        }
+    }
+
+    fn submit(pending: &mut Pending<'a>) {
+        pending.submit();
+    }
+
+    fn poll(pending: &mut Pending<'a>, cx: &mut Context<'_>) -> Poll<Result<R>> {
+        pending.poll_decoded(cx)
+    }
+}

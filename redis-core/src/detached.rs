@@ -1,0 +1,137 @@
+//! Commands apart from any connection: built here, executed elsewhere.
+
+use std::marker::PhantomData;
+
+use crate::arg::{ToArg, ToArgs};
+use crate::args::{Args, Keys};
+use crate::command::CommandInfo;
+use crate::from_redis::FromRedis;
+use crate::request::{AllowsBlocking, AllowsState, IntoRequest, Request, Sink, Target};
+use crate::value::Value;
+
+/// A target whose commands go nowhere by themselves.
+///
+/// They are executed by [`Run::run`] or collected in a [`Batch`](crate::Batch). A command that blocks or changes its
+/// connection's state can be built here; a shared connection refuses it when it is run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Detached;
+
+/// Starts a command apart from any connection: `cmd().incr("n")`.
+#[must_use]
+pub fn cmd() -> Detached {
+    Detached
+}
+
+impl Target for Detached {
+    type Sink = Self;
+
+    fn into_sink(self) -> Self {
+        self
+    }
+}
+
+impl Sink for Detached {
+    type Pending = ();
+
+    fn keys(&self) -> Keys {
+        Keys::Positions(Vec::new())
+    }
+}
+
+impl AllowsBlocking for Detached {}
+impl AllowsState for Detached {}
+
+impl<R> Request<Detached, R> {
+    /// The command as it will be sent.
+    #[must_use]
+    pub fn into_args(self) -> Args {
+        match self.into_parts() {
+            Some((_, args)) => args,
+            // A detached request cannot be sent, so it is always still there.
+            None => Args::new(&RAW, Keys::Ignored),
+        }
+    }
+}
+
+/// A command built from words, for one that no method exists for.
+///
+/// ```no_run
+/// # async fn example(conn: typedis_core::Connection) -> typedis_core::Result<()> {
+/// use typedis_core::{Run, raw};
+///
+/// let n: i64 = conn.run(raw("NEW.CMD").key("k").arg(5).reply()).await?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+#[must_use = "a raw command does nothing until it is run"]
+pub struct Raw<R = Value> {
+    args: Args,
+    reply: PhantomData<fn() -> R>,
+}
+
+static RAW: CommandInfo = CommandInfo::new("", b"", 0);
+static RAW_READONLY: CommandInfo = CommandInfo::new("", b"", 0).readonly();
+
+/// Starts a command with its name; a name of two words (`"CONFIG GET"`) is sent as two.
+pub fn raw(name: &str) -> Raw {
+    let mut args = Args::new(&RAW, Keys::Positions(Vec::new()));
+    name.split_ascii_whitespace()
+        .for_each(|word| args.word(word));
+    Raw {
+        args,
+        reply: PhantomData,
+    }
+}
+
+impl<R> Raw<R> {
+    /// Appends an argument.
+    pub fn arg(mut self, value: impl ToArg) -> Self {
+        self.args.arg("arg", &value);
+        self
+    }
+
+    /// Appends any number of arguments.
+    pub fn args(mut self, values: impl ToArgs) -> Self {
+        self.args.args("args", &values);
+        self
+    }
+
+    /// Appends a key, by which the command is routed.
+    pub fn key(mut self, key: impl ToArg) -> Self {
+        self.args.key("key", &key);
+        self
+    }
+
+    /// Says that the command only reads: it may then be sent again after a lost connection.
+    pub fn readonly(mut self) -> Self {
+        self.args.set_info(&RAW_READONLY);
+        self
+    }
+
+    /// Says what the reply is to be read as.
+    pub fn reply<R2: FromRedis>(self) -> Raw<R2> {
+        Raw {
+            args: self.args,
+            reply: PhantomData,
+        }
+    }
+}
+
+impl<R> IntoRequest for Raw<R> {
+    type Sink = Detached;
+    type Reply = R;
+
+    fn into_request(self) -> Request<Detached, R> {
+        Request::from_args(Detached, self.args)
+    }
+}
+
+/// Runs commands that were built apart; every target has it.
+pub trait Run: Target {
+    /// Executes the command here, or queues it where commands are queued.
+    fn run<C: IntoRequest<Sink = Detached>>(self, command: C) -> Request<Self::Sink, C::Reply> {
+        Request::from_args(self.into_sink(), command.into_request().into_args())
+    }
+}
+
+impl<T: Target> Run for T {}

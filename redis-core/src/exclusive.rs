@@ -1,0 +1,143 @@
+//! A socket of one's own: for blocking commands, and for those that change their connection.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::args::Args;
+use crate::chain::{Chain, Pipeline, Route, Transaction};
+use crate::config::IntoConfig;
+use crate::connection::{Connection, Pending};
+use crate::error::Result;
+use crate::from_redis::FromRedis;
+use crate::pool::Home;
+use crate::request::{AllowsBlocking, AllowsState, Execute, Sink, Target};
+
+/// A socket that nobody else uses while this handle lives.
+///
+/// It offers every command, also those that block (BLPOP) or change the connection (SELECT, WATCH, MULTI). It does not
+/// reconnect, since the state would be lost without a word: after a lost connection every call fails, and a new one
+/// has to be taken.
+///
+/// A leased one goes back to its pool when it is dropped. One whose state was changed, or on which a reply is still
+/// owed, is closed instead, so that the next borrower finds nothing left behind.
+#[derive(Debug)]
+pub struct Exclusive {
+    connection: Option<Connection>,
+    home: Option<(Arc<Home>, OwnedSemaphorePermit)>,
+    /// Whether the next borrower would notice that this one had it.
+    changed: AtomicBool,
+}
+
+impl Exclusive {
+    /// Connects a socket that belongs to no pool.
+    ///
+    /// # Errors
+    /// A bad URL, an unreachable server, a refused login.
+    pub async fn open(config: impl IntoConfig) -> Result<Self> {
+        let connection = Connection::open(config.into_config()?.without_reconnect()).await?;
+        Ok(Self {
+            connection: Some(connection),
+            home: None,
+            changed: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn leased(
+        connection: Connection,
+        home: Arc<Home>,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
+        Self {
+            connection: Some(connection),
+            home: Some((home, permit)),
+            changed: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether the connection was lost or closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.connection().is_closed()
+    }
+
+    /// Starts a pipeline on this socket.
+    pub fn pipeline(&self) -> Pipeline<'_> {
+        Chain::new(Route::Link(self.connection().link()))
+    }
+
+    /// Starts a transaction on this socket; after WATCH it is executed only if no watched key was changed.
+    pub fn transaction(&self) -> Transaction<'_> {
+        Chain::new(Route::Link(self.connection().link()))
+    }
+
+    pub(crate) fn connection(&self) -> &Connection {
+        match &self.connection {
+            Some(connection) => connection,
+            // Only `drop` takes it.
+            None => unreachable!("an exclusive connection keeps its socket until it is dropped"),
+        }
+    }
+
+    /// A command on its way, whatever it does to the connection.
+    pub(crate) fn pending(&self, args: Args) -> Pending<'_> {
+        if args.info().state.is_some() || args.info().name.is_empty() {
+            self.set_changed(true);
+        }
+        Pending::new(self.connection().link(), args)
+    }
+
+    /// Says whether the next borrower would find anything left behind.
+    pub(crate) fn set_changed(&self, changed: bool) {
+        self.changed.store(changed, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Exclusive {
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.take() else {
+            return;
+        };
+        let clean = !self.changed.load(Ordering::Relaxed)
+            && connection.in_flight() == 0
+            && !connection.is_closed();
+        match &self.home {
+            Some((home, _)) if clean => home.take_back(connection),
+            // A command may be blocked on the server: do not wait for it.
+            _ => connection.close(),
+        }
+    }
+}
+
+impl Target for &Exclusive {
+    type Sink = Self;
+
+    fn into_sink(self) -> Self {
+        self
+    }
+}
+
+impl<'a> Sink for &'a Exclusive {
+    type Pending = Pending<'a>;
+}
+
+impl AllowsBlocking for &Exclusive {}
+impl AllowsState for &Exclusive {}
+
+impl<'a, R: FromRedis> Execute<R> for &'a Exclusive {
+    type Output = R;
+
+    fn begin(self, args: Args) -> Pending<'a> {
+        self.pending(args)
+    }
+
+    fn submit(pending: &mut Pending<'a>) {
+        pending.submit();
+    }
+
+    fn poll(pending: &mut Pending<'a>, cx: &mut Context<'_>) -> Poll<Result<R>> {
+        pending.poll_decoded(cx)
+    }
+}

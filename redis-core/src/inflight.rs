@@ -1,0 +1,584 @@
+//! What waits to be written and what waits for a reply on one connection. No I/O happens here.
+//!
+//! ```text
+//!   submit ──► out ──take_output──► (driver writes) ──► deliver ──► cell ──► the caller decodes
+//!              └────────── entries, in wire order ──────────┘
+//! ```
+//!
+//! Callers and the driver share one [`Queue`] behind a mutex that is held for the length of a copy. An *entry* stands
+//! for what was written and is owed replies; a *cell* is where those replies wait for their caller. An entry outlives
+//! the interest in it: when a caller goes away, the replies are still awaited, and thrown away.
+
+use std::collections::VecDeque;
+use std::io;
+use std::task::Waker;
+
+use bytes::Bytes;
+use slab::Slab;
+use smallvec::SmallVec;
+use tokio::time::Instant;
+
+use crate::error::{Error, ErrorKind, Phase};
+
+/// Something that can be written and is owed replies: one command, or a pipeline of them.
+pub(crate) trait Payload {
+    /// How many bytes [`Payload::write_to`] appends, at most.
+    fn encoded_len(&self) -> usize;
+    /// How many replies it is owed.
+    fn replies(&self) -> usize;
+    /// Whether sending it twice does no harm.
+    fn is_idempotent(&self) -> bool;
+    /// Whether the server may hold it for as long as it likes.
+    fn is_blocking(&self) -> bool;
+    /// Appends it as it goes over the wire.
+    fn write_to(&self, out: &mut Vec<u8>);
+}
+
+/// The replies of one entry, in the pieces they came in; each piece holds whole frames.
+pub(crate) type Chunks = SmallVec<[Bytes; 1]>;
+
+/// What became of an entry: all its replies, or the first of them and why there are no more.
+#[derive(Debug)]
+pub(crate) struct Delivery {
+    pub(crate) chunks: Chunks,
+    pub(crate) error: Option<Failure>,
+}
+
+/// Why replies did not come; cheap to hand to many callers at once.
+#[derive(Debug, Clone)]
+pub(crate) enum Failure {
+    Timeout(Phase),
+    Lost(Phase, io::ErrorKind, std::sync::Arc<str>),
+    Refused(crate::error::ServerError),
+    Protocol(std::sync::Arc<str>),
+    Closed(Phase),
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Timeout(phase) => Self::new(ErrorKind::Timeout, phase),
+            Failure::Lost(phase, kind, text) => Self::new(
+                ErrorKind::ConnectionLost(io::Error::new(kind, text.to_string())),
+                phase,
+            ),
+            Failure::Refused(error) => Self::new(ErrorKind::Handshake(error), Phase::NotSent),
+            Failure::Protocol(text) => Self::protocol(text.to_string()),
+            Failure::Closed(phase) => Self::new(ErrorKind::Closed, phase),
+        }
+    }
+}
+
+impl Failure {
+    /// The same failure as it is for something that had, or had not, been sent.
+    fn in_phase(&self, phase: Phase) -> Self {
+        match self {
+            Self::Timeout(_) => Self::Timeout(phase),
+            Self::Lost(_, kind, text) => Self::Lost(phase, *kind, text.clone()),
+            Self::Closed(_) => Self::Closed(phase),
+            Self::Protocol(text) if phase == Phase::NotSent => {
+                Self::Lost(phase, io::ErrorKind::InvalidData, text.clone())
+            }
+            other => other.clone(),
+        }
+    }
+}
+
+/// How much may be queued and in flight on one connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// Encoded bytes of commands that have no reply yet.
+    pub bytes: usize,
+    /// Commands (a pipeline counts once) that have no reply yet.
+    pub commands: usize,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            bytes: 64 * 1024 * 1024,
+            commands: 1_000_000,
+        }
+    }
+}
+
+/// Names a cell.
+pub(crate) type CellKey = usize;
+
+/// Names a caller who waits for room.
+pub(crate) type WaiterKey = u64;
+
+#[derive(Debug)]
+pub(crate) struct Queue {
+    budget: Budget,
+    /// Encoded, not yet taken by the driver.
+    out: Vec<u8>,
+    /// Everything that is owed replies, in wire order.
+    entries: VecDeque<Entry>,
+    /// How many of the entries the driver has taken.
+    taken: usize,
+    cells: Slab<Cell>,
+    /// Bytes of all entries.
+    bytes: usize,
+    /// Callers who wait for room, first come first served.
+    waiters: VecDeque<(WaiterKey, Waker)>,
+    next_waiter: WaiterKey,
+    driver: Option<Waker>,
+    /// No deadline of any entry is earlier than this.
+    earliest_deadline: Option<Instant>,
+    /// Set once: nothing is accepted any more.
+    ended: Option<Failure>,
+    /// The server refuses to let us in, as of the last attempt.
+    refused: Option<crate::error::ServerError>,
+    /// Wanted by a caller or by the last handle's end.
+    pub(crate) wish: Wish,
+}
+
+/// What the callers want of the driver besides writing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wish {
+    Serve,
+    /// A new socket, once what is in flight has been answered.
+    Renew,
+    /// The end, once everything queued has been answered.
+    Drain,
+    /// The end, now.
+    Close,
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// `None` where nobody waits any more, and for the driver's own commands.
+    cell: Option<CellKey>,
+    bytes: usize,
+    replies: usize,
+    deadline: Option<Instant>,
+    blocking: bool,
+}
+
+#[derive(Debug)]
+struct Cell {
+    chunks: Chunks,
+    state: CellState,
+}
+
+#[derive(Debug)]
+enum CellState {
+    Waiting(Option<Waker>),
+    Filled(Option<Failure>),
+    /// The caller went away first.
+    Abandoned,
+}
+
+/// What came of a try to submit.
+#[derive(Debug)]
+pub(crate) enum Submitted {
+    /// It waits for its reply; the waker is the driver's, to be woken once the lock is released.
+    Queued(CellKey, Option<Waker>),
+    /// There is no room; the caller stands in line.
+    Full(WaiterKey),
+    /// Nothing is accepted any more.
+    Ended(Failure),
+}
+
+impl Queue {
+    pub(crate) fn new(budget: Budget) -> Self {
+        Self {
+            budget,
+            out: Vec::new(),
+            entries: VecDeque::new(),
+            taken: 0,
+            cells: Slab::new(),
+            bytes: 0,
+            waiters: VecDeque::new(),
+            next_waiter: 0,
+            driver: None,
+            earliest_deadline: None,
+            ended: None,
+            refused: None,
+            wish: Wish::Serve,
+        }
+    }
+
+    // ---- the callers' side ----
+
+    /// Queues a payload, or puts the caller in line for room. `place` is the caller's place in line from before.
+    pub(crate) fn submit(
+        &mut self,
+        payload: &impl Payload,
+        deadline: Option<Instant>,
+        place: Option<WaiterKey>,
+        waker: Option<&Waker>,
+    ) -> Submitted {
+        if let Some(failure) = self
+            .ended
+            .clone()
+            .or_else(|| self.refused.clone().map(Failure::Refused))
+        {
+            self.leave_line(place);
+            return Submitted::Ended(failure);
+        }
+        let bytes = payload.encoded_len();
+        if !self.has_room(bytes) || self.is_behind_others(place) {
+            return Submitted::Full(self.stand_in_line(place, waker));
+        }
+        self.leave_line(place);
+        let before = self.out.len();
+        payload.write_to(&mut self.out);
+        let cell = self.cells.insert(Cell {
+            chunks: Chunks::new(),
+            state: CellState::Waiting(waker.cloned()),
+        });
+        self.push_entry(Entry {
+            cell: Some(cell),
+            bytes: self.out.len() - before,
+            replies: payload.replies(),
+            deadline,
+            blocking: payload.is_blocking(),
+        });
+        Submitted::Queued(cell, self.driver.take())
+    }
+
+    /// Takes what was delivered, or leaves a waker.
+    pub(crate) fn poll_cell(&mut self, key: CellKey, waker: &Waker) -> Option<Delivery> {
+        let cell = self.cells.get_mut(key)?;
+        match &mut cell.state {
+            CellState::Waiting(waiting) => {
+                if !waiting.as_ref().is_some_and(|known| known.will_wake(waker)) {
+                    *waiting = Some(waker.clone());
+                }
+                None
+            }
+            CellState::Filled(_) | CellState::Abandoned => self.take_cell(key),
+        }
+    }
+
+    /// The caller went away.
+    pub(crate) fn abandon(&mut self, key: CellKey) {
+        match self.cells.get_mut(key) {
+            Some(cell) if matches!(cell.state, CellState::Waiting(_)) => {
+                cell.state = CellState::Abandoned;
+                cell.chunks.clear();
+            }
+            Some(_) => drop(self.cells.remove(key)),
+            None => {}
+        }
+    }
+
+    /// The caller gave up its place in line; gives who is next, if there is room for them.
+    pub(crate) fn leave_line(&mut self, place: Option<WaiterKey>) -> Option<Waker> {
+        let place = place?;
+        self.waiters.retain(|(key, _)| *key != place);
+        self.next_in_line()
+    }
+
+    /// Who is first in line, if there is room.
+    pub(crate) fn next_in_line(&self) -> Option<Waker> {
+        if self.has_room(1) {
+            self.waiters.front().map(|(_, waker)| waker.clone())
+        } else {
+            None
+        }
+    }
+
+    /// The driver's waker, to have it look at the queue.
+    pub(crate) fn take_driver(&mut self) -> Option<Waker> {
+        self.driver.take()
+    }
+
+    /// Whether nothing is queued, in flight, or unclaimed.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Whether the connection has ended for good.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.is_some()
+    }
+
+    /// How many entries have no reply yet.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    fn has_room(&self, bytes: usize) -> bool {
+        // What is larger than the whole budget is let through alone.
+        self.entries.is_empty()
+            || (self.bytes.saturating_add(bytes) <= self.budget.bytes
+                && self.entries.len() < self.budget.commands)
+    }
+
+    fn is_behind_others(&self, place: Option<WaiterKey>) -> bool {
+        self.waiters
+            .front()
+            .is_some_and(|(first, _)| Some(*first) != place)
+    }
+
+    fn stand_in_line(&mut self, place: Option<WaiterKey>, waker: Option<&Waker>) -> WaiterKey {
+        let waker = waker.cloned().unwrap_or_else(|| Waker::noop().clone());
+        if let Some(place) = place
+            && let Some(waiter) = self.waiters.iter_mut().find(|(key, _)| *key == place)
+        {
+            waiter.1 = waker;
+            return place;
+        }
+        let key = self.next_waiter;
+        self.next_waiter += 1;
+        self.waiters.push_back((key, waker));
+        key
+    }
+
+    fn push_entry(&mut self, entry: Entry) {
+        self.bytes += entry.bytes;
+        if let Some(deadline) = entry.deadline {
+            self.earliest_deadline = Some(
+                self.earliest_deadline
+                    .map_or(deadline, |earliest| earliest.min(deadline)),
+            );
+        }
+        self.entries.push_back(entry);
+    }
+
+    fn take_cell(&mut self, key: CellKey) -> Option<Delivery> {
+        let cell = self.cells.try_remove(key)?;
+        let error = match cell.state {
+            CellState::Filled(error) => error,
+            CellState::Waiting(_) | CellState::Abandoned => None,
+        };
+        Some(Delivery {
+            chunks: cell.chunks,
+            error,
+        })
+    }
+
+    // ---- the driver's side ----
+
+    /// Leaves the driver's waker, for when there is something to do.
+    pub(crate) fn park(&mut self, waker: &Waker) {
+        if !self
+            .driver
+            .as_ref()
+            .is_some_and(|known| known.will_wake(waker))
+        {
+            self.driver = Some(waker.clone());
+        }
+    }
+
+    /// Whether there is something to write.
+    pub(crate) fn has_output(&self) -> bool {
+        !self.out.is_empty()
+    }
+
+    /// How many replies are owed to what was written; entries, not frames.
+    pub(crate) fn owed(&self) -> usize {
+        self.taken
+    }
+
+    /// Whether the server may hold the reply that comes next.
+    pub(crate) fn is_held(&self) -> bool {
+        self.entries
+            .iter()
+            .take(self.taken)
+            .any(|entry| entry.blocking)
+    }
+
+    /// Swaps everything that waits to be written for `empty`.
+    pub(crate) fn take_output(&mut self, empty: &mut Vec<u8>) {
+        std::mem::swap(&mut self.out, empty);
+        self.taken = self.entries.len();
+    }
+
+    /// Queues a command of the driver's own, whose reply nobody waits for.
+    pub(crate) fn push_own(&mut self, encoded: &[u8]) {
+        self.out.extend_from_slice(encoded);
+        self.push_entry(Entry {
+            cell: None,
+            bytes: encoded.len(),
+            replies: 1,
+            deadline: None,
+            blocking: false,
+        });
+    }
+
+    /// How many more frames the oldest entry is owed; `None` where nothing was asked.
+    pub(crate) fn wanted(&self) -> Option<usize> {
+        if self.taken == 0 {
+            None
+        } else {
+            self.entries.front().map(|entry| entry.replies)
+        }
+    }
+
+    /// Gives a piece of `frames` whole frames to the oldest entry, which must be owed as many.
+    pub(crate) fn deliver(&mut self, piece: Bytes, frames: usize, woken: &mut Vec<Waker>) {
+        let Some(entry) = self.entries.front_mut() else {
+            return;
+        };
+        entry.replies = entry.replies.saturating_sub(frames);
+        let (done, cell, bytes) = (entry.replies == 0, entry.cell, entry.bytes);
+        if let Some(cell) = cell.and_then(|key| self.cells.get_mut(key))
+            && matches!(cell.state, CellState::Waiting(_))
+        {
+            cell.chunks.push(piece);
+        }
+        if done {
+            self.entries.pop_front();
+            self.taken = self.taken.saturating_sub(1);
+            self.bytes = self.bytes.saturating_sub(bytes);
+            self.fill(cell, None, woken);
+        }
+    }
+
+    /// Puts the end to a cell: the caller is woken, or the cell of one who left is freed.
+    fn fill(&mut self, cell: Option<CellKey>, failure: Option<Failure>, woken: &mut Vec<Waker>) {
+        let Some(key) = cell else { return };
+        let Some(cell) = self.cells.get_mut(key) else {
+            return;
+        };
+        match std::mem::replace(&mut cell.state, CellState::Filled(failure)) {
+            CellState::Waiting(waker) => woken.extend(waker),
+            CellState::Abandoned => drop(self.cells.remove(key)),
+            CellState::Filled(_) => {}
+        }
+    }
+
+    /// Fails what is past its deadline at `now`; gives when to look again.
+    pub(crate) fn expire(&mut self, now: Instant, woken: &mut Vec<Waker>) -> Option<Instant> {
+        if self.earliest_deadline.is_none_or(|earliest| earliest > now) {
+            return self.earliest_deadline;
+        }
+        let mut expired = Vec::new();
+        self.earliest_deadline = None;
+        for (index, entry) in self.entries.iter_mut().enumerate() {
+            let Some(deadline) = entry.deadline else {
+                continue;
+            };
+            if deadline <= now {
+                let phase = if index < self.taken {
+                    Phase::MaybeApplied
+                } else {
+                    Phase::NotSent
+                };
+                expired.push((entry.cell.take(), Failure::Timeout(phase)));
+                entry.deadline = None;
+            } else {
+                self.earliest_deadline = Some(
+                    self.earliest_deadline
+                        .map_or(deadline, |known| known.min(deadline)),
+                );
+            }
+        }
+        for (cell, failure) in expired {
+            self.fill(cell, Some(failure), woken);
+        }
+        self.earliest_deadline
+    }
+
+    /// The socket is gone, with `unwritten`, the end of what was taken, still not written: what was written fails,
+    /// the rest waits for the next socket, unless nobody wants it any more.
+    pub(crate) fn lost(&mut self, failure: &Failure, unwritten: &[u8], woken: &mut Vec<Waker>) {
+        let mut rest = unwritten.len();
+        let mut kept = self.taken;
+        while let Some(entry) = kept
+            .checked_sub(1)
+            .and_then(|index| self.entries.get(index))
+        {
+            if entry.bytes > rest {
+                break;
+            }
+            rest -= entry.bytes;
+            kept -= 1;
+        }
+        let written: Vec<Entry> = self.entries.drain(..kept).collect();
+        for entry in written {
+            self.bytes = self.bytes.saturating_sub(entry.bytes);
+            self.fill(
+                entry.cell,
+                Some(failure.in_phase(Phase::MaybeApplied)),
+                woken,
+            );
+        }
+        let mut waiting = unwritten.get(rest..).unwrap_or_default().to_vec();
+        waiting.append(&mut self.out);
+        self.taken = 0;
+        self.keep_wanted(&waiting);
+    }
+
+    /// Keeps of `waiting`, the bytes of all entries, only those that somebody waits for.
+    fn keep_wanted(&mut self, mut waiting: &[u8]) {
+        let mut out = Vec::new();
+        let cells = &mut self.cells;
+        let bytes = &mut self.bytes;
+        self.entries.retain(|entry| {
+            let (own, later) = waiting
+                .split_at_checked(entry.bytes)
+                .unwrap_or((waiting, &[]));
+            waiting = later;
+            let wanted = match entry.cell.and_then(|key| Some((key, cells.get(key)?))) {
+                Some((key, cell)) if matches!(cell.state, CellState::Abandoned) => {
+                    cells.remove(key);
+                    false
+                }
+                Some(_) => true,
+                None => false,
+            };
+            if wanted {
+                out.extend_from_slice(own);
+            } else {
+                *bytes = bytes.saturating_sub(entry.bytes);
+            }
+            wanted
+        });
+        self.out = out;
+    }
+
+    /// The server refused the connection: everything that waits is refused with it, and so is what comes until
+    /// [`Queue::admitted`].
+    pub(crate) fn refuse(&mut self, error: crate::error::ServerError, woken: &mut Vec<Waker>) {
+        self.fail_all(&Failure::Refused(error.clone()), woken);
+        self.refused = Some(error);
+    }
+
+    /// A connection was established.
+    pub(crate) fn admitted(&mut self) {
+        self.refused = None;
+        if self.wish == Wish::Renew {
+            self.wish = Wish::Serve;
+        }
+    }
+
+    /// The end: everything fails, and nothing is accepted any more.
+    pub(crate) fn end(&mut self, failure: &Failure, woken: &mut Vec<Waker>) {
+        self.fail_all(failure, woken);
+        self.ended
+            .get_or_insert_with(|| failure.in_phase(Phase::NotSent));
+    }
+
+    fn fail_all(&mut self, failure: &Failure, woken: &mut Vec<Waker>) {
+        let taken = std::mem::take(&mut self.taken);
+        for (index, entry) in std::mem::take(&mut self.entries).into_iter().enumerate() {
+            let phase = if index < taken {
+                Phase::MaybeApplied
+            } else {
+                Phase::NotSent
+            };
+            self.fill(entry.cell, Some(failure.in_phase(phase)), woken);
+        }
+        self.out = Vec::new();
+        self.bytes = 0;
+        self.earliest_deadline = None;
+        woken.extend(self.waiters.drain(..).map(|(_, waker)| waker));
+    }
+
+    /// Takes back the memory that a burst left behind.
+    pub(crate) fn shrink(&mut self) {
+        const KEEP: usize = 64 * 1024;
+        if self.out.is_empty() && self.out.capacity() > KEEP {
+            self.out = Vec::new();
+        }
+        if self.entries.is_empty() && self.entries.capacity() > KEEP {
+            self.entries.shrink_to(KEEP);
+            self.cells.shrink_to_fit();
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! A scripted server: [`Fake`] says to each client what a script tells it to, and records what clients sent.
+//!
+//! # Layout
+//!
+//! - `words`: a command as it came in, and the parser of commands
+//! - `peer`: the script's side of one connection
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+
+mod peer;
+mod words;
+
+pub use peer::Peer;
+pub use words::Words;
+
+/// A fake server on a free port of 127.0.0.1. Dropping it ends its scripts and closes its connections.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// use typedis_testkit::fake::Fake;
+///
+/// let fake = Fake::start(|mut peer| async move {
+///     peer.expect(&["PING"]).await?;
+///     peer.send("+PO").await?;
+///     peer.reset()
+/// })
+/// .await?;
+/// # use tokio::io::{AsyncReadExt, AsyncWriteExt};
+/// # let mut client = tokio::net::TcpStream::connect(fake.addr()).await?;
+/// # client.write_all(b"*1\r\n$4\r\nPING\r\n").await?;
+/// # let _ = client.read_to_end(&mut Vec::new()).await;
+/// // … the client under test connects to fake.url() …
+/// assert_eq!(fake.received(0), [["PING"]]);
+/// fake.finish().await?; // fails if a script met anything but what it expected
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Fake {
+    address: SocketAddr,
+    record: Record,
+    accepting: JoinHandle<()>,
+}
+
+/// What came in on each connection, in the order of their acceptance.
+#[derive(Debug, Clone, Default)]
+struct Record(Arc<Mutex<Content>>);
+
+#[derive(Debug, Default)]
+struct Content {
+    connections: Vec<Vec<Words>>,
+    failure: Option<String>,
+}
+
+impl Fake {
+    /// Listens, and runs `script` for each connection: [`Peer::number`] says which it is.
+    ///
+    /// A script that returns closes its connection. One that fails is reported by [`Fake::finish`].
+    ///
+    /// # Errors
+    ///
+    /// If no port can be had.
+    pub async fn start<S, F>(script: S) -> io::Result<Self>
+    where
+        S: Fn(Peer) -> F + Send + 'static,
+        F: Future<Output = io::Result<()>> + Send + 'static,
+    {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let record = Record::default();
+        let accepting = tokio::spawn(accept(listener, script, record.clone()));
+        Ok(Self {
+            address,
+            record,
+            accepting,
+        })
+    }
+
+    /// Listens, and answers each command of each connection with the bytes that `answer` gives for it.
+    ///
+    /// # Errors
+    ///
+    /// If no port can be had.
+    pub async fn answering(
+        answer: impl Fn(&Words) -> Vec<u8> + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        let answer = Arc::new(answer);
+        Self::start(move |mut peer| {
+            let answer = Arc::clone(&answer);
+            async move {
+                while let Some(command) = peer.command().await? {
+                    let bytes = answer(&command);
+                    peer.send(bytes).await?;
+                }
+                Ok(())
+            }
+        })
+        .await
+    }
+
+    /// The address that clients connect to.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL that clients connect to.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://{}", self.address)
+    }
+
+    /// How many clients have connected.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.record.lock().connections.len()
+    }
+
+    /// The commands that the script has read on a connection so far; 0 is the first connection.
+    #[must_use]
+    pub fn received(&self, connection: usize) -> Vec<Words> {
+        self.record
+            .lock()
+            .connections
+            .get(connection)
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// Stops listening and says whether all went by the script.
+    ///
+    /// Scripts that still run are ended: call this after the client has what it waits for.
+    ///
+    /// # Errors
+    ///
+    /// The first failure of a script, with the number of its connection.
+    pub async fn finish(mut self) -> io::Result<()> {
+        self.accepting.abort();
+        // An abort is the expected end. A panic of the accepting task would be a fault of the kit.
+        match (&mut self.accepting).await {
+            Err(error) if error.is_panic() => return Err(io::Error::other(error)),
+            _ => {}
+        }
+        let failure = self.record.lock().failure.take();
+        failure.map_or(Ok(()), |failure| Err(io::Error::other(failure)))
+    }
+}
+
+impl Drop for Fake {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+impl Record {
+    // A panic of a script leaves the record as usable as before.
+    fn lock(&self) -> MutexGuard<'_, Content> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins a connection's record and gives its number.
+    fn open(&self) -> usize {
+        let connections = &mut self.lock().connections;
+        connections.push(Vec::new());
+        connections.len() - 1
+    }
+
+    fn add(&self, connection: usize, command: Words) {
+        if let Some(commands) = self.lock().connections.get_mut(connection) {
+            commands.push(command);
+        }
+    }
+
+    fn fail(&self, failure: String) {
+        self.lock().failure.get_or_insert(failure);
+    }
+}
+
+async fn accept<S, F>(listener: TcpListener, script: S, record: Record)
+where
+    S: Fn(Peer) -> F,
+    F: Future<Output = io::Result<()>> + Send + 'static,
+{
+    // Aborted with this task.
+    let mut scripts = JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        let Ok((stream, held)) = doubled(stream) else {
+            continue;
+        };
+        let number = record.open();
+        let run = script(Peer::new(stream, number, record.clone()));
+        let record = record.clone();
+        scripts.spawn(async move {
+            if let Some(failure) = failure_of(run).await {
+                record.fail(format!(
+                    "the fake server's script for connection {number} failed: {failure}"
+                ));
+            }
+            // The client sees the end only now: what it then asks of the record is complete.
+            drop(held);
+        });
+        while scripts.try_join_next().is_some() {}
+    }
+}
+
+/// Runs a script in a task of its own, so that a panic, such as an assertion's, is a failure like any other.
+async fn failure_of(
+    script: impl Future<Output = io::Result<()>> + Send + 'static,
+) -> Option<String> {
+    match JoinSet::from_iter([script]).join_next().await? {
+        Ok(result) => result.err().map(|error| error.to_string()),
+        Err(error) => error
+            .try_into_panic()
+            .ok()
+            .map(|panic| panic_text(panic.as_ref())),
+    }
+}
+
+/// A second handle of a connection, which keeps it open.
+fn doubled(stream: TcpStream) -> io::Result<(TcpStream, std::net::TcpStream)> {
+    let stream = stream.into_std()?;
+    let second = stream.try_clone()?;
+    Ok((TcpStream::from_std(stream)?, second))
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic".to_owned())
+}

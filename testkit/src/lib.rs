@@ -1,0 +1,28 @@
+//! The test kit of typedis: what its tests, its demo and its benchmarks run against. No part of the library.
+//!
+//! # Layout
+//!
+//! - [`servers`]: which real servers there are, where they come from, and the cache that keeps them
+//! - [`server`]: one running server: started on a free port, stopped with the process that started it
+//! - [`shared`]: one server per kind for all tests of a process, a database of its own for each test
+//! - [`raw`]: a plain blocking connection that speaks RESP2, independent of the library under test
+//! - [`proxy`]: a TCP proxy that delays, splits, withholds and cuts the bytes between a client and a server
+//! - [`fake`]: a scripted server, for what no real server can be made to say
+//! - [`error`]: what can go wrong, as sentences
+//!
+//! The servers run on Unix only: their processes are supervised by `sh`.
+
+pub mod error;
+#[cfg(feature = "net")]
+pub mod fake;
+#[cfg(feature = "net")]
+pub mod proxy;
+pub mod raw;
+pub mod server;
+pub mod servers;
+pub mod shared;
+
+pub use error::{Error, Result};
+pub use server::{Server, ServerBuilder};
+pub use servers::ServerKind;
+pub use shared::{Database, database, shared};

@@ -1,0 +1,209 @@
+//! One running server: [`Server`], started on a free port of 127.0.0.1 and stopped with the process that started it.
+//!
+//! # Layout
+//!
+//! - `builder`: what can be set before the start, and the start itself
+//! - `process`: the child process and the watchdog that outlives this one
+//! - `log`: what the server prints, and when it is ready
+
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::error::Result;
+use crate::raw::RawConnection;
+use crate::servers::ServerKind;
+
+mod builder;
+mod log;
+mod process;
+
+pub use builder::ServerBuilder;
+
+use builder::Launch;
+use process::{Process, Signal};
+
+/// A running server. Dropping it kills the server and removes its folder; so does the end of this process, however
+/// it ends.
+///
+/// ```
+/// # fn main() -> typedis_testkit::Result<()> {
+/// use typedis_testkit::{Server, ServerKind};
+///
+/// let server = Server::builder(ServerKind::Valkey9).password("s3cret").line("maxmemory 10mb").start()?;
+/// assert!(server.url().starts_with("redis://:s3cret@127.0.0.1:"));
+/// # Ok(())
+/// # }
+/// ```
+pub struct Server {
+    kind: ServerKind,
+    launch: Launch,
+    process: Mutex<Process>,
+}
+
+impl Server {
+    /// Starts a server as it comes.
+    ///
+    /// # Errors
+    ///
+    /// If the server is neither here nor can be fetched, or does not start.
+    pub fn start(kind: ServerKind) -> Result<Self> {
+        Self::builder(kind).start()
+    }
+
+    /// Says how a server shall be started.
+    pub fn builder(kind: ServerKind) -> ServerBuilder {
+        ServerBuilder::new(kind)
+    }
+
+    /// Which server this is.
+    #[must_use]
+    pub fn kind(&self) -> ServerKind {
+        self.kind
+    }
+
+    /// The URL to connect to, with the password if there is one: `redis://127.0.0.1:40001`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let password = self
+            .launch
+            .password
+            .as_deref()
+            .map(|password| format!(":{}@", percent_encode(password)));
+        format!("redis://{}{}", password.unwrap_or_default(), self.addr())
+    }
+
+    /// The address that the server listens on. It stays the same when the server is restarted.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.launch.port).into()
+    }
+
+    /// The port that the server listens on.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.launch.port
+    }
+
+    /// The Unix socket that the server listens on, if [`ServerBuilder::unix_socket`] asked for one.
+    #[must_use]
+    pub fn socket(&self) -> Option<PathBuf> {
+        self.launch
+            .unix_socket
+            .then(|| builder::socket(self.process().folder()))
+    }
+
+    /// The server's process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process().pid()
+    }
+
+    /// The folder that the server writes into, which goes when the server does.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        self.process().folder().to_owned()
+    }
+
+    /// The last lines of the server's log.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.process().log()
+    }
+
+    /// Opens a plain connection, logged in if there is a password.
+    ///
+    /// # Errors
+    ///
+    /// If the server does not accept it.
+    pub fn connect(&self) -> io::Result<RawConnection> {
+        let mut connection = RawConnection::connect(self.addr())?;
+        if let Some(password) = &self.launch.password {
+            connection.call(&["AUTH", password])?;
+        }
+        Ok(connection)
+    }
+
+    /// Kills the server (SIGKILL) and returns when it is gone. [`Server::restart`] brings it back.
+    ///
+    /// # Errors
+    ///
+    /// If the server's supervisor does not answer.
+    pub fn kill(&self) -> Result<()> {
+        self.process().signal(Signal::Kill)
+    }
+
+    /// Stops the server in its tracks (SIGSTOP): sockets stay open, nothing is answered.
+    ///
+    /// # Errors
+    ///
+    /// If the server's supervisor does not answer.
+    pub fn pause(&self) -> Result<()> {
+        self.process().signal(Signal::Stop)
+    }
+
+    /// Lets a paused server go on (SIGCONT).
+    ///
+    /// # Errors
+    ///
+    /// If the server's supervisor does not answer.
+    pub fn resume(&self) -> Result<()> {
+        self.process().signal(Signal::Continue)
+    }
+
+    /// Kills the server if it runs, and starts it again on the same port, in the same folder, with the same settings.
+    ///
+    /// What it held is gone, unless a line such as `appendonly yes` had it written down.
+    ///
+    /// # Errors
+    ///
+    /// If the server does not start.
+    pub fn restart(&self) -> Result<()> {
+        let mut process = self.process();
+        process.signal(Signal::Kill)?;
+        process.leave()?;
+        *process = self.launch.run(process.folder())?;
+        process.wait_until_ready(self.kind)
+    }
+
+    // A panic in another test that holds the lock leaves the process as usable as before.
+    fn process(&self) -> MutexGuard<'_, Process> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("kind", &self.kind)
+            .field("port", &self.launch.port)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A password as a URL carries it.
+fn percent_encode(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes()
+        .map(|byte| {
+            if plain(byte) {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::percent_encode;
+
+    #[test]
+    fn passwords_are_encoded_for_urls() {
+        assert_eq!(percent_encode("aZ9-._~"), "aZ9-._~");
+        assert_eq!(percent_encode("p@ss:w/rd é"), "p%40ss%3Aw%2Frd%20%C3%A9");
+    }
+}

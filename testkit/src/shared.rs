@@ -1,0 +1,108 @@
+//! One server per kind for all tests of a process: [`shared`]; and in it a database for each test: [`database`].
+//!
+//! Under `cargo test` the tests of a file share a process, and so a server; under `cargo nextest` each test has a
+//! process, and so a server, to itself. Either way a test sees its own data only.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::error::Result;
+use crate::server::Server;
+use crate::servers::ServerKind;
+
+/// How many databases a shared server has. Each costs it a little memory and start-up time.
+const DATABASES: u32 = 2_000;
+
+/// A database of a shared server that nobody else uses.
+#[derive(Debug, Clone, Copy)]
+pub struct Database {
+    server: &'static Server,
+    number: u32,
+}
+
+impl Database {
+    /// The server that it is on. Commands that reach beyond a database (FLUSHALL, CONFIG SET, FUNCTION FLUSH,
+    /// PUBLISH) reach other tests: start a [`Server`] for them.
+    #[must_use]
+    pub fn server(&self) -> &'static Server {
+        self.server
+    }
+
+    /// Its number, as SELECT takes it.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The URL to connect to: `redis://127.0.0.1:40001/7`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("{}/{}", self.server.url(), self.number)
+    }
+}
+
+struct Slot {
+    server: OnceLock<Result<Server, String>>,
+    next: AtomicU32,
+}
+
+static SLOTS: [Slot; 6] = [const {
+    Slot {
+        server: OnceLock::new(),
+        next: AtomicU32::new(1),
+    }
+}; 6];
+
+fn slot(kind: ServerKind) -> &'static Slot {
+    let [valkey9, redis8, redis_stack, valkey8, redis6, system] = &SLOTS;
+    match kind {
+        ServerKind::Valkey9 => valkey9,
+        ServerKind::Redis8 => redis8,
+        ServerKind::RedisStack => redis_stack,
+        ServerKind::Valkey8 => valkey8,
+        ServerKind::Redis6 => redis6,
+        ServerKind::SystemRedis => system,
+    }
+}
+
+/// The server of a kind that all tests of this process share, started by the first that asks. DEBUG is allowed.
+///
+/// # Panics
+///
+/// If it cannot be had: the test that calls this fails, with the reason. A test that can do without asks
+/// [`servers::find`](crate::servers::find) first.
+#[must_use]
+#[track_caller]
+pub fn shared(kind: ServerKind) -> &'static Server {
+    let start = || {
+        let builder = Server::builder(kind).databases(DATABASES).debug_commands();
+        builder.start().map_err(|error| error.to_string())
+    };
+    match slot(kind).server.get_or_init(start) {
+        Ok(server) => server,
+        #[expect(
+            clippy::panic,
+            reason = "a test without its server fails, and says why"
+        )]
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// An empty database for one test, on the server that [`shared`] gives.
+///
+/// The search module indexes database 0 only: a test of it starts a [`Server`].
+///
+/// # Panics
+///
+/// As [`shared`]; and after 1,999 databases of one kind in one process.
+#[must_use]
+#[track_caller]
+pub fn database(kind: ServerKind) -> Database {
+    let server = shared(kind);
+    let number = slot(kind).next.fetch_add(1, Ordering::Relaxed);
+    assert!(
+        number < DATABASES,
+        "a test process has used all {DATABASES} databases of its {kind}"
+    );
+    Database { server, number }
+}
