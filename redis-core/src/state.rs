@@ -8,6 +8,15 @@ pub enum Unset {}
 #[derive(Debug, Clone, Copy)]
 pub enum Missing {}
 
+/// A state in which a required choice has been made: [`Chosen`], or the marker of the option that was chosen.
+#[diagnostic::on_unimplemented(
+    message = "this command needs one more choice before it can be sent",
+    note = "the type of the builder names it (`Missing`): call one of the methods for it"
+)]
+pub trait Made {}
+
+impl Made for Chosen {}
+
 /// A choice that has been made.
 #[derive(Debug, Clone, Copy)]
 pub enum Chosen {}

@@ -2,13 +2,39 @@
 //!
 //! # Layout
 //!
-//! - `derive`: `#[derive(FromRedis)]` and `#[derive(ToRedis)]`
-//! - `nearest`: did you mean ...?
-
-mod derive;
-mod nearest;
+//! One step of `commands!` a folder, each tested without the next:
+//! - `spec`: reads the TOML file into a typed view that keeps the lines
+//! - `syntax`: reads a command's syntax notation
+//! - `model`: checks both and joins them into what the command is: parameters, options, reply types
+//! - `expand`: writes the model as Rust
+//! - `cases`: writes the model as test cases, for the project's own conformance tests
+//!
+//! `derive` is the folder of `#[derive(FromRedis)]` and `#[derive(ToRedis)]`. Beside them stand `commands` (takes a file through the steps), `problems` (what is wrong, all at once) and `nearest`
+//! (did you mean ...?).
 
 use proc_macro::TokenStream;
+
+mod commands;
+mod derive;
+mod expand;
+mod model;
+mod nearest;
+mod problems;
+mod spec;
+mod syntax;
+
+/// Expands a spec file into traits with a method for every command.
+///
+/// `commands! { from "commands.toml" }` makes one trait for each group of the file, and
+/// `commands! { pub trait ShopCommands from "shop.toml" }` one trait of all its commands. The path starts at the folder
+/// of `Cargo.toml`. The types that the spec names are looked up where the macro is called.
+#[proc_macro]
+pub fn commands(input: TokenStream) -> TokenStream {
+    let input = syn::parse_macro_input!(input as commands::Input);
+    commands::expand(&input)
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
+}
 
 /// Decodes replies into the type: a struct from a map, a tuple struct from an array, a newtype as what it holds, an
 /// enum of unit variants from a word.

@@ -1,0 +1,60 @@
+//! Step 4: the model as Rust. Expansions are small: what can be a function of the core is one, and is called here.
+//!
+//! Everything of the core is named through `rt`, the facade's hidden re-export of it, so that a crate that expands a
+//! spec of its own depends on the facade alone.
+//!
+//! # Layout
+//!
+//! - `unit`: one module with its trait, which everything below is put into
+//! - `info`: the static with the facts of a command
+//! - `method`: the trait's method
+//! - `builder`: the type that a command with options returns
+//! - `option`: the methods of a builder
+//! - `write`: parameters and how they are written
+//! - `enums`: the enums of `[enums]`
+//! - `docs`, `example`: documentation
+
+mod builder;
+mod docs;
+mod enums;
+pub(crate) mod example;
+mod info;
+mod method;
+mod option;
+mod unit;
+mod write;
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::quote;
+
+use crate::model::{Group, Model};
+
+/// Every group as a module with a trait of its own.
+pub(crate) fn groups(model: &Model) -> TokenStream {
+    let enums = model.enums.iter().map(enums::expand);
+    let units: Vec<unit::Unit<'_>> = model.groups.iter().map(unit::Unit::of_group).collect();
+    let modules = units.iter().map(unit::Unit::expand);
+    let paths = units.iter().map(unit::Unit::path);
+    quote! {
+        #(#enums)*
+        #(#modules)*
+
+        #[doc = " The traits of all groups, for one glob import."]
+        pub mod traits {
+            #(pub use super::#paths;)*
+        }
+    }
+}
+
+/// All commands as one trait.
+pub(crate) fn one_trait(model: &Model, vis: &syn::Visibility, name: &Ident) -> TokenStream {
+    let groups: Vec<&Group> = model.groups.iter().collect();
+    unit::Unit::of_trait(groups, &model.enums, vis.clone(), name.clone()).expand()
+}
+
+fn ident(name: &str) -> Ident {
+    Ident::new(name, Span::call_site())
+}
+
+#[cfg(test)]
+mod tests;

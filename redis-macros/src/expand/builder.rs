@@ -1,0 +1,166 @@
+//! The type that a command with options returns: a request, and what has been chosen so far.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+
+use super::{docs, ident, option};
+use crate::model::Command;
+
+pub(super) fn expand(command: &Command) -> TokenStream {
+    let parts = Parts::new(command);
+    let definition = parts.definition(command);
+    let options = option::expand(command);
+    let finish = parts.finish();
+    let (into_request, debug) = (parts.into_request(), parts.debug());
+    let (future, target) = (parts.future(), parts.target());
+    quote! {
+        #definition
+        #options
+        #finish
+        #future
+        #target
+        #into_request
+        #debug
+    }
+}
+
+/// What the `impl`s of a builder have in common.
+struct Parts {
+    name: Ident,
+    /// The type parameters of its choices.
+    slots: Vec<Ident>,
+    /// Those of its required choices.
+    required: Vec<Ident>,
+}
+
+impl Parts {
+    fn new(command: &Command) -> Self {
+        Self {
+            name: ident(&command.builder()),
+            slots: command.slots.iter().map(|slot| ident(&slot.name)).collect(),
+            required: command
+                .slots
+                .iter()
+                .filter(|slot| slot.required)
+                .map(|slot| ident(&slot.name))
+                .collect(),
+        }
+    }
+
+    fn definition(&self, command: &Command) -> TokenStream {
+        let Self { name, slots, .. } = self;
+        let docs = docs::builder(command);
+        let defaults = command.slots.iter().map(|slot| {
+            if slot.required {
+                quote!(rt::state::Missing)
+            } else {
+                quote!(rt::state::Unset)
+            }
+        });
+        let state = (!slots.is_empty())
+            .then(|| quote!(state: ::std::marker::PhantomData<fn() -> (#(#slots,)*)>,));
+        quote! {
+            #(#[doc = #docs])*
+            #[must_use = "a request does nothing until it is awaited or sent"]
+            pub struct #name<S: rt::Sink, R, #(#slots = #defaults),*> {
+                request: rt::Request<S, R>,
+                #state
+            }
+        }
+    }
+
+    /// What ends the building.
+    fn finish(&self) -> TokenStream {
+        let Self { name, slots, .. } = self;
+        let made = self.made();
+        let state = (!slots.is_empty()).then(|| quote!(, state: self.state));
+        quote! {
+            impl<S: rt::Sink, R, #(#slots),*> #name<S, R, #(#slots),*> #made {
+                #[doc = " Sends the command now; its reply can be awaited later."]
+                pub fn send(self) -> Self where S: rt::Execute<R> {
+                    Self { request: self.request.send() #state }
+                }
+
+                #[doc = " Bounds how long this command may take, from now to its reply."]
+                pub fn deadline(self, limit: ::std::time::Duration) -> Self {
+                    Self { request: self.request.deadline(limit) #state }
+                }
+
+                #[doc = " Keeps an error of this command in its own place of the replies."]
+                pub fn attempt(self) -> rt::Request<S, ::std::result::Result<R, rt::Error>> where S: rt::Queues {
+                    self.request.attempt()
+                }
+            }
+        }
+    }
+
+    fn future(&self) -> TokenStream {
+        let Self { name, slots, .. } = self;
+        let made = self.made();
+        quote! {
+            impl<S: rt::Execute<R>, R, #(#slots),*> ::std::future::Future for #name<S, R, #(#slots),*> #made {
+                type Output = rt::Result<S::Output>;
+
+                fn poll(
+                    mut self: ::std::pin::Pin<&mut Self>,
+                    cx: &mut ::std::task::Context<'_>,
+                ) -> ::std::task::Poll<Self::Output> {
+                    ::std::pin::Pin::new(&mut self.request).poll(cx)
+                }
+            }
+        }
+    }
+
+    fn target(&self) -> TokenStream {
+        let Self {
+            name,
+            slots,
+            required,
+        } = self;
+        quote! {
+            impl<S: rt::Sink, R, #(#slots),*> rt::Target for #name<S, R, #(#slots),*>
+            where
+                rt::Request<S, R>: rt::Target,
+                #(#required: rt::state::Made,)*
+            {
+                type Sink = <rt::Request<S, R> as rt::Target>::Sink;
+
+                fn into_sink(self) -> Self::Sink {
+                    rt::Target::into_sink(self.request)
+                }
+            }
+        }
+    }
+
+    fn into_request(&self) -> TokenStream {
+        let Self { name, slots, .. } = self;
+        let made = self.made();
+        quote! {
+            impl<S: rt::Sink, R, #(#slots),*> rt::IntoRequest for #name<S, R, #(#slots),*> #made {
+                type Sink = S;
+                type Reply = R;
+
+                fn into_request(self) -> rt::Request<S, R> {
+                    self.request
+                }
+            }
+        }
+    }
+
+    fn debug(&self) -> TokenStream {
+        let Self { name, slots, .. } = self;
+        quote! {
+            impl<S: rt::Sink, R, #(#slots),*> ::std::fmt::Debug for #name<S, R, #(#slots),*> {
+                fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                    ::std::fmt::Debug::fmt(&self.request, f)
+                }
+            }
+        }
+    }
+
+    /// That every required choice has been made.
+    fn made(&self) -> Option<TokenStream> {
+        let required = &self.required;
+        (!required.is_empty()).then(|| quote!(where #(#required: rt::state::Made),*))
+    }
+}

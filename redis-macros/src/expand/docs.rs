@@ -1,0 +1,274 @@
+//! Documentation of methods, written from what the spec says.
+
+use super::example;
+use crate::model::{Column, Command, Kind, Opt, Param, Reply, Versions, WordNote};
+
+/// Lines of a doc comment, each as `#[doc]` takes it.
+type Lines = Vec<String>;
+
+/// Paragraphs as lines, with an empty one between them.
+fn join(paragraphs: impl IntoIterator<Item = Lines>) -> Lines {
+    let mut lines: Lines = Vec::new();
+    for paragraph in paragraphs
+        .into_iter()
+        .filter(|paragraph| !paragraph.is_empty())
+    {
+        if !lines.is_empty() {
+            lines.push(String::new());
+        }
+        lines.extend(paragraph.into_iter().map(|line| {
+            if line.is_empty() {
+                line
+            } else {
+                format!(" {line}")
+            }
+        }));
+    }
+    lines
+}
+
+/// The trait's method of a command.
+pub(super) fn command(command: &Command, doctests: bool) -> Lines {
+    join([
+        vec![command.doc.clone()],
+        vec![format!("`{}`", command.syntax)],
+        replies(command),
+        facts(command),
+        example(command, doctests),
+    ])
+}
+
+/// The builder of a command.
+pub(super) fn builder(command: &Command) -> Lines {
+    let name = command.syntax.name.join(" ");
+    let required = command
+        .choices
+        .iter()
+        .filter(|choice| choice.required)
+        .map(|choice| {
+            let methods = choice
+                .options
+                .iter()
+                .filter_map(|id| command.options.get(*id));
+            let methods: Vec<String> = methods
+                .map(|option| format!("`{}`", option.method))
+                .collect();
+            format!(
+                "Before it can be awaited, one of {} must be called.",
+                methods.join(", ")
+            )
+        });
+    join([
+        vec![format!(
+            "`{name}` while it is built; its methods are its options."
+        )],
+        vec![command.doc.clone()],
+        vec![format!("`{}`", command.syntax)],
+        required.collect(),
+        replies(command),
+    ])
+}
+
+/// The method of an option.
+pub(super) fn option(command: &Command, option: &Opt) -> Lines {
+    let mut remarks = Vec::new();
+    if option.repeatable {
+        remarks.push(
+            "May be called again: what it writes is added, in the order of the calls.".to_owned(),
+        );
+    }
+    if option.body.blocks() {
+        remarks.push("Makes the command block, which needs a socket of its own.".to_owned());
+    }
+    if let Some(parent) = option.parent.and_then(|id| command.options.get(id)) {
+        remarks.push(format!("Only after [`{0}`](Self::{0}).", parent.method));
+    }
+    if option.once_only && command.facts.idempotent {
+        remarks.push("Keeps the command from being sent again after a lost connection.".to_owned());
+    }
+    remarks.extend(since(option.since.as_ref()));
+    remarks.extend(params(option.body.params()));
+    let doc = option
+        .doc
+        .clone()
+        .unwrap_or_else(|| format!("Adds `{}` to the command.", option.syntax));
+    join([
+        vec![doc],
+        vec![format!("`{}`", option.syntax)],
+        bullets(remarks),
+    ])
+}
+
+/// The note of a deprecation.
+pub(super) fn instead(instead: &str) -> String {
+    format!("use {instead}")
+}
+
+/// What decides the type of the reply, where something does.
+fn replies(command: &Command) -> Lines {
+    if command.replies.rules.is_empty() {
+        return Lines::new();
+    }
+    let mut lines = vec!["| option | reply |".to_owned(), "| --- | --- |".to_owned()];
+    for (condition, reply) in &command.replies.rules {
+        let term = |term: &Vec<usize>| {
+            let methods = term.iter().filter_map(|id| command.options.get(*id));
+            methods
+                .map(|option| format!("`{}`", option.method))
+                .collect::<Vec<_>>()
+                .join(" with ")
+        };
+        let options: Vec<String> = condition.terms.iter().map(term).collect();
+        lines.push(format!("| {} | {} |", options.join(", "), code(reply)));
+    }
+    lines.push(format!(
+        "| none of these | {} |",
+        code(&command.replies.otherwise)
+    ));
+    lines
+}
+
+fn code(reply: &Reply) -> String {
+    format!("`{}`", reply.text)
+}
+
+/// What is true of the command whatever its arguments.
+fn facts(command: &Command) -> Lines {
+    let facts = &command.facts;
+    let mut lines = Lines::new();
+    if facts.readonly {
+        lines.push("Only reads.".to_owned());
+    } else if facts.idempotent {
+        lines.push("Sent again after a lost connection: to repeat it does no harm.".to_owned());
+    }
+    if facts.blocking {
+        lines.push("Blocks, which needs a socket of its own: only a `Pool`, a `Cluster` or an `Exclusive` has it.".to_owned());
+    }
+    if facts.state.is_some() {
+        lines.push("Changes the state of its connection: only an `Exclusive` has it.".to_owned());
+    }
+    for flag in &facts.flags {
+        lines.extend(match flag.as_str() {
+            "admin" => Some("For administration.".to_owned()),
+            "dangerous" => Some("Can slow a server down, or destroy what it holds.".to_owned()),
+            "noscript" => Some("Not from scripts.".to_owned()),
+            "no_auth" => Some("Needs no authentication.".to_owned()),
+            _ => None,
+        });
+    }
+    lines.extend(params(command.body.params()));
+    lines.extend(command.words.iter().map(word));
+    lines.extend(
+        facts
+            .complexity
+            .as_ref()
+            .map(|complexity| format!("{}.", complexity.trim_end_matches('.'))),
+    );
+    lines.extend(since(facts.since.as_ref()));
+    bullets(lines)
+}
+
+/// What the type of a parameter does not say.
+fn params<'a>(params: impl Iterator<Item = &'a Param>) -> Lines {
+    params.filter_map(param).collect()
+}
+
+fn param(param: &Param) -> Option<String> {
+    let name = &param.name;
+    match &param.kind {
+        Kind::List { required: true, .. } => Some(format!("`{name}`: one or more.")),
+        Kind::List {
+            required: false, ..
+        }
+        | Kind::Args => Some(format!("`{name}`: any number, none included.")),
+        Kind::Records { columns, .. } => Some(records(param, columns)),
+        Kind::Columns(columns) => Some(records(param, columns)),
+        Kind::Key | Kind::Value | Kind::Number(_) | Kind::Named(_) | Kind::Enum(_) => None,
+    }
+}
+
+fn word(note: &WordNote) -> String {
+    let doc = note.doc.iter().cloned();
+    let remarks: Vec<String> = doc.chain(since(note.since.as_ref())).collect();
+    format!("`{}`: {}", note.word, remarks.join(" "))
+}
+
+fn records(param: &Param, columns: &[Column]) -> String {
+    let columns = param
+        .placeholders
+        .iter()
+        .zip(columns)
+        .map(|(name, column)| match column {
+            Column::Number => format!("{name} (a number)"),
+            Column::Key => format!("{name} (a key)"),
+            Column::Text => name.clone(),
+        });
+    format!(
+        "`{}`: one or more of ({}).",
+        param.name,
+        columns.collect::<Vec<_>>().join(", ")
+    )
+}
+
+fn since(versions: Option<&Versions>) -> Option<String> {
+    Some(match versions? {
+        Versions {
+            redis: Some(redis),
+            valkey: Some(valkey),
+        } if redis == valkey => format!("Since {redis}."),
+        Versions {
+            redis: Some(redis),
+            valkey: Some(valkey),
+        } => format!("Since Redis {redis} and Valkey {valkey}."),
+        Versions {
+            redis: Some(redis),
+            valkey: None,
+        } => format!("Redis only, since {redis}."),
+        Versions {
+            redis: None,
+            valkey: Some(valkey),
+        } => format!("Valkey only, since {valkey}."),
+        Versions {
+            redis: None,
+            valkey: None,
+        } => return None,
+    })
+}
+
+fn bullets(lines: Lines) -> Lines {
+    lines.into_iter().map(|line| format!("- {line}")).collect()
+}
+
+/// A call that compiles, and that a test run of the documentation does not execute.
+fn example(command: &Command, doctests: bool) -> Lines {
+    let options = command.complete(&[]).unwrap_or_default();
+    let call = example::call("conn", command, &options);
+    let reply = command.replies.reply(|option| options.contains(&option));
+    let statement = match reply.text.as_str() {
+        "()" => format!("{call}.await?;"),
+        _ if reply.params.is_empty() => format!("let reply = {call}.await?;"),
+        _ => {
+            let ty = reply.with(&|_| Some(quote::quote!(String)));
+            let ty = ty
+                .to_string()
+                .replace(" < ", "<")
+                .replace(" >", ">")
+                .replace(" ,", ",")
+                .replace("< ", "<");
+            format!("let reply: {ty} = {call}.await?;")
+        }
+    };
+    if !doctests {
+        return vec!["```ignore".to_owned(), statement, "```".to_owned()];
+    }
+    [
+        "```no_run",
+        "# use typedis::{commands::*, prelude::*};",
+        "# async fn example(conn: typedis::Exclusive) -> typedis::Result<()> {",
+    ]
+    .into_iter()
+    .chain([statement.as_str()])
+    .chain(["# Ok(())", "# }", "```"])
+    .map(str::to_owned)
+    .collect()
+}

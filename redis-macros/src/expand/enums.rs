@@ -1,0 +1,54 @@
+//! The enums of `[enums]`.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::ident;
+use crate::model::Enum;
+
+pub(super) fn expand(ty: &Enum) -> TokenStream {
+    let name = ident(&ty.name);
+    let words: Vec<&str> = ty
+        .variants
+        .iter()
+        .map(|variant| variant.word.as_str())
+        .collect();
+    let doc = format!(
+        " One of the words {}.",
+        words
+            .iter()
+            .map(|word| format!("`{word}`"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    );
+    let variants: Vec<_> = ty
+        .variants
+        .iter()
+        .map(|variant| ident(&variant.name))
+        .collect();
+    let docs = words.iter().map(|word| format!(" `{word}`"));
+    quote! {
+        #[doc = #doc]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum #name {
+            #(#[doc = #docs] #variants,)*
+        }
+        impl ::typedis::__core::ToArg for #name {
+            fn write_arg(
+                &self,
+                out: &mut ::typedis::__core::ArgWriter<'_>,
+            ) -> ::std::result::Result<(), ::typedis::__core::ArgError> {
+                out.text(match self {
+                    #(Self::#variants => #words,)*
+                });
+                Ok(())
+            }
+        }
+        impl ::typedis::__core::ToArgs for #name {
+            fn write_args(&self, out: &mut ::typedis::__core::Args) {
+                out.item(self);
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The trait's method of a command.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::{docs, ident, info, write};
+use crate::model::Command;
+
+pub(super) fn expand(command: &Command, doctests: bool) -> TokenStream {
+    let docs = docs::command(command, doctests);
+    let deprecated = command.facts.deprecated.as_ref().map(|instead| {
+        let note = docs::instead(instead);
+        quote!(#[deprecated(note = #note)])
+    });
+    let method = ident(&command.method);
+    let (params, conversions) = (
+        write::declarations(&command.body),
+        write::conversions(&command.body),
+    );
+    let generics = generics(command);
+    let reply = &command.replies.otherwise.ty;
+    let bounds = bounds(command);
+    let request = request(command);
+    let (returns, value) = if command.has_options() {
+        let builder = ident(&command.builder());
+        let state =
+            (!command.slots.is_empty()).then(|| quote!(, state: ::std::marker::PhantomData));
+        (
+            quote!(#builder<Self::Sink, #reply>),
+            quote!(#builder { request: #request #state }),
+        )
+    } else {
+        (quote!(rt::Request<Self::Sink, #reply>), request)
+    };
+    quote! {
+        #(#[doc = #docs])*
+        #deprecated
+        fn #method #generics (self, #(#params),*) -> #returns #bounds {
+            #(#conversions)*
+            #value
+        }
+    }
+}
+
+/// The parts of the reply that are the caller's choice.
+fn generics(command: &Command) -> Option<TokenStream> {
+    let params = &command.replies.otherwise.params;
+    (!params.is_empty()).then(|| quote!(<#(#params: rt::FromRedis),*>))
+}
+
+fn bounds(command: &Command) -> Option<TokenStream> {
+    let blocking = command.facts.blocking.then(|| quote!(rt::AllowsBlocking));
+    let state = command.facts.state.map(|_| quote!(rt::AllowsState));
+    let bounds: Vec<TokenStream> = blocking.into_iter().chain(state).collect();
+    (!bounds.is_empty()).then(|| quote!(where Self::Sink: #(#bounds)+*))
+}
+
+fn request(command: &Command) -> TokenStream {
+    let info = info::name(command);
+    let write = write::closure(&write::statements(&command.body, false));
+    quote!(rt::Request::new(self, &#info, #write))
+}

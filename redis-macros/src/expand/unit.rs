@@ -1,0 +1,179 @@
+//! One module: a trait, and what its methods return and refer to.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+use syn::Visibility;
+
+use super::{builder, enums, ident, info, method};
+use crate::model::states::State;
+use crate::model::{Command, Enum, Group, names};
+
+pub(super) struct Unit<'a> {
+    module: Ident,
+    name: Ident,
+    vis: Visibility,
+    /// What the trait is of, for its documentation.
+    subject: String,
+    groups: Vec<&'a Group>,
+    /// Enums that belong into the module.
+    enums: &'a [Enum],
+    /// Whether examples are compiled; the facade's are.
+    doctests: bool,
+}
+
+impl<'a> Unit<'a> {
+    pub(super) fn of_group(group: &'a Group) -> Self {
+        Self {
+            module: ident(&group.name),
+            name: ident(&format!("{}Commands", names::camel(&group.name))),
+            vis: syn::parse_quote!(pub),
+            subject: format!("the group `{}`", group.name),
+            groups: vec![group],
+            enums: &[],
+            doctests: true,
+        }
+    }
+
+    pub(super) fn of_trait(
+        groups: Vec<&'a Group>,
+        enums: &'a [Enum],
+        vis: Visibility,
+        name: Ident,
+    ) -> Self {
+        Self {
+            module: ident(&module_of(&name.to_string())),
+            subject: format!("`{name}`"),
+            name,
+            vis,
+            groups,
+            enums,
+            doctests: false,
+        }
+    }
+
+    /// The trait's path from where the unit is.
+    pub(super) fn path(&self) -> TokenStream {
+        let Self { module, name, .. } = self;
+        quote!(#module::#name)
+    }
+
+    pub(super) fn expand(&self) -> TokenStream {
+        let Self {
+            module,
+            name,
+            vis,
+            subject,
+            ..
+        } = self;
+        let doc = format!(
+            " The commands of {subject}: their trait, and the builders of those that have options."
+        );
+        let infos = self.commands().map(info::expand);
+        let builders = self
+            .commands()
+            .filter(|command| command.has_options())
+            .map(builder::expand);
+        let enums = self.enums.iter().map(enums::expand);
+        let markers = self.markers();
+        let definition = self.definition();
+        quote! {
+            #[doc = #doc]
+            #[allow(unused_imports, unreachable_pub)]
+            #vis mod #module {
+                use super::*;
+                use ::typedis::__core as rt;
+
+                #definition
+                #(#enums)*
+                #(#builders)*
+                #markers
+                #(#infos)*
+            }
+            #vis use #module::#name;
+        }
+    }
+
+    fn commands(&self) -> impl Iterator<Item = &'a Command> {
+        self.groups.iter().flat_map(|group| &group.commands)
+    }
+
+    fn definition(&self) -> TokenStream {
+        let Self {
+            name,
+            subject,
+            doctests,
+            ..
+        } = self;
+        let doc = format!(" The commands of {subject}, on everything that takes commands.");
+        let methods = self
+            .commands()
+            .map(|command| method::expand(command, *doctests));
+        quote! {
+            #[doc = #doc]
+            pub trait #name: rt::Target {
+                #(#methods)*
+            }
+            impl<Q: rt::Target> #name for Q {}
+        }
+    }
+
+    /// The markers of options that something depends on.
+    fn markers(&self) -> TokenStream {
+        let mut names: Vec<String> = self.commands().flat_map(markers_of).collect();
+        names.sort();
+        names.dedup();
+        if names.is_empty() {
+            return TokenStream::new();
+        }
+        let markers = names.iter().map(|name| {
+            let doc = format!(" `{}` has been chosen.", name);
+            let name = ident(name);
+            quote! {
+                #[doc = #doc]
+                #[derive(Debug, Clone, Copy)]
+                pub enum #name {}
+                impl rt::state::Made for #name {}
+            }
+        });
+        quote! {
+            #[doc = " Says which option of a builder has been chosen, where something depends on it."]
+            pub mod chosen {
+                use ::typedis::__core as rt;
+                #(#markers)*
+            }
+        }
+    }
+}
+
+fn markers_of(command: &Command) -> Vec<String> {
+    let apart = command.slots.iter().filter(|slot| slot.apart);
+    let ids = apart
+        .filter_map(|slot| command.choices.get(slot.choice))
+        .flat_map(|choice| &choice.options);
+    ids.filter_map(|id| marker(command, State::Option(*id)))
+        .collect()
+}
+
+/// The name of an option's marker.
+pub(super) fn marker(command: &Command, state: State) -> Option<String> {
+    let State::Option(id) = state else {
+        return None;
+    };
+    Some(names::camel(&command.options.get(id)?.method))
+}
+
+/// `ShopCommands` is in the module `shop`.
+fn module_of(name: &str) -> String {
+    let stem = name
+        .strip_suffix("Commands")
+        .filter(|stem| !stem.is_empty())
+        .unwrap_or(name);
+    let mut module = String::new();
+    for char in stem.chars() {
+        if char.is_ascii_uppercase() && !module.is_empty() {
+            module.push('_');
+        }
+        module.push(char.to_ascii_lowercase());
+    }
+    names::param(&module)
+}

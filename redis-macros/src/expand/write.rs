@@ -1,0 +1,142 @@
+//! Parameters, and how they are written.
+
+use proc_macro2::{Literal, TokenStream};
+use quote::quote;
+use syn::Type;
+
+use super::ident;
+use crate::model::{Body, Column, Kind, Param, Run, Write};
+
+/// The parameters of a method, as they are declared.
+pub(super) fn declarations(body: &Body) -> Vec<TokenStream> {
+    body.params().map(declaration).collect()
+}
+
+fn declaration(param: &Param) -> TokenStream {
+    let name = ident(&param.name);
+    let ty = match &param.kind {
+        Kind::Key | Kind::Value => quote!(impl rt::ToArg),
+        Kind::Args | Kind::List { .. } => quote!(impl rt::ToArgs),
+        Kind::Number(number) => {
+            let number = ident(number);
+            quote!(#number)
+        }
+        Kind::Named(named) => {
+            let named = named_type(named);
+            quote!(impl Into<#named>)
+        }
+        Kind::Enum(name) => {
+            let name = ident(name);
+            quote!(#name)
+        }
+        Kind::Records { columns, .. } => records(columns),
+        Kind::Columns(columns) => records(columns),
+    };
+    quote!(#name: #ty)
+}
+
+fn records(columns: &[Column]) -> TokenStream {
+    let columns = columns.iter().map(|column| match column {
+        Column::Text => quote!(rt::Text),
+        Column::Number => quote!(rt::Number),
+        Column::Key => quote!(rt::Key),
+    });
+    quote!(impl rt::ToRecords<(#(#columns),*)>)
+}
+
+/// The conversions that come before anything is written.
+pub(super) fn conversions(body: &Body) -> Vec<TokenStream> {
+    let conversion = |param: &Param| {
+        let Kind::Named(named) = &param.kind else {
+            return None;
+        };
+        let (name, named) = (ident(&param.name), named_type(named));
+        Some(quote!(let #name: #named = #name.into();))
+    };
+    body.params().filter_map(conversion).collect()
+}
+
+/// What a body writes: what stands before every part as it is, the rest into its parts.
+pub(super) fn statements(body: &Body, repeatable: bool) -> Vec<TokenStream> {
+    body.runs
+        .iter()
+        .flat_map(|run| run_statements(run, repeatable))
+        .collect()
+}
+
+/// A closure of these statements.
+pub(super) fn closure(statements: &[TokenStream]) -> TokenStream {
+    match statements {
+        [] => quote!(|_| {}),
+        [statement] => quote!(|args| #statement),
+        _ => quote!(|args| { #(#statements;)* }),
+    }
+}
+
+fn run_statements(run: &Run, repeatable: bool) -> Vec<TokenStream> {
+    let statements: Vec<TokenStream> = run.writes.iter().flat_map(write).collect();
+    if run.order == 0 {
+        return statements;
+    }
+    let order = Literal::u8_unsuffixed(run.order);
+    let method = ident(if repeatable { "append" } else { "part" });
+    let write = closure(&statements);
+    vec![quote!(args.#method(#order, #write))]
+}
+
+fn write(write: &Write) -> Vec<TokenStream> {
+    match write {
+        Write::Word(word) => vec![quote!(args.word(#word))],
+        Write::Param(param) => param_statements(param),
+        Write::Counted {
+            words_per_item,
+            what,
+        } => {
+            let words_per_item = Literal::u32_unsuffixed(*words_per_item);
+            let write = closure(&self::write(what));
+            vec![quote!(args.counted(#words_per_item, #write))]
+        }
+    }
+}
+
+fn param_statements(param: &Param) -> Vec<TokenStream> {
+    let (name, text) = (ident(&param.name), &param.name);
+    let method = ident(match &param.kind {
+        Kind::Key => "key",
+        Kind::Value | Kind::Number(_) | Kind::Enum(_) => "arg",
+        Kind::Args
+        | Kind::Named(_)
+        | Kind::List {
+            keys: false,
+            required: false,
+        } => "args",
+        Kind::List {
+            keys: true,
+            required: true,
+        } => "keys",
+        Kind::List {
+            keys: true,
+            required: false,
+        } => "any_keys",
+        Kind::List {
+            keys: false,
+            required: true,
+        } => "list",
+        Kind::Records { required: true, .. } => "records",
+        Kind::Records {
+            required: false, ..
+        } => "any_records",
+        Kind::Columns(_) => "columns",
+    });
+    let block = param.blocks.then(|| quote!(args.block(&#name)));
+    block
+        .into_iter()
+        .chain([quote!(args.#method(#text, &#name))])
+        .collect()
+}
+
+/// The type of a checked name.
+fn named_type(name: &str) -> Type {
+    let name = ident(name);
+    syn::parse_quote!(#name)
+}

@@ -1,0 +1,104 @@
+//! Names that exclude each other: in a pipeline every builder has all command methods too, so an option must not be
+//! named as a command.
+
+use std::collections::BTreeMap;
+
+use super::{Command, Model, names};
+use crate::problems::Problems;
+
+/// Words that the expansion uses for itself.
+const RESERVED_TYPES: [&str; 2] = ["S", "R"];
+
+pub(super) fn check(model: &Model, problems: &Problems) {
+    let mut methods: BTreeMap<&str, &Command> = BTreeMap::new();
+    for command in commands(model) {
+        if let Some(other) = methods.insert(&command.method, command) {
+            let (method, table, line) = (&command.method, other.table(), other.line);
+            let text = format!(
+                "the method `{method}` is that of [{table}] (line {line}) too; expected another name"
+            );
+            problems.note(command.line, command.table(), text);
+        }
+    }
+    for command in commands(model) {
+        check_options(command, &methods, problems);
+    }
+    check_groups(model, problems);
+}
+
+fn commands(model: &Model) -> impl Iterator<Item = &Command> {
+    model.groups.iter().flat_map(|group| &group.commands)
+}
+
+fn check_options(command: &Command, methods: &BTreeMap<&str, &Command>, problems: &Problems) {
+    for option in &command.options {
+        if let Some(other) = methods.get(option.method.as_str()) {
+            let (label, method, other) = (&option.label, &option.method, other.table());
+            let text = format!(
+                "the option `{label}` is the method `{method}`, which is the command [{other}] too; set another name in `names`"
+            );
+            problems.note(command.line, command.table(), text);
+        }
+    }
+}
+
+/// Checks the names of modules, and that no builder hides a type that its module uses.
+fn check_groups(model: &Model, problems: &Problems) {
+    for group in &model.groups {
+        let line = group.commands.first().map_or(1, |command| command.line);
+        if names::check_method(&group.name).is_err() {
+            problems.note(
+                line,
+                &group.name,
+                format!(
+                    "`{}` is no name of a module; expected one such as `sorted_set`",
+                    group.name
+                ),
+            );
+        }
+        let builders: BTreeMap<String, &Command> = group
+            .commands
+            .iter()
+            .filter(|command| command.has_options())
+            .map(|command| (command.builder(), command))
+            .collect();
+        for command in &group.commands {
+            for ty in used_types(command) {
+                if let Some(builder) = builders.get(&ty) {
+                    let text = format!(
+                        "the type `{ty}` is hidden by the builder of [{}]; set `method` there",
+                        builder.table()
+                    );
+                    problems.note(command.line, command.table(), text);
+                }
+            }
+        }
+        for (name, command) in builders
+            .iter()
+            .filter(|(name, _)| RESERVED_TYPES.contains(&name.as_str()))
+        {
+            problems.note(
+                command.line,
+                command.table(),
+                format!("the builder would be named `{name}`; set `method`"),
+            );
+        }
+    }
+}
+
+/// The types of the caller's scope that a command's expansion names.
+fn used_types(command: &Command) -> Vec<String> {
+    let named = command.params().filter_map(|param| match &param.kind {
+        super::Kind::Named(name) | super::Kind::Enum(name) => Some(name.clone()),
+        _ => None,
+    });
+    let replies = command
+        .replies
+        .all()
+        .flat_map(|reply| reply.identifiers())
+        .map(|ident| ident.to_string());
+    let mut types: Vec<String> = named.chain(replies).collect();
+    types.sort();
+    types.dedup();
+    types
+}

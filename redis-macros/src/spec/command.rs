@@ -1,0 +1,171 @@
+//! The table of one command.
+
+use super::table::Table;
+use super::{ExampleSpec, Text};
+
+/// What a command's table says.
+#[derive(Debug)]
+pub(crate) struct CommandSpec {
+    /// The group, `sorted_set`.
+    pub(crate) group: String,
+    /// The last part of the table's name, and its line.
+    pub(crate) label: Text,
+    pub(crate) doc: Text,
+    pub(crate) syntax: Text,
+    pub(crate) reply: Text,
+    /// Condition and type.
+    pub(crate) replies: Vec<(Text, Text)>,
+    /// Option and method name.
+    pub(crate) names: Vec<(Text, Text)>,
+    pub(crate) method: Option<Text>,
+    pub(crate) flags: Option<Text>,
+    pub(crate) idempotent: bool,
+    pub(crate) since: Option<Availability>,
+    pub(crate) deprecated: Option<Text>,
+    pub(crate) blocking: Option<Text>,
+    pub(crate) state: Option<Text>,
+    pub(crate) request_policy: Option<Text>,
+    pub(crate) response_policy: Option<Text>,
+    pub(crate) cacheable: Option<bool>,
+    pub(crate) mask: Vec<Text>,
+    /// Option and condition.
+    pub(crate) requires: Vec<(Text, Text)>,
+    /// Option and condition.
+    pub(crate) conflicts: Vec<(Text, Text)>,
+    pub(crate) options: Vec<(Text, OptionSpec)>,
+    pub(crate) complexity: Option<Text>,
+    /// Placeholder and example.
+    pub(crate) args: Vec<(Text, ExampleSpec)>,
+}
+
+/// What `options` says of one option.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct OptionSpec {
+    pub(crate) doc: Option<Text>,
+    pub(crate) since: Option<Availability>,
+    pub(crate) deprecated: Option<Text>,
+    /// `false` where a command that may be repeated no longer may.
+    pub(crate) idempotent: Option<bool>,
+}
+
+/// The first version of each server that has it; a server without one does not.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Availability {
+    pub(crate) redis: Option<Text>,
+    pub(crate) valkey: Option<Text>,
+}
+
+const KEYS: [&str; 21] = [
+    "doc",
+    "syntax",
+    "reply",
+    "replies",
+    "names",
+    "method",
+    "flags",
+    "idempotent",
+    "since",
+    "deprecated",
+    "blocking",
+    "state",
+    "request_policy",
+    "response_policy",
+    "cacheable",
+    "mask",
+    "requires",
+    "conflicts",
+    "options",
+    "complexity",
+    "args",
+];
+
+/// The commands of a group's table.
+pub(crate) fn group(name: &Text, table: &Table<'_>) -> Vec<CommandSpec> {
+    table
+        .tables()
+        .iter()
+        .filter_map(|(label, table)| command(&name.text, label, table))
+        .collect()
+}
+
+/// A command, unless it lacks what every command must have.
+fn command(group: &str, label: &Text, table: &Table<'_>) -> Option<CommandSpec> {
+    table.expect_keys(&KEYS);
+    let texts = |key| {
+        table
+            .table(key)
+            .map(|table| table.texts())
+            .unwrap_or_default()
+    };
+    let (doc, syntax, reply) = (
+        table.required("doc"),
+        table.required("syntax"),
+        table.required("reply"),
+    );
+    let spec = CommandSpec {
+        group: group.to_owned(),
+        label: label.clone(),
+        doc: doc?,
+        syntax: syntax?,
+        reply: reply?,
+        replies: table.pairs("replies"),
+        names: texts("names"),
+        method: table.text("method"),
+        flags: table.text("flags"),
+        idempotent: table.flag("idempotent").unwrap_or_default(),
+        since: availability(table),
+        deprecated: table.text("deprecated"),
+        blocking: table.text("blocking"),
+        state: table.text("state"),
+        request_policy: table.text("request_policy"),
+        response_policy: table.text("response_policy"),
+        cacheable: table.flag("cacheable"),
+        mask: table.list("mask"),
+        requires: texts("requires"),
+        conflicts: table.pairs("conflicts"),
+        options: options(table),
+        complexity: table.text("complexity"),
+        args: table
+            .table("args")
+            .map(|table| table.examples())
+            .unwrap_or_default(),
+    };
+    Some(spec)
+}
+
+fn options(table: &Table<'_>) -> Vec<(Text, OptionSpec)> {
+    let Some(options) = table.table("options") else {
+        return Vec::new();
+    };
+    options
+        .tables()
+        .into_iter()
+        .map(|(word, table)| (word, option(&table)))
+        .collect()
+}
+
+fn option(table: &Table<'_>) -> OptionSpec {
+    table.expect_keys(&["doc", "since", "deprecated", "idempotent"]);
+    OptionSpec {
+        doc: table.text("doc"),
+        since: availability(table),
+        deprecated: table.text("deprecated"),
+        idempotent: table.flag("idempotent"),
+    }
+}
+
+fn availability(table: &Table<'_>) -> Option<Availability> {
+    if table.is_text("since") {
+        let version = table.text("since");
+        return Some(Availability {
+            redis: version.clone(),
+            valkey: version,
+        });
+    }
+    let since = table.table("since")?;
+    since.expect_keys(&["redis", "valkey"]);
+    Some(Availability {
+        redis: since.text("redis"),
+        valkey: since.text("valkey"),
+    })
+}

@@ -1,0 +1,15 @@
+//! Every command, expanded from `commands.toml`: one trait a group, one module a group with its option builders.
+//!
+//! The traits are implemented by everything that commands can be issued on, and are all in the
+//! [prelude](crate::prelude).
+
+use bytes::Bytes;
+use std::collections::HashMap;
+
+use crate::args::*;
+use crate::replies::*;
+use crate::{
+    BlockMilliseconds, Milliseconds, Seconds, Timeout, UnixMilliseconds, UnixSeconds, Value,
+};
+
+typedis_macros::commands! { from "commands.toml" }
