@@ -82,7 +82,8 @@ pub use typedis_core::{
     Transaction, Value, Watch, Watched, cmd, each, raw,
 };
 pub use typedis_core::{
-    BlockMilliseconds, Milliseconds, Seconds, Timeout, UnixMilliseconds, UnixSeconds,
+    BlockMilliseconds, Milliseconds, Seconds, SignedMilliseconds, SignedSeconds, Timeout,
+    UnixMilliseconds, UnixSeconds,
 };
 pub use typedis_macros::{FromRedis, ToRedis, commands};
 

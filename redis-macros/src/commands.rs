@@ -38,6 +38,13 @@ impl Parse for Input {
     }
 }
 
+impl Input {
+    /// The file's path, as the macro's caller writes it.
+    pub(crate) fn path(&self) -> &LitStr {
+        &self.path
+    }
+}
+
 /// A spec that was read and found sound.
 pub(crate) struct Loaded {
     pub(crate) spec: Spec,

@@ -14,6 +14,7 @@
 
 use proc_macro::TokenStream;
 
+mod cases;
 mod commands;
 mod derive;
 mod expand;
@@ -32,6 +33,22 @@ mod syntax;
 pub fn commands(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as commands::Input);
     commands::expand(&input)
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
+}
+
+/// Expands a spec file into `cases()`: a test case for every command and every option.
+///
+/// For the project's own conformance tests; what it makes may change at any time.
+#[doc(hidden)]
+#[proc_macro]
+pub fn spec_cases(input: TokenStream) -> TokenStream {
+    let input = syn::parse_macro_input!(input as commands::Input);
+    let expansion = commands::load(input.path()).and_then(|loaded| {
+        let (rebuild, cases) = (loaded.rebuild(), cases::expand(&loaded)?);
+        Ok(quote::quote!(#rebuild #cases))
+    });
+    expansion
         .unwrap_or_else(syn::Error::into_compile_error)
         .into()
 }

@@ -31,6 +31,7 @@ use crate::syntax::{self, Syntax};
 pub(crate) use condition::Condition;
 use examples::Example;
 pub(crate) use facts::{Facts, Versions};
+pub(crate) use lower::{alternatives, only_list};
 pub(crate) use reply::{Replies, Reply};
 pub(crate) use selection::Selection;
 use states::Slot;
@@ -198,10 +199,30 @@ impl Command {
         names::camel(&self.method)
     }
 
+    /// The types that its expansion names and that are not its own.
+    fn used_types(&self) -> Vec<String> {
+        used_types(self.params(), &self.replies)
+    }
+
     /// `[sorted_set.zadd]` without its brackets.
     pub(crate) fn table(&self) -> String {
         format!("{}.{}", self.group, self.method)
     }
+}
+
+fn used_types<'a>(params: impl Iterator<Item = &'a Param>, replies: &Replies) -> Vec<String> {
+    let named = params.filter_map(|param| match &param.kind {
+        Kind::Named(name) | Kind::Enum(name) => Some(name.clone()),
+        _ => None,
+    });
+    let replies = replies
+        .all()
+        .flat_map(Reply::identifiers)
+        .map(|ident| ident.to_string());
+    let mut types: Vec<String> = named.chain(replies).collect();
+    types.sort();
+    types.dedup();
+    types
 }
 
 /// Checks a spec and builds the model of everything in it that is sound.
@@ -275,7 +296,17 @@ impl Context<'_> {
         let facts = self.facts(&body, &options);
         self.check_references(&body, &options);
         let words = self.word_notes(&body, &options);
-        let slots = states::slots(&choices, &options, &forbidden, &replies);
+        let params = body
+            .params()
+            .chain(options.iter().flat_map(|option| option.body.params()));
+        let mut taken = used_types(params, &replies);
+        taken.extend(method.as_deref().map(names::camel));
+        let slots = states::Slots {
+            choices: &choices,
+            options: &options,
+            taken,
+        }
+        .build(&forbidden, &replies);
         let command = Command {
             group: spec.group.clone(),
             method: method?,

@@ -81,7 +81,7 @@ impl Parts {
                     Self { request: self.request.send() #state }
                 }
 
-                #[doc = " Bounds how long this command may take, from now to its reply."]
+                #[doc = " Bounds this one call, from its first poll to its reply, instead of the configured timeout."]
                 pub fn deadline(self, limit: ::std::time::Duration) -> Self {
                     Self { request: self.request.deadline(limit) #state }
                 }

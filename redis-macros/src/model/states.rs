@@ -40,40 +40,46 @@ pub(crate) struct Transition<'a> {
 /// Combinations beyond which a command is not expanded: a table of replies that long is a mistake.
 const MAX_COMBINATIONS: usize = 4096;
 
-/// The slots that a command needs.
-pub(super) fn slots(
-    choices: &[Choice],
-    options: &[Opt],
-    forbidden: &[Vec<OptionId>],
-    replies: &Replies,
-) -> Vec<Slot> {
-    let relations = Relations::new(options, forbidden, replies);
-    let slot = |(id, choice): (usize, &Choice)| {
-        let decides = choice
-            .options
-            .iter()
-            .any(|option| relations.mention(*option));
-        let needed = choice.required || choice.options.len() > 1 || decides;
-        needed.then(|| Slot {
-            name: slot_name(choice, options),
-            choice: id,
-            required: choice.required,
-            apart: relations.tell_apart(choice, options),
-        })
-    };
-    choices.iter().enumerate().filter_map(slot).collect()
+/// What the slots of a command are made of.
+pub(super) struct Slots<'a> {
+    pub(super) choices: &'a [Choice],
+    pub(super) options: &'a [Opt],
+    /// Names of types that a slot would hide.
+    pub(super) taken: Vec<String>,
 }
 
-fn slot_name(choice: &Choice, options: &[Opt]) -> String {
-    let first = choice.options.first().and_then(|id| options.get(*id));
-    let name = first
-        .map(|option| names::camel(&option.method))
-        .unwrap_or_default();
-    // One letter could be that of another parameter.
-    if choice.options.len() > 1 || name.len() == 1 {
-        format!("{name}Choice")
-    } else {
-        name
+impl Slots<'_> {
+    /// The slots that a command needs.
+    pub(super) fn build(&self, forbidden: &[Vec<OptionId>], replies: &Replies) -> Vec<Slot> {
+        let relations = Relations::new(self.options, forbidden, replies);
+        let slot = |(id, choice): (usize, &Choice)| {
+            let decides = choice
+                .options
+                .iter()
+                .any(|option| relations.mention(*option));
+            let needed = choice.required || choice.options.len() > 1 || decides;
+            needed.then(|| Slot {
+                name: self.name(choice),
+                choice: id,
+                required: choice.required,
+                apart: relations.tell_apart(choice, self.options),
+            })
+        };
+        self.choices.iter().enumerate().filter_map(slot).collect()
+    }
+
+    fn name(&self, choice: &Choice) -> String {
+        let first = choice.options.first().and_then(|id| self.options.get(*id));
+        let name = first
+            .map(|option| names::camel(&option.method))
+            .unwrap_or_default();
+        // One letter could be that of another parameter.
+        let is_clear = choice.options.len() == 1 && name.len() > 1 && !self.taken.contains(&name);
+        if is_clear {
+            name
+        } else {
+            format!("{name}Choice")
+        }
     }
 }
 
