@@ -151,13 +151,13 @@ impl Link {
             None
         };
         drop(queue);
-        if let Submitted::Queued(_, driver) = &mut submitted
-            && let Some(driver) = driver.take()
-        {
-            driver.wake();
-            if let Some(next) = next {
-                next.wake();
-            }
+        if let Submitted::Queued(_, driver) = &mut submitted {
+            // The driver has no waker here while another caller's submission is still to be looked at; whoever is next
+            // in line has room all the same.
+            [driver.take(), next]
+                .into_iter()
+                .flatten()
+                .for_each(Waker::wake);
         }
         submitted
     }
@@ -169,7 +169,10 @@ impl Link {
     }
 
     pub(crate) fn abandon(&self, key: CellKey) {
-        self.lock().abandon(key);
+        let next = self.lock().abandon(key);
+        if let Some(next) = next {
+            next.wake();
+        }
     }
 
     pub(crate) fn leave_line(&self, place: WaiterKey) {

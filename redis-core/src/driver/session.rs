@@ -118,11 +118,14 @@ impl Session {
         let written = self.unwritten().is_empty();
         link.with(woken, |queue, _| {
             queue.park(cx.waker());
-            match queue.wish {
+            let wish = queue.wish;
+            match wish {
+                Wish::Serve => Ok(()),
                 Wish::Close => Err(End::Closed),
-                Wish::Drain if queue.is_idle() => Err(End::Closed),
-                Wish::Renew if queue.owed() == 0 && written => Err(End::Renew),
-                Wish::Serve | Wish::Drain | Wish::Renew => Ok(()),
+                Wish::Drain if !queue.is_idle() => Ok(()),
+                Wish::Drain => Err(End::Closed),
+                Wish::Renew if queue.owed() > 0 || !written => Ok(()),
+                Wish::Renew => Err(End::Renew),
             }
         })
     }
