@@ -124,6 +124,11 @@ pub(crate) struct Queue {
     given_up: usize,
     /// Whether there is a socket.
     connected: bool,
+    /// Whether a command of the driver's own might be mistaken for one of the callers': after MULTI it would be queued
+    /// among theirs.
+    pub(crate) quiet: bool,
+    /// Whether the server was demoted to a replica, and this socket is of no use for writes.
+    pub(crate) demoted: bool,
     /// Callers who wait for room, first come first served.
     waiters: VecDeque<(WaiterKey, Waker)>,
     next_waiter: WaiterKey,
@@ -205,6 +210,8 @@ impl Queue {
             bytes: 0,
             given_up: 0,
             connected: true,
+            quiet: false,
+            demoted: false,
             waiters: VecDeque::new(),
             next_waiter: 0,
             driver: None,
@@ -419,8 +426,17 @@ impl Queue {
         self.taken = self.entries.len();
     }
 
-    /// Queues a command of the driver's own, whose reply nobody waits for.
-    pub(crate) fn push_own(&mut self, encoded: &[u8]) {
+    /// Asks the server for a sign of life with a command of the driver's own; where that would be out of place, what
+    /// it owes is the sign. Says whether there is anything to wait for.
+    pub(crate) fn ask(&mut self, encoded: &[u8]) -> bool {
+        if self.quiet {
+            return self.taken > 0;
+        }
+        self.push_own(encoded);
+        true
+    }
+
+    fn push_own(&mut self, encoded: &[u8]) {
         self.out.extend_from_slice(encoded);
         self.push_entry(Entry {
             owner: Owner::Driver,
@@ -591,6 +607,7 @@ impl Queue {
     pub(crate) fn admitted(&mut self) {
         self.forget_unwanted();
         self.connected = true;
+        self.demoted = false;
         self.refused = None;
         if self.wish == Wish::Renew {
             self.wish = Wish::Serve;
