@@ -57,7 +57,7 @@
 //!
 //! # Layout
 //!
-//! - [`commands`]: every command, expanded from `commands.toml`
+//! - [`mod@commands`]: every command, expanded from `commands.toml`
 //! - [`args`]: argument types of single commands; [`replies`]: reply types of single commands
 //! - `typedis-core`: the engine; `typedis-macros`: the expansion and the derives
 

@@ -12,6 +12,8 @@
 //! - `seeds`: what keys hold before a call
 //! - `server`: the servers, and what they know
 
+#![allow(clippy::expect_used, clippy::panic)]
+
 mod cases;
 mod keys;
 mod replies;
