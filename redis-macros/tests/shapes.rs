@@ -126,12 +126,7 @@ fn words_are_those_of_the_documentation() {
         "ZRANGE k 0 9 BYSCORE REV LIMIT 0 5"
     );
     assert_eq!(
-        sent(
-            cmd()
-                .hrandfield::<String>("k")
-                .count(2)
-                .withvalues::<i64>()
-        ),
+        sent(cmd().hrandfield::<String>("k").count(2).withvalues::<i64>()),
         "HRANDFIELD k 2 WITHVALUES"
     );
     assert_eq!(
