@@ -1,1 +1,118 @@
+//! A Redis and Valkey client for tokio.
+//!
+//! Every command is a method whose reply has a type: the command's own where the server decides it, yours where the
+//! value is yours to choose. Options are methods, too, and those that change the reply change its type.
+//!
+//! ```no_run
+//! use typedis::prelude::*;
+//!
+//! #[derive(FromRedis, ToRedis)]
+//! struct User {
+//!     name: String,
+//!     age: u32,
+//!     email: Option<String>,
+//! }
+//!
+//! # #[tokio::main] async fn main() -> typedis::Result<()> {
+//! let conn = typedis::connect("redis://localhost").await?;
+//!
+//! let n = conn.incr("foo").await?; // i64: nothing to annotate
+//! conn.set("k", "v").await?; // ()
+//! let won = conn.set("lock", "me").nx().ex(30).await?; // bool: NX may refuse
+//! let old: Option<String> = conn.set("k", "w").return_old().await?;
+//!
+//! conn.hset("user:1", User { name: "Ada".into(), age: 36, email: None }).await?;
+//! let user: Option<User> = conn.hgetall("user:1").await?; // None when there is no such hash
+//!
+//! // Commands of many tasks share one socket and are pipelined; so are these two.
+//! let (a, b) = tokio::try_join!(conn.incr("a"), conn.incr("b"))?;
+//!
+//! // A pipeline and a transaction, each answered with a tuple.
+//! let (n, name) = conn.pipeline().incr("n").get::<String>("name").await?;
+//! let (x, ()) = conn.transaction().incr("x").set("y", 2).ex(5).await?;
+//! # Ok(()) }
+//! ```
+//!
+//! # Which handle
+//!
+//! | handle | is | for |
+//! | --- | --- | --- |
+//! | [`Connection`] | one pipelined socket, shared by its clones | almost everything |
+//! | [`Pool`] | a few such sockets, and leased ones | many cores; commands that block; [`Pool::watch`] |
+//! | [`Exclusive`] | a socket of one's own, leased from a pool or opened | SELECT, WATCH, MULTI by hand, anything that changes the connection |
+//!
+//! A command that could make others wait, or change the socket under them, does not compile on a shared handle.
+//!
+//! # When something fails
+//!
+//! An [`Error`] says what happened, to which command, and whether it may have been carried out ([`Error::phase`]). What
+//! had not been sent when a connection was lost is sent on the next one; what had been sent is sent again only if
+//! that does no harm. Every command ends by its deadline, 10 s unless configured otherwise.
+//!
+//! # Features
+//!
+//! | feature | default | adds |
+//! | --- | --- | --- |
+//! | `json` | yes | [`Json`], for values that are JSON texts |
+//!
+//! # Layout
+//!
+//! - [`commands`]: every command, expanded from `commands.toml`
+//! - [`args`]: argument types of single commands; [`replies`]: reply types of single commands
+//! - `typedis-core`: the engine; `typedis-macros`: the expansion and the derives
 
+// Expansions name the crate by its name, here as in crates that use it.
+extern crate self as typedis;
+
+#[doc(hidden)]
+pub use typedis_core as __core;
+
+pub mod args;
+pub mod commands;
+pub mod prelude;
+pub mod replies;
+
+#[cfg(feature = "json")]
+pub use typedis_core::Json;
+pub use typedis_core::{
+    Address, ArgError, ArgWriter, Args, Backoff, Batch, BatchReplies, Budget, Chain, CommandInfo,
+    Config, Connection, DecodeError, Detached, Each, Error, ErrorKind, Exclusive, Executed, Frame,
+    FromRedis, IntoConfig, Limits, Open, Phase, Pipeline, Pool, Protocol, Queued, Raw, Record,
+    Reply, Request, Result, Run, Secret, ServerError, Target, ToArg, ToArgs, ToRecords,
+    Transaction, Value, Watch, Watched, cmd, each, raw,
+};
+pub use typedis_core::{
+    BlockMilliseconds, Milliseconds, Seconds, SignedMilliseconds, SignedSeconds, Timeout,
+    UnixMilliseconds, UnixSeconds,
+};
+pub use typedis_macros::{FromRedis, ToRedis, commands};
+
+/// Connects one shared, pipelined socket.
+///
+/// ```no_run
+/// # #[tokio::main] async fn main() -> typedis::Result<()> {
+/// let conn = typedis::connect("redis://localhost").await?;
+/// # Ok(()) }
+/// ```
+///
+/// # Errors
+/// A bad URL, an unreachable server, a refused login.
+pub async fn connect(config: impl IntoConfig) -> Result<Connection> {
+    Connection::open(config).await
+}
+
+/// Connects a pool: a few shared sockets, and others to lease.
+///
+/// # Errors
+/// A bad URL, an unreachable server, a refused login.
+pub async fn pool(config: impl IntoConfig) -> Result<Pool> {
+    Pool::open(config).await
+}
+
+/// Connects a socket that nobody else uses.
+///
+/// # Errors
+/// A bad URL, an unreachable server, a refused login.
+pub async fn exclusive(config: impl IntoConfig) -> Result<Exclusive> {
+    Exclusive::open(config).await
+}

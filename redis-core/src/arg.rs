@@ -10,6 +10,8 @@ use crate::args::Args;
 
 mod many;
 mod single;
+#[cfg(test)]
+mod tests;
 
 pub use many::{Each, each};
 

@@ -30,6 +30,8 @@ pub mod chain;
 pub mod command;
 pub mod config;
 pub mod connection;
+#[doc(hidden)]
+pub mod derived;
 pub mod detached;
 mod driver;
 pub mod duration;
@@ -61,7 +63,8 @@ pub use config::{Address, Backoff, Config, IntoConfig, Protocol, Secret};
 pub use connection::Connection;
 pub use detached::{Detached, Raw, Run, cmd, raw};
 pub use duration::{
-    BlockMilliseconds, Milliseconds, Seconds, Timeout, UnixMilliseconds, UnixSeconds,
+    BlockMilliseconds, Milliseconds, Seconds, SignedMilliseconds, SignedSeconds, Timeout,
+    UnixMilliseconds, UnixSeconds,
 };
 pub use error::{Error, ErrorKind, Phase, Result, ServerError};
 pub use exclusive::Exclusive;

@@ -172,7 +172,10 @@ impl Home {
 }
 
 /// A command on its way through a pool.
-#[expect(clippy::large_enum_variant, reason = "plain commands must not allocate")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "plain commands must not allocate"
+)]
 pub enum PoolPending<'a> {
     /// Over a shared lane.
     Lane(Pending<'a>),

@@ -8,16 +8,15 @@ pub enum Unset {}
 #[derive(Debug, Clone, Copy)]
 pub enum Missing {}
 
-/// A choice that has been made.
-#[derive(Debug, Clone, Copy)]
-pub enum Chosen {}
-
-/// A required choice that has been made: [`Chosen`], or the marker of one of its options where it matters which.
+/// A state in which a required choice has been made: [`Chosen`], or the marker of the option that was chosen.
 #[diagnostic::on_unimplemented(
-    message = "this command is not complete: a choice that it requires has not been made",
-    label = "a required option is missing here",
-    note = "the documentation of the command's builder names the methods of which one must be called"
+    message = "this command needs one more choice before it can be sent",
+    note = "the type of the builder names it (`Missing`): call one of the methods for it"
 )]
 pub trait Made {}
 
 impl Made for Chosen {}
+
+/// A choice that has been made.
+#[derive(Debug, Clone, Copy)]
+pub enum Chosen {}

@@ -9,13 +9,14 @@
 //! - `expand`: writes the model as Rust
 //! - `cases`: writes the model as test cases, for the project's own conformance tests
 //!
-//! and beside them `commands` (takes a file through the steps), `problems` (what is wrong, all at once) and `nearest`
+//! `derive` is the folder of `#[derive(FromRedis)]` and `#[derive(ToRedis)]`. Beside them stand `commands` (takes a file through the steps), `problems` (what is wrong, all at once) and `nearest`
 //! (did you mean ...?).
 
 use proc_macro::TokenStream;
 
 mod cases;
 mod commands;
+mod derive;
 mod expand;
 mod model;
 mod nearest;
@@ -50,4 +51,55 @@ pub fn spec_cases(input: TokenStream) -> TokenStream {
     expansion
         .unwrap_or_else(syn::Error::into_compile_error)
         .into()
+}
+
+/// Decodes replies into the type: a struct from a map, a tuple struct from an array, a newtype as what it holds, an
+/// enum of unit variants from a word.
+///
+/// ```ignore
+/// #[derive(FromRedis, ToRedis)]
+/// #[redis(rename_all = "camelCase")]
+/// struct User {
+///     name: String,
+///     /// Absent from the hash where it is `None`.
+///     email: Option<String>,
+///     #[redis(default)]
+///     login_count: u64,
+///     #[redis(json)]
+///     roles: Vec<String>,
+/// }
+///
+/// conn.hset("user:1", &user).await?;
+/// let user: Option<User> = conn.hgetall("user:1").await?;
+/// ```
+///
+/// Fields of the reply that the struct does not have are ignored. A field that the reply does not have is an error that
+/// names it, unless it is an `Option`. An empty reply, which is how servers answer for a key that does not exist, is
+/// `None` for an `Option` of the struct.
+///
+/// # Attributes
+///
+/// | attribute | on | means |
+/// | --- | --- | --- |
+/// | `#[redis(rename = "name")]` | field, variant | its name on the server |
+/// | `#[redis(rename_all = "camelCase")]` | struct, enum | how all names are spelt: `camelCase`, `snake_case`, `kebab-case`, `PascalCase`, `SCREAMING_SNAKE_CASE`, `lowercase`, `UPPERCASE` |
+/// | `#[redis(default)]`, `#[redis(default = "path")]` | field | what a missing field is: `Default::default()`, or `path()` |
+/// | `#[redis(skip)]` | field | is neither decoded nor sent; is its default |
+/// | `#[redis(flatten)]` | field | a struct whose fields lie among these |
+/// | `#[redis(json)]` | field | is JSON on the server |
+/// | `#[redis(with = "module")]` | field | is decoded by `module::from_redis(Reply<'_>) -> Result<T, DecodeError>` and sent by `module::to_redis(&T, &mut ArgWriter<'_>) -> Result<(), ArgError>` |
+///
+/// With `json` and `with`, an `Option` field is absent where it is `None`, and what they handle is inside it.
+#[proc_macro_derive(FromRedis, attributes(redis))]
+pub fn derive_from_redis(input: TokenStream) -> TokenStream {
+    derive::from_redis(input.into()).into()
+}
+
+/// Sends the type: a struct as pairs of field and value (for HSET, XADD, MSET), a tuple struct as several arguments, a
+/// newtype as what it holds, an enum of unit variants as a word.
+///
+/// The attributes are those of [`FromRedis`](macro@FromRedis). A field that is `None` is left out.
+#[proc_macro_derive(ToRedis, attributes(redis))]
+pub fn derive_to_redis(input: TokenStream) -> TokenStream {
+    derive::to_redis(input.into()).into()
 }

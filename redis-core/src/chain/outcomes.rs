@@ -51,8 +51,7 @@ impl<'q> Outcomes<'q> {
     pub(crate) fn next<R: FromRedis>(&mut self) -> Result<R> {
         let index = self.index;
         let outcome = self.next_frame();
-        let name = |error: Error| self.queued.named(index, error);
-        R::from_outcome(outcome.map_err(name)).map_err(name)
+        self.queued.decode_one(index, outcome)
     }
 
     /// The outcome of every command, not decoded.

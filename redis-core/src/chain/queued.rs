@@ -3,6 +3,8 @@
 use crate::args::Args;
 use crate::chain::Outcomes;
 use crate::error::{CommandName, Error, Result};
+use crate::frame::Frame;
+use crate::from_redis::FromRedis;
 use crate::inflight::{Delivery, Payload};
 
 const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
@@ -65,6 +67,18 @@ impl Queued {
     /// Whether there is something that may be sent.
     pub(crate) fn is_sendable(&self) -> bool {
         self.error.is_none() && !self.names.is_empty()
+    }
+
+    /// Decodes the outcome of one command; its failure gets position and name.
+    pub(crate) fn decode_one<R: FromRedis>(
+        &self,
+        index: usize,
+        outcome: Result<Frame>,
+    ) -> Result<R> {
+        match R::from_outcome(outcome) {
+            Ok(reply) => Ok(reply.describe_failure(|error| self.named(index, error))),
+            Err(error) => Err(self.named(index, error)),
+        }
     }
 
     /// Puts position and name of a command to its error.

@@ -60,6 +60,10 @@ impl<T: FromRedis> FromRedis for Option<T> {
     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
         T::from_option(reply)
     }
+
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
 }
 
 /// An error that the server put in the place of a value, or the value.
@@ -91,6 +95,10 @@ impl<T: FromRedis> FromRedis for Result<T, Error> {
 
     fn from_outcome(outcome: Result<Frame, Error>) -> Result<Self, Error> {
         Ok(T::from_outcome(outcome))
+    }
+
+    fn describe_failure(self, describe: impl FnOnce(Error) -> Error) -> Self {
+        self.map_err(describe)
     }
 }
 

