@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use crate::duration::SignedSeconds;
 use crate::{
     Args, BlockLimit, BlockMilliseconds, CommandInfo, Keys, Milliseconds, Seconds, Text, Timeout,
     ToArg, ToArgs, ToRecords, UnixMilliseconds, UnixSeconds, each,

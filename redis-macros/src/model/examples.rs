@@ -97,7 +97,13 @@ impl Context<'_> {
             .iter()
             .find(|(name, _)| name.text == placeholder)
             .map(|(_, example)| example);
-        own.or_else(|| self.spec.examples.get(placeholder))
+        // The example of a name is of the type that `[types]` gives it, not of one given inline.
+        let usual = self
+            .spec
+            .types
+            .get(placeholder)
+            .is_none_or(|usual| usual.text == ty);
+        own.or_else(|| self.spec.examples.get(placeholder).filter(|_| usual))
             .or_else(|| self.spec.examples.get(ty))
     }
 
