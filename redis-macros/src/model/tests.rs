@@ -369,6 +369,24 @@ fn options_that_nothing_can_choose_are_noted() {
 }
 
 #[test]
+fn options_that_depend_on_too_much_are_noted() {
+    let words: Vec<String> = ('A'..='K')
+        .map(|letter| format!("{letter}{letter}"))
+        .collect();
+    let options: String = words.iter().map(|word| format!(" [{word}]")).collect();
+    let found = messages(&row(
+        &format!("X key{options}"),
+        &format!("replies = [['{}', 'T']]", words.join(" & ")),
+    ));
+    assert_eq!(found.len(), 11);
+    assert_eq!(
+        found[0],
+        "3: [g.m] `AA` depends on more combinations of options than can be expanded; expected fewer options in `replies`, \
+         `requires` and `conflicts`, or a row of its own for one form"
+    );
+}
+
+#[test]
 fn builders_hide_no_type() {
     assert_eq!(
         messages("[g.timeout]\ndoc = 'd'\nsyntax = 'X timeout [NX]'\nreply = '()'\n"),
