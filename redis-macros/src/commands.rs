@@ -111,3 +111,76 @@ fn combined(span: Span, messages: Vec<String>) -> syn::Error {
     });
     all.unwrap_or_else(|| syn::Error::new(span, "the spec cannot be used"))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    fn message(input: &str) -> String {
+        let input: Input = syn::parse_str(input).unwrap();
+        match expand(&input) {
+            Ok(_) => panic!("expected an error"),
+            Err(error) => error
+                .into_iter()
+                .map(|error| error.to_string())
+                .collect::<Vec<_>>()
+                .join("\n"),
+        }
+    }
+
+    #[test]
+    fn both_forms_are_read() {
+        assert!(
+            syn::parse_str::<Input>("from \"a.toml\"")
+                .unwrap()
+                .target
+                .is_none()
+        );
+        let input: Input = syn::parse_str("pub(crate) trait Shop from \"a.toml\";").unwrap();
+        let (vis, name) = input.target.unwrap();
+        assert_eq!(
+            (quote!(#vis #name).to_string(), input.path.value()),
+            ("pub (crate) Shop".to_owned(), "a.toml".to_owned())
+        );
+        for faulty in [
+            "\"a.toml\"",
+            "from a",
+            "trait from \"a.toml\"",
+            "struct Shop from \"a.toml\"",
+        ] {
+            assert!(syn::parse_str::<Input>(faulty).is_err(), "{faulty}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_named() {
+        let message = message("from \"tests/data/none.toml\"");
+        assert!(message.starts_with("cannot read "), "{message}");
+        assert!(message.contains("tests/data/none.toml: "), "{message}");
+        assert!(
+            message.ends_with("; expected a file, named from the folder of Cargo.toml"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn every_problem_is_an_error_of_its_own() {
+        assert_eq!(
+            message("from \"tests/data/faulty.toml\""),
+            "tests/data/faulty.toml:3: [g.get] unknown key `sintax`; did you mean `syntax`?\n\
+             tests/data/faulty.toml:8: [g.set] unknown placeholder `key`; expected an entry in [types] or an inline type such \
+             as `key:u64`"
+        );
+    }
+
+    #[test]
+    fn a_change_of_the_file_builds_anew() {
+        let input: Input = syn::parse_str("from \"tests/data/shapes.toml\"").unwrap();
+        let tokens = expand(&input).unwrap().to_string();
+        assert!(
+            tokens.starts_with("const _ : & [u8] = :: core :: include_bytes ! (\"/"),
+            "{tokens:.100}"
+        );
+    }
+}

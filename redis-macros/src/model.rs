@@ -326,9 +326,16 @@ impl Context<'_> {
         Some(command)
     }
 
-    /// Notes options that nothing can ever choose.
+    /// Notes options that nothing can ever choose, and those that too much depends on.
     fn check_reachable(&self, command: &Command) {
         for (id, option) in command.options.iter().enumerate() {
+            if command.is_too_wide(id) {
+                let label = &option.label;
+                self.note_syntax(format!(
+                    "`{label}` depends on more combinations of options than can be expanded; expected fewer options in \
+                     `replies`, `requires` and `conflicts`, or a row of its own for one form"
+                ));
+            }
             if command.complete(&[id]).is_none() {
                 let label = &option.label;
                 self.note_syntax(format!(

@@ -81,7 +81,7 @@ impl Walk<'_> {
                 let name = choice
                     .name
                     .clone()
-                    .unwrap_or_else(|| names::snake(&ty.name));
+                    .unwrap_or_else(|| names::snake_of_type(&ty.name));
                 let example = self.context.enum_example(&name, ty);
                 self.argument(example.wire, false);
             }

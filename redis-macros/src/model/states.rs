@@ -37,8 +37,8 @@ pub(crate) struct Transition<'a> {
     pub(crate) reply: Option<(&'a Reply, &'a Reply)>,
 }
 
-/// Combinations beyond which a command is not expanded: a table of replies that long is a mistake.
-const MAX_COMBINATIONS: usize = 4096;
+/// Combinations of states beyond which a command is refused rather than expanded.
+const MAX_COMBINATIONS: usize = 1024;
 
 /// What the slots of a command are made of.
 pub(super) struct Slots<'a> {
@@ -173,6 +173,16 @@ impl Command {
         found
     }
 
+    /// Whether an option's method depends on too many states of other options.
+    pub(super) fn is_too_wide(&self, id: OptionId) -> bool {
+        let dimensions = self.dimensions(id);
+        let states = dimensions
+            .iter()
+            .filter_map(|dimension| self.slots.get(*dimension))
+            .map(|slot| self.states(slot).len());
+        states.fold(1, usize::saturating_mul) > MAX_COMBINATIONS
+    }
+
     /// The slot of an option's choice.
     pub(crate) fn slot_of(&self, id: OptionId) -> Option<usize> {
         let choice = self.options.get(id)?.choice;
@@ -234,9 +244,6 @@ impl Command {
                 continue;
             };
             let states = self.states(slot);
-            if found.len() * states.len() > MAX_COMBINATIONS {
-                break;
-            }
             found = found
                 .iter()
                 .flat_map(|from| states.iter().map(|state| with(from, *dimension, *state)))
