@@ -28,7 +28,7 @@ mod syntax;
 ///
 /// `commands! { from "commands.toml" }` makes one trait for each group of the file, and
 /// `commands! { pub trait ShopCommands from "shop.toml" }` one trait of all its commands. The path starts at the folder
-/// of `Cargo.toml`. The types that the spec names are looked up where the macro is called.
+/// of `Cargo.toml`, or else at that of the source file. The types that the spec names are looked up where the macro is called.
 #[proc_macro]
 pub fn commands(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as commands::Input);
