@@ -83,7 +83,8 @@ fn locate(literal: &LitStr) -> PathBuf {
     let root = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
     let path = Path::new(&root).join(literal.value());
     let beside = || {
-        let source = literal.span().unwrap().local_file()?;
+        // Unit tests run outside of the compiler, where spans know no file.
+        let source = proc_macro::is_available().then(|| literal.span().unwrap().local_file())??;
         Some(source.parent()?.join(literal.value())).filter(|path| path.is_file())
     };
     if path.is_file() {
@@ -171,10 +172,12 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_read_is_named() {
         let message = message("from \"tests/data/none.toml\"");
-        assert!(message.starts_with("cannot read "), "{message}");
-        assert!(message.contains("tests/data/none.toml: "), "{message}");
         assert!(
-            message.ends_with("; expected a file, named from the folder of Cargo.toml"),
+            message.starts_with("cannot read `tests/data/none.toml`: "),
+            "{message}"
+        );
+        assert!(
+            message.ends_with("named from the folder of Cargo.toml or of this source file"),
             "{message}"
         );
     }

@@ -56,7 +56,9 @@ pub fn spec_cases(input: TokenStream) -> TokenStream {
 /// Decodes replies into the type: a struct from a map, a tuple struct from an array, a newtype as what it holds, an
 /// enum of unit variants from a word.
 ///
-/// ```ignore
+/// ```no_run
+/// use typedis::prelude::*;
+///
 /// #[derive(FromRedis, ToRedis)]
 /// #[redis(rename_all = "camelCase")]
 /// struct User {
@@ -69,8 +71,10 @@ pub fn spec_cases(input: TokenStream) -> TokenStream {
 ///     roles: Vec<String>,
 /// }
 ///
+/// # async fn example(conn: Connection, user: User) -> typedis::Result<()> {
 /// conn.hset("user:1", &user).await?;
 /// let user: Option<User> = conn.hgetall("user:1").await?;
+/// # Ok(()) }
 /// ```
 ///
 /// Fields of the reply that the struct does not have are ignored. A field that the reply does not have is an error that
