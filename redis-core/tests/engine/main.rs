@@ -21,5 +21,8 @@
 
 mod support;
 
+mod budgets;
 mod cancellation;
+mod deadlines;
 mod encoding;
+mod loss;

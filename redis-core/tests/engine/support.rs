@@ -12,7 +12,7 @@ use typedis_testkit::proxy::Proxy;
 use typedis_testkit::{Database, ServerKind, database};
 
 /// Longer than anything here takes, on a busy machine too.
-pub(crate) const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_secs(20);
 
 pub(crate) const BOTH: [Protocol; 2] = [Protocol::Newest, Protocol::Resp2];
 
@@ -69,7 +69,7 @@ pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) -> impl Future<
 }
 
 /// Asks again until the answer is as wanted.
-pub(crate) async fn until_async<F: Future<Output = bool>>(what: &str, mut ask: impl FnMut() -> F) {
+pub(crate) async fn until_async(what: &str, mut ask: impl AsyncFnMut() -> bool) {
     let wait = async {
         while !ask().await {
             tokio::time::sleep(Duration::from_millis(1)).await;
