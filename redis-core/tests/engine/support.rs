@@ -48,6 +48,13 @@ pub(crate) async fn proxied(db: &Database) -> (Proxy, Config) {
     (proxy, config)
 }
 
+/// Cuts all connections, and waits until the client has made another one.
+pub(crate) async fn cut_and_return(proxy: &Proxy) {
+    let next = proxy.accepted() + 1;
+    proxy.cut_all(typedis_testkit::proxy::Cut::Reset);
+    proxy.wait_for_accepted(next, LONG).await.unwrap();
+}
+
 pub(crate) async fn connect(config: Config) -> Connection {
     Connection::open(config).await.unwrap()
 }
@@ -81,8 +88,8 @@ pub(crate) async fn until_async(what: &str, mut ask: impl AsyncFnMut() -> bool) 
 }
 
 /// Waits for something that must come to an end.
-pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(LONG, future).await {
+pub(crate) async fn soon<T>(what: &str, future: impl IntoFuture<Output = T>) -> T {
+    match tokio::time::timeout(LONG, future.into_future()).await {
         Ok(value) => value,
         Err(_) => panic!("it hangs: {what}"),
     }
