@@ -21,5 +21,12 @@
 
 mod support;
 
+mod big;
+mod budgets;
 mod cancellation;
+mod deadlines;
+mod desync;
 mod encoding;
+mod liveness;
+mod loss;
+mod reconnect;
