@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::task::Poll;
 use std::time::Duration;
 
 use typedis_core::{
@@ -119,13 +120,15 @@ pub(crate) async fn all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<
     outputs.into_iter().flatten().collect()
 }
 
-/// Polls a future once: a command is then queued.
-pub(crate) async fn poll_once<F: Future + Unpin>(future: &mut F) {
+/// Polls a future once: a command is then queued. What it gave, if it was ready at once.
+pub(crate) async fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
     std::future::poll_fn(|cx| {
-        let _ = std::pin::Pin::new(&mut *future).poll(cx);
-        std::task::Poll::Ready(())
+        Poll::Ready(match std::pin::Pin::new(&mut *future).poll(cx) {
+            Poll::Ready(output) => Some(output),
+            Poll::Pending => None,
+        })
     })
-    .await;
+    .await
 }
 
 pub(crate) fn echo(text: &str) -> Raw<String> {
