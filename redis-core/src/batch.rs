@@ -115,7 +115,10 @@ impl BatchReplies {
         let outcome = outcome
             .and_then(Option::take)
             .ok_or_else(|| Error::usage("this handle belongs to another batch"))?;
-        R::from_outcome(outcome).map_err(|error| self.queued.named(handle.index, error))
+        let name = |error| self.queued.named(handle.index, error);
+        R::from_outcome(outcome)
+            .map(|reply| reply.map_failure(name))
+            .map_err(name)
     }
 }
 

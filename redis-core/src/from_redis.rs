@@ -110,4 +110,10 @@ pub trait FromRedis: Sized {
         }
         Self::from_redis(reply).map_err(|error| Error::decode(error, Some(frame.clone())))
     }
+
+    /// Puts to a failure that is kept as a value what its place in a pipeline tells of it.
+    #[doc(hidden)]
+    fn map_failure(self, _tell: impl FnOnce(Error) -> Error) -> Self {
+        self
+    }
 }

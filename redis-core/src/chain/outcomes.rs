@@ -52,7 +52,9 @@ impl<'q> Outcomes<'q> {
         let index = self.index;
         let outcome = self.next_frame();
         let name = |error: Error| self.queued.named(index, error);
-        R::from_outcome(outcome.map_err(name)).map_err(name)
+        R::from_outcome(outcome)
+            .map(|reply| reply.map_failure(name))
+            .map_err(name)
     }
 
     /// The outcome of every command, not decoded.

@@ -92,6 +92,10 @@ impl<T: FromRedis> FromRedis for Result<T, Error> {
     fn from_outcome(outcome: Result<Frame, Error>) -> Result<Self, Error> {
         Ok(T::from_outcome(outcome))
     }
+
+    fn map_failure(self, tell: impl FnOnce(Error) -> Error) -> Self {
+        self.map_err(tell)
+    }
 }
 
 macro_rules! boxed {
