@@ -10,9 +10,11 @@
 //! - `keys`: which words are keys, against COMMAND GETKEYS
 //! - `replies`: live replies, against the declared types
 //! - `seeds`: what keys hold before a call
+//! - `exceptions`: lists of what is not as expected, each entry with its reason
 //! - `server`: the servers, and what they know
 
 mod cases;
+mod exceptions;
 mod keys;
 mod replies;
 mod seeds;
