@@ -27,7 +27,7 @@ impl Case {
     }
 
     /// Whether one of some patterns, divided by ` | `, names this call. A pattern is the name of a command and words
-    /// that the call contains, `SET GET`, or a group and words, `@geo ANY`.
+    /// that the call contains, or lacks (`!`): `SET GET !EX`; or a group and words: `@geo ANY`.
     pub(crate) fn is(&self, patterns: &str) -> bool {
         patterns.split(" | ").any(|pattern| self.matches(pattern))
     }
@@ -40,8 +40,12 @@ impl Case {
         let Some(rest) = rest.filter(|rest| rest.is_empty() || rest.starts_with(' ')) else {
             return false;
         };
+        let contains = |word: &str| self.words.iter().any(|sent| sent == word.as_bytes());
         rest.split_whitespace()
-            .all(|word| self.words.iter().any(|sent| sent == word.as_bytes()))
+            .all(|word| match word.strip_prefix('!') {
+                Some(word) => !contains(word),
+                None => contains(word),
+            })
     }
 
     /// Whether it changes its connection, so that the next call needs another one.

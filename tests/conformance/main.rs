@@ -9,6 +9,7 @@
 //! - `wire`: what is sent, against the syntax
 //! - `keys`: which words are keys, against COMMAND GETKEYS
 //! - `replies`: live replies, against the declared types
+//! - `live`: calls whose arguments are only known at run time
 //! - `seeds`: what keys hold before a call
 //! - `exceptions`: lists of what is not as expected, each entry with its reason
 //! - `server`: the servers, and what they know
@@ -16,6 +17,7 @@
 mod cases;
 mod exceptions;
 mod keys;
+mod live;
 mod replies;
 mod seeds;
 mod server;

@@ -40,11 +40,10 @@ pub(crate) fn around(case: &Case) -> [Vec<Vec<&'static str>>; 2] {
 
 /// Commands divided by semicolons, in words divided by blanks; `""` is an empty word.
 fn commands(text: &str) -> Vec<Vec<&str>> {
-    let words =
-        |line| str::split_whitespace(line).map(|word| if word == "\"\"" { "" } else { word });
+    let word = |word| if word == "\"\"" { "" } else { word };
     text.split("; ")
-        .map(|line| words(line).collect::<Vec<_>>())
-        .filter(|words| !words.is_empty())
+        .filter(|line| !line.is_empty())
+        .map(|line| line.split(' ').map(word).collect())
         .collect()
 }
 
@@ -72,6 +71,16 @@ const SEEDS: &[(&str, &str, &str)] = &[
         "SORT | SORT_RO",
         "RPUSH key 3 1 2; MSET weight:1 9 weight:2 8 weight:3 7 name:1 one name:2 two name:3 three",
         "RPUSH key 1",
+    ),
+    (
+        "OBJECT FREQ",
+        "CONFIG SET maxmemory-policy allkeys-lfu; SET key 5",
+        "",
+    ),
+    (
+        "OBJECT IDLETIME",
+        "RESTORE key 0 \0\u{4}afsm\t\0^FRLwI~l IDLETIME 60",
+        "SET key 5",
     ),
     // It would go to whatever listens at the example's port; a test of its own moves a key between two servers.
     ("MIGRATE", "", ""),
@@ -130,6 +139,12 @@ const SEEDS: &[(&str, &str, &str)] = &[
         "XADD key 1-1 field value; XGROUP CREATE key workers 0",
         "XADD key 1-1 field value; XGROUP CREATE key workers 0; XGROUP CREATECONSUMER key workers worker-1",
     ),
+    // Read by every group, and nothing pending.
+    (
+        "XTRIM ACKED",
+        "XADD key 1-1 field value; XADD key 2-1 field value; XGROUP CREATE key workers 2-1",
+        "XADD key 1-1 field value; XDEL key 1-1",
+    ),
     (
         "@stream",
         "XADD key 1-1 field value; XADD key 2-1 field value; XGROUP CREATE key workers 0; \
@@ -141,6 +156,12 @@ const SEEDS: &[(&str, &str, &str)] = &[
     ("MEMORY USAGE", "SET key 5", "SET key \"\""),
     ("DBSIZE", "SET key 5", ""),
     ("FT.CREATE", "", ""),
+    (
+        "FT.SEARCH EXPAND",
+        "FT.CREATE idx ON JSON PREFIX 1 doc: SCHEMA $.title AS title TEXT; JSON.SET doc:1 $ {\"title\":\"hello\"}; \
+         FT.CONFIG SET DEFAULT_DIALECT 3",
+        "FT.CREATE idx ON JSON PREFIX 1 doc: SCHEMA $.title AS title TEXT",
+    ),
     (
         "@search",
         "FT.CREATE idx ON HASH PREFIX 1 doc: PAYLOAD_FIELD payload SCHEMA title TEXT price NUMERIC SORTABLE location GEO; \
@@ -155,7 +176,7 @@ const SEEDS: &[(&str, &str, &str)] = &[
     ("TS.CREATE", "", ""),
     (
         "@timeseries",
-        "TS.CREATE key LABELS area north area2 south; TS.ADD key 1001 1; TS.ADD key 1500 1.5",
+        "TS.CREATE key LABELS area north area2 south; TS.ADD key 1000 1; TS.ADD key 1500 1.5",
         "TS.CREATE key LABELS area north",
     ),
     (
@@ -180,9 +201,5 @@ const AROUND: &[(&str, &str, &str)] = &[
         "ACL SETUSER default >secret",
         "ACL SETUSER default nopass",
     ),
-    (
-        "OBJECT FREQ",
-        "CONFIG SET maxmemory-policy allkeys-lfu",
-        "CONFIG SET maxmemory-policy noeviction",
-    ),
+    ("OBJECT FREQ", "", "CONFIG SET maxmemory-policy noeviction"),
 ];

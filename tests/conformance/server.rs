@@ -1,6 +1,7 @@
 //! The servers, and what they know.
 
 use typedis::{Config, Exclusive, Protocol};
+use typedis_testkit::raw::RawConnection;
 use typedis_testkit::{Server, ServerKind};
 
 use crate::cases::Case;
@@ -115,6 +116,11 @@ impl Known {
 
     pub(crate) fn name(&self) -> &'static str {
         self.server.kind().name()
+    }
+
+    /// A connection that only sends and shows.
+    pub(crate) fn raw(&self) -> RawConnection {
+        self.server.connect().expect("the server lets us in")
     }
 
     pub(crate) fn port(&self) -> u16 {
