@@ -3,8 +3,6 @@
 //! The traits are implemented by everything that commands can be issued on, and are all in the
 //! [prelude](crate::prelude).
 
-use std::collections::HashMap;
-
 use bytes::Bytes;
 use typedis_core::Value;
 use typedis_core::duration::*;

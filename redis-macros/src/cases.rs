@@ -63,6 +63,8 @@ fn definition() -> TokenStream {
             pub words: Vec<Vec<u8>>,
             #[doc = " Which of them are keys."]
             pub keys: Vec<usize>,
+            #[doc = " Which of them are the same in every call with these options: all but arguments."]
+            pub literals: Vec<usize>,
             #[doc = " Makes the call."]
             pub build: fn() -> ::typedis::__core::Args,
             #[doc = " The reply type as the spec writes it."]
@@ -123,11 +125,16 @@ fn case(call: &Call<'_>) -> syn::Result<TokenStream> {
         .filter_map(|id| command.options.get(*id))
         .collect();
     let methods = called.iter().map(|option| option.method.as_str());
-    let wire::Wire { words, keys } = expected(call);
+    let wire::Wire {
+        words,
+        keys,
+        literals,
+    } = expected(call);
     let words = words
         .iter()
         .map(|word| Literal::byte_string(word.as_bytes()));
-    let keys = keys.iter().map(|key| Literal::usize_unsuffixed(*key));
+    let position = |position: &usize| Literal::usize_unsuffixed(*position);
+    let (keys, literals) = (keys.iter().map(position), literals.iter().map(position));
     let call_text = example::call("cmd()", command, options);
     let build: syn::Expr = syn::parse_str(&example::call("rt::cmd()", command, options))?;
     let reply = command.replies.reply(|option| options.contains(&option));
@@ -155,6 +162,7 @@ fn case(call: &Call<'_>) -> syn::Result<TokenStream> {
             call: #call_text,
             words: vec![#(#words.to_vec()),*],
             keys: vec![#(#keys),*],
+            literals: vec![#(#literals),*],
             build: || {
                 let request: rt::Request<rt::Detached, #reply> = rt::IntoRequest::into_request(#build);
                 request.into_args()

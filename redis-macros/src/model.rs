@@ -440,6 +440,3 @@ impl Context<'_> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -44,6 +44,11 @@ const FIND_NOTHING: &[Exception] = &[
         "",
         "without an operation nothing is read",
     ),
+    (
+        "OBJECT IDLETIME",
+        "modules",
+        "a module looks at a restored key, which is idle for 0 seconds from then on",
+    ),
     ("SPUBLISH", "", "nobody listens here: see `live`"),
 ];
 
