@@ -10,6 +10,7 @@
 //! - `keys`: which words are keys, against COMMAND GETKEYS
 //! - `replies`: live replies, against the declared types
 //! - `live`: calls whose arguments are only known at run time
+//! - `recorded`: recorded replies, against the declared types
 //! - `seeds`: what keys hold before a call
 //! - `exceptions`: lists of what is not as expected, each entry with its reason
 //! - `server`: the servers, and what they know
@@ -25,6 +26,7 @@ mod cases;
 mod exceptions;
 mod keys;
 mod live;
+mod recorded;
 mod replies;
 mod seeds;
 mod server;
