@@ -54,17 +54,29 @@ async fn options(conn: &Connection) -> typedis::Result<()> {
     show(r#"conn.set("lock", "you").nx().ex(30).await?"#, won);
     let old: Option<String> = conn.set("lock", "us").return_old().await?;
     show(r#"conn.set("lock", "us").return_old().await?"#, old);
-    conn.zadd("board", [(3.5, "ada"), (2.0, "bob"), (9.0, "eve")]).await?;
+    conn.zadd("board", [(3.5, "ada"), (2.0, "bob"), (9.0, "eve")])
+        .await?;
     let names = conn.zrange::<String>("board", 0, -1).rev().await?;
-    show(r#"conn.zrange::<String>("board", 0, -1).rev().await?"#, names);
-    let scores = conn.zrange::<String>("board", 0, -1).rev().with_scores().await?;
+    show(
+        r#"conn.zrange::<String>("board", 0, -1).rev().await?"#,
+        names,
+    );
+    let scores = conn
+        .zrange::<String>("board", 0, -1)
+        .rev()
+        .with_scores()
+        .await?;
     show(r#"… .rev().with_scores().await?"#, scores);
     Ok(())
 }
 
 async fn structs(conn: &Connection) -> typedis::Result<()> {
     title("Structs, by derive");
-    let ada = User { name: "Ada".to_owned(), age: 36, email: None };
+    let ada = User {
+        name: "Ada".to_owned(),
+        age: 36,
+        email: None,
+    };
     let fields = conn.hset("user:1", &ada).await?;
     show(r#"conn.hset("user:1", &ada).await?"#, fields);
     let user: Option<User> = conn.hgetall("user:1").await?;
@@ -79,25 +91,51 @@ async fn implicit_pipelining(conn: &Connection) -> typedis::Result<()> {
     let both = tokio::try_join!(conn.incr("a"), conn.incr("b"))?;
     show(r#"tokio::try_join!(conn.incr("a"), conn.incr("b"))?"#, both);
     let later = conn.incr("a").send();
-    show(r#"let later = conn.incr("a").send(); … later.await?"#, later.await?);
+    show(
+        r#"let later = conn.incr("a").send(); … later.await?"#,
+        later.await?,
+    );
     Ok(())
 }
 
 async fn pipelines(conn: &Connection) -> typedis::Result<()> {
     title("A pipeline's reply is a tuple, built by the calls");
-    let replies = conn.pipeline().incr("visits").get::<String>("greeting").await?;
-    show(r#"conn.pipeline().incr("visits").get::<String>("greeting").await?"#, replies);
-    let (failed, visits) = conn.pipeline().incr("greeting").attempt().incr("visits").await?;
-    show(r#"conn.pipeline().incr("greeting").attempt().incr("visits").await?"#, (failed.map_err(|error| error.to_string()), visits));
-    let counts = conn.pipeline_each(["a", "b", "c"], |cmd, key| cmd.incr(key)).await?;
-    show(r#"conn.pipeline_each(["a", "b", "c"], |cmd, key| cmd.incr(key)).await?"#, counts);
+    let replies = conn
+        .pipeline()
+        .incr("visits")
+        .get::<String>("greeting")
+        .await?;
+    show(
+        r#"conn.pipeline().incr("visits").get::<String>("greeting").await?"#,
+        replies,
+    );
+    let (failed, visits) = conn
+        .pipeline()
+        .incr("greeting")
+        .attempt()
+        .incr("visits")
+        .await?;
+    show(
+        r#"conn.pipeline().incr("greeting").attempt().incr("visits").await?"#,
+        (failed.map_err(|error| error.to_string()), visits),
+    );
+    let counts = conn
+        .pipeline_each(["a", "b", "c"], |cmd, key| cmd.incr(key))
+        .await?;
+    show(
+        r#"conn.pipeline_each(["a", "b", "c"], |cmd, key| cmd.incr(key)).await?"#,
+        counts,
+    );
     Ok(())
 }
 
 async fn transactions(conn: &Connection) -> typedis::Result<()> {
     title("So is a transaction's; it may share the socket with others");
     let replies = conn.transaction().incr("x").set("y", 2).ex(5).await?;
-    show(r#"conn.transaction().incr("x").set("y", 2).ex(5).await?"#, replies);
+    show(
+        r#"conn.transaction().incr("x").set("y", 2).ex(5).await?"#,
+        replies,
+    );
     Ok(())
 }
 
@@ -107,10 +145,16 @@ async fn optimistic_transactions(pool: &Pool) -> typedis::Result<()> {
     let sold = pool
         .watch(["stock"], |tx| async move {
             let stock: Option<i64> = tx.get("stock").await?;
-            Ok(tx.transaction().set("stock", stock.unwrap_or(0) - 1).incr("sold"))
+            Ok(tx
+                .transaction()
+                .set("stock", stock.unwrap_or(0) - 1)
+                .incr("sold"))
         })
         .await?;
-    show(r#"pool.watch(["stock"], |tx| async move { … }).await?"#, sold);
+    show(
+        r#"pool.watch(["stock"], |tx| async move { … }).await?"#,
+        sold,
+    );
     Ok(())
 }
 
@@ -128,8 +172,13 @@ async fn blocking_commands(pool: &Pool) -> typedis::Result<()> {
 
 async fn commands_without_a_method(conn: &Connection) -> typedis::Result<()> {
     title("A command that no method exists for");
-    let encoding = conn.run(raw("OBJECT ENCODING").key("visits").reply::<String>()).await?;
-    show(r#"conn.run(raw("OBJECT ENCODING").key("visits").reply::<String>()).await?"#, encoding);
+    let encoding = conn
+        .run(raw("OBJECT ENCODING").key("visits").reply::<String>())
+        .await?;
+    show(
+        r#"conn.run(raw("OBJECT ENCODING").key("visits").reply::<String>()).await?"#,
+        encoding,
+    );
     Ok(())
 }
 
@@ -142,7 +191,10 @@ async fn errors(conn: &Connection) -> typedis::Result<()> {
     let wrong_reply = conn.get::<u8>("greeting").await;
     complain(r#"conn.get::<u8>("greeting").await"#, wrong_reply);
     let typo = typedis::connect("redis://localhost?comand_timeout=1s").await;
-    complain(r#"typedis::connect("redis://localhost?comand_timeout=1s").await"#, typo);
+    complain(
+        r#"typedis::connect("redis://localhost?comand_timeout=1s").await"#,
+        typo,
+    );
     println!();
     Ok(())
 }

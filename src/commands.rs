@@ -8,6 +8,8 @@ use std::collections::HashMap;
 
 use crate::args::*;
 use crate::replies::*;
-use crate::{BlockMilliseconds, Milliseconds, Seconds, Timeout, UnixMilliseconds, UnixSeconds, Value};
+use crate::{
+    BlockMilliseconds, Milliseconds, Seconds, Timeout, UnixMilliseconds, UnixSeconds, Value,
+};
 
 typedis_macros::commands! { from "commands.toml" }

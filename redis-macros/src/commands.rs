@@ -61,10 +61,14 @@ pub(crate) fn load(literal: &LitStr) -> syn::Result<Loaded> {
     let root = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
     let path = Path::new(&root).join(literal.value());
     let source = std::fs::read_to_string(&path).map_err(|error| {
-        let text = format!("cannot read {}: {error}; expected a file, named from the folder of Cargo.toml", path.display());
+        let text = format!(
+            "cannot read {}: {error}; expected a file, named from the folder of Cargo.toml",
+            path.display()
+        );
         syn::Error::new(literal.span(), text)
     })?;
-    let (spec, model) = check(&source, &literal.value()).map_err(|messages| combined(literal.span(), messages))?;
+    let (spec, model) =
+        check(&source, &literal.value()).map_err(|messages| combined(literal.span(), messages))?;
     Ok(Loaded { spec, model, path })
 }
 
@@ -73,19 +77,27 @@ pub(crate) fn check(source: &str, file: &str) -> Result<(Spec, Model), Vec<Strin
     let problems = Problems::default();
     let spec = spec::read(source, &problems);
     let model = model::build(&spec, &problems);
-    if problems.is_empty() { Ok((spec, model)) } else { Err(problems.into_messages(file)) }
+    if problems.is_empty() {
+        Ok((spec, model))
+    } else {
+        Err(problems.into_messages(file))
+    }
 }
 
 impl Loaded {
     /// Makes the compiler read the file, so that a change to it builds anew.
     pub(crate) fn rebuild(&self) -> TokenStream {
         let path = self.path.to_string_lossy();
-        quote!(const _: &[u8] = ::core::include_bytes!(#path);)
+        quote!(
+            const _: &[u8] = ::core::include_bytes!(#path);
+        )
     }
 }
 
 fn combined(span: Span, messages: Vec<String>) -> syn::Error {
-    let errors = messages.into_iter().map(|message| syn::Error::new(span, message));
+    let errors = messages
+        .into_iter()
+        .map(|message| syn::Error::new(span, message));
     let all = errors.reduce(|mut all, error| {
         all.combine(error);
         all

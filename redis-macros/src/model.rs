@@ -127,7 +127,10 @@ pub(crate) enum Write {
     Word(String),
     Param(Param),
     /// The number of items, or of words, and then what was counted.
-    Counted { words_per_item: u32, what: Box<Write> },
+    Counted {
+        words_per_item: u32,
+        what: Box<Write>,
+    },
 }
 
 /// A parameter of a method.
@@ -155,7 +158,10 @@ impl Write {
 
 impl Body {
     pub(crate) fn params(&self) -> impl Iterator<Item = &Param> {
-        self.runs.iter().flat_map(|run| &run.writes).filter_map(Write::param)
+        self.runs
+            .iter()
+            .flat_map(|run| &run.writes)
+            .filter_map(Write::param)
     }
 
     /// Whether it holds the server-side timeout.
@@ -172,7 +178,9 @@ impl Command {
 
     /// The parameters of the method and of all options.
     pub(crate) fn params(&self) -> impl Iterator<Item = &Param> {
-        self.body.params().chain(self.options.iter().flat_map(|option| option.body.params()))
+        self.body
+            .params()
+            .chain(self.options.iter().flat_map(|option| option.body.params()))
     }
 
     /// The name of the builder.
@@ -192,10 +200,21 @@ pub(crate) fn build(spec: &Spec, problems: &Problems) -> Model {
     types::check_types(spec, problems);
     let mut groups: Vec<Group> = Vec::new();
     for command in &spec.commands {
-        let Some(model) = (Context { spec, enums: &enums, command, problems }).build() else { continue };
+        let Some(model) = (Context {
+            spec,
+            enums: &enums,
+            command,
+            problems,
+        })
+        .build() else {
+            continue;
+        };
         match groups.iter_mut().find(|group| group.name == command.group) {
             Some(group) => group.commands.push(model),
-            None => groups.push(Group { name: command.group.clone(), commands: vec![model] }),
+            None => groups.push(Group {
+                name: command.group.clone(),
+                commands: vec![model],
+            }),
         }
     }
     let model = Model { enums, groups };
@@ -214,7 +233,11 @@ pub(crate) struct Context<'a> {
 
 impl Context<'_> {
     fn note(&self, line: usize, text: impl Into<String>) {
-        self.problems.note(line, format_args!("{}.{}", self.command.group, self.command.label.text), text);
+        self.problems.note(
+            line,
+            format_args!("{}.{}", self.command.group, self.command.label.text),
+            text,
+        );
     }
 
     /// Notes a problem of the syntax.
@@ -232,7 +255,11 @@ impl Context<'_> {
                 return None;
             }
         };
-        let lower::Lowered { body, choices, mut options } = lower::lower(self, &syntax);
+        let lower::Lowered {
+            body,
+            choices,
+            mut options,
+        } = lower::lower(self, &syntax);
         let forbidden = self.relations(&mut options);
         let replies = self.replies(&options);
         let facts = self.facts(&body, &options);
@@ -261,7 +288,9 @@ impl Context<'_> {
         for (id, option) in command.options.iter().enumerate() {
             if command.complete(&[id]).is_none() {
                 let label = &option.label;
-                self.note_syntax(format!("`requires` and `conflicts` leave no way to choose `{label}`; expected one"));
+                self.note_syntax(format!(
+                    "`requires` and `conflicts` leave no way to choose `{label}`; expected one"
+                ));
             }
         }
     }
@@ -291,7 +320,12 @@ impl Context<'_> {
             let id = self.option_named(word, "conflicts", options);
             let condition = self.condition(condition, "conflicts", options);
             if let (Some(id), Some(condition)) = (id, condition) {
-                forbidden.extend(condition.terms.into_iter().map(|term| [vec![id], term].concat()));
+                forbidden.extend(
+                    condition
+                        .terms
+                        .into_iter()
+                        .map(|term| [vec![id], term].concat()),
+                );
             }
         }
         forbidden
@@ -315,7 +349,12 @@ impl Context<'_> {
             if !known.contains(&name.text.as_str()) {
                 let name_text = &name.text;
                 let hint = crate::nearest::suggestion(name_text, known.iter().copied());
-                self.note(name.line, format!("`{key}` names `{name_text}`, which is no placeholder of the syntax; {hint}"));
+                self.note(
+                    name.line,
+                    format!(
+                        "`{key}` names `{name_text}`, which is no placeholder of the syntax; {hint}"
+                    ),
+                );
             }
         }
     }

@@ -20,7 +20,11 @@ struct Problem {
 impl Problems {
     /// Notes a problem; `text` says what was found, and what was expected.
     pub(crate) fn note(&self, line: usize, table: impl Display, text: impl Into<String>) {
-        self.found.borrow_mut().push(Problem { line, table: table.to_string(), text: text.into() });
+        self.found.borrow_mut().push(Problem {
+            line,
+            table: table.to_string(),
+            text: text.into(),
+        });
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -39,6 +43,10 @@ impl Problems {
 impl Problem {
     fn message(&self, file: &str) -> String {
         let Self { line, table, text } = self;
-        if table.is_empty() { format!("{file}:{line}: {text}") } else { format!("{file}:{line}: [{table}] {text}") }
+        if table.is_empty() {
+            format!("{file}:{line}: {text}")
+        } else {
+            format!("{file}:{line}: [{table}] {text}")
+        }
     }
 }

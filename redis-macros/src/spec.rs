@@ -51,9 +51,19 @@ pub(crate) fn read(source: &str, problems: &Problems) -> Spec {
     let (document, errors) = toml::de::DeTable::parse_recoverable(source);
     for error in errors {
         let line = error.span().map_or(1, |span| lines.line(span.start));
-        problems.note(line, "", format!("this is not TOML: {}", error.message().trim()));
+        problems.note(
+            line,
+            "",
+            format!("this is not TOML: {}", error.message().trim()),
+        );
     }
-    let root = Table::root(document.get_ref(), Reader { lines: &lines, problems });
+    let root = Table::root(
+        document.get_ref(),
+        Reader {
+            lines: &lines,
+            problems,
+        },
+    );
     let mut spec = Spec::default();
     for (key, table) in root.tables() {
         match key.text.as_str() {
@@ -69,7 +79,10 @@ pub(crate) fn read(source: &str, problems: &Problems) -> Spec {
 }
 
 fn by_name<T>(entries: Vec<(Text, T)>) -> BTreeMap<String, T> {
-    entries.into_iter().map(|(key, value)| (key.text, value)).collect()
+    entries
+        .into_iter()
+        .map(|(key, value)| (key.text, value))
+        .collect()
 }
 
 #[cfg(test)]

@@ -24,7 +24,10 @@ pub(crate) struct SyntaxError {
 
 impl SyntaxError {
     fn new(column: usize, text: impl Into<String>) -> Self {
-        Self { column, text: text.into() }
+        Self {
+            column,
+            text: text.into(),
+        }
     }
 }
 

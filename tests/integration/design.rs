@@ -33,7 +33,11 @@ struct User {
 }
 
 fn ada() -> User {
-    User { name: "Ada".to_owned(), age: 36, email: None }
+    User {
+        name: "Ada".to_owned(),
+        age: 36,
+        email: None,
+    }
 }
 
 async fn replies_are_typed_without_annotations(bench: Bench) -> Result<()> {
@@ -58,11 +62,23 @@ async fn options_that_change_the_reply_change_its_type(bench: Bench) -> Result<(
     // The order of the calls does not matter.
     assert!(conn.set("other", 1).ex(30).nx().await?);
 
-    conn.zadd("board", [(1.0, "a"), (2.5, "b"), (3.0, "c")]).await?;
+    conn.zadd("board", [(1.0, "a"), (2.5, "b"), (3.0, "c")])
+        .await?;
     let names = conn.zrange::<String>("board", 0, 9).await?;
     assert_eq!(names, ["a", "b", "c"]);
-    let top = conn.zrange::<String>("board", 0, 9).rev().with_scores().await?;
-    assert_eq!(top, [("c".to_owned(), 3.0), ("b".to_owned(), 2.5), ("a".to_owned(), 1.0)]);
+    let top = conn
+        .zrange::<String>("board", 0, 9)
+        .rev()
+        .with_scores()
+        .await?;
+    assert_eq!(
+        top,
+        [
+            ("c".to_owned(), 3.0),
+            ("b".to_owned(), 2.5),
+            ("a".to_owned(), 1.0)
+        ]
+    );
     Ok(())
 }
 
@@ -92,7 +108,14 @@ async fn a_pipeline_gives_a_tuple(bench: Bench) -> Result<()> {
     let conn = bench.connect().await;
     let (n, name) = conn.pipeline().incr("n").get::<String>("name").await?;
     assert_eq!((n, name), (1, None));
-    let ((), won, n) = conn.pipeline().set("a", 1).px(60_000).set("a", 2).nx().incr("a").await?;
+    let ((), won, n) = conn
+        .pipeline()
+        .set("a", 1)
+        .px(60_000)
+        .set("a", 2)
+        .nx()
+        .incr("a")
+        .await?;
     assert_eq!((won, n), (false, 2));
     Ok(())
 }
@@ -102,8 +125,16 @@ async fn an_attempt_keeps_one_failure_from_hiding_the_others(bench: Bench) -> Re
     conn.set("text", "no number").await?;
     let (failed, n) = conn.pipeline().incr("text").attempt().incr("n").await?;
     let error = failed.expect_err("text is no number");
-    assert_eq!((error.command(), error.index(), n), (Some("INCR"), Some(0), 1));
-    let error = conn.pipeline().incr("n").incr("text").await.expect_err("text is no number");
+    assert_eq!(
+        (error.command(), error.index(), n),
+        (Some("INCR"), Some(0), 1)
+    );
+    let error = conn
+        .pipeline()
+        .incr("n")
+        .incr("text")
+        .await
+        .expect_err("text is no number");
     assert_eq!((error.command(), error.index()), (Some("INCR"), Some(1)));
     Ok(())
 }
@@ -118,9 +149,13 @@ async fn a_transaction_gives_a_tuple(bench: Bench) -> Result<()> {
 
 async fn loops_give_a_vec(bench: Bench) -> Result<()> {
     let conn = bench.connect().await;
-    let counts: Vec<i64> = conn.pipeline_each(["a", "b", "a"], |cmd, key| cmd.incr(key)).await?;
+    let counts: Vec<i64> = conn
+        .pipeline_each(["a", "b", "a"], |cmd, key| cmd.incr(key))
+        .await?;
     assert_eq!(counts, [1, 1, 2]);
-    let set: Vec<()> = conn.pipeline_each(0..3, |cmd, n| cmd.set(format!("k{n}"), n).ex(60)).await?;
+    let set: Vec<()> = conn
+        .pipeline_each(0..3, |cmd, n| cmd.set(format!("k{n}"), n).ex(60))
+        .await?;
     assert_eq!(set.len(), 3);
     Ok(())
 }
@@ -190,9 +225,16 @@ async fn detached_and_raw_commands_run_anywhere(bench: Bench) -> Result<()> {
     assert_eq!(conn.run(cmd().incr("n")).await?, 1);
     let n: i64 = conn.run(raw("INCRBY").key("n").arg(4).reply()).await?;
     assert_eq!(n, 5);
-    let (n, m) = conn.pipeline().run(cmd().incr("n")).run(raw("INCR").key("n").reply::<i64>()).await?;
+    let (n, m) = conn
+        .pipeline()
+        .run(cmd().incr("n"))
+        .run(raw("INCR").key("n").reply::<i64>())
+        .await?;
     assert_eq!((n, m), (6, 7));
-    let error = conn.run(cmd().blpop::<String>(["jobs"], 1)).await.expect_err("it would block everybody");
+    let error = conn
+        .run(cmd().blpop::<String>(["jobs"], 1))
+        .await
+        .expect_err("it would block everybody");
     assert_eq!(error.phase(), typedis::Phase::NotSent);
     Ok(())
 }
@@ -200,7 +242,10 @@ async fn detached_and_raw_commands_run_anywhere(bench: Bench) -> Result<()> {
 async fn a_reply_that_does_not_fit_is_not_lost(bench: Bench) -> Result<()> {
     let conn = bench.connect().await;
     conn.rpush("l", "word").await?;
-    let error = conn.lpop::<i64>("l").await.expect_err("a word is no number");
+    let error = conn
+        .lpop::<i64>("l")
+        .await
+        .expect_err("a word is no number");
     assert_eq!(error.phase(), typedis::Phase::Applied);
     assert_eq!(error.into_reply(), Some(typedis::Value::from("word")));
     Ok(())

@@ -39,7 +39,11 @@ async fn bad_arguments_are_refused_before_anything_is_sent() -> Result<()> {
         conn.transaction().incr("n").del(none) =>
             "DEL (command 1): argument `key`: at least one is required, none was given; nothing was sent";
     }
-    assert_eq!(conn.exists("n").await?, 0, "nothing of a refused pipeline was carried out");
+    assert_eq!(
+        conn.exists("n").await?,
+        0,
+        "nothing of a refused pipeline was carried out"
+    );
     Ok(())
 }
 
@@ -48,7 +52,10 @@ async fn an_argument_over_the_limit_is_refused() -> Result<()> {
     let bench = Bench::new(ServerKind::Valkey9, Protocol::Newest);
     let conn = bench.connect().await;
     let long = vec![b'x'; 512 * 1024 * 1024 + 1];
-    let error = conn.set(&long, "v").await.expect_err("no server takes such a key");
+    let error = conn
+        .set(&long, "v")
+        .await
+        .expect_err("no server takes such a key");
     assert_eq!(
         error.to_string(),
         "SET: argument `key`: 536870913 bytes are more than the 536870912 that a server takes; nothing was sent"
@@ -58,6 +65,11 @@ async fn an_argument_over_the_limit_is_refused() -> Result<()> {
 
 #[tokio::test]
 async fn a_url_with_a_typo_is_refused_with_a_suggestion() {
-    let error = typedis::connect("redis://localhost?comand_timeout=1s").await.expect_err("no such parameter");
-    assert_eq!(error.to_string(), "unknown parameter `comand_timeout`; did you mean `command_timeout`?; nothing was sent");
+    let error = typedis::connect("redis://localhost?comand_timeout=1s")
+        .await
+        .expect_err("no such parameter");
+    assert_eq!(
+        error.to_string(),
+        "unknown parameter `comand_timeout`; did you mean `command_timeout`?; nothing was sent"
+    );
 }

@@ -43,8 +43,13 @@ fn a_crate_of_a_users_own_follows_its_spec() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("shop");
     fs::create_dir_all(folder.join("src")).expect("the target folder can be written");
-    let write = |file: &str, text: String| fs::write(folder.join(file), text).expect("the target folder can be written");
-    write("Cargo.toml", MANIFEST.replace("ROOT", &root.display().to_string()));
+    let write = |file: &str, text: String| {
+        fs::write(folder.join(file), text).expect("the target folder can be written")
+    };
+    write(
+        "Cargo.toml",
+        MANIFEST.replace("ROOT", &root.display().to_string()),
+    );
     fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock")).expect("the workspace is locked");
 
     write("shop.toml", SPEC.replace("NAME", "reserve"));

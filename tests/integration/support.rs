@@ -12,19 +12,28 @@ pub struct Bench {
 
 impl Bench {
     pub fn new(kind: ServerKind, protocol: Protocol) -> Self {
-        Self { database: database(kind), protocol }
+        Self {
+            database: database(kind),
+            protocol,
+        }
     }
 
     pub fn config(&self) -> Config {
-        Config::from_url(&self.database.url()).expect("the kit makes good URLs").protocol(self.protocol)
+        Config::from_url(&self.database.url())
+            .expect("the kit makes good URLs")
+            .protocol(self.protocol)
     }
 
     pub async fn connect(&self) -> Connection {
-        typedis::connect(self.config()).await.expect("a test server lets us in")
+        typedis::connect(self.config())
+            .await
+            .expect("a test server lets us in")
     }
 
     pub async fn pool(&self) -> Pool {
-        typedis::pool(self.config()).await.expect("a test server lets us in")
+        typedis::pool(self.config())
+            .await
+            .expect("a test server lets us in")
     }
 }
 

@@ -151,7 +151,10 @@ fn tcp(uri: &Uri<&str>) -> Result<Config> {
         .ok_or_else(|| error("the URL names no host: write redis://host"))?;
     let host = match authority.host() {
         literal if literal.starts_with('[') => literal.trim_matches(['[', ']']).to_owned(),
-        name => decode(EStr::<encoder::RegName>::new(name).unwrap_or_default(), "host")?,
+        name => decode(
+            EStr::<encoder::RegName>::new(name).unwrap_or_default(),
+            "host",
+        )?,
     };
     if host.is_empty() {
         return Err(error("the URL names no host: write redis://host"));

@@ -1,19 +1,23 @@
 //! One socket, from the handshake to its end: reading, writing and the sign of life, none of which waits for another.
 
+use std::collections::VecDeque;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use std::future::Future;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::time::Instant;
 
 use super::{End, Timer, keep_deadlines, lost};
 use crate::connection::Link;
+use crate::frame::{Frame, Frames};
 use crate::inflight::{Failure, Wish};
+use crate::pubsub::push;
+use crate::pubsub::table::Received;
 use crate::resp::scan::{Found, FrameKind, Limits, Scanner};
 use crate::transport::Transport;
 
@@ -23,13 +27,18 @@ const READ: usize = 16 * 1024;
 const KEEP: usize = 256 * 1024;
 /// How many reads before others on this thread get their turn.
 const READS_PER_TURN: usize = 16;
+/// How long to wait before a refused subscription is asked for again.
+const RETRY: Duration = Duration::from_millis(100);
 const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 
 pub(super) struct Session {
     stream: Box<dyn Transport>,
     scanner: Scanner,
     input: BytesMut,
-    found: Vec<Found>,
+    /// Whole frames at the start of the input.
+    found: VecDeque<Found>,
+    /// How much memory the input keeps alive, and with it whoever keeps a part of it.
+    allocated: usize,
     output: Vec<u8>,
     written: usize,
     /// Whether the writing of what is queued was put off once, so that more can gather.
@@ -40,6 +49,8 @@ pub(super) struct Session {
     /// Whether the socket took no more at the last write.
     full: bool,
     pinged: bool,
+    /// When to ask again for subscriptions that were refused for a reason that passes.
+    retry: Option<Instant>,
 }
 
 /// Whether there may be more to do at once.
@@ -59,7 +70,8 @@ impl Session {
             stream,
             scanner: Scanner::new(limits),
             input: BytesMut::new(),
-            found: Vec::new(),
+            found: VecDeque::new(),
+            allocated: 0,
             output: Vec::new(),
             written: 0,
             yielded: false,
@@ -67,6 +79,7 @@ impl Session {
             progress: Instant::now(),
             full: false,
             pinged: false,
+            retry: None,
         }
     }
 
@@ -99,12 +112,14 @@ impl Session {
         // First of all, so that whatever callers do from here on has the driver polled again.
         self.heed(link, woken, cx)?;
         self.read(link, woken, cx)?;
+        self.subscribe(link, woken);
         while self.write(link, woken, cx)? == Step::Progress {}
         let sign = self.sign_of_life(link, woken)?;
         if sign.pinged {
             while self.write(link, woken, cx)? == Step::Progress {}
         }
-        keep_deadlines(link, timer, woken, sign.look_again, cx);
+        let look_again = sign.look_again.into_iter().chain(self.retry).min();
+        keep_deadlines(link, timer, woken, look_again, cx);
         Ok(())
     }
 
@@ -124,7 +139,11 @@ impl Session {
                 Wish::Renew if queue.owed() == 0 && written => Err(End::Renew),
                 Wish::Serve | Wish::Drain | Wish::Renew => Ok(()),
             }
-        })
+        })?;
+        if link.retires() {
+            return Err(End::Closed);
+        }
+        Ok(())
     }
 
     // ---- reading ----
@@ -136,6 +155,12 @@ impl Session {
         cx: &mut Context<'_>,
     ) -> Result<(), End> {
         for _ in 0..READS_PER_TURN {
+            self.hand_out(link, woken, cx)?;
+            if self.is_held_up() {
+                // Not the server's silence.
+                self.progress = Instant::now();
+                return Ok(());
+            }
             self.make_room();
             let read = pin!(self.stream.read_buf(&mut self.input)).poll(cx);
             match read {
@@ -149,13 +174,14 @@ impl Session {
                 Poll::Ready(Ok(_)) => {
                     self.progress = Instant::now();
                     self.pinged = false;
-                    self.hand_out(link, woken)?;
+                    self.find_frames(link)?;
                 }
                 Poll::Ready(Err(error)) => {
                     return Err(End::Lost(lost(error.kind(), &error.to_string())));
                 }
             }
         }
+        self.hand_out(link, woken, cx)?;
         // More may be there; others first.
         cx.waker().wake_by_ref();
         Ok(())
@@ -170,54 +196,167 @@ impl Session {
         let wanted = self.scanner.missing().min(READ + self.input.len());
         if room < READ / 4 || room < wanted {
             self.input.reserve(wanted.max(READ));
+            self.allocated = self.input.capacity();
         }
     }
 
     /// Gives every whole frame that has arrived to whom it belongs.
-    fn hand_out(&mut self, link: &Link, woken: &mut Vec<Waker>) -> Result<(), End> {
-        self.find_frames()?;
-        if self.found.is_empty() {
-            return Ok(());
+    fn hand_out(
+        &mut self,
+        link: &Link,
+        woken: &mut Vec<Waker>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), End> {
+        while let Some(next) = self.found.front() {
+            if next.kind == FrameKind::Reply {
+                self.hand_replies(link, woken)?;
+            } else if !link.hub().has_room(next.len, cx.waker()) {
+                break;
+            } else {
+                self.hand_push(link, woken);
+            }
         }
-        let Self { input, found, .. } = self;
+        woken.drain(..).for_each(Waker::wake);
+        Ok(())
+    }
+
+    /// Whether frames wait until somebody has read others; nothing more is read meanwhile.
+    fn is_held_up(&self) -> bool {
+        !self.found.is_empty()
+    }
+
+    fn hand_push(&mut self, link: &Link, woken: &mut Vec<Waker>) {
+        let Some(found) = self.found.pop_front() else {
+            return;
+        };
+        let frame = Frame::from_scanned(self.input.split_to(found.len).freeze());
+        self.hand_inner_pushes(&frame, found, link, woken);
+        let may_answer = || link.is_owed_push();
+        let received = link
+            .hub()
+            .receive(&frame, may_answer, self.share_from(), woken);
+        if received == Received::Answer {
+            link.with(woken, |queue, woken| {
+                queue.deliver(Bytes::new(), 1, woken);
+                woken.extend(queue.next_in_line());
+            });
+        }
+    }
+
+    /// Servers before 7.2 may push amid a reply.
+    fn hand_inner_pushes(&self, frame: &Frame, found: Found, link: &Link, woken: &mut Vec<Waker>) {
+        if found.has_inner_pushes {
+            for push in frame.inner_pushes() {
+                link.hub()
+                    .receive(&push, || false, self.share_from(), woken);
+            }
+        }
+    }
+
+    /// What is larger may keep the receive buffer alive, at four times its size at most; smaller payloads are copied.
+    fn share_from(&self) -> usize {
+        self.allocated / 4
+    }
+
+    /// Gives the replies that come before the next push to those who wait for them.
+    fn hand_replies(&mut self, link: &Link, woken: &mut Vec<Waker>) -> Result<(), End> {
+        if link.is_owed_push() {
+            return self.hand_refusal(link, woken);
+        }
+        let mut with_pushes = Vec::new();
+        let (input, found) = (&mut self.input, &mut self.found);
         link.with(woken, |queue, woken| {
-            let mut frames = found.drain(..).peekable();
-            while let Some(first) = frames.next() {
-                if first.kind == FrameKind::Push {
-                    // Nobody here subscribes yet; what the server pushes on its own account is no reply.
-                    drop(input.split_to(first.len));
-                    continue;
-                }
+            while !queue.is_owed_push()
+                && let Some(first) = next_reply(found)
+            {
                 let Some(wanted) = queue.wanted() else {
                     return Err(End::Lost(protocol(
                         "a reply came that nothing had asked for",
                     )));
                 };
                 let (mut len, mut count) = (first.len, 1);
+                let mut inner = first.has_inner_pushes;
                 while count < wanted
-                    && let Some(next) = frames.next_if(|next| next.kind == FrameKind::Reply)
+                    && let Some(next) = next_reply(found)
                 {
                     len += next.len;
                     count += 1;
+                    inner |= next.has_inner_pushes;
                 }
-                queue.deliver(input.split_to(len).freeze(), count, woken);
+                let piece = input.split_to(len).freeze();
+                if inner {
+                    with_pushes.push(piece.clone());
+                }
+                queue.deliver(piece, count, woken);
             }
             woken.extend(queue.next_in_line());
             queue.shrink();
             Ok(())
-        })
+        })?;
+        for piece in with_pushes {
+            for push in Frames::from_scanned(piece).flat_map(|frame| frame.inner_pushes()) {
+                link.hub()
+                    .receive(&push, || false, self.share_from(), woken);
+            }
+        }
+        Ok(())
     }
 
-    fn find_frames(&mut self) -> Result<(), End> {
+    /// A reply to a command that is owed a push can only be an error.
+    fn hand_refusal(&mut self, link: &Link, woken: &mut Vec<Waker>) -> Result<(), End> {
+        let Some(found) = self.found.pop_front() else {
+            return Ok(());
+        };
+        let frame = Frame::from_scanned(self.input.split_to(found.len).freeze());
+        let Some(error) = frame.reply().error() else {
+            return Err(End::Lost(protocol(
+                "a subscription was answered with neither a push nor an error",
+            )));
+        };
+        link.with(woken, |queue, woken| {
+            queue.deliver(Bytes::new(), 1, woken);
+        });
+        if link.hub().refused(&error, woken) {
+            self.retry = Some(Instant::now() + RETRY);
+        }
+        Ok(())
+    }
+
+    // ---- subscriptions ----
+
+    /// Queues the commands that bring the server's subscriptions closer to the wanted ones.
+    fn subscribe(&mut self, link: &Link, woken: &mut Vec<Waker>) {
+        if self.retry.is_some_and(|retry| retry <= Instant::now()) {
+            self.retry = None;
+            link.hub().retry_postponed();
+        }
+        if !link.hub().is_dirty() {
+            return;
+        }
+        let commands = link.hub().take_operations(link);
+        link.with(woken, |queue, _| {
+            commands
+                .iter()
+                .for_each(|command| queue.push_subscription(command));
+        });
+    }
+
+    fn find_frames(&mut self, link: &Link) -> Result<(), End> {
+        // RESP2 has no type for pushes; there only sockets apart receive any.
+        let pushes_are_arrays = link.is_for_subscriptions() && !link.speaks_resp3();
         let mut start = 0;
         loop {
             match self
                 .scanner
                 .scan(self.input.get(start..).unwrap_or_default())
             {
-                Ok(Some(found)) => {
+                Ok(Some(mut found)) => {
+                    let frame = self.input.get(start..start + found.len);
+                    if pushes_are_arrays && frame.is_some_and(push::is_push_in_resp2) {
+                        found.kind = FrameKind::Push;
+                    }
                     start += found.len;
-                    self.found.push(found);
+                    self.found.push_back(found);
                 }
                 Ok(None) => return Ok(()),
                 Err(error) => return Err(End::Lost(protocol(&error.to_string()))),
@@ -322,6 +461,13 @@ impl Session {
             pinged: asks,
             look_again: Some(again),
         })
+    }
+}
+
+fn next_reply(found: &mut VecDeque<Found>) -> Option<Found> {
+    match found.front() {
+        Some(next) if next.kind == FrameKind::Reply => found.pop_front(),
+        _ => None,
     }
 }
 

@@ -36,15 +36,27 @@ impl Parts {
         Self {
             name: ident(&command.builder()),
             slots: command.slots.iter().map(|slot| ident(&slot.name)).collect(),
-            required: command.slots.iter().filter(|slot| slot.required).map(|slot| ident(&slot.name)).collect(),
+            required: command
+                .slots
+                .iter()
+                .filter(|slot| slot.required)
+                .map(|slot| ident(&slot.name))
+                .collect(),
         }
     }
 
     fn definition(&self, command: &Command) -> TokenStream {
         let Self { name, slots, .. } = self;
         let docs = docs::builder(command);
-        let defaults = command.slots.iter().map(|slot| if slot.required { quote!(rt::state::Missing) } else { quote!(rt::state::Unset) });
-        let state = (!slots.is_empty()).then(|| quote!(state: ::std::marker::PhantomData<fn() -> (#(#slots,)*)>,));
+        let defaults = command.slots.iter().map(|slot| {
+            if slot.required {
+                quote!(rt::state::Missing)
+            } else {
+                quote!(rt::state::Unset)
+            }
+        });
+        let state = (!slots.is_empty())
+            .then(|| quote!(state: ::std::marker::PhantomData<fn() -> (#(#slots,)*)>,));
         quote! {
             #(#[doc = #docs])*
             #[must_use = "a request does nothing until it is awaited or sent"]
@@ -107,7 +119,11 @@ impl Parts {
     }
 
     fn target(&self) -> TokenStream {
-        let Self { name, slots, required } = self;
+        let Self {
+            name,
+            slots,
+            required,
+        } = self;
         quote! {
             impl<S: rt::Sink, R, #(#slots),*> rt::Target for #name<S, R, #(#slots),*>
             where

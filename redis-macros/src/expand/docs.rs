@@ -9,11 +9,20 @@ type Lines = Vec<String>;
 /// Paragraphs as lines, with an empty one between them.
 fn join(paragraphs: impl IntoIterator<Item = Lines>) -> Lines {
     let mut lines: Lines = Vec::new();
-    for paragraph in paragraphs.into_iter().filter(|paragraph| !paragraph.is_empty()) {
+    for paragraph in paragraphs
+        .into_iter()
+        .filter(|paragraph| !paragraph.is_empty())
+    {
         if !lines.is_empty() {
             lines.push(String::new());
         }
-        lines.extend(paragraph.into_iter().map(|line| if line.is_empty() { line } else { format!(" {line}") }));
+        lines.extend(paragraph.into_iter().map(|line| {
+            if line.is_empty() {
+                line
+            } else {
+                format!(" {line}")
+            }
+        }));
     }
     lines
 }
@@ -32,13 +41,27 @@ pub(super) fn command(command: &Command, doctests: bool) -> Lines {
 /// The builder of a command.
 pub(super) fn builder(command: &Command) -> Lines {
     let name = command.syntax.name.join(" ");
-    let required = command.choices.iter().filter(|choice| choice.required).map(|choice| {
-        let methods = choice.options.iter().filter_map(|id| command.options.get(*id));
-        let methods: Vec<String> = methods.map(|option| format!("`{}`", option.method)).collect();
-        format!("Before it can be awaited, one of {} must be called.", methods.join(", "))
-    });
+    let required = command
+        .choices
+        .iter()
+        .filter(|choice| choice.required)
+        .map(|choice| {
+            let methods = choice
+                .options
+                .iter()
+                .filter_map(|id| command.options.get(*id));
+            let methods: Vec<String> = methods
+                .map(|option| format!("`{}`", option.method))
+                .collect();
+            format!(
+                "Before it can be awaited, one of {} must be called.",
+                methods.join(", ")
+            )
+        });
     join([
-        vec![format!("`{name}` while it is built; its methods are its options.")],
+        vec![format!(
+            "`{name}` while it is built; its methods are its options."
+        )],
         vec![command.doc.clone()],
         vec![format!("`{}`", command.syntax)],
         required.collect(),
@@ -50,7 +73,9 @@ pub(super) fn builder(command: &Command) -> Lines {
 pub(super) fn option(command: &Command, option: &Opt) -> Lines {
     let mut remarks = Vec::new();
     if option.repeatable {
-        remarks.push("May be called again: what it writes is added, in the order of the calls.".to_owned());
+        remarks.push(
+            "May be called again: what it writes is added, in the order of the calls.".to_owned(),
+        );
     }
     if option.body.blocks() {
         remarks.push("Makes the command block, which needs a socket of its own.".to_owned());
@@ -60,8 +85,15 @@ pub(super) fn option(command: &Command, option: &Opt) -> Lines {
     }
     remarks.extend(since(option.since.as_ref()));
     remarks.extend(params(option.body.params()));
-    let doc = option.doc.clone().unwrap_or_else(|| format!("Adds `{}` to the command.", option.syntax));
-    join([vec![doc], vec![format!("`{}`", option.syntax)], bullets(remarks)])
+    let doc = option
+        .doc
+        .clone()
+        .unwrap_or_else(|| format!("Adds `{}` to the command.", option.syntax));
+    join([
+        vec![doc],
+        vec![format!("`{}`", option.syntax)],
+        bullets(remarks),
+    ])
 }
 
 /// The note of a deprecation.
@@ -78,12 +110,18 @@ fn replies(command: &Command) -> Lines {
     for (condition, reply) in &command.replies.rules {
         let term = |term: &Vec<usize>| {
             let methods = term.iter().filter_map(|id| command.options.get(*id));
-            methods.map(|option| format!("`{}`", option.method)).collect::<Vec<_>>().join(" with ")
+            methods
+                .map(|option| format!("`{}`", option.method))
+                .collect::<Vec<_>>()
+                .join(" with ")
         };
         let options: Vec<String> = condition.terms.iter().map(term).collect();
         lines.push(format!("| {} | {} |", options.join(", "), code(reply)));
     }
-    lines.push(format!("| none of these | {} |", code(&command.replies.otherwise)));
+    lines.push(format!(
+        "| none of these | {} |",
+        code(&command.replies.otherwise)
+    ));
     lines
 }
 
@@ -116,7 +154,12 @@ fn facts(command: &Command) -> Lines {
         });
     }
     lines.extend(params(command.body.params()));
-    lines.extend(facts.complexity.as_ref().map(|complexity| format!("{}.", complexity.trim_end_matches('.'))));
+    lines.extend(
+        facts
+            .complexity
+            .as_ref()
+            .map(|complexity| format!("{}.", complexity.trim_end_matches('.'))),
+    );
     lines.extend(since(facts.since.as_ref()));
     bullets(lines)
 }
@@ -130,7 +173,10 @@ fn param(param: &Param) -> Option<String> {
     let name = &param.name;
     match &param.kind {
         Kind::List { required: true, .. } => Some(format!("`{name}`: one or more.")),
-        Kind::List { required: false, .. } | Kind::Args => Some(format!("`{name}`: any number, none included.")),
+        Kind::List {
+            required: false, ..
+        }
+        | Kind::Args => Some(format!("`{name}`: any number, none included.")),
         Kind::Records { columns, .. } => Some(records(param, columns)),
         Kind::Columns(columns) => Some(records(param, columns)),
         Kind::Key | Kind::Value | Kind::Number(_) | Kind::Named(_) | Kind::Enum(_) => None,
@@ -138,21 +184,44 @@ fn param(param: &Param) -> Option<String> {
 }
 
 fn records(param: &Param, columns: &[Column]) -> String {
-    let columns = param.placeholders.iter().zip(columns).map(|(name, column)| match column {
-        Column::Number => format!("{name} (a number)"),
-        Column::Key => format!("{name} (a key)"),
-        Column::Text => name.clone(),
-    });
-    format!("`{}`: one or more of ({}).", param.name, columns.collect::<Vec<_>>().join(", "))
+    let columns = param
+        .placeholders
+        .iter()
+        .zip(columns)
+        .map(|(name, column)| match column {
+            Column::Number => format!("{name} (a number)"),
+            Column::Key => format!("{name} (a key)"),
+            Column::Text => name.clone(),
+        });
+    format!(
+        "`{}`: one or more of ({}).",
+        param.name,
+        columns.collect::<Vec<_>>().join(", ")
+    )
 }
 
 fn since(versions: Option<&Versions>) -> Option<String> {
     Some(match versions? {
-        Versions { redis: Some(redis), valkey: Some(valkey) } if redis == valkey => format!("Since {redis}."),
-        Versions { redis: Some(redis), valkey: Some(valkey) } => format!("Since Redis {redis} and Valkey {valkey}."),
-        Versions { redis: Some(redis), valkey: None } => format!("Redis only, since {redis}."),
-        Versions { redis: None, valkey: Some(valkey) } => format!("Valkey only, since {valkey}."),
-        Versions { redis: None, valkey: None } => return None,
+        Versions {
+            redis: Some(redis),
+            valkey: Some(valkey),
+        } if redis == valkey => format!("Since {redis}."),
+        Versions {
+            redis: Some(redis),
+            valkey: Some(valkey),
+        } => format!("Since Redis {redis} and Valkey {valkey}."),
+        Versions {
+            redis: Some(redis),
+            valkey: None,
+        } => format!("Redis only, since {redis}."),
+        Versions {
+            redis: None,
+            valkey: Some(valkey),
+        } => format!("Valkey only, since {valkey}."),
+        Versions {
+            redis: None,
+            valkey: None,
+        } => return None,
     })
 }
 
@@ -170,17 +239,26 @@ fn example(command: &Command, doctests: bool) -> Lines {
         _ if reply.params.is_empty() => format!("let reply = {call}.await?;"),
         _ => {
             let ty = reply.with(&|_| Some(quote::quote!(String)));
-            let ty = ty.to_string().replace(" < ", "<").replace(" >", ">").replace(" ,", ",").replace("< ", "<");
+            let ty = ty
+                .to_string()
+                .replace(" < ", "<")
+                .replace(" >", ">")
+                .replace(" ,", ",")
+                .replace("< ", "<");
             format!("let reply: {ty} = {call}.await?;")
         }
     };
     if !doctests {
         return vec!["```ignore".to_owned(), statement, "```".to_owned()];
     }
-    ["```no_run", "# use typedis::{commands::*, prelude::*};", "# async fn example(conn: typedis::Exclusive) -> typedis::Result<()> {"]
-        .into_iter()
-        .chain([statement.as_str()])
-        .chain(["# Ok(())", "# }", "```"])
-        .map(str::to_owned)
-        .collect()
+    [
+        "```no_run",
+        "# use typedis::{commands::*, prelude::*};",
+        "# async fn example(conn: typedis::Exclusive) -> typedis::Result<()> {",
+    ]
+    .into_iter()
+    .chain([statement.as_str()])
+    .chain(["# Ok(())", "# }", "```"])
+    .map(str::to_owned)
+    .collect()
 }

@@ -8,9 +8,24 @@ use crate::model::Enum;
 
 pub(super) fn expand(ty: &Enum) -> TokenStream {
     let name = ident(&ty.name);
-    let words: Vec<&str> = ty.variants.iter().map(|variant| variant.word.as_str()).collect();
-    let doc = format!(" One of the words {}.", words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "));
-    let variants: Vec<_> = ty.variants.iter().map(|variant| ident(&variant.name)).collect();
+    let words: Vec<&str> = ty
+        .variants
+        .iter()
+        .map(|variant| variant.word.as_str())
+        .collect();
+    let doc = format!(
+        " One of the words {}.",
+        words
+            .iter()
+            .map(|word| format!("`{word}`"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    );
+    let variants: Vec<_> = ty
+        .variants
+        .iter()
+        .map(|variant| ident(&variant.name))
+        .collect();
     let docs = words.iter().map(|word| format!(" `{word}`"));
     quote! {
         #[doc = #doc]

@@ -4,7 +4,11 @@ use crate::model::{Body, Command, OptionId};
 
 /// `conn.set("key", "value").ex(60)`.
 pub(crate) fn call(receiver: &str, command: &Command, options: &[OptionId]) -> String {
-    let mut call = format!("{receiver}.{}({})", command.method, arguments(&command.body));
+    let mut call = format!(
+        "{receiver}.{}({})",
+        command.method,
+        arguments(&command.body)
+    );
     for option in options.iter().filter_map(|id| command.options.get(*id)) {
         call.push_str(&format!(".{}({})", option.method, arguments(&option.body)));
     }
@@ -12,5 +16,8 @@ pub(crate) fn call(receiver: &str, command: &Command, options: &[OptionId]) -> S
 }
 
 fn arguments(body: &Body) -> String {
-    body.params().map(|param| param.example.rust.as_str()).collect::<Vec<_>>().join(", ")
+    body.params()
+        .map(|param| param.example.rust.as_str())
+        .collect::<Vec<_>>()
+        .join(", ")
 }

@@ -20,7 +20,10 @@ pub(super) fn expand(command: &Command) -> TokenStream {
     let readonly = facts.readonly.then(|| quote!(.readonly()));
     let idempotent = (facts.idempotent && !facts.readonly).then(|| quote!(.idempotent()));
     let blocking = facts.blocking.then(|| quote!(.blocking()));
-    let state = facts.state.map(ident).map(|change| quote!(.state(rt::StateChange::#change)));
+    let state = facts
+        .state
+        .map(ident)
+        .map(|change| quote!(.state(rt::StateChange::#change)));
     let cacheable = facts.cacheable.then(|| quote!(.cacheable()));
     let policies = facts.policies.map(|(request, response)| {
         let (request, response) = (ident(request), ident(response));
@@ -37,6 +40,8 @@ pub(super) fn expand(command: &Command) -> TokenStream {
 
 /// The words of the name as they go over the wire.
 fn header(words: &[String]) -> Vec<u8> {
-    words.iter().flat_map(|word| format!("${}\r\n{word}\r\n", word.len()).into_bytes()).collect()
+    words
+        .iter()
+        .flat_map(|word| format!("${}\r\n{word}\r\n", word.len()).into_bytes())
+        .collect()
 }
-

@@ -13,15 +13,22 @@ pub(super) fn expand(command: &Command, doctests: bool) -> TokenStream {
         quote!(#[deprecated(note = #note)])
     });
     let method = ident(&command.method);
-    let (params, conversions) = (write::declarations(&command.body), write::conversions(&command.body));
+    let (params, conversions) = (
+        write::declarations(&command.body),
+        write::conversions(&command.body),
+    );
     let generics = generics(command);
     let reply = &command.replies.otherwise.ty;
     let bounds = bounds(command);
     let request = request(command);
     let (returns, value) = if command.has_options() {
         let builder = ident(&command.builder());
-        let state = (!command.slots.is_empty()).then(|| quote!(, state: ::std::marker::PhantomData));
-        (quote!(#builder<Self::Sink, #reply>), quote!(#builder { request: #request #state }))
+        let state =
+            (!command.slots.is_empty()).then(|| quote!(, state: ::std::marker::PhantomData));
+        (
+            quote!(#builder<Self::Sink, #reply>),
+            quote!(#builder { request: #request #state }),
+        )
     } else {
         (quote!(rt::Request<Self::Sink, #reply>), request)
     };

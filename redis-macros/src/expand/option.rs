@@ -21,7 +21,9 @@ pub(super) fn expand(command: &Command) -> TokenStream {
             }
         }
     }
-    let impls = impls.into_iter().map(|(_, header, methods)| quote!(#header { #(#methods)* }));
+    let impls = impls
+        .into_iter()
+        .map(|(_, header, methods)| quote!(#header { #(#methods)* }));
     quote!(#(#impls)*)
 }
 
@@ -31,14 +33,32 @@ fn header(command: &Command, transition: &Transition<'_>) -> TokenStream {
     let (params, reply) = match transition.reply {
         None => (vec![ident("R")], quote!(R)),
         Some((from, to)) => {
-            let dropped: Vec<&Ident> = from.params.iter().filter(|param| !to.params.contains(param)).collect();
-            let kept = from.params.iter().filter(|param| !dropped.contains(param)).cloned().collect();
+            let dropped: Vec<&Ident> = from
+                .params
+                .iter()
+                .filter(|param| !to.params.contains(param))
+                .collect();
+            let kept = from
+                .params
+                .iter()
+                .filter(|param| !dropped.contains(param))
+                .cloned()
+                .collect();
             // What was the caller's choice plays no part any more, so that nobody has to make it.
-            (kept, from.with(&|param| dropped.contains(&param).then(|| quote!(()))))
+            (
+                kept,
+                from.with(&|param| dropped.contains(&param).then(|| quote!(()))),
+            )
         }
     };
-    let any = command.slots.iter().zip(&transition.from).filter(|(_, state)| **state == State::Any);
-    let generics = params.into_iter().chain(any.map(|(slot, _)| ident(&slot.name)));
+    let any = command
+        .slots
+        .iter()
+        .zip(&transition.from)
+        .filter(|(_, state)| **state == State::Any);
+    let generics = params
+        .into_iter()
+        .chain(any.map(|(slot, _)| ident(&slot.name)));
     let states = states(command, &transition.from);
     quote!(impl<S: rt::Sink, #(#generics),*> #name<S, #reply, #(#states),*>)
 }
@@ -50,11 +70,17 @@ fn method(command: &Command, option: &Opt, transition: &Transition<'_>) -> Token
         quote!(#[deprecated(note = #note)])
     });
     let name = ident(&option.method);
-    let (params, conversions) = (write::declarations(&option.body), write::conversions(&option.body));
+    let (params, conversions) = (
+        write::declarations(&option.body),
+        write::conversions(&option.body),
+    );
     let runs = write::runs(&option.body, option.repeatable);
     let once_only = option.once_only.then(|| quote!(args.once_only();));
     let generics = new_params(transition);
-    let bound = option.body.blocks().then(|| quote!(where S: rt::AllowsBlocking));
+    let bound = option
+        .body
+        .blocks()
+        .then(|| quote!(where S: rt::AllowsBlocking));
     let (returns, value) = result(command, transition);
     quote! {
         #(#[doc = #docs])*
@@ -70,7 +96,11 @@ fn method(command: &Command, option: &Opt, transition: &Transition<'_>) -> Token
 /// The choices of the caller that come with the new reply.
 fn new_params(transition: &Transition<'_>) -> Option<TokenStream> {
     let (from, to) = transition.reply?;
-    let new: Vec<&Ident> = to.params.iter().filter(|param| !from.params.contains(param)).collect();
+    let new: Vec<&Ident> = to
+        .params
+        .iter()
+        .filter(|param| !from.params.contains(param))
+        .collect();
     (!new.is_empty()).then(|| quote!(<#(#new: rt::FromRedis),*>))
 }
 
@@ -85,7 +115,10 @@ fn result(command: &Command, transition: &Transition<'_>) -> (TokenStream, Token
         None => (quote!(R), quote!(self.request)),
         Some((_, to)) => (to.ty.to_token_stream(), quote!(self.request.with_reply())),
     };
-    (quote!(#name<S, #reply, #(#states),*>), quote!(#name { request: #request, state: ::std::marker::PhantomData }))
+    (
+        quote!(#name<S, #reply, #(#states),*>),
+        quote!(#name { request: #request, state: ::std::marker::PhantomData }),
+    )
 }
 
 fn states(command: &Command, states: &[State]) -> Vec<TokenStream> {

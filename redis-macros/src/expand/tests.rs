@@ -1,6 +1,8 @@
 #[test]
 fn temp() {
-    let Ok(path) = std::env::var("SPEC") else { return };
+    let Ok(path) = std::env::var("SPEC") else {
+        return;
+    };
     let source = std::fs::read_to_string(path).unwrap();
     match crate::commands::check(&source, "commands.toml") {
         Err(messages) => panic!("{}\n{}", messages.len(), messages.join("\n")),

@@ -34,7 +34,12 @@ impl<'a> Unit<'a> {
         }
     }
 
-    pub(super) fn of_trait(groups: Vec<&'a Group>, enums: &'a [Enum], vis: Visibility, name: Ident) -> Self {
+    pub(super) fn of_trait(
+        groups: Vec<&'a Group>,
+        enums: &'a [Enum],
+        vis: Visibility,
+        name: Ident,
+    ) -> Self {
         Self {
             module: ident(&module_of(&name.to_string())),
             subject: format!("`{name}`"),
@@ -53,10 +58,21 @@ impl<'a> Unit<'a> {
     }
 
     pub(super) fn expand(&self) -> TokenStream {
-        let Self { module, name, vis, subject, .. } = self;
-        let doc = format!(" The commands of {subject}: their trait, and the builders of those that have options.");
+        let Self {
+            module,
+            name,
+            vis,
+            subject,
+            ..
+        } = self;
+        let doc = format!(
+            " The commands of {subject}: their trait, and the builders of those that have options."
+        );
         let infos = self.commands().map(info::expand);
-        let builders = self.commands().filter(|command| command.has_options()).map(builder::expand);
+        let builders = self
+            .commands()
+            .filter(|command| command.has_options())
+            .map(builder::expand);
         let enums = self.enums.iter().map(enums::expand);
         let markers = self.markers();
         let definition = self.definition();
@@ -82,9 +98,16 @@ impl<'a> Unit<'a> {
     }
 
     fn definition(&self) -> TokenStream {
-        let Self { name, subject, doctests, .. } = self;
+        let Self {
+            name,
+            subject,
+            doctests,
+            ..
+        } = self;
         let doc = format!(" The commands of {subject}, on everything that takes commands.");
-        let methods = self.commands().map(|command| method::expand(command, *doctests));
+        let methods = self
+            .commands()
+            .map(|command| method::expand(command, *doctests));
         quote! {
             #[doc = #doc]
             pub trait #name: rt::Target {
@@ -124,19 +147,27 @@ impl<'a> Unit<'a> {
 
 fn markers_of(command: &Command) -> Vec<String> {
     let apart = command.slots.iter().filter(|slot| slot.apart);
-    let ids = apart.filter_map(|slot| command.choices.get(slot.choice)).flat_map(|choice| &choice.options);
-    ids.filter_map(|id| marker(command, State::Option(*id))).collect()
+    let ids = apart
+        .filter_map(|slot| command.choices.get(slot.choice))
+        .flat_map(|choice| &choice.options);
+    ids.filter_map(|id| marker(command, State::Option(*id)))
+        .collect()
 }
 
 /// The name of an option's marker.
 pub(super) fn marker(command: &Command, state: State) -> Option<String> {
-    let State::Option(id) = state else { return None };
+    let State::Option(id) = state else {
+        return None;
+    };
     Some(names::camel(&command.options.get(id)?.method))
 }
 
 /// `ShopCommands` is in the module `shop`.
 fn module_of(name: &str) -> String {
-    let stem = name.strip_suffix("Commands").filter(|stem| !stem.is_empty()).unwrap_or(name);
+    let stem = name
+        .strip_suffix("Commands")
+        .filter(|stem| !stem.is_empty())
+        .unwrap_or(name);
     let mut module = String::new();
     for char in stem.chars() {
         if char.is_ascii_uppercase() && !module.is_empty() {

@@ -47,7 +47,9 @@ fn records(columns: &[Column]) -> TokenStream {
 /// The conversions that come before anything is written.
 pub(super) fn conversions(body: &Body) -> Vec<TokenStream> {
     let conversion = |param: &Param| {
-        let Kind::Named(named) = &param.kind else { return None };
+        let Kind::Named(named) = &param.kind else {
+            return None;
+        };
         let (name, named) = (ident(&param.name), named_type(named));
         Some(quote!(let #name: #named = #name.into();))
     };
@@ -56,7 +58,10 @@ pub(super) fn conversions(body: &Body) -> Vec<TokenStream> {
 
 /// What a body writes: what stands before every part as it is, the rest into its parts.
 pub(super) fn runs(body: &Body, repeatable: bool) -> Vec<TokenStream> {
-    body.runs.iter().map(|run| run_tokens(run, repeatable)).collect()
+    body.runs
+        .iter()
+        .map(|run| run_tokens(run, repeatable))
+        .collect()
 }
 
 fn run_tokens(run: &Run, repeatable: bool) -> TokenStream {
@@ -73,8 +78,12 @@ fn write(write: &Write) -> TokenStream {
     match write {
         Write::Word(word) => quote!(args.word(#word);),
         Write::Param(param) => param_tokens(param),
-        Write::Counted { words_per_item, what } => {
-            let (words_per_item, what) = (Literal::u32_unsuffixed(*words_per_item), self::write(what));
+        Write::Counted {
+            words_per_item,
+            what,
+        } => {
+            let (words_per_item, what) =
+                (Literal::u32_unsuffixed(*words_per_item), self::write(what));
             quote!(args.counted(#words_per_item, |args| { #what });)
         }
     }
@@ -85,12 +94,28 @@ fn param_tokens(param: &Param) -> TokenStream {
     let method = ident(match &param.kind {
         Kind::Key => "key",
         Kind::Value | Kind::Number(_) | Kind::Enum(_) => "arg",
-        Kind::Args | Kind::Named(_) | Kind::List { keys: false, required: false } => "args",
-        Kind::List { keys: true, required: true } => "keys",
-        Kind::List { keys: true, required: false } => "any_keys",
-        Kind::List { keys: false, required: true } => "list",
+        Kind::Args
+        | Kind::Named(_)
+        | Kind::List {
+            keys: false,
+            required: false,
+        } => "args",
+        Kind::List {
+            keys: true,
+            required: true,
+        } => "keys",
+        Kind::List {
+            keys: true,
+            required: false,
+        } => "any_keys",
+        Kind::List {
+            keys: false,
+            required: true,
+        } => "list",
         Kind::Records { required: true, .. } => "records",
-        Kind::Records { required: false, .. } => "any_records",
+        Kind::Records {
+            required: false, ..
+        } => "any_records",
         Kind::Columns(_) => "columns",
     });
     let block = param.blocks.then(|| quote!(args.block(&#name);));

@@ -14,7 +14,9 @@ pub(super) fn check(model: &Model, problems: &Problems) {
     for command in commands(model) {
         if let Some(other) = methods.insert(&command.method, command) {
             let (method, table, line) = (&command.method, other.table(), other.line);
-            let text = format!("the method `{method}` is that of [{table}] (line {line}) too; expected another name");
+            let text = format!(
+                "the method `{method}` is that of [{table}] (line {line}) too; expected another name"
+            );
             problems.note(command.line, command.table(), text);
         }
     }
@@ -45,20 +47,41 @@ fn check_groups(model: &Model, problems: &Problems) {
     for group in &model.groups {
         let line = group.commands.first().map_or(1, |command| command.line);
         if names::check_method(&group.name).is_err() {
-            problems.note(line, &group.name, format!("`{}` is no name of a module; expected one such as `sorted_set`", group.name));
+            problems.note(
+                line,
+                &group.name,
+                format!(
+                    "`{}` is no name of a module; expected one such as `sorted_set`",
+                    group.name
+                ),
+            );
         }
-        let builders: BTreeMap<String, &Command> =
-            group.commands.iter().filter(|command| command.has_options()).map(|command| (command.builder(), command)).collect();
+        let builders: BTreeMap<String, &Command> = group
+            .commands
+            .iter()
+            .filter(|command| command.has_options())
+            .map(|command| (command.builder(), command))
+            .collect();
         for command in &group.commands {
             for ty in used_types(command) {
                 if let Some(builder) = builders.get(&ty) {
-                    let text = format!("the type `{ty}` is hidden by the builder of [{}]; set `method` there", builder.table());
+                    let text = format!(
+                        "the type `{ty}` is hidden by the builder of [{}]; set `method` there",
+                        builder.table()
+                    );
                     problems.note(command.line, command.table(), text);
                 }
             }
         }
-        for (name, command) in builders.iter().filter(|(name, _)| RESERVED_TYPES.contains(&name.as_str())) {
-            problems.note(command.line, command.table(), format!("the builder would be named `{name}`; set `method`"));
+        for (name, command) in builders
+            .iter()
+            .filter(|(name, _)| RESERVED_TYPES.contains(&name.as_str()))
+        {
+            problems.note(
+                command.line,
+                command.table(),
+                format!("the builder would be named `{name}`; set `method`"),
+            );
         }
     }
 }
@@ -69,7 +92,11 @@ fn used_types(command: &Command) -> Vec<String> {
         super::Kind::Named(name) | super::Kind::Enum(name) => Some(name.clone()),
         _ => None,
     });
-    let replies = command.replies.all().flat_map(|reply| reply.identifiers()).map(|ident| ident.to_string());
+    let replies = command
+        .replies
+        .all()
+        .flat_map(|reply| reply.identifiers())
+        .map(|ident| ident.to_string());
     let mut types: Vec<String> = named.chain(replies).collect();
     types.sort();
     types.dedup();

@@ -12,7 +12,9 @@ pub(crate) struct Condition {
 
 impl Condition {
     pub(crate) fn holds(&self, chosen: impl Fn(OptionId) -> bool) -> bool {
-        self.terms.iter().any(|term| term.iter().all(|option| chosen(*option)))
+        self.terms
+            .iter()
+            .any(|term| term.iter().all(|option| chosen(*option)))
     }
 
     pub(crate) fn options(&self) -> impl Iterator<Item = OptionId> {
@@ -23,9 +25,30 @@ impl Condition {
 impl Context<'_> {
     /// Reads a condition; `key` is where it stands, for messages.
     pub(crate) fn condition(&self, text: &Text, key: &str, options: &[Opt]) -> Option<Condition> {
-        let atom = |atom: &str| self.option_named(&Text { text: atom.trim().to_owned(), line: text.line }, key, options);
-        let term = |term: &str| term.split('&').map(atom).collect::<Vec<_>>().into_iter().collect::<Option<Vec<_>>>();
-        let terms = text.text.split('|').map(term).collect::<Vec<_>>().into_iter().collect::<Option<Vec<_>>>()?;
+        let atom = |atom: &str| {
+            self.option_named(
+                &Text {
+                    text: atom.trim().to_owned(),
+                    line: text.line,
+                },
+                key,
+                options,
+            )
+        };
+        let term = |term: &str| {
+            term.split('&')
+                .map(atom)
+                .collect::<Vec<_>>()
+                .into_iter()
+                .collect::<Option<Vec<_>>>()
+        };
+        let terms = text
+            .text
+            .split('|')
+            .map(term)
+            .collect::<Vec<_>>()
+            .into_iter()
+            .collect::<Option<Vec<_>>>()?;
         Some(Condition { terms })
     }
 
@@ -36,7 +59,13 @@ impl Context<'_> {
         if found.is_none() {
             let labels = options.iter().map(|option| option.label.as_str());
             let hint = suggestion(&name.text, labels);
-            self.note(name.line, format!("`{key}` names `{}`, which is no option of the syntax; {hint}", name.text));
+            self.note(
+                name.line,
+                format!(
+                    "`{key}` names `{}`, which is no option of the syntax; {hint}",
+                    name.text
+                ),
+            );
         }
         found
     }
@@ -46,8 +75,14 @@ impl Context<'_> {
 pub(crate) fn find(name: &str, options: &[Opt]) -> Option<OptionId> {
     let position = |matches: &dyn Fn(&Opt) -> bool| options.iter().position(matches);
     position(&|option| option.label == name)
-        .or_else(|| position(&|option| qualified(option, options).is_some_and(|label| label == name)))
-        .or_else(|| position(&|option| is_bare(&option.label) && option.label.split(' ').next() == Some(name)))
+        .or_else(|| {
+            position(&|option| qualified(option, options).is_some_and(|label| label == name))
+        })
+        .or_else(|| {
+            position(&|option| {
+                is_bare(&option.label) && option.label.split(' ').next() == Some(name)
+            })
+        })
 }
 
 fn qualified(option: &Opt, options: &[Opt]) -> Option<String> {

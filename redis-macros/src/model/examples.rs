@@ -32,15 +32,25 @@ impl Context<'_> {
             return self.read_example(param, spec);
         }
         let first = ty.variants.first();
-        let (name, word) = first.map(|first| (first.name.as_str(), first.word.clone())).unwrap_or_default();
-        Example { rust: format!("{}::{name}", ty.name), wire: vec![word] }
+        let (name, word) = first
+            .map(|first| (first.name.as_str(), first.word.clone()))
+            .unwrap_or_default();
+        Example {
+            rust: format!("{}::{name}", ty.name),
+            wire: vec![word],
+        }
     }
 
     /// The examples of the items of a list, each with one example for each placeholder of the item.
     pub(crate) fn items(&self, item: &[Node]) -> Vec<Vec<Example>> {
         let columns: Vec<Vec<Example>> = item.iter().map(|node| self.column(node)).collect();
         let len = columns.iter().map(Vec::len).min().unwrap_or_default();
-        let row = |index| columns.iter().filter_map(|column: &Vec<Example>| column.get(index).cloned()).collect();
+        let row = |index| {
+            columns
+                .iter()
+                .filter_map(|column: &Vec<Example>| column.get(index).cloned())
+                .collect()
+        };
         (0..len).map(row).collect()
     }
 
@@ -48,18 +58,32 @@ impl Context<'_> {
     fn column(&self, node: &Node) -> Vec<Example> {
         match node {
             Node::Placeholder(placeholder) => {
-                let Some(ty) = self.type_of(placeholder) else { return Vec::new() };
+                let Some(ty) = self.type_of(placeholder) else {
+                    return Vec::new();
+                };
                 let example = self.example(placeholder, &ty);
                 if let Some(items) = array_items(&example.rust) {
                     return items;
                 }
-                let own = self.command.args.iter().any(|(name, _)| name.text == placeholder.name);
-                if own { vec![example] } else { (0..ITEMS).map(|index| varied(&example, index)).collect() }
+                let own = self
+                    .command
+                    .args
+                    .iter()
+                    .any(|(name, _)| name.text == placeholder.name);
+                if own {
+                    vec![example]
+                } else {
+                    (0..ITEMS).map(|index| varied(&example, index)).collect()
+                }
             }
             Node::Choice(choice) => {
                 let words = choice.bare_words().unwrap_or_default();
-                let ty = self.enums.iter().find(|ty| ty.has_words(words.iter().copied()));
-                ty.map(|ty| vec![self.enum_example(&names::snake(&ty.name), ty)]).unwrap_or_default()
+                let ty = self
+                    .enums
+                    .iter()
+                    .find(|ty| ty.has_words(words.iter().copied()));
+                ty.map(|ty| vec![self.enum_example(&names::snake(&ty.name), ty)])
+                    .unwrap_or_default()
             }
             Node::Word(_) | Node::Optional(_) | Node::List(_) => Vec::new(),
         }
@@ -67,15 +91,26 @@ impl Context<'_> {
 
     /// What the file says: of the placeholder in this command, of the placeholder, of its type.
     fn example_spec(&self, placeholder: &str, ty: &str) -> Option<&ExampleSpec> {
-        let own = self.command.args.iter().find(|(name, _)| name.text == placeholder).map(|(_, example)| example);
-        own.or_else(|| self.spec.examples.get(placeholder)).or_else(|| self.spec.examples.get(ty))
+        let own = self
+            .command
+            .args
+            .iter()
+            .find(|(name, _)| name.text == placeholder)
+            .map(|(_, example)| example);
+        own.or_else(|| self.spec.examples.get(placeholder))
+            .or_else(|| self.spec.examples.get(ty))
     }
 
     fn read_example(&self, placeholder: &str, spec: &ExampleSpec) -> Example {
         let rust = spec.rust.text.clone();
         let parsed = syn::parse_str::<Expr>(&rust);
         if parsed.is_err() {
-            self.note(spec.rust.line, format!("the example `{rust}` of `{placeholder}` is no Rust; expected an expression"));
+            self.note(
+                spec.rust.line,
+                format!(
+                    "the example `{rust}` of `{placeholder}` is no Rust; expected an expression"
+                ),
+            );
         }
         let wire = spec.wire.clone().or_else(|| literal_words(&parsed.ok()?));
         if wire.is_none() {
@@ -84,22 +119,32 @@ impl Context<'_> {
                 format!("the example `{rust}` of `{placeholder}` is no literal; expected `{{ rust = ..., wire = [...] }}`"),
             );
         }
-        Example { rust, wire: wire.unwrap_or_default() }
+        Example {
+            rust,
+            wire: wire.unwrap_or_default(),
+        }
     }
 
     fn default_example(&self, placeholder: &Placeholder, ty: &PlaceholderType) -> Example {
         let name = &placeholder.name;
         let (rust, word) = match ty {
-            PlaceholderType::Number(number) if number.starts_with('f') => ("1.5".to_owned(), "1.5".to_owned()),
+            PlaceholderType::Number(number) if number.starts_with('f') => {
+                ("1.5".to_owned(), "1.5".to_owned())
+            }
             PlaceholderType::Number(_) => ("1".to_owned(), "1".to_owned()),
             PlaceholderType::Args => (format!("[\"{name}\"]"), name.clone()),
             PlaceholderType::Named(ty) => {
-                self.note_syntax(format!("`{name}` has no example; expected one of `{name}` or `{ty}` in [examples]"));
+                self.note_syntax(format!(
+                    "`{name}` has no example; expected one of `{name}` or `{ty}` in [examples]"
+                ));
                 (name.clone(), name.clone())
             }
             _ => (format!("\"{name}\""), name.clone()),
         };
-        Example { rust, wire: vec![word] }
+        Example {
+            rust,
+            wire: vec![word],
+        }
     }
 }
 
@@ -107,12 +152,30 @@ impl Context<'_> {
 fn literal_words(expr: &Expr) -> Option<Vec<String>> {
     match expr {
         Expr::Lit(ExprLit { lit, .. }) => literal_text(lit).map(|text| vec![text]),
-        Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr, .. }) => {
+        Expr::Unary(ExprUnary {
+            op: UnOp::Neg(_),
+            expr,
+            ..
+        }) => {
             let words = literal_words(expr)?;
             Some(words.into_iter().map(|word| format!("-{word}")).collect())
         }
-        Expr::Array(array) => Some(array.elems.iter().map(literal_words).collect::<Option<Vec<_>>>()?.concat()),
-        Expr::Tuple(tuple) => Some(tuple.elems.iter().map(literal_words).collect::<Option<Vec<_>>>()?.concat()),
+        Expr::Array(array) => Some(
+            array
+                .elems
+                .iter()
+                .map(literal_words)
+                .collect::<Option<Vec<_>>>()?
+                .concat(),
+        ),
+        Expr::Tuple(tuple) => Some(
+            tuple
+                .elems
+                .iter()
+                .map(literal_words)
+                .collect::<Option<Vec<_>>>()?
+                .concat(),
+        ),
         _ => None,
     }
 }
@@ -129,9 +192,14 @@ fn literal_text(lit: &Lit) -> Option<String> {
 
 /// The items of an example that is an array: then it stands for the whole list.
 fn array_items(rust: &str) -> Option<Vec<Example>> {
-    let Ok(Expr::Array(array)) = syn::parse_str::<Expr>(rust) else { return None };
+    let Ok(Expr::Array(array)) = syn::parse_str::<Expr>(rust) else {
+        return None;
+    };
     let item = |expr: &Expr| {
-        Some(Example { rust: quote::ToTokens::to_token_stream(expr).to_string(), wire: literal_words(expr)? })
+        Some(Example {
+            rust: quote::ToTokens::to_token_stream(expr).to_string(),
+            wire: literal_words(expr)?,
+        })
     };
     array.elems.iter().map(item).collect()
 }
@@ -143,14 +211,26 @@ fn varied(example: &Example, index: usize) -> Example {
         return same();
     }
     match syn::parse_str::<Lit>(&example.rust) {
-        Ok(Lit::Str(text)) if text.value().ends_with(|last: char| last.is_ascii_alphabetic()) => {
+        Ok(Lit::Str(text))
+            if text
+                .value()
+                .ends_with(|last: char| last.is_ascii_alphabetic()) =>
+        {
             let text = format!("{}{}", text.value(), index + 1);
-            Example { rust: format!("{text:?}"), wire: vec![text] }
+            Example {
+                rust: format!("{text:?}"),
+                wire: vec![text],
+            }
         }
         Ok(Lit::Int(int)) => {
-            let Ok(value) = int.base10_parse::<u32>() else { return same() };
+            let Ok(value) = int.base10_parse::<u32>() else {
+                return same();
+            };
             let text = (value as usize + index).to_string();
-            Example { rust: format!("{text}{}", int.suffix()), wire: vec![text] }
+            Example {
+                rust: format!("{text}{}", int.suffix()),
+                wire: vec![text],
+            }
         }
         _ => same(),
     }

@@ -31,7 +31,15 @@ pub(crate) struct Versions {
     pub(crate) valkey: Option<String>,
 }
 
-const FLAGS: [&str; 7] = ["readonly", "write", "fast", "admin", "dangerous", "noscript", "no_auth"];
+const FLAGS: [&str; 7] = [
+    "readonly",
+    "write",
+    "fast",
+    "admin",
+    "dangerous",
+    "noscript",
+    "no_auth",
+];
 
 /// The words of `state` and the variants of `StateChange`.
 const STATES: [(&str, &str); 8] = [
@@ -45,8 +53,12 @@ const STATES: [(&str, &str); 8] = [
     ("mode", "Mode"),
 ];
 
-const REQUEST_POLICIES: [(&str, &str); 4] =
-    [("all_nodes", "AllNodes"), ("all_shards", "AllShards"), ("multi_shard", "MultiShard"), ("special", "Special")];
+const REQUEST_POLICIES: [(&str, &str); 4] = [
+    ("all_nodes", "AllNodes"),
+    ("all_shards", "AllShards"),
+    ("multi_shard", "MultiShard"),
+    ("special", "Special"),
+];
 
 const RESPONSE_POLICIES: [(&str, &str); 8] = [
     ("one_succeeded", "OneSucceeded"),
@@ -63,15 +75,25 @@ impl Versions {
     /// The versions that have both.
     pub(crate) fn and(&self, other: &Self) -> Self {
         let later = |a: &Option<String>, b: &Option<String>| match (a, b) {
-            (Some(a), Some(b)) => Some(if numbers(a) >= numbers(b) { a.clone() } else { b.clone() }),
+            (Some(a), Some(b)) => Some(if numbers(a) >= numbers(b) {
+                a.clone()
+            } else {
+                b.clone()
+            }),
             _ => None,
         };
-        Self { redis: later(&self.redis, &other.redis), valkey: later(&self.valkey, &other.valkey) }
+        Self {
+            redis: later(&self.redis, &other.redis),
+            valkey: later(&self.valkey, &other.valkey),
+        }
     }
 }
 
 fn numbers(version: &str) -> Vec<u32> {
-    version.split('.').filter_map(|part| part.parse().ok()).collect()
+    version
+        .split('.')
+        .filter_map(|part| part.parse().ok())
+        .collect()
 }
 
 impl Context<'_> {
@@ -79,23 +101,43 @@ impl Context<'_> {
         let spec = self.command;
         let flags = self.flags();
         let readonly = flags.iter().any(|flag| flag == "readonly");
-        let request = self.word_of("request_policy", spec.request_policy.as_ref(), &REQUEST_POLICIES);
-        let response = self.word_of("response_policy", spec.response_policy.as_ref(), &RESPONSE_POLICIES);
-        let params = || body.params().chain(options.iter().flat_map(|option| option.body.params()));
-        let is_masked = |placeholder: &String| spec.mask.iter().any(|masked| masked.text == *placeholder);
+        let request = self.word_of(
+            "request_policy",
+            spec.request_policy.as_ref(),
+            &REQUEST_POLICIES,
+        );
+        let response = self.word_of(
+            "response_policy",
+            spec.response_policy.as_ref(),
+            &RESPONSE_POLICIES,
+        );
+        let params = || {
+            body.params()
+                .chain(options.iter().flat_map(|option| option.body.params()))
+        };
+        let is_masked =
+            |placeholder: &String| spec.mask.iter().any(|masked| masked.text == *placeholder);
         Facts {
             readonly,
             idempotent: spec.idempotent,
             flags,
             blocking: body.blocks(),
             state: self.word_of("state", spec.state.as_ref(), &STATES),
-            cacheable: readonly && spec.cacheable.unwrap_or(true) && params().any(|param| param.kind.has_keys()),
+            cacheable: readonly
+                && spec.cacheable.unwrap_or(true)
+                && params().any(|param| param.kind.has_keys()),
             policies: (request.is_some() || response.is_some())
                 .then(|| (request.unwrap_or("Default"), response.unwrap_or("Default"))),
-            masked: params().filter(|param| param.placeholders.iter().any(is_masked)).map(|param| param.name.clone()).collect(),
+            masked: params()
+                .filter(|param| param.placeholders.iter().any(is_masked))
+                .map(|param| param.name.clone())
+                .collect(),
             since: spec.since.as_ref().map(|since| self.versions(since)),
             deprecated: spec.deprecated.as_ref().map(|instead| instead.text.clone()),
-            complexity: spec.complexity.as_ref().map(|complexity| complexity.text.clone()),
+            complexity: spec
+                .complexity
+                .as_ref()
+                .map(|complexity| complexity.text.clone()),
         }
     }
 
@@ -103,29 +145,54 @@ impl Context<'_> {
         for version in since.redis.iter().chain(&since.valkey) {
             let parts: Vec<&str> = version.text.split('.').collect();
             if parts.len() != 3 || parts.iter().any(|part| part.parse::<u32>().is_err()) {
-                self.note(version.line, format!("`{}` is no version; expected one such as `6.2.0`", version.text));
+                self.note(
+                    version.line,
+                    format!(
+                        "`{}` is no version; expected one such as `6.2.0`",
+                        version.text
+                    ),
+                );
             }
         }
         let text = |version: &Option<Text>| version.as_ref().map(|version| version.text.clone());
-        Versions { redis: text(&since.redis), valkey: text(&since.valkey) }
+        Versions {
+            redis: text(&since.redis),
+            valkey: text(&since.valkey),
+        }
     }
 
     fn flags(&self) -> Vec<String> {
-        let Some(flags) = &self.command.flags else { return Vec::new() };
+        let Some(flags) = &self.command.flags else {
+            return Vec::new();
+        };
         let words: Vec<String> = flags.text.split_whitespace().map(str::to_owned).collect();
         for word in &words {
             if !FLAGS.contains(&word.as_str()) {
-                self.note(flags.line, format!("unknown flag `{word}`; {}", suggestion(word, FLAGS)));
+                self.note(
+                    flags.line,
+                    format!("unknown flag `{word}`; {}", suggestion(word, FLAGS)),
+                );
             }
         }
-        if ["readonly", "write"].iter().all(|flag| words.iter().any(|word| word == flag)) {
-            self.note(flags.line, "both `readonly` and `write`; expected one of them");
+        if ["readonly", "write"]
+            .iter()
+            .all(|flag| words.iter().any(|word| word == flag))
+        {
+            self.note(
+                flags.line,
+                "both `readonly` and `write`; expected one of them",
+            );
         }
         words
     }
 
     /// The variant for a word of the spec.
-    fn word_of(&self, key: &str, word: Option<&Text>, known: &[(&str, &'static str)]) -> Option<&'static str> {
+    fn word_of(
+        &self,
+        key: &str,
+        word: Option<&Text>,
+        known: &[(&str, &'static str)],
+    ) -> Option<&'static str> {
         let word = word?;
         let found = known.iter().find(|(name, _)| *name == word.text);
         if found.is_none() {

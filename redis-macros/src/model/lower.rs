@@ -18,16 +18,33 @@ pub(super) struct Lowered {
 }
 
 pub(super) fn lower(context: &Context<'_>, syntax: &Syntax) -> Lowered {
-    let mut lowerer = Lowerer { context, order: 0, choices: Vec::new(), options: Vec::new() };
+    let mut lowerer = Lowerer {
+        context,
+        order: 0,
+        choices: Vec::new(),
+        options: Vec::new(),
+    };
     let mut body = lowerer.body(&syntax.nodes, None);
-    let Lowerer { choices, mut options, order, .. } = lowerer;
+    let Lowerer {
+        choices,
+        mut options,
+        order,
+        ..
+    } = lowerer;
     if order > usize::from(u8::MAX) {
-        context.note_syntax(format!("{order} options and pieces; expected no more than {}", u8::MAX));
+        context.note_syntax(format!(
+            "{order} options and pieces; expected no more than {}",
+            u8::MAX
+        ));
     }
     options::name(context, &mut options);
     options::describe(context, &mut options);
     options::mark_blocking(context, &mut body, &mut options);
-    Lowered { body, choices, options }
+    Lowered {
+        body,
+        choices,
+        options,
+    }
 }
 
 struct Lowerer<'a> {
@@ -44,7 +61,10 @@ impl Lowerer<'_> {
         let mut runs = Vec::new();
         let mut open = owner.is_none();
         if open {
-            runs.push(Run { order: 0, writes: Vec::new() });
+            runs.push(Run {
+                order: 0,
+                writes: Vec::new(),
+            });
         }
         let mut rest = nodes;
         while let Some((node, after)) = rest.split_first() {
@@ -58,7 +78,10 @@ impl Lowerer<'_> {
             rest = rest.get(used..).unwrap_or_default();
             if !open {
                 self.order += 1;
-                runs.push(Run { order: u8::try_from(self.order).unwrap_or(u8::MAX), writes: Vec::new() });
+                runs.push(Run {
+                    order: u8::try_from(self.order).unwrap_or(u8::MAX),
+                    writes: Vec::new(),
+                });
                 open = true;
             }
             if let Some(run) = runs.last_mut() {
@@ -72,7 +95,10 @@ impl Lowerer<'_> {
 
     fn choice(&mut self, alternatives: &[Vec<Node>], required: bool, parent: Option<OptionId>) {
         let choice = self.choices.len();
-        self.choices.push(Choice { required, options: Vec::new() });
+        self.choices.push(Choice {
+            required,
+            options: Vec::new(),
+        });
         let (first, mut last) = (self.order, self.order);
         for nodes in alternatives {
             self.order = first;
@@ -81,13 +107,17 @@ impl Lowerer<'_> {
         }
         self.order = last;
         if required && parent.is_some() {
-            self.context.note_syntax("a required choice within an option; expected the alternatives written out");
+            self.context.note_syntax(
+                "a required choice within an option; expected the alternatives written out",
+            );
         }
     }
 
     fn option(&mut self, nodes: &[Node], choice: usize, parent: Option<OptionId>) {
         let (nodes, repeatable) = match nodes {
-            [Node::List(List { item })] if matches!(item.first(), Some(Node::Word(_))) => (item.as_slice(), true),
+            [Node::List(List { item })] if matches!(item.first(), Some(Node::Word(_))) => {
+                (item.as_slice(), true)
+            }
             _ => (nodes, false),
         };
         let id = self.options.len();
@@ -119,7 +149,9 @@ impl Lowerer<'_> {
         match node {
             Node::Word(word) => (Some(Write::Word(word.text.clone())), 1),
             Node::Placeholder(placeholder) => match self.context.type_of(placeholder) {
-                Some(PlaceholderType::Count) => (self.counted(placeholder, false, after.first()), 2),
+                Some(PlaceholderType::Count) => {
+                    (self.counted(placeholder, false, after.first()), 2)
+                }
                 Some(PlaceholderType::Words) => (self.counted(placeholder, true, after.first()), 2),
                 Some(ty) => (self.single(placeholder, &ty).map(Write::Param), 1),
                 None => (None, 1),
@@ -136,28 +168,45 @@ impl Lowerer<'_> {
 
     fn single(&self, placeholder: &Placeholder, ty: &PlaceholderType) -> Option<Param> {
         let example = self.context.example(placeholder, ty);
-        Some(param(names::param(&placeholder.name), [placeholder], ty.kind()?, example))
+        Some(param(
+            names::param(&placeholder.name),
+            [placeholder],
+            ty.kind()?,
+            example,
+        ))
     }
 
     fn enumeration(&self, choice: &syntax::Choice) -> Option<Param> {
         let words = choice.bare_words().unwrap_or_default();
         let ty = self.context.enum_of(choice, &words)?;
-        let placeholder = choice.name.clone().unwrap_or_else(|| names::snake(&ty.name));
+        let placeholder = choice
+            .name
+            .clone()
+            .unwrap_or_else(|| names::snake(&ty.name));
         let example = self.context.enum_example(&placeholder, ty);
         let kind = Kind::Enum(ty.name.clone());
-        Some(Param { name: names::param(&placeholder), placeholders: vec![placeholder], kind, blocks: false, example })
+        Some(Param {
+            name: names::param(&placeholder),
+            placeholders: vec![placeholder],
+            kind,
+            blocks: false,
+            example,
+        })
     }
 
     /// What a count counts.
     fn counted(&self, count: &Placeholder, words: bool, next: Option<&Node>) -> Option<Write> {
         let (what, len) = match next {
             Some(Node::List(list)) => (self.list(list, true)?, list.item.len()),
-            Some(Node::Optional(optional)) if let Some(list) = only_list(&optional.alternatives) => {
+            Some(Node::Optional(optional))
+                if let Some(list) = only_list(&optional.alternatives) =>
+            {
                 (self.list(list, false)?, list.item.len())
             }
-            Some(Node::Placeholder(placeholder)) if words => {
-                (self.single(placeholder, &self.context.type_of(placeholder)?)?, 1)
-            }
+            Some(Node::Placeholder(placeholder)) if words => (
+                self.single(placeholder, &self.context.type_of(placeholder)?)?,
+                1,
+            ),
             other => {
                 let name = &count.name;
                 let found = other.map_or_else(|| "nothing".to_owned(), |node| format!("`{node}`"));
@@ -167,8 +216,15 @@ impl Lowerer<'_> {
                 return None;
             }
         };
-        let words_per_item = if words { 1 } else { u32::try_from(len).unwrap_or(u32::MAX) };
-        Some(Write::Counted { words_per_item, what: Box::new(Write::Param(what)) })
+        let words_per_item = if words {
+            1
+        } else {
+            u32::try_from(len).unwrap_or(u32::MAX)
+        };
+        Some(Write::Counted {
+            words_per_item,
+            what: Box::new(Write::Param(what)),
+        })
     }
 
     fn list(&self, list: &List, required: bool) -> Option<Param> {
@@ -177,32 +233,63 @@ impl Lowerer<'_> {
             [Node::Placeholder(placeholder)] => {
                 let keys = self.item_type(placeholder)? == PlaceholderType::Key;
                 let kind = Kind::List { keys, required };
-                Some(param(names::plural(&placeholder.name), [placeholder], kind, list_example(&items)))
+                Some(param(
+                    names::plural(&placeholder.name),
+                    [placeholder],
+                    kind,
+                    list_example(&items),
+                ))
             }
             [Node::Choice(choice)] if choice.bare_words().is_some() => {
                 let single = self.enumeration(choice)?;
-                let kind = Kind::List { keys: false, required };
-                Some(Param { kind, name: names::plural(&single.name), example: list_example(&items), ..single })
+                let kind = Kind::List {
+                    keys: false,
+                    required,
+                };
+                Some(Param {
+                    kind,
+                    name: names::plural(&single.name),
+                    example: list_example(&items),
+                    ..single
+                })
             }
             nodes => {
                 let placeholders = self.placeholders(list, nodes)?;
-                let columns = placeholders.iter().map(|placeholder| Some(self.item_type(placeholder)?.column()));
-                let kind = Kind::Records { columns: columns.collect::<Option<_>>()?, required };
-                let name = if placeholders.len() == 2 { "pairs" } else { "records" };
+                let columns = placeholders
+                    .iter()
+                    .map(|placeholder| Some(self.item_type(placeholder)?.column()));
+                let kind = Kind::Records {
+                    columns: columns.collect::<Option<_>>()?,
+                    required,
+                };
+                let name = if placeholders.len() == 2 {
+                    "pairs"
+                } else {
+                    "records"
+                };
                 Some(param(name, placeholders, kind, list_example(&items)))
             }
         }
     }
 
     fn columns(&self, first: &List, second: &List) -> Option<Param> {
-        let ([Node::Placeholder(left)], [Node::Placeholder(right)]) = (first.item.as_slice(), second.item.as_slice())
+        let ([Node::Placeholder(left)], [Node::Placeholder(right)]) =
+            (first.item.as_slice(), second.item.as_slice())
         else {
             let (first, second) = (Node::List(first.clone()), Node::List(second.clone()));
-            self.context.note_syntax(format!("`{first} {second}`: two lists side by side; expected one placeholder in each"));
+            self.context.note_syntax(format!(
+                "`{first} {second}`: two lists side by side; expected one placeholder in each"
+            ));
             return None;
         };
-        let kind = Kind::Columns([self.item_type(left)?.column(), self.item_type(right)?.column()]);
-        let items = self.context.items(&[Node::Placeholder(left.clone()), Node::Placeholder(right.clone())]);
+        let kind = Kind::Columns([
+            self.item_type(left)?.column(),
+            self.item_type(right)?.column(),
+        ]);
+        let items = self.context.items(&[
+            Node::Placeholder(left.clone()),
+            Node::Placeholder(right.clone()),
+        ]);
         Some(param("pairs", [left, right], kind, list_example(&items)))
     }
 
@@ -213,7 +300,10 @@ impl Lowerer<'_> {
             _ => None,
         };
         let placeholders: Option<Vec<_>> = nodes.iter().map(placeholder).collect();
-        if placeholders.as_ref().is_some_and(|placeholders| placeholders.len() <= 3) {
+        if placeholders
+            .as_ref()
+            .is_some_and(|placeholders| placeholders.len() <= 3)
+        {
             return placeholders;
         }
         let text = Node::List(list.clone());
@@ -226,9 +316,14 @@ impl Lowerer<'_> {
 
     fn item_type(&self, placeholder: &Placeholder) -> Option<PlaceholderType> {
         let ty = self.context.type_of(placeholder)?;
-        if matches!(ty, PlaceholderType::Count | PlaceholderType::Words | PlaceholderType::Args) {
+        if matches!(
+            ty,
+            PlaceholderType::Count | PlaceholderType::Words | PlaceholderType::Args
+        ) {
             let (name, ty) = (&placeholder.name, ty.name());
-            self.context.note_syntax(format!("`{name}` in a list has the type `{ty}`; expected the type of a single argument"));
+            self.context.note_syntax(format!(
+                "`{name}` in a list has the type `{ty}`; expected the type of a single argument"
+            ));
             return None;
         }
         Some(ty)
@@ -237,7 +332,11 @@ impl Lowerer<'_> {
     fn check_distinct(&self, body: &Body) {
         let names: Vec<&Param> = body.params().collect();
         for (index, param) in names.iter().enumerate() {
-            if names.iter().take(index).any(|other| other.name == param.name) {
+            if names
+                .iter()
+                .take(index)
+                .any(|other| other.name == param.name)
+            {
                 self.context.note_syntax(format!(
                     "two parameters of the name `{}`; expected different placeholders, or a name as in `end:<A | B>`",
                     param.name
@@ -253,19 +352,42 @@ fn param<'a>(
     kind: Kind,
     example: Example,
 ) -> Param {
-    let placeholders = placeholders.into_iter().map(|placeholder| placeholder.name.clone()).collect();
-    Param { name: name.into(), placeholders, kind, blocks: false, example }
+    let placeholders = placeholders
+        .into_iter()
+        .map(|placeholder| placeholder.name.clone())
+        .collect();
+    Param {
+        name: name.into(),
+        placeholders,
+        kind,
+        blocks: false,
+        example,
+    }
 }
 
 /// `["a", "b"]` or `[("a", 1), ("b", 2)]`.
 fn list_example(items: &[Vec<Example>]) -> Example {
     let item = |examples: &Vec<Example>| {
-        let parts: Vec<&str> = examples.iter().map(|example| example.rust.as_str()).collect();
-        if let [single] = parts.as_slice() { (*single).to_owned() } else { format!("({})", parts.join(", ")) }
+        let parts: Vec<&str> = examples
+            .iter()
+            .map(|example| example.rust.as_str())
+            .collect();
+        if let [single] = parts.as_slice() {
+            (*single).to_owned()
+        } else {
+            format!("({})", parts.join(", "))
+        }
     };
     let rust = items.iter().map(item).collect::<Vec<_>>().join(", ");
-    let wire = items.iter().flatten().flat_map(|example| example.wire.iter().cloned()).collect();
-    Example { rust: format!("[{rust}]"), wire }
+    let wire = items
+        .iter()
+        .flatten()
+        .flat_map(|example| example.wire.iter().cloned())
+        .collect();
+    Example {
+        rust: format!("[{rust}]"),
+        wire,
+    }
 }
 
 /// The alternatives of a node that the caller chooses from with methods, and whether one must be chosen.
@@ -290,7 +412,11 @@ pub(crate) fn only_list(alternatives: &[Vec<Node>]) -> Option<&List> {
 
 /// The words that an option starts with, or the placeholders of a bare one.
 fn label(nodes: &[Node]) -> String {
-    let own = || nodes.iter().filter(|node| !matches!(node, Node::Optional(_)));
+    let own = || {
+        nodes
+            .iter()
+            .filter(|node| !matches!(node, Node::Optional(_)))
+    };
     let words: Vec<&str> = own()
         .map_while(|node| match node {
             Node::Word(word) => Some(word.text.as_str()),
@@ -317,6 +443,8 @@ fn node_name(node: &Node) -> Option<&str> {
 
 /// The syntax of an option without the options within it.
 fn own_syntax(nodes: &[Node]) -> String {
-    let own = nodes.iter().filter(|node| !matches!(node, Node::Optional(_)));
+    let own = nodes
+        .iter()
+        .filter(|node| !matches!(node, Node::Optional(_)));
     own.map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }

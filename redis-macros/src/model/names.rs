@@ -34,42 +34,64 @@ pub(crate) fn check_method(name: &str) -> Result<(), String> {
 
 /// Whether an identifier cannot be used as a name.
 pub(crate) fn is_keyword(name: &str) -> bool {
-    let is_word = name.starts_with(|first: char| first.is_alphabetic()) && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+    let is_word = name.starts_with(|first: char| first.is_alphabetic())
+        && name.chars().all(|c| c.is_alphanumeric() || c == '_');
     is_word && (name == "gen" || syn::parse_str::<Ident>(name).is_err())
 }
 
 /// Lower case with `_` for whatever is no letter or digit.
 pub(crate) fn snake(name: &str) -> String {
-    name.chars().map(|char| if char.is_ascii_alphanumeric() { char.to_ascii_lowercase() } else { '_' }).collect()
+    name.chars()
+        .map(|char| {
+            if char.is_ascii_alphanumeric() {
+                char.to_ascii_lowercase()
+            } else {
+                '_'
+            }
+        })
+        .collect()
 }
 
 /// The name of a parameter, which no caller writes: a keyword gets a `_` after it.
 pub(crate) fn param(placeholder: &str) -> String {
     let name = snake(placeholder);
-    if is_keyword(&name) || name == "args" { format!("{name}_") } else { name }
+    if is_keyword(&name) || name == "args" {
+        format!("{name}_")
+    } else {
+        name
+    }
 }
 
 /// The plural of a placeholder, for parameters that take a list.
 pub(crate) fn plural(placeholder: &str) -> String {
     let name = snake(placeholder);
-    let before_y = name.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'i', 'o', 'u']));
+    let before_y = name
+        .strip_suffix('y')
+        .filter(|stem| !stem.ends_with(['a', 'e', 'i', 'o', 'u']));
     match before_y {
         Some(stem) => format!("{stem}ies"),
         None if name.ends_with('s') => param(&name),
-        None if name.ends_with('x') || name.ends_with("ch") || name.ends_with("sh") => format!("{name}es"),
+        None if name.ends_with('x') || name.ends_with("ch") || name.ends_with("sh") => {
+            format!("{name}es")
+        }
         None => param(&format!("{name}s")),
     }
 }
 
 /// `zadd_incr`, `LARGE-REQUEST` or `STD.P` as the name of a type or variant: `ZaddIncr`, `LargeRequest`, `StdP`.
 pub(crate) fn camel(name: &str) -> String {
-    name.split(|char: char| !char.is_ascii_alphanumeric()).map(capitalized).collect()
+    name.split(|char: char| !char.is_ascii_alphanumeric())
+        .map(capitalized)
+        .collect()
 }
 
 fn capitalized(part: &str) -> String {
     let mut chars = part.chars();
     let first = chars.next().map(|first| first.to_ascii_uppercase());
-    first.into_iter().chain(chars.map(|char| char.to_ascii_lowercase())).collect()
+    first
+        .into_iter()
+        .chain(chars.map(|char| char.to_ascii_lowercase()))
+        .collect()
 }
 
 #[cfg(test)]
@@ -88,17 +110,45 @@ mod tests {
 
     #[test]
     fn lists_are_plural() {
-        let words = ["key", "id", "member", "category", "index", "address", "branch", "arg", "keys"].map(plural);
-        assert_eq!(words, ["keys", "ids", "members", "categories", "indexes", "address", "branches", "args_", "keys"]);
+        let words = [
+            "key", "id", "member", "category", "index", "address", "branch", "arg", "keys",
+        ]
+        .map(plural);
+        assert_eq!(
+            words,
+            [
+                "keys",
+                "ids",
+                "members",
+                "categories",
+                "indexes",
+                "address",
+                "branches",
+                "args_",
+                "keys"
+            ]
+        );
     }
 
     #[test]
     fn methods_are_neither_keywords_nor_reserved() {
         assert_eq!(check_method("matching"), Ok(()));
-        assert_eq!(check_method("match"), Err("is a keyword of Rust".to_owned()));
+        assert_eq!(
+            check_method("match"),
+            Err("is a keyword of Rust".to_owned())
+        );
         assert_eq!(check_method("gen"), Err("is a keyword of Rust".to_owned()));
-        assert_eq!(check_method("send"), Err("is a method that every request has".to_owned()));
-        assert_eq!(check_method("no-evict"), Err("is no name of a method (lower case, digits and `_`)".to_owned()));
-        assert_eq!(check_method("2d"), Err("is no name of a method (lower case, digits and `_`)".to_owned()));
+        assert_eq!(
+            check_method("send"),
+            Err("is a method that every request has".to_owned())
+        );
+        assert_eq!(
+            check_method("no-evict"),
+            Err("is no name of a method (lower case, digits and `_`)".to_owned())
+        );
+        assert_eq!(
+            check_method("2d"),
+            Err("is no name of a method (lower case, digits and `_`)".to_owned())
+        );
     }
 }

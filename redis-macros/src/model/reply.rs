@@ -32,16 +32,24 @@ pub(crate) struct Replies {
 impl Replies {
     /// The reply when these options are chosen.
     pub(crate) fn reply(&self, chosen: impl Fn(OptionId) -> bool) -> &Reply {
-        self.rules.iter().find(|(condition, _)| condition.holds(&chosen)).map_or(&self.otherwise, |(_, reply)| reply)
+        self.rules
+            .iter()
+            .find(|(condition, _)| condition.holds(&chosen))
+            .map_or(&self.otherwise, |(_, reply)| reply)
     }
 
     /// The options that decide.
     pub(crate) fn deciding(&self) -> impl Iterator<Item = OptionId> {
-        self.rules.iter().flat_map(|(condition, _)| condition.options())
+        self.rules
+            .iter()
+            .flat_map(|(condition, _)| condition.options())
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = &Reply> {
-        self.rules.iter().map(|(_, reply)| reply).chain([&self.otherwise])
+        self.rules
+            .iter()
+            .map(|(_, reply)| reply)
+            .chain([&self.otherwise])
     }
 }
 
@@ -50,13 +58,21 @@ impl Reply {
         let ty: Type = syn::parse_str(text)?;
         let mut idents = Vec::new();
         identifiers(ty.to_token_stream(), &mut idents);
-        let params = PARAMETERS.iter().filter_map(|name| idents.iter().find(|ident| *ident == name).cloned()).collect();
-        Ok(Self { ty, text: text.to_owned(), params })
+        let params = PARAMETERS
+            .iter()
+            .filter_map(|name| idents.iter().find(|ident| *ident == name).cloned())
+            .collect();
+        Ok(Self {
+            ty,
+            text: text.to_owned(),
+            params,
+        })
     }
 
     /// Its type with other types for some of the caller's choices.
     pub(crate) fn with(&self, replacement: &dyn Fn(&Ident) -> Option<TokenStream>) -> TokenStream {
-        let replacement = |ident: &Ident| replacement(ident).filter(|_| self.params.contains(ident));
+        let replacement =
+            |ident: &Ident| replacement(ident).filter(|_| self.params.contains(ident));
         replace(self.ty.to_token_stream(), &replacement)
     }
 
@@ -91,10 +107,15 @@ fn identifiers(tokens: TokenStream, found: &mut Vec<Ident>) {
     }
 }
 
-fn replace(tokens: TokenStream, replacement: &dyn Fn(&Ident) -> Option<TokenStream>) -> TokenStream {
+fn replace(
+    tokens: TokenStream,
+    replacement: &dyn Fn(&Ident) -> Option<TokenStream>,
+) -> TokenStream {
     let token = |token| match token {
         TokenTree::Ident(ident) => replacement(&ident).unwrap_or_else(|| ident.to_token_stream()),
-        TokenTree::Group(group) => Group::new(group.delimiter(), replace(group.stream(), replacement)).to_token_stream(),
+        TokenTree::Group(group) => {
+            Group::new(group.delimiter(), replace(group.stream(), replacement)).to_token_stream()
+        }
         other => other.to_token_stream(),
     };
     tokens.into_iter().map(token).collect()
@@ -106,13 +127,26 @@ impl Context<'_> {
             let reply = self.reply(ty);
             Some((self.condition(condition, "replies", options)?, reply))
         });
-        Replies { rules: rules.collect(), otherwise: self.reply(&self.command.reply) }
+        Replies {
+            rules: rules.collect(),
+            otherwise: self.reply(&self.command.reply),
+        }
     }
 
     fn reply(&self, text: &Text) -> Reply {
         Reply::parse(&text.text).unwrap_or_else(|_| {
-            self.note(text.line, format!("the reply `{}` is no type; expected one such as `Option<T>`", text.text));
-            Reply { ty: syn::parse_quote!(()), text: text.text.clone(), params: Vec::new() }
+            self.note(
+                text.line,
+                format!(
+                    "the reply `{}` is no type; expected one such as `Option<T>`",
+                    text.text
+                ),
+            );
+            Reply {
+                ty: syn::parse_quote!(()),
+                text: text.text.clone(),
+                params: Vec::new(),
+            }
         })
     }
 }

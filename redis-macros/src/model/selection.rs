@@ -32,7 +32,10 @@ impl Command {
     fn with_required(&self, mut chosen: Selection) -> Option<Selection> {
         for choice in self.choices.iter().filter(|choice| choice.required) {
             if !choice.options.iter().any(|id| chosen.contains(id)) {
-                chosen = choice.options.iter().find_map(|id| self.add(chosen.clone(), *id, 0))?;
+                chosen = choice
+                    .options
+                    .iter()
+                    .find_map(|id| self.add(chosen.clone(), *id, 0))?;
             }
         }
         Some(chosen)
@@ -43,7 +46,10 @@ impl Command {
         if chosen.contains(&id) {
             return Some(chosen);
         }
-        let option = self.options.get(id).filter(|_| depth <= self.options.len())?;
+        let option = self
+            .options
+            .get(id)
+            .filter(|_| depth <= self.options.len())?;
         if let Some(parent) = option.parent {
             chosen = self.add(chosen, parent, depth + 1)?;
         }
@@ -51,7 +57,9 @@ impl Command {
             && !condition.holds(|id| chosen.contains(&id))
         {
             let all = |term: &Vec<OptionId>| {
-                term.iter().try_fold(chosen.clone(), |chosen, id| self.add(chosen, *id, depth + 1))
+                term.iter().try_fold(chosen.clone(), |chosen, id| {
+                    self.add(chosen, *id, depth + 1)
+                })
             };
             chosen = condition.terms.iter().find_map(all)?;
         }
@@ -60,7 +68,10 @@ impl Command {
             return None;
         }
         chosen.push(id);
-        let is_forbidden = self.forbidden.iter().any(|set| set.iter().all(|id| chosen.contains(id)));
+        let is_forbidden = self
+            .forbidden
+            .iter()
+            .any(|set| set.iter().all(|id| chosen.contains(id)));
         (!is_forbidden).then_some(chosen)
     }
 }

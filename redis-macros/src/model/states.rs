@@ -41,10 +41,18 @@ pub(crate) struct Transition<'a> {
 const MAX_COMBINATIONS: usize = 4096;
 
 /// The slots that a command needs.
-pub(super) fn slots(choices: &[Choice], options: &[Opt], forbidden: &[Vec<OptionId>], replies: &Replies) -> Vec<Slot> {
+pub(super) fn slots(
+    choices: &[Choice],
+    options: &[Opt],
+    forbidden: &[Vec<OptionId>],
+    replies: &Replies,
+) -> Vec<Slot> {
     let relations = Relations::new(options, forbidden, replies);
     let slot = |(id, choice): (usize, &Choice)| {
-        let decides = choice.options.iter().any(|option| relations.mention(*option));
+        let decides = choice
+            .options
+            .iter()
+            .any(|option| relations.mention(*option));
         let needed = choice.required || choice.options.len() > 1 || decides;
         needed.then(|| Slot {
             name: slot_name(choice, options),
@@ -58,9 +66,15 @@ pub(super) fn slots(choices: &[Choice], options: &[Opt], forbidden: &[Vec<Option
 
 fn slot_name(choice: &Choice, options: &[Opt]) -> String {
     let first = choice.options.first().and_then(|id| options.get(*id));
-    let name = first.map(|option| names::camel(&option.method)).unwrap_or_default();
+    let name = first
+        .map(|option| names::camel(&option.method))
+        .unwrap_or_default();
     // One letter could be that of another parameter.
-    if choice.options.len() > 1 || name.len() == 1 { format!("{name}Choice") } else { name }
+    if choice.options.len() > 1 || name.len() == 1 {
+        format!("{name}Choice")
+    } else {
+        name
+    }
 }
 
 /// Everything that depends on options, as sets of options.
@@ -70,34 +84,65 @@ struct Relations {
 
 impl Relations {
     fn new(options: &[Opt], forbidden: &[Vec<OptionId>], replies: &Replies) -> Self {
-        let replies = replies.rules.iter().map(|(condition, _)| condition.terms.clone());
-        let requires = options.iter().filter_map(|option| Some(option.requires.as_ref()?.terms.clone()));
-        let parents = options.iter().filter_map(|option| Some(vec![vec![option.parent?]]));
+        let replies = replies
+            .rules
+            .iter()
+            .map(|(condition, _)| condition.terms.clone());
+        let requires = options
+            .iter()
+            .filter_map(|option| Some(option.requires.as_ref()?.terms.clone()));
+        let parents = options
+            .iter()
+            .filter_map(|option| Some(vec![vec![option.parent?]]));
         let forbidden = [forbidden.to_vec()];
-        Self { sets: replies.chain(requires).chain(parents).chain(forbidden).collect() }
+        Self {
+            sets: replies
+                .chain(requires)
+                .chain(parents)
+                .chain(forbidden)
+                .collect(),
+        }
     }
 
     fn mention(&self, option: OptionId) -> bool {
-        self.sets.iter().flatten().any(|term| term.contains(&option))
+        self.sets
+            .iter()
+            .flatten()
+            .any(|term| term.contains(&option))
     }
 
     /// Whether the options of a choice differ in what depends on them.
     fn tell_apart(&self, choice: &Choice, options: &[Opt]) -> bool {
-        let uses: Vec<Vec<Vec<Vec<OptionId>>>> = choice.options.iter().map(|option| self.uses(*option)).collect();
+        let uses: Vec<Vec<Vec<Vec<OptionId>>>> = choice
+            .options
+            .iter()
+            .map(|option| self.uses(*option))
+            .collect();
         let differ = uses.windows(2).any(|pair| matches!(pair, [a, b] if a != b));
-        let repeatable = choice.options.iter().any(|id| options.get(*id).is_some_and(|option| option.repeatable));
+        let repeatable = choice
+            .options
+            .iter()
+            .any(|id| options.get(*id).is_some_and(|option| option.repeatable));
         differ || (repeatable && choice.options.len() > 1)
     }
 
     /// The sets that hold the option, each without it.
     fn uses(&self, option: OptionId) -> Vec<Vec<Vec<OptionId>>> {
         let without = |term: &Vec<OptionId>| {
-            let mut rest: Vec<OptionId> = term.iter().copied().filter(|other| *other != option).collect();
+            let mut rest: Vec<OptionId> = term
+                .iter()
+                .copied()
+                .filter(|other| *other != option)
+                .collect();
             rest.sort_unstable();
             rest
         };
         let in_set = |set: &Vec<Vec<OptionId>>| {
-            let mut terms: Vec<_> = set.iter().filter(|term| term.contains(&option)).map(without).collect();
+            let mut terms: Vec<_> = set
+                .iter()
+                .filter(|term| term.contains(&option))
+                .map(without)
+                .collect();
             terms.sort();
             terms.dedup();
             terms
@@ -111,8 +156,11 @@ impl Command {
     /// same.
     pub(crate) fn transitions(&self, id: OptionId) -> Vec<Transition<'_>> {
         let dimensions = self.dimensions(id);
-        let mut found: Vec<Transition<'_>> =
-            self.combinations(&dimensions).into_iter().filter_map(|from| self.transition(id, from)).collect();
+        let mut found: Vec<Transition<'_>> = self
+            .combinations(&dimensions)
+            .into_iter()
+            .filter_map(|from| self.transition(id, from))
+            .collect();
         for dimension in dimensions {
             found = self.joined(found, dimension);
         }
@@ -128,25 +176,47 @@ impl Command {
     /// The slots that matter to an option's method.
     fn dimensions(&self, id: OptionId) -> Vec<usize> {
         let own = self.slot_of(id);
-        let siblings = |option: &OptionId| self.slot_of(*option).is_some() && self.slot_of(*option) == own;
+        let siblings =
+            |option: &OptionId| self.slot_of(*option).is_some() && self.slot_of(*option) == own;
         let mut options = vec![id];
         if self.replies.deciding().any(|option| siblings(&option)) {
             options.extend(self.replies.deciding());
         }
         if let Some(option) = self.options.get(id) {
             options.extend(option.parent);
-            options.extend(option.requires.iter().flat_map(|condition| condition.options()));
+            options.extend(
+                option
+                    .requires
+                    .iter()
+                    .flat_map(|condition| condition.options()),
+            );
         }
-        options.extend(self.forbidden.iter().filter(|set| set.contains(&id)).flatten());
-        let mut slots: Vec<usize> = options.iter().filter_map(|option| self.slot_of(*option)).collect();
+        options.extend(
+            self.forbidden
+                .iter()
+                .filter(|set| set.contains(&id))
+                .flatten(),
+        );
+        let mut slots: Vec<usize> = options
+            .iter()
+            .filter_map(|option| self.slot_of(*option))
+            .collect();
         slots.sort_unstable();
         slots.dedup();
         slots
     }
 
     fn states(&self, slot: &Slot) -> Vec<State> {
-        let options = self.choices.get(slot.choice).map(|choice| choice.options.as_slice()).unwrap_or_default();
-        let chosen = if slot.apart { options.iter().map(|id| State::Option(*id)).collect() } else { vec![State::Chosen] };
+        let options = self
+            .choices
+            .get(slot.choice)
+            .map(|choice| choice.options.as_slice())
+            .unwrap_or_default();
+        let chosen = if slot.apart {
+            options.iter().map(|id| State::Option(*id)).collect()
+        } else {
+            vec![State::Chosen]
+        };
         [vec![State::Open], chosen].concat()
     }
 
@@ -154,12 +224,17 @@ impl Command {
     fn combinations(&self, dimensions: &[usize]) -> Vec<Vec<State>> {
         let mut found = vec![vec![State::Any; self.slots.len()]];
         for dimension in dimensions {
-            let Some(slot) = self.slots.get(*dimension) else { continue };
+            let Some(slot) = self.slots.get(*dimension) else {
+                continue;
+            };
             let states = self.states(slot);
             if found.len() * states.len() > MAX_COMBINATIONS {
                 break;
             }
-            found = found.iter().flat_map(|from| states.iter().map(|state| with(from, *dimension, *state))).collect();
+            found = found
+                .iter()
+                .flat_map(|from| states.iter().map(|state| with(from, *dimension, *state)))
+                .collect();
         }
         found
     }
@@ -180,16 +255,33 @@ impl Command {
         let after = |option| self.is_chosen(option, &to);
         let allowed = free
             && option.parent.is_none_or(before)
-            && option.requires.as_ref().is_none_or(|condition| condition.holds(before))
-            && !self.forbidden.iter().any(|set| set.contains(&id) && set.iter().all(|option| after(*option)));
+            && option
+                .requires
+                .as_ref()
+                .is_none_or(|condition| condition.holds(before))
+            && !self
+                .forbidden
+                .iter()
+                .any(|set| set.contains(&id) && set.iter().all(|option| after(*option)));
         let (old, new) = (self.replies.reply(before), self.replies.reply(after));
-        allowed.then(|| Transition { reply: (old != new).then_some((old, new)), from, to })
+        allowed.then(|| Transition {
+            reply: (old != new).then_some((old, new)),
+            from,
+            to,
+        })
     }
 
     /// The state of an option's slot once it is chosen.
     fn state_of(&self, id: OptionId) -> State {
-        let apart = self.slot_of(id).and_then(|slot| self.slots.get(slot)).is_some_and(|slot| slot.apart);
-        if apart { State::Option(id) } else { State::Chosen }
+        let apart = self
+            .slot_of(id)
+            .and_then(|slot| self.slots.get(slot))
+            .is_some_and(|slot| slot.apart);
+        if apart {
+            State::Option(id)
+        } else {
+            State::Chosen
+        }
     }
 
     fn is_chosen(&self, id: OptionId, states: &[State]) -> bool {
@@ -201,13 +293,22 @@ impl Command {
     }
 
     /// Joins transitions that do the same in every state of a slot.
-    fn joined<'a>(&self, transitions: Vec<Transition<'a>>, dimension: usize) -> Vec<Transition<'a>> {
-        let states = self.slots.get(dimension).map(|slot| self.states(slot).len()).unwrap_or_default();
+    fn joined<'a>(
+        &self,
+        transitions: Vec<Transition<'a>>,
+        dimension: usize,
+    ) -> Vec<Transition<'a>> {
+        let states = self
+            .slots
+            .get(dimension)
+            .map(|slot| self.states(slot).len())
+            .unwrap_or_default();
         let mut groups: Vec<Vec<Transition<'a>>> = Vec::new();
         for transition in transitions {
             let same = |group: &&mut Vec<Transition<'a>>| {
                 group.first().is_some_and(|first| {
-                    with(&first.from, dimension, State::Any) == with(&transition.from, dimension, State::Any)
+                    with(&first.from, dimension, State::Any)
+                        == with(&transition.from, dimension, State::Any)
                         && first.reply == transition.reply
                         && (first.to.get(dimension) == first.from.get(dimension))
                             == (transition.to.get(dimension) == transition.from.get(dimension))
@@ -218,7 +319,16 @@ impl Command {
                 None => groups.push(vec![transition]),
             }
         }
-        groups.into_iter().flat_map(|group| if group.len() == states { join(group, dimension) } else { group }).collect()
+        groups
+            .into_iter()
+            .flat_map(|group| {
+                if group.len() == states {
+                    join(group, dimension)
+                } else {
+                    group
+                }
+            })
+            .collect()
     }
 }
 

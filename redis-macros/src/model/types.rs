@@ -36,8 +36,14 @@ pub(crate) enum Kind {
     Named(String),
     /// An enum of `[enums]`.
     Enum(String),
-    List { keys: bool, required: bool },
-    Records { columns: Vec<Column>, required: bool },
+    List {
+        keys: bool,
+        required: bool,
+    },
+    Records {
+        columns: Vec<Column>,
+        required: bool,
+    },
     /// Pairs that are written as two lists.
     Columns([Column; 2]),
 }
@@ -64,8 +70,10 @@ pub(crate) struct Variant {
     pub(crate) word: String,
 }
 
-const NUMBERS: [&str; 14] =
-    ["i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "u128", "usize", "f32", "f64"];
+const NUMBERS: [&str; 14] = [
+    "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "u128", "usize", "f32",
+    "f64",
+];
 
 impl PlaceholderType {
     fn from_name(name: &str) -> Option<Self> {
@@ -116,22 +124,30 @@ impl PlaceholderType {
 }
 
 fn is_type_name(name: &str) -> bool {
-    name.starts_with(|first: char| first.is_ascii_uppercase()) && syn::parse_str::<Type>(name).is_ok()
+    name.starts_with(|first: char| first.is_ascii_uppercase())
+        && syn::parse_str::<Type>(name).is_ok()
 }
 
-const EXPECTED: &str =
-    "expected `key`, `value`, `args`, `count`, `words`, a number type such as `i64`, or the name of a type in upper case";
+const EXPECTED: &str = "expected `key`, `value`, `args`, `count`, `words`, a number type such as `i64`, or the name of a type in upper case";
 
 /// Notes the entries of `[types]` and `[tokens]` that mean nothing.
 pub(crate) fn check_types(spec: &Spec, problems: &Problems) {
     for ty in spec.types.values() {
         if PlaceholderType::from_name(&ty.text).is_none() {
-            problems.note(ty.line, "types", format!("unknown type `{}`; {EXPECTED}", ty.text));
+            problems.note(
+                ty.line,
+                "types",
+                format!("unknown type `{}`; {EXPECTED}", ty.text),
+            );
         }
     }
     for method in spec.tokens.values() {
         if let Err(why) = names::check_method(&method.text) {
-            problems.note(method.line, "tokens", format!("`{}` {why}; expected another name", method.text));
+            problems.note(
+                method.line,
+                "tokens",
+                format!("`{}` {why}; expected another name", method.text),
+            );
         }
     }
 }
@@ -141,18 +157,40 @@ pub(crate) fn enums(spec: &Spec, problems: &Problems) -> Vec<Enum> {
     let mut enums: Vec<Enum> = Vec::new();
     for (name, words) in &spec.enums {
         if !is_type_name(&name.text) {
-            problems.note(name.line, "enums", format!("`{}` is no name of a type; expected one such as `ListEnd`", name.text));
+            problems.note(
+                name.line,
+                "enums",
+                format!(
+                    "`{}` is no name of a type; expected one such as `ListEnd`",
+                    name.text
+                ),
+            );
         }
-        let variants: Vec<Variant> = words.iter().filter_map(|word| variant(word, problems)).collect();
-        let same = enums.iter().find(|other| other.has_words(words.iter().map(|word| word.text.as_str())));
+        let variants: Vec<Variant> = words
+            .iter()
+            .filter_map(|word| variant(word, problems))
+            .collect();
+        let same = enums
+            .iter()
+            .find(|other| other.has_words(words.iter().map(|word| word.text.as_str())));
         if let Some(other) = same {
-            let text = format!("`{}` has the words of `{}`; expected one enum for them", name.text, other.name);
+            let text = format!(
+                "`{}` has the words of `{}`; expected one enum for them",
+                name.text, other.name
+            );
             problems.note(name.line, "enums", text);
         }
         if variants.is_empty() {
-            problems.note(name.line, "enums", format!("`{}` has no words; expected some", name.text));
+            problems.note(
+                name.line,
+                "enums",
+                format!("`{}` has no words; expected some", name.text),
+            );
         }
-        enums.push(Enum { name: name.text.clone(), variants });
+        enums.push(Enum {
+            name: name.text.clone(),
+            variants,
+        });
     }
     enums
 }
@@ -160,10 +198,20 @@ pub(crate) fn enums(spec: &Spec, problems: &Problems) -> Vec<Enum> {
 fn variant(word: &Text, problems: &Problems) -> Option<Variant> {
     let name = names::camel(&word.text);
     if syn::parse_str::<syn::Ident>(&name).is_err() {
-        problems.note(word.line, "enums", format!("`{}` gives no name of a variant; expected a word of letters", word.text));
+        problems.note(
+            word.line,
+            "enums",
+            format!(
+                "`{}` gives no name of a variant; expected a word of letters",
+                word.text
+            ),
+        );
         return None;
     }
-    Some(Variant { name, word: word.text.clone() })
+    Some(Variant {
+        name,
+        word: word.text.clone(),
+    })
 }
 
 impl Enum {
@@ -174,7 +222,8 @@ impl Enum {
             words.sort();
             words
         };
-        sorted(&mut self.variants.iter().map(|variant| variant.word.as_str())) == sorted(&mut words.into_iter())
+        sorted(&mut self.variants.iter().map(|variant| variant.word.as_str()))
+            == sorted(&mut words.into_iter())
     }
 }
 
@@ -191,7 +240,9 @@ impl Context<'_> {
         }
         let Some(ty) = self.spec.types.get(name) else {
             let near = crate::nearest::nearest(name, self.spec.types.keys().map(String::as_str));
-            let hint = near.map(|near| format!(" (did you mean `{near}`?)")).unwrap_or_default();
+            let hint = near
+                .map(|near| format!(" (did you mean `{near}`?)"))
+                .unwrap_or_default();
             self.note_syntax(format!(
                 "unknown placeholder `{name}`{hint}; expected an entry in [types] or an inline type such as `{name}:u64`"
             ));
@@ -203,10 +254,15 @@ impl Context<'_> {
 
     /// The enum of a choice between bare words.
     pub(crate) fn enum_of(&self, choice: &Choice, words: &[&str]) -> Option<&Enum> {
-        let found = self.enums.iter().find(|candidate| candidate.has_words(words.iter().copied()));
+        let found = self
+            .enums
+            .iter()
+            .find(|candidate| candidate.has_words(words.iter().copied()));
         if found.is_none() {
             let text = crate::syntax::Node::Choice(choice.clone());
-            self.note_syntax(format!("`{text}` has no type; expected an entry in [enums] with exactly these words"));
+            self.note_syntax(format!(
+                "`{text}` has no type; expected an entry in [enums] with exactly these words"
+            ));
         }
         found
     }

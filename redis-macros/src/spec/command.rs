@@ -81,14 +81,27 @@ const KEYS: [&str; 21] = [
 
 /// The commands of a group's table.
 pub(crate) fn group(name: &Text, table: &Table<'_>) -> Vec<CommandSpec> {
-    table.tables().iter().filter_map(|(label, table)| command(&name.text, label, table)).collect()
+    table
+        .tables()
+        .iter()
+        .filter_map(|(label, table)| command(&name.text, label, table))
+        .collect()
 }
 
 /// A command, unless it lacks what every command must have.
 fn command(group: &str, label: &Text, table: &Table<'_>) -> Option<CommandSpec> {
     table.expect_keys(&KEYS);
-    let texts = |key| table.table(key).map(|table| table.texts()).unwrap_or_default();
-    let (doc, syntax, reply) = (table.required("doc"), table.required("syntax"), table.required("reply"));
+    let texts = |key| {
+        table
+            .table(key)
+            .map(|table| table.texts())
+            .unwrap_or_default()
+    };
+    let (doc, syntax, reply) = (
+        table.required("doc"),
+        table.required("syntax"),
+        table.required("reply"),
+    );
     let spec = CommandSpec {
         group: group.to_owned(),
         label: label.clone(),
@@ -112,14 +125,23 @@ fn command(group: &str, label: &Text, table: &Table<'_>) -> Option<CommandSpec> 
         conflicts: table.pairs("conflicts"),
         options: options(table),
         complexity: table.text("complexity"),
-        args: table.table("args").map(|table| table.examples()).unwrap_or_default(),
+        args: table
+            .table("args")
+            .map(|table| table.examples())
+            .unwrap_or_default(),
     };
     Some(spec)
 }
 
 fn options(table: &Table<'_>) -> Vec<(Text, OptionSpec)> {
-    let Some(options) = table.table("options") else { return Vec::new() };
-    options.tables().into_iter().map(|(word, table)| (word, option(&table))).collect()
+    let Some(options) = table.table("options") else {
+        return Vec::new();
+    };
+    options
+        .tables()
+        .into_iter()
+        .map(|(word, table)| (word, option(&table)))
+        .collect()
 }
 
 fn option(table: &Table<'_>) -> OptionSpec {
@@ -135,9 +157,15 @@ fn option(table: &Table<'_>) -> OptionSpec {
 fn availability(table: &Table<'_>) -> Option<Availability> {
     if table.is_text("since") {
         let version = table.text("since");
-        return Some(Availability { redis: version.clone(), valkey: version });
+        return Some(Availability {
+            redis: version.clone(),
+            valkey: version,
+        });
     }
     let since = table.table("since")?;
     since.expect_keys(&["redis", "valkey"]);
-    Some(Availability { redis: since.text("redis"), valkey: since.text("valkey") })
+    Some(Availability {
+        redis: since.text("redis"),
+        valkey: since.text("valkey"),
+    })
 }

@@ -42,7 +42,12 @@ type Entry<'a> = (Text, &'a Spanned<DeValue<'a>>);
 
 impl<'a> Table<'a> {
     pub(crate) fn root(entries: &'a DeTable<'a>, reader: Reader<'a>) -> Self {
-        Self { name: String::new(), line: 1, entries, reader }
+        Self {
+            name: String::new(),
+            line: 1,
+            entries,
+            reader,
+        }
     }
 
     /// Notes a problem of this table.
@@ -55,14 +60,23 @@ impl<'a> Table<'a> {
         for (key, _) in self.entries() {
             let name = key.text.as_str();
             if !known.contains(&name) {
-                self.note(key.line, format!("unknown key `{name}`; {}", suggestion(name, known.iter().copied())));
+                self.note(
+                    key.line,
+                    format!(
+                        "unknown key `{name}`; {}",
+                        suggestion(name, known.iter().copied())
+                    ),
+                );
             }
         }
     }
 
     /// The tables within, in the order of the file; anything else within is a problem.
     pub(crate) fn tables(&self) -> Vec<(Text, Table<'a>)> {
-        self.entries().into_iter().filter_map(|(key, value)| Some((key.clone(), self.inner(&key, value)?))).collect()
+        self.entries()
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.clone(), self.inner(&key, value)?)))
+            .collect()
     }
 
     /// The table under `key`.
@@ -80,7 +94,10 @@ impl<'a> Table<'a> {
     /// The text under `key`, without which the table means nothing.
     pub(crate) fn required(&self, key: &str) -> Option<Text> {
         if self.get(key).is_none() {
-            self.note(self.line, format!("`{key}` is missing; every command has one"));
+            self.note(
+                self.line,
+                format!("`{key}` is missing; every command has one"),
+            );
         }
         self.text(key)
     }
@@ -97,17 +114,24 @@ impl<'a> Table<'a> {
 
     /// The list of texts under `key`.
     pub(crate) fn list(&self, key: &str) -> Vec<Text> {
-        self.get(key).map(|(key, value)| self.as_list(&key.text, value)).unwrap_or_default()
+        self.get(key)
+            .map(|(key, value)| self.as_list(&key.text, value))
+            .unwrap_or_default()
     }
 
     /// The list of pairs of texts under `key`.
     pub(crate) fn pairs(&self, key: &str) -> Vec<(Text, Text)> {
-        let Some((key, value)) = self.get(key) else { return Vec::new() };
+        let Some((key, value)) = self.get(key) else {
+            return Vec::new();
+        };
         let Some(items) = value.get_ref().as_array() else {
             self.wrong_kind(&key.text, value, "a list of pairs of texts");
             return Vec::new();
         };
-        items.iter().filter_map(|item| self.as_pair(&key.text, item)).collect()
+        items
+            .iter()
+            .filter_map(|item| self.as_pair(&key.text, item))
+            .collect()
     }
 
     /// All entries, each a text.
@@ -120,35 +144,55 @@ impl<'a> Table<'a> {
 
     /// All entries, each a list of texts.
     pub(crate) fn lists(&self) -> Vec<(Text, Vec<Text>)> {
-        self.entries().into_iter().map(|(key, value)| (key.clone(), self.as_list(&key.text, value))).collect()
+        self.entries()
+            .into_iter()
+            .map(|(key, value)| (key.clone(), self.as_list(&key.text, value)))
+            .collect()
     }
 
     /// All entries, each an example: a text, or a table of `rust` and `wire`.
     pub(crate) fn examples(&self) -> Vec<(Text, ExampleSpec)> {
-        self.entries().into_iter().filter_map(|(key, value)| Some((key.clone(), self.as_example(&key, value)?))).collect()
+        self.entries()
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.clone(), self.as_example(&key, value)?)))
+            .collect()
     }
 
     /// Whether there is anything but a text under `key`; then it is a table, or a problem.
     pub(crate) fn is_text(&self, key: &str) -> bool {
-        self.get(key).is_some_and(|(_, value)| value.get_ref().is_str())
+        self.get(key)
+            .is_some_and(|(_, value)| value.get_ref().is_str())
     }
 
     fn get(&self, key: &str) -> Option<Entry<'a>> {
-        self.entries.iter().find(|(name, _)| name.get_ref() == key).map(|entry| self.entry(entry))
+        self.entries
+            .iter()
+            .find(|(name, _)| name.get_ref() == key)
+            .map(|entry| self.entry(entry))
     }
 
     fn entries(&self) -> Vec<Entry<'a>> {
-        let mut entries: Vec<Entry<'a>> = self.entries.iter().map(|entry| self.entry(entry)).collect();
+        let mut entries: Vec<Entry<'a>> =
+            self.entries.iter().map(|entry| self.entry(entry)).collect();
         entries.sort_by_key(|(key, _)| key.line);
         entries
     }
 
     fn entry(
         &self,
-        (key, value): (&'a Spanned<toml::de::DeString<'a>>, &'a Spanned<DeValue<'a>>),
+        (key, value): (
+            &'a Spanned<toml::de::DeString<'a>>,
+            &'a Spanned<DeValue<'a>>,
+        ),
     ) -> Entry<'a> {
         let line = self.reader.lines.line(key.span().start);
-        (Text { text: key.get_ref().to_string(), line }, value)
+        (
+            Text {
+                text: key.get_ref().to_string(),
+                line,
+            },
+            value,
+        )
     }
 
     fn inner(&self, key: &Text, value: &'a Spanned<DeValue<'a>>) -> Option<Table<'a>> {
@@ -156,8 +200,17 @@ impl<'a> Table<'a> {
             self.wrong_kind(&key.text, value, "a table");
             return None;
         };
-        let name = if self.name.is_empty() { key.text.clone() } else { format!("{}.{}", self.name, key.text) };
-        Some(Table { name, line: key.line, entries, reader: self.reader })
+        let name = if self.name.is_empty() {
+            key.text.clone()
+        } else {
+            format!("{}.{}", self.name, key.text)
+        };
+        Some(Table {
+            name,
+            line: key.line,
+            entries,
+            reader: self.reader,
+        })
     }
 
     fn as_text(&self, key: &str, value: &Spanned<DeValue<'_>>) -> Option<Text> {
@@ -165,7 +218,10 @@ impl<'a> Table<'a> {
             self.wrong_kind(key, value, "a text");
             return None;
         };
-        Some(Text { text: text.to_owned(), line: self.line_of(value) })
+        Some(Text {
+            text: text.to_owned(),
+            line: self.line_of(value),
+        })
     }
 
     fn as_list(&self, key: &str, value: &Spanned<DeValue<'_>>) -> Vec<Text> {
@@ -173,11 +229,17 @@ impl<'a> Table<'a> {
             self.wrong_kind(key, value, "a list of texts");
             return Vec::new();
         };
-        items.iter().filter_map(|item| self.as_text(key, item)).collect()
+        items
+            .iter()
+            .filter_map(|item| self.as_text(key, item))
+            .collect()
     }
 
     fn as_pair(&self, key: &str, value: &Spanned<DeValue<'_>>) -> Option<(Text, Text)> {
-        let items = value.get_ref().as_array().map(|items| items.iter().collect::<Vec<_>>());
+        let items = value
+            .get_ref()
+            .as_array()
+            .map(|items| items.iter().collect::<Vec<_>>());
         let Some([first, second]) = items.as_deref() else {
             self.wrong_kind(key, value, "a pair of texts");
             return None;
@@ -187,17 +249,30 @@ impl<'a> Table<'a> {
 
     fn as_example(&self, key: &Text, value: &'a Spanned<DeValue<'a>>) -> Option<ExampleSpec> {
         if value.get_ref().is_str() {
-            return Some(ExampleSpec { rust: self.as_text(&key.text, value)?, wire: None });
+            return Some(ExampleSpec {
+                rust: self.as_text(&key.text, value)?,
+                wire: None,
+            });
         }
         let table = self.inner(key, value)?;
         table.expect_keys(&["rust", "wire"]);
-        let wire = table.list("wire").into_iter().map(|word| word.text).collect();
-        Some(ExampleSpec { rust: table.text("rust")?, wire: Some(wire) })
+        let wire = table
+            .list("wire")
+            .into_iter()
+            .map(|word| word.text)
+            .collect();
+        Some(ExampleSpec {
+            rust: table.text("rust")?,
+            wire: Some(wire),
+        })
     }
 
     fn wrong_kind(&self, key: &str, value: &Spanned<DeValue<'_>>, expected: &str) {
         let found = article(value.get_ref().type_str());
-        self.note(self.line_of(value), format!("`{key}` holds {found}; expected {expected}"));
+        self.note(
+            self.line_of(value),
+            format!("`{key}` holds {found}; expected {expected}"),
+        );
     }
 
     fn line_of(&self, value: &Spanned<DeValue<'_>>) -> usize {

@@ -43,17 +43,43 @@ fn every_table_is_read_with_its_lines() {
     let problems = Problems::default();
     let spec = read(FULL, &problems);
     assert!(problems.is_empty(), "{:?}", problems.into_messages("f"));
-    assert_eq!(spec.types["key"], Text { text: "key".into(), line: 3 });
+    assert_eq!(
+        spec.types["key"],
+        Text {
+            text: "key".into(),
+            line: 3
+        }
+    );
     assert_eq!(spec.tokens["MATCH"].text, "matching");
     assert_eq!(spec.enums[0].1.len(), 2);
-    assert_eq!(spec.examples["trim"].wire.as_deref(), Some(&["MAXLEN".to_owned(), "10".to_owned()][..]));
-    let [set, get] = &spec.commands[..] else { panic!("two commands") };
-    assert_eq!((set.group.as_str(), set.label.text.as_str(), set.label.line), ("string", "set", 12));
+    assert_eq!(
+        spec.examples["trim"].wire.as_deref(),
+        Some(&["MAXLEN".to_owned(), "10".to_owned()][..])
+    );
+    let [set, get] = &spec.commands[..] else {
+        panic!("two commands")
+    };
+    assert_eq!(
+        (set.group.as_str(), set.label.text.as_str(), set.label.line),
+        ("string", "set", 12)
+    );
     assert_eq!(get.label.line, 25);
-    assert_eq!(set.replies[0].1, Text { text: "bool".into(), line: 16 });
-    assert_eq!(set.since.as_ref().unwrap().valkey.as_ref().unwrap().text, "1.0.0");
+    assert_eq!(
+        set.replies[0].1,
+        Text {
+            text: "bool".into(),
+            line: 16
+        }
+    );
+    assert_eq!(
+        set.since.as_ref().unwrap().valkey.as_ref().unwrap().text,
+        "1.0.0"
+    );
     let option = &set.options[0].1;
-    assert_eq!(option.since.as_ref().unwrap().redis.as_ref().unwrap().text, "2.6.12");
+    assert_eq!(
+        option.since.as_ref().unwrap().redis.as_ref().unwrap().text,
+        "2.6.12"
+    );
     assert!(option.since.as_ref().unwrap().valkey.is_none());
     assert!(set.idempotent);
 }
@@ -95,7 +121,9 @@ fn what_every_command_has_must_be_there() {
 fn values_of_the_wrong_kind_are_named() {
     let command = "[string.get]\ndoc = ''\nsyntax = 'GET key'\nreply = '()'\n";
     assert_eq!(
-        problems_of(&format!("{command}replies = [['NX']]\nidempotent = 'yes'\nmask = 'value'\nmethod = 1")),
+        problems_of(&format!(
+            "{command}replies = [['NX']]\nidempotent = 'yes'\nmask = 'value'\nmethod = 1"
+        )),
         [
             "commands.toml:5: [string.get] `replies` holds an array; expected a pair of texts",
             "commands.toml:6: [string.get] `idempotent` holds a string; expected `true` or `false`",
@@ -103,13 +131,22 @@ fn values_of_the_wrong_kind_are_named() {
             "commands.toml:8: [string.get] `method` holds an integer; expected a text",
         ]
     );
-    assert_eq!(problems_of("title = 'x'"), ["commands.toml:1: `title` holds a string; expected a table"]);
+    assert_eq!(
+        problems_of("title = 'x'"),
+        ["commands.toml:1: `title` holds a string; expected a table"]
+    );
 }
 
 #[test]
 fn all_errors_of_the_toml_are_reported() {
     let found = problems_of("[types]\nkey = \n[tokens\nX = 'x'\n");
     assert_eq!(found.len(), 2, "{found:?}");
-    assert!(found[0].starts_with("commands.toml:2: this is not TOML: "), "{found:?}");
-    assert!(found[1].starts_with("commands.toml:3: this is not TOML: "), "{found:?}");
+    assert!(
+        found[0].starts_with("commands.toml:2: this is not TOML: "),
+        "{found:?}"
+    );
+    assert!(
+        found[1].starts_with("commands.toml:3: this is not TOML: "),
+        "{found:?}"
+    );
 }

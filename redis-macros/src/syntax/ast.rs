@@ -80,9 +80,15 @@ impl Syntax {
 fn distribute_nodes(nodes: &mut [Node]) {
     for node in nodes {
         match node {
-            Node::Optional(Optional { alternatives }) | Node::Choice(Choice { alternatives, .. }) => {
-                *alternatives = alternatives.drain(..).flat_map(distribute_alternative).collect();
-                alternatives.iter_mut().for_each(|nodes| distribute_nodes(nodes));
+            Node::Optional(Optional { alternatives })
+            | Node::Choice(Choice { alternatives, .. }) => {
+                *alternatives = alternatives
+                    .drain(..)
+                    .flat_map(distribute_alternative)
+                    .collect();
+                alternatives
+                    .iter_mut()
+                    .for_each(|nodes| distribute_nodes(nodes));
             }
             Node::Word(_) | Node::Placeholder(_) | Node::List(_) => {}
         }
@@ -90,11 +96,19 @@ fn distribute_nodes(nodes: &mut [Node]) {
 }
 
 fn distribute_alternative(nodes: Vec<Node>) -> Vec<Vec<Node>> {
-    let choice = nodes.iter().position(|node| matches!(node, Node::Choice(choice) if choice.bare_words().is_none()));
+    let choice = nodes
+        .iter()
+        .position(|node| matches!(node, Node::Choice(choice) if choice.bare_words().is_none()));
     let Some(at) = choice else { return vec![nodes] };
     let (before, rest) = nodes.split_at(at);
-    let Some((Node::Choice(choice), after)) = rest.split_first() else { return vec![nodes] };
-    choice.alternatives.iter().map(|inner| [before, inner, after].concat()).collect()
+    let Some((Node::Choice(choice), after)) = rest.split_first() else {
+        return vec![nodes];
+    };
+    choice
+        .alternatives
+        .iter()
+        .map(|inner| [before, inner, after].concat())
+        .collect()
 }
 
 impl Display for Syntax {
@@ -118,7 +132,11 @@ impl Display for Node {
 
 impl Display for Word {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        if self.text.is_empty() { f.write_str("\"\"") } else { f.write_str(&self.text) }
+        if self.text.is_empty() {
+            f.write_str("\"\"")
+        } else {
+            f.write_str(&self.text)
+        }
     }
 }
 

@@ -37,7 +37,10 @@ pub(crate) struct Lexed {
 const SYMBOLS: [char; 6] = ['*', '$', '=', '~', '#', '+'];
 
 pub(crate) fn lex(text: &str) -> Result<Vec<Lexed>, SyntaxError> {
-    let mut lexer = Lexer { rest: text.chars().peekable(), column: 1 };
+    let mut lexer = Lexer {
+        rest: text.chars().peekable(),
+        column: 1,
+    };
     let mut tokens = Vec::new();
     while let Some(lexed) = lexer.next()? {
         tokens.push(lexed);
@@ -54,7 +57,9 @@ impl Lexer<'_> {
     fn next(&mut self) -> Result<Option<Lexed>, SyntaxError> {
         self.take_while(char::is_whitespace);
         let column = self.column;
-        let Some(first) = self.rest.peek().copied() else { return Ok(None) };
+        let Some(first) = self.rest.peek().copied() else {
+            return Ok(None);
+        };
         let token = match first {
             '[' => self.single(Token::Open),
             ']' => self.single(Token::Close),
@@ -67,10 +72,15 @@ impl Lexer<'_> {
             'A'..='Z' | '0'..='9' | '_' => self.word()?,
             symbol if SYMBOLS.contains(&symbol) => {
                 self.bump();
-                Token::Word(Word { text: symbol.to_string(), quoted: false })
+                Token::Word(Word {
+                    text: symbol.to_string(),
+                    quoted: false,
+                })
             }
             other => {
-                let text = format!("found `{other}`; expected a word, a placeholder or a bracket (other words go in quotes)");
+                let text = format!(
+                    "found `{other}`; expected a word, a placeholder or a bracket (other words go in quotes)"
+                );
                 return Err(SyntaxError::new(column, text));
             }
         };
@@ -87,7 +97,10 @@ impl Lexer<'_> {
         self.bump();
         let text = self.take_while(|char| char != '"');
         if self.bump().is_none() {
-            return Err(SyntaxError::new(column, "found `\"` without an end; expected a closing `\"`"));
+            return Err(SyntaxError::new(
+                column,
+                "found `\"` without an end; expected a closing `\"`",
+            ));
         }
         Ok(Token::Word(Word { text, quoted: true }))
     }
@@ -96,7 +109,10 @@ impl Lexer<'_> {
         let column = self.column;
         match self.take_while(|char| char == '.').as_str() {
             "..." => Ok(Token::Dots),
-            other => Err(SyntaxError::new(column, format!("found `{other}`; expected `...`"))),
+            other => Err(SyntaxError::new(
+                column,
+                format!("found `{other}`; expected `...`"),
+            )),
         }
     }
 
@@ -104,16 +120,25 @@ impl Lexer<'_> {
         let column = self.column;
         let text = self.take_while(is_name);
         if text.contains(|char: char| char.is_ascii_lowercase()) {
-            return Err(SyntaxError::new(column, format!("found `{text}`; words are upper case, placeholders lower case")));
+            return Err(SyntaxError::new(
+                column,
+                format!("found `{text}`; words are upper case, placeholders lower case"),
+            ));
         }
-        Ok(Token::Word(Word { text, quoted: false }))
+        Ok(Token::Word(Word {
+            text,
+            quoted: false,
+        }))
     }
 
     fn placeholder(&mut self) -> Result<Token, SyntaxError> {
         let column = self.column;
         let name = self.take_while(|char| is_name(char) && char != '.');
         if name.contains(|char: char| char.is_ascii_uppercase()) {
-            return Err(SyntaxError::new(column, format!("found `{name}`; words are upper case, placeholders lower case")));
+            return Err(SyntaxError::new(
+                column,
+                format!("found `{name}`; words are upper case, placeholders lower case"),
+            ));
         }
         if self.rest.next_if_eq(&':').is_none() {
             return Ok(Token::Placeholder(Placeholder { name, ty: None }));
@@ -124,7 +149,10 @@ impl Lexer<'_> {
         }
         let ty = self.take_while(|char| char.is_ascii_alphanumeric() || char == '_');
         if ty.is_empty() {
-            return Err(SyntaxError::new(self.column, format!("found nothing after `{name}:`; expected a type or `<`")));
+            return Err(SyntaxError::new(
+                self.column,
+                format!("found nothing after `{name}:`; expected a type or `<`"),
+            ));
         }
         Ok(Token::Placeholder(Placeholder { name, ty: Some(ty) }))
     }

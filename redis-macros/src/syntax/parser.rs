@@ -12,12 +12,18 @@ const NAME_WORDS: usize = 2;
 
 /// Reads a syntax line.
 pub(crate) fn parse(text: &str) -> Result<Syntax, SyntaxError> {
-    let mut parser = Parser { tokens: lex(text)?, next: 0, end: text.chars().count() + 1 };
+    let mut parser = Parser {
+        tokens: lex(text)?,
+        next: 0,
+        end: text.chars().count() + 1,
+    };
     let name = parser.name()?;
     let nodes = parser.sequence(0)?;
     match parser.peek() {
         None => Ok(Syntax { name, nodes }),
-        Some(token) => Err(parser.error(format!("found `{token}`; no bracket that it would belong to is open"))),
+        Some(token) => Err(parser.error(format!(
+            "found `{token}`; no bracket that it would belong to is open"
+        ))),
     }
 }
 
@@ -39,13 +45,19 @@ impl Parser {
     fn name(&mut self) -> Result<Vec<String>, SyntaxError> {
         let mut name = Vec::new();
         while name.len() < NAME_WORDS
-            && let Some(Token::Word(Word { text, quoted: false })) = self.peek()
+            && let Some(Token::Word(Word {
+                text,
+                quoted: false,
+            })) = self.peek()
         {
             name.push(text.clone());
             self.next += 1;
         }
         if name.is_empty() {
-            return Err(self.error(format!("found {}; expected the command's name", self.found())));
+            return Err(self.error(format!(
+                "found {}; expected the command's name",
+                self.found()
+            )));
         }
         Ok(name)
     }
@@ -56,7 +68,9 @@ impl Parser {
         while let Some(token) = self.peek().cloned() {
             match token {
                 Token::Word(word) => nodes.push(self.single(Node::Word(word))),
-                Token::Placeholder(placeholder) => nodes.push(self.single(Node::Placeholder(placeholder))),
+                Token::Placeholder(placeholder) => {
+                    nodes.push(self.single(Node::Placeholder(placeholder)))
+                }
                 Token::Label(name) => {
                     self.next += 1;
                     nodes.push(Node::Choice(self.choice(Some(name), depth)?));
@@ -97,7 +111,9 @@ impl Parser {
             return Ok(Bracket::Optional(Optional { alternatives }));
         }
         let Some(item) = alternatives.pop().filter(|_| alternatives.is_empty()) else {
-            return Err(self.error("found `...` after several alternatives; put them in `<...>` to repeat them"));
+            return Err(self.error(
+                "found `...` after several alternatives; put them in `<...>` to repeat them",
+            ));
         };
         self.next += 1;
         self.expect(&Token::Close)?;
@@ -109,7 +125,10 @@ impl Parser {
         loop {
             let nodes = self.sequence(depth)?;
             if nodes.is_empty() {
-                return Err(self.error(format!("found {}; expected a word or a placeholder", self.found())));
+                return Err(self.error(format!(
+                    "found {}; expected a word or a placeholder",
+                    self.found()
+                )));
             }
             alternatives.push(nodes);
             if self.peek() != Some(&Token::Bar) {
@@ -121,7 +140,9 @@ impl Parser {
 
     fn deeper(&self, depth: usize) -> Result<usize, SyntaxError> {
         if depth == MAX_DEPTH {
-            return Err(self.error(format!("more than {MAX_DEPTH} brackets within each other; nothing is that deep")));
+            return Err(self.error(format!(
+                "more than {MAX_DEPTH} brackets within each other; nothing is that deep"
+            )));
         }
         Ok(depth + 1)
     }
@@ -139,11 +160,14 @@ impl Parser {
     }
 
     fn found(&self) -> String {
-        self.peek().map_or_else(|| "the end".to_owned(), |token| format!("`{token}`"))
+        self.peek()
+            .map_or_else(|| "the end".to_owned(), |token| format!("`{token}`"))
     }
 
     fn column(&self) -> usize {
-        self.tokens.get(self.next).map_or(self.end, |lexed| lexed.column)
+        self.tokens
+            .get(self.next)
+            .map_or(self.end, |lexed| lexed.column)
     }
 
     fn error(&self, text: impl Into<String>) -> SyntaxError {
@@ -155,12 +179,22 @@ impl Parser {
 fn fold(nodes: &mut Vec<Node>, item: Vec<Node>, column: usize) -> Result<(), SyntaxError> {
     let start = nodes.len().saturating_sub(item.len());
     let before = nodes.split_off(start);
-    if before.len() == item.len() && before.iter().zip(&item).all(|(before, again)| repeats(before, again)) {
+    if before.len() == item.len()
+        && before
+            .iter()
+            .zip(&item)
+            .all(|(before, again)| repeats(before, again))
+    {
         nodes.push(Node::List(List { item: before }));
         return Ok(());
     }
     let item = Sequence(&item);
-    Err(SyntaxError::new(column, format!("found `[{item} ...]`, which repeats what stands before it; expected `{item}` before it")))
+    Err(SyntaxError::new(
+        column,
+        format!(
+            "found `[{item} ...]`, which repeats what stands before it; expected `{item}` before it"
+        ),
+    ))
 }
 
 /// Whether `again` repeats `before`; a type need not be repeated.

@@ -9,8 +9,12 @@ use crate::spec::Text;
 
 /// Names the methods: by `names`, by `[tokens]`, else by the word or the first placeholder.
 pub(super) fn name(context: &Context<'_>, options: &mut [Opt]) {
-    let given: BTreeMap<usize, &Text> =
-        context.command.names.iter().filter_map(|(word, name)| Some((find(&word.text, options)?, name))).collect();
+    let given: BTreeMap<usize, &Text> = context
+        .command
+        .names
+        .iter()
+        .filter_map(|(word, name)| Some((find(&word.text, options)?, name)))
+        .collect();
     for (id, option) in options.iter_mut().enumerate() {
         option.method = match given.get(&id) {
             Some(name) => name.text.clone(),
@@ -33,34 +37,58 @@ fn default_name(context: &Context<'_>, option: &Opt) -> String {
     if let Some(name) = context.spec.tokens.get(&option.label) {
         return name.text.clone();
     }
-    let is_bare = option.label.starts_with(|first: char| first.is_ascii_lowercase());
+    let is_bare = option
+        .label
+        .starts_with(|first: char| first.is_ascii_lowercase());
     if !is_bare {
         return names::snake(&option.label);
     }
     // A count is no parameter, so it names nothing.
     let counts = |name: &str| {
         let ty = context.spec.types.get(name).map(|ty| ty.text.as_str());
-        [PlaceholderType::Count, PlaceholderType::Words].iter().any(|count| ty == Some(count.name()))
+        [PlaceholderType::Count, PlaceholderType::Words]
+            .iter()
+            .any(|count| ty == Some(count.name()))
     };
-    names::snake(option.label.split(' ').find(|name| !counts(name)).unwrap_or_default())
+    names::snake(
+        option
+            .label
+            .split(' ')
+            .find(|name| !counts(name))
+            .unwrap_or_default(),
+    )
 }
 
 fn check(context: &Context<'_>, option: &Opt, given: Option<&Text>) {
-    let Opt { label, syntax, method, .. } = option;
+    let Opt {
+        label,
+        syntax,
+        method,
+        ..
+    } = option;
     if label.is_empty() {
-        context.note_syntax(format!("`[{syntax}]` has no possible name; expected a word or a name as in `mode:<A | B>`"));
+        context.note_syntax(format!(
+            "`[{syntax}]` has no possible name; expected a word or a name as in `mode:<A | B>`"
+        ));
         return;
     }
     if let Err(why) = names::check_method(method) {
         let line = given.map_or(context.command.syntax.line, |name| name.line);
-        context.note(line, format!("the method `{method}` of the option `{label}` {why}; set another name in `names`"));
+        context.note(
+            line,
+            format!(
+                "the method `{method}` of the option `{label}` {why}; set another name in `names`"
+            ),
+        );
     }
 }
 
 /// Adds what `options` says.
 pub(super) fn describe(context: &Context<'_>, options: &mut [Opt]) {
     for (word, spec) in &context.command.options {
-        let Some(option) = find(&word.text, options).and_then(|id| options.get_mut(id)) else { continue };
+        let Some(option) = find(&word.text, options).and_then(|id| options.get_mut(id)) else {
+            continue;
+        };
         option.doc = spec.doc.as_ref().map(|doc| doc.text.clone());
         option.since = spec.since.as_ref().map(|since| context.versions(since));
         option.deprecated = spec.deprecated.as_ref().map(|instead| instead.text.clone());
@@ -70,7 +98,9 @@ pub(super) fn describe(context: &Context<'_>, options: &mut [Opt]) {
 
 /// Marks the parameter that `blocking` names: a placeholder of the command, or an option's argument.
 pub(super) fn mark_blocking(context: &Context<'_>, body: &mut Body, options: &mut [Opt]) {
-    let Some(blocking) = &context.command.blocking else { return };
+    let Some(blocking) = &context.command.blocking else {
+        return;
+    };
     let name = &blocking.text;
     let option = find(name, options);
     let param = match option.and_then(|id| options.get_mut(id)) {
@@ -91,7 +121,10 @@ pub(super) fn mark_blocking(context: &Context<'_>, body: &mut Body, options: &mu
 }
 
 fn params_mut(body: &mut Body) -> impl Iterator<Item = &mut Param> {
-    body.runs.iter_mut().flat_map(|run| &mut run.writes).filter_map(param_mut)
+    body.runs
+        .iter_mut()
+        .flat_map(|run| &mut run.writes)
+        .filter_map(param_mut)
 }
 
 fn param_mut(write: &mut Write) -> Option<&mut Param> {
