@@ -191,8 +191,8 @@ pub(super) fn home(
 }
 
 /// What an operation on names gives that is told only whether it worked.
-pub(super) fn each_name(names: impl ToChannels, mut work: impl FnMut(Bytes)) {
-    names.map_names(|name| work(name));
+pub(super) fn each_name(names: impl ToChannels, work: impl FnMut(Bytes)) {
+    names.map_names(work);
 }
 
 impl Confirmation {
