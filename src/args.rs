@@ -2,17 +2,55 @@
 //!
 //! # Layout
 //!
-//! - `score_bound.rs`: [`ScoreBound`], an end of a range of scores
-//! - `lex_bound.rs`: [`LexBound`], an end of a range of members
-//! - `range_bound.rs`: [`RangeBound`], either of these or a rank, for ZRANGE
+//! Ends of ranges: `score_bound.rs` ([`ScoreBound`]), `lex_bound.rs` ([`LexBound`]), `range_bound.rs` ([`RangeBound`], either
+//! of these or a rank).
+//!
+//! Bits: `bit.rs` ([`Bit`]), `bitfield.rs` ([`BitfieldOp`] and what it is made of).
+//!
+//! Places and times: `stream_id.rs` ([`StreamId`]), `timestamp.rs` ([`Timestamp`]), `geo_unit.rs` ([`GeoUnit`]).
+//!
+//! Groups of options: `trim.rs` ([`Trim`]), `client_filter.rs` ([`ClientFilter`]), `search.rs` ([`ReturnFields`],
+//! [`Summarize`], [`Highlight`]), `schema.rs` ([`Schema`]), `aggregate.rs` ([`AggregateSteps`]).
+//!
+//! Vectors: `vector.rs` ([`Vector`], [`VectorQuery`]), `vector_index.rs` ([`VectorIndex`]).
+//!
+//! `words.rs`: the words that such a type will write.
 
+mod aggregate;
+mod bit;
+mod bitfield;
+mod client_filter;
+mod geo_unit;
 mod lex_bound;
 mod range_bound;
+mod schema;
 mod score_bound;
+mod search;
+mod stream_id;
+mod timestamp;
+mod trim;
+mod vector;
+mod vector_index;
+mod words;
 
+pub use aggregate::{AggregateSteps, Reducer, SortBy, SortKey};
+pub use bit::Bit;
+pub use bitfield::{BitOffset, BitfieldEncoding, BitfieldOp, BitfieldOps, Overflow};
+pub use client_filter::{ClientFilter, ClientFilters, ClientKind};
+pub use geo_unit::GeoUnit;
 pub use lex_bound::LexBound;
 pub use range_bound::RangeBound;
+pub use schema::{
+    Coordinates, Field, GeoField, GeoShapeField, NumericField, Schema, SortableField, TagField,
+    TextField, TextualField, VectorField,
+};
 pub use score_bound::ScoreBound;
+pub use search::{Highlight, ReturnField, ReturnFields, Summarize};
+pub use stream_id::StreamId;
+pub use timestamp::Timestamp;
+pub use trim::{ApproximateTrim, Trim};
+pub use vector::{Vector, VectorQuery};
+pub use vector_index::{Distance, VectorIndex, VectorType};
 
 /// What the argument types' tests share.
 #[cfg(test)]

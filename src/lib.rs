@@ -57,7 +57,7 @@
 //!
 //! # Layout
 //!
-//! - [`commands`]: every command, expanded from `commands.toml`
+//! - [`mod@commands`]: every command, expanded from `commands.toml`
 //! - [`args`]: argument types of single commands; [`replies`]: reply types of single commands
 //! - `typedis-core`: the engine; `typedis-macros`: the expansion and the derives
 
@@ -82,7 +82,8 @@ pub use typedis_core::{
     Transaction, Value, Watch, Watched, cmd, each, raw,
 };
 pub use typedis_core::{
-    BlockMilliseconds, Milliseconds, Seconds, Timeout, UnixMilliseconds, UnixSeconds,
+    BlockMilliseconds, Milliseconds, Seconds, SignedMilliseconds, SignedSeconds, Timeout,
+    UnixMilliseconds, UnixSeconds,
 };
 pub use typedis_macros::{FromRedis, ToRedis, commands};
 

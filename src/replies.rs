@@ -2,17 +2,29 @@
 //!
 //! # Layout
 //!
-//! A file for each group of commands: `generic.rs`, `hash.rs`, `list.rs`, `string.rs`.
+//! A file for each group of commands; `entry_id.rs` is the id of a stream's entry, `fields.rs` reads maps whose fields have
+//! names.
 
+mod connection;
+mod entry_id;
+mod fields;
 mod generic;
 mod hash;
 mod list;
+mod search;
+mod stream;
 mod string;
+mod timeseries;
 
+pub use connection::{ServerHello, ServerModule, TrackingInfo};
+pub use entry_id::{EntryId, ParseEntryIdError};
 pub use generic::{Expiry, KeyType, Migrated};
 pub use hash::{FieldExpire, FieldPersist};
 pub use list::ListInsert;
+pub use search::{Absent, AggregateResults, Document, DocumentPart, Score, SearchResults};
+pub use stream::{AutoClaimed, Claimed, PendingEntry, PendingSummary, StreamEntry};
 pub use string::{LcsMatch, LcsMatches};
+pub use timeseries::{GroupedRange, MultiRange, SeriesGroup, SeriesRange};
 
 /// What the tests of the reply types share.
 #[cfg(test)]

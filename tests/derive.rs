@@ -5,9 +5,10 @@
 use std::collections::HashMap;
 use std::marker::PhantomData;
 
+use typedis::__core::{Key, Keys, Text};
 use typedis::{
-    ArgError, ArgWriter, Args, CommandInfo, DecodeError, Frame, FromRedis, Key, Keys, Reply, Text,
-    ToArgs, ToRecords, ToRedis,
+    ArgError, ArgWriter, Args, CommandInfo, DecodeError, Frame, FromRedis, Reply, ToArgs,
+    ToRecords, ToRedis,
 };
 
 static HSET: CommandInfo = CommandInfo::new("HSET", b"$4\r\nHSET\r\n", 1);

@@ -115,7 +115,7 @@ impl BatchReplies {
         let outcome = outcome
             .and_then(Option::take)
             .ok_or_else(|| Error::usage("this handle belongs to another batch"))?;
-        R::from_outcome(outcome).map_err(|error| self.queued.named(handle.index, error))
+        self.queued.decode_one(handle.index, outcome)
     }
 }
 
@@ -207,6 +207,6 @@ macro_rules! surfaces {
 
 surfaces! {
     Connection: this => Route::Link(this.link());
-    Exclusive: this => Route::Link(this.connection().link());
+    Exclusive: this => Route::Exclusive(this);
     Pool: this => Route::Pool(this);
 }

@@ -43,24 +43,26 @@ impl<T> Slot<T> {
         self.0.unwrap_or_else(default)
     }
 
+    /// The value, or what the type is where there is none.
+    ///
+    /// # Errors
+    /// There is none, and the type is not optional.
+    pub fn or_absent(
+        self,
+        name: &'static str,
+        absent: impl FnOnce() -> Option<T>,
+    ) -> Result<T, DecodeError> {
+        self.0
+            .or_else(absent)
+            .ok_or_else(|| DecodeError::missing(name))
+    }
+
     /// The value.
     ///
     /// # Errors
     /// There is none.
     pub fn or_missing(self, name: &'static str) -> Result<T, DecodeError> {
-        self.0.ok_or_else(|| DecodeError::missing(name))
-    }
-}
-
-impl<T: FromRedis> Slot<T> {
-    /// The value, or what the type is where there is none.
-    ///
-    /// # Errors
-    /// There is none, and the type is not optional.
-    pub fn or_absent(self, name: &'static str) -> Result<T, DecodeError> {
-        self.0
-            .or_else(T::absent)
-            .ok_or_else(|| DecodeError::missing(name))
+        self.or_absent(name, || None)
     }
 }
 
@@ -134,37 +136,30 @@ pub fn unknown_word(known: &[&str]) -> DecodeError {
     note = "anything else, `bool` included, can with `#[redis(json)]` or `#[redis(with = \"module\")]`"
 )]
 pub trait Field {
-    /// What is sent.
-    type Value: ToArg + ?Sized;
-
-    /// The value; `None` leaves the field out.
-    fn value(&self) -> Option<&Self::Value>;
+    /// Writes the name and the value, unless there is none.
+    fn write_field<Column>(&self, name: &'static str, out: &mut Args)
+    where
+        &'static str: Fits<Column>;
 }
 
 impl<T: ToArg> Field for T {
-    type Value = T;
-
-    fn value(&self) -> Option<&T> {
-        Some(self)
+    fn write_field<Column>(&self, name: &'static str, out: &mut Args)
+    where
+        &'static str: Fits<Column>,
+    {
+        name.write(out);
+        out.item(self);
     }
 }
 
 impl<T: ToArg> Field for Option<T> {
-    type Value = T;
-
-    fn value(&self) -> Option<&T> {
-        self.as_ref()
-    }
-}
-
-/// Writes a name and its value, unless there is none.
-pub fn field<Column, V: ToArg + ?Sized>(out: &mut Args, name: &'static str, value: Option<&V>)
-where
-    &'static str: Fits<Column>,
-{
-    if let Some(value) = value {
-        name.write(out);
-        out.item(value);
+    fn write_field<Column>(&self, name: &'static str, out: &mut Args)
+    where
+        &'static str: Fits<Column>,
+    {
+        if let Some(value) = self {
+            value.write_field::<Column>(name, out);
+        }
     }
 }
 

@@ -106,6 +106,13 @@ pub trait FromRedis: Sized {
         None
     }
 
+    /// Says more of a failure that is kept as a value, such as its command's name.
+    #[doc(hidden)]
+    #[must_use]
+    fn describe_failure(self, _describe: impl FnOnce(Error) -> Error) -> Self {
+        self
+    }
+
     /// Decodes what became of a command; for types that keep failures as values.
     #[doc(hidden)]
     fn from_outcome(outcome: Result<Frame, Error>) -> Result<Self, Error> {

@@ -65,7 +65,8 @@ pub use config::{Address, Backoff, Config, IntoConfig, Protocol, Secret};
 pub use connection::Connection;
 pub use detached::{Detached, Raw, Run, cmd, raw};
 pub use duration::{
-    BlockMilliseconds, Milliseconds, Seconds, Timeout, UnixMilliseconds, UnixSeconds,
+    BlockMilliseconds, Milliseconds, Seconds, SignedMilliseconds, SignedSeconds, Timeout,
+    UnixMilliseconds, UnixSeconds,
 };
 pub use error::{Error, ErrorKind, Phase, Result, ServerError};
 pub use exclusive::Exclusive;

@@ -121,6 +121,30 @@ impl Value {
     }
 }
 
+impl From<i64> for Value {
+    fn from(value: i64) -> Self {
+        Self::Integer(value)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Bulk(Bytes::copy_from_slice(text.as_bytes()))
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Bulk(text.into())
+    }
+}
+
+impl From<Vec<Self>> for Value {
+    fn from(values: Vec<Self>) -> Self {
+        Self::Array(values)
+    }
+}
+
 impl From<Reply<'_>> for Value {
     fn from(reply: Reply<'_>) -> Self {
         match &reply {

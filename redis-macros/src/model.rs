@@ -31,6 +31,7 @@ use crate::syntax::{self, Syntax};
 pub(crate) use condition::Condition;
 use examples::Example;
 pub(crate) use facts::{Facts, Versions};
+pub(crate) use lower::{alternatives, only_list};
 pub(crate) use reply::{Replies, Reply};
 pub(crate) use selection::Selection;
 use states::Slot;
@@ -66,6 +67,8 @@ pub(crate) struct Command {
     pub(crate) choices: Vec<Choice>,
     /// The options of all choices, in the order of the syntax.
     pub(crate) options: Vec<Opt>,
+    /// What is said of words of enums.
+    pub(crate) words: Vec<WordNote>,
     /// Options that cannot all be chosen together.
     pub(crate) forbidden: Vec<Vec<OptionId>>,
     pub(crate) replies: Replies,
@@ -104,8 +107,16 @@ pub(crate) struct Opt {
     pub(crate) doc: Option<String>,
     pub(crate) since: Option<Versions>,
     pub(crate) deprecated: Option<String>,
-    /// Whether it makes it unsafe to send the command twice.
+    /// Whether the command may not be sent twice once this is chosen.
     pub(crate) once_only: bool,
+}
+
+/// What the spec says of one word of a parameter that is an enum.
+#[derive(Debug)]
+pub(crate) struct WordNote {
+    pub(crate) word: String,
+    pub(crate) doc: Option<String>,
+    pub(crate) since: Option<Versions>,
 }
 
 /// What a command or an option writes, run by run: options may stand between the runs.
@@ -188,10 +199,30 @@ impl Command {
         names::camel(&self.method)
     }
 
+    /// The types that its expansion names and that are not its own.
+    fn used_types(&self) -> Vec<String> {
+        used_types(self.params(), &self.replies)
+    }
+
     /// `[sorted_set.zadd]` without its brackets.
     pub(crate) fn table(&self) -> String {
         format!("{}.{}", self.group, self.method)
     }
+}
+
+fn used_types<'a>(params: impl Iterator<Item = &'a Param>, replies: &Replies) -> Vec<String> {
+    let named = params.filter_map(|param| match &param.kind {
+        Kind::Named(name) | Kind::Enum(name) => Some(name.clone()),
+        _ => None,
+    });
+    let replies = replies
+        .all()
+        .flat_map(Reply::identifiers)
+        .map(|ident| ident.to_string());
+    let mut types: Vec<String> = named.chain(replies).collect();
+    types.sort();
+    types.dedup();
+    types
 }
 
 /// Checks a spec and builds the model of everything in it that is sound.
@@ -264,7 +295,18 @@ impl Context<'_> {
         let replies = self.replies(&options);
         let facts = self.facts(&body, &options);
         self.check_references(&body, &options);
-        let slots = states::slots(&choices, &options, &forbidden, &replies);
+        let words = self.word_notes(&body, &options);
+        let params = body
+            .params()
+            .chain(options.iter().flat_map(|option| option.body.params()));
+        let mut taken = used_types(params, &replies);
+        taken.extend(method.as_deref().map(names::camel));
+        let slots = states::Slots {
+            choices: &choices,
+            options: &options,
+            taken,
+        }
+        .build(&forbidden, &replies);
         let command = Command {
             group: spec.group.clone(),
             method: method?,
@@ -274,6 +316,7 @@ impl Context<'_> {
             body,
             choices,
             options,
+            words,
             forbidden,
             replies,
             slots,
@@ -283,9 +326,16 @@ impl Context<'_> {
         Some(command)
     }
 
-    /// Notes options that nothing can ever choose.
+    /// Notes options that nothing can ever choose, and those that too much depends on.
     fn check_reachable(&self, command: &Command) {
         for (id, option) in command.options.iter().enumerate() {
+            if command.is_too_wide(id) {
+                let label = &option.label;
+                self.note_syntax(format!(
+                    "`{label}` depends on more combinations of options than can be expanded; expected fewer options in \
+                     `replies`, `requires` and `conflicts`, or a row of its own for one form"
+                ));
+            }
             if command.complete(&[id]).is_none() {
                 let label = &option.label;
                 self.note_syntax(format!(
@@ -331,11 +381,41 @@ impl Context<'_> {
         forbidden
     }
 
+    /// What `options` says of words that are no options but the values of enums.
+    fn word_notes(&self, body: &Body, options: &[Opt]) -> Vec<WordNote> {
+        let params = || {
+            body.params()
+                .chain(options.iter().flat_map(|option| option.body.params()))
+        };
+        let is_word = |word: &str| {
+            params().any(|param| match &param.kind {
+                Kind::Enum(name) => self
+                    .enums
+                    .iter()
+                    .any(|ty| ty.name == *name && ty.has_word(word)),
+                _ => false,
+            })
+        };
+        let mut notes = Vec::new();
+        for (word, spec) in &self.command.options {
+            if condition::find(&word.text, options).is_some() {
+                continue;
+            }
+            if !is_word(&word.text) {
+                self.option_named(word, "options", options);
+                continue;
+            }
+            notes.push(WordNote {
+                word: word.text.clone(),
+                doc: spec.doc.as_ref().map(|doc| doc.text.clone()),
+                since: spec.since.as_ref().map(|since| self.versions(since)),
+            });
+        }
+        notes
+    }
+
     /// Checks the keys that name placeholders or options and are used elsewhere.
     fn check_references(&self, body: &Body, options: &[Opt]) {
-        for (word, _) in &self.command.options {
-            self.option_named(word, "options", options);
-        }
         for (word, _) in &self.command.names {
             self.option_named(word, "names", options);
         }

@@ -8,7 +8,7 @@ pub(crate) fn nearest<'a>(
     candidates
         .into_iter()
         .map(|candidate| (distance(name, candidate), candidate))
-        .filter(|(edits, candidate)| *edits <= candidate.len().max(name.len()).div_ceil(2))
+        .filter(|(edits, candidate)| *edits <= candidate.len().max(name.len()).div_ceil(3))
         .min()
         .map(|(_, candidate)| candidate)
 }

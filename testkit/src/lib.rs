@@ -4,7 +4,7 @@
 //!
 //! - [`servers`]: which real servers there are, where they come from, and the cache that keeps them
 //! - [`server`]: one running server: started on a free port, stopped with the process that started it
-//! - [`shared`]: one server per kind for all tests of a process, a database of its own for each test
+//! - [`shared`](mod@shared): one server per kind for all tests of a process, a database of its own for each test
 //! - [`raw`]: a plain blocking connection that speaks RESP2, independent of the library under test
 //! - [`proxy`]: a TCP proxy that delays, splits, withholds and cuts the bytes between a client and a server
 //! - [`fake`]: a scripted server, for what no real server can be made to say

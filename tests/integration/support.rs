@@ -5,32 +5,32 @@ use typedis_testkit::{Database, ServerKind, database};
 
 /// An empty database of a server, spoken to in one protocol.
 #[derive(Debug)]
-pub struct Bench {
-    pub database: Database,
-    pub protocol: Protocol,
+pub(crate) struct Bench {
+    pub(crate) database: Database,
+    pub(crate) protocol: Protocol,
 }
 
 impl Bench {
-    pub fn new(kind: ServerKind, protocol: Protocol) -> Self {
+    pub(crate) fn new(kind: ServerKind, protocol: Protocol) -> Self {
         Self {
             database: database(kind),
             protocol,
         }
     }
 
-    pub fn config(&self) -> Config {
+    pub(crate) fn config(&self) -> Config {
         Config::from_url(&self.database.url())
             .expect("the kit makes good URLs")
             .protocol(self.protocol)
     }
 
-    pub async fn connect(&self) -> Connection {
+    pub(crate) async fn connect(&self) -> Connection {
         typedis::connect(self.config())
             .await
             .expect("a test server lets us in")
     }
 
-    pub async fn pool(&self) -> Pool {
+    pub(crate) async fn pool(&self) -> Pool {
         typedis::pool(self.config())
             .await
             .expect("a test server lets us in")

@@ -12,8 +12,10 @@ use crate::Result;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Report {
     pub(crate) passed: u64,
-    pub(crate) failed: Vec<String>,
+    pub(crate) failed: u64,
     pub(crate) ignored: u64,
+    /// The names of failed tests, where they could be read: `--nocapture` may tear their lines.
+    pub(crate) failures: Vec<String>,
 }
 
 /// A call of cargo in the workspace's folder.
@@ -64,12 +66,13 @@ impl Report {
     fn read(&mut self, line: &str) {
         if let Some(counts) = line.strip_prefix("test result: ") {
             self.passed += count(counts, " passed");
+            self.failed += count(counts, " failed");
             self.ignored += count(counts, " ignored");
         } else if let Some(name) = line
             .strip_prefix("test ")
             .and_then(|rest| rest.strip_suffix(" ... FAILED"))
         {
-            self.failed.push(name.to_owned());
+            self.failures.push(name.to_owned());
         }
     }
 }
@@ -116,8 +119,9 @@ mod tests {
             report,
             Report {
                 passed: 13,
-                failed: vec!["deep::b".to_owned()],
-                ignored: 1
+                failed: 1,
+                ignored: 1,
+                failures: vec!["deep::b".to_owned()],
             }
         );
     }

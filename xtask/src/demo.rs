@@ -4,8 +4,13 @@ use typedis_testkit::{Server, ServerKind, servers};
 
 use crate::{Result, cargo, screen};
 
+/// The arguments that say to cargo which program the demo is.
+const TOUR: [&str; 4] = ["--package", "typedis", "--example", "tour"];
+
 pub(crate) fn run() -> Result {
-    screen::step("Looking for a server");
+    screen::step("Building examples/tour.rs");
+    cargo::run(cargo::command(["build"].into_iter().chain(TOUR)))?;
+    screen::step("Starting a server");
     let program = servers::find_any()?;
     let (path, version) = (program.path.display().to_string(), program.version()?);
     let server = Server::builder(ServerKind::default())
@@ -13,24 +18,9 @@ pub(crate) fn run() -> Result {
         .start()?;
     screen::success(&format!("{version}\n  {path}\n  runs at {}", server.url()));
     screen::step("Running examples/tour.rs");
-    cargo::command([
-        "run",
-        "--quiet",
-        "--package",
-        "typedis",
-        "--example",
-        "tour",
-    ])
-    .env("TYPEDIS_URL", server.url())
-    .status()
-    .map_err(|error| format!("cannot start cargo: {error}"))
-    .and_then(|status| {
-        if status.success() {
-            Ok(())
-        } else {
-            Err(format!("the tour failed ({status})"))
-        }
-    })?;
+    let mut tour = cargo::command(["run", "--quiet"].into_iter().chain(TOUR));
+    tour.env("TYPEDIS_URL", server.url());
+    cargo::run(tour)?;
     drop(server);
     screen::success("Done; the server is stopped");
     Ok(())

@@ -15,18 +15,21 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result {
     let seconds = start.elapsed().as_secs_f64();
     let counts = format!(
         "{} passed, {} failed, {} ignored",
-        report.passed,
-        report.failed.len(),
-        report.ignored
+        report.passed, report.failed, report.ignored
     );
-    for name in &report.failed {
+    for name in &report.failures {
         screen::failure(name);
     }
-    if succeeded {
-        screen::success(&format!("{counts} in {seconds:.0} s"));
-        Ok(())
-    } else {
-        Err(format!("the tests failed: {counts} in {seconds:.0} s").into())
+    match (succeeded, report.failed) {
+        (true, _) => {
+            screen::success(&format!("{counts} in {seconds:.0} s"));
+            Ok(())
+        }
+        (false, 0) => Err(format!(
+            "cargo test failed for another reason than a test, see above; {counts}"
+        )
+        .into()),
+        (false, _) => Err(format!("the tests failed: {counts} in {seconds:.0} s").into()),
     }
 }
 

@@ -51,8 +51,7 @@ impl<'q> Outcomes<'q> {
     pub(crate) fn next<R: FromRedis>(&mut self) -> Result<R> {
         let index = self.index;
         let outcome = self.next_frame();
-        let name = |error: Error| self.queued.named(index, error);
-        R::from_outcome(outcome.map_err(name)).map_err(name)
+        self.queued.decode_one(index, outcome)
     }
 
     /// The outcome of every command, not decoded.
@@ -115,7 +114,14 @@ fn executed(queued: &Queued, mut frames: Pieces, failure: Option<Failure>) -> Re
     };
     let multi = frames.next().ok_or_else(&mut lost)?;
     if let Some(error) = multi.reply().error() {
-        return Err(Error::refused(error).of_command("MULTI".into()));
+        // Without MULTI the server executes each of the commands by itself, unless it refuses them too.
+        let all_refused = frames.all(|frame| frame.reply().error().is_some());
+        let phase = if all_refused {
+            Phase::Refused
+        } else {
+            Phase::MaybeApplied
+        };
+        return Err(Error::new(ErrorKind::Server(error), phase).of_command("MULTI".into()));
     }
     // The first command that was refused when it was queued is why EXEC refuses the whole.
     let mut refused = None;

@@ -1,8 +1,13 @@
 //! The collected commands of a chain or batch, as one payload.
 
+use std::time::Duration;
+
 use crate::args::Args;
 use crate::chain::Outcomes;
 use crate::error::{CommandName, Error, Result};
+use crate::exchange::Patience;
+use crate::frame::Frame;
+use crate::from_redis::FromRedis;
 use crate::inflight::{Delivery, Payload};
 
 const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
@@ -15,6 +20,8 @@ pub(crate) struct Queued {
     names: Vec<Name>,
     atomic: bool,
     idempotent: bool,
+    /// The shortest that any of the commands was given; it bounds the whole, which is sent and answered as one.
+    deadline: Option<Duration>,
     /// The first command that cannot be sent spoils the whole.
     error: Option<Error>,
 }
@@ -50,9 +57,11 @@ impl Queued {
             };
         }
         self.idempotent &= args.is_idempotent();
-        self.names.push(match args.info().name {
-            "" => Name::Raw(args.name()),
-            name => Name::Known(name),
+        self.deadline = self.deadline.into_iter().chain(args.deadline()).min();
+        self.names.push(if args.is_raw() {
+            Name::Raw(args.name())
+        } else {
+            Name::Known(args.info().name)
         });
         args.write_to(&mut self.bytes);
     }
@@ -67,6 +76,18 @@ impl Queued {
         self.error.is_none() && !self.names.is_empty()
     }
 
+    /// Decodes the outcome of one command; its failure gets position and name.
+    pub(crate) fn decode_one<R: FromRedis>(
+        &self,
+        index: usize,
+        outcome: Result<Frame>,
+    ) -> Result<R> {
+        match R::from_outcome(outcome) {
+            Ok(reply) => Ok(reply.describe_failure(|error| self.named(index, error))),
+            Err(error) => Err(self.named(index, error)),
+        }
+    }
+
     /// Puts position and name of a command to its error.
     pub(crate) fn named(&self, index: usize, error: Error) -> Error {
         let error = error.at_index(index);
@@ -75,6 +96,15 @@ impl Queued {
             Some(Name::Raw(name)) => error.of_command(name.clone()),
             None => error,
         }
+    }
+
+    /// Whether any of the commands is one that nothing is known of.
+    pub(crate) fn has_raw(&self) -> bool {
+        self.names.iter().any(|name| matches!(name, Name::Raw(_)))
+    }
+
+    pub(crate) fn patience(&self) -> Patience {
+        self.deadline.map_or(Patience::Default, Patience::Only)
     }
 
     pub(crate) fn is_atomic(&self) -> bool {

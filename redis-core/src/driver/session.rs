@@ -7,19 +7,18 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use std::future::Future;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::time::Instant;
 
 use super::{End, Timer, keep_deadlines, lost};
 use crate::connection::Link;
-use crate::frame::{Frame, Frames};
 use crate::inflight::{Failure, Wish};
-use crate::pubsub::push;
-use crate::pubsub::table::Received;
-use crate::resp::scan::{Found, FrameKind, Limits, Scanner};
+use crate::resp::scan::{Found, Limits, Scanner};
 use crate::transport::Transport;
+
+mod hand_out;
 
 /// What is read at once, at least.
 const READ: usize = 16 * 1024;
@@ -30,6 +29,8 @@ const READS_PER_TURN: usize = 16;
 /// How long to wait before a refused subscription is asked for again.
 const RETRY: Duration = Duration::from_millis(100);
 const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
+/// How a server refuses a write after it was demoted.
+const READONLY: &[u8] = b"-READONLY ";
 
 pub(super) struct Session {
     stream: Box<dyn Transport>,
@@ -133,11 +134,14 @@ impl Session {
         let written = self.unwritten().is_empty();
         link.with(woken, |queue, _| {
             queue.park(cx.waker());
-            match queue.wish {
+            let wish = queue.wish;
+            match wish {
+                Wish::Serve => Ok(()),
                 Wish::Close => Err(End::Closed),
-                Wish::Drain if queue.is_idle() => Err(End::Closed),
-                Wish::Renew if queue.owed() == 0 && written => Err(End::Renew),
-                Wish::Serve | Wish::Drain | Wish::Renew => Ok(()),
+                Wish::Drain if !queue.is_idle() => Ok(()),
+                Wish::Drain => Err(End::Closed),
+                Wish::Renew if queue.owed() > 0 || !written => Ok(()),
+                Wish::Renew => Err(End::Renew),
             }
         })?;
         if link.retires() {
@@ -154,8 +158,9 @@ impl Session {
         woken: &mut Vec<Waker>,
         cx: &mut Context<'_>,
     ) -> Result<(), End> {
+        // What was held up.
+        self.hand_out(link, woken, cx)?;
         for _ in 0..READS_PER_TURN {
-            self.hand_out(link, woken, cx)?;
             if self.is_held_up() {
                 // Not the server's silence.
                 self.progress = Instant::now();
@@ -174,14 +179,16 @@ impl Session {
                 Poll::Ready(Ok(_)) => {
                     self.progress = Instant::now();
                     self.pinged = false;
-                    self.find_frames(link)?;
+                    // What came whole before bytes that are not RESP is still somebody's reply.
+                    let end = self.find_frames(link);
+                    self.hand_out(link, woken, cx)?;
+                    end?;
                 }
                 Poll::Ready(Err(error)) => {
                     return Err(End::Lost(lost(error.kind(), &error.to_string())));
                 }
             }
         }
-        self.hand_out(link, woken, cx)?;
         // More may be there; others first.
         cx.waker().wake_by_ref();
         Ok(())
@@ -197,170 +204,6 @@ impl Session {
         if room < READ / 4 || room < wanted {
             self.input.reserve(wanted.max(READ));
             self.allocated = self.input.capacity();
-        }
-    }
-
-    /// Gives every whole frame that has arrived to whom it belongs.
-    fn hand_out(
-        &mut self,
-        link: &Link,
-        woken: &mut Vec<Waker>,
-        cx: &mut Context<'_>,
-    ) -> Result<(), End> {
-        while let Some(next) = self.found.front() {
-            if next.kind == FrameKind::Reply {
-                self.hand_replies(link, woken)?;
-            } else if !link.hub().has_room(next.len, cx.waker()) {
-                break;
-            } else {
-                self.hand_push(link, woken);
-            }
-        }
-        woken.drain(..).for_each(Waker::wake);
-        Ok(())
-    }
-
-    /// Whether frames wait until somebody has read others; nothing more is read meanwhile.
-    fn is_held_up(&self) -> bool {
-        !self.found.is_empty()
-    }
-
-    fn hand_push(&mut self, link: &Link, woken: &mut Vec<Waker>) {
-        let Some(found) = self.found.pop_front() else {
-            return;
-        };
-        let frame = Frame::from_scanned(self.input.split_to(found.len).freeze());
-        self.hand_inner_pushes(&frame, found, link, woken);
-        let may_answer = || link.is_owed_push();
-        let received = link
-            .hub()
-            .receive(&frame, may_answer, self.share_from(), woken);
-        if received == Received::Answer {
-            link.with(woken, |queue, woken| {
-                queue.deliver(Bytes::new(), 1, woken);
-                woken.extend(queue.next_in_line());
-            });
-        }
-    }
-
-    /// Servers before 7.2 may push amid a reply.
-    fn hand_inner_pushes(&self, frame: &Frame, found: Found, link: &Link, woken: &mut Vec<Waker>) {
-        if found.has_inner_pushes {
-            for push in frame.inner_pushes() {
-                link.hub()
-                    .receive(&push, || false, self.share_from(), woken);
-            }
-        }
-    }
-
-    /// What is larger may keep the receive buffer alive, at four times its size at most; smaller payloads are copied.
-    fn share_from(&self) -> usize {
-        self.allocated / 4
-    }
-
-    /// Gives the replies that come before the next push to those who wait for them.
-    fn hand_replies(&mut self, link: &Link, woken: &mut Vec<Waker>) -> Result<(), End> {
-        if link.is_owed_push() {
-            return self.hand_refusal(link, woken);
-        }
-        let mut with_pushes = Vec::new();
-        let (input, found) = (&mut self.input, &mut self.found);
-        link.with(woken, |queue, woken| {
-            while !queue.is_owed_push()
-                && let Some(first) = next_reply(found)
-            {
-                let Some(wanted) = queue.wanted() else {
-                    return Err(End::Lost(protocol(
-                        "a reply came that nothing had asked for",
-                    )));
-                };
-                let (mut len, mut count) = (first.len, 1);
-                let mut inner = first.has_inner_pushes;
-                while count < wanted
-                    && let Some(next) = next_reply(found)
-                {
-                    len += next.len;
-                    count += 1;
-                    inner |= next.has_inner_pushes;
-                }
-                let piece = input.split_to(len).freeze();
-                if inner {
-                    with_pushes.push(piece.clone());
-                }
-                queue.deliver(piece, count, woken);
-            }
-            woken.extend(queue.next_in_line());
-            queue.shrink();
-            Ok(())
-        })?;
-        for piece in with_pushes {
-            for push in Frames::from_scanned(piece).flat_map(|frame| frame.inner_pushes()) {
-                link.hub()
-                    .receive(&push, || false, self.share_from(), woken);
-            }
-        }
-        Ok(())
-    }
-
-    /// A reply to a command that is owed a push can only be an error.
-    fn hand_refusal(&mut self, link: &Link, woken: &mut Vec<Waker>) -> Result<(), End> {
-        let Some(found) = self.found.pop_front() else {
-            return Ok(());
-        };
-        let frame = Frame::from_scanned(self.input.split_to(found.len).freeze());
-        let Some(error) = frame.reply().error() else {
-            return Err(End::Lost(protocol(
-                "a subscription was answered with neither a push nor an error",
-            )));
-        };
-        link.with(woken, |queue, woken| {
-            queue.deliver(Bytes::new(), 1, woken);
-        });
-        if link.hub().refused(&error, woken) {
-            self.retry = Some(Instant::now() + RETRY);
-        }
-        Ok(())
-    }
-
-    // ---- subscriptions ----
-
-    /// Queues the commands that bring the server's subscriptions closer to the wanted ones.
-    fn subscribe(&mut self, link: &Link, woken: &mut Vec<Waker>) {
-        if self.retry.is_some_and(|retry| retry <= Instant::now()) {
-            self.retry = None;
-            link.hub().retry_postponed();
-        }
-        if !link.hub().is_dirty() {
-            return;
-        }
-        let commands = link.hub().take_operations(link);
-        link.with(woken, |queue, _| {
-            commands
-                .iter()
-                .for_each(|command| queue.push_subscription(command));
-        });
-    }
-
-    fn find_frames(&mut self, link: &Link) -> Result<(), End> {
-        // RESP2 has no type for pushes; there only sockets apart receive any.
-        let pushes_are_arrays = link.is_for_subscriptions() && !link.speaks_resp3();
-        let mut start = 0;
-        loop {
-            match self
-                .scanner
-                .scan(self.input.get(start..).unwrap_or_default())
-            {
-                Ok(Some(mut found)) => {
-                    let frame = self.input.get(start..start + found.len);
-                    if pushes_are_arrays && frame.is_some_and(push::is_push_in_resp2) {
-                        found.kind = FrameKind::Push;
-                    }
-                    start += found.len;
-                    self.found.push_back(found);
-                }
-                Ok(None) => return Ok(()),
-                Err(error) => return Err(End::Lost(protocol(&error.to_string()))),
-            }
         }
     }
 
@@ -421,6 +264,25 @@ impl Session {
         })
     }
 
+    // ---- subscriptions ----
+
+    /// Queues the commands that bring the server's subscriptions closer to the wanted ones.
+    fn subscribe(&mut self, link: &Link, woken: &mut Vec<Waker>) {
+        if self.retry.is_some_and(|retry| retry <= Instant::now()) {
+            self.retry = None;
+            link.hub().retry_postponed();
+        }
+        if !link.hub().is_dirty() {
+            return;
+        }
+        let commands = link.hub().take_operations(link);
+        link.with(woken, |queue, _| {
+            commands
+                .iter()
+                .for_each(|command| queue.push_subscription(command));
+        });
+    }
+
     // ---- the sign of life ----
 
     /// Asks a silent server for a sign of life after half the bound, and gives up on it after the whole.
@@ -453,21 +315,16 @@ impl Session {
         }
         let asks = !self.pinged;
         if asks {
-            self.pinged = true;
-            link.with(woken, |queue, _| queue.push_own(PING));
+            self.pinged = link.with(woken, |queue, _| queue.ask(PING));
+            if !self.pinged {
+                self.progress = Instant::now();
+            }
         }
         let again = (self.progress + bound).max(Instant::now() + half / 4);
         Ok(Sign {
             pinged: asks,
             look_again: Some(again),
         })
-    }
-}
-
-fn next_reply(found: &mut VecDeque<Found>) -> Option<Found> {
-    match found.front() {
-        Some(next) if next.kind == FrameKind::Reply => found.pop_front(),
-        _ => None,
     }
 }
 

@@ -96,6 +96,10 @@ impl<T: FromRedis> FromRedis for Result<T, Error> {
     fn from_outcome(outcome: Result<Frame, Error>) -> Result<Self, Error> {
         Ok(T::from_outcome(outcome))
     }
+
+    fn describe_failure(self, describe: impl FnOnce(Error) -> Error) -> Self {
+        self.map_err(describe)
+    }
 }
 
 macro_rules! boxed {

@@ -85,7 +85,7 @@ impl Exclusive {
         }
         let inbox = Arc::new(Inbox::new(Capacity::default()));
         let watch = link.hub().watch_invalidations(inbox.clone())?;
-        self.set_changed(true);
+        self.note_change();
         Ok(Invalidations {
             inbox,
             _watch: watch,

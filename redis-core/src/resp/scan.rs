@@ -5,7 +5,7 @@ use std::fmt;
 use super::token::{self, Aggregate, Step, Token};
 
 /// The deepest nesting that [`Limits::max_depth`] can allow; values are built and dropped recursively.
-const DEEPEST: usize = 1024;
+const DEEPEST: usize = 256;
 
 /// What a connection accepts from its server.
 ///
@@ -14,7 +14,7 @@ const DEEPEST: usize = 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// How deep arrays, maps, sets and pushes may be nested: 128, and never more than 1,024.
+    /// How deep arrays, maps, sets and pushes may be nested: 128, and never more than 256.
     pub max_depth: usize,
     /// How many elements a reply may hold in all its aggregates together: 128 Mi. A pair of a map counts as two.
     pub max_elements: u64,

@@ -115,9 +115,8 @@ mod tests {
 
     #[test]
     fn a_misspelt_style_is_corrected() {
-        assert_eq!(
-            Case::parse("camel_case").unwrap_err(),
-            "there is no style `camel_case`; did you mean `camelCase`?"
-        );
+        let problem = Case::parse("camel_case").err();
+        let text = "there is no style `camel_case`; did you mean `camelCase`?";
+        assert_eq!(problem.as_deref(), Some(text));
     }
 }

@@ -1,7 +1,8 @@
 //! The expansion of `#[derive(FromRedis)]`.
 
 use proc_macro2::{Literal, Span, TokenStream};
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
 use syn::{DeriveInput, Generics, Ident, Type};
 
 use super::ast::{Default, Field, Item, Shape, Source, Variant};
@@ -146,7 +147,7 @@ fn decode(field: &Field<'_>) -> TokenStream {
         (Source::With(module), None) => return quote!(#module::from_redis),
         _ => {
             let ty = field.ty;
-            return quote!(<#ty as ::typedis::__core::FromRedis>::from_redis);
+            return quote_spanned!(ty.span()=> <#ty as ::typedis::__core::FromRedis>::from_redis);
         }
     };
     match (&field.source, field.option().is_some()) {
@@ -171,7 +172,10 @@ fn value(field: &Field<'_>, slot: &Ident) -> TokenStream {
             quote!(<#ty as ::typedis::__core::FromRedis>::from_redis(::core::clone::Clone::clone(&reply))?)
         }
         _ if field.default.is_some() => quote!(#slot.or_else(#default)),
-        Source::Plain => quote!(#slot.or_absent(#name)?),
+        Source::Plain => {
+            let absent = quote_spanned!(ty.span()=> <#ty as ::typedis::__core::FromRedis>::absent);
+            quote!(#slot.or_absent(#name, #absent)?)
+        }
         _ if field.option().is_some() => quote!(#slot.or_else(|| ::core::option::Option::None)),
         _ => quote!(#slot.or_missing(#name)?),
     }

@@ -92,38 +92,31 @@ fn records(ident: &Ident, generics: &Generics, body: &TokenStream) -> TokenStrea
 }
 
 fn field(field: &Field<'_>) -> TokenStream {
-    let (ident, name) = (field.ident, &field.name);
-    let span = field.ty.span();
-    let value = match (&field.source, field.option().is_some()) {
-        (Source::Skip, _) => return TokenStream::new(),
-        (Source::Flatten, _) => {
-            return quote_spanned! {span=>
-                ::typedis::__core::ToRecords::<(__Column, ::typedis::__core::Text)>::write_records(&self.#ident, out);
-            };
-        }
-        (Source::Plain, _) => {
-            quote_spanned!(span=> ::typedis::__core::derived::Field::value(&self.#ident))
-        }
-        (Source::Json, true) => quote! {
-            ::core::option::Option::as_ref(&::core::option::Option::map(
-                ::core::option::Option::as_ref(&self.#ident),
-                ::typedis::__core::Json,
-            ))
+    let (ident, name, optional) = (field.ident, &field.name, field.option().is_some());
+    let write = |value: TokenStream| quote!(::typedis::__core::derived::Field::write_field::<__Column>(#value, #name, out););
+    match &field.source {
+        Source::Skip => TokenStream::new(),
+        Source::Flatten => quote_spanned! {field.ty.span()=>
+            ::typedis::__core::ToRecords::<(__Column, ::typedis::__core::Text)>::write_records(&self.#ident, out);
         },
-        (Source::Json, false) => {
-            quote!(::core::option::Option::Some(&::typedis::__core::Json(&self.#ident)))
+        Source::Plain => quote_spanned! {field.ty.span()=>
+            ::typedis::__core::derived::Field::write_field::<__Column>(&self.#ident, #name, out);
+        },
+        Source::Json if optional => write(wrapped(ident, &quote!(::typedis::__core::Json))),
+        Source::Json => write(quote!(&::typedis::__core::Json(&self.#ident))),
+        Source::With(module) if optional => write(wrapped(
+            ident,
+            &quote!(|value| ::typedis::__core::derived::With(value, #module::to_redis)),
+        )),
+        Source::With(module) => {
+            write(quote!(&::typedis::__core::derived::With(&self.#ident, #module::to_redis)))
         }
-        (Source::With(module), true) => quote! {
-            ::core::option::Option::as_ref(&::core::option::Option::map(
-                ::core::option::Option::as_ref(&self.#ident),
-                |value| ::typedis::__core::derived::With(value, #module::to_redis),
-            ))
-        },
-        (Source::With(module), false) => quote! {
-            ::core::option::Option::Some(&::typedis::__core::derived::With(&self.#ident, #module::to_redis))
-        },
-    };
-    quote!(::typedis::__core::derived::field::<__Column, _>(out, #name, #value);)
+    }
+}
+
+/// What is in an optional field, if anything, as what sends it.
+fn wrapped(ident: &Ident, wrap: &TokenStream) -> TokenStream {
+    quote!(&::core::option::Option::map(::core::option::Option::as_ref(&self.#ident), #wrap))
 }
 
 /// Several arguments.
@@ -140,7 +133,11 @@ fn arguments(ident: &Ident, generics: &Generics, body: &TokenStream) -> TokenStr
 }
 
 fn member(index: usize, ty: &Type) -> TokenStream {
-    let index = Index::from(index);
+    // With the span of the type, so that an error points there.
+    let index = Index {
+        index: u32::try_from(index).unwrap_or(u32::MAX),
+        span: ty.span(),
+    };
     quote_spanned!(ty.span()=> ::typedis::__core::ToArgs::write_args(&self.#index, out);)
 }
 

@@ -11,13 +11,15 @@ pub(super) fn expand(command: &Command) -> TokenStream {
     let definition = parts.definition(command);
     let options = option::expand(command);
     let finish = parts.finish();
-    let (future, target, debug) = (parts.future(), parts.target(), parts.debug());
+    let (conversion, debug) = (parts.conversion(), parts.debug());
+    let (future, target) = (parts.future(), parts.target());
     quote! {
         #definition
         #options
         #finish
         #future
         #target
+        #conversion
         #debug
     }
 }
@@ -79,7 +81,7 @@ impl Parts {
                     Self { request: self.request.send() #state }
                 }
 
-                #[doc = " Bounds how long this command may take, from now to its reply."]
+                #[doc = " Bounds this one call, from its first poll to its reply, instead of the configured timeout."]
                 pub fn deadline(self, limit: ::std::time::Duration) -> Self {
                     Self { request: self.request.deadline(limit) #state }
                 }
@@ -87,15 +89,6 @@ impl Parts {
                 #[doc = " Keeps an error of this command in its own place of the replies."]
                 pub fn attempt(self) -> rt::Request<S, ::std::result::Result<R, rt::Error>> where S: rt::Queues {
                     self.request.attempt()
-                }
-            }
-
-            impl<S: rt::Sink, R, #(#slots),*> rt::IntoRequest for #name<S, R, #(#slots),*> #made {
-                type Sink = S;
-                type Reply = R;
-
-                fn into_request(self) -> rt::Request<S, R> {
-                    self.request
                 }
             }
         }
@@ -134,6 +127,21 @@ impl Parts {
 
                 fn into_sink(self) -> Self::Sink {
                     rt::Target::into_sink(self.request)
+                }
+            }
+        }
+    }
+
+    fn conversion(&self) -> TokenStream {
+        let Self { name, slots, .. } = self;
+        let made = self.made();
+        quote! {
+            impl<S: rt::Sink, R, #(#slots),*> rt::IntoRequest for #name<S, R, #(#slots),*> #made {
+                type Sink = S;
+                type Reply = R;
+
+                fn into_request(self) -> rt::Request<S, R> {
+                    self.request
                 }
             }
         }

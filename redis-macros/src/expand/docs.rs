@@ -1,7 +1,7 @@
 //! Documentation of methods, written from what the spec says.
 
 use super::example;
-use crate::model::{Column, Command, Kind, Opt, Param, Reply, Versions};
+use crate::model::{Column, Command, Kind, Opt, Param, Reply, Versions, WordNote};
 
 /// Lines of a doc comment, each as `#[doc]` takes it.
 type Lines = Vec<String>;
@@ -83,6 +83,9 @@ pub(super) fn option(command: &Command, option: &Opt) -> Lines {
     if let Some(parent) = option.parent.and_then(|id| command.options.get(id)) {
         remarks.push(format!("Only after [`{0}`](Self::{0}).", parent.method));
     }
+    if option.once_only && command.facts.idempotent {
+        remarks.push("Keeps the command from being sent again after a lost connection.".to_owned());
+    }
     remarks.extend(since(option.since.as_ref()));
     remarks.extend(params(option.body.params()));
     let doc = option
@@ -154,6 +157,7 @@ fn facts(command: &Command) -> Lines {
         });
     }
     lines.extend(params(command.body.params()));
+    lines.extend(command.words.iter().map(word));
     lines.extend(
         facts
             .complexity
@@ -181,6 +185,12 @@ fn param(param: &Param) -> Option<String> {
         Kind::Columns(columns) => Some(records(param, columns)),
         Kind::Key | Kind::Value | Kind::Number(_) | Kind::Named(_) | Kind::Enum(_) => None,
     }
+}
+
+fn word(note: &WordNote) -> String {
+    let doc = note.doc.iter().cloned();
+    let remarks: Vec<String> = doc.chain(since(note.since.as_ref())).collect();
+    format!("`{}`: {}", note.word, remarks.join(" "))
 }
 
 fn records(param: &Param, columns: &[Column]) -> String {
@@ -253,7 +263,7 @@ fn example(command: &Command, doctests: bool) -> Lines {
     }
     [
         "```no_run",
-        "# use typedis::{commands::*, prelude::*};",
+        "# #[allow(unused_imports)] use typedis::{args::*, commands::*, prelude::*, replies::*};",
         "# async fn example(conn: typedis::Exclusive) -> typedis::Result<()> {",
     ]
     .into_iter()

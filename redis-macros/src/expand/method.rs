@@ -57,8 +57,6 @@ fn bounds(command: &Command) -> Option<TokenStream> {
 
 fn request(command: &Command) -> TokenStream {
     let info = info::name(command);
-    let runs = write::runs(&command.body, false);
-    let is_empty = command.body.runs.iter().all(|run| run.writes.is_empty());
-    let args = if is_empty { quote!(_) } else { quote!(args) };
-    quote!(rt::Request::new(self, &#info, |#args| { #(#runs)* }))
+    let write = write::closure(&write::statements(&command.body, false));
+    quote!(rt::Request::new(self, &#info, #write))
 }

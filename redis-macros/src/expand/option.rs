@@ -74,8 +74,7 @@ fn method(command: &Command, option: &Opt, transition: &Transition<'_>) -> Token
         write::declarations(&option.body),
         write::conversions(&option.body),
     );
-    let runs = write::runs(&option.body, option.repeatable);
-    let once_only = option.once_only.then(|| quote!(args.once_only();));
+    let write = write::closure(&statements(option));
     let generics = new_params(transition);
     let bound = option
         .body
@@ -87,10 +86,16 @@ fn method(command: &Command, option: &Opt, transition: &Transition<'_>) -> Token
         #deprecated
         pub fn #name #generics (mut self, #(#params),*) -> #returns #bound {
             #(#conversions)*
-            self.request.edit(|args| { #once_only #(#runs)* });
+            self.request.edit(#write);
             #value
         }
     }
+}
+
+fn statements(option: &Opt) -> Vec<TokenStream> {
+    let once_only = option.once_only.then(|| quote!(args.once_only()));
+    let writes = write::statements(&option.body, option.repeatable);
+    once_only.into_iter().chain(writes).collect()
 }
 
 /// The choices of the caller that come with the new reply.

@@ -57,39 +57,49 @@ pub(super) fn conversions(body: &Body) -> Vec<TokenStream> {
 }
 
 /// What a body writes: what stands before every part as it is, the rest into its parts.
-pub(super) fn runs(body: &Body, repeatable: bool) -> Vec<TokenStream> {
+pub(super) fn statements(body: &Body, repeatable: bool) -> Vec<TokenStream> {
     body.runs
         .iter()
-        .map(|run| run_tokens(run, repeatable))
+        .flat_map(|run| run_statements(run, repeatable))
         .collect()
 }
 
-fn run_tokens(run: &Run, repeatable: bool) -> TokenStream {
-    let writes: Vec<TokenStream> = run.writes.iter().map(write).collect();
+/// A closure of these statements.
+pub(super) fn closure(statements: &[TokenStream]) -> TokenStream {
+    match statements {
+        [] => quote!(|_| {}),
+        [statement] => quote!(|args| #statement),
+        _ => quote!(|args| { #(#statements;)* }),
+    }
+}
+
+fn run_statements(run: &Run, repeatable: bool) -> Vec<TokenStream> {
+    let statements: Vec<TokenStream> = run.writes.iter().flat_map(write).collect();
     if run.order == 0 {
-        return quote!(#(#writes)*);
+        return statements;
     }
     let order = Literal::u8_unsuffixed(run.order);
     let method = ident(if repeatable { "append" } else { "part" });
-    quote!(args.#method(#order, |args| { #(#writes)* });)
+    let write = closure(&statements);
+    vec![quote!(args.#method(#order, #write))]
 }
 
-fn write(write: &Write) -> TokenStream {
+fn write(write: &Write) -> Vec<TokenStream> {
     match write {
-        Write::Word(word) => quote!(args.word(#word);),
-        Write::Param(param) => param_tokens(param),
+        Write::Word(word) => vec![quote!(args.word(#word))],
+        Write::Param(param) => param_statements(param),
         Write::Counted {
             words_per_item,
             what,
         } => {
-            let (words_per_item, what) =
-                (Literal::u32_unsuffixed(*words_per_item), self::write(what));
-            quote!(args.counted(#words_per_item, |args| { #what });)
+            let words_per_item = Literal::u32_unsuffixed(*words_per_item);
+            let write = closure(&self::write(what));
+            vec![quote!(args.counted(#words_per_item, #write))]
         }
     }
 }
 
-fn param_tokens(param: &Param) -> TokenStream {
+fn param_statements(param: &Param) -> Vec<TokenStream> {
     let (name, text) = (ident(&param.name), &param.name);
     let method = ident(match &param.kind {
         Kind::Key => "key",
@@ -118,8 +128,11 @@ fn param_tokens(param: &Param) -> TokenStream {
         } => "any_records",
         Kind::Columns(_) => "columns",
     });
-    let block = param.blocks.then(|| quote!(args.block(&#name);));
-    quote!(#block args.#method(#text, &#name);)
+    let block = param.blocks.then(|| quote!(args.block(&#name)));
+    block
+        .into_iter()
+        .chain([quote!(args.#method(#text, &#name))])
+        .collect()
 }
 
 /// The type of a checked name.

@@ -215,6 +215,12 @@ fn variant(word: &Text, problems: &Problems) -> Option<Variant> {
 }
 
 impl Enum {
+    pub(crate) fn has_word(&self, word: &str) -> bool {
+        self.variants
+            .iter()
+            .any(|variant| variant.word.eq_ignore_ascii_case(word))
+    }
+
     /// Whether it has exactly these words, in any order and case: `[enums]` decides in which case a word is sent.
     pub(crate) fn has_words<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> bool {
         let sorted = |words: &mut dyn Iterator<Item = &str>| {

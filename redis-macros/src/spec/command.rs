@@ -44,7 +44,7 @@ pub(crate) struct OptionSpec {
     pub(crate) doc: Option<Text>,
     pub(crate) since: Option<Availability>,
     pub(crate) deprecated: Option<Text>,
-    /// `false` takes the command's property of being repeatable away.
+    /// `false` where a command that may be repeated no longer may.
     pub(crate) idempotent: Option<bool>,
 }
 

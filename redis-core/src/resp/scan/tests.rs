@@ -142,7 +142,7 @@ fn limits_are_exact() {
         limits.max_bulk,
         limits.max_line,
     ) = (2, 4, 5, 6);
-    let mut scan = |bytes: &str| {
+    let scan = |bytes: &str| {
         Scanner::new(limits)
             .scan(bytes.as_bytes())
             .map(|found| found.is_some())
@@ -164,8 +164,10 @@ fn limits_are_exact() {
 
 #[test]
 fn the_count_of_elements_starts_anew_with_each_frame() {
-    let mut limits = Limits::default();
-    limits.max_elements = 2;
+    let limits = Limits {
+        max_elements: 2,
+        ..Limits::default()
+    };
     let mut scanner = Scanner::new(limits);
     for _ in 0..3 {
         assert_eq!(
@@ -218,6 +220,38 @@ fn a_push_within_a_reply_is_no_element() {
         format!("{:?}", frame.inner_pushes()),
         r#"[push[message, news, "hi"], push[7]]"#
     );
+}
+
+/// Whatever the configuration says, values are never too deep for the stack of a thread.
+#[test]
+fn the_deepest_value_that_can_be_allowed_is_harmless() {
+    let limits = Limits {
+        max_depth: usize::MAX,
+        ..Limits::default()
+    };
+    let wire = format!("{}:1\r\n", "*1\r\n".repeat(super::DEEPEST));
+    let deeper = format!("*1\r\n{wire}");
+    assert_eq!(
+        Scanner::new(limits).scan(deeper.as_bytes()),
+        Err(ScanError::TooDeep)
+    );
+    let check = move || {
+        assert!(
+            Scanner::new(limits)
+                .scan(wire.as_bytes())
+                .unwrap()
+                .is_some()
+        );
+        let value = Frame::from_scanned(wire.into()).to_value();
+        assert_eq!(value.clone(), value);
+        assert!(format!("{value:?}").contains('1') && format!("{value:#?}").contains('1'));
+    };
+    std::thread::Builder::new()
+        .stack_size(1 << 20)
+        .spawn(check)
+        .unwrap()
+        .join()
+        .unwrap();
 }
 
 /// What was scanned is never looked at again: it may as well be gone.

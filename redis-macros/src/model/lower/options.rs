@@ -91,8 +91,8 @@ pub(super) fn describe(context: &Context<'_>, options: &mut [Opt]) {
         };
         option.doc = spec.doc.as_ref().map(|doc| doc.text.clone());
         option.since = spec.since.as_ref().map(|since| context.versions(since));
-        option.deprecated = spec.deprecated.as_ref().map(|instead| instead.text.clone());
         option.once_only = spec.idempotent == Some(false);
+        option.deprecated = spec.deprecated.as_ref().map(|instead| instead.text.clone());
     }
 }
 

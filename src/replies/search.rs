@@ -1,0 +1,286 @@
+//! Replies of the commands on search indexes.
+//!
+//! RESP3 names everything. RESP2 sends one flat array, in which each document is an id, then what was asked for beside
+//! it, then its fields: only the options of the command tell how many elements that is, so the types carry them.
+
+use typedis_core::{DecodeError, FromRedis, Reply, Value};
+
+use super::fields::{each_field, fill, next, required};
+
+/// What FT.SEARCH found.
+///
+/// `T` is what the fields of a document are decoded into: a map, or a struct with `#[derive(FromRedis)]`. The other
+/// parameters follow from the options of the command: what was not asked for is [`Absent`].
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct SearchResults<T, S = Absent, P = Absent, K = Absent> {
+    /// How many documents match, however many of them are here.
+    pub total: u64,
+    /// The documents.
+    pub documents: Vec<Document<T, S, P, K>>,
+    /// What went wrong on the way, such as a timeout; empty in RESP2, which does not tell.
+    pub warnings: Vec<String>,
+}
+
+/// A document that was found.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Document<T, S = Absent, P = Absent, K = Absent> {
+    /// Its key.
+    pub id: String,
+    /// Its fields; [`Absent`] with `no_content`.
+    pub fields: T,
+    /// How well it matches: a [`Score`] with `with_scores`.
+    pub score: S,
+    /// Its payload, with `with_payloads`.
+    pub payload: P,
+    /// What it was sorted by, with `with_sort_keys`: `$` and a text, or `#` and a number.
+    pub sort_key: K,
+}
+
+/// What was not asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Absent;
+
+/// How well a document matches.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Score {
+    /// The score.
+    pub value: f64,
+    /// How it came about, with `explain_score`.
+    pub explanation: Option<Value>,
+}
+
+impl FromRedis for Score {
+    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        let Reply::Array(mut elements) = reply else {
+            return Ok(Self {
+                value: f64::from_redis(reply)?,
+                explanation: None,
+            });
+        };
+        Ok(Self {
+            value: next(&mut elements, "value")?,
+            explanation: Some(next(&mut elements, "explanation")?),
+        })
+    }
+}
+
+/// A part of a [`Document`]: what it is decoded into, or [`Absent`].
+pub trait DocumentPart: Sized {
+    /// Whether RESP2 sends an element for it.
+    const SENT: bool;
+
+    /// Decodes it; nil stands for what RESP3 leaves out.
+    ///
+    /// # Errors
+    /// The reply does not fit the type.
+    fn decode(reply: Reply<'_>) -> Result<Self, DecodeError>;
+}
+
+impl<T: FromRedis> DocumentPart for T {
+    const SENT: bool = true;
+
+    fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        Self::from_redis(reply)
+    }
+}
+
+impl DocumentPart for Absent {
+    const SENT: bool = false;
+
+    fn decode(_: Reply<'_>) -> Result<Self, DecodeError> {
+        Ok(Self)
+    }
+}
+
+/// The replies that make up a document; nil for what was not sent.
+struct Parts<'a> {
+    id: Reply<'a>,
+    score: Reply<'a>,
+    payload: Reply<'a>,
+    sort_key: Reply<'a>,
+    fields: Reply<'a>,
+}
+
+impl<'a> Parts<'a> {
+    /// Of a document in RESP3, which is a map.
+    fn named(reply: &Reply<'a>) -> Result<Self, DecodeError> {
+        let nil = || Reply::Nil;
+        let mut parts = Self {
+            id: nil(),
+            score: nil(),
+            payload: nil(),
+            sort_key: nil(),
+            fields: nil(),
+        };
+        each_field(reply, |name, value| {
+            match name {
+                "id" => parts.id = value,
+                "score" => parts.score = value,
+                "payload" => parts.payload = value,
+                "sortkey" => parts.sort_key = value,
+                "extra_attributes" => parts.fields = value,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(parts)
+    }
+
+    fn decode<T: DocumentPart, S: DocumentPart, P: DocumentPart, K: DocumentPart>(
+        self,
+    ) -> Result<Document<T, S, P, K>, DecodeError> {
+        Ok(Document {
+            id: String::from_redis(self.id).map_err(|error| error.at_field("id"))?,
+            score: S::decode(self.score).map_err(|error| error.at_field("score"))?,
+            payload: P::decode(self.payload).map_err(|error| error.at_field("payload"))?,
+            sort_key: K::decode(self.sort_key).map_err(|error| error.at_field("sort_key"))?,
+            fields: T::decode(self.fields).map_err(|error| error.at_field("fields"))?,
+        })
+    }
+}
+
+impl<T: DocumentPart, S: DocumentPart, P: DocumentPart, K: DocumentPart> FromRedis
+    for SearchResults<T, S, P, K>
+{
+    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        match reply {
+            Reply::Array(mut elements) => {
+                let total = next(&mut elements, "total")?;
+                Ok(Self {
+                    total,
+                    documents: flat_documents(elements)?,
+                    warnings: Vec::new(),
+                })
+            }
+            reply => {
+                let Named {
+                    total,
+                    results,
+                    warnings,
+                } = Named::read(&reply)?;
+                let documents = each(results, |result| Parts::named(&result)?.decode())?;
+                Ok(Self {
+                    total,
+                    documents,
+                    warnings,
+                })
+            }
+        }
+    }
+}
+
+/// The documents of RESP2's flat array.
+fn flat_documents<'a, T: DocumentPart, S: DocumentPart, P: DocumentPart, K: DocumentPart>(
+    mut elements: impl Iterator<Item = Reply<'a>>,
+) -> Result<Vec<Document<T, S, P, K>>, DecodeError> {
+    let mut documents = Vec::new();
+    while let Some(id) = elements.next() {
+        let index = documents.len();
+        let mut part = |sent: bool| match sent {
+            true => elements
+                .next()
+                .ok_or_else(|| DecodeError::new("the array ended early").at_index(index)),
+            false => Ok(Reply::Nil),
+        };
+        let parts = Parts {
+            id,
+            score: part(S::SENT)?,
+            payload: part(P::SENT)?,
+            sort_key: part(K::SENT)?,
+            fields: part(T::SENT)?,
+        };
+        documents.push(parts.decode().map_err(|error| error.at_index(index))?);
+    }
+    Ok(documents)
+}
+
+/// What FT.AGGREGATE made of the documents that it found.
+///
+/// `T` is what a row is decoded into: a map, or a struct with `#[derive(FromRedis)]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AggregateResults<T> {
+    /// A number of rows, which the server does not promise to be that of all.
+    pub total: u64,
+    /// The rows.
+    pub rows: Vec<T>,
+    /// What went wrong on the way, such as a timeout; empty in RESP2, which does not tell.
+    pub warnings: Vec<String>,
+}
+
+impl<T: FromRedis> FromRedis for AggregateResults<T> {
+    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        match reply {
+            Reply::Array(mut elements) => {
+                let total = next(&mut elements, "total")?;
+                Ok(Self {
+                    total,
+                    rows: each(elements, T::from_redis)?,
+                    warnings: Vec::new(),
+                })
+            }
+            reply => {
+                let Named {
+                    total,
+                    results,
+                    warnings,
+                } = Named::read(&reply)?;
+                let rows = each(results, |result| {
+                    T::from_redis(Parts::named(&result)?.fields)
+                })?;
+                Ok(Self {
+                    total,
+                    rows,
+                    warnings,
+                })
+            }
+        }
+    }
+}
+
+/// The replies of RESP3, which are maps.
+struct Named<'a> {
+    total: u64,
+    results: Vec<Reply<'a>>,
+    warnings: Vec<String>,
+}
+
+impl<'a> Named<'a> {
+    fn read(reply: &Reply<'a>) -> Result<Self, DecodeError> {
+        let (mut total, mut results, mut warnings) = (None, None, None);
+        each_field(reply, |name, value| match name {
+            "total_results" => fill(&mut total, value),
+            "warning" => fill(&mut warnings, value),
+            "results" => {
+                let elements = value
+                    .elements()
+                    .ok_or_else(|| DecodeError::expected("an array", &value))?;
+                results = Some(elements.collect());
+                Ok(())
+            }
+            _ => Ok(()),
+        })?;
+        Ok(Self {
+            total: required(total, "total_results")?,
+            results: required(results, "results")?,
+            warnings: warnings.unwrap_or_default(),
+        })
+    }
+}
+
+/// Decodes every reply, naming the place of one that does not fit.
+fn each<'a, T>(
+    replies: impl IntoIterator<Item = Reply<'a>>,
+    mut decode: impl FnMut(Reply<'a>) -> Result<T, DecodeError>,
+) -> Result<Vec<T>, DecodeError> {
+    let replies = replies.into_iter().enumerate();
+    replies
+        .map(|(index, reply)| decode(reply).map_err(|error| error.at_index(index)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

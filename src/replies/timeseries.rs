@@ -1,0 +1,237 @@
+//! Replies of the commands on several time series at once.
+
+use std::collections::HashMap;
+
+use typedis_core::from_redis::Fields;
+use typedis_core::{DecodeError, FromRedis, Reply};
+
+use super::fields::{each_field, fill, next};
+
+/// The samples of several time series.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct MultiRange {
+    /// The series, in the order of the server.
+    pub series: Vec<SeriesRange>,
+}
+
+/// The samples of one time series.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct SeriesRange {
+    /// Its key.
+    pub key: String,
+    /// Those of its labels that were asked for and that it has.
+    pub labels: HashMap<String, String>,
+    /// Times in milliseconds, and values.
+    pub samples: Vec<(u64, f64)>,
+}
+
+/// The samples of several time series, one group for each value of a label.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct GroupedRange {
+    /// The groups, in the order of the server.
+    pub groups: Vec<SeriesGroup>,
+}
+
+/// The samples that a group of time series was reduced to.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct SeriesGroup {
+    /// The label and the value that its series have in common: `area=north`.
+    pub group: String,
+    /// Those of its labels that were asked for and that it has.
+    pub labels: HashMap<String, String>,
+    /// The keys of its series; RESP2 tells them only with `with_labels`.
+    pub sources: Vec<String>,
+    /// Times in milliseconds, and values.
+    pub samples: Vec<(u64, f64)>,
+}
+
+impl FromRedis for MultiRange {
+    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        let decode = |Parts {
+                          name,
+                          labels,
+                          samples,
+                          ..
+                      }| SeriesRange {
+            key: name,
+            labels,
+            samples,
+        };
+        Ok(Self {
+            series: parts(&reply)?.into_iter().map(decode).collect(),
+        })
+    }
+}
+
+impl FromRedis for GroupedRange {
+    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        let decode = |Parts {
+                          name,
+                          mut labels,
+                          sources,
+                          samples,
+                      }| {
+            // RESP2 puts these two among the labels.
+            labels.remove("__reducer__");
+            let listed = labels.remove("__source__");
+            let listed = listed
+                .iter()
+                .flat_map(|keys| keys.split(','))
+                .map(str::to_owned);
+            SeriesGroup {
+                group: name,
+                labels,
+                sources: sources.into_iter().chain(listed).collect(),
+                samples,
+            }
+        };
+        Ok(Self {
+            groups: parts(&reply)?.into_iter().map(decode).collect(),
+        })
+    }
+}
+
+/// What a reply holds of a series or a group.
+struct Parts {
+    name: String,
+    labels: HashMap<String, String>,
+    sources: Vec<String>,
+    samples: Vec<(u64, f64)>,
+}
+
+/// RESP3 sends a map of names to `[labels, facts, ..., samples]`, RESP2 a list of `[name, labels, samples]`.
+fn parts(reply: &Reply<'_>) -> Result<Vec<Parts>, DecodeError> {
+    match reply {
+        Reply::Map(pairs) => pairs.clone().enumerate().map(named).collect(),
+        Reply::Array(elements) => elements.clone().enumerate().map(listed).collect(),
+        _ => Err(DecodeError::expected("time series", reply)),
+    }
+}
+
+fn named((index, (name, rest)): (usize, (Reply<'_>, Reply<'_>))) -> Result<Parts, DecodeError> {
+    let decode = || {
+        let elements = rest
+            .elements()
+            .ok_or_else(|| DecodeError::expected("an array", &rest))?;
+        Parts::decode(String::from_redis(name)?, elements)
+    };
+    decode().map_err(|error| error.at_index(index))
+}
+
+fn listed((index, series): (usize, Reply<'_>)) -> Result<Parts, DecodeError> {
+    let decode = || {
+        let mut elements = series
+            .elements()
+            .ok_or_else(|| DecodeError::expected("an array", &series))?;
+        Parts::decode(next(&mut elements, "name")?, elements)
+    };
+    decode().map_err(|error| error.at_index(index))
+}
+
+impl Parts {
+    /// Takes labels first and samples last; what is between them are facts that have names.
+    fn decode<'a>(
+        name: String,
+        mut elements: impl ExactSizeIterator<Item = Reply<'a>>,
+    ) -> Result<Self, DecodeError> {
+        let labels = elements
+            .next()
+            .ok_or_else(|| DecodeError::missing("labels"))?;
+        let labels = present_labels(&labels).map_err(|error| error.at_field("labels"))?;
+        let mut sources = None;
+        while elements.len() > 1 {
+            let Some(facts) = elements.next() else { break };
+            each_field(&facts, |name, value| match name {
+                "sources" => fill(&mut sources, value),
+                _ => Ok(()),
+            })?;
+        }
+        Ok(Self {
+            name,
+            labels,
+            sources: sources.unwrap_or_default(),
+            samples: next(&mut elements, "samples")?,
+        })
+    }
+}
+
+/// Labels that were asked for but that the series lacks are nil, and left out.
+fn present_labels(reply: &Reply<'_>) -> Result<HashMap<String, String>, DecodeError> {
+    let mut labels = HashMap::new();
+    for field in Fields::new(reply)? {
+        let (name, value) = field?;
+        if let Some(value) = Option::from_redis(value)? {
+            labels.insert(String::from_redis(name)?, value);
+        }
+    }
+    Ok(labels)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::replies::wire::decode;
+
+    #[test]
+    fn series_are_read_alike_in_both_protocols() {
+        let two = "*2\r\n*3\r\n$2\r\nts\r\n*1\r\n*2\r\n$6\r\nsensor\r\n$1\r\n1\r\n*2\r\n*2\r\n:1000\r\n+1.5\r\n*2\r\n:2000\r\n+2.5\r\n\
+                   *3\r\n$3\r\nts2\r\n*0\r\n*0\r\n";
+        let three = "%2\r\n$2\r\nts\r\n*3\r\n%1\r\n$6\r\nsensor\r\n$1\r\n1\r\n%1\r\n$11\r\naggregators\r\n*0\r\n\
+                     *2\r\n*2\r\n:1000\r\n,1.5\r\n*2\r\n:2000\r\n,2.5\r\n\
+                     $3\r\nts2\r\n*3\r\n%0\r\n%1\r\n$11\r\naggregators\r\n*0\r\n*0\r\n";
+        let range: MultiRange = decode(two).unwrap();
+        let first = SeriesRange {
+            key: "ts".to_owned(),
+            labels: HashMap::from([("sensor".to_owned(), "1".to_owned())]),
+            samples: vec![(1000, 1.5), (2000, 2.5)],
+        };
+        assert_eq!(
+            (range.series.len(), range.series.first()),
+            (2, Some(&first))
+        );
+        assert_eq!(decode::<MultiRange>(three).unwrap(), range);
+        assert_eq!(
+            decode::<MultiRange>("%0\r\n").unwrap(),
+            decode::<MultiRange>("*0\r\n").unwrap()
+        );
+    }
+
+    #[test]
+    fn empty_spans_are_not_a_number_in_either_protocol() {
+        for nan in ["+NaN", ",nan"] {
+            let reply = format!("*1\r\n*3\r\n$1\r\nn\r\n*0\r\n*1\r\n*2\r\n:300\r\n{nan}\r\n");
+            let range: MultiRange = decode(&reply).unwrap();
+            let samples = &range.series.first().unwrap().samples;
+            assert!(matches!(samples.as_slice(), [(300, value)] if value.is_nan()));
+        }
+    }
+
+    #[test]
+    fn labels_that_a_series_lacks_are_left_out() {
+        let range: MultiRange =
+            decode("*1\r\n*3\r\n$2\r\nts\r\n*1\r\n*2\r\n$1\r\nx\r\n$-1\r\n*0\r\n").unwrap();
+        assert_eq!(range.series.first().unwrap().labels, HashMap::new());
+    }
+
+    #[test]
+    fn groups_are_read_alike_in_both_protocols() {
+        let two = "*1\r\n*3\r\n$6\r\narea=A\r\n*3\r\n*2\r\n$4\r\narea\r\n$1\r\nA\r\n*2\r\n$11\r\n__reducer__\r\n$3\r\nmax\r\n\
+                   *2\r\n$10\r\n__source__\r\n$6\r\nts,ts2\r\n*1\r\n*2\r\n:1000\r\n+10\r\n";
+        let three = "%1\r\n$6\r\narea=A\r\n*4\r\n%1\r\n$4\r\narea\r\n$1\r\nA\r\n%1\r\n$8\r\nreducers\r\n*1\r\n$3\r\nmax\r\n\
+                     %1\r\n$7\r\nsources\r\n*2\r\n$2\r\nts\r\n$3\r\nts2\r\n*1\r\n*2\r\n:1000\r\n,10\r\n";
+        let grouped: GroupedRange = decode(two).unwrap();
+        let group = SeriesGroup {
+            group: "area=A".to_owned(),
+            labels: HashMap::from([("area".to_owned(), "A".to_owned())]),
+            sources: vec!["ts".to_owned(), "ts2".to_owned()],
+            samples: vec![(1000, 10.0)],
+        };
+        assert_eq!(grouped.groups, [group]);
+        assert_eq!(decode::<GroupedRange>(three).unwrap(), grouped);
+    }
+}
