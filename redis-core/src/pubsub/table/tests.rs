@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use super::{Entrance, MemberId, Received, Table};
 use crate::ServerError;
 use crate::frame::Frame;
+use crate::inflight::Awaits;
 use crate::pubsub::inbox::{Capacity, Inbox};
 use crate::pubsub::{Source, SourceKind};
 use crate::resp::encode;
@@ -29,6 +30,12 @@ impl Server {
         let Some(command) = self.commands.pop_front() else {
             return;
         };
+        if command[0] == "PING" {
+            let refusal = refusal.map(|_| "-NOPERM no permission to run the 'ping' command\r\n");
+            self.replies
+                .push_back(refusal.unwrap_or("+PONG\r\n").to_owned());
+            return;
+        }
         if let Some(refusal) = refusal {
             self.replies.push_back(format!("-{refusal}\r\n"));
             return;
@@ -42,6 +49,18 @@ impl Server {
             }
         };
         self.replies.push_back(confirmation(&word, name));
+    }
+
+    /// The slot moves away of the shard channel that is just being left.
+    fn move_away(&mut self) {
+        match self.commands.front() {
+            Some(command) if command[0] == "SUNSUBSCRIBE" => {
+                let name = command[1].clone();
+                self.cut_off(&name);
+                self.work(Some("MOVED 1 127.0.0.1:1"));
+            }
+            _ => {}
+        }
     }
 
     /// The slot of a shard channel moves away.
@@ -66,6 +85,8 @@ struct Driver {
     table: Table,
     server: Server,
     members: Vec<(Source, MemberId)>,
+    /// What the queue of commands is owed.
+    owed: VecDeque<Awaits>,
 }
 
 #[derive(Debug, Clone)]
@@ -76,6 +97,7 @@ enum Step {
     Work,
     Refuse,
     RefuseForNow,
+    Move,
     Hear,
     CutOff(u8),
     Lose,
@@ -94,6 +116,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => Just(Step::Work),
         1 => Just(Step::Refuse),
         1 => Just(Step::RefuseForNow),
+        1 => Just(Step::Move),
         6 => Just(Step::Hear),
         1 => (0..3_u8).prop_map(Step::CutOff),
         1 => Just(Step::Lose),
@@ -114,10 +137,12 @@ impl Driver {
             Step::Work => self.server.work(None),
             Step::Refuse => self.server.work(Some("NOPERM no")),
             Step::RefuseForNow => self.server.work(Some("BUSY for a while")),
+            Step::Move => self.server.move_away(),
             Step::Hear => drop(self.hear()),
             Step::CutOff(name) => self.server.cut_off(&name.to_string()),
             Step::Lose => {
                 self.server = Server::default();
+                self.owed.clear();
                 self.table.lost();
             }
         }
@@ -136,11 +161,15 @@ impl Driver {
     }
 
     fn send(&mut self) {
-        for command in self.table.take_operations() {
-            let words = command.split(|byte| *byte == b'\n').skip(1);
-            let words: Vec<u8> = words.collect::<Vec<_>>().join(&b'\n');
-            let words = encode::words(&words).map(|word| String::from_utf8(word.to_vec()).unwrap());
-            self.server.commands.push_back(words.collect());
+        for (command, awaits) in self.table.take_operations() {
+            self.owed.push_back(awaits);
+            let text = String::from_utf8(command).unwrap();
+            for command in text.split('*').skip(1) {
+                let (_, words) = command.split_once('\n').unwrap();
+                let words = encode::words(words.as_bytes());
+                let words = words.map(|word| String::from_utf8(word.to_vec()).unwrap());
+                self.server.commands.push_back(words.collect());
+            }
         }
     }
 
@@ -149,12 +178,22 @@ impl Driver {
         let Some(reply) = self.server.replies.pop_front() else {
             return false;
         };
-        if let Some(line) = reply.strip_prefix('-') {
-            self.table
-                .refused(&ServerError::new(line.trim_end()), &mut Vec::new());
-        } else {
+        let error = reply.strip_prefix('-');
+        let error = error.map(|line| ServerError::new(line.trim_end()));
+        let received = if reply.starts_with('>') {
             let frame = Frame::parse(Bytes::from(reply)).unwrap();
-            let _answer: Received = self.table.receive(&frame, || true, 0, &mut Vec::new());
+            let may_answer = !self.owed.is_empty();
+            self.table
+                .receive(&frame, || may_answer, 0, &mut Vec::new())
+        } else if self.owed.front() == Some(&Awaits::Fence) {
+            self.table.fenced(error.as_ref())
+        } else {
+            // A reply that is no error would have been somebody else's.
+            self.table.refused(&error.unwrap(), &mut Vec::new());
+            Received::Answer
+        };
+        if received == Received::Answer {
+            self.owed.pop_front().unwrap();
         }
         true
     }
@@ -203,5 +242,6 @@ proptest! {
             prop_assert!(driver.table.topic(kind, name.as_bytes()).is_some(), "{name} was forgotten");
         }
         prop_assert_eq!(driver.table.is_empty(), wanted.is_empty());
+        prop_assert!(driver.owed.is_empty(), "{:?} is still owed", driver.owed);
     }
 }
