@@ -73,7 +73,8 @@ pub mod prelude;
 pub mod replies;
 
 #[cfg(feature = "json")]
-pub use typedis_core::Json;
+pub use typedis_core::{Json, PublishJson};
+pub use typedis_core::pubsub::{self, Channel, Event, Lag, Message, PatternChannel, Subscriber};
 pub use typedis_core::{
     Address, ArgError, ArgWriter, Args, Backoff, Batch, BatchReplies, Budget, Chain, CommandInfo,
     Config, Connection, DecodeError, Detached, Each, Error, ErrorKind, Exclusive, Executed, Frame,
