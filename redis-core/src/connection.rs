@@ -15,7 +15,7 @@ use crate::exchange::{Exchange, Patience};
 use crate::frame::Frame;
 use crate::from_redis::FromRedis;
 use crate::handshake::Refusal;
-use crate::inflight::{CellKey, Delivery, Payload, Queue, Submitted, WaiterKey, Wish};
+use crate::inflight::{Awaits, CellKey, Delivery, Payload, Queue, Submitted, WaiterKey, Wish};
 use crate::pubsub::hub::Hub;
 use crate::request::{Execute, Sink, Target};
 
@@ -183,9 +183,9 @@ impl Link {
         self.purpose == Purpose::Subscriptions && self.hub.retires(self)
     }
 
-    /// Whether the oldest command that is owed an answer is owed a push.
-    pub(crate) fn is_owed_push(&self) -> bool {
-        self.lock().is_owed_push()
+    /// What answers the oldest command that was written.
+    pub(crate) fn awaits(&self) -> Awaits {
+        self.lock().awaits()
     }
 
     /// Has the driver look whether there is something to do.
