@@ -99,6 +99,11 @@ impl Args {
         self.info
     }
 
+    /// Whether it was built from words, so that nothing is known of what it does.
+    pub(crate) fn is_raw(&self) -> bool {
+        self.info.name.is_empty()
+    }
+
     /// Writes the arguments of another command, without its name.
     pub(crate) fn append_from(&mut self, other: &Self) {
         self.bytes.extend_from_slice(
@@ -308,7 +313,7 @@ impl Args {
 
     /// The command's name: the spec's, or the first word of a raw one.
     pub(crate) fn name(&self) -> crate::error::CommandName {
-        if self.info.name.is_empty() {
+        if self.is_raw() {
             let first = encode::words(&self.bytes).next().unwrap_or_default();
             crate::error::CommandName::from_bytes(first)
         } else {

@@ -207,6 +207,6 @@ macro_rules! surfaces {
 
 surfaces! {
     Connection: this => Route::Link(this.link());
-    Exclusive: this => Route::Link(this.connection().link());
+    Exclusive: this => Route::Exclusive(this);
     Pool: this => Route::Pool(this);
 }

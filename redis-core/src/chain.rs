@@ -16,6 +16,7 @@ use crate::args::Args;
 use crate::connection::{Connection, Link};
 use crate::error::Result;
 use crate::exchange::{Exchange, Patience};
+use crate::exclusive::Exclusive;
 use crate::frame::Frame;
 use crate::pool::Pool;
 use crate::request::{Execute, Queues, Request, Sink, Target};
@@ -74,6 +75,8 @@ pub(crate) enum Route<'a> {
     Link(&'a Link),
     /// The lane with the least to do, chosen when the chain is sent.
     Pool(&'a Pool),
+    /// A socket of one's own, which is to know what raw commands were sent on it.
+    Exclusive(&'a Exclusive),
     /// Nowhere by itself: `Pool::watch` sends it.
     Returned,
 }
@@ -218,6 +221,12 @@ impl<'a> Running<'a> {
         let link = match route {
             Route::Link(link) => Some(link),
             Route::Pool(pool) => Some(pool.lane().link()),
+            Route::Exclusive(exclusive) => {
+                if queued.has_raw() {
+                    exclusive.note_change();
+                }
+                Some(exclusive.connection().link())
+            }
             Route::Returned => None,
         };
         match link {
@@ -227,6 +236,11 @@ impl<'a> Running<'a> {
                 unsent: Some(queued),
             },
         }
+    }
+
+    /// Whether there is nothing to send, or nothing that may be sent.
+    pub(crate) fn sends_nothing(&self) -> bool {
+        self.exchange.is_none()
     }
 
     pub(crate) fn on(link: &'a Link, queued: Queued) -> Self {

@@ -96,6 +96,17 @@ impl Connection {
         self.link().wish(Wish::Close);
     }
 
+    /// Whether another borrower finds it as new.
+    pub(crate) fn is_reusable(&self) -> bool {
+        let queue = self.link().lock();
+        !queue.has_ended() && !queue.demoted && queue.len() == 0
+    }
+
+    /// Has the driver send nothing on its own account.
+    pub(crate) fn keep_quiet(&self, quiet: bool) {
+        self.link().lock().quiet = quiet;
+    }
+
     pub(crate) fn link(&self) -> &Link {
         &self.handle.link
     }
@@ -151,13 +162,13 @@ impl Link {
             None
         };
         drop(queue);
-        if let Submitted::Queued(_, driver) = &mut submitted
-            && let Some(driver) = driver.take()
-        {
-            driver.wake();
-            if let Some(next) = next {
-                next.wake();
-            }
+        if let Submitted::Queued(_, driver) = &mut submitted {
+            // The driver has no waker here while another caller's submission is still to be looked at; whoever is next
+            // in line has room all the same.
+            [driver.take(), next]
+                .into_iter()
+                .flatten()
+                .for_each(Waker::wake);
         }
         submitted
     }
@@ -169,7 +180,10 @@ impl Link {
     }
 
     pub(crate) fn abandon(&self, key: CellKey) {
-        self.lock().abandon(key);
+        let next = self.lock().abandon(key);
+        if let Some(next) = next {
+            next.wake();
+        }
     }
 
     pub(crate) fn leave_line(&self, place: WaiterKey) {
@@ -198,8 +212,10 @@ impl Link {
         }
     }
 
-    /// Connects anew, resolving the name again, unless that was done a moment ago.
-    fn suspect_replica(&self) {
+    /// READONLY says that this server was demoted: its name may lead to another one by now. Connects anew, resolving
+    /// the name again, unless that was done a moment ago; a socket that cannot is not lent any more.
+    pub(crate) fn suspect_replica(&self) {
+        self.lock().demoted = true;
         let mut renewed = self.renewed.lock().unwrap_or_else(PoisonError::into_inner);
         if self.config.reconnect && renewed.is_none_or(|last| last.elapsed() >= RENEWAL_WINDOW) {
             *renewed = Some(Instant::now());
@@ -262,10 +278,9 @@ impl<'a> Pending<'a> {
         }
     }
 
-    pub(crate) fn submit(&mut self) {
-        if self.refused.is_none() {
-            self.exchange.submit();
-        }
+    /// Has it sent; says whether it is on its way, or still has to wait for room.
+    pub(crate) fn submit(&mut self) -> bool {
+        self.refused.is_none() && self.exchange.submit()
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
@@ -287,15 +302,8 @@ impl<'a> Pending<'a> {
             .map(|outcome| R::from_outcome(outcome).map_err(|error| self.named(error)))
     }
 
-    /// Puts the command's name to an error. READONLY says that this server was demoted: its name may lead to another
-    /// one by now.
+    /// Puts the command's name to an error.
     fn named(&self, error: Error) -> Error {
-        if error
-            .server()
-            .is_some_and(|server| server.code() == "READONLY")
-        {
-            self.exchange.link().suspect_replica();
-        }
         error.of_command(self.exchange.payload().name())
     }
 }

@@ -5,8 +5,9 @@ use std::marker::PhantomData;
 use crate::arg::{ToArg, ToArgs};
 use crate::args::{Args, Keys};
 use crate::command::CommandInfo;
+use crate::duration::Timeout;
 use crate::from_redis::FromRedis;
-use crate::request::{AllowsBlocking, AllowsState, IntoRequest, Request, Sink, Target};
+use crate::request::{AllowsBlocking, AllowsState, IntoRequest, Queues, Request, Sink, Target};
 use crate::value::Value;
 
 /// A target whose commands go nowhere by themselves.
@@ -37,6 +38,9 @@ impl Sink for Detached {
         Keys::Positions(Vec::new())
     }
 }
+
+/// What is built apart may go into a pipeline, where each command can have a `Result` of its own.
+impl Queues for Detached {}
 
 impl AllowsBlocking for Detached {}
 impl AllowsState for Detached {}
@@ -105,6 +109,21 @@ impl<R> Raw<R> {
     /// Says that the command only reads: it may then be sent again after a lost connection.
     pub fn readonly(mut self) -> Self {
         self.args.set_info(&RAW_READONLY);
+        self
+    }
+
+    /// Says that the command blocks, at most so long: the server's timeout, which is not sent by this. A pool then
+    /// leases a socket for it, and its deadline is the configured one on top of this.
+    ///
+    /// ```no_run
+    /// # async fn example(pool: typedis_core::Pool) -> typedis_core::Result<()> {
+    /// use typedis_core::{Run, raw};
+    ///
+    /// let job: Option<(String, String)> = pool.run(raw("BLPOP").key("jobs").arg(5).blocks_for(5).reply()).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn blocks_for(mut self, limit: impl Into<Timeout>) -> Self {
+        self.args.block(&limit.into());
         self
     }
 

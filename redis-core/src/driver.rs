@@ -160,9 +160,7 @@ impl Drop for Driver {
     /// The runtime may be shut down under us: nobody must wait for ever.
     fn drop(&mut self) {
         self.link.with(&mut self.woken, |queue, woken| {
-            if !queue.has_ended() {
-                queue.end(&Failure::Closed(Phase::MaybeApplied), woken);
-            }
+            queue.end(&Failure::Closed(Phase::MaybeApplied), woken);
         });
     }
 }

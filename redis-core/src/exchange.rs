@@ -76,15 +76,12 @@ impl<'a, P: Payload> Exchange<'a, P> {
         &self.payload
     }
 
-    pub(crate) fn link(&self) -> &'a Link {
-        self.ticket.link
-    }
-
-    /// Queues it now, before the first poll.
-    pub(crate) fn submit(&mut self) {
+    /// Queues it now, before the first poll; says whether it found room.
+    pub(crate) fn submit(&mut self) -> bool {
         if matches!(self.ticket.state, State::Fresh) {
             self.enqueue(None);
         }
+        matches!(self.ticket.state, State::InFlight(_))
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Delivery> {
@@ -141,13 +138,7 @@ impl<'a, P: Payload> Exchange<'a, P> {
             }
             Submitted::Full(place) => match &mut self.ticket.state {
                 State::InLine(known, _) => *known = place,
-                _ => {
-                    self.ticket.state = State::InLine(
-                        place,
-                        self.deadline
-                            .map(|deadline| Box::pin(sleep_until(deadline))),
-                    )
-                }
+                _ => self.ticket.state = State::InLine(place, None),
             },
             Submitted::Ended(failure) => self.ticket.state = State::Ended(failure),
         }
@@ -158,9 +149,11 @@ impl<'a, P: Payload> Exchange<'a, P> {
         let State::InLine(place, timer) = &mut self.ticket.state else {
             return Poll::Ready(());
         };
-        let Some(timer) = timer else {
+        let Some(deadline) = self.deadline else {
             return Poll::Pending;
         };
+        // Made here, in a task: `submit` may be called outside of a runtime, where there are no timers.
+        let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         ready!(timer.as_mut().poll(cx));
         self.ticket.link.leave_line(*place);
         self.ticket.state = State::Ended(Failure::Timeout(Phase::NotSent));
@@ -201,7 +194,7 @@ impl<'a, P: Payload> Exchange<'a, P> {
         self.refusals += 1;
         let again = self
             .deadline
-            .is_some_and(|deadline| Instant::now() + pause < deadline);
+            .is_none_or(|deadline| Instant::now() + pause < deadline);
         if again {
             self.ticket.state = State::Pausing(Box::pin(sleep(pause)));
         }

@@ -29,6 +29,8 @@ pub struct Exclusive {
     home: Option<(Arc<Home>, OwnedSemaphorePermit)>,
     /// Whether the next borrower would notice that this one had it.
     changed: AtomicBool,
+    /// Whether keys are watched, by [`Pool::watch`](crate::Pool::watch).
+    watching: AtomicBool,
 }
 
 impl Exclusive {
@@ -42,6 +44,7 @@ impl Exclusive {
             connection: Some(connection),
             home: None,
             changed: AtomicBool::new(false),
+            watching: AtomicBool::new(false),
         })
     }
 
@@ -54,6 +57,7 @@ impl Exclusive {
             connection: Some(connection),
             home: Some((home, permit)),
             changed: AtomicBool::new(false),
+            watching: AtomicBool::new(false),
         }
     }
 
@@ -65,12 +69,12 @@ impl Exclusive {
 
     /// Starts a pipeline on this socket.
     pub fn pipeline(&self) -> Pipeline<'_> {
-        Chain::new(Route::Link(self.connection().link()))
+        Chain::new(Route::Exclusive(self))
     }
 
     /// Starts a transaction on this socket; after WATCH it is executed only if no watched key was changed.
     pub fn transaction(&self) -> Transaction<'_> {
-        Chain::new(Route::Link(self.connection().link()))
+        Chain::new(Route::Exclusive(self))
     }
 
     pub(crate) fn connection(&self) -> &Connection {
@@ -83,15 +87,27 @@ impl Exclusive {
 
     /// A command on its way, whatever it does to the connection.
     pub(crate) fn pending(&self, args: Args) -> Pending<'_> {
-        if args.info().state.is_some() || args.info().name.is_empty() {
-            self.set_changed(true);
+        if args.info().state.is_some() || args.is_raw() {
+            self.note_change();
         }
+        self.pending_unnoted(args)
+    }
+
+    /// A command on its way, of whose effect on the connection the caller keeps account.
+    pub(crate) fn pending_unnoted(&self, args: Args) -> Pending<'_> {
         Pending::new(self.connection().link(), args)
     }
 
-    /// Says whether the next borrower would find anything left behind.
-    pub(crate) fn set_changed(&self, changed: bool) {
-        self.changed.store(changed, Ordering::Relaxed);
+    /// Notes that the next borrower would find something left behind: this socket is never lent again. Whether a
+    /// MULTI is open on it is not known from here on, so that nothing is sent that its user did not ask for.
+    pub(crate) fn note_change(&self) {
+        self.changed.store(true, Ordering::Relaxed);
+        self.connection().keep_quiet(true);
+    }
+
+    /// Notes whether keys are watched.
+    pub(crate) fn set_watching(&self, watching: bool) {
+        self.watching.store(watching, Ordering::Relaxed);
     }
 }
 
@@ -101,8 +117,8 @@ impl Drop for Exclusive {
             return;
         };
         let clean = !self.changed.load(Ordering::Relaxed)
-            && connection.in_flight() == 0
-            && !connection.is_closed();
+            && !self.watching.load(Ordering::Relaxed)
+            && connection.is_reusable();
         match &self.home {
             Some((home, _)) if clean => home.take_back(connection),
             // A command may be blocked on the server: do not wait for it.

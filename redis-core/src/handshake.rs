@@ -95,17 +95,35 @@ async fn run(
             _ if outcome == Outcome::FallBack => {}
             OnError::Ignore => {}
             OnError::FallBack if knows_no_resp3(&error) => outcome = Outcome::FallBack,
-            OnError::Fail | OnError::FallBack => return Err(Refusal::Server(error)),
+            OnError::Fail | OnError::FallBack => {
+                return Err(Refusal::Server(without_password(error, config)));
+            }
         }
     }
+    replies.finish()?;
     Ok(outcome)
+}
+
+/// Servers quote the arguments of what they do not understand.
+fn without_password(error: ServerError, config: &Config) -> ServerError {
+    match &config.password {
+        Some(password) if !password.expose().is_empty() => {
+            ServerError::new(&error.to_string().replace(password.expose(), "***"))
+        }
+        _ => error,
+    }
 }
 
 /// Old servers do not know HELLO, and some proxies refuse it; any other error, such as a wrong password, is final.
 fn knows_no_resp3(error: &ServerError) -> bool {
-    matches!(error.code(), "NOPROTO" | "ERR")
-        && !error.message().contains("max number of clients")
-        && !error.message().contains("AUTH")
+    let message = error.message().to_ascii_lowercase();
+    match error.code() {
+        "NOPROTO" => true,
+        // It quotes the arguments, so what else it says does not matter.
+        "ERR" if message.starts_with("unknown command") => true,
+        "ERR" => !message.contains("max number of clients") && !message.contains("auth"),
+        _ => false,
+    }
 }
 
 fn resp3_steps(config: &Config) -> Vec<Step> {
@@ -175,6 +193,25 @@ struct Replies {
 }
 
 impl Replies {
+    /// Makes sure that nothing is left over: a reply that nothing asked for would be taken for that of the first
+    /// command.
+    fn finish(mut self) -> Result<(), Refusal> {
+        while !self.buffer.is_empty() {
+            match self.scanner.scan(&self.buffer) {
+                Ok(Some(found)) if found.kind == FrameKind::Push => {
+                    drop(self.buffer.split_to(found.len));
+                }
+                _ => {
+                    return Err(Refusal::Io(io::Error::new(
+                        io::ErrorKind::InvalidData,
+                        "the server sent more replies than it was asked for during the handshake",
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
     async fn next(&mut self, stream: &mut dyn Transport) -> Result<Frame, Refusal> {
         loop {
             let found = self

@@ -120,6 +120,15 @@ pub(crate) struct Queue {
     cells: Slab<Cell>,
     /// Bytes of all entries.
     bytes: usize,
+    /// How many entries were given up since the last look for such; a bound for how many need not be sent.
+    given_up: usize,
+    /// Whether there is a socket.
+    connected: bool,
+    /// Whether a command of the driver's own might be mistaken for one of the callers': after MULTI it would be queued
+    /// among theirs.
+    pub(crate) quiet: bool,
+    /// Whether the server was demoted to a replica, and this socket is of no use for writes.
+    pub(crate) demoted: bool,
     /// Callers who wait for room, first come first served.
     waiters: VecDeque<(WaiterKey, Waker)>,
     next_waiter: WaiterKey,
@@ -148,12 +157,21 @@ pub(crate) enum Wish {
 
 #[derive(Debug)]
 struct Entry {
-    /// `None` where nobody waits any more, and for the driver's own commands.
-    cell: Option<CellKey>,
+    owner: Owner,
     bytes: usize,
     replies: usize,
     deadline: Option<Instant>,
     blocking: bool,
+}
+
+/// Whose an entry is.
+#[derive(Debug, Clone, Copy)]
+enum Owner {
+    Caller(CellKey),
+    /// The driver asked on its own account.
+    Driver,
+    /// The caller was told that it failed.
+    Nobody,
 }
 
 #[derive(Debug)]
@@ -190,6 +208,10 @@ impl Queue {
             taken: 0,
             cells: Slab::new(),
             bytes: 0,
+            given_up: 0,
+            connected: true,
+            quiet: false,
+            demoted: false,
             waiters: VecDeque::new(),
             next_waiter: 0,
             driver: None,
@@ -230,7 +252,7 @@ impl Queue {
             state: CellState::Waiting(waker.cloned()),
         });
         self.push_entry(Entry {
-            cell: Some(cell),
+            owner: Owner::Caller(cell),
             bytes: self.out.len() - before,
             replies: payload.replies(),
             deadline,
@@ -253,22 +275,30 @@ impl Queue {
         }
     }
 
-    /// The caller went away.
-    pub(crate) fn abandon(&mut self, key: CellKey) {
+    /// The caller went away; gives who is next in line, if that made room for them.
+    pub(crate) fn abandon(&mut self, key: CellKey) -> Option<Waker> {
         match self.cells.get_mut(key) {
             Some(cell) if matches!(cell.state, CellState::Waiting(_)) => {
                 cell.state = CellState::Abandoned;
                 cell.chunks.clear();
+                // While there is a socket it is sent in any case, as `Request::send` promises.
+                if !self.connected {
+                    self.given_up += 1;
+                    self.make_room();
+                    return self.next_in_line();
+                }
             }
             Some(_) => drop(self.cells.remove(key)),
             None => {}
         }
+        None
     }
 
     /// The caller gave up its place in line; gives who is next, if there is room for them.
     pub(crate) fn leave_line(&mut self, place: Option<WaiterKey>) -> Option<Waker> {
-        let place = place?;
-        self.waiters.retain(|(key, _)| *key != place);
+        // Places are given in ascending order.
+        let index = self.waiters.binary_search_by_key(&place?, |(key, _)| *key);
+        self.waiters.remove(index.ok()?);
         self.next_in_line()
     }
 
@@ -286,14 +316,17 @@ impl Queue {
         self.driver.take()
     }
 
-    /// Whether nothing is queued, in flight, or unclaimed.
-    pub(crate) fn is_idle(&self) -> bool {
+    /// Whether nothing is queued or in flight; without a socket, nothing that somebody waits for.
+    pub(crate) fn is_idle(&mut self) -> bool {
+        if !self.connected {
+            self.forget_unwanted();
+        }
         self.entries.is_empty()
     }
 
-    /// Whether the connection has ended for good.
+    /// Whether the connection has ended for good, or was told to.
     pub(crate) fn has_ended(&self) -> bool {
-        self.ended.is_some()
+        self.ended.is_some() || self.wish == Wish::Close
     }
 
     /// How many entries have no reply yet.
@@ -317,7 +350,8 @@ impl Queue {
     fn stand_in_line(&mut self, place: Option<WaiterKey>, waker: Option<&Waker>) -> WaiterKey {
         let waker = waker.cloned().unwrap_or_else(|| Waker::noop().clone());
         if let Some(place) = place
-            && let Some(waiter) = self.waiters.iter_mut().find(|(key, _)| *key == place)
+            && let Ok(index) = self.waiters.binary_search_by_key(&place, |(key, _)| *key)
+            && let Some(waiter) = self.waiters.get_mut(index)
         {
             waiter.1 = waker;
             return place;
@@ -382,17 +416,30 @@ impl Queue {
             .any(|entry| entry.blocking)
     }
 
-    /// Swaps everything that waits to be written for `empty`.
+    /// Swaps everything that waits to be written for `empty`. What failed before it was sent is not sent any more: its
+    /// caller was told so, and may have tried again.
     pub(crate) fn take_output(&mut self, empty: &mut Vec<u8>) {
+        if self.given_up > 0 {
+            self.forget_unwanted();
+        }
         std::mem::swap(&mut self.out, empty);
         self.taken = self.entries.len();
     }
 
-    /// Queues a command of the driver's own, whose reply nobody waits for.
-    pub(crate) fn push_own(&mut self, encoded: &[u8]) {
+    /// Asks the server for a sign of life with a command of the driver's own; where that would be out of place, what
+    /// it owes is the sign. Says whether there is anything to wait for.
+    pub(crate) fn ask(&mut self, encoded: &[u8]) -> bool {
+        if self.quiet {
+            return self.taken > 0;
+        }
+        self.push_own(encoded);
+        true
+    }
+
+    fn push_own(&mut self, encoded: &[u8]) {
         self.out.extend_from_slice(encoded);
         self.push_entry(Entry {
-            cell: None,
+            owner: Owner::Driver,
             bytes: encoded.len(),
             replies: 1,
             deadline: None,
@@ -415,8 +462,9 @@ impl Queue {
             return;
         };
         entry.replies = entry.replies.saturating_sub(frames);
-        let (done, cell, bytes) = (entry.replies == 0, entry.cell, entry.bytes);
-        if let Some(cell) = cell.and_then(|key| self.cells.get_mut(key))
+        let (done, owner, bytes) = (entry.replies == 0, entry.owner, entry.bytes);
+        if let Owner::Caller(key) = owner
+            && let Some(cell) = self.cells.get_mut(key)
             && matches!(cell.state, CellState::Waiting(_))
         {
             cell.chunks.push(piece);
@@ -425,13 +473,13 @@ impl Queue {
             self.entries.pop_front();
             self.taken = self.taken.saturating_sub(1);
             self.bytes = self.bytes.saturating_sub(bytes);
-            self.fill(cell, None, woken);
+            self.fill(owner, None, woken);
         }
     }
 
     /// Puts the end to a cell: the caller is woken, or the cell of one who left is freed.
-    fn fill(&mut self, cell: Option<CellKey>, failure: Option<Failure>, woken: &mut Vec<Waker>) {
-        let Some(key) = cell else { return };
+    fn fill(&mut self, owner: Owner, failure: Option<Failure>, woken: &mut Vec<Waker>) {
+        let Owner::Caller(key) = owner else { return };
         let Some(cell) = self.cells.get_mut(key) else {
             return;
         };
@@ -457,9 +505,11 @@ impl Queue {
                 let phase = if index < self.taken {
                     Phase::MaybeApplied
                 } else {
+                    self.given_up += 1;
                     Phase::NotSent
                 };
-                expired.push((entry.cell.take(), Failure::Timeout(phase)));
+                let owner = std::mem::replace(&mut entry.owner, Owner::Nobody);
+                expired.push((owner, Failure::Timeout(phase)));
                 entry.deadline = None;
             } else {
                 self.earliest_deadline = Some(
@@ -468,9 +518,11 @@ impl Queue {
                 );
             }
         }
-        for (cell, failure) in expired {
-            self.fill(cell, Some(failure), woken);
+        for (owner, failure) in expired {
+            self.fill(owner, Some(failure), woken);
         }
+        self.make_room();
+        woken.extend(self.next_in_line());
         self.earliest_deadline
     }
 
@@ -492,44 +544,56 @@ impl Queue {
         let written: Vec<Entry> = self.entries.drain(..kept).collect();
         for entry in written {
             self.bytes = self.bytes.saturating_sub(entry.bytes);
-            self.fill(
-                entry.cell,
-                Some(failure.in_phase(Phase::MaybeApplied)),
-                woken,
-            );
+            let failure = failure.in_phase(Phase::MaybeApplied);
+            self.fill(entry.owner, Some(failure), woken);
         }
         let mut waiting = unwritten.get(rest..).unwrap_or_default().to_vec();
         waiting.append(&mut self.out);
+        self.out = waiting;
         self.taken = 0;
-        self.keep_wanted(&waiting);
+        self.connected = false;
+        self.forget_unwanted();
+        woken.extend(self.next_in_line());
     }
 
-    /// Keeps of `waiting`, the bytes of all entries, only those that somebody waits for.
-    fn keep_wanted(&mut self, mut waiting: &[u8]) {
-        let mut out = Vec::new();
-        let cells = &mut self.cells;
-        let bytes = &mut self.bytes;
+    /// Gives room back once a good part of what waits to be written was given up; a look at each is too dear for each.
+    fn make_room(&mut self) {
+        if self.given_up > 0
+            && self.given_up.saturating_mul(4) >= self.entries.len().saturating_sub(self.taken)
+        {
+            self.forget_unwanted();
+        }
+    }
+
+    /// Drops what was not taken and need not be sent: what has failed, and, while there is no socket, what nobody
+    /// waits for.
+    fn forget_unwanted(&mut self) {
+        let waiting = std::mem::take(&mut self.out);
+        let mut rest = waiting.as_slice();
+        let mut kept = Vec::with_capacity(waiting.len());
+        let (cells, bytes, connected) = (&mut self.cells, &mut self.bytes, self.connected);
+        let mut taken = self.taken;
         self.entries.retain(|entry| {
-            let (own, later) = waiting
-                .split_at_checked(entry.bytes)
-                .unwrap_or((waiting, &[]));
-            waiting = later;
-            let wanted = match entry.cell.and_then(|key| Some((key, cells.get(key)?))) {
-                Some((key, cell)) if matches!(cell.state, CellState::Abandoned) => {
-                    cells.remove(key);
-                    false
-                }
-                Some(_) => true,
-                None => false,
+            if let Some(fewer) = taken.checked_sub(1) {
+                taken = fewer;
+                return true;
+            }
+            let (own, later) = rest.split_at_checked(entry.bytes).unwrap_or((rest, &[]));
+            rest = later;
+            let wanted = match entry.owner {
+                Owner::Nobody => false,
+                Owner::Driver => connected,
+                Owner::Caller(key) => connected || !forget_abandoned(cells, key),
             };
             if wanted {
-                out.extend_from_slice(own);
+                kept.extend_from_slice(own);
             } else {
                 *bytes = bytes.saturating_sub(entry.bytes);
             }
             wanted
         });
-        self.out = out;
+        self.out = kept;
+        self.given_up = 0;
     }
 
     /// The server refused the connection: everything that waits is refused with it, and so is what comes until
@@ -541,6 +605,9 @@ impl Queue {
 
     /// A connection was established.
     pub(crate) fn admitted(&mut self) {
+        self.forget_unwanted();
+        self.connected = true;
+        self.demoted = false;
         self.refused = None;
         if self.wish == Wish::Renew {
             self.wish = Wish::Serve;
@@ -562,9 +629,10 @@ impl Queue {
             } else {
                 Phase::NotSent
             };
-            self.fill(entry.cell, Some(failure.in_phase(phase)), woken);
+            self.fill(entry.owner, Some(failure.in_phase(phase)), woken);
         }
         self.out = Vec::new();
+        self.given_up = 0;
         self.bytes = 0;
         self.earliest_deadline = None;
         woken.extend(self.waiters.drain(..).map(|(_, waker)| waker));
@@ -581,4 +649,15 @@ impl Queue {
             self.cells.shrink_to_fit();
         }
     }
+}
+
+/// Frees the cell of a caller who went away; says whether it was one.
+fn forget_abandoned(cells: &mut Slab<Cell>, key: CellKey) -> bool {
+    let abandoned = cells
+        .get(key)
+        .is_none_or(|cell| matches!(cell.state, CellState::Abandoned));
+    if abandoned {
+        cells.try_remove(key);
+    }
+    abandoned
 }

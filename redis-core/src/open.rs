@@ -41,11 +41,14 @@ impl Exclusive {
     /// # Errors
     /// The connection's; or a MULTI that is open already.
     pub async fn begin(&self) -> Result<Open<'_>> {
-        self.unit(&MULTI).await?;
-        Ok(Open {
+        // Made first, so that a call that is given up midway leaves no MULTI open either.
+        let open = Open {
             exclusive: self,
             queued: AtomicUsize::new(0),
-        })
+            ended: false,
+        };
+        self.unit(&MULTI).await?;
+        Ok(open)
     }
 
     /// Runs a command of the core's own that has no arguments and answers OK.
@@ -55,13 +58,15 @@ impl Exclusive {
     }
 }
 
-/// A MULTI that has not been ended. Dropped without [`Open::exec`], it is given up: a leased socket is then closed.
+/// A MULTI that has not been ended. Dropped without [`Open::exec`], it is discarded.
 #[derive(Debug)]
 #[must_use = "the server executes nothing before `exec`"]
 pub struct Open<'e> {
     exclusive: &'e Exclusive,
     /// How many commands the server has queued.
     queued: AtomicUsize,
+    /// Whether EXEC or DISCARD is on its way.
+    ended: bool,
 }
 
 /// Stands for the reply of a queued command until EXEC.
@@ -83,9 +88,13 @@ impl Open<'_> {
     /// # Errors
     /// [`ErrorKind::WatchedKeyChanged`] if a watched key was changed, and the server's EXECABORT if it had refused to
     /// queue one of the commands. In both cases nothing was executed.
-    pub async fn exec(self) -> Result<Executed> {
-        let mut pending = self.exclusive.pending(Args::new(&EXEC, Keys::Ignored));
-        let frame = std::future::poll_fn(|cx| pending.poll(cx)).await?;
+    pub async fn exec(mut self) -> Result<Executed> {
+        let exclusive = self.exclusive;
+        let mut pending = exclusive.pending(Args::new(&EXEC, Keys::Ignored));
+        self.ended = pending.submit();
+        let outcome = std::future::poll_fn(|cx| pending.poll(cx)).await;
+        self.ended = true;
+        let frame = outcome.map_err(|error| error.of_command(EXEC.name.into()))?;
         let changed = || Error::new(ErrorKind::WatchedKeyChanged, Phase::Refused);
         let replies = match frame.elements() {
             Some(elements) => Ok(elements),
@@ -107,8 +116,26 @@ impl Open<'_> {
     ///
     /// # Errors
     /// The connection's.
-    pub async fn discard(self) -> Result<()> {
-        self.exclusive.unit(&DISCARD).await
+    pub async fn discard(mut self) -> Result<()> {
+        let exclusive = self.exclusive;
+        let mut pending = exclusive.pending(Args::new(&DISCARD, Keys::Ignored));
+        self.ended = pending.submit();
+        let outcome = std::future::poll_fn(|cx| pending.poll_decoded(cx)).await;
+        self.ended = true;
+        outcome
+    }
+}
+
+impl Drop for Open<'_> {
+    /// Whatever is sent next on this socket must not be taken for part of the transaction.
+    fn drop(&mut self) {
+        if self.ended || self.exclusive.is_closed() {
+            return;
+        }
+        let mut pending = self.exclusive.pending(Args::new(&DISCARD, Keys::Ignored));
+        if !pending.submit() {
+            self.exclusive.connection().close();
+        }
     }
 }
 

@@ -146,7 +146,7 @@ impl Home {
     fn take_idle(&self) -> Option<Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(connection) = idle.pop() {
-            if !connection.is_closed() && connection.in_flight() == 0 {
+            if connection.is_reusable() {
                 return Some(connection);
             }
         }
@@ -155,11 +155,10 @@ impl Home {
 
     /// Takes a clean socket back.
     pub(crate) fn take_back(&self, connection: Connection) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        // Looked at under the lock, so that `Pool::close` misses none.
         if !self.permits.is_closed() {
-            self.idle
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(connection);
+            idle.push(connection);
         }
     }
 

@@ -26,6 +26,10 @@ pub(crate) async fn open(config: &Config) -> io::Result<Box<dyn Transport>> {
     }
 }
 
+/// How many bytes that were not sent the kernel takes before it says that the socket is full.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const UNSENT: u32 = 128 * 1024;
+
 /// Small writes go out at once, and the kernel notices a dead peer within about `liveness` even while a blocking
 /// command keeps us from asking.
 fn set_options(stream: &TcpStream, liveness: Option<Duration>) -> io::Result<()> {
@@ -42,6 +46,10 @@ fn set_options(stream: &TcpStream, liveness: Option<Duration>) -> io::Result<()>
             .with_retries(probes),
     )?;
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    socket.set_tcp_user_timeout(Some(liveness))?;
+    {
+        socket.set_tcp_user_timeout(Some(liveness))?;
+        // A large value goes to the kernel piece by piece, so that a slow line is seen to make progress.
+        socket.set_tcp_notsent_lowat(UNSENT)?;
+    }
     Ok(())
 }

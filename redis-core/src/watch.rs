@@ -86,8 +86,19 @@ impl<L: Replies> Commit for Chain<'static, Atomic, L> {
 }
 
 async fn execute<L: Replies>(queued: Queued, lease: &Exclusive) -> Result<L::Tuple> {
-    let mut running = Running::on(lease.connection().link(), queued);
-    std::future::poll_fn(|cx| running.poll(cx, L::decode)).await
+    let mut running = Running::new(Route::Exclusive(lease), queued);
+    if running.sends_nothing() {
+        unwatch(lease).await;
+        return std::future::poll_fn(|cx| running.poll(cx, L::decode)).await;
+    }
+    let result = std::future::poll_fn(|cx| running.poll(cx, L::decode)).await;
+    // EXEC has ended the watch, whatever it answered; without an answer the socket is not trusted.
+    let answered = result
+        .as_ref()
+        .err()
+        .is_none_or(|error| !error.is_connection() && !error.is_timeout());
+    lease.set_watching(!answered);
+    result
 }
 
 /// A future that runs a transaction until it succeeds; see [`Pool::watch`].
@@ -160,6 +171,7 @@ where
         let lease = Arc::new(self.pool.exclusive().await?);
         let mut watch = Args::new(&WATCH, Keys::Ignored);
         watch.append_from(&self.watch);
+        lease.set_watching(true);
         run_unit(&lease, watch).await?;
         let transaction = match (self.attempt)(Watched {
             lease: lease.clone(),
@@ -168,24 +180,22 @@ where
         {
             Ok(transaction) => transaction.into_sink(),
             Err(error) => {
-                run_unit(&lease, Args::new(&UNWATCH, Keys::Ignored)).await?;
-                lease.set_changed(false);
+                unwatch(&lease).await;
                 return Err(error);
             }
         };
-        let result = transaction.commit(&lease).await;
-        // EXEC has ended the watch, whatever it answered; without an answer the socket is not trusted.
-        let answered = result
-            .as_ref()
-            .err()
-            .is_none_or(|error| !error.is_connection() && !error.is_timeout());
-        lease.set_changed(!answered);
-        result
+        transaction.commit(&lease).await
     }
 }
 
+/// Ends the watch of a transaction that was not sent. If that fails, the socket is not lent again.
+async fn unwatch(lease: &Exclusive) {
+    let ended = run_unit(lease, Args::new(&UNWATCH, Keys::Ignored)).await;
+    lease.set_watching(ended.is_err());
+}
+
 async fn run_unit(lease: &Exclusive, args: Args) -> Result<()> {
-    let mut pending = lease.pending(args);
+    let mut pending = lease.pending_unnoted(args);
     std::future::poll_fn(|cx| pending.poll_decoded(cx)).await
 }
 

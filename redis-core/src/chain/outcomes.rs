@@ -114,7 +114,14 @@ fn executed(queued: &Queued, mut frames: Pieces, failure: Option<Failure>) -> Re
     };
     let multi = frames.next().ok_or_else(&mut lost)?;
     if let Some(error) = multi.reply().error() {
-        return Err(Error::refused(error).of_command("MULTI".into()));
+        // Without MULTI the server executes each of the commands by itself, unless it refuses them too.
+        let all_refused = frames.all(|frame| frame.reply().error().is_some());
+        let phase = if all_refused {
+            Phase::Refused
+        } else {
+            Phase::MaybeApplied
+        };
+        return Err(Error::new(ErrorKind::Server(error), phase).of_command("MULTI".into()));
     }
     // The first command that was refused when it was queued is why EXEC refuses the whole.
     let mut refused = None;

@@ -52,9 +52,10 @@ impl Queued {
             };
         }
         self.idempotent &= args.is_idempotent();
-        self.names.push(match args.info().name {
-            "" => Name::Raw(args.name()),
-            name => Name::Known(name),
+        self.names.push(if args.is_raw() {
+            Name::Raw(args.name())
+        } else {
+            Name::Known(args.info().name)
         });
         args.write_to(&mut self.bytes);
     }
@@ -89,6 +90,11 @@ impl Queued {
             Some(Name::Raw(name)) => error.of_command(name.clone()),
             None => error,
         }
+    }
+
+    /// Whether any of the commands is one that nothing is known of.
+    pub(crate) fn has_raw(&self) -> bool {
+        self.names.iter().any(|name| matches!(name, Name::Raw(_)))
     }
 
     pub(crate) fn is_atomic(&self) -> bool {

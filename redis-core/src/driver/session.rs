@@ -24,6 +24,8 @@ const KEEP: usize = 256 * 1024;
 /// How many reads before others on this thread get their turn.
 const READS_PER_TURN: usize = 16;
 const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
+/// How a server refuses a write after it was demoted.
+const READONLY: &[u8] = b"-READONLY ";
 
 pub(super) struct Session {
     stream: Box<dyn Transport>,
@@ -118,11 +120,14 @@ impl Session {
         let written = self.unwritten().is_empty();
         link.with(woken, |queue, _| {
             queue.park(cx.waker());
-            match queue.wish {
+            let wish = queue.wish;
+            match wish {
+                Wish::Serve => Ok(()),
                 Wish::Close => Err(End::Closed),
-                Wish::Drain if queue.is_idle() => Err(End::Closed),
-                Wish::Renew if queue.owed() == 0 && written => Err(End::Renew),
-                Wish::Serve | Wish::Drain | Wish::Renew => Ok(()),
+                Wish::Drain if !queue.is_idle() => Ok(()),
+                Wish::Drain => Err(End::Closed),
+                Wish::Renew if queue.owed() > 0 || !written => Ok(()),
+                Wish::Renew => Err(End::Renew),
             }
         })
     }
@@ -175,12 +180,14 @@ impl Session {
 
     /// Gives every whole frame that has arrived to whom it belongs.
     fn hand_out(&mut self, link: &Link, woken: &mut Vec<Waker>) -> Result<(), End> {
-        self.find_frames()?;
+        // What came whole before bytes that are not RESP is still somebody's reply.
+        let end = self.find_frames();
         if self.found.is_empty() {
-            return Ok(());
+            return end;
         }
+        let mut demoted = false;
         let Self { input, found, .. } = self;
-        link.with(woken, |queue, woken| {
+        let handed_out = link.with(woken, |queue, woken| {
             let mut frames = found.drain(..).peekable();
             while let Some(first) = frames.next() {
                 if first.kind == FrameKind::Push {
@@ -194,9 +201,13 @@ impl Session {
                     )));
                 };
                 let (mut len, mut count) = (first.len, 1);
+                demoted |= input.starts_with(READONLY);
                 while count < wanted
                     && let Some(next) = frames.next_if(|next| next.kind == FrameKind::Reply)
                 {
+                    demoted |= input
+                        .get(len..)
+                        .is_some_and(|next| next.starts_with(READONLY));
                     len += next.len;
                     count += 1;
                 }
@@ -205,7 +216,11 @@ impl Session {
             woken.extend(queue.next_in_line());
             queue.shrink();
             Ok(())
-        })
+        });
+        if demoted {
+            link.suspect_replica();
+        }
+        handed_out.and(end)
     }
 
     fn find_frames(&mut self) -> Result<(), End> {
@@ -314,8 +329,10 @@ impl Session {
         }
         let asks = !self.pinged;
         if asks {
-            self.pinged = true;
-            link.with(woken, |queue, _| queue.push_own(PING));
+            self.pinged = link.with(woken, |queue, _| queue.ask(PING));
+            if !self.pinged {
+                self.progress = Instant::now();
+            }
         }
         let again = (self.progress + bound).max(Instant::now() + half / 4);
         Ok(Sign {

@@ -1,0 +1,25 @@
+//! The engine against real servers, a proxy that injects faults, and a server that lies.
+//!
+//! # Layout
+//!
+//! - `support`: connections, commands and waiting, for all of the tests
+//! - `cancellation`, `encoding`, `deadlines`, `budgets`: what callers do to a connection
+//! - `loss`, `reconnect`, `liveness`, `desync`, `handshake`: what networks and servers do to it
+//! - `big`: large values and long pipelines
+//! - `chain`, `open`, `pool`, `watch`: pipelines, transactions and leased sockets
+//! - `runtime`: the end of handles and runtimes
+//!
+//! `TYPEDIS_ECHOES` (calls in the tests of cancellation), `TYPEDIS_CUT_EVERY` (bytes between the places where a session
+//! is cut; 1 for all) and `TYPEDIS_WATCHES` (additions per task in the tests of watch) set the sizes.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod support;
+
+mod cancellation;
+mod encoding;
