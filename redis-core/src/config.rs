@@ -43,7 +43,7 @@ pub use backoff::Backoff;
 pub(crate) use hook::Hook;
 pub use secret::Secret;
 #[cfg(feature = "tls")]
-pub(crate) use tls::{Identity, Material};
+pub(crate) use tls::Identity;
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsVersion};
 
@@ -318,8 +318,9 @@ impl Config {
     {
         self.connector = Some(Hook::new(Arc::new(move |address: &Address| {
             let connecting = connect(address.clone());
-            Box::pin(async move { Ok(Box::new(connecting.await?) as Box<dyn transport::Transport>) })
-                as transport::Connecting
+            Box::pin(
+                async move { Ok(Box::new(connecting.await?) as Box<dyn transport::Transport>) },
+            ) as transport::Connecting
         })));
         self
     }

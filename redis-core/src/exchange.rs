@@ -156,6 +156,7 @@ impl<'a, P: Payload> Exchange<'a, P> {
         let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         ready!(timer.as_mut().poll(cx));
         self.ticket.link.leave_line(*place);
+        self.ticket.link.count(|counts| counts.timeouts += 1);
         self.ticket.state = State::Ended(Failure::Timeout(Phase::NotSent));
         Poll::Ready(())
     }

@@ -30,7 +30,10 @@ impl Address {
             let (host, rest) = literal
                 .split_once(']')
                 .ok_or_else(|| format!("`{text}` has a `[` without its `]`"))?;
-            (host, rest.strip_prefix(':').or((rest.is_empty()).then_some("")))
+            (
+                host,
+                rest.strip_prefix(':').or((rest.is_empty()).then_some("")),
+            )
         } else {
             match text.rsplit_once(':') {
                 // More than one colon is an IPv6 address without brackets.
@@ -41,10 +44,14 @@ impl Address {
         };
         let port = match port {
             Some("") => Some(Self::DEFAULT_PORT),
-            Some(port) => super::human::number(port).ok().and_then(|port| u16::try_from(port).ok()),
+            Some(port) => super::human::number(port)
+                .ok()
+                .and_then(|port| u16::try_from(port).ok()),
             None => None,
         };
-        let port = port.filter(|port| *port > 0).ok_or_else(|| format!("`{text}` has no good port"))?;
+        let port = port
+            .filter(|port| *port > 0)
+            .ok_or_else(|| format!("`{text}` has no good port"))?;
         check_host(host)?;
         Ok(Self::Tcp(host.to_owned(), port))
     }
@@ -55,10 +62,9 @@ pub(super) fn check_host(host: &str) -> Result<(), String> {
     if host.is_empty() {
         return Err("no host is named".to_owned());
     }
-    match host
-        .chars()
-        .find(|letter| letter.is_control() || letter.is_whitespace() || "/?#@[],\\".contains(*letter))
-    {
+    match host.chars().find(|letter| {
+        letter.is_control() || letter.is_whitespace() || "/?#@[],\\".contains(*letter)
+    }) {
         Some(letter) => Err(format!("a host's name cannot contain {letter:?}")),
         None => Ok(()),
     }

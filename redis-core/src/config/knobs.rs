@@ -72,6 +72,9 @@ pub(super) enum Secrets {
     Shown,
 }
 
+/// What is shown in place of a secret.
+pub(super) const MASK: &str = "***";
+
 /// The knobs that say where the server is.
 const PLACE: &[Knob] = &[
     Knob::new(
@@ -93,7 +96,9 @@ const PLACE: &[Knob] = &[
                     .parse()
                     .ok()
                     .filter(|port| *port > 0 && text.bytes().all(|byte| byte.is_ascii_digit()))
-                    .ok_or_else(|| format!("`{text}` is no port, which is a number from 1 to 65535"))?;
+                    .ok_or_else(|| {
+                        format!("`{text}` is no port, which is a number from 1 to 65535")
+                    })?;
                 Ok(())
             }
             Address::Unix(_) => Ok(()),
@@ -153,7 +158,12 @@ const LOGIN: &[Knob] = &[
             config.password = Some(Secret::new(text));
             Ok(())
         },
-        |config| config.password.as_ref().map(|secret| secret.expose().to_owned()),
+        |config| {
+            config
+                .password
+                .as_ref()
+                .map(|secret| secret.expose().to_owned())
+        },
     )
     .hidden(Hidden::Always),
     Knob::new(
@@ -170,7 +180,9 @@ const LOGIN: &[Knob] = &[
         |config, text| {
             // Servers refuse anything else, since CLIENT LIST is lines of words.
             if text.is_empty() || !text.bytes().all(|byte| (b'!'..=b'~').contains(&byte)) {
-                return Err(format!("`{text}` is no name: it may hold visible ASCII only, and no space"));
+                return Err(format!(
+                    "`{text}` is no name: it may hold visible ASCII only, and no space"
+                ));
             }
             config.client_name = Some(text.to_owned());
             Ok(())
@@ -184,7 +196,11 @@ const LOGIN: &[Knob] = &[
             config.protocol = match text {
                 "resp2" | "2" => Protocol::Resp2,
                 "newest" | "resp3" | "3" => Protocol::Newest,
-                _ => return Err(format!("`{text}` is no protocol; known are `resp2` and `newest`")),
+                _ => {
+                    return Err(format!(
+                        "`{text}` is no protocol; known are `resp2` and `newest`"
+                    ));
+                }
             };
             Ok(())
         },
@@ -317,7 +333,13 @@ const POOL: &[Knob] = &[
             };
             Ok(())
         },
-        |config| Some(config.min_lanes.map_or_else(|| "all".to_owned(), |lanes| lanes.to_string())),
+        |config| {
+            Some(
+                config
+                    .min_lanes
+                    .map_or_else(|| "all".to_owned(), |lanes| lanes.to_string()),
+            )
+        },
     ),
     Knob::new(
         "leases",
@@ -385,9 +407,7 @@ pub(super) fn assemble(settings: Vec<Setting>) -> Result<Config> {
             }
         }
     } else if !is_given("host") {
-        return Err(error(
-            "no server is named: give `url`, `host` or `socket`",
-        ));
+        return Err(error("no server is named: give `url`, `host` or `socket`"));
     }
     let mut config = Config::tcp("", Address::DEFAULT_PORT);
     // In the order of the table, whatever order they were given in.
@@ -421,7 +441,7 @@ pub(super) fn settings(
             Hidden::Always => true,
         };
         let masked = secret && secrets == Secrets::Masked;
-        Some((knob.name, if masked { "***".to_owned() } else { text }))
+        Some((knob.name, if masked { MASK.to_owned() } else { text }))
     })
 }
 
@@ -452,7 +472,10 @@ pub(super) fn check(config: &Config) -> Result<()> {
     #[cfg(feature = "tls")]
     if let Some(tls) = &config.tls {
         tls.identity().map_err(error)?;
-        if matches!(config.address, Address::Unix(_)) && tls.server_name.is_none() && tls.connector.is_none() {
+        if matches!(config.address, Address::Unix(_))
+            && tls.server_name.is_none()
+            && tls.connector.is_none()
+        {
             return Err(error(
                 "TLS over a Unix socket needs `tls_server_name`: there is no host whose name could be verified",
             ));

@@ -62,13 +62,15 @@ impl<'de> Visitor<'de> for ConfigVisitor {
 fn flattened(name: &str, inner: Vec<Setting>) -> impl Iterator<Item = Setting> {
     let names_itself = name == "tls" && !inner.iter().any(|(key, _)| key == "enabled");
     let switch = names_itself.then(|| ("tls".to_owned(), "on".to_owned()));
-    switch.into_iter().chain(inner.into_iter().map(move |(key, text)| {
-        if key == "enabled" {
-            (name.to_owned(), text)
-        } else {
-            (format!("{name}_{key}"), text)
-        }
-    }))
+    switch
+        .into_iter()
+        .chain(inner.into_iter().map(move |(key, text)| {
+            if key == "enabled" {
+                (name.to_owned(), text)
+            } else {
+                (format!("{name}_{key}"), text)
+            }
+        }))
 }
 
 /// Without the ending that tells a caller that nothing was sent.

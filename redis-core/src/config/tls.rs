@@ -72,8 +72,9 @@ impl Material {
     pub(crate) fn read(&self) -> io::Result<Vec<u8>> {
         match self {
             Self::Content(bytes) => Ok(bytes.to_vec()),
-            Self::File(path) => std::fs::read(path)
-                .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
+            Self::File(path) => std::fs::read(path).map_err(|error| {
+                io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+            }),
         }
     }
 }
@@ -91,8 +92,14 @@ impl fmt::Debug for Material {
 /// Who the client is, as the pieces that were given say it.
 #[derive(Debug)]
 pub(crate) enum Identity<'a> {
-    Pkcs8 { cert: &'a Material, key: &'a Material },
-    Pkcs12 { archive: &'a Material, password: &'a str },
+    Pkcs8 {
+        cert: &'a Material,
+        key: &'a Material,
+    },
+    Pkcs12 {
+        archive: &'a Material,
+        password: &'a str,
+    },
 }
 
 impl Default for Tls {

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use std::future::Future;
-use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
 
+use super::lifespan::Lifespan;
 use super::{End, Timer, keep_deadlines, lost};
 use crate::connection::Link;
 use crate::inflight::{Failure, Wish};
-use crate::resp::scan::{Found, FrameKind, Limits, Scanner};
+use crate::resp::scan::{Found, FrameKind, Scanner};
 use crate::transport::Transport;
 
 /// What is read at once, at least.
@@ -36,12 +37,15 @@ pub(super) struct Session {
     written: usize,
     /// Whether the writing of what is queued was put off once, so that more can gather.
     yielded: bool,
+    /// Whether a transport that gathers bytes may still hold some.
+    unflushed: bool,
     liveness: Option<Duration>,
     /// When the server last showed itself: bytes came, or a full socket took more.
     progress: Instant,
     /// Whether the socket took no more at the last write.
     full: bool,
     pinged: bool,
+    lifespan: Lifespan,
 }
 
 /// Whether there may be more to do at once.
@@ -52,23 +56,22 @@ enum Step {
 }
 
 impl Session {
-    pub(super) fn new(
-        stream: Box<dyn Transport>,
-        limits: Limits,
-        liveness: Option<Duration>,
-    ) -> Self {
+    pub(super) fn new(stream: Box<dyn Transport>, link: &Link) -> Self {
+        let now = Instant::now();
         Self {
             stream,
-            scanner: Scanner::new(limits),
+            scanner: Scanner::new(link.config.limits),
             input: BytesMut::new(),
             found: Vec::new(),
             output: Vec::new(),
             written: 0,
             yielded: false,
-            liveness,
-            progress: Instant::now(),
+            unflushed: false,
+            liveness: link.config.liveness,
+            progress: now,
             full: false,
             pinged: false,
+            lifespan: Lifespan::new(link, now),
         }
     }
 
@@ -106,8 +109,18 @@ impl Session {
         if sign.pinged {
             while self.write(link, woken, cx)? == Step::Progress {}
         }
-        keep_deadlines(link, timer, woken, sign.look_again, cx);
+        self.flush(cx)?;
+        let also = match self.lifespan.check(link, woken)? {
+            None => sign.look_again,
+            Some(check) => Some(sign.look_again.map_or(check, |look| look.min(check))),
+        };
+        keep_deadlines(link, timer, woken, also, cx);
         Ok(())
+    }
+
+    /// Ends the stream in good order.
+    pub(super) async fn say_goodbye(&mut self) -> io::Result<()> {
+        self.stream.shutdown().await
     }
 
     /// What the callers want besides writing.
@@ -186,7 +199,12 @@ impl Session {
             return end;
         }
         let mut demoted = false;
-        let Self { input, found, .. } = self;
+        let Self {
+            input,
+            found,
+            progress,
+            ..
+        } = self;
         let handed_out = link.with(woken, |queue, woken| {
             let mut frames = found.drain(..).peekable();
             while let Some(first) = frames.next() {
@@ -214,6 +232,7 @@ impl Session {
                 queue.deliver(input.split_to(len).freeze(), count, woken);
             }
             woken.extend(queue.next_in_line());
+            queue.mark_progress(*progress);
             queue.shrink();
             Ok(())
         });
@@ -263,6 +282,7 @@ impl Session {
             ))),
             Poll::Ready(Ok(count)) => {
                 self.written += count;
+                self.unflushed = true;
                 // The kernel takes bytes for a dead peer, too, until its buffer is full.
                 if std::mem::take(&mut self.full) {
                     self.progress = Instant::now();
@@ -271,6 +291,20 @@ impl Session {
             }
             Poll::Ready(Err(error)) => Err(End::Lost(lost(error.kind(), &error.to_string()))),
         }
+    }
+
+    /// Plain sockets send what they are given; a transport of the user's own may wait to be told.
+    fn flush(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        if self.unflushed {
+            match AsyncWrite::poll_flush(std::pin::Pin::new(&mut *self.stream), cx) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(())) => self.unflushed = false,
+                Poll::Ready(Err(error)) => {
+                    return Err(End::Lost(lost(error.kind(), &error.to_string())));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Takes what callers queued. While replies are owed the first look is put off by one turn of the scheduler: the

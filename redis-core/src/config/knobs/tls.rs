@@ -11,7 +11,8 @@ pub(super) const TLS: &[Knob] = {
             |_, text| match text {
                 "off" | "false" | "no" | "0" => Ok(()),
                 _ => Err(
-                    "this is TLS, which this build lacks: enable the feature `tls` of typedis".to_owned(),
+                    "this is TLS, which this build lacks: enable the feature `tls` of typedis"
+                        .to_owned(),
                 ),
             },
             |_: &Config| None,
@@ -46,10 +47,9 @@ mod present {
 
     /// The settings, if TLS was asked for.
     fn tls(config: &mut Config) -> Result<&mut Tls, String> {
-        config
-            .tls
-            .as_mut()
-            .ok_or_else(|| "this is of no use without TLS: write rediss:// (or `tls = on`)".to_owned())
+        config.tls.as_mut().ok_or_else(|| {
+            "this is of no use without TLS: write rediss:// (or `tls = on`)".to_owned()
+        })
     }
 
     fn material(text: &str) -> Result<Option<Material>, String> {
@@ -103,7 +103,11 @@ mod present {
                 tls(config)?.system_roots = switch(text)?;
                 Ok(())
             },
-            |config| of(config, |tls| tls.system_roots).filter(|on| !on).map(switch_text),
+            |config| {
+                of(config, |tls| tls.system_roots)
+                    .filter(|on| !on)
+                    .map(switch_text)
+            },
         ),
         Knob::new(
             "tls_cert",
@@ -136,7 +140,11 @@ mod present {
                 tls(config)?.pkcs12_password = Some(Secret::new(text));
                 Ok(())
             },
-            |config| of(config, |tls| Some(tls.pkcs12_password.as_ref()?.expose().to_owned()))?,
+            |config| {
+                of(config, |tls| {
+                    Some(tls.pkcs12_password.as_ref()?.expose().to_owned())
+                })?
+            },
         )
         .hidden(Hidden::Always),
         Knob::new(
@@ -156,7 +164,11 @@ mod present {
                     "1.1" => TlsVersion::V1_1,
                     "1.2" => TlsVersion::V1_2,
                     "1.3" => TlsVersion::V1_3,
-                    _ => return Err(format!("`{text}` is no version of TLS; known are 1.0, 1.1, 1.2 and 1.3")),
+                    _ => {
+                        return Err(format!(
+                            "`{text}` is no version of TLS; known are 1.0, 1.1, 1.2 and 1.3"
+                        ));
+                    }
                 };
                 Ok(())
             },
@@ -177,7 +189,11 @@ mod present {
                 tls(config)?.accept_invalid_certs = switch(text)?;
                 Ok(())
             },
-            |config| of(config, |tls| tls.accept_invalid_certs).filter(|on| *on).map(switch_text),
+            |config| {
+                of(config, |tls| tls.accept_invalid_certs)
+                    .filter(|on| *on)
+                    .map(switch_text)
+            },
         ),
         Knob::new(
             "tls_danger_accept_invalid_hostnames",
@@ -185,7 +201,11 @@ mod present {
                 tls(config)?.accept_invalid_hostnames = switch(text)?;
                 Ok(())
             },
-            |config| of(config, |tls| tls.accept_invalid_hostnames).filter(|on| *on).map(switch_text),
+            |config| {
+                of(config, |tls| tls.accept_invalid_hostnames)
+                    .filter(|on| *on)
+                    .map(switch_text)
+            },
         ),
     ];
 }
