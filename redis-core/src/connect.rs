@@ -112,7 +112,14 @@ impl<F: Fn(&Address)> Attempt<'_, F> {
         let shaken = within(self.end, self.config, "it did not answer", async {
             handshake::shake(&mut *stream, self.config, protocol, self.credentials).await
         });
-        let shaken = shaken.await.map_err(|refusal| self.explained(refusal));
+        let shaken = shaken.await.map_err(|refusal| match refusal {
+            // A certificate that is refused has nothing to do with the protocol.
+            #[cfg(feature = "tls")]
+            Refusal::OldProtocol(error) if crate::tls::is_of_tls(&error) => {
+                self.explained(Refusal::Io(error))
+            }
+            refusal => self.explained(refusal),
+        });
         self.located(shaken)?;
         Ok(stream)
     }
@@ -136,22 +143,31 @@ impl<F: Fn(&Address)> Attempt<'_, F> {
         Ok(socket)
     }
 
-    /// With TLS 1.3 a server refuses our certificate only after the TLS handshake, from our point of view.
-    #[cfg(feature = "tls")]
+    /// Says what the end of a connection in the middle of the handshake probably means.
     fn explained(&self, refusal: Refusal) -> Refusal {
-        match (refusal, &self.config.tls) {
-            (Refusal::Io(error) | Refusal::OldProtocol(error), Some(tls))
-                if crate::tls::is_of_tls(&error) =>
-            {
+        let Refusal::Io(error) = refusal else {
+            return refusal;
+        };
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.config.tls {
+            // With TLS 1.3 a server refuses our certificate only after the TLS handshake, from our point of view.
+            return if crate::tls::is_of_tls(&error) {
                 Refusal::Tls(crate::tls::classify(&error.to_string(), tls))
-            }
-            (refusal, _) => refusal,
+            } else {
+                Refusal::Io(error)
+            };
         }
-    }
-
-    #[cfg(not(feature = "tls"))]
-    fn explained(&self, refusal: Refusal) -> Refusal {
-        refusal
+        let hung_up = matches!(
+            error.kind(),
+            io::ErrorKind::ConnectionReset
+                | io::ErrorKind::UnexpectedEof
+                | io::ErrorKind::BrokenPipe
+        );
+        if !hung_up || matches!(self.address, Address::Unix(_)) {
+            return Refusal::Io(error);
+        }
+        let text = format!("{error}; if it speaks TLS there, write rediss://");
+        Refusal::Io(io::Error::new(error.kind(), text))
     }
 
     /// Puts the address to a failure.
