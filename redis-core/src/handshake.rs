@@ -132,7 +132,11 @@ impl OnError {
     fn judge(self, error: ServerError, credentials: Option<&Credentials>) -> Result<(), Refusal> {
         match self {
             Self::Optional if !shuts_out(&error) => Ok(()),
-            Self::MayBeOld if knows_no_resp3(&error) => {
+            // A server that asks for a login when it was given one with HELLO does not know HELLO.
+            Self::MayBeOld
+                if knows_no_resp3(&error)
+                    || (error.code() == "NOAUTH" && credentials.is_some()) =>
+            {
                 Err(Refusal::OldProtocol(io::Error::other(error)))
             }
             _ => Err(Refusal::Server(without_password(error, credentials))),
