@@ -235,6 +235,7 @@ impl Link {
     }
 
     pub(crate) fn announce(&self, event: ConnectionEvent) {
+        crate::trace::announce(&self.config, &event);
         self.announcer.announce(event);
     }
 
@@ -340,6 +341,16 @@ impl Payload for Args {
 
     fn write_to(&self, out: &mut Vec<u8>) {
         Self::write_to(self, out);
+    }
+
+    #[cfg(feature = "tracing")]
+    fn summary(&self) -> crate::trace::Summary {
+        let operation = self.name().to_string();
+        crate::trace::Summary {
+            text: operation.clone() + &" ?".repeat(self.count_arguments()),
+            operation: operation.into(),
+            batch: None,
+        }
     }
 }
 

@@ -34,6 +34,9 @@ pub(crate) trait Payload {
     fn is_blocking(&self) -> bool;
     /// Appends it as it goes over the wire.
     fn write_to(&self, out: &mut Vec<u8>);
+    /// What a trace says of it.
+    #[cfg(feature = "tracing")]
+    fn summary(&self) -> crate::trace::Summary;
 }
 
 /// The replies of one entry, in the pieces they came in; each piece holds whole frames.

@@ -18,7 +18,7 @@
 //! How it reaches the server:
 //! - [`config`]: builder, URL and file
 //! - [`connection`], [`exclusive`], [`pool`]: the handles; [`closing`]: their end in good order
-//! - [`events`], [`stats`]: what happens to them, and their numbers
+//! - [`events`], [`stats`]: what happens to them, and their numbers; `trace`: both for `tracing`
 //! - `exchange`: one payload on its way
 //! - `inflight`: what waits to be written and for a reply; no I/O
 //! - `driver/`: the one task that owns a socket
@@ -62,6 +62,7 @@ pub mod state;
 pub mod stats;
 #[cfg(feature = "tls")]
 mod tls;
+mod trace;
 mod transport;
 pub mod value;
 pub mod watch;

@@ -31,6 +31,7 @@ pub(super) struct Knob {
 enum Hidden {
     Never,
     /// A key that is given as such rather than as the path of a file.
+    #[cfg(feature = "tls")]
     IfPem,
     Always,
 }
@@ -437,6 +438,7 @@ pub(super) fn settings(
         }
         let secret = match knob.hidden {
             Hidden::Never => false,
+            #[cfg(feature = "tls")]
             Hidden::IfPem => text.trim_start().starts_with("-----BEGIN"),
             Hidden::Always => true,
         };

@@ -9,6 +9,7 @@
 //! - `tls`: certificates good and bad
 //! - `life`: events, numbers, lazy connections, pools that grow and shrink, the end in good order
 //! - `matrix`: every kind of socket, protocol, login and server
+//! - `traces`: spans and events
 //! - `storms`: restarts, kills and rotations under load
 
 #![allow(
@@ -27,3 +28,5 @@ mod storms;
 mod support;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "tracing")]
+mod traces;

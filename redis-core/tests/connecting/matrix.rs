@@ -1,9 +1,6 @@
 //! Every kind of socket, protocol, login and server: the same words get through.
 
-use std::net::SocketAddr;
-
 use typedis_core::{Address, Config, Connection, ConnectionEvent, Protocol, Run, Value};
-use typedis_testkit::servers::find_present;
 use typedis_testkit::{Server, ServerKind};
 
 use crate::support::{at, event, quick, say, within, words};
@@ -133,6 +130,8 @@ async fn sockets(server: &Server, login: Login, spoken: impl Fn(Protocol) -> Pro
 
 #[cfg(feature = "tls")]
 mod secure {
+    use std::net::SocketAddr;
+
     use super::*;
     use typedis_core::Tls;
     use typedis_testkit::tls::{Authority, TlsProxy, TlsServer};
@@ -200,6 +199,7 @@ async fn without_hello() {
 #[tokio::test]
 async fn the_installed_server_with_its_own_tls() {
     use typedis_core::Tls;
+    use typedis_testkit::servers::find_present;
     use typedis_testkit::tls::Authority;
 
     if find_present(ServerKind::SystemRedis).unwrap().is_none() {

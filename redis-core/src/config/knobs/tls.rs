@@ -4,22 +4,23 @@ use super::{Config, Knob};
 
 #[cfg(not(feature = "tls"))]
 pub(super) const TLS: &[Knob] = {
-    /// Every build knows the names, so that none is taken for a misspelling.
+    const ABSENT: &str = "this is TLS, which this build lacks: enable the feature `tls` of typedis";
+
     const fn absent(name: &'static str) -> Knob {
-        Knob::new(
-            name,
-            |_, text| match text {
-                "off" | "false" | "no" | "0" => Ok(()),
-                _ => Err(
-                    "this is TLS, which this build lacks: enable the feature `tls` of typedis"
-                        .to_owned(),
-                ),
-            },
-            |_: &Config| None,
-        )
+        Knob::new(name, |_: &mut Config, _| Err(ABSENT.to_owned()), |_| None)
     }
     &[
-        absent("tls"),
+        Knob::new(
+            "tls",
+            |_, text| {
+                if crate::config::human::switch(text)? {
+                    Err(ABSENT.to_owned())
+                } else {
+                    Ok(())
+                }
+            },
+            |_| None,
+        ),
         absent("tls_ca"),
         absent("tls_system_roots"),
         absent("tls_cert"),
