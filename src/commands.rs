@@ -4,12 +4,10 @@
 //! [prelude](crate::prelude).
 
 use bytes::Bytes;
-use std::collections::HashMap;
+use typedis_core::Value;
+use typedis_core::duration::*;
 
 use crate::args::*;
 use crate::replies::*;
-use crate::{
-    BlockMilliseconds, Milliseconds, Seconds, Timeout, UnixMilliseconds, UnixSeconds, Value,
-};
 
 typedis_macros::commands! { from "commands.toml" }

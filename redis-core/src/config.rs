@@ -9,18 +9,13 @@
 //! - `human`: times and sizes as people write them; `nearest`: the word that was meant
 //! - `hook`: what only code can say: a resolver, a transport, a provider of credentials
 
-use std::future::Future;
-use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
-
-use crate::credentials::{self, Credentials};
+use crate::credentials;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::inflight::Budget;
+use crate::pubsub::{Capacity, Lag};
 use crate::resolve;
 use crate::resp::scan::Limits;
 use crate::transport;
@@ -71,6 +66,8 @@ pub use tls::{Tls, TlsVersion};
 /// | `leases` | `64` | sockets that a pool may lease at once |
 /// | `idle_timeout` | `5m` | after so long unused, a pool closes a socket it need not keep; or `off` |
 /// | `max_age` | `off` | after so long a pooled socket is replaced |
+/// | `lag` | `drop_oldest` | what happens to messages that are not read in time; or `wait`, `close` |
+/// | `channel_bytes`, `channel_messages` | `16MiB`, `off` | how much a subscription holds for its reader |
 /// | `tls` | `off` | in a URL, the schemes `rediss` and `valkeys` |
 /// | `tls_ca`, `tls_system_roots` | none, `on` | a file of trusted authorities (PEM); whether the system's are trusted |
 /// | `tls_cert`, `tls_key` | none | files of the client's certificate and key (PEM, PKCS#8) |
@@ -115,6 +112,8 @@ pub struct Config {
     pub(crate) leases: usize,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) max_age: Option<Duration>,
+    /// What a subscription holds for its reader.
+    pub(crate) inbox: Capacity,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<Tls>,
     pub(crate) provider: Option<Hook<credentials::Provider>>,
@@ -201,6 +200,7 @@ impl Config {
             leases: 64,
             idle_timeout: Some(Duration::from_secs(300)),
             max_age: None,
+            inbox: Capacity::default(),
             #[cfg(feature = "tls")]
             tls: None,
             provider: None,
@@ -248,81 +248,6 @@ impl Config {
     pub fn credentials(mut self, username: impl Into<String>, password: impl Into<String>) -> Self {
         self.username = Some(username.into());
         self.password(password)
-    }
-
-    /// Asks for credentials at each connect, and again before they expire.
-    ///
-    /// It takes the place of a configured user and password. A connection whose credentials are about to expire is
-    /// authenticated anew between two commands, without a pause for anybody.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use typedis_core::{Config, Credentials};
-    ///
-    /// let config = Config::tcp("cache.example", 6379).credentials_provider(|| async {
-    ///     let token = std::env::var("CACHE_TOKEN")?; // or ask a token service
-    ///     Ok::<_, std::env::VarError>(Credentials::new("worker", token).valid_for(Duration::from_secs(900)))
-    /// });
-    /// ```
-    #[must_use]
-    pub fn credentials_provider<F, Fut, E>(mut self, provider: F) -> Self
-    where
-        F: Fn() -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<Credentials, E>> + Send + 'static,
-        E: Into<Box<dyn std::error::Error + Send + Sync>>,
-    {
-        self.provider = Some(Hook::new(Arc::new(move || {
-            let asked = provider();
-            Box::pin(async move { asked.await.map_err(Into::into) }) as credentials::Asked
-        })));
-        self
-    }
-
-    /// Resolves names by other means than the system's. It is asked anew at each attempt to connect, and all its
-    /// addresses are tried.
-    ///
-    /// ```
-    /// use typedis_core::Config;
-    ///
-    /// let config = Config::tcp("cache", 6379)
-    ///     .resolver(|_host, port| async move { Ok(vec![([10, 0, 0, 7], port).into()]) });
-    /// ```
-    #[must_use]
-    pub fn resolver<F, Fut>(mut self, resolver: F) -> Self
-    where
-        F: Fn(String, u16) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static,
-    {
-        self.resolver = Some(Hook::new(Arc::new(move |host: &str, port| {
-            Box::pin(resolver(host.to_owned(), port)) as resolve::Resolved
-        })));
-        self
-    }
-
-    /// Connects by other means than a TCP or Unix socket: through a proxy, a tunnel, or in memory. TLS, where it is
-    /// configured, runs on top.
-    ///
-    /// ```
-    /// use typedis_core::Config;
-    ///
-    /// let config = Config::tcp("cache", 6379).transport(|address| async move {
-    ///     tokio::net::TcpStream::connect("127.0.0.1:1080").await // … then ask the proxy for `address`
-    /// });
-    /// ```
-    #[must_use]
-    pub fn transport<F, Fut, S>(mut self, connect: F) -> Self
-    where
-        F: Fn(Address) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = io::Result<S>> + Send + 'static,
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    {
-        self.connector = Some(Hook::new(Arc::new(move |address: &Address| {
-            let connecting = connect(address.clone());
-            Box::pin(
-                async move { Ok(Box::new(connecting.await?) as Box<dyn transport::Transport>) },
-            ) as transport::Connecting
-        })));
-        self
     }
 
     /// Speaks TLS; see [`Tls`].
@@ -433,6 +358,30 @@ impl Config {
     #[must_use]
     pub fn max_age(mut self, age: impl Into<Option<Duration>>) -> Self {
         self.max_age = age.into();
+        self
+    }
+
+    /// What happens when messages of a subscription come faster than they are read, where the subscription does not
+    /// say so itself; by default the oldest are dropped, and the reader told.
+    #[must_use]
+    pub fn on_lag(mut self, lag: Lag) -> Self {
+        self.inbox.lag = lag;
+        self
+    }
+
+    /// How many bytes of messages a subscription holds for its reader, where it does not say so itself; 16 MiB by
+    /// default.
+    #[must_use]
+    pub fn channel_bytes(mut self, bytes: usize) -> Self {
+        self.inbox.bytes = bytes;
+        self
+    }
+
+    /// How many messages a subscription holds for its reader, where it does not say so itself; only their bytes are
+    /// bounded by default.
+    #[must_use]
+    pub fn channel_messages(mut self, messages: usize) -> Self {
+        self.inbox.messages = messages.max(1);
         self
     }
 

@@ -21,6 +21,8 @@ use crate::transport::{self, Transport};
 pub(crate) struct Ready {
     pub(crate) stream: Box<dyn Transport>,
     pub(crate) address: Address,
+    /// Whether it speaks RESP3.
+    pub(crate) resp3: bool,
     /// After how long new credentials are needed.
     pub(crate) renewal: Option<Duration>,
 }
@@ -51,9 +53,10 @@ pub(crate) async fn connect(config: &Config, opened: impl Fn(&Address)) -> Resul
             opened: &opened,
         };
         match attempt.run().await {
-            Ok(stream) => {
+            Ok((stream, protocol)) => {
                 return Ok(Ready {
                     stream,
+                    resp3: protocol == Protocol::Newest,
                     address: address.clone(),
                     renewal: credentials.as_ref().and_then(Credentials::renewal),
                 });
@@ -72,6 +75,9 @@ fn share(end: Instant, servers: usize) -> Instant {
     now + end.saturating_duration_since(now) / servers
 }
 
+/// A socket, and what is spoken on it.
+type Greeted = (Box<dyn Transport>, Protocol);
+
 /// One server.
 struct Attempt<'a, F> {
     config: &'a Config,
@@ -82,7 +88,7 @@ struct Attempt<'a, F> {
 }
 
 impl<F: Fn(&Address)> Attempt<'_, F> {
-    async fn run(&self) -> Result<Box<dyn Transport>, Refusal> {
+    async fn run(&self) -> Result<Greeted, Refusal> {
         if self.config.protocol == Protocol::Resp2 {
             return self.greet(Protocol::Resp2).await;
         }
@@ -100,7 +106,7 @@ impl<F: Fn(&Address)> Attempt<'_, F> {
         }
     }
 
-    async fn greet(&self, protocol: Protocol) -> Result<Box<dyn Transport>, Refusal> {
+    async fn greet(&self, protocol: Protocol) -> Result<Greeted, Refusal> {
         let socket = within(self.end, self.config, "it could not be reached", async {
             transport::open(self.config, self.address)
                 .await
@@ -109,7 +115,7 @@ impl<F: Fn(&Address)> Attempt<'_, F> {
         let socket = self.located(socket.await)?;
         (self.opened)(self.address);
         let mut stream = self.located(self.secure(socket).await)?;
-        let shaken = within(self.end, self.config, "it did not answer", async {
+        let shaken = within(self.end, self.config, "it did not let us in", async {
             handshake::shake(&mut *stream, self.config, protocol, self.credentials).await
         });
         let shaken = shaken.await.map_err(|refusal| match refusal {
@@ -121,7 +127,7 @@ impl<F: Fn(&Address)> Attempt<'_, F> {
             refusal => self.explained(refusal),
         });
         self.located(shaken)?;
-        Ok(stream)
+        Ok((stream, protocol))
     }
 
     #[cfg(feature = "tls")]
@@ -129,7 +135,7 @@ impl<F: Fn(&Address)> Attempt<'_, F> {
         let Some(tls) = &self.config.tls else {
             return Ok(socket);
         };
-        let silent = "it did not answer the TLS handshake; does it speak TLS there?";
+        let silent = "it did not answer the TLS handshake, which it may not know,";
         within(self.end, self.config, silent, async {
             crate::tls::wrap(tls, self.address.host(), socket)
                 .await
@@ -192,7 +198,7 @@ async fn within<T>(
     timeout_at(end, step).await.unwrap_or_else(|_| {
         Err(Refusal::Io(io::Error::new(
             io::ErrorKind::TimedOut,
-            format!("{silent} (within {:?})", config.connect_timeout),
+            format!("{silent} within {:?}", config.connect_timeout),
         )))
     })
 }

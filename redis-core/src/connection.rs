@@ -1,5 +1,6 @@
 //! One pipelined socket, shared by whoever holds a clone of its handle.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use crate::exchange::{Exchange, Patience};
 use crate::frame::Frame;
 use crate::from_redis::FromRedis;
 use crate::inflight::{CellKey, Counts, Delivery, Payload, Queue, Submitted, WaiterKey, Wish};
+use crate::pubsub::hub::Hub;
 use crate::request::{Execute, Sink, Target};
 use crate::stats::Stats;
 
@@ -55,6 +57,18 @@ pub(crate) struct Link {
     announcer: Announcer,
     /// When it is too old to be leased again.
     old_at: Option<Instant>,
+    hub: Arc<Hub>,
+    purpose: Purpose,
+    /// Whether the last socket that was let in speaks RESP3.
+    resp3: AtomicBool,
+}
+
+/// What a link is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Commands,
+    /// Subscriptions alone: it ends when there are none.
+    Subscriptions,
 }
 
 /// A demoted server is given up at most once in so long.
@@ -66,7 +80,7 @@ impl Connection {
     /// # Errors
     /// A bad URL, an unreachable server, a refused login.
     pub async fn open(config: impl IntoConfig) -> Result<Self> {
-        let link = Arc::new(Link::new(checked(config)?, None));
+        let link = Link::new(checked(config)?, None);
         let driver = Driver::new(link.clone());
         let ready = driver
             .connect()
@@ -91,7 +105,7 @@ impl Connection {
 
     /// One that has no socket until it is needed, and none again once it was not needed for long.
     pub(crate) fn sleeping(config: Config, sleeps_after: Option<Duration>) -> Self {
-        let link = Arc::new(Link::new(config, sleeps_after));
+        let link = Link::new(config, sleeps_after);
         link.with(&mut Vec::new(), |queue, _| queue.sleep());
         tokio::spawn(Driver::new(link.clone()).run(None));
         Self {
@@ -169,14 +183,72 @@ pub(crate) fn checked(config: impl IntoConfig) -> Result<Config> {
 }
 
 impl Link {
-    fn new(config: Config, sleeps_after: Option<Duration>) -> Self {
+    /// A link for commands, which its subscriptions may share.
+    fn new(config: Config, sleeps_after: Option<Duration>) -> Arc<Self> {
+        let hub = Hub::new(config.clone(), tokio::runtime::Handle::current());
+        let link = Self::with_hub(config, Arc::new(hub), Purpose::Commands, sleeps_after);
+        let link = Arc::new(link);
+        link.hub.belongs_to(&link);
+        link
+    }
+
+    /// A link that serves the subscriptions of `hub` and nothing else.
+    pub(crate) fn for_subscriptions(config: Config, hub: Arc<Hub>) -> Self {
+        Self::with_hub(config, hub, Purpose::Subscriptions, None)
+    }
+
+    fn with_hub(
+        config: Config,
+        hub: Arc<Hub>,
+        purpose: Purpose,
+        sleeps_after: Option<Duration>,
+    ) -> Self {
         Self {
             queue: Mutex::new(Queue::new(config.budget)),
             renewed: Mutex::new(None),
             sleeps_after,
             announcer: Announcer::default(),
             old_at: younger(config.max_age).and_then(|age| Instant::now().checked_add(age)),
+            hub,
+            purpose,
+            resp3: AtomicBool::new(false),
             config,
+        }
+    }
+
+    pub(crate) fn hub(&self) -> &Arc<Hub> {
+        &self.hub
+    }
+
+    /// Whether the last socket that was let in speaks RESP3.
+    pub(crate) fn speaks_resp3(&self) -> bool {
+        self.resp3.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_resp3(&self, resp3: bool) {
+        self.resp3.store(resp3, Ordering::Release);
+    }
+
+    /// Whether arrays of RESP2 may be pushes.
+    pub(crate) fn is_for_subscriptions(&self) -> bool {
+        self.purpose == Purpose::Subscriptions
+    }
+
+    /// Whether it is there for subscriptions alone, and there are none.
+    pub(crate) fn retires(&self) -> bool {
+        self.purpose == Purpose::Subscriptions && self.hub.retires(self)
+    }
+
+    /// Whether the oldest command that is owed an answer is owed a push.
+    pub(crate) fn is_owed_push(&self) -> bool {
+        self.lock().is_owed_push()
+    }
+
+    /// Has the driver look whether there is something to do.
+    pub(crate) fn nudge(&self) {
+        let driver = self.lock().take_driver();
+        if let Some(driver) = driver {
+            driver.wake();
         }
     }
 

@@ -77,6 +77,13 @@ impl Driver {
         outcome
     }
 
+    /// Serves sockets until the end; the first one has yet to be opened.
+    pub(crate) async fn run_anew(mut self) {
+        if let Some(ready) = self.reconnect(&mut 0).await {
+            self.run(Some(ready)).await;
+        }
+    }
+
     /// Serves a socket and its successors until the end. Without one to begin with, it waits until one is needed.
     pub(crate) async fn run(mut self, first: Option<Ready>) {
         let mut next = first;
@@ -134,6 +141,7 @@ impl Driver {
             .renewal
             .map(|after| Renewal::start(self.link.clone(), after));
         let mut session = Session::new(ready.stream, &self.link);
+        self.link.hub().connected(&self.link);
         let end = std::future::poll_fn(|cx| {
             session.poll(&self.link, &mut self.timer, &mut self.woken, cx)
         })
@@ -152,10 +160,11 @@ impl Driver {
             End::Lost(_) | End::Renew => !self.link.config.reconnect,
             End::Unused => false,
         };
+        self.link.hub().lost(&self.link);
         self.link.with(&mut self.woken, |queue, woken| {
             queue.lost(&failure, session.unwritten(), woken);
             if ends {
-                queue.end(&failure, woken);
+                let _known = queue.end(&failure, woken);
             }
         });
         match &end {
@@ -209,6 +218,9 @@ impl Driver {
             Refusal::Io(_) | Refusal::Credentials(_) | Refusal::OldProtocol(_) => return,
         };
         self.link
+            .hub()
+            .shut_out(&self.link, &failure, &mut self.woken);
+        self.link
             .with(&mut self.woken, |queue, woken| queue.refuse(failure, woken));
     }
 
@@ -216,15 +228,18 @@ impl Driver {
     async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
         std::future::poll_fn(|cx| {
+            self.link
+                .with(&mut self.woken, |queue, _| queue.park(cx.waker()));
+            let retires = self.link.retires();
             let over = self.link.with(&mut self.woken, |queue, woken| {
-                queue.park(cx.waker());
                 let over = match queue.wish {
+                    _ if retires => true,
                     Wish::Close => true,
                     Wish::Drain => queue.is_idle(),
                     Wish::Serve | Wish::Renew => false,
                 };
                 if over {
-                    queue.end(&Failure::Closed(Phase::NotSent), woken);
+                    let _known = queue.end(&Failure::Closed(Phase::NotSent), woken);
                 }
                 over
             });
@@ -244,18 +259,22 @@ impl Driver {
 impl Drop for Driver {
     /// The runtime may be shut down under us: nobody must wait for ever.
     fn drop(&mut self) {
-        self.link.with(&mut self.woken, |queue, woken| {
-            queue.end(&Failure::Closed(Phase::MaybeApplied), woken);
+        let failure = self.link.with(&mut self.woken, |queue, woken| {
+            queue.end(&Failure::Closed(Phase::MaybeApplied), woken)
         });
+        self.link.hub().end(&self.link, &failure, &mut self.woken);
+        self.woken.drain(..).for_each(Waker::wake);
         self.link.announce(ConnectionEvent::Closed);
     }
 }
 
 async fn connect(link: &Link) -> Result<Ready, Refusal> {
-    connect::connect(&link.config, |address| {
+    let ready = connect::connect(&link.config, |address| {
         link.announce(ConnectionEvent::Connected(address.clone()));
     })
-    .await
+    .await?;
+    link.set_resp3(ready.resp3);
+    Ok(ready)
 }
 
 fn failed(refusal: &Refusal) -> ConnectionEvent {

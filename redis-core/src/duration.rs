@@ -1,9 +1,9 @@
 //! Times as commands take them: [`Seconds`], [`Milliseconds`], [`UnixSeconds`], [`UnixMilliseconds`] for expiry,
 //! [`Timeout`] and [`BlockMilliseconds`] for how long a command may block.
 //!
-//! Integers are taken in the unit that the type names, and go to the server as they are, which has its own rules for
-//! them (EXPIRE deletes the key at -1, SET refuses it). A [`Duration`] is never cut to fit: one that is no whole
-//! number of the unit is refused, except that blocking may take a fraction of a millisecond longer.
+//! Integers are taken in the unit that the type names. A time to live is not negative, except for EXPIRE and PEXPIRE, which
+//! then delete the key ([`SignedSeconds`], [`SignedMilliseconds`]). A [`Duration`] is never cut to fit: one that is no
+//! whole number of the unit is refused, except that blocking may take a fraction of a millisecond longer.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -16,12 +16,12 @@ type Number = Result<i64, ArgError>;
 const TOO_LONG: ArgError = ArgError::fixed("this is a longer time than a server can hold");
 
 macro_rules! numbers {
-    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident($check:expr);)*) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub struct $name(Number);
 
-        from_integers!($name(|value| $name(value)): i8 i16 i32 i64 u8 u16 u32 u64 usize);
+        from_integers!($name(|value: Number| $name(value.and_then($check))): i8 i16 i32 i64 u8 u16 u32 u64 usize);
 
         impl ToArg for $name {
             fn write_arg(&self, out: &mut ArgWriter<'_>) -> Result<(), ArgError> {
@@ -52,38 +52,60 @@ numbers! {
     /// A time to live in whole seconds: an integer or a [`Duration`].
     ///
     /// A `Duration` with a fraction of a second is refused; the method for milliseconds takes it.
-    Seconds;
+    Seconds(not_negative);
+    /// A time to live in whole seconds that may be negative, which deletes the key: an integer or a [`Duration`].
+    SignedSeconds(Ok);
     /// A time to live in whole milliseconds: an integer or a [`Duration`].
     ///
     /// A `Duration` with a fraction of a millisecond is refused.
-    Milliseconds;
+    Milliseconds(not_negative);
+    /// A time to live in whole milliseconds that may be negative, which deletes the key: an integer or a [`Duration`].
+    SignedMilliseconds(Ok);
     /// A moment in seconds since 1970: an integer, or a [`SystemTime`], which is rounded up to the next second.
-    UnixSeconds;
+    UnixSeconds(Ok);
     /// A moment in milliseconds since 1970: an integer, or a [`SystemTime`], which is rounded up to the next
     /// millisecond.
-    UnixMilliseconds;
+    UnixMilliseconds(Ok);
 }
 
-impl From<Duration> for Seconds {
-    fn from(time: Duration) -> Self {
-        if time.subsec_nanos() != 0 {
-            return Self(Err(ArgError::new(format!(
-                "{time:?} is not a whole number of seconds; the method for milliseconds takes it"
-            ))));
+macro_rules! from_durations {
+    ($convert:ident: $($name:ident)*) => {$(
+        impl From<Duration> for $name {
+            fn from(time: Duration) -> Self {
+                Self($convert(time))
+            }
         }
-        Self(i64::try_from(time.as_secs()).map_err(|_| TOO_LONG))
-    }
+    )*};
 }
 
-impl From<Duration> for Milliseconds {
-    fn from(time: Duration) -> Self {
-        if !time.subsec_nanos().is_multiple_of(1_000_000) {
-            return Self(Err(ArgError::new(format!(
-                "{time:?} is not a whole number of milliseconds, which is the shortest time that a server knows"
-            ))));
-        }
-        Self(i64::try_from(time.as_millis()).map_err(|_| TOO_LONG))
+from_durations!(whole_seconds: Seconds SignedSeconds);
+from_durations!(whole_milliseconds: Milliseconds SignedMilliseconds);
+
+fn whole_seconds(time: Duration) -> Number {
+    if time.subsec_nanos() != 0 {
+        return Err(ArgError::new(format!(
+            "{time:?} is not a whole number of seconds; the method for milliseconds takes it"
+        )));
     }
+    i64::try_from(time.as_secs()).map_err(|_| TOO_LONG)
+}
+
+fn whole_milliseconds(time: Duration) -> Number {
+    if !time.subsec_nanos().is_multiple_of(1_000_000) {
+        return Err(ArgError::new(format!(
+            "{time:?} is not a whole number of milliseconds, which is the shortest time that a server knows"
+        )));
+    }
+    i64::try_from(time.as_millis()).map_err(|_| TOO_LONG)
+}
+
+fn not_negative(number: i64) -> Number {
+    if number < 0 {
+        return Err(ArgError::new(format!(
+            "a time to live of {number} is negative"
+        )));
+    }
+    Ok(number)
 }
 
 impl From<SystemTime> for UnixSeconds {

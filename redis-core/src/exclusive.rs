@@ -11,6 +11,7 @@ use crate::chain::{Chain, Pipeline, Route, Transaction};
 use crate::config::IntoConfig;
 use crate::connection::{Connection, Pending};
 use crate::error::Result;
+use crate::frame::Frame;
 use crate::from_redis::FromRedis;
 use crate::pool::Home;
 use crate::request::{AllowsBlocking, AllowsState, Execute, Sink, Target};
@@ -75,6 +76,16 @@ impl Exclusive {
     /// Starts a transaction on this socket; after WATCH it is executed only if no watched key was changed.
     pub fn transaction(&self) -> Transaction<'_> {
         Chain::new(Route::Exclusive(self))
+    }
+
+    /// Executes a command that was built apart and gives its reply as it came, an error reply included; for recorders and
+    /// test suites.
+    ///
+    /// # Errors
+    /// The connection's, and those of an argument that cannot be sent.
+    pub async fn execute(&self, args: Args) -> Result<Frame> {
+        let mut pending = self.pending(args);
+        std::future::poll_fn(|cx| pending.poll(cx)).await
     }
 
     pub(crate) fn connection(&self) -> &Connection {

@@ -163,8 +163,7 @@ fn without_password(error: ServerError, credentials: Option<&Credentials>) -> Se
 fn knows_no_resp3(error: &ServerError) -> bool {
     let message = error.message().to_ascii_lowercase();
     match error.code() {
-        // HELLO needs no permission on a server; a proxy may think otherwise.
-        "NOPROTO" | "NOPERM" => true,
+        "NOPROTO" => true,
         // It quotes the arguments, so what else it says does not matter.
         "ERR" if message.starts_with("unknown command") => true,
         "ERR" => !message.contains("max number of clients") && !message.contains("auth"),

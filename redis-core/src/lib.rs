@@ -25,6 +25,7 @@
 //! - `connect`: from a configuration to a socket that is ready; `resolve`, `transport`, `tls` and `handshake` are its
 //!   steps
 //! - [`credentials`], `renewal`: who we are, and for how long
+//! - [`pubsub`]: what servers push, and who reads it
 
 pub mod arg;
 pub mod args;
@@ -53,6 +54,7 @@ mod inflight;
 pub mod json;
 pub mod open;
 pub mod pool;
+pub mod pubsub;
 pub mod records;
 mod renewal;
 pub mod request;
@@ -80,7 +82,8 @@ pub use connection::Connection;
 pub use credentials::Credentials;
 pub use detached::{Detached, Raw, Run, cmd, raw};
 pub use duration::{
-    BlockMilliseconds, Milliseconds, Seconds, Timeout, UnixMilliseconds, UnixSeconds,
+    BlockMilliseconds, Milliseconds, Seconds, SignedMilliseconds, SignedSeconds, Timeout,
+    UnixMilliseconds, UnixSeconds,
 };
 pub use error::{Error, ErrorKind, Phase, Result, ServerError, TlsCause, TlsError};
 pub use events::{ConnectionEvent, Events};
@@ -92,6 +95,9 @@ pub use inflight::Budget;
 pub use json::Json;
 pub use open::{Executed, Open, Queued};
 pub use pool::Pool;
+#[cfg(feature = "json")]
+pub use pubsub::PublishJson;
+pub use pubsub::{Channel, Event, Lag, Message, PatternChannel, Subscriber};
 pub use records::{Fits, Key, Number, Record, Text, ToRecords};
 pub use request::{
     AllowsBlocking, AllowsState, Execute, IntoRequest, Queues, Request, Sink, Target,

@@ -150,6 +150,15 @@ impl Pool {
         self.inner.lanes.iter().for_each(Connection::abort);
     }
 
+    /// The lane that carries the subscriptions, so that they share what they have in common.
+    pub(crate) fn first_lane(&self) -> &Connection {
+        match self.inner.lanes.first() {
+            Some(lane) => lane,
+            // `Config::lanes` keeps the number above zero.
+            None => unreachable!("a pool has at least one lane"),
+        }
+    }
+
     /// The open lane with the least to do; one that sleeps when all others are busy.
     pub(crate) fn lane(&self) -> &Connection {
         let lanes = &self.inner.lanes;

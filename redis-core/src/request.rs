@@ -36,7 +36,7 @@ pub trait Sink: Sized {
 /// A sink whose requests can be awaited.
 #[diagnostic::on_unimplemented(
     message = "this command cannot be awaited on its own: `{Self}` only collects it",
-    note = "a detached command is executed by `conn.command(..)`, or by pushing it to a `Batch`"
+    note = "a detached command is executed by `conn.run(..)`, or by pushing it to a `Batch`"
 )]
 pub trait Execute<R>: Sink {
     /// What awaiting gives.
@@ -91,7 +91,7 @@ pub trait AllowsBlocking {}
 #[diagnostic::on_unimplemented(
     message = "this command changes its connection's state, and `{Self}` shares its socket with others",
     label = "changes the connection",
-    note = "the database and the name are part of the configuration (`redis://host/5?name=worker`); for anything else take \
+    note = "the database and the name are part of the configuration (`redis://host/5?client_name=worker`); for anything else take \
             an `Exclusive` (`pool.exclusive().await?`)"
 )]
 pub trait AllowsState {}
@@ -165,7 +165,8 @@ impl<S: Sink, R> Request<S, R> {
         }
     }
 
-    /// Bounds this one call, from its first poll to its reply, instead of the configured timeout.
+    /// Bounds this one call, from its first poll to its reply, instead of the configured timeout. In a pipeline or
+    /// transaction it bounds the whole; of several the shortest counts.
     pub fn deadline(mut self, deadline: std::time::Duration) -> Self {
         self.edit(|args| args.set_deadline(deadline));
         self

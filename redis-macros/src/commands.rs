@@ -38,6 +38,13 @@ impl Parse for Input {
     }
 }
 
+impl Input {
+    /// The file's path, as the macro's caller writes it.
+    pub(crate) fn path(&self) -> &LitStr {
+        &self.path
+    }
+}
+
 /// A spec that was read and found sound.
 pub(crate) struct Loaded {
     pub(crate) spec: Spec,
@@ -56,20 +63,36 @@ pub(crate) fn expand(input: &Input) -> syn::Result<TokenStream> {
     Ok(quote!(#rebuild #expansion))
 }
 
-/// Reads the file that a macro names, relative to the package's folder.
+/// Reads the file that a macro names.
 pub(crate) fn load(literal: &LitStr) -> syn::Result<Loaded> {
-    let root = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
-    let path = Path::new(&root).join(literal.value());
+    let path = locate(literal);
     let source = std::fs::read_to_string(&path).map_err(|error| {
         let text = format!(
-            "cannot read {}: {error}; expected a file, named from the folder of Cargo.toml",
-            path.display()
+            "cannot read `{}`: {error}; expected a file, named from the folder of Cargo.toml or of this source file",
+            literal.value()
         );
         syn::Error::new(literal.span(), text)
     })?;
     let (spec, model) =
         check(&source, &literal.value()).map_err(|messages| combined(literal.span(), messages))?;
     Ok(Loaded { spec, model, path })
+}
+
+/// The file from the package's folder, or else from the folder of the source file.
+fn locate(literal: &LitStr) -> PathBuf {
+    let root = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
+    let path = Path::new(&root).join(literal.value());
+    let beside = || {
+        // Unit tests run outside of the compiler, where spans know no file.
+        let source = proc_macro::is_available().then(|| literal.span().unwrap().local_file())??;
+        Some(source.parent()?.join(literal.value())).filter(|path| path.is_file())
+    };
+    if path.is_file() {
+        return path;
+    }
+    beside()
+        .and_then(|path| path.canonicalize().ok())
+        .unwrap_or(path)
 }
 
 /// Takes a file's text through all checks.
@@ -103,4 +126,79 @@ fn combined(span: Span, messages: Vec<String>) -> syn::Error {
         all
     });
     all.unwrap_or_else(|| syn::Error::new(span, "the spec cannot be used"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    fn message(input: &str) -> String {
+        let input: Input = syn::parse_str(input).unwrap();
+        match expand(&input) {
+            Ok(_) => panic!("expected an error"),
+            Err(error) => error
+                .into_iter()
+                .map(|error| error.to_string())
+                .collect::<Vec<_>>()
+                .join("\n"),
+        }
+    }
+
+    #[test]
+    fn both_forms_are_read() {
+        assert!(
+            syn::parse_str::<Input>("from \"a.toml\"")
+                .unwrap()
+                .target
+                .is_none()
+        );
+        let input: Input = syn::parse_str("pub(crate) trait Shop from \"a.toml\";").unwrap();
+        let (vis, name) = input.target.unwrap();
+        assert_eq!(
+            (quote!(#vis #name).to_string(), input.path.value()),
+            ("pub (crate) Shop".to_owned(), "a.toml".to_owned())
+        );
+        for faulty in [
+            "\"a.toml\"",
+            "from a",
+            "trait from \"a.toml\"",
+            "struct Shop from \"a.toml\"",
+        ] {
+            assert!(syn::parse_str::<Input>(faulty).is_err(), "{faulty}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_named() {
+        let message = message("from \"tests/data/none.toml\"");
+        assert!(
+            message.starts_with("cannot read `tests/data/none.toml`: "),
+            "{message}"
+        );
+        assert!(
+            message.ends_with("named from the folder of Cargo.toml or of this source file"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn every_problem_is_an_error_of_its_own() {
+        assert_eq!(
+            message("from \"tests/data/faulty.toml\""),
+            "tests/data/faulty.toml:3: [g.get] unknown key `sintax`; did you mean `syntax`?\n\
+             tests/data/faulty.toml:8: [g.set] unknown placeholder `key`; expected an entry in [types] or an inline type such \
+             as `key:u64`"
+        );
+    }
+
+    #[test]
+    fn a_change_of_the_file_builds_anew() {
+        let input: Input = syn::parse_str("from \"tests/data/shapes.toml\"").unwrap();
+        let tokens = expand(&input).unwrap().to_string();
+        assert!(
+            tokens.starts_with("const _ : & [u8] = :: core :: include_bytes ! (\"/"),
+            "{tokens:.100}"
+        );
+    }
 }

@@ -14,6 +14,7 @@
 
 use proc_macro::TokenStream;
 
+mod cases;
 mod commands;
 mod derive;
 mod expand;
@@ -27,7 +28,7 @@ mod syntax;
 ///
 /// `commands! { from "commands.toml" }` makes one trait for each group of the file, and
 /// `commands! { pub trait ShopCommands from "shop.toml" }` one trait of all its commands. The path starts at the folder
-/// of `Cargo.toml`. The types that the spec names are looked up where the macro is called.
+/// of `Cargo.toml`, or else at that of the source file. The types that the spec names are looked up where the macro is called.
 #[proc_macro]
 pub fn commands(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as commands::Input);
@@ -36,10 +37,28 @@ pub fn commands(input: TokenStream) -> TokenStream {
         .into()
 }
 
+/// Expands a spec file into `cases()`: a test case for every command and every option.
+///
+/// For the project's own conformance tests; what it makes may change at any time.
+#[doc(hidden)]
+#[proc_macro]
+pub fn spec_cases(input: TokenStream) -> TokenStream {
+    let input = syn::parse_macro_input!(input as commands::Input);
+    let expansion = commands::load(input.path()).and_then(|loaded| {
+        let (rebuild, cases) = (loaded.rebuild(), cases::expand(&loaded)?);
+        Ok(quote::quote!(#rebuild #cases))
+    });
+    expansion
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
+}
+
 /// Decodes replies into the type: a struct from a map, a tuple struct from an array, a newtype as what it holds, an
 /// enum of unit variants from a word.
 ///
-/// ```ignore
+/// ```no_run
+/// use typedis::prelude::*;
+///
 /// #[derive(FromRedis, ToRedis)]
 /// #[redis(rename_all = "camelCase")]
 /// struct User {
@@ -52,8 +71,10 @@ pub fn commands(input: TokenStream) -> TokenStream {
 ///     roles: Vec<String>,
 /// }
 ///
+/// # async fn example(conn: Connection, user: User) -> typedis::Result<()> {
 /// conn.hset("user:1", &user).await?;
 /// let user: Option<User> = conn.hgetall("user:1").await?;
+/// # Ok(()) }
 /// ```
 ///
 /// Fields of the reply that the struct does not have are ignored. A field that the reply does not have is an error that

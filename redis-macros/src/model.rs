@@ -31,6 +31,7 @@ use crate::syntax::{self, Syntax};
 pub(crate) use condition::Condition;
 use examples::Example;
 pub(crate) use facts::{Facts, Versions};
+pub(crate) use lower::{alternatives, only_list};
 pub(crate) use reply::{Replies, Reply};
 pub(crate) use selection::Selection;
 use states::Slot;
@@ -198,10 +199,30 @@ impl Command {
         names::camel(&self.method)
     }
 
+    /// The types that its expansion names and that are not its own.
+    fn used_types(&self) -> Vec<String> {
+        used_types(self.params(), &self.replies)
+    }
+
     /// `[sorted_set.zadd]` without its brackets.
     pub(crate) fn table(&self) -> String {
         format!("{}.{}", self.group, self.method)
     }
+}
+
+fn used_types<'a>(params: impl Iterator<Item = &'a Param>, replies: &Replies) -> Vec<String> {
+    let named = params.filter_map(|param| match &param.kind {
+        Kind::Named(name) | Kind::Enum(name) => Some(name.clone()),
+        _ => None,
+    });
+    let replies = replies
+        .all()
+        .flat_map(Reply::identifiers)
+        .map(|ident| ident.to_string());
+    let mut types: Vec<String> = named.chain(replies).collect();
+    types.sort();
+    types.dedup();
+    types
 }
 
 /// Checks a spec and builds the model of everything in it that is sound.
@@ -255,7 +276,7 @@ impl Context<'_> {
         self.note(self.command.syntax.line, text);
     }
 
-    fn build(&self) -> Option<Command> {
+    pub(crate) fn build(&self) -> Option<Command> {
         let spec = self.command;
         let method = self.method();
         let syntax = match syntax::parse(&spec.syntax.text) {
@@ -275,7 +296,17 @@ impl Context<'_> {
         let facts = self.facts(&body, &options);
         self.check_references(&body, &options);
         let words = self.word_notes(&body, &options);
-        let slots = states::slots(&choices, &options, &forbidden, &replies);
+        let params = body
+            .params()
+            .chain(options.iter().flat_map(|option| option.body.params()));
+        let mut taken = used_types(params, &replies);
+        taken.extend(method.as_deref().map(names::camel));
+        let slots = states::Slots {
+            choices: &choices,
+            options: &options,
+            taken,
+        }
+        .build(&forbidden, &replies);
         let command = Command {
             group: spec.group.clone(),
             method: method?,
@@ -295,9 +326,16 @@ impl Context<'_> {
         Some(command)
     }
 
-    /// Notes options that nothing can ever choose.
+    /// Notes options that nothing can ever choose, and those that too much depends on.
     fn check_reachable(&self, command: &Command) {
         for (id, option) in command.options.iter().enumerate() {
+            if command.is_too_wide(id) {
+                let label = &option.label;
+                self.note_syntax(format!(
+                    "`{label}` depends on more combinations of options than can be expanded; expected fewer options in \
+                     `replies`, `requires` and `conflicts`, or a row of its own for one form"
+                ));
+            }
             if command.complete(&[id]).is_none() {
                 let label = &option.label;
                 self.note_syntax(format!(
@@ -345,25 +383,12 @@ impl Context<'_> {
 
     /// What `options` says of words that are no options but the values of enums.
     fn word_notes(&self, body: &Body, options: &[Opt]) -> Vec<WordNote> {
-        let params = || {
-            body.params()
-                .chain(options.iter().flat_map(|option| option.body.params()))
-        };
-        let is_word = |word: &str| {
-            params().any(|param| match &param.kind {
-                Kind::Enum(name) => self
-                    .enums
-                    .iter()
-                    .any(|ty| ty.name == *name && ty.has_word(word)),
-                _ => false,
-            })
-        };
         let mut notes = Vec::new();
         for (word, spec) in &self.command.options {
             if condition::find(&word.text, options).is_some() {
                 continue;
             }
-            if !is_word(&word.text) {
+            if !self.is_enum_word(&word.text, body, options) {
                 self.option_named(word, "options", options);
                 continue;
             }
@@ -376,10 +401,29 @@ impl Context<'_> {
         notes
     }
 
+    /// Whether a word is a value of a parameter that is an enum.
+    fn is_enum_word(&self, word: &str, body: &Body, options: &[Opt]) -> bool {
+        let mut params = body
+            .params()
+            .chain(options.iter().flat_map(|option| option.body.params()));
+        params.any(|param| match &param.kind {
+            Kind::Enum(name) => self
+                .enums
+                .iter()
+                .any(|ty| ty.name == *name && ty.has_word(word)),
+            _ => false,
+        })
+    }
+
     /// Checks the keys that name placeholders or options and are used elsewhere.
     fn check_references(&self, body: &Body, options: &[Opt]) {
         for (word, _) in &self.command.names {
             self.option_named(word, "names", options);
+        }
+        for (word, _) in &self.command.args_with {
+            if !self.is_enum_word(&word.text, body, options) {
+                self.option_named(word, "args", options);
+            }
         }
         let known: Vec<&str> = body
             .params()
@@ -387,7 +431,9 @@ impl Context<'_> {
             .flat_map(|param| param.placeholders.iter().map(String::as_str))
             .collect();
         let named = self.command.mask.iter().map(|name| ("mask", name));
-        for (key, name) in named.chain(self.command.args.iter().map(|(name, _)| ("args", name))) {
+        let nested = self.command.args_with.iter().flat_map(|(_, args)| args);
+        let args = self.command.args.iter().chain(nested);
+        for (key, name) in named.chain(args.map(|(name, _)| ("args", name))) {
             if !known.contains(&name.text.as_str()) {
                 let name_text = &name.text;
                 let hint = crate::nearest::suggestion(name_text, known.iter().copied());

@@ -13,7 +13,7 @@ use crate::problems::Problems;
 mod command;
 mod table;
 
-pub(crate) use command::{Availability, CommandSpec, OptionSpec};
+pub(crate) use command::{Availability, CommandSpec};
 use table::{Lines, Reader, Table};
 
 /// A text of the file and the line that it stands on.

@@ -8,7 +8,7 @@ use super::words::{Word, Words};
 /// What is done with the documents that were found, step by step; each step works on the result of the one before.
 ///
 /// ```
-/// # use typedis::{AggregateSteps, Reducer, SortKey};
+/// # use typedis::args::{AggregateSteps, Reducer, SortKey};
 /// let steps = AggregateSteps::new()
 ///     .load(["@brand", "@price"])
 ///     .apply("@price * 1.2", "gross")

@@ -5,7 +5,7 @@ use typedis_core::{ArgError, ArgWriter, Args, ToArg, ToArgs};
 /// One operation of BITFIELD.
 ///
 /// ```
-/// # use typedis::{BitfieldOp, Overflow};
+/// # use typedis::args::{BitfieldOp, Overflow};
 /// let operations = [
 ///     BitfieldOp::set("u8", 0, 200),
 ///     BitfieldOp::overflow(Overflow::Saturate),

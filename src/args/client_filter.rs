@@ -11,7 +11,7 @@ use super::words::Words;
 /// and the `not_…` forms, are Valkey's since 9.0.
 ///
 /// ```
-/// # use typedis::{ClientFilter, ClientKind};
+/// # use typedis::args::{ClientFilter, ClientKind};
 /// let filters = [ClientFilter::kind(ClientKind::PubSub), ClientFilter::skip_me(false)];
 /// ```
 #[derive(Debug, Clone, PartialEq)]

@@ -10,7 +10,7 @@ use super::words::Words;
 /// What an index holds of each document, field by field.
 ///
 /// ```
-/// # use typedis::{Field, Schema};
+/// # use typedis::args::{Field, Schema};
 /// let schema = Schema::new()
 ///     .field(Field::text("title").weight(2.0).sortable())
 ///     .field(Field::tag("$.tags[*]").alias("tag").separator(';'))

@@ -100,7 +100,7 @@ impl ToArgs for ReturnFields {
 /// How fields are shortened to the parts around what was found.
 ///
 /// ```
-/// # use typedis::Summarize;
+/// # use typedis::args::Summarize;
 /// let summary = Summarize::new().fields(["body"]).frags(2).len(30).separator(" … ");
 /// ```
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -7,7 +7,7 @@ use super::stream_id::StreamId;
 /// How far a stream is trimmed.
 ///
 /// ```
-/// # use typedis::Trim;
+/// # use typedis::args::Trim;
 /// let exact = Trim::max_len(1_000);
 /// let cheap = Trim::max_len(1_000).approximate();          // whole blocks only: much faster
 /// let bounded = Trim::min_id("1700000000000").approximate().limit(500);

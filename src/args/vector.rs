@@ -10,7 +10,7 @@ use super::words::Words;
 /// numbers as text.
 ///
 /// ```
-/// # use typedis::Vector;
+/// # use typedis::args::Vector;
 /// let embedding: Vec<f32> = vec![0.1, 0.2, 0.3];
 /// let vector = Vector::from(&embedding);
 /// ```

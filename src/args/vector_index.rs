@@ -5,7 +5,7 @@ use super::words::{Word, Words};
 /// An algorithm for finding near vectors, with its settings.
 ///
 /// ```
-/// # use typedis::{Distance, VectorIndex, VectorType};
+/// # use typedis::args::{Distance, VectorIndex, VectorType};
 /// let index = VectorIndex::hnsw(VectorType::Float32, 768, Distance::Cosine).max_edges(32);
 /// ```
 #[derive(Debug, Clone, PartialEq)]

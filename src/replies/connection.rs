@@ -1,11 +1,9 @@
 //! Replies of the commands on connections.
 
-use typedis_core::{DecodeError, FromRedis, Reply};
-
-use super::fields::{each_field, fill, required};
+use crate::FromRedis;
 
 /// What HELLO says of a server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
 #[non_exhaustive]
 pub struct ServerHello {
     /// `redis` or `valkey`.
@@ -21,62 +19,23 @@ pub struct ServerHello {
     /// `master` or `replica`.
     pub role: String,
     /// What is loaded into the server.
+    #[redis(default)]
     pub modules: Vec<ServerModule>,
 }
 
 /// A module that is loaded into a server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
 #[non_exhaustive]
 pub struct ServerModule {
     /// Its name.
     pub name: String,
     /// Its version, in a notation of its own.
+    #[redis(rename = "ver")]
     pub version: i64,
 }
 
-impl FromRedis for ServerHello {
-    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
-        let (mut server, mut version, mut proto, mut id) = (None, None, None, None);
-        let (mut mode, mut role, mut modules) = (None, None, None);
-        each_field(&reply, |name, value| match name {
-            "server" => fill(&mut server, value),
-            "version" => fill(&mut version, value),
-            "proto" => fill(&mut proto, value),
-            "id" => fill(&mut id, value),
-            "mode" => fill(&mut mode, value),
-            "role" => fill(&mut role, value),
-            "modules" => fill(&mut modules, value),
-            _ => Ok(()),
-        })?;
-        Ok(Self {
-            server: required(server, "server")?,
-            version: required(version, "version")?,
-            proto: required(proto, "proto")?,
-            id: required(id, "id")?,
-            mode: required(mode, "mode")?,
-            role: required(role, "role")?,
-            modules: modules.unwrap_or_default(),
-        })
-    }
-}
-
-impl FromRedis for ServerModule {
-    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
-        let (mut module, mut version) = (None, None);
-        each_field(&reply, |name, value| match name {
-            "name" => fill(&mut module, value),
-            "ver" => fill(&mut version, value),
-            _ => Ok(()),
-        })?;
-        Ok(Self {
-            name: required(module, "name")?,
-            version: required(version, "ver")?,
-        })
-    }
-}
-
 /// How a connection tracks keys for client-side caching.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
 #[non_exhaustive]
 pub struct TrackingInfo {
     /// `on` or `off`, and the modes: `bcast`, `optin`, `caching-yes`, `broken_redirect` and so on.
@@ -84,6 +43,7 @@ pub struct TrackingInfo {
     /// Which connection gets the messages: 0 says this one itself, -1 that tracking is off.
     pub redirect: i64,
     /// Which keys are tracked in the mode `bcast`.
+    #[redis(default)]
     pub prefixes: Vec<String>,
 }
 
@@ -92,23 +52,6 @@ impl TrackingInfo {
     #[must_use]
     pub fn is_on(&self) -> bool {
         self.flags.iter().any(|flag| flag == "on")
-    }
-}
-
-impl FromRedis for TrackingInfo {
-    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
-        let (mut flags, mut redirect, mut prefixes) = (None, None, None);
-        each_field(&reply, |name, value| match name {
-            "flags" => fill(&mut flags, value),
-            "redirect" => fill(&mut redirect, value),
-            "prefixes" => fill(&mut prefixes, value),
-            _ => Ok(()),
-        })?;
-        Ok(Self {
-            flags: required(flags, "flags")?,
-            redirect: required(redirect, "redirect")?,
-            prefixes: prefixes.unwrap_or_default(),
-        })
     }
 }
 

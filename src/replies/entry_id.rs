@@ -10,11 +10,11 @@ use typedis_core::{ArgError, ArgWriter, Args, DecodeError, FromRedis, Reply, ToA
 /// Ids are ordered as the entries of the stream are.
 ///
 /// ```
-/// # use typedis::EntryId;
+/// # use typedis::replies::{EntryId, ParseEntryIdError};
 /// let id: EntryId = "1700000000000-3".parse()?;
 /// assert_eq!(id, EntryId::new(1_700_000_000_000, 3));
 /// assert_eq!(id.to_string(), "1700000000000-3");
-/// # Ok::<(), typedis::ParseEntryIdError>(())
+/// # Ok::<(), ParseEntryIdError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct EntryId {

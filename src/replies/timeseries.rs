@@ -202,6 +202,16 @@ mod tests {
     }
 
     #[test]
+    fn empty_spans_are_not_a_number_in_either_protocol() {
+        for nan in ["+NaN", ",nan"] {
+            let reply = format!("*1\r\n*3\r\n$1\r\nn\r\n*0\r\n*1\r\n*2\r\n:300\r\n{nan}\r\n");
+            let range: MultiRange = decode(&reply).unwrap();
+            let samples = &range.series.first().unwrap().samples;
+            assert!(matches!(samples.as_slice(), [(300, value)] if value.is_nan()));
+        }
+    }
+
+    #[test]
     fn labels_that_a_series_lacks_are_left_out() {
         let range: MultiRange =
             decode("*1\r\n*3\r\n$2\r\nts\r\n*1\r\n*2\r\n$1\r\nx\r\n$-1\r\n*0\r\n").unwrap();

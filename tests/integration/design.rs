@@ -84,9 +84,10 @@ async fn options_that_change_the_reply_change_its_type(bench: Bench) -> Result<(
 
 async fn structs_go_into_hashes_and_come_back(bench: Bench) -> Result<()> {
     let conn = bench.connect().await;
-    conn.hset("user:1", &ada()).await?;
+    let ada = ada();
+    conn.hset("user:1", &ada).await?;
     let user: Option<User> = conn.hgetall("user:1").await?;
-    assert_eq!(user, Some(ada()));
+    assert_eq!(user, Some(ada));
     let nobody: Option<User> = conn.hgetall("user:2").await?;
     assert_eq!(nobody, None);
     let fields: HashMap<String, String> = conn.hgetall("user:1").await?;

@@ -31,9 +31,9 @@ async fn bad_arguments_are_refused_before_anything_is_sent() -> Result<()> {
         conn.incrbyfloat("n", f64::NAN) =>
             "INCRBYFLOAT: argument `increment`: NaN is not a number that a server accepts; nothing was sent";
         conn.set("k", "v").ex(-1) =>
-            "SET: argument `seconds`: -1 is negative; nothing was sent";
+            "SET: argument `seconds`: a time to live of -1 is negative; nothing was sent";
         conn.set("k", "v").ex(Duration::from_millis(1500)) =>
-            "SET: argument `seconds`: 1.5s is no whole number of seconds; nothing was sent";
+            "SET: argument `seconds`: 1.5s is not a whole number of seconds; the method for milliseconds takes it; nothing was sent";
         conn.pipeline().incr("n").del(none) =>
             "DEL (command 1): argument `keys`: at least one is required, none was given; nothing was sent";
         conn.transaction().incr("n").del(none) =>

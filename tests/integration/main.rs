@@ -7,6 +7,8 @@
 //! - `input`: bad input, refused before anything is sent
 //! - `rebuild`: editing a spec rebuilds what was expanded from it
 
+#![allow(clippy::expect_used, clippy::panic)]
+
 mod design;
 mod input;
 mod rebuild;

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use crate::duration::SignedSeconds;
 use crate::{
     Args, BlockLimit, BlockMilliseconds, CommandInfo, Keys, Milliseconds, Seconds, Text, Timeout,
     ToArg, ToArgs, ToRecords, UnixMilliseconds, UnixSeconds, each,
@@ -149,7 +150,7 @@ fn times_are_whole_units() {
     assert_eq!(
         [
             one(Seconds::from(30)),
-            one(Seconds::from(-1)),
+            one(SignedSeconds::from(-1)),
             one(Seconds::from(Duration::from_secs(90)))
         ],
         ["30", "-1", "90"]
@@ -226,6 +227,10 @@ fn what_cannot_be_sent_is_refused() {
         (
             refusal(Milliseconds::from(Duration::from_micros(1500))),
             "1.5ms is not a whole number of milliseconds, which is the shortest time that a server knows",
+        ),
+        (
+            refusal(Seconds::from(-1)),
+            "a time to live of -1 is negative",
         ),
         (
             refusal(Seconds::from(u64::MAX)),

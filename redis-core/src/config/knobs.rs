@@ -3,16 +3,15 @@
 //! # Layout
 //!
 //! - this file: the table, and what is done with it
-//! - `tls`: the rows for TLS
+//! - `bounds`, `pool`, `tls`: rows by subject
 
-use super::human::{
-    at_least, duration, duration_text, number, optional_duration, optional_duration_text, size,
-    size_text,
-};
+use super::human::number;
 use super::nearest::nearest;
 use super::{Address, Config, Protocol, Secret, error};
 use crate::error::Result;
 
+mod bounds;
+mod pool;
 mod tls;
 
 /// A setting: how its text is read, and how it is written.
@@ -214,162 +213,15 @@ const LOGIN: &[Knob] = &[
     ),
 ];
 
-/// The knobs that bound time and memory.
-const BOUNDS: &[Knob] = &[
-    Knob::new(
-        "connect_timeout",
-        |config, text| {
-            config.connect_timeout = optional_duration(text)?
-                .ok_or("cannot be off: an attempt to connect has to end")?;
-            Ok(())
-        },
-        |config| Some(duration_text(config.connect_timeout)),
-    ),
-    Knob::new(
-        "command_timeout",
-        |config, text| {
-            config.command_timeout = optional_duration(text)?;
-            Ok(())
-        },
-        |config| Some(optional_duration_text(config.command_timeout)),
-    ),
-    Knob::new(
-        "liveness",
-        |config, text| {
-            config.liveness = optional_duration(text)?;
-            Ok(())
-        },
-        |config| Some(optional_duration_text(config.liveness)),
-    ),
-    Knob::new(
-        "keep_alive",
-        |config, text| {
-            config.keep_alive = optional_duration(text)?;
-            Ok(())
-        },
-        |config| Some(optional_duration_text(config.keep_alive)),
-    ),
-    Knob::new(
-        "backoff_first",
-        |config, text| {
-            config.backoff.first = duration(text)?;
-            Ok(())
-        },
-        |config| Some(duration_text(config.backoff.first)),
-    ),
-    Knob::new(
-        "backoff_longest",
-        |config, text| {
-            config.backoff.longest = duration(text)?;
-            Ok(())
-        },
-        |config| Some(duration_text(config.backoff.longest)),
-    ),
-    Knob::new(
-        "budget_bytes",
-        |config, text| {
-            config.budget.bytes = size(text)?;
-            Ok(())
-        },
-        |config| Some(size_text(config.budget.bytes)),
-    ),
-    Knob::new(
-        "budget_commands",
-        |config, text| {
-            config.budget.commands = at_least(1, text)?;
-            Ok(())
-        },
-        |config| Some(config.budget.commands.to_string()),
-    ),
-    Knob::new(
-        "max_depth",
-        |config, text| {
-            config.limits.max_depth = at_least(1, text)?;
-            Ok(())
-        },
-        |config| Some(config.limits.max_depth.to_string()),
-    ),
-    Knob::new(
-        "max_elements",
-        |config, text| {
-            config.limits.max_elements = at_least(1, text)? as u64;
-            Ok(())
-        },
-        |config| Some(config.limits.max_elements.to_string()),
-    ),
-    Knob::new(
-        "max_bulk",
-        |config, text| {
-            config.limits.max_bulk = size(text)?;
-            Ok(())
-        },
-        |config| Some(size_text(config.limits.max_bulk)),
-    ),
-    Knob::new(
-        "max_line",
-        |config, text| {
-            config.limits.max_line = size(text)?;
-            Ok(())
-        },
-        |config| Some(size_text(config.limits.max_line)),
-    ),
-];
-
-/// The knobs of a pool.
-const POOL: &[Knob] = &[
-    Knob::new(
-        "lanes",
-        |config, text| {
-            config.lanes = at_least(1, text)?;
-            Ok(())
-        },
-        |config| Some(config.lanes.to_string()),
-    ),
-    Knob::new(
-        "min_lanes",
-        |config, text| {
-            config.min_lanes = match text {
-                "all" => None,
-                _ => Some(at_least(1, text).map_err(|reason| format!("{reason}, nor `all`"))?),
-            };
-            Ok(())
-        },
-        |config| {
-            Some(
-                config
-                    .min_lanes
-                    .map_or_else(|| "all".to_owned(), |lanes| lanes.to_string()),
-            )
-        },
-    ),
-    Knob::new(
-        "leases",
-        |config, text| {
-            config.leases = at_least(1, text)?;
-            Ok(())
-        },
-        |config| Some(config.leases.to_string()),
-    ),
-    Knob::new(
-        "idle_timeout",
-        |config, text| {
-            config.idle_timeout = optional_duration(text)?;
-            Ok(())
-        },
-        |config| Some(optional_duration_text(config.idle_timeout)),
-    ),
-    Knob::new(
-        "max_age",
-        |config, text| {
-            config.max_age = optional_duration(text)?;
-            Ok(())
-        },
-        |config| Some(optional_duration_text(config.max_age)),
-    ),
-];
-
 /// All knobs, in the order in which they are applied.
-pub(super) const KNOBS: [&[Knob]; 5] = [PLACE, LOGIN, BOUNDS, POOL, tls::TLS];
+pub(super) const KNOBS: [&[Knob]; 6] = [
+    PLACE,
+    LOGIN,
+    bounds::BOUNDS,
+    pool::POOL,
+    pool::SUBSCRIPTIONS,
+    tls::TLS,
+];
 
 fn all() -> impl Iterator<Item = &'static Knob> {
     KNOBS.into_iter().flatten()

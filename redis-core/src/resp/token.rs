@@ -213,10 +213,10 @@ pub(crate) fn is_integer(text: &[u8]) -> bool {
     all_digits(digits) && (digits.first() != Some(&b'0') || text == b"0")
 }
 
-/// Whether a text is a float as servers write it: `1.5`, `1e+20`, `inf`, `-inf`, `nan`.
+/// Whether a text is a float as servers write it: `1.5`, `1e+20`, `inf`, `-inf`, `nan`, and `NaN`, as time series do.
 pub(crate) fn is_double(text: &[u8]) -> bool {
     let unsigned = text.strip_prefix(b"-").unwrap_or(text);
-    if unsigned == b"inf" || unsigned == b"nan" {
+    if unsigned == b"inf" || unsigned.eq_ignore_ascii_case(b"nan") {
         return true;
     }
     let (mantissa, exponent) = match unsigned.iter().position(|byte| matches!(byte, b'e' | b'E')) {

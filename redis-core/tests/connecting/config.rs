@@ -34,7 +34,10 @@ fn everything() -> Config {
         .min_lanes(3)
         .leases(9)
         .idle_timeout(None)
-        .max_age(Duration::from_secs(7200));
+        .max_age(Duration::from_secs(7200))
+        .on_lag(typedis_core::Lag::Close)
+        .channel_bytes(1 << 16)
+        .channel_messages(77);
     #[cfg(feature = "tls")]
     let config = config.tls(
         typedis_core::Tls::new()

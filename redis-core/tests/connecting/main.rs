@@ -9,7 +9,6 @@
 //! - `tls`: certificates good and bad
 //! - `life`: events, numbers, lazy connections, pools that grow and shrink, the end in good order
 //! - `matrix`: every kind of socket, protocol, login and server
-//! - `traces`: spans and events
 //! - `storms`: restarts, kills and rotations under load
 
 #![allow(
@@ -28,5 +27,3 @@ mod storms;
 mod support;
 #[cfg(feature = "tls")]
 mod tls;
-#[cfg(feature = "tracing")]
-mod traces;

@@ -200,7 +200,7 @@ async fn a_server_that_says_nothing_does_not_hang_us() {
     assert_eq!(
         error.to_string(),
         format!(
-            "cannot connect: {}: it did not answer (within 100ms)",
+            "cannot connect: {}: it did not let us in within 100ms",
             proxy.addr()
         )
     );

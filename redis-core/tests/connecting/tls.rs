@@ -276,7 +276,8 @@ async fn tls_to_a_plaintext_port_is_told_so_and_does_not_hang() {
     let real = at(shared(ServerKind::Valkey9).addr()).connect_timeout(Duration::from_millis(500));
     let error = refusal(real.tls(Tls::new())).await.to_string();
     assert!(
-        error.contains("does it speak TLS there?") || error.contains("does not speak TLS there"),
+        error.contains("did not answer the TLS handshake")
+            || error.contains("does not speak TLS there"),
         "{error}"
     );
 }

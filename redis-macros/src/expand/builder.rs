@@ -11,7 +11,7 @@ pub(super) fn expand(command: &Command) -> TokenStream {
     let definition = parts.definition(command);
     let options = option::expand(command);
     let finish = parts.finish();
-    let (into_request, debug) = (parts.into_request(), parts.debug());
+    let (conversion, debug) = (parts.conversion(), parts.debug());
     let (future, target) = (parts.future(), parts.target());
     quote! {
         #definition
@@ -19,7 +19,7 @@ pub(super) fn expand(command: &Command) -> TokenStream {
         #finish
         #future
         #target
-        #into_request
+        #conversion
         #debug
     }
 }
@@ -81,7 +81,7 @@ impl Parts {
                     Self { request: self.request.send() #state }
                 }
 
-                #[doc = " Bounds how long this command may take, from now to its reply."]
+                #[doc = " Bounds this one call, from its first poll to its reply, instead of the configured timeout."]
                 pub fn deadline(self, limit: ::std::time::Duration) -> Self {
                     Self { request: self.request.deadline(limit) #state }
                 }
@@ -132,7 +132,7 @@ impl Parts {
         }
     }
 
-    fn into_request(&self) -> TokenStream {
+    fn conversion(&self) -> TokenStream {
         let Self { name, slots, .. } = self;
         let made = self.made();
         quote! {

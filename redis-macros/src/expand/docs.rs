@@ -263,7 +263,7 @@ fn example(command: &Command, doctests: bool) -> Lines {
     }
     [
         "```no_run",
-        "# use typedis::{commands::*, prelude::*};",
+        "# #[allow(unused_imports)] use typedis::{args::*, commands::*, prelude::*, replies::*};",
         "# async fn example(conn: typedis::Exclusive) -> typedis::Result<()> {",
     ]
     .into_iter()

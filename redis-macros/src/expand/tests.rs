@@ -1,15 +1,255 @@
-#[test]
-fn temp() {
-    let Ok(path) = std::env::var("SPEC") else {
-        return;
-    };
-    let source = std::fs::read_to_string(path).unwrap();
-    match crate::commands::check(&source, "commands.toml") {
-        Err(messages) => panic!("{}\n{}", messages.len(), messages.join("\n")),
-        Ok((_, model)) => {
-            let tokens = super::groups(&model);
-            let file = syn::parse2(tokens).unwrap();
-            std::fs::write("/tmp/expanded.rs", prettyplease::unparse(&file)).unwrap();
+//! One expansion of each shape of the notation, as text that a reviewer can read. Each snapshot holds the row that it is
+//! the expansion of.
+
+#![allow(clippy::panic, clippy::unwrap_used)]
+
+use crate::commands::check;
+
+/// What the rows of these tests share.
+const HEAD: &str = r#"
+[types]
+key = "key"
+value = "value"
+field = "value"
+member = "value"
+longitude = "f64"
+latitude = "f64"
+numkeys = "count"
+count = "u64"
+offset = "u64"
+arg = "args"
+id = "value"
+seconds = "Seconds"
+timeout = "Timeout"
+[examples]
+Seconds = "60"
+Timeout = "0.5"
+"#;
+
+/// The expansion of a row, formatted.
+fn expansion(row: &str) -> String {
+    let (_, model) = check(&format!("{HEAD}{row}"), "commands.toml")
+        .unwrap_or_else(|found| panic!("{found:#?}"));
+    let file = syn::parse2(super::groups(&model)).unwrap();
+    prettyplease::unparse(&file)
+}
+
+macro_rules! shapes {
+    ($($(#[doc = $doc:literal])* $name:ident: $row:literal;)*) => {$(
+        $(#[doc = $doc])*
+        #[test]
+        fn $name() {
+            insta::with_settings!({ description => $row.trim(), omit_expression => true, prepend_module_to_snapshot => false }, {
+                insta::assert_snapshot!(stringify!($name), expansion($row));
+            });
         }
-    }
+    )*};
+}
+
+shapes! {
+    plain: r#"
+[string.incr]
+doc = "Adds one to the integer at `key`."
+syntax = "INCR key"
+reply = "i64"
+flags = "write fast"
+since = "1.0.0"
+"#;
+    choice_of_reply: r#"
+[string.get]
+doc = "Reads the string at `key`."
+syntax = "GET key"
+reply = "Option<T>"
+flags = "readonly fast"
+"#;
+    key_list: r#"
+[generic.del]
+doc = "Deletes keys."
+syntax = "DEL key [key ...]"
+reply = "u64"
+request_policy = "multi_shard"
+response_policy = "agg_sum"
+"#;
+    counted_keys: r#"
+[sorted_set.zintercard]
+doc = "Counts what is in all of them."
+syntax = "ZINTERCARD numkeys key [key ...] [LIMIT count]"
+reply = "u64"
+flags = "readonly"
+"#;
+    counted_keys_that_may_be_none: r#"
+[scripting.fcall]
+doc = "Calls a function."
+syntax = "FCALL function:value numkeys [key [key ...]] arg"
+reply = "T"
+"#;
+    records: r#"
+[geo.geoadd]
+doc = "Adds members with their positions."
+syntax = "GEOADD key longitude latitude member [longitude latitude member ...]"
+reply = "u64"
+"#;
+    columns: r#"
+[stream.xread]
+doc = "Reads entries of streams."
+syntax = "XREAD STREAMS key [key ...] id [id ...]"
+reply = "Option<T>"
+flags = "readonly"
+"#;
+    flag_option: r#"
+[generic.copy]
+doc = "Copies a key."
+syntax = "COPY source:key destination:key [REPLACE]"
+reply = "bool"
+options.REPLACE = { doc = "Replaces what is there." }
+"#;
+    option_with_arguments: r#"
+[sorted_set.zrangebylex]
+doc = "Members between two names."
+syntax = "ZRANGEBYLEX key min:value max:value [LIMIT offset count]"
+reply = "Vec<T>"
+"#;
+    exclusive_group: r#"
+[string.getex]
+doc = "Reads the string at `key` and changes its expiry."
+syntax = "GETEX key [EX seconds | PERSIST]"
+reply = "Option<T>"
+"#;
+    required_choice: r#"
+[geo.geosearch]
+doc = "Finds members near a place."
+syntax = "GEOSEARCH key <FROMMEMBER member | FROMLONLAT longitude latitude> [ASC | DESC]"
+reply = "Vec<T>"
+"#;
+    nested_option: r#"
+[geo.georadius_ro]
+doc = "Finds members near a place."
+syntax = "GEORADIUS_RO key [COUNT count [ANY]]"
+reply = "Vec<T>"
+"#;
+    repeatable_option: r#"
+[generic.sort_ro]
+doc = "Sorts."
+syntax = "SORT_RO key [GET pattern:value [GET pattern ...]]"
+reply = "Vec<T>"
+replies = [["GET", "Vec<Option<T>>"]]
+names = { GET = "get_pattern" }
+"#;
+    reply_changing_options: r#"
+[string.set]
+doc = "Sets `key` to `value`."
+syntax = "SET key value [NX | XX] [GET]"
+reply = "()"
+replies = [["GET", "Option<T>"], ["NX | XX", "bool"]]
+names = { GET = "return_old" }
+idempotent = true
+mask = ["value"]
+options.NX = { doc = "Only if it does not exist.", idempotent = false }
+"#;
+    option_that_drops_the_choice_of_reply: r#"
+[generic.sort]
+doc = "Sorts."
+syntax = "SORT key [STORE destination:key]"
+reply = "Vec<T>"
+replies = [["STORE", "u64"]]
+"#;
+    requires_and_conflicts: r#"
+[sorted_set.zrange]
+doc = "Members in a range."
+syntax = "ZRANGE key start:value stop:value [BYSCORE | BYLEX] [LIMIT offset count] [WITHSCORES]"
+reply = "Vec<T>"
+requires = { LIMIT = "BYSCORE | BYLEX" }
+conflicts = [["WITHSCORES", "BYLEX"]]
+"#;
+    blocking: r#"
+[list.blpop]
+doc = "Takes the first element, and waits for one."
+syntax = "BLPOP key [key ...] timeout"
+reply = "Option<(K, V)>"
+blocking = "timeout"
+"#;
+    blocking_by_option: r#"
+[stream.xread]
+doc = "Reads entries of streams."
+syntax = "XREAD [BLOCK timeout] STREAMS key [key ...] id [id ...]"
+reply = "Option<T>"
+blocking = "BLOCK"
+"#;
+    state: r#"
+[connection.select]
+doc = "Selects a database."
+syntax = "SELECT index:u32"
+reply = "()"
+state = "database"
+"#;
+    bare_option: r#"
+[list.lpop]
+doc = "Takes the first element."
+syntax = "LPOP key [count]"
+reply = "Option<T>"
+replies = [["count", "Option<Vec<T>>"]]
+"#;
+    option_before_required: r#"
+[hash.hexpire]
+doc = "Lets fields expire."
+syntax = "HEXPIRE key seconds [NX | XX] FIELDS numkeys field [field ...]"
+reply = "Vec<i64>"
+"#;
+    deprecated: r#"
+[string.setex]
+doc = "Sets `key` to `value` for so many seconds."
+syntax = "SETEX key seconds value"
+reply = "()"
+since = { redis = "2.0.0" }
+deprecated = "`set` with `ex`"
+complexity = "O(1)"
+"#;
+    enum_parameter: r#"
+[enums]
+ListEnd = ["LEFT", "RIGHT"]
+[list.lmove]
+doc = "Moves an element."
+syntax = "LMOVE source:key destination:key from:<LEFT | RIGHT> to:<LEFT | RIGHT>"
+reply = "Option<T>"
+"#;
+    named_type: r#"
+[generic.expire]
+doc = "Lets a key expire."
+syntax = "EXPIRE key seconds"
+reply = "bool"
+"#;
+    raw_tail: r#"
+[server.command_getkeys]
+doc = "The keys of a command."
+syntax = "COMMAND GETKEYS command:value arg"
+reply = "Vec<T>"
+"#;
+}
+
+/// The same commands as one trait: a module, with the enums in it.
+#[test]
+fn one_trait() {
+    let row = r#"
+[enums]
+ListEnd = ["LEFT", "RIGHT"]
+[shop.reserve]
+doc = "Reserves an item."
+syntax = "SHOP.RESERVE key end:<LEFT | RIGHT>"
+reply = "bool"
+[stock.count]
+doc = "Counts the items."
+syntax = "SHOP.COUNT key [ALL]"
+reply = "u64"
+"#;
+    let (_, model) =
+        check(&format!("{HEAD}{row}"), "shop.toml").unwrap_or_else(|found| panic!("{found:#?}"));
+    let tokens = super::one_trait(
+        &model,
+        &syn::parse_quote!(pub),
+        &syn::parse_quote!(ShopCommands),
+    );
+    let text = prettyplease::unparse(&syn::parse2(tokens).unwrap());
+    insta::with_settings!({ description => row.trim(), omit_expression => true, prepend_module_to_snapshot => false }, {
+        insta::assert_snapshot!("one_trait", text);
+    });
 }

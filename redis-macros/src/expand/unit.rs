@@ -168,12 +168,5 @@ fn module_of(name: &str) -> String {
         .strip_suffix("Commands")
         .filter(|stem| !stem.is_empty())
         .unwrap_or(name);
-    let mut module = String::new();
-    for char in stem.chars() {
-        if char.is_ascii_uppercase() && !module.is_empty() {
-            module.push('_');
-        }
-        module.push(char.to_ascii_lowercase());
-    }
-    names::param(&module)
+    names::param(&names::snake_of_type(stem))
 }

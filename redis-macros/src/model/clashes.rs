@@ -9,6 +9,9 @@ use crate::problems::Problems;
 /// Words that the expansion uses for itself.
 const RESERVED_TYPES: [&str; 2] = ["S", "R"];
 
+/// Modules that the expansion makes itself.
+const RESERVED_MODULES: [&str; 3] = ["chosen", "rt", "traits"];
+
 pub(super) fn check(model: &Model, problems: &Problems) {
     let mut methods: BTreeMap<&str, &Command> = BTreeMap::new();
     for command in commands(model) {
@@ -46,7 +49,9 @@ fn check_options(command: &Command, methods: &BTreeMap<&str, &Command>, problems
 fn check_groups(model: &Model, problems: &Problems) {
     for group in &model.groups {
         let line = group.commands.first().map_or(1, |command| command.line);
-        if names::check_method(&group.name).is_err() {
+        if names::check_method(&group.name).is_err()
+            || RESERVED_MODULES.contains(&group.name.as_str())
+        {
             problems.note(
                 line,
                 &group.name,
@@ -63,7 +68,7 @@ fn check_groups(model: &Model, problems: &Problems) {
             .map(|command| (command.builder(), command))
             .collect();
         for command in &group.commands {
-            for ty in used_types(command) {
+            for ty in command.used_types() {
                 if let Some(builder) = builders.get(&ty) {
                     let text = format!(
                         "the type `{ty}` is hidden by the builder of [{}]; set `method` there",
@@ -84,21 +89,4 @@ fn check_groups(model: &Model, problems: &Problems) {
             );
         }
     }
-}
-
-/// The types of the caller's scope that a command's expansion names.
-fn used_types(command: &Command) -> Vec<String> {
-    let named = command.params().filter_map(|param| match &param.kind {
-        super::Kind::Named(name) | super::Kind::Enum(name) => Some(name.clone()),
-        _ => None,
-    });
-    let replies = command
-        .replies
-        .all()
-        .flat_map(|reply| reply.identifiers())
-        .map(|ident| ident.to_string());
-    let mut types: Vec<String> = named.chain(replies).collect();
-    types.sort();
-    types.dedup();
-    types
 }

@@ -82,7 +82,7 @@ impl Context<'_> {
                     .enums
                     .iter()
                     .find(|ty| ty.has_words(words.iter().copied()));
-                ty.map(|ty| vec![self.enum_example(&names::snake(&ty.name), ty)])
+                ty.map(|ty| vec![self.enum_example(&names::snake_of_type(&ty.name), ty)])
                     .unwrap_or_default()
             }
             Node::Word(_) | Node::Optional(_) | Node::List(_) => Vec::new(),
@@ -97,27 +97,34 @@ impl Context<'_> {
             .iter()
             .find(|(name, _)| name.text == placeholder)
             .map(|(_, example)| example);
-        own.or_else(|| self.spec.examples.get(placeholder))
+        // The example of a name is of the type that `[types]` gives it, not of one given inline.
+        let usual = self
+            .spec
+            .types
+            .get(placeholder)
+            .is_none_or(|usual| usual.text == ty);
+        own.or_else(|| self.spec.examples.get(placeholder).filter(|_| usual))
             .or_else(|| self.spec.examples.get(ty))
     }
 
     fn read_example(&self, placeholder: &str, spec: &ExampleSpec) -> Example {
         let rust = spec.rust.text.clone();
-        let parsed = syn::parse_str::<Expr>(&rust);
-        if parsed.is_err() {
-            self.note(
-                spec.rust.line,
-                format!(
-                    "the example `{rust}` of `{placeholder}` is no Rust; expected an expression"
-                ),
+        let note = |what: &str, expected: &str| {
+            let text = format!(
+                "the example `{rust}` of `{placeholder}` is no {what}; expected {expected}"
             );
-        }
-        let wire = spec.wire.clone().or_else(|| literal_words(&parsed.ok()?));
+            self.note(spec.rust.line, text);
+        };
+        let Ok(parsed) = syn::parse_str::<Expr>(&rust) else {
+            note("Rust", "an expression");
+            return Example {
+                wire: vec![rust.clone()],
+                rust,
+            };
+        };
+        let wire = spec.wire.clone().or_else(|| literal_words(&parsed));
         if wire.is_none() {
-            self.note(
-                spec.rust.line,
-                format!("the example `{rust}` of `{placeholder}` is no literal; expected `{{ rust = ..., wire = [...] }}`"),
-            );
+            note("literal", "`{ rust = ..., wire = [...] }`");
         }
         Example {
             rust,

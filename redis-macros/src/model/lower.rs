@@ -182,7 +182,7 @@ impl Lowerer<'_> {
         let placeholder = choice
             .name
             .clone()
-            .unwrap_or_else(|| names::snake(&ty.name));
+            .unwrap_or_else(|| names::snake_of_type(&ty.name));
         let example = self.context.enum_example(&placeholder, ty);
         let kind = Kind::Enum(ty.name.clone());
         Some(Param {

@@ -52,6 +52,18 @@ pub(crate) fn snake(name: &str) -> String {
         .collect()
 }
 
+/// `ListEnd` as the name of a parameter or module: `list_end`.
+pub(crate) fn snake_of_type(name: &str) -> String {
+    let mut snake = String::new();
+    for char in name.chars() {
+        if char.is_ascii_uppercase() && !snake.is_empty() {
+            snake.push('_');
+        }
+        snake.push(char.to_ascii_lowercase());
+    }
+    snake
+}
+
 /// The name of a parameter, which no caller writes: a keyword gets a `_` after it.
 pub(crate) fn param(placeholder: &str) -> String {
     let name = snake(placeholder);
@@ -101,6 +113,7 @@ mod tests {
     #[test]
     fn names_are_rusts() {
         assert_eq!(snake("min-idle-time"), "min_idle_time");
+        assert_eq!(snake_of_type("ListEnd"), "list_end");
         assert_eq!(param("type"), "type_");
         assert_eq!(param("args"), "args_");
         assert_eq!(camel("LARGE-REQUEST"), "LargeRequest");

@@ -37,43 +37,49 @@ pub(crate) struct Transition<'a> {
     pub(crate) reply: Option<(&'a Reply, &'a Reply)>,
 }
 
-/// Combinations beyond which a command is not expanded: a table of replies that long is a mistake.
-const MAX_COMBINATIONS: usize = 4096;
+/// Combinations of states beyond which a command is refused rather than expanded.
+const MAX_COMBINATIONS: usize = 1024;
 
-/// The slots that a command needs.
-pub(super) fn slots(
-    choices: &[Choice],
-    options: &[Opt],
-    forbidden: &[Vec<OptionId>],
-    replies: &Replies,
-) -> Vec<Slot> {
-    let relations = Relations::new(options, forbidden, replies);
-    let slot = |(id, choice): (usize, &Choice)| {
-        let decides = choice
-            .options
-            .iter()
-            .any(|option| relations.mention(*option));
-        let needed = choice.required || choice.options.len() > 1 || decides;
-        needed.then(|| Slot {
-            name: slot_name(choice, options),
-            choice: id,
-            required: choice.required,
-            apart: relations.tell_apart(choice, options),
-        })
-    };
-    choices.iter().enumerate().filter_map(slot).collect()
+/// What the slots of a command are made of.
+pub(super) struct Slots<'a> {
+    pub(super) choices: &'a [Choice],
+    pub(super) options: &'a [Opt],
+    /// Names of types that a slot would hide.
+    pub(super) taken: Vec<String>,
 }
 
-fn slot_name(choice: &Choice, options: &[Opt]) -> String {
-    let first = choice.options.first().and_then(|id| options.get(*id));
-    let name = first
-        .map(|option| names::camel(&option.method))
-        .unwrap_or_default();
-    // One letter could be that of another parameter.
-    if choice.options.len() > 1 || name.len() == 1 {
-        format!("{name}Choice")
-    } else {
-        name
+impl Slots<'_> {
+    /// The slots that a command needs.
+    pub(super) fn build(&self, forbidden: &[Vec<OptionId>], replies: &Replies) -> Vec<Slot> {
+        let relations = Relations::new(self.options, forbidden, replies);
+        let slot = |(id, choice): (usize, &Choice)| {
+            let decides = choice
+                .options
+                .iter()
+                .any(|option| relations.mention(*option));
+            let needed = choice.required || choice.options.len() > 1 || decides;
+            needed.then(|| Slot {
+                name: self.name(choice),
+                choice: id,
+                required: choice.required,
+                apart: relations.tell_apart(choice, self.options),
+            })
+        };
+        self.choices.iter().enumerate().filter_map(slot).collect()
+    }
+
+    fn name(&self, choice: &Choice) -> String {
+        let first = choice.options.first().and_then(|id| self.options.get(*id));
+        let name = first
+            .map(|option| names::camel(&option.method))
+            .unwrap_or_default();
+        // One letter could be that of another parameter.
+        let is_clear = choice.options.len() == 1 && name.len() > 1 && !self.taken.contains(&name);
+        if is_clear {
+            name
+        } else {
+            format!("{name}Choice")
+        }
     }
 }
 
@@ -167,6 +173,16 @@ impl Command {
         found
     }
 
+    /// Whether an option's method depends on too many states of other options.
+    pub(super) fn is_too_wide(&self, id: OptionId) -> bool {
+        let dimensions = self.dimensions(id);
+        let states = dimensions
+            .iter()
+            .filter_map(|dimension| self.slots.get(*dimension))
+            .map(|slot| self.states(slot).len());
+        states.fold(1, usize::saturating_mul) > MAX_COMBINATIONS
+    }
+
     /// The slot of an option's choice.
     pub(crate) fn slot_of(&self, id: OptionId) -> Option<usize> {
         let choice = self.options.get(id)?.choice;
@@ -228,9 +244,6 @@ impl Command {
                 continue;
             };
             let states = self.states(slot);
-            if found.len() * states.len() > MAX_COMBINATIONS {
-                break;
-            }
             found = found
                 .iter()
                 .flat_map(|from| states.iter().map(|state| with(from, *dimension, *state)))

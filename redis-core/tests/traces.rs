@@ -1,4 +1,7 @@
-//! What a subscriber of `tracing` is told, and what it is not.
+//! What a subscriber of `tracing` is told, and what it is not. A process of its own: subscribers are global.
+
+#![cfg(feature = "tracing")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,11 +11,15 @@ use std::sync::{Arc, Mutex};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
-use typedis_core::Connection;
+use typedis_core::{Config, Connection, FromRedis, Raw, Run, raw};
 use typedis_testkit::{ServerKind, shared};
 
-use crate::support::{at, say, words};
-use typedis_core::Run;
+fn words<R: FromRedis>(words: &[&str]) -> Raw<R> {
+    let command = words[1..]
+        .iter()
+        .fold(raw(words[0]), |command, word| command.arg(*word));
+    command.reply()
+}
 
 type Fields = BTreeMap<String, String>;
 
@@ -72,10 +79,11 @@ async fn spans_have_the_names_of_opentelemetry_and_show_no_argument() {
     let recorder = Recorder::default();
     let _guard = tracing::subscriber::set_default(recorder.clone());
     let address = shared(ServerKind::Valkey9).addr();
-    let conn = Connection::open(at(address).database(1)).await.unwrap();
-    say(&conn, &["SET", "secret-key", "secret-value"])
+    let conn = Connection::open(Config::tcp("127.0.0.1", address.port()).database(1))
         .await
         .unwrap();
+    let set = words::<()>(&["SET", "secret-key", "secret-value"]);
+    conn.run(set).await.unwrap();
     conn.run(words::<i64>(&["INCR", "secret-key"]))
         .await
         .unwrap_err();

@@ -1,0 +1,197 @@
+//! `spec_cases!`: the model as test cases. Every command, every option of it alone, every word of its enums, and as many
+//! options as go together in the reverse of their order, each with the words that should be sent.
+//!
+//! The words are read off the syntax tree and the examples; the expansion of `commands!` plays no part in them.
+//!
+//! # Layout
+//!
+//! - `call`: what is called
+//! - `wire`: the words and key positions of a call, from the syntax
+
+mod call;
+mod wire;
+
+use proc_macro2::{Literal, TokenStream};
+use quote::quote;
+
+use call::Call;
+
+use crate::commands::Loaded;
+use crate::expand::example;
+use crate::model::{Command, Context, Enum, Group};
+use crate::problems::Problems;
+use crate::spec::Spec;
+
+/// Expands `spec_cases!`.
+pub(crate) fn expand(loaded: &Loaded) -> syn::Result<TokenStream> {
+    let Loaded { spec, model, .. } = loaded;
+    let groups = model
+        .groups
+        .iter()
+        .map(|group| cases_of_group(spec, &model.enums, group))
+        .collect::<syn::Result<Vec<_>>>()?;
+    let definition = definition();
+    Ok(quote! {
+        #definition
+
+        #[doc = " Every command of the spec, and every option of it."]
+        pub fn cases() -> Vec<Case> {
+            use ::typedis::__core as rt;
+            let mut cases = Vec::new();
+            #(#groups)*
+            cases
+        }
+    })
+}
+
+fn definition() -> TokenStream {
+    quote! {
+        #[doc = " One call of a command, and what should come of it."]
+        #[derive(Debug, Clone)]
+        pub struct Case {
+            #[doc = " The name of the command on the server."]
+            pub command: &'static str,
+            #[doc = " The group of the spec."]
+            pub group: &'static str,
+            #[doc = " The method."]
+            pub method: &'static str,
+            #[doc = " The options that are called, in the order of the calls."]
+            pub options: Vec<&'static str>,
+            #[doc = " The call as it is written."]
+            pub call: &'static str,
+            #[doc = " The words that it should be sent as."]
+            pub words: Vec<Vec<u8>>,
+            #[doc = " Which of them are keys."]
+            pub keys: Vec<usize>,
+            #[doc = " Which of them are the same in every call with these options: all but arguments."]
+            pub literals: Vec<usize>,
+            #[doc = " Makes the call."]
+            pub build: fn() -> ::typedis::__core::Args,
+            #[doc = " The reply type as the spec writes it."]
+            pub reply: &'static str,
+            #[doc = " Decodes a reply into that type, with a `Value` for what is the caller's choice."]
+            pub decode: fn(&::typedis::__core::Frame) -> ::std::result::Result<(), ::typedis::__core::Error>,
+            #[doc = " The first version of Redis that has it."]
+            pub redis: Option<&'static str>,
+            #[doc = " The first version of Valkey that has it."]
+            pub valkey: Option<&'static str>,
+            #[doc = " The flags of the spec."]
+            pub flags: Vec<&'static str>,
+            #[doc = " Whether this call blocks."]
+            pub blocking: bool,
+        }
+    }
+}
+
+fn cases_of_group(spec: &Spec, enums: &[Enum], group: &Group) -> syn::Result<TokenStream> {
+    let cases = group
+        .commands
+        .iter()
+        .flat_map(|command| cases_of_command(spec, enums, command));
+    let cases = cases.collect::<syn::Result<Vec<_>>>()?;
+    Ok(quote! {
+        // A function of its own, so that none becomes too long for the compiler.
+        cases.extend({
+            #[allow(deprecated, unused_imports)]
+            fn group() -> Vec<Case> {
+                use ::typedis::__core as rt;
+                vec![#(#cases),*]
+            }
+            group()
+        });
+    })
+}
+
+fn cases_of_command(
+    spec: &Spec,
+    enums: &[Enum],
+    command: &Command,
+) -> Vec<syn::Result<TokenStream>> {
+    call::calls(spec, enums, command).iter().map(case).collect()
+}
+
+fn case(call: &Call<'_>) -> syn::Result<TokenStream> {
+    let Call {
+        command, options, ..
+    } = call;
+    let facts = &command.facts;
+    let (group, method, name) = (
+        &command.group,
+        &command.method,
+        command.syntax.name.join(" "),
+    );
+    let called: Vec<_> = options
+        .iter()
+        .filter_map(|id| command.options.get(*id))
+        .collect();
+    let methods = called.iter().map(|option| option.method.as_str());
+    let wire::Wire {
+        words,
+        keys,
+        literals,
+    } = expected(call);
+    let words = words
+        .iter()
+        .map(|word| Literal::byte_string(word.as_bytes()));
+    let position = |position: &usize| Literal::usize_unsuffixed(*position);
+    let (keys, literals) = (keys.iter().map(position), literals.iter().map(position));
+    let call_text = example::call("cmd()", command, options);
+    let build: syn::Expr = syn::parse_str(&example::call("rt::cmd()", command, options))?;
+    let reply = command.replies.reply(|option| options.contains(&option));
+    let reply_text = &reply.text;
+    let reply = reply.with(&|param| {
+        Some(if param == "K" {
+            quote!(String)
+        } else {
+            quote!(rt::Value)
+        })
+    });
+    let blocking = facts.blocking || called.iter().any(|option| option.body.blocks());
+    let flags = &facts.flags;
+    let versions = call.versions();
+    let (redis, valkey) = (
+        optional(versions.redis.as_deref()),
+        optional(versions.valkey.as_deref()),
+    );
+    Ok(quote! {
+        Case {
+            command: #name,
+            group: #group,
+            method: #method,
+            options: vec![#(#methods),*],
+            call: #call_text,
+            words: vec![#(#words.to_vec()),*],
+            keys: vec![#(#keys),*],
+            literals: vec![#(#literals),*],
+            build: || {
+                let request: rt::Request<rt::Detached, #reply> = rt::IntoRequest::into_request(#build);
+                request.into_args()
+            },
+            reply: #reply_text,
+            decode: |frame| frame.clone().decode::<#reply>().map(drop),
+            redis: #redis,
+            valkey: #valkey,
+            flags: vec![#(#flags),*],
+            blocking: #blocking,
+        }
+    })
+}
+
+/// The words of a call, from the syntax and the examples alone.
+fn expected(call: &Call<'_>) -> wire::Wire {
+    let problems = Problems::default();
+    let context = Context {
+        spec: call.spec,
+        enums: call.enums,
+        command: &call.row,
+        problems: &problems,
+    };
+    wire::words(&context, &call.command.syntax, &call.options)
+}
+
+fn optional(version: Option<&str>) -> TokenStream {
+    version.map_or_else(|| quote!(None), |version| quote!(Some(#version)))
+}
+
+#[cfg(test)]
+mod tests;

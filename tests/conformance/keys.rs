@@ -1,0 +1,79 @@
+//! Which words are keys, against COMMAND GETKEYS.
+
+use typedis::prelude::*;
+use typedis::{ErrorKind, Protocol};
+
+use crate::cases::{Case, cases};
+use crate::exceptions::{Exception, Exceptions};
+use crate::server::{Edition, OLD_REDIS, REDIS, VALKEY};
+
+/// Calls whose servers are wrong about their keys, or silent.
+const UNLIKE_THE_SERVER: &[Exception] = &[
+    (
+        "SPUBLISH",
+        "",
+        "its channel is routed as a key is, but the servers do not call it one",
+    ),
+    (
+        "FT.AGGREGATE | FT.CREATE | FT.DROPINDEX | FT.SEARCH",
+        "modules",
+        "the module calls the name of an index a key, which lives on every node",
+    ),
+    (
+        "STRALGO LCS STRINGS",
+        "6.2.5",
+        "without keys the server answers with an error",
+    ),
+];
+
+#[tokio::test]
+async fn key_positions_are_those_of_valkey() {
+    compare(&VALKEY).await;
+}
+
+#[tokio::test]
+async fn key_positions_are_those_of_redis() {
+    compare(&REDIS).await;
+}
+
+#[tokio::test]
+async fn key_positions_are_those_of_old_redis() {
+    compare(&OLD_REDIS).await;
+}
+
+async fn compare(edition: &'static Edition) {
+    let server = edition.start();
+    let conn = server.connect(Protocol::Newest).await;
+    let all = cases();
+    let made: Vec<&Case> = all.iter().filter(|case| server.makes(case)).collect();
+    let mut exceptions = Exceptions::of(UNLIKE_THE_SERVER, server.name(), &made);
+    let mut wrong = Vec::new();
+    for case in made {
+        let spec = keys_by_spec(case);
+        let known = keys_by_server(&conn, case).await;
+        if known.as_ref() != Ok(&spec) && !exceptions.excuse(case) {
+            wrong.push(format!("{}: {spec:?}, but there {known:?}", case.line()));
+        }
+    }
+    wrong.extend(exceptions.unused());
+    assert!(wrong.is_empty(), "{}:\n{}", server.name(), wrong.join("\n"));
+}
+
+fn keys_by_spec(case: &Case) -> Vec<String> {
+    let words = case.text();
+    case.keys
+        .iter()
+        .map(|position| words[*position].clone())
+        .collect()
+}
+
+async fn keys_by_server(conn: &Exclusive, case: &Case) -> Result<Vec<String>, String> {
+    let command = raw("COMMAND GETKEYS").args(&case.words);
+    let keys = conn.run(command.reply::<Vec<String>>()).await;
+    keys.or_else(|error| match error.kind() {
+        ErrorKind::Server(refusal) if refusal.message().contains("no key arguments") => {
+            Ok(Vec::new())
+        }
+        _ => Err(error.to_string()),
+    })
+}

@@ -1,0 +1,33 @@
+//! The spec against real servers: every command, every option of it, in both protocols.
+//!
+//! All of it is generated from `commands.toml`; what is kept by hand here is what a key has to hold for a command to
+//! find something, and what no server can be brought to answer in a test, each with its reason.
+//!
+//! # Layout
+//!
+//! - `cases`: the calls, expanded from the spec
+//! - `wire`: what is sent, against the syntax
+//! - `keys`: which words are keys, against COMMAND GETKEYS
+//! - `replies`: live replies, against the declared types
+//! - `live`: calls whose arguments are only known at run time
+//! - `recorded`: recorded replies, against the declared types
+//! - `seeds`: what keys hold before a call
+//! - `exceptions`: lists of what is not as expected, each entry with its reason
+//! - `server`: the servers, and what they know
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+mod cases;
+mod exceptions;
+mod keys;
+mod live;
+mod recorded;
+mod replies;
+mod seeds;
+mod server;
+mod wire;
