@@ -264,7 +264,13 @@ async fn json_goes_both_ways(bench: Bench) -> Result<()> {
 async fn channels_share_the_connection(bench: Bench) -> Result<()> {
     let conn = bench.connect().await;
     // Channels are the server's, not the database's: others on it must not hear these.
-    let name = |name: &str| format!("{name}-{}-{}", bench.database.number(), bench.protocol as u8);
+    let name = |name: &str| {
+        format!(
+            "{name}-{}-{}",
+            bench.database.number(),
+            bench.protocol as u8
+        )
+    };
     let [mut news, mut chat] = conn.subscribe([name("news"), name("chat")]).await?;
     assert_eq!(conn.publish(name("chat"), "hello").await?, 1);
     assert_eq!(conn.publish_json(name("news"), &[1, 2]).await?, 1);

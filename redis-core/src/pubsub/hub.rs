@@ -243,10 +243,10 @@ impl Hub {
     }
 
     /// The server does not let us in.
-    pub(crate) fn shut_out(&self, link: &Link, error: &ServerError, woken: &mut Vec<Waker>) {
+    pub(crate) fn shut_out(&self, link: &Link, failure: &Failure, woken: &mut Vec<Waker>) {
         let mut state = self.lock();
         if state.apart.as_ref().is_none_or(|apart| is(apart, link)) {
-            let cause = Cause::Link(Failure::Refused(error.clone()));
+            let cause = Cause::Link(failure.clone());
             state.table.fail_pending(&cause, woken);
         }
     }

@@ -86,6 +86,7 @@ impl Session {
         }
         let mut with_pushes = Vec::new();
         let mut demoted = false;
+        let progress = self.progress;
         let (input, found) = (&mut self.input, &mut self.found);
         let handed_out = link.with(woken, |queue, woken| {
             while queue.awaits() == Awaits::Reply
@@ -116,6 +117,7 @@ impl Session {
                 queue.deliver(piece, count, woken);
             }
             woken.extend(queue.next_in_line());
+            queue.mark_progress(progress);
             queue.shrink();
             Ok(())
         });
