@@ -41,7 +41,10 @@ pub(super) struct Session {
     progress: Instant,
     /// Whether the socket took no more at the last write.
     full: bool,
-    pinged: bool,
+    /// When the server was asked for a sign of life, if nothing came since.
+    asked: Option<Instant>,
+    /// When the next look for one is due.
+    due: Option<Instant>,
 }
 
 /// Whether there may be more to do at once.
@@ -68,7 +71,8 @@ impl Session {
             liveness,
             progress: Instant::now(),
             full: false,
-            pinged: false,
+            asked: None,
+            due: None,
         }
     }
 
@@ -153,7 +157,7 @@ impl Session {
                 }
                 Poll::Ready(Ok(_)) => {
                     self.progress = Instant::now();
-                    self.pinged = false;
+                    self.asked = None;
                     self.hand_out(link, woken)?;
                 }
                 Poll::Ready(Err(error)) => {
@@ -299,50 +303,52 @@ impl Session {
 
     // ---- the sign of life ----
 
-    /// Asks a silent server for a sign of life after half the bound, and gives up on it after the whole.
+    /// Asks a silent server for a sign of life after half the bound, and gives up on it after the whole, but never
+    /// sooner than half the bound after it was asked.
     fn sign_of_life(&mut self, link: &Link, woken: &mut Vec<Waker>) -> Result<Sign, End> {
         let Some(bound) = self.liveness else {
-            return Ok(Sign {
-                pinged: false,
-                look_again: None,
-            });
+            return Ok(Sign::default());
         };
-        let (silent, half) = (self.progress.elapsed(), bound / 2);
-        if silent < half {
-            return Ok(Sign {
-                pinged: false,
-                look_again: Some(self.progress + half),
-            });
+        let (now, half) = (Instant::now(), bound / 2);
+        // Whoever was not woken in time has not read either: the silence may be our own.
+        let overslept = self.due.take().is_some_and(|due| now > due + half / 4);
+        let mut pinged = false;
+        if now >= self.progress + half {
+            // A server that holds a blocking command answers nothing else; the kernel's keep-alive watches such a line.
+            if link.with(woken, |queue, _| queue.is_held()) {
+                (self.progress, self.asked) = (now, None);
+            } else if self.asked.is_none() {
+                pinged = link.with(woken, |queue, _| queue.ask(PING));
+                if pinged {
+                    self.asked = Some(now);
+                } else {
+                    self.progress = now;
+                }
+            } else if overslept {
+                self.asked = Some(now);
+            }
         }
-        // A server that holds a blocking command answers nothing else; the kernel's keep-alive watches such a line.
-        if link.with(woken, |queue, _| queue.is_held()) {
-            self.progress = Instant::now();
-            self.pinged = false;
-            return Ok(Sign {
-                pinged: false,
-                look_again: Some(self.progress + half),
-            });
-        }
-        if silent >= bound && self.pinged {
+        let due = match self.asked {
+            None => self.progress + half,
+            Some(asked) => (self.progress + bound).max(asked + half),
+        };
+        if self.asked.is_some() && now >= due {
+            let silent = self.progress.elapsed();
             let text = format!("the server gave no sign of life for {silent:.1?}");
             return Err(End::Lost(lost(io::ErrorKind::TimedOut, &text)));
         }
-        let asks = !self.pinged;
-        if asks {
-            self.pinged = link.with(woken, |queue, _| queue.ask(PING));
-            if !self.pinged {
-                self.progress = Instant::now();
-            }
-        }
-        let again = (self.progress + bound).max(Instant::now() + half / 4);
+        self.due = Some(due);
         Ok(Sign {
-            pinged: asks,
-            look_again: Some(again),
+            pinged,
+            look_again: self.due,
         })
     }
 }
 
+/// What came of looking for a sign of life.
+#[derive(Default)]
 struct Sign {
+    /// Whether there may be a PING to write.
     pinged: bool,
     look_again: Option<Instant>,
 }
