@@ -45,11 +45,12 @@ pub enum CuckooInsert {
     Full,
 }
 
+/// CF.INSERTNX sends integers. CF.INSERT, for which nothing is there already, sends booleans in RESP3.
 impl FromRedis for CuckooInsert {
     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
         match reply {
             Reply::Boolean(true) => return Ok(Self::Added),
-            Reply::Boolean(false) => return Ok(Self::Present),
+            Reply::Boolean(false) => return Ok(Self::Full),
             _ => {}
         }
         match i64::from_redis(reply)? {
@@ -91,7 +92,7 @@ mod tests {
         );
         assert_eq!(
             decode::<Vec<CuckooInsert>>("*2\r\n#f\r\n#t\r\n").unwrap(),
-            [Present, Added]
+            [Full, Added]
         );
         assert!(decode::<CuckooInsert>(":2\r\n").is_err());
     }

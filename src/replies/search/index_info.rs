@@ -71,8 +71,8 @@ pub struct IndexInfo {
     pub percent_indexed: f64,
     /// How many times the index was used.
     pub number_of_uses: Option<u64>,
-    /// Whether what was deleted is being cleaned up.
-    pub cleaning: Option<bool>,
+    /// How far cleaning up after deleted documents is; 0 if there is nothing to clean up.
+    pub cleaning: Option<u64>,
     /// What cleaning up did.
     pub gc_stats: Option<GarbageCollection>,
     /// The cursors.

@@ -64,10 +64,10 @@ pub struct CompactionRule {
 #[redis(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ChunkInfo {
-    /// The time of its first sample in milliseconds.
-    pub start_timestamp: u64,
-    /// The time of its last sample in milliseconds.
-    pub end_timestamp: u64,
+    /// The time of its first sample in milliseconds; -1 if it has none.
+    pub start_timestamp: i64,
+    /// The time of its last sample in milliseconds; -1 if it has none.
+    pub end_timestamp: i64,
     /// How many samples it holds.
     pub samples: u64,
     /// How many bytes it has.
@@ -131,7 +131,11 @@ mod tests {
             alignment: 0,
         };
         assert_eq!(info.rules, [rule]);
-        assert_eq!(info.chunks.first().unwrap().bytes_per_sample, 1024.0);
+        let chunk = info.chunks.first().unwrap();
+        assert_eq!(
+            (chunk.start_timestamp, chunk.bytes_per_sample),
+            (1000, 1024.0)
+        );
         assert_eq!(decode::<SeriesInfo>(&three).unwrap(), info);
     }
 
