@@ -14,7 +14,8 @@
 //! [`Summarize`], [`Highlight`]), `schema.rs` ([`Schema`]), `aggregate.rs` ([`AggregateSteps`]), `spellcheck.rs`
 //! ([`SpellcheckTerms`]).
 //!
-//! Vectors: `vector.rs` ([`Vector`], [`VectorQuery`]), `vector_index.rs` ([`VectorIndex`]).
+//! Vectors: `vector.rs` ([`Vector`], [`VectorQuery`]), `vector_index.rs` ([`VectorIndex`]), `hybrid.rs`
+//! ([`VectorMethod`], [`Fusion`]).
 //!
 //! `words.rs`: the words that such a type will write.
 
@@ -23,6 +24,7 @@ mod bit;
 mod bitfield;
 mod client_filter;
 mod geo_unit;
+mod hybrid;
 mod json_path;
 mod lex_bound;
 mod range_bound;
@@ -42,6 +44,7 @@ pub use bit::Bit;
 pub use bitfield::{BitOffset, BitfieldEncoding, BitfieldOp, BitfieldOps, Overflow};
 pub use client_filter::{ClientFilter, ClientFilters, ClientKind};
 pub use geo_unit::GeoUnit;
+pub use hybrid::{Fusion, VectorMethod};
 pub use json_path::JsonPath;
 pub use lex_bound::LexBound;
 pub use range_bound::RangeBound;

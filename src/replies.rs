@@ -34,8 +34,8 @@ pub use json::{JsonNumber, JsonValueType, Matches, ObjectKeys, PathMatch, Toggle
 pub use list::ListInsert;
 pub use search::{
     Absent, AggregateResults, CursorStats, Document, DocumentPart, FieldStatistics,
-    GarbageCollection, IndexDefinition, IndexErrors, IndexInfo, IndexedField, Misspelling,
-    Misspellings, Profiled, Score, SearchResults,
+    GarbageCollection, HybridResults, IndexDefinition, IndexErrors, IndexInfo, IndexedField,
+    Misspelling, Misspellings, Profiled, Score, SearchResults,
 };
 pub use stream::{AutoClaimed, Claimed, PendingEntry, PendingSummary, StreamEntry};
 pub use string::{LcsMatch, LcsMatches};

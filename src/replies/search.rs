@@ -5,17 +5,19 @@
 //!
 //! # Layout
 //!
-//! Here what FT.SEARCH and FT.AGGREGATE find; `index_info.rs`: what FT.INFO tells; `misspelling.rs`: what FT.SPELLCHECK
+//! Here what FT.SEARCH and FT.AGGREGATE find; `hybrid.rs`: what FT.HYBRID finds; `index_info.rs`: what FT.INFO tells; `misspelling.rs`: what FT.SPELLCHECK
 //! suggests; `profiled.rs`: what FT.PROFILE measures.
 
 use typedis_core::{DecodeError, FromRedis, Reply, Value};
 
 use super::fields::{each_field, fill, next, required};
 
+mod hybrid;
 mod index_info;
 mod misspelling;
 mod profiled;
 
+pub use hybrid::HybridResults;
 pub use index_info::{
     CursorStats, FieldStatistics, GarbageCollection, IndexDefinition, IndexErrors, IndexInfo,
     IndexedField,
