@@ -222,7 +222,7 @@ pub enum JsonValueType {
     /// A number without a fraction.
     Integer,
     /// Any other number.
-    Number,
+    Float,
     /// A string.
     String,
     /// An array.
@@ -241,7 +241,7 @@ impl JsonValueType {
             Self::Null => "null",
             Self::Boolean => "boolean",
             Self::Integer => "integer",
-            Self::Number => "number",
+            Self::Float => "number",
             Self::String => "string",
             Self::Array => "array",
             Self::Object => "object",
@@ -263,7 +263,7 @@ impl FromRedis for JsonValueType {
             "null" => Self::Null,
             "boolean" => Self::Boolean,
             "integer" => Self::Integer,
-            "number" => Self::Number,
+            "number" => Self::Float,
             "string" => Self::String,
             "array" => Self::Array,
             "object" => Self::Object,
@@ -350,7 +350,7 @@ mod tests {
         let names = ObjectKeys(Some(vec!["a".to_owned(), "b".to_owned()]));
         assert_eq!(
             matches::<ObjectKeys>("*2\r\n$1\r\na\r\n$1\r\nb\r\n"),
-            [names.clone()]
+            std::slice::from_ref(&names)
         );
         assert_eq!(
             matches::<ObjectKeys>("*2\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n_\r\n"),
