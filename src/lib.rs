@@ -72,19 +72,21 @@ pub mod commands;
 pub mod prelude;
 pub mod replies;
 
-#[cfg(feature = "json")]
-pub use typedis_core::Json;
 pub use typedis_core::{
-    Address, ArgError, ArgWriter, Args, Backoff, Batch, BatchReplies, Budget, Chain, CommandInfo,
-    Config, Connection, DecodeError, Detached, Each, Error, ErrorKind, Exclusive, Executed, Frame,
-    FromRedis, IntoConfig, Limits, Open, Phase, Pipeline, Pool, Protocol, Queued, Raw, Record,
-    Reply, Request, Result, Run, Secret, ServerError, Target, ToArg, ToArgs, ToRecords,
-    Transaction, Value, Watch, Watched, cmd, each, raw,
+    Address, ArgError, ArgWriter, Args, Backoff, Batch, BatchReplies, Budget, Chain, Channel,
+    CommandInfo, Config, Connection, DecodeError, Detached, Each, Error, ErrorKind, Event,
+    Exclusive, Executed, Frame, FromRedis, IntoConfig, Lag, Limits, Message, Open, PatternChannel,
+    Phase, Pipeline, Pool, Protocol, Queued, Raw, Record, Reply, Request, Result, Run, Secret,
+    ServerError, Subscriber, Target, ToArg, ToArgs, ToRecords, Transaction, Value, Watch, Watched,
+    cmd, each, raw,
 };
 pub use typedis_core::{
     BlockMilliseconds, Milliseconds, Seconds, SignedMilliseconds, SignedSeconds, Timeout,
     UnixMilliseconds, UnixSeconds,
 };
+#[cfg(feature = "json")]
+pub use typedis_core::{Json, PublishJson};
+pub use typedis_core::{from_redis, pubsub};
 pub use typedis_macros::{FromRedis, ToRedis, commands};
 
 /// Connects one shared, pipelined socket.

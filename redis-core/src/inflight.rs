@@ -71,7 +71,7 @@ impl From<Failure> for Error {
 
 impl Failure {
     /// The same failure as it is for something that had, or had not, been sent.
-    fn in_phase(&self, phase: Phase) -> Self {
+    pub(crate) fn in_phase(&self, phase: Phase) -> Self {
         match self {
             Self::Timeout(_) => Self::Timeout(phase),
             Self::Lost(_, kind, text) => Self::Lost(phase, *kind, text.clone()),
@@ -162,6 +162,18 @@ struct Entry {
     replies: usize,
     deadline: Option<Instant>,
     blocking: bool,
+    awaits: Awaits,
+}
+
+/// What answers a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Awaits {
+    Reply,
+    /// A push, or an error: SUBSCRIBE and its kin.
+    Push,
+    /// The reply of a PING behind the command, and before it, perhaps, the command's error: SUNSUBSCRIBE, whose
+    /// confirmation looks like what the server says on its own account when a slot moves away.
+    Fence,
 }
 
 /// Whose an entry is.
@@ -257,6 +269,7 @@ impl Queue {
             replies: payload.replies(),
             deadline,
             blocking: payload.is_blocking(),
+            awaits: Awaits::Reply,
         });
         Submitted::Queued(cell, self.driver.take())
     }
@@ -432,11 +445,20 @@ impl Queue {
         if self.quiet {
             return self.taken > 0;
         }
-        self.push_own(encoded);
+        self.push_own(encoded, Awaits::Reply);
         true
     }
 
-    fn push_own(&mut self, encoded: &[u8]) {
+    /// What answers the oldest command that was written.
+    pub(crate) fn awaits(&self) -> Awaits {
+        match self.entries.front() {
+            Some(entry) if self.taken > 0 => entry.awaits,
+            _ => Awaits::Reply,
+        }
+    }
+
+    /// Queues a command of the driver's own, whose reply nobody waits for.
+    pub(crate) fn push_own(&mut self, encoded: &[u8], awaits: Awaits) {
         self.out.extend_from_slice(encoded);
         self.push_entry(Entry {
             owner: Owner::Driver,
@@ -444,6 +466,7 @@ impl Queue {
             replies: 1,
             deadline: None,
             blocking: false,
+            awaits,
         });
     }
 
@@ -614,11 +637,12 @@ impl Queue {
         }
     }
 
-    /// The end: everything fails, and nothing is accepted any more.
-    pub(crate) fn end(&mut self, failure: &Failure, woken: &mut Vec<Waker>) {
+    /// The end: everything fails, and nothing is accepted any more. Gives why, which is what was said the first time.
+    pub(crate) fn end(&mut self, failure: &Failure, woken: &mut Vec<Waker>) -> Failure {
         self.fail_all(failure, woken);
         self.ended
-            .get_or_insert_with(|| failure.in_phase(Phase::NotSent));
+            .get_or_insert_with(|| failure.in_phase(Phase::NotSent))
+            .clone()
     }
 
     fn fail_all(&mut self, failure: &Failure, woken: &mut Vec<Waker>) {

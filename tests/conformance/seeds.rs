@@ -95,7 +95,7 @@ const SEEDS: &[(&str, &str, &str)] = &[
     (
         "@list",
         "RPUSH key first element element2; RPUSH key2 element",
-        "RPUSH key none; LPOP other",
+        "RPUSH key none; RPUSH key2 none",
     ),
     (
         "@set",

@@ -49,11 +49,9 @@ async fn a_black_hole_holds_no_more_than_the_budget_and_everybody_gets_an_error(
     .await;
     proxy.black_hole();
     let (results, most) = flood(&conn, 5_000).await;
-    assert!(
-        results
-            .into_iter()
-            .all(|result| failed(result).is_timeout())
-    );
+    // On a busy machine the line may be found dead before the last of them have started.
+    let is_told = |error: typedis_core::Error| error.is_timeout() || error.is_connection();
+    assert!(results.into_iter().all(|result| is_told(failed(result))));
     // One more is the driver's own sign of life.
     assert!((1..=501).contains(&most), "{most} were in flight");
     assert!(conn.in_flight() <= 501);
@@ -207,36 +205,34 @@ async fn those_who_leave_the_line_make_way() {
 #[tokio::test]
 async fn a_lost_connection_makes_room_for_those_in_line() {
     let (proxy, config) = proxied(&db()).await;
-    let conn = connect(
-        config
-            .budget(commands(2))
-            .command_timeout(None)
-            .liveness(None),
-    )
-    .await;
-    proxy.to_client().hold();
-    let first = conn.run(incr("n")).send();
-    let second = conn.run(incr("n")).send();
-    let mut in_line: Vec<_> = (0..10).map(|_| conn.run(incr("m"))).collect();
-    for call in &mut in_line {
-        poll_once(call).await;
+    let config = config
+        .connect_timeout(Duration::from_millis(100))
+        .liveness(None);
+    let conn = connect(config.budget(commands(2)).command_timeout(None)).await;
+    proxy.to_client().black_hole();
+    let sent = [(); 2].map(|()| conn.run(incr("n")).send());
+    // Each in a task of its own, which is polled when it is woken and not otherwise.
+    let mut in_line = JoinSet::new();
+    for _ in 0..10 {
+        let conn = conn.clone();
+        in_line.spawn(async move { conn.run(incr("m")).await.unwrap() });
     }
-    proxy.to_client().resume();
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
     proxy.cut_all(Cut::Reset);
-    // Answered just before the cut, or lost.
-    for call in [first, second] {
-        if let Err(error) = call.await {
-            assert_eq!(error.phase(), Phase::MaybeApplied);
-        }
+    for result in all(sent).await {
+        let error = failed(result);
+        assert!(
+            matches!(error.kind(), ErrorKind::ConnectionLost(_)),
+            "{error}"
+        );
+        assert_eq!(error.phase(), Phase::MaybeApplied);
     }
-    for result in soon("those in line", all(in_line)).await {
-        if let Err(error) = result {
-            assert!(
-                matches!(error.kind(), ErrorKind::ConnectionLost(_)),
-                "{error}"
-            );
-        }
-    }
+    proxy.heal();
+    let mut order = soon("those in line", in_line.join_all()).await;
+    order.sort_unstable();
+    assert_eq!(order, (1..=10).collect::<Vec<_>>());
 }
 
 /// Also with many at once: each gets its turn without a round trip of its own.

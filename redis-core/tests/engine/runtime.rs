@@ -179,14 +179,23 @@ async fn connections_that_come_and_go_leave_nothing_behind() {
 /// A worker that is blocked for longer than the bound of liveness is not the server's fault.
 #[tokio::test]
 async fn a_stalled_runtime_is_not_taken_for_a_dead_server() {
-    let (server, bound) = (db(), Duration::from_millis(100));
-    let conn: Connection = connect(on(&server).liveness(bound)).await;
+    let bound = Duration::from_millis(100);
+    let (proxy, config) = proxied(&db()).await;
+    let conn: Connection = connect(config.liveness(bound)).await;
     let before = id(&conn).await;
     for _ in 0..3 {
         let mut call = conn.run(incr("n"));
         poll_once(&mut call).await;
         std::thread::sleep(3 * bound);
         call.await.unwrap();
+    }
+    // Also after the server was asked for a sign of life, which then comes late by our own fault.
+    proxy.to_client().delay(bound / 3, bound / 3);
+    for _ in 0..3 {
+        let sent = proxy.to_server().passed();
+        until("it is asked", || proxy.to_server().passed() > sent).await;
+        std::thread::sleep(3 * bound);
+        ping_works(&conn).await;
     }
     assert_eq!(id(&conn).await, before);
 }
