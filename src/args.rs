@@ -7,12 +7,15 @@
 //!
 //! Bits: `bit.rs` ([`Bit`]), `bitfield.rs` ([`BitfieldOp`] and what it is made of).
 //!
-//! Places and times: `stream_id.rs` ([`StreamId`]), `timestamp.rs` ([`Timestamp`]), `geo_unit.rs` ([`GeoUnit`]).
+//! Places and times: `stream_id.rs` ([`StreamId`]), `timestamp.rs` ([`Timestamp`]), `geo_unit.rs` ([`GeoUnit`]),
+//! `json_path.rs` ([`JsonPath`]).
 //!
 //! Groups of options: `trim.rs` ([`Trim`]), `client_filter.rs` ([`ClientFilter`]), `search.rs` ([`ReturnFields`],
-//! [`Summarize`], [`Highlight`]), `schema.rs` ([`Schema`]), `aggregate.rs` ([`AggregateSteps`]).
+//! [`Summarize`], [`Highlight`]), `schema.rs` ([`Schema`]), `aggregate.rs` ([`AggregateSteps`]), `spellcheck.rs`
+//! ([`SpellcheckTerms`]).
 //!
-//! Vectors: `vector.rs` ([`Vector`], [`VectorQuery`]), `vector_index.rs` ([`VectorIndex`]).
+//! Vectors: `vector.rs` ([`Vector`], [`VectorQuery`]), `vector_index.rs` ([`VectorIndex`]), `hybrid.rs`
+//! ([`VectorMethod`], [`Fusion`]).
 //!
 //! `words.rs`: the words that such a type will write.
 
@@ -21,11 +24,14 @@ mod bit;
 mod bitfield;
 mod client_filter;
 mod geo_unit;
+mod hybrid;
+mod json_path;
 mod lex_bound;
 mod range_bound;
 mod schema;
 mod score_bound;
 mod search;
+mod spellcheck;
 mod stream_id;
 mod timestamp;
 mod trim;
@@ -38,6 +44,8 @@ pub use bit::Bit;
 pub use bitfield::{BitOffset, BitfieldEncoding, BitfieldOp, BitfieldOps, Overflow};
 pub use client_filter::{ClientFilter, ClientFilters, ClientKind};
 pub use geo_unit::GeoUnit;
+pub use hybrid::{Fusion, VectorMethod};
+pub use json_path::JsonPath;
 pub use lex_bound::LexBound;
 pub use range_bound::RangeBound;
 pub use schema::{
@@ -46,6 +54,7 @@ pub use schema::{
 };
 pub use score_bound::ScoreBound;
 pub use search::{Highlight, ReturnField, ReturnFields, Summarize};
+pub use spellcheck::SpellcheckTerms;
 pub use stream_id::StreamId;
 pub use timestamp::Timestamp;
 pub use trim::{ApproximateTrim, Trim};
