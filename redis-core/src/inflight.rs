@@ -333,7 +333,7 @@ impl Queue {
             replies: 1,
             deadline: Some(deadline),
             blocking: false,
-            pushed: false,
+            awaits: Awaits::Reply,
         });
         Some(cell)
     }
