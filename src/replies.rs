@@ -6,8 +6,8 @@
 //! `stream_info.rs` what XINFO says, `entry_id.rs` the id of a stream's entry. `fields.rs` reads maps whose fields have names,
 //! `text.rs` what is text for people.
 
-mod bloom;
 mod array;
+mod bloom;
 mod client_info;
 mod cluster;
 mod connection;
@@ -32,8 +32,8 @@ mod timeseries;
 mod top_k;
 mod vector_set;
 
-pub use bloom::{BloomInfo, InfoField};
 pub use array::ArrayInfo;
+pub use bloom::{BloomInfo, InfoField};
 pub use client_info::ClientInfo;
 pub use cluster::{
     ClusterInfo, ClusterLink, ClusterNode, ClusterShard, NodeAddress, ShardNode, SlotMigration,
@@ -47,14 +47,12 @@ pub use generic::{Expiry, KeyType, Migrated};
 pub use hash::{FieldExpire, FieldPersist};
 pub use json::{JsonNumber, JsonValueType, Matches, ObjectKeys, PathMatch, Toggled};
 pub use list::ListInsert;
+pub use scripting::{EngineStats, FunctionInfo, FunctionLibrary, FunctionStats, RunningFunction};
 pub use search::{
     Absent, AggregateResults, CursorStats, Document, DocumentPart, FieldStatistics,
     GarbageCollection, HybridResults, IndexDefinition, IndexErrors, IndexInfo, IndexedField,
     Misspelling, Misspellings, Profiled, Score, SearchResults,
 };
-pub use stream::{AutoClaimed, Claimed, PendingEntry, PendingSummary, StreamEntry};
-pub use scripting::{EngineStats, FunctionInfo, FunctionLibrary, FunctionStats, RunningFunction};
-pub use search::{Absent, AggregateResults, Document, DocumentPart, Score, SearchResults};
 pub use sentinel::{CachedInfo, SentinelPeer, SentinelPrimary, SentinelReplica, SentinelScript};
 pub use server::{
     AclDryRun, AclLogEntry, AclSelector, AclUser, CommandArgument, CommandDetails, CommandDocs,
