@@ -15,7 +15,9 @@ use crate::events::{self, Announcer, ConnectionEvent, Events};
 use crate::exchange::{Exchange, Patience};
 use crate::frame::Frame;
 use crate::from_redis::FromRedis;
-use crate::inflight::{CellKey, Counts, Delivery, Payload, Queue, Submitted, WaiterKey, Wish};
+use crate::inflight::{
+    Awaits, CellKey, Counts, Delivery, Payload, Queue, Submitted, WaiterKey, Wish,
+};
 use crate::pubsub::hub::Hub;
 use crate::request::{Execute, Sink, Target};
 use crate::stats::Stats;
@@ -239,9 +241,9 @@ impl Link {
         self.purpose == Purpose::Subscriptions && self.hub.retires(self)
     }
 
-    /// Whether the oldest command that is owed an answer is owed a push.
-    pub(crate) fn is_owed_push(&self) -> bool {
-        self.lock().is_owed_push()
+    /// What answers the oldest command that was written.
+    pub(crate) fn awaits(&self) -> Awaits {
+        self.lock().awaits()
     }
 
     /// Has the driver look whether there is something to do.

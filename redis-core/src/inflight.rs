@@ -196,8 +196,18 @@ struct Entry {
     replies: usize,
     deadline: Option<Instant>,
     blocking: bool,
-    /// Whether a push answers it, or an error: SUBSCRIBE and its kin.
-    pushed: bool,
+    awaits: Awaits,
+}
+
+/// What answers a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Awaits {
+    Reply,
+    /// A push, or an error: SUBSCRIBE and its kin.
+    Push,
+    /// The reply of a PING behind the command, and before it, perhaps, the command's error: SUNSUBSCRIBE, whose
+    /// confirmation looks like what the server says on its own account when a slot moves away.
+    Fence,
 }
 
 /// Whose an entry is.
@@ -293,7 +303,7 @@ impl Queue {
             replies: payload.replies(),
             deadline,
             blocking: payload.is_blocking(),
-            pushed: false,
+            awaits: Awaits::Reply,
         });
         Submitted::Queued(cell, self.driver.take())
     }
@@ -323,7 +333,7 @@ impl Queue {
             replies: 1,
             deadline: Some(deadline),
             blocking: false,
-            pushed: false,
+            awaits: Awaits::Reply,
         });
         Some(cell)
     }
@@ -544,21 +554,20 @@ impl Queue {
         if self.quiet {
             return self.taken > 0;
         }
-        self.push_own(encoded, false);
+        self.push_own(encoded, Awaits::Reply);
         true
     }
 
-    /// Queues a command of the driver's own that a push answers, or an error.
-    pub(crate) fn push_subscription(&mut self, encoded: &[u8]) {
-        self.push_own(encoded, true);
+    /// What answers the oldest command that was written.
+    pub(crate) fn awaits(&self) -> Awaits {
+        match self.entries.front() {
+            Some(entry) if self.taken > 0 => entry.awaits,
+            _ => Awaits::Reply,
+        }
     }
 
-    /// Whether the oldest command that is owed an answer is owed a push.
-    pub(crate) fn is_owed_push(&self) -> bool {
-        self.taken > 0 && self.entries.front().is_some_and(|entry| entry.pushed)
-    }
-
-    fn push_own(&mut self, encoded: &[u8], pushed: bool) {
+    /// Queues a command of the driver's own, whose reply nobody waits for.
+    pub(crate) fn push_own(&mut self, encoded: &[u8], awaits: Awaits) {
         self.out.extend_from_slice(encoded);
         self.push_entry(Entry {
             owner: Owner::Driver,
@@ -566,7 +575,7 @@ impl Queue {
             replies: 1,
             deadline: None,
             blocking: false,
-            pushed,
+            awaits,
         });
     }
 

@@ -312,7 +312,7 @@ impl Session {
         link.with(woken, |queue, _| {
             commands
                 .iter()
-                .for_each(|command| queue.push_subscription(command));
+                .for_each(|(command, awaits)| queue.push_own(command, *awaits));
         });
     }
 

@@ -27,7 +27,7 @@ use crate::connection::Link;
 use crate::driver::Driver;
 use crate::error::ServerError;
 use crate::frame::Frame;
-use crate::inflight::{Failure, Wish};
+use crate::inflight::{Awaits, Failure, Wish};
 
 #[derive(Debug)]
 pub(crate) struct Hub {
@@ -164,7 +164,7 @@ impl Hub {
     }
 
     /// The commands that this driver is to send.
-    pub(crate) fn take_operations(&self, link: &Link) -> Vec<Vec<u8>> {
+    pub(crate) fn take_operations(&self, link: &Link) -> Vec<(Vec<u8>, Awaits)> {
         let mut state = self.lock();
         if !state.is_served_by(link) {
             return Vec::new();
@@ -194,6 +194,13 @@ impl Hub {
         let again = self.lock().table.refused(error, woken);
         self.dirty.store(true, Ordering::Release);
         again
+    }
+
+    /// Takes a reply to the oldest command or to the PING behind it; see [`Table::fenced`].
+    pub(crate) fn fenced(&self, error: Option<&ServerError>) -> Received {
+        let received = self.lock().table.fenced(error);
+        self.dirty.store(true, Ordering::Release);
+        received
     }
 
     pub(crate) fn retry_postponed(&self) {
