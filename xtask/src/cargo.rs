@@ -29,6 +29,19 @@ pub(crate) fn command<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -
     command
 }
 
+/// The features that can be built here: all, or all but TLS where OpenSSL's headers are missing.
+pub(crate) fn features() -> &'static [&'static str] {
+    let found = Command::new("pkg-config")
+        .args(["--exists", "openssl"])
+        .stderr(Stdio::null())
+        .status();
+    if found.is_ok_and(|status| status.success()) {
+        &["--all-features"]
+    } else {
+        &["--features", "typedis/serde,typedis/tracing"]
+    }
+}
+
 /// Runs cargo and fails if it does.
 pub(crate) fn run(mut command: Command) -> Result {
     let status = command

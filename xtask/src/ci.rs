@@ -10,17 +10,14 @@ pub(crate) fn run() -> Result {
         cargo::run(cargo::command(["fmt", "--all", "--check"]))
     })?;
     step("Lints", || {
-        cargo::run(cargo::command([
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "--deny",
-            "warnings",
-        ]))
+        let clippy = ["clippy", "--workspace", "--all-targets"];
+        let deny = ["--", "--deny", "warnings"];
+        let words = clippy.iter().chain(cargo::features()).chain(&deny);
+        cargo::run(cargo::command(words))
     })?;
     step("Documentation", || {
-        let mut doc = cargo::command(["doc", "--workspace", "--no-deps"]);
+        let words = ["doc", "--workspace", "--no-deps"];
+        let mut doc = cargo::command(words.iter().chain(cargo::features()));
         doc.env("RUSTDOCFLAGS", "--deny warnings");
         cargo::run(doc)
     })?;

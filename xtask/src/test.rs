@@ -11,7 +11,8 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result {
     servers::fetch_all()?;
     screen::step("Running the tests");
     let start = Instant::now();
-    let (report, succeeded) = cargo::run_tests(cargo::command(complete(arguments)))?;
+    let (report, succeeded) =
+        cargo::run_tests(cargo::command(complete(arguments, cargo::features())))?;
     let seconds = start.elapsed().as_secs_f64();
     let counts = format!(
         "{} passed, {} failed, {} ignored",
@@ -34,7 +35,7 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result {
 }
 
 /// One call of cargo for everything, doc tests included, so that nothing is built twice.
-fn complete(arguments: Vec<OsString>) -> Vec<OsString> {
+fn complete(arguments: Vec<OsString>, features: &[&str]) -> Vec<OsString> {
     let for_cargo = arguments.iter().take_while(|word| *word != "--");
     let mut words: Vec<OsString> = vec!["test".into()];
     if !for_cargo
@@ -42,6 +43,7 @@ fn complete(arguments: Vec<OsString>) -> Vec<OsString> {
         .any(|word| chooses_packages(&word.to_string_lossy()))
     {
         words.push("--workspace".into());
+        words.extend(features.iter().map(OsString::from));
     }
     // All failures in one run.
     if !for_cargo.clone().any(|word| word == "--no-fail-fast") {
@@ -62,7 +64,10 @@ mod tests {
     use super::*;
 
     fn complete(words: &[&str]) -> Vec<String> {
-        let words = super::complete(words.iter().map(OsString::from).collect());
+        let words = super::complete(
+            words.iter().map(OsString::from).collect(),
+            &["--all-features"],
+        );
         words
             .into_iter()
             .map(|word| word.to_string_lossy().into_owned())
@@ -71,10 +76,19 @@ mod tests {
 
     #[test]
     fn all_packages_are_tested_unless_some_are_named() {
-        assert_eq!(complete(&[]), ["test", "--workspace", "--no-fail-fast"]);
+        assert_eq!(
+            complete(&[]),
+            ["test", "--workspace", "--all-features", "--no-fail-fast"]
+        );
         assert_eq!(
             complete(&["resp"]),
-            ["test", "--workspace", "--no-fail-fast", "resp"]
+            [
+                "test",
+                "--workspace",
+                "--all-features",
+                "--no-fail-fast",
+                "resp"
+            ]
         );
         assert_eq!(
             complete(&["-p", "xtask"]),
@@ -83,7 +97,14 @@ mod tests {
         let words = ["--no-fail-fast", "--", "-p"];
         assert_eq!(
             complete(&words),
-            ["test", "--workspace", "--no-fail-fast", "--", "-p"]
+            [
+                "test",
+                "--workspace",
+                "--all-features",
+                "--no-fail-fast",
+                "--",
+                "-p"
+            ]
         );
     }
 }
