@@ -10,19 +10,19 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(frame) = Frame::parse(bytes.to_vec()) else {
         return;
     };
-    let value: Result<Value, _> = frame.decode();
+    let value: Result<Value, _> = frame.clone().decode();
     if let Ok(value) = value {
         assert_eq!(value.clone() == value, !has_nan(&value));
         let _ = format!("{value:?} {frame:?}");
     }
-    let _ = frame.decode::<i64>();
-    let _ = frame.decode::<f64>();
-    let _ = frame.decode::<bool>();
-    let _ = frame.decode::<Option<String>>();
-    let _ = frame.decode::<Vec<String>>();
-    let _ = frame.decode::<Vec<Option<i64>>>();
-    let _ = frame.decode::<HashMap<String, Value>>();
-    let _ = frame.decode::<(String, i64, Vec<(String, f64)>)>();
+    let _ = frame.clone().decode::<i64>();
+    let _ = frame.clone().decode::<f64>();
+    let _ = frame.clone().decode::<bool>();
+    let _ = frame.clone().decode::<Option<String>>();
+    let _ = frame.clone().decode::<Vec<String>>();
+    let _ = frame.clone().decode::<Vec<Option<i64>>>();
+    let _ = frame.clone().decode::<HashMap<String, Value>>();
+    let _ = frame.clone().decode::<(String, i64, Vec<(String, f64)>)>();
 });
 
 /// The depth is bounded by the limits of the scanner.

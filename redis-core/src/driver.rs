@@ -137,8 +137,11 @@ impl Driver {
     }
 
     async fn serve(&mut self, ready: Ready) -> End {
+        // In RESP2 a subscribed socket takes no AUTH: when the server closes it, the next one gets new credentials.
+        let takes_auth = ready.resp3 || !self.link.is_for_subscriptions();
         let _renewal = ready
             .renewal
+            .filter(|_| takes_auth)
             .map(|after| Renewal::start(self.link.clone(), after));
         let mut session = Session::new(ready.stream, &self.link);
         self.link.hub().connected(&self.link);

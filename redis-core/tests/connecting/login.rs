@@ -419,3 +419,30 @@ async fn a_real_server_accepts_new_credentials_on_a_live_connection() {
     assert_eq!(say(&conn, &["ACL", "WHOAMI"]).await.unwrap(), "alice");
     assert_eq!(conn.stats().reconnects, 0);
 }
+
+#[tokio::test]
+async fn a_subscribed_socket_is_authenticated_anew_only_where_it_can_be() {
+    for protocol in [Protocol::Newest, Protocol::Resp2] {
+        let server = Server::builder(ServerKind::Valkey9)
+            .line("user alice on nopass ~* &* +@all")
+            .start()
+            .unwrap();
+        let (asked, with) = tokens(Duration::from_millis(125));
+        let config = with(at(server.addr())).protocol(protocol);
+        let conn = Connection::open(config).await.unwrap();
+        let mut news = conn.subscribe("news").await.unwrap();
+        let before = asked.load(Ordering::SeqCst);
+        until(|| asked.load(Ordering::SeqCst) >= before + 6).await;
+        let mut raw = server.connect().unwrap();
+        raw.call(&["PUBLISH", "news", "hello"]).unwrap();
+        let heard: Option<String> = within(news.get()).await.unwrap();
+        assert_eq!(heard.as_deref(), Some("hello"));
+        let stats = format!("{:?}", raw.call(&["INFO", "commandstats"]).unwrap());
+        let auth = stats.split_once("cmdstat_auth:").unwrap().1;
+        let auth = auth.split("\\r\\n").next().unwrap();
+        assert!(
+            auth.contains("rejected_calls=0,failed_calls=0"),
+            "{protocol:?}: {auth}"
+        );
+    }
+}
