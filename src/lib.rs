@@ -76,10 +76,11 @@ pub mod replies;
 pub use typedis_core::Json;
 pub use typedis_core::{
     Address, ArgError, ArgWriter, Args, Backoff, Batch, BatchReplies, Budget, Chain, CommandInfo,
-    Config, Connection, DecodeError, Detached, Each, Error, ErrorKind, Exclusive, Executed, Frame,
-    FromRedis, IntoConfig, Limits, Open, Phase, Pipeline, Pool, Protocol, Queued, Raw, Record,
-    Reply, Request, Result, Run, Secret, ServerError, Target, ToArg, ToArgs, ToRecords,
-    Transaction, Value, Watch, Watched, cmd, each, raw,
+    Config, Connection, Cursor, DecodeError, Detached, Each, Error, ErrorKind, Exclusive, Executed,
+    Frame, FromRedis, IntoConfig, IntoRepeat, IntoScanStream, Limits, Open, Phase, Pipeline, Pool,
+    Protocol, Queued, Raw, Record, Repeat, Reply, Request, Result, Run, ScanStream, Script, Secret,
+    ServerError, Stream, Target, ToArg, ToArgs, ToRecords, Transaction, Value, Watch, Watched, cmd,
+    each, raw,
 };
 pub use typedis_core::{
     BlockMilliseconds, Milliseconds, Seconds, SignedMilliseconds, SignedSeconds, Timeout,

@@ -3,4 +3,6 @@
 #[cfg(feature = "json")]
 pub use crate::Json;
 pub use crate::commands::traits::*;
-pub use crate::{Connection, Exclusive, FromRedis, Pool, Run, ToRedis, cmd, raw};
+pub use crate::{
+    Connection, Exclusive, FromRedis, IntoRepeat, IntoScanStream, Pool, Run, ToRedis, cmd, raw,
+};

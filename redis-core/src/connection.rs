@@ -16,6 +16,7 @@ use crate::from_redis::FromRedis;
 use crate::handshake::Refusal;
 use crate::inflight::{CellKey, Delivery, Payload, Queue, Submitted, WaiterKey, Wish};
 use crate::request::{Execute, Sink, Target};
+use crate::script::{self, Loaded};
 
 /// One socket to one server, shared by all clones of this handle.
 ///
@@ -49,6 +50,8 @@ pub(crate) struct Link {
     queue: Mutex<Queue>,
     /// When a READONLY error last had the socket renewed.
     renewed: Mutex<Option<Instant>>,
+    /// The scripts that were loaded over this socket.
+    pub(crate) scripts: Loaded,
 }
 
 /// A demoted server is given up at most once in so long.
@@ -127,6 +130,7 @@ impl Link {
         Self {
             queue: Mutex::new(Queue::new(config.budget)),
             renewed: Mutex::new(None),
+            scripts: Loaded::default(),
             config,
         }
     }
@@ -243,6 +247,14 @@ impl Payload for Args {
 
     fn write_to(&self, out: &mut Vec<u8>) {
         Self::write_to(self, out);
+    }
+
+    fn mend(&mut self, _: &Loaded, delivery: &Delivery) -> bool {
+        let unknown = delivery
+            .chunks
+            .first()
+            .is_some_and(|reply| script::is_unknown(reply));
+        unknown && self.send_script_text()
     }
 }
 

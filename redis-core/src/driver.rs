@@ -114,6 +114,8 @@ impl Driver {
             let link = self.link.clone();
             match self.meanwhile(connect(&link)).await? {
                 Ok(stream) => {
+                    // It may be another server, or one that was started anew.
+                    self.link.scripts.clear();
                     self.link.with(&mut self.woken, |queue, _| queue.admitted());
                     return Some(stream);
                 }

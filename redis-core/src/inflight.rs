@@ -32,13 +32,17 @@ pub(crate) trait Payload {
     fn is_blocking(&self) -> bool;
     /// Appends it as it goes over the wire.
     fn write_to(&self, out: &mut Vec<u8>);
+    /// Looks whether scripts were missing; if nothing was carried out for that, brings them along and is to be sent again.
+    fn mend(&mut self, _loaded: &crate::script::Loaded, _delivery: &Delivery) -> bool {
+        false
+    }
 }
 
 /// The replies of one entry, in the pieces they came in; each piece holds whole frames.
 pub(crate) type Chunks = SmallVec<[Bytes; 1]>;
 
 /// What became of an entry: all its replies, or the first of them and why there are no more.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Delivery {
     pub(crate) chunks: Chunks,
     pub(crate) error: Option<Failure>,

@@ -12,6 +12,8 @@
 //! How a command is issued:
 //! - [`command`], [`request`], [`state`]: the fixed facts of a command, the request, the states of option builders
 //! - [`detached`]: commands apart from any connection
+//! - [`script`]: Lua scripts, loaded where they are missing
+//! - [`host`]: what a stream issues its commands on; [`scan`], [`repeat`]: such streams
 //! - [`chain`], [`batch`], [`open`], [`watch`]: pipelines and transactions, commands known at run time, transactions by
 //!   hand and optimistic ones
 //!
@@ -41,14 +43,18 @@ pub mod exclusive;
 pub mod frame;
 pub mod from_redis;
 mod handshake;
+pub mod host;
 mod inflight;
 #[cfg(feature = "json")]
 pub mod json;
 pub mod open;
 pub mod pool;
 pub mod records;
+pub mod repeat;
 pub mod request;
 mod resp;
+pub mod scan;
+pub mod script;
 pub mod state;
 mod transport;
 pub mod value;
@@ -70,15 +76,20 @@ pub use error::{Error, ErrorKind, Phase, Result, ServerError};
 pub use exclusive::Exclusive;
 pub use frame::{Frame, Frames};
 pub use from_redis::{DecodeError, FromRedis, Reply};
+pub use futures_core::Stream;
+pub use host::Host;
 pub use inflight::Budget;
 #[cfg(feature = "json")]
 pub use json::Json;
 pub use open::{Executed, Open, Queued};
 pub use pool::Pool;
 pub use records::{Fits, Key, Number, Record, Text, ToRecords};
+pub use repeat::{IntoRepeat, Repeat};
 pub use request::{
     AllowsBlocking, AllowsState, Execute, IntoRequest, Queues, Request, Sink, Target,
 };
 pub use resp::scan::Limits;
+pub use scan::{Cursor, IntoScanStream, ScanStream};
+pub use script::Script;
 pub use value::Value;
 pub use watch::{Watch, Watched};

@@ -194,6 +194,16 @@ impl std::fmt::Debug for PoolPending<'_> {
     }
 }
 
+impl PoolPending<'_> {
+    /// Polls for the reply as it came.
+    pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
+        match self {
+            Self::Lane(pending) => pending.poll(cx),
+            Self::Leased(future, _) => future.as_mut().poll(cx),
+        }
+    }
+}
+
 impl Target for &Pool {
     type Sink = Self;
 
