@@ -6,10 +6,14 @@
 //! - `design`: everything that the front page promises
 //! - `input`: bad input, refused before anything is sent
 //! - `rebuild`: editing a spec rebuilds what was expanded from it
+//! - `scan`: scans as streams
+//! - `scripts`: Lua scripts and functions
 
 #![allow(clippy::expect_used, clippy::panic)]
 
 mod design;
 mod input;
 mod rebuild;
+mod scan;
+mod scripts;
 mod support;
