@@ -59,6 +59,7 @@
 //!
 //! - [`mod@commands`]: every command, expanded from `commands.toml`
 //! - [`args`]: argument types of single commands; [`replies`]: reply types of single commands
+//! - [`Listen`]: waiting for what comes into lists and streams; [`Worker`]: the work of a stream's consumer group
 //! - `typedis-core`: the engine; `typedis-macros`: the expansion and the derives
 
 // Expansions name the crate by its name, here as in crates that use it.
@@ -69,8 +70,13 @@ pub use typedis_core as __core;
 
 pub mod args;
 pub mod commands;
+mod listen;
 pub mod prelude;
 pub mod replies;
+mod worker;
+
+pub use listen::{Listen, Tail};
+pub use worker::{Acknowledge, Job, Tally, Worker, WorkerEvent};
 
 #[cfg(feature = "json")]
 pub use typedis_core::Json;

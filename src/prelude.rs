@@ -4,5 +4,6 @@
 pub use crate::Json;
 pub use crate::commands::traits::*;
 pub use crate::{
-    Connection, Exclusive, FromRedis, IntoRepeat, IntoScanStream, Pool, Run, ToRedis, cmd, raw,
+    Connection, Exclusive, FromRedis, IntoRepeat, IntoScanStream, Listen, Pool, Run, ToRedis, cmd,
+    raw,
 };

@@ -6,6 +6,7 @@
 //! names.
 
 mod connection;
+mod entry_fields;
 mod entry_id;
 mod fields;
 mod generic;
@@ -17,6 +18,7 @@ mod string;
 mod timeseries;
 
 pub use connection::{ServerHello, ServerModule, TrackingInfo};
+pub use entry_fields::EntryFields;
 pub use entry_id::{EntryId, ParseEntryIdError};
 pub use generic::{Expiry, KeyType, Migrated};
 pub use hash::{FieldExpire, FieldPersist};

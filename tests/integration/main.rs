@@ -7,13 +7,17 @@
 //! - `input`: bad input, refused before anything is sent
 //! - `rebuild`: editing a spec rebuilds what was expanded from it
 //! - `scan`: scans as streams
+//! - `listen`: streams over commands that block
+//! - `worker`: consumer groups
 //! - `scripts`: Lua scripts and functions
 
 #![allow(clippy::expect_used, clippy::panic)]
 
 mod design;
 mod input;
+mod listen;
 mod rebuild;
 mod scan;
 mod scripts;
 mod support;
+mod worker;
