@@ -1,5 +1,6 @@
 //! One pipelined socket, shared by whoever holds a clone of its handle.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use crate::frame::Frame;
 use crate::from_redis::FromRedis;
 use crate::handshake::Refusal;
 use crate::inflight::{CellKey, Delivery, Payload, Queue, Submitted, WaiterKey, Wish};
+use crate::pubsub::hub::Hub;
 use crate::request::{Execute, Sink, Target};
 use crate::script::{self, Loaded};
 
@@ -52,6 +54,18 @@ pub(crate) struct Link {
     renewed: Mutex<Option<Instant>>,
     /// The scripts that were loaded over this socket.
     pub(crate) scripts: Loaded,
+    hub: Arc<Hub>,
+    purpose: Purpose,
+    /// Whether the last socket that was let in speaks RESP3.
+    resp3: AtomicBool,
+}
+
+/// What a link is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Commands,
+    /// Subscriptions alone: it ends when there are none.
+    Subscriptions,
 }
 
 /// A demoted server is given up at most once in so long.
@@ -65,6 +79,7 @@ impl Connection {
     pub async fn open(config: impl IntoConfig) -> Result<Self> {
         let config = config.into_config()?;
         let link = Arc::new(Link::new(config));
+        link.hub.belongs_to(&link);
         let driver = Driver::new(link.clone());
         let stream = driver
             .connect()
@@ -115,7 +130,8 @@ impl Connection {
     }
 }
 
-fn refused(config: &Config, refusal: Refusal) -> Error {
+/// What a caller is told when there is no first socket.
+pub(crate) fn refused(config: &Config, refusal: Refusal) -> Error {
     match refusal {
         Refusal::Server(error) => Error::new(ErrorKind::Handshake(error), Phase::NotSent),
         Refusal::Io(error) => {
@@ -127,11 +143,60 @@ fn refused(config: &Config, refusal: Refusal) -> Error {
 
 impl Link {
     fn new(config: Config) -> Self {
+        let hub = Hub::new(config.clone(), tokio::runtime::Handle::current());
+        Self::with_hub(config, Arc::new(hub), Purpose::Commands)
+    }
+
+    /// A link that serves the subscriptions of `hub` and nothing else.
+    pub(crate) fn for_subscriptions(config: Config, hub: Arc<Hub>) -> Self {
+        Self::with_hub(config, hub, Purpose::Subscriptions)
+    }
+
+    fn with_hub(config: Config, hub: Arc<Hub>, purpose: Purpose) -> Self {
         Self {
             queue: Mutex::new(Queue::new(config.budget)),
             renewed: Mutex::new(None),
             scripts: Loaded::default(),
+            hub,
+            purpose,
+            resp3: AtomicBool::new(false),
             config,
+        }
+    }
+
+    pub(crate) fn hub(&self) -> &Arc<Hub> {
+        &self.hub
+    }
+
+    /// Whether the last socket that was let in speaks RESP3.
+    pub(crate) fn speaks_resp3(&self) -> bool {
+        self.resp3.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_resp3(&self, resp3: bool) {
+        self.resp3.store(resp3, Ordering::Release);
+    }
+
+    /// Whether arrays of RESP2 may be pushes.
+    pub(crate) fn is_for_subscriptions(&self) -> bool {
+        self.purpose == Purpose::Subscriptions
+    }
+
+    /// Whether it is there for subscriptions alone, and there are none.
+    pub(crate) fn retires(&self) -> bool {
+        self.purpose == Purpose::Subscriptions && self.hub.retires(self)
+    }
+
+    /// Whether the oldest command that is owed an answer is owed a push.
+    pub(crate) fn is_owed_push(&self) -> bool {
+        self.lock().is_owed_push()
+    }
+
+    /// Has the driver look whether there is something to do.
+    pub(crate) fn nudge(&self) {
+        let driver = self.lock().take_driver();
+        if let Some(driver) = driver {
+            driver.wake();
         }
     }
 

@@ -58,6 +58,13 @@ impl Driver {
         connect(&self.link).await
     }
 
+    /// Serves sockets until the end; the first one has yet to be opened.
+    pub(crate) async fn run_anew(mut self) {
+        if let Some(stream) = self.reconnect(&mut 0).await {
+            self.run(stream).await;
+        }
+    }
+
     /// Serves `stream` and its successors until the end.
     pub(crate) async fn run(mut self, stream: Box<dyn Transport>) {
         let mut next = Some(stream);
@@ -82,6 +89,7 @@ impl Driver {
 
     async fn serve(&mut self, stream: Box<dyn Transport>) -> End {
         let mut session = Session::new(stream, self.link.config.limits, self.link.config.liveness);
+        self.link.hub().connected(&self.link);
         let end = std::future::poll_fn(|cx| {
             session.poll(&self.link, &mut self.timer, &mut self.woken, cx)
         })
@@ -95,10 +103,11 @@ impl Driver {
             ),
         };
         let ends = matches!(end, End::Closed) || !self.link.config.reconnect;
+        self.link.hub().lost(&self.link);
         self.link.with(&mut self.woken, |queue, woken| {
             queue.lost(&failure, session.unwritten(), woken);
             if ends {
-                queue.end(&failure, woken);
+                let _known = queue.end(&failure, woken);
             }
         });
         end
@@ -121,6 +130,9 @@ impl Driver {
                 }
                 Err(Refusal::Server(error)) if is_final(&error) => {
                     self.link
+                        .hub()
+                        .shut_out(&self.link, &error, &mut self.woken);
+                    self.link
                         .with(&mut self.woken, |queue, woken| queue.refuse(error, woken));
                 }
                 Err(_) => {}
@@ -133,15 +145,18 @@ impl Driver {
     async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
         std::future::poll_fn(|cx| {
+            self.link
+                .with(&mut self.woken, |queue, _| queue.park(cx.waker()));
+            let retires = self.link.retires();
             let over = self.link.with(&mut self.woken, |queue, woken| {
-                queue.park(cx.waker());
                 let over = match queue.wish {
+                    _ if retires => true,
                     Wish::Close => true,
                     Wish::Drain => queue.is_idle(),
                     Wish::Serve | Wish::Renew => false,
                 };
                 if over {
-                    queue.end(&Failure::Closed(Phase::NotSent), woken);
+                    let _known = queue.end(&Failure::Closed(Phase::NotSent), woken);
                 }
                 over
             });
@@ -161,9 +176,11 @@ impl Driver {
 impl Drop for Driver {
     /// The runtime may be shut down under us: nobody must wait for ever.
     fn drop(&mut self) {
-        self.link.with(&mut self.woken, |queue, woken| {
-            queue.end(&Failure::Closed(Phase::MaybeApplied), woken);
+        let failure = self.link.with(&mut self.woken, |queue, woken| {
+            queue.end(&Failure::Closed(Phase::MaybeApplied), woken)
         });
+        self.link.hub().end(&self.link, &failure, &mut self.woken);
+        self.woken.drain(..).for_each(Waker::wake);
     }
 }
 
@@ -171,7 +188,7 @@ async fn connect(link: &Link) -> Result<Box<dyn Transport>, Refusal> {
     let config = &link.config;
     let attempt = async {
         let mut stream = transport::open(config).await?;
-        handshake::shake(&mut *stream, config).await?;
+        link.set_resp3(handshake::shake(&mut *stream, config).await?);
         Ok(stream)
     };
     match tokio::time::timeout(config.connect_timeout, attempt).await {

@@ -60,6 +60,10 @@ pub enum ErrorKind {
     Custom(Box<dyn std::error::Error + Send + Sync>),
     /// A command cannot be used in this way; the text says how it can.
     Usage(Cow<'static, str>),
+    /// So many messages of a subscription were dropped, because its reader was slow; the next ones can be read.
+    Lagged(u64),
+    /// A subscription was ended, as [`Lag::Close`](crate::pubsub::Lag::Close) says, because its reader was too slow.
+    TooSlow,
     /// The connection or pool was closed by its owner.
     Closed,
 }
@@ -303,6 +307,13 @@ impl fmt::Display for ErrorKind {
             }
             Self::Custom(error) => write!(f, "{error}"),
             Self::Usage(text) => f.write_str(text),
+            Self::Lagged(count) => write!(
+                f,
+                "{count} messages were dropped because their reader was slow; read on, or give the subscription more capacity"
+            ),
+            Self::TooSlow => f.write_str(
+                "the subscription was ended because its reader was slow; subscribe again, or give it more capacity",
+            ),
             Self::Closed => f.write_str("the connection was closed by its owner"),
         }
     }

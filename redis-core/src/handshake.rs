@@ -45,14 +45,14 @@ enum OnError {
     Ignore,
 }
 
-/// Introduces the client to the server.
-pub(crate) async fn shake(stream: &mut dyn Transport, config: &Config) -> Result<(), Refusal> {
+/// Introduces the client to the server; says whether they speak RESP3.
+pub(crate) async fn shake(stream: &mut dyn Transport, config: &Config) -> Result<bool, Refusal> {
     let newest = config.protocol == Protocol::Newest;
     if newest && run(stream, config, resp3_steps(config)).await? == Outcome::Ready {
-        return Ok(());
+        return Ok(true);
     }
     run(stream, config, resp2_steps(config)).await?;
-    Ok(())
+    Ok(false)
 }
 
 #[derive(PartialEq, Eq)]

@@ -75,7 +75,7 @@ impl From<Failure> for Error {
 
 impl Failure {
     /// The same failure as it is for something that had, or had not, been sent.
-    fn in_phase(&self, phase: Phase) -> Self {
+    pub(crate) fn in_phase(&self, phase: Phase) -> Self {
         match self {
             Self::Timeout(_) => Self::Timeout(phase),
             Self::Lost(_, kind, text) => Self::Lost(phase, *kind, text.clone()),
@@ -166,6 +166,8 @@ struct Entry {
     replies: usize,
     deadline: Option<Instant>,
     blocking: bool,
+    /// Whether a push answers it, or an error: SUBSCRIBE and its kin.
+    pushed: bool,
 }
 
 /// Whose an entry is.
@@ -261,6 +263,7 @@ impl Queue {
             replies: payload.replies(),
             deadline,
             blocking: payload.is_blocking(),
+            pushed: false,
         });
         Submitted::Queued(cell, self.driver.take())
     }
@@ -436,11 +439,21 @@ impl Queue {
         if self.quiet {
             return self.taken > 0;
         }
-        self.push_own(encoded);
+        self.push_own(encoded, false);
         true
     }
 
-    fn push_own(&mut self, encoded: &[u8]) {
+    /// Queues a command of the driver's own that a push answers, or an error.
+    pub(crate) fn push_subscription(&mut self, encoded: &[u8]) {
+        self.push_own(encoded, true);
+    }
+
+    /// Whether the oldest command that is owed an answer is owed a push.
+    pub(crate) fn is_owed_push(&self) -> bool {
+        self.taken > 0 && self.entries.front().is_some_and(|entry| entry.pushed)
+    }
+
+    fn push_own(&mut self, encoded: &[u8], pushed: bool) {
         self.out.extend_from_slice(encoded);
         self.push_entry(Entry {
             owner: Owner::Driver,
@@ -448,6 +461,7 @@ impl Queue {
             replies: 1,
             deadline: None,
             blocking: false,
+            pushed,
         });
     }
 
@@ -618,11 +632,12 @@ impl Queue {
         }
     }
 
-    /// The end: everything fails, and nothing is accepted any more.
-    pub(crate) fn end(&mut self, failure: &Failure, woken: &mut Vec<Waker>) {
+    /// The end: everything fails, and nothing is accepted any more. Gives why, which is what was said the first time.
+    pub(crate) fn end(&mut self, failure: &Failure, woken: &mut Vec<Waker>) -> Failure {
         self.fail_all(failure, woken);
         self.ended
-            .get_or_insert_with(|| failure.in_phase(Phase::NotSent));
+            .get_or_insert_with(|| failure.in_phase(Phase::NotSent))
+            .clone()
     }
 
     fn fail_all(&mut self, failure: &Failure, woken: &mut Vec<Waker>) {

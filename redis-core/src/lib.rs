@@ -23,6 +23,7 @@
 //! - `exchange`: one payload on its way
 //! - `inflight`: what waits to be written and for a reply; no I/O
 //! - `driver/`: the one task that owns a socket
+//! - [`pubsub`]: what servers push, and who reads it
 //! - `transport`, `handshake`: opening a socket, and the first words on it
 
 pub mod arg;
@@ -49,6 +50,7 @@ mod inflight;
 pub mod json;
 pub mod open;
 pub mod pool;
+pub mod pubsub;
 pub mod records;
 pub mod repeat;
 pub mod request;
@@ -83,6 +85,9 @@ pub use inflight::Budget;
 pub use json::Json;
 pub use open::{Executed, Open, Queued};
 pub use pool::Pool;
+#[cfg(feature = "json")]
+pub use pubsub::PublishJson;
+pub use pubsub::{Channel, Event, Lag, Message, PatternChannel, Subscriber};
 pub use records::{Fits, Key, Number, Record, Text, ToRecords};
 pub use repeat::{IntoRepeat, Repeat};
 pub use request::{

@@ -104,6 +104,15 @@ impl Pool {
         self.inner.lanes.iter().for_each(Connection::close);
     }
 
+    /// The lane that carries the subscriptions, so that they share what they have in common.
+    pub(crate) fn first_lane(&self) -> &Connection {
+        match self.inner.lanes.first() {
+            Some(lane) => lane,
+            // `Config::lanes` keeps the number above zero.
+            None => unreachable!("a pool has at least one lane"),
+        }
+    }
+
     /// The lane with the least to do.
     pub(crate) fn lane(&self) -> &Connection {
         let lanes = &self.inner.lanes;

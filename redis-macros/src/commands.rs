@@ -63,20 +63,36 @@ pub(crate) fn expand(input: &Input) -> syn::Result<TokenStream> {
     Ok(quote!(#rebuild #expansion))
 }
 
-/// Reads the file that a macro names, relative to the package's folder.
+/// Reads the file that a macro names.
 pub(crate) fn load(literal: &LitStr) -> syn::Result<Loaded> {
-    let root = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
-    let path = Path::new(&root).join(literal.value());
+    let path = locate(literal);
     let source = std::fs::read_to_string(&path).map_err(|error| {
         let text = format!(
-            "cannot read {}: {error}; expected a file, named from the folder of Cargo.toml",
-            path.display()
+            "cannot read `{}`: {error}; expected a file, named from the folder of Cargo.toml or of this source file",
+            literal.value()
         );
         syn::Error::new(literal.span(), text)
     })?;
     let (spec, model) =
         check(&source, &literal.value()).map_err(|messages| combined(literal.span(), messages))?;
     Ok(Loaded { spec, model, path })
+}
+
+/// The file from the package's folder, or else from the folder of the source file.
+fn locate(literal: &LitStr) -> PathBuf {
+    let root = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
+    let path = Path::new(&root).join(literal.value());
+    let beside = || {
+        // Unit tests run outside of the compiler, where spans know no file.
+        let source = proc_macro::is_available().then(|| literal.span().unwrap().local_file())??;
+        Some(source.parent()?.join(literal.value())).filter(|path| path.is_file())
+    };
+    if path.is_file() {
+        return path;
+    }
+    beside()
+        .and_then(|path| path.canonicalize().ok())
+        .unwrap_or(path)
 }
 
 /// Takes a file's text through all checks.
@@ -156,10 +172,12 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_read_is_named() {
         let message = message("from \"tests/data/none.toml\"");
-        assert!(message.starts_with("cannot read "), "{message}");
-        assert!(message.contains("tests/data/none.toml: "), "{message}");
         assert!(
-            message.ends_with("; expected a file, named from the folder of Cargo.toml"),
+            message.starts_with("cannot read `tests/data/none.toml`: "),
+            "{message}"
+        );
+        assert!(
+            message.ends_with("named from the folder of Cargo.toml or of this source file"),
             "{message}"
         );
     }

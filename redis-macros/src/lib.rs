@@ -28,7 +28,7 @@ mod syntax;
 ///
 /// `commands! { from "commands.toml" }` makes one trait for each group of the file, and
 /// `commands! { pub trait ShopCommands from "shop.toml" }` one trait of all its commands. The path starts at the folder
-/// of `Cargo.toml`. The types that the spec names are looked up where the macro is called.
+/// of `Cargo.toml`, or else at that of the source file. The types that the spec names are looked up where the macro is called.
 #[proc_macro]
 pub fn commands(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as commands::Input);
@@ -56,7 +56,9 @@ pub fn spec_cases(input: TokenStream) -> TokenStream {
 /// Decodes replies into the type: a struct from a map, a tuple struct from an array, a newtype as what it holds, an
 /// enum of unit variants from a word.
 ///
-/// ```ignore
+/// ```no_run
+/// use typedis::prelude::*;
+///
 /// #[derive(FromRedis, ToRedis)]
 /// #[redis(rename_all = "camelCase")]
 /// struct User {
@@ -69,8 +71,10 @@ pub fn spec_cases(input: TokenStream) -> TokenStream {
 ///     roles: Vec<String>,
 /// }
 ///
+/// # async fn example(conn: Connection, user: User) -> typedis::Result<()> {
 /// conn.hset("user:1", &user).await?;
 /// let user: Option<User> = conn.hgetall("user:1").await?;
+/// # Ok(()) }
 /// ```
 ///
 /// Fields of the reply that the struct does not have are ignored. A field that the reply does not have is an error that

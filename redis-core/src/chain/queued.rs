@@ -1,8 +1,11 @@
 //! The collected commands of a chain or batch, as one payload.
 
+use std::time::Duration;
+
 use crate::args::Args;
 use crate::chain::Outcomes;
 use crate::error::{CommandName, Error, Result};
+use crate::exchange::Patience;
 use crate::frame::Frame;
 use crate::from_redis::FromRedis;
 use crate::inflight::{Delivery, Payload};
@@ -22,6 +25,8 @@ pub(crate) struct Queued {
     scripts: Vec<Text>,
     /// The numbers of those that are loaded before the commands.
     loads: Vec<usize>,
+    /// The shortest that any of the commands was given; it bounds the whole, which is sent and answered as one.
+    deadline: Option<Duration>,
     /// The first command that cannot be sent spoils the whole.
     error: Option<Error>,
 }
@@ -57,6 +62,7 @@ impl Queued {
             };
         }
         self.idempotent &= args.is_idempotent();
+        self.deadline = self.deadline.into_iter().chain(args.deadline()).min();
         self.names.push(if args.is_raw() {
             Name::Raw(args.name())
         } else {
@@ -128,6 +134,10 @@ impl Queued {
     /// Whether any of the commands is one that nothing is known of.
     pub(crate) fn has_raw(&self) -> bool {
         self.names.iter().any(|name| matches!(name, Name::Raw(_)))
+    }
+
+    pub(crate) fn patience(&self) -> Patience {
+        self.deadline.map_or(Patience::Default, Patience::Only)
     }
 
     pub(crate) fn is_atomic(&self) -> bool {
