@@ -78,20 +78,21 @@ mod worker;
 pub use listen::{Listen, Tail};
 pub use worker::{Acknowledge, Job, Tally, Worker, WorkerEvent};
 
-#[cfg(feature = "json")]
-pub use typedis_core::Json;
 pub use typedis_core::{
-    Address, ArgError, ArgWriter, Args, Backoff, Batch, BatchReplies, Budget, Chain, CommandInfo,
-    Config, Connection, Cursor, DecodeError, Detached, Each, Error, ErrorKind, Exclusive, Executed,
-    Frame, FromRedis, IntoConfig, IntoRepeat, IntoScanStream, Limits, Open, Phase, Pipeline, Pool,
-    Protocol, Queued, Raw, Record, Repeat, Reply, Request, Result, Run, ScanStream, Script, Secret,
-    ServerError, Stream, Target, ToArg, ToArgs, ToRecords, Transaction, Value, Watch, Watched, cmd,
-    each, raw,
+    Address, ArgError, ArgWriter, Args, Backoff, Batch, BatchReplies, Budget, Chain, Channel,
+    CommandInfo, Config, Connection, Cursor, DecodeError, Detached, Each, Error, ErrorKind, Event,
+    Exclusive, Executed, Frame, FromRedis, IntoConfig, IntoRepeat, IntoScanStream, Lag, Limits,
+    Message, Open, PatternChannel, Phase, Pipeline, Pool, Protocol, Queued, Raw, Record, Repeat,
+    Reply, Request, Result, Run, ScanStream, Script, Secret, ServerError, Stream, Subscriber,
+    Target, ToArg, ToArgs, ToRecords, Transaction, Value, Watch, Watched, cmd, each, raw,
 };
 pub use typedis_core::{
     BlockMilliseconds, Milliseconds, Seconds, SignedMilliseconds, SignedSeconds, Timeout,
     UnixMilliseconds, UnixSeconds,
 };
+#[cfg(feature = "json")]
+pub use typedis_core::{Json, PublishJson};
+pub use typedis_core::{from_redis, pubsub};
 pub use typedis_macros::{FromRedis, ToRedis, commands};
 
 /// Connects one shared, pipelined socket.
