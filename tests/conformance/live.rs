@@ -36,11 +36,8 @@ async fn a_client_is_killed_by_its_address() {
             server.connect(Protocol::Newest).await,
         );
         let info = victim.client_info().await.unwrap();
-        let address = info
-            .split(' ')
-            .find_map(|field| field.strip_prefix("addr="));
         #[allow(deprecated)]
-        killer.client_kill_addr(address.unwrap()).await.unwrap();
+        killer.client_kill_addr(&info.addr).await.unwrap();
         victim.ping().await.unwrap_err();
     }
 }

@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::task::Poll;
 
 use typedis::prelude::*;
+use typedis::replies::KeyType;
 use typedis::{ErrorKind, Result, Stream};
 use typedis_testkit::fake::Fake;
 
@@ -41,11 +42,20 @@ async fn options_hold_for_every_page(bench: Bench) -> Result<()> {
     let conn = bench.connect().await;
     fill(&conn, 300).await?;
     conn.rpush("key:list", "element").await?;
-    let some = conn.scan(0).matching("key:1*").count(10).of_type("string");
+    let some = conn
+        .scan(0)
+        .matching("key:1*")
+        .count(10)
+        .of_type(KeyType::String);
     let keys: BTreeSet<String> = some.stream().try_collect().await?;
     // 1, 10 to 19, 100 to 199.
     assert_eq!(keys.len(), 111);
-    let lists: Vec<String> = conn.scan(0).of_type("list").stream().try_collect().await?;
+    let lists: Vec<String> = conn
+        .scan(0)
+        .of_type(KeyType::List)
+        .stream()
+        .try_collect()
+        .await?;
     assert_eq!(lists, ["key:list"]);
     Ok(())
 }
