@@ -84,7 +84,8 @@ pub use typedis_core::{
     Exclusive, Executed, Frame, FromRedis, IntoConfig, IntoRepeat, IntoScanStream, Lag, Limits,
     Message, Open, PatternChannel, Phase, Pipeline, Pool, Protocol, Queued, Raw, Record, Repeat,
     Reply, Request, Result, Run, ScanStream, Script, Secret, ServerError, Stream, Subscriber,
-    Target, ToArg, ToArgs, ToRecords, Transaction, Value, Watch, Watched, cmd, each, raw,
+    Target, ToArg, ToArgs, ToRecords, Transaction, Unclaimed, Value, Watch, Watched, cmd, each,
+    raw,
 };
 pub use typedis_core::{
     BlockMilliseconds, Milliseconds, Seconds, SignedMilliseconds, SignedSeconds, Timeout,

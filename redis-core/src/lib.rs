@@ -19,7 +19,7 @@
 //!
 //! How it reaches the server:
 //! - [`config`]: builder and URL
-//! - [`connection`], [`exclusive`], [`pool`]: the handles
+//! - [`connection`], [`exclusive`], [`pool`]: the handles; [`unclaimed`]: replies that nobody waited for any more
 //! - `exchange`: one payload on its way
 //! - `inflight`: what waits to be written and for a reply; no I/O
 //! - `driver/`: the one task that owns a socket
@@ -59,6 +59,7 @@ pub mod scan;
 pub mod script;
 pub mod state;
 mod transport;
+pub mod unclaimed;
 pub mod value;
 pub mod watch;
 
@@ -96,5 +97,6 @@ pub use request::{
 pub use resp::scan::Limits;
 pub use scan::{Cursor, IntoScanStream, ScanStream};
 pub use script::Script;
+pub use unclaimed::Unclaimed;
 pub use value::Value;
 pub use watch::{Watch, Watched};

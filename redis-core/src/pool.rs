@@ -15,6 +15,7 @@ use crate::exclusive::Exclusive;
 use crate::frame::Frame;
 use crate::from_redis::FromRedis;
 use crate::request::{AllowsBlocking, Execute, Sink, Target};
+use crate::unclaimed::{self, Reports};
 
 /// Several sockets to one server behind one handle, cheap to clone.
 ///
@@ -31,6 +32,7 @@ struct Inner {
     config: Config,
     lanes: Vec<Connection>,
     home: Arc<Home>,
+    reports: Reports,
 }
 
 /// Where leased sockets come from and go back to.
@@ -64,6 +66,7 @@ impl Pool {
                 config,
                 lanes,
                 home,
+                reports: Reports::default(),
             }),
         })
     }
@@ -111,6 +114,11 @@ impl Pool {
             // `Config::lanes` keeps the number above zero.
             None => unreachable!("a pool has at least one lane"),
         }
+    }
+
+    /// Whom to tell of replies that nobody waits for.
+    pub(crate) fn reports(&self) -> &Reports {
+        &self.inner.reports
     }
 
     /// The lane with the least to do.
@@ -261,8 +269,7 @@ async fn run_leased(pool: &Pool, args: Args) -> Result<Frame> {
         .exclusive()
         .await
         .map_err(|error| error.of_command(name.clone()))?;
-    let mut pending = lease.pending(args);
-    std::future::poll_fn(|cx| pending.poll(cx))
+    unclaimed::run(pool, lease, args)
         .await
         .map_err(|error| error.of_command(name))
 }

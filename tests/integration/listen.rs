@@ -1,6 +1,8 @@
 //! Streams over commands that block, and what becomes of the sockets when nobody waits any more.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use typedis::Result;
@@ -23,6 +25,7 @@ on_servers! {
     entries_from_now_on_leave_no_gap;
     an_entry_that_does_not_fit_does_not_hide_the_next;
     a_hundred_cancelled_waits_leave_the_pool_whole;
+    what_was_popped_for_nobody_is_reported;
 }
 
 async fn elements_come_as_they_are_pushed(bench: Bench) -> Result<()> {
@@ -195,6 +198,65 @@ async fn a_hundred_cancelled_waits_leave_the_pool_whole(bench: Bench) -> Result<
     assert_eq!(pool.llen("jobs").await?, 1);
     let job = pool.blpop::<String>(["jobs"], 1).await?;
     assert_eq!(job.map(|(_, job)| job).as_deref(), Some("first"));
+    Ok(())
+}
+
+async fn what_was_popped_for_nobody_is_reported(bench: Bench) -> Result<()> {
+    const PUSHES: u32 = 10_000;
+    let pool = typedis::pool(bench.config().leases(16)).await?;
+    let unclaimed = Arc::new(Mutex::new(Vec::new()));
+    pool.on_unclaimed({
+        let unclaimed = unclaimed.clone();
+        move |reply| {
+            assert_eq!(reply.command(), "BLPOP");
+            let (_, n) = reply.decode::<(String, u32)>().expect("it is an element");
+            unclaimed.lock().expect("no test panics with it").push(n);
+        }
+    });
+    let ended = Arc::new(AtomicBool::new(false));
+    let readers: Vec<_> = (0..8_u64)
+        .map(|reader| {
+            let (pool, ended) = (pool.clone(), ended.clone());
+            tokio::spawn(async move {
+                let mut taken = Vec::new();
+                for round in 0_u64.. {
+                    if ended.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let patience = Duration::from_micros(200 + (round * 37 + reader * 101) % 1_500);
+                    let wait = pool.blpop::<u32>(["jobs"], 0);
+                    if let Ok(popped) = tokio::time::timeout(patience, wait).await {
+                        taken.extend(popped?.map(|(_, n)| n));
+                    }
+                }
+                Ok::<_, typedis::Error>(taken)
+            })
+        })
+        .collect();
+    for start in (0..PUSHES).step_by(20) {
+        pool.rpush("jobs", (start..start + 20).collect::<Vec<_>>())
+            .await?;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    ended.store(true, Ordering::Relaxed);
+    let mut all = Vec::new();
+    for reader in readers {
+        all.extend(reader.await.expect("the task does not panic")?);
+    }
+    while pool.available() < 16 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let taken = all.len();
+    all.extend(pool.lrange::<u32>("jobs", 0, -1).await?);
+    let reported = std::mem::take(&mut *unclaimed.lock().expect("no test panics with it"));
+    println!(
+        "{taken} taken, {} reported, {} left",
+        reported.len(),
+        all.len() - taken
+    );
+    all.extend(reported);
+    all.sort_unstable();
+    assert_eq!(all, (0..PUSHES).collect::<Vec<_>>());
     Ok(())
 }
 
