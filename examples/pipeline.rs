@@ -1,0 +1,58 @@
+//! Three ways to send many commands at once.
+//!
+//! `TYPEDIS_URL=redis://localhost cargo run --example pipeline`
+
+use typedis::prelude::*;
+
+#[tokio::main]
+async fn main() -> typedis::Result<()> {
+    let url = std::env::var("TYPEDIS_URL").unwrap_or_else(|_| "redis://localhost".to_owned());
+    let conn = typedis::connect(&url).await?;
+    conn.del(["pipeline:foo", "pipeline:bar"]).await?;
+
+    one_after_another(&conn).await?;
+    at_once(&conn).await?;
+    explicitly(&conn).await?;
+    collected(&conn).await
+}
+
+/// No pipeline: each command waits for the reply of the one before.
+async fn one_after_another(conn: &Connection) -> typedis::Result<()> {
+    let foo = conn.incr("pipeline:foo").await?;
+    let bar = conn.incr("pipeline:bar").await?;
+    println!("one after another: {foo} {bar}");
+    Ok(())
+}
+
+/// Commands of many futures or tasks on one connection are pipelined by themselves.
+async fn at_once(conn: &Connection) -> typedis::Result<()> {
+    let (foo, bar) = tokio::try_join!(conn.incr("pipeline:foo"), conn.incr("pipeline:bar"))?;
+    println!("at once: {foo} {bar}");
+    Ok(())
+}
+
+/// One write, and a tuple of the replies.
+async fn explicitly(conn: &Connection) -> typedis::Result<()> {
+    let (foo, bar, text) = conn
+        .pipeline()
+        .incr("pipeline:foo")
+        .incr("pipeline:bar")
+        .get::<String>("pipeline:foo")
+        .await?;
+    println!("explicitly: {foo} {bar} {text:?}");
+    Ok(())
+}
+
+/// Commands that are only known at run time.
+async fn collected(conn: &Connection) -> typedis::Result<()> {
+    let mut batch = conn.batch();
+    let counters: Vec<_> = ["pipeline:foo", "pipeline:bar"]
+        .into_iter()
+        .map(|key| batch.push(cmd().incr(key)))
+        .collect();
+    let mut replies = batch.execute().await?;
+    for counter in counters {
+        println!("collected: {}", replies.take(counter)?);
+    }
+    Ok(())
+}
