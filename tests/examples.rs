@@ -98,7 +98,10 @@ fn pipeline() {
 fn pool() {
     prints(
         "pool",
-        &["its name is Some(\"leased\")", "the next one's name is None"],
+        &[
+            "its name is Some(\"leased\")",
+            "the next one's name is None",
+        ],
     );
 }
 

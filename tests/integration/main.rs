@@ -10,6 +10,7 @@
 //! - `listen`: streams over commands that block
 //! - `worker`: consumer groups
 //! - `scripts`: Lua scripts and functions
+//! - `shop`: scripts and functions of a spec of a user's own
 
 #![allow(clippy::expect_used, clippy::panic)]
 
@@ -19,5 +20,6 @@ mod listen;
 mod rebuild;
 mod scan;
 mod scripts;
+mod shop;
 mod support;
 mod worker;
