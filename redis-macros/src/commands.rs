@@ -222,6 +222,16 @@ mod tests {
     }
 
     #[test]
+    fn a_script_that_cannot_be_read_is_named() {
+        let message = message("from \"tests/data/lost_script.toml\"");
+        assert!(
+            message.starts_with("tests/data/lost_script.toml:4: [g.m] cannot read the script "),
+            "{message}"
+        );
+        assert!(message.contains("/tests/data/none.lua: "), "{message}");
+    }
+
+    #[test]
     fn every_problem_is_an_error_of_its_own() {
         assert_eq!(
             message("from \"tests/data/faulty.toml\""),

@@ -5,6 +5,7 @@
 //! - `support`: the servers and protocols that a test runs on
 //! - `design`: everything that the front page promises
 //! - `input`: bad input, refused before anything is sent
+//! - `from_aioredis`: what docs/from-aioredis.md names
 //! - `rebuild`: editing a spec rebuilds what was expanded from it
 //! - `scan`: scans as streams
 //! - `listen`: streams over commands that block
@@ -15,6 +16,7 @@
 #![allow(clippy::expect_used, clippy::panic)]
 
 mod design;
+mod from_aioredis;
 mod input;
 mod listen;
 mod rebuild;
