@@ -99,9 +99,12 @@ pub struct Tail<'h, T> {
     /// Each stream with the place behind which its next entry is.
     streams: Vec<(String, StreamId)>,
     /// What was read and not handed out yet, each with the number of its stream.
-    entries: std::vec::IntoIter<(usize, StreamEntry<EntryFields<T>>)>,
+    entries: std::vec::IntoIter<(usize, Entry<T>)>,
     pause: Pause,
 }
+
+/// An entry that was read.
+type Entry<T> = StreamEntry<EntryFields<T>>;
 
 /// How many entries of each stream are read at once.
 const PAGE: u64 = 100;
@@ -178,8 +181,8 @@ impl<T: FromRedis> Tail<'_, T> {
     }
 
     /// The entries of a reply, each with the number of its stream.
-    fn numbered(&self, frame: Frame) -> Result<Vec<(usize, StreamEntry<EntryFields<T>>)>> {
-        let read: Option<Vec<(String, Vec<StreamEntry<EntryFields<T>>>)>> = frame.decode()?;
+    fn numbered(&self, frame: Frame) -> Result<Vec<(usize, Entry<T>)>> {
+        let read: Option<Vec<(String, Vec<Entry<T>>)>> = frame.decode()?;
         let mut numbered = Vec::new();
         for (key, entries) in read.unwrap_or_default() {
             let number = self.streams.iter().position(|(known, _)| *known == key);

@@ -79,8 +79,14 @@ pub struct ScanStream<'h, T> {
     current: u64,
     /// What to ask for the next page with; `None` once there is none.
     next: Option<u64>,
-    is_new: Option<Box<dyn FnMut(&T) -> bool + Send + 'h>>,
+    is_new: Option<IsNew<'h, T>>,
 }
+
+/// Whether an element was not handed out before.
+type IsNew<'h, T> = Box<dyn FnMut(&T) -> bool + Send + 'h>;
+
+/// The cursor to go on with, and what was found.
+type Page<T> = Result<(u64, Vec<T>)>;
 
 /// Nothing in it is ever pinned.
 impl<T> Unpin for ScanStream<'_, T> {}
@@ -174,7 +180,7 @@ impl<T: FromRedis> ScanStream<'_, T> {
         Ok(all)
     }
 
-    fn poll_page(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<(u64, Vec<T>)>>> {
+    fn poll_page(&mut self, cx: &mut Context<'_>) -> Poll<Option<Page<T>>> {
         let (Some(pages), Some(command), Some(next)) =
             (&mut self.pages, &mut self.command, self.next)
         else {
