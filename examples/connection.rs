@@ -34,7 +34,7 @@ async fn main() -> typedis::Result<()> {
         })
         .await?;
     println!("{} replies", replies.len());
-    conn.close();
+    conn.close().await;
     println!("closed: {}", conn.is_closed());
     Ok(())
 }

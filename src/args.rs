@@ -7,12 +7,15 @@
 //!
 //! Bits: `bit.rs` ([`Bit`]), `bitfield.rs` ([`BitfieldOp`] and what it is made of).
 //!
-//! Places and times: `stream_id.rs` ([`StreamId`]), `timestamp.rs` ([`Timestamp`]), `geo_unit.rs` ([`GeoUnit`]).
+//! Places and times: `stream_id.rs` ([`StreamId`]), `timestamp.rs` ([`Timestamp`]), `geo_unit.rs` ([`GeoUnit`]),
+//! `json_path.rs` ([`JsonPath`]).
 //!
 //! Groups of options: `trim.rs` ([`Trim`]), `client_filter.rs` ([`ClientFilter`]), `search.rs` ([`ReturnFields`],
-//! [`Summarize`], [`Highlight`]), `schema.rs` ([`Schema`]), `aggregate.rs` ([`AggregateSteps`]).
+//! [`Summarize`], [`Highlight`]), `schema.rs` ([`Schema`]), `aggregate.rs` ([`AggregateSteps`]), `spellcheck.rs`
+//! ([`SpellcheckTerms`]).
 //!
-//! Vectors: `vector.rs` ([`Vector`], [`VectorQuery`]), `vector_index.rs` ([`VectorIndex`]).
+//! Vectors: `vector.rs` ([`Vector`], [`VectorQuery`]), `vector_index.rs` ([`VectorIndex`]), `hybrid.rs`
+//! ([`VectorMethod`], [`Fusion`]).
 //!
 //! The server and its parts: `acl_rules.rs` ([`AclRule`]), `slot_moves.rs` ([`SlotMove`]), `hotkey_metrics.rs` ([`HotkeyMetrics`]),
 //! `array_condition.rs` ([`ArrayCondition`]).
@@ -27,12 +30,15 @@ mod bitfield;
 mod client_filter;
 mod geo_unit;
 mod hotkey_metrics;
+mod hybrid;
+mod json_path;
 mod lex_bound;
 mod range_bound;
 mod schema;
 mod score_bound;
 mod search;
 mod slot_moves;
+mod spellcheck;
 mod stream_id;
 mod timestamp;
 mod trim;
@@ -48,6 +54,8 @@ pub use bitfield::{BitOffset, BitfieldEncoding, BitfieldOp, BitfieldOps, Overflo
 pub use client_filter::{ClientFilter, ClientFilters, ClientKind};
 pub use geo_unit::GeoUnit;
 pub use hotkey_metrics::HotkeyMetrics;
+pub use hybrid::{Fusion, VectorMethod};
+pub use json_path::JsonPath;
 pub use lex_bound::LexBound;
 pub use range_bound::RangeBound;
 pub use schema::{
@@ -57,6 +65,7 @@ pub use schema::{
 pub use score_bound::ScoreBound;
 pub use search::{Highlight, ReturnField, ReturnFields, Summarize};
 pub use slot_moves::{SlotMove, SlotMoves};
+pub use spellcheck::SpellcheckTerms;
 pub use stream_id::StreamId;
 pub use timestamp::Timestamp;
 pub use trim::{ApproximateTrim, Trim};

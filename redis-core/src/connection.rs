@@ -10,15 +10,18 @@ use tokio::time::Instant;
 use crate::args::{Args, Block};
 use crate::config::{Config, IntoConfig};
 use crate::driver::Driver;
-use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::error::{Error, Phase, Result};
+use crate::events::{self, Announcer, ConnectionEvent, Events};
 use crate::exchange::{Exchange, Patience};
 use crate::frame::Frame;
 use crate::from_redis::FromRedis;
-use crate::handshake::Refusal;
-use crate::inflight::{CellKey, Delivery, Payload, Queue, Submitted, WaiterKey, Wish};
+use crate::inflight::{
+    Awaits, CellKey, Counts, Delivery, Payload, Queue, Submitted, WaiterKey, Wish,
+};
 use crate::pubsub::hub::Hub;
 use crate::request::{Execute, Sink, Target};
 use crate::script::{self, Loaded};
+use crate::stats::Stats;
 
 /// One socket to one server, shared by all clones of this handle.
 ///
@@ -54,6 +57,11 @@ pub(crate) struct Link {
     renewed: Mutex<Option<Instant>>,
     /// The scripts that were loaded over this socket.
     pub(crate) scripts: Loaded,
+    /// After how long unused the socket is closed until it is needed, if at all.
+    pub(crate) sleeps_after: Option<Duration>,
+    announcer: Announcer,
+    /// When it is too old to be leased again.
+    old_at: Option<Instant>,
     hub: Arc<Hub>,
     purpose: Purpose,
     /// Whether the last socket that was let in speaks RESP3.
@@ -77,18 +85,37 @@ impl Connection {
     /// # Errors
     /// A bad URL, an unreachable server, a refused login.
     pub async fn open(config: impl IntoConfig) -> Result<Self> {
-        let config = config.into_config()?;
-        let link = Arc::new(Link::new(config));
-        link.hub.belongs_to(&link);
+        let link = Link::new(checked(config)?, None);
         let driver = Driver::new(link.clone());
-        let stream = driver
+        let ready = driver
             .connect()
             .await
-            .map_err(|refusal| refused(&link.config, refusal))?;
-        tokio::spawn(driver.run(stream));
+            .map_err(|refusal| Error::new(refusal.into_kind(), Phase::NotSent))?;
+        tokio::spawn(driver.run(Some(ready)));
         Ok(Self {
             handle: Arc::new(Handle { link }),
         })
+    }
+
+    /// Connects when the first command is sent. Until the server can be reached, commands wait, each to its deadline;
+    /// a refused login is their error at once.
+    ///
+    /// It has to be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// A bad URL or configuration.
+    pub fn lazy(config: impl IntoConfig) -> Result<Self> {
+        Ok(Self::sleeping(checked(config)?, None))
+    }
+
+    /// One that has no socket until it is needed, and none again once it was not needed for long.
+    pub(crate) fn sleeping(config: Config, sleeps_after: Option<Duration>) -> Self {
+        let link = Link::new(config, sleeps_after);
+        link.with(&mut Vec::new(), |queue, _| queue.sleep());
+        tokio::spawn(Driver::new(link.clone()).run(None));
+        Self {
+            handle: Arc::new(Handle { link }),
+        }
     }
 
     /// How it was configured.
@@ -109,15 +136,34 @@ impl Connection {
         self.link().lock().len()
     }
 
-    /// Closes the socket at once, for all clones. What has no reply yet fails.
-    pub fn close(&self) {
-        self.link().wish(Wish::Close);
+    /// Whether there is a socket over which commands flow at this moment.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.link().lock().is_connected()
+    }
+
+    /// What happens to the connection from here on, beginning with its present state.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        events::subscribe([&self.link().announcer])
+    }
+
+    /// The present numbers.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.link().stats()
     }
 
     /// Whether another borrower finds it as new.
     pub(crate) fn is_reusable(&self) -> bool {
         let queue = self.link().lock();
         !queue.has_ended() && !queue.demoted && queue.len() == 0
+    }
+
+    /// Whether it outlived the limit for pooled sockets.
+    pub(crate) fn is_old(&self, now: Instant) -> bool {
+        let link = self.link();
+        link.old_at.is_some_and(|old| old <= now)
     }
 
     /// Has the driver send nothing on its own account.
@@ -128,35 +174,47 @@ impl Connection {
     pub(crate) fn link(&self) -> &Link {
         &self.handle.link
     }
-}
 
-/// What a caller is told when there is no first socket.
-pub(crate) fn refused(config: &Config, refusal: Refusal) -> Error {
-    match refusal {
-        Refusal::Server(error) => Error::new(ErrorKind::Handshake(error), Phase::NotSent),
-        Refusal::Io(error) => {
-            let error = std::io::Error::new(error.kind(), format!("{}: {error}", config.address));
-            Error::new(ErrorKind::Connect(error), Phase::NotSent)
-        }
+    pub(crate) fn shared_link(&self) -> Arc<Link> {
+        self.handle.link.clone()
     }
 }
 
+/// A configuration in which nothing contradicts itself.
+pub(crate) fn checked(config: impl IntoConfig) -> Result<Config> {
+    let config = config.into_config()?;
+    config.check()?;
+    Ok(config)
+}
+
 impl Link {
-    fn new(config: Config) -> Self {
+    /// A link for commands, which its subscriptions may share.
+    fn new(config: Config, sleeps_after: Option<Duration>) -> Arc<Self> {
         let hub = Hub::new(config.clone(), tokio::runtime::Handle::current());
-        Self::with_hub(config, Arc::new(hub), Purpose::Commands)
+        let link = Self::with_hub(config, Arc::new(hub), Purpose::Commands, sleeps_after);
+        let link = Arc::new(link);
+        link.hub.belongs_to(&link);
+        link
     }
 
     /// A link that serves the subscriptions of `hub` and nothing else.
     pub(crate) fn for_subscriptions(config: Config, hub: Arc<Hub>) -> Self {
-        Self::with_hub(config, hub, Purpose::Subscriptions)
+        Self::with_hub(config, hub, Purpose::Subscriptions, None)
     }
 
-    fn with_hub(config: Config, hub: Arc<Hub>, purpose: Purpose) -> Self {
+    fn with_hub(
+        config: Config,
+        hub: Arc<Hub>,
+        purpose: Purpose,
+        sleeps_after: Option<Duration>,
+    ) -> Self {
         Self {
             queue: Mutex::new(Queue::new(config.budget)),
             renewed: Mutex::new(None),
             scripts: Loaded::default(),
+            sleeps_after,
+            announcer: Announcer::default(),
+            old_at: younger(config.max_age).and_then(|age| Instant::now().checked_add(age)),
             hub,
             purpose,
             resp3: AtomicBool::new(false),
@@ -187,9 +245,9 @@ impl Link {
         self.purpose == Purpose::Subscriptions && self.hub.retires(self)
     }
 
-    /// Whether the oldest command that is owed an answer is owed a push.
-    pub(crate) fn is_owed_push(&self) -> bool {
-        self.lock().is_owed_push()
+    /// What answers the oldest command that was written.
+    pub(crate) fn awaits(&self) -> Awaits {
+        self.lock().awaits()
     }
 
     /// Has the driver look whether there is something to do.
@@ -240,6 +298,50 @@ impl Link {
                 .for_each(Waker::wake);
         }
         submitted
+    }
+
+    /// Queues a command of the client's own, unless it would be out of place.
+    pub(crate) fn submit_own(&self, encoded: &[u8], deadline: Instant) -> Option<CellKey> {
+        let mut queue = self.lock();
+        let key = queue.submit_own(encoded, deadline);
+        let driver = queue.take_driver();
+        drop(queue);
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+        key
+    }
+
+    pub(crate) fn announce(&self, event: ConnectionEvent) {
+        crate::trace::announce(&self.config, &event);
+        self.announcer.announce(event);
+    }
+
+    pub(crate) fn announcer(&self) -> &Announcer {
+        &self.announcer
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        self.lock().stats(Instant::now())
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.lock().counts
+    }
+
+    pub(crate) fn count(&self, count: impl FnOnce(&mut Counts)) {
+        count(&mut self.lock().counts);
+    }
+
+    /// How many commands have no reply yet, and whether there is a socket.
+    pub(crate) fn load(&self) -> (usize, bool) {
+        let queue = self.lock();
+        (queue.len(), queue.is_connected())
+    }
+
+    /// How old a socket may grow before it is replaced by another.
+    pub(crate) fn max_age(&self) -> Option<Duration> {
+        younger(self.config.max_age.filter(|_| self.config.reconnect))
     }
 
     pub(crate) fn poll_cell(&self, key: CellKey, waker: &Waker) -> Poll<Delivery> {
@@ -293,6 +395,11 @@ impl Link {
     }
 }
 
+/// Up to a tenth less, so that sockets that were opened together are not all closed together.
+fn younger(age: Option<Duration>) -> Option<Duration> {
+    age.map(|age| age.mul_f64(1.0 - fastrand::f64() * 0.1))
+}
+
 impl Payload for Args {
     fn encoded_len(&self) -> usize {
         Self::encoded_len(self)
@@ -320,6 +427,16 @@ impl Payload for Args {
             .first()
             .is_some_and(|reply| script::is_unknown(reply));
         unknown && self.send_script_text()
+    }
+
+    #[cfg(feature = "tracing")]
+    fn summary(&self) -> crate::trace::Summary {
+        let operation = self.name().to_string();
+        crate::trace::Summary {
+            text: operation.clone() + &" ?".repeat(self.count_arguments()),
+            operation: operation.into(),
+            batch: None,
+        }
     }
 }
 

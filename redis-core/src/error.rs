@@ -8,8 +8,10 @@ use crate::arg::ArgError;
 use crate::from_redis::DecodeError;
 
 mod server;
+mod tls;
 
 pub use server::ServerError;
+pub use tls::{TlsCause, TlsError};
 
 /// The result of this library's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -42,6 +44,10 @@ pub enum ErrorKind {
     Connect(io::Error),
     /// The server refused to let the connection in: authentication, a wrong database, too many clients.
     Handshake(ServerError),
+    /// TLS did not come about.
+    Tls(TlsError),
+    /// The provider of credentials has none.
+    Credentials(std::sync::Arc<dyn std::error::Error + Send + Sync>),
     /// The connection was lost.
     ConnectionLost(io::Error),
     /// No reply came before the deadline.
@@ -187,6 +193,8 @@ impl Error {
             self.0.kind,
             ErrorKind::Connect(_)
                 | ErrorKind::Handshake(_)
+                | ErrorKind::Tls(_)
+                | ErrorKind::Credentials(_)
                 | ErrorKind::ConnectionLost(_)
                 | ErrorKind::Protocol(_)
                 | ErrorKind::Closed
@@ -300,6 +308,13 @@ impl fmt::Display for ErrorKind {
             Self::Config(text) => f.write_str(text),
             Self::Connect(error) => write!(f, "cannot connect: {error}"),
             Self::Handshake(error) => write!(f, "the server refused the connection: {error}"),
+            Self::Tls(error) => write!(f, "cannot connect: {error}"),
+            Self::Credentials(error) => {
+                write!(
+                    f,
+                    "cannot connect: the provider of credentials failed: {error}"
+                )
+            }
             Self::ConnectionLost(error) => write!(f, "the connection was lost: {error}"),
             Self::Timeout => f.write_str("no reply before the deadline"),
             Self::Server(error) => write!(f, "{error}"),
@@ -344,6 +359,8 @@ impl std::error::Error for Error {
             ErrorKind::Server(error)
             | ErrorKind::Handshake(error)
             | ErrorKind::TransactionAborted(error) => Some(error),
+            ErrorKind::Tls(error) => Some(error),
+            ErrorKind::Credentials(error) => Some(&**error),
             ErrorKind::Custom(error) => Some(&**error),
             ErrorKind::Decode(error) => Some(error),
             ErrorKind::Argument(error) => Some(error),

@@ -53,6 +53,7 @@ pub(crate) mod table;
 mod ticket;
 
 pub use channel::{Channel, Messages, PatternChannel};
+pub(crate) use inbox::Capacity;
 pub use inbox::Lag;
 pub use invalidation::{Invalidation, Invalidations};
 pub use keyspace::{KeyspaceEvent, KeyspaceEvents, WatchKeyspace};

@@ -15,9 +15,14 @@ const UNLIKE_THE_SERVER: &[Exception] = &[
         "its channel is routed as a key is, but the servers do not call it one",
     ),
     (
-        "FT.AGGREGATE | FT.CREATE | FT.DROPINDEX | FT.SEARCH",
+        "@search !FT.SUGADD !FT.SUGDEL !FT.SUGGET !FT.SUGLEN",
         "modules",
         "the module calls the name of an index a key, which lives on every node",
+    ),
+    (
+        "JSON.MGET | CMS.MERGE | TDIGEST.MERGE | TS.CREATERULE | TS.DELETERULE",
+        "modules",
+        "the modules tell of the first key only",
     ),
     (
         "STRALGO LCS STRINGS",

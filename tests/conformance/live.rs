@@ -1,7 +1,7 @@
 //! Calls whose arguments are only known at run time: what the generated ones cannot make succeed.
 
 use typedis::Protocol;
-use typedis::args::{Field, Schema};
+use typedis::args::{AggregateSteps, Field, Schema};
 use typedis::commands::{IndexType, OnOff};
 use typedis::prelude::*;
 use typedis::replies::Migrated;
@@ -94,5 +94,95 @@ async fn an_index_is_created_with_all_that_the_module_knows() {
         let index = index.no_offsets().no_highlight().no_fields().no_freqs();
         index.stopwords(["the"]).skip_initial_scan().await.unwrap();
         conn.ft_dropindex("idx").await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_is_read_to_its_end_or_deleted() {
+    type Row = std::collections::HashMap<String, String>;
+    let server = REDIS.start();
+    for protocol in [Protocol::Resp2, Protocol::Newest] {
+        let conn = server.connect(protocol).await;
+        let schema = Schema::new().field(Field::numeric("price"));
+        conn.ft_create("idx", schema).prefix("doc:").await.unwrap();
+        for price in 1..=3 {
+            conn.hset(format!("doc:{price}"), ("price", price))
+                .await
+                .unwrap();
+        }
+        let rows = || conn.ft_aggregate::<Row>("idx", "*", AggregateSteps::new().load_all());
+        let (first, cursor) = rows().with_cursor().count(2).await.unwrap();
+        assert_eq!(first.rows.len(), 2);
+        let (rest, end) = conn
+            .ft_cursor_read::<Row>("idx", cursor)
+            .count(2)
+            .await
+            .unwrap();
+        assert_eq!((rest.rows.len(), end), (1, 0));
+        let (_, cursor) = rows().with_cursor().count(1).await.unwrap();
+        let (_, cursor) = conn.ft_cursor_read::<Row>("idx", cursor).await.unwrap();
+        conn.ft_cursor_del("idx", cursor).await.unwrap();
+        conn.ft_cursor_read::<Row>("idx", cursor).await.unwrap_err();
+        conn.ft_dropindex("idx").delete_documents().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn filters_are_dumped_and_restored_part_by_part() {
+    let server = REDIS.start();
+    for protocol in [Protocol::Resp2, Protocol::Newest] {
+        let conn = server.connect(protocol).await;
+        conn.flushall().await.unwrap();
+        conn.bf_add("bloom", "item").await.unwrap();
+        conn.cf_add("cuckoo", "item").await.unwrap();
+        let mut next = 0;
+        loop {
+            let (number, data) = conn.bf_scandump("bloom", next).await.unwrap();
+            if number == 0 {
+                break;
+            }
+            conn.bf_loadchunk("bloom2", number, data).await.unwrap();
+            next = number;
+        }
+        assert!(conn.bf_exists("bloom2", "item").await.unwrap());
+        let mut next = 0;
+        loop {
+            let (number, data) = conn.cf_scandump("cuckoo", next).await.unwrap();
+            let Some(data) = data.filter(|_| number != 0) else {
+                break;
+            };
+            conn.cf_loadchunk("cuckoo2", number, data).await.unwrap();
+            next = number;
+        }
+        assert!(conn.cf_exists("cuckoo2", "item").await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_full_filter_answers_in_line() {
+    use typedis::replies::CuckooInsert;
+    let server = REDIS.start();
+    for protocol in [Protocol::Resp2, Protocol::Newest] {
+        let conn = server.connect(protocol).await;
+        conn.flushall().await.unwrap();
+        conn.bf_reserve("bloom", 0.01, 2)
+            .non_scaling()
+            .await
+            .unwrap();
+        let added = conn
+            .bf_madd("bloom", ["a", "b", "c", "d", "e"])
+            .await
+            .unwrap();
+        assert!(added.len() < 5 && added.last().is_some_and(Result::is_err));
+        conn.cf_reserve("cuckoo", 4)
+            .max_iterations(1)
+            .expansion(0)
+            .await
+            .unwrap();
+        let items: Vec<String> = (0..20).map(|number| number.to_string()).collect();
+        let added = conn.cf_insertnx("cuckoo", &items).await.unwrap();
+        assert!(added.contains(&CuckooInsert::Full));
+        let added = conn.cf_insert("cuckoo", &items).await.unwrap();
+        assert!(added.contains(&CuckooInsert::Full));
     }
 }

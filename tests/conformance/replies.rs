@@ -26,6 +26,21 @@ const ONLY_ERRORS: &[Exception] = &[
         "the module is older than the server, and does not have it; the other options: see `live`",
     ),
     (
+        "FT.ADD NOSAVE | FT.SAFEADD NOSAVE",
+        "modules",
+        "the module has refused it since version 2.0",
+    ),
+    (
+        "FT.CURSOR DEL | FT.CURSOR READ",
+        "modules",
+        "a cursor's number is only known at run time: see `live`",
+    ),
+    (
+        "BF.LOADCHUNK | CF.LOADCHUNK",
+        "modules",
+        "the data is only known at run time: see `live`",
+    ),
+    (
         "FT.SEARCH EXPAND",
         "modules RESP2",
         "the module offers it in RESP3 only",

@@ -157,6 +157,36 @@ const SEEDS: &[(&str, &str, &str)] = &[
     ("DBSIZE", "SET key 5", ""),
     ("FT.CREATE", "", ""),
     (
+        "FT.ALIASDEL | FT.ALIASUPDATE",
+        "FT.CREATE idx SCHEMA title TEXT; FT.ALIASADD name idx",
+        "FT.CREATE idx SCHEMA title TEXT",
+    ),
+    (
+        "FT.DICTDEL | FT.DICTDUMP",
+        "FT.DICTADD dict hello hello2",
+        "FT.DICTADD dict other",
+    ),
+    (
+        "FT.SPELLCHECK",
+        "FT.CREATE idx SCHEMA title TEXT; HSET doc:1 title hello; FT.DICTADD dict help",
+        "FT.CREATE idx SCHEMA title TEXT; FT.DICTADD dict help",
+    ),
+    (
+        "FT.SUGADD | FT.SUGDEL | FT.SUGGET | FT.SUGLEN",
+        "FT.SUGADD key hello 1 PAYLOAD payload; FT.SUGADD key help 2",
+        "FT.SUGADD key other 1",
+    ),
+    (
+        "FT.SYNDUMP",
+        "FT.CREATE idx SCHEMA title TEXT; FT.SYNUPDATE idx greeting hello",
+        "FT.CREATE idx SCHEMA title TEXT",
+    ),
+    (
+        "FT.TAGVALS",
+        "FT.CREATE idx SCHEMA tag TAG; HSET doc:1 tag red,blue",
+        "FT.CREATE idx SCHEMA tag TAG",
+    ),
+    (
         "FT.SEARCH EXPAND",
         "FT.CREATE idx ON JSON PREFIX 1 doc: SCHEMA $.title AS title TEXT; JSON.SET doc:1 $ {\"title\":\"hello\"}; \
          FT.CONFIG SET DEFAULT_DIALECT 3",
@@ -169,11 +199,38 @@ const SEEDS: &[(&str, &str, &str)] = &[
         "FT.CREATE idx ON HASH PREFIX 1 doc: SCHEMA title TEXT price NUMERIC SORTABLE location GEO",
     ),
     (
+        "JSON.ARRAPPEND | JSON.ARRINDEX | JSON.ARRINSERT | JSON.ARRLEN | JSON.ARRPOP | JSON.ARRTRIM",
+        "JSON.SET key $ [1,2,3]",
+        "JSON.SET key $ []",
+    ),
+    (
+        "JSON.NUMINCRBY | JSON.NUMMULTBY | JSON.NUMPOWBY",
+        "JSON.SET key $ 5",
+        "JSON.SET key $ []",
+    ),
+    (
+        "JSON.STRAPPEND | JSON.STRLEN",
+        "JSON.SET key $ \"text\"",
+        "JSON.SET key $ []",
+    ),
+    ("JSON.TOGGLE", "JSON.SET key $ false", "JSON.SET key $ []"),
+    (
         "@json",
         "JSON.SET key $ {\"name\":\"Eve\"}",
         "JSON.SET key $ {}",
     ),
     ("TS.CREATE", "", ""),
+    (
+        "TS.CREATERULE",
+        "TS.CREATE key; TS.CREATE other",
+        "TS.CREATE key; TS.CREATE other",
+    ),
+    (
+        "TS.DELETERULE",
+        "TS.CREATE key; TS.CREATE other; TS.CREATERULE key other AGGREGATION AVG 1000",
+        "TS.CREATE key; TS.CREATE other",
+    ),
+    ("TS.MADD", "TS.CREATE key; TS.CREATE key2", "TS.CREATE key"),
     (
         "@timeseries",
         "TS.CREATE key LABELS area north area2 south; TS.ADD key 1000 1; TS.ADD key 1500 1.5",
@@ -183,6 +240,37 @@ const SEEDS: &[(&str, &str, &str)] = &[
         "@vector_set",
         "VADD key VALUES 2 1.0 0.5 element SETATTR {\"year\":1990}; VADD key VALUES 2 1.0 0.4 near SETATTR {\"year\":1990}",
         "VADD key VALUES 2 9 9 none",
+    ),
+    ("BF.RESERVE", "", ""),
+    ("@bloom", "BF.MADD key item item2", "BF.RESERVE key 0.01 10"),
+    ("CF.RESERVE", "", ""),
+    (
+        "@cuckoo",
+        "CF.INSERT key ITEMS item item2",
+        "CF.RESERVE key 10",
+    ),
+    ("CMS.INITBYDIM | CMS.INITBYPROB", "", ""),
+    (
+        "@count_min",
+        "CMS.INITBYDIM key 8 7; CMS.INITBYDIM key2 8 7; CMS.INITBYDIM other 8 7; CMS.INCRBY key item 1 item2 2",
+        "CMS.INITBYDIM key 8 7",
+    ),
+    ("TOPK.RESERVE", "", ""),
+    (
+        "TOPK.ADD | TOPK.INCRBY",
+        "TOPK.RESERVE key 1; TOPK.ADD key driven",
+        "TOPK.RESERVE key 3",
+    ),
+    (
+        "@top_k",
+        "TOPK.RESERVE key 3; TOPK.ADD key item item2",
+        "TOPK.RESERVE key 3",
+    ),
+    ("TDIGEST.CREATE", "", ""),
+    (
+        "@tdigest",
+        "TDIGEST.CREATE key; TDIGEST.ADD key 1 1.5 2.5 4; TDIGEST.CREATE key2",
+        "TDIGEST.CREATE key; TDIGEST.CREATE key2",
     ),
 ];
 

@@ -71,6 +71,11 @@ impl Edition {
         right && self.knows(case)
     }
 
+    /// Whether the call is newer than every server here, so that nothing can verify it.
+    pub(crate) fn all_precede(case: &Case) -> bool {
+        !VALKEY.knows(case) && !REDIS.knows(case)
+    }
+
     /// Whether it has the command with all the options of the call.
     fn knows(&self, case: &Case) -> bool {
         let reached = |since: Option<&str>, version: Option<&str>| match (since, version) {

@@ -235,6 +235,31 @@ impl Payload for Queued {
         }
         again
     }
+
+    #[cfg(feature = "tracing")]
+    fn summary(&self) -> crate::trace::Summary {
+        /// How many names are worth reading.
+        const SHOWN: usize = 20;
+        let names: Vec<String> = self
+            .names
+            .iter()
+            .take(SHOWN)
+            .map(|name| match name {
+                Name::Known(name) => (*name).to_owned(),
+                Name::Raw(name) => name.to_string(),
+            })
+            .collect();
+        let more = if self.names.len() > SHOWN {
+            "; …"
+        } else {
+            ""
+        };
+        crate::trace::Summary {
+            operation: if self.atomic { "MULTI" } else { "PIPELINE" }.into(),
+            text: names.join("; ") + more,
+            batch: Some(self.names.len()),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use std::future::Future;
-use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
 
+use super::lifespan::Lifespan;
 use super::{End, Timer, keep_deadlines, lost};
 use crate::connection::Link;
 use crate::inflight::{Failure, Wish};
-use crate::resp::scan::{Found, Limits, Scanner};
+use crate::resp::scan::{Found, Scanner};
 use crate::transport::Transport;
 
 mod hand_out;
@@ -44,11 +45,14 @@ pub(super) struct Session {
     written: usize,
     /// Whether the writing of what is queued was put off once, so that more can gather.
     yielded: bool,
+    /// Whether a transport that gathers bytes may still hold some.
+    unflushed: bool,
     liveness: Option<Duration>,
     /// When the server last showed itself: bytes came, or a full socket took more.
     progress: Instant,
     /// Whether the socket took no more at the last write.
     full: bool,
+    lifespan: Lifespan,
     /// When to ask again for subscriptions that were refused for a reason that passes.
     retry: Option<Instant>,
     /// When the server was asked for a sign of life, if nothing came since.
@@ -65,23 +69,22 @@ enum Step {
 }
 
 impl Session {
-    pub(super) fn new(
-        stream: Box<dyn Transport>,
-        limits: Limits,
-        liveness: Option<Duration>,
-    ) -> Self {
+    pub(super) fn new(stream: Box<dyn Transport>, link: &Link) -> Self {
+        let now = Instant::now();
         Self {
             stream,
-            scanner: Scanner::new(limits),
+            scanner: Scanner::new(link.config.limits),
             input: BytesMut::new(),
             found: VecDeque::new(),
             allocated: 0,
             output: Vec::new(),
             written: 0,
             yielded: false,
-            liveness,
-            progress: Instant::now(),
+            unflushed: false,
+            liveness: link.config.liveness,
+            progress: now,
             full: false,
+            lifespan: Lifespan::new(link, now),
             retry: None,
             asked: None,
             due: None,
@@ -123,9 +126,20 @@ impl Session {
         if sign.pinged {
             while self.write(link, woken, cx)? == Step::Progress {}
         }
-        let look_again = sign.look_again.into_iter().chain(self.retry).min();
+        self.flush(cx)?;
+        let look_again = [
+            sign.look_again,
+            self.retry,
+            self.lifespan.check(link, woken)?,
+        ];
+        let look_again = look_again.into_iter().flatten().min();
         keep_deadlines(link, timer, woken, look_again, cx);
         Ok(())
+    }
+
+    /// Ends the stream in good order.
+    pub(super) async fn say_goodbye(&mut self) -> io::Result<()> {
+        self.stream.shutdown().await
     }
 
     /// What the callers want besides writing.
@@ -234,6 +248,7 @@ impl Session {
             ))),
             Poll::Ready(Ok(count)) => {
                 self.written += count;
+                self.unflushed = true;
                 // The kernel takes bytes for a dead peer, too, until its buffer is full.
                 if std::mem::take(&mut self.full) {
                     self.progress = Instant::now();
@@ -242,6 +257,20 @@ impl Session {
             }
             Poll::Ready(Err(error)) => Err(End::Lost(lost(error.kind(), &error.to_string()))),
         }
+    }
+
+    /// Plain sockets send what they are given; a transport of the user's own may wait to be told.
+    fn flush(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        if self.unflushed {
+            match AsyncWrite::poll_flush(std::pin::Pin::new(&mut *self.stream), cx) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(())) => self.unflushed = false,
+                Poll::Ready(Err(error)) => {
+                    return Err(End::Lost(lost(error.kind(), &error.to_string())));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Takes what callers queued. While replies are owed the first look is put off by one turn of the scheduler: the
@@ -283,7 +312,7 @@ impl Session {
         link.with(woken, |queue, _| {
             commands
                 .iter()
-                .for_each(|command| queue.push_subscription(command));
+                .for_each(|(command, awaits)| queue.push_own(command, *awaits));
         });
     }
 

@@ -27,7 +27,7 @@ use crate::connection::Link;
 use crate::driver::Driver;
 use crate::error::ServerError;
 use crate::frame::Frame;
-use crate::inflight::{Failure, Wish};
+use crate::inflight::{Awaits, Failure, Wish};
 
 #[derive(Debug)]
 pub(crate) struct Hub {
@@ -164,7 +164,7 @@ impl Hub {
     }
 
     /// The commands that this driver is to send.
-    pub(crate) fn take_operations(&self, link: &Link) -> Vec<Vec<u8>> {
+    pub(crate) fn take_operations(&self, link: &Link) -> Vec<(Vec<u8>, Awaits)> {
         let mut state = self.lock();
         if !state.is_served_by(link) {
             return Vec::new();
@@ -194,6 +194,13 @@ impl Hub {
         let again = self.lock().table.refused(error, woken);
         self.dirty.store(true, Ordering::Release);
         again
+    }
+
+    /// Takes a reply to the oldest command or to the PING behind it; see [`Table::fenced`].
+    pub(crate) fn fenced(&self, error: Option<&ServerError>) -> Received {
+        let received = self.lock().table.fenced(error);
+        self.dirty.store(true, Ordering::Release);
+        received
     }
 
     pub(crate) fn retry_postponed(&self) {
@@ -236,10 +243,10 @@ impl Hub {
     }
 
     /// The server does not let us in.
-    pub(crate) fn shut_out(&self, link: &Link, error: &ServerError, woken: &mut Vec<Waker>) {
+    pub(crate) fn shut_out(&self, link: &Link, failure: &Failure, woken: &mut Vec<Waker>) {
         let mut state = self.lock();
         if state.apart.as_ref().is_none_or(|apart| is(apart, link)) {
-            let cause = Cause::Link(Failure::Refused(error.clone()));
+            let cause = Cause::Link(failure.clone());
             state.table.fail_pending(&cause, woken);
         }
     }

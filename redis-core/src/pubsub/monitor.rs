@@ -12,14 +12,14 @@ use futures_core::Stream;
 use tokio::io::{AsyncWriteExt, ReadBuf};
 
 use crate::config::{Config, IntoConfig};
-use crate::connection::{Connection, refused};
+use crate::connect;
+use crate::connection::{Connection, checked};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::frame::Frame;
 use crate::from_redis::{FromRedis, Reply};
-use crate::handshake::{self, Refusal};
 use crate::pool::Pool;
 use crate::resp::scan::{FrameKind, Scanner};
-use crate::transport::{self, Transport};
+use crate::transport::Transport;
 
 const READ: usize = 16 * 1024;
 
@@ -135,7 +135,7 @@ impl Monitor {
     /// # Errors
     /// A bad URL, an unreachable server, a refused login or command.
     pub async fn open(config: impl IntoConfig) -> Result<Self> {
-        let config = config.into_config()?;
+        let config = checked(config)?;
         let opening = Self::start(&config);
         match tokio::time::timeout(config.connect_timeout, opening).await {
             Ok(result) => result,
@@ -145,13 +145,10 @@ impl Monitor {
     }
 
     async fn start(config: &Config) -> Result<Self> {
-        let refused = |refusal| refused(config, refusal);
-        let mut stream = transport::open(config)
+        let ready = connect::connect(config, |_| {})
             .await
-            .map_err(|error| refused(Refusal::Io(error)))?;
-        handshake::shake(&mut *stream, config)
-            .await
-            .map_err(refused)?;
+            .map_err(|refusal| Error::new(refusal.into_kind(), Phase::NotSent))?;
+        let mut stream = ready.stream;
         stream
             .write_all(b"*1\r\n$7\r\nMONITOR\r\n")
             .await

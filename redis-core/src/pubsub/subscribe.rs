@@ -128,7 +128,7 @@ impl<N: ToChannels, C> Subscribe<N, C> {
             kind,
             names: Some(names),
             make,
-            capacity: Capacity::default(),
+            capacity: connection.config().inbox,
             confirmation: Confirmation::new(connection, kind),
             channels: None,
         }

@@ -66,7 +66,7 @@ impl Connection {
     /// One stream for many subscriptions, none as yet.
     #[must_use]
     pub fn subscriber(&self) -> Subscriber {
-        Subscriber::new(self.clone(), Capacity::default())
+        Subscriber::new(self.clone(), self.config().inbox)
     }
 }
 

@@ -16,7 +16,9 @@
 //! towards what is wanted, at most one in flight for each topic. After a lost socket all topics are absent, and dirty:
 //! so the server always ends up with exactly the wanted set, whatever happened in between.
 //!
-//! One command names one source, and exactly one frame answers it: the confirmation, or an error.
+//! One command names one source, and exactly one frame answers it: the confirmation, or an error. Only with SUNSUBSCRIBE
+//! that cannot be told: when the slot of the channel moves away, the server says on its own account what looks like the
+//! confirmation, and then answers the command with an error. So a PING goes behind it, whose reply is the end.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -33,7 +35,7 @@ use super::ticket::Ticket;
 use crate::error::{Phase, ServerError};
 use crate::frame::Frame;
 use crate::from_redis::Str;
-use crate::inflight::Failure;
+use crate::inflight::{Awaits, Failure};
 use crate::resp::encode;
 
 /// Names a member.
@@ -58,6 +60,19 @@ pub(crate) struct Table {
 struct Operation {
     verb: Verb,
     source: Source,
+    /// Of one with a PING behind it: whether the server has said that the subscription is over.
+    is_over: bool,
+    /// Of one with a PING behind it: its own error.
+    refusal: Option<ServerError>,
+}
+
+impl Operation {
+    fn awaits(&self) -> Awaits {
+        match (self.verb, self.source.kind()) {
+            (Verb::Leave, SourceKind::Shard) => Awaits::Fence,
+            _ => Awaits::Push,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -191,8 +206,8 @@ impl Table {
         !self.dirty.is_empty()
     }
 
-    /// The commands that are to be sent, in order.
-    pub(crate) fn take_operations(&mut self) -> Vec<Vec<u8>> {
+    /// The commands that are to be sent, in order, and what answers each.
+    pub(crate) fn take_operations(&mut self) -> Vec<(Vec<u8>, Awaits)> {
         let mut commands = Vec::new();
         for source in std::mem::take(&mut self.dirty) {
             let topics = self.topics(source.kind());
@@ -212,8 +227,14 @@ impl Table {
                 Verb::Join => Standing::Joining,
                 Verb::Leave => Standing::Leaving,
             };
-            commands.push(command(verb, &source));
-            self.operations.push_back(Operation { verb, source });
+            let operation = Operation {
+                verb,
+                source,
+                is_over: false,
+                refusal: None,
+            };
+            commands.push((operation.command(), operation.awaits()));
+            self.operations.push_back(operation);
         }
         commands
     }
@@ -293,12 +314,18 @@ impl Table {
         may_answer: impl FnOnce() -> bool,
         woken: &mut Vec<Waker>,
     ) -> Received {
-        let answers = may_answer()
-            && self.operations.front().is_some_and(|operation| {
-                operation.verb == verb
-                    && operation.source.kind() == kind
-                    && operation.source.name_bytes() == name
-            });
+        let concerned = self.operations.front_mut().filter(|operation| {
+            operation.verb == verb
+                && operation.source.kind() == kind
+                && operation.source.name_bytes() == name
+        });
+        let answers = match concerned.filter(|_| may_answer()) {
+            Some(operation) if operation.awaits() == Awaits::Fence => {
+                operation.is_over = true;
+                return Received::Other;
+            }
+            concerned => concerned.is_some(),
+        };
         let operation = if answers {
             self.operations.pop_front()
         } else {
@@ -331,7 +358,7 @@ impl Table {
 
     /// The server refused the oldest command. Says whether that is to be tried again after a pause.
     pub(crate) fn refused(&mut self, error: &ServerError, woken: &mut Vec<Waker>) -> bool {
-        let Some(Operation { verb, source }) = self.operations.pop_front() else {
+        let Some(Operation { verb, source, .. }) = self.operations.pop_front() else {
             return false;
         };
         let Some(topic) = self.topic(source.kind(), source.name_bytes()) else {
@@ -359,6 +386,38 @@ impl Table {
                 false
             }
         }
+    }
+
+    /// A reply came to the oldest command, which has a PING behind it, or to that. Says whether it was the latter.
+    pub(crate) fn fenced(&mut self, error: Option<&ServerError>) -> Received {
+        let Some(operation) = self.operations.front_mut() else {
+            return Received::Answer;
+        };
+        if let Some(error) = error
+            && operation.refusal.is_none()
+            && !error.message().to_ascii_lowercase().contains("'ping'")
+        {
+            operation.refusal = Some(error.clone());
+            return Received::Other;
+        }
+        let Some(operation) = self.operations.pop_front() else {
+            return Received::Answer;
+        };
+        // Another server has the slot; this one has nothing of it.
+        let has_moved = |error: ServerError| error.code() == "MOVED";
+        let is_over = operation.is_over || operation.refusal.is_none_or(has_moved);
+        let source = operation.source;
+        if let Some(topic) = self.topic(source.kind(), source.name_bytes()) {
+            topic.standing = if is_over {
+                Standing::Absent
+            } else {
+                Standing::Present
+            };
+            if is_over {
+                self.dirty.push(source);
+            }
+        }
+        Received::Answer
     }
 
     /// The pause is over.
@@ -452,21 +511,28 @@ fn received(answers: bool) -> Received {
     }
 }
 
-/// The command, encoded.
-fn command(verb: Verb, source: &Source) -> Vec<u8> {
-    let word = match (verb, source.kind()) {
-        (Verb::Join, SourceKind::Channel) => "SUBSCRIBE",
-        (Verb::Join, SourceKind::Pattern) => "PSUBSCRIBE",
-        (Verb::Join, SourceKind::Shard) => "SSUBSCRIBE",
-        (Verb::Leave, SourceKind::Channel) => "UNSUBSCRIBE",
-        (Verb::Leave, SourceKind::Pattern) => "PUNSUBSCRIBE",
-        (Verb::Leave, SourceKind::Shard) => "SUNSUBSCRIBE",
-    };
-    let mut out = Vec::with_capacity(48 + source.name_bytes().len());
-    encode::array_header(&mut out, 2);
-    encode::bulk(&mut out, word.as_bytes());
-    encode::bulk(&mut out, source.name_bytes());
-    out
+impl Operation {
+    /// The command, encoded, and the PING behind it where there is one.
+    fn command(&self) -> Vec<u8> {
+        let word = match (self.verb, self.source.kind()) {
+            (Verb::Join, SourceKind::Channel) => "SUBSCRIBE",
+            (Verb::Join, SourceKind::Pattern) => "PSUBSCRIBE",
+            (Verb::Join, SourceKind::Shard) => "SSUBSCRIBE",
+            (Verb::Leave, SourceKind::Channel) => "UNSUBSCRIBE",
+            (Verb::Leave, SourceKind::Pattern) => "PUNSUBSCRIBE",
+            (Verb::Leave, SourceKind::Shard) => "SUNSUBSCRIBE",
+        };
+        let name = self.source.name_bytes();
+        let mut out = Vec::with_capacity(64 + name.len());
+        encode::array_header(&mut out, 2);
+        encode::bulk(&mut out, word.as_bytes());
+        encode::bulk(&mut out, name);
+        if self.awaits() == Awaits::Fence {
+            encode::array_header(&mut out, 1);
+            encode::bulk(&mut out, b"PING");
+        }
+        out
+    }
 }
 
 #[cfg(test)]

@@ -242,7 +242,7 @@ async fn after_close_everything_fails_and_the_sockets_go() {
     let lease = pool.exclusive().await.unwrap();
     drop(pool.exclusive().await.unwrap());
     let waiting = pool.clone();
-    pool.close();
+    pool.abort();
     for error in [
         failed(pool.run(incr("n")).await),
         failed(waiting.exclusive().await),

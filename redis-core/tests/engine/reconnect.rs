@@ -310,7 +310,7 @@ async fn is_closed_tells_the_truth() {
     ping_works(&conn).await;
     assert!(!conn.is_closed(), "it comes back");
     let clone = conn.clone();
-    conn.close();
+    conn.abort();
     assert!(conn.is_closed() && clone.is_closed());
     let error = failed(clone.run(incr("n")).await);
     assert!(matches!(error.kind(), ErrorKind::Closed), "{error}");
@@ -331,7 +331,7 @@ async fn closing_fails_what_is_in_flight_and_the_socket_goes() {
     let conn: Connection = connect(config.liveness(None)).await;
     proxy.to_client().hold();
     let sent = conn.run(incr("n")).send();
-    conn.close();
+    conn.abort();
     let error = failed(soon("what was in flight", sent).await);
     assert!(matches!(error.kind(), ErrorKind::Closed), "{error}");
     proxy.to_client().resume();

@@ -272,7 +272,7 @@ async fn closing_the_connection_ends_all_channels() {
             .on_lag(typedis_core::Lag::Wait)
             .await
             .unwrap();
-        conn.close();
+        conn.abort();
         assert!(within(5, a.next()).await.is_none());
         assert_eq!(within(5, b.get::<String>()).await.unwrap(), None);
         assert!(within(5, waiting.next()).await.is_none());

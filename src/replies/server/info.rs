@@ -157,10 +157,9 @@ impl FromRedis for ServerInfo {
                     sections.push(InfoSection::default());
                 }
                 let field = (name.to_owned(), value.to_owned());
-                sections
-                    .iter_mut()
-                    .last()
-                    .map(|section| section.fields.push(field));
+                if let Some(section) = sections.last_mut() {
+                    section.fields.push(field);
+                }
             }
         }
         Ok(Self { sections })

@@ -10,6 +10,7 @@ use super::{READONLY, RETRY, Session, protocol};
 use crate::connection::Link;
 use crate::driver::End;
 use crate::frame::{Frame, Frames};
+use crate::inflight::Awaits;
 use crate::pubsub::push;
 use crate::pubsub::table::Received;
 use crate::resp::scan::{Found, FrameKind};
@@ -46,7 +47,7 @@ impl Session {
         };
         let frame = Frame::from_scanned(self.input.split_to(found.len).freeze());
         self.hand_inner_pushes(&frame, found, link, woken);
-        let may_answer = || link.is_owed_push();
+        let may_answer = || link.awaits() != Awaits::Reply;
         let received = link
             .hub()
             .receive(&frame, may_answer, self.share_from(), woken);
@@ -75,14 +76,20 @@ impl Session {
 
     /// Gives the replies that come before the next push to those who wait for them.
     fn hand_replies(&mut self, link: &Link, woken: &mut Vec<Waker>) -> Result<(), End> {
-        if link.is_owed_push() {
-            return self.hand_refusal(link, woken);
+        match link.awaits() {
+            Awaits::Reply => {}
+            Awaits::Push => return self.hand_refusal(link, woken),
+            Awaits::Fence => {
+                self.hand_fence(link, woken);
+                return Ok(());
+            }
         }
         let mut with_pushes = Vec::new();
         let mut demoted = false;
+        let progress = self.progress;
         let (input, found) = (&mut self.input, &mut self.found);
         let handed_out = link.with(woken, |queue, woken| {
-            while !queue.is_owed_push()
+            while queue.awaits() == Awaits::Reply
                 && let Some(first) = next_reply(found)
             {
                 let Some(wanted) = queue.wanted() else {
@@ -110,6 +117,7 @@ impl Session {
                 queue.deliver(piece, count, woken);
             }
             woken.extend(queue.next_in_line());
+            queue.mark_progress(progress);
             queue.shrink();
             Ok(())
         });
@@ -144,6 +152,19 @@ impl Session {
             self.retry = Some(Instant::now() + RETRY);
         }
         Ok(())
+    }
+
+    /// The reply of the PING behind a command, or an error of either.
+    fn hand_fence(&mut self, link: &Link, woken: &mut Vec<Waker>) {
+        let Some(found) = self.found.pop_front() else {
+            return;
+        };
+        let frame = Frame::from_scanned(self.input.split_to(found.len).freeze());
+        if link.hub().fenced(frame.reply().error().as_ref()) == Received::Answer {
+            link.with(woken, |queue, woken| {
+                queue.deliver(Bytes::new(), 1, woken);
+            });
+        }
     }
 
     pub(super) fn find_frames(&mut self, link: &Link) -> Result<(), End> {
