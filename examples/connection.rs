@@ -34,7 +34,11 @@ async fn main() -> typedis::Result<()> {
         })
         .await?;
     println!("{} replies", replies.len());
-    conn.close().await;
-    println!("closed: {}", conn.is_closed());
+    let closed = conn.close().await;
+    println!(
+        "closed: {}, in good order: {}",
+        conn.is_closed(),
+        closed.is_clean()
+    );
     Ok(())
 }

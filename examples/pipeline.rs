@@ -8,7 +8,7 @@ use typedis::prelude::*;
 async fn main() -> typedis::Result<()> {
     let url = std::env::var("TYPEDIS_URL").unwrap_or_else(|_| "redis://localhost".to_owned());
     let conn = typedis::connect(&url).await?;
-    conn.del(["pipeline:foo", "pipeline:bar"]).await?;
+    conn.del(["pipeline:visits", "pipeline:likes"]).await?;
 
     one_after_another(&conn).await?;
     at_once(&conn).await?;
@@ -18,35 +18,36 @@ async fn main() -> typedis::Result<()> {
 
 /// No pipeline: each command waits for the reply of the one before.
 async fn one_after_another(conn: &Connection) -> typedis::Result<()> {
-    let foo = conn.incr("pipeline:foo").await?;
-    let bar = conn.incr("pipeline:bar").await?;
-    println!("one after another: {foo} {bar}");
+    let visits = conn.incr("pipeline:visits").await?;
+    let likes = conn.incr("pipeline:likes").await?;
+    println!("one after another: {visits} {likes}");
     Ok(())
 }
 
 /// Commands of many futures or tasks on one connection are pipelined by themselves.
 async fn at_once(conn: &Connection) -> typedis::Result<()> {
-    let (foo, bar) = tokio::try_join!(conn.incr("pipeline:foo"), conn.incr("pipeline:bar"))?;
-    println!("at once: {foo} {bar}");
+    let (visits, likes) =
+        tokio::try_join!(conn.incr("pipeline:visits"), conn.incr("pipeline:likes"))?;
+    println!("at once: {visits} {likes}");
     Ok(())
 }
 
 /// One write, and a tuple of the replies.
 async fn explicitly(conn: &Connection) -> typedis::Result<()> {
-    let (foo, bar, text) = conn
+    let (visits, likes, text) = conn
         .pipeline()
-        .incr("pipeline:foo")
-        .incr("pipeline:bar")
-        .get::<String>("pipeline:foo")
+        .incr("pipeline:visits")
+        .incr("pipeline:likes")
+        .get::<String>("pipeline:visits")
         .await?;
-    println!("explicitly: {foo} {bar} {text:?}");
+    println!("explicitly: {visits} {likes} {text:?}");
     Ok(())
 }
 
 /// Commands that are only known at run time.
 async fn collected(conn: &Connection) -> typedis::Result<()> {
     let mut batch = conn.batch();
-    let counters: Vec<_> = ["pipeline:foo", "pipeline:bar"]
+    let counters: Vec<_> = ["pipeline:visits", "pipeline:likes"]
         .into_iter()
         .map(|key| batch.push(cmd().incr(key)))
         .collect();

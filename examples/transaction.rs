@@ -8,24 +8,27 @@ use typedis::prelude::*;
 async fn main() -> typedis::Result<()> {
     let url = std::env::var("TYPEDIS_URL").unwrap_or_else(|_| "redis://localhost".to_owned());
     let pool = typedis::pool(&url).await?;
-    pool.del(["tx:foo", "tx:bar", "tx:stock"]).await?;
+    pool.del(["tx:count", "tx:text", "tx:stock"]).await?;
 
     // It goes out whole, so that it may share its socket with others.
-    let ((), foo) = pool
+    let ((), count) = pool
         .transaction()
-        .set("tx:bar", "text")
-        .incr("tx:foo")
+        .set("tx:text", "text")
+        .incr("tx:count")
         .await?;
-    println!("in one go: {foo}");
+    println!("in one go: {count}");
 
     // A command that fails does not undo the others.
-    let (failed, foo) = pool
+    let (failed, count) = pool
         .transaction()
-        .incr("tx:bar")
+        .incr("tx:text")
         .attempt()
-        .incr("tx:foo")
+        .incr("tx:count")
         .await?;
-    println!("one fails: {}, the other does not: {foo}", failed.is_err());
+    println!(
+        "one fails: {}, the other does not: {count}",
+        failed.is_err()
+    );
 
     // WATCH, read, decide, write: again from the start if somebody else was faster.
     pool.set("tx:stock", 5).await?;
@@ -40,9 +43,13 @@ async fn main() -> typedis::Result<()> {
     // By hand: each command is queued by the server, and answered by EXEC.
     let own = pool.exclusive().await?;
     let open = own.begin().await?;
-    let foo = open.incr("tx:foo").await?;
-    let bar = open.get::<String>("tx:bar").await?;
+    let count = open.incr("tx:count").await?;
+    let text = open.get::<String>("tx:text").await?;
     let mut replies = open.exec().await?;
-    println!("by hand: {} {:?}", replies.take(foo)?, replies.take(bar)?);
+    println!(
+        "by hand: {} {:?}",
+        replies.take(count)?,
+        replies.take(text)?
+    );
     Ok(())
 }

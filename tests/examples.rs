@@ -76,7 +76,7 @@ fn connection() {
             "text: some value",
             "as it came: \"embstr\"",
             "3 replies",
-            "closed: true",
+            "closed: true, in good order: true",
         ],
     );
 }

@@ -13,7 +13,7 @@
 //! - `scripts`: Lua scripts and functions
 //! - `shop`: scripts and functions of a spec of a user's own
 
-#![allow(clippy::expect_used, clippy::panic)]
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod design;
 mod from_aioredis;

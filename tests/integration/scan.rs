@@ -176,6 +176,14 @@ fn key_count() -> u32 {
         .unwrap_or(20_000)
 }
 
+/// The memory of this process in kB; 0 where the system does not tell.
+fn resident() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.split_ascii_whitespace().next()?.parse().ok())
+        .unwrap_or(0)
+}
+
 async fn what_exists_throughout_is_seen_while_keys_are_written(bench: Bench) -> Result<()> {
     let conn = bench.connect().await;
     let count = key_count();
@@ -201,6 +209,7 @@ async fn what_exists_throughout_is_seen_while_keys_are_written(bench: Bench) -> 
     });
     let mut seen = vec![false; count as usize];
     let mut stream = conn.scan::<String>(0).count(1_000).stream();
+    let before = resident();
     while let Some(key) = stream.try_next().await? {
         if let Some(n) = key
             .strip_prefix("key:")
@@ -210,6 +219,11 @@ async fn what_exists_throughout_is_seen_while_keys_are_written(bench: Bench) -> 
         }
     }
     writer.abort();
+    // Other tests share the process, unless this one was asked for by itself.
+    if std::env::var_os("TYPEDIS_SCAN_KEYS").is_some() {
+        let grown = resident().saturating_sub(before);
+        assert!(grown < 16 * 1024, "{grown} kB more after {count} keys");
+    }
     let missing = seen.iter().filter(|seen| !**seen).count();
     assert_eq!(missing, 0, "of {count} keys");
     Ok(())

@@ -70,7 +70,7 @@ async fn every_entry_is_worked_on_and_acknowledged(bench: Bench) -> Result<()> {
         done += worker.await.expect("the task does not panic")?.done;
     }
     assert_eq!(done, 200);
-    let seen = seen.lock().expect("no test panics with it");
+    let seen = std::mem::take(&mut *seen.lock().expect("no test panics with it"));
     assert!(seen.values().all(|times| *times == 1), "{seen:?}");
     assert_eq!(pool.xpending("orders", "shop").await?.count, 0);
     Ok(())
