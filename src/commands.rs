@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use typedis_core::duration::*;
-use typedis_core::{ServerError, Value};
+use typedis_core::{Cursor, ServerError, Value};
 
 use crate::args::*;
 use crate::replies::*;

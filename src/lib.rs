@@ -62,6 +62,7 @@
 //!
 //! - [`mod@commands`]: every command, expanded from `commands.toml`
 //! - [`args`]: argument types of single commands; [`replies`]: reply types of single commands
+//! - [`Listen`]: waiting for what comes into lists and streams; [`Worker`]: the work of a stream's consumer group
 //! - `typedis-core`: the engine; `typedis-macros`: the expansion and the derives
 
 // Expansions name the crate by its name, here as in crates that use it.
@@ -72,16 +73,22 @@ pub use typedis_core as __core;
 
 pub mod args;
 pub mod commands;
+mod listen;
 pub mod prelude;
 pub mod replies;
+mod worker;
+
+pub use listen::{Listen, Tail};
+pub use worker::{Acknowledge, Job, Tally, Worker, WorkerEvent};
 
 pub use typedis_core::{
     Address, ArgError, ArgWriter, Args, Backoff, Batch, BatchReplies, Budget, Chain, Channel,
-    CommandInfo, Config, Connection, DecodeError, Detached, Each, Error, ErrorKind, Event,
-    Exclusive, Executed, Frame, FromRedis, IntoConfig, Lag, Limits, Message, Open, PatternChannel,
-    Phase, Pipeline, Pool, Protocol, Queued, Raw, Record, Reply, Request, Result, Run, Secret,
-    ServerError, Subscriber, Target, ToArg, ToArgs, ToRecords, Transaction, Value, Watch, Watched,
-    cmd, each, raw,
+    CommandInfo, Config, Connection, Cursor, DecodeError, Detached, Each, Error, ErrorKind, Event,
+    Exclusive, Executed, Frame, FromRedis, IntoConfig, IntoRepeat, IntoScanStream, Lag, Limits,
+    Message, Open, PatternChannel, Phase, Pipeline, Pool, Protocol, Queued, Raw, Record, Repeat,
+    Reply, Request, Result, Run, ScanStream, Script, Secret, ServerError, Stream, Subscriber,
+    Target, ToArg, ToArgs, ToRecords, Transaction, Unclaimed, Value, Watch, Watched, cmd, each,
+    raw,
 };
 pub use typedis_core::{
     BlockMilliseconds, Milliseconds, Seconds, SignedMilliseconds, SignedSeconds, Timeout,

@@ -13,6 +13,7 @@ mod cluster;
 mod connection;
 mod count_min;
 mod cuckoo;
+mod entry_fields;
 mod entry_id;
 mod fields;
 mod generic;
@@ -42,6 +43,7 @@ pub use cluster::{
 pub use connection::{ServerHello, ServerModule, TrackingInfo};
 pub use count_min::CountMinInfo;
 pub use cuckoo::{CuckooInfo, CuckooInsert};
+pub use entry_fields::EntryFields;
 pub use entry_id::{EntryId, ParseEntryIdError};
 pub use generic::{Expiry, KeyType, Migrated};
 pub use hash::{FieldExpire, FieldPersist};

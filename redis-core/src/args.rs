@@ -7,6 +7,7 @@ use crate::command::CommandInfo;
 use crate::error::Error;
 use crate::records::ToRecords;
 use crate::resp::encode;
+use crate::script::Text;
 
 /// Encoded bytes; most commands fit without an allocation.
 pub(crate) type Buffer = SmallVec<[u8; 96]>;
@@ -32,6 +33,10 @@ pub struct Args {
     deadline: Option<std::time::Duration>,
     /// Whether an option makes a repetition do something else than the first time.
     once_only: bool,
+    /// Where the cursor of a scan stands among the bytes.
+    cursor: Option<u32>,
+    /// The script that it calls by its SHA-1.
+    script: Option<Text>,
 }
 
 /// Where a part begins; it ends where the next one begins.
@@ -43,7 +48,7 @@ struct Part {
 }
 
 /// What is noted of the keys.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub enum Keys {
     /// Nothing: a single server needs no routing.
     #[default]
@@ -90,6 +95,26 @@ impl Args {
             block: None,
             deadline: None,
             once_only: false,
+            cursor: None,
+            script: None,
+        }
+    }
+
+    /// The same command once more, to be sent as it is. An error that spoils it is not copied.
+    pub(crate) fn again(&self) -> Self {
+        Self {
+            info: self.info,
+            bytes: self.bytes.clone(),
+            words: self.words,
+            parts: self.parts.clone(),
+            keys: self.keys.clone(),
+            error: None,
+            longest: self.longest,
+            block: self.block,
+            deadline: self.deadline,
+            once_only: self.once_only,
+            cursor: self.cursor,
+            script: self.script.clone(),
         }
     }
 
@@ -202,8 +227,10 @@ impl Args {
 
     /// Writes an option to its place among the parts, after what is there already.
     pub fn append(&mut self, order: u8, write: impl FnOnce(&mut Self)) {
-        let (end, last) = (self.bytes.len(), self.words);
+        let (end, last, cursor) = (self.bytes.len(), self.words, self.cursor);
         write(self);
+        // Parts are moved about, and the place of a cursor among them is not kept track of.
+        self.cursor = cursor;
         let (len, words) = (self.bytes.len() - end, self.words - last);
         let place = self.parts.partition_point(|part| part.order <= order);
         let (byte, word) = self
@@ -253,6 +280,66 @@ impl Args {
         let first = self.words;
         self.item(value);
         self.note_keys(first);
+    }
+
+    /// Writes a cursor, and notes where it stands, so that a scan can go on with another one.
+    pub(crate) fn cursor_item(&mut self, cursor: u64) {
+        self.cursor = u32::try_from(self.bytes.len()).ok();
+        self.item(&cursor);
+    }
+
+    /// The cursor that it has.
+    pub(crate) fn cursor(&self) -> Option<u64> {
+        let encoded = self.bytes.get(self.cursor? as usize..)?;
+        std::str::from_utf8(encode::words(encoded).next()?)
+            .ok()?
+            .parse()
+            .ok()
+    }
+
+    /// The same command with another cursor.
+    pub(crate) fn at_cursor(&self, cursor: u64) -> Option<Self> {
+        let (before, rest) = self.bytes.split_at_checked(self.cursor? as usize)?;
+        let mut old = Buffer::new();
+        encode::bulk(&mut old, encode::words(rest).next()?);
+        let mut bytes = Buffer::from_slice(before);
+        encode::bulk_integer(&mut bytes, cursor);
+        bytes.extend_from_slice(rest.get(old.len()..)?);
+        Some(Self {
+            bytes,
+            // Where they begin has changed, and nothing is added to the command any more.
+            parts: SmallVec::new(),
+            ..self.again()
+        })
+    }
+
+    /// Writes the SHA-1 of a script; the engine sends its text where the server does not have it.
+    pub fn script(&mut self, script: &crate::script::Script) {
+        self.word(script.sha1());
+        self.script = Some(script.text().clone());
+    }
+
+    /// The script that it calls by its SHA-1.
+    pub(crate) fn called_script(&self) -> Option<&Text> {
+        self.script.as_ref()
+    }
+
+    /// Sends the script's text instead of its SHA-1, if it calls one.
+    pub(crate) fn send_script_text(&mut self) -> bool {
+        let Some(script) = self.script.take() else {
+            return false;
+        };
+        let mut sha1 = Buffer::new();
+        encode::bulk(&mut sha1, script.sha1().as_bytes());
+        let info = script.whole_info();
+        let mut bytes = Buffer::from_slice(info.header);
+        encode::bulk(&mut bytes, script.source().as_bytes());
+        let rest = self.bytes.get(self.info.header.len() + sha1.len()..);
+        bytes.extend_from_slice(rest.unwrap_or_default());
+        self.parts.clear();
+        self.bytes = bytes;
+        self.info = info;
+        true
     }
 
     /// The positions of the keys among the words, where they were asked for.

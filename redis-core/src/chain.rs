@@ -243,8 +243,9 @@ impl<'a> Running<'a> {
         self.exchange.is_none()
     }
 
-    pub(crate) fn on(link: &'a Link, queued: Queued) -> Self {
+    pub(crate) fn on(link: &'a Link, mut queued: Queued) -> Self {
         if queued.is_sendable() {
+            queued.load_scripts(&link.scripts);
             let patience = queued.patience();
             Self {
                 exchange: Some(Exchange::new(link, queued, patience)),

@@ -20,6 +20,7 @@ use crate::inflight::{
 };
 use crate::pubsub::hub::Hub;
 use crate::request::{Execute, Sink, Target};
+use crate::script::{self, Loaded};
 use crate::stats::Stats;
 
 /// One socket to one server, shared by all clones of this handle.
@@ -54,6 +55,8 @@ pub(crate) struct Link {
     queue: Mutex<Queue>,
     /// When a READONLY error last had the socket renewed.
     renewed: Mutex<Option<Instant>>,
+    /// The scripts that were loaded over this socket.
+    pub(crate) scripts: Loaded,
     /// After how long unused the socket is closed until it is needed, if at all.
     pub(crate) sleeps_after: Option<Duration>,
     announcer: Announcer,
@@ -208,6 +211,7 @@ impl Link {
         Self {
             queue: Mutex::new(Queue::new(config.budget)),
             renewed: Mutex::new(None),
+            scripts: Loaded::default(),
             sleeps_after,
             announcer: Announcer::default(),
             old_at: younger(config.max_age).and_then(|age| Instant::now().checked_add(age)),
@@ -415,6 +419,14 @@ impl Payload for Args {
 
     fn write_to(&self, out: &mut Vec<u8>) {
         Self::write_to(self, out);
+    }
+
+    fn mend(&mut self, _: &Loaded, delivery: &Delivery) -> bool {
+        let unknown = delivery
+            .chunks
+            .first()
+            .is_some_and(|reply| script::is_unknown(reply));
+        unknown && self.send_script_text()
     }
 
     #[cfg(feature = "tracing")]

@@ -200,6 +200,8 @@ impl Driver {
             let link = self.link.clone();
             match self.meanwhile(connect(&link)).await? {
                 Ok(ready) => {
+                    // It may be another server, or one that was started anew.
+                    self.link.scripts.clear();
                     self.link.with(&mut self.woken, |queue, _| queue.admitted());
                     self.link
                         .announce(ConnectionEvent::Ready(ready.address.clone()));

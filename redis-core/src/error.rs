@@ -101,6 +101,12 @@ impl CommandName {
     }
 }
 
+impl CommandName {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl From<&'static str> for CommandName {
     fn from(name: &'static str) -> Self {
         Self(Cow::Borrowed(name))

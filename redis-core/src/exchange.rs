@@ -198,6 +198,13 @@ impl<'a, P: Payload> Exchange<'a, P> {
                 again
             }
             None if self.payload.replies() == 1 && is_transient_refusal(delivery) => self.pause(),
+            None => {
+                let again = self.payload.mend(&self.ticket.link.scripts, delivery);
+                if again {
+                    self.ticket.state = State::Fresh;
+                }
+                again
+            }
             _ => false,
         }
     }

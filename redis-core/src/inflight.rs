@@ -34,6 +34,10 @@ pub(crate) trait Payload {
     fn is_blocking(&self) -> bool;
     /// Appends it as it goes over the wire.
     fn write_to(&self, out: &mut Vec<u8>);
+    /// Looks whether scripts were missing; if nothing was carried out for that, brings them along and is to be sent again.
+    fn mend(&mut self, _loaded: &crate::script::Loaded, _delivery: &Delivery) -> bool {
+        false
+    }
     /// What a trace says of it.
     #[cfg(feature = "tracing")]
     fn summary(&self) -> crate::trace::Summary;
@@ -43,7 +47,7 @@ pub(crate) trait Payload {
 pub(crate) type Chunks = SmallVec<[Bytes; 1]>;
 
 /// What became of an entry: all its replies, or the first of them and why there are no more.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Delivery {
     pub(crate) chunks: Chunks,
     pub(crate) error: Option<Failure>,

@@ -12,12 +12,15 @@
 //! How a command is issued:
 //! - [`command`], [`request`], [`state`]: the fixed facts of a command, the request, the states of option builders
 //! - [`detached`]: commands apart from any connection
+//! - [`script`]: Lua scripts, loaded where they are missing
+//! - [`host`]: what a stream issues its commands on; [`scan`], [`repeat`]: such streams
 //! - [`chain`], [`batch`], [`open`], [`watch`]: pipelines and transactions, commands known at run time, transactions by
 //!   hand and optimistic ones
 //!
 //! How it reaches the server:
 //! - [`config`]: builder, URL and file
-//! - [`connection`], [`exclusive`], [`pool`]: the handles; [`closing`]: their end in good order
+//! - [`connection`], [`exclusive`], [`pool`]: the handles; [`closing`]: their end in good order;
+//!   [`unclaimed`]: replies that nobody waited for any more
 //! - [`events`], [`stats`]: what happens to them, and their numbers; `trace`: both for `tracing`
 //! - `exchange`: one payload on its way
 //! - `inflight`: what waits to be written and for a reply; no I/O
@@ -49,6 +52,7 @@ pub mod exclusive;
 pub mod frame;
 pub mod from_redis;
 mod handshake;
+pub mod host;
 mod inflight;
 #[cfg(feature = "json")]
 pub mod json;
@@ -57,15 +61,19 @@ pub mod pool;
 pub mod pubsub;
 pub mod records;
 mod renewal;
+pub mod repeat;
 pub mod request;
 mod resolve;
 mod resp;
+pub mod scan;
+pub mod script;
 pub mod state;
 pub mod stats;
 #[cfg(feature = "tls")]
 mod tls;
 mod trace;
 mod transport;
+pub mod unclaimed;
 pub mod value;
 pub mod watch;
 
@@ -90,6 +98,8 @@ pub use events::{ConnectionEvent, Events};
 pub use exclusive::Exclusive;
 pub use frame::{Frame, Frames};
 pub use from_redis::{DecodeError, FromRedis, Reply};
+pub use futures_core::Stream;
+pub use host::Host;
 pub use inflight::Budget;
 #[cfg(feature = "json")]
 pub use json::Json;
@@ -99,10 +109,14 @@ pub use pool::Pool;
 pub use pubsub::PublishJson;
 pub use pubsub::{Channel, Event, Lag, Message, PatternChannel, Subscriber};
 pub use records::{Fits, Key, Number, Record, Text, ToRecords};
+pub use repeat::{IntoRepeat, Repeat};
 pub use request::{
     AllowsBlocking, AllowsState, Execute, IntoRequest, Queues, Request, Sink, Target,
 };
 pub use resp::scan::Limits;
+pub use scan::{Cursor, IntoScanStream, ScanStream};
+pub use script::Script;
 pub use stats::Stats;
+pub use unclaimed::Unclaimed;
 pub use value::Value;
 pub use watch::{Watch, Watched};

@@ -186,7 +186,9 @@ pub struct OpenPending<'a> {
 impl<'a, R> Execute<R> for &'a Open<'_> {
     type Output = Queued<R>;
 
-    fn begin(self, args: Args) -> OpenPending<'a> {
+    fn begin(self, mut args: Args) -> OpenPending<'a> {
+        // Whether the server has the script would only be seen at EXEC, when the other commands have been carried out.
+        args.send_script_text();
         let pending = match args
             .needs_own_socket()
             .filter(|_| args.info().state.is_some())

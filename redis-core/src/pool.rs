@@ -16,6 +16,7 @@ use crate::frame::Frame;
 use crate::from_redis::FromRedis;
 use crate::request::{AllowsBlocking, Execute, Sink, Target};
 use crate::stats::Stats;
+use crate::unclaimed::{self, Reports};
 
 mod home;
 
@@ -36,6 +37,7 @@ struct Inner {
     config: Config,
     lanes: Vec<Connection>,
     home: Arc<Home>,
+    reports: Reports,
 }
 
 impl Pool {
@@ -77,6 +79,7 @@ impl Pool {
                 config,
                 lanes,
                 home,
+                reports: Reports::default(),
             }),
         }
     }
@@ -159,6 +162,11 @@ impl Pool {
         }
     }
 
+    /// Whom to tell of replies that nobody waits for.
+    pub(crate) fn reports(&self) -> &Reports {
+        &self.inner.reports
+    }
+
     /// The open lane with the least to do; one that sleeps when all others are busy.
     pub(crate) fn lane(&self) -> &Connection {
         let lanes = &self.inner.lanes;
@@ -217,6 +225,16 @@ impl std::fmt::Debug for PoolPending<'_> {
     }
 }
 
+impl PoolPending<'_> {
+    /// Polls for the reply as it came.
+    pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
+        match self {
+            Self::Lane(pending) => pending.poll(cx),
+            Self::Leased(future, _) => future.as_mut().poll(cx),
+        }
+    }
+}
+
 impl Target for &Pool {
     type Sink = Self;
 
@@ -265,8 +283,7 @@ async fn run_leased(pool: &Pool, args: Args) -> Result<Frame> {
         .exclusive()
         .await
         .map_err(|error| error.of_command(name.clone()))?;
-    let mut pending = lease.pending(args);
-    std::future::poll_fn(|cx| pending.poll(cx))
+    unclaimed::run(pool, lease, args)
         .await
         .map_err(|error| error.of_command(name))
 }

@@ -87,6 +87,8 @@ fn cases_of_group(spec: &Spec, enums: &[Enum], group: &Group) -> syn::Result<Tok
     let cases = group
         .commands
         .iter()
+        // What a script is sent as is more than its syntax says.
+        .filter(|command| command.call.is_command())
         .flat_map(|command| cases_of_command(spec, enums, command));
     let cases = cases.collect::<syn::Result<Vec<_>>>()?;
     Ok(quote! {

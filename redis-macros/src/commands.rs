@@ -8,7 +8,7 @@ use syn::parse::{Parse, ParseStream};
 use syn::{LitStr, Token, Visibility};
 
 use crate::expand;
-use crate::model::{self, Model};
+use crate::model::{self, Call, Model};
 use crate::problems::Problems;
 use crate::spec::{self, Spec};
 
@@ -49,7 +49,8 @@ impl Input {
 pub(crate) struct Loaded {
     pub(crate) spec: Spec,
     pub(crate) model: Model,
-    path: PathBuf,
+    /// The file, and the scripts that it names.
+    paths: Vec<PathBuf>,
 }
 
 /// Expands `commands!`.
@@ -73,9 +74,15 @@ pub(crate) fn load(literal: &LitStr) -> syn::Result<Loaded> {
         );
         syn::Error::new(literal.span(), text)
     })?;
-    let (spec, model) =
+    let (spec, mut model) =
         check(&source, &literal.value()).map_err(|messages| combined(literal.span(), messages))?;
-    Ok(Loaded { spec, model, path })
+    let scripts = read_scripts(&mut model, &path, &literal.value())
+        .map_err(|messages| combined(literal.span(), messages))?;
+    Ok(Loaded {
+        spec,
+        model,
+        paths: [vec![path], scripts].concat(),
+    })
 }
 
 /// The file from the package's folder, or else from the folder of the source file.
@@ -107,13 +114,45 @@ pub(crate) fn check(source: &str, file: &str) -> Result<(Spec, Model), Vec<Strin
     }
 }
 
+/// Reads the scripts that a spec names, from the folder of the spec on; gives their paths.
+fn read_scripts(model: &mut Model, spec: &Path, file: &str) -> Result<Vec<PathBuf>, Vec<String>> {
+    let problems = Problems::default();
+    let mut paths = Vec::new();
+    for command in model
+        .groups
+        .iter_mut()
+        .flat_map(|group| &mut group.commands)
+    {
+        let table = command.table();
+        let Call::Script(script) = &mut command.call else {
+            continue;
+        };
+        let path = spec.with_file_name(&script.file.text);
+        match std::fs::read_to_string(&path) {
+            Ok(source) => script.source = source,
+            Err(error) => problems.note(
+                script.file.line,
+                table,
+                format!(
+                    "cannot read the script {}: {error}; expected a file, named from the folder of the spec",
+                    path.display()
+                ),
+            ),
+        }
+        paths.push(path);
+    }
+    if problems.is_empty() {
+        Ok(paths)
+    } else {
+        Err(problems.into_messages(file))
+    }
+}
+
 impl Loaded {
     /// Makes the compiler read the file, so that a change to it builds anew.
     pub(crate) fn rebuild(&self) -> TokenStream {
-        let path = self.path.to_string_lossy();
-        quote!(
-            const _: &[u8] = ::core::include_bytes!(#path);
-        )
+        let paths = self.paths.iter().map(|path| path.to_string_lossy());
+        quote!(#(const _: &[u8] = ::core::include_bytes!(#paths);)*)
     }
 }
 
@@ -180,6 +219,16 @@ mod tests {
             message.ends_with("named from the folder of Cargo.toml or of this source file"),
             "{message}"
         );
+    }
+
+    #[test]
+    fn a_script_that_cannot_be_read_is_named() {
+        let message = message("from \"tests/data/lost_script.toml\"");
+        assert!(
+            message.starts_with("tests/data/lost_script.toml:4: [g.m] cannot read the script "),
+            "{message}"
+        );
+        assert!(message.contains("/tests/data/none.lua: "), "{message}");
     }
 
     #[test]

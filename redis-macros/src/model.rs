@@ -5,6 +5,7 @@
 //!
 //! - `types`: what a placeholder stands for
 //! - `examples`: the expressions that stand for arguments in documentation and generated tests
+//! - `call`: rows that call a script or a function
 //! - `lower`: a syntax tree as parameters and options
 //! - `condition`: `NX | XX & GET`
 //! - `reply`: the reply types and what decides between them
@@ -13,6 +14,7 @@
 //! - `facts`: flags, policies, versions
 //! - `names`, `clashes`: the names of methods and types, and which of them exclude each other
 
+mod call;
 mod clashes;
 mod condition;
 pub(crate) mod examples;
@@ -28,6 +30,7 @@ use crate::problems::Problems;
 use crate::spec::{CommandSpec, Spec};
 use crate::syntax::{self, Syntax};
 
+pub(crate) use call::Call;
 pub(crate) use condition::Condition;
 use examples::Example;
 pub(crate) use facts::{Facts, Versions};
@@ -61,6 +64,7 @@ pub(crate) struct Command {
     pub(crate) line: usize,
     pub(crate) doc: String,
     pub(crate) syntax: Syntax,
+    pub(crate) call: Call,
     /// What is always written.
     pub(crate) body: Body,
     /// The choices that a caller has, in the order of the syntax; nested ones follow what they are nested in.
@@ -312,6 +316,7 @@ impl Context<'_> {
             method: method?,
             line: spec.label.line,
             doc: spec.doc.text.clone(),
+            call: self.call(&body, &options),
             syntax,
             body,
             choices,

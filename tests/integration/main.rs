@@ -5,11 +5,23 @@
 //! - `support`: the servers and protocols that a test runs on
 //! - `design`: everything that the front page promises
 //! - `input`: bad input, refused before anything is sent
+//! - `from_aioredis`: what docs/from-aioredis.md names
 //! - `rebuild`: editing a spec rebuilds what was expanded from it
+//! - `scan`: scans as streams
+//! - `listen`: streams over commands that block
+//! - `worker`: consumer groups
+//! - `scripts`: Lua scripts and functions
+//! - `shop`: scripts and functions of a spec of a user's own
 
-#![allow(clippy::expect_used, clippy::panic)]
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod design;
+mod from_aioredis;
 mod input;
+mod listen;
 mod rebuild;
+mod scan;
+mod scripts;
+mod shop;
 mod support;
+mod worker;

@@ -43,6 +43,11 @@ impl<T: ToArg> ToArgs for BTreeSet<T> {
     }
 }
 
+/// Nothing is sent.
+impl ToArgs for () {
+    fn write_args(&self, _: &mut Args) {}
+}
+
 /// `None` sends nothing.
 impl<T: ToArgs> ToArgs for Option<T> {
     fn write_args(&self, out: &mut Args) {

@@ -5,6 +5,7 @@ use crate::error::{Error, ErrorKind, Phase, Result, ServerError};
 use crate::frame::{Frame, Frames};
 use crate::from_redis::{FromRedis, Reply};
 use crate::inflight::{Chunks, Delivery, Failure};
+use crate::script::is_unknown;
 
 /// The outcomes of a chain's commands, taken one after another.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub struct Outcomes<'q> {
     frames: Pieces,
     /// What became of the commands for which there is no frame.
     failure: Option<Failure>,
+    /// Why a script could not be loaded.
+    not_loaded: Option<ServerError>,
 }
 
 impl<'q> Outcomes<'q> {
@@ -24,6 +27,7 @@ impl<'q> Outcomes<'q> {
             index: 0,
             frames: Pieces::new(Chunks::new()),
             failure: None,
+            not_loaded: None,
         }
     }
 
@@ -33,6 +37,12 @@ impl<'q> Outcomes<'q> {
     /// A transaction that was not executed.
     pub(crate) fn new(queued: &'q Queued, delivery: Delivery) -> Result<Self> {
         let mut frames = Pieces::new(delivery.chunks);
+        let mut not_loaded = None;
+        for _ in 0..queued.replies_of_loads() {
+            if let Some(error) = frames.next().and_then(|frame| frame.reply().error()) {
+                not_loaded.get_or_insert(error);
+            }
+        }
         if queued.is_atomic() {
             frames = executed(queued, frames, delivery.error.clone())?;
         }
@@ -41,6 +51,7 @@ impl<'q> Outcomes<'q> {
             index: 0,
             frames,
             failure: delivery.error,
+            not_loaded,
         })
     }
 
@@ -63,12 +74,17 @@ impl<'q> Outcomes<'q> {
 
     fn next_frame(&mut self) -> Result<Frame> {
         self.index += 1;
-        self.frames
-            .next()
-            .ok_or_else(|| match self.failure.clone() {
-                Some(failure) => failure.into(),
-                None => Error::protocol("there are fewer replies than commands"),
-            })
+        let frame = self.frames.next();
+        if let (Some(frame), Some(error)) = (&frame, &self.not_loaded)
+            && is_unknown(frame.as_bytes())
+        {
+            // The script that does not compile says more than that the server does not have it.
+            return Err(Error::refused(error.clone()));
+        }
+        frame.ok_or_else(|| match self.failure.clone() {
+            Some(failure) => failure.into(),
+            None => Error::protocol("there are fewer replies than commands"),
+        })
     }
 
     /// How many commands have not been asked for.

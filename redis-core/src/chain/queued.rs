@@ -9,6 +9,7 @@ use crate::exchange::Patience;
 use crate::frame::Frame;
 use crate::from_redis::FromRedis;
 use crate::inflight::{Delivery, Payload};
+use crate::script::{Loaded, Text, is_unknown};
 
 const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
 const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
@@ -20,6 +21,10 @@ pub(crate) struct Queued {
     names: Vec<Name>,
     atomic: bool,
     idempotent: bool,
+    /// The scripts that its commands call, each once.
+    scripts: Vec<Text>,
+    /// The numbers of those that are loaded before the commands.
+    loads: Vec<usize>,
     /// The shortest that any of the commands was given; it bounds the whole, which is sent and answered as one.
     deadline: Option<Duration>,
     /// The first command that cannot be sent spoils the whole.
@@ -64,6 +69,34 @@ impl Queued {
             Name::Known(args.info().name)
         });
         args.write_to(&mut self.bytes);
+        if let Some(script) = args.called_script()
+            && !self
+                .scripts
+                .iter()
+                .any(|known| known.sha1() == script.sha1())
+        {
+            self.scripts.push(script.clone());
+        }
+    }
+
+    /// Has the scripts loaded first that the server is not known to have.
+    pub(crate) fn load_scripts(&mut self, loaded: &Loaded) {
+        let missing = self.scripts.iter().enumerate();
+        self.loads = missing
+            .filter(|(_, script)| !loaded.contains(script))
+            .map(|(number, _)| number)
+            .collect();
+    }
+
+    fn loaded_first(&self) -> impl Iterator<Item = &Text> {
+        self.loads
+            .iter()
+            .filter_map(|number| self.scripts.get(*number))
+    }
+
+    /// How many replies come before those of the commands.
+    pub(crate) fn replies_of_loads(&self) -> usize {
+        self.loads.len()
     }
 
     /// Spoils the whole.
@@ -132,9 +165,28 @@ impl Queued {
     }
 }
 
+impl Queued {
+    /// How many commands were carried out or failed for a reason of their own, and how many for want of a script.
+    fn count_unknown(&self, delivery: &Delivery) -> (usize, usize) {
+        let Ok(mut outcomes) = Outcomes::new(self, delivery.clone()) else {
+            return (self.len(), 0);
+        };
+        let mut counts = (0, 0);
+        for outcome in outcomes.all().unwrap_or_default().into_iter().flatten() {
+            match outcome {
+                Ok(frame) if is_unknown(frame.as_bytes()) => counts.1 += 1,
+                _ => counts.0 += 1,
+            }
+        }
+        counts
+    }
+}
+
 impl Payload for Queued {
     fn encoded_len(&self) -> usize {
+        let loads = self.loaded_first().map(|script| script.source().len() + 64);
         self.bytes.len()
+            + loads.sum::<usize>()
             + if self.atomic {
                 MULTI.len() + EXEC.len()
             } else {
@@ -143,7 +195,7 @@ impl Payload for Queued {
     }
 
     fn replies(&self) -> usize {
-        self.names.len() + if self.atomic { 2 } else { 0 }
+        self.loads.len() + self.names.len() + if self.atomic { 2 } else { 0 }
     }
 
     fn is_idempotent(&self) -> bool {
@@ -155,6 +207,8 @@ impl Payload for Queued {
     }
 
     fn write_to(&self, out: &mut Vec<u8>) {
+        self.loaded_first()
+            .for_each(|script| script.write_load(out));
         if self.atomic {
             out.extend_from_slice(MULTI);
         }
@@ -162,6 +216,24 @@ impl Payload for Queued {
         if self.atomic {
             out.extend_from_slice(EXEC);
         }
+    }
+
+    fn mend(&mut self, loaded: &Loaded, delivery: &Delivery) -> bool {
+        if self.scripts.is_empty() {
+            return false;
+        }
+        let (carried_out, unknown) = self.count_unknown(delivery);
+        if unknown > 0 {
+            loaded.clear();
+        } else {
+            self.loaded_first().for_each(|script| loaded.insert(script));
+        }
+        // What was loaded a moment ago and is unknown all the same is so for a reason that does not pass.
+        let again = unknown > 0 && carried_out == 0 && self.loads.is_empty();
+        if again {
+            self.load_scripts(loaded);
+        }
+        again
     }
 
     #[cfg(feature = "tracing")]

@@ -4,7 +4,7 @@ use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
 use super::ident;
-use crate::model::Command;
+use crate::model::{Call, Command};
 
 /// The name of a command's static.
 pub(super) fn name(command: &Command) -> proc_macro2::Ident {
@@ -15,8 +15,10 @@ pub(super) fn expand(command: &Command) -> TokenStream {
     let facts = &command.facts;
     let (info, name) = (name(command), command.syntax.name.join(" "));
     let doc = format!(" What is known of `{name}`.");
-    let header = Literal::byte_string(&header(&command.syntax.name));
-    let words = Literal::usize_unsuffixed(command.syntax.name.len());
+    let sent = sent(command);
+    let header = Literal::byte_string(&header(&sent));
+    let words = Literal::usize_unsuffixed(sent.len());
+    let script = script(command);
     let readonly = facts.readonly.then(|| quote!(.readonly()));
     let idempotent = (facts.idempotent && !facts.readonly).then(|| quote!(.idempotent()));
     let blocking = facts.blocking.then(|| quote!(.blocking()));
@@ -32,10 +34,43 @@ pub(super) fn expand(command: &Command) -> TokenStream {
     let masked = &facts.masked;
     let masked = (!masked.is_empty()).then(|| quote!(.masked(&[#(#masked),*])));
     quote! {
+        #script
         #[doc = #doc]
         pub static #info: rt::CommandInfo = rt::CommandInfo::new(#name, #header, #words)
             #readonly #idempotent #blocking #state #cacheable #policies #masked;
     }
+}
+
+/// The words that a call begins with.
+fn sent(command: &Command) -> Vec<String> {
+    let suffix = if command.facts.readonly { "_RO" } else { "" };
+    match &command.call {
+        Call::Command => command.syntax.name.clone(),
+        Call::Script(_) => vec![format!("EVALSHA{suffix}")],
+        Call::Function(name) => vec![format!("FCALL{suffix}"), name.clone()],
+    }
+}
+
+/// The name of the static with a command's script.
+pub(super) fn script_name(command: &Command) -> proc_macro2::Ident {
+    ident(&format!("{}_SCRIPT", command.method.to_ascii_uppercase()))
+}
+
+/// The static with the script that is called.
+fn script(command: &Command) -> Option<TokenStream> {
+    let Call::Script(script) = &command.call else {
+        return None;
+    };
+    let (name, readonly) = (script_name(command), command.facts.readonly);
+    let (source, sha1) = (&script.source, script.sha1());
+    let doc = format!(" The script of `{}`.", command.method);
+    Some(quote! {
+        #[doc = #doc]
+        pub static #name: rt::Script = {
+            static TEXT: rt::script::ScriptText = rt::script::ScriptText::new(#source, #sha1, #readonly);
+            rt::Script::from_text(&TEXT)
+        };
+    })
 }
 
 /// The words of the name as they go over the wire.

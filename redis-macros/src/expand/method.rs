@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::{docs, ident, info, write};
-use crate::model::Command;
+use crate::model::{Call, Command};
 
 pub(super) fn expand(command: &Command, doctests: bool) -> TokenStream {
     let docs = docs::command(command, doctests);
@@ -57,6 +57,18 @@ fn bounds(command: &Command) -> Option<TokenStream> {
 
 fn request(command: &Command) -> TokenStream {
     let info = info::name(command);
-    let write = write::closure(&write::statements(&command.body, false));
+    let statements = match &command.call {
+        Call::Command => write::statements(&command.body, false),
+        Call::Script(_) => {
+            let script = info::script_name(command);
+            [
+                vec![quote!(args.script(&#script))],
+                write::keys_first(&command.body),
+            ]
+            .concat()
+        }
+        Call::Function(_) => write::keys_first(&command.body),
+    };
+    let write = write::closure(&statements);
     quote!(rt::Request::new(self, &#info, #write))
 }

@@ -64,6 +64,30 @@ pub(super) fn statements(body: &Body, repeatable: bool) -> Vec<TokenStream> {
         .collect()
 }
 
+/// What the body of a script or function writes: the number of its keys, the keys, the rest.
+pub(super) fn keys_first(body: &Body) -> Vec<TokenStream> {
+    let is_key = |write: &Write| matches!(write, Write::Param(param) if param.is_key());
+    let mut runs = body.runs.iter();
+    let (first, later) = match runs.next() {
+        Some(run) if run.order == 0 => {
+            let keys = run.writes.iter().take_while(|write| is_key(write)).count();
+            let (keys, rest) = run.writes.split_at(keys);
+            let keys: Vec<TokenStream> = keys.iter().flat_map(write).collect();
+            let rest: Vec<TokenStream> = rest.iter().flat_map(write).collect();
+            ((keys, rest), runs.as_slice())
+        }
+        _ => (Default::default(), body.runs.as_slice()),
+    };
+    let (keys, rest) = first;
+    let keys = closure(&keys);
+    let later = later.iter().flat_map(|run| run_statements(run, false));
+    [quote!(args.counted(1, #keys))]
+        .into_iter()
+        .chain(rest)
+        .chain(later)
+        .collect()
+}
+
 /// A closure of these statements.
 pub(super) fn closure(statements: &[TokenStream]) -> TokenStream {
     match statements {

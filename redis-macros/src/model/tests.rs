@@ -549,3 +549,32 @@ fn transitions_keep_requirements_and_conflicts() {
     assert_eq!(row.complete(&[2, 3]), None);
     assert_eq!(row.most().unwrap(), [3, 1]);
 }
+
+#[test]
+fn keys_of_a_script_come_first() {
+    let late = "the key `key` stands after something else; expected all keys of a script or function first, without their \
+                number, which is computed";
+    assert_eq!(
+        one("RESERVE value key", "script = 'a.lua'"),
+        format!("3: [g.m] {late}")
+    );
+    assert_eq!(
+        one("RESERVE value [OF key]", "function = 'f'"),
+        format!("3: [g.m] {late}")
+    );
+    assert!(
+        messages(&row(
+            "RESERVE key [key ...] value [OF field]",
+            "script = 'a.lua'"
+        ))
+        .is_empty()
+    );
+}
+
+#[test]
+fn a_row_calls_one_thing() {
+    assert_eq!(
+        one("RESERVE key", "script = 'a.lua'\nfunction = 'f'"),
+        "6: [g.m] `function` and `script` exclude each other; expected one of them"
+    );
+}

@@ -18,6 +18,10 @@ pub(crate) struct CommandSpec {
     /// Option and method name.
     pub(crate) names: Vec<(Text, Text)>,
     pub(crate) method: Option<Text>,
+    /// The file of a Lua script that is called instead of a command.
+    pub(crate) script: Option<Text>,
+    /// The function that is called instead of a command.
+    pub(crate) function: Option<Text>,
     pub(crate) flags: Option<Text>,
     pub(crate) idempotent: bool,
     pub(crate) since: Option<Availability>,
@@ -57,13 +61,15 @@ pub(crate) struct Availability {
     pub(crate) valkey: Option<Text>,
 }
 
-const KEYS: [&str; 21] = [
+const KEYS: [&str; 23] = [
     "doc",
     "syntax",
     "reply",
     "replies",
     "names",
     "method",
+    "script",
+    "function",
     "flags",
     "idempotent",
     "since",
@@ -117,6 +123,8 @@ fn command(group: &str, label: &Text, table: &Table<'_>) -> Option<CommandSpec> 
         replies: table.pairs("replies"),
         names: texts("names"),
         method: table.text("method"),
+        script: table.text("script"),
+        function: table.text("function"),
         flags: table.text("flags"),
         idempotent: table.flag("idempotent").unwrap_or_default(),
         since: availability(table),

@@ -1,0 +1,76 @@
+//! A chat over publish and subscribe: what is typed goes to everyone in the room.
+//!
+//! `TYPEDIS_URL=redis://localhost cargo run --example chat -- ada lobby`
+
+use std::io::BufRead;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+use typedis::Event;
+use typedis::prelude::*;
+
+/// What one says last.
+const LEAVES: &str = "(leaves)";
+
+#[derive(Serialize, Deserialize)]
+struct Line {
+    from: String,
+    text: String,
+}
+
+#[tokio::main]
+async fn main() -> typedis::Result<()> {
+    let url = std::env::var("TYPEDIS_URL").unwrap_or_else(|_| "redis://localhost".to_owned());
+    let mut arguments = std::env::args().skip(1);
+    let name = arguments.next().unwrap_or_else(|| "somebody".to_owned());
+    let room = format!(
+        "chat:{}",
+        arguments.next().unwrap_or_else(|| "lobby".to_owned())
+    );
+
+    let conn = typedis::connect(&url).await?;
+    let mut channel = conn.subscribe(room.as_str()).await?;
+    println!("You are in {room}. Type, and end with Ctrl-D.");
+
+    let mut typed = terminal();
+    let mut leaving = false;
+    loop {
+        tokio::select! {
+            event = channel.next() => match event.transpose()? {
+                Some(Event::Message(message)) => {
+                    let line: Line = message.decode_json()?;
+                    println!("{}: {}", line.from, line.text);
+                    if leaving && line.from == name && line.text == LEAVES {
+                        return Ok(());
+                    }
+                }
+                Some(Event::Lagged(count)) => println!("({count} lines were missed)"),
+                Some(Event::Resubscribed) => println!("(the connection was lost for a while)"),
+                None => return Ok(()),
+            },
+            text = typed.recv(), if !leaving => match text {
+                Some(text) => {
+                    conn.publish_json(&room, &Line { from: name.clone(), text }).await?;
+                }
+                // What this one says last is waited for.
+                None => {
+                    conn.publish_json(&room, &Line { from: name.clone(), text: LEAVES.to_owned() }).await?;
+                    leaving = true;
+                }
+            },
+        }
+    }
+}
+
+/// The lines of the terminal, which is read by a thread of its own.
+fn terminal() -> mpsc::Receiver<String> {
+    let (lines, typed) = mpsc::channel(16);
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+            if lines.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    });
+    typed
+}

@@ -1,0 +1,104 @@
+//! A job queue on a stream: workers of a group share out the jobs, failures are tried again, what fails too often is
+//! put aside, and Ctrl-C lets each worker finish what it has in hand.
+//!
+//! `TYPEDIS_URL=redis://localhost cargo run --example job_queue`; `JOBS=100` ends it after so many.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use typedis::prelude::*;
+use typedis::{Job, Worker, WorkerEvent};
+
+#[derive(Debug, FromRedis, ToRedis)]
+struct Resize {
+    image: String,
+    width: u32,
+}
+
+#[tokio::main]
+async fn main() -> typedis::Result<()> {
+    let url = std::env::var("TYPEDIS_URL").unwrap_or_else(|_| "redis://localhost".to_owned());
+    let jobs: u64 = std::env::var("JOBS")
+        .ok()
+        .and_then(|jobs| jobs.parse().ok())
+        .unwrap_or(u64::MAX);
+    let pool = typedis::pool(&url).await?;
+    pool.del(["resize", "resize:dead"]).await?;
+
+    let (progress, stop) = watch::channel(0);
+    let progress = Arc::new(progress);
+    let workers: Vec<_> = (1..=3)
+        .map(|number| {
+            tokio::spawn(work(
+                pool.clone(),
+                number,
+                progress.clone(),
+                stopped(stop.clone(), jobs),
+            ))
+        })
+        .collect();
+    for n in 0..jobs.min(1_000) {
+        let job = Resize {
+            image: format!("{n}.png"),
+            width: if n == 7 { 0 } else { 640 },
+        };
+        pool.xadd("resize", "*", job).await?;
+    }
+
+    let mut done = 0;
+    for worker in workers {
+        done += worker.await.map_err(typedis::Error::custom)??;
+    }
+    println!(
+        "{done} jobs are done, {} put aside",
+        pool.xlen("resize:dead").await?
+    );
+    Ok(())
+}
+
+/// Ready at Ctrl-C, or when so many jobs have been dealt with.
+async fn stopped(mut progress: watch::Receiver<u64>, jobs: u64) {
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => println!("finishing what is in hand"),
+        _ = progress.wait_for(|done| *done >= jobs) => {}
+    }
+}
+
+async fn work(
+    pool: Pool,
+    number: u32,
+    progress: Arc<watch::Sender<u64>>,
+    stop: impl Future<Output = ()>,
+) -> typedis::Result<u64> {
+    let one_more = move || progress.send_modify(|done| *done += 1);
+    let tally = Worker::new(&pool, "resize", "resizers", format!("resizer-{number}"))
+        .claim_after(Duration::from_millis(200))
+        .dead_letter("resize:dead", 3)
+        .on_event({
+            let one_more = one_more.clone();
+            move |event| match event {
+                WorkerEvent::Buried { id, .. } => {
+                    println!("{id} was put aside");
+                    one_more();
+                }
+                other => println!("{other:?}"),
+            }
+        })
+        .run_until(stop, |job: Job<Resize>| {
+            let outcome = resize(&job.fields);
+            if outcome.is_ok() {
+                one_more();
+            }
+            async move { outcome }
+        })
+        .await?;
+    Ok(tally.done)
+}
+
+fn resize(job: &Resize) -> Result<(), String> {
+    if job.width == 0 {
+        return Err(format!("{} cannot be made so narrow", job.image));
+    }
+    Ok(())
+}

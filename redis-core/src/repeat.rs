@@ -1,0 +1,166 @@
+//! A command that blocks until something comes, as a stream of what comes.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+use tokio::time::{Sleep, sleep};
+
+use crate::args::Args;
+use crate::config::Backoff;
+use crate::error::{Error, Result};
+use crate::from_redis::FromRedis;
+use crate::host::{Host, Repeated};
+use crate::request::{AllowsBlocking, IntoRequest};
+
+/// Turns a blocking command into a stream of what it is answered with, time after time.
+///
+/// ```ignore
+/// let mut jobs = pool.blmpop::<Job>(0, ["urgent", "jobs"], ListEnd::Left).count(10).repeat();
+/// loop {
+///     let (list, jobs) = jobs.next().await?;
+///     // …
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no blocking command that can be turned into a stream",
+    note = "commands that reply with an `Option` when their time is up are, on a `Pool` or an `Exclusive`"
+)]
+pub trait IntoRepeat<'h, T>: Sized {
+    /// The stream; when the command's time is up without anything, it is issued again.
+    fn repeat(self) -> Repeat<'h, T>;
+}
+
+impl<'h, T, C> IntoRepeat<'h, T> for C
+where
+    T: FromRedis,
+    C: IntoRequest<Reply = Option<T>>,
+    C::Sink: Into<Host<'h>> + AllowsBlocking,
+{
+    fn repeat(self) -> Repeat<'h, T> {
+        Repeat {
+            command: self
+                .into_request()
+                .into_parts()
+                .map(|(sink, args)| (Repeated::new(sink.into()), args)),
+            pause: Pause::default(),
+            item: std::marker::PhantomData,
+        }
+    }
+}
+
+/// What a blocking command is answered with, time after time, as a [`Stream`] that does not end.
+///
+/// An error is an item too; polled again, the stream pauses, longer from failure to failure, and goes on. `next` may be
+/// dropped midway, as in `select!`: what comes is kept for the next one. Dropping the stream gives up the command that
+/// is on its way.
+#[must_use = "a stream does nothing until it is polled"]
+pub struct Repeat<'h, T> {
+    command: Option<(Repeated<'h>, Args)>,
+    pause: Pause,
+    item: std::marker::PhantomData<fn() -> T>,
+}
+
+impl<T> Unpin for Repeat<'_, T> {}
+
+impl<T> std::fmt::Debug for Repeat<'_, T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Repeat").finish_non_exhaustive()
+    }
+}
+
+impl<T: FromRedis> Repeat<'_, T> {
+    /// What comes next.
+    ///
+    /// # Errors
+    /// The command's failure; the stream goes on when this is called again.
+    pub async fn next(&mut self) -> Result<T> {
+        match std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await {
+            Some(item) => item,
+            None => Err(sent_already()),
+        }
+    }
+}
+
+fn sent_already() -> Error {
+    Error::usage("this command had been sent before it was turned into a stream")
+}
+
+impl<T: FromRedis> Stream for Repeat<'_, T> {
+    type Item = Result<T>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<T>>> {
+        let this = &mut *self;
+        let Some((running, command)) = &mut this.command else {
+            return Poll::Ready(Some(Err(sent_already())));
+        };
+        ready!(this.pause.poll(cx));
+        loop {
+            let outcome = ready!(running.poll(cx, || again(command)));
+            let item = outcome.and_then(|frame| {
+                frame
+                    .decode::<Option<T>>()
+                    .map_err(|error| error.of_command(command.name()))
+            });
+            match item {
+                Ok(None) => {}
+                Ok(Some(item)) => {
+                    this.pause.succeeded();
+                    return Poll::Ready(Some(Ok(item)));
+                }
+                Err(error) => {
+                    this.pause.failed(&error);
+                    return Poll::Ready(Some(Err(error)));
+                }
+            }
+        }
+    }
+}
+
+fn again(command: &mut Args) -> Result<Args> {
+    if let Some(error) = command.take_error() {
+        command.refuse(Error::usage(
+            "an argument cannot be sent, as the first error said",
+        ));
+        return Err(error);
+    }
+    if command.block_limit().is_none() {
+        return Err(Error::usage(
+            "it does not block, so repeating it would keep the server busy; poll it at intervals instead",
+        )
+        .of_command(command.name()));
+    }
+    Ok(command.again())
+}
+
+/// The pauses of a stream that goes on after failures.
+#[derive(Debug, Default)]
+pub struct Pause {
+    failures: u32,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Pause {
+    /// Ready once the pause is over.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(timer) = &mut self.timer {
+            ready!(timer.as_mut().poll(cx));
+            self.timer = None;
+        }
+        Poll::Ready(())
+    }
+
+    /// The next failure is the first again.
+    pub fn succeeded(&mut self) {
+        self.failures = 0;
+    }
+
+    /// Has the next poll wait; what came and could not be decoded is no reason to.
+    pub fn failed(&mut self, error: &Error) {
+        if error.phase() != crate::error::Phase::Applied {
+            let pause = Backoff::default().pause(self.failures);
+            self.failures = self.failures.saturating_add(1);
+            self.timer = Some(Box::pin(sleep(pause)));
+        }
+    }
+}

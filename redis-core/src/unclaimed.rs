@@ -1,0 +1,222 @@
+//! Replies of blocking commands that nobody waited for any more: [`Unclaimed`].
+//!
+//! A server may hand out an element in the moment in which its reader goes away. Closing the socket would lose it without a
+//! word. Where a pool is told whom to report to, the call runs in a task of its own, which outlives its caller: it ends the
+//! wait with CLIENT UNBLOCK, and the reply tells whether something was handed out.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::args::{Args, Keys};
+use crate::command::CommandInfo;
+use crate::connection::Pending;
+use crate::error::{CommandName, Error, ErrorKind, Phase, Result};
+use crate::exclusive::Exclusive;
+use crate::frame::Frame;
+use crate::from_redis::FromRedis;
+use crate::pool::Pool;
+use crate::request::Execute;
+
+static CLIENT_ID: CommandInfo =
+    CommandInfo::new("CLIENT ID", b"$6\r\nCLIENT\r\n$2\r\nID\r\n", 2).idempotent();
+static CLIENT_UNBLOCK: CommandInfo =
+    CommandInfo::new("CLIENT UNBLOCK", b"$6\r\nCLIENT\r\n$7\r\nUNBLOCK\r\n", 2).idempotent();
+
+/// How long a server may take to end a wait; its socket is closed then.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// A reply that came after its caller had gone away.
+pub struct Unclaimed {
+    command: CommandName,
+    frame: Frame,
+}
+
+impl Unclaimed {
+    /// The command.
+    #[must_use]
+    pub fn command(&self) -> &str {
+        self.command.as_str()
+    }
+
+    /// The reply as it came.
+    #[must_use]
+    pub fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    /// The reply as what the command would have given.
+    ///
+    /// # Errors
+    /// The reply does not fit the type.
+    pub fn decode<T: FromRedis>(&self) -> Result<T> {
+        self.frame.clone().decode()
+    }
+}
+
+/// What was popped may be a secret.
+impl fmt::Debug for Unclaimed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unclaimed")
+            .field("command", &self.command)
+            .finish_non_exhaustive()
+    }
+}
+
+type Report = Arc<dyn Fn(Unclaimed) + Send + Sync>;
+
+/// Whom a pool reports to.
+#[derive(Default)]
+pub(crate) struct Reports(RwLock<Option<Report>>);
+
+impl fmt::Debug for Reports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Reports")
+            .field(&self.get().is_some())
+            .finish()
+    }
+}
+
+impl Reports {
+    fn get(&self) -> Option<Report> {
+        let report = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        report.clone()
+    }
+}
+
+impl Pool {
+    /// Calls `report` with what a blocking command was answered after its caller had gone away, such as an element that BLPOP
+    /// popped in the moment in which its future was dropped. The function holds for all clones of the pool, in place of one
+    /// given before; it should return soon.
+    ///
+    /// Without it, the socket of a wait that is given up is closed at once, and such an element is lost. With it, the wait
+    /// is ended by CLIENT UNBLOCK, and the socket is used again.
+    ///
+    /// ```no_run
+    /// # async fn example(pool: typedis_core::Pool) {
+    /// use typedis_core::{Run, raw};
+    ///
+    /// let again = pool.clone();
+    /// pool.on_unclaimed(move |unclaimed| {
+    ///     if let Ok((list, element)) = unclaimed.decode::<(String, Vec<u8>)>() {
+    ///         let pool = again.clone();
+    ///         tokio::spawn(async move { pool.run(raw("LPUSH").key(list).arg(element).reply::<i64>()).await });
+    ///     }
+    /// });
+    /// # }
+    /// ```
+    pub fn on_unclaimed(&self, report: impl Fn(Unclaimed) + Send + Sync + 'static) {
+        let report: Report = Arc::new(report);
+        *self
+            .reports()
+            .0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Some(report);
+    }
+}
+
+/// Runs a blocking command on a leased socket: at once, or in a task of its own where somebody is to be told of its reply
+/// whatever happens.
+pub(crate) async fn run(pool: &Pool, lease: Exclusive, args: Args) -> Result<Frame> {
+    let Some(report) = pool.reports().get() else {
+        let mut pending = lease.pending(args);
+        return std::future::poll_fn(|cx| pending.poll(cx)).await;
+    };
+    let (sender, receiver) = oneshot::channel();
+    let mut claim = Claim {
+        receiver,
+        name: args.name(),
+        report: report.clone(),
+    };
+    let wait = Wait {
+        pool: pool.clone(),
+        lease,
+        report,
+    };
+    tokio::spawn(wait.run(args, sender));
+    match (&mut claim.receiver).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Error::new(ErrorKind::Closed, Phase::MaybeApplied)),
+    }
+}
+
+/// The caller's end. What it was sent and did not take is reported when it goes away.
+struct Claim {
+    receiver: oneshot::Receiver<Result<Frame>>,
+    name: CommandName,
+    report: Report,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.receiver.close();
+        if let Ok(outcome) = self.receiver.try_recv() {
+            tell(&self.report, &self.name, outcome);
+        }
+    }
+}
+
+/// Reports a reply, unless it says that there was nothing.
+fn tell(report: &Report, command: &CommandName, outcome: Result<Frame>) {
+    if let Ok(frame) = outcome
+        && !frame.reply().is_nil()
+        && frame.reply().error().is_none()
+    {
+        report(Unclaimed {
+            command: command.clone(),
+            frame,
+        });
+    }
+}
+
+/// The task's end.
+struct Wait {
+    pool: Pool,
+    lease: Exclusive,
+    report: Report,
+}
+
+impl Wait {
+    async fn run(self, args: Args, mut caller: oneshot::Sender<Result<Frame>>) {
+        let name = args.name();
+        // Both go out together, so that the id costs no time.
+        let mut id = self.lease.pending(Args::new(&CLIENT_ID, Keys::Ignored));
+        id.submit();
+        let mut pending = self.lease.pending(args);
+        pending.submit();
+        let outcome = std::future::poll_fn(|cx| {
+            if let std::task::Poll::Ready(outcome) = pending.poll(cx) {
+                return std::task::Poll::Ready(Some(outcome));
+            }
+            caller.poll_closed(cx).map(|()| None)
+        })
+        .await;
+        let unclaimed = match outcome {
+            Some(outcome) => caller.send(outcome).err(),
+            None => self.give_up(id, pending).await,
+        };
+        if let Some(outcome) = unclaimed {
+            tell(&self.report, &name, outcome);
+        }
+    }
+
+    /// Has the server end the wait, and gives the reply; `None` if none came in time.
+    async fn give_up(
+        &self,
+        mut id: Pending<'_>,
+        mut pending: Pending<'_>,
+    ) -> Option<Result<Frame>> {
+        let reply = async {
+            let id: i64 = std::future::poll_fn(|cx| id.poll_decoded(cx)).await?;
+            let mut unblock = Args::new(&CLIENT_UNBLOCK, Keys::Ignored);
+            unblock.arg("client-id", &id);
+            let lane = self.pool.lane();
+            let mut unblock = Execute::<bool>::begin(lane, unblock);
+            let _: bool = std::future::poll_fn(|cx| unblock.poll_decoded(cx)).await?;
+            std::future::poll_fn(|cx| pending.poll(cx)).await
+        };
+        tokio::time::timeout(GRACE, reply).await.ok()
+    }
+}

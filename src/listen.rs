@@ -1,0 +1,217 @@
+//! Waiting for what comes into lists and streams: [`Listen`].
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use typedis_core::host::Repeated;
+use typedis_core::repeat::Pause;
+use typedis_core::request::AllowsBlocking;
+use typedis_core::{
+    Args, Error, ErrorKind, Frame, FromRedis, Host, IntoRepeat, IntoRequest, Phase, Repeat, Result,
+    Stream, Target, ToArgs, cmd,
+};
+
+use crate::args::StreamId;
+use crate::commands::traits::{ListCommands, StreamCommands};
+use crate::replies::{EntryFields, EntryId, StreamEntry};
+
+/// Streams over commands that block; on a [`Pool`](crate::Pool), which leases a socket for each call, or an
+/// [`Exclusive`](crate::Exclusive).
+pub trait Listen<'h>: Target {
+    /// Elements as they come into lists, each with its list's name: BLPOP, time after time.
+    ///
+    /// Where several lists have elements, the first of them is served first. To take them from the other end, or many at
+    /// once, call [`repeat`](IntoRepeat::repeat) on BRPOP or BLMPOP.
+    ///
+    /// ```no_run
+    /// # #[tokio::main] async fn main() -> typedis::Result<()> {
+    /// use typedis::prelude::*;
+    ///
+    /// let pool = typedis::pool("redis://localhost").await?;
+    /// let mut jobs = pool.listen::<String>(["urgent", "jobs"]);
+    /// loop {
+    ///     let (list, job) = jobs.next().await?;
+    ///     println!("{job}, from {list}");
+    /// #   break;
+    /// }
+    /// # Ok(()) }
+    /// ```
+    fn listen<T>(self, lists: impl ToArgs) -> Repeat<'h, (String, T)>
+    where
+        T: FromRedis,
+        Self::Sink: Into<Host<'h>> + AllowsBlocking,
+    {
+        self.blpop::<T>(lists, 0).repeat()
+    }
+
+    /// Entries as they come into streams, each with its stream's name: XREAD, which goes on from the last entry.
+    ///
+    /// Every reader gets every entry; to share them out among several, see [`Worker`](crate::Worker). The place to begin at
+    /// is the id of an entry, which is left out, [`StreamId::END`] for what comes from now on, or `"0"` for everything.
+    ///
+    /// ```no_run
+    /// # #[tokio::main] async fn main() -> typedis::Result<()> {
+    /// use typedis::prelude::*;
+    ///
+    /// #[derive(FromRedis)]
+    /// struct Reading {
+    ///     sensor: String,
+    ///     value: f64,
+    /// }
+    ///
+    /// let pool = typedis::pool("redis://localhost").await?;
+    /// let mut readings = pool.tail::<Reading>([("readings", "$")]);
+    /// loop {
+    ///     let (_, entry) = readings.next().await?;
+    ///     println!("{}: {} is {}", entry.id, entry.fields.sensor, entry.fields.value);
+    /// #   break;
+    /// }
+    /// # Ok(()) }
+    /// ```
+    fn tail<T>(
+        self,
+        streams: impl IntoIterator<Item = (impl Into<String>, impl Into<StreamId>)>,
+    ) -> Tail<'h, T>
+    where
+        Self::Sink: Into<Host<'h>> + AllowsBlocking,
+    {
+        let streams = streams
+            .into_iter()
+            .map(|(key, after)| (key.into(), after.into()));
+        Tail {
+            calls: Repeated::new(self.into_sink().into()),
+            streams: streams.collect(),
+            entries: Vec::new().into_iter(),
+            pause: Pause::default(),
+        }
+    }
+}
+
+impl<'h, Q: Target> Listen<'h> for Q where Q::Sink: Into<Host<'h>> + AllowsBlocking {}
+
+/// What [`Listen::tail`] gives: entries of streams in their order, as a [`Stream`] that does not end.
+///
+/// An error is an item too; polled again, the stream pauses, longer from failure to failure, and goes on behind the last
+/// entry that it handed out: nothing is missed, and nothing comes twice.
+#[must_use = "a stream does nothing until it is polled"]
+pub struct Tail<'h, T> {
+    calls: Repeated<'h>,
+    /// Each stream with the place behind which its next entry is.
+    streams: Vec<(String, StreamId)>,
+    /// What was read and not handed out yet, each with the number of its stream.
+    entries: std::vec::IntoIter<(usize, Entry<T>)>,
+    pause: Pause,
+}
+
+/// An entry that was read.
+type Entry<T> = StreamEntry<EntryFields<T>>;
+
+/// How many entries of each stream are read at once.
+const PAGE: u64 = 100;
+
+impl<T> Unpin for Tail<'_, T> {}
+
+impl<T> std::fmt::Debug for Tail<'_, T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tail")
+            .field("streams", &self.streams)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T> Tail<'_, T> {
+    /// The place in each stream behind which it goes on: the id of the last entry that was handed out.
+    pub fn positions(&self) -> impl Iterator<Item = (&str, &StreamId)> {
+        self.streams
+            .iter()
+            .map(|(key, after)| (key.as_str(), after))
+    }
+}
+
+impl<T: FromRedis> Tail<'_, T> {
+    /// The next entry, with the name of its stream.
+    ///
+    /// # Errors
+    /// The command's failure, or an entry that does not fit; the stream goes on when this is called again.
+    pub async fn next(&mut self) -> Result<(String, StreamEntry<T>)> {
+        std::future::poll_fn(|cx| self.poll(cx)).await
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(String, StreamEntry<T>)>> {
+        loop {
+            if let Some((number, entry)) = self.entries.next()
+                && let Some((key, after)) = self.streams.get_mut(number)
+            {
+                *after = entry.id.into();
+                let id = entry.id;
+                return Poll::Ready(match entry.fields.decoded {
+                    Ok(fields) => Ok((key.clone(), StreamEntry { id, fields })),
+                    Err(error) => Err(Error::new(
+                        ErrorKind::Decode(error.at_field(format!("{key} {id}"))),
+                        Phase::Applied,
+                    )),
+                });
+            }
+            ready!(self.pause.poll(cx));
+            match ready!(self.poll_page(cx)) {
+                Ok(()) => self.pause.succeeded(),
+                Err(error) => {
+                    self.pause.failed(&error);
+                    return Poll::Ready(Err(error));
+                }
+            }
+        }
+    }
+
+    fn poll_page(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        // Between two calls with `$` entries could come that neither sees: its place is taken down once.
+        let end = |(_, after): &(String, StreamId)| *after == StreamId::END;
+        if let Some((key, after)) = self.streams.iter_mut().find(|stream| end(stream)) {
+            let frame = ready!(self.calls.poll(cx, || Ok(last_entry(key))))?;
+            let last: Vec<StreamEntry<EntryFields<()>>> = frame.decode()?;
+            *after = last
+                .first()
+                .map_or(EntryId::default(), |last| last.id)
+                .into();
+            return Poll::Ready(Ok(()));
+        }
+        let frame = ready!(self.calls.poll(cx, || Ok(read_after(&self.streams))))?;
+        self.entries = self.numbered(frame)?.into_iter();
+        Poll::Ready(Ok(()))
+    }
+
+    /// The entries of a reply, each with the number of its stream.
+    fn numbered(&self, frame: Frame) -> Result<Vec<(usize, Entry<T>)>> {
+        let read: Option<Vec<(String, Vec<Entry<T>>)>> = frame.decode()?;
+        let mut numbered = Vec::new();
+        for (key, entries) in read.unwrap_or_default() {
+            let number = self.streams.iter().position(|(known, _)| *known == key);
+            let number = number.unwrap_or(usize::MAX);
+            numbered.extend(entries.into_iter().map(|entry| (number, entry)));
+        }
+        Ok(numbered)
+    }
+}
+
+fn last_entry(key: &str) -> Args {
+    let last = cmd()
+        .xrevrange::<()>(key, StreamId::MAX, StreamId::MIN)
+        .count(1);
+    last.into_request().into_args()
+}
+
+fn read_after(streams: &[(String, StreamId)]) -> Args {
+    let read = cmd().xread::<()>(streams).count(PAGE).block(0);
+    read.into_request().into_args()
+}
+
+impl<T: FromRedis> Stream for Tail<'_, T> {
+    type Item = Result<(String, StreamEntry<T>)>;
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<(String, StreamEntry<T>)>>> {
+        self.poll(cx).map(Some)
+    }
+}

@@ -1,0 +1,473 @@
+//! Work shared out among the consumers of a stream's group: [`Worker`].
+//!
+//! # Layout
+//!
+//! - `worker/settings.rs`: how a worker goes about it
+//! - `worker/stop.rs`: waiting for work and for the end at once
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use typedis_core::{Backoff, Error, FromRedis, Pool, Result, Run, cmd};
+
+use crate::args::StreamId;
+use crate::commands::traits::StreamCommands;
+use crate::replies::{EntryFields, EntryId, StreamEntry};
+
+mod settings;
+mod stop;
+
+use settings::Settings;
+pub use settings::{Acknowledge, WorkerEvent};
+use stop::Stop;
+
+/// A consumer of a stream's group: it takes entries, hands each to a function, and acknowledges those that succeed.
+///
+/// - An entry whose function fails stays pending. Once it has been so for [`claim_after`](Self::claim_after), this worker or
+///   another one of the group takes it up again; likewise what a worker held that died.
+/// - After so many deliveries an entry is moved to a [`dead_letter`](Self::dead_letter) stream, if one is set.
+/// - A lost connection and a server that restarts are waited for.
+/// - [`run_until`](Self::run_until) ends when it is told to: the entry in hand is finished, others are given back.
+///
+/// An entry may be delivered more than once (unless it is [acknowledged](Acknowledge) beforehand): what is done for it should
+/// do no harm when it is done again. A worker does one thing at a time; for more at once, run several under different
+/// names of consumers.
+///
+/// ```no_run
+/// # #[tokio::main] async fn main() -> typedis::Result<()> {
+/// use std::time::Duration;
+/// use typedis::prelude::*;
+/// use typedis::Worker;
+///
+/// #[derive(FromRedis, ToRedis)]
+/// struct Mail {
+///     to: String,
+///     subject: String,
+/// }
+///
+/// let pool = typedis::pool("redis://localhost").await?;
+/// pool.xadd("mails", "*", Mail { to: "ada@example.org".into(), subject: "Hello".into() }).await?;
+///
+/// let tally = Worker::new(&pool, "mails", "senders", "sender-1")
+///     .claim_after(Duration::from_secs(60))
+///     .dead_letter("mails:dead", 5)
+///     .run_until(tokio::signal::ctrl_c(), |job: typedis::Job<Mail>| async move {
+///         println!("to {}: {}", job.fields.to, job.fields.subject);
+///         Ok::<(), std::io::Error>(())
+///     })
+///     .await?;
+/// println!("{} mails were sent", tally.done);
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+#[must_use = "a worker does nothing until it is run"]
+pub struct Worker {
+    pool: Pool,
+    stream: String,
+    group: String,
+    consumer: String,
+    settings: Settings,
+}
+
+/// An entry that is to be worked on.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Job<T> {
+    /// The id of the entry.
+    pub id: EntryId,
+    /// How often it was delivered, this time included.
+    pub deliveries: u64,
+    /// Its fields.
+    pub fields: T,
+}
+
+/// What a worker has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Tally {
+    /// Entries whose function succeeded.
+    pub done: u64,
+    /// Failures of the function.
+    pub failed: u64,
+    /// Entries that were taken over, because they had been pending for too long.
+    pub claimed: u64,
+    /// Entries that were moved to the dead-letter stream.
+    pub dead: u64,
+}
+
+/// An entry as it was read.
+type Entry<T> = StreamEntry<Option<EntryFields<T>>>;
+
+impl Worker {
+    /// A worker that reads `stream` as `consumer` of `group`. Both stream and group are created where they are missing.
+    pub fn new(
+        pool: &Pool,
+        stream: impl Into<String>,
+        group: impl Into<String>,
+        consumer: impl Into<String>,
+    ) -> Self {
+        Self {
+            pool: pool.clone(),
+            stream: stream.into(),
+            group: group.into(),
+            consumer: consumer.into(),
+            settings: Settings::default(),
+        }
+    }
+
+    /// Works until it fails.
+    ///
+    /// # Errors
+    /// What [`run_until`](Self::run_until) fails with.
+    pub async fn run<T, H, W, E>(self, handler: H) -> Result<Tally>
+    where
+        T: FromRedis,
+        H: FnMut(Job<T>) -> W,
+        W: Future<Output = Result<(), E>>,
+        E: std::fmt::Display,
+    {
+        self.run_until(std::future::pending::<()>(), handler).await
+    }
+
+    /// Works until `stop` is ready, whatever that gives. The entry in hand is finished first; entries that were read and
+    /// not begun are given back, so that other workers find them at once.
+    ///
+    /// # Errors
+    /// A refusal of the server that will not pass, such as a wrong type or a missing permission.
+    pub async fn run_until<T, H, W, E>(self, stop: impl Future, mut handler: H) -> Result<Tally>
+    where
+        T: FromRedis,
+        H: FnMut(Job<T>) -> W,
+        W: Future<Output = Result<(), E>>,
+        E: std::fmt::Display,
+    {
+        let mut stop = std::pin::pin!(Stop::new(stop));
+        let mut shift = Shift {
+            worker: &self,
+            tally: Tally::default(),
+            sweep: Some(EntryId::default()),
+            swept: Instant::now(),
+            begun: false,
+        };
+        let mut failures = 0;
+        loop {
+            let round = shift.round(stop.as_mut(), &mut handler).await;
+            match round {
+                Ok(true) => failures = 0,
+                Ok(false) => return Ok(shift.tally),
+                Err(error) if passes(&error) => {
+                    shift.begun &= !is_no_group(&error);
+                    self.settings.tell(&WorkerEvent::Interrupted(&error));
+                    let pause = tokio::time::sleep(Backoff::default().pause(failures));
+                    failures += 1;
+                    if stop.as_mut().or(pause).await.is_none() {
+                        return Ok(shift.tally);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// Whether the same may succeed later.
+fn passes(error: &Error) -> bool {
+    error.is_connection() || error.is_timeout() || error.is_retryable() || is_no_group(error)
+}
+
+/// Whether somebody has deleted the stream or the group.
+fn is_no_group(error: &Error) -> bool {
+    error
+        .server()
+        .is_some_and(|error| error.code() == "NOGROUP")
+}
+
+/// A worker at work.
+struct Shift<'w> {
+    worker: &'w Worker,
+    tally: Tally,
+    /// Where to look on for entries that have been pending for too long; `None` between two sweeps.
+    sweep: Option<EntryId>,
+    swept: Instant,
+    /// Whether the group is known to exist.
+    begun: bool,
+}
+
+impl Shift<'_> {
+    /// Takes up what is stale and what is new; `false` once it is told to stop.
+    async fn round<T, W, E>(
+        &mut self,
+        mut stop: std::pin::Pin<&mut Stop<impl Future>>,
+        handler: &mut impl FnMut(Job<T>) -> W,
+    ) -> Result<bool>
+    where
+        T: FromRedis,
+        W: Future<Output = Result<(), E>>,
+        E: std::fmt::Display,
+    {
+        if stop.as_mut().is_over().await {
+            return Ok(false);
+        }
+        if !self.begun {
+            self.create_group().await?;
+            self.begun = true;
+        }
+        if self.swept.elapsed() >= self.worker.settings.sweep_interval() {
+            self.sweep.get_or_insert_default();
+        }
+        if let Some(from) = self.sweep {
+            let entries = self.claim(from).await?;
+            if !self.work(stop.as_mut(), entries, handler).await? {
+                return Ok(false);
+            }
+        }
+        let Some(entries) = stop.as_mut().or(self.read()).await else {
+            return Ok(false);
+        };
+        let entries = entries?.into_iter().map(|entry| (entry, 1)).collect();
+        self.work(stop, entries, handler).await
+    }
+
+    async fn create_group(&self) -> Result<()> {
+        let Worker {
+            pool,
+            stream,
+            group,
+            settings,
+            ..
+        } = self.worker;
+        let created = pool
+            .xgroup_create(stream, group, &settings.start)
+            .mkstream();
+        match created.await {
+            Err(error) if error.server().is_some_and(|e| e.code() == "BUSYGROUP") => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    /// A portion of the entries that have been pending for too long, each with the number of its deliveries.
+    async fn claim<T: FromRedis>(&mut self, from: EntryId) -> Result<Vec<(Entry<T>, u64)>> {
+        let Worker {
+            pool,
+            stream,
+            group,
+            consumer,
+            settings,
+        } = self.worker;
+        let claimed = pool
+            .xautoclaim::<Option<EntryFields<T>>>(
+                stream,
+                group,
+                consumer,
+                settings.claim_after,
+                from,
+            )
+            .count(settings.batch)
+            .await?;
+        self.sweep = (!claimed.is_complete()).then_some(claimed.next);
+        self.swept = Instant::now();
+        self.tally.claimed += claimed.entries.len() as u64;
+        let ids = claimed.entries.iter().map(|entry| entry.id);
+        let pending = pool
+            .pipeline_each(ids, |cmd, id| cmd.xpending_range(stream, group, id, id, 1))
+            .await?;
+        let deliveries = pending.iter().map(|pending| {
+            let pending = pending.first();
+            pending.map_or(1, |pending| pending.deliveries)
+        });
+        Ok(claimed.entries.into_iter().zip(deliveries).collect())
+    }
+
+    /// Waits for new entries, until the next sweep.
+    async fn read<T: FromRedis>(&self) -> Result<Vec<Entry<T>>> {
+        let Worker {
+            pool,
+            stream,
+            group,
+            consumer,
+            settings,
+        } = self.worker;
+        let rest = settings
+            .sweep_interval()
+            .saturating_sub(self.swept.elapsed());
+        let wait = match self.sweep {
+            Some(_) => Duration::from_millis(1),
+            None => rest.max(Duration::from_millis(1)),
+        };
+        let read = cmd()
+            .xreadgroup::<Option<EntryFields<T>>>(
+                group,
+                consumer,
+                [(stream, StreamId::UNDELIVERED)],
+            )
+            .count(settings.batch)
+            .block(wait);
+        let read = match settings.acknowledge {
+            Acknowledge::OnDelivery => pool.run(read.no_ack()).await?,
+            Acknowledge::OnSuccess | Acknowledge::Always => pool.run(read).await?,
+        };
+        Ok(read
+            .unwrap_or_default()
+            .into_iter()
+            .flat_map(|(_, entries)| entries)
+            .collect())
+    }
+
+    /// Works on entries in their order; `false` if it was told to stop meanwhile.
+    async fn work<T, W, E>(
+        &mut self,
+        mut stop: std::pin::Pin<&mut Stop<impl Future>>,
+        entries: Vec<(Entry<T>, u64)>,
+        handler: &mut impl FnMut(Job<T>) -> W,
+    ) -> Result<bool>
+    where
+        T: FromRedis,
+        W: Future<Output = Result<(), E>>,
+        E: std::fmt::Display,
+    {
+        let mut entries = entries.into_iter();
+        while let Some((entry, deliveries)) = entries.next() {
+            let id = entry.id;
+            match entry.fields {
+                // Deleted while it was pending.
+                None => self.acknowledge(id).await?,
+                Some(fields) => self.work_on(id, deliveries, fields, handler).await?,
+            }
+            if stop.as_mut().is_over().await {
+                self.give_back(entries.map(|(entry, _)| entry.id).collect())
+                    .await?;
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn work_on<T, W, E>(
+        &mut self,
+        id: EntryId,
+        deliveries: u64,
+        fields: EntryFields<T>,
+        handler: &mut impl FnMut(Job<T>) -> W,
+    ) -> Result<()>
+    where
+        T: FromRedis,
+        W: Future<Output = Result<(), E>>,
+        E: std::fmt::Display,
+    {
+        let settings = &self.worker.settings;
+        let outcome = match fields.decoded {
+            // It was delivered too often before: whoever had it did not live to tell.
+            Ok(_) if settings.is_worn_out(deliveries - 1) => {
+                Err("it was delivered too often".to_owned())
+            }
+            Ok(fields) => handler(Job {
+                id,
+                deliveries,
+                fields,
+            })
+            .await
+            .map_err(|error| error.to_string()),
+            Err(error) => Err(format!("its fields do not fit: {error}")),
+        };
+        match outcome {
+            Ok(()) => {
+                self.tally.done += 1;
+                self.acknowledge(id).await
+            }
+            Err(reason) => {
+                self.tally.failed += 1;
+                settings.tell(&WorkerEvent::Failed {
+                    id,
+                    deliveries,
+                    reason: &reason,
+                });
+                self.failed(id, deliveries, fields.raw, reason).await
+            }
+        }
+    }
+
+    async fn failed(
+        &mut self,
+        id: EntryId,
+        deliveries: u64,
+        fields: Vec<(Bytes, Bytes)>,
+        reason: String,
+    ) -> Result<()> {
+        let settings = &self.worker.settings;
+        if settings.is_worn_out(deliveries) {
+            return self.bury(id, deliveries, fields, reason).await;
+        }
+        match settings.acknowledge {
+            Acknowledge::Always => self.acknowledge(id).await,
+            Acknowledge::OnSuccess | Acknowledge::OnDelivery => Ok(()),
+        }
+    }
+
+    async fn acknowledge(&self, id: EntryId) -> Result<()> {
+        let Worker {
+            pool,
+            stream,
+            group,
+            settings,
+            ..
+        } = self.worker;
+        if settings.acknowledge != Acknowledge::OnDelivery {
+            pool.xack(stream, group, StreamId::from(id)).await?;
+        }
+        Ok(())
+    }
+
+    /// Moves an entry to the dead-letter stream, with what is known of its failure.
+    async fn bury(
+        &mut self,
+        id: EntryId,
+        deliveries: u64,
+        mut fields: Vec<(Bytes, Bytes)>,
+        reason: String,
+    ) -> Result<()> {
+        let Worker {
+            pool,
+            stream,
+            group,
+            settings,
+            ..
+        } = self.worker;
+        let Some((dead, _)) = &settings.dead_letter else {
+            return Ok(());
+        };
+        let notes = [
+            ("dead:stream", stream.clone()),
+            ("dead:id", id.to_string()),
+            ("dead:deliveries", deliveries.to_string()),
+            ("dead:reason", reason),
+        ];
+        fields
+            .extend(notes.map(|(name, value)| (Bytes::from_static(name.as_bytes()), value.into())));
+        pool.transaction()
+            .xadd(dead, StreamId::AUTO, &fields)
+            .xack(stream, group, StreamId::from(id))
+            .await?;
+        self.tally.dead += 1;
+        settings.tell(&WorkerEvent::Buried { id, deliveries });
+        Ok(())
+    }
+
+    /// Lets others find entries that were not begun, as if they had been pending for long enough.
+    async fn give_back(&self, ids: Vec<EntryId>) -> Result<()> {
+        let Worker {
+            pool,
+            stream,
+            group,
+            consumer,
+            settings,
+        } = self.worker;
+        if !ids.is_empty() && settings.acknowledge != Acknowledge::OnDelivery {
+            let ids: Vec<StreamId> = ids.into_iter().map(StreamId::from).collect();
+            pool.xclaim_justid(stream, group, consumer, Duration::ZERO, &ids)
+                .idle(settings.claim_after)
+                .await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,144 @@
+//! How a worker goes about its work.
+
+use std::fmt;
+use std::time::Duration;
+
+use typedis_core::Error;
+
+use super::Worker;
+use crate::args::StreamId;
+use crate::replies::EntryId;
+
+/// When an entry counts as done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Acknowledge {
+    /// Once its function has succeeded; what fails is delivered again.
+    #[default]
+    OnSuccess,
+    /// Once its function has ended, however that was; what a worker held that died is delivered again.
+    Always,
+    /// When it is delivered; nothing is ever delivered again.
+    OnDelivery,
+}
+
+/// What a worker tells whoever wants to know.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum WorkerEvent<'a> {
+    /// The function failed on an entry, or the entry's fields do not fit.
+    Failed {
+        /// The id of the entry.
+        id: EntryId,
+        /// How often it was delivered.
+        deliveries: u64,
+        /// What went wrong.
+        reason: &'a str,
+    },
+    /// An entry was moved to the dead-letter stream.
+    Buried {
+        /// Its id in the stream that it was moved from.
+        id: EntryId,
+        /// How often it was delivered.
+        deliveries: u64,
+    },
+    /// The server could not be asked; the worker pauses and goes on.
+    Interrupted(&'a Error),
+}
+
+type Listener = Box<dyn Fn(&WorkerEvent<'_>) + Send + Sync>;
+
+pub(super) struct Settings {
+    pub(super) start: StreamId,
+    pub(super) batch: u64,
+    pub(super) claim_after: Duration,
+    pub(super) acknowledge: Acknowledge,
+    /// The stream, and after how many deliveries.
+    pub(super) dead_letter: Option<(String, u64)>,
+    listener: Option<Listener>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            start: StreamId::from("0"),
+            batch: 10,
+            claim_after: Duration::from_secs(60),
+            acknowledge: Acknowledge::default(),
+            dead_letter: None,
+            listener: None,
+        }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("start", &self.start)
+            .field("batch", &self.batch)
+            .field("claim_after", &self.claim_after)
+            .field("acknowledge", &self.acknowledge)
+            .field("dead_letter", &self.dead_letter)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Settings {
+    /// How often stale entries are looked for.
+    pub(super) fn sweep_interval(&self) -> Duration {
+        (self.claim_after / 2).clamp(Duration::from_millis(10), Duration::from_secs(30))
+    }
+
+    /// Whether an entry is not to be delivered again.
+    pub(super) fn is_worn_out(&self, deliveries: u64) -> bool {
+        let limit = self.dead_letter.as_ref();
+        limit.is_some_and(|(_, limit)| deliveries >= *limit)
+    }
+
+    pub(super) fn tell(&self, event: &WorkerEvent<'_>) {
+        if let Some(listener) = &self.listener {
+            listener(event);
+        }
+    }
+}
+
+impl Worker {
+    /// Where a new group begins: at the stream's beginning by default. A group that exists goes on where it is.
+    pub fn start(mut self, id: impl Into<StreamId>) -> Self {
+        self.settings.start = id.into();
+        self
+    }
+
+    /// How many entries are read at once; 10 by default.
+    pub fn batch(mut self, entries: u64) -> Self {
+        self.settings.batch = entries.max(1);
+        self
+    }
+
+    /// After how long a pending entry is taken over, from whichever consumer has it; a minute by default. It should be longer than the
+    /// work on a batch takes: an entry that takes longer is worked on twice.
+    pub fn claim_after(mut self, idle: Duration) -> Self {
+        self.settings.claim_after = idle;
+        self
+    }
+
+    /// When an entry counts as done: once its function has succeeded, by default.
+    pub fn acknowledge(mut self, when: Acknowledge) -> Self {
+        self.settings.acknowledge = when;
+        self
+    }
+
+    /// Moves an entry to another stream when it has failed after so many deliveries, with fields that tell why. Without this
+    /// an entry is delivered until it succeeds.
+    ///
+    /// On a cluster, both streams must be in one slot (`{mails}` and `{mails}:dead`).
+    pub fn dead_letter(mut self, stream: impl Into<String>, after_deliveries: u64) -> Self {
+        self.settings.dead_letter = Some((stream.into(), after_deliveries.max(1)));
+        self
+    }
+
+    /// Calls a function with whatever goes wrong; for logs.
+    pub fn on_event(mut self, listener: impl Fn(&WorkerEvent<'_>) + Send + Sync + 'static) -> Self {
+        self.settings.listener = Some(Box::new(listener));
+        self
+    }
+}

@@ -1,0 +1,185 @@
+//! Every example runs on a real server and prints what it should.
+
+#![allow(clippy::expect_used, clippy::panic)]
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use typedis_testkit::{Server, ServerKind, database};
+
+/// Runs an example and gives what it prints.
+fn run(example: &str, variables: &[(&str, &str)], arguments: &[&str], input: &str) -> String {
+    let mut command = Command::new(env!("CARGO"));
+    command
+        .args(["run", "--quiet", "--example", example, "--"])
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .envs(variables.iter().copied())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let mut child = command.spawn().expect("cargo runs");
+    let mut stdin = child.stdin.take().expect("it is piped");
+    stdin.write_all(input.as_bytes()).expect("it reads");
+    drop(stdin);
+    let output = child.wait_with_output().expect("it ends");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{example} failed after:\n{text}");
+    text
+}
+
+/// Runs an example on an empty database and looks for what it should print.
+fn prints(example: &str, expected: &[&str]) {
+    let database = database(ServerKind::Valkey9);
+    let url = database.url();
+    let variables = [("TYPEDIS_URL", url.as_str()), ("JOBS", "20")];
+    contains(&run(example, &variables, &[], ""), expected);
+}
+
+fn contains(text: &str, expected: &[&str]) {
+    for line in expected {
+        assert!(text.contains(line), "`{line}` is not in:\n{text}");
+    }
+}
+
+#[test]
+fn getting_started() {
+    prints(
+        "getting_started",
+        &[
+            "text: Some(\"value\")",
+            "bytes: Some([118, 97, 108, 117, 101])",
+            "number: GET: the reply does not fit",
+            "hash: 2 fields, key1 is Some(\"value1\")",
+            "wheel: Some(Wheel { size: 28, colour: \"red\" })",
+        ],
+    );
+}
+
+#[test]
+fn commands() {
+    prints(
+        "commands",
+        &[
+            "over one connection: Some(\"single\")",
+            "over a pool: Some(\"pooled\")",
+            "Some((\"commands:list\", \"element\"))",
+        ],
+    );
+}
+
+#[test]
+fn connection() {
+    prints(
+        "connection",
+        &[
+            "bytes: 10",
+            "text: some value",
+            "as it came: \"embstr\"",
+            "3 replies",
+            "closed: true, in good order: true",
+        ],
+    );
+}
+
+#[test]
+fn pipeline() {
+    prints(
+        "pipeline",
+        &[
+            "one after another: 1 1",
+            "at once: 2 2",
+            "explicitly: 3 3 Some(\"3\")",
+            "collected: 4",
+        ],
+    );
+}
+
+#[test]
+fn pool() {
+    prints(
+        "pool",
+        &[
+            "its name is Some(\"leased\")",
+            "the next one's name is None",
+        ],
+    );
+}
+
+#[test]
+fn pubsub() {
+    prints(
+        "pubsub",
+        &[
+            "channel:1: Hello",
+            "channel:2: world",
+            "channel:1: quit",
+            "Some(News { title: \"JSON both ways\" })",
+            "channel:any, by a pattern: matched",
+            "channel:b: one reader for many",
+        ],
+    );
+}
+
+#[test]
+fn scan() {
+    prints(
+        "scan",
+        &["25 keys", "[(\"a\", 1), (\"b\", 2)]", "to go on with: true"],
+    );
+}
+
+#[test]
+fn transaction() {
+    prints(
+        "transaction",
+        &[
+            "in one go: 1",
+            "one fails: true, the other does not: 2",
+            "watched: 2 left",
+            "by hand: 3 Some(\"text\")",
+        ],
+    );
+}
+
+#[test]
+fn sentinel() {
+    let server = Server::start(ServerKind::Valkey9).expect("the server starts");
+    let monitor = format!("sentinel monitor mymaster 127.0.0.1 {} 1", server.port());
+    let sentinel = Server::builder(ServerKind::Valkey9)
+        .sentinel()
+        .line(monitor)
+        .start()
+        .expect("the Sentinel starts");
+    let variables = [("TYPEDIS_SENTINEL_URL", &*sentinel.url())];
+    let text = run("sentinel", &variables, &[], "");
+    contains(
+        &text,
+        &["the primary is at 127.0.0.1", "it holds Some(\"value\")"],
+    );
+}
+
+#[test]
+fn job_queue() {
+    prints(
+        "job_queue",
+        &["was put aside", "19 jobs are done, 1 put aside"],
+    );
+}
+
+#[test]
+fn chat() {
+    let database = database(ServerKind::Valkey9);
+    let url = database.url();
+    let text = run(
+        "chat",
+        &[("TYPEDIS_URL", &url)],
+        &["ada", "test"],
+        "hello\nworld\n",
+    );
+    contains(&text, &["ada: hello", "ada: world", "ada: (leaves)"]);
+}
+
+#[test]
+fn tour() {
+    prints("tour", &["conn.incr(\"visits\").await?"]);
+}

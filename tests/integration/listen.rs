@@ -1,0 +1,292 @@
+//! Streams over commands that block, and what becomes of the sockets when nobody waits any more.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use typedis::Result;
+use typedis::commands::ListEnd;
+use typedis::prelude::*;
+use typedis_testkit::{
+    ServerKind,
+    proxy::{Cut, Proxy},
+};
+
+use crate::support::{Bench, on_servers};
+
+on_servers! {
+    elements_come_as_they_are_pushed;
+    a_wait_that_is_dropped_loses_nothing;
+    any_blocking_command_can_be_repeated;
+    a_command_that_does_not_block_is_refused;
+    an_error_is_an_item_and_the_stream_goes_on;
+    entries_come_as_they_are_added;
+    entries_from_now_on_leave_no_gap;
+    an_entry_that_does_not_fit_does_not_hide_the_next;
+    a_hundred_cancelled_waits_leave_the_pool_whole;
+    what_was_popped_for_nobody_is_reported;
+}
+
+async fn elements_come_as_they_are_pushed(bench: Bench) -> Result<()> {
+    let pool = bench.pool().await;
+    let mut jobs = pool.listen::<u32>(["urgent", "jobs"]);
+    pool.rpush("jobs", [1, 2]).await?;
+    assert_eq!(jobs.next().await?, ("jobs".to_owned(), 1));
+    pool.rpush("urgent", 9).await?;
+    assert_eq!(jobs.next().await?, ("urgent".to_owned(), 9));
+    assert_eq!(jobs.next().await?, ("jobs".to_owned(), 2));
+    let task = tokio::spawn(async move { jobs.next().await });
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    pool.rpush("jobs", 3).await?;
+    let job = task.await.expect("the task does not panic")?;
+    assert_eq!(job, ("jobs".to_owned(), 3));
+    Ok(())
+}
+
+async fn a_wait_that_is_dropped_loses_nothing(bench: Bench) -> Result<()> {
+    let pool = bench.pool().await;
+    let mut jobs = pool.listen::<u32>(["jobs"]);
+    for n in 0..20 {
+        let wait = tokio::time::timeout(Duration::from_millis(2), jobs.next()).await;
+        assert!(wait.is_err(), "there is nothing yet");
+        pool.rpush("jobs", n).await?;
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        assert_eq!(jobs.next().await?.1, n);
+    }
+    Ok(())
+}
+
+async fn any_blocking_command_can_be_repeated(bench: Bench) -> Result<()> {
+    let pool = bench.pool().await;
+    pool.rpush("jobs", [1, 2, 3, 4]).await?;
+    let mut jobs = pool
+        .blmpop::<u32>(0.01, ["jobs"], ListEnd::Right)
+        .count(3)
+        .repeat();
+    assert_eq!(jobs.next().await?, ("jobs".to_owned(), vec![4, 3, 2]));
+    assert_eq!(jobs.next().await?, ("jobs".to_owned(), vec![1]));
+    // The time of several calls is up in between.
+    let later = tokio::spawn({
+        let pool = pool.clone();
+        async move {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            pool.rpush("jobs", 5).await
+        }
+    });
+    assert_eq!(jobs.next().await?.1, [5]);
+    later.await.expect("the task does not panic")?;
+
+    let own = pool.exclusive().await?;
+    own.zadd("board", (2.0, "ada")).await?;
+    let mut board = own.bzpopmin::<String>(["board"], 0).repeat();
+    assert_eq!(board.next().await?.1, "ada");
+    Ok(())
+}
+
+async fn a_command_that_does_not_block_is_refused(bench: Bench) -> Result<()> {
+    let pool = bench.pool().await;
+    let mut values = pool.get::<String>("k").repeat();
+    let error = values.next().await.expect_err("it would never pause");
+    assert_eq!(error.phase(), typedis::Phase::NotSent);
+    Ok(())
+}
+
+async fn an_error_is_an_item_and_the_stream_goes_on(bench: Bench) -> Result<()> {
+    let pool = bench.pool().await;
+    pool.set("jobs", "no list").await?;
+    let mut jobs = pool.listen::<u32>(["jobs"]);
+    let error = jobs.next().await.expect_err("it is no list");
+    assert_eq!(error.command(), Some("BLPOP"));
+    pool.del("jobs").await?;
+    pool.rpush("jobs", ["one", "2"]).await?;
+    let error = jobs.next().await.expect_err("a word is no number");
+    assert!(error.into_reply().is_some(), "what was popped is kept");
+    assert_eq!(jobs.next().await?.1, 2);
+    Ok(())
+}
+
+#[derive(Debug, PartialEq, FromRedis, ToRedis)]
+struct Reading {
+    sensor: String,
+    value: i64,
+}
+
+fn reading(value: i64) -> Reading {
+    Reading {
+        sensor: "roof".to_owned(),
+        value,
+    }
+}
+
+async fn entries_come_as_they_are_added(bench: Bench) -> Result<()> {
+    let pool = bench.pool().await;
+    for n in 0..250 {
+        pool.xadd("a", "*", reading(n)).await?;
+    }
+    let mut entries = pool.tail::<Reading>([("a", "0"), ("b", "0")]);
+    for n in 0..250 {
+        let (stream, entry) = entries.next().await?;
+        assert_eq!((stream.as_str(), entry.fields), ("a", reading(n)));
+    }
+    let id = pool.xadd("b", "*", reading(7)).await?;
+    let (stream, entry) = entries.next().await?;
+    assert_eq!(
+        (stream.as_str(), entry.id, entry.fields),
+        ("b", id, reading(7))
+    );
+    let places: Vec<String> = entries
+        .positions()
+        .map(|(_, place)| place.to_string())
+        .collect();
+    assert_eq!(places[1], id.to_string());
+    Ok(())
+}
+
+async fn entries_from_now_on_leave_no_gap(bench: Bench) -> Result<()> {
+    let pool = bench.pool().await;
+    pool.xadd("a", "*", reading(1)).await?;
+    let mut entries = pool.tail::<Reading>([("a", "$")]);
+    let first = tokio::time::timeout(Duration::from_millis(50), entries.next());
+    assert!(first.await.is_err(), "what is there already is left out");
+    for n in 2..100 {
+        pool.xadd("a", "*", reading(n)).await?;
+        if n % 7 == 0 {
+            assert_eq!(entries.next().await?.1.fields, reading(n / 7 + 1));
+        }
+    }
+    Ok(())
+}
+
+async fn an_entry_that_does_not_fit_does_not_hide_the_next(bench: Bench) -> Result<()> {
+    let pool = bench.pool().await;
+    let odd = pool.xadd("a", "*", [("colour", "red")]).await?;
+    pool.xadd("a", "*", reading(1)).await?;
+    let mut entries = pool.tail::<Reading>([("a", "0")]);
+    let error = entries.next().await.expect_err("it has other fields");
+    assert!(error.to_string().contains(&odd.to_string()), "{error}");
+    assert_eq!(entries.next().await?.1.fields, reading(1));
+    Ok(())
+}
+
+async fn a_hundred_cancelled_waits_leave_the_pool_whole(bench: Bench) -> Result<()> {
+    let pool = typedis::pool(bench.config().leases(100)).await?;
+    let whole = pool.available();
+    assert_eq!(whole, 100);
+    let waits: Vec<_> = (0..100)
+        .map(|_| {
+            let pool = pool.clone();
+            tokio::spawn(async move { pool.blpop::<String>(["jobs"], 0).await })
+        })
+        .collect();
+    while pool.available() > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let start = Instant::now();
+    waits.iter().for_each(tokio::task::JoinHandle::abort);
+    while pool.available() < whole {
+        assert!(
+            start.elapsed() < Duration::from_secs(1),
+            "{} of {whole}",
+            pool.available()
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // Nobody is left on the server who would take it.
+    pool.rpush("jobs", "first").await?;
+    assert_eq!(pool.llen("jobs").await?, 1);
+    let job = pool.blpop::<String>(["jobs"], 1).await?;
+    assert_eq!(job.map(|(_, job)| job).as_deref(), Some("first"));
+    Ok(())
+}
+
+async fn what_was_popped_for_nobody_is_reported(bench: Bench) -> Result<()> {
+    const PUSHES: u32 = 10_000;
+    let pool = typedis::pool(bench.config().leases(16)).await?;
+    let unclaimed = Arc::new(Mutex::new(Vec::new()));
+    pool.on_unclaimed({
+        let unclaimed = unclaimed.clone();
+        move |reply| {
+            assert_eq!(reply.command(), "BLPOP");
+            let (_, n) = reply.decode::<(String, u32)>().expect("it is an element");
+            unclaimed.lock().expect("no test panics with it").push(n);
+        }
+    });
+    let ended = Arc::new(AtomicBool::new(false));
+    let readers: Vec<_> = (0..8_u64)
+        .map(|reader| {
+            let (pool, ended) = (pool.clone(), ended.clone());
+            tokio::spawn(async move {
+                let mut taken = Vec::new();
+                for round in 0_u64.. {
+                    if ended.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let patience = Duration::from_micros(200 + (round * 37 + reader * 101) % 1_500);
+                    let wait = pool.blpop::<u32>(["jobs"], 0);
+                    if let Ok(popped) = tokio::time::timeout(patience, wait).await {
+                        taken.extend(popped?.map(|(_, n)| n));
+                    }
+                }
+                Ok::<_, typedis::Error>(taken)
+            })
+        })
+        .collect();
+    for start in (0..PUSHES).step_by(20) {
+        pool.rpush("jobs", (start..start + 20).collect::<Vec<_>>())
+            .await?;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    ended.store(true, Ordering::Relaxed);
+    let mut all = Vec::new();
+    for reader in readers {
+        all.extend(reader.await.expect("the task does not panic")?);
+    }
+    while pool.available() < 16 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let taken = all.len();
+    all.extend(pool.lrange::<u32>("jobs", 0, -1).await?);
+    let reported = std::mem::take(&mut *unclaimed.lock().expect("no test panics with it"));
+    println!(
+        "{taken} taken, {} reported, {} left",
+        reported.len(),
+        all.len() - taken
+    );
+    all.extend(reported);
+    all.sort_unstable();
+    assert_eq!(all, (0..PUSHES).collect::<Vec<_>>());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_tail_goes_on_after_lost_connections() -> Result<()> {
+    let bench = Bench::new(ServerKind::Valkey9, typedis::Protocol::Newest);
+    let proxy = Proxy::start(bench.database.server().addr())
+        .await
+        .expect("a port is free");
+    let url = format!("{}/{}", proxy.url(), bench.database.number());
+    let through = typedis::pool(url.as_str()).await?;
+    let direct = bench.connect().await;
+    let mut entries = through.tail::<Reading>([("a", "0")]);
+    let mut seen = BTreeMap::new();
+    for n in 0..100 {
+        direct.xadd("a", "*", reading(n)).await?;
+        if n % 10 == 5 {
+            proxy.cut_all(Cut::Reset);
+        }
+        while let Ok(next) = tokio::time::timeout(Duration::from_millis(20), entries.next()).await {
+            if let Ok((_, entry)) = next {
+                *seen.entry(entry.fields.value).or_insert(0) += 1;
+            }
+        }
+    }
+    while seen.len() < 100 {
+        if let Ok((_, entry)) = entries.next().await {
+            *seen.entry(entry.fields.value).or_insert(0) += 1;
+        }
+    }
+    assert!(seen.values().all(|times| *times == 1), "{seen:?}");
+    Ok(())
+}

@@ -1,0 +1,255 @@
+//! The work of a stream's consumer group.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use typedis::prelude::*;
+use typedis::{Acknowledge, Job, Result, Worker, WorkerEvent};
+
+use crate::support::{Bench, on_servers};
+
+on_servers! {
+    every_entry_is_worked_on_and_acknowledged;
+    what_fails_is_delivered_again_and_then_buried;
+    what_does_not_fit_is_buried_with_its_fields;
+    what_a_dead_worker_held_is_taken_over;
+    a_stop_finishes_the_entry_in_hand_and_gives_back_the_rest;
+    nothing_is_pending_where_delivery_acknowledges;
+    a_group_that_is_deleted_is_made_again;
+}
+
+#[derive(Debug, Clone, PartialEq, FromRedis, ToRedis)]
+struct Order {
+    number: u32,
+}
+
+/// What was worked on, and how often.
+type Seen = Arc<Mutex<BTreeMap<u32, u64>>>;
+
+fn note(seen: &Seen, number: u32) -> usize {
+    let mut seen = seen.lock().expect("no test panics with it");
+    *seen.entry(number).or_default() += 1;
+    seen.len()
+}
+
+fn worker(pool: &Pool, consumer: &str) -> Worker {
+    Worker::new(pool, "orders", "shop", consumer).claim_after(Duration::from_millis(60))
+}
+
+async fn add(pool: &Pool, numbers: std::ops::Range<u32>) -> Result<()> {
+    pool.pipeline_each(numbers, |cmd, number| {
+        cmd.xadd("orders", "*", Order { number })
+    })
+    .await?;
+    Ok(())
+}
+
+async fn every_entry_is_worked_on_and_acknowledged(bench: Bench) -> Result<()> {
+    let pool = bench.pool().await;
+    add(&pool, 0..200).await?;
+    let (seen, all) = (Seen::default(), Arc::new(Notify::new()));
+    let mut workers = Vec::new();
+    for consumer in ["one", "two", "three"] {
+        let worker = worker(&pool, consumer).claim_after(Duration::from_secs(60));
+        let (seen, all, end) = (seen.clone(), all.clone(), all.clone());
+        workers.push(tokio::spawn(async move {
+            let stop = async move { end.notified().await };
+            let work = move |job: Job<Order>| {
+                if note(&seen, job.fields.number) == 200 {
+                    (0..3).for_each(|_| all.notify_one());
+                }
+                async { Ok::<(), String>(()) }
+            };
+            worker.run_until(stop, work).await
+        }));
+    }
+    let mut done = 0;
+    for worker in workers {
+        done += worker.await.expect("the task does not panic")?.done;
+    }
+    assert_eq!(done, 200);
+    let seen = std::mem::take(&mut *seen.lock().expect("no test panics with it"));
+    assert!(seen.values().all(|times| *times == 1), "{seen:?}");
+    assert_eq!(pool.xpending("orders", "shop").await?.count, 0);
+    Ok(())
+}
+
+async fn what_fails_is_delivered_again_and_then_buried(bench: Bench) -> Result<()> {
+    let pool = bench.pool().await;
+    add(&pool, 0..3).await?;
+    let buried = Arc::new(Notify::new());
+    let worker = worker(&pool, "one")
+        .dead_letter("orders:dead", 3)
+        .on_event({
+            let buried = buried.clone();
+            move |event| {
+                if matches!(event, WorkerEvent::Buried { deliveries: 3, .. }) {
+                    buried.notify_one();
+                }
+            }
+        });
+    let tally = worker
+        .run_until(buried.notified(), |job: Job<Order>| async move {
+            match job.fields.number {
+                1 => Err(format!("failure {}", job.deliveries)),
+                _ => Ok(()),
+            }
+        })
+        .await?;
+    assert_eq!(
+        (tally.done, tally.failed, tally.claimed, tally.dead),
+        (2, 3, 2, 1)
+    );
+    let dead = pool
+        .xrange::<BTreeMap<String, String>>("orders:dead", "-", "+")
+        .await?;
+    let fields = &dead[0].fields;
+    let expected = [
+        ("number", "1"),
+        ("dead:stream", "orders"),
+        ("dead:deliveries", "3"),
+        ("dead:reason", "failure 3"),
+    ];
+    for (name, value) in expected {
+        assert_eq!(fields.get(name).map(String::as_str), Some(value));
+    }
+    assert_eq!(pool.xpending("orders", "shop").await?.count, 0);
+    Ok(())
+}
+
+async fn what_does_not_fit_is_buried_with_its_fields(bench: Bench) -> Result<()> {
+    let pool = bench.pool().await;
+    pool.xadd("orders", "*", [("colour", "red")]).await?;
+    add(&pool, 5..6).await?;
+    let last = Arc::new(Notify::new());
+    let tally = worker(&pool, "one")
+        .dead_letter("orders:dead", 1)
+        .run_until(last.notified(), |_: Job<Order>| {
+            last.notify_one();
+            async { Ok::<(), String>(()) }
+        })
+        .await?;
+    assert_eq!((tally.done, tally.dead), (1, 1));
+    let dead = pool
+        .xrange::<BTreeMap<String, String>>("orders:dead", "-", "+")
+        .await?;
+    assert_eq!(
+        dead[0].fields.get("colour").map(String::as_str),
+        Some("red")
+    );
+    assert!(dead[0].fields["dead:reason"].contains("number"), "{dead:?}");
+    Ok(())
+}
+
+async fn what_a_dead_worker_held_is_taken_over(bench: Bench) -> Result<()> {
+    let pool = bench.pool().await;
+    add(&pool, 0..25).await?;
+    // It reads a batch and dies on its first entry.
+    let hung = tokio::spawn(worker(&pool, "one").run(|_: Job<Order>| async {
+        std::future::pending::<()>().await;
+        Ok::<(), String>(())
+    }));
+    while pool
+        .xpending("orders", "shop")
+        .await
+        .map_or(0, |pending| pending.count)
+        < 10
+    {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    hung.abort();
+    let (seen, all) = (Seen::default(), Arc::new(Notify::new()));
+    let tally = worker(&pool, "two")
+        .run_until(all.notified(), |job: Job<Order>| {
+            if note(&seen, job.fields.number) == 25 {
+                all.notify_one();
+            }
+            async { Ok::<(), String>(()) }
+        })
+        .await?;
+    assert_eq!((tally.done, tally.claimed), (25, 10));
+    Ok(())
+}
+
+async fn a_stop_finishes_the_entry_in_hand_and_gives_back_the_rest(bench: Bench) -> Result<()> {
+    let pool = bench.pool().await;
+    add(&pool, 0..10).await?;
+    let stop = Arc::new(Notify::new());
+    let long = Duration::from_secs(3_600);
+    let tally = worker(&pool, "one")
+        .claim_after(long)
+        .run_until(stop.notified(), |_: Job<Order>| {
+            stop.notify_one();
+            async {
+                tokio::time::sleep(Duration::from_millis(30)).await;
+                Ok::<(), String>(())
+            }
+        })
+        .await?;
+    assert_eq!((tally.done, tally.failed), (1, 0));
+    assert_eq!(pool.xpending("orders", "shop").await?.count, 9);
+    let (seen, all) = (Seen::default(), Arc::new(Notify::new()));
+    let work =
+        worker(&pool, "two")
+            .claim_after(long)
+            .run_until(all.notified(), |job: Job<Order>| {
+                if note(&seen, job.fields.number) == 9 {
+                    all.notify_one();
+                }
+                async { Ok::<(), String>(()) }
+            });
+    let tally = tokio::time::timeout(Duration::from_secs(5), work).await;
+    assert_eq!(tally.expect("they are there at once")?.claimed, 9);
+    Ok(())
+}
+
+async fn nothing_is_pending_where_delivery_acknowledges(bench: Bench) -> Result<()> {
+    let pool = bench.pool().await;
+    add(&pool, 0..5).await?;
+    let stop = Arc::new(Notify::new());
+    let tally = worker(&pool, "one")
+        .acknowledge(Acknowledge::OnDelivery)
+        .run_until(stop.notified(), |job: Job<Order>| {
+            if job.fields.number == 4 {
+                stop.notify_one();
+            }
+            async { Err::<(), _>("failure") }
+        })
+        .await?;
+    assert_eq!(tally.failed, 5);
+    assert_eq!(pool.xpending("orders", "shop").await?.count, 0);
+    Ok(())
+}
+
+async fn a_group_that_is_deleted_is_made_again(bench: Bench) -> Result<()> {
+    let pool = bench.pool().await;
+    let (seen, twice) = (Seen::default(), Arc::new(Notify::new()));
+    let running = tokio::spawn({
+        let (worker, seen, twice) = (worker(&pool, "one"), seen.clone(), twice.clone());
+        let end = twice.clone();
+        async move {
+            let stop = async move { end.notified().await };
+            let work = move |job: Job<Order>| {
+                if note(&seen, job.fields.number) == 2 {
+                    twice.notify_one();
+                }
+                async { Ok::<(), String>(()) }
+            };
+            worker.run_until(stop, work).await
+        }
+    });
+    add(&pool, 0..1).await?;
+    while seen.lock().expect("no test panics with it").is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    pool.del("orders").await?;
+    add(&pool, 1..2).await?;
+    let tally = tokio::time::timeout(Duration::from_secs(10), running).await;
+    let tally = tally
+        .expect("it goes on")
+        .expect("the task does not panic")?;
+    assert!(tally.done >= 2);
+    Ok(())
+}
