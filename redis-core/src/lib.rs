@@ -23,7 +23,7 @@
 //!   [`unclaimed`]: replies that nobody waited for any more
 //! - [`events`], [`stats`]: what happens to them, and their numbers; `trace`: both for `tracing`
 //! - `exchange`: one payload on its way
-//! - `inflight`: what waits to be written and for a reply; no I/O
+//! - `inflight/`: what waits to be written and for a reply; no I/O
 //! - `driver/`: the one task that owns a socket
 //! - `connect`: from a configuration to a socket that is ready; `resolve`, `transport`, `tls` and `handshake` are its
 //!   steps

@@ -1,0 +1,239 @@
+//! The callers' side of the queue: to queue a payload, to wait for room or for replies, to go away.
+
+use std::task::Waker;
+
+use tokio::time::Instant;
+
+use super::*;
+
+impl Queue {
+    /// Queues a payload, or puts the caller in line for room. `place` is the caller's place in line from before.
+    pub(crate) fn submit(
+        &mut self,
+        payload: &impl Payload,
+        deadline: Option<Instant>,
+        place: Option<WaiterKey>,
+        waker: Option<&Waker>,
+    ) -> Submitted {
+        if let Some(failure) = self.shut() {
+            self.leave_line(place);
+            return Submitted::Ended(failure);
+        }
+        let bytes = payload.encoded_len();
+        if !self.has_room(bytes) || self.is_behind_others(place) {
+            return Submitted::Full(self.stand_in_line(place, waker));
+        }
+        self.leave_line(place);
+        let before = self.out.len();
+        payload.write_to(&mut self.out);
+        let cell = self.cells.insert(Cell {
+            chunks: Chunks::new(),
+            state: CellState::Waiting(waker.cloned()),
+        });
+        self.push_entry(Entry {
+            owner: Owner::Caller(cell),
+            bytes: self.out.len() - before,
+            replies: payload.replies(),
+            deadline,
+            blocking: payload.is_blocking(),
+            awaits: Awaits::Reply,
+        });
+        Submitted::Queued(cell, self.driver.take())
+    }
+
+    /// Why nothing is accepted, if that is so.
+    fn shut(&self) -> Option<Failure> {
+        let closing = || self.closing.then_some(Failure::Closed(Phase::NotSent));
+        self.ended
+            .clone()
+            .or_else(closing)
+            .or_else(|| self.refused.clone())
+    }
+
+    /// Queues a command of the client's own whose reply is awaited like a caller's, unless it would be out of place.
+    pub(crate) fn submit_own(&mut self, encoded: &[u8], deadline: Instant) -> Option<CellKey> {
+        if self.quiet || !self.connected || self.shut().is_some() {
+            return None;
+        }
+        self.out.extend_from_slice(encoded);
+        let cell = self.cells.insert(Cell {
+            chunks: Chunks::new(),
+            state: CellState::Waiting(None),
+        });
+        self.push_entry(Entry {
+            owner: Owner::Caller(cell),
+            bytes: encoded.len(),
+            replies: 1,
+            deadline: Some(deadline),
+            blocking: false,
+            awaits: Awaits::Reply,
+        });
+        Some(cell)
+    }
+
+    /// Accepts nothing any more. Those who stand in line are sent away.
+    pub(crate) fn stop_accepting(&mut self, woken: &mut Vec<Waker>) {
+        self.closing = true;
+        woken.extend(self.waiters.drain(..).map(|(_, waker)| waker));
+    }
+
+    /// Whether the end has come; else leaves a waker for it.
+    pub(crate) fn poll_end(&mut self, waker: &Waker) -> bool {
+        if self.ended.is_none() && !self.mourners.iter().any(|known| known.will_wake(waker)) {
+            self.mourners.push(waker.clone());
+        }
+        self.ended.is_some()
+    }
+
+    /// Whether there is a socket.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.connected
+    }
+
+    /// There is no socket, and none is wanted before there is something to send.
+    pub(crate) fn sleep(&mut self) {
+        self.connected = false;
+    }
+
+    /// The present numbers.
+    pub(crate) fn stats(&self, now: Instant) -> Stats {
+        Stats {
+            connected: usize::from(self.connected),
+            queued: self.entries.len() - self.taken,
+            in_flight: self.taken,
+            waiting: self.waiters.len(),
+            bytes: self.bytes,
+            lag: self
+                .owed_since
+                .map_or(Duration::ZERO, |since| now.saturating_duration_since(since)),
+            answered: self.counts.answered,
+            timeouts: self.counts.timeouts,
+            reconnects: self.counts.reconnects,
+            failed_connects: self.counts.failed_connects,
+        }
+    }
+
+    /// Takes what was delivered, or leaves a waker.
+    pub(crate) fn poll_cell(&mut self, key: CellKey, waker: &Waker) -> Option<Delivery> {
+        let cell = self.cells.get_mut(key)?;
+        match &mut cell.state {
+            CellState::Waiting(waiting) => {
+                if !waiting.as_ref().is_some_and(|known| known.will_wake(waker)) {
+                    *waiting = Some(waker.clone());
+                }
+                None
+            }
+            CellState::Filled(_) | CellState::Abandoned => self.take_cell(key),
+        }
+    }
+
+    /// The caller went away; gives who is next in line, if that made room for them.
+    pub(crate) fn abandon(&mut self, key: CellKey) -> Option<Waker> {
+        match self.cells.get_mut(key) {
+            Some(cell) if matches!(cell.state, CellState::Waiting(_)) => {
+                cell.state = CellState::Abandoned;
+                cell.chunks.clear();
+                // While there is a socket it is sent in any case, as `Request::send` promises.
+                if !self.connected {
+                    self.given_up += 1;
+                    self.make_room();
+                    return self.next_in_line();
+                }
+            }
+            Some(_) => drop(self.cells.remove(key)),
+            None => {}
+        }
+        None
+    }
+
+    /// The caller gave up its place in line; gives who is next, if there is room for them.
+    pub(crate) fn leave_line(&mut self, place: Option<WaiterKey>) -> Option<Waker> {
+        // Places are given in ascending order.
+        let index = self.waiters.binary_search_by_key(&place?, |(key, _)| *key);
+        self.waiters.remove(index.ok()?);
+        self.next_in_line()
+    }
+
+    /// Who is first in line, if there is room.
+    pub(crate) fn next_in_line(&self) -> Option<Waker> {
+        if self.has_room(1) {
+            self.waiters.front().map(|(_, waker)| waker.clone())
+        } else {
+            None
+        }
+    }
+
+    /// The driver's waker, to have it look at the queue.
+    pub(crate) fn take_driver(&mut self) -> Option<Waker> {
+        self.driver.take()
+    }
+
+    /// Whether nothing is queued or in flight; without a socket, nothing that somebody waits for.
+    pub(crate) fn is_idle(&mut self) -> bool {
+        if !self.connected {
+            self.forget_unwanted();
+        }
+        self.entries.is_empty()
+    }
+
+    /// Whether the connection has ended for good, or was told to.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.is_some() || self.wish == Wish::Close
+    }
+
+    /// How many entries have no reply yet.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    fn has_room(&self, bytes: usize) -> bool {
+        // What is larger than the whole budget is let through alone.
+        self.entries.is_empty()
+            || (self.bytes.saturating_add(bytes) <= self.budget.bytes
+                && self.entries.len() < self.budget.commands)
+    }
+
+    fn is_behind_others(&self, place: Option<WaiterKey>) -> bool {
+        self.waiters
+            .front()
+            .is_some_and(|(first, _)| Some(*first) != place)
+    }
+
+    fn stand_in_line(&mut self, place: Option<WaiterKey>, waker: Option<&Waker>) -> WaiterKey {
+        let waker = waker.cloned().unwrap_or_else(|| Waker::noop().clone());
+        if let Some(place) = place
+            && let Ok(index) = self.waiters.binary_search_by_key(&place, |(key, _)| *key)
+            && let Some(waiter) = self.waiters.get_mut(index)
+        {
+            waiter.1 = waker;
+            return place;
+        }
+        let key = self.next_waiter;
+        self.next_waiter += 1;
+        self.waiters.push_back((key, waker));
+        key
+    }
+
+    pub(super) fn push_entry(&mut self, entry: Entry) {
+        self.bytes += entry.bytes;
+        if let Some(deadline) = entry.deadline {
+            self.earliest_deadline = Some(
+                self.earliest_deadline
+                    .map_or(deadline, |earliest| earliest.min(deadline)),
+            );
+        }
+        self.entries.push_back(entry);
+    }
+
+    fn take_cell(&mut self, key: CellKey) -> Option<Delivery> {
+        let cell = self.cells.try_remove(key)?;
+        let error = match cell.state {
+            CellState::Filled(error) => error,
+            CellState::Waiting(_) | CellState::Abandoned => None,
+        };
+        Some(Delivery {
+            chunks: cell.chunks,
+            error,
+        })
+    }
+}

@@ -1,0 +1,92 @@
+//! What is handed to the queue, and what comes back for it.
+
+use std::io;
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use crate::error::{Error, ErrorKind, Phase, ServerError, TlsError};
+
+/// Something that can be written and is owed replies: one command, or a pipeline of them.
+pub(crate) trait Payload {
+    /// How many bytes [`Payload::write_to`] appends, at most.
+    fn encoded_len(&self) -> usize;
+    /// How many replies it is owed.
+    fn replies(&self) -> usize;
+    /// Whether sending it twice does no harm.
+    fn is_idempotent(&self) -> bool;
+    /// Whether the server may hold it for as long as it likes.
+    fn is_blocking(&self) -> bool;
+    /// Appends it as it goes over the wire.
+    fn write_to(&self, out: &mut Vec<u8>);
+    /// Looks whether scripts were missing; if nothing was carried out for that, brings them along and is to be sent again.
+    fn mend(&mut self, _loaded: &crate::script::Loaded, _delivery: &Delivery) -> bool {
+        false
+    }
+    /// What a trace says of it.
+    #[cfg(feature = "tracing")]
+    fn summary(&self) -> crate::trace::Summary;
+}
+
+/// The replies of one entry, in the pieces they came in; each piece holds whole frames.
+pub(crate) type Chunks = SmallVec<[Bytes; 1]>;
+
+/// What became of an entry: all its replies, or the first of them and why there are no more.
+#[derive(Debug, Clone)]
+pub(crate) struct Delivery {
+    pub(crate) chunks: Chunks,
+    pub(crate) error: Option<Failure>,
+}
+
+/// Why replies did not come; cheap to hand to many callers at once.
+#[derive(Debug, Clone)]
+pub(crate) enum Failure {
+    Timeout(Phase),
+    Lost(Phase, io::ErrorKind, std::sync::Arc<str>),
+    Refused(ServerError),
+    Tls(TlsError),
+    Protocol(std::sync::Arc<str>),
+    Closed(Phase),
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Timeout(phase) => Self::new(ErrorKind::Timeout, phase),
+            Failure::Lost(phase, kind, text) => Self::new(
+                ErrorKind::ConnectionLost(io::Error::new(kind, text.to_string())),
+                phase,
+            ),
+            Failure::Refused(error) => Self::new(ErrorKind::Handshake(error), Phase::NotSent),
+            Failure::Tls(error) => Self::new(ErrorKind::Tls(error), Phase::NotSent),
+            Failure::Protocol(text) => Self::protocol(text.to_string()),
+            Failure::Closed(phase) => Self::new(ErrorKind::Closed, phase),
+        }
+    }
+}
+
+impl Failure {
+    /// The reason, for an event.
+    pub(crate) fn reason(&self) -> std::sync::Arc<str> {
+        match self {
+            Self::Lost(_, _, text) | Self::Protocol(text) => text.clone(),
+            Self::Refused(error) => error.to_string().into(),
+            Self::Tls(error) => error.to_string().into(),
+            Self::Timeout(_) => "a deadline passed".into(),
+            Self::Closed(_) => "it was closed by its owner".into(),
+        }
+    }
+
+    /// The same failure as it is for something that had, or had not, been sent.
+    pub(crate) fn in_phase(&self, phase: Phase) -> Self {
+        match self {
+            Self::Timeout(_) => Self::Timeout(phase),
+            Self::Lost(_, kind, text) => Self::Lost(phase, *kind, text.clone()),
+            Self::Closed(_) => Self::Closed(phase),
+            Self::Protocol(text) if phase == Phase::NotSent => {
+                Self::Lost(phase, io::ErrorKind::InvalidData, text.clone())
+            }
+            other => other.clone(),
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! The driver's side of the queue: to take what waits, to deliver what came, to fail what is late or lost.
+
+use std::task::Waker;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::*;
+
+impl Queue {
+    /// Leaves the driver's waker, for when there is something to do.
+    pub(crate) fn park(&mut self, waker: &Waker) {
+        if !self
+            .driver
+            .as_ref()
+            .is_some_and(|known| known.will_wake(waker))
+        {
+            self.driver = Some(waker.clone());
+        }
+    }
+
+    /// Whether there is something to write.
+    pub(crate) fn has_output(&self) -> bool {
+        !self.out.is_empty()
+    }
+
+    /// How many replies are owed to what was written; entries, not frames.
+    pub(crate) fn owed(&self) -> usize {
+        self.taken
+    }
+
+    /// Whether the server may hold the reply that comes next.
+    pub(crate) fn is_held(&self) -> bool {
+        self.entries
+            .iter()
+            .take(self.taken)
+            .any(|entry| entry.blocking)
+    }
+
+    /// Swaps everything that waits to be written for `empty`. What failed before it was sent is not sent any more: its
+    /// caller was told so, and may have tried again.
+    pub(crate) fn take_output(&mut self, empty: &mut Vec<u8>) {
+        if self.given_up > 0 {
+            self.forget_unwanted();
+        }
+        std::mem::swap(&mut self.out, empty);
+        if self.taken == 0 {
+            self.owed_since = Some(Instant::now());
+        }
+        self.taken = self.entries.len();
+    }
+
+    /// Asks the server for a sign of life with a command of the driver's own; where that would be out of place, what
+    /// it owes is the sign. Says whether there is anything to wait for.
+    pub(crate) fn ask(&mut self, encoded: &[u8]) -> bool {
+        if self.quiet {
+            return self.taken > 0;
+        }
+        self.push_own(encoded, Awaits::Reply);
+        true
+    }
+
+    /// What answers the oldest command that was written.
+    pub(crate) fn awaits(&self) -> Awaits {
+        match self.entries.front() {
+            Some(entry) if self.taken > 0 => entry.awaits,
+            _ => Awaits::Reply,
+        }
+    }
+
+    /// Queues a command of the driver's own, whose reply nobody waits for.
+    pub(crate) fn push_own(&mut self, encoded: &[u8], awaits: Awaits) {
+        self.out.extend_from_slice(encoded);
+        self.push_entry(Entry {
+            owner: Owner::Driver,
+            bytes: encoded.len(),
+            replies: 1,
+            deadline: None,
+            blocking: false,
+            awaits,
+        });
+    }
+
+    /// How many more frames the oldest entry is owed; `None` where nothing was asked.
+    pub(crate) fn wanted(&self) -> Option<usize> {
+        if self.taken == 0 {
+            None
+        } else {
+            self.entries.front().map(|entry| entry.replies)
+        }
+    }
+
+    /// Gives a piece of `frames` whole frames to the oldest entry, which must be owed as many.
+    pub(crate) fn deliver(&mut self, piece: Bytes, frames: usize, woken: &mut Vec<Waker>) {
+        let Some(entry) = self.entries.front_mut() else {
+            return;
+        };
+        entry.replies = entry.replies.saturating_sub(frames);
+        let (done, owner, bytes) = (entry.replies == 0, entry.owner, entry.bytes);
+        if let Owner::Caller(key) = owner
+            && let Some(cell) = self.cells.get_mut(key)
+            && matches!(cell.state, CellState::Waiting(_))
+        {
+            cell.chunks.push(piece);
+        }
+        if done {
+            self.entries.pop_front();
+            self.taken = self.taken.saturating_sub(1);
+            self.bytes = self.bytes.saturating_sub(bytes);
+            self.counts.answered += u64::from(!matches!(owner, Owner::Driver));
+            self.fill(owner, None, woken);
+        }
+    }
+
+    /// The server answered at `now`.
+    pub(crate) fn mark_progress(&mut self, now: Instant) {
+        self.owed_since = (self.taken > 0).then_some(now);
+    }
+
+    /// Puts the end to a cell: the caller is woken, or the cell of one who left is freed.
+    fn fill(&mut self, owner: Owner, failure: Option<Failure>, woken: &mut Vec<Waker>) {
+        let Owner::Caller(key) = owner else { return };
+        let Some(cell) = self.cells.get_mut(key) else {
+            return;
+        };
+        match std::mem::replace(&mut cell.state, CellState::Filled(failure)) {
+            CellState::Waiting(waker) => woken.extend(waker),
+            CellState::Abandoned => drop(self.cells.remove(key)),
+            CellState::Filled(_) => {}
+        }
+    }
+
+    /// Fails what is past its deadline at `now`; gives when to look again.
+    pub(crate) fn expire(&mut self, now: Instant, woken: &mut Vec<Waker>) -> Option<Instant> {
+        if self.earliest_deadline.is_none_or(|earliest| earliest > now) {
+            return self.earliest_deadline;
+        }
+        let mut expired = Vec::new();
+        self.earliest_deadline = None;
+        for (index, entry) in self.entries.iter_mut().enumerate() {
+            let Some(deadline) = entry.deadline else {
+                continue;
+            };
+            if deadline <= now {
+                let phase = if index < self.taken {
+                    Phase::MaybeApplied
+                } else {
+                    self.given_up += 1;
+                    Phase::NotSent
+                };
+                self.counts.timeouts += 1;
+                let owner = std::mem::replace(&mut entry.owner, Owner::Nobody);
+                expired.push((owner, Failure::Timeout(phase)));
+                entry.deadline = None;
+            } else {
+                self.earliest_deadline = Some(
+                    self.earliest_deadline
+                        .map_or(deadline, |known| known.min(deadline)),
+                );
+            }
+        }
+        for (owner, failure) in expired {
+            self.fill(owner, Some(failure), woken);
+        }
+        self.make_room();
+        woken.extend(self.next_in_line());
+        self.earliest_deadline
+    }
+
+    /// The socket is gone, with `unwritten`, the end of what was taken, still not written: what was written fails,
+    /// the rest waits for the next socket, unless nobody wants it any more.
+    pub(crate) fn lost(&mut self, failure: &Failure, unwritten: &[u8], woken: &mut Vec<Waker>) {
+        let mut rest = unwritten.len();
+        let mut kept = self.taken;
+        while let Some(entry) = kept
+            .checked_sub(1)
+            .and_then(|index| self.entries.get(index))
+        {
+            if entry.bytes > rest {
+                break;
+            }
+            rest -= entry.bytes;
+            kept -= 1;
+        }
+        let written: Vec<Entry> = self.entries.drain(..kept).collect();
+        for entry in written {
+            self.bytes = self.bytes.saturating_sub(entry.bytes);
+            let failure = failure.in_phase(Phase::MaybeApplied);
+            self.fill(entry.owner, Some(failure), woken);
+        }
+        let mut waiting = unwritten.get(rest..).unwrap_or_default().to_vec();
+        waiting.append(&mut self.out);
+        self.out = waiting;
+        self.taken = 0;
+        self.owed_since = None;
+        self.connected = false;
+        self.forget_unwanted();
+        woken.extend(self.next_in_line());
+    }
+
+    /// Gives room back once a good part of what waits to be written was given up; a look at each is too dear for each.
+    pub(super) fn make_room(&mut self) {
+        if self.given_up > 0
+            && self.given_up.saturating_mul(4) >= self.entries.len().saturating_sub(self.taken)
+        {
+            self.forget_unwanted();
+        }
+    }
+
+    /// Drops what was not taken and need not be sent: what has failed, and, while there is no socket, what nobody
+    /// waits for.
+    pub(super) fn forget_unwanted(&mut self) {
+        let waiting = std::mem::take(&mut self.out);
+        let mut rest = waiting.as_slice();
+        let mut kept = Vec::with_capacity(waiting.len());
+        let (cells, bytes, connected) = (&mut self.cells, &mut self.bytes, self.connected);
+        let mut taken = self.taken;
+        self.entries.retain(|entry| {
+            if let Some(fewer) = taken.checked_sub(1) {
+                taken = fewer;
+                return true;
+            }
+            let (own, later) = rest.split_at_checked(entry.bytes).unwrap_or((rest, &[]));
+            rest = later;
+            let wanted = match entry.owner {
+                Owner::Nobody => false,
+                Owner::Driver => connected,
+                Owner::Caller(key) => connected || !forget_abandoned(cells, key),
+            };
+            if wanted {
+                kept.extend_from_slice(own);
+            } else {
+                *bytes = bytes.saturating_sub(entry.bytes);
+            }
+            wanted
+        });
+        self.out = kept;
+        self.given_up = 0;
+    }
+
+    /// The server refused the connection: everything that waits is refused with it, and so is what comes until
+    /// [`Queue::admitted`].
+    pub(crate) fn refuse(&mut self, failure: Failure, woken: &mut Vec<Waker>) {
+        self.fail_all(&failure, woken);
+        self.refused = Some(failure);
+    }
+
+    /// A connection was established.
+    pub(crate) fn admitted(&mut self) {
+        self.forget_unwanted();
+        self.connected = true;
+        self.demoted = false;
+        self.refused = None;
+        if self.wish == Wish::Renew {
+            self.wish = Wish::Serve;
+        }
+    }
+
+    /// The end: everything fails, and nothing is accepted any more. Gives why, which is what was said the first time.
+    pub(crate) fn end(&mut self, failure: &Failure, woken: &mut Vec<Waker>) -> Failure {
+        self.fail_all(failure, woken);
+        self.ended
+            .get_or_insert_with(|| failure.in_phase(Phase::NotSent));
+        self.connected = false;
+        woken.append(&mut self.mourners);
+        self.ended.clone().unwrap_or_else(|| failure.clone())
+    }
+
+    fn fail_all(&mut self, failure: &Failure, woken: &mut Vec<Waker>) {
+        let taken = std::mem::take(&mut self.taken);
+        for (index, entry) in std::mem::take(&mut self.entries).into_iter().enumerate() {
+            let phase = if index < taken {
+                Phase::MaybeApplied
+            } else {
+                Phase::NotSent
+            };
+            self.fill(entry.owner, Some(failure.in_phase(phase)), woken);
+        }
+        self.out = Vec::new();
+        self.given_up = 0;
+        self.bytes = 0;
+        self.owed_since = None;
+        self.earliest_deadline = None;
+        woken.extend(self.waiters.drain(..).map(|(_, waker)| waker));
+    }
+
+    /// Takes back the memory that a burst left behind.
+    pub(crate) fn shrink(&mut self) {
+        const KEEP: usize = 64 * 1024;
+        if self.out.is_empty() && self.out.capacity() > KEEP {
+            self.out = Vec::new();
+        }
+        if self.entries.is_empty() && self.entries.capacity() > KEEP {
+            self.entries.shrink_to(KEEP);
+            self.cells.shrink_to_fit();
+        }
+    }
+}
