@@ -48,7 +48,8 @@ pub(super) fn clear(server: &Server, name: &str, size: usize) -> Result {
 
 /// Publishes messages to the channels in turn.
 pub(super) fn publish(server: &Server, channels: usize, count: u64) -> Result {
-    let script = "for i=0,ARGV[2]-1 do redis.call('PUBLISH','news:'..(i%ARGV[1]),'0123456789abcdef') end";
+    let script =
+        "for i=0,ARGV[2]-1 do redis.call('PUBLISH','news:'..(i%ARGV[1]),'0123456789abcdef') end";
     let mut connection = server.connect()?;
     let channels = channels.to_string();
     let mut left = count;

@@ -1,13 +1,19 @@
 //! The clients, the workloads, and what typedis has to reach.
 
+/// The one that this is about.
+pub(super) const TYPEDIS: Client = client("typedis", "typedis");
+
+/// No client at all.
+pub(super) const FLOOR: Client = client("floor", "floor");
+
 /// The clients, in the order in which they take turns.
 pub(super) const CLIENTS: [Client; 6] = [
-    client("typedis", "typedis"),
+    TYPEDIS,
     client("redis2", "redis 2.0.0-rc.2"),
     client("rustis", "rustis 0.27.2"),
     client("fred", "fred 10.1"),
     client("redis1", "redis 1.8"),
-    client("floor", "floor"),
+    FLOOR,
 ];
 
 /// A program of `benches/peers`.
@@ -25,7 +31,7 @@ const fn client(id: &'static str, title: &'static str) -> Client {
 impl Client {
     /// Whether typedis is compared with it.
     pub(super) fn is_peer(self) -> bool {
-        !matches!(self.id, "typedis" | "floor")
+        self.id != TYPEDIS.id && self.id != FLOOR.id
     }
 }
 
@@ -155,12 +161,40 @@ pub(super) fn workloads() -> Vec<Workload> {
         w(Commands, "set", 64, "SET 16 B, 64 tasks", Some(0.5)).on(Both),
         w(Commands, "set", 256, "SET 16 B, 256 tasks", Some(0.33)).on(Both),
         w(Commands, "set", 1024, "SET 16 B, 1,024 tasks", Some(0.33)).on(Both),
-        w(Commands, "mixed", 64, "90 % GET, 10 % SET of 100 B – 4 KiB, 64 tasks", None).on(Both),
-        w(Commands, "lanes", 256, "GET 16 B, 256 tasks, 4 connections", None).on(Two),
+        w(
+            Commands,
+            "mixed",
+            64,
+            "90 % GET, 10 % SET of 100 B – 4 KiB, 64 tasks",
+            None,
+        )
+        .on(Both),
+        w(
+            Commands,
+            "lanes",
+            256,
+            "GET 16 B, 256 tasks, 4 connections",
+            None,
+        )
+        .on(Two),
         w(Batches, "pipeline", 10, "pipeline of 10 GETs", None).on(Both),
         w(Batches, "pipeline", 100, "pipeline of 100 GETs", Some(0.6)).on(Both),
-        w(Batches, "pipeline", 1000, "pipeline of 1,000 GETs", Some(0.33)).on(Both),
-        w(Batches, "pipeline", 10_000, "pipeline of 10,000 GETs", Some(0.33)).on(Both),
+        w(
+            Batches,
+            "pipeline",
+            1000,
+            "pipeline of 1,000 GETs",
+            Some(0.33),
+        )
+        .on(Both),
+        w(
+            Batches,
+            "pipeline",
+            10_000,
+            "pipeline of 10,000 GETs",
+            Some(0.33),
+        )
+        .on(Both),
         w(Batches, "transaction", 10, "transaction of 10 SETs", None).on(Both),
         w(Large, "get-bytes", 64 * KIB, "GET 64 KiB", None),
         w(Large, "get-bytes", MIB, "GET 1 MiB", Some(0.8)),
@@ -168,23 +202,100 @@ pub(super) fn workloads() -> Vec<Workload> {
         w(Large, "set-bytes", 64 * KIB, "SET 64 KiB", None),
         w(Large, "set-bytes", MIB, "SET 1 MiB", Some(0.8)),
         w(Large, "set-bytes", 16 * MIB, "SET 16 MiB", Some(0.8)),
-        w(Aggregates, "lrange-strings", 10_000, "LRANGE of 10,000 into `Vec<String>`", Some(0.7)),
-        w(Aggregates, "lrange-bytes", 10_000, "LRANGE of 10,000 into `Vec<Bytes>`", Some(0.4)),
-        w(Aggregates, "hgetall-map", 100, "HGETALL of 100 fields into a map", Some(0.7)),
-        w(Aggregates, "hgetall-struct", 100, "HGETALL of 100 fields into a struct", Some(0.7)),
+        w(
+            Aggregates,
+            "lrange-strings",
+            10_000,
+            "LRANGE of 10,000 into `Vec<String>`",
+            Some(0.7),
+        ),
+        w(
+            Aggregates,
+            "lrange-bytes",
+            10_000,
+            "LRANGE of 10,000 into `Vec<Bytes>`",
+            Some(0.4),
+        ),
+        w(
+            Aggregates,
+            "hgetall-map",
+            100,
+            "HGETALL of 100 fields into a map",
+            Some(0.7),
+        ),
+        w(
+            Aggregates,
+            "hgetall-struct",
+            100,
+            "HGETALL of 100 fields into a struct",
+            Some(0.7),
+        ),
         w(Aggregates, "mget", 1000, "MGET of 1,000", Some(0.7)),
-        w(Messages, "receive", 1, "messages of 16 B on 1 channel", Some(0.5)),
-        w(Messages, "receive", 8, "messages of 16 B on 8 channels", Some(0.5)),
+        w(
+            Messages,
+            "receive",
+            1,
+            "messages of 16 B on 1 channel",
+            Some(0.5),
+        ),
+        w(
+            Messages,
+            "receive",
+            8,
+            "messages of 16 B on 8 channels",
+            Some(0.5),
+        ),
         w(Messages, "scan", 1_000_000, "SCAN, per key", None).quick(50_000),
-        w(Connections, "connect", 1, "connect, first reply, close", None),
+        w(
+            Connections,
+            "connect",
+            1,
+            "connect, first reply, close",
+            None,
+        ),
         w(Connections, "idle", 1000, "idle connections", None).quick(200),
         w(Growth, "burst", 1000, "1,000 GETs queued at once", None),
         w(Growth, "burst", 10_000, "10,000 GETs queued at once", None),
-        w(Growth, "burst", 100_000, "100,000 GETs queued at once", None).long(),
-        w(Growth, "burst", 1_000_000, "1,000,000 GETs queued at once", None).long(),
-        w(Growth, "lrange-strings", 1000, "LRANGE of 1,000 into `Vec<String>`", None).long(),
-        w(Growth, "lrange-strings", 100_000, "LRANGE of 100,000 into `Vec<String>`", None).long(),
-        w(Growth, "lrange-strings", 1_000_000, "LRANGE of 1,000,000 into `Vec<String>`", None).long(),
+        w(
+            Growth,
+            "burst",
+            100_000,
+            "100,000 GETs queued at once",
+            None,
+        )
+        .long(),
+        w(
+            Growth,
+            "burst",
+            1_000_000,
+            "1,000,000 GETs queued at once",
+            None,
+        )
+        .long(),
+        w(
+            Growth,
+            "lrange-strings",
+            1000,
+            "LRANGE of 1,000 into `Vec<String>`",
+            None,
+        )
+        .long(),
+        w(
+            Growth,
+            "lrange-strings",
+            100_000,
+            "LRANGE of 100,000 into `Vec<String>`",
+            None,
+        )
+        .long(),
+        w(
+            Growth,
+            "lrange-strings",
+            1_000_000,
+            "LRANGE of 1,000,000 into `Vec<String>`",
+            None,
+        )
+        .long(),
         w(Growth, "idle", 9000, "9,000 idle connections", None).long(),
     ]
 }

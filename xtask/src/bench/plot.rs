@@ -55,7 +55,12 @@ impl Axis {
 }
 
 /// A plot of lines, both axes logarithmic; `ticks` are the values to be marked on the horizontal one.
-pub(super) fn lines(title: &str, (across, up): (&str, &str), ticks: &[f64], series: &[Series]) -> String {
+pub(super) fn lines(
+    title: &str,
+    (across, up): (&str, &str),
+    ticks: &[f64],
+    series: &[Series],
+) -> String {
     let points = || series.iter().flat_map(|line| line.points.iter().copied());
     let x = Axis::new(points().map(|(x, _)| x), (LEFT, RIGHT));
     let y = Axis::new(points().map(|(_, y)| y), (BOTTOM, TOP));
@@ -70,7 +75,12 @@ pub(super) fn lines(title: &str, (across, up): (&str, &str), ticks: &[f64], seri
         rule(&mut svg, (at, TOP), (at, BOTTOM));
         text(&mut svg, (at, BOTTOM + 18.0), "middle", &number(value));
     }
-    text(&mut svg, (f64::midpoint(LEFT, RIGHT), BOTTOM + 40.0), "middle", across);
+    text(
+        &mut svg,
+        (f64::midpoint(LEFT, RIGHT), BOTTOM + 40.0),
+        "middle",
+        across,
+    );
     text(&mut svg, (LEFT, TOP - 8.0), "start", up);
     for (line, colour) in series.iter().zip(COLOURS) {
         draw(&mut svg, line, colour, &x, &y);
@@ -90,14 +100,23 @@ pub(super) fn bars(title: &str, bars: &[(String, f64)]) -> String {
     for (index, (name, value)) in bars.iter().enumerate() {
         let top = TOP + ROW * index as f64;
         let width = value.min(1.4) * SCALE;
-        let colour = if *value <= 1.0 { COLOURS[2] } else { COLOURS[0] };
+        let colour = if *value <= 1.0 {
+            COLOURS[2]
+        } else {
+            COLOURS[0]
+        };
         text(&mut svg, (START - 8.0, top + 13.0), "end", name);
         // Writing to a string does not fail, here and below.
         let _ = writeln!(
             svg,
             r#"<rect x="{START}" y="{top:.1}" width="{width:.1}" height="14" fill="{colour}"/>"#
         );
-        text(&mut svg, (START + width + 5.0, top + 12.0), "start", &format!("{value:.2}"));
+        text(
+            &mut svg,
+            (START + width + 5.0, top + 12.0),
+            "start",
+            &format!("{value:.2}"),
+        );
     }
     let one = START + SCALE;
     rule(&mut svg, (one, TOP - 6.0), (one, height - 14.0));

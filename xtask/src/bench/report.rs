@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
-use super::plan::{CLIENTS, Client, Group, Workload, workloads};
+use super::plan::{CLIENTS, FLOOR, Group, TYPEDIS, Workload, workloads};
 use super::plot::{self, Series};
 use super::results::{Measure, Results};
 use super::{compile, guard};
@@ -99,7 +99,11 @@ fn costs(page: &mut String, results: &Results, group: Group) {
         "| workload | threads | {} | ÷ best peer | bar | ÷ floor |",
         names.join(" | ")
     );
-    let _ = writeln!(page, "|---|---|{}---|---|---|", "--:|".repeat(CLIENTS.len()));
+    let _ = writeln!(
+        page,
+        "|---|---|{}---|---|---|",
+        "--:|".repeat(CLIENTS.len())
+    );
     for (workload, threads) in rows {
         let _ = write!(page, "| {} | {threads} |", workload.title);
         for client in CLIENTS {
@@ -118,12 +122,25 @@ fn costs(page: &mut String, results: &Results, group: Group) {
 
 /// Throughput, latencies, memory and allocations of all workloads.
 fn details(page: &mut String, results: &Results) {
-    let tables: [(&str, Measure, fn(f64) -> String); 5] = [
+    type Format = fn(f64) -> String;
+    let tables: [(&str, Measure, Format); 5] = [
         ("Operations per second", Measure::PerSecond, grouped),
         ("Latency of the median, µs", Measure::P50, microseconds),
-        ("Latency of the 99th percentile, µs", Measure::P99, microseconds),
-        ("Peak memory of the process, MiB", Measure::PeakMemory, mebibytes),
-        ("Allocations per operation", Measure::Allocations, two_digits),
+        (
+            "Latency of the 99th percentile, µs",
+            Measure::P99,
+            microseconds,
+        ),
+        (
+            "Peak memory of the process, MiB",
+            Measure::PeakMemory,
+            mebibytes,
+        ),
+        (
+            "Allocations per operation",
+            Measure::Allocations,
+            two_digits,
+        ),
     ];
     for (title, measure, format) in tables {
         let _ = writeln!(page, "\n## {title}\n");
@@ -137,7 +154,13 @@ fn connections(page: &mut String, results: &Results) {
         page,
         "\n## Heap memory of an idle connection, and of a queued command with its task; bytes\n"
     );
-    table(page, results, &rows(results, None), Measure::HeapEach, grouped);
+    table(
+        page,
+        results,
+        &rows(results, None),
+        Measure::HeapEach,
+        grouped,
+    );
 }
 
 fn table(
@@ -191,7 +214,11 @@ fn shortfalls(page: &mut String, results: &Results) {
                 .median(workload, threads, TYPEDIS, Measure::Cpu)
                 .is_none()
         {
-            let _ = writeln!(page, "- {}, threads: {threads}: not measured", workload.title);
+            let _ = writeln!(
+                page,
+                "- {}, threads: {threads}: not measured",
+                workload.title
+            );
         }
     }
     if page.len() == before {
@@ -199,9 +226,6 @@ fn shortfalls(page: &mut String, results: &Results) {
     }
     page.push('\n');
 }
-
-const TYPEDIS: Client = CLIENTS[0];
-const FLOOR: Client = CLIENTS[CLIENTS.len() - 1];
 
 fn to_peer(results: &Results, workload: Workload, threads: u8) -> Option<f64> {
     let best = results.best_peer(workload, threads)?;

@@ -70,8 +70,10 @@ impl Results {
     /// Notes how the runs that follow are made.
     pub(super) fn describe(&mut self, command: &str, quick: bool) {
         let machine = machine();
-        self.root
-            .insert("run".to_owned(), json!({ "command": command, "quick": quick, "machine": machine }));
+        self.root.insert(
+            "run".to_owned(),
+            json!({ "command": command, "quick": quick, "machine": machine }),
+        );
     }
 
     pub(super) fn is_quick(&self) -> bool {
@@ -198,12 +200,19 @@ fn machine() -> String {
     let model = fs::read_to_string("/proc/cpuinfo").ok();
     let model = model
         .as_deref()
-        .and_then(|text| text.lines().find_map(|line| line.strip_prefix("model name")))
+        .and_then(|text| {
+            text.lines()
+                .find_map(|line| line.strip_prefix("model name"))
+        })
         .map_or(std::env::consts::ARCH, |name| {
             name.trim_start_matches([' ', '\t', ':'])
         });
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    format!("{cores} cores, {model}, {} {}", std::env::consts::OS, kernel.trim())
+    format!(
+        "{cores} cores, {model}, {} {}",
+        std::env::consts::OS,
+        kernel.trim()
+    )
 }
 
 #[cfg(test)]

@@ -119,12 +119,7 @@ impl<O: Operation> Load<O> {
     }
 }
 
-async fn repeat<O: Operation>(
-    operation: O,
-    task: u64,
-    until: Until,
-    sample: u64,
-) -> Result<Tally> {
+async fn repeat<O: Operation>(operation: O, task: u64, until: Until, sample: u64) -> Result<Tally> {
     let mut tally = Tally::default();
     // Tasks begin at different keys and are timed at different turns.
     let mut turn = task.wrapping_mul(7919);

@@ -46,9 +46,7 @@ fn repeated<C: Client>(runtime: &Runtime, arguments: &Arguments) -> Result<Outco
         "set" => quick(size, Set(client, names("set", NAMES))).measure(runtime, arguments),
         "mixed" => quick(size, mixed(client)).measure(runtime, arguments),
         "pipeline" => slow(Pipeline(client, names_cycled(size))).measure(runtime, arguments),
-        "transaction" => {
-            slow(Transaction(client, names("set", size))).measure(runtime, arguments)
-        }
+        "transaction" => slow(Transaction(client, names("set", size))).measure(runtime, arguments),
         "get-bytes" => slow(GetBytes(client, size)).measure(runtime, arguments),
         "set-bytes" => {
             slow(SetBytes(client, Bytes::from(vec![b'x'; size]))).measure(runtime, arguments)

@@ -10,7 +10,7 @@ use peers_common::meter::{Latencies, Meter};
 use peers_common::workload::{announce, channel_names, message_count};
 use peers_common::{Arguments, Outcome, Result, Unsupported, outcome};
 
-/// How long nothing comes after a complete reply, when its length is learned.
+/// How long nothing comes after a complete reply.
 const SILENCE: Duration = Duration::from_millis(80);
 
 fn main() -> ExitCode {
@@ -21,49 +21,83 @@ fn run(arguments: &Arguments) -> Result<Outcome> {
     match arguments.workload.as_str() {
         "connect" => connect(arguments),
         "receive" => receive(arguments),
-        "burst" => exchange(arguments, &gets(arguments.size), arguments.size as u64),
-        _ => {
-            let (request, operations) = request(arguments)?;
-            exchange(arguments, &request, operations)
-        }
+        _ => exchange(arguments, &Round::of(arguments)?),
     }
 }
 
-/// The bytes of a round, and how many operations they are.
-fn request(arguments: &Arguments) -> Result<(Vec<u8>, u64)> {
-    let size = arguments.size;
-    let number = size.to_string();
-    Ok(match arguments.workload.as_str() {
-        "get" | "lanes" => (gets(size), size as u64),
-        "set" => (
-            (0..size).flat_map(|n| set("set", n)).collect(),
-            size as u64,
-        ),
-        "pipeline" => (gets(size), 1),
-        "transaction" => {
-            let sets = (0..size).flat_map(|n| set("set", n));
-            let bytes = command(&[b"MULTI"]).into_iter().chain(sets);
-            (bytes.chain(command(&[b"EXEC"])).collect(), 1)
-        }
-        "get-bytes" => (
-            command(&[b"GET", format!("bytes:{number}").as_bytes()]),
-            1,
-        ),
-        "set-bytes" => (command(&[b"SET", b"written", &vec![b'x'; size]]), 1),
-        "lrange-strings" | "lrange-bytes" => {
-            let key = format!("list:{number}");
-            (command(&[b"LRANGE", key.as_bytes(), b"0", b"-1"]), 1)
-        }
-        "hgetall-map" | "hgetall-struct" => (command(&[b"HGETALL", b"hash"]), 1),
-        "mget" => {
-            let keys: Vec<String> = (0..size).map(|n| small(n)).collect();
-            let words: Vec<&[u8]> = std::iter::once(b"MGET".as_slice())
-                .chain(keys.iter().map(String::as_bytes))
-                .collect();
-            (command(&words), 1)
-        }
-        _ => return Err(Unsupported.into()),
-    })
+/// What is written, and how much is read for it.
+struct Round {
+    request: Vec<u8>,
+    /// How many bytes the reply has.
+    reply: usize,
+    /// How many operations it is.
+    operations: u64,
+}
+
+/// The bytes of a string of 16 bytes as a reply.
+const VALUE: usize = "$16\r\n0123456789abcdef\r\n".len();
+const OK: usize = "+OK\r\n".len();
+
+impl Round {
+    fn of(arguments: &Arguments) -> Result<Self> {
+        let size = arguments.size;
+        let one = |request: Vec<u8>, reply| Self {
+            request,
+            reply,
+            operations: 1,
+        };
+        Ok(match arguments.workload.as_str() {
+            "get" | "lanes" | "burst" => Self {
+                operations: size as u64,
+                ..one(gets(size), size * VALUE)
+            },
+            "set" => Self {
+                operations: size as u64,
+                ..one(sets(size), size * OK)
+            },
+            "pipeline" => one(gets(size), size * VALUE),
+            "transaction" => {
+                let words = [command(&[b"MULTI"]), sets(size), command(&[b"EXEC"])];
+                let queued = "+QUEUED\r\n".len() * size;
+                one(words.concat(), OK + queued + array(size) + OK * size)
+            }
+            "get-bytes" => {
+                let key = format!("bytes:{size}");
+                let reply = format!("${size}\r\n").len() + size + 2;
+                one(command(&[b"GET", key.as_bytes()]), reply)
+            }
+            "set-bytes" => one(command(&[b"SET", b"written", &vec![b'x'; size]]), OK),
+            "lrange-strings" | "lrange-bytes" => {
+                let key = format!("list:{size}");
+                let words: [&[u8]; 4] = [b"LRANGE", key.as_bytes(), b"0", b"-1"];
+                one(command(&words), array(size) + size * VALUE)
+            }
+            "hgetall-map" | "hgetall-struct" => {
+                let names: usize = (0..100).map(|n| format!("$2\r\nf{n}\r\n").len()).sum();
+                one(
+                    command(&[b"HGETALL", b"hash"]),
+                    array(200) + names + 100 * VALUE,
+                )
+            }
+            "mget" => {
+                let keys: Vec<String> = (0..size).map(small).collect();
+                let words: Vec<&[u8]> = std::iter::once(b"MGET".as_slice())
+                    .chain(keys.iter().map(String::as_bytes))
+                    .collect();
+                one(command(&words), array(size) + size * VALUE)
+            }
+            _ => return Err(Unsupported.into()),
+        })
+    }
+}
+
+/// The bytes of the head of an array.
+fn array(elements: usize) -> usize {
+    format!("*{elements}\r\n").len()
+}
+
+fn sets(count: usize) -> Vec<u8> {
+    (0..count).flat_map(|number| set("set", number)).collect()
 }
 
 fn small(number: usize) -> String {
@@ -92,25 +126,37 @@ fn command(words: &[&[u8]]) -> Vec<u8> {
 }
 
 /// Repeats a round until the time is over.
-fn exchange(arguments: &Arguments, request: &[u8], operations: u64) -> Result<Outcome> {
+fn exchange(arguments: &Arguments, work: &Round) -> Result<Outcome> {
     let mut socket = open(arguments)?;
     let mut buffer = vec![0; 256 * 1024];
-    let reply = learn_length(&mut socket, request, &mut buffer)?;
-    round(&mut socket, request, reply, &mut buffer)?;
+    round(&mut socket, &work.request, work.reply, &mut buffer)?;
+    expect_silence(&socket)?;
     let mut latencies = Latencies::default();
     let meter = Meter::start()?;
     let begin = Instant::now();
     let mut rounds = 0;
     while begin.elapsed() < arguments.time {
         let start = Instant::now();
-        round(&mut socket, request, reply, &mut buffer)?;
+        round(&mut socket, &work.request, work.reply, &mut buffer)?;
         latencies.record(start.elapsed());
         rounds += 1;
     }
-    let mut outcome = meter.stop(rounds * operations)?;
+    let mut outcome = meter.stop(rounds * work.operations)?;
     outcome.p50 = latencies.quantile(0.5);
     outcome.p99 = latencies.quantile(0.99);
     Ok(outcome)
+}
+
+/// A reply longer than was thought would be read with the next one, and so seem cheaper than it is.
+fn expect_silence(socket: &TcpStream) -> Result<()> {
+    socket.set_read_timeout(Some(SILENCE))?;
+    let more = socket.peek(&mut [0]);
+    socket.set_read_timeout(None)?;
+    match more {
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(()),
+        Err(error) => Err(error.into()),
+        Ok(_) => Err("the reply is longer than was thought".into()),
+    }
 }
 
 fn open(arguments: &Arguments) -> Result<TcpStream> {
@@ -153,50 +199,16 @@ fn receive_some(socket: &mut TcpStream, buffer: &mut [u8], wanted: usize) -> Res
     }
 }
 
-/// How many bytes the reply has: those that come until there is silence.
-fn learn_length(socket: &mut TcpStream, request: &[u8], buffer: &mut [u8]) -> Result<usize> {
-    let mut writer = socket.try_clone()?;
-    let length = std::thread::scope(|scope| {
-        let written = scope.spawn(move || writer.write_all(request));
-        let length = read_until_silence(socket, buffer);
-        match written.join() {
-            Ok(result) => result?,
-            Err(_) => return Err("the writer ended early".into()),
-        }
-        length
-    })?;
-    socket.set_read_timeout(None)?;
-    Ok(length)
-}
-
-fn read_until_silence(socket: &mut TcpStream, buffer: &mut [u8]) -> Result<usize> {
-    let mut length = 0;
-    // The first byte may take as long as it likes.
-    socket.set_read_timeout(Some(Duration::from_secs(10)))?;
-    loop {
-        match socket.read(buffer) {
-            Ok(0) => return Err("the server closed the connection".into()),
-            Ok(count) => length += count,
-            Err(error) if length > 0 && error.kind() == std::io::ErrorKind::WouldBlock => {
-                return Ok(length);
-            }
-            Err(error) => return Err(error.into()),
-        }
-        socket.set_read_timeout(Some(SILENCE))?;
-    }
-}
-
 fn connect(arguments: &Arguments) -> Result<Outcome> {
     let request = command(&[b"GET", b"small:0000"]);
     let mut buffer = vec![0; 1024];
-    let reply = learn_length(&mut open(arguments)?, &request, &mut buffer)?;
     let mut latencies = Latencies::default();
     let meter = Meter::start()?;
     let begin = Instant::now();
     let mut count = 0;
     while begin.elapsed() < arguments.time {
         let start = Instant::now();
-        round(&mut open(arguments)?, &request, reply, &mut buffer)?;
+        round(&mut open(arguments)?, &request, VALUE, &mut buffer)?;
         latencies.record(start.elapsed());
         count += 1;
     }
@@ -213,7 +225,13 @@ fn receive(arguments: &Arguments) -> Result<Outcome> {
     let words: Vec<&[u8]> = std::iter::once(b"SUBSCRIBE".as_slice())
         .chain(channels.iter().map(String::as_bytes))
         .collect();
-    learn_length(&mut socket, &command(&words), &mut buffer)?;
+    let confirmations: usize = (1..=channels.len())
+        .zip(&channels)
+        .map(|(number, channel)| {
+            command(&[b"subscribe", channel.as_bytes()]).len() + format!(":{number}\r\n").len()
+        })
+        .sum();
+    round(&mut socket, &command(&words), confirmations, &mut buffer)?;
     let count = message_count(arguments);
     let channel = channels.first().map_or("", String::as_str);
     let message = command(&[b"message", channel.as_bytes(), b"0123456789abcdef"]).len();

@@ -47,7 +47,11 @@ impl Client for Redis {
     async fn pool_get(pool: &Self::Pool, key: &str) -> Result<String> {
         let (connections, next) = &*pool.0;
         let index = next.fetch_add(1, Ordering::Relaxed) % connections.len().max(1);
-        connections.get(index).ok_or("an empty pool")?.get(key).await
+        connections
+            .get(index)
+            .ok_or("an empty pool")?
+            .get(key)
+            .await
     }
 
     async fn set(&self, key: &str, value: &str) -> Result<()> {

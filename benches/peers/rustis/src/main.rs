@@ -10,9 +10,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use peers_common::{Client, Result, hundred_fields};
 use rustis::client::{BatchPreparedCommand, IntoConfig};
-use rustis::commands::{
-    GenericCommands, HashCommands, ListCommands, ScanOptions, StringCommands,
-};
+use rustis::commands::{GenericCommands, HashCommands, ListCommands, ScanOptions, StringCommands};
 use rustis::resp::{BulkString, RefBulkString};
 
 hundred_fields! {
@@ -52,7 +50,11 @@ impl Client for Rustis {
     async fn pool_get(pool: &Self::Pool, key: &str) -> Result<String> {
         let (connections, next) = &*pool.0;
         let index = next.fetch_add(1, Ordering::Relaxed) % connections.len().max(1);
-        connections.get(index).ok_or("an empty pool")?.get(key).await
+        connections
+            .get(index)
+            .ok_or("an empty pool")?
+            .get(key)
+            .await
     }
 
     async fn set(&self, key: &str, value: &str) -> Result<()> {
@@ -116,10 +118,7 @@ impl Client for Rustis {
         loop {
             let options = ScanOptions::default().count(1000);
             let keys: Vec<String>;
-            (cursor, keys) = self
-                .0
-                .scan::<(u64, Vec<String>)>(cursor, options)
-                .await?;
+            (cursor, keys) = self.0.scan::<(u64, Vec<String>)>(cursor, options).await?;
             found += keys.len() as u64;
             if cursor == 0 {
                 return Ok(found);
