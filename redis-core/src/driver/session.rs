@@ -21,6 +21,9 @@ use crate::transport::Transport;
 const READ: usize = 16 * 1024;
 /// A read buffer that grew beyond this is given back.
 const KEEP: usize = 256 * 1024;
+/// So much room is made for a reply because the server announced it. In steps from a few KiB on, an allocator would
+/// take memory from the system and give it back for each reply.
+const TRUSTED: usize = 1024 * 1024;
 /// How many reads before others on this thread get their turn.
 const READS_PER_TURN: usize = 16;
 const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
@@ -171,8 +174,9 @@ impl Session {
             self.input = BytesMut::new();
         }
         let room = self.input.capacity() - self.input.len();
-        // Room for a large reply grows with what has come of it: its announced length is not trusted.
-        let wanted = self.scanner.missing().min(READ + self.input.len());
+        // Room for a large reply grows with what has come of it: its announced length is not trusted beyond a bound.
+        let trusted = TRUSTED.max(READ + self.input.len());
+        let wanted = self.scanner.missing().min(trusted);
         if room < READ / 4 || room < wanted {
             self.input.reserve(wanted.max(READ));
         }
