@@ -7,25 +7,38 @@
 //!
 //! Bits: `bit.rs` ([`Bit`]), `bitfield.rs` ([`BitfieldOp`] and what it is made of).
 //!
-//! Places and times: `stream_id.rs` ([`StreamId`]), `timestamp.rs` ([`Timestamp`]), `geo_unit.rs` ([`GeoUnit`]).
+//! Places and times: `stream_id.rs` ([`StreamId`]), `timestamp.rs` ([`Timestamp`]), `geo_unit.rs` ([`GeoUnit`]),
+//! `json_path.rs` ([`JsonPath`]).
 //!
 //! Groups of options: `trim.rs` ([`Trim`]), `client_filter.rs` ([`ClientFilter`]), `search.rs` ([`ReturnFields`],
-//! [`Summarize`], [`Highlight`]), `schema.rs` ([`Schema`]), `aggregate.rs` ([`AggregateSteps`]).
+//! [`Summarize`], [`Highlight`]), `schema.rs` ([`Schema`]), `aggregate.rs` ([`AggregateSteps`]), `spellcheck.rs`
+//! ([`SpellcheckTerms`]).
 //!
-//! Vectors: `vector.rs` ([`Vector`], [`VectorQuery`]), `vector_index.rs` ([`VectorIndex`]).
+//! Vectors: `vector.rs` ([`Vector`], [`VectorQuery`]), `vector_index.rs` ([`VectorIndex`]), `hybrid.rs`
+//! ([`VectorMethod`], [`Fusion`]).
+//!
+//! The server and its parts: `acl_rules.rs` ([`AclRule`]), `slot_moves.rs` ([`SlotMove`]), `hotkey_metrics.rs` ([`HotkeyMetrics`]),
+//! `array_condition.rs` ([`ArrayCondition`]).
 //!
 //! `words.rs`: the words that such a type will write.
 
+mod acl_rules;
 mod aggregate;
+mod array_condition;
 mod bit;
 mod bitfield;
 mod client_filter;
 mod geo_unit;
+mod hotkey_metrics;
+mod hybrid;
+mod json_path;
 mod lex_bound;
 mod range_bound;
 mod schema;
 mod score_bound;
 mod search;
+mod slot_moves;
+mod spellcheck;
 mod stream_id;
 mod timestamp;
 mod trim;
@@ -33,11 +46,16 @@ mod vector;
 mod vector_index;
 mod words;
 
+pub use acl_rules::{AclRule, AclRules};
 pub use aggregate::{AggregateSteps, Reducer, SortBy, SortKey};
+pub use array_condition::{ArrayCondition, ArrayConditions};
 pub use bit::Bit;
 pub use bitfield::{BitOffset, BitfieldEncoding, BitfieldOp, BitfieldOps, Overflow};
 pub use client_filter::{ClientFilter, ClientFilters, ClientKind};
 pub use geo_unit::GeoUnit;
+pub use hotkey_metrics::HotkeyMetrics;
+pub use hybrid::{Fusion, VectorMethod};
+pub use json_path::JsonPath;
 pub use lex_bound::LexBound;
 pub use range_bound::RangeBound;
 pub use schema::{
@@ -46,6 +64,8 @@ pub use schema::{
 };
 pub use score_bound::ScoreBound;
 pub use search::{Highlight, ReturnField, ReturnFields, Summarize};
+pub use slot_moves::{SlotMove, SlotMoves};
+pub use spellcheck::SpellcheckTerms;
 pub use stream_id::StreamId;
 pub use timestamp::Timestamp;
 pub use trim::{ApproximateTrim, Trim};

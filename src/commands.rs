@@ -4,8 +4,8 @@
 //! [prelude](crate::prelude).
 
 use bytes::Bytes;
-use typedis_core::Value;
 use typedis_core::duration::*;
+use typedis_core::{ServerError, Value};
 
 use crate::args::*;
 use crate::replies::*;

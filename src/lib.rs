@@ -54,6 +54,9 @@
 //! | feature | default | adds |
 //! | --- | --- | --- |
 //! | `json` | yes | [`Json`], for values that are JSON texts |
+//! | `tls` | no | `rediss://` and `Tls`, by the system's TLS library |
+//! | `serde` | no | [`Config`] from a file |
+//! | `tracing` | no | a span for each command, events of connections |
 //!
 //! # Layout
 //!
@@ -72,19 +75,26 @@ pub mod commands;
 pub mod prelude;
 pub mod replies;
 
-#[cfg(feature = "json")]
-pub use typedis_core::Json;
 pub use typedis_core::{
-    Address, ArgError, ArgWriter, Args, Backoff, Batch, BatchReplies, Budget, Chain, CommandInfo,
-    Config, Connection, DecodeError, Detached, Each, Error, ErrorKind, Exclusive, Executed, Frame,
-    FromRedis, IntoConfig, Limits, Open, Phase, Pipeline, Pool, Protocol, Queued, Raw, Record,
-    Reply, Request, Result, Run, Secret, ServerError, Target, ToArg, ToArgs, ToRecords,
-    Transaction, Value, Watch, Watched, cmd, each, raw,
+    Address, ArgError, ArgWriter, Args, Backoff, Batch, BatchReplies, Budget, Chain, Channel,
+    CommandInfo, Config, Connection, DecodeError, Detached, Each, Error, ErrorKind, Event,
+    Exclusive, Executed, Frame, FromRedis, IntoConfig, Lag, Limits, Message, Open, PatternChannel,
+    Phase, Pipeline, Pool, Protocol, Queued, Raw, Record, Reply, Request, Result, Run, Secret,
+    ServerError, Subscriber, Target, ToArg, ToArgs, ToRecords, Transaction, Value, Watch, Watched,
+    cmd, each, raw,
 };
 pub use typedis_core::{
     BlockMilliseconds, Milliseconds, Seconds, SignedMilliseconds, SignedSeconds, Timeout,
     UnixMilliseconds, UnixSeconds,
 };
+pub use typedis_core::{
+    Close, Closed, ConnectionEvent, Credentials, Events, Stats, TlsCause, TlsError,
+};
+#[cfg(feature = "json")]
+pub use typedis_core::{Json, PublishJson};
+#[cfg(feature = "tls")]
+pub use typedis_core::{Tls, TlsVersion};
+pub use typedis_core::{from_redis, pubsub};
 pub use typedis_macros::{FromRedis, ToRedis, commands};
 
 /// Connects one shared, pipelined socket.
@@ -99,6 +109,20 @@ pub use typedis_macros::{FromRedis, ToRedis, commands};
 /// A bad URL, an unreachable server, a refused login.
 pub async fn connect(config: impl IntoConfig) -> Result<Connection> {
     Connection::open(config).await
+}
+
+/// Connects one shared, pipelined socket when the first command is sent; see [`Connection::lazy`].
+///
+/// ```no_run
+/// # #[tokio::main] async fn main() -> typedis::Result<()> {
+/// let conn = typedis::connect_lazy("redis://localhost")?; // no `await`: the server may be down
+/// # Ok(()) }
+/// ```
+///
+/// # Errors
+/// A bad URL or configuration.
+pub fn connect_lazy(config: impl IntoConfig) -> Result<Connection> {
+    Connection::lazy(config)
 }
 
 /// Connects a pool: a few shared sockets, and others to lease.

@@ -2,29 +2,79 @@
 //!
 //! # Layout
 //!
-//! A file for each group of commands; `entry_id.rs` is the id of a stream's entry, `fields.rs` reads maps whose fields have
-//! names.
+//! A file for each group of commands, and a folder beside it for one that has many; `client_info.rs` is a connection of a server,
+//! `stream_info.rs` what XINFO says, `entry_id.rs` the id of a stream's entry. `fields.rs` reads maps whose fields have names,
+//! `text.rs` what is text for people.
 
+mod array;
+mod bloom;
+mod client_info;
+mod cluster;
 mod connection;
+mod count_min;
+mod cuckoo;
 mod entry_id;
 mod fields;
 mod generic;
 mod hash;
+mod json;
 mod list;
+mod scripting;
 mod search;
+mod sentinel;
+mod server;
 mod stream;
+mod stream_info;
 mod string;
+mod tdigest;
+mod text;
 mod timeseries;
+mod top_k;
+mod vector_set;
 
+pub use array::ArrayInfo;
+pub use bloom::{BloomInfo, InfoField};
+pub use client_info::ClientInfo;
+pub use cluster::{
+    ClusterInfo, ClusterLink, ClusterNode, ClusterShard, NodeAddress, ShardNode, SlotMigration,
+    SlotMigrationTask, SlotNode, SlotRange, SlotStats,
+};
 pub use connection::{ServerHello, ServerModule, TrackingInfo};
+pub use count_min::CountMinInfo;
+pub use cuckoo::{CuckooInfo, CuckooInsert};
 pub use entry_id::{EntryId, ParseEntryIdError};
 pub use generic::{Expiry, KeyType, Migrated};
 pub use hash::{FieldExpire, FieldPersist};
+pub use json::{JsonNumber, JsonValueType, Matches, ObjectKeys, PathMatch, Toggled};
 pub use list::ListInsert;
-pub use search::{Absent, AggregateResults, Document, DocumentPart, Score, SearchResults};
-pub use stream::{AutoClaimed, Claimed, PendingEntry, PendingSummary, StreamEntry};
+pub use scripting::{EngineStats, FunctionInfo, FunctionLibrary, FunctionStats, RunningFunction};
+pub use search::{
+    Absent, AggregateResults, CursorStats, Document, DocumentPart, FieldStatistics,
+    GarbageCollection, HybridResults, IndexDefinition, IndexErrors, IndexInfo, IndexedField,
+    Misspelling, Misspellings, Profiled, Score, SearchResults,
+};
+pub use sentinel::{CachedInfo, SentinelPeer, SentinelPrimary, SentinelReplica, SentinelScript};
+pub use server::{
+    AclDryRun, AclLogEntry, AclSelector, AclUser, CommandArgument, CommandDetails, CommandDocs,
+    CommandHistogram, CommandLogEntry, DatabaseMemory, FindKeys, Hotkeys, InfoSection, KeySearch,
+    KeySpec, KeyspaceInfo, LatencyEvent, LatencySample, MemoryStats, ReplicaLink, Role, ServerInfo,
+    SlowLogEntry,
+};
+pub use stream::{
+    AutoClaimed, Claimed, DeliveredEntry, EntryDeletion, PendingEntry, PendingSummary, StreamEntry,
+};
+pub use stream_info::{
+    ConsumerPending, GroupPending, RawFields, StreamConsumer, StreamConsumerDetails, StreamDetails,
+    StreamGroup, StreamGroupDetails, StreamInfo,
+};
 pub use string::{LcsMatch, LcsMatches};
-pub use timeseries::{GroupedRange, MultiRange, SeriesGroup, SeriesRange};
+pub use tdigest::TDigestInfo;
+pub use timeseries::{
+    ChunkInfo, CompactionRule, GroupedRange, LastSample, MultiGet, MultiRange, SeriesGroup,
+    SeriesInfo, SeriesRange,
+};
+pub use top_k::TopKInfo;
+pub use vector_set::{Quantization, RawVector, VectorSetInfo};
 
 /// What the tests of the reply types share.
 #[cfg(test)]

@@ -340,6 +340,13 @@ impl Args {
         self.bytes.len() + 16
     }
 
+    /// How many words follow the name.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn count_arguments(&self) -> usize {
+        let name = if self.is_raw() { 1 } else { self.info.words };
+        self.words.saturating_sub(name) as usize
+    }
+
     /// Appends the whole command as it goes over the wire.
     pub(crate) fn write_to(&self, out: &mut Vec<u8>) {
         encode::array_header(out, self.words);

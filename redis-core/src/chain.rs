@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 use crate::args::Args;
 use crate::connection::{Connection, Link};
 use crate::error::Result;
-use crate::exchange::{Exchange, Patience};
+use crate::exchange::Exchange;
 use crate::exclusive::Exclusive;
 use crate::frame::Frame;
 use crate::pool::Pool;
@@ -245,8 +245,9 @@ impl<'a> Running<'a> {
 
     pub(crate) fn on(link: &'a Link, queued: Queued) -> Self {
         if queued.is_sendable() {
+            let patience = queued.patience();
             Self {
-                exchange: Some(Exchange::new(link, queued, Patience::Default)),
+                exchange: Some(Exchange::new(link, queued, patience)),
                 unsent: None,
             }
         } else {

@@ -1,19 +1,80 @@
-//! How a connection is made: [`Config`], as a builder and from a URL.
+//! How a connection is made: [`Config`], as a builder, from a URL and from a file.
+//!
+//! # Layout
+//!
+//! - [`Config`]: the builder
+//! - `knobs`: the one table of everything that a URL or file can say
+//! - `url`, `serde`: the two ways of saying it
+//! - `address`, `backoff`, [`Secret`], [`Tls`]: types of single settings
+//! - `human`: times and sizes as people write them; `nearest`: the word that was meant
+//! - `hook`: what only code can say: a resolver, a transport, a provider of credentials
 
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::credentials;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::inflight::Budget;
+use crate::pubsub::{Capacity, Lag};
+use crate::resolve;
 use crate::resp::scan::Limits;
+use crate::transport;
 
+mod address;
+mod backoff;
+mod hook;
+mod human;
+mod knobs;
+mod nearest;
 mod secret;
+#[cfg(feature = "serde")]
+mod serde;
+#[cfg(feature = "tls")]
+mod tls;
 mod url;
 
+pub use address::Address;
+pub use backoff::Backoff;
+pub(crate) use hook::Hook;
 pub use secret::Secret;
+#[cfg(feature = "tls")]
+pub(crate) use tls::Identity;
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsVersion};
 
 /// Everything there is to say about a connection or pool.
+///
+/// What a URL can say, a file read with serde (feature `serde`) can say under the same names, and the builder with
+/// methods of these names. The parameters, with their defaults:
+///
+/// | parameter | default | |
+/// | --- | --- | --- |
+/// | `host`, `port`, `socket` | port 6379 | where the server listens; in a URL, the part before the path |
+/// | `hosts` | none | further servers, tried in this order: `b:6379,c:6379` |
+/// | `username`, `password` | none | also before the host |
+/// | `database` | `0` | also as the path |
+/// | `client_name` | none | shown by CLIENT LIST |
+/// | `protocol` | `newest` | or `resp2` |
+/// | `connect_timeout` | `5s` | bounds connecting, authentication included |
+/// | `command_timeout` | `10s` | bounds each command; or `off` |
+/// | `liveness` | `10s` | how long a silent connection is believed in; or `off` |
+/// | `keep_alive` | `5s` | silence before the kernel probes the peer; or `off` |
+/// | `backoff_first`, `backoff_longest` | `20ms`, `2s` | pauses between attempts to reconnect |
+/// | `budget_bytes`, `budget_commands` | `64MiB`, `1000000` | how much may be queued and in flight |
+/// | `max_depth`, `max_elements`, `max_bulk`, `max_line` | see [`Limits`] | how large replies may be |
+/// | `lanes`, `min_lanes` | `2`, `all` | shared sockets of a pool, at most and at least |
+/// | `leases` | `64` | sockets that a pool may lease at once |
+/// | `idle_timeout` | `5m` | after so long unused, a pool closes a socket it need not keep; or `off` |
+/// | `max_age` | `off` | after so long a pooled socket is replaced |
+/// | `lag` | `drop_oldest` | what happens to messages that are not read in time; or `wait`, `close` |
+/// | `channel_bytes`, `channel_messages` | `16MiB`, `off` | how much a subscription holds for its reader |
+/// | `tls` | `off` | in a URL, the schemes `rediss` and `valkeys` |
+/// | `tls_ca`, `tls_system_roots` | none, `on` | a file of trusted authorities (PEM); whether the system's are trusted |
+/// | `tls_cert`, `tls_key` | none | files of the client's certificate and key (PEM, PKCS#8) |
+/// | `tls_pkcs12`, `tls_pkcs12_password` | none | a file with both (PKCS#12) |
+/// | `tls_server_name` | the host | the name to ask for and to verify |
+/// | `tls_min_version` | `1.2` | or `1.0`, `1.1`, `1.3` |
+/// | `tls_danger_accept_invalid_certs`, `tls_danger_accept_invalid_hostnames` | `off` | trust anybody |
 ///
 /// ```
 /// use std::time::Duration;
@@ -24,12 +85,14 @@ pub use secret::Secret;
 ///     .credentials("worker", "secret")
 ///     .command_timeout(Duration::from_secs(2));
 /// let same = Config::from_url("redis://worker:secret@localhost/5?command_timeout=2s")?;
-/// assert_eq!(config.to_url(), same.to_url());
+/// assert_eq!(config, same);
 /// # Ok::<(), typedis_core::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     pub(crate) address: Address,
+    /// Further servers, tried in this order.
+    pub(crate) more: Vec<Address>,
     pub(crate) database: u32,
     pub(crate) username: Option<String>,
     pub(crate) password: Option<Secret>,
@@ -38,32 +101,24 @@ pub struct Config {
     pub(crate) connect_timeout: Duration,
     pub(crate) command_timeout: Option<Duration>,
     pub(crate) liveness: Option<Duration>,
+    pub(crate) keep_alive: Option<Duration>,
     pub(crate) backoff: Backoff,
     pub(crate) reconnect: bool,
     pub(crate) budget: Budget,
     pub(crate) limits: Limits,
     pub(crate) lanes: usize,
+    /// `None`: as many as `lanes`.
+    pub(crate) min_lanes: Option<usize>,
     pub(crate) leases: usize,
-}
-
-/// Where the server listens.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Address {
-    /// A name or IP address, and a port.
-    Tcp(String, u16),
-    /// The path of a Unix socket.
-    Unix(PathBuf),
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Self::Tcp(host, port) => write!(f, "{host}:{port}"),
-            Self::Unix(path) => write!(f, "{}", path.display()),
-        }
-    }
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) max_age: Option<Duration>,
+    /// What a subscription holds for its reader.
+    pub(crate) inbox: Capacity,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<Tls>,
+    pub(crate) provider: Option<Hook<credentials::Provider>>,
+    pub(crate) resolver: Option<Hook<resolve::Resolver>>,
+    pub(crate) connector: Option<Hook<transport::Connector>>,
 }
 
 /// The version of the protocol.
@@ -75,38 +130,6 @@ pub enum Protocol {
     Newest,
     /// RESP2, without asking.
     Resp2,
-}
-
-/// How long to wait between attempts to connect: from `first`, doubled each time, up to `longest`, spread at random
-/// by half.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Backoff {
-    /// The first pause.
-    pub first: Duration,
-    /// The longest pause.
-    pub longest: Duration,
-}
-
-impl Default for Backoff {
-    fn default() -> Self {
-        Self {
-            first: Duration::from_millis(20),
-            longest: Duration::from_secs(2),
-        }
-    }
-}
-
-impl Backoff {
-    /// The pause before attempt number `attempt`, the first being 0. Spread at the cap too, so that many clients do not
-    /// come back in step.
-    #[must_use]
-    pub fn pause(&self, attempt: u32) -> Duration {
-        let full = self
-            .first
-            .saturating_mul(2u32.saturating_pow(attempt.min(31)))
-            .min(self.longest);
-        full.mul_f64(0.5 + fastrand::f64() * 0.5)
-    }
 }
 
 impl Config {
@@ -122,28 +145,43 @@ impl Config {
         Self::at(Address::Unix(path.into()))
     }
 
-    /// Reads a URL: `redis://[user:password@]host[:port][/database][?parameter=value&…]`, `valkey://…` or
-    /// `unix:///path/of/socket`.
+    /// Reads a URL: `redis://[user:password@]host[:port][/database][?parameter=value&…]`, or `valkey://…`; with TLS
+    /// `rediss://…` or `valkeys://…`; `unix:///path/of/socket` or `redis+unix://…`.
     ///
-    /// The parameters are `database`, `client_name`, `protocol` (`resp2`, `newest`), `connect_timeout`,
-    /// `command_timeout`, `liveness` (durations such as `500ms`, `2s`, `1m`, or `off`), `lanes` and `leases`.
+    /// The parameters are those of the table [above](Config). Times are written `500ms`, `2s`, `1m30s`, sizes `64KiB`,
+    /// `16MiB`; what is no letter or digit can be percent-encoded anywhere.
     ///
     /// # Errors
-    /// Names what cannot be read: an unknown scheme or parameter (and the nearest known one), a bad number, a database
-    /// or password given twice.
+    /// Names what cannot be read: an unknown scheme or parameter (and the nearest known one), a bad value, anything
+    /// that is given twice.
     pub fn from_url(url: &str) -> Result<Self> {
         url::parse(url)
     }
 
-    /// The URL that gives this configuration, except for the password, which reads `***`.
+    /// The URL that gives this configuration, except for secrets, which read `***`, and what only code can say.
     #[must_use]
     pub fn to_url(&self) -> String {
-        url::render(self)
+        url::render(self, knobs::Secrets::Masked)
+    }
+
+    /// The URL that gives this configuration, passwords included: not for logs.
+    #[must_use]
+    pub fn to_url_with_secrets(&self) -> String {
+        url::render(self, knobs::Secrets::Shown)
+    }
+
+    /// Says what contradicts itself or can never work. It is asked before a connection is made.
+    ///
+    /// # Errors
+    /// Names the setting.
+    pub fn check(&self) -> Result<()> {
+        knobs::check(self)
     }
 
     fn at(address: Address) -> Self {
         Self {
             address,
+            more: Vec::new(),
             database: 0,
             username: None,
             password: None,
@@ -152,13 +190,43 @@ impl Config {
             connect_timeout: Duration::from_secs(5),
             command_timeout: Some(Duration::from_secs(10)),
             liveness: Some(Duration::from_secs(10)),
+            keep_alive: Some(Duration::from_secs(5)),
             backoff: Backoff::default(),
             reconnect: true,
             budget: Budget::default(),
             limits: Limits::default(),
             lanes: 2,
+            min_lanes: None,
             leases: 64,
+            idle_timeout: Some(Duration::from_secs(300)),
+            max_age: None,
+            inbox: Capacity::default(),
+            #[cfg(feature = "tls")]
+            tls: None,
+            provider: None,
+            resolver: None,
+            connector: None,
         }
+    }
+
+    /// Adds a server that is tried when those before it cannot be reached.
+    ///
+    /// All of them must be the same to the application: replicas of each other behind different names, or proxies.
+    #[must_use]
+    pub fn or_tcp(mut self, host: impl Into<String>, port: u16) -> Self {
+        self.more.push(Address::Tcp(host.into(), port));
+        self
+    }
+
+    /// Where the server listens.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// All servers that are tried, in order.
+    pub fn addresses(&self) -> impl Iterator<Item = &Address> {
+        std::iter::once(&self.address).chain(&self.more)
     }
 
     /// Selects a database; 0 is the default.
@@ -180,6 +248,14 @@ impl Config {
     pub fn credentials(mut self, username: impl Into<String>, password: impl Into<String>) -> Self {
         self.username = Some(username.into());
         self.password(password)
+    }
+
+    /// Speaks TLS; see [`Tls`].
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
     }
 
     /// Names the connection, as CLIENT LIST shows it.
@@ -219,6 +295,14 @@ impl Config {
         self
     }
 
+    /// After how much silence the kernel asks the peer whether it is there (TCP keep-alive); 5 s by default. It is what
+    /// watches a line on which a blocking command waits.
+    #[must_use]
+    pub fn keep_alive(mut self, silence: impl Into<Option<Duration>>) -> Self {
+        self.keep_alive = silence.into();
+        self
+    }
+
     /// Sets the pauses between attempts to reconnect.
     #[must_use]
     pub fn backoff(mut self, backoff: Backoff) -> Self {
@@ -240,10 +324,18 @@ impl Config {
         self
     }
 
-    /// How many shared sockets a pool has; 2 by default.
+    /// How many shared sockets a pool has at most; 2 by default.
     #[must_use]
     pub fn lanes(mut self, lanes: usize) -> Self {
         self.lanes = lanes.max(1);
+        self
+    }
+
+    /// How many of its shared sockets a pool keeps open; all by default. The others are opened under load, and closed
+    /// again after the idle timeout.
+    #[must_use]
+    pub fn min_lanes(mut self, lanes: usize) -> Self {
+        self.min_lanes = Some(lanes.max(1));
         self
     }
 
@@ -251,6 +343,45 @@ impl Config {
     #[must_use]
     pub fn leases(mut self, leases: usize) -> Self {
         self.leases = leases.max(1);
+        self
+    }
+
+    /// How long a pool keeps a socket that nobody uses and that it need not keep; 5 minutes by default.
+    #[must_use]
+    pub fn idle_timeout(mut self, idle: impl Into<Option<Duration>>) -> Self {
+        self.idle_timeout = idle.into();
+        self
+    }
+
+    /// How old a pooled socket may grow; without a limit by default. An old one is replaced when nothing is in flight on
+    /// it, up to a tenth earlier at random, so that they do not all go at once.
+    #[must_use]
+    pub fn max_age(mut self, age: impl Into<Option<Duration>>) -> Self {
+        self.max_age = age.into();
+        self
+    }
+
+    /// What happens when messages of a subscription come faster than they are read, where the subscription does not
+    /// say so itself; by default the oldest are dropped, and the reader told.
+    #[must_use]
+    pub fn on_lag(mut self, lag: Lag) -> Self {
+        self.inbox.lag = lag;
+        self
+    }
+
+    /// How many bytes of messages a subscription holds for its reader, where it does not say so itself; 16 MiB by
+    /// default.
+    #[must_use]
+    pub fn channel_bytes(mut self, bytes: usize) -> Self {
+        self.inbox.bytes = bytes;
+        self
+    }
+
+    /// How many messages a subscription holds for its reader, where it does not say so itself; only their bytes are
+    /// bounded by default.
+    #[must_use]
+    pub fn channel_messages(mut self, messages: usize) -> Self {
+        self.inbox.messages = messages.max(1);
         self
     }
 

@@ -1,5 +1,6 @@
 //! One pipelined socket, shared by whoever holds a clone of its handle.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -9,13 +10,17 @@ use tokio::time::Instant;
 use crate::args::{Args, Block};
 use crate::config::{Config, IntoConfig};
 use crate::driver::Driver;
-use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::error::{Error, Phase, Result};
+use crate::events::{self, Announcer, ConnectionEvent, Events};
 use crate::exchange::{Exchange, Patience};
 use crate::frame::Frame;
 use crate::from_redis::FromRedis;
-use crate::handshake::Refusal;
-use crate::inflight::{CellKey, Delivery, Payload, Queue, Submitted, WaiterKey, Wish};
+use crate::inflight::{
+    Awaits, CellKey, Counts, Delivery, Payload, Queue, Submitted, WaiterKey, Wish,
+};
+use crate::pubsub::hub::Hub;
 use crate::request::{Execute, Sink, Target};
+use crate::stats::Stats;
 
 /// One socket to one server, shared by all clones of this handle.
 ///
@@ -49,6 +54,23 @@ pub(crate) struct Link {
     queue: Mutex<Queue>,
     /// When a READONLY error last had the socket renewed.
     renewed: Mutex<Option<Instant>>,
+    /// After how long unused the socket is closed until it is needed, if at all.
+    pub(crate) sleeps_after: Option<Duration>,
+    announcer: Announcer,
+    /// When it is too old to be leased again.
+    old_at: Option<Instant>,
+    hub: Arc<Hub>,
+    purpose: Purpose,
+    /// Whether the last socket that was let in speaks RESP3.
+    resp3: AtomicBool,
+}
+
+/// What a link is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Commands,
+    /// Subscriptions alone: it ends when there are none.
+    Subscriptions,
 }
 
 /// A demoted server is given up at most once in so long.
@@ -60,17 +82,37 @@ impl Connection {
     /// # Errors
     /// A bad URL, an unreachable server, a refused login.
     pub async fn open(config: impl IntoConfig) -> Result<Self> {
-        let config = config.into_config()?;
-        let link = Arc::new(Link::new(config));
+        let link = Link::new(checked(config)?, None);
         let driver = Driver::new(link.clone());
-        let stream = driver
+        let ready = driver
             .connect()
             .await
-            .map_err(|refusal| refused(&link.config, refusal))?;
-        tokio::spawn(driver.run(stream));
+            .map_err(|refusal| Error::new(refusal.into_kind(), Phase::NotSent))?;
+        tokio::spawn(driver.run(Some(ready)));
         Ok(Self {
             handle: Arc::new(Handle { link }),
         })
+    }
+
+    /// Connects when the first command is sent. Until the server can be reached, commands wait, each to its deadline;
+    /// a refused login is their error at once.
+    ///
+    /// It has to be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// A bad URL or configuration.
+    pub fn lazy(config: impl IntoConfig) -> Result<Self> {
+        Ok(Self::sleeping(checked(config)?, None))
+    }
+
+    /// One that has no socket until it is needed, and none again once it was not needed for long.
+    pub(crate) fn sleeping(config: Config, sleeps_after: Option<Duration>) -> Self {
+        let link = Link::new(config, sleeps_after);
+        link.with(&mut Vec::new(), |queue, _| queue.sleep());
+        tokio::spawn(Driver::new(link.clone()).run(None));
+        Self {
+            handle: Arc::new(Handle { link }),
+        }
     }
 
     /// How it was configured.
@@ -91,15 +133,34 @@ impl Connection {
         self.link().lock().len()
     }
 
-    /// Closes the socket at once, for all clones. What has no reply yet fails.
-    pub fn close(&self) {
-        self.link().wish(Wish::Close);
+    /// Whether there is a socket over which commands flow at this moment.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.link().lock().is_connected()
+    }
+
+    /// What happens to the connection from here on, beginning with its present state.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        events::subscribe([&self.link().announcer])
+    }
+
+    /// The present numbers.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.link().stats()
     }
 
     /// Whether another borrower finds it as new.
     pub(crate) fn is_reusable(&self) -> bool {
         let queue = self.link().lock();
         !queue.has_ended() && !queue.demoted && queue.len() == 0
+    }
+
+    /// Whether it outlived the limit for pooled sockets.
+    pub(crate) fn is_old(&self, now: Instant) -> bool {
+        let link = self.link();
+        link.old_at.is_some_and(|old| old <= now)
     }
 
     /// Has the driver send nothing on its own account.
@@ -110,24 +171,86 @@ impl Connection {
     pub(crate) fn link(&self) -> &Link {
         &self.handle.link
     }
-}
 
-fn refused(config: &Config, refusal: Refusal) -> Error {
-    match refusal {
-        Refusal::Server(error) => Error::new(ErrorKind::Handshake(error), Phase::NotSent),
-        Refusal::Io(error) => {
-            let error = std::io::Error::new(error.kind(), format!("{}: {error}", config.address));
-            Error::new(ErrorKind::Connect(error), Phase::NotSent)
-        }
+    pub(crate) fn shared_link(&self) -> Arc<Link> {
+        self.handle.link.clone()
     }
 }
 
+/// A configuration in which nothing contradicts itself.
+pub(crate) fn checked(config: impl IntoConfig) -> Result<Config> {
+    let config = config.into_config()?;
+    config.check()?;
+    Ok(config)
+}
+
 impl Link {
-    fn new(config: Config) -> Self {
+    /// A link for commands, which its subscriptions may share.
+    fn new(config: Config, sleeps_after: Option<Duration>) -> Arc<Self> {
+        let hub = Hub::new(config.clone(), tokio::runtime::Handle::current());
+        let link = Self::with_hub(config, Arc::new(hub), Purpose::Commands, sleeps_after);
+        let link = Arc::new(link);
+        link.hub.belongs_to(&link);
+        link
+    }
+
+    /// A link that serves the subscriptions of `hub` and nothing else.
+    pub(crate) fn for_subscriptions(config: Config, hub: Arc<Hub>) -> Self {
+        Self::with_hub(config, hub, Purpose::Subscriptions, None)
+    }
+
+    fn with_hub(
+        config: Config,
+        hub: Arc<Hub>,
+        purpose: Purpose,
+        sleeps_after: Option<Duration>,
+    ) -> Self {
         Self {
             queue: Mutex::new(Queue::new(config.budget)),
             renewed: Mutex::new(None),
+            sleeps_after,
+            announcer: Announcer::default(),
+            old_at: younger(config.max_age).and_then(|age| Instant::now().checked_add(age)),
+            hub,
+            purpose,
+            resp3: AtomicBool::new(false),
             config,
+        }
+    }
+
+    pub(crate) fn hub(&self) -> &Arc<Hub> {
+        &self.hub
+    }
+
+    /// Whether the last socket that was let in speaks RESP3.
+    pub(crate) fn speaks_resp3(&self) -> bool {
+        self.resp3.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_resp3(&self, resp3: bool) {
+        self.resp3.store(resp3, Ordering::Release);
+    }
+
+    /// Whether arrays of RESP2 may be pushes.
+    pub(crate) fn is_for_subscriptions(&self) -> bool {
+        self.purpose == Purpose::Subscriptions
+    }
+
+    /// Whether it is there for subscriptions alone, and there are none.
+    pub(crate) fn retires(&self) -> bool {
+        self.purpose == Purpose::Subscriptions && self.hub.retires(self)
+    }
+
+    /// What answers the oldest command that was written.
+    pub(crate) fn awaits(&self) -> Awaits {
+        self.lock().awaits()
+    }
+
+    /// Has the driver look whether there is something to do.
+    pub(crate) fn nudge(&self) {
+        let driver = self.lock().take_driver();
+        if let Some(driver) = driver {
+            driver.wake();
         }
     }
 
@@ -171,6 +294,50 @@ impl Link {
                 .for_each(Waker::wake);
         }
         submitted
+    }
+
+    /// Queues a command of the client's own, unless it would be out of place.
+    pub(crate) fn submit_own(&self, encoded: &[u8], deadline: Instant) -> Option<CellKey> {
+        let mut queue = self.lock();
+        let key = queue.submit_own(encoded, deadline);
+        let driver = queue.take_driver();
+        drop(queue);
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+        key
+    }
+
+    pub(crate) fn announce(&self, event: ConnectionEvent) {
+        crate::trace::announce(&self.config, &event);
+        self.announcer.announce(event);
+    }
+
+    pub(crate) fn announcer(&self) -> &Announcer {
+        &self.announcer
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        self.lock().stats(Instant::now())
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.lock().counts
+    }
+
+    pub(crate) fn count(&self, count: impl FnOnce(&mut Counts)) {
+        count(&mut self.lock().counts);
+    }
+
+    /// How many commands have no reply yet, and whether there is a socket.
+    pub(crate) fn load(&self) -> (usize, bool) {
+        let queue = self.lock();
+        (queue.len(), queue.is_connected())
+    }
+
+    /// How old a socket may grow before it is replaced by another.
+    pub(crate) fn max_age(&self) -> Option<Duration> {
+        younger(self.config.max_age.filter(|_| self.config.reconnect))
     }
 
     pub(crate) fn poll_cell(&self, key: CellKey, waker: &Waker) -> Poll<Delivery> {
@@ -224,6 +391,11 @@ impl Link {
     }
 }
 
+/// Up to a tenth less, so that sockets that were opened together are not all closed together.
+fn younger(age: Option<Duration>) -> Option<Duration> {
+    age.map(|age| age.mul_f64(1.0 - fastrand::f64() * 0.1))
+}
+
 impl Payload for Args {
     fn encoded_len(&self) -> usize {
         Self::encoded_len(self)
@@ -243,6 +415,16 @@ impl Payload for Args {
 
     fn write_to(&self, out: &mut Vec<u8>) {
         Self::write_to(self, out);
+    }
+
+    #[cfg(feature = "tracing")]
+    fn summary(&self) -> crate::trace::Summary {
+        let operation = self.name().to_string();
+        crate::trace::Summary {
+            text: operation.clone() + &" ?".repeat(self.count_arguments()),
+            operation: operation.into(),
+            batch: None,
+        }
     }
 }
 

@@ -5,9 +5,10 @@
 //!            ┌────────────── pause ◄─────────────┐
 //!            ▼                                   │ lost
 //!        connect ──► handshake ──► serve ────────┤
-//!            │ refused by the server             │ closed, or a link that must not reconnect
-//!            ▼                                   ▼
-//!          pause                                end
+//!        ▲   │ refused by the server  │          │ closed, or a link that must not reconnect
+//!        │   ▼                        │ unused   ▼
+//!        │ pause                      ▼         end
+//!        └────────────────────────── sleep
 //! ```
 
 use std::future::Future;
@@ -15,15 +16,19 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::connect::{self, Ready};
 use crate::connection::Link;
-use crate::error::{Phase, ServerError};
-use crate::handshake::{self, Refusal};
+use crate::error::Phase;
+use crate::events::ConnectionEvent;
+use crate::handshake::Refusal;
 use crate::inflight::{Failure, Wish};
-use crate::transport::{self, Transport};
+use crate::renewal::Renewal;
 
+mod lifespan;
 mod session;
 
 use session::Session;
@@ -36,7 +41,14 @@ enum End {
     Closed,
     /// A caller wants another socket.
     Renew,
+    /// Nobody used it for long.
+    Unused,
 }
+
+/// A socket that lived for so long did not fail right away.
+const SETTLED: Duration = Duration::from_secs(1);
+/// How long the goodbye on a socket may take.
+const GOODBYE: Duration = Duration::from_millis(250);
 
 pub(crate) struct Driver {
     link: Arc<Link>,
@@ -54,34 +66,82 @@ impl Driver {
     }
 
     /// Opens the first socket; its failure is the caller's to see.
-    pub(crate) async fn connect(&self) -> Result<Box<dyn Transport>, Refusal> {
-        connect(&self.link).await
+    pub(crate) async fn connect(&self) -> Result<Ready, Refusal> {
+        let outcome = connect(&self.link).await;
+        match &outcome {
+            Ok(ready) => self
+                .link
+                .announce(ConnectionEvent::Ready(ready.address.clone())),
+            Err(refusal) => self.link.announce(failed(refusal)),
+        }
+        outcome
     }
 
-    /// Serves `stream` and its successors until the end.
-    pub(crate) async fn run(mut self, stream: Box<dyn Transport>) {
-        let mut next = Some(stream);
-        let mut attempt = 0;
-        while let Some(stream) = next {
-            let start = Instant::now();
-            next = match self.serve(stream).await {
-                End::Closed => None,
-                End::Lost(_) if !self.link.config.reconnect => None,
-                End::Lost(_) | End::Renew => {
-                    // A socket that was lost right away counts as one more failed attempt.
-                    attempt = if start.elapsed() < self.link.config.backoff.longest {
-                        attempt + 1
-                    } else {
-                        0
-                    };
-                    self.reconnect(&mut attempt).await
-                }
-            };
+    /// Serves sockets until the end; the first one has yet to be opened.
+    pub(crate) async fn run_anew(mut self) {
+        if let Some(ready) = self.reconnect(&mut 0).await {
+            self.run(Some(ready)).await;
         }
     }
 
-    async fn serve(&mut self, stream: Box<dyn Transport>) -> End {
-        let mut session = Session::new(stream, self.link.config.limits, self.link.config.liveness);
+    /// Serves a socket and its successors until the end. Without one to begin with, it waits until one is needed.
+    pub(crate) async fn run(mut self, first: Option<Ready>) {
+        let mut next = first;
+        let mut attempt = 0;
+        loop {
+            if next.is_none() {
+                if self.sleep().await.is_none() {
+                    break;
+                }
+                next = self.reconnect(&mut attempt).await;
+            }
+            let Some(ready) = next.take() else { break };
+            let (start, answered) = (Instant::now(), self.link.counts().answered);
+            match self.serve(ready).await {
+                End::Closed => break,
+                End::Lost(_) if !self.link.config.reconnect => break,
+                End::Unused => {
+                    attempt = 0;
+                    continue;
+                }
+                End::Lost(_) | End::Renew => {}
+            }
+            // A socket that was lost right away counts as one more failed attempt.
+            attempt = if start.elapsed() >= SETTLED {
+                0
+            } else if self.link.counts().answered > answered {
+                1
+            } else {
+                attempt + 1
+            };
+            self.link.count(|counts| counts.reconnects += 1);
+            next = self.reconnect(&mut attempt).await;
+            if next.is_none() {
+                break;
+            }
+        }
+    }
+
+    /// Waits until there is something to send; `None` if the owner wants no more.
+    async fn sleep(&mut self) -> Option<()> {
+        self.link.with(&mut self.woken, |queue, _| queue.sleep());
+        let link = self.link.clone();
+        let needed = std::future::poll_fn(|_| {
+            if link.with(&mut Vec::new(), |queue, _| queue.is_idle()) {
+                Poll::Pending
+            } else {
+                Poll::Ready(())
+            }
+        });
+        self.meanwhile(needed).await
+    }
+
+    async fn serve(&mut self, ready: Ready) -> End {
+        let _renewal = ready
+            .renewal
+            .map(|after| Renewal::start(self.link.clone(), after));
+        let mut session = Session::new(ready.stream, &self.link);
+        self.link.hub().connected(&self.link);
         let end = std::future::poll_fn(|cx| {
             session.poll(&self.link, &mut self.timer, &mut self.woken, cx)
         })
@@ -93,53 +153,93 @@ impl Driver {
                 io::ErrorKind::ConnectionAborted,
                 "the socket was given up for a new one",
             ),
+            End::Unused => lost(io::ErrorKind::ConnectionAborted, "nobody used it"),
         };
-        let ends = matches!(end, End::Closed) || !self.link.config.reconnect;
+        let ends = match &end {
+            End::Closed => true,
+            End::Lost(_) | End::Renew => !self.link.config.reconnect,
+            End::Unused => false,
+        };
+        self.link.hub().lost(&self.link);
         self.link.with(&mut self.woken, |queue, woken| {
             queue.lost(&failure, session.unwritten(), woken);
             if ends {
-                queue.end(&failure, woken);
+                let _known = queue.end(&failure, woken);
             }
         });
+        match &end {
+            End::Closed => {}
+            End::Unused => self.link.announce(ConnectionEvent::Dormant),
+            End::Lost(_) | End::Renew => {
+                self.link.announce(ConnectionEvent::Lost(failure.reason()));
+            }
+        }
+        if !matches!(end, End::Lost(_)) {
+            // Whether the peer hears it makes no difference to us.
+            let _ = tokio::time::timeout(GOODBYE, session.say_goodbye()).await;
+        }
         end
     }
 
     /// Tries until a socket is there, or nobody wants one any more.
-    async fn reconnect(&mut self, attempt: &mut u32) -> Option<Box<dyn Transport>> {
+    async fn reconnect(&mut self, attempt: &mut u32) -> Option<Ready> {
         loop {
-            if let Some(failed) = attempt.checked_sub(1) {
-                let pause = self.link.config.backoff.pause(failed);
-                self.meanwhile(tokio::time::sleep(pause)).await?;
+            let delay = attempt.checked_sub(1).map_or(Duration::ZERO, |failed| {
+                self.link.config.backoff.pause(failed)
+            });
+            self.link.announce(ConnectionEvent::Reconnecting {
+                attempt: *attempt,
+                delay,
+            });
+            if !delay.is_zero() {
+                self.meanwhile(tokio::time::sleep(delay)).await?;
             }
             let link = self.link.clone();
             match self.meanwhile(connect(&link)).await? {
-                Ok(stream) => {
+                Ok(ready) => {
                     self.link.with(&mut self.woken, |queue, _| queue.admitted());
-                    return Some(stream);
-                }
-                Err(Refusal::Server(error)) if is_final(&error) => {
                     self.link
-                        .with(&mut self.woken, |queue, woken| queue.refuse(error, woken));
+                        .announce(ConnectionEvent::Ready(ready.address.clone()));
+                    return Some(ready);
                 }
-                Err(_) => {}
+                Err(refusal) => self.note_failure(refusal),
             }
             *attempt = attempt.saturating_add(1);
         }
+    }
+
+    fn note_failure(&mut self, refusal: Refusal) {
+        self.link.announce(failed(&refusal));
+        self.link.count(|counts| counts.failed_connects += 1);
+        let failure = match refusal {
+            refusal if !refusal.is_final() => return,
+            Refusal::Server(error) => Failure::Refused(error),
+            Refusal::Tls(error) => Failure::Tls(error),
+            Refusal::Io(_) | Refusal::Credentials(_) | Refusal::OldProtocol(_) => return,
+        };
+        self.link
+            .hub()
+            .shut_out(&self.link, &failure, &mut self.woken);
+        self.link
+            .with(&mut self.woken, |queue, woken| queue.refuse(failure, woken));
     }
 
     /// Waits for `work` while deadlines are kept; `None` once the owner wants no more, and nobody waits.
     async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
         std::future::poll_fn(|cx| {
+            self.link
+                .with(&mut self.woken, |queue, _| queue.park(cx.waker()));
+            let retires = self.link.retires();
             let over = self.link.with(&mut self.woken, |queue, woken| {
-                queue.park(cx.waker());
                 let over = match queue.wish {
+                    _ if retires => true,
                     Wish::Close => true,
                     Wish::Drain => queue.is_idle(),
                     Wish::Serve | Wish::Renew => false,
                 };
                 if over {
-                    queue.end(&Failure::Closed(Phase::NotSent), woken);
+                    let _known = queue.end(&Failure::Closed(Phase::NotSent), woken);
                 }
                 over
             });
@@ -159,34 +259,26 @@ impl Driver {
 impl Drop for Driver {
     /// The runtime may be shut down under us: nobody must wait for ever.
     fn drop(&mut self) {
-        self.link.with(&mut self.woken, |queue, woken| {
-            queue.end(&Failure::Closed(Phase::MaybeApplied), woken);
+        let failure = self.link.with(&mut self.woken, |queue, woken| {
+            queue.end(&Failure::Closed(Phase::MaybeApplied), woken)
         });
+        self.link.hub().end(&self.link, &failure, &mut self.woken);
+        self.woken.drain(..).for_each(Waker::wake);
+        self.link.announce(ConnectionEvent::Closed);
     }
 }
 
-async fn connect(link: &Link) -> Result<Box<dyn Transport>, Refusal> {
-    let config = &link.config;
-    let attempt = async {
-        let mut stream = transport::open(config).await?;
-        handshake::shake(&mut *stream, config).await?;
-        Ok(stream)
-    };
-    match tokio::time::timeout(config.connect_timeout, attempt).await {
-        Ok(result) => result,
-        Err(_) => Err(Refusal::Io(io::Error::new(
-            io::ErrorKind::TimedOut,
-            format!(
-                "{} did not let us in within {:?}",
-                config.address, config.connect_timeout
-            ),
-        ))),
-    }
+async fn connect(link: &Link) -> Result<Ready, Refusal> {
+    let ready = connect::connect(&link.config, |address| {
+        link.announce(ConnectionEvent::Connected(address.clone()));
+    })
+    .await?;
+    link.set_resp3(ready.resp3);
+    Ok(ready)
 }
 
-/// Whether the callers should be told at once: waiting does not help against a wrong password.
-fn is_final(error: &ServerError) -> bool {
-    !error.is_transient() && !error.message().contains("max number of clients")
+fn failed(refusal: &Refusal) -> ConnectionEvent {
+    ConnectionEvent::Failed(refusal.to_string().into())
 }
 
 fn lost(kind: io::ErrorKind, text: &str) -> Failure {

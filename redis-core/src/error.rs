@@ -8,8 +8,10 @@ use crate::arg::ArgError;
 use crate::from_redis::DecodeError;
 
 mod server;
+mod tls;
 
 pub use server::ServerError;
+pub use tls::{TlsCause, TlsError};
 
 /// The result of this library's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -42,6 +44,10 @@ pub enum ErrorKind {
     Connect(io::Error),
     /// The server refused to let the connection in: authentication, a wrong database, too many clients.
     Handshake(ServerError),
+    /// TLS did not come about.
+    Tls(TlsError),
+    /// The provider of credentials has none.
+    Credentials(std::sync::Arc<dyn std::error::Error + Send + Sync>),
     /// The connection was lost.
     ConnectionLost(io::Error),
     /// No reply came before the deadline.
@@ -60,6 +66,10 @@ pub enum ErrorKind {
     Custom(Box<dyn std::error::Error + Send + Sync>),
     /// A command cannot be used in this way; the text says how it can.
     Usage(Cow<'static, str>),
+    /// So many messages of a subscription were dropped, because its reader was slow; the next ones can be read.
+    Lagged(u64),
+    /// A subscription was ended, as [`Lag::Close`](crate::pubsub::Lag::Close) says, because its reader was too slow.
+    TooSlow,
     /// The connection or pool was closed by its owner.
     Closed,
 }
@@ -177,6 +187,8 @@ impl Error {
             self.0.kind,
             ErrorKind::Connect(_)
                 | ErrorKind::Handshake(_)
+                | ErrorKind::Tls(_)
+                | ErrorKind::Credentials(_)
                 | ErrorKind::ConnectionLost(_)
                 | ErrorKind::Protocol(_)
                 | ErrorKind::Closed
@@ -290,6 +302,13 @@ impl fmt::Display for ErrorKind {
             Self::Config(text) => f.write_str(text),
             Self::Connect(error) => write!(f, "cannot connect: {error}"),
             Self::Handshake(error) => write!(f, "the server refused the connection: {error}"),
+            Self::Tls(error) => write!(f, "cannot connect: {error}"),
+            Self::Credentials(error) => {
+                write!(
+                    f,
+                    "cannot connect: the provider of credentials failed: {error}"
+                )
+            }
             Self::ConnectionLost(error) => write!(f, "the connection was lost: {error}"),
             Self::Timeout => f.write_str("no reply before the deadline"),
             Self::Server(error) => write!(f, "{error}"),
@@ -303,6 +322,13 @@ impl fmt::Display for ErrorKind {
             }
             Self::Custom(error) => write!(f, "{error}"),
             Self::Usage(text) => f.write_str(text),
+            Self::Lagged(count) => write!(
+                f,
+                "{count} messages were dropped because their reader was slow; read on, or give the subscription more capacity"
+            ),
+            Self::TooSlow => f.write_str(
+                "the subscription was ended because its reader was slow; subscribe again, or give it more capacity",
+            ),
             Self::Closed => f.write_str("the connection was closed by its owner"),
         }
     }
@@ -327,6 +353,8 @@ impl std::error::Error for Error {
             ErrorKind::Server(error)
             | ErrorKind::Handshake(error)
             | ErrorKind::TransactionAborted(error) => Some(error),
+            ErrorKind::Tls(error) => Some(error),
+            ErrorKind::Credentials(error) => Some(&**error),
             ErrorKind::Custom(error) => Some(&**error),
             ErrorKind::Decode(error) => Some(error),
             ErrorKind::Argument(error) => Some(error),

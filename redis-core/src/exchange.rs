@@ -10,6 +10,7 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use crate::connection::Link;
 use crate::error::Phase;
 use crate::inflight::{CellKey, Delivery, Failure, Payload, Submitted, WaiterKey};
+use crate::trace::Trace;
 
 /// How often something that may be repeated is sent after losses of the connection.
 const SENDINGS: u32 = 3;
@@ -33,6 +34,7 @@ pub(crate) struct Exchange<'a, P> {
     deadline: Option<Instant>,
     sendings: u32,
     refusals: u32,
+    trace: Trace,
 }
 
 /// The place in the queue, given up when the caller goes away.
@@ -56,6 +58,7 @@ enum State {
 impl<'a, P: Payload> Exchange<'a, P> {
     pub(crate) fn new(link: &'a Link, payload: P, patience: Patience) -> Self {
         Self {
+            trace: Trace::start(&link.config, &payload),
             ticket: Ticket {
                 link,
                 state: State::Fresh,
@@ -85,6 +88,16 @@ impl<'a, P: Payload> Exchange<'a, P> {
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Delivery> {
+        let trace = std::mem::take(&mut self.trace);
+        let delivery = trace.within(|| self.advance(cx));
+        if let Poll::Ready(delivery) = &delivery {
+            trace.end(delivery);
+        }
+        self.trace = trace;
+        delivery
+    }
+
+    fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Delivery> {
         loop {
             match &mut self.ticket.state {
                 State::Fresh => self.enqueue(Some(cx.waker())),
@@ -156,6 +169,7 @@ impl<'a, P: Payload> Exchange<'a, P> {
         let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         ready!(timer.as_mut().poll(cx));
         self.ticket.link.leave_line(*place);
+        self.ticket.link.count(|counts| counts.timeouts += 1);
         self.ticket.state = State::Ended(Failure::Timeout(Phase::NotSent));
         Poll::Ready(())
     }

@@ -133,7 +133,7 @@ impl Drop for Exclusive {
         match &self.home {
             Some((home, _)) if clean => home.take_back(connection),
             // A command may be blocked on the server: do not wait for it.
-            _ => connection.close(),
+            _ => connection.abort(),
         }
     }
 }

@@ -2,13 +2,15 @@
 //!
 //! A socket on which any of this failed or was cut short is never used.
 
+use std::fmt;
 use std::io;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::config::{Config, Protocol};
-use crate::error::ServerError;
+use crate::credentials::{Credentials, Unavailable};
+use crate::error::{ErrorKind, ServerError, TlsCause, TlsError};
 use crate::frame::Frame;
 use crate::resp::encode;
 use crate::resp::scan::{FrameKind, Scanner};
@@ -19,8 +21,48 @@ use crate::transport::Transport;
 pub(crate) enum Refusal {
     /// It could not be opened, or was lost.
     Io(io::Error),
+    /// TLS did not come about.
+    Tls(TlsError),
+    /// There is nothing to log in with.
+    Credentials(Unavailable),
     /// The server does not want us.
     Server(ServerError),
+    /// The peer does not know HELLO, or hung up on it; it may know RESP2.
+    OldProtocol(io::Error),
+}
+
+impl Refusal {
+    /// Whether waiting does not help, as against a wrong password: callers are told at once.
+    pub(crate) fn is_final(&self) -> bool {
+        match self {
+            Self::Io(_) | Self::Credentials(_) | Self::OldProtocol(_) => false,
+            Self::Tls(error) => error.cause() != TlsCause::NotTls,
+            Self::Server(error) => {
+                !error.is_transient() && !error.message().contains("max number of clients")
+            }
+        }
+    }
+
+    /// The error for who waits for the connection.
+    pub(crate) fn into_kind(self) -> ErrorKind {
+        match self {
+            Self::Io(error) | Self::OldProtocol(error) => ErrorKind::Connect(error),
+            Self::Tls(error) => ErrorKind::Tls(error),
+            Self::Credentials(error) => ErrorKind::Credentials(error.into()),
+            Self::Server(error) => ErrorKind::Handshake(error),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) | Self::OldProtocol(error) => write!(f, "{error}"),
+            Self::Tls(error) => write!(f, "{error}"),
+            Self::Credentials(error) => write!(f, "the provider of credentials failed: {error}"),
+            Self::Server(error) => write!(f, "{error}"),
+        }
+    }
 }
 
 impl From<io::Error> for Refusal {
@@ -38,77 +80,80 @@ struct Step {
 /// What a step's error means.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum OnError {
-    /// The server does not know RESP3: begin again without it.
-    FallBack,
+    /// The server may not know RESP3.
+    MayBeOld,
     Fail,
-    /// Nice to have.
-    Ignore,
+    /// Nice to have: a server that does not know it, or does not allow it, is as good.
+    Optional,
 }
 
-/// Introduces the client to the server.
-pub(crate) async fn shake(stream: &mut dyn Transport, config: &Config) -> Result<(), Refusal> {
-    let newest = config.protocol == Protocol::Newest;
-    if newest && run(stream, config, resp3_steps(config)).await? == Outcome::Ready {
-        return Ok(());
-    }
-    run(stream, config, resp2_steps(config)).await?;
-    Ok(())
-}
-
-#[derive(PartialEq, Eq)]
-enum Outcome {
-    Ready,
-    FallBack,
-}
-
-/// Writes all steps at once and reads as many replies.
-async fn run(
+/// Introduces the client to the server. Whatever fails, the socket is of no use any more.
+pub(crate) async fn shake(
     stream: &mut dyn Transport,
     config: &Config,
-    steps: Vec<Step>,
-) -> Result<Outcome, Refusal> {
-    if steps.is_empty() {
-        return Ok(Outcome::Ready);
-    }
+    protocol: Protocol,
+    credentials: Option<&Credentials>,
+) -> Result<(), Refusal> {
+    let steps = match protocol {
+        Protocol::Newest => resp3_steps(config, credentials),
+        Protocol::Resp2 => resp2_steps(config, credentials),
+    };
     let mut out = Vec::new();
     for step in &steps {
-        encode::array_header(
-            &mut out,
-            u32::try_from(step.words.len()).unwrap_or(u32::MAX),
-        );
+        let count = u32::try_from(step.words.len()).unwrap_or(u32::MAX);
+        encode::array_header(&mut out, count);
         step.words
             .iter()
             .for_each(|word| encode::bulk(&mut out, word));
     }
     stream.write_all(&out).await?;
+    stream.flush().await?;
     let mut replies = Replies {
         scanner: Scanner::new(config.limits),
         buffer: BytesMut::new(),
     };
-    let mut outcome = Outcome::Ready;
-    for step in steps {
-        let reply = replies.next(stream).await?;
-        let Some(error) = reply.reply().error() else {
-            continue;
-        };
-        match step.on_error {
-            _ if outcome == Outcome::FallBack => {}
-            OnError::Ignore => {}
-            OnError::FallBack if knows_no_resp3(&error) => outcome = Outcome::FallBack,
-            OnError::Fail | OnError::FallBack => {
-                return Err(Refusal::Server(without_password(error, config)));
+    for (index, step) in steps.into_iter().enumerate() {
+        let reply = match replies.next(stream).await {
+            // Some proxies hang up on a command that they do not know.
+            Err(Refusal::Io(error)) if index == 0 && step.on_error == OnError::MayBeOld => {
+                return Err(Refusal::OldProtocol(error));
             }
+            reply => reply?,
+        };
+        if let Some(error) = reply.reply().error() {
+            step.on_error.judge(error, credentials)?;
         }
     }
-    replies.finish()?;
-    Ok(outcome)
+    replies.finish()
+}
+
+impl OnError {
+    /// Whether the handshake goes on in spite of an error.
+    fn judge(self, error: ServerError, credentials: Option<&Credentials>) -> Result<(), Refusal> {
+        match self {
+            Self::Optional if !shuts_out(&error) => Ok(()),
+            // A server that asks for a login when it was given one with HELLO does not know HELLO.
+            Self::MayBeOld
+                if knows_no_resp3(&error)
+                    || (error.code() == "NOAUTH" && credentials.is_some()) =>
+            {
+                Err(Refusal::OldProtocol(io::Error::other(error)))
+            }
+            _ => Err(Refusal::Server(without_password(error, credentials))),
+        }
+    }
+}
+
+/// Whether nothing at all will work: no login, protected mode, too many clients.
+fn shuts_out(error: &ServerError) -> bool {
+    matches!(error.code(), "NOAUTH" | "DENIED") || error.message().contains("max number of clients")
 }
 
 /// Servers quote the arguments of what they do not understand.
-fn without_password(error: ServerError, config: &Config) -> ServerError {
-    match &config.password {
-        Some(password) if !password.expose().is_empty() => {
-            ServerError::new(&error.to_string().replace(password.expose(), "***"))
+fn without_password(error: ServerError, credentials: Option<&Credentials>) -> ServerError {
+    match credentials.map(|credentials| credentials.password.expose()) {
+        Some(password) if !password.is_empty() => {
+            ServerError::new(&error.to_string().replace(password, "***"))
         }
         _ => error,
     }
@@ -126,31 +171,27 @@ fn knows_no_resp3(error: &ServerError) -> bool {
     }
 }
 
-fn resp3_steps(config: &Config) -> Vec<Step> {
+fn resp3_steps(config: &Config, credentials: Option<&Credentials>) -> Vec<Step> {
     let mut hello = vec![b"HELLO".to_vec(), b"3".to_vec()];
-    if let Some(password) = &config.password {
-        let user = config.username.as_deref().unwrap_or("default");
-        hello.extend([b"AUTH".to_vec(), user.into(), password.expose().into()]);
+    if let Some(credentials) = credentials {
+        let user = credentials.username.as_deref().unwrap_or("default");
+        let password = credentials.password.expose();
+        hello.extend([b"AUTH".to_vec(), user.into(), password.into()]);
     }
     let mut steps = vec![Step {
         words: hello,
-        on_error: OnError::FallBack,
+        on_error: OnError::MayBeOld,
     }];
     steps.extend(common_steps(config));
     steps
 }
 
-fn resp2_steps(config: &Config) -> Vec<Step> {
+fn resp2_steps(config: &Config, credentials: Option<&Credentials>) -> Vec<Step> {
     let mut steps = Vec::new();
-    if let Some(password) = &config.password {
+    if let Some(credentials) = credentials {
         let mut words = vec![b"AUTH".to_vec()];
-        words.extend(
-            config
-                .username
-                .as_ref()
-                .map(|user| user.clone().into_bytes()),
-        );
-        words.push(password.expose().into());
+        words.extend(credentials.username.clone().map(String::into_bytes));
+        words.push(credentials.password.expose().into());
         steps.push(Step {
             words,
             on_error: OnError::Fail,
@@ -173,15 +214,15 @@ fn common_steps(config: &Config) -> Vec<Step> {
         ));
     }
     if let Some(name) = &config.client_name {
-        steps.push(step(&["CLIENT", "SETNAME", name], OnError::Fail));
+        steps.push(step(&["CLIENT", "SETNAME", name], OnError::Optional));
     }
     steps.push(step(
         &["CLIENT", "SETINFO", "LIB-NAME", "typedis"],
-        OnError::Ignore,
+        OnError::Optional,
     ));
     steps.push(step(
         &["CLIENT", "SETINFO", "LIB-VER", env!("CARGO_PKG_VERSION")],
-        OnError::Ignore,
+        OnError::Optional,
     ));
     steps
 }
@@ -214,10 +255,16 @@ impl Replies {
 
     async fn next(&mut self, stream: &mut dyn Transport) -> Result<Frame, Refusal> {
         loop {
-            let found = self
-                .scanner
-                .scan(&self.buffer)
-                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?;
+            let found = self.scanner.scan(&self.buffer).map_err(|error| {
+                // What TLS servers say to those who do not speak it: a fatal alert, or a handshake.
+                if self.buffer.starts_with(b"\x15\x03") || self.buffer.starts_with(b"\x16\x03") {
+                    return Refusal::Tls(TlsError::new(TlsCause::Wanted, ""));
+                }
+                Refusal::Io(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    error.to_string(),
+                ))
+            })?;
             if let Some(found) = found {
                 let bytes = self.buffer.split_to(found.len).freeze();
                 if found.kind == FrameKind::Reply {

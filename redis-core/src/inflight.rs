@@ -12,13 +12,15 @@
 use std::collections::VecDeque;
 use std::io;
 use std::task::Waker;
+use std::time::Duration;
 
 use bytes::Bytes;
 use slab::Slab;
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
-use crate::error::{Error, ErrorKind, Phase};
+use crate::error::{Error, ErrorKind, Phase, ServerError, TlsError};
+use crate::stats::Stats;
 
 /// Something that can be written and is owed replies: one command, or a pipeline of them.
 pub(crate) trait Payload {
@@ -32,6 +34,9 @@ pub(crate) trait Payload {
     fn is_blocking(&self) -> bool;
     /// Appends it as it goes over the wire.
     fn write_to(&self, out: &mut Vec<u8>);
+    /// What a trace says of it.
+    #[cfg(feature = "tracing")]
+    fn summary(&self) -> crate::trace::Summary;
 }
 
 /// The replies of one entry, in the pieces they came in; each piece holds whole frames.
@@ -49,7 +54,8 @@ pub(crate) struct Delivery {
 pub(crate) enum Failure {
     Timeout(Phase),
     Lost(Phase, io::ErrorKind, std::sync::Arc<str>),
-    Refused(crate::error::ServerError),
+    Refused(ServerError),
+    Tls(TlsError),
     Protocol(std::sync::Arc<str>),
     Closed(Phase),
 }
@@ -63,6 +69,7 @@ impl From<Failure> for Error {
                 phase,
             ),
             Failure::Refused(error) => Self::new(ErrorKind::Handshake(error), Phase::NotSent),
+            Failure::Tls(error) => Self::new(ErrorKind::Tls(error), Phase::NotSent),
             Failure::Protocol(text) => Self::protocol(text.to_string()),
             Failure::Closed(phase) => Self::new(ErrorKind::Closed, phase),
         }
@@ -70,8 +77,19 @@ impl From<Failure> for Error {
 }
 
 impl Failure {
+    /// The reason, for an event.
+    pub(crate) fn reason(&self) -> std::sync::Arc<str> {
+        match self {
+            Self::Lost(_, _, text) | Self::Protocol(text) => text.clone(),
+            Self::Refused(error) => error.to_string().into(),
+            Self::Tls(error) => error.to_string().into(),
+            Self::Timeout(_) => "a deadline passed".into(),
+            Self::Closed(_) => "it was closed by its owner".into(),
+        }
+    }
+
     /// The same failure as it is for something that had, or had not, been sent.
-    fn in_phase(&self, phase: Phase) -> Self {
+    pub(crate) fn in_phase(&self, phase: Phase) -> Self {
         match self {
             Self::Timeout(_) => Self::Timeout(phase),
             Self::Lost(_, kind, text) => Self::Lost(phase, *kind, text.clone()),
@@ -138,9 +156,25 @@ pub(crate) struct Queue {
     /// Set once: nothing is accepted any more.
     ended: Option<Failure>,
     /// The server refuses to let us in, as of the last attempt.
-    refused: Option<crate::error::ServerError>,
+    refused: Option<Failure>,
+    /// Nothing new is accepted, since the end is near.
+    closing: bool,
+    /// Who waits for the end.
+    mourners: Vec<Waker>,
+    /// Since when the server has owed the next reply.
+    owed_since: Option<Instant>,
+    pub(crate) counts: Counts,
     /// Wanted by a caller or by the last handle's end.
     pub(crate) wish: Wish,
+}
+
+/// What is counted over the life of a connection.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Counts {
+    pub(crate) answered: u64,
+    pub(crate) timeouts: u64,
+    pub(crate) reconnects: u64,
+    pub(crate) failed_connects: u64,
 }
 
 /// What the callers want of the driver besides writing.
@@ -162,6 +196,18 @@ struct Entry {
     replies: usize,
     deadline: Option<Instant>,
     blocking: bool,
+    awaits: Awaits,
+}
+
+/// What answers a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Awaits {
+    Reply,
+    /// A push, or an error: SUBSCRIBE and its kin.
+    Push,
+    /// The reply of a PING behind the command, and before it, perhaps, the command's error: SUNSUBSCRIBE, whose
+    /// confirmation looks like what the server says on its own account when a slot moves away.
+    Fence,
 }
 
 /// Whose an entry is.
@@ -218,6 +264,10 @@ impl Queue {
             earliest_deadline: None,
             ended: None,
             refused: None,
+            closing: false,
+            mourners: Vec::new(),
+            owed_since: None,
+            counts: Counts::default(),
             wish: Wish::Serve,
         }
     }
@@ -232,11 +282,7 @@ impl Queue {
         place: Option<WaiterKey>,
         waker: Option<&Waker>,
     ) -> Submitted {
-        if let Some(failure) = self
-            .ended
-            .clone()
-            .or_else(|| self.refused.clone().map(Failure::Refused))
-        {
+        if let Some(failure) = self.shut() {
             self.leave_line(place);
             return Submitted::Ended(failure);
         }
@@ -257,8 +303,81 @@ impl Queue {
             replies: payload.replies(),
             deadline,
             blocking: payload.is_blocking(),
+            awaits: Awaits::Reply,
         });
         Submitted::Queued(cell, self.driver.take())
+    }
+
+    /// Why nothing is accepted, if that is so.
+    fn shut(&self) -> Option<Failure> {
+        let closing = || self.closing.then_some(Failure::Closed(Phase::NotSent));
+        self.ended
+            .clone()
+            .or_else(closing)
+            .or_else(|| self.refused.clone())
+    }
+
+    /// Queues a command of the client's own whose reply is awaited like a caller's, unless it would be out of place.
+    pub(crate) fn submit_own(&mut self, encoded: &[u8], deadline: Instant) -> Option<CellKey> {
+        if self.quiet || !self.connected || self.shut().is_some() {
+            return None;
+        }
+        self.out.extend_from_slice(encoded);
+        let cell = self.cells.insert(Cell {
+            chunks: Chunks::new(),
+            state: CellState::Waiting(None),
+        });
+        self.push_entry(Entry {
+            owner: Owner::Caller(cell),
+            bytes: encoded.len(),
+            replies: 1,
+            deadline: Some(deadline),
+            blocking: false,
+            awaits: Awaits::Reply,
+        });
+        Some(cell)
+    }
+
+    /// Accepts nothing any more. Those who stand in line are sent away.
+    pub(crate) fn stop_accepting(&mut self, woken: &mut Vec<Waker>) {
+        self.closing = true;
+        woken.extend(self.waiters.drain(..).map(|(_, waker)| waker));
+    }
+
+    /// Whether the end has come; else leaves a waker for it.
+    pub(crate) fn poll_end(&mut self, waker: &Waker) -> bool {
+        if self.ended.is_none() && !self.mourners.iter().any(|known| known.will_wake(waker)) {
+            self.mourners.push(waker.clone());
+        }
+        self.ended.is_some()
+    }
+
+    /// Whether there is a socket.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.connected
+    }
+
+    /// There is no socket, and none is wanted before there is something to send.
+    pub(crate) fn sleep(&mut self) {
+        self.connected = false;
+    }
+
+    /// The present numbers.
+    pub(crate) fn stats(&self, now: Instant) -> Stats {
+        Stats {
+            connected: usize::from(self.connected),
+            queued: self.entries.len() - self.taken,
+            in_flight: self.taken,
+            waiting: self.waiters.len(),
+            bytes: self.bytes,
+            lag: self
+                .owed_since
+                .map_or(Duration::ZERO, |since| now.saturating_duration_since(since)),
+            answered: self.counts.answered,
+            timeouts: self.counts.timeouts,
+            reconnects: self.counts.reconnects,
+            failed_connects: self.counts.failed_connects,
+        }
     }
 
     /// Takes what was delivered, or leaves a waker.
@@ -423,6 +542,9 @@ impl Queue {
             self.forget_unwanted();
         }
         std::mem::swap(&mut self.out, empty);
+        if self.taken == 0 {
+            self.owed_since = Some(Instant::now());
+        }
         self.taken = self.entries.len();
     }
 
@@ -432,11 +554,20 @@ impl Queue {
         if self.quiet {
             return self.taken > 0;
         }
-        self.push_own(encoded);
+        self.push_own(encoded, Awaits::Reply);
         true
     }
 
-    fn push_own(&mut self, encoded: &[u8]) {
+    /// What answers the oldest command that was written.
+    pub(crate) fn awaits(&self) -> Awaits {
+        match self.entries.front() {
+            Some(entry) if self.taken > 0 => entry.awaits,
+            _ => Awaits::Reply,
+        }
+    }
+
+    /// Queues a command of the driver's own, whose reply nobody waits for.
+    pub(crate) fn push_own(&mut self, encoded: &[u8], awaits: Awaits) {
         self.out.extend_from_slice(encoded);
         self.push_entry(Entry {
             owner: Owner::Driver,
@@ -444,6 +575,7 @@ impl Queue {
             replies: 1,
             deadline: None,
             blocking: false,
+            awaits,
         });
     }
 
@@ -473,8 +605,14 @@ impl Queue {
             self.entries.pop_front();
             self.taken = self.taken.saturating_sub(1);
             self.bytes = self.bytes.saturating_sub(bytes);
+            self.counts.answered += u64::from(!matches!(owner, Owner::Driver));
             self.fill(owner, None, woken);
         }
+    }
+
+    /// The server answered at `now`.
+    pub(crate) fn mark_progress(&mut self, now: Instant) {
+        self.owed_since = (self.taken > 0).then_some(now);
     }
 
     /// Puts the end to a cell: the caller is woken, or the cell of one who left is freed.
@@ -508,6 +646,7 @@ impl Queue {
                     self.given_up += 1;
                     Phase::NotSent
                 };
+                self.counts.timeouts += 1;
                 let owner = std::mem::replace(&mut entry.owner, Owner::Nobody);
                 expired.push((owner, Failure::Timeout(phase)));
                 entry.deadline = None;
@@ -551,6 +690,7 @@ impl Queue {
         waiting.append(&mut self.out);
         self.out = waiting;
         self.taken = 0;
+        self.owed_since = None;
         self.connected = false;
         self.forget_unwanted();
         woken.extend(self.next_in_line());
@@ -598,9 +738,9 @@ impl Queue {
 
     /// The server refused the connection: everything that waits is refused with it, and so is what comes until
     /// [`Queue::admitted`].
-    pub(crate) fn refuse(&mut self, error: crate::error::ServerError, woken: &mut Vec<Waker>) {
-        self.fail_all(&Failure::Refused(error.clone()), woken);
-        self.refused = Some(error);
+    pub(crate) fn refuse(&mut self, failure: Failure, woken: &mut Vec<Waker>) {
+        self.fail_all(&failure, woken);
+        self.refused = Some(failure);
     }
 
     /// A connection was established.
@@ -614,11 +754,14 @@ impl Queue {
         }
     }
 
-    /// The end: everything fails, and nothing is accepted any more.
-    pub(crate) fn end(&mut self, failure: &Failure, woken: &mut Vec<Waker>) {
+    /// The end: everything fails, and nothing is accepted any more. Gives why, which is what was said the first time.
+    pub(crate) fn end(&mut self, failure: &Failure, woken: &mut Vec<Waker>) -> Failure {
         self.fail_all(failure, woken);
         self.ended
             .get_or_insert_with(|| failure.in_phase(Phase::NotSent));
+        self.connected = false;
+        woken.append(&mut self.mourners);
+        self.ended.clone().unwrap_or_else(|| failure.clone())
     }
 
     fn fail_all(&mut self, failure: &Failure, woken: &mut Vec<Waker>) {
@@ -634,6 +777,7 @@ impl Queue {
         self.out = Vec::new();
         self.given_up = 0;
         self.bytes = 0;
+        self.owed_since = None;
         self.earliest_deadline = None;
         woken.extend(self.waiters.drain(..).map(|(_, waker)| waker));
     }

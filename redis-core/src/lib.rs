@@ -16,26 +16,34 @@
 //!   hand and optimistic ones
 //!
 //! How it reaches the server:
-//! - [`config`]: builder and URL
-//! - [`connection`], [`exclusive`], [`pool`]: the handles
+//! - [`config`]: builder, URL and file
+//! - [`connection`], [`exclusive`], [`pool`]: the handles; [`closing`]: their end in good order
+//! - [`events`], [`stats`]: what happens to them, and their numbers; `trace`: both for `tracing`
 //! - `exchange`: one payload on its way
 //! - `inflight`: what waits to be written and for a reply; no I/O
 //! - `driver/`: the one task that owns a socket
-//! - `transport`, `handshake`: opening a socket, and the first words on it
+//! - `connect`: from a configuration to a socket that is ready; `resolve`, `transport`, `tls` and `handshake` are its
+//!   steps
+//! - [`credentials`], `renewal`: who we are, and for how long
+//! - [`pubsub`]: what servers push, and who reads it
 
 pub mod arg;
 pub mod args;
 pub mod batch;
 pub mod chain;
+pub mod closing;
 pub mod command;
 pub mod config;
+mod connect;
 pub mod connection;
+pub mod credentials;
 #[doc(hidden)]
 pub mod derived;
 pub mod detached;
 mod driver;
 pub mod duration;
 pub mod error;
+pub mod events;
 mod exchange;
 pub mod exclusive;
 pub mod frame;
@@ -46,10 +54,17 @@ mod inflight;
 pub mod json;
 pub mod open;
 pub mod pool;
+pub mod pubsub;
 pub mod records;
+mod renewal;
 pub mod request;
+mod resolve;
 mod resp;
 pub mod state;
+pub mod stats;
+#[cfg(feature = "tls")]
+mod tls;
+mod trace;
 mod transport;
 pub mod value;
 pub mod watch;
@@ -58,15 +73,20 @@ pub use arg::{ArgError, ArgWriter, Each, ToArg, ToArgs, each};
 pub use args::{Args, Block, BlockLimit, Keys};
 pub use batch::{Batch, BatchReplies};
 pub use chain::{Chain, Pipeline, Transaction};
+pub use closing::{Close, Closed};
 pub use command::{CommandInfo, RequestPolicy, ResponsePolicy, StateChange};
 pub use config::{Address, Backoff, Config, IntoConfig, Protocol, Secret};
+#[cfg(feature = "tls")]
+pub use config::{Tls, TlsVersion};
 pub use connection::Connection;
+pub use credentials::Credentials;
 pub use detached::{Detached, Raw, Run, cmd, raw};
 pub use duration::{
     BlockMilliseconds, Milliseconds, Seconds, SignedMilliseconds, SignedSeconds, Timeout,
     UnixMilliseconds, UnixSeconds,
 };
-pub use error::{Error, ErrorKind, Phase, Result, ServerError};
+pub use error::{Error, ErrorKind, Phase, Result, ServerError, TlsCause, TlsError};
+pub use events::{ConnectionEvent, Events};
 pub use exclusive::Exclusive;
 pub use frame::{Frame, Frames};
 pub use from_redis::{DecodeError, FromRedis, Reply};
@@ -75,10 +95,14 @@ pub use inflight::Budget;
 pub use json::Json;
 pub use open::{Executed, Open, Queued};
 pub use pool::Pool;
+#[cfg(feature = "json")]
+pub use pubsub::PublishJson;
+pub use pubsub::{Channel, Event, Lag, Message, PatternChannel, Subscriber};
 pub use records::{Fits, Key, Number, Record, Text, ToRecords};
 pub use request::{
     AllowsBlocking, AllowsState, Execute, IntoRequest, Queues, Request, Sink, Target,
 };
 pub use resp::scan::Limits;
+pub use stats::Stats;
 pub use value::Value;
 pub use watch::{Watch, Watched};

@@ -134,7 +134,7 @@ impl Drop for Open<'_> {
         }
         let mut pending = self.exclusive.pending(Args::new(&DISCARD, Keys::Ignored));
         if !pending.submit() {
-            self.exclusive.connection().close();
+            self.exclusive.connection().abort();
         }
     }
 }

@@ -2,19 +2,24 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tokio::sync::Semaphore;
-
 use crate::args::Args;
+use crate::closing::Close;
 use crate::config::{Config, IntoConfig};
-use crate::connection::{Connection, Pending};
+use crate::connection::{Connection, Pending, checked};
 use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::events::{self, Events};
 use crate::exclusive::Exclusive;
 use crate::frame::Frame;
 use crate::from_redis::FromRedis;
 use crate::request::{AllowsBlocking, Execute, Sink, Target};
+use crate::stats::Stats;
+
+mod home;
+
+pub(crate) use home::Home;
 
 /// Several sockets to one server behind one handle, cheap to clone.
 ///
@@ -33,39 +38,47 @@ struct Inner {
     home: Arc<Home>,
 }
 
-/// Where leased sockets come from and go back to.
-#[derive(Debug)]
-pub(crate) struct Home {
-    /// What each leased socket is made with.
-    config: Config,
-    /// One permit per socket that may be leased; waiting for one is fair.
-    permits: Arc<Semaphore>,
-    idle: Mutex<Vec<Connection>>,
-}
-
 impl Pool {
-    /// Connects all lanes, and says why if that fails. Sockets to lease are opened when they are first needed.
+    /// Connects the lanes that are kept open, and says why if that fails. Other sockets are opened when they are first
+    /// needed.
     ///
     /// # Errors
     /// A bad URL, an unreachable server, a refused login.
     pub async fn open(config: impl IntoConfig) -> Result<Self> {
-        let config = config.into_config()?;
+        let config = checked(config)?;
         let mut lanes = Vec::with_capacity(config.lanes);
-        for _ in 0..config.lanes {
+        for _ in 0..config.min_lanes.unwrap_or(config.lanes) {
             lanes.push(Connection::open(&config).await?);
         }
-        let home = Arc::new(Home {
-            permits: Arc::new(Semaphore::new(config.leases)),
-            idle: Mutex::new(Vec::new()),
-            config: config.clone().without_reconnect(),
-        });
-        Ok(Self {
+        Ok(Self::of(config, lanes))
+    }
+
+    /// A pool that connects when the first command is sent; see [`Connection::lazy`].
+    ///
+    /// # Errors
+    /// A bad URL or configuration.
+    pub fn lazy(config: impl IntoConfig) -> Result<Self> {
+        let config = checked(config)?;
+        let least = config.min_lanes.unwrap_or(config.lanes);
+        let lanes = (0..least)
+            .map(|_| Connection::sleeping(config.clone(), None))
+            .collect();
+        Ok(Self::of(config, lanes))
+    }
+
+    /// Adds the lanes that are opened under load.
+    fn of(config: Config, mut lanes: Vec<Connection>) -> Self {
+        while lanes.len() < config.lanes {
+            lanes.push(Connection::sleeping(config.clone(), config.idle_timeout));
+        }
+        let home = Home::new(config.clone());
+        Self {
             inner: Arc::new(Inner {
                 config,
                 lanes,
                 home,
             }),
-        })
+        }
     }
 
     /// How it was configured.
@@ -91,20 +104,62 @@ impl Pool {
         }
     }
 
+    /// The same as [`Pool::exclusive`], by the name that pools usually have for it.
+    ///
+    /// # Errors
+    /// A timeout, or a failure to connect.
+    pub async fn acquire(&self) -> Result<Exclusive> {
+        self.exclusive().await
+    }
+
     /// How many sockets could be leased at once right now.
     #[must_use]
     pub fn available(&self) -> usize {
-        self.inner.home.permits.available_permits()
+        self.inner.home.available()
+    }
+
+    /// What happens to the shared sockets from here on, in one stream.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        events::subscribe(self.inner.lanes.iter().map(|lane| lane.link().announcer()))
+    }
+
+    /// The present numbers of the shared sockets, added up.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let mut sum = Stats::default();
+        for lane in &self.inner.lanes {
+            sum += lane.stats();
+        }
+        sum
+    }
+
+    /// Closes the pool for all clones: nothing more is accepted, what was sent or queued is waited for, and so are the
+    /// leased sockets; see [`Connection::close`].
+    pub fn close(&self) -> Close<'_> {
+        let lanes = self.inner.lanes.iter();
+        Close::new(
+            lanes.map(Connection::shared_link).collect(),
+            Some(&self.inner.home),
+        )
     }
 
     /// Closes all sockets at once, for all clones; leased ones when they come back.
-    pub fn close(&self) {
-        self.inner.home.permits.close();
-        self.inner.home.drain();
-        self.inner.lanes.iter().for_each(Connection::close);
+    pub fn abort(&self) {
+        self.inner.home.close();
+        self.inner.lanes.iter().for_each(Connection::abort);
     }
 
-    /// The lane with the least to do.
+    /// The lane that carries the subscriptions, so that they share what they have in common.
+    pub(crate) fn first_lane(&self) -> &Connection {
+        match self.inner.lanes.first() {
+            Some(lane) => lane,
+            // `Config::lanes` keeps the number above zero.
+            None => unreachable!("a pool has at least one lane"),
+        }
+    }
+
+    /// The open lane with the least to do; one that sleeps when all others are busy.
     pub(crate) fn lane(&self) -> &Connection {
         let lanes = &self.inner.lanes;
         let start = if lanes.len() > 1 {
@@ -115,7 +170,11 @@ impl Pool {
         let (before, after) = lanes.split_at(start);
         let mut best: Option<(&Connection, usize)> = None;
         for lane in after.iter().chain(before) {
-            let load = lane.in_flight();
+            let load = match lane.link().load() {
+                (load, true) => load,
+                // To open a socket is worth it only for a good deal of work.
+                (load, false) => load.saturating_add(BUSY),
+            };
             if best.is_none_or(|(_, least)| load < least) {
                 best = Some((lane, load));
             }
@@ -131,44 +190,8 @@ impl Pool {
     }
 }
 
-impl Home {
-    pub(crate) async fn lease(self: &Arc<Self>) -> Result<Exclusive> {
-        let closed = |_| Error::new(ErrorKind::Closed, Phase::NotSent);
-        let permit = self.permits.clone().acquire_owned().await.map_err(closed)?;
-        let connection = match self.take_idle() {
-            Some(connection) => connection,
-            None => Connection::open(&self.config).await?,
-        };
-        Ok(Exclusive::leased(connection, self.clone(), permit))
-    }
-
-    /// An idle socket that is still good.
-    fn take_idle(&self) -> Option<Connection> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(connection) = idle.pop() {
-            if connection.is_reusable() {
-                return Some(connection);
-            }
-        }
-        None
-    }
-
-    /// Takes a clean socket back.
-    pub(crate) fn take_back(&self, connection: Connection) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        // Looked at under the lock, so that `Pool::close` misses none.
-        if !self.permits.is_closed() {
-            idle.push(connection);
-        }
-    }
-
-    fn drain(&self) {
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
-    }
-}
+/// With so many commands in flight a lane counts as busy.
+const BUSY: usize = 64;
 
 /// A command on its way through a pool.
 #[expect(

@@ -165,7 +165,8 @@ impl<S: Sink, R> Request<S, R> {
         }
     }
 
-    /// Bounds this one call, from its first poll to its reply, instead of the configured timeout.
+    /// Bounds this one call, from its first poll to its reply, instead of the configured timeout. In a pipeline or
+    /// transaction it bounds the whole; of several the shortest counts.
     pub fn deadline(mut self, deadline: std::time::Duration) -> Self {
         self.edit(|args| args.set_deadline(deadline));
         self

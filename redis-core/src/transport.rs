@@ -1,55 +1,210 @@
 //! Opening a socket, with the options that keep it honest.
 
+use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::config::{Address, Config};
+use crate::resolve;
 
 /// Anything that carries bytes both ways.
 pub(crate) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 
-/// Connects; a name is resolved anew each time, and all its addresses are tried.
-pub(crate) async fn open(config: &Config) -> io::Result<Box<dyn Transport>> {
-    match &config.address {
+/// A socket that is being made by the user's own code.
+pub(crate) type Connecting = Pin<Box<dyn Future<Output = io::Result<Box<dyn Transport>>> + Send>>;
+
+/// The user's own way of connecting.
+pub(crate) type Connector = dyn Fn(&Address) -> Connecting + Send + Sync;
+
+/// How long an address of a name is waited for before the next one is tried as well.
+const STAGGER: Duration = Duration::from_millis(250);
+
+/// Connects to an address, without TLS. A name is resolved anew each time, and all that it leads to is tried.
+pub(crate) async fn open(config: &Config, address: &Address) -> io::Result<Box<dyn Transport>> {
+    if let Some(connect) = &config.connector {
+        return connect(address).await;
+    }
+    match address {
         Address::Tcp(host, port) => {
-            let stream = TcpStream::connect((host.as_str(), *port)).await?;
-            set_options(&stream, config.liveness)?;
+            let stream = race(resolve::resolve(config, host, *port).await?).await?;
+            set_options(&stream, config)?;
             Ok(Box::new(stream))
         }
         Address::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
     }
 }
 
+/// Tries all addresses: the next one as soon as one fails, or lets itself be waited for. The first that connects wins.
+async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+    if let [only] = addresses[..] {
+        return TcpStream::connect(only).await;
+    }
+    let count = addresses.len();
+    let mut rest = addresses.into_iter();
+    let mut attempts = JoinSet::new();
+    let mut failures = Vec::new();
+    loop {
+        match rest.next() {
+            Some(address) => {
+                attempts.spawn(async move { (address, TcpStream::connect(address).await) });
+            }
+            None if attempts.is_empty() => return Err(all_failed(count, &failures)),
+            None => {}
+        }
+        let ended = if rest.len() > 0 {
+            match timeout(STAGGER, attempts.join_next()).await {
+                Ok(ended) => ended,
+                Err(_) => continue,
+            }
+        } else {
+            attempts.join_next().await
+        };
+        match ended {
+            Some(Ok((_, Ok(stream)))) => return Ok(stream),
+            Some(Ok((address, Err(error)))) => failures.push((address, error)),
+            // The runtime is being shut down.
+            Some(Err(_)) | None => {}
+        }
+    }
+}
+
+/// One error for all addresses of a name.
+fn all_failed(count: usize, failures: &[(SocketAddr, io::Error)]) -> io::Error {
+    let Some((_, last)) = failures.last() else {
+        return io::Error::new(io::ErrorKind::NotFound, "the name leads to no address");
+    };
+    let each: Vec<String> = failures
+        .iter()
+        .map(|(address, error)| format!("{address}: {error}"))
+        .collect();
+    io::Error::new(
+        last.kind(),
+        format!(
+            "none of {count} addresses could be reached: {}",
+            each.join("; ")
+        ),
+    )
+}
+
 /// How many bytes that were not sent the kernel takes before it says that the socket is full.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const UNSENT: u32 = 128 * 1024;
 
-/// Small writes go out at once, and the kernel notices a dead peer within about `liveness` even while a blocking
-/// command keeps us from asking.
-fn set_options(stream: &TcpStream, liveness: Option<Duration>) -> io::Result<()> {
+/// Small writes go out at once, and the kernel notices a dead peer even while a blocking command keeps us from asking.
+fn set_options(stream: &TcpStream, config: &Config) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);
-    let liveness = liveness.unwrap_or(Duration::from_secs(60));
-    let half = (liveness / 2).max(Duration::from_secs(1));
-    let probes = 3;
-    let interval = (half / probes).max(Duration::from_secs(1));
-    socket.set_tcp_keepalive(
-        &TcpKeepalive::new()
-            .with_time(half)
-            .with_interval(interval)
-            .with_retries(probes),
-    )?;
+    if let Some(silence) = config.keep_alive {
+        const PROBES: u32 = 3;
+        // The kernel counts in seconds.
+        let least = Duration::from_secs(1);
+        socket.set_tcp_keepalive(
+            &TcpKeepalive::new()
+                .with_time(silence.max(least))
+                .with_interval((silence / PROBES).max(least))
+                .with_retries(PROBES),
+        )?;
+    }
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
-        socket.set_tcp_user_timeout(Some(liveness))?;
+        // The longest that the kernel can count.
+        const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
+        let bound = config.liveness.map(|bound| bound.min(LONGEST));
+        socket.set_tcp_user_timeout(bound)?;
         // A large value goes to the kernel piece by piece, so that a slow line is seen to make progress.
         socket.set_tcp_notsent_lowat(UNSENT)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_that_refuses_gives_way_to_the_next() {
+        let closed = {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            listener.local_addr().unwrap()
+        };
+        let open = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = race(vec![closed, closed, open.local_addr().unwrap()])
+            .await
+            .unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), open.local_addr().unwrap());
+        let error = race(vec![closed, closed]).await.unwrap_err();
+        assert!(
+            error.to_string().starts_with("none of 2 addresses"),
+            "{error}"
+        );
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+    }
+
+    #[tokio::test]
+    async fn an_address_that_swallows_everything_does_not_hold_up_the_next() {
+        // A full backlog: the kernel drops what would connect.
+        let socket =
+            socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        socket.bind(&any.into()).unwrap();
+        socket.listen(0).unwrap();
+        let silent = socket.local_addr().unwrap().as_socket().unwrap();
+        let _filling: Vec<_> = (0..2)
+            .map(|_| {
+                let filler =
+                    socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)
+                        .unwrap();
+                filler.set_nonblocking(true).unwrap();
+                let _ = filler.connect(&silent.into());
+                filler
+            })
+            .collect();
+        let open = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let attempt = race(vec![silent, open.local_addr().unwrap()]);
+        let stream = timeout(Duration::from_secs(5), attempt)
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), open.local_addr().unwrap());
+    }
+
+    #[tokio::test]
+    async fn the_kernel_watches_the_line() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        let config = Config::tcp("localhost", 1)
+            .keep_alive(Duration::from_secs(9))
+            .liveness(Duration::from_secs(30));
+        set_options(&stream, &config).unwrap();
+        let socket = SockRef::from(&stream);
+        assert!(socket.tcp_nodelay().unwrap());
+        assert!(socket.keepalive().unwrap());
+        #[cfg(target_os = "linux")]
+        {
+            assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(9));
+            assert_eq!(
+                socket.tcp_keepalive_interval().unwrap(),
+                Duration::from_secs(3)
+            );
+            assert_eq!(
+                socket.tcp_user_timeout().unwrap(),
+                Some(Duration::from_secs(30))
+            );
+        }
+    }
 }

@@ -1,20 +1,24 @@
-//! `spec_cases!`: the model as test cases. Every command, every option of it alone, and as many options as go together
-//! in the reverse of their order, each with the words that should be sent.
+//! `spec_cases!`: the model as test cases. Every command, every option of it alone, every word of its enums, and as many
+//! options as go together in the reverse of their order, each with the words that should be sent.
 //!
 //! The words are read off the syntax tree and the examples; the expansion of `commands!` plays no part in them.
 //!
 //! # Layout
 //!
+//! - `call`: what is called
 //! - `wire`: the words and key positions of a call, from the syntax
 
+mod call;
 mod wire;
 
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
+use call::Call;
+
 use crate::commands::Loaded;
 use crate::expand::example;
-use crate::model::{Command, Context, Group, OptionId, Selection, Versions};
+use crate::model::{Command, Context, Enum, Group};
 use crate::problems::Problems;
 use crate::spec::Spec;
 
@@ -24,7 +28,7 @@ pub(crate) fn expand(loaded: &Loaded) -> syn::Result<TokenStream> {
     let groups = model
         .groups
         .iter()
-        .map(|group| cases_of_group(spec, group))
+        .map(|group| cases_of_group(spec, &model.enums, group))
         .collect::<syn::Result<Vec<_>>>()?;
     let definition = definition();
     Ok(quote! {
@@ -59,6 +63,8 @@ fn definition() -> TokenStream {
             pub words: Vec<Vec<u8>>,
             #[doc = " Which of them are keys."]
             pub keys: Vec<usize>,
+            #[doc = " Which of them are the same in every call with these options: all but arguments."]
+            pub literals: Vec<usize>,
             #[doc = " Makes the call."]
             pub build: fn() -> ::typedis::__core::Args,
             #[doc = " The reply type as the spec writes it."]
@@ -77,11 +83,11 @@ fn definition() -> TokenStream {
     }
 }
 
-fn cases_of_group(spec: &Spec, group: &Group) -> syn::Result<TokenStream> {
+fn cases_of_group(spec: &Spec, enums: &[Enum], group: &Group) -> syn::Result<TokenStream> {
     let cases = group
         .commands
         .iter()
-        .flat_map(|command| cases_of_command(spec, command));
+        .flat_map(|command| cases_of_command(spec, enums, command));
     let cases = cases.collect::<syn::Result<Vec<_>>>()?;
     Ok(quote! {
         // A function of its own, so that none becomes too long for the compiler.
@@ -96,32 +102,18 @@ fn cases_of_group(spec: &Spec, group: &Group) -> syn::Result<TokenStream> {
     })
 }
 
-/// What is called: nothing, each option, and most of them.
-fn selections(command: &Command) -> Vec<Selection> {
-    let each = (0..command.options.len()).map(|id: OptionId| command.complete(&[id]));
-    let all: Vec<Selection> = [command.complete(&[])]
-        .into_iter()
-        .chain(each)
-        .chain([command.most()])
-        .flatten()
-        .collect();
-    let mut distinct: Vec<Selection> = Vec::new();
-    for selection in all {
-        if !distinct.contains(&selection) {
-            distinct.push(selection);
-        }
-    }
-    distinct
+fn cases_of_command(
+    spec: &Spec,
+    enums: &[Enum],
+    command: &Command,
+) -> Vec<syn::Result<TokenStream>> {
+    call::calls(spec, enums, command).iter().map(case).collect()
 }
 
-fn cases_of_command(spec: &Spec, command: &Command) -> Vec<syn::Result<TokenStream>> {
-    selections(command)
-        .iter()
-        .map(|options| case(spec, command, options))
-        .collect()
-}
-
-fn case(spec: &Spec, command: &Command, options: &Selection) -> syn::Result<TokenStream> {
+fn case(call: &Call<'_>) -> syn::Result<TokenStream> {
+    let Call {
+        command, options, ..
+    } = call;
     let facts = &command.facts;
     let (group, method, name) = (
         &command.group,
@@ -133,13 +125,18 @@ fn case(spec: &Spec, command: &Command, options: &Selection) -> syn::Result<Toke
         .filter_map(|id| command.options.get(*id))
         .collect();
     let methods = called.iter().map(|option| option.method.as_str());
-    let wire::Wire { words, keys } = expected(spec, command, options);
+    let wire::Wire {
+        words,
+        keys,
+        literals,
+    } = expected(call);
     let words = words
         .iter()
         .map(|word| Literal::byte_string(word.as_bytes()));
-    let keys = keys.iter().map(|key| Literal::usize_unsuffixed(*key));
+    let position = |position: &usize| Literal::usize_unsuffixed(*position);
+    let (keys, literals) = (keys.iter().map(position), literals.iter().map(position));
     let call_text = example::call("cmd()", command, options);
-    let call: syn::Expr = syn::parse_str(&example::call("rt::cmd()", command, options))?;
+    let build: syn::Expr = syn::parse_str(&example::call("rt::cmd()", command, options))?;
     let reply = command.replies.reply(|option| options.contains(&option));
     let reply_text = &reply.text;
     let reply = reply.with(&|param| {
@@ -151,7 +148,7 @@ fn case(spec: &Spec, command: &Command, options: &Selection) -> syn::Result<Toke
     });
     let blocking = facts.blocking || called.iter().any(|option| option.body.blocks());
     let flags = &facts.flags;
-    let versions = versions(command, options);
+    let versions = call.versions();
     let (redis, valkey) = (
         optional(versions.redis.as_deref()),
         optional(versions.valkey.as_deref()),
@@ -165,8 +162,9 @@ fn case(spec: &Spec, command: &Command, options: &Selection) -> syn::Result<Toke
             call: #call_text,
             words: vec![#(#words.to_vec()),*],
             keys: vec![#(#keys),*],
+            literals: vec![#(#literals),*],
             build: || {
-                let request: rt::Request<rt::Detached, #reply> = rt::IntoRequest::into_request(#call);
+                let request: rt::Request<rt::Detached, #reply> = rt::IntoRequest::into_request(#build);
                 request.into_args()
             },
             reply: #reply_text,
@@ -180,38 +178,15 @@ fn case(spec: &Spec, command: &Command, options: &Selection) -> syn::Result<Toke
 }
 
 /// The words of a call, from the syntax and the examples alone.
-fn expected(spec: &Spec, command: &Command, options: &Selection) -> wire::Wire {
+fn expected(call: &Call<'_>) -> wire::Wire {
     let problems = Problems::default();
-    let enums = crate::model::types::enums(spec, &problems);
-    let row = spec
-        .commands
-        .iter()
-        .find(|row| row.label.line == command.line);
-    let Some(row) = row else {
-        return wire::Wire::default();
-    };
     let context = Context {
-        spec,
-        enums: &enums,
-        command: row,
+        spec: call.spec,
+        enums: call.enums,
+        command: &call.row,
         problems: &problems,
     };
-    wire::words(&context, &command.syntax, options)
-}
-
-/// The versions that have the command and all the options.
-fn versions(command: &Command, options: &Selection) -> Versions {
-    let own = command.facts.since.clone().unwrap_or_else(|| {
-        let first = Some("1.0.0".to_owned());
-        Versions {
-            redis: first.clone(),
-            valkey: first,
-        }
-    });
-    let options = options
-        .iter()
-        .filter_map(|id| command.options.get(*id)?.since.as_ref());
-    options.fold(own, |versions, since| versions.and(since))
+    wire::words(&context, &call.command.syntax, &call.options)
 }
 
 fn optional(version: Option<&str>) -> TokenStream {

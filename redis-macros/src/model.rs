@@ -276,7 +276,7 @@ impl Context<'_> {
         self.note(self.command.syntax.line, text);
     }
 
-    fn build(&self) -> Option<Command> {
+    pub(crate) fn build(&self) -> Option<Command> {
         let spec = self.command;
         let method = self.method();
         let syntax = match syntax::parse(&spec.syntax.text) {
@@ -383,25 +383,12 @@ impl Context<'_> {
 
     /// What `options` says of words that are no options but the values of enums.
     fn word_notes(&self, body: &Body, options: &[Opt]) -> Vec<WordNote> {
-        let params = || {
-            body.params()
-                .chain(options.iter().flat_map(|option| option.body.params()))
-        };
-        let is_word = |word: &str| {
-            params().any(|param| match &param.kind {
-                Kind::Enum(name) => self
-                    .enums
-                    .iter()
-                    .any(|ty| ty.name == *name && ty.has_word(word)),
-                _ => false,
-            })
-        };
         let mut notes = Vec::new();
         for (word, spec) in &self.command.options {
             if condition::find(&word.text, options).is_some() {
                 continue;
             }
-            if !is_word(&word.text) {
+            if !self.is_enum_word(&word.text, body, options) {
                 self.option_named(word, "options", options);
                 continue;
             }
@@ -414,10 +401,29 @@ impl Context<'_> {
         notes
     }
 
+    /// Whether a word is a value of a parameter that is an enum.
+    fn is_enum_word(&self, word: &str, body: &Body, options: &[Opt]) -> bool {
+        let mut params = body
+            .params()
+            .chain(options.iter().flat_map(|option| option.body.params()));
+        params.any(|param| match &param.kind {
+            Kind::Enum(name) => self
+                .enums
+                .iter()
+                .any(|ty| ty.name == *name && ty.has_word(word)),
+            _ => false,
+        })
+    }
+
     /// Checks the keys that name placeholders or options and are used elsewhere.
     fn check_references(&self, body: &Body, options: &[Opt]) {
         for (word, _) in &self.command.names {
             self.option_named(word, "names", options);
+        }
+        for (word, _) in &self.command.args_with {
+            if !self.is_enum_word(&word.text, body, options) {
+                self.option_named(word, "args", options);
+            }
         }
         let known: Vec<&str> = body
             .params()
@@ -425,7 +431,9 @@ impl Context<'_> {
             .flat_map(|param| param.placeholders.iter().map(String::as_str))
             .collect();
         let named = self.command.mask.iter().map(|name| ("mask", name));
-        for (key, name) in named.chain(self.command.args.iter().map(|(name, _)| ("args", name))) {
+        let nested = self.command.args_with.iter().flat_map(|(_, args)| args);
+        let args = self.command.args.iter().chain(nested);
+        for (key, name) in named.chain(args.map(|(name, _)| ("args", name))) {
             if !known.contains(&name.text.as_str()) {
                 let name_text = &name.text;
                 let hint = crate::nearest::suggestion(name_text, known.iter().copied());

@@ -32,6 +32,12 @@ pub struct ServerModule {
     /// Its version, in a notation of its own.
     #[redis(rename = "ver")]
     pub version: i64,
+    /// The file that it was loaded from; empty before 7.0.
+    #[redis(default)]
+    pub path: String,
+    /// The arguments that it was loaded with.
+    #[redis(default)]
+    pub args: Vec<String>,
 }
 
 /// How a connection tracks keys for client-side caching.
@@ -84,7 +90,9 @@ mod tests {
                 hello.modules,
                 [ServerModule {
                     name: "lua".to_owned(),
-                    version: 1
+                    version: 1,
+                    path: "lua".to_owned(),
+                    args: vec![],
                 }]
             );
         }

@@ -2,10 +2,28 @@
 //!
 //! RESP3 names everything. RESP2 sends one flat array, in which each document is an id, then what was asked for beside
 //! it, then its fields: only the options of the command tell how many elements that is, so the types carry them.
+//!
+//! # Layout
+//!
+//! Here what FT.SEARCH and FT.AGGREGATE find; `hybrid.rs`: what FT.HYBRID finds; `index_info.rs`: what FT.INFO tells; `misspelling.rs`: what FT.SPELLCHECK
+//! suggests; `profiled.rs`: what FT.PROFILE measures.
 
 use typedis_core::{DecodeError, FromRedis, Reply, Value};
 
 use super::fields::{each_field, fill, next, required};
+
+mod hybrid;
+mod index_info;
+mod misspelling;
+mod profiled;
+
+pub use hybrid::HybridResults;
+pub use index_info::{
+    CursorStats, FieldStatistics, GarbageCollection, IndexDefinition, IndexErrors, IndexInfo,
+    IndexedField,
+};
+pub use misspelling::{Misspelling, Misspellings};
+pub use profiled::Profiled;
 
 /// What FT.SEARCH found.
 ///

@@ -23,11 +23,68 @@ pub struct StreamEntry<T> {
 impl<T: FromRedis> FromRedis for StreamEntry<T> {
     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
         let mut elements = array(&reply, "a stream entry")?;
-        // Redis 8.4 lets two more elements follow where XREADGROUP has the option CLAIM.
         Ok(Self {
             id: next(&mut elements, "id")?,
             fields: next(&mut elements, "fields")?,
         })
+    }
+}
+
+/// An entry of a stream, as XREADGROUP with CLAIM delivers it: new, or taken over from a consumer.
+///
+/// `T` is what its fields are decoded into, as in [`StreamEntry`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeliveredEntry<T> {
+    /// Its id.
+    pub id: EntryId,
+    /// Its fields.
+    pub fields: T,
+    /// How many milliseconds ago it was delivered before; 0 if it was not.
+    pub idle: u64,
+    /// How often it was delivered before.
+    pub deliveries: u64,
+}
+
+impl<T: FromRedis> FromRedis for DeliveredEntry<T> {
+    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        let mut elements = array(&reply, "a stream entry")?;
+        let id = next(&mut elements, "id")?;
+        let fields = next(&mut elements, "fields")?;
+        let mut number = |name| match elements.next() {
+            Some(number) => u64::from_redis(number).map_err(|error| error.at_field(name)),
+            None => Ok(0),
+        };
+        Ok(Self {
+            id,
+            fields,
+            idle: number("idle")?,
+            deliveries: number("deliveries")?,
+        })
+    }
+}
+
+/// What XDELEX or XACKDEL did to an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EntryDeletion {
+    /// There is no such entry.
+    Missing,
+    /// It was deleted.
+    Deleted,
+    /// It was not deleted, as other consumer groups have yet to acknowledge it.
+    Referenced,
+}
+
+impl FromRedis for EntryDeletion {
+    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        match i64::from_redis(reply)? {
+            -1 => Ok(Self::Missing),
+            1 => Ok(Self::Deleted),
+            2 => Ok(Self::Referenced),
+            other => Err(DecodeError::new(format!(
+                "expected -1, 1 or 2, got {other}"
+            ))),
+        }
     }
 }
 
@@ -320,5 +377,24 @@ mod tests {
         };
         assert_eq!(entries.get(1), Some(&second));
         assert_eq!(decode::<Vec<PendingEntry>>("*0\r\n").unwrap(), []);
+    }
+
+    #[test]
+    fn claimed_entries_tell_how_often_they_were_delivered() {
+        let reply = "*2\r\n*4\r\n$3\r\n1-1\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n:5000\r\n:2\r\n*2\r\n$3\r\n2-1\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n";
+        let entries: Vec<DeliveredEntry<Pairs>> = decode(reply).unwrap();
+        let delivered: Vec<_> = entries
+            .iter()
+            .map(|entry| (entry.id, entry.idle, entry.deliveries))
+            .collect();
+        assert_eq!(delivered, [(id(1), 5000, 2), (id(2), 0, 0)]);
+    }
+
+    #[test]
+    fn each_deletion_has_a_result_of_its_own() {
+        use EntryDeletion::{Deleted, Missing, Referenced};
+        let all: Vec<EntryDeletion> = decode("*3\r\n:-1\r\n:1\r\n:2\r\n").unwrap();
+        assert_eq!(all, [Missing, Deleted, Referenced]);
+        assert!(decode::<EntryDeletion>(":0\r\n").is_err());
     }
 }

@@ -1,4 +1,8 @@
-//! Replies of the commands on several time series at once.
+//! Replies of the commands on time series.
+//!
+//! # Layout
+//!
+//! Here what several series at once are read as; `series_info.rs`: what TS.INFO tells.
 
 use std::collections::HashMap;
 
@@ -6,6 +10,10 @@ use typedis_core::from_redis::Fields;
 use typedis_core::{DecodeError, FromRedis, Reply};
 
 use super::fields::{each_field, fill, next};
+
+mod series_info;
+
+pub use series_info::{ChunkInfo, CompactionRule, SeriesInfo};
 
 /// The samples of several time series.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +33,26 @@ pub struct SeriesRange {
     pub labels: HashMap<String, String>,
     /// Times in milliseconds, and values.
     pub samples: Vec<(u64, f64)>,
+}
+
+/// The last samples of several time series.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct MultiGet {
+    /// The series, in the order of the server.
+    pub series: Vec<LastSample>,
+}
+
+/// The last sample of one time series.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct LastSample {
+    /// The key of the series.
+    pub key: String,
+    /// Those of its labels that were asked for and that it has.
+    pub labels: HashMap<String, String>,
+    /// The time in milliseconds, and the value; `None` if the series has no sample.
+    pub sample: Option<(u64, f64)>,
 }
 
 /// The samples of several time series, one group for each value of a label.
@@ -95,16 +123,34 @@ impl FromRedis for GroupedRange {
     }
 }
 
-/// What a reply holds of a series or a group.
-struct Parts {
+impl FromRedis for MultiGet {
+    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        let decode = |Parts {
+                          name,
+                          labels,
+                          samples,
+                          ..
+                      }| LastSample {
+            key: name,
+            labels,
+            sample: samples,
+        };
+        Ok(Self {
+            series: parts(&reply)?.into_iter().map(decode).collect(),
+        })
+    }
+}
+
+/// What a reply holds of a series or a group; `S` are its samples.
+struct Parts<S> {
     name: String,
     labels: HashMap<String, String>,
     sources: Vec<String>,
-    samples: Vec<(u64, f64)>,
+    samples: S,
 }
 
 /// RESP3 sends a map of names to `[labels, facts, ..., samples]`, RESP2 a list of `[name, labels, samples]`.
-fn parts(reply: &Reply<'_>) -> Result<Vec<Parts>, DecodeError> {
+fn parts<S: FromRedis>(reply: &Reply<'_>) -> Result<Vec<Parts<S>>, DecodeError> {
     match reply {
         Reply::Map(pairs) => pairs.clone().enumerate().map(named).collect(),
         Reply::Array(elements) => elements.clone().enumerate().map(listed).collect(),
@@ -112,7 +158,9 @@ fn parts(reply: &Reply<'_>) -> Result<Vec<Parts>, DecodeError> {
     }
 }
 
-fn named((index, (name, rest)): (usize, (Reply<'_>, Reply<'_>))) -> Result<Parts, DecodeError> {
+fn named<S: FromRedis>(
+    (index, (name, rest)): (usize, (Reply<'_>, Reply<'_>)),
+) -> Result<Parts<S>, DecodeError> {
     let decode = || {
         let elements = rest
             .elements()
@@ -122,7 +170,7 @@ fn named((index, (name, rest)): (usize, (Reply<'_>, Reply<'_>))) -> Result<Parts
     decode().map_err(|error| error.at_index(index))
 }
 
-fn listed((index, series): (usize, Reply<'_>)) -> Result<Parts, DecodeError> {
+fn listed<S: FromRedis>((index, series): (usize, Reply<'_>)) -> Result<Parts<S>, DecodeError> {
     let decode = || {
         let mut elements = series
             .elements()
@@ -132,7 +180,7 @@ fn listed((index, series): (usize, Reply<'_>)) -> Result<Parts, DecodeError> {
     decode().map_err(|error| error.at_index(index))
 }
 
-impl Parts {
+impl<S: FromRedis> Parts<S> {
     /// Takes labels first and samples last; what is between them are facts that have names.
     fn decode<'a>(
         name: String,
@@ -199,6 +247,16 @@ mod tests {
             decode::<MultiRange>("%0\r\n").unwrap(),
             decode::<MultiRange>("*0\r\n").unwrap()
         );
+    }
+
+    #[test]
+    fn last_samples_are_read_alike_in_both_protocols() {
+        let two = "*2\r\n*3\r\n$2\r\nts\r\n*1\r\n*2\r\n$6\r\nsensor\r\n$1\r\n1\r\n*2\r\n:4000\r\n+4\r\n*3\r\n$3\r\nts2\r\n*0\r\n*0\r\n";
+        let three = "%2\r\n$2\r\nts\r\n*2\r\n%1\r\n$6\r\nsensor\r\n$1\r\n1\r\n*2\r\n:4000\r\n,4\r\n$3\r\nts2\r\n*2\r\n%0\r\n*0\r\n";
+        let last: MultiGet = decode(two).unwrap();
+        let samples: Vec<_> = last.series.iter().map(|series| series.sample).collect();
+        assert_eq!(samples, [Some((4000, 4.0)), None]);
+        assert_eq!(decode::<MultiGet>(three).unwrap(), last);
     }
 
     #[test]

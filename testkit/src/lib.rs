@@ -7,6 +7,7 @@
 //! - [`shared`](mod@shared): one server per kind for all tests of a process, a database of its own for each test
 //! - [`raw`]: a plain blocking connection that speaks RESP2, independent of the library under test
 //! - [`proxy`]: a TCP proxy that delays, splits, withholds and cuts the bytes between a client and a server
+//! - `tls` (feature `tls`): certificates, and a proxy that puts TLS in front of a server
 //! - [`fake`]: a scripted server, for what no real server can be made to say
 //! - [`error`]: what can go wrong, as sentences
 //!
@@ -21,6 +22,8 @@ pub mod raw;
 pub mod server;
 pub mod servers;
 pub mod shared;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 pub use error::{Error, Result};
 pub use server::{Server, ServerBuilder};

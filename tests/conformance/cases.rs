@@ -1,6 +1,4 @@
-//! The calls, expanded from the spec.
-
-use std::collections::HashMap;
+//! The calls, expanded from the spec, and patterns that name some of them.
 
 use bytes::Bytes;
 #[allow(unused_imports)]
@@ -17,11 +15,37 @@ typedis_macros::spec_cases! { from "commands.toml" }
 impl Case {
     /// The call as a server's monitor would show it, for messages.
     pub(crate) fn line(&self) -> String {
-        let words = self
-            .words
-            .iter()
-            .map(|word| String::from_utf8_lossy(word).into_owned());
-        words.collect::<Vec<_>>().join(" ")
+        self.text().join(" ").escape_debug().to_string()
+    }
+
+    /// Its words, for people.
+    pub(crate) fn text(&self) -> Vec<String> {
+        let words = self.words.iter();
+        words
+            .map(|word| String::from_utf8_lossy(word).into_owned())
+            .collect()
+    }
+
+    /// Whether one of some patterns, divided by ` | `, names this call. A pattern is the name of a command and words
+    /// that the call contains, or lacks (`!`): `SET GET !EX`; or a group and words: `@geo ANY`.
+    pub(crate) fn is(&self, patterns: &str) -> bool {
+        patterns.split(" | ").any(|pattern| self.matches(pattern))
+    }
+
+    fn matches(&self, pattern: &str) -> bool {
+        let group = format!("@{}", self.group);
+        let rest = pattern
+            .strip_prefix(&group)
+            .or_else(|| pattern.strip_prefix(self.command));
+        let Some(rest) = rest.filter(|rest| rest.is_empty() || rest.starts_with(' ')) else {
+            return false;
+        };
+        let contains = |word: &str| self.words.iter().any(|sent| sent == word.as_bytes());
+        rest.split_whitespace()
+            .all(|word| match word.strip_prefix('!') {
+                Some(word) => !contains(word),
+                None => contains(word),
+            })
     }
 
     /// Whether it changes its connection, so that the next call needs another one.

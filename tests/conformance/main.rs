@@ -9,13 +9,24 @@
 //! - `wire`: what is sent, against the syntax
 //! - `keys`: which words are keys, against COMMAND GETKEYS
 //! - `replies`: live replies, against the declared types
+//! - `live`: calls whose arguments are only known at run time
+//! - `recorded`: recorded replies, against the declared types
 //! - `seeds`: what keys hold before a call
+//! - `exceptions`: lists of what is not as expected, each entry with its reason
 //! - `server`: the servers, and what they know
 
-#![allow(clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
 
 mod cases;
+mod exceptions;
 mod keys;
+mod live;
+mod recorded;
 mod replies;
 mod seeds;
 mod server;

@@ -1,4 +1,4 @@
-//! Everything that the front page promises, except pub/sub and scans.
+//! Everything that the front page promises, except scans.
 
 use std::collections::HashMap;
 
@@ -23,6 +23,7 @@ on_servers! {
     detached_and_raw_commands_run_anywhere;
     a_reply_that_does_not_fit_is_not_lost;
     json_goes_both_ways;
+    channels_share_the_connection;
 }
 
 #[derive(Debug, PartialEq, FromRedis, ToRedis)]
@@ -257,5 +258,23 @@ async fn json_goes_both_ways(bench: Bench) -> Result<()> {
     conn.set("j", Json(vec![1, 2, 3])).await?;
     let Json(numbers): Json<Vec<i32>> = conn.get("j").await?.expect("it was set");
     assert_eq!(numbers, [1, 2, 3]);
+    Ok(())
+}
+
+async fn channels_share_the_connection(bench: Bench) -> Result<()> {
+    let conn = bench.connect().await;
+    // Channels are the server's, not the database's: others on it must not hear these.
+    let name = |name: &str| {
+        format!(
+            "{name}-{}-{}",
+            bench.database.number(),
+            bench.protocol as u8
+        )
+    };
+    let [mut news, mut chat] = conn.subscribe([name("news"), name("chat")]).await?;
+    assert_eq!(conn.publish(name("chat"), "hello").await?, 1);
+    assert_eq!(conn.publish_json(name("news"), &[1, 2]).await?, 1);
+    assert_eq!(news.get_json::<Vec<i32>>().await?, Some(vec![1, 2]));
+    assert_eq!(chat.get::<String>().await?.as_deref(), Some("hello"));
     Ok(())
 }

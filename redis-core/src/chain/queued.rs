@@ -1,8 +1,11 @@
 //! The collected commands of a chain or batch, as one payload.
 
+use std::time::Duration;
+
 use crate::args::Args;
 use crate::chain::Outcomes;
 use crate::error::{CommandName, Error, Result};
+use crate::exchange::Patience;
 use crate::frame::Frame;
 use crate::from_redis::FromRedis;
 use crate::inflight::{Delivery, Payload};
@@ -17,6 +20,8 @@ pub(crate) struct Queued {
     names: Vec<Name>,
     atomic: bool,
     idempotent: bool,
+    /// The shortest that any of the commands was given; it bounds the whole, which is sent and answered as one.
+    deadline: Option<Duration>,
     /// The first command that cannot be sent spoils the whole.
     error: Option<Error>,
 }
@@ -52,6 +57,7 @@ impl Queued {
             };
         }
         self.idempotent &= args.is_idempotent();
+        self.deadline = self.deadline.into_iter().chain(args.deadline()).min();
         self.names.push(if args.is_raw() {
             Name::Raw(args.name())
         } else {
@@ -95,6 +101,10 @@ impl Queued {
     /// Whether any of the commands is one that nothing is known of.
     pub(crate) fn has_raw(&self) -> bool {
         self.names.iter().any(|name| matches!(name, Name::Raw(_)))
+    }
+
+    pub(crate) fn patience(&self) -> Patience {
+        self.deadline.map_or(Patience::Default, Patience::Only)
     }
 
     pub(crate) fn is_atomic(&self) -> bool {
@@ -151,6 +161,31 @@ impl Payload for Queued {
         out.extend_from_slice(&self.bytes);
         if self.atomic {
             out.extend_from_slice(EXEC);
+        }
+    }
+
+    #[cfg(feature = "tracing")]
+    fn summary(&self) -> crate::trace::Summary {
+        /// How many names are worth reading.
+        const SHOWN: usize = 20;
+        let names: Vec<String> = self
+            .names
+            .iter()
+            .take(SHOWN)
+            .map(|name| match name {
+                Name::Known(name) => (*name).to_owned(),
+                Name::Raw(name) => name.to_string(),
+            })
+            .collect();
+        let more = if self.names.len() > SHOWN {
+            "; …"
+        } else {
+            ""
+        };
+        crate::trace::Summary {
+            operation: if self.atomic { "MULTI" } else { "PIPELINE" }.into(),
+            text: names.join("; ") + more,
+            batch: Some(self.names.len()),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One socket, from the handshake to its end: reading, writing and the sign of life, none of which waits for another.
 
+use std::collections::VecDeque;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -8,14 +9,17 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use std::future::Future;
-use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
 
+use super::lifespan::Lifespan;
 use super::{End, Timer, keep_deadlines, lost};
 use crate::connection::Link;
 use crate::inflight::{Failure, Wish};
-use crate::resp::scan::{Found, FrameKind, Limits, Scanner};
+use crate::resp::scan::{Found, Scanner};
 use crate::transport::Transport;
+
+mod hand_out;
 
 /// What is read at once, at least.
 const READ: usize = 16 * 1024;
@@ -26,6 +30,8 @@ const KEEP: usize = 256 * 1024;
 const TRUSTED: usize = 1024 * 1024;
 /// How many reads before others on this thread get their turn.
 const READS_PER_TURN: usize = 16;
+/// How long to wait before a refused subscription is asked for again.
+const RETRY: Duration = Duration::from_millis(100);
 const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 /// How a server refuses a write after it was demoted.
 const READONLY: &[u8] = b"-READONLY ";
@@ -34,17 +40,28 @@ pub(super) struct Session {
     stream: Box<dyn Transport>,
     scanner: Scanner,
     input: BytesMut,
-    found: Vec<Found>,
+    /// Whole frames at the start of the input.
+    found: VecDeque<Found>,
+    /// How much memory the input keeps alive, and with it whoever keeps a part of it.
+    allocated: usize,
     output: Vec<u8>,
     written: usize,
     /// Whether the writing of what is queued was put off once, so that more can gather.
     yielded: bool,
+    /// Whether a transport that gathers bytes may still hold some.
+    unflushed: bool,
     liveness: Option<Duration>,
     /// When the server last showed itself: bytes came, or a full socket took more.
     progress: Instant,
     /// Whether the socket took no more at the last write.
     full: bool,
-    pinged: bool,
+    lifespan: Lifespan,
+    /// When to ask again for subscriptions that were refused for a reason that passes.
+    retry: Option<Instant>,
+    /// When the server was asked for a sign of life, if nothing came since.
+    asked: Option<Instant>,
+    /// When the next look for one is due.
+    due: Option<Instant>,
 }
 
 /// Whether there may be more to do at once.
@@ -55,23 +72,25 @@ enum Step {
 }
 
 impl Session {
-    pub(super) fn new(
-        stream: Box<dyn Transport>,
-        limits: Limits,
-        liveness: Option<Duration>,
-    ) -> Self {
+    pub(super) fn new(stream: Box<dyn Transport>, link: &Link) -> Self {
+        let now = Instant::now();
         Self {
             stream,
-            scanner: Scanner::new(limits),
+            scanner: Scanner::new(link.config.limits),
             input: BytesMut::new(),
-            found: Vec::new(),
+            found: VecDeque::new(),
+            allocated: 0,
             output: Vec::new(),
             written: 0,
             yielded: false,
-            liveness,
-            progress: Instant::now(),
+            unflushed: false,
+            liveness: link.config.liveness,
+            progress: now,
             full: false,
-            pinged: false,
+            lifespan: Lifespan::new(link, now),
+            retry: None,
+            asked: None,
+            due: None,
         }
     }
 
@@ -104,13 +123,26 @@ impl Session {
         // First of all, so that whatever callers do from here on has the driver polled again.
         self.heed(link, woken, cx)?;
         self.read(link, woken, cx)?;
+        self.subscribe(link, woken);
         while self.write(link, woken, cx)? == Step::Progress {}
         let sign = self.sign_of_life(link, woken)?;
         if sign.pinged {
             while self.write(link, woken, cx)? == Step::Progress {}
         }
-        keep_deadlines(link, timer, woken, sign.look_again, cx);
+        self.flush(cx)?;
+        let look_again = [
+            sign.look_again,
+            self.retry,
+            self.lifespan.check(link, woken)?,
+        ];
+        let look_again = look_again.into_iter().flatten().min();
+        keep_deadlines(link, timer, woken, look_again, cx);
         Ok(())
+    }
+
+    /// Ends the stream in good order.
+    pub(super) async fn say_goodbye(&mut self) -> io::Result<()> {
+        self.stream.shutdown().await
     }
 
     /// What the callers want besides writing.
@@ -132,7 +164,11 @@ impl Session {
                 Wish::Renew if queue.owed() > 0 || !written => Ok(()),
                 Wish::Renew => Err(End::Renew),
             }
-        })
+        })?;
+        if link.retires() {
+            return Err(End::Closed);
+        }
+        Ok(())
     }
 
     // ---- reading ----
@@ -143,7 +179,14 @@ impl Session {
         woken: &mut Vec<Waker>,
         cx: &mut Context<'_>,
     ) -> Result<(), End> {
+        // What was held up.
+        self.hand_out(link, woken, cx)?;
         for _ in 0..READS_PER_TURN {
+            if self.is_held_up() {
+                // Not the server's silence.
+                (self.progress, self.asked) = (Instant::now(), None);
+                return Ok(());
+            }
             self.make_room();
             let read = pin!(self.stream.read_buf(&mut self.input)).poll(cx);
             match read {
@@ -156,8 +199,11 @@ impl Session {
                 }
                 Poll::Ready(Ok(_)) => {
                     self.progress = Instant::now();
-                    self.pinged = false;
-                    self.hand_out(link, woken)?;
+                    self.asked = None;
+                    // What came whole before bytes that are not RESP is still somebody's reply.
+                    let end = self.find_frames(link);
+                    self.hand_out(link, woken, cx)?;
+                    end?;
                 }
                 Poll::Ready(Err(error)) => {
                     return Err(End::Lost(lost(error.kind(), &error.to_string())));
@@ -179,68 +225,7 @@ impl Session {
         let wanted = self.scanner.missing().min(trusted);
         if room < READ / 4 || room < wanted {
             self.input.reserve(wanted.max(READ));
-        }
-    }
-
-    /// Gives every whole frame that has arrived to whom it belongs.
-    fn hand_out(&mut self, link: &Link, woken: &mut Vec<Waker>) -> Result<(), End> {
-        // What came whole before bytes that are not RESP is still somebody's reply.
-        let end = self.find_frames();
-        if self.found.is_empty() {
-            return end;
-        }
-        let mut demoted = false;
-        let Self { input, found, .. } = self;
-        let handed_out = link.with(woken, |queue, woken| {
-            let mut frames = found.drain(..).peekable();
-            while let Some(first) = frames.next() {
-                if first.kind == FrameKind::Push {
-                    // Nobody here subscribes yet; what the server pushes on its own account is no reply.
-                    drop(input.split_to(first.len));
-                    continue;
-                }
-                let Some(wanted) = queue.wanted() else {
-                    return Err(End::Lost(protocol(
-                        "a reply came that nothing had asked for",
-                    )));
-                };
-                let (mut len, mut count) = (first.len, 1);
-                demoted |= input.starts_with(READONLY);
-                while count < wanted
-                    && let Some(next) = frames.next_if(|next| next.kind == FrameKind::Reply)
-                {
-                    demoted |= input
-                        .get(len..)
-                        .is_some_and(|next| next.starts_with(READONLY));
-                    len += next.len;
-                    count += 1;
-                }
-                queue.deliver(input.split_to(len).freeze(), count, woken);
-            }
-            woken.extend(queue.next_in_line());
-            queue.shrink();
-            Ok(())
-        });
-        if demoted {
-            link.suspect_replica();
-        }
-        handed_out.and(end)
-    }
-
-    fn find_frames(&mut self) -> Result<(), End> {
-        let mut start = 0;
-        loop {
-            match self
-                .scanner
-                .scan(self.input.get(start..).unwrap_or_default())
-            {
-                Ok(Some(found)) => {
-                    start += found.len;
-                    self.found.push(found);
-                }
-                Ok(None) => return Ok(()),
-                Err(error) => return Err(End::Lost(protocol(&error.to_string()))),
-            }
+            self.allocated = self.input.capacity();
         }
     }
 
@@ -267,6 +252,7 @@ impl Session {
             ))),
             Poll::Ready(Ok(count)) => {
                 self.written += count;
+                self.unflushed = true;
                 // The kernel takes bytes for a dead peer, too, until its buffer is full.
                 if std::mem::take(&mut self.full) {
                     self.progress = Instant::now();
@@ -275,6 +261,20 @@ impl Session {
             }
             Poll::Ready(Err(error)) => Err(End::Lost(lost(error.kind(), &error.to_string()))),
         }
+    }
+
+    /// Plain sockets send what they are given; a transport of the user's own may wait to be told.
+    fn flush(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        if self.unflushed {
+            match AsyncWrite::poll_flush(std::pin::Pin::new(&mut *self.stream), cx) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(())) => self.unflushed = false,
+                Poll::Ready(Err(error)) => {
+                    return Err(End::Lost(lost(error.kind(), &error.to_string())));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Takes what callers queued. While replies are owed the first look is put off by one turn of the scheduler: the
@@ -301,52 +301,73 @@ impl Session {
         })
     }
 
+    // ---- subscriptions ----
+
+    /// Queues the commands that bring the server's subscriptions closer to the wanted ones.
+    fn subscribe(&mut self, link: &Link, woken: &mut Vec<Waker>) {
+        if self.retry.is_some_and(|retry| retry <= Instant::now()) {
+            self.retry = None;
+            link.hub().retry_postponed();
+        }
+        if !link.hub().is_dirty() {
+            return;
+        }
+        let commands = link.hub().take_operations(link);
+        link.with(woken, |queue, _| {
+            commands
+                .iter()
+                .for_each(|(command, awaits)| queue.push_own(command, *awaits));
+        });
+    }
+
     // ---- the sign of life ----
 
-    /// Asks a silent server for a sign of life after half the bound, and gives up on it after the whole.
+    /// Asks a silent server for a sign of life after half the bound, and gives up on it after the whole, but never
+    /// sooner than half the bound after it was asked.
     fn sign_of_life(&mut self, link: &Link, woken: &mut Vec<Waker>) -> Result<Sign, End> {
         let Some(bound) = self.liveness else {
-            return Ok(Sign {
-                pinged: false,
-                look_again: None,
-            });
+            return Ok(Sign::default());
         };
-        let (silent, half) = (self.progress.elapsed(), bound / 2);
-        if silent < half {
-            return Ok(Sign {
-                pinged: false,
-                look_again: Some(self.progress + half),
-            });
+        let (now, half) = (Instant::now(), bound / 2);
+        // Whoever was not woken in time has not read either: the silence may be our own.
+        let overslept = self.due.take().is_some_and(|due| now > due + half / 4);
+        let mut pinged = false;
+        if now >= self.progress + half {
+            // A server that holds a blocking command answers nothing else; the kernel's keep-alive watches such a line.
+            if link.with(woken, |queue, _| queue.is_held()) {
+                (self.progress, self.asked) = (now, None);
+            } else if self.asked.is_none() {
+                pinged = link.with(woken, |queue, _| queue.ask(PING));
+                if pinged {
+                    self.asked = Some(now);
+                } else {
+                    self.progress = now;
+                }
+            } else if overslept {
+                self.asked = Some(now);
+            }
         }
-        // A server that holds a blocking command answers nothing else; the kernel's keep-alive watches such a line.
-        if link.with(woken, |queue, _| queue.is_held()) {
-            self.progress = Instant::now();
-            self.pinged = false;
-            return Ok(Sign {
-                pinged: false,
-                look_again: Some(self.progress + half),
-            });
-        }
-        if silent >= bound && self.pinged {
+        let due = match self.asked {
+            None => self.progress + half,
+            Some(asked) => (self.progress + bound).max(asked + half),
+        };
+        if self.asked.is_some() && now >= due {
+            let silent = self.progress.elapsed();
             let text = format!("the server gave no sign of life for {silent:.1?}");
             return Err(End::Lost(lost(io::ErrorKind::TimedOut, &text)));
         }
-        let asks = !self.pinged;
-        if asks {
-            self.pinged = link.with(woken, |queue, _| queue.ask(PING));
-            if !self.pinged {
-                self.progress = Instant::now();
-            }
-        }
-        let again = (self.progress + bound).max(Instant::now() + half / 4);
+        self.due = Some(due);
         Ok(Sign {
-            pinged: asks,
-            look_again: Some(again),
+            pinged,
+            look_again: self.due,
         })
     }
 }
 
+/// What came of looking for a sign of life.
+#[derive(Default)]
 struct Sign {
+    /// Whether there may be a PING to write.
     pinged: bool,
     look_again: Option<Instant>,
 }

@@ -67,6 +67,11 @@ pub enum Reply<'a> {
 }
 
 impl<'a> Reply<'a> {
+    /// A string that is all of `source`.
+    pub(crate) fn bulk(source: &'a Bytes) -> Self {
+        Self::Bulk(Str::new(source, source))
+    }
+
     /// The text of whatever is a string in RESP2: strings, but also doubles and big numbers.
     #[must_use]
     pub fn text(&self) -> Option<&Str<'a>> {
@@ -161,6 +166,15 @@ impl<'a> Str<'a> {
     pub fn to_str(&self) -> Result<&'a str, DecodeError> {
         std::str::from_utf8(self.bytes)
             .map_err(|_| DecodeError::mismatch("text", "bytes that are not UTF-8"))
+    }
+
+    /// The bytes for one who keeps them for long: a part of the receive buffer from `share_from` bytes on, else a copy.
+    pub(crate) fn detach(&self, share_from: usize) -> Bytes {
+        if self.bytes.len() < share_from {
+            Bytes::copy_from_slice(self.bytes)
+        } else {
+            self.source.slice_ref(self.bytes)
+        }
     }
 
     /// The bytes without a copy, as a part of the receive buffer, which they keep alive. Short ones are copied.

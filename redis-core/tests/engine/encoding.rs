@@ -178,7 +178,9 @@ async fn a_batch_outlives_a_panic_of_one_push() {
     let conn = connect(on(&db())).await;
     let mut batch = conn.batch();
     let first = batch.push(incr("n"));
-    let pushed = catch_unwind(AssertUnwindSafe(|| drop(batch.push(bad(Item::Panics)))));
+    let pushed = catch_unwind(AssertUnwindSafe(|| {
+        let _ = batch.push(bad(Item::Panics));
+    }));
     assert!(pushed.is_err());
     let second = batch.push(incr("n"));
     let mut replies = batch.execute().await.unwrap();

@@ -21,5 +21,18 @@
 
 mod support;
 
+mod big;
+mod budgets;
 mod cancellation;
+mod chain;
+mod deadlines;
+mod desync;
 mod encoding;
+mod handshake;
+mod liveness;
+mod loss;
+mod open;
+mod pool;
+mod reconnect;
+mod runtime;
+mod watch;

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::task::Poll;
 use std::time::Duration;
 
 use typedis_core::{
@@ -12,7 +13,7 @@ use typedis_testkit::proxy::Proxy;
 use typedis_testkit::{Database, ServerKind, database};
 
 /// Longer than anything here takes, on a busy machine too.
-pub(crate) const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_secs(20);
 
 pub(crate) const BOTH: [Protocol; 2] = [Protocol::Newest, Protocol::Resp2];
 
@@ -48,6 +49,13 @@ pub(crate) async fn proxied(db: &Database) -> (Proxy, Config) {
     (proxy, config)
 }
 
+/// Cuts all connections, and waits until the client has made another one.
+pub(crate) async fn cut_and_return(proxy: &Proxy) {
+    let next = proxy.accepted() + 1;
+    proxy.cut_all(typedis_testkit::proxy::Cut::Reset);
+    proxy.wait_for_accepted(next, LONG).await.unwrap();
+}
+
 pub(crate) async fn connect(config: Config) -> Connection {
     Connection::open(config).await.unwrap()
 }
@@ -69,7 +77,7 @@ pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) -> impl Future<
 }
 
 /// Asks again until the answer is as wanted.
-pub(crate) async fn until_async<F: Future<Output = bool>>(what: &str, mut ask: impl FnMut() -> F) {
+pub(crate) async fn until_async(what: &str, mut ask: impl AsyncFnMut() -> bool) {
     let wait = async {
         while !ask().await {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -81,8 +89,8 @@ pub(crate) async fn until_async<F: Future<Output = bool>>(what: &str, mut ask: i
 }
 
 /// Waits for something that must come to an end.
-pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(LONG, future).await {
+pub(crate) async fn soon<T>(what: &str, future: impl IntoFuture<Output = T>) -> T {
+    match tokio::time::timeout(LONG, future.into_future()).await {
         Ok(value) => value,
         Err(_) => panic!("it hangs: {what}"),
     }
@@ -112,13 +120,15 @@ pub(crate) async fn all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<
     outputs.into_iter().flatten().collect()
 }
 
-/// Polls a future once: a command is then queued.
-pub(crate) async fn poll_once<F: Future + Unpin>(future: &mut F) {
+/// Polls a future once: a command is then queued. What it gave, if it was ready at once.
+pub(crate) async fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
     std::future::poll_fn(|cx| {
-        let _ = std::pin::Pin::new(&mut *future).poll(cx);
-        std::task::Poll::Ready(())
+        Poll::Ready(match std::pin::Pin::new(&mut *future).poll(cx) {
+            Poll::Ready(output) => Some(output),
+            Poll::Pending => None,
+        })
     })
-    .await;
+    .await
 }
 
 pub(crate) fn echo(text: &str) -> Raw<String> {

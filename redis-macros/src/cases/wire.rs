@@ -11,6 +11,8 @@ pub(super) struct Wire {
     pub(super) words: Vec<String>,
     /// The positions of the keys among the words.
     pub(super) keys: Vec<usize>,
+    /// The positions of the words that are the same in every such call.
+    pub(super) literals: Vec<usize>,
 }
 
 /// The words of a call with these options. Options are numbered as they stand in the syntax.
@@ -22,6 +24,7 @@ pub(super) fn words(context: &Context<'_>, syntax: &Syntax, chosen: &[OptionId])
         wire: Wire {
             words: syntax.name.clone(),
             keys: Vec::new(),
+            literals: (0..syntax.name.len()).collect(),
         },
     };
     walk.nodes(&syntax.nodes, true);
@@ -64,7 +67,10 @@ impl Walk<'_> {
             return;
         }
         match node {
-            Node::Word(word) => self.wire.words.push(word.text.clone()),
+            Node::Word(word) => {
+                self.wire.literals.push(self.wire.words.len());
+                self.wire.words.push(word.text.clone());
+            }
             Node::List(list) => self.list(list),
             Node::Placeholder(placeholder) => {
                 let Some(ty) = self.context.type_of(placeholder) else {
@@ -194,6 +200,9 @@ impl Walk<'_> {
         self.wire
             .keys
             .extend(other.keys.iter().map(|key| key + start));
+        self.wire
+            .literals
+            .extend(other.literals.iter().map(|literal| literal + start));
         self.wire.words.extend(other.words);
     }
 }

@@ -1,10 +1,10 @@
 //! The table of one command.
 
-use super::table::Table;
-use super::{ExampleSpec, Text};
+use super::Text;
+use super::table::{Examples, Table};
 
 /// What a command's table says.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct CommandSpec {
     /// The group, `sorted_set`.
     pub(crate) group: String,
@@ -35,7 +35,9 @@ pub(crate) struct CommandSpec {
     pub(crate) options: Vec<(Text, OptionSpec)>,
     pub(crate) complexity: Option<Text>,
     /// Placeholder and example.
-    pub(crate) args: Vec<(Text, ExampleSpec)>,
+    pub(crate) args: Examples,
+    /// Option, or word of an enum, and the examples that go with it.
+    pub(crate) args_with: Vec<(Text, Examples)>,
 }
 
 /// What `options` says of one option.
@@ -102,6 +104,10 @@ fn command(group: &str, label: &Text, table: &Table<'_>) -> Option<CommandSpec> 
         table.required("syntax"),
         table.required("reply"),
     );
+    let (args, args_with) = table
+        .table("args")
+        .map(|table| table.arguments())
+        .unwrap_or_default();
     let spec = CommandSpec {
         group: group.to_owned(),
         label: label.clone(),
@@ -125,10 +131,8 @@ fn command(group: &str, label: &Text, table: &Table<'_>) -> Option<CommandSpec> 
         conflicts: table.pairs("conflicts"),
         options: options(table),
         complexity: table.text("complexity"),
-        args: table
-            .table("args")
-            .map(|table| table.examples())
-            .unwrap_or_default(),
+        args,
+        args_with,
     };
     Some(spec)
 }

@@ -38,6 +38,9 @@ pub(crate) struct Table<'a> {
     reader: Reader<'a>,
 }
 
+/// Placeholders or types, and their examples.
+pub(crate) type Examples = Vec<(Text, ExampleSpec)>;
+
 type Entry<'a> = (Text, &'a Spanned<DeValue<'a>>);
 
 impl<'a> Table<'a> {
@@ -151,11 +154,28 @@ impl<'a> Table<'a> {
     }
 
     /// All entries, each an example: a text, or a table of `rust` and `wire`.
-    pub(crate) fn examples(&self) -> Vec<(Text, ExampleSpec)> {
+    pub(crate) fn examples(&self) -> Examples {
         self.entries()
             .into_iter()
             .filter_map(|(key, value)| Some((key.clone(), self.as_example(&key, value)?)))
             .collect()
+    }
+
+    /// Entries that are examples, and those that are tables of examples.
+    pub(crate) fn arguments(&self) -> (Examples, Vec<(Text, Examples)>) {
+        let (mut own, mut nested) = (Vec::new(), Vec::new());
+        for (key, value) in self.entries() {
+            let is_nested = value
+                .get_ref()
+                .as_table()
+                .is_some_and(|table| !table.contains_key("rust"));
+            if is_nested {
+                nested.extend(self.inner(&key, value).map(|table| (key, table.examples())));
+            } else {
+                own.extend(self.as_example(&key, value).map(|example| (key, example)));
+            }
+        }
+        (own, nested)
     }
 
     /// Whether there is anything but a text under `key`; then it is a table, or a problem.

@@ -1,0 +1,81 @@
+//! Where a server listens.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// Where the server listens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Address {
+    /// A name or IP address, and a port.
+    Tcp(String, u16),
+    /// The path of a Unix socket.
+    Unix(PathBuf),
+}
+
+impl Address {
+    pub(crate) const DEFAULT_PORT: u16 = 6379;
+
+    /// The name of the server, where it has one.
+    pub(crate) fn host(&self) -> Option<&str> {
+        match self {
+            Self::Tcp(host, _) => Some(host),
+            Self::Unix(_) => None,
+        }
+    }
+
+    /// Reads `host`, `host:port`, `[::1]:port` or `::1`.
+    pub(super) fn parse_tcp(text: &str) -> Result<Self, String> {
+        let (host, port) = if let Some(literal) = text.strip_prefix('[') {
+            let (host, rest) = literal
+                .split_once(']')
+                .ok_or_else(|| format!("`{text}` has a `[` without its `]`"))?;
+            (
+                host,
+                rest.strip_prefix(':').or((rest.is_empty()).then_some("")),
+            )
+        } else {
+            match text.rsplit_once(':') {
+                // More than one colon is an IPv6 address without brackets.
+                Some((host, _)) if host.contains(':') => (text, Some("")),
+                Some((host, port)) => (host, Some(port)),
+                None => (text, Some("")),
+            }
+        };
+        let port = match port {
+            Some("") => Some(Self::DEFAULT_PORT),
+            Some(port) => super::human::number(port)
+                .ok()
+                .and_then(|port| u16::try_from(port).ok()),
+            None => None,
+        };
+        let port = port
+            .filter(|port| *port > 0)
+            .ok_or_else(|| format!("`{text}` has no good port"))?;
+        check_host(host)?;
+        Ok(Self::Tcp(host.to_owned(), port))
+    }
+}
+
+/// What cannot be the name of a host would be a puzzling error of the resolver's.
+pub(super) fn check_host(host: &str) -> Result<(), String> {
+    if host.is_empty() {
+        return Err("no host is named".to_owned());
+    }
+    match host.chars().find(|letter| {
+        letter.is_control() || letter.is_whitespace() || "/?#@[],\\".contains(*letter)
+    }) {
+        Some(letter) => Err(format!("a host's name cannot contain {letter:?}")),
+        None => Ok(()),
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp(host, port) => write!(f, "{host}:{port}"),
+            Self::Unix(path) => write!(f, "{}", path.display()),
+        }
+    }
+}

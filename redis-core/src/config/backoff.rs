@@ -1,0 +1,35 @@
+//! The pauses between attempts.
+
+use std::time::Duration;
+
+/// How long to wait between attempts to connect: from `first`, doubled each time, up to `longest`, spread at random
+/// by half.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backoff {
+    /// The first pause.
+    pub first: Duration,
+    /// The longest pause.
+    pub longest: Duration,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self {
+            first: Duration::from_millis(20),
+            longest: Duration::from_secs(2),
+        }
+    }
+}
+
+impl Backoff {
+    /// The pause before attempt number `attempt`, the first being 0. Spread at the cap too, so that many clients do not
+    /// come back in step.
+    #[must_use]
+    pub fn pause(&self, attempt: u32) -> Duration {
+        let full = self
+            .first
+            .saturating_mul(2u32.saturating_pow(attempt.min(31)))
+            .min(self.longest);
+        full.mul_f64(0.5 + fastrand::f64() * 0.5)
+    }
+}

@@ -1,0 +1,339 @@
+//! Everything that a URL or a file can say of a [`Config`], once: [`KNOBS`].
+//!
+//! # Layout
+//!
+//! - this file: the table, and what is done with it
+//! - `bounds`, `pool`, `tls`: rows by subject
+
+use super::human::number;
+use super::nearest::nearest;
+use super::{Address, Config, Protocol, Secret, error};
+use crate::error::Result;
+
+mod bounds;
+mod pool;
+mod tls;
+
+/// A setting: how its text is read, and how it is written.
+pub(super) struct Knob {
+    pub(super) name: &'static str,
+    /// Other names that clients of Redis use for it.
+    aliases: &'static [&'static str],
+    set: fn(&mut Config, &str) -> Result<(), String>,
+    /// The text that `set` reads as the present value; `None` where there is none.
+    get: fn(&Config) -> Option<String>,
+    hidden: Hidden,
+}
+
+/// Whether a value is a secret.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hidden {
+    Never,
+    /// A key that is given as such rather than as the path of a file.
+    #[cfg(feature = "tls")]
+    IfPem,
+    Always,
+}
+
+impl Knob {
+    const fn new(
+        name: &'static str,
+        set: fn(&mut Config, &str) -> Result<(), String>,
+        get: fn(&Config) -> Option<String>,
+    ) -> Self {
+        Self {
+            name,
+            aliases: &[],
+            set,
+            get,
+            hidden: Hidden::Never,
+        }
+    }
+
+    const fn hidden(mut self, hidden: Hidden) -> Self {
+        self.hidden = hidden;
+        self
+    }
+
+    const fn or(mut self, aliases: &'static [&'static str]) -> Self {
+        self.aliases = aliases;
+        self
+    }
+
+    fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.aliases.contains(&name)
+    }
+}
+
+/// Whether secrets are written out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Secrets {
+    Masked,
+    Shown,
+}
+
+/// What is shown in place of a secret.
+pub(super) const MASK: &str = "***";
+
+/// The knobs that say where the server is.
+const PLACE: &[Knob] = &[
+    Knob::new(
+        "host",
+        |config, text| {
+            super::address::check_host(text)?;
+            if let Address::Tcp(host, _) = &mut config.address {
+                text.clone_into(host);
+            }
+            Ok(())
+        },
+        |config| config.address.host().map(str::to_owned),
+    ),
+    Knob::new(
+        "port",
+        |config, text| match &mut config.address {
+            Address::Tcp(_, port) => {
+                *port = text
+                    .parse()
+                    .ok()
+                    .filter(|port| *port > 0 && text.bytes().all(|byte| byte.is_ascii_digit()))
+                    .ok_or_else(|| {
+                        format!("`{text}` is no port, which is a number from 1 to 65535")
+                    })?;
+                Ok(())
+            }
+            Address::Unix(_) => Ok(()),
+        },
+        |config| match &config.address {
+            Address::Tcp(_, port) => Some(port.to_string()),
+            Address::Unix(_) => None,
+        },
+    ),
+    Knob::new(
+        "socket",
+        |config, text| {
+            if text.is_empty() || text.contains('\0') {
+                return Err("this is no path of a socket".to_owned());
+            }
+            config.address = Address::Unix(text.into());
+            Ok(())
+        },
+        |config| match &config.address {
+            Address::Unix(path) => Some(path.display().to_string()),
+            Address::Tcp(..) => None,
+        },
+    ),
+    Knob::new(
+        "hosts",
+        |config, text| {
+            config.more = text
+                .split(',')
+                .map(Address::parse_tcp)
+                .collect::<Result<_, _>>()?;
+            Ok(())
+        },
+        |config| {
+            let hosts: Vec<String> = config.more.iter().map(Address::to_string).collect();
+            (!hosts.is_empty()).then(|| hosts.join(","))
+        },
+    ),
+];
+
+/// The knobs that say who we are and what we speak.
+const LOGIN: &[Knob] = &[
+    Knob::new(
+        "username",
+        |config, text| {
+            if text.is_empty() {
+                return Err("the name is empty".to_owned());
+            }
+            config.username = Some(text.to_owned());
+            Ok(())
+        },
+        |config| config.username.clone(),
+    )
+    .or(&["user"]),
+    Knob::new(
+        "password",
+        |config, text| {
+            config.password = Some(Secret::new(text));
+            Ok(())
+        },
+        |config| {
+            config
+                .password
+                .as_ref()
+                .map(|secret| secret.expose().to_owned())
+        },
+    )
+    .hidden(Hidden::Always),
+    Knob::new(
+        "database",
+        |config, text| {
+            config.database = number(text)?;
+            Ok(())
+        },
+        |config| Some(config.database.to_string()),
+    )
+    .or(&["db"]),
+    Knob::new(
+        "client_name",
+        |config, text| {
+            // Servers refuse anything else, since CLIENT LIST is lines of words.
+            if text.is_empty() || !text.bytes().all(|byte| (b'!'..=b'~').contains(&byte)) {
+                return Err(format!(
+                    "`{text}` is no name: it may hold visible ASCII only, and no space"
+                ));
+            }
+            config.client_name = Some(text.to_owned());
+            Ok(())
+        },
+        |config| config.client_name.clone(),
+    )
+    .or(&["name"]),
+    Knob::new(
+        "protocol",
+        |config, text| {
+            config.protocol = match text {
+                "resp2" | "2" => Protocol::Resp2,
+                "newest" | "resp3" | "3" => Protocol::Newest,
+                _ => {
+                    return Err(format!(
+                        "`{text}` is no protocol; known are `resp2` and `newest`"
+                    ));
+                }
+            };
+            Ok(())
+        },
+        |config| {
+            Some(match config.protocol {
+                Protocol::Newest => "newest".to_owned(),
+                Protocol::Resp2 => "resp2".to_owned(),
+            })
+        },
+    ),
+];
+
+/// All knobs, in the order in which they are applied.
+pub(super) const KNOBS: [&[Knob]; 6] = [
+    PLACE,
+    LOGIN,
+    bounds::BOUNDS,
+    pool::POOL,
+    pool::SUBSCRIPTIONS,
+    tls::TLS,
+];
+
+fn all() -> impl Iterator<Item = &'static Knob> {
+    KNOBS.into_iter().flatten()
+}
+
+/// The knob of this name, or an error that names the nearest one.
+fn find(name: &str) -> Result<&'static Knob> {
+    all().find(|knob| knob.is_called(name)).ok_or_else(|| {
+        let near = nearest(name, all().map(|knob| knob.name));
+        error(format!(
+            "unknown parameter `{name}`; did you mean `{near}`?"
+        ))
+    })
+}
+
+/// A name and the text given for it.
+pub(super) type Setting = (String, String);
+
+/// Puts settings to a new configuration. Each may be given once.
+pub(super) fn assemble(settings: Vec<Setting>) -> Result<Config> {
+    let mut found: Vec<(&'static Knob, String)> = Vec::with_capacity(settings.len());
+    for (name, text) in settings {
+        let knob = find(&name)?;
+        if found.iter().any(|(known, _)| known.name == knob.name) {
+            return Err(error(format!("`{}` is given twice", knob.name)));
+        }
+        found.push((knob, text));
+    }
+    let is_given = |name| found.iter().any(|(knob, _)| knob.name == name);
+    if is_given("socket") {
+        for tcp in ["host", "port", "hosts"] {
+            if is_given(tcp) {
+                return Err(error(format!(
+                    "`socket` and `{tcp}` exclude each other: a Unix socket is on this machine"
+                )));
+            }
+        }
+    } else if !is_given("host") {
+        return Err(error("no server is named: give `url`, `host` or `socket`"));
+    }
+    let mut config = Config::tcp("", Address::DEFAULT_PORT);
+    // In the order of the table, whatever order they were given in.
+    for knob in all() {
+        if let Some((_, text)) = found.iter().find(|(given, _)| given.name == knob.name) {
+            (knob.set)(&mut config, text).map_err(|reason| named(knob, reason))?;
+        }
+    }
+    check(&config)?;
+    Ok(config)
+}
+
+fn named(knob: &Knob, reason: String) -> crate::Error {
+    error(format!("parameter `{}`: {reason}", knob.name))
+}
+
+/// What differs from the defaults, in the order of the table.
+pub(super) fn settings(
+    config: &Config,
+    secrets: Secrets,
+) -> impl Iterator<Item = (&'static str, String)> {
+    let defaults = Config::tcp("", 0);
+    all().filter_map(move |knob| {
+        let text = (knob.get)(config)?;
+        if Some(&text) == (knob.get)(&defaults).as_ref() {
+            return None;
+        }
+        let secret = match knob.hidden {
+            Hidden::Never => false,
+            #[cfg(feature = "tls")]
+            Hidden::IfPem => text.trim_start().starts_with("-----BEGIN"),
+            Hidden::Always => true,
+        };
+        let masked = secret && secrets == Secrets::Masked;
+        Some((knob.name, if masked { MASK.to_owned() } else { text }))
+    })
+}
+
+/// Refuses what a URL could not say, and what contradicts itself.
+pub(super) fn check(config: &Config) -> Result<()> {
+    let mut scratch = config.clone();
+    for knob in all() {
+        if let Some(text) = (knob.get)(config) {
+            (knob.set)(&mut scratch, &text).map_err(|reason| named(knob, reason))?;
+        }
+    }
+    if config.username.is_some() && config.password.is_none() {
+        return Err(error(
+            "a user without a password: write redis://user:password@host, or redis://:password@host",
+        ));
+    }
+    if config.provider.is_some() && config.password.is_some() {
+        return Err(error(
+            "the password is given twice, as such and by a provider of credentials",
+        ));
+    }
+    if config.backoff.first > config.backoff.longest {
+        return Err(error("`backoff_first` is longer than `backoff_longest`"));
+    }
+    if config.min_lanes.is_some_and(|least| least > config.lanes) {
+        return Err(error("`min_lanes` is more than `lanes`"));
+    }
+    #[cfg(feature = "tls")]
+    if let Some(tls) = &config.tls {
+        tls.identity().map_err(error)?;
+        if matches!(config.address, Address::Unix(_))
+            && tls.server_name.is_none()
+            && tls.connector.is_none()
+        {
+            return Err(error(
+                "TLS over a Unix socket needs `tls_server_name`: there is no host whose name could be verified",
+            ));
+        }
+    }
+    Ok(())
+}

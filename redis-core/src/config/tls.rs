@@ -1,0 +1,242 @@
+//! How TLS is spoken: [`Tls`].
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{Hook, Secret};
+
+/// The settings of TLS: whom to trust, who to be.
+///
+/// Files are read again at each connect, so a certificate that was renewed on disk is used from the next connection
+/// on. The least version is 1.2.
+///
+/// ```
+/// use typedis_core::{Config, Tls};
+///
+/// let config = Config::tcp("cache.example", 6379).tls(
+///     Tls::new()
+///         .ca_file("/etc/ssl/cache-ca.pem")
+///         .identity_files("/etc/ssl/client.pem", "/etc/ssl/client-key.pem"),
+/// );
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tls {
+    pub(crate) system_roots: bool,
+    pub(crate) ca: Option<Material>,
+    pub(crate) cert: Option<Material>,
+    pub(crate) key: Option<Material>,
+    pub(crate) pkcs12: Option<Material>,
+    pub(crate) pkcs12_password: Option<Secret>,
+    pub(crate) server_name: Option<String>,
+    pub(crate) min_version: TlsVersion,
+    pub(crate) accept_invalid_certs: bool,
+    pub(crate) accept_invalid_hostnames: bool,
+    pub(crate) connector: Option<Hook<native_tls::TlsConnector>>,
+}
+
+/// A version of TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[non_exhaustive]
+pub enum TlsVersion {
+    /// TLS 1.0, long broken.
+    V1_0,
+    /// TLS 1.1, long broken.
+    V1_1,
+    /// TLS 1.2.
+    #[default]
+    V1_2,
+    /// TLS 1.3.
+    V1_3,
+}
+
+/// A certificate or key: a file that is read at each connect, or its content.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Material {
+    File(PathBuf),
+    Content(Arc<[u8]>),
+}
+
+impl Material {
+    /// A text that begins as PEM does is the content itself; any other is the path of a file.
+    pub(super) fn parse(text: &str) -> Self {
+        if text.trim_start().starts_with("-----BEGIN") {
+            Self::Content(text.as_bytes().into())
+        } else {
+            Self::File(text.into())
+        }
+    }
+
+    /// The bytes, and where they came from, for errors.
+    pub(crate) fn read(&self) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Content(bytes) => Ok(bytes.to_vec()),
+            Self::File(path) => std::fs::read(path).map_err(|error| {
+                io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+            }),
+        }
+    }
+}
+
+impl fmt::Debug for Material {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => fmt::Debug::fmt(path, f),
+            // It may be a key.
+            Self::Content(_) => f.write_str("***"),
+        }
+    }
+}
+
+/// Who the client is, as the pieces that were given say it.
+#[derive(Debug)]
+pub(crate) enum Identity<'a> {
+    Pkcs8 {
+        cert: &'a Material,
+        key: &'a Material,
+    },
+    Pkcs12 {
+        archive: &'a Material,
+        password: &'a str,
+    },
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self {
+            system_roots: true,
+            ca: None,
+            cert: None,
+            key: None,
+            pkcs12: None,
+            pkcs12_password: None,
+            server_name: None,
+            min_version: TlsVersion::default(),
+            accept_invalid_certs: false,
+            accept_invalid_hostnames: false,
+            connector: None,
+        }
+    }
+}
+
+impl Tls {
+    /// TLS 1.2 or newer, trusting the authorities that the system trusts.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Trusts the authorities in a file also: one or more certificates in PEM.
+    #[must_use]
+    pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.ca = Some(Material::File(path.into()));
+        self
+    }
+
+    /// Trusts these authorities also: one or more certificates in PEM.
+    #[must_use]
+    pub fn ca_pem(mut self, pem: impl AsRef<[u8]>) -> Self {
+        self.ca = Some(Material::Content(pem.as_ref().into()));
+        self
+    }
+
+    /// Whether the authorities that the system trusts are trusted; they are by default.
+    #[must_use]
+    pub fn system_roots(mut self, trusted: bool) -> Self {
+        self.system_roots = trusted;
+        self
+    }
+
+    /// Shows the server a certificate: files in PEM, the key in PKCS#8 (`BEGIN PRIVATE KEY`).
+    #[must_use]
+    pub fn identity_files(mut self, cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.cert = Some(Material::File(cert.into()));
+        self.key = Some(Material::File(key.into()));
+        self
+    }
+
+    /// Shows the server a certificate, both in PEM, the key in PKCS#8 (`BEGIN PRIVATE KEY`).
+    #[must_use]
+    pub fn identity_pem(mut self, cert: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Self {
+        self.cert = Some(Material::Content(cert.as_ref().into()));
+        self.key = Some(Material::Content(key.as_ref().into()));
+        self
+    }
+
+    /// Shows the server the certificate in a PKCS#12 file (`.p12`, `.pfx`).
+    #[must_use]
+    pub fn pkcs12_file(mut self, path: impl Into<PathBuf>, password: impl Into<Secret>) -> Self {
+        self.pkcs12 = Some(Material::File(path.into()));
+        self.pkcs12_password = Some(password.into());
+        self
+    }
+
+    /// Shows the server the certificate in a PKCS#12 archive.
+    #[must_use]
+    pub fn pkcs12(mut self, archive: impl AsRef<[u8]>, password: impl Into<Secret>) -> Self {
+        self.pkcs12 = Some(Material::Content(archive.as_ref().into()));
+        self.pkcs12_password = Some(password.into());
+        self
+    }
+
+    /// The name to ask the server for (SNI) and to find in its certificate, where it is not the host.
+    #[must_use]
+    pub fn server_name(mut self, name: impl Into<String>) -> Self {
+        self.server_name = Some(name.into());
+        self
+    }
+
+    /// The least version; 1.2 by default.
+    #[must_use]
+    pub fn min_version(mut self, version: TlsVersion) -> Self {
+        self.min_version = version;
+        self
+    }
+
+    /// Trusts any certificate, expired ones and those of others included. Whoever is on the line can then read and
+    /// change everything.
+    #[must_use]
+    pub fn danger_accept_invalid_certs(mut self, accept: bool) -> Self {
+        self.accept_invalid_certs = accept;
+        self
+    }
+
+    /// Trusts a valid certificate of any host.
+    #[must_use]
+    pub fn danger_accept_invalid_hostnames(mut self, accept: bool) -> Self {
+        self.accept_invalid_hostnames = accept;
+        self
+    }
+
+    /// Uses this connector, however it was made, in place of all settings but the server's name.
+    #[must_use]
+    pub fn connector(mut self, connector: native_tls::TlsConnector) -> Self {
+        self.connector = Some(Hook::new(Arc::new(connector)));
+        self
+    }
+
+    /// Who the client is; pieces that do not go together are an error.
+    pub(crate) fn identity(&self) -> Result<Option<Identity<'_>>, String> {
+        match (&self.cert, &self.key, &self.pkcs12) {
+            (None, None, None) if self.pkcs12_password.is_some() => {
+                Err("`tls_pkcs12_password` is of no use without `tls_pkcs12`".to_owned())
+            }
+            (None, None, None) => Ok(None),
+            (Some(cert), Some(key), None) => Ok(Some(Identity::Pkcs8 { cert, key })),
+            (None, None, Some(archive)) => Ok(Some(Identity::Pkcs12 {
+                archive,
+                password: self.pkcs12_password.as_ref().map_or("", Secret::expose),
+            })),
+            (Some(_), None, None) => {
+                Err("the client's certificate `tls_cert` needs its key, `tls_key`".to_owned())
+            }
+            (None, Some(_), None) => {
+                Err("the client's key `tls_key` needs its certificate, `tls_cert`".to_owned())
+            }
+            (_, _, Some(_)) => Err(
+                "the client's certificate is given twice, as `tls_pkcs12` and as `tls_cert` and `tls_key`".to_owned(),
+            ),
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! From a configuration to a socket that is ready for commands.
+//!
+//! ```text
+//!   address ──► socket ──► TLS ──► handshake ──► ready
+//!      ▲                               │ the peer knows RESP2 only
+//!      └───────── another socket ◄─────┘
+//! ```
+
+use std::future::Future;
+use std::io;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
+use crate::config::{Address, Config, Protocol};
+use crate::credentials::{self, Credentials};
+use crate::handshake::{self, Refusal};
+use crate::transport::{self, Transport};
+
+/// A socket that is ready for commands.
+pub(crate) struct Ready {
+    pub(crate) stream: Box<dyn Transport>,
+    pub(crate) address: Address,
+    /// Whether it speaks RESP3.
+    pub(crate) resp3: bool,
+    /// After how long new credentials are needed.
+    pub(crate) renewal: Option<Duration>,
+}
+
+/// Tries the configured servers in their order until one lets us in. `opened` is told of each socket that is open.
+pub(crate) async fn connect(config: &Config, opened: impl Fn(&Address)) -> Result<Ready, Refusal> {
+    let end = Instant::now() + config.connect_timeout;
+    let credentials = within(
+        end,
+        config,
+        "the provider of credentials gave none",
+        async {
+            credentials::current(config)
+                .await
+                .map_err(Refusal::Credentials)
+        },
+    )
+    .await?;
+    let mut refusal = None;
+    let count = config.addresses().count();
+    for (index, address) in config.addresses().enumerate() {
+        let attempt = Attempt {
+            config,
+            address,
+            // Each server gets its share of the time that is left.
+            end: share(end, count - index),
+            credentials: credentials.as_ref(),
+            opened: &opened,
+        };
+        match attempt.run().await {
+            Ok((stream, protocol)) => {
+                return Ok(Ready {
+                    stream,
+                    resp3: protocol == Protocol::Newest,
+                    address: address.clone(),
+                    renewal: credentials.as_ref().and_then(Credentials::renewal),
+                });
+            }
+            // Another server would say the same.
+            Err(last) if last.is_final() => return Err(last),
+            Err(last) => refusal = Some(last),
+        }
+    }
+    Err(refusal.unwrap_or_else(|| Refusal::Io(io::ErrorKind::NotFound.into())))
+}
+
+fn share(end: Instant, servers: usize) -> Instant {
+    let now = Instant::now();
+    let servers = u32::try_from(servers).unwrap_or(u32::MAX).max(1);
+    now + end.saturating_duration_since(now) / servers
+}
+
+/// A socket, and what is spoken on it.
+type Greeted = (Box<dyn Transport>, Protocol);
+
+/// One server.
+struct Attempt<'a, F> {
+    config: &'a Config,
+    address: &'a Address,
+    end: Instant,
+    credentials: Option<&'a Credentials>,
+    opened: &'a F,
+}
+
+impl<F: Fn(&Address)> Attempt<'_, F> {
+    async fn run(&self) -> Result<Greeted, Refusal> {
+        if self.config.protocol == Protocol::Resp2 {
+            return self.greet(Protocol::Resp2).await;
+        }
+        match self.greet(Protocol::Newest).await {
+            // A server that just died hangs up as well: what it says when asked once more is what counts.
+            Err(Refusal::OldProtocol(error)) if error.kind() != io::ErrorKind::Other => {
+                match self.greet(Protocol::Newest).await {
+                    Err(Refusal::OldProtocol(_)) => self.greet(Protocol::Resp2).await,
+                    other => other,
+                }
+            }
+            // A handshake that failed half-way is not gone on with: there is a new socket for the old protocol.
+            Err(Refusal::OldProtocol(_)) => self.greet(Protocol::Resp2).await,
+            other => other,
+        }
+    }
+
+    async fn greet(&self, protocol: Protocol) -> Result<Greeted, Refusal> {
+        let socket = within(self.end, self.config, "it could not be reached", async {
+            transport::open(self.config, self.address)
+                .await
+                .map_err(Refusal::Io)
+        });
+        let socket = self.located(socket.await)?;
+        (self.opened)(self.address);
+        let mut stream = self.located(self.secure(socket).await)?;
+        let shaken = within(self.end, self.config, "it did not let us in", async {
+            handshake::shake(&mut *stream, self.config, protocol, self.credentials).await
+        });
+        let shaken = shaken.await.map_err(|refusal| match refusal {
+            // A certificate that is refused has nothing to do with the protocol.
+            #[cfg(feature = "tls")]
+            Refusal::OldProtocol(error) if crate::tls::is_of_tls(&error) => {
+                self.explained(Refusal::Io(error))
+            }
+            refusal => self.explained(refusal),
+        });
+        self.located(shaken)?;
+        Ok((stream, protocol))
+    }
+
+    #[cfg(feature = "tls")]
+    async fn secure(&self, socket: Box<dyn Transport>) -> Result<Box<dyn Transport>, Refusal> {
+        let Some(tls) = &self.config.tls else {
+            return Ok(socket);
+        };
+        let silent = "it did not answer the TLS handshake, which it may not know,";
+        within(self.end, self.config, silent, async {
+            crate::tls::wrap(tls, self.address.host(), socket)
+                .await
+                .map_err(Refusal::Tls)
+        })
+        .await
+    }
+
+    #[cfg(not(feature = "tls"))]
+    async fn secure(&self, socket: Box<dyn Transport>) -> Result<Box<dyn Transport>, Refusal> {
+        Ok(socket)
+    }
+
+    /// Says what the end of a connection in the middle of the handshake probably means.
+    fn explained(&self, refusal: Refusal) -> Refusal {
+        let Refusal::Io(error) = refusal else {
+            return refusal;
+        };
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.config.tls {
+            // With TLS 1.3 a server refuses our certificate only after the TLS handshake, from our point of view.
+            return if crate::tls::is_of_tls(&error) {
+                Refusal::Tls(crate::tls::classify(&error.to_string(), tls))
+            } else {
+                Refusal::Io(error)
+            };
+        }
+        let hung_up = matches!(
+            error.kind(),
+            io::ErrorKind::ConnectionReset
+                | io::ErrorKind::UnexpectedEof
+                | io::ErrorKind::BrokenPipe
+        );
+        if !hung_up || matches!(self.address, Address::Unix(_)) {
+            return Refusal::Io(error);
+        }
+        let text = format!("{error}; if it speaks TLS there, write rediss://");
+        Refusal::Io(io::Error::new(error.kind(), text))
+    }
+
+    /// Puts the address to a failure.
+    fn located<T>(&self, result: Result<T, Refusal>) -> Result<T, Refusal> {
+        result.map_err(|refusal| match refusal {
+            Refusal::Io(error) => {
+                let kind = error.kind();
+                Refusal::Io(io::Error::new(kind, format!("{}: {error}", self.address)))
+            }
+            other => other,
+        })
+    }
+}
+
+/// Bounds a step; `silent` says what it means that it did not end.
+async fn within<T>(
+    end: Instant,
+    config: &Config,
+    silent: &str,
+    step: impl Future<Output = Result<T, Refusal>>,
+) -> Result<T, Refusal> {
+    timeout_at(end, step).await.unwrap_or_else(|_| {
+        Err(Refusal::Io(io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("{silent} within {:?}", config.connect_timeout),
+        )))
+    })
+}

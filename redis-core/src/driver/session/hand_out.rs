@@ -1,0 +1,199 @@
+//! Whose is what arrives: frames are found in the input and given to those who wait for them.
+
+use std::collections::VecDeque;
+use std::task::{Context, Waker};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::{READONLY, RETRY, Session, protocol};
+use crate::connection::Link;
+use crate::driver::End;
+use crate::frame::{Frame, Frames};
+use crate::inflight::Awaits;
+use crate::pubsub::push;
+use crate::pubsub::table::Received;
+use crate::resp::scan::{Found, FrameKind};
+
+impl Session {
+    /// Gives every whole frame that has arrived to whom it belongs.
+    pub(super) fn hand_out(
+        &mut self,
+        link: &Link,
+        woken: &mut Vec<Waker>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), End> {
+        while let Some(next) = self.found.front() {
+            if next.kind == FrameKind::Reply {
+                self.hand_replies(link, woken)?;
+            } else if !link.hub().has_room(next.len, cx.waker()) {
+                break;
+            } else {
+                self.hand_push(link, woken);
+            }
+        }
+        woken.drain(..).for_each(Waker::wake);
+        Ok(())
+    }
+
+    /// Whether frames wait until somebody has read others; nothing more is read meanwhile.
+    pub(super) fn is_held_up(&self) -> bool {
+        !self.found.is_empty()
+    }
+
+    fn hand_push(&mut self, link: &Link, woken: &mut Vec<Waker>) {
+        let Some(found) = self.found.pop_front() else {
+            return;
+        };
+        let frame = Frame::from_scanned(self.input.split_to(found.len).freeze());
+        self.hand_inner_pushes(&frame, found, link, woken);
+        let may_answer = || link.awaits() != Awaits::Reply;
+        let received = link
+            .hub()
+            .receive(&frame, may_answer, self.share_from(), woken);
+        if received == Received::Answer {
+            link.with(woken, |queue, woken| {
+                queue.deliver(Bytes::new(), 1, woken);
+                woken.extend(queue.next_in_line());
+            });
+        }
+    }
+
+    /// Servers before 7.2 may push amid a reply.
+    fn hand_inner_pushes(&self, frame: &Frame, found: Found, link: &Link, woken: &mut Vec<Waker>) {
+        if found.has_inner_pushes {
+            for push in frame.inner_pushes() {
+                link.hub()
+                    .receive(&push, || false, self.share_from(), woken);
+            }
+        }
+    }
+
+    /// What is larger may keep the receive buffer alive, at four times its size at most; smaller payloads are copied.
+    fn share_from(&self) -> usize {
+        self.allocated / 4
+    }
+
+    /// Gives the replies that come before the next push to those who wait for them.
+    fn hand_replies(&mut self, link: &Link, woken: &mut Vec<Waker>) -> Result<(), End> {
+        match link.awaits() {
+            Awaits::Reply => {}
+            Awaits::Push => return self.hand_refusal(link, woken),
+            Awaits::Fence => {
+                self.hand_fence(link, woken);
+                return Ok(());
+            }
+        }
+        let mut with_pushes = Vec::new();
+        let mut demoted = false;
+        let progress = self.progress;
+        let (input, found) = (&mut self.input, &mut self.found);
+        let handed_out = link.with(woken, |queue, woken| {
+            while queue.awaits() == Awaits::Reply
+                && let Some(first) = next_reply(found)
+            {
+                let Some(wanted) = queue.wanted() else {
+                    return Err(End::Lost(protocol(
+                        "a reply came that nothing had asked for",
+                    )));
+                };
+                let (mut len, mut count) = (first.len, 1);
+                let mut inner = first.has_inner_pushes;
+                demoted |= input.starts_with(READONLY);
+                while count < wanted
+                    && let Some(next) = next_reply(found)
+                {
+                    demoted |= input
+                        .get(len..)
+                        .is_some_and(|next| next.starts_with(READONLY));
+                    len += next.len;
+                    count += 1;
+                    inner |= next.has_inner_pushes;
+                }
+                let piece = input.split_to(len).freeze();
+                if inner {
+                    with_pushes.push(piece.clone());
+                }
+                queue.deliver(piece, count, woken);
+            }
+            woken.extend(queue.next_in_line());
+            queue.mark_progress(progress);
+            queue.shrink();
+            Ok(())
+        });
+        if demoted {
+            link.suspect_replica();
+        }
+        handed_out?;
+        for piece in with_pushes {
+            for push in Frames::from_scanned(piece).flat_map(|frame| frame.inner_pushes()) {
+                link.hub()
+                    .receive(&push, || false, self.share_from(), woken);
+            }
+        }
+        Ok(())
+    }
+
+    /// A reply to a command that is owed a push can only be an error.
+    fn hand_refusal(&mut self, link: &Link, woken: &mut Vec<Waker>) -> Result<(), End> {
+        let Some(found) = self.found.pop_front() else {
+            return Ok(());
+        };
+        let frame = Frame::from_scanned(self.input.split_to(found.len).freeze());
+        let Some(error) = frame.reply().error() else {
+            return Err(End::Lost(protocol(
+                "a subscription was answered with neither a push nor an error",
+            )));
+        };
+        link.with(woken, |queue, woken| {
+            queue.deliver(Bytes::new(), 1, woken);
+        });
+        if link.hub().refused(&error, woken) {
+            self.retry = Some(Instant::now() + RETRY);
+        }
+        Ok(())
+    }
+
+    /// The reply of the PING behind a command, or an error of either.
+    fn hand_fence(&mut self, link: &Link, woken: &mut Vec<Waker>) {
+        let Some(found) = self.found.pop_front() else {
+            return;
+        };
+        let frame = Frame::from_scanned(self.input.split_to(found.len).freeze());
+        if link.hub().fenced(frame.reply().error().as_ref()) == Received::Answer {
+            link.with(woken, |queue, woken| {
+                queue.deliver(Bytes::new(), 1, woken);
+            });
+        }
+    }
+
+    pub(super) fn find_frames(&mut self, link: &Link) -> Result<(), End> {
+        // RESP2 has no type for pushes; there only sockets apart receive any.
+        let pushes_are_arrays = link.is_for_subscriptions() && !link.speaks_resp3();
+        let mut start = 0;
+        loop {
+            match self
+                .scanner
+                .scan(self.input.get(start..).unwrap_or_default())
+            {
+                Ok(Some(mut found)) => {
+                    let frame = self.input.get(start..start + found.len);
+                    if pushes_are_arrays && frame.is_some_and(push::is_push_in_resp2) {
+                        found.kind = FrameKind::Push;
+                    }
+                    start += found.len;
+                    self.found.push_back(found);
+                }
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(End::Lost(protocol(&error.to_string()))),
+            }
+        }
+    }
+}
+
+fn next_reply(found: &mut VecDeque<Found>) -> Option<Found> {
+    match found.front() {
+        Some(next) if next.kind == FrameKind::Reply => found.pop_front(),
+        _ => None,
+    }
+}

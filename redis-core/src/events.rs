@@ -1,0 +1,219 @@
+//! What happens to a connection, as it happens: [`Events`].
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use futures_core::Stream;
+
+use crate::config::Address;
+
+/// How many events wait for a reader who does not read.
+const KEPT: usize = 256;
+
+/// Something that happened to a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConnectionEvent {
+    /// A socket is open; the login follows.
+    Connected(Address),
+    /// Commands flow.
+    Ready(Address),
+    /// The socket was lost, or given up for a new one.
+    Lost(Arc<str>),
+    /// A connection is being made again after a pause.
+    Reconnecting {
+        /// How many attempts have failed since commands last flowed; 0 for the first.
+        attempt: u32,
+        /// The pause before it.
+        delay: Duration,
+    },
+    /// An attempt to connect failed.
+    Failed(Arc<str>),
+    /// The credentials of the live connection were renewed.
+    Reauthenticated,
+    /// The credentials of the live connection could not be renewed; that is tried again.
+    ReauthenticationFailed(Arc<str>),
+    /// A socket that nobody used was closed, until somebody needs it.
+    Dormant,
+    /// The connection has ended for good.
+    Closed,
+    /// So many events were missed, because they were not read in time.
+    Lagged(u64),
+}
+
+impl fmt::Display for ConnectionEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connected(address) => write!(f, "connected to {address}"),
+            Self::Ready(address) => write!(f, "ready at {address}"),
+            Self::Lost(reason) => write!(f, "lost: {reason}"),
+            Self::Reconnecting { attempt, delay } => {
+                write!(f, "reconnecting in {delay:.1?} (attempt {attempt})")
+            }
+            Self::Failed(reason) => write!(f, "could not connect: {reason}"),
+            Self::Reauthenticated => f.write_str("authenticated anew"),
+            Self::ReauthenticationFailed(reason) => {
+                write!(f, "could not authenticate anew: {reason}")
+            }
+            Self::Dormant => f.write_str("closed until it is needed"),
+            Self::Closed => f.write_str("closed"),
+            Self::Lagged(count) => write!(f, "{count} events were missed"),
+        }
+    }
+}
+
+/// A stream of what happens to a connection or pool. It ends with the connection.
+///
+/// It need not be read: beyond 256 events the oldest are dropped, and [`ConnectionEvent::Lagged`] says how many.
+///
+/// ```no_run
+/// # async fn example(conn: typedis_core::Connection) {
+/// let mut events = conn.events();
+/// tokio::spawn(async move {
+///     while let Some(event) = events.next().await {
+///         println!("{event}");
+///     }
+/// });
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Events {
+    mailbox: Arc<Mailbox>,
+}
+
+impl Events {
+    /// The next event; `None` once the connection has ended.
+    pub async fn next(&mut self) -> Option<ConnectionEvent> {
+        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+}
+
+impl Stream for Events {
+    type Item = ConnectionEvent;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<ConnectionEvent>> {
+        let mut content = self.mailbox.lock();
+        if content.missed > 0 {
+            return Poll::Ready(Some(ConnectionEvent::Lagged(std::mem::take(
+                &mut content.missed,
+            ))));
+        }
+        match content.events.pop_front() {
+            Some(event) => Poll::Ready(Some(event)),
+            None if content.sources == 0 => Poll::Ready(None),
+            None => {
+                content.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// Where one reader's events wait.
+#[derive(Debug, Default)]
+struct Mailbox(Mutex<Content>);
+
+#[derive(Debug, Default)]
+struct Content {
+    events: VecDeque<ConnectionEvent>,
+    missed: u64,
+    waker: Option<Waker>,
+    /// How many connections may still put something in.
+    sources: usize,
+}
+
+impl Mailbox {
+    fn lock(&self) -> MutexGuard<'_, Content> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Content)) {
+        let mut content = self.lock();
+        change(&mut content);
+        let waker = content.waker.take();
+        drop(content);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn put(&self, event: ConnectionEvent) {
+        self.change(|content| {
+            if content.events.len() >= KEPT {
+                content.events.pop_front();
+                content.missed += 1;
+            }
+            content.events.push_back(event);
+        });
+    }
+}
+
+/// Tells the readers of one connection.
+#[derive(Debug, Default)]
+pub(crate) struct Announcer(Mutex<Readers>);
+
+#[derive(Debug, Default)]
+struct Readers {
+    mailboxes: Vec<Weak<Mailbox>>,
+    /// What a new reader is told first.
+    state: Option<ConnectionEvent>,
+    ended: bool,
+}
+
+impl Announcer {
+    fn lock(&self) -> MutexGuard<'_, Readers> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn announce(&self, event: ConnectionEvent) {
+        let mut readers = self.lock();
+        readers.mailboxes.retain(|mailbox| match mailbox.upgrade() {
+            Some(mailbox) => {
+                mailbox.put(event.clone());
+                true
+            }
+            None => false,
+        });
+        readers.ended |= event == ConnectionEvent::Closed;
+        if readers.ended {
+            for mailbox in readers
+                .mailboxes
+                .drain(..)
+                .filter_map(|mailbox| mailbox.upgrade())
+            {
+                mailbox.change(|content| content.sources = content.sources.saturating_sub(1));
+            }
+        }
+        if !matches!(
+            event,
+            ConnectionEvent::Reauthenticated | ConnectionEvent::ReauthenticationFailed(_)
+        ) {
+            readers.state = Some(event);
+        }
+    }
+
+    /// Has a reader told of what happens from here on, beginning with the present state.
+    fn add(&self, mailbox: &Arc<Mailbox>) {
+        let mut readers = self.lock();
+        if let Some(state) = readers.state.clone() {
+            mailbox.put(state);
+        }
+        if !readers.ended {
+            mailbox.change(|content| content.sources += 1);
+            readers.mailboxes.push(Arc::downgrade(mailbox));
+        }
+    }
+}
+
+/// One stream of what several connections announce.
+pub(crate) fn subscribe<'a>(announcers: impl IntoIterator<Item = &'a Announcer>) -> Events {
+    let mailbox = Arc::new(Mailbox::default());
+    for announcer in announcers {
+        announcer.add(&mailbox);
+    }
+    Events { mailbox }
+}

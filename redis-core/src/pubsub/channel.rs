@@ -1,0 +1,282 @@
+//! The readers of one subscription each: [`Channel`] and [`PatternChannel`].
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_core::Stream;
+
+use super::hub::Membership;
+use super::inbox::Inbox;
+use super::message::{Event, Message};
+use super::source::Source;
+use crate::connection::Connection;
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::from_redis::FromRedis;
+
+/// A subscription to one channel, and the stream of what is published to it.
+///
+/// The stream yields [`Event`]s: messages, and in their place what is known to be missing. It ends when the connection
+/// is closed by its owner, or after [`Channel::close`]; a subscription that fails yields its error first. Lost
+/// connections do not end it: the subscription is restored, and [`Event::Resubscribed`] says so.
+///
+/// Several channels of one name, on clones of one connection, share one subscription on the server. Dropping the last
+/// of them ends it. A channel keeps its connection open.
+pub struct Channel {
+    reader: Reader,
+}
+
+/// A subscription to a pattern of channel names, and the stream of what is published to all that match.
+///
+/// All is as for [`Channel`], except that messages come with the name of their channel.
+pub struct PatternChannel {
+    reader: Reader,
+}
+
+/// What both are.
+pub(crate) struct Reader {
+    inbox: Arc<Inbox<Message>>,
+    source: Arc<Source>,
+    /// Until it is closed. To be dropped before the connection.
+    membership: Option<Membership>,
+    _connection: Connection,
+}
+
+impl Reader {
+    pub(super) fn new(
+        inbox: Arc<Inbox<Message>>,
+        membership: Membership,
+        connection: Connection,
+    ) -> Self {
+        Self {
+            inbox,
+            source: membership.source().clone(),
+            membership: Some(membership),
+            _connection: connection,
+        }
+    }
+
+    pub(super) fn poll_event(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Event>>> {
+        self.inbox.poll_next(cx)
+    }
+
+    /// The next message; what is known to be lost is an error.
+    fn poll_message(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Message>>> {
+        loop {
+            return Poll::Ready(match ready!(self.poll_event(cx)) {
+                Some(Ok(Event::Message(message))) => Some(Ok(message)),
+                Some(Ok(Event::Lagged(count))) => Some(Err(lagged(count))),
+                Some(Ok(Event::Resubscribed)) => continue,
+                Some(Err(error)) => Some(Err(error)),
+                None => None,
+            });
+        }
+    }
+
+    async fn message(&self) -> Result<Option<Message>> {
+        std::future::poll_fn(|cx| self.poll_message(cx))
+            .await
+            .transpose()
+    }
+
+    fn close(&mut self) {
+        self.membership = None;
+        let mut woken = Vec::new();
+        self.inbox.end(None, &mut woken);
+        woken.into_iter().for_each(std::task::Waker::wake);
+    }
+
+    fn describe(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(name)
+            .field("source", &self.source)
+            .field("is_active", &self.inbox.is_open())
+            .finish_non_exhaustive()
+    }
+}
+
+pub(super) fn lagged(count: u64) -> Error {
+    Error::new(ErrorKind::Lagged(count), Phase::Applied)
+}
+
+/// What both kinds of channel have.
+macro_rules! reader {
+    ($name:ident) => {
+        impl $name {
+            pub(super) fn new(reader: Reader) -> Self {
+                Self { reader }
+            }
+
+            /// The next event; `None` at the end.
+            ///
+            /// It can be dropped at any time without losing anything.
+            pub async fn next(&mut self) -> Option<Result<Event>> {
+                std::future::poll_fn(|cx| self.reader.poll_event(cx)).await
+            }
+
+            /// Its name as text; what is not UTF-8 in it is shown as `U+FFFD`.
+            #[must_use]
+            pub fn name(&self) -> Cow<'_, str> {
+                self.reader.source.name()
+            }
+
+            /// Its name.
+            #[must_use]
+            pub fn name_bytes(&self) -> &Bytes {
+                self.reader.source.name_bytes()
+            }
+
+            /// What it is subscribed to.
+            #[must_use]
+            pub fn source(&self) -> &Source {
+                &self.reader.source
+            }
+
+            /// Whether more may be published to it. What has been received can be read in any case.
+            #[must_use]
+            pub fn is_active(&self) -> bool {
+                self.reader.inbox.is_open()
+            }
+
+            /// How many messages were received and not read.
+            #[must_use]
+            pub fn buffered(&self) -> usize {
+                self.reader.inbox.held().0
+            }
+
+            /// With how many bytes those messages are accounted.
+            #[must_use]
+            pub fn buffered_bytes(&self) -> usize {
+                self.reader.inbox.held().1
+            }
+
+            /// Ends the subscription. What was received before can still be read; then the stream ends.
+            pub fn close(&mut self) {
+                self.reader.close();
+            }
+        }
+
+        impl Stream for $name {
+            type Item = Result<Event>;
+
+            fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+                self.reader.poll_event(cx)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.reader.describe(stringify!($name), f)
+            }
+        }
+    };
+}
+
+reader!(Channel);
+reader!(PatternChannel);
+
+impl Channel {
+    /// The next message, decoded; `None` at the end.
+    ///
+    /// [`Event::Resubscribed`] is passed over; to see it, read with [`Channel::next`].
+    ///
+    /// # Errors
+    /// The message does not fit the type, or messages were dropped before it ([`ErrorKind::Lagged`]): the next call
+    /// goes on behind. Or the subscription failed.
+    pub async fn get<T: FromRedis>(&mut self) -> Result<Option<T>> {
+        let message = self.reader.message().await?;
+        message.map(|message| message.decode()).transpose()
+    }
+
+    /// The next message, read as JSON; `None` at the end.
+    ///
+    /// # Errors
+    /// As for [`Channel::get`].
+    #[cfg(feature = "json")]
+    pub async fn get_json<T: serde::de::DeserializeOwned>(&mut self) -> Result<Option<T>> {
+        Ok(self.get().await?.map(|crate::json::Json(value)| value))
+    }
+
+    /// The messages as a stream of one type, with the errors of [`Channel::get`].
+    pub fn iter<T: FromRedis>(&mut self) -> Messages<'_, T> {
+        Messages {
+            reader: &self.reader,
+            decode: |message| message.decode(),
+            lifetime: PhantomData,
+        }
+    }
+}
+
+impl PatternChannel {
+    /// The next message, decoded, after the name of its channel; `None` at the end.
+    ///
+    /// # Errors
+    /// As for [`Channel::get`].
+    pub async fn get<T: FromRedis>(&mut self) -> Result<Option<(String, T)>> {
+        let message = self.reader.message().await?;
+        message.as_ref().map(named).transpose()
+    }
+
+    /// The next message, read as JSON, after the name of its channel; `None` at the end.
+    ///
+    /// # Errors
+    /// As for [`Channel::get`].
+    #[cfg(feature = "json")]
+    pub async fn get_json<T: serde::de::DeserializeOwned>(
+        &mut self,
+    ) -> Result<Option<(String, T)>> {
+        let next = self.get().await?;
+        Ok(next.map(|(channel, crate::json::Json(value))| (channel, value)))
+    }
+
+    /// The messages, each after the name of its channel, as a stream of one type, with the errors of
+    /// [`Channel::get`].
+    pub fn iter<T: FromRedis>(&mut self) -> Messages<'_, (String, T)> {
+        Messages {
+            reader: &self.reader,
+            decode: named,
+            lifetime: PhantomData,
+        }
+    }
+}
+
+fn named<T: FromRedis>(message: &Message) -> Result<(String, T)> {
+    Ok((message.channel().into_owned(), message.decode()?))
+}
+
+/// The messages of a channel as values of one type; what `iter` gives.
+pub struct Messages<'a, T> {
+    reader: &'a Reader,
+    decode: fn(&Message) -> Result<T>,
+    /// The channel has one reader at a time.
+    lifetime: PhantomData<&'a mut Reader>,
+}
+
+impl<T> Messages<'_, T> {
+    /// The next message; `None` at the end.
+    pub async fn next(&mut self) -> Option<Result<T>> {
+        std::future::poll_fn(|cx| self.poll(cx)).await
+    }
+
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<Result<T>>> {
+        let message = ready!(self.reader.poll_message(cx));
+        Poll::Ready(message.map(|message| (self.decode)(&message?)))
+    }
+}
+
+impl<T> Stream for Messages<'_, T> {
+    type Item = Result<T>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll(cx)
+    }
+}
+
+impl<T> fmt::Debug for Messages<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.reader.describe("Messages", f)
+    }
+}

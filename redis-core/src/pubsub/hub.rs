@@ -1,0 +1,351 @@
+//! Which socket serves the subscriptions of a connection: [`Hub`], the table and whose it is.
+//!
+//! ```text
+//!    RESP3: the connection's own socket       RESP2, or `Lag::Wait`: a socket apart
+//!
+//!      Connection ──► Link ◄── Driver           Connection ──► Link ◄── Driver
+//!                      │ hub                                    │ hub
+//!                      ▼                                        ▼
+//!                  Hub (Table)                              Hub (Table) ◄── Link ◄── Driver
+//! ```
+//!
+//! The socket apart is opened when somebody subscribes and closed when nobody is subscribed any more.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Waker;
+
+use tokio::runtime::Handle;
+
+use super::inbox::{Cause, Inbox};
+use super::invalidation::Invalidation;
+use super::message::Message;
+use super::source::Source;
+use super::table::{Entrance, MemberId, Received, Table};
+use crate::config::Config;
+use crate::connection::Link;
+use crate::driver::Driver;
+use crate::error::ServerError;
+use crate::frame::Frame;
+use crate::inflight::{Awaits, Failure, Wish};
+
+#[derive(Debug)]
+pub(crate) struct Hub {
+    config: Config,
+    runtime: Handle,
+    /// Whether the driver should look at the table; saves it the lock.
+    dirty: AtomicBool,
+    /// Nothing is read while this has no room.
+    gate: Option<Weak<Inbox<Message>>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    table: Table,
+    /// The connection's own socket.
+    commands: Weak<Link>,
+    /// A socket for subscriptions alone, while there is one.
+    apart: Option<Weak<Link>>,
+    ended: Option<Failure>,
+    /// Hubs of subscriptions of this connection that have a socket each.
+    others: Vec<Weak<Hub>>,
+}
+
+impl Hub {
+    pub(crate) fn new(config: Config, runtime: Handle) -> Self {
+        Self {
+            config,
+            runtime,
+            dirty: AtomicBool::new(false),
+            gate: None,
+            state: Mutex::default(),
+        }
+    }
+
+    /// A hub that has a socket for this inbox alone, which is not read while the inbox is full.
+    pub(crate) fn for_inbox(self: &Arc<Self>, inbox: &Arc<Inbox<Message>>) -> Arc<Self> {
+        let mut hub = Self::new(self.config.clone(), self.runtime.clone());
+        hub.gate = Some(Arc::downgrade(inbox));
+        let hub = Arc::new(hub);
+        let mut state = self.lock();
+        hub.lock().ended = state.ended.clone();
+        state.others.retain(|other| other.strong_count() > 0);
+        state.others.push(Arc::downgrade(&hub));
+        hub
+    }
+
+    pub(crate) fn belongs_to(&self, commands: &Arc<Link>) {
+        self.lock().commands = Arc::downgrade(commands);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    // ---- the subscribers' side ----
+
+    /// Subscribes; the ticket is told what comes of it.
+    pub(crate) fn join(self: &Arc<Self>, entrance: Entrance) -> Membership {
+        let mut woken = Vec::new();
+        let source = entrance.source.clone();
+        entrance.ticket.expect();
+        let mut state = self.lock();
+        let (id, driver) = if let Some(failure) = state.ended.clone() {
+            entrance.ticket.fail(Cause::Link(failure), &mut woken);
+            (0, None)
+        } else {
+            let id = state.table.join(entrance, &mut woken);
+            (id, self.ensure_served(&mut state))
+        };
+        drop(state);
+        self.launch(driver);
+        self.stir();
+        woken.into_iter().for_each(Waker::wake);
+        Membership {
+            hub: self.clone(),
+            source,
+            id,
+        }
+    }
+
+    pub(crate) fn watch_invalidations(
+        self: &Arc<Self>,
+        inbox: Arc<Inbox<Invalidation>>,
+    ) -> Result<InvalidationWatch, Failure> {
+        let mut state = self.lock();
+        match &state.ended {
+            Some(failure) => Err(failure.clone()),
+            None => Ok(InvalidationWatch {
+                id: state.table.watch_invalidations(inbox),
+                hub: self.clone(),
+            }),
+        }
+    }
+
+    /// Has the driver look at the table.
+    fn stir(&self) {
+        self.dirty.store(true, Ordering::Release);
+        let state = self.lock();
+        let link = state.apart.as_ref().unwrap_or(&state.commands).upgrade();
+        drop(state);
+        if let Some(link) = link {
+            link.nudge();
+        }
+    }
+
+    /// A driver to be launched, if no socket serves the table.
+    fn ensure_served(self: &Arc<Self>, state: &mut State) -> Option<Driver> {
+        let served = state.apart.is_some()
+            || state
+                .commands
+                .upgrade()
+                .is_some_and(|link| link.speaks_resp3());
+        if served {
+            return None;
+        }
+        let link = Arc::new(Link::for_subscriptions(self.config.clone(), self.clone()));
+        state.apart = Some(Arc::downgrade(&link));
+        Some(Driver::new(link))
+    }
+
+    /// Not under the lock: a runtime that is shutting down drops the driver at once.
+    fn launch(&self, driver: Option<Driver>) {
+        if let Some(driver) = driver {
+            self.runtime.spawn(driver.run_anew());
+        }
+    }
+
+    // ---- the drivers' side ----
+
+    /// Whether [`Hub::take_operations`] may have something; cheap.
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.dirty.load(Ordering::Acquire)
+    }
+
+    /// The commands that this driver is to send.
+    pub(crate) fn take_operations(&self, link: &Link) -> Vec<(Vec<u8>, Awaits)> {
+        let mut state = self.lock();
+        if !state.is_served_by(link) {
+            return Vec::new();
+        }
+        self.dirty.store(false, Ordering::Release);
+        state.table.take_operations()
+    }
+
+    /// Takes a push; see [`Table::receive`].
+    pub(crate) fn receive(
+        &self,
+        push: &Frame,
+        may_answer: impl FnOnce() -> bool,
+        share_from: usize,
+        woken: &mut Vec<Waker>,
+    ) -> Received {
+        let mut state = self.lock();
+        let received = state.table.receive(push, may_answer, share_from, woken);
+        if state.table.is_dirty() {
+            self.dirty.store(true, Ordering::Release);
+        }
+        received
+    }
+
+    /// The server refused the oldest command; says whether to call [`Hub::retry_postponed`] after a pause.
+    pub(crate) fn refused(&self, error: &ServerError, woken: &mut Vec<Waker>) -> bool {
+        let again = self.lock().table.refused(error, woken);
+        self.dirty.store(true, Ordering::Release);
+        again
+    }
+
+    /// Takes a reply to the oldest command or to the PING behind it; see [`Table::fenced`].
+    pub(crate) fn fenced(&self, error: Option<&ServerError>) -> Received {
+        let received = self.lock().table.fenced(error);
+        self.dirty.store(true, Ordering::Release);
+        received
+    }
+
+    pub(crate) fn retry_postponed(&self) {
+        self.lock().table.retry_postponed();
+        self.dirty.store(true, Ordering::Release);
+    }
+
+    /// Whether a push of `size` bytes may be taken; if not, `waker` is woken when it may.
+    pub(crate) fn has_room(&self, size: usize, waker: &Waker) -> bool {
+        let gate = self.gate.as_ref().and_then(Weak::upgrade);
+        gate.is_none_or(|inbox| inbox.has_room(size, waker))
+    }
+
+    /// A socket is ready for service.
+    pub(crate) fn connected(self: &Arc<Self>, link: &Link) {
+        let mut state = self.lock();
+        let is_own = state.is_own(link) && state.apart.is_none();
+        // The server, or a proxy, may have unlearned RESP3 since the last socket.
+        let driver = if is_own && !link.speaks_resp3() && !state.table.is_empty() {
+            self.ensure_served(&mut state)
+        } else {
+            None
+        };
+        drop(state);
+        self.launch(driver);
+        self.dirty.store(true, Ordering::Release);
+    }
+
+    /// A socket was lost.
+    pub(crate) fn lost(&self, link: &Link) {
+        let mut state = self.lock();
+        let serves = match &state.apart {
+            Some(apart) => is(apart, link),
+            None => state.is_own(link),
+        };
+        if serves {
+            state.table.lost();
+            self.dirty.store(true, Ordering::Release);
+        }
+    }
+
+    /// The server does not let us in.
+    pub(crate) fn shut_out(&self, link: &Link, failure: &Failure, woken: &mut Vec<Waker>) {
+        let mut state = self.lock();
+        if state.apart.as_ref().is_none_or(|apart| is(apart, link)) {
+            let cause = Cause::Link(failure.clone());
+            state.table.fail_pending(&cause, woken);
+        }
+    }
+
+    /// Whether this socket apart is of no more use, as nobody is subscribed; it is not called upon any more then.
+    pub(crate) fn retires(&self, link: &Link) -> bool {
+        let mut state = self.lock();
+        let serves = state.apart.as_ref().is_some_and(|apart| is(apart, link));
+        if serves && state.table.is_empty() {
+            state.table.lost();
+            state.apart = None;
+        }
+        state.apart.as_ref().is_none_or(|apart| !is(apart, link))
+    }
+
+    /// The driver of `link` ends.
+    pub(crate) fn end(&self, link: &Link, failure: &Failure, woken: &mut Vec<Waker>) {
+        let mut state = self.lock();
+        let apart = state.apart.take();
+        if !state.is_own(link) && !apart.as_ref().is_some_and(|apart| is(apart, link)) {
+            state.apart = apart;
+            return;
+        }
+        state.ended.get_or_insert_with(|| failure.clone());
+        state.table.end(failure, woken);
+        let others = std::mem::take(&mut state.others);
+        drop(state);
+        if let Some(link) = apart.and_then(|apart| apart.upgrade()) {
+            link.wish(Wish::Close);
+        }
+        for other in others.iter().filter_map(Weak::upgrade) {
+            other.close(failure);
+        }
+    }
+
+    /// The connection that this hub's subscriptions belong to has ended.
+    fn close(&self, failure: &Failure) {
+        let mut state = self.lock();
+        state.ended.get_or_insert_with(|| failure.clone());
+        let link = state.apart.as_ref().and_then(Weak::upgrade);
+        drop(state);
+        if let Some(link) = link {
+            link.wish(Wish::Close);
+        }
+    }
+}
+
+impl State {
+    fn is_own(&self, link: &Link) -> bool {
+        is(&self.commands, link)
+    }
+
+    fn is_served_by(&self, link: &Link) -> bool {
+        match &self.apart {
+            Some(apart) => is(apart, link),
+            None => self.is_own(link) && link.speaks_resp3(),
+        }
+    }
+}
+
+fn is(known: &Weak<Link>, link: &Link) -> bool {
+    std::ptr::eq(known.as_ptr(), link)
+}
+
+/// A subscription of one reader to one source; dropping it ends it.
+#[derive(Debug)]
+pub(crate) struct Membership {
+    hub: Arc<Hub>,
+    source: Arc<Source>,
+    id: MemberId,
+}
+
+impl Membership {
+    pub(crate) fn source(&self) -> &Arc<Source> {
+        &self.source
+    }
+
+    /// Whether it was neither refused nor ended.
+    pub(crate) fn is_current(&self) -> bool {
+        self.hub.lock().table.has(&self.source, self.id)
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.hub.lock().table.leave(&self.source, self.id);
+        self.hub.stir();
+    }
+}
+
+/// Somebody's interest in invalidations; dropping it ends it.
+#[derive(Debug)]
+pub(crate) struct InvalidationWatch {
+    hub: Arc<Hub>,
+    id: MemberId,
+}
+
+impl Drop for InvalidationWatch {
+    fn drop(&mut self) {
+        self.hub.lock().table.unwatch_invalidations(self.id);
+    }
+}

@@ -1,0 +1,309 @@
+//! MONITOR: every command that the server carries out, as a stream on a socket of its own.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::{Bytes, BytesMut};
+use futures_core::Stream;
+use tokio::io::{AsyncWriteExt, ReadBuf};
+
+use crate::config::{Config, IntoConfig};
+use crate::connect;
+use crate::connection::{Connection, checked};
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::frame::Frame;
+use crate::from_redis::{FromRedis, Reply};
+use crate::pool::Pool;
+use crate::resp::scan::{FrameKind, Scanner};
+use crate::transport::Transport;
+
+const READ: usize = 16 * 1024;
+
+/// A command that the server carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MonitorEntry {
+    /// When.
+    pub time: SystemTime,
+    /// On which database.
+    pub database: u32,
+    /// For whom: the address of the client, `lua` for scripts, `unix:` and a path.
+    pub client: String,
+    /// Its words, the command's name first.
+    pub words: Vec<Bytes>,
+}
+
+impl MonitorEntry {
+    /// The name of the command, as the client wrote it.
+    #[must_use]
+    pub fn command(&self) -> Cow<'_, str> {
+        self.words
+            .first()
+            .map(|word| String::from_utf8_lossy(word))
+            .unwrap_or_default()
+    }
+
+    /// Reads `1339518083.107412 [0 127.0.0.1:60866] "keys" "*"`.
+    fn read(line: &[u8]) -> Option<Self> {
+        let (time, rest) = cut(line, b" [")?;
+        let (seconds, micros) = cut(time, b".")?;
+        let (place, words) = cut(rest, b"] ")?;
+        let (database, client) = cut(place, b" ")?;
+        let since = Duration::from_secs(number(seconds)?)
+            .checked_add(Duration::from_micros(number(micros)?))?;
+        Some(Self {
+            time: UNIX_EPOCH.checked_add(since)?,
+            database: number(database)?,
+            client: String::from_utf8_lossy(client).into_owned(),
+            words: words_of(words)?,
+        })
+    }
+}
+
+fn cut<'a>(line: &'a [u8], at: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let start = memchr::memmem::find(line, at)?;
+    Some((line.get(..start)?, line.get(start + at.len()..)?))
+}
+
+fn number<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// Words in quotes, with the server's escapes.
+fn words_of(mut rest: &[u8]) -> Option<Vec<Bytes>> {
+    let mut words = Vec::new();
+    while !rest.is_empty() {
+        let mut word = Vec::new();
+        rest = rest.strip_prefix(b"\"")?;
+        loop {
+            let (&byte, after) = rest.split_first()?;
+            rest = after;
+            match byte {
+                b'"' => break,
+                b'\\' => {
+                    let (byte, after) = escaped(rest)?;
+                    word.push(byte);
+                    rest = after;
+                }
+                byte => word.push(byte),
+            }
+        }
+        words.push(word.into());
+        rest = rest.strip_prefix(b" ").unwrap_or(rest);
+    }
+    Some(words)
+}
+
+/// What follows a backslash.
+fn escaped(rest: &[u8]) -> Option<(u8, &[u8])> {
+    let (&letter, after) = rest.split_first()?;
+    let byte = match letter {
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        b'a' => 7,
+        b'b' => 8,
+        b'x' => {
+            let (digits, after) = after.split_at_checked(2)?;
+            let byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+            return Some((byte, after));
+        }
+        other => other,
+    };
+    Some((byte, after))
+}
+
+/// Every command that the server carries out, as a stream.
+///
+/// It reads only when it is polled; a server closes the connection of a reader who is too slow. It does not reconnect:
+/// when the connection is lost it yields the error and ends. Dropping it closes its socket.
+///
+/// The words hold data and may hold secrets.
+pub struct Monitor {
+    /// `None` after the end.
+    stream: Option<Box<dyn Transport>>,
+    scanner: Scanner,
+    input: BytesMut,
+}
+
+impl Monitor {
+    /// Connects and sends MONITOR.
+    ///
+    /// # Errors
+    /// A bad URL, an unreachable server, a refused login or command.
+    pub async fn open(config: impl IntoConfig) -> Result<Self> {
+        let config = checked(config)?;
+        let opening = Self::start(&config);
+        match tokio::time::timeout(config.connect_timeout, opening).await {
+            Ok(result) => result,
+            Err(_) => Err(Error::new(ErrorKind::Timeout, Phase::NotSent)),
+        }
+        .map_err(|error| error.of_command("MONITOR".into()))
+    }
+
+    async fn start(config: &Config) -> Result<Self> {
+        let ready = connect::connect(config, |_| {})
+            .await
+            .map_err(|refusal| Error::new(refusal.into_kind(), Phase::NotSent))?;
+        let mut stream = ready.stream;
+        stream
+            .write_all(b"*1\r\n$7\r\nMONITOR\r\n")
+            .await
+            .map_err(lost)?;
+        let mut limits = config.limits;
+        // A line holds a whole command, each of whose bytes may be escaped.
+        limits.max_line = limits.max_bulk.saturating_mul(4);
+        let mut this = Self {
+            stream: Some(stream),
+            scanner: Scanner::new(limits),
+            input: BytesMut::new(),
+        };
+        let reply = std::future::poll_fn(|cx| this.poll_frame(cx)).await?;
+        reply.decode::<()>()?;
+        Ok(this)
+    }
+
+    /// The next command.
+    pub async fn next(&mut self) -> Option<Result<MonitorEntry>> {
+        std::future::poll_fn(|cx| self.poll_entry(cx)).await
+    }
+
+    fn poll_entry(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<MonitorEntry>>> {
+        if self.stream.is_none() {
+            return Poll::Ready(None);
+        }
+        Poll::Ready(Some(match ready!(self.poll_frame(cx)) {
+            Ok(frame) => read_entry(&frame),
+            Err(error) => {
+                self.stream = None;
+                Err(error.of_command("MONITOR".into()))
+            }
+        }))
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
+        loop {
+            let found = self
+                .scanner
+                .scan(&self.input)
+                .map_err(|error| Error::protocol(error.to_string()))?;
+            if let Some(found) = found {
+                let bytes = self.input.split_to(found.len).freeze();
+                if found.kind == FrameKind::Reply {
+                    return Poll::Ready(Ok(Frame::from_scanned(bytes)));
+                }
+            } else {
+                ready!(self.poll_read(cx)).map_err(lost)?;
+            }
+        }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(stream) = &mut self.stream else {
+            return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+        };
+        let mut chunk = [0; READ];
+        let mut buffer = ReadBuf::new(&mut chunk);
+        ready!(Pin::new(&mut **stream).poll_read(cx, &mut buffer))?;
+        if buffer.filled().is_empty() {
+            return Poll::Ready(Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the server closed it",
+            )));
+        }
+        self.input.extend_from_slice(buffer.filled());
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn lost(error: io::Error) -> Error {
+    Error::new(ErrorKind::ConnectionLost(error), Phase::MaybeApplied)
+}
+
+fn read_entry(frame: &Frame) -> Result<MonitorEntry> {
+    match frame.reply() {
+        Reply::Simple(line) => MonitorEntry::read(line.as_bytes()).ok_or_else(|| {
+            let reason = crate::from_redis::DecodeError::new("the line is not one of MONITOR");
+            Error::decode(reason, Some(frame.clone()))
+        }),
+        // An error in place of a line; anything else does not fit.
+        _ => <()>::from_outcome(Ok(frame.clone())).and(Err(Error::protocol(
+            "MONITOR gave something that is not a line",
+        ))),
+    }
+}
+
+impl Connection {
+    /// Every command that the server carries out, as a stream on a new socket.
+    ///
+    /// # Errors
+    /// As for [`Monitor::open`].
+    pub async fn monitor(&self) -> Result<Monitor> {
+        Monitor::open(self.config()).await
+    }
+}
+
+impl Pool {
+    /// Every command that the server carries out, as a stream on a new socket, which does not count as leased.
+    ///
+    /// # Errors
+    /// As for [`Monitor::open`].
+    pub async fn monitor(&self) -> Result<Monitor> {
+        Monitor::open(self.config()).await
+    }
+}
+
+impl Stream for Monitor {
+    type Item = Result<MonitorEntry>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_entry(cx)
+    }
+}
+
+impl fmt::Debug for Monitor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Monitor")
+            .field("is_open", &self.stream.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::MonitorEntry;
+
+    #[test]
+    fn a_line_is_taken_apart() {
+        let line = br#"1339518083.107412 [3 127.0.0.1:60866] "set" "a b" "\"\\\n\x00\xff" """#;
+        let entry = MonitorEntry::read(line).unwrap();
+        assert_eq!(
+            (entry.database, entry.client.as_str()),
+            (3, "127.0.0.1:60866")
+        );
+        assert_eq!(entry.command(), "set");
+        assert_eq!(entry.words, [&b"set"[..], b"a b", b"\"\\\n\x00\xff", b""]);
+        let since = entry.time.duration_since(std::time::UNIX_EPOCH).unwrap();
+        assert_eq!(since.as_micros(), 1_339_518_083_107_412);
+    }
+
+    #[test]
+    fn other_lines_are_none() {
+        let lines: [&[u8]; 6] = [
+            b"",
+            b"OK",
+            b"1.2 [0 a] \"open",
+            b"1.2 [0 a] bare",
+            b"1.2 [0 a] \"\\x0",
+            b"x.2 [0 a] \"a\"",
+        ];
+        for line in lines {
+            assert_eq!(MonitorEntry::read(line), None);
+        }
+    }
+}

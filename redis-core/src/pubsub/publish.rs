@@ -1,0 +1,35 @@
+//! Publishing values as JSON: [`PublishJson`].
+
+use serde::Serialize;
+
+use crate::arg::ToArg;
+use crate::command::CommandInfo;
+use crate::json::Json;
+use crate::request::{Request, Target};
+
+static PUBLISH: CommandInfo = CommandInfo::new("PUBLISH", b"$7\r\nPUBLISH\r\n", 1);
+
+/// Publishes values as JSON; every target has it.
+pub trait PublishJson: Target {
+    /// Sends `value` as JSON to everyone who is subscribed to `channel`, and replies with how many that were.
+    ///
+    /// ```no_run
+    /// # async fn example(conn: typedis_core::Connection) -> typedis_core::Result<()> {
+    /// use typedis_core::pubsub::PublishJson;
+    ///
+    /// let readers = conn.publish_json("numbers", &[1, 2, 3]).await?;
+    /// # Ok(()) }
+    /// ```
+    fn publish_json<T: Serialize + ?Sized>(
+        self,
+        channel: impl ToArg,
+        value: &T,
+    ) -> Request<Self::Sink, i64> {
+        Request::new(self, &PUBLISH, |args| {
+            args.arg("channel", &channel);
+            args.arg("message", &Json(value));
+        })
+    }
+}
+
+impl<T: Target> PublishJson for T {}

@@ -1,0 +1,256 @@
+//! Subscribing: [`Subscribe`], the options of a subscription and the wait for the server's confirmation.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::{Sleep, sleep};
+
+use super::channel::{Channel, PatternChannel, Reader};
+use super::hub::Hub;
+use super::inbox::{Capacity, Inbox, Lag};
+use super::source::{Source, SourceKind, ToChannels};
+use super::table::Entrance;
+use super::ticket::Ticket;
+use crate::connection::Connection;
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::pool::Pool;
+
+/// A subscription that has not been made: set its options, then await it.
+///
+/// It resolves once the server has confirmed. Dropped before, it leaves nothing behind.
+#[must_use = "nothing is subscribed to before this is awaited"]
+pub struct Subscribe<N: ToChannels, C> {
+    connection: Connection,
+    kind: SourceKind,
+    names: Option<N>,
+    make: fn(Reader) -> C,
+    capacity: Capacity,
+    confirmation: Confirmation,
+    /// Held until they are confirmed.
+    channels: Option<N::Output<C>>,
+}
+
+/// The wait for what one call asked for.
+pub(super) struct Confirmation {
+    pub(super) ticket: Arc<Ticket>,
+    kind: SourceKind,
+    patience: Option<Duration>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Connection {
+    /// Subscribes to channels: `"a"` gives a [`Channel`], `["a", "b"]` a `[Channel; 2]`, a `Vec` a `Vec<Channel>`.
+    ///
+    /// ```no_run
+    /// # async fn example(conn: typedis_core::Connection) -> typedis_core::Result<()> {
+    /// use typedis_core::pubsub::{Event, Lag};
+    ///
+    /// let [mut news, mut chat] = conn.subscribe(["news", "chat"]).await?;
+    /// let first: Option<String> = news.get().await?;
+    ///
+    /// let mut log = conn.subscribe("log").capacity_messages(1_000).on_lag(Lag::Close).await?;
+    /// while let Some(event) = log.next().await {
+    ///     match event? {
+    ///         Event::Message(message) => println!("{}: {:?}", message.channel(), message.payload()),
+    ///         Event::Lagged(count) => println!("{count} messages were dropped"),
+    ///         Event::Resubscribed => println!("the connection was lost for a while"),
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// On RESP3 subscriptions use the connection's own socket. On RESP2 they share a second one, which is opened when
+    /// it is first needed and closed when nothing is subscribed to.
+    ///
+    /// # Errors
+    /// The server's refusal, such as NOPERM; no confirmation within the command timeout; a closed connection.
+    pub fn subscribe<N: ToChannels>(&self, channels: N) -> Subscribe<N, Channel> {
+        Subscribe::new(self, SourceKind::Channel, channels, Channel::new)
+    }
+
+    /// Subscribes to glob-style patterns of channel names, as [`Connection::subscribe`] does to channels.
+    ///
+    /// # Errors
+    /// As for [`Connection::subscribe`].
+    pub fn psubscribe<N: ToChannels>(&self, patterns: N) -> Subscribe<N, PatternChannel> {
+        Subscribe::new(self, SourceKind::Pattern, patterns, PatternChannel::new)
+    }
+
+    /// Subscribes to shard channels, as [`Connection::subscribe`] does to channels.
+    ///
+    /// # Errors
+    /// As for [`Connection::subscribe`]; servers before 7.0 have no shard channels.
+    pub fn ssubscribe<N: ToChannels>(&self, shard_channels: N) -> Subscribe<N, Channel> {
+        Subscribe::new(self, SourceKind::Shard, shard_channels, Channel::new)
+    }
+}
+
+impl Pool {
+    /// Subscribes to channels over the pool's first lane: see [`Connection::subscribe`].
+    ///
+    /// # Errors
+    /// As for [`Connection::subscribe`].
+    pub fn subscribe<N: ToChannels>(&self, channels: N) -> Subscribe<N, Channel> {
+        self.first_lane().subscribe(channels)
+    }
+
+    /// Subscribes to patterns over the pool's first lane: see [`Connection::psubscribe`].
+    ///
+    /// # Errors
+    /// As for [`Connection::subscribe`].
+    pub fn psubscribe<N: ToChannels>(&self, patterns: N) -> Subscribe<N, PatternChannel> {
+        self.first_lane().psubscribe(patterns)
+    }
+
+    /// Subscribes to shard channels over the pool's first lane: see [`Connection::ssubscribe`].
+    ///
+    /// # Errors
+    /// As for [`Connection::ssubscribe`].
+    pub fn ssubscribe<N: ToChannels>(&self, shard_channels: N) -> Subscribe<N, Channel> {
+        self.first_lane().ssubscribe(shard_channels)
+    }
+}
+
+impl<N: ToChannels, C> Subscribe<N, C> {
+    pub(super) fn new(
+        connection: &Connection,
+        kind: SourceKind,
+        names: N,
+        make: fn(Reader) -> C,
+    ) -> Self {
+        Self {
+            connection: connection.clone(),
+            kind,
+            names: Some(names),
+            make,
+            capacity: connection.config().inbox,
+            confirmation: Confirmation::new(connection, kind),
+            channels: None,
+        }
+    }
+
+    /// How many bytes of messages each channel holds for its reader; 16 MiB by default. Each message counts with its
+    /// payload, the channel's name where a pattern matched it, and about 200 bytes. One that is larger than the whole
+    /// is held alone.
+    pub fn capacity_bytes(mut self, bytes: usize) -> Self {
+        self.capacity.bytes = bytes;
+        self
+    }
+
+    /// How many messages each channel holds for its reader; only their bytes are bounded by default.
+    pub fn capacity_messages(mut self, messages: usize) -> Self {
+        self.capacity.messages = messages.max(1);
+        self
+    }
+
+    /// What happens when there is no room; by default the oldest message is dropped, and the reader told.
+    pub fn on_lag(mut self, lag: Lag) -> Self {
+        self.capacity.lag = lag;
+        self
+    }
+
+    /// How long to wait for the server's confirmation, instead of the configured command timeout.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.confirmation.patience = Some(deadline);
+        self
+    }
+
+    fn start(&mut self, names: N) {
+        let hub = self.connection.link().hub();
+        let (capacity, make, kind) = (self.capacity, self.make, self.kind);
+        let (connection, ticket) = (&self.connection, &self.confirmation.ticket);
+        self.channels = Some(names.map_names(|name| {
+            let inbox = Arc::new(Inbox::new(capacity));
+            let home = home(hub, &inbox, capacity);
+            let membership = home.join(Entrance {
+                source: Arc::new(Source::new(kind, name)),
+                inbox: inbox.clone(),
+                ticket: ticket.clone(),
+                alone: true,
+            });
+            make(Reader::new(inbox, membership, connection.clone()))
+        }));
+    }
+}
+
+/// Which hub an inbox is filled by: the connection's, or, where reading has to wait for it, one of its own.
+pub(super) fn home(
+    hub: &Arc<Hub>,
+    inbox: &Arc<Inbox<super::Message>>,
+    capacity: Capacity,
+) -> Arc<Hub> {
+    match capacity.lag {
+        Lag::Wait => hub.for_inbox(inbox),
+        Lag::DropOldest | Lag::Close => hub.clone(),
+    }
+}
+
+/// What an operation on names gives that is told only whether it worked.
+pub(super) fn each_name(names: impl ToChannels, work: impl FnMut(Bytes)) {
+    names.map_names(work);
+}
+
+impl Confirmation {
+    pub(super) fn new(connection: &Connection, kind: SourceKind) -> Self {
+        Self {
+            ticket: Arc::default(),
+            kind,
+            patience: connection.config().command_timeout,
+            timer: None,
+        }
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        if let Poll::Ready(outcome) = self.ticket.poll(cx) {
+            return Poll::Ready(outcome.map_err(|cause| self.named(cause.into())));
+        }
+        let Some(patience) = self.patience else {
+            return Poll::Pending;
+        };
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(patience)));
+        timer
+            .as_mut()
+            .poll(cx)
+            .map(|()| Err(self.named(Error::new(ErrorKind::Timeout, Phase::MaybeApplied))))
+    }
+
+    fn named(&self, error: Error) -> Error {
+        let name = match self.kind {
+            SourceKind::Channel => "SUBSCRIBE",
+            SourceKind::Pattern => "PSUBSCRIBE",
+            SourceKind::Shard => "SSUBSCRIBE",
+        };
+        error.of_command(name.into())
+    }
+}
+
+impl<N: ToChannels, C> Unpin for Subscribe<N, C> {}
+
+impl<N: ToChannels, C> Future for Subscribe<N, C> {
+    type Output = Result<N::Output<C>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(names) = self.names.take() {
+            self.start(names);
+        }
+        let outcome = std::task::ready!(self.confirmation.poll(cx));
+        let channels = self.channels.take();
+        Poll::Ready(outcome.and_then(|()| {
+            channels.ok_or_else(|| Error::usage("this subscription was awaited to its end already"))
+        }))
+    }
+}
+
+impl<N: ToChannels, C> fmt::Debug for Subscribe<N, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscribe")
+            .field("kind", &self.kind)
+            .field("capacity", &self.capacity)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,330 @@
+//! Many subscriptions in one stream, which come and go while it is read: [`Subscriber`].
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
+
+use super::hub::{Hub, Membership};
+use super::inbox::{Capacity, Inbox, Lag};
+use super::message::{Event, Message};
+use super::source::{Source, SourceKind, ToChannels};
+use super::subscribe::{Confirmation, each_name, home};
+use super::table::Entrance;
+use crate::connection::Connection;
+use crate::error::{Error, Result};
+use crate::pool::Pool;
+
+/// One stream of the messages of any number of channels and patterns.
+///
+/// Each [`Message`] says which subscription it came by ([`Message::source`]). All share one capacity. Channels are
+/// added and removed with a `&self`, or from other tasks through a [`Subscriptions`] handle, while the stream is read.
+///
+/// ```no_run
+/// # async fn example(conn: typedis_core::Connection) -> typedis_core::Result<()> {
+/// use typedis_core::pubsub::Event;
+///
+/// let mut subscriber = conn.subscriber();
+/// subscriber.subscribe(["news", "chat"]).await?;
+/// subscriber.psubscribe("user:*").await?;
+/// while let Some(event) = subscriber.next().await {
+///     if let Event::Message(message) = event? {
+///         match message.channel().as_ref() {
+///             "chat" => subscriber.unsubscribe("news"),
+///             channel => println!("{channel}: {:?}", message.payload()),
+///         }
+///     }
+/// }
+/// # Ok(()) }
+/// ```
+///
+/// The stream does not end when nothing is subscribed to, but when the connection is closed. A subscription that the
+/// server refuses to restore yields its error once, and the others go on.
+pub struct Subscriber {
+    subscriptions: Subscriptions,
+    capacity: Capacity,
+}
+
+/// What a [`Subscriber`] is subscribed to; cheap to clone, to be used while the stream is read elsewhere.
+#[derive(Clone)]
+pub struct Subscriptions {
+    shared: Arc<Shared>,
+    connection: Connection,
+}
+
+struct Shared {
+    inbox: Arc<Inbox<Message>>,
+    hub: Arc<Hub>,
+    memberships: Mutex<Vec<Membership>>,
+    /// One at a time, so that no source is added twice.
+    adding: tokio::sync::Mutex<()>,
+}
+
+impl Connection {
+    /// One stream for many subscriptions, none as yet.
+    #[must_use]
+    pub fn subscriber(&self) -> Subscriber {
+        Subscriber::new(self.clone(), self.config().inbox)
+    }
+}
+
+impl Pool {
+    /// One stream for many subscriptions, none as yet, over the pool's first lane.
+    #[must_use]
+    pub fn subscriber(&self) -> Subscriber {
+        self.first_lane().subscriber()
+    }
+}
+
+impl Subscriber {
+    fn new(connection: Connection, capacity: Capacity) -> Self {
+        let inbox = Arc::new(Inbox::new(capacity));
+        let hub = home(connection.link().hub(), &inbox, capacity);
+        Self {
+            subscriptions: Subscriptions {
+                shared: Arc::new(Shared {
+                    inbox,
+                    hub,
+                    memberships: Mutex::default(),
+                    adding: tokio::sync::Mutex::default(),
+                }),
+                connection,
+            },
+            capacity,
+        }
+    }
+
+    /// The same with another capacity. It has to be set before anything is subscribed to: that is given up.
+    fn with(self, change: impl FnOnce(&mut Capacity)) -> Self {
+        let mut capacity = self.capacity;
+        change(&mut capacity);
+        Self::new(self.subscriptions.connection.clone(), capacity)
+    }
+
+    /// How many bytes of messages are held for the reader; 16 MiB by default. To be called first of all, since what is
+    /// subscribed to already is given up.
+    #[must_use]
+    pub fn capacity_bytes(self, bytes: usize) -> Self {
+        self.with(|capacity| capacity.bytes = bytes)
+    }
+
+    /// How many messages are held for the reader; only their bytes are bounded by default. To be called first of all,
+    /// since what is subscribed to already is given up.
+    #[must_use]
+    pub fn capacity_messages(self, messages: usize) -> Self {
+        self.with(|capacity| capacity.messages = messages.max(1))
+    }
+
+    /// What happens when there is no room. To be called first of all, since what is subscribed to already is given up.
+    #[must_use]
+    pub fn on_lag(self, lag: Lag) -> Self {
+        self.with(|capacity| capacity.lag = lag)
+    }
+
+    /// The next event; `None` at the end.
+    ///
+    /// It can be dropped at any time without losing anything.
+    pub async fn next(&mut self) -> Option<Result<Event>> {
+        std::future::poll_fn(|cx| self.subscriptions.shared.inbox.poll_next(cx)).await
+    }
+
+    /// How many messages were received and not read.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.subscriptions.shared.inbox.held().0
+    }
+
+    /// A handle to add and remove subscriptions with, while this is read.
+    #[must_use]
+    pub fn subscriptions(&self) -> Subscriptions {
+        self.subscriptions.clone()
+    }
+
+    /// Adds channels; resolves once the server has confirmed them.
+    ///
+    /// # Errors
+    /// As for [`Connection::subscribe`]; then none of them is added.
+    pub async fn subscribe(&self, channels: impl ToChannels) -> Result<()> {
+        self.subscriptions.subscribe(channels).await
+    }
+
+    /// Adds patterns; resolves once the server has confirmed them.
+    ///
+    /// # Errors
+    /// As for [`Connection::subscribe`]; then none of them is added.
+    pub async fn psubscribe(&self, patterns: impl ToChannels) -> Result<()> {
+        self.subscriptions.psubscribe(patterns).await
+    }
+
+    /// Adds shard channels; resolves once the server has confirmed them.
+    ///
+    /// # Errors
+    /// As for [`Connection::subscribe`]; then none of them is added.
+    pub async fn ssubscribe(&self, shard_channels: impl ToChannels) -> Result<()> {
+        self.subscriptions.ssubscribe(shard_channels).await
+    }
+
+    /// Removes channels. What was received from them before is still read.
+    pub fn unsubscribe(&self, channels: impl ToChannels) {
+        self.subscriptions.unsubscribe(channels);
+    }
+
+    /// Removes patterns. What was received by them before is still read.
+    pub fn punsubscribe(&self, patterns: impl ToChannels) {
+        self.subscriptions.punsubscribe(patterns);
+    }
+
+    /// Removes shard channels. What was received from them before is still read.
+    pub fn sunsubscribe(&self, shard_channels: impl ToChannels) {
+        self.subscriptions.sunsubscribe(shard_channels);
+    }
+
+    /// What is subscribed to.
+    #[must_use]
+    pub fn sources(&self) -> Vec<Source> {
+        self.subscriptions.sources()
+    }
+}
+
+impl Subscriptions {
+    /// Adds channels; resolves once the server has confirmed them.
+    ///
+    /// # Errors
+    /// As for [`Connection::subscribe`]; then none of them is added.
+    pub async fn subscribe(&self, channels: impl ToChannels) -> Result<()> {
+        self.add(SourceKind::Channel, channels).await
+    }
+
+    /// Adds patterns; resolves once the server has confirmed them.
+    ///
+    /// # Errors
+    /// As for [`Connection::subscribe`]; then none of them is added.
+    pub async fn psubscribe(&self, patterns: impl ToChannels) -> Result<()> {
+        self.add(SourceKind::Pattern, patterns).await
+    }
+
+    /// Adds shard channels; resolves once the server has confirmed them.
+    ///
+    /// # Errors
+    /// As for [`Connection::subscribe`]; then none of them is added.
+    pub async fn ssubscribe(&self, shard_channels: impl ToChannels) -> Result<()> {
+        self.add(SourceKind::Shard, shard_channels).await
+    }
+
+    /// Removes channels.
+    pub fn unsubscribe(&self, channels: impl ToChannels) {
+        self.remove(SourceKind::Channel, channels);
+    }
+
+    /// Removes patterns.
+    pub fn punsubscribe(&self, patterns: impl ToChannels) {
+        self.remove(SourceKind::Pattern, patterns);
+    }
+
+    /// Removes shard channels.
+    pub fn sunsubscribe(&self, shard_channels: impl ToChannels) {
+        self.remove(SourceKind::Shard, shard_channels);
+    }
+
+    /// What is subscribed to.
+    #[must_use]
+    pub fn sources(&self) -> Vec<Source> {
+        let memberships = self.shared.lock();
+        let current = memberships
+            .iter()
+            .filter(|membership| membership.is_current());
+        current
+            .map(|membership| (**membership.source()).clone())
+            .collect()
+    }
+
+    async fn add(&self, kind: SourceKind, names: impl ToChannels) -> Result<()> {
+        let _turn = self.shared.adding.lock().await;
+        if !self.shared.inbox.is_open() {
+            return Err(Error::usage("the subscriber that would read it is gone"));
+        }
+        let mut confirmation = Confirmation::new(&self.connection, kind);
+        let mut added = Vec::new();
+        each_name(names, |name| {
+            let source = Source::new(kind, name);
+            // A second membership would give each message twice.
+            let known = self.shared.has(&source)
+                || added
+                    .iter()
+                    .any(|known: &Membership| **known.source() == source);
+            if !known {
+                added.push(self.shared.hub.join(Entrance {
+                    source: Arc::new(source),
+                    inbox: self.shared.inbox.clone(),
+                    ticket: confirmation.ticket.clone(),
+                    alone: false,
+                }));
+            }
+        });
+        std::future::poll_fn(|cx| confirmation.poll(cx)).await?;
+        self.shared.lock().append(&mut added);
+        Ok(())
+    }
+
+    fn remove(&self, kind: SourceKind, names: impl ToChannels) {
+        let mut removed = Vec::new();
+        each_name(names, |name| {
+            let source = Source::new(kind, name);
+            removed.extend(
+                self.shared
+                    .lock()
+                    .extract_if(.., |membership| **membership.source() == source),
+            );
+        });
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Vec<Membership>> {
+        self.memberships
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has(&self, source: &Source) -> bool {
+        self.lock()
+            .iter()
+            .any(|membership| **membership.source() == *source && membership.is_current())
+    }
+}
+
+impl Drop for Subscriber {
+    fn drop(&mut self) {
+        let memberships = std::mem::take(&mut *self.subscriptions.shared.lock());
+        drop(memberships);
+        let mut woken = Vec::new();
+        self.subscriptions.shared.inbox.end(None, &mut woken);
+    }
+}
+
+impl Stream for Subscriber {
+    type Item = Result<Event>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.subscriptions.shared.inbox.poll_next(cx)
+    }
+}
+
+impl fmt::Debug for Subscriber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscriber")
+            .field("sources", &self.sources())
+            .field("capacity", &self.capacity)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Subscriptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscriptions")
+            .field("sources", &self.sources())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,540 @@
+//! What is wanted and what the server has confirmed: [`Table`]. No I/O happens here.
+//!
+//! Each source that somebody subscribes to has a *topic*, which knows its members (the local subscribers) and where
+//! the subscription stands on the server:
+//!
+//! ```text
+//!               join sent                   confirmed
+//!     Absent ─────────────► Joining ─────────────────────► Present
+//!       ▲                      │ refused: members are told    │ no member left: leave sent
+//!       │◄─────────────────────┘                              ▼
+//!       └──────────────────────────────────────────────── Leaving
+//!                              confirmed
+//! ```
+//!
+//! A topic that may have to move is *dirty*; [`Table::take_operations`] gives the commands that move all of those
+//! towards what is wanted, at most one in flight for each topic. After a lost socket all topics are absent, and dirty:
+//! so the server always ends up with exactly the wanted set, whatever happened in between.
+//!
+//! One command names one source, and exactly one frame answers it: the confirmation, or an error. Only with SUNSUBSCRIBE
+//! that cannot be told: when the slot of the channel moves away, the server says on its own account what looks like the
+//! confirmation, and then answers the command with an error. So a PING goes behind it, whose reply is the end.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::task::Waker;
+
+use bytes::Bytes;
+
+use super::inbox::{Cause, Inbox, Put};
+use super::invalidation::Invalidation;
+use super::message::Message;
+use super::push::{self, Push, Verb};
+use super::source::{Source, SourceKind};
+use super::ticket::Ticket;
+use crate::error::{Phase, ServerError};
+use crate::frame::Frame;
+use crate::from_redis::Str;
+use crate::inflight::{Awaits, Failure};
+use crate::resp::encode;
+
+/// Names a member.
+pub(crate) type MemberId = u64;
+
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    channels: HashMap<Bytes, Topic>,
+    patterns: HashMap<Bytes, Topic>,
+    shards: HashMap<Bytes, Topic>,
+    /// Commands that the server has not answered, in wire order.
+    operations: VecDeque<Operation>,
+    dirty: Vec<Source>,
+    /// Refused for a reason that passes; to be made dirty after a pause.
+    postponed: Vec<Source>,
+    members: usize,
+    next_id: MemberId,
+    invalidations: Vec<(MemberId, Arc<Inbox<Invalidation>>)>,
+}
+
+#[derive(Debug)]
+struct Operation {
+    verb: Verb,
+    source: Source,
+    /// Of one with a PING behind it: whether the server has said that the subscription is over.
+    is_over: bool,
+    /// Of one with a PING behind it: its own error.
+    refusal: Option<ServerError>,
+}
+
+impl Operation {
+    fn awaits(&self) -> Awaits {
+        match (self.verb, self.source.kind()) {
+            (Verb::Leave, SourceKind::Shard) => Awaits::Fence,
+            _ => Awaits::Push,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Topic {
+    standing: Standing,
+    members: Vec<Member>,
+}
+
+/// Where a subscription stands on the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Absent,
+    Joining,
+    Present,
+    Leaving,
+}
+
+#[derive(Debug)]
+struct Member {
+    id: MemberId,
+    source: Arc<Source>,
+    inbox: Arc<Inbox<Message>>,
+    /// There until the first confirmation.
+    ticket: Option<Arc<Ticket>>,
+    /// Whether the inbox has no other source, and ends with this one.
+    alone: bool,
+}
+
+/// How what the driver received concerns the commands that it sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Received {
+    /// It answers the oldest one.
+    Answer,
+    Other,
+}
+
+/// How a new member comes in.
+#[derive(Debug, Clone)]
+pub(crate) struct Entrance {
+    pub(crate) source: Arc<Source>,
+    pub(crate) inbox: Arc<Inbox<Message>>,
+    pub(crate) ticket: Arc<Ticket>,
+    pub(crate) alone: bool,
+}
+
+impl Table {
+    // ---- the subscribers' side ----
+
+    pub(crate) fn join(&mut self, entrance: Entrance, woken: &mut Vec<Waker>) -> MemberId {
+        let Entrance {
+            source,
+            inbox,
+            ticket,
+            alone,
+        } = entrance;
+        self.next_id += 1;
+        self.members += 1;
+        let id = self.next_id;
+        let topic = self
+            .topics(source.kind())
+            .entry(source.name_bytes().clone())
+            .or_insert_with(|| Topic {
+                standing: Standing::Absent,
+                members: Vec::new(),
+            });
+        let mut member = Member {
+            id,
+            source: source.clone(),
+            inbox,
+            ticket: Some(ticket),
+            alone,
+        };
+        if topic.standing == Standing::Present {
+            member.confirm(woken);
+        }
+        topic.members.push(member);
+        self.dirty.push((*source).clone());
+        id
+    }
+
+    pub(crate) fn leave(&mut self, source: &Source, id: MemberId) {
+        let Some(topic) = self.topic(source.kind(), source.name_bytes()) else {
+            return;
+        };
+        let before = topic.members.len();
+        topic.members.retain(|member| member.id != id);
+        let gone = before - topic.members.len();
+        let left_empty = topic.members.is_empty();
+        self.members -= gone;
+        if left_empty {
+            self.dirty.push(source.clone());
+        }
+    }
+
+    pub(crate) fn watch_invalidations(&mut self, inbox: Arc<Inbox<Invalidation>>) -> MemberId {
+        self.next_id += 1;
+        self.invalidations.push((self.next_id, inbox));
+        self.next_id
+    }
+
+    pub(crate) fn unwatch_invalidations(&mut self, id: MemberId) {
+        self.invalidations.retain(|(known, _)| *known != id);
+    }
+
+    pub(crate) fn has(&mut self, source: &Source, id: MemberId) -> bool {
+        self.topic(source.kind(), source.name_bytes())
+            .is_some_and(|topic| topic.members.iter().any(|member| member.id == id))
+    }
+
+    /// Whether nobody is subscribed to anything.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.members == 0
+    }
+
+    fn topics(&mut self, kind: SourceKind) -> &mut HashMap<Bytes, Topic> {
+        match kind {
+            SourceKind::Channel => &mut self.channels,
+            SourceKind::Pattern => &mut self.patterns,
+            SourceKind::Shard => &mut self.shards,
+        }
+    }
+
+    fn topic(&mut self, kind: SourceKind, name: &[u8]) -> Option<&mut Topic> {
+        self.topics(kind).get_mut(name)
+    }
+
+    // ---- the driver's side ----
+
+    /// Whether there may be something for [`Table::take_operations`].
+    pub(crate) fn is_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    /// The commands that are to be sent, in order, and what answers each.
+    pub(crate) fn take_operations(&mut self) -> Vec<(Vec<u8>, Awaits)> {
+        let mut commands = Vec::new();
+        for source in std::mem::take(&mut self.dirty) {
+            let topics = self.topics(source.kind());
+            let Some(topic) = topics.get_mut(source.name_bytes().as_ref()) else {
+                continue;
+            };
+            let verb = match (topic.standing, topic.members.is_empty()) {
+                (Standing::Absent, true) => {
+                    topics.remove(source.name_bytes().as_ref());
+                    continue;
+                }
+                (Standing::Absent, false) => Verb::Join,
+                (Standing::Present, true) => Verb::Leave,
+                _ => continue,
+            };
+            topic.standing = match verb {
+                Verb::Join => Standing::Joining,
+                Verb::Leave => Standing::Leaving,
+            };
+            let operation = Operation {
+                verb,
+                source,
+                is_over: false,
+                refusal: None,
+            };
+            commands.push((operation.command(), operation.awaits()));
+            self.operations.push_back(operation);
+        }
+        commands
+    }
+
+    /// Takes a push. `may_answer` says whether the oldest reply that is owed is that of a command from here.
+    pub(crate) fn receive(
+        &mut self,
+        frame: &Frame,
+        may_answer: impl FnOnce() -> bool,
+        share_from: usize,
+        woken: &mut Vec<Waker>,
+    ) -> Received {
+        match push::read(&frame.reply()) {
+            Some(Push::Message {
+                kind,
+                source,
+                channel,
+                payload,
+            }) => {
+                self.distribute(kind, source, channel, &payload.detach(share_from), woken);
+                Received::Other
+            }
+            Some(Push::Changed(verb, kind, name)) => {
+                self.changed(verb, kind, name, may_answer, woken)
+            }
+            Some(Push::Invalidate(keys)) => {
+                if let Some(invalidation) = Invalidation::read(&keys) {
+                    for (_, inbox) in &self.invalidations {
+                        inbox.put(invalidation.clone(), woken);
+                    }
+                }
+                Received::Other
+            }
+            None => Received::Other,
+        }
+    }
+
+    fn distribute(
+        &mut self,
+        kind: SourceKind,
+        source: &[u8],
+        channel: Option<Str<'_>>,
+        payload: &Bytes,
+        woken: &mut Vec<Waker>,
+    ) {
+        let Some(topic) = self.topic(kind, source) else {
+            return;
+        };
+        let channel = channel.map(|channel| Bytes::copy_from_slice(channel.as_bytes()));
+        let mut closed = 0;
+        topic.members.retain(|member| {
+            if member.ticket.is_some() {
+                return true;
+            }
+            let message = Message::new(member.source.clone(), channel.clone(), payload.clone());
+            let kept = member.inbox.put(message, woken) == Put::Kept;
+            closed += usize::from(!kept);
+            kept
+        });
+        if closed > 0 {
+            let source = topic
+                .members
+                .is_empty()
+                .then(|| Source::new(kind, Bytes::copy_from_slice(source)));
+            self.members -= closed;
+            self.dirty.extend(source);
+        }
+    }
+
+    /// A subscription began or ended: because we asked for it, or by the server's own will, as when the slot of a shard
+    /// channel moves away.
+    fn changed(
+        &mut self,
+        verb: Verb,
+        kind: SourceKind,
+        name: &[u8],
+        may_answer: impl FnOnce() -> bool,
+        woken: &mut Vec<Waker>,
+    ) -> Received {
+        let concerned = self.operations.front_mut().filter(|operation| {
+            operation.verb == verb
+                && operation.source.kind() == kind
+                && operation.source.name_bytes() == name
+        });
+        let answers = match concerned.filter(|_| may_answer()) {
+            Some(operation) if operation.awaits() == Awaits::Fence => {
+                operation.is_over = true;
+                return Received::Other;
+            }
+            concerned => concerned.is_some(),
+        };
+        let operation = if answers {
+            self.operations.pop_front()
+        } else {
+            None
+        };
+        let source = match &operation {
+            Some(operation) => operation.source.clone(),
+            None => Source::new(kind, Bytes::copy_from_slice(name)),
+        };
+        let Some(topic) = self.topic(kind, name) else {
+            return received(answers);
+        };
+        match (verb, answers) {
+            (Verb::Join, true) => {
+                topic.standing = Standing::Present;
+                topic
+                    .members
+                    .iter_mut()
+                    .for_each(|member| member.confirm(woken));
+            }
+            (Verb::Leave, true) => topic.standing = Standing::Absent,
+            (Verb::Leave, false) if topic.standing == Standing::Present => {
+                topic.standing = Standing::Absent;
+            }
+            (_, false) => return Received::Other,
+        }
+        self.dirty.push(source);
+        received(answers)
+    }
+
+    /// The server refused the oldest command. Says whether that is to be tried again after a pause.
+    pub(crate) fn refused(&mut self, error: &ServerError, woken: &mut Vec<Waker>) -> bool {
+        let Some(Operation { verb, source, .. }) = self.operations.pop_front() else {
+            return false;
+        };
+        let Some(topic) = self.topic(source.kind(), source.name_bytes()) else {
+            return false;
+        };
+        match verb {
+            // What comes for it has no member to go to.
+            Verb::Leave => {
+                topic.standing = Standing::Present;
+                false
+            }
+            Verb::Join if error.is_transient() => {
+                topic.standing = Standing::Absent;
+                self.postponed.push(source);
+                true
+            }
+            Verb::Join => {
+                topic.standing = Standing::Absent;
+                let members = std::mem::take(&mut topic.members);
+                self.members -= members.len();
+                for member in members {
+                    member.fail(Cause::Refused(error.clone()), woken);
+                }
+                self.dirty.push(source);
+                false
+            }
+        }
+    }
+
+    /// A reply came to the oldest command, which has a PING behind it, or to that. Says whether it was the latter.
+    pub(crate) fn fenced(&mut self, error: Option<&ServerError>) -> Received {
+        let Some(operation) = self.operations.front_mut() else {
+            return Received::Answer;
+        };
+        if let Some(error) = error
+            && operation.refusal.is_none()
+            && !error.message().to_ascii_lowercase().contains("'ping'")
+        {
+            operation.refusal = Some(error.clone());
+            return Received::Other;
+        }
+        let Some(operation) = self.operations.pop_front() else {
+            return Received::Answer;
+        };
+        // Another server has the slot; this one has nothing of it.
+        let has_moved = |error: ServerError| error.code() == "MOVED";
+        let is_over = operation.is_over || operation.refusal.is_none_or(has_moved);
+        let source = operation.source;
+        if let Some(topic) = self.topic(source.kind(), source.name_bytes()) {
+            topic.standing = if is_over {
+                Standing::Absent
+            } else {
+                Standing::Present
+            };
+            if is_over {
+                self.dirty.push(source);
+            }
+        }
+        Received::Answer
+    }
+
+    /// The pause is over.
+    pub(crate) fn retry_postponed(&mut self) {
+        self.dirty.append(&mut self.postponed);
+    }
+
+    /// The socket is gone, and with it what the server knew.
+    pub(crate) fn lost(&mut self) {
+        self.operations.clear();
+        self.postponed.clear();
+        self.dirty.clear();
+        for (kind, topics) in [
+            (SourceKind::Channel, &mut self.channels),
+            (SourceKind::Pattern, &mut self.patterns),
+            (SourceKind::Shard, &mut self.shards),
+        ] {
+            topics.retain(|_, topic| !topic.members.is_empty());
+            for (name, topic) in topics {
+                topic.standing = Standing::Absent;
+                self.dirty.push(Source::new(kind, name.clone()));
+            }
+        }
+    }
+
+    /// Nobody gets in; those who wait to are told, the others keep waiting for better times.
+    pub(crate) fn fail_pending(&mut self, cause: &Cause, woken: &mut Vec<Waker>) {
+        let mut failed = 0;
+        for topics in [&mut self.channels, &mut self.patterns, &mut self.shards] {
+            for topic in topics.values_mut() {
+                topic.members.retain(|member| {
+                    let Some(ticket) = &member.ticket else {
+                        return true;
+                    };
+                    ticket.fail(cause.clone(), woken);
+                    failed += 1;
+                    false
+                });
+            }
+        }
+        self.members -= failed;
+    }
+
+    /// Everything ends.
+    pub(crate) fn end(&mut self, failure: &Failure, woken: &mut Vec<Waker>) {
+        // Those who read have been subscribed.
+        let ended = Cause::Link(failure.in_phase(Phase::Applied));
+        for topics in [&mut self.channels, &mut self.patterns, &mut self.shards] {
+            for (_, topic) in topics.drain() {
+                for member in topic.members {
+                    if let Some(ticket) = &member.ticket {
+                        ticket.fail(Cause::Link(failure.clone()), woken);
+                    }
+                    member.inbox.end(Some(ended.clone()), woken);
+                }
+            }
+        }
+        for (_, inbox) in self.invalidations.drain(..) {
+            inbox.end(Some(ended.clone()), woken);
+        }
+        self.members = 0;
+        self.operations.clear();
+        self.dirty.clear();
+        self.postponed.clear();
+    }
+}
+
+impl Member {
+    /// The server has confirmed the subscription: for the first time, or once more after a gap.
+    fn confirm(&mut self, woken: &mut Vec<Waker>) {
+        match self.ticket.take() {
+            Some(ticket) => ticket.confirm(woken),
+            None => self.inbox.resubscribed(woken),
+        }
+    }
+
+    fn fail(self, cause: Cause, woken: &mut Vec<Waker>) {
+        match self.ticket {
+            Some(ticket) => ticket.fail(cause, woken),
+            None if self.alone => self.inbox.end(Some(cause), woken),
+            None => self.inbox.fail(cause, woken),
+        }
+    }
+}
+
+fn received(answers: bool) -> Received {
+    if answers {
+        Received::Answer
+    } else {
+        Received::Other
+    }
+}
+
+impl Operation {
+    /// The command, encoded, and the PING behind it where there is one.
+    fn command(&self) -> Vec<u8> {
+        let word = match (self.verb, self.source.kind()) {
+            (Verb::Join, SourceKind::Channel) => "SUBSCRIBE",
+            (Verb::Join, SourceKind::Pattern) => "PSUBSCRIBE",
+            (Verb::Join, SourceKind::Shard) => "SSUBSCRIBE",
+            (Verb::Leave, SourceKind::Channel) => "UNSUBSCRIBE",
+            (Verb::Leave, SourceKind::Pattern) => "PUNSUBSCRIBE",
+            (Verb::Leave, SourceKind::Shard) => "SUNSUBSCRIBE",
+        };
+        let name = self.source.name_bytes();
+        let mut out = Vec::with_capacity(64 + name.len());
+        encode::array_header(&mut out, 2);
+        encode::bulk(&mut out, word.as_bytes());
+        encode::bulk(&mut out, name);
+        if self.awaits() == Awaits::Fence {
+            encode::array_header(&mut out, 1);
+            encode::bulk(&mut out, b"PING");
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+#[path = "table/tests.rs"]
+mod tests;

@@ -1,0 +1,56 @@
+//! The wait for the server's confirmation: [`Ticket`], one for each call of `subscribe`.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use super::inbox::Cause;
+
+/// Counts the confirmations that a call still waits for.
+#[derive(Debug, Default)]
+pub(crate) struct Ticket {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    pending: usize,
+    failure: Option<Cause>,
+    waker: Option<Waker>,
+}
+
+impl Ticket {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One more confirmation is needed.
+    pub(crate) fn expect(&self) {
+        self.lock().pending += 1;
+    }
+
+    pub(crate) fn confirm(&self, woken: &mut Vec<Waker>) {
+        let mut state = self.lock();
+        state.pending = state.pending.saturating_sub(1);
+        if state.pending == 0 {
+            woken.extend(state.waker.take());
+        }
+    }
+
+    pub(crate) fn fail(&self, cause: Cause, woken: &mut Vec<Waker>) {
+        let mut state = self.lock();
+        state.failure.get_or_insert(cause);
+        woken.extend(state.waker.take());
+    }
+
+    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<(), Cause>> {
+        let mut state = self.lock();
+        match state.failure.clone() {
+            Some(cause) => Poll::Ready(Err(cause)),
+            None if state.pending == 0 => Poll::Ready(Ok(())),
+            None => {
+                state.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}

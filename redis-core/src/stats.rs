@@ -1,0 +1,46 @@
+//! The numbers of a connection or pool: [`Stats`].
+
+use std::ops::AddAssign;
+use std::time::Duration;
+
+/// A look at a connection, or at all shared sockets of a pool together. It costs one short lock for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Sockets over which commands flow now.
+    pub connected: usize,
+    /// Commands that wait to be written; a pipeline counts once.
+    pub queued: usize,
+    /// Commands that were written and have no reply yet.
+    pub in_flight: usize,
+    /// Callers who wait because the budget is spent.
+    pub waiting: usize,
+    /// Encoded bytes of what is queued and in flight.
+    pub bytes: usize,
+    /// For how long the server has owed the next reply.
+    pub lag: Duration,
+    /// Commands that were answered.
+    pub answered: u64,
+    /// Commands that failed because no reply came before their deadline.
+    pub timeouts: u64,
+    /// How often a lost socket was replaced.
+    pub reconnects: u64,
+    /// Attempts to connect that failed.
+    pub failed_connects: u64,
+}
+
+impl AddAssign for Stats {
+    /// Adds up, except that the longest lag counts.
+    fn add_assign(&mut self, other: Self) {
+        self.connected += other.connected;
+        self.queued += other.queued;
+        self.in_flight += other.in_flight;
+        self.waiting += other.waiting;
+        self.bytes += other.bytes;
+        self.lag = self.lag.max(other.lag);
+        self.answered += other.answered;
+        self.timeouts += other.timeouts;
+        self.reconnects += other.reconnects;
+        self.failed_connects += other.failed_connects;
+    }
+}

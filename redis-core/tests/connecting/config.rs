@@ -1,0 +1,549 @@
+//! Builder, URL and file say the same, and refuse what is wrong.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use typedis_core::{Backoff, Budget, Config, Limits, Protocol};
+
+/// A configuration in which nothing is as by default.
+fn everything() -> Config {
+    let mut limits = Limits::default();
+    (limits.max_depth, limits.max_elements) = (7, 8_000);
+    (limits.max_bulk, limits.max_line) = (3 << 20, 1000);
+    let config = Config::tcp("::1", 7000)
+        .or_tcp("b.example", 7001)
+        .or_tcp("fe80::1", 6379)
+        .database(5)
+        .credentials("ali@ce", "p#s/s?&=%")
+        .client_name("w:x&y")
+        .protocol(Protocol::Resp2)
+        .connect_timeout(Duration::from_millis(1500))
+        .command_timeout(Duration::from_secs(90))
+        .liveness(None)
+        .keep_alive(Duration::from_secs(60))
+        .backoff(Backoff {
+            first: Duration::from_micros(50),
+            longest: Duration::from_secs(3600),
+        })
+        .budget(Budget {
+            bytes: 12_345,
+            commands: 678,
+        })
+        .limits(limits)
+        .lanes(4)
+        .min_lanes(3)
+        .leases(9)
+        .idle_timeout(None)
+        .max_age(Duration::from_secs(7200))
+        .on_lag(typedis_core::Lag::Close)
+        .channel_bytes(1 << 16)
+        .channel_messages(77);
+    #[cfg(feature = "tls")]
+    let config = config.tls(
+        typedis_core::Tls::new()
+            .ca_file("/etc/ssl/ca one.pem")
+            .system_roots(false)
+            .identity_files("/etc/ssl/cert.pem", "/etc/ssl/key.pem")
+            .server_name("cache.example")
+            .min_version(typedis_core::TlsVersion::V1_3)
+            .danger_accept_invalid_certs(true)
+            .danger_accept_invalid_hostnames(true),
+    );
+    config
+}
+
+#[test]
+fn every_setting_survives_a_url() {
+    let url = everything().to_url_with_secrets();
+    assert_eq!(Config::from_url(&url).unwrap(), everything(), "{url}");
+    let socket = Config::unix("/tmp/a b?c.sock")
+        .database(3)
+        .credentials("u", "p w")
+        .lanes(1);
+    let url = socket.to_url_with_secrets();
+    assert_eq!(Config::from_url(&url).unwrap(), socket, "{url}");
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn every_setting_survives_a_file() {
+    let masked = everything().credentials("ali@ce", "***");
+    let text = serde_json::to_string(&masked).unwrap();
+    assert_eq!(
+        serde_json::from_str::<Config>(&text).unwrap(),
+        masked,
+        "{text}"
+    );
+    // A URL and a file have the same names for everything.
+    let url = everything().to_url();
+    let names = |text: &str| text.matches('=').count();
+    let in_url = names(url.split_once('?').unwrap().1);
+    let in_file = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&text)
+        .unwrap()
+        .len();
+    // host, port, username, password and database stand before the `?`; TLS is the scheme.
+    assert_eq!(in_file, in_url + if cfg!(feature = "tls") { 6 } else { 5 });
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn a_file_may_nest_and_mix() {
+    let config: Config = serde_json::from_str(
+        r#"{
+            "url": "redis://worker:secret@localhost/5",
+            "command_timeout": "2s",
+            "lanes": 4,
+            "hosts": ["b:7001", "c:7002"],
+            "backoff": {"first": "5ms", "longest": "1s"},
+            "budget": {"bytes": "1MiB"},
+            "max_age": null
+        }"#,
+    )
+    .unwrap();
+    let expected = Config::tcp("localhost", 6379)
+        .credentials("worker", "secret")
+        .database(5)
+        .command_timeout(Duration::from_secs(2))
+        .lanes(4)
+        .or_tcp("b", 7001)
+        .or_tcp("c", 7002)
+        .backoff(Backoff {
+            first: Duration::from_millis(5),
+            longest: Duration::from_secs(1),
+        })
+        .budget(Budget {
+            bytes: 1 << 20,
+            ..Budget::default()
+        });
+    assert_eq!(config, expected);
+    assert_eq!(
+        serde_json::from_str::<Config>("\"redis://localhost/3\"").unwrap(),
+        Config::tcp("localhost", 6379).database(3)
+    );
+    for (text, reason) in [
+        ("{}", "no server is named: give `url`, `host` or `socket`"),
+        (
+            r#"{"host":"a","lane":2}"#,
+            "unknown parameter `lane`; did you mean `lanes`?",
+        ),
+        (
+            r#"{"host":"a","command_timeout":5}"#,
+            "parameter `command_timeout`: `5` is no duration",
+        ),
+        (r#"{"url":"redis://a","host":"b"}"#, "`host` is given twice"),
+        (
+            r#"{"url":"redis://:x@a","password":"b"}"#,
+            "`password` is given twice",
+        ),
+        (
+            r#"{"host":"a","socket":"/b"}"#,
+            "`socket` and `host` exclude each other",
+        ),
+        (
+            r#"{"host":"a","backoff":{"first":{"x":1}}}"#,
+            "expected a text, a number or a truth value",
+        ),
+        (
+            r#"{"host":"a","lanes":-1}"#,
+            "parameter `lanes`: `-1` is no number of at least 1",
+        ),
+        (
+            r#"{"host":"a","lanes":1.5}"#,
+            "parameter `lanes`: `1.5` is no number of at least 1",
+        ),
+        ("[]", "expected a URL, or a map of settings"),
+        ("7", "expected a URL, or a map of settings"),
+    ] {
+        let error = serde_json::from_str::<Config>(text)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(reason), "{text}: {error}");
+    }
+}
+
+#[test]
+fn other_ways_to_write_the_same() {
+    let plain = Config::tcp("localhost", 6379);
+    for (url, config) in [
+        ("redis://localhost", plain.clone()),
+        ("valkey://localhost:6379/", plain.clone()),
+        ("redis://localhost?", plain.clone()),
+        ("redis://localhost?&lanes=2&", plain.clone()),
+        ("redis://@localhost:/0", plain.clone()),
+        (
+            "redis://localhost?db=3&name=w",
+            plain.clone().database(3).client_name("w"),
+        ),
+        (
+            "redis://user:pass@localhost",
+            plain.clone().credentials("user", "pass"),
+        ),
+        ("redis://:pass@localhost", plain.clone().password("pass")),
+        (
+            "redis://localhost?user=user&password=pass",
+            plain.clone().credentials("user", "pass"),
+        ),
+        ("redis://localhost?protocol=3", plain.clone()),
+        ("redis://localhost?port=1", Config::tcp("localhost", 1)),
+        (
+            "redis://a:1,b,[::2]:3/4",
+            Config::tcp("a", 1)
+                .or_tcp("b", 6379)
+                .or_tcp("::2", 3)
+                .database(4),
+        ),
+        ("redis://[2001:db8::1]", Config::tcp("2001:db8::1", 6379)),
+        (
+            "unix:///run/redis.sock?db=2",
+            Config::unix("/run/redis.sock").database(2),
+        ),
+        (
+            "redis+unix://:pw@/run/a%20b",
+            Config::unix("/run/a b").password("pw"),
+        ),
+        ("unix:/run/redis.sock", Config::unix("/run/redis.sock")),
+        (
+            "redis://localhost?command_timeout=1m30s",
+            plain.command_timeout(Duration::from_secs(90)),
+        ),
+    ] {
+        assert_eq!(Config::from_url(url).unwrap(), config, "{url}");
+    }
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let config = Config::from_url("redis://worker:hunter2@localhost").unwrap();
+    assert!(!format!("{config:?} {}", config.to_url()).contains("hunter2"));
+    assert_eq!(config.to_url(), "redis://worker:***@localhost:6379");
+    for url in [
+        "redis://worker:hunter2@local host",
+        "redis://worker:hunter2@localhost?lanes=x",
+        "redos://worker:hunter2@localhost",
+        "redis://localhost?password=hunter2&password=hunter2",
+        "redis://:hunter2@localhost?password=hunter2",
+        "redis://worker:hunter2@localhost#hunter2",
+        "redis://worker:hunter2%ff@localhost",
+    ] {
+        let error = Config::from_url(url).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+    }
+}
+
+/// URLs that say nothing that could be meant, and what is said of them.
+const HOSTILE: [(&str, &str); 67] = [
+    ("", "the URL cannot be read"),
+    (" ", "the URL cannot be read"),
+    ("localhost", "the URL cannot be read"),
+    ("localhost:6379", "unknown scheme `localhost`"),
+    ("//localhost", "the URL cannot be read"),
+    ("redis:", "the URL names no host: write redis://host"),
+    ("redis://", "the URL names no host: write redis://host"),
+    ("redis:///5", "the URL names no host: write redis://host"),
+    ("redis://:6379", "the URL names no host: write redis://host"),
+    (
+        "redis://user:pass@",
+        "the URL names no host: write redis://host",
+    ),
+    (
+        "redos://localhost",
+        "unknown scheme `redos`; did you mean `redis`?",
+    ),
+    ("http://localhost", "unknown scheme `http`; did you mean"),
+    ("redis+tls://localhost", "unknown scheme `redis+tls`"),
+    ("redis://local host", "the URL cannot be read"),
+    ("redis://localhost\n", "the URL cannot be read"),
+    ("redis://localhost\0", "the URL cannot be read"),
+    ("redis://lo%00cal", "a host's name cannot contain '\\0'"),
+    ("redis://a%2fb", "a host's name cannot contain '/'"),
+    ("redis://a%20b", "a host's name cannot contain ' '"),
+    ("redis://a%ff", "the host is not UTF-8 once percent-decoded"),
+    ("redis://a%zz", "the URL cannot be read"),
+    ("redis://[::1", "the URL cannot be read"),
+    ("redis://::1", "the URL cannot be read"),
+    ("redis://[::g]", "the URL cannot be read"),
+    ("redis://localhost:0", "parameter `port`: `0` is no port"),
+    (
+        "redis://localhost:65536",
+        "parameter `port`: `65536` is no port",
+    ),
+    ("redis://localhost:-1", "the URL cannot be read"),
+    ("redis://localhost:99999999999999999999", "parameter `port`"),
+    ("redis://localhost:six", "the URL cannot be read"),
+    ("redis://a,", "parameter `hosts`: no host is named"),
+    ("redis://a,b:x", "parameter `hosts`: `b:x` has no good port"),
+    (
+        "redis://a,[::1",
+        "parameter `hosts`: `[::1` has a `[` without its `]`",
+    ),
+    (
+        "redis://localhost/five",
+        "the path `/five` is no database number; write redis://host/5",
+    ),
+    (
+        "redis://localhost/-1",
+        "the path `/-1` is no database number",
+    ),
+    (
+        "redis://localhost/5/6",
+        "the path `/5/6` is no database number",
+    ),
+    (
+        "redis://localhost//5",
+        "the path `//5` is no database number",
+    ),
+    (
+        "redis://localhost/4294967296",
+        "parameter `database`: `4294967296` is no number",
+    ),
+    (
+        "redis://localhost/5?database=6",
+        "`database` is given twice",
+    ),
+    ("redis://localhost/5?db=5", "`database` is given twice"),
+    (
+        "redis://localhost?db=5&database=5",
+        "`database` is given twice",
+    ),
+    (
+        "redis://:a@localhost?password=b",
+        "`password` is given twice",
+    ),
+    (
+        "redis://a:b@localhost?username=a",
+        "`username` is given twice",
+    ),
+    ("redis://localhost?host=other", "`host` is given twice"),
+    ("redis://localhost:1?port=1", "`port` is given twice"),
+    (
+        "redis://localhost?socket=/x",
+        "`socket` and `host` exclude each other",
+    ),
+    ("redis://alice@localhost", "a user without a password"),
+    (
+        "redis://localhost?username=",
+        "parameter `username`: the name is empty",
+    ),
+    (
+        "redis://localhost?comand_timeout=1s",
+        "unknown parameter `comand_timeout`; did you mean `command_timeout`?",
+    ),
+    ("redis://localhost?=1", "unknown parameter ``"),
+    (
+        "redis://localhost?lanes",
+        "the parameter `lanes` has no value: write ?lanes=value",
+    ),
+    ("redis://localhost?LANES=2", "unknown parameter `LANES`"),
+    (
+        "redis://localhost?command_timeout=5",
+        "`5` is no duration; write 500ms, 2s, 1m or 1h30m, or off",
+    ),
+    ("redis://localhost?command_timeout=", "`` is no duration"),
+    (
+        "redis://localhost?command_timeout=-1s",
+        "`-1s` is no duration",
+    ),
+    (
+        "redis://localhost?command_timeout=1.5s",
+        "`1.5s` is no duration",
+    ),
+    (
+        "redis://localhost?command_timeout=0s",
+        "`0s` leaves no time at all; write `off` for no bound",
+    ),
+    (
+        "redis://localhost?command_timeout=99999999999h",
+        "is too long a time",
+    ),
+    (
+        "redis://localhost?connect_timeout=off",
+        "cannot be off: an attempt to connect has to end",
+    ),
+    (
+        "redis://localhost?lanes=0",
+        "`0` is no number of at least 1",
+    ),
+    (
+        "redis://localhost?lanes=%2B2",
+        "`+2` is no number of at least 1",
+    ),
+    (
+        "redis://localhost?lanes=2&min_lanes=3",
+        "`min_lanes` is more than `lanes`",
+    ),
+    (
+        "redis://localhost?backoff_first=3s",
+        "`backoff_first` is longer than `backoff_longest`",
+    ),
+    ("redis://localhost?budget_bytes=1MB", "`1MB` is no size"),
+    (
+        "redis://localhost?protocol=resp4",
+        "`resp4` is no protocol; known are `resp2` and `newest`",
+    ),
+    ("redis://localhost?client_name=a%20b", "`a b` is no name"),
+    (
+        "unix://tmp/x.sock",
+        "a Unix socket has no host: write three slashes, unix:///path/of/socket",
+    ),
+    ("redis://localhost#x", "a URL has no use for a fragment"),
+];
+
+#[test]
+fn hostile_urls_are_errors_that_say_what_is_wrong() {
+    for (url, reason) in HOSTILE {
+        let error = match Config::from_url(url) {
+            Ok(config) => panic!("{url:?} was read as {config:?}"),
+            Err(error) => error.to_string(),
+        };
+        assert!(error.contains(reason), "{url:?}: {error}");
+        assert!(error.ends_with("; nothing was sent"), "{url:?}: {error}");
+    }
+}
+
+#[test]
+fn hostile_configurations_are_errors() {
+    let good = || Config::tcp("localhost", 6379);
+    for (config, reason) in [
+        (Config::tcp("", 1), "parameter `host`"),
+        (Config::tcp("a b", 1), "parameter `host`"),
+        (Config::tcp("a", 0), "parameter `port`"),
+        (Config::unix(""), "parameter `socket`"),
+        (good().or_tcp("", 1), "parameter `hosts`"),
+        (
+            good().connect_timeout(Duration::ZERO),
+            "parameter `connect_timeout`",
+        ),
+        (
+            good().command_timeout(Duration::ZERO),
+            "parameter `command_timeout`",
+        ),
+        (good().liveness(Duration::ZERO), "parameter `liveness`"),
+        (good().max_age(Duration::ZERO), "parameter `max_age`"),
+        (
+            good().budget(Budget {
+                bytes: 0,
+                commands: 1,
+            }),
+            "parameter `budget_bytes`",
+        ),
+        (
+            good().budget(Budget {
+                bytes: 1,
+                commands: 0,
+            }),
+            "parameter `budget_commands`",
+        ),
+        (good().client_name("a\r\nQUIT"), "parameter `client_name`"),
+        (good().min_lanes(9), "`min_lanes` is more than `lanes`"),
+        (good().credentials("", "x"), "parameter `username`"),
+    ] {
+        let error = config.check().unwrap_err().to_string();
+        assert!(error.contains(reason), "{error}");
+    }
+}
+
+#[cfg(not(feature = "tls"))]
+#[test]
+fn without_tls_a_url_that_wants_it_says_so() {
+    for (url, reason) in [
+        (
+            "rediss://localhost",
+            "the scheme `rediss` is TLS, which this build lacks: enable the feature `tls` of typedis",
+        ),
+        (
+            "valkeys://localhost",
+            "the scheme `valkeys` is TLS, which this build lacks",
+        ),
+        (
+            "redis://localhost?tls_ca=/x",
+            "parameter `tls_ca`: this is TLS, which this build lacks",
+        ),
+        (
+            "redis://localhost?tls=on",
+            "parameter `tls`: this is TLS, which this build lacks",
+        ),
+    ] {
+        let error = Config::from_url(url).unwrap_err().to_string();
+        assert!(error.contains(reason), "{url}: {error}");
+    }
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn hostile_tls_settings_are_errors() {
+    for (url, reason) in [
+        (
+            "redis://localhost?tls_ca=/x",
+            "parameter `tls_ca`: this is of no use without TLS: write rediss://",
+        ),
+        ("rediss://localhost?tls=off", "`tls` is given twice"),
+        ("rediss://localhost?tls_cert=/x", "needs its key, `tls_key`"),
+        (
+            "rediss://localhost?tls_key=/x",
+            "needs its certificate, `tls_cert`",
+        ),
+        (
+            "rediss://localhost?tls_cert=/x&tls_key=/y&tls_pkcs12=/z",
+            "is given twice",
+        ),
+        (
+            "rediss://localhost?tls_pkcs12_password=x",
+            "is of no use without `tls_pkcs12`",
+        ),
+        (
+            "rediss://localhost?tls_min_version=1.4",
+            "`1.4` is no version of TLS; known are 1.0, 1.1, 1.2 and 1.3",
+        ),
+        ("rediss://localhost?tls_ca=", "this is no path of a file"),
+        (
+            "rediss://localhost?tls_server_name=a%20b",
+            "a host's name cannot contain ' '",
+        ),
+        (
+            "rediss://localhost?danger_accept_invalid_certs=on",
+            "did you mean `tls_danger_accept_invalid_certs`?",
+        ),
+        (
+            "rediss://localhost?tls_danger_accept_invalid_certs=maybe",
+            "`maybe` is neither `on` nor `off`",
+        ),
+        (
+            "unix:///x?tls=on",
+            "TLS over a Unix socket needs `tls_server_name`",
+        ),
+    ] {
+        let error = Config::from_url(url).unwrap_err().to_string();
+        assert!(error.contains(reason), "{url}: {error}");
+    }
+    // A key that is given as such is a secret, a path is none.
+    let pem = "-----BEGIN PRIVATE KEY-----\nhunter2\n";
+    let config = Config::tcp("a", 1)
+        .tls(typedis_core::Tls::new().identity_pem("-----BEGIN CERTIFICATE-----", pem));
+    assert!(!format!("{config:?} {}", config.to_url()).contains("hunter2"));
+    assert_eq!(
+        Config::from_url(&config.to_url_with_secrets()).unwrap(),
+        config
+    );
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_parser_panic(text in "\\PC{0,60}") {
+        let _ = Config::from_url(&text);
+    }
+
+    #[test]
+    fn nothing_that_looks_like_a_url_makes_the_parser_panic(
+        text in "(redis|rediss|unix|valkey)(\\+unix)?:(//)?[a-z0-9:@%,./\\[\\]?=&_#-]{0,50}"
+    ) {
+        if let Ok(config) = Config::from_url(&text) {
+            prop_assert_eq!(Config::from_url(&config.to_url_with_secrets()).unwrap(), config);
+        }
+    }
+
+    #[test]
+    fn any_credentials_survive_a_url(user in "\\PC{1,20}", password in "\\PC{0,20}") {
+        let config = Config::tcp("localhost", 6379).credentials(user, password);
+        prop_assert_eq!(Config::from_url(&config.to_url_with_secrets()).unwrap(), config);
+    }
+}

@@ -1,0 +1,446 @@
+//! Events, numbers, lazy connections, pools that grow and shrink, the end in good order.
+
+use std::time::Duration;
+
+use typedis_core::{Budget, Config, Connection, ConnectionEvent, ErrorKind, Phase, Pool};
+use typedis_testkit::proxy::{Cut, Proxy};
+use typedis_testkit::{Server, ServerKind, shared};
+
+use crate::support::{LONG, at, event, ping, quick, say, until, within};
+
+fn here() -> Config {
+    at(shared(ServerKind::Valkey9).addr())
+}
+
+/// The sockets that a server sees, the one that asks not counted.
+fn clients(server: &Server) -> usize {
+    let mut raw = server.connect().unwrap();
+    let list = raw.call(&["CLIENT", "LIST"]).unwrap();
+    format!("{list:?}").matches("lib-name=typedis").count()
+}
+
+#[tokio::test]
+async fn events_tell_the_story_of_a_connection() {
+    let server = Server::start(ServerKind::Valkey9).unwrap();
+    let proxy = Proxy::start(server.addr()).await.unwrap();
+    let address = typedis_core::Address::Tcp("127.0.0.1".to_owned(), proxy.addr().port());
+    let conn = Connection::lazy(at(proxy.addr())).unwrap();
+    let mut events = conn.events();
+    ping(&conn).await.unwrap();
+    let mut story = Vec::new();
+    proxy.refuse(true);
+    proxy.cut_all(Cut::Close);
+    let failed = |event: &ConnectionEvent| matches!(event, ConnectionEvent::Failed(_));
+    loop {
+        let event = within(events.next()).await.unwrap();
+        let ends = failed(&event);
+        story.push(event);
+        if ends {
+            break;
+        }
+    }
+    proxy.refuse(false);
+    event(&mut events, |event| {
+        matches!(event, ConnectionEvent::Ready(_))
+    })
+    .await;
+    assert!(conn.is_connected());
+    conn.abort();
+    event(&mut events, |event| *event == ConnectionEvent::Closed).await;
+    assert_eq!(within(events.next()).await, None);
+    assert!(!conn.is_connected());
+
+    let reconnecting = |attempt| move |event: &ConnectionEvent| matches!(event, ConnectionEvent::Reconnecting { attempt: n, .. } if *n == attempt);
+    assert!(reconnecting(0)(&story[0]), "{story:?}");
+    assert_eq!(story[1], ConnectionEvent::Connected(address.clone()));
+    assert_eq!(story[2], ConnectionEvent::Ready(address));
+    assert_eq!(
+        story[3],
+        ConnectionEvent::Lost("the server closed it".into())
+    );
+    assert!(
+        matches!(story[4], ConnectionEvent::Reconnecting { .. }),
+        "{story:?}"
+    );
+    // A reader who comes late is told the present state, and that there is no more.
+    let mut late = conn.events();
+    assert_eq!(within(late.next()).await, Some(ConnectionEvent::Closed));
+    assert_eq!(within(late.next()).await, None);
+}
+
+#[tokio::test]
+async fn events_that_nobody_reads_cost_no_memory() {
+    let proxy = Proxy::start(shared(ServerKind::Valkey9).addr())
+        .await
+        .unwrap();
+    let conn = Connection::open(at(proxy.addr())).await.unwrap();
+    let mut slow = conn.events();
+    let mut fast = conn.events();
+    for _ in 0..100 {
+        event(&mut fast, |event| {
+            matches!(event, ConnectionEvent::Ready(_))
+        })
+        .await;
+        // So that the loss is not one of a socket that was no good.
+        ping(&conn).await.unwrap();
+        proxy.cut_all(Cut::Reset);
+    }
+    event(&mut fast, |event| {
+        matches!(event, ConnectionEvent::Ready(_))
+    })
+    .await;
+    let ConnectionEvent::Lagged(missed) = within(slow.next()).await.unwrap() else {
+        panic!("nothing was missed");
+    };
+    assert!(missed > 100, "{missed}");
+}
+
+#[tokio::test]
+async fn numbers_say_what_is_going_on() {
+    let proxy = Proxy::start(shared(ServerKind::Valkey9).addr())
+        .await
+        .unwrap();
+    let conn = Connection::open(at(proxy.addr()).budget(Budget {
+        bytes: 1 << 20,
+        commands: 3,
+    }))
+    .await
+    .unwrap();
+    let fresh = conn.stats();
+    assert_eq!(
+        (
+            fresh.connected,
+            fresh.in_flight,
+            fresh.queued,
+            fresh.answered
+        ),
+        (1, 0, 0, 0)
+    );
+    assert_eq!(fresh.lag, Duration::ZERO);
+    ping(&conn).await.unwrap();
+    assert_eq!(conn.stats().answered, 1);
+
+    proxy.to_client().hold();
+    let calls: Vec<_> = (0..5)
+        .map(|_| {
+            let conn = conn.clone();
+            tokio::spawn(async move { ping(&conn).await })
+        })
+        .collect();
+    until(|| conn.stats().in_flight == 3 && conn.stats().waiting == 2).await;
+    assert!(conn.stats().bytes > 0);
+    until(|| conn.stats().lag >= Duration::from_millis(20)).await;
+    proxy.heal();
+    for call in calls {
+        assert_eq!(within(call).await.unwrap().unwrap(), "PONG");
+    }
+    let after = conn.stats();
+    assert_eq!(
+        (after.answered, after.in_flight, after.bytes, after.waiting),
+        (6, 0, 0, 0)
+    );
+    assert_eq!(after.lag, Duration::ZERO);
+
+    proxy.to_client().hold();
+    let late = conn.clone();
+    let late = tokio::spawn(async move {
+        use typedis_core::Run;
+        late.run(crate::support::words::<String>(&["PING"]))
+            .deadline(Duration::from_millis(20))
+            .await
+    });
+    assert!(within(late).await.unwrap().unwrap_err().is_timeout());
+    assert_eq!(conn.stats().timeouts, 1);
+    proxy.heal();
+    proxy.cut_all(Cut::Reset);
+    until(|| conn.stats().reconnects == 1 && conn.stats().connected == 1).await;
+}
+
+#[tokio::test]
+async fn a_lazy_connection_connects_at_the_first_command() {
+    let server = Server::start(ServerKind::Valkey9).unwrap();
+    let conn = Connection::lazy(at(server.addr())).unwrap();
+    let pool = Pool::lazy(at(server.addr())).unwrap();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(clients(&server), 0);
+    assert!(!conn.is_connected());
+    assert_eq!(within(ping(&conn)).await.unwrap(), "PONG");
+    assert_eq!(clients(&server), 1);
+    assert_eq!(within(say(&pool, &["PING"])).await.unwrap(), "PONG");
+    assert_eq!(clients(&server), 2);
+    // A bad configuration is told at once.
+    assert!(Connection::lazy("redis://localhost?lanes=0").is_err());
+    // One that was never used goes as quietly as it came.
+    assert!(
+        Connection::lazy(at(server.addr()))
+            .unwrap()
+            .close()
+            .await
+            .is_clean()
+    );
+}
+
+#[tokio::test]
+async fn a_lazy_connection_waits_for_its_server_up_to_the_deadline() {
+    let proxy = Proxy::start(shared(ServerKind::Valkey9).addr())
+        .await
+        .unwrap();
+    proxy.refuse(true);
+    let config = at(proxy.addr());
+    let conn = Connection::lazy(config.clone().command_timeout(Duration::from_millis(50))).unwrap();
+    let error = within(ping(&conn)).await.unwrap_err();
+    assert!(
+        error.is_timeout() && error.phase() == Phase::NotSent,
+        "{error}"
+    );
+    let patient = Connection::lazy(config).unwrap();
+    let call = tokio::spawn({
+        let conn = patient.clone();
+        async move { ping(&conn).await }
+    });
+    until(|| patient.stats().failed_connects > 2).await;
+    proxy.refuse(false);
+    assert_eq!(within(call).await.unwrap().unwrap(), "PONG");
+}
+
+#[tokio::test]
+async fn closing_waits_for_what_was_sent() {
+    let proxy = Proxy::start(shared(ServerKind::Valkey9).addr())
+        .await
+        .unwrap();
+    let conn = Connection::open(at(proxy.addr())).await.unwrap();
+    proxy.to_client().hold();
+    let calls: Vec<_> = (0..10_000)
+        .map(|_| {
+            let conn = conn.clone();
+            tokio::spawn(async move { ping(&conn).await })
+        })
+        .collect();
+    until(|| conn.in_flight() == 10_000).await;
+    let closing = tokio::spawn({
+        let conn = conn.clone();
+        async move { conn.close().within(LONG).await }
+    });
+    // Once it closes, nothing more is accepted.
+    within(async {
+        loop {
+            match tokio::time::timeout(Duration::from_millis(5), ping(&conn)).await {
+                Ok(Err(error)) => {
+                    assert!(matches!(error.kind(), ErrorKind::Closed), "{error}");
+                    assert_eq!(error.phase(), Phase::NotSent);
+                    break;
+                }
+                Ok(Ok(_)) => panic!("the line is held"),
+                Err(_) => {}
+            }
+        }
+    })
+    .await;
+    proxy.heal();
+    let closed = within(closing).await.unwrap();
+    assert!(closed.is_clean(), "{closed:?}");
+    assert!(closed.answered >= 10_000, "{closed:?}");
+    for call in calls {
+        assert_eq!(within(call).await.unwrap().unwrap(), "PONG");
+    }
+    assert!(conn.is_closed());
+    within(proxy.wait_for_open(0, LONG)).await.unwrap();
+    // Closing what is closed does nothing.
+    assert_eq!(conn.close().await, typedis_core::Closed::default());
+}
+
+#[tokio::test]
+async fn closing_gives_up_at_its_deadline_and_says_what_was_lost() {
+    let proxy = Proxy::start(shared(ServerKind::Valkey9).addr())
+        .await
+        .unwrap();
+    let conn = Connection::open(at(proxy.addr())).await.unwrap();
+    proxy.to_client().hold();
+    let calls: Vec<_> = (0..100)
+        .map(|_| {
+            let conn = conn.clone();
+            tokio::spawn(async move { ping(&conn).await })
+        })
+        .collect();
+    until(|| conn.stats().in_flight == 100).await;
+    let closed = within(conn.close().within(Duration::from_millis(50)).into_future()).await;
+    assert_eq!((closed.answered, closed.failed), (0, 100));
+    assert!(!closed.is_clean());
+    for call in calls {
+        let error = within(call).await.unwrap().unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Closed), "{error}");
+        assert_eq!(error.phase(), Phase::MaybeApplied);
+    }
+}
+
+#[tokio::test]
+async fn a_pool_waits_for_its_leases_when_it_closes() {
+    let server = Server::start(ServerKind::Valkey9).unwrap();
+    let pool = Pool::open(at(server.addr())).await.unwrap();
+    let lease = pool.acquire().await.unwrap();
+    let closed = within(pool.close().within(Duration::from_millis(50)).into_future()).await;
+    assert_eq!((closed.failed, closed.leased), (0, 1));
+    assert_eq!(say(&lease, &["PING"]).await.unwrap(), "PONG");
+    drop(lease);
+    until(|| clients(&server) == 0).await;
+    assert!(matches!(
+        pool.acquire().await.unwrap_err().kind(),
+        ErrorKind::Closed
+    ));
+
+    let pool = Pool::open(at(server.addr())).await.unwrap();
+    let lease = pool.acquire().await.unwrap();
+    let closing = tokio::spawn({
+        let pool = pool.clone();
+        async move { pool.close().within(LONG).await }
+    });
+    until(|| pool.stats().connected == 0).await;
+    drop(lease);
+    assert!(within(closing).await.unwrap().is_clean());
+    until(|| clients(&server) == 0).await;
+}
+
+#[tokio::test]
+async fn a_pool_opens_lanes_under_load_and_closes_them_again() {
+    let server = Server::start(ServerKind::Valkey9).unwrap();
+    let proxy = Proxy::start(server.addr()).await.unwrap();
+    let config = at(proxy.addr())
+        .lanes(3)
+        .min_lanes(1)
+        .idle_timeout(Duration::from_millis(300));
+    let pool = Pool::open(config).await.unwrap();
+    for _ in 0..50 {
+        assert_eq!(say(&pool, &["PING"]).await.unwrap(), "PONG");
+    }
+    assert_eq!(proxy.accepted(), 1, "one lane is enough for one caller");
+    let mut events = pool.events();
+    proxy.to_client().hold();
+    let calls: Vec<_> = (0..300)
+        .map(|_| {
+            let pool = pool.clone();
+            tokio::spawn(async move { say(&pool, &["PING"]).await })
+        })
+        .collect();
+    within(proxy.wait_for_accepted(3, LONG)).await.unwrap();
+    proxy.heal();
+    for call in calls {
+        assert_eq!(within(call).await.unwrap().unwrap(), "PONG");
+    }
+    assert_eq!(pool.stats().answered, 350);
+    for _ in 0..2 {
+        event(&mut events, |event| *event == ConnectionEvent::Dormant).await;
+    }
+    within(proxy.wait_for_open(1, LONG)).await.unwrap();
+    assert_eq!(say(&pool, &["PING"]).await.unwrap(), "PONG");
+}
+
+#[tokio::test]
+async fn idle_leases_are_closed() {
+    let server = Server::start(ServerKind::Valkey9).unwrap();
+    let proxy = Proxy::start(server.addr()).await.unwrap();
+    let config = at(proxy.addr())
+        .lanes(1)
+        .idle_timeout(Duration::from_millis(300));
+    let pool = Pool::open(config).await.unwrap();
+    let leases = [pool.acquire().await.unwrap(), pool.acquire().await.unwrap()];
+    assert_eq!(proxy.accepted(), 3);
+    drop(leases);
+    // One that is idle is lent again.
+    say(&pool.acquire().await.unwrap(), &["PING"])
+        .await
+        .unwrap();
+    assert_eq!(proxy.accepted(), 3);
+    within(proxy.wait_for_open(1, LONG)).await.unwrap();
+    assert_eq!(
+        say(&pool.acquire().await.unwrap(), &["PING"])
+            .await
+            .unwrap(),
+        "PONG"
+    );
+}
+
+#[tokio::test]
+async fn old_sockets_are_replaced_without_anybody_noticing() {
+    let server = Server::start(ServerKind::Valkey9).unwrap();
+    let proxy = Proxy::start(server.addr()).await.unwrap();
+    let config = at(proxy.addr())
+        .lanes(1)
+        .max_age(Duration::from_millis(200));
+    let pool = Pool::open(config).await.unwrap();
+    let lease = pool.acquire().await.unwrap();
+    within(async {
+        while proxy.accepted() < 6 {
+            assert_eq!(say(&pool, &["PING"]).await.unwrap(), "PONG");
+        }
+    })
+    .await;
+    assert_eq!(pool.stats().timeouts, 0);
+    // A lease lives for as long as its holder wants, and is not lent again when it is old.
+    assert_eq!(say(&lease, &["PING"]).await.unwrap(), "PONG");
+    drop(lease);
+    let before = proxy.accepted();
+    say(&pool.acquire().await.unwrap(), &["PING"])
+        .await
+        .unwrap();
+    assert!(proxy.accepted() > before);
+}
+
+#[tokio::test]
+async fn waiting_for_a_lease_is_fair_and_bounded() {
+    let pool = Pool::open(here().leases(1).command_timeout(Duration::from_millis(200)))
+        .await
+        .unwrap();
+    let held = pool.acquire().await.unwrap();
+    let error = within(pool.acquire()).await.unwrap_err();
+    assert!(
+        error.is_timeout() && error.phase() == Phase::NotSent,
+        "{error}"
+    );
+    let (sender, mut order) = tokio::sync::mpsc::unbounded_channel();
+    let pool = Pool::open(here().leases(1)).await.unwrap();
+    drop(held);
+    let held = pool.acquire().await.unwrap();
+    for number in 0..5 {
+        let (pool, sender) = (pool.clone(), sender.clone());
+        tokio::spawn(async move {
+            let _lease = pool.acquire().await.unwrap();
+            sender.send(number).unwrap();
+        });
+        // Each stands in line before the next one comes.
+        tokio::task::yield_now().await;
+    }
+    drop(held);
+    for number in 0..5 {
+        assert_eq!(within(order.recv()).await, Some(number));
+    }
+}
+
+#[tokio::test]
+async fn a_dead_socket_is_never_lent() {
+    let server = Server::start(ServerKind::Valkey9).unwrap();
+    let pool = Pool::open(quick(Config::from_url(&server.url()).unwrap()))
+        .await
+        .unwrap();
+    for _ in 0..10 {
+        let lease = pool.acquire().await.unwrap();
+        say(&lease, &["PING"]).await.unwrap();
+        drop(lease);
+        let mut raw = server.connect().unwrap();
+        raw.call(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"])
+            .unwrap();
+        until(|| pool.stats().connected == 2).await;
+        // Whether its end has been seen yet or not, a command that only asks succeeds in the end; a dead socket that
+        // fails once is not seen again.
+        let mut failures = 0;
+        within(async {
+            while say(&pool.acquire().await.unwrap(), &["PING"])
+                .await
+                .is_err()
+            {
+                failures += 1;
+            }
+        })
+        .await;
+        assert!(failures <= 1, "a dead socket was lent twice");
+    }
+}

@@ -1,0 +1,284 @@
+//! Pipelines and transactions: every reply is of its command, every failure names its command.
+
+use tokio::task::JoinSet;
+use typedis_core::{ErrorKind, Exclusive, Phase, Run, ServerError, raw};
+
+use crate::support::*;
+
+#[tokio::test]
+async fn tuples_up_to_sixteen_are_flat_and_nest_beyond() {
+    let conn = connect(on(&db())).await;
+    let one = conn.pipeline().run(incr("n")).await.unwrap();
+    assert_eq!(one, (1,));
+    let ten = conn
+        .pipeline()
+        .run(incr("n"))
+        .run(incr("n"))
+        .run(incr("n"))
+        .run(incr("n"));
+    let ten = ten
+        .run(incr("n"))
+        .run(incr("n"))
+        .run(incr("n"))
+        .run(incr("n"));
+    let sixteen = ten
+        .run(incr("n"))
+        .run(incr("n"))
+        .run(incr("n"))
+        .run(incr("n"));
+    let sixteen = sixteen
+        .run(incr("n"))
+        .run(incr("n"))
+        .run(incr("n"))
+        .run(echo("last"));
+    let eighteen = sixteen.run(incr("n")).run(echo("more"));
+    let ((a, b, .., o, p), q, r) = eighteen.await.unwrap();
+    assert_eq!(
+        (a, b, o, p.as_str(), q, r.as_str()),
+        (2, 3, 16, "last", 17, "more")
+    );
+}
+
+#[tokio::test]
+async fn an_empty_pipeline_sends_nothing() {
+    let (proxy, config) = proxied(&db()).await;
+    let conn = connect(config).await;
+    let sent = proxy.to_server().passed();
+    let () = conn.pipeline().await.unwrap();
+    let () = conn.transaction().await.unwrap();
+    let none: Vec<i64> = conn
+        .pipeline_each([0; 0], |c, _| c.run(incr("n")))
+        .await
+        .unwrap();
+    let batch = conn.batch().execute().await;
+    assert!(none.is_empty() && batch.is_ok());
+    ping_works(&conn).await;
+    assert!(proxy.to_server().passed() - sent < 64);
+}
+
+fn wrong(key: &str) -> typedis_core::Raw<i64> {
+    raw("LLEN").key(key).reply()
+}
+
+#[tokio::test]
+async fn the_first_error_is_that_of_the_whole_and_names_its_command() {
+    for protocol in BOTH {
+        let conn = connect(on(&db()).protocol(protocol)).await;
+        let calls = conn
+            .pipeline()
+            .run(incr("n"))
+            .run(wrong("n"))
+            .run(incr("n"));
+        let error = failed(calls.await);
+        assert_eq!(error.server().unwrap().code(), "WRONGTYPE");
+        assert_eq!((error.command(), error.index()), (Some("LLEN"), Some(1)));
+        assert_eq!(error.phase(), Phase::Refused);
+        // The others were carried out all the same.
+        assert_eq!(counter(&conn, "n").await, 2);
+        conn.run(raw("FLUSHDB").reply::<()>()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_is_a_value_of_its_own() {
+    let conn = connect(on(&db())).await;
+    let calls = conn
+        .pipeline()
+        .run(incr("n"))
+        .attempt()
+        .run(wrong("n"))
+        .attempt();
+    let (first, second, third) = calls.run(incr("n")).await.unwrap();
+    assert_eq!((first.unwrap(), third), (1, 2));
+    let error = failed(second);
+    assert_eq!((error.command(), error.index()), (Some("LLEN"), Some(1)));
+
+    let calls = conn.transaction().run(incr("n")).run(wrong("n")).attempt();
+    let (n, refused, m) = calls.run(incr("n")).await.unwrap();
+    assert_eq!((n, m), (3, 4));
+    assert_eq!(failed(refused).server().unwrap().code(), "WRONGTYPE");
+}
+
+#[tokio::test]
+async fn of_many_commands_each_has_its_own_outcome() {
+    let conn = connect(on(&db())).await;
+    conn.run(set("s", "x")).await.unwrap();
+    let bad = [7, 2_500, 4_999];
+    let each = conn.pipeline_each(0..5_000, |c, index| {
+        let key = if bad.contains(&index) { "s" } else { "h" };
+        c.run(raw("HSET").key(key).arg(index).arg(1).reply::<i64>())
+            .attempt()
+    });
+    for (index, result) in each.await.unwrap().into_iter().enumerate() {
+        if bad.contains(&index) {
+            let error = failed(result);
+            assert_eq!(
+                (error.command(), error.index()),
+                (Some("HSET"), Some(index))
+            );
+        } else {
+            assert_eq!(result.unwrap(), 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_reply_of_the_wrong_type_is_of_its_command_and_not_lost() {
+    let conn = connect(on(&db())).await;
+    let calls = conn
+        .pipeline()
+        .run(incr("n"))
+        .run(echo("text").reply::<i64>());
+    let error = failed(calls.run(incr("n")).await);
+    assert!(matches!(error.kind(), ErrorKind::Decode(_)), "{error}");
+    assert_eq!((error.index(), error.phase()), (Some(1), Phase::Applied));
+    assert_eq!(error.into_reply().unwrap().as_str(), Some("text"));
+    ping_works(&conn).await;
+}
+
+#[tokio::test]
+async fn a_command_that_cannot_be_queued_aborts_the_transaction_and_is_named() {
+    for protocol in BOTH {
+        let conn = connect(on(&db()).protocol(protocol)).await;
+        let calls = conn
+            .transaction()
+            .run(incr("n"))
+            .run(raw("GET").reply::<()>());
+        let error = failed(calls.run(incr("n")).await);
+        let ErrorKind::TransactionAborted(cause) = error.kind() else {
+            panic!("{error}")
+        };
+        assert!(cause.message().contains("wrong number of arguments"));
+        assert_eq!((error.command(), error.index()), (Some("GET"), Some(1)));
+        assert_eq!(error.phase(), Phase::Refused);
+        assert_eq!(counter(&conn, "n").await, 0);
+    }
+}
+
+#[tokio::test]
+async fn an_error_inside_exec_is_of_its_command() {
+    let conn = connect(on(&db())).await;
+    let error = failed(conn.transaction().run(incr("n")).run(wrong("n")).await);
+    assert_eq!(error.server().unwrap().code(), "WRONGTYPE");
+    assert_eq!((error.command(), error.index()), (Some("LLEN"), Some(1)));
+}
+
+#[tokio::test]
+async fn a_watched_key_that_was_changed_is_told() {
+    for protocol in BOTH {
+        let db = db();
+        let exclusive = Exclusive::open(on(&db).protocol(protocol)).await.unwrap();
+        let other = connect(on(&db)).await;
+        exclusive
+            .run(raw("WATCH").key("n").reply::<()>())
+            .await
+            .unwrap();
+        other.run(incr("n")).await.unwrap();
+        let error = failed(exclusive.transaction().run(incr("n")).await);
+        assert!(
+            matches!(error.kind(), ErrorKind::WatchedKeyChanged),
+            "{error}"
+        );
+        assert!(error.is_retryable());
+        assert_eq!(exclusive.transaction().run(incr("n")).await.unwrap(), (2,));
+    }
+}
+
+#[tokio::test]
+async fn raw_commands_are_named_by_their_first_word() {
+    let conn = connect(on(&db())).await;
+    let error = failed(conn.run(raw("no.such").arg(1).reply::<()>()).await);
+    assert_eq!(error.command(), Some("NO.SUCH"));
+    let error = failed(conn.pipeline().run(raw("no.such").reply::<()>()).await);
+    assert_eq!((error.command(), error.index()), (Some("NO.SUCH"), Some(0)));
+}
+
+/// Without MULTI the commands are executed one by one: that must not be called refused.
+#[tokio::test]
+async fn a_refused_multi_is_not_said_to_have_done_nothing() {
+    let server = typedis_testkit::Server::builder(typedis_testkit::ServerKind::Valkey9)
+        .line("user narrow on >pw ~* &* +@all -multi")
+        .start()
+        .unwrap();
+    let conn = connect(at(server.addr()).credentials("narrow", "pw")).await;
+    let error = failed(conn.transaction().run(incr("n")).await);
+    assert_eq!(
+        (error.command(), error.phase()),
+        (Some("MULTI"), Phase::MaybeApplied)
+    );
+    assert_eq!(counter(&conn, "n").await, 1);
+    let error = failed(conn.transaction().run(wrong("n")).await);
+    assert_eq!(
+        (error.command(), error.phase()),
+        (Some("MULTI"), Phase::Refused)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn failing_transactions_disturb_no_other_traffic() {
+    let conn = connect(on(&db())).await;
+    conn.run(set("s", "x")).await.unwrap();
+    let mut tasks = JoinSet::new();
+    for task in 0..16 {
+        let conn = conn.clone();
+        tasks.spawn(async move {
+            for round in 0..100 {
+                let text = format!("{task}-{round}");
+                match (task + round) % 5 {
+                    0 => {
+                        let calls = conn
+                            .transaction()
+                            .run(incr("n"))
+                            .run(raw("GET").reply::<()>());
+                        assert_eq!(failed(calls.run(echo(&text)).await).index(), Some(1));
+                    }
+                    1 => {
+                        let calls = conn.transaction().run(echo(&text)).run(incr("s"));
+                        assert_eq!(failed(calls.await).index(), Some(1));
+                    }
+                    2 => {
+                        let calls = conn.transaction().run(echo(&text)).run(incr("m"));
+                        assert_eq!(calls.await.unwrap().0, text);
+                    }
+                    3 => {
+                        let calls = conn.pipeline().run(wrong("s")).attempt().run(echo(&text));
+                        assert_eq!(calls.await.unwrap().1, text);
+                    }
+                    _ => assert_eq!(conn.run(echo(&text)).await.unwrap(), text),
+                }
+            }
+        });
+    }
+    tasks.join_all().await;
+    assert_eq!((counter(&conn, "n").await, conn.in_flight()), (0, 0));
+    assert_eq!(counter(&conn, "m").await, 16 * 20);
+}
+
+#[tokio::test]
+async fn a_batch_gives_each_reply_by_its_handle() {
+    let conn = connect(on(&db())).await;
+    let mut batch = conn.batch();
+    let first = batch.push(incr("n"));
+    let refused = batch.push(wrong("n"));
+    let text = batch.push(echo("x"));
+    assert_eq!(batch.len(), 3);
+    let mut other = conn.batch();
+    let foreign = other.push(incr("n"));
+    let mut replies = batch.execute().await.unwrap();
+    assert_eq!(replies.take(text).unwrap(), "x");
+    let error = failed(replies.take(refused));
+    assert_eq!((error.command(), error.index()), (Some("LLEN"), Some(1)));
+    let error = failed(replies.take(foreign));
+    assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
+    assert_eq!(replies.take(first).unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_nested_error_is_a_value_where_it_is_asked_for() {
+    let conn = connect(on(&db())).await;
+    let script = "return {1, redis.pcall('LLEN')}";
+    let call = raw("EVAL").arg(script).arg(0);
+    let reply: (i64, Result<i64, ServerError>) = conn.run(call.reply()).await.unwrap();
+    assert_eq!(reply.0, 1);
+    assert!(reply.1.is_err());
+}

@@ -1,0 +1,133 @@
+//! Transactions by hand.
+
+use typedis_core::{ErrorKind, Exclusive, Phase, Pool, Run, raw};
+
+use crate::support::*;
+
+async fn exclusive() -> Exclusive {
+    Exclusive::open(on(&db())).await.unwrap()
+}
+
+#[tokio::test]
+async fn replies_are_taken_by_what_queueing_gave_in_any_order() {
+    for protocol in BOTH {
+        let exclusive = Exclusive::open(on(&db()).protocol(protocol)).await.unwrap();
+        let open = exclusive.begin().await.unwrap();
+        let first = open.run(incr("n")).await.unwrap();
+        let text = open.run(echo("x")).await.unwrap();
+        let last = open.run(incr("n")).await.unwrap();
+        let mut replies = open.exec().await.unwrap();
+        assert_eq!(replies.len(), 3);
+        assert_eq!(replies.take(last).unwrap(), 2);
+        assert_eq!(replies.take(text).unwrap(), "x");
+        assert_eq!(replies.take(first).unwrap(), 1);
+    }
+}
+
+#[tokio::test]
+async fn queued_at_once_they_keep_their_places() {
+    let exclusive = exclusive().await;
+    let open = exclusive.begin().await.unwrap();
+    let texts: Vec<_> = (0..50).map(|index| format!("text {index}")).collect();
+    let queued = all(texts.iter().map(|text| open.run(echo(text)))).await;
+    let mut replies = open.exec().await.unwrap();
+    for (text, queued) in texts.iter().zip(queued) {
+        assert_eq!(replies.take(queued.unwrap()).unwrap(), *text);
+    }
+}
+
+#[tokio::test]
+async fn what_is_discarded_is_not_executed() {
+    let exclusive = exclusive().await;
+    let open = exclusive.begin().await.unwrap();
+    let _ = open.run(incr("n")).await.unwrap();
+    open.discard().await.unwrap();
+    assert_eq!(exclusive.run(incr("n")).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_command_that_cannot_be_queued_is_told_at_once_and_exec_does_nothing() {
+    let exclusive = exclusive().await;
+    let open = exclusive.begin().await.unwrap();
+    let _ = open.run(incr("n")).await.unwrap();
+    let error = failed(open.run(raw("GET").reply::<()>()).await);
+    assert_eq!(
+        (error.command(), error.phase()),
+        (Some("GET"), Phase::Refused)
+    );
+    let error = failed(open.exec().await);
+    assert_eq!(error.server().unwrap().code(), "EXECABORT");
+    assert_eq!(error.command(), Some("EXEC"));
+    assert_eq!(exclusive.run(incr("n")).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_watched_key_that_was_changed_is_told() {
+    let db = db();
+    let exclusive = Exclusive::open(on(&db)).await.unwrap();
+    exclusive
+        .run(raw("WATCH").key("n").reply::<()>())
+        .await
+        .unwrap();
+    connect(on(&db)).await.run(incr("n")).await.unwrap();
+    let open = exclusive.begin().await.unwrap();
+    let _ = open.run(incr("n")).await.unwrap();
+    let error = failed(open.exec().await);
+    assert!(
+        matches!(error.kind(), ErrorKind::WatchedKeyChanged),
+        "{error}"
+    );
+}
+
+/// Else the next command would be queued, and `QUEUED` be taken for its reply.
+#[tokio::test]
+async fn one_that_is_dropped_is_discarded() {
+    let exclusive = exclusive().await;
+    let before = id(&exclusive).await;
+    for stage in 0..3 {
+        match stage {
+            0 => drop(exclusive.begin().await.unwrap()),
+            1 => {
+                let open = exclusive.begin().await.unwrap();
+                let _ = open.run(incr("n")).await.unwrap();
+            }
+            _ => {
+                let mut begin = Box::pin(exclusive.begin());
+                poll_once(&mut begin).await;
+            }
+        }
+        assert_eq!(exclusive.run(echo("x")).await.unwrap(), "x", "{stage}");
+    }
+    assert_eq!(exclusive.run(incr("n")).await.unwrap(), 1);
+    assert_eq!(id(&exclusive).await, before);
+}
+
+#[tokio::test]
+async fn a_leased_socket_with_an_open_transaction_is_not_lent_again() {
+    let pool = Pool::open(on(&db())).await.unwrap();
+    let lease = pool.exclusive().await.unwrap();
+    let first = id(&lease).await;
+    let open = lease.begin().await.unwrap();
+    let _ = open.run(incr("n")).await.unwrap();
+    drop(open);
+    drop(lease);
+    let lease = pool.exclusive().await.unwrap();
+    assert_ne!(id(&lease).await, first);
+    assert_eq!(lease.run(incr("n")).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn what_another_transaction_queued_is_refused() {
+    let exclusive = exclusive().await;
+    let open = exclusive.begin().await.unwrap();
+    let _ = open.run(incr("n")).await.unwrap();
+    let second = open.run(incr("n")).await.unwrap();
+    open.discard().await.unwrap();
+    let open = exclusive.begin().await.unwrap();
+    let _ = open.run(incr("n")).await.unwrap();
+    let mut replies = open.exec().await.unwrap();
+    assert!(matches!(
+        failed(replies.take(second)).kind(),
+        ErrorKind::Usage(_)
+    ));
+}

@@ -1,0 +1,221 @@
+//! The end of handles and runtimes: nothing hangs, nothing is left open.
+
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use typedis_core::{Connection, ErrorKind, Pool, Run, raw};
+use typedis_testkit::{Server, ServerKind};
+
+use crate::support::*;
+
+fn runtime() -> Runtime {
+    Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+#[test]
+fn when_the_runtime_is_dropped_callers_on_another_are_told() {
+    let (first, second) = (runtime(), runtime());
+    let (proxy, conn, before) = first.block_on(async {
+        let (proxy, config) = proxied(&db()).await;
+        let conn = connect(config.liveness(None)).await;
+        let before = id(&conn).await;
+        (proxy, conn, before)
+    });
+    // It works from the second runtime, as long as the first one lives.
+    assert_eq!(second.block_on(id(&conn)), before);
+    proxy.to_client().hold();
+    let waiting = conn.clone();
+    let (started, start) = std::sync::mpsc::channel();
+    let task = second.spawn(async move {
+        let mut call = waiting.run(incr("n"));
+        poll_once(&mut call).await;
+        started.send(()).unwrap();
+        call.await
+    });
+    start.recv().unwrap();
+    drop(first);
+    let error = failed(second.block_on(soon("a caller", task)).unwrap());
+    assert!(matches!(error.kind(), ErrorKind::Closed), "{error}");
+    let error = failed(second.block_on(soon("a later caller", conn.run(incr("n")))));
+    assert!(matches!(error.kind(), ErrorKind::Closed), "{error}");
+    assert!(conn.is_closed());
+}
+
+#[test]
+fn callers_in_line_are_told_too_when_the_runtime_is_dropped() {
+    let (first, second) = (runtime(), runtime());
+    let budget = typedis_core::Budget {
+        commands: 1,
+        ..Default::default()
+    };
+    let (proxy, conn) = first.block_on(async {
+        let (proxy, config) = proxied(&db()).await;
+        let config = config.liveness(None).command_timeout(None).budget(budget);
+        (proxy, connect(config).await)
+    });
+    proxy.to_client().hold();
+    let (started, start) = std::sync::mpsc::channel();
+    let waiting = conn.clone();
+    let task = second.spawn(async move {
+        let mut calls: Vec<_> = (0..10).map(|_| waiting.run(incr("n"))).collect();
+        for call in &mut calls {
+            poll_once(call).await;
+        }
+        started.send(()).unwrap();
+        all(calls).await
+    });
+    start.recv().unwrap();
+    drop(first);
+    for result in second.block_on(soon("callers", task)).unwrap() {
+        assert!(matches!(failed(result).kind(), ErrorKind::Closed));
+    }
+}
+
+#[test]
+fn handles_can_be_dropped_outside_of_a_runtime() {
+    let first = runtime();
+    let (conn, pool, lease) = first.block_on(async {
+        let db = db();
+        let pool = Pool::open(on(&db)).await.unwrap();
+        let lease = pool.exclusive().await.unwrap();
+        (connect(on(&db)).await, pool, lease)
+    });
+    let call = conn.clone();
+    let sent = call.run(incr("n")).send();
+    drop(sent);
+    drop((conn, call));
+    drop(first);
+    drop((pool, lease));
+}
+
+/// How many clients the server has besides the one that asks.
+fn clients(server: &Server) -> usize {
+    let list = server.connect().unwrap().call(&["CLIENT", "LIST"]).unwrap();
+    list.lines()
+        .filter(|line| line.contains("lib-name=typedis"))
+        .count()
+}
+
+#[tokio::test]
+async fn the_socket_is_closed_with_the_last_handle() {
+    let server = Server::start(ServerKind::Valkey9).unwrap();
+    let conn = connect(at(server.addr())).await;
+    let clone = conn.clone();
+    drop(conn);
+    ping_works(&clone).await;
+    assert_eq!(clients(&server), 1);
+    drop(clone);
+    until("the socket is closed", || clients(&server) == 0).await;
+    let pool = Pool::open(at(server.addr()).lanes(3)).await.unwrap();
+    drop(pool.exclusive().await.unwrap());
+    let lease = pool.exclusive().await.unwrap();
+    assert_eq!(clients(&server), 4);
+    drop(pool);
+    assert_eq!(
+        known::<_, String>(&lease, &ECHO, &["x"]).await.unwrap(),
+        "x"
+    );
+    drop(lease);
+    until("all sockets are closed", || clients(&server) == 0).await;
+}
+
+/// What was sent without waiting is still carried out.
+#[tokio::test]
+async fn what_was_sent_before_the_last_handle_went_is_carried_out() {
+    let db = db();
+    let conn = connect(on(&db)).await;
+    for _ in 0..10_000 {
+        drop(conn.run(incr("n")).send());
+    }
+    drop(conn);
+    let other = connect(on(&db)).await;
+    until_async("all of it is carried out", async || {
+        counter(&other, "n").await == 10_000
+    })
+    .await;
+}
+
+/// The driver does not outlive the interest in a server that is gone for good.
+#[tokio::test]
+async fn a_connection_without_a_server_ends_with_its_last_handle() {
+    let (proxy, config) = proxied(&db()).await;
+    let conn = connect(config).await;
+    proxy.refuse(true);
+    cut_and_return(&proxy).await;
+    let mut call = conn.run(incr("n"));
+    poll_once(&mut call).await;
+    drop(call);
+    drop(conn);
+    let metrics = tokio::runtime::Handle::current().metrics();
+    // The proxy's own task is left.
+    until("the driver ends", || metrics.num_alive_tasks() <= 1).await;
+}
+
+#[tokio::test]
+async fn connections_that_come_and_go_leave_nothing_behind() {
+    let db = db();
+    for _ in 0..200 {
+        let conn = connect(on(&db)).await;
+        drop(
+            conn.run(
+                raw("BLPOP")
+                    .key("k")
+                    .arg(0)
+                    .blocks_for(0)
+                    .reply::<Option<i64>>(),
+            )
+            .send(),
+        );
+        conn.run(incr("n")).await.unwrap();
+    }
+    let metrics = tokio::runtime::Handle::current().metrics();
+    until("all drivers end", || metrics.num_alive_tasks() == 0).await;
+}
+
+/// A worker that is blocked for longer than the bound of liveness is not the server's fault.
+#[tokio::test]
+async fn a_stalled_runtime_is_not_taken_for_a_dead_server() {
+    let bound = Duration::from_millis(100);
+    let (proxy, config) = proxied(&db()).await;
+    let conn: Connection = connect(config.liveness(bound)).await;
+    let before = id(&conn).await;
+    for _ in 0..3 {
+        let mut call = conn.run(incr("n"));
+        poll_once(&mut call).await;
+        std::thread::sleep(3 * bound);
+        call.await.unwrap();
+    }
+    // Also after the server was asked for a sign of life, which then comes late by our own fault.
+    proxy.to_client().delay(bound / 3, bound / 3);
+    for _ in 0..3 {
+        let sent = proxy.to_server().passed();
+        until("it is asked", || proxy.to_server().passed() > sent).await;
+        std::thread::sleep(3 * bound);
+        ping_works(&conn).await;
+    }
+    assert_eq!(id(&conn).await, before);
+}
+
+#[test]
+fn handles_and_requests_can_go_to_other_threads() {
+    fn goes<T: Send + Sync + Clone + 'static>() {}
+    goes::<Connection>();
+    goes::<Pool>();
+    fn is_send<T: Send>(value: T) -> T {
+        value
+    }
+    let runtime = runtime();
+    runtime.block_on(async {
+        let conn = connect(on(&db())).await;
+        let spawned = conn.clone();
+        let task = tokio::spawn(async move {
+            let (n, text) = is_send(spawned.pipeline().run(incr("n")).run(echo("x"))).await?;
+            Ok::<_, typedis_core::Error>((n, text))
+        });
+        assert_eq!(task.await.unwrap().unwrap(), (1, "x".to_owned()));
+    });
+}

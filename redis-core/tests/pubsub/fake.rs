@@ -1,0 +1,335 @@
+//! What no real server can be made to say: pushes that mean nothing, at every place.
+
+use std::time::Duration;
+
+use typedis_core::pubsub::{Event, Invalidation};
+use typedis_core::{Connection, ErrorKind, Exclusive, Protocol, Run, Value, raw};
+use typedis_testkit::fake::{Fake, Peer};
+
+use crate::support::within;
+
+/// Pushes that are unknown, malformed, or concern nobody.
+const ODD: [&str; 16] = [
+    ">0\r\n",
+    ">1\r\n_\r\n",
+    ">1\r\n:5\r\n",
+    ">1\r\n$7\r\nmessage\r\n",
+    ">2\r\n$7\r\nmessage\r\n$1\r\na\r\n",
+    ">3\r\n$7\r\nmessage\r\n$1\r\na\r\n:5\r\n",
+    ">3\r\n$7\r\nmessage\r\n*0\r\n$1\r\nx\r\n",
+    ">3\r\n$7\r\nmessage\r\n$1\r\nz\r\n$1\r\nx\r\n",
+    ">3\r\n$8\r\npmessage\r\n$1\r\na\r\n$1\r\nx\r\n",
+    ">3\r\n$9\r\nsubscribe\r\n$1\r\nz\r\n:1\r\n",
+    ">3\r\n$11\r\nunsubscribe\r\n_\r\n:0\r\n",
+    ">1\r\n$9\r\nsubscribe\r\n",
+    ">2\r\n$10\r\ninvalidate\r\n:1\r\n",
+    ">2\r\n$10\r\ninvalidate\r\n*1\r\n*0\r\n",
+    ">4\r\n$6\r\nMOVING\r\n:1\r\n:2\r\n%1\r\n+a\r\n*1\r\n_\r\n",
+    ">2\r\n+server-cpu-usage\r\n:42\r\n",
+];
+
+const MESSAGE: &str = ">3\r\n$7\r\nmessage\r\n$1\r\na\r\n$2\r\nhi\r\n";
+
+/// Greets a client and gives its first command that is no part of the greeting.
+async fn greet(peer: &mut Peer) -> std::io::Result<Option<typedis_testkit::fake::Words>> {
+    while let Some(command) = peer.command().await? {
+        match command.name().as_str() {
+            "HELLO" => peer.send("%1\r\n+proto\r\n:3\r\n").await?,
+            "CLIENT" => peer.send("+OK\r\n").await?,
+            _ => return Ok(Some(command)),
+        }
+    }
+    Ok(None)
+}
+
+#[tokio::test]
+async fn odd_pushes_shift_no_reply_and_end_no_stream() {
+    let odd = ODD.concat();
+    let around = odd.clone();
+    let fake = Fake::start(move |mut peer| {
+        let odd = around.clone();
+        async move {
+            let Some(first) = greet(&mut peer).await? else {
+                return Ok(());
+            };
+            assert_eq!(first, ["SUBSCRIBE", "a"]);
+            peer.send(format!(
+                "{odd}>3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n{odd}"
+            ))
+            .await?;
+            while let Some(command) = peer.command().await? {
+                let echo = command.text(1);
+                peer.send(format!(
+                    "{odd}{MESSAGE}{odd}${}\r\n{echo}\r\n{odd}",
+                    echo.len()
+                ))
+                .await?;
+            }
+            Ok(())
+        }
+    })
+    .await
+    .unwrap();
+    let conn = Connection::open(fake.url()).await.unwrap();
+    let mut channel = within(5, conn.subscribe("a")).await.unwrap();
+    for n in 0..200 {
+        let (one, two) = tokio::join!(
+            conn.run(raw("ECHO").arg(n).reply::<i64>()),
+            conn.run(raw("ECHO").arg(n + 1_000).reply::<i64>())
+        );
+        assert_eq!((one.unwrap(), two.unwrap()), (n, n + 1_000));
+    }
+    for _ in 0..400 {
+        let Some(Ok(Event::Message(message))) = within(5, channel.next()).await else {
+            panic!("the stream ended");
+        };
+        assert_eq!(message.payload(), "hi");
+    }
+    assert_eq!(channel.buffered(), 0);
+    assert_eq!(fake.connections(), 1);
+    fake.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn pushes_within_replies_reach_their_channel() {
+    let fake = Fake::start(|mut peer| async move {
+        greet(&mut peer).await?;
+        peer.send(">3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n")
+            .await?;
+        while let Some(command) = peer.command().await? {
+            match command.name().as_str() {
+                "LIST" => peer.send(format!("*2\r\n:1\r\n{MESSAGE}:2\r\n")).await?,
+                "NESTED" => {
+                    peer.send(format!("*2\r\n*1\r\n{MESSAGE}:1\r\n{MESSAGE}:2\r\n"))
+                        .await?
+                }
+                _ => peer.send(":3\r\n").await?,
+            }
+        }
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let conn = Connection::open(fake.url()).await.unwrap();
+    let mut channel = within(5, conn.subscribe("a")).await.unwrap();
+    let replies = conn.pipeline_each(["LIST", "NESTED", "OTHER"], |pipeline, name| {
+        pipeline.run(raw(name).reply::<Value>())
+    });
+    let replies: Vec<Value> = replies.await.unwrap();
+    let number = Value::Integer;
+    assert_eq!(
+        replies,
+        [
+            Value::Array(vec![number(1), number(2)]),
+            Value::Array(vec![Value::Array(vec![number(1)]), number(2)]),
+            number(3)
+        ]
+    );
+    for _ in 0..3 {
+        let text: Option<String> = within(5, channel.get()).await.unwrap();
+        assert_eq!(text.as_deref(), Some("hi"));
+    }
+    assert_eq!(channel.buffered(), 0);
+}
+
+#[tokio::test]
+async fn a_subscription_that_the_server_ends_is_made_again() {
+    let fake = Fake::start(|mut peer| async move {
+        greet(&mut peer).await?;
+        peer.send(">3\r\n$10\r\nssubscribe\r\n$1\r\na\r\n:1\r\n")
+            .await?;
+        peer.send(">3\r\n$12\r\nsunsubscribe\r\n$1\r\na\r\n:0\r\n")
+            .await?;
+        peer.expect(&["SSUBSCRIBE", "a"]).await?;
+        peer.send(">3\r\n$10\r\nssubscribe\r\n$1\r\na\r\n:1\r\n")
+            .await?;
+        peer.send(">3\r\n$8\r\nsmessage\r\n$1\r\na\r\n$2\r\nhi\r\n")
+            .await?;
+        // The slot moves while the client leaves: an end that is no answer, and an error that is one.
+        peer.expect(&["SUNSUBSCRIBE", "a"]).await?;
+        peer.expect(&["PING"]).await?;
+        peer.send(">3\r\n$12\r\nsunsubscribe\r\n$1\r\na\r\n:0\r\n")
+            .await?;
+        peer.send("-MOVED 1 127.0.0.1:1\r\n").await?;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        peer.send("+PONG\r\n").await?;
+        peer.expect(&["ECHO", "1"]).await?;
+        peer.send(":1\r\n").await?;
+        peer.command().await?;
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let conn = Connection::open(fake.url()).await.unwrap();
+    let mut channel = within(5, conn.ssubscribe("a")).await.unwrap();
+    assert_eq!(
+        within(5, channel.next()).await.unwrap().unwrap(),
+        Event::Resubscribed
+    );
+    let text: Option<String> = within(5, channel.get()).await.unwrap();
+    assert_eq!(text.as_deref(), Some("hi"));
+    drop(channel);
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let echo = conn.run(raw("ECHO").arg(1).reply::<i64>());
+    assert_eq!(within(5, echo).await.unwrap(), 1);
+    fake.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_refusal_that_passes_is_tried_again() {
+    let fake = Fake::start(|mut peer| async move {
+        greet(&mut peer).await?;
+        for _ in 0..2 {
+            peer.send("-BUSY running a script\r\n").await?;
+            peer.expect(&["SUBSCRIBE", "a"]).await?;
+        }
+        peer.send(">3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n")
+            .await?;
+        peer.command().await?;
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let conn = Connection::open(fake.url()).await.unwrap();
+    within(5, conn.subscribe("a")).await.unwrap();
+    fake.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn no_confirmation_is_a_timeout() {
+    let fake = Fake::start(|mut peer| async move {
+        greet(&mut peer).await?;
+        // Silence; then the end of what was given up.
+        peer.send(">3\r\n$9\r\nsubscribe\r\n$1\r\nz\r\n:1\r\n")
+            .await?;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        peer.send(">3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n")
+            .await?;
+        peer.expect(&["UNSUBSCRIBE", "a"]).await?;
+        peer.send(">3\r\n$11\r\nunsubscribe\r\n$1\r\na\r\n:0\r\n")
+            .await?;
+        peer.expect(&["ECHO", "1"]).await?;
+        peer.send(":1\r\n").await?;
+        peer.command().await?;
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let conn = Connection::open(fake.url()).await.unwrap();
+    let subscribe = conn.subscribe("a").deadline(Duration::from_millis(100));
+    let error = within(5, subscribe).await.unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    let echo = conn.run(raw("ECHO").arg(1).reply::<i64>());
+    assert_eq!(within(5, echo).await.unwrap(), 1);
+    fake.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_reply_in_place_of_a_confirmation_closes_the_socket() {
+    let fake = Fake::start(|mut peer| async move {
+        greet(&mut peer).await?;
+        if peer.number() == 0 {
+            peer.send("+OK\r\n").await?;
+        } else {
+            peer.send(">3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n")
+                .await?;
+        }
+        peer.command().await?;
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let conn = Connection::open(fake.url()).await.unwrap();
+    within(5, conn.subscribe("a")).await.unwrap();
+    assert_eq!(fake.connections(), 2);
+}
+
+#[tokio::test]
+async fn resp2_tells_messages_from_replies() {
+    let fake = Fake::start(|mut peer| async move {
+        let mut subscribed = false;
+        while let Some(command) = peer.command().await? {
+            match command.name().as_str() {
+                "SUBSCRIBE" => {
+                    subscribed = true;
+                    peer.send("*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n").await?;
+                    // Malformed, unknown to RESP2, and a good one.
+                    peer.send("*2\r\n$7\r\nmessage\r\n$1\r\na\r\n*1\r\n$8\r\npmessage\r\n").await?;
+                    peer.send("*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$2\r\nhi\r\n").await?;
+                }
+                "PING" if subscribed => {
+                    peer.send("*2\r\n$4\r\npong\r\n$0\r\n\r\n*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$2\r\nhi\r\n").await?;
+                }
+                _ => peer.send("+OK\r\n").await?,
+            }
+        }
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let config = typedis_core::Config::from_url(&fake.url()).unwrap();
+    let config = config
+        .protocol(Protocol::Resp2)
+        .liveness(Duration::from_millis(100));
+    let conn = Connection::open(config).await.unwrap();
+    let mut channel = within(5, conn.subscribe("a")).await.unwrap();
+    for _ in 0..5 {
+        let text: Option<String> = within(5, channel.get()).await.unwrap();
+        assert_eq!(text.as_deref(), Some("hi"));
+    }
+    assert_eq!(fake.connections(), 2);
+}
+
+#[tokio::test]
+async fn a_socket_that_goes_silent_is_replaced() {
+    let fake = Fake::start(|mut peer| async move {
+        greet(&mut peer).await?;
+        peer.send(">3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n")
+            .await?;
+        if peer.number() == 0 {
+            // No answer to PING.
+            while peer.command().await?.is_some() {}
+        }
+        peer.command().await?;
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let config = typedis_core::Config::from_url(&fake.url()).unwrap();
+    let conn = Connection::open(config.liveness(Duration::from_millis(200)))
+        .await
+        .unwrap();
+    let mut channel = within(5, conn.subscribe("a")).await.unwrap();
+    assert_eq!(
+        within(5, channel.next()).await.unwrap().unwrap(),
+        Event::Resubscribed
+    );
+}
+
+#[tokio::test]
+async fn lost_invalidations_are_an_error_at_the_end() {
+    let fake = Fake::start(|mut peer| async move {
+        greet(&mut peer).await?;
+        peer.send(">2\r\n$10\r\ninvalidate\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n")
+            .await?;
+        peer.send(">2\r\n$10\r\ninvalidate\r\n_\r\n+OK\r\n").await?;
+        peer.reset()
+    })
+    .await
+    .unwrap();
+    let exclusive = Exclusive::open(fake.url()).await.unwrap();
+    let mut invalidations = exclusive.invalidations().unwrap();
+    let _ = exclusive.run(raw("PING").reply::<String>()).await;
+    let mut next = async || within(5, invalidations.next()).await;
+    let keys = Invalidation::Keys(vec!["a".into(), "b".into()]);
+    assert_eq!(next().await.unwrap().unwrap(), keys);
+    assert_eq!(next().await.unwrap().unwrap(), Invalidation::All);
+    let error = next().await.unwrap().unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::ConnectionLost(_)),
+        "{error}"
+    );
+    assert!(next().await.is_none());
+    assert!(exclusive.invalidations().is_err());
+}

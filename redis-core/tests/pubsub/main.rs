@@ -1,0 +1,17 @@
+//! Publish and subscribe against real servers, in both protocols, and against what no real server says.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod channels;
+mod fake;
+mod lag;
+mod others;
+mod restore;
+mod stress;
+mod subscriber;
+mod support;

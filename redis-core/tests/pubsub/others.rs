@@ -1,0 +1,153 @@
+//! Keyspace events, MONITOR, and the invalidations of client-side caching.
+
+use typedis_core::pubsub::{Event, Invalidation, KeyspaceEvent, Monitor};
+use typedis_core::{Connection, ErrorKind, Exclusive, Run, Value, raw};
+use typedis_testkit::Server;
+
+use crate::support::{KINDS, PROTOCOLS, config, everywhere, within};
+
+async fn run(conn: &Connection, command: &str, args: &[&str]) {
+    conn.run(raw(command).args(args).reply::<Value>())
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn keyspace_events_say_what_happened_to_which_key() {
+    for kind in KINDS {
+        let server = Server::start(kind).unwrap();
+        for protocol in PROTOCOLS {
+            let conn = Connection::open(config(&server, protocol)).await.unwrap();
+            run(&conn, "CONFIG SET", &["notify-keyspace-events", ""]).await;
+            let error = conn.keyspace_events().await.unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
+            assert!(
+                error
+                    .to_string()
+                    .contains("CONFIG SET notify-keyspace-events KEA")
+            );
+
+            run(&conn, "CONFIG SET", &["notify-keyspace-events", "KEA"]).await;
+            let third = Connection::open(config(&server, protocol).database(3))
+                .await
+                .unwrap();
+            let mut all = conn.keyspace_events().await.unwrap();
+            let mut deleted = conn
+                .keyspace_events()
+                .database(3)
+                .event("del")
+                .await
+                .unwrap();
+            let mut users = conn
+                .keyspace_events()
+                .keys("user:*")
+                .event("set")
+                .await
+                .unwrap();
+            for conn in [&conn, &third] {
+                run(conn, "SET", &["user:1", "x"]).await;
+                run(conn, "SET", &["other", "x"]).await;
+                run(conn, "DEL", &["user:1", "other"]).await;
+            }
+            let event = |database, event: &str, key: &'static str| {
+                let key = key.as_bytes().into();
+                Event::Message(KeyspaceEvent {
+                    database,
+                    event: event.into(),
+                    key,
+                })
+            };
+            for database in [0, 3] {
+                for (name, key) in [
+                    ("new", "user:1"),
+                    ("set", "user:1"),
+                    ("new", "other"),
+                    ("set", "other"),
+                    ("del", "user:1"),
+                    ("del", "other"),
+                ] {
+                    // Only `KEAn` tells of new keys.
+                    if name != "new" {
+                        assert_eq!(
+                            within(5, all.next()).await.unwrap().unwrap(),
+                            event(database, name, key)
+                        );
+                    }
+                }
+                assert_eq!(
+                    within(5, users.next()).await.unwrap().unwrap(),
+                    event(database, "set", "user:1")
+                );
+            }
+            for key in ["user:1", "other"] {
+                assert_eq!(
+                    within(5, deleted.next()).await.unwrap().unwrap(),
+                    event(3, "del", key)
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn monitor_shows_every_command() {
+    for kind in KINDS {
+        let server = Server::start(kind).unwrap();
+        for protocol in PROTOCOLS {
+            let config = config(&server, protocol);
+            let conn = Connection::open(config.clone().database(2)).await.unwrap();
+            let mut monitor = Monitor::open(&config).await.unwrap();
+            let odd = "a \"b\" \\ \n\r\t\u{7}\u{8}\0 é";
+            let long = "x".repeat(200_000);
+            run(&conn, "SET", &["k", odd]).await;
+            run(&conn, "SET", &["k", &long]).await;
+            let mut seen = Vec::new();
+            while seen.len() < 2 {
+                let entry = within(5, monitor.next()).await.unwrap().unwrap();
+                if entry.command() == "SET" {
+                    assert_eq!(entry.database, 2);
+                    assert!(entry.client.starts_with("127.0.0.1:"), "{}", entry.client);
+                    assert!(entry.time.elapsed().unwrap().as_secs() < 60);
+                    seen.push(entry.words[2].clone());
+                }
+            }
+            assert_eq!(seen[0], odd.as_bytes());
+            assert_eq!(seen[1], long.as_bytes());
+        }
+        let conn = Connection::open(server.url()).await.unwrap();
+        let mut monitor = conn.monitor().await.unwrap();
+        server.kill().unwrap();
+        assert!(within(5, monitor.next()).await.unwrap().is_err());
+        assert!(monitor.next().await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn invalidations_are_pushed() {
+    for (server, config, tag) in everywhere() {
+        let exclusive = Exclusive::open(&config).await.unwrap();
+        if tag != "Newest" {
+            let error = exclusive.invalidations().unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
+            continue;
+        }
+        let server = Server::start(server.kind()).unwrap();
+        let exclusive = Exclusive::open(server.url()).await.unwrap();
+        let other = Connection::open(server.url()).await.unwrap();
+        let mut invalidations = exclusive.invalidations().unwrap();
+        let track = raw("CLIENT TRACKING").arg("ON").reply::<()>();
+        exclusive.run(track).await.unwrap();
+        exclusive
+            .run(raw("GET").key("k").reply::<Option<String>>())
+            .await
+            .unwrap();
+        run(&other, "SET", &["k", "v"]).await;
+        let first = within(5, invalidations.next()).await.unwrap().unwrap();
+        assert_eq!(first, Invalidation::Keys(vec!["k".into()]));
+        run(&other, "FLUSHALL", &[]).await;
+        let second = within(5, invalidations.next()).await.unwrap().unwrap();
+        assert_eq!(second, Invalidation::All);
+        drop(exclusive);
+        assert!(within(5, invalidations.next()).await.is_none());
+    }
+}

@@ -1,0 +1,136 @@
+//! What a subscriber of `tracing` is told, and what it is not. A process of its own: subscribers are global.
+
+#![cfg(feature = "tracing")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+use typedis_core::{Config, Connection, FromRedis, Raw, Run, raw};
+use typedis_testkit::{ServerKind, shared};
+
+fn words<R: FromRedis>(words: &[&str]) -> Raw<R> {
+    let command = words[1..]
+        .iter()
+        .fold(raw(words[0]), |command, word| command.arg(*word));
+    command.reply()
+}
+
+type Fields = BTreeMap<String, String>;
+
+/// Keeps everything that it is told.
+#[derive(Clone, Default)]
+struct Recorder {
+    next: Arc<AtomicU64>,
+    spans: Arc<Mutex<BTreeMap<u64, Fields>>>,
+    events: Arc<Mutex<Vec<Fields>>>,
+}
+
+struct Fill<'a>(&'a mut Fields);
+
+impl Visit for Fill<'_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.insert(field.name().to_owned(), value.to_owned());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.0.insert(field.name().to_owned(), format!("{value:?}"));
+    }
+}
+
+impl Subscriber for Recorder {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("typedis")
+    }
+
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        let id = self.next.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut fields = Fields::new();
+        span.record(&mut Fill(&mut fields));
+        self.spans.lock().unwrap().insert(id, fields);
+        Id::from_u64(id)
+    }
+
+    fn record(&self, span: &Id, values: &Record<'_>) {
+        let mut spans = self.spans.lock().unwrap();
+        values.record(&mut Fill(spans.get_mut(&span.into_u64()).unwrap()));
+    }
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut fields = Fields::new();
+        event.record(&mut Fill(&mut fields));
+        self.events.lock().unwrap().push(fields);
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+#[tokio::test]
+async fn spans_have_the_names_of_opentelemetry_and_show_no_argument() {
+    let recorder = Recorder::default();
+    let _guard = tracing::subscriber::set_default(recorder.clone());
+    let address = shared(ServerKind::Valkey9).addr();
+    let conn = Connection::open(Config::tcp("127.0.0.1", address.port()).database(1))
+        .await
+        .unwrap();
+    let set = words::<()>(&["SET", "secret-key", "secret-value"]);
+    conn.run(set).await.unwrap();
+    conn.run(words::<i64>(&["INCR", "secret-key"]))
+        .await
+        .unwrap_err();
+    let _: ((), String) = conn
+        .pipeline()
+        .run(words(&["SET", "secret-key", "secret-value"]))
+        .run(words(&["GET", "secret-key"]))
+        .await
+        .unwrap();
+
+    let spans: Vec<Fields> = recorder.spans.lock().unwrap().values().cloned().collect();
+    let [set, incr, pipeline] = &spans[..] else {
+        panic!("{spans:#?}");
+    };
+    for span in &spans {
+        assert_eq!(span["db.system.name"], "redis");
+        assert_eq!(span["db.namespace"], "1");
+        assert_eq!(span["server.address"], "127.0.0.1");
+        assert_eq!(span["server.port"], address.port().to_string());
+        assert_eq!(span["otel.kind"], "client");
+    }
+    assert_eq!(
+        (
+            set["db.operation.name"].as_str(),
+            set["db.query.text"].as_str()
+        ),
+        ("SET", "SET ? ?")
+    );
+    assert!(!set.contains_key("error.type"));
+    assert_eq!(incr["error.type"], "ERR");
+    assert_eq!(incr["db.response.status_code"], "ERR");
+    assert_eq!(pipeline["db.operation.name"], "PIPELINE");
+    assert_eq!(pipeline["db.operation.batch.size"], "2");
+    assert_eq!(pipeline["db.query.text"], "SET; GET");
+
+    let events = recorder.events.lock().unwrap().clone();
+    assert!(
+        events
+            .iter()
+            .any(|event| event["message"].starts_with("connected to 127.0.0.1")),
+        "{events:#?}"
+    );
+    assert!(
+        events
+            .iter()
+            .any(|event| event["message"].starts_with("ready at 127.0.0.1")),
+        "{events:#?}"
+    );
+    assert!(!format!("{spans:?} {events:?}").contains("secret"));
+}

@@ -1,0 +1,114 @@
+//! Paths within JSON documents: [`JsonPath`].
+
+use typedis_core::{ArgError, ArgWriter, Args, ToArg, ToArgs};
+
+/// What is meant within a JSON document.
+///
+/// A text is taken as it is: a JSONPath such as `$.items[*].price` may have any number of matches; one that does not
+/// begin with `$`, such as `.items[0].price`, has one, and where there is none the server answers an error. Names that
+/// come from elsewhere are best put together step by step, which writes them so that they cannot be taken for more
+/// than names.
+///
+/// ```
+/// # use typedis::args::JsonPath;
+/// let path = JsonPath::root().key("prices").key("50% off").each();
+/// assert_eq!(path.as_str(), r#"$["prices"]["50% off"][*]"#);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct JsonPath(String);
+
+impl JsonPath {
+    /// The whole document, `$`.
+    #[must_use]
+    pub fn root() -> Self {
+        Self("$".to_owned())
+    }
+
+    /// The member of this name.
+    #[must_use]
+    pub fn key(mut self, name: &str) -> Self {
+        self.0.push_str("[\"");
+        for letter in name.chars() {
+            if matches!(letter, '"' | '\\') {
+                self.0.push('\\');
+            }
+            self.0.push(letter);
+        }
+        self.0.push_str("\"]");
+        self
+    }
+
+    /// The element at this index; negative ones count from the end.
+    #[must_use]
+    pub fn index(self, index: i64) -> Self {
+        Self(format!("{}[{index}]", self.0))
+    }
+
+    /// Every element and every member.
+    #[must_use]
+    pub fn each(mut self) -> Self {
+        self.0.push_str("[*]");
+        self
+    }
+
+    /// The text that is sent.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for JsonPath {
+    fn from(path: &str) -> Self {
+        Self(path.to_owned())
+    }
+}
+
+impl From<String> for JsonPath {
+    fn from(path: String) -> Self {
+        Self(path)
+    }
+}
+
+impl From<&String> for JsonPath {
+    fn from(path: &String) -> Self {
+        Self(path.clone())
+    }
+}
+
+impl From<&Self> for JsonPath {
+    fn from(path: &Self) -> Self {
+        path.clone()
+    }
+}
+
+impl ToArg for JsonPath {
+    fn write_arg(&self, out: &mut ArgWriter<'_>) -> Result<(), ArgError> {
+        out.text(&self.0);
+        Ok(())
+    }
+}
+
+impl ToArgs for JsonPath {
+    fn write_args(&self, out: &mut Args) {
+        out.item(self);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::wire::words;
+
+    #[test]
+    fn texts_are_sent_as_they_are() {
+        assert_eq!(words(&JsonPath::from("$.a[0]")), ["$.a[0]"]);
+        assert_eq!(words(&JsonPath::from(String::from(".a"))), [".a"]);
+    }
+
+    #[test]
+    fn names_cannot_be_taken_for_more() {
+        let path = JsonPath::root().key(r#"a"].b\"#).index(-1).each();
+        assert_eq!(path.as_str(), r#"$["a\"].b\\"][-1][*]"#);
+    }
+}

@@ -1,0 +1,51 @@
+//! What FT.HYBRID finds: [`HybridResults`].
+
+use crate::FromRedis;
+
+/// What a search for words and a search for vectors found together.
+///
+/// `T` is what a document is decoded into: a map, or a struct with `#[derive(FromRedis)]`. Without further steps its
+/// fields are `__key` and `__score`.
+#[derive(Debug, Clone, PartialEq, FromRedis)]
+#[non_exhaustive]
+pub struct HybridResults<T> {
+    /// How many documents were found, however many of them are here.
+    #[redis(rename = "total_results")]
+    pub total: u64,
+    /// The documents, the best one first.
+    #[redis(rename = "results")]
+    pub documents: Vec<T>,
+    /// What went wrong on the way, such as a timeout.
+    #[redis(default)]
+    pub warnings: Vec<String>,
+    /// How many milliseconds the search took.
+    pub execution_time: Option<f64>,
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::replies::wire::decode;
+
+    type Found = HybridResults<HashMap<String, String>>;
+
+    /// As the server's own documentation shows it.
+    #[test]
+    fn documents_are_read_alike_in_both_protocols() {
+        let document = "$5\r\n__key\r\n$2\r\nd1\r\n$7\r\n__score\r\n$3\r\n0.5\r\n";
+        let two = format!(
+            "*8\r\n+total_results\r\n:3\r\n+results\r\n*1\r\n*4\r\n{document}+warnings\r\n*0\r\n+execution_time\r\n$4\r\n0.75\r\n"
+        );
+        let three = format!(
+            "%4\r\n+total_results\r\n:3\r\n+results\r\n*1\r\n%2\r\n{document}+warnings\r\n*0\r\n+execution_time\r\n,0.75\r\n"
+        );
+        let found: Found = decode(&two).unwrap();
+        assert_eq!((found.total, found.execution_time), (3, Some(0.75)));
+        let key = found.documents.first().unwrap().get("__key");
+        assert_eq!(key.map(String::as_str), Some("d1"));
+        assert_eq!(decode::<Found>(&three).unwrap(), found);
+    }
+}

@@ -1,0 +1,213 @@
+//! The reply of COMMAND INFO: [`CommandDetails`].
+
+use typedis_core::{DecodeError, FromRedis, Reply};
+
+use crate::replies::fields::{each_field, fill, next, required};
+
+/// What a server knows of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CommandDetails {
+    /// Its name, such as `get` or `config|get`.
+    pub name: String,
+    /// How many words it has, itself included; negative where it may have more.
+    pub arity: i64,
+    /// Its flags, such as `readonly`.
+    pub flags: Vec<String>,
+    /// Which word is the first key, 0 without one.
+    pub first_key: i64,
+    /// Which word is the last key; negative ones count from the end.
+    pub last_key: i64,
+    /// How many words there are from one key to the next.
+    pub step: i64,
+    /// The categories of the access control list that it is in, such as `@read`.
+    pub acl_categories: Vec<String>,
+    /// Hints for clients, such as `request_policy:all_shards`; since 7.0.
+    pub tips: Vec<String>,
+    /// How its keys are found; since 7.0.
+    pub key_specs: Vec<KeySpec>,
+    /// Its subcommands; since 7.0.
+    pub subcommands: Vec<CommandDetails>,
+}
+
+impl CommandDetails {
+    /// Whether it has this flag.
+    #[must_use]
+    pub fn has_flag(&self, flag: &str) -> bool {
+        self.flags.iter().any(|own| own == flag)
+    }
+}
+
+// Subcommands are within their command: the depth is limited as that of every reply is.
+impl FromRedis for CommandDetails {
+    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        let Reply::Array(mut elements) = reply else {
+            return Err(DecodeError::expected("a command", &reply));
+        };
+        Ok(Self {
+            name: next(&mut elements, "name")?,
+            arity: next(&mut elements, "arity")?,
+            flags: next(&mut elements, "flags")?,
+            first_key: next(&mut elements, "first_key")?,
+            last_key: next(&mut elements, "last_key")?,
+            step: next(&mut elements, "step")?,
+            acl_categories: next(&mut elements, "acl_categories")?,
+            tips: rest(&mut elements, "tips")?,
+            key_specs: rest(&mut elements, "key_specs")?,
+            subcommands: rest(&mut elements, "subcommands")?,
+        })
+    }
+}
+
+/// The next element of an array that ends earlier on old servers.
+fn rest<'a, T: FromRedis>(
+    elements: &mut impl Iterator<Item = Reply<'a>>,
+    name: &'static str,
+) -> Result<Vec<T>, DecodeError> {
+    let list = elements.next().map(Vec::from_redis).transpose();
+    Ok(list
+        .map_err(|error| error.at_field(name))?
+        .unwrap_or_default())
+}
+
+/// How some of the keys of a command are found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeySpec {
+    /// What is done to the keys: `RO`, `access`, `update`, `not_key` and so on.
+    pub flags: Vec<String>,
+    /// What is to be known beside.
+    pub notes: Option<String>,
+    /// Where the search begins.
+    pub begin_search: KeySearch,
+    /// Which words are keys from there on.
+    pub find_keys: FindKeys,
+}
+
+/// Where the search for keys begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeySearch {
+    /// At this word.
+    Index(i64),
+    /// After a word.
+    Keyword {
+        /// The word.
+        keyword: String,
+        /// From which word on it is looked for, or, if negative, backwards from the end.
+        start_from: i64,
+    },
+    /// The server cannot tell.
+    Unknown,
+}
+
+/// Which words are keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FindKeys {
+    /// All words up to one.
+    Range {
+        /// The last one, counted from the first; negative ones count from the end.
+        last_key: i64,
+        /// How many words there are from one key to the next.
+        step: i64,
+        /// Only the first half of them if 2, a third if 3 and so on.
+        limit: i64,
+    },
+    /// As many as a word says.
+    KeyNum {
+        /// Which word says it, counted from where the search begins.
+        key_num_index: i64,
+        /// Which word is the first key, counted from there too.
+        first_key: i64,
+        /// How many words there are from one key to the next.
+        step: i64,
+    },
+    /// The server cannot tell.
+    Unknown,
+}
+
+impl FromRedis for KeySpec {
+    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        let (mut flags, mut notes, mut begin, mut find) = (None, None, None, None);
+        each_field(&reply, |name, value| match name {
+            "flags" => fill(&mut flags, value),
+            "notes" => fill(&mut notes, value),
+            "begin_search" => fill(&mut begin, value),
+            "find_keys" => fill(&mut find, value),
+            _ => Ok(()),
+        })?;
+        Ok(Self {
+            flags: required(flags, "flags")?,
+            notes,
+            begin_search: required(begin, "begin_search")?,
+            find_keys: required(find, "find_keys")?,
+        })
+    }
+}
+
+impl FromRedis for KeySearch {
+    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        let (kind, spec) = kind_and_spec(&reply)?;
+        match kind.as_str() {
+            "index" => Ok(Self::Index(number(&spec, "index")?)),
+            "keyword" => {
+                let mut keyword = None;
+                each_field(&spec, |name, value| match name {
+                    "keyword" => fill(&mut keyword, value),
+                    _ => Ok(()),
+                })?;
+                Ok(Self::Keyword {
+                    keyword: required(keyword, "keyword")?,
+                    start_from: number(&spec, "startfrom")?,
+                })
+            }
+            _ => Ok(Self::Unknown),
+        }
+    }
+}
+
+impl FromRedis for FindKeys {
+    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        let (kind, spec) = kind_and_spec(&reply)?;
+        match kind.as_str() {
+            "range" => Ok(Self::Range {
+                last_key: number(&spec, "lastkey")?,
+                step: number(&spec, "keystep")?,
+                limit: number(&spec, "limit")?,
+            }),
+            "keynum" => Ok(Self::KeyNum {
+                key_num_index: number(&spec, "keynumidx")?,
+                first_key: number(&spec, "firstkey")?,
+                step: number(&spec, "keystep")?,
+            }),
+            _ => Ok(Self::Unknown),
+        }
+    }
+}
+
+/// What kind of search it is, and its numbers.
+fn kind_and_spec<'a>(reply: &Reply<'a>) -> Result<(String, Reply<'a>), DecodeError> {
+    let (mut kind, mut spec) = (None, None);
+    each_field(reply, |name, value| {
+        match name {
+            "type" => fill(&mut kind, value)?,
+            "spec" => spec = Some(value),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok((required(kind, "type")?, required(spec, "spec")?))
+}
+
+fn number(spec: &Reply<'_>, wanted: &str) -> Result<i64, DecodeError> {
+    let mut number = None;
+    each_field(spec, |name, value| match name == wanted {
+        true => fill(&mut number, value),
+        false => Ok(()),
+    })?;
+    required(number, wanted)
+}
+
+#[cfg(test)]
+mod tests;

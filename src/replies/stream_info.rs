@@ -1,0 +1,197 @@
+//! Replies of XINFO.
+
+use bytes::Bytes;
+use typedis_core::{DecodeError, Reply};
+
+use super::entry_id::EntryId;
+use super::fields::next;
+use super::stream::StreamEntry;
+use crate::FromRedis;
+
+/// The fields of an entry as they are, in their order.
+pub type RawFields = Vec<(Bytes, Bytes)>;
+
+/// What XINFO STREAM says of a stream.
+#[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
+#[redis(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub struct StreamInfo {
+    /// How many entries it has.
+    pub length: u64,
+    /// How many keys the radix tree has that holds them.
+    pub radix_tree_keys: u64,
+    /// How many nodes the radix tree has.
+    pub radix_tree_nodes: u64,
+    /// The last id that was given.
+    pub last_generated_id: EntryId,
+    /// The greatest id of a deleted entry; since 7.0.
+    pub max_deleted_entry_id: Option<EntryId>,
+    /// How many entries were ever added; since 7.0.
+    pub entries_added: Option<u64>,
+    /// The id of the first entry as it is on record, `0-0` where there is none; since 7.0.
+    pub recorded_first_entry_id: Option<EntryId>,
+    /// How many consumer groups it has.
+    pub groups: u64,
+    /// Its first entry.
+    pub first_entry: Option<StreamEntry<RawFields>>,
+    /// Its last entry.
+    pub last_entry: Option<StreamEntry<RawFields>>,
+}
+
+/// What XINFO STREAM with FULL says of a stream.
+#[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
+#[redis(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub struct StreamDetails {
+    /// How many entries it has.
+    pub length: u64,
+    /// How many keys the radix tree has that holds them.
+    pub radix_tree_keys: u64,
+    /// How many nodes the radix tree has.
+    pub radix_tree_nodes: u64,
+    /// The last id that was given.
+    pub last_generated_id: EntryId,
+    /// The greatest id of a deleted entry; since 7.0.
+    pub max_deleted_entry_id: Option<EntryId>,
+    /// How many entries were ever added; since 7.0.
+    pub entries_added: Option<u64>,
+    /// The id of the first entry as it is on record, `0-0` where there is none; since 7.0.
+    pub recorded_first_entry_id: Option<EntryId>,
+    /// Its entries, the first ones.
+    pub entries: Vec<StreamEntry<RawFields>>,
+    /// Its consumer groups.
+    pub groups: Vec<StreamGroupDetails>,
+}
+
+/// A consumer group, as XINFO GROUPS lists it.
+#[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
+#[redis(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub struct StreamGroup {
+    /// Its name.
+    pub name: String,
+    /// How many consumers it has.
+    pub consumers: u64,
+    /// How many entries are pending.
+    pub pending: u64,
+    /// The last id that was delivered.
+    pub last_delivered_id: EntryId,
+    /// How many entries were read, if the server knows; since 7.0.
+    pub entries_read: Option<u64>,
+    /// How many entries are yet to be delivered, if the server knows; since 7.0.
+    pub lag: Option<u64>,
+}
+
+/// A consumer group, as XINFO STREAM with FULL describes it.
+#[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
+#[redis(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub struct StreamGroupDetails {
+    /// Its name.
+    pub name: String,
+    /// The last id that was delivered.
+    pub last_delivered_id: EntryId,
+    /// How many entries were read, if the server knows; since 7.0.
+    pub entries_read: Option<u64>,
+    /// How many entries are yet to be delivered, if the server knows; since 7.0.
+    pub lag: Option<u64>,
+    /// How many entries are pending.
+    pub pel_count: u64,
+    /// Entries that are pending, the first ones.
+    pub pending: Vec<GroupPending>,
+    /// Its consumers.
+    pub consumers: Vec<StreamConsumerDetails>,
+}
+
+/// A consumer of a group, as XINFO CONSUMERS lists it.
+#[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
+#[redis(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub struct StreamConsumer {
+    /// Its name.
+    pub name: String,
+    /// How many entries are pending for it.
+    pub pending: u64,
+    /// How many milliseconds ago it last tried to read or claim something.
+    pub idle: u64,
+    /// How many milliseconds ago it last did read or claim something, -1 for never; since 7.2.
+    pub inactive: Option<i64>,
+}
+
+/// A consumer of a group, as XINFO STREAM with FULL describes it.
+#[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
+#[redis(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub struct StreamConsumerDetails {
+    /// Its name.
+    pub name: String,
+    /// When it last tried to read or claim something, as a Unix time in milliseconds.
+    pub seen_time: u64,
+    /// When it last did read or claim something, as a Unix time in milliseconds, -1 for never; since 7.2.
+    pub active_time: Option<i64>,
+    /// How many entries are pending for it.
+    pub pel_count: u64,
+    /// Entries that are pending for it, the first ones.
+    pub pending: Vec<ConsumerPending>,
+}
+
+/// An entry that is pending in a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GroupPending {
+    /// Its id.
+    pub id: EntryId,
+    /// Who has it.
+    pub consumer: String,
+    /// When it was last delivered, as a Unix time in milliseconds.
+    pub delivered_at: u64,
+    /// How often it was delivered.
+    pub deliveries: u64,
+}
+
+impl FromRedis for GroupPending {
+    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        let mut elements = elements(&reply)?;
+        Ok(Self {
+            id: next(&mut elements, "id")?,
+            consumer: next(&mut elements, "consumer")?,
+            delivered_at: next(&mut elements, "delivered_at")?,
+            deliveries: next(&mut elements, "deliveries")?,
+        })
+    }
+}
+
+/// An entry that is pending for a consumer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConsumerPending {
+    /// Its id.
+    pub id: EntryId,
+    /// When it was last delivered, as a Unix time in milliseconds.
+    pub delivered_at: u64,
+    /// How often it was delivered.
+    pub deliveries: u64,
+}
+
+impl FromRedis for ConsumerPending {
+    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        let mut elements = elements(&reply)?;
+        Ok(Self {
+            id: next(&mut elements, "id")?,
+            delivered_at: next(&mut elements, "delivered_at")?,
+            deliveries: next(&mut elements, "deliveries")?,
+        })
+    }
+}
+
+fn elements<'a>(
+    reply: &Reply<'a>,
+) -> Result<impl Iterator<Item = Reply<'a>> + use<'a>, DecodeError> {
+    match reply {
+        Reply::Array(elements) => Ok(elements.clone()),
+        _ => Err(DecodeError::expected("a pending entry", reply)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,48 @@
+//! Reading the replies that are text for people: lines, words, and names with values.
+
+use std::str::FromStr;
+
+use typedis_core::{DecodeError, Reply};
+
+/// The text of a reply that is one.
+pub(super) fn text<'a>(reply: &Reply<'a>, what: &str) -> Result<&'a str, DecodeError> {
+    match reply.text() {
+        Some(text) => text.to_str(),
+        None => Err(DecodeError::expected(what, reply)),
+    }
+}
+
+/// The lines that hold something.
+pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines()
+        .map(str::trim_end)
+        .filter(|line| !line.is_empty())
+}
+
+/// `name=value` fields between separators; what has no `=` is passed over.
+pub(super) fn fields(line: &str, separator: char) -> impl Iterator<Item = (&str, &str)> {
+    line.split(separator)
+        .filter_map(|field| field.split_once('='))
+}
+
+/// A value of a text as a number or the like.
+pub(super) fn parse<T: FromStr>(name: &str, value: &str) -> Result<T, DecodeError> {
+    value.parse().map_err(|_| {
+        DecodeError::new("the text is no number of this size").at_field(name.to_owned())
+    })
+}
+
+/// Words between separators, none of them empty.
+pub(super) fn words(text: &str, separator: char) -> Vec<String> {
+    let words = text.split(separator).filter(|word| !word.is_empty());
+    words.map(str::to_owned).collect()
+}
+
+/// Decodes words between commas, as `#[redis(with = "comma")]`.
+pub(super) mod comma {
+    use typedis_core::{DecodeError, Reply};
+
+    pub(in super::super) fn from_redis(reply: Reply<'_>) -> Result<Vec<String>, DecodeError> {
+        super::text(&reply, "words between commas").map(|text| super::words(text, ','))
+    }
+}
