@@ -33,7 +33,7 @@ pub(super) fn run(options: &Options, results: &mut Results) -> Result {
     let effort = if options.quick {
         Effort {
             rounds: 3,
-            milliseconds: 100,
+            milliseconds: 80,
         }
     } else {
         Effort {

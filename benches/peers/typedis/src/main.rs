@@ -1,4 +1,5 @@
-//! typedis: one `Connection`, cloned; large values and list elements as `Bytes`. Settings as they come.
+//! typedis: one `Connection`, cloned; large values and list elements as `Bytes`. Settings as they come, but for
+//! subscribers, which wait in place of losing messages.
 
 use std::collections::HashMap;
 use std::process::ExitCode;
@@ -6,7 +7,8 @@ use std::process::ExitCode;
 use bytes::Bytes;
 use peers_common::{Client, Result, hundred_fields};
 use typedis::prelude::*;
-use typedis::{Config, FromRedis, Run, raw};
+use typedis::pubsub::{Event, Lag};
+use typedis::{Config, FromRedis};
 
 hundred_fields! {
     #[derive(FromRedis)]
@@ -96,16 +98,36 @@ impl Client for Typedis {
     }
 
     async fn scan(&self) -> Result<u64> {
-        let (mut cursor, mut found) = ("0".to_owned(), 0);
+        let (mut cursor, mut found) = (0, 0);
         loop {
-            let page = raw("SCAN").arg(&cursor).arg("COUNT").arg(1000);
             let keys: Vec<String>;
-            (cursor, keys) = self.0.run(page.reply::<(String, Vec<String>)>()).await?;
+            (cursor, keys) = self.0.scan_page::<String>(cursor).count(1000).await?;
             found += keys.len() as u64;
-            if cursor == "0" {
+            if cursor == 0 {
                 return Ok(found);
             }
         }
+    }
+
+    async fn receive(
+        url: &str,
+        channels: &[String],
+        count: u64,
+        ready: impl FnOnce() + Send,
+    ) -> Result<()> {
+        let conn = typedis::connect(url).await?;
+        // None may be lost: the server keeps what there is no room for.
+        let mut messages = conn.subscriber().on_lag(Lag::Wait);
+        messages.subscribe(channels.to_vec()).await?;
+        ready();
+        let mut received = 0;
+        while received < count {
+            if let Event::Message(message) = messages.next().await.ok_or("it ended")?? {
+                std::hint::black_box(message.payload());
+                received += 1;
+            }
+        }
+        Ok(())
     }
 }
 
