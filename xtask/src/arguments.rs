@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use lexopt::prelude::*;
 
-use crate::Result;
+use crate::{Result, bench};
 
 /// What was asked for.
 #[derive(Debug, PartialEq, Eq)]
@@ -16,6 +16,7 @@ pub(crate) enum Command {
     },
     /// With arguments for `cargo test`.
     Test(Vec<OsString>),
+    Bench(bench::Options),
     Ci,
 }
 
@@ -34,6 +35,7 @@ fn parse_from(mut parser: lexopt::Parser) -> Result<Command> {
         "demo" => Command::Demo,
         "servers" => Command::Servers { all: false },
         "test" => return Ok(Command::Test(parser.raw_args()?.collect())),
+        "bench" => Command::Bench(bench::Options::default()),
         "ci" => Command::Ci,
         _ => return Err(format!("there is no command {name:?}: see cargo xtask help").into()),
     };
@@ -46,6 +48,12 @@ fn options(mut parser: lexopt::Parser, mut command: Command) -> Result<Command> 
         match (argument, &mut command) {
             (Short('h') | Long("help"), _) => return Ok(Command::Help),
             (Long("all"), Command::Servers { all }) => *all = true,
+            (Long("quick"), Command::Bench(bench)) => bench.quick = true,
+            (Long("guard"), Command::Bench(bench)) => bench.guard = true,
+            (Long("record"), Command::Bench(bench)) => bench.record = true,
+            (Long("only"), Command::Bench(bench)) => {
+                bench.only = Some(parser.value()?.string()?);
+            }
             (argument, _) => {
                 return Err(format!("{}: see cargo xtask help", argument.unexpected()).into());
             }
@@ -74,6 +82,15 @@ mod tests {
             Ok(Command::Servers { all: true })
         );
         assert_eq!(parse(&["demo", "-h"]), Ok(Command::Help));
+        let bench = bench::Options {
+            quick: true,
+            only: Some("get".to_owned()),
+            ..bench::Options::default()
+        };
+        assert_eq!(
+            parse(&["bench", "--quick", "--only", "get"]),
+            Ok(Command::Bench(bench))
+        );
     }
 
     #[test]
