@@ -169,7 +169,7 @@ pub(super) fn report(page: &mut String, results: &Results) {
     let _ = writeln!(
         page,
         "\n## Compiling\n\nA program that uses 20 commands, with default features (and tokio where that is not one of them); \
-         builds for development, the size as it comes, not stripped.\n\n| | {} | ÷ least of the peers |\n|---|{}--:|",
+         builds for development, one after another and by the clock, so that other load shows; the size as it comes, not stripped.\n\n| | {} | ÷ least of the peers |\n|---|{}--:|",
         names.join(" | "),
         "--:|".repeat(names.len())
     );

@@ -176,8 +176,8 @@ pub(super) fn report(page: &mut String) -> Result {
     writeln!(
         page,
         "\n## Instructions\n\nCounted by callgrind outside of the kernel, recorded in `benches/guard/baselines.txt`; \
-         `cargo xtask bench --guard` fails where a count grows by more than {:.0} %. The last three but two include \
-         the server's part, a task on the same thread that answers with fixed bytes.\n\n| work | instructions |\n|---|--:|",
+         `cargo xtask bench --guard` fails where a count grows by more than {:.0} %. The round trip, the \
+         pipeline and the tasks include the server's part, a task on the same thread that answers with fixed bytes.\n\n| work | instructions |\n|---|--:|",
         TOLERANCE * 100.0
     )?;
     for case in &CASES {
@@ -197,7 +197,7 @@ mod tests {
     fn a_count_beyond_the_tolerance_fails() {
         let recorded = parse("# a comment\nencode 100\n");
         let counts = |count| BTreeMap::from([("encode".to_owned(), count)]);
-        assert!(compare(&counts(103), &recorded).is_ok());
+        assert!(compare(&counts(102), &recorded).is_ok());
         assert!(compare(&counts(80), &recorded).is_ok());
         let error = compare(&counts(104), &recorded).unwrap_err();
         assert!(error.to_string().contains("1 of 8"), "{error}");

@@ -61,9 +61,13 @@ impl Results {
     }
 
     pub(super) fn store(&self) -> Result {
-        let mut text = serde_json::to_string_pretty(&self.root)?;
-        text.push('\n');
-        fs::write(path(), text)?;
+        // A line for each entry, so that a part that was measured anew is a small change.
+        let entries: Result<Vec<String>> = self
+            .root
+            .iter()
+            .map(|(name, value)| Ok(format!("{}: {value}", serde_json::to_string(name)?)))
+            .collect();
+        fs::write(path(), format!("{{\n{}\n}}\n", entries?.join(",\n")))?;
         Ok(())
     }
 

@@ -51,8 +51,15 @@ fn duration(time: TimeVal) -> Duration {
 }
 
 /// How long single operations took. Of quick ones only every 16th is timed: reading the clock costs as much as they do.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Latencies(Vec<Duration>);
+
+/// With room for those that come while allocations are counted, so that their own do not count.
+impl Default for Latencies {
+    fn default() -> Self {
+        Self(Vec::with_capacity(8))
+    }
+}
 
 /// Of so many operations one is timed.
 pub const SAMPLE: u64 = 16;
