@@ -13,7 +13,7 @@ pub(crate) enum Arrangement {
     Usual,
     /// With an ACL file.
     AclFile,
-    /// A node of a cluster that knows no other, without slots.
+    /// A node of a cluster that knows no other, without slots, whatever its edition.
     Lone,
     /// A primary of a cluster without slots, which knows a primary that has them all.
     Empty,
@@ -33,6 +33,7 @@ pub(crate) fn ends_the_server(case: &Case) -> bool {
 }
 
 const OWN: &[(&str, Arrangement)] = &[
+    ("SHUTDOWN FAILOVER", Arrangement::Lone),
     (
         "BGREWRITEAOF | BGSAVE | SHUTDOWN !ABORT | REPLICAOF | SLAVEOF | SENTINEL FAILOVER",
         Arrangement::Usual,

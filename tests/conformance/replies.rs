@@ -50,6 +50,51 @@ const ONLY_ERRORS: &[Exception] = &[
         "the data is only known at run time: see `live`",
     ),
     (
+        "FAILOVER | FAILOVER ABORT",
+        "",
+        "they need a replica, whose port is only known at run time: see `moments`",
+    ),
+    (
+        "SHUTDOWN ABORT",
+        "",
+        "nothing is being shut down: see `moments`",
+    ),
+    (
+        "SCRIPT KILL | FUNCTION KILL",
+        "",
+        "nothing runs: see `moments`",
+    ),
+    (
+        "FUNCTION RESTORE",
+        "",
+        "the data is only known at run time: see `moments`",
+    ),
+    (
+        "MODULE LOAD | MODULE LOADEX !CONFIG",
+        "",
+        "a module's path is only known at run time: see `moments`",
+    ),
+    (
+        "MODULE LOADEX CONFIG",
+        "",
+        "no module here has settings of this kind",
+    ),
+    (
+        "MODULE UNLOAD",
+        "",
+        "every module here has types of its own, and is never unloaded",
+    ),
+    (
+        "SENTINEL SIMULATE-FAILURE !CRASH-AFTER-ELECTION !CRASH-AFTER-PROMOTION",
+        "",
+        "one of the options is needed",
+    ),
+    (
+        "CLUSTER FAILOVER !FORCE !TAKEOVER",
+        "",
+        "it needs a primary that answers: see `moments`",
+    ),
+    (
         "FT.SEARCH EXPAND",
         "modules RESP2",
         "the module offers it in RESP3 only",

@@ -342,5 +342,4 @@ const AROUND: &[(&str, &str, &str)] = &[
         "CONFIG SET slowlog-log-slower-than 10000",
     ),
     ("SENTINEL MONITOR", "", "SENTINEL REMOVE other"),
-    ("SENTINEL SIMULATE-FAILURE", "", "SENTINEL SIMULATE-FAILURE"),
 ];

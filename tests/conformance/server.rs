@@ -101,7 +101,11 @@ impl Edition {
 
     /// Starts one; a test has its own, since the calls flush and configure.
     pub(crate) fn start(&'static self) -> Known {
-        self.start_as(Arrangement::Usual, self.kind)
+        let known = self.start_as(Arrangement::Usual, self.kind);
+        if matches!(self.makes, Makes::OfClusters) {
+            wait_for(&known.server, &["CLUSTER", "INFO"], "cluster_state:ok");
+        }
+        known
     }
 
     /// Starts one for a single call, without modules, which take long to load.
@@ -124,6 +128,7 @@ impl Edition {
                     Arrangement::AclFile => {
                         builder.line(format!("aclfile {}", file("users.acl", "").display()))
                     }
+                    Arrangement::Lone => builder.cluster(),
                     _ => builder,
                 };
                 (start(builder), Vec::new())
