@@ -1,6 +1,8 @@
 //! Calls that disrupt a server, and those that need a special one: each of them gets a server of its own.
 
+use std::net::TcpListener;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{fs, process};
 
@@ -61,18 +63,30 @@ const OWN: &[(&str, Arrangement)] = &[
 /// The id of the node that is tested.
 const SELF: &str = "a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0";
 
+/// The slot of the first cursor of CLUSTERSCAN, which is routed as a key is.
+const FIRST_CURSOR: u16 = 13_907;
+
 /// The ids of a node that does not exist, which is the example of the spec, and of its replica.
 const OTHER: &str = "07c37dfeb235213a872192d90877d0cd55635b91";
 const REPLICA: &str = "b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0";
 
+/// The port of a node that does not exist: connections are accepted, and nothing is answered.
+fn silent_port() -> u16 {
+    static SILENT: OnceLock<TcpListener> = OnceLock::new();
+    let bind = || TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let silent = SILENT.get_or_init(bind);
+    silent.local_addr().expect("it is bound").port()
+}
+
 /// What a node reads of its cluster when it starts; `None` for a new one.
 pub(crate) fn cluster_file(arrangement: Arrangement) -> Option<PathBuf> {
-    let other = |slots| format!("{OTHER} 127.0.0.1:1@1 master - 0 0 2 connected {slots}\n");
+    let port = silent_port();
+    let other = |slots| format!("{OTHER} 127.0.0.1:{port}@1 master - 0 0 2 connected {slots}\n");
     let nodes = match arrangement {
         Arrangement::Usual => format!(
-            "{SELF} 127.0.0.1:0@0 myself,master - 0 0 1 connected 0-8191\n{}\
+            "{SELF} 127.0.0.1:0@0 myself,master - 0 0 1 connected 0-8191 {FIRST_CURSOR}\n{}\
              {REPLICA} 127.0.0.1:2@2 slave {OTHER} 0 0 2 connected\n",
-            other("8192-16383"),
+            other("8192-13906 13908-16383"),
         ),
         Arrangement::Empty => format!(
             "{SELF} 127.0.0.1:0@0 myself,master - 0 0 1 connected\n{}",

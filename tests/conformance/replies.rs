@@ -185,7 +185,9 @@ async fn decode_all(edition: &'static Edition, protocol: Protocol) {
     let mut wrong = Vec::new();
     let mut caller = Caller::new(&server, protocol).await;
     for case in made {
+        let dbg = std::time::Instant::now();
         let seen = caller.call(case).await;
+        if dbg.elapsed().as_millis() > 400 { eprintln!("SLOW {:?} {}", dbg.elapsed(), case.line()); }
         wrong.extend(
             seen.unfit
                 .iter()
