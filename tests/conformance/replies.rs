@@ -185,9 +185,7 @@ async fn decode_all(edition: &'static Edition, protocol: Protocol) {
     let mut wrong = Vec::new();
     let mut caller = Caller::new(&server, protocol).await;
     for case in made {
-        let dbg = std::time::Instant::now();
         let seen = caller.call(case).await;
-        if dbg.elapsed().as_millis() > 400 { eprintln!("SLOW {:?} {}", dbg.elapsed(), case.line()); }
         wrong.extend(
             seen.unfit
                 .iter()
@@ -334,27 +332,24 @@ fn is_closed(error: &typedis::Error) -> bool {
     matches!(error.kind(), ErrorKind::ConnectionLost(_))
 }
 
-/// Runs what prepares a call, in one write.
+/// Runs what prepares a call, in one write; what may be refused begins another, because Redis 8.2.3 does not answer a
+/// refused AUTH that follows other commands in one write.
 async fn run(conn: &Exclusive, lines: Vec<Vec<String>>) {
-    if lines.is_empty() {
-        return;
-    }
-    let mut batch = conn.batch();
-    let handles: Vec<_> = lines
-        .iter()
-        .map(|words| match words.split_first() {
-            Some((name, args)) => {
-                let name = name.trim_start_matches(MAY_FAIL);
-                batch.push(raw(name).args(args).reply::<Value>())
+    for lines in lines.chunk_by(|_, next| !next[0].starts_with(MAY_FAIL)) {
+        let mut batch = conn.batch();
+        let handles: Vec<_> = lines
+            .iter()
+            .map(|words| {
+                let name = words[0].trim_start_matches(MAY_FAIL);
+                batch.push(raw(name).args(&words[1..]).reply::<Value>())
+            })
+            .collect();
+        let mut replies = batch.execute().await.expect("the seeds can be sent");
+        for (handle, line) in handles.into_iter().zip(lines) {
+            let reply = replies.take(handle);
+            if !line[0].starts_with(MAY_FAIL) {
+                reply.unwrap_or_else(|error| panic!("{line:?} is refused: {error}"));
             }
-            None => batch.push(raw("PING").reply()),
-        })
-        .collect();
-    let mut replies = batch.execute().await.expect("the seeds can be sent");
-    for (handle, line) in handles.into_iter().zip(&lines) {
-        let reply = replies.take(handle);
-        if !line[0].starts_with(MAY_FAIL) {
-            reply.unwrap_or_else(|error| panic!("{line:?} is refused: {error}"));
         }
     }
 }

@@ -163,7 +163,8 @@ fn node(builder: ServerBuilder, arrangement: Arrangement) -> ServerBuilder {
 
 /// A sentinel that has found the replica of its primary, and another sentinel; and those three.
 fn sentinel(kind: ServerKind) -> (Server, Vec<Server>) {
-    let primary = start(Server::builder(kind));
+    // A replica shall be up to date at once, not after the five seconds that others could join in.
+    let primary = start(Server::builder(kind).line("repl-diskless-sync-delay 0"));
     let port = primary.port();
     let replica = start(Server::builder(kind).line(format!("replicaof 127.0.0.1 {port}")));
     wait_for(&primary, &["ROLE"], &replica.port().to_string());
