@@ -141,34 +141,45 @@ async fn replies_of_redis_decode_in_resp3() {
     decode_all(&REDIS, Protocol::Newest).await;
 }
 
-#[tokio::test]
-async fn replies_of_valkey_nodes_decode() {
-    decode_all(&VALKEY_NODE, Protocol::Resp2).await;
-    decode_all(&VALKEY_NODE, Protocol::Newest).await;
+#[test]
+fn replies_of_valkey_nodes_decode() {
+    decode_in_both(&VALKEY_NODE);
 }
 
-#[tokio::test]
-async fn replies_of_redis_nodes_decode() {
-    decode_all(&REDIS_NODE, Protocol::Resp2).await;
-    decode_all(&REDIS_NODE, Protocol::Newest).await;
+#[test]
+fn replies_of_redis_nodes_decode() {
+    decode_in_both(&REDIS_NODE);
 }
 
-#[tokio::test]
-async fn replies_of_valkey_sentinels_decode() {
-    decode_all(&VALKEY_SENTINEL, Protocol::Resp2).await;
-    decode_all(&VALKEY_SENTINEL, Protocol::Newest).await;
+#[test]
+fn replies_of_valkey_sentinels_decode() {
+    decode_in_both(&VALKEY_SENTINEL);
 }
 
-#[tokio::test]
-async fn replies_of_redis_sentinels_decode() {
-    decode_all(&REDIS_SENTINEL, Protocol::Resp2).await;
-    decode_all(&REDIS_SENTINEL, Protocol::Newest).await;
+#[test]
+fn replies_of_redis_sentinels_decode() {
+    decode_in_both(&REDIS_SENTINEL);
 }
 
 #[tokio::test]
 async fn replies_to_what_later_versions_no_longer_have_decode() {
     decode_all(&OLD_REDIS, Protocol::Resp2).await;
     decode_all(&OLD_REDIS, Protocol::Newest).await;
+}
+
+/// Both protocols at once, since much of the time is spent on waiting for servers.
+fn decode_in_both(edition: &'static Edition) {
+    std::thread::scope(|scope| {
+        for protocol in [Protocol::Resp2, Protocol::Newest] {
+            scope.spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build();
+                let runtime = runtime.expect("a runtime can be built");
+                runtime.block_on(decode_all(edition, protocol));
+            });
+        }
+    });
 }
 
 async fn decode_all(edition: &'static Edition, protocol: Protocol) {
