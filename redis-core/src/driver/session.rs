@@ -216,7 +216,8 @@ impl Session {
     }
 
     fn make_room(&mut self) {
-        if self.input.is_empty() && self.input.capacity() > KEEP {
+        // Not by what is left of it: the end of a large buffer keeps all of it alive.
+        if self.input.is_empty() && self.allocated > KEEP {
             self.input = BytesMut::new();
         }
         let room = self.input.capacity() - self.input.len();

@@ -80,6 +80,10 @@ impl Results {
         );
     }
 
+    pub(super) fn is_described(&self) -> bool {
+        self.root.contains_key("run")
+    }
+
     pub(super) fn is_quick(&self) -> bool {
         self.root.get("run").and_then(|run| run.get("quick")) == Some(&Value::Bool(true))
     }

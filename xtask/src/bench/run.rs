@@ -29,7 +29,10 @@ pub(super) fn run(options: &Options, results: &mut Results) -> Result {
         .line("client-output-buffer-limit pubsub 0 0 0")
         .start()?;
     data::fill(&server)?;
-    results.describe(&options.to_string(), options.quick);
+    // A part that is measured anew joins what the page says of the whole.
+    if options.only.is_none() || !results.is_described() {
+        results.describe(&options.to_string(), options.quick);
+    }
     let effort = if options.quick {
         Effort {
             rounds: 3,
