@@ -77,12 +77,12 @@ const ONLY_ERRORS: &[Exception] = &[
     (
         "MODULE LOADEX CONFIG",
         "",
-        "no module here has settings of this kind",
+        "not yet proven: the setting `enable-module-command` forbids it here, and a module with settings is needed",
     ),
     (
         "MODULE UNLOAD",
         "",
-        "every module here has types of its own, and is never unloaded",
+        "not yet proven: the setting `enable-module-command` forbids it here, and a module without types is needed",
     ),
     (
         "SENTINEL SIMULATE-FAILURE !CRASH-AFTER-ELECTION !CRASH-AFTER-PROMOTION",
