@@ -59,6 +59,8 @@ pub(crate) struct Queue {
     /// Whether a command of the driver's own might be mistaken for one of the callers': after MULTI it would be queued
     /// among theirs.
     pub(crate) quiet: bool,
+    /// A command that goes out with nothing before or behind it.
+    alone: Alone,
     /// Whether the server was demoted to a replica, and this socket is of no use for writes.
     pub(crate) demoted: bool,
     /// Callers who wait for room, first come first served.
@@ -89,6 +91,16 @@ pub(crate) struct Counts {
     pub(crate) timeouts: u64,
     pub(crate) reconnects: u64,
     pub(crate) failed_connects: u64,
+}
+
+/// Whether a command has the socket to itself: AUTH, which Redis 8.2 does not answer when it is refused and came in one
+/// piece with commands before it.
+#[derive(Debug)]
+enum Alone {
+    None,
+    /// Waits until everything before it has been answered.
+    Waiting(CellKey, Vec<u8>, Instant),
+    InFlight,
 }
 
 /// What the callers want of the driver besides writing.
@@ -171,6 +183,7 @@ impl Queue {
             given_up: 0,
             connected: true,
             quiet: false,
+            alone: Alone::None,
             demoted: false,
             waiters: VecDeque::new(),
             next_waiter: 0,

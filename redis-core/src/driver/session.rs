@@ -289,7 +289,7 @@ impl Session {
         let yielded = std::mem::take(&mut self.yielded);
         let (output, renewing) = (&mut self.output, &mut self.yielded);
         link.with(woken, |queue, _| {
-            if !queue.has_output() || queue.wish == Wish::Renew {
+            if !queue.has_output() || queue.wish == Wish::Renew || queue.must_wait() {
                 return false;
             }
             if queue.owed() > 0 && !yielded {

@@ -50,24 +50,18 @@ impl Queue {
             .or_else(|| self.refused.clone())
     }
 
-    /// Queues a command of the client's own whose reply is awaited like a caller's, unless it would be out of place.
+    /// Queues a command of the client's own that goes out alone, whose reply is awaited like a caller's; unless it would
+    /// be out of place.
     pub(crate) fn submit_own(&mut self, encoded: &[u8], deadline: Instant) -> Option<CellKey> {
-        if self.quiet || !self.connected || self.shut().is_some() {
+        let out_of_place = self.quiet || !self.connected || self.shut().is_some();
+        if out_of_place || !matches!(self.alone, Alone::None) {
             return None;
         }
-        self.out.extend_from_slice(encoded);
         let cell = self.cells.insert(Cell {
             chunks: Chunks::new(),
             state: CellState::Waiting(None),
         });
-        self.push_entry(Entry {
-            owner: Owner::Caller(cell),
-            bytes: encoded.len(),
-            replies: 1,
-            deadline: Some(deadline),
-            blocking: false,
-            awaits: Awaits::Reply,
-        });
+        self.alone = Alone::Waiting(cell, encoded.to_vec(), deadline);
         Some(cell)
     }
 

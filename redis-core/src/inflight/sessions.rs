@@ -21,7 +21,7 @@ impl Queue {
 
     /// Whether there is something to write.
     pub(crate) fn has_output(&self) -> bool {
-        !self.out.is_empty()
+        !self.out.is_empty() || matches!(self.alone, Alone::Waiting(..))
     }
 
     /// How many replies are owed to what was written; entries, not frames.
@@ -40,6 +40,10 @@ impl Queue {
     /// Swaps everything that waits to be written for `empty`. What failed before it was sent is not sent any more: its
     /// caller was told so, and may have tried again.
     pub(crate) fn take_output(&mut self, empty: &mut Vec<u8>) {
+        if let Some(encoded) = self.take_alone() {
+            *empty = encoded;
+            return;
+        }
         if self.given_up > 0 {
             self.forget_unwanted();
         }
@@ -48,6 +52,46 @@ impl Queue {
             self.owed_since = Some(Instant::now());
         }
         self.taken = self.entries.len();
+    }
+
+    /// Takes the command that goes out alone, if there is one, to the head of what is owed.
+    fn take_alone(&mut self) -> Option<Vec<u8>> {
+        let Alone::Waiting(cell, encoded, deadline) =
+            std::mem::replace(&mut self.alone, Alone::None)
+        else {
+            return None;
+        };
+        self.alone = Alone::InFlight;
+        self.push_entry(Entry {
+            owner: Owner::Caller(cell),
+            bytes: encoded.len(),
+            replies: 1,
+            deadline: Some(deadline),
+            blocking: false,
+            awaits: Awaits::Reply,
+        });
+        self.entries.rotate_right(1);
+        self.taken = 1;
+        self.owed_since = Some(Instant::now());
+        Some(encoded)
+    }
+
+    /// Whether nothing may be written now, for the sake of a command that goes out alone.
+    pub(crate) fn must_wait(&self) -> bool {
+        match self.alone {
+            Alone::None => false,
+            Alone::Waiting(..) => self.taken > 0,
+            Alone::InFlight => true,
+        }
+    }
+
+    /// Gives up the command that goes out alone: a new socket is authenticated anyway.
+    fn give_up_alone(&mut self, failure: &Failure, woken: &mut Vec<Waker>) {
+        // One that is in flight is among the entries.
+        if let Alone::Waiting(cell, ..) = std::mem::replace(&mut self.alone, Alone::None) {
+            let failure = failure.in_phase(Phase::NotSent);
+            self.fill(Owner::Caller(cell), Some(failure), woken);
+        }
     }
 
     /// Asks the server for a sign of life with a command of the driver's own; where that would be out of place, what
@@ -106,6 +150,9 @@ impl Queue {
         if done {
             self.entries.pop_front();
             self.taken = self.taken.saturating_sub(1);
+            if matches!(self.alone, Alone::InFlight) {
+                self.alone = Alone::None;
+            }
             self.bytes = self.bytes.saturating_sub(bytes);
             self.counts.answered += u64::from(!matches!(owner, Owner::Driver));
             self.fill(owner, None, woken);
@@ -170,6 +217,10 @@ impl Queue {
     /// The socket is gone, with `unwritten`, the end of what was taken, still not written: what was written fails,
     /// the rest waits for the next socket, unless nobody wants it any more.
     pub(crate) fn lost(&mut self, failure: &Failure, unwritten: &[u8], woken: &mut Vec<Waker>) {
+        // What goes out alone is not for the next socket.
+        let was_alone = matches!(self.alone, Alone::InFlight);
+        let unwritten = if was_alone { &[] } else { unwritten };
+        self.give_up_alone(failure, woken);
         let mut rest = unwritten.len();
         let mut kept = self.taken;
         while let Some(entry) = kept
@@ -267,6 +318,7 @@ impl Queue {
     }
 
     fn fail_all(&mut self, failure: &Failure, woken: &mut Vec<Waker>) {
+        self.give_up_alone(failure, woken);
         let taken = std::mem::take(&mut self.taken);
         for (index, entry) in std::mem::take(&mut self.entries).into_iter().enumerate() {
             let phase = if index < taken {

@@ -446,3 +446,40 @@ async fn a_subscribed_socket_is_authenticated_anew_only_where_it_can_be() {
         );
     }
 }
+
+/// Redis 8.2.3 does not answer an AUTH that it refuses when that came in one piece with commands before it: sent among
+/// others, it would shift every later reply by one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_new_login_shifts_nobodys_reply_under_load() {
+    let server = Server::builder(ServerKind::Redis8)
+        .line("user alice on >t0 ~* +@all")
+        .start()
+        .unwrap();
+    let (_, with) = tokens(Duration::from_millis(50));
+    let conn = Connection::open(with(at(server.addr()))).await.unwrap();
+    let mut events = conn.events();
+    let over = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let mut load = tokio::task::JoinSet::new();
+    for task in 0..32 {
+        let (conn, over) = (conn.clone(), over.clone());
+        load.spawn(async move {
+            let mut round = 0_u64;
+            while !over.load(Ordering::SeqCst) {
+                let text = format!("{task}-{round}");
+                let echoed: String = conn.run(words(&["ECHO", &text])).await.unwrap();
+                assert_eq!(echoed, text);
+                round += 1;
+            }
+        });
+    }
+    for _ in 0..5 {
+        event(&mut events, |event| {
+            matches!(event, ConnectionEvent::ReauthenticationFailed(_))
+        })
+        .await;
+    }
+    over.store(true, Ordering::SeqCst);
+    while let Some(result) = load.join_next().await {
+        result.unwrap();
+    }
+}
