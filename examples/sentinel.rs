@@ -1,16 +1,16 @@
-//! Asking a Sentinel where the primary is, and connecting to that.
+//! A service that Sentinels watch: its primary by name, and what the Sentinel says of it.
 //!
 //! `TYPEDIS_SENTINEL_URL=redis://localhost:26379 cargo run --example sentinel`, for a service of the name `mymaster`
 
-use typedis::Config;
 use typedis::prelude::*;
+use typedis::{Address, Config};
 
 #[tokio::main]
 async fn main() -> typedis::Result<()> {
     let url = std::env::var("TYPEDIS_SENTINEL_URL")
         .unwrap_or_else(|_| "redis://localhost:26379".to_owned());
     let sentinel = typedis::connect(&url).await?;
-    let Some((host, port)) = sentinel
+    let Some((host, _)) = sentinel
         .sentinel_get_master_addr_by_name("mymaster")
         .await?
     else {
@@ -18,7 +18,12 @@ async fn main() -> typedis::Result<()> {
         return Ok(());
     };
     println!("the primary is at {host}");
-    let conn = typedis::connect(Config::tcp(host, port)).await?;
+
+    // Asked at each connect, and followed when it moves; `redis+sentinel://localhost/mymaster` says the same.
+    let Address::Tcp(host, port) = Config::from_url(&url)?.address().clone() else {
+        return Ok(());
+    };
+    let conn = typedis::connect(Config::sentinel("mymaster", [(host, port)])).await?;
     conn.set("sentinel:key", "value").await?;
     let value: Option<String> = conn.get("sentinel:key").await?;
     println!("it holds {value:?}");

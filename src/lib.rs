@@ -95,7 +95,8 @@ pub use typedis_core::{
     UnixMilliseconds, UnixSeconds,
 };
 pub use typedis_core::{
-    Close, Closed, ConnectionEvent, Credentials, Events, Stats, TlsCause, TlsError,
+    Close, Closed, ConnectionEvent, Credentials, Events, SentinelCause, SentinelError, ServiceRole,
+    Stats, TlsCause, TlsError,
 };
 #[cfg(feature = "json")]
 pub use typedis_core::{Json, PublishJson};

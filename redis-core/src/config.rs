@@ -7,6 +7,7 @@
 //! - `url`, `serde`: the two ways of saying it
 //! - `address`, `backoff`, [`Secret`], [`Tls`]: types of single settings
 //! - `human`: times and sizes as people write them; `nearest`: the word that was meant
+//! - `service`: services that Sentinels watch
 //! - `hook`: what only code can say: a resolver, a transport, a provider of credentials
 
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ mod nearest;
 mod secret;
 #[cfg(feature = "serde")]
 mod serde;
+mod service;
 #[cfg(feature = "tls")]
 mod tls;
 mod url;
@@ -37,6 +39,8 @@ pub use address::Address;
 pub use backoff::Backoff;
 pub(crate) use hook::Hook;
 pub use secret::Secret;
+pub(crate) use service::Service;
+pub use service::ServiceRole;
 #[cfg(feature = "tls")]
 pub(crate) use tls::Identity;
 #[cfg(feature = "tls")]
@@ -51,6 +55,9 @@ pub use tls::{Tls, TlsVersion};
 /// | --- | --- | --- |
 /// | `host`, `port`, `socket` | port 6379 | where the server listens; in a URL, the part before the path |
 /// | `hosts` | none | further servers, tried in this order: `b:6379,c:6379` |
+/// | `service` | none | the service that these servers, as Sentinels, watch; in a URL, the path's first part |
+/// | `role` | `primary` | which node of the service; or `replica` |
+/// | `sentinel_username`, `sentinel_password` | none | the login to the Sentinels |
 /// | `username`, `password` | none | also before the host |
 /// | `database` | `0` | also as the path |
 /// | `client_name` | none | shown by CLIENT LIST |
@@ -93,6 +100,8 @@ pub struct Config {
     pub(crate) address: Address,
     /// Further servers, tried in this order.
     pub(crate) more: Vec<Address>,
+    /// Makes these servers Sentinels.
+    pub(crate) service: Service,
     pub(crate) database: u32,
     pub(crate) username: Option<String>,
     pub(crate) password: Option<Secret>,
@@ -148,6 +157,9 @@ impl Config {
     /// Reads a URL: `redis://[user:password@]host[:port][/database][?parameter=value&…]`, or `valkey://…`; with TLS
     /// `rediss://…` or `valkeys://…`; `unix:///path/of/socket` or `redis+unix://…`.
     ///
+    /// A service that Sentinels watch: `redis+sentinel://[user:password@]host[:port][,host…]/service[/database]`, or
+    /// `valkey+sentinel://…`; with TLS `rediss+sentinel://…` or `valkeys+sentinel://…`. See [`Config::sentinel`].
+    ///
     /// The parameters are those of the table [above](Config). Times are written `500ms`, `2s`, `1m30s`, sizes `64KiB`,
     /// `16MiB`; what is no letter or digit can be percent-encoded anywhere.
     ///
@@ -182,6 +194,7 @@ impl Config {
         Self {
             address,
             more: Vec::new(),
+            service: Service::default(),
             database: 0,
             username: None,
             password: None,
@@ -218,13 +231,13 @@ impl Config {
         self
     }
 
-    /// Where the server listens.
+    /// Where the server listens, or the first Sentinel.
     #[must_use]
     pub fn address(&self) -> &Address {
         &self.address
     }
 
-    /// All servers that are tried, in order.
+    /// All servers that are tried, or Sentinels that are asked, in order.
     pub fn addresses(&self) -> impl Iterator<Item = &Address> {
         std::iter::once(&self.address).chain(&self.more)
     }

@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::config::{Address, Config, Protocol};
 use crate::credentials::{self, Credentials};
 use crate::handshake::{self, Refusal};
+use crate::sentinel;
 use crate::transport::{self, Transport};
 
 /// A socket that is ready for commands.
@@ -41,6 +42,9 @@ pub(crate) async fn connect(config: &Config, opened: impl Fn(&Address)) -> Resul
         },
     )
     .await?;
+    if let Some(service) = config.service() {
+        return sentinel::connect(config, service, credentials.as_ref(), end, &opened).await;
+    }
     let mut refusal = None;
     let count = config.addresses().count();
     for (index, address) in config.addresses().enumerate() {
@@ -69,26 +73,27 @@ pub(crate) async fn connect(config: &Config, opened: impl Fn(&Address)) -> Resul
     Err(refusal.unwrap_or_else(|| Refusal::Io(io::ErrorKind::NotFound.into())))
 }
 
-fn share(end: Instant, servers: usize) -> Instant {
+/// When one of so many servers, tried in turn, has had its share of the time that is left.
+pub(crate) fn share(end: Instant, servers: usize) -> Instant {
     let now = Instant::now();
     let servers = u32::try_from(servers).unwrap_or(u32::MAX).max(1);
     now + end.saturating_duration_since(now) / servers
 }
 
 /// A socket, and what is spoken on it.
-type Greeted = (Box<dyn Transport>, Protocol);
+pub(crate) type Greeted = (Box<dyn Transport>, Protocol);
 
 /// One server.
-struct Attempt<'a, F> {
-    config: &'a Config,
-    address: &'a Address,
-    end: Instant,
-    credentials: Option<&'a Credentials>,
-    opened: &'a F,
+pub(crate) struct Attempt<'a, F> {
+    pub(crate) config: &'a Config,
+    pub(crate) address: &'a Address,
+    pub(crate) end: Instant,
+    pub(crate) credentials: Option<&'a Credentials>,
+    pub(crate) opened: &'a F,
 }
 
 impl<F: Fn(&Address)> Attempt<'_, F> {
-    async fn run(&self) -> Result<Greeted, Refusal> {
+    pub(crate) async fn run(&self) -> Result<Greeted, Refusal> {
         if self.config.protocol == Protocol::Resp2 {
             return self.greet(Protocol::Resp2).await;
         }

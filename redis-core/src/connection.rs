@@ -21,6 +21,7 @@ use crate::inflight::{
 use crate::pubsub::hub::Hub;
 use crate::request::{Execute, Sink, Target};
 use crate::script::{self, Loaded};
+use crate::sentinel::Watch;
 use crate::stats::Stats;
 
 /// One socket to one server, shared by all clones of this handle.
@@ -66,6 +67,8 @@ pub(crate) struct Link {
     purpose: Purpose,
     /// Whether the last socket that was let in speaks RESP3.
     resp3: AtomicBool,
+    /// Watches the service that this follows, for as long as somebody follows it.
+    watch: Mutex<Option<Arc<Watch>>>,
 }
 
 /// What a link is there for.
@@ -218,6 +221,7 @@ impl Link {
             hub,
             purpose,
             resp3: AtomicBool::new(false),
+            watch: Mutex::new(None),
             config,
         }
     }
@@ -380,6 +384,19 @@ impl Link {
         drop(queue);
         if let Some(driver) = driver {
             driver.wake();
+        }
+    }
+
+    /// Keeps the watch over the service that this follows.
+    pub(crate) fn keep_watch(&self, watch: Arc<Watch>) {
+        *self.watch.lock().unwrap_or_else(PoisonError::into_inner) = Some(watch);
+    }
+
+    /// The node lost the role for which it was chosen: connects anew; a socket that cannot is not lent any more.
+    pub(crate) fn leave_node(&self) {
+        self.lock().demoted = true;
+        if self.config.reconnect {
+            self.wish(Wish::Renew);
         }
     }
 

@@ -27,6 +27,7 @@ use crate::events::ConnectionEvent;
 use crate::handshake::Refusal;
 use crate::inflight::{Failure, Wish};
 use crate::renewal::Renewal;
+use crate::sentinel;
 
 mod lifespan;
 mod session;
@@ -220,7 +221,10 @@ impl Driver {
             refusal if !refusal.is_final() => return,
             Refusal::Server(error) => Failure::Refused(error),
             Refusal::Tls(error) => Failure::Tls(error),
-            Refusal::Io(_) | Refusal::Credentials(_) | Refusal::OldProtocol(_) => return,
+            Refusal::Io(_)
+            | Refusal::Credentials(_)
+            | Refusal::Sentinel(_)
+            | Refusal::OldProtocol(_) => return,
         };
         self.link
             .hub()
@@ -273,12 +277,13 @@ impl Drop for Driver {
     }
 }
 
-async fn connect(link: &Link) -> Result<Ready, Refusal> {
+async fn connect(link: &Arc<Link>) -> Result<Ready, Refusal> {
     let ready = connect::connect(&link.config, |address| {
         link.announce(ConnectionEvent::Connected(address.clone()));
     })
     .await?;
     link.set_resp3(ready.resp3);
+    sentinel::follow(link, &ready.address);
     Ok(ready)
 }
 

@@ -7,9 +7,11 @@ use std::io;
 use crate::arg::ArgError;
 use crate::from_redis::DecodeError;
 
+mod sentinel;
 mod server;
 mod tls;
 
+pub use sentinel::{SentinelCause, SentinelError};
 pub use server::ServerError;
 pub use tls::{TlsCause, TlsError};
 
@@ -48,6 +50,8 @@ pub enum ErrorKind {
     Tls(TlsError),
     /// The provider of credentials has none.
     Credentials(std::sync::Arc<dyn std::error::Error + Send + Sync>),
+    /// Sentinels did not lead to a server.
+    Sentinel(SentinelError),
     /// The connection was lost.
     ConnectionLost(io::Error),
     /// No reply came before the deadline.
@@ -195,6 +199,7 @@ impl Error {
                 | ErrorKind::Handshake(_)
                 | ErrorKind::Tls(_)
                 | ErrorKind::Credentials(_)
+                | ErrorKind::Sentinel(_)
                 | ErrorKind::ConnectionLost(_)
                 | ErrorKind::Protocol(_)
                 | ErrorKind::Closed
@@ -206,9 +211,10 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match &self.0.kind {
             ErrorKind::WatchedKeyChanged => true,
-            ErrorKind::Connect(_) | ErrorKind::ConnectionLost(_) | ErrorKind::Timeout => {
-                self.0.phase == Phase::NotSent
-            }
+            ErrorKind::Connect(_)
+            | ErrorKind::Sentinel(_)
+            | ErrorKind::ConnectionLost(_)
+            | ErrorKind::Timeout => self.0.phase == Phase::NotSent,
             ErrorKind::Server(error) => error.is_transient(),
             _ => false,
         }
@@ -309,6 +315,7 @@ impl fmt::Display for ErrorKind {
             Self::Connect(error) => write!(f, "cannot connect: {error}"),
             Self::Handshake(error) => write!(f, "the server refused the connection: {error}"),
             Self::Tls(error) => write!(f, "cannot connect: {error}"),
+            Self::Sentinel(error) => write!(f, "{error}"),
             Self::Credentials(error) => {
                 write!(
                     f,
@@ -360,6 +367,7 @@ impl std::error::Error for Error {
             | ErrorKind::Handshake(error)
             | ErrorKind::TransactionAborted(error) => Some(error),
             ErrorKind::Tls(error) => Some(error),
+            ErrorKind::Sentinel(error) => Some(error),
             ErrorKind::Credentials(error) => Some(&**error),
             ErrorKind::Custom(error) => Some(&**error),
             ErrorKind::Decode(error) => Some(error),

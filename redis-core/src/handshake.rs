@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::config::{Config, Protocol};
 use crate::credentials::{Credentials, Unavailable};
-use crate::error::{ErrorKind, ServerError, TlsCause, TlsError};
+use crate::error::{ErrorKind, SentinelError, ServerError, TlsCause, TlsError};
 use crate::frame::Frame;
 use crate::resp::encode;
 use crate::resp::scan::{FrameKind, Scanner};
@@ -25,6 +25,8 @@ pub(crate) enum Refusal {
     Tls(TlsError),
     /// There is nothing to log in with.
     Credentials(Unavailable),
+    /// Sentinels did not lead to a server.
+    Sentinel(SentinelError),
     /// The server does not want us.
     Server(ServerError),
     /// The peer does not know HELLO, or hung up on it; it may know RESP2.
@@ -35,7 +37,7 @@ impl Refusal {
     /// Whether waiting does not help, as against a wrong password: callers are told at once.
     pub(crate) fn is_final(&self) -> bool {
         match self {
-            Self::Io(_) | Self::Credentials(_) | Self::OldProtocol(_) => false,
+            Self::Io(_) | Self::Credentials(_) | Self::Sentinel(_) | Self::OldProtocol(_) => false,
             Self::Tls(error) => error.cause() != TlsCause::NotTls,
             Self::Server(error) => {
                 !error.is_transient() && !error.message().contains("max number of clients")
@@ -49,6 +51,7 @@ impl Refusal {
             Self::Io(error) | Self::OldProtocol(error) => ErrorKind::Connect(error),
             Self::Tls(error) => ErrorKind::Tls(error),
             Self::Credentials(error) => ErrorKind::Credentials(error.into()),
+            Self::Sentinel(error) => ErrorKind::Sentinel(error),
             Self::Server(error) => ErrorKind::Handshake(error),
         }
     }
@@ -60,6 +63,7 @@ impl fmt::Display for Refusal {
             Self::Io(error) | Self::OldProtocol(error) => write!(f, "{error}"),
             Self::Tls(error) => write!(f, "{error}"),
             Self::Credentials(error) => write!(f, "the provider of credentials failed: {error}"),
+            Self::Sentinel(error) => write!(f, "{error}"),
             Self::Server(error) => write!(f, "{error}"),
         }
     }
@@ -108,10 +112,7 @@ pub(crate) async fn shake(
     }
     stream.write_all(&out).await?;
     stream.flush().await?;
-    let mut replies = Replies {
-        scanner: Scanner::new(config.limits),
-        buffer: BytesMut::new(),
-    };
+    let mut replies = Replies::new(config);
     for (index, step) in steps.into_iter().enumerate() {
         let reply = match replies.next(stream).await {
             // Some proxies hang up on a command that they do not know.
@@ -228,15 +229,22 @@ fn common_steps(config: &Config) -> Vec<Step> {
 }
 
 /// Reads replies one at a time.
-struct Replies {
+pub(crate) struct Replies {
     scanner: Scanner,
     buffer: BytesMut,
 }
 
 impl Replies {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            scanner: Scanner::new(config.limits),
+            buffer: BytesMut::new(),
+        }
+    }
+
     /// Makes sure that nothing is left over: a reply that nothing asked for would be taken for that of the first
     /// command.
-    fn finish(mut self) -> Result<(), Refusal> {
+    pub(crate) fn finish(mut self) -> Result<(), Refusal> {
         while !self.buffer.is_empty() {
             match self.scanner.scan(&self.buffer) {
                 Ok(Some(found)) if found.kind == FrameKind::Push => {
@@ -253,7 +261,7 @@ impl Replies {
         Ok(())
     }
 
-    async fn next(&mut self, stream: &mut dyn Transport) -> Result<Frame, Refusal> {
+    pub(crate) async fn next(&mut self, stream: &mut dyn Transport) -> Result<Frame, Refusal> {
         loop {
             let found = self.scanner.scan(&self.buffer).map_err(|error| {
                 // What TLS servers say to those who do not speak it: a fatal alert, or a handshake.

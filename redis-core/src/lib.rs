@@ -27,6 +27,7 @@
 //! - `driver/`: the one task that owns a socket
 //! - `connect`: from a configuration to a socket that is ready; `resolve`, `transport`, `tls` and `handshake` are its
 //!   steps
+//! - `sentinel/`: the servers of a service that Sentinels watch, and its failovers
 //! - [`credentials`], `renewal`: who we are, and for how long
 //! - [`pubsub`]: what servers push, and who reads it
 
@@ -67,6 +68,7 @@ mod resolve;
 mod resp;
 pub mod scan;
 pub mod script;
+mod sentinel;
 pub mod state;
 pub mod stats;
 #[cfg(feature = "tls")]
@@ -83,7 +85,7 @@ pub use batch::{Batch, BatchReplies};
 pub use chain::{Chain, Pipeline, Transaction};
 pub use closing::{Close, Closed};
 pub use command::{CommandInfo, RequestPolicy, ResponsePolicy, StateChange};
-pub use config::{Address, Backoff, Config, IntoConfig, Protocol, Secret};
+pub use config::{Address, Backoff, Config, IntoConfig, Protocol, Secret, ServiceRole};
 #[cfg(feature = "tls")]
 pub use config::{Tls, TlsVersion};
 pub use connection::Connection;
@@ -93,7 +95,9 @@ pub use duration::{
     BlockMilliseconds, Milliseconds, Seconds, SignedMilliseconds, SignedSeconds, Timeout,
     UnixMilliseconds, UnixSeconds,
 };
-pub use error::{Error, ErrorKind, Phase, Result, ServerError, TlsCause, TlsError};
+pub use error::{
+    Error, ErrorKind, Phase, Result, SentinelCause, SentinelError, ServerError, TlsCause, TlsError,
+};
 pub use events::{ConnectionEvent, Events};
 pub use exclusive::Exclusive;
 pub use frame::{Frame, Frames};

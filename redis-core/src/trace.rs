@@ -148,6 +148,7 @@ mod on {
             ErrorKind::ConnectionLost(_) => "connection_lost",
             ErrorKind::Handshake(_) => "handshake",
             ErrorKind::Tls(_) => "tls",
+            ErrorKind::Sentinel(_) => "sentinel",
             ErrorKind::Protocol(_) => "protocol",
             ErrorKind::Closed => "closed",
             _ => "other",

@@ -25,7 +25,7 @@ impl Address {
     }
 
     /// Reads `host`, `host:port`, `[::1]:port` or `::1`.
-    pub(super) fn parse_tcp(text: &str) -> Result<Self, String> {
+    pub(super) fn parse_tcp(text: &str, default_port: u16) -> Result<Self, String> {
         let (host, port) = if let Some(literal) = text.strip_prefix('[') {
             let (host, rest) = literal
                 .split_once(']')
@@ -43,7 +43,7 @@ impl Address {
             }
         };
         let port = match port {
-            Some("") => Some(Self::DEFAULT_PORT),
+            Some("") => Some(default_port),
             Some(port) => super::human::number(port)
                 .ok()
                 .and_then(|port| u16::try_from(port).ok()),

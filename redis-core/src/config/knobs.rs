@@ -3,15 +3,17 @@
 //! # Layout
 //!
 //! - this file: the table, and what is done with it
-//! - `bounds`, `pool`, `tls`: rows by subject
+//! - `bounds`, `pool`, `service`, `tls`: rows by subject
 
 use super::human::number;
 use super::nearest::nearest;
-use super::{Address, Config, Protocol, Secret, error};
+use super::service::SENTINEL_PORT;
+use super::{Address, Config, Protocol, Secret, ServiceRole, error};
 use crate::error::Result;
 
 mod bounds;
 mod pool;
+mod service;
 mod tls;
 
 /// A setting: how its text is read, and how it is written.
@@ -127,7 +129,7 @@ const PLACE: &[Knob] = &[
         |config, text| {
             config.more = text
                 .split(',')
-                .map(Address::parse_tcp)
+                .map(|text| Address::parse_tcp(text, default_port(config)))
                 .collect::<Result<_, _>>()?;
             Ok(())
         },
@@ -214,7 +216,8 @@ const LOGIN: &[Knob] = &[
 ];
 
 /// All knobs, in the order in which they are applied.
-pub(super) const KNOBS: [&[Knob]; 6] = [
+pub(super) const KNOBS: [&[Knob]; 7] = [
+    service::SERVICE,
     PLACE,
     LOGIN,
     bounds::BOUNDS,
@@ -262,7 +265,12 @@ pub(super) fn assemble(settings: Vec<Setting>) -> Result<Config> {
     } else if !is_given("host") {
         return Err(error("no server is named: give `url`, `host` or `socket`"));
     }
-    let mut config = Config::tcp("", Address::DEFAULT_PORT);
+    let port = if is_given("service") {
+        SENTINEL_PORT
+    } else {
+        Address::DEFAULT_PORT
+    };
+    let mut config = Config::tcp("", port);
     // In the order of the table, whatever order they were given in.
     for knob in all() {
         if let Some((_, text)) = found.iter().find(|(given, _)| given.name == knob.name) {
@@ -271,6 +279,14 @@ pub(super) fn assemble(settings: Vec<Setting>) -> Result<Config> {
     }
     check(&config)?;
     Ok(config)
+}
+
+/// The port of a host that is given without one.
+fn default_port(config: &Config) -> u16 {
+    match config.service.name {
+        Some(_) => SENTINEL_PORT,
+        None => Address::DEFAULT_PORT,
+    }
 }
 
 fn named(knob: &Knob, reason: String) -> crate::Error {
@@ -312,6 +328,7 @@ pub(super) fn check(config: &Config) -> Result<()> {
             "a user without a password: write redis://user:password@host, or redis://:password@host",
         ));
     }
+    check_service(config)?;
     if config.provider.is_some() && config.password.is_some() {
         return Err(error(
             "the password is given twice, as such and by a provider of credentials",
@@ -334,6 +351,27 @@ pub(super) fn check(config: &Config) -> Result<()> {
                 "TLS over a Unix socket needs `tls_server_name`: there is no host whose name could be verified",
             ));
         }
+    }
+    Ok(())
+}
+
+fn check_service(config: &Config) -> Result<()> {
+    let service = &config.service;
+    if service.name.is_none() {
+        let stray = (service.role != ServiceRole::Primary).then_some("role");
+        let login = service.username.is_some() || service.password.is_some();
+        if let Some(knob) = stray.or(login.then_some("sentinel_password")) {
+            return Err(error(format!(
+                "`{knob}` is for a service that Sentinels watch: write redis+sentinel://host/service"
+            )));
+        }
+    } else if matches!(config.address, Address::Unix(_)) {
+        return Err(error(
+            "Sentinels listen on TCP: `service` and `socket` exclude each other",
+        ));
+    }
+    if service.username.is_some() && service.password.is_none() {
+        return Err(error("`sentinel_username` needs `sentinel_password`"));
     }
     Ok(())
 }

@@ -9,7 +9,9 @@ use super::{Address, Config, error};
 use crate::error::Result;
 
 /// What the part of a URL before the `?` can say of a server with a host.
-const BEFORE_QUERY: [&str; 6] = ["host", "port", "username", "password", "database", "tls"];
+const BEFORE_QUERY: [&str; 7] = [
+    "host", "port", "service", "username", "password", "database", "tls",
+];
 
 pub(super) fn parse(text: &str) -> Result<Config> {
     knobs::assemble(settings(text)?)
@@ -28,18 +30,27 @@ pub(super) fn settings(text: &str) -> Result<Vec<Setting>> {
     let mut settings = match uri.scheme().as_str() {
         "redis" | "valkey" => tcp(&uri)?,
         scheme @ ("rediss" | "valkeys") => {
-            if cfg!(not(feature = "tls")) {
-                return Err(error(format!(
-                    "the scheme `{scheme}` is TLS, which this build lacks: enable the feature `tls` of typedis"
-                )));
-            }
             let mut settings = tcp(&uri)?;
-            settings.push(("tls".to_owned(), "on".to_owned()));
+            settings.push(speak_tls(scheme)?);
             settings
+        }
+        scheme
+        @ ("redis+sentinel" | "valkey+sentinel" | "rediss+sentinel" | "valkeys+sentinel") => {
+            let tls = scheme.starts_with("rediss") || scheme.starts_with("valkeys");
+            service(&uri, tls)?
         }
         "unix" | "redis+unix" | "valkey+unix" => unix(&uri)?,
         scheme => {
-            let known = ["redis", "rediss", "valkey", "valkeys", "unix", "redis+unix"];
+            let known = [
+                "redis",
+                "rediss",
+                "valkey",
+                "valkeys",
+                "unix",
+                "redis+unix",
+                "redis+sentinel",
+                "rediss+sentinel",
+            ];
             return Err(error(format!(
                 "unknown scheme `{scheme}`; did you mean `{}`?",
                 nearest(scheme, known)
@@ -78,7 +89,56 @@ fn split_hosts(text: &str) -> (String, Option<String>) {
     }
 }
 
+/// The setting that a scheme with TLS stands for.
+fn speak_tls(scheme: &str) -> Result<Setting> {
+    if cfg!(not(feature = "tls")) {
+        return Err(error(format!(
+            "the scheme `{scheme}` is TLS, which this build lacks: enable the feature `tls` of typedis"
+        )));
+    }
+    Ok(("tls".to_owned(), "on".to_owned()))
+}
+
+/// A URL whose hosts are Sentinels.
+fn service(uri: &Uri<&str>, tls: bool) -> Result<Vec<Setting>> {
+    let mut settings = host(uri)?;
+    if tls {
+        settings.push(speak_tls(uri.scheme().as_str())?);
+    }
+    let path = decode(uri.path(), "path")?;
+    let path = path.strip_prefix('/').unwrap_or(&path);
+    let (name, database) = path.split_once('/').unwrap_or((path, ""));
+    if name.is_empty() {
+        return Err(error(
+            "the URL names no service: write redis+sentinel://host/service",
+        ));
+    }
+    settings.push(("service".to_owned(), name.to_owned()));
+    if !database.is_empty() {
+        settings.push(("database".to_owned(), database.to_owned()));
+    }
+    Ok(settings)
+}
+
 fn tcp(uri: &Uri<&str>) -> Result<Vec<Setting>> {
+    let mut settings = host(uri)?;
+    let path = uri.path().as_str();
+    match path.strip_prefix('/').unwrap_or(path) {
+        "" => {}
+        number if number.bytes().all(|byte| byte.is_ascii_digit()) => {
+            settings.push(("database".to_owned(), number.to_owned()));
+        }
+        other => {
+            return Err(error(format!(
+                "the path `/{other}` is no database number; write redis://host/5"
+            )));
+        }
+    }
+    Ok(settings)
+}
+
+/// The part before the path: host, port and login.
+fn host(uri: &Uri<&str>) -> Result<Vec<Setting>> {
     let no_host = || error("the URL names no host: write redis://host");
     let authority = uri.authority().ok_or_else(no_host)?;
     let host = match authority.host() {
@@ -96,18 +156,6 @@ fn tcp(uri: &Uri<&str>) -> Result<Vec<Setting>> {
         settings.push(("port".to_owned(), port.as_str().to_owned()));
     }
     credentials(&mut settings, authority.userinfo())?;
-    let path = uri.path().as_str();
-    match path.strip_prefix('/').unwrap_or(path) {
-        "" => {}
-        number if number.bytes().all(|byte| byte.is_ascii_digit()) => {
-            settings.push(("database".to_owned(), number.to_owned()));
-        }
-        other => {
-            return Err(error(format!(
-                "the path `/{other}` is no database number; write redis://host/5"
-            )));
-        }
-    }
     Ok(settings)
 }
 
@@ -178,6 +226,9 @@ pub(super) fn render(config: &Config, secrets: Secrets) -> String {
             } else {
                 url.push_str(&format!("{}:{port}", encoded::<encoder::RegName>(host)));
             }
+            if let Some(service) = config.service() {
+                url.push_str(&format!("/{}", encoded::<encoder::Path>(service)));
+            }
             if config.database != 0 {
                 url.push_str(&format!("/{}", config.database));
             }
@@ -208,11 +259,15 @@ pub(super) fn render(config: &Config, secrets: Secrets) -> String {
 
 fn scheme(config: &Config) -> &'static str {
     #[cfg(feature = "tls")]
-    if config.tls.is_some() {
-        return "rediss://";
+    let tls = config.tls.is_some();
+    #[cfg(not(feature = "tls"))]
+    let tls = false;
+    match (config.service().is_some(), tls) {
+        (false, false) => "redis://",
+        (false, true) => "rediss://",
+        (true, false) => "redis+sentinel://",
+        (true, true) => "rediss+sentinel://",
     }
-    let _ = config;
-    "redis://"
 }
 
 fn userinfo(config: &Config, secrets: Secrets) -> String {

@@ -1,0 +1,118 @@
+//! Real servers that fail, are demoted, disappear.
+
+use std::time::{Duration, Instant};
+
+use typedis_core::{Connection, ErrorKind, Exclusive, Pool, Run, SentinelCause, ServiceRole, raw};
+
+use crate::fleet::{Fleet, node, until, within};
+
+async fn set(conn: &Connection, value: u32) -> typedis_core::Result<String> {
+    conn.run(raw("SET").key("k").arg(value).reply()).await
+}
+
+#[tokio::test]
+async fn a_service_is_found_by_its_name_and_in_each_role() {
+    let fleet = Fleet::start().await;
+    let conn = Connection::open(fleet.config(&[0, 1, 2])).await.unwrap();
+    let (port, role) = node(&conn).await.unwrap();
+    assert_eq!((port, role.as_str()), (fleet.primary.port(), "master"));
+
+    let replicas = fleet.config(&[0]).role(ServiceRole::Replica);
+    let conn = Connection::open(&replicas).await.unwrap();
+    let (port, role) = node(&conn).await.unwrap();
+    assert_eq!((port, role.as_str()), (fleet.replica.port(), "slave"));
+    let lease = Exclusive::open(&replicas).await.unwrap();
+    assert_eq!(node(&lease).await.unwrap().0, fleet.replica.port());
+
+    let url = fleet.config(&[1, 2]).to_url_with_secrets();
+    assert!(url.starts_with("redis+sentinel://127.0.0.1:"), "{url}");
+    let pool = Pool::open(&url).await.unwrap();
+    assert_eq!(node(&pool).await.unwrap().0, fleet.primary.port());
+
+    // No replica is left.
+    fleet.replica.kill().unwrap();
+    let error = loop {
+        match Connection::open(&replicas).await {
+            Ok(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            Err(error) => match error.kind() {
+                ErrorKind::Sentinel(reason) if reason.cause() == SentinelCause::NoReplica => {
+                    break error;
+                }
+                // It is dead, and not yet known to be.
+                _ => tokio::time::sleep(Duration::from_millis(20)).await,
+            },
+        }
+    };
+    assert!(error.to_string().contains("no replica"), "{error}");
+}
+
+#[tokio::test]
+async fn writes_resume_on_the_promoted_node_when_the_primary_dies() {
+    let fleet = Fleet::start().await;
+    let conn = Connection::open(fleet.config(&[0, 1, 2])).await.unwrap();
+    let pool = Pool::open(fleet.config(&[0])).await.unwrap();
+    set(&conn, 1).await.unwrap();
+    fleet.primary.kill().unwrap();
+    // What fails at the moment of the loss may have been carried out; later writes wait for the new primary.
+    let start = Instant::now();
+    until(async || set(&conn, 2).await.is_ok()).await;
+    assert!(
+        start.elapsed() < Duration::from_secs(15),
+        "{:?}",
+        start.elapsed()
+    );
+    let (port, role) = node(&conn).await.unwrap();
+    assert_eq!((port, role.as_str()), (fleet.replica.port(), "master"));
+    until(async || {
+        node(&pool)
+            .await
+            .is_ok_and(|(port, _)| port == fleet.replica.port())
+    })
+    .await;
+    let lease = within(pool.exclusive()).await.unwrap();
+    assert_eq!(node(&lease).await.unwrap().0, fleet.replica.port());
+}
+
+#[tokio::test]
+async fn sockets_leave_a_node_that_is_demoted_in_place() {
+    let fleet = Fleet::start().await;
+    let conn = Connection::open(fleet.config(&[0, 1, 2])).await.unwrap();
+    let pool = Pool::open(fleet.config(&[2])).await.unwrap();
+    let readers = fleet.config(&[0]).role(ServiceRole::Replica);
+    let reader = Connection::open(readers).await.unwrap();
+    drop(pool.exclusive().await.unwrap());
+    let sentinel = Connection::open(fleet.sentinels[1].url()).await.unwrap();
+    let start = Instant::now();
+    let _: String = sentinel
+        .run(raw("SENTINEL FAILOVER").arg("shop").reply())
+        .await
+        .unwrap();
+    let promoted = fleet.replica.port();
+    // Nothing is written: it is the watch that moves them, long before the old primary is told that it is a replica.
+    until(async || node(&conn).await.is_ok_and(|(port, _)| port == promoted)).await;
+    until(async || node(&pool).await.is_ok_and(|(port, _)| port == promoted)).await;
+    until(async || {
+        let lease = pool.exclusive().await.unwrap();
+        node(&lease).await.is_ok_and(|(port, _)| port == promoted)
+    })
+    .await;
+    println!("followed after {:?}", start.elapsed());
+    set(&conn, 3).await.unwrap();
+    let old = fleet.primary.port();
+    until(async || {
+        node(&reader)
+            .await
+            .is_ok_and(|(port, role)| port == old && role == "slave")
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn learned_sentinels_serve_when_all_configured_ones_are_gone() {
+    let fleet = Fleet::start().await;
+    let conn = Connection::open(fleet.config(&[0])).await.unwrap();
+    fleet.sentinels[0].kill().unwrap();
+    fleet.primary.kill().unwrap();
+    until(async || set(&conn, 4).await.is_ok()).await;
+    assert_eq!(node(&conn).await.unwrap().0, fleet.replica.port());
+}
