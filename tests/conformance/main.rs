@@ -11,6 +11,8 @@
 //! - `replies`: live replies, against the declared types
 //! - `live`: calls whose arguments are only known at run time
 //! - `recorded`: recorded replies, against the declared types
+//! - `moments`: calls that only a certain moment lets succeed
+//! - `own`: calls that need a server of their own
 //! - `seeds`: what keys hold before a call
 //! - `exceptions`: lists of what is not as expected, each entry with its reason
 //! - `server`: the servers, and what they know
@@ -26,6 +28,8 @@ mod cases;
 mod exceptions;
 mod keys;
 mod live;
+mod moments;
+mod own;
 mod recorded;
 mod replies;
 mod seeds;

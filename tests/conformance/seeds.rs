@@ -18,7 +18,7 @@ impl Found {
 }
 
 /// The commands that prepare the keys for a call.
-pub(crate) fn seeds(case: &Case, found: Found) -> Vec<Vec<&'static str>> {
+pub(crate) fn seeds(case: &Case, found: Found) -> Vec<Vec<String>> {
     let seed = SEEDS.iter().find(|(calls, ..)| case.is(calls));
     let Some((_, hit, empty)) = seed else {
         return Vec::new();
@@ -31,16 +31,22 @@ pub(crate) fn seeds(case: &Case, found: Found) -> Vec<Vec<&'static str>> {
 }
 
 /// What the connection of a call does before it, and after it.
-pub(crate) fn around(case: &Case) -> [Vec<Vec<&'static str>>; 2] {
+pub(crate) fn around(case: &Case) -> [Vec<Vec<String>>; 2] {
     let around = AROUND.iter().find(|(calls, ..)| case.is(calls));
     around.map_or([Vec::new(), Vec::new()], |(_, before, after)| {
         [commands(before), commands(after)]
     })
 }
 
-/// Commands divided by semicolons, in words divided by blanks; `""` is an empty word.
-fn commands(text: &str) -> Vec<Vec<&str>> {
-    let word = |word| if word == "\"\"" { "" } else { word };
+/// What a command of a seed begins with if it may be refused.
+pub(crate) const MAY_FAIL: char = '?';
+
+/// Commands divided by semicolons, in words divided by blanks; `""` is an empty word, `%20` a blank in a word.
+fn commands(text: &str) -> Vec<Vec<String>> {
+    let word = |word: &str| match word {
+        "\"\"" => String::new(),
+        word => word.replace("%20", " ").replace("%0A", "\n"),
+    };
     text.split("; ")
         .filter(|line| !line.is_empty())
         .map(|line| line.split(' ').map(word).collect())
@@ -60,7 +66,7 @@ const SEEDS: &[(&str, &str, &str)] = &[
         "SET key 5; SET key2 6",
         "SET key \"\"; SET key2 \"\"",
     ),
-    ("KEYS", "SET user:1 5", "SET other 5"),
+    ("KEYS | SCAN", "SET user:1 5", "SET other 5"),
     (
         "EXPIRE XX | EXPIRE GT | EXPIREAT XX | EXPIREAT GT | PEXPIRE XX | PEXPIRE GT | PEXPIREAT XX | PEXPIREAT GT | \
          TTL | PTTL | EXPIRETIME | PEXPIRETIME | PERSIST",
@@ -152,6 +158,46 @@ const SEEDS: &[(&str, &str, &str)] = &[
         // What is pending is no longer there.
         "XADD key 1-1 field value; XGROUP CREATE key workers 0; XREADGROUP GROUP workers worker-1 STREAMS key >; \
          XCLAIM key workers worker-1 0 1-1 IDLE 100000 JUSTID; XDEL key 1-1",
+    ),
+    (
+        "EVALSHA | EVALSHA_RO | SCRIPT EXISTS | SCRIPT SHOW",
+        "SCRIPT LOAD return%20ARGV[1]",
+        "",
+    ),
+    ("FUNCTION LOAD", "FUNCTION FLUSH", ""),
+    (
+        "FCALL | FCALL_RO | FUNCTION DELETE | FUNCTION DUMP | FUNCTION LIST",
+        "FUNCTION LOAD REPLACE #!lua%20name=mylib%0Aredis.register_function{function_name='f',callback=function(keys,args)%20\
+         return%20args[1]%20end,flags={'no-writes'}}",
+        "FUNCTION FLUSH",
+    ),
+    ("ACL DELUSER", "ACL SETUSER alice; ACL SETUSER bob", ""),
+    ("ACL LOG", "?AUTH nobody wrong", ""),
+    (
+        "LATENCY DOCTOR | LATENCY GRAPH | LATENCY HISTORY | LATENCY LATEST | LATENCY RESET",
+        "CONFIG SET latency-monitor-threshold 1; DEBUG SLEEP 0.002",
+        "",
+    ),
+    (
+        "BGSAVE CANCEL",
+        "CONFIG SET rdb-key-save-delay 1000000; MSET key 5 other 5; BGSAVE",
+        "",
+    ),
+    // A key of slot 100.
+    (
+        "CLUSTER COUNTKEYSINSLOT | CLUSTER GETKEYSINSLOT | CLUSTER FLUSHSLOT | CLUSTERSCAN",
+        "SET user:6980 5",
+        "",
+    ),
+    (
+        "CLUSTER GETSLOTMIGRATIONS | CLUSTER CANCELSLOTMIGRATIONS",
+        "CLUSTER MIGRATESLOTS SLOTSRANGE 0 5 NODE 07c37dfeb235213a872192d90877d0cd55635b91",
+        "",
+    ),
+    (
+        "SENTINEL REMOVE",
+        "SENTINEL MONITOR other 127.0.0.1 6379 1",
+        "",
     ),
     ("MEMORY USAGE", "SET key 5", "SET key \"\""),
     ("DBSIZE", "SET key 5", ""),
@@ -290,4 +336,10 @@ const AROUND: &[(&str, &str, &str)] = &[
         "ACL SETUSER default nopass",
     ),
     ("OBJECT FREQ", "", "CONFIG SET maxmemory-policy noeviction"),
+    (
+        "SLOWLOG GET | SLOWLOG LEN | COMMANDLOG GET | COMMANDLOG LEN",
+        "CONFIG SET slowlog-log-slower-than 0; PING",
+        "CONFIG SET slowlog-log-slower-than 10000",
+    ),
+    ("SENTINEL MONITOR", "", "SENTINEL REMOVE other"),
 ];

@@ -2,9 +2,10 @@
 
 use typedis::{Config, Exclusive, Protocol};
 use typedis_testkit::raw::RawConnection;
-use typedis_testkit::{Server, ServerKind};
+use typedis_testkit::{Server, ServerBuilder, ServerKind};
 
 use crate::cases::Case;
+use crate::own::{Arrangement, cluster_file, file};
 
 /// Calls that later versions no longer have.
 const GONE: &str = "STRALGO LCS";
@@ -23,6 +24,8 @@ enum Makes {
     Usual,
     /// Those that only a node of a cluster answers.
     OfClusters,
+    /// Those that only a sentinel answers.
+    OfSentinels,
     /// Those that later versions no longer have.
     Gone,
 }
@@ -53,6 +56,16 @@ pub(crate) const REDIS_NODE: Edition = Edition {
     ..REDIS
 };
 
+pub(crate) const VALKEY_SENTINEL: Edition = Edition {
+    makes: Makes::OfSentinels,
+    ..VALKEY
+};
+
+pub(crate) const REDIS_SENTINEL: Edition = Edition {
+    makes: Makes::OfSentinels,
+    ..REDIS_NODE
+};
+
 pub(crate) const OLD_REDIS: Edition = Edition {
     kind: ServerKind::Redis6,
     redis: Some("6.2.5"),
@@ -64,8 +77,9 @@ impl Edition {
     /// Whether the call is made there: it is known, and of the right sort.
     pub(crate) fn makes(&self, case: &Case) -> bool {
         let right = match self.makes {
-            Makes::Usual => case.group != "cluster" && !case.is(GONE),
+            Makes::Usual => !["cluster", "sentinel"].contains(&case.group) && !case.is(GONE),
             Makes::OfClusters => case.group == "cluster",
+            Makes::OfSentinels => case.group == "sentinel",
             Makes::Gone => case.is(GONE),
         };
         right && self.knows(case)
@@ -87,22 +101,113 @@ impl Edition {
 
     /// Starts one; a test has its own, since the calls flush and configure.
     pub(crate) fn start(&'static self) -> Known {
-        let builder = Server::builder(self.kind).debug_commands();
-        let builder = match self.makes {
-            Makes::OfClusters => builder.cluster(),
-            Makes::Usual | Makes::Gone => builder,
+        let known = self.start_as(Arrangement::Usual, self.kind);
+        if matches!(self.makes, Makes::OfClusters) {
+            wait_for(&known.server, &["CLUSTER", "INFO"], "cluster_state:ok");
+        }
+        known
+    }
+
+    /// Starts one for a single call, without modules, which take long to load.
+    pub(crate) fn start_own(&'static self, arrangement: Arrangement) -> Known {
+        let kind = match self.kind {
+            ServerKind::RedisStack => ServerKind::Redis8,
+            kind => kind,
+        };
+        self.start_as(arrangement, kind)
+    }
+
+    fn start_as(&'static self, arrangement: Arrangement, kind: ServerKind) -> Known {
+        let builder = Server::builder(kind);
+        let (server, others) = match self.makes {
+            Makes::OfSentinels => sentinel(kind),
+            Makes::OfClusters => (start(node(builder, arrangement)), Vec::new()),
+            Makes::Usual | Makes::Gone => {
+                let builder = builder.debug_commands();
+                let builder = match arrangement {
+                    Arrangement::AclFile => {
+                        builder.line(format!("aclfile {}", file("users.acl", "").display()))
+                    }
+                    Arrangement::Lone => builder.cluster(),
+                    _ => builder,
+                };
+                (start(builder), Vec::new())
+            }
         };
         Known {
-            server: builder.start().expect("the server starts"),
+            server,
             edition: self,
+            _others: others,
         }
     }
+
+    /// Whether its servers have data and functions, as a sentinel has not.
+    pub(crate) fn holds_data(&self) -> bool {
+        !matches!(self.makes, Makes::OfSentinels)
+    }
+}
+
+fn start(builder: ServerBuilder) -> Server {
+    builder.start().expect("the server starts")
+}
+
+fn node(builder: ServerBuilder, arrangement: Arrangement) -> ServerBuilder {
+    let builder = builder.debug_commands().cluster();
+    // Long enough that the nodes that do not exist are not found to have failed.
+    let builder = builder.line("cluster-node-timeout 600000");
+    match cluster_file(arrangement) {
+        Some(path) => builder.line(format!("cluster-config-file {}", path.display())),
+        None => builder,
+    }
+}
+
+/// A sentinel that has found the replica of its primary, and another sentinel; and those three.
+fn sentinel(kind: ServerKind) -> (Server, Vec<Server>) {
+    let primary = start(Server::builder(kind));
+    let port = primary.port();
+    let replica = start(Server::builder(kind).line(format!("replicaof 127.0.0.1 {port}")));
+    wait_for(&primary, &["ROLE"], &replica.port().to_string());
+    let monitor = || {
+        let sentinel = start(
+            Server::builder(kind)
+                .sentinel()
+                .line(format!("sentinel monitor mymaster 127.0.0.1 {port} 1")),
+        );
+        let mut conn = sentinel.connect().expect("the sentinel lets us in");
+        let often = ["info-period", "100", "publish-period", "100"];
+        conn.call(&[&["SENTINEL", "DEBUG"][..], &often].concat())
+            .expect("the sentinel takes it");
+        sentinel
+    };
+    let (sentinel, other) = (monitor(), monitor());
+    let found = ["SENTINEL", "SENTINELS", "mymaster"];
+    wait_for(&sentinel, &found, &other.port().to_string());
+    let found = ["SENTINEL", "REPLICAS", "mymaster"];
+    wait_for(&sentinel, &found, "master-link-status\r\n$2\r\nok");
+    (sentinel, vec![primary, replica, other])
+}
+
+/// Asks until the reply contains a text.
+pub(crate) fn wait_for(server: &Server, words: &[&str], text: &str) {
+    let mut conn = server.connect().expect("the server lets us in");
+    let mut reply = String::new();
+    for _ in 0..400 {
+        let frame = conn.frame(words).expect("the server answers");
+        reply = String::from_utf8_lossy(&frame).into_owned();
+        if reply.contains(text) {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(25));
+    }
+    panic!("{words:?} never says {text:?}, but {reply:?}");
 }
 
 /// A running server.
 pub(crate) struct Known {
     server: Server,
     edition: &'static Edition,
+    /// Those that it depends on.
+    _others: Vec<Server>,
 }
 
 impl Known {
@@ -117,6 +222,18 @@ impl Known {
         typedis::exclusive(config)
             .await
             .expect("the server lets us in")
+    }
+
+    pub(crate) fn edition(&self) -> &'static Edition {
+        self.edition
+    }
+
+    /// Whether it has ended, or does so within a second.
+    pub(crate) fn ends(&self) -> bool {
+        (0..100).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            std::net::TcpStream::connect(self.server.addr()).is_err()
+        })
     }
 
     pub(crate) fn name(&self) -> &'static str {

@@ -1,7 +1,9 @@
 //! What is sent, against the syntax.
 
 use crate::cases::cases;
-use crate::server::{Edition, OLD_REDIS, REDIS, REDIS_NODE, VALKEY, VALKEY_NODE};
+use crate::server::{
+    Edition, OLD_REDIS, REDIS, REDIS_NODE, REDIS_SENTINEL, VALKEY, VALKEY_NODE, VALKEY_SENTINEL,
+};
 
 #[test]
 fn every_call_sends_the_words_of_its_syntax_in_the_declared_order() {
@@ -30,7 +32,9 @@ fn every_call_counts_the_keys_of_its_syntax() {
 
 #[test]
 fn every_call_is_made_on_some_server() {
-    let editions = [&VALKEY, &REDIS, &VALKEY_NODE, &REDIS_NODE, &OLD_REDIS];
+    let usual = [&VALKEY, &REDIS, &OLD_REDIS];
+    let special = [&VALKEY_NODE, &REDIS_NODE, &VALKEY_SENTINEL, &REDIS_SENTINEL];
+    let editions = [&usual[..], &special].concat();
     for case in cases() {
         let made = editions.iter().any(|edition| edition.makes(&case));
         assert!(made || Edition::all_precede(&case), "{}", case.call);
