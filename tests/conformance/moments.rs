@@ -16,7 +16,9 @@ const PROTOCOLS: [Protocol; 2] = [Protocol::Resp2, Protocol::Newest];
 async fn connect(server: &Server, protocol: Protocol) -> Exclusive {
     let config = Config::from_url(&server.url()).expect("the kit makes good URLs");
     let config = config.protocol(protocol);
-    typedis::exclusive(config).await.expect("the server lets us in")
+    typedis::exclusive(config)
+        .await
+        .expect("the server lets us in")
 }
 
 fn start(builder: ServerBuilder) -> Server {
@@ -48,7 +50,10 @@ async fn a_failover_begins_and_is_stopped() {
             let conn = connect(&primary, protocol).await;
             assert!(matches!(conn.role().await.unwrap(), Role::Primary { .. }));
             let follower = connect(&replica, protocol).await;
-            assert!(matches!(follower.role().await.unwrap(), Role::Replica { .. }));
+            assert!(matches!(
+                follower.role().await.unwrap(),
+                Role::Replica { .. }
+            ));
             // As long as it has not caught up, the failover goes on.
             replica.pause().unwrap();
             conn.set("key", "behind").await.unwrap();
@@ -135,9 +140,15 @@ async fn functions_are_dumped_and_restored() {
             let dump = conn.function_dump().await.unwrap();
             conn.function_restore(dump.clone()).await.unwrap_err();
             conn.function_restore(dump.clone()).replace().await.unwrap();
-            conn.function_restore(dump.clone()).flush_first().await.unwrap();
+            conn.function_restore(dump.clone())
+                .flush_first()
+                .await
+                .unwrap();
             conn.function_flush().await.unwrap();
-            conn.function_restore(dump.clone()).append_new().await.unwrap();
+            conn.function_restore(dump.clone())
+                .append_new()
+                .await
+                .unwrap();
             conn.function_flush().await.unwrap();
             conn.function_restore(dump).await.unwrap();
             assert_eq!(conn.function_list().await.unwrap().len(), 1);
@@ -148,7 +159,10 @@ async fn functions_are_dumped_and_restored() {
 #[tokio::test]
 async fn a_module_is_loaded() {
     let stack = servers::find(ServerKind::RedisStack).unwrap();
-    let bloom = stack.modules.iter().find(|path| path.ends_with("redisbloom.so"));
+    let bloom = stack
+        .modules
+        .iter()
+        .find(|path| path.ends_with("redisbloom.so"));
     let bloom = bloom.unwrap().to_string_lossy();
     for protocol in PROTOCOLS {
         for extended in [false, true] {
@@ -158,7 +172,11 @@ async fn a_module_is_loaded() {
             let arguments = ["INITIAL_SIZE", "400"];
             match extended {
                 false => conn.module_load(&*bloom, arguments).await.unwrap(),
-                true => conn.module_loadex(&*bloom).module_args(arguments).await.unwrap(),
+                true => conn
+                    .module_loadex(&*bloom)
+                    .module_args(arguments)
+                    .await
+                    .unwrap(),
             }
             let modules = conn.module_list().await.unwrap();
             assert!(modules.iter().any(|module| module.name == "bf"));
@@ -193,13 +211,34 @@ async fn the_channels_of_listeners_are_listed() {
 async fn nodes_meet_and_their_roles_change() {
     for kind in KINDS {
         for protocol in PROTOCOLS {
-            let node = || start(Server::builder(kind).cluster().line("cluster-node-timeout 2000"));
+            let node = || {
+                start(
+                    Server::builder(kind)
+                        .cluster()
+                        .line("cluster-node-timeout 2000"),
+                )
+            };
             let (one, other) = (node(), node());
-            let (a, b) = (connect(&one, protocol).await, connect(&other, protocol).await);
+            let (a, b) = (
+                connect(&one, protocol).await,
+                connect(&other, protocol).await,
+            );
             a.cluster_addslotsrange((0, 16383)).await.unwrap();
-            let bus: u16 = other.connect().unwrap().call(&["CONFIG", "GET", "cluster-port"]).unwrap()
-                .trim().lines().last().unwrap().parse().unwrap();
-            a.cluster_meet("127.0.0.1", other.port()).cluster_bus_port(bus).await.unwrap();
+            let bus: u16 = other
+                .connect()
+                .unwrap()
+                .call(&["CONFIG", "GET", "cluster-port"])
+                .unwrap()
+                .trim()
+                .lines()
+                .last()
+                .unwrap()
+                .parse()
+                .unwrap();
+            a.cluster_meet("127.0.0.1", other.port())
+                .cluster_bus_port(bus)
+                .await
+                .unwrap();
             let id = a.cluster_myid().await.unwrap();
             wait_for(&other, &["CLUSTER", "NODES"], "0-16383");
             assert!(!a.cluster_links().await.unwrap().is_empty());

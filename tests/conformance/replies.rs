@@ -189,7 +189,9 @@ async fn decode_all(edition: &'static Edition, protocol: Protocol) {
     for case in made {
         let dbg = std::time::Instant::now();
         let seen = caller.call(case).await;
-        if dbg.elapsed().as_millis() > 400 { eprintln!("SLOW {:?} {}", dbg.elapsed(), case.line()); }
+        if dbg.elapsed().as_millis() > 400 {
+            eprintln!("SLOW {:?} {}", dbg.elapsed(), case.line());
+        }
         let decoded = seen.answered && seen.unfit.is_empty();
         let outcome = Outcome::live(case, decoded, ONLY_ERRORS);
         outcomes.add(case, server.name(), resp, outcome);
