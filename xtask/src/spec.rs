@@ -70,7 +70,7 @@ pub(crate) fn missing(url: &str) -> Result {
     let path = cargo::workspace().join("commands.toml");
     let text =
         fs::read_to_string(path).map_err(|error| format!("cannot read commands.toml: {error}"))?;
-    let spec = known::Spec::read(&text)?;
+    let spec = known::Spec::read(&text, &written()?)?;
     let server = server::Server::ask(url)?;
     let missing = missing::Missing::find(&spec, &server);
     print!("{}", missing.render(&spec, &server));
@@ -85,6 +85,15 @@ pub(crate) fn missing(url: &str) -> Result {
         server.commands.len(),
     ));
     Ok(())
+}
+
+/// The words that the types of arguments write.
+fn written() -> Result<known::Written> {
+    let mut written = known::Written::default();
+    for file in fs::read_dir(cargo::workspace().join("src/args"))? {
+        written.add(&fs::read_to_string(file?.path())?);
+    }
+    Ok(written)
 }
 
 fn readme() -> Result<(PathBuf, String)> {

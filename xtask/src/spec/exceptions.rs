@@ -3,7 +3,21 @@
 /// Commands, divided by ` | `; a `*` stands for the rest of a name.
 const COMMANDS: &[(&str, &str)] = &[
     ("* HELP", "a text for people at a terminal"),
-    ("_*", "for the server's modules among themselves"),
+    ("_* | FT._*", "for the modules themselves"),
+    (
+        "TIMESERIES.*",
+        "for the nodes of a cluster among themselves",
+    ),
+    (
+        "SYNC | PSYNC | REPLCONF | RESTORE-ASKING | CLUSTER SYNCSLOTS",
+        "what servers say to one another",
+    ),
+    (
+        "PFDEBUG | PFSELFTEST | BF.DEBUG | CF.DEBUG | FT.DEBUG*",
+        "for the developers of the server",
+    ),
+    ("FT.SYNADD", "the module has refused it since version 2.0"),
+    ("CF.COMPACT", "the module does not document it"),
     (
         "SUBSCRIBE | PSUBSCRIBE | SSUBSCRIBE | UNSUBSCRIBE | PUNSUBSCRIBE | SUNSUBSCRIBE",
         "subscriptions are handles of their own",
@@ -11,8 +25,15 @@ const COMMANDS: &[(&str, &str)] = &[
     ("MONITOR", "an endless reply"),
 ];
 
-/// Words of commands, which must all be met.
-const WORDS: &[(&str, &str, &str)] = &[];
+/// Words of commands, divided likewise.
+const WORDS: &[(&str, &str, &str)] = &[
+    (
+        "CLIENT KILL",
+        "PRIMARY | SLAVE",
+        "other names of MASTER and REPLICA",
+    ),
+    ("XADD | XTRIM", "=", "what is meant without it, too"),
+];
 
 /// Why a command is left out, if it is.
 pub(crate) fn reason(name: &str) -> Option<&'static str> {
@@ -51,5 +72,7 @@ mod tests {
         assert!(reason("_FT.CONFIG").is_some());
         assert!(reason("MONITOR").is_some());
         assert_eq!(reason("GET"), None);
+        assert!(reason_for_word("XTRIM", "=").is_some());
+        assert_eq!(reason_for_word("XTRIM", "MAXLEN"), None);
     }
 }

@@ -26,14 +26,15 @@ pub(crate) struct Known {
 }
 
 impl Spec {
-    pub(crate) fn read(text: &str) -> Result<Self> {
+    /// Reads the text of the file; what types write themselves is looked up in `written`.
+    pub(crate) fn read(text: &str, written: &Written) -> Result<Self> {
         let file: Table = text
             .parse()
             .map_err(|error| format!("commands.toml: {error}"))?;
         let shared = Shared {
             types: file.get("types"),
             enums: file.get("enums"),
-            examples: file.get("examples"),
+            written,
         };
         let groups = file
             .iter()
@@ -70,15 +71,46 @@ impl Spec {
     }
 }
 
+/// The words that argument types write themselves: the texts in the file that defines a type.
+#[derive(Debug, Default)]
+pub(crate) struct Written(BTreeMap<String, BTreeSet<String>>);
+
+impl Written {
+    /// Adds the types of a source file.
+    pub(crate) fn add(&mut self, source: &str) {
+        let code = source.split("#[cfg(test)]").next().unwrap_or_default();
+        let lines = || {
+            code.lines()
+                .map(str::trim_start)
+                .filter(|line| !line.starts_with("//"))
+        };
+        let texts: BTreeSet<String> = lines()
+            .flat_map(|line| line.split('"').skip(1).step_by(2))
+            .flat_map(str::split_whitespace)
+            .map(str::to_owned)
+            .collect();
+        for line in lines() {
+            let item = line
+                .strip_prefix("pub struct ")
+                .or_else(|| line.strip_prefix("pub enum "));
+            let name =
+                item.and_then(|item| item.split(|letter: char| !letter.is_alphanumeric()).next());
+            if let Some(name) = name {
+                self.0.insert(name.to_owned(), texts.clone());
+            }
+        }
+    }
+}
+
 /// The tables that placeholders are looked up in.
 struct Shared<'a> {
     types: Option<&'a Value>,
     enums: Option<&'a Value>,
-    examples: Option<&'a Value>,
+    written: &'a Written,
 }
 
 impl Shared<'_> {
-    /// The words that an atom of a syntax may be sent as: itself, the words of its enum, or those of its example.
+    /// The words that an atom of a syntax may be sent as: itself, the words of its enum, or those that its type writes.
     fn words(&self, atom: &str) -> Vec<String> {
         let (placeholder, inline) = atom.split_once(':').unwrap_or((atom, ""));
         if is_word(placeholder) {
@@ -89,10 +121,10 @@ impl Shared<'_> {
             "" => declared().unwrap_or_default(),
             inline => inline,
         };
-        let of_enum = self.enums.and_then(|enums| enums.get(ty));
-        let of_example = || self.examples?.get(ty)?.get("wire");
-        let words = of_enum.or_else(of_example).and_then(Value::as_array);
-        let words = words.into_iter().flatten().filter_map(Value::as_str);
+        let of_enum = self.enums.and_then(|enums| enums.get(ty)?.as_array());
+        let of_enum = of_enum.into_iter().flatten().filter_map(Value::as_str);
+        let of_type = self.written.0.get(ty).into_iter().flatten();
+        let words = of_enum.chain(of_type.map(String::as_str));
         words.map(str::to_uppercase).collect()
     }
 }
@@ -130,8 +162,6 @@ mod tests {
         key = "key"
         [enums]
         ListEnd = ["LEFT", "RIGHT"]
-        [examples]
-        Trim = { rust = 'Trim::max_len(1)', wire = ["MAXLEN", "1"] }
         [list.lpop]
         syntax = "LPOP key [COUNT count:u64] [FROM end]"
         [list.lpop_all]
@@ -144,25 +174,32 @@ mod tests {
         syntax = "HELLO [protover:u8]"
     "#;
 
+    fn read() -> Spec {
+        let mut written = Written::default();
+        written.add("/// Not \"THIS\".\npub struct Trim {\n}\nargs.word(\"MAXLEN\");\n");
+        Spec::read(TEXT, &written).unwrap()
+    }
+
     #[test]
     fn rows_of_one_command_are_known_together() {
-        let spec = Spec::read(TEXT).unwrap();
+        let spec = read();
         let names: Vec<_> = spec.commands.keys().collect();
         assert_eq!(names, ["HELLO", "LPOP", "XINFO STREAM", "XTRIM"]);
         let words: Vec<_> = spec.commands["LPOP"].words.iter().collect();
         assert_eq!(words, ["ALL", "COUNT", "FROM", "LEFT", "LPOP", "RIGHT"]);
-        assert!(spec.commands["XTRIM"].words.contains("MAXLEN"));
+        let words: Vec<_> = spec.commands["XTRIM"].words.iter().collect();
+        assert_eq!(words, ["MAXLEN", "XTRIM"]);
     }
 
     #[test]
     fn a_new_command_belongs_to_the_group_of_those_that_begin_like_it() {
-        let spec = Spec::read(TEXT).unwrap();
+        let spec = read();
         assert_eq!(spec.group_like("XINFO SHARDS"), Some("stream"));
         assert_eq!(spec.group_like("LPOPALL"), None);
     }
 
     #[test]
     fn what_is_no_toml_is_refused() {
-        Spec::read("[list").unwrap_err();
+        Spec::read("[list", &Written::default()).unwrap_err();
     }
 }

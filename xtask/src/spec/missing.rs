@@ -109,6 +109,7 @@ fn tokens(arguments: &[Argument], words: &mut BTreeSet<String>) {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use super::super::known::Written;
     use super::super::server::Command;
     use super::*;
 
@@ -145,7 +146,7 @@ mod tests {
 
     #[test]
     fn new_commands_and_new_words_are_missing() {
-        let spec = Spec::read(SPEC).unwrap();
+        let spec = Spec::read(SPEC, &Written::default()).unwrap();
         let missing = Missing::find(&spec, &server());
         assert_eq!(missing.commands, ["SETNEW"]);
         let words: Vec<_> = missing.options.iter().collect();
@@ -155,7 +156,7 @@ mod tests {
 
     #[test]
     fn each_of_them_has_a_row() {
-        let spec = Spec::read(SPEC).unwrap();
+        let spec = Spec::read(SPEC, &Written::default()).unwrap();
         let server = server();
         let text = Missing::find(&spec, &server).render(&spec, &server);
         let rows: toml::Table = text.parse().unwrap();

@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_real_server_tells_of_its_commands() {
-        let server = typedis_testkit::shared(typedis_testkit::ServerKind::default()).unwrap();
+        let server = typedis_testkit::shared(typedis_testkit::ServerKind::default());
         let known = Server::ask(&server.url()).unwrap();
         assert_eq!(known.name, "valkey");
         assert!(!known.commands.contains_key("CONFIG"), "it is a container");
