@@ -102,8 +102,13 @@ pub(crate) fn cluster_file(arrangement: Arrangement) -> Option<PathBuf> {
     Some(file("nodes.conf", &text))
 }
 
+/// The users that a server reads when it starts: none but its own.
+pub(crate) fn acl_file(arrangement: Arrangement) -> Option<PathBuf> {
+    (arrangement == Arrangement::AclFile).then(|| file("users.acl", ""))
+}
+
 /// A new file for a server to read and to write.
-pub(crate) fn file(name: &str, text: &str) -> PathBuf {
+fn file(name: &str, text: &str) -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));

@@ -78,12 +78,12 @@ const ONLY_ERRORS: &[Exception] = &[
     (
         "MODULE LOADEX CONFIG",
         "",
-        "no module here has settings of this kind",
+        "not yet proven: the setting `enable-module-command` forbids it here, and a module with settings is needed",
     ),
     (
         "MODULE UNLOAD",
         "",
-        "every module here has types of its own, and is never unloaded",
+        "not yet proven: the setting `enable-module-command` forbids it here, and a module without types is needed",
     ),
     (
         "SENTINEL SIMULATE-FAILURE !CRASH-AFTER-ELECTION !CRASH-AFTER-PROMOTION",
@@ -142,34 +142,45 @@ async fn replies_of_redis_decode_in_resp3() {
     decode_all(&REDIS, Protocol::Newest).await;
 }
 
-#[tokio::test]
-async fn replies_of_valkey_nodes_decode() {
-    decode_all(&VALKEY_NODE, Protocol::Resp2).await;
-    decode_all(&VALKEY_NODE, Protocol::Newest).await;
+#[test]
+fn replies_of_valkey_nodes_decode() {
+    decode_in_both(&VALKEY_NODE);
 }
 
-#[tokio::test]
-async fn replies_of_redis_nodes_decode() {
-    decode_all(&REDIS_NODE, Protocol::Resp2).await;
-    decode_all(&REDIS_NODE, Protocol::Newest).await;
+#[test]
+fn replies_of_redis_nodes_decode() {
+    decode_in_both(&REDIS_NODE);
 }
 
-#[tokio::test]
-async fn replies_of_valkey_sentinels_decode() {
-    decode_all(&VALKEY_SENTINEL, Protocol::Resp2).await;
-    decode_all(&VALKEY_SENTINEL, Protocol::Newest).await;
+#[test]
+fn replies_of_valkey_sentinels_decode() {
+    decode_in_both(&VALKEY_SENTINEL);
 }
 
-#[tokio::test]
-async fn replies_of_redis_sentinels_decode() {
-    decode_all(&REDIS_SENTINEL, Protocol::Resp2).await;
-    decode_all(&REDIS_SENTINEL, Protocol::Newest).await;
+#[test]
+fn replies_of_redis_sentinels_decode() {
+    decode_in_both(&REDIS_SENTINEL);
 }
 
 #[tokio::test]
 async fn replies_to_what_later_versions_no_longer_have_decode() {
     decode_all(&OLD_REDIS, Protocol::Resp2).await;
     decode_all(&OLD_REDIS, Protocol::Newest).await;
+}
+
+/// Both protocols at once, since much of the time is spent on waiting for servers.
+fn decode_in_both(edition: &'static Edition) {
+    std::thread::scope(|scope| {
+        for protocol in [Protocol::Resp2, Protocol::Newest] {
+            scope.spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build();
+                let runtime = runtime.expect("a runtime can be built");
+                runtime.block_on(decode_all(edition, protocol));
+            });
+        }
+    });
 }
 
 async fn decode_all(edition: &'static Edition, protocol: Protocol) {
@@ -187,11 +198,7 @@ async fn decode_all(edition: &'static Edition, protocol: Protocol) {
     let mut wrong = Vec::new();
     let mut caller = Caller::new(&server, protocol).await;
     for case in made {
-        let dbg = std::time::Instant::now();
         let seen = caller.call(case).await;
-        if dbg.elapsed().as_millis() > 400 {
-            eprintln!("SLOW {:?} {}", dbg.elapsed(), case.line());
-        }
         let decoded = seen.answered && seen.unfit.is_empty();
         let outcome = Outcome::live(case, decoded, ONLY_ERRORS);
         outcomes.add(case, server.name(), resp, outcome);
@@ -342,27 +349,24 @@ fn is_closed(error: &typedis::Error) -> bool {
     matches!(error.kind(), ErrorKind::ConnectionLost(_))
 }
 
-/// Runs what prepares a call, in one write.
+/// Runs what prepares a call, in one write; what may be refused begins another, because Redis 8.2.3 does not answer a
+/// refused AUTH that follows other commands in one write.
 async fn run(conn: &Exclusive, lines: Vec<Vec<String>>) {
-    if lines.is_empty() {
-        return;
-    }
-    let mut batch = conn.batch();
-    let handles: Vec<_> = lines
-        .iter()
-        .map(|words| match words.split_first() {
-            Some((name, args)) => {
-                let name = name.trim_start_matches(MAY_FAIL);
-                batch.push(raw(name).args(args).reply::<Value>())
+    for lines in lines.chunk_by(|_, next| !next[0].starts_with(MAY_FAIL)) {
+        let mut batch = conn.batch();
+        let handles: Vec<_> = lines
+            .iter()
+            .map(|words| {
+                let name = words[0].trim_start_matches(MAY_FAIL);
+                batch.push(raw(name).args(&words[1..]).reply::<Value>())
+            })
+            .collect();
+        let mut replies = batch.execute().await.expect("the seeds can be sent");
+        for (handle, line) in handles.into_iter().zip(lines) {
+            let reply = replies.take(handle);
+            if !line[0].starts_with(MAY_FAIL) {
+                reply.unwrap_or_else(|error| panic!("{line:?} is refused: {error}"));
             }
-            None => batch.push(raw("PING").reply()),
-        })
-        .collect();
-    let mut replies = batch.execute().await.expect("the seeds can be sent");
-    for (handle, line) in handles.into_iter().zip(&lines) {
-        let reply = replies.take(handle);
-        if !line[0].starts_with(MAY_FAIL) {
-            reply.unwrap_or_else(|error| panic!("{line:?} is refused: {error}"));
         }
     }
 }

@@ -1,11 +1,14 @@
 //! The servers, and what they know.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use typedis::{Config, Exclusive, Protocol};
 use typedis_testkit::raw::RawConnection;
 use typedis_testkit::{Server, ServerBuilder, ServerKind};
 
 use crate::cases::Case;
-use crate::own::{Arrangement, cluster_file, file};
+use crate::own::{Arrangement, acl_file, cluster_file};
 
 /// Calls that later versions no longer have.
 const GONE: &str = "STRALGO LCS";
@@ -119,16 +122,19 @@ impl Edition {
 
     fn start_as(&'static self, arrangement: Arrangement, kind: ServerKind) -> Known {
         let builder = Server::builder(kind);
+        let mut file = None;
         let (server, others) = match self.makes {
             Makes::OfSentinels => sentinel(kind),
-            Makes::OfClusters => (start(node(builder, arrangement)), Vec::new()),
+            Makes::OfClusters => {
+                file = cluster_file(arrangement);
+                (start(node(builder, file.as_deref())), Vec::new())
+            }
             Makes::Usual | Makes::Gone => {
+                file = acl_file(arrangement);
                 let builder = builder.debug_commands();
-                let builder = match arrangement {
-                    Arrangement::AclFile => {
-                        builder.line(format!("aclfile {}", file("users.acl", "").display()))
-                    }
-                    Arrangement::Lone => builder.cluster(),
+                let builder = match (arrangement, &file) {
+                    (Arrangement::Lone, _) => builder.cluster(),
+                    (_, Some(path)) => builder.line(format!("aclfile {}", path.display())),
                     _ => builder,
                 };
                 (start(builder), Vec::new())
@@ -138,6 +144,7 @@ impl Edition {
             server,
             edition: self,
             _others: others,
+            file,
         }
     }
 
@@ -151,11 +158,11 @@ fn start(builder: ServerBuilder) -> Server {
     builder.start().expect("the server starts")
 }
 
-fn node(builder: ServerBuilder, arrangement: Arrangement) -> ServerBuilder {
+fn node(builder: ServerBuilder, file: Option<&Path>) -> ServerBuilder {
     let builder = builder.debug_commands().cluster();
     // Long enough that the nodes that do not exist are not found to have failed.
     let builder = builder.line("cluster-node-timeout 600000");
-    match cluster_file(arrangement) {
+    match file {
         Some(path) => builder.line(format!("cluster-config-file {}", path.display())),
         None => builder,
     }
@@ -163,7 +170,8 @@ fn node(builder: ServerBuilder, arrangement: Arrangement) -> ServerBuilder {
 
 /// A sentinel that has found the replica of its primary, and another sentinel; and those three.
 fn sentinel(kind: ServerKind) -> (Server, Vec<Server>) {
-    let primary = start(Server::builder(kind));
+    // A replica shall be up to date at once, not after the five seconds that others could join in.
+    let primary = start(Server::builder(kind).line("repl-diskless-sync-delay 0"));
     let port = primary.port();
     let replica = start(Server::builder(kind).line(format!("replicaof 127.0.0.1 {port}")));
     wait_for(&primary, &["ROLE"], &replica.port().to_string());
@@ -208,6 +216,17 @@ pub(crate) struct Known {
     edition: &'static Edition,
     /// Those that it depends on.
     _others: Vec<Server>,
+    /// The file that it was given.
+    file: Option<PathBuf>,
+}
+
+impl Drop for Known {
+    fn drop(&mut self) {
+        if let Some(file) = &self.file {
+            // What is left over takes some room, and does no harm.
+            let _ = fs::remove_file(file);
+        }
+    }
 }
 
 impl Known {

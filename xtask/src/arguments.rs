@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use lexopt::prelude::*;
 
-use crate::Result;
+use crate::{Result, bench};
 
 /// What was asked for.
 #[derive(Debug, PartialEq, Eq)]
@@ -16,6 +16,7 @@ pub(crate) enum Command {
     },
     /// With arguments for `cargo test`.
     Test(Vec<OsString>),
+    Bench(bench::Options),
     Ci,
     Spec {
         check: bool,
@@ -39,6 +40,7 @@ fn parse_from(mut parser: lexopt::Parser) -> Result<Command> {
         "demo" => Command::Demo,
         "servers" => Command::Servers { all: false },
         "test" => return Ok(Command::Test(parser.raw_args()?.collect())),
+        "bench" => Command::Bench(bench::Options::default()),
         "ci" => Command::Ci,
         "spec" => Command::Spec {
             check: false,
@@ -58,6 +60,12 @@ fn options(mut parser: lexopt::Parser, mut command: Command) -> Result<Command> 
             (Long("check"), Command::Spec { check, .. }) => *check = true,
             (Long("missing"), Command::Spec { missing, .. }) => {
                 *missing = Some(parser.value()?.string()?);
+            }
+            (Long("quick"), Command::Bench(bench)) => bench.quick = true,
+            (Long("guard"), Command::Bench(bench)) => bench.guard = true,
+            (Long("record"), Command::Bench(bench)) => bench.record = true,
+            (Long("only"), Command::Bench(bench)) => {
+                bench.only = Some(parser.value()?.string()?);
             }
             (argument, _) => {
                 return Err(format!("{}: see cargo xtask help", argument.unexpected()).into());
@@ -95,6 +103,15 @@ mod tests {
         let url = "redis://localhost";
         assert_eq!(parse(&["spec", "--missing", url]), spec(false, Some(url)));
         assert_eq!(parse(&["demo", "-h"]), Ok(Command::Help));
+        let bench = bench::Options {
+            quick: true,
+            only: Some("get".to_owned()),
+            ..bench::Options::default()
+        };
+        assert_eq!(
+            parse(&["bench", "--quick", "--only", "get"]),
+            Ok(Command::Bench(bench))
+        );
     }
 
     #[test]

@@ -112,7 +112,7 @@ fn words(command: &Command) -> String {
         .join(" ")
 }
 
-/// The folder of the workspace.
+/// The workspace's folder.
 pub(crate) fn workspace() -> PathBuf {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     manifest.parent().unwrap_or(manifest).to_owned()

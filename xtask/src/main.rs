@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //!
-//! - `demo`, `servers`, `test`, `ci`, `spec`: one file per command
+//! - `demo`, `servers`, `test`, `bench`, `ci`, `spec`: one file per command
 //! - `cargo`: running cargo, and reading what its tests report
 //! - `screen`: headings and marks, coloured where there is a terminal
 //! - `arguments`: the command line
@@ -10,6 +10,7 @@
 use std::process::ExitCode;
 
 mod arguments;
+mod bench;
 mod cargo;
 mod ci;
 mod demo;
@@ -29,6 +30,11 @@ cargo xtask <command>
   demo               start a server, run examples/tour.rs against it, stop the server
   servers [--all]    get the default server, or all that the tests use, and list them
   test [args]        get the servers, then run all tests; args are cargo test's
+  bench [--quick] [--only NAME]
+                     run typedis and its peers side by side, write docs/benchmarks.md; NAME is a part of a workload's
+                     name, `compile` (the cost of compiling) or `report` (the page alone, from the last results)
+  bench --guard      count instructions (needs valgrind) and compare them with benches/guard/baselines.txt;
+                     --record writes them there
   ci                 what must pass before a change is merged: format, lints, docs, tests
   spec [--check]     run the conformance test, and write the table of what it proved into README.md;
                      or only check that it is there
@@ -48,6 +54,7 @@ fn main() -> ExitCode {
         Ok(Command::Demo) => demo::run(),
         Ok(Command::Servers { all }) => servers::run(all),
         Ok(Command::Test(arguments)) => test::run(arguments),
+        Ok(Command::Bench(options)) => bench::run(&options),
         Ok(Command::Ci) => ci::run(),
         Ok(Command::Spec {
             missing: Some(url), ..

@@ -25,6 +25,9 @@ mod hand_out;
 const READ: usize = 16 * 1024;
 /// A read buffer that grew beyond this is given back.
 const KEEP: usize = 256 * 1024;
+/// So much room is made for a reply because the server announced it. In steps from a few KiB on, an allocator would
+/// take memory from the system and give it back for each reply.
+const TRUSTED: usize = 1024 * 1024;
 /// How many reads before others on this thread get their turn.
 const READS_PER_TURN: usize = 16;
 /// How long to wait before a refused subscription is asked for again.
@@ -213,12 +216,14 @@ impl Session {
     }
 
     fn make_room(&mut self) {
-        if self.input.is_empty() && self.input.capacity() > KEEP {
+        // Not by what is left of it: the end of a large buffer keeps all of it alive.
+        if self.input.is_empty() && self.allocated > KEEP {
             self.input = BytesMut::new();
         }
         let room = self.input.capacity() - self.input.len();
-        // Room for a large reply grows with what has come of it: its announced length is not trusted.
-        let wanted = self.scanner.missing().min(READ + self.input.len());
+        // Room for a large reply grows with what has come of it: its announced length is not trusted beyond a bound.
+        let trusted = TRUSTED.max(READ + self.input.len());
+        let wanted = self.scanner.missing().min(trusted);
         if room < READ / 4 || room < wanted {
             self.input.reserve(wanted.max(READ));
             self.allocated = self.input.capacity();

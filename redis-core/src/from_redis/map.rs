@@ -74,11 +74,9 @@ fn decode<K: FromRedis, V: FromRedis>(
 ) -> Result<(), DecodeError> {
     for (index, field) in Fields::new(reply)?.enumerate() {
         let (key, value) = field?;
-        let name = key
-            .text()
-            .map(|name| String::from_utf8_lossy(name.as_bytes()).into_owned());
-        let locate = |error: DecodeError| match &name {
-            Some(name) => error.at_field(name.clone()),
+        let name = key.text().copied();
+        let locate = |error: DecodeError| match name {
+            Some(name) => error.at_field(String::from_utf8_lossy(name.as_bytes()).into_owned()),
             None => error.at_index(index),
         };
         let (key, value) = (
@@ -99,7 +97,8 @@ impl<K: FromRedis + Eq + Hash, V: FromRedis, S: BuildHasher + Default> FromRedis
     for HashMap<K, V, S>
 {
     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
-        let mut map = Self::default();
+        let room = reply.elements().map_or(0, |list| list.capacity() / 2);
+        let mut map = Self::with_capacity_and_hasher(room, S::default());
         decode(&reply, |key, value| map.insert(key, value).is_none())?;
         Ok(map)
     }

@@ -13,7 +13,7 @@ const BROKEN: &[u8] = b"the bytes are not the reply that was scanned";
 
 /// The reply that a frame holds.
 pub(crate) fn frame(source: &Bytes) -> Reply<'_> {
-    match pass_attributes(source).and_then(|start| step(source, start)) {
+    match after_attributes(source) {
         Some((token, body)) => reply(source, token, body),
         None => broken(source),
     }
@@ -21,7 +21,7 @@ pub(crate) fn frame(source: &Bytes) -> Reply<'_> {
 
 /// The element at `at`, and where the next one begins, which is only looked for if it is `wanted`.
 pub(super) fn element(source: &Bytes, at: usize, wanted: bool) -> (Reply<'_>, usize) {
-    let Some((token, body)) = pass_extras(source, at).and_then(|start| step(source, start)) else {
+    let Some((_, token, body)) = after_extras(source, at) else {
         return (broken(source), source.len());
     };
     let end = match token {
@@ -33,16 +33,18 @@ pub(super) fn element(source: &Bytes, at: usize, wanted: bool) -> (Reply<'_>, us
 
 /// Where the next value begins and ends.
 pub(crate) fn next_range(source: &[u8], at: usize) -> Option<Range<usize>> {
-    let start = pass_extras(source, at)?;
-    Some(start..skip(source, start, 1)?)
+    let (start, token, body) = after_extras(source, at)?;
+    let end = match token {
+        Token::Open(_, count) => skip(source, body, count)?,
+        _ => body,
+    };
+    Some(start..end)
 }
 
 /// The ranges of the pushes between the elements of a frame.
 pub(crate) fn inner_pushes(source: &[u8]) -> Vec<Range<usize>> {
     let mut found = Vec::new();
-    let mut next = pass_attributes(source)
-        .and_then(|start| step(source, start))
-        .map(|(_, body)| body);
+    let mut next = after_attributes(source).map(|(_, body)| body);
     while let Some(start) = next {
         next = match step(source, start) {
             Some((Token::Open(Aggregate::Push, count), body)) => {
@@ -64,23 +66,26 @@ fn step(source: &[u8], at: usize) -> Option<(Token<'_>, usize)> {
     }
 }
 
-/// Where a frame's value begins, after its attributes.
-fn pass_attributes(source: &[u8]) -> Option<usize> {
+/// The first token of a frame's value, after its attributes, and where what follows it begins.
+fn after_attributes(source: &[u8]) -> Option<(Token<'_>, usize)> {
     let mut at = 0;
-    while let (Token::Open(Aggregate::Attribute, count), body) = step(source, at)? {
-        at = skip(source, body, count)?;
+    loop {
+        match step(source, at)? {
+            (Token::Open(Aggregate::Attribute, count), body) => at = skip(source, body, count)?,
+            found => return Some(found),
+        }
     }
-    Some(at)
 }
 
-/// Where the value begins that attributes and inner pushes at `at` precede.
-fn pass_extras(source: &[u8], mut at: usize) -> Option<usize> {
+/// The first token of the value that attributes and inner pushes at `at` precede: where it begins, the token, and
+/// where what follows it begins.
+fn after_extras(source: &[u8], mut at: usize) -> Option<(usize, Token<'_>, usize)> {
     loop {
         match step(source, at)? {
             (Token::Open(Aggregate::Attribute | Aggregate::Push, count), body) => {
-                at = skip(source, body, count)?
+                at = skip(source, body, count)?;
             }
-            _ => return Some(at),
+            (token, body) => return Some((at, token, body)),
         }
     }
 }

@@ -197,8 +197,8 @@ impl Hub {
     }
 
     /// Takes a reply to the oldest command or to the PING behind it; see [`Table::fenced`].
-    pub(crate) fn fenced(&self, error: Option<&ServerError>) -> Received {
-        let received = self.lock().table.fenced(error);
+    pub(crate) fn fenced(&self, error: Option<&ServerError>, woken: &mut Vec<Waker>) -> Received {
+        let received = self.lock().table.fenced(error, woken);
         self.dirty.store(true, Ordering::Release);
         received
     }

@@ -314,18 +314,19 @@ impl Table {
         may_answer: impl FnOnce() -> bool,
         woken: &mut Vec<Waker>,
     ) -> Received {
-        let concerned = self.operations.front_mut().filter(|operation| {
+        let concerns = |operation: &&mut Operation| {
             operation.verb == verb
                 && operation.source.kind() == kind
                 && operation.source.name_bytes() == name
-        });
-        let answers = match concerned.filter(|_| may_answer()) {
-            Some(operation) if operation.awaits() == Awaits::Fence => {
-                operation.is_over = true;
-                return Received::Other;
-            }
-            concerned => concerned.is_some(),
         };
+        // Wherever it stands: the end may come on the server's own account, long before the command is answered.
+        if let Some(operation) = self.operations.iter_mut().find(concerns)
+            && operation.awaits() == Awaits::Fence
+        {
+            operation.is_over = true;
+            return Received::Other;
+        }
+        let answers = self.operations.front_mut().filter(concerns).is_some() && may_answer();
         let operation = if answers {
             self.operations.pop_front()
         } else {
@@ -367,7 +368,7 @@ impl Table {
         match verb {
             // What comes for it has no member to go to.
             Verb::Leave => {
-                topic.standing = Standing::Present;
+                topic.stand(woken);
                 false
             }
             Verb::Join if error.is_transient() => {
@@ -389,7 +390,11 @@ impl Table {
     }
 
     /// A reply came to the oldest command, which has a PING behind it, or to that. Says whether it was the latter.
-    pub(crate) fn fenced(&mut self, error: Option<&ServerError>) -> Received {
+    pub(crate) fn fenced(
+        &mut self,
+        error: Option<&ServerError>,
+        woken: &mut Vec<Waker>,
+    ) -> Received {
         let Some(operation) = self.operations.front_mut() else {
             return Received::Answer;
         };
@@ -408,13 +413,11 @@ impl Table {
         let is_over = operation.is_over || operation.refusal.is_none_or(has_moved);
         let source = operation.source;
         if let Some(topic) = self.topic(source.kind(), source.name_bytes()) {
-            topic.standing = if is_over {
-                Standing::Absent
-            } else {
-                Standing::Present
-            };
             if is_over {
+                topic.standing = Standing::Absent;
                 self.dirty.push(source);
+            } else {
+                topic.stand(woken);
             }
         }
         Received::Answer
@@ -482,6 +485,18 @@ impl Table {
         self.operations.clear();
         self.dirty.clear();
         self.postponed.clear();
+    }
+}
+
+impl Topic {
+    /// The subscription goes on, since its end was refused: who joined in the meantime is in.
+    fn stand(&mut self, woken: &mut Vec<Waker>) {
+        self.standing = Standing::Present;
+        let joined = self
+            .members
+            .iter_mut()
+            .filter(|member| member.ticket.is_some());
+        joined.for_each(|member| member.confirm(woken));
     }
 }
 

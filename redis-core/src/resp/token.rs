@@ -7,6 +7,9 @@ use super::scan::{Limits, ScanError};
 /// The longest line of a length: a sign, 19 digits, and some to spare.
 const LENGTH_LINE: usize = 32;
 
+/// So many digits are within 64 bits whatever they are.
+const SAFE_DIGITS: usize = 18;
+
 /// A token: a whole scalar, or the head of an aggregate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Token<'a> {
@@ -162,7 +165,14 @@ fn line_end(
     max: usize,
 ) -> Result<Option<usize>, ScanError> {
     let tail = buffer.get(searched..).unwrap_or_default();
-    let found = memchr::memchr2(b'\r', b'\n', tail).map(|offset| searched + offset);
+    let is_break = |byte: &u8| matches!(byte, b'\r' | b'\n');
+    let offset = if max <= LENGTH_LINE {
+        // A handful of digits: the search is over before a vectorised one has begun.
+        tail.iter().take(max + 2).position(is_break)
+    } else {
+        memchr::memchr2(b'\r', b'\n', tail)
+    };
+    let found = offset.map(|offset| searched + offset);
     if found.unwrap_or(buffer.len()).saturating_sub(start) > max {
         return Err(ScanError::LineTooLong);
     }
@@ -196,6 +206,12 @@ fn integer(text: &[u8]) -> Option<i64> {
     }
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     let negative = digits.len() < text.len();
+    if digits.len() <= SAFE_DIGITS {
+        let value = digits
+            .iter()
+            .fold(0, |value, byte| value * 10 + i64::from(byte - b'0'));
+        return Some(if negative { -value } else { value });
+    }
     digits.iter().try_fold(0_i64, |value, byte| {
         let digit = i64::from(byte - b'0');
         let shifted = value.checked_mul(10)?;

@@ -160,7 +160,7 @@ impl Session {
             return;
         };
         let frame = Frame::from_scanned(self.input.split_to(found.len).freeze());
-        if link.hub().fenced(frame.reply().error().as_ref()) == Received::Answer {
+        if link.hub().fenced(frame.reply().error().as_ref(), woken) == Received::Answer {
             link.with(woken, |queue, woken| {
                 queue.deliver(Bytes::new(), 1, woken);
             });

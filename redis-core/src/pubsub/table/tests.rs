@@ -186,7 +186,7 @@ impl Driver {
             self.table
                 .receive(&frame, || may_answer, 0, &mut Vec::new())
         } else if self.owed.front() == Some(&Awaits::Fence) {
-            self.table.fenced(error.as_ref())
+            self.table.fenced(error.as_ref(), &mut Vec::new())
         } else {
             // A reply that is no error would have been somebody else's.
             self.table.refused(&error.unwrap(), &mut Vec::new());

@@ -1,0 +1,155 @@
+//! Cases whose instructions are counted. `guard CASE N` does a case's work N times; the difference between two counts is
+//! what the work takes, without the start of the program.
+//!
+//! The kernel's instructions are not counted, so a real socket does no harm; the server is a task of the same thread
+//! that answers every command with the same bytes, so that each run takes the same way.
+
+use std::hint::black_box;
+use std::process::ExitCode;
+
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use typedis::prelude::*;
+use typedis::{Config, Frame, cmd};
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let result = match words.as_slice() {
+        [case, times] => times
+            .parse()
+            .map_err(Error::from)
+            .and_then(|times| run(case, times)),
+        _ => Err("usage: guard CASE TIMES".into()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(case: &str, times: u64) -> Result<(), Error> {
+    match case {
+        "encode" => {
+            (0..times).for_each(|_| drop(black_box(cmd().get::<String>(black_box("user:1000")))))
+        }
+        "encode-options" => (0..times)
+            .for_each(|n| drop(black_box(cmd().set("user:1000", black_box(n)).ex(30).nx()))),
+        "decode" => {
+            let reply = Bytes::from_static(b"$16\r\n0123456789abcdef\r\n");
+            for _ in 0..times {
+                let value: Option<String> = Frame::parse(black_box(reply.clone()))?.decode()?;
+                black_box(value);
+            }
+        }
+        "decode-strings" => {
+            let reply = list(10_000);
+            for _ in 0..times {
+                let values: Vec<String> = Frame::parse(reply.clone())?.decode()?;
+                black_box(values);
+            }
+        }
+        "decode-bytes" => {
+            let reply = list(10_000);
+            for _ in 0..times {
+                let values: Vec<Bytes> = Frame::parse(reply.clone())?.decode()?;
+                black_box(values);
+            }
+        }
+        "round-trip" | "pipeline" | "tasks" => serve_and_call(case, times)?,
+        other => return Err(format!("there is no case {other:?}").into()),
+    }
+    Ok(())
+}
+
+/// An array of strings of 16 bytes.
+fn list(elements: usize) -> Bytes {
+    let mut reply = format!("*{elements}\r\n").into_bytes();
+    for _ in 0..elements {
+        reply.extend_from_slice(VALUE);
+    }
+    reply.into()
+}
+
+const VALUE: &[u8] = b"$16\r\n0123456789abcdef\r\n";
+const KEY: &str = "user:1000";
+
+fn serve_and_call(case: &str, times: u64) -> Result<(), Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let port = listener.local_addr()?.port();
+        tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                tokio::spawn(answer(socket));
+            }
+        });
+        let config = Config::tcp("127.0.0.1", port);
+        let conn = typedis::connect(config).await?;
+        for _ in 0..times {
+            match case {
+                "round-trip" => {
+                    black_box(conn.get::<String>(KEY).await?);
+                }
+                "pipeline" => {
+                    let replies =
+                        conn.pipeline_each([KEY; 100], |command, key| command.get::<String>(key));
+                    black_box(replies.await?);
+                }
+                _ => hundred_tasks(&conn).await?,
+            }
+        }
+        Ok(())
+    })
+}
+
+/// A hundred tasks with a command each, all at once.
+async fn hundred_tasks(conn: &typedis::Connection) -> Result<(), Error> {
+    let tasks: Vec<_> = (0..100)
+        .map(|_| {
+            let conn = conn.clone();
+            tokio::spawn(async move { conn.get::<String>(KEY).await })
+        })
+        .collect();
+    for task in tasks {
+        black_box(task.await??);
+    }
+    Ok(())
+}
+
+/// Answers a GET of the key with the value, and whatever comes before the first GET, which is the greeting, with OK.
+async fn answer(mut socket: TcpStream) -> std::io::Result<()> {
+    let command = format!("*2\r\n$3\r\nGET\r\n${}\r\n{KEY}\r\n", KEY.len());
+    let mut buffer = vec![0; 64 * 1024];
+    let (mut greeted, mut pending) = (false, 0);
+    let mut out = Vec::new();
+    loop {
+        let count = socket.read(&mut buffer).await?;
+        if count == 0 {
+            return Ok(());
+        }
+        let bytes = buffer.get(..count).unwrap_or_default();
+        out.clear();
+        greeted |= bytes.starts_with(b"*2\r\n$3\r\nGET");
+        if greeted {
+            pending += count;
+            for _ in 0..pending / command.len() {
+                out.extend_from_slice(VALUE);
+            }
+            pending %= command.len();
+        } else {
+            let commands = bytes.iter().filter(|byte| **byte == b'*').count();
+            for _ in 0..commands {
+                out.extend_from_slice(b"+OK\r\n");
+            }
+        }
+        socket.write_all(&out).await?;
+    }
+}

@@ -1,0 +1,83 @@
+//! The command line of the programs: [`Arguments`].
+
+use std::time::Duration;
+
+use lexopt::prelude::*;
+
+use crate::Result;
+
+/// What a program is to run.
+#[derive(Debug, Clone)]
+pub struct Arguments {
+    /// The server, as `redis://host:port`.
+    pub url: String,
+    /// The workload's name.
+    pub workload: String,
+    /// Its parameter: tasks, commands of a pipeline, bytes, elements.
+    pub size: usize,
+    /// How many threads the runtime has.
+    pub flavour: Flavour,
+    /// How long is measured, where the amount of work is not fixed by the workload.
+    pub time: Duration,
+}
+
+/// Which runtime of tokio.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flavour {
+    /// `current_thread`.
+    OneThread,
+    /// `multi_thread` with two workers.
+    TwoThreads,
+}
+
+impl Arguments {
+    /// Reads the command line.
+    pub fn parse() -> Result<Self> {
+        let mut arguments = Self {
+            url: "redis://127.0.0.1:6379".to_owned(),
+            workload: "get".to_owned(),
+            size: 1,
+            flavour: Flavour::OneThread,
+            time: Duration::from_millis(400),
+        };
+        let mut parser = lexopt::Parser::from_env();
+        while let Some(argument) = parser.next()? {
+            match argument {
+                Long("url") => arguments.url = parser.value()?.string()?,
+                Long("workload") => arguments.workload = parser.value()?.string()?,
+                Long("size") => arguments.size = parser.value()?.parse()?,
+                Long("threads") => {
+                    arguments.flavour = match parser.value()?.parse()? {
+                        1 => Flavour::OneThread,
+                        2 => Flavour::TwoThreads,
+                        other => return Err(format!("--threads is 1 or 2, not {other}").into()),
+                    }
+                }
+                Long("ms") => arguments.time = Duration::from_millis(parser.value()?.parse()?),
+                other => return Err(other.unexpected().into()),
+            }
+        }
+        Ok(arguments)
+    }
+
+    /// The host and port of the URL.
+    pub fn address(&self) -> &str {
+        self.url.rsplit("//").next().unwrap_or(&self.url)
+    }
+}
+
+impl Flavour {
+    /// Builds the runtime.
+    pub fn runtime(self) -> std::io::Result<tokio::runtime::Runtime> {
+        match self {
+            Self::OneThread => tokio::runtime::Builder::new_current_thread(),
+            Self::TwoThreads => {
+                let mut builder = tokio::runtime::Builder::new_multi_thread();
+                builder.worker_threads(2);
+                builder
+            }
+        }
+        .enable_all()
+        .build()
+    }
+}

@@ -1,0 +1,141 @@
+//! fred: one `Client`, cloned; RESP2, its default, and TCP_NODELAY, as its README sets it. The subscriber's buffer holds
+//! 131,072 messages in place of 32: beyond that it loses some.
+
+use std::collections::HashMap;
+use std::process::ExitCode;
+
+use bytes::Bytes;
+use fred::prelude::{
+    Builder, ClientLike, Config, EventInterface, HashesInterface, KeysInterface, ListInterface,
+    PubsubInterface, TcpConfig, TransactionInterface,
+};
+use fred::types::Key;
+use futures_util::{StreamExt, pin_mut};
+use peers_common::{Client, Result};
+
+#[derive(Clone)]
+struct Fred(fred::clients::Client);
+
+fn builder(url: &str) -> Result<Builder> {
+    let mut builder = Builder::from_config(Config::from_url(url)?);
+    builder
+        .with_connection_config(|config| {
+            config.tcp = TcpConfig {
+                nodelay: Some(true),
+                ..TcpConfig::default()
+            };
+        })
+        .with_performance_config(|config| config.broadcast_channel_capacity = 32);
+    Ok(builder)
+}
+
+impl Client for Fred {
+    type Pool = fred::clients::Pool;
+
+    async fn connect(url: &str) -> Result<Self> {
+        let client = builder(url)?.build()?;
+        client.init().await?;
+        Ok(Self(client))
+    }
+
+    async fn connect_pool(url: &str, lanes: usize) -> Result<Self::Pool> {
+        let pool = builder(url)?.build_pool(lanes)?;
+        pool.init().await?;
+        Ok(pool)
+    }
+
+    async fn get(&self, key: &str) -> Result<String> {
+        Ok(self.0.get(key).await?)
+    }
+
+    async fn pool_get(pool: &Self::Pool, key: &str) -> Result<String> {
+        Ok(pool.get(key).await?)
+    }
+
+    async fn set(&self, key: &str, value: &str) -> Result<()> {
+        Ok(self.0.set(key, value, None, None, false).await?)
+    }
+
+    async fn get_bytes(&self, key: &str) -> Result<usize> {
+        let value: Bytes = self.0.get(key).await?;
+        Ok(value.len())
+    }
+
+    async fn set_bytes(&self, key: &str, value: &Bytes) -> Result<()> {
+        Ok(self.0.set(key, value.clone(), None, None, false).await?)
+    }
+
+    async fn pipeline(&self, keys: &[String]) -> Result<usize> {
+        let pipeline = self.0.pipeline();
+        for key in keys {
+            let _: () = pipeline.get(key).await?;
+        }
+        let values: Vec<Option<String>> = pipeline.all().await?;
+        Ok(values.iter().flatten().count())
+    }
+
+    async fn transaction(&self, keys: &[String], value: &str) -> Result<()> {
+        let transaction = self.0.multi();
+        for key in keys {
+            let _: () = transaction.set(key, value, None, None, false).await?;
+        }
+        let _: fred::types::Value = transaction.exec(true).await?;
+        Ok(())
+    }
+
+    async fn lrange_strings(&self, key: &str) -> Result<usize> {
+        let values: Vec<String> = self.0.lrange(key, 0, -1).await?;
+        Ok(values.len())
+    }
+
+    async fn lrange_bytes(&self, key: &str) -> Result<usize> {
+        let values: Vec<Bytes> = self.0.lrange(key, 0, -1).await?;
+        Ok(values.len())
+    }
+
+    async fn hgetall_map(&self, key: &str) -> Result<usize> {
+        let map: HashMap<String, String> = self.0.hgetall(key).await?;
+        Ok(map.len())
+    }
+
+    async fn mget(&self, keys: &[String]) -> Result<usize> {
+        let values: Vec<Option<String>> = self.0.mget(keys.to_vec()).await?;
+        Ok(values.iter().flatten().count())
+    }
+
+    async fn scan(&self) -> Result<u64> {
+        let keys = self.0.scan_buffered("*", Some(1000), None);
+        pin_mut!(keys);
+        let mut found = 0;
+        while let Some(key) = keys.next().await {
+            let key: Key = key?;
+            key.into_string().ok_or("a key that is no text")?;
+            found += 1;
+        }
+        Ok(found)
+    }
+
+    async fn receive(
+        url: &str,
+        channels: &[String],
+        count: u64,
+        ready: impl FnOnce() + Send,
+    ) -> Result<()> {
+        let client = builder(url)?
+            .with_performance_config(|config| config.broadcast_channel_capacity = 131_072)
+            .build_subscriber_client()?;
+        client.init().await?;
+        let mut messages = client.message_rx();
+        client.subscribe(channels.to_vec()).await?;
+        ready();
+        for _ in 0..count {
+            let message = messages.recv().await?;
+            let _: Bytes = message.value.convert()?;
+        }
+        Ok(())
+    }
+}
+
+fn main() -> ExitCode {
+    peers_common::main::<Fred>()
+}

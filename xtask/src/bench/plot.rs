@@ -1,0 +1,226 @@
+//! Plots as SVG. Lines and bars with a logarithmic axis are all that is needed: a plotting crate brings more to compile
+//! than the whole of this tool, or fonts that have to be there.
+
+use std::fmt::Write as _;
+
+/// A line of a plot: its name and its points.
+#[derive(Debug)]
+pub(super) struct Series {
+    pub(super) name: &'static str,
+    pub(super) points: Vec<(f64, f64)>,
+}
+
+const COLOURS: [&str; 6] = [
+    "#c0392b", "#2471a3", "#1e8449", "#b7950b", "#7d3c98", "#808b96",
+];
+const WIDTH: f64 = 720.0;
+const HEIGHT: f64 = 400.0;
+const LEFT: f64 = 80.0;
+const RIGHT: f64 = 570.0;
+const TOP: f64 = 44.0;
+const BOTTOM: f64 = 350.0;
+
+/// Where values lie on an axis of the plot; both axes are logarithmic.
+struct Axis {
+    low: f64,
+    high: f64,
+    from: f64,
+    to: f64,
+}
+
+impl Axis {
+    fn new(values: impl Iterator<Item = f64> + Clone, (from, to): (f64, f64)) -> Self {
+        let low = values.clone().fold(f64::INFINITY, f64::min);
+        let high = values.fold(f64::NEG_INFINITY, f64::max);
+        Self {
+            low: low.max(1e-9).ln(),
+            high: high.max(1e-9).ln(),
+            from,
+            to,
+        }
+    }
+
+    fn place(&self, value: f64) -> f64 {
+        let span = (self.high - self.low).max(1e-9);
+        self.from + (value.max(1e-9).ln() - self.low) / span * (self.to - self.from)
+    }
+
+    /// The powers of ten within, with their halves and fifths.
+    fn ticks(&self) -> Vec<f64> {
+        (-3..12)
+            .flat_map(|power| [1.0, 2.0, 5.0].map(|digit| digit * 10_f64.powi(power)))
+            .filter(|value| (self.low - 0.01..=self.high + 0.01).contains(&value.ln()))
+            .collect()
+    }
+}
+
+/// A plot of lines, both axes logarithmic; `ticks` are the values to be marked on the horizontal one.
+pub(super) fn lines(
+    title: &str,
+    (across, up): (&str, &str),
+    ticks: &[f64],
+    series: &[Series],
+) -> String {
+    let points = || series.iter().flat_map(|line| line.points.iter().copied());
+    let x = Axis::new(points().map(|(x, _)| x), (LEFT, RIGHT));
+    let y = Axis::new(points().map(|(_, y)| y), (BOTTOM, TOP));
+    let mut svg = begin(title);
+    for value in y.ticks() {
+        let at = y.place(value);
+        rule(&mut svg, (LEFT, at), (RIGHT, at));
+        text(&mut svg, (LEFT - 8.0, at + 4.0), "end", &number(value));
+    }
+    for &value in ticks {
+        let at = x.place(value);
+        rule(&mut svg, (at, TOP), (at, BOTTOM));
+        text(&mut svg, (at, BOTTOM + 18.0), "middle", &number(value));
+    }
+    text(
+        &mut svg,
+        (f64::midpoint(LEFT, RIGHT), BOTTOM + 40.0),
+        "middle",
+        across,
+    );
+    text(&mut svg, (LEFT, TOP - 8.0), "start", up);
+    for (line, colour) in series.iter().zip(COLOURS) {
+        draw(&mut svg, line, colour, &x, &y);
+    }
+    labels(&mut svg, series, &y);
+    svg.push_str("</svg>\n");
+    svg
+}
+
+/// A plot of horizontal bars with a line at 1: how much less, or more.
+pub(super) fn bars(title: &str, bars: &[(String, f64)]) -> String {
+    const ROW: f64 = 20.0;
+    const SCALE: f64 = 240.0;
+    const START: f64 = 340.0;
+    let height = TOP + ROW * bars.len() as f64 + 20.0;
+    let mut svg = begin_sized(title, height);
+    for (index, (name, value)) in bars.iter().enumerate() {
+        let top = TOP + ROW * index as f64;
+        let width = value.min(1.4) * SCALE;
+        let colour = if *value <= 1.0 {
+            COLOURS[2]
+        } else {
+            COLOURS[0]
+        };
+        text(&mut svg, (START - 8.0, top + 13.0), "end", name);
+        // Writing to a string does not fail, here and below.
+        let _ = writeln!(
+            svg,
+            r#"<rect x="{START}" y="{top:.1}" width="{width:.1}" height="14" fill="{colour}"/>"#
+        );
+        text(
+            &mut svg,
+            (START + width + 5.0, top + 12.0),
+            "start",
+            &format!("{value:.2}"),
+        );
+    }
+    let one = START + SCALE;
+    rule(&mut svg, (one, TOP - 6.0), (one, height - 14.0));
+    svg.push_str("</svg>\n");
+    svg
+}
+
+fn begin(title: &str) -> String {
+    begin_sized(title, HEIGHT)
+}
+
+fn begin_sized(title: &str, height: f64) -> String {
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" font-family=\"sans-serif\" \
+         font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n"
+    );
+    let _ = writeln!(
+        svg,
+        r#"<text x="16" y="20" font-size="14" font-weight="bold">{}</text>"#,
+        escape(title)
+    );
+    svg
+}
+
+fn draw(svg: &mut String, line: &Series, colour: &str, x: &Axis, y: &Axis) {
+    let mut places = String::new();
+    for &(across, up) in &line.points {
+        let _ = write!(places, "{:.1},{:.1} ", x.place(across), y.place(up));
+    }
+    let _ = writeln!(
+        svg,
+        r#"<polyline points="{}" fill="none" stroke="{colour}" stroke-width="2"/>"#,
+        places.trim_end()
+    );
+}
+
+/// The names of the lines beside their ends, moved apart where they would overlap.
+fn labels(svg: &mut String, series: &[Series], y: &Axis) {
+    let mut ends: Vec<(f64, &str, &str)> = series
+        .iter()
+        .zip(COLOURS)
+        .filter_map(|(line, colour)| {
+            let (_, last) = line.points.last()?;
+            Some((y.place(*last), line.name, colour))
+        })
+        .collect();
+    ends.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let mut free = f64::NEG_INFINITY;
+    for (at, name, colour) in ends {
+        let at = at.max(free);
+        free = at + 14.0;
+        let _ = writeln!(
+            svg,
+            r#"<text x="{}" y="{:.1}" fill="{colour}">{}</text>"#,
+            RIGHT + 8.0,
+            at + 4.0,
+            escape(name)
+        );
+    }
+}
+
+fn rule(svg: &mut String, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {
+    let _ = writeln!(
+        svg,
+        r##"<line x1="{x1:.1}" y1="{y1:.1}" x2="{x2:.1}" y2="{y2:.1}" stroke="#d5d8dc"/>"##
+    );
+}
+
+fn text(svg: &mut String, (x, y): (f64, f64), anchor: &str, words: &str) {
+    let _ = writeln!(
+        svg,
+        r#"<text x="{x:.1}" y="{y:.1}" text-anchor="{anchor}">{}</text>"#,
+        escape(words)
+    );
+}
+
+fn number(value: f64) -> String {
+    if value >= 1000.0 {
+        format!("{},{:03}", (value / 1000.0) as u64, value as u64 % 1000)
+    } else {
+        format!("{value}")
+    }
+}
+
+fn escape(words: &str) -> String {
+    words.replace('&', "&amp;").replace('<', "&lt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_axis_places_its_ends_at_its_ends() {
+        let axis = Axis::new([1.0, 100.0].into_iter(), (0.0, 200.0));
+        assert_eq!(axis.place(1.0), 0.0);
+        assert_eq!(axis.place(10.0).round(), 100.0);
+        assert_eq!(axis.place(100.0), 200.0);
+        assert_eq!(axis.ticks(), [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0]);
+    }
+
+    #[test]
+    fn words_are_escaped() {
+        let svg = bars("a < b & c", &[("one".to_owned(), 0.5)]);
+        assert!(svg.contains("a &lt; b &amp; c"));
+    }
+}
