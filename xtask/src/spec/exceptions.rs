@@ -23,6 +23,7 @@ const COMMANDS: &[(&str, &str)] = &[
         "subscriptions are handles of their own",
     ),
     ("MONITOR", "an endless reply"),
+    ("CLIENT REPLY", "without replies nothing can be awaited"),
 ];
 
 /// Words of commands, divided likewise.
