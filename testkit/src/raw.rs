@@ -1,6 +1,14 @@
 //! A plain connection: [`RawConnection`] sends commands and reads replies as they are, in RESP2, and blocks.
 //!
 //! Independent of the library under test, so that a test can look at a server from outside.
+//!
+//! # Layout
+//!
+//! - `reply`: a reply as a tree
+
+mod reply;
+
+pub use reply::Reply;
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -62,6 +70,18 @@ impl RawConnection {
             .and_then(|(_, value)| value.strip_suffix("\r\n"))
             .map(str::to_owned);
         Ok(bulk.unwrap_or(text))
+    }
+
+    /// Sends a command and gives its reply as a tree.
+    ///
+    /// # Errors
+    ///
+    /// As [`RawConnection::call`].
+    pub fn reply(&mut self, words: &[&str]) -> io::Result<Reply> {
+        match Reply::parse(&self.frame(words)?)? {
+            Reply::Error(error) => Err(io::Error::other(error)),
+            reply => Ok(reply),
+        }
     }
 
     fn read_frame(&mut self) -> io::Result<Vec<u8>> {

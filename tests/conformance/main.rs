@@ -14,6 +14,7 @@
 //! - `moments`: calls that only a certain moment lets succeed
 //! - `own`: calls that need a server of their own
 //! - `seeds`: what keys hold before a call
+//! - `outcomes`: what came of the calls, for the table of `cargo xtask spec`
 //! - `exceptions`: lists of what is not as expected, each entry with its reason
 //! - `server`: the servers, and what they know
 
@@ -29,6 +30,7 @@ mod exceptions;
 mod keys;
 mod live;
 mod moments;
+mod outcomes;
 mod own;
 mod recorded;
 mod replies;

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use typedis::Frame;
 
 use crate::cases::{Case, cases};
+use crate::outcomes::{Outcome, Outcomes};
 
 /// A line each: the server, the protocol, the reply, and the words of the call; divided by tabs, with the escapes of
 /// Rust's byte strings.
@@ -13,6 +14,7 @@ const RECORDS: &str = include_str!("../data/replies.tsv");
 
 struct Record {
     server: &'static str,
+    protocol: &'static str,
     reply: Bytes,
     call: Vec<&'static str>,
 }
@@ -21,9 +23,10 @@ impl Record {
     fn read(line: &'static str) -> Self {
         let mut fields = line.split('\t');
         let mut field = || fields.next().expect("three fields stand before the call");
-        let (server, _protocol, reply) = (field(), field(), field());
+        let (server, protocol, reply) = (field(), field(), field());
         Self {
             server,
+            protocol,
             reply: unescape(reply).into(),
             call: fields.collect(),
         }
@@ -61,6 +64,7 @@ fn options(cases: &[Case]) -> BTreeMap<&'static str, BTreeSet<Vec<u8>>> {
 fn recorded_replies_decode_into_the_declared_types() {
     let cases = cases();
     let options = options(&cases);
+    let mut outcomes = Outcomes::new("recorded");
     let mut checked = 0;
     let mut wrong = Vec::new();
     for record in RECORDS.lines().map(Record::read) {
@@ -71,11 +75,15 @@ fn recorded_replies_decode_into_the_declared_types() {
         };
         checked += 1;
         let frame = Frame::parse(record.reply.clone()).expect("the record is one reply");
-        if let Err(error) = (case.decode)(&frame) {
-            let (server, call) = (record.server, record.call.join(" "));
-            wrong.push(format!("{server}: {call} as {}: {error}", case.reply));
+        match (case.decode)(&frame) {
+            Ok(()) => outcomes.add(case, record.server, record.protocol, Outcome::Recorded),
+            Err(error) => {
+                let (server, call) = (record.server, record.call.join(" "));
+                wrong.push(format!("{server}: {call} as {}: {error}", case.reply));
+            }
         }
     }
+    outcomes.write();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(
         checked > 600,

@@ -7,6 +7,7 @@ use typedis::{ErrorKind, Protocol, Value};
 
 use crate::cases::{Case, cases};
 use crate::exceptions::{Exception, Exceptions};
+use crate::outcomes::{Outcome, Outcomes};
 use crate::own::{Arrangement, arrangement, ends_the_server};
 use crate::seeds::{Found, MAY_FAIL, around, seeds};
 use crate::server::{
@@ -193,10 +194,14 @@ async fn decode_all(edition: &'static Edition, protocol: Protocol) {
     let made: Vec<&Case> = all.iter().filter(|case| server.makes(case)).collect();
     let mut only_errors = Exceptions::of(ONLY_ERRORS, &place, &made);
     let mut find_nothing = Exceptions::of(FIND_NOTHING, &place, &made);
+    let mut outcomes = Outcomes::of(&place, &made);
     let mut wrong = Vec::new();
     let mut caller = Caller::new(&server, protocol).await;
     for case in made {
         let seen = caller.call(case).await;
+        let decoded = seen.answered && seen.unfit.is_empty();
+        let outcome = Outcome::live(case, decoded, ONLY_ERRORS);
+        outcomes.add(case, server.name(), resp, outcome);
         wrong.extend(
             seen.unfit
                 .iter()
@@ -214,6 +219,7 @@ async fn decode_all(edition: &'static Edition, protocol: Protocol) {
             wrong.push(format!("{}: finds nothing", case.line()));
         }
     }
+    outcomes.write();
     wrong.extend(only_errors.unused().chain(find_nothing.unused()));
     assert!(wrong.is_empty(), "{place}:\n{}", wrong.join("\n"));
 }

@@ -18,6 +18,11 @@ pub(crate) enum Command {
     Test(Vec<OsString>),
     Bench(bench::Options),
     Ci,
+    Spec {
+        check: bool,
+        /// The URL of a server to compare with.
+        missing: Option<String>,
+    },
 }
 
 pub(crate) fn parse() -> Result<Command> {
@@ -37,6 +42,10 @@ fn parse_from(mut parser: lexopt::Parser) -> Result<Command> {
         "test" => return Ok(Command::Test(parser.raw_args()?.collect())),
         "bench" => Command::Bench(bench::Options::default()),
         "ci" => Command::Ci,
+        "spec" => Command::Spec {
+            check: false,
+            missing: None,
+        },
         _ => return Err(format!("there is no command {name:?}: see cargo xtask help").into()),
     };
     options(parser, command)
@@ -48,6 +57,10 @@ fn options(mut parser: lexopt::Parser, mut command: Command) -> Result<Command> 
         match (argument, &mut command) {
             (Short('h') | Long("help"), _) => return Ok(Command::Help),
             (Long("all"), Command::Servers { all }) => *all = true,
+            (Long("check"), Command::Spec { check, .. }) => *check = true,
+            (Long("missing"), Command::Spec { missing, .. }) => {
+                *missing = Some(parser.value()?.string()?);
+            }
             (Long("quick"), Command::Bench(bench)) => bench.quick = true,
             (Long("guard"), Command::Bench(bench)) => bench.guard = true,
             (Long("record"), Command::Bench(bench)) => bench.record = true,
@@ -81,6 +94,14 @@ mod tests {
             parse(&["servers", "--all"]),
             Ok(Command::Servers { all: true })
         );
+        let spec = |check, missing: Option<&str>| {
+            let missing = missing.map(str::to_owned);
+            Ok(Command::Spec { check, missing })
+        };
+        assert_eq!(parse(&["spec"]), spec(false, None));
+        assert_eq!(parse(&["spec", "--check"]), spec(true, None));
+        let url = "redis://localhost";
+        assert_eq!(parse(&["spec", "--missing", url]), spec(false, Some(url)));
         assert_eq!(parse(&["demo", "-h"]), Ok(Command::Help));
         let bench = bench::Options {
             quick: true,
@@ -111,6 +132,11 @@ mod tests {
                 .contains(r#"no command "tset""#)
         );
         assert!(parse(&["demo", "--all"]).unwrap_err().contains("--all"));
+        assert!(
+            parse(&["spec", "--missing"])
+                .unwrap_err()
+                .contains("missing")
+        );
         assert!(parse(&["ci", "fast"]).unwrap_err().contains("fast"));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //!
-//! - `demo`, `servers`, `test`, `bench`, `ci`: one file per command
+//! - `demo`, `servers`, `test`, `bench`, `ci`, `spec`: one file per command
 //! - `cargo`: running cargo, and reading what its tests report
 //! - `screen`: headings and marks, coloured where there is a terminal
 //! - `arguments`: the command line
@@ -16,6 +16,7 @@ mod ci;
 mod demo;
 mod screen;
 mod servers;
+mod spec;
 mod test;
 
 use arguments::Command;
@@ -35,6 +36,9 @@ cargo xtask <command>
   bench --guard      count instructions (needs valgrind) and compare them with benches/guard/baselines.txt;
                      --record writes them there
   ci                 what must pass before a change is merged: format, lints, docs, tests
+  spec [--check]     run the conformance test, and write the table of what it proved into README.md;
+                     or only check that it is there
+  spec --missing URL list what the server at URL knows and commands.toml does not, as rows to begin with
   help               this text
 
 Servers are fetched once, with python3 and pip, into target/servers. After that no command needs the network.
@@ -52,6 +56,10 @@ fn main() -> ExitCode {
         Ok(Command::Test(arguments)) => test::run(arguments),
         Ok(Command::Bench(options)) => bench::run(&options),
         Ok(Command::Ci) => ci::run(),
+        Ok(Command::Spec {
+            missing: Some(url), ..
+        }) => spec::missing(&url),
+        Ok(Command::Spec { check, .. }) => spec::run(check),
         Err(error) => Err(error),
     };
     match result {

@@ -1,0 +1,79 @@
+//! What is no part of `commands.toml` on purpose, with the reasons.
+
+/// Commands, divided by ` | `; a `*` stands for the rest of a name.
+const COMMANDS: &[(&str, &str)] = &[
+    ("* HELP", "a text for people at a terminal"),
+    ("_* | FT._*", "for the modules themselves"),
+    (
+        "TIMESERIES.*",
+        "for the nodes of a cluster among themselves",
+    ),
+    (
+        "SYNC | PSYNC | REPLCONF | RESTORE-ASKING | CLUSTER SYNCSLOTS",
+        "what servers say to one another",
+    ),
+    (
+        "PFDEBUG | PFSELFTEST | BF.DEBUG | CF.DEBUG | FT.DEBUG*",
+        "for the developers of the server",
+    ),
+    ("FT.SYNADD", "the module has refused it since version 2.0"),
+    ("CF.COMPACT", "the module does not document it"),
+    (
+        "SUBSCRIBE | PSUBSCRIBE | SSUBSCRIBE | UNSUBSCRIBE | PUNSUBSCRIBE | SUNSUBSCRIBE",
+        "subscriptions are handles of their own",
+    ),
+    ("MONITOR", "an endless reply"),
+    ("CLIENT REPLY", "without replies nothing can be awaited"),
+];
+
+/// Words of commands, divided likewise.
+const WORDS: &[(&str, &str, &str)] = &[
+    (
+        "CLIENT KILL",
+        "PRIMARY | SLAVE",
+        "other names of MASTER and REPLICA",
+    ),
+    ("XADD | XTRIM", "=", "what is meant without it, too"),
+];
+
+/// Why a command is left out, if it is.
+pub(crate) fn reason(name: &str) -> Option<&'static str> {
+    let entry = COMMANDS.iter().find(|(patterns, _)| any(patterns, name));
+    entry.map(|(_, reason)| *reason)
+}
+
+/// Why a word of a command is left out, if it is.
+pub(crate) fn reason_for_word(name: &str, word: &str) -> Option<&'static str> {
+    let entry = WORDS
+        .iter()
+        .find(|(commands, words, _)| any(commands, name) && any(words, word));
+    entry.map(|(.., reason)| *reason)
+}
+
+fn any(patterns: &str, name: &str) -> bool {
+    patterns.split(" | ").any(|pattern| matches(pattern, name))
+}
+
+fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        Some((start, end)) => name
+            .strip_prefix(start)
+            .is_some_and(|rest| rest.ends_with(end)),
+        None => pattern == name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_the_rest() {
+        assert!(reason("OBJECT HELP").is_some());
+        assert!(reason("_FT.CONFIG").is_some());
+        assert!(reason("MONITOR").is_some());
+        assert_eq!(reason("GET"), None);
+        assert!(reason_for_word("XTRIM", "=").is_some());
+        assert_eq!(reason_for_word("XTRIM", "MAXLEN"), None);
+    }
+}
