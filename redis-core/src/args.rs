@@ -357,7 +357,7 @@ impl Args {
         self.block
     }
 
-    /// Says that an option makes it unsafe to send the command twice, such as NX on SET.
+    /// Says that an option keeps the command from being sent twice, such as NX on SET.
     pub fn once_only(&mut self) {
         self.once_only = true;
     }

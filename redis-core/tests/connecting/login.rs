@@ -173,13 +173,15 @@ async fn a_refused_login_is_no_storm_and_heals() {
         let error = within(ping(&conn)).await.unwrap_err();
         assert_eq!(error.server().unwrap().code(), "WRONGPASS", "{error}");
     }
-    let before = conn.stats().failed_connects;
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let attempts = conn.stats().failed_connects - before;
-    assert!(
-        (3..=12).contains(&attempts),
-        "{attempts} attempts in a second"
-    );
+    // The pauses grow to the longest, of which chance takes half at most.
+    let longest_pause = |event: &ConnectionEvent| matches!(event, ConnectionEvent::Reconnecting { attempt, .. } if *attempt >= 5);
+    for _ in 0..3 {
+        let ConnectionEvent::Reconnecting { delay, .. } = event(&mut events, longest_pause).await
+        else {
+            panic!("another event than was waited for")
+        };
+        assert!(delay >= Duration::from_millis(100), "{delay:?}");
+    }
     raw.call(&["CONFIG", "SET", "requirepass", "one"]).unwrap();
     within(async {
         while ping(&conn).await.is_err() {
