@@ -5,7 +5,7 @@
 //! - [`Config`]: the builder
 //! - `knobs`: the one table of everything that a URL or file can say
 //! - `url`, `serde`: the two ways of saying it
-//! - `address`, `backoff`, [`Secret`], [`Tls`]: types of single settings
+//! - `address`, `backoff`, [`Secret`], `Tls`: types of single settings
 //! - `human`: times and sizes as people write them; `nearest`: the word that was meant
 //! - `service`: services that Sentinels watch
 //! - `hook`: what only code can say: a resolver, a transport, a provider of credentials
