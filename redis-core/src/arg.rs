@@ -6,7 +6,12 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use bytes::Bytes;
+
 use crate::args::Args;
+use crate::buffer::Buffer;
+use crate::outgoing::SHARE;
+use crate::resp::encode::{self, Output};
 
 mod many;
 mod single;
@@ -102,36 +107,55 @@ impl std::error::Error for ArgError {}
 /// Receives the bytes of one argument.
 #[derive(Debug)]
 pub struct ArgWriter<'a> {
-    buffer: &'a mut crate::args::Buffer,
+    buffer: &'a mut Buffer,
     /// Where the argument starts, its length line included.
     start: usize,
     /// Where its data starts; equals `start` until something has been written.
     data: usize,
+    /// Data that is not copied, in place of what would stand behind the length line.
+    shared: Option<Bytes>,
+    /// Whether there may be such.
+    may_share: bool,
 }
 
 impl<'a> ArgWriter<'a> {
-    pub(crate) fn new(buffer: &'a mut crate::args::Buffer) -> Self {
+    #[inline]
+    pub(crate) fn new(buffer: &'a mut Buffer, may_share: bool) -> Self {
         let start = buffer.len();
         Self {
             buffer,
             start,
             data: start,
+            shared: None,
+            may_share,
         }
     }
 
     /// Appends bytes.
+    #[inline]
     pub fn bytes(&mut self, bytes: &[u8]) {
         if self.data == self.start {
-            crate::resp::encode::bulk_header(self.buffer, bytes.len());
+            encode::bulk_header(self.buffer, bytes.len());
             self.data = self.buffer.len();
-            self.buffer.extend_from_slice(bytes);
+            self.buffer.put(bytes);
         } else {
-            self.buffer.extend_from_slice(bytes);
-            self.rewrite_header();
+            self.more_bytes(bytes);
+        }
+    }
+
+    /// Appends bytes without a copy, where they are many and may be kept.
+    pub fn shared(&mut self, bytes: &Bytes) {
+        if self.may_share && bytes.len() >= SHARE && self.data == self.start {
+            encode::bulk_header(self.buffer, bytes.len());
+            self.data = self.buffer.len();
+            self.shared = Some(bytes.clone());
+        } else {
+            self.bytes(bytes);
         }
     }
 
     /// Appends text.
+    #[inline]
     pub fn text(&mut self, text: &str) {
         self.bytes(text.as_bytes());
     }
@@ -158,9 +182,10 @@ impl<'a> ArgWriter<'a> {
     }
 
     /// How many bytes the argument has so far.
+    #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
-        self.buffer.len() - self.data
+        self.buffer.len() - self.data + self.shared.as_ref().map_or(0, Bytes::len)
     }
 
     /// Whether nothing has been written.
@@ -169,22 +194,31 @@ impl<'a> ArgWriter<'a> {
         self.len() == 0
     }
 
-    /// Ends the argument with its line break; one that was never written to is the empty string.
-    pub(crate) fn finish(mut self) -> usize {
+    /// Ends the argument with its line break; one that was never written to is the empty string. Gives its length, and
+    /// what belongs before the line break.
+    #[inline]
+    pub(crate) fn finish(mut self) -> (usize, Option<Bytes>) {
         if self.data == self.start {
             self.bytes(b"");
         }
         let len = self.len();
-        self.buffer.extend_from_slice(b"\r\n");
-        len
+        self.buffer.put(b"\r\n");
+        (len, self.shared)
     }
 
-    /// Replaces the length line after a second write; its digits may have become more.
-    fn rewrite_header(&mut self) {
-        let mut header = crate::args::Buffer::new();
-        crate::resp::encode::bulk_header(&mut header, self.len());
+    /// Appends to what is there already, the length line of which has to be written anew.
+    fn more_bytes(&mut self, bytes: &[u8]) {
+        if let Some(shared) = self.shared.take() {
+            self.buffer.put(&shared);
+        }
+        self.buffer.put(bytes);
+        let mut header = Buffer::new();
+        encode::bulk_header(&mut header, self.len());
+        // Its digits may have become more.
         let grown = header.len() - (self.data - self.start);
-        self.buffer.resize(self.buffer.len() + grown, 0);
+        for _ in 0..grown {
+            self.buffer.put(b"0");
+        }
         if let Some(tail) = self.buffer.get_mut(self.start..) {
             tail.rotate_right(grown);
             if let Some(place) = tail.get_mut(..header.len()) {

@@ -115,7 +115,10 @@ impl BatchReplies {
         let outcome = outcome
             .and_then(Option::take)
             .ok_or_else(|| Error::usage("this handle belongs to another batch"))?;
-        self.queued.decode_one(handle.index, outcome)
+        match outcome {
+            Ok(frame) => self.queued.decode_one(handle.index, Ok(frame.borrowed())),
+            Err(error) => self.queued.decode_one(handle.index, Err(error)),
+        }
     }
 }
 

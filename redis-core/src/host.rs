@@ -45,15 +45,15 @@ impl<'h> From<&'h Exclusive> for Host<'h> {
 
 impl Host<'_> {
     /// Executes a command and gives its reply as it came, an error reply included.
-    async fn call(&self, args: Args) -> Result<Frame> {
+    async fn call(&self, mut args: Args) -> Result<Frame> {
         match &self.0 {
             Kind::Connection(connection) => {
-                let mut pending = Execute::<()>::begin(connection, args);
-                std::future::poll_fn(|cx| pending.poll(cx)).await
+                let mut pending = Execute::<()>::begin(connection, &mut args);
+                std::future::poll_fn(|cx| pending.poll(&mut args, cx)).await
             }
             Kind::Pool(pool) => {
-                let mut pending = Execute::<()>::begin(pool, args);
-                std::future::poll_fn(|cx| pending.poll_frame(cx)).await
+                let mut pending = Execute::<()>::begin(pool, &mut args);
+                std::future::poll_fn(|cx| pending.poll_frame(&mut args, cx)).await
             }
             Kind::Exclusive(exclusive) => exclusive.execute(args).await,
         }

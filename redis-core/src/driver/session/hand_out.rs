@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::task::{Context, Waker};
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{READONLY, RETRY, Session, protocol};
+use crate::chunk::Chunk;
 use crate::connection::Link;
 use crate::driver::End;
 use crate::frame::{Frame, Frames};
@@ -45,15 +45,13 @@ impl Session {
         let Some(found) = self.found.pop_front() else {
             return;
         };
-        let frame = Frame::from_scanned(self.input.split_to(found.len).freeze());
+        let frame = Frame::from_scanned(Chunk::take(&mut self.input, found.len, self.allocated));
         self.hand_inner_pushes(&frame, found, link, woken);
         let may_answer = || link.awaits() != Awaits::Reply;
-        let received = link
-            .hub()
-            .receive(&frame, may_answer, self.share_from(), woken);
+        let received = link.hub().receive(&frame, may_answer, woken);
         if received == Received::Answer {
             link.with(woken, |queue, woken| {
-                queue.deliver(Bytes::new(), 1, woken);
+                queue.deliver(Chunk::EMPTY, 1, woken);
                 woken.extend(queue.next_in_line());
             });
         }
@@ -63,15 +61,9 @@ impl Session {
     fn hand_inner_pushes(&self, frame: &Frame, found: Found, link: &Link, woken: &mut Vec<Waker>) {
         if found.has_inner_pushes {
             for push in frame.inner_pushes() {
-                link.hub()
-                    .receive(&push, || false, self.share_from(), woken);
+                link.hub().receive(&push, || false, woken);
             }
         }
-    }
-
-    /// What is larger may keep the receive buffer alive, at four times its size at most; smaller payloads are copied.
-    fn share_from(&self) -> usize {
-        self.allocated / 4
     }
 
     /// Gives the replies that come before the next push to those who wait for them.
@@ -87,7 +79,7 @@ impl Session {
         let mut with_pushes = Vec::new();
         let mut demoted = false;
         let progress = self.progress;
-        let (input, found) = (&mut self.input, &mut self.found);
+        let (input, found, allocated) = (&mut self.input, &mut self.found, self.allocated);
         let handed_out = link.with(woken, |queue, woken| {
             while queue.awaits() == Awaits::Reply
                 && let Some(first) = next_reply(found)
@@ -110,7 +102,7 @@ impl Session {
                     count += 1;
                     inner |= next.has_inner_pushes;
                 }
-                let piece = input.split_to(len).freeze();
+                let piece = Chunk::take(input, len, allocated);
                 if inner {
                     with_pushes.push(piece.clone());
                 }
@@ -127,8 +119,7 @@ impl Session {
         handed_out?;
         for piece in with_pushes {
             for push in Frames::from_scanned(piece).flat_map(|frame| frame.inner_pushes()) {
-                link.hub()
-                    .receive(&push, || false, self.share_from(), woken);
+                link.hub().receive(&push, || false, woken);
             }
         }
         Ok(())
@@ -139,14 +130,14 @@ impl Session {
         let Some(found) = self.found.pop_front() else {
             return Ok(());
         };
-        let frame = Frame::from_scanned(self.input.split_to(found.len).freeze());
+        let frame = Frame::from_scanned(Chunk::take(&mut self.input, found.len, self.allocated));
         let Some(error) = frame.reply().error() else {
             return Err(End::Lost(protocol(
                 "a subscription was answered with neither a push nor an error",
             )));
         };
         link.with(woken, |queue, woken| {
-            queue.deliver(Bytes::new(), 1, woken);
+            queue.deliver(Chunk::EMPTY, 1, woken);
         });
         if link.hub().refused(&error, woken) {
             self.retry = Some(Instant::now() + RETRY);
@@ -159,10 +150,10 @@ impl Session {
         let Some(found) = self.found.pop_front() else {
             return;
         };
-        let frame = Frame::from_scanned(self.input.split_to(found.len).freeze());
+        let frame = Frame::from_scanned(Chunk::take(&mut self.input, found.len, self.allocated));
         if link.hub().fenced(frame.reply().error().as_ref(), woken) == Received::Answer {
             link.with(woken, |queue, woken| {
-                queue.deliver(Bytes::new(), 1, woken);
+                queue.deliver(Chunk::EMPTY, 1, woken);
             });
         }
     }
