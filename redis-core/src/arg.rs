@@ -110,9 +110,10 @@ pub struct ArgWriter<'a> {
     buffer: &'a mut Buffer,
     /// Where the argument starts, its length line included.
     start: usize,
-    /// Where its data starts; equals `start` until something has been written.
-    data: usize,
-    /// Data that is not copied, in place of what would stand behind the length line.
+    /// How many bytes the argument has; `None` until something has been written. From then on it is complete in the buffer,
+    /// line break included.
+    len: Option<usize>,
+    /// Data that is not copied, and belongs before the line break.
     shared: Option<Bytes>,
     /// Whether there may be such.
     may_share: bool,
@@ -125,7 +126,7 @@ impl<'a> ArgWriter<'a> {
         Self {
             buffer,
             start,
-            data: start,
+            len: None,
             shared: None,
             may_share,
         }
@@ -134,20 +135,21 @@ impl<'a> ArgWriter<'a> {
     /// Appends bytes.
     #[inline]
     pub fn bytes(&mut self, bytes: &[u8]) {
-        if self.data == self.start {
-            encode::bulk_header(self.buffer, bytes.len());
-            self.data = self.buffer.len();
-            self.buffer.put(bytes);
-        } else {
-            self.more_bytes(bytes);
+        match self.len {
+            None => {
+                self.buffer.put_bulk(bytes);
+                self.len = Some(bytes.len());
+            }
+            Some(len) => self.more_bytes(len, bytes),
         }
     }
 
     /// Appends bytes without a copy, where they are many and may be kept.
     pub fn shared(&mut self, bytes: &Bytes) {
-        if self.may_share && bytes.len() >= SHARE && self.data == self.start {
+        if self.may_share && bytes.len() >= SHARE && self.len.is_none() {
             encode::bulk_header(self.buffer, bytes.len());
-            self.data = self.buffer.len();
+            self.buffer.put(b"\r\n");
+            self.len = Some(bytes.len());
             self.shared = Some(bytes.clone());
         } else {
             self.bytes(bytes);
@@ -185,7 +187,7 @@ impl<'a> ArgWriter<'a> {
     #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
-        self.buffer.len() - self.data + self.shared.as_ref().map_or(0, Bytes::len)
+        self.len.unwrap_or(0)
     }
 
     /// Whether nothing has been written.
@@ -198,33 +200,35 @@ impl<'a> ArgWriter<'a> {
     /// what belongs before the line break.
     #[inline]
     pub(crate) fn finish(mut self) -> (usize, Option<Bytes>) {
-        if self.data == self.start {
+        if self.len.is_none() {
             self.bytes(b"");
         }
-        let len = self.len();
-        self.buffer.put(b"\r\n");
-        (len, self.shared)
+        (self.len(), self.shared)
     }
 
-    /// Appends to what is there already, the length line of which has to be written anew.
-    fn more_bytes(&mut self, bytes: &[u8]) {
+    /// Appends to the `len` bytes that are there already, whose length line has to be written anew.
+    #[cold]
+    fn more_bytes(&mut self, len: usize, bytes: &[u8]) {
+        self.buffer.truncate(self.buffer.len() - 2);
         if let Some(shared) = self.shared.take() {
             self.buffer.put(&shared);
         }
         self.buffer.put(bytes);
-        let mut header = Buffer::new();
-        encode::bulk_header(&mut header, self.len());
+        self.buffer.put(b"\r\n");
+        let (mut old, mut new) = (Buffer::new(), Buffer::new());
+        encode::bulk_header(&mut old, len);
+        encode::bulk_header(&mut new, len + bytes.len());
         // Its digits may have become more.
-        let grown = header.len() - (self.data - self.start);
+        let grown = new.len() - old.len();
         for _ in 0..grown {
             self.buffer.put(b"0");
         }
-        if let Some(tail) = self.buffer.get_mut(self.start..) {
-            tail.rotate_right(grown);
-            if let Some(place) = tail.get_mut(..header.len()) {
-                place.copy_from_slice(&header);
+        if let Some(argument) = self.buffer.get_mut(self.start..) {
+            argument.rotate_right(grown);
+            if let Some(header) = argument.get_mut(..new.len()) {
+                header.copy_from_slice(&new);
             }
         }
-        self.data = self.start + header.len();
+        self.len = Some(len + bytes.len());
     }
 }

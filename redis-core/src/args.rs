@@ -169,7 +169,9 @@ impl Args {
     pub fn key<A: ToArg + ?Sized>(&mut self, name: &'static str, value: &A) {
         let first = self.words;
         self.arg(name, value);
-        self.note_keys(first);
+        if self.notes_keys && self.words > first {
+            self.keys.push(first);
+        }
     }
 
     /// Writes any number of arguments, none included.

@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut};
 
 use bytes::{Bytes, BytesMut};
 
-use crate::resp::encode::Output;
+use crate::resp::encode::{self, Output};
 
 /// So many bytes need no allocation, which is enough for most commands.
 const INLINE: usize = 94;
@@ -103,6 +103,43 @@ impl Output for Buffer {
             self.spill(bytes.len()).extend_from_slice(bytes);
         }
     }
+
+    #[inline]
+    fn put_bulk(&mut self, data: &[u8]) {
+        if let Place::Inline { len, bytes } = &mut self.0
+            && let Some(room) = bytes.get_mut(usize::from(*len)..)
+            && let Some(written) = write_short_bulk(room, data)
+        {
+            // There was room, so it is fewer than 256.
+            *len += written as u8;
+            return;
+        }
+        encode::bulk_header(self, data.len());
+        self.put(data);
+        self.put(b"\r\n");
+    }
+}
+
+/// The header, data and line break of an argument of up to 99 bytes, written to `room`; says how many bytes that was.
+#[inline]
+fn write_short_bulk(room: &mut [u8], data: &[u8]) -> Option<usize> {
+    let (rest, header) = match u8::try_from(data.len()) {
+        Ok(ones @ 0..=9) => {
+            let (header, rest) = room.split_first_chunk_mut()?;
+            *header = [b'$', b'0' + ones, b'\r', b'\n'];
+            (rest, 4)
+        }
+        Ok(two @ 10..=99) => {
+            let (header, rest) = room.split_first_chunk_mut()?;
+            *header = [b'$', b'0' + two / 10, b'0' + two % 10, b'\r', b'\n'];
+            (rest, 5)
+        }
+        _ => return None,
+    };
+    let (place, end) = rest.split_at_mut_checked(data.len())?;
+    place.copy_from_slice(data);
+    *end.first_chunk_mut()? = *b"\r\n";
+    Some(header + data.len() + 2)
 }
 
 impl From<&[u8]> for Buffer {

@@ -114,7 +114,7 @@ impl<'a, M: Mode, L> Chain<'a, M, L> {
         self.queued
     }
 
-    fn push<R>(mut self, args: Args) -> Chain<'a, M, (L, R)> {
+    fn push<R>(mut self, args: &mut Args) -> Chain<'a, M, (L, R)> {
         self.queued.push(args);
         Chain {
             route: self.route,
@@ -144,7 +144,7 @@ impl<'a, M: Mode, L, R> Target for Request<Chain<'a, M, L>, R> {
 
     fn into_sink(self) -> Self::Sink {
         match self.into_parts() {
-            Some((chain, args)) => chain.push(args),
+            Some((chain, mut args)) => chain.push(&mut args),
             None => {
                 let mut chain = Chain {
                     route: Route::Returned,
@@ -167,7 +167,7 @@ where
     type Output = <(L, R) as Replies>::Tuple;
 
     fn begin(self, args: &mut Args) -> Running<'a> {
-        let chain = self.push::<R>(args.take());
+        let chain = self.push::<R>(args);
         Running::new(chain.route, chain.queued)
     }
 

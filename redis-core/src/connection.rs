@@ -286,20 +286,20 @@ impl Link {
         waker: Option<&Waker>,
     ) -> Submitted {
         let mut queue = self.lock();
-        let mut submitted = queue.submit(payload, limit, place, waker);
-        let next = if place.is_some() {
-            queue.next_in_line()
-        } else {
-            None
-        };
+        let submitted = queue.submit(payload, limit, place, waker);
+        if !matches!(submitted, Submitted::Queued(_)) {
+            return submitted;
+        }
+        // The driver has left no waker while another caller's submission is still to be looked at; whoever is next in line
+        // has room all the same.
+        let driver = queue.take_driver();
+        let next = place.and_then(|_| queue.next_in_line());
         drop(queue);
-        if let Submitted::Queued(_, driver) = &mut submitted {
-            // The driver has no waker here while another caller's submission is still to be looked at; whoever is next
-            // in line has room all the same.
-            [driver.take(), next]
-                .into_iter()
-                .flatten()
-                .for_each(Waker::wake);
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+        if let Some(next) = next {
+            next.wake();
         }
         submitted
     }

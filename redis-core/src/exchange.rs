@@ -132,7 +132,7 @@ impl<'a> Exchange<'a> {
         };
         let limit = self.limit(payload);
         match self.ticket.link.submit(payload, limit, place, waker) {
-            Submitted::Queued(key, _) => {
+            Submitted::Queued(key) => {
                 self.sendings += 1;
                 self.ticket.state = State::InFlight(key);
             }
@@ -179,7 +179,18 @@ impl<'a> Exchange<'a> {
     }
 
     /// Whether it is sent once more instead of handing `delivery` over.
+    #[inline]
     fn goes_again(&mut self, payload: &mut impl Payload, delivery: &Delivery) -> bool {
+        let is_answered = delivery.error.is_none()
+            && payload.replies() == 1
+            && !delivery
+                .chunks
+                .first()
+                .is_some_and(|chunk| chunk.starts_with(b"-"));
+        !is_answered && self.is_mended(payload, delivery)
+    }
+
+    fn is_mended(&mut self, payload: &mut impl Payload, delivery: &Delivery) -> bool {
         let again = match &delivery.error {
             Some(Failure::Lost(Phase::MaybeApplied, ..)) => {
                 payload.is_idempotent()

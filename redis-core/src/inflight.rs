@@ -178,8 +178,8 @@ enum CellState {
 /// What came of a try to submit.
 #[derive(Debug)]
 pub(crate) enum Submitted {
-    /// It waits for its reply; the waker is the driver's, to be woken once the lock is released.
-    Queued(CellKey, Option<Waker>),
+    /// It waits for its reply.
+    Queued(CellKey),
     /// There is no room; the caller stands in line.
     Full(WaiterKey),
     /// Nothing is accepted any more.

@@ -79,6 +79,7 @@ impl<S: Sink, R> IntoRequest for Request<S, R> {
     type Sink = S;
     type Reply = R;
 
+    #[inline]
     fn into_request(self) -> Self {
         self
     }
@@ -133,6 +134,7 @@ impl<S: Sink, R> std::fmt::Debug for Request<S, R> {
 
 impl<S: Sink, R> Request<S, R> {
     /// Starts a command on a target and writes its required arguments.
+    #[inline]
     pub fn new<T: Target<Sink = S>>(
         target: T,
         info: &'static CommandInfo,
@@ -158,6 +160,7 @@ impl<S: Sink, R> Request<S, R> {
     }
 
     /// Changes the arguments; for option builders. A request that was sent already stays as it is.
+    #[inline]
     pub fn edit(&mut self, write: impl FnOnce(&mut Args)) {
         if let State::Building(_) = self.state {
             write(&mut self.args);
@@ -165,6 +168,7 @@ impl<S: Sink, R> Request<S, R> {
     }
 
     /// The same command with another type of reply; for option builders.
+    #[inline]
     pub fn with_reply<R2>(self) -> Request<S, R2> {
         Request {
             args: self.args,
@@ -220,6 +224,11 @@ impl<S: Sink, R> Request<S, R> {
         {
             self.state = State::Pending(sink.begin(&mut self.args));
         }
+    }
+
+    /// The command as it was built.
+    pub(crate) fn args_mut(&mut self) -> &mut Args {
+        &mut self.args
     }
 
     /// Takes the request apart, unless it was sent.

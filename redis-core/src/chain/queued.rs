@@ -53,7 +53,7 @@ impl Queued {
         self.names.len()
     }
 
-    pub(crate) fn push(&mut self, mut args: Args) {
+    pub(crate) fn push(&mut self, args: &mut Args) {
         let index = self.names.len();
         if self.error.is_none() {
             let reason = args.needs_own_socket();
@@ -64,7 +64,9 @@ impl Queued {
             };
         }
         self.idempotent &= args.is_idempotent();
-        self.deadline = self.deadline.into_iter().chain(args.deadline()).min();
+        if let Some(deadline) = args.deadline() {
+            self.deadline = Some(self.deadline.map_or(deadline, |known| known.min(deadline)));
+        }
         self.names.push(if args.is_raw() {
             Name::Raw(args.name())
         } else {

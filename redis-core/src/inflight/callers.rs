@@ -37,7 +37,7 @@ impl Queue {
             blocking: payload.is_blocking(),
             awaits: Awaits::Reply,
         });
-        Submitted::Queued(cell, self.driver.take())
+        Submitted::Queued(cell)
     }
 
     #[inline]

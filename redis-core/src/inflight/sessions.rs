@@ -108,10 +108,7 @@ impl Queue {
 
     /// What answers the oldest command that was written.
     pub(crate) fn awaits(&self) -> Awaits {
-        match self.entries.front() {
-            Some(entry) if self.taken > 0 => entry.awaits,
-            _ => Awaits::Reply,
-        }
+        self.wanted().map_or(Awaits::Reply, |(awaits, _)| awaits)
     }
 
     /// Queues a command of the driver's own, whose reply nobody waits for.
@@ -127,12 +124,12 @@ impl Queue {
         });
     }
 
-    /// How many more frames the oldest entry is owed; `None` where nothing was asked.
-    pub(crate) fn wanted(&self) -> Option<usize> {
-        if self.taken == 0 {
-            None
-        } else {
-            self.entries.front().map(|entry| entry.replies)
+    /// What the oldest entry is owed, and how many frames of it; `None` where nothing was asked.
+    #[inline]
+    pub(crate) fn wanted(&self) -> Option<(Awaits, usize)> {
+        match self.entries.front() {
+            Some(entry) if self.taken > 0 => Some((entry.awaits, entry.replies)),
+            _ => None,
         }
     }
 
@@ -202,11 +199,19 @@ impl Queue {
             earliest_deadline: earliest,
             ..
         } = self;
+        // Nearly all have the same patience.
+        let mut last = (Duration::ZERO, None);
         for entry in entries.iter_mut().rev().take(std::mem::take(unstamped)) {
-            if let Some(deadline) = entry.limit.from(now) {
-                entry.limit = Limit::At(deadline);
-                *earliest = Some(earliest.map_or(deadline, |known| known.min(deadline)));
+            let deadline = match entry.limit {
+                Limit::Within(patience) if patience == last.0 => last.1,
+                limit => limit.from(now),
+            };
+            let Some(moment) = deadline else { continue };
+            if let Limit::Within(patience) = entry.limit {
+                last = (patience, deadline);
             }
+            entry.limit = Limit::At(moment);
+            *earliest = Some(earliest.map_or(moment, |known| known.min(moment)));
         }
     }
 

@@ -4,6 +4,14 @@
 pub(crate) trait Output {
     /// Appends bytes.
     fn put(&mut self, bytes: &[u8]);
+
+    /// Appends an argument with its length line and line break.
+    #[inline]
+    fn put_bulk(&mut self, data: &[u8]) {
+        bulk_header(self, data.len());
+        self.put(data);
+        self.put(b"\r\n");
+    }
 }
 
 impl Output for Vec<u8> {
@@ -21,16 +29,14 @@ pub(crate) fn array_header(out: &mut impl Output, count: u32) {
 
 /// `$len\r\n`
 #[inline]
-pub(crate) fn bulk_header(out: &mut impl Output, len: usize) {
+pub(crate) fn bulk_header(out: &mut (impl Output + ?Sized), len: usize) {
     short_header(out, b'$', len);
 }
 
 /// A whole argument.
 #[inline]
 pub(crate) fn bulk(out: &mut impl Output, data: &[u8]) {
-    bulk_header(out, data.len());
-    out.put(data);
-    out.put(b"\r\n");
+    out.put_bulk(data);
 }
 
 /// A whole argument that is a number.
@@ -40,7 +46,7 @@ pub(crate) fn bulk_integer(out: &mut impl Output, value: impl itoa::Integer) {
 
 /// A type byte and a number: nearly always one of one or two digits, which go out in one piece.
 #[inline]
-fn short_header(out: &mut impl Output, kind: u8, number: usize) {
+fn short_header(out: &mut (impl Output + ?Sized), kind: u8, number: usize) {
     match u8::try_from(number) {
         Ok(ones @ 0..=9) => out.put(&[kind, b'0' + ones, b'\r', b'\n']),
         Ok(two @ 10..=99) => out.put(&[kind, b'0' + two / 10, b'0' + two % 10, b'\r', b'\n']),
@@ -48,7 +54,7 @@ fn short_header(out: &mut impl Output, kind: u8, number: usize) {
     }
 }
 
-fn long_header(out: &mut impl Output, kind: u8, number: usize) {
+fn long_header(out: &mut (impl Output + ?Sized), kind: u8, number: usize) {
     out.put(&[kind]);
     out.put(itoa::Buffer::new().format(number).as_bytes());
     out.put(b"\r\n");

@@ -101,7 +101,7 @@ impl Client for Typedis {
         let (mut cursor, mut found) = (0, 0);
         loop {
             let keys: Vec<String>;
-            (cursor, keys) = self.0.scan_page::<String>(cursor).count(1000).await?;
+            (cursor, keys) = self.0.scan::<String>(cursor).count(1000).await?;
             found += keys.len() as u64;
             if cursor == 0 {
                 return Ok(found);

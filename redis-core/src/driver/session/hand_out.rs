@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::task::{Context, Waker};
 
+use bytes::{Buf, BytesMut};
 use tokio::time::Instant;
 
 use super::{READONLY, RETRY, Session, protocol};
@@ -80,29 +81,41 @@ impl Session {
         let mut demoted = false;
         let progress = self.progress;
         let (input, found, allocated) = (&mut self.input, &mut self.found, self.allocated);
+        let mut cut = Cut {
+            input,
+            passed: 0,
+            allocated,
+        };
         let handed_out = link.with(woken, |queue, woken| {
-            while queue.awaits() == Awaits::Reply
-                && let Some(first) = next_reply(found)
-            {
-                let Some(wanted) = queue.wanted() else {
+            loop {
+                let wanted = match queue.wanted() {
+                    Some((Awaits::Reply, wanted)) => wanted,
+                    Some(_) => break,
+                    None => 0,
+                };
+                let Some(first) = next_reply(found) else {
+                    break;
+                };
+                if wanted == 0 {
                     return Err(End::Lost(protocol(
                         "a reply came that nothing had asked for",
                     )));
-                };
+                }
                 let (mut len, mut count) = (first.len, 1);
                 let mut inner = first.has_inner_pushes;
-                demoted |= input.starts_with(READONLY);
+                demoted |= cut.rest().starts_with(READONLY);
                 while count < wanted
                     && let Some(next) = next_reply(found)
                 {
-                    demoted |= input
+                    demoted |= cut
+                        .rest()
                         .get(len..)
                         .is_some_and(|next| next.starts_with(READONLY));
                     len += next.len;
                     count += 1;
                     inner |= next.has_inner_pushes;
                 }
-                let piece = Chunk::take(input, len, allocated);
+                let piece = cut.take(len);
                 if inner {
                     with_pushes.push(piece.clone());
                 }
@@ -113,6 +126,7 @@ impl Session {
             queue.shrink();
             Ok(())
         });
+        drop(cut);
         if demoted {
             link.suspect_replica();
         }
@@ -179,6 +193,38 @@ impl Session {
                 Err(error) => return Err(End::Lost(protocol(&error.to_string()))),
             }
         }
+    }
+}
+
+/// Cuts pieces off the input. What was copied is passed over in one go.
+struct Cut<'i> {
+    input: &'i mut BytesMut,
+    passed: usize,
+    allocated: usize,
+}
+
+impl Cut<'_> {
+    fn rest(&self) -> &[u8] {
+        self.input.get(self.passed..).unwrap_or_default()
+    }
+
+    fn take(&mut self, len: usize) -> Chunk {
+        if let Some(chunk) = self.rest().get(..len).and_then(Chunk::copied) {
+            self.passed += len;
+            return chunk;
+        }
+        self.settle();
+        Chunk::take(self.input, len, self.allocated)
+    }
+
+    fn settle(&mut self) {
+        self.input.advance(std::mem::take(&mut self.passed));
+    }
+}
+
+impl Drop for Cut<'_> {
+    fn drop(&mut self) {
+        self.settle();
     }
 }
 
