@@ -274,7 +274,9 @@ impl Link {
         work: impl FnOnce(&mut Queue, &mut Vec<Waker>) -> T,
     ) -> T {
         let result = work(&mut self.lock(), woken);
-        woken.drain(..).for_each(Waker::wake);
+        if !woken.is_empty() {
+            woken.drain(..).for_each(Waker::wake);
+        }
         result
     }
 

@@ -184,8 +184,9 @@ impl Session {
         woken: &mut Vec<Waker>,
         cx: &mut Context<'_>,
     ) -> Result<(), End> {
-        // What was held up.
-        self.hand_out(link, woken, cx)?;
+        if self.is_held_up() {
+            self.hand_out(link, woken, cx)?;
+        }
         for _ in 0..READS_PER_TURN {
             if self.is_held_up() {
                 // Not the server's silence.
@@ -262,7 +263,12 @@ impl Session {
                 if std::mem::take(&mut self.full) {
                     self.progress = self.now;
                 }
-                Ok(Step::Progress)
+                // Whoever queued something since it was taken has woken the driver for another turn.
+                Ok(if self.output.is_empty() {
+                    Step::Idle
+                } else {
+                    Step::Progress
+                })
             }
             Poll::Ready(Err(error)) => Err(End::Lost(lost(error.kind(), &error.to_string()))),
         }

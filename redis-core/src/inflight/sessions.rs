@@ -192,7 +192,14 @@ impl Queue {
     }
 
     /// Makes moments of the limits of what was queued since the last time.
+    #[inline]
     pub(crate) fn stamp(&mut self, now: Instant) {
+        if self.unstamped > 0 {
+            self.stamp_last(now);
+        }
+    }
+
+    fn stamp_last(&mut self, now: Instant) {
         let Self {
             entries,
             unstamped,

@@ -33,7 +33,9 @@ impl Session {
                 self.hand_push(link, woken);
             }
         }
-        woken.drain(..).for_each(Waker::wake);
+        if !woken.is_empty() {
+            woken.drain(..).for_each(Waker::wake);
+        }
         Ok(())
     }
 
