@@ -22,10 +22,12 @@ use crate::transport::Transport;
 
 mod hand_out;
 
-/// What is read at once, at least.
-const READ: usize = 16 * 1024;
-/// A read buffer that grew beyond this is given back.
-const KEEP: usize = 256 * 1024;
+/// What is read at once: more and more while reads are filled, less while they are not. So an idle connection holds little
+/// memory, and a busy one makes few calls.
+const LEAST_READ: usize = 2 * 1024;
+const MOST_READ: usize = 64 * 1024;
+/// A read buffer of so many times what is read at once is given back.
+const KEEP: usize = 4;
 /// So much room is made for a reply because the server announced it. In steps from a few KiB on, an allocator would
 /// take memory from the system and give it back for each reply.
 const TRUSTED: usize = 1024 * 1024;
@@ -45,6 +47,8 @@ pub(super) struct Session {
     found: VecDeque<Found>,
     /// How much memory the input keeps alive, and with it whoever keeps a part of it.
     allocated: usize,
+    /// How much is read at once.
+    step: usize,
     /// What was taken from the queue and not written.
     output: Outgoing,
     /// When this turn began: the clock is read once in each.
@@ -83,6 +87,7 @@ impl Session {
             input: BytesMut::new(),
             found: VecDeque::new(),
             allocated: 0,
+            step: LEAST_READ,
             output: Outgoing::default(),
             now,
             yielded: false,
@@ -203,7 +208,8 @@ impl Session {
                         "the server closed it",
                     )));
                 }
-                Poll::Ready(Ok(_)) => {
+                Poll::Ready(Ok(count)) => {
+                    self.adapt_step(count);
                     self.progress = self.now;
                     self.asked = None;
                     // What came whole before bytes that are not RESP is still somebody's reply.
@@ -223,16 +229,26 @@ impl Session {
 
     fn make_room(&mut self) {
         // Not by what is left of it: the end of a large buffer keeps all of it alive.
-        if self.input.is_empty() && self.allocated > KEEP {
+        if self.input.is_empty() && self.allocated > KEEP * self.step {
             self.input = BytesMut::new();
         }
         let room = self.input.capacity() - self.input.len();
         // Room for a large reply grows with what has come of it: its announced length is not trusted beyond a bound.
-        let trusted = TRUSTED.max(READ + self.input.len());
+        let trusted = TRUSTED.max(self.step + self.input.len());
         let wanted = self.scanner.missing().min(trusted);
-        if room < READ / 4 || room < wanted {
-            self.input.reserve(wanted.max(READ));
+        if room < self.step / 4 || room < wanted {
+            self.input.reserve(wanted.max(self.step));
             self.allocated = self.input.capacity();
+        }
+    }
+
+    /// Follows the size of what comes: `count` bytes were read.
+    fn adapt_step(&mut self, count: usize) {
+        let filled = self.input.len() == self.input.capacity();
+        if filled {
+            self.step = (self.step * 2).min(MOST_READ);
+        } else if count < self.step / 8 {
+            self.step = (self.step / 2).max(LEAST_READ);
         }
     }
 
