@@ -26,6 +26,18 @@ impl Meter {
         })
     }
 
+    /// How much time has passed since the start.
+    pub fn wall(&self) -> Duration {
+        self.wall.elapsed()
+    }
+
+    /// How much CPU time has been used since the start.
+    pub fn cpu(&self) -> Result<Duration> {
+        let usage = usage()?;
+        let now = duration(usage.user_time()) + duration(usage.system_time());
+        Ok(now.saturating_sub(self.user + self.system))
+    }
+
     /// What `operations` cost since the start.
     pub fn stop(&self, operations: u64) -> Result<Outcome> {
         let wall = self.wall.elapsed();
