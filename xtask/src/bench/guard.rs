@@ -18,7 +18,7 @@ struct Case {
     times: u64,
 }
 
-const CASES: [Case; 8] = [
+const CASES: [Case; 10] = [
     case("encode", "encode GET", 20_000),
     case("encode-options", "encode SET with NX and EX", 20_000),
     case("decode", "scan and decode a string", 20_000),
@@ -35,6 +35,12 @@ const CASES: [Case; 8] = [
         "scan and decode 10,000 into `Vec<Bytes>`",
         4,
     ),
+    case(
+        "decode-struct",
+        "scan and decode a hash of 10 fields into a struct",
+        5000,
+    ),
+    case("messages", "100 messages of pub/sub", 50),
 ];
 
 const fn case(name: &'static str, title: &'static str, times: u64) -> Case {
@@ -200,6 +206,6 @@ mod tests {
         assert!(compare(&counts(102), &recorded).is_ok());
         assert!(compare(&counts(80), &recorded).is_ok());
         let error = compare(&counts(104), &recorded).unwrap_err();
-        assert!(error.to_string().contains("1 of 8"), "{error}");
+        assert!(error.to_string().contains("1 of 10"), "{error}");
     }
 }

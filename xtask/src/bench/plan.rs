@@ -154,7 +154,7 @@ impl Workload {
 
     /// The numbers of threads that it runs on.
     pub(super) fn flavours(self, quick: bool) -> &'static [u8] {
-        let counts = self.name == "get" && self.via == Via::Direct;
+        let counts = ["get", "lanes"].contains(&self.name) && self.via == Via::Direct;
         match self.threads {
             Threads::Both if counts || !quick => &[1, 2],
             Threads::Both | Threads::One => &[1],

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use super::compare::Measure;
 use super::plan::{CLIENTS, Group, Via, Workload, workloads};
-use super::plot::{self, Series};
+use super::plot::{self, Bar, Series};
 use super::results::Results;
 use super::{compile, guard};
 use crate::{Result, cargo};
@@ -33,6 +33,13 @@ pub(super) fn write(results: &Results) -> Result<PathBuf> {
         fs::write(folder.join(name), lines(results, threads))?;
     }
     fs::write(folder.join("ratios.svg"), ratios(results))?;
+    let queued = growth(results, "burst", "CPU time per GET, all queued at once");
+    fs::write(folder.join("queued.svg"), queued)?;
+    let list = "CPU time per element of LRANGE, in pieces of 16 KiB";
+    fs::write(
+        folder.join("elements.svg"),
+        growth(results, "lrange-strings", list),
+    )?;
     let path = docs.join("benchmarks.md");
     fs::write(&path, text(results)?)?;
     Ok(path)
@@ -72,7 +79,10 @@ fn head(results: &Results) -> String {
          nothing that uses a socket can do with less; at N tasks it writes N commands at once.\n\n\
          ![CPU time per GET, one thread](benchmarks/get-1.svg)\n\n\
          ![CPU time per GET, two threads](benchmarks/get-2.svg)\n\n\
-         ![CPU time, typedis to best peer](benchmarks/ratios.svg)\n",
+         ![CPU time, typedis to best peer](benchmarks/ratios.svg)\n\n\
+         What each of many costs; a level line is linear growth:\n\n\
+         ![CPU time of queued commands](benchmarks/queued.svg)\n\n\
+         ![CPU time of elements](benchmarks/elements.svg)\n",
         results.fact("command"),
         results.fact("machine"),
     )
@@ -99,33 +109,66 @@ fn lines(results: &Results, threads: u8) -> String {
         .into_iter()
         .filter(|workload| workload.name == "get" && workload.via == Via::Direct)
         .collect();
+    let title = match threads {
+        1 => "CPU time per GET, runtime of one thread",
+        _ => "CPU time per GET, runtime of two threads",
+    };
+    curves(results, &tasks, threads, (title, "tasks on one connection"))
+}
+
+/// What each costs the more there are: a level line is linear.
+fn growth(results: &Results, name: &str, title: &str) -> String {
+    let sizes: Vec<Workload> = workloads()
+        .into_iter()
+        .filter(|workload| workload.group == Group::Growth && workload.name == name)
+        .collect();
+    curves(results, &sizes, 1, (title, "how many"))
+}
+
+/// A line for each client through the workloads, which differ in size.
+fn curves(
+    results: &Results,
+    sizes: &[Workload],
+    threads: u8,
+    (title, across): (&str, &str),
+) -> String {
+    let point = |workload: Workload, client| {
+        let cost = results.median(workload, threads, client, Measure::Cpu)?;
+        Some((workload.size as f64, cost / workload.elements()))
+    };
     let series: Vec<Series> = CLIENTS
         .into_iter()
         .map(|client| Series {
             name: client.title,
-            points: tasks
-                .iter()
-                .filter_map(|&one| {
-                    let cost = results.median(one, threads, client, Measure::Cpu)?;
-                    Some((one.size as f64, cost))
-                })
-                .collect(),
+            points: sizes.iter().filter_map(|&one| point(one, client)).collect(),
         })
         .collect();
-    let ticks: Vec<f64> = tasks.iter().map(|one| one.size as f64).collect();
-    let title = format!("CPU time per GET, runtime of {threads} thread(s)");
-    plot::lines(&title, ("tasks on one connection", "ns"), &ticks, &series)
+    let ticks: Vec<f64> = sizes
+        .iter()
+        .map(|one| one.size as f64)
+        .filter(|size| {
+            series
+                .iter()
+                .any(|line| line.points.iter().any(|(x, _)| x == size))
+        })
+        .collect();
+    plot::lines(title, (across, "ns"), &ticks, &series)
 }
 
 fn ratios(results: &Results) -> String {
-    let bars: Vec<(String, f64)> = rows(results, None)
+    let bars: Vec<Bar> = rows(results, None)
         .into_iter()
+        .filter(|(workload, _)| workload.group != Group::Growth)
         .filter_map(|(workload, threads)| {
             let ratio = results.to_peer(workload, threads, Measure::Cpu)?.median;
             let plain = workload.title.replace('`', "");
             let threads = if threads == 2 { ", 2 threads" } else { "" };
-            Some((format!("{plain}{threads}"), ratio))
+            Some(Bar {
+                name: format!("{plain}{threads}"),
+                value: ratio,
+                limit: workload.bar,
+            })
         })
         .collect();
-    plot::bars("CPU time of typedis ÷ best peer (line: 1)", &bars)
+    plot::bars("CPU time of typedis ÷ best peer (marks: the bars)", &bars)
 }
