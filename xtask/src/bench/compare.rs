@@ -177,7 +177,13 @@ impl Results {
     }
 }
 
+/// Of fewer operations, the 99th percentile is the slowest one, which says nothing.
+const OPERATIONS_FOR_P99: f64 = 100.0;
+
 fn value(run: &Value, measure: Measure) -> Option<f64> {
+    if measure == Measure::P99 && run.get("operations")?.as_f64()? < OPERATIONS_FOR_P99 {
+        return None;
+    }
     run.get(measure.key())?.as_f64()
 }
 
@@ -281,6 +287,14 @@ mod tests {
         results.forget(workload, 1, typedis);
         results.add(workload, 1, typedis, Run::new(json!({ "cpu_ns": 3.0 }), 2));
         assert_eq!(cpu(&results).median, 0.5);
+    }
+
+    #[test]
+    fn a_percentile_of_a_few_operations_is_none() {
+        let run = |operations| json!({ "operations": operations, "p50_ns": 5, "p99_ns": 7 });
+        assert_eq!(value(&run(99), Measure::P99), None);
+        assert_eq!(value(&run(99), Measure::P50), Some(5.0));
+        assert_eq!(value(&run(100), Measure::P99), Some(7.0));
     }
 
     #[test]

@@ -57,6 +57,12 @@ impl Effort {
         Self { rounds, ..effort }
     }
 
+    /// About how long so many runs take: each starts, warms up for a moment, and waits about as long as it works.
+    fn minutes(self, runs: usize) -> u64 {
+        let each = 100 + self.cpu_milliseconds * 4 / 3;
+        (runs as u64 * each).div_ceil(60_000)
+    }
+
     /// How many rounds a workload has, and how many more it may have.
     fn rounds(self, workload: Workload, spent: Duration) -> (usize, usize) {
         if workload.is_long || spent > self.haste {
@@ -89,7 +95,12 @@ pub(super) fn run(options: &Options, results: &mut Results) -> Result {
     }
     results.note("tls", servers.tls_note());
     let effort = Effort::of(options);
-    let bar = progress(steps(&workloads, effort) * clients.len());
+    let runs = steps(&workloads, effort) * clients.len();
+    screen::note(&format!(
+        "{runs} runs, about {} min on an idle machine",
+        effort.minutes(runs)
+    ));
+    let bar = progress(runs);
     let session = Session {
         clients,
         effort,
@@ -222,6 +233,20 @@ mod tests {
         assert_eq!(effort.rounds(*short, Duration::ZERO), (5, 2));
         assert_eq!(effort.rounds(*short, effort.haste * 2), (3, 0));
         assert_eq!(effort.rounds(*long, Duration::ZERO), (3, 0));
+    }
+
+    #[test]
+    fn everything_is_done_in_the_time_that_the_help_names() {
+        for (quick, minutes) in [(false, 20), (true, 6)] {
+            let options = Options {
+                quick,
+                ..Options::default()
+            };
+            let choice = plan::choose(&options).unwrap();
+            let effort = Effort::of(&options);
+            let runs = steps(&choice.workloads, effort) * choice.clients.len();
+            assert!(effort.minutes(runs) <= minutes, "{}", effort.minutes(runs));
+        }
     }
 
     #[test]
