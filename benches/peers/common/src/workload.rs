@@ -22,6 +22,9 @@ const NAMES: usize = 1000;
 /// How many commands a measurement of queued commands has at least.
 const BURSTS: usize = 100_000;
 
+/// How often it is repeated for that at most.
+const TURNS: usize = 10_000;
+
 /// Runs the workload that the arguments name.
 pub fn run<C: Client>(arguments: &Arguments) -> Result<Outcome> {
     let runtime = arguments.flavour.runtime()?;
@@ -190,7 +193,7 @@ fn burst<C: Client>(runtime: &Runtime, arguments: &Arguments) -> Result<Outcome>
     let names = names("small", NAMES);
     runtime.block_on(fire(&client, &names, 1000))?;
     // A few alone are done again, for a time that can be measured.
-    let times = (BURSTS / arguments.size.max(1)).max(1);
+    let times = (BURSTS / arguments.size.max(1)).clamp(1, TURNS);
     let meter = Meter::start()?;
     for _ in 0..times {
         runtime.block_on(fire(&client, &names, arguments.size))?;
