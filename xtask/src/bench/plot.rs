@@ -98,7 +98,8 @@ pub(super) struct Bar {
     pub(super) limit: Option<f64>,
 }
 
-/// A plot of horizontal bars with a line at 1, how much less or more, and a mark at each bar's limit.
+/// A plot of horizontal bars with a line at 1, how much less or more, and a mark at each bar's limit. Red is more than
+/// 1, yellow more than the limit.
 pub(super) fn bars(title: &str, bars: &[Bar]) -> String {
     const ROW: f64 = 20.0;
     const SCALE: f64 = 240.0;
@@ -111,10 +112,10 @@ pub(super) fn bars(title: &str, bars: &[Bar]) -> String {
     for (index, Bar { name, value, limit }) in bars.iter().enumerate() {
         let top = TOP + ROW * index as f64;
         let width = value.min(1.4) * SCALE;
-        let colour = if *value <= 1.0 {
-            COLOURS[2]
-        } else {
-            COLOURS[0]
+        let colour = match limit {
+            _ if *value > 1.0 => COLOURS[0],
+            Some(limit) if value > limit => COLOURS[3],
+            _ => COLOURS[2],
         };
         text(&mut svg, (START - 8.0, top + 12.0), "end", name);
         // Writing to a string does not fail, here and below.
