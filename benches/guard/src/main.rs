@@ -86,7 +86,7 @@ struct User {
     country: Option<String>,
     age: u32,
     score: f64,
-    is_active: bool,
+    logins: u64,
     created: i64,
     updated: i64,
 }
@@ -101,7 +101,7 @@ fn hash() -> Bytes {
         ("country", "England"),
         ("age", "36"),
         ("score", "0.75"),
-        ("is_active", "1"),
+        ("logins", "1"),
         ("created", "1700000000"),
         ("updated", "1700000001"),
     ];

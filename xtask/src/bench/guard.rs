@@ -111,7 +111,7 @@ fn compare(counts: &BTreeMap<String, u64>, recorded: &BTreeMap<String, u64>) -> 
     let mut worse = 0;
     for case in &CASES {
         let now = counts.get(case.name).copied().unwrap_or(0);
-        let line = format!("{:<42} {now:>10}", case.title);
+        let line = format!("{:<50} {now:>10}", case.title);
         let Some(&before) = recorded.get(case.name) else {
             screen::note(&format!("{line}, nothing recorded"));
             continue;
