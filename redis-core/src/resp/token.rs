@@ -103,6 +103,9 @@ pub(crate) fn next<'a>(
     searched: usize,
     limits: &Limits,
 ) -> Result<Step<'a>, ScanError> {
+    if let Some(token) = one_digit(buffer, at) {
+        return Ok(Step::Token(token, at + 4));
+    }
     let Some(&kind) = buffer.get(at) else {
         return Ok(Step::More {
             searched: at,
@@ -144,6 +147,23 @@ pub(crate) fn next<'a>(
         _ => return Err(ScanError::Number),
     };
     Ok(Step::Token(token, after))
+}
+
+/// An integer or the head of an aggregate, if its number is a single digit, as it mostly is.
+#[inline]
+fn one_digit(buffer: &[u8], at: usize) -> Option<Token<'_>> {
+    let &[kind, digit @ b'0'..=b'9', b'\r', b'\n'] = buffer.get(at..)?.first_chunk()? else {
+        return None;
+    };
+    let number = digit - b'0';
+    Some(match kind {
+        b':' => Token::Integer(number.into()),
+        b'*' => Token::Open(Aggregate::Array, number.into()),
+        b'%' => Token::Open(Aggregate::Map, u64::from(number) * 2),
+        b'~' => Token::Open(Aggregate::Set, number.into()),
+        b'>' => Token::Open(Aggregate::Push, number.into()),
+        _ => return None,
+    })
 }
 
 /// The payload of `len` bytes that begins at `from`.
