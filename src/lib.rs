@@ -86,9 +86,9 @@ pub use typedis_core::{
     CommandInfo, Config, Connection, Cursor, DecodeError, Detached, Each, Error, ErrorKind, Event,
     Exclusive, Executed, Frame, FromRedis, IntoConfig, IntoRepeat, IntoScanStream, Lag, Limits,
     Message, Open, PatternChannel, Phase, Pipeline, Pool, Protocol, Queued, Raw, Record, Repeat,
-    Reply, Request, Result, Run, ScanStream, Script, Secret, ServerError, Stream, Subscriber,
-    Target, ToArg, ToArgs, ToRecords, Transaction, Unclaimed, Value, Watch, Watched, cmd, each,
-    raw,
+    Reply, Request, Result, RowStream, Run, ScanStream, Script, Secret, ServerError, Stream,
+    Subscriber, Target, ToArg, ToArgs, ToRecords, Transaction, Unclaimed, Value, Watch, Watched,
+    cmd, each, raw,
 };
 pub use typedis_core::{
     BlockMilliseconds, Milliseconds, Seconds, SignedMilliseconds, SignedSeconds, Timeout,

@@ -58,6 +58,20 @@ impl Host<'_> {
             Kind::Exclusive(exclusive) => exclusive.execute(args).await,
         }
     }
+
+    /// Has a command sent whose reply nobody waits for; where there is no socket, or no room, it is not sent.
+    pub(crate) fn cast(&self, args: Args) {
+        match &self.0 {
+            Kind::Connection(connection) => cast(connection, args),
+            Kind::Pool(pool) => cast(pool, args),
+            Kind::Exclusive(exclusive) => cast(*exclusive, args),
+        }
+    }
+}
+
+fn cast<S: Execute<()>>(sink: S, args: Args) {
+    let mut pending = sink.begin(args);
+    S::submit(&mut pending);
 }
 
 type Call<'h> = Pin<Box<dyn Future<Output = Result<Frame>> + Send + 'h>>;
@@ -78,6 +92,11 @@ impl std::fmt::Debug for Repeated<'_> {
 }
 
 impl<'h> Repeated<'h> {
+    /// What the command is issued on.
+    pub(crate) fn host(&self) -> &Host<'h> {
+        &self.host
+    }
+
     /// Nothing is issued before the first poll.
     #[must_use]
     pub fn new(host: Host<'h>) -> Self {

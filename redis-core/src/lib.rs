@@ -118,7 +118,7 @@ pub use request::{
     AllowsBlocking, AllowsState, Execute, IntoRequest, Queues, Request, Sink, Target,
 };
 pub use resp::scan::Limits;
-pub use scan::{Cursor, IntoScanStream, ScanStream};
+pub use scan::{Cursor, IntoScanStream, RowStream, Rows, ScanPage, ScanStream};
 pub use script::Script;
 pub use stats::Stats;
 pub use unclaimed::Unclaimed;

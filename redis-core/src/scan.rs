@@ -1,4 +1,9 @@
 //! Scans as streams: pages that are fetched as they are read.
+//!
+//! # Layout
+//!
+//! Here what the SCAN family finds, whose cursors may be used again; `scan/rows.rs`: rows behind a cursor that the server
+//! moves on, as of FT.AGGREGATE.
 
 use std::collections::HashSet;
 use std::hash::Hash;
@@ -13,6 +18,10 @@ use crate::error::{Error, Result};
 use crate::from_redis::FromRedis;
 use crate::host::{Host, Repeated};
 use crate::request::IntoRequest;
+
+mod rows;
+
+pub use rows::{RowStream, Rows};
 
 /// Where a scan goes on: 0 is its beginning, and everything else what the call before replied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -38,26 +47,49 @@ impl ToArgs for Cursor {
 ///     println!("{key}");
 /// }
 /// ```
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is no scan that can be turned into a stream",
-    note = "SCAN, HSCAN, SSCAN and ZSCAN are, on a `Connection`, a `Pool` or an `Exclusive`"
-)]
-pub trait IntoScanStream<'h, T>: Sized {
+pub trait IntoScanStream<'h>: Sized {
+    /// A [`ScanStream`], or a [`RowStream`] of what an aggregation makes.
+    type Stream;
+
     /// The stream, from the command's cursor to the end.
     ///
     /// On a [`Connection`](crate::Connection) or [`Pool`](crate::Pool) it borrows nothing and may be sent to another task.
-    fn stream(self) -> ScanStream<'h, T>;
+    fn stream(self) -> Self::Stream;
 }
 
-impl<'h, T, C> IntoScanStream<'h, T> for C
+/// A reply that is a page of a scan.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no page of a scan, so this command cannot be turned into a stream",
+    note = "SCAN, HSCAN, SSCAN, ZSCAN, FT.AGGREGATE with a cursor and FT.CURSOR READ can, on a `Connection`, a `Pool` or an `Exclusive`"
+)]
+pub trait ScanPage: FromRedis {
+    /// What yields the elements of all pages.
+    type Stream<'h>;
+
+    /// The stream that begins with this command; `None` for one that has been sent already.
+    fn stream<'h>(command: Option<(Host<'h>, Args)>) -> Self::Stream<'h>;
+}
+
+impl<'h, C> IntoScanStream<'h> for C
 where
-    T: FromRedis,
-    C: IntoRequest<Reply = (u64, Vec<T>)>,
+    C: IntoRequest,
+    C::Reply: ScanPage,
     C::Sink: Into<Host<'h>>,
 {
-    fn stream(self) -> ScanStream<'h, T> {
-        match self.into_request().into_parts() {
-            Some((sink, args)) => ScanStream::new(sink.into(), args),
+    type Stream = <C::Reply as ScanPage>::Stream<'h>;
+
+    fn stream(self) -> Self::Stream {
+        let command = self.into_request().into_parts();
+        <C::Reply as ScanPage>::stream(command.map(|(sink, args)| (sink.into(), args)))
+    }
+}
+
+impl<T: FromRedis> ScanPage for (u64, Vec<T>) {
+    type Stream<'h> = ScanStream<'h, T>;
+
+    fn stream<'h>(command: Option<(Host<'h>, Args)>) -> ScanStream<'h, T> {
+        match command {
+            Some((host, args)) => ScanStream::new(host, args),
             None => ScanStream::over(),
         }
     }

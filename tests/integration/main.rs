@@ -7,7 +7,7 @@
 //! - `input`: bad input, refused before anything is sent
 //! - `from_aioredis`: what docs/from-aioredis.md names
 //! - `rebuild`: editing a spec rebuilds what was expanded from it
-//! - `scan`: scans as streams
+//! - `scan`: scans as streams; `rows`: the rows of an aggregation
 //! - `listen`: streams over commands that block
 //! - `worker`: consumer groups
 //! - `scripts`: Lua scripts and functions
@@ -20,6 +20,7 @@ mod from_aioredis;
 mod input;
 mod listen;
 mod rebuild;
+mod rows;
 mod scan;
 mod scripts;
 mod shop;
