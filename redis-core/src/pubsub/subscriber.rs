@@ -117,7 +117,8 @@ impl Subscriber {
         self.with(|capacity| capacity.messages = messages.max(1))
     }
 
-    /// What happens when there is no room. To be called first of all, since what is subscribed to already is given up.
+    /// What happens when there is no room. With [`Lag::Wait`] it has a socket of its own for all its subscriptions. To be
+    /// called first of all, since what is subscribed to already is given up.
     #[must_use]
     pub fn on_lag(self, lag: Lag) -> Self {
         self.with(|capacity| capacity.lag = lag)
