@@ -175,7 +175,8 @@ impl<'h, T> ScanStream<'h, T> {
 
     /// The cursor that a later scan can go on from without missing anything; `None` once the scan is complete.
     ///
-    /// While a page is being read this is the cursor of that page, so that its elements come again.
+    /// While a page is being read this is the cursor of that page, so that its elements come again. Whoever stops after so many
+    /// elements should therefore read on until it changes: servers may put more into a page than COUNT says.
     #[must_use]
     pub fn cursor(&self) -> Option<u64> {
         if self.page.len() > 0 {

@@ -13,7 +13,7 @@ use typedis_testkit::{
     proxy::{Cut, Proxy},
 };
 
-use crate::support::{Bench, on_servers};
+use crate::support::{Bench, blocked, on_servers};
 
 on_servers! {
     elements_come_as_they_are_pushed;
@@ -37,7 +37,7 @@ async fn elements_come_as_they_are_pushed(bench: Bench) -> Result<()> {
     assert_eq!(jobs.next().await?, ("urgent".to_owned(), 9));
     assert_eq!(jobs.next().await?, ("jobs".to_owned(), 2));
     let task = tokio::spawn(async move { jobs.next().await });
-    tokio::time::sleep(Duration::from_millis(30)).await;
+    blocked(&bench, 1).await?;
     pool.rpush("jobs", 3).await?;
     let job = task.await.expect("the task does not panic")?;
     assert_eq!(job, ("jobs".to_owned(), 3));
@@ -48,10 +48,13 @@ async fn a_wait_that_is_dropped_loses_nothing(bench: Bench) -> Result<()> {
     let pool = bench.pool().await;
     let mut jobs = pool.listen::<u32>(["jobs"]);
     for n in 0..20 {
-        let wait = tokio::time::timeout(Duration::from_millis(2), jobs.next()).await;
-        assert!(wait.is_err(), "there is nothing yet");
+        tokio::select! {
+            job = jobs.next() => panic!("there is nothing yet, but it gave {job:?}"),
+            outcome = blocked(&bench, 1) => outcome?,
+        }
+        // The command goes on while nobody polls, and takes the element.
         pool.rpush("jobs", n).await?;
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        assert_eq!(pool.llen("jobs").await?, 0);
         assert_eq!(jobs.next().await?.1, n);
     }
     Ok(())
@@ -147,8 +150,10 @@ async fn entries_from_now_on_leave_no_gap(bench: Bench) -> Result<()> {
     let pool = bench.pool().await;
     pool.xadd("a", "*", reading(1)).await?;
     let mut entries = pool.tail::<Reading>([("a", "$")]);
-    let first = tokio::time::timeout(Duration::from_millis(50), entries.next());
-    assert!(first.await.is_err(), "what is there already is left out");
+    tokio::select! {
+        entry = entries.next() => panic!("what is there already is left out, but not {entry:?}"),
+        outcome = blocked(&bench, 1) => outcome?,
+    }
     for n in 2..100 {
         pool.xadd("a", "*", reading(n)).await?;
         if n % 7 == 0 {
@@ -179,10 +184,8 @@ async fn a_hundred_cancelled_waits_leave_the_pool_whole(bench: Bench) -> Result<
             tokio::spawn(async move { pool.blpop::<String>(["jobs"], 0).await })
         })
         .collect();
-    while pool.available() > 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    blocked(&bench, 100).await?;
+    assert_eq!(pool.available(), 0);
     let start = Instant::now();
     waits.iter().for_each(tokio::task::JoinHandle::abort);
     while pool.available() < whole {
@@ -236,7 +239,10 @@ async fn what_was_popped_for_nobody_is_reported(bench: Bench) -> Result<()> {
     for start in (0..PUSHES).step_by(20) {
         pool.rpush("jobs", (start..start + 20).collect::<Vec<_>>())
             .await?;
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        // Readers are to wait for elements as often as elements for readers.
+        while pool.llen("jobs").await? > 0 {
+            tokio::task::yield_now().await;
+        }
     }
     ended.store(true, Ordering::Relaxed);
     let mut all = Vec::new();

@@ -18,6 +18,7 @@ on_servers! {
     a_stop_finishes_the_entry_in_hand_and_gives_back_the_rest;
     nothing_is_pending_where_delivery_acknowledges;
     a_group_that_is_deleted_is_made_again;
+    an_entry_that_was_deleted_while_pending_is_passed_over;
 }
 
 #[derive(Debug, Clone, PartialEq, FromRedis, ToRedis)]
@@ -251,5 +252,27 @@ async fn a_group_that_is_deleted_is_made_again(bench: Bench) -> Result<()> {
         .expect("it goes on")
         .expect("the task does not panic")?;
     assert!(tally.done >= 2);
+    Ok(())
+}
+
+async fn an_entry_that_was_deleted_while_pending_is_passed_over(bench: Bench) -> Result<()> {
+    let pool = bench.pool().await;
+    add(&pool, 0..3).await?;
+    pool.xgroup_create("orders", "shop", "0").await?;
+    // Somebody has read all three and died; one of them is gone since.
+    let read = pool.xreadgroup::<Order>("shop", "dead", [("orders", ">")]);
+    let read = read.await?.expect("they are there");
+    pool.xdel("orders", read[0].1[1].id).await?;
+    let (seen, all) = (Seen::default(), Arc::new(Notify::new()));
+    let tally = worker(&pool, "one")
+        .run_until(all.notified(), |job: Job<Order>| {
+            if note(&seen, job.fields.number) == 2 {
+                all.notify_one();
+            }
+            async { Ok::<(), String>(()) }
+        })
+        .await?;
+    assert_eq!((tally.done, tally.failed, tally.dead), (2, 0, 0));
+    assert_eq!(pool.xpending("orders", "shop").await?.count, 0);
     Ok(())
 }
