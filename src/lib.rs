@@ -78,6 +78,21 @@ pub mod prelude;
 pub mod replies;
 mod worker;
 
+/// The code of the guide's pages, which the documentation tests compile.
+#[cfg(doctest)]
+mod guide {
+    #[doc = include_str!("../docs/guide/connecting.md")]
+    struct Connecting;
+    #[doc = include_str!("../docs/guide/publish-subscribe.md")]
+    struct PublishSubscribe;
+    #[doc = include_str!("../docs/guide/scans-and-waiting.md")]
+    struct ScansAndWaiting;
+    #[doc = include_str!("../docs/guide/scripts.md")]
+    struct Scripts;
+    #[doc = include_str!("../docs/guide/workers.md")]
+    struct Workers;
+}
+
 pub use listen::{Listen, Tail};
 pub use worker::{Acknowledge, Job, Tally, Worker, WorkerEvent};
 
