@@ -115,6 +115,7 @@ fn pubsub() {
             "channel:1: quit",
             "Some(News { title: \"JSON both ways\" })",
             "channel:any, by a pattern: matched",
+            "channel:other, by a pattern: quit",
             "channel:b: one reader for many",
         ],
     );
@@ -124,7 +125,11 @@ fn pubsub() {
 fn scan() {
     prints(
         "scan",
-        &["25 keys", "[(\"a\", 1), (\"b\", 2)]", "to go on with: true"],
+        &[
+            "25 keys, from Some(\"scan:0\") on",
+            "[(\"a\", 1), (\"b\", 2)]",
+            "to go on at 0",
+        ],
     );
 }
 

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use typedis::Result;
 use typedis::commands::ListEnd;
 use typedis::prelude::*;
+use typedis::{Phase, Result};
 use typedis_testkit::{
     ServerKind,
     proxy::{Cut, Proxy},
@@ -196,6 +196,7 @@ async fn a_hundred_cancelled_waits_leave_the_pool_whole(bench: Bench) -> Result<
         );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+    println!("whole again after {:?}", start.elapsed());
     // Nobody is left on the server who would take it.
     pool.rpush("jobs", "first").await?;
     assert_eq!(pool.llen("jobs").await?, 1);
@@ -263,6 +264,38 @@ async fn what_was_popped_for_nobody_is_reported(bench: Bench) -> Result<()> {
     all.extend(reported);
     all.sort_unstable();
     assert_eq!(all, (0..PUSHES).collect::<Vec<_>>());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_connection_that_is_lost_amid_a_wait_says_that_something_may_have_been_popped()
+-> Result<()> {
+    let bench = Bench::new(ServerKind::Valkey9, typedis::Protocol::Newest);
+    let proxy = Proxy::start(bench.database.server().addr())
+        .await
+        .expect("a port is free");
+    let url = format!("{}/{}", proxy.url(), bench.database.number());
+    let pool = typedis::pool(url.as_str()).await?;
+    let waiting = tokio::spawn({
+        let pool = pool.clone();
+        async move { pool.blpop::<String>(["jobs"], 0).await }
+    });
+    blocked(&bench, 1).await?;
+    proxy.cut_all(Cut::Reset);
+    let outcome = waiting.await.expect("the task does not panic");
+    let error = outcome.expect_err("its socket was lost");
+    assert_eq!(
+        (error.command(), error.phase()),
+        (Some("BLPOP"), Phase::MaybeApplied)
+    );
+    // Neither is the pool the smaller for it.
+    pool.rpush("jobs", "first").await?;
+    let job = pool.blpop::<String>(["jobs"], 1).await?;
+    assert_eq!(job.map(|(_, job)| job).as_deref(), Some("first"));
+    assert_eq!(
+        pool.available(),
+        Pool::open(bench.config()).await?.available()
+    );
     Ok(())
 }
 

@@ -1,12 +1,15 @@
 //! The work of a stream's consumer group.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use typedis::prelude::*;
 use typedis::{Acknowledge, Job, Result, Worker, WorkerEvent};
+use typedis_testkit::ServerKind;
+use typedis_testkit::proxy::{Cut, Proxy};
 
 use crate::support::{Bench, on_servers};
 
@@ -274,5 +277,63 @@ async fn an_entry_that_was_deleted_while_pending_is_passed_over(bench: Bench) ->
         .await?;
     assert_eq!((tally.done, tally.failed, tally.dead), (2, 0, 0));
     assert_eq!(pool.xpending("orders", "shop").await?.count, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn lost_connections_are_waited_for() -> Result<()> {
+    const ORDERS: u32 = 100;
+    let bench = Bench::new(ServerKind::Valkey9, typedis::Protocol::Newest);
+    let proxy = Proxy::start(bench.database.server().addr())
+        .await
+        .expect("a port is free");
+    let url = format!("{}/{}", proxy.url(), bench.database.number());
+    let (through, direct) = (typedis::pool(url.as_str()).await?, bench.pool().await);
+    let (seen, interrupted) = (Seen::default(), Arc::new(AtomicUsize::new(0)));
+    let stop = Arc::new(Notify::new());
+    let working = tokio::spawn({
+        let (seen, stop, interrupted) = (seen.clone(), stop.clone(), interrupted.clone());
+        let worker = worker(&through, "one").on_event(move |event| {
+            if matches!(event, WorkerEvent::Interrupted(_)) {
+                interrupted.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let work = move |job: Job<Order>| {
+            note(&seen, job.fields.number);
+            async { Ok::<(), String>(()) }
+        };
+        async move { worker.run_until(stop.notified(), work).await }
+    });
+    for number in 0..ORDERS {
+        add(&direct, number..number + 1).await?;
+        if number % 10 == 5 {
+            // Now lost, now away for a while, until the worker has noticed.
+            let before = interrupted.load(Ordering::Relaxed);
+            proxy.refuse(number % 20 == 5);
+            while interrupted.load(Ordering::Relaxed) == before {
+                proxy.cut_all(Cut::Reset);
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            proxy.refuse(false);
+        }
+    }
+    // What was delivered when a connection was lost is taken up again, and everything is acknowledged in the end.
+    let start = Instant::now();
+    while seen.lock().expect("no test panics with it").len() < ORDERS as usize
+        || direct.xpending("orders", "shop").await?.count > 0
+    {
+        assert!(
+            start.elapsed() < Duration::from_secs(20),
+            "it does not go on"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(
+        interrupted.load(Ordering::Relaxed) > 0,
+        "it noticed nothing"
+    );
+    stop.notify_one();
+    let tally = working.await.expect("the task does not panic")?;
+    assert!(tally.done >= u64::from(ORDERS), "{tally:?}");
     Ok(())
 }
