@@ -24,8 +24,8 @@ use crate::inflight::Failure;
 ///
 /// It can be seen in three ways:
 ///
-/// - Only on the connection's own socket is there an order between messages and replies: what a connection publishes
-///   itself has been received when the reply of its PUBLISH is there.
+/// - Only on the connection's own socket is there an order between messages and replies: what the server sent before a reply
+///   has been received when that reply is there. Between two sockets there is none.
 /// - Subscriptions to one channel over one socket are one for the server. With `Wait` each is one of its own: PUBSUB NUMSUB
 ///   and the reply of PUBLISH count them all, and the server sends each message to each.
 /// - A socket of RESP2 that is subscribed takes no AUTH, so new credentials come with the next socket; an ACL that cuts

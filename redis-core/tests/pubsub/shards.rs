@@ -22,7 +22,7 @@ struct Pair {
 async fn ask<T: typedis_core::FromRedis>(server: &Server, words: &[&str]) -> T {
     let (name, args) = words.split_first().unwrap();
     let asker = asker(server).await;
-    asker.run(raw(*name).args(args).reply()).await.unwrap()
+    asker.run(raw(name).args(args).reply()).await.unwrap()
 }
 
 async fn pair(kind: ServerKind) -> Pair {
@@ -31,8 +31,6 @@ async fn pair(kind: ServerKind) -> Pair {
     for (server, first, last) in [(&low, "0", "8191"), (&high, "8192", "16383")] {
         ask::<()>(server, &["CLUSTER", "ADDSLOTSRANGE", first, last]).await;
     }
-    let bus: String = ask::<String>(&high, &["CLUSTER", "MYID"]).await;
-    assert_eq!(bus.len(), 40);
     let port = high.port().to_string();
     let nodes: String = ask(&high, &["CLUSTER", "NODES"]).await;
     let bus_port = nodes.split(['@', ',', ' ']).nth(2).unwrap();

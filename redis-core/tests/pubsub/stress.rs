@@ -31,7 +31,7 @@ const NAMES: [&str; 8] = [
 ];
 
 /// What the readers may hold together: twice the default, and four small ones.
-const CAPACITY: u64 = (2 * 16 << 20) + 4 * 64_000;
+const CAPACITY: u64 = 2 * (16 << 20) + 4 * 64_000;
 /// What the publisher, and buffers of sockets, may hold besides.
 const SLACK: u64 = 16 << 20;
 /// How far the flood may be ahead of readers that keep up.
