@@ -25,6 +25,35 @@ enum Kind<'h> {
     Exclusive(&'h Exclusive),
 }
 
+/// A sink that a stream can go on with, after the command that began it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` only collects commands, and a stream issues one after another",
+    label = "takes no stream",
+    note = "take a `Connection`, a `Pool` or an `Exclusive`"
+)]
+pub trait IntoHost<'h> {
+    /// The handle that it keeps.
+    fn into_host(self) -> Host<'h>;
+}
+
+impl IntoHost<'static> for &Connection {
+    fn into_host(self) -> Host<'static> {
+        self.into()
+    }
+}
+
+impl IntoHost<'static> for &Pool {
+    fn into_host(self) -> Host<'static> {
+        self.into()
+    }
+}
+
+impl<'h> IntoHost<'h> for &'h Exclusive {
+    fn into_host(self) -> Host<'h> {
+        self.into()
+    }
+}
+
 impl From<&Connection> for Host<'static> {
     fn from(connection: &Connection) -> Self {
         Self(Kind::Connection(connection.clone()))

@@ -16,7 +16,7 @@ use crate::arg::ToArgs;
 use crate::args::Args;
 use crate::error::{Error, Result};
 use crate::from_redis::FromRedis;
-use crate::host::{Host, Repeated};
+use crate::host::{Host, IntoHost, Repeated};
 use crate::request::IntoRequest;
 
 mod rows;
@@ -47,20 +47,27 @@ impl ToArgs for Cursor {
 ///     println!("{key}");
 /// }
 /// ```
-pub trait IntoScanStream<'h>: Sized {
-    /// A [`ScanStream`], or a [`RowStream`] of what an aggregation makes.
-    type Stream;
-
-    /// The stream, from the command's cursor to the end.
+pub trait IntoScanStream: IntoRequest + Sized {
+    /// The stream, from the command's cursor to the end: a [`ScanStream`], or a [`RowStream`] of what an aggregation makes.
     ///
     /// On a [`Connection`](crate::Connection) or [`Pool`](crate::Pool) it borrows nothing and may be sent to another task.
-    fn stream(self) -> Self::Stream;
+    fn stream<'h>(self) -> <Self::Reply as ScanPage>::Stream<'h>
+    where
+        Self::Reply: ScanPage,
+        Self::Sink: IntoHost<'h>,
+    {
+        let command = self.into_request().into_parts();
+        Self::Reply::stream(command.map(|(sink, args)| (sink.into_host(), args)))
+    }
 }
+
+impl<C: IntoRequest> IntoScanStream for C {}
 
 /// A reply that is a page of a scan.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no page of a scan, so this command cannot be turned into a stream",
-    note = "SCAN, HSCAN, SSCAN, ZSCAN, FT.AGGREGATE with a cursor and FT.CURSOR READ can, on a `Connection`, a `Pool` or an `Exclusive`"
+    message = "this command replies with `{Self}`, which is no page of a scan, so there is nothing to go on with",
+    label = "no page of a scan",
+    note = "SCAN, HSCAN, SSCAN, ZSCAN, FT.AGGREGATE `.with_cursor()` and FT.CURSOR READ can be turned into streams"
 )]
 pub trait ScanPage: FromRedis {
     /// What yields the elements of all pages.
@@ -68,20 +75,6 @@ pub trait ScanPage: FromRedis {
 
     /// The stream that begins with this command; `None` for one that has been sent already.
     fn stream<'h>(command: Option<(Host<'h>, Args)>) -> Self::Stream<'h>;
-}
-
-impl<'h, C> IntoScanStream<'h> for C
-where
-    C: IntoRequest,
-    C::Reply: ScanPage,
-    C::Sink: Into<Host<'h>>,
-{
-    type Stream = <C::Reply as ScanPage>::Stream<'h>;
-
-    fn stream(self) -> Self::Stream {
-        let command = self.into_request().into_parts();
-        <C::Reply as ScanPage>::stream(command.map(|(sink, args)| (sink.into(), args)))
-    }
 }
 
 impl<T: FromRedis> ScanPage for (u64, Vec<T>) {
