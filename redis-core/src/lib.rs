@@ -103,7 +103,7 @@ pub use exclusive::Exclusive;
 pub use frame::{Frame, Frames};
 pub use from_redis::{DecodeError, FromRedis, Reply};
 pub use futures_core::Stream;
-pub use host::Host;
+pub use host::{Host, IntoHost};
 pub use inflight::Budget;
 #[cfg(feature = "json")]
 pub use json::Json;
@@ -113,7 +113,7 @@ pub use pool::Pool;
 pub use pubsub::PublishJson;
 pub use pubsub::{Channel, Event, Lag, Message, PatternChannel, Subscriber};
 pub use records::{Fits, Key, Number, Record, Text, ToRecords};
-pub use repeat::{IntoRepeat, Repeat};
+pub use repeat::{Awaited, IntoRepeat, Repeat};
 pub use request::{
     AllowsBlocking, AllowsState, Execute, IntoRequest, Queues, Request, Sink, Target,
 };
