@@ -244,9 +244,7 @@ impl Subscriptions {
 
     async fn add(&self, kind: SourceKind, names: impl ToChannels) -> Result<()> {
         let _turn = self.shared.adding.lock().await;
-        if !self.shared.inbox.is_open() {
-            return Err(Error::usage("the subscriber that would read it is gone"));
-        }
+        self.shared.check_is_read()?;
         let mut confirmation = Confirmation::new(&self.connection, kind);
         let mut added = Memberships::new();
         each_name(names, |name| {
@@ -259,7 +257,10 @@ impl Subscriptions {
         });
         std::future::poll_fn(|cx| confirmation.poll(cx)).await?;
         self.shared.lock().extend(added);
-        Ok(())
+        // The subscriber may have gone while the server was asked.
+        self.shared
+            .check_is_read()
+            .inspect_err(|_| self.shared.clear())
     }
 
     fn entrance(&self, source: &Arc<Source>, confirmation: &Confirmation) -> Entrance {
@@ -286,6 +287,20 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn check_is_read(&self) -> Result<()> {
+        if self.inbox.is_open() {
+            Ok(())
+        } else {
+            Err(Error::usage("the subscriber that would read it is gone"))
+        }
+    }
+
+    /// Ends all subscriptions.
+    fn clear(&self) {
+        let memberships = std::mem::take(&mut *self.lock());
+        drop(memberships);
+    }
+
     fn has(&self, source: &Source) -> bool {
         let memberships = self.lock();
         memberships.get(source).is_some_and(Membership::is_current)
@@ -294,10 +309,11 @@ impl Shared {
 
 impl Drop for Subscriber {
     fn drop(&mut self) {
-        let memberships = std::mem::take(&mut *self.subscriptions.shared.lock());
-        drop(memberships);
+        let shared = &self.subscriptions.shared;
         let mut woken = Vec::new();
-        self.subscriptions.shared.inbox.end(None, &mut woken);
+        // First, so that whoever is adding sources sees it.
+        shared.inbox.end(None, &mut woken);
+        shared.clear();
     }
 }
 

@@ -96,6 +96,25 @@ async fn tens_of_thousands_of_sources_are_one_stream() {
 }
 
 #[tokio::test]
+async fn what_is_added_while_the_subscriber_goes_is_not_left_behind() {
+    for (server, config, tag) in everywhere() {
+        let name = format!("{tag}:goes");
+        let asker = asker(server).await;
+        let conn = Connection::open(&config).await.unwrap();
+        let subscriber = conn.subscriber();
+        let subscriptions = subscriber.subscriptions();
+        let mut adding = std::pin::pin!(subscriptions.subscribe(&name));
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(adding.as_mut().poll(&mut cx).is_pending());
+        drop(subscriber);
+        let error = within(5, adding).await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
+        eventually(0, async || numsub(&asker, &name).await).await;
+        assert!(subscriptions.sources().is_empty());
+    }
+}
+
+#[tokio::test]
 async fn all_sources_share_one_capacity() {
     let (_, config, tag) = everywhere().next().unwrap();
     let names: Vec<String> = (0..10).map(|n| format!("{tag}:capacity:{n}")).collect();
