@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use typedis::prelude::*;
-use typedis::{Acknowledge, Job, Result, Worker, WorkerEvent};
+use typedis::{Acknowledge, Backoff, Job, Result, Worker, WorkerEvent};
 use typedis_testkit::ServerKind;
 use typedis_testkit::proxy::{Cut, Proxy};
 
@@ -36,6 +36,10 @@ fn note(seen: &Seen, number: u32) -> usize {
     let mut seen = seen.lock().expect("no test panics with it");
     *seen.entry(number).or_default() += 1;
     seen.len()
+}
+
+fn count(seen: &Seen) -> usize {
+    seen.lock().expect("no test panics with it").len()
 }
 
 fn worker(pool: &Pool, consumer: &str) -> Worker {
@@ -245,7 +249,7 @@ async fn a_group_that_is_deleted_is_made_again(bench: Bench) -> Result<()> {
         }
     });
     add(&pool, 0..1).await?;
-    while seen.lock().expect("no test panics with it").is_empty() {
+    while count(&seen) == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     pool.del("orders").await?;
@@ -288,7 +292,14 @@ async fn lost_connections_are_waited_for() -> Result<()> {
         .await
         .expect("a port is free");
     let url = format!("{}/{}", proxy.url(), bench.database.number());
-    let (through, direct) = (typedis::pool(url.as_str()).await?, bench.pool().await);
+    // What waits for the next socket is an interruption, too, before long.
+    let config = typedis::Config::from_url(&url)?
+        .command_timeout(Duration::from_millis(200))
+        .backoff(Backoff {
+            first: Duration::from_millis(1),
+            longest: Duration::from_millis(10),
+        });
+    let (through, direct) = (typedis::pool(config).await?, bench.pool().await);
     let (seen, interrupted) = (Seen::default(), Arc::new(AtomicUsize::new(0)));
     let stop = Arc::new(Notify::new());
     let working = tokio::spawn({
@@ -307,6 +318,9 @@ async fn lost_connections_are_waited_for() -> Result<()> {
     for number in 0..ORDERS {
         add(&direct, number..number + 1).await?;
         if number % 10 == 5 {
+            while count(&seen) <= number as usize {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
             // Now lost, now away for a while, until the worker has noticed.
             let before = interrupted.load(Ordering::Relaxed);
             proxy.refuse(number % 20 == 5);
@@ -319,9 +333,7 @@ async fn lost_connections_are_waited_for() -> Result<()> {
     }
     // What was delivered when a connection was lost is taken up again, and everything is acknowledged in the end.
     let start = Instant::now();
-    while seen.lock().expect("no test panics with it").len() < ORDERS as usize
-        || direct.xpending("orders", "shop").await?.count > 0
-    {
+    while count(&seen) < ORDERS as usize || direct.xpending("orders", "shop").await?.count > 0 {
         assert!(
             start.elapsed() < Duration::from_secs(20),
             "it does not go on"
