@@ -274,7 +274,7 @@ fn a_missing_key_is_none() {
 
 #[test]
 fn a_struct_can_be_several_keys() {
-    let mut args = Args::new(&HSET, Keys::Positions(Vec::new()));
+    let mut args = Args::new(&HSET, Keys::Noted);
     args.records::<(Key, Text), _>(
         "pairs",
         &Address {

@@ -6,7 +6,12 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use bytes::Bytes;
+
 use crate::args::Args;
+use crate::buffer::Buffer;
+use crate::outgoing::SHARE;
+use crate::resp::encode::{self, Output};
 
 mod many;
 mod single;
@@ -102,36 +107,57 @@ impl std::error::Error for ArgError {}
 /// Receives the bytes of one argument.
 #[derive(Debug)]
 pub struct ArgWriter<'a> {
-    buffer: &'a mut crate::args::Buffer,
+    buffer: &'a mut Buffer,
     /// Where the argument starts, its length line included.
     start: usize,
-    /// Where its data starts; equals `start` until something has been written.
-    data: usize,
+    /// How many bytes the argument has; `None` until something has been written. From then on it is complete in the buffer,
+    /// line break included.
+    len: Option<usize>,
+    /// Data that is not copied, and belongs before the line break.
+    shared: Option<Bytes>,
+    /// Whether there may be such.
+    may_share: bool,
 }
 
 impl<'a> ArgWriter<'a> {
-    pub(crate) fn new(buffer: &'a mut crate::args::Buffer) -> Self {
+    #[inline]
+    pub(crate) fn new(buffer: &'a mut Buffer, may_share: bool) -> Self {
         let start = buffer.len();
         Self {
             buffer,
             start,
-            data: start,
+            len: None,
+            shared: None,
+            may_share,
         }
     }
 
     /// Appends bytes.
+    #[inline]
     pub fn bytes(&mut self, bytes: &[u8]) {
-        if self.data == self.start {
-            crate::resp::encode::bulk_header(self.buffer, bytes.len());
-            self.data = self.buffer.len();
-            self.buffer.extend_from_slice(bytes);
+        match self.len {
+            None => {
+                self.buffer.put_bulk(bytes);
+                self.len = Some(bytes.len());
+            }
+            Some(len) => self.more_bytes(len, bytes),
+        }
+    }
+
+    /// Appends bytes without a copy, where they are many and may be kept.
+    pub fn shared(&mut self, bytes: &Bytes) {
+        if self.may_share && bytes.len() >= SHARE && self.len.is_none() {
+            encode::bulk_header(self.buffer, bytes.len());
+            self.buffer.put(b"\r\n");
+            self.len = Some(bytes.len());
+            self.shared = Some(bytes.clone());
         } else {
-            self.buffer.extend_from_slice(bytes);
-            self.rewrite_header();
+            self.bytes(bytes);
         }
     }
 
     /// Appends text.
+    #[inline]
     pub fn text(&mut self, text: &str) {
         self.bytes(text.as_bytes());
     }
@@ -158,9 +184,10 @@ impl<'a> ArgWriter<'a> {
     }
 
     /// How many bytes the argument has so far.
+    #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
-        self.buffer.len() - self.data
+        self.len.unwrap_or(0)
     }
 
     /// Whether nothing has been written.
@@ -169,28 +196,39 @@ impl<'a> ArgWriter<'a> {
         self.len() == 0
     }
 
-    /// Ends the argument with its line break; one that was never written to is the empty string.
-    pub(crate) fn finish(mut self) -> usize {
-        if self.data == self.start {
+    /// Ends the argument with its line break; one that was never written to is the empty string. Gives its length, and
+    /// what belongs before the line break.
+    #[inline]
+    pub(crate) fn finish(mut self) -> (usize, Option<Bytes>) {
+        if self.len.is_none() {
             self.bytes(b"");
         }
-        let len = self.len();
-        self.buffer.extend_from_slice(b"\r\n");
-        len
+        (self.len(), self.shared)
     }
 
-    /// Replaces the length line after a second write; its digits may have become more.
-    fn rewrite_header(&mut self) {
-        let mut header = crate::args::Buffer::new();
-        crate::resp::encode::bulk_header(&mut header, self.len());
-        let grown = header.len() - (self.data - self.start);
-        self.buffer.resize(self.buffer.len() + grown, 0);
-        if let Some(tail) = self.buffer.get_mut(self.start..) {
-            tail.rotate_right(grown);
-            if let Some(place) = tail.get_mut(..header.len()) {
-                place.copy_from_slice(&header);
+    /// Appends to the `len` bytes that are there already, whose length line has to be written anew.
+    #[cold]
+    fn more_bytes(&mut self, len: usize, bytes: &[u8]) {
+        self.buffer.truncate(self.buffer.len() - 2);
+        if let Some(shared) = self.shared.take() {
+            self.buffer.put(&shared);
+        }
+        self.buffer.put(bytes);
+        self.buffer.put(b"\r\n");
+        let (mut old, mut new) = (Buffer::new(), Buffer::new());
+        encode::bulk_header(&mut old, len);
+        encode::bulk_header(&mut new, len + bytes.len());
+        // Its digits may have become more.
+        let grown = new.len() - old.len();
+        for _ in 0..grown {
+            self.buffer.put(b"0");
+        }
+        if let Some(argument) = self.buffer.get_mut(self.start..) {
+            argument.rotate_right(grown);
+            if let Some(header) = argument.get_mut(..new.len()) {
+                header.copy_from_slice(&new);
             }
         }
-        self.data = self.start + header.len();
+        self.len = Some(len + bytes.len());
     }
 }

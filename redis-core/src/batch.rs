@@ -66,7 +66,7 @@ impl<'a> Batch<'a> {
     /// Adds a command; its reply is later taken with the handle.
     pub fn push<C: IntoRequest<Sink = Detached>>(&mut self, command: C) -> Handle<C::Reply> {
         let index = self.queued.len();
-        self.queued.push(command.into_request().into_args());
+        self.queued.push(command.into_request().args_mut());
         Handle {
             batch: self.id,
             index,
@@ -115,7 +115,10 @@ impl BatchReplies {
         let outcome = outcome
             .and_then(Option::take)
             .ok_or_else(|| Error::usage("this handle belongs to another batch"))?;
-        self.queued.decode_one(handle.index, outcome)
+        match outcome {
+            Ok(frame) => self.queued.decode_one(handle.index, Ok(frame.borrowed())),
+            Err(error) => self.queued.decode_one(handle.index, Err(error)),
+        }
     }
 }
 
@@ -171,7 +174,7 @@ where
 {
     let mut queued = Queued::new(false);
     for item in items {
-        queued.push(command(Detached, item).into_request().into_args());
+        queued.push(command(Detached, item).into_request().args_mut());
     }
     Each {
         route,

@@ -114,7 +114,7 @@ impl<'a, M: Mode, L> Chain<'a, M, L> {
         self.queued
     }
 
-    fn push<R>(mut self, args: Args) -> Chain<'a, M, (L, R)> {
+    fn push<R>(mut self, args: &mut Args) -> Chain<'a, M, (L, R)> {
         self.queued.push(args);
         Chain {
             route: self.route,
@@ -144,7 +144,7 @@ impl<'a, M: Mode, L, R> Target for Request<Chain<'a, M, L>, R> {
 
     fn into_sink(self) -> Self::Sink {
         match self.into_parts() {
-            Some((chain, args)) => chain.push(args),
+            Some((chain, mut args)) => chain.push(&mut args),
             None => {
                 let mut chain = Chain {
                     route: Route::Returned,
@@ -166,16 +166,20 @@ where
 {
     type Output = <(L, R) as Replies>::Tuple;
 
-    fn begin(self, args: Args) -> Running<'a> {
+    fn begin(self, args: &mut Args) -> Running<'a> {
         let chain = self.push::<R>(args);
         Running::new(chain.route, chain.queued)
     }
 
-    fn submit(pending: &mut Running<'a>) {
+    fn submit(pending: &mut Running<'a>, _: &mut Args) {
         pending.submit();
     }
 
-    fn poll(pending: &mut Running<'a>, cx: &mut Context<'_>) -> Poll<Result<Self::Output>> {
+    fn poll(
+        pending: &mut Running<'a>,
+        _: &mut Args,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Self::Output>> {
         pending.poll(cx, <(L, R)>::decode)
     }
 }
@@ -211,9 +215,9 @@ impl<L: Replies> Future for Awaited<'_, L> {
 /// A chain on its way.
 #[derive(Debug)]
 pub struct Running<'a> {
-    exchange: Option<Exchange<'a, Queued>>,
-    /// Nothing to send, or nothing that may be sent.
-    unsent: Option<Queued>,
+    queued: Queued,
+    /// None if there is nothing to send, or nothing that may be sent.
+    exchange: Option<Exchange<'a>>,
 }
 
 impl<'a> Running<'a> {
@@ -233,30 +237,22 @@ impl<'a> Running<'a> {
             Some(link) if queued.is_sendable() => Self::on(link, queued),
             _ => Self {
                 exchange: None,
-                unsent: Some(queued),
+                queued,
             },
+        }
+    }
+
+    fn on(link: &'a Link, mut queued: Queued) -> Self {
+        queued.load_scripts(&link.scripts);
+        Self {
+            exchange: Some(Exchange::new(link, &queued)),
+            queued,
         }
     }
 
     /// Whether there is nothing to send, or nothing that may be sent.
     pub(crate) fn sends_nothing(&self) -> bool {
         self.exchange.is_none()
-    }
-
-    pub(crate) fn on(link: &'a Link, mut queued: Queued) -> Self {
-        if queued.is_sendable() {
-            queued.load_scripts(&link.scripts);
-            let patience = queued.patience();
-            Self {
-                exchange: Some(Exchange::new(link, queued, patience)),
-                unsent: None,
-            }
-        } else {
-            Self {
-                exchange: None,
-                unsent: Some(queued),
-            }
-        }
     }
 
     /// Runs a batch to its end and gives what became of each command.
@@ -267,16 +263,12 @@ impl<'a> Running<'a> {
         let mut running = Self::new(route, queued);
         let outcomes =
             std::future::poll_fn(|cx| running.poll(cx, |outcomes| outcomes.all())).await?;
-        let queued = running
-            .exchange
-            .map(Exchange::into_payload)
-            .unwrap_or_default();
-        Ok((outcomes, queued))
+        Ok((outcomes, running.queued))
     }
 
     fn submit(&mut self) {
         if let Some(exchange) = &mut self.exchange {
-            exchange.submit();
+            exchange.submit(&mut self.queued);
         }
     }
 
@@ -287,16 +279,11 @@ impl<'a> Running<'a> {
         decode: impl FnOnce(&mut Outcomes<'_>) -> Result<T>,
     ) -> Poll<Result<T>> {
         let Some(exchange) = &mut self.exchange else {
-            return Poll::Ready(
-                self.unsent
-                    .take()
-                    .unwrap_or_default()
-                    .without_sending(decode),
-            );
+            return Poll::Ready(self.queued.without_sending(decode));
         };
         exchange
-            .poll(cx)
-            .map(|delivery| exchange.payload().decode(delivery, decode))
+            .poll(&mut self.queued, cx)
+            .map(|delivery| self.queued.decode(delivery, decode))
     }
 }
 

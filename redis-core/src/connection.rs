@@ -7,20 +7,20 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::args::{Args, Block};
+use crate::args::Args;
 use crate::config::{Config, IntoConfig};
 use crate::driver::Driver;
 use crate::error::{Error, Phase, Result};
 use crate::events::{self, Announcer, ConnectionEvent, Events};
-use crate::exchange::{Exchange, Patience};
-use crate::frame::Frame;
 use crate::from_redis::FromRedis;
 use crate::inflight::{
-    Awaits, CellKey, Counts, Delivery, Payload, Queue, Submitted, WaiterKey, Wish,
+    Awaits, CellKey, Counts, Delivery, Limit, Payload, Queue, Submitted, WaiterKey, Wish,
 };
+use crate::outgoing::Outgoing;
+use crate::pending::Pending;
 use crate::pubsub::hub::Hub;
 use crate::request::{Execute, Sink, Target};
-use crate::script::{self, Loaded};
+use crate::script::Loaded;
 use crate::sentinel::Watch;
 use crate::stats::Stats;
 
@@ -274,38 +274,40 @@ impl Link {
         work: impl FnOnce(&mut Queue, &mut Vec<Waker>) -> T,
     ) -> T {
         let result = work(&mut self.lock(), woken);
-        woken.drain(..).for_each(Waker::wake);
+        if !woken.is_empty() {
+            woken.drain(..).for_each(Waker::wake);
+        }
         result
     }
 
     pub(crate) fn submit(
         &self,
-        payload: &impl Payload,
-        deadline: Option<Instant>,
+        payload: &mut impl Payload,
+        limit: Limit,
         place: Option<WaiterKey>,
         waker: Option<&Waker>,
     ) -> Submitted {
         let mut queue = self.lock();
-        let mut submitted = queue.submit(payload, deadline, place, waker);
-        let next = if place.is_some() {
-            queue.next_in_line()
-        } else {
-            None
-        };
+        let submitted = queue.submit(payload, limit, place, waker);
+        if !matches!(submitted, Submitted::Queued(_)) {
+            return submitted;
+        }
+        // The driver has left no waker while another caller's submission is still to be looked at; whoever is next in line
+        // has room all the same.
+        let driver = queue.take_driver();
+        let next = place.and_then(|_| queue.next_in_line());
         drop(queue);
-        if let Submitted::Queued(_, driver) = &mut submitted {
-            // The driver has no waker here while another caller's submission is still to be looked at; whoever is next
-            // in line has room all the same.
-            [driver.take(), next]
-                .into_iter()
-                .flatten()
-                .for_each(Waker::wake);
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+        if let Some(next) = next {
+            next.wake();
         }
         submitted
     }
 
     /// Queues a command of the client's own, unless it would be out of place.
-    pub(crate) fn submit_own(&self, encoded: &[u8], deadline: Instant) -> Option<CellKey> {
+    pub(crate) fn submit_own(&self, encoded: Outgoing, deadline: Instant) -> Option<CellKey> {
         let mut queue = self.lock();
         let key = queue.submit_own(encoded, deadline);
         let driver = queue.take_driver();
@@ -417,108 +419,6 @@ fn younger(age: Option<Duration>) -> Option<Duration> {
     age.map(|age| age.mul_f64(1.0 - fastrand::f64() * 0.1))
 }
 
-impl Payload for Args {
-    fn encoded_len(&self) -> usize {
-        Self::encoded_len(self)
-    }
-
-    fn replies(&self) -> usize {
-        1
-    }
-
-    fn is_idempotent(&self) -> bool {
-        Self::is_idempotent(self)
-    }
-
-    fn is_blocking(&self) -> bool {
-        self.block_limit().is_some()
-    }
-
-    fn write_to(&self, out: &mut Vec<u8>) {
-        Self::write_to(self, out);
-    }
-
-    fn mend(&mut self, _: &Loaded, delivery: &Delivery) -> bool {
-        let unknown = delivery
-            .chunks
-            .first()
-            .is_some_and(|reply| script::is_unknown(reply));
-        unknown && self.send_script_text()
-    }
-
-    #[cfg(feature = "tracing")]
-    fn summary(&self) -> crate::trace::Summary {
-        let operation = self.name().to_string();
-        crate::trace::Summary {
-            text: operation.clone() + &" ?".repeat(self.count_arguments()),
-            operation: operation.into(),
-            batch: None,
-        }
-    }
-}
-
-/// A command on its way.
-#[derive(Debug)]
-pub struct Pending<'a> {
-    exchange: Exchange<'a, Args>,
-    /// Why nothing is sent at all.
-    refused: Option<Error>,
-}
-
-impl<'a> Pending<'a> {
-    pub(crate) fn new(link: &'a Link, mut args: Args) -> Self {
-        let refused = args.take_error();
-        let patience = match (args.deadline(), args.block_limit()) {
-            (Some(deadline), _) => Patience::Only(deadline),
-            (None, None) => Patience::Default,
-            (None, Some(Block::Forever)) => Patience::Forever,
-            (None, Some(Block::For(limit))) => Patience::Extra(limit),
-        };
-        Self {
-            exchange: Exchange::new(link, args, patience),
-            refused,
-        }
-    }
-
-    /// One that fails with `error` before anything is sent.
-    pub(crate) fn refused(link: &'a Link, args: Args, error: Error) -> Self {
-        let error = error.of_command(args.name());
-        Self {
-            exchange: Exchange::new(link, args, Patience::Default),
-            refused: Some(error),
-        }
-    }
-
-    /// Has it sent; says whether it is on its way, or still has to wait for room.
-    pub(crate) fn submit(&mut self) -> bool {
-        self.refused.is_none() && self.exchange.submit()
-    }
-
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
-        if let Some(error) = self.refused.take() {
-            return Poll::Ready(Err(error));
-        }
-        self.exchange.poll(cx).map(|delivery| {
-            match (delivery.error, delivery.chunks.into_iter().next()) {
-                (Some(failure), _) => Err(Error::from(failure)),
-                (None, Some(chunk)) => Ok(Frame::from_scanned(chunk)),
-                (None, None) => Err(Error::protocol("no reply was delivered")),
-            }
-        })
-    }
-
-    /// Polls, and decodes what comes; an error names the command.
-    pub(crate) fn poll_decoded<R: FromRedis>(&mut self, cx: &mut Context<'_>) -> Poll<Result<R>> {
-        self.poll(cx)
-            .map(|outcome| R::from_outcome(outcome).map_err(|error| self.named(error)))
-    }
-
-    /// Puts the command's name to an error.
-    fn named(&self, error: Error) -> Error {
-        error.of_command(self.exchange.payload().name())
-    }
-}
-
 impl Target for &Connection {
     type Sink = Self;
 
@@ -534,18 +434,18 @@ impl<'a> Sink for &'a Connection {
 impl<'a, R: FromRedis> Execute<R> for &'a Connection {
     type Output = R;
 
-    fn begin(self, args: Args) -> Pending<'a> {
+    fn begin(self, args: &mut Args) -> Pending<'a> {
         match args.needs_own_socket() {
             None => Pending::new(self.link(), args),
             Some(reason) => Pending::refused(self.link(), args, Error::usage(reason)),
         }
     }
 
-    fn submit(pending: &mut Pending<'a>) {
-        pending.submit();
+    fn submit(pending: &mut Pending<'a>, args: &mut Args) {
+        pending.submit(args);
     }
 
-    fn poll(pending: &mut Pending<'a>, cx: &mut Context<'_>) -> Poll<Result<R>> {
-        pending.poll_decoded(cx)
+    fn poll(pending: &mut Pending<'a>, args: &mut Args, cx: &mut Context<'_>) -> Poll<Result<R>> {
+        pending.poll_decoded(args, cx)
     }
 }

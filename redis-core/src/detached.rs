@@ -35,7 +35,7 @@ impl Sink for Detached {
     type Pending = ();
 
     fn keys(&self) -> Keys {
-        Keys::Positions(Vec::new())
+        Keys::Noted
     }
 }
 
@@ -78,7 +78,7 @@ static RAW_READONLY: CommandInfo = CommandInfo::new("", b"", 0).readonly();
 
 /// Starts a command with its name; a name of two words (`"CONFIG GET"`) is sent as two.
 pub fn raw(name: &str) -> Raw {
-    let mut args = Args::new(&RAW, Keys::Positions(Vec::new()));
+    let mut args = Args::new(&RAW, Keys::Noted);
     name.split_ascii_whitespace()
         .for_each(|word| args.word(word));
     Raw {

@@ -166,7 +166,7 @@ impl Driver {
         };
         self.link.hub().lost(&self.link);
         self.link.with(&mut self.woken, |queue, woken| {
-            queue.lost(&failure, session.unwritten(), woken);
+            queue.lost(&failure, session.output(), woken);
             if ends {
                 let _known = queue.end(&failure, woken);
             }
@@ -258,7 +258,9 @@ impl Driver {
             if let Poll::Ready(result) = work.as_mut().poll(cx) {
                 return Poll::Ready(Some(result));
             }
-            keep_deadlines(&self.link, &mut self.timer, &mut self.woken, None, cx);
+            let now = Instant::now();
+            self.link.with(&mut self.woken, |queue, _| queue.stamp(now));
+            keep_deadlines(&self.link, &mut self.timer, &mut self.woken, None, now, cx);
             Poll::Pending
         })
         .await
@@ -301,12 +303,13 @@ fn keep_deadlines(
     timer: &mut Timer,
     woken: &mut Vec<Waker>,
     also: Option<Instant>,
+    now: Instant,
     cx: &mut Context<'_>,
 ) {
-    let deadline = link.with(woken, |queue, woken| queue.expire(Instant::now(), woken));
+    let deadline = link.with(woken, |queue, woken| queue.expire(now, woken));
     let next = deadline.into_iter().chain(also).min();
     if let Some(next) = next
-        && timer.poll(next, cx).is_ready()
+        && timer.poll(next, now, cx).is_ready()
     {
         cx.waker().wake_by_ref();
     }
@@ -316,22 +319,38 @@ fn keep_deadlines(
 #[derive(Default)]
 struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
+    /// Whom it wakes.
+    waker: Option<Waker>,
 }
 
 impl Timer {
     /// Ready once `instant` is past; else wakes at it, or somewhat before.
-    fn poll(&mut self, instant: Instant, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(&mut self, instant: Instant, now: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        if self.fires_by(instant, now, cx) {
+            return Poll::Pending;
+        }
         let sleep = self
             .sleep
             .get_or_insert_with(|| Box::pin(sleep_until(instant)));
         if sleep.deadline() > instant || sleep.is_elapsed() {
             sleep.as_mut().reset(instant);
         }
+        self.waker = Some(cx.waker().clone());
         ready!(sleep.as_mut().poll(cx));
         if Instant::now() >= instant {
             return Poll::Ready(());
         }
         sleep.as_mut().reset(instant);
         sleep.as_mut().poll(cx)
+    }
+
+    /// Whether it was set before, and is still to fire at `instant` at the latest.
+    fn fires_by(&self, instant: Instant, now: Instant, cx: &Context<'_>) -> bool {
+        let known = self.waker.as_ref();
+        known.is_some_and(|waker| waker.will_wake(cx.waker()))
+            && self
+                .sleep
+                .as_ref()
+                .is_some_and(|sleep| now < sleep.deadline() && sleep.deadline() <= instant)
     }
 }

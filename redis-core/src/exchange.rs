@@ -9,7 +9,7 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use crate::connection::Link;
 use crate::error::Phase;
-use crate::inflight::{CellKey, Delivery, Failure, Payload, Submitted, WaiterKey};
+use crate::inflight::{CellKey, Delivery, Failure, Limit, Payload, Submitted, WaiterKey};
 use crate::trace::Trace;
 
 /// How often something that may be repeated is sent after losses of the connection.
@@ -26,11 +26,11 @@ pub(crate) enum Patience {
     Forever,
 }
 
+/// The state of a payload on its way; the payload itself is kept by whoever polls this.
 #[derive(Debug)]
-pub(crate) struct Exchange<'a, P> {
+pub(crate) struct Exchange<'a> {
     ticket: Ticket<'a>,
-    payload: P,
-    patience: Patience,
+    /// Known once it stood in line, or came back to be sent again.
     deadline: Option<Instant>,
     sendings: u32,
     refusals: u32,
@@ -51,45 +51,39 @@ enum State {
     InFlight(CellKey),
     /// The server refused for a reason that passes; it is asked again after a pause.
     Pausing(Pin<Box<Sleep>>),
-    Ended(Failure),
+    Ended(Box<Failure>),
     Over,
 }
 
-impl<'a, P: Payload> Exchange<'a, P> {
-    pub(crate) fn new(link: &'a Link, payload: P, patience: Patience) -> Self {
+impl<'a> Exchange<'a> {
+    pub(crate) fn new(link: &'a Link, payload: &impl Payload) -> Self {
         Self {
-            trace: Trace::start(&link.config, &payload),
+            trace: Trace::start(&link.config, payload),
             ticket: Ticket {
                 link,
                 state: State::Fresh,
             },
-            payload,
-            patience,
             deadline: None,
             sendings: 0,
             refusals: 0,
         }
     }
 
-    pub(crate) fn into_payload(self) -> P {
-        self.payload
-    }
-
-    pub(crate) fn payload(&self) -> &P {
-        &self.payload
-    }
-
     /// Queues it now, before the first poll; says whether it found room.
-    pub(crate) fn submit(&mut self) -> bool {
+    pub(crate) fn submit(&mut self, payload: &mut impl Payload) -> bool {
         if matches!(self.ticket.state, State::Fresh) {
-            self.enqueue(None);
+            self.enqueue(payload, None);
         }
         matches!(self.ticket.state, State::InFlight(_))
     }
 
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Delivery> {
+    pub(crate) fn poll(
+        &mut self,
+        payload: &mut impl Payload,
+        cx: &mut Context<'_>,
+    ) -> Poll<Delivery> {
         let trace = std::mem::take(&mut self.trace);
-        let delivery = trace.within(|| self.advance(cx));
+        let delivery = trace.within(|| self.advance(payload, cx));
         if let Poll::Ready(delivery) = &delivery {
             trace.end(delivery);
         }
@@ -97,15 +91,21 @@ impl<'a, P: Payload> Exchange<'a, P> {
         delivery
     }
 
-    fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Delivery> {
+    fn advance(&mut self, payload: &mut impl Payload, cx: &mut Context<'_>) -> Poll<Delivery> {
         loop {
             match &mut self.ticket.state {
-                State::Fresh => self.enqueue(Some(cx.waker())),
-                State::InLine(..) => ready!(self.poll_in_line(cx)),
+                State::Fresh => {
+                    self.enqueue(payload, Some(cx.waker()));
+                    if matches!(self.ticket.state, State::InFlight(_)) {
+                        // The waker was left with it.
+                        return Poll::Pending;
+                    }
+                }
+                State::InLine(..) => ready!(self.poll_in_line(payload, cx)),
                 State::InFlight(key) => {
                     let delivery = ready!(self.ticket.link.poll_cell(*key, cx.waker()));
                     self.ticket.state = State::Over;
-                    if !self.goes_again(&delivery) {
+                    if !self.goes_again(payload, &delivery) {
                         return Poll::Ready(delivery);
                     }
                 }
@@ -114,51 +114,41 @@ impl<'a, P: Payload> Exchange<'a, P> {
                     self.ticket.state = State::Fresh;
                 }
                 State::Ended(failure) => {
-                    let error = Some(failure.clone());
+                    let failure = Failure::clone(failure);
                     self.ticket.state = State::Over;
-                    return Poll::Ready(Delivery {
-                        chunks: Default::default(),
-                        error,
-                    });
+                    return Poll::Ready(Delivery::failed(failure));
                 }
                 State::Over => {
-                    let error = Some(Failure::Closed(Phase::NotSent));
-                    return Poll::Ready(Delivery {
-                        chunks: Default::default(),
-                        error,
-                    });
+                    return Poll::Ready(Delivery::failed(Failure::Closed(Phase::NotSent)));
                 }
             }
         }
     }
 
-    fn enqueue(&mut self, waker: Option<&Waker>) {
-        if self.deadline.is_none() {
-            self.deadline = self.patience_from_now();
-        }
+    fn enqueue(&mut self, payload: &mut impl Payload, waker: Option<&Waker>) {
         let place = match &self.ticket.state {
             State::InLine(place, _) => Some(*place),
             _ => None,
         };
-        match self
-            .ticket
-            .link
-            .submit(&self.payload, self.deadline, place, waker)
-        {
-            Submitted::Queued(key, _) => {
+        let limit = self.limit(payload);
+        match self.ticket.link.submit(payload, limit, place, waker) {
+            Submitted::Queued(key) => {
                 self.sendings += 1;
                 self.ticket.state = State::InFlight(key);
             }
-            Submitted::Full(place) => match &mut self.ticket.state {
-                State::InLine(known, _) => *known = place,
-                _ => self.ticket.state = State::InLine(place, None),
-            },
-            Submitted::Ended(failure) => self.ticket.state = State::Ended(failure),
+            Submitted::Full(place) => {
+                self.deadline = limit.from(Instant::now());
+                match &mut self.ticket.state {
+                    State::InLine(known, _) => *known = place,
+                    _ => self.ticket.state = State::InLine(place, None),
+                }
+            }
+            Submitted::Ended(failure) => self.ticket.state = State::Ended(Box::new(failure)),
         }
     }
 
-    fn poll_in_line(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.enqueue(Some(cx.waker()));
+    fn poll_in_line(&mut self, payload: &mut impl Payload, cx: &mut Context<'_>) -> Poll<()> {
+        self.enqueue(payload, Some(cx.waker()));
         let State::InLine(place, timer) = &mut self.ticket.state else {
             return Poll::Ready(());
         };
@@ -170,52 +160,62 @@ impl<'a, P: Payload> Exchange<'a, P> {
         ready!(timer.as_mut().poll(cx));
         self.ticket.link.leave_line(*place);
         self.ticket.link.count(|counts| counts.timeouts += 1);
-        self.ticket.state = State::Ended(Failure::Timeout(Phase::NotSent));
+        self.ticket.state = State::Ended(Box::new(Failure::Timeout(Phase::NotSent)));
         Poll::Ready(())
     }
 
-    fn patience_from_now(&self) -> Option<Instant> {
+    fn limit(&self, payload: &impl Payload) -> Limit {
+        if let Some(deadline) = self.deadline {
+            return Limit::At(deadline);
+        }
         let usual = self.ticket.link.config.command_timeout;
-        let patience = match self.patience {
-            Patience::Default => usual?,
-            Patience::Extra(extra) => usual?.saturating_add(extra),
-            Patience::Only(patience) => patience,
-            Patience::Forever => return None,
+        let patience = match payload.patience() {
+            Patience::Default => usual,
+            Patience::Extra(extra) => usual.map(|usual| usual.saturating_add(extra)),
+            Patience::Only(patience) => Some(patience),
+            Patience::Forever => None,
         };
-        Instant::now().checked_add(patience)
+        patience.map_or(Limit::None, Limit::Within)
     }
 
     /// Whether it is sent once more instead of handing `delivery` over.
-    fn goes_again(&mut self, delivery: &Delivery) -> bool {
-        match &delivery.error {
+    #[inline]
+    fn goes_again(&mut self, payload: &mut impl Payload, delivery: &Delivery) -> bool {
+        let is_answered = delivery.error.is_none()
+            && payload.replies() == 1
+            && !delivery
+                .chunks
+                .first()
+                .is_some_and(|chunk| chunk.starts_with(b"-"));
+        !is_answered && self.is_mended(payload, delivery)
+    }
+
+    fn is_mended(&mut self, payload: &mut impl Payload, delivery: &Delivery) -> bool {
+        let again = match &delivery.error {
             Some(Failure::Lost(Phase::MaybeApplied, ..)) => {
-                let again = self.payload.is_idempotent()
+                payload.is_idempotent()
                     && self.sendings < SENDINGS
-                    && self.ticket.link.config.reconnect;
-                if again {
-                    self.ticket.state = State::Fresh;
-                }
-                again
+                    && self.ticket.link.config.reconnect
             }
-            None if self.payload.replies() == 1 && is_transient_refusal(delivery) => self.pause(),
-            None => {
-                let again = self.payload.mend(&self.ticket.link.scripts, delivery);
-                if again {
-                    self.ticket.state = State::Fresh;
-                }
-                again
+            Some(_) => false,
+            None if payload.replies() == 1 && is_transient_refusal(delivery) => {
+                return self.pause(delivery.deadline);
             }
-            _ => false,
+            None => payload.mend(&self.ticket.link.scripts, delivery),
+        };
+        if again {
+            self.deadline = delivery.deadline;
+            self.ticket.state = State::Fresh;
         }
+        again
     }
 
     /// Pauses before asking again, unless the deadline comes first.
-    fn pause(&mut self) -> bool {
+    fn pause(&mut self, deadline: Option<Instant>) -> bool {
+        self.deadline = deadline;
         let pause = self.ticket.link.config.backoff.pause(self.refusals);
         self.refusals += 1;
-        let again = self
-            .deadline
-            .is_none_or(|deadline| Instant::now() + pause < deadline);
+        let again = deadline.is_none_or(|deadline| Instant::now() + pause < deadline);
         if again {
             self.ticket.state = State::Pausing(Box::pin(sleep(pause)));
         }

@@ -9,10 +9,11 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::args::Args;
 use crate::chain::{Chain, Pipeline, Route, Transaction};
 use crate::config::IntoConfig;
-use crate::connection::{Connection, Pending};
+use crate::connection::Connection;
 use crate::error::Result;
 use crate::frame::Frame;
 use crate::from_redis::FromRedis;
+use crate::pending::{Call, Pending};
 use crate::pool::Home;
 use crate::request::{AllowsBlocking, AllowsState, Execute, Sink, Target};
 
@@ -84,8 +85,7 @@ impl Exclusive {
     /// # Errors
     /// The connection's, and those of an argument that cannot be sent.
     pub async fn execute(&self, args: Args) -> Result<Frame> {
-        let mut pending = self.pending(args);
-        std::future::poll_fn(|cx| pending.poll(cx)).await
+        self.call(args).frame().await
     }
 
     pub(crate) fn connection(&self) -> &Connection {
@@ -97,16 +97,26 @@ impl Exclusive {
     }
 
     /// A command on its way, whatever it does to the connection.
-    pub(crate) fn pending(&self, args: Args) -> Pending<'_> {
-        if args.info().state.is_some() || args.is_raw() {
-            self.note_change();
-        }
-        self.pending_unnoted(args)
+    pub(crate) fn call(&self, args: Args) -> Call<'_> {
+        self.note_effect(&args);
+        self.call_unnoted(args)
     }
 
     /// A command on its way, of whose effect on the connection the caller keeps account.
-    pub(crate) fn pending_unnoted(&self, args: Args) -> Pending<'_> {
+    pub(crate) fn call_unnoted(&self, args: Args) -> Call<'_> {
+        Call::new(self.connection().link(), args)
+    }
+
+    /// The state of a command on its way.
+    pub(crate) fn pending(&self, args: &mut Args) -> Pending<'_> {
+        self.note_effect(args);
         Pending::new(self.connection().link(), args)
+    }
+
+    fn note_effect(&self, args: &Args) {
+        if args.info().state.is_some() || args.is_raw() {
+            self.note_change();
+        }
     }
 
     /// Notes that the next borrower would find something left behind: this socket is never lent again. Whether a
@@ -156,15 +166,15 @@ impl AllowsState for &Exclusive {}
 impl<'a, R: FromRedis> Execute<R> for &'a Exclusive {
     type Output = R;
 
-    fn begin(self, args: Args) -> Pending<'a> {
+    fn begin(self, args: &mut Args) -> Pending<'a> {
         self.pending(args)
     }
 
-    fn submit(pending: &mut Pending<'a>) {
-        pending.submit();
+    fn submit(pending: &mut Pending<'a>, args: &mut Args) {
+        pending.submit(args);
     }
 
-    fn poll(pending: &mut Pending<'a>, cx: &mut Context<'_>) -> Poll<Result<R>> {
-        pending.poll_decoded(cx)
+    fn poll(pending: &mut Pending<'a>, args: &mut Args, cx: &mut Context<'_>) -> Poll<Result<R>> {
+        pending.poll_decoded(args, cx)
     }
 }

@@ -1,9 +1,10 @@
-//! One reply as it came: [`Frame`], and [`Frames`] for a chunk of many.
+//! One reply as it came: [`Frame`], [`FrameRef`] for one that is borrowed, and [`Frames`] for a chunk of many.
 
 use std::fmt;
 
 use bytes::Bytes;
 
+use crate::chunk::{Chunk, Span};
 use crate::error::Error;
 use crate::from_redis::{DecodeError, FromRedis, Reply, read};
 use crate::resp::scan::{Limits, Scanner};
@@ -21,8 +22,8 @@ use crate::value::Value;
 /// assert_eq!((number, name.as_str()), (1, "two"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, PartialEq, Eq)]
-pub struct Frame(Bytes);
+#[derive(Clone)]
+pub struct Frame(Chunk);
 
 impl Frame {
     /// Takes the bytes of exactly one reply; for tests and for replies that were recorded.
@@ -41,18 +42,23 @@ impl Frame {
                 bytes.len() - found.len
             )));
         }
-        Ok(Self(bytes))
+        Ok(Self(bytes.into()))
     }
 
     /// Takes bytes that the scanner found to be one reply.
-    pub(crate) fn from_scanned(bytes: Bytes) -> Self {
-        Self(bytes)
+    pub(crate) fn from_scanned(bytes: impl Into<Chunk>) -> Self {
+        Self(bytes.into())
     }
 
     /// The reply, to be read.
     #[must_use]
     pub fn reply(&self) -> Reply<'_> {
-        read::frame(&self.0)
+        read::frame(self.0.span())
+    }
+
+    /// The frame as what decodes.
+    pub(crate) fn borrowed(&self) -> FrameRef<'_> {
+        FrameRef::of_chunk(&self.0)
     }
 
     /// Decodes the reply into a type.
@@ -60,7 +66,15 @@ impl Frame {
     /// # Errors
     /// The reply is an error, or does not fit the type.
     pub fn decode<T: FromRedis>(self) -> Result<T, Error> {
-        T::from_outcome(Ok(self))
+        T::from_outcome(Ok(self.borrowed()))
+    }
+
+    /// Decodes what became of a command.
+    pub(crate) fn decode_outcome<T: FromRedis>(outcome: Result<Self, Error>) -> Result<T, Error> {
+        match outcome {
+            Ok(frame) => frame.decode(),
+            Err(error) => T::from_outcome(Err(error)),
+        }
     }
 
     /// The reply as an owned tree; an error reply is [`Value::Error`].
@@ -71,7 +85,7 @@ impl Frame {
 
     /// The bytes.
     #[must_use]
-    pub fn as_bytes(&self) -> &Bytes {
+    pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
@@ -98,9 +112,73 @@ impl Frame {
     }
 }
 
+/// The bytes decide.
+impl PartialEq for Frame {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Frame {}
+
 impl fmt::Debug for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.to_value(), f)
+    }
+}
+
+/// One reply that lies among received bytes, read as far as its first token: what [`FromRedis::from_outcome`] takes.
+#[doc(hidden)]
+#[derive(Clone)]
+pub struct FrameRef<'a> {
+    span: Span<'a>,
+    reply: Reply<'a>,
+}
+
+impl<'a> FrameRef<'a> {
+    /// All of a chunk, which the scanner found to be one reply.
+    pub(crate) fn of_chunk(chunk: &'a Chunk) -> Self {
+        let span = chunk.span();
+        Self {
+            span,
+            reply: read::frame(span),
+        }
+    }
+
+    /// The next reply of several, and where it ends.
+    pub(crate) fn next(span: Span<'a>, at: usize) -> Option<(Self, usize)> {
+        let (range, reply) = read::next(span, at)?;
+        let end = range.end;
+        let span = span.slice(range);
+        Some((Self { span, reply }, end))
+    }
+
+    /// The reply, to be read.
+    #[must_use]
+    pub fn reply(&self) -> &Reply<'a> {
+        &self.reply
+    }
+
+    /// The reply, to be decoded.
+    #[must_use]
+    pub fn into_reply(self) -> Reply<'a> {
+        self.reply
+    }
+
+    /// A frame that lives by itself.
+    #[must_use]
+    pub fn to_frame(&self) -> Frame {
+        Frame(Chunk::copied(self.span.bytes).unwrap_or_else(|| self.span.detach().into()))
+    }
+
+    pub(crate) fn as_bytes(&self) -> &'a [u8] {
+        self.span.bytes
+    }
+}
+
+impl fmt::Debug for FrameRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.reply, f)
     }
 }
 
@@ -108,7 +186,7 @@ impl fmt::Debug for Frame {
 /// passed over.
 #[derive(Debug, Clone)]
 pub struct Frames {
-    source: Bytes,
+    source: Chunk,
     at: usize,
     /// How many are to come; a bound that is never reached for a chunk whose end is the bound.
     remaining: u64,
@@ -116,9 +194,9 @@ pub struct Frames {
 
 impl Frames {
     /// Takes bytes that the scanner found to be complete replies.
-    pub(crate) fn from_scanned(bytes: Bytes) -> Self {
+    pub(crate) fn from_scanned(chunk: Chunk) -> Self {
         Self {
-            source: bytes,
+            source: chunk,
             at: 0,
             remaining: u64::MAX,
         }
@@ -130,7 +208,7 @@ impl Iterator for Frames {
 
     fn next(&mut self) -> Option<Frame> {
         self.remaining = self.remaining.checked_sub(1)?;
-        let range = read::next_range(&self.source, self.at)?;
+        let (range, _) = read::next(self.source.span(), self.at)?;
         self.at = range.end;
         Some(Frame(self.source.slice(range)))
     }

@@ -30,7 +30,7 @@
 //! - `text`, `number`, `scalar`, `list`, `map`, `tuple`: the types
 
 use crate::error::Error;
-use crate::frame::Frame;
+use crate::frame::FrameRef;
 
 mod error;
 mod list;
@@ -115,12 +115,12 @@ pub trait FromRedis: Sized {
 
     /// Decodes what became of a command; for types that keep failures as values.
     #[doc(hidden)]
-    fn from_outcome(outcome: Result<Frame, Error>) -> Result<Self, Error> {
+    fn from_outcome(outcome: Result<FrameRef<'_>, Error>) -> Result<Self, Error> {
         let frame = outcome?;
-        let reply = frame.reply();
-        if let Some(refusal) = reply.error() {
+        if let Some(refusal) = frame.reply().error() {
             return Err(Error::refused(refusal));
         }
-        Self::from_redis(reply).map_err(|error| Error::decode(error, Some(frame.clone())))
+        Self::from_redis(frame.reply().clone())
+            .map_err(|error| Error::decode(error, Some(frame.to_frame())))
     }
 }

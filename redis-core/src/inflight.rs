@@ -24,6 +24,7 @@ use slab::Slab;
 use tokio::time::Instant;
 
 use crate::error::Phase;
+use crate::outgoing::Outgoing;
 use crate::stats::Stats;
 
 mod budget;
@@ -32,7 +33,7 @@ mod payload;
 mod sessions;
 
 pub use budget::Budget;
-pub(crate) use payload::{Chunks, Delivery, Failure, Payload};
+pub(crate) use payload::{Chunks, Delivery, Failure, Limit, Payload};
 
 /// Names a cell.
 pub(crate) type CellKey = usize;
@@ -44,11 +45,13 @@ pub(crate) type WaiterKey = u64;
 pub(crate) struct Queue {
     budget: Budget,
     /// Encoded, not yet taken by the driver.
-    out: Vec<u8>,
+    out: Outgoing,
     /// Everything that is owed replies, in wire order.
     entries: VecDeque<Entry>,
     /// How many of the entries the driver has taken.
     taken: usize,
+    /// How many of the last entries may have a limit that is no moment yet; see [`Limit::Within`].
+    unstamped: usize,
     cells: Slab<Cell>,
     /// Bytes of all entries.
     bytes: usize,
@@ -99,7 +102,7 @@ pub(crate) struct Counts {
 enum Alone {
     None,
     /// Waits until everything before it has been answered.
-    Waiting(CellKey, Vec<u8>, Instant),
+    Waiting(CellKey, Outgoing, Instant),
     InFlight,
 }
 
@@ -120,7 +123,7 @@ struct Entry {
     owner: Owner,
     bytes: usize,
     replies: usize,
-    deadline: Option<Instant>,
+    limit: Limit,
     blocking: bool,
     awaits: Awaits,
 }
@@ -148,14 +151,26 @@ enum Owner {
 
 #[derive(Debug)]
 struct Cell {
-    chunks: Chunks,
     state: CellState,
+    chunks: Chunks,
+    /// The entry's, once there is a reply: it may be sent again.
+    deadline: Option<Instant>,
+}
+
+impl Cell {
+    fn waiting(waker: Option<Waker>) -> Self {
+        Self {
+            state: CellState::Waiting(waker),
+            chunks: Chunks::new(),
+            deadline: None,
+        }
+    }
 }
 
 #[derive(Debug)]
 enum CellState {
     Waiting(Option<Waker>),
-    Filled(Option<Failure>),
+    Filled(Option<Box<Failure>>),
     /// The caller went away first.
     Abandoned,
 }
@@ -163,8 +178,8 @@ enum CellState {
 /// What came of a try to submit.
 #[derive(Debug)]
 pub(crate) enum Submitted {
-    /// It waits for its reply; the waker is the driver's, to be woken once the lock is released.
-    Queued(CellKey, Option<Waker>),
+    /// It waits for its reply.
+    Queued(CellKey),
     /// There is no room; the caller stands in line.
     Full(WaiterKey),
     /// Nothing is accepted any more.
@@ -175,9 +190,10 @@ impl Queue {
     pub(crate) fn new(budget: Budget) -> Self {
         Self {
             budget,
-            out: Vec::new(),
+            out: Outgoing::default(),
             entries: VecDeque::new(),
             taken: 0,
+            unstamped: 0,
             cells: Slab::new(),
             bytes: 0,
             given_up: 0,

@@ -4,8 +4,8 @@
 //!
 //! What is sent and received:
 //! - `resp/`: bytes to frames and words to bytes, pure functions
-//! - [`arg`], [`records`], [`args`]: what can be sent, and the command while it is built
-//! - [`from_redis`], [`value`], [`frame`]: what can be received
+//! - [`arg`], [`records`], [`args`]: what can be sent, and the command while it is built in its `buffer`
+//! - [`from_redis`], [`value`], [`frame`]: what can be received; `chunk`: the bytes it is read from
 //! - [`duration`], [`json`]: times, and JSON both ways
 //! - [`error`]: what can go wrong
 //!
@@ -22,7 +22,7 @@
 //! - [`connection`], [`exclusive`], [`pool`]: the handles; [`closing`]: their end in good order;
 //!   [`unclaimed`]: replies that nobody waited for any more
 //! - [`events`], [`stats`]: what happens to them, and their numbers; `trace`: both for `tracing`
-//! - `exchange`: one payload on its way
+//! - `pending`, `exchange`: one command, one payload on its way; `outgoing`: bytes on theirs
 //! - `inflight/`: what waits to be written and for a reply; no I/O
 //! - `driver/`: the one task that owns a socket
 //! - `connect`: from a configuration to a socket that is ready; `resolve`, `transport`, `tls` and `handshake` are its
@@ -34,7 +34,9 @@
 pub mod arg;
 pub mod args;
 pub mod batch;
+mod buffer;
 pub mod chain;
+mod chunk;
 pub mod closing;
 pub mod command;
 pub mod config;
@@ -58,6 +60,8 @@ mod inflight;
 #[cfg(feature = "json")]
 pub mod json;
 pub mod open;
+mod outgoing;
+mod pending;
 pub mod pool;
 pub mod pubsub;
 pub mod records;
@@ -100,6 +104,8 @@ pub use error::{
 };
 pub use events::{ConnectionEvent, Events};
 pub use exclusive::Exclusive;
+#[doc(hidden)]
+pub use frame::FrameRef;
 pub use frame::{Frame, Frames};
 pub use from_redis::{DecodeError, FromRedis, Reply};
 pub use futures_core::Stream;

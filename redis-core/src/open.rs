@@ -6,11 +6,11 @@ use std::task::{Context, Poll, ready};
 
 use crate::args::{Args, Keys};
 use crate::command::{CommandInfo, StateChange};
-use crate::connection::Pending;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::exclusive::Exclusive;
 use crate::frame::{Frame, Frames};
 use crate::from_redis::{FromRedis, Reply};
+use crate::pending::Pending;
 use crate::request::{Execute, Sink, Target};
 
 static MULTI: CommandInfo =
@@ -53,8 +53,7 @@ impl Exclusive {
 
     /// Runs a command of the core's own that has no arguments and answers OK.
     pub(crate) async fn unit(&self, info: &'static CommandInfo) -> Result<()> {
-        let mut pending = self.pending(Args::new(info, Keys::Ignored));
-        std::future::poll_fn(|cx| pending.poll_decoded(cx)).await
+        self.call(Args::new(info, Keys::Ignored)).decoded().await
     }
 }
 
@@ -90,9 +89,9 @@ impl Open<'_> {
     /// queue one of the commands. In both cases nothing was executed.
     pub async fn exec(mut self) -> Result<Executed> {
         let exclusive = self.exclusive;
-        let mut pending = exclusive.pending(Args::new(&EXEC, Keys::Ignored));
-        self.ended = pending.submit();
-        let outcome = std::future::poll_fn(|cx| pending.poll(cx)).await;
+        let mut call = exclusive.call(Args::new(&EXEC, Keys::Ignored));
+        self.ended = call.submit();
+        let outcome = call.frame().await;
         self.ended = true;
         let frame = outcome.map_err(|error| error.of_command(EXEC.name.into()))?;
         let changed = || Error::new(ErrorKind::WatchedKeyChanged, Phase::Refused);
@@ -118,9 +117,9 @@ impl Open<'_> {
     /// The connection's.
     pub async fn discard(mut self) -> Result<()> {
         let exclusive = self.exclusive;
-        let mut pending = exclusive.pending(Args::new(&DISCARD, Keys::Ignored));
-        self.ended = pending.submit();
-        let outcome = std::future::poll_fn(|cx| pending.poll_decoded(cx)).await;
+        let mut call = exclusive.call(Args::new(&DISCARD, Keys::Ignored));
+        self.ended = call.submit();
+        let outcome = call.decoded().await;
         self.ended = true;
         outcome
     }
@@ -132,8 +131,8 @@ impl Drop for Open<'_> {
         if self.ended || self.exclusive.is_closed() {
             return;
         }
-        let mut pending = self.exclusive.pending(Args::new(&DISCARD, Keys::Ignored));
-        if !pending.submit() {
+        let mut call = self.exclusive.call(Args::new(&DISCARD, Keys::Ignored));
+        if !call.submit() {
             self.exclusive.connection().abort();
         }
     }
@@ -148,7 +147,7 @@ impl Executed {
         let frame = self.replies.get_mut(queued.index).and_then(Option::take);
         let frame =
             frame.ok_or_else(|| Error::usage("this command was queued by another transaction"))?;
-        R::from_outcome(Ok(frame)).map_err(|error| error.at_index(queued.index))
+        frame.decode().map_err(|error| error.at_index(queued.index))
     }
 
     /// How many commands were executed.
@@ -186,7 +185,7 @@ pub struct OpenPending<'a> {
 impl<'a, R> Execute<R> for &'a Open<'_> {
     type Output = Queued<R>;
 
-    fn begin(self, mut args: Args) -> OpenPending<'a> {
+    fn begin(self, args: &mut Args) -> OpenPending<'a> {
         // Whether the server has the script would only be seen at EXEC, when the other commands have been carried out.
         args.send_script_text();
         let pending = match args
@@ -207,12 +206,16 @@ impl<'a, R> Execute<R> for &'a Open<'_> {
         }
     }
 
-    fn submit(pending: &mut OpenPending<'a>) {
-        pending.pending.submit();
+    fn submit(pending: &mut OpenPending<'a>, args: &mut Args) {
+        pending.pending.submit(args);
     }
 
-    fn poll(pending: &mut OpenPending<'a>, cx: &mut Context<'_>) -> Poll<Result<Queued<R>>> {
-        let status: Result<String> = ready!(pending.pending.poll_decoded(cx));
+    fn poll(
+        pending: &mut OpenPending<'a>,
+        args: &mut Args,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Queued<R>>> {
+        let status: Result<String> = ready!(pending.pending.poll_decoded(args, cx));
         Poll::Ready(match status {
             // Replies come in the order of queueing, so counting them gives each its place in the reply of EXEC.
             Ok(status) if status == "QUEUED" => Ok(Queued {

@@ -8,12 +8,13 @@ use std::task::{Context, Poll};
 use crate::args::Args;
 use crate::closing::Close;
 use crate::config::{Config, IntoConfig};
-use crate::connection::{Connection, Pending, checked};
+use crate::connection::{Connection, checked};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::events::{self, Events};
 use crate::exclusive::Exclusive;
 use crate::frame::Frame;
 use crate::from_redis::FromRedis;
+use crate::pending::Pending;
 use crate::request::{AllowsBlocking, Execute, Sink, Target};
 use crate::stats::Stats;
 use crate::unclaimed::{self, Reports};
@@ -202,10 +203,6 @@ impl Pool {
 const BUSY: usize = 64;
 
 /// A command on its way through a pool.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "plain commands must not allocate"
-)]
 pub enum PoolPending<'a> {
     /// Over a shared lane.
     Lane(Pending<'a>),
@@ -227,9 +224,13 @@ impl std::fmt::Debug for PoolPending<'_> {
 
 impl PoolPending<'_> {
     /// Polls for the reply as it came.
-    pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
+    pub(crate) fn poll_frame(
+        &mut self,
+        args: &mut Args,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Frame>> {
         match self {
-            Self::Lane(pending) => pending.poll(cx),
+            Self::Lane(pending) => pending.poll(args, cx),
             Self::Leased(future, _) => future.as_mut().poll(cx),
         }
     }
@@ -252,25 +253,29 @@ impl AllowsBlocking for &Pool {}
 impl<'a, R: FromRedis> Execute<R> for &'a Pool {
     type Output = R;
 
-    fn begin(self, args: Args) -> PoolPending<'a> {
+    fn begin(self, args: &mut Args) -> PoolPending<'a> {
         if args.info().state.is_none() && args.needs_own_socket().is_some() {
             let name = args.info().name;
-            return PoolPending::Leased(Box::pin(run_leased(self, args)), name);
+            return PoolPending::Leased(Box::pin(run_leased(self, args.take())), name);
         }
         PoolPending::Lane(Execute::<R>::begin(self.lane(), args))
     }
 
-    fn submit(pending: &mut PoolPending<'a>) {
+    fn submit(pending: &mut PoolPending<'a>, args: &mut Args) {
         // A blocking command waits for its lease first; it is on its way once it is polled.
         if let PoolPending::Lane(pending) = pending {
-            pending.submit();
+            pending.submit(args);
         }
     }
 
-    fn poll(pending: &mut PoolPending<'a>, cx: &mut Context<'_>) -> Poll<Result<R>> {
+    fn poll(
+        pending: &mut PoolPending<'a>,
+        args: &mut Args,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<R>> {
         match pending {
-            PoolPending::Lane(pending) => pending.poll_decoded(cx),
-            PoolPending::Leased(future, _) => future.as_mut().poll(cx).map(R::from_outcome),
+            PoolPending::Lane(pending) => pending.poll_decoded(args, cx),
+            PoolPending::Leased(future, _) => future.as_mut().poll(cx).map(Frame::decode_outcome),
         }
     }
 }

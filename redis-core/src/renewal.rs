@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::events::ConnectionEvent;
 use crate::frame::Frame;
 use crate::inflight::Delivery;
+use crate::outgoing::Outgoing;
 
 static AUTH: CommandInfo = CommandInfo::new("AUTH", b"$4\r\nAUTH\r\n", 1).state(StateChange::Auth);
 
@@ -90,10 +91,10 @@ async fn authenticate(link: &Link, credentials: &Credentials) -> Outcome {
         args.arg("username", username);
     }
     args.arg("password", credentials.password.expose());
-    let mut encoded = Vec::new();
+    let mut encoded = Outgoing::default();
     args.write_to(&mut encoded);
     let deadline = Instant::now() + link.config.connect_timeout;
-    let Some(key) = link.submit_own(&encoded, deadline) else {
+    let Some(key) = link.submit_own(encoded, deadline) else {
         return Outcome::NotNow;
     };
     let delivery = std::future::poll_fn(|cx| match link.poll_cell(key, cx.waker()) {

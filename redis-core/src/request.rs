@@ -42,14 +42,19 @@ pub trait Execute<R>: Sink {
     /// What awaiting gives.
     type Output;
 
-    /// Hands the command over. It need not have been sent when this returns.
-    fn begin(self, args: Args) -> Self::Pending;
+    /// Begins the execution of a command, which stays where it is: to move it would cost more than to send it. It need
+    /// not have been sent when this returns.
+    fn begin(self, args: &mut Args) -> Self::Pending;
 
     /// Has it sent now, before the first poll.
-    fn submit(pending: &mut Self::Pending);
+    fn submit(pending: &mut Self::Pending, args: &mut Args);
 
     /// Drives the execution.
-    fn poll(pending: &mut Self::Pending, cx: &mut Context<'_>) -> Poll<Result<Self::Output>>;
+    fn poll(
+        pending: &mut Self::Pending,
+        args: &mut Args,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Self::Output>>;
 }
 
 /// A sink that collects commands and executes them together: a pipeline or transaction.
@@ -74,6 +79,7 @@ impl<S: Sink, R> IntoRequest for Request<S, R> {
     type Sink = S;
     type Reply = R;
 
+    #[inline]
     fn into_request(self) -> Self {
         self
     }
@@ -101,13 +107,13 @@ pub trait AllowsState {}
 /// Nothing happens before the first poll, or [`Request::send`].
 #[must_use = "a request does nothing until it is awaited or sent"]
 pub struct Request<S: Sink, R> {
+    args: Args,
     state: State<S>,
     reply: PhantomData<fn() -> R>,
 }
 
-#[expect(clippy::large_enum_variant, reason = "a request must not allocate")]
 enum State<S: Sink> {
-    Building(S, Args),
+    Building(S),
     Pending(S::Pending),
     Done,
 }
@@ -118,7 +124,7 @@ impl<S: Sink, R> std::fmt::Debug for Request<S, R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let state = match &self.state {
             // Arguments may be secrets.
-            State::Building(_, args) => args.info().name,
+            State::Building(_) => self.args.info().name,
             State::Pending(_) => "pending",
             State::Done => "done",
         };
@@ -128,38 +134,44 @@ impl<S: Sink, R> std::fmt::Debug for Request<S, R> {
 
 impl<S: Sink, R> Request<S, R> {
     /// Starts a command on a target and writes its required arguments.
+    #[inline]
     pub fn new<T: Target<Sink = S>>(
         target: T,
         info: &'static CommandInfo,
         write: impl FnOnce(&mut Args),
     ) -> Self {
         let sink = target.into_sink();
-        let mut args = Args::new(info, sink.keys());
-        write(&mut args);
-        Self {
-            state: State::Building(sink, args),
+        let mut request = Self {
+            args: Args::new(info, sink.keys()),
+            state: State::Building(sink),
             reply: PhantomData,
-        }
+        };
+        write(&mut request.args);
+        request
     }
 
     /// A request of a command that was built already.
     pub fn from_args(sink: S, args: Args) -> Self {
         Self {
-            state: State::Building(sink, args),
+            args,
+            state: State::Building(sink),
             reply: PhantomData,
         }
     }
 
     /// Changes the arguments; for option builders. A request that was sent already stays as it is.
+    #[inline]
     pub fn edit(&mut self, write: impl FnOnce(&mut Args)) {
-        if let State::Building(_, args) = &mut self.state {
-            write(args);
+        if let State::Building(_) = self.state {
+            write(&mut self.args);
         }
     }
 
     /// The same command with another type of reply; for option builders.
+    #[inline]
     pub fn with_reply<R2>(self) -> Request<S, R2> {
         Request {
+            args: self.args,
             state: self.state,
             reply: PhantomData,
         }
@@ -190,7 +202,7 @@ impl<S: Sink, R> Request<S, R> {
     {
         self.start();
         if let State::Pending(pending) = &mut self.state {
-            S::submit(pending);
+            S::submit(pending, &mut self.args);
         }
         self
     }
@@ -207,17 +219,22 @@ impl<S: Sink, R> Request<S, R> {
     where
         S: Execute<R>,
     {
-        if let State::Building(..) = self.state
-            && let State::Building(sink, args) = std::mem::replace(&mut self.state, State::Done)
+        if let State::Building(_) = self.state
+            && let State::Building(sink) = std::mem::replace(&mut self.state, State::Done)
         {
-            self.state = State::Pending(sink.begin(args));
+            self.state = State::Pending(sink.begin(&mut self.args));
         }
+    }
+
+    /// The command as it was built.
+    pub(crate) fn args_mut(&mut self) -> &mut Args {
+        &mut self.args
     }
 
     /// Takes the request apart, unless it was sent.
     pub(crate) fn into_parts(self) -> Option<(S, Args)> {
         match self.state {
-            State::Building(sink, args) => Some((sink, args)),
+            State::Building(sink) => Some((sink, self.args)),
             State::Pending(_) | State::Done => None,
         }
     }
@@ -227,15 +244,16 @@ impl<S: Execute<R>, R> Future for Request<S, R> {
     type Output = Result<S::Output>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.start();
-        let State::Pending(pending) = &mut self.state else {
+        let this = &mut *self;
+        this.start();
+        let State::Pending(pending) = &mut this.state else {
             return Poll::Ready(Err(Error::usage(
                 "this request was awaited to its end already",
             )));
         };
-        let output = S::poll(pending, cx);
+        let output = S::poll(pending, &mut this.args, cx);
         if output.is_ready() {
-            self.state = State::Done;
+            this.state = State::Done;
         }
         output
     }

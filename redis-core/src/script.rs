@@ -14,7 +14,7 @@ use crate::command::CommandInfo;
 use crate::detached::Detached;
 use crate::from_redis::FromRedis;
 use crate::request::Request;
-use crate::resp::encode;
+use crate::resp::encode::{self, Output};
 
 static EVAL: CommandInfo = CommandInfo::new("EVAL", b"$4\r\nEVAL\r\n", 1);
 static EVALSHA: CommandInfo = CommandInfo::new("EVALSHA", b"$7\r\nEVALSHA\r\n", 1);
@@ -179,7 +179,7 @@ impl Text {
     }
 
     /// Appends the command that has the server keep it.
-    pub(crate) fn write_load(&self, out: &mut Vec<u8>) {
+    pub(crate) fn write_load(&self, out: &mut impl Output) {
         encode::array_header(out, 3);
         encode::bulk(out, b"SCRIPT");
         encode::bulk(out, b"LOAD");

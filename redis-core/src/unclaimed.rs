@@ -12,13 +12,12 @@ use tokio::sync::oneshot;
 
 use crate::args::{Args, Keys};
 use crate::command::CommandInfo;
-use crate::connection::Pending;
 use crate::error::{CommandName, Error, ErrorKind, Phase, Result};
 use crate::exclusive::Exclusive;
 use crate::frame::Frame;
 use crate::from_redis::FromRedis;
+use crate::pending::Call;
 use crate::pool::Pool;
-use crate::request::Execute;
 
 static CLIENT_ID: CommandInfo =
     CommandInfo::new("CLIENT ID", b"$6\r\nCLIENT\r\n$2\r\nID\r\n", 2).idempotent();
@@ -121,8 +120,7 @@ impl Pool {
 /// whatever happens.
 pub(crate) async fn run(pool: &Pool, lease: Exclusive, args: Args) -> Result<Frame> {
     let Some(report) = pool.reports().get() else {
-        let mut pending = lease.pending(args);
-        return std::future::poll_fn(|cx| pending.poll(cx)).await;
+        return lease.call(args).frame().await;
     };
     let (sender, receiver) = oneshot::channel();
     let mut claim = Claim {
@@ -182,12 +180,12 @@ impl Wait {
     async fn run(self, args: Args, mut caller: oneshot::Sender<Result<Frame>>) {
         let name = args.name();
         // Both go out together, so that the id costs no time.
-        let mut id = self.lease.pending(Args::new(&CLIENT_ID, Keys::Ignored));
+        let mut id = self.lease.call(Args::new(&CLIENT_ID, Keys::Ignored));
         id.submit();
-        let mut pending = self.lease.pending(args);
-        pending.submit();
+        let mut call = self.lease.call(args);
+        call.submit();
         let outcome = std::future::poll_fn(|cx| {
-            if let std::task::Poll::Ready(outcome) = pending.poll(cx) {
+            if let std::task::Poll::Ready(outcome) = call.poll(cx) {
                 return std::task::Poll::Ready(Some(outcome));
             }
             caller.poll_closed(cx).map(|()| None)
@@ -195,7 +193,7 @@ impl Wait {
         .await;
         let unclaimed = match outcome {
             Some(outcome) => caller.send(outcome).err(),
-            None => self.give_up(id, pending).await,
+            None => self.give_up(id, call).await,
         };
         if let Some(outcome) = unclaimed {
             tell(&self.report, &name, outcome);
@@ -203,19 +201,15 @@ impl Wait {
     }
 
     /// Has the server end the wait, and gives the reply; `None` if none came in time.
-    async fn give_up(
-        &self,
-        mut id: Pending<'_>,
-        mut pending: Pending<'_>,
-    ) -> Option<Result<Frame>> {
+    async fn give_up(&self, id: Call<'_>, call: Call<'_>) -> Option<Result<Frame>> {
         let reply = async {
-            let id: i64 = std::future::poll_fn(|cx| id.poll_decoded(cx)).await?;
+            let id: i64 = id.decoded().await?;
             let mut unblock = Args::new(&CLIENT_UNBLOCK, Keys::Ignored);
             unblock.arg("client-id", &id);
-            let lane = self.pool.lane();
-            let mut unblock = Execute::<bool>::begin(lane, unblock);
-            let _: bool = std::future::poll_fn(|cx| unblock.poll_decoded(cx)).await?;
-            std::future::poll_fn(|cx| pending.poll(cx)).await
+            let _: bool = Call::new(self.pool.lane().link(), unblock)
+                .decoded()
+                .await?;
+            call.frame().await
         };
         tokio::time::timeout(GRACE, reply).await.ok()
     }

@@ -10,9 +10,9 @@ use crate::args::{Args, Keys};
 use crate::chain::{Atomic, Chain, Queued, Replies, Route, Running, Transaction};
 use crate::command::{CommandInfo, StateChange};
 use crate::config::Backoff;
-use crate::connection::Pending;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exclusive::Exclusive;
+use crate::pending::Pending;
 use crate::pool::Pool;
 use crate::request::{AllowsBlocking, Execute, Sink, Target};
 
@@ -195,8 +195,7 @@ async fn unwatch(lease: &Exclusive) {
 }
 
 async fn run_unit(lease: &Exclusive, args: Args) -> Result<()> {
-    let mut pending = lease.pending_unnoted(args);
-    std::future::poll_fn(|cx| pending.poll_decoded(cx)).await
+    lease.call_unnoted(args).decoded().await
 }
 
 /// A handle to read with between WATCH and EXEC, and to make the transaction.
@@ -229,7 +228,7 @@ impl AllowsBlocking for &Watched {}
 impl<'a, R: crate::FromRedis> Execute<R> for &'a Watched {
     type Output = R;
 
-    fn begin(self, args: Args) -> Pending<'a> {
+    fn begin(self, args: &mut Args) -> Pending<'a> {
         match args.info().state {
             None => self.lease.pending(args),
             Some(_) => {
@@ -239,14 +238,15 @@ impl<'a, R: crate::FromRedis> Execute<R> for &'a Watched {
         }
     }
 
-    fn submit(pending: &mut Pending<'a>) {
-        pending.submit();
+    fn submit(pending: &mut Pending<'a>, args: &mut Args) {
+        pending.submit(args);
     }
 
     fn poll(
         pending: &mut Pending<'a>,
+        args: &mut Args,
         cx: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Result<R>> {
-        pending.poll_decoded(cx)
+        pending.poll_decoded(args, cx)
     }
 }

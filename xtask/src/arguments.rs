@@ -64,8 +64,10 @@ fn options(mut parser: lexopt::Parser, mut command: Command) -> Result<Command> 
             (Long("quick"), Command::Bench(bench)) => bench.quick = true,
             (Long("guard"), Command::Bench(bench)) => bench.guard = true,
             (Long("record"), Command::Bench(bench)) => bench.record = true,
-            (Long("only"), Command::Bench(bench)) => {
-                bench.only = Some(parser.value()?.string()?);
+            (Long("only"), Command::Bench(bench)) => bench.only = list(parser.value()?)?,
+            (Long("clients"), Command::Bench(bench)) => bench.clients = list(parser.value()?)?,
+            (Long("rounds"), Command::Bench(bench)) => {
+                bench.rounds = Some(parser.value()?.parse()?);
             }
             (argument, _) => {
                 return Err(format!("{}: see cargo xtask help", argument.unexpected()).into());
@@ -73,6 +75,11 @@ fn options(mut parser: lexopt::Parser, mut command: Command) -> Result<Command> 
         }
     }
     Ok(command)
+}
+
+/// Words between commas.
+fn list(value: OsString) -> Result<Vec<String>> {
+    Ok(value.string()?.split(',').map(str::to_owned).collect())
 }
 
 #[cfg(test)]
@@ -105,11 +112,21 @@ mod tests {
         assert_eq!(parse(&["demo", "-h"]), Ok(Command::Help));
         let bench = bench::Options {
             quick: true,
-            only: Some("get".to_owned()),
+            only: vec!["get".to_owned(), "set-16".to_owned()],
+            clients: vec!["fred".to_owned()],
+            rounds: Some(4),
             ..bench::Options::default()
         };
         assert_eq!(
-            parse(&["bench", "--quick", "--only", "get"]),
+            parse(&[
+                "bench",
+                "--quick",
+                "--only",
+                "get,set-16",
+                "--clients=fred",
+                "--rounds",
+                "4"
+            ]),
             Ok(Command::Bench(bench))
         );
     }

@@ -31,15 +31,20 @@ pub(crate) fn command<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -
 
 /// The features that can be built here: all, or all but TLS where OpenSSL's headers are missing.
 pub(crate) fn features() -> &'static [&'static str] {
-    let found = Command::new("pkg-config")
-        .args(["--exists", "openssl"])
-        .stderr(Stdio::null())
-        .status();
-    if found.is_ok_and(|status| status.success()) {
+    if has_openssl() {
         &["--all-features"]
     } else {
         &["--features", "typedis/serde,typedis/tracing"]
     }
+}
+
+/// Whether OpenSSL's headers are here, without which TLS cannot be built.
+pub(crate) fn has_openssl() -> bool {
+    let found = Command::new("pkg-config")
+        .args(["--exists", "openssl"])
+        .stderr(Stdio::null())
+        .status();
+    found.is_ok_and(|status| status.success())
 }
 
 /// Runs cargo and fails if it does.

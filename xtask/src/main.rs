@@ -30,9 +30,11 @@ cargo xtask <command>
   demo               start a server, run examples/tour.rs against it, stop the server
   servers [--all]    get the default server, or all that the tests use, and list them
   test [args]        get the servers, then run all tests; args are cargo test's
-  bench [--quick] [--only NAME]
-                     run typedis and its peers side by side, write docs/benchmarks.md; NAME is a part of a workload's
-                     name, `compile` (the cost of compiling) or `report` (the page alone, from the last results)
+  bench [--quick] [--only NAMES] [--clients NAMES] [--rounds N]
+                     run typedis and its peers side by side, write docs/benchmarks.md: some 25 minutes, or 6 with --quick.
+                     NAMES are separated by commas: a workload is `get-16` (16 tasks), `get` (all its sizes) or a table
+                     (`tls`); `compile` is the cost of compiling, `report` the page alone; a client is `typedis`, `redis2`,
+                     `rustis`, `fred`, `redis1` or `floor`. What is measured anew joins the results of the rest
   bench --guard      count instructions (needs valgrind) and compare them with benches/guard/baselines.txt;
                      --record writes them there
   ci                 what must pass before a change is merged: format, lints, docs, tests

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use typedis::prelude::*;
+use typedis::pubsub::{Event, Lag};
 use typedis::{Config, Frame, cmd};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -61,10 +62,54 @@ fn run(case: &str, times: u64) -> Result<(), Error> {
                 black_box(values);
             }
         }
-        "round-trip" | "pipeline" | "tasks" => serve_and_call(case, times)?,
+        "decode-struct" => {
+            let reply = hash();
+            for _ in 0..times {
+                let user: User = Frame::parse(reply.clone())?.decode()?;
+                black_box(user);
+            }
+        }
+        "round-trip" | "pipeline" | "tasks" | "messages" => serve_and_call(case, times)?,
         other => return Err(format!("there is no case {other:?}").into()),
     }
     Ok(())
+}
+
+/// What HGETALL is read into.
+#[derive(FromRedis)]
+#[allow(dead_code, reason = "that they are read is what is counted")]
+struct User {
+    id: u64,
+    name: String,
+    email: String,
+    city: Option<String>,
+    country: Option<String>,
+    age: u32,
+    score: f64,
+    logins: u64,
+    created: i64,
+    updated: i64,
+}
+
+/// The hash of a user, as RESP3 writes it.
+fn hash() -> Bytes {
+    let fields = [
+        ("id", "1000"),
+        ("name", "Ada Lovelace"),
+        ("email", "ada@example.com"),
+        ("city", "London"),
+        ("country", "England"),
+        ("age", "36"),
+        ("score", "0.75"),
+        ("logins", "1"),
+        ("created", "1700000000"),
+        ("updated", "1700000001"),
+    ];
+    let mut reply = format!("%{}\r\n", fields.len());
+    for word in fields.into_iter().flat_map(<[_; 2]>::from) {
+        reply.push_str(&format!("${}\r\n{word}\r\n", word.len()));
+    }
+    reply.into()
 }
 
 /// An array of strings of 16 bytes.
@@ -88,11 +133,14 @@ fn serve_and_call(case: &str, times: u64) -> Result<(), Error> {
         let port = listener.local_addr()?.port();
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
-                tokio::spawn(answer(socket));
+                tokio::spawn(answer(socket, times));
             }
         });
         let config = Config::tcp("127.0.0.1", port);
         let conn = typedis::connect(config).await?;
+        if case == "messages" {
+            return receive(&conn, times * MESSAGES).await;
+        }
         for _ in 0..times {
             match case {
                 "round-trip" => {
@@ -124,8 +172,37 @@ async fn hundred_tasks(conn: &typedis::Connection) -> Result<(), Error> {
     Ok(())
 }
 
+/// How many messages one time is.
+const MESSAGES: u64 = 100;
+
+/// Subscribes, and receives so many messages.
+async fn receive(conn: &typedis::Connection, count: u64) -> Result<(), Error> {
+    let mut messages = conn.subscriber().on_lag(Lag::Wait);
+    messages.subscribe(["news"]).await?;
+    let mut received = 0;
+    while received < count {
+        if let Event::Message(message) = messages.next().await.ok_or("it ended")?? {
+            black_box(message.payload());
+            received += 1;
+        }
+    }
+    Ok(())
+}
+
+/// Confirms a subscription, and publishes so many times a hundred messages to it.
+async fn publish(socket: &mut TcpStream, times: u64) -> std::io::Result<()> {
+    let confirmation = b">3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n";
+    socket.write_all(confirmation).await?;
+    let message = b">3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$16\r\n0123456789abcdef\r\n";
+    let messages = message.repeat(MESSAGES as usize);
+    for _ in 0..times {
+        socket.write_all(&messages).await?;
+    }
+    Ok(())
+}
+
 /// Answers a GET of the key with the value, and whatever comes before the first GET, which is the greeting, with OK.
-async fn answer(mut socket: TcpStream) -> std::io::Result<()> {
+async fn answer(mut socket: TcpStream, times: u64) -> std::io::Result<()> {
     let command = format!("*2\r\n$3\r\nGET\r\n${}\r\n{KEY}\r\n", KEY.len());
     let mut buffer = vec![0; 64 * 1024];
     let (mut greeted, mut pending) = (false, 0);
@@ -137,6 +214,10 @@ async fn answer(mut socket: TcpStream) -> std::io::Result<()> {
         }
         let bytes = buffer.get(..count).unwrap_or_default();
         out.clear();
+        if bytes.starts_with(b"*2\r\n$9\r\nSUBSCRIBE") {
+            publish(&mut socket, times).await?;
+            continue;
+        }
         greeted |= bytes.starts_with(b"*2\r\n$3\r\nGET");
         if greeted {
             pending += count;

@@ -60,7 +60,8 @@ macro_rules! non_zero {
 }
 
 written_as!(text: str String);
-written_as!(bytes: Bytes BytesMut);
+written_as!(shared: Bytes);
+written_as!(bytes: BytesMut);
 integers!(i8 i16 i32 i64 i128 isize u16 u32 u64 u128 usize);
 non_zero!(u8);
 one_argument!(char f32 f64 u8 fmt::Arguments<'_>);

@@ -2,7 +2,7 @@
 
 use crate::chain::Queued;
 use crate::error::{Error, ErrorKind, Phase, Result, ServerError};
-use crate::frame::{Frame, Frames};
+use crate::frame::{Frame, FrameRef};
 use crate::from_redis::{FromRedis, Reply};
 use crate::inflight::{Chunks, Delivery, Failure};
 use crate::script::is_unknown;
@@ -61,30 +61,32 @@ impl<'q> Outcomes<'q> {
     /// Its failure, with its name and position.
     pub(crate) fn next<R: FromRedis>(&mut self) -> Result<R> {
         let index = self.index;
-        let outcome = self.next_frame();
-        self.queued.decode_one(index, outcome)
+        let queued = self.queued;
+        queued.decode_one(index, self.next_frame())
     }
 
     /// The outcome of every command, not decoded.
     pub(crate) fn all(&mut self) -> Result<Vec<Option<Result<Frame>>>> {
         Ok((0..self.remaining())
-            .map(|_| Some(self.next_frame()))
+            .map(|_| Some(self.next_frame().map(|frame| frame.to_frame())))
             .collect())
     }
 
-    fn next_frame(&mut self) -> Result<Frame> {
+    fn next_frame(&mut self) -> Result<FrameRef<'_>> {
         self.index += 1;
-        let frame = self.frames.next();
-        if let (Some(frame), Some(error)) = (&frame, &self.not_loaded)
+        let Some(frame) = self.frames.next() else {
+            return Err(match self.failure.clone() {
+                Some(failure) => failure.into(),
+                None => Error::protocol("there are fewer replies than commands"),
+            });
+        };
+        if let Some(error) = &self.not_loaded
             && is_unknown(frame.as_bytes())
         {
             // The script that does not compile says more than that the server does not have it.
             return Err(Error::refused(error.clone()));
         }
-        frame.ok_or_else(|| match self.failure.clone() {
-            Some(failure) => failure.into(),
-            None => Error::protocol("there are fewer replies than commands"),
-        })
+        Ok(frame)
     }
 
     /// How many commands have not been asked for.
@@ -93,32 +95,49 @@ impl<'q> Outcomes<'q> {
     }
 }
 
-/// The frames within pieces.
+/// The frames within pieces, lent one after another.
 #[derive(Debug)]
 struct Pieces {
-    current: Frames,
-    later: smallvec::IntoIter<[bytes::Bytes; 1]>,
+    chunks: Chunks,
+    /// Which of the chunks the next frame is in, and where in it.
+    chunk: usize,
+    at: usize,
+    /// How many frames are to come, at most.
+    remaining: u64,
 }
 
 impl Pieces {
     fn new(chunks: Chunks) -> Self {
         Self {
-            current: Frames::from_scanned(bytes::Bytes::new()),
-            later: chunks.into_iter(),
+            chunks,
+            chunk: 0,
+            at: 0,
+            remaining: u64::MAX,
         }
     }
-}
 
-impl Iterator for Pieces {
-    type Item = Frame;
-
-    fn next(&mut self) -> Option<Frame> {
-        loop {
-            if let Some(frame) = self.current.next() {
-                return Some(frame);
-            }
-            self.current = Frames::from_scanned(self.later.next()?);
+    /// The elements of the array that was the last frame.
+    fn within(self, at: usize, remaining: u64) -> Self {
+        Self {
+            at,
+            remaining,
+            ..self
         }
+    }
+
+    fn next(&mut self) -> Option<FrameRef<'_>> {
+        self.remaining = self.remaining.checked_sub(1)?;
+        while self.at >= self.chunks.get(self.chunk)?.len() {
+            (self.chunk, self.at) = (self.chunk + 1, 0);
+        }
+        let (frame, end) = FrameRef::next(self.chunks.get(self.chunk)?.span(), self.at)?;
+        self.at = end;
+        Some(frame)
+    }
+
+    /// The error that the next frame is.
+    fn next_error(&mut self) -> Option<Option<ServerError>> {
+        self.next().map(|frame| frame.reply().error())
     }
 }
 
@@ -128,11 +147,10 @@ fn executed(queued: &Queued, mut frames: Pieces, failure: Option<Failure>) -> Re
         Some(failure) => Error::from(failure),
         None => Error::protocol("a transaction was answered with too few replies"),
     };
-    let multi = frames.next().ok_or_else(&mut lost)?;
-    if let Some(error) = multi.reply().error() {
+    if let Some(error) = frames.next_error().ok_or_else(&mut lost)? {
         // Without MULTI the server executes each of the commands by itself, unless it refuses them too.
-        let all_refused = frames.all(|frame| frame.reply().error().is_some());
-        let phase = if all_refused {
+        let mut others = std::iter::from_fn(|| frames.next_error());
+        let phase = if others.all(|error| error.is_some()) {
             Phase::Refused
         } else {
             Phase::MaybeApplied
@@ -142,30 +160,30 @@ fn executed(queued: &Queued, mut frames: Pieces, failure: Option<Failure>) -> Re
     // The first command that was refused when it was queued is why EXEC refuses the whole.
     let mut refused = None;
     for index in 0..queued.len() {
-        let frame = frames.next().ok_or_else(&mut lost)?;
-        if let Some(error) = frame.reply().error() {
+        if let Some(error) = frames.next_error().ok_or_else(&mut lost)? {
             refused.get_or_insert((index, error));
         }
     }
     let exec = frames.next().ok_or_else(&mut lost)?;
-    if let Some(elements) = exec.elements() {
-        return Ok(Pieces {
-            current: elements,
-            later: Chunks::new().into_iter(),
-        });
-    }
-    match exec.reply() {
-        Reply::Nil => {
-            Err(Error::new(ErrorKind::WatchedKeyChanged, Phase::Refused).of_command("EXEC".into()))
-        }
-        reply => match reply.error() {
-            Some(error) => Err(aborted(queued, refused, error)),
-            None => Err(
-                Error::protocol("EXEC was answered with neither an array nor nil")
-                    .of_command("EXEC".into()),
-            ),
-        },
-    }
+    let (at, remaining) = match exec.reply() {
+        Reply::Array(elements) => (elements.position(), elements.remaining()),
+        reply => return Err(not_executed(queued, refused, reply)),
+    };
+    Ok(frames.within(at, remaining))
+}
+
+/// Why EXEC gave no array.
+fn not_executed(
+    queued: &Queued,
+    refused: Option<(usize, ServerError)>,
+    reply: &Reply<'_>,
+) -> Error {
+    let error = match (reply, reply.error()) {
+        (Reply::Nil, _) => Error::new(ErrorKind::WatchedKeyChanged, Phase::Refused),
+        (_, Some(error)) => return aborted(queued, refused, error),
+        _ => Error::protocol("EXEC was answered with neither an array nor nil"),
+    };
+    error.of_command("EXEC".into())
 }
 
 fn aborted(queued: &Queued, refused: Option<(usize, ServerError)>, exec: ServerError) -> Error {

@@ -6,9 +6,11 @@ use crate::args::Args;
 use crate::chain::Outcomes;
 use crate::error::{CommandName, Error, Result};
 use crate::exchange::Patience;
-use crate::frame::Frame;
+use crate::frame::FrameRef;
 use crate::from_redis::FromRedis;
 use crate::inflight::{Delivery, Payload};
+use crate::outgoing::Outgoing;
+use crate::resp::encode::Output;
 use crate::script::{Loaded, Text, is_unknown};
 
 const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
@@ -17,7 +19,7 @@ const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
 /// Commands in order, encoded.
 #[derive(Debug, Default)]
 pub(crate) struct Queued {
-    bytes: Vec<u8>,
+    bytes: Outgoing,
     names: Vec<Name>,
     atomic: bool,
     idempotent: bool,
@@ -51,7 +53,7 @@ impl Queued {
         self.names.len()
     }
 
-    pub(crate) fn push(&mut self, mut args: Args) {
+    pub(crate) fn push(&mut self, args: &mut Args) {
         let index = self.names.len();
         if self.error.is_none() {
             let reason = args.needs_own_socket();
@@ -62,7 +64,9 @@ impl Queued {
             };
         }
         self.idempotent &= args.is_idempotent();
-        self.deadline = self.deadline.into_iter().chain(args.deadline()).min();
+        if let Some(deadline) = args.deadline() {
+            self.deadline = Some(self.deadline.map_or(deadline, |known| known.min(deadline)));
+        }
         self.names.push(if args.is_raw() {
             Name::Raw(args.name())
         } else {
@@ -113,7 +117,7 @@ impl Queued {
     pub(crate) fn decode_one<R: FromRedis>(
         &self,
         index: usize,
-        outcome: Result<Frame>,
+        outcome: Result<FrameRef<'_>>,
     ) -> Result<R> {
         match R::from_outcome(outcome) {
             Ok(reply) => Ok(reply.describe_failure(|error| self.named(index, error))),
@@ -136,22 +140,18 @@ impl Queued {
         self.names.iter().any(|name| matches!(name, Name::Raw(_)))
     }
 
-    pub(crate) fn patience(&self) -> Patience {
-        self.deadline.map_or(Patience::Default, Patience::Only)
-    }
-
     pub(crate) fn is_atomic(&self) -> bool {
         self.atomic
     }
 
     /// What a chain gives that was not sent: its error, or the empty tuple.
     pub(crate) fn without_sending<T>(
-        mut self,
+        &mut self,
         decode: impl FnOnce(&mut Outcomes<'_>) -> Result<T>,
     ) -> Result<T> {
         match self.error.take() {
             Some(error) => Err(error),
-            None => decode(&mut Outcomes::none(&self)),
+            None => decode(&mut Outcomes::none(self)),
         }
     }
 
@@ -206,15 +206,19 @@ impl Payload for Queued {
         false
     }
 
-    fn write_to(&self, out: &mut Vec<u8>) {
+    fn patience(&self) -> Patience {
+        self.deadline.map_or(Patience::Default, Patience::Only)
+    }
+
+    fn write_to(&mut self, out: &mut Outgoing) {
         self.loaded_first()
             .for_each(|script| script.write_load(out));
         if self.atomic {
-            out.extend_from_slice(MULTI);
+            out.put(MULTI);
         }
-        out.extend_from_slice(&self.bytes);
+        out.put_all(&mut self.bytes);
         if self.atomic {
-            out.extend_from_slice(EXEC);
+            out.put(EXEC);
         }
     }
 

@@ -34,12 +34,12 @@ impl Lifespan {
     pub(super) fn check(
         &mut self,
         link: &Link,
+        now: Instant,
         woken: &mut Vec<Waker>,
     ) -> Result<Option<Instant>, End> {
         if self.old_at.is_none() && self.idle.is_none() {
             return Ok(None);
         }
-        let now = Instant::now();
         if self.old_at.is_some_and(|old| old <= now) {
             self.old_at = None;
             link.wish(Wish::Renew);

@@ -1,30 +1,33 @@
 //! One socket, from the handshake to its end: reading, writing and the sign of life, none of which waits for another.
 
 use std::collections::VecDeque;
-use std::io;
-use std::pin::pin;
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::BytesMut;
 use std::future::Future;
-use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
 use super::lifespan::Lifespan;
 use super::{End, Timer, keep_deadlines, lost};
 use crate::connection::Link;
 use crate::inflight::{Failure, Wish};
+use crate::outgoing::{Outgoing, PIECES};
 use crate::resp::scan::{Found, Scanner};
 use crate::transport::Transport;
 
 mod hand_out;
 
-/// What is read at once, at least.
-const READ: usize = 16 * 1024;
-/// A read buffer that grew beyond this is given back.
-const KEEP: usize = 256 * 1024;
+/// What is read at once: more and more while reads are filled, less while they are not. So an idle connection holds little
+/// memory, and a busy one makes few calls.
+const LEAST_READ: usize = 2 * 1024;
+const MOST_READ: usize = 64 * 1024;
+/// A read buffer of so many times what is read at once is given back.
+const KEEP: usize = 4;
 /// So much room is made for a reply because the server announced it. In steps from a few KiB on, an allocator would
 /// take memory from the system and give it back for each reply.
 const TRUSTED: usize = 1024 * 1024;
@@ -44,8 +47,12 @@ pub(super) struct Session {
     found: VecDeque<Found>,
     /// How much memory the input keeps alive, and with it whoever keeps a part of it.
     allocated: usize,
-    output: Vec<u8>,
-    written: usize,
+    /// How much is read at once.
+    step: usize,
+    /// What was taken from the queue and not written.
+    output: Outgoing,
+    /// When this turn began: the clock is read once in each.
+    now: Instant,
     /// Whether the writing of what is queued was put off once, so that more can gather.
     yielded: bool,
     /// Whether a transport that gathers bytes may still hold some.
@@ -80,8 +87,9 @@ impl Session {
             input: BytesMut::new(),
             found: VecDeque::new(),
             allocated: 0,
-            output: Vec::new(),
-            written: 0,
+            step: LEAST_READ,
+            output: Outgoing::default(),
+            now,
             yielded: false,
             unflushed: false,
             liveness: link.config.liveness,
@@ -95,8 +103,8 @@ impl Session {
     }
 
     /// What was taken from the queue and not written.
-    pub(super) fn unwritten(&self) -> &[u8] {
-        self.output.get(self.written..).unwrap_or_default()
+    pub(super) fn output(&mut self) -> &mut Outgoing {
+        &mut self.output
     }
 
     pub(super) fn poll(
@@ -120,6 +128,7 @@ impl Session {
         woken: &mut Vec<Waker>,
         cx: &mut Context<'_>,
     ) -> Result<(), End> {
+        self.now = Instant::now();
         // First of all, so that whatever callers do from here on has the driver polled again.
         self.heed(link, woken, cx)?;
         self.read(link, woken, cx)?;
@@ -133,10 +142,10 @@ impl Session {
         let look_again = [
             sign.look_again,
             self.retry,
-            self.lifespan.check(link, woken)?,
+            self.lifespan.check(link, self.now, woken)?,
         ];
         let look_again = look_again.into_iter().flatten().min();
-        keep_deadlines(link, timer, woken, look_again, cx);
+        keep_deadlines(link, timer, woken, look_again, self.now, cx);
         Ok(())
     }
 
@@ -152,9 +161,10 @@ impl Session {
         woken: &mut Vec<Waker>,
         cx: &mut Context<'_>,
     ) -> Result<(), End> {
-        let written = self.unwritten().is_empty();
+        let (written, now) = (self.output.is_empty(), self.now);
         link.with(woken, |queue, _| {
             queue.park(cx.waker());
+            queue.stamp(now);
             let wish = queue.wish;
             match wish {
                 Wish::Serve => Ok(()),
@@ -179,12 +189,13 @@ impl Session {
         woken: &mut Vec<Waker>,
         cx: &mut Context<'_>,
     ) -> Result<(), End> {
-        // What was held up.
-        self.hand_out(link, woken, cx)?;
+        if self.is_held_up() {
+            self.hand_out(link, woken, cx)?;
+        }
         for _ in 0..READS_PER_TURN {
             if self.is_held_up() {
                 // Not the server's silence.
-                (self.progress, self.asked) = (Instant::now(), None);
+                (self.progress, self.asked) = (self.now, None);
                 return Ok(());
             }
             self.make_room();
@@ -197,8 +208,9 @@ impl Session {
                         "the server closed it",
                     )));
                 }
-                Poll::Ready(Ok(_)) => {
-                    self.progress = Instant::now();
+                Poll::Ready(Ok(count)) => {
+                    self.adapt_step(count);
+                    self.progress = self.now;
                     self.asked = None;
                     // What came whole before bytes that are not RESP is still somebody's reply.
                     let end = self.find_frames(link);
@@ -217,16 +229,26 @@ impl Session {
 
     fn make_room(&mut self) {
         // Not by what is left of it: the end of a large buffer keeps all of it alive.
-        if self.input.is_empty() && self.allocated > KEEP {
+        if self.input.is_empty() && self.allocated > KEEP * self.step {
             self.input = BytesMut::new();
         }
         let room = self.input.capacity() - self.input.len();
         // Room for a large reply grows with what has come of it: its announced length is not trusted beyond a bound.
-        let trusted = TRUSTED.max(READ + self.input.len());
+        let trusted = TRUSTED.max(self.step + self.input.len());
         let wanted = self.scanner.missing().min(trusted);
-        if room < READ / 4 || room < wanted {
-            self.input.reserve(wanted.max(READ));
+        if room < self.step / 4 || room < wanted {
+            self.input.reserve(wanted.max(self.step));
             self.allocated = self.input.capacity();
+        }
+    }
+
+    /// Follows the size of what comes: `count` bytes were read.
+    fn adapt_step(&mut self, count: usize) {
+        let filled = self.input.len() == self.input.capacity();
+        if filled {
+            self.step = (self.step * 2).min(MOST_READ);
+        } else if count < self.step / 8 {
+            self.step = (self.step / 2).max(LEAST_READ);
         }
     }
 
@@ -238,11 +260,10 @@ impl Session {
         woken: &mut Vec<Waker>,
         cx: &mut Context<'_>,
     ) -> Result<Step, End> {
-        if self.unwritten().is_empty() && !self.take_output(link, woken, cx) {
+        if self.output.is_empty() && !self.take_output(link, woken, cx) {
             return Ok(Step::Idle);
         }
-        let unwritten = self.output.get(self.written..).unwrap_or_default();
-        match AsyncWrite::poll_write(std::pin::Pin::new(&mut *self.stream), cx, unwritten) {
+        match self.poll_write(cx) {
             Poll::Pending => {
                 self.full = true;
                 Ok(Step::Idle)
@@ -252,22 +273,37 @@ impl Session {
                 "the socket takes no more bytes",
             ))),
             Poll::Ready(Ok(count)) => {
-                self.written += count;
+                self.output.advance(count);
                 self.unflushed = true;
                 // The kernel takes bytes for a dead peer, too, until its buffer is full.
                 if std::mem::take(&mut self.full) {
-                    self.progress = Instant::now();
+                    self.progress = self.now;
                 }
-                Ok(Step::Progress)
+                // Whoever queued something since it was taken has woken the driver for another turn.
+                Ok(if self.output.is_empty() {
+                    Step::Idle
+                } else {
+                    Step::Progress
+                })
             }
             Poll::Ready(Err(error)) => Err(End::Lost(lost(error.kind(), &error.to_string()))),
         }
     }
 
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let stream = Pin::new(&mut *self.stream);
+        if let Some(bytes) = self.output.single() {
+            return stream.poll_write(cx, bytes);
+        }
+        let mut slices = [IoSlice::new(&[]); PIECES];
+        let count = self.output.fill(&mut slices);
+        stream.poll_write_vectored(cx, slices.get(..count).unwrap_or_default())
+    }
+
     /// Plain sockets send what they are given; a transport of the user's own may wait to be told.
     fn flush(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
         if self.unflushed {
-            match AsyncWrite::poll_flush(std::pin::Pin::new(&mut *self.stream), cx) {
+            match Pin::new(&mut *self.stream).poll_flush(cx) {
                 Poll::Pending => {}
                 Poll::Ready(Ok(())) => self.unflushed = false,
                 Poll::Ready(Err(error)) => {
@@ -281,11 +317,7 @@ impl Session {
     /// Takes what callers queued. While replies are owed the first look is put off by one turn of the scheduler: the
     /// callers whom those replies woke get to queue their next command, and all goes out in one write.
     fn take_output(&mut self, link: &Link, woken: &mut Vec<Waker>, cx: &mut Context<'_>) -> bool {
-        self.output.clear();
-        self.written = 0;
-        if self.output.capacity() > KEEP {
-            self.output = Vec::new();
-        }
+        let now = self.now;
         let yielded = std::mem::take(&mut self.yielded);
         let (output, renewing) = (&mut self.output, &mut self.yielded);
         link.with(woken, |queue, _| {
@@ -297,7 +329,7 @@ impl Session {
                 cx.waker().wake_by_ref();
                 return false;
             }
-            queue.take_output(output);
+            queue.take_output(output, now);
             true
         })
     }
@@ -306,7 +338,7 @@ impl Session {
 
     /// Queues the commands that bring the server's subscriptions closer to the wanted ones.
     fn subscribe(&mut self, link: &Link, woken: &mut Vec<Waker>) {
-        if self.retry.is_some_and(|retry| retry <= Instant::now()) {
+        if self.retry.is_some_and(|retry| retry <= self.now) {
             self.retry = None;
             link.hub().retry_postponed();
         }
@@ -329,7 +361,7 @@ impl Session {
         let Some(bound) = self.liveness else {
             return Ok(Sign::default());
         };
-        let (now, half) = (Instant::now(), bound / 2);
+        let (now, half) = (self.now, bound / 2);
         // Whoever was not woken in time has not read either: the silence may be our own.
         let overslept = self.due.take().is_some_and(|due| now > due + half / 4);
         let mut pinged = false;

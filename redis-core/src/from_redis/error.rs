@@ -51,6 +51,11 @@ impl DecodeError {
         Self::new(format!("the field `{field}` is missing"))
     }
 
+    #[cold]
+    pub(crate) fn not_text() -> Self {
+        Self::mismatch("text", "bytes that are not UTF-8")
+    }
+
     pub(crate) fn mismatch(what: impl fmt::Display, got: impl fmt::Display) -> Self {
         Self::new(format!("expected {what}, got {got}"))
     }

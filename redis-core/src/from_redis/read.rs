@@ -2,9 +2,8 @@
 
 use std::ops::Range;
 
-use bytes::Bytes;
-
 use super::reply::{Elements, Pairs, Reply, Str};
+use crate::chunk::Span;
 use crate::resp::scan::Limits;
 use crate::resp::token::{self, Aggregate, Step, Token};
 
@@ -12,33 +11,49 @@ use crate::resp::token::{self, Aggregate, Step, Token};
 const BROKEN: &[u8] = b"the bytes are not the reply that was scanned";
 
 /// The reply that a frame holds.
-pub(crate) fn frame(source: &Bytes) -> Reply<'_> {
-    match after_attributes(source) {
+pub(crate) fn frame(source: Span<'_>) -> Reply<'_> {
+    if let Some((text, _)) = token::short_bulk(source.bytes, 0) {
+        return Reply::Bulk(Str::new(text, source.shared));
+    }
+    match after_attributes(source.bytes) {
         Some((token, body)) => reply(source, token, body),
-        None => broken(source),
+        None => broken(),
     }
 }
 
 /// The element at `at`, and where the next one begins, which is only looked for if it is `wanted`.
-pub(super) fn element(source: &Bytes, at: usize, wanted: bool) -> (Reply<'_>, usize) {
-    let Some((_, token, body)) = after_extras(source, at) else {
-        return (broken(source), source.len());
+#[inline]
+pub(super) fn element(source: Span<'_>, at: usize, wanted: bool) -> (Reply<'_>, usize) {
+    if let Some((text, end)) = token::short_bulk(source.bytes, at) {
+        return (Reply::Bulk(Str::new(text, source.shared)), end);
+    }
+    any_element(source, at, wanted)
+}
+
+fn any_element(source: Span<'_>, at: usize, wanted: bool) -> (Reply<'_>, usize) {
+    let Some((_, token, body)) = after_extras(source.bytes, at) else {
+        return (broken(), source.bytes.len());
     };
     let end = match token {
-        Token::Open(_, count) if wanted => skip(source, body, count).unwrap_or(source.len()),
+        Token::Open(_, count) if wanted => {
+            skip(source.bytes, body, count).unwrap_or(source.bytes.len())
+        }
         _ => body,
     };
     (reply(source, token, body), end)
 }
 
-/// Where the next value begins and ends.
-pub(crate) fn next_range(source: &[u8], at: usize) -> Option<Range<usize>> {
-    let (start, token, body) = after_extras(source, at)?;
+/// The next of several values, and where it lies.
+pub(crate) fn next(source: Span<'_>, at: usize) -> Option<(Range<usize>, Reply<'_>)> {
+    if let Some((text, end)) = token::short_bulk(source.bytes, at) {
+        return Some((at..end, Reply::Bulk(Str::new(text, source.shared))));
+    }
+    let (start, token, body) = after_extras(source.bytes, at)?;
     let end = match token {
-        Token::Open(_, count) => skip(source, body, count)?,
+        Token::Open(_, count) => skip(source.bytes, body, count)?,
         _ => body,
     };
-    Some(start..end)
+    Some((start..end, reply(source, token, body)))
 }
 
 /// The ranges of the pushes between the elements of a frame.
@@ -94,6 +109,10 @@ fn after_extras(source: &[u8], mut at: usize) -> Option<(usize, Token<'_>, usize
 fn skip(source: &[u8], mut at: usize, count: u64) -> Option<usize> {
     let mut pending = count;
     while pending > 0 {
+        if let Some((_, end)) = token::short_bulk(source, at) {
+            (at, pending) = (end, pending - 1);
+            continue;
+        }
         let (token, end) = step(source, at)?;
         at = end;
         pending = match token {
@@ -107,8 +126,8 @@ fn skip(source: &[u8], mut at: usize, count: u64) -> Option<usize> {
     Some(at)
 }
 
-fn reply<'a>(source: &'a Bytes, token: Token<'a>, body: usize) -> Reply<'a> {
-    let text = |bytes| Str::new(bytes, source);
+fn reply<'a>(source: Span<'a>, token: Token<'a>, body: usize) -> Reply<'a> {
+    let text = |bytes| Str::new(bytes, source.shared);
     match token {
         Token::Nil => Reply::Nil,
         Token::Integer(value) => Reply::Integer(value),
@@ -142,6 +161,6 @@ fn double(digits: &[u8]) -> f64 {
         .unwrap_or(f64::NAN)
 }
 
-fn broken(source: &Bytes) -> Reply<'_> {
-    Reply::Error(Str::new(BROKEN, source))
+fn broken() -> Reply<'static> {
+    Reply::Error(Str::new(BROKEN, None))
 }

@@ -6,10 +6,8 @@ use bytes::Bytes;
 
 use super::error::DecodeError;
 use super::read;
+use crate::chunk::Span;
 use crate::error::ServerError;
-
-/// Strings shorter than this are copied out of the receive buffer: a short one would keep all of a long buffer alive.
-const COPY_BELOW: usize = 4096;
 
 /// A reply, or an element of one, as it came.
 ///
@@ -69,7 +67,7 @@ pub enum Reply<'a> {
 impl<'a> Reply<'a> {
     /// A string that is all of `source`.
     pub(crate) fn bulk(source: &'a Bytes) -> Self {
-        Self::Bulk(Str::new(source, source))
+        Self::Bulk(Str::new(source, Some(source)))
     }
 
     /// The text of whatever is a string in RESP2: strings, but also doubles and big numbers.
@@ -142,68 +140,56 @@ impl fmt::Debug for Reply<'_> {
 
 /// A string within a reply: bytes, which need not be UTF-8.
 #[derive(Clone, Copy)]
-pub struct Str<'a> {
-    bytes: &'a [u8],
-    source: &'a Bytes,
-}
+pub struct Str<'a>(Span<'a>);
 
 impl<'a> Str<'a> {
-    /// `bytes` lie within `source`, or are short.
-    pub(super) fn new(bytes: &'a [u8], source: &'a Bytes) -> Self {
-        Self { bytes, source }
+    /// `bytes` lie within `shared`, if there is such.
+    #[inline]
+    pub(super) fn new(bytes: &'a [u8], shared: Option<&'a Bytes>) -> Self {
+        Self(Span { bytes, shared })
     }
 
     /// The bytes.
+    #[inline]
     #[must_use]
     pub fn as_bytes(&self) -> &'a [u8] {
-        self.bytes
+        self.0.bytes
     }
 
     /// The text.
     ///
     /// # Errors
     /// The bytes are not UTF-8.
+    #[inline]
     pub fn to_str(&self) -> Result<&'a str, DecodeError> {
-        std::str::from_utf8(self.bytes)
-            .map_err(|_| DecodeError::mismatch("text", "bytes that are not UTF-8"))
+        std::str::from_utf8(self.0.bytes).map_err(|_| DecodeError::not_text())
     }
 
-    /// The bytes for one who keeps them for long: a part of the receive buffer from `share_from` bytes on, else a copy.
-    pub(crate) fn detach(&self, share_from: usize) -> Bytes {
-        if self.bytes.len() < share_from {
-            Bytes::copy_from_slice(self.bytes)
-        } else {
-            self.source.slice_ref(self.bytes)
-        }
-    }
-
-    /// The bytes without a copy, as a part of the receive buffer, which they keep alive. Short ones are copied.
+    /// The bytes, for one who keeps them: without a copy, as a part of the receive buffer, where the whole reply makes up a
+    /// quarter of that buffer or more. What is decoded from such a reply keeps all of it alive; a copy
+    /// ([`Bytes::copy_from_slice`], `Vec<u8>`) does not.
     #[must_use]
     pub fn to_bytes(&self) -> Bytes {
-        if self.bytes.len() < COPY_BELOW {
-            Bytes::copy_from_slice(self.bytes)
-        } else {
-            self.source.slice_ref(self.bytes)
-        }
+        self.0.detach()
     }
 }
 
 impl fmt::Debug for Str<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{}\"", self.bytes.escape_ascii())
+        write!(f, "\"{}\"", self.as_bytes().escape_ascii())
     }
 }
 
 /// The elements of an aggregate, in order.
 #[derive(Clone)]
 pub struct Elements<'a> {
-    source: &'a Bytes,
+    source: Span<'a>,
     at: usize,
     remaining: u64,
 }
 
 impl<'a> Elements<'a> {
-    pub(super) fn new(source: &'a Bytes, at: usize, remaining: u64) -> Self {
+    pub(super) fn new(source: Span<'a>, at: usize, remaining: u64) -> Self {
         Self {
             source,
             at,
@@ -228,6 +214,7 @@ impl<'a> Elements<'a> {
 impl<'a> Iterator for Elements<'a> {
     type Item = Reply<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Reply<'a>> {
         self.remaining = self.remaining.checked_sub(1)?;
         let (reply, end) = read::element(self.source, self.at, self.remaining > 0);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{DecodeError, FromRedis, Reply};
 use crate::error::{Error, ServerError};
-use crate::frame::Frame;
+use crate::frame::FrameRef;
 use crate::value::Value;
 
 const OK: &[u8] = b"OK";
@@ -25,15 +25,15 @@ impl FromRedis for bool {
     }
 
     /// SET with NX answers `OK` or nil: it was done, or not.
-    fn from_outcome(outcome: Result<Frame, Error>) -> Result<Self, Error> {
+    fn from_outcome(outcome: Result<FrameRef<'_>, Error>) -> Result<Self, Error> {
         let frame = outcome?;
         match frame.reply() {
             Reply::Nil => Ok(false),
             Reply::Simple(text) if text.as_bytes() == OK => Ok(true),
             reply => match reply.error() {
                 Some(refusal) => Err(Error::refused(refusal)),
-                None => Self::from_redis(reply)
-                    .map_err(|error| Error::decode(error, Some(frame.clone()))),
+                None => Self::from_redis(reply.clone())
+                    .map_err(|error| Error::decode(error, Some(frame.to_frame()))),
             },
         }
     }
@@ -75,7 +75,7 @@ impl<T: FromRedis> FromRedis for Result<T, ServerError> {
         }
     }
 
-    fn from_outcome(outcome: Result<Frame, Error>) -> Result<Self, Error> {
+    fn from_outcome(outcome: Result<FrameRef<'_>, Error>) -> Result<Self, Error> {
         let frame = outcome?;
         match frame.reply().error() {
             Some(error) => Ok(Err(error)),
@@ -93,7 +93,7 @@ impl<T: FromRedis> FromRedis for Result<T, Error> {
         }
     }
 
-    fn from_outcome(outcome: Result<Frame, Error>) -> Result<Self, Error> {
+    fn from_outcome(outcome: Result<FrameRef<'_>, Error>) -> Result<Self, Error> {
         Ok(T::from_outcome(outcome))
     }
 
@@ -113,7 +113,7 @@ macro_rules! boxed {
                 Ok(T::from_option(reply)?.map(Self::new))
             }
 
-            fn from_outcome(outcome: Result<Frame, Error>) -> Result<Self, Error> {
+            fn from_outcome(outcome: Result<FrameRef<'_>, Error>) -> Result<Self, Error> {
                 T::from_outcome(outcome).map(Self::new)
             }
         }

@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::{DecodeError, FromRedis, Reply, Str};
 
+#[inline]
 fn text<'a>(reply: &Reply<'a>) -> Result<Str<'a>, DecodeError> {
     reply
         .text()
@@ -18,6 +19,7 @@ fn text<'a>(reply: &Reply<'a>) -> Result<Str<'a>, DecodeError> {
 macro_rules! from_text {
     ($($text:ty)*) => {$(
         impl FromRedis for $text {
+            #[inline]
             fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
                 text(&reply)?.to_str().map(Self::from)
             }
@@ -48,8 +50,9 @@ impl FromRedis for char {
     }
 }
 
-/// Long strings are not copied: they keep the buffer alive into which they were received.
+/// Copied, or shared with the reply that they came in: [`Str::to_bytes`] says when.
 impl FromRedis for Bytes {
+    #[inline]
     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
         Ok(text(&reply)?.to_bytes())
     }

@@ -10,12 +10,14 @@ impl Queue {
     /// Queues a payload, or puts the caller in line for room. `place` is the caller's place in line from before.
     pub(crate) fn submit(
         &mut self,
-        payload: &impl Payload,
-        deadline: Option<Instant>,
+        payload: &mut impl Payload,
+        limit: Limit,
         place: Option<WaiterKey>,
         waker: Option<&Waker>,
     ) -> Submitted {
-        if let Some(failure) = self.shut() {
+        if self.is_shut()
+            && let Some(failure) = self.shut()
+        {
             self.leave_line(place);
             return Submitted::Ended(failure);
         }
@@ -26,19 +28,21 @@ impl Queue {
         self.leave_line(place);
         let before = self.out.len();
         payload.write_to(&mut self.out);
-        let cell = self.cells.insert(Cell {
-            chunks: Chunks::new(),
-            state: CellState::Waiting(waker.cloned()),
-        });
+        let cell = self.cells.insert(Cell::waiting(waker.cloned()));
         self.push_entry(Entry {
             owner: Owner::Caller(cell),
             bytes: self.out.len() - before,
             replies: payload.replies(),
-            deadline,
+            limit,
             blocking: payload.is_blocking(),
             awaits: Awaits::Reply,
         });
-        Submitted::Queued(cell, self.driver.take())
+        Submitted::Queued(cell)
+    }
+
+    #[inline]
+    fn is_shut(&self) -> bool {
+        self.closing || self.ended.is_some() || self.refused.is_some()
     }
 
     /// Why nothing is accepted, if that is so.
@@ -52,16 +56,13 @@ impl Queue {
 
     /// Queues a command of the client's own that goes out alone, whose reply is awaited like a caller's; unless it would
     /// be out of place.
-    pub(crate) fn submit_own(&mut self, encoded: &[u8], deadline: Instant) -> Option<CellKey> {
+    pub(crate) fn submit_own(&mut self, encoded: Outgoing, deadline: Instant) -> Option<CellKey> {
         let out_of_place = self.quiet || !self.connected || self.shut().is_some();
         if out_of_place || !matches!(self.alone, Alone::None) {
             return None;
         }
-        let cell = self.cells.insert(Cell {
-            chunks: Chunks::new(),
-            state: CellState::Waiting(None),
-        });
-        self.alone = Alone::Waiting(cell, encoded.to_vec(), deadline);
+        let cell = self.cells.insert(Cell::waiting(None));
+        self.alone = Alone::Waiting(cell, encoded, deadline);
         Some(cell)
     }
 
@@ -210,12 +211,7 @@ impl Queue {
 
     pub(super) fn push_entry(&mut self, entry: Entry) {
         self.bytes += entry.bytes;
-        if let Some(deadline) = entry.deadline {
-            self.earliest_deadline = Some(
-                self.earliest_deadline
-                    .map_or(deadline, |earliest| earliest.min(deadline)),
-            );
-        }
+        self.unstamped += 1;
         self.entries.push_back(entry);
     }
 
@@ -227,7 +223,8 @@ impl Queue {
         };
         Some(Delivery {
             chunks: cell.chunks,
-            error,
+            error: error.map(|failure| *failure),
+            deadline: cell.deadline,
         })
     }
 }

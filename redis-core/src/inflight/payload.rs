@@ -1,11 +1,16 @@
 //! What is handed to the queue, and what comes back for it.
 
 use std::io;
+use std::time::Duration;
 
-use bytes::Bytes;
 use smallvec::SmallVec;
 
+use tokio::time::Instant;
+
+use crate::chunk::Chunk;
 use crate::error::{Error, ErrorKind, Phase, ServerError, TlsError};
+use crate::exchange::Patience;
+use crate::outgoing::Outgoing;
 
 /// Something that can be written and is owed replies: one command, or a pipeline of them.
 pub(crate) trait Payload {
@@ -17,8 +22,10 @@ pub(crate) trait Payload {
     fn is_idempotent(&self) -> bool;
     /// Whether the server may hold it for as long as it likes.
     fn is_blocking(&self) -> bool;
+    /// How long it may take.
+    fn patience(&self) -> Patience;
     /// Appends it as it goes over the wire.
-    fn write_to(&self, out: &mut Vec<u8>);
+    fn write_to(&mut self, out: &mut Outgoing);
     /// Looks whether scripts were missing; if nothing was carried out for that, brings them along and is to be sent again.
     fn mend(&mut self, _loaded: &crate::script::Loaded, _delivery: &Delivery) -> bool {
         false
@@ -29,13 +36,47 @@ pub(crate) trait Payload {
 }
 
 /// The replies of one entry, in the pieces they came in; each piece holds whole frames.
-pub(crate) type Chunks = SmallVec<[Bytes; 1]>;
+pub(crate) type Chunks = SmallVec<[Chunk; 1]>;
 
 /// What became of an entry: all its replies, or the first of them and why there are no more.
 #[derive(Debug, Clone)]
 pub(crate) struct Delivery {
     pub(crate) chunks: Chunks,
     pub(crate) error: Option<Failure>,
+    /// When it would have been given up.
+    pub(crate) deadline: Option<Instant>,
+}
+
+impl Delivery {
+    /// Of an entry that never came to be.
+    pub(crate) fn failed(failure: Failure) -> Self {
+        Self {
+            chunks: Chunks::new(),
+            error: Some(failure),
+            deadline: None,
+        }
+    }
+}
+
+/// When an entry is given up.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Limit {
+    None,
+    /// So long after it was queued. Callers do not read the clock: the driver, which is woken by what they queue, reads
+    /// it once for all of them.
+    Within(Duration),
+    At(Instant),
+}
+
+impl Limit {
+    /// The moment, for what was queued `now`; `None` is never.
+    pub(crate) fn from(self, now: Instant) -> Option<Instant> {
+        match self {
+            Self::None => None,
+            Self::Within(patience) => now.checked_add(patience),
+            Self::At(deadline) => Some(deadline),
+        }
+    }
 }
 
 /// Why replies did not come; cheap to hand to many callers at once.

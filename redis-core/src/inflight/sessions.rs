@@ -2,10 +2,11 @@
 
 use std::task::Waker;
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::*;
+use crate::chunk::Chunk;
+use crate::resp::encode::Output;
 
 impl Queue {
     /// Leaves the driver's waker, for when there is something to do.
@@ -39,8 +40,8 @@ impl Queue {
 
     /// Swaps everything that waits to be written for `empty`. What failed before it was sent is not sent any more: its
     /// caller was told so, and may have tried again.
-    pub(crate) fn take_output(&mut self, empty: &mut Vec<u8>) {
-        if let Some(encoded) = self.take_alone() {
+    pub(crate) fn take_output(&mut self, empty: &mut Outgoing, now: Instant) {
+        if let Some(encoded) = self.take_alone(now) {
             *empty = encoded;
             return;
         }
@@ -49,30 +50,31 @@ impl Queue {
         }
         std::mem::swap(&mut self.out, empty);
         if self.taken == 0 {
-            self.owed_since = Some(Instant::now());
+            self.owed_since = Some(now);
         }
         self.taken = self.entries.len();
     }
 
     /// Takes the command that goes out alone, if there is one, to the head of what is owed.
-    fn take_alone(&mut self) -> Option<Vec<u8>> {
+    fn take_alone(&mut self, now: Instant) -> Option<Outgoing> {
         let Alone::Waiting(cell, encoded, deadline) =
             std::mem::replace(&mut self.alone, Alone::None)
         else {
             return None;
         };
         self.alone = Alone::InFlight;
-        self.push_entry(Entry {
+        self.bytes += encoded.len();
+        self.note_deadline(deadline);
+        self.entries.push_front(Entry {
             owner: Owner::Caller(cell),
             bytes: encoded.len(),
             replies: 1,
-            deadline: Some(deadline),
+            limit: Limit::At(deadline),
             blocking: false,
             awaits: Awaits::Reply,
         });
-        self.entries.rotate_right(1);
         self.taken = 1;
-        self.owed_since = Some(Instant::now());
+        self.owed_since = Some(now);
         Some(encoded)
     }
 
@@ -90,7 +92,7 @@ impl Queue {
         // One that is in flight is among the entries.
         if let Alone::Waiting(cell, ..) = std::mem::replace(&mut self.alone, Alone::None) {
             let failure = failure.in_phase(Phase::NotSent);
-            self.fill(Owner::Caller(cell), Some(failure), woken);
+            self.fail(Owner::Caller(cell), Limit::None, failure, woken);
         }
     }
 
@@ -106,56 +108,65 @@ impl Queue {
 
     /// What answers the oldest command that was written.
     pub(crate) fn awaits(&self) -> Awaits {
-        match self.entries.front() {
-            Some(entry) if self.taken > 0 => entry.awaits,
-            _ => Awaits::Reply,
-        }
+        self.wanted().map_or(Awaits::Reply, |(awaits, _)| awaits)
     }
 
     /// Queues a command of the driver's own, whose reply nobody waits for.
     pub(crate) fn push_own(&mut self, encoded: &[u8], awaits: Awaits) {
-        self.out.extend_from_slice(encoded);
+        self.out.put(encoded);
         self.push_entry(Entry {
             owner: Owner::Driver,
             bytes: encoded.len(),
             replies: 1,
-            deadline: None,
+            limit: Limit::None,
             blocking: false,
             awaits,
         });
     }
 
-    /// How many more frames the oldest entry is owed; `None` where nothing was asked.
-    pub(crate) fn wanted(&self) -> Option<usize> {
-        if self.taken == 0 {
-            None
-        } else {
-            self.entries.front().map(|entry| entry.replies)
+    /// What the oldest entry is owed, and how many frames of it; `None` where nothing was asked.
+    #[inline]
+    pub(crate) fn wanted(&self) -> Option<(Awaits, usize)> {
+        match self.entries.front() {
+            Some(entry) if self.taken > 0 => Some((entry.awaits, entry.replies)),
+            _ => None,
         }
     }
 
     /// Gives a piece of `frames` whole frames to the oldest entry, which must be owed as many.
-    pub(crate) fn deliver(&mut self, piece: Bytes, frames: usize, woken: &mut Vec<Waker>) {
+    pub(crate) fn deliver(&mut self, piece: Chunk, frames: usize, woken: &mut Vec<Waker>) {
         let Some(entry) = self.entries.front_mut() else {
             return;
         };
         entry.replies = entry.replies.saturating_sub(frames);
-        let (done, owner, bytes) = (entry.replies == 0, entry.owner, entry.bytes);
-        if let Owner::Caller(key) = owner
-            && let Some(cell) = self.cells.get_mut(key)
-            && matches!(cell.state, CellState::Waiting(_))
-        {
-            cell.chunks.push(piece);
-        }
+        let done = entry.replies == 0;
+        let (owner, bytes, limit) = (entry.owner, entry.bytes, entry.limit);
         if done {
             self.entries.pop_front();
             self.taken = self.taken.saturating_sub(1);
+            self.bytes = self.bytes.saturating_sub(bytes);
+            self.counts.answered += u64::from(!matches!(owner, Owner::Driver));
             if matches!(self.alone, Alone::InFlight) {
                 self.alone = Alone::None;
             }
-            self.bytes = self.bytes.saturating_sub(bytes);
-            self.counts.answered += u64::from(!matches!(owner, Owner::Driver));
-            self.fill(owner, None, woken);
+        }
+        let Owner::Caller(key) = owner else { return };
+        let Some(cell) = self.cells.get_mut(key) else {
+            return;
+        };
+        match &mut cell.state {
+            CellState::Waiting(waker) => {
+                cell.chunks.push(piece);
+                if done {
+                    if let Limit::At(deadline) = limit {
+                        cell.deadline = Some(deadline);
+                    }
+                    woken.extend(waker.take());
+                    cell.state = CellState::Filled(None);
+                }
+            }
+            CellState::Abandoned if done => drop(self.cells.remove(key)),
+            CellState::Abandoned | CellState::Filled(_) => {}
         }
     }
 
@@ -164,17 +175,56 @@ impl Queue {
         self.owed_since = (self.taken > 0).then_some(now);
     }
 
-    /// Puts the end to a cell: the caller is woken, or the cell of one who left is freed.
-    fn fill(&mut self, owner: Owner, failure: Option<Failure>, woken: &mut Vec<Waker>) {
+    /// Puts a failure into a cell: the caller is woken, or the cell of one who left is freed.
+    fn fail(&mut self, owner: Owner, limit: Limit, failure: Failure, woken: &mut Vec<Waker>) {
         let Owner::Caller(key) = owner else { return };
         let Some(cell) = self.cells.get_mut(key) else {
             return;
         };
-        match std::mem::replace(&mut cell.state, CellState::Filled(failure)) {
+        if let Limit::At(deadline) = limit {
+            cell.deadline = Some(deadline);
+        }
+        match std::mem::replace(&mut cell.state, CellState::Filled(Some(Box::new(failure)))) {
             CellState::Waiting(waker) => woken.extend(waker),
             CellState::Abandoned => drop(self.cells.remove(key)),
             CellState::Filled(_) => {}
         }
+    }
+
+    /// Makes moments of the limits of what was queued since the last time.
+    #[inline]
+    pub(crate) fn stamp(&mut self, now: Instant) {
+        if self.unstamped > 0 {
+            self.stamp_last(now);
+        }
+    }
+
+    fn stamp_last(&mut self, now: Instant) {
+        let Self {
+            entries,
+            unstamped,
+            earliest_deadline: earliest,
+            ..
+        } = self;
+        // Nearly all have the same patience.
+        let mut last = (Duration::ZERO, None);
+        for entry in entries.iter_mut().rev().take(std::mem::take(unstamped)) {
+            let deadline = match entry.limit {
+                Limit::Within(patience) if patience == last.0 => last.1,
+                limit => limit.from(now),
+            };
+            let Some(moment) = deadline else { continue };
+            if let Limit::Within(patience) = entry.limit {
+                last = (patience, deadline);
+            }
+            entry.limit = Limit::At(moment);
+            *earliest = Some(earliest.map_or(moment, |known| known.min(moment)));
+        }
+    }
+
+    fn note_deadline(&mut self, deadline: Instant) {
+        let earliest = self.earliest_deadline;
+        self.earliest_deadline = Some(earliest.map_or(deadline, |known| known.min(deadline)));
     }
 
     /// Fails what is past its deadline at `now`; gives when to look again.
@@ -185,7 +235,7 @@ impl Queue {
         let mut expired = Vec::new();
         self.earliest_deadline = None;
         for (index, entry) in self.entries.iter_mut().enumerate() {
-            let Some(deadline) = entry.deadline else {
+            let Limit::At(deadline) = entry.limit else {
                 continue;
             };
             if deadline <= now {
@@ -198,7 +248,7 @@ impl Queue {
                 self.counts.timeouts += 1;
                 let owner = std::mem::replace(&mut entry.owner, Owner::Nobody);
                 expired.push((owner, Failure::Timeout(phase)));
-                entry.deadline = None;
+                entry.limit = Limit::None;
             } else {
                 self.earliest_deadline = Some(
                     self.earliest_deadline
@@ -207,7 +257,7 @@ impl Queue {
             }
         }
         for (owner, failure) in expired {
-            self.fill(owner, Some(failure), woken);
+            self.fail(owner, Limit::None, failure, woken);
         }
         self.make_room();
         woken.extend(self.next_in_line());
@@ -216,10 +266,17 @@ impl Queue {
 
     /// The socket is gone, with `unwritten`, the end of what was taken, still not written: what was written fails,
     /// the rest waits for the next socket, unless nobody wants it any more.
-    pub(crate) fn lost(&mut self, failure: &Failure, unwritten: &[u8], woken: &mut Vec<Waker>) {
+    pub(crate) fn lost(
+        &mut self,
+        failure: &Failure,
+        unwritten: &mut Outgoing,
+        woken: &mut Vec<Waker>,
+    ) {
         // What goes out alone is not for the next socket.
         let was_alone = matches!(self.alone, Alone::InFlight);
-        let unwritten = if was_alone { &[] } else { unwritten };
+        if was_alone {
+            unwritten.clear();
+        }
         self.give_up_alone(failure, woken);
         let mut rest = unwritten.len();
         let mut kept = self.taken;
@@ -237,10 +294,12 @@ impl Queue {
         for entry in written {
             self.bytes = self.bytes.saturating_sub(entry.bytes);
             let failure = failure.in_phase(Phase::MaybeApplied);
-            self.fill(entry.owner, Some(failure), woken);
+            self.fail(entry.owner, entry.limit, failure, woken);
         }
-        let mut waiting = unwritten.get(rest..).unwrap_or_default().to_vec();
-        waiting.append(&mut self.out);
+        let mut waiting = Outgoing::default();
+        unwritten.advance(rest);
+        unwritten.move_to(unwritten.len(), &mut waiting);
+        self.out.move_to(self.out.len(), &mut waiting);
         self.out = waiting;
         self.taken = 0;
         self.owed_since = None;
@@ -261,9 +320,8 @@ impl Queue {
     /// Drops what was not taken and need not be sent: what has failed, and, while there is no socket, what nobody
     /// waits for.
     pub(super) fn forget_unwanted(&mut self) {
-        let waiting = std::mem::take(&mut self.out);
-        let mut rest = waiting.as_slice();
-        let mut kept = Vec::with_capacity(waiting.len());
+        let mut waiting = std::mem::take(&mut self.out);
+        let mut kept = Outgoing::default();
         let (cells, bytes, connected) = (&mut self.cells, &mut self.bytes, self.connected);
         let mut taken = self.taken;
         self.entries.retain(|entry| {
@@ -271,16 +329,15 @@ impl Queue {
                 taken = fewer;
                 return true;
             }
-            let (own, later) = rest.split_at_checked(entry.bytes).unwrap_or((rest, &[]));
-            rest = later;
             let wanted = match entry.owner {
                 Owner::Nobody => false,
                 Owner::Driver => connected,
                 Owner::Caller(key) => connected || !forget_abandoned(cells, key),
             };
             if wanted {
-                kept.extend_from_slice(own);
+                waiting.move_to(entry.bytes, &mut kept);
             } else {
+                waiting.advance(entry.bytes);
                 *bytes = bytes.saturating_sub(entry.bytes);
             }
             wanted
@@ -326,9 +383,9 @@ impl Queue {
             } else {
                 Phase::NotSent
             };
-            self.fill(entry.owner, Some(failure.in_phase(phase)), woken);
+            self.fail(entry.owner, entry.limit, failure.in_phase(phase), woken);
         }
-        self.out = Vec::new();
+        self.out = Outgoing::default();
         self.given_up = 0;
         self.bytes = 0;
         self.owed_since = None;
@@ -339,9 +396,6 @@ impl Queue {
     /// Takes back the memory that a burst left behind.
     pub(crate) fn shrink(&mut self) {
         const KEEP: usize = 64 * 1024;
-        if self.out.is_empty() && self.out.capacity() > KEEP {
-            self.out = Vec::new();
-        }
         if self.entries.is_empty() && self.entries.capacity() > KEEP {
             self.entries.shrink_to(KEEP);
             self.cells.shrink_to_fit();

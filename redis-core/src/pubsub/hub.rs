@@ -178,11 +178,10 @@ impl Hub {
         &self,
         push: &Frame,
         may_answer: impl FnOnce() -> bool,
-        share_from: usize,
         woken: &mut Vec<Waker>,
     ) -> Received {
         let mut state = self.lock();
-        let received = state.table.receive(push, may_answer, share_from, woken);
+        let received = state.table.receive(push, may_answer, woken);
         if state.table.is_dirty() {
             self.dirty.store(true, Ordering::Release);
         }

@@ -118,7 +118,7 @@ impl Message {
 fn bulk_frame(payload: &[u8]) -> Frame {
     let mut encoded = Vec::new();
     encode::bulk(&mut encoded, payload);
-    Frame::from_scanned(encoded.into())
+    Frame::from_scanned(Bytes::from(encoded))
 }
 
 impl fmt::Debug for Message {

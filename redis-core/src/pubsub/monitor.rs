@@ -230,7 +230,7 @@ fn read_entry(frame: &Frame) -> Result<MonitorEntry> {
             Error::decode(reason, Some(frame.clone()))
         }),
         // An error in place of a line; anything else does not fit.
-        _ => <()>::from_outcome(Ok(frame.clone())).and(Err(Error::protocol(
+        _ => <()>::from_outcome(Ok(frame.borrowed())).and(Err(Error::protocol(
             "MONITOR gave something that is not a line",
         ))),
     }

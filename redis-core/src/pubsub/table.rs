@@ -172,7 +172,6 @@ impl Table {
         &mut self,
         frame: &Frame,
         may_answer: impl FnOnce() -> bool,
-        share_from: usize,
         woken: &mut Vec<Waker>,
     ) -> Received {
         match push::read(&frame.reply()) {
@@ -182,7 +181,7 @@ impl Table {
                 channel,
                 payload,
             }) => {
-                self.distribute(kind, source, channel, &payload.detach(share_from), woken);
+                self.distribute(kind, source, channel, &payload.to_bytes(), woken);
                 Received::Other
             }
             Some(Push::Changed(verb, kind, name)) => {

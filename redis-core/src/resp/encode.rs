@@ -4,35 +4,39 @@
 pub(crate) trait Output {
     /// Appends bytes.
     fn put(&mut self, bytes: &[u8]);
-}
 
-impl Output for Vec<u8> {
-    fn put(&mut self, bytes: &[u8]) {
-        self.extend_from_slice(bytes);
+    /// Appends an argument with its length line and line break.
+    #[inline]
+    fn put_bulk(&mut self, data: &[u8]) {
+        bulk_header(self, data.len());
+        self.put(data);
+        self.put(b"\r\n");
     }
 }
 
-impl<A: smallvec::Array<Item = u8>> Output for smallvec::SmallVec<A> {
+impl Output for Vec<u8> {
+    #[inline]
     fn put(&mut self, bytes: &[u8]) {
         self.extend_from_slice(bytes);
     }
 }
 
 /// `*count\r\n`
+#[inline]
 pub(crate) fn array_header(out: &mut impl Output, count: u32) {
-    header(out, b"*", itoa::Buffer::new().format(count));
+    short_header(out, b'*', count as usize);
 }
 
 /// `$len\r\n`
-pub(crate) fn bulk_header(out: &mut impl Output, len: usize) {
-    header(out, b"$", itoa::Buffer::new().format(len));
+#[inline]
+pub(crate) fn bulk_header(out: &mut (impl Output + ?Sized), len: usize) {
+    short_header(out, b'$', len);
 }
 
 /// A whole argument.
+#[inline]
 pub(crate) fn bulk(out: &mut impl Output, data: &[u8]) {
-    bulk_header(out, data.len());
-    out.put(data);
-    out.put(b"\r\n");
+    out.put_bulk(data);
 }
 
 /// A whole argument that is a number.
@@ -40,9 +44,19 @@ pub(crate) fn bulk_integer(out: &mut impl Output, value: impl itoa::Integer) {
     bulk(out, itoa::Buffer::new().format(value).as_bytes());
 }
 
-fn header(out: &mut impl Output, kind: &[u8], number: &str) {
-    out.put(kind);
-    out.put(number.as_bytes());
+/// A type byte and a number: nearly always one of one or two digits, which go out in one piece.
+#[inline]
+fn short_header(out: &mut (impl Output + ?Sized), kind: u8, number: usize) {
+    match u8::try_from(number) {
+        Ok(ones @ 0..=9) => out.put(&[kind, b'0' + ones, b'\r', b'\n']),
+        Ok(two @ 10..=99) => out.put(&[kind, b'0' + two / 10, b'0' + two % 10, b'\r', b'\n']),
+        _ => long_header(out, kind, number),
+    }
+}
+
+fn long_header(out: &mut (impl Output + ?Sized), kind: u8, number: usize) {
+    out.put(&[kind]);
+    out.put(itoa::Buffer::new().format(number).as_bytes());
     out.put(b"\r\n");
 }
 

@@ -148,6 +148,9 @@ impl Scanner {
     /// What follows an error cannot be told apart any more: the connection is to be closed.
     pub(crate) fn scan(&mut self, buffer: &[u8]) -> Result<Option<Found>, ScanError> {
         loop {
+            if self.take_short_bulks(buffer) {
+                return Ok(Some(self.finish()));
+            }
             match token::next(buffer, self.at, self.searched, &self.limits)? {
                 Step::More { searched, missing } => {
                     (self.searched, self.missing) = (searched, missing);
@@ -167,6 +170,28 @@ impl Scanner {
     /// a hint for the size of the next read, not a size to allocate.
     pub(crate) fn missing(&self) -> usize {
         self.missing
+    }
+
+    /// Takes the short strings that come next, if all of them are allowed; says whether they complete the frame.
+    fn take_short_bulks(&mut self, buffer: &[u8]) -> bool {
+        if self.limits.max_bulk < token::SHORT {
+            return false;
+        }
+        while let Some((_, end)) = token::short_bulk(buffer, self.at) {
+            (self.at, self.searched) = (end, end);
+            match self.open.last_mut() {
+                Some(open) if open.remaining > 1 => open.remaining -= 1,
+                _ => {
+                    if self.open.is_empty() {
+                        self.kind = Some(FrameKind::Reply);
+                    }
+                    if self.close(true) {
+                        return true;
+                    }
+                }
+            }
+        }
+        false
     }
 
     /// Takes note of a token; says whether it completes the frame.

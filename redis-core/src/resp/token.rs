@@ -60,6 +60,42 @@ pub(crate) enum Step<'a> {
     },
 }
 
+/// The longest string that [`short_bulk`] finds.
+pub(crate) const SHORT: usize = 999;
+
+/// The string at `at`, and what follows it, if it is short and there as a whole: most of what servers send, read without
+/// the general case. Whatever it does not find, [`next`] judges.
+#[inline]
+pub(crate) fn short_bulk(buffer: &[u8], at: usize) -> Option<(&[u8], usize)> {
+    let rest = buffer.get(at..)?;
+    let digit = |byte: u8| usize::from(byte - b'0');
+    let (len, start) = match *rest {
+        [b'$', ones @ b'0'..=b'9', b'\r', b'\n', ..] => (digit(ones), 4),
+        [
+            b'$',
+            tens @ b'1'..=b'9',
+            ones @ b'0'..=b'9',
+            b'\r',
+            b'\n',
+            ..,
+        ] => (digit(tens) * 10 + digit(ones), 5),
+        [
+            b'$',
+            hundreds @ b'1'..=b'9',
+            tens @ b'0'..=b'9',
+            ones @ b'0'..=b'9',
+            b'\r',
+            b'\n',
+            ..,
+        ] => (digit(hundreds) * 100 + digit(tens) * 10 + digit(ones), 6),
+        _ => return None,
+    };
+    let (data, after) = rest.get(start..)?.split_at_checked(len)?;
+    after
+        .starts_with(b"\r\n")
+        .then_some((data, at + start + len + 2))
+}
+
 /// Reads the token at `at`. Its line is known not to end before `searched`.
 pub(crate) fn next<'a>(
     buffer: &'a [u8],

@@ -230,7 +230,7 @@ fn as_another(other: &TokenStream, pattern: &TokenStream, value: &TokenStream) -
         }
 
         fn from_outcome(
-            outcome: ::core::result::Result<::typedis::__core::Frame, ::typedis::__core::Error>,
+            outcome: ::core::result::Result<::typedis::__core::FrameRef<'_>, ::typedis::__core::Error>,
         ) -> ::core::result::Result<Self, ::typedis::__core::Error> {
             let #pattern = <#other as ::typedis::__core::FromRedis>::from_outcome(outcome)?;
             ::core::result::Result::Ok(#value)

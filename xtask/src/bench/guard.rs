@@ -18,7 +18,7 @@ struct Case {
     times: u64,
 }
 
-const CASES: [Case; 8] = [
+const CASES: [Case; 10] = [
     case("encode", "encode GET", 20_000),
     case("encode-options", "encode SET with NX and EX", 20_000),
     case("decode", "scan and decode a string", 20_000),
@@ -35,6 +35,12 @@ const CASES: [Case; 8] = [
         "scan and decode 10,000 into `Vec<Bytes>`",
         4,
     ),
+    case(
+        "decode-struct",
+        "scan and decode a hash of 10 fields into a struct",
+        5000,
+    ),
+    case("messages", "100 messages of pub/sub", 50),
 ];
 
 const fn case(name: &'static str, title: &'static str, times: u64) -> Case {
@@ -105,7 +111,7 @@ fn compare(counts: &BTreeMap<String, u64>, recorded: &BTreeMap<String, u64>) -> 
     let mut worse = 0;
     for case in &CASES {
         let now = counts.get(case.name).copied().unwrap_or(0);
-        let line = format!("{:<42} {now:>10}", case.title);
+        let line = format!("{:<50} {now:>10}", case.title);
         let Some(&before) = recorded.get(case.name) else {
             screen::note(&format!("{line}, nothing recorded"));
             continue;
@@ -182,7 +188,7 @@ pub(super) fn report(page: &mut String) -> Result {
     )?;
     for case in &CASES {
         if let Some(&count) = recorded.get(case.name) {
-            let count = super::report::grouped(count as f64);
+            let count = super::report::format::grouped(count as f64);
             writeln!(page, "| {} | {count} |", case.title)?;
         }
     }
@@ -200,6 +206,6 @@ mod tests {
         assert!(compare(&counts(102), &recorded).is_ok());
         assert!(compare(&counts(80), &recorded).is_ok());
         let error = compare(&counts(104), &recorded).unwrap_err();
-        assert!(error.to_string().contains("1 of 8"), "{error}");
+        assert!(error.to_string().contains("1 of 10"), "{error}");
     }
 }

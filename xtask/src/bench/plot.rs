@@ -90,38 +90,66 @@ pub(super) fn lines(
     svg
 }
 
-/// A plot of horizontal bars with a line at 1: how much less, or more.
-pub(super) fn bars(title: &str, bars: &[(String, f64)]) -> String {
+/// A horizontal bar: its name, its value, and the value that it shall not exceed, if any.
+#[derive(Debug)]
+pub(super) struct Bar {
+    pub(super) name: String,
+    pub(super) value: f64,
+    pub(super) limit: Option<f64>,
+}
+
+/// A plot of horizontal bars with a line at 1, how much less or more, and a mark at each bar's limit. Red is more than
+/// 1, yellow more than the limit.
+pub(super) fn bars(title: &str, bars: &[Bar]) -> String {
     const ROW: f64 = 20.0;
     const SCALE: f64 = 240.0;
     const START: f64 = 340.0;
     let height = TOP + ROW * bars.len() as f64 + 20.0;
     let mut svg = begin_sized(title, height);
-    for (index, (name, value)) in bars.iter().enumerate() {
+    let one = START + SCALE;
+    text(&mut svg, (one, TOP - 10.0), "middle", "1 = best peer");
+    rule(&mut svg, (one, TOP - 6.0), (one, height - 14.0));
+    for (index, Bar { name, value, limit }) in bars.iter().enumerate() {
         let top = TOP + ROW * index as f64;
         let width = value.min(1.4) * SCALE;
-        let colour = if *value <= 1.0 {
-            COLOURS[2]
-        } else {
-            COLOURS[0]
+        let colour = match limit {
+            _ if *value > 1.0 => COLOURS[0],
+            Some(limit) if value > limit => COLOURS[3],
+            _ => COLOURS[2],
         };
-        text(&mut svg, (START - 8.0, top + 13.0), "end", name);
+        text(&mut svg, (START - 8.0, top + 12.0), "end", name);
         // Writing to a string does not fail, here and below.
         let _ = writeln!(
             svg,
             r#"<rect x="{START}" y="{top:.1}" width="{width:.1}" height="14" fill="{colour}"/>"#
         );
-        text(
-            &mut svg,
-            (START + width + 5.0, top + 12.0),
-            "start",
-            &format!("{value:.2}"),
-        );
+        if let Some(limit) = limit {
+            let at = START + limit * SCALE - 1.0;
+            let _ = writeln!(
+                svg,
+                r#"<rect x="{at:.1}" y="{:.1}" width="2" height="18" fill="black"/>"#,
+                top - 2.0
+            );
+        }
+        // Behind the bar, and behind its limit where that lies close by.
+        let end = match limit {
+            Some(limit) if (0.0..0.2).contains(&(limit - value)) => limit * SCALE,
+            _ => width,
+        };
+        let words = format!("{value:.2}");
+        halo(&mut svg, (START + end + 5.0, top + 12.0), &words);
     }
-    let one = START + SCALE;
-    rule(&mut svg, (one, TOP - 6.0), (one, height - 14.0));
     svg.push_str("</svg>\n");
     svg
+}
+
+/// Text that stays readable on a line.
+fn halo(svg: &mut String, (x, y): (f64, f64), words: &str) {
+    let _ = writeln!(
+        svg,
+        r#"<text x="{x:.1}" y="{y:.1}" stroke="white" stroke-width="3" paint-order="stroke">{}</text>"#,
+        escape(words)
+    );
 }
 
 fn begin(title: &str) -> String {
@@ -194,8 +222,8 @@ fn text(svg: &mut String, (x, y): (f64, f64), anchor: &str, words: &str) {
 }
 
 fn number(value: f64) -> String {
-    if value >= 1000.0 {
-        format!("{},{:03}", (value / 1000.0) as u64, value as u64 % 1000)
+    if value >= 1.0 {
+        super::report::format::grouped(value)
     } else {
         format!("{value}")
     }
@@ -220,7 +248,18 @@ mod tests {
 
     #[test]
     fn words_are_escaped() {
-        let svg = bars("a < b & c", &[("one".to_owned(), 0.5)]);
+        let svg = bars("a < b & c", &[]);
         assert!(svg.contains("a &lt; b &amp; c"));
+    }
+
+    #[test]
+    fn a_bar_has_a_mark_at_its_limit() {
+        let bar = |limit| Bar {
+            name: "one".to_owned(),
+            value: 0.5,
+            limit,
+        };
+        let marks = |limit| bars("", &[bar(limit)]).matches("black").count();
+        assert_eq!((marks(None), marks(Some(0.75))), (0, 1));
     }
 }

@@ -7,10 +7,10 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use serde_json::Value;
-use typedis_testkit::Server;
 
 use super::data;
-use super::plan::Client;
+use super::plan::{CLIENTS, Client, Workload};
+use super::servers::Servers;
 use crate::{Result, cargo};
 
 /// A program that takes longer hangs.
@@ -20,50 +20,76 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Task {
     pub(super) client: Client,
-    pub(super) name: &'static str,
+    pub(super) workload: Workload,
     pub(super) size: usize,
     pub(super) threads: u8,
+    /// It measures until it has used so much CPU time …
+    pub(super) cpu_milliseconds: u64,
+    /// … or so much time has passed.
     pub(super) milliseconds: u64,
+    pub(super) messages: u64,
 }
 
-/// Builds all programs, as users would build them.
-pub(super) fn build() -> Result {
-    let mut command = cargo::command(["build", "--release"]);
+/// Builds all programs, as users would build them; with TLS if that can be built here, which the value says.
+pub(super) fn build() -> Result<bool> {
+    let with_tls = cargo::has_openssl();
+    let mut words = vec!["build".to_owned(), "--release".to_owned()];
+    if with_tls {
+        let clients = CLIENTS.iter().map(|client| client.id);
+        let features: Vec<String> = clients
+            .chain(["relay"])
+            .map(|id| format!("peer-{id}/tls"))
+            .collect();
+        words.extend(["--features".to_owned(), features.join(",")]);
+    }
+    let mut command = cargo::command(words);
     command.current_dir(folder());
-    cargo::run(command)
+    cargo::run(command)?;
+    Ok(with_tls)
 }
 
 fn folder() -> PathBuf {
     cargo::workspace().join("benches/peers")
 }
 
+/// A program that was built.
+pub(super) fn path(id: &str) -> PathBuf {
+    folder().join(format!("target/release/peer-{id}"))
+}
+
 impl Task {
     /// Runs it; `None` if the client cannot do this.
-    pub(super) fn run(self, server: &Server) -> Result<Option<Value>> {
-        let mut child = self.command(server).spawn()?;
-        let outcome = self.watch(&mut child, server);
+    pub(super) fn run(self, servers: &Servers) -> Result<Option<Value>> {
+        let mut child = self.command(servers)?.spawn()?;
+        let outcome = self.watch(&mut child, servers);
         // Whatever became of it, it must not go on beside the next one; it may be gone already.
         let _ = child.kill();
         let status = child.wait()?;
-        let outcome = outcome.map_err(|error| format!("{self}: {error} ({status})"))?;
+        let outcome = outcome.map_err(|error| format!("{error} ({status})"))?;
         Ok((outcome.get("unsupported").is_none()).then_some(outcome))
     }
 
-    fn command(self, server: &Server) -> Command {
-        let program = folder().join(format!("target/release/peer-{}", self.client.id));
-        let mut command = Command::new(program);
+    fn command(self, servers: &Servers) -> Result<Command> {
+        let url = servers.url(self.workload.via).ok_or("no such server")?;
+        let mut command = Command::new(path(self.client.id));
         command
-            .args(["--url", &server.url()])
-            .args(["--workload", self.name])
+            .args(["--url", &url])
+            .args(["--workload", self.workload.name])
             .args(["--size", &self.size.to_string()])
             .args(["--threads", &self.threads.to_string()])
+            .args(["--cpu-ms", &self.cpu_milliseconds.to_string()])
             .args(["--ms", &self.milliseconds.to_string()])
+            .args(["--count", &self.messages.to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
-        command
+        if let Some(authority) = servers.authority() {
+            // What OpenSSL trusts by default: each client takes that.
+            command.env("SSL_CERT_FILE", authority);
+        }
+        Ok(command)
     }
 
-    fn watch(self, child: &mut Child, server: &Server) -> Result<Value> {
+    fn watch(self, child: &mut Child, servers: &Servers) -> Result<Value> {
         let output = child.stdout.take().ok_or("its output is not there")?;
         let (sender, lines) = mpsc::channel();
         std::thread::spawn(move || {
@@ -78,7 +104,8 @@ impl Task {
                 mpsc::RecvTimeoutError::Disconnected => "it ended without a result",
             })?;
             if line == "ready" {
-                data::publish(server, self.size, self.milliseconds * 1000)?;
+                let server = servers.server(self.workload.via).ok_or("no such server")?;
+                data::publish(server, self.size, self.messages)?;
             } else {
                 return Ok(serde_json::from_str(&line)?);
             }
@@ -88,13 +115,7 @@ impl Task {
 
 impl std::fmt::Display for Task {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self {
-            client,
-            name,
-            size,
-            threads,
-            ..
-        } = self;
-        write!(f, "{} {name} {size}, threads: {threads}", client.id)
+        let id = self.workload.id();
+        write!(f, "{} {id}, threads: {}", self.client.id, self.threads)
     }
 }

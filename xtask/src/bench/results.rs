@@ -1,11 +1,13 @@
 //! What was measured: [`Results`], kept in `benches/results.json` so that a part can be measured anew.
+//!
+//! `compare` makes medians and ratios of it.
 
 use std::fs;
 use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
 
-use super::plan::{CLIENTS, Client, Workload};
+use super::plan::{Client, Workload, workloads};
 use crate::{Result, cargo};
 
 /// All runs, by workload, number of threads and client; and the cost of compiling, by client.
@@ -14,50 +16,56 @@ pub(super) struct Results {
     root: Map<String, Value>,
 }
 
+/// In a run: when the call of this tool began that made it.
+pub(super) const SESSION: &str = "session";
+
+/// In a run: why there is no more.
+const FAILED: &str = "failed";
+
 /// One run of a program.
 #[derive(Debug, Clone)]
 pub(super) struct Run(Value);
 
-/// A column of the tables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Measure {
-    Cpu,
-    PerSecond,
-    P50,
-    P99,
-    PeakMemory,
-    Allocations,
-    HeapEach,
-}
-
-impl Measure {
-    fn key(self) -> &'static str {
-        match self {
-            Self::Cpu => "cpu_ns",
-            Self::PerSecond => "per_second",
-            Self::P50 => "p50_ns",
-            Self::P99 => "p99_ns",
-            Self::PeakMemory => "peak_memory",
-            Self::Allocations => "allocations",
-            Self::HeapEach => "heap_each",
-        }
-    }
-}
-
 impl Run {
-    pub(super) fn new(outcome: Value) -> Self {
+    /// What a program printed, and in which call of this tool.
+    pub(super) fn new(mut outcome: Value, session: u64) -> Self {
+        if let Value::Object(outcome) = &mut outcome {
+            outcome.insert(SESSION.to_owned(), json!(session));
+        }
         Self(outcome)
+    }
+
+    /// A run that failed keeps its place among the rounds.
+    pub(super) fn failed(reason: &str) -> Self {
+        Self(json!({ FAILED: reason }))
     }
 }
 
 impl Results {
+    #[cfg(test)]
+    pub(super) fn empty() -> Self {
+        Self { root: Map::new() }
+    }
+
     pub(super) fn load() -> Result<Self> {
         let root = match fs::read_to_string(path()) {
             Ok(text) => serde_json::from_str(&text)?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Map::new(),
             Err(error) => return Err(error.into()),
         };
-        Ok(Self { root })
+        let mut results = Self { root };
+        results.prune();
+        Ok(results)
+    }
+
+    /// Drops what is no workload any more.
+    fn prune(&mut self) {
+        let labels: Vec<String> = workloads()
+            .into_iter()
+            .flat_map(|workload| [1, 2].map(|threads| workload.label(threads)))
+            .collect();
+        self.root
+            .retain(|name, _| !name.contains(" threads:") || labels.contains(name));
     }
 
     pub(super) fn store(&self) -> Result {
@@ -94,13 +102,29 @@ impl Results {
         fact.and_then(Value::as_str).unwrap_or("unknown")
     }
 
-    /// Drops what was measured of a workload before.
-    pub(super) fn forget(&mut self, workload: Workload, threads: u8) {
-        self.root.remove(&label(workload, threads));
+    /// Notes something about the runs: how TLS was served.
+    pub(super) fn note(&mut self, name: &str, text: &str) {
+        let notes = self.root.entry("notes").or_insert_with(|| json!({}));
+        if let Value::Object(notes) = notes {
+            notes.insert(name.to_owned(), json!(text));
+        }
+    }
+
+    /// What was noted.
+    pub(super) fn noted(&self, name: &str) -> Option<&str> {
+        self.root.get("notes")?.get(name)?.as_str()
+    }
+
+    /// Drops what was measured of a client and a workload before.
+    pub(super) fn forget(&mut self, workload: Workload, threads: u8, client: Client) {
+        let entry = self.root.get_mut(&workload.label(threads));
+        if let Some(Value::Object(clients)) = entry {
+            clients.remove(client.id);
+        }
     }
 
     pub(super) fn add(&mut self, workload: Workload, threads: u8, client: Client, run: Run) {
-        let entry = self.root.entry(label(workload, threads));
+        let entry = self.root.entry(workload.label(threads));
         let runs = entry
             .or_insert_with(|| json!({}))
             .as_object_mut()
@@ -123,83 +147,25 @@ impl Results {
         self.root.get("compile")?.get(client)?.get(cost)?.as_f64()
     }
 
-    /// The median of a client's runs.
-    pub(super) fn median(
-        &self,
-        workload: Workload,
-        threads: u8,
-        client: Client,
-        measure: Measure,
-    ) -> Option<f64> {
-        median(self.values(workload, threads, client, measure))
-    }
-
-    /// The peer whose median of CPU time is the lowest.
-    pub(super) fn best_peer(&self, workload: Workload, threads: u8) -> Option<Client> {
-        let peers = CLIENTS.into_iter().filter(|client| client.is_peer());
-        let costs = peers.filter_map(|peer| {
-            let cost = self.median(workload, threads, peer, Measure::Cpu)?;
-            Some((peer, cost))
-        });
-        costs
-            .min_by(|(_, one), (_, other)| one.total_cmp(other))
-            .map(|(peer, _)| peer)
-    }
-
-    /// What a client takes of what another takes: the median over the rounds, each of which ran both.
-    pub(super) fn ratio(
-        &self,
-        workload: Workload,
-        threads: u8,
-        (client, other): (Client, Client),
-        measure: Measure,
-    ) -> Option<f64> {
-        let one = self.values(workload, threads, client, measure);
-        let another = self.values(workload, threads, other, measure);
-        median(
-            one.into_iter()
-                .zip(another)
-                .map(|(one, other)| one / other)
-                .collect(),
-        )
-    }
-
-    fn values(
-        &self,
-        workload: Workload,
-        threads: u8,
-        client: Client,
-        measure: Measure,
-    ) -> Vec<f64> {
-        let runs = self
-            .root
-            .get(&label(workload, threads))
+    /// What a client's runs gave, in the order of the rounds; nothing for a round in which it failed.
+    pub(super) fn runs(&self, workload: Workload, threads: u8, client: Client) -> &[Value] {
+        self.root
+            .get(&workload.label(threads))
             .and_then(|clients| clients.get(client.id))
-            .and_then(Value::as_array);
-        let values = runs.into_iter().flatten();
-        values
-            .filter_map(|run| run.get(measure.key())?.as_f64())
-            .collect()
+            .and_then(Value::as_array)
+            .map_or(&[], Vec::as_slice)
+    }
+
+    /// Why a client has no figures: what its first failure said.
+    pub(super) fn failure(&self, workload: Workload, threads: u8, client: Client) -> Option<&str> {
+        let runs = self.runs(workload, threads, client);
+        runs.iter()
+            .find_map(|run| run.get(FAILED).and_then(Value::as_str))
     }
 }
 
 fn path() -> PathBuf {
     cargo::workspace().join("benches/results.json")
-}
-
-fn label(workload: Workload, threads: u8) -> String {
-    format!("{} {} threads:{threads}", workload.name, workload.size)
-}
-
-pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    let upper = *values.get(middle)?;
-    if values.len() % 2 == 1 {
-        return Some(upper);
-    }
-    let lower = *values.get(middle.checked_sub(1)?)?;
-    Some(f64::midpoint(lower, upper))
 }
 
 /// The machine, as far as the figures depend on it.
@@ -226,31 +192,30 @@ fn machine() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::plan::workloads;
+    use crate::bench::plan::CLIENTS;
 
     #[test]
-    fn a_median_is_the_middle_or_between_the_two_middle_ones() {
-        assert_eq!(median(vec![]), None);
-        assert_eq!(median(vec![3.0, 1.0, 2.0]), Some(2.0));
-        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), Some(2.5));
+    fn one_client_is_measured_anew_and_the_others_stay() {
+        let mut results = Results::empty();
+        let [typedis, redis, ..] = CLIENTS;
+        let workload = workloads()[0];
+        for client in [typedis, redis] {
+            results.add(workload, 1, client, Run::new(json!({ "cpu_ns": 1 }), 7));
+        }
+        results.forget(workload, 1, typedis);
+        assert!(results.runs(workload, 1, typedis).is_empty());
+        assert_eq!(results.runs(workload, 1, redis).len(), 1);
     }
 
     #[test]
-    fn ratios_are_taken_round_by_round() {
-        let mut results = Results { root: Map::new() };
-        let [typedis, redis, rustis, ..] = CLIENTS;
+    fn a_failure_keeps_its_reason_and_its_round() {
+        let mut results = Results::empty();
         let workload = workloads()[0];
-        // The machine was twice as slow in the second round.
-        for (ours, theirs, others) in [(1.0, 4.0, 5.0), (2.0, 8.0, 10.0), (1.0, 4.0, 5.0)] {
-            for (client, cost) in [(typedis, ours), (redis, theirs), (rustis, others)] {
-                results.add(workload, 1, client, Run(json!({ "cpu_ns": cost })));
-            }
-        }
-        let best = results.best_peer(workload, 1).unwrap();
-        assert_eq!(best.id, redis.id);
-        let ratio = results.ratio(workload, 1, (typedis, best), Measure::Cpu);
-        assert_eq!(ratio, Some(0.25));
-        results.forget(workload, 1);
-        assert!(results.best_peer(workload, 1).is_none());
+        let client = CLIENTS[3];
+        results.add(workload, 2, client, Run::new(json!({ "cpu_ns": 1 }), 7));
+        results.add(workload, 2, client, Run::failed("it hangs"));
+        assert_eq!(results.runs(workload, 2, client).len(), 2);
+        assert_eq!(results.failure(workload, 2, client), Some("it hangs"));
+        assert_eq!(results.failure(workload, 1, client), None);
     }
 }

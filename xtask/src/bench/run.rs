@@ -1,68 +1,133 @@
 //! The rounds: each workload is run by all clients in turn, several times, so that what disturbs the machine disturbs
 //! all of them.
 
-use indicatif::{ProgressBar, ProgressStyle};
-use typedis_testkit::{Server, ServerKind};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::plan::{CLIENTS, Workload, workloads};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::plan::{self, Choice, Client, FLOOR, Workload};
 use super::program::{self, Task};
 use super::results::{Results, Run};
+use super::servers::Servers;
 use super::{Options, data};
 use crate::{Result, screen};
 
+/// A client that failed so often in a workload is left out of its other rounds: it may take a minute each time.
+const FAILURES: usize = 2;
+
 /// How often and how long.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Effort {
+    quick: bool,
     rounds: usize,
+    /// Rounds that are added where they differ much.
+    more: usize,
+    cpu_milliseconds: u64,
     milliseconds: u64,
+    messages: u64,
+    /// After so much time there are only three rounds of each workload.
+    haste: Duration,
+}
+
+impl Effort {
+    fn of(options: &Options) -> Self {
+        let minutes = |count: u64| Duration::from_secs(count * 60);
+        let effort = if options.quick {
+            Self {
+                quick: true,
+                rounds: 3,
+                more: 0,
+                cpu_milliseconds: 80,
+                milliseconds: 200,
+                messages: 100_000,
+                haste: minutes(5),
+            }
+        } else {
+            Self {
+                quick: false,
+                rounds: 5,
+                more: 2,
+                cpu_milliseconds: 300,
+                milliseconds: 800,
+                messages: 1_000_000,
+                haste: minutes(15),
+            }
+        };
+        let rounds = options.rounds.unwrap_or(effort.rounds);
+        Self { rounds, ..effort }
+    }
+
+    /// About how long so many runs take: each starts, warms up for a moment, and waits about as long as it works.
+    fn minutes(self, runs: usize) -> u64 {
+        let each = 100 + self.cpu_milliseconds * 4 / 3;
+        (runs as u64 * each).div_ceil(60_000)
+    }
+
+    /// How many rounds a workload has, and how many more it may have.
+    fn rounds(self, workload: Workload, spent: Duration) -> (usize, usize) {
+        if workload.is_long || spent > self.haste {
+            (self.rounds.min(3), 0)
+        } else {
+            (self.rounds, self.more)
+        }
+    }
+}
+
+/// All that stays the same while workloads are run.
+struct Session<'a> {
+    clients: Vec<Client>,
+    effort: Effort,
+    begin: Instant,
+    /// Which call of this tool the runs are of.
+    id: u64,
+    bar: &'a ProgressBar,
 }
 
 pub(super) fn run(options: &Options, results: &mut Results) -> Result {
-    let plan = chosen(options);
-    if plan.is_empty() {
-        return Err("no workload has such a name".into());
-    }
+    let Choice { workloads, clients } = plan::choose(options)?;
     screen::step("Building the programs (once, some minutes)");
-    program::build()?;
+    let with_tls = program::build()?;
     screen::step("Starting a server");
-    let server = Server::builder(ServerKind::default())
-        .line("client-output-buffer-limit pubsub 0 0 0")
-        .start()?;
-    data::fill(&server)?;
+    let mut servers = Servers::start(with_tls)?;
     // A part that is measured anew joins what the page says of the whole.
-    if options.only.is_none() || !results.is_described() {
+    if options.is_whole() || !results.is_described() {
         results.describe(&options.to_string(), options.quick);
     }
-    let effort = if options.quick {
-        Effort {
-            rounds: 3,
-            milliseconds: 80,
-        }
-    } else {
-        Effort {
-            rounds: 5,
-            milliseconds: 300,
-        }
+    results.note("tls", servers.tls_note());
+    let effort = Effort::of(options);
+    let runs = steps(&workloads, effort) * clients.len();
+    screen::note(&format!(
+        "{runs} runs, about {} min on an idle machine",
+        effort.minutes(runs)
+    ));
+    let bar = progress(runs);
+    let session = Session {
+        clients,
+        effort,
+        begin: Instant::now(),
+        id: SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs(),
+        bar: &bar,
     };
-    let bar = progress(steps(&plan, options.quick) * effort.rounds);
-    for workload in plan {
-        measure(workload, options.quick, effort, &server, results, &bar)?;
+    for workload in workloads {
+        if let Err(error) = session.measure(workload, &mut servers, results) {
+            let words = format!("{}: {error}", workload.id());
+            bar.suspend(|| screen::failure(&words));
+        }
+        // What was measured stays, whatever becomes of the rest.
+        results.store()?;
     }
     bar.finish_and_clear();
     Ok(())
 }
 
-fn chosen(options: &Options) -> Vec<Workload> {
-    let is_chosen = |workload: &Workload| match &options.only {
-        Some(name) => workload.name.contains(name.as_str()),
-        None => !(options.quick && workload.is_long),
-    };
-    workloads().into_iter().filter(is_chosen).collect()
-}
-
-fn steps(plan: &[Workload], quick: bool) -> usize {
-    let flavours: usize = plan.iter().map(|one| one.flavours(quick).len()).sum();
-    flavours * CLIENTS.len()
+fn steps(workloads: &[Workload], effort: Effort) -> usize {
+    workloads
+        .iter()
+        .map(|one| {
+            let (rounds, _) = effort.rounds(*one, Duration::ZERO);
+            one.flavours(effort.quick).len() * rounds
+        })
+        .sum()
 }
 
 fn progress(steps: usize) -> ProgressBar {
@@ -71,40 +136,127 @@ fn progress(steps: usize) -> ProgressBar {
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-fn measure(
-    workload: Workload,
-    quick: bool,
-    effort: Effort,
-    server: &Server,
-    results: &mut Results,
-    bar: &ProgressBar,
-) -> Result {
-    let size = if quick {
-        workload.quick_size
-    } else {
-        workload.size
-    };
-    data::prepare(server, workload.name, size)?;
-    for &threads in workload.flavours(quick) {
-        results.forget(workload, threads);
-        for _ in 0..effort.rounds {
-            for client in CLIENTS {
-                let task = Task {
-                    client,
-                    name: workload.name,
-                    size,
-                    threads,
-                    milliseconds: effort.milliseconds,
-                };
-                bar.set_message(task.to_string());
-                match task.run(server) {
-                    Ok(Some(outcome)) => results.add(workload, threads, client, Run::new(outcome)),
-                    Ok(None) => {}
-                    Err(error) => bar.suspend(|| screen::failure(&error.to_string())),
+impl Session<'_> {
+    fn measure(&self, workload: Workload, servers: &mut Servers, results: &mut Results) -> Result {
+        let size = if self.effort.quick {
+            workload.quick_size
+        } else {
+            workload.size
+        };
+        servers.revive()?;
+        let Some(server) = servers.server(workload.via) else {
+            return Err("left out, for there is no TLS here".into());
+        };
+        data::prepare(server, workload.name, size)?;
+        for &threads in workload.flavours(self.effort.quick) {
+            for &client in &self.clients {
+                results.forget(workload, threads, client);
+            }
+            self.rounds(workload, (size, threads), servers, results);
+        }
+        data::clear(server, workload.name, size)
+    }
+
+    /// All rounds of a workload on one runtime.
+    fn rounds(
+        &self,
+        workload: Workload,
+        (size, threads): (usize, u8),
+        servers: &Servers,
+        results: &mut Results,
+    ) {
+        let (rounds, more) = self.effort.rounds(workload, self.begin.elapsed());
+        let mut failures = vec![0; self.clients.len()];
+        for round in 0..rounds + more {
+            if round >= rounds && !results.is_disturbed(workload, threads) {
+                break;
+            }
+            for (&client, failures) in self.clients.iter().zip(&mut failures) {
+                if *failures < FAILURES {
+                    let task = self.task(workload, client, (size, threads));
+                    *failures += usize::from(self.step(task, servers, results).is_err());
                 }
-                bar.inc(1);
+                self.bar.inc(1);
             }
         }
     }
-    data::clear(server, workload.name, size)
+
+    fn task(&self, workload: Workload, client: Client, (size, threads): (usize, u8)) -> Task {
+        // The floor differs little from round to round, and waits most of its time.
+        let share = if client == FLOOR { 3 } else { 1 };
+        Task {
+            client,
+            workload,
+            size,
+            threads,
+            cpu_milliseconds: self.effort.cpu_milliseconds / share,
+            milliseconds: self.effort.milliseconds / share,
+            messages: self.effort.messages,
+        }
+    }
+
+    /// One run. A failure is shown, and kept in the results.
+    fn step(&self, task: Task, servers: &Servers, results: &mut Results) -> Result {
+        self.bar.set_message(task.to_string());
+        let Task {
+            workload,
+            threads,
+            client,
+            ..
+        } = task;
+        match task.run(servers) {
+            Ok(Some(outcome)) => {
+                results.add(workload, threads, client, Run::new(outcome, self.id));
+                Ok(())
+            }
+            Ok(None) => Ok(()),
+            Err(error) => {
+                let words = format!("{task}: {error}");
+                self.bar.suspend(|| screen::failure(&words));
+                results.add(workload, threads, client, Run::failed(&error.to_string()));
+                Err(error)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_workloads_and_late_ones_have_fewer_rounds() {
+        let effort = Effort::of(&Options::default());
+        let workloads = plan::workloads();
+        let short = workloads.iter().find(|one| !one.is_long).unwrap();
+        let long = workloads.iter().find(|one| one.is_long).unwrap();
+        assert_eq!(effort.rounds(*short, Duration::ZERO), (5, 2));
+        assert_eq!(effort.rounds(*short, effort.haste * 2), (3, 0));
+        assert_eq!(effort.rounds(*long, Duration::ZERO), (3, 0));
+    }
+
+    #[test]
+    fn everything_is_done_in_the_time_that_the_help_names() {
+        for (quick, minutes) in [(false, 20), (true, 6)] {
+            let options = Options {
+                quick,
+                ..Options::default()
+            };
+            let choice = plan::choose(&options).unwrap();
+            let effort = Effort::of(&options);
+            let runs = steps(&choice.workloads, effort) * choice.clients.len();
+            assert!(effort.minutes(runs) <= minutes, "{}", effort.minutes(runs));
+        }
+    }
+
+    #[test]
+    fn the_number_of_rounds_can_be_asked_for() {
+        let options = Options {
+            rounds: Some(9),
+            quick: true,
+            ..Options::default()
+        };
+        let effort = Effort::of(&options);
+        assert_eq!((effort.rounds, effort.cpu_milliseconds), (9, 80));
+    }
 }

@@ -9,7 +9,7 @@ use crate::Result;
 /// What a program is to run.
 #[derive(Debug, Clone)]
 pub struct Arguments {
-    /// The server, as `redis://host:port`.
+    /// The server, as `redis://host:port`, or `rediss://host:port` for TLS.
     pub url: String,
     /// The workload's name.
     pub workload: String,
@@ -17,8 +17,12 @@ pub struct Arguments {
     pub size: usize,
     /// How many threads the runtime has.
     pub flavour: Flavour,
-    /// How long is measured, where the amount of work is not fixed by the workload.
+    /// How long is measured at most, where the amount of work is not fixed by the workload.
     pub time: Duration,
+    /// So much CPU time is enough.
+    pub cpu: Duration,
+    /// How many messages are received.
+    pub count: u64,
 }
 
 /// Which runtime of tokio.
@@ -38,7 +42,9 @@ impl Arguments {
             workload: "get".to_owned(),
             size: 1,
             flavour: Flavour::OneThread,
-            time: Duration::from_millis(400),
+            time: Duration::from_millis(900),
+            cpu: Duration::from_millis(300),
+            count: 100_000,
         };
         let mut parser = lexopt::Parser::from_env();
         while let Some(argument) = parser.next()? {
@@ -53,11 +59,18 @@ impl Arguments {
                         other => return Err(format!("--threads is 1 or 2, not {other}").into()),
                     }
                 }
+                Long("cpu-ms") => arguments.cpu = Duration::from_millis(parser.value()?.parse()?),
+                Long("count") => arguments.count = parser.value()?.parse()?,
                 Long("ms") => arguments.time = Duration::from_millis(parser.value()?.parse()?),
                 other => return Err(other.unexpected().into()),
             }
         }
         Ok(arguments)
+    }
+
+    /// Whether the server speaks TLS.
+    pub fn is_tls(&self) -> bool {
+        self.url.starts_with("rediss://")
     }
 
     /// The host and port of the URL.

@@ -8,6 +8,8 @@ use crate::{Result, Unsupported};
 
 /// A client under measurement: one connection, shared by its clones, used as its documentation recommends.
 ///
+/// Each task has a clone of its own. Calls take `&mut self` because some clients do: they need no further clone then.
+///
 /// What a client has no means for is left to the provided methods.
 pub trait Client: Clone + Send + Sync + 'static {
     /// Several connections among which commands are spread.
@@ -20,46 +22,50 @@ pub trait Client: Clone + Send + Sync + 'static {
     fn connect_pool(url: &str, lanes: usize) -> impl Future<Output = Result<Self::Pool>> + Send;
 
     /// GET into a `String`.
-    fn get(&self, key: &str) -> impl Future<Output = Result<String>> + Send;
+    fn get(&mut self, key: &str) -> impl Future<Output = Result<String>> + Send;
 
     /// GET into a `String`, by a pool.
     fn pool_get(pool: &Self::Pool, key: &str) -> impl Future<Output = Result<String>> + Send;
 
     /// SET.
-    fn set(&self, key: &str, value: &str) -> impl Future<Output = Result<()>> + Send;
+    fn set(&mut self, key: &str, value: &str) -> impl Future<Output = Result<()>> + Send;
 
     /// GET into the type that costs the client least; gives its length.
-    fn get_bytes(&self, key: &str) -> impl Future<Output = Result<usize>> + Send;
+    fn get_bytes(&mut self, key: &str) -> impl Future<Output = Result<usize>> + Send;
 
     /// SET of a value in the type that costs the client least.
-    fn set_bytes(&self, key: &str, value: &Bytes) -> impl Future<Output = Result<()>> + Send;
+    fn set_bytes(&mut self, key: &str, value: &Bytes) -> impl Future<Output = Result<()>> + Send;
 
     /// A GET of each key in one explicit pipeline; gives how many values there were.
-    fn pipeline(&self, keys: &[String]) -> impl Future<Output = Result<usize>> + Send;
+    fn pipeline(&mut self, keys: &[String]) -> impl Future<Output = Result<usize>> + Send;
 
     /// A SET of each key in one MULTI … EXEC.
-    fn transaction(&self, keys: &[String], value: &str) -> impl Future<Output = Result<()>> + Send;
+    fn transaction(
+        &mut self,
+        keys: &[String],
+        value: &str,
+    ) -> impl Future<Output = Result<()>> + Send;
 
     /// LRANGE of the whole list into `Vec<String>`; gives its length.
-    fn lrange_strings(&self, key: &str) -> impl Future<Output = Result<usize>> + Send;
+    fn lrange_strings(&mut self, key: &str) -> impl Future<Output = Result<usize>> + Send;
 
     /// LRANGE of the whole list into a vector of the type that costs the client least; gives its length.
-    fn lrange_bytes(&self, key: &str) -> impl Future<Output = Result<usize>> + Send;
+    fn lrange_bytes(&mut self, key: &str) -> impl Future<Output = Result<usize>> + Send;
 
     /// HGETALL into a `HashMap<String, String>`; gives its length.
-    fn hgetall_map(&self, key: &str) -> impl Future<Output = Result<usize>> + Send;
+    fn hgetall_map(&mut self, key: &str) -> impl Future<Output = Result<usize>> + Send;
 
     /// HGETALL into a struct of 100 fields; gives the length of the last one.
-    fn hgetall_struct(&self, key: &str) -> impl Future<Output = Result<usize>> + Send {
+    fn hgetall_struct(&mut self, key: &str) -> impl Future<Output = Result<usize>> + Send {
         let _ = key;
         async { Err(Unsupported.into()) }
     }
 
     /// MGET into `Vec<Option<String>>`; gives its length.
-    fn mget(&self, keys: &[String]) -> impl Future<Output = Result<usize>> + Send;
+    fn mget(&mut self, keys: &[String]) -> impl Future<Output = Result<usize>> + Send;
 
     /// Scans all keys into `String`s, 1,000 at a time; gives how many there were.
-    fn scan(&self) -> impl Future<Output = Result<u64>> + Send;
+    fn scan(&mut self) -> impl Future<Output = Result<u64>> + Send;
 
     /// Subscribes to all channels, calls `ready`, and receives `count` messages in all.
     fn receive(

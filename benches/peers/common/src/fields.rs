@@ -1,111 +1,43 @@
-//! The struct of 100 fields that HGETALL is read into, declared once for whatever derive a client has.
+//! The struct of 100 fields that HGETALL is read into, declared once for whatever derive a client has, or has not.
 
 /// Declares a struct of 100 strings, `f0` to `f99`, with the attributes given.
+///
+/// After `by hand` it has a function to set a field of a name besides, as users of a client without a derive write it.
 #[macro_export]
 macro_rules! hundred_fields {
     ($(#[$attribute:meta])* $name:ident) => {
+        $crate::hundred_fields! { @struct [$(#[$attribute])* $name]
+            f0 f1 f2 f3 f4 f5 f6 f7 f8 f9 f10 f11 f12 f13 f14 f15 f16 f17 f18 f19 f20 f21 f22 f23 f24
+            f25 f26 f27 f28 f29 f30 f31 f32 f33 f34 f35 f36 f37 f38 f39 f40 f41 f42 f43 f44 f45 f46
+            f47 f48 f49 f50 f51 f52 f53 f54 f55 f56 f57 f58 f59 f60 f61 f62 f63 f64 f65 f66 f67 f68
+            f69 f70 f71 f72 f73 f74 f75 f76 f77 f78 f79 f80 f81 f82 f83 f84 f85 f86 f87 f88 f89 f90
+            f91 f92 f93 f94 f95 f96 f97 f98 f99
+        }
+    };
+    (by hand: $(#[$attribute:meta])* $name:ident) => {
+        $crate::hundred_fields! { $(#[$attribute])* #[derive(Default)] $name }
+        $crate::hundred_fields! { @set $name
+            f0 f1 f2 f3 f4 f5 f6 f7 f8 f9 f10 f11 f12 f13 f14 f15 f16 f17 f18 f19 f20 f21 f22 f23 f24
+            f25 f26 f27 f28 f29 f30 f31 f32 f33 f34 f35 f36 f37 f38 f39 f40 f41 f42 f43 f44 f45 f46
+            f47 f48 f49 f50 f51 f52 f53 f54 f55 f56 f57 f58 f59 f60 f61 f62 f63 f64 f65 f66 f67 f68
+            f69 f70 f71 f72 f73 f74 f75 f76 f77 f78 f79 f80 f81 f82 f83 f84 f85 f86 f87 f88 f89 f90
+            f91 f92 f93 f94 f95 f96 f97 f98 f99
+        }
+    };
+    (@struct [$(#[$attribute:meta])* $name:ident] $($field:ident)*) => {
         $(#[$attribute])*
         pub struct $name {
-            pub f0: String,
-            pub f1: String,
-            pub f2: String,
-            pub f3: String,
-            pub f4: String,
-            pub f5: String,
-            pub f6: String,
-            pub f7: String,
-            pub f8: String,
-            pub f9: String,
-            pub f10: String,
-            pub f11: String,
-            pub f12: String,
-            pub f13: String,
-            pub f14: String,
-            pub f15: String,
-            pub f16: String,
-            pub f17: String,
-            pub f18: String,
-            pub f19: String,
-            pub f20: String,
-            pub f21: String,
-            pub f22: String,
-            pub f23: String,
-            pub f24: String,
-            pub f25: String,
-            pub f26: String,
-            pub f27: String,
-            pub f28: String,
-            pub f29: String,
-            pub f30: String,
-            pub f31: String,
-            pub f32: String,
-            pub f33: String,
-            pub f34: String,
-            pub f35: String,
-            pub f36: String,
-            pub f37: String,
-            pub f38: String,
-            pub f39: String,
-            pub f40: String,
-            pub f41: String,
-            pub f42: String,
-            pub f43: String,
-            pub f44: String,
-            pub f45: String,
-            pub f46: String,
-            pub f47: String,
-            pub f48: String,
-            pub f49: String,
-            pub f50: String,
-            pub f51: String,
-            pub f52: String,
-            pub f53: String,
-            pub f54: String,
-            pub f55: String,
-            pub f56: String,
-            pub f57: String,
-            pub f58: String,
-            pub f59: String,
-            pub f60: String,
-            pub f61: String,
-            pub f62: String,
-            pub f63: String,
-            pub f64: String,
-            pub f65: String,
-            pub f66: String,
-            pub f67: String,
-            pub f68: String,
-            pub f69: String,
-            pub f70: String,
-            pub f71: String,
-            pub f72: String,
-            pub f73: String,
-            pub f74: String,
-            pub f75: String,
-            pub f76: String,
-            pub f77: String,
-            pub f78: String,
-            pub f79: String,
-            pub f80: String,
-            pub f81: String,
-            pub f82: String,
-            pub f83: String,
-            pub f84: String,
-            pub f85: String,
-            pub f86: String,
-            pub f87: String,
-            pub f88: String,
-            pub f89: String,
-            pub f90: String,
-            pub f91: String,
-            pub f92: String,
-            pub f93: String,
-            pub f94: String,
-            pub f95: String,
-            pub f96: String,
-            pub f97: String,
-            pub f98: String,
-            pub f99: String,
+            $(pub $field: String,)*
+        }
+    };
+    (@set $name:ident $($field:ident)*) => {
+        impl $name {
+            fn set(&mut self, name: &str, value: String) {
+                match name {
+                    $(stringify!($field) => self.$field = value,)*
+                    _ => {}
+                }
+            }
         }
     };
 }

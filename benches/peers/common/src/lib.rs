@@ -12,15 +12,19 @@
 //! - [`operation`]: the operations
 //! - [`meter`]: CPU time, memory, allocations, latencies
 //! - [`outcome`]: what a program prints
+//! - [`until`]: when a measurement ends
+//! - [`limits`]: what a program may take of the machine
 //! - [`fields`]: a struct of 100 fields
 
 pub mod arguments;
 pub mod client;
 pub mod fields;
+pub mod limits;
 pub mod load;
 pub mod meter;
 pub mod operation;
 pub mod outcome;
+pub mod until;
 pub mod workload;
 
 pub use arguments::{Arguments, Flavour};
@@ -47,5 +51,10 @@ impl std::error::Error for Unsupported {}
 
 /// Runs the workload that the command line names, and prints the outcome.
 pub fn main<C: Client>() -> std::process::ExitCode {
-    outcome::print(Arguments::parse().and_then(|arguments| workload::run::<C>(&arguments)))
+    let run = || {
+        let arguments = Arguments::parse()?;
+        limits::set()?;
+        workload::run::<C>(&arguments)
+    };
+    outcome::print(run())
 }

@@ -1,7 +1,5 @@
 //! Many tasks that repeat an operation for a while, or so many times: [`Load`].
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
@@ -9,6 +7,7 @@ use tokio::task::JoinSet;
 
 use crate::meter::{Latencies, Meter, SAMPLE};
 use crate::operation::Operation;
+use crate::until::Until;
 use crate::{Arguments, Flavour, Outcome, Result};
 
 /// Tasks that share a client and repeat an operation.
@@ -28,64 +27,39 @@ const WARM_UP: Duration = Duration::from_millis(60);
 /// So many times a task repeats a quick operation while allocations are counted; twice that in the second count.
 const COUNTED: u64 = 40;
 
+/// An operation that takes longer is done only a few times for it.
+const LONG: Duration = Duration::from_millis(20);
+
 #[derive(Debug, Default)]
 struct Tally {
     operations: u64,
     latencies: Latencies,
 }
 
-/// When tasks stop.
-#[derive(Debug, Clone)]
-struct Until {
-    stopped: Arc<AtomicBool>,
-    limit: u64,
-}
-
-impl Until {
-    fn time(time: Duration) -> Self {
-        let stopped = Arc::new(AtomicBool::new(false));
-        let flag = stopped.clone();
-        std::thread::spawn(move || {
-            std::thread::sleep(time);
-            flag.store(true, Ordering::Relaxed);
-        });
-        Self {
-            stopped,
-            limit: u64::MAX,
-        }
-    }
-
-    fn times(limit: u64) -> Self {
-        Self {
-            stopped: Arc::new(AtomicBool::new(false)),
-            limit,
-        }
-    }
-
-    fn holds(&self, done: u64) -> bool {
-        done >= self.limit || self.stopped.load(Ordering::Relaxed)
-    }
-}
-
 impl<O: Operation> Load<O> {
     /// Warms up, measures, and on a one-thread runtime counts allocations.
     pub fn measure(&self, runtime: &Runtime, arguments: &Arguments) -> Result<Outcome> {
-        runtime.block_on(self.run(Until::time(WARM_UP)))?;
-        let until = Until::time(arguments.time);
+        runtime.block_on(self.run(Until::time(WARM_UP)?))?;
+        let until = Until::measured(arguments)?;
         let meter = Meter::start()?;
         let mut tally = runtime.block_on(self.run(until))?;
         let mut outcome = meter.stop(tally.operations)?;
         outcome.p50 = tally.latencies.quantile(0.5);
         outcome.p99 = tally.latencies.quantile(0.99);
         if arguments.flavour == Flavour::OneThread {
-            outcome.allocations = Some(self.count_allocations(runtime)?);
+            let takes_long = outcome.p50 > Some(LONG);
+            outcome.allocations = Some(self.count_allocations(runtime, takes_long)?);
         }
         Ok(outcome)
     }
 
     /// Allocations per operation: the difference of two counts, so that what starting the tasks costs cancels out.
-    fn count_allocations(&self, runtime: &Runtime) -> Result<f64> {
-        let times = if self.is_slow { 3 } else { COUNTED };
+    fn count_allocations(&self, runtime: &Runtime, takes_long: bool) -> Result<f64> {
+        let times = match (takes_long, self.is_slow) {
+            (true, _) => 1,
+            (false, true) => 3,
+            (false, false) => COUNTED,
+        };
         let (once, _) = self.count(runtime, times)?;
         let (twice, more) = self.count(runtime, 2 * times)?;
         Ok((twice as f64 - once as f64) / (more / 2).max(1) as f64)
@@ -119,7 +93,12 @@ impl<O: Operation> Load<O> {
     }
 }
 
-async fn repeat<O: Operation>(operation: O, task: u64, until: Until, sample: u64) -> Result<Tally> {
+async fn repeat<O: Operation>(
+    mut operation: O,
+    task: u64,
+    until: Until,
+    sample: u64,
+) -> Result<Tally> {
     let mut tally = Tally::default();
     // Tasks begin at different keys and are timed at different turns.
     let mut turn = task.wrapping_mul(7919);

@@ -26,6 +26,18 @@ impl Meter {
         })
     }
 
+    /// How much time has passed since the start.
+    pub fn wall(&self) -> Duration {
+        self.wall.elapsed()
+    }
+
+    /// How much CPU time has been used since the start.
+    pub fn cpu(&self) -> Result<Duration> {
+        let usage = usage()?;
+        let now = duration(usage.user_time()) + duration(usage.system_time());
+        Ok(now.saturating_sub(self.user + self.system))
+    }
+
     /// What `operations` cost since the start.
     pub fn stop(&self, operations: u64) -> Result<Outcome> {
         let wall = self.wall.elapsed();
@@ -35,10 +47,25 @@ impl Meter {
             wall,
             user: duration(usage.user_time()).saturating_sub(self.user),
             system: duration(usage.system_time()).saturating_sub(self.system),
-            peak_memory: u64::try_from(usage.max_rss()).unwrap_or(0) * 1024,
+            peak_memory: peak_memory(&usage),
             ..Outcome::default()
         })
     }
+}
+
+/// The most memory that this program ever had. What Linux says of a process's resources counts the memory of whoever
+/// started it, too, so the memory map itself is asked there.
+fn peak_memory(usage: &Usage) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kibibytes = high_water(&status).or_else(|| u64::try_from(usage.max_rss()).ok());
+    kibibytes.unwrap_or(0) * 1024
+}
+
+fn high_water(status: &str) -> Option<u64> {
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.trim().parse().ok()
 }
 
 fn usage() -> Result<Usage> {
@@ -88,6 +115,15 @@ impl Latencies {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_peak_of_memory_is_the_programs_own() {
+        assert_eq!(
+            high_water("VmPeak:\t  9 kB\nVmHWM:\t    1234 kB\n"),
+            Some(1234)
+        );
+        assert_eq!(high_water("nothing"), None);
+    }
 
     #[test]
     fn quantiles_are_those_of_the_sorted_latencies() {

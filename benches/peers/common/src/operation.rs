@@ -10,7 +10,7 @@ use crate::{Client, Result};
 /// Something that a task repeats.
 pub trait Operation: Clone + Send + Sync + 'static {
     /// Does it once; `turn` differs from call to call.
-    fn run(&self, turn: u64) -> impl Future<Output = Result<()>> + Send;
+    fn run(&mut self, turn: u64) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// The keys that small values lie under.
@@ -34,7 +34,7 @@ fn check(what: &str, found: usize, expected: usize) -> Result<()> {
 pub struct Get<C>(pub C, pub Names);
 
 impl<C: Client> Operation for Get<C> {
-    async fn run(&self, turn: u64) -> Result<()> {
+    async fn run(&mut self, turn: u64) -> Result<()> {
         let value = self.0.get(pick(&self.1, turn)).await?;
         check("bytes of a value", value.len(), 16)
     }
@@ -45,7 +45,7 @@ impl<C: Client> Operation for Get<C> {
 pub struct PoolGet<C: Client>(pub C::Pool, pub Names);
 
 impl<C: Client> Operation for PoolGet<C> {
-    async fn run(&self, turn: u64) -> Result<()> {
+    async fn run(&mut self, turn: u64) -> Result<()> {
         let value = C::pool_get(&self.0, pick(&self.1, turn)).await?;
         check("bytes of a value", value.len(), 16)
     }
@@ -56,7 +56,7 @@ impl<C: Client> Operation for PoolGet<C> {
 pub struct Set<C>(pub C, pub Names);
 
 impl<C: Client> Operation for Set<C> {
-    async fn run(&self, turn: u64) -> Result<()> {
+    async fn run(&mut self, turn: u64) -> Result<()> {
         self.0.set(pick(&self.1, turn), "0123456789abcdef").await
     }
 }
@@ -73,13 +73,19 @@ pub struct Mixed<C> {
 }
 
 impl<C: Client> Operation for Mixed<C> {
-    async fn run(&self, turn: u64) -> Result<()> {
+    async fn run(&mut self, turn: u64) -> Result<()> {
         let name = pick(&self.names, turn);
         if turn % 10 == 9 {
             let value = pick(&self.values, turn / 10);
             self.client.set(name, value).await
         } else {
-            self.client.get(name).await.map(drop)
+            let value = self.client.get(name).await?;
+            let sizes = self.values.iter().map(String::len);
+            let (least, most) = (sizes.clone().min(), sizes.max());
+            if Some(value.len()) < least || Some(value.len()) > most {
+                return Err(format!("a value of {} bytes", value.len()).into());
+            }
+            Ok(())
         }
     }
 }
@@ -89,7 +95,7 @@ impl<C: Client> Operation for Mixed<C> {
 pub struct Pipeline<C>(pub C, pub Names);
 
 impl<C: Client> Operation for Pipeline<C> {
-    async fn run(&self, _: u64) -> Result<()> {
+    async fn run(&mut self, _: u64) -> Result<()> {
         let found = self.0.pipeline(&self.1).await?;
         check("replies of a pipeline", found, self.1.len())
     }
@@ -100,7 +106,7 @@ impl<C: Client> Operation for Pipeline<C> {
 pub struct Transaction<C>(pub C, pub Names);
 
 impl<C: Client> Operation for Transaction<C> {
-    async fn run(&self, _: u64) -> Result<()> {
+    async fn run(&mut self, _: u64) -> Result<()> {
         self.0.transaction(&self.1, "0123456789abcdef").await
     }
 }
@@ -110,7 +116,7 @@ impl<C: Client> Operation for Transaction<C> {
 pub struct GetBytes<C>(pub C, pub usize);
 
 impl<C: Client> Operation for GetBytes<C> {
-    async fn run(&self, _: u64) -> Result<()> {
+    async fn run(&mut self, _: u64) -> Result<()> {
         let found = self.0.get_bytes(&format!("bytes:{}", self.1)).await?;
         check("bytes of a value", found, self.1)
     }
@@ -121,7 +127,7 @@ impl<C: Client> Operation for GetBytes<C> {
 pub struct SetBytes<C>(pub C, pub Bytes);
 
 impl<C: Client> Operation for SetBytes<C> {
-    async fn run(&self, _: u64) -> Result<()> {
+    async fn run(&mut self, _: u64) -> Result<()> {
         self.0.set_bytes("written", &self.1).await
     }
 }
@@ -138,7 +144,7 @@ pub struct Lrange<C> {
 }
 
 impl<C: Client> Operation for Lrange<C> {
-    async fn run(&self, _: u64) -> Result<()> {
+    async fn run(&mut self, _: u64) -> Result<()> {
         let key = format!("list:{}", self.elements);
         let found = if self.strings {
             self.client.lrange_strings(&key).await?
@@ -159,7 +165,7 @@ pub struct Hgetall<C> {
 }
 
 impl<C: Client> Operation for Hgetall<C> {
-    async fn run(&self, _: u64) -> Result<()> {
+    async fn run(&mut self, _: u64) -> Result<()> {
         if self.map {
             let found = self.client.hgetall_map("hash").await?;
             check("fields of a hash", found, 100)
@@ -175,7 +181,7 @@ impl<C: Client> Operation for Hgetall<C> {
 pub struct Mget<C>(pub C, pub Names);
 
 impl<C: Client> Operation for Mget<C> {
-    async fn run(&self, _: u64) -> Result<()> {
+    async fn run(&mut self, _: u64) -> Result<()> {
         let found = self.0.mget(&self.1).await?;
         check("values of MGET", found, self.1.len())
     }

@@ -13,10 +13,17 @@ use crate::operation::{
     Get, GetBytes, Hgetall, Lrange, Mget, Mixed, Names, Operation, Pipeline, PoolGet, Set,
     SetBytes, Transaction,
 };
+use crate::until::Until;
 use crate::{Arguments, Client, Outcome, Result};
 
 /// How many small values there are.
 const NAMES: usize = 1000;
+
+/// How many commands a measurement of queued commands has at least.
+const BURSTS: usize = 100_000;
+
+/// How often it is repeated for that at most.
+const TURNS: usize = 10_000;
 
 /// Runs the workload that the arguments name.
 pub fn run<C: Client>(arguments: &Arguments) -> Result<Outcome> {
@@ -106,7 +113,7 @@ fn names_cycled(count: usize) -> Names {
 
 /// Messages to one or several channels: measured from the subscription on to the last message.
 fn receive<C: Client>(runtime: &Runtime, arguments: &Arguments) -> Result<Outcome> {
-    let count = message_count(arguments);
+    let count = arguments.count;
     let channels: Vec<String> = channel_names(arguments.size);
     let meter = std::sync::Mutex::new(Meter::start()?);
     runtime.block_on(C::receive(&arguments.url, &channels, count, || {
@@ -124,20 +131,13 @@ pub fn channel_names(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("news:{number}")).collect()
 }
 
-/// How many messages are published: 1,000 for each millisecond of the measurement.
-pub fn message_count(arguments: &Arguments) -> u64 {
-    u64::try_from(arguments.time.as_millis())
-        .unwrap_or(u64::MAX)
-        .saturating_mul(1000)
-}
-
 /// Tells who started this program that it may publish.
 pub fn announce() {
     println!("ready");
 }
 
 fn scan<C: Client>(runtime: &Runtime, arguments: &Arguments) -> Result<Outcome> {
-    let client = runtime.block_on(C::connect(&arguments.url))?;
+    let mut client = runtime.block_on(C::connect(&arguments.url))?;
     let meter = Meter::start()?;
     let found = runtime.block_on(client.scan())?;
     if found < arguments.size as u64 {
@@ -149,13 +149,13 @@ fn scan<C: Client>(runtime: &Runtime, arguments: &Arguments) -> Result<Outcome> 
 /// Connecting, the first reply, and the end, over and over.
 fn connect<C: Client>(runtime: &Runtime, arguments: &Arguments) -> Result<Outcome> {
     let mut latencies = crate::meter::Latencies::default();
+    let until = Until::measured(arguments)?;
     let meter = Meter::start()?;
-    let begin = Instant::now();
     let mut count = 0;
-    while begin.elapsed() < arguments.time {
+    while !until.holds(count) {
         let start = Instant::now();
         runtime.block_on(async {
-            let client = C::connect(&arguments.url).await?;
+            let mut client = C::connect(&arguments.url).await?;
             client.get("small:0000").await
         })?;
         latencies.record(start.elapsed());
@@ -175,7 +175,7 @@ fn idle<C: Client>(runtime: &Runtime, arguments: &Arguments) -> Result<Outcome> 
         clients = runtime.block_on(async {
             let mut clients = Vec::with_capacity(arguments.size);
             for _ in 0..arguments.size {
-                let client = C::connect(&arguments.url).await?;
+                let mut client = C::connect(&arguments.url).await?;
                 client.get("small:0000").await?;
                 clients.push(client);
             }
@@ -192,9 +192,13 @@ fn burst<C: Client>(runtime: &Runtime, arguments: &Arguments) -> Result<Outcome>
     let client = runtime.block_on(C::connect(&arguments.url))?;
     let names = names("small", NAMES);
     runtime.block_on(fire(&client, &names, 1000))?;
+    // A few alone are done again, for a time that can be measured.
+    let times = (BURSTS / arguments.size.max(1)).clamp(1, TURNS);
     let meter = Meter::start()?;
-    runtime.block_on(fire(&client, &names, arguments.size))?;
-    let mut outcome = meter.stop(arguments.size as u64)?;
+    for _ in 0..times {
+        runtime.block_on(fire(&client, &names, arguments.size))?;
+    }
+    let mut outcome = meter.stop((arguments.size * times) as u64)?;
     let mut result = Ok(());
     let info = allocation_counter::measure(|| {
         result = runtime.block_on(fire(&client, &names, arguments.size));
@@ -208,7 +212,7 @@ fn burst<C: Client>(runtime: &Runtime, arguments: &Arguments) -> Result<Outcome>
 async fn fire<C: Client>(client: &C, names: &Names, count: usize) -> Result<()> {
     let mut tasks = JoinSet::new();
     for number in 0..count {
-        let operation = Get(client.clone(), Arc::clone(names));
+        let mut operation = Get(client.clone(), Arc::clone(names));
         tasks.spawn(async move { operation.run(number as u64).await });
     }
     while let Some(result) = tasks.join_next().await {

@@ -2,16 +2,20 @@
 //! client. What the kernel takes for the same bytes, for no client can do with less.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use peers_common::meter::{Latencies, Meter};
-use peers_common::workload::{announce, channel_names, message_count};
+use peers_common::until::Until;
+use peers_common::workload::{announce, channel_names};
 use peers_common::{Arguments, Outcome, Result, Unsupported, outcome};
 
 /// How long nothing comes after a complete reply.
 const SILENCE: Duration = Duration::from_millis(80);
+
+mod socket;
+
+use socket::Socket;
 
 fn main() -> ExitCode {
     outcome::print(Arguments::parse().and_then(|arguments| run(&arguments)))
@@ -127,15 +131,15 @@ fn command(words: &[&[u8]]) -> Vec<u8> {
 
 /// Repeats a round until the time is over.
 fn exchange(arguments: &Arguments, work: &Round) -> Result<Outcome> {
-    let mut socket = open(arguments)?;
+    let mut socket = Socket::open(arguments)?;
     let mut buffer = vec![0; 256 * 1024];
     round(&mut socket, &work.request, work.reply, &mut buffer)?;
-    expect_silence(&socket)?;
+    expect_silence(&mut socket)?;
     let mut latencies = Latencies::default();
+    let until = Until::measured(arguments)?;
     let meter = Meter::start()?;
-    let begin = Instant::now();
     let mut rounds = 0;
-    while begin.elapsed() < arguments.time {
+    while !until.holds(rounds) {
         let start = Instant::now();
         round(&mut socket, &work.request, work.reply, &mut buffer)?;
         latencies.record(start.elapsed());
@@ -148,10 +152,10 @@ fn exchange(arguments: &Arguments, work: &Round) -> Result<Outcome> {
 }
 
 /// A reply longer than was thought would be read with the next one, and so seem cheaper than it is.
-fn expect_silence(socket: &TcpStream) -> Result<()> {
-    socket.set_read_timeout(Some(SILENCE))?;
-    let more = socket.peek(&mut [0]);
-    socket.set_read_timeout(None)?;
+fn expect_silence(socket: &mut Socket) -> Result<()> {
+    socket.tcp().set_read_timeout(Some(SILENCE))?;
+    let more = socket.read(&mut [0]);
+    socket.tcp().set_read_timeout(None)?;
     match more {
         Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(()),
         Err(error) => Err(error.into()),
@@ -159,14 +163,8 @@ fn expect_silence(socket: &TcpStream) -> Result<()> {
     }
 }
 
-fn open(arguments: &Arguments) -> Result<TcpStream> {
-    let socket = TcpStream::connect(arguments.address())?;
-    socket.set_nodelay(true)?;
-    Ok(socket)
-}
-
 /// Writes and reads by turns where the kernel's buffers do not hold all of it.
-fn round(socket: &mut TcpStream, request: &[u8], reply: usize, buffer: &mut [u8]) -> Result<()> {
+fn round(socket: &mut Socket, request: &[u8], reply: usize, buffer: &mut [u8]) -> Result<()> {
     const PIECE: usize = 1 << 20;
     let mut missing = reply;
     // A large request with small replies is written whole; many small ones go in pieces that the kernel holds.
@@ -191,7 +189,7 @@ fn round(socket: &mut TcpStream, request: &[u8], reply: usize, buffer: &mut [u8]
     Ok(())
 }
 
-fn receive_some(socket: &mut TcpStream, buffer: &mut [u8], wanted: usize) -> Result<usize> {
+fn receive_some(socket: &mut Socket, buffer: &mut [u8], wanted: usize) -> Result<usize> {
     let room = wanted.min(buffer.len());
     match socket.read(buffer.get_mut(..room).unwrap_or_default())? {
         0 => Err("the server closed the connection".into()),
@@ -203,12 +201,12 @@ fn connect(arguments: &Arguments) -> Result<Outcome> {
     let request = command(&[b"GET", b"small:0000"]);
     let mut buffer = vec![0; 1024];
     let mut latencies = Latencies::default();
+    let until = Until::measured(arguments)?;
     let meter = Meter::start()?;
-    let begin = Instant::now();
     let mut count = 0;
-    while begin.elapsed() < arguments.time {
+    while !until.holds(count) {
         let start = Instant::now();
-        round(&mut open(arguments)?, &request, VALUE, &mut buffer)?;
+        round(&mut Socket::open(arguments)?, &request, VALUE, &mut buffer)?;
         latencies.record(start.elapsed());
         count += 1;
     }
@@ -219,7 +217,7 @@ fn connect(arguments: &Arguments) -> Result<Outcome> {
 }
 
 fn receive(arguments: &Arguments) -> Result<Outcome> {
-    let mut socket = open(arguments)?;
+    let mut socket = Socket::open(arguments)?;
     let mut buffer = vec![0; 256 * 1024];
     let channels = channel_names(arguments.size);
     let words: Vec<&[u8]> = std::iter::once(b"SUBSCRIBE".as_slice())
@@ -232,7 +230,7 @@ fn receive(arguments: &Arguments) -> Result<Outcome> {
         })
         .sum();
     round(&mut socket, &command(&words), confirmations, &mut buffer)?;
-    let count = message_count(arguments);
+    let count = arguments.count;
     let channel = channels.first().map_or("", String::as_str);
     let message = command(&[b"message", channel.as_bytes(), b"0123456789abcdef"]).len();
     announce();

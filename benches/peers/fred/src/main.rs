@@ -9,9 +9,25 @@ use fred::prelude::{
     Builder, ClientLike, Config, EventInterface, HashesInterface, KeysInterface, ListInterface,
     PubsubInterface, TcpConfig, TransactionInterface,
 };
-use fred::types::Key;
-use futures_util::{StreamExt, pin_mut};
-use peers_common::{Client, Result};
+use fred::types::{FromValue, Value};
+use peers_common::{Client, Result, hundred_fields};
+
+hundred_fields! {
+    by hand:
+    #[allow(dead_code, reason = "that they are read is what is measured")]
+    Hash
+}
+
+/// What users write: it has no derive.
+impl FromValue for Hash {
+    fn from_value(value: Value) -> std::result::Result<Self, fred::error::Error> {
+        let mut hash = Self::default();
+        for (name, value) in value.into_map()?.inner() {
+            hash.set(name.as_str().unwrap_or_default(), value.convert()?);
+        }
+        Ok(hash)
+    }
+}
 
 #[derive(Clone)]
 struct Fred(fred::clients::Client);
@@ -44,7 +60,7 @@ impl Client for Fred {
         Ok(pool)
     }
 
-    async fn get(&self, key: &str) -> Result<String> {
+    async fn get(&mut self, key: &str) -> Result<String> {
         Ok(self.0.get(key).await?)
     }
 
@@ -52,20 +68,20 @@ impl Client for Fred {
         Ok(pool.get(key).await?)
     }
 
-    async fn set(&self, key: &str, value: &str) -> Result<()> {
+    async fn set(&mut self, key: &str, value: &str) -> Result<()> {
         Ok(self.0.set(key, value, None, None, false).await?)
     }
 
-    async fn get_bytes(&self, key: &str) -> Result<usize> {
+    async fn get_bytes(&mut self, key: &str) -> Result<usize> {
         let value: Bytes = self.0.get(key).await?;
         Ok(value.len())
     }
 
-    async fn set_bytes(&self, key: &str, value: &Bytes) -> Result<()> {
+    async fn set_bytes(&mut self, key: &str, value: &Bytes) -> Result<()> {
         Ok(self.0.set(key, value.clone(), None, None, false).await?)
     }
 
-    async fn pipeline(&self, keys: &[String]) -> Result<usize> {
+    async fn pipeline(&mut self, keys: &[String]) -> Result<usize> {
         let pipeline = self.0.pipeline();
         for key in keys {
             let _: () = pipeline.get(key).await?;
@@ -74,7 +90,7 @@ impl Client for Fred {
         Ok(values.iter().flatten().count())
     }
 
-    async fn transaction(&self, keys: &[String], value: &str) -> Result<()> {
+    async fn transaction(&mut self, keys: &[String], value: &str) -> Result<()> {
         let transaction = self.0.multi();
         for key in keys {
             let _: () = transaction.set(key, value, None, None, false).await?;
@@ -83,36 +99,43 @@ impl Client for Fred {
         Ok(())
     }
 
-    async fn lrange_strings(&self, key: &str) -> Result<usize> {
+    async fn lrange_strings(&mut self, key: &str) -> Result<usize> {
         let values: Vec<String> = self.0.lrange(key, 0, -1).await?;
         Ok(values.len())
     }
 
-    async fn lrange_bytes(&self, key: &str) -> Result<usize> {
+    async fn lrange_bytes(&mut self, key: &str) -> Result<usize> {
         let values: Vec<Bytes> = self.0.lrange(key, 0, -1).await?;
         Ok(values.len())
     }
 
-    async fn hgetall_map(&self, key: &str) -> Result<usize> {
+    async fn hgetall_map(&mut self, key: &str) -> Result<usize> {
         let map: HashMap<String, String> = self.0.hgetall(key).await?;
         Ok(map.len())
     }
 
-    async fn mget(&self, keys: &[String]) -> Result<usize> {
-        let values: Vec<Option<String>> = self.0.mget(keys.to_vec()).await?;
+    async fn hgetall_struct(&mut self, key: &str) -> Result<usize> {
+        let hash: Hash = self.0.hgetall(key).await?;
+        Ok(hash.f99.len())
+    }
+
+    async fn mget(&mut self, keys: &[String]) -> Result<usize> {
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let values: Vec<Option<String>> = self.0.mget(keys).await?;
         Ok(values.iter().flatten().count())
     }
 
-    async fn scan(&self) -> Result<u64> {
-        let keys = self.0.scan_buffered("*", Some(1000), None);
-        pin_mut!(keys);
-        let mut found = 0;
-        while let Some(key) = keys.next().await {
-            let key: Key = key?;
-            key.into_string().ok_or("a key that is no text")?;
-            found += 1;
+    async fn scan(&mut self) -> Result<u64> {
+        let (mut cursor, mut found) = (String::from("0"), 0);
+        loop {
+            let page = self.0.scan_page(cursor, "*", Some(1000), None);
+            let keys: Vec<String>;
+            (cursor, keys) = page.await?;
+            found += keys.len() as u64;
+            if cursor == "0" {
+                return Ok(found);
+            }
         }
-        Ok(found)
     }
 
     async fn receive(

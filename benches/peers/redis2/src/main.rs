@@ -9,9 +9,28 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use peers_common::{Client, Result};
+use peers_common::{Client, Result, hundred_fields};
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncCommands, AsyncConnectionConfig};
+use redis::{AsyncCommands, AsyncConnectionConfig, FromRedisValue, ParsingError, Value};
+
+hundred_fields! {
+    by hand:
+    #[allow(dead_code, reason = "that they are read is what is measured")]
+    Hash
+}
+
+/// What its documentation tells users to write: it has no derive of its own.
+impl FromRedisValue for Hash {
+    fn from_redis_value(value: Value) -> std::result::Result<Self, ParsingError> {
+        let mut hash = Self::default();
+        let pairs = value.into_map_iter();
+        for (name, value) in pairs.map_err(|_| ParsingError::from("no map".to_owned()))? {
+            let name = String::from_redis_value(name)?;
+            hash.set(&name, String::from_redis_value(value)?);
+        }
+        Ok(hash)
+    }
+}
 
 #[derive(Clone)]
 struct Redis(MultiplexedConnection);
@@ -40,8 +59,8 @@ impl Client for Redis {
         Ok(Pool(Arc::new((connections, AtomicUsize::new(0)))))
     }
 
-    async fn get(&self, key: &str) -> Result<String> {
-        Ok(self.0.clone().get(key).await?)
+    async fn get(&mut self, key: &str) -> Result<String> {
+        Ok(self.0.get(key).await?)
     }
 
     async fn pool_get(pool: &Self::Pool, key: &str) -> Result<String> {
@@ -49,72 +68,80 @@ impl Client for Redis {
         let index = next.fetch_add(1, Ordering::Relaxed) % connections.len().max(1);
         connections
             .get(index)
+            .cloned()
             .ok_or("an empty pool")?
             .get(key)
             .await
     }
 
-    async fn set(&self, key: &str, value: &str) -> Result<()> {
-        Ok(self.0.clone().set(key, value).await?)
+    async fn set(&mut self, key: &str, value: &str) -> Result<()> {
+        Ok(self.0.set(key, value).await?)
     }
 
-    async fn get_bytes(&self, key: &str) -> Result<usize> {
-        let value: Bytes = self.0.clone().get(key).await?;
+    async fn get_bytes(&mut self, key: &str) -> Result<usize> {
+        let value: Bytes = self.0.get(key).await?;
         Ok(value.len())
     }
 
-    async fn set_bytes(&self, key: &str, value: &Bytes) -> Result<()> {
-        Ok(self.0.clone().set(key, value.as_ref()).await?)
+    async fn set_bytes(&mut self, key: &str, value: &Bytes) -> Result<()> {
+        Ok(self.0.set(key, value.as_ref()).await?)
     }
 
-    async fn pipeline(&self, keys: &[String]) -> Result<usize> {
+    async fn pipeline(&mut self, keys: &[String]) -> Result<usize> {
         let mut pipeline = redis::pipe();
         for key in keys {
             pipeline.get(key);
         }
-        let values: Vec<Option<String>> = pipeline.query_async(&mut self.0.clone()).await?;
+        let values: Vec<Option<String>> = pipeline.query_async(&mut self.0).await?;
         Ok(values.iter().flatten().count())
     }
 
-    async fn transaction(&self, keys: &[String], value: &str) -> Result<()> {
+    async fn transaction(&mut self, keys: &[String], value: &str) -> Result<()> {
         let mut pipeline = redis::pipe();
         pipeline.atomic();
         for key in keys {
             pipeline.set(key, value).ignore();
         }
-        Ok(pipeline.query_async(&mut self.0.clone()).await?)
+        Ok(pipeline.query_async(&mut self.0).await?)
     }
 
-    async fn lrange_strings(&self, key: &str) -> Result<usize> {
-        let values: Vec<String> = self.0.clone().lrange(key, 0, -1).await?;
+    async fn lrange_strings(&mut self, key: &str) -> Result<usize> {
+        let values: Vec<String> = self.0.lrange(key, 0, -1).await?;
         Ok(values.len())
     }
 
-    async fn lrange_bytes(&self, key: &str) -> Result<usize> {
-        let values: Vec<Bytes> = self.0.clone().lrange(key, 0, -1).await?;
+    async fn lrange_bytes(&mut self, key: &str) -> Result<usize> {
+        let values: Vec<Bytes> = self.0.lrange(key, 0, -1).await?;
         Ok(values.len())
     }
 
-    async fn hgetall_map(&self, key: &str) -> Result<usize> {
-        let map: HashMap<String, String> = self.0.clone().hgetall(key).await?;
+    async fn hgetall_map(&mut self, key: &str) -> Result<usize> {
+        let map: HashMap<String, String> = self.0.hgetall(key).await?;
         Ok(map.len())
     }
 
-    async fn mget(&self, keys: &[String]) -> Result<usize> {
-        let values: Vec<Option<String>> = self.0.clone().mget(keys).await?;
+    async fn hgetall_struct(&mut self, key: &str) -> Result<usize> {
+        let hash: Hash = self.0.hgetall(key).await?;
+        Ok(hash.f99.len())
+    }
+
+    async fn mget(&mut self, keys: &[String]) -> Result<usize> {
+        let values: Vec<Option<String>> = self.0.mget(keys).await?;
         Ok(values.iter().flatten().count())
     }
 
-    async fn scan(&self) -> Result<u64> {
-        let mut connection = self.0.clone();
-        let options = redis::ScanOptions::default().with_count(1000);
-        let mut keys = connection.scan_options::<String>(options).await?;
-        let mut found = 0;
-        while let Some(key) = keys.next_item().await {
-            key?;
-            found += 1;
+    async fn scan(&mut self) -> Result<u64> {
+        let (mut cursor, mut found) = (0, 0);
+        loop {
+            let mut page = redis::cmd("SCAN");
+            page.cursor_arg(cursor).arg("COUNT").arg(1000);
+            let keys: Vec<String>;
+            (cursor, keys) = page.query_async(&mut self.0).await?;
+            found += keys.len() as u64;
+            if cursor == 0 {
+                return Ok(found);
+            }
         }
-        Ok(found)
     }
 
     async fn receive(

@@ -43,34 +43,35 @@ impl Client for Rustis {
         Ok(Pool(Arc::new((connections, AtomicUsize::new(0)))))
     }
 
-    async fn get(&self, key: &str) -> Result<String> {
+    async fn get(&mut self, key: &str) -> Result<String> {
         Ok(self.0.get::<String>(key).await?)
     }
 
     async fn pool_get(pool: &Self::Pool, key: &str) -> Result<String> {
         let (connections, next) = &*pool.0;
         let index = next.fetch_add(1, Ordering::Relaxed) % connections.len().max(1);
-        connections
+        Ok(connections
             .get(index)
             .ok_or("an empty pool")?
-            .get(key)
-            .await
+            .0
+            .get::<String>(key)
+            .await?)
     }
 
-    async fn set(&self, key: &str, value: &str) -> Result<()> {
+    async fn set(&mut self, key: &str, value: &str) -> Result<()> {
         Ok(self.0.set(key, value).await?)
     }
 
-    async fn get_bytes(&self, key: &str) -> Result<usize> {
+    async fn get_bytes(&mut self, key: &str) -> Result<usize> {
         let value = self.0.get::<BulkString>(key).await?;
         Ok(value.as_bytes().len())
     }
 
-    async fn set_bytes(&self, key: &str, value: &Bytes) -> Result<()> {
+    async fn set_bytes(&mut self, key: &str, value: &Bytes) -> Result<()> {
         Ok(self.0.set(key, RefBulkString::new(value)).await?)
     }
 
-    async fn pipeline(&self, keys: &[String]) -> Result<usize> {
+    async fn pipeline(&mut self, keys: &[String]) -> Result<usize> {
         let mut pipeline = self.0.create_pipeline();
         pipeline.reserve(keys.len());
         for key in keys {
@@ -80,7 +81,7 @@ impl Client for Rustis {
         Ok(values.iter().flatten().count())
     }
 
-    async fn transaction(&self, keys: &[String], value: &str) -> Result<()> {
+    async fn transaction(&mut self, keys: &[String], value: &str) -> Result<()> {
         let mut transaction = self.0.create_transaction();
         for key in keys {
             transaction.set(key, value).forget();
@@ -88,32 +89,32 @@ impl Client for Rustis {
         Ok(transaction.execute::<()>().await?)
     }
 
-    async fn lrange_strings(&self, key: &str) -> Result<usize> {
+    async fn lrange_strings(&mut self, key: &str) -> Result<usize> {
         let values = self.0.lrange::<Vec<String>>(key, 0, -1).await?;
         Ok(values.len())
     }
 
-    async fn lrange_bytes(&self, key: &str) -> Result<usize> {
+    async fn lrange_bytes(&mut self, key: &str) -> Result<usize> {
         let values = self.0.lrange::<Vec<BulkString>>(key, 0, -1).await?;
         Ok(values.len())
     }
 
-    async fn hgetall_map(&self, key: &str) -> Result<usize> {
+    async fn hgetall_map(&mut self, key: &str) -> Result<usize> {
         let map = self.0.hgetall::<HashMap<String, String>>(key).await?;
         Ok(map.len())
     }
 
-    async fn hgetall_struct(&self, key: &str) -> Result<usize> {
+    async fn hgetall_struct(&mut self, key: &str) -> Result<usize> {
         let hash = self.0.hgetall::<Hash>(key).await?;
         Ok(hash.f99.len())
     }
 
-    async fn mget(&self, keys: &[String]) -> Result<usize> {
+    async fn mget(&mut self, keys: &[String]) -> Result<usize> {
         let values = self.0.mget::<Vec<Option<String>>>(keys).await?;
         Ok(values.iter().flatten().count())
     }
 
-    async fn scan(&self) -> Result<u64> {
+    async fn scan(&mut self) -> Result<u64> {
         let (mut cursor, mut found) = (0, 0);
         loop {
             let options = ScanOptions::default().count(1000);

@@ -30,7 +30,7 @@ impl Client for Typedis {
         Ok(typedis::pool(Config::from_url(url)?.lanes(lanes)).await?)
     }
 
-    async fn get(&self, key: &str) -> Result<String> {
+    async fn get(&mut self, key: &str) -> Result<String> {
         let value: Option<String> = self.0.get(key).await?;
         Ok(value.ok_or("no such key")?)
     }
@@ -40,20 +40,20 @@ impl Client for Typedis {
         Ok(value.ok_or("no such key")?)
     }
 
-    async fn set(&self, key: &str, value: &str) -> Result<()> {
+    async fn set(&mut self, key: &str, value: &str) -> Result<()> {
         Ok(self.0.set(key, value).await?)
     }
 
-    async fn get_bytes(&self, key: &str) -> Result<usize> {
+    async fn get_bytes(&mut self, key: &str) -> Result<usize> {
         let value: Option<Bytes> = self.0.get(key).await?;
         Ok(value.map_or(0, |value| value.len()))
     }
 
-    async fn set_bytes(&self, key: &str, value: &Bytes) -> Result<()> {
+    async fn set_bytes(&mut self, key: &str, value: &Bytes) -> Result<()> {
         Ok(self.0.set(key, value.clone()).await?)
     }
 
-    async fn pipeline(&self, keys: &[String]) -> Result<usize> {
+    async fn pipeline(&mut self, keys: &[String]) -> Result<usize> {
         let values: Vec<Option<String>> = self
             .0
             .pipeline_each(keys, |command, key| command.get::<String>(key))
@@ -61,7 +61,7 @@ impl Client for Typedis {
         Ok(values.iter().flatten().count())
     }
 
-    async fn transaction(&self, keys: &[String], value: &str) -> Result<()> {
+    async fn transaction(&mut self, keys: &[String], value: &str) -> Result<()> {
         let [a, b, c, d, e, f, g, h, i, j] = keys else {
             return Err("a transaction here has ten commands".into());
         };
@@ -72,36 +72,36 @@ impl Client for Typedis {
         Ok(())
     }
 
-    async fn lrange_strings(&self, key: &str) -> Result<usize> {
+    async fn lrange_strings(&mut self, key: &str) -> Result<usize> {
         let values: Vec<String> = self.0.lrange(key, 0, -1).await?;
         Ok(values.len())
     }
 
-    async fn lrange_bytes(&self, key: &str) -> Result<usize> {
+    async fn lrange_bytes(&mut self, key: &str) -> Result<usize> {
         let values: Vec<Bytes> = self.0.lrange(key, 0, -1).await?;
         Ok(values.len())
     }
 
-    async fn hgetall_map(&self, key: &str) -> Result<usize> {
+    async fn hgetall_map(&mut self, key: &str) -> Result<usize> {
         let map: HashMap<String, String> = self.0.hgetall(key).await?;
         Ok(map.len())
     }
 
-    async fn hgetall_struct(&self, key: &str) -> Result<usize> {
+    async fn hgetall_struct(&mut self, key: &str) -> Result<usize> {
         let hash: Hash = self.0.hgetall(key).await?;
         Ok(hash.f99.len())
     }
 
-    async fn mget(&self, keys: &[String]) -> Result<usize> {
+    async fn mget(&mut self, keys: &[String]) -> Result<usize> {
         let values: Vec<Option<String>> = self.0.mget(keys).await?;
         Ok(values.iter().flatten().count())
     }
 
-    async fn scan(&self) -> Result<u64> {
+    async fn scan(&mut self) -> Result<u64> {
         let (mut cursor, mut found) = (0, 0);
         loop {
             let keys: Vec<String>;
-            (cursor, keys) = self.0.scan_page::<String>(cursor).count(1000).await?;
+            (cursor, keys) = self.0.scan::<String>(cursor).count(1000).await?;
             found += keys.len() as u64;
             if cursor == 0 {
                 return Ok(found);

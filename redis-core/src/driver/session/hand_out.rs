@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::task::{Context, Waker};
 
-use bytes::Bytes;
+use bytes::{Buf, BytesMut};
 use tokio::time::Instant;
 
 use super::{READONLY, RETRY, Session, protocol};
+use crate::chunk::Chunk;
 use crate::connection::Link;
 use crate::driver::End;
 use crate::frame::{Frame, Frames};
@@ -32,7 +33,9 @@ impl Session {
                 self.hand_push(link, woken);
             }
         }
-        woken.drain(..).for_each(Waker::wake);
+        if !woken.is_empty() {
+            woken.drain(..).for_each(Waker::wake);
+        }
         Ok(())
     }
 
@@ -45,15 +48,13 @@ impl Session {
         let Some(found) = self.found.pop_front() else {
             return;
         };
-        let frame = Frame::from_scanned(self.input.split_to(found.len).freeze());
+        let frame = Frame::from_scanned(Chunk::take(&mut self.input, found.len, self.allocated));
         self.hand_inner_pushes(&frame, found, link, woken);
         let may_answer = || link.awaits() != Awaits::Reply;
-        let received = link
-            .hub()
-            .receive(&frame, may_answer, self.share_from(), woken);
+        let received = link.hub().receive(&frame, may_answer, woken);
         if received == Received::Answer {
             link.with(woken, |queue, woken| {
-                queue.deliver(Bytes::new(), 1, woken);
+                queue.deliver(Chunk::EMPTY, 1, woken);
                 woken.extend(queue.next_in_line());
             });
         }
@@ -63,15 +64,9 @@ impl Session {
     fn hand_inner_pushes(&self, frame: &Frame, found: Found, link: &Link, woken: &mut Vec<Waker>) {
         if found.has_inner_pushes {
             for push in frame.inner_pushes() {
-                link.hub()
-                    .receive(&push, || false, self.share_from(), woken);
+                link.hub().receive(&push, || false, woken);
             }
         }
-    }
-
-    /// What is larger may keep the receive buffer alive, at four times its size at most; smaller payloads are copied.
-    fn share_from(&self) -> usize {
-        self.allocated / 4
     }
 
     /// Gives the replies that come before the next push to those who wait for them.
@@ -87,30 +82,42 @@ impl Session {
         let mut with_pushes = Vec::new();
         let mut demoted = false;
         let progress = self.progress;
-        let (input, found) = (&mut self.input, &mut self.found);
+        let (input, found, allocated) = (&mut self.input, &mut self.found, self.allocated);
+        let mut cut = Cut {
+            input,
+            passed: 0,
+            allocated,
+        };
         let handed_out = link.with(woken, |queue, woken| {
-            while queue.awaits() == Awaits::Reply
-                && let Some(first) = next_reply(found)
-            {
-                let Some(wanted) = queue.wanted() else {
+            loop {
+                let wanted = match queue.wanted() {
+                    Some((Awaits::Reply, wanted)) => wanted,
+                    Some(_) => break,
+                    None => 0,
+                };
+                let Some(first) = next_reply(found) else {
+                    break;
+                };
+                if wanted == 0 {
                     return Err(End::Lost(protocol(
                         "a reply came that nothing had asked for",
                     )));
-                };
+                }
                 let (mut len, mut count) = (first.len, 1);
                 let mut inner = first.has_inner_pushes;
-                demoted |= input.starts_with(READONLY);
+                demoted |= cut.rest().starts_with(READONLY);
                 while count < wanted
                     && let Some(next) = next_reply(found)
                 {
-                    demoted |= input
+                    demoted |= cut
+                        .rest()
                         .get(len..)
                         .is_some_and(|next| next.starts_with(READONLY));
                     len += next.len;
                     count += 1;
                     inner |= next.has_inner_pushes;
                 }
-                let piece = input.split_to(len).freeze();
+                let piece = cut.take(len);
                 if inner {
                     with_pushes.push(piece.clone());
                 }
@@ -121,14 +128,14 @@ impl Session {
             queue.shrink();
             Ok(())
         });
+        drop(cut);
         if demoted {
             link.suspect_replica();
         }
         handed_out?;
         for piece in with_pushes {
             for push in Frames::from_scanned(piece).flat_map(|frame| frame.inner_pushes()) {
-                link.hub()
-                    .receive(&push, || false, self.share_from(), woken);
+                link.hub().receive(&push, || false, woken);
             }
         }
         Ok(())
@@ -139,14 +146,14 @@ impl Session {
         let Some(found) = self.found.pop_front() else {
             return Ok(());
         };
-        let frame = Frame::from_scanned(self.input.split_to(found.len).freeze());
+        let frame = Frame::from_scanned(Chunk::take(&mut self.input, found.len, self.allocated));
         let Some(error) = frame.reply().error() else {
             return Err(End::Lost(protocol(
                 "a subscription was answered with neither a push nor an error",
             )));
         };
         link.with(woken, |queue, woken| {
-            queue.deliver(Bytes::new(), 1, woken);
+            queue.deliver(Chunk::EMPTY, 1, woken);
         });
         if link.hub().refused(&error, woken) {
             self.retry = Some(Instant::now() + RETRY);
@@ -159,10 +166,10 @@ impl Session {
         let Some(found) = self.found.pop_front() else {
             return;
         };
-        let frame = Frame::from_scanned(self.input.split_to(found.len).freeze());
+        let frame = Frame::from_scanned(Chunk::take(&mut self.input, found.len, self.allocated));
         if link.hub().fenced(frame.reply().error().as_ref(), woken) == Received::Answer {
             link.with(woken, |queue, woken| {
-                queue.deliver(Bytes::new(), 1, woken);
+                queue.deliver(Chunk::EMPTY, 1, woken);
             });
         }
     }
@@ -188,6 +195,38 @@ impl Session {
                 Err(error) => return Err(End::Lost(protocol(&error.to_string()))),
             }
         }
+    }
+}
+
+/// Cuts pieces off the input. What was copied is passed over in one go.
+struct Cut<'i> {
+    input: &'i mut BytesMut,
+    passed: usize,
+    allocated: usize,
+}
+
+impl Cut<'_> {
+    fn rest(&self) -> &[u8] {
+        self.input.get(self.passed..).unwrap_or_default()
+    }
+
+    fn take(&mut self, len: usize) -> Chunk {
+        if let Some(chunk) = self.rest().get(..len).and_then(Chunk::copied) {
+            self.passed += len;
+            return chunk;
+        }
+        self.settle();
+        Chunk::take(self.input, len, self.allocated)
+    }
+
+    fn settle(&mut self) {
+        self.input.advance(std::mem::take(&mut self.passed));
+    }
+}
+
+impl Drop for Cut<'_> {
+    fn drop(&mut self) {
+        self.settle();
     }
 }
 

@@ -183,8 +183,7 @@ impl Driver {
         let received = if reply.starts_with('>') {
             let frame = Frame::parse(Bytes::from(reply)).unwrap();
             let may_answer = !self.owed.is_empty();
-            self.table
-                .receive(&frame, || may_answer, 0, &mut Vec::new())
+            self.table.receive(&frame, || may_answer, &mut Vec::new())
         } else if self.owed.front() == Some(&Awaits::Fence) {
             self.table.fenced(error.as_ref(), &mut Vec::new())
         } else {

@@ -242,7 +242,7 @@ fn the_deepest_value_that_can_be_allowed_is_harmless() {
                 .unwrap()
                 .is_some()
         );
-        let value = Frame::from_scanned(wire.into()).to_value();
+        let value = Frame::from_scanned(Bytes::from(wire)).to_value();
         assert_eq!(value.clone(), value);
         assert!(format!("{value:?}").contains('1') && format!("{value:#?}").contains('1'));
     };
@@ -394,7 +394,7 @@ proptest! {
         }
         prop_assert_eq!(start, wire.len());
         prop_assert_eq!(&found, &values);
-        let chunk: Vec<Value> = Frames::from_scanned(wire.into()).map(|frame| frame.to_value()).collect();
+        let chunk: Vec<Value> = Frames::from_scanned(Bytes::from(wire).into()).map(|frame| frame.to_value()).collect();
         prop_assert_eq!(chunk, values);
     }
 

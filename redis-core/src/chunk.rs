@@ -1,0 +1,179 @@
+//! Received bytes: [`Chunk`] owns whole replies, [`Span`] is a view of a part.
+//!
+//! One rule decides what keeps a receive buffer alive: a chunk shares the buffer, and what is decoded from it may do the
+//! same, where the chunk is a good part of that buffer; anything less is copied.
+
+use std::fmt;
+use std::ops::{Deref, Range};
+
+use bytes::{Buf, Bytes, BytesMut};
+
+/// So many bytes are kept in place; with the rest of a [`Chunk`] that makes a cache line.
+const INLINE: usize = 62;
+
+/// What is shared keeps at most so many times its own size alive.
+const KEPT_ALIVE: usize = 4;
+
+/// The bytes of one or several whole replies: few in place, many as a part of the buffer into which they were received.
+#[derive(Clone)]
+pub(crate) enum Chunk {
+    Inline {
+        len: u8,
+        bytes: [u8; INLINE],
+    },
+    Shared {
+        bytes: Bytes,
+        /// The size of the buffer that they keep alive.
+        allocated: usize,
+    },
+}
+
+impl Chunk {
+    pub(crate) const EMPTY: Self = Self::Inline {
+        len: 0,
+        bytes: [0; INLINE],
+    };
+
+    /// A copy, if the bytes are few.
+    pub(crate) fn copied(source: &[u8]) -> Option<Self> {
+        let mut bytes = [0; INLINE];
+        bytes.get_mut(..source.len())?.copy_from_slice(source);
+        // INLINE fits.
+        let len = u8::try_from(source.len()).ok()?;
+        Some(Self::Inline { len, bytes })
+    }
+
+    /// Takes the first `len` bytes of a receive buffer whose memory is `allocated` bytes.
+    pub(crate) fn take(input: &mut BytesMut, len: usize, allocated: usize) -> Self {
+        if let Some(chunk) = input.get(..len).and_then(Self::copied) {
+            input.advance(len);
+            return chunk;
+        }
+        Self::Shared {
+            bytes: input.split_to(len).freeze(),
+            allocated,
+        }
+    }
+
+    /// All of it, to be read.
+    pub(crate) fn span(&self) -> Span<'_> {
+        match self {
+            Self::Inline { .. } => Span {
+                bytes: self,
+                shared: None,
+            },
+            Self::Shared { bytes, allocated } => Span {
+                bytes,
+                shared: (bytes.len().saturating_mul(KEPT_ALIVE) >= *allocated).then_some(bytes),
+            },
+        }
+    }
+
+    /// A part of it.
+    pub(crate) fn slice(&self, range: Range<usize>) -> Self {
+        match self {
+            Self::Inline { .. } => self
+                .get(range)
+                .and_then(Self::copied)
+                .unwrap_or(Self::EMPTY),
+            Self::Shared { bytes, allocated } => Self::Shared {
+                bytes: bytes.slice(range),
+                allocated: *allocated,
+            },
+        }
+    }
+}
+
+impl Deref for Chunk {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Inline { len, bytes } => bytes.get(..usize::from(*len)).unwrap_or_default(),
+            Self::Shared { bytes, .. } => bytes,
+        }
+    }
+}
+
+/// The bytes are all that is kept alive.
+impl From<Bytes> for Chunk {
+    fn from(bytes: Bytes) -> Self {
+        let allocated = bytes.len();
+        Self::copied(&bytes).unwrap_or(Self::Shared { bytes, allocated })
+    }
+}
+
+/// Replies may hold secrets.
+impl fmt::Debug for Chunk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Chunk").field(&self.len()).finish()
+    }
+}
+
+/// A stretch of received bytes, and what parts of it may be shared from.
+#[derive(Clone, Copy)]
+pub(crate) struct Span<'a> {
+    pub(crate) bytes: &'a [u8],
+    /// Holds the bytes; `None` where parts are to be copied.
+    pub(crate) shared: Option<&'a Bytes>,
+}
+
+impl<'a> Span<'a> {
+    /// A part of it.
+    pub(crate) fn slice(self, range: Range<usize>) -> Self {
+        Self {
+            bytes: self.bytes.get(range).unwrap_or_default(),
+            shared: self.shared,
+        }
+    }
+
+    /// The bytes for one who keeps them.
+    pub(crate) fn detach(self) -> Bytes {
+        match self.shared {
+            Some(shared) => shared.slice_ref(self.bytes),
+            None => Bytes::copy_from_slice(self.bytes),
+        }
+    }
+}
+
+impl<'a> From<&'a Bytes> for Span<'a> {
+    fn from(bytes: &'a Bytes) -> Self {
+        Self {
+            bytes,
+            shared: Some(bytes),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shares(chunk: &Chunk) -> bool {
+        let range = chunk.as_ptr_range();
+        range.contains(&chunk.span().detach().as_ptr())
+    }
+
+    #[test]
+    fn a_chunk_is_a_cache_line() {
+        assert_eq!(size_of::<Chunk>(), 64);
+    }
+
+    #[test]
+    fn few_bytes_keep_no_buffer_alive() {
+        let mut input = BytesMut::from(&[7; 100][..]);
+        let chunk = Chunk::take(&mut input, INLINE, 100);
+        assert!(matches!(chunk, Chunk::Inline { .. }) && !shares(&chunk));
+        assert_eq!((&*chunk, input.len()), (&[7; INLINE][..], 100 - INLINE));
+    }
+
+    #[test]
+    fn a_good_part_of_a_buffer_is_shared_and_less_is_copied() {
+        for (len, shared) in [(249, false), (250, true), (1000, true)] {
+            let mut input = BytesMut::from(&[7; 1000][..]);
+            let chunk = Chunk::take(&mut input, len, 1000);
+            assert_eq!((shares(&chunk), chunk.len()), (shared, len));
+        }
+    }
+}

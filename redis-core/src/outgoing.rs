@@ -1,0 +1,233 @@
+//! What is on its way to the socket: [`Outgoing`].
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use bytes::{Buf, Bytes};
+
+use crate::resp::encode::Output;
+
+/// From so many bytes on a value is shared rather than copied. To share one costs a count of references and a piece of
+/// a vectored write; to copy so many costs about a microsecond.
+pub(crate) const SHARE: usize = 16 * 1024;
+
+/// At most so many pieces go into one write, which is no more than any system takes.
+pub(crate) const PIECES: usize = 64;
+
+/// Memory beyond this is given back once what it held was written.
+const KEEP: usize = 256 * 1024;
+
+/// A sequence of bytes: short ones are joined, long ones shared with those who hold them.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Outgoing {
+    /// What comes before the tail; none of them is empty.
+    pieces: VecDeque<Bytes>,
+    tail: Vec<u8>,
+    /// How much of the tail was passed over.
+    passed: usize,
+}
+
+impl Outgoing {
+    pub(crate) fn len(&self) -> usize {
+        self.pieces.iter().map(Bytes::len).sum::<usize>() + self.rest().len()
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pieces.is_empty() && self.rest().is_empty()
+    }
+
+    #[inline]
+    fn rest(&self) -> &[u8] {
+        self.tail.get(self.passed..).unwrap_or_default()
+    }
+
+    /// Appends bytes without a copy, if they are worth it.
+    pub(crate) fn put_shared(&mut self, bytes: Bytes) {
+        if bytes.len() < SHARE {
+            self.tail.extend_from_slice(&bytes);
+            return;
+        }
+        self.close_tail();
+        self.pieces.push_back(bytes);
+    }
+
+    /// Appends another sequence, which keeps what is long: it is shared from then on.
+    pub(crate) fn put_all(&mut self, other: &mut Self) {
+        if other.rest().len() >= SHARE {
+            other.close_tail();
+        }
+        for piece in &other.pieces {
+            self.put_shared(piece.clone());
+        }
+        self.tail.extend_from_slice(other.rest());
+    }
+
+    /// Moves the first `len` bytes to the end of `other`.
+    pub(crate) fn move_to(&mut self, mut len: usize, other: &mut Self) {
+        while let Some(front) = self.pieces.front_mut()
+            && len > 0
+        {
+            let part = front.split_to(len.min(front.len()));
+            len -= part.len();
+            if front.is_empty() {
+                self.pieces.pop_front();
+            }
+            other.put_shared(part);
+        }
+        let part = self.rest().get(..len).unwrap_or(self.rest());
+        let len = part.len();
+        other.tail.extend_from_slice(part);
+        self.passed += len;
+    }
+
+    /// Passes over the first `len` bytes, which were written.
+    pub(crate) fn advance(&mut self, mut len: usize) {
+        while let Some(front) = self.pieces.front_mut()
+            && len > 0
+        {
+            let part = len.min(front.len());
+            front.advance(part);
+            len -= part;
+            if front.is_empty() {
+                self.pieces.pop_front();
+            }
+        }
+        self.passed = (self.passed + len).min(self.tail.len());
+        if self.passed == self.tail.len() {
+            self.clear_tail();
+        }
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        self.pieces.clear();
+        self.clear_tail();
+    }
+
+    /// Room for the usual amount is kept.
+    fn clear_tail(&mut self) {
+        self.passed = 0;
+        if self.tail.capacity() > KEEP {
+            self.tail = Vec::new();
+        } else {
+            self.tail.clear();
+        }
+    }
+
+    /// All of it in one piece, if it is.
+    #[inline]
+    pub(crate) fn single(&self) -> Option<&[u8]> {
+        self.pieces.is_empty().then(|| self.rest())
+    }
+
+    /// The first pieces, for a vectored write; says how many there are.
+    pub(crate) fn fill<'a>(&'a self, slices: &mut [IoSlice<'a>; PIECES]) -> usize {
+        let pieces = self.pieces.iter().map(|piece| &**piece);
+        let all = pieces
+            .chain([self.rest()])
+            .filter(|piece| !piece.is_empty());
+        let mut count = 0;
+        for (slice, piece) in slices.iter_mut().zip(all) {
+            *slice = IoSlice::new(piece);
+            count += 1;
+        }
+        count
+    }
+
+    /// Makes a piece of the tail.
+    fn close_tail(&mut self) {
+        if self.rest().is_empty() {
+            return;
+        }
+        let mut piece = Bytes::from(std::mem::take(&mut self.tail));
+        piece.advance(std::mem::take(&mut self.passed));
+        self.pieces.push_back(piece);
+    }
+}
+
+impl Output for Outgoing {
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        self.tail.extend_from_slice(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn content(outgoing: &Outgoing) -> Vec<u8> {
+        let mut slices = [IoSlice::new(&[]); PIECES];
+        let count = outgoing.fill(&mut slices);
+        slices[..count]
+            .iter()
+            .flat_map(|slice| slice.to_vec())
+            .collect()
+    }
+
+    /// Short and long pieces in turn, and the same in one.
+    fn example(lengths: &[usize]) -> (Outgoing, Vec<u8>) {
+        let (mut outgoing, mut all) = (Outgoing::default(), Vec::new());
+        for (index, len) in lengths.iter().enumerate() {
+            let bytes = vec![index as u8; *len];
+            all.extend_from_slice(&bytes);
+            if index % 2 == 0 {
+                outgoing.put(&bytes);
+            } else {
+                outgoing.put_shared(bytes.into());
+            }
+        }
+        (outgoing, all)
+    }
+
+    proptest! {
+        #[test]
+        fn however_it_is_cut_the_bytes_stay_in_order(
+            lengths in prop::collection::vec(prop_oneof![0..100_usize, SHARE - 2..SHARE + 100], 0..12),
+            cut in 0..4 * SHARE,
+            before in 0..2 * SHARE,
+        ) {
+            let (mut outgoing, all) = example(&lengths);
+            prop_assert_eq!(outgoing.len(), all.len());
+            let (mut head, mut head_bytes) = example(&[before]);
+            let cut = cut.min(all.len());
+            outgoing.move_to(cut, &mut head);
+            head_bytes.extend_from_slice(&all[..cut]);
+            prop_assert!(content(&head) == head_bytes);
+            prop_assert!(content(&outgoing) == all[cut..]);
+            head.put_all(&mut outgoing);
+            prop_assert!(content(&head)[before..] == all);
+        }
+
+        #[test]
+        fn what_was_written_is_passed_over(
+            lengths in prop::collection::vec(prop_oneof![0..100_usize, SHARE..SHARE + 100], 0..8),
+            steps in prop::collection::vec(0..SHARE, 0..20),
+        ) {
+            let (mut outgoing, all) = example(&lengths);
+            let mut at = 0;
+            for step in steps {
+                let step = step.min(all.len() - at);
+                outgoing.advance(step);
+                at += step;
+                prop_assert!(content(&outgoing) == all[at..]);
+                prop_assert_eq!(outgoing.is_empty(), at == all.len());
+            }
+        }
+    }
+
+    #[test]
+    fn long_values_are_not_copied() {
+        let value = Bytes::from(vec![7; SHARE]);
+        let mut outgoing = Outgoing::default();
+        outgoing.put(b"SET k ");
+        outgoing.put_shared(value.clone());
+        outgoing.put(b"\r\n");
+        let mut slices = [IoSlice::new(&[]); PIECES];
+        assert_eq!(outgoing.fill(&mut slices), 3);
+        assert_eq!(slices[1].as_ptr(), value.as_ptr());
+    }
+}

@@ -1,0 +1,45 @@
+//! What stands between a client and the server, a process of its own: [`Relay`].
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use crate::Result;
+
+/// A running `peer-relay`; dropping it ends it.
+#[derive(Debug)]
+pub(super) struct Relay {
+    child: Child,
+    /// Where it listens.
+    pub(super) address: String,
+}
+
+impl Relay {
+    /// Starts it with these arguments, and waits until it listens.
+    pub(super) fn start(program: &Path, arguments: &[&str]) -> Result<Self> {
+        let mut child = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("cannot start {}: {error}", program.display()))?;
+        let mut address = String::new();
+        if let Some(output) = child.stdout.take() {
+            BufReader::new(output).read_line(&mut address)?;
+        }
+        let address = address.trim().to_owned();
+        let relay = Self { child, address };
+        if relay.address.is_empty() {
+            return Err(format!("peer-relay {} did not start", arguments.join(" ")).into());
+        }
+        Ok(relay)
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

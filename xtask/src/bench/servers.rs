@@ -1,0 +1,176 @@
+//! The servers that the workloads run on: [`Servers`].
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+use std::process::Command;
+
+use typedis_testkit::{Server, ServerKind, servers};
+
+use super::plan::Via;
+use super::relay::Relay;
+use super::{data, program};
+use crate::{Result, screen};
+
+/// One server for almost everything, filled; what makes pieces of its replies; and TLS, where it can be had.
+#[derive(Debug)]
+pub(super) struct Servers {
+    direct: Server,
+    chunks: Relay,
+    tls: Option<Tls>,
+}
+
+/// A server behind TLS.
+#[derive(Debug)]
+struct Tls {
+    kind: TlsKind,
+    authority: PathBuf,
+}
+
+#[derive(Debug)]
+enum TlsKind {
+    /// One that speaks TLS itself, and its port for it.
+    Own(Box<Server>, u16),
+    /// A relay in front of the plain one.
+    Relayed(Relay),
+}
+
+impl Servers {
+    /// Starts them; TLS only if the programs have it.
+    pub(super) fn start(with_tls: bool) -> Result<Self> {
+        let direct = start_plain(ServerKind::default())?;
+        let relay = program::path("relay");
+        let chunks = Relay::start(&relay, &["chunks", &direct.addr().to_string()])?;
+        let tls = if with_tls {
+            Tls::start(&direct)
+                .map_err(|error| screen::failure(&format!("TLS is left out: {error}")))
+                .ok()
+        } else {
+            None
+        };
+        Ok(Self {
+            direct,
+            chunks,
+            tls,
+        })
+    }
+
+    /// Starts them anew if the last workload brought the server down.
+    pub(super) fn revive(&mut self) -> Result {
+        let answer = self
+            .direct
+            .connect()
+            .and_then(|mut raw| raw.call(&["PING"]));
+        if answer.is_err() {
+            screen::failure("The server is gone: starting another one");
+            *self = Self::start(self.tls.is_some())?;
+        }
+        Ok(())
+    }
+
+    /// The server that a workload's data lies on; `None` if it cannot be run here.
+    pub(super) fn server(&self, via: Via) -> Option<&Server> {
+        match (via, &self.tls) {
+            (Via::Direct | Via::Chunks, _) => Some(&self.direct),
+            (Via::Tls, Some(tls)) => Some(tls.server().unwrap_or(&self.direct)),
+            (Via::Tls, None) => None,
+        }
+    }
+
+    /// Where clients connect to; `None` if that cannot be had.
+    pub(super) fn url(&self, via: Via) -> Option<String> {
+        match via {
+            Via::Direct => Some(self.direct.url()),
+            Via::Chunks => Some(format!("redis://{}", self.chunks.address)),
+            Via::Tls => self.tls.as_ref().map(Tls::url),
+        }
+    }
+
+    /// The certificate that clients have to trust.
+    pub(super) fn authority(&self) -> Option<&PathBuf> {
+        self.tls.as_ref().map(|tls| &tls.authority)
+    }
+
+    /// How TLS is served, for the report.
+    pub(super) fn tls_note(&self) -> &'static str {
+        match self.tls.as_ref().map(|tls| &tls.kind) {
+            Some(TlsKind::Own(..)) => {
+                "Served by the installed redis-server, which speaks TLS itself."
+            }
+            Some(TlsKind::Relayed(_)) => {
+                "Served by a relay of its own process in front of the server, which does not speak TLS."
+            }
+            None => {
+                "Left out: there was no OpenSSL to build with (Debian: apt install libssl-dev pkg-config)."
+            }
+        }
+    }
+}
+
+impl Tls {
+    /// By the installed server if it speaks TLS, else by a relay.
+    fn start(direct: &Server) -> Result<Self> {
+        let folder = direct.folder().join("tls");
+        fs::create_dir_all(&folder)?;
+        let authority = folder.join("ca.pem");
+        let kind = match own(&folder) {
+            Ok(kind) => kind,
+            Err(_) => {
+                let upstream = direct.addr().to_string();
+                let words = ["tls", &upstream, &folder.to_string_lossy()];
+                TlsKind::Relayed(Relay::start(&program::path("relay"), &words)?)
+            }
+        };
+        Ok(Self { kind, authority })
+    }
+
+    fn server(&self) -> Option<&Server> {
+        match &self.kind {
+            TlsKind::Own(server, _) => Some(server),
+            TlsKind::Relayed(_) => None,
+        }
+    }
+
+    fn url(&self) -> String {
+        match &self.kind {
+            TlsKind::Own(_, port) => format!("rediss://127.0.0.1:{port}"),
+            TlsKind::Relayed(relay) => format!("rediss://{}", relay.address),
+        }
+    }
+}
+
+/// The installed server, with certificates that are written first.
+fn own(folder: &std::path::Path) -> Result<TlsKind> {
+    if servers::find_present(ServerKind::SystemRedis)?.is_none() {
+        return Err("there is no redis-server here".into());
+    }
+    let status = Command::new(program::path("relay"))
+        .arg("certificates")
+        .arg(folder)
+        .status()?;
+    if !status.success() {
+        return Err("no certificates".into());
+    }
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
+        .local_addr()?
+        .port();
+    let file = |name| format!("\"{}\"", folder.join(name).display());
+    let server = Server::builder(ServerKind::SystemRedis)
+        .line(format!("tls-port {port}"))
+        .line(format!("tls-cert-file {}", file("cert.pem")))
+        .line(format!("tls-key-file {}", file("key.pem")))
+        .line(format!("tls-ca-cert-file {}", file("ca.pem")))
+        .line("tls-auth-clients no")
+        .start()?;
+    data::fill(&server)?;
+    Ok(TlsKind::Own(Box::new(server), port))
+}
+
+fn start_plain(kind: ServerKind) -> Result<Server> {
+    let server = Server::builder(kind)
+        .line("client-output-buffer-limit pubsub 0 0 0")
+        .line("maxclients 12000")
+        .start()?;
+    data::fill(&server)?;
+    Ok(server)
+}
