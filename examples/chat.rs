@@ -37,13 +37,16 @@ async fn main() -> typedis::Result<()> {
     loop {
         tokio::select! {
             event = channel.next() => match event.transpose()? {
-                Some(Event::Message(message)) => {
-                    let line: Line = message.decode_json()?;
-                    println!("{}: {}", line.from, line.text);
-                    if leaving && line.from == name && line.text == LEAVES {
-                        return Ok(());
+                Some(Event::Message(message)) => match message.decode_json::<Line>() {
+                    Ok(line) => {
+                        println!("{}: {}", line.from, line.text);
+                        if leaving && line.from == name && line.text == LEAVES {
+                            return Ok(());
+                        }
                     }
-                }
+                    // Anybody can publish anything.
+                    Err(error) => println!("(what came is no line: {error})"),
+                },
                 Some(Event::Lagged(count)) => println!("({count} lines were missed)"),
                 Some(Event::Resubscribed) => println!("(the connection was lost for a while)"),
                 None => return Ok(()),

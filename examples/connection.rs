@@ -30,7 +30,7 @@ async fn main() -> typedis::Result<()> {
     // Many commands are on their way at once over the one socket.
     let replies = conn
         .pipeline_each(0..3, |_, n| {
-            raw("APPEND").key("connection:list").arg(n).reply::<i64>()
+            raw("APPEND").key("connection:text").arg(n).reply::<i64>()
         })
         .await?;
     println!("{} replies", replies.len());

@@ -25,13 +25,10 @@ async fn main() -> typedis::Result<()> {
     println!("text: {text:?}");
     let bytes: Option<Vec<u8>> = conn.get("my-key").await?;
     println!("bytes: {bytes:?}");
-    let number = conn.get::<i64>("my-key").await;
-    println!(
-        "number: {}",
-        number
-            .err()
-            .map_or_else(String::new, |error| error.to_string())
-    );
+    match conn.get::<i64>("my-key").await {
+        Ok(number) => println!("number: {number:?}"),
+        Err(error) => println!("number: {error}"),
+    }
 
     // A hash as a map, and as a struct.
     conn.del(["hash", "wheel"]).await?;

@@ -82,6 +82,11 @@ async fn work(
                     println!("{id} was put aside");
                     one_more();
                 }
+                WorkerEvent::Failed {
+                    id,
+                    deliveries,
+                    reason,
+                } => println!("{id} failed, attempt {deliveries}: {reason}"),
                 other => println!("{other:?}"),
             }
         })

@@ -3,8 +3,8 @@
 //! `TYPEDIS_URL=redis://localhost cargo run --example pubsub`
 
 use serde::{Deserialize, Serialize};
-use typedis::Channel;
 use typedis::prelude::*;
+use typedis::{Channel, Event};
 
 #[derive(Debug, Serialize, Deserialize)]
 struct News {
@@ -61,8 +61,13 @@ async fn json(pool: &Pool) -> typedis::Result<()> {
 async fn patterns(pool: &Pool) -> typedis::Result<()> {
     let mut channels = pool.psubscribe("channel:*").await?;
     pool.publish("channel:any", "matched").await?;
-    if let Some((channel, text)) = channels.get::<String>().await? {
+    pool.publish("channel:other", "quit").await?;
+    let mut messages = channels.iter::<String>();
+    while let Some((channel, text)) = messages.next().await.transpose()? {
         println!("{channel}, by a pattern: {text}");
+        if text == "quit" {
+            break;
+        }
     }
     Ok(())
 }
@@ -71,12 +76,7 @@ async fn many_in_one(pool: &Pool) -> typedis::Result<()> {
     let mut all = pool.subscriber();
     all.subscribe(["channel:a", "channel:b"]).await?;
     pool.publish("channel:b", "one reader for many").await?;
-    if let Some(message) = all
-        .next()
-        .await
-        .transpose()?
-        .and_then(typedis::Event::into_message)
-    {
+    if let Some(Event::Message(message)) = all.next().await.transpose()? {
         println!("{}: {}", message.channel(), message.decode::<String>()?);
     }
     Ok(())

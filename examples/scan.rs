@@ -13,17 +13,12 @@ async fn main() -> typedis::Result<()> {
 
     // Pages are fetched as the stream is read.
     let mut keys = conn.scan::<String>(0).matching("scan:*").count(10).stream();
-    let mut found = 0;
+    let mut found = Vec::new();
     while let Some(key) = keys.try_next().await? {
-        if found == 0 {
-            println!(
-                "the first: a key of {} characters or more",
-                key.len().min(6)
-            );
-        }
-        found += 1;
+        found.push(key);
     }
-    println!("{found} keys");
+    found.sort();
+    println!("{} keys, from {:?} on", found.len(), found.first());
 
     conn.del("scan-hash").await?;
     conn.hset("scan-hash", [("a", 1), ("b", 2)]).await?;
@@ -31,12 +26,16 @@ async fn main() -> typedis::Result<()> {
     fields.sort();
     println!("{fields:?}");
 
-    // Step by step, with the cursor in hand.
-    let (cursor, page) = conn.scan::<String>(0).count(5).await?;
-    println!(
-        "a page of {} or more, and the cursor to go on with: {}",
-        page.len().min(1),
-        cursor > 0
-    );
+    // Step by step, with the cursor in hand: 0 after the last.
+    let (mut steps, mut cursor) = (0, 0);
+    loop {
+        let (next, page) = conn.scan::<String>(cursor).count(5).await?;
+        steps += 1;
+        println!("step {steps}: {} keys, to go on at {next}", page.len());
+        if next == 0 {
+            break;
+        }
+        cursor = next;
+    }
     Ok(())
 }

@@ -78,6 +78,21 @@ pub mod prelude;
 pub mod replies;
 mod worker;
 
+/// The code of the guide's pages, which the documentation tests compile.
+#[cfg(doctest)]
+mod guide {
+    #[doc = include_str!("../docs/guide/connecting.md")]
+    struct Connecting;
+    #[doc = include_str!("../docs/guide/publish-subscribe.md")]
+    struct PublishSubscribe;
+    #[doc = include_str!("../docs/guide/scans-and-waiting.md")]
+    struct ScansAndWaiting;
+    #[doc = include_str!("../docs/guide/scripts.md")]
+    struct Scripts;
+    #[doc = include_str!("../docs/guide/workers.md")]
+    struct Workers;
+}
+
 pub use listen::{Listen, Tail};
 pub use worker::{Acknowledge, Job, Tally, Worker, WorkerEvent};
 
@@ -86,9 +101,9 @@ pub use typedis_core::{
     CommandInfo, Config, Connection, Cursor, DecodeError, Detached, Each, Error, ErrorKind, Event,
     Exclusive, Executed, Frame, FromRedis, IntoConfig, IntoRepeat, IntoScanStream, Lag, Limits,
     Message, Open, PatternChannel, Phase, Pipeline, Pool, Protocol, Queued, Raw, Record, Repeat,
-    Reply, Request, Result, Run, ScanStream, Script, Secret, ServerError, Stream, Subscriber,
-    Target, ToArg, ToArgs, ToRecords, Transaction, Unclaimed, Value, Watch, Watched, cmd, each,
-    raw,
+    Reply, Request, Result, RowStream, Run, ScanStream, Script, Secret, ServerError, Stream,
+    Subscriber, Target, ToArg, ToArgs, ToRecords, Transaction, Unclaimed, Value, Watch, Watched,
+    cmd, each, raw,
 };
 pub use typedis_core::{
     BlockMilliseconds, Milliseconds, Seconds, SignedMilliseconds, SignedSeconds, Timeout,

@@ -7,8 +7,8 @@ use typedis_core::host::Repeated;
 use typedis_core::repeat::Pause;
 use typedis_core::request::AllowsBlocking;
 use typedis_core::{
-    Args, Error, ErrorKind, Frame, FromRedis, Host, IntoRepeat, IntoRequest, Phase, Repeat, Result,
-    Stream, Target, ToArgs, cmd,
+    Args, Error, ErrorKind, Frame, FromRedis, IntoHost, IntoRepeat, IntoRequest, Phase, Repeat,
+    Result, Stream, Target, ToArgs, cmd,
 };
 
 use crate::args::StreamId;
@@ -17,7 +17,7 @@ use crate::replies::{EntryFields, EntryId, StreamEntry};
 
 /// Streams over commands that block; on a [`Pool`](crate::Pool), which leases a socket for each call, or an
 /// [`Exclusive`](crate::Exclusive).
-pub trait Listen<'h>: Target {
+pub trait Listen: Target {
     /// Elements as they come into lists, each with its list's name: BLPOP, time after time.
     ///
     /// Where several lists have elements, the first of them is served first. To take them from the other end, or many at
@@ -36,10 +36,10 @@ pub trait Listen<'h>: Target {
     /// }
     /// # Ok(()) }
     /// ```
-    fn listen<T>(self, lists: impl ToArgs) -> Repeat<'h, (String, T)>
+    fn listen<'h, T>(self, lists: impl ToArgs) -> Repeat<'h, (String, T)>
     where
         T: FromRedis,
-        Self::Sink: Into<Host<'h>> + AllowsBlocking,
+        Self::Sink: IntoHost<'h> + AllowsBlocking,
     {
         self.blpop::<T>(lists, 0).repeat()
     }
@@ -68,18 +68,18 @@ pub trait Listen<'h>: Target {
     /// }
     /// # Ok(()) }
     /// ```
-    fn tail<T>(
+    fn tail<'h, T>(
         self,
         streams: impl IntoIterator<Item = (impl Into<String>, impl Into<StreamId>)>,
     ) -> Tail<'h, T>
     where
-        Self::Sink: Into<Host<'h>> + AllowsBlocking,
+        Self::Sink: IntoHost<'h> + AllowsBlocking,
     {
         let streams = streams
             .into_iter()
             .map(|(key, after)| (key.into(), after.into()));
         Tail {
-            calls: Repeated::new(self.into_sink().into()),
+            calls: Repeated::new(self.into_sink().into_host()),
             streams: streams.collect(),
             entries: Vec::new().into_iter(),
             pause: Pause::default(),
@@ -87,7 +87,7 @@ pub trait Listen<'h>: Target {
     }
 }
 
-impl<'h, Q: Target> Listen<'h> for Q where Q::Sink: Into<Host<'h>> + AllowsBlocking {}
+impl<Q: Target> Listen for Q {}
 
 /// What [`Listen::tail`] gives: entries of streams in their order, as a [`Stream`] that does not end.
 ///

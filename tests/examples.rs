@@ -115,6 +115,7 @@ fn pubsub() {
             "channel:1: quit",
             "Some(News { title: \"JSON both ways\" })",
             "channel:any, by a pattern: matched",
+            "channel:other, by a pattern: quit",
             "channel:b: one reader for many",
         ],
     );
@@ -124,7 +125,11 @@ fn pubsub() {
 fn scan() {
     prints(
         "scan",
-        &["25 keys", "[(\"a\", 1), (\"b\", 2)]", "to go on with: true"],
+        &[
+            "25 keys, from Some(\"scan:0\") on",
+            "[(\"a\", 1), (\"b\", 2)]",
+            "to go on at 0",
+        ],
     );
 }
 
@@ -162,7 +167,11 @@ fn sentinel() {
 fn job_queue() {
     prints(
         "job_queue",
-        &["was put aside", "19 jobs are done, 1 put aside"],
+        &[
+            "failed, attempt 3: 7.png cannot be made so narrow",
+            "was put aside",
+            "19 jobs are done, 1 put aside",
+        ],
     );
 }
 

@@ -298,6 +298,9 @@ impl fmt::Display for Error {
             (_, ErrorKind::Argument(_) | ErrorKind::Config(_) | ErrorKind::Usage(_)) => {
                 f.write_str("; nothing was sent")
             }
+            (_, ErrorKind::Server(error)) if error.moved_to().is_some() => f.write_str(
+                "; this node of the cluster does not have the slot: connect to the one that is named",
+            ),
             (Phase::MaybeApplied, _) => f.write_str("; it may or may not have been carried out"),
             (Phase::NotSent, ErrorKind::Timeout | ErrorKind::ConnectionLost(_)) => {
                 f.write_str("; it was not sent, and may be tried again")

@@ -25,6 +25,35 @@ enum Kind<'h> {
     Exclusive(&'h Exclusive),
 }
 
+/// A sink that a stream can go on with, after the command that began it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` only collects commands, and a stream issues one after another",
+    label = "takes no stream",
+    note = "take a `Connection`, a `Pool` or an `Exclusive`"
+)]
+pub trait IntoHost<'h> {
+    /// The handle that it keeps.
+    fn into_host(self) -> Host<'h>;
+}
+
+impl IntoHost<'static> for &Connection {
+    fn into_host(self) -> Host<'static> {
+        self.into()
+    }
+}
+
+impl IntoHost<'static> for &Pool {
+    fn into_host(self) -> Host<'static> {
+        self.into()
+    }
+}
+
+impl<'h> IntoHost<'h> for &'h Exclusive {
+    fn into_host(self) -> Host<'h> {
+        self.into()
+    }
+}
+
 impl From<&Connection> for Host<'static> {
     fn from(connection: &Connection) -> Self {
         Self(Kind::Connection(connection.clone()))
@@ -58,6 +87,20 @@ impl Host<'_> {
             Kind::Exclusive(exclusive) => exclusive.execute(args).await,
         }
     }
+
+    /// Has a command sent whose reply nobody waits for; where there is no socket, or no room, it is not sent.
+    pub(crate) fn cast(&self, args: Args) {
+        match &self.0 {
+            Kind::Connection(connection) => cast(connection, args),
+            Kind::Pool(pool) => cast(pool, args),
+            Kind::Exclusive(exclusive) => cast(*exclusive, args),
+        }
+    }
+}
+
+fn cast<S: Execute<()>>(sink: S, mut args: Args) {
+    let mut pending = sink.begin(&mut args);
+    S::submit(&mut pending, &mut args);
 }
 
 type Call<'h> = Pin<Box<dyn Future<Output = Result<Frame>> + Send + 'h>>;
@@ -78,6 +121,11 @@ impl std::fmt::Debug for Repeated<'_> {
 }
 
 impl<'h> Repeated<'h> {
+    /// What the command is issued on.
+    pub(crate) fn host(&self) -> &Host<'h> {
+        &self.host
+    }
+
     /// Nothing is issued before the first poll.
     #[must_use]
     pub fn new(host: Host<'h>) -> Self {

@@ -109,7 +109,7 @@ pub use frame::FrameRef;
 pub use frame::{Frame, Frames};
 pub use from_redis::{DecodeError, FromRedis, Reply};
 pub use futures_core::Stream;
-pub use host::Host;
+pub use host::{Host, IntoHost};
 pub use inflight::Budget;
 #[cfg(feature = "json")]
 pub use json::Json;
@@ -119,12 +119,12 @@ pub use pool::Pool;
 pub use pubsub::PublishJson;
 pub use pubsub::{Channel, Event, Lag, Message, PatternChannel, Subscriber};
 pub use records::{Fits, Key, Number, Record, Text, ToRecords};
-pub use repeat::{IntoRepeat, Repeat};
+pub use repeat::{Awaited, IntoRepeat, Repeat};
 pub use request::{
     AllowsBlocking, AllowsState, Execute, IntoRequest, Queues, Request, Sink, Target,
 };
 pub use resp::scan::Limits;
-pub use scan::{Cursor, IntoScanStream, ScanStream};
+pub use scan::{Cursor, IntoScanStream, RowStream, Rows, ScanPage, ScanStream};
 pub use script::Script;
 pub use stats::Stats;
 pub use unclaimed::Unclaimed;

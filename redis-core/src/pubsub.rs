@@ -16,7 +16,8 @@
 //! [`Event::Lagged`] with the exact number of messages that were dropped because their reader was slow.
 //!
 //! Whatever subscribes, unsubscribes and is lost at the same time, the server ends up with exactly the wanted set.
-//! Replies of commands never wait for a reader of messages, and are never mixed up with them.
+//! Replies of commands never wait for a reader of messages, and are never mixed up with them. What becomes of messages
+//! that are not read in time is each subscription's choice, and so is the socket that they come over: see [`Lag`].
 //!
 //! # Layout
 //!

@@ -10,7 +10,7 @@ use crate::args::Args;
 use crate::config::Backoff;
 use crate::error::{Error, Result};
 use crate::from_redis::FromRedis;
-use crate::host::{Host, Repeated};
+use crate::host::{IntoHost, Repeated};
 use crate::request::{AllowsBlocking, IntoRequest};
 
 /// Turns a blocking command into a stream of what it is answered with, time after time.
@@ -22,31 +22,37 @@ use crate::request::{AllowsBlocking, IntoRequest};
 ///     // …
 /// }
 /// ```
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is no blocking command that can be turned into a stream",
-    note = "commands that reply with an `Option` when their time is up are, on a `Pool` or an `Exclusive`"
-)]
-pub trait IntoRepeat<'h, T>: Sized {
+pub trait IntoRepeat: IntoRequest + Sized {
     /// The stream; when the command's time is up without anything, it is issued again.
-    fn repeat(self) -> Repeat<'h, T>;
-}
-
-impl<'h, T, C> IntoRepeat<'h, T> for C
-where
-    T: FromRedis,
-    C: IntoRequest<Reply = Option<T>>,
-    C::Sink: Into<Host<'h>> + AllowsBlocking,
-{
-    fn repeat(self) -> Repeat<'h, T> {
+    fn repeat<'h>(self) -> Repeat<'h, <Self::Reply as Awaited>::Item>
+    where
+        Self::Reply: Awaited,
+        Self::Sink: IntoHost<'h> + AllowsBlocking,
+    {
+        let command = self.into_request().into_parts();
         Repeat {
-            command: self
-                .into_request()
-                .into_parts()
-                .map(|(sink, args)| (Repeated::new(sink.into()), args)),
+            command: command.map(|(sink, args)| (Repeated::new(sink.into_host()), args)),
             pause: Pause::default(),
             item: std::marker::PhantomData,
         }
     }
+}
+
+impl<C: IntoRequest> IntoRepeat for C {}
+
+/// The reply of a command that waits: `None` when its time is up.
+#[diagnostic::on_unimplemented(
+    message = "this command replies with `{Self}`, so it does not wait for anything and cannot be repeated as a stream",
+    label = "nothing that is waited for",
+    note = "commands that block can, on a `Pool` or an `Exclusive`: BLPOP, BLMPOP, BZPOPMIN, XREAD `.block(..)` and their kin"
+)]
+pub trait Awaited {
+    /// What came.
+    type Item;
+}
+
+impl<T: FromRedis> Awaited for Option<T> {
+    type Item = T;
 }
 
 /// What a blocking command is answered with, time after time, as a [`Stream`] that does not end.

@@ -1,4 +1,9 @@
 //! Scans as streams: pages that are fetched as they are read.
+//!
+//! # Layout
+//!
+//! Here what the SCAN family finds, whose cursors may be used again; `scan/rows.rs`: rows behind a cursor that the server
+//! moves on, as of FT.AGGREGATE.
 
 use std::collections::HashSet;
 use std::hash::Hash;
@@ -11,8 +16,12 @@ use crate::arg::ToArgs;
 use crate::args::Args;
 use crate::error::{Error, Result};
 use crate::from_redis::FromRedis;
-use crate::host::{Host, Repeated};
+use crate::host::{Host, IntoHost, Repeated};
 use crate::request::IntoRequest;
+
+mod rows;
+
+pub use rows::{RowStream, Rows};
 
 /// Where a scan goes on: 0 is its beginning, and everything else what the call before replied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -38,26 +47,42 @@ impl ToArgs for Cursor {
 ///     println!("{key}");
 /// }
 /// ```
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is no scan that can be turned into a stream",
-    note = "SCAN, HSCAN, SSCAN and ZSCAN are, on a `Connection`, a `Pool` or an `Exclusive`"
-)]
-pub trait IntoScanStream<'h, T>: Sized {
-    /// The stream, from the command's cursor to the end.
+pub trait IntoScanStream: IntoRequest + Sized {
+    /// The stream, from the command's cursor to the end: a [`ScanStream`], or a [`RowStream`] of what an aggregation makes.
     ///
     /// On a [`Connection`](crate::Connection) or [`Pool`](crate::Pool) it borrows nothing and may be sent to another task.
-    fn stream(self) -> ScanStream<'h, T>;
+    fn stream<'h>(self) -> <Self::Reply as ScanPage>::Stream<'h>
+    where
+        Self::Reply: ScanPage,
+        Self::Sink: IntoHost<'h>,
+    {
+        let command = self.into_request().into_parts();
+        Self::Reply::stream(command.map(|(sink, args)| (sink.into_host(), args)))
+    }
 }
 
-impl<'h, T, C> IntoScanStream<'h, T> for C
-where
-    T: FromRedis,
-    C: IntoRequest<Reply = (u64, Vec<T>)>,
-    C::Sink: Into<Host<'h>>,
-{
-    fn stream(self) -> ScanStream<'h, T> {
-        match self.into_request().into_parts() {
-            Some((sink, args)) => ScanStream::new(sink.into(), args),
+impl<C: IntoRequest> IntoScanStream for C {}
+
+/// A reply that is a page of a scan.
+#[diagnostic::on_unimplemented(
+    message = "this command replies with `{Self}`, which is no page of a scan, so there is nothing to go on with",
+    label = "no page of a scan",
+    note = "SCAN, HSCAN, SSCAN, ZSCAN, FT.AGGREGATE `.with_cursor()` and FT.CURSOR READ can be turned into streams"
+)]
+pub trait ScanPage: FromRedis {
+    /// What yields the elements of all pages.
+    type Stream<'h>;
+
+    /// The stream that begins with this command; `None` for one that has been sent already.
+    fn stream<'h>(command: Option<(Host<'h>, Args)>) -> Self::Stream<'h>;
+}
+
+impl<T: FromRedis> ScanPage for (u64, Vec<T>) {
+    type Stream<'h> = ScanStream<'h, T>;
+
+    fn stream<'h>(command: Option<(Host<'h>, Args)>) -> ScanStream<'h, T> {
+        match command {
+            Some((host, args)) => ScanStream::new(host, args),
             None => ScanStream::over(),
         }
     }
@@ -143,7 +168,8 @@ impl<'h, T> ScanStream<'h, T> {
 
     /// The cursor that a later scan can go on from without missing anything; `None` once the scan is complete.
     ///
-    /// While a page is being read this is the cursor of that page, so that its elements come again.
+    /// While a page is being read this is the cursor of that page, so that its elements come again. Whoever stops after so many
+    /// elements should therefore read on until it changes: servers may put more into a page than COUNT says.
     #[must_use]
     pub fn cursor(&self) -> Option<u64> {
         if self.page.len() > 0 {

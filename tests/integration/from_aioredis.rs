@@ -14,7 +14,7 @@ fn quoted(page: &str) -> impl Iterator<Item = &str> {
 }
 
 #[test]
-fn every_test_is_there() {
+fn every_test_is_run() {
     let page = read("docs/from-aioredis.md").expect("the page is there");
     let tests: Vec<_> = quoted(&page)
         .filter_map(|text| text.split_once(".rs::"))
@@ -22,9 +22,79 @@ fn every_test_is_there() {
     assert!(tests.len() > 70, "{}", tests.len());
     for (file, test) in tests {
         let source = read(&format!("{file}.rs")).unwrap_or_default();
-        let there =
-            source.contains(&format!("fn {test}(")) || source.contains(&format!("fn {test}<"));
-        assert!(there, "{file}.rs has no test `{test}`");
+        assert!(
+            is_run(&source, test) || must_not_compile(file),
+            "{file}.rs runs no test `{test}`"
+        );
+        assert!(is_compiled(file), "no target compiles {file}.rs");
+    }
+}
+
+/// Whether a function is a test that is not ignored, on its own account or by a list of tests for each server.
+fn is_run(source: &str, test: &str) -> bool {
+    let lines: Vec<&str> = source.lines().map(str::trim).collect();
+    let is_function = |line: &&str| {
+        line.contains(&format!("fn {test}(")) || line.contains(&format!("fn {test}<"))
+    };
+    let Some(at) = lines.iter().position(is_function) else {
+        return false;
+    };
+    let is_attribute = |line: &&&str| line.starts_with("#[");
+    let attributes: Vec<_> = lines[..at].iter().rev().take_while(is_attribute).collect();
+    let begins = |text: &str| attributes.iter().any(|line| line.starts_with(text));
+    let is_listed =
+        source.contains("on_servers! {") && lines.contains(&format!("{test};").as_str());
+    (begins("#[test]") || begins("#[tokio::test") || is_listed) && !begins("#[ignore")
+}
+
+/// Whether a file is one of those that tests/ui.rs compiles in vain.
+fn must_not_compile(file: &str) -> bool {
+    file.starts_with("tests/ui/") && read(&format!("{file}.stderr")).is_some()
+}
+
+/// Whether it is a target of its own, or a module of one.
+fn is_compiled(file: &str) -> bool {
+    let Some((folder, module)) = file.rsplit_once('/') else {
+        return false;
+    };
+    let main = read(&format!("{folder}/main.rs"));
+    let is_module = |main: String| module == "main" || main.contains(&format!("mod {module};"));
+    folder.ends_with("tests") || folder == "tests/ui" || main.is_some_and(is_module)
+}
+
+/// The cells of each row of the tables whose last column has this heading.
+fn rows<'p>(page: &'p str, heading: &str) -> Vec<Vec<&'p str>> {
+    let cells = |line: &'p str| -> Vec<&'p str> {
+        let inner = line.trim_start_matches('|').trim_end_matches('|');
+        inner.split(" | ").map(str::trim).collect()
+    };
+    let mut found = Vec::new();
+    let mut lines = page.lines();
+    while let Some(line) = lines.next() {
+        if line.starts_with('|') && cells(line).last() == Some(&heading) {
+            let rows = lines
+                .by_ref()
+                .skip(1)
+                .take_while(|line| line.starts_with('|'));
+            found.extend(rows.map(cells));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_row_without_a_test_says_why() {
+    let page = read("docs/from-aioredis.md").expect("the page is there");
+    let rows = rows(&page, "test");
+    assert!(rows.len() > 90, "{}", rows.len());
+    for row in rows {
+        let [_, here, test] = row[..] else {
+            panic!("not three cells: {row:?}");
+        };
+        assert!(
+            test.contains(".rs::") || here.starts_with("left out: "),
+            "{row:?}"
+        );
     }
 }
 
@@ -47,6 +117,14 @@ const OF_HANDLES: [&str; 15] = [
     "transaction",
 ];
 
+/// Whether the spec has a method of this name.
+fn is_method(spec: &str, method: &str) -> bool {
+    let row = |line: &str| {
+        line.ends_with(&format!(".{method}]")) || line == format!("method = \"{method}\"")
+    };
+    spec.lines().any(row)
+}
+
 #[test]
 fn every_method_is_there() {
     let page = read("docs/from-aioredis.md").expect("the page is there");
@@ -62,13 +140,33 @@ fn every_method_is_there() {
         let Some((method, _)) = call.split_once('(') else {
             continue;
         };
-        let row = |line: &str| {
-            line.ends_with(&format!(".{method}]")) || line == format!("method = \"{method}\"")
-        };
-        let of_a_handle = OF_HANDLES.iter().any(|known| known == &method);
-        let known = of_a_handle || spec.lines().any(row);
-        assert!(known, "there is no method `{method}`");
+        assert!(
+            OF_HANDLES.contains(&method) || is_method(&spec, method),
+            "there is no method `{method}`"
+        );
         checked += 1;
     }
     assert!(checked > 60, "{checked}");
+}
+
+#[test]
+fn what_is_called_the_same_is_there() {
+    let page = read("docs/from-aioredis.md").expect("the page is there");
+    let spec = read("commands.toml").expect("the spec is there");
+    let groups = page
+        .split_once("| group | the same here | test |")
+        .expect("the table is there");
+    let groups = groups
+        .1
+        .lines()
+        .skip(2)
+        .take_while(|line| line.starts_with('|'));
+    let mut checked = 0;
+    for method in groups.flat_map(|row| row.split('`').skip(1).step_by(2)) {
+        if !method.contains("::") {
+            assert!(is_method(&spec, method), "there is no method `{method}`");
+            checked += 1;
+        }
+    }
+    assert!(checked > 170, "{checked}");
 }

@@ -5,15 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use typedis::Result;
 use typedis::commands::ListEnd;
 use typedis::prelude::*;
+use typedis::{Phase, Result};
 use typedis_testkit::{
     ServerKind,
     proxy::{Cut, Proxy},
 };
 
-use crate::support::{Bench, on_servers};
+use crate::support::{Bench, blocked, on_servers};
 
 on_servers! {
     elements_come_as_they_are_pushed;
@@ -37,7 +37,7 @@ async fn elements_come_as_they_are_pushed(bench: Bench) -> Result<()> {
     assert_eq!(jobs.next().await?, ("urgent".to_owned(), 9));
     assert_eq!(jobs.next().await?, ("jobs".to_owned(), 2));
     let task = tokio::spawn(async move { jobs.next().await });
-    tokio::time::sleep(Duration::from_millis(30)).await;
+    blocked(&bench, 1).await?;
     pool.rpush("jobs", 3).await?;
     let job = task.await.expect("the task does not panic")?;
     assert_eq!(job, ("jobs".to_owned(), 3));
@@ -48,10 +48,13 @@ async fn a_wait_that_is_dropped_loses_nothing(bench: Bench) -> Result<()> {
     let pool = bench.pool().await;
     let mut jobs = pool.listen::<u32>(["jobs"]);
     for n in 0..20 {
-        let wait = tokio::time::timeout(Duration::from_millis(2), jobs.next()).await;
-        assert!(wait.is_err(), "there is nothing yet");
+        tokio::select! {
+            job = jobs.next() => panic!("there is nothing yet, but it gave {job:?}"),
+            outcome = blocked(&bench, 1) => outcome?,
+        }
+        // The command goes on while nobody polls, and takes the element.
         pool.rpush("jobs", n).await?;
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        assert_eq!(pool.llen("jobs").await?, 0);
         assert_eq!(jobs.next().await?.1, n);
     }
     Ok(())
@@ -147,8 +150,10 @@ async fn entries_from_now_on_leave_no_gap(bench: Bench) -> Result<()> {
     let pool = bench.pool().await;
     pool.xadd("a", "*", reading(1)).await?;
     let mut entries = pool.tail::<Reading>([("a", "$")]);
-    let first = tokio::time::timeout(Duration::from_millis(50), entries.next());
-    assert!(first.await.is_err(), "what is there already is left out");
+    tokio::select! {
+        entry = entries.next() => panic!("what is there already is left out, but not {entry:?}"),
+        outcome = blocked(&bench, 1) => outcome?,
+    }
     for n in 2..100 {
         pool.xadd("a", "*", reading(n)).await?;
         if n % 7 == 0 {
@@ -179,10 +184,8 @@ async fn a_hundred_cancelled_waits_leave_the_pool_whole(bench: Bench) -> Result<
             tokio::spawn(async move { pool.blpop::<String>(["jobs"], 0).await })
         })
         .collect();
-    while pool.available() > 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    blocked(&bench, 100).await?;
+    assert_eq!(pool.available(), 0);
     let start = Instant::now();
     waits.iter().for_each(tokio::task::JoinHandle::abort);
     while pool.available() < whole {
@@ -193,6 +196,7 @@ async fn a_hundred_cancelled_waits_leave_the_pool_whole(bench: Bench) -> Result<
         );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+    println!("whole again after {:?}", start.elapsed());
     // Nobody is left on the server who would take it.
     pool.rpush("jobs", "first").await?;
     assert_eq!(pool.llen("jobs").await?, 1);
@@ -236,7 +240,10 @@ async fn what_was_popped_for_nobody_is_reported(bench: Bench) -> Result<()> {
     for start in (0..PUSHES).step_by(20) {
         pool.rpush("jobs", (start..start + 20).collect::<Vec<_>>())
             .await?;
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        // Readers are to wait for elements as often as elements for readers.
+        while pool.llen("jobs").await? > 0 {
+            tokio::task::yield_now().await;
+        }
     }
     ended.store(true, Ordering::Relaxed);
     let mut all = Vec::new();
@@ -257,6 +264,38 @@ async fn what_was_popped_for_nobody_is_reported(bench: Bench) -> Result<()> {
     all.extend(reported);
     all.sort_unstable();
     assert_eq!(all, (0..PUSHES).collect::<Vec<_>>());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_connection_that_is_lost_amid_a_wait_says_that_something_may_have_been_popped()
+-> Result<()> {
+    let bench = Bench::new(ServerKind::Valkey9, typedis::Protocol::Newest);
+    let proxy = Proxy::start(bench.database.server().addr())
+        .await
+        .expect("a port is free");
+    let url = format!("{}/{}", proxy.url(), bench.database.number());
+    let pool = typedis::pool(url.as_str()).await?;
+    let waiting = tokio::spawn({
+        let pool = pool.clone();
+        async move { pool.blpop::<String>(["jobs"], 0).await }
+    });
+    blocked(&bench, 1).await?;
+    proxy.cut_all(Cut::Reset);
+    let outcome = waiting.await.expect("the task does not panic");
+    let error = outcome.expect_err("its socket was lost");
+    assert_eq!(
+        (error.command(), error.phase()),
+        (Some("BLPOP"), Phase::MaybeApplied)
+    );
+    // Neither is the pool the smaller for it.
+    pool.rpush("jobs", "first").await?;
+    let job = pool.blpop::<String>(["jobs"], 1).await?;
+    assert_eq!(job.map(|(_, job)| job).as_deref(), Some("first"));
+    assert_eq!(
+        pool.available(),
+        Pool::open(bench.config()).await?.available()
+    );
     Ok(())
 }
 

@@ -6,8 +6,9 @@
 //! - `design`: everything that the front page promises
 //! - `input`: bad input, refused before anything is sent
 //! - `from_aioredis`: what docs/from-aioredis.md names
+//! - `pages`: the guide and its links
 //! - `rebuild`: editing a spec rebuilds what was expanded from it
-//! - `scan`: scans as streams
+//! - `scan`: scans as streams; `rows`: the rows of an aggregation
 //! - `listen`: streams over commands that block
 //! - `worker`: consumer groups
 //! - `scripts`: Lua scripts and functions
@@ -19,7 +20,9 @@ mod design;
 mod from_aioredis;
 mod input;
 mod listen;
+mod pages;
 mod rebuild;
+mod rows;
 mod scan;
 mod scripts;
 mod shop;

@@ -1,5 +1,8 @@
 //! The servers and protocols that a test runs on.
 
+use std::time::{Duration, Instant};
+
+use typedis::prelude::*;
 use typedis::{Config, Connection, Pool, Protocol};
 use typedis_testkit::{Database, ServerKind, database};
 
@@ -35,6 +38,31 @@ impl Bench {
             .await
             .expect("a test server lets us in")
     }
+}
+
+/// Waits until so many clients of this database are blocked on the server.
+pub(crate) async fn blocked(bench: &Bench, wanted: usize) -> typedis::Result<()> {
+    let conn = bench.connect().await;
+    let database = bench.database.number().to_string();
+    let is_blocked = |client: &typedis::replies::ClientInfo| {
+        client.db.to_string() == database && client.flags.contains('b')
+    };
+    let start = Instant::now();
+    while conn
+        .client_list()
+        .await?
+        .iter()
+        .filter(|client| is_blocked(client))
+        .count()
+        != wanted
+    {
+        assert!(
+            start.elapsed() < Duration::from_secs(10),
+            "not {wanted} are"
+        );
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    Ok(())
 }
 
 /// Runs an async test on Valkey 9 and Redis 8, in both protocols, each as a test of its own.

@@ -1,12 +1,15 @@
 //! The work of a stream's consumer group.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use typedis::prelude::*;
-use typedis::{Acknowledge, Job, Result, Worker, WorkerEvent};
+use typedis::{Acknowledge, Backoff, Job, Result, Worker, WorkerEvent};
+use typedis_testkit::ServerKind;
+use typedis_testkit::proxy::{Cut, Proxy};
 
 use crate::support::{Bench, on_servers};
 
@@ -18,6 +21,7 @@ on_servers! {
     a_stop_finishes_the_entry_in_hand_and_gives_back_the_rest;
     nothing_is_pending_where_delivery_acknowledges;
     a_group_that_is_deleted_is_made_again;
+    an_entry_that_was_deleted_while_pending_is_passed_over;
 }
 
 #[derive(Debug, Clone, PartialEq, FromRedis, ToRedis)]
@@ -32,6 +36,10 @@ fn note(seen: &Seen, number: u32) -> usize {
     let mut seen = seen.lock().expect("no test panics with it");
     *seen.entry(number).or_default() += 1;
     seen.len()
+}
+
+fn count(seen: &Seen) -> usize {
+    seen.lock().expect("no test panics with it").len()
 }
 
 fn worker(pool: &Pool, consumer: &str) -> Worker {
@@ -241,7 +249,7 @@ async fn a_group_that_is_deleted_is_made_again(bench: Bench) -> Result<()> {
         }
     });
     add(&pool, 0..1).await?;
-    while seen.lock().expect("no test panics with it").is_empty() {
+    while count(&seen) == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     pool.del("orders").await?;
@@ -251,5 +259,93 @@ async fn a_group_that_is_deleted_is_made_again(bench: Bench) -> Result<()> {
         .expect("it goes on")
         .expect("the task does not panic")?;
     assert!(tally.done >= 2);
+    Ok(())
+}
+
+async fn an_entry_that_was_deleted_while_pending_is_passed_over(bench: Bench) -> Result<()> {
+    let pool = bench.pool().await;
+    add(&pool, 0..3).await?;
+    pool.xgroup_create("orders", "shop", "0").await?;
+    // Somebody has read all three and died; one of them is gone since.
+    let read = pool.xreadgroup::<Order>("shop", "dead", [("orders", ">")]);
+    let read = read.await?.expect("they are there");
+    pool.xdel("orders", read[0].1[1].id).await?;
+    let (seen, all) = (Seen::default(), Arc::new(Notify::new()));
+    let tally = worker(&pool, "one")
+        .run_until(all.notified(), |job: Job<Order>| {
+            if note(&seen, job.fields.number) == 2 {
+                all.notify_one();
+            }
+            async { Ok::<(), String>(()) }
+        })
+        .await?;
+    assert_eq!((tally.done, tally.failed, tally.dead), (2, 0, 0));
+    assert_eq!(pool.xpending("orders", "shop").await?.count, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn lost_connections_are_waited_for() -> Result<()> {
+    const ORDERS: u32 = 100;
+    let bench = Bench::new(ServerKind::Valkey9, typedis::Protocol::Newest);
+    let proxy = Proxy::start(bench.database.server().addr())
+        .await
+        .expect("a port is free");
+    let url = format!("{}/{}", proxy.url(), bench.database.number());
+    // What waits for the next socket is an interruption, too, before long.
+    let config = typedis::Config::from_url(&url)?
+        .command_timeout(Duration::from_millis(200))
+        .backoff(Backoff {
+            first: Duration::from_millis(1),
+            longest: Duration::from_millis(10),
+        });
+    let (through, direct) = (typedis::pool(config).await?, bench.pool().await);
+    let (seen, interrupted) = (Seen::default(), Arc::new(AtomicUsize::new(0)));
+    let stop = Arc::new(Notify::new());
+    let working = tokio::spawn({
+        let (seen, stop, interrupted) = (seen.clone(), stop.clone(), interrupted.clone());
+        let worker = worker(&through, "one").on_event(move |event| {
+            if matches!(event, WorkerEvent::Interrupted(_)) {
+                interrupted.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let work = move |job: Job<Order>| {
+            note(&seen, job.fields.number);
+            async { Ok::<(), String>(()) }
+        };
+        async move { worker.run_until(stop.notified(), work).await }
+    });
+    for number in 0..ORDERS {
+        add(&direct, number..number + 1).await?;
+        if number % 10 == 5 {
+            while count(&seen) <= number as usize {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            // Now lost, now away for a while, until the worker has noticed.
+            let before = interrupted.load(Ordering::Relaxed);
+            proxy.refuse(number % 20 == 5);
+            while interrupted.load(Ordering::Relaxed) == before {
+                proxy.cut_all(Cut::Reset);
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            proxy.refuse(false);
+        }
+    }
+    // What was delivered when a connection was lost is taken up again, and everything is acknowledged in the end.
+    let start = Instant::now();
+    while count(&seen) < ORDERS as usize || direct.xpending("orders", "shop").await?.count > 0 {
+        assert!(
+            start.elapsed() < Duration::from_secs(20),
+            "it does not go on"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(
+        interrupted.load(Ordering::Relaxed) > 0,
+        "it noticed nothing"
+    );
+    stop.notify_one();
+    let tally = working.await.expect("the task does not panic")?;
+    assert!(tally.done >= u64::from(ORDERS), "{tally:?}");
     Ok(())
 }

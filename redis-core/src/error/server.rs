@@ -40,7 +40,22 @@ impl ServerError {
         self.text.get(self.code..).unwrap_or_default().trim_start()
     }
 
-    /// The same question of a raw error line, without building anything.
+    /// Where MOVED says that the slot is: its number, and the address of the node that has it. Without a host (`:6380`), that is
+    /// the host that was asked.
+    ///
+    /// ```
+    /// # use typedis_core::ServerError;
+    /// let error = ServerError::new("MOVED 3999 10.0.0.7:6381");
+    /// assert_eq!(error.moved_to(), Some((3999, "10.0.0.7:6381")));
+    /// ```
+    #[must_use]
+    pub fn moved_to(&self) -> Option<(u16, &str)> {
+        let (slot, address) = self.message().split_once(' ')?;
+        let slot = slot.parse().ok()?;
+        (self.code() == "MOVED").then_some((slot, address))
+    }
+
+    /// Whether the server refused for a reason that passes, asked of a raw error line, without building anything.
     pub(crate) fn is_transient_line(line: &[u8]) -> bool {
         let word = line.split(|byte| *byte == b' ').next().unwrap_or_default();
         TRANSIENT.iter().any(|code| code.as_bytes() == word)
@@ -78,6 +93,22 @@ mod tests {
             (error.code(), error.message()),
             ("WRONGTYPE", "Operation against a key")
         );
+    }
+
+    #[test]
+    fn moved_names_slot_and_node_and_nothing_else_does() {
+        let moved = ServerError::new("MOVED 1 :6380");
+        assert_eq!(moved.moved_to(), Some((1, ":6380")));
+        for line in [
+            "ASK 1 :6380",
+            "MOVED",
+            "MOVED 1",
+            "MOVED x :6380",
+            "MOVED 70000 :1",
+            "ERR 1 :1",
+        ] {
+            assert_eq!(ServerError::new(line).moved_to(), None, "{line}");
+        }
     }
 
     #[test]

@@ -14,6 +14,22 @@ use crate::error::{Error, ErrorKind, Phase, Result, ServerError};
 use crate::inflight::Failure;
 
 /// What happens when messages come faster than they are read.
+///
+/// Which socket the messages come over depends on it, and on the protocol:
+///
+/// | | RESP3 | RESP2 |
+/// | --- | --- | --- |
+/// | `DropOldest`, `Close` | the connection's own socket | one more socket, for all these subscriptions of the connection |
+/// | `Wait` | a socket for each [`Channel`](super::Channel), [`PatternChannel`](super::PatternChannel) or [`Subscriber`](super::Subscriber) | the same |
+///
+/// It can be seen in three ways:
+///
+/// - Only on the connection's own socket is there an order between messages and replies: what the server sent before a reply
+///   has been received when that reply is there. Between two sockets there is none.
+/// - Subscriptions to one channel over one socket are one for the server. With `Wait` each is one of its own: PUBSUB NUMSUB
+///   and the reply of PUBLISH count them all, and the server sends each message to each.
+/// - A socket of RESP2 that is subscribed takes no AUTH, so new credentials come with the next socket; an ACL that cuts
+///   off who is subscribed cuts off that socket alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Lag {
@@ -24,7 +40,8 @@ pub enum Lag {
     /// closes the connection of a subscriber for whom it has to keep too much (`client-output-buffer-limit pubsub`),
     /// which is then seen as [`Event::Resubscribed`].
     ///
-    /// Such a subscription has a socket of its own, so that it holds up nothing else.
+    /// Such a subscription has a socket of its own in either protocol, so that it holds up nothing else: for many channels
+    /// take one [`Subscriber`](super::Subscriber), which has one socket for all.
     Wait,
     /// The subscription ends: what was received is still read, then comes an [`ErrorKind::TooSlow`].
     Close,

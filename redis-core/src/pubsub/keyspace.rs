@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use super::channel::PatternChannel;
-use super::inbox::Lag;
+use super::inbox::{Capacity, Lag};
 use super::message::{Event, Message};
 use crate::connection::Connection;
 use crate::detached::{Run, raw};
@@ -74,8 +74,7 @@ pub struct WatchKeyspace {
     database: Option<u32>,
     event: Option<String>,
     keys: Option<String>,
-    capacity_bytes: Option<usize>,
-    lag: Lag,
+    capacity: Capacity,
 }
 
 impl Connection {
@@ -102,8 +101,7 @@ impl Connection {
             database: None,
             event: None,
             keys: None,
-            capacity_bytes: None,
-            lag: Lag::default(),
+            capacity: self.config().inbox,
         }
     }
 }
@@ -141,13 +139,19 @@ impl WatchKeyspace {
 
     /// How many bytes of events are held for the reader; 16 MiB by default.
     pub fn capacity_bytes(mut self, bytes: usize) -> Self {
-        self.capacity_bytes = Some(bytes);
+        self.capacity.bytes = bytes;
         self
     }
 
-    /// What happens when events come faster than they are read.
+    /// How many events are held for the reader; only their bytes are bounded by default.
+    pub fn capacity_messages(mut self, events: usize) -> Self {
+        self.capacity.messages = events.max(1);
+        self
+    }
+
+    /// What happens when there is no room; by default the oldest event is dropped, and the reader told.
     pub fn on_lag(mut self, lag: Lag) -> Self {
-        self.lag = lag;
+        self.capacity.lag = lag;
         self
     }
 
@@ -165,10 +169,14 @@ impl WatchKeyspace {
 
     async fn open(self) -> Result<KeyspaceEvents> {
         self.check_configuration().await?;
-        let mut subscribe = self.connection.psubscribe(self.pattern()).on_lag(self.lag);
-        if let Some(bytes) = self.capacity_bytes {
-            subscribe = subscribe.capacity_bytes(bytes);
-        }
+        let Capacity {
+            bytes,
+            messages,
+            lag,
+        } = self.capacity;
+        let subscribe = self.connection.psubscribe(self.pattern());
+        let subscribe = subscribe.capacity_bytes(bytes).capacity_messages(messages);
+        let subscribe = subscribe.on_lag(lag);
         let only = self
             .event
             .filter(|event| self.keys.is_some() && event != "*");

@@ -65,7 +65,8 @@ impl Connection {
     /// ```
     ///
     /// On RESP3 subscriptions use the connection's own socket. On RESP2 they share a second one, which is opened when
-    /// it is first needed and closed when nothing is subscribed to.
+    /// it is first needed and closed when nothing is subscribed to. [`Lag`] tells the difference, and when a subscription has
+    /// a socket of its own.
     ///
     /// # Errors
     /// The server's refusal, such as NOPERM; no confirmation within the command timeout; a closed connection.
@@ -83,8 +84,13 @@ impl Connection {
 
     /// Subscribes to shard channels, as [`Connection::subscribe`] does to channels.
     ///
+    /// In a cluster the node of this connection has to have the slot of the channel; for several channels in one call that is
+    /// most easily so if they share a hash tag (`{news}:a`, `{news}:b`). When the slot moves away later, the stream ends with the
+    /// same error as below.
+    ///
     /// # Errors
-    /// As for [`Connection::subscribe`]; servers before 7.0 have no shard channels.
+    /// As for [`Connection::subscribe`]; servers before 7.0 have no shard channels. A node of a cluster that does not have the
+    /// slot answers MOVED: [`ServerError::moved_to`](crate::ServerError::moved_to) names the node to connect to.
     pub fn ssubscribe<N: ToChannels>(&self, shard_channels: N) -> Subscribe<N, Channel> {
         Subscribe::new(self, SourceKind::Shard, shard_channels, Channel::new)
     }
@@ -148,7 +154,8 @@ impl<N: ToChannels, C> Subscribe<N, C> {
         self
     }
 
-    /// What happens when there is no room; by default the oldest message is dropped, and the reader told.
+    /// What happens when there is no room; by default the oldest message is dropped, and the reader told. With [`Lag::Wait`]
+    /// each channel has a socket of its own.
     pub fn on_lag(mut self, lag: Lag) -> Self {
         self.capacity.lag = lag;
         self

@@ -1,5 +1,6 @@
 //! Many subscriptions in one stream, which come and go while it is read: [`Subscriber`].
 
+use std::collections::HashMap;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -54,10 +55,12 @@ pub struct Subscriptions {
     connection: Connection,
 }
 
+type Memberships = HashMap<Arc<Source>, Membership>;
+
 struct Shared {
     inbox: Arc<Inbox<Message>>,
     hub: Arc<Hub>,
-    memberships: Mutex<Vec<Membership>>,
+    memberships: Mutex<Memberships>,
     /// One at a time, so that no source is added twice.
     adding: tokio::sync::Mutex<()>,
 }
@@ -117,7 +120,8 @@ impl Subscriber {
         self.with(|capacity| capacity.messages = messages.max(1))
     }
 
-    /// What happens when there is no room. To be called first of all, since what is subscribed to already is given up.
+    /// What happens when there is no room. With [`Lag::Wait`] it has a socket of its own for all its subscriptions. To be
+    /// called first of all, since what is subscribed to already is given up.
     #[must_use]
     pub fn on_lag(self, lag: Lag) -> Self {
         self.with(|capacity| capacity.lag = lag)
@@ -181,7 +185,7 @@ impl Subscriber {
         self.subscriptions.sunsubscribe(shard_channels);
     }
 
-    /// What is subscribed to.
+    /// What is subscribed to, in no order.
     #[must_use]
     pub fn sources(&self) -> Vec<Source> {
         self.subscriptions.sources()
@@ -228,79 +232,88 @@ impl Subscriptions {
         self.remove(SourceKind::Shard, shard_channels);
     }
 
-    /// What is subscribed to.
+    /// What is subscribed to, in no order.
     #[must_use]
     pub fn sources(&self) -> Vec<Source> {
         let memberships = self.shared.lock();
         let current = memberships
             .iter()
-            .filter(|membership| membership.is_current());
-        current
-            .map(|membership| (**membership.source()).clone())
-            .collect()
+            .filter(|(_, membership)| membership.is_current());
+        current.map(|(source, _)| (**source).clone()).collect()
     }
 
     async fn add(&self, kind: SourceKind, names: impl ToChannels) -> Result<()> {
         let _turn = self.shared.adding.lock().await;
-        if !self.shared.inbox.is_open() {
-            return Err(Error::usage("the subscriber that would read it is gone"));
-        }
+        self.shared.check_is_read()?;
         let mut confirmation = Confirmation::new(&self.connection, kind);
-        let mut added = Vec::new();
+        let mut added = Memberships::new();
         each_name(names, |name| {
-            let source = Source::new(kind, name);
+            let source = Arc::new(Source::new(kind, name));
             // A second membership would give each message twice.
-            let known = self.shared.has(&source)
-                || added
-                    .iter()
-                    .any(|known: &Membership| **known.source() == source);
-            if !known {
-                added.push(self.shared.hub.join(Entrance {
-                    source: Arc::new(source),
-                    inbox: self.shared.inbox.clone(),
-                    ticket: confirmation.ticket.clone(),
-                    alone: false,
-                }));
+            if !self.shared.has(&source) {
+                let join = || self.shared.hub.join(self.entrance(&source, &confirmation));
+                added.entry(source.clone()).or_insert_with(join);
             }
         });
         std::future::poll_fn(|cx| confirmation.poll(cx)).await?;
-        self.shared.lock().append(&mut added);
-        Ok(())
+        self.shared.lock().extend(added);
+        // The subscriber may have gone while the server was asked.
+        self.shared
+            .check_is_read()
+            .inspect_err(|_| self.shared.clear())
+    }
+
+    fn entrance(&self, source: &Arc<Source>, confirmation: &Confirmation) -> Entrance {
+        Entrance {
+            source: source.clone(),
+            inbox: self.shared.inbox.clone(),
+            ticket: confirmation.ticket.clone(),
+            alone: false,
+        }
     }
 
     fn remove(&self, kind: SourceKind, names: impl ToChannels) {
         let mut removed = Vec::new();
         each_name(names, |name| {
-            let source = Source::new(kind, name);
-            removed.extend(
-                self.shared
-                    .lock()
-                    .extract_if(.., |membership| **membership.source() == source),
-            );
+            removed.extend(self.shared.lock().remove(&Source::new(kind, name)));
         });
     }
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Vec<Membership>> {
+    fn lock(&self) -> MutexGuard<'_, Memberships> {
         self.memberships
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn check_is_read(&self) -> Result<()> {
+        if self.inbox.is_open() {
+            Ok(())
+        } else {
+            Err(Error::usage("the subscriber that would read it is gone"))
+        }
+    }
+
+    /// Ends all subscriptions.
+    fn clear(&self) {
+        let memberships = std::mem::take(&mut *self.lock());
+        drop(memberships);
+    }
+
     fn has(&self, source: &Source) -> bool {
-        self.lock()
-            .iter()
-            .any(|membership| **membership.source() == *source && membership.is_current())
+        let memberships = self.lock();
+        memberships.get(source).is_some_and(Membership::is_current)
     }
 }
 
 impl Drop for Subscriber {
     fn drop(&mut self) {
-        let memberships = std::mem::take(&mut *self.subscriptions.shared.lock());
-        drop(memberships);
+        let shared = &self.subscriptions.shared;
         let mut woken = Vec::new();
-        self.subscriptions.shared.inbox.end(None, &mut woken);
+        // First, so that whoever is adding sources sees it.
+        shared.inbox.end(None, &mut woken);
+        shared.clear();
     }
 }
 

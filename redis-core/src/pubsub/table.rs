@@ -19,6 +19,11 @@
 //! One command names one source, and exactly one frame answers it: the confirmation, or an error. Only with SUNSUBSCRIBE
 //! that cannot be told: when the slot of the channel moves away, the server says on its own account what looks like the
 //! confirmation, and then answers the command with an error. So a PING goes behind it, whose reply is the end.
+//!
+//! # Layout
+//!
+//! - `topic`: where one source stands, and its members
+//! - `operation`: a command that moves a topic
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -31,15 +36,17 @@ use super::invalidation::Invalidation;
 use super::message::Message;
 use super::push::{self, Push, Verb};
 use super::source::{Source, SourceKind};
-use super::ticket::Ticket;
 use crate::error::{Phase, ServerError};
 use crate::frame::Frame;
 use crate::from_redis::Str;
 use crate::inflight::{Awaits, Failure};
-use crate::resp::encode;
 
-/// Names a member.
-pub(crate) type MemberId = u64;
+mod operation;
+mod topic;
+
+use operation::Operation;
+pub(crate) use topic::{Entrance, MemberId};
+use topic::{Member, Standing, Topic};
 
 #[derive(Debug, Default)]
 pub(crate) struct Table {
@@ -56,51 +63,6 @@ pub(crate) struct Table {
     invalidations: Vec<(MemberId, Arc<Inbox<Invalidation>>)>,
 }
 
-#[derive(Debug)]
-struct Operation {
-    verb: Verb,
-    source: Source,
-    /// Of one with a PING behind it: whether the server has said that the subscription is over.
-    is_over: bool,
-    /// Of one with a PING behind it: its own error.
-    refusal: Option<ServerError>,
-}
-
-impl Operation {
-    fn awaits(&self) -> Awaits {
-        match (self.verb, self.source.kind()) {
-            (Verb::Leave, SourceKind::Shard) => Awaits::Fence,
-            _ => Awaits::Push,
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Topic {
-    standing: Standing,
-    members: Vec<Member>,
-}
-
-/// Where a subscription stands on the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    Absent,
-    Joining,
-    Present,
-    Leaving,
-}
-
-#[derive(Debug)]
-struct Member {
-    id: MemberId,
-    source: Arc<Source>,
-    inbox: Arc<Inbox<Message>>,
-    /// There until the first confirmation.
-    ticket: Option<Arc<Ticket>>,
-    /// Whether the inbox has no other source, and ends with this one.
-    alone: bool,
-}
-
 /// How what the driver received concerns the commands that it sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Received {
@@ -109,46 +71,17 @@ pub(crate) enum Received {
     Other,
 }
 
-/// How a new member comes in.
-#[derive(Debug, Clone)]
-pub(crate) struct Entrance {
-    pub(crate) source: Arc<Source>,
-    pub(crate) inbox: Arc<Inbox<Message>>,
-    pub(crate) ticket: Arc<Ticket>,
-    pub(crate) alone: bool,
-}
-
 impl Table {
     // ---- the subscribers' side ----
 
     pub(crate) fn join(&mut self, entrance: Entrance, woken: &mut Vec<Waker>) -> MemberId {
-        let Entrance {
-            source,
-            inbox,
-            ticket,
-            alone,
-        } = entrance;
         self.next_id += 1;
         self.members += 1;
         let id = self.next_id;
-        let topic = self
-            .topics(source.kind())
-            .entry(source.name_bytes().clone())
-            .or_insert_with(|| Topic {
-                standing: Standing::Absent,
-                members: Vec::new(),
-            });
-        let mut member = Member {
-            id,
-            source: source.clone(),
-            inbox,
-            ticket: Some(ticket),
-            alone,
-        };
-        if topic.standing == Standing::Present {
-            member.confirm(woken);
-        }
-        topic.members.push(member);
+        let source = entrance.source.clone();
+        let topics = self.topics(source.kind());
+        let topic = topics.entry(source.name_bytes().clone()).or_default();
+        topic.admit(Member::new(id, entrance), woken);
         self.dirty.push((*source).clone());
         id
     }
@@ -227,12 +160,7 @@ impl Table {
                 Verb::Join => Standing::Joining,
                 Verb::Leave => Standing::Leaving,
             };
-            let operation = Operation {
-                verb,
-                source,
-                is_over: false,
-                refusal: None,
-            };
+            let operation = Operation::new(verb, source);
             commands.push((operation.command(), operation.awaits()));
             self.operations.push_back(operation);
         }
@@ -487,65 +415,11 @@ impl Table {
     }
 }
 
-impl Topic {
-    /// The subscription goes on, since its end was refused: who joined in the meantime is in.
-    fn stand(&mut self, woken: &mut Vec<Waker>) {
-        self.standing = Standing::Present;
-        let joined = self
-            .members
-            .iter_mut()
-            .filter(|member| member.ticket.is_some());
-        joined.for_each(|member| member.confirm(woken));
-    }
-}
-
-impl Member {
-    /// The server has confirmed the subscription: for the first time, or once more after a gap.
-    fn confirm(&mut self, woken: &mut Vec<Waker>) {
-        match self.ticket.take() {
-            Some(ticket) => ticket.confirm(woken),
-            None => self.inbox.resubscribed(woken),
-        }
-    }
-
-    fn fail(self, cause: Cause, woken: &mut Vec<Waker>) {
-        match self.ticket {
-            Some(ticket) => ticket.fail(cause, woken),
-            None if self.alone => self.inbox.end(Some(cause), woken),
-            None => self.inbox.fail(cause, woken),
-        }
-    }
-}
-
 fn received(answers: bool) -> Received {
     if answers {
         Received::Answer
     } else {
         Received::Other
-    }
-}
-
-impl Operation {
-    /// The command, encoded, and the PING behind it where there is one.
-    fn command(&self) -> Vec<u8> {
-        let word = match (self.verb, self.source.kind()) {
-            (Verb::Join, SourceKind::Channel) => "SUBSCRIBE",
-            (Verb::Join, SourceKind::Pattern) => "PSUBSCRIBE",
-            (Verb::Join, SourceKind::Shard) => "SSUBSCRIBE",
-            (Verb::Leave, SourceKind::Channel) => "UNSUBSCRIBE",
-            (Verb::Leave, SourceKind::Pattern) => "PUNSUBSCRIBE",
-            (Verb::Leave, SourceKind::Shard) => "SUNSUBSCRIBE",
-        };
-        let name = self.source.name_bytes();
-        let mut out = Vec::with_capacity(64 + name.len());
-        encode::array_header(&mut out, 2);
-        encode::bulk(&mut out, word.as_bytes());
-        encode::bulk(&mut out, name);
-        if self.awaits() == Awaits::Fence {
-            encode::array_header(&mut out, 1);
-            encode::bulk(&mut out, b"PING");
-        }
-        out
     }
 }
 

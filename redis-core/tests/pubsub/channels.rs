@@ -111,7 +111,8 @@ async fn two_subscribers_share_one_subscription() {
             assert_eq!(text.as_deref(), Some("both"));
         }
         drop(one);
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        // Whatever the drop had sent would be ahead of this.
+        drop(conn.subscribe(format!("{name}:fence")).await.unwrap());
         assert_eq!(publish(&asker, &name, "one").await, 1);
         let text: Option<String> = within(5, two.get()).await.unwrap();
         assert_eq!(text.as_deref(), Some("one"));
@@ -142,6 +143,44 @@ async fn dropping_a_thousand_channels_leaves_none() {
         publish(&asker, &names[0], "again").await;
         let text: Option<String> = within(5, again.get()).await.unwrap();
         assert_eq!(text.as_deref(), Some("again"));
+    }
+}
+
+#[tokio::test]
+async fn ten_thousand_channels_that_come_and_go_leave_nothing() {
+    for (server, config, tag) in everywhere() {
+        let name = format!("{tag}:flapping");
+        let client = format!("flapping-{tag}");
+        let asker = asker(server).await;
+        let conn = Connection::open(config.client_name(&client)).await.unwrap();
+        let kept = conn.subscribe(format!("{name}:kept")).await.unwrap();
+        let before = sockets(&asker, &client).await;
+        for n in 0..10_000 {
+            let channel = conn.subscribe(&name);
+            if n % 2 == 0 {
+                drop(channel.await.unwrap());
+            } else {
+                // Mostly before it is confirmed.
+                let mut channel = std::pin::pin!(channel);
+                let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+                drop(channel.as_mut().poll(&mut cx));
+            }
+        }
+        eventually(0, async || numsub(&asker, &name).await).await;
+        assert_eq!(sockets(&asker, &client).await, before);
+        let mut again = conn.subscribe(&name).await.unwrap();
+        publish(&asker, &name, "again").await;
+        let text: Option<String> = within(5, again.get()).await.unwrap();
+        assert_eq!(text.as_deref(), Some("again"));
+
+        // The last handle takes its sockets along, at once.
+        drop((conn, kept, again));
+        within(1, async {
+            while sockets(&asker, &client).await > 0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
     }
 }
 

@@ -1,12 +1,14 @@
 //! What no real server can be made to say: pushes that mean nothing, at every place.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use typedis_core::pubsub::{Event, Invalidation};
 use typedis_core::{Connection, ErrorKind, Exclusive, Protocol, Run, Value, raw};
 use typedis_testkit::fake::{Fake, Peer};
 
-use crate::support::within;
+use crate::support::{eventually, within};
 
 /// Pushes that are unknown, malformed, or concern nobody.
 const ODD: [&str; 16] = [
@@ -29,6 +31,14 @@ const ODD: [&str; 16] = [
 ];
 
 const MESSAGE: &str = ">3\r\n$7\r\nmessage\r\n$1\r\na\r\n$2\r\nhi\r\n";
+
+/// Waits for a command of the first client.
+async fn has_received(fake: &Fake, name: &str) {
+    eventually(true, async || {
+        fake.received(0).iter().any(|words| words.name() == name)
+    })
+    .await;
+}
 
 /// Greets a client and gives its first command that is no part of the greeting.
 async fn greet(peer: &mut Peer) -> std::io::Result<Option<typedis_testkit::fake::Words>> {
@@ -151,9 +161,9 @@ async fn a_subscription_that_the_server_ends_is_made_again() {
         peer.send(">3\r\n$12\r\nsunsubscribe\r\n$1\r\na\r\n:0\r\n")
             .await?;
         peer.send("-MOVED 1 127.0.0.1:1\r\n").await?;
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        peer.send("+PONG\r\n").await?;
+        // The command that stands behind both is there before the second answer.
         peer.expect(&["ECHO", "1"]).await?;
+        peer.send("+PONG\r\n").await?;
         peer.send(":1\r\n").await?;
         peer.command().await?;
         Ok(())
@@ -169,7 +179,7 @@ async fn a_subscription_that_the_server_ends_is_made_again() {
     let text: Option<String> = within(5, channel.get()).await.unwrap();
     assert_eq!(text.as_deref(), Some("hi"));
     drop(channel);
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    has_received(&fake, "PING").await;
     let echo = conn.run(raw("ECHO").arg(1).reply::<i64>());
     assert_eq!(within(5, echo).await.unwrap(), 1);
     fake.finish().await.unwrap();
@@ -197,21 +207,26 @@ async fn a_refusal_that_passes_is_tried_again() {
 
 #[tokio::test]
 async fn no_confirmation_is_a_timeout() {
-    let fake = Fake::start(|mut peer| async move {
-        greet(&mut peer).await?;
-        // Silence; then the end of what was given up.
-        peer.send(">3\r\n$9\r\nsubscribe\r\n$1\r\nz\r\n:1\r\n")
-            .await?;
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        peer.send(">3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n")
-            .await?;
-        peer.expect(&["UNSUBSCRIBE", "a"]).await?;
-        peer.send(">3\r\n$11\r\nunsubscribe\r\n$1\r\na\r\n:0\r\n")
-            .await?;
-        peer.expect(&["ECHO", "1"]).await?;
-        peer.send(":1\r\n").await?;
-        peer.command().await?;
-        Ok(())
+    let given_up = Arc::new(Notify::new());
+    let told = given_up.clone();
+    let fake = Fake::start(move |mut peer| {
+        let told = told.clone();
+        async move {
+            greet(&mut peer).await?;
+            // Silence; then the end of what was given up.
+            peer.send(">3\r\n$9\r\nsubscribe\r\n$1\r\nz\r\n:1\r\n")
+                .await?;
+            told.notified().await;
+            peer.send(">3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n")
+                .await?;
+            peer.expect(&["UNSUBSCRIBE", "a"]).await?;
+            peer.send(">3\r\n$11\r\nunsubscribe\r\n$1\r\na\r\n:0\r\n")
+                .await?;
+            peer.expect(&["ECHO", "1"]).await?;
+            peer.send(":1\r\n").await?;
+            peer.command().await?;
+            Ok(())
+        }
     })
     .await
     .unwrap();
@@ -219,7 +234,8 @@ async fn no_confirmation_is_a_timeout() {
     let subscribe = conn.subscribe("a").deadline(Duration::from_millis(100));
     let error = within(5, subscribe).await.unwrap_err();
     assert!(error.is_timeout(), "{error}");
-    tokio::time::sleep(Duration::from_millis(400)).await;
+    given_up.notify_one();
+    has_received(&fake, "UNSUBSCRIBE").await;
     let echo = conn.run(raw("ECHO").arg(1).reply::<i64>());
     assert_eq!(within(5, echo).await.unwrap(), 1);
     fake.finish().await.unwrap();

@@ -4,8 +4,11 @@ use std::time::{Duration, Instant};
 
 use typedis_core::pubsub::{Event, Lag};
 use typedis_core::{Channel, Connection, ErrorKind, Run, raw};
+use typedis_testkit::Server;
 
-use crate::support::{asker, eventually, everywhere, numsub, publish, within};
+use crate::support::{
+    KINDS, PROTOCOLS, asker, config, eventually, everywhere, numsub, publish, within,
+};
 
 const SENT: u64 = 5_000;
 
@@ -156,5 +159,39 @@ async fn waiting_loses_nothing_and_stalls_nobody() {
         assert_eq!(read_all(&mut other).await, (0, all));
         drop(waiting);
         eventually(1, async || numsub(&asker, &name).await).await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_wait_any_longer_leaves_a_visible_gap() {
+    for kind in KINDS {
+        for protocol in PROTOCOLS {
+            let limit = "client-output-buffer-limit pubsub 256kb 0 0";
+            let server = Server::builder(kind).line(limit).start().unwrap();
+            let asker = asker(&server).await;
+            let conn = Connection::open(config(&server, protocol)).await.unwrap();
+            let waiting = conn.subscribe("waits").capacity_messages(1);
+            let mut waiting = waiting.on_lag(Lag::Wait).await.unwrap();
+            // More than the buffers of all sockets hold: the server closes the connection of who does not read.
+            let large = "x".repeat(1_000_000);
+            let mut sent = 0;
+            while publish(&asker, "waits", &large).await == 1 {
+                sent += 1;
+                assert!(sent < 1_000, "it is never cut off");
+            }
+            let mut received = 0;
+            loop {
+                match within(5, waiting.next()).await.unwrap().unwrap() {
+                    Event::Message(_) => received += 1,
+                    Event::Resubscribed => break,
+                    Event::Lagged(count) => panic!("{count} were dropped here"),
+                }
+            }
+            assert!(received <= sent + 1, "{received} of {sent}");
+            eventually(1, async || numsub(&asker, "waits").await).await;
+            publish(&asker, "waits", "after").await;
+            let text: Option<String> = within(5, waiting.get()).await.unwrap();
+            assert_eq!(text.as_deref(), Some("after"));
+        }
     }
 }

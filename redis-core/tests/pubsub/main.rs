@@ -12,6 +12,7 @@ mod fake;
 mod lag;
 mod others;
 mod restore;
+mod shards;
 mod stress;
 mod subscriber;
 mod support;

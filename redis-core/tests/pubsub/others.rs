@@ -1,7 +1,7 @@
 //! Keyspace events, MONITOR, and the invalidations of client-side caching.
 
 use typedis_core::pubsub::{Event, Invalidation, KeyspaceEvent, Monitor};
-use typedis_core::{Connection, ErrorKind, Exclusive, Run, Value, raw};
+use typedis_core::{Connection, ErrorKind, Exclusive, Lag, Run, Value, raw};
 use typedis_testkit::Server;
 
 use crate::support::{KINDS, PROTOCOLS, config, everywhere, within};
@@ -85,6 +85,41 @@ async fn keyspace_events_say_what_happened_to_which_key() {
                     event(3, "del", key)
                 );
             }
+        }
+    }
+}
+
+#[tokio::test]
+async fn keyspace_events_that_are_not_read_are_bounded_as_messages_are() {
+    let server = Server::start(KINDS[0]).unwrap();
+    for protocol in PROTOCOLS {
+        // What the configuration says holds here too.
+        let config = config(&server, protocol).on_lag(Lag::Close);
+        let conn = Connection::open(config).await.unwrap();
+        run(&conn, "CONFIG SET", &["notify-keyspace-events", "KEA"]).await;
+        let set = || conn.keyspace_events().event("set").capacity_messages(2);
+        let (mut closes, mut drops) = (
+            set().await.unwrap(),
+            set().on_lag(Lag::DropOldest).await.unwrap(),
+        );
+        for key in ["a", "b", "c"] {
+            run(&conn, "SET", &[key, "x"]).await;
+        }
+        let key = |event: Event<KeyspaceEvent>| event.into_message().unwrap().key;
+        for expected in ["a", "b"] {
+            let event = within(5, closes.next()).await.unwrap().unwrap();
+            assert_eq!(key(event), expected);
+        }
+        let error = within(5, closes.next()).await.unwrap().unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::TooSlow), "{error}");
+        assert!(within(5, closes.next()).await.is_none());
+
+        // Both have one subscription, so that what ended the first has reached the second.
+        let first = within(5, drops.next()).await.unwrap().unwrap();
+        assert_eq!(first, Event::Lagged(1));
+        for expected in ["b", "c"] {
+            let event = within(5, drops.next()).await.unwrap().unwrap();
+            assert_eq!(key(event), expected);
         }
     }
 }

@@ -1,11 +1,11 @@
 //! A flood through eight channels whose readers are fast, slow, or never look: every message is accounted for, and
 //! commands on the same socket keep their replies.
 //!
-//! `TYPEDIS_MESSAGES` sets how many messages are published; the test prints the latency of commands with and without
-//! the flood.
+//! `TYPEDIS_MESSAGES` sets how many messages are published. The test prints how long commands take without the flood, with it on
+//! the same socket, and with it on another socket of the same process.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use typedis_core::pubsub::{Event, Lag};
@@ -30,6 +30,35 @@ const NAMES: [&str; 8] = [
     "closes-ample",
 ];
 
+/// What the readers may hold together: twice the default, and four small ones.
+const CAPACITY: u64 = 2 * (16 << 20) + 4 * 64_000;
+/// What the publisher, and buffers of sockets, may hold besides.
+const SLACK: u64 = 16 << 20;
+/// How far the flood may be ahead of readers that keep up.
+const AHEAD: u64 = 20_000;
+
+/// How far the readers have come that the flood waits for.
+#[derive(Default)]
+struct Progress([AtomicU64; 2]);
+
+impl Progress {
+    fn least(&self) -> u64 {
+        let all = self
+            .0
+            .iter()
+            .map(|progress| progress.load(Ordering::Relaxed));
+        all.min().unwrap_or(0)
+    }
+}
+
+/// How a reader reads.
+enum Pace {
+    Fast,
+    Slow,
+    /// Fast enough, since the flood waits for it.
+    Followed(Arc<Progress>, usize),
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_message_is_accounted_for() {
     for protocol in PROTOCOLS {
@@ -41,11 +70,7 @@ async fn every_message_is_accounted_for() {
         let conn = Connection::open(config(&server, protocol)).await.unwrap();
         let quiet = latency(&conn, Arc::new(AtomicBool::new(true))).await;
 
-        let ample = conn
-            .subscribe(NAMES[0])
-            .capacity_bytes(1 << 30)
-            .await
-            .unwrap();
+        let ample = conn.subscribe(NAMES[0]).await.unwrap();
         let slow = conn
             .subscribe(NAMES[1])
             .capacity_bytes(64_000)
@@ -79,28 +104,25 @@ async fn every_message_is_accounted_for() {
             .on_lag(Lag::Close)
             .await
             .unwrap();
-        let closes_ample = conn
-            .subscribe(NAMES[7])
-            .capacity_bytes(1 << 30)
-            .on_lag(Lag::Close)
-            .await
-            .unwrap();
+        let closes_ample = conn.subscribe(NAMES[7]).on_lag(Lag::Close).await.unwrap();
 
         let memory = resident();
         let over = Arc::new(AtomicBool::new(false));
-        let commands = tokio::spawn({
-            let (conn, over) = (conn.clone(), over.clone());
-            async move { latency(&conn, over).await }
+        let apart = Connection::open(config(&server, protocol)).await.unwrap();
+        let commands = [conn.clone(), apart].map(|conn| {
+            let over = over.clone();
+            tokio::spawn(async move { latency(&conn, over).await })
         });
+        let fast = Arc::new(Progress::default());
         let readers = [
-            (ample, false),
-            (slow, true),
-            (waits, false),
-            (waits_slow, true),
-            (closes_ample, false),
+            (ample, Pace::Followed(fast.clone(), 0)),
+            (slow, Pace::Slow),
+            (waits, Pace::Fast),
+            (waits_slow, Pace::Slow),
+            (closes_ample, Pace::Followed(fast.clone(), 1)),
         ]
-        .map(|(channel, is_slow)| tokio::spawn(read(channel, each, is_slow)));
-        flood(&server, each).await;
+        .map(|(channel, pace)| tokio::spawn(read(channel, each, pace)));
+        flood(&server, each, &fast).await;
 
         for (reader, may_lag) in readers.into_iter().zip([false, true, false, false, false]) {
             let (received, lagged) = within(300, reader).await.unwrap();
@@ -108,13 +130,17 @@ async fn every_message_is_accounted_for() {
             assert!(may_lag || lagged == 0);
         }
         over.store(true, Ordering::Relaxed);
-        let flooded = commands.await.unwrap();
+        let [flooded, apart] = commands;
+        let (flooded, apart) = (flooded.await.unwrap(), apart.await.unwrap());
+        let grown = resident().saturating_sub(memory);
         eprintln!(
-            "{protocol:?}: {each} messages to each of 8 channels; p99 of ECHO {quiet:?} without, {flooded:?} with them; \
-             {} KiB resident before, {} KiB after",
-            memory,
-            resident(),
+            "{protocol:?}: {each} messages to each of 8 channels; p99 of ECHO {quiet:?} without, {flooded:?} with them, \
+             {apart:?} beside them; {grown} KiB more resident, of {memory} KiB",
         );
+        // Other tests share the process, unless this one was asked for by itself.
+        if std::env::var_os("TYPEDIS_MESSAGES").is_some() {
+            assert!(grown * 1_024 < CAPACITY + SLACK, "{grown} KiB more");
+        }
 
         check_unread(&mut unread_bytes, each).await;
         eventually(100.min(each as usize), async || unread_count.buffered()).await;
@@ -133,10 +159,13 @@ async fn every_message_is_accounted_for() {
 }
 
 /// Publishes the numbers from 0 up to `each` to every channel.
-async fn flood(server: &Server, each: u64) {
+async fn flood(server: &Server, each: u64, fast: &Progress) {
     let publisher = asker(server).await;
     let mut next = 0;
     while next < each {
+        while next > fast.least() + AHEAD {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         let end = each.min(next + 250);
         let all = (next..end).flat_map(|n| NAMES.map(|name| (name, n)));
         let sent = publisher.pipeline_each(all, |pipeline, (name, n)| {
@@ -148,7 +177,7 @@ async fn flood(server: &Server, each: u64) {
 }
 
 /// Reads until every message is accounted for; gives how many came and how many were dropped.
-async fn read(mut channel: Channel, each: u64, is_slow: bool) -> (u64, u64) {
+async fn read(mut channel: Channel, each: u64, pace: Pace) -> (u64, u64) {
     let (mut received, mut lagged) = (0, 0);
     while received + lagged < each {
         match channel.next().await.unwrap().unwrap() {
@@ -160,8 +189,13 @@ async fn read(mut channel: Channel, each: u64, is_slow: bool) -> (u64, u64) {
             Event::Lagged(count) => lagged += count,
             Event::Resubscribed => panic!("the connection was lost"),
         }
-        if is_slow && received % 200 == 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+        match &pace {
+            Pace::Fast => {}
+            Pace::Slow if received % 200 == 0 => tokio::time::sleep(Duration::from_millis(1)).await,
+            Pace::Slow => {}
+            Pace::Followed(progress, reader) => {
+                progress.0[*reader].store(received, Ordering::Relaxed)
+            }
         }
     }
     assert_eq!(channel.buffered(), 0);
@@ -192,6 +226,11 @@ async fn latency(conn: &Connection, over: Arc<AtomicBool>) -> Duration {
         times.push(start.elapsed());
         assert_eq!(echo, n);
     }
+    percentile(times)
+}
+
+/// The 99th.
+fn percentile(mut times: Vec<Duration>) -> Duration {
     times.sort();
     times[times.len() * 99 / 100]
 }
@@ -202,4 +241,50 @@ fn resident() -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let number = line.and_then(|line| line.split_whitespace().next());
     number.and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+/// Who handles a message for a long time holds up no command on the same socket.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_sleeps_costs_commands_nothing() {
+    const ROUNDS: usize = 10;
+    for protocol in PROTOCOLS {
+        let server = Server::start(crate::support::KINDS[0]).unwrap();
+        let publisher = asker(&server).await;
+        let conn = Connection::open(config(&server, protocol)).await.unwrap();
+        let mut channel = conn.subscribe("slow").capacity_messages(100).await.unwrap();
+        let sleeper = tokio::spawn(async move {
+            let first = channel.next().await;
+            // As if it took that long; what comes meanwhile is dropped or kept, and nobody waits for it.
+            std::future::pending::<()>().await;
+            drop((first, channel));
+        });
+        let (mut quiet, mut asleep) = (Vec::new(), Vec::new());
+        // In turns, so that a busy machine is as busy for both.
+        for _ in 0..ROUNDS {
+            quiet.extend(echoes(&conn, &publisher, "nobody").await);
+            asleep.extend(echoes(&conn, &publisher, "slow").await);
+        }
+        let [quiet, asleep] = [quiet, asleep].map(percentile);
+        eprintln!(
+            "{protocol:?}: p99 of ECHO {quiet:?} without, {asleep:?} with a reader that sleeps"
+        );
+        assert!(
+            asleep < 3 * quiet + Duration::from_millis(5),
+            "{asleep:?}, {quiet:?}"
+        );
+        sleeper.abort();
+    }
+}
+
+/// How long echoes take while something is published.
+async fn echoes(conn: &Connection, publisher: &Connection, channel: &str) -> Vec<Duration> {
+    let mut times = Vec::new();
+    for n in 0..200 {
+        crate::support::publish(publisher, channel, "message").await;
+        let start = Instant::now();
+        let echo: usize = conn.run(raw("ECHO").arg(n).reply()).await.unwrap();
+        times.push(start.elapsed());
+        assert_eq!(echo, n);
+    }
+    times
 }

@@ -7,7 +7,9 @@ use typedis_core::pubsub::{Event, Lag, SourceKind};
 use typedis_core::{Connection, ErrorKind};
 use typedis_testkit::Server;
 
-use crate::support::{PROTOCOLS, asker, config, eventually, everywhere, numsub, publish, within};
+use crate::support::{
+    PROTOCOLS, asker, channels, config, eventually, everywhere, numsub, publish, within,
+};
 
 #[tokio::test]
 async fn sources_come_and_go_while_it_is_read() {
@@ -64,6 +66,51 @@ async fn sources_come_and_go_while_it_is_read() {
             let error = subscriptions.subscribe(name("d")).await.unwrap_err();
             assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
         }
+    }
+}
+
+#[tokio::test]
+async fn tens_of_thousands_of_sources_are_one_stream() {
+    const COUNT: usize = 20_000;
+    let server = Server::start(typedis_testkit::ServerKind::Valkey9).unwrap();
+    let asker = asker(&server).await;
+    for protocol in PROTOCOLS {
+        let conn = Connection::open(config(&server, protocol)).await.unwrap();
+        let names: Vec<String> = (0..COUNT).map(|n| n.to_string()).collect();
+        let mut subscriber = conn.subscriber();
+        within(60, subscriber.subscribe(&names)).await.unwrap();
+        // Those that are there already are not there twice.
+        within(60, subscriber.subscribe(&names)).await.unwrap();
+        assert_eq!(subscriber.sources().len(), COUNT);
+        for name in [&names[0], &names[COUNT - 1]] {
+            assert_eq!(publish(&asker, name, "hi").await, 1);
+            let event = within(5, subscriber.next()).await.unwrap().unwrap();
+            assert_eq!(event.into_message().unwrap().channel(), name.as_str());
+        }
+        subscriber.unsubscribe(&names[1..]);
+        assert_eq!(subscriber.sources().len(), 1);
+        eventually(1, async || channels(&asker, "*").await.len()).await;
+        drop(subscriber);
+        eventually(0, async || channels(&asker, "*").await.len()).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_added_while_the_subscriber_goes_is_not_left_behind() {
+    for (server, config, tag) in everywhere() {
+        let name = format!("{tag}:goes");
+        let asker = asker(server).await;
+        let conn = Connection::open(&config).await.unwrap();
+        let subscriber = conn.subscriber();
+        let subscriptions = subscriber.subscriptions();
+        let mut adding = std::pin::pin!(subscriptions.subscribe(&name));
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(adding.as_mut().poll(&mut cx).is_pending());
+        drop(subscriber);
+        let error = within(5, adding).await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
+        eventually(0, async || numsub(&asker, &name).await).await;
+        assert!(subscriptions.sources().is_empty());
     }
 }
 

@@ -1,0 +1,242 @@
+//! Rows behind a cursor that the server keeps and moves on: [`RowStream`].
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+
+use super::ScanPage;
+use crate::args::Args;
+use crate::error::{Error, Result};
+use crate::frame::Frame;
+use crate::from_redis::FromRedis;
+use crate::host::{Host, Repeated};
+
+/// A reply with rows, behind a cursor that the server keeps; the page of a [`RowStream`] is such a reply and the cursor.
+pub trait Rows: FromRedis {
+    /// What a row is decoded into.
+    type Row;
+
+    /// The rows, and what the server warned of.
+    fn into_rows(self) -> (Vec<Self::Row>, Vec<String>);
+
+    /// The command that reads on at a cursor, made of the first command of the stream.
+    fn read(first: &Args, cursor: u64) -> Option<Args>;
+
+    /// The command that has the server forget a cursor, made of the first command of the stream.
+    fn delete(first: &Args, cursor: u64) -> Option<Args>;
+}
+
+impl<P: Rows> ScanPage for (P, u64) {
+    type Stream<'h> = RowStream<'h, P::Row>;
+
+    fn stream<'h>(command: Option<(Host<'h>, Args)>) -> RowStream<'h, P::Row> {
+        RowStream::new::<P>(command)
+    }
+}
+
+/// The rows of an aggregation with a cursor, as a [`Stream`] of `Result<T>`.
+///
+/// A page is asked for when the one before has been read: a stream that is not polled asks for nothing. An error ends the
+/// stream, as its last item.
+///
+/// The server keeps the cursor and moves it on, so each page can be read once. Whoever drops the stream before its end
+/// does not want the rest: the cursor is deleted, since servers keep a limited number of them. To go on later, or elsewhere,
+/// take the stream apart with [`detach`](Self::detach). After an error the cursor is left to the server, which forgets it when
+/// it is not read for long enough (`MAXIDLE`).
+#[must_use = "a stream does nothing until it is polled"]
+pub struct RowStream<'h, T> {
+    pages: Option<Repeated<'h>>,
+    course: Option<Course>,
+    page: std::vec::IntoIter<T>,
+    warnings: Vec<String>,
+    way: Way<T>,
+}
+
+/// How far it has come.
+struct Course {
+    first: Args,
+    begun: bool,
+    /// Where the server goes on, once it has said so.
+    cursor: Option<u64>,
+}
+
+/// How one sort of rows is read.
+struct Way<T> {
+    decode: fn(Frame) -> Result<Page<T>>,
+    read: fn(&Args, u64) -> Option<Args>,
+    delete: fn(&Args, u64) -> Option<Args>,
+}
+
+/// What one reply brings.
+struct Page<T> {
+    rows: Vec<T>,
+    warnings: Vec<String>,
+    cursor: u64,
+}
+
+fn decode<P: Rows>(frame: Frame) -> Result<Page<P::Row>> {
+    let (page, cursor): (P, u64) = frame.decode()?;
+    let (rows, warnings) = page.into_rows();
+    Ok(Page {
+        rows,
+        warnings,
+        cursor,
+    })
+}
+
+impl<T> Unpin for RowStream<'_, T> {}
+
+impl<T> std::fmt::Debug for RowStream<'_, T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RowStream")
+            .field("pages", &self.pages)
+            .field("cursor", &self.cursor())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'h, T> RowStream<'h, T> {
+    fn new<P: Rows<Row = T>>(command: Option<(Host<'h>, Args)>) -> Self {
+        let (host, first) = command.unzip();
+        Self {
+            pages: host.map(Repeated::new),
+            course: first.map(|first| Course {
+                begun: false,
+                cursor: first.cursor(),
+                first,
+            }),
+            page: Vec::new().into_iter(),
+            warnings: Vec::new(),
+            way: Way {
+                decode: decode::<P>,
+                read: P::read,
+                delete: P::delete,
+            },
+        }
+    }
+
+    /// The cursor behind which the rows are that were not fetched yet; `None` as long as there is none, and at the end.
+    #[must_use]
+    pub fn cursor(&self) -> Option<u64> {
+        self.course.as_ref()?.cursor
+    }
+
+    /// What the server warned of so far, such as a timeout that cut the result short; RESP2 does not tell.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Takes the stream apart and leaves the cursor to the server: gives the rows that were fetched and not handed out, and
+    /// the cursor that FT.CURSOR READ goes on from.
+    #[must_use = "the rows would be lost"]
+    pub fn detach(mut self) -> (Vec<T>, Option<u64>) {
+        let rows = std::mem::take(&mut self.page).collect();
+        (rows, self.course.take().and_then(|course| course.cursor))
+    }
+}
+
+impl<T: FromRedis> RowStream<'_, T> {
+    /// The next row, or `None` at the end; after an error the stream has ended.
+    pub async fn next(&mut self) -> Option<Result<T>> {
+        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+
+    /// The next row, or `None` at the end.
+    ///
+    /// # Errors
+    /// The command's failure, which ends the stream.
+    pub async fn try_next(&mut self) -> Result<Option<T>> {
+        self.next().await.transpose()
+    }
+
+    /// Reads to the end.
+    ///
+    /// # Errors
+    /// The first failure.
+    pub async fn try_collect<C: Default + Extend<T>>(mut self) -> Result<C> {
+        let mut all = C::default();
+        while let Some(row) = self.try_next().await? {
+            all.extend([row]);
+        }
+        Ok(all)
+    }
+
+    fn poll_page(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Page<T>>>> {
+        let (Some(pages), Some(course)) = (&mut self.pages, &mut self.course) else {
+            return Poll::Ready(None);
+        };
+        if course.is_over() {
+            return Poll::Ready(None);
+        }
+        let frame = ready!(pages.poll(cx, || course.command(self.way.read)));
+        let page = frame.and_then(self.way.decode);
+        Poll::Ready(Some(
+            page.map_err(|error| error.of_command(course.first.name())),
+        ))
+    }
+}
+
+impl Course {
+    fn is_over(&self) -> bool {
+        self.begun && self.cursor.is_none()
+    }
+
+    /// The command for the next page.
+    fn command(&mut self, read: fn(&Args, u64) -> Option<Args>) -> Result<Args> {
+        if let Some(error) = self.first.take_error() {
+            return Err(error);
+        }
+        let Some(cursor) = self.cursor.filter(|_| self.begun) else {
+            return Ok(self.first.again());
+        };
+        let next = self.first.at_cursor(cursor);
+        next.or_else(|| read(&self.first, cursor)).ok_or_else(|| {
+            Error::usage("a command of raw words cannot be read on: take its method instead")
+        })
+    }
+
+    fn came_to(&mut self, cursor: u64) {
+        self.begun = true;
+        self.cursor = (cursor != 0).then_some(cursor);
+    }
+}
+
+impl<T: FromRedis> Stream for RowStream<'_, T> {
+    type Item = Result<T>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<T>>> {
+        let this = &mut *self;
+        loop {
+            if let Some(row) = this.page.next() {
+                return Poll::Ready(Some(Ok(row)));
+            }
+            match ready!(this.poll_page(cx)) {
+                None => return Poll::Ready(None),
+                Some(Ok(page)) => {
+                    this.page = page.rows.into_iter();
+                    this.warnings.extend(page.warnings);
+                    if let Some(course) = &mut this.course {
+                        course.came_to(page.cursor);
+                    }
+                }
+                Some(Err(error)) => {
+                    this.pages = None;
+                    return Poll::Ready(Some(Err(error)));
+                }
+            }
+        }
+    }
+}
+
+impl<T> Drop for RowStream<'_, T> {
+    fn drop(&mut self) {
+        if let (Some(pages), Some(course)) = (&self.pages, &self.course)
+            && let Some(cursor) = course.cursor
+            && let Some(delete) = (self.way.delete)(&course.first, cursor)
+        {
+            pages.host().cast(delete);
+        }
+    }
+}
