@@ -181,7 +181,7 @@ impl Table {
                 channel,
                 payload,
             }) => {
-                self.distribute(kind, source, channel, &payload.to_bytes(), woken);
+                self.distribute(kind, source, channel, payload, woken);
                 Received::Other
             }
             Some(Push::Changed(verb, kind, name)) => {
@@ -204,19 +204,22 @@ impl Table {
         kind: SourceKind,
         source: &[u8],
         channel: Option<Str<'_>>,
-        payload: &Bytes,
+        payload: Str<'_>,
         woken: &mut Vec<Waker>,
     ) {
         let Some(topic) = self.topic(kind, source) else {
             return;
         };
         let channel = channel.map(|channel| Bytes::copy_from_slice(channel.as_bytes()));
+        // A count of references is only worth it for several.
+        let shared = (topic.members.len() > 1).then(|| payload.to_bytes());
         let mut closed = 0;
         topic.members.retain(|member| {
             if member.ticket.is_some() {
                 return true;
             }
-            let message = Message::new(member.source.clone(), channel.clone(), payload.clone());
+            let payload = shared.clone().unwrap_or_else(|| payload.to_bytes());
+            let message = Message::new(member.source.clone(), channel.clone(), payload);
             let kept = member.inbox.put(message, woken) == Put::Kept;
             closed += usize::from(!kept);
             kept
