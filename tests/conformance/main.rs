@@ -12,6 +12,7 @@
 //! - `live`: calls whose arguments are only known at run time
 //! - `recorded`: recorded replies, against the declared types
 //! - `moments`: calls that only a certain moment lets succeed
+//! - `modules`: modules that come and go
 //! - `own`: calls that need a server of their own
 //! - `seeds`: what keys hold before a call
 //! - `outcomes`: what came of the calls, for the table of `cargo xtask spec`
@@ -29,6 +30,7 @@ mod cases;
 mod exceptions;
 mod keys;
 mod live;
+mod modules;
 mod moments;
 mod outcomes;
 mod own;
