@@ -65,6 +65,8 @@ fn definition() -> TokenStream {
             pub keys: Vec<usize>,
             #[doc = " Which of them are the same in every call with these options: all but arguments."]
             pub literals: Vec<usize>,
+            #[doc = " How many words the shortest call with these options has."]
+            pub least: usize,
             #[doc = " Makes the call."]
             pub build: fn() -> ::typedis::__core::Args,
             #[doc = " The reply type as the spec writes it."]
@@ -131,7 +133,9 @@ fn case(call: &Call<'_>) -> syn::Result<TokenStream> {
         words,
         keys,
         literals,
+        spare,
     } = expected(call);
+    let least = words.len() - spare;
     let words = words
         .iter()
         .map(|word| Literal::byte_string(word.as_bytes()));
@@ -165,6 +169,7 @@ fn case(call: &Call<'_>) -> syn::Result<TokenStream> {
             words: vec![#(#words.to_vec()),*],
             keys: vec![#(#keys),*],
             literals: vec![#(#literals),*],
+            least: #least,
             build: || {
                 let request: rt::Request<rt::Detached, #reply> = rt::IntoRequest::into_request(#build);
                 request.into_args()
@@ -188,7 +193,7 @@ fn expected(call: &Call<'_>) -> wire::Wire {
         command: &call.row,
         problems: &problems,
     };
-    wire::words(&context, &call.command.syntax, &call.options)
+    wire::wire(&context, &call.command.syntax, &call.options)
 }
 
 fn optional(version: Option<&str>) -> TokenStream {

@@ -7,9 +7,11 @@
 //!
 //! - `cases`: the calls, expanded from the spec
 //! - `wire`: what is sent, against the syntax
+//! - `metadata`: numbers of words and flags, against COMMAND
 //! - `keys`: which words are keys, against COMMAND GETKEYS
 //! - `replies`: live replies, against the declared types
 //! - `live`: calls whose arguments are only known at run time
+//! - `trees`: the order and the types of words, against COMMAND DOCS
 //! - `recorded`: recorded replies, against the declared types
 //! - `moments`: calls that only a certain moment lets succeed
 //! - `modules`: modules that come and go
@@ -30,6 +32,7 @@ mod cases;
 mod exceptions;
 mod keys;
 mod live;
+mod metadata;
 mod modules;
 mod moments;
 mod outcomes;
@@ -38,4 +41,5 @@ mod recorded;
 mod replies;
 mod seeds;
 mod server;
+mod trees;
 mod wire;

@@ -27,6 +27,7 @@ const MODULES: [&str; 8] = [
 ];
 
 /// A server to test with, and the calls that are made there.
+#[derive(Clone)]
 pub(crate) struct Edition {
     kind: ServerKind,
     name: &'static str,
@@ -150,6 +151,10 @@ impl Edition {
             return false;
         }
         reached(case.redis, self.redis) || reached(case.valkey, self.valkey)
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
     }
 
     /// Says how one is started that only its tests configure.

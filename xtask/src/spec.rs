@@ -5,7 +5,7 @@
 //! - `outcomes`: what the conformance test wrote about each call
 //! - `table`: the table of them in the README
 //! - `known`: the commands and words of `commands.toml`
-//! - `server`: the commands and arguments that a live server tells of
+//! - `server`: where a live server is asked what it knows
 //! - `missing`: what the one knows and the other does not
 //! - `exceptions`: what is left out on purpose, with the reasons
 //! - `stub`: a row for `commands.toml` to begin with
@@ -71,7 +71,7 @@ pub(crate) fn missing(url: &str) -> Result {
     let text =
         fs::read_to_string(path).map_err(|error| format!("cannot read commands.toml: {error}"))?;
     let spec = known::Spec::read(&text, &written()?)?;
-    let server = server::Server::ask(url)?;
+    let server = server::ask(url)?;
     let missing = missing::Missing::find(&spec, &server);
     print!("{}", missing.render(&spec, &server));
     for (what, reason) in &missing.left_out {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::exceptions;
 use super::known::Spec;
-use super::server::{Argument, Server};
 use super::stub;
+use typedis_testkit::{Argument, ServerCommands};
 
 /// What is missing in `commands.toml`.
 #[derive(Debug, Default)]
@@ -18,7 +18,7 @@ pub(crate) struct Missing {
 }
 
 impl Missing {
-    pub(crate) fn find(spec: &Spec, server: &Server) -> Self {
+    pub(crate) fn find(spec: &Spec, server: &ServerCommands) -> Self {
         let mut missing = Self::default();
         for (name, command) in &server.commands {
             let mut words = BTreeSet::new();
@@ -45,7 +45,7 @@ impl Missing {
     }
 
     /// Rows to begin with.
-    pub(crate) fn render(&self, spec: &Spec, server: &Server) -> String {
+    pub(crate) fn render(&self, spec: &Spec, server: &ServerCommands) -> String {
         let commands = self.commands.iter().filter_map(|name| {
             let command = server.commands.get(name)?;
             let documented = command
@@ -110,27 +110,30 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::super::known::Written;
-    use super::super::server::Command;
+    use typedis_testkit::CommandDocs;
+
     use super::*;
 
-    fn server() -> Server {
+    fn server() -> ServerCommands {
         let token = |token: &str| Argument {
             kind: "pure-token".to_owned(),
             token: Some(token.to_owned()),
             ..Argument::default()
         };
-        let set = Command {
+        let set = CommandDocs {
             arguments: vec![token("nx"), token("NEW")],
-            ..Command::default()
+            ..CommandDocs::default()
         };
-        let mut server = Server {
+        let mut server = ServerCommands {
             name: "redis".to_owned(),
             version: "9.0.0".to_owned(),
-            ..Server::default()
+            ..ServerCommands::default()
         };
         server.commands.insert("SET".to_owned(), set);
         for name in ["GET", "SETNEW", "OBJECT HELP", "FT.CONFIG"] {
-            server.commands.insert(name.to_owned(), Command::default());
+            server
+                .commands
+                .insert(name.to_owned(), CommandDocs::default());
         }
         server
     }
