@@ -47,6 +47,13 @@ impl Exceptions {
     }
 }
 
+/// Why a call is an exception in a place, if it is.
+pub(crate) fn reason(list: &[Exception], place: &str, case: &Case) -> Option<&'static str> {
+    let mut here = list.iter().filter(|(_, words, _)| is_of(place, words));
+    let entry = here.find(|(calls, ..)| case.is(calls))?;
+    Some(entry.2)
+}
+
 fn is_of(place: &str, words: &str) -> bool {
     words.split(' ').all(|word| match word.strip_prefix('!') {
         Some(word) => !place.contains(word),

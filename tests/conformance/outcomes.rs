@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::{fmt, fs};
 
 use crate::cases::{Case, cases};
-use crate::exceptions::Exception;
+use crate::exceptions::{self, Exception};
 
 /// What came of a call on a server, in a protocol.
 #[derive(Debug, Clone, Copy)]
@@ -22,13 +22,17 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    /// What came of a live call, where a list says why some are only answered with errors.
-    pub(crate) fn live(case: &Case, decoded: bool, only_errors: &[Exception]) -> Self {
-        let reason = only_errors.iter().find(|(calls, ..)| case.is(calls));
-        match (decoded, reason) {
-            (true, _) => Self::Decoded,
-            (false, Some((.., reason))) if reason.contains(": see `") => Self::ElsewhereDecoded,
-            (false, _) => Self::Refused,
+    /// What came of a live call, where a list says why some are only answered with errors; and why.
+    pub(crate) fn live(
+        case: &Case,
+        decoded: bool,
+        place: &str,
+        only_errors: &[Exception],
+    ) -> (Self, &'static str) {
+        match (decoded, exceptions::reason(only_errors, place, case)) {
+            (true, _) => (Self::Decoded, ""),
+            (false, Some(reason)) if reason.contains(": see `") => (Self::ElsewhereDecoded, reason),
+            (false, reason) => (Self::Refused, reason.unwrap_or_default()),
         }
     }
 }
@@ -74,7 +78,13 @@ impl Outcomes {
         Self::new(&format!("{place} from {group}"))
     }
 
-    pub(crate) fn add(&mut self, case: &Case, server: &str, protocol: &str, outcome: Outcome) {
+    /// Adds what came of a call on a server, in a protocol, and why.
+    pub(crate) fn add(
+        &mut self,
+        case: &Case,
+        (server, protocol): (&str, &str),
+        (outcome, reason): (Outcome, &str),
+    ) {
         let options = case.options.join(",");
         let fields = [
             case.group,
@@ -84,6 +94,7 @@ impl Outcomes {
             server,
             protocol,
             &outcome.to_string(),
+            reason,
         ];
         self.lines += &fields.join("\t");
         self.lines.push('\n');
@@ -101,10 +112,10 @@ fn every_option_of_the_spec_is_listed() {
     let mut outcomes = Outcomes::new("cases");
     let all = cases();
     for case in &all {
-        outcomes.add(case, "", "", Outcome::Listed);
+        outcomes.add(case, ("", ""), (Outcome::Listed, ""));
     }
     let lines = outcomes.lines.lines();
-    assert!(lines.clone().all(|line| line.split('\t').count() == 7));
+    assert!(lines.clone().all(|line| line.split('\t').count() == 8));
     assert_eq!(lines.count(), all.len());
     outcomes.write();
 }

@@ -76,7 +76,11 @@ fn recorded_replies_decode_into_the_declared_types() {
         checked += 1;
         let frame = Frame::parse(record.reply.clone()).expect("the record is one reply");
         match (case.decode)(&frame) {
-            Ok(()) => outcomes.add(case, record.server, record.protocol, Outcome::Recorded),
+            Ok(()) => outcomes.add(
+                case,
+                (record.server, record.protocol),
+                (Outcome::Recorded, ""),
+            ),
             Err(error) => {
                 let (server, call) = (record.server, record.call.join(" "));
                 wrong.push(format!("{server}: {call} as {}: {error}", case.reply));

@@ -184,8 +184,8 @@ async fn decode_all(edition: &'static Edition, protocol: Protocol) {
             seen.unfit.clear();
         }
         let decoded = seen.answered && seen.unfit.is_empty();
-        let outcome = Outcome::live(case, decoded, ONLY_ERRORS);
-        outcomes.add(case, server.name(), resp, outcome);
+        let outcome = Outcome::live(case, decoded, &place, ONLY_ERRORS);
+        outcomes.add(case, (server.name(), resp), outcome);
         wrong.extend(
             seen.unfit
                 .iter()
