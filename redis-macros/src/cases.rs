@@ -6,9 +6,11 @@
 //! # Layout
 //!
 //! - `call`: what is called
+//! - `rows`: the rows as grammars, to read other calls by
 //! - `wire`: the words and key positions of a call, from the syntax
 
 mod call;
+mod rows;
 mod wire;
 
 use proc_macro2::{Literal, TokenStream};
@@ -18,7 +20,7 @@ use call::Call;
 
 use crate::commands::Loaded;
 use crate::expand::example;
-use crate::model::{Command, Context, Enum, Group};
+use crate::model::{Command, Context, Enum, Group, Reply};
 use crate::problems::Problems;
 use crate::spec::Spec;
 
@@ -30,9 +32,34 @@ pub(crate) fn expand(loaded: &Loaded) -> syn::Result<TokenStream> {
         .iter()
         .map(|group| cases_of_group(spec, &model.enums, group))
         .collect::<syn::Result<Vec<_>>>()?;
-    let definition = definition();
+    let rows = model.groups.iter().map(|group| {
+        let commands = group
+            .commands
+            .iter()
+            .filter(|command| command.call.is_command());
+        let rows = commands.filter_map(|command| rows::row(spec, &model.enums, command));
+        quote! {
+            rows.extend({
+                #[allow(deprecated, unused_imports)]
+                fn group() -> Vec<Row> {
+                    use ::typedis::__core as rt;
+                    vec![#(#rows),*]
+                }
+                group()
+            });
+        }
+    });
+    let (definition, definition_of_rows) = (definition(), rows::definition());
     Ok(quote! {
         #definition
+        #definition_of_rows
+
+        #[doc = " Every row of the spec."]
+        pub fn rows() -> Vec<Row> {
+            let mut rows = Vec::new();
+            #(#rows)*
+            rows
+        }
 
         #[doc = " Every command of the spec, and every option of it."]
         pub fn cases() -> Vec<Case> {
@@ -145,13 +172,7 @@ fn case(call: &Call<'_>) -> syn::Result<TokenStream> {
     let build: syn::Expr = syn::parse_str(&example::call("rt::cmd()", command, options))?;
     let reply = command.replies.reply(|option| options.contains(&option));
     let reply_text = &reply.text;
-    let reply = reply.with(&|param| {
-        Some(if param == "K" {
-            quote!(String)
-        } else {
-            quote!(rt::Value)
-        })
-    });
+    let reply = concrete(reply);
     let blocking = facts.blocking || called.iter().any(|option| option.body.blocks());
     let flags = &facts.flags;
     let versions = call.versions();
@@ -181,6 +202,17 @@ fn case(call: &Call<'_>) -> syn::Result<TokenStream> {
             flags: vec![#(#flags),*],
             blocking: #blocking,
         }
+    })
+}
+
+/// A reply type with a `Value` for what is the caller's choice.
+fn concrete(reply: &Reply) -> TokenStream {
+    reply.with(&|param| {
+        Some(if param == "K" {
+            quote!(String)
+        } else {
+            quote!(rt::Value)
+        })
     })
 }
 

@@ -12,6 +12,7 @@
 //! - `replies`: live replies, against the declared types
 //! - `live`: calls whose arguments are only known at run time
 //! - `trees`: the order and the types of words, against COMMAND DOCS
+//! - `reading`: a call of any words, read by the rows of the spec
 //! - `recorded`: recorded replies, against the declared types
 //! - `moments`: calls that only a certain moment lets succeed
 //! - `modules`: modules that come and go
@@ -37,6 +38,7 @@ mod modules;
 mod moments;
 mod outcomes;
 mod own;
+mod reading;
 mod recorded;
 mod replies;
 mod seeds;

@@ -1,9 +1,10 @@
 //! What came of the calls, in files that `cargo xtask spec` makes its table of: a line each, divided by tabs.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs};
 
-use crate::cases::{Case, cases};
+use crate::cases::{Case, Row, cases};
 use crate::exceptions::{self, Exception};
 
 /// What came of a call on a server, in a protocol.
@@ -86,7 +87,7 @@ impl Outcomes {
         (outcome, reason): (Outcome, &str),
     ) {
         let options = case.options.join(",");
-        let fields = [
+        self.line([
             case.group,
             case.command,
             case.method,
@@ -95,7 +96,30 @@ impl Outcomes {
             protocol,
             &outcome.to_string(),
             reason,
-        ];
+        ]);
+    }
+
+    /// Adds that a recorded reply was of the declared type.
+    pub(crate) fn add_read(
+        &mut self,
+        row: &Row,
+        options: &BTreeSet<usize>,
+        (server, protocol): (&str, &str),
+    ) {
+        let options: Vec<&str> = options.iter().map(|option| row.options[*option]).collect();
+        self.line([
+            row.group,
+            row.command,
+            row.method,
+            &options.join(","),
+            server,
+            protocol,
+            &Outcome::Recorded.to_string(),
+            "",
+        ]);
+    }
+
+    fn line(&mut self, fields: [&str; 8]) {
         self.lines += &fields.join("\t");
         self.lines.push('\n');
     }
