@@ -32,6 +32,7 @@ pub(super) fn command(command: &Command, doctests: bool) -> Lines {
     join([
         vec![command.doc.clone()],
         vec![format!("`{}`", command.syntax)],
+        options(command),
         replies(command),
         facts(command),
         example(command, doctests),
@@ -99,6 +100,32 @@ pub(super) fn option(command: &Command, option: &Opt) -> Lines {
     ])
 }
 
+/// What the options do, at a glance; each has a method with the whole of it.
+fn options(command: &Command) -> Lines {
+    if command.options.is_empty() {
+        return Lines::new();
+    }
+    let row = |option: &Opt| {
+        let params: Vec<&str> = option
+            .body
+            .params()
+            .map(|param| param.name.as_str())
+            .collect();
+        let parent = option.parent.and_then(|id| command.options.get(id));
+        let after = parent.map(|parent| format!("After `{}`.", parent.method));
+        let doc = option.doc.iter().cloned();
+        let remarks = doc.chain(after).chain(since(option.since.as_ref()));
+        let remarks: Vec<String> = remarks.collect();
+        // A bar would end the cell.
+        let remarks = remarks.join(" ").replace('|', "\\|");
+        format!("| `{}({})` | {remarks} |", option.method, params.join(", "))
+    };
+    let head = ["| option | what it does |", "| --- | --- |"].map(str::to_owned);
+    head.into_iter()
+        .chain(command.options.iter().map(row))
+        .collect()
+}
+
 /// The note of a deprecation.
 pub(super) fn instead(instead: &str) -> String {
     format!("use {instead}")
@@ -109,7 +136,7 @@ fn replies(command: &Command) -> Lines {
     if command.replies.rules.is_empty() {
         return Lines::new();
     }
-    let mut lines = vec!["| option | reply |".to_owned(), "| --- | --- |".to_owned()];
+    let mut lines = vec!["| with | reply |".to_owned(), "| --- | --- |".to_owned()];
     for (condition, reply) in &command.replies.rules {
         let term = |term: &Vec<usize>| {
             let methods = term.iter().filter_map(|id| command.options.get(*id));
@@ -142,7 +169,10 @@ fn facts(command: &Command) -> Lines {
         lines.push("Sent again after a lost connection: to repeat it does no harm.".to_owned());
     }
     if facts.blocking {
-        lines.push("Blocks, which needs a socket of its own: only a `Pool`, a `Cluster` or an `Exclusive` has it.".to_owned());
+        lines.push(
+            "Blocks, which needs a socket of its own: only a `Pool` or an `Exclusive` has it."
+                .to_owned(),
+        );
     }
     if facts.state.is_some() {
         lines.push("Changes the state of its connection: only an `Exclusive` has it.".to_owned());
