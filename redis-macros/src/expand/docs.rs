@@ -87,7 +87,7 @@ pub(super) fn option(command: &Command, option: &Opt) -> Lines {
     if option.once_only && command.facts.idempotent {
         remarks.push("Keeps the command from being sent again after a lost connection.".to_owned());
     }
-    remarks.extend(since(option.since.as_ref()));
+    remarks.extend(since(command, option.since.as_ref()));
     remarks.extend(params(option.body.params()));
     let doc = option
         .doc
@@ -114,7 +114,9 @@ fn options(command: &Command) -> Lines {
         let parent = option.parent.and_then(|id| command.options.get(id));
         let after = parent.map(|parent| format!("After `{}`.", parent.method));
         let doc = option.doc.iter().cloned();
-        let remarks = doc.chain(after).chain(since(option.since.as_ref()));
+        let remarks = doc
+            .chain(after)
+            .chain(since(command, option.since.as_ref()));
         let remarks: Vec<String> = remarks.collect();
         // A bar would end the cell.
         let remarks = remarks.join(" ").replace('|', "\\|");
@@ -187,14 +189,14 @@ fn facts(command: &Command) -> Lines {
         });
     }
     lines.extend(params(command.body.params()));
-    lines.extend(command.words.iter().map(word));
+    lines.extend(command.words.iter().map(|note| word(command, note)));
     lines.extend(
         facts
             .complexity
             .as_ref()
             .map(|complexity| format!("{}.", complexity.trim_end_matches('.'))),
     );
-    lines.extend(since(facts.since.as_ref()));
+    lines.extend(since(command, facts.since.as_ref()));
     bullets(lines)
 }
 
@@ -217,9 +219,9 @@ fn param(param: &Param) -> Option<String> {
     }
 }
 
-fn word(note: &WordNote) -> String {
+fn word(command: &Command, note: &WordNote) -> String {
     let doc = note.doc.iter().cloned();
-    let remarks: Vec<String> = doc.chain(since(note.since.as_ref())).collect();
+    let remarks: Vec<String> = doc.chain(since(command, note.since.as_ref())).collect();
     format!("`{}`: {}", note.word, remarks.join(" "))
 }
 
@@ -240,8 +242,14 @@ fn records(param: &Param, columns: &[Column]) -> String {
     )
 }
 
-fn since(versions: Option<&Versions>) -> Option<String> {
+fn since(command: &Command, versions: Option<&Versions>) -> Option<String> {
     Some(match versions? {
+        Versions {
+            redis: Some(redis),
+            valkey: None,
+        } if is_of_module(command, redis) => {
+            format!("Redis with the module only, since version {redis} of the module.")
+        }
         Versions {
             redis: Some(redis),
             valkey: Some(valkey),
@@ -263,6 +271,16 @@ fn since(versions: Option<&Versions>) -> Option<String> {
             valkey: None,
         } => return None,
     })
+}
+
+/// Whether a version is that of a module: until 8.0, when Redis took them in, they had numbers of their own.
+fn is_of_module(command: &Command, version: &str) -> bool {
+    let name = command.syntax.name.first();
+    let major = version
+        .split('.')
+        .next()
+        .and_then(|number| number.parse::<u32>().ok());
+    name.is_some_and(|name| name.contains('.')) && major.is_some_and(|major| major < 8)
 }
 
 fn bullets(lines: Lines) -> Lines {
