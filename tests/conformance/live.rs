@@ -45,14 +45,14 @@ async fn several_settings_and_sections_are_read_at_once() {
 async fn a_client_is_killed_by_its_address() {
     for edition in since("6.2.0") {
         let server = edition.start();
-        let (killer, victim) = (
-            server.connect(Protocol::Newest).await,
-            server.connect(Protocol::Newest).await,
-        );
-        let info = victim.client_info().await.unwrap();
-        #[allow(deprecated)]
-        killer.client_kill_addr(&info.addr).await.unwrap();
-        victim.ping().await.unwrap_err();
+        for protocol in [Protocol::Resp2, Protocol::Newest] {
+            let killer = server.connect(protocol).await;
+            let victim = server.connect(protocol).await;
+            let info = victim.client_info().await.unwrap();
+            #[allow(deprecated)]
+            killer.client_kill_addr(&info.addr).await.unwrap();
+            victim.ping().await.unwrap_err();
+        }
     }
 }
 
@@ -91,6 +91,9 @@ async fn a_message_reaches_the_listeners_of_a_shard_channel() {
 
 #[tokio::test]
 async fn an_index_is_created_with_all_that_the_module_knows() {
+    if !STACK.is_here() {
+        return;
+    }
     let server = STACK.start();
     for protocol in [Protocol::Resp2, Protocol::Newest] {
         let conn = server.connect(protocol).await;
@@ -114,6 +117,9 @@ async fn an_index_is_created_with_all_that_the_module_knows() {
 #[tokio::test]
 async fn a_cursor_is_read_to_its_end_or_deleted() {
     type Row = std::collections::HashMap<String, String>;
+    if !STACK.is_here() {
+        return;
+    }
     let server = STACK.start();
     for protocol in [Protocol::Resp2, Protocol::Newest] {
         let conn = server.connect(protocol).await;
@@ -143,6 +149,9 @@ async fn a_cursor_is_read_to_its_end_or_deleted() {
 
 #[tokio::test]
 async fn filters_are_dumped_and_restored_part_by_part() {
+    if !STACK.is_here() {
+        return;
+    }
     let server = STACK.start();
     for protocol in [Protocol::Resp2, Protocol::Newest] {
         let conn = server.connect(protocol).await;
@@ -175,6 +184,9 @@ async fn filters_are_dumped_and_restored_part_by_part() {
 #[tokio::test]
 async fn a_full_filter_answers_in_line() {
     use typedis::replies::CuckooInsert;
+    if !STACK.is_here() {
+        return;
+    }
     let server = STACK.start();
     for protocol in [Protocol::Resp2, Protocol::Newest] {
         let conn = server.connect(protocol).await;

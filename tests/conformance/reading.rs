@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::cases::{Decoder, Part, Row};
+use crate::cases::{Decoder, Part, Row, rows};
 
 /// How a call can be read up to some word.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -164,4 +164,21 @@ fn repeated(item: &[Part], words: &[String], start: &Reading) -> BTreeSet<(usize
         readings.extend(next.iter().cloned());
     }
     readings
+}
+
+#[test]
+fn options_are_read_in_any_order_and_counts_bound_lists() {
+    let rows = rows();
+    let options = |call: &str| -> Option<Vec<&str>> {
+        let words: Vec<String> = call.split(' ').map(str::to_owned).collect();
+        let (row, reading) = read(&rows, &words)?;
+        let options = reading.options.iter();
+        Some(options.map(|number| row.options[*number]).collect())
+    };
+    let set = options("set key value EX 5 get NX");
+    assert_eq!(set, Some(vec!["nx", "return_old", "ex"]));
+    let union = options("ZUNION 2 a WEIGHTS WEIGHTS 1 2");
+    assert_eq!(union, Some(vec!["weights"]));
+    assert_eq!(options("GET"), None);
+    assert_eq!(options("GET key NX"), None);
 }

@@ -103,16 +103,18 @@ impl Edition {
         }
     }
 
-    /// Whether the server is on this machine: the one that is not fetched may be missing, or be of another version.
-    /// It says so where it is not.
+    /// Whether this machine has the server: one that is not fetched may be missing, or be of another version, and some
+    /// are not made for every machine. It says so where it is not here.
     pub(crate) fn is_here(&self) -> bool {
-        if self.kind != ServerKind::SystemRedis {
-            return true;
-        }
-        let program = servers::find_present(self.kind).expect("PATH can be searched");
+        let program = match servers::find(self.kind) {
+            Err(error) if error.is_unavailable() => None,
+            found => Some(found.expect("the server can be fetched")),
+        };
+        let wanted = format!("v={} ", self.version());
         let version = program.and_then(|program| program.version().ok());
-        let here =
-            version.is_some_and(|version| version.contains(&format!("v={} ", self.version())));
+        // What is fetched is of its version.
+        let is_fetched = self.kind != ServerKind::SystemRedis;
+        let here = version.is_some_and(|version| is_fetched || version.contains(&wanted));
         if !here {
             // Past the harness, which shows the output of failed tests only.
             let _ = writeln!(io::stderr(), "skipped: {} is not installed", self.name);

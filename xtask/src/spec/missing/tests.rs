@@ -86,15 +86,20 @@ fn servers() -> impl Iterator<Item = ServerCommands> {
     let kinds = ServerKind::PINNED
         .into_iter()
         .chain([ServerKind::SystemRedis]);
-    let here = kinds.filter(|kind| match typedis_testkit::servers::find(*kind) {
-        Err(error) if error.is_unavailable() => false,
-        found => found.is_ok(),
-    });
+    let here = kinds.filter(|kind| is_here(*kind));
     let builders = here.flat_map(|kind| [Server::builder(kind), Server::builder(kind).sentinel()]);
     builders.map(|builder| {
         let server = builder.start().unwrap();
         ServerCommands::ask(&mut server.connect().unwrap()).unwrap()
     })
+}
+
+/// Whether this machine can have a server.
+fn is_here(kind: ServerKind) -> bool {
+    match typedis_testkit::servers::find(kind) {
+        Err(error) if error.is_unavailable() => false,
+        found => found.is_ok(),
+    }
 }
 
 #[test]
@@ -112,6 +117,9 @@ fn all_of_the_inventory_and_of_the_servers_is_in_the_spec() {
         left_out.extend(missing.left_out.into_iter().map(|(_, reason)| reason));
     }
     assert!(lacking.is_empty(), "{}", lacking.join("\n"));
+    if !ServerKind::PINNED.into_iter().all(is_here) {
+        return;
+    }
     let reasons = exceptions::all().map(|(_, reason)| reason);
     let unused: Vec<_> = reasons
         .filter(|reason| !left_out.contains(reason))
