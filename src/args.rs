@@ -1,26 +1,20 @@
 //! Types of arguments that the servers write in a notation of their own.
 //!
-//! # Layout
+//! Ends of ranges: [`ScoreBound`], [`LexBound`], [`RangeBound`] (either of these or a rank).
 //!
-//! Ends of ranges: `score_bound.rs` ([`ScoreBound`]), `lex_bound.rs` ([`LexBound`]), `range_bound.rs` ([`RangeBound`], either
-//! of these or a rank).
+//! Bits: [`Bit`], [`BitfieldOp`] and what it is made of.
 //!
-//! Bits: `bit.rs` ([`Bit`]), `bitfield.rs` ([`BitfieldOp`] and what it is made of).
+//! Places and times: [`StreamId`], [`Timestamp`], [`GeoUnit`], [`JsonPath`].
 //!
-//! Places and times: `stream_id.rs` ([`StreamId`]), `timestamp.rs` ([`Timestamp`]), `geo_unit.rs` ([`GeoUnit`]),
-//! `json_path.rs` ([`JsonPath`]).
+//! Groups of options: [`Trim`], [`ClientFilter`]; of searches [`ReturnFields`], [`Summarize`], [`Highlight`], [`Schema`],
+//! [`AggregateSteps`], [`SpellcheckTerms`].
 //!
-//! Groups of options: `trim.rs` ([`Trim`]), `client_filter.rs` ([`ClientFilter`]), `search.rs` ([`ReturnFields`],
-//! [`Summarize`], [`Highlight`]), `schema.rs` ([`Schema`]), `aggregate.rs` ([`AggregateSteps`]), `spellcheck.rs`
-//! ([`SpellcheckTerms`]).
+//! Vectors: [`Vector`], [`VectorQuery`], [`VectorIndex`], [`VectorMethod`], [`Fusion`].
 //!
-//! Vectors: `vector.rs` ([`Vector`], [`VectorQuery`]), `vector_index.rs` ([`VectorIndex`]), `hybrid.rs`
-//! ([`VectorMethod`], [`Fusion`]).
-//!
-//! The server and its parts: `acl_rules.rs` ([`AclRule`]), `slot_moves.rs` ([`SlotMove`]), `hotkey_metrics.rs` ([`HotkeyMetrics`]),
-//! `array_condition.rs` ([`ArrayCondition`]).
-//!
-//! `words.rs`: the words that such a type will write.
+//! The server and its parts: [`AclRule`], [`SlotMove`], [`HotkeyMetrics`], [`ArrayCondition`].
+
+// Layout: a file for each type, named after it; `search`, `schema`, `aggregate`, `spellcheck` and `hybrid` hold what belongs to
+// one command, `words` the words that such a type will write.
 
 mod acl_rules;
 mod aggregate;

@@ -1,10 +1,10 @@
 //! Replies that deserve a type of their own.
 //!
-//! # Layout
-//!
-//! A file for each group of commands, and a folder beside it for one that has many; `client_info.rs` is a connection of a server,
-//! `stream_info.rs` what XINFO says, `entry_id.rs` the id of a stream's entry. `fields.rs` reads maps whose fields have names,
-//! `text.rs` what is text for people.
+//! The method of a command names the type of its reply. All tolerate what newer servers add, and are `#[non_exhaustive]`.
+
+// Layout: a file for each group of commands, and a folder beside it for one that has many; `client_info` is a connection of a
+// server, `stream_info` what XINFO says, `entry_id` the id of a stream's entry. `fields` reads maps whose fields have names,
+// `text` what is text for people.
 
 mod array;
 mod bloom;

@@ -6,9 +6,11 @@
 //! # Layout
 //!
 //! - `call`: what is called
+//! - `rows`: the rows as grammars, to read other calls by
 //! - `wire`: the words and key positions of a call, from the syntax
 
 mod call;
+mod rows;
 mod wire;
 
 use proc_macro2::{Literal, TokenStream};
@@ -18,7 +20,7 @@ use call::Call;
 
 use crate::commands::Loaded;
 use crate::expand::example;
-use crate::model::{Command, Context, Enum, Group};
+use crate::model::{Command, Context, Enum, Group, Reply};
 use crate::problems::Problems;
 use crate::spec::Spec;
 
@@ -30,9 +32,34 @@ pub(crate) fn expand(loaded: &Loaded) -> syn::Result<TokenStream> {
         .iter()
         .map(|group| cases_of_group(spec, &model.enums, group))
         .collect::<syn::Result<Vec<_>>>()?;
-    let definition = definition();
+    let rows = model.groups.iter().map(|group| {
+        let commands = group
+            .commands
+            .iter()
+            .filter(|command| command.call.is_command());
+        let rows = commands.filter_map(|command| rows::row(spec, &model.enums, command));
+        quote! {
+            rows.extend({
+                #[allow(deprecated, unused_imports)]
+                fn group() -> Vec<Row> {
+                    use ::typedis::__core as rt;
+                    vec![#(#rows),*]
+                }
+                group()
+            });
+        }
+    });
+    let (definition, definition_of_rows) = (definition(), rows::definition());
     Ok(quote! {
         #definition
+        #definition_of_rows
+
+        #[doc = " Every row of the spec."]
+        pub fn rows() -> Vec<Row> {
+            let mut rows = Vec::new();
+            #(#rows)*
+            rows
+        }
 
         #[doc = " Every command of the spec, and every option of it."]
         pub fn cases() -> Vec<Case> {
@@ -65,6 +92,8 @@ fn definition() -> TokenStream {
             pub keys: Vec<usize>,
             #[doc = " Which of them are the same in every call with these options: all but arguments."]
             pub literals: Vec<usize>,
+            #[doc = " How many words the shortest call with these options has."]
+            pub least: usize,
             #[doc = " Makes the call."]
             pub build: fn() -> ::typedis::__core::Args,
             #[doc = " The reply type as the spec writes it."]
@@ -131,7 +160,9 @@ fn case(call: &Call<'_>) -> syn::Result<TokenStream> {
         words,
         keys,
         literals,
+        spare,
     } = expected(call);
+    let least = words.len() - spare;
     let words = words
         .iter()
         .map(|word| Literal::byte_string(word.as_bytes()));
@@ -141,13 +172,7 @@ fn case(call: &Call<'_>) -> syn::Result<TokenStream> {
     let build: syn::Expr = syn::parse_str(&example::call("rt::cmd()", command, options))?;
     let reply = command.replies.reply(|option| options.contains(&option));
     let reply_text = &reply.text;
-    let reply = reply.with(&|param| {
-        Some(if param == "K" {
-            quote!(String)
-        } else {
-            quote!(rt::Value)
-        })
-    });
+    let reply = concrete(reply);
     let blocking = facts.blocking || called.iter().any(|option| option.body.blocks());
     let flags = &facts.flags;
     let versions = call.versions();
@@ -165,6 +190,7 @@ fn case(call: &Call<'_>) -> syn::Result<TokenStream> {
             words: vec![#(#words.to_vec()),*],
             keys: vec![#(#keys),*],
             literals: vec![#(#literals),*],
+            least: #least,
             build: || {
                 let request: rt::Request<rt::Detached, #reply> = rt::IntoRequest::into_request(#build);
                 request.into_args()
@@ -179,6 +205,17 @@ fn case(call: &Call<'_>) -> syn::Result<TokenStream> {
     })
 }
 
+/// A reply type with a `Value` for what is the caller's choice.
+fn concrete(reply: &Reply) -> TokenStream {
+    reply.with(&|param| {
+        Some(if param == "K" {
+            quote!(String)
+        } else {
+            quote!(rt::Value)
+        })
+    })
+}
+
 /// The words of a call, from the syntax and the examples alone.
 fn expected(call: &Call<'_>) -> wire::Wire {
     let problems = Problems::default();
@@ -188,7 +225,7 @@ fn expected(call: &Call<'_>) -> wire::Wire {
         command: &call.row,
         problems: &problems,
     };
-    wire::words(&context, &call.command.syntax, &call.options)
+    wire::wire(&context, &call.command.syntax, &call.options)
 }
 
 fn optional(version: Option<&str>) -> TokenStream {

@@ -32,7 +32,7 @@ use crate::syntax::{self, Syntax};
 
 pub(crate) use call::Call;
 pub(crate) use condition::Condition;
-use examples::Example;
+pub(crate) use examples::Example;
 pub(crate) use facts::{Facts, Versions};
 pub(crate) use lower::{alternatives, only_list};
 pub(crate) use reply::{Replies, Reply};

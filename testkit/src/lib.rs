@@ -6,6 +6,7 @@
 //! - [`server`]: one running server: started on a free port, stopped with the process that started it
 //! - [`shared`](mod@shared): one server per kind for all tests of a process, a database of its own for each test
 //! - [`raw`]: a plain blocking connection that speaks RESP2, independent of the library under test
+//! - [`docs`]: what a server tells of its commands
 //! - [`proxy`]: a TCP proxy that delays, splits, withholds and cuts the bytes between a client and a server
 //! - `tls` (feature `tls`): certificates, and a proxy that puts TLS in front of a server
 //! - [`fake`]: a scripted server, for what no real server can be made to say
@@ -13,6 +14,7 @@
 //!
 //! The servers run on Unix only: their processes are supervised by `sh`.
 
+pub mod docs;
 pub mod error;
 #[cfg(feature = "net")]
 pub mod fake;
@@ -25,6 +27,7 @@ pub mod shared;
 #[cfg(feature = "tls")]
 pub mod tls;
 
+pub use docs::{Argument, CommandDocs, ServerCommands};
 pub use error::{Error, Result};
 pub use server::{Server, ServerBuilder};
 pub use servers::ServerKind;

@@ -4,7 +4,7 @@ use crate::cases::{Case, cases};
 
 /// Calls, where the exception holds, and why.
 ///
-/// The place is empty for everywhere, or words of `Valkey 9.1.2 in RESP2`.
+/// The place is empty for everywhere, or words that `Valkey 9.1.2 in RESP2` contains, or lacks (`!`).
 pub(crate) type Exception = (&'static str, &'static str, &'static str);
 
 /// A list in use.
@@ -23,7 +23,7 @@ impl Exceptions {
         };
         let here = list
             .iter()
-            .filter(|(_, words, _)| words.split(' ').all(|word| place.contains(word)))
+            .filter(|(_, words, _)| is_of(place, words))
             .flat_map(|(calls, ..)| calls.split(" | "))
             .filter(|pattern| concerns(pattern));
         Self {
@@ -45,4 +45,18 @@ impl Exceptions {
         let unused = self.here.iter().filter(|(_, used)| !used);
         unused.map(|(pattern, _)| format!("the exception for {pattern} is not needed"))
     }
+}
+
+/// Why a call is an exception in a place, if it is.
+pub(crate) fn reason(list: &[Exception], place: &str, case: &Case) -> Option<&'static str> {
+    let mut here = list.iter().filter(|(_, words, _)| is_of(place, words));
+    let entry = here.find(|(calls, ..)| case.is(calls))?;
+    Some(entry.2)
+}
+
+fn is_of(place: &str, words: &str) -> bool {
+    words.split(' ').all(|word| match word.strip_prefix('!') {
+        Some(word) => !place.contains(word),
+        None => place.contains(word),
+    })
 }

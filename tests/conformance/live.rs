@@ -6,13 +6,13 @@ use typedis::commands::{IndexType, OnOff};
 use typedis::prelude::*;
 use typedis::replies::Migrated;
 
-use crate::server::{REDIS, VALKEY};
+use crate::server::{Edition, REDIS_STACK, since};
 
-const EDITIONS: [&crate::server::Edition; 2] = [&VALKEY, &REDIS];
+static STACK: Edition = REDIS_STACK;
 
 #[tokio::test]
 async fn invalidations_are_redirected_to_another_client() {
-    for edition in EDITIONS {
+    for edition in since("6.2.0") {
         let server = edition.start();
         for protocol in [Protocol::Resp2, Protocol::Newest] {
             let (listener, reader) = (
@@ -28,23 +28,37 @@ async fn invalidations_are_redirected_to_another_client() {
 }
 
 #[tokio::test]
-async fn a_client_is_killed_by_its_address() {
-    for edition in EDITIONS {
+async fn several_settings_and_sections_are_read_at_once() {
+    for edition in since("7.0.0") {
         let server = edition.start();
-        let (killer, victim) = (
-            server.connect(Protocol::Newest).await,
-            server.connect(Protocol::Newest).await,
-        );
-        let info = victim.client_info().await.unwrap();
-        #[allow(deprecated)]
-        killer.client_kill_addr(&info.addr).await.unwrap();
-        victim.ping().await.unwrap_err();
+        for protocol in [Protocol::Resp2, Protocol::Newest] {
+            let conn = server.connect(protocol).await;
+            let settings = conn.config_get(["maxmemory", "port"]).await.unwrap();
+            assert_eq!(settings.len(), 2);
+            let info = conn.info().section(["server", "memory"]).await.unwrap();
+            assert_eq!(info.sections.len(), 2);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_is_killed_by_its_address() {
+    for edition in since("6.2.0") {
+        let server = edition.start();
+        for protocol in [Protocol::Resp2, Protocol::Newest] {
+            let killer = server.connect(protocol).await;
+            let victim = server.connect(protocol).await;
+            let info = victim.client_info().await.unwrap();
+            #[allow(deprecated)]
+            killer.client_kill_addr(&info.addr).await.unwrap();
+            victim.ping().await.unwrap_err();
+        }
     }
 }
 
 #[tokio::test]
 async fn a_key_migrates_to_another_server() {
-    for edition in EDITIONS {
+    for edition in since("6.2.0") {
         let (here, there) = (edition.start(), edition.start());
         let source = here.connect(Protocol::Newest).await;
         let target = there.connect(Protocol::Newest).await;
@@ -60,7 +74,7 @@ async fn a_key_migrates_to_another_server() {
 
 #[tokio::test]
 async fn a_message_reaches_the_listeners_of_a_shard_channel() {
-    for edition in EDITIONS {
+    for edition in since("7.0.0") {
         let server = edition.start();
         let conn = server.connect(Protocol::Newest).await;
         server.raw().call(&["SSUBSCRIBE", "news"]).unwrap();
@@ -77,7 +91,10 @@ async fn a_message_reaches_the_listeners_of_a_shard_channel() {
 
 #[tokio::test]
 async fn an_index_is_created_with_all_that_the_module_knows() {
-    let server = REDIS.start();
+    if !STACK.is_here() {
+        return;
+    }
+    let server = STACK.start();
     for protocol in [Protocol::Resp2, Protocol::Newest] {
         let conn = server.connect(protocol).await;
         let schema = Schema::new().field(Field::text("title"));
@@ -100,7 +117,10 @@ async fn an_index_is_created_with_all_that_the_module_knows() {
 #[tokio::test]
 async fn a_cursor_is_read_to_its_end_or_deleted() {
     type Row = std::collections::HashMap<String, String>;
-    let server = REDIS.start();
+    if !STACK.is_here() {
+        return;
+    }
+    let server = STACK.start();
     for protocol in [Protocol::Resp2, Protocol::Newest] {
         let conn = server.connect(protocol).await;
         let schema = Schema::new().field(Field::numeric("price"));
@@ -129,7 +149,10 @@ async fn a_cursor_is_read_to_its_end_or_deleted() {
 
 #[tokio::test]
 async fn filters_are_dumped_and_restored_part_by_part() {
-    let server = REDIS.start();
+    if !STACK.is_here() {
+        return;
+    }
+    let server = STACK.start();
     for protocol in [Protocol::Resp2, Protocol::Newest] {
         let conn = server.connect(protocol).await;
         conn.flushall().await.unwrap();
@@ -161,7 +184,10 @@ async fn filters_are_dumped_and_restored_part_by_part() {
 #[tokio::test]
 async fn a_full_filter_answers_in_line() {
     use typedis::replies::CuckooInsert;
-    let server = REDIS.start();
+    if !STACK.is_here() {
+        return;
+    }
+    let server = STACK.start();
     for protocol in [Protocol::Resp2, Protocol::Newest] {
         let conn = server.connect(protocol).await;
         conn.flushall().await.unwrap();

@@ -7,11 +7,15 @@
 //!
 //! - `cases`: the calls, expanded from the spec
 //! - `wire`: what is sent, against the syntax
+//! - `metadata`: numbers of words and flags, against COMMAND
 //! - `keys`: which words are keys, against COMMAND GETKEYS
 //! - `replies`: live replies, against the declared types
 //! - `live`: calls whose arguments are only known at run time
+//! - `trees`: the order and the types of words, against COMMAND DOCS
+//! - `reading`: a call of any words, read by the rows of the spec
 //! - `recorded`: recorded replies, against the declared types
 //! - `moments`: calls that only a certain moment lets succeed
+//! - `modules`: modules that come and go
 //! - `own`: calls that need a server of their own
 //! - `seeds`: what keys hold before a call
 //! - `outcomes`: what came of the calls, for the table of `cargo xtask spec`
@@ -29,11 +33,15 @@ mod cases;
 mod exceptions;
 mod keys;
 mod live;
+mod metadata;
+mod modules;
 mod moments;
 mod outcomes;
 mod own;
+mod reading;
 mod recorded;
 mod replies;
 mod seeds;
 mod server;
+mod trees;
 mod wire;

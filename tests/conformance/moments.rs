@@ -6,14 +6,13 @@ use std::time::Duration;
 use typedis::prelude::*;
 use typedis::replies::Role;
 use typedis::{Config, Protocol};
-use typedis_testkit::{Server, ServerBuilder, ServerKind, servers};
+use typedis_testkit::{Server, ServerBuilder};
 
-use crate::server::wait_for;
+use crate::server::{Edition, since, wait_for};
 
-const KINDS: [ServerKind; 2] = [ServerKind::Valkey9, ServerKind::Redis8];
-const PROTOCOLS: [Protocol; 2] = [Protocol::Resp2, Protocol::Newest];
+pub(crate) const PROTOCOLS: [Protocol; 2] = [Protocol::Resp2, Protocol::Newest];
 
-async fn connect(server: &Server, protocol: Protocol) -> Exclusive {
+pub(crate) async fn connect(server: &Server, protocol: Protocol) -> Exclusive {
     let config = Config::from_url(&server.url()).expect("the kit makes good URLs");
     let config = config.protocol(protocol);
     typedis::exclusive(config)
@@ -21,15 +20,15 @@ async fn connect(server: &Server, protocol: Protocol) -> Exclusive {
         .expect("the server lets us in")
 }
 
-fn start(builder: ServerBuilder) -> Server {
+pub(crate) fn start(builder: ServerBuilder) -> Server {
     builder.start().expect("the server starts")
 }
 
 /// A primary and the replica that follows it.
-fn pair(kind: ServerKind) -> (Server, Server) {
+fn pair(edition: &Edition) -> (Server, Server) {
     let settings = |builder: ServerBuilder| builder.line("repl-diskless-sync-delay 0");
-    let primary = start(settings(Server::builder(kind)));
-    let replica = settings(Server::builder(kind));
+    let primary = start(settings(edition.builder()));
+    let replica = settings(edition.builder());
     let replica = start(replica.line(format!("replicaof 127.0.0.1 {}", primary.port())));
     follows(&primary, &replica);
     (primary, replica)
@@ -44,8 +43,8 @@ fn follows(primary: &Server, replica: &Server) {
 
 #[tokio::test]
 async fn a_failover_begins_and_is_stopped() {
-    for kind in KINDS {
-        let (primary, replica) = pair(kind);
+    for edition in since("6.2.0") {
+        let (primary, replica) = pair(edition);
         for protocol in PROTOCOLS {
             let conn = connect(&primary, protocol).await;
             assert!(matches!(conn.role().await.unwrap(), Role::Primary { .. }));
@@ -73,9 +72,33 @@ async fn a_failover_begins_and_is_stopped() {
 }
 
 #[tokio::test]
+async fn a_failover_ends_with_the_roles_exchanged() {
+    for edition in since("6.2.0") {
+        for protocol in PROTOCOLS {
+            let (primary, replica) = pair(edition);
+            let conn = connect(&primary, protocol).await;
+            let follower = connect(&replica, protocol).await;
+            conn.set("key", "kept").await.unwrap();
+            conn.failover()
+                .to("127.0.0.1", replica.port())
+                .await
+                .unwrap();
+            wait_for(&primary, &["ROLE"], "slave");
+            follows(&replica, &primary);
+            assert!(matches!(
+                follower.role().await.unwrap(),
+                Role::Primary { .. }
+            ));
+            let kept: Option<String> = follower.get("key").await.unwrap();
+            assert_eq!(kept.as_deref(), Some("kept"));
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_shutdown_that_waits_for_a_replica_is_stopped() {
-    for kind in KINDS {
-        let (primary, replica) = pair(kind);
+    for edition in since("7.0.0") {
+        let (primary, replica) = pair(edition);
         for protocol in PROTOCOLS {
             let conn = connect(&primary, protocol).await;
             replica.pause().unwrap();
@@ -100,16 +123,17 @@ const FOREVER: &str = "#!lua name=mylib
 
 #[tokio::test]
 async fn a_script_and_a_function_are_killed() {
-    for kind in KINDS {
-        let server = start(Server::builder(kind).line("busy-reply-threshold 10"));
+    for edition in since("6.2.0") {
+        let server = start(edition.builder().line("lua-time-limit 10"));
         for protocol in PROTOCOLS {
             let conn = connect(&server, protocol).await;
-            conn.function_load(FOREVER).replace().await.unwrap();
-
             let script = busy(&server, &["EVAL", "while true do end", "0"]);
             conn.script_kill().await.unwrap();
             script.join().unwrap().unwrap_err();
-
+            if !edition.has("7.0.0") {
+                continue;
+            }
+            conn.function_load(FOREVER).replace().await.unwrap();
             let function = busy(&server, &["FCALL", "f", "0"]);
             let running = conn.function_stats().await.unwrap().running_script;
             assert_eq!(running.unwrap().name, "f");
@@ -132,8 +156,8 @@ fn busy(
 
 #[tokio::test]
 async fn functions_are_dumped_and_restored() {
-    for kind in KINDS {
-        let server = start(Server::builder(kind));
+    for edition in since("7.0.0") {
+        let server = start(edition.builder());
         for protocol in PROTOCOLS {
             let conn = connect(&server, protocol).await;
             conn.function_load(FOREVER).replace().await.unwrap();
@@ -157,37 +181,9 @@ async fn functions_are_dumped_and_restored() {
 }
 
 #[tokio::test]
-async fn a_module_is_loaded() {
-    let stack = servers::find(ServerKind::RedisStack).unwrap();
-    let bloom = stack
-        .modules
-        .iter()
-        .find(|path| path.ends_with("redisbloom.so"));
-    let bloom = bloom.unwrap().to_string_lossy();
-    for protocol in PROTOCOLS {
-        for extended in [false, true] {
-            let builder = Server::builder(ServerKind::Redis8);
-            let server = start(builder.line("enable-module-command yes"));
-            let conn = connect(&server, protocol).await;
-            let arguments = ["INITIAL_SIZE", "400"];
-            match extended {
-                false => conn.module_load(&*bloom, arguments).await.unwrap(),
-                true => conn
-                    .module_loadex(&*bloom)
-                    .module_args(arguments)
-                    .await
-                    .unwrap(),
-            }
-            let modules = conn.module_list().await.unwrap();
-            assert!(modules.iter().any(|module| module.name == "bf"));
-        }
-    }
-}
-
-#[tokio::test]
 async fn the_channels_of_listeners_are_listed() {
-    for kind in KINDS {
-        let server = start(Server::builder(kind));
+    for edition in since("7.0.0") {
+        let server = start(edition.builder());
         for protocol in PROTOCOLS {
             let conn = connect(&server, protocol).await;
             let mut listener = server.connect().unwrap();
@@ -209,47 +205,46 @@ async fn the_channels_of_listeners_are_listed() {
 
 #[tokio::test]
 async fn nodes_meet_and_their_roles_change() {
-    for kind in KINDS {
+    for edition in since("6.2.0") {
         for protocol in PROTOCOLS {
             let node = || {
-                start(
-                    Server::builder(kind)
-                        .cluster()
-                        .line("cluster-node-timeout 2000"),
-                )
+                let builder = edition.builder().cluster();
+                start(builder.line("cluster-node-timeout 2000"))
             };
             let (one, other) = (node(), node());
             let (a, b) = (
                 connect(&one, protocol).await,
                 connect(&other, protocol).await,
             );
-            a.cluster_addslotsrange((0, 16383)).await.unwrap();
-            let bus: u16 = other
-                .connect()
-                .unwrap()
-                .call(&["CONFIG", "GET", "cluster-port"])
-                .unwrap()
-                .trim()
-                .lines()
-                .last()
-                .unwrap()
-                .parse()
-                .unwrap();
-            a.cluster_meet("127.0.0.1", other.port())
-                .cluster_bus_port(bus)
-                .await
-                .unwrap();
+            let all: Vec<u16> = (0..=16_383).collect();
+            a.cluster_addslots(&all).await.unwrap();
+            let meet = a.cluster_meet("127.0.0.1", other.port());
+            meet.cluster_bus_port(bus(edition, &other)).await.unwrap();
             let id = a.cluster_myid().await.unwrap();
             wait_for(&other, &["CLUSTER", "NODES"], "0-16383");
-            assert!(!a.cluster_links().await.unwrap().is_empty());
             b.cluster_replicate(&*id).await.unwrap();
             wait_for(&other, &["INFO", "replication"], "master_link_status:up");
             wait_for(&one, &["CLUSTER", "NODES"], "slave");
             assert_eq!(a.cluster_replicas(&*id).await.unwrap().len(), 1);
-            assert_eq!(a.cluster_shards().await.unwrap().len(), 1);
-            assert!(!a.cluster_links().await.unwrap().is_empty());
+            if edition.has("7.0.0") {
+                assert_eq!(a.cluster_shards().await.unwrap().len(), 1);
+                assert!(!a.cluster_links().await.unwrap().is_empty());
+            }
             b.cluster_failover().await.unwrap();
             wait_for(&other, &["INFO", "replication"], "role:master");
         }
     }
+}
+
+/// The port of a node for the others, which cannot be set before 7.0.
+fn bus(edition: &Edition, node: &Server) -> u16 {
+    if !edition.has("7.0.0") {
+        return node.port() + 10_000;
+    }
+    let mut conn = node.connect().expect("the node lets us in");
+    let port = conn.call(&["CONFIG", "GET", "cluster-port"]);
+    let port = port.expect("it is a setting");
+    let line = port.trim().lines().last();
+    line.and_then(|line| line.parse().ok())
+        .expect("it is a port")
 }

@@ -1,10 +1,11 @@
 //! What came of the calls, in files that `cargo xtask spec` makes its table of: a line each, divided by tabs.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs};
 
-use crate::cases::{Case, cases};
-use crate::exceptions::Exception;
+use crate::cases::{Case, Row, cases};
+use crate::exceptions::{self, Exception};
 
 /// What came of a call on a server, in a protocol.
 #[derive(Debug, Clone, Copy)]
@@ -22,13 +23,17 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    /// What came of a live call, where a list says why some are only answered with errors.
-    pub(crate) fn live(case: &Case, decoded: bool, only_errors: &[Exception]) -> Self {
-        let reason = only_errors.iter().find(|(calls, ..)| case.is(calls));
-        match (decoded, reason) {
-            (true, _) => Self::Decoded,
-            (false, Some((.., reason))) if reason.contains(": see `") => Self::ElsewhereDecoded,
-            (false, _) => Self::Refused,
+    /// What came of a live call, where a list says why some are only answered with errors; and why.
+    pub(crate) fn live(
+        case: &Case,
+        decoded: bool,
+        place: &str,
+        only_errors: &[Exception],
+    ) -> (Self, &'static str) {
+        match (decoded, exceptions::reason(only_errors, place, case)) {
+            (true, _) => (Self::Decoded, ""),
+            (false, Some(reason)) if reason.contains(": see `") => (Self::ElsewhereDecoded, reason),
+            (false, reason) => (Self::Refused, reason.unwrap_or_default()),
         }
     }
 }
@@ -74,9 +79,15 @@ impl Outcomes {
         Self::new(&format!("{place} from {group}"))
     }
 
-    pub(crate) fn add(&mut self, case: &Case, server: &str, protocol: &str, outcome: Outcome) {
+    /// Adds what came of a call on a server, in a protocol, and why.
+    pub(crate) fn add(
+        &mut self,
+        case: &Case,
+        (server, protocol): (&str, &str),
+        (outcome, reason): (Outcome, &str),
+    ) {
         let options = case.options.join(",");
-        let fields = [
+        self.line([
             case.group,
             case.command,
             case.method,
@@ -84,7 +95,31 @@ impl Outcomes {
             server,
             protocol,
             &outcome.to_string(),
-        ];
+            reason,
+        ]);
+    }
+
+    /// Adds that a recorded reply was of the declared type.
+    pub(crate) fn add_read(
+        &mut self,
+        row: &Row,
+        options: &BTreeSet<usize>,
+        (server, protocol): (&str, &str),
+    ) {
+        let options: Vec<&str> = options.iter().map(|option| row.options[*option]).collect();
+        self.line([
+            row.group,
+            row.command,
+            row.method,
+            &options.join(","),
+            server,
+            protocol,
+            &Outcome::Recorded.to_string(),
+            "",
+        ]);
+    }
+
+    fn line(&mut self, fields: [&str; 8]) {
         self.lines += &fields.join("\t");
         self.lines.push('\n');
     }
@@ -101,10 +136,10 @@ fn every_option_of_the_spec_is_listed() {
     let mut outcomes = Outcomes::new("cases");
     let all = cases();
     for case in &all {
-        outcomes.add(case, "", "", Outcome::Listed);
+        outcomes.add(case, ("", ""), (Outcome::Listed, ""));
     }
     let lines = outcomes.lines.lines();
-    assert!(lines.clone().all(|line| line.split('\t').count() == 7));
+    assert!(lines.clone().all(|line| line.split('\t').count() == 8));
     assert_eq!(lines.count(), all.len());
     outcomes.write();
 }

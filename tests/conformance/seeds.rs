@@ -11,14 +11,28 @@ pub(crate) enum Found {
     Miss,
     /// Keys of the right type that hold nothing of what the call asks for.
     Empty,
+    /// Keys of another type.
+    WrongType,
 }
 
 impl Found {
-    pub(crate) const ALL: [Self; 3] = [Self::Hit, Self::Miss, Self::Empty];
+    /// The states that a call is made in.
+    pub(crate) fn states(case: &Case) -> &'static [Self] {
+        match case {
+            // It would go to whatever listens at the example's port.
+            case if case.keys.is_empty() || case.is("MIGRATE") => {
+                &[Self::Hit, Self::Miss, Self::Empty]
+            }
+            _ => &[Self::Hit, Self::Miss, Self::Empty, Self::WrongType],
+        }
+    }
 }
 
 /// The commands that prepare the keys for a call.
 pub(crate) fn seeds(case: &Case, found: Found) -> Vec<Vec<String>> {
+    if found == Found::WrongType {
+        return of_another_type(case);
+    }
     let seed = SEEDS.iter().find(|(calls, ..)| case.is(calls));
     let Some((_, hit, empty)) = seed else {
         return Vec::new();
@@ -26,8 +40,26 @@ pub(crate) fn seeds(case: &Case, found: Found) -> Vec<Vec<String>> {
     match found {
         Found::Hit => commands(hit),
         Found::Empty => commands(empty),
-        Found::Miss => Vec::new(),
+        Found::Miss | Found::WrongType => Vec::new(),
     }
+}
+
+/// The commands that make each key of a call a list where it should be a string, and a string where it should not;
+/// scripts are there, which take keys of any type.
+fn of_another_type(case: &Case) -> Vec<Vec<String>> {
+    let words = case.text();
+    let command = match case.group {
+        "string" | "bitmap" | "hyperloglog" => "RPUSH",
+        _ => "SET",
+    };
+    let make = |key: &usize| [command, &words[*key], "other"].map(str::to_owned).to_vec();
+    let mut seeds = match case.group {
+        "scripting" => seeds(case, Found::Hit),
+        _ => Vec::new(),
+    };
+    seeds.extend(case.keys.iter().map(make));
+    seeds.dedup();
+    seeds
 }
 
 /// What the connection of a call does before it, and after it.
@@ -80,7 +112,7 @@ const SEEDS: &[(&str, &str, &str)] = &[
     ),
     (
         "OBJECT FREQ",
-        "CONFIG SET maxmemory-policy allkeys-lfu; SET key 5",
+        "CONFIG SET maxmemory-policy allkeys-lfu; SET key value",
         "",
     ),
     (
@@ -88,7 +120,7 @@ const SEEDS: &[(&str, &str, &str)] = &[
         "RESTORE key 0 \0\u{4}afsm\t\0^FRLwI~l IDLETIME 60",
         "SET key 5",
     ),
-    // It would go to whatever listens at the example's port; a test of its own moves a key between two servers.
+    // A test of its own moves a key between two servers.
     ("MIGRATE", "", ""),
     ("@generic", "SET key 5; SET key2 6", "SET key \"\""),
     (

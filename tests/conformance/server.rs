@@ -1,27 +1,43 @@
 //! The servers, and what they know.
 
 use std::fs;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use typedis::{Config, Exclusive, Protocol};
 use typedis_testkit::raw::RawConnection;
-use typedis_testkit::{Server, ServerBuilder, ServerKind};
+use typedis_testkit::{Server, ServerBuilder, ServerKind, servers};
 
 use crate::cases::Case;
 use crate::own::{Arrangement, acl_file, cluster_file};
 
-/// Calls that later versions no longer have.
+/// Calls that Redis no longer has since version 7.0, and Valkey never had.
 const GONE: &str = "STRALGO LCS";
 
+/// The groups of modules, which Redis 8.2.3 is given for them; `since` counts the versions of modules there.
+const MODULES: [&str; 8] = [
+    "bloom",
+    "count_min",
+    "cuckoo",
+    "json",
+    "search",
+    "tdigest",
+    "timeseries",
+    "top_k",
+];
+
 /// A server to test with, and the calls that are made there.
+#[derive(Clone)]
 pub(crate) struct Edition {
     kind: ServerKind,
+    name: &'static str,
     redis: Option<&'static str>,
     valkey: Option<&'static str>,
     makes: Makes,
 }
 
 /// The calls that are made on a server.
+#[derive(Clone, Copy)]
 enum Makes {
     /// All but those of the others.
     Usual,
@@ -29,68 +45,100 @@ enum Makes {
     OfClusters,
     /// Those that only a sentinel answers.
     OfSentinels,
-    /// Those that later versions no longer have.
-    Gone,
 }
 
-pub(crate) const VALKEY: Edition = Edition {
-    kind: ServerKind::Valkey9,
-    redis: None,
-    valkey: Some("9.1.2"),
-    makes: Makes::Usual,
-};
+const fn redis(kind: ServerKind, name: &'static str, version: &'static str) -> Edition {
+    Edition {
+        kind,
+        name,
+        redis: Some(version),
+        valkey: None,
+        makes: Makes::Usual,
+    }
+}
 
-/// Redis with its modules.
-pub(crate) const REDIS: Edition = Edition {
-    kind: ServerKind::RedisStack,
-    redis: Some("8.2.3"),
-    valkey: None,
-    makes: Makes::Usual,
-};
+const fn valkey(kind: ServerKind, name: &'static str, version: &'static str) -> Edition {
+    Edition {
+        redis: None,
+        valkey: Some(version),
+        ..redis(kind, name, version)
+    }
+}
 
-pub(crate) const VALKEY_NODE: Edition = Edition {
-    makes: Makes::OfClusters,
-    ..VALKEY
-};
+pub(crate) const VALKEY_9: Edition = valkey(ServerKind::Valkey9, "Valkey 9.1.2", "9.1.2");
+pub(crate) const VALKEY_8: Edition = valkey(ServerKind::Valkey8, "Valkey 8.1.8", "8.1.8");
+pub(crate) const REDIS_6: Edition = redis(ServerKind::Redis6, "Redis 6.2.5", "6.2.5");
+/// Where it is installed.
+pub(crate) const REDIS_7: Edition = redis(ServerKind::SystemRedis, "Redis 7.0.15", "7.0.15");
+pub(crate) const REDIS_8: Edition = redis(ServerKind::Redis8, "Redis 8.2.3", "8.2.3");
+/// With its modules.
+pub(crate) const REDIS_STACK: Edition =
+    redis(ServerKind::RedisStack, "Redis 8.2.3 with modules", "8.2.3");
 
-pub(crate) const REDIS_NODE: Edition = Edition {
-    kind: ServerKind::Redis8,
-    makes: Makes::OfClusters,
-    ..REDIS
-};
+/// All that the usual calls are made on.
+pub(crate) static USUAL: [&Edition; 5] = [&REDIS_6, &REDIS_7, &REDIS_STACK, &VALKEY_8, &VALKEY_9];
 
-pub(crate) const VALKEY_SENTINEL: Edition = Edition {
-    makes: Makes::OfSentinels,
-    ..VALKEY
-};
-
-pub(crate) const REDIS_SENTINEL: Edition = Edition {
-    makes: Makes::OfSentinels,
-    ..REDIS_NODE
-};
-
-pub(crate) const OLD_REDIS: Edition = Edition {
-    kind: ServerKind::Redis6,
-    redis: Some("6.2.5"),
-    valkey: None,
-    makes: Makes::Gone,
-};
+/// The servers here that have what came with Redis in this version, without modules.
+pub(crate) fn since(version: &'static str) -> impl Iterator<Item = &'static Edition> {
+    let plain = [&REDIS_6, &REDIS_7, &REDIS_8, &VALKEY_8, &VALKEY_9];
+    plain
+        .into_iter()
+        .filter(move |edition| edition.has(version) && edition.is_here())
+}
 
 impl Edition {
+    /// The same server as a node of a cluster.
+    pub(crate) const fn node(&self) -> Self {
+        Self {
+            makes: Makes::OfClusters,
+            ..*self
+        }
+    }
+
+    /// The same server as a sentinel.
+    pub(crate) const fn sentinel(&self) -> Self {
+        Self {
+            makes: Makes::OfSentinels,
+            ..*self
+        }
+    }
+
+    /// Whether this machine has the server: one that is not fetched may be missing, or be of another version, and some
+    /// are not made for every machine. It says so where it is not here.
+    pub(crate) fn is_here(&self) -> bool {
+        let program = match servers::find(self.kind) {
+            Err(error) if error.is_unavailable() => None,
+            found => Some(found.expect("the server can be fetched")),
+        };
+        let wanted = format!("v={} ", self.version());
+        let version = program.and_then(|program| program.version().ok());
+        // What is fetched is of its version.
+        let is_fetched = self.kind != ServerKind::SystemRedis;
+        let here = version.is_some_and(|version| is_fetched || version.contains(&wanted));
+        if !here {
+            // Past the harness, which shows the output of failed tests only.
+            let _ = writeln!(io::stderr(), "skipped: {} is not installed", self.name);
+        }
+        here
+    }
+
+    fn version(&self) -> &'static str {
+        self.redis.or(self.valkey).unwrap_or_default()
+    }
+
     /// Whether the call is made there: it is known, and of the right sort.
     pub(crate) fn makes(&self, case: &Case) -> bool {
         let right = match self.makes {
-            Makes::Usual => !["cluster", "sentinel"].contains(&case.group) && !case.is(GONE),
+            Makes::Usual => !["cluster", "sentinel"].contains(&case.group),
             Makes::OfClusters => case.group == "cluster",
             Makes::OfSentinels => case.group == "sentinel",
-            Makes::Gone => case.is(GONE),
         };
         right && self.knows(case)
     }
 
-    /// Whether the call is newer than every server here, so that nothing can verify it.
-    pub(crate) fn all_precede(case: &Case) -> bool {
-        !VALKEY.knows(case) && !REDIS.knows(case)
+    /// Whether a server here has the call, so that it has to be verified.
+    pub(crate) fn some_knows(case: &Case) -> bool {
+        USUAL.iter().any(|edition| edition.knows(case))
     }
 
     /// Whether it has the command with all the options of the call.
@@ -99,7 +147,21 @@ impl Edition {
             (Some(since), Some(version)) => numbers(since) <= numbers(version),
             _ => false,
         };
+        let gone = case.is(GONE) && numbers(self.version()) >= numbers("7.0.0");
+        let without_module = MODULES.contains(&case.group) && self.kind != ServerKind::RedisStack;
+        if gone || without_module {
+            return false;
+        }
         reached(case.redis, self.redis) || reached(case.valkey, self.valkey)
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Says how one is started that only its tests configure.
+    pub(crate) fn builder(&self) -> ServerBuilder {
+        Server::builder(self.kind)
     }
 
     /// Starts one; a test has its own, since the calls flush and configure.
@@ -124,12 +186,12 @@ impl Edition {
         let builder = Server::builder(kind);
         let mut file = None;
         let (server, others) = match self.makes {
-            Makes::OfSentinels => sentinel(kind),
+            Makes::OfSentinels => self.start_sentinel(),
             Makes::OfClusters => {
                 file = cluster_file(arrangement);
                 (start(node(builder, file.as_deref())), Vec::new())
             }
-            Makes::Usual | Makes::Gone => {
+            Makes::Usual => {
                 file = acl_file(arrangement);
                 let builder = builder.debug_commands();
                 let builder = match (arrangement, &file) {
@@ -146,6 +208,40 @@ impl Edition {
             _others: others,
             file,
         }
+    }
+
+    /// A sentinel that has found the replica of its primary, and another sentinel; and those three.
+    fn start_sentinel(&self) -> (Server, Vec<Server>) {
+        // A replica shall be up to date at once, not after the five seconds that others could join in.
+        let primary = start(self.builder().line("repl-diskless-sync-delay 0"));
+        let port = primary.port();
+        let replica = start(self.builder().line(format!("replicaof 127.0.0.1 {port}")));
+        wait_for(&primary, &["ROLE"], &replica.port().to_string());
+        let (sentinel, other) = (self.monitor(port), self.monitor(port));
+        let found = ["SENTINEL", "SENTINELS", "mymaster"];
+        wait_for(&sentinel, &found, &other.port().to_string());
+        let found = ["SENTINEL", "REPLICAS", "mymaster"];
+        wait_for(&sentinel, &found, "master-link-status\r\n$2\r\nok");
+        (sentinel, vec![primary, replica, other])
+    }
+
+    /// A sentinel that watches over the primary at a port, and looks at it often where it can be told to.
+    fn monitor(&self, port: u16) -> Server {
+        let watched = format!("sentinel monitor mymaster 127.0.0.1 {port} 1");
+        let sentinel = start(self.builder().sentinel().line(watched));
+        if self.has("7.0.0") {
+            let mut conn = sentinel.connect().expect("the sentinel lets us in");
+            let often = ["info-period", "100", "publish-period", "100"];
+            conn.call(&[&["SENTINEL", "DEBUG"][..], &often].concat())
+                .expect("the sentinel takes it");
+        }
+        sentinel
+    }
+
+    /// Whether it has what came with Redis in a version, without modules.
+    pub(crate) fn has(&self, version: &str) -> bool {
+        // Valkey went on from Redis 7.2.
+        numbers(self.redis.unwrap_or("7.2.4")) >= numbers(version)
     }
 
     /// Whether its servers have data and functions, as a sentinel has not.
@@ -168,38 +264,11 @@ fn node(builder: ServerBuilder, file: Option<&Path>) -> ServerBuilder {
     }
 }
 
-/// A sentinel that has found the replica of its primary, and another sentinel; and those three.
-fn sentinel(kind: ServerKind) -> (Server, Vec<Server>) {
-    // A replica shall be up to date at once, not after the five seconds that others could join in.
-    let primary = start(Server::builder(kind).line("repl-diskless-sync-delay 0"));
-    let port = primary.port();
-    let replica = start(Server::builder(kind).line(format!("replicaof 127.0.0.1 {port}")));
-    wait_for(&primary, &["ROLE"], &replica.port().to_string());
-    let monitor = || {
-        let sentinel = start(
-            Server::builder(kind)
-                .sentinel()
-                .line(format!("sentinel monitor mymaster 127.0.0.1 {port} 1")),
-        );
-        let mut conn = sentinel.connect().expect("the sentinel lets us in");
-        let often = ["info-period", "100", "publish-period", "100"];
-        conn.call(&[&["SENTINEL", "DEBUG"][..], &often].concat())
-            .expect("the sentinel takes it");
-        sentinel
-    };
-    let (sentinel, other) = (monitor(), monitor());
-    let found = ["SENTINEL", "SENTINELS", "mymaster"];
-    wait_for(&sentinel, &found, &other.port().to_string());
-    let found = ["SENTINEL", "REPLICAS", "mymaster"];
-    wait_for(&sentinel, &found, "master-link-status\r\n$2\r\nok");
-    (sentinel, vec![primary, replica, other])
-}
-
 /// Asks until the reply contains a text.
 pub(crate) fn wait_for(server: &Server, words: &[&str], text: &str) {
     let mut conn = server.connect().expect("the server lets us in");
     let mut reply = String::new();
-    for _ in 0..400 {
+    for _ in 0..800 {
         let frame = conn.frame(words).expect("the server answers");
         reply = String::from_utf8_lossy(&frame).into_owned();
         if reply.contains(text) {
@@ -256,7 +325,7 @@ impl Known {
     }
 
     pub(crate) fn name(&self) -> &'static str {
-        self.server.kind().name()
+        self.edition.name
     }
 
     /// A connection that only sends and shows.

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::{Result, cargo, screen, test};
+use crate::{Result, cargo, screen, spec, test};
 
 pub(crate) fn run() -> Result {
     let start = Instant::now();
@@ -21,7 +21,10 @@ pub(crate) fn run() -> Result {
         doc.env("RUSTDOCFLAGS", "--deny warnings");
         cargo::run(doc)
     })?;
+    // What earlier tests wrote must not count.
+    spec::forget()?;
     step("Tests", || test::run(Vec::new()))?;
+    step("Coverage", spec::compare)?;
     screen::success(&format!(
         "All passed in {:.0} s",
         start.elapsed().as_secs_f64()

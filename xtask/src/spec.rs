@@ -4,14 +4,15 @@
 //!
 //! - `outcomes`: what the conformance test wrote about each call
 //! - `table`: the table of them in the README
+//! - `page`: the page of exceptions
 //! - `known`: the commands and words of `commands.toml`
-//! - `server`: the commands and arguments that a live server tells of
+//! - `server`: where a live server is asked what it knows
 //! - `missing`: what the one knows and the other does not
 //! - `exceptions`: what is left out on purpose, with the reasons
 //! - `stub`: a row for `commands.toml` to begin with
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::{Result, cargo, screen};
 
@@ -21,12 +22,16 @@ mod exceptions;
 mod known;
 mod missing;
 mod outcomes;
+mod page;
 mod server;
 mod stub;
 mod table;
 
-/// Runs the conformance test, and shows the table of its outcomes and writes it into the README; or only checks that
-/// the README has it.
+/// The page of what is not proved, and what is left out.
+const PAGE: &str = "docs/coverage.md";
+
+/// Runs the conformance test, shows the table of its outcomes and writes it into the README, and the exceptions into a
+/// page; or only checks that the README has the table.
 pub(crate) fn run(check: bool) -> Result {
     forget()?;
     screen::step("Running the conformance test");
@@ -41,24 +46,33 @@ pub(crate) fn run(check: bool) -> Result {
 }
 
 fn write() -> Result {
-    let table = table::render(&outcomes::read()?);
+    let outcomes = outcomes::read()?;
+    let table = table::render(&outcomes);
     println!("\n{table}");
-    let (path, text) = readme()?;
-    let fresh = table::replace(&text, &table)?;
+    let (path, text) = read("README.md")?;
+    save(&path, &text, &table::replace(&text, &table)?)?;
+    let (path, text) = read(PAGE)?;
+    save(&path, &text, &page::render(&outcomes))
+}
+
+/// Writes a file if it has another text.
+fn save(path: &Path, text: &str, fresh: &str) -> Result {
+    let shown = path.display();
     if fresh == text {
-        screen::success("README.md has this table");
+        screen::success(&format!("{shown} is fresh"));
     } else {
-        fs::write(&path, fresh).map_err(|error| format!("cannot write README.md: {error}"))?;
-        screen::success("README.md has this table now");
+        fs::write(path, fresh).map_err(|error| format!("cannot write {shown}: {error}"))?;
+        screen::success(&format!("{shown} is written anew"));
     }
     Ok(())
 }
 
-/// Fails unless the README has the table of the latest outcomes.
+/// Fails unless the README has the table of the latest outcomes. A server that is not here is left out of account.
 pub(crate) fn compare() -> Result {
-    let (_, text) = readme()?;
-    let fresh = table::replace(&text, &table::render(&outcomes::read()?))?;
-    if fresh != text {
+    let fresh = table::render(&outcomes::read()?);
+    let (_, text) = read("README.md")?;
+    let table = table::find(&text).unwrap_or_default();
+    if table::without_absent(table, &fresh) != fresh {
         return Err("the table in README.md is not of this spec: run cargo xtask spec".into());
     }
     screen::success("README.md has the table of this spec");
@@ -67,11 +81,8 @@ pub(crate) fn compare() -> Result {
 
 /// Lists what a live server knows and `commands.toml` does not.
 pub(crate) fn missing(url: &str) -> Result {
-    let path = cargo::workspace().join("commands.toml");
-    let text =
-        fs::read_to_string(path).map_err(|error| format!("cannot read commands.toml: {error}"))?;
-    let spec = known::Spec::read(&text, &written()?)?;
-    let server = server::Server::ask(url)?;
+    let spec = spec()?;
+    let server = server::ask(url)?;
     let missing = missing::Missing::find(&spec, &server);
     print!("{}", missing.render(&spec, &server));
     for (what, reason) in &missing.left_out {
@@ -87,6 +98,14 @@ pub(crate) fn missing(url: &str) -> Result {
     Ok(())
 }
 
+/// What `commands.toml` knows.
+fn spec() -> Result<known::Spec> {
+    let path = cargo::workspace().join("commands.toml");
+    let text =
+        fs::read_to_string(path).map_err(|error| format!("cannot read commands.toml: {error}"))?;
+    known::Spec::read(&text, &written()?)
+}
+
 /// The words that the types of arguments write.
 fn written() -> Result<known::Written> {
     let mut written = known::Written::default();
@@ -96,9 +115,12 @@ fn written() -> Result<known::Written> {
     Ok(written)
 }
 
-fn readme() -> Result<(PathBuf, String)> {
-    let path = cargo::workspace().join("README.md");
-    let text =
-        fs::read_to_string(&path).map_err(|error| format!("cannot read README.md: {error}"))?;
+/// A file of the workspace, and its text; none where there is no such file.
+fn read(name: &str) -> Result<(PathBuf, String)> {
+    let path = cargo::workspace().join(name);
+    let text = match fs::read_to_string(&path) {
+        Err(error) if path.exists() => return Err(format!("cannot read {name}: {error}").into()),
+        text => text.unwrap_or_default(),
+    };
     Ok((path, text))
 }

@@ -2,7 +2,7 @@
 //! add, in the order of the syntax.
 
 use crate::model::types::PlaceholderType;
-use crate::model::{Context, OptionId, alternatives, names, only_list};
+use crate::model::{Context, Example, OptionId, alternatives, names, only_list};
 use crate::syntax::{List, Node, Syntax};
 
 /// What goes over the wire.
@@ -13,10 +13,12 @@ pub(super) struct Wire {
     pub(super) keys: Vec<usize>,
     /// The positions of the words that are the same in every such call.
     pub(super) literals: Vec<usize>,
+    /// How many of the words may be left out: all items of a list but one, and what may be none at all.
+    pub(super) spare: usize,
 }
 
-/// The words of a call with these options. Options are numbered as they stand in the syntax.
-pub(super) fn words(context: &Context<'_>, syntax: &Syntax, chosen: &[OptionId]) -> Wire {
+/// What goes over the wire of a call with these options. Options are numbered as they stand in the syntax.
+pub(super) fn wire(context: &Context<'_>, syntax: &Syntax, chosen: &[OptionId]) -> Wire {
     let mut walk = Walk {
         context,
         chosen,
@@ -25,6 +27,7 @@ pub(super) fn words(context: &Context<'_>, syntax: &Syntax, chosen: &[OptionId])
             words: syntax.name.clone(),
             keys: Vec::new(),
             literals: (0..syntax.name.len()).collect(),
+            spare: 0,
         },
     };
     walk.nodes(&syntax.nodes, true);
@@ -77,6 +80,9 @@ impl Walk<'_> {
                     return;
                 };
                 let example = self.context.example(placeholder, &ty);
+                if ty == PlaceholderType::Args {
+                    self.wire.spare += example.wire.len();
+                }
                 self.argument(example.wire, ty == PlaceholderType::Key);
             }
             Node::Choice(choice) => {
@@ -116,6 +122,7 @@ impl Walk<'_> {
             Node::Optional(optional) => {
                 let list = only_list(&optional.alternatives)?;
                 self.list(list);
+                self.wire.spare = self.wire.words.len();
                 list.item.len()
             }
             Node::List(list) => {
@@ -163,6 +170,7 @@ impl Walk<'_> {
             return None;
         };
         let rows = self.context.items(&[left.clone(), right.clone()]);
+        self.wire.spare += words(rows.iter().skip(1));
         for (column, node) in [left, right].into_iter().enumerate() {
             for example in rows.iter().filter_map(|row| row.get(column)) {
                 self.argument(example.wire.clone(), self.is_key(node));
@@ -172,7 +180,9 @@ impl Walk<'_> {
     }
 
     fn list(&mut self, list: &List) {
-        for row in self.context.items(&list.item) {
+        let rows = self.context.items(&list.item);
+        self.wire.spare += words(rows.iter().skip(1));
+        for row in rows {
             for (node, example) in list.item.iter().zip(row) {
                 self.argument(example.wire, self.is_key(node));
             }
@@ -204,5 +214,11 @@ impl Walk<'_> {
             .literals
             .extend(other.literals.iter().map(|literal| literal + start));
         self.wire.words.extend(other.words);
+        self.wire.spare += other.spare;
     }
+}
+
+/// How many words some rows of examples have.
+fn words<'a>(rows: impl Iterator<Item = &'a Vec<Example>>) -> usize {
+    rows.flatten().map(|example| example.wire.len()).sum()
 }

@@ -32,6 +32,7 @@ pub(super) fn command(command: &Command, doctests: bool) -> Lines {
     join([
         vec![command.doc.clone()],
         vec![format!("`{}`", command.syntax)],
+        options(command),
         replies(command),
         facts(command),
         example(command, doctests),
@@ -86,7 +87,7 @@ pub(super) fn option(command: &Command, option: &Opt) -> Lines {
     if option.once_only && command.facts.idempotent {
         remarks.push("Keeps the command from being sent again after a lost connection.".to_owned());
     }
-    remarks.extend(since(option.since.as_ref()));
+    remarks.extend(since(command, option.since.as_ref()));
     remarks.extend(params(option.body.params()));
     let doc = option
         .doc
@@ -99,6 +100,34 @@ pub(super) fn option(command: &Command, option: &Opt) -> Lines {
     ])
 }
 
+/// What the options do, at a glance; each has a method with the whole of it.
+fn options(command: &Command) -> Lines {
+    if command.options.is_empty() {
+        return Lines::new();
+    }
+    let row = |option: &Opt| {
+        let params: Vec<&str> = option
+            .body
+            .params()
+            .map(|param| param.name.as_str())
+            .collect();
+        let parent = option.parent.and_then(|id| command.options.get(id));
+        let after = parent.map(|parent| format!("After `{}`.", parent.method));
+        let doc = option.doc.iter().cloned();
+        let remarks = doc
+            .chain(after)
+            .chain(since(command, option.since.as_ref()));
+        let remarks: Vec<String> = remarks.collect();
+        // A bar would end the cell.
+        let remarks = remarks.join(" ").replace('|', "\\|");
+        format!("| `{}({})` | {remarks} |", option.method, params.join(", "))
+    };
+    let head = ["| option | what it does |", "| --- | --- |"].map(str::to_owned);
+    head.into_iter()
+        .chain(command.options.iter().map(row))
+        .collect()
+}
+
 /// The note of a deprecation.
 pub(super) fn instead(instead: &str) -> String {
     format!("use {instead}")
@@ -109,7 +138,7 @@ fn replies(command: &Command) -> Lines {
     if command.replies.rules.is_empty() {
         return Lines::new();
     }
-    let mut lines = vec!["| option | reply |".to_owned(), "| --- | --- |".to_owned()];
+    let mut lines = vec!["| with | reply |".to_owned(), "| --- | --- |".to_owned()];
     for (condition, reply) in &command.replies.rules {
         let term = |term: &Vec<usize>| {
             let methods = term.iter().filter_map(|id| command.options.get(*id));
@@ -142,7 +171,10 @@ fn facts(command: &Command) -> Lines {
         lines.push("Sent again after a lost connection: to repeat it does no harm.".to_owned());
     }
     if facts.blocking {
-        lines.push("Blocks, which needs a socket of its own: only a `Pool`, a `Cluster` or an `Exclusive` has it.".to_owned());
+        lines.push(
+            "Blocks, which needs a socket of its own: only a `Pool` or an `Exclusive` has it."
+                .to_owned(),
+        );
     }
     if facts.state.is_some() {
         lines.push("Changes the state of its connection: only an `Exclusive` has it.".to_owned());
@@ -157,14 +189,14 @@ fn facts(command: &Command) -> Lines {
         });
     }
     lines.extend(params(command.body.params()));
-    lines.extend(command.words.iter().map(word));
+    lines.extend(command.words.iter().map(|note| word(command, note)));
     lines.extend(
         facts
             .complexity
             .as_ref()
             .map(|complexity| format!("{}.", complexity.trim_end_matches('.'))),
     );
-    lines.extend(since(facts.since.as_ref()));
+    lines.extend(since(command, facts.since.as_ref()));
     bullets(lines)
 }
 
@@ -187,9 +219,9 @@ fn param(param: &Param) -> Option<String> {
     }
 }
 
-fn word(note: &WordNote) -> String {
+fn word(command: &Command, note: &WordNote) -> String {
     let doc = note.doc.iter().cloned();
-    let remarks: Vec<String> = doc.chain(since(note.since.as_ref())).collect();
+    let remarks: Vec<String> = doc.chain(since(command, note.since.as_ref())).collect();
     format!("`{}`: {}", note.word, remarks.join(" "))
 }
 
@@ -210,8 +242,14 @@ fn records(param: &Param, columns: &[Column]) -> String {
     )
 }
 
-fn since(versions: Option<&Versions>) -> Option<String> {
+fn since(command: &Command, versions: Option<&Versions>) -> Option<String> {
     Some(match versions? {
+        Versions {
+            redis: Some(redis),
+            valkey: None,
+        } if is_of_module(command, redis) => {
+            format!("Redis with the module only, since version {redis} of the module.")
+        }
         Versions {
             redis: Some(redis),
             valkey: Some(valkey),
@@ -233,6 +271,16 @@ fn since(versions: Option<&Versions>) -> Option<String> {
             valkey: None,
         } => return None,
     })
+}
+
+/// Whether a version is that of a module: until 8.0, when Redis took them in, they had numbers of their own.
+fn is_of_module(command: &Command, version: &str) -> bool {
+    let name = command.syntax.name.first();
+    let major = version
+        .split('.')
+        .next()
+        .and_then(|number| number.parse::<u32>().ok());
+    name.is_some_and(|name| name.contains('.')) && major.is_some_and(|major| major < 8)
 }
 
 fn bullets(lines: Lines) -> Lines {

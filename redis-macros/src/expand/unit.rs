@@ -66,7 +66,8 @@ impl<'a> Unit<'a> {
             ..
         } = self;
         let doc = format!(
-            " The commands of {subject}: their trait, and the builders of those that have options."
+            " {}: the commands of {subject}, as a trait, and the builders of those that have options.",
+            self.contents()
         );
         let infos = self.commands().map(info::expand);
         let builders = self
@@ -95,6 +96,23 @@ impl<'a> Unit<'a> {
 
     fn commands(&self) -> impl Iterator<Item = &'a Command> {
         self.groups.iter().flat_map(|group| &group.commands)
+    }
+
+    /// Its first commands, and how many more there are.
+    fn contents(&self) -> String {
+        let mut names: Vec<String> = Vec::new();
+        for command in self.commands() {
+            let name = format!("`{}`", command.syntax.name.join(" "));
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        match names.split_at_checked(SHOWN) {
+            Some((shown, more)) if more.len() > 1 => {
+                format!("{} and {} more", shown.join(", "), more.len())
+            }
+            _ => names.join(", "),
+        }
     }
 
     fn definition(&self) -> TokenStream {
@@ -153,6 +171,9 @@ fn markers_of(command: &Command) -> Vec<String> {
     ids.filter_map(|id| marker(command, State::Option(*id)))
         .collect()
 }
+
+/// How many commands of a group the first line of its documentation names.
+const SHOWN: usize = 3;
 
 /// The name of an option's marker.
 pub(super) fn marker(command: &Command, state: State) -> Option<String> {

@@ -31,8 +31,8 @@ pub struct MemoryStats {
     pub keys_count: u64,
     /// What a key takes on average.
     pub keys_bytes_per_key: u64,
-    /// The data.
-    pub dataset_bytes: u64,
+    /// The data: what is left of the whole without the overhead, which an idle server can count as less than nothing.
+    pub dataset_bytes: i64,
     /// The data, in percent of what was allocated since the start.
     pub dataset_percentage: f64,
     /// What it has now, in percent of the most that it ever had.
@@ -107,6 +107,12 @@ impl MemoryStats {
 mod tests {
     use super::*;
     use crate::replies::wire::decode;
+
+    #[test]
+    fn an_idle_server_counts_less_than_nothing_as_data() {
+        let stats = decode::<MemoryStats>("*2\r\n$13\r\ndataset.bytes\r\n:-13480\r\n").unwrap();
+        assert_eq!(stats.dataset_bytes, -13_480);
+    }
 
     #[test]
     fn databases_are_told_apart_from_other_numbers() {

@@ -9,14 +9,16 @@ const COMMANDS: &[(&str, &str)] = &[
         "for the nodes of a cluster among themselves",
     ),
     (
-        "SYNC | PSYNC | REPLCONF | RESTORE-ASKING | CLUSTER SYNCSLOTS",
+        "SYNC | PSYNC | REPLCONF | RESTORE-ASKING | CLUSTER SYNCSLOTS | SENTINEL IS-*-DOWN-BY-ADDR",
         "what servers say to one another",
     ),
     (
         "PFDEBUG | PFSELFTEST | BF.DEBUG | CF.DEBUG | FT.DEBUG*",
         "for the developers of the server",
     ),
+    ("HOST: | POST", "a trap for browsers, which speak HTTP"),
     ("FT.SYNADD", "the module has refused it since version 2.0"),
+    ("GCRA", "it was held out of the release of Redis 8.8"),
     ("CF.COMPACT", "the module does not document it"),
     (
         "SUBSCRIBE | PSUBSCRIBE | SSUBSCRIBE | UNSUBSCRIBE | PUNSUBSCRIBE | SUNSUBSCRIBE",
@@ -33,6 +35,11 @@ const WORDS: &[(&str, &str, &str)] = &[
         "PRIMARY | SLAVE",
         "other names of MASTER and REPLICA",
     ),
+    (
+        "COMMANDLOG GET",
+        "RECENCY | MAGNITUDE",
+        "proposed, and in no release of Valkey yet",
+    ),
     ("XADD | XTRIM", "=", "what is meant without it, too"),
 ];
 
@@ -40,6 +47,17 @@ const WORDS: &[(&str, &str, &str)] = &[
 pub(crate) fn reason(name: &str) -> Option<&'static str> {
     let entry = COMMANDS.iter().find(|(patterns, _)| any(patterns, name));
     entry.map(|(_, reason)| *reason)
+}
+
+/// All that is left out, and why: commands, and words of commands.
+pub(crate) fn all() -> impl Iterator<Item = (String, &'static str)> {
+    let commands = COMMANDS
+        .iter()
+        .map(|(names, reason)| ((*names).to_owned(), *reason));
+    let words = WORDS
+        .iter()
+        .map(|(names, words, reason)| (format!("{names}: {words}"), *reason));
+    commands.chain(words)
 }
 
 /// Why a word of a command is left out, if it is.

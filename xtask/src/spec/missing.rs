@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::exceptions;
 use super::known::Spec;
-use super::server::{Argument, Server};
 use super::stub;
+use typedis_testkit::{Argument, ServerCommands};
 
 /// What is missing in `commands.toml`.
 #[derive(Debug, Default)]
@@ -18,7 +18,7 @@ pub(crate) struct Missing {
 }
 
 impl Missing {
-    pub(crate) fn find(spec: &Spec, server: &Server) -> Self {
+    pub(crate) fn find(spec: &Spec, server: &ServerCommands) -> Self {
         let mut missing = Self::default();
         for (name, command) in &server.commands {
             let mut words = BTreeSet::new();
@@ -45,7 +45,7 @@ impl Missing {
     }
 
     /// Rows to begin with.
-    pub(crate) fn render(&self, spec: &Spec, server: &Server) -> String {
+    pub(crate) fn render(&self, spec: &Spec, server: &ServerCommands) -> String {
         let commands = self.commands.iter().filter_map(|name| {
             let command = server.commands.get(name)?;
             let documented = command
@@ -106,61 +106,4 @@ fn tokens(arguments: &[Argument], words: &mut BTreeSet<String>) {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use super::super::known::Written;
-    use super::super::server::Command;
-    use super::*;
-
-    fn server() -> Server {
-        let token = |token: &str| Argument {
-            kind: "pure-token".to_owned(),
-            token: Some(token.to_owned()),
-            ..Argument::default()
-        };
-        let set = Command {
-            arguments: vec![token("nx"), token("NEW")],
-            ..Command::default()
-        };
-        let mut server = Server {
-            name: "redis".to_owned(),
-            version: "9.0.0".to_owned(),
-            ..Server::default()
-        };
-        server.commands.insert("SET".to_owned(), set);
-        for name in ["GET", "SETNEW", "OBJECT HELP", "FT.CONFIG"] {
-            server.commands.insert(name.to_owned(), Command::default());
-        }
-        server
-    }
-
-    const SPEC: &str = r#"
-        [string.set]
-        syntax = "SET key value [NX]"
-        [string.get]
-        syntax = "GET key"
-        [search.ft_config_get]
-        syntax = "FT.CONFIG GET option"
-    "#;
-
-    #[test]
-    fn new_commands_and_new_words_are_missing() {
-        let spec = Spec::read(SPEC, &Written::default()).unwrap();
-        let missing = Missing::find(&spec, &server());
-        assert_eq!(missing.commands, ["SETNEW"]);
-        let words: Vec<_> = missing.options.iter().collect();
-        assert_eq!(words, [(&"SET".to_owned(), &vec!["NEW".to_owned()])]);
-        assert_eq!(missing.left_out.len(), 1, "HELP is left out");
-    }
-
-    #[test]
-    fn each_of_them_has_a_row() {
-        let spec = Spec::read(SPEC, &Written::default()).unwrap();
-        let server = server();
-        let text = Missing::find(&spec, &server).render(&spec, &server);
-        let rows: toml::Table = text.parse().unwrap();
-        assert_eq!(rows["module"]["setnew"]["syntax"].as_str(), Some("SETNEW"));
-        assert!(rows["string"]["set"]["options"].get("NEW").is_some());
-    }
-}
+mod tests;

@@ -17,6 +17,8 @@ pub(crate) struct Outcome {
     pub(crate) server: String,
     pub(crate) protocol: String,
     pub(crate) result: Outcomes,
+    /// Why nothing was proved there, where a list says it.
+    pub(crate) reason: String,
 }
 
 /// The sorts of outcomes that the table tells apart.
@@ -62,7 +64,17 @@ pub(crate) fn read() -> Result<Vec<Outcome>> {
 
 fn parse(line: &str) -> Option<Outcome> {
     let fields: Vec<&str> = line.split('\t').collect();
-    let [group, command, method, options, server, protocol, result] = fields[..] else {
+    let [
+        group,
+        command,
+        method,
+        options,
+        server,
+        protocol,
+        result,
+        reason,
+    ] = fields[..]
+    else {
         return None;
     };
     let result = match result {
@@ -80,6 +92,7 @@ fn parse(line: &str) -> Option<Outcome> {
         server: server.to_owned(),
         protocol: protocol.to_owned(),
         result,
+        reason: reason.to_owned(),
     })
 }
 
@@ -97,10 +110,10 @@ mod tests {
 
     #[test]
     fn a_line_is_an_outcome() {
-        let outcome = parse("string\tSET\tset\tnx,ex\tValkey 9.1.2\tRESP3\tdecoded").unwrap();
+        let outcome = parse("string\tSET\tset\tnx,ex\tValkey 9.1.2\tRESP3\tdecoded\t").unwrap();
         assert_eq!(outcome.options, ["nx", "ex"]);
         assert_eq!(outcome.result, Outcomes::Live);
-        let listed = parse("string\tGET\tget\t\t\t\tlisted").unwrap();
+        let listed = parse("string\tGET\tget\t\t\t\tlisted\t").unwrap();
         assert!(listed.options.is_empty());
         assert_eq!(listed.result, Outcomes::Nothing);
     }
@@ -108,6 +121,6 @@ mod tests {
     #[test]
     fn other_lines_are_refused() {
         assert_eq!(parse("string\tSET"), None);
-        assert_eq!(parse("string\tSET\tset\t\t\t\tperhaps"), None);
+        assert_eq!(parse("string\tSET\tset\t\t\t\tperhaps\t"), None);
     }
 }

@@ -2,13 +2,18 @@
 
 use std::fmt::Write as _;
 
-use super::server::{Argument, Command, Server};
+use typedis_testkit::{Argument, CommandDocs, ServerCommands};
 
 /// Flags of a server that the spec has, too.
 const FLAGS: [&str; 6] = ["readonly", "write", "fast", "admin", "noscript", "no_auth"];
 
 /// The row of a command.
-pub(crate) fn command(server: &Server, group: &str, name: &str, command: &Command) -> String {
+pub(crate) fn command(
+    server: &ServerCommands,
+    group: &str,
+    name: &str,
+    command: &CommandDocs,
+) -> String {
     let method = name.to_lowercase().replace([' ', '.', '-'], "_");
     let method = method.strip_prefix("json_json_").unwrap_or(&method);
     let mut row = format!("[{group}.{method}]\n");
@@ -34,9 +39,9 @@ pub(crate) fn command(server: &Server, group: &str, name: &str, command: &Comman
 
 /// The notes of some options of a command that is there already, under the server's syntax of the whole.
 pub(crate) fn options(
-    server: &Server,
+    server: &ServerCommands,
     (group, method): (&str, &str),
-    (name, command): (&str, &Command),
+    (name, command): (&str, &CommandDocs),
     words: &[String],
 ) -> String {
     let mut rows = format!("# {}\n[{group}.{method}.options]\n", syntax(name, command));
@@ -53,7 +58,7 @@ pub(crate) fn options(
 }
 
 /// The syntax in the notation of the spec.
-fn syntax(name: &str, command: &Command) -> String {
+fn syntax(name: &str, command: &CommandDocs) -> String {
     let parts = command.arguments.iter().map(argument);
     let parts: Vec<String> = [name.to_owned()].into_iter().chain(parts).collect();
     parts.join(" ")
@@ -121,7 +126,7 @@ fn since<'a>(arguments: &'a [Argument], word: &str) -> Option<&'a str> {
     })
 }
 
-fn versions(server: &Server, since: &str) -> String {
+fn versions(server: &ServerCommands, since: &str) -> String {
     format!("{{ {} = {} }}", server.name, quoted(since))
 }
 
@@ -154,7 +159,7 @@ mod tests {
         }
     }
 
-    fn new_command() -> (Server, Command) {
+    fn new_command() -> (ServerCommands, CommandDocs) {
         let choice = Argument {
             optional: true,
             arguments: vec![
@@ -171,17 +176,17 @@ mod tests {
             arguments: vec![leaf("field", "string", None), leaf("Value", "string", None)],
             ..leaf("data", "block", Some("FIELDS"))
         };
-        let command = Command {
+        let command = CommandDocs {
             flags: ["write", "denyoom"].map(str::to_owned).into(),
             summary: Some("Sets a \"thing\".".to_owned()),
             since: Some("9.9.0".to_owned()),
             arguments: vec![leaf("key", "key", None), choice, pairs],
-            ..Command::default()
+            ..CommandDocs::default()
         };
-        let server = Server {
+        let server = ServerCommands {
             name: "valkey".to_owned(),
             version: "9.9.0".to_owned(),
-            ..Server::default()
+            ..ServerCommands::default()
         };
         (server, command)
     }

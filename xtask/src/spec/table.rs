@@ -11,23 +11,25 @@ const END: &str = "<!-- coverage ends -->";
 
 /// What can be proved: a command, or an option of it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Item {
-    command: String,
+pub(crate) struct Item {
+    pub(crate) command: String,
     /// The method of a command and of its option.
-    option: Option<(String, String)>,
+    pub(crate) option: Option<(String, String)>,
 }
 
 /// A server and a protocol.
-type Place = (String, String);
+pub(crate) type Place = (String, String);
 
 /// How an item was proved.
 #[derive(Debug, Default)]
-struct Proof {
-    live: BTreeSet<Place>,
+pub(crate) struct Proof {
+    pub(crate) live: BTreeSet<Place>,
     recorded: bool,
+    /// Where it was tried, and in vain, with the reasons.
+    pub(crate) tried: BTreeMap<Place, String>,
 }
 
-type Items = BTreeMap<Item, Proof>;
+pub(crate) type Items = BTreeMap<Item, Proof>;
 
 /// The table: a row for each group, and one for all.
 pub(crate) fn render(outcomes: &[Outcome]) -> String {
@@ -54,20 +56,19 @@ pub(crate) fn render(outcomes: &[Outcome]) -> String {
 }
 
 /// What was proved, for each group.
-fn collect(outcomes: &[Outcome]) -> BTreeMap<&str, Items> {
+pub(crate) fn collect(outcomes: &[Outcome]) -> BTreeMap<&str, Items> {
     let mut groups: BTreeMap<&str, Items> = BTreeMap::new();
     for outcome in outcomes {
         let group = groups.entry(&outcome.group).or_default();
         for item in items(outcome) {
             let proof = group.entry(item).or_default();
+            let server = outcome.server.trim_end_matches(" with modules");
+            let place = (server.to_owned(), outcome.protocol.clone());
             match outcome.result {
-                Outcomes::Live => {
-                    let server = outcome.server.trim_end_matches(" with modules");
-                    let place = (server.to_owned(), outcome.protocol.clone());
-                    proof.live.insert(place);
-                }
+                Outcomes::Live => drop(proof.live.insert(place)),
                 Outcomes::Recorded => proof.recorded = true,
-                Outcomes::Nothing => {}
+                Outcomes::Nothing if server.is_empty() => {}
+                Outcomes::Nothing => drop(proof.tried.insert(place, outcome.reason.clone())),
             }
         }
     }
@@ -132,6 +133,32 @@ fn number(number: usize) -> String {
     }
 }
 
+/// A table without the columns of servers that another table does not have.
+pub(crate) fn without_absent(table: &str, other: &str) -> String {
+    let headers = |table: &str| -> Vec<String> {
+        let header = table.lines().next().unwrap_or_default();
+        header.split('|').map(str::to_owned).collect()
+    };
+    let others = headers(other);
+    let kept: Vec<bool> = headers(table)
+        .iter()
+        .map(|header| others.contains(header))
+        .collect();
+    let line = |line: &str| {
+        let cells = line.split('|').zip(&kept).filter(|(_, kept)| **kept);
+        let cells: Vec<&str> = cells.map(|(cell, _)| cell).collect();
+        cells.join("|") + "\n"
+    };
+    table.lines().map(line).collect()
+}
+
+/// The table between the marks of a text.
+pub(crate) fn find(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once(BEGIN)?;
+    let (table, _) = rest.split_once(END)?;
+    Some(table.trim_start())
+}
+
 /// A text with another table between its marks.
 pub(crate) fn replace(text: &str, table: &str) -> Result<String> {
     let parts = text
@@ -157,6 +184,7 @@ mod tests {
             server: place.0.to_owned(),
             protocol: place.1.to_owned(),
             result,
+            reason: String::new(),
         }
     }
 
@@ -180,6 +208,14 @@ mod tests {
 | **all** | 2 | 2 | 2 / 1 | 2 | 1 | 1 |
 ";
         assert_eq!(table, expected);
+    }
+
+    #[test]
+    fn a_server_that_is_not_here_has_no_column() {
+        let table = "| group | A | B | live |\n| --- | --- | --- | --- |\n| set | 1 | 2 | 3 |\n";
+        let other = "| group | B | live |\n| --- | --- | --- |\n| set | 2 | 3 |\n";
+        assert_eq!(without_absent(table, other), other);
+        assert_eq!(without_absent(other, table), other);
     }
 
     #[test]
