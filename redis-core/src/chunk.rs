@@ -35,6 +35,7 @@ impl Chunk {
     };
 
     /// A copy, if the bytes are few.
+    #[inline]
     pub(crate) fn copied(source: &[u8]) -> Option<Self> {
         let mut bytes = [0; INLINE];
         bytes.get_mut(..source.len())?.copy_from_slice(source);
@@ -56,6 +57,7 @@ impl Chunk {
     }
 
     /// All of it, to be read.
+    #[inline]
     pub(crate) fn span(&self) -> Span<'_> {
         match self {
             Self::Inline { .. } => Span {

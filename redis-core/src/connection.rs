@@ -262,12 +262,14 @@ impl Link {
         }
     }
 
+    #[inline]
     fn lock(&self) -> MutexGuard<'_, Queue> {
         // Nothing in there panics while the queue is half changed.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs `work` on the queue and wakes those that it collects, after the lock is released.
+    #[inline]
     pub(crate) fn with<T>(
         &self,
         woken: &mut Vec<Waker>,
@@ -280,6 +282,7 @@ impl Link {
         result
     }
 
+    #[inline]
     pub(crate) fn submit(
         &self,
         payload: &mut impl Payload,
@@ -350,6 +353,7 @@ impl Link {
         younger(self.config.max_age.filter(|_| self.config.reconnect))
     }
 
+    #[inline]
     pub(crate) fn poll_cell(&self, key: CellKey, waker: &Waker) -> Poll<Delivery> {
         self.lock()
             .poll_cell(key, waker)

@@ -77,6 +77,7 @@ impl<'a> Exchange<'a> {
         matches!(self.ticket.state, State::InFlight(_))
     }
 
+    #[inline]
     pub(crate) fn poll(
         &mut self,
         payload: &mut impl Payload,
@@ -91,6 +92,7 @@ impl<'a> Exchange<'a> {
         delivery
     }
 
+    #[inline]
     fn advance(&mut self, payload: &mut impl Payload, cx: &mut Context<'_>) -> Poll<Delivery> {
         loop {
             match &mut self.ticket.state {
@@ -125,6 +127,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
+    #[inline]
     fn enqueue(&mut self, payload: &mut impl Payload, waker: Option<&Waker>) {
         let place = match &self.ticket.state {
             State::InLine(place, _) => Some(*place),
@@ -164,6 +167,7 @@ impl<'a> Exchange<'a> {
         Poll::Ready(())
     }
 
+    #[inline]
     fn limit(&self, payload: &impl Payload) -> Limit {
         if let Some(deadline) = self.deadline {
             return Limit::At(deadline);

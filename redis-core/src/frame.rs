@@ -137,6 +137,7 @@ pub struct FrameRef<'a> {
 
 impl<'a> FrameRef<'a> {
     /// All of a chunk, which the scanner found to be one reply.
+    #[inline]
     pub(crate) fn of_chunk(chunk: &'a Chunk) -> Self {
         let span = chunk.span();
         Self {

@@ -41,6 +41,7 @@ impl<'a> Pending<'a> {
         self.refused.is_none() && self.exchange.submit(args)
     }
 
+    #[inline]
     fn poll_delivery(&mut self, args: &mut Args, cx: &mut Context<'_>) -> Poll<Result<Delivery>> {
         if let Some(error) = self.refused.take() {
             return Poll::Ready(Err(error));
@@ -76,6 +77,7 @@ impl<'a> Pending<'a> {
 }
 
 /// The one reply of a command.
+#[inline]
 fn reply(delivery: &Delivery) -> Result<FrameRef<'_>> {
     match (&delivery.error, delivery.chunks.first()) {
         (None, Some(chunk)) => Ok(FrameRef::of_chunk(chunk)),

@@ -11,6 +11,7 @@ use crate::resp::token::{self, Aggregate, Step, Token};
 const BROKEN: &[u8] = b"the bytes are not the reply that was scanned";
 
 /// The reply that a frame holds.
+#[inline]
 pub(crate) fn frame(source: Span<'_>) -> Reply<'_> {
     if let Some((text, _)) = token::short_bulk(source.bytes, 0) {
         return Reply::Bulk(Str::new(text, source.shared));

@@ -8,6 +8,7 @@ use super::*;
 
 impl Queue {
     /// Queues a payload, or puts the caller in line for room. `place` is the caller's place in line from before.
+    #[inline]
     pub(crate) fn submit(
         &mut self,
         payload: &mut impl Payload,
@@ -109,6 +110,7 @@ impl Queue {
     }
 
     /// Takes what was delivered, or leaves a waker.
+    #[inline]
     pub(crate) fn poll_cell(&mut self, key: CellKey, waker: &Waker) -> Option<Delivery> {
         let cell = self.cells.get_mut(key)?;
         match &mut cell.state {
@@ -181,6 +183,7 @@ impl Queue {
         self.entries.len()
     }
 
+    #[inline]
     fn has_room(&self, bytes: usize) -> bool {
         // What is larger than the whole budget is let through alone.
         self.entries.is_empty()
@@ -188,6 +191,7 @@ impl Queue {
                 && self.entries.len() < self.budget.commands)
     }
 
+    #[inline]
     fn is_behind_others(&self, place: Option<WaiterKey>) -> bool {
         self.waiters
             .front()
@@ -209,12 +213,14 @@ impl Queue {
         key
     }
 
+    #[inline]
     pub(super) fn push_entry(&mut self, entry: Entry) {
         self.bytes += entry.bytes;
         self.unstamped += 1;
         self.entries.push_back(entry);
     }
 
+    #[inline]
     fn take_cell(&mut self, key: CellKey) -> Option<Delivery> {
         let cell = self.cells.try_remove(key)?;
         let error = match cell.state {

@@ -134,6 +134,7 @@ impl Queue {
     }
 
     /// Gives a piece of `frames` whole frames to the oldest entry, which must be owed as many.
+    #[inline]
     pub(crate) fn deliver(&mut self, piece: Chunk, frames: usize, woken: &mut Vec<Waker>) {
         let Some(entry) = self.entries.front_mut() else {
             return;
