@@ -97,7 +97,7 @@ pub(super) fn run(options: &Options, results: &mut Results) -> Result {
     let effort = Effort::of(options);
     let runs = steps(&workloads, effort) * clients.len();
     screen::note(&format!(
-        "{runs} runs, about {} min on an idle machine",
+        "{runs} runs, {} min at least on an idle machine; rounds that differ are repeated",
         effort.minutes(runs)
     ));
     let bar = progress(runs);
