@@ -22,6 +22,8 @@ const KEEP: usize = 256 * 1024;
 pub(crate) struct Outgoing {
     /// What comes before the tail; none of them is empty.
     pieces: VecDeque<Bytes>,
+    /// How many bytes the pieces have.
+    in_pieces: usize,
     tail: Vec<u8>,
     /// How much of the tail was passed over.
     passed: usize,
@@ -29,7 +31,7 @@ pub(crate) struct Outgoing {
 
 impl Outgoing {
     pub(crate) fn len(&self) -> usize {
-        self.pieces.iter().map(Bytes::len).sum::<usize>() + self.rest().len()
+        self.in_pieces + self.rest().len()
     }
 
     #[inline]
@@ -49,7 +51,12 @@ impl Outgoing {
             return;
         }
         self.close_tail();
-        self.pieces.push_back(bytes);
+        self.push_piece(bytes);
+    }
+
+    fn push_piece(&mut self, piece: Bytes) {
+        self.in_pieces += piece.len();
+        self.pieces.push_back(piece);
     }
 
     /// Appends another sequence, which keeps what is long: it is shared from then on.
@@ -70,6 +77,7 @@ impl Outgoing {
         {
             let part = front.split_to(len.min(front.len()));
             len -= part.len();
+            self.in_pieces -= part.len();
             if front.is_empty() {
                 self.pieces.pop_front();
             }
@@ -89,6 +97,7 @@ impl Outgoing {
             let part = len.min(front.len());
             front.advance(part);
             len -= part;
+            self.in_pieces -= part;
             if front.is_empty() {
                 self.pieces.pop_front();
             }
@@ -102,6 +111,7 @@ impl Outgoing {
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         self.pieces.clear();
+        self.in_pieces = 0;
         self.clear_tail();
     }
 
@@ -142,7 +152,7 @@ impl Outgoing {
         }
         let mut piece = Bytes::from(std::mem::take(&mut self.tail));
         piece.advance(std::mem::take(&mut self.passed));
-        self.pieces.push_back(piece);
+        self.push_piece(piece);
     }
 }
 
@@ -200,6 +210,7 @@ mod tests {
             prop_assert!(content(&outgoing) == all[cut..]);
             head.put_all(&mut outgoing);
             prop_assert!(content(&head)[before..] == all);
+            prop_assert_eq!(head.len(), before + all.len());
         }
 
         #[test]
@@ -214,6 +225,7 @@ mod tests {
                 outgoing.advance(step);
                 at += step;
                 prop_assert!(content(&outgoing) == all[at..]);
+                prop_assert_eq!(outgoing.len(), all.len() - at);
                 prop_assert_eq!(outgoing.is_empty(), at == all.len());
             }
         }
