@@ -16,9 +16,7 @@ impl Queue {
         place: Option<WaiterKey>,
         waker: Option<&Waker>,
     ) -> Submitted {
-        if self.is_shut()
-            && let Some(failure) = self.shut()
-        {
+        if let Some(failure) = self.shut() {
             self.leave_line(place);
             return Submitted::Ended(failure);
         }
@@ -39,11 +37,6 @@ impl Queue {
             awaits: Awaits::Reply,
         });
         Submitted::Queued(cell)
-    }
-
-    #[inline]
-    fn is_shut(&self) -> bool {
-        self.closing || self.ended.is_some() || self.refused.is_some()
     }
 
     /// Why nothing is accepted, if that is so.
