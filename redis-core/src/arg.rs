@@ -9,7 +9,6 @@ use std::fmt;
 use bytes::Bytes;
 
 use crate::args::Args;
-use crate::buffer::Buffer;
 use crate::outgoing::SHARE;
 use crate::resp::encode::{self, Output};
 
@@ -107,7 +106,7 @@ impl std::error::Error for ArgError {}
 /// Receives the bytes of one argument.
 #[derive(Debug)]
 pub struct ArgWriter<'a> {
-    buffer: &'a mut Buffer,
+    buffer: &'a mut Vec<u8>,
     /// Where the argument starts, its length line included.
     start: usize,
     /// How many bytes the argument has; `None` until something has been written. From then on it is complete in the buffer,
@@ -121,7 +120,7 @@ pub struct ArgWriter<'a> {
 
 impl<'a> ArgWriter<'a> {
     #[inline]
-    pub(crate) fn new(buffer: &'a mut Buffer, may_share: bool) -> Self {
+    pub(crate) fn new(buffer: &'a mut Vec<u8>, may_share: bool) -> Self {
         let start = buffer.len();
         Self {
             buffer,
@@ -215,7 +214,7 @@ impl<'a> ArgWriter<'a> {
         }
         self.buffer.put(bytes);
         self.buffer.put(b"\r\n");
-        let (mut old, mut new) = (Buffer::new(), Buffer::new());
+        let (mut old, mut new) = (Vec::new(), Vec::new());
         encode::bulk_header(&mut old, len);
         encode::bulk_header(&mut new, len + bytes.len());
         // Its digits may have become more.

@@ -5,14 +5,13 @@
 //! - [`Args`]: what is written, word by word
 //! - `place`: words that are moved to their place: options, counts, columns
 //! - `reuse`: a command that is sent in another form: with another cursor, with the text of its script
+//! - `spare`: the memory of commands that are done, for those to come
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use smallvec::SmallVec;
 
 use crate::arg::{ArgError, ArgWriter, ToArg, ToArgs};
-use crate::buffer::Buffer;
 use crate::command::CommandInfo;
 use crate::error::{CommandName, Error};
 use crate::outgoing::{Outgoing, SHARE};
@@ -22,6 +21,7 @@ use crate::script::Text;
 
 mod place;
 mod reuse;
+mod spare;
 
 use place::Part;
 
@@ -36,7 +36,7 @@ const MAX_ARGUMENT: usize = 512 * 1024 * 1024;
 #[derive(Debug)]
 pub struct Args {
     info: &'static CommandInfo,
-    bytes: Buffer,
+    bytes: Vec<u8>,
     words: u32,
     notes_keys: bool,
     /// Whether an option makes a repetition do something else than the first time.
@@ -44,12 +44,12 @@ pub struct Args {
     /// Whether what is written now may have to be moved, so that all of it has to lie in the buffer.
     moves: bool,
     /// The position of each key among the words, where they are noted.
-    keys: SmallVec<[u32; 4]>,
-    parts: SmallVec<[Part; 2]>,
+    keys: Vec<u32>,
+    parts: Vec<Part>,
     rare: Option<Box<Rare>>,
 }
 
-/// What few commands have: a command is moved about a good deal before it is sent, so it is kept small.
+/// What few commands have, so that little has to be set anew for each.
 #[derive(Debug, Default, Clone)]
 struct Rare {
     /// Why the command cannot be sent.
@@ -106,15 +106,13 @@ pub trait BlockLimit {
     fn limit(&self) -> Option<Duration>;
 }
 
-/// What is left of a command that was taken.
-static TAKEN: CommandInfo = CommandInfo::new("", b"", 0);
-
 impl Args {
     /// Starts a command with its name.
-    #[inline]
     #[must_use]
     pub fn new(info: &'static CommandInfo, keys: Keys) -> Self {
-        let mut bytes = Buffer::new();
+        /// Enough for most commands.
+        const ROOM: usize = 96;
+        let mut bytes = Vec::with_capacity(ROOM);
         bytes.put(info.header);
         Self {
             info,
@@ -123,15 +121,10 @@ impl Args {
             notes_keys: keys == Keys::Noted,
             once_only: false,
             moves: false,
-            keys: SmallVec::new(),
-            parts: SmallVec::new(),
+            keys: Vec::new(),
+            parts: Vec::new(),
             rare: None,
         }
-    }
-
-    /// Takes the command, and leaves an empty one.
-    pub(crate) fn take(&mut self) -> Self {
-        std::mem::replace(self, Self::new(&TAKEN, Keys::Ignored))
     }
 
     /// What is known of the command.
@@ -151,6 +144,7 @@ impl Args {
     }
 
     /// Writes a literal word.
+    #[inline]
     pub fn word(&mut self, word: &str) {
         encode::bulk(&mut self.bytes, word.as_bytes());
         self.words += 1;
@@ -344,16 +338,22 @@ impl Args {
     /// Appends the whole command as it goes over the wire; long values are shared from then on.
     pub(crate) fn write_to(&mut self, out: &mut Outgoing) {
         encode::array_header(out, self.words);
-        if self
-            .rare
-            .as_ref()
-            .is_some_and(|rare| !rare.shared.is_empty())
-        {
-            self.write_pieces(out);
-        } else if self.bytes.len() >= SHARE {
-            out.put_shared(self.bytes.share());
-        } else {
+        if self.bytes.len() >= SHARE {
+            self.share();
+        }
+        if self.shared().is_empty() {
             out.put(&self.bytes);
+        } else {
+            self.write_pieces(out);
+        }
+    }
+
+    /// Makes one long value of all the bytes.
+    #[cold]
+    fn share(&mut self) {
+        if self.shared().is_empty() {
+            let bytes = Bytes::from(std::mem::take(&mut self.bytes));
+            self.rare_mut().shared.push(Splice { at: 0, bytes });
         }
     }
 

@@ -66,7 +66,7 @@ impl<'a> Batch<'a> {
     /// Adds a command; its reply is later taken with the handle.
     pub fn push<C: IntoRequest<Sink = Detached>>(&mut self, command: C) -> Handle<C::Reply> {
         let index = self.queued.len();
-        self.queued.push(command.into_request().args_mut());
+        self.queued.push(command.into_request().into_args_box());
         Handle {
             batch: self.id,
             index,
@@ -174,7 +174,7 @@ where
 {
     let mut queued = Queued::new(false);
     for item in items {
-        queued.push(command(Detached, item).into_request().args_mut());
+        queued.push(command(Detached, item).into_request().into_args_box());
     }
     Each {
         route,

@@ -114,7 +114,7 @@ impl<'a, M: Mode, L> Chain<'a, M, L> {
         self.queued
     }
 
-    fn push<R>(mut self, args: &mut Args) -> Chain<'a, M, (L, R)> {
+    fn push<R>(mut self, args: Box<Args>) -> Chain<'a, M, (L, R)> {
         self.queued.push(args);
         Chain {
             route: self.route,
@@ -144,7 +144,7 @@ impl<'a, M: Mode, L, R> Target for Request<Chain<'a, M, L>, R> {
 
     fn into_sink(self) -> Self::Sink {
         match self.into_parts() {
-            Some((chain, mut args)) => chain.push(&mut args),
+            Some((chain, args)) => chain.push(args),
             None => {
                 let mut chain = Chain {
                     route: Route::Returned,
@@ -166,20 +166,16 @@ where
 {
     type Output = <(L, R) as Replies>::Tuple;
 
-    fn begin(self, args: &mut Args) -> Running<'a> {
+    fn begin(self, args: Box<Args>) -> Running<'a> {
         let chain = self.push::<R>(args);
         Running::new(chain.route, chain.queued)
     }
 
-    fn submit(pending: &mut Running<'a>, _: &mut Args) {
+    fn submit(pending: &mut Running<'a>) {
         pending.submit();
     }
 
-    fn poll(
-        pending: &mut Running<'a>,
-        _: &mut Args,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Self::Output>> {
+    fn poll(pending: &mut Running<'a>, cx: &mut Context<'_>) -> Poll<Result<Self::Output>> {
         pending.poll(cx, <(L, R)>::decode)
     }
 }

@@ -355,9 +355,7 @@ impl Link {
 
     #[inline]
     pub(crate) fn poll_cell(&self, key: CellKey, waker: &Waker) -> Poll<Delivery> {
-        self.lock()
-            .poll_cell(key, waker)
-            .map_or(Poll::Pending, Poll::Ready)
+        self.lock().poll_cell(key, waker)
     }
 
     pub(crate) fn abandon(&self, key: CellKey) {
@@ -438,18 +436,20 @@ impl<'a> Sink for &'a Connection {
 impl<'a, R: FromRedis> Execute<R> for &'a Connection {
     type Output = R;
 
-    fn begin(self, args: &mut Args) -> Pending<'a> {
+    #[inline]
+    fn begin(self, args: Box<Args>) -> Pending<'a> {
         match args.needs_own_socket() {
             None => Pending::new(self.link(), args),
             Some(reason) => Pending::refused(self.link(), args, Error::usage(reason)),
         }
     }
 
-    fn submit(pending: &mut Pending<'a>, args: &mut Args) {
-        pending.submit(args);
+    fn submit(pending: &mut Pending<'a>) {
+        pending.submit();
     }
 
-    fn poll(pending: &mut Pending<'a>, args: &mut Args, cx: &mut Context<'_>) -> Poll<Result<R>> {
-        pending.poll_decoded(args, cx)
+    #[inline]
+    fn poll(pending: &mut Pending<'a>, cx: &mut Context<'_>) -> Poll<Result<R>> {
+        pending.poll_decoded(cx)
     }
 }

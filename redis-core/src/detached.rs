@@ -49,10 +49,16 @@ impl<R> Request<Detached, R> {
     /// The command as it will be sent.
     #[must_use]
     pub fn into_args(self) -> Args {
+        *self.into_args_box()
+    }
+
+    /// The same, left where it is.
+    #[inline]
+    pub(crate) fn into_args_box(self) -> Box<Args> {
         match self.into_parts() {
             Some((_, args)) => args,
             // A detached request cannot be sent, so it is always still there.
-            None => Args::new(&RAW, Keys::Ignored),
+            None => Args::lease(&RAW, Keys::Ignored),
         }
     }
 }
@@ -149,7 +155,7 @@ impl<R> IntoRequest for Raw<R> {
 pub trait Run: Target {
     /// Executes the command here, or queues it where commands are queued.
     fn run<C: IntoRequest<Sink = Detached>>(self, command: C) -> Request<Self::Sink, C::Reply> {
-        Request::from_args(self.into_sink(), command.into_request().into_args())
+        Request::of(self.into_sink(), command.into_request().into_args_box())
     }
 }
 

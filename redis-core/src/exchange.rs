@@ -9,7 +9,7 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use crate::connection::Link;
 use crate::error::Phase;
-use crate::inflight::{CellKey, Delivery, Failure, Limit, Payload, Submitted, WaiterKey};
+use crate::inflight::{CellKey, Delivery, Failure, Limit, Parts, Payload, Submitted, WaiterKey};
 use crate::trace::Trace;
 
 /// How often something that may be repeated is sent after losses of the connection.
@@ -185,30 +185,32 @@ impl<'a> Exchange<'a> {
     /// Whether it is sent once more instead of handing `delivery` over.
     #[inline]
     fn goes_again(&mut self, payload: &mut impl Payload, delivery: &Delivery) -> bool {
-        let is_answered = delivery.error.is_none()
-            && payload.replies() == 1
-            && !delivery
-                .chunks
-                .first()
-                .is_some_and(|chunk| chunk.starts_with(b"-"));
-        !is_answered && self.is_mended(payload, delivery)
+        match delivery {
+            Delivery::Reply(_) => false,
+            Delivery::Parts(parts) => self.is_mended(payload, delivery, parts),
+        }
     }
 
-    fn is_mended(&mut self, payload: &mut impl Payload, delivery: &Delivery) -> bool {
-        let again = match &delivery.error {
+    fn is_mended(
+        &mut self,
+        payload: &mut impl Payload,
+        delivery: &Delivery,
+        parts: &Parts,
+    ) -> bool {
+        let again = match &parts.error {
             Some(Failure::Lost(Phase::MaybeApplied, ..)) => {
                 payload.is_idempotent()
                     && self.sendings < SENDINGS
                     && self.ticket.link.config.reconnect
             }
             Some(_) => false,
-            None if payload.replies() == 1 && is_transient_refusal(delivery) => {
-                return self.pause(delivery.deadline);
+            None if payload.replies() == 1 && is_transient_refusal(parts) => {
+                return self.pause(parts.deadline);
             }
             None => payload.mend(&self.ticket.link.scripts, delivery),
         };
         if again {
-            self.deadline = delivery.deadline;
+            self.deadline = parts.deadline;
             self.ticket.state = State::Fresh;
         }
         again
@@ -228,8 +230,8 @@ impl<'a> Exchange<'a> {
 }
 
 /// `-LOADING …`, `-TRYAGAIN …` and the like: nothing was carried out, and soon it may be.
-fn is_transient_refusal(delivery: &Delivery) -> bool {
-    let line = delivery
+fn is_transient_refusal(parts: &Parts) -> bool {
+    let line = parts
         .chunks
         .first()
         .and_then(|chunk| chunk.strip_prefix(b"-"));

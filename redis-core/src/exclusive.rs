@@ -13,7 +13,7 @@ use crate::connection::Connection;
 use crate::error::Result;
 use crate::frame::Frame;
 use crate::from_redis::FromRedis;
-use crate::pending::{Call, Pending};
+use crate::pending::Pending;
 use crate::pool::Home;
 use crate::request::{AllowsBlocking, AllowsState, Execute, Sink, Target};
 
@@ -85,7 +85,7 @@ impl Exclusive {
     /// # Errors
     /// The connection's, and those of an argument that cannot be sent.
     pub async fn execute(&self, args: Args) -> Result<Frame> {
-        self.call(args).frame().await
+        self.call(Box::new(args)).frame().await
     }
 
     pub(crate) fn connection(&self) -> &Connection {
@@ -97,19 +97,13 @@ impl Exclusive {
     }
 
     /// A command on its way, whatever it does to the connection.
-    pub(crate) fn call(&self, args: Args) -> Call<'_> {
+    pub(crate) fn call(&self, args: Box<Args>) -> Pending<'_> {
         self.note_effect(&args);
         self.call_unnoted(args)
     }
 
     /// A command on its way, of whose effect on the connection the caller keeps account.
-    pub(crate) fn call_unnoted(&self, args: Args) -> Call<'_> {
-        Call::new(self.connection().link(), args)
-    }
-
-    /// The state of a command on its way.
-    pub(crate) fn pending(&self, args: &mut Args) -> Pending<'_> {
-        self.note_effect(args);
+    pub(crate) fn call_unnoted(&self, args: Box<Args>) -> Pending<'_> {
         Pending::new(self.connection().link(), args)
     }
 
@@ -166,15 +160,15 @@ impl AllowsState for &Exclusive {}
 impl<'a, R: FromRedis> Execute<R> for &'a Exclusive {
     type Output = R;
 
-    fn begin(self, args: &mut Args) -> Pending<'a> {
-        self.pending(args)
+    fn begin(self, args: Box<Args>) -> Pending<'a> {
+        self.call(args)
     }
 
-    fn submit(pending: &mut Pending<'a>, args: &mut Args) {
-        pending.submit(args);
+    fn submit(pending: &mut Pending<'a>) {
+        pending.submit();
     }
 
-    fn poll(pending: &mut Pending<'a>, args: &mut Args, cx: &mut Context<'_>) -> Poll<Result<R>> {
-        pending.poll_decoded(args, cx)
+    fn poll(pending: &mut Pending<'a>, cx: &mut Context<'_>) -> Poll<Result<R>> {
+        pending.poll_decoded(cx)
     }
 }

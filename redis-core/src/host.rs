@@ -74,15 +74,15 @@ impl<'h> From<&'h Exclusive> for Host<'h> {
 
 impl Host<'_> {
     /// Executes a command and gives its reply as it came, an error reply included.
-    async fn call(&self, mut args: Args) -> Result<Frame> {
+    async fn call(&self, args: Args) -> Result<Frame> {
         match &self.0 {
             Kind::Connection(connection) => {
-                let mut pending = Execute::<()>::begin(connection, &mut args);
-                std::future::poll_fn(|cx| pending.poll(&mut args, cx)).await
+                let pending = Execute::<()>::begin(connection, Box::new(args));
+                pending.frame().await
             }
             Kind::Pool(pool) => {
-                let mut pending = Execute::<()>::begin(pool, &mut args);
-                std::future::poll_fn(|cx| pending.poll_frame(&mut args, cx)).await
+                let mut pending = Execute::<()>::begin(pool, Box::new(args));
+                std::future::poll_fn(|cx| pending.poll_frame(cx)).await
             }
             Kind::Exclusive(exclusive) => exclusive.execute(args).await,
         }
@@ -98,9 +98,9 @@ impl Host<'_> {
     }
 }
 
-fn cast<S: Execute<()>>(sink: S, mut args: Args) {
-    let mut pending = sink.begin(&mut args);
-    S::submit(&mut pending, &mut args);
+fn cast<S: Execute<()>>(sink: S, args: Args) {
+    let mut pending = sink.begin(Box::new(args));
+    S::submit(&mut pending);
 }
 
 type Call<'h> = Pin<Box<dyn Future<Output = Result<Frame>> + Send + 'h>>;

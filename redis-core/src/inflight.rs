@@ -33,7 +33,7 @@ mod payload;
 mod sessions;
 
 pub use budget::Budget;
-pub(crate) use payload::{Chunks, Delivery, Failure, Limit, Payload};
+pub(crate) use payload::{Delivery, Failure, Limit, Parts, Payload};
 
 /// Names a cell.
 pub(crate) type CellKey = usize;
@@ -149,28 +149,12 @@ enum Owner {
     Nobody,
 }
 
+/// Where the replies of an entry wait for their caller.
 #[derive(Debug)]
-struct Cell {
-    state: CellState,
-    chunks: Chunks,
-    /// The entry's, once there is a reply: it may be sent again.
-    deadline: Option<Instant>,
-}
-
-impl Cell {
-    fn waiting(waker: Option<Waker>) -> Self {
-        Self {
-            state: CellState::Waiting(waker),
-            chunks: Chunks::new(),
-            deadline: None,
-        }
-    }
-}
-
-#[derive(Debug)]
-enum CellState {
-    Waiting(Option<Waker>),
-    Filled(Option<Box<Failure>>),
+enum Cell {
+    /// With what has come so far, where that is not all.
+    Waiting(Option<Waker>, Option<Box<Parts>>),
+    Filled(Delivery),
     /// The caller went away first.
     Abandoned,
 }
@@ -220,9 +204,19 @@ impl Queue {
 fn forget_abandoned(cells: &mut Slab<Cell>, key: CellKey) -> bool {
     let abandoned = cells
         .get(key)
-        .is_none_or(|cell| matches!(cell.state, CellState::Abandoned));
+        .is_none_or(|cell| matches!(cell, Cell::Abandoned));
     if abandoned {
         cells.try_remove(key);
     }
     abandoned
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cell;
+
+    #[test]
+    fn a_cell_is_a_cache_line() {
+        assert_eq!(size_of::<Cell>(), 64);
+    }
 }

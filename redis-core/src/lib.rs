@@ -34,7 +34,6 @@
 pub mod arg;
 pub mod args;
 pub mod batch;
-mod buffer;
 pub mod chain;
 mod chunk;
 pub mod closing;

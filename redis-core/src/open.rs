@@ -53,7 +53,7 @@ impl Exclusive {
 
     /// Runs a command of the core's own that has no arguments and answers OK.
     pub(crate) async fn unit(&self, info: &'static CommandInfo) -> Result<()> {
-        self.call(Args::new(info, Keys::Ignored)).decoded().await
+        self.call(Args::lease(info, Keys::Ignored)).decoded().await
     }
 }
 
@@ -89,7 +89,7 @@ impl Open<'_> {
     /// queue one of the commands. In both cases nothing was executed.
     pub async fn exec(mut self) -> Result<Executed> {
         let exclusive = self.exclusive;
-        let mut call = exclusive.call(Args::new(&EXEC, Keys::Ignored));
+        let mut call = exclusive.call(Args::lease(&EXEC, Keys::Ignored));
         self.ended = call.submit();
         let outcome = call.frame().await;
         self.ended = true;
@@ -117,7 +117,7 @@ impl Open<'_> {
     /// The connection's.
     pub async fn discard(mut self) -> Result<()> {
         let exclusive = self.exclusive;
-        let mut call = exclusive.call(Args::new(&DISCARD, Keys::Ignored));
+        let mut call = exclusive.call(Args::lease(&DISCARD, Keys::Ignored));
         self.ended = call.submit();
         let outcome = call.decoded().await;
         self.ended = true;
@@ -131,7 +131,7 @@ impl Drop for Open<'_> {
         if self.ended || self.exclusive.is_closed() {
             return;
         }
-        let mut call = self.exclusive.call(Args::new(&DISCARD, Keys::Ignored));
+        let mut call = self.exclusive.call(Args::lease(&DISCARD, Keys::Ignored));
         if !call.submit() {
             self.exclusive.connection().abort();
         }
@@ -185,14 +185,14 @@ pub struct OpenPending<'a> {
 impl<'a, R> Execute<R> for &'a Open<'_> {
     type Output = Queued<R>;
 
-    fn begin(self, args: &mut Args) -> OpenPending<'a> {
+    fn begin(self, mut args: Box<Args>) -> OpenPending<'a> {
         // Whether the server has the script would only be seen at EXEC, when the other commands have been carried out.
         args.send_script_text();
         let pending = match args
             .needs_own_socket()
             .filter(|_| args.info().state.is_some())
         {
-            None => self.exclusive.pending(args),
+            None => self.exclusive.call(args),
             Some(_) => {
                 let error = Error::usage(
                     "it has no place in a transaction; end that one with `exec` or `discard` first",
@@ -206,16 +206,12 @@ impl<'a, R> Execute<R> for &'a Open<'_> {
         }
     }
 
-    fn submit(pending: &mut OpenPending<'a>, args: &mut Args) {
-        pending.pending.submit(args);
+    fn submit(pending: &mut OpenPending<'a>) {
+        pending.pending.submit();
     }
 
-    fn poll(
-        pending: &mut OpenPending<'a>,
-        args: &mut Args,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Queued<R>>> {
-        let status: Result<String> = ready!(pending.pending.poll_decoded(args, cx));
+    fn poll(pending: &mut OpenPending<'a>, cx: &mut Context<'_>) -> Poll<Result<Queued<R>>> {
+        let status: Result<String> = ready!(pending.pending.poll_decoded(cx));
         Poll::Ready(match status {
             // Replies come in the order of queueing, so counting them gives each its place in the reply of EXEC.
             Ok(status) if status == "QUEUED" => Ok(Queued {

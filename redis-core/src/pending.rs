@@ -1,6 +1,6 @@
-//! A command on its way: [`Pending`], and [`Call`] for one that is held together with its command.
+//! A command on its way: [`Pending`].
 
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use crate::args::{Args, Block};
 use crate::connection::Link;
@@ -12,107 +12,85 @@ use crate::inflight::{Delivery, Payload};
 use crate::outgoing::Outgoing;
 use crate::script::{self, Loaded};
 
-/// A command on its way; the command itself is kept by whoever polls this.
+/// A command on its way.
 #[derive(Debug)]
 pub struct Pending<'a> {
     exchange: Exchange<'a>,
+    /// `None` once it has come to its end.
+    args: Option<Box<Args>>,
     /// Why nothing is sent at all.
     refused: Option<Error>,
 }
 
 impl<'a> Pending<'a> {
-    pub(crate) fn new(link: &'a Link, args: &mut Args) -> Self {
+    #[inline]
+    pub(crate) fn new(link: &'a Link, mut args: Box<Args>) -> Self {
         Self {
             refused: args.take_error(),
-            exchange: Exchange::new(link, args),
+            exchange: Exchange::new(link, &*args),
+            args: Some(args),
         }
     }
 
     /// One that fails with `error` before anything is sent.
-    pub(crate) fn refused(link: &'a Link, args: &Args, error: Error) -> Self {
+    #[cold]
+    pub(crate) fn refused(link: &'a Link, args: Box<Args>, error: Error) -> Self {
         Self {
-            exchange: Exchange::new(link, args),
             refused: Some(error.of_command(args.name())),
+            exchange: Exchange::new(link, &*args),
+            args: Some(args),
         }
     }
 
     /// Has it sent; says whether it is on its way, or still has to wait for room.
-    pub(crate) fn submit(&mut self, args: &mut Args) -> bool {
-        self.refused.is_none() && self.exchange.submit(args)
+    pub(crate) fn submit(&mut self) -> bool {
+        match &mut self.args {
+            Some(args) if self.refused.is_none() => self.exchange.submit(&mut **args),
+            _ => false,
+        }
     }
 
     #[inline]
-    fn poll_delivery(&mut self, args: &mut Args, cx: &mut Context<'_>) -> Poll<Result<Delivery>> {
+    fn poll_delivery(&mut self, cx: &mut Context<'_>) -> Poll<Result<Delivery>> {
         if let Some(error) = self.refused.take() {
             return Poll::Ready(Err(error));
         }
-        self.exchange.poll(args, cx).map(Ok)
+        match &mut self.args {
+            Some(args) => self.exchange.poll(&mut **args, cx).map(Ok),
+            None => Poll::Ready(Err(Error::usage(
+                "this request was awaited to its end already",
+            ))),
+        }
     }
 
-    pub(crate) fn poll(&mut self, args: &mut Args, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
-        self.poll_delivery(args, cx).map(|delivery| {
-            let delivery = delivery?;
-            match (delivery.error, delivery.chunks.into_iter().next()) {
+    /// The reply as it came, an error reply included.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
+        let outcome = ready!(self.poll_delivery(cx)).and_then(|delivery| {
+            let (chunks, failure) = delivery.into_parts();
+            match (failure, chunks.into_iter().next()) {
                 (None, Some(chunk)) => Ok(Frame::from_scanned(chunk)),
                 (Some(failure), _) => Err(failure.into()),
                 (None, None) => Err(no_reply()),
             }
+        });
+        self.end();
+        Poll::Ready(outcome)
+    }
+
+    /// The reply, decoded; an error names the command.
+    #[inline]
+    pub(crate) fn poll_decoded<R: FromRedis>(&mut self, cx: &mut Context<'_>) -> Poll<Result<R>> {
+        let outcome = match ready!(self.poll_delivery(cx)) {
+            Ok(delivery) => R::from_outcome(reply(&delivery)),
+            Err(error) => R::from_outcome(Err(error)),
+        };
+        Poll::Ready(match outcome {
+            Ok(value) => {
+                self.end();
+                Ok(value)
+            }
+            Err(error) => Err(self.named(error)),
         })
-    }
-
-    /// Polls, and decodes what comes; an error names the command.
-    pub(crate) fn poll_decoded<R: FromRedis>(
-        &mut self,
-        args: &mut Args,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<R>> {
-        self.poll_delivery(args, cx).map(|delivery| {
-            let outcome = match delivery {
-                Ok(delivery) => R::from_outcome(reply(&delivery)),
-                Err(error) => R::from_outcome(Err(error)),
-            };
-            outcome.map_err(|error| error.of_command(args.name()))
-        })
-    }
-}
-
-/// The one reply of a command.
-#[inline]
-fn reply(delivery: &Delivery) -> Result<FrameRef<'_>> {
-    match (&delivery.error, delivery.chunks.first()) {
-        (None, Some(chunk)) => Ok(FrameRef::of_chunk(chunk)),
-        (Some(failure), _) => Err(failure.clone().into()),
-        (None, None) => Err(no_reply()),
-    }
-}
-
-fn no_reply() -> Error {
-    Error::protocol("no reply was delivered")
-}
-
-/// A command on its way, together with the command.
-#[derive(Debug)]
-pub(crate) struct Call<'a> {
-    pending: Pending<'a>,
-    args: Args,
-}
-
-impl<'a> Call<'a> {
-    pub(crate) fn new(link: &'a Link, mut args: Args) -> Self {
-        Self {
-            pending: Pending::new(link, &mut args),
-            args,
-        }
-    }
-
-    /// See [`Pending::submit`].
-    pub(crate) fn submit(&mut self) -> bool {
-        self.pending.submit(&mut self.args)
-    }
-
-    /// See [`Pending::poll`].
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
-        self.pending.poll(&mut self.args, cx)
     }
 
     /// The reply as it came, an error reply included.
@@ -125,11 +103,44 @@ impl<'a> Call<'a> {
         self.decode().await
     }
 
-    /// The reply, decoded, of a call that is kept.
+    /// The reply, decoded, of a command that is kept.
     pub(crate) async fn decode<R: FromRedis>(&mut self) -> Result<R> {
-        let Self { pending, args } = self;
-        std::future::poll_fn(|cx| pending.poll_decoded(args, cx)).await
+        std::future::poll_fn(|cx| self.poll_decoded(cx)).await
     }
+
+    #[inline]
+    fn end(&mut self) {
+        if let Some(args) = self.args.take() {
+            args.retire();
+        }
+    }
+
+    #[cold]
+    fn named(&mut self, error: Error) -> Error {
+        let name = self.args.as_ref().map(|args| args.name());
+        self.end();
+        match name {
+            Some(name) => error.of_command(name),
+            None => error,
+        }
+    }
+}
+
+/// The one reply of a command.
+#[inline]
+fn reply(delivery: &Delivery) -> Result<FrameRef<'_>> {
+    match delivery {
+        Delivery::Reply(chunk) => Ok(FrameRef::of_chunk(chunk)),
+        Delivery::Parts(parts) => match (&parts.error, parts.chunks.first()) {
+            (None, Some(chunk)) => Ok(FrameRef::of_chunk(chunk)),
+            (Some(failure), _) => Err(failure.clone().into()),
+            (None, None) => Err(no_reply()),
+        },
+    }
+}
+
+fn no_reply() -> Error {
+    Error::protocol("no reply was delivered")
 }
 
 impl Payload for Args {
@@ -164,7 +175,7 @@ impl Payload for Args {
 
     fn mend(&mut self, _: &Loaded, delivery: &Delivery) -> bool {
         let unknown = delivery
-            .chunks
+            .chunks()
             .first()
             .is_some_and(|reply| script::is_unknown(reply));
         unknown && self.send_script_text()

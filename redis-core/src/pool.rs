@@ -224,13 +224,9 @@ impl std::fmt::Debug for PoolPending<'_> {
 
 impl PoolPending<'_> {
     /// Polls for the reply as it came.
-    pub(crate) fn poll_frame(
-        &mut self,
-        args: &mut Args,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Frame>> {
+    pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
         match self {
-            Self::Lane(pending) => pending.poll(args, cx),
+            Self::Lane(pending) => pending.poll(cx),
             Self::Leased(future, _) => future.as_mut().poll(cx),
         }
     }
@@ -253,28 +249,24 @@ impl AllowsBlocking for &Pool {}
 impl<'a, R: FromRedis> Execute<R> for &'a Pool {
     type Output = R;
 
-    fn begin(self, args: &mut Args) -> PoolPending<'a> {
+    fn begin(self, args: Box<Args>) -> PoolPending<'a> {
         if args.info().state.is_none() && args.needs_own_socket().is_some() {
             let name = args.info().name;
-            return PoolPending::Leased(Box::pin(run_leased(self, args.take())), name);
+            return PoolPending::Leased(Box::pin(run_leased(self, args)), name);
         }
         PoolPending::Lane(Execute::<R>::begin(self.lane(), args))
     }
 
-    fn submit(pending: &mut PoolPending<'a>, args: &mut Args) {
+    fn submit(pending: &mut PoolPending<'a>) {
         // A blocking command waits for its lease first; it is on its way once it is polled.
         if let PoolPending::Lane(pending) = pending {
-            pending.submit(args);
+            pending.submit();
         }
     }
 
-    fn poll(
-        pending: &mut PoolPending<'a>,
-        args: &mut Args,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<R>> {
+    fn poll(pending: &mut PoolPending<'a>, cx: &mut Context<'_>) -> Poll<Result<R>> {
         match pending {
-            PoolPending::Lane(pending) => pending.poll_decoded(args, cx),
+            PoolPending::Lane(pending) => pending.poll_decoded(cx),
             PoolPending::Leased(future, _) => future.as_mut().poll(cx).map(Frame::decode_outcome),
         }
     }
@@ -282,7 +274,7 @@ impl<'a, R: FromRedis> Execute<R> for &'a Pool {
 
 /// Runs a blocking command on a socket of its own. When this is dropped midway, the lease closes its socket, because a
 /// reply is still owed on it.
-async fn run_leased(pool: &Pool, args: Args) -> Result<Frame> {
+async fn run_leased(pool: &Pool, args: Box<Args>) -> Result<Frame> {
     let name = args.name();
     let lease = pool
         .exclusive()

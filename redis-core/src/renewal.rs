@@ -1,7 +1,6 @@
 //! New credentials for a live connection, before the old ones expire.
 
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -97,11 +96,7 @@ async fn authenticate(link: &Link, credentials: &Credentials) -> Outcome {
     let Some(key) = link.submit_own(encoded, deadline) else {
         return Outcome::NotNow;
     };
-    let delivery = std::future::poll_fn(|cx| match link.poll_cell(key, cx.waker()) {
-        Poll::Ready(delivery) => Poll::Ready(delivery),
-        Poll::Pending => Poll::Pending,
-    })
-    .await;
+    let delivery = std::future::poll_fn(|cx| link.poll_cell(key, cx.waker())).await;
     match refusal(delivery) {
         None => Outcome::Renewed(credentials.renewal()),
         Some(reason) => Outcome::Failed(reason),
@@ -110,10 +105,11 @@ async fn authenticate(link: &Link, credentials: &Credentials) -> Outcome {
 
 /// Why the server did not say OK.
 fn refusal(delivery: Delivery) -> Option<String> {
-    if let Some(failure) = delivery.error {
+    let (chunks, failure) = delivery.into_parts();
+    if let Some(failure) = failure {
         return Some(Error::from(failure).to_string());
     }
-    let chunk = delivery.chunks.into_iter().next()?;
+    let chunk = chunks.into_iter().next()?;
     let error = Frame::from_scanned(chunk).reply().error()?;
     Some(error.to_string())
 }

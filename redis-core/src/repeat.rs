@@ -31,7 +31,7 @@ pub trait IntoRepeat: IntoRequest + Sized {
     {
         let command = self.into_request().into_parts();
         Repeat {
-            command: command.map(|(sink, args)| (Repeated::new(sink.into_host()), args)),
+            command: command.map(|(sink, args)| (Repeated::new(sink.into_host()), *args)),
             pause: Pause::default(),
             item: std::marker::PhantomData,
         }

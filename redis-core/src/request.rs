@@ -42,19 +42,14 @@ pub trait Execute<R>: Sink {
     /// What awaiting gives.
     type Output;
 
-    /// Begins the execution of a command, which stays where it is: to move it would cost more than to send it. It need
-    /// not have been sent when this returns.
-    fn begin(self, args: &mut Args) -> Self::Pending;
+    /// Begins the execution of a command. It need not have been sent when this returns.
+    fn begin(self, args: Box<Args>) -> Self::Pending;
 
     /// Has it sent now, before the first poll.
-    fn submit(pending: &mut Self::Pending, args: &mut Args);
+    fn submit(pending: &mut Self::Pending);
 
     /// Drives the execution.
-    fn poll(
-        pending: &mut Self::Pending,
-        args: &mut Args,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Self::Output>>;
+    fn poll(pending: &mut Self::Pending, cx: &mut Context<'_>) -> Poll<Result<Self::Output>>;
 }
 
 /// A sink that collects commands and executes them together: a pipeline or transaction.
@@ -107,13 +102,12 @@ pub trait AllowsState {}
 /// Nothing happens before the first poll, or [`Request::send`].
 #[must_use = "a request does nothing until it is awaited or sent"]
 pub struct Request<S: Sink, R> {
-    args: Args,
     state: State<S>,
     reply: PhantomData<fn() -> R>,
 }
 
 enum State<S: Sink> {
-    Building(S),
+    Building(S, Box<Args>),
     Pending(S::Pending),
     Done,
 }
@@ -124,7 +118,7 @@ impl<S: Sink, R> std::fmt::Debug for Request<S, R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let state = match &self.state {
             // Arguments may be secrets.
-            State::Building(_) => self.args.info().name,
+            State::Building(_, args) => args.info().name,
             State::Pending(_) => "pending",
             State::Done => "done",
         };
@@ -141,20 +135,20 @@ impl<S: Sink, R> Request<S, R> {
         write: impl FnOnce(&mut Args),
     ) -> Self {
         let sink = target.into_sink();
-        let mut request = Self {
-            args: Args::new(info, sink.keys()),
-            state: State::Building(sink),
-            reply: PhantomData,
-        };
-        write(&mut request.args);
-        request
+        let mut args = Args::lease(info, sink.keys());
+        write(&mut args);
+        Self::of(sink, args)
     }
 
     /// A request of a command that was built already.
     pub fn from_args(sink: S, args: Args) -> Self {
+        Self::of(sink, Box::new(args))
+    }
+
+    #[inline]
+    pub(crate) fn of(sink: S, args: Box<Args>) -> Self {
         Self {
-            args,
-            state: State::Building(sink),
+            state: State::Building(sink, args),
             reply: PhantomData,
         }
     }
@@ -162,8 +156,8 @@ impl<S: Sink, R> Request<S, R> {
     /// Changes the arguments; for option builders. A request that was sent already stays as it is.
     #[inline]
     pub fn edit(&mut self, write: impl FnOnce(&mut Args)) {
-        if let State::Building(_) = self.state {
-            write(&mut self.args);
+        if let State::Building(_, args) = &mut self.state {
+            write(args);
         }
     }
 
@@ -171,7 +165,6 @@ impl<S: Sink, R> Request<S, R> {
     #[inline]
     pub fn with_reply<R2>(self) -> Request<S, R2> {
         Request {
-            args: self.args,
             state: self.state,
             reply: PhantomData,
         }
@@ -202,7 +195,7 @@ impl<S: Sink, R> Request<S, R> {
     {
         self.start();
         if let State::Pending(pending) = &mut self.state {
-            S::submit(pending, &mut self.args);
+            S::submit(pending);
         }
         self
     }
@@ -219,22 +212,18 @@ impl<S: Sink, R> Request<S, R> {
     where
         S: Execute<R>,
     {
-        if let State::Building(_) = self.state
-            && let State::Building(sink) = std::mem::replace(&mut self.state, State::Done)
+        if let State::Building(..) = self.state
+            && let State::Building(sink, args) = std::mem::replace(&mut self.state, State::Done)
         {
-            self.state = State::Pending(sink.begin(&mut self.args));
+            self.state = State::Pending(sink.begin(args));
         }
     }
 
-    /// The command as it was built.
-    pub(crate) fn args_mut(&mut self) -> &mut Args {
-        &mut self.args
-    }
-
     /// Takes the request apart, unless it was sent.
-    pub(crate) fn into_parts(self) -> Option<(S, Args)> {
+    #[inline]
+    pub(crate) fn into_parts(self) -> Option<(S, Box<Args>)> {
         match self.state {
-            State::Building(sink) => Some((sink, self.args)),
+            State::Building(sink, args) => Some((sink, args)),
             State::Pending(_) | State::Done => None,
         }
     }
@@ -251,7 +240,7 @@ impl<S: Execute<R>, R> Future for Request<S, R> {
                 "this request was awaited to its end already",
             )));
         };
-        let output = S::poll(pending, &mut this.args, cx);
+        let output = S::poll(pending, cx);
         if output.is_ready() {
             this.state = State::Done;
         }

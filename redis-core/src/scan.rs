@@ -57,7 +57,7 @@ pub trait IntoScanStream: IntoRequest + Sized {
         Self::Sink: IntoHost<'h>,
     {
         let command = self.into_request().into_parts();
-        Self::Reply::stream(command.map(|(sink, args)| (sink.into_host(), args)))
+        Self::Reply::stream(command.map(|(sink, args)| (sink.into_host(), *args)))
     }
 }
 

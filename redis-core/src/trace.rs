@@ -103,7 +103,7 @@ mod on {
             if self.0.is_disabled() {
                 return;
             }
-            if let Some(failure) = &delivery.error {
+            if let Some(failure) = delivery.error() {
                 let error = Error::from(failure.clone());
                 self.0.record("error.type", kind(&error));
                 self.0.record("otel.status_code", "ERROR");
@@ -135,7 +135,7 @@ mod on {
 
     /// The code of an error that is the first reply. The message may quote keys and values.
     fn first_error(delivery: &Delivery) -> Option<String> {
-        let line = delivery.chunks.first()?.strip_prefix(b"-")?;
+        let line = delivery.chunks().first()?.strip_prefix(b"-")?;
         let line = line.split(|byte| *byte == b'\r').next()?;
         let error = ServerError::new(&String::from_utf8_lossy(line));
         let code = error.code();

@@ -16,7 +16,7 @@ use crate::error::{CommandName, Error, ErrorKind, Phase, Result};
 use crate::exclusive::Exclusive;
 use crate::frame::Frame;
 use crate::from_redis::FromRedis;
-use crate::pending::Call;
+use crate::pending::Pending;
 use crate::pool::Pool;
 
 static CLIENT_ID: CommandInfo =
@@ -118,7 +118,7 @@ impl Pool {
 
 /// Runs a blocking command on a leased socket: at once, or in a task of its own where somebody is to be told of its reply
 /// whatever happens.
-pub(crate) async fn run(pool: &Pool, lease: Exclusive, args: Args) -> Result<Frame> {
+pub(crate) async fn run(pool: &Pool, lease: Exclusive, args: Box<Args>) -> Result<Frame> {
     let Some(report) = pool.reports().get() else {
         return lease.call(args).frame().await;
     };
@@ -177,10 +177,10 @@ struct Wait {
 }
 
 impl Wait {
-    async fn run(self, args: Args, mut caller: oneshot::Sender<Result<Frame>>) {
+    async fn run(self, args: Box<Args>, mut caller: oneshot::Sender<Result<Frame>>) {
         let name = args.name();
         // Both go out together, so that the id costs no time.
-        let mut id = self.lease.call(Args::new(&CLIENT_ID, Keys::Ignored));
+        let mut id = self.lease.call(Args::lease(&CLIENT_ID, Keys::Ignored));
         id.submit();
         let mut call = self.lease.call(args);
         call.submit();
@@ -201,12 +201,12 @@ impl Wait {
     }
 
     /// Has the server end the wait, and gives the reply; `None` if none came in time.
-    async fn give_up(&self, id: Call<'_>, call: Call<'_>) -> Option<Result<Frame>> {
+    async fn give_up(&self, id: Pending<'_>, call: Pending<'_>) -> Option<Result<Frame>> {
         let reply = async {
             let id: i64 = id.decoded().await?;
-            let mut unblock = Args::new(&CLIENT_UNBLOCK, Keys::Ignored);
+            let mut unblock = Args::lease(&CLIENT_UNBLOCK, Keys::Ignored);
             unblock.arg("client-id", &id);
-            let _: bool = Call::new(self.pool.lane().link(), unblock)
+            let _: bool = Pending::new(self.pool.lane().link(), unblock)
                 .decoded()
                 .await?;
             call.frame().await

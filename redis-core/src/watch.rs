@@ -195,7 +195,7 @@ async fn unwatch(lease: &Exclusive) {
 }
 
 async fn run_unit(lease: &Exclusive, args: Args) -> Result<()> {
-    lease.call_unnoted(args).decoded().await
+    lease.call_unnoted(Box::new(args)).decoded().await
 }
 
 /// A handle to read with between WATCH and EXEC, and to make the transaction.
@@ -228,9 +228,9 @@ impl AllowsBlocking for &Watched {}
 impl<'a, R: crate::FromRedis> Execute<R> for &'a Watched {
     type Output = R;
 
-    fn begin(self, args: &mut Args) -> Pending<'a> {
+    fn begin(self, args: Box<Args>) -> Pending<'a> {
         match args.info().state {
-            None => self.lease.pending(args),
+            None => self.lease.call(args),
             Some(_) => {
                 let error = Error::usage("it would change the connection that the watch is on");
                 Pending::refused(self.lease.connection().link(), args, error)
@@ -238,15 +238,14 @@ impl<'a, R: crate::FromRedis> Execute<R> for &'a Watched {
         }
     }
 
-    fn submit(pending: &mut Pending<'a>, args: &mut Args) {
-        pending.submit(args);
+    fn submit(pending: &mut Pending<'a>) {
+        pending.submit();
     }
 
     fn poll(
         pending: &mut Pending<'a>,
-        args: &mut Args,
         cx: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Result<R>> {
-        pending.poll_decoded(args, cx)
+        pending.poll_decoded(cx)
     }
 }

@@ -1,7 +1,6 @@
 //! Words that are moved to their place after they were written: options, counts, columns.
 
 use crate::args::Args;
-use crate::buffer::Buffer;
 use crate::records::ToRecords;
 use crate::resp::encode::{self, Output};
 
@@ -90,7 +89,7 @@ impl Args {
                 (next.byte, next.word)
             });
         let (len, words) = (end - part.byte, last - part.word);
-        self.bytes.remove(part.byte, end);
+        self.bytes.drain(part.byte..end);
         self.words -= words;
         for later in self.parts.iter_mut().skip(index) {
             later.byte -= len;
@@ -129,7 +128,7 @@ impl Args {
             return;
         };
         let words: Vec<&[u8]> = encode::words(tail).collect();
-        let mut sorted = Buffer::new();
+        let mut sorted = Vec::with_capacity(tail.len());
         for half in 0..2 {
             words
                 .iter()

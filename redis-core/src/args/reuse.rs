@@ -2,10 +2,7 @@
 
 use std::borrow::Cow;
 
-use smallvec::SmallVec;
-
 use crate::args::{Args, Splice};
-use crate::buffer::Buffer;
 use crate::resp::encode::{self, Output};
 use crate::script::{Script, Text};
 
@@ -63,16 +60,16 @@ impl Args {
     pub(crate) fn at_cursor(&self, cursor: u64) -> Option<Self> {
         let place = self.cursor_place()? as usize;
         let (before, rest) = self.bytes.split_at_checked(place)?;
-        let mut old = Buffer::new();
+        let mut old = Vec::new();
         encode::bulk(&mut old, encode::words(rest).next()?);
-        let mut bytes = Buffer::from(before);
+        let mut bytes = before.to_vec();
         encode::bulk_integer(&mut bytes, cursor);
         let grown = bytes.len() - place;
         bytes.put(rest.get(old.len()..)?);
         let mut again = Self {
             bytes,
             // Where they begin has changed, and nothing is added to the command any more.
-            parts: SmallVec::new(),
+            parts: Vec::new(),
             ..self.again()
         };
         for long in again
@@ -102,10 +99,10 @@ impl Args {
         let Some(script) = self.rare.as_mut().and_then(|rare| rare.script.take()) else {
             return false;
         };
-        let mut sha1 = Buffer::new();
+        let mut sha1 = Vec::new();
         encode::bulk(&mut sha1, script.sha1().as_bytes());
         let info = script.whole_info();
-        let mut bytes = Buffer::from(info.header);
+        let mut bytes = info.header.to_vec();
         encode::bulk(&mut bytes, script.source().as_bytes());
         let rest = self.info.header.len() + sha1.len();
         bytes.put(self.joined().get(rest..).unwrap_or_default());

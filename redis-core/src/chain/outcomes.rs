@@ -4,7 +4,8 @@ use crate::chain::Queued;
 use crate::error::{Error, ErrorKind, Phase, Result, ServerError};
 use crate::frame::{Frame, FrameRef};
 use crate::from_redis::{FromRedis, Reply};
-use crate::inflight::{Chunks, Delivery, Failure};
+use crate::chunk::Chunk;
+use crate::inflight::{Delivery, Failure};
 use crate::script::is_unknown;
 
 /// The outcomes of a chain's commands, taken one after another.
@@ -25,7 +26,7 @@ impl<'q> Outcomes<'q> {
         Self {
             queued,
             index: 0,
-            frames: Pieces::new(Chunks::new()),
+            frames: Pieces::new(Vec::new()),
             failure: None,
             not_loaded: None,
         }
@@ -36,7 +37,8 @@ impl<'q> Outcomes<'q> {
     /// # Errors
     /// A transaction that was not executed.
     pub(crate) fn new(queued: &'q Queued, delivery: Delivery) -> Result<Self> {
-        let mut frames = Pieces::new(delivery.chunks);
+        let (chunks, failure) = delivery.into_parts();
+        let mut frames = Pieces::new(chunks);
         let mut not_loaded = None;
         for _ in 0..queued.replies_of_loads() {
             if let Some(error) = frames.next().and_then(|frame| frame.reply().error()) {
@@ -44,13 +46,13 @@ impl<'q> Outcomes<'q> {
             }
         }
         if queued.is_atomic() {
-            frames = executed(queued, frames, delivery.error.clone())?;
+            frames = executed(queued, frames, failure.clone())?;
         }
         Ok(Self {
             queued,
             index: 0,
             frames,
-            failure: delivery.error,
+            failure,
             not_loaded,
         })
     }
@@ -98,7 +100,7 @@ impl<'q> Outcomes<'q> {
 /// The frames within pieces, lent one after another.
 #[derive(Debug)]
 struct Pieces {
-    chunks: Chunks,
+    chunks: Vec<Chunk>,
     /// Which of the chunks the next frame is in, and where in it.
     chunk: usize,
     at: usize,
@@ -107,7 +109,7 @@ struct Pieces {
 }
 
 impl Pieces {
-    fn new(chunks: Chunks) -> Self {
+    fn new(chunks: Vec<Chunk>) -> Self {
         Self {
             chunks,
             chunk: 0,

@@ -53,7 +53,8 @@ impl Queued {
         self.names.len()
     }
 
-    pub(crate) fn push(&mut self, args: &mut Args) {
+    /// Adds a command.
+    pub(crate) fn push(&mut self, mut args: Box<Args>) {
         let index = self.names.len();
         if self.error.is_none() {
             let reason = args.needs_own_socket();
@@ -81,6 +82,7 @@ impl Queued {
         {
             self.scripts.push(script.clone());
         }
+        args.retire();
     }
 
     /// Has the scripts loaded first that the server is not known to have.

@@ -1,6 +1,6 @@
 //! The callers' side of the queue: to queue a payload, to wait for room or for replies, to go away.
 
-use std::task::Waker;
+use std::task::{Poll, Waker};
 
 use tokio::time::Instant;
 
@@ -27,7 +27,7 @@ impl Queue {
         self.leave_line(place);
         let before = self.out.len();
         payload.write_to(&mut self.out);
-        let cell = self.cells.insert(Cell::waiting(waker.cloned()));
+        let cell = self.cells.insert(Cell::Waiting(waker.cloned(), None));
         self.push_entry(Entry {
             owner: Owner::Caller(cell),
             bytes: self.out.len() - before,
@@ -55,7 +55,7 @@ impl Queue {
         if out_of_place || !matches!(self.alone, Alone::None) {
             return None;
         }
-        let cell = self.cells.insert(Cell::waiting(None));
+        let cell = self.cells.insert(Cell::Waiting(None, None));
         self.alone = Alone::Waiting(cell, encoded, deadline);
         Some(cell)
     }
@@ -104,25 +104,25 @@ impl Queue {
 
     /// Takes what was delivered, or leaves a waker.
     #[inline]
-    pub(crate) fn poll_cell(&mut self, key: CellKey, waker: &Waker) -> Option<Delivery> {
-        let cell = self.cells.get_mut(key)?;
-        match &mut cell.state {
-            CellState::Waiting(waiting) => {
-                if !waiting.as_ref().is_some_and(|known| known.will_wake(waker)) {
-                    *waiting = Some(waker.clone());
-                }
-                None
+    pub(crate) fn poll_cell(&mut self, key: CellKey, waker: &Waker) -> Poll<Delivery> {
+        if let Some(Cell::Waiting(waiting, _)) = self.cells.get_mut(key) {
+            if !waiting.as_ref().is_some_and(|known| known.will_wake(waker)) {
+                *waiting = Some(waker.clone());
             }
-            CellState::Filled(_) | CellState::Abandoned => self.take_cell(key),
+            return Poll::Pending;
         }
+        Poll::Ready(match self.cells.try_remove(key) {
+            Some(Cell::Filled(delivery)) => delivery,
+            // A cell is there for as long as its caller is.
+            _ => Delivery::failed(Failure::Closed(Phase::MaybeApplied)),
+        })
     }
 
     /// The caller went away; gives who is next in line, if that made room for them.
     pub(crate) fn abandon(&mut self, key: CellKey) -> Option<Waker> {
         match self.cells.get_mut(key) {
-            Some(cell) if matches!(cell.state, CellState::Waiting(_)) => {
-                cell.state = CellState::Abandoned;
-                cell.chunks.clear();
+            Some(cell @ Cell::Waiting(..)) => {
+                *cell = Cell::Abandoned;
                 // While there is a socket it is sent in any case, as `Request::send` promises.
                 if !self.connected {
                     self.given_up += 1;
@@ -211,19 +211,5 @@ impl Queue {
         self.bytes += entry.bytes;
         self.unstamped += 1;
         self.entries.push_back(entry);
-    }
-
-    #[inline]
-    fn take_cell(&mut self, key: CellKey) -> Option<Delivery> {
-        let cell = self.cells.try_remove(key)?;
-        let error = match cell.state {
-            CellState::Filled(error) => error,
-            CellState::Waiting(_) | CellState::Abandoned => None,
-        };
-        Some(Delivery {
-            chunks: cell.chunks,
-            error: error.map(|failure| *failure),
-            deadline: cell.deadline,
-        })
     }
 }

@@ -3,8 +3,6 @@
 use std::io;
 use std::time::Duration;
 
-use smallvec::SmallVec;
-
 use tokio::time::Instant;
 
 use crate::chunk::Chunk;
@@ -35,25 +33,56 @@ pub(crate) trait Payload {
     fn summary(&self) -> crate::trace::Summary;
 }
 
-/// The replies of one entry, in the pieces they came in; each piece holds whole frames.
-pub(crate) type Chunks = SmallVec<[Chunk; 1]>;
-
-/// What became of an entry: all its replies, or the first of them and why there are no more.
+/// What became of an entry.
 #[derive(Debug, Clone)]
-pub(crate) struct Delivery {
-    pub(crate) chunks: Chunks,
+pub(crate) enum Delivery {
+    /// Its one reply, which is no error.
+    Reply(Chunk),
+    Parts(Box<Parts>),
+}
+
+/// All replies of an entry, or the first of them and why there are no more.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Parts {
+    /// The pieces they came in; each holds whole frames.
+    pub(crate) chunks: Vec<Chunk>,
     pub(crate) error: Option<Failure>,
-    /// When it would have been given up.
+    /// When the entry would have been given up.
     pub(crate) deadline: Option<Instant>,
 }
 
 impl Delivery {
     /// Of an entry that never came to be.
     pub(crate) fn failed(failure: Failure) -> Self {
-        Self {
-            chunks: Chunks::new(),
+        Self::Parts(Box::new(Parts {
             error: Some(failure),
-            deadline: None,
+            ..Parts::default()
+        }))
+    }
+
+    /// The pieces that the replies came in.
+    #[inline]
+    pub(crate) fn chunks(&self) -> &[Chunk] {
+        match self {
+            Self::Reply(chunk) => std::slice::from_ref(chunk),
+            Self::Parts(parts) => &parts.chunks,
+        }
+    }
+
+    /// Why there are no more replies than these.
+    #[inline]
+    pub(crate) fn error(&self) -> Option<&Failure> {
+        match self {
+            Self::Reply(_) => None,
+            Self::Parts(parts) => parts.error.as_ref(),
+        }
+    }
+
+    /// The pieces, and why there are no more.
+    pub(crate) fn into_parts(self) -> (Vec<Chunk>, Option<Failure>) {
+        match self {
+            Self::Reply(chunk) => (vec![chunk], None),
+            Self::Parts(parts) => (parts.chunks, parts.error),
         }
     }
 }
@@ -75,6 +104,14 @@ impl Limit {
             Self::None => None,
             Self::Within(patience) => now.checked_add(patience),
             Self::At(deadline) => Some(deadline),
+        }
+    }
+
+    /// The moment, once it is known.
+    pub(crate) fn moment(self) -> Option<Instant> {
+        match self {
+            Self::At(deadline) => Some(deadline),
+            Self::None | Self::Within(_) => None,
         }
     }
 }

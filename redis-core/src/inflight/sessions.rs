@@ -155,19 +155,23 @@ impl Queue {
         let Some(cell) = self.cells.get_mut(key) else {
             return;
         };
-        match &mut cell.state {
-            CellState::Waiting(waker) => {
-                cell.chunks.push(piece);
+        match cell {
+            Cell::Waiting(waker, None) if done && frames == 1 && !piece.starts_with(b"-") => {
+                woken.extend(waker.take());
+                *cell = Cell::Filled(Delivery::Reply(piece));
+            }
+            Cell::Waiting(waker, parts) => {
+                let all = parts.get_or_insert_default();
+                all.chunks.push(piece);
                 if done {
-                    if let Limit::At(deadline) = limit {
-                        cell.deadline = Some(deadline);
-                    }
+                    all.deadline = limit.moment();
                     woken.extend(waker.take());
-                    cell.state = CellState::Filled(None);
+                    let all = parts.take().unwrap_or_default();
+                    *cell = Cell::Filled(Delivery::Parts(all));
                 }
             }
-            CellState::Abandoned if done => drop(self.cells.remove(key)),
-            CellState::Abandoned | CellState::Filled(_) => {}
+            Cell::Abandoned if done => drop(self.cells.remove(key)),
+            Cell::Abandoned | Cell::Filled(_) => {}
         }
     }
 
@@ -182,13 +186,15 @@ impl Queue {
         let Some(cell) = self.cells.get_mut(key) else {
             return;
         };
-        if let Limit::At(deadline) = limit {
-            cell.deadline = Some(deadline);
-        }
-        match std::mem::replace(&mut cell.state, CellState::Filled(Some(Box::new(failure)))) {
-            CellState::Waiting(waker) => woken.extend(waker),
-            CellState::Abandoned => drop(self.cells.remove(key)),
-            CellState::Filled(_) => {}
+        match cell {
+            Cell::Waiting(waker, parts) => {
+                woken.extend(waker.take());
+                let mut parts = parts.take().unwrap_or_default();
+                (parts.error, parts.deadline) = (Some(failure), limit.moment());
+                *cell = Cell::Filled(Delivery::Parts(parts));
+            }
+            Cell::Abandoned => drop(self.cells.remove(key)),
+            Cell::Filled(_) => {}
         }
     }
 
