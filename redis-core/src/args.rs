@@ -14,6 +14,7 @@ use bytes::Bytes;
 use crate::arg::{ArgError, ArgWriter, ToArg, ToArgs};
 use crate::command::CommandInfo;
 use crate::error::{CommandName, Error};
+use crate::exchange::Patience;
 use crate::outgoing::{Outgoing, SHARE};
 use crate::records::ToRecords;
 use crate::resp::encode::{self, Output};
@@ -278,6 +279,20 @@ impl Args {
 
     pub(crate) fn deadline(&self) -> Option<Duration> {
         self.rare.as_ref()?.deadline
+    }
+
+    /// How long it may take.
+    #[inline]
+    pub(crate) fn patience(&self) -> Patience {
+        let Some(rare) = &self.rare else {
+            return Patience::Default;
+        };
+        match (rare.deadline, rare.block) {
+            (Some(deadline), _) => Patience::Only(deadline),
+            (None, None) => Patience::Default,
+            (None, Some(Block::Forever)) => Patience::Forever,
+            (None, Some(Block::For(limit))) => Patience::Extra(limit),
+        }
     }
 
     /// Why it cannot go over a socket that others share.

@@ -166,7 +166,8 @@ impl Driver {
         };
         self.link.hub().lost(&self.link);
         self.link.with(&mut self.woken, |queue, woken| {
-            queue.lost(&failure, session.output(), woken);
+            let again = !ends && matches!(failure, Failure::Lost(..));
+            queue.lost(&failure, session.unanswered(), again, woken);
             if ends {
                 let _known = queue.end(&failure, woken);
             }

@@ -9,11 +9,10 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use crate::connection::Link;
 use crate::error::Phase;
-use crate::inflight::{CellKey, Delivery, Failure, Limit, Parts, Payload, Submitted, WaiterKey};
+use crate::inflight::{
+    Again, CellKey, Delivery, Failure, Limit, Parts, Payload, Submitted, WaiterKey,
+};
 use crate::trace::Trace;
-
-/// How often something that may be repeated is sent after losses of the connection.
-const SENDINGS: u32 = 3;
 
 /// How long something may take, from its first poll to its reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +31,8 @@ pub(crate) struct Exchange<'a> {
     ticket: Ticket<'a>,
     /// Known once it stood in line, or came back to be sent again.
     deadline: Option<Instant>,
-    sendings: u32,
+    /// What is sent in place of the payload: that one was refused for a reason that passes.
+    again: Option<Box<Again>>,
     refusals: u32,
     trace: Trace,
 }
@@ -64,7 +64,7 @@ impl<'a> Exchange<'a> {
                 state: State::Fresh,
             },
             deadline: None,
-            sendings: 0,
+            again: None,
             refusals: 0,
         }
     }
@@ -105,9 +105,13 @@ impl<'a> Exchange<'a> {
                 }
                 State::InLine(..) => ready!(self.poll_in_line(payload, cx)),
                 State::InFlight(key) => {
-                    let delivery = ready!(self.ticket.link.poll_cell(*key, cx.waker()));
+                    let mut delivery = ready!(self.ticket.link.poll_cell(*key, cx.waker()));
                     self.ticket.state = State::Over;
-                    if !self.goes_again(payload, &delivery) {
+                    let goes_again = match &mut delivery {
+                        Delivery::Reply(_) => false,
+                        Delivery::Parts(parts) => self.goes_again(payload, parts),
+                    };
+                    if !goes_again {
                         return Poll::Ready(delivery);
                     }
                 }
@@ -134,11 +138,13 @@ impl<'a> Exchange<'a> {
             _ => None,
         };
         let limit = self.limit(payload);
-        match self.ticket.link.submit(payload, limit, place, waker) {
-            Submitted::Queued(key) => {
-                self.sendings += 1;
-                self.ticket.state = State::InFlight(key);
-            }
+        let link = self.ticket.link;
+        let submitted = match &mut self.again {
+            None => link.submit(payload, limit, place, waker),
+            Some(again) => link.submit(&mut **again, limit, place, waker),
+        };
+        match submitted {
+            Submitted::Queued(key) => self.ticket.state = State::InFlight(key),
             Submitted::Full(place) => {
                 self.deadline = limit.from(Instant::now());
                 match &mut self.ticket.state {
@@ -182,35 +188,20 @@ impl<'a> Exchange<'a> {
         patience.map_or(Limit::None, Limit::Within)
     }
 
-    /// Whether it is sent once more instead of handing `delivery` over.
-    #[inline]
-    fn goes_again(&mut self, payload: &mut impl Payload, delivery: &Delivery) -> bool {
-        match delivery {
-            Delivery::Reply(_) => false,
-            Delivery::Parts(parts) => self.is_mended(payload, delivery, parts),
+    /// Whether it is sent once more instead of handing `parts` over.
+    #[cold]
+    fn goes_again(&mut self, payload: &mut impl Payload, parts: &mut Parts) -> bool {
+        if parts.error.is_some() {
+            return false;
         }
-    }
-
-    fn is_mended(
-        &mut self,
-        payload: &mut impl Payload,
-        delivery: &Delivery,
-        parts: &Parts,
-    ) -> bool {
-        let again = match &parts.error {
-            Some(Failure::Lost(Phase::MaybeApplied, ..)) => {
-                payload.is_idempotent()
-                    && self.sendings < SENDINGS
-                    && self.ticket.link.config.reconnect
-            }
-            Some(_) => false,
-            None if payload.replies() == 1 && is_transient_refusal(parts) => {
-                return self.pause(parts.deadline);
-            }
-            None => payload.mend(&self.ticket.link.scripts, delivery),
-        };
+        if let Some(again) = parts.again.take() {
+            self.again = Some(again);
+            return self.pause(parts.deadline);
+        }
+        let again = payload.mend(&self.ticket.link.scripts, &parts.chunks);
         if again {
             self.deadline = parts.deadline;
+            self.again = None;
             self.ticket.state = State::Fresh;
         }
         again
@@ -227,15 +218,6 @@ impl<'a> Exchange<'a> {
         }
         again
     }
-}
-
-/// `-LOADING …`, `-TRYAGAIN …` and the like: nothing was carried out, and soon it may be.
-fn is_transient_refusal(parts: &Parts) -> bool {
-    let line = parts
-        .chunks
-        .first()
-        .and_then(|chunk| chunk.strip_prefix(b"-"));
-    line.is_some_and(crate::error::ServerError::is_transient_line)
 }
 
 impl Drop for Ticket<'_> {

@@ -13,6 +13,7 @@
 //! # Layout
 //!
 //! - `payload`: what is handed to the queue, and what comes back for it
+//! - `unanswered`: the bytes of what was taken from it
 //! - `budget`: how much may wait
 //! - `callers`, `sessions`: the two sides of the queue
 
@@ -31,9 +32,11 @@ mod budget;
 mod callers;
 mod payload;
 mod sessions;
+mod unanswered;
 
 pub use budget::Budget;
-pub(crate) use payload::{Delivery, Failure, Limit, Parts, Payload};
+pub(crate) use payload::{Again, Delivery, Failure, Limit, Parts, Payload};
+pub(crate) use unanswered::Unanswered;
 
 /// Names a cell.
 pub(crate) type CellKey = usize;
@@ -55,6 +58,8 @@ pub(crate) struct Queue {
     cells: Slab<Cell>,
     /// Bytes of all entries.
     bytes: usize,
+    /// Bytes of entries that were answered and are still among the [`Unanswered`].
+    answered_bytes: usize,
     /// How many entries were given up since the last look for such; a bound for how many need not be sent.
     given_up: usize,
     /// Whether there is a socket.
@@ -123,9 +128,41 @@ struct Entry {
     owner: Owner,
     bytes: usize,
     replies: usize,
+    /// How many of the replies have come.
+    come: usize,
     limit: Limit,
     blocking: bool,
+    /// Whether sending it twice does no harm.
+    idempotent: bool,
+    /// On how many sockets that were lost it was sent.
+    losses: u8,
     awaits: Awaits,
+}
+
+impl Entry {
+    /// One reply, no limit, not to be sent again.
+    fn of(owner: Owner, bytes: usize) -> Self {
+        Self {
+            owner,
+            bytes,
+            replies: 1,
+            come: 0,
+            limit: Limit::None,
+            blocking: false,
+            idempotent: false,
+            losses: 0,
+            awaits: Awaits::Reply,
+        }
+    }
+
+    /// Whether it may have been carried out, if the driver has `taken` it or not.
+    fn phase(&self, taken: bool) -> Phase {
+        if taken || self.losses > 0 {
+            Phase::MaybeApplied
+        } else {
+            Phase::NotSent
+        }
+    }
 }
 
 /// What answers a command.
@@ -180,6 +217,7 @@ impl Queue {
             unstamped: 0,
             cells: Slab::new(),
             bytes: 0,
+            answered_bytes: 0,
             given_up: 0,
             connected: true,
             quiet: false,

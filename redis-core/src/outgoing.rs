@@ -17,6 +17,9 @@ pub(crate) const PIECES: usize = 64;
 /// Memory beyond this is given back once what it held was written.
 const KEEP: usize = 256 * 1024;
 
+/// What was passed over is removed once it is so many bytes, and more than what follows.
+const COMPACT: usize = 64 * 1024;
+
 /// A sequence of bytes: short ones are joined, long ones shared with those who hold them.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Outgoing {
@@ -86,10 +89,24 @@ impl Outgoing {
         let part = self.rest().get(..len).unwrap_or(self.rest());
         let len = part.len();
         other.tail.extend_from_slice(part);
-        self.passed += len;
+        self.pass(len);
     }
 
-    /// Passes over the first `len` bytes, which were written.
+    /// A copy of `len` bytes, in which long pieces are shared.
+    pub(crate) fn copy(&self, mut from: usize, mut len: usize) -> Self {
+        let mut copy = Self::default();
+        for piece in &self.pieces {
+            let start = from.min(piece.len());
+            let end = start.saturating_add(len).min(piece.len());
+            copy.put_shared(piece.slice(start..end));
+            (from, len) = (from - start, len - (end - start));
+        }
+        let rest = self.rest().get(from..).unwrap_or_default();
+        copy.put(rest.get(..len).unwrap_or(rest));
+        copy
+    }
+
+    /// Passes over the first `len` bytes.
     pub(crate) fn advance(&mut self, mut len: usize) {
         while let Some(front) = self.pieces.front_mut()
             && len > 0
@@ -102,9 +119,17 @@ impl Outgoing {
                 self.pieces.pop_front();
             }
         }
+        self.pass(len);
+    }
+
+    /// Passes over bytes of the tail.
+    #[inline]
+    fn pass(&mut self, len: usize) {
         self.passed = (self.passed + len).min(self.tail.len());
         if self.passed == self.tail.len() {
             self.clear_tail();
+        } else if self.passed > COMPACT && self.passed > self.tail.len() / 2 {
+            self.tail.drain(..std::mem::take(&mut self.passed));
         }
     }
 
@@ -125,21 +150,27 @@ impl Outgoing {
         }
     }
 
-    /// All of it in one piece, if it is.
+    /// All from the given place on in one piece, if it is.
     #[inline]
-    pub(crate) fn single(&self) -> Option<&[u8]> {
-        self.pieces.is_empty().then(|| self.rest())
+    pub(crate) fn single(&self, from: usize) -> Option<&[u8]> {
+        if self.pieces.is_empty() {
+            self.rest().get(from..)
+        } else {
+            None
+        }
     }
 
-    /// The first pieces, for a vectored write; says how many there are.
-    pub(crate) fn fill<'a>(&'a self, slices: &mut [IoSlice<'a>; PIECES]) -> usize {
+    /// The first pieces from the given place on, for a vectored write; says how many there are.
+    pub(crate) fn fill<'a>(&'a self, mut from: usize, slices: &mut [IoSlice<'a>; PIECES]) -> usize {
         let pieces = self.pieces.iter().map(|piece| &**piece);
-        let all = pieces
-            .chain([self.rest()])
-            .filter(|piece| !piece.is_empty());
+        let rests = pieces.chain([self.rest()]).filter_map(|piece| {
+            let rest = piece.get(from..).unwrap_or_default();
+            from = from.saturating_sub(piece.len());
+            (!rest.is_empty()).then_some(rest)
+        });
         let mut count = 0;
-        for (slice, piece) in slices.iter_mut().zip(all) {
-            *slice = IoSlice::new(piece);
+        for (slice, rest) in slices.iter_mut().zip(rests) {
+            *slice = IoSlice::new(rest);
             count += 1;
         }
         count
@@ -170,8 +201,12 @@ mod tests {
     use super::*;
 
     fn content(outgoing: &Outgoing) -> Vec<u8> {
+        content_from(outgoing, 0)
+    }
+
+    fn content_from(outgoing: &Outgoing, from: usize) -> Vec<u8> {
         let mut slices = [IoSlice::new(&[]); PIECES];
-        let count = outgoing.fill(&mut slices);
+        let count = outgoing.fill(from, &mut slices);
         slices[..count]
             .iter()
             .flat_map(|slice| slice.to_vec())
@@ -229,6 +264,24 @@ mod tests {
                 prop_assert_eq!(outgoing.is_empty(), at == all.len());
             }
         }
+
+        #[test]
+        fn what_lies_further_on_is_found(
+            lengths in prop::collection::vec(prop_oneof![0..100_usize, SHARE..SHARE + 100], 0..8),
+            before in 0..SHARE,
+            from in 0..4 * SHARE,
+        ) {
+            let (mut outgoing, all) = example(&lengths);
+            let before = before.min(all.len());
+            outgoing.advance(before);
+            let rest = &all[before..];
+            let from = from.min(rest.len());
+            for len in [0, 1, SHARE, rest.len() - from] {
+                let to = rest.len().min(from + len);
+                prop_assert!(content(&outgoing.copy(from, len)) == rest[from..to]);
+            }
+            prop_assert!(content_from(&outgoing, from) == rest[from..]);
+        }
     }
 
     #[test]
@@ -239,7 +292,7 @@ mod tests {
         outgoing.put_shared(value.clone());
         outgoing.put(b"\r\n");
         let mut slices = [IoSlice::new(&[]); PIECES];
-        assert_eq!(outgoing.fill(&mut slices), 3);
+        assert_eq!(outgoing.fill(0, &mut slices), 3);
         assert_eq!(slices[1].as_ptr(), value.as_ptr());
     }
 }

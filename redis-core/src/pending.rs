@@ -2,9 +2,11 @@
 
 use std::task::{Context, Poll, ready};
 
-use crate::args::{Args, Block};
+use crate::args::Args;
+use crate::chunk::Chunk;
+use crate::command::CommandInfo;
 use crate::connection::Link;
-use crate::error::{Error, Result};
+use crate::error::{CommandName, Error, Result};
 use crate::exchange::{Exchange, Patience};
 use crate::frame::{Frame, FrameRef};
 use crate::from_redis::FromRedis;
@@ -16,8 +18,7 @@ use crate::script::{self, Loaded};
 #[derive(Debug)]
 pub struct Pending<'a> {
     exchange: Exchange<'a>,
-    /// `None` once it has come to its end.
-    args: Option<Box<Args>>,
+    command: Command,
     /// Why nothing is sent at all.
     refused: Option<Error>,
 }
@@ -25,29 +26,30 @@ pub struct Pending<'a> {
 impl<'a> Pending<'a> {
     #[inline]
     pub(crate) fn new(link: &'a Link, mut args: Box<Args>) -> Self {
+        let refused = args.take_error();
+        let command = Command::new(args);
         Self {
-            refused: args.take_error(),
-            exchange: Exchange::new(link, &*args),
-            args: Some(args),
+            exchange: Exchange::new(link, &command),
+            command,
+            refused,
         }
     }
 
     /// One that fails with `error` before anything is sent.
     #[cold]
     pub(crate) fn refused(link: &'a Link, args: Box<Args>, error: Error) -> Self {
+        let refused = error.of_command(args.name());
+        let command = Command::new(args);
         Self {
-            refused: Some(error.of_command(args.name())),
-            exchange: Exchange::new(link, &*args),
-            args: Some(args),
+            exchange: Exchange::new(link, &command),
+            command,
+            refused: Some(refused),
         }
     }
 
     /// Has it sent; says whether it is on its way, or still has to wait for room.
     pub(crate) fn submit(&mut self) -> bool {
-        match &mut self.args {
-            Some(args) if self.refused.is_none() => self.exchange.submit(&mut **args),
-            _ => false,
-        }
+        self.refused.is_none() && self.exchange.submit(&mut self.command)
     }
 
     #[inline]
@@ -55,12 +57,7 @@ impl<'a> Pending<'a> {
         if let Some(error) = self.refused.take() {
             return Poll::Ready(Err(error));
         }
-        match &mut self.args {
-            Some(args) => self.exchange.poll(&mut **args, cx).map(Ok),
-            None => Poll::Ready(Err(Error::usage(
-                "this request was awaited to its end already",
-            ))),
-        }
+        self.exchange.poll(&mut self.command, cx).map(Ok)
     }
 
     /// The reply as it came, an error reply included.
@@ -73,7 +70,6 @@ impl<'a> Pending<'a> {
                 (None, None) => Err(no_reply()),
             }
         });
-        self.end();
         Poll::Ready(outcome)
     }
 
@@ -84,13 +80,7 @@ impl<'a> Pending<'a> {
             Ok(delivery) => R::from_outcome(reply(&delivery)),
             Err(error) => R::from_outcome(Err(error)),
         };
-        Poll::Ready(match outcome {
-            Ok(value) => {
-                self.end();
-                Ok(value)
-            }
-            Err(error) => Err(self.named(error)),
-        })
+        Poll::Ready(outcome.map_err(|error| error.of_command(self.command.name())))
     }
 
     /// The reply as it came, an error reply included.
@@ -106,23 +96,6 @@ impl<'a> Pending<'a> {
     /// The reply, decoded, of a command that is kept.
     pub(crate) async fn decode<R: FromRedis>(&mut self) -> Result<R> {
         std::future::poll_fn(|cx| self.poll_decoded(cx)).await
-    }
-
-    #[inline]
-    fn end(&mut self) {
-        if let Some(args) = self.args.take() {
-            args.retire();
-        }
-    }
-
-    #[cold]
-    fn named(&mut self, error: Error) -> Error {
-        let name = self.args.as_ref().map(|args| args.name());
-        self.end();
-        match name {
-            Some(name) => error.of_command(name),
-            None => error,
-        }
     }
 }
 
@@ -143,49 +116,87 @@ fn no_reply() -> Error {
     Error::protocol("no reply was delivered")
 }
 
-impl Payload for Args {
-    fn encoded_len(&self) -> usize {
-        Self::encoded_len(self)
+/// The command of a [`Pending`].
+#[derive(Debug)]
+struct Command {
+    info: &'static CommandInfo,
+    /// Until it is sent: from then on the queue has the bytes. Longer where its name is in there, or where it may have to be
+    /// sent in another form.
+    args: Option<Box<Args>>,
+}
+
+impl Command {
+    #[inline]
+    fn new(args: Box<Args>) -> Self {
+        Self {
+            info: args.info(),
+            args: Some(args),
+        }
     }
 
+    #[cold]
+    fn name(&self) -> CommandName {
+        match &self.args {
+            Some(args) => args.name(),
+            None => self.info.name.into(),
+        }
+    }
+}
+
+impl Payload for Command {
+    #[inline]
+    fn encoded_len(&self) -> usize {
+        self.args.as_ref().map_or(0, |args| args.encoded_len())
+    }
+
+    #[inline]
     fn replies(&self) -> usize {
         1
     }
 
+    #[inline]
     fn is_idempotent(&self) -> bool {
-        Self::is_idempotent(self)
+        self.args.as_ref().is_some_and(|args| args.is_idempotent())
     }
 
+    #[inline]
     fn is_blocking(&self) -> bool {
-        self.block_limit().is_some()
+        let args = self.args.as_ref();
+        args.is_some_and(|args| args.block_limit().is_some())
     }
 
+    #[inline]
     fn patience(&self) -> Patience {
-        match (self.deadline(), self.block_limit()) {
-            (Some(deadline), _) => Patience::Only(deadline),
-            (None, None) => Patience::Default,
-            (None, Some(Block::Forever)) => Patience::Forever,
-            (None, Some(Block::For(limit))) => Patience::Extra(limit),
+        let args = self.args.as_ref();
+        args.map_or(Patience::Default, |args| args.patience())
+    }
+
+    #[inline]
+    fn write_to(&mut self, out: &mut Outgoing) {
+        if let Some(mut args) = self.args.take() {
+            args.write_to(out);
+            if args.is_raw() || args.called_script().is_some() {
+                self.args = Some(args);
+            } else {
+                args.retire();
+            }
         }
     }
 
-    fn write_to(&mut self, out: &mut Outgoing) {
-        Self::write_to(self, out);
-    }
-
-    fn mend(&mut self, _: &Loaded, delivery: &Delivery) -> bool {
-        let unknown = delivery
-            .chunks()
+    fn mend(&mut self, _: &Loaded, replies: &[Chunk]) -> bool {
+        let unknown = replies
             .first()
             .is_some_and(|reply| script::is_unknown(reply));
-        unknown && self.send_script_text()
+        let args = self.args.as_mut();
+        unknown && args.is_some_and(|args| args.send_script_text())
     }
 
     #[cfg(feature = "tracing")]
     fn summary(&self) -> crate::trace::Summary {
+        let arguments = self.args.as_ref().map_or(0, |args| args.count_arguments());
         let operation = self.name().to_string();
         crate::trace::Summary {
-            text: operation.clone() + &" ?".repeat(self.count_arguments()),
+            text: operation.clone() + &" ?".repeat(arguments),
             operation: operation.into(),
             batch: None,
         }

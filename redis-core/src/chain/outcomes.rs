@@ -1,10 +1,10 @@
 //! From what came back for a chain to one outcome per command.
 
 use crate::chain::Queued;
+use crate::chunk::Chunk;
 use crate::error::{Error, ErrorKind, Phase, Result, ServerError};
 use crate::frame::{Frame, FrameRef};
 use crate::from_redis::{FromRedis, Reply};
-use crate::chunk::Chunk;
 use crate::inflight::{Delivery, Failure};
 use crate::script::is_unknown;
 

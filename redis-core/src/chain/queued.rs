@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use crate::args::Args;
 use crate::chain::Outcomes;
+use crate::chunk::Chunk;
 use crate::error::{CommandName, Error, Result};
 use crate::exchange::Patience;
 use crate::frame::FrameRef;
 use crate::from_redis::FromRedis;
-use crate::inflight::{Delivery, Payload};
+use crate::inflight::{Delivery, Parts, Payload};
 use crate::outgoing::Outgoing;
 use crate::resp::encode::Output;
 use crate::script::{Loaded, Text, is_unknown};
@@ -169,8 +170,12 @@ impl Queued {
 
 impl Queued {
     /// How many commands were carried out or failed for a reason of their own, and how many for want of a script.
-    fn count_unknown(&self, delivery: &Delivery) -> (usize, usize) {
-        let Ok(mut outcomes) = Outcomes::new(self, delivery.clone()) else {
+    fn count_unknown(&self, replies: &[Chunk]) -> (usize, usize) {
+        let parts = Parts {
+            chunks: replies.to_vec(),
+            ..Parts::default()
+        };
+        let Ok(mut outcomes) = Outcomes::new(self, Delivery::Parts(Box::new(parts))) else {
             return (self.len(), 0);
         };
         let mut counts = (0, 0);
@@ -218,17 +223,21 @@ impl Payload for Queued {
         if self.atomic {
             out.put(MULTI);
         }
-        out.put_all(&mut self.bytes);
+        if self.scripts.is_empty() {
+            self.bytes.move_to(self.bytes.len(), out);
+        } else {
+            out.put_all(&mut self.bytes);
+        }
         if self.atomic {
             out.put(EXEC);
         }
     }
 
-    fn mend(&mut self, loaded: &Loaded, delivery: &Delivery) -> bool {
+    fn mend(&mut self, loaded: &Loaded, replies: &[Chunk]) -> bool {
         if self.scripts.is_empty() {
             return false;
         }
-        let (carried_out, unknown) = self.count_unknown(delivery);
+        let (carried_out, unknown) = self.count_unknown(replies);
         if unknown > 0 {
             loaded.clear();
         } else {

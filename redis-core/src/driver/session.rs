@@ -15,8 +15,8 @@ use tokio::time::Instant;
 use super::lifespan::Lifespan;
 use super::{End, Timer, keep_deadlines, lost};
 use crate::connection::Link;
-use crate::inflight::{Failure, Wish};
-use crate::outgoing::{Outgoing, PIECES};
+use crate::inflight::{Failure, Unanswered, Wish};
+use crate::outgoing::PIECES;
 use crate::resp::scan::{Found, Scanner};
 use crate::transport::Transport;
 
@@ -36,8 +36,6 @@ const READS_PER_TURN: usize = 16;
 /// How long to wait before a refused subscription is asked for again.
 const RETRY: Duration = Duration::from_millis(100);
 const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
-/// How a server refuses a write after it was demoted.
-const READONLY: &[u8] = b"-READONLY ";
 
 pub(super) struct Session {
     stream: Box<dyn Transport>,
@@ -49,8 +47,8 @@ pub(super) struct Session {
     allocated: usize,
     /// How much is read at once.
     step: usize,
-    /// What was taken from the queue and not written.
-    output: Outgoing,
+    /// What was taken from the queue and not answered.
+    unanswered: Unanswered,
     /// When this turn began: the clock is read once in each.
     now: Instant,
     /// Whether the writing of what is queued was put off once, so that more can gather.
@@ -88,7 +86,7 @@ impl Session {
             found: VecDeque::new(),
             allocated: 0,
             step: LEAST_READ,
-            output: Outgoing::default(),
+            unanswered: Unanswered::default(),
             now,
             yielded: false,
             unflushed: false,
@@ -102,9 +100,9 @@ impl Session {
         }
     }
 
-    /// What was taken from the queue and not written.
-    pub(super) fn output(&mut self) -> &mut Outgoing {
-        &mut self.output
+    /// What was taken from the queue and not answered.
+    pub(super) fn unanswered(&mut self) -> &mut Unanswered {
+        &mut self.unanswered
     }
 
     pub(super) fn poll(
@@ -161,17 +159,18 @@ impl Session {
         woken: &mut Vec<Waker>,
         cx: &mut Context<'_>,
     ) -> Result<(), End> {
-        let (written, now) = (self.output.is_empty(), self.now);
+        let (unanswered, now) = (&mut self.unanswered, self.now);
         link.with(woken, |queue, _| {
             queue.park(cx.waker());
             queue.stamp(now);
+            queue.release(unanswered);
             let wish = queue.wish;
             match wish {
                 Wish::Serve => Ok(()),
                 Wish::Close => Err(End::Closed),
                 Wish::Drain if !queue.is_idle() => Ok(()),
                 Wish::Drain => Err(End::Closed),
-                Wish::Renew if queue.owed() > 0 || !written => Ok(()),
+                Wish::Renew if queue.owed() > 0 || !unanswered.is_written() => Ok(()),
                 Wish::Renew => Err(End::Renew),
             }
         })?;
@@ -260,7 +259,7 @@ impl Session {
         woken: &mut Vec<Waker>,
         cx: &mut Context<'_>,
     ) -> Result<Step, End> {
-        if self.output.is_empty() && !self.take_output(link, woken, cx) {
+        if self.unanswered.is_written() && !self.take_output(link, woken, cx) {
             return Ok(Step::Idle);
         }
         match self.poll_write(cx) {
@@ -273,14 +272,14 @@ impl Session {
                 "the socket takes no more bytes",
             ))),
             Poll::Ready(Ok(count)) => {
-                self.output.advance(count);
+                self.unanswered.wrote(count);
                 self.unflushed = true;
                 // The kernel takes bytes for a dead peer, too, until its buffer is full.
                 if std::mem::take(&mut self.full) {
                     self.progress = self.now;
                 }
                 // Whoever queued something since it was taken has woken the driver for another turn.
-                Ok(if self.output.is_empty() {
+                Ok(if self.unanswered.is_written() {
                     Step::Idle
                 } else {
                     Step::Progress
@@ -292,11 +291,11 @@ impl Session {
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let stream = Pin::new(&mut *self.stream);
-        if let Some(bytes) = self.output.single() {
+        if let Some(bytes) = self.unanswered.single() {
             return stream.poll_write(cx, bytes);
         }
         let mut slices = [IoSlice::new(&[]); PIECES];
-        let count = self.output.fill(&mut slices);
+        let count = self.unanswered.fill(&mut slices);
         stream.poll_write_vectored(cx, slices.get(..count).unwrap_or_default())
     }
 
@@ -319,7 +318,7 @@ impl Session {
     fn take_output(&mut self, link: &Link, woken: &mut Vec<Waker>, cx: &mut Context<'_>) -> bool {
         let now = self.now;
         let yielded = std::mem::take(&mut self.yielded);
-        let (output, renewing) = (&mut self.output, &mut self.yielded);
+        let (unanswered, renewing) = (&mut self.unanswered, &mut self.yielded);
         link.with(woken, |queue, _| {
             if !queue.has_output() || queue.wish == Wish::Renew || queue.must_wait() {
                 return false;
@@ -329,7 +328,7 @@ impl Session {
                 cx.waker().wake_by_ref();
                 return false;
             }
-            queue.take_output(output, now);
+            queue.take_output(unanswered, now);
             true
         })
     }

@@ -25,17 +25,22 @@ impl Queue {
             return Submitted::Full(self.stand_in_line(place, waker));
         }
         self.leave_line(place);
-        let before = self.out.len();
-        payload.write_to(&mut self.out);
         let cell = self.cells.insert(Cell::Waiting(waker.cloned(), None));
-        self.push_entry(Entry {
+        let mut entry = Entry {
             owner: Owner::Caller(cell),
-            bytes: self.out.len() - before,
+            bytes: 0,
             replies: payload.replies(),
+            come: 0,
             limit,
             blocking: payload.is_blocking(),
+            idempotent: payload.is_idempotent(),
+            losses: 0,
             awaits: Awaits::Reply,
-        });
+        };
+        let before = self.out.len();
+        payload.write_to(&mut self.out);
+        entry.bytes = self.out.len() - before;
+        self.push_entry(entry);
         Submitted::Queued(cell)
     }
 

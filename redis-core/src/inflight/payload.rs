@@ -22,10 +22,11 @@ pub(crate) trait Payload {
     fn is_blocking(&self) -> bool;
     /// How long it may take.
     fn patience(&self) -> Patience;
-    /// Appends it as it goes over the wire.
+    /// Appends it as it goes over the wire. Called again only after [`Payload::mend`] said so.
     fn write_to(&mut self, out: &mut Outgoing);
-    /// Looks whether scripts were missing; if nothing was carried out for that, brings them along and is to be sent again.
-    fn mend(&mut self, _loaded: &crate::script::Loaded, _delivery: &Delivery) -> bool {
+    /// Looks in the replies whether scripts were missing; if nothing was carried out for that, brings them along and is to be
+    /// sent again.
+    fn mend(&mut self, _loaded: &crate::script::Loaded, _replies: &[Chunk]) -> bool {
         false
     }
     /// What a trace says of it.
@@ -49,6 +50,8 @@ pub(crate) struct Parts {
     pub(crate) error: Option<Failure>,
     /// When the entry would have been given up.
     pub(crate) deadline: Option<Instant>,
+    /// The same once more, where the server refused it for a reason that passes.
+    pub(crate) again: Option<Box<Again>>,
 }
 
 impl Delivery {
@@ -83,6 +86,49 @@ impl Delivery {
         match self {
             Self::Reply(chunk) => (vec![chunk], None),
             Self::Parts(parts) => (parts.chunks, parts.error),
+        }
+    }
+}
+
+/// Something to be sent again as it was sent before.
+#[derive(Debug, Clone)]
+pub(crate) struct Again {
+    pub(crate) bytes: Outgoing,
+    pub(crate) idempotent: bool,
+    pub(crate) blocking: bool,
+}
+
+impl Payload for Again {
+    fn encoded_len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    fn replies(&self) -> usize {
+        1
+    }
+
+    fn is_idempotent(&self) -> bool {
+        self.idempotent
+    }
+
+    fn is_blocking(&self) -> bool {
+        self.blocking
+    }
+
+    fn patience(&self) -> Patience {
+        Patience::Forever
+    }
+
+    fn write_to(&mut self, out: &mut Outgoing) {
+        self.bytes.move_to(self.bytes.len(), out);
+    }
+
+    #[cfg(feature = "tracing")]
+    fn summary(&self) -> crate::trace::Summary {
+        crate::trace::Summary {
+            operation: "".into(),
+            text: String::new(),
+            batch: None,
         }
     }
 }

@@ -8,6 +8,9 @@ use super::*;
 use crate::chunk::Chunk;
 use crate::resp::encode::Output;
 
+/// How often something that may be repeated is sent, on one socket after another.
+const SENDINGS: u8 = 3;
+
 impl Queue {
     /// Leaves the driver's waker, for when there is something to do.
     pub(crate) fn park(&mut self, waker: &Waker) {
@@ -38,21 +41,28 @@ impl Queue {
             .any(|entry| entry.blocking)
     }
 
-    /// Swaps everything that waits to be written for `empty`. What failed before it was sent is not sent any more: its
-    /// caller was told so, and may have tried again.
-    pub(crate) fn take_output(&mut self, empty: &mut Outgoing, now: Instant) {
-        if let Some(encoded) = self.take_alone(now) {
-            *empty = encoded;
+    /// Moves everything that waits to be written to what is unanswered. What failed before it was sent is not sent any more:
+    /// its caller was told so, and may have tried again.
+    pub(crate) fn take_output(&mut self, unanswered: &mut Unanswered, now: Instant) {
+        self.release(unanswered);
+        if let Some(mut encoded) = self.take_alone(now) {
+            unanswered.append(&mut encoded);
             return;
         }
         if self.given_up > 0 {
             self.forget_unwanted();
         }
-        std::mem::swap(&mut self.out, empty);
+        unanswered.append(&mut self.out);
         if self.taken == 0 {
             self.owed_since = Some(now);
         }
         self.taken = self.entries.len();
+    }
+
+    /// Lets go of what was answered.
+    #[inline]
+    pub(crate) fn release(&mut self, unanswered: &mut Unanswered) {
+        unanswered.release(std::mem::take(&mut self.answered_bytes));
     }
 
     /// Takes the command that goes out alone, if there is one, to the head of what is owed.
@@ -66,12 +76,8 @@ impl Queue {
         self.bytes += encoded.len();
         self.note_deadline(deadline);
         self.entries.push_front(Entry {
-            owner: Owner::Caller(cell),
-            bytes: encoded.len(),
-            replies: 1,
             limit: Limit::At(deadline),
-            blocking: false,
-            awaits: Awaits::Reply,
+            ..Entry::of(Owner::Caller(cell), encoded.len())
         });
         self.taken = 1;
         self.owed_since = Some(now);
@@ -115,12 +121,8 @@ impl Queue {
     pub(crate) fn push_own(&mut self, encoded: &[u8], awaits: Awaits) {
         self.out.put(encoded);
         self.push_entry(Entry {
-            owner: Owner::Driver,
-            bytes: encoded.len(),
-            replies: 1,
-            limit: Limit::None,
-            blocking: false,
             awaits,
+            ..Entry::of(Owner::Driver, encoded.len())
         });
     }
 
@@ -128,7 +130,7 @@ impl Queue {
     #[inline]
     pub(crate) fn wanted(&self) -> Option<(Awaits, usize)> {
         match self.entries.front() {
-            Some(entry) if self.taken > 0 => Some((entry.awaits, entry.replies)),
+            Some(entry) if self.taken > 0 => Some((entry.awaits, entry.replies - entry.come)),
             _ => None,
         }
     }
@@ -139,13 +141,14 @@ impl Queue {
         let Some(entry) = self.entries.front_mut() else {
             return;
         };
-        entry.replies = entry.replies.saturating_sub(frames);
-        let done = entry.replies == 0;
+        entry.come = (entry.come + frames).min(entry.replies);
+        let done = entry.come == entry.replies;
         let (owner, bytes, limit) = (entry.owner, entry.bytes, entry.limit);
         if done {
             self.entries.pop_front();
             self.taken = self.taken.saturating_sub(1);
             self.bytes = self.bytes.saturating_sub(bytes);
+            self.answered_bytes += bytes;
             self.counts.answered += u64::from(!matches!(owner, Owner::Driver));
             if matches!(self.alone, Alone::InFlight) {
                 self.alone = Alone::None;
@@ -173,6 +176,27 @@ impl Queue {
             Cell::Abandoned if done => drop(self.cells.remove(key)),
             Cell::Abandoned | Cell::Filled(_) => {}
         }
+    }
+
+    /// The server refused the oldest entry for a reason that passes: its caller gets what is to be sent again, too.
+    pub(crate) fn deliver_refusal(
+        &mut self,
+        piece: Chunk,
+        unanswered: &Unanswered,
+        woken: &mut Vec<Waker>,
+    ) {
+        if let Some(entry) = self.entries.front()
+            && let Owner::Caller(key) = entry.owner
+            && let Some(Cell::Waiting(_, parts)) = self.cells.get_mut(key)
+        {
+            let again = Again {
+                bytes: unanswered.copy(self.answered_bytes, entry.bytes),
+                idempotent: entry.idempotent,
+                blocking: entry.blocking,
+            };
+            parts.get_or_insert_default().again = Some(Box::new(again));
+        }
+        self.deliver(piece, 1, woken);
     }
 
     /// The server answered at `now`.
@@ -246,12 +270,9 @@ impl Queue {
                 continue;
             };
             if deadline <= now {
-                let phase = if index < self.taken {
-                    Phase::MaybeApplied
-                } else {
-                    self.given_up += 1;
-                    Phase::NotSent
-                };
+                let taken = index < self.taken;
+                self.given_up += usize::from(!taken);
+                let phase = entry.phase(taken);
                 self.counts.timeouts += 1;
                 let owner = std::mem::replace(&mut entry.owner, Owner::Nobody);
                 expired.push((owner, Failure::Timeout(phase)));
@@ -271,41 +292,39 @@ impl Queue {
         self.earliest_deadline
     }
 
-    /// The socket is gone, with `unwritten`, the end of what was taken, still not written: what was written fails,
-    /// the rest waits for the next socket, unless nobody wants it any more.
+    /// The socket is gone. What was not written waits for the next one, and so does what may be sent `again`; the rest
+    /// fails.
     pub(crate) fn lost(
         &mut self,
         failure: &Failure,
-        unwritten: &mut Outgoing,
+        unanswered: &mut Unanswered,
+        again: bool,
         woken: &mut Vec<Waker>,
     ) {
+        self.release(unanswered);
         // What goes out alone is not for the next socket.
         let was_alone = matches!(self.alone, Alone::InFlight);
-        if was_alone {
-            unwritten.clear();
-        }
         self.give_up_alone(failure, woken);
-        let mut rest = unwritten.len();
-        let mut kept = self.taken;
-        while let Some(entry) = kept
-            .checked_sub(1)
-            .and_then(|index| self.entries.get(index))
-        {
-            if entry.bytes > rest {
-                break;
+        let written = unanswered.written();
+        let (mut waiting, mut kept, mut at) = (Outgoing::default(), VecDeque::new(), 0);
+        let rest = self.entries.split_off(self.taken.min(self.entries.len()));
+        for mut entry in std::mem::replace(&mut self.entries, rest) {
+            let was_sent = at < written;
+            at += entry.bytes;
+            entry.losses += u8::from(was_sent);
+            if !was_alone && (!was_sent || (again && self.goes_again(&mut entry))) {
+                unanswered.move_to(entry.bytes, &mut waiting);
+                kept.push_back(entry);
+            } else {
+                unanswered.release(entry.bytes);
+                self.bytes = self.bytes.saturating_sub(entry.bytes);
+                let failure = failure.in_phase(Phase::MaybeApplied);
+                self.fail(entry.owner, entry.limit, failure, woken);
             }
-            rest -= entry.bytes;
-            kept -= 1;
         }
-        let written: Vec<Entry> = self.entries.drain(..kept).collect();
-        for entry in written {
-            self.bytes = self.bytes.saturating_sub(entry.bytes);
-            let failure = failure.in_phase(Phase::MaybeApplied);
-            self.fail(entry.owner, entry.limit, failure, woken);
-        }
-        let mut waiting = Outgoing::default();
-        unwritten.advance(rest);
-        unwritten.move_to(unwritten.len(), &mut waiting);
+        unanswered.clear();
+        kept.append(&mut self.entries);
+        self.entries = kept;
         self.out.move_to(self.out.len(), &mut waiting);
         self.out = waiting;
         self.taken = 0;
@@ -313,6 +332,21 @@ impl Queue {
         self.connected = false;
         self.forget_unwanted();
         woken.extend(self.next_in_line());
+    }
+
+    /// Whether what was sent on a socket that was lost is sent on the next one; it begins anew then.
+    fn goes_again(&mut self, entry: &mut Entry) -> bool {
+        let Owner::Caller(key) = entry.owner else {
+            return false;
+        };
+        if !entry.idempotent || entry.losses >= SENDINGS {
+            return false;
+        }
+        entry.come = 0;
+        if let Some(Cell::Waiting(_, parts)) = self.cells.get_mut(key) {
+            *parts = None;
+        }
+        true
     }
 
     /// Gives room back once a good part of what waits to be written was given up; a look at each is too dear for each.
@@ -385,12 +419,8 @@ impl Queue {
         self.give_up_alone(failure, woken);
         let taken = std::mem::take(&mut self.taken);
         for (index, entry) in std::mem::take(&mut self.entries).into_iter().enumerate() {
-            let phase = if index < taken {
-                Phase::MaybeApplied
-            } else {
-                Phase::NotSent
-            };
-            self.fail(entry.owner, entry.limit, failure.in_phase(phase), woken);
+            let failure = failure.in_phase(entry.phase(index < taken));
+            self.fail(entry.owner, entry.limit, failure, woken);
         }
         self.out = Outgoing::default();
         self.given_up = 0;

@@ -6,10 +6,11 @@ use std::task::{Context, Waker};
 use bytes::{Buf, BytesMut};
 use tokio::time::Instant;
 
-use super::{READONLY, RETRY, Session, protocol};
+use super::{RETRY, Session, protocol};
 use crate::chunk::Chunk;
 use crate::connection::Link;
 use crate::driver::End;
+use crate::error::ServerError;
 use crate::frame::{Frame, Frames};
 use crate::inflight::Awaits;
 use crate::pubsub::push;
@@ -81,6 +82,7 @@ impl Session {
         }
         let mut with_pushes = Vec::new();
         let mut demoted = false;
+        let unanswered = &self.unanswered;
         let progress = self.progress;
         let (input, found, allocated) = (&mut self.input, &mut self.found, self.allocated);
         let mut cut = Cut {
@@ -105,14 +107,15 @@ impl Session {
                 }
                 let (mut len, mut count) = (first.len, 1);
                 let mut inner = first.has_inner_pushes;
-                demoted |= cut.rest().starts_with(READONLY);
+                let told = remark(cut.rest());
+                demoted |= told == Some(Remark::Demoted);
                 while count < wanted
                     && let Some(next) = next_reply(found)
                 {
                     demoted |= cut
                         .rest()
                         .get(len..)
-                        .is_some_and(|next| next.starts_with(READONLY));
+                        .is_some_and(|next| remark(next) == Some(Remark::Demoted));
                     len += next.len;
                     count += 1;
                     inner |= next.has_inner_pushes;
@@ -121,7 +124,12 @@ impl Session {
                 if inner {
                     with_pushes.push(piece.clone());
                 }
-                queue.deliver(piece, count, woken);
+                match told {
+                    Some(Remark::Passes) if wanted == 1 => {
+                        queue.deliver_refusal(piece, unanswered, woken);
+                    }
+                    _ => queue.deliver(piece, count, woken),
+                }
             }
             woken.extend(queue.next_in_line());
             queue.mark_progress(progress);
@@ -195,6 +203,38 @@ impl Session {
                 Err(error) => return Err(End::Lost(protocol(&error.to_string()))),
             }
         }
+    }
+}
+
+/// What an error says that is the engine's business.
+#[derive(PartialEq, Eq)]
+enum Remark {
+    /// The server became a replica.
+    Demoted,
+    /// It refused for a reason that passes.
+    Passes,
+}
+
+/// What the reply that begins here says beside what it says to its caller.
+#[inline]
+fn remark(reply: &[u8]) -> Option<Remark> {
+    match reply.split_first() {
+        Some((b'-', line)) => remark_of_error(line),
+        _ => None,
+    }
+}
+
+#[cold]
+fn remark_of_error(line: &[u8]) -> Option<Remark> {
+    /// No code is longer.
+    const CODE: usize = 32;
+    let line = line.get(..CODE).unwrap_or(line);
+    if line.starts_with(b"READONLY ") {
+        Some(Remark::Demoted)
+    } else if ServerError::is_transient_line(line) {
+        Some(Remark::Passes)
+    } else {
+        None
     }
 }
 
