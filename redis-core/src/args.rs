@@ -15,6 +15,7 @@ use crate::arg::{ArgError, ArgWriter, ToArg, ToArgs};
 use crate::command::CommandInfo;
 use crate::error::{CommandName, Error};
 use crate::exchange::Patience;
+use crate::inflight::Terms;
 use crate::outgoing::{Outgoing, SHARE};
 use crate::records::ToRecords;
 use crate::resp::encode::{self, Output};
@@ -28,6 +29,9 @@ use place::Part;
 
 /// The longest argument that a server takes by default (`proto-max-bulk-len`).
 const MAX_ARGUMENT: usize = 512 * 1024 * 1024;
+
+/// The longest line that says how many words there are.
+const HEADER: usize = 16;
 
 /// A command under construction.
 ///
@@ -63,6 +67,18 @@ struct Rare {
     script: Option<Text>,
     /// Long values, in the order of their places.
     shared: Vec<Splice>,
+}
+
+impl Rare {
+    /// How long the command may take.
+    fn patience(&self) -> Patience {
+        match (self.deadline, self.block) {
+            (Some(deadline), _) => Patience::Only(deadline),
+            (None, None) => Patience::Default,
+            (None, Some(Block::Forever)) => Patience::Forever,
+            (None, Some(Block::For(limit))) => Patience::Extra(limit),
+        }
+    }
 }
 
 /// An error is not copied with its command.
@@ -281,17 +297,24 @@ impl Args {
         self.rare.as_ref()?.deadline
     }
 
-    /// How long it may take.
+    /// What the queue has to know of it.
     #[inline]
-    pub(crate) fn patience(&self) -> Patience {
-        let Some(rare) = &self.rare else {
-            return Patience::Default;
+    pub(crate) fn terms(&self) -> Terms {
+        let terms = Terms {
+            bytes: self.bytes.len() + HEADER,
+            replies: 1,
+            idempotent: self.is_idempotent(),
+            blocking: false,
+            patience: Patience::Default,
         };
-        match (rare.deadline, rare.block) {
-            (Some(deadline), _) => Patience::Only(deadline),
-            (None, None) => Patience::Default,
-            (None, Some(Block::Forever)) => Patience::Forever,
-            (None, Some(Block::For(limit))) => Patience::Extra(limit),
+        match &self.rare {
+            None => terms,
+            Some(rare) => Terms {
+                bytes: self.encoded_len(),
+                blocking: rare.block.is_some(),
+                patience: rare.patience(),
+                ..terms
+            },
         }
     }
 
@@ -340,7 +363,7 @@ impl Args {
                 .iter()
                 .map(|long| long.bytes.len())
                 .sum::<usize>()
-            + 16
+            + HEADER
     }
 
     /// How many words follow the name.

@@ -44,6 +44,19 @@ impl Chunk {
         Some(Self::Inline { len, bytes })
     }
 
+    /// A copy of the first `len` bytes, if they are few. What follows them may be copied along, which takes less time than to
+    /// copy exactly so many.
+    #[inline]
+    pub(crate) fn copied_from(source: &[u8], len: usize) -> Option<Self> {
+        match (u8::try_from(len), source.first_chunk()) {
+            (Ok(short), Some(bytes)) if len <= INLINE => Some(Self::Inline {
+                len: short,
+                bytes: *bytes,
+            }),
+            _ => Self::copied(source.get(..len)?),
+        }
+    }
+
     /// Takes the first `len` bytes of a receive buffer whose memory is `allocated` bytes.
     pub(crate) fn take(input: &mut BytesMut, len: usize, allocated: usize) -> Self {
         if let Some(chunk) = input.get(..len).and_then(Self::copied) {

@@ -14,7 +14,7 @@ use crate::error::{Error, Phase, Result};
 use crate::events::{self, Announcer, ConnectionEvent, Events};
 use crate::from_redis::FromRedis;
 use crate::inflight::{
-    Awaits, CellKey, Counts, Delivery, Limit, Payload, Queue, Submitted, WaiterKey, Wish,
+    Awaits, CellKey, Counts, Delivery, Limit, Payload, Queue, Submitted, Terms, WaiterKey, Wish,
 };
 use crate::outgoing::Outgoing;
 use crate::pending::Pending;
@@ -286,12 +286,13 @@ impl Link {
     pub(crate) fn submit(
         &self,
         payload: &mut impl Payload,
+        terms: Terms,
         limit: Limit,
         place: Option<WaiterKey>,
         waker: Option<&Waker>,
     ) -> Submitted {
         let mut queue = self.lock();
-        let submitted = queue.submit(payload, limit, place, waker);
+        let submitted = queue.submit(payload, terms, limit, place, waker);
         if !matches!(submitted, Submitted::Queued(_)) {
             return submitted;
         }

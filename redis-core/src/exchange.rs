@@ -8,10 +8,11 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use crate::connection::Link;
-use crate::error::Phase;
+use crate::error::{Error, Phase};
 use crate::inflight::{
     Again, CellKey, Delivery, Failure, Limit, Parts, Payload, Submitted, WaiterKey,
 };
+use crate::request;
 use crate::trace::Trace;
 
 /// How long something may take, from its first poll to its reply.
@@ -29,11 +30,6 @@ pub(crate) enum Patience {
 #[derive(Debug)]
 pub(crate) struct Exchange<'a> {
     ticket: Ticket<'a>,
-    /// Known once it stood in line, or came back to be sent again.
-    deadline: Option<Instant>,
-    /// What is sent in place of the payload: that one was refused for a reason that passes.
-    again: Option<Box<Again>>,
-    refusals: u32,
     trace: Trace,
 }
 
@@ -42,39 +38,56 @@ pub(crate) struct Exchange<'a> {
 struct Ticket<'a> {
     link: &'a Link,
     state: State,
+    /// Made for the few that need it: what is moved about with each request is kept small.
+    slow: Option<Box<Slow>>,
 }
 
 #[derive(Debug)]
 enum State {
     Fresh,
-    InLine(WaiterKey, Option<Pin<Box<Sleep>>>),
+    InLine(WaiterKey),
     InFlight(CellKey),
     /// The server refused for a reason that passes; it is asked again after a pause.
-    Pausing(Pin<Box<Sleep>>),
+    Pausing,
     Ended(Box<Failure>),
+    /// It may not be sent at all.
+    Refused(Error),
     Over,
 }
 
+/// What is known of a payload that is not answered at once.
+#[derive(Debug, Default)]
+struct Slow {
+    /// Known once it stood in line, or came back to be sent again.
+    deadline: Option<Instant>,
+    /// Of its place in line, or of a pause.
+    timer: Option<Pin<Box<Sleep>>>,
+    /// What is sent in place of the payload: that one was refused for a reason that passes.
+    again: Option<Box<Again>>,
+    refusals: u32,
+}
+
 impl<'a> Exchange<'a> {
+    #[inline]
     pub(crate) fn new(link: &'a Link, payload: &impl Payload) -> Self {
         Self {
             trace: Trace::start(&link.config, payload),
             ticket: Ticket {
                 link,
                 state: State::Fresh,
+                slow: None,
             },
-            deadline: None,
-            again: None,
-            refusals: 0,
         }
+    }
+
+    /// Has it fail with `error`, and nothing sent.
+    pub(crate) fn refuse(&mut self, error: Error) {
+        self.ticket.state = State::Refused(error);
     }
 
     /// Queues it now, before the first poll; says whether it found room.
     pub(crate) fn submit(&mut self, payload: &mut impl Payload) -> bool {
-        if matches!(self.ticket.state, State::Fresh) {
-            self.enqueue(payload, None);
-        }
-        matches!(self.ticket.state, State::InFlight(_))
+        matches!(self.ticket.state, State::Fresh) && self.ticket.enqueue(payload, None)
     }
 
     #[inline]
@@ -83,103 +96,190 @@ impl<'a> Exchange<'a> {
         payload: &mut impl Payload,
         cx: &mut Context<'_>,
     ) -> Poll<Delivery> {
-        let trace = std::mem::take(&mut self.trace);
-        let delivery = trace.within(|| self.advance(payload, cx));
+        let Self { ticket, trace } = self;
+        let delivery = trace.within(|| ticket.advance(payload, cx));
         if let Poll::Ready(delivery) = &delivery {
             trace.end(delivery);
         }
-        self.trace = trace;
         delivery
     }
+}
 
+impl Ticket<'_> {
     #[inline]
     fn advance(&mut self, payload: &mut impl Payload, cx: &mut Context<'_>) -> Poll<Delivery> {
+        match self.state {
+            State::Fresh => {
+                if self.enqueue(payload, Some(cx.waker())) {
+                    // The waker was left with it.
+                    Poll::Pending
+                } else {
+                    self.advance_slowly(payload, cx)
+                }
+            }
+            State::InFlight(key) => {
+                let delivery = ready!(self.link.poll_cell(key, cx.waker()));
+                self.state = State::Over;
+                match delivery {
+                    Delivery::Reply(_) => Poll::Ready(delivery),
+                    Delivery::Parts(parts) => self.judge(parts, payload, cx),
+                    Delivery::Refused(_) => Poll::Ready(delivery),
+                }
+            }
+            _ => self.advance_slowly(payload, cx),
+        }
+    }
+
+    /// Hands over what is not simply a reply, unless it is to be sent once more.
+    #[cold]
+    fn judge(
+        &mut self,
+        mut parts: Box<Parts>,
+        payload: &mut impl Payload,
+        cx: &mut Context<'_>,
+    ) -> Poll<Delivery> {
+        if self.goes_again(payload, &mut parts) {
+            self.advance_slowly(payload, cx)
+        } else {
+            Poll::Ready(Delivery::Parts(parts))
+        }
+    }
+
+    #[cold]
+    fn advance_slowly(
+        &mut self,
+        payload: &mut impl Payload,
+        cx: &mut Context<'_>,
+    ) -> Poll<Delivery> {
         loop {
-            match &mut self.ticket.state {
+            match std::mem::replace(&mut self.state, State::Over) {
                 State::Fresh => {
-                    self.enqueue(payload, Some(cx.waker()));
-                    if matches!(self.ticket.state, State::InFlight(_)) {
-                        // The waker was left with it.
+                    if self.enqueue(payload, Some(cx.waker())) {
                         return Poll::Pending;
                     }
                 }
-                State::InLine(..) => ready!(self.poll_in_line(payload, cx)),
+                State::InLine(place) => {
+                    self.state = State::InLine(place);
+                    ready!(self.poll_in_line(payload, cx));
+                }
                 State::InFlight(key) => {
-                    let mut delivery = ready!(self.ticket.link.poll_cell(*key, cx.waker()));
-                    self.ticket.state = State::Over;
+                    self.state = State::InFlight(key);
+                    let mut delivery = ready!(self.link.poll_cell(key, cx.waker()));
+                    self.state = State::Over;
                     let goes_again = match &mut delivery {
-                        Delivery::Reply(_) => false,
                         Delivery::Parts(parts) => self.goes_again(payload, parts),
+                        Delivery::Reply(_) | Delivery::Refused(_) => false,
                     };
                     if !goes_again {
                         return Poll::Ready(delivery);
                     }
                 }
-                State::Pausing(pause) => {
-                    ready!(pause.as_mut().poll(cx));
-                    self.ticket.state = State::Fresh;
+                State::Pausing => {
+                    self.state = State::Pausing;
+                    if let Some(pause) = &mut self.slow().timer {
+                        ready!(pause.as_mut().poll(cx));
+                    }
+                    self.slow().timer = None;
+                    self.state = State::Fresh;
                 }
-                State::Ended(failure) => {
-                    let failure = Failure::clone(failure);
-                    self.ticket.state = State::Over;
-                    return Poll::Ready(Delivery::failed(failure));
-                }
+                State::Ended(failure) => return Poll::Ready(Delivery::failed(*failure)),
+                State::Refused(error) => return Poll::Ready(Delivery::Refused(error)),
                 State::Over => {
-                    return Poll::Ready(Delivery::failed(Failure::Closed(Phase::NotSent)));
+                    return Poll::Ready(Delivery::Refused(request::ended()));
                 }
             }
         }
     }
 
+    fn slow(&mut self) -> &mut Slow {
+        self.slow.get_or_insert_default()
+    }
+
+    /// Says whether it found room.
     #[inline]
-    fn enqueue(&mut self, payload: &mut impl Payload, waker: Option<&Waker>) {
-        let place = match &self.ticket.state {
-            State::InLine(place, _) => Some(*place),
-            _ => None,
-        };
-        let limit = self.limit(payload);
-        let link = self.ticket.link;
-        let submitted = match &mut self.again {
-            None => link.submit(payload, limit, place, waker),
-            Some(again) => link.submit(&mut **again, limit, place, waker),
+    fn enqueue(&mut self, payload: &mut impl Payload, waker: Option<&Waker>) -> bool {
+        let submitted = match self.slow {
+            None => {
+                let terms = payload.terms();
+                let limit = self.limit(terms.patience);
+                self.link.submit(payload, terms, limit, None, waker)
+            }
+            Some(_) => self.submit_slowly(payload, waker),
         };
         match submitted {
-            Submitted::Queued(key) => self.ticket.state = State::InFlight(key),
-            Submitted::Full(place) => {
-                self.deadline = limit.from(Instant::now());
-                match &mut self.ticket.state {
-                    State::InLine(known, _) => *known = place,
-                    _ => self.ticket.state = State::InLine(place, None),
-                }
+            Submitted::Queued(key) => {
+                self.state = State::InFlight(key);
+                true
             }
-            Submitted::Ended(failure) => self.ticket.state = State::Ended(Box::new(failure)),
+            Submitted::Full(place) => {
+                self.state = State::InLine(place);
+                self.set_deadline(payload);
+                false
+            }
+            Submitted::Ended(failure) => {
+                self.state = State::Ended(failure);
+                false
+            }
         }
+    }
+
+    /// Sets the deadline of what stands in line, unless it is known.
+    #[cold]
+    fn set_deadline(&mut self, payload: &impl Payload) {
+        let slow = self.slow();
+        if slow.deadline.is_none() && slow.again.is_none() {
+            let limit = self.limit(payload.terms().patience);
+            self.slow().deadline = limit.from(Instant::now());
+        }
+    }
+
+    #[cold]
+    fn submit_slowly(&mut self, payload: &mut impl Payload, waker: Option<&Waker>) -> Submitted {
+        let place = match self.state {
+            State::InLine(place) => Some(place),
+            _ => None,
+        };
+        let again = self.slow.as_mut().and_then(|slow| slow.again.take());
+        let Some(mut again) = again else {
+            let terms = payload.terms();
+            let limit = self.limit(terms.patience);
+            return self.link.submit(payload, terms, limit, place, waker);
+        };
+        let terms = again.terms();
+        let limit = self.limit(terms.patience);
+        let submitted = self.link.submit(&mut *again, terms, limit, place, waker);
+        self.slow().again = Some(again);
+        submitted
     }
 
     fn poll_in_line(&mut self, payload: &mut impl Payload, cx: &mut Context<'_>) -> Poll<()> {
         self.enqueue(payload, Some(cx.waker()));
-        let State::InLine(place, timer) = &mut self.ticket.state else {
+        let State::InLine(place) = self.state else {
+            self.slow().timer = None;
             return Poll::Ready(());
         };
-        let Some(deadline) = self.deadline else {
+        let slow = self.slow();
+        let Some(deadline) = slow.deadline else {
             return Poll::Pending;
         };
         // Made here, in a task: `submit` may be called outside of a runtime, where there are no timers.
-        let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        let timer = slow
+            .timer
+            .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         ready!(timer.as_mut().poll(cx));
-        self.ticket.link.leave_line(*place);
-        self.ticket.link.count(|counts| counts.timeouts += 1);
-        self.ticket.state = State::Ended(Box::new(Failure::Timeout(Phase::NotSent)));
+        self.link.leave_line(place);
+        self.link.count(|counts| counts.timeouts += 1);
+        self.state = State::Ended(Box::new(Failure::Timeout(Phase::NotSent)));
         Poll::Ready(())
     }
 
     #[inline]
-    fn limit(&self, payload: &impl Payload) -> Limit {
-        if let Some(deadline) = self.deadline {
+    fn limit(&self, patience: Patience) -> Limit {
+        if let Some(deadline) = self.slow.as_ref().and_then(|slow| slow.deadline) {
             return Limit::At(deadline);
         }
-        let usual = self.ticket.link.config.command_timeout;
-        let patience = match payload.patience() {
+        let usual = self.link.config.command_timeout;
+        let patience = match patience {
             Patience::Default => usual,
             Patience::Extra(extra) => usual.map(|usual| usual.saturating_add(extra)),
             Patience::Only(patience) => Some(patience),
@@ -189,43 +289,56 @@ impl<'a> Exchange<'a> {
     }
 
     /// Whether it is sent once more instead of handing `parts` over.
-    #[cold]
     fn goes_again(&mut self, payload: &mut impl Payload, parts: &mut Parts) -> bool {
         if parts.error.is_some() {
             return false;
         }
         if let Some(again) = parts.again.take() {
-            self.again = Some(again);
+            self.slow().again = Some(again);
             return self.pause(parts.deadline);
         }
-        let again = payload.mend(&self.ticket.link.scripts, &parts.chunks);
+        let again = payload.mend(&self.link.scripts, &parts.chunks);
         if again {
-            self.deadline = parts.deadline;
-            self.again = None;
-            self.ticket.state = State::Fresh;
+            let slow = self.slow();
+            (slow.deadline, slow.again) = (parts.deadline, None);
+            self.state = State::Fresh;
         }
         again
     }
 
     /// Pauses before asking again, unless the deadline comes first.
     fn pause(&mut self, deadline: Option<Instant>) -> bool {
-        self.deadline = deadline;
-        let pause = self.ticket.link.config.backoff.pause(self.refusals);
-        self.refusals += 1;
+        let backoff = self.link.config.backoff;
+        let slow = self.slow();
+        slow.deadline = deadline;
+        let pause = backoff.pause(slow.refusals);
+        slow.refusals += 1;
         let again = deadline.is_none_or(|deadline| Instant::now() + pause < deadline);
         if again {
-            self.ticket.state = State::Pausing(Box::pin(sleep(pause)));
+            slow.timer = Some(Box::pin(sleep(pause)));
+            self.state = State::Pausing;
         }
         again
     }
 }
 
 impl Drop for Ticket<'_> {
+    #[inline]
     fn drop(&mut self) {
         match self.state {
             State::InFlight(key) => self.link.abandon(key),
-            State::InLine(place, _) => self.link.leave_line(place),
+            State::InLine(place) => self.link.leave_line(place),
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Ticket;
+
+    #[test]
+    fn what_every_request_carries_is_small() {
+        assert!(size_of::<Ticket<'_>>() <= 32);
     }
 }

@@ -35,7 +35,7 @@ mod sessions;
 mod unanswered;
 
 pub use budget::Budget;
-pub(crate) use payload::{Again, Delivery, Failure, Limit, Parts, Payload};
+pub(crate) use payload::{Again, Delivery, Failure, Limit, Parts, Payload, Terms};
 pub(crate) use unanswered::Unanswered;
 
 /// Names a cell.
@@ -204,7 +204,7 @@ pub(crate) enum Submitted {
     /// There is no room; the caller stands in line.
     Full(WaiterKey),
     /// Nothing is accepted any more.
-    Ended(Failure),
+    Ended(Box<Failure>),
 }
 
 impl Queue {

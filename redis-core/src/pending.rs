@@ -10,7 +10,7 @@ use crate::error::{CommandName, Error, Result};
 use crate::exchange::{Exchange, Patience};
 use crate::frame::{Frame, FrameRef};
 use crate::from_redis::FromRedis;
-use crate::inflight::{Delivery, Payload};
+use crate::inflight::{Delivery, Payload, Terms};
 use crate::outgoing::Outgoing;
 use crate::script::{self, Loaded};
 
@@ -19,8 +19,6 @@ use crate::script::{self, Loaded};
 pub struct Pending<'a> {
     exchange: Exchange<'a>,
     command: Command,
-    /// Why nothing is sent at all.
-    refused: Option<Error>,
 }
 
 impl<'a> Pending<'a> {
@@ -28,59 +26,51 @@ impl<'a> Pending<'a> {
     pub(crate) fn new(link: &'a Link, mut args: Box<Args>) -> Self {
         let refused = args.take_error();
         let command = Command::new(args);
-        Self {
-            exchange: Exchange::new(link, &command),
-            command,
-            refused,
+        let mut exchange = Exchange::new(link, &command);
+        if let Some(error) = refused {
+            exchange.refuse(error);
         }
+        Self { exchange, command }
     }
 
     /// One that fails with `error` before anything is sent.
     #[cold]
     pub(crate) fn refused(link: &'a Link, args: Box<Args>, error: Error) -> Self {
-        let refused = error.of_command(args.name());
-        let command = Command::new(args);
-        Self {
-            exchange: Exchange::new(link, &command),
-            command,
-            refused: Some(refused),
-        }
+        let mut pending = Self::new(link, args);
+        pending.exchange.refuse(error);
+        pending
     }
 
     /// Has it sent; says whether it is on its way, or still has to wait for room.
     pub(crate) fn submit(&mut self) -> bool {
-        self.refused.is_none() && self.exchange.submit(&mut self.command)
+        self.exchange.submit(&mut self.command)
     }
 
-    #[inline]
-    fn poll_delivery(&mut self, cx: &mut Context<'_>) -> Poll<Result<Delivery>> {
-        if let Some(error) = self.refused.take() {
-            return Poll::Ready(Err(error));
-        }
-        self.exchange.poll(&mut self.command, cx).map(Ok)
+    fn poll_delivery(&mut self, cx: &mut Context<'_>) -> Poll<Delivery> {
+        self.exchange.poll(&mut self.command, cx)
     }
 
     /// The reply as it came, an error reply included.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
-        let outcome = ready!(self.poll_delivery(cx)).and_then(|delivery| {
-            let (chunks, failure) = delivery.into_parts();
-            match (failure, chunks.into_iter().next()) {
-                (None, Some(chunk)) => Ok(Frame::from_scanned(chunk)),
-                (Some(failure), _) => Err(failure.into()),
-                (None, None) => Err(no_reply()),
-            }
-        });
-        Poll::Ready(outcome)
+        let (chunks, failure) = ready!(self.poll_delivery(cx)).into_parts()?;
+        Poll::Ready(match (failure, chunks.into_iter().next()) {
+            (None, Some(chunk)) => Ok(Frame::from_scanned(chunk)),
+            (Some(failure), _) => Err(failure.into()),
+            (None, None) => Err(no_reply()),
+        })
     }
 
     /// The reply, decoded; an error names the command.
     #[inline]
     pub(crate) fn poll_decoded<R: FromRedis>(&mut self, cx: &mut Context<'_>) -> Poll<Result<R>> {
         let outcome = match ready!(self.poll_delivery(cx)) {
-            Ok(delivery) => R::from_outcome(reply(&delivery)),
-            Err(error) => R::from_outcome(Err(error)),
+            Delivery::Reply(chunk) => R::from_outcome(Ok(FrameRef::of_chunk(&chunk))),
+            delivery => decode_slowly(delivery),
         };
-        Poll::Ready(outcome.map_err(|error| error.of_command(self.command.name())))
+        Poll::Ready(match outcome {
+            Ok(value) => Ok(value),
+            Err(error) => Err(error.of_command(self.command.name())),
+        })
     }
 
     /// The reply as it came, an error reply included.
@@ -99,16 +89,17 @@ impl<'a> Pending<'a> {
     }
 }
 
-/// The one reply of a command.
-#[inline]
-fn reply(delivery: &Delivery) -> Result<FrameRef<'_>> {
+/// Decodes what is not simply a reply.
+#[cold]
+fn decode_slowly<R: FromRedis>(delivery: Delivery) -> Result<R> {
     match delivery {
-        Delivery::Reply(chunk) => Ok(FrameRef::of_chunk(chunk)),
-        Delivery::Parts(parts) => match (&parts.error, parts.chunks.first()) {
+        Delivery::Refused(error) => R::from_outcome(Err(error)),
+        Delivery::Reply(chunk) => R::from_outcome(Ok(FrameRef::of_chunk(&chunk))),
+        Delivery::Parts(parts) => R::from_outcome(match (parts.error, parts.chunks.first()) {
             (None, Some(chunk)) => Ok(FrameRef::of_chunk(chunk)),
-            (Some(failure), _) => Err(failure.clone().into()),
+            (Some(failure), _) => Err(failure.into()),
             (None, None) => Err(no_reply()),
-        },
+        }),
     }
 }
 
@@ -145,30 +136,18 @@ impl Command {
 
 impl Payload for Command {
     #[inline]
-    fn encoded_len(&self) -> usize {
-        self.args.as_ref().map_or(0, |args| args.encoded_len())
-    }
-
-    #[inline]
-    fn replies(&self) -> usize {
-        1
-    }
-
-    #[inline]
-    fn is_idempotent(&self) -> bool {
-        self.args.as_ref().is_some_and(|args| args.is_idempotent())
-    }
-
-    #[inline]
-    fn is_blocking(&self) -> bool {
-        let args = self.args.as_ref();
-        args.is_some_and(|args| args.block_limit().is_some())
-    }
-
-    #[inline]
-    fn patience(&self) -> Patience {
-        let args = self.args.as_ref();
-        args.map_or(Patience::Default, |args| args.patience())
+    fn terms(&self) -> Terms {
+        match &self.args {
+            Some(args) => args.terms(),
+            // It was sent, and is not sent a second time from here.
+            None => Terms {
+                bytes: 0,
+                replies: 1,
+                idempotent: false,
+                blocking: false,
+                patience: Patience::Default,
+            },
+        }
     }
 
     #[inline]

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use crate::args::Args;
 use crate::closing::Close;
@@ -15,7 +15,7 @@ use crate::exclusive::Exclusive;
 use crate::frame::Frame;
 use crate::from_redis::FromRedis;
 use crate::pending::Pending;
-use crate::request::{AllowsBlocking, Execute, Sink, Target};
+use crate::request::{AllowsBlocking, Execute, Sink, Target, ended};
 use crate::stats::Stats;
 use crate::unclaimed::{self, Reports};
 
@@ -211,6 +211,8 @@ pub enum PoolPending<'a> {
         Pin<Box<dyn Future<Output = Result<Frame>> + Send + 'a>>,
         &'static str,
     ),
+    /// It has come to its end.
+    Over,
 }
 
 impl std::fmt::Debug for PoolPending<'_> {
@@ -218,6 +220,7 @@ impl std::fmt::Debug for PoolPending<'_> {
         match self {
             Self::Lane(pending) => f.debug_tuple("Lane").field(pending).finish(),
             Self::Leased(_, name) => f.debug_tuple("Leased").field(name).finish(),
+            Self::Over => f.write_str("Over"),
         }
     }
 }
@@ -227,7 +230,12 @@ impl PoolPending<'_> {
     pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
         match self {
             Self::Lane(pending) => pending.poll(cx),
-            Self::Leased(future, _) => future.as_mut().poll(cx),
+            Self::Leased(future, _) => {
+                let outcome = ready!(future.as_mut().poll(cx));
+                *self = Self::Over;
+                Poll::Ready(outcome)
+            }
+            Self::Over => Poll::Ready(Err(ended())),
         }
     }
 }
@@ -267,7 +275,7 @@ impl<'a, R: FromRedis> Execute<R> for &'a Pool {
     fn poll(pending: &mut PoolPending<'a>, cx: &mut Context<'_>) -> Poll<Result<R>> {
         match pending {
             PoolPending::Lane(pending) => pending.poll_decoded(cx),
-            PoolPending::Leased(future, _) => future.as_mut().poll(cx).map(Frame::decode_outcome),
+            slow => slow.poll_frame(cx).map(Frame::decode_outcome),
         }
     }
 }

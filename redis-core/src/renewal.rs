@@ -105,7 +105,10 @@ async fn authenticate(link: &Link, credentials: &Credentials) -> Outcome {
 
 /// Why the server did not say OK.
 fn refusal(delivery: Delivery) -> Option<String> {
-    let (chunks, failure) = delivery.into_parts();
+    let (chunks, failure) = match delivery.into_parts() {
+        Ok(parts) => parts,
+        Err(error) => return Some(error.to_string()),
+    };
     if let Some(failure) = failure {
         return Some(Error::from(failure).to_string());
     }

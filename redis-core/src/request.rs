@@ -48,7 +48,7 @@ pub trait Execute<R>: Sink {
     /// Has it sent now, before the first poll.
     fn submit(pending: &mut Self::Pending);
 
-    /// Drives the execution.
+    /// Drives the execution. After its end this gives an error.
     fn poll(pending: &mut Self::Pending, cx: &mut Context<'_>) -> Poll<Result<Self::Output>>;
 }
 
@@ -109,6 +109,7 @@ pub struct Request<S: Sink, R> {
 enum State<S: Sink> {
     Building(S, Box<Args>),
     Pending(S::Pending),
+    /// Only while one becomes the other.
     Done,
 }
 
@@ -208,6 +209,7 @@ impl<S: Sink, R> Request<S, R> {
         self.with_reply()
     }
 
+    #[inline]
     fn start(&mut self)
     where
         S: Execute<R>,
@@ -229,21 +231,21 @@ impl<S: Sink, R> Request<S, R> {
     }
 }
 
+/// What is awaited once more after its end has this error.
+#[cold]
+pub(crate) fn ended() -> Error {
+    Error::usage("this request was awaited to its end already")
+}
+
 impl<S: Execute<R>, R> Future for Request<S, R> {
     type Output = Result<S::Output>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        this.start();
-        let State::Pending(pending) = &mut this.state else {
-            return Poll::Ready(Err(Error::usage(
-                "this request was awaited to its end already",
-            )));
-        };
-        let output = S::poll(pending, cx);
-        if output.is_ready() {
-            this.state = State::Done;
+        self.start();
+        match &mut self.state {
+            State::Pending(pending) => S::poll(pending, cx),
+            State::Building(..) | State::Done => Poll::Ready(Err(ended())),
         }
-        output
     }
 }

@@ -103,7 +103,11 @@ mod on {
             if self.0.is_disabled() {
                 return;
             }
-            if let Some(failure) = delivery.error() {
+            let failure = match delivery {
+                Delivery::Parts(parts) => parts.error.as_ref(),
+                Delivery::Reply(_) | Delivery::Refused(_) => None,
+            };
+            if let Some(failure) = failure {
                 let error = Error::from(failure.clone());
                 self.0.record("error.type", kind(&error));
                 self.0.record("otel.status_code", "ERROR");

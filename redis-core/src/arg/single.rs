@@ -25,6 +25,7 @@ macro_rules! one_argument {
 macro_rules! written_as {
     ($write:ident: $($arg:ty)*) => {
         $(impl ToArg for $arg {
+            #[inline]
             fn write_arg(&self, out: &mut ArgWriter<'_>) -> Result<(), ArgError> {
                 out.$write(self);
                 Ok(())

@@ -37,7 +37,7 @@ impl<'q> Outcomes<'q> {
     /// # Errors
     /// A transaction that was not executed.
     pub(crate) fn new(queued: &'q Queued, delivery: Delivery) -> Result<Self> {
-        let (chunks, failure) = delivery.into_parts();
+        let (chunks, failure) = delivery.into_parts()?;
         let mut frames = Pieces::new(chunks);
         let mut not_loaded = None;
         for _ in 0..queued.replies_of_loads() {

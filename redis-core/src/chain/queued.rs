@@ -9,7 +9,7 @@ use crate::error::{CommandName, Error, Result};
 use crate::exchange::Patience;
 use crate::frame::FrameRef;
 use crate::from_redis::FromRedis;
-use crate::inflight::{Delivery, Parts, Payload};
+use crate::inflight::{Delivery, Parts, Payload, Terms};
 use crate::outgoing::Outgoing;
 use crate::resp::encode::Output;
 use crate::script::{Loaded, Text, is_unknown};
@@ -190,31 +190,20 @@ impl Queued {
 }
 
 impl Payload for Queued {
-    fn encoded_len(&self) -> usize {
+    fn terms(&self) -> Terms {
         let loads = self.loaded_first().map(|script| script.source().len() + 64);
-        self.bytes.len()
-            + loads.sum::<usize>()
-            + if self.atomic {
-                MULTI.len() + EXEC.len()
-            } else {
-                0
-            }
-    }
-
-    fn replies(&self) -> usize {
-        self.loads.len() + self.names.len() + if self.atomic { 2 } else { 0 }
-    }
-
-    fn is_idempotent(&self) -> bool {
-        self.idempotent
-    }
-
-    fn is_blocking(&self) -> bool {
-        false
-    }
-
-    fn patience(&self) -> Patience {
-        self.deadline.map_or(Patience::Default, Patience::Only)
+        let (frame, replies) = if self.atomic {
+            (MULTI.len() + EXEC.len(), 2)
+        } else {
+            (0, 0)
+        };
+        Terms {
+            bytes: self.bytes.len() + loads.sum::<usize>() + frame,
+            replies: self.loads.len() + self.names.len() + replies,
+            idempotent: self.idempotent,
+            blocking: false,
+            patience: self.deadline.map_or(Patience::Default, Patience::Only),
+        }
     }
 
     fn write_to(&mut self, out: &mut Outgoing) {

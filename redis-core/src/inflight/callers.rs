@@ -12,28 +12,29 @@ impl Queue {
     pub(crate) fn submit(
         &mut self,
         payload: &mut impl Payload,
+        terms: Terms,
         limit: Limit,
         place: Option<WaiterKey>,
         waker: Option<&Waker>,
     ) -> Submitted {
-        if let Some(failure) = self.shut() {
-            self.leave_line(place);
-            return Submitted::Ended(failure);
+        if self.ended.is_some() || self.closing || self.refused.is_some() {
+            return self.turn_away(place);
         }
-        let bytes = payload.encoded_len();
-        if !self.has_room(bytes) || self.is_behind_others(place) {
+        if !self.has_room(terms.bytes) || self.is_behind_others(place) {
             return Submitted::Full(self.stand_in_line(place, waker));
         }
-        self.leave_line(place);
+        if place.is_some() {
+            self.leave_line(place);
+        }
         let cell = self.cells.insert(Cell::Waiting(waker.cloned(), None));
         let mut entry = Entry {
             owner: Owner::Caller(cell),
             bytes: 0,
-            replies: payload.replies(),
+            replies: terms.replies,
             come: 0,
             limit,
-            blocking: payload.is_blocking(),
-            idempotent: payload.is_idempotent(),
+            blocking: terms.blocking,
+            idempotent: terms.idempotent,
             losses: 0,
             awaits: Awaits::Reply,
         };
@@ -42,6 +43,13 @@ impl Queue {
         entry.bytes = self.out.len() - before;
         self.push_entry(entry);
         Submitted::Queued(cell)
+    }
+
+    #[cold]
+    fn turn_away(&mut self, place: Option<WaiterKey>) -> Submitted {
+        self.leave_line(place);
+        let closed = || Failure::Closed(Phase::NotSent);
+        Submitted::Ended(Box::new(self.shut().unwrap_or_else(closed)))
     }
 
     /// Why nothing is accepted, if that is so.

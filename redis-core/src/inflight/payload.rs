@@ -6,22 +6,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::chunk::Chunk;
-use crate::error::{Error, ErrorKind, Phase, ServerError, TlsError};
+use crate::error::{Error, ErrorKind, Phase, Result, ServerError, TlsError};
 use crate::exchange::Patience;
 use crate::outgoing::Outgoing;
 
 /// Something that can be written and is owed replies: one command, or a pipeline of them.
 pub(crate) trait Payload {
-    /// How many bytes [`Payload::write_to`] appends, at most.
-    fn encoded_len(&self) -> usize;
-    /// How many replies it is owed.
-    fn replies(&self) -> usize;
-    /// Whether sending it twice does no harm.
-    fn is_idempotent(&self) -> bool;
-    /// Whether the server may hold it for as long as it likes.
-    fn is_blocking(&self) -> bool;
-    /// How long it may take.
-    fn patience(&self) -> Patience;
+    /// What the queue has to know of it.
+    fn terms(&self) -> Terms;
     /// Appends it as it goes over the wire. Called again only after [`Payload::mend`] said so.
     fn write_to(&mut self, out: &mut Outgoing);
     /// Looks in the replies whether scripts were missing; if nothing was carried out for that, brings them along and is to be
@@ -34,16 +26,33 @@ pub(crate) trait Payload {
     fn summary(&self) -> crate::trace::Summary;
 }
 
+/// What the queue has to know of a payload.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    /// How many bytes [`Payload::write_to`] appends, at most.
+    pub(crate) bytes: usize,
+    /// How many replies it is owed.
+    pub(crate) replies: usize,
+    /// Whether sending it twice does no harm.
+    pub(crate) idempotent: bool,
+    /// Whether the server may hold it for as long as it likes.
+    pub(crate) blocking: bool,
+    /// How long it may take.
+    pub(crate) patience: Patience,
+}
+
 /// What became of an entry.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) enum Delivery {
     /// Its one reply, which is no error.
     Reply(Chunk),
     Parts(Box<Parts>),
+    /// There was none, for it could not be sent.
+    Refused(Error),
 }
 
 /// All replies of an entry, or the first of them and why there are no more.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Parts {
     /// The pieces they came in; each holds whole frames.
     pub(crate) chunks: Vec<Chunk>,
@@ -69,23 +78,19 @@ impl Delivery {
         match self {
             Self::Reply(chunk) => std::slice::from_ref(chunk),
             Self::Parts(parts) => &parts.chunks,
-        }
-    }
-
-    /// Why there are no more replies than these.
-    #[inline]
-    pub(crate) fn error(&self) -> Option<&Failure> {
-        match self {
-            Self::Reply(_) => None,
-            Self::Parts(parts) => parts.error.as_ref(),
+            Self::Refused(_) => &[],
         }
     }
 
     /// The pieces, and why there are no more.
-    pub(crate) fn into_parts(self) -> (Vec<Chunk>, Option<Failure>) {
+    ///
+    /// # Errors
+    /// It could not be sent.
+    pub(crate) fn into_parts(self) -> Result<(Vec<Chunk>, Option<Failure>)> {
         match self {
-            Self::Reply(chunk) => (vec![chunk], None),
-            Self::Parts(parts) => (parts.chunks, parts.error),
+            Self::Reply(chunk) => Ok((vec![chunk], None)),
+            Self::Parts(parts) => Ok((parts.chunks, parts.error)),
+            Self::Refused(error) => Err(error),
         }
     }
 }
@@ -99,24 +104,15 @@ pub(crate) struct Again {
 }
 
 impl Payload for Again {
-    fn encoded_len(&self) -> usize {
-        self.bytes.len()
-    }
-
-    fn replies(&self) -> usize {
-        1
-    }
-
-    fn is_idempotent(&self) -> bool {
-        self.idempotent
-    }
-
-    fn is_blocking(&self) -> bool {
-        self.blocking
-    }
-
-    fn patience(&self) -> Patience {
-        Patience::Forever
+    fn terms(&self) -> Terms {
+        Terms {
+            bytes: self.bytes.len(),
+            replies: 1,
+            idempotent: self.idempotent,
+            blocking: self.blocking,
+            // Its deadline is known.
+            patience: Patience::Forever,
+        }
     }
 
     fn write_to(&mut self, out: &mut Outgoing) {

@@ -144,6 +144,7 @@ impl Queue {
         entry.come = (entry.come + frames).min(entry.replies);
         let done = entry.come == entry.replies;
         let (owner, bytes, limit) = (entry.owner, entry.bytes, entry.limit);
+        let alone = frames == 1 && entry.replies == 1;
         if done {
             self.entries.pop_front();
             self.taken = self.taken.saturating_sub(1);
@@ -159,9 +160,11 @@ impl Queue {
             return;
         };
         match cell {
-            Cell::Waiting(waker, None) if done && frames == 1 && !piece.starts_with(b"-") => {
-                woken.extend(waker.take());
-                *cell = Cell::Filled(Delivery::Reply(piece));
+            Cell::Waiting(_, None) if alone && !piece.starts_with(b"-") => {
+                let filled = Cell::Filled(Delivery::Reply(piece));
+                if let Cell::Waiting(Some(waker), _) = std::mem::replace(cell, filled) {
+                    woken.push(waker);
+                }
             }
             Cell::Waiting(waker, parts) => {
                 let all = parts.get_or_insert_default();
@@ -231,26 +234,29 @@ impl Queue {
     }
 
     fn stamp_last(&mut self, now: Instant) {
-        let Self {
-            entries,
-            unstamped,
-            earliest_deadline: earliest,
-            ..
-        } = self;
-        // Nearly all have the same patience.
-        let mut last = (Duration::ZERO, None);
-        for entry in entries.iter_mut().rev().take(std::mem::take(unstamped)) {
-            let deadline = match entry.limit {
-                Limit::Within(patience) if patience == last.0 => last.1,
-                limit => limit.from(now),
-            };
-            let Some(moment) = deadline else { continue };
-            if let Limit::Within(patience) = entry.limit {
-                last = (patience, deadline);
+        let mut earliest = self.earliest_deadline;
+        let mut note = |limit: Limit| {
+            if let Some(moment) = limit.moment() {
+                earliest = Some(earliest.map_or(moment, |known| known.min(moment)));
             }
-            entry.limit = Limit::At(moment);
-            *earliest = Some(earliest.map_or(moment, |known| known.min(moment)));
+        };
+        // Nearly all have the same patience.
+        let mut last = (Duration::MAX, Limit::None);
+        let count = std::mem::take(&mut self.unstamped);
+        for entry in self.entries.iter_mut().rev().take(count) {
+            match entry.limit {
+                Limit::Within(patience) => {
+                    if patience != last.0 {
+                        let moment = entry.limit.from(now);
+                        last = (patience, moment.map_or(Limit::None, Limit::At));
+                        note(last.1);
+                    }
+                    entry.limit = last.1;
+                }
+                limit => note(limit),
+            }
         }
+        self.earliest_deadline = earliest;
     }
 
     fn note_deadline(&mut self, deadline: Instant) {

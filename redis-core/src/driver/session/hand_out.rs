@@ -246,12 +246,14 @@ struct Cut<'i> {
 }
 
 impl Cut<'_> {
+    #[inline]
     fn rest(&self) -> &[u8] {
         self.input.get(self.passed..).unwrap_or_default()
     }
 
+    #[inline]
     fn take(&mut self, len: usize) -> Chunk {
-        if let Some(chunk) = self.rest().get(..len).and_then(Chunk::copied) {
+        if let Some(chunk) = Chunk::copied_from(self.rest(), len) {
             self.passed += len;
             return chunk;
         }
@@ -270,6 +272,7 @@ impl Drop for Cut<'_> {
     }
 }
 
+#[inline]
 fn next_reply(found: &mut VecDeque<Found>) -> Option<Found> {
     match found.front() {
         Some(next) if next.kind == FrameKind::Reply => found.pop_front(),
