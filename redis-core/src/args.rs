@@ -297,6 +297,13 @@ impl Args {
         self.rare.as_ref()?.deadline
     }
 
+    /// Whether it is a command of the spec that any socket can carry, with nothing uncommon about it.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        let info = self.info;
+        self.rare.is_none() && !info.blocking && info.state.is_none() && !self.is_raw()
+    }
+
     /// What the queue has to know of it.
     #[inline]
     pub(crate) fn terms(&self) -> Terms {

@@ -160,7 +160,11 @@ impl<R: FromRedis> Future for EachReply<'_, R> {
 
 /// The replies of all commands.
 fn all<R: FromRedis>(outcomes: &mut Outcomes<'_>) -> Result<Vec<R>> {
-    (0..outcomes.remaining()).map(|_| outcomes.next()).collect()
+    let mut replies = Vec::with_capacity(outcomes.remaining());
+    for _ in 0..outcomes.remaining() {
+        replies.push(outcomes.next()?);
+    }
+    Ok(replies)
 }
 
 fn each<'a, I, C>(
@@ -173,8 +177,12 @@ where
     C: IntoRequest<Sink = Detached>,
 {
     let mut queued = Queued::new(false);
-    for item in items {
+    let mut items = items.into_iter();
+    while let Some(item) = items.next() {
         queued.push(command(Detached, item).into_request().into_args_box());
+        if queued.len() == 1 {
+            queued.reserve(items.size_hint().0);
+        }
     }
     Each {
         route,

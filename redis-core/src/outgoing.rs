@@ -73,6 +73,19 @@ impl Outgoing {
         self.tail.extend_from_slice(other.rest());
     }
 
+    /// Makes room for so many bytes.
+    pub(crate) fn reserve(&mut self, more: usize) {
+        self.tail.reserve(more);
+    }
+
+    /// Moves everything to the end of `other`, and what is long without a copy.
+    pub(crate) fn append_to(&mut self, other: &mut Self) {
+        if self.rest().len() >= SHARE {
+            self.close_tail();
+        }
+        self.move_to(self.len(), other);
+    }
+
     /// Moves the first `len` bytes to the end of `other`.
     pub(crate) fn move_to(&mut self, mut len: usize, other: &mut Self) {
         while let Some(front) = self.pieces.front_mut()

@@ -24,7 +24,11 @@ pub struct Pending<'a> {
 impl<'a> Pending<'a> {
     #[inline]
     pub(crate) fn new(link: &'a Link, mut args: Box<Args>) -> Self {
-        let refused = args.take_error();
+        let refused = if args.is_plain() {
+            None
+        } else {
+            args.take_error()
+        };
         let command = Command::new(args);
         let mut exchange = Exchange::new(link, &command);
         if let Some(error) = refused {

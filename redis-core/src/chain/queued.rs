@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::args::Args;
 use crate::chain::Outcomes;
 use crate::chunk::Chunk;
+use crate::command::CommandInfo;
 use crate::error::{CommandName, Error, Result};
 use crate::exchange::Patience;
 use crate::frame::FrameRef;
@@ -21,7 +22,9 @@ const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
 #[derive(Debug, Default)]
 pub(crate) struct Queued {
     bytes: Outgoing,
-    names: Vec<Name>,
+    commands: Vec<&'static CommandInfo>,
+    /// The names of those that nothing is known of, with their positions, which ascend.
+    raw: Vec<(usize, CommandName)>,
     atomic: bool,
     idempotent: bool,
     /// The scripts that its commands call, each once.
@@ -34,13 +37,6 @@ pub(crate) struct Queued {
     error: Option<Error>,
 }
 
-/// A command's name; that of a raw command is only built when it is asked for.
-#[derive(Debug, Clone)]
-enum Name {
-    Known(&'static str),
-    Raw(CommandName),
-}
-
 impl Queued {
     pub(crate) fn new(atomic: bool) -> Self {
         Self {
@@ -51,12 +47,35 @@ impl Queued {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.names.len()
+        self.commands.len()
+    }
+
+    /// Makes room for so many more commands of the usual size of those that are there.
+    pub(crate) fn reserve(&mut self, more: usize) {
+        /// A number that nobody stands for makes no more room than this.
+        const MOST: usize = 64 * 1024;
+        let more = more.min(MOST);
+        self.commands.reserve(more);
+        if let Some(each) = self.bytes.len().checked_div(self.commands.len()) {
+            self.bytes.reserve(each.saturating_mul(more).min(MOST * 64));
+        }
     }
 
     /// Adds a command.
     pub(crate) fn push(&mut self, mut args: Box<Args>) {
-        let index = self.names.len();
+        if !args.is_plain() {
+            self.note(&mut args);
+        }
+        self.idempotent &= args.is_idempotent();
+        self.commands.push(args.info());
+        args.write_to(&mut self.bytes);
+        args.retire();
+    }
+
+    /// Notes what is uncommon about the command that comes next.
+    #[cold]
+    fn note(&mut self, args: &mut Args) {
+        let index = self.commands.len();
         if self.error.is_none() {
             let reason = args.needs_own_socket();
             self.error = match args.take_error() {
@@ -65,16 +84,12 @@ impl Queued {
                     .map(|reason| Error::usage(reason).of_command(args.name()).at_index(index)),
             };
         }
-        self.idempotent &= args.is_idempotent();
         if let Some(deadline) = args.deadline() {
             self.deadline = Some(self.deadline.map_or(deadline, |known| known.min(deadline)));
         }
-        self.names.push(if args.is_raw() {
-            Name::Raw(args.name())
-        } else {
-            Name::Known(args.info().name)
-        });
-        args.write_to(&mut self.bytes);
+        if args.is_raw() {
+            self.raw.push((index, args.name()));
+        }
         if let Some(script) = args.called_script()
             && !self
                 .scripts
@@ -83,7 +98,6 @@ impl Queued {
         {
             self.scripts.push(script.clone());
         }
-        args.retire();
     }
 
     /// Has the scripts loaded first that the server is not known to have.
@@ -113,7 +127,7 @@ impl Queued {
 
     /// Whether there is something that may be sent.
     pub(crate) fn is_sendable(&self) -> bool {
-        self.error.is_none() && !self.names.is_empty()
+        self.error.is_none() && !self.commands.is_empty()
     }
 
     /// Decodes the outcome of one command; its failure gets position and name.
@@ -131,16 +145,23 @@ impl Queued {
     /// Puts position and name of a command to its error.
     pub(crate) fn named(&self, index: usize, error: Error) -> Error {
         let error = error.at_index(index);
-        match self.names.get(index) {
-            Some(Name::Known(name)) => error.of_command(CommandName::from(*name)),
-            Some(Name::Raw(name)) => error.of_command(name.clone()),
+        match self.name(index) {
+            Some(name) => error.of_command(name),
             None => error,
+        }
+    }
+
+    fn name(&self, index: usize) -> Option<CommandName> {
+        let raw = self.raw.binary_search_by_key(&index, |(index, _)| *index);
+        match raw.ok().and_then(|place| self.raw.get(place)) {
+            Some((_, name)) => Some(name.clone()),
+            None => self.commands.get(index).map(|info| info.name.into()),
         }
     }
 
     /// Whether any of the commands is one that nothing is known of.
     pub(crate) fn has_raw(&self) -> bool {
-        self.names.iter().any(|name| matches!(name, Name::Raw(_)))
+        !self.raw.is_empty()
     }
 
     pub(crate) fn is_atomic(&self) -> bool {
@@ -199,7 +220,7 @@ impl Payload for Queued {
         };
         Terms {
             bytes: self.bytes.len() + loads.sum::<usize>() + frame,
-            replies: self.loads.len() + self.names.len() + replies,
+            replies: self.loads.len() + self.commands.len() + replies,
             idempotent: self.idempotent,
             blocking: false,
             patience: self.deadline.map_or(Patience::Default, Patience::Only),
@@ -213,7 +234,7 @@ impl Payload for Queued {
             out.put(MULTI);
         }
         if self.scripts.is_empty() {
-            self.bytes.move_to(self.bytes.len(), out);
+            self.bytes.append_to(out);
         } else {
             out.put_all(&mut self.bytes);
         }
@@ -244,16 +265,12 @@ impl Payload for Queued {
     fn summary(&self) -> crate::trace::Summary {
         /// How many names are worth reading.
         const SHOWN: usize = 20;
-        let names: Vec<String> = self
-            .names
-            .iter()
-            .take(SHOWN)
-            .map(|name| match name {
-                Name::Known(name) => (*name).to_owned(),
-                Name::Raw(name) => name.to_string(),
-            })
+        let shown = 0..self.commands.len().min(SHOWN);
+        let names: Vec<String> = shown
+            .filter_map(|index| self.name(index))
+            .map(|name| name.to_string())
             .collect();
-        let more = if self.names.len() > SHOWN {
+        let more = if self.commands.len() > SHOWN {
             "; …"
         } else {
             ""
@@ -261,7 +278,7 @@ impl Payload for Queued {
         crate::trace::Summary {
             operation: if self.atomic { "MULTI" } else { "PIPELINE" }.into(),
             text: names.join("; ") + more,
-            batch: Some(self.names.len()),
+            batch: Some(self.commands.len()),
         }
     }
 }
