@@ -139,7 +139,10 @@ mod on {
 
     /// The code of an error that is the first reply. The message may quote keys and values.
     fn first_error(delivery: &Delivery) -> Option<String> {
-        let line = delivery.chunks().first()?.strip_prefix(b"-")?;
+        let Delivery::Parts(parts) = delivery else {
+            return None;
+        };
+        let line = parts.chunks.first()?.strip_prefix(b"-")?;
         let line = line.split(|byte| *byte == b'\r').next()?;
         let error = ServerError::new(&String::from_utf8_lossy(line));
         let code = error.code();

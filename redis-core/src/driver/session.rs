@@ -53,6 +53,8 @@ pub(super) struct Session {
     now: Instant,
     /// Whether the writing of what is queued was put off once, so that more can gather.
     yielded: bool,
+    /// Whether half of the replies that came have been handed out.
+    halved: bool,
     /// Whether a transport that gathers bytes may still hold some.
     unflushed: bool,
     liveness: Option<Duration>,
@@ -89,6 +91,7 @@ impl Session {
             unanswered: Unanswered::default(),
             now,
             yielded: false,
+            halved: false,
             unflushed: false,
             liveness: link.config.liveness,
             progress: now,
@@ -129,6 +132,10 @@ impl Session {
         self.now = Instant::now();
         // First of all, so that whatever callers do from here on has the driver polled again.
         self.heed(link, woken, cx)?;
+        if std::mem::take(&mut self.halved) {
+            self.yielded = true;
+            while self.write(link, woken, cx)? == Step::Progress {}
+        }
         self.read(link, woken, cx)?;
         self.subscribe(link, woken);
         while self.write(link, woken, cx)? == Step::Progress {}

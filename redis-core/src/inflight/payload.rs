@@ -72,16 +72,6 @@ impl Delivery {
         }))
     }
 
-    /// The pieces that the replies came in.
-    #[inline]
-    pub(crate) fn chunks(&self) -> &[Chunk] {
-        match self {
-            Self::Reply(chunk) => std::slice::from_ref(chunk),
-            Self::Parts(parts) => &parts.chunks,
-            Self::Refused(_) => &[],
-        }
-    }
-
     /// The pieces, and why there are no more.
     ///
     /// # Errors
