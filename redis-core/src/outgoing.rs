@@ -11,6 +11,10 @@ use crate::resp::encode::Output;
 /// a vectored write; to copy so many costs about a microsecond.
 pub(crate) const SHARE: usize = 16 * 1024;
 
+/// A piece of so many bytes is written alone: a socket that takes a part of it is then known to be full, and is not asked
+/// again before it has room for a good deal more.
+const ALONE: usize = 256 * 1024;
+
 /// At most so many pieces go into one write, which is no more than any system takes.
 pub(crate) const PIECES: usize = 64;
 
@@ -163,14 +167,24 @@ impl Outgoing {
         }
     }
 
-    /// All from the given place on in one piece, if it is.
+    /// All from the given place on, if it is in one piece, or the piece there, if it is so long that it is best written alone.
     #[inline]
     pub(crate) fn single(&self, from: usize) -> Option<&[u8]> {
         if self.pieces.is_empty() {
             self.rest().get(from..)
         } else {
-            None
+            self.long_piece(from)
         }
+    }
+
+    fn long_piece(&self, mut from: usize) -> Option<&[u8]> {
+        for piece in &self.pieces {
+            match piece.get(from..) {
+                Some(rest) if !rest.is_empty() => return (rest.len() >= ALONE).then_some(rest),
+                _ => from -= piece.len(),
+            }
+        }
+        None
     }
 
     /// The first pieces from the given place on, for a vectored write; says how many there are.

@@ -98,7 +98,7 @@ fn all_failed(count: usize, failures: &[(SocketAddr, io::Error)]) -> io::Error {
 
 /// How many bytes that were not sent the kernel takes before it says that the socket is full.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-const UNSENT: u32 = 128 * 1024;
+const UNSENT: u32 = 512 * 1024;
 
 /// Small writes go out at once, and the kernel notices a dead peer even while a blocking command keeps us from asking.
 fn set_options(stream: &TcpStream, config: &Config) -> io::Result<()> {
