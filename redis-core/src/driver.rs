@@ -20,7 +20,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::connect::{self, Ready};
+use crate::config::Address;
+use crate::connect::{self, Boxed, Ready};
 use crate::connection::Link;
 use crate::error::Phase;
 use crate::events::ConnectionEvent;
@@ -67,15 +68,17 @@ impl Driver {
     }
 
     /// Opens the first socket; its failure is the caller's to see.
-    pub(crate) async fn connect(&self) -> Result<Ready, Refusal> {
-        let outcome = connect(&self.link).await;
-        match &outcome {
-            Ok(ready) => self
-                .link
-                .announce(ConnectionEvent::Ready(ready.address.clone())),
-            Err(refusal) => self.link.announce(failed(refusal)),
-        }
-        outcome
+    pub(crate) fn connect(&self) -> Boxed<'_, Ready> {
+        Box::pin(async {
+            let outcome = connect(&self.link).await;
+            match &outcome {
+                Ok(ready) => self
+                    .link
+                    .announce(ConnectionEvent::Ready(ready.address.clone())),
+                Err(refusal) => self.link.announce(failed(refusal)),
+            }
+            outcome
+        })
     }
 
     /// Serves sockets until the end; the first one has yet to be opened.
@@ -237,22 +240,7 @@ impl Driver {
     async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
         std::future::poll_fn(|cx| {
-            self.link
-                .with(&mut self.woken, |queue, _| queue.park(cx.waker()));
-            let retires = self.link.retires();
-            let over = self.link.with(&mut self.woken, |queue, woken| {
-                let over = match queue.wish {
-                    _ if retires => true,
-                    Wish::Close => true,
-                    Wish::Drain => queue.is_idle(),
-                    Wish::Serve | Wish::Renew => false,
-                };
-                if over {
-                    let _known = queue.end(&Failure::Closed(Phase::NotSent), woken);
-                }
-                over
-            });
-            if over {
+            if self.ends_before(cx) {
                 return Poll::Ready(None);
             }
             if let Poll::Ready(result) = work.as_mut().poll(cx) {
@@ -264,6 +252,26 @@ impl Driver {
             Poll::Pending
         })
         .await
+    }
+
+    /// Whether the owner wants no more, and nobody waits: then this was the end. Else a command wakes the task.
+    fn ends_before(&mut self, cx: &mut Context<'_>) -> bool {
+        self.link
+            .with(&mut self.woken, |queue, _| queue.park(cx.waker()));
+        // Asked for once whoever makes it so can wake the task.
+        let retires = self.link.retires();
+        self.link.with(&mut self.woken, |queue, woken| {
+            let over = match queue.wish {
+                _ if retires => true,
+                Wish::Close => true,
+                Wish::Drain => queue.is_idle(),
+                Wish::Serve | Wish::Renew => false,
+            };
+            if over {
+                let _known = queue.end(&Failure::Closed(Phase::NotSent), woken);
+            }
+            over
+        })
     }
 }
 
@@ -280,10 +288,8 @@ impl Drop for Driver {
 }
 
 async fn connect(link: &Arc<Link>) -> Result<Ready, Refusal> {
-    let ready = connect::connect(&link.config, |address| {
-        link.announce(ConnectionEvent::Connected(address.clone()));
-    })
-    .await?;
+    let opened = |address: &Address| link.announce(ConnectionEvent::Connected(address.clone()));
+    let ready = connect::connect(&link.config, &opened).await?;
     link.set_resp3(ready.resp3);
     sentinel::follow(link, &ready.address);
     Ok(ready)
