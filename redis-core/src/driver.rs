@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::background::Task;
 use crate::config::Address;
 use crate::connect::{self, Boxed, Ready};
 use crate::connection::Link;
@@ -81,27 +82,31 @@ impl Driver {
         })
     }
 
-    /// Serves sockets until the end; the first one has yet to be opened.
-    pub(crate) async fn run_anew(mut self) {
-        if let Some(ready) = self.reconnect(&mut 0).await {
-            self.run(Some(ready)).await;
-        }
+    /// Serves a socket and its successors until the end. Without one to begin with, it waits until one is needed, as for
+    /// subscriptions it is at once.
+    pub(crate) fn run(self, first: Option<Ready>) -> Task {
+        Box::pin(self.serve_all(first))
     }
 
-    /// Serves a socket and its successors until the end. Without one to begin with, it waits until one is needed.
-    pub(crate) async fn run(mut self, first: Option<Ready>) {
+    async fn serve_all(mut self, first: Option<Ready>) {
+        let mut asleep = first.is_none() && !self.link.is_for_subscriptions();
         let mut next = first;
         let mut attempt = 0;
         loop {
-            if next.is_none() {
-                if self.sleep().await.is_none() {
-                    break;
-                }
-                next = self.reconnect(&mut attempt).await;
+            if asleep && self.sleep().await.is_none() {
+                break;
             }
-            let Some(ready) = next.take() else { break };
+            let ready = match next.take() {
+                Some(ready) => ready,
+                None => match self.reconnect(&mut attempt).await {
+                    Some(ready) => ready,
+                    None => break,
+                },
+            };
             let (start, answered) = (Instant::now(), self.link.counts().answered);
-            match self.serve(ready).await {
+            let end = self.serve(ready).await;
+            asleep = matches!(end, End::Unused);
+            match end {
                 End::Closed => break,
                 End::Lost(_) if !self.link.config.reconnect => break,
                 End::Unused => {
@@ -119,10 +124,6 @@ impl Driver {
                 attempt + 1
             };
             self.link.count(|counts| counts.reconnects += 1);
-            next = self.reconnect(&mut attempt).await;
-            if next.is_none() {
-                break;
-            }
         }
     }
 
