@@ -8,6 +8,7 @@
 
 use std::future::Future;
 use std::io;
+use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
@@ -28,8 +29,19 @@ pub(crate) struct Ready {
     pub(crate) renewal: Option<Duration>,
 }
 
-/// Tries the configured servers in their order until one lets us in. `opened` is told of each socket that is open.
-pub(crate) async fn connect(config: &Config, opened: impl Fn(&Address)) -> Result<Ready, Refusal> {
+/// Something that is done rarely, and takes much room while it is: on the heap, and only then. Whatever waits for it
+/// stays small, and is compiled without it.
+pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, Refusal>> + Send + 'a>>;
+
+/// Is told of each socket that is open.
+pub(crate) type Opened<'a> = &'a (dyn Fn(&Address) + Send + Sync);
+
+/// Tries the configured servers in their order until one lets us in.
+pub(crate) fn connect<'a>(config: &'a Config, opened: Opened<'a>) -> Boxed<'a, Ready> {
+    Box::pin(try_all(config, opened))
+}
+
+async fn try_all(config: &Config, opened: Opened<'_>) -> Result<Ready, Refusal> {
     let end = Instant::now() + config.connect_timeout;
     let credentials = within(
         end,
@@ -43,7 +55,7 @@ pub(crate) async fn connect(config: &Config, opened: impl Fn(&Address)) -> Resul
     )
     .await?;
     if let Some(service) = config.service() {
-        return sentinel::connect(config, service, credentials.as_ref(), end, &opened).await;
+        return sentinel::connect(config, service, credentials.as_ref(), end, opened).await;
     }
     let mut refusal = None;
     let count = config.addresses().count();
@@ -54,7 +66,7 @@ pub(crate) async fn connect(config: &Config, opened: impl Fn(&Address)) -> Resul
             // Each server gets its share of the time that is left.
             end: share(end, count - index),
             credentials: credentials.as_ref(),
-            opened: &opened,
+            opened,
         };
         match attempt.run().await {
             Ok((stream, protocol)) => {
@@ -84,30 +96,34 @@ pub(crate) fn share(end: Instant, servers: usize) -> Instant {
 pub(crate) type Greeted = (Box<dyn Transport>, Protocol);
 
 /// One server.
-pub(crate) struct Attempt<'a, F> {
+pub(crate) struct Attempt<'a> {
     pub(crate) config: &'a Config,
     pub(crate) address: &'a Address,
     pub(crate) end: Instant,
     pub(crate) credentials: Option<&'a Credentials>,
-    pub(crate) opened: &'a F,
+    pub(crate) opened: Opened<'a>,
 }
 
-impl<F: Fn(&Address)> Attempt<'_, F> {
-    pub(crate) async fn run(&self) -> Result<Greeted, Refusal> {
-        if self.config.protocol == Protocol::Resp2 {
-            return self.greet(Protocol::Resp2).await;
-        }
-        match self.greet(Protocol::Newest).await {
-            // A server that just died hangs up as well: what it says when asked once more is what counts.
-            Err(Refusal::OldProtocol(error)) if error.kind() != io::ErrorKind::Other => {
-                match self.greet(Protocol::Newest).await {
-                    Err(Refusal::OldProtocol(_)) => self.greet(Protocol::Resp2).await,
-                    other => other,
-                }
+impl Attempt<'_> {
+    pub(crate) fn run(&self) -> Boxed<'_, Greeted> {
+        Box::pin(self.negotiate())
+    }
+
+    async fn negotiate(&self) -> Result<Greeted, Refusal> {
+        let mut protocol = self.config.protocol;
+        let mut asked_again = false;
+        loop {
+            let error = match self.greet(protocol).await {
+                Err(Refusal::OldProtocol(error)) if protocol == Protocol::Newest => error,
+                other => return other,
+            };
+            if error.kind() != io::ErrorKind::Other && !asked_again {
+                // A server that just died hangs up as well: what it says when asked once more is what counts.
+                asked_again = true;
+            } else {
+                // A handshake that failed half-way is not gone on with: there is a new socket for the old protocol.
+                protocol = Protocol::Resp2;
             }
-            // A handshake that failed half-way is not gone on with: there is a new socket for the old protocol.
-            Err(Refusal::OldProtocol(_)) => self.greet(Protocol::Resp2).await,
-            other => other,
         }
     }
 

@@ -9,67 +9,85 @@ pub use crate::from_redis::Fields;
 #[cfg(feature = "json")]
 pub use serde::{Serialize, de::DeserializeOwned};
 
-/// The place of a field while the pairs of a reply are gone through.
-#[derive(Debug)]
-pub struct Slot<T>(Option<T>);
-
-impl<T> Slot<T> {
-    /// An empty place.
-    #[expect(clippy::new_without_default, reason = "only expansions make one")]
-    #[must_use]
-    pub fn new() -> Self {
-        Self(None)
-    }
-
-    /// Decodes the field's value.
-    ///
-    /// # Errors
-    /// It does not fit, or is the second one: which of them counts would be a guess.
-    pub fn fill(
-        &mut self,
-        name: &'static str,
-        value: Reply<'_>,
-        decode: impl FnOnce(Reply<'_>) -> Result<T, DecodeError>,
-    ) -> Result<(), DecodeError> {
-        if self.0.is_some() {
-            return Err(DecodeError::new("the field comes twice").at_field(name));
-        }
-        self.0 = Some(decode(value).map_err(|error| error.at_field(name))?);
-        Ok(())
-    }
-
-    /// The value, or the default of the struct.
-    pub fn or_else(self, default: impl FnOnce() -> T) -> T {
-        self.0.unwrap_or_else(default)
-    }
-
-    /// The value, or what the type is where there is none.
-    ///
-    /// # Errors
-    /// There is none, and the type is not optional.
-    pub fn or_absent(
-        self,
-        name: &'static str,
-        absent: impl FnOnce() -> Option<T>,
-    ) -> Result<T, DecodeError> {
-        self.0
-            .or_else(absent)
-            .ok_or_else(|| DecodeError::missing(name))
-    }
-
-    /// The value.
-    ///
-    /// # Errors
-    /// There is none.
-    pub fn or_missing(self, name: &'static str) -> Result<T, DecodeError> {
-        self.or_absent(name, || None)
-    }
-}
-
 /// The name of a field; one that is no text is no field's.
 #[must_use]
 pub fn name<'a>(key: &Reply<'a>) -> &'a [u8] {
     key.text().map(|text| text.as_bytes()).unwrap_or_default()
+}
+
+/// Decodes the value of a field into its slot. One function for all fields of a type, as it is called for each.
+///
+/// # Errors
+/// It does not fit, or is the second one: which of them counts would be a guess.
+#[inline(never)]
+pub fn fill<T>(
+    slot: &mut Option<T>,
+    value: Reply<'_>,
+    decode: impl FnOnce(Reply<'_>) -> Result<T, DecodeError>,
+) -> Result<(), DecodeError> {
+    if slot.is_some() {
+        return Err(twice());
+    }
+    *slot = Some(decode(value)?);
+    Ok(())
+}
+
+#[cold]
+fn twice() -> DecodeError {
+    DecodeError::new("the field comes twice")
+}
+
+/// Says that an error is within the field of this name.
+///
+/// # Errors
+/// There is one.
+#[inline]
+pub fn at(name: &[u8], filled: Result<(), DecodeError>) -> Result<(), DecodeError> {
+    filled.map_err(|error| within(name, error))
+}
+
+#[cold]
+fn within(name: &[u8], error: DecodeError) -> DecodeError {
+    error.at_field(String::from_utf8_lossy(name).into_owned())
+}
+
+/// Fills an empty slot with the default of the struct.
+#[inline]
+pub fn default<T>(slot: &mut Option<T>, default: impl FnOnce() -> T) {
+    if slot.is_none() {
+        *slot = Some(default());
+    }
+}
+
+/// Fills an empty slot with what the type is where there is no value.
+///
+/// # Errors
+/// It is empty, and the type is not optional.
+#[inline]
+pub fn settle<T>(
+    slot: &mut Option<T>,
+    name: &'static str,
+    absent: impl FnOnce() -> Option<T>,
+) -> Result<(), DecodeError> {
+    if slot.is_none() {
+        *slot = absent();
+    }
+    if slot.is_none() {
+        return Err(missing(name));
+    }
+    Ok(())
+}
+
+#[cold]
+fn missing(name: &'static str) -> DecodeError {
+    DecodeError::missing(name)
+}
+
+/// The error for a slot that is empty once all were settled, which none is: the compiler cannot know.
+#[cold]
+#[must_use]
+pub fn unsettled() -> DecodeError {
+    DecodeError::new("a field is missing")
 }
 
 /// Decodes a struct, which an empty map leaves absent.

@@ -20,7 +20,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::connect::{self, Ready};
+use crate::background::Task;
+use crate::config::Address;
+use crate::connect::{self, Boxed, Ready};
 use crate::connection::Link;
 use crate::error::Phase;
 use crate::events::ConnectionEvent;
@@ -67,38 +69,44 @@ impl Driver {
     }
 
     /// Opens the first socket; its failure is the caller's to see.
-    pub(crate) async fn connect(&self) -> Result<Ready, Refusal> {
-        let outcome = connect(&self.link).await;
-        match &outcome {
-            Ok(ready) => self
-                .link
-                .announce(ConnectionEvent::Ready(ready.address.clone())),
-            Err(refusal) => self.link.announce(failed(refusal)),
-        }
-        outcome
+    pub(crate) fn connect(&self) -> Boxed<'_, Ready> {
+        Box::pin(async {
+            let outcome = connect(&self.link).await;
+            match &outcome {
+                Ok(ready) => self
+                    .link
+                    .announce(ConnectionEvent::Ready(ready.address.clone())),
+                Err(refusal) => self.link.announce(failed(refusal)),
+            }
+            outcome
+        })
     }
 
-    /// Serves sockets until the end; the first one has yet to be opened.
-    pub(crate) async fn run_anew(mut self) {
-        if let Some(ready) = self.reconnect(&mut 0).await {
-            self.run(Some(ready)).await;
-        }
+    /// Serves a socket and its successors until the end. Without one to begin with, it waits until one is needed, as for
+    /// subscriptions it is at once.
+    pub(crate) fn run(self, first: Option<Ready>) -> Task {
+        Box::pin(self.serve_all(first))
     }
 
-    /// Serves a socket and its successors until the end. Without one to begin with, it waits until one is needed.
-    pub(crate) async fn run(mut self, first: Option<Ready>) {
+    async fn serve_all(mut self, first: Option<Ready>) {
+        let mut asleep = first.is_none() && !self.link.is_for_subscriptions();
         let mut next = first;
         let mut attempt = 0;
         loop {
-            if next.is_none() {
-                if self.sleep().await.is_none() {
-                    break;
-                }
-                next = self.reconnect(&mut attempt).await;
+            if asleep && self.sleep().await.is_none() {
+                break;
             }
-            let Some(ready) = next.take() else { break };
+            let ready = match next.take() {
+                Some(ready) => ready,
+                None => match self.reconnect(&mut attempt).await {
+                    Some(ready) => ready,
+                    None => break,
+                },
+            };
             let (start, answered) = (Instant::now(), self.link.counts().answered);
-            match self.serve(ready).await {
+            let end = self.serve(ready).await;
+            asleep = matches!(end, End::Unused);
+            match end {
                 End::Closed => break,
                 End::Lost(_) if !self.link.config.reconnect => break,
                 End::Unused => {
@@ -116,10 +124,6 @@ impl Driver {
                 attempt + 1
             };
             self.link.count(|counts| counts.reconnects += 1);
-            next = self.reconnect(&mut attempt).await;
-            if next.is_none() {
-                break;
-            }
         }
     }
 
@@ -238,22 +242,7 @@ impl Driver {
     async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
         std::future::poll_fn(|cx| {
-            self.link
-                .with(&mut self.woken, |queue, _| queue.park(cx.waker()));
-            let retires = self.link.retires();
-            let over = self.link.with(&mut self.woken, |queue, woken| {
-                let over = match queue.wish {
-                    _ if retires => true,
-                    Wish::Close => true,
-                    Wish::Drain => queue.is_idle(),
-                    Wish::Serve | Wish::Renew => false,
-                };
-                if over {
-                    let _known = queue.end(&Failure::Closed(Phase::NotSent), woken);
-                }
-                over
-            });
-            if over {
+            if self.ends_before(cx) {
                 return Poll::Ready(None);
             }
             if let Poll::Ready(result) = work.as_mut().poll(cx) {
@@ -265,6 +254,26 @@ impl Driver {
             Poll::Pending
         })
         .await
+    }
+
+    /// Whether the owner wants no more, and nobody waits: then this was the end. Else a command wakes the task.
+    fn ends_before(&mut self, cx: &mut Context<'_>) -> bool {
+        self.link
+            .with(&mut self.woken, |queue, _| queue.park(cx.waker()));
+        // Asked for once whoever makes it so can wake the task.
+        let retires = self.link.retires();
+        self.link.with(&mut self.woken, |queue, woken| {
+            let over = match queue.wish {
+                _ if retires => true,
+                Wish::Close => true,
+                Wish::Drain => queue.is_idle(),
+                Wish::Serve | Wish::Renew => false,
+            };
+            if over {
+                let _known = queue.end(&Failure::Closed(Phase::NotSent), woken);
+            }
+            over
+        })
     }
 }
 
@@ -281,10 +290,8 @@ impl Drop for Driver {
 }
 
 async fn connect(link: &Arc<Link>) -> Result<Ready, Refusal> {
-    let ready = connect::connect(&link.config, |address| {
-        link.announce(ConnectionEvent::Connected(address.clone()));
-    })
-    .await?;
+    let opened = |address: &Address| link.announce(ConnectionEvent::Connected(address.clone()));
+    let ready = connect::connect(&link.config, &opened).await?;
     link.set_resp3(ready.resp3);
     sentinel::follow(link, &ready.address);
     Ok(ready)

@@ -24,7 +24,7 @@
 //! - [`events`], [`stats`]: what happens to them, and their numbers; `trace`: both for `tracing`
 //! - `pending`, `exchange`: one command, one payload on its way; `outgoing`: bytes on theirs
 //! - `inflight/`: what waits to be written and for a reply; no I/O
-//! - `driver/`: the one task that owns a socket
+//! - `driver/`: the one task that owns a socket; `background`: tasks
 //! - `connect`: from a configuration to a socket that is ready; `resolve`, `transport`, `tls` and `handshake` are its
 //!   steps
 //! - `sentinel/`: the servers of a service that Sentinels watch, and its failovers
@@ -33,6 +33,7 @@
 
 pub mod arg;
 pub mod args;
+mod background;
 pub mod batch;
 pub mod chain;
 mod chunk;

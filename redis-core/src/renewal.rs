@@ -7,6 +7,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::args::{Args, Keys};
+use crate::background;
 use crate::command::{CommandInfo, StateChange};
 use crate::connection::Link;
 use crate::credentials::{self, Credentials};
@@ -26,7 +27,7 @@ pub(crate) struct Renewal(JoinHandle<()>);
 
 impl Renewal {
     pub(crate) fn start(link: Arc<Link>, after: Duration) -> Self {
-        Self(tokio::spawn(keep_authenticated(link, after)))
+        Self(background::spawn(keep_authenticated(link, after)))
     }
 }
 

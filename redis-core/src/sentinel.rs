@@ -21,7 +21,7 @@ use std::collections::VecDeque;
 use tokio::time::{Instant, timeout_at};
 
 use crate::config::{Address, Config, Protocol, ServiceRole};
-use crate::connect::{Attempt, Greeted, Ready, share};
+use crate::connect::{Attempt, Greeted, Opened, Ready, share};
 use crate::credentials::Credentials;
 use crate::error::{SentinelCause, SentinelError};
 use crate::handshake::{Refusal, Replies};
@@ -40,7 +40,7 @@ pub(crate) async fn connect(
     service: &str,
     credentials: Option<&Credentials>,
     end: Instant,
-    opened: &impl Fn(&Address),
+    opened: Opened<'_>,
 ) -> Result<Ready, Refusal> {
     let fleet = &config.service.fleet;
     let role = config.service.role;
@@ -102,10 +102,7 @@ pub(crate) async fn connect(
 }
 
 /// A socket to a node that has the wanted role by its own account: a Sentinel may be behind the times.
-async fn verified(
-    attempt: &Attempt<'_, impl Fn(&Address)>,
-    wanted: ServiceRole,
-) -> Result<Greeted, Refusal> {
+async fn verified(attempt: &Attempt<'_>, wanted: ServiceRole) -> Result<Greeted, Refusal> {
     let (mut stream, protocol) = attempt.run().await?;
     let address = attempt.address;
     let mut replies = Replies::new(attempt.config);

@@ -1,15 +1,15 @@
 //! Opening a socket, with the options that keep it honest.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::config::{Address, Config};
@@ -51,30 +51,55 @@ async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
     }
     let count = addresses.len();
     let mut rest = addresses.into_iter();
-    let mut attempts = JoinSet::new();
+    let mut attempts = Attempts(Vec::new());
     let mut failures = Vec::new();
     loop {
         match rest.next() {
-            Some(address) => {
-                attempts.spawn(async move { (address, TcpStream::connect(address).await) });
-            }
-            None if attempts.is_empty() => return Err(all_failed(count, &failures)),
+            Some(address) => attempts.begin(address),
+            None if attempts.0.is_empty() => return Err(all_failed(count, &failures)),
             None => {}
         }
         let ended = if rest.len() > 0 {
-            match timeout(STAGGER, attempts.join_next()).await {
+            match timeout(STAGGER, attempts.next()).await {
                 Ok(ended) => ended,
                 Err(_) => continue,
             }
         } else {
-            attempts.join_next().await
+            attempts.next().await
         };
         match ended {
-            Some(Ok((_, Ok(stream)))) => return Ok(stream),
-            Some(Ok((address, Err(error)))) => failures.push((address, error)),
-            // The runtime is being shut down.
-            Some(Err(_)) | None => {}
+            (_, Ok(stream)) => return Ok(stream),
+            (address, Err(error)) => failures.push((address, error)),
         }
+    }
+}
+
+/// Sockets on their way to the addresses of a name, in the order in which they set out.
+struct Attempts(Vec<(SocketAddr, Pin<Box<Opening>>)>);
+
+type Opening = dyn Future<Output = io::Result<TcpStream>> + Send;
+
+impl Attempts {
+    fn begin(&mut self, address: SocketAddr) {
+        self.0
+            .push((address, Box::pin(TcpStream::connect(address))));
+    }
+
+    /// The first that ends, of which there has to be one.
+    async fn next(&mut self) -> (SocketAddr, io::Result<TcpStream>) {
+        poll_fn(|cx| {
+            let ended = self.0.iter_mut().enumerate().find_map(|(index, attempt)| {
+                match attempt.1.as_mut().poll(cx) {
+                    Poll::Ready(ended) => Some((index, ended)),
+                    Poll::Pending => None,
+                }
+            });
+            match ended {
+                Some((index, ended)) => Poll::Ready((self.0.remove(index).0, ended)),
+                None => Poll::Pending,
+            }
+        })
+        .await
     }
 }
 

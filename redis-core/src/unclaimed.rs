@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::args::{Args, Keys};
+use crate::background;
 use crate::command::CommandInfo;
 use crate::error::{CommandName, Error, ErrorKind, Phase, Result};
 use crate::exclusive::Exclusive;
@@ -133,7 +134,7 @@ pub(crate) async fn run(pool: &Pool, lease: Exclusive, args: Box<Args>) -> Resul
         lease,
         report,
     };
-    tokio::spawn(wait.run(args, sender));
+    background::spawn(wait.run(args, sender));
     match (&mut claim.receiver).await {
         Ok(outcome) => outcome,
         Err(_) => Err(Error::new(ErrorKind::Closed, Phase::MaybeApplied)),

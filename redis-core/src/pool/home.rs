@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use crate::background;
 use crate::config::Config;
 use crate::connection::Connection;
 use crate::error::{Error, ErrorKind, Phase, Result};
@@ -93,10 +94,10 @@ impl Home {
         idle.sockets.push(socket);
         if let Some(limit) = self.config.idle_timeout
             && !idle.reaped
-            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+            && tokio::runtime::Handle::try_current().is_ok()
         {
             idle.reaped = true;
-            runtime.spawn(reap(Arc::downgrade(self), limit));
+            background::spawn(reap(Arc::downgrade(self), limit));
         }
     }
 

@@ -152,7 +152,7 @@ impl Hub {
     /// Not under the lock: a runtime that is shutting down drops the driver at once.
     fn launch(&self, driver: Option<Driver>) {
         if let Some(driver) = driver {
-            self.runtime.spawn(driver.run_anew());
+            self.runtime.spawn(driver.run(None));
         }
     }
 

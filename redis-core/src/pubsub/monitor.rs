@@ -145,7 +145,7 @@ impl Monitor {
     }
 
     async fn start(config: &Config) -> Result<Self> {
-        let ready = connect::connect(config, |_| {})
+        let ready = connect::connect(config, &|_| {})
             .await
             .map_err(|refusal| Error::new(refusal.into_kind(), Phase::NotSent))?;
         let mut stream = ready.stream;

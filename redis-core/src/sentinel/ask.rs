@@ -163,7 +163,7 @@ impl Line {
             address: sentinel,
             end,
             credentials: credentials.as_ref(),
-            opened: &|_: &Address| {},
+            opened: &|_| {},
         };
         let (stream, _) = attempt.run().await?;
         Ok(Self {

@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::ask::{self, Line, address};
+use crate::background;
 use crate::config::{Address, Config, ServiceRole};
 use crate::connect::share;
 use crate::frame::Frame;
@@ -26,7 +27,7 @@ impl Watch {
             settings: ask::settings(config),
             service: service.to_owned(),
         };
-        Self(tokio::spawn(listener.run()))
+        Self(background::spawn(listener.run()))
     }
 
     pub(super) fn has_ended(&self) -> bool {

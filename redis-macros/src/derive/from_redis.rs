@@ -3,7 +3,7 @@
 use proc_macro2::{Literal, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{DeriveInput, Generics, Ident, Type};
+use syn::{DeriveInput, Generics, Ident, Index, Type};
 
 use super::ast::{Default, Field, Item, Shape, Source, Variant};
 use super::bounds;
@@ -84,23 +84,32 @@ fn require_of_fields(generics: &mut Generics, fields: &[Field<'_>]) {
 }
 
 /// A struct with named fields.
+///
+/// All fields wait in one tuple of `Option`s until the last of them is there, and leave it in one step that cannot
+/// fail: so each early return drops the same one value, whose drop glue is one function. With a variable for each field,
+/// the code to drop those that are there would grow with the square of their number.
 fn map(fields: &[Field<'_>]) -> TokenStream {
-    let named: Vec<(&Field<'_>, Ident)> = fields
-        .iter()
-        .enumerate()
-        .filter(|(_, field)| field.is_named())
-        .map(|(index, field)| (field, slot(index)))
-        .collect();
-    let slots = named.iter().map(|(_, slot)| slot);
-    let fill = fill(&named);
-    let values = fields.iter().enumerate().map(|(index, field)| {
-        let (ident, value) = (field.ident, value(field, &slot(index)));
-        quote!(#ident: #value)
+    let slots = local("slots");
+    let nones = fields.iter().map(|_| quote!(::core::option::Option::None));
+    let fill = fill(fields, &slots);
+    let settle = fields.iter().enumerate().map(|(index, field)| {
+        let slot = Index::from(index);
+        settle(field, &quote!(#slots.#slot))
     });
+    let idents = fields.iter().map(|field| field.ident);
+    let values: Vec<Ident> = (0..fields.len())
+        .map(|index| local(&format!("value{index}")))
+        .collect();
     let decoder = decoder(&quote! {
-        #(let mut #slots = ::typedis::__core::derived::Slot::new();)*
+        let mut #slots = (#(#nones,)*);
         #fill
-        ::core::result::Result::Ok(Self { #(#values,)* })
+        #(#settle)*
+        match #slots {
+            (#(::core::option::Option::Some(#values),)*) => {
+                ::core::result::Result::Ok(Self { #(#idents: #values,)* })
+            }
+            _ => ::core::result::Result::Err(::typedis::__core::derived::unsettled()),
+        }
     });
     quote! {
         #decoder
@@ -114,28 +123,39 @@ fn map(fields: &[Field<'_>]) -> TokenStream {
 }
 
 /// Goes through the pairs and decodes the values of known names.
-fn fill(named: &[(&Field<'_>, Ident)]) -> TokenStream {
-    if named.is_empty() {
+fn fill(fields: &[Field<'_>], slots: &Ident) -> TokenStream {
+    let mut arms = fields
+        .iter()
+        .enumerate()
+        .filter(|(_, field)| field.is_named())
+        .map(|(index, field)| {
+            let (key, slot) = (
+                Literal::byte_string(field.name.as_bytes()),
+                Index::from(index),
+            );
+            let decode = decode(field);
+            quote!(#key => ::typedis::__core::derived::fill(&mut #slots.#slot, value, #decode),)
+        })
+        .peekable();
+    if arms.peek().is_none() {
         return quote!(let _ = &reply;);
     }
-    let arms = named.iter().map(|(field, slot)| {
-        let (key, name) = (Literal::byte_string(field.name.as_bytes()), &field.name);
-        let decode = decode(field);
-        quote!(#key => #slot.fill(#name, value, #decode)?,)
-    });
     quote! {
-        for field in ::typedis::__core::derived::Fields::new(&reply)? {
-            let (key, value) = field?;
-            match ::typedis::__core::derived::name(&key) {
+        for pair in ::typedis::__core::derived::Fields::new(&reply)? {
+            let (key, value) = pair?;
+            let name = ::typedis::__core::derived::name(&key);
+            let filled = match name {
                 #(#arms)*
-                _ => {}
-            }
+                _ => ::core::result::Result::Ok(()),
+            };
+            ::typedis::__core::derived::at(name, filled)?;
         }
     }
 }
 
-fn slot(index: usize) -> Ident {
-    Ident::new(&format!("slot{index}"), Span::mixed_site())
+/// A variable that no path of the user's can mean.
+fn local(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
 }
 
 /// The function that decodes a field.
@@ -159,25 +179,32 @@ fn decode(field: &Field<'_>) -> TokenStream {
     }
 }
 
-/// What a field is in the end.
-fn value(field: &Field<'_>, slot: &Ident) -> TokenStream {
+/// Puts into the slot of a field what the pairs did not.
+fn settle(field: &Field<'_>, slot: &TokenStream) -> TokenStream {
     let (ty, name) = (field.ty, &field.name);
+    let some = quote!(::core::option::Option::Some);
     let default = match &field.default {
         Some(Default::Path(path)) => quote!(#path),
         Some(Default::Trait) | None => quote!(<#ty as ::core::default::Default>::default),
     };
     match &field.source {
-        Source::Skip => quote!(#default()),
-        Source::Flatten => {
-            quote!(<#ty as ::typedis::__core::FromRedis>::from_redis(::core::clone::Clone::clone(&reply))?)
+        Source::Skip => quote!(#slot = #some(#default());),
+        Source::Flatten => quote! {
+            #slot = #some(<#ty as ::typedis::__core::FromRedis>::from_redis(::core::clone::Clone::clone(&reply))?);
+        },
+        _ if field.default.is_some() => {
+            quote!(::typedis::__core::derived::default(&mut #slot, #default);)
         }
-        _ if field.default.is_some() => quote!(#slot.or_else(#default)),
         Source::Plain => {
             let absent = quote_spanned!(ty.span()=> <#ty as ::typedis::__core::FromRedis>::absent);
-            quote!(#slot.or_absent(#name, #absent)?)
+            quote!(::typedis::__core::derived::settle(&mut #slot, #name, #absent)?;)
         }
-        _ if field.option().is_some() => quote!(#slot.or_else(|| ::core::option::Option::None)),
-        _ => quote!(#slot.or_missing(#name)?),
+        _ if field.option().is_some() => {
+            quote!(::typedis::__core::derived::default(&mut #slot, || ::core::option::Option::None);)
+        }
+        _ => {
+            quote!(::typedis::__core::derived::settle(&mut #slot, #name, || ::core::option::Option::None)?;)
+        }
     }
 }
 
