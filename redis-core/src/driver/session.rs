@@ -31,9 +31,6 @@ const KEEP: usize = 4;
 /// So much room is made for a reply because the server announced it. In steps from a few KiB on, an allocator would
 /// take memory from the system and give it back for each reply.
 const TRUSTED: usize = 1024 * 1024;
-/// Once more has come, room is made for so many times of that: what has come is copied to the new place, and room that is not
-/// filled takes no memory from the system.
-const GROWTH: usize = 4;
 /// How many reads before others on this thread get their turn.
 const READS_PER_TURN: usize = 16;
 /// How long to wait before a refused subscription is asked for again.
@@ -243,7 +240,7 @@ impl Session {
         }
         let room = self.input.capacity() - self.input.len();
         // Room for a large reply grows with what has come of it: its announced length is not trusted beyond a bound.
-        let trusted = TRUSTED.max(self.input.len().saturating_mul(GROWTH));
+        let trusted = TRUSTED.max(self.step + self.input.len());
         let wanted = self.scanner.missing().min(trusted);
         if room < self.step / 4 || room < wanted {
             self.input.reserve(wanted.max(self.step));
