@@ -147,6 +147,9 @@ impl Scanner {
     /// # Errors
     /// What follows an error cannot be told apart any more: the connection is to be closed.
     pub(crate) fn scan(&mut self, buffer: &[u8]) -> Result<Option<Found>, ScanError> {
+        if let Some(found) = self.short_reply(buffer) {
+            return Ok(Some(found));
+        }
         loop {
             if self.take_short_bulks(buffer) {
                 return Ok(Some(self.finish()));
@@ -166,6 +169,22 @@ impl Scanner {
         }
     }
 
+    /// A reply that is a short string and nothing else, as most are.
+    #[inline]
+    fn short_reply(&mut self, buffer: &[u8]) -> Option<Found> {
+        // Otherwise the frame has begun, perhaps with an attribute.
+        if self.at > 0 || self.limits.max_bulk < token::SHORT {
+            return None;
+        }
+        let (_, len) = token::short_bulk(buffer, 0)?;
+        (self.searched, self.missing) = (0, 1);
+        Some(Found {
+            len,
+            kind: FrameKind::Reply,
+            has_inner_pushes: false,
+        })
+    }
+
     /// How many bytes are missing at least, after [`Scanner::scan`] found nothing. It is what the server announced:
     /// a hint for the size of the next read, not a size to allocate.
     pub(crate) fn missing(&self) -> usize {
@@ -177,21 +196,22 @@ impl Scanner {
         if self.limits.max_bulk < token::SHORT {
             return false;
         }
-        while let Some((_, end)) = token::short_bulk(buffer, self.at) {
+        loop {
+            if let Some(open) = self.open.last_mut() {
+                (self.at, open.remaining) = token::short_bulks(buffer, self.at, open.remaining);
+            }
+            let Some((_, end)) = token::short_bulk(buffer, self.at) else {
+                self.searched = self.searched.max(self.at);
+                return false;
+            };
             (self.at, self.searched) = (end, end);
-            match self.open.last_mut() {
-                Some(open) if open.remaining > 1 => open.remaining -= 1,
-                _ => {
-                    if self.open.is_empty() {
-                        self.kind = Some(FrameKind::Reply);
-                    }
-                    if self.close(true) {
-                        return true;
-                    }
-                }
+            if self.open.is_empty() {
+                self.kind = Some(FrameKind::Reply);
+            }
+            if self.close(true) {
+                return true;
             }
         }
-        false
     }
 
     /// Takes note of a token; says whether it completes the frame.

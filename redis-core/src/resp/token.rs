@@ -63,37 +63,59 @@ pub(crate) enum Step<'a> {
 /// The longest string that [`short_bulk`] finds.
 pub(crate) const SHORT: usize = 999;
 
-/// The string at `at`, and what follows it, if it is short and there as a whole: most of what servers send, read without
-/// the general case. Whatever it does not find, [`next`] judges.
+/// The string at `at`, and where what follows it begins, if it is short and there as a whole: most of what servers send,
+/// read without the general case. Whatever it does not find, [`next`] judges.
 #[inline]
 pub(crate) fn short_bulk(buffer: &[u8], at: usize) -> Option<(&[u8], usize)> {
-    let rest = buffer.get(at..)?;
-    let digit = |byte: u8| usize::from(byte - b'0');
-    let (len, start) = match *rest {
-        [b'$', ones @ b'0'..=b'9', b'\r', b'\n', ..] => (digit(ones), 4),
-        [
-            b'$',
-            tens @ b'1'..=b'9',
-            ones @ b'0'..=b'9',
-            b'\r',
-            b'\n',
-            ..,
-        ] => (digit(tens) * 10 + digit(ones), 5),
-        [
-            b'$',
-            hundreds @ b'1'..=b'9',
-            tens @ b'0'..=b'9',
-            ones @ b'0'..=b'9',
-            b'\r',
-            b'\n',
-            ..,
-        ] => (digit(hundreds) * 100 + digit(tens) * 10 + digit(ones), 6),
-        _ => return None,
+    let (data, after) = split_short_bulk(buffer.get(at..)?)?;
+    Some((data, buffer.len() - after.len()))
+}
+
+/// Passes over the strings at `at` that [`short_bulk`] finds, but for the last of `remaining`: where it came, and how many
+/// remain.
+#[inline]
+pub(crate) fn short_bulks(buffer: &[u8], at: usize, mut remaining: u64) -> (usize, u64) {
+    let mut rest = buffer.get(at..).unwrap_or_default();
+    while remaining > 1
+        && let Some((_, after)) = split_short_bulk(rest)
+    {
+        (rest, remaining) = (after, remaining - 1);
+    }
+    (buffer.len() - rest.len(), remaining)
+}
+
+/// The short string that comes first, and what comes after it.
+#[inline]
+fn split_short_bulk(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (len, start) = short_length(bytes.first_chunk()?)?;
+    let (bulk, after) = bytes.split_at_checked(start + len + 2)?;
+    let (data, end) = bulk.get(start..)?.split_last_chunk()?;
+    (end == b"\r\n").then_some((data, after))
+}
+
+/// A line break as a number, which is compared in one go.
+const LINE_BREAK: u32 = u32::from_le_bytes(*b"\r\n\0\0");
+
+/// The length that the line of a string announces, if it has one to three digits, and how long that line is. No string with
+/// its line is shorter than these six bytes.
+#[inline]
+fn short_length(bytes: &[u8; 6]) -> Option<(usize, usize)> {
+    let [b'$', digits @ .., last] = bytes else {
+        return None;
     };
-    let (data, after) = rest.get(start..)?.split_at_checked(len)?;
-    after
-        .starts_with(b"\r\n")
-        .then_some((data, at + start + len + 2))
+    // Read from memory once, and compared in pairs.
+    let word = u32::from_le_bytes(*digits);
+    let digit = |shift: u32| (word >> shift & 0xff).wrapping_sub(b'0'.into()) as usize;
+    let (first, second, third) = (digit(0), digit(8), digit(16));
+    if word >> 16 == LINE_BREAK {
+        return ((1..=9).contains(&first) && second <= 9).then_some((first * 10 + second, 5));
+    }
+    if word >> 8 & 0xffff == LINE_BREAK {
+        return (first <= 9).then_some((first, 4));
+    }
+    let is_length = (1..=9).contains(&first) && second <= 9 && third <= 9;
+    let ends = word >> 24 | u32::from(*last) << 8 == LINE_BREAK;
+    (is_length && ends).then_some((first * 100 + second * 10 + third, 6))
 }
 
 /// Reads the token at `at`. Its line is known not to end before `searched`.

@@ -254,6 +254,32 @@ fn the_deepest_value_that_can_be_allowed_is_harmless() {
         .unwrap();
 }
 
+/// A limit below their length keeps short strings from being read in a way of their own.
+#[test]
+fn short_strings_are_scanned_as_any_others() {
+    let limits = Limits {
+        max_bulk: 998,
+        ..Limits::default()
+    };
+    let lengths = (0..=998).map(|len| len.to_string());
+    let odd = [
+        "", "-0", "-2", "00", "01", "007", "1:", ":1", "1/2", " 1", "1 ", "+1",
+    ];
+    for len in lengths.chain(odd.map(str::to_owned)) {
+        let data = "x".repeat(len.parse::<usize>().unwrap_or(1));
+        for end in ["\r\n", "\r\r", "\n\n", "\r", "", "x\r\n"] {
+            for line_end in ["\r\n", "\r\r", "\n\n", "\r", ""] {
+                let bulk = format!("${len}{line_end}{data}{end}");
+                for frame in [format!("*2\r\n{bulk}+\r\n"), format!("{bulk}:1\r\n"), bulk] {
+                    let general = Scanner::new(limits).scan(frame.as_bytes());
+                    let found = Scanner::new(Limits::default()).scan(frame.as_bytes());
+                    assert_eq!(found, general, "{frame:?}");
+                }
+            }
+        }
+    }
+}
+
 /// What was scanned is never looked at again: it may as well be gone.
 #[test]
 fn each_byte_is_scanned_once() {
