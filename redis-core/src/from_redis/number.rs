@@ -24,25 +24,36 @@ pub(super) fn float<T: FromStr + Into<f64> + Copy>(text: &[u8]) -> Option<T> {
 fn integer<T: FromStr + TryFrom<i64>>(reply: &Reply<'_>, name: &str) -> Result<T, DecodeError> {
     let value = match reply {
         Reply::Integer(value) => T::try_from(*value).ok(),
-        _ => match reply.text() {
-            Some(text) if token::is_integer(text.as_bytes()) => text.to_str()?.parse().ok(),
-            Some(_) => {
-                return Err(DecodeError::mismatch(
-                    "an integer",
-                    format_args!("{reply} that is none"),
-                ));
-            }
-            None => return Err(DecodeError::expected("an integer", reply)),
+        _ => match reply
+            .text()
+            .map(|text| (text, token::integer(text.as_bytes())))
+        {
+            Some((_, Some(value))) => T::try_from(value).ok(),
+            // Beyond 64 bits, or as great as `u64` alone can be.
+            Some((text, None)) if token::is_integer(text.as_bytes()) => text.to_str()?.parse().ok(),
+            _ => return Err(no_integer(reply)),
         },
     };
-    value.ok_or_else(|| {
-        DecodeError::mismatch("an integer", format_args!("one that does not fit `{name}`"))
-    })
+    value.ok_or_else(|| too_great(name))
+}
+
+#[cold]
+fn no_integer(reply: &Reply<'_>) -> DecodeError {
+    match reply.text() {
+        Some(_) => DecodeError::mismatch("an integer", format_args!("{reply} that is none")),
+        None => DecodeError::expected("an integer", reply),
+    }
+}
+
+#[cold]
+fn too_great(name: &str) -> DecodeError {
+    DecodeError::mismatch("an integer", format_args!("one that does not fit `{name}`"))
 }
 
 macro_rules! integers {
     ($($int:ty)*) => {$(
         impl FromRedis for $int {
+            #[inline]
             fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
                 integer(&reply, stringify!($int))
             }

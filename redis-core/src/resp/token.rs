@@ -125,8 +125,8 @@ pub(crate) fn next<'a>(
     searched: usize,
     limits: &Limits,
 ) -> Result<Step<'a>, ScanError> {
-    if let Some(token) = one_digit(buffer, at) {
-        return Ok(Step::Token(token, at + 4));
+    if let Some((token, end)) = short_number(buffer, at) {
+        return Ok(Step::Token(token, end));
     }
     let Some(&kind) = buffer.get(at) else {
         return Ok(Step::More {
@@ -171,21 +171,64 @@ pub(crate) fn next<'a>(
     Ok(Step::Token(token, after))
 }
 
-/// An integer or the head of an aggregate, if its number is a single digit, as it mostly is.
+/// An integer or the head of an aggregate, and where what follows it begins, if it is there as a whole and its number is of
+/// so few digits that it need not be checked. Whatever this does not find, the general case judges.
 #[inline]
-fn one_digit(buffer: &[u8], at: usize) -> Option<Token<'_>> {
-    let &[kind, digit @ b'0'..=b'9', b'\r', b'\n'] = buffer.get(at..)?.first_chunk()? else {
-        return None;
-    };
-    let number = digit - b'0';
-    Some(match kind {
-        b':' => Token::Integer(number.into()),
-        b'*' => Token::Open(Aggregate::Array, number.into()),
-        b'%' => Token::Open(Aggregate::Map, u64::from(number) * 2),
-        b'~' => Token::Open(Aggregate::Set, number.into()),
-        b'>' => Token::Open(Aggregate::Push, number.into()),
+fn short_number(buffer: &[u8], at: usize) -> Option<(Token<'_>, usize)> {
+    let (kind, line) = buffer.get(at..)?.split_first()?;
+    let (token, after) = match kind {
+        b':' => {
+            let (number, after) = short_integer(line)?;
+            (Token::Integer(number), after)
+        }
+        b'*' => short_head(Aggregate::Array, line)?,
+        b'%' => short_head(Aggregate::Map, line)?,
+        b'~' => short_head(Aggregate::Set, line)?,
+        b'>' => short_head(Aggregate::Push, line)?,
         _ => return None,
-    })
+    };
+    Some((token, buffer.len() - after.len()))
+}
+
+#[inline]
+fn short_head(kind: Aggregate, line: &[u8]) -> Option<(Token<'_>, &[u8])> {
+    let (count, digits) = leading_digits(line)?;
+    let after = line.get(digits..)?.strip_prefix(b"\r\n")?;
+    let members = if kind == Aggregate::Map { 2 } else { 1 };
+    Some((Token::Open(kind, count.unsigned_abs() * members), after))
+}
+
+#[inline]
+fn short_integer(line: &[u8]) -> Option<(i64, &[u8])> {
+    let (number, digits) = leading_integer(line)?;
+    let after = line.get(digits..)?.strip_prefix(b"\r\n")?;
+    Some((number, after))
+}
+
+/// The integer that a text begins with, if servers write it so, and how long it is; what is not within 18 digits is cut.
+#[inline]
+fn leading_integer(text: &[u8]) -> Option<(i64, usize)> {
+    match text.strip_prefix(b"-") {
+        Some(digits) => leading_digits(digits)
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, count)| (-number, count + 1)),
+        None => leading_digits(text),
+    }
+}
+
+/// The number that a text begins with, without leading zeros, and how many digits it has; no more than 18 are looked at.
+#[inline]
+fn leading_digits(text: &[u8]) -> Option<(i64, usize)> {
+    let (mut number, mut count) = (0, 0);
+    for byte in text.iter().take(SAFE_DIGITS) {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        (number, count) = (number * 10 + i64::from(digit), count + 1);
+    }
+    let is_number = count == 1 || (count > 1 && !text.starts_with(b"0"));
+    is_number.then_some((number, count))
 }
 
 /// The payload of `len` bytes that begins at `from`.
@@ -278,18 +321,21 @@ fn doubled(pairs: u64) -> Result<u64, ScanError> {
 }
 
 /// An integer as servers write it, within 64 bits.
-fn integer(text: &[u8]) -> Option<i64> {
+pub(crate) fn integer(text: &[u8]) -> Option<i64> {
+    let (number, len) = leading_integer(text)?;
+    if len == text.len() {
+        Some(number)
+    } else {
+        long_integer(text)
+    }
+}
+
+fn long_integer(text: &[u8]) -> Option<i64> {
     if !is_integer(text) {
         return None;
     }
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     let negative = digits.len() < text.len();
-    if digits.len() <= SAFE_DIGITS {
-        let value = digits
-            .iter()
-            .fold(0, |value, byte| value * 10 + i64::from(byte - b'0'));
-        return Some(if negative { -value } else { value });
-    }
     digits.iter().try_fold(0_i64, |value, byte| {
         let digit = i64::from(byte - b'0');
         let shifted = value.checked_mul(10)?;
