@@ -62,6 +62,11 @@ impl<'q> Outcomes<'q> {
     pub(crate) fn next<R: FromRedis>(&mut self) -> Result<R> {
         let index = self.index;
         let queued = self.queued;
+        // What decodes a short string, as most replies are, sees here that it is nothing else.
+        if let Some(frame) = self.frames.next_short() {
+            self.index += 1;
+            return queued.decode_one(index, Ok(frame));
+        }
         queued.decode_one(index, self.next_frame())
     }
 
@@ -132,6 +137,16 @@ impl Pieces {
         }
         let (frame, end) = FrameRef::next(self.chunks.get(self.chunk)?.span(), self.at)?;
         self.at = end;
+        Some(frame)
+    }
+
+    /// The next frame, if it is in the same chunk as the last one, and a short string.
+    #[inline]
+    fn next_short(&mut self) -> Option<FrameRef<'_>> {
+        let remaining = self.remaining.checked_sub(1)?;
+        let span = self.chunks.get(self.chunk)?.span();
+        let (frame, end) = FrameRef::next_short(span, self.at)?;
+        (self.at, self.remaining) = (end, remaining);
         Some(frame)
     }
 
