@@ -146,10 +146,15 @@ impl Scanner {
     ///
     /// # Errors
     /// What follows an error cannot be told apart any more: the connection is to be closed.
+    #[inline]
     pub(crate) fn scan(&mut self, buffer: &[u8]) -> Result<Option<Found>, ScanError> {
-        if let Some(found) = self.short_reply(buffer) {
+        if let Some(found) = self.short_replies(buffer).next() {
             return Ok(Some(found));
         }
+        self.scan_on(buffer)
+    }
+
+    fn scan_on(&mut self, buffer: &[u8]) -> Result<Option<Found>, ScanError> {
         loop {
             if self.take_short_bulks(buffer) {
                 return Ok(Some(self.finish()));
@@ -169,19 +174,25 @@ impl Scanner {
         }
     }
 
-    /// A reply that is a short string and nothing else, as most are.
+    /// The replies that `buffer` begins with, up to the first that is not a short string and nothing else, as most are. What
+    /// follows them is for [`Scanner::scan`].
     #[inline]
-    fn short_reply(&mut self, buffer: &[u8]) -> Option<Found> {
-        // Otherwise the frame has begun, perhaps with an attribute.
-        if self.at > 0 || self.limits.max_bulk < token::SHORT {
-            return None;
-        }
-        let (_, len) = token::short_bulk(buffer, 0)?;
-        (self.searched, self.missing) = (0, 1);
-        Some(Found {
-            len,
-            kind: FrameKind::Reply,
-            has_inner_pushes: false,
+    pub(crate) fn short_replies<'b>(
+        &'b mut self,
+        mut buffer: &'b [u8],
+    ) -> impl Iterator<Item = Found> + 'b {
+        // Where a frame has begun, perhaps with an attribute, a string may be but a part of it.
+        let are_allowed = self.at == 0 && self.limits.max_bulk >= token::SHORT;
+        std::iter::from_fn(move || {
+            let (_, after) = are_allowed.then(|| token::split_short_bulk(buffer))??;
+            let len = buffer.len() - after.len();
+            buffer = after;
+            (self.searched, self.missing) = (0, 1);
+            Some(Found {
+                len,
+                kind: FrameKind::Reply,
+                has_inner_pushes: false,
+            })
         })
     }
 

@@ -86,7 +86,7 @@ pub(crate) fn short_bulks(buffer: &[u8], at: usize, mut remaining: u64) -> (usiz
 
 /// The short string that comes first, and what comes after it.
 #[inline]
-fn split_short_bulk(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(crate) fn split_short_bulk(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (len, start) = short_length(bytes.first_chunk()?)?;
     let (bulk, after) = bytes.split_at_checked(start + len + 2)?;
     let (data, end) = bulk.get(start..)?.split_last_chunk()?;
