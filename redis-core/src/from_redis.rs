@@ -125,9 +125,14 @@ pub trait FromRedis: Sized {
     #[inline]
     fn from_outcome(outcome: Result<FrameRef<'_>, Error>) -> Result<Self, Error> {
         let frame = outcome?;
-        match frame.reply().error() {
-            Some(refusal) => Err(Error::refused(refusal)),
-            None => frame.decode(),
+        match frame.reply() {
+            Reply::Error(text) => Err(refused(*text)),
+            _ => frame.decode(),
         }
     }
+}
+
+#[cold]
+fn refused(text: Str<'_>) -> Error {
+    Error::refused(text.to_server_error())
 }

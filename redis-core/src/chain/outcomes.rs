@@ -62,12 +62,18 @@ impl<'q> Outcomes<'q> {
     pub(crate) fn next<R: FromRedis>(&mut self) -> Result<R> {
         let index = self.index;
         let queued = self.queued;
-        // What decodes a short string, as most replies are, sees here that it is nothing else.
-        if let Some(frame) = self.frames.next_short() {
-            self.index += 1;
-            return queued.decode_one(index, Ok(frame));
+        let outcome = match self.frames.next_short() {
+            // What decodes a short string, as most replies are, sees here that it is nothing else.
+            Some(frame) => {
+                self.index += 1;
+                R::from_outcome(Ok(frame))
+            }
+            None => R::from_outcome(self.next_frame()),
+        };
+        match outcome {
+            Ok(reply) => Ok(reply.describe_failure(|error| queued.named(index, error))),
+            Err(error) => Err(queued.named(index, error)),
         }
-        queued.decode_one(index, self.next_frame())
     }
 
     /// The outcome of every command, not decoded.

@@ -169,7 +169,7 @@ impl<'a> Str<'a> {
     }
 
     #[cold]
-    fn to_server_error(self) -> ServerError {
+    pub(super) fn to_server_error(self) -> ServerError {
         ServerError::new(&String::from_utf8_lossy(self.as_bytes()))
     }
 
