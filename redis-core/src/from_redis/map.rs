@@ -59,6 +59,18 @@ impl<'a> Fields<'a> {
         Some(pair)
     }
 
+    /// The next pair, which is not two short strings.
+    fn next_other(&mut self) -> Option<Result<(Reply<'a>, Reply<'a>), DecodeError>> {
+        let element = self.elements.next()?;
+        let index = self.index;
+        self.index += 1;
+        if !self.nested {
+            return Some(Ok((element, self.elements.next()?)));
+        }
+        let pair = Self::nested_pair(&element);
+        Some(pair.ok_or_else(|| DecodeError::expected("a pair", &element).at_index(index)))
+    }
+
     fn nested_pair(element: &Reply<'a>) -> Option<(Reply<'a>, Reply<'a>)> {
         let mut pair = element.elements().filter(|pair| pair.len() == 2)?;
         Some((pair.next()?, pair.next()?))
@@ -68,15 +80,12 @@ impl<'a> Fields<'a> {
 impl<'a> Iterator for Fields<'a> {
     type Item = Result<(Reply<'a>, Reply<'a>), DecodeError>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let element = self.elements.next()?;
-        let index = self.index;
-        self.index += 1;
-        if !self.nested {
-            return Some(Ok((element, self.elements.next()?)));
+        match self.next_short() {
+            Some((key, value)) => Some(Ok((Reply::Bulk(key), Reply::Bulk(value)))),
+            None => self.next_other(),
         }
-        let pair = Self::nested_pair(&element);
-        Some(pair.ok_or_else(|| DecodeError::expected("a pair", &element).at_index(index)))
     }
 }
 
@@ -89,7 +98,7 @@ fn decode<K: FromRedis, V: FromRedis>(
     for index in 0.. {
         if let Some((key, value)) = fields.next_short() {
             decode_pair(index, Reply::Bulk(key), Reply::Bulk(value), &mut put)?;
-        } else if let Some(field) = fields.next() {
+        } else if let Some(field) = fields.next_other() {
             let (key, value) = field?;
             decode_pair(index, key, value, &mut put)?;
         } else {
