@@ -89,7 +89,7 @@ impl FromRedis for NonZero<u8> {
 }
 
 macro_rules! floats {
-    ($($float:ident, $exact:ident;)*) => {$(
+    ($($float:ident, $exact:ident, is f64: $is_f64:literal;)*) => {$(
         impl FromRedis for $float {
             fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
                 match &reply {
@@ -98,6 +98,8 @@ macro_rules! floats {
                         "a number",
                         concat!("an integer that `", stringify!($float), "` cannot hold exactly"),
                     )),
+                    // Others are rounded once, from the text.
+                    Reply::Double(value, _) if $is_f64 && value.is_finite() => Ok(*value as $float),
                     _ => match reply.text() {
                         Some(text) => float(text.as_bytes()).ok_or_else(|| {
                             DecodeError::mismatch("a number", format_args!("{reply} that is none, or too great"))
@@ -111,6 +113,6 @@ macro_rules! floats {
 }
 
 floats! {
-    f32, EXACT_F32;
-    f64, EXACT_F64;
+    f32, EXACT_F32, is f64: false;
+    f64, EXACT_F64, is f64: true;
 }

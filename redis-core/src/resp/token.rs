@@ -7,6 +7,9 @@ use super::scan::{Limits, ScanError};
 /// The longest line of a length: a sign, 19 digits, and some to spare.
 const LENGTH_LINE: usize = 32;
 
+/// Most lines are not longer.
+const SHORT_LINE: usize = 24;
+
 /// So many digits are within 64 bits whatever they are.
 const SAFE_DIGITS: usize = 18;
 
@@ -287,11 +290,10 @@ fn line_end(
 ) -> Result<Option<usize>, ScanError> {
     let tail = buffer.get(searched..).unwrap_or_default();
     let is_break = |byte: &u8| matches!(byte, b'\r' | b'\n');
-    let offset = if max <= LENGTH_LINE {
-        // A handful of digits: the search is over before a vectorised one has begun.
-        tail.iter().take(max + 2).position(is_break)
-    } else {
-        memchr::memchr2(b'\r', b'\n', tail)
+    // A handful of bytes: the search is over before a vectorised one has begun.
+    let offset = match tail.iter().take(SHORT_LINE).position(is_break) {
+        Some(offset) => Some(offset),
+        None => memchr::memchr2(b'\r', b'\n', tail),
     };
     let found = offset.map(|offset| searched + offset);
     if found.unwrap_or(buffer.len()).saturating_sub(start) > max {
@@ -355,6 +357,24 @@ pub(crate) fn is_integer(text: &[u8]) -> bool {
 
 /// Whether a text is a float as servers write it: `1.5`, `1e+20`, `inf`, `-inf`, `nan`, and `NaN`, as time series do.
 pub(crate) fn is_double(text: &[u8]) -> bool {
+    is_decimal(text) || is_any_double(text)
+}
+
+/// Whether a text is digits, with a point among them or without: what most floats are.
+fn is_decimal(text: &[u8]) -> bool {
+    let unsigned = text.strip_prefix(b"-").unwrap_or(text);
+    let (mut digits, mut points) = (0, 0);
+    for byte in unsigned {
+        match byte {
+            b'0'..=b'9' => digits += 1,
+            b'.' => points += 1,
+            _ => return false,
+        }
+    }
+    digits > 0 && points <= 1
+}
+
+fn is_any_double(text: &[u8]) -> bool {
     let unsigned = text.strip_prefix(b"-").unwrap_or(text);
     if unsigned == b"inf" || unsigned.eq_ignore_ascii_case(b"nan") {
         return true;

@@ -300,6 +300,54 @@ fn each_byte_is_scanned_once() {
     }
 }
 
+/// What is read in a way of its own, and what is just beyond it.
+#[test]
+fn numbers_are_read_whatever_their_length() {
+    for (text, number) in [
+        ("0", 0),
+        ("-1", -1),
+        ("-10", -10),
+        ("999999999999999999", 999_999_999_999_999_999),
+        ("-999999999999999999", -999_999_999_999_999_999),
+        ("1000000000000000000", 1_000_000_000_000_000_000),
+        ("9223372036854775807", i64::MAX),
+        ("-9223372036854775808", i64::MIN),
+    ] {
+        let frame = Frame::parse(format!(":{text}\r\n").into_bytes()).unwrap();
+        assert_eq!(frame.to_value(), Value::Integer(number));
+        let frame = Frame::parse(format!("${}\r\n{text}\r\n", text.len()).into_bytes()).unwrap();
+        assert_eq!(frame.decode::<i64>().unwrap(), number);
+    }
+    for text in [
+        "",
+        "-",
+        "-0",
+        "00",
+        "01",
+        "-01",
+        "+1",
+        "1 ",
+        "9223372036854775808",
+        "-9223372036854775809",
+    ] {
+        assert_eq!(
+            scan(format!(":{text}\r\n").as_bytes()),
+            Err(ScanError::Number),
+            "{text:?}"
+        );
+    }
+    for text in ["0", "1.", ".5", "-1.5", "1e5", "inf", "-inf", "nan"] {
+        assert!(scan(format!(",{text}\r\n").as_bytes()).is_ok(), "{text:?}");
+    }
+    for text in ["", "-", ".", "-.", "1.5.2", "1-5", "--1"] {
+        assert_eq!(
+            scan(format!(",{text}\r\n").as_bytes()),
+            Err(ScanError::Number),
+            "{text:?}"
+        );
+    }
+}
+
 #[test]
 fn a_long_line_is_searched_once() {
     let mut scanner = Scanner::new(Limits::default());
