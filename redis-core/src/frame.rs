@@ -146,6 +146,15 @@ impl<'a> FrameRef<'a> {
         }
     }
 
+    /// The next reply of several, if it is a short string, and where it ends.
+    #[inline]
+    pub(crate) fn next_short(span: Span<'a>, at: usize) -> Option<(Self, usize)> {
+        let (text, end) = read::short_string(span, at)?;
+        let span = span.slice(at..end);
+        let reply = Reply::Bulk(text);
+        Some((Self { span, reply }, end))
+    }
+
     /// The next reply of several, and where it ends.
     pub(crate) fn next(span: Span<'a>, at: usize) -> Option<(Self, usize)> {
         let (range, reply) = read::next(span, at)?;
@@ -155,26 +164,44 @@ impl<'a> FrameRef<'a> {
     }
 
     /// The reply, to be read.
+    #[inline]
     #[must_use]
     pub fn reply(&self) -> &Reply<'a> {
         &self.reply
     }
 
     /// The reply, to be decoded.
+    #[inline]
     #[must_use]
     pub fn into_reply(self) -> Reply<'a> {
         self.reply
     }
 
+    /// Decodes the reply, which is no error.
+    #[inline]
+    pub(crate) fn decode<T: FromRedis>(self) -> Result<T, Error> {
+        let span = self.span;
+        T::from_redis(self.reply).map_err(|error| does_not_fit(error, span))
+    }
+
     /// A frame that lives by itself.
     #[must_use]
     pub fn to_frame(&self) -> Frame {
-        Frame(Chunk::copied(self.span.bytes).unwrap_or_else(|| self.span.detach().into()))
+        to_frame(self.span)
     }
 
     pub(crate) fn as_bytes(&self) -> &'a [u8] {
         self.span.bytes
     }
+}
+
+fn to_frame(span: Span<'_>) -> Frame {
+    Frame(Chunk::copied(span.bytes).unwrap_or_else(|| span.detach().into()))
+}
+
+#[cold]
+fn does_not_fit(error: DecodeError, span: Span<'_>) -> Error {
+    Error::decode(error, Some(to_frame(span)))
 }
 
 impl fmt::Debug for FrameRef<'_> {

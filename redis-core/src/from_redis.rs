@@ -69,6 +69,7 @@ pub trait FromRedis: Sized {
 
     /// Decodes for `Option<Self>`; for types that are absent also when the reply is empty.
     #[doc(hidden)]
+    #[inline]
     fn from_option(reply: Reply<'_>) -> Result<Option<Self>, DecodeError> {
         if reply.is_nil() {
             Ok(None)
@@ -89,12 +90,18 @@ pub trait FromRedis: Sized {
         reply: &Reply<'_>,
         put: &mut impl FnMut(Self) -> Result<(), DecodeError>,
     ) -> Result<(), DecodeError> {
-        let elements = reply
+        let mut elements = reply
             .elements()
             .ok_or_else(|| DecodeError::expected(Self::LIST, reply))?;
-        for (index, element) in elements.enumerate() {
-            Self::from_redis(element)
-                .and_then(&mut *put)
+        for index in 0.. {
+            let item = if let Some(text) = elements.next_short() {
+                Self::from_redis(Reply::Bulk(text))
+            } else if let Some(element) = elements.next_other() {
+                Self::from_redis(element)
+            } else {
+                break;
+            };
+            item.and_then(&mut *put)
                 .map_err(|error| error.at_index(index))?;
         }
         Ok(())
@@ -115,12 +122,17 @@ pub trait FromRedis: Sized {
 
     /// Decodes what became of a command; for types that keep failures as values.
     #[doc(hidden)]
+    #[inline]
     fn from_outcome(outcome: Result<FrameRef<'_>, Error>) -> Result<Self, Error> {
         let frame = outcome?;
-        if let Some(refusal) = frame.reply().error() {
-            return Err(Error::refused(refusal));
+        match frame.reply() {
+            Reply::Error(text) => Err(refused(*text)),
+            _ => frame.decode(),
         }
-        Self::from_redis(frame.reply().clone())
-            .map_err(|error| Error::decode(error, Some(frame.to_frame())))
     }
+}
+
+#[cold]
+fn refused(text: Str<'_>) -> Error {
+    Error::refused(text.to_server_error())
 }

@@ -64,7 +64,18 @@ impl<'q> Outcomes<'q> {
     pub(crate) fn next<R: FromRedis>(&mut self) -> Result<R> {
         let index = self.index;
         let queued = self.queued;
-        queued.decode_one(index, self.next_frame())
+        let outcome = match self.frames.next_short() {
+            // What decodes a short string, as most replies are, sees here that it is nothing else.
+            Some(frame) => {
+                self.index += 1;
+                R::from_outcome(Ok(frame))
+            }
+            None => R::from_outcome(self.next_frame()),
+        };
+        match outcome {
+            Ok(reply) => Ok(reply.describe_failure(|error| queued.named(index, error))),
+            Err(error) => Err(queued.named(index, error)),
+        }
     }
 
     /// The outcome of every command, not decoded.
@@ -134,6 +145,16 @@ impl Pieces {
         }
         let (frame, end) = FrameRef::next(self.chunks.get(self.chunk)?.span(), self.at)?;
         self.at = end;
+        Some(frame)
+    }
+
+    /// The next frame, if it is in the same chunk as the last one, and a short string.
+    #[inline]
+    fn next_short(&mut self) -> Option<FrameRef<'_>> {
+        let remaining = self.remaining.checked_sub(1)?;
+        let span = self.chunks.get(self.chunk)?.span();
+        let (frame, end) = FrameRef::next_short(span, self.at)?;
+        (self.at, self.remaining) = (end, remaining);
         Some(frame)
     }
 

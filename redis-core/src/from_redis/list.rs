@@ -6,8 +6,10 @@ use std::hash::{BuildHasher, Hash};
 use super::{DecodeError, FromRedis, Reply};
 
 /// The room to make before the first element is decoded.
-fn capacity(reply: &Reply<'_>) -> usize {
-    reply.elements().map_or(0, |elements| elements.capacity())
+fn capacity<T>(reply: &Reply<'_>) -> usize {
+    reply
+        .elements()
+        .map_or(0, |elements| elements.capacity::<T>())
 }
 
 impl<T: FromRedis> FromRedis for Vec<T> {
@@ -15,7 +17,7 @@ impl<T: FromRedis> FromRedis for Vec<T> {
         if let Some(bytes) = reply.text().and_then(T::vec_from_text) {
             return Ok(bytes);
         }
-        let mut list = Self::with_capacity(capacity(&reply));
+        let mut list = Self::with_capacity(capacity::<T>(&reply));
         T::decode_all(&reply, &mut |item| {
             list.push(item);
             Ok(())
@@ -47,7 +49,7 @@ impl<T: FromRedis, const N: usize> FromRedis for [T; N] {
 /// Members that come twice are one.
 impl<T: FromRedis + Eq + Hash, S: BuildHasher + Default> FromRedis for HashSet<T, S> {
     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
-        let mut set = Self::with_capacity_and_hasher(capacity(&reply), S::default());
+        let mut set = Self::with_capacity_and_hasher(capacity::<T>(&reply), S::default());
         T::decode_all(&reply, &mut |item| {
             set.insert(item);
             Ok(())

@@ -24,25 +24,36 @@ pub(super) fn float<T: FromStr + Into<f64> + Copy>(text: &[u8]) -> Option<T> {
 fn integer<T: FromStr + TryFrom<i64>>(reply: &Reply<'_>, name: &str) -> Result<T, DecodeError> {
     let value = match reply {
         Reply::Integer(value) => T::try_from(*value).ok(),
-        _ => match reply.text() {
-            Some(text) if token::is_integer(text.as_bytes()) => text.to_str()?.parse().ok(),
-            Some(_) => {
-                return Err(DecodeError::mismatch(
-                    "an integer",
-                    format_args!("{reply} that is none"),
-                ));
-            }
-            None => return Err(DecodeError::expected("an integer", reply)),
+        _ => match reply
+            .text()
+            .map(|text| (text, token::integer(text.as_bytes())))
+        {
+            Some((_, Some(value))) => T::try_from(value).ok(),
+            // Beyond 64 bits, or as great as `u64` alone can be.
+            Some((text, None)) if token::is_integer(text.as_bytes()) => text.to_str()?.parse().ok(),
+            _ => return Err(no_integer(reply)),
         },
     };
-    value.ok_or_else(|| {
-        DecodeError::mismatch("an integer", format_args!("one that does not fit `{name}`"))
-    })
+    value.ok_or_else(|| too_great(name))
+}
+
+#[cold]
+fn no_integer(reply: &Reply<'_>) -> DecodeError {
+    match reply.text() {
+        Some(_) => DecodeError::mismatch("an integer", format_args!("{reply} that is none")),
+        None => DecodeError::expected("an integer", reply),
+    }
+}
+
+#[cold]
+fn too_great(name: &str) -> DecodeError {
+    DecodeError::mismatch("an integer", format_args!("one that does not fit `{name}`"))
 }
 
 macro_rules! integers {
     ($($int:ty)*) => {$(
         impl FromRedis for $int {
+            #[inline]
             fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
                 integer(&reply, stringify!($int))
             }
@@ -78,7 +89,7 @@ impl FromRedis for NonZero<u8> {
 }
 
 macro_rules! floats {
-    ($($float:ident, $exact:ident;)*) => {$(
+    ($($float:ident, $exact:ident, is f64: $is_f64:literal;)*) => {$(
         impl FromRedis for $float {
             fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
                 match &reply {
@@ -87,6 +98,8 @@ macro_rules! floats {
                         "a number",
                         concat!("an integer that `", stringify!($float), "` cannot hold exactly"),
                     )),
+                    // Others are rounded once, from the text.
+                    Reply::Double(value, _) if $is_f64 && value.is_finite() => Ok(*value as $float),
                     _ => match reply.text() {
                         Some(text) => float(text.as_bytes()).ok_or_else(|| {
                             DecodeError::mismatch("a number", format_args!("{reply} that is none, or too great"))
@@ -100,6 +113,6 @@ macro_rules! floats {
 }
 
 floats! {
-    f32, EXACT_F32;
-    f64, EXACT_F64;
+    f32, EXACT_F32, is f64: false;
+    f64, EXACT_F64, is f64: true;
 }

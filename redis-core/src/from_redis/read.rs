@@ -22,16 +22,15 @@ pub(crate) fn frame(source: Span<'_>) -> Reply<'_> {
     }
 }
 
-/// The element at `at`, and where the next one begins, which is only looked for if it is `wanted`.
+/// The value at `at`, if it is a short string, and where what follows it begins.
 #[inline]
-pub(super) fn element(source: Span<'_>, at: usize, wanted: bool) -> (Reply<'_>, usize) {
-    if let Some((text, end)) = token::short_bulk(source.bytes, at) {
-        return (Reply::Bulk(Str::new(text, source.shared)), end);
-    }
-    any_element(source, at, wanted)
+pub(crate) fn short_string(source: Span<'_>, at: usize) -> Option<(Str<'_>, usize)> {
+    let (text, end) = token::short_bulk(source.bytes, at)?;
+    Some((Str::new(text, source.shared), end))
 }
 
-fn any_element(source: Span<'_>, at: usize, wanted: bool) -> (Reply<'_>, usize) {
+/// The element at `at`, and where the next one begins, which is only looked for if it is `wanted`.
+pub(super) fn element(source: Span<'_>, at: usize, wanted: bool) -> (Reply<'_>, usize) {
     let Some((_, token, body)) = after_extras(source.bytes, at) else {
         return (broken(), source.bytes.len());
     };

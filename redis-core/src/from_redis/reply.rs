@@ -71,6 +71,7 @@ impl<'a> Reply<'a> {
     }
 
     /// The text of whatever is a string in RESP2: strings, but also doubles and big numbers.
+    #[inline]
     #[must_use]
     pub fn text(&self) -> Option<&Str<'a>> {
         match self {
@@ -93,15 +94,17 @@ impl<'a> Reply<'a> {
     }
 
     /// The error that the server answered in place of a value.
+    #[inline]
     #[must_use]
     pub fn error(&self) -> Option<ServerError> {
         match self {
-            Self::Error(text) => Some(ServerError::new(&String::from_utf8_lossy(text.as_bytes()))),
+            Self::Error(text) => Some(text.to_server_error()),
             _ => None,
         }
     }
 
     /// Whether this is nil.
+    #[inline]
     #[must_use]
     pub fn is_nil(&self) -> bool {
         matches!(self, Self::Nil)
@@ -165,6 +168,11 @@ impl<'a> Str<'a> {
         std::str::from_utf8(self.0.bytes).map_err(|_| DecodeError::not_text())
     }
 
+    #[cold]
+    pub(super) fn to_server_error(self) -> ServerError {
+        ServerError::new(&String::from_utf8_lossy(self.as_bytes()))
+    }
+
     /// The bytes, for one who keeps them: without a copy, as a part of the receive buffer, where the whole reply makes up a
     /// quarter of that buffer or more. What is decoded from such a reply keeps all of it alive; a copy
     /// ([`Bytes::copy_from_slice`], `Vec<u8>`) does not.
@@ -179,6 +187,12 @@ impl fmt::Debug for Str<'_> {
         write!(f, "\"{}\"", self.as_bytes().escape_ascii())
     }
 }
+
+/// So many bytes may be set aside for each byte of what is decoded; a string in a list takes four or less.
+const ROOM_PER_BYTE: usize = 8;
+
+/// Room for so many elements is made without further ado.
+const ALWAYS_AFFORDABLE: usize = 4096;
 
 /// The elements of an aggregate, in order.
 #[derive(Clone)]
@@ -205,9 +219,30 @@ impl<'a> Elements<'a> {
         self.remaining
     }
 
-    /// How many elements to make room for before the first was decoded: their number, unless it is suspicious.
-    pub(super) fn capacity(&self) -> usize {
-        self.len().min(4096)
+    /// How many elements to make room for before the first was decoded: their number, unless they would take far more room
+    /// than they took to be sent.
+    pub(super) fn capacity<T>(&self) -> usize {
+        let sent = self.source.bytes.len().saturating_sub(self.at);
+        let affordable = sent.saturating_mul(ROOM_PER_BYTE) / size_of::<T>().max(1);
+        self.len().min(affordable.max(ALWAYS_AFFORDABLE))
+    }
+
+    /// The next element, if it is a short string. What decodes it sees that it is nothing else, which it does not where
+    /// it comes from [`Iterator::next`].
+    #[inline]
+    pub(super) fn next_short(&mut self) -> Option<Str<'a>> {
+        let remaining = self.remaining.checked_sub(1)?;
+        let (text, end) = read::short_string(self.source, self.at)?;
+        (self.at, self.remaining) = (end, remaining);
+        Some(text)
+    }
+
+    /// The next element, which is no short string.
+    pub(super) fn next_other(&mut self) -> Option<Reply<'a>> {
+        self.remaining = self.remaining.checked_sub(1)?;
+        let (reply, end) = read::element(self.source, self.at, self.remaining > 0);
+        self.at = end;
+        Some(reply)
     }
 }
 
@@ -216,10 +251,10 @@ impl<'a> Iterator for Elements<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Reply<'a>> {
-        self.remaining = self.remaining.checked_sub(1)?;
-        let (reply, end) = read::element(self.source, self.at, self.remaining > 0);
-        self.at = end;
-        Some(reply)
+        match self.next_short() {
+            Some(text) => Some(Reply::Bulk(text)),
+            None => self.next_other(),
+        }
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -264,5 +299,20 @@ impl ExactSizeIterator for Pairs<'_> {}
 impl fmt::Debug for Pairs<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.clone()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_made_for_a_whole_list_unless_it_takes_far_more_than_was_sent() {
+        let sent = b"*0\r\n".repeat(100_000);
+        let sent = Bytes::from(sent);
+        let elements = Elements::new(Span::from(&sent), 0, 100_000);
+        assert_eq!(elements.capacity::<()>(), 100_000);
+        assert_eq!(elements.capacity::<String>(), 100_000);
+        assert_eq!(elements.capacity::<[u64; 100]>(), ALWAYS_AFFORDABLE);
     }
 }

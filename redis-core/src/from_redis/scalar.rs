@@ -32,8 +32,7 @@ impl FromRedis for bool {
             Reply::Simple(text) if text.as_bytes() == OK => Ok(true),
             reply => match reply.error() {
                 Some(refusal) => Err(Error::refused(refusal)),
-                None => Self::from_redis(reply.clone())
-                    .map_err(|error| Error::decode(error, Some(frame.to_frame()))),
+                None => frame.decode(),
             },
         }
     }
@@ -57,6 +56,7 @@ impl FromRedis for Value {
 }
 
 impl<T: FromRedis> FromRedis for Option<T> {
+    #[inline]
     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
         T::from_option(reply)
     }

@@ -146,7 +146,15 @@ impl Scanner {
     ///
     /// # Errors
     /// What follows an error cannot be told apart any more: the connection is to be closed.
+    #[inline]
     pub(crate) fn scan(&mut self, buffer: &[u8]) -> Result<Option<Found>, ScanError> {
+        if let Some(found) = self.short_replies(buffer).next() {
+            return Ok(Some(found));
+        }
+        self.scan_on(buffer)
+    }
+
+    fn scan_on(&mut self, buffer: &[u8]) -> Result<Option<Found>, ScanError> {
         loop {
             if self.take_short_bulks(buffer) {
                 return Ok(Some(self.finish()));
@@ -166,6 +174,28 @@ impl Scanner {
         }
     }
 
+    /// The replies that `buffer` begins with, up to the first that is not a short string and nothing else, as most are. What
+    /// follows them is for [`Scanner::scan`].
+    #[inline]
+    pub(crate) fn short_replies<'b>(
+        &'b mut self,
+        mut buffer: &'b [u8],
+    ) -> impl Iterator<Item = Found> + 'b {
+        // Where a frame has begun, perhaps with an attribute, a string may be but a part of it.
+        let are_allowed = self.at == 0 && self.limits.max_bulk >= token::SHORT;
+        std::iter::from_fn(move || {
+            let (_, after) = are_allowed.then(|| token::split_short_bulk(buffer))??;
+            let len = buffer.len() - after.len();
+            buffer = after;
+            (self.searched, self.missing) = (0, 1);
+            Some(Found {
+                len,
+                kind: FrameKind::Reply,
+                has_inner_pushes: false,
+            })
+        })
+    }
+
     /// How many bytes are missing at least, after [`Scanner::scan`] found nothing. It is what the server announced:
     /// a hint for the size of the next read, not a size to allocate.
     pub(crate) fn missing(&self) -> usize {
@@ -177,21 +207,22 @@ impl Scanner {
         if self.limits.max_bulk < token::SHORT {
             return false;
         }
-        while let Some((_, end)) = token::short_bulk(buffer, self.at) {
+        loop {
+            if let Some(open) = self.open.last_mut() {
+                (self.at, open.remaining) = token::short_bulks(buffer, self.at, open.remaining);
+            }
+            let Some((_, end)) = token::short_bulk(buffer, self.at) else {
+                self.searched = self.searched.max(self.at);
+                return false;
+            };
             (self.at, self.searched) = (end, end);
-            match self.open.last_mut() {
-                Some(open) if open.remaining > 1 => open.remaining -= 1,
-                _ => {
-                    if self.open.is_empty() {
-                        self.kind = Some(FrameKind::Reply);
-                    }
-                    if self.close(true) {
-                        return true;
-                    }
-                }
+            if self.open.is_empty() {
+                self.kind = Some(FrameKind::Reply);
+            }
+            if self.close(true) {
+                return true;
             }
         }
-        false
     }
 
     /// Takes note of a token; says whether it completes the frame.

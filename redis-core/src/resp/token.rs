@@ -7,6 +7,9 @@ use super::scan::{Limits, ScanError};
 /// The longest line of a length: a sign, 19 digits, and some to spare.
 const LENGTH_LINE: usize = 32;
 
+/// Most lines are not longer.
+const SHORT_LINE: usize = 24;
+
 /// So many digits are within 64 bits whatever they are.
 const SAFE_DIGITS: usize = 18;
 
@@ -63,37 +66,59 @@ pub(crate) enum Step<'a> {
 /// The longest string that [`short_bulk`] finds.
 pub(crate) const SHORT: usize = 999;
 
-/// The string at `at`, and what follows it, if it is short and there as a whole: most of what servers send, read without
-/// the general case. Whatever it does not find, [`next`] judges.
+/// The string at `at`, and where what follows it begins, if it is short and there as a whole: most of what servers send,
+/// read without the general case. Whatever it does not find, [`next`] judges.
 #[inline]
 pub(crate) fn short_bulk(buffer: &[u8], at: usize) -> Option<(&[u8], usize)> {
-    let rest = buffer.get(at..)?;
-    let digit = |byte: u8| usize::from(byte - b'0');
-    let (len, start) = match *rest {
-        [b'$', ones @ b'0'..=b'9', b'\r', b'\n', ..] => (digit(ones), 4),
-        [
-            b'$',
-            tens @ b'1'..=b'9',
-            ones @ b'0'..=b'9',
-            b'\r',
-            b'\n',
-            ..,
-        ] => (digit(tens) * 10 + digit(ones), 5),
-        [
-            b'$',
-            hundreds @ b'1'..=b'9',
-            tens @ b'0'..=b'9',
-            ones @ b'0'..=b'9',
-            b'\r',
-            b'\n',
-            ..,
-        ] => (digit(hundreds) * 100 + digit(tens) * 10 + digit(ones), 6),
-        _ => return None,
+    let (data, after) = split_short_bulk(buffer.get(at..)?)?;
+    Some((data, buffer.len() - after.len()))
+}
+
+/// Passes over the strings at `at` that [`short_bulk`] finds, but for the last of `remaining`: where it came, and how many
+/// remain.
+#[inline]
+pub(crate) fn short_bulks(buffer: &[u8], at: usize, mut remaining: u64) -> (usize, u64) {
+    let mut rest = buffer.get(at..).unwrap_or_default();
+    while remaining > 1
+        && let Some((_, after)) = split_short_bulk(rest)
+    {
+        (rest, remaining) = (after, remaining - 1);
+    }
+    (buffer.len() - rest.len(), remaining)
+}
+
+/// The short string that comes first, and what comes after it.
+#[inline]
+pub(crate) fn split_short_bulk(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (len, start) = short_length(bytes.first_chunk()?)?;
+    let (bulk, after) = bytes.split_at_checked(start + len + 2)?;
+    let (data, end) = bulk.get(start..)?.split_last_chunk()?;
+    (end == b"\r\n").then_some((data, after))
+}
+
+/// A line break as a number, which is compared in one go.
+const LINE_BREAK: u32 = u32::from_le_bytes(*b"\r\n\0\0");
+
+/// The length that the line of a string announces, if it has one to three digits, and how long that line is. No string with
+/// its line is shorter than these six bytes.
+#[inline]
+fn short_length(bytes: &[u8; 6]) -> Option<(usize, usize)> {
+    let [b'$', digits @ .., last] = bytes else {
+        return None;
     };
-    let (data, after) = rest.get(start..)?.split_at_checked(len)?;
-    after
-        .starts_with(b"\r\n")
-        .then_some((data, at + start + len + 2))
+    // Read from memory once, and compared in pairs.
+    let word = u32::from_le_bytes(*digits);
+    let digit = |shift: u32| (word >> shift & 0xff).wrapping_sub(b'0'.into()) as usize;
+    let (first, second, third) = (digit(0), digit(8), digit(16));
+    if word >> 16 == LINE_BREAK {
+        return ((1..=9).contains(&first) && second <= 9).then_some((first * 10 + second, 5));
+    }
+    if word >> 8 & 0xffff == LINE_BREAK {
+        return (first <= 9).then_some((first, 4));
+    }
+    let is_length = (1..=9).contains(&first) && second <= 9 && third <= 9;
+    let ends = word >> 24 | u32::from(*last) << 8 == LINE_BREAK;
+    (is_length && ends).then_some((first * 100 + second * 10 + third, 6))
 }
 
 /// Reads the token at `at`. Its line is known not to end before `searched`.
@@ -103,8 +128,8 @@ pub(crate) fn next<'a>(
     searched: usize,
     limits: &Limits,
 ) -> Result<Step<'a>, ScanError> {
-    if let Some(token) = one_digit(buffer, at) {
-        return Ok(Step::Token(token, at + 4));
+    if let Some((token, end)) = short_number(buffer, at) {
+        return Ok(Step::Token(token, end));
     }
     let Some(&kind) = buffer.get(at) else {
         return Ok(Step::More {
@@ -149,21 +174,64 @@ pub(crate) fn next<'a>(
     Ok(Step::Token(token, after))
 }
 
-/// An integer or the head of an aggregate, if its number is a single digit, as it mostly is.
+/// An integer or the head of an aggregate, and where what follows it begins, if it is there as a whole and its number is of
+/// so few digits that it need not be checked. Whatever this does not find, the general case judges.
 #[inline]
-fn one_digit(buffer: &[u8], at: usize) -> Option<Token<'_>> {
-    let &[kind, digit @ b'0'..=b'9', b'\r', b'\n'] = buffer.get(at..)?.first_chunk()? else {
-        return None;
-    };
-    let number = digit - b'0';
-    Some(match kind {
-        b':' => Token::Integer(number.into()),
-        b'*' => Token::Open(Aggregate::Array, number.into()),
-        b'%' => Token::Open(Aggregate::Map, u64::from(number) * 2),
-        b'~' => Token::Open(Aggregate::Set, number.into()),
-        b'>' => Token::Open(Aggregate::Push, number.into()),
+fn short_number(buffer: &[u8], at: usize) -> Option<(Token<'_>, usize)> {
+    let (kind, line) = buffer.get(at..)?.split_first()?;
+    let (token, after) = match kind {
+        b':' => {
+            let (number, after) = short_integer(line)?;
+            (Token::Integer(number), after)
+        }
+        b'*' => short_head(Aggregate::Array, line)?,
+        b'%' => short_head(Aggregate::Map, line)?,
+        b'~' => short_head(Aggregate::Set, line)?,
+        b'>' => short_head(Aggregate::Push, line)?,
         _ => return None,
-    })
+    };
+    Some((token, buffer.len() - after.len()))
+}
+
+#[inline]
+fn short_head(kind: Aggregate, line: &[u8]) -> Option<(Token<'_>, &[u8])> {
+    let (count, digits) = leading_digits(line)?;
+    let after = line.get(digits..)?.strip_prefix(b"\r\n")?;
+    let members = if kind == Aggregate::Map { 2 } else { 1 };
+    Some((Token::Open(kind, count.unsigned_abs() * members), after))
+}
+
+#[inline]
+fn short_integer(line: &[u8]) -> Option<(i64, &[u8])> {
+    let (number, digits) = leading_integer(line)?;
+    let after = line.get(digits..)?.strip_prefix(b"\r\n")?;
+    Some((number, after))
+}
+
+/// The integer that a text begins with, if servers write it so, and how long it is; what is not within 18 digits is cut.
+#[inline]
+fn leading_integer(text: &[u8]) -> Option<(i64, usize)> {
+    match text.strip_prefix(b"-") {
+        Some(digits) => leading_digits(digits)
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, count)| (-number, count + 1)),
+        None => leading_digits(text),
+    }
+}
+
+/// The number that a text begins with, without leading zeros, and how many digits it has; no more than 18 are looked at.
+#[inline]
+fn leading_digits(text: &[u8]) -> Option<(i64, usize)> {
+    let (mut number, mut count) = (0, 0);
+    for byte in text.iter().take(SAFE_DIGITS) {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        (number, count) = (number * 10 + i64::from(digit), count + 1);
+    }
+    let is_number = count == 1 || (count > 1 && !text.starts_with(b"0"));
+    is_number.then_some((number, count))
 }
 
 /// The payload of `len` bytes that begins at `from`.
@@ -222,11 +290,10 @@ fn line_end(
 ) -> Result<Option<usize>, ScanError> {
     let tail = buffer.get(searched..).unwrap_or_default();
     let is_break = |byte: &u8| matches!(byte, b'\r' | b'\n');
-    let offset = if max <= LENGTH_LINE {
-        // A handful of digits: the search is over before a vectorised one has begun.
-        tail.iter().take(max + 2).position(is_break)
-    } else {
-        memchr::memchr2(b'\r', b'\n', tail)
+    // A handful of bytes: the search is over before a vectorised one has begun.
+    let offset = match tail.iter().take(SHORT_LINE).position(is_break) {
+        Some(offset) => Some(offset),
+        None => memchr::memchr2(b'\r', b'\n', tail),
     };
     let found = offset.map(|offset| searched + offset);
     if found.unwrap_or(buffer.len()).saturating_sub(start) > max {
@@ -256,18 +323,21 @@ fn doubled(pairs: u64) -> Result<u64, ScanError> {
 }
 
 /// An integer as servers write it, within 64 bits.
-fn integer(text: &[u8]) -> Option<i64> {
+pub(crate) fn integer(text: &[u8]) -> Option<i64> {
+    let (number, len) = leading_integer(text)?;
+    if len == text.len() {
+        Some(number)
+    } else {
+        long_integer(text)
+    }
+}
+
+fn long_integer(text: &[u8]) -> Option<i64> {
     if !is_integer(text) {
         return None;
     }
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     let negative = digits.len() < text.len();
-    if digits.len() <= SAFE_DIGITS {
-        let value = digits
-            .iter()
-            .fold(0, |value, byte| value * 10 + i64::from(byte - b'0'));
-        return Some(if negative { -value } else { value });
-    }
     digits.iter().try_fold(0_i64, |value, byte| {
         let digit = i64::from(byte - b'0');
         let shifted = value.checked_mul(10)?;
@@ -287,6 +357,24 @@ pub(crate) fn is_integer(text: &[u8]) -> bool {
 
 /// Whether a text is a float as servers write it: `1.5`, `1e+20`, `inf`, `-inf`, `nan`, and `NaN`, as time series do.
 pub(crate) fn is_double(text: &[u8]) -> bool {
+    is_decimal(text) || is_any_double(text)
+}
+
+/// Whether a text is digits, with a point among them or without: what most floats are.
+fn is_decimal(text: &[u8]) -> bool {
+    let unsigned = text.strip_prefix(b"-").unwrap_or(text);
+    let (mut digits, mut points) = (0, 0);
+    for byte in unsigned {
+        match byte {
+            b'0'..=b'9' => digits += 1,
+            b'.' => points += 1,
+            _ => return false,
+        }
+    }
+    digits > 0 && points <= 1
+}
+
+fn is_any_double(text: &[u8]) -> bool {
     let unsigned = text.strip_prefix(b"-").unwrap_or(text);
     if unsigned == b"inf" || unsigned.eq_ignore_ascii_case(b"nan") {
         return true;

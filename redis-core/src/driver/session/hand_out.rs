@@ -196,6 +196,11 @@ impl Session {
         let pushes_are_arrays = link.is_for_subscriptions() && !link.speaks_resp3();
         let mut start = 0;
         loop {
+            let rest = self.input.get(start..).unwrap_or_default();
+            for found in self.scanner.short_replies(rest) {
+                start += found.len;
+                self.found.push_back(found);
+            }
             match self
                 .scanner
                 .scan(self.input.get(start..).unwrap_or_default())

@@ -254,6 +254,32 @@ fn the_deepest_value_that_can_be_allowed_is_harmless() {
         .unwrap();
 }
 
+/// A limit below their length keeps short strings from being read in a way of their own.
+#[test]
+fn short_strings_are_scanned_as_any_others() {
+    let limits = Limits {
+        max_bulk: 998,
+        ..Limits::default()
+    };
+    let lengths = (0..=998).map(|len| len.to_string());
+    let odd = [
+        "", "-0", "-2", "00", "01", "007", "1:", ":1", "1/2", " 1", "1 ", "+1",
+    ];
+    for len in lengths.chain(odd.map(str::to_owned)) {
+        let data = "x".repeat(len.parse::<usize>().unwrap_or(1));
+        for end in ["\r\n", "\r\r", "\n\n", "\r", "", "x\r\n"] {
+            for line_end in ["\r\n", "\r\r", "\n\n", "\r", ""] {
+                let bulk = format!("${len}{line_end}{data}{end}");
+                for frame in [format!("*2\r\n{bulk}+\r\n"), format!("{bulk}:1\r\n"), bulk] {
+                    let general = Scanner::new(limits).scan(frame.as_bytes());
+                    let found = Scanner::new(Limits::default()).scan(frame.as_bytes());
+                    assert_eq!(found, general, "{frame:?}");
+                }
+            }
+        }
+    }
+}
+
 /// What was scanned is never looked at again: it may as well be gone.
 #[test]
 fn each_byte_is_scanned_once() {
@@ -271,6 +297,54 @@ fn each_byte_is_scanned_once() {
             assert!(buffer.len() - scanner.at < 16);
             buffer[..scanner.at].fill(b'?');
         }
+    }
+}
+
+/// What is read in a way of its own, and what is just beyond it.
+#[test]
+fn numbers_are_read_whatever_their_length() {
+    for (text, number) in [
+        ("0", 0),
+        ("-1", -1),
+        ("-10", -10),
+        ("999999999999999999", 999_999_999_999_999_999),
+        ("-999999999999999999", -999_999_999_999_999_999),
+        ("1000000000000000000", 1_000_000_000_000_000_000),
+        ("9223372036854775807", i64::MAX),
+        ("-9223372036854775808", i64::MIN),
+    ] {
+        let frame = Frame::parse(format!(":{text}\r\n").into_bytes()).unwrap();
+        assert_eq!(frame.to_value(), Value::Integer(number));
+        let frame = Frame::parse(format!("${}\r\n{text}\r\n", text.len()).into_bytes()).unwrap();
+        assert_eq!(frame.decode::<i64>().unwrap(), number);
+    }
+    for text in [
+        "",
+        "-",
+        "-0",
+        "00",
+        "01",
+        "-01",
+        "+1",
+        "1 ",
+        "9223372036854775808",
+        "-9223372036854775809",
+    ] {
+        assert_eq!(
+            scan(format!(":{text}\r\n").as_bytes()),
+            Err(ScanError::Number),
+            "{text:?}"
+        );
+    }
+    for text in ["0", "1.", ".5", "-1.5", "1e5", "inf", "-inf", "nan"] {
+        assert!(scan(format!(",{text}\r\n").as_bytes()).is_ok(), "{text:?}");
+    }
+    for text in ["", "-", ".", "-.", "1.5.2", "1-5", "--1"] {
+        assert_eq!(
+            scan(format!(",{text}\r\n").as_bytes()),
+            Err(ScanError::Number),
+            "{text:?}"
+        );
     }
 }
 
