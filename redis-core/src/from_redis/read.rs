@@ -16,6 +16,9 @@ pub(crate) fn frame(source: Span<'_>) -> Reply<'_> {
     if let Some((text, _)) = token::short_bulk(source.bytes, 0) {
         return Reply::Bulk(Str::new(text, source.shared));
     }
+    if let Some((status, _)) = token::split_status(source.bytes) {
+        return Reply::Simple(Str::new(status, source.shared));
+    }
     match after_attributes(source.bytes) {
         Some((token, body)) => reply(source, token, body),
         None => broken(),

@@ -174,17 +174,21 @@ impl Scanner {
         }
     }
 
-    /// The replies that `buffer` begins with, up to the first that is not a short string and nothing else, as most are. What
-    /// follows them is for [`Scanner::scan`].
+    /// The replies that `buffer` begins with, up to the first that is not a short string or a usual status and nothing else, as
+    /// most are. What follows them is for [`Scanner::scan`].
     #[inline]
     pub(crate) fn short_replies<'b>(
         &'b mut self,
         mut buffer: &'b [u8],
     ) -> impl Iterator<Item = Found> + 'b {
         // Where a frame has begun, perhaps with an attribute, a string may be but a part of it.
-        let are_allowed = self.at == 0 && self.limits.max_bulk >= token::SHORT;
+        let are_allowed = self.at == 0
+            && self.limits.max_bulk >= token::SHORT
+            && self.limits.max_line >= token::STATUS;
         std::iter::from_fn(move || {
-            let (_, after) = are_allowed.then(|| token::split_short_bulk(buffer))??;
+            let (_, after) = are_allowed.then(|| {
+                token::split_short_bulk(buffer).or_else(|| token::split_status(buffer))
+            })??;
             let len = buffer.len() - after.len();
             buffer = after;
             (self.searched, self.missing) = (0, 1);

@@ -96,6 +96,21 @@ pub(crate) fn split_short_bulk(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     (end == b"\r\n").then_some((data, after))
 }
 
+/// The longest line that [`split_status`] finds.
+pub(crate) const STATUS: usize = "QUEUED".len();
+
+/// The status that comes first, if it is one of those that most commands answer, and what comes after it.
+#[inline]
+pub(crate) fn split_status(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    const OK: &[u8] = b"+OK\r\n";
+    const QUEUED: &[u8] = b"+QUEUED\r\n";
+    let whole = [OK, QUEUED]
+        .into_iter()
+        .find(|whole| bytes.starts_with(whole))?
+        .len();
+    Some((bytes.get(1..whole - 2)?, bytes.get(whole..)?))
+}
+
 /// A line break as a number, which is compared in one go.
 const LINE_BREAK: u32 = u32::from_le_bytes(*b"\r\n\0\0");
 

@@ -280,6 +280,36 @@ fn short_strings_are_scanned_as_any_others() {
     }
 }
 
+/// The same limit keeps statuses from it, too.
+#[test]
+fn usual_statuses_are_scanned_as_any_others() {
+    let limits = Limits {
+        max_bulk: 998,
+        ..Limits::default()
+    };
+    for status in ["", "O", "OK", "OKAY", "ok", "QUEUED", "QUEUEDX", "QUEUE"] {
+        for end in ["\r\n", "\r\r", "\n\n", "\r", ""] {
+            let line = format!("+{status}{end}");
+            for frame in [format!("*1\r\n{line}"), format!("{line}+OK\r\n"), line] {
+                let general = Scanner::new(limits).scan(frame.as_bytes());
+                let found = Scanner::new(Limits::default()).scan(frame.as_bytes());
+                assert_eq!(found, general, "{frame:?}");
+                let replies = found
+                    .ok()
+                    .flatten()
+                    .and_then(|found| frame.get(..found.len));
+                if let Some(reply) = replies.filter(|reply| reply.starts_with('+')) {
+                    let text: String = crate::Frame::parse(reply.to_owned())
+                        .unwrap()
+                        .decode()
+                        .unwrap();
+                    assert_eq!(text, status);
+                }
+            }
+        }
+    }
+}
+
 /// What was scanned is never looked at again: it may as well be gone.
 #[test]
 fn each_byte_is_scanned_once() {
