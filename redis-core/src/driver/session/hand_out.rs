@@ -201,10 +201,11 @@ impl Session {
                 start += found.len;
                 self.found.push_back(found);
             }
-            match self
-                .scanner
-                .scan(self.input.get(start..).unwrap_or_default())
-            {
+            let rest = self.input.get(start..).unwrap_or_default();
+            if rest.is_empty() {
+                return Ok(());
+            }
+            match self.scanner.scan(rest) {
                 Ok(Some(mut found)) => {
                     let frame = self.input.get(start..start + found.len);
                     if pushes_are_arrays && frame.is_some_and(push::is_push_in_resp2) {
