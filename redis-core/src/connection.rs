@@ -454,3 +454,15 @@ impl<'a, R: FromRedis> Execute<R> for &'a Connection {
         pending.poll_decoded(cx)
     }
 }
+
+#[cfg(all(test, not(feature = "tracing")))]
+mod tests {
+    use super::Connection;
+    use crate::request::Request;
+
+    /// It is moved about before it is first polled. A span for traces takes more.
+    #[test]
+    fn a_request_is_small() {
+        assert_eq!(size_of::<Request<&Connection, ()>>(), 48);
+    }
+}

@@ -21,6 +21,7 @@ use crate::resp::scan::{Found, Scanner};
 use crate::transport::Transport;
 
 mod hand_out;
+mod replies;
 
 /// What is read at once: more and more while reads are filled, less while they are not. So an idle connection holds little
 /// memory, and a busy one makes few calls.

@@ -1,16 +1,14 @@
 //! Whose is what arrives: frames are found in the input and given to those who wait for them.
 
-use std::collections::VecDeque;
 use std::task::{Context, Waker};
 
-use bytes::{Buf, BytesMut};
 use tokio::time::Instant;
 
+use super::replies::Replies;
 use super::{RETRY, Session, protocol};
 use crate::chunk::Chunk;
 use crate::connection::Link;
 use crate::driver::End;
-use crate::error::ServerError;
 use crate::frame::{Frame, Frames};
 use crate::inflight::Awaits;
 use crate::pubsub::push;
@@ -85,72 +83,29 @@ impl Session {
                 return Ok(());
             }
         }
-        let mut with_pushes = Vec::new();
-        let mut demoted = false;
-        let unanswered = &self.unanswered;
         let progress = self.progress;
-        let (input, found, allocated) = (&mut self.input, &mut self.found, self.allocated);
-        let mut cut = Cut {
-            input,
-            passed: 0,
-            allocated,
-        };
+        let mut replies = Replies::new(
+            &mut self.input,
+            self.allocated,
+            &mut self.found,
+            &self.unanswered,
+        );
         let halved = &mut self.halved;
-        let handed_out = link.with(woken, |queue, woken| {
-            let mut portion = portion(queue.owed(), found.len());
+        let answered = link.with(woken, |queue, woken| {
+            let portion = replies.portion(queue.owed());
             *halved = portion < usize::MAX;
-            while portion > 0 {
-                portion -= 1;
-                let wanted = match queue.wanted() {
-                    Some((Awaits::Reply, wanted)) => wanted,
-                    Some(_) => break,
-                    None => 0,
-                };
-                let Some(first) = next_reply(found) else {
-                    break;
-                };
-                if wanted == 0 {
-                    return Err(End::Lost(protocol(
-                        "a reply came that nothing had asked for",
-                    )));
-                }
-                let (mut len, mut count) = (first.len, 1);
-                let mut inner = first.has_inner_pushes;
-                let told = remark(cut.rest());
-                demoted |= told == Some(Remark::Demoted);
-                while count < wanted
-                    && let Some(next) = next_reply(found)
-                {
-                    demoted |= cut
-                        .rest()
-                        .get(len..)
-                        .is_some_and(|next| remark(next) == Some(Remark::Demoted));
-                    len += next.len;
-                    count += 1;
-                    inner |= next.has_inner_pushes;
-                }
-                let piece = cut.take(len);
-                if inner {
-                    with_pushes.push(piece.clone());
-                }
-                match told {
-                    Some(Remark::Passes) if wanted == 1 => {
-                        queue.deliver_refusal(piece, unanswered, woken);
-                    }
-                    _ => queue.deliver(piece, count, woken),
-                }
-            }
+            replies.answer(queue, portion, woken)?;
             woken.extend(queue.next_in_line());
             queue.mark_progress(progress);
             queue.shrink();
             Ok(())
         });
-        drop(cut);
-        if demoted {
+        let remarks = replies.into_remarks();
+        if remarks.demoted {
             link.suspect_replica();
         }
-        handed_out?;
-        for piece in with_pushes {
+        answered?;
+        for piece in remarks.with_pushes {
             for push in Frames::from_scanned(piece).flat_map(|frame| frame.inner_pushes()) {
                 link.hub().receive(&push, || false, woken);
             }
@@ -218,92 +173,5 @@ impl Session {
                 Err(error) => return Err(End::Lost(protocol(&error.to_string()))),
             }
         }
-    }
-}
-
-/// So many replies are worth two writes in place of one.
-const HALVED: usize = 192;
-
-/// What an error says that is the engine's business.
-#[derive(PartialEq, Eq)]
-enum Remark {
-    /// The server became a replica.
-    Demoted,
-    /// It refused for a reason that passes.
-    Passes,
-}
-
-/// What the reply that begins here says beside what it says to its caller.
-#[inline]
-fn remark(reply: &[u8]) -> Option<Remark> {
-    match reply.split_first() {
-        Some((b'-', line)) => remark_of_error(line),
-        _ => None,
-    }
-}
-
-#[cold]
-fn remark_of_error(line: &[u8]) -> Option<Remark> {
-    /// No code is longer.
-    const CODE: usize = 32;
-    let line = line.get(..CODE).unwrap_or(line);
-    if line.starts_with(b"READONLY ") {
-        Some(Remark::Demoted)
-    } else if ServerError::is_transient_line(line) {
-        Some(Remark::Passes)
-    } else {
-        None
-    }
-}
-
-/// Cuts pieces off the input. What was copied is passed over in one go.
-struct Cut<'i> {
-    input: &'i mut BytesMut,
-    passed: usize,
-    allocated: usize,
-}
-
-impl Cut<'_> {
-    #[inline]
-    fn rest(&self) -> &[u8] {
-        self.input.get(self.passed..).unwrap_or_default()
-    }
-
-    #[inline]
-    fn take(&mut self, len: usize) -> Chunk {
-        if let Some(chunk) = Chunk::copied_from(self.rest(), len) {
-            self.passed += len;
-            return chunk;
-        }
-        self.settle();
-        Chunk::take(self.input, len, self.allocated)
-    }
-
-    fn settle(&mut self) {
-        self.input.advance(std::mem::take(&mut self.passed));
-    }
-}
-
-impl Drop for Cut<'_> {
-    fn drop(&mut self) {
-        self.settle();
-    }
-}
-
-/// How many entries are answered at once. Where all that is owed has come, the server has nothing to do: half of the callers
-/// are woken first, so that it can begin with their next commands while the others are at work.
-fn portion(owed: usize, come: usize) -> usize {
-    if owed >= HALVED && come >= owed {
-        owed / 2
-    } else {
-        usize::MAX
-    }
-}
-
-#[inline]
-fn next_reply(found: &mut VecDeque<Found>) -> Option<Found> {
-    match found.front() {
-        Some(next) if next.kind == FrameKind::Reply => found.pop_front(),
-        _ => None,
     }
 }
