@@ -4,7 +4,7 @@
 //!
 //! What is sent and received:
 //! - `resp/`: bytes to frames and words to bytes, pure functions
-//! - [`arg`], [`records`], [`args`]: what can be sent, and the command while it is built in its `buffer`
+//! - [`arg`], [`records`], [`args`]: what can be sent, and the command while it is built
 //! - [`from_redis`], [`value`], [`frame`]: what can be received; `chunk`: the bytes it is read from
 //! - [`duration`], [`json`]: times, and JSON both ways
 //! - [`error`]: what can go wrong
