@@ -118,7 +118,10 @@ impl Session {
     ) -> Poll<End> {
         match self.turn(link, timer, woken, cx) {
             Ok(()) => Poll::Pending,
-            Err(end) => Poll::Ready(end),
+            Err(end) => {
+                self.hand_rest(link, woken);
+                Poll::Ready(end)
+            }
         }
     }
 

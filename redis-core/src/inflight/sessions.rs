@@ -144,7 +144,7 @@ impl Queue {
         entry.come = (entry.come + frames).min(entry.replies);
         let done = entry.come == entry.replies;
         let (owner, bytes, limit) = (entry.owner, entry.bytes, entry.limit);
-        let alone = frames == 1 && entry.replies == 1;
+        let is_single = frames == 1 && entry.replies == 1;
         if done {
             self.entries.pop_front();
             self.taken = self.taken.saturating_sub(1);
@@ -160,7 +160,7 @@ impl Queue {
             return;
         };
         match cell {
-            Cell::Waiting(_, None) if alone && !piece.starts_with(b"-") => {
+            Cell::Waiting(_, None) if is_single && !piece.starts_with(b"-") => {
                 let filled = Cell::Filled(Delivery::Reply(piece));
                 if let Cell::Waiting(Some(waker), _) = std::mem::replace(cell, filled) {
                     woken.push(waker);

@@ -43,6 +43,17 @@ impl Session {
         Ok(())
     }
 
+    /// Gives out the replies that had yet to wait when the session ended: what came whole is still somebody's.
+    pub(super) fn hand_rest(&mut self, link: &Link, woken: &mut Vec<Waker>) {
+        while let Some(next) = self.found.front() {
+            let before = self.found.len();
+            let is_reply = next.kind == FrameKind::Reply;
+            if !is_reply || self.hand_replies(link, woken).is_err() || self.found.len() == before {
+                break;
+            }
+        }
+    }
+
     /// Whether frames wait until somebody has read others; nothing more is read meanwhile.
     pub(super) fn is_held_up(&self) -> bool {
         !self.found.is_empty()
