@@ -108,87 +108,57 @@ impl<'a> Exchange<'a> {
 impl Ticket<'_> {
     #[inline]
     fn advance(&mut self, payload: &mut impl Payload, cx: &mut Context<'_>) -> Poll<Delivery> {
-        match self.state {
-            State::Fresh => {
-                if self.enqueue(payload, Some(cx.waker())) {
-                    // The waker was left with it.
-                    Poll::Pending
-                } else {
-                    self.advance_slowly(payload, cx)
-                }
-            }
-            State::InFlight(key) => {
-                let delivery = ready!(self.link.poll_cell(key, cx.waker()));
-                self.state = State::Over;
-                match delivery {
-                    Delivery::Reply(_) => Poll::Ready(delivery),
-                    Delivery::Parts(parts) => self.judge(parts, payload, cx),
-                    Delivery::Refused(_) => Poll::Ready(delivery),
-                }
-            }
-            _ => self.advance_slowly(payload, cx),
-        }
-    }
-
-    /// Hands over what is not simply a reply, unless it is to be sent once more.
-    #[cold]
-    fn judge(
-        &mut self,
-        mut parts: Box<Parts>,
-        payload: &mut impl Payload,
-        cx: &mut Context<'_>,
-    ) -> Poll<Delivery> {
-        if self.goes_again(payload, &mut parts) {
-            self.advance_slowly(payload, cx)
-        } else {
-            Poll::Ready(Delivery::Parts(parts))
-        }
-    }
-
-    #[cold]
-    fn advance_slowly(
-        &mut self,
-        payload: &mut impl Payload,
-        cx: &mut Context<'_>,
-    ) -> Poll<Delivery> {
         loop {
-            match std::mem::replace(&mut self.state, State::Over) {
+            match self.state {
                 State::Fresh => {
                     if self.enqueue(payload, Some(cx.waker())) {
+                        // The waker was left with it.
                         return Poll::Pending;
                     }
                 }
-                State::InLine(place) => {
-                    self.state = State::InLine(place);
-                    ready!(self.poll_in_line(payload, cx));
-                }
                 State::InFlight(key) => {
-                    self.state = State::InFlight(key);
-                    let mut delivery = ready!(self.link.poll_cell(key, cx.waker()));
+                    let delivery = ready!(self.link.poll_cell(key, cx.waker()));
                     self.state = State::Over;
-                    let goes_again = match &mut delivery {
-                        Delivery::Parts(parts) => self.goes_again(payload, parts),
-                        Delivery::Reply(_) | Delivery::Refused(_) => false,
-                    };
-                    if !goes_again {
+                    match delivery {
+                        Delivery::Parts(mut parts) => {
+                            if !self.goes_again(payload, &mut parts) {
+                                return Poll::Ready(Delivery::Parts(parts));
+                            }
+                        }
+                        delivery => return Poll::Ready(delivery),
+                    }
+                }
+                _ => {
+                    if let Some(delivery) = ready!(self.wait(payload, cx)) {
                         return Poll::Ready(delivery);
                     }
                 }
-                State::Pausing => {
-                    self.state = State::Pausing;
-                    if let Some(pause) = &mut self.slow().timer {
-                        ready!(pause.as_mut().poll(cx));
-                    }
-                    self.slow().timer = None;
-                    self.state = State::Fresh;
-                }
-                State::Ended(failure) => return Poll::Ready(Delivery::failed(*failure)),
-                State::Refused(error) => return Poll::Ready(Delivery::Refused(error)),
-                State::Over => {
-                    return Poll::Ready(Delivery::Refused(request::ended()));
-                }
             }
         }
+    }
+
+    /// Waits in line or pauses, or gives what became of a payload that is not in flight.
+    #[cold]
+    fn wait(&mut self, payload: &mut impl Payload, cx: &mut Context<'_>) -> Poll<Option<Delivery>> {
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::InLine(place) => {
+                self.state = State::InLine(place);
+                ready!(self.poll_in_line(payload, cx));
+            }
+            State::Pausing => {
+                self.state = State::Pausing;
+                if let Some(pause) = &mut self.slow().timer {
+                    ready!(pause.as_mut().poll(cx));
+                }
+                self.slow().timer = None;
+                self.state = State::Fresh;
+            }
+            State::Ended(failure) => return Poll::Ready(Some(Delivery::failed(*failure))),
+            State::Refused(error) => return Poll::Ready(Some(Delivery::Refused(error))),
+            State::Over => return Poll::Ready(Some(Delivery::Refused(request::ended()))),
+            other @ (State::Fresh | State::InFlight(_)) => self.state = other,
+        }
+        Poll::Ready(None)
     }
 
     fn slow(&mut self) -> &mut Slow {
@@ -289,6 +259,7 @@ impl Ticket<'_> {
     }
 
     /// Whether it is sent once more instead of handing `parts` over.
+    #[cold]
     fn goes_again(&mut self, payload: &mut impl Payload, parts: &mut Parts) -> bool {
         if parts.error.is_some() {
             return false;
