@@ -350,32 +350,3 @@ async fn a_transaction_whose_answer_is_lost_may_have_been_applied() {
     assert!(may_be_applied(&error));
     assert_eq!(counter(&conn, "n").await, 1);
 }
-
-/// Half of the callers are woken first; here these close the connection before the others have their turn.
-#[tokio::test]
-async fn replies_that_came_are_handed_out_even_if_the_first_callers_close_the_connection() {
-    const CALLERS: usize = 400;
-    let fake = typedis_testkit::fake::Fake::start(|mut peer| async move {
-        after_handshake(&mut peer).await?;
-        for _ in 0..CALLERS {
-            peer.command().await?;
-        }
-        peer.send(":1\r\n".repeat(CALLERS)).await?;
-        while peer.command().await?.is_some() {}
-        Ok(())
-    })
-    .await
-    .unwrap();
-    let conn = connect(at(fake.addr()).protocol(typedis_core::Protocol::Resp2)).await;
-    let calls = (0..CALLERS).map(|_| {
-        let conn = conn.clone();
-        async move {
-            let reply = conn.run(incr("n")).await;
-            conn.abort();
-            reply
-        }
-    });
-    for reply in soon("all replies", all(calls)).await {
-        assert_eq!(reply.unwrap(), 1);
-    }
-}
