@@ -98,14 +98,20 @@ async fn keyspace_events_that_are_not_read_are_bounded_as_messages_are() {
         let conn = Connection::open(config).await.unwrap();
         run(&conn, "CONFIG SET", &["notify-keyspace-events", "KEA"]).await;
         let set = || conn.keyspace_events().event("set").capacity_messages(2);
-        let (mut closes, mut drops) = (
+        // All have one subscription, so that what has reached one has reached all.
+        let (mut closes, mut drops, mut ample) = (
             set().await.unwrap(),
             set().on_lag(Lag::DropOldest).await.unwrap(),
+            set().capacity_messages(3).await.unwrap(),
         );
         for key in ["a", "b", "c"] {
             run(&conn, "SET", &[key, "x"]).await;
         }
         let key = |event: Event<KeyspaceEvent>| event.into_message().unwrap().key;
+        for expected in ["a", "b", "c"] {
+            let event = within(5, ample.next()).await.unwrap().unwrap();
+            assert_eq!(key(event), expected);
+        }
         for expected in ["a", "b"] {
             let event = within(5, closes.next()).await.unwrap().unwrap();
             assert_eq!(key(event), expected);
@@ -114,7 +120,6 @@ async fn keyspace_events_that_are_not_read_are_bounded_as_messages_are() {
         assert!(matches!(error.kind(), ErrorKind::TooSlow), "{error}");
         assert!(within(5, closes.next()).await.is_none());
 
-        // Both have one subscription, so that what ended the first has reached the second.
         let first = within(5, drops.next()).await.unwrap().unwrap();
         assert_eq!(first, Event::Lagged(1));
         for expected in ["b", "c"] {
