@@ -3,6 +3,7 @@
 use tokio::task::JoinSet;
 use typedis_core::{Connection, Error, ErrorKind, Phase, Result, Run, raw};
 use typedis_testkit::Database;
+use typedis_testkit::fake::Fake;
 use typedis_testkit::proxy::{Cut, Proxy};
 
 use crate::support::*;
@@ -349,4 +350,42 @@ async fn a_transaction_whose_answer_is_lost_may_have_been_applied() {
     let error = failed(conn.transaction().run(incr("n")).await);
     assert!(may_be_applied(&error));
     assert_eq!(counter(&conn, "n").await, 1);
+}
+
+/// Of many replies that came at once, the driver hands out half before the others. A connection that is given up
+/// in between still hands out what came.
+#[tokio::test]
+async fn replies_that_came_reach_their_callers_though_the_first_of_them_abort_the_connection() {
+    const CALLERS: usize = 400;
+    // Longer than the first reads, so that the next one is long enough for all replies.
+    let long = "x".repeat(300_000);
+    let fake = Fake::start(move |mut peer| {
+        let long = long.clone();
+        async move {
+            after_handshake(&mut peer).await?;
+            peer.expect(&["ECHO", "long"]).await?;
+            peer.send(format!("${}\r\n{long}\r\n", long.len())).await?;
+            for _ in 0..CALLERS {
+                peer.command().await?;
+            }
+            peer.send(":1\r\n".repeat(CALLERS)).await?;
+            peer.until_closed().await
+        }
+    })
+    .await
+    .unwrap();
+    let conn = connect(at(fake.addr())).await;
+    assert_eq!(conn.run(echo("long")).await.unwrap().len(), 300_000);
+    let mut callers = JoinSet::new();
+    for _ in 0..CALLERS {
+        let conn = conn.clone();
+        callers.spawn(async move {
+            let reply = conn.run(incr("n")).await;
+            conn.abort();
+            reply
+        });
+    }
+    for reply in soon("a reply", callers.join_all()).await {
+        assert_eq!(reply.unwrap(), 1);
+    }
 }
