@@ -81,6 +81,7 @@ impl<O: Operation> Load<O> {
                 number as u64,
                 until.clone(),
                 if self.is_slow { 1 } else { SAMPLE },
+                Latencies::of_one_of(self.tasks),
             ));
         }
         let mut all = Tally::default();
@@ -98,8 +99,12 @@ async fn repeat<O: Operation>(
     task: u64,
     until: Until,
     sample: u64,
+    latencies: Latencies,
 ) -> Result<Tally> {
-    let mut tally = Tally::default();
+    let mut tally = Tally {
+        operations: 0,
+        latencies,
+    };
     // Tasks begin at different keys and are timed at different turns.
     let mut turn = task.wrapping_mul(7919);
     while !until.holds(tally.operations) {

@@ -77,38 +77,82 @@ fn duration(time: TimeVal) -> Duration {
     Duration::from_secs(part(time.tv_sec())) + Duration::from_micros(part(time.tv_usec()))
 }
 
-/// How long single operations took. Of quick ones only every 16th is timed: reading the clock costs as much as they do.
+/// How long single operations took, in as much memory for a quick client as for a slow one: once there is room for no
+/// more, every second one is forgotten, and of those to come only every second one is noted.
 #[derive(Debug)]
-pub struct Latencies(Vec<Duration>);
+pub struct Latencies {
+    /// Up to the four seconds that fit.
+    nanoseconds: Vec<u32>,
+    room: usize,
+    /// One of so many is kept.
+    stride: u64,
+    offered: u64,
+}
 
-/// With room for those that come while allocations are counted, so that their own do not count.
+/// How many latencies all tasks of a measurement keep together.
+const ROOM: usize = 8192;
+
+/// Of so many quick operations one is timed: reading the clock costs as much as they do.
+pub const SAMPLE: u64 = 16;
+
 impl Default for Latencies {
     fn default() -> Self {
-        Self(Vec::with_capacity(8))
+        Self::of_one_of(1)
     }
 }
 
-/// Of so many operations one is timed.
-pub const SAMPLE: u64 = 16;
-
 impl Latencies {
-    /// Notes one.
-    pub fn record(&mut self, latency: Duration) {
-        self.0.push(latency);
+    /// For one of so many tasks.
+    pub fn of_one_of(tasks: usize) -> Self {
+        let room = (ROOM / tasks.max(1)).max(2);
+        Self {
+            nanoseconds: Vec::with_capacity(room),
+            room,
+            stride: 1,
+            offered: 0,
+        }
     }
 
-    /// Takes over those of another task.
+    /// Notes one.
+    pub fn record(&mut self, latency: Duration) {
+        if self.nanoseconds.len() == self.room {
+            self.thin_out();
+        }
+        if self.offered.is_multiple_of(self.stride) {
+            let nanoseconds = latency.as_nanos().try_into().unwrap_or(u32::MAX);
+            self.nanoseconds.push(nanoseconds);
+        }
+        self.offered += 1;
+    }
+
+    /// Takes over those of another task. Each counts for as many operations as any other.
     pub fn append(&mut self, mut other: Self) {
-        self.0.append(&mut other.0);
+        while self.stride < other.stride {
+            self.thin_out();
+        }
+        while other.stride < self.stride {
+            other.thin_out();
+        }
+        self.nanoseconds.append(&mut other.nanoseconds);
+    }
+
+    fn thin_out(&mut self) {
+        let mut keeps = false;
+        self.nanoseconds.retain(|_| {
+            keeps = !keeps;
+            keeps
+        });
+        self.stride *= 2;
     }
 
     /// The latency that `share` of the operations (0 to 1) did not exceed.
     pub fn quantile(&mut self, share: f64) -> Option<Duration> {
-        self.0.sort_unstable();
-        let last = self.0.len().checked_sub(1)?;
+        self.nanoseconds.sort_unstable();
+        let last = self.nanoseconds.len().checked_sub(1)?;
         // Truncation is what rounds down here.
         let index = (share * last as f64).round() as usize;
-        self.0.get(index).copied()
+        let nanoseconds = self.nanoseconds.get(index)?;
+        Some(Duration::from_nanos((*nanoseconds).into()))
     }
 }
 
@@ -134,5 +178,24 @@ mod tests {
         assert_eq!(latencies.quantile(0.5), Some(Duration::from_millis(51)));
         assert_eq!(latencies.quantile(0.99), Some(Duration::from_millis(100)));
         assert_eq!(Latencies::default().quantile(0.5), None);
+    }
+    #[test]
+    fn many_latencies_take_no_more_memory_than_few_and_have_the_same_quantiles() {
+        let mut all = Latencies::default();
+        for task in 0..10 {
+            let mut latencies = Latencies::of_one_of(10);
+            let room = latencies.nanoseconds.capacity();
+            // Tasks that did more have forgotten more.
+            for n in 0..100_000 * (1 + task % 3) {
+                latencies.record(Duration::from_micros(n % 1000));
+            }
+            assert_eq!(latencies.nanoseconds.capacity(), room);
+            all.append(latencies);
+        }
+        assert!(all.nanoseconds.len() <= ROOM);
+        for (share, expected) in [(0.5, 500.0), (0.99, 990.0)] {
+            let micros = all.quantile(share).unwrap().as_secs_f64() * 1e6;
+            assert!((micros - expected).abs() <= 20.0, "{micros}");
+        }
     }
 }
