@@ -411,22 +411,23 @@ pub(crate) fn error(text: impl Into<String>) -> Error {
 
 /// What can be connected to: a URL, or a [`Config`].
 pub trait IntoConfig {
-    /// The configuration.
+    /// The configuration, which has passed [`Config::check`]; what [`Config::from_url`] gives has.
     ///
     /// # Errors
-    /// Says what is wrong with the URL.
+    /// Says what is wrong with the URL or the configuration.
     fn into_config(self) -> Result<Config>;
 }
 
 impl IntoConfig for Config {
     fn into_config(self) -> Result<Config> {
+        self.check()?;
         Ok(self)
     }
 }
 
 impl IntoConfig for &Config {
     fn into_config(self) -> Result<Config> {
-        Ok(self.clone())
+        self.clone().into_config()
     }
 }
 

@@ -88,7 +88,7 @@ impl Connection {
     /// # Errors
     /// A bad URL, an unreachable server, a refused login.
     pub async fn open(config: impl IntoConfig) -> Result<Self> {
-        let link = Link::new(checked(config)?, None);
+        let link = Link::new(config.into_config()?, None);
         let driver = Driver::new(link.clone());
         let ready = driver
             .connect()
@@ -108,7 +108,7 @@ impl Connection {
     /// # Errors
     /// A bad URL or configuration.
     pub fn lazy(config: impl IntoConfig) -> Result<Self> {
-        Ok(Self::sleeping(checked(config)?, None))
+        Ok(Self::sleeping(config.into_config()?, None))
     }
 
     /// One that has no socket until it is needed, and none again once it was not needed for long.
@@ -181,13 +181,6 @@ impl Connection {
     pub(crate) fn shared_link(&self) -> Arc<Link> {
         self.handle.link.clone()
     }
-}
-
-/// A configuration in which nothing contradicts itself.
-pub(crate) fn checked(config: impl IntoConfig) -> Result<Config> {
-    let config = config.into_config()?;
-    config.check()?;
-    Ok(config)
 }
 
 impl Link {

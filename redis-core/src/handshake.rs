@@ -236,9 +236,11 @@ pub(crate) struct Replies {
 
 impl Replies {
     pub(crate) fn new(config: &Config) -> Self {
+        /// Enough for what servers usually say of themselves, so that it is read at once.
+        const USUAL: usize = 512;
         Self {
             scanner: Scanner::new(config.limits),
-            buffer: BytesMut::new(),
+            buffer: BytesMut::with_capacity(USUAL),
         }
     }
 

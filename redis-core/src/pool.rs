@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use crate::args::Args;
 use crate::closing::Close;
 use crate::config::{Config, IntoConfig};
-use crate::connection::{Connection, checked};
+use crate::connection::Connection;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::events::{self, Events};
 use crate::exclusive::Exclusive;
@@ -48,7 +48,7 @@ impl Pool {
     /// # Errors
     /// A bad URL, an unreachable server, a refused login.
     pub async fn open(config: impl IntoConfig) -> Result<Self> {
-        let config = checked(config)?;
+        let config = config.into_config()?;
         let mut lanes = Vec::with_capacity(config.lanes);
         for _ in 0..config.min_lanes.unwrap_or(config.lanes) {
             lanes.push(Connection::open(&config).await?);
@@ -61,7 +61,7 @@ impl Pool {
     /// # Errors
     /// A bad URL or configuration.
     pub fn lazy(config: impl IntoConfig) -> Result<Self> {
-        let config = checked(config)?;
+        let config = config.into_config()?;
         let least = config.min_lanes.unwrap_or(config.lanes);
         let lanes = (0..least)
             .map(|_| Connection::sleeping(config.clone(), None))

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use crate::config::{Address, Config};
@@ -36,27 +36,29 @@ pub(crate) async fn open(config: &Config, address: &Address) -> io::Result<Box<d
     }
     match address {
         Address::Tcp(host, port) => {
-            let stream = race(resolve::resolve(config, host, *port).await?).await?;
-            set_options(&stream, config)?;
-            Ok(Box::new(stream))
+            let addresses = resolve::resolve(config, host, *port).await?;
+            Ok(Box::new(race(addresses, config).await?))
         }
         Address::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
     }
 }
 
 /// Tries all addresses: the next one as soon as one fails, or lets itself be waited for. The first that connects wins.
-async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+async fn race(addresses: Vec<SocketAddr>, config: &Config) -> io::Result<TcpStream> {
     if let [only] = addresses[..] {
-        return TcpStream::connect(only).await;
+        return connect(only, config).await;
     }
     let count = addresses.len();
     let mut rest = addresses.into_iter();
-    let mut attempts = Attempts(Vec::new());
+    let mut attempts = Attempts {
+        config,
+        begun: Vec::new(),
+    };
     let mut failures = Vec::new();
     loop {
         match rest.next() {
             Some(address) => attempts.begin(address),
-            None if attempts.0.is_empty() => return Err(all_failed(count, &failures)),
+            None if attempts.begun.is_empty() => return Err(all_failed(count, &failures)),
             None => {}
         }
         let ended = if rest.len() > 0 {
@@ -74,28 +76,44 @@ async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
     }
 }
 
+async fn connect(address: SocketAddr, config: &Config) -> io::Result<TcpStream> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    prepare(&SockRef::from(&socket), config)?;
+    let stream = socket.connect(address).await?;
+    watch(&SockRef::from(&stream), config)?;
+    Ok(stream)
+}
+
 /// Sockets on their way to the addresses of a name, in the order in which they set out.
-struct Attempts(Vec<(SocketAddr, Pin<Box<Opening>>)>);
+struct Attempts<'a> {
+    config: &'a Config,
+    begun: Vec<(SocketAddr, Pin<Box<Opening<'a>>>)>,
+}
 
-type Opening = dyn Future<Output = io::Result<TcpStream>> + Send;
+type Opening<'a> = dyn Future<Output = io::Result<TcpStream>> + Send + 'a;
 
-impl Attempts {
+impl Attempts<'_> {
     fn begin(&mut self, address: SocketAddr) {
-        self.0
-            .push((address, Box::pin(TcpStream::connect(address))));
+        let attempt = connect(address, self.config);
+        self.begun.push((address, Box::pin(attempt)));
     }
 
     /// The first that ends, of which there has to be one.
     async fn next(&mut self) -> (SocketAddr, io::Result<TcpStream>) {
         poll_fn(|cx| {
-            let ended = self.0.iter_mut().enumerate().find_map(|(index, attempt)| {
-                match attempt.1.as_mut().poll(cx) {
-                    Poll::Ready(ended) => Some((index, ended)),
-                    Poll::Pending => None,
-                }
-            });
+            let ended =
+                self.begun
+                    .iter_mut()
+                    .enumerate()
+                    .find_map(|(index, attempt)| match attempt.1.as_mut().poll(cx) {
+                        Poll::Ready(ended) => Some((index, ended)),
+                        Poll::Pending => None,
+                    });
             match ended {
-                Some((index, ended)) => Poll::Ready((self.0.remove(index).0, ended)),
+                Some((index, ended)) => Poll::Ready((self.begun.remove(index).0, ended)),
                 None => Poll::Pending,
             }
         })
@@ -126,9 +144,12 @@ fn all_failed(count: usize, failures: &[(SocketAddr, io::Error)]) -> io::Error {
 const UNSENT: u32 = 512 * 1024;
 
 /// Small writes go out at once, and the kernel notices a dead peer even while a blocking command keeps us from asking.
-fn set_options(stream: &TcpStream, config: &Config) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let socket = SockRef::from(stream);
+/// Before the socket connects, since a bound for unsent bytes that is set later wakes whoever waits for the socket.
+fn prepare(socket: &SockRef<'_>, config: &Config) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
+    // A large value goes to the kernel piece by piece, so that a slow line is seen to make progress.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    socket.set_tcp_notsent_lowat(UNSENT)?;
     if let Some(silence) = config.keep_alive {
         const PROBES: u32 = 3;
         // The kernel counts in seconds.
@@ -140,15 +161,23 @@ fn set_options(stream: &TcpStream, config: &Config) -> io::Result<()> {
                 .with_retries(PROBES),
         )?;
     }
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    {
-        // The longest that the kernel can count.
-        const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
-        let bound = config.liveness.map(|bound| bound.min(LONGEST));
-        socket.set_tcp_user_timeout(bound)?;
-        // A large value goes to the kernel piece by piece, so that a slow line is seen to make progress.
-        socket.set_tcp_notsent_lowat(UNSENT)?;
+    Ok(())
+}
+
+/// Bounds how long the kernel waits for a peer that acknowledges nothing. How long connecting may take is another
+/// setting, so this is for a socket that is connected.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn watch(socket: &SockRef<'_>, config: &Config) -> io::Result<()> {
+    // The longest that the kernel can count.
+    const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
+    match config.liveness {
+        Some(bound) => socket.set_tcp_user_timeout(Some(bound.min(LONGEST))),
+        None => Ok(()),
     }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn watch(_: &SockRef<'_>, _: &Config) -> io::Result<()> {
     Ok(())
 }
 
@@ -166,11 +195,11 @@ mod tests {
             listener.local_addr().unwrap()
         };
         let open = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let stream = race(vec![closed, closed, open.local_addr().unwrap()])
-            .await
-            .unwrap();
+        let config = Config::tcp("localhost", 1);
+        let addresses = vec![closed, closed, open.local_addr().unwrap()];
+        let stream = race(addresses, &config).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap(), open.local_addr().unwrap());
-        let error = race(vec![closed, closed]).await.unwrap_err();
+        let error = race(vec![closed, closed], &config).await.unwrap_err();
         assert!(
             error.to_string().starts_with("none of 2 addresses"),
             "{error}"
@@ -198,7 +227,8 @@ mod tests {
             })
             .collect();
         let open = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let attempt = race(vec![silent, open.local_addr().unwrap()]);
+        let config = Config::tcp("localhost", 1);
+        let attempt = race(vec![silent, open.local_addr().unwrap()], &config);
         let stream = timeout(Duration::from_secs(5), attempt)
             .await
             .unwrap()
@@ -209,13 +239,12 @@ mod tests {
     #[tokio::test]
     async fn the_kernel_watches_the_line() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let stream = TcpStream::connect(listener.local_addr().unwrap())
-            .await
-            .unwrap();
         let config = Config::tcp("localhost", 1)
             .keep_alive(Duration::from_secs(9))
             .liveness(Duration::from_secs(30));
-        set_options(&stream, &config).unwrap();
+        let stream = connect(listener.local_addr().unwrap(), &config)
+            .await
+            .unwrap();
         let socket = SockRef::from(&stream);
         assert!(socket.tcp_nodelay().unwrap());
         assert!(socket.keepalive().unwrap());

@@ -277,7 +277,7 @@ pub(super) fn assemble(settings: Vec<Setting>) -> Result<Config> {
             (knob.set)(&mut config, text).map_err(|reason| named(knob, reason))?;
         }
     }
-    check(&config)?;
+    check_whole(&config)?;
     Ok(config)
 }
 
@@ -323,6 +323,11 @@ pub(super) fn check(config: &Config) -> Result<()> {
             (knob.set)(&mut scratch, &text).map_err(|reason| named(knob, reason))?;
         }
     }
+    check_whole(config)
+}
+
+/// Refuses what contradicts itself.
+fn check_whole(config: &Config) -> Result<()> {
     if config.username.is_some() && config.password.is_none() {
         return Err(error(
             "a user without a password: write redis://user:password@host, or redis://:password@host",

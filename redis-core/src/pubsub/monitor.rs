@@ -13,7 +13,7 @@ use tokio::io::{AsyncWriteExt, ReadBuf};
 
 use crate::config::{Config, IntoConfig};
 use crate::connect;
-use crate::connection::{Connection, checked};
+use crate::connection::Connection;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::frame::Frame;
 use crate::from_redis::{FromRedis, Reply};
@@ -135,7 +135,7 @@ impl Monitor {
     /// # Errors
     /// A bad URL, an unreachable server, a refused login or command.
     pub async fn open(config: impl IntoConfig) -> Result<Self> {
-        let config = checked(config)?;
+        let config = config.into_config()?;
         let opening = Self::start(&config);
         match tokio::time::timeout(config.connect_timeout, opening).await {
             Ok(result) => result,
