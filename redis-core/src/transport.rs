@@ -139,17 +139,25 @@ fn all_failed(count: usize, failures: &[(SocketAddr, io::Error)]) -> io::Error {
     )
 }
 
-/// How many bytes that were not sent the kernel takes before it says that the socket is full.
+/// How many bytes that were not sent the kernel takes before it says that the socket is full: so few that the slowest
+/// line that is worth waiting for shows progress within the bound, and enough to keep a quick one busy.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-const UNSENT: u32 = 512 * 1024;
+fn unsent(bound: Duration) -> u32 {
+    const SLOWEST: u128 = 100 * 1024;
+    const LEAST: u128 = 64 * 1024;
+    const MOST: u128 = 1024 * 1024;
+    let bytes = bound.as_millis().saturating_mul(SLOWEST) / 1000;
+    u32::try_from(bytes.clamp(LEAST, MOST)).unwrap_or(u32::MAX)
+}
 
 /// Small writes go out at once, and the kernel notices a dead peer even while a blocking command keeps us from asking.
 /// Before the socket connects, since a bound for unsent bytes that is set later wakes whoever waits for the socket.
 fn prepare(socket: &SockRef<'_>, config: &Config) -> io::Result<()> {
     socket.set_tcp_nodelay(true)?;
-    // A large value goes to the kernel piece by piece, so that a slow line is seen to make progress.
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    socket.set_tcp_notsent_lowat(UNSENT)?;
+    if let Some(bound) = config.liveness {
+        socket.set_tcp_notsent_lowat(unsent(bound))?;
+    }
     if let Some(silence) = config.keep_alive {
         const PROBES: u32 = 3;
         // The kernel counts in seconds.
@@ -259,6 +267,16 @@ mod tests {
                 socket.tcp_user_timeout().unwrap(),
                 Some(Duration::from_secs(30))
             );
+            assert_eq!(socket.tcp_notsent_lowat().unwrap(), 1024 * 1024);
         }
+    }
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_line_of_100_kib_a_second_shows_progress_within_the_bound() {
+        for (seconds, kibibytes) in [(1, 100), (5, 500), (60, 1024)] {
+            assert_eq!(unsent(Duration::from_secs(seconds)), kibibytes * 1024);
+        }
+        assert_eq!(unsent(Duration::from_millis(1)), 64 * 1024);
+        assert_eq!(unsent(Duration::MAX), 1024 * 1024);
     }
 }
