@@ -64,7 +64,7 @@ impl<'q> Outcomes<'q> {
     pub(crate) fn next<R: FromRedis>(&mut self) -> Result<R> {
         let index = self.index;
         let queued = self.queued;
-        let outcome = match self.frames.next_short() {
+        let reply = match self.frames.next_short() {
             // What decodes a short string, as most replies are, sees here that it is nothing else.
             Some(frame) => {
                 self.index += 1;
@@ -72,10 +72,7 @@ impl<'q> Outcomes<'q> {
             }
             None => R::from_outcome(self.next_frame()),
         };
-        match outcome {
-            Ok(reply) => Ok(reply.describe_failure(|error| queued.named(index, error))),
-            Err(error) => Err(queued.named(index, error)),
-        }
+        queued.located(index, reply)
     }
 
     /// The outcome of every command, not decoded.

@@ -136,7 +136,13 @@ impl Queued {
         index: usize,
         outcome: Result<FrameRef<'_>>,
     ) -> Result<R> {
-        match R::from_outcome(outcome) {
+        self.located(index, R::from_outcome(outcome))
+    }
+
+    /// Puts position and name of a command to the failure that its reply is, or holds.
+    #[inline]
+    pub(crate) fn located<R: FromRedis>(&self, index: usize, reply: Result<R>) -> Result<R> {
+        match reply {
             Ok(reply) => Ok(reply.describe_failure(|error| self.named(index, error))),
             Err(error) => Err(self.named(index, error)),
         }
