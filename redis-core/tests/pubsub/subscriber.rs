@@ -121,10 +121,13 @@ async fn all_sources_share_one_capacity() {
     let conn = Connection::open(&config).await.unwrap();
     let mut subscriber = conn.subscriber().capacity_messages(5);
     subscriber.subscribe(&names).await.unwrap();
+    // What has come to one has come to the other.
+    let last = conn.subscribe(&names[9]).await.unwrap();
     for name in &names {
         publish(&conn, name, "x").await;
     }
-    eventually(5, async || subscriber.buffered()).await;
+    eventually(1, async || last.buffered()).await;
+    assert_eq!(subscriber.buffered(), 5);
     assert_eq!(
         within(5, subscriber.next()).await.unwrap().unwrap(),
         Event::Lagged(5)
