@@ -301,7 +301,8 @@ impl Config {
     }
 
     /// How long a silent connection is believed in; 10 s by default. After half of it the server is asked for a sign
-    /// of life. `None` leaves it to TCP keep-alive.
+    /// of life. `None` leaves it to TCP keep-alive. A line of less than 100 KiB a second may seem silent while it carries a
+    /// value of 1 MiB or more.
     #[must_use]
     pub fn liveness(mut self, bound: impl Into<Option<Duration>>) -> Self {
         self.liveness = bound.into();
