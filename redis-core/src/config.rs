@@ -410,13 +410,24 @@ pub(crate) fn error(text: impl Into<String>) -> Error {
     Error::new(ErrorKind::Config(text.into()), Phase::NotSent)
 }
 
-/// What can be connected to: a URL, or a [`Config`].
-pub trait IntoConfig {
+/// What can be connected to: a URL, or a [`Config`]. There are no other implementations, so that whatever is connected
+/// to has been checked.
+pub trait IntoConfig: sealed::Sealed {
     /// The configuration, which has passed [`Config::check`]; what [`Config::from_url`] gives has.
     ///
     /// # Errors
     /// Says what is wrong with the URL or the configuration.
     fn into_config(self) -> Result<Config>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+
+    impl Sealed for super::Config {}
+    impl Sealed for &super::Config {}
+    impl Sealed for &str {}
+    impl Sealed for &String {}
+    impl Sealed for String {}
 }
 
 impl IntoConfig for Config {

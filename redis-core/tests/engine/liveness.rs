@@ -109,16 +109,23 @@ async fn a_server_that_holds_a_blocking_command_is_not_given_up() {
 /// The driver's own PING would be queued among the commands, and its PONG be taken for the reply of one.
 #[tokio::test]
 async fn a_slow_transaction_by_hand_has_no_commands_of_the_drivers_in_it() {
+    let bound = Duration::from_millis(60);
     let (proxy, config) = proxied(&db()).await;
-    let exclusive = Exclusive::open(config.liveness(Duration::from_millis(60)))
-        .await
-        .unwrap();
+    let exclusive = Exclusive::open(config.liveness(bound)).await.unwrap();
+    // Another one is as silent, and is asked for a sign of life after each half of the bound.
+    let (asked, config) = proxied(&db()).await;
+    let _silent = connect(config.liveness(bound)).await;
+    let silence = async |halves| {
+        for _ in 0..halves {
+            let sent = asked.to_server().passed();
+            until("it is asked", || asked.to_server().passed() > sent).await;
+        }
+    };
     let open = exclusive.begin().await.unwrap();
     let first = open.run(incr("n")).await.unwrap();
-    // Silence for several times the bound.
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    silence(8).await;
     let second = open.run(echo("x")).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    silence(4).await;
     let third = open.run(incr("n")).await.unwrap();
     let mut replies = open.exec().await.unwrap();
     assert_eq!(replies.len(), 3);
