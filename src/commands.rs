@@ -4,8 +4,10 @@
 //! [prelude](crate::prelude).
 
 use bytes::Bytes;
-use typedis_core::duration::*;
-use typedis_core::{Cursor, ServerError, Value};
+use typedis_core::{
+    BlockMilliseconds, Cursor, Milliseconds, Seconds, ServerError, SignedMilliseconds,
+    SignedSeconds, Timeout, UnixMilliseconds, UnixSeconds, Value,
+};
 
 use crate::args::*;
 use crate::replies::*;

@@ -62,6 +62,7 @@
 //!
 //! - [`mod@commands`]: every command, expanded from `commands.toml`
 //! - [`args`]: argument types of single commands; [`replies`]: reply types of single commands
+//! - `rows`: how the rows of FT.AGGREGATE are fetched
 //! - [`Listen`]: waiting for what comes into lists and streams; [`Worker`]: the work of a stream's consumer group
 //! - `typedis-core`: the engine; `typedis-macros`: the expansion and the derives
 
@@ -76,6 +77,7 @@ pub mod commands;
 mod listen;
 pub mod prelude;
 pub mod replies;
+mod rows;
 mod worker;
 
 /// The code of the guide's pages, which the documentation tests compile.

@@ -3,12 +3,9 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use typedis_core::host::Repeated;
-use typedis_core::repeat::Pause;
-use typedis_core::request::AllowsBlocking;
 use typedis_core::{
-    Args, Error, ErrorKind, Frame, FromRedis, IntoHost, IntoRepeat, IntoRequest, Phase, Repeat,
-    Result, Stream, Target, ToArgs, cmd,
+    AllowsBlocking, Args, Error, ErrorKind, Frame, FromRedis, IntoHost, IntoRepeat, IntoRequest,
+    Pause, Phase, Repeat, Repeated, Result, Stream, Target, ToArgs, cmd,
 };
 
 use crate::args::StreamId;

@@ -1,11 +1,11 @@
 //! What the expansions of `#[derive(FromRedis)]` and `#[derive(ToRedis)]` call; no interface of its own.
 
-use crate::arg::{ArgError, ArgWriter, ToArg, ToArgs};
-use crate::args::Args;
-use crate::from_redis::{DecodeError, FromRedis, Reply};
-use crate::records::Fits;
+use crate::command::Args;
+use crate::command::{ArgWriter, Fits, ToArg, ToArgs};
+use crate::error::{ArgError, DecodeError};
+use crate::reply::{FromRedis, Reply};
 
-pub use crate::from_redis::Fields;
+pub use crate::reply::from_redis::Fields;
 #[cfg(feature = "json")]
 pub use serde::{Serialize, de::DeserializeOwned};
 

@@ -1,28 +1,61 @@
 //! What a stream issues its commands on, one after another: [`Host`], and [`Repeated`] for the command.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use crate::args::Args;
-use crate::connection::Connection;
+use crate::command::Args;
 use crate::error::{Error, Result};
-use crate::exclusive::Exclusive;
-use crate::frame::Frame;
-use crate::pool::Pool;
+use crate::handle::{Connection, Exclusive, Pool};
+use crate::reply::Frame;
 use crate::request::Execute;
 
 /// A handle that outlives a single command.
 ///
 /// Made of a `&Connection` or a `&Pool` it is a clone of those and borrows nothing; an [`Exclusive`] is borrowed.
 #[derive(Debug, Clone)]
-pub struct Host<'h>(Kind<'h>);
+pub struct Host<'h>(Arc<dyn Issue + 'h>);
 
-#[derive(Debug, Clone)]
-enum Kind<'h> {
-    Connection(Connection),
-    Pool(Pool),
-    Exclusive(&'h Exclusive),
+/// A handle that issues the commands of a stream.
+pub(crate) trait Issue: fmt::Debug + Send + Sync {
+    /// Executes a command and gives its reply as it came, an error reply included.
+    fn issue(&self, args: Box<Args>) -> Call<'_>;
+
+    /// Has a command sent whose reply is not waited for; where there is no socket, or no room, it is not sent.
+    fn cast(&self, args: Box<Args>);
+}
+
+impl Issue for Connection {
+    fn issue(&self, args: Box<Args>) -> Call<'_> {
+        Box::pin(Execute::<()>::begin(self, args).frame())
+    }
+
+    fn cast(&self, args: Box<Args>) {
+        cast(self, args);
+    }
+}
+
+impl Issue for Pool {
+    fn issue(&self, args: Box<Args>) -> Call<'_> {
+        let mut pending = Execute::<()>::begin(self, args);
+        Box::pin(std::future::poll_fn(move |cx| pending.poll_frame(cx)))
+    }
+
+    fn cast(&self, args: Box<Args>) {
+        cast(self, args);
+    }
+}
+
+impl Issue for &Exclusive {
+    fn issue(&self, args: Box<Args>) -> Call<'_> {
+        Box::pin(self.call(args).frame())
+    }
+
+    fn cast(&self, args: Box<Args>) {
+        cast(*self, args);
+    }
 }
 
 /// A sink that a stream can go on with, after the command that began it.
@@ -56,54 +89,36 @@ impl<'h> IntoHost<'h> for &'h Exclusive {
 
 impl From<&Connection> for Host<'static> {
     fn from(connection: &Connection) -> Self {
-        Self(Kind::Connection(connection.clone()))
+        Self(Arc::new(connection.clone()))
     }
 }
 
 impl From<&Pool> for Host<'static> {
     fn from(pool: &Pool) -> Self {
-        Self(Kind::Pool(pool.clone()))
+        Self(Arc::new(pool.clone()))
     }
 }
 
 impl<'h> From<&'h Exclusive> for Host<'h> {
     fn from(exclusive: &'h Exclusive) -> Self {
-        Self(Kind::Exclusive(exclusive))
+        Self(Arc::new(exclusive))
     }
 }
 
 impl Host<'_> {
-    /// Executes a command and gives its reply as it came, an error reply included.
-    async fn call(&self, args: Args) -> Result<Frame> {
-        match &self.0 {
-            Kind::Connection(connection) => {
-                let pending = Execute::<()>::begin(connection, Box::new(args));
-                pending.frame().await
-            }
-            Kind::Pool(pool) => {
-                let mut pending = Execute::<()>::begin(pool, Box::new(args));
-                std::future::poll_fn(|cx| pending.poll_frame(cx)).await
-            }
-            Kind::Exclusive(exclusive) => exclusive.execute(args).await,
-        }
-    }
-
-    /// Has a command sent whose reply nobody waits for; where there is no socket, or no room, it is not sent.
+    /// Has a command sent whose reply is not waited for; where there is no socket, or no room, it is not sent.
     pub(crate) fn cast(&self, args: Args) {
-        match &self.0 {
-            Kind::Connection(connection) => cast(connection, args),
-            Kind::Pool(pool) => cast(pool, args),
-            Kind::Exclusive(exclusive) => cast(*exclusive, args),
-        }
+        self.0.cast(Box::new(args));
     }
 }
 
-fn cast<S: Execute<()>>(sink: S, args: Args) {
-    let mut pending = sink.begin(Box::new(args));
+fn cast<S: Execute<()>>(sink: S, args: Box<Args>) {
+    let mut pending = sink.begin(args);
     S::submit(&mut pending);
 }
 
-type Call<'h> = Pin<Box<dyn Future<Output = Result<Frame>> + Send + 'h>>;
+/// A command on its way.
+pub(crate) type Call<'h> = Pin<Box<dyn Future<Output = Result<Frame>> + Send + 'h>>;
 
 /// A command that is issued again and again, once at a time.
 pub struct Repeated<'h> {
@@ -111,8 +126,8 @@ pub struct Repeated<'h> {
     running: Option<Call<'h>>,
 }
 
-impl std::fmt::Debug for Repeated<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Repeated<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Repeated")
             .field("host", &self.host)
             .field("running", &self.running.is_some())
@@ -154,7 +169,7 @@ impl<'h> Repeated<'h> {
                 let host = self.host.clone();
                 idle.insert(Box::pin(async move {
                     let name = args.name();
-                    let outcome = host.call(args).await;
+                    let outcome = host.0.issue(Box::new(args)).await;
                     let refusal = |frame: Frame| match frame.reply().error() {
                         Some(error) => Err(Error::refused(error)),
                         None => Ok(frame),

@@ -3,9 +3,10 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::arg::{ArgError, ArgWriter, ToArg, ToArgs};
-use crate::args::Args;
-use crate::from_redis::{DecodeError, FromRedis, Reply};
+use crate::command::Args;
+use crate::command::{ArgWriter, ToArg, ToArgs};
+use crate::error::{ArgError, DecodeError};
+use crate::reply::{FromRedis, Reply};
 
 /// A value that is JSON on the server, whether as a plain string or as a document of the JSON module.
 ///

@@ -6,11 +6,11 @@ use std::task::{Context, Poll, ready};
 use futures_core::Stream;
 use tokio::time::{Sleep, sleep};
 
-use crate::args::Args;
+use crate::command::Args;
 use crate::config::Backoff;
 use crate::error::{Error, Result};
-use crate::from_redis::FromRedis;
 use crate::host::{IntoHost, Repeated};
+use crate::reply::FromRedis;
 use crate::request::{AllowsBlocking, IntoRequest};
 
 /// Turns a blocking command into a stream of what it is answered with, time after time.

@@ -4,6 +4,7 @@
 //!
 //! - `attr`: what `#[redis(..)]` says, with the places where it says it
 //! - `ast`: the item as a typed view: a shape, its fields, their names on the server
+//! - `parse`: from the syntax to that view
 //! - `valid`: what may not be said where
 //! - `case`: how `rename_all` spells names
 //! - `bounds`: what the parameters of a generic item must implement
@@ -17,6 +18,7 @@ mod attr;
 mod bounds;
 mod case;
 mod from_redis;
+mod parse;
 mod to_redis;
 mod valid;
 

@@ -10,6 +10,7 @@
 //! - `method`: the trait's method
 //! - `builder`: the type that a command with options returns
 //! - `option`: the methods of a builder
+//! - `marker`: names of the markers that stand for an option in a type
 //! - `write`: parameters and how they are written
 //! - `enums`: the enums of `[enums]`
 //! - `docs`, `example`: documentation
@@ -19,6 +20,7 @@ mod docs;
 mod enums;
 pub(crate) mod example;
 mod info;
+mod marker;
 mod method;
 mod option;
 mod unit;

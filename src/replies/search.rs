@@ -8,9 +8,7 @@
 //! Here what FT.SEARCH and FT.AGGREGATE find; `hybrid.rs`: what FT.HYBRID finds; `index_info.rs`: what FT.INFO tells; `misspelling.rs`: what FT.SPELLCHECK
 //! suggests; `profiled.rs`: what FT.PROFILE measures.
 
-use typedis_core::{Args, DecodeError, FromRedis, IntoRequest, Reply, Rows, Value, cmd};
-
-use crate::commands::traits::SearchCommands;
+use typedis_core::{DecodeError, FromRedis, Reply, Value};
 
 use super::fields::{each_field, fill, next, required};
 
@@ -259,30 +257,6 @@ impl<T: FromRedis> FromRedis for AggregateResults<T> {
             }
         }
     }
-}
-
-impl<T: FromRedis> Rows for AggregateResults<T> {
-    type Row = T;
-
-    fn into_rows(self) -> (Vec<T>, Vec<String>) {
-        (self.rows, self.warnings)
-    }
-
-    fn read(first: &Args, cursor: u64) -> Option<Args> {
-        let read = cmd().ft_cursor_read::<T>(index(first)?, cursor);
-        Some(read.into_request().into_args())
-    }
-
-    fn delete(first: &Args, cursor: u64) -> Option<Args> {
-        Some(cmd().ft_cursor_del(index(first)?, cursor).into_args())
-    }
-}
-
-/// The index that a command names, which is its first argument; nothing is known of raw words.
-fn index(command: &Args) -> Option<Vec<u8>> {
-    let name = command.info().words as usize;
-    let index = command.to_words().into_iter().nth(name);
-    index.filter(|_| name > 0)
 }
 
 /// The replies of RESP3, which are maps.

@@ -17,6 +17,10 @@ pub(crate) enum Command {
     /// With arguments for `cargo test`.
     Test(Vec<OsString>),
     Bench(bench::Options),
+    Layers {
+        /// Whether the table in `CONTRIBUTING.md` is written.
+        write: bool,
+    },
     Ci,
     Spec {
         check: bool,
@@ -41,6 +45,7 @@ fn parse_from(mut parser: lexopt::Parser) -> Result<Command> {
         "servers" => Command::Servers { all: false },
         "test" => return Ok(Command::Test(parser.raw_args()?.collect())),
         "bench" => Command::Bench(bench::Options::default()),
+        "layers" => Command::Layers { write: false },
         "ci" => Command::Ci,
         "spec" => Command::Spec {
             check: false,
@@ -57,6 +62,7 @@ fn options(mut parser: lexopt::Parser, mut command: Command) -> Result<Command> 
         match (argument, &mut command) {
             (Short('h') | Long("help"), _) => return Ok(Command::Help),
             (Long("all"), Command::Servers { all }) => *all = true,
+            (Long("write"), Command::Layers { write }) => *write = true,
             (Long("check"), Command::Spec { check, .. }) => *check = true,
             (Long("missing"), Command::Spec { missing, .. }) => {
                 *missing = Some(parser.value()?.string()?);
@@ -100,6 +106,11 @@ mod tests {
         assert_eq!(
             parse(&["servers", "--all"]),
             Ok(Command::Servers { all: true })
+        );
+        assert_eq!(parse(&["layers"]), Ok(Command::Layers { write: false }));
+        assert_eq!(
+            parse(&["layers", "--write"]),
+            Ok(Command::Layers { write: true })
         );
         let spec = |check, missing: Option<&str>| {
             let missing = missing.map(str::to_owned);

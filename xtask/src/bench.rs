@@ -6,11 +6,12 @@
 //! - `run`: the rounds: which program runs when, on which data
 //! - `program`: one run of one program
 //! - `servers`, `relay`: what the programs connect to
+//! - `place`: where the programs are built
 //! - `data`: what the server holds
 //! - `results`: what was measured, kept in `benches/results.json`
 //! - `compare`: medians and ratios of it
 //! - `report`: `docs/benchmarks.md`
-//! - `plot`: its plots
+//! - `plot`: its plots; `format`: how figures are written
 //! - `compile`: what it costs to compile a program
 //! - `guard`: instruction counts against recorded ones
 
@@ -19,7 +20,9 @@ use crate::{Result, screen};
 mod compare;
 mod compile;
 mod data;
+mod format;
 mod guard;
+mod place;
 mod plan;
 mod plot;
 mod program;

@@ -2,13 +2,14 @@
 
 use std::time::Instant;
 
-use crate::{Result, cargo, screen, spec, test};
+use crate::{Result, cargo, layers, screen, spec, test};
 
 pub(crate) fn run() -> Result {
     let start = Instant::now();
     step("Format", || {
         cargo::run(cargo::command(["fmt", "--all", "--check"]))
     })?;
+    step("Layers", || layers::run(false))?;
     step("Lints", || {
         let clippy = ["clippy", "--workspace", "--all-targets"];
         let deny = ["--", "--deny", "warnings"];

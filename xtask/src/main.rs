@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //!
-//! - `demo`, `servers`, `test`, `bench`, `ci`, `spec`: one file per command
+//! - `demo`, `servers`, `test`, `bench`, `layers`, `ci`, `spec`: one file per command
 //! - `cargo`: running cargo, and reading what its tests report
 //! - `screen`: headings and marks, coloured where there is a terminal
 //! - `arguments`: the command line
@@ -14,6 +14,7 @@ mod bench;
 mod cargo;
 mod ci;
 mod demo;
+mod layers;
 mod screen;
 mod servers;
 mod spec;
@@ -38,6 +39,8 @@ cargo xtask <command>
   bench --guard      count instructions (needs valgrind) and compare them with benches/guard/baselines.txt;
                      --record writes them there
   ci                 what must pass before a change is merged: format, lints, docs, tests
+  layers [--write]   check that imports point down, floor by floor, as layers.toml says; or write the table of floors
+                     into CONTRIBUTING.md
   spec [--check]     run the conformance test, and write the table of what it proved into README.md;
                      or only check that it is there
   spec --missing URL list what the server at URL knows and commands.toml does not, as rows to begin with
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Ok(Command::Servers { all }) => servers::run(all),
         Ok(Command::Test(arguments)) => test::run(arguments),
         Ok(Command::Bench(options)) => bench::run(&options),
+        Ok(Command::Layers { write }) => layers::run(write),
         Ok(Command::Ci) => ci::run(),
         Ok(Command::Spec {
             missing: Some(url), ..

@@ -1,17 +1,16 @@
 //! From what came back for a chain to one outcome per command.
 
-use crate::chain::Queued;
-use crate::chunk::Chunk;
+use super::commands::Commands;
+use crate::command::script_text::is_unknown;
+use crate::engine::inflight::{Delivery, Failure};
 use crate::error::{Error, ErrorKind, Phase, Result, ServerError};
-use crate::frame::{Frame, FrameRef};
-use crate::from_redis::{FromRedis, Reply};
-use crate::inflight::{Delivery, Failure};
-use crate::script::is_unknown;
+use crate::reply::{Frame, FrameRef, FromRedis, Reply};
+use crate::wire::Chunk;
 
 /// The outcomes of a chain's commands, taken one after another.
 #[derive(Debug)]
 pub struct Outcomes<'q> {
-    queued: &'q Queued,
+    commands: &'q Commands,
     index: usize,
     frames: Pieces,
     /// What became of the commands for which there is no frame.
@@ -22,9 +21,9 @@ pub struct Outcomes<'q> {
 
 impl<'q> Outcomes<'q> {
     /// Of a chain that had nothing to send.
-    pub(crate) fn none(queued: &'q Queued) -> Self {
+    pub(crate) fn none(commands: &'q Commands) -> Self {
         Self {
-            queued,
+            commands,
             index: 0,
             frames: Pieces::new(Vec::new()),
             failure: None,
@@ -36,20 +35,20 @@ impl<'q> Outcomes<'q> {
     ///
     /// # Errors
     /// A transaction that was not executed.
-    pub(crate) fn new(queued: &'q Queued, delivery: Delivery) -> Result<Self> {
+    pub(crate) fn new(commands: &'q Commands, delivery: Delivery) -> Result<Self> {
         let (chunks, failure) = delivery.into_parts()?;
         let mut frames = Pieces::new(chunks);
         let mut not_loaded = None;
-        for _ in 0..queued.replies_of_loads() {
+        for _ in 0..commands.replies_of_loads() {
             if let Some(error) = frames.next().and_then(|frame| frame.reply().error()) {
                 not_loaded.get_or_insert(error);
             }
         }
-        if queued.is_atomic() {
-            frames = executed(queued, frames, failure.clone())?;
+        if commands.is_atomic() {
+            frames = executed(commands, frames, failure.clone())?;
         }
         Ok(Self {
-            queued,
+            commands,
             index: 0,
             frames,
             failure,
@@ -63,7 +62,7 @@ impl<'q> Outcomes<'q> {
     /// Its failure, with its name and position.
     pub(crate) fn next<R: FromRedis>(&mut self) -> Result<R> {
         let index = self.index;
-        let queued = self.queued;
+        let commands = self.commands;
         let reply = match self.frames.next_short() {
             // What decodes a short string, as most replies are, sees here that it is nothing else.
             Some(frame) => {
@@ -72,7 +71,7 @@ impl<'q> Outcomes<'q> {
             }
             None => R::from_outcome(self.next_frame()),
         };
-        queued.located(index, reply)
+        commands.located(index, reply)
     }
 
     /// The outcome of every command, not decoded.
@@ -101,7 +100,7 @@ impl<'q> Outcomes<'q> {
 
     /// How many commands have not been asked for.
     pub(crate) fn remaining(&self) -> usize {
-        self.queued.len().saturating_sub(self.index)
+        self.commands.len().saturating_sub(self.index)
     }
 }
 
@@ -162,7 +161,7 @@ impl Pieces {
 }
 
 /// The frames inside the reply of EXEC; before it stand those of MULTI and of each queued command.
-fn executed(queued: &Queued, mut frames: Pieces, failure: Option<Failure>) -> Result<Pieces> {
+fn executed(commands: &Commands, mut frames: Pieces, failure: Option<Failure>) -> Result<Pieces> {
     let mut lost = || match failure.clone() {
         Some(failure) => Error::from(failure),
         None => Error::protocol("a transaction was answered with too few replies"),
@@ -179,7 +178,7 @@ fn executed(queued: &Queued, mut frames: Pieces, failure: Option<Failure>) -> Re
     }
     // The first command that was refused when it was queued is why EXEC refuses the whole.
     let mut refused = None;
-    for index in 0..queued.len() {
+    for index in 0..commands.len() {
         if let Some(error) = frames.next_error().ok_or_else(&mut lost)? {
             refused.get_or_insert((index, error));
         }
@@ -187,28 +186,28 @@ fn executed(queued: &Queued, mut frames: Pieces, failure: Option<Failure>) -> Re
     let exec = frames.next().ok_or_else(&mut lost)?;
     let (at, remaining) = match exec.reply() {
         Reply::Array(elements) => (elements.position(), elements.remaining()),
-        reply => return Err(not_executed(queued, refused, reply)),
+        reply => return Err(not_executed(commands, refused, reply)),
     };
     Ok(frames.within(at, remaining))
 }
 
 /// Why EXEC gave no array.
 fn not_executed(
-    queued: &Queued,
+    commands: &Commands,
     refused: Option<(usize, ServerError)>,
     reply: &Reply<'_>,
 ) -> Error {
     let error = match (reply, reply.error()) {
         (Reply::Nil, _) => Error::new(ErrorKind::WatchedKeyChanged, Phase::Refused),
-        (_, Some(error)) => return aborted(queued, refused, error),
+        (_, Some(error)) => return aborted(commands, refused, error),
         _ => Error::protocol("EXEC was answered with neither an array nor nil"),
     };
     error.of_command("EXEC".into())
 }
 
-fn aborted(queued: &Queued, refused: Option<(usize, ServerError)>, exec: ServerError) -> Error {
+fn aborted(commands: &Commands, refused: Option<(usize, ServerError)>, exec: ServerError) -> Error {
     match refused {
-        Some((index, error)) if exec.code() == "EXECABORT" => queued.named(
+        Some((index, error)) if exec.code() == "EXECABORT" => commands.named(
             index,
             Error::new(ErrorKind::TransactionAborted(error), Phase::Refused),
         ),

@@ -1,8 +1,8 @@
 //! The list of a chain's reply types, `((((), A), B), C)`, and the tuple that it becomes.
 
-use crate::chain::Outcomes;
+use super::outcomes::Outcomes;
 use crate::error::Result;
-use crate::from_redis::FromRedis;
+use crate::reply::FromRedis;
 
 /// A list of reply types that becomes a tuple: flat up to 16; of 17 to 32 the first 16 are a tuple of their own.
 #[diagnostic::on_unimplemented(

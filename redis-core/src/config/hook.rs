@@ -1,21 +1,16 @@
-//! Code of the user's that a [`Config`](super::Config) carries.
+//! What only code can say of a [`Config`].
 
-use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::ops::Deref;
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{Address, Config};
-use crate::credentials::{self, Credentials};
-use crate::resolve;
-use crate::transport;
-
-/// A shared function or object; equal to itself and its clones only.
-pub(crate) struct Hook<T: ?Sized>(Arc<T>);
+use super::address::Address;
+use super::builder::Config;
+use super::code::{Asked, Connecting, Hook, Resolved, Transport};
+use super::credentials::Credentials;
 
 /// What only code can say.
 impl Config {
@@ -42,7 +37,7 @@ impl Config {
     {
         self.provider = Some(Hook::new(Arc::new(move || {
             let asked = provider();
-            Box::pin(async move { asked.await.map_err(Into::into) }) as credentials::Asked
+            Box::pin(async move { asked.await.map_err(Into::into) }) as Asked
         })));
         self
     }
@@ -63,7 +58,7 @@ impl Config {
         Fut: Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static,
     {
         self.resolver = Some(Hook::new(Arc::new(move |host: &str, port| {
-            Box::pin(resolver(host.to_owned(), port)) as resolve::Resolved
+            Box::pin(resolver(host.to_owned(), port)) as Resolved
         })));
         self
     }
@@ -87,42 +82,9 @@ impl Config {
     {
         self.connector = Some(Hook::new(Arc::new(move |address: &Address| {
             let connecting = connect(address.clone());
-            Box::pin(
-                async move { Ok(Box::new(connecting.await?) as Box<dyn transport::Transport>) },
-            ) as transport::Connecting
+            Box::pin(async move { Ok(Box::new(connecting.await?) as Box<dyn Transport>) })
+                as Connecting
         })));
         self
-    }
-}
-
-impl<T: ?Sized> Hook<T> {
-    pub(crate) fn new(inner: Arc<T>) -> Self {
-        Self(inner)
-    }
-}
-
-impl<T: ?Sized> Deref for Hook<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.0
-    }
-}
-
-impl<T: ?Sized> Clone for Hook<T> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-impl<T: ?Sized> PartialEq for Hook<T> {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-impl<T: ?Sized> fmt::Debug for Hook<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(set)")
     }
 }

@@ -3,69 +3,24 @@
 //! # Layout
 //!
 //! - this file: the table, and what is done with it
+//! - `knob`: one setting
 //! - `bounds`, `pool`, `service`, `tls`: rows by subject
 
 use super::human::number;
 use super::nearest::nearest;
-use super::service::SENTINEL_PORT;
-use super::{Address, Config, Protocol, Secret, ServiceRole, error};
-use crate::error::Result;
+use crate::config::address::Address;
+use crate::config::builder::{Config, Protocol};
+use crate::config::fleet::{SENTINEL_PORT, ServiceRole};
+use crate::config::secret::Secret;
+use crate::error::{Error, Result};
 
 mod bounds;
+mod knob;
 mod pool;
 mod service;
 mod tls;
 
-/// A setting: how its text is read, and how it is written.
-pub(super) struct Knob {
-    pub(super) name: &'static str,
-    /// Other names that clients of Redis use for it.
-    aliases: &'static [&'static str],
-    set: fn(&mut Config, &str) -> Result<(), String>,
-    /// The text that `set` reads as the present value; `None` where there is none.
-    get: fn(&Config) -> Option<String>,
-    hidden: Hidden,
-}
-
-/// Whether a value is a secret.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Hidden {
-    Never,
-    /// A key that is given as such rather than as the path of a file.
-    #[cfg(feature = "tls")]
-    IfPem,
-    Always,
-}
-
-impl Knob {
-    const fn new(
-        name: &'static str,
-        set: fn(&mut Config, &str) -> Result<(), String>,
-        get: fn(&Config) -> Option<String>,
-    ) -> Self {
-        Self {
-            name,
-            aliases: &[],
-            set,
-            get,
-            hidden: Hidden::Never,
-        }
-    }
-
-    const fn hidden(mut self, hidden: Hidden) -> Self {
-        self.hidden = hidden;
-        self
-    }
-
-    const fn or(mut self, aliases: &'static [&'static str]) -> Self {
-        self.aliases = aliases;
-        self
-    }
-
-    fn is_called(&self, name: &str) -> bool {
-        self.name == name || self.aliases.contains(&name)
-    }
-}
+use knob::{Hidden, Knob};
 
 /// Whether secrets are written out.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -234,7 +189,7 @@ fn all() -> impl Iterator<Item = &'static Knob> {
 fn find(name: &str) -> Result<&'static Knob> {
     all().find(|knob| knob.is_called(name)).ok_or_else(|| {
         let near = nearest(name, all().map(|knob| knob.name));
-        error(format!(
+        Error::config(format!(
             "unknown parameter `{name}`; did you mean `{near}`?"
         ))
     })
@@ -249,7 +204,7 @@ pub(super) fn assemble(settings: Vec<Setting>) -> Result<Config> {
     for (name, text) in settings {
         let knob = find(&name)?;
         if found.iter().any(|(known, _)| known.name == knob.name) {
-            return Err(error(format!("`{}` is given twice", knob.name)));
+            return Err(Error::config(format!("`{}` is given twice", knob.name)));
         }
         found.push((knob, text));
     }
@@ -257,13 +212,15 @@ pub(super) fn assemble(settings: Vec<Setting>) -> Result<Config> {
     if is_given("socket") {
         for tcp in ["host", "port", "hosts"] {
             if is_given(tcp) {
-                return Err(error(format!(
+                return Err(Error::config(format!(
                     "`socket` and `{tcp}` exclude each other: a Unix socket is on this machine"
                 )));
             }
         }
     } else if !is_given("host") {
-        return Err(error("no server is named: give `url`, `host` or `socket`"));
+        return Err(Error::config(
+            "no server is named: give `url`, `host` or `socket`",
+        ));
     }
     let port = if is_given("service") {
         SENTINEL_PORT
@@ -290,7 +247,7 @@ fn default_port(config: &Config) -> u16 {
 }
 
 fn named(knob: &Knob, reason: String) -> crate::Error {
-    error(format!("parameter `{}`: {reason}", knob.name))
+    Error::config(format!("parameter `{}`: {reason}", knob.name))
 }
 
 /// What differs from the defaults, in the order of the table.
@@ -329,30 +286,32 @@ pub(super) fn check(config: &Config) -> Result<()> {
 /// Refuses what contradicts itself.
 fn check_whole(config: &Config) -> Result<()> {
     if config.username.is_some() && config.password.is_none() {
-        return Err(error(
+        return Err(Error::config(
             "a user without a password: write redis://user:password@host, or redis://:password@host",
         ));
     }
     check_service(config)?;
     if config.provider.is_some() && config.password.is_some() {
-        return Err(error(
+        return Err(Error::config(
             "the password is given twice, as such and by a provider of credentials",
         ));
     }
     if config.backoff.first > config.backoff.longest {
-        return Err(error("`backoff_first` is longer than `backoff_longest`"));
+        return Err(Error::config(
+            "`backoff_first` is longer than `backoff_longest`",
+        ));
     }
     if config.min_lanes.is_some_and(|least| least > config.lanes) {
-        return Err(error("`min_lanes` is more than `lanes`"));
+        return Err(Error::config("`min_lanes` is more than `lanes`"));
     }
     #[cfg(feature = "tls")]
     if let Some(tls) = &config.tls {
-        tls.identity().map_err(error)?;
+        tls.identity().map_err(Error::config)?;
         if matches!(config.address, Address::Unix(_))
             && tls.server_name.is_none()
             && tls.connector.is_none()
         {
-            return Err(error(
+            return Err(Error::config(
                 "TLS over a Unix socket needs `tls_server_name`: there is no host whose name could be verified",
             ));
         }
@@ -366,17 +325,19 @@ fn check_service(config: &Config) -> Result<()> {
         let stray = (service.role != ServiceRole::Primary).then_some("role");
         let login = service.username.is_some() || service.password.is_some();
         if let Some(knob) = stray.or(login.then_some("sentinel_password")) {
-            return Err(error(format!(
+            return Err(Error::config(format!(
                 "`{knob}` is for a service that Sentinels watch: write redis+sentinel://host/service"
             )));
         }
     } else if matches!(config.address, Address::Unix(_)) {
-        return Err(error(
+        return Err(Error::config(
             "Sentinels listen on TCP: `service` and `socket` exclude each other",
         ));
     }
     if service.username.is_some() && service.password.is_none() {
-        return Err(error("`sentinel_username` needs `sentinel_password`"));
+        return Err(Error::config(
+            "`sentinel_username` needs `sentinel_password`",
+        ));
     }
     Ok(())
 }

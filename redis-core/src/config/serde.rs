@@ -9,8 +9,9 @@ use std::fmt;
 use ::serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use ::serde::ser::{Serialize, SerializeMap, Serializer};
 
+use super::builder::Config;
 use super::knobs::{self, Secrets, Setting};
-use super::{Config, url};
+use super::url;
 
 impl<'de> Deserialize<'de> for Config {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

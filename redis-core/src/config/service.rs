@@ -1,33 +1,9 @@
-//! A service that is found by asking Sentinels: its name, the wanted role, and how to log in to the Sentinels.
+//! A service that is found by asking Sentinels: what a builder says of it.
 
-use super::{Address, Config, Secret};
-use crate::sentinel::Fleet;
-
-/// The port that Sentinels listen on.
-pub(super) const SENTINEL_PORT: u16 = 26379;
-
-/// Which node of a service is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum ServiceRole {
-    /// The one that accepts writes.
-    #[default]
-    Primary,
-    /// One of those that follow it, chosen at random.
-    Replica,
-}
-
-/// What makes the configured servers Sentinels rather than the server itself.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Service {
-    /// `None`: the configured servers are the server itself.
-    pub(crate) name: Option<String>,
-    pub(crate) role: ServiceRole,
-    pub(crate) username: Option<String>,
-    pub(crate) password: Option<Secret>,
-    /// What all connections of this configuration know together.
-    pub(crate) fleet: Fleet,
-}
+use super::address::Address;
+use super::builder::Config;
+use super::fleet::{SENTINEL_PORT, ServiceRole};
+use super::secret::Secret;
 
 /// Services that Sentinels watch.
 impl Config {

@@ -3,17 +3,107 @@
 use fluent_uri::Uri;
 use fluent_uri::pct_enc::{EStr, EString, Encoder, encoder};
 
+use super::address::Address;
+use super::builder::Config;
 use super::knobs::{self, MASK, Secrets, Setting};
 use super::nearest::nearest;
-use super::{Address, Config, error};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// What the part of a URL before the `?` can say of a server with a host.
 const BEFORE_QUERY: [&str; 7] = [
     "host", "port", "service", "username", "password", "database", "tls",
 ];
 
-pub(super) fn parse(text: &str) -> Result<Config> {
+impl Config {
+    /// Reads a URL: `redis://[user:password@]host[:port][/database][?parameter=value&…]`, or `valkey://…`; with TLS
+    /// `rediss://…` or `valkeys://…`; `unix:///path/of/socket` or `redis+unix://…`.
+    ///
+    /// A service that Sentinels watch: `redis+sentinel://[user:password@]host[:port][,host…]/service[/database]`, or
+    /// `valkey+sentinel://…`; with TLS `rediss+sentinel://…` or `valkeys+sentinel://…`. See [`Config::sentinel`].
+    ///
+    /// The parameters are those of the table [above](Config). Times are written `500ms`, `2s`, `1m30s`, sizes `64KiB`,
+    /// `16MiB`; what is no letter or digit can be percent-encoded anywhere.
+    ///
+    /// # Errors
+    /// Names what cannot be read: an unknown scheme or parameter (and the nearest known one), a bad value, anything
+    /// that is given twice.
+    pub fn from_url(url: &str) -> Result<Self> {
+        parse(url)
+    }
+
+    /// The URL that gives this configuration, except for secrets, which read `***`, and what only code can say.
+    #[must_use]
+    pub fn to_url(&self) -> String {
+        render(self, Secrets::Masked)
+    }
+
+    /// The URL that gives this configuration, passwords included: not for logs.
+    #[must_use]
+    pub fn to_url_with_secrets(&self) -> String {
+        render(self, Secrets::Shown)
+    }
+
+    /// Says what contradicts itself or can never work. It is asked before a connection is made.
+    ///
+    /// # Errors
+    /// Names the setting.
+    pub fn check(&self) -> Result<()> {
+        knobs::check(self)
+    }
+}
+
+/// What can be connected to: a URL, or a [`Config`]. There are no other implementations, so that whatever is connected
+/// to has been checked.
+pub trait IntoConfig: sealed::Sealed {
+    /// The configuration, which has passed [`Config::check`]; what [`Config::from_url`] gives has.
+    ///
+    /// # Errors
+    /// Says what is wrong with the URL or the configuration.
+    fn into_config(self) -> Result<Config>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+
+    impl Sealed for crate::config::Config {}
+    impl Sealed for &crate::config::Config {}
+    impl Sealed for &str {}
+    impl Sealed for &String {}
+    impl Sealed for String {}
+}
+
+impl IntoConfig for Config {
+    fn into_config(self) -> Result<Config> {
+        self.check()?;
+        Ok(self)
+    }
+}
+
+impl IntoConfig for &Config {
+    fn into_config(self) -> Result<Config> {
+        self.clone().into_config()
+    }
+}
+
+impl IntoConfig for &str {
+    fn into_config(self) -> Result<Config> {
+        Config::from_url(self)
+    }
+}
+
+impl IntoConfig for &String {
+    fn into_config(self) -> Result<Config> {
+        Config::from_url(self)
+    }
+}
+
+impl IntoConfig for String {
+    fn into_config(self) -> Result<Config> {
+        Config::from_url(&self)
+    }
+}
+
+fn parse(text: &str) -> Result<Config> {
     knobs::assemble(settings(text)?)
 }
 
@@ -22,7 +112,7 @@ pub(super) fn settings(text: &str) -> Result<Vec<Setting>> {
     let (text, hosts) = split_hosts(text);
     // The URL itself may hold a password: no message quotes it.
     let uri = Uri::parse(text.as_str()).map_err(|reason| {
-        error(format!(
+        Error::config(format!(
             "the URL cannot be read: {reason}; expected redis://[user:password@]host[:port][/database], with what is \
              no letter or digit percent-encoded"
         ))
@@ -51,7 +141,7 @@ pub(super) fn settings(text: &str) -> Result<Vec<Setting>> {
                 "redis+sentinel",
                 "rediss+sentinel",
             ];
-            return Err(error(format!(
+            return Err(Error::config(format!(
                 "unknown scheme `{scheme}`; did you mean `{}`?",
                 nearest(scheme, known)
             )));
@@ -61,7 +151,7 @@ pub(super) fn settings(text: &str) -> Result<Vec<Setting>> {
         settings.push(("hosts".to_owned(), hosts));
     }
     if uri.fragment().is_some() {
-        return Err(error(
+        return Err(Error::config(
             "a URL has no use for a fragment (`#…`); a `#` within a password is written `%23`",
         ));
     }
@@ -92,7 +182,7 @@ fn split_hosts(text: &str) -> (String, Option<String>) {
 /// The setting that a scheme with TLS stands for.
 fn speak_tls(scheme: &str) -> Result<Setting> {
     if cfg!(not(feature = "tls")) {
-        return Err(error(format!(
+        return Err(Error::config(format!(
             "the scheme `{scheme}` is TLS, which this build lacks: enable the feature `tls` of typedis"
         )));
     }
@@ -109,7 +199,7 @@ fn service(uri: &Uri<&str>, tls: bool) -> Result<Vec<Setting>> {
     let path = path.strip_prefix('/').unwrap_or(&path);
     let (name, database) = path.split_once('/').unwrap_or((path, ""));
     if name.is_empty() {
-        return Err(error(
+        return Err(Error::config(
             "the URL names no service: write redis+sentinel://host/service",
         ));
     }
@@ -129,7 +219,7 @@ fn tcp(uri: &Uri<&str>) -> Result<Vec<Setting>> {
             settings.push(("database".to_owned(), number.to_owned()));
         }
         other => {
-            return Err(error(format!(
+            return Err(Error::config(format!(
                 "the path `/{other}` is no database number; write redis://host/5"
             )));
         }
@@ -139,7 +229,7 @@ fn tcp(uri: &Uri<&str>) -> Result<Vec<Setting>> {
 
 /// The part before the path: host, port and login.
 fn host(uri: &Uri<&str>) -> Result<Vec<Setting>> {
-    let no_host = || error("the URL names no host: write redis://host");
+    let no_host = || Error::config("the URL names no host: write redis://host");
     let authority = uri.authority().ok_or_else(no_host)?;
     let host = match authority.host() {
         literal if literal.starts_with('[') => literal.trim_matches(['[', ']']).to_owned(),
@@ -162,14 +252,14 @@ fn host(uri: &Uri<&str>) -> Result<Vec<Setting>> {
 fn unix(uri: &Uri<&str>) -> Result<Vec<Setting>> {
     let path = decode(uri.path(), "path")?;
     if path.is_empty() || path == "/" {
-        return Err(error(
+        return Err(Error::config(
             "the URL names no socket: write unix:///path/of/socket",
         ));
     }
     let mut settings = vec![("socket".to_owned(), path)];
     if let Some(authority) = uri.authority() {
         if !authority.host().is_empty() || authority.port().is_some() {
-            return Err(error(
+            return Err(Error::config(
                 "a Unix socket has no host: write three slashes, unix:///path/of/socket",
             ));
         }
@@ -201,7 +291,7 @@ fn credentials(
 fn parameter(pair: &EStr<encoder::Query>) -> Result<Setting> {
     let Some((name, value)) = pair.split_once('=') else {
         let name = decode(pair, "parameter")?;
-        return Err(error(format!(
+        return Err(Error::config(format!(
             "the parameter `{name}` has no value: write ?{name}=value"
         )));
     };
@@ -211,11 +301,11 @@ fn parameter(pair: &EStr<encoder::Query>) -> Result<Setting> {
 fn decode<E: Encoder>(text: &EStr<E>, what: &str) -> Result<String> {
     let text = text.decode().to_string();
     Ok(text
-        .map_err(|_| error(format!("the {what} is not UTF-8 once percent-decoded")))?
+        .map_err(|_| Error::config(format!("the {what} is not UTF-8 once percent-decoded")))?
         .into_owned())
 }
 
-pub(super) fn render(config: &Config, secrets: Secrets) -> String {
+fn render(config: &Config, secrets: Secrets) -> String {
     let mut url = String::new();
     let before: &[&str] = match &config.address {
         Address::Tcp(host, port) => {

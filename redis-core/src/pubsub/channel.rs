@@ -10,13 +10,13 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures_core::Stream;
 
-use super::hub::Membership;
-use super::inbox::Inbox;
-use super::message::{Event, Message};
-use super::source::Source;
-use crate::connection::Connection;
+use crate::engine::subscriptions::hub::Membership;
+use crate::engine::subscriptions::inbox::Inbox;
+use crate::engine::subscriptions::message::{Event, Message};
+use crate::engine::subscriptions::source::Source;
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::from_redis::FromRedis;
+use crate::handle::Connection;
+use crate::reply::FromRedis;
 
 /// A subscription to one channel, and the stream of what is published to it.
 ///

@@ -10,12 +10,12 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use super::channel::PatternChannel;
-use super::inbox::{Capacity, Lag};
-use super::message::{Event, Message};
-use crate::connection::Connection;
-use crate::detached::{Run, raw};
+use crate::config::{Capacity, Lag};
+use crate::engine::subscriptions::message::{Event, Message};
 use crate::error::{Error, Result};
-use crate::pool::Pool;
+use crate::handle::Connection;
+use crate::handle::Pool;
+use crate::request::{Run, raw};
 
 /// Something happened to a key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -11,15 +11,15 @@ use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use tokio::io::{AsyncWriteExt, ReadBuf};
 
+use crate::config::Transport;
 use crate::config::{Config, IntoConfig};
 use crate::connect;
-use crate::connection::Connection;
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::frame::Frame;
-use crate::from_redis::{FromRedis, Reply};
-use crate::pool::Pool;
-use crate::resp::scan::{FrameKind, Scanner};
-use crate::transport::Transport;
+use crate::handle::Connection;
+use crate::handle::Pool;
+use crate::reply::Frame;
+use crate::reply::{FromRedis, Reply};
+use crate::wire::scan::{FrameKind, Scanner};
 
 const READ: usize = 16 * 1024;
 
@@ -226,8 +226,8 @@ fn lost(error: io::Error) -> Error {
 fn read_entry(frame: &Frame) -> Result<MonitorEntry> {
     match frame.reply() {
         Reply::Simple(line) => MonitorEntry::read(line.as_bytes()).ok_or_else(|| {
-            let reason = crate::from_redis::DecodeError::new("the line is not one of MONITOR");
-            Error::decode(reason, Some(frame.clone()))
+            let reason = crate::error::DecodeError::new("the line is not one of MONITOR");
+            Error::decode(reason, Some(frame.clone().into_chunk()))
         }),
         // An error in place of a line; anything else does not fit.
         _ => <()>::from_outcome(Ok(frame.borrowed())).and(Err(Error::protocol(

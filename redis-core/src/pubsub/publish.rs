@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::arg::ToArg;
 use crate::command::CommandInfo;
+use crate::command::ToArg;
 use crate::json::Json;
 use crate::request::{Request, Target};
 

@@ -11,14 +11,16 @@ use bytes::Bytes;
 use tokio::time::{Sleep, sleep};
 
 use super::channel::{Channel, PatternChannel, Reader};
-use super::hub::Hub;
-use super::inbox::{Capacity, Inbox, Lag};
-use super::source::{Source, SourceKind, ToChannels};
-use super::table::Entrance;
-use super::ticket::Ticket;
-use crate::connection::Connection;
+use crate::config::{Capacity, Lag};
+use crate::engine::subscriptions::hub::Hub;
+use crate::engine::subscriptions::inbox::Inbox;
+use crate::engine::subscriptions::message::Message;
+use crate::engine::subscriptions::source::{Source, SourceKind, ToChannels};
+use crate::engine::subscriptions::table::Entrance;
+use crate::engine::subscriptions::ticket::Ticket;
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::pool::Pool;
+use crate::handle::Connection;
+use crate::handle::Pool;
 
 /// A subscription that has not been made: set its options, then await it.
 ///
@@ -186,11 +188,7 @@ impl<N: ToChannels, C> Subscribe<N, C> {
 }
 
 /// Which hub an inbox is filled by: the connection's, or, where reading has to wait for it, one of its own.
-pub(super) fn home(
-    hub: &Arc<Hub>,
-    inbox: &Arc<Inbox<super::Message>>,
-    capacity: Capacity,
-) -> Arc<Hub> {
+pub(super) fn home(hub: &Arc<Hub>, inbox: &Arc<Inbox<Message>>, capacity: Capacity) -> Arc<Hub> {
     match capacity.lag {
         Lag::Wait => hub.for_inbox(inbox),
         Lag::DropOldest | Lag::Close => hub.clone(),

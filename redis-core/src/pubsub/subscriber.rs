@@ -8,15 +8,16 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
-use super::hub::{Hub, Membership};
-use super::inbox::{Capacity, Inbox, Lag};
-use super::message::{Event, Message};
-use super::source::{Source, SourceKind, ToChannels};
 use super::subscribe::{Confirmation, each_name, home};
-use super::table::Entrance;
-use crate::connection::Connection;
+use crate::config::{Capacity, Lag};
+use crate::engine::subscriptions::hub::{Hub, Membership};
+use crate::engine::subscriptions::inbox::Inbox;
+use crate::engine::subscriptions::message::{Event, Message};
+use crate::engine::subscriptions::source::{Source, SourceKind, ToChannels};
+use crate::engine::subscriptions::table::Entrance;
 use crate::error::{Error, Result};
-use crate::pool::Pool;
+use crate::handle::Connection;
+use crate::handle::Pool;
 
 /// One stream of the messages of any number of channels and patterns.
 ///

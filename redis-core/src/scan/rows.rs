@@ -6,11 +6,11 @@ use std::task::{Context, Poll, ready};
 use futures_core::Stream;
 
 use super::ScanPage;
-use crate::args::Args;
+use crate::command::Args;
 use crate::error::{Error, Result};
-use crate::frame::Frame;
-use crate::from_redis::FromRedis;
 use crate::host::{Host, Repeated};
+use crate::reply::Frame;
+use crate::reply::FromRedis;
 
 /// A reply with rows, behind a cursor that the server keeps; the page of a [`RowStream`] is such a reply and the cursor.
 pub trait Rows: FromRedis {

@@ -67,7 +67,7 @@ fn script(command: &Command) -> Option<TokenStream> {
     Some(quote! {
         #[doc = #doc]
         pub static #name: rt::Script = {
-            static TEXT: rt::script::ScriptText = rt::script::ScriptText::new(#source, #sha1, #readonly);
+            static TEXT: rt::ScriptText = rt::ScriptText::new(#source, #sha1, #readonly);
             rt::Script::from_text(&TEXT)
         };
     })

@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
 
-use super::unit::marker;
+use super::marker::marker;
 use super::{docs, ident, write};
 use crate::model::states::{State, Transition};
 use crate::model::{Command, Opt};

@@ -4,6 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use syn::Visibility;
 
+use super::marker::marker;
 use super::{builder, enums, ident, info, method};
 use crate::model::states::State;
 use crate::model::{Command, Enum, Group, names};
@@ -174,14 +175,6 @@ fn markers_of(command: &Command) -> Vec<String> {
 
 /// How many commands of a group the first line of its documentation names.
 const SHOWN: usize = 3;
-
-/// The name of an option's marker.
-pub(super) fn marker(command: &Command, state: State) -> Option<String> {
-    let State::Option(id) = state else {
-        return None;
-    };
-    Some(names::camel(&command.options.get(id)?.method))
-}
 
 /// `ShopCommands` is in the module `shop`.
 fn module_of(name: &str) -> String {

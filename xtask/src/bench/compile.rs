@@ -9,8 +9,8 @@ use std::time::Instant;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
+use super::format::{dash, two_digits};
 use super::plan::{CLIENTS, TYPEDIS};
-use super::report::format::{dash, two_digits};
 use super::results::Results;
 use crate::{Result, cargo, screen};
 

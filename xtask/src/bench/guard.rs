@@ -188,7 +188,7 @@ pub(super) fn report(page: &mut String) -> Result {
     )?;
     for case in &CASES {
         if let Some(&count) = recorded.get(case.name) {
-            let count = super::report::format::grouped(count as f64);
+            let count = super::format::grouped(count as f64);
             writeln!(page, "| {} | {count} |", case.title)?;
         }
     }

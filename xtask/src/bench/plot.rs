@@ -223,7 +223,7 @@ fn text(svg: &mut String, (x, y): (f64, f64), anchor: &str, words: &str) {
 
 fn number(value: f64) -> String {
     if value >= 1.0 {
-        super::report::format::grouped(value)
+        super::format::grouped(value)
     } else {
         format!("{value}")
     }

@@ -1,7 +1,6 @@
 //! One run of one program.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -9,6 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::data;
+use super::place;
 use super::plan::{CLIENTS, Client, Workload};
 use super::servers::Servers;
 use crate::{Result, cargo};
@@ -43,18 +43,9 @@ pub(super) fn build() -> Result<bool> {
         words.extend(["--features".to_owned(), features.join(",")]);
     }
     let mut command = cargo::command(words);
-    command.current_dir(folder());
+    command.current_dir(place::folder());
     cargo::run(command)?;
     Ok(with_tls)
-}
-
-fn folder() -> PathBuf {
-    cargo::workspace().join("benches/peers")
-}
-
-/// A program that was built.
-pub(super) fn path(id: &str) -> PathBuf {
-    folder().join(format!("target/release/peer-{id}"))
 }
 
 impl Task {
@@ -71,7 +62,7 @@ impl Task {
 
     fn command(self, servers: &Servers) -> Result<Command> {
         let url = servers.url(self.workload.via).ok_or("no such server")?;
-        let mut command = Command::new(path(self.client.id));
+        let mut command = Command::new(place::path(self.client.id));
         command
             .args(["--url", &url])
             .args(["--workload", self.workload.name])

@@ -5,7 +5,6 @@
 //! - this file: the page and its plots
 //! - `tables`: its tables
 //! - `shortfalls`: its list of what falls short
-//! - `format`: how figures are written
 
 use std::fs;
 use std::path::PathBuf;
@@ -17,8 +16,7 @@ use super::results::Results;
 use super::{compile, guard};
 use crate::{Result, cargo};
 
-pub(super) mod format;
-mod shortfalls;
+pub(super) mod shortfalls;
 mod tables;
 
 /// What the results show, and what was tried; written by hand.

@@ -9,7 +9,7 @@ use typedis_testkit::{Server, ServerKind, servers};
 
 use super::plan::Via;
 use super::relay::Relay;
-use super::{data, program};
+use super::{data, place};
 use crate::{Result, screen};
 
 /// One server for almost everything, filled; what makes pieces of its replies; and TLS, where it can be had.
@@ -39,7 +39,7 @@ impl Servers {
     /// Starts them; TLS only if the programs have it.
     pub(super) fn start(with_tls: bool) -> Result<Self> {
         let direct = start_plain(ServerKind::default())?;
-        let relay = program::path("relay");
+        let relay = place::path("relay");
         let chunks = Relay::start(&relay, &["chunks", &direct.addr().to_string()])?;
         let tls = if with_tls {
             Tls::start(&direct)
@@ -118,7 +118,7 @@ impl Tls {
             Err(_) => {
                 let upstream = direct.addr().to_string();
                 let words = ["tls", &upstream, &folder.to_string_lossy()];
-                TlsKind::Relayed(Relay::start(&program::path("relay"), &words)?)
+                TlsKind::Relayed(Relay::start(&place::path("relay"), &words)?)
             }
         };
         Ok(Self { kind, authority })
@@ -144,7 +144,7 @@ fn own(folder: &std::path::Path) -> Result<TlsKind> {
     if servers::find_present(ServerKind::SystemRedis)?.is_none() {
         return Err("there is no redis-server here".into());
     }
-    let status = Command::new(program::path("relay"))
+    let status = Command::new(place::path("relay"))
         .arg("certificates")
         .arg(folder)
         .status()?;

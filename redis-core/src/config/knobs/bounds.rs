@@ -1,6 +1,6 @@
 //! The knobs that bound time and memory.
 
-use super::Knob;
+use super::knob::Knob;
 use crate::config::human::{
     at_least, duration, duration_text, optional_duration, optional_duration_text, size, size_text,
 };

@@ -1,8 +1,8 @@
 //! The knobs of pools and of subscriptions.
 
-use super::Knob;
+use super::knob::Knob;
 use crate::config::human::{at_least, optional_duration, optional_duration_text, size, size_text};
-use crate::pubsub::Lag;
+use crate::config::lag::Lag;
 
 /// The knobs of a pool.
 pub(super) const POOL: &[Knob] = &[

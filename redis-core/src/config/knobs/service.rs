@@ -1,7 +1,8 @@
 //! The knobs of services that Sentinels watch.
 
-use super::{Hidden, Knob, Secret};
+use super::knob::{Hidden, Knob};
 use crate::config::ServiceRole;
+use crate::config::secret::Secret;
 
 pub(super) const SERVICE: &[Knob] = &[
     Knob::new(

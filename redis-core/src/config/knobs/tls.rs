@@ -1,6 +1,7 @@
 //! The knobs of TLS. Without the feature `tls` they exist, so that an error can say what is missing.
 
-use super::{Config, Knob};
+use super::knob::Knob;
+use crate::config::builder::Config;
 
 #[cfg(not(feature = "tls"))]
 pub(super) const TLS: &[Knob] = {
@@ -39,11 +40,11 @@ pub(super) use present::TLS;
 
 #[cfg(feature = "tls")]
 mod present {
-    use super::super::Hidden;
+    use super::super::knob::Hidden;
     use super::{Config, Knob};
-    use crate::config::Secret;
     use crate::config::address::check_host;
     use crate::config::human::{switch, switch_text};
+    use crate::config::secret::Secret;
     use crate::config::tls::{Material, Tls, TlsVersion};
 
     /// The settings, if TLS was asked for.
@@ -77,7 +78,7 @@ mod present {
         config.tls.as_ref().map(get)
     }
 
-    pub(in super::super) const TLS: &[Knob] = &[
+    pub(in crate::config) const TLS: &[Knob] = &[
         Knob::new(
             "tls",
             |config, text| {

@@ -31,7 +31,7 @@ struct Lists {
 
 impl Lists {
     fn add(&mut self, name: &str, ratio: Ratio, bar: f64) {
-        let line = format!("{name}: {}", super::format::ratio(ratio));
+        let line = format!("{name}: {}", crate::bench::format::ratio(ratio));
         match ratio.verdict(bar) {
             Verdict::Reached => {}
             Verdict::Unclear => self.unclear.push(line),

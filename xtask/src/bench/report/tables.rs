@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::format::{dash, grouped, mebibytes, microseconds, ratio, two_digits};
 use super::rows;
 use crate::bench::compare::Measure;
+use crate::bench::format::{dash, grouped, mebibytes, microseconds, ratio, two_digits};
 use crate::bench::plan::{CLIENTS, Group, Workload};
 use crate::bench::results::Results;
 

@@ -1,0 +1,220 @@
+//! Commands that are only known at run time, sent together: [`Batch`] with handles, and `pipeline_each`.
+
+use std::future::{Future, IntoFuture};
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use super::Running;
+use super::outcomes::Outcomes;
+use super::payload::ChainPayload;
+use crate::engine::link::Lane;
+use crate::error::{Error, Result};
+use crate::handle::{Connection, Exclusive, Pool};
+use crate::reply::{Frame, FromRedis};
+use crate::request::{Detached, IntoRequest};
+
+/// A pipeline whose commands are collected one by one.
+///
+/// ```no_run
+/// # async fn example(conn: typedis_core::Connection) -> typedis_core::Result<()> {
+/// use typedis_core::raw;
+///
+/// let mut batch = conn.batch();
+/// let visits = batch.push(raw("INCR").key("visits").reply::<i64>());
+/// let name = batch.push(raw("GET").key("name").reply::<Option<String>>());
+/// let mut replies = batch.execute().await?;
+/// let visits: i64 = replies.take(visits)?;
+/// let name: Option<String> = replies.take(name)?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+#[must_use = "a batch does nothing until it is executed"]
+pub struct Batch<'a> {
+    lane: &'a dyn Lane,
+    payload: ChainPayload,
+    id: u64,
+}
+
+/// Stands for a command's reply until the batch has been executed. It is no future, so nothing can wait for it in vain.
+#[derive(Debug)]
+pub struct Handle<R> {
+    batch: u64,
+    index: usize,
+    reply: PhantomData<fn() -> R>,
+}
+
+/// The replies of a batch, each to be taken by its handle.
+#[derive(Debug)]
+pub struct BatchReplies {
+    batch: u64,
+    outcomes: Vec<Option<Result<Frame>>>,
+    payload: ChainPayload,
+}
+
+impl<'a> Batch<'a> {
+    fn new(lane: &'a dyn Lane) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self {
+            lane,
+            payload: ChainPayload::new(false),
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+        }
+    }
+
+    /// Adds a command; its reply is later taken with the handle.
+    pub fn push<C: IntoRequest<Sink = Detached>>(&mut self, command: C) -> Handle<C::Reply> {
+        let index = self.payload.len();
+        self.payload.push(command.into_request().into_args_box());
+        Handle {
+            batch: self.id,
+            index,
+            reply: PhantomData,
+        }
+    }
+
+    /// How many commands it holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.payload.len()
+    }
+
+    /// Whether it holds none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Sends all commands in one write and waits for their replies.
+    ///
+    /// # Errors
+    /// Only a command that cannot be sent; what becomes of each command is told when its reply is taken.
+    pub async fn execute(self) -> Result<BatchReplies> {
+        let batch = self.id;
+        let (outcomes, payload) = Running::collect(self.lane, self.payload).await?;
+        Ok(BatchReplies {
+            batch,
+            outcomes,
+            payload,
+        })
+    }
+}
+
+impl BatchReplies {
+    /// The reply of the command that the handle stands for.
+    ///
+    /// # Errors
+    /// The command's own failure; or a handle of another batch.
+    pub fn take<R: FromRedis>(&mut self, handle: Handle<R>) -> Result<R> {
+        let outcome = if handle.batch == self.batch {
+            self.outcomes.get_mut(handle.index)
+        } else {
+            None
+        };
+        let outcome = outcome
+            .and_then(Option::take)
+            .ok_or_else(|| Error::usage("this handle belongs to another batch"))?;
+        match outcome {
+            Ok(frame) => self
+                .payload
+                .commands()
+                .decode_one(handle.index, Ok(frame.borrowed())),
+            Err(error) => self.payload.commands().decode_one(handle.index, Err(error)),
+        }
+    }
+}
+
+/// A pipeline of like commands, one for each item; see [`Connection::pipeline_each`].
+#[derive(Debug)]
+#[must_use = "a pipeline does nothing until it is awaited"]
+pub struct Each<'a, R> {
+    lane: &'a dyn Lane,
+    payload: ChainPayload,
+    reply: PhantomData<fn() -> R>,
+}
+
+impl<'a, R: FromRedis + 'a> IntoFuture for Each<'a, R> {
+    type Output = Result<Vec<R>>;
+    type IntoFuture = EachReply<'a, R>;
+
+    fn into_future(self) -> EachReply<'a, R> {
+        EachReply {
+            running: Running::new(Some(self.lane), self.payload),
+            reply: PhantomData,
+        }
+    }
+}
+
+/// The future of an [`Each`].
+#[derive(Debug)]
+pub struct EachReply<'a, R> {
+    running: Running<'a>,
+    reply: PhantomData<fn() -> R>,
+}
+
+impl<R: FromRedis> Future for EachReply<'_, R> {
+    type Output = Result<Vec<R>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.running.poll(cx, all)
+    }
+}
+
+/// The replies of all commands.
+fn all<R: FromRedis>(outcomes: &mut Outcomes<'_>) -> Result<Vec<R>> {
+    let mut replies = Vec::with_capacity(outcomes.remaining());
+    for _ in 0..outcomes.remaining() {
+        replies.push(outcomes.next()?);
+    }
+    Ok(replies)
+}
+
+fn each<'a, I, C>(
+    lane: &'a dyn Lane,
+    items: I,
+    command: impl Fn(Detached, I::Item) -> C,
+) -> Each<'a, C::Reply>
+where
+    I: IntoIterator,
+    C: IntoRequest<Sink = Detached>,
+{
+    let mut payload = ChainPayload::new(false);
+    let mut items = items.into_iter();
+    while let Some(item) = items.next() {
+        payload.push(command(Detached, item).into_request().into_args_box());
+        if payload.len() == 1 {
+            payload.reserve(items.size_hint().0);
+        }
+    }
+    Each {
+        lane,
+        payload,
+        reply: PhantomData,
+    }
+}
+
+macro_rules! batches {
+    ($($handle:ty)*) => {$(
+        impl $handle {
+            /// Starts a batch: a pipeline whose commands are collected at run time.
+            pub fn batch(&self) -> Batch<'_> {
+                Batch::new(self)
+            }
+
+            /// Sends one command for each item in a single pipeline; the replies come as a `Vec` in the items' order.
+            ///
+            /// The first failure is the error of the whole; with `.attempt()` on the command each item has its own
+            /// `Result`.
+            pub fn pipeline_each<I, C>(&self, items: I, command: impl Fn(Detached, I::Item) -> C) -> Each<'_, C::Reply>
+            where
+                I: IntoIterator,
+                C: IntoRequest<Sink = Detached>,
+            {
+                each(self, items, command)
+            }
+        }
+    )*};
+}
+
+batches!(Connection Exclusive Pool);

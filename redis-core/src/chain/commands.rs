@@ -1,0 +1,105 @@
+//! The list of the commands of a chain or batch: [`Commands`].
+
+use crate::command::CommandInfo;
+use crate::error::{CommandName, Error, Result};
+use crate::reply::{FrameRef, FromRedis};
+
+/// What is known of the commands of a chain once they are encoded.
+#[derive(Debug, Default)]
+pub(crate) struct Commands {
+    infos: Vec<&'static CommandInfo>,
+    /// The names of raw commands, with their positions, which ascend.
+    raw: Vec<(usize, CommandName)>,
+    atomic: bool,
+    /// The numbers of the scripts that are loaded before the commands.
+    loads: Vec<usize>,
+}
+
+impl Commands {
+    pub(super) fn new(atomic: bool) -> Self {
+        Self {
+            atomic,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.infos.len()
+    }
+
+    /// Makes room for this many more.
+    pub(super) fn reserve(&mut self, more: usize) {
+        self.infos.reserve(more);
+    }
+
+    /// Adds a command.
+    pub(super) fn push(&mut self, info: &'static CommandInfo) {
+        self.infos.push(info);
+    }
+
+    /// Notes that the command that comes next is a raw one.
+    pub(super) fn note_raw(&mut self, name: CommandName) {
+        self.raw.push((self.infos.len(), name));
+    }
+
+    /// Whether any of the commands is a raw one.
+    pub(crate) fn has_raw(&self) -> bool {
+        !self.raw.is_empty()
+    }
+
+    /// Whether the server executes all of them as one.
+    pub(crate) fn is_atomic(&self) -> bool {
+        self.atomic
+    }
+
+    /// Sets which scripts are loaded before the commands.
+    pub(super) fn load_first(&mut self, loads: Vec<usize>) {
+        self.loads = loads;
+    }
+
+    /// The numbers of the scripts that are loaded before the commands.
+    pub(super) fn loaded_first(&self) -> &[usize] {
+        &self.loads
+    }
+
+    /// How many replies come before those of the commands.
+    pub(super) fn replies_of_loads(&self) -> usize {
+        self.loads.len()
+    }
+
+    /// Decodes the outcome of one command; its failure gets position and name.
+    pub(crate) fn decode_one<R: FromRedis>(
+        &self,
+        index: usize,
+        outcome: Result<FrameRef<'_>>,
+    ) -> Result<R> {
+        self.located(index, R::from_outcome(outcome))
+    }
+
+    /// Puts position and name of a command to the failure that its reply is, or holds.
+    #[inline]
+    pub(super) fn located<R: FromRedis>(&self, index: usize, reply: Result<R>) -> Result<R> {
+        match reply {
+            Ok(reply) => Ok(reply.describe_failure(|error| self.named(index, error))),
+            Err(error) => Err(self.named(index, error)),
+        }
+    }
+
+    /// Puts position and name of a command to its error.
+    pub(super) fn named(&self, index: usize, error: Error) -> Error {
+        let error = error.at_index(index);
+        match self.name(index) {
+            Some(name) => error.of_command(name),
+            None => error,
+        }
+    }
+
+    /// The name of a command.
+    pub(super) fn name(&self, index: usize) -> Option<CommandName> {
+        let raw = self.raw.binary_search_by_key(&index, |(index, _)| *index);
+        match raw.ok().and_then(|place| self.raw.get(place)) {
+            Some((_, name)) => Some(name.clone()),
+            None => self.infos.get(index).map(|info| info.name.into()),
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! Pipelines and transactions: commands that are collected in a chain, sent together, and answered with a tuple.
+//!
+//! # Layout
+//!
+//! - [`Chain`]: the chain itself; [`Pipeline`] and [`Transaction`] are its two modes
+//! - `commands`: the list of the collected commands; `payload`: the same as one payload
+//! - `outcomes`: from what came back to one outcome per command
+//! - `replies`: the list of reply types, and the tuple it becomes
+//! - `batch`: commands that are known only at run time
+//! - `open`: MULTI by hand; `watch`: transactions that are tried again when a watched key was changed
+
+use std::future::{Future, IntoFuture};
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crate::command::{Args, Keys};
+use crate::engine::exchange::Exchange;
+use crate::engine::link::{Lane, Link};
+use crate::error::Result;
+use crate::handle::{Connection, Exclusive, Pool};
+use crate::reply::Frame;
+use crate::request::{Execute, Queues, Request, Sink, Target};
+
+mod batch;
+mod commands;
+mod open;
+mod outcomes;
+mod payload;
+mod replies;
+mod watch;
+
+pub use batch::{Batch, BatchReplies};
+pub use open::{Executed, Open, Queued};
+use outcomes::Outcomes;
+use payload::ChainPayload;
+pub use replies::Replies;
+pub use watch::{Watch, Watched};
+
+/// Commands that go out in one write and may be interleaved with those of others.
+pub type Pipeline<'a, L = ()> = Chain<'a, Plain, L>;
+
+/// Commands that the server executes as one: MULTI … EXEC.
+pub type Transaction<'a, L = ()> = Chain<'a, Atomic, L>;
+
+/// The mode of a [`Pipeline`].
+#[derive(Debug, Clone, Copy)]
+pub enum Plain {}
+
+/// The mode of a [`Transaction`].
+#[derive(Debug, Clone, Copy)]
+pub enum Atomic {}
+
+/// Whether a chain is wrapped in MULTI and EXEC.
+pub trait Mode: Unpin {
+    /// It is.
+    const ATOMIC: bool;
+}
+
+impl Mode for Plain {
+    const ATOMIC: bool = false;
+}
+
+impl Mode for Atomic {
+    const ATOMIC: bool = true;
+}
+
+/// A chain of commands, each with its own reply type; `L` is the list of them.
+///
+/// Every command method takes the chain and gives back one that is longer; awaiting it sends all and gives a tuple of
+/// the replies. The first error is the error of the whole, and names the command and its position; a command behind
+/// `.attempt()` gives a `Result` of its own instead.
+#[must_use = "a pipeline or transaction does nothing until it is awaited"]
+pub struct Chain<'a, M, L = ()> {
+    /// Where it goes; nowhere by itself where `Pool::watch` sends it.
+    lane: Option<&'a dyn Lane>,
+    payload: ChainPayload,
+    types: PhantomData<fn() -> (M, L)>,
+}
+
+impl<M, L> std::fmt::Debug for Chain<'_, M, L> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Chain").field(&self.payload).finish()
+    }
+}
+
+impl<'a, M: Mode> Chain<'a, M> {
+    pub(crate) fn new(lane: Option<&'a dyn Lane>) -> Self {
+        Self {
+            lane,
+            payload: ChainPayload::new(M::ATOMIC),
+            types: PhantomData,
+        }
+    }
+}
+
+impl<'a, M: Mode, L> Chain<'a, M, L> {
+    /// How many commands it holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.payload.len()
+    }
+
+    /// Whether it holds none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.payload.len() == 0
+    }
+
+    pub(crate) fn into_payload(self) -> ChainPayload {
+        self.payload
+    }
+
+    fn push<R>(mut self, args: Box<Args>) -> Chain<'a, M, (L, R)> {
+        self.payload.push(args);
+        Chain {
+            lane: self.lane,
+            payload: self.payload,
+            types: PhantomData,
+        }
+    }
+}
+
+impl<'a, M: Mode, L> Target for Chain<'a, M, L> {
+    type Sink = Self;
+
+    fn into_sink(self) -> Self {
+        self
+    }
+}
+
+impl<M: Mode, L> Queues for Chain<'_, M, L> {}
+
+impl<'a, M: Mode, L> Sink for Chain<'a, M, L> {
+    type Pending = Running<'a>;
+
+    fn keys(&self) -> Keys {
+        self.lane.map_or(Keys::Ignored, Lane::keys)
+    }
+}
+
+/// The next command of a chain takes the one before it in.
+impl<'a, M: Mode, L, R> Target for Request<Chain<'a, M, L>, R> {
+    type Sink = Chain<'a, M, (L, R)>;
+
+    fn into_sink(self) -> Self::Sink {
+        match self.into_parts() {
+            Some((chain, args)) => chain.push(args),
+            None => {
+                let mut chain = Chain {
+                    lane: None,
+                    payload: ChainPayload::new(M::ATOMIC),
+                    types: PhantomData,
+                };
+                chain
+                    .payload
+                    .refuse("a pipeline that was awaited already cannot grow");
+                chain
+            }
+        }
+    }
+}
+
+impl<'a, M: Mode, L, R> Execute<R> for Chain<'a, M, L>
+where
+    (L, R): Replies,
+{
+    type Output = <(L, R) as Replies>::Tuple;
+
+    fn begin(self, args: Box<Args>) -> Running<'a> {
+        let chain = self.push::<R>(args);
+        Running::new(chain.lane, chain.payload)
+    }
+
+    fn submit(pending: &mut Running<'a>) {
+        pending.submit();
+    }
+
+    fn poll(pending: &mut Running<'a>, cx: &mut Context<'_>) -> Poll<Result<Self::Output>> {
+        pending.poll(cx, <(L, R)>::decode)
+    }
+}
+
+/// A chain that ends without a pending command: an empty one, or one that was taken apart.
+impl<'a, M: Mode + 'a, L: Replies + 'a> IntoFuture for Chain<'a, M, L> {
+    type Output = Result<L::Tuple>;
+    type IntoFuture = Awaited<'a, L>;
+
+    fn into_future(self) -> Awaited<'a, L> {
+        Awaited {
+            running: Running::new(self.lane, self.payload),
+            types: PhantomData,
+        }
+    }
+}
+
+/// The future of a whole [`Chain`].
+#[derive(Debug)]
+pub struct Awaited<'a, L> {
+    running: Running<'a>,
+    types: PhantomData<fn() -> L>,
+}
+
+impl<L: Replies> Future for Awaited<'_, L> {
+    type Output = Result<L::Tuple>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.running.poll(cx, L::decode)
+    }
+}
+
+/// A chain on its way.
+#[derive(Debug)]
+pub struct Running<'a> {
+    payload: ChainPayload,
+    /// None if there is nothing to send, or nothing that may be sent.
+    exchange: Option<Exchange<'a>>,
+}
+
+impl<'a> Running<'a> {
+    pub(crate) fn new(lane: Option<&'a dyn Lane>, payload: ChainPayload) -> Self {
+        match lane {
+            Some(lane) if payload.is_sendable() => {
+                Self::on(lane.link(payload.commands().has_raw()), payload)
+            }
+            _ => Self {
+                exchange: None,
+                payload,
+            },
+        }
+    }
+
+    fn on(link: &'a Link, mut payload: ChainPayload) -> Self {
+        payload.load_scripts(&link.scripts);
+        Self {
+            exchange: Some(Exchange::new(link, &payload)),
+            payload,
+        }
+    }
+
+    /// Whether there is nothing to send, or nothing that may be sent.
+    pub(crate) fn sends_nothing(&self) -> bool {
+        self.exchange.is_none()
+    }
+
+    /// Runs a batch to its end and gives what became of each command.
+    pub(crate) async fn collect(
+        lane: &'a dyn Lane,
+        payload: ChainPayload,
+    ) -> Result<(Vec<Option<Result<Frame>>>, ChainPayload)> {
+        let mut running = Self::new(Some(lane), payload);
+        let outcomes =
+            std::future::poll_fn(|cx| running.poll(cx, |outcomes| outcomes.all())).await?;
+        Ok((outcomes, running.payload))
+    }
+
+    fn submit(&mut self) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.submit(&mut self.payload);
+        }
+    }
+
+    /// Polls, and has `decode` make the replies of the outcomes.
+    pub(crate) fn poll<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        decode: impl FnOnce(&mut Outcomes<'_>) -> Result<T>,
+    ) -> Poll<Result<T>> {
+        let Some(exchange) = &mut self.exchange else {
+            return Poll::Ready(self.payload.without_sending(decode));
+        };
+        exchange
+            .poll(&mut self.payload, cx)
+            .map(|delivery| self.payload.decode(delivery, decode))
+    }
+}
+
+impl Connection {
+    /// Starts a pipeline: commands that go out in one write, answered with a tuple.
+    pub fn pipeline(&self) -> Pipeline<'_> {
+        Chain::new(Some(self))
+    }
+
+    /// Starts a transaction: commands that the server executes as one, answered with a tuple.
+    ///
+    /// It goes out whole, so it may share the socket with other commands. To make it depend on what was read before,
+    /// see [`Pool::watch`].
+    pub fn transaction(&self) -> Transaction<'_> {
+        Chain::new(Some(self))
+    }
+}
+
+impl Pool {
+    /// Starts a pipeline on one of the shared sockets.
+    pub fn pipeline(&self) -> Pipeline<'_> {
+        Chain::new(Some(self))
+    }
+
+    /// Starts a transaction on one of the shared sockets.
+    pub fn transaction(&self) -> Transaction<'_> {
+        Chain::new(Some(self))
+    }
+}
+
+impl Exclusive {
+    /// Starts a pipeline on this socket.
+    pub fn pipeline(&self) -> Pipeline<'_> {
+        Chain::new(Some(self))
+    }
+
+    /// Starts a transaction on this socket; after WATCH it is executed only if no watched key was changed.
+    pub fn transaction(&self) -> Transaction<'_> {
+        Chain::new(Some(self))
+    }
+}

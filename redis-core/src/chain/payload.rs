@@ -1,0 +1,262 @@
+//! The collected commands of a chain or batch, as one payload.
+
+use std::time::Duration;
+
+use super::commands::Commands;
+use super::outcomes::Outcomes;
+use crate::command::Args;
+use crate::command::script_text::{Loaded, ScriptTextRef, is_unknown};
+use crate::engine::inflight::{Delivery, Parts, Patience, Payload, Terms};
+use crate::error::{Error, Result};
+use crate::wire::Chunk;
+use crate::wire::encode::Output;
+use crate::wire::outgoing::Outgoing;
+
+const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
+const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
+
+/// Commands in order, encoded.
+#[derive(Debug, Default)]
+pub(crate) struct ChainPayload {
+    bytes: Outgoing,
+    commands: Commands,
+    idempotent: bool,
+    /// The scripts that its commands call, each once.
+    scripts: Vec<ScriptTextRef>,
+    /// The shortest that any of the commands was given; it bounds the whole, which is sent and answered as one.
+    deadline: Option<Duration>,
+    /// The first command that cannot be sent spoils the whole.
+    error: Option<Error>,
+}
+
+impl ChainPayload {
+    pub(crate) fn new(atomic: bool) -> Self {
+        Self {
+            commands: Commands::new(atomic),
+            idempotent: !atomic,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.commands.len()
+    }
+
+    /// The list of its commands.
+    pub(crate) fn commands(&self) -> &Commands {
+        &self.commands
+    }
+
+    /// Makes room for this many more commands of the usual size of those that are there.
+    pub(crate) fn reserve(&mut self, more: usize) {
+        /// The most that a hint from outside makes room for.
+        const MOST: usize = 64 * 1024;
+        let more = more.min(MOST);
+        self.commands.reserve(more);
+        if let Some(each) = self.bytes.len().checked_div(self.commands.len()) {
+            self.bytes.reserve(each.saturating_mul(more).min(MOST * 64));
+        }
+    }
+
+    /// Adds a command.
+    pub(crate) fn push(&mut self, mut args: Box<Args>) {
+        if !args.is_plain() {
+            self.note(&mut args);
+        }
+        self.idempotent &= args.is_idempotent();
+        self.commands.push(args.info());
+        args.write_to(&mut self.bytes);
+        args.retire();
+    }
+
+    /// Notes what is uncommon about the command that comes next.
+    #[cold]
+    fn note(&mut self, args: &mut Args) {
+        let index = self.commands.len();
+        if self.error.is_none() {
+            let reason = args.needs_own_socket();
+            self.error = match args.take_error() {
+                Some(error) => Some(error.at_index(index)),
+                None => reason
+                    .map(|reason| Error::usage(reason).of_command(args.name()).at_index(index)),
+            };
+        }
+        if let Some(deadline) = args.deadline() {
+            self.deadline = Some(self.deadline.map_or(deadline, |known| known.min(deadline)));
+        }
+        if args.is_raw() {
+            self.commands.note_raw(args.name());
+        }
+        if let Some(script) = args.called_script()
+            && !self
+                .scripts
+                .iter()
+                .any(|known| known.sha1() == script.sha1())
+        {
+            self.scripts.push(script.clone());
+        }
+    }
+
+    /// Has the scripts loaded first that the server is not known to have.
+    pub(crate) fn load_scripts(&mut self, loaded: &Loaded) {
+        let missing = self.scripts.iter().enumerate();
+        let loads = missing
+            .filter(|(_, script)| !loaded.contains(script))
+            .map(|(number, _)| number)
+            .collect();
+        self.commands.load_first(loads);
+    }
+
+    fn loaded_first(&self) -> impl Iterator<Item = &ScriptTextRef> {
+        self.commands
+            .loaded_first()
+            .iter()
+            .filter_map(|number| self.scripts.get(*number))
+    }
+
+    /// Spoils the whole.
+    pub(crate) fn refuse(&mut self, text: &'static str) {
+        self.error.get_or_insert_with(|| Error::usage(text));
+    }
+
+    /// Whether there is something that may be sent.
+    pub(crate) fn is_sendable(&self) -> bool {
+        self.error.is_none() && self.commands.len() > 0
+    }
+
+    /// What a chain gives that was not sent: its error, or the empty tuple.
+    pub(crate) fn without_sending<T>(
+        &mut self,
+        decode: impl FnOnce(&mut Outcomes<'_>) -> Result<T>,
+    ) -> Result<T> {
+        match self.error.take() {
+            Some(error) => Err(error),
+            None => decode(&mut Outcomes::none(&self.commands)),
+        }
+    }
+
+    /// Has `decode` make replies of what came back.
+    pub(crate) fn decode<T>(
+        &self,
+        delivery: Delivery,
+        decode: impl FnOnce(&mut Outcomes<'_>) -> Result<T>,
+    ) -> Result<T> {
+        decode(&mut Outcomes::new(&self.commands, delivery)?)
+    }
+}
+
+impl ChainPayload {
+    /// How many commands were carried out or failed for a reason of their own, and how many for want of a script.
+    fn count_unknown(&self, replies: &[Chunk]) -> (usize, usize) {
+        let parts = Parts {
+            chunks: replies.to_vec(),
+            ..Parts::default()
+        };
+        let Ok(mut outcomes) = Outcomes::new(&self.commands, Delivery::Parts(Box::new(parts)))
+        else {
+            return (self.len(), 0);
+        };
+        let mut counts = (0, 0);
+        for outcome in outcomes.all().unwrap_or_default().into_iter().flatten() {
+            match outcome {
+                Ok(frame) if is_unknown(frame.as_bytes()) => counts.1 += 1,
+                _ => counts.0 += 1,
+            }
+        }
+        counts
+    }
+}
+
+impl Payload for ChainPayload {
+    fn terms(&self) -> Terms {
+        let loads = self.loaded_first().map(|script| script.source().len() + 64);
+        let (frame, replies) = if self.commands.is_atomic() {
+            (MULTI.len() + EXEC.len(), 2)
+        } else {
+            (0, 0)
+        };
+        Terms {
+            bytes: self.bytes.len() + loads.sum::<usize>() + frame,
+            replies: self.commands.replies_of_loads() + self.commands.len() + replies,
+            idempotent: self.idempotent,
+            blocking: false,
+            patience: self.deadline.map_or(Patience::Default, Patience::Only),
+        }
+    }
+
+    fn write_to(&mut self, out: &mut Outgoing) {
+        self.loaded_first()
+            .for_each(|script| script.write_load(out));
+        if self.commands.is_atomic() {
+            out.put(MULTI);
+        }
+        if self.scripts.is_empty() {
+            self.bytes.append_to(out);
+        } else {
+            out.put_all(&mut self.bytes);
+        }
+        if self.commands.is_atomic() {
+            out.put(EXEC);
+        }
+    }
+
+    fn mend(&mut self, loaded: &Loaded, replies: &[Chunk]) -> bool {
+        if self.scripts.is_empty() {
+            return false;
+        }
+        let (carried_out, unknown) = self.count_unknown(replies);
+        if unknown > 0 {
+            loaded.clear();
+        } else {
+            self.loaded_first().for_each(|script| loaded.insert(script));
+        }
+        // What was loaded a moment ago and is unknown all the same is so for a reason that does not pass.
+        let again = unknown > 0 && carried_out == 0 && self.commands.replies_of_loads() == 0;
+        if again {
+            self.load_scripts(loaded);
+        }
+        again
+    }
+
+    #[cfg(feature = "tracing")]
+    fn summary(&self) -> crate::engine::inflight::Summary {
+        /// How many names are worth reading.
+        const SHOWN: usize = 20;
+        let shown = 0..self.commands.len().min(SHOWN);
+        let names: Vec<String> = shown
+            .filter_map(|index| self.commands.name(index))
+            .map(|name| name.to_string())
+            .collect();
+        let more = if self.commands.len() > SHOWN {
+            "; …"
+        } else {
+            ""
+        };
+        crate::engine::inflight::Summary {
+            operation: if self.commands.is_atomic() {
+                "MULTI"
+            } else {
+                "PIPELINE"
+            }
+            .into(),
+            text: names.join("; ") + more,
+            batch: Some(self.commands.len()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EXEC, MULTI};
+    use crate::wire::encode;
+
+    #[test]
+    fn the_frame_of_a_transaction_is_encoded_as_commands() {
+        for (bytes, word) in [(MULTI, "MULTI"), (EXEC, "EXEC")] {
+            let mut encoded = Vec::new();
+            encode::array_header(&mut encoded, 1);
+            encode::bulk(&mut encoded, word.as_bytes());
+            assert_eq!(bytes, encoded);
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Optimistic transactions: WATCH, read, decide, EXEC, and again when somebody else was faster.
+
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::payload::ChainPayload;
+use super::replies::Replies;
+use super::{Atomic, Chain, Running, Transaction};
+use crate::command::{Args, CommandInfo, Keys, StateChange, ToArgs};
+use crate::config::Backoff;
+use crate::engine::pending::Pending;
+use crate::error::{Error, ErrorKind, Result};
+use crate::handle::{Exclusive, Pool};
+use crate::reply::FromRedis;
+use crate::request::{AllowsBlocking, Execute, Sink, Target};
+
+static WATCH: CommandInfo =
+    CommandInfo::new("WATCH", b"$5\r\nWATCH\r\n", 1).state(StateChange::Watch);
+static UNWATCH: CommandInfo =
+    CommandInfo::new("UNWATCH", b"$7\r\nUNWATCH\r\n", 1).state(StateChange::Watch);
+
+/// How often a transaction is tried by default.
+const ATTEMPTS: u32 = 100;
+const BACKOFF: Backoff = Backoff {
+    first: Duration::from_millis(1),
+    longest: Duration::from_millis(50),
+};
+
+impl Pool {
+    /// Runs a transaction that depends on what was read before, and runs it again whenever a watched key was changed
+    /// in between.
+    ///
+    /// `attempt` gets a handle to read with, and returns the transaction, made by [`Watched::transaction`]. It may be
+    /// called many times, so it should have no effect but its reads. Between attempts there is a growing, random
+    /// pause; after 100 attempts (see [`Watch::attempts`]) it gives up with
+    /// [`ErrorKind::WatchedKeyChanged`]. The socket is leased for the call: other tasks are not disturbed.
+    ///
+    /// ```no_run
+    /// # async fn example(pool: typedis_core::Pool) -> typedis_core::Result<()> {
+    /// use typedis_core::{Run, raw};
+    ///
+    /// let (sold,) = pool
+    ///     .watch(["stock"], |tx| async move {
+    ///         let stock: i64 = tx.run(raw("GET").key("stock").reply()).await?;
+    ///         Ok(tx.transaction().run(raw("SET").key("stock").arg(stock - 1).reply::<()>()))
+    ///     })
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn watch<K, F, Fut, T>(&self, keys: K, attempt: F) -> Watch<'_, F>
+    where
+        K: ToArgs,
+        F: Fn(Watched) -> Fut,
+        Fut: Future<Output = Result<T>>,
+        T: Target,
+        T::Sink: Commit,
+    {
+        let mut watch = Args::new(&WATCH, Keys::Ignored);
+        watch.keys("key", &keys);
+        Watch {
+            pool: self,
+            watch,
+            attempt,
+            attempts: ATTEMPTS,
+        }
+    }
+}
+
+/// A transaction that [`Pool::watch`] can execute.
+pub trait Commit {
+    /// What the transaction gives.
+    type Tuple;
+
+    #[doc(hidden)]
+    fn commit(self, lease: &Exclusive) -> impl Future<Output = Result<Self::Tuple>> + Send;
+}
+
+impl<L: Replies> Commit for Chain<'static, Atomic, L> {
+    type Tuple = L::Tuple;
+
+    fn commit(self, lease: &Exclusive) -> impl Future<Output = Result<L::Tuple>> + Send {
+        execute::<L>(self.into_payload(), lease)
+    }
+}
+
+async fn execute<L: Replies>(payload: ChainPayload, lease: &Exclusive) -> Result<L::Tuple> {
+    let mut running = Running::new(Some(lease), payload);
+    if running.sends_nothing() {
+        unwatch(lease).await;
+        return std::future::poll_fn(|cx| running.poll(cx, L::decode)).await;
+    }
+    let result = std::future::poll_fn(|cx| running.poll(cx, L::decode)).await;
+    // EXEC has ended the watch, whatever it answered; without an answer the socket is not trusted.
+    let answered = result
+        .as_ref()
+        .err()
+        .is_none_or(|error| !error.is_connection() && !error.is_timeout());
+    lease.set_watching(!answered);
+    result
+}
+
+/// A future that runs a transaction until it succeeds; see [`Pool::watch`].
+#[must_use = "nothing happens until it is awaited"]
+pub struct Watch<'a, F> {
+    pool: &'a Pool,
+    watch: Args,
+    attempt: F,
+    attempts: u32,
+}
+
+impl<F> std::fmt::Debug for Watch<'_, F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watch")
+            .field("attempts", &self.attempts)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<F> Watch<'_, F> {
+    /// How often it is tried before it gives up; 100 by default.
+    pub fn attempts(mut self, attempts: u32) -> Self {
+        self.attempts = attempts.max(1);
+        self
+    }
+}
+
+impl<'a, F, Fut, T> IntoFuture for Watch<'a, F>
+where
+    F: Fn(Watched) -> Fut + Send + 'a,
+    Fut: Future<Output = Result<T>> + Send + 'a,
+    T: Target + Send + 'a,
+    T::Sink: Commit + Send,
+    <T::Sink as Commit>::Tuple: Send,
+{
+    type Output = Result<<T::Sink as Commit>::Tuple>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+impl<F, Fut, T> Watch<'_, F>
+where
+    F: Fn(Watched) -> Fut,
+    Fut: Future<Output = Result<T>>,
+    T: Target,
+    T::Sink: Commit,
+{
+    async fn run(mut self) -> Result<<T::Sink as Commit>::Tuple> {
+        if let Some(error) = self.watch.take_error() {
+            return Err(error);
+        }
+        let mut attempt = 0;
+        loop {
+            let error = match self.once().await {
+                Err(error) if matches!(error.kind(), ErrorKind::WatchedKeyChanged) => error,
+                result => return result,
+            };
+            attempt += 1;
+            if attempt >= self.attempts {
+                return Err(error);
+            }
+            tokio::time::sleep(BACKOFF.pause(attempt - 1)).await;
+        }
+    }
+
+    async fn once(&mut self) -> Result<<T::Sink as Commit>::Tuple> {
+        let lease = Arc::new(self.pool.exclusive().await?);
+        let mut watch = Args::new(&WATCH, Keys::Ignored);
+        watch.append_from(&self.watch);
+        lease.set_watching(true);
+        run_unit(&lease, watch).await?;
+        let transaction = match (self.attempt)(Watched {
+            lease: lease.clone(),
+        })
+        .await
+        {
+            Ok(transaction) => transaction.into_sink(),
+            Err(error) => {
+                unwatch(&lease).await;
+                return Err(error);
+            }
+        };
+        transaction.commit(&lease).await
+    }
+}
+
+/// Ends the watch of a transaction that was not sent. If that fails, the socket is not lent again.
+async fn unwatch(lease: &Exclusive) {
+    let ended = run_unit(lease, Args::new(&UNWATCH, Keys::Ignored)).await;
+    lease.set_watching(ended.is_err());
+}
+
+async fn run_unit(lease: &Exclusive, args: Args) -> Result<()> {
+    lease.call_unnoted(Box::new(args)).decoded().await
+}
+
+/// A handle to read with between WATCH and EXEC, and to make the transaction.
+#[derive(Debug)]
+pub struct Watched {
+    lease: Arc<Exclusive>,
+}
+
+impl Watched {
+    /// Starts the transaction that the closure returns.
+    pub fn transaction(&self) -> Transaction<'static> {
+        Chain::new(None)
+    }
+}
+
+impl Target for &Watched {
+    type Sink = Self;
+
+    fn into_sink(self) -> Self {
+        self
+    }
+}
+
+impl<'a> Sink for &'a Watched {
+    type Pending = Pending<'a>;
+}
+
+impl AllowsBlocking for &Watched {}
+
+impl<'a, R: FromRedis> Execute<R> for &'a Watched {
+    type Output = R;
+
+    fn begin(self, args: Box<Args>) -> Pending<'a> {
+        match args.info().state {
+            None => self.lease.call(args),
+            Some(_) => {
+                let error = Error::usage("it would change the connection that the watch is on");
+                Pending::refused(self.lease.connection().link(), args, error)
+            }
+        }
+    }
+
+    fn submit(pending: &mut Pending<'a>) {
+        pending.submit();
+    }
+
+    fn poll(
+        pending: &mut Pending<'a>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Result<R>> {
+        pending.poll_decoded(cx)
+    }
+}

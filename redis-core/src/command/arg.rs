@@ -1,0 +1,185 @@
+//! One argument: [`ToArg`] is what can be sent as one, [`ArgWriter`] what it is written to.
+
+use bytes::Bytes;
+
+use crate::error::ArgError;
+use crate::wire::encode::{self, Output};
+use crate::wire::outgoing::SHARE;
+
+/// A value that is sent as exactly one argument.
+///
+/// ```
+/// use typedis_core::{ArgError, ArgWriter, ToArg, ToArgs, Args};
+///
+/// struct UserKey(u64);
+///
+/// impl ToArg for UserKey {
+///     fn write_arg(&self, out: &mut ArgWriter<'_>) -> Result<(), ArgError> {
+///         out.text("user:");
+///         out.integer(self.0);
+///         Ok(())
+///     }
+/// }
+/// impl ToArgs for UserKey {
+///     fn write_args(&self, out: &mut Args) {
+///         out.item(self);
+///     }
+/// }
+/// ```
+///
+/// `#[derive(ToRedis)]` on a newtype or on an enum of unit variants writes both.
+///
+/// There is no implementation for `bool`: the servers know no truth value in arguments, and `1`, `true` and `yes` are
+/// all in use. Send the word that is meant.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be sent as one argument",
+    note = "strings, bytes, numbers and `Json<T>` can; for several values at once use a method that takes a list; \
+            `bool` has no form of its own on the server: send the number or word that is meant"
+)]
+pub trait ToArg {
+    /// Writes the argument; what several calls on `out` write is joined.
+    ///
+    /// # Errors
+    /// Whatever makes the value impossible to send, such as NaN. The command is then refused with this error, and
+    /// nothing of it is sent.
+    fn write_arg(&self, out: &mut ArgWriter<'_>) -> Result<(), ArgError>;
+
+    /// The bytes of a slice that is one argument; `None` for all but `u8`, of which a slice is as many as it has values.
+    #[doc(hidden)]
+    #[inline]
+    fn slice_as_bytes(_slice: &[Self]) -> Option<&[u8]>
+    where
+        Self: Sized,
+    {
+        None
+    }
+}
+
+/// Receives the bytes of one argument.
+#[derive(Debug)]
+pub struct ArgWriter<'a> {
+    buffer: &'a mut Vec<u8>,
+    /// Where the argument starts, its length line included.
+    start: usize,
+    /// How many bytes the argument has; `None` until something has been written. From then on it is complete in the buffer,
+    /// line break included.
+    len: Option<usize>,
+    /// Data that is not copied, and belongs before the line break.
+    shared: Option<Bytes>,
+    /// Whether there may be such.
+    may_share: bool,
+}
+
+impl<'a> ArgWriter<'a> {
+    #[inline]
+    pub(crate) fn new(buffer: &'a mut Vec<u8>, may_share: bool) -> Self {
+        let start = buffer.len();
+        Self {
+            buffer,
+            start,
+            len: None,
+            shared: None,
+            may_share,
+        }
+    }
+
+    /// Appends bytes.
+    #[inline]
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        match self.len {
+            None => {
+                self.buffer.put_bulk(bytes);
+                self.len = Some(bytes.len());
+            }
+            Some(len) => self.more_bytes(len, bytes),
+        }
+    }
+
+    /// Appends bytes without a copy, where they are many and may be kept.
+    pub fn shared(&mut self, bytes: &Bytes) {
+        if self.may_share && bytes.len() >= SHARE && self.len.is_none() {
+            encode::bulk_header(self.buffer, bytes.len());
+            self.buffer.put(b"\r\n");
+            self.len = Some(bytes.len());
+            self.shared = Some(bytes.clone());
+        } else {
+            self.bytes(bytes);
+        }
+    }
+
+    /// Appends text.
+    #[inline]
+    pub fn text(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
+    }
+
+    /// Appends an integer in decimal digits.
+    pub fn integer(&mut self, value: impl itoa::Integer) {
+        self.text(itoa::Buffer::new().format(value));
+    }
+
+    /// Appends a float in the shortest form that reads back as the same number.
+    ///
+    /// # Errors
+    /// NaN, which no command takes for a number.
+    pub fn float(&mut self, value: f64) -> Result<(), ArgError> {
+        if value.is_nan() {
+            return Err(ArgError::new("NaN is not a number that a server accepts"));
+        }
+        match value {
+            f64::INFINITY => self.text("inf"),
+            f64::NEG_INFINITY => self.text("-inf"),
+            _ => self.text(zmij::Buffer::new().format_finite(value)),
+        }
+        Ok(())
+    }
+
+    /// How many bytes the argument has so far.
+    #[inline]
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len.unwrap_or(0)
+    }
+
+    /// Whether nothing has been written.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Ends the argument with its line break; one that was never written to is the empty string. Gives its length, and
+    /// what belongs before the line break.
+    #[inline]
+    pub(crate) fn finish(mut self) -> (usize, Option<Bytes>) {
+        if self.len.is_none() {
+            self.bytes(b"");
+        }
+        (self.len(), self.shared)
+    }
+
+    /// Appends to the `len` bytes that are there already, whose length line has to be written anew.
+    #[cold]
+    fn more_bytes(&mut self, len: usize, bytes: &[u8]) {
+        self.buffer.truncate(self.buffer.len() - 2);
+        if let Some(shared) = self.shared.take() {
+            self.buffer.put(&shared);
+        }
+        self.buffer.put(bytes);
+        self.buffer.put(b"\r\n");
+        let (mut old, mut new) = (Vec::new(), Vec::new());
+        encode::bulk_header(&mut old, len);
+        encode::bulk_header(&mut new, len + bytes.len());
+        // Its digits may have become more.
+        let grown = new.len() - old.len();
+        for _ in 0..grown {
+            self.buffer.put(b"0");
+        }
+        if let Some(argument) = self.buffer.get_mut(self.start..) {
+            argument.rotate_right(grown);
+            if let Some(header) = argument.get_mut(..new.len()) {
+                header.copy_from_slice(&new);
+            }
+        }
+        self.len = Some(len + bytes.len());
+    }
+}

@@ -1,0 +1,44 @@
+//! Arguments of which there may be any number: [`ToArgs`], and how a command takes them.
+
+use super::Args;
+
+/// A value that is sent as any number of arguments, none included: a single value, an array, a slice, a `Vec`, a set,
+/// or [`each`] of an iterator.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be sent as arguments",
+    note = "single values, arrays, slices, `Vec`s, sets and `each(iterator)` can"
+)]
+pub trait ToArgs {
+    /// Writes the arguments in order, each with [`Args::item`].
+    fn write_args(&self, out: &mut Args);
+}
+
+impl Args {
+    /// Writes any number of arguments, none included.
+    pub fn args<A: ToArgs + ?Sized>(&mut self, name: &'static str, values: &A) {
+        let spoilt = self.is_spoilt();
+        values.write_args(self);
+        self.name_error(name, spoilt);
+    }
+
+    /// Writes a list of arguments, of which there must be one at least.
+    pub fn list<A: ToArgs + ?Sized>(&mut self, name: &'static str, values: &A) {
+        let first = self.words;
+        self.args(name, values);
+        self.require_some(name, first);
+    }
+
+    /// Writes a list of keys, of which there must be one at least.
+    pub fn keys<A: ToArgs + ?Sized>(&mut self, name: &'static str, values: &A) {
+        let first = self.words;
+        self.list(name, values);
+        self.note_keys(first);
+    }
+
+    /// Writes a list of keys that may be empty.
+    pub fn any_keys<A: ToArgs + ?Sized>(&mut self, name: &'static str, values: &A) {
+        let first = self.words;
+        self.args(name, values);
+        self.note_keys(first);
+    }
+}

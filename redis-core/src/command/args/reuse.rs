@@ -1,0 +1,131 @@
+//! A command that is sent in another form than it was built in, or once more.
+
+use std::borrow::Cow;
+
+use super::{Args, Splice};
+use crate::command::script_text::ScriptTextRef;
+use crate::wire::encode::{self, Output};
+
+impl Args {
+    /// The same command once more, to be sent as it is. An error that spoils it is not copied.
+    pub(crate) fn again(&self) -> Self {
+        Self {
+            info: self.info,
+            bytes: self.bytes.clone(),
+            words: self.words,
+            notes_keys: self.notes_keys,
+            once_only: self.once_only,
+            moves: self.moves,
+            keys: self.keys.clone(),
+            parts: self.parts.clone(),
+            rare: self.rare.clone(),
+        }
+    }
+
+    /// Writes the arguments of another command, without its name.
+    pub(crate) fn append_from(&mut self, other: &Self) {
+        let all = other.joined();
+        self.bytes
+            .put(all.get(other.info.header.len()..).unwrap_or_default());
+        self.words += other.words - other.info.words;
+    }
+
+    /// Writes a cursor, and notes where it stands, so that a scan can go on with another one.
+    pub(crate) fn cursor_item(&mut self, cursor: u64) {
+        let place = u32::try_from(self.bytes.len()).ok();
+        self.set_cursor_place(place);
+        self.item(&cursor);
+    }
+
+    pub(super) fn cursor_place(&self) -> Option<u32> {
+        self.rare.as_ref()?.cursor
+    }
+
+    pub(super) fn set_cursor_place(&mut self, place: Option<u32>) {
+        if place != self.cursor_place() {
+            self.rare_mut().cursor = place;
+        }
+    }
+
+    /// The cursor that it has.
+    pub(crate) fn cursor(&self) -> Option<u64> {
+        let encoded = self.bytes.get(self.cursor_place()? as usize..)?;
+        std::str::from_utf8(encode::words(encoded).next()?)
+            .ok()?
+            .parse()
+            .ok()
+    }
+
+    /// The same command with another cursor.
+    pub(crate) fn at_cursor(&self, cursor: u64) -> Option<Self> {
+        let place = self.cursor_place()? as usize;
+        let (before, rest) = self.bytes.split_at_checked(place)?;
+        let mut old = Vec::new();
+        encode::bulk(&mut old, encode::words(rest).next()?);
+        let mut bytes = before.to_vec();
+        encode::bulk_integer(&mut bytes, cursor);
+        let grown = bytes.len() - place;
+        bytes.put(rest.get(old.len()..)?);
+        let mut again = Self {
+            bytes,
+            // Where they begin has changed, and nothing is added to the command any more.
+            parts: Vec::new(),
+            ..self.again()
+        };
+        for long in again
+            .rare_mut()
+            .shared
+            .iter_mut()
+            .filter(|long| long.at > place)
+        {
+            long.at = long.at + grown - old.len();
+        }
+        Some(again)
+    }
+
+    /// Writes the SHA-1 of a script, and remembers its text.
+    pub(crate) fn script_text(&mut self, script: &ScriptTextRef) {
+        self.word(script.sha1());
+        self.rare_mut().script = Some(script.clone());
+    }
+
+    /// The script that it calls by its SHA-1.
+    pub(crate) fn called_script(&self) -> Option<&ScriptTextRef> {
+        self.rare.as_ref()?.script.as_ref()
+    }
+
+    /// Sends the script's text instead of its SHA-1, if it calls one.
+    pub(crate) fn send_script_text(&mut self) -> bool {
+        let Some(script) = self.rare.as_mut().and_then(|rare| rare.script.take()) else {
+            return false;
+        };
+        let mut sha1 = Vec::new();
+        encode::bulk(&mut sha1, script.sha1().as_bytes());
+        let info = script.whole_info();
+        let mut bytes = info.header.to_vec();
+        encode::bulk(&mut bytes, script.source().as_bytes());
+        let rest = self.info.header.len() + sha1.len();
+        bytes.put(self.joined().get(rest..).unwrap_or_default());
+        self.parts.clear();
+        self.rare_mut().shared.clear();
+        self.bytes = bytes;
+        self.info = info;
+        true
+    }
+
+    /// The bytes with everything that is shared in its place.
+    pub(super) fn joined(&self) -> Cow<'_, [u8]> {
+        if self.shared().is_empty() {
+            return Cow::Borrowed(&self.bytes);
+        }
+        let mut all = Vec::with_capacity(self.encoded_len());
+        let mut from = 0;
+        for Splice { at, bytes } in self.shared() {
+            all.extend_from_slice(self.bytes.get(from..*at).unwrap_or_default());
+            all.extend_from_slice(bytes);
+            from = *at;
+        }
+        all.extend_from_slice(self.bytes.get(from..).unwrap_or_default());
+        Cow::Owned(all)
+    }
+}

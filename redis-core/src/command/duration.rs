@@ -1,0 +1,264 @@
+//! Times as commands take them: [`Seconds`], [`Milliseconds`], [`UnixSeconds`], [`UnixMilliseconds`] for expiry,
+//! [`Timeout`] and [`BlockMilliseconds`] for how long a command may block.
+//!
+//! Integers are taken in the unit that the type names. A time to live is not negative, except for EXPIRE and PEXPIRE, which
+//! then delete the key ([`SignedSeconds`], [`SignedMilliseconds`]). A [`Duration`] is never cut to fit: one that is no
+//! whole number of the unit is refused, except that blocking may take a fraction of a millisecond longer.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::arg::{ArgWriter, ToArg};
+use super::args::{Args, BlockLimit, ToArgs};
+use crate::error::ArgError;
+
+/// A number for the server, or why there is none.
+type Number = Result<i64, ArgError>;
+
+const TOO_LONG: ArgError = ArgError::fixed("this is a longer time than a server can hold");
+
+macro_rules! numbers {
+    ($($(#[$doc:meta])* $name:ident($check:expr);)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct $name(Number);
+
+        from_integers!($name(|value: Number| $name(value.and_then($check))): i8 i16 i32 i64 u8 u16 u32 u64 usize);
+
+        impl ToArg for $name {
+            fn write_arg(&self, out: &mut ArgWriter<'_>) -> Result<(), ArgError> {
+                out.integer(self.0.clone()?);
+                Ok(())
+            }
+        }
+
+        impl ToArgs for $name {
+            fn write_args(&self, out: &mut Args) {
+                out.item(self);
+            }
+        }
+    )*};
+}
+
+macro_rules! from_integers {
+    ($name:ident($wrap:expr): $($int:ty)*) => {$(
+        impl From<$int> for $name {
+            fn from(value: $int) -> Self {
+                $wrap(i64::try_from(value).map_err(|_| TOO_LONG))
+            }
+        }
+    )*};
+}
+
+numbers! {
+    /// A time to live in whole seconds: an integer or a [`Duration`].
+    ///
+    /// A `Duration` with a fraction of a second is refused; the method for milliseconds takes it.
+    Seconds(not_negative);
+    /// A time to live in whole seconds that may be negative, which deletes the key: an integer or a [`Duration`].
+    SignedSeconds(Ok);
+    /// A time to live in whole milliseconds: an integer or a [`Duration`].
+    ///
+    /// A `Duration` with a fraction of a millisecond is refused.
+    Milliseconds(not_negative);
+    /// A time to live in whole milliseconds that may be negative, which deletes the key: an integer or a [`Duration`].
+    SignedMilliseconds(Ok);
+    /// A moment in seconds since 1970: an integer, or a [`SystemTime`], which is rounded up to the next second.
+    UnixSeconds(Ok);
+    /// A moment in milliseconds since 1970: an integer, or a [`SystemTime`], which is rounded up to the next
+    /// millisecond.
+    UnixMilliseconds(Ok);
+}
+
+macro_rules! from_durations {
+    ($convert:ident: $($name:ident)*) => {$(
+        impl From<Duration> for $name {
+            fn from(time: Duration) -> Self {
+                Self($convert(time))
+            }
+        }
+    )*};
+}
+
+from_durations!(whole_seconds: Seconds SignedSeconds);
+from_durations!(whole_milliseconds: Milliseconds SignedMilliseconds);
+
+fn whole_seconds(time: Duration) -> Number {
+    if time.subsec_nanos() != 0 {
+        return Err(ArgError::new(format!(
+            "{time:?} is not a whole number of seconds; the method for milliseconds takes it"
+        )));
+    }
+    i64::try_from(time.as_secs()).map_err(|_| TOO_LONG)
+}
+
+fn whole_milliseconds(time: Duration) -> Number {
+    if !time.subsec_nanos().is_multiple_of(1_000_000) {
+        return Err(ArgError::new(format!(
+            "{time:?} is not a whole number of milliseconds, which is the shortest time that a server knows"
+        )));
+    }
+    i64::try_from(time.as_millis()).map_err(|_| TOO_LONG)
+}
+
+fn not_negative(number: i64) -> Number {
+    if number < 0 {
+        return Err(ArgError::new(format!(
+            "a time to live of {number} is negative"
+        )));
+    }
+    Ok(number)
+}
+
+impl From<SystemTime> for UnixSeconds {
+    fn from(moment: SystemTime) -> Self {
+        Self(since_1970(moment, 1_000_000_000))
+    }
+}
+
+impl From<SystemTime> for UnixMilliseconds {
+    fn from(moment: SystemTime) -> Self {
+        Self(since_1970(moment, 1_000_000))
+    }
+}
+
+/// The moment in units of so many nanoseconds, rounded up, so that nothing expires too early.
+fn since_1970(moment: SystemTime, unit: u128) -> Number {
+    let units = match moment.duration_since(UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_nanos().div_ceil(unit)),
+        Err(before) => i64::try_from(before.duration().as_nanos() / unit).map(|units| -units),
+    };
+    units.map_err(|_| TOO_LONG)
+}
+
+/// How long a command may block, in seconds: a number, or a [`Duration`].
+///
+/// The number 0 is for ever, as the servers have it. A `Duration` of zero is refused, since what computes one (the
+/// rest of some deadline) means the opposite: say [`Timeout::FOREVER`]. Servers count in milliseconds; a fraction of
+/// one is rounded up, as 0.0004 seconds would be for ever on some.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timeout(Limit);
+
+/// How long a command may block, in milliseconds: an integer, or a [`Duration`].
+///
+/// The rules are those of [`Timeout`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlockMilliseconds(Limit);
+
+/// Whole milliseconds, 0 being for ever, or why there are none.
+type Limit = Result<u64, ArgError>;
+
+const NEGATIVE: ArgError = ArgError::fixed("a command cannot block for a negative time");
+const ZERO: ArgError =
+    ArgError::fixed("a `Duration` of zero would block for ever; say FOREVER if that is meant");
+
+impl Timeout {
+    /// Blocks until something happens.
+    pub const FOREVER: Self = Self(Ok(0));
+}
+
+impl BlockMilliseconds {
+    /// Blocks until something happens.
+    pub const FOREVER: Self = Self(Ok(0));
+}
+
+fn from_duration(time: Duration) -> Limit {
+    if time.is_zero() {
+        return Err(ZERO);
+    }
+    milliseconds(time)
+}
+
+fn milliseconds(time: Duration) -> Limit {
+    u64::try_from(time.as_nanos().div_ceil(1_000_000))
+        .ok()
+        .filter(|time| i64::try_from(*time).is_ok())
+        .ok_or(TOO_LONG)
+}
+
+fn from_number(number: Number, unit: u64) -> Limit {
+    let number = u64::try_from(number?).map_err(|_| NEGATIVE)?;
+    number
+        .checked_mul(unit)
+        .filter(|time| i64::try_from(*time).is_ok())
+        .ok_or(TOO_LONG)
+}
+
+from_integers!(Timeout(|number| Timeout(from_number(number, 1000))): i8 i16 i32 i64 u8 u16 u32 u64 usize);
+from_integers!(BlockMilliseconds(|number| BlockMilliseconds(from_number(number, 1))): i8 i16 i32 i64 u8 u16 u32 u64 usize);
+
+impl From<f64> for Timeout {
+    fn from(seconds: f64) -> Self {
+        Self(match seconds {
+            _ if seconds.is_nan() => Err(ArgError::new("NaN is no time")),
+            _ if seconds < 0.0 => Err(NEGATIVE),
+            _ => Duration::try_from_secs_f64(seconds)
+                .map_err(|_| TOO_LONG)
+                .and_then(milliseconds),
+        })
+    }
+}
+
+impl From<Duration> for Timeout {
+    fn from(time: Duration) -> Self {
+        Self(from_duration(time))
+    }
+}
+
+impl From<Duration> for BlockMilliseconds {
+    fn from(time: Duration) -> Self {
+        Self(from_duration(time))
+    }
+}
+
+fn block_limit(limit: &Limit) -> Option<Duration> {
+    limit
+        .as_ref()
+        .ok()
+        .filter(|time| **time > 0)
+        .map(|time| Duration::from_millis(*time))
+}
+
+impl BlockLimit for Timeout {
+    fn limit(&self) -> Option<Duration> {
+        block_limit(&self.0)
+    }
+}
+
+impl BlockLimit for BlockMilliseconds {
+    fn limit(&self) -> Option<Duration> {
+        block_limit(&self.0)
+    }
+}
+
+/// Seconds with as many decimals as it takes: `5`, `0.25`.
+impl ToArg for Timeout {
+    fn write_arg(&self, out: &mut ArgWriter<'_>) -> Result<(), ArgError> {
+        let time = self.0.clone()?;
+        let (seconds, rest) = (time / 1000, time % 1000);
+        if rest == 0 {
+            out.integer(seconds);
+        } else {
+            out.text(format!("{seconds}.{rest:03}").trim_end_matches('0'));
+        }
+        Ok(())
+    }
+}
+
+impl ToArg for BlockMilliseconds {
+    fn write_arg(&self, out: &mut ArgWriter<'_>) -> Result<(), ArgError> {
+        out.integer(self.0.clone()?);
+        Ok(())
+    }
+}
+
+impl ToArgs for Timeout {
+    fn write_args(&self, out: &mut Args) {
+        out.item(self);
+    }
+}
+
+impl ToArgs for BlockMilliseconds {
+    fn write_args(&self, out: &mut Args) {
+        out.item(self);
+    }
+}

@@ -1,0 +1,174 @@
+//! Lists of pairs and longer records: `HSET key field value [field value ...]`, `GEOADD key lon lat member …`.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::arg::ToArg;
+use super::args::Args;
+
+/// A column that takes anything.
+#[derive(Debug, Clone, Copy)]
+pub enum Text {}
+
+/// A column that takes numbers.
+#[derive(Debug, Clone, Copy)]
+pub enum Number {}
+
+/// A column of keys.
+#[derive(Debug, Clone, Copy)]
+pub enum Key {}
+
+/// Says that a type fits a column of a record.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not fit here: the command wants a `{Column}` in this place of each record",
+    note = "mind the order within a record: it is the one of the command's syntax, such as (score, member) for ZADD"
+)]
+pub trait Fits<Column>: ToArg {
+    /// Writes the value as one argument.
+    fn write(&self, out: &mut Args);
+}
+
+impl<T: ToArg> Fits<Text> for T {
+    fn write(&self, out: &mut Args) {
+        out.item(self);
+    }
+}
+
+impl<T: ToArg> Fits<Key> for T {
+    fn write(&self, out: &mut Args) {
+        out.key_item(self);
+    }
+}
+
+macro_rules! numbers {
+    ($($number:ty)*) => {$(
+        impl Fits<Number> for $number {
+            fn write(&self, out: &mut Args) {
+                out.item(self);
+            }
+        }
+    )*};
+}
+
+numbers!(i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize f32 f64);
+
+impl<T: Fits<Number>> Fits<Number> for &T {
+    fn write(&self, out: &mut Args) {
+        Fits::<Number>::write(*self, out);
+    }
+}
+
+/// One record: a tuple whose members fit the columns `S`.
+#[diagnostic::on_unimplemented(message = "`{Self}` is not a record of `{S}`")]
+pub trait Record<S> {
+    /// Writes its members in order.
+    fn write_record(&self, out: &mut Args);
+}
+
+impl<A: Fits<X>, B: Fits<Y>, X, Y> Record<(X, Y)> for (A, B) {
+    fn write_record(&self, out: &mut Args) {
+        self.0.write(out);
+        self.1.write(out);
+    }
+}
+
+impl<A: Fits<X>, B: Fits<Y>, C: Fits<Z>, X, Y, Z> Record<(X, Y, Z)> for (A, B, C) {
+    fn write_record(&self, out: &mut Args) {
+        self.0.write(out);
+        self.1.write(out);
+        self.2.write(out);
+    }
+}
+
+impl<S, R: Record<S> + ?Sized> Record<S> for &R {
+    fn write_record(&self, out: &mut Args) {
+        (**self).write_record(out);
+    }
+}
+
+/// Any number of records: one tuple, an array, a slice or a `Vec` of tuples, a map, or a struct with
+/// `#[derive(ToRedis)]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a list of records `{S}`",
+    note = "a tuple, an array, slice or `Vec` of tuples, a map, or a struct with `#[derive(ToRedis)]` is"
+)]
+pub trait ToRecords<S> {
+    /// Writes the records in order.
+    fn write_records(&self, out: &mut Args);
+}
+
+impl Args {
+    /// Writes records, of which there must be one at least.
+    pub fn records<S, A: ToRecords<S> + ?Sized>(&mut self, name: &'static str, records: &A) {
+        let (_, first) = self.end();
+        self.any_records(name, records);
+        self.require_some(name, first);
+    }
+
+    /// Writes records that may be absent.
+    pub fn any_records<S, A: ToRecords<S> + ?Sized>(&mut self, name: &'static str, records: &A) {
+        let spoilt = self.is_spoilt();
+        records.write_records(self);
+        self.name_error(name, spoilt);
+    }
+
+    /// Writes pairs as two lists of equal length: all the first halves, then all the second ones.
+    pub fn columns<S, A: ToRecords<S> + ?Sized>(&mut self, name: &'static str, pairs: &A) {
+        let (byte, word) = self.end();
+        self.in_place(|args| args.records(name, pairs));
+        self.deinterleave(byte, word);
+    }
+}
+
+impl<A: Fits<X>, B: Fits<Y>, X, Y> ToRecords<(X, Y)> for (A, B) {
+    fn write_records(&self, out: &mut Args) {
+        self.write_record(out);
+    }
+}
+
+impl<A: Fits<X>, B: Fits<Y>, C: Fits<Z>, X, Y, Z> ToRecords<(X, Y, Z)> for (A, B, C) {
+    fn write_records(&self, out: &mut Args) {
+        self.write_record(out);
+    }
+}
+
+impl<S, R: Record<S>> ToRecords<S> for [R] {
+    fn write_records(&self, out: &mut Args) {
+        self.iter().for_each(|record| record.write_record(out));
+    }
+}
+
+impl<S, R: Record<S>, const N: usize> ToRecords<S> for [R; N] {
+    fn write_records(&self, out: &mut Args) {
+        self.as_slice().write_records(out);
+    }
+}
+
+impl<S, R: Record<S>> ToRecords<S> for Vec<R> {
+    fn write_records(&self, out: &mut Args) {
+        self.as_slice().write_records(out);
+    }
+}
+
+impl<S, R: ToRecords<S> + ?Sized> ToRecords<S> for &R {
+    fn write_records(&self, out: &mut Args) {
+        (**self).write_records(out);
+    }
+}
+
+impl<K: Fits<X>, V: Fits<Y>, X, Y, H> ToRecords<(X, Y)> for HashMap<K, V, H> {
+    fn write_records(&self, out: &mut Args) {
+        for (key, value) in self {
+            key.write(out);
+            value.write(out);
+        }
+    }
+}
+
+impl<K: Fits<X>, V: Fits<Y>, X, Y> ToRecords<(X, Y)> for BTreeMap<K, V> {
+    fn write_records(&self, out: &mut Args) {
+        for (key, value) in self {
+            key.write(out);
+            value.write(out);
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Code of the user's that a configuration carries: a resolver, a transport, a provider of credentials.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::address::Address;
+use super::credentials::Credentials;
+
+/// Anything that carries bytes both ways.
+pub(crate) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
+
+/// A socket that is being made by the user's own code.
+pub(crate) type Connecting = Pin<Box<dyn Future<Output = io::Result<Box<dyn Transport>>> + Send>>;
+
+/// The user's own way of connecting.
+pub(crate) type Connector = dyn Fn(&Address) -> Connecting + Send + Sync;
+
+/// Addresses that are being looked up by the user's own code.
+pub(crate) type Resolved = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+
+/// The user's own way of resolving names.
+pub(crate) type Resolver = dyn Fn(&str, u16) -> Resolved + Send + Sync;
+
+/// Why a provider has no credentials.
+pub(crate) type Unavailable = Box<dyn std::error::Error + Send + Sync>;
+
+/// Credentials that were asked for.
+pub(crate) type Asked = Pin<Box<dyn Future<Output = Result<Credentials, Unavailable>> + Send>>;
+
+/// The user's own source of credentials.
+pub(crate) type Provider = dyn Fn() -> Asked + Send + Sync;
+
+/// A shared function or object; equal to itself and its clones only.
+pub(crate) struct Hook<T: ?Sized>(Arc<T>);
+
+impl<T: ?Sized> Hook<T> {
+    pub(crate) fn new(inner: Arc<T>) -> Self {
+        Self(inner)
+    }
+}
+
+impl<T: ?Sized> Deref for Hook<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: ?Sized> Clone for Hook<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T: ?Sized> PartialEq for Hook<T> {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl<T: ?Sized> fmt::Debug for Hook<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(set)")
+    }
+}

@@ -1,0 +1,194 @@
+//! A service that is found by asking Sentinels: [`Service`], and what all connections of a configuration know together of
+//! its Sentinels: [`Fleet`].
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use tokio::sync::Notify;
+
+use super::address::Address;
+use super::secret::Secret;
+
+/// The port that Sentinels listen on.
+pub(super) const SENTINEL_PORT: u16 = 26379;
+
+/// Which node of a service is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum ServiceRole {
+    /// The one that accepts writes.
+    #[default]
+    Primary,
+    /// One of those that follow it, chosen at random.
+    Replica,
+}
+
+/// What makes the configured servers Sentinels rather than the server itself.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Service {
+    /// `None`: the configured servers are the server itself.
+    pub(crate) name: Option<String>,
+    pub(crate) role: ServiceRole,
+    pub(crate) username: Option<String>,
+    pub(crate) password: Option<Secret>,
+    /// What all connections of this configuration know together.
+    pub(crate) fleet: Fleet,
+}
+
+/// A connection that follows a service.
+pub(crate) trait Follow: Send + Sync {
+    /// The node lost the role for which it was chosen: find another.
+    fn leave_node(&self);
+}
+
+/// What watches a service for as long as it is kept.
+pub(crate) trait Guard: Send + Sync {
+    /// Whether it has ended, so that another is needed.
+    fn has_ended(&self) -> bool;
+}
+
+/// Shared by all clones of a configuration, and no part of what makes two of them equal.
+#[derive(Clone, Default)]
+pub(crate) struct Fleet(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    joined: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// Beginning with the one that was right last; empty before any has answered.
+    sentinels: Vec<Address>,
+    followers: Vec<Follower>,
+    guard: Option<Weak<dyn Guard>>,
+}
+
+/// A connection, and the node that it was made to.
+struct Follower {
+    link: Weak<dyn Follow>,
+    at: Address,
+    wants: ServiceRole,
+}
+
+impl Fleet {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whom to ask, in order: those that are known, then those that are configured.
+    pub(crate) fn sentinels<'a>(
+        &self,
+        configured: impl Iterator<Item = &'a Address>,
+    ) -> Vec<Address> {
+        let mut sentinels = self.lock().sentinels.clone();
+        for address in configured {
+            if !sentinels.contains(address) {
+                sentinels.push(address.clone());
+            }
+        }
+        sentinels
+    }
+
+    /// Takes over which other Sentinels one knows; those that neither it nor the configuration names are forgotten.
+    /// Gives what it named.
+    pub(crate) fn learn<'a>(
+        &self,
+        configured: impl Iterator<Item = &'a Address> + Clone,
+        from: &Address,
+        others: Vec<Address>,
+    ) -> Vec<Address> {
+        /// A service has a handful of Sentinels; one that names more than this is broken.
+        const MOST: usize = 64;
+        let mut state = self.lock();
+        let is_current = |address: &Address| {
+            address == from
+                || others.contains(address)
+                || configured.clone().any(|configured| configured == address)
+        };
+        state.sentinels.retain(is_current);
+        for address in std::iter::once(from).chain(&others) {
+            if !state.sentinels.contains(address) && state.sentinels.len() < MOST {
+                state.sentinels.push(address.clone());
+            }
+        }
+        others.into_iter().take(MOST).collect()
+    }
+
+    /// Has this Sentinel asked first from now on.
+    pub(crate) fn prefer(&self, sentinel: &Address) {
+        let mut state = self.lock();
+        state.sentinels.retain(|known| known != sentinel);
+        state.sentinels.insert(0, sentinel.clone());
+    }
+
+    /// Adds a connection that has just been made to a node that had the role that it `wants`.
+    pub(crate) fn join(&self, link: Weak<dyn Follow>, at: &Address, wants: ServiceRole) {
+        let mut state = self.lock();
+        state
+            .followers
+            .retain(|known| known.link.strong_count() > 0 && !is_same(&known.link, &link));
+        state.followers.push(Follower {
+            link,
+            at: at.clone(),
+            wants,
+        });
+        drop(state);
+        // The service may have moved between the answer and now.
+        self.0.joined.notify_one();
+    }
+
+    /// Resolves when a connection was made.
+    pub(crate) async fn joined(&self) {
+        self.0.joined.notified().await;
+    }
+
+    /// What watches the service for all connections; started where there is none, or where its runtime has ended.
+    pub(crate) fn guard<G: Guard + 'static>(&self, start: impl FnOnce() -> G) -> Arc<dyn Guard> {
+        let mut state = self.lock();
+        let known = state.guard.as_ref().and_then(Weak::upgrade);
+        if let Some(guard) = known.filter(|guard| !guard.has_ended()) {
+            return guard;
+        }
+        let guard: Arc<dyn Guard> = Arc::new(start());
+        state.guard = Some(Arc::downgrade(&guard));
+        guard
+    }
+
+    /// The primary is there now: has those leave that are connected to a node whose role is another than they want.
+    pub(crate) fn moved(&self, primary: &Address) {
+        let mut leaving = Vec::new();
+        self.lock().followers.retain(|follower| {
+            let Some(link) = follower.link.upgrade() else {
+                return false;
+            };
+            let wants_primary = follower.wants == ServiceRole::Primary;
+            let stays = wants_primary == (follower.at == *primary);
+            // Never dropped under the lock: it may be the last that holds the link.
+            leaving.push((link, !stays));
+            stays
+        });
+        for (link, leaves) in leaving {
+            if leaves {
+                link.leave_node();
+            }
+        }
+    }
+}
+
+fn is_same(known: &Weak<dyn Follow>, link: &Weak<dyn Follow>) -> bool {
+    std::ptr::addr_eq(known.as_ptr(), link.as_ptr())
+}
+
+impl PartialEq for Fleet {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl fmt::Debug for Fleet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.lock().sentinels).finish()
+    }
+}

@@ -1,0 +1,54 @@
+//! One setting: [`Knob`].
+
+use crate::config::builder::Config;
+
+/// A setting: how its text is read, and how it is written.
+pub(in crate::config) struct Knob {
+    pub(in crate::config) name: &'static str,
+    /// Other names that clients of Redis use for it.
+    pub(super) aliases: &'static [&'static str],
+    pub(super) set: fn(&mut Config, &str) -> Result<(), String>,
+    /// The text that `set` reads as the present value; `None` where there is none.
+    pub(super) get: fn(&Config) -> Option<String>,
+    pub(super) hidden: Hidden,
+}
+
+/// Whether a value is a secret.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hidden {
+    Never,
+    /// A key that is given as such rather than as the path of a file.
+    #[cfg(feature = "tls")]
+    IfPem,
+    Always,
+}
+
+impl Knob {
+    pub(super) const fn new(
+        name: &'static str,
+        set: fn(&mut Config, &str) -> Result<(), String>,
+        get: fn(&Config) -> Option<String>,
+    ) -> Self {
+        Self {
+            name,
+            aliases: &[],
+            set,
+            get,
+            hidden: Hidden::Never,
+        }
+    }
+
+    pub(super) const fn hidden(mut self, hidden: Hidden) -> Self {
+        self.hidden = hidden;
+        self
+    }
+
+    pub(super) const fn or(mut self, aliases: &'static [&'static str]) -> Self {
+        self.aliases = aliases;
+        self
+    }
+
+    pub(super) fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.aliases.contains(&name)
+    }
+}

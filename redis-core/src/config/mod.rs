@@ -1,0 +1,50 @@
+//! How a connection is made: [`Config`], as a builder, from a URL and from a file.
+//!
+//! # Layout
+//!
+//! - `builder`: [`Config`]; `hook`, `service`: what only code can say, and services that Sentinels watch
+//! - `knobs/`: the one table of everything that a URL or file can say
+//! - `url`, `serde`: the two ways of saying it
+//! - `address`, `backoff`, `budget`, `credentials`, `lag`, `secret`, `tls`: types of single settings
+//! - `code`: what the user's code is called by
+//! - `fleet`: what all connections of one configuration know of a service's Sentinels
+//! - `human`: times and sizes as people write them; `nearest`: the word that was meant
+
+mod address;
+mod backoff;
+mod budget;
+mod builder;
+mod code;
+mod credentials;
+mod fleet;
+mod hook;
+mod human;
+mod knobs;
+mod lag;
+mod nearest;
+mod secret;
+#[cfg(feature = "serde")]
+mod serde;
+mod service;
+#[cfg(feature = "tls")]
+mod tls;
+mod url;
+
+pub use address::Address;
+pub use backoff::Backoff;
+pub use budget::Budget;
+pub use builder::{Config, Protocol};
+#[cfg(feature = "tls")]
+pub(crate) use code::Hook;
+pub(crate) use code::{Transport, Unavailable};
+pub use credentials::Credentials;
+pub use fleet::ServiceRole;
+pub(crate) use fleet::{Follow, Guard};
+pub(crate) use lag::Capacity;
+pub use lag::Lag;
+pub use secret::Secret;
+#[cfg(feature = "tls")]
+pub(crate) use tls::Identity;
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsVersion};
+pub use url::IntoConfig;

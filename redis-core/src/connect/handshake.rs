@@ -1,0 +1,305 @@
+//! The first words on a new socket: protocol, credentials, name, database, all in one round trip.
+//!
+//! A socket on which any of this failed or was cut short is never used.
+
+use std::fmt;
+use std::io;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::config::{Config, Credentials, Protocol, Transport, Unavailable};
+use crate::error::{ErrorKind, SentinelError, ServerError, TlsCause, TlsError};
+use crate::reply::Frame;
+use crate::wire::encode;
+use crate::wire::scan::{FrameKind, Scanner};
+
+/// Why a new socket is of no use.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// It could not be opened, or was lost.
+    Io(io::Error),
+    /// TLS did not come about.
+    Tls(TlsError),
+    /// There is nothing to log in with.
+    Credentials(Unavailable),
+    /// Sentinels did not lead to a server.
+    Sentinel(SentinelError),
+    /// The server does not want us.
+    Server(ServerError),
+    /// The peer does not know HELLO, or hung up on it; it may know RESP2.
+    OldProtocol(io::Error),
+}
+
+impl Refusal {
+    /// Whether waiting does not help, as against a wrong password: callers are told at once.
+    pub(crate) fn is_final(&self) -> bool {
+        match self {
+            Self::Io(_) | Self::Credentials(_) | Self::Sentinel(_) | Self::OldProtocol(_) => false,
+            Self::Tls(error) => error.cause() != TlsCause::NotTls,
+            Self::Server(error) => {
+                !error.is_transient() && !error.message().contains("max number of clients")
+            }
+        }
+    }
+
+    /// The error for who waits for the connection.
+    pub(crate) fn into_kind(self) -> ErrorKind {
+        match self {
+            Self::Io(error) | Self::OldProtocol(error) => ErrorKind::Connect(error),
+            Self::Tls(error) => ErrorKind::Tls(error),
+            Self::Credentials(error) => ErrorKind::Credentials(error.into()),
+            Self::Sentinel(error) => ErrorKind::Sentinel(error),
+            Self::Server(error) => ErrorKind::Handshake(error),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) | Self::OldProtocol(error) => write!(f, "{error}"),
+            Self::Tls(error) => write!(f, "{error}"),
+            Self::Credentials(error) => write!(f, "the provider of credentials failed: {error}"),
+            Self::Sentinel(error) => write!(f, "{error}"),
+            Self::Server(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl From<io::Error> for Refusal {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// One step of the handshake.
+struct Step {
+    words: Vec<Vec<u8>>,
+    on_error: OnError,
+}
+
+/// What a step's error means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OnError {
+    /// The server may not know RESP3.
+    MayBeOld,
+    Fail,
+    /// Nice to have: a server that does not know it, or does not allow it, is as good.
+    Optional,
+}
+
+/// The credentials to use now: of the provider if there is one, else the configured ones, else none.
+pub(crate) async fn current_credentials(
+    config: &Config,
+) -> Result<Option<Credentials>, Unavailable> {
+    if let Some(provider) = &config.provider {
+        return provider().await.map(Some);
+    }
+    Ok(config.password.as_ref().map(|password| Credentials {
+        username: config.username.clone(),
+        password: password.clone(),
+        valid_for: None,
+    }))
+}
+
+/// Introduces the client to the server. Whatever fails, the socket is of no use any more.
+pub(crate) async fn shake(
+    stream: &mut dyn Transport,
+    config: &Config,
+    protocol: Protocol,
+    credentials: Option<&Credentials>,
+) -> Result<(), Refusal> {
+    let steps = match protocol {
+        Protocol::Newest => resp3_steps(config, credentials),
+        Protocol::Resp2 => resp2_steps(config, credentials),
+    };
+    let mut out = Vec::new();
+    for step in &steps {
+        let count = u32::try_from(step.words.len()).unwrap_or(u32::MAX);
+        encode::array_header(&mut out, count);
+        step.words
+            .iter()
+            .for_each(|word| encode::bulk(&mut out, word));
+    }
+    stream.write_all(&out).await?;
+    stream.flush().await?;
+    let mut replies = Replies::new(config);
+    for (index, step) in steps.into_iter().enumerate() {
+        let reply = match replies.next(stream).await {
+            // Some proxies hang up on a command that they do not know.
+            Err(Refusal::Io(error)) if index == 0 && step.on_error == OnError::MayBeOld => {
+                return Err(Refusal::OldProtocol(error));
+            }
+            reply => reply?,
+        };
+        if let Some(error) = reply.reply().error() {
+            step.on_error.judge(error, credentials)?;
+        }
+    }
+    replies.finish()
+}
+
+impl OnError {
+    /// Whether the handshake goes on in spite of an error.
+    fn judge(self, error: ServerError, credentials: Option<&Credentials>) -> Result<(), Refusal> {
+        match self {
+            Self::Optional if !shuts_out(&error) => Ok(()),
+            // A server that asks for a login when it was given one with HELLO does not know HELLO.
+            Self::MayBeOld
+                if knows_no_resp3(&error)
+                    || (error.code() == "NOAUTH" && credentials.is_some()) =>
+            {
+                Err(Refusal::OldProtocol(io::Error::other(error)))
+            }
+            _ => Err(Refusal::Server(without_password(error, credentials))),
+        }
+    }
+}
+
+/// Whether nothing at all will work: no login, protected mode, too many clients.
+fn shuts_out(error: &ServerError) -> bool {
+    matches!(error.code(), "NOAUTH" | "DENIED") || error.message().contains("max number of clients")
+}
+
+/// Servers quote the arguments of what they do not understand.
+fn without_password(error: ServerError, credentials: Option<&Credentials>) -> ServerError {
+    match credentials.map(|credentials| credentials.password.expose()) {
+        Some(password) if !password.is_empty() => {
+            ServerError::new(&error.to_string().replace(password, "***"))
+        }
+        _ => error,
+    }
+}
+
+/// Old servers do not know HELLO, and some proxies refuse it; any other error, such as a wrong password, is final.
+fn knows_no_resp3(error: &ServerError) -> bool {
+    let message = error.message().to_ascii_lowercase();
+    match error.code() {
+        "NOPROTO" => true,
+        // It quotes the arguments, so what else it says does not matter.
+        "ERR" if message.starts_with("unknown command") => true,
+        "ERR" => !message.contains("max number of clients") && !message.contains("auth"),
+        _ => false,
+    }
+}
+
+fn resp3_steps(config: &Config, credentials: Option<&Credentials>) -> Vec<Step> {
+    let mut hello = vec![b"HELLO".to_vec(), b"3".to_vec()];
+    if let Some(credentials) = credentials {
+        let user = credentials.username.as_deref().unwrap_or("default");
+        let password = credentials.password.expose();
+        hello.extend([b"AUTH".to_vec(), user.into(), password.into()]);
+    }
+    let mut steps = vec![Step {
+        words: hello,
+        on_error: OnError::MayBeOld,
+    }];
+    steps.extend(common_steps(config));
+    steps
+}
+
+fn resp2_steps(config: &Config, credentials: Option<&Credentials>) -> Vec<Step> {
+    let mut steps = Vec::new();
+    if let Some(credentials) = credentials {
+        let mut words = vec![b"AUTH".to_vec()];
+        words.extend(credentials.username.clone().map(String::into_bytes));
+        words.push(credentials.password.expose().into());
+        steps.push(Step {
+            words,
+            on_error: OnError::Fail,
+        });
+    }
+    steps.extend(common_steps(config));
+    steps
+}
+
+fn common_steps(config: &Config) -> Vec<Step> {
+    let step = |words: &[&str], on_error| Step {
+        words: words.iter().map(|word| word.as_bytes().to_vec()).collect(),
+        on_error,
+    };
+    let mut steps = Vec::new();
+    if config.database != 0 {
+        steps.push(step(
+            &["SELECT", &config.database.to_string()],
+            OnError::Fail,
+        ));
+    }
+    if let Some(name) = &config.client_name {
+        steps.push(step(&["CLIENT", "SETNAME", name], OnError::Optional));
+    }
+    steps.push(step(
+        &["CLIENT", "SETINFO", "LIB-NAME", "typedis"],
+        OnError::Optional,
+    ));
+    steps.push(step(
+        &["CLIENT", "SETINFO", "LIB-VER", env!("CARGO_PKG_VERSION")],
+        OnError::Optional,
+    ));
+    steps
+}
+
+/// Reads replies one at a time.
+pub(crate) struct Replies {
+    scanner: Scanner,
+    buffer: BytesMut,
+}
+
+impl Replies {
+    pub(crate) fn new(config: &Config) -> Self {
+        /// Enough for what servers usually say of themselves, so that it is read at once.
+        const USUAL: usize = 512;
+        Self {
+            scanner: Scanner::new(config.limits),
+            buffer: BytesMut::with_capacity(USUAL),
+        }
+    }
+
+    /// Makes sure that nothing is left over: a reply that nothing asked for would be taken for that of the first
+    /// command.
+    pub(crate) fn finish(mut self) -> Result<(), Refusal> {
+        while !self.buffer.is_empty() {
+            match self.scanner.scan(&self.buffer) {
+                Ok(Some(found)) if found.kind == FrameKind::Push => {
+                    drop(self.buffer.split_to(found.len));
+                }
+                _ => {
+                    return Err(Refusal::Io(io::Error::new(
+                        io::ErrorKind::InvalidData,
+                        "the server sent more replies than it was asked for during the handshake",
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn next(&mut self, stream: &mut dyn Transport) -> Result<Frame, Refusal> {
+        loop {
+            let found = self.scanner.scan(&self.buffer).map_err(|error| {
+                // What TLS servers say to those who do not speak it: a fatal alert, or a handshake.
+                if self.buffer.starts_with(b"\x15\x03") || self.buffer.starts_with(b"\x16\x03") {
+                    return Refusal::Tls(TlsError::new(TlsCause::Wanted, ""));
+                }
+                Refusal::Io(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    error.to_string(),
+                ))
+            })?;
+            if let Some(found) = found {
+                let bytes = self.buffer.split_to(found.len).freeze();
+                if found.kind == FrameKind::Reply {
+                    return Ok(Frame::from_scanned(bytes));
+                }
+                continue;
+            }
+            if stream.read_buf(&mut self.buffer).await? == 0 {
+                return Err(Refusal::Io(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "the server closed the connection during the handshake",
+                )));
+            }
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Services that Sentinels watch: where a service is at present, and that it has moved.
+//!
+//! ```text
+//!   each connect:  Sentinel ──► address ──► socket ──► ROLE ──► ready
+//!                     ▲                                 │ not the wanted role
+//!                     └────────── the next one ◄────────┘
+//!
+//!   one watch for all connections of a configuration:
+//!                  +switch-master ──► sockets to the demoted node are renewed
+//! ```
+//!
+//! # Layout
+//!
+//! - this file: from a service to a socket that is ready
+//! - `ask`: one Sentinel, and what it says
+//! - `watch`: the task that hears of failovers
+
+use std::collections::VecDeque;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::attempt::{Attempt, Greeted, Opened, Ready, share};
+use super::handshake::{Refusal, Replies};
+use crate::config::{Address, Config, Credentials, Protocol, ServiceRole};
+use crate::error::{SentinelCause, SentinelError};
+
+mod ask;
+mod watch;
+
+use ask::{Miss, send, timed_out};
+pub(crate) use watch::guard;
+
+/// Asks the known Sentinels in turn, until one leads to a node that has the wanted role.
+pub(crate) async fn connect(
+    config: &Config,
+    service: &str,
+    credentials: Option<&Credentials>,
+    end: Instant,
+    opened: Opened<'_>,
+) -> Result<Ready, Refusal> {
+    let fleet = &config.service.fleet;
+    let role = config.service.role;
+    let asking = ask::settings(config);
+    let mut queue = VecDeque::from(fleet.sentinels(config.addresses()));
+    let mut asked = Vec::new();
+    let mut tried = Vec::new();
+    let mut failures = Failures::default();
+    while let Some(sentinel) = queue.pop_front() {
+        // Half of a Sentinel's share is for its answer, half for what it names.
+        let end = share(end, queue.len() + 1);
+        asked.push(sentinel.clone());
+        let answer = match ask::locate(&asking, service, role, &sentinel, share(end, 2)).await {
+            Ok(answer) => answer,
+            Err(miss) => {
+                failures.missed(&sentinel, miss);
+                continue;
+            }
+        };
+        for learned in fleet.learn(config.addresses(), &sentinel, answer.sentinels) {
+            if !asked.contains(&learned) && !queue.contains(&learned) {
+                queue.push_back(learned);
+            }
+        }
+        if answer.nodes.is_empty() {
+            failures.note(SentinelCause::NoReplica, format!("{sentinel} knows none"));
+        }
+        let nodes: Vec<Address> = answer.nodes;
+        let count = nodes.len();
+        for (index, node) in nodes.into_iter().enumerate() {
+            if tried.contains(&node) {
+                continue;
+            }
+            let attempt = Attempt {
+                config,
+                address: &node,
+                end: share(end, count - index),
+                credentials,
+                opened,
+            };
+            match verified(&attempt, role).await {
+                Ok((stream, protocol)) => {
+                    fleet.prefer(&sentinel);
+                    return Ok(Ready {
+                        stream,
+                        resp3: protocol == Protocol::Newest,
+                        address: node,
+                        renewal: credentials.and_then(Credentials::renewal),
+                    });
+                }
+                // Another node of the service would say the same.
+                Err(refusal) if refusal.is_final() => return Err(refusal),
+                Err(refusal) => failures.note(SentinelCause::Unusable, refusal.to_string()),
+            }
+            tried.push(node);
+        }
+    }
+    Err(Refusal::Sentinel(failures.into_error(service)))
+}
+
+/// A socket to a node that has the wanted role by its own account: a Sentinel may be behind the times.
+async fn verified(attempt: &Attempt<'_>, wanted: ServiceRole) -> Result<Greeted, Refusal> {
+    let (mut stream, protocol) = attempt.run().await?;
+    let address = attempt.address;
+    let mut replies = Replies::new(attempt.config);
+    let answer = timeout_at(attempt.end, async {
+        send(&mut *stream, &[&["ROLE"]]).await?;
+        replies.next(&mut *stream).await
+    });
+    let Ok(answer) = answer.await else {
+        return Err(timed_out(format!("{address} did not say its role in time")));
+    };
+    let answer = answer?;
+    if let Some(error) = answer.reply().error() {
+        return Err(Refusal::Server(error));
+    }
+    replies.finish()?;
+    let role: Option<String> = answer
+        .elements()
+        .and_then(|mut elements| elements.next())
+        .and_then(|role| role.decode().ok());
+    let problem = match (role.as_deref(), wanted) {
+        (Some("master"), ServiceRole::Primary) | (Some("slave"), ServiceRole::Replica) => {
+            return Ok((stream, protocol));
+        }
+        (Some("master"), ServiceRole::Replica) => "is a primary, not a replica",
+        (Some("slave"), ServiceRole::Primary) => "is a replica, not (yet) the primary",
+        _ => "is neither a primary nor a replica",
+    };
+    Err(Refusal::Io(std::io::Error::other(format!(
+        "{address} {problem}"
+    ))))
+}
+
+/// What came of the Sentinels and nodes that were of no use.
+#[derive(Default)]
+struct Failures {
+    cause: Option<SentinelCause>,
+    reasons: Vec<String>,
+}
+
+impl Failures {
+    fn missed(&mut self, sentinel: &Address, miss: Miss) {
+        match miss {
+            Miss::Unreachable(reason) => self.note(SentinelCause::Unreachable, reason),
+            Miss::Unknown => self.note(
+                SentinelCause::UnknownService,
+                format!("{sentinel} does not know it"),
+            ),
+        }
+    }
+
+    /// The cause that came nearest to a connection is the one to tell.
+    fn note(&mut self, cause: SentinelCause, reason: String) {
+        let rank = |cause| match cause {
+            SentinelCause::Unreachable => 0,
+            SentinelCause::UnknownService => 1,
+            SentinelCause::NoReplica => 2,
+            SentinelCause::Unusable => 3,
+        };
+        if self.cause.is_none_or(|known| rank(cause) > rank(known)) {
+            self.cause = Some(cause);
+        }
+        self.reasons.push(reason);
+    }
+
+    fn into_error(self, service: &str) -> SentinelError {
+        let cause = self.cause.unwrap_or(SentinelCause::Unreachable);
+        SentinelError::new(service, cause, self.reasons)
+    }
+}

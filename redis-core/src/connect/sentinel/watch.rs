@@ -1,0 +1,175 @@
+//! The task that hears of failovers: [`Watch`].
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use super::ask::{self, Line, address, timed_out};
+use crate::config::{Address, Config, Guard, ServiceRole};
+use crate::connect::Refusal;
+use crate::connect::attempt::share;
+use crate::reply::Frame;
+use crate::runtime;
+
+/// A task that listens to a Sentinel, and has sockets to a demoted node renewed. It ends when this is dropped.
+#[derive(Debug)]
+struct Watch(JoinHandle<()>);
+
+/// How long a silent Sentinel is listened to before the others are asked as well.
+const SILENCE: Duration = Duration::from_secs(5);
+
+impl Watch {
+    fn start(config: &Config, service: &str) -> Self {
+        let listener = Listener {
+            settings: ask::settings(config),
+            service: service.to_owned(),
+        };
+        Self(runtime::spawn(listener.run()))
+    }
+}
+
+impl Guard for Watch {
+    fn has_ended(&self) -> bool {
+        self.0.is_finished()
+    }
+}
+
+/// What watches the service of a configuration; one for all its connections.
+pub(crate) fn guard(config: &Config, service: &str) -> Arc<dyn Guard> {
+    config.service.fleet.guard(|| Watch::start(config, service))
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+struct Listener {
+    settings: Config,
+    service: String,
+}
+
+/// What ended a wait.
+enum Heard {
+    Said(Result<Frame, Refusal>),
+    /// A connection was made.
+    Joined,
+}
+
+impl Listener {
+    async fn run(self) {
+        let fleet = &self.settings.service.fleet;
+        let mut failures = 0;
+        loop {
+            for sentinel in fleet.sentinels(self.settings.addresses()) {
+                if let Ok(line) = self.subscribe(&sentinel).await {
+                    failures = 0;
+                    self.listen(line, &sentinel).await;
+                }
+            }
+            sleep(self.settings.backoff.pause(failures)).await;
+            failures = failures.saturating_add(1);
+        }
+    }
+
+    async fn subscribe(&self, sentinel: &Address) -> Result<Line, Refusal> {
+        let end = Instant::now() + self.settings.connect_timeout;
+        let mut line = Line::open(&self.settings, sentinel, end).await?;
+        line.send(&[&["SUBSCRIBE", "+switch-master", "+odown"]])
+            .await?;
+        match timeout_at(end, line.next()).await {
+            Ok(Ok(frame)) => match frame.reply().error() {
+                Some(error) => Err(Refusal::Server(error)),
+                None => Ok(line),
+            },
+            Ok(Err(refusal)) => Err(refusal),
+            Err(_) => Err(timed_out("it did not answer in time".to_owned())),
+        }
+    }
+
+    /// Until the line is lost.
+    async fn listen(&self, mut line: Line, sentinel: &Address) {
+        let fleet = &self.settings.service.fleet;
+        // The service may have moved while nobody listened.
+        self.look().await;
+        let mut pinged = false;
+        loop {
+            let heard = {
+                let mut said = pin!(line.next());
+                let mut joined = pin!(fleet.joined());
+                let either = std::future::poll_fn(|cx| {
+                    if let Poll::Ready(said) = said.as_mut().poll(cx) {
+                        return Poll::Ready(Heard::Said(said));
+                    }
+                    joined.as_mut().poll(cx).map(|()| Heard::Joined)
+                });
+                timeout(SILENCE, either).await
+            };
+            match heard {
+                Ok(Heard::Said(Ok(frame))) => {
+                    pinged = false;
+                    self.heed(frame, sentinel).await;
+                }
+                Ok(Heard::Said(Err(_))) => return,
+                Ok(Heard::Joined) => self.look().await,
+                // It was asked for a sign of life.
+                Err(_) if pinged => return,
+                Err(_) => {
+                    pinged = true;
+                    if line.send(&[&["PING"]]).await.is_err() {
+                        return;
+                    }
+                    self.look().await;
+                }
+            }
+        }
+    }
+
+    async fn heed(&self, message: Frame, sentinel: &Address) {
+        let words: Vec<String> = message.decode().unwrap_or_default();
+        let [kind, channel, payload] = &words[..] else {
+            return;
+        };
+        if kind != "message" {
+            return;
+        }
+        let words: Vec<&str> = payload.split_ascii_whitespace().collect();
+        match (channel.as_str(), &words[..]) {
+            ("+switch-master", [service, _, _, host, port]) if *service == self.service => {
+                if let Some(primary) = address(host, port) {
+                    let fleet = &self.settings.service.fleet;
+                    // The others may learn of it later.
+                    fleet.prefer(sentinel);
+                    fleet.moved(&primary);
+                }
+            }
+            ("+odown", ["master", service, ..]) if *service == self.service => self.look().await,
+            _ => {}
+        }
+    }
+
+    /// Asks where the primary is, and has those leave that are elsewhere.
+    async fn look(&self) {
+        let fleet = &self.settings.service.fleet;
+        let end = Instant::now() + self.settings.connect_timeout;
+        let sentinels = fleet.sentinels(self.settings.addresses());
+        let count = sentinels.len();
+        for (index, sentinel) in sentinels.iter().enumerate() {
+            let end = share(end, count - index);
+            let role = ServiceRole::Primary;
+            let found = ask::locate(&self.settings, &self.service, role, sentinel, end).await;
+            if let Ok(answer) = found {
+                fleet.learn(self.settings.addresses(), sentinel, answer.sentinels);
+                if let Some(primary) = answer.nodes.first() {
+                    fleet.moved(primary);
+                    return;
+                }
+            }
+        }
+    }
+}

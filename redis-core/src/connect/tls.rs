@@ -1,0 +1,166 @@
+//! TLS on a socket, by the system's own library.
+
+use native_tls::{Certificate, TlsConnector};
+
+use crate::config::Transport;
+use crate::config::{Identity, Tls, TlsVersion};
+use crate::error::{TlsCause, TlsError};
+
+/// Speaks TLS on `stream`. Certificates and keys are read anew each time.
+pub(crate) async fn wrap(
+    tls: &Tls,
+    host: Option<&str>,
+    stream: Box<dyn Transport>,
+) -> Result<Box<dyn Transport>, TlsError> {
+    let name = tls.server_name.as_deref().or(host).unwrap_or_default();
+    let connector = match &tls.connector {
+        Some(connector) => TlsConnector::clone(connector),
+        None => build_elsewhere(tls.clone()).await?,
+    };
+    let connector = tokio_native_tls::TlsConnector::from(connector);
+    match connector.connect(name, stream).await {
+        Ok(stream) => Ok(Box::new(stream)),
+        Err(error) => Err(classify(&error.to_string(), tls)),
+    }
+}
+
+/// Reading files and the system's authorities takes milliseconds, which other tasks need not wait for.
+async fn build_elsewhere(tls: Tls) -> Result<TlsConnector, TlsError> {
+    tokio::task::spawn_blocking(move || build(&tls))
+        .await
+        .unwrap_or_else(|error| Err(settings("reading the certificates", error)))
+}
+
+fn build(tls: &Tls) -> Result<TlsConnector, TlsError> {
+    let mut builder = TlsConnector::builder();
+    builder
+        .min_protocol_version(Some(match tls.min_version {
+            TlsVersion::V1_0 => native_tls::Protocol::Tlsv10,
+            TlsVersion::V1_1 => native_tls::Protocol::Tlsv11,
+            TlsVersion::V1_2 => native_tls::Protocol::Tlsv12,
+            TlsVersion::V1_3 => native_tls::Protocol::Tlsv13,
+        }))
+        .disable_built_in_roots(!tls.system_roots)
+        .danger_accept_invalid_certs(tls.accept_invalid_certs)
+        .danger_accept_invalid_hostnames(tls.accept_invalid_hostnames);
+    if let Some(ca) = &tls.ca {
+        let pem = ca.read().map_err(|error| settings("tls_ca", error))?;
+        let authorities =
+            Certificate::stack_from_pem(&pem).map_err(|error| settings("tls_ca", error))?;
+        if authorities.is_empty() {
+            return Err(settings("tls_ca", "there is no certificate in it"));
+        }
+        for authority in authorities {
+            builder.add_root_certificate(authority);
+        }
+    }
+    if let Some(identity) = tls
+        .identity()
+        .map_err(|reason| TlsError::new(TlsCause::Settings, reason))?
+    {
+        builder.identity(load(&identity)?);
+    }
+    builder
+        .build()
+        .map_err(|error| TlsError::new(TlsCause::Settings, error.to_string()))
+}
+
+fn load(identity: &Identity<'_>) -> Result<native_tls::Identity, TlsError> {
+    match identity {
+        Identity::Pkcs8 { cert, key } => {
+            let pem = cert.read().map_err(|error| settings("tls_cert", error))?;
+            let key = key.read().map_err(|error| settings("tls_key", error))?;
+            native_tls::Identity::from_pkcs8(&pem, &key)
+                .map_err(|error| settings("tls_cert and tls_key", error))
+        }
+        Identity::Pkcs12 { archive, password } => {
+            let der = archive
+                .read()
+                .map_err(|error| settings("tls_pkcs12", error))?;
+            native_tls::Identity::from_pkcs12(&der, password)
+                .map_err(|error| settings("tls_pkcs12 and its password", error))
+        }
+    }
+}
+
+fn settings(what: &str, reason: impl std::fmt::Display) -> TlsError {
+    TlsError::new(TlsCause::Settings, format!("{what}: {reason}"))
+}
+
+/// What the texts of TLS libraries mean; the first that is found counts.
+const CAUSES: [(TlsCause, &[&str]); 6] = [
+    (
+        TlsCause::Expired,
+        &["has expired", "not yet valid", "expired"],
+    ),
+    (
+        TlsCause::WrongHost,
+        &["hostname mismatch", "ip address mismatch", "host name"],
+    ),
+    (
+        TlsCause::ClientCertificate,
+        &[
+            "alert certificate required",
+            "alert bad certificate",
+            "alert unknown ca",
+            "alert certificate unknown",
+            "alert unsupported certificate",
+        ],
+    ),
+    (
+        TlsCause::Untrusted,
+        &[
+            "certificate verify failed",
+            "self-signed",
+            "self signed",
+            "unable to get",
+            "not trusted",
+        ],
+    ),
+    (
+        TlsCause::Version,
+        &[
+            "protocol version",
+            "unsupported protocol",
+            "no protocols available",
+            "version too low",
+        ],
+    ),
+    (
+        TlsCause::NotTls,
+        &[
+            "wrong version number",
+            "packet length too long",
+            "http request",
+            "unexpected eof",
+            "bad record type",
+        ],
+    ),
+];
+
+/// Finds the cause of a failed handshake, or of the failure of what came right after it: with TLS 1.3 the server
+/// refuses a client's certificate only then.
+pub(crate) fn classify(text: &str, tls: &Tls) -> TlsError {
+    let lower = text.to_ascii_lowercase();
+    let known = CAUSES
+        .iter()
+        .find(|(_, texts)| texts.iter().any(|text| lower.contains(text)));
+    let anonymous = matches!(tls.identity(), Ok(None));
+    let cause = match known {
+        Some((cause, _)) => *cause,
+        // With TLS 1.2 this is how a missing certificate is answered.
+        None if lower.contains("alert handshake failure") && anonymous => {
+            TlsCause::ClientCertificate
+        }
+        None => TlsCause::Other,
+    };
+    TlsError::new(cause, text)
+}
+
+/// Whether the failure of a socket is TLS's own doing.
+pub(crate) fn is_of_tls(error: &std::io::Error) -> bool {
+    error
+        .get_ref()
+        .is_some_and(|inner| inner.is::<native_tls::Error>())
+        || error.to_string().contains("SSL routines")
+}

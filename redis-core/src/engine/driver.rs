@@ -1,0 +1,317 @@
+//! The one task that owns a socket: it connects, writes what callers queued, hands out what arrives, watches the
+//! deadlines and the line, and connects again.
+//!
+//! ```text
+//!            ┌────────────── pause ◄─────────────┐
+//!            ▼                                   │ lost
+//!        connect ──► handshake ──► serve ────────┤
+//!        ▲   │ refused by the server  │          │ closed, or a link that must not reconnect
+//!        │   ▼                        │ unused   ▼
+//!        │ pause                      ▼         end
+//!        └────────────────────────── sleep
+//! ```
+//!
+//! # Layout
+//!
+//! - `session/`: one socket, from the handshake to its end; `end`: how it ended
+//! - `lifespan`: when a socket that still works is given up
+//! - `timer`: when the driver is polled next
+
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::events::ConnectionEvent;
+use super::inflight::{Failure, Wish};
+use super::link::Link;
+use super::renewal::Renewal;
+use super::subscriptions::hub::{Hub, Line};
+use crate::config::{Address, Config};
+use crate::connect::{self, Boxed, Ready, Refusal};
+use crate::error::Phase;
+use crate::runtime::Task;
+
+mod end;
+mod lifespan;
+mod session;
+mod timer;
+
+use end::{End, lost};
+use session::Session;
+use timer::{Timer, keep_deadlines};
+
+/// A socket that lived for so long did not fail right away.
+const SETTLED: Duration = Duration::from_secs(1);
+/// How long the goodbye on a socket may take.
+const GOODBYE: Duration = Duration::from_millis(250);
+
+pub(crate) struct Driver {
+    link: Arc<Link>,
+    timer: Timer,
+    woken: Vec<Waker>,
+}
+
+impl Driver {
+    pub(crate) fn new(link: Arc<Link>) -> Self {
+        Self {
+            link,
+            timer: Timer::default(),
+            woken: Vec::new(),
+        }
+    }
+
+    /// Opens the first socket; its failure is the caller's to see.
+    pub(crate) fn connect(&self) -> Boxed<'_, Ready> {
+        Box::pin(async {
+            let outcome = connect(&self.link).await;
+            match &outcome {
+                Ok(ready) => self
+                    .link
+                    .announce(ConnectionEvent::Ready(ready.address.clone())),
+                Err(refusal) => self.link.announce(failed(refusal)),
+            }
+            outcome
+        })
+    }
+
+    /// Serves a socket and its successors until the end. Without one to begin with, it waits until one is needed, as for
+    /// subscriptions it is at once.
+    pub(crate) fn run(self, first: Option<Ready>) -> Task {
+        Box::pin(self.serve_all(first))
+    }
+
+    async fn serve_all(mut self, first: Option<Ready>) {
+        let mut asleep = first.is_none() && !self.link.is_for_subscriptions();
+        let mut next = first;
+        let mut attempt = 0;
+        loop {
+            if asleep && self.sleep().await.is_none() {
+                break;
+            }
+            let ready = match next.take() {
+                Some(ready) => ready,
+                None => match self.reconnect(&mut attempt).await {
+                    Some(ready) => ready,
+                    None => break,
+                },
+            };
+            let (start, answered) = (Instant::now(), self.link.counts().answered);
+            let end = self.serve(ready).await;
+            asleep = matches!(end, End::Unused);
+            match end {
+                End::Closed => break,
+                End::Lost(_) if !self.link.config.reconnect => break,
+                End::Unused => {
+                    attempt = 0;
+                    continue;
+                }
+                End::Lost(_) | End::Renew => {}
+            }
+            // A socket that was lost right away counts as one more failed attempt.
+            attempt = if start.elapsed() >= SETTLED {
+                0
+            } else if self.link.counts().answered > answered {
+                1
+            } else {
+                attempt + 1
+            };
+            self.link.count(|counts| counts.reconnects += 1);
+        }
+    }
+
+    /// Waits until there is something to send; `None` if the owner wants no more.
+    async fn sleep(&mut self) -> Option<()> {
+        self.link.with(&mut self.woken, |queue, _| queue.sleep());
+        let link = self.link.clone();
+        let needed = std::future::poll_fn(|_| {
+            if link.with(&mut Vec::new(), |queue, _| queue.is_idle()) {
+                Poll::Pending
+            } else {
+                Poll::Ready(())
+            }
+        });
+        self.meanwhile(needed).await
+    }
+
+    async fn serve(&mut self, ready: Ready) -> End {
+        // In RESP2 a subscribed socket takes no AUTH: when the server closes it, the next one gets new credentials.
+        let takes_auth = ready.resp3 || !self.link.is_for_subscriptions();
+        let _renewal = ready
+            .renewal
+            .filter(|_| takes_auth)
+            .map(|after| Renewal::start(self.link.clone(), after));
+        let mut session = Session::new(ready.stream, &self.link);
+        self.link.hub().connected(&*self.link);
+        let end = std::future::poll_fn(|cx| {
+            session.poll(&self.link, &mut self.timer, &mut self.woken, cx)
+        })
+        .await;
+        let failure = match &end {
+            End::Lost(failure) => failure.clone(),
+            End::Closed => Failure::Closed(Phase::NotSent),
+            End::Renew => lost(
+                io::ErrorKind::ConnectionAborted,
+                "the socket was given up for a new one",
+            ),
+            End::Unused => lost(io::ErrorKind::ConnectionAborted, "nobody used it"),
+        };
+        let ends = match &end {
+            End::Closed => true,
+            End::Lost(_) | End::Renew => !self.link.config.reconnect,
+            End::Unused => false,
+        };
+        self.link.hub().lost(&*self.link);
+        self.link.with(&mut self.woken, |queue, woken| {
+            let again = !ends && matches!(failure, Failure::Lost(..));
+            queue.lost(&failure, session.unanswered(), again, woken);
+            if ends {
+                let _known = queue.end(&failure, woken);
+            }
+        });
+        match &end {
+            End::Closed => {}
+            End::Unused => self.link.announce(ConnectionEvent::Dormant),
+            End::Lost(_) | End::Renew => {
+                self.link.announce(ConnectionEvent::Lost(failure.reason()));
+            }
+        }
+        if !matches!(end, End::Lost(_)) {
+            // Whether the peer hears it makes no difference to us.
+            let _ = tokio::time::timeout(GOODBYE, session.say_goodbye()).await;
+        }
+        end
+    }
+
+    /// Tries until a socket is there, or nobody wants one any more.
+    async fn reconnect(&mut self, attempt: &mut u32) -> Option<Ready> {
+        loop {
+            let delay = attempt.checked_sub(1).map_or(Duration::ZERO, |failed| {
+                self.link.config.backoff.pause(failed)
+            });
+            self.link.announce(ConnectionEvent::Reconnecting {
+                attempt: *attempt,
+                delay,
+            });
+            if !delay.is_zero() {
+                self.meanwhile(tokio::time::sleep(delay)).await?;
+            }
+            let link = self.link.clone();
+            match self.meanwhile(connect(&link)).await? {
+                Ok(ready) => {
+                    // It may be another server, or one that was started anew.
+                    self.link.scripts.clear();
+                    self.link.with(&mut self.woken, |queue, _| queue.admitted());
+                    self.link
+                        .announce(ConnectionEvent::Ready(ready.address.clone()));
+                    return Some(ready);
+                }
+                Err(refusal) => self.note_failure(refusal),
+            }
+            *attempt = attempt.saturating_add(1);
+        }
+    }
+
+    fn note_failure(&mut self, refusal: Refusal) {
+        self.link.announce(failed(&refusal));
+        self.link.count(|counts| counts.failed_connects += 1);
+        let failure = match refusal {
+            refusal if !refusal.is_final() => return,
+            Refusal::Server(error) => Failure::Refused(error),
+            Refusal::Tls(error) => Failure::Tls(error),
+            Refusal::Io(_)
+            | Refusal::Credentials(_)
+            | Refusal::Sentinel(_)
+            | Refusal::OldProtocol(_) => return,
+        };
+        self.link
+            .hub()
+            .shut_out(&*self.link, &failure, &mut self.woken);
+        self.link
+            .with(&mut self.woken, |queue, woken| queue.refuse(failure, woken));
+    }
+
+    /// Waits for `work` while deadlines are kept; `None` once the owner wants no more, and nobody waits.
+    async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        std::future::poll_fn(|cx| {
+            if self.ends_before(cx) {
+                return Poll::Ready(None);
+            }
+            if let Poll::Ready(result) = work.as_mut().poll(cx) {
+                return Poll::Ready(Some(result));
+            }
+            let now = Instant::now();
+            self.link.with(&mut self.woken, |queue, _| queue.stamp(now));
+            keep_deadlines(&self.link, &mut self.timer, &mut self.woken, None, now, cx);
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Whether the owner wants no more, and nobody waits: then this was the end. Else a command wakes the task.
+    fn ends_before(&mut self, cx: &mut Context<'_>) -> bool {
+        self.link
+            .with(&mut self.woken, |queue, _| queue.park(cx.waker()));
+        // Asked for once whoever makes it so can wake the task.
+        let retires = self.link.retires();
+        self.link.with(&mut self.woken, |queue, woken| {
+            let over = match queue.wish {
+                _ if retires => true,
+                Wish::Close => true,
+                Wish::Drain => queue.is_idle(),
+                Wish::Serve | Wish::Renew => false,
+            };
+            if over {
+                let _known = queue.end(&Failure::Closed(Phase::NotSent), woken);
+            }
+            over
+        })
+    }
+}
+
+impl Drop for Driver {
+    /// The runtime may be shut down under us: nobody must wait for ever.
+    fn drop(&mut self) {
+        let failure = self.link.with(&mut self.woken, |queue, woken| {
+            queue.end(&Failure::Closed(Phase::MaybeApplied), woken)
+        });
+        self.link.hub().end(&*self.link, &failure, &mut self.woken);
+        self.woken.drain(..).for_each(Waker::wake);
+        self.link.announce(ConnectionEvent::Closed);
+    }
+}
+
+async fn connect(link: &Arc<Link>) -> Result<Ready, Refusal> {
+    let opened = |address: &Address| link.announce(ConnectionEvent::Connected(address.clone()));
+    let ready = connect::connect(&link.config, &opened).await?;
+    link.set_resp3(ready.resp3);
+    follow(link, &ready.address);
+    Ok(ready)
+}
+
+fn failed(refusal: &Refusal) -> ConnectionEvent {
+    ConnectionEvent::Failed(refusal.to_string().into())
+}
+
+/// Has a connection that has just been made follow its service.
+fn follow(link: &Arc<Link>, at: &Address) {
+    let config = &link.config;
+    let Some(service) = config.service() else {
+        return;
+    };
+    let follower: Weak<Link> = Arc::downgrade(link);
+    config.service.fleet.join(follower, at, config.service.role);
+    link.keep_guard(connect::guard(config, service));
+}
+
+/// Opens a socket for the subscriptions of a hub alone.
+pub(crate) fn open_apart(config: Config, hub: Arc<Hub>) -> (Weak<dyn Line>, Task) {
+    let link = Arc::new(Link::for_subscriptions(config, hub));
+    let line: Weak<Link> = Arc::downgrade(&link);
+    (line, Driver::new(link).run(None))
+}

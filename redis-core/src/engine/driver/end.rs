@@ -1,0 +1,23 @@
+//! How a session on one socket ended: [`End`].
+
+use std::io;
+use std::sync::Arc;
+
+use crate::engine::inflight::Failure;
+use crate::error::Phase;
+
+/// How a session on one socket ended.
+#[derive(Debug)]
+pub(super) enum End {
+    Lost(Failure),
+    /// The owner wants no more.
+    Closed,
+    /// A caller wants another socket.
+    Renew,
+    /// Nobody used it for long.
+    Unused,
+}
+
+pub(super) fn lost(kind: io::ErrorKind, text: &str) -> Failure {
+    Failure::Lost(Phase::MaybeApplied, kind, Arc::from(text))
+}

@@ -1,0 +1,71 @@
+//! When a socket that still works is given up: it grew too old, or nobody uses it.
+
+use std::task::Waker;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::end::End;
+use crate::engine::inflight::Wish;
+use crate::engine::link::Link;
+
+pub(super) struct Lifespan {
+    /// When it is replaced.
+    old_at: Option<Instant>,
+    /// How long it is kept unused, where it need not be kept.
+    idle: Option<Duration>,
+    /// What had been answered when that last changed, and when it did.
+    answered: u64,
+    used: Instant,
+}
+
+impl Lifespan {
+    pub(super) fn new(link: &Link, now: Instant) -> Self {
+        Self {
+            old_at: link.max_age().and_then(|age| now.checked_add(age)),
+            idle: link.sleeps_after,
+            answered: link.counts().answered,
+            used: now,
+        }
+    }
+
+    /// Ends an unused socket, and has an old one replaced as soon as nothing is in flight on it. Gives when to look
+    /// again.
+    pub(super) fn check(
+        &mut self,
+        link: &Link,
+        now: Instant,
+        woken: &mut Vec<Waker>,
+    ) -> Result<Option<Instant>, End> {
+        if self.old_at.is_none() && self.idle.is_none() {
+            return Ok(None);
+        }
+        if self.old_at.is_some_and(|old| old <= now) {
+            self.old_at = None;
+            link.wish(Wish::Renew);
+        }
+        let idle_at = self.check_use(link, woken, now)?;
+        Ok(self.old_at.into_iter().chain(idle_at).min())
+    }
+
+    fn check_use(
+        &mut self,
+        link: &Link,
+        woken: &mut Vec<Waker>,
+        now: Instant,
+    ) -> Result<Option<Instant>, End> {
+        let Some(idle) = self.idle else {
+            return Ok(None);
+        };
+        let (answered, empty) =
+            link.with(woken, |queue, _| (queue.counts.answered, queue.is_idle()));
+        if answered != self.answered || !empty {
+            (self.answered, self.used) = (answered, now);
+        }
+        let idle_at = self.used + idle;
+        if idle_at <= now {
+            return Err(End::Unused);
+        }
+        Ok(Some(idle_at))
+    }
+}

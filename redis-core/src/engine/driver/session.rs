@@ -1,0 +1,421 @@
+//! One socket, from the handshake to its end: reading, writing and the sign of life, none of which waits for another.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use std::future::Future;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::Instant;
+
+use super::end::{End, lost};
+use super::lifespan::Lifespan;
+use super::timer::{Timer, keep_deadlines};
+use crate::config::Transport;
+use crate::engine::inflight::{Failure, Unanswered, Wish};
+use crate::engine::link::Link;
+use crate::wire::outgoing::PIECES;
+use crate::wire::scan::{Found, Scanner};
+
+mod hand_out;
+mod replies;
+
+/// What is read at once: more and more while reads are filled, less while they are not. So an idle connection holds little
+/// memory, and a busy one makes few calls.
+const LEAST_READ: usize = 2 * 1024;
+const MOST_READ: usize = 64 * 1024;
+/// A read buffer of so many times what is read at once is given back.
+const KEEP: usize = 4;
+/// So much room is made for a reply because the server announced it. In steps from a few KiB on, an allocator would
+/// take memory from the system and give it back for each reply.
+const TRUSTED: usize = 1024 * 1024;
+/// How many reads before others on this thread get their turn.
+const READS_PER_TURN: usize = 16;
+/// How long to wait before a refused subscription is asked for again.
+const RETRY: Duration = Duration::from_millis(100);
+const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
+
+pub(super) struct Session {
+    stream: Box<dyn Transport>,
+    scanner: Scanner,
+    input: BytesMut,
+    /// Whole frames at the start of the input.
+    found: VecDeque<Found>,
+    /// How much memory the input keeps alive, and with it whoever keeps a part of it.
+    allocated: usize,
+    /// How much is read at once.
+    step: usize,
+    /// What was taken from the queue and not answered.
+    unanswered: Unanswered,
+    /// When this turn began: the clock is read once in each.
+    now: Instant,
+    /// Whether the writing of what is queued was put off once, so that more can gather.
+    yielded: bool,
+    /// Whether half of the replies that came have been handed out.
+    halved: bool,
+    /// Whether a transport that gathers bytes may still hold some.
+    unflushed: bool,
+    liveness: Option<Duration>,
+    /// When the server last showed itself: bytes came, or a full socket took more.
+    progress: Instant,
+    /// Whether the socket took no more at the last write.
+    full: bool,
+    lifespan: Lifespan,
+    /// When to ask again for subscriptions that were refused for a reason that passes.
+    retry: Option<Instant>,
+    /// When the server was asked for a sign of life, if nothing came since.
+    asked: Option<Instant>,
+    /// When the next look for one is due.
+    due: Option<Instant>,
+}
+
+/// Whether there may be more to do at once.
+#[derive(PartialEq, Eq)]
+enum Step {
+    Progress,
+    Idle,
+}
+
+impl Session {
+    pub(super) fn new(stream: Box<dyn Transport>, link: &Link) -> Self {
+        let now = Instant::now();
+        Self {
+            stream,
+            scanner: Scanner::new(link.config.limits),
+            input: BytesMut::new(),
+            found: VecDeque::new(),
+            allocated: 0,
+            step: LEAST_READ,
+            unanswered: Unanswered::default(),
+            now,
+            yielded: false,
+            halved: false,
+            unflushed: false,
+            liveness: link.config.liveness,
+            progress: now,
+            full: false,
+            lifespan: Lifespan::new(link, now),
+            retry: None,
+            asked: None,
+            due: None,
+        }
+    }
+
+    /// What was taken from the queue and not answered.
+    pub(super) fn unanswered(&mut self) -> &mut Unanswered {
+        &mut self.unanswered
+    }
+
+    pub(super) fn poll(
+        &mut self,
+        link: &Link,
+        timer: &mut Timer,
+        woken: &mut Vec<Waker>,
+        cx: &mut Context<'_>,
+    ) -> Poll<End> {
+        match self.turn(link, timer, woken, cx) {
+            Ok(()) => Poll::Pending,
+            Err(end) => {
+                self.hand_rest(link, woken);
+                Poll::Ready(end)
+            }
+        }
+    }
+
+    /// Does all that can be done now and leaves wakers for the rest.
+    fn turn(
+        &mut self,
+        link: &Link,
+        timer: &mut Timer,
+        woken: &mut Vec<Waker>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), End> {
+        self.now = Instant::now();
+        // First of all, so that whatever callers do from here on has the driver polled again.
+        self.heed(link, woken, cx)?;
+        if std::mem::take(&mut self.halved) {
+            self.yielded = true;
+            while self.write(link, woken, cx)? == Step::Progress {}
+        }
+        self.read(link, woken, cx)?;
+        self.subscribe(link, woken);
+        while self.write(link, woken, cx)? == Step::Progress {}
+        let sign = self.sign_of_life(link, woken)?;
+        if sign.pinged {
+            while self.write(link, woken, cx)? == Step::Progress {}
+        }
+        self.flush(cx)?;
+        let look_again = [
+            sign.look_again,
+            self.retry,
+            self.lifespan.check(link, self.now, woken)?,
+        ];
+        let look_again = look_again.into_iter().flatten().min();
+        keep_deadlines(link, timer, woken, look_again, self.now, cx);
+        Ok(())
+    }
+
+    /// Ends the stream in good order.
+    pub(super) async fn say_goodbye(&mut self) -> io::Result<()> {
+        self.stream.shutdown().await
+    }
+
+    /// What the callers want besides writing.
+    fn heed(
+        &mut self,
+        link: &Link,
+        woken: &mut Vec<Waker>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), End> {
+        let (unanswered, now) = (&mut self.unanswered, self.now);
+        link.with(woken, |queue, _| {
+            queue.park(cx.waker());
+            queue.stamp(now);
+            queue.release(unanswered);
+            let wish = queue.wish;
+            match wish {
+                Wish::Serve => Ok(()),
+                Wish::Close => Err(End::Closed),
+                Wish::Drain if !queue.is_idle() => Ok(()),
+                Wish::Drain => Err(End::Closed),
+                Wish::Renew if queue.owed() > 0 || !unanswered.is_written() => Ok(()),
+                Wish::Renew => Err(End::Renew),
+            }
+        })?;
+        if link.retires() {
+            return Err(End::Closed);
+        }
+        Ok(())
+    }
+
+    // ---- reading ----
+
+    fn read(
+        &mut self,
+        link: &Link,
+        woken: &mut Vec<Waker>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), End> {
+        if self.is_held_up() {
+            self.hand_out(link, woken, cx)?;
+        }
+        for _ in 0..READS_PER_TURN {
+            if self.is_held_up() {
+                // Not the server's silence.
+                (self.progress, self.asked) = (self.now, None);
+                return Ok(());
+            }
+            self.make_room();
+            let read = pin!(self.stream.read_buf(&mut self.input)).poll(cx);
+            match read {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(Ok(0)) => {
+                    return Err(End::Lost(lost(
+                        io::ErrorKind::UnexpectedEof,
+                        "the server closed it",
+                    )));
+                }
+                Poll::Ready(Ok(count)) => {
+                    self.adapt_step(count);
+                    self.progress = self.now;
+                    self.asked = None;
+                    // What came whole before bytes that are not RESP is still somebody's reply.
+                    let end = self.find_frames(link);
+                    self.hand_out(link, woken, cx)?;
+                    end?;
+                }
+                Poll::Ready(Err(error)) => {
+                    return Err(End::Lost(lost(error.kind(), &error.to_string())));
+                }
+            }
+        }
+        // More may be there; others first.
+        cx.waker().wake_by_ref();
+        Ok(())
+    }
+
+    fn make_room(&mut self) {
+        // Not by what is left of it: the end of a large buffer keeps all of it alive.
+        if self.input.is_empty() && self.allocated > KEEP * self.step {
+            self.input = BytesMut::new();
+        }
+        let room = self.input.capacity() - self.input.len();
+        // Room for a large reply grows with what has come of it: its announced length is not trusted beyond a bound.
+        let trusted = TRUSTED.max(self.step + self.input.len());
+        let wanted = self.scanner.missing().min(trusted);
+        if room < self.step / 4 || room < wanted {
+            self.input.reserve(wanted.max(self.step));
+            self.allocated = self.input.capacity();
+        }
+    }
+
+    /// Follows the size of what comes: `count` bytes were read.
+    fn adapt_step(&mut self, count: usize) {
+        let filled = self.input.len() == self.input.capacity();
+        if filled {
+            self.step = (self.step * 2).min(MOST_READ);
+        } else if count < self.step / 8 {
+            self.step = (self.step / 2).max(LEAST_READ);
+        }
+    }
+
+    // ---- writing ----
+
+    fn write(
+        &mut self,
+        link: &Link,
+        woken: &mut Vec<Waker>,
+        cx: &mut Context<'_>,
+    ) -> Result<Step, End> {
+        if self.unanswered.is_written() && !self.take_output(link, woken, cx) {
+            return Ok(Step::Idle);
+        }
+        match self.poll_write(cx) {
+            Poll::Pending => {
+                self.full = true;
+                Ok(Step::Idle)
+            }
+            Poll::Ready(Ok(0)) => Err(End::Lost(lost(
+                io::ErrorKind::WriteZero,
+                "the socket takes no more bytes",
+            ))),
+            Poll::Ready(Ok(count)) => {
+                self.unanswered.wrote(count);
+                self.unflushed = true;
+                // The kernel takes bytes for a dead peer, too, until its buffer is full.
+                if std::mem::take(&mut self.full) {
+                    self.progress = self.now;
+                }
+                // Whoever queued something since it was taken has woken the driver for another turn.
+                Ok(if self.unanswered.is_written() {
+                    Step::Idle
+                } else {
+                    Step::Progress
+                })
+            }
+            Poll::Ready(Err(error)) => Err(End::Lost(lost(error.kind(), &error.to_string()))),
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let stream = Pin::new(&mut *self.stream);
+        if let Some(bytes) = self.unanswered.single() {
+            return stream.poll_write(cx, bytes);
+        }
+        let mut slices = [IoSlice::new(&[]); PIECES];
+        let count = self.unanswered.fill(&mut slices);
+        stream.poll_write_vectored(cx, slices.get(..count).unwrap_or_default())
+    }
+
+    /// Plain sockets send what they are given; a transport of the user's own may wait to be told.
+    fn flush(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        if self.unflushed {
+            match Pin::new(&mut *self.stream).poll_flush(cx) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(())) => self.unflushed = false,
+                Poll::Ready(Err(error)) => {
+                    return Err(End::Lost(lost(error.kind(), &error.to_string())));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what callers queued. While replies are owed the first look is put off by one turn of the scheduler: the
+    /// callers whom those replies woke get to queue their next command, and all goes out in one write.
+    fn take_output(&mut self, link: &Link, woken: &mut Vec<Waker>, cx: &mut Context<'_>) -> bool {
+        let now = self.now;
+        let yielded = std::mem::take(&mut self.yielded);
+        let (unanswered, renewing) = (&mut self.unanswered, &mut self.yielded);
+        link.with(woken, |queue, _| {
+            if !queue.has_output() || queue.wish == Wish::Renew || queue.must_wait() {
+                return false;
+            }
+            if queue.owed() > 0 && !yielded {
+                *renewing = true;
+                cx.waker().wake_by_ref();
+                return false;
+            }
+            queue.take_output(unanswered, now);
+            true
+        })
+    }
+
+    // ---- subscriptions ----
+
+    /// Queues the commands that bring the server's subscriptions closer to the wanted ones.
+    fn subscribe(&mut self, link: &Link, woken: &mut Vec<Waker>) {
+        if self.retry.is_some_and(|retry| retry <= self.now) {
+            self.retry = None;
+            link.hub().retry_postponed();
+        }
+        if !link.hub().is_dirty() {
+            return;
+        }
+        let commands = link.hub().take_operations(link);
+        link.with(woken, |queue, _| {
+            commands
+                .iter()
+                .for_each(|(command, awaits)| queue.push_own(command, *awaits));
+        });
+    }
+
+    // ---- the sign of life ----
+
+    /// Asks a silent server for a sign of life after half the bound, and gives up on it after the whole, but never
+    /// sooner than half the bound after it was asked.
+    fn sign_of_life(&mut self, link: &Link, woken: &mut Vec<Waker>) -> Result<Sign, End> {
+        let Some(bound) = self.liveness else {
+            return Ok(Sign::default());
+        };
+        let (now, half) = (self.now, bound / 2);
+        // Whoever was not woken in time has not read either: the silence may be our own.
+        let overslept = self.due.take().is_some_and(|due| now > due + half / 4);
+        let mut pinged = false;
+        if now >= self.progress + half {
+            // A server that holds a blocking command answers nothing else; the kernel's keep-alive watches such a line.
+            if link.with(woken, |queue, _| queue.is_held()) {
+                (self.progress, self.asked) = (now, None);
+            } else if self.asked.is_none() {
+                pinged = link.with(woken, |queue, _| queue.ask(PING));
+                if pinged {
+                    self.asked = Some(now);
+                } else {
+                    self.progress = now;
+                }
+            } else if overslept {
+                self.asked = Some(now);
+            }
+        }
+        let due = match self.asked {
+            None => self.progress + half,
+            Some(asked) => (self.progress + bound).max(asked + half),
+        };
+        if self.asked.is_some() && now >= due {
+            let silent = self.progress.elapsed();
+            let text = format!("the server gave no sign of life for {silent:.1?}");
+            return Err(End::Lost(lost(io::ErrorKind::TimedOut, &text)));
+        }
+        self.due = Some(due);
+        Ok(Sign {
+            pinged,
+            look_again: self.due,
+        })
+    }
+}
+
+/// What came of looking for a sign of life.
+#[derive(Default)]
+struct Sign {
+    /// Whether there may be a PING to write.
+    pinged: bool,
+    look_again: Option<Instant>,
+}
+
+fn protocol(text: &str) -> Failure {
+    Failure::Protocol(Arc::from(text))
+}

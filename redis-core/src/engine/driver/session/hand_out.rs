@@ -1,0 +1,188 @@
+//! Whose is what arrives: frames are found in the input and given to those who wait for them.
+
+use std::task::{Context, Waker};
+
+use tokio::time::Instant;
+
+use super::replies::Replies;
+use super::{RETRY, Session, protocol};
+use crate::engine::driver::end::End;
+use crate::engine::inflight::Awaits;
+use crate::engine::link::Link;
+use crate::engine::subscriptions::push;
+use crate::engine::subscriptions::table::Received;
+use crate::reply::frame::{Frame, Frames};
+use crate::wire::Chunk;
+use crate::wire::scan::{Found, FrameKind};
+
+impl Session {
+    /// Gives every whole frame that has arrived to whom it belongs.
+    pub(super) fn hand_out(
+        &mut self,
+        link: &Link,
+        woken: &mut Vec<Waker>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), End> {
+        while let Some(next) = self.found.front() {
+            if next.kind == FrameKind::Reply {
+                self.hand_replies(link, woken)?;
+                if self.halved {
+                    // The other half after what the first callers queue has been written.
+                    cx.waker().wake_by_ref();
+                    break;
+                }
+            } else if !link.hub().has_room(next.len, cx.waker()) {
+                break;
+            } else {
+                self.hand_push(link, woken);
+            }
+        }
+        if !woken.is_empty() {
+            woken.drain(..).for_each(Waker::wake);
+        }
+        Ok(())
+    }
+
+    /// Gives out the replies that had yet to wait when the session ended: what came whole is still somebody's.
+    pub(super) fn hand_rest(&mut self, link: &Link, woken: &mut Vec<Waker>) {
+        while let Some(next) = self.found.front() {
+            let before = self.found.len();
+            let is_reply = next.kind == FrameKind::Reply;
+            if !is_reply || self.hand_replies(link, woken).is_err() || self.found.len() == before {
+                break;
+            }
+        }
+    }
+
+    /// Whether frames wait until somebody has read others; nothing more is read meanwhile.
+    pub(super) fn is_held_up(&self) -> bool {
+        !self.found.is_empty()
+    }
+
+    fn hand_push(&mut self, link: &Link, woken: &mut Vec<Waker>) {
+        let Some(found) = self.found.pop_front() else {
+            return;
+        };
+        let frame = Frame::from_scanned(Chunk::take(&mut self.input, found.len, self.allocated));
+        self.hand_inner_pushes(&frame, found, link, woken);
+        let may_answer = || link.awaits() != Awaits::Reply;
+        let received = link.hub().receive(&frame, may_answer, woken);
+        if received == Received::Answer {
+            link.with(woken, |queue, woken| {
+                queue.deliver(Chunk::EMPTY, 1, woken);
+                woken.extend(queue.next_in_line());
+            });
+        }
+    }
+
+    /// Servers before 7.2 may push amid a reply.
+    fn hand_inner_pushes(&self, frame: &Frame, found: Found, link: &Link, woken: &mut Vec<Waker>) {
+        if found.has_inner_pushes {
+            for push in frame.inner_pushes() {
+                link.hub().receive(&push, || false, woken);
+            }
+        }
+    }
+
+    /// Gives the replies that come before the next push to those who wait for them.
+    fn hand_replies(&mut self, link: &Link, woken: &mut Vec<Waker>) -> Result<(), End> {
+        match link.awaits() {
+            Awaits::Reply => {}
+            Awaits::Push => return self.hand_refusal(link, woken),
+            Awaits::Fence => {
+                self.hand_fence(link, woken);
+                return Ok(());
+            }
+        }
+        let progress = self.progress;
+        let mut replies = Replies::new(
+            &mut self.input,
+            self.allocated,
+            &mut self.found,
+            &self.unanswered,
+        );
+        let halved = &mut self.halved;
+        let answered = link.with(woken, |queue, woken| {
+            let portion = replies.portion(queue.owed());
+            *halved = portion < usize::MAX;
+            replies.answer(queue, portion, woken)?;
+            woken.extend(queue.next_in_line());
+            queue.mark_progress(progress);
+            queue.shrink();
+            Ok(())
+        });
+        let remarks = replies.into_remarks();
+        if remarks.demoted {
+            link.suspect_replica();
+        }
+        answered?;
+        for piece in remarks.with_pushes {
+            for push in Frames::from_scanned(piece).flat_map(|frame| frame.inner_pushes()) {
+                link.hub().receive(&push, || false, woken);
+            }
+        }
+        Ok(())
+    }
+
+    /// A reply to a command that is owed a push can only be an error.
+    fn hand_refusal(&mut self, link: &Link, woken: &mut Vec<Waker>) -> Result<(), End> {
+        let Some(found) = self.found.pop_front() else {
+            return Ok(());
+        };
+        let frame = Frame::from_scanned(Chunk::take(&mut self.input, found.len, self.allocated));
+        let Some(error) = frame.reply().error() else {
+            return Err(End::Lost(protocol(
+                "a subscription was answered with neither a push nor an error",
+            )));
+        };
+        link.with(woken, |queue, woken| {
+            queue.deliver(Chunk::EMPTY, 1, woken);
+        });
+        if link.hub().refused(&error, woken) {
+            self.retry = Some(Instant::now() + RETRY);
+        }
+        Ok(())
+    }
+
+    /// The reply of the PING behind a command, or an error of either.
+    fn hand_fence(&mut self, link: &Link, woken: &mut Vec<Waker>) {
+        let Some(found) = self.found.pop_front() else {
+            return;
+        };
+        let frame = Frame::from_scanned(Chunk::take(&mut self.input, found.len, self.allocated));
+        if link.hub().fenced(frame.reply().error().as_ref(), woken) == Received::Answer {
+            link.with(woken, |queue, woken| {
+                queue.deliver(Chunk::EMPTY, 1, woken);
+            });
+        }
+    }
+
+    pub(super) fn find_frames(&mut self, link: &Link) -> Result<(), End> {
+        // RESP2 has no type for pushes; there only sockets apart receive any.
+        let pushes_are_arrays = link.is_for_subscriptions() && !link.speaks_resp3();
+        let mut start = 0;
+        loop {
+            let rest = self.input.get(start..).unwrap_or_default();
+            for found in self.scanner.short_replies(rest) {
+                start += found.len;
+                self.found.push_back(found);
+            }
+            let rest = self.input.get(start..).unwrap_or_default();
+            if rest.is_empty() {
+                return Ok(());
+            }
+            match self.scanner.scan(rest) {
+                Ok(Some(mut found)) => {
+                    let frame = self.input.get(start..start + found.len);
+                    if pushes_are_arrays && frame.is_some_and(push::is_push_in_resp2) {
+                        found.kind = FrameKind::Push;
+                    }
+                    start += found.len;
+                    self.found.push_back(found);
+                }
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(End::Lost(protocol(&error.to_string()))),
+            }
+        }
+    }
+}

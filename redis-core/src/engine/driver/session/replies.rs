@@ -1,0 +1,201 @@
+//! Replies on their way from the input to the entries that they answer.
+
+use std::collections::VecDeque;
+use std::task::Waker;
+
+use bytes::{Buf, BytesMut};
+
+use super::protocol;
+use crate::engine::driver::end::End;
+use crate::engine::inflight::{Awaits, Queue, Unanswered};
+use crate::error::ServerError;
+use crate::wire::Chunk;
+use crate::wire::scan::{Found, FrameKind};
+
+/// So many replies are worth two writes in place of one.
+const HALVED: usize = 192;
+
+/// The replies that have come, up to the next push.
+pub(super) struct Replies<'s> {
+    cut: Cut<'s>,
+    found: &'s mut VecDeque<Found>,
+    unanswered: &'s Unanswered,
+    remarks: Remarks,
+}
+
+/// What replies say beside what they say to their callers.
+#[derive(Default)]
+pub(super) struct Remarks {
+    /// Whether the server became a replica.
+    pub(super) demoted: bool,
+    /// The pieces amid which something was pushed.
+    pub(super) with_pushes: Vec<Chunk>,
+}
+
+impl<'s> Replies<'s> {
+    /// What was `found` at the start of the input, whose memory is `allocated` bytes.
+    pub(super) fn new(
+        input: &'s mut BytesMut,
+        allocated: usize,
+        found: &'s mut VecDeque<Found>,
+        unanswered: &'s Unanswered,
+    ) -> Self {
+        Self {
+            cut: Cut {
+                input,
+                passed: 0,
+                allocated,
+            },
+            found,
+            unanswered,
+            remarks: Remarks::default(),
+        }
+    }
+
+    /// How many of the `owed` entries are answered at once. Where all that is owed has come, the server has nothing to do: half
+    /// of the callers are woken first, so that it can begin with their next commands while the others are at work.
+    pub(super) fn portion(&self, owed: usize) -> usize {
+        if owed >= HALVED && self.found.len() >= owed {
+            owed / 2
+        } else {
+            usize::MAX
+        }
+    }
+
+    /// Answers at most so many entries.
+    ///
+    /// # Errors
+    /// A reply that nothing had asked for.
+    pub(super) fn answer(
+        &mut self,
+        queue: &mut Queue,
+        portion: usize,
+        woken: &mut Vec<Waker>,
+    ) -> Result<(), End> {
+        for _ in 0..portion {
+            let wanted = match queue.wanted() {
+                Some((Awaits::Reply, wanted)) => wanted,
+                Some(_) => break,
+                None => 0,
+            };
+            let Some(first) = self.next() else { break };
+            if wanted == 0 {
+                let text = "a reply came that nothing had asked for";
+                return Err(End::Lost(protocol(text)));
+            }
+            self.answer_next(queue, first, wanted, woken);
+        }
+        Ok(())
+    }
+
+    /// Gives the next entry what has come of the `wanted` replies, of which `first` is there.
+    #[inline]
+    fn answer_next(
+        &mut self,
+        queue: &mut Queue,
+        first: Found,
+        wanted: usize,
+        woken: &mut Vec<Waker>,
+    ) {
+        let told = remark(self.cut.rest());
+        self.remarks.demoted |= told == Some(Remark::Demoted);
+        let (mut len, mut count, mut has_pushes) = (first.len, 1, first.has_inner_pushes);
+        while count < wanted
+            && let Some(next) = self.next()
+        {
+            let reply = self.cut.rest().get(len..).unwrap_or_default();
+            self.remarks.demoted |= remark(reply) == Some(Remark::Demoted);
+            (len, count) = (len + next.len, count + 1);
+            has_pushes |= next.has_inner_pushes;
+        }
+        let piece = self.cut.take(len);
+        if has_pushes {
+            self.remarks.with_pushes.push(piece.clone());
+        }
+        match told {
+            Some(Remark::Passes) if wanted == 1 => {
+                queue.deliver_refusal(piece, self.unanswered, woken);
+            }
+            _ => queue.deliver(piece, count, woken),
+        }
+    }
+
+    #[inline]
+    fn next(&mut self) -> Option<Found> {
+        match self.found.front() {
+            Some(next) if next.kind == FrameKind::Reply => self.found.pop_front(),
+            _ => None,
+        }
+    }
+
+    /// What the replies said beside.
+    pub(super) fn into_remarks(self) -> Remarks {
+        self.remarks
+    }
+}
+
+/// What an error says that is the engine's business.
+#[derive(PartialEq, Eq)]
+enum Remark {
+    /// The server became a replica.
+    Demoted,
+    /// It refused for a reason that passes.
+    Passes,
+}
+
+/// What the reply that begins here says beside what it says to its caller.
+#[inline]
+fn remark(reply: &[u8]) -> Option<Remark> {
+    match reply.split_first() {
+        Some((b'-', line)) => remark_of_error(line),
+        _ => None,
+    }
+}
+
+#[cold]
+fn remark_of_error(line: &[u8]) -> Option<Remark> {
+    /// No code is longer.
+    const CODE: usize = 32;
+    let line = line.get(..CODE).unwrap_or(line);
+    if line.starts_with(b"READONLY ") {
+        Some(Remark::Demoted)
+    } else if ServerError::is_transient_line(line) {
+        Some(Remark::Passes)
+    } else {
+        None
+    }
+}
+
+/// Cuts pieces off the input. What was copied is passed over in one go.
+struct Cut<'i> {
+    input: &'i mut BytesMut,
+    passed: usize,
+    allocated: usize,
+}
+
+impl Cut<'_> {
+    #[inline]
+    fn rest(&self) -> &[u8] {
+        self.input.get(self.passed..).unwrap_or_default()
+    }
+
+    #[inline]
+    fn take(&mut self, len: usize) -> Chunk {
+        if let Some(chunk) = Chunk::copied_from(self.rest(), len) {
+            self.passed += len;
+            return chunk;
+        }
+        self.settle();
+        Chunk::take(self.input, len, self.allocated)
+    }
+
+    fn settle(&mut self) {
+        self.input.advance(std::mem::take(&mut self.passed));
+    }
+}
+
+impl Drop for Cut<'_> {
+    fn drop(&mut self) {
+        self.settle();
+    }
+}

@@ -1,0 +1,72 @@
+//! When the driver is polled next, and what is late by then.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::engine::link::Link;
+
+/// Fails what is late, and has the driver polled again at the next deadline, or at `also`.
+pub(super) fn keep_deadlines(
+    link: &Link,
+    timer: &mut Timer,
+    woken: &mut Vec<Waker>,
+    also: Option<Instant>,
+    now: Instant,
+    cx: &mut Context<'_>,
+) {
+    let deadline = link.with(woken, |queue, woken| queue.expire(now, woken));
+    let next = deadline.into_iter().chain(also).min();
+    if let Some(next) = next
+        && timer.poll(next, now, cx).is_ready()
+    {
+        cx.waker().wake_by_ref();
+    }
+}
+
+/// One timer, moved only when it has to fire earlier or has fired: deadlines move with every command, timers are dear.
+#[derive(Default)]
+pub(super) struct Timer {
+    sleep: Option<Pin<Box<Sleep>>>,
+    /// Whom it wakes.
+    waker: Option<Waker>,
+}
+
+impl Timer {
+    /// Ready once `instant` is past; else wakes at it, or somewhat before.
+    pub(super) fn poll(
+        &mut self,
+        instant: Instant,
+        now: Instant,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        if self.fires_by(instant, now, cx) {
+            return Poll::Pending;
+        }
+        let sleep = self
+            .sleep
+            .get_or_insert_with(|| Box::pin(sleep_until(instant)));
+        if sleep.deadline() > instant || sleep.is_elapsed() {
+            sleep.as_mut().reset(instant);
+        }
+        self.waker = Some(cx.waker().clone());
+        ready!(sleep.as_mut().poll(cx));
+        if Instant::now() >= instant {
+            return Poll::Ready(());
+        }
+        sleep.as_mut().reset(instant);
+        sleep.as_mut().poll(cx)
+    }
+
+    /// Whether it was set before, and is still to fire at `instant` at the latest.
+    fn fires_by(&self, instant: Instant, now: Instant, cx: &Context<'_>) -> bool {
+        let known = self.waker.as_ref();
+        known.is_some_and(|waker| waker.will_wake(cx.waker()))
+            && self
+                .sleep
+                .as_ref()
+                .is_some_and(|sleep| now < sleep.deadline() && sleep.deadline() <= instant)
+    }
+}

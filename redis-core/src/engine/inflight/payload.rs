@@ -1,0 +1,224 @@
+//! What is handed to the queue, and what comes back for it.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::command::script_text::Loaded;
+use crate::error::{Error, ErrorKind, Phase, Result, ServerError, TlsError};
+use crate::wire::Chunk;
+use crate::wire::outgoing::Outgoing;
+
+/// Something that can be written and is owed replies: one command, or a pipeline of them.
+pub(crate) trait Payload {
+    /// What the queue has to know of it.
+    fn terms(&self) -> Terms;
+    /// Appends it as it goes over the wire. Called again only after [`Payload::mend`] said so.
+    fn write_to(&mut self, out: &mut Outgoing);
+    /// Looks in the replies whether scripts were missing; if nothing was carried out for that, brings them along and is to be
+    /// sent again.
+    fn mend(&mut self, _loaded: &Loaded, _replies: &[Chunk]) -> bool {
+        false
+    }
+    /// What a trace says of it.
+    #[cfg(feature = "tracing")]
+    fn summary(&self) -> Summary;
+}
+
+/// What the queue has to know of a payload.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    /// How many bytes [`Payload::write_to`] appends, at most.
+    pub(crate) bytes: usize,
+    /// How many replies it is owed.
+    pub(crate) replies: usize,
+    /// Whether sending it twice does no harm.
+    pub(crate) idempotent: bool,
+    /// Whether the server may hold it for as long as it likes.
+    pub(crate) blocking: bool,
+    /// How long it may take.
+    pub(crate) patience: Patience,
+}
+
+/// How long something may take, from its first poll to its reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// As the connection is configured.
+    Default,
+    /// So long beyond what the configuration grants; for commands that the server holds for so long.
+    Extra(Duration),
+    Only(Duration),
+    Forever,
+}
+
+/// What a span says of a command or batch.
+#[cfg(feature = "tracing")]
+#[derive(Debug)]
+pub(crate) struct Summary {
+    pub(crate) operation: std::borrow::Cow<'static, str>,
+    /// The command with a `?` for each argument.
+    pub(crate) text: String,
+    /// How many commands it is, where it is a batch.
+    pub(crate) batch: Option<usize>,
+}
+
+/// What became of an entry.
+#[derive(Debug)]
+pub(crate) enum Delivery {
+    /// Its one reply, which is no error.
+    Reply(Chunk),
+    Parts(Box<Parts>),
+    /// There was none, for it could not be sent.
+    Refused(Error),
+}
+
+/// All replies of an entry, or the first of them and why there are no more.
+#[derive(Debug, Default)]
+pub(crate) struct Parts {
+    /// The pieces they came in; each holds whole frames.
+    pub(crate) chunks: Vec<Chunk>,
+    pub(crate) error: Option<Failure>,
+    /// When the entry would have been given up.
+    pub(crate) deadline: Option<Instant>,
+    /// The same once more, where the server refused it for a reason that passes.
+    pub(crate) again: Option<Box<Again>>,
+}
+
+impl Delivery {
+    /// Of an entry that never came to be.
+    pub(crate) fn failed(failure: Failure) -> Self {
+        Self::Parts(Box::new(Parts {
+            error: Some(failure),
+            ..Parts::default()
+        }))
+    }
+
+    /// The pieces, and why there are no more.
+    ///
+    /// # Errors
+    /// It could not be sent.
+    pub(crate) fn into_parts(self) -> Result<(Vec<Chunk>, Option<Failure>)> {
+        match self {
+            Self::Reply(chunk) => Ok((vec![chunk], None)),
+            Self::Parts(parts) => Ok((parts.chunks, parts.error)),
+            Self::Refused(error) => Err(error),
+        }
+    }
+}
+
+/// Something to be sent again as it was sent before.
+#[derive(Debug, Clone)]
+pub(crate) struct Again {
+    pub(crate) bytes: Outgoing,
+    pub(crate) idempotent: bool,
+    pub(crate) blocking: bool,
+}
+
+impl Payload for Again {
+    fn terms(&self) -> Terms {
+        Terms {
+            bytes: self.bytes.len(),
+            replies: 1,
+            idempotent: self.idempotent,
+            blocking: self.blocking,
+            // Its deadline is known.
+            patience: Patience::Forever,
+        }
+    }
+
+    fn write_to(&mut self, out: &mut Outgoing) {
+        self.bytes.move_to(self.bytes.len(), out);
+    }
+
+    #[cfg(feature = "tracing")]
+    fn summary(&self) -> Summary {
+        Summary {
+            operation: "".into(),
+            text: String::new(),
+            batch: None,
+        }
+    }
+}
+
+/// When an entry is given up.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Limit {
+    None,
+    /// So long after it was queued. Callers do not read the clock: the driver, which is woken by what they queue, reads
+    /// it once for all of them.
+    Within(Duration),
+    At(Instant),
+}
+
+impl Limit {
+    /// The moment, for what was queued `now`; `None` is never.
+    pub(crate) fn from(self, now: Instant) -> Option<Instant> {
+        match self {
+            Self::None => None,
+            Self::Within(patience) => now.checked_add(patience),
+            Self::At(deadline) => Some(deadline),
+        }
+    }
+
+    /// The moment, once it is known.
+    pub(crate) fn moment(self) -> Option<Instant> {
+        match self {
+            Self::At(deadline) => Some(deadline),
+            Self::None | Self::Within(_) => None,
+        }
+    }
+}
+
+/// Why replies did not come; cheap to hand to many callers at once.
+#[derive(Debug, Clone)]
+pub(crate) enum Failure {
+    Timeout(Phase),
+    Lost(Phase, io::ErrorKind, std::sync::Arc<str>),
+    Refused(ServerError),
+    Tls(TlsError),
+    Protocol(std::sync::Arc<str>),
+    Closed(Phase),
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Timeout(phase) => Self::new(ErrorKind::Timeout, phase),
+            Failure::Lost(phase, kind, text) => Self::new(
+                ErrorKind::ConnectionLost(io::Error::new(kind, text.to_string())),
+                phase,
+            ),
+            Failure::Refused(error) => Self::new(ErrorKind::Handshake(error), Phase::NotSent),
+            Failure::Tls(error) => Self::new(ErrorKind::Tls(error), Phase::NotSent),
+            Failure::Protocol(text) => Self::protocol(text.to_string()),
+            Failure::Closed(phase) => Self::new(ErrorKind::Closed, phase),
+        }
+    }
+}
+
+impl Failure {
+    /// The reason, for an event.
+    pub(crate) fn reason(&self) -> std::sync::Arc<str> {
+        match self {
+            Self::Lost(_, _, text) | Self::Protocol(text) => text.clone(),
+            Self::Refused(error) => error.to_string().into(),
+            Self::Tls(error) => error.to_string().into(),
+            Self::Timeout(_) => "a deadline passed".into(),
+            Self::Closed(_) => "it was closed by its owner".into(),
+        }
+    }
+
+    /// The same failure as it is for something that had, or had not, been sent.
+    pub(crate) fn in_phase(&self, phase: Phase) -> Self {
+        match self {
+            Self::Timeout(_) => Self::Timeout(phase),
+            Self::Lost(_, kind, text) => Self::Lost(phase, *kind, text.clone()),
+            Self::Closed(_) => Self::Closed(phase),
+            Self::Protocol(text) if phase == Phase::NotSent => {
+                Self::Lost(phase, io::ErrorKind::InvalidData, text.clone())
+            }
+            other => other.clone(),
+        }
+    }
+}

@@ -1,0 +1,447 @@
+//! The driver's side of the queue: to take what waits, to deliver what came, to fail what is late or lost.
+
+use std::task::Waker;
+
+use tokio::time::Instant;
+
+use super::*;
+use crate::wire::Chunk;
+use crate::wire::encode::Output;
+
+/// How often something that may be repeated is sent, on one socket after another.
+const SENDINGS: u8 = 3;
+
+impl Queue {
+    /// Leaves the driver's waker, for when there is something to do.
+    pub(crate) fn park(&mut self, waker: &Waker) {
+        if !self
+            .driver
+            .as_ref()
+            .is_some_and(|known| known.will_wake(waker))
+        {
+            self.driver = Some(waker.clone());
+        }
+    }
+
+    /// Whether there is something to write.
+    pub(crate) fn has_output(&self) -> bool {
+        !self.out.is_empty() || matches!(self.alone, Alone::Waiting(..))
+    }
+
+    /// How many replies are owed to what was written; entries, not frames.
+    pub(crate) fn owed(&self) -> usize {
+        self.taken
+    }
+
+    /// Whether the server may hold the reply that comes next.
+    pub(crate) fn is_held(&self) -> bool {
+        self.entries
+            .iter()
+            .take(self.taken)
+            .any(|entry| entry.blocking)
+    }
+
+    /// Moves everything that waits to be written to what is unanswered. What failed before it was sent is not sent any more:
+    /// its caller was told so, and may have tried again.
+    pub(crate) fn take_output(&mut self, unanswered: &mut Unanswered, now: Instant) {
+        self.release(unanswered);
+        if let Some(mut encoded) = self.take_alone(now) {
+            unanswered.append(&mut encoded);
+            return;
+        }
+        if self.given_up > 0 {
+            self.forget_unwanted();
+        }
+        unanswered.append(&mut self.out);
+        if self.taken == 0 {
+            self.owed_since = Some(now);
+        }
+        self.taken = self.entries.len();
+    }
+
+    /// Lets go of what was answered.
+    #[inline]
+    pub(crate) fn release(&mut self, unanswered: &mut Unanswered) {
+        unanswered.release(std::mem::take(&mut self.answered_bytes));
+    }
+
+    /// Takes the command that goes out alone, if there is one, to the head of what is owed.
+    fn take_alone(&mut self, now: Instant) -> Option<Outgoing> {
+        let Alone::Waiting(cell, encoded, deadline) =
+            std::mem::replace(&mut self.alone, Alone::None)
+        else {
+            return None;
+        };
+        self.alone = Alone::InFlight;
+        self.bytes += encoded.len();
+        self.note_deadline(deadline);
+        self.entries.push_front(Entry {
+            limit: Limit::At(deadline),
+            ..Entry::of(Owner::Caller(cell), encoded.len())
+        });
+        self.taken = 1;
+        self.owed_since = Some(now);
+        Some(encoded)
+    }
+
+    /// Whether nothing may be written now, for the sake of a command that goes out alone.
+    pub(crate) fn must_wait(&self) -> bool {
+        match self.alone {
+            Alone::None => false,
+            Alone::Waiting(..) => self.taken > 0,
+            Alone::InFlight => true,
+        }
+    }
+
+    /// Gives up the command that goes out alone: a new socket is authenticated anyway.
+    fn give_up_alone(&mut self, failure: &Failure, woken: &mut Vec<Waker>) {
+        // One that is in flight is among the entries.
+        if let Alone::Waiting(cell, ..) = std::mem::replace(&mut self.alone, Alone::None) {
+            let failure = failure.in_phase(Phase::NotSent);
+            self.fail(Owner::Caller(cell), Limit::None, failure, woken);
+        }
+    }
+
+    /// Asks the server for a sign of life with a command of the driver's own; where that would be out of place, what
+    /// it owes is the sign. Says whether there is anything to wait for.
+    pub(crate) fn ask(&mut self, encoded: &[u8]) -> bool {
+        if self.quiet {
+            return self.taken > 0;
+        }
+        self.push_own(encoded, Awaits::Reply);
+        true
+    }
+
+    /// What answers the oldest command that was written.
+    pub(crate) fn awaits(&self) -> Awaits {
+        self.wanted().map_or(Awaits::Reply, |(awaits, _)| awaits)
+    }
+
+    /// Queues a command of the driver's own, whose reply nobody waits for.
+    pub(crate) fn push_own(&mut self, encoded: &[u8], awaits: Awaits) {
+        self.out.put(encoded);
+        self.push_entry(Entry {
+            awaits,
+            ..Entry::of(Owner::Driver, encoded.len())
+        });
+    }
+
+    /// What the oldest entry is owed, and how many frames of it; `None` where nothing was asked.
+    #[inline]
+    pub(crate) fn wanted(&self) -> Option<(Awaits, usize)> {
+        match self.entries.front() {
+            Some(entry) if self.taken > 0 => Some((entry.awaits, entry.replies - entry.come)),
+            _ => None,
+        }
+    }
+
+    /// Gives a piece of `frames` whole frames to the oldest entry, which must be owed as many.
+    #[inline]
+    pub(crate) fn deliver(&mut self, piece: Chunk, frames: usize, woken: &mut Vec<Waker>) {
+        let Some(entry) = self.entries.front_mut() else {
+            return;
+        };
+        entry.come = (entry.come + frames).min(entry.replies);
+        let done = entry.come == entry.replies;
+        let (owner, bytes, limit) = (entry.owner, entry.bytes, entry.limit);
+        let is_single = frames == 1 && entry.replies == 1;
+        if done {
+            self.entries.pop_front();
+            self.taken = self.taken.saturating_sub(1);
+            self.bytes = self.bytes.saturating_sub(bytes);
+            self.answered_bytes += bytes;
+            self.counts.answered += u64::from(!matches!(owner, Owner::Driver));
+            if matches!(self.alone, Alone::InFlight) {
+                self.alone = Alone::None;
+            }
+        }
+        let Owner::Caller(key) = owner else { return };
+        let Some(cell) = self.cells.get_mut(key) else {
+            return;
+        };
+        match cell {
+            Cell::Waiting(_, None) if is_single && !piece.starts_with(b"-") => {
+                let filled = Cell::Filled(Delivery::Reply(piece));
+                if let Cell::Waiting(Some(waker), _) = std::mem::replace(cell, filled) {
+                    woken.push(waker);
+                }
+            }
+            Cell::Waiting(waker, parts) => {
+                let all = parts.get_or_insert_default();
+                all.chunks.push(piece);
+                if done {
+                    all.deadline = limit.moment();
+                    woken.extend(waker.take());
+                    let all = parts.take().unwrap_or_default();
+                    *cell = Cell::Filled(Delivery::Parts(all));
+                }
+            }
+            Cell::Abandoned if done => drop(self.cells.remove(key)),
+            Cell::Abandoned | Cell::Filled(_) => {}
+        }
+    }
+
+    /// The server refused the oldest entry for a reason that passes: its caller gets what is to be sent again, too.
+    pub(crate) fn deliver_refusal(
+        &mut self,
+        piece: Chunk,
+        unanswered: &Unanswered,
+        woken: &mut Vec<Waker>,
+    ) {
+        if let Some(entry) = self.entries.front()
+            && let Owner::Caller(key) = entry.owner
+            && let Some(Cell::Waiting(_, parts)) = self.cells.get_mut(key)
+        {
+            let again = Again {
+                bytes: unanswered.copy(self.answered_bytes, entry.bytes),
+                idempotent: entry.idempotent,
+                blocking: entry.blocking,
+            };
+            parts.get_or_insert_default().again = Some(Box::new(again));
+        }
+        self.deliver(piece, 1, woken);
+    }
+
+    /// The server answered at `now`.
+    pub(crate) fn mark_progress(&mut self, now: Instant) {
+        self.owed_since = (self.taken > 0).then_some(now);
+    }
+
+    /// Puts a failure into a cell: the caller is woken, or the cell of one who left is freed.
+    fn fail(&mut self, owner: Owner, limit: Limit, failure: Failure, woken: &mut Vec<Waker>) {
+        let Owner::Caller(key) = owner else { return };
+        let Some(cell) = self.cells.get_mut(key) else {
+            return;
+        };
+        match cell {
+            Cell::Waiting(waker, parts) => {
+                woken.extend(waker.take());
+                let mut parts = parts.take().unwrap_or_default();
+                (parts.error, parts.deadline) = (Some(failure), limit.moment());
+                *cell = Cell::Filled(Delivery::Parts(parts));
+            }
+            Cell::Abandoned => drop(self.cells.remove(key)),
+            Cell::Filled(_) => {}
+        }
+    }
+
+    /// Makes moments of the limits of what was queued since the last time.
+    #[inline]
+    pub(crate) fn stamp(&mut self, now: Instant) {
+        if self.unstamped > 0 {
+            self.stamp_last(now);
+        }
+    }
+
+    fn stamp_last(&mut self, now: Instant) {
+        let mut earliest = self.earliest_deadline;
+        let mut note = |limit: Limit| {
+            if let Some(moment) = limit.moment() {
+                earliest = Some(earliest.map_or(moment, |known| known.min(moment)));
+            }
+        };
+        // Nearly all have the same patience.
+        let mut last = (Duration::MAX, Limit::None);
+        let count = std::mem::take(&mut self.unstamped);
+        for entry in self.entries.iter_mut().rev().take(count) {
+            match entry.limit {
+                Limit::Within(patience) => {
+                    if patience != last.0 {
+                        let moment = entry.limit.from(now);
+                        last = (patience, moment.map_or(Limit::None, Limit::At));
+                        note(last.1);
+                    }
+                    entry.limit = last.1;
+                }
+                limit => note(limit),
+            }
+        }
+        self.earliest_deadline = earliest;
+    }
+
+    fn note_deadline(&mut self, deadline: Instant) {
+        let earliest = self.earliest_deadline;
+        self.earliest_deadline = Some(earliest.map_or(deadline, |known| known.min(deadline)));
+    }
+
+    /// Fails what is past its deadline at `now`; gives when to look again.
+    pub(crate) fn expire(&mut self, now: Instant, woken: &mut Vec<Waker>) -> Option<Instant> {
+        if self.earliest_deadline.is_none_or(|earliest| earliest > now) {
+            return self.earliest_deadline;
+        }
+        let mut expired = Vec::new();
+        self.earliest_deadline = None;
+        for (index, entry) in self.entries.iter_mut().enumerate() {
+            let Limit::At(deadline) = entry.limit else {
+                continue;
+            };
+            if deadline <= now {
+                let taken = index < self.taken;
+                self.given_up += usize::from(!taken);
+                let phase = entry.phase(taken);
+                self.counts.timeouts += 1;
+                let owner = std::mem::replace(&mut entry.owner, Owner::Nobody);
+                expired.push((owner, Failure::Timeout(phase)));
+                entry.limit = Limit::None;
+            } else {
+                self.earliest_deadline = Some(
+                    self.earliest_deadline
+                        .map_or(deadline, |known| known.min(deadline)),
+                );
+            }
+        }
+        for (owner, failure) in expired {
+            self.fail(owner, Limit::None, failure, woken);
+        }
+        self.make_room();
+        woken.extend(self.next_in_line());
+        self.earliest_deadline
+    }
+
+    /// The socket is gone. What was not written waits for the next one, and so does what may be sent `again`; the rest
+    /// fails.
+    pub(crate) fn lost(
+        &mut self,
+        failure: &Failure,
+        unanswered: &mut Unanswered,
+        again: bool,
+        woken: &mut Vec<Waker>,
+    ) {
+        self.release(unanswered);
+        // What goes out alone is not for the next socket.
+        let was_alone = matches!(self.alone, Alone::InFlight);
+        self.give_up_alone(failure, woken);
+        let written = unanswered.written();
+        let (mut waiting, mut kept, mut at) = (Outgoing::default(), VecDeque::new(), 0);
+        let rest = self.entries.split_off(self.taken.min(self.entries.len()));
+        for mut entry in std::mem::replace(&mut self.entries, rest) {
+            let was_sent = at < written;
+            at += entry.bytes;
+            entry.losses += u8::from(was_sent);
+            if !was_alone && (!was_sent || (again && self.goes_again(&mut entry))) {
+                unanswered.move_to(entry.bytes, &mut waiting);
+                kept.push_back(entry);
+            } else {
+                unanswered.release(entry.bytes);
+                self.bytes = self.bytes.saturating_sub(entry.bytes);
+                let failure = failure.in_phase(Phase::MaybeApplied);
+                self.fail(entry.owner, entry.limit, failure, woken);
+            }
+        }
+        unanswered.clear();
+        kept.append(&mut self.entries);
+        self.entries = kept;
+        self.out.move_to(self.out.len(), &mut waiting);
+        self.out = waiting;
+        self.taken = 0;
+        self.owed_since = None;
+        self.connected = false;
+        self.forget_unwanted();
+        woken.extend(self.next_in_line());
+    }
+
+    /// Whether what was sent on a socket that was lost is sent on the next one; it begins anew then.
+    fn goes_again(&mut self, entry: &mut Entry) -> bool {
+        let Owner::Caller(key) = entry.owner else {
+            return false;
+        };
+        if !entry.idempotent || entry.losses >= SENDINGS {
+            return false;
+        }
+        entry.come = 0;
+        if let Some(Cell::Waiting(_, parts)) = self.cells.get_mut(key) {
+            *parts = None;
+        }
+        true
+    }
+
+    /// Gives room back once a good part of what waits to be written was given up; a look at each is too dear for each.
+    pub(super) fn make_room(&mut self) {
+        if self.given_up > 0
+            && self.given_up.saturating_mul(4) >= self.entries.len().saturating_sub(self.taken)
+        {
+            self.forget_unwanted();
+        }
+    }
+
+    /// Drops what was not taken and need not be sent: what has failed, and, while there is no socket, what nobody
+    /// waits for.
+    pub(super) fn forget_unwanted(&mut self) {
+        let mut waiting = std::mem::take(&mut self.out);
+        let mut kept = Outgoing::default();
+        let (cells, bytes, connected) = (&mut self.cells, &mut self.bytes, self.connected);
+        let mut taken = self.taken;
+        self.entries.retain(|entry| {
+            if let Some(fewer) = taken.checked_sub(1) {
+                taken = fewer;
+                return true;
+            }
+            let wanted = match entry.owner {
+                Owner::Nobody => false,
+                Owner::Driver => connected,
+                Owner::Caller(key) => connected || !forget_abandoned(cells, key),
+            };
+            if wanted {
+                waiting.move_to(entry.bytes, &mut kept);
+            } else {
+                waiting.advance(entry.bytes);
+                *bytes = bytes.saturating_sub(entry.bytes);
+            }
+            wanted
+        });
+        self.out = kept;
+        self.given_up = 0;
+    }
+
+    /// The server refused the connection: everything that waits is refused with it, and so is what comes until
+    /// [`Queue::admitted`].
+    pub(crate) fn refuse(&mut self, failure: Failure, woken: &mut Vec<Waker>) {
+        self.fail_all(&failure, woken);
+        self.refused = Some(failure);
+    }
+
+    /// A connection was established.
+    pub(crate) fn admitted(&mut self) {
+        self.forget_unwanted();
+        self.connected = true;
+        self.demoted = false;
+        self.refused = None;
+        if self.wish == Wish::Renew {
+            self.wish = Wish::Serve;
+        }
+    }
+
+    /// The end: everything fails, and nothing is accepted any more. Gives why, which is what was said the first time.
+    pub(crate) fn end(&mut self, failure: &Failure, woken: &mut Vec<Waker>) -> Failure {
+        self.fail_all(failure, woken);
+        self.ended
+            .get_or_insert_with(|| failure.in_phase(Phase::NotSent));
+        self.connected = false;
+        woken.append(&mut self.mourners);
+        self.ended.clone().unwrap_or_else(|| failure.clone())
+    }
+
+    fn fail_all(&mut self, failure: &Failure, woken: &mut Vec<Waker>) {
+        self.give_up_alone(failure, woken);
+        let taken = std::mem::take(&mut self.taken);
+        for (index, entry) in std::mem::take(&mut self.entries).into_iter().enumerate() {
+            let failure = failure.in_phase(entry.phase(index < taken));
+            self.fail(entry.owner, entry.limit, failure, woken);
+        }
+        self.out = Outgoing::default();
+        self.given_up = 0;
+        self.bytes = 0;
+        self.owed_since = None;
+        self.earliest_deadline = None;
+        woken.extend(self.waiters.drain(..).map(|(_, waker)| waker));
+    }
+
+    /// Takes back the memory that a burst left behind.
+    pub(crate) fn shrink(&mut self) {
+        const KEEP: usize = 64 * 1024;
+        if self.entries.is_empty() && self.entries.capacity() > KEEP {
+            self.entries.shrink_to(KEEP);
+            self.cells.shrink_to_fit();
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! A command on its way: [`Pending`].
+
+use std::task::{Context, Poll, ready};
+
+use super::exchange::Exchange;
+use super::inflight::{Delivery, Patience, Payload, Terms};
+use super::link::Link;
+use crate::command::script_text::{self, Loaded};
+use crate::command::{Args, Block, CommandInfo};
+use crate::error::{CommandName, Error, Result};
+use crate::reply::{Frame, FrameRef, FromRedis};
+use crate::wire::Chunk;
+use crate::wire::outgoing::Outgoing;
+
+/// A command on its way.
+#[derive(Debug)]
+pub struct Pending<'a> {
+    exchange: Exchange<'a>,
+    command: Command,
+}
+
+impl<'a> Pending<'a> {
+    #[inline]
+    pub(crate) fn new(link: &'a Link, mut args: Box<Args>) -> Self {
+        let refused = if args.is_plain() {
+            None
+        } else {
+            args.take_error()
+        };
+        let command = Command::new(args);
+        let mut exchange = Exchange::new(link, &command);
+        if let Some(error) = refused {
+            exchange.refuse(error);
+        }
+        Self { exchange, command }
+    }
+
+    /// One that fails with `error` before anything is sent.
+    #[cold]
+    pub(crate) fn refused(link: &'a Link, args: Box<Args>, error: Error) -> Self {
+        let mut pending = Self::new(link, args);
+        pending.exchange.refuse(error);
+        pending
+    }
+
+    /// Has it sent; says whether it is on its way, or still has to wait for room.
+    pub(crate) fn submit(&mut self) -> bool {
+        self.exchange.submit(&mut self.command)
+    }
+
+    fn poll_delivery(&mut self, cx: &mut Context<'_>) -> Poll<Delivery> {
+        self.exchange.poll(&mut self.command, cx)
+    }
+
+    /// The reply as it came, an error reply included.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
+        let (chunks, failure) = ready!(self.poll_delivery(cx)).into_parts()?;
+        Poll::Ready(match (failure, chunks.into_iter().next()) {
+            (None, Some(chunk)) => Ok(Frame::from_scanned(chunk)),
+            (Some(failure), _) => Err(failure.into()),
+            (None, None) => Err(no_reply()),
+        })
+    }
+
+    /// The reply, decoded; an error names the command.
+    #[inline]
+    pub(crate) fn poll_decoded<R: FromRedis>(&mut self, cx: &mut Context<'_>) -> Poll<Result<R>> {
+        let outcome = match ready!(self.poll_delivery(cx)) {
+            Delivery::Reply(chunk) => R::from_outcome(Ok(FrameRef::of_chunk(&chunk))),
+            delivery => decode_slowly(delivery),
+        };
+        Poll::Ready(match outcome {
+            Ok(value) => Ok(value),
+            Err(error) => Err(error.of_command(self.command.name())),
+        })
+    }
+
+    /// The reply as it came, an error reply included.
+    pub(crate) async fn frame(mut self) -> Result<Frame> {
+        std::future::poll_fn(|cx| self.poll(cx)).await
+    }
+
+    /// The reply, decoded.
+    pub(crate) async fn decoded<R: FromRedis>(mut self) -> Result<R> {
+        self.decode().await
+    }
+
+    /// The reply, decoded, of a command that is kept.
+    pub(crate) async fn decode<R: FromRedis>(&mut self) -> Result<R> {
+        std::future::poll_fn(|cx| self.poll_decoded(cx)).await
+    }
+}
+
+/// Decodes what is not simply a reply.
+#[cold]
+fn decode_slowly<R: FromRedis>(delivery: Delivery) -> Result<R> {
+    match delivery {
+        Delivery::Refused(error) => R::from_outcome(Err(error)),
+        Delivery::Reply(chunk) => R::from_outcome(Ok(FrameRef::of_chunk(&chunk))),
+        Delivery::Parts(parts) => R::from_outcome(match (parts.error, parts.chunks.first()) {
+            (None, Some(chunk)) => Ok(FrameRef::of_chunk(chunk)),
+            (Some(failure), _) => Err(failure.into()),
+            (None, None) => Err(no_reply()),
+        }),
+    }
+}
+
+fn no_reply() -> Error {
+    Error::protocol("no reply was delivered")
+}
+
+/// The command of a [`Pending`].
+#[derive(Debug)]
+struct Command {
+    info: &'static CommandInfo,
+    /// Until it is sent: from then on the queue has the bytes. Longer where its name is in there, or where it may have to be
+    /// sent in another form.
+    args: Option<Box<Args>>,
+}
+
+impl Command {
+    #[inline]
+    fn new(args: Box<Args>) -> Self {
+        Self {
+            info: args.info(),
+            args: Some(args),
+        }
+    }
+
+    #[cold]
+    fn name(&self) -> CommandName {
+        match &self.args {
+            Some(args) => args.name(),
+            None => self.info.name.into(),
+        }
+    }
+}
+
+/// What the queue has to know of a command.
+#[inline]
+fn terms_of(args: &Args) -> Terms {
+    let block = args.block_limit();
+    Terms {
+        bytes: args.encoded_len(),
+        replies: 1,
+        idempotent: args.is_idempotent(),
+        blocking: block.is_some(),
+        patience: match (args.deadline(), block) {
+            (Some(deadline), _) => Patience::Only(deadline),
+            (None, None) => Patience::Default,
+            (None, Some(Block::Forever)) => Patience::Forever,
+            (None, Some(Block::For(limit))) => Patience::Extra(limit),
+        },
+    }
+}
+
+impl Payload for Command {
+    #[inline]
+    fn terms(&self) -> Terms {
+        match &self.args {
+            Some(args) => terms_of(args),
+            // It was sent, and is not sent a second time from here.
+            None => Terms {
+                bytes: 0,
+                replies: 1,
+                idempotent: false,
+                blocking: false,
+                patience: Patience::Default,
+            },
+        }
+    }
+
+    #[inline]
+    fn write_to(&mut self, out: &mut Outgoing) {
+        if let Some(mut args) = self.args.take() {
+            args.write_to(out);
+            if args.is_raw() || args.called_script().is_some() {
+                self.args = Some(args);
+            } else {
+                args.retire();
+            }
+        }
+    }
+
+    fn mend(&mut self, _: &Loaded, replies: &[Chunk]) -> bool {
+        let unknown = replies
+            .first()
+            .is_some_and(|reply| script_text::is_unknown(reply));
+        let args = self.args.as_mut();
+        unknown && args.is_some_and(|args| args.send_script_text())
+    }
+
+    #[cfg(feature = "tracing")]
+    fn summary(&self) -> super::inflight::Summary {
+        let arguments = self.args.as_ref().map_or(0, |args| args.count_arguments());
+        let operation = self.name().to_string();
+        super::inflight::Summary {
+            text: operation.clone() + &" ?".repeat(arguments),
+            operation: operation.into(),
+            batch: None,
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! New credentials for a live connection, before the old ones expire.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::events::ConnectionEvent;
+use super::inflight::Delivery;
+use super::link::Link;
+use crate::command::{Args, CommandInfo, Keys, StateChange};
+use crate::config::Credentials;
+use crate::connect;
+use crate::error::Error;
+use crate::reply::Frame;
+use crate::runtime;
+use crate::wire::outgoing::Outgoing;
+
+static AUTH: CommandInfo = CommandInfo::new("AUTH", b"$4\r\nAUTH\r\n", 1).state(StateChange::Auth);
+
+/// A task that authenticates a connection anew, again and again, for as long as its socket lives.
+///
+/// AUTH goes out between two commands or whole transactions, like any other command. It keeps away from a socket on
+/// which somebody may have a MULTI open by hand.
+pub(crate) struct Renewal(JoinHandle<()>);
+
+impl Renewal {
+    pub(crate) fn start(link: Arc<Link>, after: Duration) -> Self {
+        Self(runtime::spawn(keep_authenticated(link, after)))
+    }
+}
+
+impl Drop for Renewal {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// What came of one renewal.
+enum Outcome {
+    /// The next one is due after so long, if ever.
+    Renewed(Option<Duration>),
+    Failed(String),
+    /// The socket is somebody's own at the moment, or gone.
+    NotNow,
+}
+
+async fn keep_authenticated(link: Arc<Link>, after: Duration) {
+    /// How long a socket that is out of reach is left alone.
+    const LATER: Duration = Duration::from_secs(1);
+    let mut pause = after;
+    let mut failures = 0;
+    loop {
+        sleep(pause).await;
+        match renew(&link).await {
+            Outcome::Renewed(next) => {
+                link.announce(ConnectionEvent::Reauthenticated);
+                failures = 0;
+                match next {
+                    Some(after) => pause = after,
+                    None => return,
+                }
+            }
+            // The old credentials may still be good for a while: slower and slower, never in a rush.
+            Outcome::Failed(reason) => {
+                link.announce(ConnectionEvent::ReauthenticationFailed(reason.into()));
+                pause = link.config.backoff.pause(failures);
+                failures += 1;
+            }
+            Outcome::NotNow => pause = LATER,
+        }
+    }
+}
+
+async fn renew(link: &Link) -> Outcome {
+    let limit = link.config.connect_timeout;
+    match timeout(limit, connect::current_credentials(&link.config)).await {
+        Err(_) => Outcome::Failed(format!(
+            "the provider of credentials gave none within {limit:?}"
+        )),
+        Ok(Err(error)) => Outcome::Failed(format!("the provider of credentials failed: {error}")),
+        Ok(Ok(None)) => Outcome::Renewed(None),
+        Ok(Ok(Some(credentials))) => authenticate(link, &credentials).await,
+    }
+}
+
+async fn authenticate(link: &Link, credentials: &Credentials) -> Outcome {
+    let mut args = Args::new(&AUTH, Keys::Ignored);
+    if let Some(username) = &credentials.username {
+        args.arg("username", username);
+    }
+    args.arg("password", credentials.password.expose());
+    let mut encoded = Outgoing::default();
+    args.write_to(&mut encoded);
+    let deadline = Instant::now() + link.config.connect_timeout;
+    let Some(key) = link.submit_own(encoded, deadline) else {
+        return Outcome::NotNow;
+    };
+    let delivery = std::future::poll_fn(|cx| link.poll_cell(key, cx.waker())).await;
+    match refusal(delivery) {
+        None => Outcome::Renewed(credentials.renewal()),
+        Some(reason) => Outcome::Failed(reason),
+    }
+}
+
+/// Why the server did not say OK.
+fn refusal(delivery: Delivery) -> Option<String> {
+    let (chunks, failure) = match delivery.into_parts() {
+        Ok(parts) => parts,
+        Err(error) => return Some(error.to_string()),
+    };
+    if let Some(failure) = failure {
+        return Some(Error::from(failure).to_string());
+    }
+    let chunk = chunks.into_iter().next()?;
+    let error = Frame::from_scanned(chunk).reply().error()?;
+    Some(error.to_string())
+}

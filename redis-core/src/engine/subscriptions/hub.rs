@@ -1,0 +1,362 @@
+//! Which socket serves the subscriptions of a connection: [`Hub`], the table and whose it is.
+//!
+//! ```text
+//!    RESP3: the connection's own socket       RESP2, or `Lag::Wait`: a socket apart
+//!
+//!      Connection ──► Link ◄── Driver           Connection ──► Link ◄── Driver
+//!                      │ hub                                    │ hub
+//!                      ▼                                        ▼
+//!                  Hub (Table)                              Hub (Table) ◄── Link ◄── Driver
+//! ```
+//!
+//! The socket apart is opened when somebody subscribes and closed when nobody is subscribed any more.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Waker;
+
+use tokio::runtime::Handle;
+
+use super::inbox::{Cause, Inbox};
+use super::invalidation::Invalidation;
+use super::message::Message;
+use super::source::Source;
+use super::table::{Entrance, MemberId, Received, Table};
+use crate::config::Config;
+use crate::engine::inflight::{Awaits, Failure};
+use crate::error::ServerError;
+use crate::reply::Frame;
+use crate::runtime::Task;
+
+/// A socket that can serve subscriptions, as a hub sees it.
+pub(crate) trait Line: Send + Sync {
+    /// Whether the last socket that was let in speaks RESP3.
+    fn speaks_resp3(&self) -> bool;
+    /// Has the driver look whether there is something to do.
+    fn nudge(&self);
+    /// Closes the socket at once.
+    fn close(&self);
+}
+
+/// Opens a socket for the subscriptions of a hub alone: the line, and the task that serves it.
+pub(crate) type OpenApart = fn(Config, Arc<Hub>) -> (Weak<dyn Line>, Task);
+
+#[derive(Debug)]
+pub(crate) struct Hub {
+    config: Config,
+    runtime: Handle,
+    open_apart: OpenApart,
+    /// Whether the driver should look at the table; saves it the lock.
+    dirty: AtomicBool,
+    /// Nothing is read while this has no room.
+    gate: Option<Weak<Inbox<Message>>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    table: Table,
+    /// The connection's own socket.
+    commands: Option<Weak<dyn Line>>,
+    /// A socket for subscriptions alone, while there is one.
+    apart: Option<Weak<dyn Line>>,
+    ended: Option<Failure>,
+    /// Hubs of subscriptions of this connection that have a socket each.
+    others: Vec<Weak<Hub>>,
+}
+
+impl Hub {
+    pub(crate) fn new(config: Config, runtime: Handle, open_apart: OpenApart) -> Self {
+        Self {
+            config,
+            runtime,
+            open_apart,
+            dirty: AtomicBool::new(false),
+            gate: None,
+            state: Mutex::default(),
+        }
+    }
+
+    /// A hub that has a socket for this inbox alone, which is not read while the inbox is full.
+    pub(crate) fn for_inbox(self: &Arc<Self>, inbox: &Arc<Inbox<Message>>) -> Arc<Self> {
+        let mut hub = Self::new(self.config.clone(), self.runtime.clone(), self.open_apart);
+        hub.gate = Some(Arc::downgrade(inbox));
+        let hub = Arc::new(hub);
+        let mut state = self.lock();
+        hub.lock().ended = state.ended.clone();
+        state.others.retain(|other| other.strong_count() > 0);
+        state.others.push(Arc::downgrade(&hub));
+        hub
+    }
+
+    pub(crate) fn belongs_to(&self, commands: Weak<dyn Line>) {
+        self.lock().commands = Some(commands);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    // ---- the subscribers' side ----
+
+    /// Subscribes; the ticket is told what comes of it.
+    pub(crate) fn join(self: &Arc<Self>, entrance: Entrance) -> Membership {
+        let mut woken = Vec::new();
+        let source = entrance.source.clone();
+        entrance.ticket.expect();
+        let mut state = self.lock();
+        let (id, driver) = if let Some(failure) = state.ended.clone() {
+            entrance.ticket.fail(Cause::Link(failure), &mut woken);
+            (0, None)
+        } else {
+            let id = state.table.join(entrance, &mut woken);
+            (id, self.ensure_served(&mut state))
+        };
+        drop(state);
+        self.launch(driver);
+        self.stir();
+        woken.into_iter().for_each(Waker::wake);
+        Membership {
+            hub: self.clone(),
+            source,
+            id,
+        }
+    }
+
+    pub(crate) fn watch_invalidations(
+        self: &Arc<Self>,
+        inbox: Arc<Inbox<Invalidation>>,
+    ) -> Result<InvalidationWatch, Failure> {
+        let mut state = self.lock();
+        match &state.ended {
+            Some(failure) => Err(failure.clone()),
+            None => Ok(InvalidationWatch {
+                id: state.table.watch_invalidations(inbox),
+                hub: self.clone(),
+            }),
+        }
+    }
+
+    /// Has the driver look at the table.
+    fn stir(&self) {
+        self.dirty.store(true, Ordering::Release);
+        let state = self.lock();
+        let serving = state.apart.as_ref().or(state.commands.as_ref());
+        let line = serving.and_then(Weak::upgrade);
+        drop(state);
+        if let Some(line) = line {
+            line.nudge();
+        }
+    }
+
+    /// The task of a socket apart, if no socket serves the table.
+    fn ensure_served(self: &Arc<Self>, state: &mut State) -> Option<Task> {
+        let own = state.commands.as_ref().and_then(Weak::upgrade);
+        let served = state.apart.is_some() || own.is_some_and(|line| line.speaks_resp3());
+        if served {
+            return None;
+        }
+        let (line, driver) = (self.open_apart)(self.config.clone(), self.clone());
+        state.apart = Some(line);
+        Some(driver)
+    }
+
+    /// Not under the lock: a runtime that is shutting down drops the driver at once.
+    fn launch(&self, driver: Option<Task>) {
+        if let Some(driver) = driver {
+            self.runtime.spawn(driver);
+        }
+    }
+
+    // ---- the drivers' side ----
+
+    /// Whether [`Hub::take_operations`] may have something; cheap.
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.dirty.load(Ordering::Acquire)
+    }
+
+    /// The commands that this driver is to send.
+    pub(crate) fn take_operations(&self, link: &dyn Line) -> Vec<(Vec<u8>, Awaits)> {
+        let mut state = self.lock();
+        if !state.is_served_by(link) {
+            return Vec::new();
+        }
+        self.dirty.store(false, Ordering::Release);
+        state.table.take_operations()
+    }
+
+    /// Takes a push; see [`Table::receive`].
+    pub(crate) fn receive(
+        &self,
+        push: &Frame,
+        may_answer: impl FnOnce() -> bool,
+        woken: &mut Vec<Waker>,
+    ) -> Received {
+        let mut state = self.lock();
+        let received = state.table.receive(push, may_answer, woken);
+        if state.table.is_dirty() {
+            self.dirty.store(true, Ordering::Release);
+        }
+        received
+    }
+
+    /// The server refused the oldest command; says whether to call [`Hub::retry_postponed`] after a pause.
+    pub(crate) fn refused(&self, error: &ServerError, woken: &mut Vec<Waker>) -> bool {
+        let again = self.lock().table.refused(error, woken);
+        self.dirty.store(true, Ordering::Release);
+        again
+    }
+
+    /// Takes a reply to the oldest command or to the PING behind it; see [`Table::fenced`].
+    pub(crate) fn fenced(&self, error: Option<&ServerError>, woken: &mut Vec<Waker>) -> Received {
+        let received = self.lock().table.fenced(error, woken);
+        self.dirty.store(true, Ordering::Release);
+        received
+    }
+
+    pub(crate) fn retry_postponed(&self) {
+        self.lock().table.retry_postponed();
+        self.dirty.store(true, Ordering::Release);
+    }
+
+    /// Whether a push of `size` bytes may be taken; if not, `waker` is woken when it may.
+    pub(crate) fn has_room(&self, size: usize, waker: &Waker) -> bool {
+        let gate = self.gate.as_ref().and_then(Weak::upgrade);
+        gate.is_none_or(|inbox| inbox.has_room(size, waker))
+    }
+
+    /// A socket is ready for service.
+    pub(crate) fn connected(self: &Arc<Self>, link: &dyn Line) {
+        let mut state = self.lock();
+        let is_own = state.is_own(link) && state.apart.is_none();
+        // The server, or a proxy, may have unlearned RESP3 since the last socket.
+        let driver = if is_own && !link.speaks_resp3() && !state.table.is_empty() {
+            self.ensure_served(&mut state)
+        } else {
+            None
+        };
+        drop(state);
+        self.launch(driver);
+        self.dirty.store(true, Ordering::Release);
+    }
+
+    /// A socket was lost.
+    pub(crate) fn lost(&self, link: &dyn Line) {
+        let mut state = self.lock();
+        let serves = match &state.apart {
+            Some(apart) => is(apart, link),
+            None => state.is_own(link),
+        };
+        if serves {
+            state.table.lost();
+            self.dirty.store(true, Ordering::Release);
+        }
+    }
+
+    /// The server does not let us in.
+    pub(crate) fn shut_out(&self, link: &dyn Line, failure: &Failure, woken: &mut Vec<Waker>) {
+        let mut state = self.lock();
+        if state.apart.as_ref().is_none_or(|apart| is(apart, link)) {
+            let cause = Cause::Link(failure.clone());
+            state.table.fail_pending(&cause, woken);
+        }
+    }
+
+    /// Whether this socket apart is of no more use, as nobody is subscribed; it is not called upon any more then.
+    pub(crate) fn retires(&self, link: &dyn Line) -> bool {
+        let mut state = self.lock();
+        let serves = state.apart.as_ref().is_some_and(|apart| is(apart, link));
+        if serves && state.table.is_empty() {
+            state.table.lost();
+            state.apart = None;
+        }
+        state.apart.as_ref().is_none_or(|apart| !is(apart, link))
+    }
+
+    /// The driver of `link` ends.
+    pub(crate) fn end(&self, link: &dyn Line, failure: &Failure, woken: &mut Vec<Waker>) {
+        let mut state = self.lock();
+        let apart = state.apart.take();
+        if !state.is_own(link) && !apart.as_ref().is_some_and(|apart| is(apart, link)) {
+            state.apart = apart;
+            return;
+        }
+        state.ended.get_or_insert_with(|| failure.clone());
+        state.table.end(failure, woken);
+        let others = std::mem::take(&mut state.others);
+        drop(state);
+        if let Some(line) = apart.and_then(|apart| apart.upgrade()) {
+            line.close();
+        }
+        for other in others.iter().filter_map(Weak::upgrade) {
+            other.close(failure);
+        }
+    }
+
+    /// The connection that this hub's subscriptions belong to has ended.
+    fn close(&self, failure: &Failure) {
+        let mut state = self.lock();
+        state.ended.get_or_insert_with(|| failure.clone());
+        let line = state.apart.as_ref().and_then(Weak::upgrade);
+        drop(state);
+        if let Some(line) = line {
+            line.close();
+        }
+    }
+}
+
+impl State {
+    fn is_own(&self, link: &dyn Line) -> bool {
+        self.commands.as_ref().is_some_and(|own| is(own, link))
+    }
+
+    fn is_served_by(&self, link: &dyn Line) -> bool {
+        match &self.apart {
+            Some(apart) => is(apart, link),
+            None => self.is_own(link) && link.speaks_resp3(),
+        }
+    }
+}
+
+fn is(known: &Weak<dyn Line>, link: &dyn Line) -> bool {
+    std::ptr::addr_eq(known.as_ptr(), link)
+}
+
+/// A subscription of one reader to one source; dropping it ends it.
+#[derive(Debug)]
+pub(crate) struct Membership {
+    hub: Arc<Hub>,
+    source: Arc<Source>,
+    id: MemberId,
+}
+
+impl Membership {
+    pub(crate) fn source(&self) -> &Arc<Source> {
+        &self.source
+    }
+
+    /// Whether it was neither refused nor ended.
+    pub(crate) fn is_current(&self) -> bool {
+        self.hub.lock().table.has(&self.source, self.id)
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.hub.lock().table.leave(&self.source, self.id);
+        self.hub.stir();
+    }
+}
+
+/// Somebody's interest in invalidations; dropping it ends it.
+#[derive(Debug)]
+pub(crate) struct InvalidationWatch {
+    hub: Arc<Hub>,
+    id: MemberId,
+}
+
+impl Drop for InvalidationWatch {
+    fn drop(&mut self) {
+        self.hub.lock().table.unwatch_invalidations(self.id);
+    }
+}

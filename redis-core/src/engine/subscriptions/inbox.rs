@@ -1,0 +1,285 @@
+//! Where messages wait for their reader: [`Inbox`], bounded in bytes and messages.
+//!
+//! The driver puts messages in and never waits. What happens when there is no room is the subscriber's choice, [`Lag`].
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
+
+use tokio::task::coop;
+
+use super::message::{Event, Parcel};
+use crate::config::{Capacity, Lag};
+use crate::engine::inflight::Failure;
+use crate::error::{Error, ErrorKind, Phase, Result, ServerError};
+
+/// Why a subscription failed; cheap to hand to many.
+#[derive(Debug, Clone)]
+pub(crate) enum Cause {
+    /// The server refused it.
+    Refused(ServerError),
+    /// The connection is of no more use.
+    Link(Failure),
+    TooSlow,
+}
+
+impl From<Cause> for Error {
+    fn from(cause: Cause) -> Self {
+        match cause {
+            Cause::Refused(error) => Self::refused(error),
+            Cause::Link(failure) => Self::from(failure),
+            Cause::TooSlow => Self::new(ErrorKind::TooSlow, Phase::Applied),
+        }
+    }
+}
+
+/// What became of something that was put in.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Put {
+    Kept,
+    /// The inbox takes nothing any more.
+    Closed,
+}
+
+pub(crate) struct Inbox<T> {
+    capacity: Capacity,
+    state: Mutex<State<T>>,
+}
+
+struct State<T> {
+    slots: VecDeque<Slot<T>>,
+    /// What all slots cost.
+    bytes: usize,
+    /// What happened after the last slot.
+    tail: Gap,
+    /// Of single sources, while others go on; each source fails once at most.
+    failures: VecDeque<Cause>,
+    end: Option<End>,
+    reader: Option<Waker>,
+    /// Who waits for room.
+    writer: Option<Waker>,
+}
+
+struct Slot<T> {
+    /// What happened before it.
+    before: Gap,
+    item: T,
+    cost: usize,
+}
+
+/// Where messages are missing.
+#[derive(Debug, Clone, Copy, Default)]
+struct Gap {
+    lagged: u64,
+    resubscribed: bool,
+}
+
+enum End {
+    /// As its owner wanted, or after the failure was told.
+    Over,
+    Failed(Cause),
+}
+
+impl<T: Parcel> Inbox<T> {
+    pub(crate) fn new(capacity: Capacity) -> Self {
+        Self {
+            capacity,
+            state: Mutex::new(State {
+                slots: VecDeque::new(),
+                bytes: 0,
+                tail: Gap::default(),
+                failures: VecDeque::new(),
+                end: None,
+                reader: None,
+                writer: None,
+            }),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        // Nothing in there panics while the state is half changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    // ---- the driver's side ----
+
+    pub(crate) fn put(&self, item: T, woken: &mut Vec<Waker>) -> Put {
+        let cost = Self::cost(item.size());
+        let mut state = self.lock();
+        if state.end.is_some() {
+            return Put::Closed;
+        }
+        let full = |state: &State<T>| !self.capacity.admits(state.slots.len(), state.bytes, cost);
+        match self.capacity.lag {
+            Lag::DropOldest => {
+                while full(&state) {
+                    state.drop_oldest();
+                }
+            }
+            Lag::Close if full(&state) => {
+                state.end(End::Failed(Cause::TooSlow), woken);
+                return Put::Closed;
+            }
+            // Whoever may wait has asked for room.
+            Lag::Close | Lag::Wait => {}
+        }
+        let before = std::mem::take(&mut state.tail);
+        state.bytes += cost;
+        state.slots.push_back(Slot { before, item, cost });
+        woken.extend(state.reader.take());
+        Put::Kept
+    }
+
+    /// Whether an item of `size` bytes has room; if not, `waker` is woken when there is more.
+    pub(crate) fn has_room(&self, size: usize, waker: &Waker) -> bool {
+        let mut state = self.lock();
+        let room = state.end.is_some()
+            || self
+                .capacity
+                .admits(state.slots.len(), state.bytes, Self::cost(size));
+        if !room {
+            state.writer = Some(waker.clone());
+        }
+        room
+    }
+
+    pub(crate) fn resubscribed(&self, woken: &mut Vec<Waker>) {
+        let mut state = self.lock();
+        state.tail.resubscribed = true;
+        woken.extend(state.reader.take());
+    }
+
+    /// One of several sources failed.
+    pub(crate) fn fail(&self, cause: Cause, woken: &mut Vec<Waker>) {
+        let mut state = self.lock();
+        state.failures.push_back(cause);
+        woken.extend(state.reader.take());
+    }
+
+    /// Nothing more will come: for `cause`, or because that was wanted. What has come can still be read.
+    pub(crate) fn end(&self, cause: Option<Cause>, woken: &mut Vec<Waker>) {
+        let end = match cause {
+            None | Some(Cause::Link(Failure::Closed(_))) => End::Over,
+            Some(cause) => End::Failed(cause),
+        };
+        self.lock().end(end, woken);
+    }
+
+    fn cost(size: usize) -> usize {
+        // The queue may have allocated twice what it holds.
+        size + 2 * size_of::<Slot<T>>()
+    }
+
+    // ---- the reader's side ----
+
+    pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Event<T>>>> {
+        // A reader that always finds something must not keep others from running.
+        let turn = ready!(coop::poll_proceed(cx));
+        let mut state = self.lock();
+        let next = state.next();
+        let writer = match next {
+            Some(_) => state.writer.take(),
+            None => {
+                state.reader = Some(cx.waker().clone());
+                None
+            }
+        };
+        drop(state);
+        if let Some(writer) = writer {
+            writer.wake();
+        }
+        match next {
+            Some(next) => {
+                turn.made_progress();
+                Poll::Ready(next)
+            }
+            None => Poll::Pending,
+        }
+    }
+
+    /// Whether more may come.
+    pub(crate) fn is_open(&self) -> bool {
+        self.lock().end.is_none()
+    }
+
+    /// How many messages wait, and how many bytes they are accounted with.
+    pub(crate) fn held(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.slots.len(), state.bytes)
+    }
+}
+
+impl Capacity {
+    /// What is larger than the whole is held alone.
+    fn admits(&self, messages: usize, bytes: usize, cost: usize) -> bool {
+        messages == 0 || (messages < self.messages && bytes.saturating_add(cost) <= self.bytes)
+    }
+}
+
+impl<T> State<T> {
+    fn drop_oldest(&mut self) {
+        let Some(slot) = self.slots.pop_front() else {
+            return;
+        };
+        self.bytes -= slot.cost;
+        let next = match self.slots.front_mut() {
+            Some(next) => &mut next.before,
+            None => &mut self.tail,
+        };
+        next.lagged += slot.before.lagged + 1;
+        next.resubscribed |= slot.before.resubscribed;
+    }
+
+    fn end(&mut self, end: End, woken: &mut Vec<Waker>) {
+        self.end.get_or_insert(end);
+        woken.extend(self.reader.take());
+        woken.extend(self.writer.take());
+    }
+
+    /// What is next; `None` if nothing is there yet.
+    fn next(&mut self) -> Option<Option<Result<Event<T>>>> {
+        if let Some(cause) = self.failures.pop_front() {
+            return Some(Some(Err(cause.into())));
+        }
+        let gap = match self.slots.front_mut() {
+            Some(slot) => &mut slot.before,
+            None => &mut self.tail,
+        };
+        if gap.lagged > 0 {
+            return Some(Some(Ok(Event::Lagged(std::mem::take(&mut gap.lagged)))));
+        }
+        if std::mem::take(&mut gap.resubscribed) {
+            return Some(Some(Ok(Event::Resubscribed)));
+        }
+        if let Some(slot) = self.slots.pop_front() {
+            self.bytes -= slot.cost;
+            self.shrink();
+            return Some(Some(Ok(Event::Message(slot.item))));
+        }
+        match std::mem::replace(self.end.as_mut()?, End::Over) {
+            End::Over => Some(None),
+            End::Failed(cause) => Some(Some(Err(cause.into()))),
+        }
+    }
+
+    /// Takes back the memory that a burst left behind.
+    fn shrink(&mut self) {
+        const KEEP: usize = 256;
+        if self.slots.is_empty() && self.slots.capacity() > KEEP {
+            self.slots = VecDeque::new();
+        }
+    }
+}
+
+impl<T> fmt::Debug for Inbox<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inbox")
+            .field("capacity", &self.capacity)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[path = "inbox/tests.rs"]
+mod tests;

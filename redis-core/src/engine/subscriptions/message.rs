@@ -1,0 +1,143 @@
+//! What a subscriber reads: [`Event`], and the [`Message`] in it.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::source::Source;
+use crate::error::{Error, Result};
+use crate::reply::Frame;
+use crate::reply::{FromRedis, Reply};
+use crate::wire::encode;
+
+/// Something that an inbox holds.
+pub(crate) trait Parcel {
+    /// How many bytes it refers to.
+    fn size(&self) -> usize;
+}
+
+/// What a stream of a subscription yields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event<M = Message> {
+    /// A message came.
+    Message(M),
+    /// So many messages were dropped here, because the reader was slower than they came.
+    Lagged(u64),
+    /// The connection was lost, and the subscription has been restored on a new one: messages that were published in
+    /// between are missing.
+    Resubscribed,
+}
+
+impl<M> Event<M> {
+    /// The message, if it is one.
+    #[must_use]
+    pub fn into_message(self) -> Option<M> {
+        match self {
+            Self::Message(message) => Some(message),
+            Self::Lagged(_) | Self::Resubscribed => None,
+        }
+    }
+
+    /// The event with another message in it; `None` where there is none for this one.
+    pub(crate) fn filter_map<N>(self, map: impl FnOnce(M) -> Option<N>) -> Option<Event<N>> {
+        Some(match self {
+            Self::Message(message) => Event::Message(map(message)?),
+            Self::Lagged(count) => Event::Lagged(count),
+            Self::Resubscribed => Event::Resubscribed,
+        })
+    }
+}
+
+/// A published message.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Message {
+    source: Arc<Source>,
+    /// The channel, where the source is a pattern.
+    channel: Option<Bytes>,
+    payload: Bytes,
+}
+
+impl Message {
+    pub(crate) fn new(source: Arc<Source>, channel: Option<Bytes>, payload: Bytes) -> Self {
+        Self {
+            source,
+            channel,
+            payload,
+        }
+    }
+
+    /// The subscription that it came by.
+    #[must_use]
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// The channel that it was published to; what is not UTF-8 in its name is shown as `U+FFFD`.
+    #[must_use]
+    pub fn channel(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(self.channel_bytes())
+    }
+
+    /// The channel that it was published to.
+    #[must_use]
+    pub fn channel_bytes(&self) -> &Bytes {
+        self.channel
+            .as_ref()
+            .unwrap_or_else(|| self.source.name_bytes())
+    }
+
+    /// What was published.
+    #[must_use]
+    pub fn payload(&self) -> &Bytes {
+        &self.payload
+    }
+
+    /// What was published.
+    #[must_use]
+    pub fn into_payload(self) -> Bytes {
+        self.payload
+    }
+
+    /// What was published, as a type that replies decode into.
+    ///
+    /// # Errors
+    /// It does not fit the type. The payload stays in the error: [`Error::into_reply`].
+    pub fn decode<T: FromRedis>(&self) -> Result<T> {
+        T::from_redis(Reply::bulk(&self.payload))
+            .map_err(|error| Error::decode(error, Some(bulk_frame(&self.payload).into_chunk())))
+    }
+
+    /// What was published, read as JSON.
+    ///
+    /// # Errors
+    /// It is not JSON, or not of this type.
+    #[cfg(feature = "json")]
+    pub fn decode_json<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
+        self.decode().map(|crate::json::Json(value)| value)
+    }
+}
+
+/// The payload as the reply that it was not, for errors.
+fn bulk_frame(payload: &[u8]) -> Frame {
+    let mut encoded = Vec::new();
+    encode::bulk(&mut encoded, payload);
+    Frame::from_scanned(Bytes::from(encoded))
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("source", &self.source)
+            .field("channel", &self.channel())
+            .field("payload", &self.payload)
+            .finish()
+    }
+}
+
+impl Parcel for Message {
+    fn size(&self) -> usize {
+        self.payload.len() + self.channel.as_ref().map_or(0, Bytes::len)
+    }
+}

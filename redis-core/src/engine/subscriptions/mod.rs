@@ -1,0 +1,19 @@
+//! What is subscribed to, who reads it, and which socket serves it.
+//!
+//! # Layout
+//!
+//! - `source`: channels, patterns, shard channels, and lists of their names
+//! - `message`: messages and the other events; `invalidation`: changed keys
+//! - `push`: what servers push
+//! - `inbox`: where messages wait for their reader; `ticket`: the wait for a confirmation
+//! - `table/`: what is wanted and what is confirmed; no I/O
+//! - `hub`: which socket serves the table
+
+pub(crate) mod hub;
+pub(crate) mod inbox;
+pub(crate) mod invalidation;
+pub(crate) mod message;
+pub(crate) mod push;
+pub(crate) mod source;
+pub(crate) mod table;
+pub(crate) mod ticket;

@@ -1,0 +1,431 @@
+//! What is wanted and what the server has confirmed: [`Table`]. No I/O happens here.
+//!
+//! Each source that somebody subscribes to has a *topic*, which knows its members (the local subscribers) and where
+//! the subscription stands on the server:
+//!
+//! ```text
+//!               join sent                   confirmed
+//!     Absent ─────────────► Joining ─────────────────────► Present
+//!       ▲                      │ refused: members are told    │ no member left: leave sent
+//!       │◄─────────────────────┘                              ▼
+//!       └──────────────────────────────────────────────── Leaving
+//!                              confirmed
+//! ```
+//!
+//! A topic that may have to move is *dirty*; [`Table::take_operations`] gives the commands that move all of those
+//! towards what is wanted, at most one in flight for each topic. After a lost socket all topics are absent, and dirty:
+//! so the server always ends up with exactly the wanted set, whatever happened in between.
+//!
+//! One command names one source, and exactly one frame answers it: the confirmation, or an error. Only with SUNSUBSCRIBE
+//! that cannot be told: when the slot of the channel moves away, the server says on its own account what looks like the
+//! confirmation, and then answers the command with an error. So a PING goes behind it, whose reply is the end.
+//!
+//! # Layout
+//!
+//! - `topic`: where one source stands, and its members
+//! - `operation`: a command that moves a topic
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::task::Waker;
+
+use bytes::Bytes;
+
+use super::inbox::{Cause, Inbox, Put};
+use super::invalidation::Invalidation;
+use super::message::Message;
+use super::push::{self, Push, Verb};
+use super::source::{Source, SourceKind};
+use crate::engine::inflight::{Awaits, Failure};
+use crate::error::{Phase, ServerError};
+use crate::reply::Frame;
+use crate::reply::view::Str;
+
+mod operation;
+mod topic;
+
+use operation::Operation;
+pub(crate) use topic::{Entrance, MemberId};
+use topic::{Member, Standing, Topic};
+
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    channels: HashMap<Bytes, Topic>,
+    patterns: HashMap<Bytes, Topic>,
+    shards: HashMap<Bytes, Topic>,
+    /// Commands that the server has not answered, in wire order.
+    operations: VecDeque<Operation>,
+    dirty: Vec<Source>,
+    /// Refused for a reason that passes; to be made dirty after a pause.
+    postponed: Vec<Source>,
+    members: usize,
+    next_id: MemberId,
+    invalidations: Vec<(MemberId, Arc<Inbox<Invalidation>>)>,
+}
+
+/// How what the driver received concerns the commands that it sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Received {
+    /// It answers the oldest one.
+    Answer,
+    Other,
+}
+
+impl Table {
+    // ---- the subscribers' side ----
+
+    pub(crate) fn join(&mut self, entrance: Entrance, woken: &mut Vec<Waker>) -> MemberId {
+        self.next_id += 1;
+        self.members += 1;
+        let id = self.next_id;
+        let source = entrance.source.clone();
+        let topics = self.topics(source.kind());
+        let topic = topics.entry(source.name_bytes().clone()).or_default();
+        topic.admit(Member::new(id, entrance), woken);
+        self.dirty.push((*source).clone());
+        id
+    }
+
+    pub(crate) fn leave(&mut self, source: &Source, id: MemberId) {
+        let Some(topic) = self.topic(source.kind(), source.name_bytes()) else {
+            return;
+        };
+        let before = topic.members.len();
+        topic.members.retain(|member| member.id != id);
+        let gone = before - topic.members.len();
+        let left_empty = topic.members.is_empty();
+        self.members -= gone;
+        if left_empty {
+            self.dirty.push(source.clone());
+        }
+    }
+
+    pub(crate) fn watch_invalidations(&mut self, inbox: Arc<Inbox<Invalidation>>) -> MemberId {
+        self.next_id += 1;
+        self.invalidations.push((self.next_id, inbox));
+        self.next_id
+    }
+
+    pub(crate) fn unwatch_invalidations(&mut self, id: MemberId) {
+        self.invalidations.retain(|(known, _)| *known != id);
+    }
+
+    pub(crate) fn has(&mut self, source: &Source, id: MemberId) -> bool {
+        self.topic(source.kind(), source.name_bytes())
+            .is_some_and(|topic| topic.members.iter().any(|member| member.id == id))
+    }
+
+    /// Whether nobody is subscribed to anything.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.members == 0
+    }
+
+    fn topics(&mut self, kind: SourceKind) -> &mut HashMap<Bytes, Topic> {
+        match kind {
+            SourceKind::Channel => &mut self.channels,
+            SourceKind::Pattern => &mut self.patterns,
+            SourceKind::Shard => &mut self.shards,
+        }
+    }
+
+    fn topic(&mut self, kind: SourceKind, name: &[u8]) -> Option<&mut Topic> {
+        self.topics(kind).get_mut(name)
+    }
+
+    // ---- the driver's side ----
+
+    /// Whether there may be something for [`Table::take_operations`].
+    pub(crate) fn is_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    /// The commands that are to be sent, in order, and what answers each.
+    pub(crate) fn take_operations(&mut self) -> Vec<(Vec<u8>, Awaits)> {
+        let mut commands = Vec::new();
+        for source in std::mem::take(&mut self.dirty) {
+            let topics = self.topics(source.kind());
+            let Some(topic) = topics.get_mut(source.name_bytes().as_ref()) else {
+                continue;
+            };
+            let verb = match (topic.standing, topic.members.is_empty()) {
+                (Standing::Absent, true) => {
+                    topics.remove(source.name_bytes().as_ref());
+                    continue;
+                }
+                (Standing::Absent, false) => Verb::Join,
+                (Standing::Present, true) => Verb::Leave,
+                _ => continue,
+            };
+            topic.standing = match verb {
+                Verb::Join => Standing::Joining,
+                Verb::Leave => Standing::Leaving,
+            };
+            let operation = Operation::new(verb, source);
+            commands.push((operation.command(), operation.awaits()));
+            self.operations.push_back(operation);
+        }
+        commands
+    }
+
+    /// Takes a push. `may_answer` says whether the oldest reply that is owed is that of a command from here.
+    pub(crate) fn receive(
+        &mut self,
+        frame: &Frame,
+        may_answer: impl FnOnce() -> bool,
+        woken: &mut Vec<Waker>,
+    ) -> Received {
+        match push::read(&frame.reply()) {
+            Some(Push::Message {
+                kind,
+                source,
+                channel,
+                payload,
+            }) => {
+                self.distribute(kind, source, channel, payload, woken);
+                Received::Other
+            }
+            Some(Push::Changed(verb, kind, name)) => {
+                self.changed(verb, kind, name, may_answer, woken)
+            }
+            Some(Push::Invalidate(keys)) => {
+                if let Some(invalidation) = Invalidation::read(&keys) {
+                    for (_, inbox) in &self.invalidations {
+                        inbox.put(invalidation.clone(), woken);
+                    }
+                }
+                Received::Other
+            }
+            None => Received::Other,
+        }
+    }
+
+    fn distribute(
+        &mut self,
+        kind: SourceKind,
+        source: &[u8],
+        channel: Option<Str<'_>>,
+        payload: Str<'_>,
+        woken: &mut Vec<Waker>,
+    ) {
+        let Some(topic) = self.topic(kind, source) else {
+            return;
+        };
+        let channel = channel.map(|channel| Bytes::copy_from_slice(channel.as_bytes()));
+        // A count of references is only worth it for several.
+        let shared = (topic.members.len() > 1).then(|| payload.to_bytes());
+        let mut closed = 0;
+        topic.members.retain(|member| {
+            if member.ticket.is_some() {
+                return true;
+            }
+            let payload = shared.clone().unwrap_or_else(|| payload.to_bytes());
+            let message = Message::new(member.source.clone(), channel.clone(), payload);
+            let kept = member.inbox.put(message, woken) == Put::Kept;
+            closed += usize::from(!kept);
+            kept
+        });
+        if closed > 0 {
+            let source = topic
+                .members
+                .is_empty()
+                .then(|| Source::new(kind, Bytes::copy_from_slice(source)));
+            self.members -= closed;
+            self.dirty.extend(source);
+        }
+    }
+
+    /// A subscription began or ended: because we asked for it, or by the server's own will, as when the slot of a shard
+    /// channel moves away.
+    fn changed(
+        &mut self,
+        verb: Verb,
+        kind: SourceKind,
+        name: &[u8],
+        may_answer: impl FnOnce() -> bool,
+        woken: &mut Vec<Waker>,
+    ) -> Received {
+        let concerns = |operation: &&mut Operation| {
+            operation.verb == verb
+                && operation.source.kind() == kind
+                && operation.source.name_bytes() == name
+        };
+        // Wherever it stands: the end may come on the server's own account, long before the command is answered.
+        if let Some(operation) = self.operations.iter_mut().find(concerns)
+            && operation.awaits() == Awaits::Fence
+        {
+            operation.is_over = true;
+            return Received::Other;
+        }
+        let answers = self.operations.front_mut().filter(concerns).is_some() && may_answer();
+        let operation = if answers {
+            self.operations.pop_front()
+        } else {
+            None
+        };
+        let source = match &operation {
+            Some(operation) => operation.source.clone(),
+            None => Source::new(kind, Bytes::copy_from_slice(name)),
+        };
+        let Some(topic) = self.topic(kind, name) else {
+            return received(answers);
+        };
+        match (verb, answers) {
+            (Verb::Join, true) => {
+                topic.standing = Standing::Present;
+                topic
+                    .members
+                    .iter_mut()
+                    .for_each(|member| member.confirm(woken));
+            }
+            (Verb::Leave, true) => topic.standing = Standing::Absent,
+            (Verb::Leave, false) if topic.standing == Standing::Present => {
+                topic.standing = Standing::Absent;
+            }
+            (_, false) => return Received::Other,
+        }
+        self.dirty.push(source);
+        received(answers)
+    }
+
+    /// The server refused the oldest command. Says whether that is to be tried again after a pause.
+    pub(crate) fn refused(&mut self, error: &ServerError, woken: &mut Vec<Waker>) -> bool {
+        let Some(Operation { verb, source, .. }) = self.operations.pop_front() else {
+            return false;
+        };
+        let Some(topic) = self.topic(source.kind(), source.name_bytes()) else {
+            return false;
+        };
+        match verb {
+            // What comes for it has no member to go to.
+            Verb::Leave => {
+                topic.stand(woken);
+                false
+            }
+            Verb::Join if error.is_transient() => {
+                topic.standing = Standing::Absent;
+                self.postponed.push(source);
+                true
+            }
+            Verb::Join => {
+                topic.standing = Standing::Absent;
+                let members = std::mem::take(&mut topic.members);
+                self.members -= members.len();
+                for member in members {
+                    member.fail(Cause::Refused(error.clone()), woken);
+                }
+                self.dirty.push(source);
+                false
+            }
+        }
+    }
+
+    /// A reply came to the oldest command, which has a PING behind it, or to that. Says whether it was the latter.
+    pub(crate) fn fenced(
+        &mut self,
+        error: Option<&ServerError>,
+        woken: &mut Vec<Waker>,
+    ) -> Received {
+        let Some(operation) = self.operations.front_mut() else {
+            return Received::Answer;
+        };
+        if let Some(error) = error
+            && operation.refusal.is_none()
+            && !error.message().to_ascii_lowercase().contains("'ping'")
+        {
+            operation.refusal = Some(error.clone());
+            return Received::Other;
+        }
+        let Some(operation) = self.operations.pop_front() else {
+            return Received::Answer;
+        };
+        // Another server has the slot; this one has nothing of it.
+        let has_moved = |error: ServerError| error.code() == "MOVED";
+        let is_over = operation.is_over || operation.refusal.is_none_or(has_moved);
+        let source = operation.source;
+        if let Some(topic) = self.topic(source.kind(), source.name_bytes()) {
+            if is_over {
+                topic.standing = Standing::Absent;
+                self.dirty.push(source);
+            } else {
+                topic.stand(woken);
+            }
+        }
+        Received::Answer
+    }
+
+    /// The pause is over.
+    pub(crate) fn retry_postponed(&mut self) {
+        self.dirty.append(&mut self.postponed);
+    }
+
+    /// The socket is gone, and with it what the server knew.
+    pub(crate) fn lost(&mut self) {
+        self.operations.clear();
+        self.postponed.clear();
+        self.dirty.clear();
+        for (kind, topics) in [
+            (SourceKind::Channel, &mut self.channels),
+            (SourceKind::Pattern, &mut self.patterns),
+            (SourceKind::Shard, &mut self.shards),
+        ] {
+            topics.retain(|_, topic| !topic.members.is_empty());
+            for (name, topic) in topics {
+                topic.standing = Standing::Absent;
+                self.dirty.push(Source::new(kind, name.clone()));
+            }
+        }
+    }
+
+    /// Nobody gets in; those who wait to are told, the others keep waiting for better times.
+    pub(crate) fn fail_pending(&mut self, cause: &Cause, woken: &mut Vec<Waker>) {
+        let mut failed = 0;
+        for topics in [&mut self.channels, &mut self.patterns, &mut self.shards] {
+            for topic in topics.values_mut() {
+                topic.members.retain(|member| {
+                    let Some(ticket) = &member.ticket else {
+                        return true;
+                    };
+                    ticket.fail(cause.clone(), woken);
+                    failed += 1;
+                    false
+                });
+            }
+        }
+        self.members -= failed;
+    }
+
+    /// Everything ends.
+    pub(crate) fn end(&mut self, failure: &Failure, woken: &mut Vec<Waker>) {
+        // Those who read have been subscribed.
+        let ended = Cause::Link(failure.in_phase(Phase::Applied));
+        for topics in [&mut self.channels, &mut self.patterns, &mut self.shards] {
+            for (_, topic) in topics.drain() {
+                for member in topic.members {
+                    if let Some(ticket) = &member.ticket {
+                        ticket.fail(Cause::Link(failure.clone()), woken);
+                    }
+                    member.inbox.end(Some(ended.clone()), woken);
+                }
+            }
+        }
+        for (_, inbox) in self.invalidations.drain(..) {
+            inbox.end(Some(ended.clone()), woken);
+        }
+        self.members = 0;
+        self.operations.clear();
+        self.dirty.clear();
+        self.postponed.clear();
+    }
+}
+
+fn received(answers: bool) -> Received {
+    if answers {
+        Received::Answer
+    } else {
+        Received::Other
+    }
+}
+
+#[cfg(test)]
+#[path = "table/tests.rs"]
+mod tests;

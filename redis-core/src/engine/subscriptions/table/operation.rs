@@ -1,0 +1,58 @@
+//! A command that moves a topic: [`Operation`].
+
+use crate::engine::inflight::Awaits;
+use crate::engine::subscriptions::push::Verb;
+use crate::engine::subscriptions::source::{Source, SourceKind};
+use crate::error::ServerError;
+use crate::wire::encode;
+
+/// A subscription's beginning or end, on its way to the server.
+#[derive(Debug)]
+pub(super) struct Operation {
+    pub(super) verb: Verb,
+    pub(super) source: Source,
+    /// Of one with a PING behind it: whether the server has said that the subscription is over.
+    pub(super) is_over: bool,
+    /// Of one with a PING behind it: its own error.
+    pub(super) refusal: Option<ServerError>,
+}
+
+impl Operation {
+    pub(super) fn new(verb: Verb, source: Source) -> Self {
+        Self {
+            verb,
+            source,
+            is_over: false,
+            refusal: None,
+        }
+    }
+
+    pub(super) fn awaits(&self) -> Awaits {
+        match (self.verb, self.source.kind()) {
+            (Verb::Leave, SourceKind::Shard) => Awaits::Fence,
+            _ => Awaits::Push,
+        }
+    }
+
+    /// The command, encoded, and the PING behind it where there is one.
+    pub(super) fn command(&self) -> Vec<u8> {
+        let word = match (self.verb, self.source.kind()) {
+            (Verb::Join, SourceKind::Channel) => "SUBSCRIBE",
+            (Verb::Join, SourceKind::Pattern) => "PSUBSCRIBE",
+            (Verb::Join, SourceKind::Shard) => "SSUBSCRIBE",
+            (Verb::Leave, SourceKind::Channel) => "UNSUBSCRIBE",
+            (Verb::Leave, SourceKind::Pattern) => "PUNSUBSCRIBE",
+            (Verb::Leave, SourceKind::Shard) => "SUNSUBSCRIBE",
+        };
+        let name = self.source.name_bytes();
+        let mut out = Vec::with_capacity(64 + name.len());
+        encode::array_header(&mut out, 2);
+        encode::bulk(&mut out, word.as_bytes());
+        encode::bulk(&mut out, name);
+        if self.awaits() == Awaits::Fence {
+            encode::array_header(&mut out, 1);
+            encode::bulk(&mut out, b"PING");
+        }
+        out
+    }
+}

@@ -1,0 +1,247 @@
+//! The table against a model of a server, in any order of joins, leaves, answers, losses and refusals.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::{Entrance, MemberId, Received, Table};
+use crate::ServerError;
+use crate::config::Capacity;
+use crate::engine::inflight::Awaits;
+use crate::engine::subscriptions::inbox::Inbox;
+use crate::pubsub::{Source, SourceKind};
+use crate::reply::Frame;
+use crate::wire::encode;
+
+/// What a server has, and what it has yet to read and to say.
+#[derive(Default)]
+struct Server {
+    subscribed: BTreeSet<(String, String)>,
+    commands: VecDeque<Vec<String>>,
+    replies: VecDeque<String>,
+}
+
+impl Server {
+    /// Carries out one command, or refuses it.
+    fn work(&mut self, refusal: Option<&str>) {
+        let Some(command) = self.commands.pop_front() else {
+            return;
+        };
+        if command[0] == "PING" {
+            let refusal = refusal.map(|_| "-NOPERM no permission to run the 'ping' command\r\n");
+            self.replies
+                .push_back(refusal.unwrap_or("+PONG\r\n").to_owned());
+            return;
+        }
+        if let Some(refusal) = refusal {
+            self.replies.push_back(format!("-{refusal}\r\n"));
+            return;
+        }
+        let (word, name) = (command[0].to_lowercase(), &command[1]);
+        match word.strip_suffix("unsubscribe") {
+            Some(kind) => self.subscribed.remove(&(kind.to_owned(), name.clone())),
+            None => {
+                let kind = word.strip_suffix("subscribe").unwrap();
+                self.subscribed.insert((kind.to_owned(), name.clone()))
+            }
+        };
+        self.replies.push_back(confirmation(&word, name));
+    }
+
+    /// The slot moves away of the shard channel that is just being left.
+    fn move_away(&mut self) {
+        match self.commands.front() {
+            Some(command) if command[0] == "SUNSUBSCRIBE" => {
+                let name = command[1].clone();
+                self.cut_off(&name);
+                self.work(Some("MOVED 1 127.0.0.1:1"));
+            }
+            _ => {}
+        }
+    }
+
+    /// The slot of a shard channel moves away.
+    fn cut_off(&mut self, name: &str) {
+        if self.subscribed.remove(&("s".to_owned(), name.to_owned())) {
+            self.replies.push_back(confirmation("sunsubscribe", name));
+        }
+    }
+}
+
+fn confirmation(word: &str, name: &str) -> String {
+    format!(
+        ">3\r\n${}\r\n{word}\r\n${}\r\n{name}\r\n:1\r\n",
+        word.len(),
+        name.len()
+    )
+}
+
+/// The driver: hands commands to the server and its answers to the table.
+#[derive(Default)]
+struct Driver {
+    table: Table,
+    server: Server,
+    members: Vec<(Source, MemberId)>,
+    /// What the queue of commands is owed.
+    owed: VecDeque<Awaits>,
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Join(SourceKind, u8),
+    Leave(usize),
+    Send,
+    Work,
+    Refuse,
+    RefuseForNow,
+    Move,
+    Hear,
+    CutOff(u8),
+    Lose,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let kind = prop_oneof![
+        Just(SourceKind::Channel),
+        Just(SourceKind::Pattern),
+        Just(SourceKind::Shard)
+    ];
+    let step = prop_oneof![
+        4 => (kind, 0..3_u8).prop_map(|(kind, name)| Step::Join(kind, name)),
+        4 => any::<usize>().prop_map(Step::Leave),
+        4 => Just(Step::Send),
+        4 => Just(Step::Work),
+        1 => Just(Step::Refuse),
+        1 => Just(Step::RefuseForNow),
+        1 => Just(Step::Move),
+        6 => Just(Step::Hear),
+        1 => (0..3_u8).prop_map(Step::CutOff),
+        1 => Just(Step::Lose),
+    ];
+    prop::collection::vec(step, 0..300)
+}
+
+impl Driver {
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Join(kind, name) => self.join(kind, name),
+            Step::Leave(which) if !self.members.is_empty() => {
+                let (source, id) = self.members.remove(which % self.members.len());
+                self.table.leave(&source, id);
+            }
+            Step::Leave(_) => {}
+            Step::Send => self.send(),
+            Step::Work => self.server.work(None),
+            Step::Refuse => self.server.work(Some("NOPERM no")),
+            Step::RefuseForNow => self.server.work(Some("BUSY for a while")),
+            Step::Move => self.server.move_away(),
+            Step::Hear => drop(self.hear()),
+            Step::CutOff(name) => self.server.cut_off(&name.to_string()),
+            Step::Lose => {
+                self.server = Server::default();
+                self.owed.clear();
+                self.table.lost();
+            }
+        }
+    }
+
+    fn join(&mut self, kind: SourceKind, name: u8) {
+        let source = Source::new(kind, name.to_string().into());
+        let entrance = Entrance {
+            source: Arc::new(source.clone()),
+            inbox: Arc::new(Inbox::new(Capacity::default())),
+            ticket: Arc::default(),
+            alone: true,
+        };
+        let id = self.table.join(entrance, &mut Vec::new());
+        self.members.push((source, id));
+    }
+
+    fn send(&mut self) {
+        for (command, awaits) in self.table.take_operations() {
+            self.owed.push_back(awaits);
+            let text = String::from_utf8(command).unwrap();
+            for command in text.split('*').skip(1) {
+                let (_, words) = command.split_once('\n').unwrap();
+                let words = encode::words(words.as_bytes());
+                let words = words.map(|word| String::from_utf8(word.to_vec()).unwrap());
+                self.server.commands.push_back(words.collect());
+            }
+        }
+    }
+
+    /// Takes one answer; says whether there was one.
+    fn hear(&mut self) -> bool {
+        let Some(reply) = self.server.replies.pop_front() else {
+            return false;
+        };
+        let error = reply.strip_prefix('-');
+        let error = error.map(|line| ServerError::new(line.trim_end()));
+        let received = if reply.starts_with('>') {
+            let frame = Frame::parse(Bytes::from(reply)).unwrap();
+            let may_answer = !self.owed.is_empty();
+            self.table.receive(&frame, || may_answer, &mut Vec::new())
+        } else if self.owed.front() == Some(&Awaits::Fence) {
+            self.table.fenced(error.as_ref(), &mut Vec::new())
+        } else {
+            // A reply that is no error would have been somebody else's.
+            self.table.refused(&error.unwrap(), &mut Vec::new());
+            Received::Answer
+        };
+        if received == Received::Answer {
+            self.owed.pop_front().unwrap();
+        }
+        true
+    }
+
+    /// Lets everything come to rest.
+    fn settle(&mut self) {
+        for _ in 0..20 {
+            self.table.retry_postponed();
+            self.send();
+            while !self.server.commands.is_empty() {
+                self.server.work(None);
+            }
+            while self.hear() {}
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_server_ends_with_exactly_the_wanted_set(steps in steps()) {
+        let mut driver = Driver::default();
+        for step in steps {
+            driver.step(step);
+        }
+        driver.settle();
+        let mut wanted = BTreeSet::new();
+        for (source, id) in driver.members.clone() {
+            if driver.table.has(&source, id) {
+                let kind = match source.kind() {
+                    SourceKind::Channel => "",
+                    SourceKind::Pattern => "p",
+                    SourceKind::Shard => "s",
+                };
+                wanted.insert((kind.to_owned(), source.name().into_owned()));
+            }
+        }
+        // A refused end of a subscription leaves it to the server; nothing else may be there.
+        let refused: BTreeSet<_> = driver.server.subscribed.difference(&wanted).cloned().collect();
+        prop_assert!(driver.server.subscribed.is_superset(&wanted));
+        for (kind, name) in refused {
+            let kind = match kind.as_str() {
+                "" => SourceKind::Channel,
+                "p" => SourceKind::Pattern,
+                _ => SourceKind::Shard,
+            };
+            prop_assert!(driver.table.topic(kind, name.as_bytes()).is_some(), "{name} was forgotten");
+        }
+        prop_assert_eq!(driver.table.is_empty(), wanted.is_empty());
+        prop_assert!(driver.owed.is_empty(), "{:?} is still owed", driver.owed);
+    }
+}

@@ -1,0 +1,173 @@
+//! Spans of commands and events of connections, for whoever subscribes with `tracing`.
+//!
+//! Names follow OpenTelemetry's conventions for databases. Of a command only its name and the number of its arguments
+//! are shown: keys and values may be secrets, whatever the command. Without the feature `tracing` all this is nothing.
+
+#[cfg(feature = "tracing")]
+pub(crate) use on::{Trace, announce};
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) use off::{Trace, announce};
+
+#[cfg(not(feature = "tracing"))]
+mod off {
+    use crate::config::Config;
+    use crate::engine::events::ConnectionEvent;
+    use crate::engine::inflight::{Delivery, Payload};
+
+    /// Nothing.
+    #[derive(Debug, Default)]
+    pub(crate) struct Trace;
+
+    impl Trace {
+        pub(crate) fn start(_: &Config, _: &impl Payload) -> Self {
+            Self
+        }
+
+        pub(crate) fn within<T>(&self, work: impl FnOnce() -> T) -> T {
+            work()
+        }
+
+        pub(crate) fn end(&self, _: &Delivery) {}
+    }
+
+    pub(crate) fn announce(_: &Config, _: &ConnectionEvent) {}
+
+    #[test]
+    fn what_is_off_takes_no_room() {
+        assert_eq!(size_of::<Trace>(), 0);
+    }
+}
+
+#[cfg(feature = "tracing")]
+mod on {
+    use tracing::{Level, Span, debug, field, info, span, warn};
+
+    use crate::config::{Address, Config};
+    use crate::engine::events::ConnectionEvent;
+    use crate::engine::inflight::{Delivery, Payload, Summary};
+    use crate::error::{Error, ErrorKind, ServerError};
+
+    /// The span of one command or batch, from its first poll to its reply.
+    #[derive(Debug)]
+    pub(crate) struct Trace(Span);
+
+    impl Default for Trace {
+        fn default() -> Self {
+            Self(Span::none())
+        }
+    }
+
+    impl Trace {
+        pub(crate) fn start(config: &Config, payload: &impl Payload) -> Self {
+            let span = span!(
+                Level::DEBUG,
+                "redis.command",
+                otel.kind = "client",
+                otel.name = field::Empty,
+                db.system.name = "redis",
+                db.namespace = config.database,
+                db.operation.name = field::Empty,
+                db.operation.batch.size = field::Empty,
+                db.query.text = field::Empty,
+                db.response.status_code = field::Empty,
+                error.type = field::Empty,
+                server.address = field::Empty,
+                server.port = field::Empty,
+                otel.status_code = field::Empty,
+            );
+            if !span.is_disabled() {
+                describe(&span, config, &payload.summary());
+            }
+            Self(span)
+        }
+
+        pub(crate) fn within<T>(&self, work: impl FnOnce() -> T) -> T {
+            self.0.in_scope(work)
+        }
+
+        /// Notes how it ended.
+        pub(crate) fn end(&self, delivery: &Delivery) {
+            if self.0.is_disabled() {
+                return;
+            }
+            let failure = match delivery {
+                Delivery::Parts(parts) => parts.error.as_ref(),
+                Delivery::Reply(_) | Delivery::Refused(_) => None,
+            };
+            if let Some(failure) = failure {
+                let error = Error::from(failure.clone());
+                self.0.record("error.type", kind(&error));
+                self.0.record("otel.status_code", "ERROR");
+            } else if let Some(code) = first_error(delivery) {
+                self.0.record("error.type", code.as_str());
+                self.0.record("db.response.status_code", code.as_str());
+                self.0.record("otel.status_code", "ERROR");
+            }
+        }
+    }
+
+    fn describe(span: &Span, config: &Config, summary: &Summary) {
+        span.record("otel.name", &*summary.operation);
+        span.record("db.operation.name", &*summary.operation);
+        span.record("db.query.text", summary.text.as_str());
+        if let Some(count) = summary.batch {
+            span.record("db.operation.batch.size", count);
+        }
+        match config.address() {
+            Address::Tcp(host, port) => {
+                span.record("server.address", host.as_str());
+                span.record("server.port", *port);
+            }
+            Address::Unix(path) => {
+                span.record("server.address", field::display(path.display()));
+            }
+        }
+    }
+
+    /// The code of an error that is the first reply. The message may quote keys and values.
+    fn first_error(delivery: &Delivery) -> Option<String> {
+        let Delivery::Parts(parts) = delivery else {
+            return None;
+        };
+        let line = parts.chunks.first()?.strip_prefix(b"-")?;
+        let line = line.split(|byte| *byte == b'\r').next()?;
+        let error = ServerError::new(&String::from_utf8_lossy(line));
+        let code = error.code();
+        Some(if code.is_empty() { "ERR" } else { code }.to_owned())
+    }
+
+    fn kind(error: &Error) -> &'static str {
+        match error.kind() {
+            ErrorKind::Timeout => "timeout",
+            ErrorKind::ConnectionLost(_) => "connection_lost",
+            ErrorKind::Handshake(_) => "handshake",
+            ErrorKind::Tls(_) => "tls",
+            ErrorKind::Sentinel(_) => "sentinel",
+            ErrorKind::Protocol(_) => "protocol",
+            ErrorKind::Closed => "closed",
+            _ => "other",
+        }
+    }
+
+    pub(crate) fn announce(config: &Config, event: &ConnectionEvent) {
+        let server = config.address();
+        match event {
+            ConnectionEvent::Connected(_)
+            | ConnectionEvent::Dormant
+            | ConnectionEvent::Closed
+            | ConnectionEvent::Reauthenticated => {
+                debug!(db.system.name = "redis", server.address = %server, "{event}");
+            }
+            ConnectionEvent::Ready(_) | ConnectionEvent::Reconnecting { .. } => {
+                info!(db.system.name = "redis", server.address = %server, "{event}");
+            }
+            ConnectionEvent::Lost(_)
+            | ConnectionEvent::Failed(_)
+            | ConnectionEvent::ReauthenticationFailed(_)
+            | ConnectionEvent::Lagged(_) => {
+                warn!(db.system.name = "redis", server.address = %server, "{event}");
+            }
+        }
+    }
+}

@@ -1,0 +1,392 @@
+//! What can go wrong: [`Error`] says what happened, to which command, in which phase, and what to do.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io;
+
+use crate::wire::Chunk;
+
+mod argument;
+mod decode;
+mod sentinel;
+mod server;
+mod tls;
+
+pub use argument::ArgError;
+pub use decode::DecodeError;
+pub use sentinel::{SentinelCause, SentinelError};
+pub use server::ServerError;
+pub use tls::{TlsCause, TlsError};
+
+/// The result of this library's functions.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a call failed.
+///
+/// [`Error::kind`] is for code that reacts, the `Display` text for people. [`Error::phase`] answers the question that
+/// matters most after a failure: may the command have been carried out?
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    phase: Phase,
+    command: Option<CommandName>,
+    index: Option<usize>,
+    argument: Option<&'static str>,
+    /// The reply that could not be decoded, so that nothing popped from a list is lost to a wrong type.
+    reply: Option<Chunk>,
+}
+
+/// What happened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// An argument cannot be sent: NaN, an empty list of keys, an over-long value.
+    Argument(ArgError),
+    /// The URL or the configuration cannot be used.
+    Config(String),
+    /// The server could not be reached, or not within the connect timeout.
+    Connect(io::Error),
+    /// The server refused to let the connection in: authentication, a wrong database, too many clients.
+    Handshake(ServerError),
+    /// TLS did not come about.
+    Tls(TlsError),
+    /// The provider of credentials has none.
+    Credentials(std::sync::Arc<dyn std::error::Error + Send + Sync>),
+    /// Sentinels did not lead to a server.
+    Sentinel(SentinelError),
+    /// The connection was lost.
+    ConnectionLost(io::Error),
+    /// No reply came before the deadline.
+    Timeout,
+    /// The server answered an error.
+    Server(ServerError),
+    /// The reply does not fit the type that was asked for.
+    Decode(DecodeError),
+    /// What came is not RESP, or answers nothing that was asked. The connection was closed.
+    Protocol(Cow<'static, str>),
+    /// A watched key was changed by somebody else: EXEC did nothing.
+    WatchedKeyChanged,
+    /// A command of a transaction was refused when it was queued, so EXEC executed none of them.
+    TransactionAborted(ServerError),
+    /// An error of a user's own, handed through.
+    Custom(Box<dyn std::error::Error + Send + Sync>),
+    /// A command cannot be used in this way; the text says how it can.
+    Usage(Cow<'static, str>),
+    /// So many messages of a subscription were dropped, because its reader was slow; the next ones can be read.
+    Lagged(u64),
+    /// A subscription was ended, as [`Lag::Close`](crate::pubsub::Lag::Close) says, because its reader was too slow.
+    TooSlow,
+    /// The connection or pool was closed by its owner.
+    Closed,
+}
+
+/// How far a command had come when it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Nothing of it reached the server: it was certainly not carried out.
+    NotSent,
+    /// It was sent, wholly or partly, and no reply came: it may or may not have been carried out.
+    MaybeApplied,
+    /// The server answered that it refuses it.
+    Refused,
+    /// It was carried out; only its reply was of no use.
+    Applied,
+}
+
+/// A command's name, such as `CONFIG GET`.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct CommandName(Cow<'static, str>);
+
+impl CommandName {
+    /// A name from the first word of a raw command; shown in upper case.
+    pub(crate) fn from_bytes(word: &[u8]) -> Self {
+        Self(Cow::Owned(
+            String::from_utf8_lossy(word).to_ascii_uppercase(),
+        ))
+    }
+}
+
+impl CommandName {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&'static str> for CommandName {
+    fn from(name: &'static str) -> Self {
+        Self(Cow::Borrowed(name))
+    }
+}
+
+impl fmt::Display for CommandName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for CommandName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Error {
+    /// An error of this kind, for doubles of a server in a user's own tests.
+    #[must_use]
+    pub fn new(kind: ErrorKind, phase: Phase) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            phase,
+            command: None,
+            index: None,
+            argument: None,
+            reply: None,
+        }))
+    }
+
+    /// What happened.
+    #[must_use]
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0.kind
+    }
+
+    /// Whether the command may have been carried out.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.0.phase
+    }
+
+    /// The command that failed.
+    #[must_use]
+    pub fn command(&self) -> Option<&str> {
+        self.0.command.as_ref().map(|name| &*name.0)
+    }
+
+    /// The position of the failed command within its pipeline or transaction, counted from 0.
+    #[must_use]
+    pub fn index(&self) -> Option<usize> {
+        self.0.index
+    }
+
+    /// The argument that could not be sent.
+    #[must_use]
+    pub fn argument_name(&self) -> Option<&str> {
+        self.0.argument
+    }
+
+    /// The error that the server answered.
+    #[must_use]
+    pub fn server(&self) -> Option<&ServerError> {
+        match &self.0.kind {
+            ErrorKind::Server(error)
+            | ErrorKind::Handshake(error)
+            | ErrorKind::TransactionAborted(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Whether no reply came in time.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        matches!(self.0.kind, ErrorKind::Timeout)
+    }
+
+    /// Whether the connection is at fault rather than the command.
+    #[must_use]
+    pub fn is_connection(&self) -> bool {
+        matches!(
+            self.0.kind,
+            ErrorKind::Connect(_)
+                | ErrorKind::Handshake(_)
+                | ErrorKind::Tls(_)
+                | ErrorKind::Credentials(_)
+                | ErrorKind::Sentinel(_)
+                | ErrorKind::ConnectionLost(_)
+                | ErrorKind::Protocol(_)
+                | ErrorKind::Closed
+        )
+    }
+
+    /// Whether the same call may succeed later and certainly was not carried out now.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match &self.0.kind {
+            ErrorKind::WatchedKeyChanged => true,
+            ErrorKind::Connect(_)
+            | ErrorKind::Sentinel(_)
+            | ErrorKind::ConnectionLost(_)
+            | ErrorKind::Timeout => self.0.phase == Phase::NotSent,
+            ErrorKind::Server(error) => error.is_transient(),
+            _ => false,
+        }
+    }
+
+    /// The bytes of the reply that did not fit the wanted type.
+    pub(crate) fn into_undecoded(self) -> Option<Chunk> {
+        self.0.reply
+    }
+
+    /// An error of a user's own, to be handed through the closure of [`Pool::watch`](crate::Pool::watch).
+    pub fn custom(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::new(ErrorKind::Custom(error.into()), Phase::NotSent)
+    }
+
+    pub(crate) fn argument(reason: ArgError) -> Self {
+        Self::new(ErrorKind::Argument(reason), Phase::NotSent)
+    }
+
+    pub(crate) fn usage(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::Usage(text.into()), Phase::NotSent)
+    }
+
+    /// What is awaited once more after its end has this error.
+    #[cold]
+    pub(crate) fn ended() -> Self {
+        Self::usage("this request was awaited to its end already")
+    }
+
+    /// A configuration that cannot be used.
+    pub(crate) fn config(text: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Config(text.into()), Phase::NotSent)
+    }
+
+    pub(crate) fn refused(error: ServerError) -> Self {
+        Self::new(ErrorKind::Server(error), Phase::Refused)
+    }
+
+    pub(crate) fn decode(error: DecodeError, reply: Option<Chunk>) -> Self {
+        let mut this = Self::new(ErrorKind::Decode(error), Phase::Applied);
+        this.0.reply = reply;
+        this
+    }
+
+    pub(crate) fn protocol(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::Protocol(text.into()), Phase::MaybeApplied)
+    }
+
+    pub(crate) fn of_command(mut self, command: CommandName) -> Self {
+        self.0.command.get_or_insert(command);
+        self
+    }
+
+    pub(crate) fn of_argument(mut self, argument: &'static str) -> Self {
+        if !argument.is_empty() {
+            self.0.argument.get_or_insert(argument);
+        }
+        self
+    }
+
+    pub(crate) fn at_index(mut self, index: usize) -> Self {
+        self.0.index.get_or_insert(index);
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner {
+            kind,
+            phase,
+            command,
+            index,
+            argument,
+            ..
+        } = &*self.0;
+        if let Some(command) = command {
+            write!(f, "{command}")?;
+            if let Some(index) = index {
+                write!(f, " (command {index})")?;
+            }
+            f.write_str(": ")?;
+        }
+        if let Some(argument) = argument {
+            write!(f, "argument `{argument}`: ")?;
+        }
+        write!(f, "{kind}")?;
+        match (phase, kind) {
+            (_, ErrorKind::Argument(_) | ErrorKind::Config(_) | ErrorKind::Usage(_)) => {
+                f.write_str("; nothing was sent")
+            }
+            (_, ErrorKind::Server(error)) if error.moved_to().is_some() => f.write_str(
+                "; this node of the cluster does not have the slot: connect to the one that is named",
+            ),
+            (Phase::MaybeApplied, _) => f.write_str("; it may or may not have been carried out"),
+            (Phase::NotSent, ErrorKind::Timeout | ErrorKind::ConnectionLost(_)) => {
+                f.write_str("; it was not sent, and may be tried again")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Argument(reason) => write!(f, "{reason}"),
+            Self::Config(text) => f.write_str(text),
+            Self::Connect(error) => write!(f, "cannot connect: {error}"),
+            Self::Handshake(error) => write!(f, "the server refused the connection: {error}"),
+            Self::Tls(error) => write!(f, "cannot connect: {error}"),
+            Self::Sentinel(error) => write!(f, "{error}"),
+            Self::Credentials(error) => {
+                write!(
+                    f,
+                    "cannot connect: the provider of credentials failed: {error}"
+                )
+            }
+            Self::ConnectionLost(error) => write!(f, "the connection was lost: {error}"),
+            Self::Timeout => f.write_str("no reply before the deadline"),
+            Self::Server(error) => write!(f, "{error}"),
+            Self::Decode(error) => write!(f, "the reply does not fit: {error}"),
+            Self::Protocol(text) => write!(f, "protocol error, the connection was closed: {text}"),
+            Self::WatchedKeyChanged => f.write_str(
+                "a watched key was changed by somebody else; the transaction did nothing",
+            ),
+            Self::TransactionAborted(error) => {
+                write!(f, "{error}; the whole transaction was refused")
+            }
+            Self::Custom(error) => write!(f, "{error}"),
+            Self::Usage(text) => f.write_str(text),
+            Self::Lagged(count) => write!(
+                f,
+                "{count} messages were dropped because their reader was slow; read on, or give the subscription more capacity"
+            ),
+            Self::TooSlow => f.write_str(
+                "the subscription was ended because its reader was slow; subscribe again, or give it more capacity",
+            ),
+            Self::Closed => f.write_str("the connection was closed by its owner"),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("phase", &self.0.phase)
+            .field("command", &self.0.command)
+            .field("index", &self.0.index)
+            .field("argument", &self.0.argument)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0.kind {
+            ErrorKind::Connect(error) | ErrorKind::ConnectionLost(error) => Some(error),
+            ErrorKind::Server(error)
+            | ErrorKind::Handshake(error)
+            | ErrorKind::TransactionAborted(error) => Some(error),
+            ErrorKind::Tls(error) => Some(error),
+            ErrorKind::Sentinel(error) => Some(error),
+            ErrorKind::Credentials(error) => Some(&**error),
+            ErrorKind::Custom(error) => Some(&**error),
+            ErrorKind::Decode(error) => Some(error),
+            ErrorKind::Argument(error) => Some(error),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Where leased sockets come from and go back to.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::connection::Connection;
+use crate::config::Config;
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::runtime;
+
+/// The sockets that a pool lends.
+#[derive(Debug)]
+pub(crate) struct Leases {
+    /// What each leased socket is made with.
+    config: Config,
+    /// One permit per socket that may be leased; waiting for one is fair.
+    permits: Arc<Semaphore>,
+    idle: Mutex<Idle>,
+}
+
+#[derive(Debug, Default)]
+struct Idle {
+    /// The one that came back last is the last.
+    sockets: Vec<IdleSocket>,
+    /// Whether somebody comes to look after the sockets.
+    reaped: bool,
+}
+
+#[derive(Debug)]
+struct IdleSocket {
+    connection: Connection,
+    since: Instant,
+}
+
+impl Leases {
+    pub(super) fn new(config: Config) -> Arc<Self> {
+        Arc::new(Self {
+            permits: Arc::new(Semaphore::new(config.leases.min(Semaphore::MAX_PERMITS))),
+            idle: Mutex::default(),
+            config: config.without_reconnect(),
+        })
+    }
+
+    pub(super) fn available(&self) -> usize {
+        self.permits.available_permits()
+    }
+
+    /// An idle socket, a new one, or, once as many are out as may be, the next that comes back.
+    pub(super) async fn lease(&self) -> Result<(Connection, OwnedSemaphorePermit)> {
+        let closed = |_| Error::new(ErrorKind::Closed, Phase::NotSent);
+        let permit = self.permits.clone().acquire_owned().await.map_err(closed)?;
+        let connection = match self.take_idle() {
+            Some(connection) => connection,
+            None => Connection::open(&self.config).await?,
+        };
+        Ok((connection, permit))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Idle> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An idle socket that is still good.
+    fn take_idle(&self) -> Option<Connection> {
+        let now = Instant::now();
+        let mut idle = self.lock();
+        while let Some(socket) = idle.sockets.pop() {
+            if self.is_good(&socket, now) {
+                return Some(socket.connection);
+            }
+        }
+        None
+    }
+
+    fn is_good(&self, socket: &IdleSocket, now: Instant) -> bool {
+        let is_fresh = self
+            .config
+            .idle_timeout
+            .is_none_or(|limit| now.saturating_duration_since(socket.since) < limit);
+        is_fresh && socket.connection.is_reusable() && !socket.connection.is_old(now)
+    }
+
+    /// Takes a clean socket back.
+    pub(crate) fn take_back(self: &Arc<Self>, connection: Connection) {
+        let since = Instant::now();
+        let socket = IdleSocket { connection, since };
+        let mut idle = self.lock();
+        // Looked at under the lock, so that `Pool::close` misses none.
+        if self.permits.is_closed() || socket.connection.is_old(since) {
+            return;
+        }
+        idle.sockets.push(socket);
+        if let Some(limit) = self.config.idle_timeout
+            && !idle.reaped
+            && tokio::runtime::Handle::try_current().is_ok()
+        {
+            idle.reaped = true;
+            runtime::spawn(reap(Arc::downgrade(self), limit));
+        }
+    }
+
+    /// Drops the sockets that were not used for long; says whether any are left.
+    fn drop_stale(&self) -> bool {
+        let now = Instant::now();
+        let mut idle = self.lock();
+        idle.sockets.retain(|socket| self.is_good(socket, now));
+        idle.reaped = !idle.sockets.is_empty();
+        idle.reaped
+    }
+
+    /// Leases nothing any more, and drops the idle sockets.
+    pub(super) fn close(&self) {
+        self.permits.close();
+        self.lock().sockets.clear();
+    }
+
+    /// Waits until all leased sockets have come back, then closes; gives how many were still out at the deadline.
+    pub(crate) async fn close_by(&self, deadline: Instant) -> usize {
+        let all = self.config.leases.min(Semaphore::MAX_PERMITS);
+        let count = u32::try_from(all).unwrap_or(u32::MAX);
+        // Those who ask for a lease from now on stand behind, and are sent away.
+        let back = timeout_at(deadline, self.permits.acquire_many(count)).await;
+        let out = match back {
+            Ok(Ok(_)) => 0,
+            Ok(Err(_)) | Err(_) => all - self.available(),
+        };
+        self.close();
+        out
+    }
+}
+
+/// Looks after idle sockets for as long as there are any.
+async fn reap(leases: Weak<Leases>, limit: Duration) {
+    loop {
+        sleep((limit / 4).max(Duration::from_millis(10))).await;
+        match leases.upgrade() {
+            Some(leases) if leases.drop_stale() => {}
+            _ => return,
+        }
+    }
+}

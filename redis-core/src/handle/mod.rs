@@ -1,0 +1,22 @@
+//! The handles that users hold: a shared connection, a socket of one's own, a pool of both.
+//!
+//! # Layout
+//!
+//! - `connection`: one pipelined socket, shared by its clones
+//! - `exclusive`: a socket of one's own
+//! - `pool`: a few shared sockets, and others to lease; `leases`: those that are lent and those that wait
+//! - `unclaimed`: replies of leased sockets that arrive after their caller has gone
+//! - `closing`: the end of a connection or pool in good order
+
+mod closing;
+mod connection;
+mod exclusive;
+mod leases;
+mod pool;
+mod unclaimed;
+
+pub use closing::{Close, Closed};
+pub use connection::Connection;
+pub use exclusive::Exclusive;
+pub use pool::Pool;
+pub use unclaimed::Unclaimed;

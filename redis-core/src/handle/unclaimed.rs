@@ -1,0 +1,196 @@
+//! Replies of blocking commands that nobody waited for any more: [`Unclaimed`].
+//!
+//! A server may hand out an element in the moment in which its reader goes away. Closing the socket would lose it without a
+//! word. Where a pool is told whom to report to, the call runs in a task of its own, which outlives its caller: it ends the
+//! wait with CLIENT UNBLOCK, and the reply tells whether something was handed out.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::connection::Connection;
+use super::exclusive::Exclusive;
+use crate::command::{Args, CommandInfo, Keys};
+use crate::engine::pending::Pending;
+use crate::error::{CommandName, Error, ErrorKind, Phase, Result};
+use crate::reply::{Frame, FromRedis};
+use crate::runtime;
+
+static CLIENT_ID: CommandInfo =
+    CommandInfo::new("CLIENT ID", b"$6\r\nCLIENT\r\n$2\r\nID\r\n", 2).idempotent();
+static CLIENT_UNBLOCK: CommandInfo =
+    CommandInfo::new("CLIENT UNBLOCK", b"$6\r\nCLIENT\r\n$7\r\nUNBLOCK\r\n", 2).idempotent();
+
+/// How long a server may take to end a wait; its socket is closed then.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// A reply that came after its caller had gone away.
+pub struct Unclaimed {
+    command: CommandName,
+    frame: Frame,
+}
+
+impl Unclaimed {
+    /// The command.
+    #[must_use]
+    pub fn command(&self) -> &str {
+        self.command.as_str()
+    }
+
+    /// The reply as it came.
+    #[must_use]
+    pub fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    /// The reply as what the command would have given.
+    ///
+    /// # Errors
+    /// The reply does not fit the type.
+    pub fn decode<T: FromRedis>(&self) -> Result<T> {
+        self.frame.clone().decode()
+    }
+}
+
+/// What was popped may be a secret.
+impl fmt::Debug for Unclaimed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unclaimed")
+            .field("command", &self.command)
+            .finish_non_exhaustive()
+    }
+}
+
+type Report = Arc<dyn Fn(Unclaimed) + Send + Sync>;
+
+/// Whom a pool reports to.
+#[derive(Default)]
+pub(crate) struct Reports(RwLock<Option<Report>>);
+
+impl fmt::Debug for Reports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Reports")
+            .field(&self.get().is_some())
+            .finish()
+    }
+}
+
+impl Reports {
+    /// Has all replies from here on told to `report`.
+    pub(super) fn set(&self, report: impl Fn(Unclaimed) + Send + Sync + 'static) {
+        let report: Report = Arc::new(report);
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(report);
+    }
+
+    fn get(&self) -> Option<Report> {
+        let report = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        report.clone()
+    }
+}
+
+/// Runs a blocking command on a leased socket: at once, or in a task of its own where somebody is to be told of its reply
+/// whatever happens.
+/// The wait is ended over `unblock_on`.
+pub(super) async fn run(
+    reports: &Reports,
+    lease: Exclusive,
+    unblock_on: &Connection,
+    args: Box<Args>,
+) -> Result<Frame> {
+    let Some(report) = reports.get() else {
+        return lease.call(args).frame().await;
+    };
+    let (sender, receiver) = oneshot::channel();
+    let mut claim = Claim {
+        receiver,
+        name: args.name(),
+        report: report.clone(),
+    };
+    let wait = Wait {
+        unblock_on: unblock_on.clone(),
+        lease,
+        report,
+    };
+    runtime::spawn(wait.run(args, sender));
+    match (&mut claim.receiver).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Error::new(ErrorKind::Closed, Phase::MaybeApplied)),
+    }
+}
+
+/// The caller's end. What it was sent and did not take is reported when it goes away.
+struct Claim {
+    receiver: oneshot::Receiver<Result<Frame>>,
+    name: CommandName,
+    report: Report,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.receiver.close();
+        if let Ok(outcome) = self.receiver.try_recv() {
+            tell(&self.report, &self.name, outcome);
+        }
+    }
+}
+
+/// Reports a reply, unless it says that there was nothing.
+fn tell(report: &Report, command: &CommandName, outcome: Result<Frame>) {
+    if let Ok(frame) = outcome
+        && !frame.reply().is_nil()
+        && frame.reply().error().is_none()
+    {
+        report(Unclaimed {
+            command: command.clone(),
+            frame,
+        });
+    }
+}
+
+/// The task's end.
+struct Wait {
+    unblock_on: Connection,
+    lease: Exclusive,
+    report: Report,
+}
+
+impl Wait {
+    async fn run(self, args: Box<Args>, mut caller: oneshot::Sender<Result<Frame>>) {
+        let name = args.name();
+        // Both go out together, so that the id costs no time.
+        let mut id = self.lease.call(Args::lease(&CLIENT_ID, Keys::Ignored));
+        id.submit();
+        let mut call = self.lease.call(args);
+        call.submit();
+        let outcome = std::future::poll_fn(|cx| {
+            if let std::task::Poll::Ready(outcome) = call.poll(cx) {
+                return std::task::Poll::Ready(Some(outcome));
+            }
+            caller.poll_closed(cx).map(|()| None)
+        })
+        .await;
+        let unclaimed = match outcome {
+            Some(outcome) => caller.send(outcome).err(),
+            None => self.give_up(id, call).await,
+        };
+        if let Some(outcome) = unclaimed {
+            tell(&self.report, &name, outcome);
+        }
+    }
+
+    /// Has the server end the wait, and gives the reply; `None` if none came in time.
+    async fn give_up(&self, id: Pending<'_>, call: Pending<'_>) -> Option<Result<Frame>> {
+        let reply = async {
+            let id: i64 = id.decoded().await?;
+            let mut unblock = Args::lease(&CLIENT_UNBLOCK, Keys::Ignored);
+            unblock.arg("client-id", &id);
+            let _: bool = Pending::new(self.unblock_on.link(), unblock)
+                .decoded()
+                .await?;
+            call.frame().await
+        };
+        tokio::time::timeout(GRACE, reply).await.ok()
+    }
+}

@@ -1,0 +1,49 @@
+//! Publish and subscribe: channels, patterns and shard channels; keyspace events, invalidations, MONITOR.
+//!
+//! ```no_run
+//! # async fn example(conn: typedis_core::Connection) -> typedis_core::Result<()> {
+//! let mut news = conn.subscribe("news").await?; // the server has confirmed
+//! while let Some(text) = news.get::<String>().await? {
+//!     println!("{text}");
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! # What is promised
+//!
+//! Publishing is at most once: who is not connected misses it, and no client can change that. What can be known is
+//! told, in the place in the stream where it happened: [`Event::Resubscribed`] after a lost connection,
+//! [`Event::Lagged`] with the exact number of messages that were dropped because their reader was slow.
+//!
+//! Whatever subscribes, unsubscribes and is lost at the same time, the server ends up with exactly the wanted set.
+//! Replies of commands never wait for a reader of messages, and are never mixed up with them. What becomes of messages
+//! that are not read in time is each subscription's choice, and so is the socket that they come over: see [`Lag`].
+//!
+//! # Layout
+//!
+//! - `subscribe`: the call, its options, the wait for the confirmation
+//! - `channel`: a stream for each name; `subscriber`: one stream for many
+//! - `keyspace`, `invalidations`, `monitor`: streams of other things that servers tell
+//! - `publish`: values as JSON
+
+mod channel;
+mod invalidations;
+mod keyspace;
+mod monitor;
+#[cfg(feature = "json")]
+mod publish;
+mod subscribe;
+mod subscriber;
+
+pub use crate::config::Lag;
+pub use crate::engine::subscriptions::invalidation::Invalidation;
+pub use crate::engine::subscriptions::message::{Event, Message};
+pub use crate::engine::subscriptions::source::{ChannelName, Source, SourceKind, ToChannels};
+pub use channel::{Channel, Messages, PatternChannel};
+pub use invalidations::Invalidations;
+pub use keyspace::{KeyspaceEvent, KeyspaceEvents, WatchKeyspace};
+pub use monitor::{Monitor, MonitorEntry};
+#[cfg(feature = "json")]
+pub use publish::PublishJson;
+pub use subscribe::Subscribe;
+pub use subscriber::{Subscriber, Subscriptions};

@@ -1,0 +1,77 @@
+//! One reply that lies among others in a piece of received bytes: [`FrameRef`].
+
+use std::fmt;
+
+use super::view::{self, Reply};
+use crate::wire::{Chunk, Span};
+
+/// One reply that lies among received bytes, read as far as its first token.
+#[doc(hidden)]
+#[derive(Clone)]
+pub struct FrameRef<'a> {
+    pub(super) span: Span<'a>,
+    reply: Reply<'a>,
+}
+
+impl<'a> FrameRef<'a> {
+    /// All of a chunk, which the scanner found to be one reply.
+    #[inline]
+    pub(crate) fn of_chunk(chunk: &'a Chunk) -> Self {
+        let span = chunk.span();
+        Self {
+            span,
+            reply: view::frame(span),
+        }
+    }
+
+    /// The next reply of several, if it is a short string, and where it ends.
+    #[inline]
+    pub(crate) fn next_short(span: Span<'a>, at: usize) -> Option<(Self, usize)> {
+        let (text, end) = view::short_string(span, at)?;
+        let span = span.slice(at..end);
+        let reply = Reply::Bulk(text);
+        Some((Self { span, reply }, end))
+    }
+
+    /// The next reply of several, and where it ends.
+    pub(crate) fn next(span: Span<'a>, at: usize) -> Option<(Self, usize)> {
+        let (range, reply) = view::next(span, at)?;
+        let end = range.end;
+        let span = span.slice(range);
+        Some((Self { span, reply }, end))
+    }
+
+    /// The reply, to be read.
+    #[inline]
+    #[must_use]
+    pub fn reply(&self) -> &Reply<'a> {
+        &self.reply
+    }
+
+    /// The reply, to be decoded.
+    #[inline]
+    #[must_use]
+    pub fn into_reply(self) -> Reply<'a> {
+        self.reply
+    }
+
+    /// The bytes, for one who keeps them.
+    pub(super) fn to_chunk(&self) -> Chunk {
+        to_chunk(self.span)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &'a [u8] {
+        self.span.bytes
+    }
+}
+
+impl fmt::Debug for FrameRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.reply, f)
+    }
+}
+
+/// The bytes of one reply, for one who keeps them.
+pub(super) fn to_chunk(span: Span<'_>) -> Chunk {
+    Chunk::copied(span.bytes).unwrap_or_else(|| span.detach().into())
+}

@@ -1,0 +1,147 @@
+//! What can be received: [`FromRedis`] for types, [`Reply`] for what comes.
+//!
+//! # Layout
+//!
+//! - `text`, `number`, `scalar`, `list`, `map`, `tuple`: the types
+
+use super::frame_ref::{FrameRef, to_chunk};
+use super::view::{Reply, Str};
+use crate::error::{DecodeError, Error};
+use crate::wire::Span;
+
+mod list;
+mod map;
+mod number;
+mod scalar;
+mod text;
+mod tuple;
+
+pub use map::Fields;
+
+/// A type that replies decode into.
+///
+/// `#[derive(FromRedis)]` writes it for structs and for enums of words.
+///
+/// # What decodes into what
+///
+/// One rule decides: **a type accepts every form in which either protocol sends the same value, and nothing else.**
+/// RESP2 has no doubles, maps, sets or booleans and sends strings, flat arrays, arrays and integers for them, so:
+///
+/// | type | accepts |
+/// | --- | --- |
+/// | `String`, `Bytes`, `Vec<u8>`, … | strings of all kinds; also doubles and big numbers, which RESP2 sends as strings. No integers |
+/// | `i64`, `u8`, … | integers; and strings that are an integer and nothing else, as hashes hold them. No booleans |
+/// | `f64`, `f32` | doubles and strings that are a number; integers that the type holds exactly. `f32` rounds |
+/// | `bool` | booleans, the integers 0 and 1; as the whole reply of a command also `OK` and nil (SET with NX) |
+/// | `()` | the status `OK` |
+/// | `Option<T>` | nil, or what `T` accepts. A struct or tuple is also absent if the array or map is empty, which is how servers answer HGETALL for a key that does not exist |
+/// | `Vec<T>`, `HashSet<T>`, `[T; N]`, … | arrays and sets; a map counts as the flat array that RESP2 sends for it. An array may not be shorter or longer than `[T; N]` |
+/// | tuples | arrays of exactly so many elements |
+/// | `Vec<(A, B)>`, `HashMap<K, V>`, … | maps, flat arrays (`a 1 b 2`) and arrays of arrays (`[a 1] [b 2]`) |
+/// | `Result<T, ServerError>` | an error among the elements, or what `T` accepts |
+/// | [`Value`](crate::Value) | anything |
+/// | `Json<T>` | a string that is JSON for `T` |
+///
+/// Nil is an error for every other type, and so are numbers that do not fit, and errors among the elements. Nothing is
+/// ever rounded, truncated, or replaced by a default.
+///
+#[diagnostic::on_unimplemented(
+    message = "a reply cannot be decoded into `{Self}`",
+    note = "strings, bytes, numbers, `bool`, `Option`, lists, sets, maps, tuples, `Value`, `Json<T>` and types with \
+            `#[derive(FromRedis)]` can be decoded into",
+    note = "what borrows (`&str`) cannot: the bytes of a reply are gone once it has been decoded"
+)]
+pub trait FromRedis: Sized {
+    /// Decodes a reply.
+    ///
+    /// # Errors
+    /// The reply does not fit the type.
+    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError>;
+
+    /// What an error calls a list of `Self`.
+    #[doc(hidden)]
+    const LIST: &'static str = "an array";
+
+    /// Decodes for `Option<Self>`; for types that are absent also when the reply is empty.
+    #[doc(hidden)]
+    #[inline]
+    fn from_option(reply: Reply<'_>) -> Result<Option<Self>, DecodeError> {
+        if reply.is_nil() {
+            Ok(None)
+        } else {
+            Self::from_redis(reply).map(Some)
+        }
+    }
+
+    /// Decodes a string for a list of `Self`; only for bytes, of which a string is a list.
+    #[doc(hidden)]
+    fn vec_from_text(_text: &Str<'_>) -> Option<Vec<Self>> {
+        None
+    }
+
+    /// Decodes the elements of a list of `Self`; tuples accept several layouts.
+    #[doc(hidden)]
+    fn decode_all(
+        reply: &Reply<'_>,
+        put: &mut impl FnMut(Self) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
+        let mut elements = reply
+            .elements()
+            .ok_or_else(|| DecodeError::expected(Self::LIST, reply))?;
+        for index in 0.. {
+            let item = if let Some(text) = elements.next_short() {
+                Self::from_redis(Reply::Bulk(text))
+            } else if let Some(element) = elements.next_other() {
+                Self::from_redis(element)
+            } else {
+                break;
+            };
+            item.and_then(&mut *put)
+                .map_err(|error| error.at_index(index))?;
+        }
+        Ok(())
+    }
+
+    /// What a field of a struct is that the reply does not have.
+    #[doc(hidden)]
+    fn absent() -> Option<Self> {
+        None
+    }
+
+    /// Says more of a failure that is kept as a value, such as its command's name.
+    #[doc(hidden)]
+    #[must_use]
+    fn describe_failure(self, _describe: impl FnOnce(Error) -> Error) -> Self {
+        self
+    }
+
+    /// Decodes what became of a command; for types that keep failures as values.
+    #[doc(hidden)]
+    #[inline]
+    fn from_outcome(outcome: Result<FrameRef<'_>, Error>) -> Result<Self, Error> {
+        let frame = outcome?;
+        match frame.reply() {
+            Reply::Error(text) => Err(refused(*text)),
+            _ => frame.decode(),
+        }
+    }
+}
+
+#[cold]
+fn refused(text: Str<'_>) -> Error {
+    Error::refused(text.to_server_error())
+}
+
+impl FrameRef<'_> {
+    /// Decodes the reply, which is no error.
+    #[inline]
+    pub(crate) fn decode<T: FromRedis>(self) -> Result<T, Error> {
+        let span = self.span;
+        T::from_redis(self.into_reply()).map_err(|error| does_not_fit(error, span))
+    }
+}
+
+#[cold]
+fn does_not_fit(error: DecodeError, span: Span<'_>) -> Error {
+    Error::decode(error, Some(to_chunk(span)))
+}

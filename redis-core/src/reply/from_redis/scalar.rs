@@ -1,0 +1,125 @@
+//! Truth values, `()`, what may be absent or an error, and what is boxed.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::FromRedis;
+use crate::error::DecodeError;
+use crate::error::{Error, ServerError};
+use crate::reply::FrameRef;
+use crate::reply::Value;
+use crate::reply::view::Reply;
+
+const OK: &[u8] = b"OK";
+
+impl FromRedis for bool {
+    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        match reply {
+            Reply::Boolean(value) => Ok(value),
+            Reply::Integer(0) => Ok(false),
+            Reply::Integer(1) => Ok(true),
+            Reply::Integer(_) => Err(DecodeError::mismatch(
+                "a boolean",
+                "an integer other than 0 and 1",
+            )),
+            _ => Err(DecodeError::expected("a boolean", &reply)),
+        }
+    }
+
+    /// SET with NX answers `OK` or nil: it was done, or not.
+    fn from_outcome(outcome: Result<FrameRef<'_>, Error>) -> Result<Self, Error> {
+        let frame = outcome?;
+        match frame.reply() {
+            Reply::Nil => Ok(false),
+            Reply::Simple(text) if text.as_bytes() == OK => Ok(true),
+            reply => match reply.error() {
+                Some(refusal) => Err(Error::refused(refusal)),
+                None => frame.decode(),
+            },
+        }
+    }
+}
+
+/// The status `OK` alone, so that another answer does not pass for success.
+impl FromRedis for () {
+    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        match reply {
+            Reply::Simple(text) if text.as_bytes() == OK => Ok(()),
+            Reply::Simple(_) => Err(DecodeError::mismatch("OK", "another status")),
+            _ => Err(DecodeError::expected("OK", &reply)),
+        }
+    }
+}
+
+impl FromRedis for Value {
+    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        Ok(Self::from(reply))
+    }
+}
+
+impl<T: FromRedis> FromRedis for Option<T> {
+    #[inline]
+    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        T::from_option(reply)
+    }
+
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+}
+
+/// An error that the server put in the place of a value, or the value.
+impl<T: FromRedis> FromRedis for Result<T, ServerError> {
+    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        match reply.error() {
+            Some(error) => Ok(Err(error)),
+            None => T::from_redis(reply).map(Ok),
+        }
+    }
+
+    fn from_outcome(outcome: Result<FrameRef<'_>, Error>) -> Result<Self, Error> {
+        let frame = outcome?;
+        match frame.reply().error() {
+            Some(error) => Ok(Err(error)),
+            None => T::from_outcome(Ok(frame)).map(Ok),
+        }
+    }
+}
+
+/// Whatever became of the command, kept as a value: the reply of `.attempt()`.
+impl<T: FromRedis> FromRedis for Result<T, Error> {
+    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        match reply.error() {
+            Some(error) => Ok(Err(Error::refused(error))),
+            None => T::from_redis(reply).map(Ok),
+        }
+    }
+
+    fn from_outcome(outcome: Result<FrameRef<'_>, Error>) -> Result<Self, Error> {
+        Ok(T::from_outcome(outcome))
+    }
+
+    fn describe_failure(self, describe: impl FnOnce(Error) -> Error) -> Self {
+        self.map_err(describe)
+    }
+}
+
+macro_rules! boxed {
+    ($($container:ident)*) => {$(
+        impl<T: FromRedis> FromRedis for $container<T> {
+            fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
+                T::from_redis(reply).map(Self::new)
+            }
+
+            fn from_option(reply: Reply<'_>) -> Result<Option<Self>, DecodeError> {
+                Ok(T::from_option(reply)?.map(Self::new))
+            }
+
+            fn from_outcome(outcome: Result<FrameRef<'_>, Error>) -> Result<Self, Error> {
+                T::from_outcome(outcome).map(Self::new)
+            }
+        }
+    )*};
+}
+
+boxed!(Box Rc Arc);

@@ -1,0 +1,20 @@
+//! What is received: replies as they came, and the types that they become.
+//!
+//! # Layout
+//!
+//! - `view`: a borrowed view of a reply, read from the bytes
+//! - `frame_ref`: a reply that lies in a larger piece; `frame`: one that lives by itself
+//! - `value`: a reply of any form, as a tree
+//! - `from_redis`: from a reply to the caller's type
+
+pub(crate) mod frame;
+mod frame_ref;
+pub(crate) mod from_redis;
+mod value;
+pub(crate) mod view;
+
+pub use frame::{Frame, Frames};
+pub use frame_ref::FrameRef;
+pub use from_redis::FromRedis;
+pub use value::Value;
+pub use view::Reply;

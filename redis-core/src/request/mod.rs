@@ -1,0 +1,258 @@
+//! How a command is issued: [`Target`] is what has command methods, [`Request`] what they return.
+//!
+//! # Layout
+//!
+//! - this file: targets, sinks, requests
+//! - `detached`: commands apart from any connection; `script`: calls of Lua scripts
+//! - `state`: the states of option builders
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crate::command::{Args, CommandInfo, Keys};
+use crate::error::{Error, Result};
+
+mod detached;
+mod script;
+#[doc(hidden)]
+pub mod state;
+
+pub use detached::{Detached, Raw, Run, cmd, raw};
+pub use script::Script;
+
+/// Something that has command methods: a connection, a pool, a pipeline, a queued command of a pipeline.
+///
+/// The group traits (`StringCommands` and so on) are implemented for every target, so that the same method works on
+/// all of them.
+#[diagnostic::on_unimplemented(message = "`{Self}` has no command methods")]
+pub trait Target: Sized {
+    /// What the commands are handed to.
+    type Sink: Sink;
+
+    /// Gives up the target for its sink, with everything that was queued on it so far.
+    fn into_sink(self) -> Self::Sink;
+}
+
+/// Where commands go.
+pub trait Sink: Sized {
+    /// The state of an execution in progress.
+    type Pending: Unpin;
+
+    /// What is to be noted of each command's keys.
+    fn keys(&self) -> Keys {
+        Keys::Ignored
+    }
+}
+
+/// A sink whose requests can be awaited.
+#[diagnostic::on_unimplemented(
+    message = "this command cannot be awaited on its own: `{Self}` only collects it",
+    note = "a detached command is executed by `conn.run(..)`, or by pushing it to a `Batch`"
+)]
+pub trait Execute<R>: Sink {
+    /// What awaiting gives.
+    type Output;
+
+    /// Begins the execution of a command. It need not have been sent when this returns.
+    fn begin(self, args: Box<Args>) -> Self::Pending;
+
+    /// Has it sent now, before the first poll.
+    fn submit(pending: &mut Self::Pending);
+
+    /// Drives the execution. After its end this gives an error.
+    fn poll(pending: &mut Self::Pending, cx: &mut Context<'_>) -> Poll<Result<Self::Output>>;
+}
+
+/// A sink that collects commands and executes them together: a pipeline or transaction.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` executes each command on its own",
+    note = "a single command's failure is the `Err` that awaiting it gives; `attempt` is for pipelines and transactions"
+)]
+pub trait Queues: Sink {}
+
+/// A request, or an option builder around one.
+pub trait IntoRequest {
+    /// Where it goes.
+    type Sink: Sink;
+    /// What it is answered with.
+    type Reply;
+
+    /// The request inside.
+    fn into_request(self) -> Request<Self::Sink, Self::Reply>;
+}
+
+impl<S: Sink, R> IntoRequest for Request<S, R> {
+    type Sink = S;
+    type Reply = R;
+
+    #[inline]
+    fn into_request(self) -> Self {
+        self
+    }
+}
+
+/// A sink that may be given commands that block.
+#[diagnostic::on_unimplemented(
+    message = "this command can block, and `{Self}` shares its socket with others, who would have to wait",
+    label = "blocks",
+    note = "call it on a `Pool`, which leases a socket for it, or on an `Exclusive` (`pool.exclusive().await?`)"
+)]
+pub trait AllowsBlocking {}
+
+/// A sink that may be given commands that change the state of its connection.
+#[diagnostic::on_unimplemented(
+    message = "this command changes its connection's state, and `{Self}` shares its socket with others",
+    label = "changes the connection",
+    note = "the database and the name are part of the configuration (`redis://host/5?client_name=worker`); for anything else take \
+            an `Exclusive` (`pool.exclusive().await?`)"
+)]
+pub trait AllowsState {}
+
+/// A command that has not been sent: a future on a connection or pool, another link of the chain in a pipeline.
+///
+/// Nothing happens before the first poll, or [`Request::send`].
+#[must_use = "a request does nothing until it is awaited or sent"]
+pub struct Request<S: Sink, R> {
+    state: State<S>,
+    reply: PhantomData<fn() -> R>,
+}
+
+enum State<S: Sink> {
+    Building(S, Box<Args>),
+    Pending(S::Pending),
+    /// Only while one becomes the other.
+    Done,
+}
+
+impl<S: Sink, R> Unpin for Request<S, R> {}
+
+impl<S: Sink, R> std::fmt::Debug for Request<S, R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let state = match &self.state {
+            // Arguments may be secrets.
+            State::Building(_, args) => args.info().name,
+            State::Pending(_) => "pending",
+            State::Done => "done",
+        };
+        f.debug_tuple("Request").field(&state).finish()
+    }
+}
+
+impl<S: Sink, R> Request<S, R> {
+    /// Starts a command on a target and writes its required arguments.
+    #[inline]
+    pub fn new<T: Target<Sink = S>>(
+        target: T,
+        info: &'static CommandInfo,
+        write: impl FnOnce(&mut Args),
+    ) -> Self {
+        let sink = target.into_sink();
+        let mut args = Args::lease(info, sink.keys());
+        write(&mut args);
+        Self::of(sink, args)
+    }
+
+    /// A request of a command that was built already.
+    pub fn from_args(sink: S, args: Args) -> Self {
+        Self::of(sink, Box::new(args))
+    }
+
+    #[inline]
+    pub(crate) fn of(sink: S, args: Box<Args>) -> Self {
+        Self {
+            state: State::Building(sink, args),
+            reply: PhantomData,
+        }
+    }
+
+    /// Changes the arguments; for option builders. A request that was sent already stays as it is.
+    #[inline]
+    pub fn edit(&mut self, write: impl FnOnce(&mut Args)) {
+        if let State::Building(_, args) = &mut self.state {
+            write(args);
+        }
+    }
+
+    /// The same command with another type of reply; for option builders.
+    #[inline]
+    pub fn with_reply<R2>(self) -> Request<S, R2> {
+        Request {
+            state: self.state,
+            reply: PhantomData,
+        }
+    }
+
+    /// Bounds this one call, from its first poll to its reply, instead of the configured timeout. In a pipeline or
+    /// transaction it bounds the whole; of several the shortest counts.
+    pub fn deadline(mut self, deadline: std::time::Duration) -> Self {
+        self.edit(|args| args.set_deadline(deadline));
+        self
+    }
+
+    /// Sends the command now; its reply can be awaited later.
+    ///
+    /// ```no_run
+    /// # async fn example(conn: typedis_core::Connection) -> typedis_core::Result<()> {
+    /// use typedis_core::{Run, raw};
+    ///
+    /// let later = conn.run(raw("INCR").key("visits").reply::<i64>()).send();
+    /// // … other work …
+    /// let visits = later.await?;
+    /// # Ok(()) }
+    /// ```
+    #[must_use = "an error would go unnoticed; the command itself is sent in any case"]
+    pub fn send(mut self) -> Self
+    where
+        S: Execute<R>,
+    {
+        self.start();
+        if let State::Pending(pending) = &mut self.state {
+            S::submit(pending);
+        }
+        self
+    }
+
+    /// Turns the command's failure into a value of its own, so that it does not hide the replies of the others.
+    pub fn attempt(self) -> Request<S, Result<R>>
+    where
+        S: Queues,
+    {
+        self.with_reply()
+    }
+
+    #[inline]
+    fn start(&mut self)
+    where
+        S: Execute<R>,
+    {
+        if let State::Building(..) = self.state
+            && let State::Building(sink, args) = std::mem::replace(&mut self.state, State::Done)
+        {
+            self.state = State::Pending(sink.begin(args));
+        }
+    }
+
+    /// Takes the request apart, unless it was sent.
+    #[inline]
+    pub(crate) fn into_parts(self) -> Option<(S, Box<Args>)> {
+        match self.state {
+            State::Building(sink, args) => Some((sink, args)),
+            State::Pending(_) | State::Done => None,
+        }
+    }
+}
+
+impl<S: Execute<R>, R> Future for Request<S, R> {
+    type Output = Result<S::Output>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.start();
+        match &mut self.state {
+            State::Pending(pending) => S::poll(pending, cx),
+            State::Building(..) | State::Done => Poll::Ready(Err(Error::ended())),
+        }
+    }
+}

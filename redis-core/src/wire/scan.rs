@@ -1,0 +1,224 @@
+//! Where a reply ends: a scanner that remembers how far it came, so that a reply in many pieces is read once.
+
+use super::limits::{DEEPEST, Limits, ScanError};
+use super::token::{self, Aggregate, Step, Token};
+
+/// A complete frame at the start of the buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// Its length in bytes, attributes before it included.
+    pub(crate) len: usize,
+    /// Whether it answers something.
+    pub(crate) kind: FrameKind,
+    /// Whether pushes stand between its elements, as servers before 7.2 put them: `Frame::inner_pushes` gives them.
+    pub(crate) has_inner_pushes: bool,
+}
+
+/// Whether a frame answers a command or came by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FrameKind {
+    Reply,
+    Push,
+}
+
+/// Finds the end of one frame after another.
+#[derive(Debug)]
+pub(crate) struct Scanner {
+    limits: Limits,
+    /// Everything before was scanned.
+    at: usize,
+    /// The line that begins at `at` does not end before.
+    searched: usize,
+    missing: usize,
+    /// The aggregates that are not complete.
+    open: Vec<Open>,
+    elements: u64,
+    kind: Option<FrameKind>,
+    has_inner_pushes: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    /// How many elements are still to come.
+    remaining: u64,
+    /// Whether the whole is an element of what holds it; attributes and inner pushes are not.
+    counts: bool,
+}
+
+impl Scanner {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            at: 0,
+            searched: 0,
+            missing: 1,
+            open: Vec::new(),
+            elements: 0,
+            kind: None,
+            has_inner_pushes: false,
+        }
+    }
+
+    /// Looks for the end of the frame that `buffer` begins with.
+    ///
+    /// `None` says that it is not complete: call again with the same bytes and more after them. After a frame was
+    /// found, the next call starts anew at the first byte of its buffer.
+    ///
+    /// # Errors
+    /// What follows an error cannot be told apart any more: the connection is to be closed.
+    #[inline]
+    pub(crate) fn scan(&mut self, buffer: &[u8]) -> Result<Option<Found>, ScanError> {
+        if let Some(found) = self.short_replies(buffer).next() {
+            return Ok(Some(found));
+        }
+        self.scan_on(buffer)
+    }
+
+    fn scan_on(&mut self, buffer: &[u8]) -> Result<Option<Found>, ScanError> {
+        loop {
+            if self.take_short_bulks(buffer) {
+                return Ok(Some(self.finish()));
+            }
+            match token::next(buffer, self.at, self.searched, &self.limits)? {
+                Step::More { searched, missing } => {
+                    (self.searched, self.missing) = (searched, missing);
+                    return Ok(None);
+                }
+                Step::Token(token, end) => {
+                    (self.at, self.searched) = (end, end);
+                    if self.take(token)? {
+                        return Ok(Some(self.finish()));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The replies that `buffer` begins with, up to the first that is not a short string or a usual status and nothing else, as
+    /// most are. What follows them is for [`Scanner::scan`].
+    #[inline]
+    pub(crate) fn short_replies<'b>(
+        &'b mut self,
+        mut buffer: &'b [u8],
+    ) -> impl Iterator<Item = Found> + 'b {
+        // Where a frame has begun, perhaps with an attribute, a string may be but a part of it.
+        let are_allowed = self.at == 0
+            && self.limits.max_bulk >= token::SHORT
+            && self.limits.max_line >= token::STATUS;
+        std::iter::from_fn(move || {
+            let (_, after) = are_allowed.then(|| {
+                token::split_short_bulk(buffer).or_else(|| token::split_status(buffer))
+            })??;
+            let len = buffer.len() - after.len();
+            buffer = after;
+            (self.searched, self.missing) = (0, 1);
+            Some(Found {
+                len,
+                kind: FrameKind::Reply,
+                has_inner_pushes: false,
+            })
+        })
+    }
+
+    /// How many bytes are missing at least, after [`Scanner::scan`] found nothing. It is what the server announced:
+    /// a hint for the size of the next read, not a size to allocate.
+    pub(crate) fn missing(&self) -> usize {
+        self.missing
+    }
+
+    /// Takes the short strings that come next, if all of them are allowed; says whether they complete the frame.
+    fn take_short_bulks(&mut self, buffer: &[u8]) -> bool {
+        if self.limits.max_bulk < token::SHORT {
+            return false;
+        }
+        loop {
+            if let Some(open) = self.open.last_mut() {
+                (self.at, open.remaining) = token::short_bulks(buffer, self.at, open.remaining);
+            }
+            let Some((_, end)) = token::short_bulk(buffer, self.at) else {
+                self.searched = self.searched.max(self.at);
+                return false;
+            };
+            (self.at, self.searched) = (end, end);
+            if self.open.is_empty() {
+                self.kind = Some(FrameKind::Reply);
+            }
+            if self.close(true) {
+                return true;
+            }
+        }
+    }
+
+    /// Takes note of a token; says whether it completes the frame.
+    fn take(&mut self, token: Token<'_>) -> Result<bool, ScanError> {
+        let counts = match token {
+            Token::Open(Aggregate::Attribute, _) => false,
+            Token::Open(Aggregate::Push, _) if self.kind.is_some() || !self.open.is_empty() => {
+                self.has_inner_pushes = true;
+                false
+            }
+            // Only attributes can be open here; what they hold is not the frame itself.
+            _ if !self.open.is_empty() => true,
+            Token::Open(Aggregate::Push, _) => {
+                self.kind = Some(FrameKind::Push);
+                true
+            }
+            _ => {
+                self.kind = Some(FrameKind::Reply);
+                true
+            }
+        };
+        let Token::Open(_, count) = token else {
+            return Ok(self.close(counts));
+        };
+        self.elements = self
+            .elements
+            .saturating_add(count)
+            .saturating_add(u64::from(!counts));
+        if self.elements > self.limits.max_elements {
+            return Err(ScanError::TooManyElements);
+        }
+        if count == 0 {
+            return Ok(self.close(counts));
+        }
+        if self.open.len() >= self.limits.max_depth.min(DEEPEST) {
+            return Err(ScanError::TooDeep);
+        }
+        self.open.push(Open {
+            remaining: count,
+            counts,
+        });
+        Ok(false)
+    }
+
+    /// An element is complete, and with it perhaps what holds it; says whether the frame is.
+    fn close(&mut self, mut counts: bool) -> bool {
+        while counts {
+            let Some(open) = self.open.last_mut() else {
+                return true;
+            };
+            open.remaining -= 1;
+            if open.remaining > 0 {
+                return false;
+            }
+            counts = open.counts;
+            self.open.pop();
+        }
+        false
+    }
+
+    fn finish(&mut self) -> Found {
+        let found = Found {
+            len: self.at,
+            kind: self.kind.unwrap_or(FrameKind::Reply),
+            has_inner_pushes: self.has_inner_pushes,
+        };
+        (self.at, self.searched, self.missing, self.elements) = (0, 0, 1, 0);
+        (self.kind, self.has_inner_pushes) = (None, false);
+        found
+    }
+}
+
+#[cfg(test)]
+#[path = "scan/tests.rs"]
+mod tests;

@@ -1,0 +1,512 @@
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::{FrameKind, Limits, ScanError, Scanner};
+use crate::reply::frame::{Frame, Frames};
+use crate::{ServerError, Value};
+
+fn scan(bytes: &[u8]) -> Result<Option<usize>, ScanError> {
+    Scanner::new(Limits::default())
+        .scan(bytes)
+        .map(|found| found.map(|found| found.len))
+}
+
+#[test]
+fn every_kind_is_found() {
+    let frames = [
+        "+OK\r\n",
+        "+\r\n",
+        "-ERR no\r\n",
+        ":0\r\n",
+        ":-9223372036854775808\r\n",
+        "$0\r\n\r\n",
+        "$2\r\n\r\n\r\n",
+        "$-1\r\n",
+        "*0\r\n",
+        "*-1\r\n",
+        "*2\r\n:1\r\n*1\r\n$1\r\na\r\n",
+        "_\r\n",
+        "#t\r\n",
+        "#f\r\n",
+        ",1.5\r\n",
+        ",-1e+20\r\n",
+        ",inf\r\n",
+        ",-inf\r\n",
+        ",nan\r\n",
+        ",10\r\n",
+        "(-123456789012345678901234567890\r\n",
+        "!5\r\nERR x\r\n",
+        "=7\r\ntxt:abc\r\n",
+        "=4\r\ntxt:\r\n",
+        "%0\r\n",
+        "%1\r\n+a\r\n:1\r\n",
+        "~1\r\n:1\r\n",
+        ">1\r\n+x\r\n",
+        "|1\r\n+ttl\r\n:3\r\n$1\r\na\r\n",
+        "*1\r\n|1\r\n+ttl\r\n:3\r\n$1\r\na\r\n",
+        "|0\r\n|0\r\n:1\r\n",
+    ];
+    for frame in frames {
+        assert_eq!(scan(frame.as_bytes()), Ok(Some(frame.len())), "{frame:?}");
+        for cut in 0..frame.len() {
+            assert_eq!(
+                scan(&frame.as_bytes()[..cut]),
+                Ok(None),
+                "{frame:?} up to {cut}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_is_not_resp_is_refused() {
+    let deep = "*1\r\n".repeat(100_000);
+    let endless = format!("+{}", "a".repeat(70_000));
+    let cases: [(&str, ScanError); 42] = [
+        (&deep, ScanError::TooDeep),
+        (&endless, ScanError::LineTooLong),
+        ("*4294967295\r\n", ScanError::TooManyElements),
+        ("%9223372036854775808\r\n", ScanError::Number),
+        ("%9223372036854775807\r\n", ScanError::TooManyElements),
+        ("%4611686018427387904\r\n", ScanError::TooManyElements),
+        ("|9223372036854775807\r\n", ScanError::TooManyElements),
+        (
+            "$9223372036854775807\r\n",
+            ScanError::BulkTooLong(i64::MAX as u64),
+        ),
+        ("$536870913\r\n", ScanError::BulkTooLong(536_870_913)),
+        (
+            "!9223372036854775807\r\n",
+            ScanError::BulkTooLong(i64::MAX as u64),
+        ),
+        (
+            "=9223372036854775807\r\n",
+            ScanError::BulkTooLong(i64::MAX as u64),
+        ),
+        ("$18446744073709551616\r\n", ScanError::Number),
+        ("$-2\r\n", ScanError::Number),
+        ("*-2\r\n", ScanError::Number),
+        ("%-1\r\n", ScanError::Number),
+        ("~-1\r\n", ScanError::Number),
+        (">-1\r\n", ScanError::Number),
+        ("|-1\r\n", ScanError::Number),
+        ("!-1\r\n", ScanError::Number),
+        ("=-1\r\n", ScanError::Number),
+        (":99999999999999999999\r\n", ScanError::Number),
+        (":9223372036854775808\r\n", ScanError::Number),
+        (":+1\r\n", ScanError::Number),
+        (":01\r\n", ScanError::Number),
+        (":-0\r\n", ScanError::Number),
+        (":\r\n", ScanError::Number),
+        (":1 \r\n", ScanError::Number),
+        ("$+1\r\n", ScanError::Number),
+        ("$\r\n", ScanError::Number),
+        (",1.5x\r\n", ScanError::Number),
+        (",\r\n", ScanError::Number),
+        (",infinity\r\n", ScanError::Number),
+        ("#x\r\n", ScanError::Number),
+        ("_x\r\n", ScanError::Number),
+        ("(12a\r\n", ScanError::Number),
+        ("$?\r\n", ScanError::Streamed),
+        ("*?\r\n", ScanError::Streamed),
+        ("$3\r\nabcd\r\n", ScanError::PayloadEnd),
+        ("+a\nb\r\n", ScanError::LineBreak),
+        ("+a\rb\r\n", ScanError::LineBreak),
+        ("=3\r\nabc\r\n", ScanError::Verbatim),
+        ("HTTP/1.1 400\r\n", ScanError::UnknownType(b'H')),
+    ];
+    for (bytes, error) in cases {
+        assert_eq!(
+            scan(bytes.as_bytes()),
+            Err(error),
+            "{:?}",
+            &bytes[..bytes.len().min(40)]
+        );
+    }
+    for lead in [0x00, 0xff, b'\r', b'\n', b'.', b'?'] {
+        assert_eq!(
+            scan(&[lead, b'\r', b'\n']),
+            Err(ScanError::UnknownType(lead))
+        );
+    }
+}
+
+#[test]
+fn limits_are_exact() {
+    let mut limits = Limits::default();
+    (
+        limits.max_depth,
+        limits.max_elements,
+        limits.max_bulk,
+        limits.max_line,
+    ) = (2, 4, 5, 6);
+    let scan = |bytes: &str| {
+        Scanner::new(limits)
+            .scan(bytes.as_bytes())
+            .map(|found| found.is_some())
+    };
+    assert_eq!(scan("*1\r\n*1\r\n:1\r\n"), Ok(true));
+    assert_eq!(scan("*1\r\n*1\r\n*1\r\n:1\r\n"), Err(ScanError::TooDeep));
+    assert_eq!(scan("*4\r\n"), Ok(false));
+    assert_eq!(scan("*5\r\n"), Err(ScanError::TooManyElements));
+    assert_eq!(
+        scan("*2\r\n*2\r\n:1\r\n:2\r\n*1\r\n"),
+        Err(ScanError::TooManyElements)
+    );
+    assert_eq!(scan("$5\r\n"), Ok(false));
+    assert_eq!(scan("$6\r\n"), Err(ScanError::BulkTooLong(6)));
+    assert_eq!(scan("+123456\r\n"), Ok(true));
+    assert_eq!(scan("+1234567\r\n"), Err(ScanError::LineTooLong));
+    assert_eq!(scan("+1234567"), Err(ScanError::LineTooLong));
+}
+
+#[test]
+fn the_count_of_elements_starts_anew_with_each_frame() {
+    let limits = Limits {
+        max_elements: 2,
+        ..Limits::default()
+    };
+    let mut scanner = Scanner::new(limits);
+    for _ in 0..3 {
+        assert_eq!(
+            scanner
+                .scan(b"*2\r\n:1\r\n:2\r\n")
+                .unwrap()
+                .map(|found| found.len),
+            Some(12)
+        );
+    }
+}
+
+#[test]
+fn pushes_are_told_from_replies() {
+    let kinds = |bytes: &[u8]| {
+        let found = Scanner::new(Limits::default())
+            .scan(bytes)
+            .unwrap()
+            .unwrap();
+        (found.kind, found.has_inner_pushes)
+    };
+    assert_eq!(
+        kinds(b">2\r\n+message\r\n>0\r\n+x\r\n"),
+        (FrameKind::Push, true)
+    );
+    assert_eq!(kinds(b">1\r\n*1\r\n:1\r\n"), (FrameKind::Push, false));
+    assert_eq!(
+        kinds(b"|1\r\n+a\r\n+b\r\n>1\r\n:1\r\n"),
+        (FrameKind::Push, false)
+    );
+    assert_eq!(kinds(b"*1\r\n:1\r\n"), (FrameKind::Reply, false));
+}
+
+/// Redis before 7.2 sends the push of a PUBLISH within EXEC in the middle of EXEC's reply.
+#[test]
+fn a_push_within_a_reply_is_no_element() {
+    let bytes = Bytes::from_static(b"*2\r\n>3\r\n+message\r\n+news\r\n$2\r\nhi\r\n:1\r\n>1\r\n:7\r\n|1\r\n+a\r\n+b\r\n+OK\r\n+next\r\n");
+    let found = Scanner::new(Limits::default())
+        .scan(&bytes)
+        .unwrap()
+        .unwrap();
+    assert_eq!((found.len, found.has_inner_pushes), (bytes.len() - 7, true));
+    let frame = Frame::from_scanned(bytes.slice(..found.len));
+    assert_eq!(format!("{frame:?}"), "[1, OK]");
+    assert_eq!(
+        format!("{:?}", frame.elements().unwrap().collect::<Vec<_>>()),
+        "[1, OK]"
+    );
+    assert_eq!(
+        format!("{:?}", frame.inner_pushes()),
+        r#"[push[message, news, "hi"], push[7]]"#
+    );
+}
+
+/// Whatever the configuration says, values are never too deep for the stack of a thread.
+#[test]
+fn the_deepest_value_that_can_be_allowed_is_harmless() {
+    let limits = Limits {
+        max_depth: usize::MAX,
+        ..Limits::default()
+    };
+    let wire = format!("{}:1\r\n", "*1\r\n".repeat(super::DEEPEST));
+    let deeper = format!("*1\r\n{wire}");
+    assert_eq!(
+        Scanner::new(limits).scan(deeper.as_bytes()),
+        Err(ScanError::TooDeep)
+    );
+    let check = move || {
+        assert!(
+            Scanner::new(limits)
+                .scan(wire.as_bytes())
+                .unwrap()
+                .is_some()
+        );
+        let value = Frame::from_scanned(Bytes::from(wire)).to_value();
+        assert_eq!(value.clone(), value);
+        assert!(format!("{value:?}").contains('1') && format!("{value:#?}").contains('1'));
+    };
+    std::thread::Builder::new()
+        .stack_size(1 << 20)
+        .spawn(check)
+        .unwrap()
+        .join()
+        .unwrap();
+}
+
+/// A limit below their length keeps short strings from being read in a way of their own.
+#[test]
+fn short_strings_are_scanned_as_any_others() {
+    let limits = Limits {
+        max_bulk: 998,
+        ..Limits::default()
+    };
+    let lengths = (0..=998).map(|len| len.to_string());
+    let odd = [
+        "", "-0", "-2", "00", "01", "007", "1:", ":1", "1/2", " 1", "1 ", "+1",
+    ];
+    for len in lengths.chain(odd.map(str::to_owned)) {
+        let data = "x".repeat(len.parse::<usize>().unwrap_or(1));
+        for end in ["\r\n", "\r\r", "\n\n", "\r", "", "x\r\n"] {
+            for line_end in ["\r\n", "\r\r", "\n\n", "\r", ""] {
+                let bulk = format!("${len}{line_end}{data}{end}");
+                for frame in [format!("*2\r\n{bulk}+\r\n"), format!("{bulk}:1\r\n"), bulk] {
+                    let general = Scanner::new(limits).scan(frame.as_bytes());
+                    let found = Scanner::new(Limits::default()).scan(frame.as_bytes());
+                    assert_eq!(found, general, "{frame:?}");
+                }
+            }
+        }
+    }
+}
+
+/// The same limit keeps statuses from it, too.
+#[test]
+fn usual_statuses_are_scanned_as_any_others() {
+    let limits = Limits {
+        max_bulk: 998,
+        ..Limits::default()
+    };
+    for status in ["", "O", "OK", "OKAY", "ok", "QUEUED", "QUEUEDX", "QUEUE"] {
+        for end in ["\r\n", "\r\r", "\n\n", "\r", ""] {
+            let line = format!("+{status}{end}");
+            for frame in [format!("*1\r\n{line}"), format!("{line}+OK\r\n"), line] {
+                let general = Scanner::new(limits).scan(frame.as_bytes());
+                let found = Scanner::new(Limits::default()).scan(frame.as_bytes());
+                assert_eq!(found, general, "{frame:?}");
+            }
+        }
+        let reply = crate::Frame::parse(format!("+{status}\r\n")).unwrap();
+        let text: String = reply.decode().unwrap();
+        assert_eq!(text, status);
+    }
+}
+
+/// What was scanned is never looked at again: it may as well be gone.
+#[test]
+fn each_byte_is_scanned_once() {
+    let mut frame = b"*3000\r\n".to_vec();
+    (0..1000).for_each(|n| {
+        frame.extend_from_slice(format!("*1\r\n:{n}\r\n$2\r\nab\r\n+x\r\n").as_bytes())
+    });
+    let mut scanner = Scanner::new(Limits::default());
+    let mut buffer = Vec::new();
+    for (at, byte) in frame.iter().enumerate() {
+        buffer.push(*byte);
+        let found = scanner.scan(&buffer).unwrap();
+        assert_eq!(found.is_some(), at + 1 == frame.len());
+        if found.is_none() {
+            assert!(buffer.len() - scanner.at < 16);
+            buffer[..scanner.at].fill(b'?');
+        }
+    }
+}
+
+/// What is read in a way of its own, and what is just beyond it.
+#[test]
+fn numbers_are_read_whatever_their_length() {
+    for (text, number) in [
+        ("0", 0),
+        ("-1", -1),
+        ("-10", -10),
+        ("999999999999999999", 999_999_999_999_999_999),
+        ("-999999999999999999", -999_999_999_999_999_999),
+        ("1000000000000000000", 1_000_000_000_000_000_000),
+        ("9223372036854775807", i64::MAX),
+        ("-9223372036854775808", i64::MIN),
+    ] {
+        let frame = Frame::parse(format!(":{text}\r\n").into_bytes()).unwrap();
+        assert_eq!(frame.to_value(), Value::Integer(number));
+        let frame = Frame::parse(format!("${}\r\n{text}\r\n", text.len()).into_bytes()).unwrap();
+        assert_eq!(frame.decode::<i64>().unwrap(), number);
+    }
+    for text in [
+        "",
+        "-",
+        "-0",
+        "00",
+        "01",
+        "-01",
+        "+1",
+        "1 ",
+        "9223372036854775808",
+        "-9223372036854775809",
+    ] {
+        assert_eq!(
+            scan(format!(":{text}\r\n").as_bytes()),
+            Err(ScanError::Number),
+            "{text:?}"
+        );
+    }
+    for text in ["0", "1.", ".5", "-1.5", "1e5", "inf", "-inf", "nan"] {
+        assert!(scan(format!(",{text}\r\n").as_bytes()).is_ok(), "{text:?}");
+    }
+    for text in ["", "-", ".", "-.", "1.5.2", "1-5", "--1"] {
+        assert_eq!(
+            scan(format!(",{text}\r\n").as_bytes()),
+            Err(ScanError::Number),
+            "{text:?}"
+        );
+    }
+}
+
+#[test]
+fn a_long_line_is_searched_once() {
+    let mut scanner = Scanner::new(Limits::default());
+    let mut buffer = b"+".to_vec();
+    for _ in 0..60_000 {
+        buffer.push(b'a');
+        assert_eq!(scanner.scan(&buffer), Ok(None));
+        assert!(buffer.len() - scanner.searched <= 1);
+    }
+    buffer.extend_from_slice(b"\r");
+    assert_eq!(scanner.scan(&buffer), Ok(None));
+    buffer.extend_from_slice(b"\n");
+    assert_eq!(
+        scanner.scan(&buffer).unwrap().map(|found| found.len),
+        Some(buffer.len())
+    );
+}
+
+#[test]
+fn what_is_missing_is_known() {
+    let mut scanner = Scanner::new(Limits::default());
+    assert_eq!(scanner.scan(b"*2\r\n$1000\r\nabc"), Ok(None));
+    assert_eq!(scanner.missing(), 997 + 2);
+    assert_eq!(scanner.scan(b"*2\r\n$1000\r"), Ok(None));
+    assert_eq!(scanner.missing(), 1);
+}
+
+/// Writes a value as RESP3.
+fn encode(value: &Value, out: &mut Vec<u8>) {
+    let blob = |kind: &str, bytes: &[u8], out: &mut Vec<u8>| {
+        out.extend_from_slice(format!("{kind}{}\r\n", bytes.len()).as_bytes());
+        out.extend_from_slice(bytes);
+        out.extend_from_slice(b"\r\n");
+    };
+    let list = |kind: &str, items: &[Value], out: &mut Vec<u8>| {
+        out.extend_from_slice(format!("{kind}{}\r\n", items.len()).as_bytes());
+        items.iter().for_each(|item| encode(item, out));
+    };
+    match value {
+        Value::Nil => out.extend_from_slice(b"_\r\n"),
+        Value::Integer(value) => out.extend_from_slice(format!(":{value}\r\n").as_bytes()),
+        Value::Double(value) => out.extend_from_slice(format!(",{value:e}\r\n").as_bytes()),
+        Value::Boolean(value) => out.extend_from_slice(if *value { b"#t\r\n" } else { b"#f\r\n" }),
+        Value::BigNumber(digits) => out.extend_from_slice(format!("({digits}\r\n").as_bytes()),
+        Value::Simple(text) => {
+            out.push(b'+');
+            out.extend_from_slice(text);
+            out.extend_from_slice(b"\r\n");
+        }
+        Value::Bulk(bytes) => blob("$", bytes, out),
+        Value::Verbatim(text) => blob("=", &[b"txt:", &text[..]].concat(), out),
+        Value::Error(error) => blob("!", error.to_string().as_bytes(), out),
+        Value::Array(items) => list("*", items, out),
+        Value::Set(items) => list("~", items, out),
+        Value::Push(items) => list(">", items, out),
+        Value::Map(pairs) => {
+            out.extend_from_slice(format!("%{}\r\n", pairs.len()).as_bytes());
+            for (key, value) in pairs {
+                encode(key, out);
+                encode(value, out);
+            }
+        }
+    }
+}
+
+fn values() -> impl Strategy<Value = Value> {
+    let bytes = || proptest::collection::vec(any::<u8>(), 0..20).prop_map(Bytes::from);
+    let line = "[ -~]{0,12}".prop_map(Bytes::from);
+    let scalar = prop_oneof![
+        Just(Value::Nil),
+        any::<i64>().prop_map(Value::Integer),
+        proptest::num::f64::NORMAL.prop_map(Value::Double),
+        any::<bool>().prop_map(Value::Boolean),
+        "-?[1-9][0-9]{0,40}".prop_map(Value::BigNumber),
+        line.prop_map(Value::Simple),
+        bytes().prop_map(Value::Bulk),
+        bytes().prop_map(Value::Verbatim),
+        "[A-Z]{2,5} [a-z ]{0,9}".prop_map(|line| Value::Error(ServerError::new(&line))),
+        proptest::collection::vec(b'a'..=b'z', 4000..6000)
+            .prop_map(|text| Value::Bulk(text.into())),
+    ];
+    scalar.prop_recursive(5, 60, 6, |inner| {
+        let list = || proptest::collection::vec(inner.clone(), 0..6);
+        prop_oneof![
+            list().prop_map(Value::Array),
+            list().prop_map(Value::Set),
+            proptest::collection::vec((inner.clone(), inner.clone()), 0..4).prop_map(Value::Map),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_values_in_any_pieces_come_out_as_they_were(
+        values in proptest::collection::vec(values(), 1..5),
+        cuts in proptest::collection::vec(any::<proptest::sample::Index>(), 0..12),
+        attribute in any::<bool>(),
+    ) {
+        let mut wire = Vec::new();
+        for value in &values {
+            if attribute {
+                wire.extend_from_slice(b"|1\r\n+ttl\r\n*1\r\n:5\r\n");
+            }
+            encode(value, &mut wire);
+        }
+        let mut ends: Vec<usize> = cuts.iter().map(|cut| cut.index(wire.len())).chain([wire.len()]).collect();
+        ends.sort_unstable();
+        let mut scanner = Scanner::new(Limits::default());
+        let (mut start, mut found) = (0, Vec::new());
+        for end in ends {
+            while let Some(frame) = scanner.scan(&wire[start..end]).unwrap() {
+                found.push(Frame::parse(wire[start..start + frame.len].to_vec()).unwrap().to_value());
+                start += frame.len;
+                if start == end {
+                    break;
+                }
+            }
+        }
+        prop_assert_eq!(start, wire.len());
+        prop_assert_eq!(&found, &values);
+        let chunk: Vec<Value> = Frames::from_scanned(Bytes::from(wire).into()).map(|frame| frame.to_value()).collect();
+        prop_assert_eq!(chunk, values);
+    }
+
+    #[test]
+    fn random_bytes_do_no_harm(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let _ = Frame::parse(bytes);
+    }
+
+    /// Bytes that look like RESP get further than random ones.
+    #[test]
+    fn random_protocol_does_no_harm(pieces in proptest::collection::vec(
+        prop_oneof!["[-+:$*_#,(!=%~>|]", "-?[0-9]{1,20}", Just("\r\n".to_owned()), Just("\r\n".to_owned()), "[a-z?]{0,3}"],
+        0..60,
+    )) {
+        if let Ok(frame) = Frame::parse(pieces.concat().into_bytes()) {
+            let _ = (frame.to_value(), frame.inner_pushes(), frame.elements().map(Iterator::count));
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! `cargo xtask layers`: whether each crate is built in layers, from the ground up.
+//!
+//! `layers.toml` lists the folders of a crate, floor by floor. A folder may import only from floors below its own; two
+//! folders, or two files, never import each other, not even by a detour. What breaks a rule is named by file and line.
+//!
+//! # Layout
+//!
+//! - `source`: what one file imports, read from its syntax
+//! - `modules`: the files of a crate, and which file a path leads to
+//! - `rules`: the floors, the circles, and what breaks them
+//! - `table`: the floors as a table in `CONTRIBUTING.md`
+
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::{Result, cargo, screen};
+
+mod modules;
+mod rules;
+mod source;
+mod table;
+
+use modules::Modules;
+
+/// The page that shows the floors.
+const PAGE: &str = "CONTRIBUTING.md";
+
+/// The floors of all crates: `layers.toml`.
+#[derive(Debug, Deserialize)]
+struct Layers {
+    #[serde(rename = "crate")]
+    crates: Vec<House>,
+}
+
+/// One crate, and its floors from the ground up. Modules on the same floor do not import each other.
+#[derive(Debug, Deserialize)]
+struct House {
+    /// The file that the compiler begins with, such as `redis-core/src/lib.rs`.
+    root: String,
+    /// Empty: only circles are looked for.
+    #[serde(default)]
+    floors: Vec<Vec<String>>,
+    /// Whether the entry file of a folder and a file in it may need each other.
+    #[serde(default)]
+    entries_may_circle: bool,
+}
+
+/// Checks all crates, and that the table in `CONTRIBUTING.md` is fresh; `write` renews the table.
+pub(crate) fn run(write: bool) -> Result {
+    let workspace = cargo::workspace();
+    let layers: Layers = toml::from_str(&fs::read_to_string(workspace.join("layers.toml"))?)?;
+    let mut faults = 0;
+    for house in &layers.crates {
+        let modules = Modules::read(&workspace, Path::new(&house.root))?;
+        for fault in rules::check(&modules, house) {
+            screen::failure(&fault.to_string());
+            faults += 1;
+        }
+        if !house.floors.is_empty() {
+            table::keep(&workspace.join(PAGE), house, &modules, write)?;
+        }
+    }
+    if faults > 0 {
+        return Err(format!("{faults} faults in the layers, see above").into());
+    }
+    screen::success(&format!("{} crates are in layers", layers.crates.len()));
+    Ok(())
+}
