@@ -3,7 +3,7 @@
 use super::Args;
 
 /// A value that is sent as any number of arguments, none included: a single value, an array, a slice, a `Vec`, a set,
-/// or [`each`] of an iterator.
+/// or [`each`](crate::each) of an iterator.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent as arguments",
     note = "single values, arrays, slices, `Vec`s, sets and `each(iterator)` can"
