@@ -47,8 +47,8 @@ pub mod from_redis {
 }
 
 pub use chain::{
-    Batch, BatchReplies, Chain, Executed, Open, Pipeline, Queued, Replies, Transaction, Watch,
-    Watched,
+    Atomic, Batch, BatchHandle, BatchReplies, Chain, ChainFuture, EachPipeline, EachPipelineFuture,
+    Executed, Open, Pipeline, Plain, Queued, Replies, Transaction, Watch, Watched,
 };
 #[doc(hidden)]
 pub use command::script_text::ScriptText;

@@ -39,7 +39,7 @@ pub struct Batch<'a> {
 
 /// Stands for a command's reply until the batch has been executed. It is no future, so nothing can wait for it in vain.
 #[derive(Debug)]
-pub struct Handle<R> {
+pub struct BatchHandle<R> {
     batch: u64,
     index: usize,
     reply: PhantomData<fn() -> R>,
@@ -64,10 +64,10 @@ impl<'a> Batch<'a> {
     }
 
     /// Adds a command; its reply is later taken with the handle.
-    pub fn push<C: IntoRequest<Sink = Detached>>(&mut self, command: C) -> Handle<C::Reply> {
+    pub fn push<C: IntoRequest<Sink = Detached>>(&mut self, command: C) -> BatchHandle<C::Reply> {
         let index = self.payload.len();
         self.payload.push(command.into_request().into_args_box());
-        Handle {
+        BatchHandle {
             batch: self.id,
             index,
             reply: PhantomData,
@@ -106,7 +106,7 @@ impl BatchReplies {
     ///
     /// # Errors
     /// The command's own failure; or a handle of another batch.
-    pub fn take<R: FromRedis>(&mut self, handle: Handle<R>) -> Result<R> {
+    pub fn take<R: FromRedis>(&mut self, handle: BatchHandle<R>) -> Result<R> {
         let outcome = if handle.batch == self.batch {
             self.outcomes.get_mut(handle.index)
         } else {
@@ -128,32 +128,32 @@ impl BatchReplies {
 /// A pipeline of like commands, one for each item; see [`Connection::pipeline_each`].
 #[derive(Debug)]
 #[must_use = "a pipeline does nothing until it is awaited"]
-pub struct Each<'a, R> {
+pub struct EachPipeline<'a, R> {
     lane: &'a dyn Lane,
     payload: ChainPayload,
     reply: PhantomData<fn() -> R>,
 }
 
-impl<'a, R: FromRedis + 'a> IntoFuture for Each<'a, R> {
+impl<'a, R: FromRedis + 'a> IntoFuture for EachPipeline<'a, R> {
     type Output = Result<Vec<R>>;
-    type IntoFuture = EachReply<'a, R>;
+    type IntoFuture = EachPipelineFuture<'a, R>;
 
-    fn into_future(self) -> EachReply<'a, R> {
-        EachReply {
+    fn into_future(self) -> EachPipelineFuture<'a, R> {
+        EachPipelineFuture {
             running: Running::new(Some(self.lane), self.payload),
             reply: PhantomData,
         }
     }
 }
 
-/// The future of an [`Each`].
+/// The future of an [`EachPipeline`].
 #[derive(Debug)]
-pub struct EachReply<'a, R> {
+pub struct EachPipelineFuture<'a, R> {
     running: Running<'a>,
     reply: PhantomData<fn() -> R>,
 }
 
-impl<R: FromRedis> Future for EachReply<'_, R> {
+impl<R: FromRedis> Future for EachPipelineFuture<'_, R> {
     type Output = Result<Vec<R>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -174,7 +174,7 @@ fn each<'a, I, C>(
     lane: &'a dyn Lane,
     items: I,
     command: impl Fn(Detached, I::Item) -> C,
-) -> Each<'a, C::Reply>
+) -> EachPipeline<'a, C::Reply>
 where
     I: IntoIterator,
     C: IntoRequest<Sink = Detached>,
@@ -187,7 +187,7 @@ where
             payload.reserve(items.size_hint().0);
         }
     }
-    Each {
+    EachPipeline {
         lane,
         payload,
         reply: PhantomData,
@@ -206,7 +206,7 @@ macro_rules! batches {
             ///
             /// The first failure is the error of the whole; with `.attempt()` on the command each item has its own
             /// `Result`.
-            pub fn pipeline_each<I, C>(&self, items: I, command: impl Fn(Detached, I::Item) -> C) -> Each<'_, C::Reply>
+            pub fn pipeline_each<I, C>(&self, items: I, command: impl Fn(Detached, I::Item) -> C) -> EachPipeline<'_, C::Reply>
             where
                 I: IntoIterator,
                 C: IntoRequest<Sink = Detached>,

@@ -30,7 +30,7 @@ mod payload;
 mod replies;
 mod watch;
 
-pub use batch::{Batch, BatchReplies};
+pub use batch::{Batch, BatchHandle, BatchReplies, EachPipeline, EachPipelineFuture};
 pub use open::{Executed, Open, Queued};
 use outcomes::Outcomes;
 use payload::ChainPayload;
@@ -184,10 +184,10 @@ where
 /// A chain that ends without a pending command: an empty one, or one that was taken apart.
 impl<'a, M: Mode + 'a, L: Replies + 'a> IntoFuture for Chain<'a, M, L> {
     type Output = Result<L::Tuple>;
-    type IntoFuture = Awaited<'a, L>;
+    type IntoFuture = ChainFuture<'a, L>;
 
-    fn into_future(self) -> Awaited<'a, L> {
-        Awaited {
+    fn into_future(self) -> ChainFuture<'a, L> {
+        ChainFuture {
             running: Running::new(self.lane, self.payload),
             types: PhantomData,
         }
@@ -196,12 +196,12 @@ impl<'a, M: Mode + 'a, L: Replies + 'a> IntoFuture for Chain<'a, M, L> {
 
 /// The future of a whole [`Chain`].
 #[derive(Debug)]
-pub struct Awaited<'a, L> {
+pub struct ChainFuture<'a, L> {
     running: Running<'a>,
     types: PhantomData<fn() -> L>,
 }
 
-impl<L: Replies> Future for Awaited<'_, L> {
+impl<L: Replies> Future for ChainFuture<'_, L> {
     type Output = Result<L::Tuple>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {

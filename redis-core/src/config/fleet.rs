@@ -1,5 +1,5 @@
 //! A service that is found by asking Sentinels: [`Service`], and what all connections of a configuration know together of
-//! its Sentinels: [`Fleet`].
+//! its Sentinels: [`Sentinels`].
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -32,7 +32,7 @@ pub(crate) struct Service {
     pub(crate) username: Option<String>,
     pub(crate) password: Option<Secret>,
     /// What all connections of this configuration know together.
-    pub(crate) fleet: Fleet,
+    pub(crate) fleet: Sentinels,
 }
 
 /// A connection that follows a service.
@@ -49,7 +49,7 @@ pub(crate) trait Guard: Send + Sync {
 
 /// Shared by all clones of a configuration, and no part of what makes two of them equal.
 #[derive(Clone, Default)]
-pub(crate) struct Fleet(Arc<Shared>);
+pub(crate) struct Sentinels(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
@@ -72,7 +72,7 @@ struct Follower {
     wants: ServiceRole,
 }
 
-impl Fleet {
+impl Sentinels {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -181,13 +181,13 @@ fn is_same(known: &Weak<dyn Follow>, link: &Weak<dyn Follow>) -> bool {
     std::ptr::addr_eq(known.as_ptr(), link.as_ptr())
 }
 
-impl PartialEq for Fleet {
+impl PartialEq for Sentinels {
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
 
-impl fmt::Debug for Fleet {
+impl fmt::Debug for Sentinels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(&self.lock().sentinels).finish()
     }

@@ -74,7 +74,7 @@ impl From<io::Error> for Refusal {
 }
 
 /// One step of the handshake.
-struct Step {
+struct HandshakeStep {
     words: Vec<Vec<u8>>,
     on_error: OnError,
 }
@@ -184,14 +184,14 @@ fn knows_no_resp3(error: &ServerError) -> bool {
     }
 }
 
-fn resp3_steps(config: &Config, credentials: Option<&Credentials>) -> Vec<Step> {
+fn resp3_steps(config: &Config, credentials: Option<&Credentials>) -> Vec<HandshakeStep> {
     let mut hello = vec![b"HELLO".to_vec(), b"3".to_vec()];
     if let Some(credentials) = credentials {
         let user = credentials.username.as_deref().unwrap_or("default");
         let password = credentials.password.expose();
         hello.extend([b"AUTH".to_vec(), user.into(), password.into()]);
     }
-    let mut steps = vec![Step {
+    let mut steps = vec![HandshakeStep {
         words: hello,
         on_error: OnError::MayBeOld,
     }];
@@ -199,13 +199,13 @@ fn resp3_steps(config: &Config, credentials: Option<&Credentials>) -> Vec<Step> 
     steps
 }
 
-fn resp2_steps(config: &Config, credentials: Option<&Credentials>) -> Vec<Step> {
+fn resp2_steps(config: &Config, credentials: Option<&Credentials>) -> Vec<HandshakeStep> {
     let mut steps = Vec::new();
     if let Some(credentials) = credentials {
         let mut words = vec![b"AUTH".to_vec()];
         words.extend(credentials.username.clone().map(String::into_bytes));
         words.push(credentials.password.expose().into());
-        steps.push(Step {
+        steps.push(HandshakeStep {
             words,
             on_error: OnError::Fail,
         });
@@ -214,8 +214,8 @@ fn resp2_steps(config: &Config, credentials: Option<&Credentials>) -> Vec<Step> 
     steps
 }
 
-fn common_steps(config: &Config) -> Vec<Step> {
-    let step = |words: &[&str], on_error| Step {
+fn common_steps(config: &Config) -> Vec<HandshakeStep> {
+    let step = |words: &[&str], on_error| HandshakeStep {
         words: words.iter().map(|word| word.as_bytes().to_vec()).collect(),
         on_error,
     };

@@ -49,7 +49,8 @@ async fn try_all(config: &Config, opened: Opened<'_>) -> Result<Ready, Refusal> 
     )
     .await?;
     if let Some(service) = config.service() {
-        return sentinel::connect(config, service, credentials.as_ref(), end, opened).await;
+        return sentinel::connect_to_service(config, service, credentials.as_ref(), end, opened)
+            .await;
     }
     let mut refusal = None;
     let count = config.addresses().count();

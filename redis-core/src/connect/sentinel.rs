@@ -31,7 +31,7 @@ use ask::{Miss, send, timed_out};
 pub(crate) use watch::guard;
 
 /// Asks the known Sentinels in turn, until one leads to a node that has the wanted role.
-pub(crate) async fn connect(
+pub(crate) async fn connect_to_service(
     config: &Config,
     service: &str,
     credentials: Option<&Credentials>,

@@ -34,7 +34,7 @@ pub(crate) async fn open(config: &Config, address: &Address) -> io::Result<Box<d
 /// Tries all addresses: the next one as soon as one fails, or lets itself be waited for. The first that connects wins.
 async fn race(addresses: Vec<SocketAddr>, config: &Config) -> io::Result<TcpStream> {
     if let [only] = addresses[..] {
-        return connect(only, config).await;
+        return connect_tcp(only, config).await;
     }
     let count = addresses.len();
     let mut rest = addresses.into_iter();
@@ -64,7 +64,7 @@ async fn race(addresses: Vec<SocketAddr>, config: &Config) -> io::Result<TcpStre
     }
 }
 
-async fn connect(address: SocketAddr, config: &Config) -> io::Result<TcpStream> {
+async fn connect_tcp(address: SocketAddr, config: &Config) -> io::Result<TcpStream> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
         SocketAddr::V6(_) => TcpSocket::new_v6(),
@@ -85,7 +85,7 @@ type Opening<'a> = dyn Future<Output = io::Result<TcpStream>> + Send + 'a;
 
 impl Attempts<'_> {
     fn begin(&mut self, address: SocketAddr) {
-        let attempt = connect(address, self.config);
+        let attempt = connect_tcp(address, self.config);
         self.begun.push((address, Box::pin(attempt)));
     }
 
@@ -238,7 +238,7 @@ mod tests {
         let config = Config::tcp("localhost", 1)
             .keep_alive(Duration::from_secs(9))
             .liveness(Duration::from_secs(30));
-        let stream = connect(listener.local_addr().unwrap(), &config)
+        let stream = connect_tcp(listener.local_addr().unwrap(), &config)
             .await
             .unwrap();
         let socket = SockRef::from(&stream);

@@ -27,7 +27,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::events::ConnectionEvent;
-use super::inflight::{Failure, Wish};
+use super::inflight::{Failure, Order};
 use super::link::Link;
 use super::renewal::Renewal;
 use super::subscriptions::hub::{Hub, Line};
@@ -66,9 +66,9 @@ impl Driver {
     }
 
     /// Opens the first socket; its failure is the caller's to see.
-    pub(crate) fn connect(&self) -> Boxed<'_, Ready> {
+    pub(crate) fn open_first(&self) -> Boxed<'_, Ready> {
         Box::pin(async {
-            let outcome = connect(&self.link).await;
+            let outcome = open_socket(&self.link).await;
             match &outcome {
                 Ok(ready) => self
                     .link
@@ -201,7 +201,7 @@ impl Driver {
                 self.meanwhile(tokio::time::sleep(delay)).await?;
             }
             let link = self.link.clone();
-            match self.meanwhile(connect(&link)).await? {
+            match self.meanwhile(open_socket(&link)).await? {
                 Ok(ready) => {
                     // It may be another server, or one that was started anew.
                     self.link.scripts.clear();
@@ -260,11 +260,11 @@ impl Driver {
         // Asked for once whoever makes it so can wake the task.
         let retires = self.link.retires();
         self.link.with(&mut self.woken, |queue, woken| {
-            let over = match queue.wish {
+            let over = match queue.order {
                 _ if retires => true,
-                Wish::Close => true,
-                Wish::Drain => queue.is_idle(),
-                Wish::Serve | Wish::Renew => false,
+                Order::Close => true,
+                Order::Drain => queue.is_idle(),
+                Order::Serve | Order::Renew => false,
             };
             if over {
                 let _known = queue.end(&Failure::Closed(Phase::NotSent), woken);
@@ -286,7 +286,7 @@ impl Drop for Driver {
     }
 }
 
-async fn connect(link: &Arc<Link>) -> Result<Ready, Refusal> {
+async fn open_socket(link: &Arc<Link>) -> Result<Ready, Refusal> {
     let opened = |address: &Address| link.announce(ConnectionEvent::Connected(address.clone()));
     let ready = connect::connect(&link.config, &opened).await?;
     link.set_resp3(ready.resp3);

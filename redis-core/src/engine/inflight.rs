@@ -83,12 +83,12 @@ pub(crate) struct Queue {
     /// Nothing new is accepted, since the end is near.
     closing: bool,
     /// Who waits for the end.
-    mourners: Vec<Waker>,
+    closing_waiters: Vec<Waker>,
     /// Since when the server has owed the next reply.
     owed_since: Option<Instant>,
     pub(crate) counts: Counts,
     /// Wanted by a caller or by the last handle's end.
-    pub(crate) wish: Wish,
+    pub(crate) order: Order,
 }
 
 /// What is counted over the life of a connection.
@@ -112,7 +112,7 @@ enum Alone {
 
 /// What the callers want of the driver besides writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wish {
+pub(crate) enum Order {
     Serve,
     /// A new socket, once what is in flight has been answered.
     Renew,
@@ -229,10 +229,10 @@ impl Queue {
             ended: None,
             refused: None,
             closing: false,
-            mourners: Vec::new(),
+            closing_waiters: Vec::new(),
             owed_since: None,
             counts: Counts::default(),
-            wish: Wish::Serve,
+            order: Order::Serve,
         }
     }
 }

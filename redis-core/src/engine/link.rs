@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::events::{Announcer, ConnectionEvent};
 use super::inflight::{
-    Awaits, CellKey, Counts, Delivery, Limit, Payload, Queue, Submitted, Terms, WaiterKey, Wish,
+    Awaits, CellKey, Counts, Delivery, Limit, Order, Payload, Queue, Submitted, Terms, WaiterKey,
 };
 use super::stats::Stats;
 use super::subscriptions::hub::{Hub, Line, OpenApart};
@@ -266,16 +266,16 @@ impl Link {
     }
 
     /// Asks something of the driver; what was asked before gives way to what is more final.
-    pub(crate) fn wish(&self, wish: Wish) {
+    pub(crate) fn order(&self, order: Order) {
         let mut queue = self.lock();
-        let rank = |wish| match wish {
-            Wish::Serve => 0,
-            Wish::Renew => 1,
-            Wish::Drain => 2,
-            Wish::Close => 3,
+        let rank = |order| match order {
+            Order::Serve => 0,
+            Order::Renew => 1,
+            Order::Drain => 2,
+            Order::Close => 3,
         };
-        if rank(wish) > rank(queue.wish) {
-            queue.wish = wish;
+        if rank(order) > rank(queue.order) {
+            queue.order = order;
         }
         let driver = queue.take_driver();
         drop(queue);
@@ -296,14 +296,14 @@ impl Link {
         let mut renewed = self.renewed.lock().unwrap_or_else(PoisonError::into_inner);
         if self.config.reconnect && renewed.is_none_or(|last| last.elapsed() >= RENEWAL_WINDOW) {
             *renewed = Some(Instant::now());
-            self.wish(Wish::Renew);
+            self.order(Order::Renew);
         }
     }
 
     /// Accepts nothing any more, and ends once everything is answered.
     pub(crate) fn drain(&self) {
         self.with(&mut Vec::new(), |queue, woken| queue.stop_accepting(woken));
-        self.wish(Wish::Drain);
+        self.order(Order::Drain);
     }
 
     pub(crate) fn poll_end(&self, waker: &Waker) -> Poll<()> {
@@ -332,7 +332,7 @@ impl Line for Link {
     }
 
     fn close(&self) {
-        self.wish(Wish::Close);
+        self.order(Order::Close);
     }
 }
 
@@ -340,7 +340,7 @@ impl Follow for Link {
     fn leave_node(&self) {
         self.lock().demoted = true;
         if self.config.reconnect {
-            self.wish(Wish::Renew);
+            self.order(Order::Renew);
         }
     }
 }

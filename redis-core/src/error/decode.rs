@@ -17,12 +17,12 @@ pub struct DecodeError(Box<Inner>);
 #[derive(Clone, PartialEq, Eq)]
 struct Inner {
     /// From the inside out.
-    path: Vec<Step>,
+    path: Vec<PathStep>,
     reason: Cow<'static, str>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
-enum Step {
+enum PathStep {
     Index(usize),
     Field(Cow<'static, str>),
 }
@@ -55,14 +55,14 @@ impl DecodeError {
     /// Says that the error is within the element with this index.
     #[must_use]
     pub fn at_index(mut self, index: usize) -> Self {
-        self.0.path.push(Step::Index(index));
+        self.0.path.push(PathStep::Index(index));
         self
     }
 
     /// Says that the error is within this field.
     #[must_use]
     pub fn at_field(mut self, field: impl Into<Cow<'static, str>>) -> Self {
-        self.0.path.push(Step::Field(field.into()));
+        self.0.path.push(PathStep::Field(field.into()));
         self
     }
 
@@ -72,9 +72,9 @@ impl DecodeError {
         let mut path = String::new();
         for step in self.0.path.iter().rev() {
             match step {
-                Step::Index(index) => path.push_str(&format!("[{index}]")),
-                Step::Field(field) if path.is_empty() => path.push_str(field),
-                Step::Field(field) => path.push_str(&format!(".{field}")),
+                PathStep::Index(index) => path.push_str(&format!("[{index}]")),
+                PathStep::Field(field) if path.is_empty() => path.push_str(field),
+                PathStep::Field(field) => path.push_str(&format!(".{field}")),
             }
         }
         path

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use super::connection::Connection;
 use super::leases::Leases;
 use super::pool::Pool;
-use crate::engine::inflight::Wish;
+use crate::engine::inflight::Order;
 use crate::engine::link::Link;
 
 /// How long closing waits by default.
@@ -84,7 +84,7 @@ impl<'a> Close<'a> {
             if timeout_at(deadline, end).await.is_err() {
                 // It may be answered at this very moment; then it is counted as neither.
                 failed += link.len() as u64;
-                link.wish(Wish::Close);
+                link.order(Order::Close);
                 std::future::poll_fn(|cx| link.poll_end(cx.waker())).await;
             }
         }
@@ -125,7 +125,7 @@ impl Connection {
 
     /// Closes the socket at once, for all clones. What has no reply yet fails.
     pub fn abort(&self) {
-        self.link().wish(Wish::Close);
+        self.link().order(Order::Close);
     }
 }
 

@@ -10,7 +10,7 @@ use crate::command::Args;
 use crate::config::{Config, IntoConfig};
 use crate::engine::driver::{self, Driver};
 use crate::engine::events::{self, Events};
-use crate::engine::inflight::Wish;
+use crate::engine::inflight::Order;
 use crate::engine::link::{Lane, Link};
 use crate::engine::pending::Pending;
 use crate::engine::stats::Stats;
@@ -28,18 +28,18 @@ use crate::request::{Execute, Sink, Target};
 /// The socket is closed once the last clone is dropped and all that was sent has been answered.
 #[derive(Clone, Debug)]
 pub struct Connection {
-    handle: Arc<Handle>,
+    handle: Arc<OwnedLink>,
 }
 
 /// Closes the socket when the last clone goes.
 #[derive(Debug)]
-struct Handle {
+struct OwnedLink {
     link: Arc<Link>,
 }
 
-impl Drop for Handle {
+impl Drop for OwnedLink {
     fn drop(&mut self) {
-        self.link.wish(Wish::Drain);
+        self.link.order(Order::Drain);
     }
 }
 
@@ -52,12 +52,12 @@ impl Connection {
         let link = Link::new(config.into_config()?, None, driver::open_apart);
         let driver = Driver::new(link.clone());
         let ready = driver
-            .connect()
+            .open_first()
             .await
             .map_err(|refusal| Error::new(refusal.into_kind(), Phase::NotSent))?;
         tokio::spawn(driver.run(Some(ready)));
         Ok(Self {
-            handle: Arc::new(Handle { link }),
+            handle: Arc::new(OwnedLink { link }),
         })
     }
 
@@ -78,7 +78,7 @@ impl Connection {
         link.with(&mut Vec::new(), |queue, _| queue.sleep());
         tokio::spawn(Driver::new(link.clone()).run(None));
         Self {
-            handle: Arc::new(Handle { link }),
+            handle: Arc::new(OwnedLink { link }),
         }
     }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use crate::error::{DecodeError, ServerError};
-use crate::wire::token::{self, Aggregate, Step, Token};
+use crate::wire::token::{self, Aggregate, Scanned, Token};
 use crate::wire::{Limits, Span};
 
 /// A reply, or an element of one, as it came.
@@ -376,8 +376,8 @@ pub(crate) fn inner_pushes(source: &[u8]) -> Vec<Range<usize>> {
 
 fn step(source: &[u8], at: usize) -> Option<(Token<'_>, usize)> {
     match token::next(source, at, at, &Limits::NONE) {
-        Ok(Step::Token(token, end)) => Some((token, end)),
-        Ok(Step::More { .. }) | Err(_) => None,
+        Ok(Scanned::Token(token, end)) => Some((token, end)),
+        Ok(Scanned::More { .. }) | Err(_) => None,
     }
 }
 

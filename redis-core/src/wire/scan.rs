@@ -1,7 +1,7 @@
 //! Where a reply ends: a scanner that remembers how far it came, so that a reply in many pieces is read once.
 
 use super::limits::{DEEPEST, Limits, ScanError};
-use super::token::{self, Aggregate, Step, Token};
+use super::token::{self, Aggregate, Scanned, Token};
 
 /// A complete frame at the start of the buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,11 +80,11 @@ impl Scanner {
                 return Ok(Some(self.finish()));
             }
             match token::next(buffer, self.at, self.searched, &self.limits)? {
-                Step::More { searched, missing } => {
+                Scanned::More { searched, missing } => {
                     (self.searched, self.missing) = (searched, missing);
                     return Ok(None);
                 }
-                Step::Token(token, end) => {
+                Scanned::Token(token, end) => {
                     (self.at, self.searched) = (end, end);
                     if self.take(token)? {
                         return Ok(Some(self.finish()));

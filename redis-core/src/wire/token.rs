@@ -51,7 +51,7 @@ pub(crate) enum Aggregate {
 
 /// What [`next`] found.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Step<'a> {
+pub(crate) enum Scanned<'a> {
     /// A token, and where the next one begins.
     Token(Token<'a>, usize),
     /// The token is not complete.
@@ -142,12 +142,12 @@ pub(crate) fn next<'a>(
     at: usize,
     searched: usize,
     limits: &Limits,
-) -> Result<Step<'a>, ScanError> {
+) -> Result<Scanned<'a>, ScanError> {
     if let Some((token, end)) = short_number(buffer, at) {
-        return Ok(Step::Token(token, end));
+        return Ok(Scanned::Token(token, end));
     }
     let Some(&kind) = buffer.get(at) else {
-        return Ok(Step::More {
+        return Ok(Scanned::More {
             searched: at,
             missing: 1,
         });
@@ -161,7 +161,7 @@ pub(crate) fn next<'a>(
     let start = at + 1;
     let Some(end) = line_end(buffer, start, searched.max(start), max_line)? else {
         // A CR at the end of the buffer is looked at again.
-        return Ok(Step::More {
+        return Ok(Scanned::More {
             searched: buffer.len().saturating_sub(1).max(start),
             missing: 1,
         });
@@ -186,7 +186,7 @@ pub(crate) fn next<'a>(
         b'|' => Token::Open(Aggregate::Attribute, doubled(length(line)?)?),
         _ => return Err(ScanError::Number),
     };
-    Ok(Step::Token(token, after))
+    Ok(Scanned::Token(token, after))
 }
 
 /// An integer or the head of an aggregate, and where what follows it begins, if it is there as a whole and its number is of
@@ -257,14 +257,14 @@ fn payload<'a>(
     from: usize,
     len: u64,
     limits: &Limits,
-) -> Result<Step<'a>, ScanError> {
+) -> Result<Scanned<'a>, ScanError> {
     let len = usize::try_from(len)
         .ok()
         .filter(|len| *len <= limits.max_bulk)
         .ok_or(ScanError::BulkTooLong(len))?;
     let end = from + len;
     let Some(data) = buffer.get(from..end) else {
-        return Ok(Step::More {
+        return Ok(Scanned::More {
             searched: start,
             missing: end + 2 - buffer.len(),
         });
@@ -272,13 +272,13 @@ fn payload<'a>(
     match buffer.get(end..) {
         Some([b'\r', b'\n', ..]) => {}
         Some([]) => {
-            return Ok(Step::More {
+            return Ok(Scanned::More {
                 searched: start,
                 missing: 2,
             });
         }
         Some([b'\r']) => {
-            return Ok(Step::More {
+            return Ok(Scanned::More {
                 searched: start,
                 missing: 1,
             });
@@ -293,7 +293,7 @@ fn payload<'a>(
             _ => return Err(ScanError::Verbatim),
         },
     };
-    Ok(Step::Token(token, end + 2))
+    Ok(Scanned::Token(token, end + 2))
 }
 
 /// Where the line that begins at `start` ends, its line break excluded.

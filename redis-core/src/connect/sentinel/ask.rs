@@ -54,7 +54,7 @@ pub(super) async fn locate(
     end: Instant,
 ) -> Result<Answer, Miss> {
     let asked = timeout_at(end, async {
-        let mut line = Line::open(settings, sentinel, end).await?;
+        let mut line = SentinelConnection::open(settings, sentinel, end).await?;
         let query = match role {
             ServiceRole::Primary => "GET-MASTER-ADDR-BY-NAME",
             ServiceRole::Replica => "REPLICAS",
@@ -141,12 +141,12 @@ fn is_healthy(fields: &Fields) -> bool {
 }
 
 /// A connection to a Sentinel.
-pub(super) struct Line {
+pub(super) struct SentinelConnection {
     stream: Box<dyn Transport>,
     replies: Replies,
 }
 
-impl Line {
+impl SentinelConnection {
     pub(super) async fn open(
         settings: &Config,
         sentinel: &Address,

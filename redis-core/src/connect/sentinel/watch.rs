@@ -1,4 +1,4 @@
-//! The task that hears of failovers: [`Watch`].
+//! The task that hears of failovers: [`FailoverWatch`].
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::ask::{self, Line, address, timed_out};
+use super::ask::{self, SentinelConnection, address, timed_out};
 use crate::config::{Address, Config, Guard, ServiceRole};
 use crate::connect::Refusal;
 use crate::connect::attempt::share;
@@ -17,12 +17,12 @@ use crate::runtime;
 
 /// A task that listens to a Sentinel, and has sockets to a demoted node renewed. It ends when this is dropped.
 #[derive(Debug)]
-struct Watch(JoinHandle<()>);
+struct FailoverWatch(JoinHandle<()>);
 
 /// How long a silent Sentinel is listened to before the others are asked as well.
 const SILENCE: Duration = Duration::from_secs(5);
 
-impl Watch {
+impl FailoverWatch {
     fn start(config: &Config, service: &str) -> Self {
         let listener = Listener {
             settings: ask::settings(config),
@@ -32,7 +32,7 @@ impl Watch {
     }
 }
 
-impl Guard for Watch {
+impl Guard for FailoverWatch {
     fn has_ended(&self) -> bool {
         self.0.is_finished()
     }
@@ -40,10 +40,13 @@ impl Guard for Watch {
 
 /// What watches the service of a configuration; one for all its connections.
 pub(crate) fn guard(config: &Config, service: &str) -> Arc<dyn Guard> {
-    config.service.fleet.guard(|| Watch::start(config, service))
+    config
+        .service
+        .fleet
+        .guard(|| FailoverWatch::start(config, service))
 }
 
-impl Drop for Watch {
+impl Drop for FailoverWatch {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -77,9 +80,9 @@ impl Listener {
         }
     }
 
-    async fn subscribe(&self, sentinel: &Address) -> Result<Line, Refusal> {
+    async fn subscribe(&self, sentinel: &Address) -> Result<SentinelConnection, Refusal> {
         let end = Instant::now() + self.settings.connect_timeout;
-        let mut line = Line::open(&self.settings, sentinel, end).await?;
+        let mut line = SentinelConnection::open(&self.settings, sentinel, end).await?;
         line.send(&[&["SUBSCRIBE", "+switch-master", "+odown"]])
             .await?;
         match timeout_at(end, line.next()).await {
@@ -93,7 +96,7 @@ impl Listener {
     }
 
     /// Until the line is lost.
-    async fn listen(&self, mut line: Line, sentinel: &Address) {
+    async fn listen(&self, mut line: SentinelConnection, sentinel: &Address) {
         let fleet = &self.settings.service.fleet;
         // The service may have moved while nobody listened.
         self.look().await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::end::End;
-use crate::engine::inflight::Wish;
+use crate::engine::inflight::Order;
 use crate::engine::link::Link;
 
 pub(super) struct Lifespan {
@@ -42,7 +42,7 @@ impl Lifespan {
         }
         if self.old_at.is_some_and(|old| old <= now) {
             self.old_at = None;
-            link.wish(Wish::Renew);
+            link.order(Order::Renew);
         }
         let idle_at = self.check_use(link, woken, now)?;
         Ok(self.old_at.into_iter().chain(idle_at).min())

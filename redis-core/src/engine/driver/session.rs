@@ -16,7 +16,7 @@ use super::end::{End, lost};
 use super::lifespan::Lifespan;
 use super::timer::{Timer, keep_deadlines};
 use crate::config::Transport;
-use crate::engine::inflight::{Failure, Unanswered, Wish};
+use crate::engine::inflight::{Failure, Order, Unanswered};
 use crate::engine::link::Link;
 use crate::wire::outgoing::PIECES;
 use crate::wire::scan::{Found, Scanner};
@@ -75,7 +75,7 @@ pub(super) struct Session {
 
 /// Whether there may be more to do at once.
 #[derive(PartialEq, Eq)]
-enum Step {
+enum Progress {
     Progress,
     Idle,
 }
@@ -139,14 +139,14 @@ impl Session {
         self.heed(link, woken, cx)?;
         if std::mem::take(&mut self.halved) {
             self.yielded = true;
-            while self.write(link, woken, cx)? == Step::Progress {}
+            while self.write(link, woken, cx)? == Progress::Progress {}
         }
         self.read(link, woken, cx)?;
         self.subscribe(link, woken);
-        while self.write(link, woken, cx)? == Step::Progress {}
+        while self.write(link, woken, cx)? == Progress::Progress {}
         let sign = self.sign_of_life(link, woken)?;
         if sign.pinged {
-            while self.write(link, woken, cx)? == Step::Progress {}
+            while self.write(link, woken, cx)? == Progress::Progress {}
         }
         self.flush(cx)?;
         let look_again = [
@@ -176,14 +176,14 @@ impl Session {
             queue.park(cx.waker());
             queue.stamp(now);
             queue.release(unanswered);
-            let wish = queue.wish;
-            match wish {
-                Wish::Serve => Ok(()),
-                Wish::Close => Err(End::Closed),
-                Wish::Drain if !queue.is_idle() => Ok(()),
-                Wish::Drain => Err(End::Closed),
-                Wish::Renew if queue.owed() > 0 || !unanswered.is_written() => Ok(()),
-                Wish::Renew => Err(End::Renew),
+            let order = queue.order;
+            match order {
+                Order::Serve => Ok(()),
+                Order::Close => Err(End::Closed),
+                Order::Drain if !queue.is_idle() => Ok(()),
+                Order::Drain => Err(End::Closed),
+                Order::Renew if queue.owed() > 0 || !unanswered.is_written() => Ok(()),
+                Order::Renew => Err(End::Renew),
             }
         })?;
         if link.retires() {
@@ -270,14 +270,14 @@ impl Session {
         link: &Link,
         woken: &mut Vec<Waker>,
         cx: &mut Context<'_>,
-    ) -> Result<Step, End> {
+    ) -> Result<Progress, End> {
         if self.unanswered.is_written() && !self.take_output(link, woken, cx) {
-            return Ok(Step::Idle);
+            return Ok(Progress::Idle);
         }
         match self.poll_write(cx) {
             Poll::Pending => {
                 self.full = true;
-                Ok(Step::Idle)
+                Ok(Progress::Idle)
             }
             Poll::Ready(Ok(0)) => Err(End::Lost(lost(
                 io::ErrorKind::WriteZero,
@@ -292,9 +292,9 @@ impl Session {
                 }
                 // Whoever queued something since it was taken has woken the driver for another turn.
                 Ok(if self.unanswered.is_written() {
-                    Step::Idle
+                    Progress::Idle
                 } else {
-                    Step::Progress
+                    Progress::Progress
                 })
             }
             Poll::Ready(Err(error)) => Err(End::Lost(lost(error.kind(), &error.to_string()))),
@@ -332,7 +332,7 @@ impl Session {
         let yielded = std::mem::take(&mut self.yielded);
         let (unanswered, renewing) = (&mut self.unanswered, &mut self.yielded);
         link.with(woken, |queue, _| {
-            if !queue.has_output() || queue.wish == Wish::Renew || queue.must_wait() {
+            if !queue.has_output() || queue.order == Order::Renew || queue.must_wait() {
                 return false;
             }
             if queue.owed() > 0 && !yielded {

@@ -81,8 +81,13 @@ impl Queue {
 
     /// Whether the end has come; else leaves a waker for it.
     pub(crate) fn poll_end(&mut self, waker: &Waker) -> bool {
-        if self.ended.is_none() && !self.mourners.iter().any(|known| known.will_wake(waker)) {
-            self.mourners.push(waker.clone());
+        if self.ended.is_none()
+            && !self
+                .closing_waiters
+                .iter()
+                .any(|known| known.will_wake(waker))
+        {
+            self.closing_waiters.push(waker.clone());
         }
         self.ended.is_some()
     }
@@ -181,7 +186,7 @@ impl Queue {
 
     /// Whether the connection has ended for good, or was told to.
     pub(crate) fn has_ended(&self) -> bool {
-        self.ended.is_some() || self.wish == Wish::Close
+        self.ended.is_some() || self.order == Order::Close
     }
 
     /// How many entries have no reply yet.

@@ -406,8 +406,8 @@ impl Queue {
         self.connected = true;
         self.demoted = false;
         self.refused = None;
-        if self.wish == Wish::Renew {
-            self.wish = Wish::Serve;
+        if self.order == Order::Renew {
+            self.order = Order::Serve;
         }
     }
 
@@ -417,7 +417,7 @@ impl Queue {
         self.ended
             .get_or_insert_with(|| failure.in_phase(Phase::NotSent));
         self.connected = false;
-        woken.append(&mut self.mourners);
+        woken.append(&mut self.closing_waiters);
         self.ended.clone().unwrap_or_else(|| failure.clone())
     }
 
