@@ -45,6 +45,8 @@ pub(super) struct Session {
     input: BytesMut,
     /// Whole frames at the start of the input.
     found: VecDeque<Found>,
+    /// Amid how many of these replies something was pushed that was not handed out yet.
+    with_inner_pushes: usize,
     /// How much memory the input keeps alive, and with it whoever keeps a part of it.
     allocated: usize,
     /// How much is read at once.
@@ -88,6 +90,7 @@ impl Session {
             scanner: Scanner::new(link.config.limits),
             input: BytesMut::new(),
             found: VecDeque::new(),
+            with_inner_pushes: 0,
             allocated: 0,
             step: LEAST_READ,
             unanswered: Unanswered::default(),

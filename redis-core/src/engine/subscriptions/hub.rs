@@ -18,7 +18,7 @@ use std::task::Waker;
 use tokio::runtime::Handle;
 
 use super::inbox::{Cause, Inbox};
-use super::invalidation::Invalidation;
+use super::invalidation::Invalidates;
 use super::message::Message;
 use super::source::Source;
 use super::table::{Entrance, MemberId, Received, Table};
@@ -123,15 +123,16 @@ impl Hub {
         }
     }
 
+    /// Has invalidations told to `listener`; see [`Invalidates`].
     pub(crate) fn watch_invalidations(
         self: &Arc<Self>,
-        inbox: Arc<Inbox<Invalidation>>,
+        listener: Arc<dyn Invalidates>,
     ) -> Result<InvalidationWatch, Failure> {
         let mut state = self.lock();
         match &state.ended {
             Some(failure) => Err(failure.clone()),
             None => Ok(InvalidationWatch {
-                id: state.table.watch_invalidations(inbox),
+                id: state.table.watch_invalidations(listener),
                 hub: self.clone(),
             }),
         }
@@ -348,7 +349,7 @@ impl Drop for Membership {
     }
 }
 
-/// Somebody's interest in invalidations; dropping it ends it.
+/// That someone listens to invalidations; dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct InvalidationWatch {
     hub: Arc<Hub>,

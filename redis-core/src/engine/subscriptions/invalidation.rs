@@ -1,9 +1,41 @@
-//! What the server says about keys that were changed: [`Invalidation`].
+//! What the server says about keys that were changed: [`Invalidation`], and who hears of it: [`Invalidates`].
+
+use std::fmt;
+use std::task::Waker;
 
 use bytes::Bytes;
 
+use super::inbox::{Cause, Inbox};
 use super::message::Parcel;
 use crate::reply::Reply;
+
+/// Hears of invalidations in the order of the wire: before any reply that the server sent after them is handed out.
+///
+/// It is called by the driver, under the lock of the subscriptions: it must return soon, and never wait.
+pub(crate) trait Invalidates: fmt::Debug + Send + Sync {
+    /// These keys were changed. Tasks to wake are added to `woken`.
+    fn invalidate(&self, invalidation: &Invalidation, woken: &mut Vec<Waker>);
+
+    /// The socket was lost: what was changed from now on is not told. No command has gone to the next socket yet.
+    fn lost(&self);
+
+    /// The connection has ended.
+    fn end(&self, cause: Cause, woken: &mut Vec<Waker>);
+}
+
+/// A reader who reads later.
+impl Invalidates for Inbox<Invalidation> {
+    fn invalidate(&self, invalidation: &Invalidation, woken: &mut Vec<Waker>) {
+        self.put(invalidation.clone(), woken);
+    }
+
+    /// A socket that a reader listens on is not replaced: the end follows.
+    fn lost(&self) {}
+
+    fn end(&self, cause: Cause, woken: &mut Vec<Waker>) {
+        Self::end(self, Some(cause), woken);
+    }
+}
 
 /// What is no longer as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,5 +65,138 @@ impl Parcel for Invalidation {
             Self::Keys(keys) => keys.iter().map(|key| size_of::<Bytes>() + key.len()).sum(),
             Self::All => 0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex, Weak};
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+    use super::*;
+    use crate::engine::link::Link;
+    use crate::{Config, Connection, Run, raw};
+
+    /// Notes what it hears, and how many commands had been answered by then.
+    #[derive(Debug)]
+    struct Listener {
+        link: Weak<Link>,
+        heard: Mutex<Vec<(String, u64)>>,
+    }
+
+    impl Listener {
+        fn note(&self, what: String) {
+            let answered = self.link.upgrade().map_or(0, |link| link.counts().answered);
+            self.heard.lock().unwrap().push((what, answered));
+        }
+    }
+
+    impl Invalidates for Listener {
+        fn invalidate(&self, invalidation: &Invalidation, _: &mut Vec<Waker>) {
+            self.note(format!("{invalidation:?}"));
+        }
+
+        fn lost(&self) {
+            self.note("lost".to_owned());
+        }
+
+        fn end(&self, _: Cause, _: &mut Vec<Waker>) {
+            self.note("end".to_owned());
+        }
+    }
+
+    /// A server that lets everybody in, waits for three ECHOs and answers with `replies` in one piece, then hangs up.
+    async fn serve(mut peer: DuplexStream, replies: &'static [u8]) {
+        let mut received = Vec::new();
+        let mut let_in = false;
+        while received.windows(4).filter(|word| word == b"ECHO").count() < 3 {
+            if peer.read_buf(&mut received).await.unwrap() == 0 {
+                return;
+            }
+            if !let_in && received.windows(7).any(|word| word == b"LIB-VER") {
+                let_in = true;
+                peer.write_all(b"%0\r\n+OK\r\n+OK\r\n").await.unwrap();
+            }
+        }
+        peer.write_all(replies).await.unwrap();
+    }
+
+    async fn hear(replies: &'static [u8]) -> Vec<(String, u64)> {
+        let config = Config::tcp("scripted", 1).transport(move |_| async move {
+            let (ours, theirs) = tokio::io::duplex(4096);
+            tokio::spawn(serve(theirs, replies));
+            Ok(ours)
+        });
+        let conn = Connection::open(config).await.unwrap();
+        let listener = Arc::new(Listener {
+            link: Arc::downgrade(&conn.shared_link()),
+            heard: Mutex::default(),
+        });
+        let _watch = conn
+            .link()
+            .hub()
+            .watch_invalidations(listener.clone())
+            .unwrap();
+        let echo = || {
+            conn.run(raw("ECHO").arg("x").reply::<crate::Value>())
+                .send()
+        };
+        let (a, b, c) = (echo(), echo(), echo());
+        for reply in [a.await, b.await, c.await] {
+            reply.unwrap();
+        }
+        listener.heard.lock().unwrap().clone()
+    }
+
+    #[tokio::test]
+    async fn an_invalidation_is_heard_after_the_replies_before_it_and_before_those_behind_it() {
+        let replies = b":1\r\n>2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\na\r\n:2\r\n:3\r\n";
+        let heard = hear(replies).await;
+        assert_eq!(heard.first().unwrap(), &("Keys([b\"a\"])".to_owned(), 1));
+    }
+
+    /// Redis 6.2 and 7.0 push amid the array of EXEC.
+    #[tokio::test]
+    async fn what_is_pushed_amid_a_reply_is_heard_before_that_reply_is_handed_out() {
+        let replies = b":1\r\n:2\r\n*2\r\n:3\r\n>2\r\n$10\r\ninvalidate\r\n_\r\n:4\r\n";
+        let heard = hear(replies).await;
+        assert!(
+            matches!(heard.first(), Some((what, answered)) if what == "All" && *answered < 3),
+            "{heard:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_lost_socket_is_heard_of() {
+        let replies = b":1\r\n:2\r\n:3\r\n";
+        let config = Config::tcp("scripted", 1).transport(move |_| async move {
+            let (ours, theirs) = tokio::io::duplex(4096);
+            tokio::spawn(serve(theirs, replies));
+            Ok(ours)
+        });
+        let conn = Connection::open(config).await.unwrap();
+        let listener = Arc::new(Listener {
+            link: Arc::downgrade(&conn.shared_link()),
+            heard: Mutex::default(),
+        });
+        let hub = conn.link().hub();
+        let _watch = hub.watch_invalidations(listener.clone()).unwrap();
+        let mut events = conn.events();
+        let echo = || {
+            conn.run(raw("ECHO").arg("x").reply::<crate::Value>())
+                .send()
+        };
+        let (a, b, c) = (echo(), echo(), echo());
+        for reply in [a.await, b.await, c.await] {
+            reply.unwrap();
+        }
+        // The scripted server hangs up, and lets the next socket in.
+        while !matches!(
+            events.next().await,
+            Some(crate::ConnectionEvent::Reconnecting { .. })
+        ) {}
+        let heard = listener.heard.lock().unwrap().clone();
+        assert_eq!(heard.first(), Some(&("lost".to_owned(), 3)));
     }
 }

@@ -31,8 +31,8 @@ use std::task::Waker;
 
 use bytes::Bytes;
 
-use super::inbox::{Cause, Inbox, Put};
-use super::invalidation::Invalidation;
+use super::inbox::{Cause, Put};
+use super::invalidation::{Invalidates, Invalidation};
 use super::message::Message;
 use super::push::{self, Push, Verb};
 use super::source::{Source, SourceKind};
@@ -60,7 +60,7 @@ pub(crate) struct Table {
     postponed: Vec<Source>,
     members: usize,
     next_id: MemberId,
-    invalidations: Vec<(MemberId, Arc<Inbox<Invalidation>>)>,
+    invalidations: Vec<(MemberId, Arc<dyn Invalidates>)>,
 }
 
 /// How what the driver received concerns the commands that it sent.
@@ -100,9 +100,9 @@ impl Table {
         }
     }
 
-    pub(crate) fn watch_invalidations(&mut self, inbox: Arc<Inbox<Invalidation>>) -> MemberId {
+    pub(crate) fn watch_invalidations(&mut self, listener: Arc<dyn Invalidates>) -> MemberId {
         self.next_id += 1;
-        self.invalidations.push((self.next_id, inbox));
+        self.invalidations.push((self.next_id, listener));
         self.next_id
     }
 
@@ -189,8 +189,8 @@ impl Table {
             }
             Some(Push::Invalidate(keys)) => {
                 if let Some(invalidation) = Invalidation::read(&keys) {
-                    for (_, inbox) in &self.invalidations {
-                        inbox.put(invalidation.clone(), woken);
+                    for (_, listener) in &self.invalidations {
+                        listener.invalidate(&invalidation, woken);
                     }
                 }
                 Received::Other
@@ -360,6 +360,9 @@ impl Table {
 
     /// The socket is gone, and with it what the server knew.
     pub(crate) fn lost(&mut self) {
+        for (_, listener) in &self.invalidations {
+            listener.lost();
+        }
         self.operations.clear();
         self.postponed.clear();
         self.dirty.clear();
@@ -408,8 +411,8 @@ impl Table {
                 }
             }
         }
-        for (_, inbox) in self.invalidations.drain(..) {
-            inbox.end(Some(ended.clone()), woken);
+        for (_, listener) in self.invalidations.drain(..) {
+            listener.end(ended.clone(), woken);
         }
         self.members = 0;
         self.operations.clear();

@@ -2,6 +2,7 @@
 
 use std::task::{Context, Waker};
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::replies::Replies;
@@ -11,9 +12,9 @@ use crate::engine::inflight::Awaits;
 use crate::engine::link::Link;
 use crate::engine::subscriptions::push;
 use crate::engine::subscriptions::table::Received;
-use crate::reply::frame::{Frame, Frames};
+use crate::reply::Frame;
 use crate::wire::Chunk;
-use crate::wire::scan::{Found, FrameKind};
+use crate::wire::scan::FrameKind;
 
 impl Session {
     /// Gives every whole frame that has arrived to whom it belongs.
@@ -64,7 +65,11 @@ impl Session {
             return;
         };
         let frame = Frame::from_scanned(Chunk::take(&mut self.input, found.len, self.allocated));
-        self.hand_inner_pushes(&frame, found, link, woken);
+        if found.has_inner_pushes {
+            for push in frame.inner_pushes() {
+                link.hub().receive(&push, || false, woken);
+            }
+        }
         let may_answer = || link.awaits() != Awaits::Reply;
         let received = link.hub().receive(&frame, may_answer, woken);
         if received == Received::Answer {
@@ -75,17 +80,33 @@ impl Session {
         }
     }
 
-    /// Servers before 7.2 may push amid a reply.
-    fn hand_inner_pushes(&self, frame: &Frame, found: Found, link: &Link, woken: &mut Vec<Waker>) {
-        if found.has_inner_pushes {
-            for push in frame.inner_pushes() {
-                link.hub().receive(&push, || false, woken);
+    /// Hands out what was pushed amid the replies that come next, as servers before 7.2 do: before those replies, so that
+    /// nobody acts on a reply without knowing what came before it.
+    #[cold]
+    fn hand_inner_pushes(&mut self, link: &Link, woken: &mut Vec<Waker>) {
+        let mut start = 0;
+        for found in &mut self.found {
+            if found.kind == FrameKind::Push {
+                break;
             }
+            let end = start + found.len;
+            if std::mem::take(&mut found.has_inner_pushes) {
+                self.with_inner_pushes -= 1;
+                let bytes = self.input.get(start..end).unwrap_or_default();
+                let frame = Frame::from_scanned(Bytes::copy_from_slice(bytes));
+                for push in frame.inner_pushes() {
+                    link.hub().receive(&push, || false, woken);
+                }
+            }
+            start = end;
         }
     }
 
     /// Gives the replies that come before the next push to those who wait for them.
     fn hand_replies(&mut self, link: &Link, woken: &mut Vec<Waker>) -> Result<(), End> {
+        if self.with_inner_pushes > 0 {
+            self.hand_inner_pushes(link, woken);
+        }
         match link.awaits() {
             Awaits::Reply => {}
             Awaits::Push => return self.hand_refusal(link, woken),
@@ -111,17 +132,10 @@ impl Session {
             queue.shrink();
             Ok(())
         });
-        let remarks = replies.into_remarks();
-        if remarks.demoted {
+        if replies.say_demoted() {
             link.suspect_replica();
         }
-        answered?;
-        for piece in remarks.with_pushes {
-            for push in Frames::from_scanned(piece).flat_map(|frame| frame.inner_pushes()) {
-                link.hub().receive(&push, || false, woken);
-            }
-        }
-        Ok(())
+        answered
     }
 
     /// A reply to a command that is owed a push can only be an error.
@@ -178,6 +192,8 @@ impl Session {
                         found.kind = FrameKind::Push;
                     }
                     start += found.len;
+                    self.with_inner_pushes +=
+                        usize::from(found.has_inner_pushes && found.kind == FrameKind::Reply);
                     self.found.push_back(found);
                 }
                 Ok(None) => return Ok(()),

@@ -20,16 +20,8 @@ pub(super) struct Replies<'s> {
     cut: Cut<'s>,
     found: &'s mut VecDeque<Found>,
     unanswered: &'s Unanswered,
-    remarks: Remarks,
-}
-
-/// What replies say beside what they say to their callers.
-#[derive(Default)]
-pub(super) struct Remarks {
-    /// Whether the server became a replica.
-    pub(super) demoted: bool,
-    /// The pieces amid which something was pushed.
-    pub(super) with_pushes: Vec<Chunk>,
+    /// Whether one of them says that the server became a replica.
+    demoted: bool,
 }
 
 impl<'s> Replies<'s> {
@@ -48,7 +40,7 @@ impl<'s> Replies<'s> {
             },
             found,
             unanswered,
-            remarks: Remarks::default(),
+            demoted: false,
         }
     }
 
@@ -62,7 +54,7 @@ impl<'s> Replies<'s> {
         }
     }
 
-    /// Answers at most so many entries.
+    /// Answers at most `portion` entries.
     ///
     /// # Errors
     /// A reply that nothing had asked for.
@@ -98,20 +90,16 @@ impl<'s> Replies<'s> {
         woken: &mut Vec<Waker>,
     ) {
         let told = remark(self.cut.rest());
-        self.remarks.demoted |= told == Some(Remark::Demoted);
-        let (mut len, mut count, mut has_pushes) = (first.len, 1, first.has_inner_pushes);
+        self.demoted |= told == Some(Remark::Demoted);
+        let (mut len, mut count) = (first.len, 1);
         while count < wanted
             && let Some(next) = self.next()
         {
             let reply = self.cut.rest().get(len..).unwrap_or_default();
-            self.remarks.demoted |= remark(reply) == Some(Remark::Demoted);
+            self.demoted |= remark(reply) == Some(Remark::Demoted);
             (len, count) = (len + next.len, count + 1);
-            has_pushes |= next.has_inner_pushes;
         }
         let piece = self.cut.take(len);
-        if has_pushes {
-            self.remarks.with_pushes.push(piece.clone());
-        }
         match told {
             Some(Remark::Passes) if wanted == 1 => {
                 queue.deliver_refusal(piece, self.unanswered, woken);
@@ -128,9 +116,9 @@ impl<'s> Replies<'s> {
         }
     }
 
-    /// What the replies said beside.
-    pub(super) fn into_remarks(self) -> Remarks {
-        self.remarks
+    /// Whether one of them said that the server became a replica.
+    pub(super) fn say_demoted(self) -> bool {
+        self.demoted
     }
 }
 
