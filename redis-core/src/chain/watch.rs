@@ -10,11 +10,10 @@ use super::replies::Replies;
 use super::{Atomic, Chain, Running, Transaction};
 use crate::command::{Args, CommandInfo, Keys, StateChange, ToArgs};
 use crate::config::Backoff;
-use crate::engine::pending::Pending;
+use crate::engine::pending::{Direct, Pending};
 use crate::error::{Error, ErrorKind, Result};
 use crate::handle::{Exclusive, Pool};
-use crate::reply::FromRedis;
-use crate::request::{AllowsBlocking, Execute, Sink, Target};
+use crate::request::{AllowsBlocking, Sink, Target};
 
 static WATCH: CommandInfo =
     CommandInfo::new("WATCH", b"$5\r\nWATCH\r\n", 1).state(StateChange::Watch);
@@ -225,10 +224,8 @@ impl<'a> Sink for &'a Watched {
 
 impl AllowsBlocking for &Watched {}
 
-impl<'a, R: FromRedis> Execute<R> for &'a Watched {
-    type Output = R;
-
-    fn begin(self, args: Box<Args>) -> Pending<'a> {
+impl<'a> Direct<'a> for &'a Watched {
+    fn pending(self, args: Box<Args>) -> Pending<'a> {
         match args.info().state {
             None => self.lease.call(args),
             Some(_) => {
@@ -236,16 +233,5 @@ impl<'a, R: FromRedis> Execute<R> for &'a Watched {
                 Pending::refused(self.lease.connection().link(), args, error)
             }
         }
-    }
-
-    fn submit(pending: &mut Pending<'a>) {
-        pending.submit();
-    }
-
-    fn poll(
-        pending: &mut Pending<'a>,
-        cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Result<R>> {
-        pending.poll_decoded(cx)
     }
 }

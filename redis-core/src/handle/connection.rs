@@ -1,7 +1,6 @@
 //! One pipelined socket, shared by whoever holds a clone of its handle.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -12,11 +11,10 @@ use crate::engine::driver::{self, Driver};
 use crate::engine::events::{self, Events};
 use crate::engine::inflight::Order;
 use crate::engine::link::{Lane, Link};
-use crate::engine::pending::Pending;
+use crate::engine::pending::{Direct, Pending};
 use crate::engine::stats::Stats;
 use crate::error::{Error, Phase, Result};
-use crate::reply::FromRedis;
-use crate::request::{Execute, Sink, Target};
+use crate::request::{Sink, Target};
 
 /// One socket to one server, shared by all clones of this handle.
 ///
@@ -160,24 +158,13 @@ impl<'a> Sink for &'a Connection {
     type Pending = Pending<'a>;
 }
 
-impl<'a, R: FromRedis> Execute<R> for &'a Connection {
-    type Output = R;
-
+impl<'a> Direct<'a> for &'a Connection {
     #[inline]
-    fn begin(self, args: Box<Args>) -> Pending<'a> {
+    fn pending(self, args: Box<Args>) -> Pending<'a> {
         match args.needs_own_socket() {
             None => Pending::new(self.link(), args),
             Some(reason) => Pending::refused(self.link(), args, Error::usage(reason)),
         }
-    }
-
-    fn submit(pending: &mut Pending<'a>) {
-        pending.submit();
-    }
-
-    #[inline]
-    fn poll(pending: &mut Pending<'a>, cx: &mut Context<'_>) -> Poll<Result<R>> {
-        pending.poll_decoded(cx)
     }
 }
 

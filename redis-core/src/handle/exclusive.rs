@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
 
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -11,10 +10,10 @@ use super::leases::Leases;
 use crate::command::Args;
 use crate::config::IntoConfig;
 use crate::engine::link::{Lane, Link};
-use crate::engine::pending::Pending;
+use crate::engine::pending::{Direct, Pending};
 use crate::error::Result;
-use crate::reply::{Frame, FromRedis};
-use crate::request::{AllowsBlocking, AllowsState, Execute, Sink, Target};
+use crate::reply::Frame;
+use crate::request::{AllowsBlocking, AllowsState, Sink, Target};
 
 /// A socket that nobody else uses while this handle lives.
 ///
@@ -154,18 +153,8 @@ impl<'a> Sink for &'a Exclusive {
 impl AllowsBlocking for &Exclusive {}
 impl AllowsState for &Exclusive {}
 
-impl<'a, R: FromRedis> Execute<R> for &'a Exclusive {
-    type Output = R;
-
-    fn begin(self, args: Box<Args>) -> Pending<'a> {
+impl<'a> Direct<'a> for &'a Exclusive {
+    fn pending(self, args: Box<Args>) -> Pending<'a> {
         self.call(args)
-    }
-
-    fn submit(pending: &mut Pending<'a>) {
-        pending.submit();
-    }
-
-    fn poll(pending: &mut Pending<'a>, cx: &mut Context<'_>) -> Poll<Result<R>> {
-        pending.poll_decoded(cx)
     }
 }

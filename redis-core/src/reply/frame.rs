@@ -152,25 +152,13 @@ impl fmt::Debug for Frame {
     }
 }
 
-/// Replies that lie one after another in one chunk, such as those of a pipeline or of EXEC; pushes among them are
-/// passed over.
+/// The elements of an array, one after another; pushes among them are passed over.
 #[derive(Debug, Clone)]
 pub struct Frames {
     source: Chunk,
     at: usize,
-    /// How many are to come; a bound that is never reached for a chunk whose end is the bound.
+    /// How many are to come.
     remaining: u64,
-}
-
-impl Frames {
-    /// Takes bytes that the scanner found to be complete replies.
-    pub(crate) fn from_scanned(chunk: Chunk) -> Self {
-        Self {
-            source: chunk,
-            at: 0,
-            remaining: u64::MAX,
-        }
-    }
 }
 
 impl Iterator for Frames {
