@@ -1,4 +1,4 @@
-//! From a key to its slot.
+//! From a key to its slot; and the slots of several: [`Slots`].
 
 use crc::{CRC_16_XMODEM, Crc};
 use memchr::memchr;
@@ -34,6 +34,37 @@ fn tag(key: &[u8]) -> Option<&[u8]> {
     let rest = key.get(memchr(b'{', key)? + 1..)?;
     let tag = rest.get(..memchr(b'}', rest)?)?;
     (!tag.is_empty()).then_some(tag)
+}
+
+/// Which slots of a cluster the keys of a command have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Slots {
+    /// There is no key.
+    #[default]
+    None,
+    /// All keys have this one.
+    One(u16),
+    /// There are two at least; these are the first two.
+    Several(u16, u16),
+}
+
+impl Slots {
+    #[inline]
+    pub(super) fn with(self, slot: u16) -> Self {
+        match self {
+            Self::None => Self::One(slot),
+            Self::One(known) if known != slot => Self::Several(known, slot),
+            known => known,
+        }
+    }
+
+    pub(super) fn join(self, other: Self) -> Self {
+        match other {
+            Self::None => self,
+            Self::One(slot) => self.with(slot),
+            Self::Several(first, second) => self.with(first).with(second),
+        }
+    }
 }
 
 #[cfg(test)]
