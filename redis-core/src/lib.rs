@@ -5,6 +5,7 @@
 //! The folders are floors of a house: each imports only from floors below its own, which `cargo xtask layers` checks.
 //! From the top down:
 //!
+//! - [`cluster`]: which node of a cluster has which keys
 //! - [`pubsub`]: publish and subscribe, and other things that servers push
 //! - `scan/`, `repeat`: streams of a command that is issued again and again; `host`: what they issue it on
 //! - `chain/`: pipelines, transactions and batches
@@ -21,6 +22,7 @@
 //! `derived` is what the expansions of the derives call.
 
 mod chain;
+pub mod cluster;
 mod command;
 mod config;
 mod connect;

@@ -56,6 +56,8 @@ pub enum Error {
         /// The last lines of its log.
         log: String,
     },
+    /// A cluster is not, or does not become, what a test needs.
+    Cluster(String),
     /// The operating system refused something.
     Io {
         /// What was tried, as in `start /usr/bin/redis-server`.
@@ -70,6 +72,10 @@ impl Error {
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
         matches!(self, Self::Unavailable { .. })
+    }
+
+    pub(crate) fn cluster(what: String) -> Self {
+        Self::Cluster(what)
     }
 }
 
@@ -102,6 +108,7 @@ impl fmt::Display for Error {
             ),
             Self::Unpack { file, problem } => write!(f, "{file} cannot be unpacked: {problem}"),
             Self::NotReady { server, what, log } => write!(f, "{server} {what}; the end of its log:\n{log}"),
+            Self::Cluster(what) => write!(f, "the cluster: {what}"),
             Self::Io { doing, source } => write!(f, "cannot {doing}: {source}"),
         }
     }

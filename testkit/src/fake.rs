@@ -4,6 +4,7 @@
 //!
 //! - `words`: a command as it came in, and the parser of commands
 //! - `peer`: the script's side of one connection
+//! - `cluster`: several scripted nodes that share a map of slots
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,9 +13,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
+mod cluster;
 mod peer;
 mod words;
 
+pub use cluster::{Answer, Asked, FakeCluster};
 pub use peer::Peer;
 pub use words::Words;
 

@@ -4,6 +4,7 @@
 //!
 //! - [`servers`]: which real servers there are, where they come from, and the cache that keeps them
 //! - [`server`]: one running server: started on a free port, stopped with the process that started it
+//! - [`cluster`]: servers that are a cluster, whose slots and nodes can be moved about
 //! - [`shared`](mod@shared): one server per kind for all tests of a process, a database of its own for each test
 //! - [`raw`]: a plain blocking connection that speaks RESP2, independent of the library under test
 //! - [`docs`]: what a server tells of its commands
@@ -14,6 +15,7 @@
 //!
 //! The servers run on Unix only: their processes are supervised by `sh`.
 
+pub mod cluster;
 pub mod docs;
 pub mod error;
 #[cfg(feature = "net")]
@@ -27,6 +29,7 @@ pub mod shared;
 #[cfg(feature = "tls")]
 pub mod tls;
 
+pub use cluster::{Cluster, ClusterBuilder, KeySpace, shared_cluster};
 pub use docs::{Argument, CommandDocs, ServerCommands};
 pub use error::{Error, Result};
 pub use server::{Server, ServerBuilder};

@@ -214,7 +214,7 @@ impl<L: Replies> Future for ChainFuture<'_, L> {
 pub struct Running<'a> {
     payload: ChainPayload,
     /// None if there is nothing to send, or nothing that may be sent.
-    exchange: Option<Exchange<'a>>,
+    exchange: Option<Exchange<&'a Link>>,
 }
 
 impl<'a> Running<'a> {

@@ -6,6 +6,7 @@
 //! - `lists`: arguments of which there may be any number
 //! - `place`: words that are moved to their place: options, counts, columns
 //! - `reuse`: a command that is sent in another form: with another cursor, with the text of its script
+//! - `slots`: the slots of its keys, computed while they are written
 //! - `spare`: the memory of commands that are done, for those to come
 
 use std::time::Duration;
@@ -15,6 +16,7 @@ use bytes::Bytes;
 use super::arg::{ArgWriter, ToArg};
 use super::info::CommandInfo;
 use super::script_text::ScriptTextRef;
+use super::slot::Slots;
 use crate::error::{ArgError, CommandName, Error};
 use crate::wire::encode::{self, Output};
 use crate::wire::outgoing::{Outgoing, SHARE};
@@ -22,6 +24,7 @@ use crate::wire::outgoing::{Outgoing, SHARE};
 mod lists;
 mod place;
 mod reuse;
+mod slots;
 mod spare;
 
 pub use lists::ToArgs;
@@ -42,10 +45,10 @@ pub struct Args {
     info: &'static CommandInfo,
     bytes: Vec<u8>,
     words: u32,
-    notes_keys: bool,
+    noted: Noted,
     /// Whether an option makes a repetition do something else than the first time.
     once_only: bool,
-    /// Whether what is written now may have to be moved, so that all of it has to lie in the buffer.
+    /// Whether what is written now may have to be moved or read again, so that all of it has to lie in the buffer.
     moves: bool,
     /// The position of each key among the words, where they are noted.
     keys: Vec<u32>,
@@ -101,6 +104,28 @@ pub enum Keys {
     Ignored,
     /// The position of each among the words, the command's name being 0.
     Noted,
+    /// The slots of a cluster that they have; positions only where the command may have to be split.
+    Slots,
+}
+
+/// What is noted of the keys that were written so far.
+#[derive(Debug, Clone, Copy, Default)]
+struct Noted {
+    mode: Keys,
+    /// Of keys that stay.
+    fixed: Slots,
+    /// Of keys within options and lists, which may be replaced.
+    movable: Slots,
+}
+
+impl Noted {
+    #[inline]
+    fn new(mode: Keys) -> Self {
+        Self {
+            mode,
+            ..Self::default()
+        }
+    }
 }
 
 /// How long a server may hold a blocking command.
@@ -130,7 +155,7 @@ impl Args {
             info,
             bytes,
             words: info.words,
-            notes_keys: keys == Keys::Noted,
+            noted: Noted::new(keys),
             once_only: false,
             moves: false,
             keys: Vec::new(),
@@ -173,11 +198,7 @@ impl Args {
     /// Writes one key.
     #[inline]
     pub fn key<A: ToArg + ?Sized>(&mut self, name: &'static str, value: &A) {
-        let first = self.words;
-        self.arg(name, value);
-        if self.notes_keys && self.words > first {
-            self.keys.push(first);
-        }
+        self.noting(|args| args.arg(name, value));
     }
 
     /// Notes how long the server may hold the command.
@@ -213,9 +234,7 @@ impl Args {
 
     /// Writes one argument and counts it as a key; for implementations of [`crate::Record`].
     pub fn key_item<A: ToArg + ?Sized>(&mut self, value: &A) {
-        let first = self.words;
-        self.item(value);
-        self.note_keys(first);
+        self.noting(|args| args.item(value));
     }
 
     /// The positions of the keys among the words, where they were asked for.
@@ -391,13 +410,6 @@ impl Args {
         if self.words == first && !self.is_spoilt() {
             let reason = ArgError::new("at least one is required, none was given");
             self.refuse(Error::argument(reason).of_argument(name));
-        }
-    }
-
-    #[inline]
-    pub(super) fn note_keys(&mut self, first: u32) {
-        if self.notes_keys {
-            self.keys.extend(first..self.words);
         }
     }
 }

@@ -5,6 +5,7 @@
 //! - `info`: the fixed facts of a command
 //! - `arg`: one argument; `args/`: the command while it is built; `values/`: what Rust types are sent as
 //! - `records`: lists of pairs and longer records; `duration`: times
+//! - `slot`: from a key to its slot in a cluster
 //! - `script_text`: the text of a Lua script, and which texts a server has
 
 pub(crate) mod arg;
@@ -13,6 +14,7 @@ mod duration;
 mod info;
 mod records;
 pub(crate) mod script_text;
+mod slot;
 mod values;
 
 pub use arg::{ArgWriter, ToArg};
@@ -23,4 +25,5 @@ pub use duration::{
 };
 pub use info::{CommandInfo, RequestPolicy, ResponsePolicy, StateChange};
 pub use records::{Fits, Key, Number, Record, Text, ToRecords};
+pub use slot::{SLOTS, slot};
 pub use values::{Each, each};

@@ -96,6 +96,18 @@ pub struct Config {
     pub(crate) provider: Option<Hook<Provider>>,
     pub(crate) resolver: Option<Hook<Resolver>>,
     pub(crate) connector: Option<Hook<Connector>>,
+    /// What a new socket is told after all that the settings say.
+    pub(crate) introduction: Vec<Introduction>,
+    /// Whether this is one node of several: what it refuses or loses goes back to callers, who may send it to another.
+    pub(crate) routed: bool,
+}
+
+/// A command that a feature has every new socket begin with, such as READONLY on replicas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Introduction {
+    pub(crate) words: &'static [&'static str],
+    /// Whether a server that refuses it is as good.
+    pub(crate) optional: bool,
 }
 
 /// The version of the protocol.
@@ -151,6 +163,23 @@ impl Config {
             provider: None,
             resolver: None,
             connector: None,
+            introduction: Vec::new(),
+            routed: false,
+        }
+    }
+
+    /// The same settings for one node of several: this server alone, whose sockets begin with `introduction`. What it
+    /// refuses because another node is to be asked, and what is lost with its sockets and may be repeated, goes back to
+    /// callers.
+    #[allow(dead_code, reason = "used by the handle of a cluster")]
+    pub(crate) fn for_node(&self, address: Address, introduction: &[Introduction]) -> Self {
+        Self {
+            address,
+            more: Vec::new(),
+            service: Service::default(),
+            introduction: introduction.to_vec(),
+            routed: true,
+            ..self.clone()
         }
     }
 

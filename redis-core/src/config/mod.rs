@@ -33,6 +33,8 @@ mod url;
 pub use address::Address;
 pub use backoff::Backoff;
 pub use budget::Budget;
+#[allow(unused_imports, reason = "used by the handle of a cluster")]
+pub(crate) use builder::Introduction;
 pub use builder::{Config, Protocol};
 #[cfg(feature = "tls")]
 pub(crate) use code::Hook;

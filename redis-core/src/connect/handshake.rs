@@ -237,6 +237,14 @@ fn common_steps(config: &Config) -> Vec<HandshakeStep> {
         &["CLIENT", "SETINFO", "LIB-VER", env!("CARGO_PKG_VERSION")],
         OnError::Optional,
     ));
+    steps.extend(config.introduction.iter().map(|introduction| {
+        let on_error = if introduction.optional {
+            OnError::Optional
+        } else {
+            OnError::Fail
+        };
+        step(introduction.words, on_error)
+    }));
     steps
 }
 
@@ -301,5 +309,63 @@ impl Replies {
                 )));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use typedis_testkit::fake::Fake;
+
+    use crate::config::{Address, Config, Introduction};
+    use crate::error::ErrorKind;
+    use crate::handle::Connection;
+
+    const READONLY: Introduction = Introduction {
+        words: &["READONLY"],
+        optional: false,
+    };
+
+    /// A server that refuses READONLY.
+    async fn refusing() -> Fake {
+        Fake::answering(|words| match words.name().as_str() {
+            "HELLO" => b"%0\r\n".to_vec(),
+            "READONLY" => b"-ERR This instance has cluster support disabled\r\n".to_vec(),
+            _ => b"+OK\r\n".to_vec(),
+        })
+        .await
+        .unwrap()
+    }
+
+    async fn open(fake: &Fake, introduction: Introduction) -> crate::Result<Connection> {
+        let elsewhere = Config::from_url("redis://nowhere.invalid/0?client_name=me").unwrap();
+        let address = Address::Tcp("127.0.0.1".to_owned(), fake.addr().port());
+        Connection::open(elsewhere.for_node(address, &[introduction])).await
+    }
+
+    #[tokio::test]
+    async fn a_node_is_introduced_by_what_it_adds_after_what_is_configured() {
+        let fake = Fake::answering(|words| match words.name().as_str() {
+            "HELLO" => b"%0\r\n".to_vec(),
+            _ => b"+OK\r\n".to_vec(),
+        })
+        .await
+        .unwrap();
+        open(&fake, READONLY).await.unwrap();
+        let names: Vec<String> = fake.received(0).iter().map(|words| words.name()).collect();
+        assert_eq!(names, ["HELLO", "CLIENT", "CLIENT", "CLIENT", "READONLY"]);
+    }
+
+    #[tokio::test]
+    async fn a_node_that_refuses_what_is_added_is_not_used_unless_that_is_optional() {
+        let fake = refusing().await;
+        let error = open(&fake, READONLY).await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Handshake(_)), "{error}");
+        let optional = Introduction {
+            optional: true,
+            ..READONLY
+        };
+        open(&fake, optional).await.unwrap();
     }
 }

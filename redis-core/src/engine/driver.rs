@@ -220,7 +220,12 @@ impl Driver {
         self.link.announce(failed(&refusal));
         self.link.count(|counts| counts.failed_connects += 1);
         let failure = match refusal {
-            refusal if !refusal.is_final() => return,
+            refusal if !refusal.is_final() => {
+                let failure = unreachable(&refusal);
+                return self.link.with(&mut self.woken, |queue, woken| {
+                    queue.unreachable(failure, woken)
+                });
+            }
             Refusal::Server(error) => Failure::Refused(error),
             Refusal::Tls(error) => Failure::Tls(error),
             Refusal::Io(_)
@@ -296,6 +301,15 @@ async fn open_socket(link: &Arc<Link>) -> Result<Ready, Refusal> {
 
 fn failed(refusal: &Refusal) -> ConnectionEvent {
     ConnectionEvent::Failed(refusal.to_string().into())
+}
+
+/// Why nothing is sent to a server for now.
+fn unreachable(refusal: &Refusal) -> Failure {
+    let kind = match refusal {
+        Refusal::Io(error) | Refusal::OldProtocol(error) => error.kind(),
+        _ => io::ErrorKind::NotConnected,
+    };
+    Failure::Lost(Phase::NotSent, kind, refusal.to_string().into())
 }
 
 /// Has a connection that has just been made follow its service.

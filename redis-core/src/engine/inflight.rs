@@ -63,6 +63,8 @@ pub(crate) struct Queue {
     given_up: usize,
     /// Whether there is a socket.
     connected: bool,
+    /// Whether what is refused or lost goes back to its callers, who may send it elsewhere.
+    routed: bool,
     /// Whether a command of the driver's own might be mistaken for one of the callers': after MULTI it would be queued
     /// among theirs.
     pub(crate) quiet: bool,
@@ -122,7 +124,7 @@ pub(crate) enum Order {
     Close,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct Entry {
     owner: Owner,
     bytes: usize,
@@ -207,7 +209,7 @@ pub(crate) enum Submitted {
 }
 
 impl Queue {
-    pub(crate) fn new(budget: Budget) -> Self {
+    pub(crate) fn new(budget: Budget, routed: bool) -> Self {
         Self {
             budget,
             out: Outgoing::default(),
@@ -219,6 +221,7 @@ impl Queue {
             answered_bytes: 0,
             given_up: 0,
             connected: true,
+            routed,
             quiet: false,
             alone: Alone::None,
             demoted: false,
@@ -249,11 +252,4 @@ fn forget_abandoned(cells: &mut Slab<Cell>, key: CellKey) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::Cell;
-
-    #[test]
-    fn a_cell_is_a_cache_line() {
-        assert_eq!(size_of::<Cell>(), 64);
-    }
-}
+mod tests;

@@ -91,7 +91,7 @@ impl Link {
         sleeps_after: Option<Duration>,
     ) -> Self {
         Self {
-            queue: Mutex::new(Queue::new(config.budget)),
+            queue: Mutex::new(Queue::new(config.budget, config.routed)),
             renewed: Mutex::new(None),
             scripts: Loaded::default(),
             sleeps_after,
@@ -200,6 +200,18 @@ impl Link {
             next.wake();
         }
         submitted
+    }
+
+    /// Queues several payloads while nobody else can queue anything in between.
+    #[allow(dead_code, reason = "used by the handle of a cluster")]
+    pub(crate) fn submit_all(&self, submit: impl FnOnce(&mut Queue)) {
+        let mut queue = self.lock();
+        submit(&mut queue);
+        let driver = queue.take_driver();
+        drop(queue);
+        if let Some(driver) = driver {
+            driver.wake();
+        }
     }
 
     /// Queues a command of the client's own, unless it would be out of place.

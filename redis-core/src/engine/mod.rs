@@ -2,7 +2,8 @@
 //!
 //! # Layout
 //!
-//! - `pending`: one command on its way; `exchange`: one payload on its way, and when it is sent again
+//! - `pending`: one command on its way; `exchange`: one payload on its way, and when it is sent again; `sending`: one
+//!   sending of it over one link
 //! - `link`: what the handles and the driver of a socket share
 //! - `inflight/`: what waits to be written and for a reply; no I/O
 //! - `driver/`: the one task that owns a socket; `renewal`: new credentials in time
@@ -16,6 +17,7 @@ pub(crate) mod inflight;
 pub(crate) mod link;
 pub(crate) mod pending;
 mod renewal;
+pub(crate) mod sending;
 pub(crate) mod stats;
 pub(crate) mod subscriptions;
 pub(crate) mod trace;

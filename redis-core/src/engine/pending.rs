@@ -16,7 +16,7 @@ use crate::wire::outgoing::Outgoing;
 /// A command on its way.
 #[derive(Debug)]
 pub struct Pending<'a> {
-    exchange: Exchange<'a>,
+    exchange: Exchange<&'a Link>,
     command: Command,
 }
 

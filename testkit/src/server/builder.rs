@@ -4,19 +4,29 @@ use std::env;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::io;
 use std::net::{Ipv4Addr, TcpListener};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use tempfile::TempDir;
 
-use super::Server;
 use super::process::Process;
+use super::{Run, Server};
 use crate::error::{Doing, Result};
 use crate::servers::{self, Program, ServerKind};
 
 /// How often a start is tried again when another process takes the port first.
 const ATTEMPTS: u32 = 20;
+
+/// Where the ports of cluster nodes are taken from. A node is found again under its port after a restart, so these are
+/// ports that the system gives to nobody by itself, and so are those for the other nodes, 10,000 higher.
+const CLUSTER_PORTS: Range<u16> = 12_000..22_000;
+
+/// How much higher the port for the other nodes is.
+const BUS_OFFSET: u16 = 10_000;
 
 /// A server that has not been started: `Server::builder(kind)`, settings, `start()`.
 #[derive(Debug, Clone)]
@@ -121,8 +131,7 @@ impl ServerBuilder {
                 Ok(()) => {
                     return Ok(Server {
                         kind: self.kind,
-                        launch,
-                        process: Mutex::new(process),
+                        run: Mutex::new(Run { launch, process }),
                     });
                 }
                 // Between the choice of a port and the server's bind, anyone may have taken it.
@@ -144,34 +153,18 @@ impl ServerBuilder {
         if let Some(password) = &self.password {
             lines.push(format!("requirepass {}", quote(password)));
         }
-        let port = if self.cluster {
-            self.cluster_ports(&mut lines)?
-        } else {
-            free_port()?
-        };
+        if self.cluster {
+            lines.push("cluster-enabled yes".to_owned());
+        }
         Ok(Launch {
             program,
-            port,
+            port: choose_port(self.cluster)?,
+            cluster: self.cluster,
             password: self.password.clone(),
             unix_socket: self.unix_socket,
             sentinel: self.sentinel,
             lines,
         })
-    }
-
-    /// A port for clients; the one for the other nodes goes into the configuration, or is 10,000 higher on Redis 6.2.
-    fn cluster_ports(&self, lines: &mut Vec<String>) -> Result<u16> {
-        lines.push("cluster-enabled yes".to_owned());
-        if self.kind.has_redis_7_directives() {
-            lines.push(format!("cluster-port {}", free_port()?));
-            return free_port();
-        }
-        loop {
-            let port = free_port()?;
-            if port.checked_add(10_000).is_some() {
-                return Ok(port);
-            }
-        }
     }
 }
 
@@ -180,6 +173,7 @@ impl ServerBuilder {
 pub(super) struct Launch {
     program: Program,
     pub(super) port: u16,
+    cluster: bool,
     pub(super) password: Option<String>,
     pub(super) unix_socket: bool,
     sentinel: bool,
@@ -189,7 +183,7 @@ pub(super) struct Launch {
 impl Launch {
     /// Starts the server in `folder`, without waiting until it is ready.
     pub(super) fn run(&self, folder: &Path) -> Result<Process> {
-        let configuration = folder.join("server.conf");
+        let configuration = configuration_in(folder);
         // A server may have rewritten it (a sentinel does): then that is what it goes on with.
         if !configuration.exists() {
             fs::write(&configuration, self.configuration(folder))
@@ -200,6 +194,14 @@ impl Launch {
             words.push("--sentinel".into());
         }
         Process::start(folder, &words, self.program.libraries.as_deref())
+    }
+
+    /// Moves to another port, for the next run in `folder`.
+    pub(super) fn change_port(&mut self, folder: &Path) -> Result<()> {
+        self.port = choose_port(self.cluster)?;
+        let configuration = configuration_in(folder);
+        fs::write(&configuration, self.configuration(folder))
+            .doing(|| format!("write {}", configuration.display()))
     }
 
     fn configuration(&self, folder: &Path) -> String {
@@ -225,6 +227,11 @@ impl Launch {
     }
 }
 
+/// The configuration file in a server's folder.
+fn configuration_in(folder: &Path) -> PathBuf {
+    folder.join("server.conf")
+}
+
 /// The Unix socket in a server's folder.
 pub(super) fn socket(folder: &Path) -> PathBuf {
     folder.join("server.sock")
@@ -241,11 +248,35 @@ fn folder() -> Result<TempDir> {
     folder.doing(|| format!("create a folder in {}", env::temp_dir().display()))
 }
 
-fn free_port() -> Result<u16> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|listener| listener.local_addr())
-        .map(|address| address.port())
-        .doing(|| "find a free port on 127.0.0.1".to_owned())
+fn choose_port(cluster: bool) -> Result<u16> {
+    let found = if cluster { cluster_port() } else { port_at(0) };
+    found.doing(|| "find a free port on 127.0.0.1".to_owned())
+}
+
+/// A port that is free, and the one for the other nodes too.
+fn cluster_port() -> io::Result<u16> {
+    let mut last = io::ErrorKind::AddrInUse.into();
+    for _ in 0..ATTEMPTS {
+        let port = any_of(CLUSTER_PORTS);
+        match port_at(port).and_then(|_| port_at(port + BUS_OFFSET)) {
+            Ok(_) => return Ok(port),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// The port, if it is free; any free one for 0.
+fn port_at(port: u16) -> io::Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+    Ok(listener.local_addr()?.port())
+}
+
+/// A random number: each `RandomState` has keys of its own.
+fn any_of(range: Range<u16>) -> u16 {
+    let hash = RandomState::new().build_hasher().finish();
+    let length = u64::from(range.end - range.start).max(1);
+    range.start + u16::try_from(hash % length).unwrap_or_default()
 }
 
 #[cfg(test)]

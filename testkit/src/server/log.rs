@@ -65,6 +65,11 @@ impl Log {
         waited.unwrap_or_else(PoisonError::into_inner).0.state
     }
 
+    /// How far it is.
+    pub(super) fn state(&self) -> State {
+        self.0.lock().state
+    }
+
     /// The last lines.
     pub(super) fn text(&self) -> String {
         let content = self.0.lock();

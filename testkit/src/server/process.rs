@@ -74,6 +74,8 @@ pub(super) struct Process {
     orders: Option<ChildStdin>,
     answers: BufReader<ChildStderr>,
     log: Log,
+    /// Whether it was neither killed nor stopped.
+    running: bool,
 }
 
 impl Process {
@@ -116,6 +118,7 @@ impl Process {
             orders: Some(orders),
             answers,
             log,
+            running: true,
         })
     }
 
@@ -155,7 +158,17 @@ impl Process {
         let name = signal.name();
         self.order(name)
             .and_then(|()| self.await_answer(&format!("{name} sent")))
-            .doing(|| format!("send SIG{name} to the server"))
+            .doing(|| format!("send SIG{name} to the server"))?;
+        self.running = match signal {
+            Signal::Kill | Signal::Stop => false,
+            Signal::Continue => true,
+        };
+        Ok(())
+    }
+
+    /// Whether it can answer: it was not killed or stopped, and has not ended by itself.
+    pub(super) fn is_running(&self) -> bool {
+        self.running && self.log.state() != State::Ended
     }
 
     /// Ends the watchdog of a killed server, which then leaves the folder as it is.

@@ -30,15 +30,11 @@ impl Args {
 
     /// Writes a list of keys, of which there must be one at least.
     pub fn keys<A: ToArgs + ?Sized>(&mut self, name: &'static str, values: &A) {
-        let first = self.words;
-        self.list(name, values);
-        self.note_keys(first);
+        self.noting(|args| args.list(name, values));
     }
 
     /// Writes a list of keys that may be empty.
     pub fn any_keys<A: ToArgs + ?Sized>(&mut self, name: &'static str, values: &A) {
-        let first = self.words;
-        self.args(name, values);
-        self.note_keys(first);
+        self.noting(|args| args.args(name, values));
     }
 }

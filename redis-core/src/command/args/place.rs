@@ -84,6 +84,7 @@ impl Args {
         for position in self.keys.iter_mut().filter(|position| **position >= last) {
             *position -= words;
         }
+        self.renew_slots();
     }
 
     /// Moves the last `len` bytes, which are `words` words not yet counted, to `byte`, where word number `word` stood.

@@ -13,7 +13,7 @@ impl Args {
             info: self.info,
             bytes: self.bytes.clone(),
             words: self.words,
-            notes_keys: self.notes_keys,
+            noted: self.noted,
             once_only: self.once_only,
             moves: self.moves,
             keys: self.keys.clone(),

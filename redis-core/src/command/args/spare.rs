@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 
-use super::{Args, Keys};
+use super::{Args, Keys, Noted};
 use crate::command::CommandInfo;
 use crate::wire::encode::Output;
 
@@ -40,7 +40,7 @@ impl Args {
         self.info = info;
         self.bytes.put(info.header);
         self.words = info.words;
-        self.notes_keys = keys == Keys::Noted;
+        self.noted = Noted::new(keys);
     }
 
     /// Gives the memory back.

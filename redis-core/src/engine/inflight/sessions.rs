@@ -188,16 +188,9 @@ impl Queue {
         unanswered: &Unanswered,
         woken: &mut Vec<Waker>,
     ) {
-        if let Some(entry) = self.entries.front()
-            && let Owner::Caller(key) = entry.owner
-            && let Some(Cell::Waiting(_, parts)) = self.cells.get_mut(key)
-        {
-            let again = Again {
-                bytes: unanswered.copy(self.answered_bytes, entry.bytes),
-                idempotent: entry.idempotent,
-                blocking: entry.blocking,
-            };
-            parts.get_or_insert_default().again = Some(Box::new(again));
+        if let Some(entry) = self.entries.front().copied() {
+            let bytes = unanswered.copy(self.answered_bytes, entry.bytes);
+            self.note_again(&entry, bytes);
         }
         self.deliver(piece, 1, woken);
     }
@@ -307,6 +300,10 @@ impl Queue {
         again: bool,
         woken: &mut Vec<Waker>,
     ) {
+        if self.routed {
+            // What goes back has to know its deadline.
+            self.stamp(Instant::now());
+        }
         self.release(unanswered);
         // What goes out alone is not for the next socket.
         let was_alone = matches!(self.alone, Alone::InFlight);
@@ -337,7 +334,41 @@ impl Queue {
         self.owed_since = None;
         self.connected = false;
         self.forget_unwanted();
+        if self.routed {
+            self.give_all_back(failure, woken);
+        }
         woken.extend(self.next_in_line());
+    }
+
+    /// Gives callers back what waits to be sent, for them to send it elsewhere, if it is one command.
+    fn give_all_back(&mut self, failure: &Failure, woken: &mut Vec<Waker>) {
+        let mut waiting = std::mem::take(&mut self.out);
+        for entry in std::mem::take(&mut self.entries) {
+            let mut bytes = Outgoing::default();
+            waiting.move_to(entry.bytes, &mut bytes);
+            self.note_again(&entry, bytes);
+            let failure = failure.in_phase(entry.phase(false));
+            self.fail(entry.owner, entry.limit, failure, woken);
+        }
+        self.bytes = 0;
+        self.given_up = 0;
+        self.earliest_deadline = None;
+        woken.extend(self.waiters.drain(..).map(|(_, waker)| waker));
+    }
+
+    /// Leaves for a caller what it may send again, if that is one command: of several, some may have been carried out.
+    fn note_again(&mut self, entry: &Entry, bytes: Outgoing) {
+        if entry.replies == 1
+            && let Owner::Caller(key) = entry.owner
+            && let Some(Cell::Waiting(_, parts)) = self.cells.get_mut(key)
+        {
+            let again = Again {
+                bytes,
+                idempotent: entry.idempotent,
+                blocking: entry.blocking,
+            };
+            parts.get_or_insert_default().again = Some(Box::new(again));
+        }
     }
 
     /// Whether what was sent on a socket that was lost is sent on the next one; it begins anew then.
@@ -398,6 +429,20 @@ impl Queue {
     pub(crate) fn refuse(&mut self, failure: Failure, woken: &mut Vec<Waker>) {
         self.fail_all(&failure, woken);
         self.refused = Some(failure);
+    }
+
+    /// The server cannot be reached. What is routed need not wait until it can.
+    pub(crate) fn unreachable(&mut self, failure: Failure, woken: &mut Vec<Waker>) {
+        if self.routed {
+            self.stamp(Instant::now());
+            self.give_all_back(&failure, woken);
+            self.refused = Some(failure.in_phase(Phase::NotSent));
+        }
+    }
+
+    /// Whether another node may be asked in place of this one, which said so.
+    pub(crate) fn is_routed(&self) -> bool {
+        self.routed
     }
 
     /// A connection was established.

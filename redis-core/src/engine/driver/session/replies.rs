@@ -104,6 +104,10 @@ impl<'s> Replies<'s> {
             Some(Remark::Passes) if wanted == 1 => {
                 queue.deliver_refusal(piece, self.unanswered, woken);
             }
+            // Another node may do it.
+            Some(_) if wanted == 1 && queue.is_routed() => {
+                queue.deliver_refusal(piece, self.unanswered, woken);
+            }
             _ => queue.deliver(piece, count, woken),
         }
     }
@@ -129,6 +133,8 @@ enum Remark {
     Demoted,
     /// It refused for a reason that passes.
     Passes,
+    /// Another node is to be asked.
+    Elsewhere,
 }
 
 /// What the reply that begins here says beside what it says to its caller.
@@ -149,6 +155,8 @@ fn remark_of_error(line: &[u8]) -> Option<Remark> {
         Some(Remark::Demoted)
     } else if ServerError::is_transient_line(line) {
         Some(Remark::Passes)
+    } else if line.starts_with(b"MOVED ") || line.starts_with(b"ASK ") {
+        Some(Remark::Elsewhere)
     } else {
         None
     }
