@@ -91,16 +91,19 @@ impl Modules {
         self.modules.get(path).map(|module| module.text.as_str())
     }
 
-    /// The modules right below the crate's root.
+    /// The modules right below the crate's root that have a file or folder.
     pub(super) fn top(&self) -> BTreeSet<String> {
         let root = self.modules.get(&ModulePath::new());
-        root.map(|root| root.children.clone()).unwrap_or_default()
+        let children = root.map(|root| root.source.children.iter().cloned());
+        children.into_iter().flatten().collect()
     }
 
     /// All imports between files of the crate. What the root exports is no import.
     pub(super) fn arrows(&self) -> BTreeSet<Arrow> {
-        let inner = self.modules.iter().filter(|(path, _)| !path.is_empty());
+        let root = self.file(&[]);
+        let inner = self.modules.iter();
         inner
+            .filter(|(_, module)| module.file != root)
             .flat_map(|(path, module)| self.arrows_of(path, module))
             .collect()
     }

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::{FrameKind, Limits, ScanError, Scanner};
-use crate::reply::frame::{Frame, Frames};
+use crate::reply::{Frame, FrameRef};
+use crate::wire::Chunk;
 use crate::{ServerError, Value};
 
 fn scan(bytes: &[u8]) -> Result<Option<usize>, ScanError> {
@@ -490,8 +491,14 @@ proptest! {
         }
         prop_assert_eq!(start, wire.len());
         prop_assert_eq!(&found, &values);
-        let chunk: Vec<Value> = Frames::from_scanned(Bytes::from(wire).into()).map(|frame| frame.to_value()).collect();
-        prop_assert_eq!(chunk, values);
+        let chunk = Chunk::from(Bytes::from(wire));
+        let mut at = 0;
+        let one_by_one = std::iter::from_fn(|| {
+            let (frame, end) = FrameRef::next(chunk.span(), at)?;
+            at = end;
+            Some(frame.to_frame().to_value())
+        });
+        prop_assert_eq!(one_by_one.collect::<Vec<_>>(), values);
     }
 
     #[test]
