@@ -70,6 +70,8 @@ pub(crate) struct Queue {
     alone: Alone,
     /// Whether the server was demoted to a replica, and this socket is of no use for writes.
     pub(crate) demoted: bool,
+    /// Since when it is known that another server is to be connected to.
+    pub(crate) left_since: Option<Instant>,
     /// Callers who wait for room, first come first served.
     waiters: VecDeque<(WaiterKey, Waker)>,
     next_waiter: WaiterKey,
@@ -154,6 +156,13 @@ impl Entry {
         }
     }
 
+    /// Whether it may be sent once more after it was sent on so many sockets that were lost.
+    fn may_go_again(&self, losses: u8) -> bool {
+        /// How often something that may be repeated is sent, on one socket after another.
+        const SENDINGS: u8 = 3;
+        self.idempotent && losses < SENDINGS
+    }
+
     /// Whether it may have been carried out, if the driver has `taken` it or not.
     fn phase(&self, taken: bool) -> Phase {
         if taken || self.losses > 0 {
@@ -222,6 +231,7 @@ impl Queue {
             quiet: false,
             alone: Alone::None,
             demoted: false,
+            left_since: None,
             waiters: VecDeque::new(),
             next_waiter: 0,
             driver: None,

@@ -8,9 +8,6 @@ use super::*;
 use crate::wire::Chunk;
 use crate::wire::encode::Output;
 
-/// How often something that may be repeated is sent, on one socket after another.
-const SENDINGS: u8 = 3;
-
 impl Queue {
     /// Leaves the driver's waker, for when there is something to do.
     pub(crate) fn park(&mut self, waker: &Waker) {
@@ -39,6 +36,42 @@ impl Queue {
             .iter()
             .take(self.taken)
             .any(|entry| entry.blocking)
+    }
+
+    /// Until when a server that is to be left may take for what it owes. One that owes the next reply for longer hangs, and gets no
+    /// more time.
+    pub(crate) fn leaves_by(&self) -> Option<Instant> {
+        const GRACE: Duration = Duration::from_secs(1);
+        let since = self.left_since?;
+        let owed = self.owed_since.unwrap_or(since);
+        Some(since.min(owed) + GRACE)
+    }
+
+    /// Whether something is owed that would fail if the socket were lost, as it cannot be sent `again`.
+    pub(crate) fn would_lose(&self, again: bool) -> bool {
+        self.entries
+            .iter()
+            .take(self.taken)
+            .any(|entry| match entry.owner {
+                Owner::Caller(_) => !(again && entry.may_go_again(entry.losses + 1)),
+                Owner::Driver | Owner::Nobody => false,
+            })
+    }
+
+    /// Whether what is queued waits for another socket.
+    fn waits_for_another(&self) -> bool {
+        self.order == Order::Renew || self.left_since.is_some()
+    }
+
+    /// Whether there is something to write now.
+    pub(crate) fn may_write(&self) -> bool {
+        self.has_output() && !self.waits_for_another() && !self.must_wait()
+    }
+
+    /// Whether the last reply has come that this socket was still kept for.
+    pub(crate) fn is_drained(&self) -> bool {
+        let ends = self.waits_for_another() || (self.order == Order::Drain && !self.has_output());
+        ends && self.taken == 0
     }
 
     /// Moves everything that waits to be written to what is unanswered. What failed before it was sent is not sent any more:
@@ -345,7 +378,7 @@ impl Queue {
         let Owner::Caller(key) = entry.owner else {
             return false;
         };
-        if !entry.idempotent || entry.losses >= SENDINGS {
+        if !entry.may_go_again(entry.losses) {
             return false;
         }
         entry.come = 0;
