@@ -112,6 +112,7 @@ impl Ticket<'_> {
                                 return Poll::Ready(Delivery::Parts(parts));
                             }
                         }
+                        delivery if payload.waits_on(&delivery) => self.start_again(),
                         delivery => return Poll::Ready(delivery),
                     }
                 }
@@ -262,6 +263,13 @@ impl Ticket<'_> {
             self.state = State::Fresh;
         }
         again
+    }
+
+    /// Has the payload queued once more, as if for the first time.
+    #[cold]
+    fn start_again(&mut self) {
+        self.slow = None;
+        self.state = State::Fresh;
     }
 
     /// Pauses before asking again, unless the deadline comes first.

@@ -34,7 +34,7 @@ mod unanswered;
 
 #[cfg(feature = "tracing")]
 pub(crate) use payload::Summary;
-pub(crate) use payload::{Again, Delivery, Failure, Limit, Parts, Patience, Payload, Terms};
+pub(crate) use payload::{Again, Delivery, Failure, Hold, Limit, Parts, Patience, Payload, Terms};
 pub(crate) use unanswered::Unanswered;
 
 /// Names a cell.
@@ -132,7 +132,7 @@ struct Entry {
     /// How many of the replies have come.
     come: usize,
     limit: Limit,
-    blocking: bool,
+    hold: Hold,
     /// Whether sending it twice does no harm.
     idempotent: bool,
     /// On how many sockets that were lost it was sent.
@@ -149,7 +149,7 @@ impl Entry {
             replies: 1,
             come: 0,
             limit: Limit::None,
-            blocking: false,
+            hold: Hold::None,
             idempotent: false,
             losses: 0,
             awaits: Awaits::Reply,

@@ -396,9 +396,11 @@ impl Session {
         let overslept = self.due.take().is_some_and(|due| now > due + half / 4);
         let mut pinged = false;
         if now >= self.progress + half {
-            // A server that holds a blocking command answers nothing else; the kernel's keep-alive watches such a line.
-            if link.with(woken, |queue, _| queue.is_held()) {
-                (self.progress, self.asked) = (now, None);
+            // A server that holds a blocking command answers nothing else. Where it may for ever, the kernel's keep-alive watches the
+            // line.
+            if let Some(until) = link.with(woken, |queue, _| queue.held_until(now)) {
+                let lives = until.and_then(|until| until.checked_sub(half));
+                (self.progress, self.asked) = (lives.unwrap_or(now), None);
             } else if self.asked.is_none() {
                 pinged = link.with(woken, |queue, _| queue.ask(PING));
                 if pinged {

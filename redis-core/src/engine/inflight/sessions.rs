@@ -5,6 +5,7 @@ use std::task::Waker;
 use tokio::time::Instant;
 
 use super::*;
+use crate::command::block::LATENESS;
 use crate::wire::Chunk;
 use crate::wire::encode::Output;
 
@@ -30,12 +31,18 @@ impl Queue {
         self.taken
     }
 
-    /// Whether the server may hold the reply that comes next.
-    pub(crate) fn is_held(&self) -> bool {
-        self.entries
-            .iter()
-            .take(self.taken)
-            .any(|entry| entry.blocking)
+    /// Until when the server may hold the reply that comes next, if it still may: `None` within the option is for ever.
+    pub(crate) fn held_until(&self, now: Instant) -> Option<Option<Instant>> {
+        let next = self.entries.front().filter(|_| self.taken > 0)?;
+        match next.hold {
+            Hold::None => None,
+            Hold::Forever => Some(None),
+            Hold::For(time) => {
+                let since = self.owed_since.unwrap_or(now);
+                let until = since + Duration::from_millis(time.into()) + LATENESS;
+                (until > now).then_some(Some(until))
+            }
+        }
     }
 
     /// Until when a server that is to be left may take for what it owes. One that owes the next reply for longer hangs, and gets no
@@ -228,7 +235,7 @@ impl Queue {
             let again = Again {
                 bytes: unanswered.copy(self.answered_bytes, entry.bytes),
                 idempotent: entry.idempotent,
-                blocking: entry.blocking,
+                hold: entry.hold,
             };
             parts.get_or_insert_default().again = Some(Box::new(again));
         }
