@@ -191,6 +191,11 @@ impl Command {
         !self.options.is_empty()
     }
 
+    /// Whether nil says that nothing came while it blocked.
+    pub(crate) fn waits(&self) -> bool {
+        self.params().any(|param| param.blocks) && self.replies.all().all(Reply::may_be_nil)
+    }
+
     /// The parameters of the method and of all options.
     pub(crate) fn params(&self) -> impl Iterator<Item = &Param> {
         self.body

@@ -5,6 +5,7 @@
 //! - [`servers`]: which real servers there are, where they come from, and the cache that keeps them
 //! - [`server`]: one running server: started on a free port, stopped with the process that started it
 //! - [`cluster`]: servers that are a cluster, whose slots and nodes can be moved about
+//! - [`fleet`]: a primary, a replica and Sentinels
 //! - [`shared`](mod@shared): one server per kind for all tests of a process, a database of its own for each test
 //! - [`raw`]: a plain blocking connection that speaks RESP2, independent of the library under test
 //! - [`docs`]: what a server tells of its commands
@@ -20,6 +21,7 @@ pub mod docs;
 pub mod error;
 #[cfg(feature = "net")]
 pub mod fake;
+pub mod fleet;
 #[cfg(feature = "net")]
 pub mod proxy;
 pub mod raw;
@@ -32,6 +34,7 @@ pub mod tls;
 pub use cluster::{Cluster, ClusterBuilder, KeySpace, shared_cluster};
 pub use docs::{Argument, CommandDocs, ServerCommands};
 pub use error::{Error, Result};
+pub use fleet::Fleet;
 pub use server::{Server, ServerBuilder};
 pub use servers::ServerKind;
 pub use shared::{Database, database, shared};

@@ -9,6 +9,7 @@
 //! - `pages`: the guide and its links
 //! - `rebuild`: editing a spec rebuilds what was expanded from it
 //! - `scan`: scans as streams; `rows`: the rows of an aggregation
+//! - `follow`: what blocks, when its server hangs or loses its role
 //! - `listen`: streams over commands that block
 //! - `worker`: consumer groups
 //! - `scripts`: Lua scripts and functions
@@ -17,6 +18,7 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod design;
+mod follow;
 mod from_aioredis;
 mod input;
 mod listen;

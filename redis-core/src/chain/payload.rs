@@ -6,7 +6,7 @@ use super::commands::Commands;
 use super::outcomes::Outcomes;
 use crate::command::Args;
 use crate::command::script_text::{Loaded, ScriptTextRef, is_unknown};
-use crate::engine::inflight::{Delivery, Parts, Patience, Payload, Terms};
+use crate::engine::inflight::{Delivery, Hold, Parts, Patience, Payload, Terms};
 use crate::error::{Error, Result};
 use crate::wire::Chunk;
 use crate::wire::encode::Output;
@@ -179,7 +179,7 @@ impl Payload for ChainPayload {
             bytes: self.bytes.len() + loads.sum::<usize>() + frame,
             replies: self.commands.replies_of_loads() + self.commands.len() + replies,
             idempotent: self.idempotent,
-            blocking: false,
+            hold: Hold::None,
             patience: self.deadline.map_or(Patience::Default, Patience::Only),
         }
     }

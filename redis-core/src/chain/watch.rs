@@ -11,7 +11,7 @@ use super::{Atomic, Chain, Running, Transaction};
 use crate::command::{Args, CommandInfo, Keys, StateChange, ToArgs};
 use crate::config::Backoff;
 use crate::engine::pending::{Direct, Pending};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::handle::{Exclusive, Pool};
 use crate::request::{AllowsBlocking, Sink, Target};
 
@@ -29,7 +29,7 @@ const BACKOFF: Backoff = Backoff {
 
 impl Pool {
     /// Runs a transaction that depends on what was read before, and runs it again whenever a watched key was changed
-    /// in between.
+    /// in between, or whenever the service moved to another server before EXEC was sent.
     ///
     /// `attempt` gets a handle to read with, and returns the transaction, made by [`Watched::transaction`]. It may be
     /// called many times, so it should have no effect but its reads. Between attempts there is a growing, random
@@ -154,10 +154,13 @@ where
         }
         let mut attempt = 0;
         loop {
-            let error = match self.once().await {
-                Err(error) if matches!(error.kind(), ErrorKind::WatchedKeyChanged) => error,
-                result => return result,
+            let lease = Arc::new(self.pool.exclusive().await?);
+            let error = match self.once(&lease).await {
+                Ok(tuple) => return Ok(tuple),
+                Err(failed) if failed.is_repeated(&lease) => failed.error,
+                Err(failed) => return Err(failed.error),
             };
+            drop(lease);
             attempt += 1;
             if attempt >= self.attempts {
                 return Err(error);
@@ -166,12 +169,11 @@ where
         }
     }
 
-    async fn once(&mut self) -> Result<<T::Sink as Commit>::Tuple> {
-        let lease = Arc::new(self.pool.exclusive().await?);
+    async fn once(&mut self, lease: &Arc<Exclusive>) -> Result<<T::Sink as Commit>::Tuple, Failed> {
         let mut watch = Args::new(&WATCH, Keys::Ignored);
         watch.append_from(&self.watch);
         lease.set_watching(true);
-        run_unit(&lease, watch).await?;
+        run_unit(lease, watch).await.map_err(Failed::reading)?;
         let transaction = match (self.attempt)(Watched {
             lease: lease.clone(),
         })
@@ -179,11 +181,43 @@ where
         {
             Ok(transaction) => transaction.into_sink(),
             Err(error) => {
-                unwatch(&lease).await;
-                return Err(error);
+                unwatch(lease).await;
+                return Err(Failed::reading(error));
             }
         };
-        transaction.commit(&lease).await
+        let outcome = transaction.commit(lease).await;
+        outcome.map_err(|error| Failed {
+            may_have_effect: error.phase() == Phase::MaybeApplied,
+            error,
+        })
+    }
+}
+
+/// An attempt that failed.
+struct Failed {
+    error: Error,
+    /// Whether the transaction may have been carried out.
+    may_have_effect: bool,
+}
+
+impl Failed {
+    /// Before the transaction was sent.
+    fn reading(error: Error) -> Self {
+        Self {
+            error,
+            may_have_effect: false,
+        }
+    }
+
+    /// Whether another attempt is made: another client was faster, or the service moved away from the server meanwhile.
+    fn is_repeated(&self, lease: &Exclusive) -> bool {
+        match self.error.kind() {
+            ErrorKind::WatchedKeyChanged => true,
+            ErrorKind::ConnectionLost(_) => {
+                !self.may_have_effect && lease.connection().link().was_left()
+            }
+            _ => false,
+        }
     }
 }
 

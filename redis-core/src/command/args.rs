@@ -5,6 +5,7 @@
 //! - [`Args`]: what is written, word by word
 //! - `lists`: arguments of which there may be any number
 //! - `place`: words that are moved to their place: options, counts, columns
+//! - `wait`: waits that are asked for in pieces
 //! - `reuse`: a command that is sent in another form: with another cursor, with the text of its script
 //! - `slots`: the slots of its keys, computed while they are written
 //! - `spare`: the memory of commands that are done, for those to come
@@ -14,6 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::arg::{ArgWriter, ToArg};
+use super::block::{Block, BlockLimit, Pieces, TimeoutPlace};
 use super::info::CommandInfo;
 use super::script_text::ScriptTextRef;
 use super::slot::Slots;
@@ -26,6 +28,7 @@ mod place;
 mod reuse;
 mod slots;
 mod spare;
+mod wait;
 
 pub use lists::ToArgs;
 
@@ -62,6 +65,10 @@ struct Rare {
     /// Why the command cannot be sent.
     error: Option<Spoilt>,
     block: Option<Block>,
+    /// Where its timeout stands, where nil says that its time was up.
+    timeout: Option<TimeoutPlace>,
+    /// How it waits, if that is in pieces.
+    pieces: Option<Pieces>,
     deadline: Option<Duration>,
     /// Where the cursor of a scan stands among the bytes.
     cursor: Option<u32>,
@@ -128,21 +135,6 @@ impl Noted {
     }
 }
 
-/// How long a server may hold a blocking command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Block {
-    /// Until something happens.
-    Forever,
-    /// At most so long.
-    For(Duration),
-}
-
-/// A type of argument that bounds how long the server blocks.
-pub trait BlockLimit {
-    /// The bound; `None` is for ever.
-    fn limit(&self) -> Option<Duration>;
-}
-
 impl Args {
     /// Starts a command with its name.
     #[must_use]
@@ -201,9 +193,13 @@ impl Args {
         self.noting(|args| args.arg(name, value));
     }
 
-    /// Notes how long the server may hold the command.
-    pub fn block(&mut self, limit: &impl BlockLimit) {
-        self.rare_mut().block = Some(limit.limit().map_or(Block::Forever, Block::For));
+    /// Notes how long the server may hold the command; that time is the argument that is written next.
+    pub fn block<L: BlockLimit>(&mut self, limit: &L) {
+        let place = TimeoutPlace::new::<L>(self.bytes.len());
+        let timeout = self.info.waits.then_some(place);
+        let rare = self.rare_mut();
+        rare.block = Some(limit.limit().map_or(Block::Forever, Block::For));
+        rare.timeout = timeout;
     }
 
     /// Spoils the command: it will be refused with this error, unless an earlier one stands.

@@ -8,7 +8,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::arg::{ArgWriter, ToArg};
-use super::args::{Args, BlockLimit, ToArgs};
+use super::args::{Args, ToArgs};
+use super::block::BlockLimit;
 use crate::error::ArgError;
 
 /// A number for the server, or why there is none.

@@ -19,6 +19,8 @@ pub struct CommandInfo {
     pub idempotent: bool,
     /// Whether it can hold its connection until something happens on the server.
     pub blocking: bool,
+    /// Whether nil says that nothing came while it blocked, so that it can be issued again to wait on.
+    pub waits: bool,
     /// What it changes on the connection that it is sent on.
     pub state: Option<StateChange>,
     /// Whether the reply is a function of the keys alone, so that a client-side cache may keep it.
@@ -107,6 +109,7 @@ impl CommandInfo {
             readonly: false,
             idempotent: false,
             blocking: false,
+            waits: false,
             state: None,
             cacheable: false,
             request_policy: RequestPolicy::Default,
@@ -134,6 +137,13 @@ impl CommandInfo {
     #[must_use]
     pub const fn blocking(mut self) -> Self {
         self.blocking = true;
+        self
+    }
+
+    /// Marks it as one whose nil says that nothing came while it blocked.
+    #[must_use]
+    pub const fn waits(mut self) -> Self {
+        self.waits = true;
         self
     }
 

@@ -4,12 +4,14 @@
 //!
 //! - `info`: the fixed facts of a command
 //! - `arg`: one argument; `args/`: the command while it is built; `values/`: what Rust types are sent as
+//! - `block`: how long a server may hold a command
 //! - `records`: lists of pairs and longer records; `duration`: times
 //! - `slot`: from a key to its slot in a cluster
 //! - `script_text`: the text of a Lua script, and which texts a server has
 
 pub(crate) mod arg;
 pub(crate) mod args;
+pub(crate) mod block;
 mod duration;
 mod info;
 mod records;
@@ -18,7 +20,8 @@ mod slot;
 mod values;
 
 pub use arg::{ArgWriter, ToArg};
-pub use args::{Args, Block, BlockLimit, Keys, ToArgs};
+pub use args::{Args, Keys, ToArgs};
+pub use block::{Block, BlockLimit};
 pub use duration::{
     BlockMilliseconds, Milliseconds, Seconds, SignedMilliseconds, SignedSeconds, Timeout,
     UnixMilliseconds, UnixSeconds,

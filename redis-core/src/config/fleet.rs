@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::address::Address;
 use super::secret::Secret;
@@ -55,6 +55,26 @@ pub(crate) struct Sentinels(Arc<Shared>);
 struct Shared {
     state: Mutex<State>,
     joined: Notify,
+    /// Where the primary is, as far as the watch knows.
+    primary: watch::Sender<Option<Address>>,
+}
+
+/// Tells of the moves of a service from the moment on in which it was made.
+pub(crate) struct Moves(watch::Receiver<Option<Address>>);
+
+impl Moves {
+    /// Resolves with the new primary once the service moves; a move that was seen before does not count.
+    pub(crate) async fn next(&mut self) -> Address {
+        loop {
+            if self.0.changed().await.is_err() {
+                // The configuration outlives whoever connects by it.
+                std::future::pending::<()>().await;
+            }
+            if let Some(primary) = &*self.0.borrow_and_update() {
+                return primary.clone();
+            }
+        }
+    }
 }
 
 #[derive(Default)]
@@ -123,6 +143,17 @@ impl Sentinels {
         state.sentinels.insert(0, sentinel.clone());
     }
 
+    /// The moves of the service from now on.
+    pub(crate) fn moves(&self) -> Moves {
+        Moves(self.0.primary.subscribe())
+    }
+
+    /// Removes a connection that lost its socket.
+    pub(crate) fn forget(&self, link: Weak<dyn Follow>) {
+        let is_other = |known: &Follower| !is_same(&known.link, &link);
+        self.lock().followers.retain(is_other);
+    }
+
     /// Adds a connection that has just been made to a node that had the role that it `wants`.
     pub(crate) fn join(&self, link: Weak<dyn Follow>, at: &Address, wants: ServiceRole) {
         let mut state = self.lock();
@@ -156,8 +187,15 @@ impl Sentinels {
         guard
     }
 
-    /// The primary is there now: has those leave that are connected to a node whose role is another than they want.
-    pub(crate) fn moved(&self, primary: &Address) {
+    /// The primary is there now, as this Sentinel says: has those leave that are connected to a node whose role is another than they
+    /// want, and those that are about to be.
+    pub(crate) fn moved(&self, primary: &Address, by: &Address) {
+        let is_known = self.0.primary.borrow().as_ref() == Some(primary);
+        if !is_known {
+            // The others may learn of it later.
+            self.prefer(by);
+            self.0.primary.send_replace(Some(primary.clone()));
+        }
         let mut leaving = Vec::new();
         self.lock().followers.retain(|follower| {
             let Some(link) = follower.link.upgrade() else {

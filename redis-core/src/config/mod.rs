@@ -41,7 +41,7 @@ pub(crate) use code::Hook;
 pub(crate) use code::{Transport, Unavailable};
 pub use credentials::Credentials;
 pub use fleet::ServiceRole;
-pub(crate) use fleet::{Follow, Guard};
+pub(crate) use fleet::{Follow, Guard, Moves};
 pub(crate) use lag::Capacity;
 pub use lag::Lag;
 pub use secret::Secret;

@@ -6,7 +6,7 @@
 //!                     └────────── the next one ◄────────┘
 //!
 //!   one watch for all connections of a configuration:
-//!                  +switch-master ──► sockets to the demoted node are renewed
+//!                  +switch-master ──► sockets to the demoted node are left, and attempts to connect to it given up
 //! ```
 //!
 //! # Layout
@@ -16,12 +16,15 @@
 //! - `watch`: the task that hears of failovers
 
 use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::pin;
+use std::task::Poll;
 
 use tokio::time::{Instant, timeout_at};
 
 use super::attempt::{Attempt, Greeted, Opened, Ready, share};
 use super::handshake::{Refusal, Replies};
-use crate::config::{Address, Config, Credentials, Protocol, ServiceRole};
+use crate::config::{Address, Config, Credentials, Moves, Protocol, ServiceRole};
 use crate::error::{SentinelCause, SentinelError};
 
 mod ask;
@@ -46,6 +49,8 @@ pub(crate) async fn connect_to_service(
     let mut tried = Vec::new();
     let mut failures = Failures::default();
     while let Some(sentinel) = queue.pop_front() {
+        // Told of from before the Sentinel is asked: its answer may be outdated when it comes.
+        let mut moves = fleet.moves();
         // Half of a Sentinel's share is for its answer, half for what it names.
         let end = share(end, queue.len() + 1);
         asked.push(sentinel.clone());
@@ -77,7 +82,13 @@ pub(crate) async fn connect_to_service(
                 credentials,
                 opened,
             };
-            match verified(&attempt, role).await {
+            let verified = verified(&attempt, role);
+            let Some(verified) = unless_moved(verified, &mut moves, &node, role).await else {
+                failures.note(SentinelCause::Unusable, format!("{node} lost its role"));
+                queue.push_front(sentinel);
+                break;
+            };
+            match verified {
                 Ok((stream, protocol)) => {
                     fleet.prefer(&sentinel);
                     return Ok(Ready {
@@ -95,6 +106,23 @@ pub(crate) async fn connect_to_service(
         }
     }
     Err(Refusal::Sentinel(failures.into_error(service)))
+}
+
+/// What `work` on a node gives; `None` once it is known that the node lost the wanted role, for it may hang.
+async fn unless_moved<T>(
+    work: impl Future<Output = T>,
+    moves: &mut Moves,
+    node: &Address,
+    wanted: ServiceRole,
+) -> Option<T> {
+    let mut work = pin!(work);
+    let mut lost_role =
+        pin!(async { while (moves.next().await == *node) == (wanted == ServiceRole::Primary) {} });
+    std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
+        Poll::Ready(result) => Poll::Ready(Some(result)),
+        Poll::Pending => lost_role.as_mut().poll(cx).map(|()| None),
+    })
+    .await
 }
 
 /// A socket to a node that has the wanted role by its own account: a Sentinel may be behind the times.

@@ -31,7 +31,7 @@ use super::inflight::{Failure, Order};
 use super::link::Link;
 use super::renewal::Renewal;
 use super::subscriptions::hub::{Hub, Line};
-use crate::config::{Address, Config};
+use crate::config::{Address, Config, Moves};
 use crate::connect::{self, Boxed, Ready, Refusal};
 use crate::error::Phase;
 use crate::runtime::Task;
@@ -189,6 +189,7 @@ impl Driver {
 
     /// Tries until a socket is there, or nobody wants one any more.
     async fn reconnect(&mut self, attempt: &mut u32) -> Option<Ready> {
+        let mut moves = moves(&self.link.config);
         loop {
             let delay = attempt.checked_sub(1).map_or(Duration::ZERO, |failed| {
                 self.link.config.backoff.pause(failed)
@@ -198,7 +199,8 @@ impl Driver {
                 delay,
             });
             if !delay.is_zero() {
-                self.meanwhile(tokio::time::sleep(delay)).await?;
+                let pause = pause(delay, moves.as_mut());
+                self.meanwhile(pause).await?;
             }
             let link = self.link.clone();
             match self.meanwhile(open_socket(&link)).await? {
@@ -291,7 +293,24 @@ impl Drop for Driver {
     }
 }
 
+/// The moves of the service from now on, if there is one.
+fn moves(config: &Config) -> Option<Moves> {
+    config.service()?;
+    Some(config.service.fleet.moves())
+}
+
+/// Waits for so long, or until the service has moved.
+async fn pause(delay: Duration, moves: Option<&mut Moves>) {
+    match moves {
+        None => tokio::time::sleep(delay).await,
+        Some(moves) => drop(tokio::time::timeout(delay, moves.next()).await),
+    }
+}
+
 async fn open_socket(link: &Arc<Link>) -> Result<Ready, Refusal> {
+    let follower: Weak<Link> = Arc::downgrade(link);
+    link.config.service.fleet.forget(follower);
+    link.with(&mut Vec::new(), |queue, _| queue.left_since = None);
     let opened = |address: &Address| link.announce(ConnectionEvent::Connected(address.clone()));
     let ready = connect::connect(&link.config, &opened).await?;
     link.set_resp3(ready.resp3);

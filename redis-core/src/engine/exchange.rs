@@ -63,6 +63,7 @@ fn advance<L: Deref<Target = Link>>(
                     return Poll::Ready(Delivery::Parts(parts));
                 }
             }
+            delivery if payload.waits_on(&delivery) => sending.start_again(),
             delivery => return Poll::Ready(delivery),
         }
     }

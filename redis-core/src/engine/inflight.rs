@@ -34,7 +34,7 @@ mod unanswered;
 
 #[cfg(feature = "tracing")]
 pub(crate) use payload::Summary;
-pub(crate) use payload::{Again, Delivery, Failure, Limit, Parts, Patience, Payload, Terms};
+pub(crate) use payload::{Again, Delivery, Failure, Hold, Limit, Parts, Patience, Payload, Terms};
 pub(crate) use unanswered::Unanswered;
 
 /// Names a cell.
@@ -72,6 +72,8 @@ pub(crate) struct Queue {
     alone: Alone,
     /// Whether the server was demoted to a replica, and this socket is of no use for writes.
     pub(crate) demoted: bool,
+    /// Since when it is known that another server is to be connected to.
+    pub(crate) left_since: Option<Instant>,
     /// Callers who wait for room, first come first served.
     waiters: VecDeque<(WaiterKey, Waker)>,
     next_waiter: WaiterKey,
@@ -132,7 +134,7 @@ struct Entry {
     /// How many of the replies have come.
     come: usize,
     limit: Limit,
-    blocking: bool,
+    hold: Hold,
     /// Whether sending it twice does no harm.
     idempotent: bool,
     /// On how many sockets that were lost it was sent.
@@ -149,11 +151,18 @@ impl Entry {
             replies: 1,
             come: 0,
             limit: Limit::None,
-            blocking: false,
+            hold: Hold::None,
             idempotent: false,
             losses: 0,
             awaits: Awaits::Reply,
         }
+    }
+
+    /// Whether it may be sent once more after it was sent on so many sockets that were lost.
+    fn may_go_again(&self, losses: u8) -> bool {
+        /// How often something that may be repeated is sent, on one socket after another.
+        const SENDINGS: u8 = 3;
+        self.idempotent && losses < SENDINGS
     }
 
     /// Whether it may have been carried out, if the driver has `taken` it or not.
@@ -225,6 +234,7 @@ impl Queue {
             quiet: false,
             alone: Alone::None,
             demoted: false,
+            left_since: None,
             waiters: VecDeque::new(),
             next_waiter: 0,
             driver: None,

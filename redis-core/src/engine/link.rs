@@ -301,6 +301,11 @@ impl Link {
         *self.guard.lock().unwrap_or_else(PoisonError::into_inner) = Some(guard);
     }
 
+    /// Whether the node lost the role for which it was chosen, and this link stayed without another.
+    pub(crate) fn was_left(&self) -> bool {
+        self.lock().left_since.is_some()
+    }
+
     /// READONLY says that this server was demoted: its name may lead to another one by now. Connects anew, resolving
     /// the name again, unless that was done a moment ago; a socket that cannot is not lent any more.
     pub(crate) fn suspect_replica(&self) {
@@ -349,10 +354,16 @@ impl Line for Link {
 }
 
 impl Follow for Link {
+    /// The node may hang, so what it owes is not waited for beyond a bound: the socket is lost then, and another one made, unless
+    /// that is not for this link to do.
     fn leave_node(&self) {
-        self.lock().demoted = true;
-        if self.config.reconnect {
-            self.order(Order::Renew);
+        let mut queue = self.lock();
+        queue.demoted = true;
+        queue.left_since.get_or_insert_with(Instant::now);
+        let driver = queue.take_driver();
+        drop(queue);
+        if let Some(driver) = driver {
+            driver.wake();
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::task::{Context, Poll, ready};
 
 use super::exchange::Exchange;
-use super::inflight::{Delivery, Patience, Payload, Terms};
+use super::inflight::{Delivery, Hold, Patience, Payload, Terms};
 use super::link::Link;
 use crate::command::script_text::{self, Loaded};
 use crate::command::{Args, Block, CommandInfo};
@@ -26,6 +26,7 @@ impl<'a> Pending<'a> {
         let refused = if args.is_plain() {
             None
         } else {
+            args.wait_in_pieces(link.config.liveness);
             args.take_error()
         };
         let command = Command::new(args);
@@ -74,6 +75,13 @@ impl<'a> Pending<'a> {
             Ok(value) => Ok(value),
             Err(error) => Err(error.of_command(self.command.name())),
         })
+    }
+
+    /// Has the next reply be the last, also if it says that nothing came.
+    pub(crate) fn end_wait(&mut self) {
+        if let Some(args) = &mut self.command.args {
+            args.end_wait();
+        }
     }
 
     /// The reply as it came, an error reply included.
@@ -170,7 +178,7 @@ fn terms_of(args: &Args) -> Terms {
         bytes: args.encoded_len(),
         replies: 1,
         idempotent: args.is_idempotent(),
-        blocking: block.is_some(),
+        hold: block.map_or(Hold::None, Hold::from),
         patience: match (args.deadline(), block) {
             (Some(deadline), _) => Patience::Only(deadline),
             (None, None) => Patience::Default,
@@ -190,7 +198,7 @@ impl Payload for Command {
                 bytes: 0,
                 replies: 1,
                 idempotent: false,
-                blocking: false,
+                hold: Hold::None,
                 patience: Patience::Default,
             },
         }
@@ -199,6 +207,12 @@ impl Payload for Command {
     #[inline]
     fn write_to(&mut self, out: &mut Outgoing) {
         if let Some(mut args) = self.args.take() {
+            if args.is_in_pieces() {
+                args.begin_wait();
+                args.again().write_to(out);
+                self.args = Some(args);
+                return;
+            }
             args.write_to(out);
             if args.is_raw() || args.called_script().is_some() {
                 self.args = Some(args);
@@ -214,6 +228,14 @@ impl Payload for Command {
             .is_some_and(|reply| script_text::is_unknown(reply));
         let args = self.args.as_mut();
         unknown && args.is_some_and(|args| args.send_script_text())
+    }
+
+    #[inline]
+    fn waits_on(&mut self, reply: &Delivery) -> bool {
+        match (&mut self.args, reply) {
+            (Some(args), Delivery::Reply(reply)) => args.waits_on(reply),
+            _ => false,
+        }
     }
 
     #[cfg(feature = "tracing")]

@@ -112,6 +112,13 @@ impl<L: Deref<Target = Link>> Sending<L> {
         self.state = State::Fresh;
     }
 
+    /// Has the payload queued once more, as if for the first time.
+    #[cold]
+    pub(crate) fn start_again(&mut self) {
+        self.slow = None;
+        self.state = State::Fresh;
+    }
+
     /// Has `again` sent in place of the payload after a pause that grows with each time. Says whether there is time for that
     /// before the deadline.
     pub(crate) fn send_later(&mut self, again: Box<Again>, deadline: Option<Instant>) -> bool {
@@ -298,6 +305,7 @@ mod tests {
 
     use super::*;
     use crate::config::{Budget, Config, Protocol};
+    use crate::engine::inflight::Hold;
     use crate::handle::Connection;
     use crate::wire::encode::Output;
     use crate::wire::outgoing::Outgoing;
@@ -309,7 +317,7 @@ mod tests {
         Again {
             bytes,
             idempotent: true,
-            blocking: false,
+            hold: Hold::None,
         }
     }
 

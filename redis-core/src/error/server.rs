@@ -1,5 +1,6 @@
 //! An error that the server answered.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// An error reply: a code such as `WRONGTYPE`, and a message.
@@ -13,9 +14,16 @@ pub struct ServerError {
 const TRANSIENT: [&str; 5] = ["LOADING", "TRYAGAIN", "MASTERDOWN", "CLUSTERDOWN", "BUSY"];
 
 impl ServerError {
-    /// Reads the line of an error reply, without its `-` and line break.
+    /// Reads the line of an error reply, without its `-` and the line break at its end. Line breaks within it, as the error of a
+    /// script may have them, become spaces.
+    ///
+    /// ```
+    /// # use typedis_core::ServerError;
+    /// assert_eq!(ServerError::new("ERR one\ntwo").to_string(), "ERR one two");
+    /// ```
     #[must_use]
     pub fn new(line: &str) -> Self {
+        let line = &*in_one_line(line);
         let word = line.split(' ').next().unwrap_or_default();
         // Modules answer errors without a code (`Index already exists`, `CMS: key does not exist`).
         let is_code = !word.is_empty()
@@ -65,6 +73,15 @@ impl ServerError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         TRANSIENT.contains(&self.code())
+    }
+}
+
+fn in_one_line(text: &str) -> Cow<'_, str> {
+    const BREAKS: [char; 2] = ['\r', '\n'];
+    if text.contains(BREAKS) {
+        Cow::Owned(text.replace(BREAKS, " "))
+    } else {
+        Cow::Borrowed(text)
     }
 }
 

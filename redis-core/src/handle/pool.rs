@@ -4,6 +4,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::connection::Connection;
 use super::exclusive::Exclusive;
@@ -298,13 +301,41 @@ impl<'a, R: FromRedis> Execute<R> for &'a Pool {
 
 /// Runs a blocking command on a socket of its own. When this is dropped midway, the lease closes its socket, because a
 /// reply is still owed on it.
-async fn run_leased(pool: &Pool, args: Box<Args>) -> Result<Frame> {
+async fn run_leased(pool: &Pool, mut args: Box<Args>) -> Result<Frame> {
+    /// How often a socket may be lost as soon as it was leased.
+    const ATTEMPTS: u32 = 3;
+    /// One that lived for so long was not.
+    const SETTLED: Duration = Duration::from_secs(1);
     let name = args.name();
-    let lease = pool
-        .exclusive()
-        .await
-        .map_err(|error| error.of_command(name.clone()))?;
-    unclaimed::run(&pool.inner.reports, lease, pool.lane(), args)
-        .await
-        .map_err(|error| error.of_command(name))
+    if let Some(error) = args.take_error() {
+        return Err(error);
+    }
+    let since = Instant::now();
+    let (mut attempt, mut next) = (1, args.again());
+    loop {
+        let leased = Instant::now();
+        let outcome = match pool.exclusive().await {
+            Ok(lease) => {
+                unclaimed::run(&pool.inner.reports, lease, pool.lane(), Box::new(next)).await
+            }
+            Err(error) => return Err(error.of_command(name)),
+        };
+        attempt = if leased.elapsed() >= SETTLED {
+            1
+        } else {
+            attempt + 1
+        };
+        match outcome {
+            // Such as between two pieces of a wait, when the service moved.
+            Err(error) if was_lost_before(&error) && attempt <= ATTEMPTS => {
+                next = args.again_since(since);
+            }
+            outcome => return outcome.map_err(|error| error.of_command(name)),
+        }
+    }
+}
+
+/// Whether a socket was lost before anything of the command was sent on it.
+fn was_lost_before(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::ConnectionLost(_)) && error.phase() == Phase::NotSent
 }

@@ -23,6 +23,9 @@ static CLIENT_ID: CommandInfo =
 static CLIENT_UNBLOCK: CommandInfo =
     CommandInfo::new("CLIENT UNBLOCK", b"$6\r\nCLIENT\r\n$7\r\nUNBLOCK\r\n", 2).idempotent();
 
+/// How long to wait for a reply before the server is told once more to end the wait.
+const PAUSE: Duration = Duration::from_millis(20);
+
 /// How long a server may take to end a wait; its socket is closed then.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -181,16 +184,28 @@ impl Wait {
     }
 
     /// Has the server end the wait, and gives the reply; `None` if none came in time.
-    async fn give_up(&self, id: Pending<'_>, call: Pending<'_>) -> Option<Result<Frame>> {
+    async fn give_up(&self, id: Pending<'_>, mut call: Pending<'_>) -> Option<Result<Frame>> {
+        call.end_wait();
         let reply = async {
             let id: i64 = id.decoded().await?;
-            let mut unblock = Args::lease(&CLIENT_UNBLOCK, Keys::Ignored);
-            unblock.arg("client-id", &id);
-            let _: bool = Pending::new(self.unblock_on.link(), unblock)
-                .decoded()
-                .await?;
+            // A wait that is asked for in pieces may be between two of them when the server is told to end it.
+            while !self.unblock(id).await? {
+                let pause = tokio::time::timeout(PAUSE, std::future::poll_fn(|cx| call.poll(cx)));
+                if let Ok(outcome) = pause.await {
+                    return outcome;
+                }
+            }
             call.frame().await
         };
         tokio::time::timeout(GRACE, reply).await.ok()
+    }
+
+    /// Says whether a command of this client was blocked.
+    async fn unblock(&self, id: i64) -> Result<bool> {
+        let mut unblock = Args::lease(&CLIENT_UNBLOCK, Keys::Ignored);
+        unblock.arg("client-id", &id);
+        Pending::new(self.unblock_on.link(), unblock)
+            .decoded()
+            .await
     }
 }

@@ -18,7 +18,8 @@ pub struct Limits {
     pub max_elements: u64,
     /// How many bytes a string may have: 512 MiB, which is the servers' own limit.
     pub max_bulk: usize,
-    /// How many bytes a line may have, which bounds simple strings, errors and big numbers: 64 KiB.
+    /// How many bytes a line of text may have, which bounds statuses and errors: 512 MiB, as for strings, for a script may
+    /// put any value into its error. Numbers have shorter limits of their own.
     pub max_line: usize,
 }
 
@@ -28,7 +29,7 @@ impl Default for Limits {
             max_depth: 128,
             max_elements: 128 << 20,
             max_bulk: 512 << 20,
-            max_line: 64 << 10,
+            max_line: 512 << 20,
         }
     }
 }
@@ -64,7 +65,9 @@ impl fmt::Display for ScanError {
             Self::UnknownType(byte) => {
                 write!(f, "no reply begins with the byte {:?}", char::from(*byte))
             }
-            Self::LineBreak => f.write_str("a line ends with a lone CR or LF"),
+            Self::LineBreak => {
+                f.write_str("the line of a number or a length ends with a lone CR or LF")
+            }
             Self::LineTooLong => f.write_str("a line is longer than the limit"),
             Self::Number => f.write_str("a number or truth value is malformed or out of range"),
             Self::PayloadEnd => f.write_str("a string does not end where its length says"),

@@ -7,6 +7,9 @@ use super::limits::{Limits, ScanError};
 /// The longest line of a length: a sign, 19 digits, and some to spare.
 const LENGTH_LINE: usize = 32;
 
+/// The longest line of a big number.
+const BIG_NUMBER_LINE: usize = 64 << 10;
+
 /// Most lines are not longer.
 const SHORT_LINE: usize = 24;
 
@@ -26,13 +29,13 @@ pub(crate) enum Token<'a> {
     Double(&'a [u8]),
     /// `(123…`: the text, known to be digits.
     BigNumber(&'a [u8]),
-    /// `+OK`
+    /// `+OK`; there may be a lone CR or LF in it.
     Simple(&'a [u8]),
     /// `$3\r\nabc`
     Bulk(&'a [u8]),
     /// `=7\r\ntxt:abc`
     Verbatim { format: &'a [u8], text: &'a [u8] },
-    /// `-ERR …`, `!7\r\nERR …`
+    /// `-ERR …`, `!7\r\nERR …`; there may be line breaks in it.
     Error(&'a [u8]),
     /// `*2`, `%1`, `~2`, `>3`, `|1`
     Open(Aggregate, u64),
@@ -153,13 +156,19 @@ pub(crate) fn next<'a>(
         });
     };
     let max_line = match kind {
-        b'+' | b'-' | b'(' => limits.max_line,
+        b'+' | b'-' => limits.max_line,
+        b'(' => limits.max_line.min(BIG_NUMBER_LINE),
         b'$' | b'*' | b':' | b'_' | b'#' | b'%' | b'~' | b'>' | b'|' | b'=' | b'!' => LENGTH_LINE,
         b',' => LENGTH_LINE * 16,
         _ => return Err(ScanError::UnknownType(kind)),
     };
     let start = at + 1;
-    let Some(end) = line_end(buffer, start, searched.max(start), max_line)? else {
+    let searched = searched.max(start);
+    let end = match kind {
+        b'+' | b'-' => text_end(buffer, start, searched, max_line)?,
+        _ => line_end(buffer, start, searched, max_line)?,
+    };
+    let Some(end) = end else {
         // A CR at the end of the buffer is looked at again.
         return Ok(Scanned::More {
             searched: buffer.len().saturating_sub(1).max(start),
@@ -296,7 +305,28 @@ fn payload<'a>(
     Ok(Scanned::Token(token, end + 2))
 }
 
-/// Where the line that begins at `start` ends, its line break excluded.
+/// Where the line of a status or an error that begins at `start` ends, its line break excluded. Only CR and LF together
+/// end it: Redis 7 to 8 sends the line breaks within an error of Lua as they are.
+fn text_end(
+    buffer: &[u8],
+    start: usize,
+    searched: usize,
+    max: usize,
+) -> Result<Option<usize>, ScanError> {
+    let tail = buffer.get(searched..).unwrap_or_default();
+    let short = tail.get(..SHORT_LINE).unwrap_or(tail);
+    let offset = match short.windows(2).position(|pair| pair == b"\r\n") {
+        Some(offset) => Some(offset),
+        None => memchr::memmem::find(tail, b"\r\n"),
+    };
+    let found = offset.map(|offset| searched + offset);
+    if found.unwrap_or(buffer.len()).saturating_sub(start) > max {
+        return Err(ScanError::LineTooLong);
+    }
+    Ok(found)
+}
+
+/// Where the line of a number or a length that begins at `start` ends, its line break excluded.
 fn line_end(
     buffer: &[u8],
     start: usize,

@@ -5,7 +5,7 @@
 //! - `support`: connections, commands and waiting, for all of the tests
 //! - `cancellation`, `encoding`, `deadlines`, `budgets`: what callers do to a connection
 //! - `loss`, `reconnect`, `liveness`, `desync`, `handshake`: what networks and servers do to it
-//! - `big`: large values and long pipelines
+//! - `big`: large values and long pipelines; `texts`: what scripts put into statuses and errors
 //! - `chain`, `open`, `pool`, `watch`: pipelines, transactions and leased sockets
 //! - `runtime`: the end of handles and runtimes
 //!
@@ -35,4 +35,5 @@ mod open;
 mod pool;
 mod reconnect;
 mod runtime;
+mod texts;
 mod watch;

@@ -22,6 +22,7 @@ pub(super) fn expand(command: &Command) -> TokenStream {
     let readonly = facts.readonly.then(|| quote!(.readonly()));
     let idempotent = (facts.idempotent && !facts.readonly).then(|| quote!(.idempotent()));
     let blocking = facts.blocking.then(|| quote!(.blocking()));
+    let waits = command.waits().then(|| quote!(.waits()));
     let state = facts
         .state
         .map(ident)
@@ -37,7 +38,7 @@ pub(super) fn expand(command: &Command) -> TokenStream {
         #script
         #[doc = #doc]
         pub static #info: rt::CommandInfo = rt::CommandInfo::new(#name, #header, #words)
-            #readonly #idempotent #blocking #state #cacheable #policies #masked;
+            #readonly #idempotent #blocking #waits #state #cacheable #policies #masked;
     }
 }
 

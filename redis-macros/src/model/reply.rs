@@ -54,6 +54,15 @@ impl Replies {
 }
 
 impl Reply {
+    /// Whether it is an `Option`.
+    pub(crate) fn may_be_nil(&self) -> bool {
+        let Type::Path(path) = &self.ty else {
+            return false;
+        };
+        let last = path.path.segments.last();
+        last.is_some_and(|segment| segment.ident == "Option")
+    }
+
     fn parse(text: &str) -> syn::Result<Self> {
         let ty: Type = syn::parse_str(text)?;
         let mut idents = Vec::new();

@@ -74,6 +74,11 @@ impl Args {
             });
         let (len, words) = (end - part.byte, last - part.word);
         self.bytes.drain(part.byte..end);
+        if let Some(rare) = &mut self.rare {
+            rare.timeout = rare
+                .timeout
+                .and_then(|timeout| timeout.without(part.byte, end));
+        }
         self.words -= words;
         for later in self.parts.iter_mut().skip(index) {
             later.byte -= len;
@@ -91,6 +96,11 @@ impl Args {
     fn move_tail(&mut self, byte: usize, word: u32, len: usize, words: u32) {
         if let Some(tail) = self.bytes.get_mut(byte..) {
             tail.rotate_right(len);
+        }
+        if let Some(rare) = &mut self.rare
+            && let Some(timeout) = &mut rare.timeout
+        {
+            timeout.follow(self.bytes.len() - len, byte, len);
         }
         let written = self.words;
         self.words += words;

@@ -107,7 +107,9 @@ impl Args {
         let rest = self.info.header.len() + sha1.len();
         bytes.put(self.joined().get(rest..).unwrap_or_default());
         self.parts.clear();
-        self.rare_mut().shared.clear();
+        let rare = self.rare_mut();
+        rare.shared.clear();
+        rare.timeout = None;
         self.bytes = bytes;
         self.info = info;
         true

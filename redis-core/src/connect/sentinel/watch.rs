@@ -145,10 +145,7 @@ impl Listener {
         match (channel.as_str(), &words[..]) {
             ("+switch-master", [service, _, _, host, port]) if *service == self.service => {
                 if let Some(primary) = address(host, port) {
-                    let fleet = &self.settings.service.fleet;
-                    // The others may learn of it later.
-                    fleet.prefer(sentinel);
-                    fleet.moved(&primary);
+                    self.settings.service.fleet.moved(&primary, sentinel);
                 }
             }
             ("+odown", ["master", service, ..]) if *service == self.service => self.look().await,
@@ -169,7 +166,7 @@ impl Listener {
             if let Ok(answer) = found {
                 fleet.learn(self.settings.addresses(), sentinel, answer.sentinels);
                 if let Some(primary) = answer.nodes.first() {
-                    fleet.moved(primary);
+                    fleet.moved(primary, sentinel);
                     return;
                 }
             }

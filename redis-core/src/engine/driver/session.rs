@@ -37,6 +37,8 @@ const TRUSTED: usize = 1024 * 1024;
 const READS_PER_TURN: usize = 16;
 /// How long to wait before a refused subscription is asked for again.
 const RETRY: Duration = Duration::from_millis(100);
+/// Why a socket was given up that Sentinels lead away from.
+const LEFT: &str = "the Sentinels name another server for the service";
 const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 
 pub(super) struct Session {
@@ -67,6 +69,8 @@ pub(super) struct Session {
     /// Whether the socket took no more at the last write.
     full: bool,
     lifespan: Lifespan,
+    /// When the socket is given up whatever is owed on it, as another server is to be connected to.
+    leave_by: Option<Instant>,
     /// When to ask again for subscriptions that were refused for a reason that passes.
     retry: Option<Instant>,
     /// When the server was asked for a sign of life, if nothing came since.
@@ -102,6 +106,7 @@ impl Session {
             progress: now,
             full: false,
             lifespan: Lifespan::new(link, now),
+            leave_by: None,
             retry: None,
             asked: None,
             due: None,
@@ -155,6 +160,7 @@ impl Session {
         let look_again = [
             sign.look_again,
             self.retry,
+            self.leave_by,
             self.lifespan.check(link, self.now, woken)?,
         ];
         let look_again = look_again.into_iter().flatten().min();
@@ -175,10 +181,19 @@ impl Session {
         cx: &mut Context<'_>,
     ) -> Result<(), End> {
         let (unanswered, now) = (&mut self.unanswered, self.now);
+        let leave_by = &mut self.leave_by;
+        let again = link.config.reconnect;
         link.with(woken, |queue, _| {
             queue.park(cx.waker());
             queue.stamp(now);
             queue.release(unanswered);
+            *leave_by = queue.leaves_by();
+            if let Some(by) = *leave_by
+                && queue.order != Order::Close
+                && (by <= now || !queue.would_lose(again))
+            {
+                return Err(End::Lost(lost(io::ErrorKind::ConnectionAborted, LEFT)));
+            }
             let order = queue.order;
             match order {
                 Order::Serve => Ok(()),
@@ -335,7 +350,11 @@ impl Session {
         let yielded = std::mem::take(&mut self.yielded);
         let (unanswered, renewing) = (&mut self.unanswered, &mut self.yielded);
         link.with(woken, |queue, _| {
-            if !queue.has_output() || queue.order == Order::Renew || queue.must_wait() {
+            if !queue.may_write() {
+                if queue.is_drained() {
+                    // Heeded in another turn.
+                    cx.waker().wake_by_ref();
+                }
                 return false;
             }
             if queue.owed() > 0 && !yielded {
@@ -380,9 +399,11 @@ impl Session {
         let overslept = self.due.take().is_some_and(|due| now > due + half / 4);
         let mut pinged = false;
         if now >= self.progress + half {
-            // A server that holds a blocking command answers nothing else; the kernel's keep-alive watches such a line.
-            if link.with(woken, |queue, _| queue.is_held()) {
-                (self.progress, self.asked) = (now, None);
+            // A server that holds a blocking command answers nothing else. Where it may for ever, the kernel's keep-alive watches the
+            // line.
+            if let Some(until) = link.with(woken, |queue, _| queue.held_until(now)) {
+                let lives = until.and_then(|until| until.checked_sub(half));
+                (self.progress, self.asked) = (lives.unwrap_or(now), None);
             } else if self.asked.is_none() {
                 pinged = link.with(woken, |queue, _| queue.ask(PING));
                 if pinged {

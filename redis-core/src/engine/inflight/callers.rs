@@ -33,7 +33,7 @@ impl Queue {
             replies: terms.replies,
             come: 0,
             limit,
-            blocking: terms.blocking,
+            hold: terms.hold,
             idempotent: terms.idempotent,
             losses: 0,
             awaits: Awaits::Reply,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::command::Block;
 use crate::command::script_text::Loaded;
 use crate::error::{Error, ErrorKind, Phase, Result, ServerError, TlsError};
 use crate::wire::Chunk;
@@ -21,6 +22,11 @@ pub(crate) trait Payload {
     fn mend(&mut self, _loaded: &Loaded, _replies: &[Chunk]) -> bool {
         false
     }
+    /// Whether this reply is not the last: it waits on, and is to be sent again as it is now.
+    #[inline]
+    fn waits_on(&mut self, _reply: &Delivery) -> bool {
+        false
+    }
     /// What a trace says of it.
     #[cfg(feature = "tracing")]
     fn summary(&self) -> Summary;
@@ -35,8 +41,8 @@ pub(crate) struct Terms {
     pub(crate) replies: usize,
     /// Whether sending it twice does no harm.
     pub(crate) idempotent: bool,
-    /// Whether the server may hold it for as long as it likes.
-    pub(crate) blocking: bool,
+    /// How long the server may hold it.
+    pub(crate) hold: Hold,
     /// How long it may take.
     pub(crate) patience: Patience,
 }
@@ -61,6 +67,25 @@ pub(crate) struct Summary {
     pub(crate) text: String,
     /// How many commands it is, where it is a batch.
     pub(crate) batch: Option<usize>,
+}
+
+/// How long a server may hold a command before it answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hold {
+    /// It answers as soon as it can.
+    None,
+    /// At most so many milliseconds.
+    For(u32),
+    Forever,
+}
+
+impl From<Block> for Hold {
+    fn from(block: Block) -> Self {
+        match block {
+            Block::Forever => Self::Forever,
+            Block::For(limit) => u32::try_from(limit.as_millis()).map_or(Self::Forever, Self::For),
+        }
+    }
 }
 
 /// What became of an entry.
@@ -112,7 +137,7 @@ impl Delivery {
 pub(crate) struct Again {
     pub(crate) bytes: Outgoing,
     pub(crate) idempotent: bool,
-    pub(crate) blocking: bool,
+    pub(crate) hold: Hold,
 }
 
 impl Payload for Again {
@@ -121,7 +146,7 @@ impl Payload for Again {
             bytes: self.bytes.len(),
             replies: 1,
             idempotent: self.idempotent,
-            blocking: self.blocking,
+            hold: self.hold,
             // Its deadline is known.
             patience: Patience::Forever,
         }

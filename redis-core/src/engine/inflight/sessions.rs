@@ -5,11 +5,9 @@ use std::task::Waker;
 use tokio::time::Instant;
 
 use super::*;
+use crate::command::block::LATENESS;
 use crate::wire::Chunk;
 use crate::wire::encode::Output;
-
-/// How often something that may be repeated is sent, on one socket after another.
-const SENDINGS: u8 = 3;
 
 impl Queue {
     /// Leaves the driver's waker, for when there is something to do.
@@ -33,12 +31,54 @@ impl Queue {
         self.taken
     }
 
-    /// Whether the server may hold the reply that comes next.
-    pub(crate) fn is_held(&self) -> bool {
+    /// Until when the server may hold the reply that comes next, if it still may: `None` within the option is for ever.
+    pub(crate) fn held_until(&self, now: Instant) -> Option<Option<Instant>> {
+        let next = self.entries.front().filter(|_| self.taken > 0)?;
+        match next.hold {
+            Hold::None => None,
+            Hold::Forever => Some(None),
+            Hold::For(time) => {
+                let since = self.owed_since.unwrap_or(now);
+                let until = since + Duration::from_millis(time.into()) + LATENESS;
+                (until > now).then_some(Some(until))
+            }
+        }
+    }
+
+    /// Until when a server that is to be left may take for what it owes. One that owes the next reply for longer hangs, and gets no
+    /// more time.
+    pub(crate) fn leaves_by(&self) -> Option<Instant> {
+        const GRACE: Duration = Duration::from_secs(1);
+        let since = self.left_since?;
+        let owed = self.owed_since.unwrap_or(since);
+        Some(since.min(owed) + GRACE)
+    }
+
+    /// Whether something is owed that would fail if the socket were lost, as it cannot be sent `again`.
+    pub(crate) fn would_lose(&self, again: bool) -> bool {
         self.entries
             .iter()
             .take(self.taken)
-            .any(|entry| entry.blocking)
+            .any(|entry| match entry.owner {
+                Owner::Caller(_) => !(again && entry.may_go_again(entry.losses + 1)),
+                Owner::Driver | Owner::Nobody => false,
+            })
+    }
+
+    /// Whether what is queued waits for another socket.
+    fn waits_for_another(&self) -> bool {
+        self.order == Order::Renew || self.left_since.is_some()
+    }
+
+    /// Whether there is something to write now.
+    pub(crate) fn may_write(&self) -> bool {
+        self.has_output() && !self.waits_for_another() && !self.must_wait()
+    }
+
+    /// Whether the last reply has come that this socket was still kept for.
+    pub(crate) fn is_drained(&self) -> bool {
+        let ends = self.waits_for_another() || (self.order == Order::Drain && !self.has_output());
+        ends && self.taken == 0
     }
 
     /// Moves everything that waits to be written to what is unanswered. What failed before it was sent is not sent any more:
@@ -365,7 +405,7 @@ impl Queue {
             let again = Again {
                 bytes,
                 idempotent: entry.idempotent,
-                blocking: entry.blocking,
+                hold: entry.hold,
             };
             parts.get_or_insert_default().again = Some(Box::new(again));
         }
@@ -376,7 +416,7 @@ impl Queue {
         let Owner::Caller(key) = entry.owner else {
             return false;
         };
-        if !entry.idempotent || entry.losses >= SENDINGS {
+        if !entry.may_go_again(entry.losses) {
             return false;
         }
         entry.come = 0;

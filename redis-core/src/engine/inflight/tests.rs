@@ -26,7 +26,7 @@ impl Payload for Commands {
             bytes: self.bytes.len(),
             replies: self.replies,
             idempotent: self.idempotent,
-            blocking: false,
+            hold: Hold::None,
             patience: Patience::Default,
         }
     }
