@@ -240,6 +240,7 @@ impl Args {
     }
 
     /// How long the server may hold it, if it blocks.
+    #[inline]
     #[must_use]
     pub fn block_limit(&self) -> Option<Block> {
         self.rare.as_ref()?.block
@@ -261,6 +262,7 @@ impl Args {
         self.rare_mut().deadline = Some(deadline);
     }
 
+    #[inline]
     pub(crate) fn deadline(&self) -> Option<Duration> {
         self.rare.as_ref()?.deadline
     }
@@ -310,14 +312,13 @@ impl Args {
     }
 
     /// How many bytes [`Args::write_to`] appends, at most.
+    #[inline]
     pub(crate) fn encoded_len(&self) -> usize {
-        self.bytes.len()
-            + self
-                .shared()
-                .iter()
-                .map(|long| long.bytes.len())
-                .sum::<usize>()
-            + HEADER
+        let long = match &self.rare {
+            None => 0,
+            Some(rare) => rare.shared.iter().map(|long| long.bytes.len()).sum(),
+        };
+        self.bytes.len() + long + HEADER
     }
 
     /// How many words follow the name.

@@ -9,21 +9,15 @@ impl Args {
     /// Writes keys, and notes of them what is wanted.
     #[inline]
     pub(super) fn noting(&mut self, write: impl FnOnce(&mut Self)) {
+        let (first, from, moves) = (self.words, self.bytes.len(), self.moves);
+        // For their slots all of their bytes have to be at hand.
+        self.moves = moves || self.noted.mode == Keys::Slots;
+        write(self);
+        self.moves = moves;
         match self.noted.mode {
-            Keys::Ignored => write(self),
-            Keys::Noted => {
-                let first = self.words;
-                write(self);
-                self.keys.extend(first..self.words);
-            }
-            Keys::Slots => {
-                let (first, from) = (self.words, self.bytes.len());
-                // All of their bytes have to be at hand.
-                let movable = std::mem::replace(&mut self.moves, true);
-                write(self);
-                self.moves = movable;
-                self.note_slots(first, from);
-            }
+            Keys::Ignored => {}
+            Keys::Noted => self.keys.extend(first..self.words),
+            Keys::Slots => self.note_slots(first, from),
         }
     }
 
