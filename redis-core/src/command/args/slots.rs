@@ -16,7 +16,8 @@ impl Args {
         self.moves = moves;
         match self.noted.mode {
             Keys::Ignored => {}
-            Keys::Noted => self.keys.extend(first..self.words),
+            // One at a time, since it is mostly one.
+            Keys::Noted => (first..self.words).for_each(|position| self.keys.push(position)),
             Keys::Slots => self.note_slots(first, from),
         }
     }
