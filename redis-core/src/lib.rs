@@ -55,10 +55,10 @@ pub use chain::{
 #[doc(hidden)]
 pub use command::script_text::ScriptText;
 pub use command::{
-    ArgWriter, Args, Block, BlockLimit, BlockMilliseconds, CommandInfo, Each, Fits, Key, Keys,
-    Milliseconds, Number, Record, RequestPolicy, ResponsePolicy, Seconds, SignedMilliseconds,
-    SignedSeconds, StateChange, Text, Timeout, ToArg, ToArgs, ToRecords, UnixMilliseconds,
-    UnixSeconds, each,
+    ArgWriter, Args, Block, BlockLimit, BlockMilliseconds, Blocks, CommandInfo, Each, Fits, Key,
+    Keys, KnownCommand, KnownCommands, Milliseconds, Number, Record, RequestPolicy, ResponsePolicy,
+    Seconds, SignedMilliseconds, SignedSeconds, StateChange, Text, Timeout, ToArg, ToArgs,
+    ToRecords, UnixMilliseconds, UnixSeconds, each,
 };
 pub use config::{
     Address, Backoff, Budget, Config, Credentials, IntoConfig, Lag, Protocol, Secret, ServiceRole,
@@ -90,8 +90,8 @@ pub use reply::{Frame, Frames, FromRedis, Reply, Value};
 #[doc(hidden)]
 pub use request::state;
 pub use request::{
-    AllowsBlocking, AllowsState, Detached, Execute, IntoRequest, Queues, Raw, Request, Run, Script,
-    Sink, Target, cmd, raw,
+    AllowsBlocking, AllowsState, Detached, Execute, IntoRequest, Queues, Raw, RawInfo, Request,
+    Run, Script, Sink, Target, cmd, raw,
 };
 pub use scan::{Cursor, IntoScanStream, RowStream, Rows, ScanPage, ScanStream};
 pub use wire::Limits;

@@ -7,6 +7,7 @@
 //! - `input`: bad input, refused before anything is sent
 //! - `from_aioredis`: what docs/from-aioredis.md names
 //! - `pages`: the guide and its links
+//! - `raw`: commands that are built from words
 //! - `rebuild`: editing a spec rebuilds what was expanded from it
 //! - `scan`: scans as streams; `rows`: the rows of an aggregation
 //! - `follow`: what blocks, when its server hangs or loses its role
@@ -23,6 +24,7 @@ mod from_aioredis;
 mod input;
 mod listen;
 mod pages;
+mod raw;
 mod rebuild;
 mod rows;
 mod scan;
