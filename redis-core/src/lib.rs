@@ -14,7 +14,7 @@
 //! - `request/`: how a command is issued, whatever it is issued on
 //! - `connect/`: from a configuration to a socket that is ready
 //! - `config/`: builder, URL and file
-//! - `json`: values that are JSON texts
+//! - `json`: values that are JSON texts; `name`: names that other people choose
 //! - `command/`: what is sent; `reply/`: what is received
 //! - `error/`: what can go wrong
 //! - `wire/`: the protocol as bytes; `runtime`: tasks
@@ -34,6 +34,7 @@ mod handle;
 mod host;
 #[cfg(feature = "json")]
 mod json;
+mod name;
 pub mod pubsub;
 mod repeat;
 mod reply;
@@ -78,6 +79,7 @@ pub use host::Repeated;
 pub use host::{Host, IntoHost};
 #[cfg(feature = "json")]
 pub use json::Json;
+pub use name::Name;
 #[cfg(feature = "json")]
 pub use pubsub::PublishJson;
 pub use pubsub::{Channel, Event, Message, PatternChannel, Subscriber};

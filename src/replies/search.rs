@@ -8,7 +8,7 @@
 //! Here what FT.SEARCH and FT.AGGREGATE find; `hybrid.rs`: what FT.HYBRID finds; `index_info.rs`: what FT.INFO tells; `misspelling.rs`: what FT.SPELLCHECK
 //! suggests; `profiled.rs`: what FT.PROFILE measures.
 
-use typedis_core::{DecodeError, FromRedis, Reply, Value};
+use typedis_core::{DecodeError, FromRedis, Name, Reply, Value};
 
 use super::fields::{each_field, fill, next, required};
 
@@ -37,7 +37,7 @@ pub struct SearchResults<T, S = Absent, P = Absent, K = Absent> {
     /// The documents.
     pub documents: Vec<Document<T, S, P, K>>,
     /// What went wrong on the way, such as a timeout; empty in RESP2, which does not tell.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Name>,
 }
 
 /// A document that was found.
@@ -45,7 +45,7 @@ pub struct SearchResults<T, S = Absent, P = Absent, K = Absent> {
 #[non_exhaustive]
 pub struct Document<T, S = Absent, P = Absent, K = Absent> {
     /// Its key.
-    pub id: String,
+    pub id: Name,
     /// Its fields; [`Absent`] with `no_content`.
     pub fields: T,
     /// How well it matches: a [`Score`] with `with_scores`.
@@ -151,7 +151,7 @@ impl<'a> Parts<'a> {
         self,
     ) -> Result<Document<T, S, P, K>, DecodeError> {
         Ok(Document {
-            id: String::from_redis(self.id).map_err(|error| error.at_field("id"))?,
+            id: Name::from_redis(self.id).map_err(|error| error.at_field("id"))?,
             score: S::decode(self.score).map_err(|error| error.at_field("score"))?,
             payload: P::decode(self.payload).map_err(|error| error.at_field("payload"))?,
             sort_key: K::decode(self.sort_key).map_err(|error| error.at_field("sort_key"))?,
@@ -226,7 +226,7 @@ pub struct AggregateResults<T> {
     /// The rows.
     pub rows: Vec<T>,
     /// What went wrong on the way, such as a timeout; empty in RESP2, which does not tell.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Name>,
 }
 
 impl<T: FromRedis> FromRedis for AggregateResults<T> {
@@ -263,7 +263,7 @@ impl<T: FromRedis> FromRedis for AggregateResults<T> {
 struct Named<'a> {
     total: u64,
     results: Vec<Reply<'a>>,
-    warnings: Vec<String>,
+    warnings: Vec<Name>,
 }
 
 impl<'a> Named<'a> {

@@ -1,6 +1,6 @@
 //! Replies of the commands on streams.
 
-use typedis_core::{DecodeError, FromRedis, Reply};
+use typedis_core::{DecodeError, FromRedis, Name, Reply};
 
 use super::entry_id::EntryId;
 use super::fields::next;
@@ -174,7 +174,7 @@ pub struct PendingSummary {
     /// The first and the last of them; `None` if there is none.
     pub range: Option<(EntryId, EntryId)>,
     /// How many of them each consumer has; consumers without any are not listed.
-    pub consumers: Vec<(String, u64)>,
+    pub consumers: Vec<(Name, u64)>,
 }
 
 impl FromRedis for PendingSummary {
@@ -183,7 +183,7 @@ impl FromRedis for PendingSummary {
         let count = next(&mut elements, "count")?;
         let first: Option<EntryId> = next(&mut elements, "first")?;
         let last: Option<EntryId> = next(&mut elements, "last")?;
-        let consumers: Option<Vec<(String, u64)>> = next(&mut elements, "consumers")?;
+        let consumers: Option<Vec<(Name, u64)>> = next(&mut elements, "consumers")?;
         Ok(Self {
             count,
             range: first.zip(last),
@@ -199,7 +199,7 @@ pub struct PendingEntry {
     /// Its id.
     pub id: EntryId,
     /// Who has it.
-    pub consumer: String,
+    pub consumer: Name,
     /// How many milliseconds ago it was delivered; -1 if the server does not know.
     pub idle: i64,
     /// How often it was delivered.
@@ -349,10 +349,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!((summary.count, summary.range), (4, Some((id(1), id(4)))));
-        assert_eq!(
-            summary.consumers,
-            [("c1".to_owned(), 3), ("c2".to_owned(), 1)]
-        );
+        assert_eq!(summary.consumers, [("c1".into(), 3), ("c2".into(), 1)]);
         for nothing in [
             "*4\r\n:0\r\n$-1\r\n$-1\r\n*-1\r\n",
             "*4\r\n:0\r\n_\r\n_\r\n_\r\n",
@@ -371,7 +368,7 @@ mod tests {
             decode("*2\r\n*4\r\n$3\r\n1-1\r\n$2\r\nc1\r\n:0\r\n:2\r\n*4\r\n$3\r\n2-1\r\n$2\r\nc1\r\n:101\r\n:1\r\n").unwrap();
         let second = PendingEntry {
             id: id(2),
-            consumer: "c1".to_owned(),
+            consumer: "c1".into(),
             idle: 101,
             deliveries: 1,
         };

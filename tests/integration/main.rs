@@ -6,6 +6,7 @@
 //! - `design`: everything that the front page promises
 //! - `input`: bad input, refused before anything is sent
 //! - `from_aioredis`: what docs/from-aioredis.md names
+//! - `names`: names that other people choose
 //! - `pages`: the guide and its links
 //! - `raw`: commands that are built from words
 //! - `rebuild`: editing a spec rebuilds what was expanded from it
@@ -23,6 +24,7 @@ mod follow;
 mod from_aioredis;
 mod input;
 mod listen;
+mod names;
 mod pages;
 mod raw;
 mod rebuild;

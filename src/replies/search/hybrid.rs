@@ -1,6 +1,7 @@
 //! What FT.HYBRID finds: [`HybridResults`].
 
 use crate::FromRedis;
+use typedis_core::Name;
 
 /// What a search for words and a search for vectors found together.
 ///
@@ -17,7 +18,7 @@ pub struct HybridResults<T> {
     pub documents: Vec<T>,
     /// What went wrong on the way, such as a timeout.
     #[redis(default)]
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Name>,
     /// How many milliseconds the search took.
     pub execution_time: Option<f64>,
 }
