@@ -52,3 +52,19 @@ pub(super) fn next<'a, T: FromRedis>(
     let element = elements.next().ok_or_else(|| DecodeError::missing(name))?;
     T::from_redis(element).map_err(|error| error.at_field(name))
 }
+
+/// Whether this is nil, in the place of something that vanished, and `T` cannot be nil.
+pub(super) fn is_gone<T: FromRedis>(reply: &Reply<'_>) -> bool {
+    reply.is_nil() && T::from_redis(Reply::Nil).is_err()
+}
+
+/// Decodes a list, but what vanished.
+pub(super) fn present<'a, T: FromRedis>(
+    replies: impl IntoIterator<Item = Reply<'a>>,
+) -> Result<Vec<T>, DecodeError> {
+    let replies = replies.into_iter().enumerate();
+    replies
+        .filter(|(_, reply)| !is_gone::<T>(reply))
+        .map(|(index, reply)| T::from_redis(reply).map_err(|error| error.at_index(index)))
+        .collect()
+}

@@ -10,7 +10,7 @@
 
 use typedis_core::{DecodeError, FromRedis, Name, Reply, Value};
 
-use super::fields::{each_field, fill, next, required};
+use super::fields::{each_field, fill, next, present, required};
 
 mod hybrid;
 mod index_info;
@@ -147,16 +147,20 @@ impl<'a> Parts<'a> {
         Ok(parts)
     }
 
+    /// `None` for a document that expired or was deleted meanwhile, where its fields are needed.
     fn decode<T: DocumentPart, S: DocumentPart, P: DocumentPart, K: DocumentPart>(
         self,
-    ) -> Result<Document<T, S, P, K>, DecodeError> {
-        Ok(Document {
+    ) -> Result<Option<Document<T, S, P, K>>, DecodeError> {
+        if T::SENT && self.fields.is_nil() && T::decode(Reply::Nil).is_err() {
+            return Ok(None);
+        }
+        Ok(Some(Document {
             id: Name::from_redis(self.id).map_err(|error| error.at_field("id"))?,
             score: S::decode(self.score).map_err(|error| error.at_field("score"))?,
             payload: P::decode(self.payload).map_err(|error| error.at_field("payload"))?,
             sort_key: K::decode(self.sort_key).map_err(|error| error.at_field("sort_key"))?,
             fields: T::decode(self.fields).map_err(|error| error.at_field("fields"))?,
-        })
+        }))
     }
 }
 
@@ -180,6 +184,7 @@ impl<T: DocumentPart, S: DocumentPart, P: DocumentPart, K: DocumentPart> FromRed
                     warnings,
                 } = Named::read(&reply)?;
                 let documents = each(results, |result| Parts::named(&result)?.decode())?;
+                let documents = documents.into_iter().flatten().collect();
                 Ok(Self {
                     total,
                     documents,
@@ -195,8 +200,8 @@ fn flat_documents<'a, T: DocumentPart, S: DocumentPart, P: DocumentPart, K: Docu
     mut elements: impl Iterator<Item = Reply<'a>>,
 ) -> Result<Vec<Document<T, S, P, K>>, DecodeError> {
     let mut documents = Vec::new();
+    let mut index = 0;
     while let Some(id) = elements.next() {
-        let index = documents.len();
         let mut part = |sent: bool| match sent {
             true => elements
                 .next()
@@ -210,7 +215,8 @@ fn flat_documents<'a, T: DocumentPart, S: DocumentPart, P: DocumentPart, K: Docu
             sort_key: part(K::SENT)?,
             fields: part(T::SENT)?,
         };
-        documents.push(parts.decode().map_err(|error| error.at_index(index))?);
+        documents.extend(parts.decode().map_err(|error| error.at_index(index))?);
+        index += 1;
     }
     Ok(documents)
 }
@@ -236,7 +242,7 @@ impl<T: FromRedis> FromRedis for AggregateResults<T> {
                 let total = next(&mut elements, "total")?;
                 Ok(Self {
                     total,
-                    rows: each(elements, T::from_redis)?,
+                    rows: present(elements)?,
                     warnings: Vec::new(),
                 })
             }
@@ -246,9 +252,8 @@ impl<T: FromRedis> FromRedis for AggregateResults<T> {
                     results,
                     warnings,
                 } = Named::read(&reply)?;
-                let rows = each(results, |result| {
-                    T::from_redis(Parts::named(&result)?.fields)
-                })?;
+                let rows = each(results, |result| Ok(Parts::named(&result)?.fields))?;
+                let rows = present(rows)?;
                 Ok(Self {
                     total,
                     rows,

@@ -3,14 +3,15 @@
 use typedis_core::{DecodeError, FromRedis, Name, Reply};
 
 use super::entry_id::EntryId;
-use super::fields::next;
+use super::fields::{is_gone, next};
 
 /// An entry of a stream.
 ///
 /// `T` is what its fields are decoded into: a map, a `Vec` of pairs, which keeps their order and repetitions, or a struct
 /// with `#[derive(FromRedis)]`.
 ///
-/// XREADGROUP lists entries that were deleted while they were pending without fields: `Option<T>` takes those.
+/// XREADGROUP lists entries that were deleted while they were pending without fields. A list leaves them out, unless `T` can be
+/// nil: with an `Option` their ids are there, to be acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StreamEntry<T> {
@@ -27,6 +28,13 @@ impl<T: FromRedis> FromRedis for StreamEntry<T> {
             id: next(&mut elements, "id")?,
             fields: next(&mut elements, "fields")?,
         })
+    }
+
+    fn decode_all(
+        reply: &Reply<'_>,
+        put: &mut impl FnMut(Self) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
+        each_present::<T, Self>(reply, put)
     }
 }
 
@@ -62,6 +70,30 @@ impl<T: FromRedis> FromRedis for DeliveredEntry<T> {
             deliveries: number("deliveries")?,
         })
     }
+
+    fn decode_all(
+        reply: &Reply<'_>,
+        put: &mut impl FnMut(Self) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
+        each_present::<T, Self>(reply, put)
+    }
+}
+
+/// Decodes the entries of a list, but those without fields where fields are needed.
+fn each_present<T: FromRedis, E: FromRedis>(
+    reply: &Reply<'_>,
+    put: &mut impl FnMut(E) -> Result<(), DecodeError>,
+) -> Result<(), DecodeError> {
+    for (index, entry) in array(reply, "stream entries")?.enumerate() {
+        let fields = entry.elements().and_then(|mut parts| parts.nth(1));
+        if fields.is_some_and(|fields| is_gone::<T>(&fields)) {
+            continue;
+        }
+        E::from_redis(entry)
+            .and_then(&mut *put)
+            .map_err(|error| error.at_index(index))?;
+    }
+    Ok(())
 }
 
 /// What XDELEX or XACKDEL did to an entry.
@@ -305,7 +337,12 @@ mod tests {
             .map(|entry| entry.fields)
             .collect();
         assert_eq!(fields, [None, Some(pairs(&[("c", "d")]))]);
-        assert!(decode::<Vec<(String, Vec<StreamEntry<Pairs>>)>>(reply).is_err());
+        let present: Vec<(String, Vec<StreamEntry<Pairs>>)> = decode(reply).unwrap();
+        let ids = present.iter().flat_map(|(_, entries)| entries);
+        assert_eq!(ids.map(|entry| entry.id).collect::<Vec<_>>(), [id(3)]);
+        // A field that does not fit is still an error.
+        let faulty: Result<Vec<(String, Vec<StreamEntry<(u8, u8)>>)>, _> = decode(reply);
+        assert!(faulty.is_err());
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //! - `scan`: scans as streams; `rows`: the rows of an aggregation
 //! - `follow`: what blocks, when its server hangs or loses its role
 //! - `listen`: streams over commands that block
+//! - `vanished`: nil in the place of what is gone
 //! - `worker`: consumer groups
 //! - `scripts`: Lua scripts and functions
 //! - `shop`: scripts and functions of a spec of a user's own
@@ -33,4 +34,5 @@ mod scan;
 mod scripts;
 mod shop;
 mod support;
+mod vanished;
 mod worker;
