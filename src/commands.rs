@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use typedis_core::{
-    BlockMilliseconds, Cursor, Milliseconds, Seconds, ServerError, SignedMilliseconds,
+    BlockMilliseconds, Cursor, Milliseconds, Name, Seconds, ServerError, SignedMilliseconds,
     SignedSeconds, Timeout, UnixMilliseconds, UnixSeconds, Value,
 };
 

@@ -102,10 +102,10 @@ pub use typedis_core::{
     Address, ArgError, ArgWriter, Args, Backoff, Batch, BatchReplies, Budget, Chain, Channel,
     CommandInfo, Config, Connection, Cursor, DecodeError, Detached, Each, Error, ErrorKind, Event,
     Exclusive, Executed, Frame, FromRedis, IntoConfig, IntoRepeat, IntoScanStream, Lag, Limits,
-    Message, Open, PatternChannel, Phase, Pipeline, Pool, Protocol, Queued, Raw, Record, Repeat,
-    Reply, Request, Result, RowStream, Run, ScanStream, Script, Secret, ServerError, Stream,
-    Subscriber, Target, ToArg, ToArgs, ToRecords, Transaction, Unclaimed, Value, Watch, Watched,
-    cmd, each, raw,
+    Message, Name, Open, PatternChannel, Phase, Pipeline, Pool, Protocol, Queued, Raw, Record,
+    Repeat, Reply, Request, Result, RowStream, Run, ScanStream, Script, Secret, ServerError,
+    Stream, Subscriber, Target, ToArg, ToArgs, ToRecords, Transaction, Unclaimed, Value, Watch,
+    Watched, cmd, each,
 };
 pub use typedis_core::{
     BlockMilliseconds, Milliseconds, Seconds, SignedMilliseconds, SignedSeconds, Timeout,
@@ -121,6 +121,27 @@ pub use typedis_core::{Json, PublishJson};
 pub use typedis_core::{Tls, TlsVersion};
 pub use typedis_core::{from_redis, pubsub};
 pub use typedis_macros::{FromRedis, ToRedis, commands};
+
+/// Starts a command that is built from words, for one that no method exists for. A name of two words (`"CONFIG GET"`) is sent
+/// as two.
+///
+/// What the words say is looked up in `commands.toml` when the command is run: one that blocks, changes its connection or
+/// leaves no reply of its own is refused where its method would not compile; see [`Raw`].
+///
+/// ```no_run
+/// use typedis::prelude::*;
+///
+/// # #[tokio::main] async fn main() -> typedis::Result<()> {
+/// let conn = typedis::connect("redis://localhost").await?;
+/// let n: i64 = conn.run(raw("NEW.CMD").key("k").arg(5).reply()).await?;
+///
+/// let refused = conn.run(raw("SELECT").arg(1)).await.unwrap_err();
+/// assert!(refused.to_string().contains("take an `Exclusive`"));
+/// # Ok(()) }
+/// ```
+pub fn raw(name: &str) -> Raw {
+    Raw::new(&commands::RAW, name)
+}
 
 /// Connects one shared, pipelined socket.
 ///

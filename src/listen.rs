@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 
 use typedis_core::{
     AllowsBlocking, Args, Error, ErrorKind, Frame, FromRedis, IntoHost, IntoRepeat, IntoRequest,
-    Pause, Phase, Repeat, Repeated, Result, Stream, Target, ToArgs, cmd,
+    Name, Pause, Phase, Repeat, Repeated, Result, Stream, Target, ToArgs, cmd,
 };
 
 use crate::args::StreamId;
@@ -33,7 +33,7 @@ pub trait Listen: Target {
     /// }
     /// # Ok(()) }
     /// ```
-    fn listen<'h, T>(self, lists: impl ToArgs) -> Repeat<'h, (String, T)>
+    fn listen<'h, T>(self, lists: impl ToArgs) -> Repeat<'h, (Name, T)>
     where
         T: FromRedis,
         Self::Sink: IntoHost<'h> + AllowsBlocking,
@@ -67,7 +67,7 @@ pub trait Listen: Target {
     /// ```
     fn tail<'h, T>(
         self,
-        streams: impl IntoIterator<Item = (impl Into<String>, impl Into<StreamId>)>,
+        streams: impl IntoIterator<Item = (impl Into<Name>, impl Into<StreamId>)>,
     ) -> Tail<'h, T>
     where
         Self::Sink: IntoHost<'h> + AllowsBlocking,
@@ -94,7 +94,7 @@ impl<Q: Target> Listen for Q {}
 pub struct Tail<'h, T> {
     calls: Repeated<'h>,
     /// Each stream with the place behind which its next entry is.
-    streams: Vec<(String, StreamId)>,
+    streams: Vec<(Name, StreamId)>,
     /// What was read and not handed out yet, each with the number of its stream.
     entries: std::vec::IntoIter<(usize, Entry<T>)>,
     pause: Pause,
@@ -130,11 +130,11 @@ impl<T: FromRedis> Tail<'_, T> {
     ///
     /// # Errors
     /// The command's failure, or an entry that does not fit; the stream goes on when this is called again.
-    pub async fn next(&mut self) -> Result<(String, StreamEntry<T>)> {
+    pub async fn next(&mut self) -> Result<(Name, StreamEntry<T>)> {
         std::future::poll_fn(|cx| self.poll(cx)).await
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(String, StreamEntry<T>)>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(Name, StreamEntry<T>)>> {
         loop {
             if let Some((number, entry)) = self.entries.next()
                 && let Some((key, after)) = self.streams.get_mut(number)
@@ -162,7 +162,7 @@ impl<T: FromRedis> Tail<'_, T> {
 
     fn poll_page(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         // Between two calls with `$` entries could come that neither sees: its place is taken down once.
-        let end = |(_, after): &(String, StreamId)| *after == StreamId::END;
+        let end = |(_, after): &(Name, StreamId)| *after == StreamId::END;
         if let Some((key, after)) = self.streams.iter_mut().find(|stream| end(stream)) {
             let frame = ready!(self.calls.poll(cx, || Ok(last_entry(key))))?;
             let last: Vec<StreamEntry<EntryFields<()>>> = frame.decode()?;
@@ -179,7 +179,7 @@ impl<T: FromRedis> Tail<'_, T> {
 
     /// The entries of a reply, each with the number of its stream.
     fn numbered(&self, frame: Frame) -> Result<Vec<(usize, Entry<T>)>> {
-        let read: Option<Vec<(String, Vec<Entry<T>>)>> = frame.decode()?;
+        let read: Option<Vec<(Name, Vec<Entry<T>>)>> = frame.decode()?;
         let mut numbered = Vec::new();
         for (key, entries) in read.unwrap_or_default() {
             let number = self.streams.iter().position(|(known, _)| *known == key);
@@ -197,18 +197,18 @@ fn last_entry(key: &str) -> Args {
     last.into_request().into_args()
 }
 
-fn read_after(streams: &[(String, StreamId)]) -> Args {
+fn read_after(streams: &[(Name, StreamId)]) -> Args {
     let read = cmd().xread::<()>(streams).count(PAGE).block(0);
     read.into_request().into_args()
 }
 
 impl<T: FromRedis> Stream for Tail<'_, T> {
-    type Item = Result<(String, StreamEntry<T>)>;
+    type Item = Result<(Name, StreamEntry<T>)>;
 
     fn poll_next(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<(String, StreamEntry<T>)>>> {
+    ) -> Poll<Option<Result<(Name, StreamEntry<T>)>>> {
         self.poll(cx).map(Some)
     }
 }

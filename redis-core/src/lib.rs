@@ -14,7 +14,7 @@
 //! - `request/`: how a command is issued, whatever it is issued on
 //! - `connect/`: from a configuration to a socket that is ready
 //! - `config/`: builder, URL and file
-//! - `json`: values that are JSON texts
+//! - `json`: values that are JSON texts; `name`: names that other people choose
 //! - `command/`: what is sent; `reply/`: what is received
 //! - `error/`: what can go wrong
 //! - `wire/`: the protocol as bytes; `runtime`: tasks
@@ -34,6 +34,7 @@ mod handle;
 mod host;
 #[cfg(feature = "json")]
 mod json;
+mod name;
 pub mod pubsub;
 mod repeat;
 mod reply;
@@ -55,10 +56,10 @@ pub use chain::{
 #[doc(hidden)]
 pub use command::script_text::ScriptText;
 pub use command::{
-    ArgWriter, Args, Block, BlockLimit, BlockMilliseconds, CommandInfo, Each, Fits, Key, Keys,
-    Milliseconds, Number, Record, RequestPolicy, ResponsePolicy, Seconds, SignedMilliseconds,
-    SignedSeconds, StateChange, Text, Timeout, ToArg, ToArgs, ToRecords, UnixMilliseconds,
-    UnixSeconds, each,
+    ArgWriter, Args, Block, BlockLimit, BlockMilliseconds, Blocks, CommandInfo, Each, Fits, Key,
+    Keys, KnownCommand, KnownCommands, Milliseconds, Number, Record, RequestPolicy, ResponsePolicy,
+    Seconds, SignedMilliseconds, SignedSeconds, StateChange, Text, Timeout, ToArg, ToArgs,
+    ToRecords, UnixMilliseconds, UnixSeconds, each,
 };
 pub use config::{
     Address, Backoff, Budget, Config, Credentials, IntoConfig, Lag, Protocol, Secret, ServiceRole,
@@ -78,6 +79,7 @@ pub use host::Repeated;
 pub use host::{Host, IntoHost};
 #[cfg(feature = "json")]
 pub use json::Json;
+pub use name::Name;
 #[cfg(feature = "json")]
 pub use pubsub::PublishJson;
 pub use pubsub::{Channel, Event, Message, PatternChannel, Subscriber};
@@ -90,8 +92,8 @@ pub use reply::{Frame, Frames, FromRedis, Reply, Value};
 #[doc(hidden)]
 pub use request::state;
 pub use request::{
-    AllowsBlocking, AllowsState, Detached, Execute, IntoRequest, Queues, Raw, Request, Run, Script,
-    Sink, Target, cmd, raw,
+    AllowsBlocking, AllowsState, Detached, Execute, IntoRequest, Queues, Raw, RawInfo, Request,
+    Run, Script, Sink, Target, cmd, raw,
 };
 pub use scan::{Cursor, IntoScanStream, RowStream, Rows, ScanPage, ScanStream};
 pub use wire::Limits;

@@ -59,9 +59,25 @@ pub(crate) fn expand(input: &Input) -> syn::Result<TokenStream> {
     let rebuild = loaded.rebuild();
     let expansion = match &input.target {
         None => expand::groups(&loaded.model),
-        Some((vis, name)) => expand::one_trait(&loaded.model, vis, name),
+        Some((vis, name)) => {
+            refuse_table(input, &loaded.spec)?;
+            expand::one_trait(&loaded.model, vis, name)
+        }
     };
     Ok(quote!(#rebuild #expansion))
+}
+
+/// Only the spec that has a trait for each group says what is refused.
+fn refuse_table(input: &Input, spec: &Spec) -> syn::Result<()> {
+    let Some((name, _)) = spec.refused.first() else {
+        return Ok(());
+    };
+    let text = format!(
+        "{}:{}: [refused] has no meaning here; raw commands are looked up in the built-in spec",
+        input.path.value(),
+        name.line
+    );
+    Err(syn::Error::new(input.path.span(), text))
 }
 
 /// Reads the file that a macro names.

@@ -12,6 +12,7 @@
 //! - `option`: the methods of a builder
 //! - `marker`: names of the markers that stand for an option in a type
 //! - `write`: parameters and how they are written
+//! - `known`: the table that raw commands are looked up in
 //! - `enums`: the enums of `[enums]`
 //! - `docs`, `example`: documentation
 
@@ -20,6 +21,7 @@ mod docs;
 mod enums;
 pub(crate) mod example;
 mod info;
+mod known;
 mod marker;
 mod method;
 mod option;
@@ -34,12 +36,14 @@ use crate::model::{Group, Model};
 /// Every group as a module with a trait of its own.
 pub(crate) fn groups(model: &Model) -> TokenStream {
     let enums = model.enums.iter().map(enums::expand);
+    let known = known::expand(model);
     let units: Vec<unit::Unit<'_>> = model.groups.iter().map(unit::Unit::of_group).collect();
     let modules = units.iter().map(unit::Unit::expand);
     let paths = units.iter().map(unit::Unit::path);
     quote! {
         #(#enums)*
         #(#modules)*
+        #known
 
         #[doc = " The traits of all groups, for one glob import."]
         pub mod traits {

@@ -12,6 +12,7 @@
 //! - `selection`: options that can be chosen together
 //! - `states`: the type parameters of a builder, and how each option moves between their states
 //! - `facts`: flags, policies, versions
+//! - `known`: what raw commands are looked up in
 //! - `names`, `clashes`: the names of methods and types, and which of them exclude each other
 
 mod call;
@@ -19,6 +20,7 @@ mod clashes;
 mod condition;
 pub(crate) mod examples;
 mod facts;
+mod known;
 mod lower;
 pub(crate) mod names;
 mod reply;
@@ -34,6 +36,7 @@ pub(crate) use call::Call;
 pub(crate) use condition::Condition;
 pub(crate) use examples::Example;
 pub(crate) use facts::{Facts, Versions};
+pub(crate) use known::{Blocks, KnownCommand, Place};
 pub(crate) use lower::{alternatives, only_list};
 pub(crate) use reply::{Replies, Reply};
 pub(crate) use selection::Selection;
@@ -45,6 +48,8 @@ pub(crate) use types::{Column, Enum, Kind};
 pub(crate) struct Model {
     pub(crate) enums: Vec<Enum>,
     pub(crate) groups: Vec<Group>,
+    /// What a shared connection does not take; where the spec says what is refused.
+    pub(crate) known: Vec<KnownCommand>,
 }
 
 /// The commands of one group.
@@ -257,7 +262,12 @@ pub(crate) fn build(spec: &Spec, problems: &Problems) -> Model {
             }),
         }
     }
-    let model = Model { enums, groups };
+    let known = known::build(spec, &groups, problems);
+    let model = Model {
+        enums,
+        groups,
+        known,
+    };
     clashes::check(&model, problems);
     model
 }

@@ -34,6 +34,8 @@ pub(crate) struct Spec {
     pub(crate) enums: Vec<(Text, Vec<Text>)>,
     /// Placeholder or type name to example.
     pub(crate) examples: BTreeMap<String, ExampleSpec>,
+    /// Name of a command that is not sent at all, and what to do instead.
+    pub(crate) refused: Vec<(Text, Text)>,
     /// The commands, in the order of the file.
     pub(crate) commands: Vec<CommandSpec>,
 }
@@ -70,6 +72,7 @@ pub(crate) fn read(source: &str, problems: &Problems) -> Spec {
             "types" => spec.types = by_name(table.texts()),
             "tokens" => spec.tokens = by_name(table.texts()),
             "enums" => spec.enums = table.lists(),
+            "refused" => spec.refused = table.texts(),
             "examples" => spec.examples = by_name(table.examples()),
             _ => spec.commands.extend(command::group(&key, &table)),
         }

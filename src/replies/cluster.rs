@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use typedis_core::{DecodeError, Reply};
+use typedis_core::{DecodeError, Name, Reply};
 
 use super::text::{lines, parse, text};
 use crate::FromRedis;
@@ -143,7 +143,7 @@ pub struct ShardNode {
     /// `online`, `failed` or `loading`.
     pub health: String,
     /// Where it is; Valkey alone.
-    pub availability_zone: Option<String>,
+    pub availability_zone: Option<Name>,
 }
 
 impl ShardNode {

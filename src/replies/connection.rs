@@ -1,6 +1,7 @@
 //! Replies of the commands on connections.
 
 use crate::FromRedis;
+use typedis_core::Name;
 
 /// What HELLO says of a server.
 #[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
@@ -28,16 +29,16 @@ pub struct ServerHello {
 #[non_exhaustive]
 pub struct ServerModule {
     /// Its name.
-    pub name: String,
+    pub name: Name,
     /// Its version, in a notation of its own.
     #[redis(rename = "ver")]
     pub version: i64,
     /// The file that it was loaded from; empty before 7.0.
     #[redis(default)]
-    pub path: String,
+    pub path: Name,
     /// The arguments that it was loaded with.
     #[redis(default)]
-    pub args: Vec<String>,
+    pub args: Vec<Name>,
 }
 
 /// How a connection tracks keys for client-side caching.
@@ -50,7 +51,7 @@ pub struct TrackingInfo {
     pub redirect: i64,
     /// Which keys are tracked in the mode `bcast`.
     #[redis(default)]
-    pub prefixes: Vec<String>,
+    pub prefixes: Vec<Name>,
 }
 
 impl TrackingInfo {
@@ -89,9 +90,9 @@ mod tests {
             assert_eq!(
                 hello.modules,
                 [ServerModule {
-                    name: "lua".to_owned(),
+                    name: "lua".into(),
                     version: 1,
-                    path: "lua".to_owned(),
+                    path: "lua".into(),
                     args: vec![],
                 }]
             );
@@ -115,7 +116,7 @@ mod tests {
         assert_eq!(info.flags, ["on", "bcast", "noloop"]);
         assert_eq!(
             (info.redirect, info.prefixes.as_slice()),
-            (0, ["bar".to_owned(), "foo".to_owned()].as_slice())
+            (0, ["bar".into(), "foo".into()].as_slice())
         );
         assert_eq!(decode::<TrackingInfo>(three).unwrap(), info);
         let off: TrackingInfo = decode(

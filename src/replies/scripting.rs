@@ -1,6 +1,7 @@
 //! Replies of the commands on scripts and functions.
 
 use std::collections::HashMap;
+use typedis_core::Name;
 
 use bytes::Bytes;
 
@@ -19,7 +20,7 @@ pub struct FunctionLibrary {
     pub functions: Vec<FunctionInfo>,
     /// Its code, with `with_code`.
     #[redis(rename = "library_code")]
-    pub code: Option<String>,
+    pub code: Option<Name>,
 }
 
 /// A function of a library.
@@ -29,7 +30,7 @@ pub struct FunctionInfo {
     /// Its name.
     pub name: String,
     /// What its author says of it.
-    pub description: Option<String>,
+    pub description: Option<Name>,
     /// Its flags, such as `no-writes`.
     pub flags: Vec<String>,
 }

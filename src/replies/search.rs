@@ -8,9 +8,9 @@
 //! Here what FT.SEARCH and FT.AGGREGATE find; `hybrid.rs`: what FT.HYBRID finds; `index_info.rs`: what FT.INFO tells; `misspelling.rs`: what FT.SPELLCHECK
 //! suggests; `profiled.rs`: what FT.PROFILE measures.
 
-use typedis_core::{DecodeError, FromRedis, Reply, Value};
+use typedis_core::{DecodeError, FromRedis, Name, Reply, Value};
 
-use super::fields::{each_field, fill, next, required};
+use super::fields::{each_field, fill, next, present, required};
 
 mod hybrid;
 mod index_info;
@@ -37,7 +37,7 @@ pub struct SearchResults<T, S = Absent, P = Absent, K = Absent> {
     /// The documents.
     pub documents: Vec<Document<T, S, P, K>>,
     /// What went wrong on the way, such as a timeout; empty in RESP2, which does not tell.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Name>,
 }
 
 /// A document that was found.
@@ -45,7 +45,7 @@ pub struct SearchResults<T, S = Absent, P = Absent, K = Absent> {
 #[non_exhaustive]
 pub struct Document<T, S = Absent, P = Absent, K = Absent> {
     /// Its key.
-    pub id: String,
+    pub id: Name,
     /// Its fields; [`Absent`] with `no_content`.
     pub fields: T,
     /// How well it matches: a [`Score`] with `with_scores`.
@@ -147,16 +147,20 @@ impl<'a> Parts<'a> {
         Ok(parts)
     }
 
+    /// `None` for a document that expired or was deleted meanwhile, where its fields are needed.
     fn decode<T: DocumentPart, S: DocumentPart, P: DocumentPart, K: DocumentPart>(
         self,
-    ) -> Result<Document<T, S, P, K>, DecodeError> {
-        Ok(Document {
-            id: String::from_redis(self.id).map_err(|error| error.at_field("id"))?,
+    ) -> Result<Option<Document<T, S, P, K>>, DecodeError> {
+        if T::SENT && self.fields.is_nil() && T::decode(Reply::Nil).is_err() {
+            return Ok(None);
+        }
+        Ok(Some(Document {
+            id: Name::from_redis(self.id).map_err(|error| error.at_field("id"))?,
             score: S::decode(self.score).map_err(|error| error.at_field("score"))?,
             payload: P::decode(self.payload).map_err(|error| error.at_field("payload"))?,
             sort_key: K::decode(self.sort_key).map_err(|error| error.at_field("sort_key"))?,
             fields: T::decode(self.fields).map_err(|error| error.at_field("fields"))?,
-        })
+        }))
     }
 }
 
@@ -180,6 +184,7 @@ impl<T: DocumentPart, S: DocumentPart, P: DocumentPart, K: DocumentPart> FromRed
                     warnings,
                 } = Named::read(&reply)?;
                 let documents = each(results, |result| Parts::named(&result)?.decode())?;
+                let documents = documents.into_iter().flatten().collect();
                 Ok(Self {
                     total,
                     documents,
@@ -195,8 +200,8 @@ fn flat_documents<'a, T: DocumentPart, S: DocumentPart, P: DocumentPart, K: Docu
     mut elements: impl Iterator<Item = Reply<'a>>,
 ) -> Result<Vec<Document<T, S, P, K>>, DecodeError> {
     let mut documents = Vec::new();
+    let mut index = 0;
     while let Some(id) = elements.next() {
-        let index = documents.len();
         let mut part = |sent: bool| match sent {
             true => elements
                 .next()
@@ -210,7 +215,8 @@ fn flat_documents<'a, T: DocumentPart, S: DocumentPart, P: DocumentPart, K: Docu
             sort_key: part(K::SENT)?,
             fields: part(T::SENT)?,
         };
-        documents.push(parts.decode().map_err(|error| error.at_index(index))?);
+        documents.extend(parts.decode().map_err(|error| error.at_index(index))?);
+        index += 1;
     }
     Ok(documents)
 }
@@ -226,7 +232,7 @@ pub struct AggregateResults<T> {
     /// The rows.
     pub rows: Vec<T>,
     /// What went wrong on the way, such as a timeout; empty in RESP2, which does not tell.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Name>,
 }
 
 impl<T: FromRedis> FromRedis for AggregateResults<T> {
@@ -236,7 +242,7 @@ impl<T: FromRedis> FromRedis for AggregateResults<T> {
                 let total = next(&mut elements, "total")?;
                 Ok(Self {
                     total,
-                    rows: each(elements, T::from_redis)?,
+                    rows: present(elements)?,
                     warnings: Vec::new(),
                 })
             }
@@ -246,9 +252,8 @@ impl<T: FromRedis> FromRedis for AggregateResults<T> {
                     results,
                     warnings,
                 } = Named::read(&reply)?;
-                let rows = each(results, |result| {
-                    T::from_redis(Parts::named(&result)?.fields)
-                })?;
+                let rows = each(results, |result| Ok(Parts::named(&result)?.fields))?;
+                let rows = present(rows)?;
                 Ok(Self {
                     total,
                     rows,
@@ -263,7 +268,7 @@ impl<T: FromRedis> FromRedis for AggregateResults<T> {
 struct Named<'a> {
     total: u64,
     results: Vec<Reply<'a>>,
-    warnings: Vec<String>,
+    warnings: Vec<Name>,
 }
 
 impl<'a> Named<'a> {

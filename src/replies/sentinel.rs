@@ -1,6 +1,6 @@
 //! Replies of Sentinels.
 
-use typedis_core::{DecodeError, Reply};
+use typedis_core::{DecodeError, Name, Reply};
 
 use super::fields::next;
 use super::server::ServerInfo;
@@ -13,9 +13,9 @@ use crate::FromRedis;
 #[non_exhaustive]
 pub struct SentinelPrimary {
     /// The name that it is watched by.
-    pub name: String,
+    pub name: Name,
     /// Its address, or its host name where those are announced.
-    pub ip: String,
+    pub ip: Name,
     /// Its port.
     pub port: u16,
     /// The id of its run, empty as long as it was never reached.
@@ -59,9 +59,9 @@ pub struct SentinelPrimary {
     /// How many replicas are told of a new primary at once.
     pub parallel_syncs: u64,
     /// The script that is run at a failover.
-    pub client_reconfig_script: Option<String>,
+    pub client_reconfig_script: Option<Name>,
     /// The script that is run at a warning.
-    pub notification_script: Option<String>,
+    pub notification_script: Option<Name>,
 }
 
 impl SentinelPrimary {
@@ -78,9 +78,9 @@ impl SentinelPrimary {
 #[non_exhaustive]
 pub struct SentinelReplica {
     /// Its address and port.
-    pub name: String,
+    pub name: Name,
     /// Its address, or its host name where those are announced.
-    pub ip: String,
+    pub ip: Name,
     /// Its port.
     pub port: u16,
     /// The id of its run.
@@ -110,7 +110,7 @@ pub struct SentinelReplica {
     pub primary_link_status: String,
     /// The host of its primary.
     #[redis(rename = "master-host")]
-    pub primary_host: String,
+    pub primary_host: Name,
     /// The port of its primary.
     #[redis(rename = "master-port")]
     pub primary_port: u16,
@@ -138,9 +138,9 @@ impl SentinelReplica {
 #[non_exhaustive]
 pub struct SentinelPeer {
     /// Its id.
-    pub name: String,
+    pub name: Name,
     /// Its address, or its host name where those are announced.
-    pub ip: String,
+    pub ip: Name,
     /// Its port.
     pub port: u16,
     /// The id of its run.
@@ -180,7 +180,7 @@ fn is_down(flags: &[String]) -> bool {
 #[non_exhaustive]
 pub struct SentinelScript {
     /// The words of its command line.
-    pub argv: Vec<String>,
+    pub argv: Vec<Name>,
     /// `running` or `scheduled`.
     pub flags: String,
     /// The number of its process, 0 if it does not run.

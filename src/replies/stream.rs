@@ -1,16 +1,17 @@
 //! Replies of the commands on streams.
 
-use typedis_core::{DecodeError, FromRedis, Reply};
+use typedis_core::{DecodeError, FromRedis, Name, Reply};
 
 use super::entry_id::EntryId;
-use super::fields::next;
+use super::fields::{is_gone, next};
 
 /// An entry of a stream.
 ///
 /// `T` is what its fields are decoded into: a map, a `Vec` of pairs, which keeps their order and repetitions, or a struct
 /// with `#[derive(FromRedis)]`.
 ///
-/// XREADGROUP lists entries that were deleted while they were pending without fields: `Option<T>` takes those.
+/// XREADGROUP lists entries that were deleted while they were pending without fields. A list leaves them out, unless `T` can be
+/// nil: with an `Option` their ids are there, to be acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StreamEntry<T> {
@@ -27,6 +28,13 @@ impl<T: FromRedis> FromRedis for StreamEntry<T> {
             id: next(&mut elements, "id")?,
             fields: next(&mut elements, "fields")?,
         })
+    }
+
+    fn decode_all(
+        reply: &Reply<'_>,
+        put: &mut impl FnMut(Self) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
+        each_present::<T, Self>(reply, put)
     }
 }
 
@@ -62,6 +70,30 @@ impl<T: FromRedis> FromRedis for DeliveredEntry<T> {
             deliveries: number("deliveries")?,
         })
     }
+
+    fn decode_all(
+        reply: &Reply<'_>,
+        put: &mut impl FnMut(Self) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
+        each_present::<T, Self>(reply, put)
+    }
+}
+
+/// Decodes the entries of a list, but those without fields where fields are needed.
+fn each_present<T: FromRedis, E: FromRedis>(
+    reply: &Reply<'_>,
+    put: &mut impl FnMut(E) -> Result<(), DecodeError>,
+) -> Result<(), DecodeError> {
+    for (index, entry) in array(reply, "stream entries")?.enumerate() {
+        let fields = entry.elements().and_then(|mut parts| parts.nth(1));
+        if fields.is_some_and(|fields| is_gone::<T>(&fields)) {
+            continue;
+        }
+        E::from_redis(entry)
+            .and_then(&mut *put)
+            .map_err(|error| error.at_index(index))?;
+    }
+    Ok(())
 }
 
 /// What XDELEX or XACKDEL did to an entry.
@@ -174,7 +206,7 @@ pub struct PendingSummary {
     /// The first and the last of them; `None` if there is none.
     pub range: Option<(EntryId, EntryId)>,
     /// How many of them each consumer has; consumers without any are not listed.
-    pub consumers: Vec<(String, u64)>,
+    pub consumers: Vec<(Name, u64)>,
 }
 
 impl FromRedis for PendingSummary {
@@ -183,7 +215,7 @@ impl FromRedis for PendingSummary {
         let count = next(&mut elements, "count")?;
         let first: Option<EntryId> = next(&mut elements, "first")?;
         let last: Option<EntryId> = next(&mut elements, "last")?;
-        let consumers: Option<Vec<(String, u64)>> = next(&mut elements, "consumers")?;
+        let consumers: Option<Vec<(Name, u64)>> = next(&mut elements, "consumers")?;
         Ok(Self {
             count,
             range: first.zip(last),
@@ -199,7 +231,7 @@ pub struct PendingEntry {
     /// Its id.
     pub id: EntryId,
     /// Who has it.
-    pub consumer: String,
+    pub consumer: Name,
     /// How many milliseconds ago it was delivered; -1 if the server does not know.
     pub idle: i64,
     /// How often it was delivered.
@@ -305,7 +337,12 @@ mod tests {
             .map(|entry| entry.fields)
             .collect();
         assert_eq!(fields, [None, Some(pairs(&[("c", "d")]))]);
-        assert!(decode::<Vec<(String, Vec<StreamEntry<Pairs>>)>>(reply).is_err());
+        let present: Vec<(String, Vec<StreamEntry<Pairs>>)> = decode(reply).unwrap();
+        let ids = present.iter().flat_map(|(_, entries)| entries);
+        assert_eq!(ids.map(|entry| entry.id).collect::<Vec<_>>(), [id(3)]);
+        // A field that does not fit is still an error.
+        let faulty: Result<Vec<(String, Vec<StreamEntry<(u8, u8)>>)>, _> = decode(reply);
+        assert!(faulty.is_err());
     }
 
     #[test]
@@ -349,10 +386,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!((summary.count, summary.range), (4, Some((id(1), id(4)))));
-        assert_eq!(
-            summary.consumers,
-            [("c1".to_owned(), 3), ("c2".to_owned(), 1)]
-        );
+        assert_eq!(summary.consumers, [("c1".into(), 3), ("c2".into(), 1)]);
         for nothing in [
             "*4\r\n:0\r\n$-1\r\n$-1\r\n*-1\r\n",
             "*4\r\n:0\r\n_\r\n_\r\n_\r\n",
@@ -371,7 +405,7 @@ mod tests {
             decode("*2\r\n*4\r\n$3\r\n1-1\r\n$2\r\nc1\r\n:0\r\n:2\r\n*4\r\n$3\r\n2-1\r\n$2\r\nc1\r\n:101\r\n:1\r\n").unwrap();
         let second = PendingEntry {
             id: id(2),
-            consumer: "c1".to_owned(),
+            consumer: "c1".into(),
             idle: 101,
             deliveries: 1,
         };

@@ -1,7 +1,7 @@
 //! Replies of XINFO.
 
 use bytes::Bytes;
-use typedis_core::{DecodeError, Reply};
+use typedis_core::{DecodeError, Name, Reply};
 
 use super::entry_id::EntryId;
 use super::fields::next;
@@ -69,7 +69,7 @@ pub struct StreamDetails {
 #[non_exhaustive]
 pub struct StreamGroup {
     /// Its name.
-    pub name: String,
+    pub name: Name,
     /// How many consumers it has.
     pub consumers: u64,
     /// How many entries are pending.
@@ -88,7 +88,7 @@ pub struct StreamGroup {
 #[non_exhaustive]
 pub struct StreamGroupDetails {
     /// Its name.
-    pub name: String,
+    pub name: Name,
     /// The last id that was delivered.
     pub last_delivered_id: EntryId,
     /// How many entries were read, if the server knows; since 7.0.
@@ -109,7 +109,7 @@ pub struct StreamGroupDetails {
 #[non_exhaustive]
 pub struct StreamConsumer {
     /// Its name.
-    pub name: String,
+    pub name: Name,
     /// How many entries are pending for it.
     pub pending: u64,
     /// How many milliseconds ago it last tried to read or claim something.
@@ -124,7 +124,7 @@ pub struct StreamConsumer {
 #[non_exhaustive]
 pub struct StreamConsumerDetails {
     /// Its name.
-    pub name: String,
+    pub name: Name,
     /// When it last tried to read or claim something, as a Unix time in milliseconds.
     pub seen_time: u64,
     /// When it last did read or claim something, as a Unix time in milliseconds, -1 for never; since 7.2.
@@ -142,7 +142,7 @@ pub struct GroupPending {
     /// Its id.
     pub id: EntryId,
     /// Who has it.
-    pub consumer: String,
+    pub consumer: Name,
     /// When it was last delivered, as a Unix time in milliseconds.
     pub delivered_at: u64,
     /// How often it was delivered.

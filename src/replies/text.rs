@@ -12,6 +12,14 @@ pub(super) fn text<'a>(reply: &Reply<'a>, what: &str) -> Result<&'a str, DecodeE
     }
 }
 
+/// The bytes of a reply that is a text, in which others may have a say.
+pub(super) fn bytes<'a>(reply: &Reply<'a>, what: &str) -> Result<&'a [u8], DecodeError> {
+    match reply.text() {
+        Some(text) => Ok(text.as_bytes()),
+        None => Err(DecodeError::expected(what, reply)),
+    }
+}
+
 /// The lines that hold something.
 pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines()

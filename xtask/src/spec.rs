@@ -52,7 +52,7 @@ fn write() -> Result {
     let (path, text) = read("README.md")?;
     save(&path, &text, &table::replace(&text, &table)?)?;
     let (path, text) = read(PAGE)?;
-    save(&path, &text, &page::render(&outcomes))
+    save(&path, &text, &page::render(&outcomes, &spec()?))
 }
 
 /// Writes a file if it has another text.

@@ -186,12 +186,9 @@ impl<'a, R> Execute<R> for &'a Open<'_> {
     fn begin(self, mut args: Box<Args>) -> OpenPending<'a> {
         // Whether the server has the script would only be seen at EXEC, when the other commands have been carried out.
         args.send_script_text();
-        let pending = match args
-            .needs_own_socket()
-            .filter(|_| args.info().state.is_some())
-        {
-            None => self.exclusive.call(args),
-            Some(_) => {
+        let pending = match args.changes_its_socket() {
+            false => self.exclusive.call(args),
+            true => {
                 let error = Error::usage(
                     "it has no place in a transaction; end that one with `exec` or `discard` first",
                 );

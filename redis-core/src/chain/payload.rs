@@ -74,7 +74,7 @@ impl ChainPayload {
     fn note(&mut self, args: &mut Args) {
         let index = self.commands.len();
         if self.error.is_none() {
-            let reason = args.needs_own_socket();
+            let reason = args.conduct().unfit_for_shared();
             self.error = match args.take_error() {
                 Some(error) => Some(error.at_index(index)),
                 None => reason

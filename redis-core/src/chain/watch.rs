@@ -259,10 +259,10 @@ impl<'a> Sink for &'a Watched {
 impl AllowsBlocking for &Watched {}
 
 impl<'a> Direct<'a> for &'a Watched {
-    fn pending(self, args: Box<Args>) -> Pending<'a> {
-        match args.info().state {
-            None => self.lease.call(args),
-            Some(_) => {
+    fn pending(self, mut args: Box<Args>) -> Pending<'a> {
+        match args.changes_its_socket() {
+            false => self.lease.call(args),
+            true => {
                 let error = Error::usage("it would change the connection that the watch is on");
                 Pending::refused(self.lease.connection().link(), args, error)
             }

@@ -3,6 +3,7 @@
 //! # Layout
 //!
 //! - [`Args`]: what is written, word by word
+//! - `conduct`: what the command does to the socket that it goes over
 //! - `lists`: arguments of which there may be any number
 //! - `place`: words that are moved to their place: options, counts, columns
 //! - `wait`: waits that are asked for in pieces
@@ -17,12 +18,14 @@ use bytes::Bytes;
 use super::arg::{ArgWriter, ToArg};
 use super::block::{Block, BlockLimit, Pieces, TimeoutPlace};
 use super::info::CommandInfo;
+use super::known::KnownCommand;
 use super::script_text::ScriptTextRef;
 use super::slot::Slots;
 use crate::error::{ArgError, CommandName, Error};
 use crate::wire::encode::{self, Output};
 use crate::wire::outgoing::{Outgoing, SHARE};
 
+mod conduct;
 mod lists;
 mod place;
 mod reuse;
@@ -74,6 +77,8 @@ struct Rare {
     cursor: Option<u32>,
     /// The script that it calls by its SHA-1.
     script: Option<ScriptTextRef>,
+    /// What the words say that it is.
+    known: Option<&'static KnownCommand>,
     /// Long values, in the order of their places.
     shared: Vec<Splice>,
 }
@@ -270,23 +275,7 @@ impl Args {
     /// Whether it is a command of the spec that any socket can carry, with nothing uncommon about it.
     #[inline]
     pub(crate) fn is_plain(&self) -> bool {
-        let info = self.info;
-        self.rare.is_none() && !info.blocking && info.state.is_none() && !self.is_raw()
-    }
-
-    /// Why it cannot go over a socket that others share.
-    pub(crate) fn needs_own_socket(&self) -> Option<&'static str> {
-        if self.info.blocking || self.block_limit().is_some() {
-            Some(
-                "it can block, and others share this socket; call it on a pool or an exclusive connection",
-            )
-        } else if self.info.state.is_some() {
-            Some(
-                "it changes its connection's state, and others share this socket; call it on an exclusive connection",
-            )
-        } else {
-            None
-        }
+        self.rare.is_none() && self.info.plain
     }
 
     /// The words, each as its bytes; for tests and logs of a user's own.

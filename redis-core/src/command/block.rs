@@ -8,16 +8,19 @@ use tokio::time::Instant;
 use super::arg::{ArgWriter, ToArg};
 
 /// How long a server may hold a blocking command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Block {
-    /// Until something happens.
-    Forever,
     /// At most so long.
     For(Duration),
+    /// Until something happens.
+    Forever,
 }
 
 /// A type of argument that bounds how long the server blocks. One is made of a time where a long wait is asked for in pieces.
 pub trait BlockLimit: ToArg + From<Duration> {
+    /// What the number that is sent counts.
+    const UNIT: Duration;
+
     /// The bound; `None` is for ever.
     fn limit(&self) -> Option<Duration>;
 }

@@ -220,12 +220,16 @@ fn block_limit(limit: &Limit) -> Option<Duration> {
 }
 
 impl BlockLimit for Timeout {
+    const UNIT: Duration = Duration::from_secs(1);
+
     fn limit(&self) -> Option<Duration> {
         block_limit(&self.0)
     }
 }
 
 impl BlockLimit for BlockMilliseconds {
+    const UNIT: Duration = Duration::from_millis(1);
+
     fn limit(&self) -> Option<Duration> {
         block_limit(&self.0)
     }

@@ -1,5 +1,7 @@
 //! What is known of a command before it is called: [`CommandInfo`], one `static` per command, expanded from the spec.
 
+use super::known::{KnownCommands, Match};
+
 /// The fixed facts of one command.
 ///
 /// The macro expands one `static` of it for each row of the spec; the engine reads its policy (may it be retried, does
@@ -31,6 +33,10 @@ pub struct CommandInfo {
     pub response_policy: ResponsePolicy,
     /// Arguments that are never shown in logs and errors.
     pub masked: &'static [&'static str],
+    /// Whether every socket can carry it, whatever its words are.
+    pub(crate) plain: bool,
+    /// Where its words are looked up, if they decide what it does to its connection.
+    pub(crate) known: Option<&'static KnownCommands>,
 }
 
 /// What a command changes on its connection, for which it needs one of its own.
@@ -98,8 +104,9 @@ pub enum ResponsePolicy {
 }
 
 impl CommandInfo {
-    /// A command of this name, whose words are encoded in `header`. Nothing else is assumed: it writes, and may not be
-    /// repeated.
+    /// A command of this name, whose words are encoded in `header`. Nothing else is assumed: it writes, may not be repeated,
+    /// and is answered with one reply. A command of which that is not true puts the replies of its connection out of step:
+    /// [`CommandInfo::checked`] says so while it is compiled.
     #[must_use]
     pub const fn new(name: &'static str, header: &'static [u8], words: u32) -> Self {
         Self {
@@ -115,6 +122,55 @@ impl CommandInfo {
             request_policy: RequestPolicy::Default,
             response_policy: ResponsePolicy::Default,
             masked: &[],
+            plain: !name.is_empty(),
+            known: None,
+        }
+    }
+
+    /// A command that is built from words, which are looked up in `known`.
+    #[must_use]
+    pub const fn raw(known: &'static KnownCommands) -> Self {
+        Self::new("", b"", 0).looked_up(known)
+    }
+
+    const fn looked_up(mut self, known: &'static KnownCommands) -> Self {
+        (self.plain, self.known) = (false, Some(known));
+        self
+    }
+
+    /// Holds what is said of it against what is `known`: it has to say that it changes its connection, or blocks, where the
+    /// known command of its name does. Where further words decide, they are looked up when it is sent.
+    ///
+    /// # Panics
+    /// If it does not say so, or if the command cannot be sent at all; in a constant that is an error of the compiler.
+    #[must_use]
+    #[expect(
+        clippy::panic,
+        reason = "it is called while statics are compiled, where this is an error of the compiler"
+    )]
+    pub const fn checked(self, known: &'static KnownCommands) -> Self {
+        match known.of_name(self.name) {
+            Match::Nothing => self,
+            Match::Beginning => self.looked_up(known),
+            Match::Command(command) => {
+                if let Some(advice) = command.refusal() {
+                    panic!("{}", advice);
+                }
+                assert!(
+                    !command.changes_state() || self.state.is_some(),
+                    "this command changes its connection, and its row does not say so; give the row a `state`, as the built-in \
+                     command of this name has"
+                );
+                assert!(
+                    !command.always_blocks() || self.blocking,
+                    "this command blocks, and its row does not say so; give the row `blocking`, with the placeholder of the \
+                     timeout, as the built-in command of this name has"
+                );
+                if command.may_block() && !self.blocking {
+                    return self.looked_up(known);
+                }
+                self
+            }
         }
     }
 
@@ -136,7 +192,7 @@ impl CommandInfo {
     /// Marks it as one that always can block.
     #[must_use]
     pub const fn blocking(mut self) -> Self {
-        self.blocking = true;
+        (self.blocking, self.plain) = (true, false);
         self
     }
 
@@ -150,7 +206,7 @@ impl CommandInfo {
     /// Says what it changes on its connection.
     #[must_use]
     pub const fn state(mut self, change: StateChange) -> Self {
-        self.state = Some(change);
+        (self.state, self.plain) = (Some(change), false);
         self
     }
 

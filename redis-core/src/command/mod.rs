@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //!
-//! - `info`: the fixed facts of a command
+//! - `info`: the fixed facts of a command; `known`: what those do that are built from words
 //! - `arg`: one argument; `args/`: the command while it is built; `values/`: what Rust types are sent as
 //! - `block`: how long a server may hold a command
 //! - `records`: lists of pairs and longer records; `duration`: times
@@ -14,6 +14,7 @@ pub(crate) mod args;
 pub(crate) mod block;
 mod duration;
 mod info;
+mod known;
 mod records;
 pub(crate) mod script_text;
 mod slot;
@@ -27,6 +28,7 @@ pub use duration::{
     UnixMilliseconds, UnixSeconds,
 };
 pub use info::{CommandInfo, RequestPolicy, ResponsePolicy, StateChange};
+pub use known::{Blocks, KnownCommand, KnownCommands};
 pub use records::{Fits, Key, Number, Record, Text, ToRecords};
 pub use slot::{SLOTS, slot};
 pub use values::{Each, each};

@@ -135,6 +135,15 @@ impl Connection {
         &self.handle.link
     }
 
+    /// A command on its way, if others may share its socket.
+    #[cold]
+    fn begin_checked(&self, mut args: Box<Args>) -> Pending<'_> {
+        match args.conduct().unfit_for_shared() {
+            None => Pending::new(self.link(), args),
+            Some(reason) => Pending::refused(self.link(), args, Error::usage(reason)),
+        }
+    }
+
     pub(crate) fn shared_link(&self) -> Arc<Link> {
         self.handle.link.clone()
     }
@@ -161,9 +170,10 @@ impl<'a> Sink for &'a Connection {
 impl<'a> Direct<'a> for &'a Connection {
     #[inline]
     fn pending(self, args: Box<Args>) -> Pending<'a> {
-        match args.needs_own_socket() {
-            None => Pending::new(self.link(), args),
-            Some(reason) => Pending::refused(self.link(), args, Error::usage(reason)),
+        if args.is_plain() {
+            Pending::new(self.link(), args)
+        } else {
+            self.begin_checked(args)
         }
     }
 }

@@ -83,21 +83,31 @@ impl Exclusive {
         }
     }
 
-    /// A command on its way, whatever it does to the connection.
+    /// A command on its way, whatever it changes on the connection.
     pub(crate) fn call(&self, args: Box<Args>) -> Pending<'_> {
-        self.note_effect(&args);
+        if args.is_plain() {
+            self.call_unnoted(args)
+        } else {
+            self.call_noted(args)
+        }
+    }
+
+    /// A command on its way, unless its reply could not be told from others.
+    #[cold]
+    fn call_noted(&self, mut args: Box<Args>) -> Pending<'_> {
+        let conduct = args.conduct();
+        if let Some(error) = conduct.refusal() {
+            return Pending::refused(self.connection().link(), args, error);
+        }
+        if conduct.state.is_some() || conduct.unknown {
+            self.note_change();
+        }
         self.call_unnoted(args)
     }
 
     /// A command on its way, of whose effect on the connection the caller keeps account.
     pub(crate) fn call_unnoted(&self, args: Box<Args>) -> Pending<'_> {
         Pending::new(self.connection().link(), args)
-    }
-
-    fn note_effect(&self, args: &Args) {
-        if args.info().state.is_some() || args.is_raw() {
-            self.note_change();
-        }
     }
 
     /// Notes that the next borrower would find something left behind: this socket is never lent again. Whether a

@@ -276,8 +276,8 @@ impl AllowsBlocking for &Pool {}
 impl<'a, R: FromRedis> Execute<R> for &'a Pool {
     type Output = R;
 
-    fn begin(self, args: Box<Args>) -> PoolPending<'a> {
-        if args.info().state.is_none() && args.needs_own_socket().is_some() {
+    fn begin(self, mut args: Box<Args>) -> PoolPending<'a> {
+        if !args.is_plain() && takes_a_lease(&mut args) {
             let name = args.info().name;
             return PoolPending::Leased(Box::pin(run_leased(self, args)), name);
         }
@@ -297,6 +297,13 @@ impl<'a, R: FromRedis> Execute<R> for &'a Pool {
             slow => slow.poll_frame(cx).map(Frame::decode_outcome),
         }
     }
+}
+
+/// Whether it blocks, and leaves the socket as it was; the lanes refuse what changes theirs.
+#[cold]
+fn takes_a_lease(args: &mut Args) -> bool {
+    let conduct = args.conduct();
+    conduct.blocks && conduct.state.is_none() && conduct.refused.is_none()
 }
 
 /// Runs a blocking command on a socket of its own. When this is dropped midway, the lease closes its socket, because a

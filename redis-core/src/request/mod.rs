@@ -19,7 +19,7 @@ mod script;
 #[doc(hidden)]
 pub mod state;
 
-pub use detached::{Detached, Raw, Run, cmd, raw};
+pub use detached::{Detached, Raw, RawInfo, Run, cmd, raw};
 pub use script::Script;
 
 /// Something that has command methods: a connection, a pool, a pipeline, a queued command of a pipeline.

@@ -9,6 +9,7 @@ use super::ScanPage;
 use crate::command::Args;
 use crate::error::{Error, Result};
 use crate::host::{Host, Repeated};
+use crate::name::Name;
 use crate::reply::Frame;
 use crate::reply::FromRedis;
 
@@ -18,7 +19,7 @@ pub trait Rows: FromRedis {
     type Row;
 
     /// The rows, and what the server warned of.
-    fn into_rows(self) -> (Vec<Self::Row>, Vec<String>);
+    fn into_rows(self) -> (Vec<Self::Row>, Vec<Name>);
 
     /// The command that reads on at a cursor, made of the first command of the stream.
     fn read(first: &Args, cursor: u64) -> Option<Args>;
@@ -49,7 +50,7 @@ pub struct RowStream<'h, T> {
     pages: Option<Repeated<'h>>,
     course: Option<Course>,
     page: std::vec::IntoIter<T>,
-    warnings: Vec<String>,
+    warnings: Vec<Name>,
     way: Way<T>,
 }
 
@@ -71,7 +72,7 @@ struct Way<T> {
 /// What one reply brings.
 struct Page<T> {
     rows: Vec<T>,
-    warnings: Vec<String>,
+    warnings: Vec<Name>,
     cursor: u64,
 }
 
@@ -124,7 +125,7 @@ impl<'h, T> RowStream<'h, T> {
 
     /// What the server warned of so far, such as a timeout that cut the result short; RESP2 does not tell.
     #[must_use]
-    pub fn warnings(&self) -> &[String] {
+    pub fn warnings(&self) -> &[Name] {
         &self.warnings
     }
 

@@ -11,7 +11,8 @@ pub(super) fn name(command: &Command) -> proc_macro2::Ident {
     ident(&command.method.to_ascii_uppercase())
 }
 
-pub(super) fn expand(command: &Command) -> TokenStream {
+/// `checked`: against the commands that the facade knows.
+pub(super) fn expand(command: &Command, checked: bool) -> TokenStream {
     let facts = &command.facts;
     let (info, name) = (name(command), command.syntax.name.join(" "));
     let doc = format!(" What is known of `{name}`.");
@@ -34,11 +35,13 @@ pub(super) fn expand(command: &Command) -> TokenStream {
     });
     let masked = &facts.masked;
     let masked = (!masked.is_empty()).then(|| quote!(.masked(&[#(#masked),*])));
+    let is_command = matches!(command.call, Call::Command);
+    let checked = (checked && is_command).then(|| quote!(.checked(&::typedis::commands::KNOWN)));
     quote! {
         #script
         #[doc = #doc]
         pub static #info: rt::CommandInfo = rt::CommandInfo::new(#name, #header, #words)
-            #readonly #idempotent #blocking #waits #state #cacheable #policies #masked;
+            #readonly #idempotent #blocking #waits #state #cacheable #policies #masked #checked;
     }
 }
 

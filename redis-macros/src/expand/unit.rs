@@ -18,8 +18,8 @@ pub(super) struct Unit<'a> {
     groups: Vec<&'a Group>,
     /// Enums that belong into the module.
     enums: &'a [Enum],
-    /// Whether examples are compiled; the facade's are.
-    doctests: bool,
+    /// Whether it is the facade's own: its examples are compiled, and others are checked against it.
+    own: bool,
 }
 
 impl<'a> Unit<'a> {
@@ -31,7 +31,7 @@ impl<'a> Unit<'a> {
             subject: format!("the group `{}`", group.name),
             groups: vec![group],
             enums: &[],
-            doctests: true,
+            own: true,
         }
     }
 
@@ -48,7 +48,7 @@ impl<'a> Unit<'a> {
             vis,
             groups,
             enums,
-            doctests: false,
+            own: false,
         }
     }
 
@@ -70,7 +70,9 @@ impl<'a> Unit<'a> {
             " {}: the commands of {subject}, as a trait, and the builders of those that have options.",
             self.contents()
         );
-        let infos = self.commands().map(info::expand);
+        let infos = self
+            .commands()
+            .map(|command| info::expand(command, !self.own));
         let builders = self
             .commands()
             .filter(|command| command.has_options())
@@ -118,15 +120,10 @@ impl<'a> Unit<'a> {
 
     fn definition(&self) -> TokenStream {
         let Self {
-            name,
-            subject,
-            doctests,
-            ..
+            name, subject, own, ..
         } = self;
         let doc = format!(" The commands of {subject}, on everything that takes commands.");
-        let methods = self
-            .commands()
-            .map(|command| method::expand(command, *doctests));
+        let methods = self.commands().map(|command| method::expand(command, *own));
         quote! {
             #[doc = #doc]
             pub trait #name: rt::Target {

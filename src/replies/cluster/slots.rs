@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use typedis_core::{DecodeError, Reply};
+use typedis_core::{DecodeError, Name, Reply};
 
 use crate::FromRedis;
 use crate::replies::fields::next;
@@ -48,7 +48,7 @@ pub struct SlotNode {
     /// Its id.
     pub id: Option<String>,
     /// Further names and addresses, such as `hostname`; since 7.0.
-    pub metadata: HashMap<String, String>,
+    pub metadata: HashMap<String, Name>,
 }
 
 impl FromRedis for SlotNode {

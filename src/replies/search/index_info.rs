@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use typedis_core::{DecodeError, Reply, Value};
+use typedis_core::{DecodeError, Name, Reply, Value};
 
 use crate::FromRedis;
 use crate::replies::fields::{each_field, fill, required};
@@ -14,7 +14,7 @@ use crate::replies::fields::{each_field, fill, required};
 #[non_exhaustive]
 pub struct IndexInfo {
     /// Its name.
-    pub index_name: String,
+    pub index_name: Name,
     /// The options of FT.CREATE that it was made with, such as `NOOFFSETS`.
     pub index_options: Vec<String>,
     /// Which documents it indexes.
@@ -22,7 +22,7 @@ pub struct IndexInfo {
     /// Its fields.
     pub attributes: Vec<IndexedField>,
     /// The words that are left out, if they are not the usual ones.
-    pub stopwords_list: Option<Vec<String>>,
+    pub stopwords_list: Option<Vec<Name>>,
     /// How many documents it has.
     pub num_docs: u64,
     /// The greatest number that a document was given.
@@ -95,19 +95,19 @@ pub struct IndexDefinition {
     /// `HASH` or `JSON`.
     pub key_type: String,
     /// What the keys begin with.
-    pub prefixes: Vec<String>,
+    pub prefixes: Vec<Name>,
     /// The expression that documents satisfy.
-    pub filter: Option<String>,
+    pub filter: Option<Name>,
     /// The language of documents that name none.
     pub default_language: Option<String>,
     /// The field that names the language of a document.
-    pub language_field: Option<String>,
+    pub language_field: Option<Name>,
     /// The score of documents that name none.
     pub default_score: Option<f64>,
     /// The field that holds the score of a document.
-    pub score_field: Option<String>,
+    pub score_field: Option<Name>,
     /// The field that holds the payload of a document.
-    pub payload_field: Option<String>,
+    pub payload_field: Option<Name>,
 }
 
 /// A field of an index.
@@ -115,9 +115,9 @@ pub struct IndexDefinition {
 #[non_exhaustive]
 pub struct IndexedField {
     /// The field or the path in the documents.
-    pub identifier: String,
+    pub identifier: Name,
     /// The name in queries.
-    pub attribute: String,
+    pub attribute: Name,
     /// Its type: `TEXT`, `VECTOR`.
     pub kind: String,
     /// Settings with a value, such as `WEIGHT`, `SEPARATOR` or `dim`.
@@ -141,8 +141,8 @@ const FLAGS: [&str; 9] = [
 
 #[derive(Default)]
 struct FieldParts {
-    identifier: Option<String>,
-    attribute: Option<String>,
+    identifier: Option<Name>,
+    attribute: Option<Name>,
     kind: Option<String>,
     settings: HashMap<String, Value>,
     flags: Vec<String>,
@@ -243,10 +243,10 @@ pub struct IndexErrors {
     pub failures: u64,
     /// The last error; `N/A` if there was none.
     #[redis(rename = "last indexing error")]
-    pub last_error: String,
+    pub last_error: Name,
     /// The document that the last error is about; `N/A` if there was none.
     #[redis(rename = "last indexing error key")]
-    pub last_error_key: String,
+    pub last_error_key: Name,
 }
 
 /// What went wrong with a field.
@@ -254,9 +254,9 @@ pub struct IndexErrors {
 #[non_exhaustive]
 pub struct FieldStatistics {
     /// The field or the path in the documents.
-    pub identifier: String,
+    pub identifier: Name,
     /// The name in queries.
-    pub attribute: String,
+    pub attribute: Name,
     /// What went wrong.
     #[redis(rename = "Index Errors")]
     pub errors: IndexErrors,

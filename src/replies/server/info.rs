@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use typedis_core::{DecodeError, FromRedis, Reply};
+use typedis_core::{DecodeError, FromRedis, Name, Reply};
 
-use crate::replies::text::{fields, lines, text};
+use crate::replies::text::{bytes, fields};
 
 /// The state of a server: named values, in sections.
 ///
@@ -24,7 +24,7 @@ pub struct InfoSection {
     /// Its name, such as `Server` or `Memory`.
     pub name: String,
     /// Names and values, in the order of the server; a name may come again (`module`).
-    pub fields: Vec<(String, String)>,
+    pub fields: Vec<(Name, Name)>,
 }
 
 /// A database, as the section `Keyspace` describes it.
@@ -145,20 +145,24 @@ impl KeyspaceInfo {
 impl FromRedis for ServerInfo {
     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
         let mut sections: Vec<InfoSection> = Vec::new();
-        for line in lines(text(&reply, "lines of fields")?) {
-            if let Some(name) = line.strip_prefix('#') {
+        // Names of errors and of modules, and paths, are not the server's own.
+        let lines = bytes(&reply, "lines of fields")?.split(|byte| *byte == b'\n');
+        for line in lines.map(<[u8]>::trim_ascii_end) {
+            if let Some(name) = line.strip_prefix(b"#") {
+                let name = String::from_utf8_lossy(name.trim_ascii()).into_owned();
                 sections.push(InfoSection {
-                    name: name.trim().to_owned(),
+                    name,
                     fields: Vec::new(),
                 });
-            } else if let Some((name, value)) = line.split_once(':') {
+            } else if let Some(colon) = line.iter().position(|byte| *byte == b':') {
                 // What comes before the first section has none, as modules may have it.
                 if sections.is_empty() {
                     sections.push(InfoSection::default());
                 }
-                let field = (name.to_owned(), value.to_owned());
+                let (name, value) = line.split_at(colon);
+                let value = value.strip_prefix(b":").unwrap_or_default();
                 if let Some(section) = sections.last_mut() {
-                    section.fields.push(field);
+                    section.fields.push((name.into(), value.into()));
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! The reply of ROLE: [`Role`].
 
-use typedis_core::{DecodeError, FromRedis, Reply};
+use typedis_core::{DecodeError, FromRedis, Name, Reply};
 
 use crate::replies::fields::next;
 
@@ -38,7 +38,7 @@ pub enum Role {
 #[non_exhaustive]
 pub struct ReplicaLink {
     /// Its address.
-    pub host: String,
+    pub host: Name,
     /// Its port.
     pub port: u16,
     /// How far it has come in what the primary writes.
@@ -89,7 +89,7 @@ mod tests {
     fn every_role_names_its_peers() {
         let primary = "*3\r\n$6\r\nmaster\r\n:14\r\n*1\r\n*3\r\n$9\r\n127.0.0.1\r\n$4\r\n7823\r\n$2\r\n14\r\n";
         let replicas = vec![ReplicaLink {
-            host: "127.0.0.1".to_owned(),
+            host: "127.0.0.1".into(),
             port: 7823,
             offset: 14,
         }];

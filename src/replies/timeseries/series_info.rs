@@ -1,6 +1,7 @@
 //! What TS.INFO tells of a time series: [`SeriesInfo`].
 
 use std::collections::HashMap;
+use typedis_core::Name;
 
 use crate::FromRedis;
 
@@ -28,9 +29,9 @@ pub struct SeriesInfo {
     /// What is done with a second sample of the same time; `None` for what the server does by default.
     pub duplicate_policy: Option<String>,
     /// The labels.
-    pub labels: HashMap<String, String>,
+    pub labels: HashMap<Name, Name>,
     /// The series that this one is compacted from.
-    pub source_key: Option<String>,
+    pub source_key: Option<Name>,
     /// The series that this one is compacted into.
     #[redis(with = "rules")]
     pub rules: Vec<CompactionRule>,
@@ -39,7 +40,7 @@ pub struct SeriesInfo {
     /// ... so near in value to the last one a sample is left out.
     pub ignore_max_val_diff: Option<f64>,
     /// The key as the series knows it, with `with_chunks`.
-    pub key_self_name: Option<String>,
+    pub key_self_name: Option<Name>,
     /// The chunks, with `with_chunks`.
     #[redis(rename = "Chunks", default)]
     pub chunks: Vec<ChunkInfo>,
@@ -50,7 +51,7 @@ pub struct SeriesInfo {
 #[non_exhaustive]
 pub struct CompactionRule {
     /// The other series.
-    pub key: String,
+    pub key: Name,
     /// How many milliseconds become one sample.
     pub bucket_duration: u64,
     /// How they become one: `AVG`, `STD.P`.
@@ -78,12 +79,12 @@ pub struct ChunkInfo {
 
 /// Rules are arrays in RESP2; in RESP3 each is named by its key.
 mod rules {
-    use typedis_core::{DecodeError, FromRedis, Reply};
+    use typedis_core::{DecodeError, FromRedis, Name, Reply};
 
     use super::CompactionRule;
 
     pub(super) fn from_redis(reply: Reply<'_>) -> Result<Vec<CompactionRule>, DecodeError> {
-        let rules = Vec::<(String, u64, String, u64)>::from_redis(reply)?;
+        let rules = Vec::<(Name, u64, String, u64)>::from_redis(reply)?;
         let named = |(key, bucket_duration, aggregator, alignment)| CompactionRule {
             key,
             bucket_duration,
@@ -123,9 +124,9 @@ mod tests {
             (info.total_samples, info.duplicate_policy.as_deref()),
             (4, None)
         );
-        assert_eq!(info.labels.get("area").map(String::as_str), Some("A"));
+        assert_eq!(info.labels.get("area").map(Name::as_str), Some("A"));
         let rule = CompactionRule {
-            key: "dst".to_owned(),
+            key: "dst".into(),
             bucket_duration: 1000,
             aggregator: "AVG".to_owned(),
             alignment: 0,

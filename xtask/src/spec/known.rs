@@ -7,13 +7,15 @@ use toml::{Table, Value};
 use crate::Result;
 
 /// Tables of the file that hold no commands.
-const OTHER_TABLES: [&str; 4] = ["types", "tokens", "enums", "examples"];
+const OTHER_TABLES: [&str; 5] = ["types", "tokens", "enums", "examples", "refused"];
 
 /// The commands of the file.
 #[derive(Debug, Default)]
 pub(crate) struct Spec {
     /// Name on the server → what is known of it.
     pub(crate) commands: BTreeMap<String, Known>,
+    /// Commands that are not sent at all → why.
+    pub(crate) refused: BTreeMap<String, String>,
 }
 
 /// What all rows of a command say together.
@@ -45,6 +47,12 @@ impl Spec {
                 spec.add(&shared, group, method, row);
             }
         }
+        let refused = file.get("refused").and_then(Value::as_table);
+        spec.refused = refused
+            .into_iter()
+            .flatten()
+            .filter_map(|(name, why)| Some((name.clone(), why.as_str()?.to_owned())))
+            .collect();
         Ok(spec)
     }
 

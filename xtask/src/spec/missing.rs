@@ -14,7 +14,7 @@ pub(crate) struct Missing {
     /// Commands that are there, and the words that they lack.
     pub(crate) options: BTreeMap<String, Vec<String>>,
     /// What is left out on purpose, and why.
-    pub(crate) left_out: Vec<(String, &'static str)>,
+    pub(crate) left_out: Vec<(String, String)>,
 }
 
 impl Missing {
@@ -26,7 +26,9 @@ impl Missing {
             // What the server takes for an argument may be a subcommand in the spec, and the other way round.
             let (is_known, known) = words_of(spec, name);
             words.retain(|word| !known.contains(word.as_str()));
-            match (is_known, exceptions::reason(name)) {
+            let refused = spec.refused.get(name).cloned();
+            let reason = refused.or_else(|| exceptions::reason(name).map(str::to_owned));
+            match (is_known, reason) {
                 (false, Some(reason)) => missing.left_out.push((name.clone(), reason)),
                 (false, None) => missing.commands.push(name.clone()),
                 (true, _) => missing.lack(name, words),
@@ -38,7 +40,10 @@ impl Missing {
     fn lack(&mut self, name: &str, words: BTreeSet<String>) {
         for word in words {
             match exceptions::reason_for_word(name, &word) {
-                Some(reason) => self.left_out.push((format!("{name} {word}"), reason)),
+                Some(reason) => {
+                    let word = format!("{name} {word}");
+                    self.left_out.push((word, reason.to_owned()));
+                }
                 None => self.options.entry(name.to_owned()).or_default().push(word),
             }
         }

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::exceptions;
+use super::known::Spec;
 use super::outcomes::Outcome;
 use super::table::{self, Item, Place, Proof};
 
 /// The page.
-pub(crate) fn render(outcomes: &[Outcome]) -> String {
+pub(crate) fn render(outcomes: &[Outcome], spec: &Spec) -> String {
     let groups = table::collect(outcomes);
     let items = || groups.values().flatten();
     let mut text = String::from(
@@ -35,6 +36,12 @@ pub(crate) fn render(outcomes: &[Outcome]) -> String {
     text += "\n## Left out of `commands.toml`\n\n| what | why |\n| --- | --- |\n";
     for (what, why) in exceptions::all() {
         let what = what.replace(" | ", ", ");
+        let _ = writeln!(text, "| `{what}` | {why} |");
+    }
+    text += "\n## Refused\n\n\
+             Commands without a method that are not sent when they are built from words either.\n\n\
+             | what | why |\n| --- | --- |\n";
+    for (what, why) in &spec.refused {
         let _ = writeln!(text, "| `{what}` | {why} |");
     }
     text

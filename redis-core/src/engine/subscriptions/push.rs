@@ -14,8 +14,8 @@ pub(crate) enum Push<'a> {
         channel: Option<Str<'a>>,
         payload: Str<'a>,
     },
-    /// A subscription began or ended.
-    Changed(Verb, SourceKind, &'a [u8]),
+    /// A subscription began or ended. Without a source it answers the end of all, of which there was none.
+    Changed(Verb, SourceKind, Option<&'a [u8]>),
     /// Keys that this client had read were changed; nil stands for all.
     Invalidate(Reply<'a>),
 }
@@ -61,7 +61,14 @@ pub(crate) fn read<'a>(reply: &Reply<'a>) -> Option<Push<'a>> {
             channel: None,
             payload: text()?,
         },
-        Word::Changed(verb, kind) => Push::Changed(verb, kind, text()?.as_bytes()),
+        Word::Changed(verb, kind) => {
+            let source = elements.next()?;
+            let name = source.text().map(|name| name.as_bytes());
+            if name.is_none() && !source.is_nil() {
+                return None;
+            }
+            Push::Changed(verb, kind, name)
+        }
         Word::Invalidate => Push::Invalidate(elements.next()?),
     })
 }

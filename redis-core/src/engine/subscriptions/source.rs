@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::name::Name;
+
 /// The kinds of subscription. They are apart on the server: a message to the channel `a` reaches no subscriber of the
 /// shard channel `a`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -106,7 +108,7 @@ macro_rules! pointers {
     )+};
 }
 
-pointers!(Box<str>, Arc<str>, Cow<'_, str>);
+pointers!(Box<str>, Arc<str>, Cow<'_, str>, Name);
 
 impl ChannelName for Bytes {
     fn to_name(&self) -> Bytes {
@@ -141,7 +143,9 @@ single!(
     &[u8],
     Box<str>,
     Arc<str>,
-    Cow<'_, str>
+    Cow<'_, str>,
+    Name,
+    &Name
 );
 
 impl<T: ChannelName, const N: usize> ToChannels for [T; N] {

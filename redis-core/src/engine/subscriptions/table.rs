@@ -69,6 +69,8 @@ pub(crate) enum Received {
     /// It answers the oldest one.
     Answer,
     Other,
+    /// It answers a command that was not sent from here: whose the replies behind it are cannot be told.
+    Unasked,
 }
 
 impl Table {
@@ -184,9 +186,10 @@ impl Table {
                 self.distribute(kind, source, channel, payload, woken);
                 Received::Other
             }
-            Some(Push::Changed(verb, kind, name)) => {
+            Some(Push::Changed(verb, kind, Some(name))) => {
                 self.changed(verb, kind, name, may_answer, woken)
             }
+            Some(Push::Changed(_, _, None)) => Received::Unasked,
             Some(Push::Invalidate(keys)) => {
                 if let Some(invalidation) = Invalidation::read(&keys) {
                     for (_, listener) in &self.invalidations {
@@ -257,6 +260,10 @@ impl Table {
             return Received::Other;
         }
         let answers = self.operations.front_mut().filter(concerns).is_some() && may_answer();
+        // Only a subscription to a shard channel ends on the server's own account.
+        if !answers && (verb, kind) != (Verb::Leave, SourceKind::Shard) {
+            return Received::Unasked;
+        }
         let operation = if answers {
             self.operations.pop_front()
         } else {

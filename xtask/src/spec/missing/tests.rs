@@ -120,7 +120,9 @@ fn all_of_the_inventory_and_of_the_servers_is_in_the_spec() {
     if !ServerKind::PINNED.into_iter().all(is_here) {
         return;
     }
-    let reasons = exceptions::all().map(|(_, reason)| reason);
+    let refused = spec.refused.values().cloned();
+    let reasons = exceptions::all().map(|(_, reason)| reason.to_owned());
+    let reasons = reasons.chain(refused);
     let unused: Vec<_> = reasons
         .filter(|reason| !left_out.contains(reason))
         .collect();

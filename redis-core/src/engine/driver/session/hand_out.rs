@@ -35,7 +35,7 @@ impl Session {
             } else if !link.hub().has_room(next.len, cx.waker()) {
                 break;
             } else {
-                self.hand_push(link, woken);
+                self.hand_push(link, woken)?;
             }
         }
         if !woken.is_empty() {
@@ -60,9 +60,9 @@ impl Session {
         !self.found.is_empty()
     }
 
-    fn hand_push(&mut self, link: &Link, woken: &mut Vec<Waker>) {
+    fn hand_push(&mut self, link: &Link, woken: &mut Vec<Waker>) -> Result<(), End> {
         let Some(found) = self.found.pop_front() else {
-            return;
+            return Ok(());
         };
         let frame = Frame::from_scanned(Chunk::take(&mut self.input, found.len, self.allocated));
         if found.has_inner_pushes {
@@ -71,13 +71,21 @@ impl Session {
             }
         }
         let may_answer = || link.awaits() != Awaits::Reply;
-        let received = link.hub().receive(&frame, may_answer, woken);
-        if received == Received::Answer {
-            link.with(woken, |queue, woken| {
+        match link.hub().receive(&frame, may_answer, woken) {
+            Received::Answer => link.with(woken, |queue, woken| {
                 queue.deliver(Chunk::EMPTY, 1, woken);
                 woken.extend(queue.next_in_line());
-            });
+            }),
+            Received::Other => {}
+            Received::Unasked => {
+                // Nor are they handed out at the end of the session.
+                self.found.clear();
+                return Err(End::Lost(protocol(
+                    "the server confirmed a subscription that was not asked for here, so that replies cannot be told apart",
+                )));
+            }
         }
+        Ok(())
     }
 
     /// Hands out what was pushed amid the replies that come next, as servers before 7.2 do: before those replies, so that
