@@ -81,6 +81,17 @@ impl Topology {
         owners.filter_map(|shard| self.nodes.get(shard.primary))
     }
 
+    /// The place among the nodes of the one that owns a slot.
+    #[inline]
+    pub(super) fn primary_place(&self, slot: u16) -> Option<usize> {
+        Some(self.shard_of(slot)?.primary)
+    }
+
+    /// The places of the primaries among the nodes.
+    pub(super) fn primary_places(&self) -> impl Iterator<Item = usize> {
+        self.shards.iter().map(|shard| shard.primary)
+    }
+
     /// The node that owns a slot; `None` if none does.
     #[must_use]
     pub fn primary_of(&self, slot: u16) -> Option<&ClusterNode> {

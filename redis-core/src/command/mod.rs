@@ -30,5 +30,6 @@ pub use duration::{
 pub use info::{CommandInfo, RequestPolicy, ResponsePolicy, StateChange};
 pub use known::{Blocks, KnownCommand, KnownCommands};
 pub use records::{Fits, Key, Number, Record, Text, ToRecords};
+pub(crate) use slot::Slots;
 pub use slot::{SLOTS, slot};
 pub use values::{Each, each};

@@ -171,7 +171,6 @@ impl Config {
     /// The same settings for one node of several: this server alone, whose sockets begin with `introduction`. What it
     /// refuses because another node is to be asked, and what is lost with its sockets and may be repeated, goes back to
     /// callers.
-    #[allow(dead_code, reason = "used by the handle of a cluster")]
     pub(crate) fn for_node(&self, address: Address, introduction: &[Introduction]) -> Self {
         Self {
             address,

@@ -33,7 +33,7 @@ mod url;
 pub use address::Address;
 pub use backoff::Backoff;
 pub use budget::Budget;
-#[allow(unused_imports, reason = "used by the handle of a cluster")]
+#[allow(unused_imports, reason = "replicas will be introduced by READONLY")]
 pub(crate) use builder::Introduction;
 pub use builder::{Config, Protocol};
 #[cfg(feature = "tls")]

@@ -271,7 +271,7 @@ impl Driver {
                 _ if retires => true,
                 Order::Close => true,
                 Order::Drain => queue.is_idle(),
-                Order::Serve | Order::Renew => false,
+                Order::Serve | Order::Renew | Order::Leave => false,
             };
             if over {
                 let _known = queue.end(&Failure::Closed(Phase::NotSent), woken);

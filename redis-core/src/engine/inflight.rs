@@ -120,6 +120,8 @@ pub(crate) enum Order {
     Serve,
     /// A new socket, once what is in flight has been answered.
     Renew,
+    /// A new socket, now: the server lost its role, and does not answer what is in flight.
+    Leave,
     /// The end, once everything queued has been answered.
     Drain,
     /// The end, now.

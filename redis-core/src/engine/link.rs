@@ -283,8 +283,9 @@ impl Link {
         let rank = |order| match order {
             Order::Serve => 0,
             Order::Renew => 1,
-            Order::Drain => 2,
-            Order::Close => 3,
+            Order::Leave => 2,
+            Order::Drain => 3,
+            Order::Close => 4,
         };
         if rank(order) > rank(queue.order) {
             queue.order = order;

@@ -69,7 +69,7 @@ impl<'a> Pending<'a> {
     pub(crate) fn poll_decoded<R: FromRedis>(&mut self, cx: &mut Context<'_>) -> Poll<Result<R>> {
         let outcome = match ready!(self.poll_delivery(cx)) {
             Delivery::Reply(chunk) => R::from_outcome(Ok(FrameRef::of_chunk(&chunk))),
-            delivery => decode_slowly(delivery),
+            delivery => decode(delivery),
         };
         Poll::Ready(match outcome {
             Ok(value) => Ok(value),
@@ -127,7 +127,7 @@ impl<'a, R: FromRedis, S: Direct<'a>> Execute<R> for S {
 
 /// Decodes what is not simply a reply.
 #[cold]
-fn decode_slowly<R: FromRedis>(delivery: Delivery) -> Result<R> {
+pub(crate) fn decode<R: FromRedis>(delivery: Delivery) -> Result<R> {
     match delivery {
         Delivery::Refused(error) => R::from_outcome(Err(error)),
         Delivery::Reply(chunk) => R::from_outcome(Ok(FrameRef::of_chunk(&chunk))),
@@ -145,7 +145,7 @@ fn no_reply() -> Error {
 
 /// The command of a [`Pending`].
 #[derive(Debug)]
-struct Command {
+pub(crate) struct Command {
     info: &'static CommandInfo,
     /// Until it is sent: from then on the queue has the bytes. Longer where its name is in there, or where it may have to be
     /// sent in another form.
@@ -154,15 +154,20 @@ struct Command {
 
 impl Command {
     #[inline]
-    fn new(args: Box<Args>) -> Self {
+    pub(crate) fn new(args: Box<Args>) -> Self {
         Self {
             info: args.info(),
             args: Some(args),
         }
     }
 
+    /// Whether it was not sent, so that all of it is still here.
+    pub(crate) fn is_here(&self) -> bool {
+        self.args.is_some()
+    }
+
     #[cold]
-    fn name(&self) -> CommandName {
+    pub(crate) fn name(&self) -> CommandName {
         match &self.args {
             Some(args) => args.name(),
             None => self.info.name.into(),

@@ -130,6 +130,21 @@ impl<L: Deref<Target = Link>> Sending<L> {
         self.pause(pause)
     }
 
+    /// Has it go over another link: `again`, or the payload itself.
+    pub(crate) fn go_to(&mut self, link: L, again: Option<Box<Again>>, deadline: Option<Instant>) {
+        self.link = link;
+        self.state = State::Fresh;
+        if again.is_some() || deadline.is_some() || self.slow.is_some() {
+            let slow = self.slow();
+            (slow.deadline, slow.again) = (deadline, again);
+        }
+    }
+
+    /// What was to be sent in place of the payload, and was turned away.
+    pub(crate) fn take_again(&mut self) -> Option<Box<Again>> {
+        self.slow.as_mut()?.again.take()
+    }
+
     /// Puts the sending off, unless the deadline comes first.
     fn pause(&mut self, pause: Duration) -> bool {
         let slow = self.slow();
@@ -271,14 +286,7 @@ impl<L: Deref<Target = Link>> Sending<L> {
         if let Some(deadline) = self.slow.as_ref().and_then(|slow| slow.deadline) {
             return Limit::At(deadline);
         }
-        let usual = self.link.config.command_timeout;
-        let patience = match patience {
-            Patience::Default => usual,
-            Patience::Extra(extra) => usual.map(|usual| usual.saturating_add(extra)),
-            Patience::Only(patience) => Some(patience),
-            Patience::Forever => None,
-        };
-        patience.map_or(Limit::None, Limit::Within)
+        patience.limit(self.link.config.command_timeout)
     }
 }
 

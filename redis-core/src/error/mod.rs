@@ -55,6 +55,8 @@ pub enum ErrorKind {
     Credentials(std::sync::Arc<dyn std::error::Error + Send + Sync>),
     /// Sentinels did not lead to a server.
     Sentinel(SentinelError),
+    /// A cluster cannot do this, or does not come to an agreement; the text says what it is.
+    Cluster(Cow<'static, str>),
     /// The connection was lost.
     ConnectionLost(io::Error),
     /// No reply came before the deadline.
@@ -349,6 +351,7 @@ impl fmt::Display for ErrorKind {
             }
             Self::Custom(error) => write!(f, "{error}"),
             Self::Usage(text) => f.write_str(text),
+            Self::Cluster(text) => write!(f, "the cluster: {text}"),
             Self::Lagged(count) => write!(
                 f,
                 "{count} messages were dropped because their reader was slow; read on, or give the subscription more capacity"

@@ -76,8 +76,11 @@ impl SlotMove<'_> {
     ///
     /// If a node refuses.
     pub fn finish(self) -> Result<()> {
-        // A client that writes meanwhile may leave a key behind.
         view::wait_for(|| {
+            // A node that gave its last slot away becomes a replica of the one that got it, with all of its keys.
+            if self.from.is_replica()? {
+                return Ok(None);
+            }
             while self.migrate(KEYS_AT_ONCE)? > 0 {}
             let slot = self.slot.to_string();
             let words = ["CLUSTER", "SETSLOT", &slot, "NODE", self.to.id()];

@@ -48,7 +48,6 @@ impl Args {
     }
 
     /// Which slots the keys have.
-    #[allow(dead_code, reason = "read by the handle of a cluster")]
     pub(crate) fn slots(&self) -> Slots {
         match self.noted.mode {
             Keys::Ignored => Slots::None,

@@ -40,7 +40,10 @@ impl Args {
         self.info = info;
         self.bytes.put(info.header);
         self.words = info.words;
-        self.noted = Noted::new(keys);
+        self.noted.mode = keys;
+        if keys == Keys::Slots {
+            self.noted = Noted::new(keys);
+        }
     }
 
     /// Gives the memory back.

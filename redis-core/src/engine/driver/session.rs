@@ -202,6 +202,10 @@ impl Session {
                 Order::Drain => Err(End::Closed),
                 Order::Renew if queue.owed() > 0 || !unanswered.is_written() => Ok(()),
                 Order::Renew => Err(End::Renew),
+                Order::Leave => Err(End::Lost(lost(
+                    io::ErrorKind::ConnectionAborted,
+                    "its node lost its role, and gave no answer",
+                ))),
             }
         })?;
         if link.retires() {

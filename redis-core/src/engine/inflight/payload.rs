@@ -58,6 +58,20 @@ pub(crate) enum Patience {
     Forever,
 }
 
+impl Patience {
+    /// The limit of something that is queued now, where others get the `usual` time.
+    #[inline]
+    pub(crate) fn limit(self, usual: Option<Duration>) -> Limit {
+        let patience = match self {
+            Self::Default => usual,
+            Self::Extra(extra) => usual.map(|usual| usual.saturating_add(extra)),
+            Self::Only(patience) => Some(patience),
+            Self::Forever => None,
+        };
+        patience.map_or(Limit::None, Limit::Within)
+    }
+}
+
 /// What a span says of a command or batch.
 #[cfg(feature = "tracing")]
 #[derive(Debug)]

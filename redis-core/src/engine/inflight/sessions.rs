@@ -491,7 +491,7 @@ impl Queue {
         self.connected = true;
         self.demoted = false;
         self.refused = None;
-        if self.order == Order::Renew {
+        if matches!(self.order, Order::Renew | Order::Leave) {
             self.order = Order::Serve;
         }
     }
