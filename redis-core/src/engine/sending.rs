@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::ops::Deref;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
@@ -13,7 +14,9 @@ use super::inflight::{
     Again, CellKey, Delivery, Failure, Limit, Patience, Payload, Queue, Submitted, WaiterKey,
 };
 use super::link::Link;
-use crate::error::{Error, Phase};
+use crate::error::{Error, Obstacle, Phase};
+use crate::reply::Frame;
+use crate::wire::Chunk;
 
 /// The place in the queue of a link, given up when the caller goes away. `L` is what keeps the link: a reference where the
 /// caller holds its handle, a counted one where the link may leave while something is on its way.
@@ -48,6 +51,8 @@ struct Slow {
     /// What is sent in place of the payload: that one was refused for a reason that passes.
     again: Option<Box<Again>>,
     refusals: u32,
+    /// The last of them.
+    refused: Option<Arc<Obstacle>>,
 }
 
 impl<L: Deref<Target = Link>> Sending<L> {
@@ -128,6 +133,22 @@ impl<L: Deref<Target = Link>> Sending<L> {
         let pause = backoff.pause(slow.refusals);
         slow.refusals += 1;
         self.pause(pause)
+    }
+
+    /// Notes for which reason, which passes, the server refused it.
+    pub(crate) fn note_refusal(&mut self, replies: &[Chunk]) {
+        let refusal = replies.first().cloned().map(Frame::from_scanned);
+        let error = refusal.and_then(|refusal| refusal.reply().error());
+        self.slow().refused = error.map(|error| Arc::new(Obstacle::Refused(error)));
+    }
+
+    /// Puts the refusal before to a deadline that passed for no other reason that is known.
+    pub(crate) fn add_refusal(&mut self, failure: &mut Failure) {
+        if let Failure::Timeout(_, obstacle @ None) = failure
+            && let Some(slow) = &mut self.slow
+        {
+            *obstacle = slow.refused.take();
+        }
     }
 
     /// Puts the sending off, unless the deadline comes first.
@@ -262,7 +283,9 @@ impl<L: Deref<Target = Link>> Sending<L> {
         ready!(timer.as_mut().poll(cx));
         self.link.leave_line(place);
         self.link.count(|counts| counts.timeouts += 1);
-        self.state = State::Ended(Box::new(Failure::Timeout(Phase::NotSent)));
+        let full = self.link.obstacle_in_line();
+        let obstacle = self.slow().refused.take().or(full);
+        self.state = State::Ended(Box::new(Failure::Timeout(Phase::NotSent, obstacle)));
         Poll::Ready(())
     }
 
@@ -298,7 +321,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use std::future::poll_fn;
-    use std::sync::Arc;
 
     use tokio::sync::oneshot;
     use typedis_testkit::fake::Fake;
