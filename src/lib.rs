@@ -102,10 +102,10 @@ pub use typedis_core::{
     Address, ArgError, ArgWriter, Args, Backoff, Batch, BatchReplies, Budget, Chain, Channel,
     CommandInfo, Config, Connection, Cursor, DecodeError, Detached, Each, Error, ErrorKind, Event,
     Exclusive, Executed, Frame, FromRedis, IntoConfig, IntoRepeat, IntoScanStream, Lag, Limits,
-    Message, Name, Open, PatternChannel, Phase, Pipeline, Pool, Protocol, Queued, Raw, Record,
-    Repeat, Reply, Request, Result, RowStream, Run, ScanStream, Script, Secret, ServerError,
-    Stream, Subscriber, Target, ToArg, ToArgs, ToRecords, Transaction, Unclaimed, Value, Watch,
-    Watched, cmd, each,
+    Message, Name, Obstacle, Open, PatternChannel, Phase, Pipeline, Pool, Protocol, Queued, Raw,
+    Record, Repeat, Reply, Request, Result, RowStream, Run, ScanStream, Script, Secret,
+    ServerError, Stream, Subscriber, Target, ToArg, ToArgs, ToRecords, Transaction, Unclaimed,
+    Value, Watch, Watched, cmd, each,
 };
 pub use typedis_core::{
     BlockMilliseconds, Milliseconds, Seconds, SignedMilliseconds, SignedSeconds, Timeout,

@@ -69,7 +69,7 @@ pub use config::{Tls, TlsVersion};
 pub use engine::events::{ConnectionEvent, Events};
 pub use engine::stats::Stats;
 pub use error::{
-    ArgError, DecodeError, Error, ErrorKind, Phase, Result, SentinelCause, SentinelError,
+    ArgError, DecodeError, Error, ErrorKind, Obstacle, Phase, Result, SentinelCause, SentinelError,
     ServerError, TlsCause, TlsError,
 };
 pub use futures_core::Stream;

@@ -4,6 +4,7 @@ use super::address::Address;
 use super::builder::Config;
 use super::fleet::{SENTINEL_PORT, ServiceRole};
 use super::secret::Secret;
+use crate::error::Obstacle;
 
 /// Services that Sentinels watch.
 impl Config {
@@ -63,6 +64,12 @@ impl Config {
     ) -> Self {
         self.service.username = Some(username.into());
         self.sentinel_password(password)
+    }
+
+    /// What is waited for while the first attempt to connect lasts.
+    pub(crate) fn connecting(&self) -> Obstacle {
+        let addresses: Vec<String> = self.addresses().map(Address::to_string).collect();
+        Obstacle::Connecting(addresses.join(", "))
     }
 
     /// The name of the service that Sentinels are asked for, if any.

@@ -4,12 +4,13 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::config::{Config, Credentials, Protocol, Transport, Unavailable};
-use crate::error::{ErrorKind, SentinelError, ServerError, TlsCause, TlsError};
+use crate::error::{Error, ErrorKind, Phase, SentinelError, ServerError, TlsCause, TlsError};
 use crate::reply::Frame;
 use crate::wire::encode;
 use crate::wire::scan::{FrameKind, Scanner};
@@ -51,6 +52,21 @@ impl Refusal {
             Self::Credentials(error) => ErrorKind::Credentials(error.into()),
             Self::Sentinel(error) => ErrorKind::Sentinel(error),
             Self::Server(error) => ErrorKind::Handshake(error),
+        }
+    }
+}
+
+impl Refusal {
+    /// The error for who waits for another attempt.
+    pub(crate) fn into_source(self) -> Arc<dyn std::error::Error + Send + Sync> {
+        match self {
+            Self::Io(error) | Self::OldProtocol(error) => Arc::new(error),
+            Self::Tls(error) => Arc::new(error),
+            Self::Sentinel(error) => Arc::new(error),
+            Self::Server(error) => Arc::new(error),
+            refusal @ Self::Credentials(_) => {
+                Arc::new(Error::new(refusal.into_kind(), Phase::NotSent))
+            }
         }
     }
 }

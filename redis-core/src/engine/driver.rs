@@ -33,7 +33,7 @@ use super::renewal::Renewal;
 use super::subscriptions::hub::{Hub, Line};
 use crate::config::{Address, Config, Moves};
 use crate::connect::{self, Boxed, Ready, Refusal};
-use crate::error::Phase;
+use crate::error::{Obstacle, Phase};
 use crate::runtime::Task;
 
 mod end;
@@ -224,8 +224,10 @@ impl Driver {
         let failure = match refusal {
             refusal if !refusal.is_final() => {
                 let failure = unreachable(&refusal);
+                let obstacle = Arc::new(Obstacle::NotConnected(refusal.into_source()));
                 return self.link.with(&mut self.woken, |queue, woken| {
-                    queue.unreachable(failure, woken)
+                    queue.unreached = Some(obstacle);
+                    queue.unreachable(failure, woken);
                 });
             }
             Refusal::Server(error) => Failure::Refused(error),
@@ -310,7 +312,11 @@ async fn pause(delay: Duration, moves: Option<&mut Moves>) {
 async fn open_socket(link: &Arc<Link>) -> Result<Ready, Refusal> {
     let follower: Weak<Link> = Arc::downgrade(link);
     link.config.service.fleet.forget(follower);
-    link.with(&mut Vec::new(), |queue, _| queue.left_since = None);
+    link.with(&mut Vec::new(), |queue, _| {
+        queue.left_since = None;
+        let connecting = || Arc::new(link.config.connecting());
+        queue.unreached.get_or_insert_with(connecting);
+    });
     let opened = |address: &Address| link.announce(ConnectionEvent::Connected(address.clone()));
     let ready = connect::connect(&link.config, &opened).await?;
     link.set_resp3(ready.resp3);

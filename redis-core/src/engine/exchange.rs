@@ -76,10 +76,12 @@ fn goes_again<L: Deref<Target = Link>>(
     payload: &mut impl Payload,
     parts: &mut Parts,
 ) -> bool {
-    if parts.error.is_some() {
+    if let Some(failure) = &mut parts.error {
+        sending.add_refusal(failure);
         return false;
     }
     if let Some(again) = parts.again.take() {
+        sending.note_refusal(&parts.chunks);
         return sending.send_later(again, parts.deadline);
     }
     let again = payload.mend(&sending.link().scripts, &parts.chunks);

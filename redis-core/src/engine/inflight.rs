@@ -16,6 +16,7 @@
 //! - `callers`, `sessions`: the two sides of the queue
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use tokio::time::Instant;
 
 use super::stats::Stats;
 use crate::config::Budget;
-use crate::error::Phase;
+use crate::error::{Obstacle, Phase};
 use crate::wire::outgoing::Outgoing;
 
 mod callers;
@@ -84,6 +85,8 @@ pub(crate) struct Queue {
     ended: Option<Failure>,
     /// The server refuses to let us in, as of the last attempt.
     refused: Option<Failure>,
+    /// Why there is no socket, while there is none.
+    pub(crate) unreached: Option<Arc<Obstacle>>,
     /// Nothing new is accepted, since the end is near.
     closing: bool,
     /// Who waits for the end.
@@ -243,6 +246,7 @@ impl Queue {
             earliest_deadline: None,
             ended: None,
             refused: None,
+            unreached: None,
             closing: false,
             closing_waiters: Vec::new(),
             owed_since: None,

@@ -18,6 +18,7 @@ use super::trace;
 use crate::command::Keys;
 use crate::command::script_text::Loaded;
 use crate::config::{Config, Follow, Guard};
+use crate::error::Obstacle;
 use crate::wire::outgoing::Outgoing;
 
 /// A handle that chains of commands go over.
@@ -275,6 +276,16 @@ impl Link {
         if let Some(next) = next {
             next.wake();
         }
+    }
+
+    /// What keeps that which is queued from being sent.
+    pub(crate) fn obstacle(&self) -> Option<Arc<Obstacle>> {
+        self.lock().obstacle()
+    }
+
+    /// What keeps a caller from queueing something.
+    pub(crate) fn obstacle_in_line(&self) -> Option<Arc<Obstacle>> {
+        self.lock().obstacle_in_line()
     }
 
     /// Asks something of the driver; what was asked before gives way to what is more final.

@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::ops::Deref;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
@@ -13,7 +14,9 @@ use super::inflight::{
     Again, CellKey, Delivery, Failure, Limit, Patience, Payload, Queue, Submitted, WaiterKey,
 };
 use super::link::Link;
-use crate::error::{Error, Phase};
+use crate::error::{Error, Obstacle, Phase};
+use crate::reply::Frame;
+use crate::wire::Chunk;
 
 /// The place in the queue of a link, given up when the caller goes away. `L` is what keeps the link: a reference where the
 /// caller holds its handle, a counted one where the link may leave while something is on its way.
@@ -48,6 +51,8 @@ struct Slow {
     /// What is sent in place of the payload: that one was refused for a reason that passes.
     again: Option<Box<Again>>,
     refusals: u32,
+    /// The last of them.
+    refused: Option<Arc<Obstacle>>,
 }
 
 impl<L: Deref<Target = Link>> Sending<L> {
@@ -130,6 +135,7 @@ impl<L: Deref<Target = Link>> Sending<L> {
         self.pause(pause)
     }
 
+<<<<<<< HEAD
     /// Has it go over another link: `again`, or the payload itself.
     pub(crate) fn go_to(&mut self, link: L, again: Option<Box<Again>>, deadline: Option<Instant>) {
         self.link = link;
@@ -145,6 +151,24 @@ impl<L: Deref<Target = Link>> Sending<L> {
         self.slow.as_mut()?.again.take()
     }
 
+=======
+    /// Notes for which reason, which passes, the server refused it.
+    pub(crate) fn note_refusal(&mut self, replies: &[Chunk]) {
+        let refusal = replies.first().cloned().map(Frame::from_scanned);
+        let error = refusal.and_then(|refusal| refusal.reply().error());
+        self.slow().refused = error.map(|error| Arc::new(Obstacle::Refused(error)));
+    }
+
+    /// Puts the refusal before to a deadline that passed for no other reason that is known.
+    pub(crate) fn add_refusal(&mut self, failure: &mut Failure) {
+        if let Failure::Timeout(_, obstacle @ None) = failure
+            && let Some(slow) = &mut self.slow
+        {
+            *obstacle = slow.refused.take();
+        }
+    }
+
+>>>>>>> w-follow
     /// Puts the sending off, unless the deadline comes first.
     fn pause(&mut self, pause: Duration) -> bool {
         let slow = self.slow();
@@ -277,7 +301,9 @@ impl<L: Deref<Target = Link>> Sending<L> {
         ready!(timer.as_mut().poll(cx));
         self.link.leave_line(place);
         self.link.count(|counts| counts.timeouts += 1);
-        self.state = State::Ended(Box::new(Failure::Timeout(Phase::NotSent)));
+        let full = self.link.obstacle_in_line();
+        let obstacle = self.slow().refused.take().or(full);
+        self.state = State::Ended(Box::new(Failure::Timeout(Phase::NotSent, obstacle)));
         Poll::Ready(())
     }
 
@@ -306,7 +332,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use std::future::poll_fn;
-    use std::sync::Arc;
 
     use tokio::sync::oneshot;
     use typedis_testkit::fake::Fake;

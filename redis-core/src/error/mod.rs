@@ -3,17 +3,20 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 use crate::wire::Chunk;
 
 mod argument;
 mod decode;
+mod obstacle;
 mod sentinel;
 mod server;
 mod tls;
 
 pub use argument::ArgError;
 pub use decode::DecodeError;
+pub use obstacle::Obstacle;
 pub use sentinel::{SentinelCause, SentinelError};
 pub use server::ServerError;
 pub use tls::{TlsCause, TlsError};
@@ -35,6 +38,7 @@ struct Inner {
     argument: Option<&'static str>,
     /// The reply that could not be decoded, so that nothing popped from a list is lost to a wrong type.
     reply: Option<Chunk>,
+    obstacle: Option<Arc<Obstacle>>,
 }
 
 /// What happened.
@@ -145,6 +149,7 @@ impl Error {
             index: None,
             argument: None,
             reply: None,
+            obstacle: None,
         }))
     }
 
@@ -195,6 +200,26 @@ impl Error {
         matches!(self.0.kind, ErrorKind::Timeout)
     }
 
+    /// What the call still waited for when its deadline passed, where that is known; it is the [`source`](std::error::Error::source),
+    /// too.
+    ///
+    /// ```
+    /// # async fn example(conn: typedis_core::Connection) {
+    /// use typedis_core::{Obstacle, Run, raw};
+    ///
+    /// let Err(error) = conn.run(raw("GET").key("k").reply::<String>()).await else { return };
+    /// match error.obstacle() {
+    ///     Some(Obstacle::NotConnected(reason)) => eprintln!("no server: {reason}"),
+    ///     Some(Obstacle::LeasesInUse(_) | Obstacle::BudgetFull { .. }) => eprintln!("too much at once"),
+    ///     _ => eprintln!("{error}"),
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn obstacle(&self) -> Option<&Obstacle> {
+        self.0.obstacle.as_deref()
+    }
+
     /// Whether the connection is at fault rather than the command.
     #[must_use]
     pub fn is_connection(&self) -> bool {
@@ -233,6 +258,13 @@ impl Error {
     /// An error of a user's own, to be handed through the closure of [`Pool::watch`](crate::Pool::watch).
     pub fn custom(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::new(ErrorKind::Custom(error.into()), Phase::NotSent)
+    }
+
+    /// The deadline passed, perhaps while this was waited for.
+    pub(crate) fn timeout(phase: Phase, obstacle: Option<Arc<Obstacle>>) -> Self {
+        let mut this = Self::new(ErrorKind::Timeout, phase);
+        this.0.obstacle = obstacle;
+        this
     }
 
     pub(crate) fn argument(reason: ArgError) -> Self {
@@ -294,6 +326,7 @@ impl fmt::Display for Error {
             command,
             index,
             argument,
+            obstacle,
             ..
         } = &*self.0;
         if let Some(command) = command {
@@ -307,6 +340,9 @@ impl fmt::Display for Error {
             write!(f, "argument `{argument}`: ")?;
         }
         write!(f, "{kind}")?;
+        if let Some(obstacle) = obstacle {
+            write!(f, ": {obstacle}")?;
+        }
         match (phase, kind) {
             (_, ErrorKind::Argument(_) | ErrorKind::Config(_) | ErrorKind::Usage(_)) => {
                 f.write_str("; nothing was sent")
@@ -389,6 +425,7 @@ impl std::error::Error for Error {
             ErrorKind::Custom(error) => Some(&**error),
             ErrorKind::Decode(error) => Some(error),
             ErrorKind::Argument(error) => Some(error),
+            ErrorKind::Timeout => self.obstacle().map(|obstacle| obstacle as _),
             _ => None,
         }
     }

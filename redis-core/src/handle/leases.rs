@@ -1,5 +1,6 @@
 //! Where leased sockets come from and go back to.
 
+use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -8,8 +9,21 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::connection::Connection;
 use crate::config::Config;
-use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::error::{Error, ErrorKind, Obstacle, Phase, Result};
 use crate::runtime;
+
+/// Bounds what is waited for.
+async fn by<T>(
+    end: Option<Instant>,
+    work: impl Future<Output = T>,
+    obstacle: impl FnOnce() -> Obstacle,
+) -> Result<T> {
+    let late = |_| Error::timeout(Phase::NotSent, Some(Arc::new(obstacle())));
+    match end {
+        None => Ok(work.await),
+        Some(end) => timeout_at(end, work).await.map_err(late),
+    }
+}
 
 /// The sockets that a pool lends.
 #[derive(Debug)]
@@ -49,12 +63,21 @@ impl Leases {
     }
 
     /// An idle socket, a new one, or, once as many are out as may be, the next that comes back.
+    ///
+    /// # Errors
+    /// The command timeout passed, or the server could not be reached.
     pub(super) async fn lease(&self) -> Result<(Connection, OwnedSemaphorePermit)> {
-        let closed = |_| Error::new(ErrorKind::Closed, Phase::NotSent);
-        let permit = self.permits.clone().acquire_owned().await.map_err(closed)?;
+        let timeout = self.config.command_timeout;
+        let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let permit = self.permits.clone().acquire_owned();
+        let permit = by(end, permit, || Obstacle::LeasesInUse(self.config.leases)).await?;
+        let permit = permit.map_err(|_| Error::new(ErrorKind::Closed, Phase::NotSent))?;
         let connection = match self.take_idle() {
             Some(connection) => connection,
-            None => Connection::open(&self.config).await?,
+            None => {
+                let open = Connection::open(&self.config);
+                by(end, open, || self.config.connecting()).await??
+            }
         };
         Ok((connection, permit))
     }

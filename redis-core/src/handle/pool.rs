@@ -97,14 +97,7 @@ impl Pool {
     /// # Errors
     /// A timeout, or a failure to connect.
     pub async fn exclusive(&self) -> Result<Exclusive> {
-        let lease = Exclusive::lease(&self.inner.leases);
-        match self.inner.config.command_timeout {
-            None => lease.await,
-            Some(timeout) => match tokio::time::timeout(timeout, lease).await {
-                Ok(lease) => lease,
-                Err(_) => Err(Error::new(ErrorKind::Timeout, Phase::NotSent)),
-            },
-        }
+        Exclusive::lease(&self.inner.leases).await
     }
 
     /// The same as [`Pool::exclusive`], by the name that pools usually have for it.

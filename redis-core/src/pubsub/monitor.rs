@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -139,7 +140,10 @@ impl Monitor {
         let opening = Self::start(&config);
         match tokio::time::timeout(config.connect_timeout, opening).await {
             Ok(result) => result,
-            Err(_) => Err(Error::new(ErrorKind::Timeout, Phase::NotSent)),
+            Err(_) => {
+                let obstacle = Arc::new(config.connecting());
+                Err(Error::timeout(Phase::NotSent, Some(obstacle)))
+            }
         }
         .map_err(|error| error.of_command("MONITOR".into()))
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,13 +12,14 @@ use tokio::time::{Sleep, sleep};
 
 use super::channel::{Channel, PatternChannel, Reader};
 use crate::config::{Capacity, Lag};
+use crate::engine::link::Link;
 use crate::engine::subscriptions::hub::Hub;
 use crate::engine::subscriptions::inbox::Inbox;
 use crate::engine::subscriptions::message::Message;
 use crate::engine::subscriptions::source::{Source, SourceKind, ToChannels};
 use crate::engine::subscriptions::table::Entrance;
 use crate::engine::subscriptions::ticket::Ticket;
-use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::error::{Error, Phase, Result};
 use crate::handle::Connection;
 use crate::handle::Pool;
 
@@ -42,6 +43,7 @@ pub(super) struct Confirmation {
     pub(super) ticket: Arc<Ticket>,
     kind: SourceKind,
     patience: Option<Duration>,
+    link: Arc<Link>,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -206,6 +208,7 @@ impl Confirmation {
             ticket: Arc::default(),
             kind,
             patience: connection.config().command_timeout,
+            link: connection.shared_link(),
             timer: None,
         }
     }
@@ -218,10 +221,11 @@ impl Confirmation {
             return Poll::Pending;
         };
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(patience)));
-        timer
-            .as_mut()
-            .poll(cx)
-            .map(|()| Err(self.named(Error::new(ErrorKind::Timeout, Phase::MaybeApplied))))
+        ready!(timer.as_mut().poll(cx));
+        let unreached = self.link.obstacle().filter(|_| !self.link.load().1);
+        Poll::Ready(Err(
+            self.named(Error::timeout(Phase::MaybeApplied, unreached))
+        ))
     }
 
     fn named(&self, error: Error) -> Error {

@@ -1,13 +1,14 @@
 //! What is handed to the queue, and what comes back for it.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::command::Block;
 use crate::command::script_text::Loaded;
-use crate::error::{Error, ErrorKind, Phase, Result, ServerError, TlsError};
+use crate::error::{Error, ErrorKind, Obstacle, Phase, Result, ServerError, TlsError};
 use crate::wire::Chunk;
 use crate::wire::outgoing::Outgoing;
 
@@ -212,7 +213,8 @@ impl Limit {
 /// Why replies did not come; cheap to hand to many callers at once.
 #[derive(Debug, Clone)]
 pub(crate) enum Failure {
-    Timeout(Phase),
+    /// With what was waited for, if that is known.
+    Timeout(Phase, Option<Arc<Obstacle>>),
     Lost(Phase, io::ErrorKind, std::sync::Arc<str>),
     Refused(ServerError),
     Tls(TlsError),
@@ -223,7 +225,7 @@ pub(crate) enum Failure {
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Timeout(phase) => Self::new(ErrorKind::Timeout, phase),
+            Failure::Timeout(phase, obstacle) => Self::timeout(phase, obstacle),
             Failure::Lost(phase, kind, text) => Self::new(
                 ErrorKind::ConnectionLost(io::Error::new(kind, text.to_string())),
                 phase,
@@ -243,7 +245,7 @@ impl Failure {
             Self::Lost(_, _, text) | Self::Protocol(text) => text.clone(),
             Self::Refused(error) => error.to_string().into(),
             Self::Tls(error) => error.to_string().into(),
-            Self::Timeout(_) => "a deadline passed".into(),
+            Self::Timeout(..) => "a deadline passed".into(),
             Self::Closed(_) => "it was closed by its owner".into(),
         }
     }
@@ -251,7 +253,7 @@ impl Failure {
     /// The same failure as it is for something that had, or had not, been sent.
     pub(crate) fn in_phase(&self, phase: Phase) -> Self {
         match self {
-            Self::Timeout(_) => Self::Timeout(phase),
+            Self::Timeout(_, obstacle) => Self::Timeout(phase, obstacle.clone()),
             Self::Lost(_, kind, text) => Self::Lost(phase, *kind, text.clone()),
             Self::Closed(_) => Self::Closed(phase),
             Self::Protocol(text) if phase == Phase::NotSent => {

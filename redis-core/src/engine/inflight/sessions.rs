@@ -297,12 +297,35 @@ impl Queue {
         self.earliest_deadline = Some(earliest.map_or(deadline, |known| known.min(deadline)));
     }
 
+    /// What keeps that which is queued from being sent.
+    pub(crate) fn obstacle(&self) -> Option<Arc<Obstacle>> {
+        if !self.connected {
+            return self.unreached.clone();
+        }
+        let obstacle = if self.waits_for_another() {
+            Obstacle::SocketReplaced
+        } else {
+            Obstacle::ServerDoesNotRead
+        };
+        Some(Arc::new(obstacle)).filter(|_| !self.must_wait())
+    }
+
+    /// What keeps a caller from queueing something.
+    pub(crate) fn obstacle_in_line(&self) -> Option<Arc<Obstacle>> {
+        let full = Obstacle::BudgetFull {
+            commands: self.budget.commands,
+            bytes: self.budget.bytes,
+        };
+        let unreached = self.unreached.clone().filter(|_| !self.connected);
+        unreached.or_else(|| Some(Arc::new(full)))
+    }
+
     /// Fails what is past its deadline at `now`; gives when to look again.
     pub(crate) fn expire(&mut self, now: Instant, woken: &mut Vec<Waker>) -> Option<Instant> {
         if self.earliest_deadline.is_none_or(|earliest| earliest > now) {
             return self.earliest_deadline;
         }
-        let mut expired = Vec::new();
+        let (mut expired, obstacle) = (Vec::new(), self.obstacle());
         self.earliest_deadline = None;
         for (index, entry) in self.entries.iter_mut().enumerate() {
             let Limit::At(deadline) = entry.limit else {
@@ -314,7 +337,8 @@ impl Queue {
                 let phase = entry.phase(taken);
                 self.counts.timeouts += 1;
                 let owner = std::mem::replace(&mut entry.owner, Owner::Nobody);
-                expired.push((owner, Failure::Timeout(phase)));
+                let obstacle = obstacle.clone().filter(|_| !taken);
+                expired.push((owner, Failure::Timeout(phase, obstacle)));
                 entry.limit = Limit::None;
             } else {
                 self.earliest_deadline = Some(
@@ -491,7 +515,12 @@ impl Queue {
         self.connected = true;
         self.demoted = false;
         self.refused = None;
+<<<<<<< HEAD
         if matches!(self.order, Order::Renew | Order::Leave) {
+=======
+        self.unreached = None;
+        if self.order == Order::Renew {
+>>>>>>> w-follow
             self.order = Order::Serve;
         }
     }
