@@ -1,4 +1,4 @@
-//! The driver's side of the queue: to take what waits, to deliver what came, to fail what is late or lost.
+//! The driver's side of the queue: to take what waits, to deliver replies, to fail what is late or lost.
 
 use std::task::Waker;
 
@@ -26,7 +26,7 @@ impl Queue {
         !self.out.is_empty() || matches!(self.alone, Alone::Waiting(..))
     }
 
-    /// How many replies are owed to what was written; entries, not frames.
+    /// The number of entries that the driver has taken and that have no full reply yet.
     pub(crate) fn owed(&self) -> usize {
         self.taken
     }
@@ -81,8 +81,8 @@ impl Queue {
         ends && self.taken == 0
     }
 
-    /// Moves everything that waits to be written to what is unanswered. What failed before it was sent is not sent any more:
-    /// its caller was told so, and may have tried again.
+    /// Moves everything that waits to be written to `unanswered`. Entries that have failed already are not sent:
+    /// their callers were told so, and may have tried again.
     pub(crate) fn take_output(&mut self, unanswered: &mut Unanswered, now: Instant) {
         self.release(unanswered);
         if let Some(mut encoded) = self.take_alone(now) {
@@ -99,13 +99,13 @@ impl Queue {
         self.taken = self.entries.len();
     }
 
-    /// Lets go of what was answered.
+    /// Frees the bytes of what was answered.
     #[inline]
     pub(crate) fn release(&mut self, unanswered: &mut Unanswered) {
         unanswered.release(std::mem::take(&mut self.answered_bytes));
     }
 
-    /// Takes the command that goes out alone, if there is one, to the head of what is owed.
+    /// Takes the command that goes out alone, if there is one, and makes it the first entry.
     fn take_alone(&mut self, now: Instant) -> Option<Outgoing> {
         let Alone::Waiting(cell, encoded, deadline) =
             std::mem::replace(&mut self.alone, Alone::None)
@@ -124,7 +124,7 @@ impl Queue {
         Some(encoded)
     }
 
-    /// Whether nothing may be written now, for the sake of a command that goes out alone.
+    /// Whether nothing may be written now, because of a command that goes out alone.
     pub(crate) fn must_wait(&self) -> bool {
         match self.alone {
             Alone::None => false,
@@ -135,15 +135,15 @@ impl Queue {
 
     /// Gives up the command that goes out alone: a new socket is authenticated anyway.
     fn give_up_alone(&mut self, failure: &Failure, woken: &mut Vec<Waker>) {
-        // One that is in flight is among the entries.
+        // If it is in flight, it is one of the entries.
         if let Alone::Waiting(cell, ..) = std::mem::replace(&mut self.alone, Alone::None) {
             let failure = failure.in_phase(Phase::NotSent);
             self.fail(Owner::Caller(cell), Limit::None, failure, woken);
         }
     }
 
-    /// Asks the server for a sign of life with a command of the driver's own; where that would be out of place, what
-    /// it owes is the sign. Says whether there is anything to wait for.
+    /// Sends a PING of the driver's own. Where the driver must not send commands, a reply that is owed serves
+    /// instead. Returns whether there is a reply to wait for.
     pub(crate) fn ask(&mut self, encoded: &[u8]) -> bool {
         if self.quiet {
             return self.taken > 0;
@@ -157,7 +157,7 @@ impl Queue {
         self.wanted().map_or(Awaits::Reply, |(awaits, _)| awaits)
     }
 
-    /// Queues a command of the driver's own, whose reply nobody waits for.
+    /// Queues a command of the driver's own, whose reply is not awaited by a caller.
     pub(crate) fn push_own(&mut self, encoded: &[u8], awaits: Awaits) {
         self.out.put(encoded);
         self.push_entry(Entry {
@@ -166,7 +166,7 @@ impl Queue {
         });
     }
 
-    /// What the oldest entry is owed, and how many frames of it; `None` where nothing was asked.
+    /// What answers the oldest entry, and how many frames; `None` if there is no entry.
     #[inline]
     pub(crate) fn wanted(&self) -> Option<(Awaits, usize)> {
         match self.entries.front() {
@@ -175,7 +175,8 @@ impl Queue {
         }
     }
 
-    /// Gives a piece of `frames` whole frames to the oldest entry, which must be owed as many.
+    /// Gives a piece of `frames` whole frames to the oldest entry. The entry must be owed at least
+    /// that many.
     #[inline]
     pub(crate) fn deliver(&mut self, piece: Chunk, frames: usize, woken: &mut Vec<Waker>) {
         let Some(entry) = self.entries.front_mut() else {
@@ -221,7 +222,8 @@ impl Queue {
         }
     }
 
-    /// The server refused the oldest entry for a reason that passes: its caller gets what is to be sent again, too.
+    /// The server refused the oldest entry for a reason that goes away: its caller also gets the command to send
+    /// again.
     pub(crate) fn deliver_refusal(
         &mut self,
         piece: Chunk,
@@ -235,12 +237,12 @@ impl Queue {
         self.deliver(piece, 1, woken);
     }
 
-    /// The server answered at `now`.
+    /// Notes that the server answered at `now`.
     pub(crate) fn mark_progress(&mut self, now: Instant) {
         self.owed_since = (self.taken > 0).then_some(now);
     }
 
-    /// Puts a failure into a cell: the caller is woken, or the cell of one who left is freed.
+    /// Delivers a failure: wakes the caller, or frees the cell of a caller who has gone away.
     fn fail(&mut self, owner: Owner, limit: Limit, failure: Failure, woken: &mut Vec<Waker>) {
         let Owner::Caller(key) = owner else { return };
         let Some(cell) = self.cells.get_mut(key) else {
@@ -258,7 +260,7 @@ impl Queue {
         }
     }
 
-    /// Makes moments of the limits of what was queued since the last time.
+    /// Turns the limits of entries that were queued since the last time into moments.
     #[inline]
     pub(crate) fn stamp(&mut self, now: Instant) {
         if self.unstamped > 0 {
@@ -273,7 +275,7 @@ impl Queue {
                 earliest = Some(earliest.map_or(moment, |known| known.min(moment)));
             }
         };
-        // Nearly all have the same patience.
+        // Nearly all entries have the same patience.
         let mut last = (Duration::MAX, Limit::None);
         let count = std::mem::take(&mut self.unstamped);
         for entry in self.entries.iter_mut().rev().take(count) {
@@ -297,7 +299,7 @@ impl Queue {
         self.earliest_deadline = Some(earliest.map_or(deadline, |known| known.min(deadline)));
     }
 
-    /// Fails what is past its deadline at `now`; gives when to look again.
+    /// Fails entries whose deadline is past at `now`. Returns when to check again.
     pub(crate) fn expire(&mut self, now: Instant, woken: &mut Vec<Waker>) -> Option<Instant> {
         if self.earliest_deadline.is_none_or(|earliest| earliest > now) {
             return self.earliest_deadline;
@@ -331,8 +333,8 @@ impl Queue {
         self.earliest_deadline
     }
 
-    /// The socket is gone. What was not written waits for the next one, and so does what may be sent `again`; the rest
-    /// fails.
+    /// The socket is lost. Entries that were not written wait for the next socket. If `again`, idempotent ones that
+    /// were written do so too. The rest fail.
     pub(crate) fn lost(
         &mut self,
         failure: &Failure,
@@ -345,7 +347,7 @@ impl Queue {
             self.stamp(Instant::now());
         }
         self.release(unanswered);
-        // What goes out alone is not for the next socket.
+        // A command that goes out alone is not for the next socket.
         let was_alone = matches!(self.alone, Alone::InFlight);
         self.give_up_alone(failure, woken);
         let written = unanswered.written();
@@ -426,7 +428,8 @@ impl Queue {
         true
     }
 
-    /// Gives room back once a good part of what waits to be written was given up; a look at each is too dear for each.
+    /// Drops entries that were given up once they are a good part of those that wait. Scanning at each would cost
+    /// O(n²).
     pub(super) fn make_room(&mut self) {
         if self.given_up > 0
             && self.given_up.saturating_mul(4) >= self.entries.len().saturating_sub(self.taken)
@@ -435,8 +438,8 @@ impl Queue {
         }
     }
 
-    /// Drops what was not taken and need not be sent: what has failed, and, while there is no socket, what nobody
-    /// waits for.
+    /// Drops entries that were not taken and need not be sent: those that failed and, while there is no socket,
+    /// those that no caller waits for.
     pub(super) fn forget_unwanted(&mut self) {
         let mut waiting = std::mem::take(&mut self.out);
         let mut kept = Outgoing::default();
@@ -464,8 +467,8 @@ impl Queue {
         self.given_up = 0;
     }
 
-    /// The server refused the connection: everything that waits is refused with it, and so is what comes until
-    /// [`Queue::admitted`].
+    /// The server refused the connection: everything that waits fails with its error, and so does everything
+    /// new until [`Queue::admitted`].
     pub(crate) fn refuse(&mut self, failure: Failure, woken: &mut Vec<Waker>) {
         self.fail_all(&failure, woken);
         self.refused = Some(failure);
@@ -496,7 +499,7 @@ impl Queue {
         }
     }
 
-    /// The end: everything fails, and nothing is accepted any more. Gives why, which is what was said the first time.
+    /// Ends the queue: everything fails, and nothing new is accepted. Returns the reason that was given first.
     pub(crate) fn end(&mut self, failure: &Failure, woken: &mut Vec<Waker>) -> Failure {
         self.fail_all(failure, woken);
         self.ended
@@ -521,7 +524,7 @@ impl Queue {
         woken.extend(self.waiters.drain(..).map(|(_, waker)| waker));
     }
 
-    /// Takes back the memory that a burst left behind.
+    /// Frees memory that a burst has left.
     pub(crate) fn shrink(&mut self) {
         const KEEP: usize = 64 * 1024;
         if self.entries.is_empty() && self.entries.capacity() > KEEP {
