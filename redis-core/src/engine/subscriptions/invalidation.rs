@@ -40,14 +40,14 @@ impl Invalidates for Inbox<Invalidation> {
 /// What is no longer as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Invalidation {
-    /// These keys, or, in broadcasting mode, keys that others changed.
+    /// These keys; in broadcasting mode, keys that other clients changed.
     Keys(Vec<Bytes>),
     /// All keys: the server was flushed, or more was changed than was read here in time.
     All,
 }
 
 impl Invalidation {
-    /// `None` for what is malformed.
+    /// `None` if it is malformed.
     pub(crate) fn read(keys: &Reply<'_>) -> Option<Self> {
         if keys.is_nil() {
             return Some(Self::All);

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-/// The kinds of subscription. They are apart on the server: a message to the channel `a` reaches no subscriber of the
-/// shard channel `a`.
+/// The kinds of subscription. They are separate on the server: a message to the channel `a` does not reach
+/// subscribers of the shard channel `a`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SourceKind {
     /// A channel, as SUBSCRIBE names it.
@@ -30,13 +30,13 @@ impl Source {
         Self { kind, name }
     }
 
-    /// What it is.
+    /// Its kind.
     #[must_use]
     pub fn kind(&self) -> SourceKind {
         self.kind
     }
 
-    /// Its name as text; what is not UTF-8 in it is shown as `U+FFFD`.
+    /// Its name as text; bytes that are not UTF-8 are shown as `U+FFFD`.
     #[must_use]
     pub fn name(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.name)
@@ -55,7 +55,7 @@ impl fmt::Debug for Source {
     }
 }
 
-/// A name of a channel or pattern: text or bytes.
+/// The name of a channel or pattern, as text or bytes.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no name of a channel",
     note = "text and bytes are; several names are given as an array, a slice or a `Vec`"
@@ -65,9 +65,10 @@ pub trait ChannelName {
     fn to_name(&self) -> Bytes;
 }
 
-/// One name of a channel, or a list of them; decides what `subscribe` gives.
+/// One name of a channel, or a list of them; it decides what `subscribe` returns.
 ///
-/// One name gives one `Channel`, an array `[Channel; N]`, a `Vec` or slice a `Vec<Channel>`. Bytes are one name.
+/// One name gives one `Channel`, an array gives `[Channel; N]`, a `Vec` or slice gives `Vec<Channel>`. Bytes are
+/// one name.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` names no channels",
     note = "text, `Bytes`, and arrays, slices and `Vec`s of names do"
