@@ -1,4 +1,4 @@
-//! Services that Sentinels watch: where a service is at present, and that it has moved.
+//! Services that Sentinels watch: where a service is at present, and when it moves.
 //!
 //! ```text
 //!   each connect:  Sentinel ──► address ──► socket ──► ROLE ──► ready
@@ -12,8 +12,8 @@
 //! # Layout
 //!
 //! - this file: from a service to a socket that is ready
-//! - `ask`: one Sentinel, and what it says
-//! - `watch`: the task that hears of failovers
+//! - `ask`: one Sentinel, and its answers
+//! - `watch`: the task that listens for failovers
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -98,7 +98,7 @@ pub(crate) async fn connect_to_service(
                         renewal: credentials.and_then(Credentials::renewal),
                     });
                 }
-                // Another node of the service would say the same.
+                // Another node of the service would answer the same.
                 Err(refusal) if refusal.is_final() => return Err(refusal),
                 Err(refusal) => failures.note(SentinelCause::Unusable, refusal.to_string()),
             }
@@ -159,7 +159,7 @@ async fn verified(attempt: &Attempt<'_>, wanted: ServiceRole) -> Result<Greeted,
     ))))
 }
 
-/// What came of the Sentinels and nodes that were of no use.
+/// Why the Sentinels and nodes so far could not be used.
 #[derive(Default)]
 struct Failures {
     cause: Option<SentinelCause>,
@@ -177,7 +177,7 @@ impl Failures {
         }
     }
 
-    /// The cause that came nearest to a connection is the one to tell.
+    /// Notes a failure. The cause that came nearest to a connection is the one to report.
     fn note(&mut self, cause: SentinelCause, reason: String) {
         let rank = |cause| match cause {
             SentinelCause::Unreachable => 0,
