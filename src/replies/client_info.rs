@@ -8,7 +8,7 @@ use super::text::{fields, lines, parse, text};
 
 /// A connection of a server.
 ///
-/// Servers before 7.0 tell less; what they do not tell is empty, 0 or `None`.
+/// Servers before 7.0 send fewer fields; a field that is missing is empty, 0 or `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ClientInfo {
@@ -24,7 +24,8 @@ pub struct ClientInfo {
     pub age: u64,
     /// For how many seconds it has been idle.
     pub idle: u64,
-    /// What it is, a letter each: `N` nothing special, `b` waiting in a blocking command, `P` subscribed, `S` a replica and so on.
+    /// Its properties, one letter for each: `N` nothing special, `b` waiting in a blocking command, `P` subscribed,
+    /// `S` a replica and so on.
     pub flags: String,
     /// The database that it has selected.
     pub db: u32,
@@ -40,7 +41,7 @@ pub struct ClientInfo {
     pub watch: u64,
     /// How many bytes of requests are waiting.
     pub qbuf: u64,
-    /// How many replies are waiting to be fetched, beyond what the first buffer holds.
+    /// How many replies wait to be fetched, besides those in the first buffer.
     pub oll: u64,
     /// How many bytes of memory the waiting replies take.
     pub omem: u64,
@@ -90,7 +91,7 @@ impl ClientInfo {
             "sub" => self.sub = parse(name, value)?,
             "psub" => self.psub = parse(name, value)?,
             "ssub" => self.ssub = parse(name, value)?,
-            // -1 says that there is none.
+            // -1 means that there is none.
             "multi" => self.multi = u64::try_from(parse::<i64>(name, value)?).ok(),
             "watch" => self.watch = parse(name, value)?,
             "qbuf" => self.qbuf = parse(name, value)?,
@@ -111,7 +112,7 @@ impl ClientInfo {
     }
 }
 
-/// One connection in one line, as CLIENT INFO and ACL LOG have it.
+/// One connection in one line, as in CLIENT INFO and ACL LOG.
 impl FromRedis for ClientInfo {
     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
         Self::parse(text(&reply, "a line of fields")?.trim_end())

@@ -2,7 +2,7 @@
 
 use crate::FromRedis;
 
-/// What HELLO says of a server.
+/// The reply of HELLO.
 #[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
 #[non_exhaustive]
 pub struct ServerHello {
@@ -18,7 +18,7 @@ pub struct ServerHello {
     pub mode: String,
     /// `master` or `replica`.
     pub role: String,
-    /// What is loaded into the server.
+    /// The modules that are loaded into the server.
     #[redis(default)]
     pub modules: Vec<ServerModule>,
 }
@@ -29,7 +29,7 @@ pub struct ServerHello {
 pub struct ServerModule {
     /// Its name.
     pub name: String,
-    /// Its version, in a notation of its own.
+    /// Its version, in the module's own notation.
     #[redis(rename = "ver")]
     pub version: i64,
     /// The file that it was loaded from; empty before 7.0.
@@ -46,7 +46,7 @@ pub struct ServerModule {
 pub struct TrackingInfo {
     /// `on` or `off`, and the modes: `bcast`, `optin`, `caching-yes`, `broken_redirect` and so on.
     pub flags: Vec<String>,
-    /// Which connection gets the messages: 0 says this one itself, -1 that tracking is off.
+    /// Which connection gets the messages: 0 means this one itself, -1 that tracking is off.
     pub redirect: i64,
     /// Which keys are tracked in the mode `bcast`.
     #[redis(default)]

@@ -1,9 +1,9 @@
-//! Reading maps whose fields have names, such as those that newer servers add fields to.
+//! Reading maps whose fields have names, such as maps to which newer servers add fields.
 
 use typedis_core::from_redis::Fields;
 use typedis_core::{DecodeError, FromRedis, Reply};
 
-/// Hands every field of a map to `take`, in either protocol's form; names that are no text are passed over.
+/// Hands every field of a map to `take`, in RESP2 or RESP3; names that are not text are skipped.
 pub(super) fn each_field<'a>(
     reply: &Reply<'a>,
     mut take: impl FnMut(&'a str, Reply<'a>) -> Result<(), DecodeError>,
@@ -17,7 +17,7 @@ pub(super) fn each_field<'a>(
     Ok(())
 }
 
-/// Decodes the value of a field into the place that waits for it.
+/// Decodes the value of a field into `place`.
 pub(super) fn fill<T: FromRedis>(
     place: &mut Option<T>,
     value: Reply<'_>,

@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //!
-//! Here what several series at once are read as; `series_info.rs`: what TS.INFO tells.
+//! This file has the replies with several series; `series_info.rs`: the reply of TS.INFO.
 
 use std::collections::HashMap;
 
@@ -29,7 +29,7 @@ pub struct MultiRange {
 pub struct SeriesRange {
     /// Its key.
     pub key: String,
-    /// Those of its labels that were asked for and that it has.
+    /// The labels that were asked for, if it has them.
     pub labels: HashMap<String, String>,
     /// Times in milliseconds, and values.
     pub samples: Vec<(u64, f64)>,
@@ -49,7 +49,7 @@ pub struct MultiGet {
 pub struct LastSample {
     /// The key of the series.
     pub key: String,
-    /// Those of its labels that were asked for and that it has.
+    /// The labels that were asked for, if it has them.
     pub labels: HashMap<String, String>,
     /// The time in milliseconds, and the value; `None` if the series has no sample.
     pub sample: Option<(u64, f64)>,
@@ -69,9 +69,9 @@ pub struct GroupedRange {
 pub struct SeriesGroup {
     /// The label and the value that its series have in common: `area=north`.
     pub group: String,
-    /// Those of its labels that were asked for and that it has.
+    /// The labels that were asked for, if it has them.
     pub labels: HashMap<String, String>,
-    /// The keys of its series; RESP2 tells them only with `with_labels`.
+    /// The keys of its series; RESP2 sends them only with `with_labels`.
     pub sources: Vec<String>,
     /// Times in milliseconds, and values.
     pub samples: Vec<(u64, f64)>,
@@ -141,7 +141,7 @@ impl FromRedis for MultiGet {
     }
 }
 
-/// What a reply holds of a series or a group; `S` are its samples.
+/// The parts of a series or a group in a reply; `S` are its samples.
 struct Parts<S> {
     name: String,
     labels: HashMap<String, String>,
@@ -181,7 +181,7 @@ fn listed<S: FromRedis>((index, series): (usize, Reply<'_>)) -> Result<Parts<S>,
 }
 
 impl<S: FromRedis> Parts<S> {
-    /// Takes labels first and samples last; what is between them are facts that have names.
+    /// Takes labels first and samples last; between them are facts with names.
     fn decode<'a>(
         name: String,
         mut elements: impl ExactSizeIterator<Item = Reply<'a>>,

@@ -19,14 +19,9 @@ use crate::wire::{Limits, Span};
 /// /// A cursor, which servers send as text.
 /// struct Cursor(u64);
 ///
-/// impl FromRedis for Cursor {
-///     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
-///         match reply {
-///             Reply::Bulk(text) => text.to_str()?.parse().map(Self).map_err(|_| DecodeError::expected("a cursor", &reply)),
-///             other => Err(DecodeError::expected("a cursor", &other)),
-///         }
-///     }
-/// }
+/// impl FromRedis for Cursor { fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> { match reply {
+/// Reply::Bulk(text) => text.to_str()?.parse().map(Self).map_err(|_| DecodeError::expected("a cursor", &reply)),
+/// other => Err(DecodeError::expected("a cursor", &other)), } } }
 /// ```
 #[derive(Clone)]
 #[non_exhaustive]
@@ -183,7 +178,7 @@ impl fmt::Debug for Str<'_> {
     }
 }
 
-/// How many bytes may be reserved for each received byte; a string in a list takes at most four received bytes.
+/// How many bytes of room may be made for each received byte; strings in a list need at most four.
 const ROOM_PER_BYTE: usize = 8;
 
 /// Room for this many elements is always made.

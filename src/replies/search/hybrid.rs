@@ -1,21 +1,21 @@
-//! What FT.HYBRID finds: [`HybridResults`].
+//! The reply of FT.HYBRID: [`HybridResults`].
 
 use crate::FromRedis;
 
-/// What a search for words and a search for vectors found together.
+/// The joined results of a search for words and a search for vectors.
 ///
-/// `T` is what a document is decoded into: a map, or a struct with `#[derive(FromRedis)]`. Without further steps its
-/// fields are `__key` and `__score`.
+/// A document is decoded into `T`: a map, or a struct with `#[derive(FromRedis)]`. Without further steps its fields
+/// are `__key` and `__score`.
 #[derive(Debug, Clone, PartialEq, FromRedis)]
 #[non_exhaustive]
 pub struct HybridResults<T> {
-    /// How many documents were found, however many of them are here.
+    /// How many documents were found; the reply may hold fewer.
     #[redis(rename = "total_results")]
     pub total: u64,
     /// The documents, the best one first.
     #[redis(rename = "results")]
     pub documents: Vec<T>,
-    /// What went wrong on the way, such as a timeout.
+    /// Warnings, such as a timeout.
     #[redis(default)]
     pub warnings: Vec<String>,
     /// How many milliseconds the search took.

@@ -1,4 +1,4 @@
-//! What FT.SPELLCHECK suggests: [`Misspellings`].
+//! The reply of FT.SPELLCHECK: [`Misspellings`].
 
 use typedis_core::{DecodeError, FromRedis, Reply};
 
@@ -18,7 +18,7 @@ pub struct Misspellings {
 pub struct Misspelling {
     /// The word.
     pub word: String,
-    /// What it could mean, and the share of documents that have it, the most frequent one first.
+    /// Similar words, and the share of documents that have each, the most frequent word first.
     pub suggestions: Vec<(String, f64)>,
 }
 
