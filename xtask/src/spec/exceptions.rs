@@ -1,6 +1,6 @@
-//! What is no part of `commands.toml` on purpose, with the reasons.
+//! Commands and words that are left out of `commands.toml` on purpose, with the reasons.
 
-/// Commands, divided by ` | `; a `*` stands for the rest of a name.
+/// Commands, separated by ` | `; a `*` stands for the rest of a name.
 const COMMANDS: &[(&str, &str)] = &[
     ("* HELP", "a text for people at a terminal"),
     ("_* | FT._*", "for the modules themselves"),
@@ -28,7 +28,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("CLIENT REPLY", "without replies nothing can be awaited"),
 ];
 
-/// Words of commands, divided likewise.
+/// Words of commands, separated in the same way.
 const WORDS: &[(&str, &str, &str)] = &[
     (
         "CLIENT KILL",
@@ -49,7 +49,7 @@ pub(crate) fn reason(name: &str) -> Option<&'static str> {
     entry.map(|(_, reason)| *reason)
 }
 
-/// All that is left out, and why: commands, and words of commands.
+/// Everything that is left out, and why: commands, and words of commands.
 pub(crate) fn all() -> impl Iterator<Item = (String, &'static str)> {
     let commands = COMMANDS
         .iter()
