@@ -191,7 +191,7 @@ impl Command {
         !self.options.is_empty()
     }
 
-    /// Whether nil says that nothing came while it blocked.
+    /// Whether nil means that nothing came while it blocked.
     pub(crate) fn waits(&self) -> bool {
         self.params().any(|param| param.blocks) && self.replies.all().all(Reply::may_be_nil)
     }

@@ -29,8 +29,8 @@ const BACKOFF: Backoff = Backoff {
 };
 
 impl Pool {
-    /// Runs a transaction that depends on what was read before, and runs it again whenever a watched key was changed
-    /// in between, or whenever the service moved to another server before EXEC was sent.
+    /// Runs a transaction that depends on what was read before. Runs it again if a watched key was changed in
+    /// between, or if the service moved to another server before EXEC was sent.
     ///
     /// `attempt` gets a handle to read with, and returns the transaction, made by [`Watched::transaction`]. It may be
     /// called many times, so it should only read. Between attempts there is a random pause, which grows. After 100
@@ -210,7 +210,8 @@ impl Failed {
         }
     }
 
-    /// Whether another attempt is made: another client was faster, or the service moved away from the server meanwhile.
+    /// Whether another attempt is made: another client changed a key, or the service moved to another server
+    /// meanwhile.
     fn is_repeated(&self, lease: &Exclusive) -> bool {
         match self.error.kind() {
             ErrorKind::WatchedKeyChanged => true,

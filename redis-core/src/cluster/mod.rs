@@ -1,9 +1,9 @@
-//! What a client knows of a cluster: which node has which keys.
+//! What a client knows about a cluster: which node has which keys.
 //!
 //! # Layout
 //!
-//! - `topology`: from a slot to its nodes; data, without input or output
-//! - `redirect`: where a node sends us in place of a reply
+//! - `topology`: from a slot to its nodes; data only, no I/O
+//! - `redirect`: the answer of a node that sends the client elsewhere
 
 #[allow(dead_code, reason = "read by the handle of a cluster")]
 mod redirect;

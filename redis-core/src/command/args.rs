@@ -6,10 +6,10 @@
 //! - [`Args`]: what is written, word by word
 //! - `lists`: arguments in any number
 //! - `place`: words that are moved to their place: options, counts, columns
-//! - `wait`: waits that are asked for in pieces
+//! - `wait`: waits that are split into pieces
 //! - `reuse`: a command that is sent in another form: with another cursor, with the text of its script
 //! - `slots`: the slots of its keys, computed while they are written
-//! - `spare`: the memory of commands that are done, for those to come
+//! - `spare`: the memory of finished commands, for later ones
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! What is known about a command before it is called: [`CommandInfo`], one `static` per command, expanded from the spec.
+//! What is known about a command before it is called: [`CommandInfo`], one `static` per command, expanded from the
+//! spec.
 
 /// The fixed facts of one command.
 ///
@@ -19,7 +20,7 @@ pub struct CommandInfo {
     pub idempotent: bool,
     /// Whether it can block its connection until something happens on the server.
     pub blocking: bool,
-    /// Whether nil says that nothing came while it blocked, so that it can be issued again to wait on.
+    /// Whether nil means that nothing came while it blocked, so that it can be sent again to go on waiting.
     pub waits: bool,
     /// What it changes on the connection that it is sent on.
     pub state: Option<StateChange>,
@@ -140,7 +141,7 @@ impl CommandInfo {
         self
     }
 
-    /// Marks it as one whose nil says that nothing came while it blocked.
+    /// Marks the command as one whose nil means that nothing came while it blocked.
     #[must_use]
     pub const fn waits(mut self) -> Self {
         self.waits = true;

@@ -96,17 +96,18 @@ pub struct Config {
     pub(crate) provider: Option<Hook<Provider>>,
     pub(crate) resolver: Option<Hook<Resolver>>,
     pub(crate) connector: Option<Hook<Connector>>,
-    /// What a new socket is told after all that the settings say.
+    /// Commands for a new socket, after those for the settings.
     pub(crate) introduction: Vec<Introduction>,
-    /// Whether this is one node of several: what it refuses or loses goes back to callers, who may send it to another.
+    /// Whether this is one node of several: commands that it refuses or loses go back to callers, who may send them
+    /// to another.
     pub(crate) routed: bool,
 }
 
-/// A command that a feature has every new socket begin with, such as READONLY on replicas.
+/// A command that a feature sends on every new socket, such as READONLY on replicas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Introduction {
     pub(crate) words: &'static [&'static str],
-    /// Whether a server that refuses it is as good.
+    /// Whether a server that refuses it can still be used.
     pub(crate) optional: bool,
 }
 
@@ -168,9 +169,9 @@ impl Config {
         }
     }
 
-    /// The same settings for one node of several: this server alone, whose sockets begin with `introduction`. What it
-    /// refuses because another node is to be asked, and what is lost with its sockets and may be repeated, goes back to
-    /// callers.
+    /// The same settings for one node of several: only this server, whose sockets begin with `introduction`. Commands
+    /// that it refuses because another node must be asked go back to callers, and so do idempotent commands that are
+    /// lost with its sockets.
     #[allow(dead_code, reason = "used by the handle of a cluster")]
     pub(crate) fn for_node(&self, address: Address, introduction: &[Introduction]) -> Self {
         Self {

@@ -55,19 +55,19 @@ pub(crate) struct Sentinels(Arc<Shared>);
 struct Shared {
     state: Mutex<State>,
     joined: Notify,
-    /// Where the primary is, as far as the watch knows.
+    /// The address of the primary, as far as the watch knows.
     primary: watch::Sender<Option<Address>>,
 }
 
-/// Tells of the moves of a service from the moment on in which it was made.
+/// Reports moves of a service, from the moment on at which it was made.
 pub(crate) struct Moves(watch::Receiver<Option<Address>>);
 
 impl Moves {
-    /// Resolves with the new primary once the service moves; a move that was seen before does not count.
+    /// Resolves with the new primary when the service moves; a move that was seen before does not count.
     pub(crate) async fn next(&mut self) -> Address {
         loop {
             if self.0.changed().await.is_err() {
-                // The configuration outlives whoever connects by it.
+                // The configuration lives longer than its connections, so the sender is never dropped.
                 std::future::pending::<()>().await;
             }
             if let Some(primary) = &*self.0.borrow_and_update() {
@@ -143,7 +143,7 @@ impl Sentinels {
         state.sentinels.insert(0, sentinel.clone());
     }
 
-    /// The moves of the service from now on.
+    /// Reports the moves of the service from now on.
     pub(crate) fn moves(&self) -> Moves {
         Moves(self.0.primary.subscribe())
     }
@@ -188,12 +188,12 @@ impl Sentinels {
         guard
     }
 
-    /// The primary is there now, as this Sentinel says: has those leave that are connected to a node whose role is another than they
-    /// want, and those that are about to be.
+    /// This Sentinel says that the primary is now at `primary`. Connections, and attempts to connect, to a node that
+    /// does not have the role they want are told to leave it.
     pub(crate) fn moved(&self, primary: &Address, by: &Address) {
         let is_known = self.0.primary.borrow().as_ref() == Some(primary);
         if !is_known {
-            // The others may learn of it later.
+            // The others may learn about it later.
             self.prefer(by);
             self.0.primary.send_replace(Some(primary.clone()));
         }

@@ -49,9 +49,9 @@ pub(crate) async fn connect_to_service(
     let mut tried = Vec::new();
     let mut failures = Failures::default();
     while let Some(sentinel) = queue.pop_front() {
-        // Told of from before the Sentinel is asked: its answer may be outdated when it comes.
+        // This begins before the Sentinel is asked: its answer may be outdated when it comes.
         let mut moves = fleet.moves();
-        // Half of a Sentinel's share is for its answer, half for what it names.
+        // Half of a Sentinel's share is for its answer, half for the nodes that it names.
         let end = share(end, queue.len() + 1);
         asked.push(sentinel.clone());
         let answer = match ask::locate(&asking, service, role, &sentinel, share(end, 2)).await {
@@ -108,7 +108,8 @@ pub(crate) async fn connect_to_service(
     Err(Refusal::Sentinel(failures.into_error(service)))
 }
 
-/// What `work` on a node gives; `None` once it is known that the node lost the wanted role, for it may hang.
+/// The result of `work` on a node; `None` if it becomes known that the node has lost the wanted role, because
+/// it may hang.
 async fn unless_moved<T>(
     work: impl Future<Output = T>,
     moves: &mut Moves,
@@ -125,7 +126,7 @@ async fn unless_moved<T>(
     .await
 }
 
-/// A socket to a node that has the wanted role by its own account: a Sentinel may be behind the times.
+/// A socket to a node that itself says that it has the wanted role: a Sentinel may not know the newest state.
 async fn verified(attempt: &Attempt<'_>, wanted: ServiceRole) -> Result<Greeted, Refusal> {
     let (mut stream, protocol) = attempt.run().await?;
     let address = attempt.address;

@@ -296,13 +296,13 @@ impl Drop for Driver {
     }
 }
 
-/// The moves of the service from now on, if there is one.
+/// Reports the moves of the service from now on, if there is a service.
 fn moves(config: &Config) -> Option<Moves> {
     config.service()?;
     Some(config.service.fleet.moves())
 }
 
-/// Waits for so long, or until the service has moved.
+/// Waits for `delay`, or until the service has moved.
 async fn pause(delay: Duration, moves: Option<&mut Moves>) {
     match moves {
         None => tokio::time::sleep(delay).await,
@@ -325,7 +325,7 @@ fn failed(refusal: &Refusal) -> ConnectionEvent {
     ConnectionEvent::Failed(refusal.to_string().into())
 }
 
-/// Why nothing is sent to a server for now.
+/// Why nothing can be sent to the server at the moment.
 fn unreachable(refusal: &Refusal) -> Failure {
     let kind = match refusal {
         Refusal::Io(error) | Refusal::OldProtocol(error) => error.kind(),

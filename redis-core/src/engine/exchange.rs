@@ -1,4 +1,4 @@
-//! A payload on its way over one link: sent, and sent again where that is safe.
+//! One payload on one link, until its reply. It is sent again where that is safe.
 
 use std::ops::Deref;
 use std::task::{Context, Poll, ready};
@@ -70,7 +70,8 @@ fn advance<L: Deref<Target = Link>>(
     }
 }
 
-/// The policy of sending again on the same link: whether that is done instead of handing `parts` over.
+/// The rule for sending again on the same link. Returns whether that is done; otherwise `parts` are returned to
+/// the caller.
 #[cold]
 fn goes_again<L: Deref<Target = Link>>(
     sending: &mut Sending<L>,

@@ -64,7 +64,7 @@ pub(crate) struct Queue {
     given_up: usize,
     /// Whether there is a socket.
     connected: bool,
-    /// Whether what is refused or lost goes back to its callers, who may send it elsewhere.
+    /// Whether commands that are refused or lost go back to their callers, who may send them elsewhere.
     routed: bool,
     /// Whether a command of the driver's own might be mistaken for one of the callers': after MULTI it would be queued
     /// among theirs.
@@ -73,7 +73,7 @@ pub(crate) struct Queue {
     alone: Alone,
     /// Whether the server was demoted to a replica, and this socket is of no use for writes.
     pub(crate) demoted: bool,
-    /// Since when it is known that another server is to be connected to.
+    /// Since when it is known that another server must be used.
     pub(crate) left_since: Option<Instant>,
     /// Callers who wait for room, first come first served.
     waiters: VecDeque<(WaiterKey, Waker)>,
@@ -159,9 +159,9 @@ impl Entry {
         }
     }
 
-    /// Whether it may be sent once more after it was sent on so many sockets that were lost.
+    /// Whether it may be sent once more, after it was sent on `losses` sockets that were lost.
     fn may_go_again(&self, losses: u8) -> bool {
-        /// How often something that may be repeated is sent, on one socket after another.
+        /// How often an idempotent command is sent, if the socket is lost each time.
         const SENDINGS: u8 = 3;
         self.idempotent && losses < SENDINGS
     }

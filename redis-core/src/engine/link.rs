@@ -203,7 +203,7 @@ impl Link {
         submitted
     }
 
-    /// Queues several payloads while nobody else can queue anything in between.
+    /// Queues several payloads so that nothing else is queued between them.
     #[allow(dead_code, reason = "used by the handle of a cluster")]
     pub(crate) fn submit_all(&self, submit: impl FnOnce(&mut Queue)) {
         let mut queue = self.lock();
@@ -302,7 +302,7 @@ impl Link {
         *self.guard.lock().unwrap_or_else(PoisonError::into_inner) = Some(guard);
     }
 
-    /// Whether the node lost the role for which it was chosen, and this link stayed without another.
+    /// Whether the node lost the role for which it was chosen, and this link has no other node.
     pub(crate) fn was_left(&self) -> bool {
         self.lock().left_since.is_some()
     }
@@ -355,8 +355,8 @@ impl Line for Link {
 }
 
 impl Follow for Link {
-    /// The node may hang, so what it owes is not waited for beyond a bound: the socket is lost then, and another one made, unless
-    /// that is not for this link to do.
+    /// The node may hang, so the wait for its replies is limited. Then the socket is lost, and another one is made,
+    /// unless this link does not reconnect.
     fn leave_node(&self) {
         let mut queue = self.lock();
         queue.demoted = true;

@@ -3,8 +3,8 @@
 //!
 //! # Layout
 //!
-//! - `pending`: one command on its way; `exchange`: one payload on its way, and when it is sent again; `sending`: one
-//!   sending of it over one link
+//! - `pending`: one command until its reply; `exchange`: one payload until its reply, and when it is sent again;
+//!   `sending`: one sending of it on one link
 //! - `link`: what the handles and the driver of a socket share
 //! - `inflight/`: what waits to be written and for a reply; no I/O
 //! - `driver/`: the one task that owns a socket; `renewal`: new credentials in time

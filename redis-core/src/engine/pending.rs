@@ -77,7 +77,7 @@ impl<'a> Pending<'a> {
         })
     }
 
-    /// Has the next reply be the last, also if it says that nothing came.
+    /// Makes the next reply the last, also if it says that nothing came.
     pub(crate) fn end_wait(&mut self) {
         if let Some(args) = &mut self.command.args {
             args.end_wait();
@@ -100,9 +100,9 @@ impl<'a> Pending<'a> {
     }
 }
 
-/// A sink whose commands go over one socket that is known when they are issued.
+/// A sink whose commands are sent on one socket, which is known when they are issued.
 pub trait Direct<'a>: Sink<Pending = Pending<'a>> {
-    /// The command on its way, or refused.
+    /// Starts the command, or refuses it.
     #[doc(hidden)]
     fn pending(self, args: Box<Args>) -> Pending<'a>;
 }

@@ -14,8 +14,8 @@ pub struct ServerError {
 const TRANSIENT: [&str; 5] = ["LOADING", "TRYAGAIN", "MASTERDOWN", "CLUSTERDOWN", "BUSY"];
 
 impl ServerError {
-    /// Reads the line of an error reply, without its `-` and the line break at its end. Line breaks within it, as the error of a
-    /// script may have them, become spaces.
+    /// Reads the line of an error reply, without its `-` and without the line break at its end. Line breaks inside
+    /// it, as in errors of scripts, become spaces.
     ///
     /// ```
     /// # use typedis_core::ServerError;

@@ -302,12 +302,12 @@ impl<'a, R: FromRedis> Execute<R> for &'a Pool {
     }
 }
 
-/// Runs a blocking command on a socket of its own. When this is dropped midway, the lease closes its socket, because a
-/// reply is still owed on it.
+/// Runs a blocking command on a leased socket. If this is dropped midway, the lease closes its socket, because a
+/// reply is still to come on it.
 async fn run_leased(pool: &Pool, mut args: Box<Args>) -> Result<Frame> {
-    /// How often a socket may be lost as soon as it was leased.
+    /// How often a socket may be lost soon after it was leased.
     const ATTEMPTS: u32 = 3;
-    /// One that lived for so long was not.
+    /// A socket that lived for this long does not count as lost soon.
     const SETTLED: Duration = Duration::from_secs(1);
     let name = args.name();
     if let Some(error) = args.take_error() {
@@ -329,7 +329,7 @@ async fn run_leased(pool: &Pool, mut args: Box<Args>) -> Result<Frame> {
             attempt + 1
         };
         match outcome {
-            // Such as between two pieces of a wait, when the service moved.
+            // For instance between two pieces of a wait, when the service moved.
             Err(error) if was_lost_before(&error) && attempt <= ATTEMPTS => {
                 next = args.again_since(since);
             }

@@ -23,7 +23,7 @@ static CLIENT_ID: CommandInfo =
 static CLIENT_UNBLOCK: CommandInfo =
     CommandInfo::new("CLIENT UNBLOCK", b"$6\r\nCLIENT\r\n$7\r\nUNBLOCK\r\n", 2).idempotent();
 
-/// How long to wait for a reply before the server is told once more to end the wait.
+/// How long to wait for a reply before the server is asked again to end the wait.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// How long a server may take to end a wait; its socket is closed then.
@@ -187,7 +187,7 @@ impl Wait {
         call.end_wait();
         let reply = async {
             let id: i64 = id.decoded().await?;
-            // A wait that is asked for in pieces may be between two of them when the server is told to end it.
+            // If the wait is split into pieces, the request to end it may come between two pieces.
             while !self.unblock(id).await? {
                 let pause = tokio::time::timeout(PAUSE, std::future::poll_fn(|cx| call.poll(cx)));
                 if let Ok(outcome) = pause.await {
@@ -199,7 +199,7 @@ impl Wait {
         tokio::time::timeout(GRACE, reply).await.ok()
     }
 
-    /// Says whether a command of this client was blocked.
+    /// Returns whether a command of this client was blocked.
     async fn unblock(&self, id: i64) -> Result<bool> {
         let mut unblock = Args::lease(&CLIENT_UNBLOCK, Keys::Ignored);
         unblock.arg("client-id", &id);

@@ -152,12 +152,12 @@ impl fmt::Debug for Frame {
     }
 }
 
-/// The elements of an array, one after another; pushes among them are passed over.
+/// The elements of an array, one after another; pushes among them are skipped.
 #[derive(Debug, Clone)]
 pub struct Frames {
     source: Chunk,
     at: usize,
-    /// How many are to come.
+    /// How many are left.
     remaining: u64,
 }
 

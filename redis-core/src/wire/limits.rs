@@ -19,8 +19,8 @@ pub struct Limits {
     pub max_elements: u64,
     /// How many bytes a string may have: 512 MiB by default, which is also the limit of the servers.
     pub max_bulk: usize,
-    /// How many bytes a line of text may have, which bounds statuses and errors: 512 MiB, as for strings, for a script may
-    /// put any value into its error. Numbers have shorter limits of their own.
+    /// How many bytes a line of text may have, such as a status or an error: 512 MiB by default, as for strings,
+    /// because a script may put any value into its error. Numbers have separate, shorter limits.
     pub max_line: usize,
 }
 

@@ -305,8 +305,8 @@ fn payload<'a>(
     Ok(Scanned::Token(token, end + 2))
 }
 
-/// Where the line of a status or an error that begins at `start` ends, its line break excluded. Only CR and LF together
-/// end it: Redis 7 to 8 sends the line breaks within an error of Lua as they are.
+/// The end of the line of a status or an error that begins at `start`, without its line break. Only CR and LF
+/// together end it: Redis 7 to 8 sends line breaks inside an error of Lua without a change.
 fn text_end(
     buffer: &[u8],
     start: usize,
@@ -326,7 +326,7 @@ fn text_end(
     Ok(found)
 }
 
-/// Where the line of a number or a length that begins at `start` ends, its line break excluded.
+/// The end of the line of a number or a length that begins at `start`, without its line break.
 fn line_end(
     buffer: &[u8],
     start: usize,

@@ -38,7 +38,7 @@ const TRUSTED: usize = 1024 * 1024;
 const READS_PER_TURN: usize = 16;
 /// How long to wait before a refused subscription is asked for again.
 const RETRY: Duration = Duration::from_millis(100);
-/// Why a socket was given up that Sentinels lead away from.
+/// Why a socket was given up after a failover.
 const LEFT: &str = "the Sentinels name another server for the service";
 const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 
@@ -48,7 +48,7 @@ pub(super) struct Session {
     input: BytesMut,
     /// Whole frames at the start of the input.
     found: VecDeque<Found>,
-    /// Amid how many of these replies something was pushed that was not handed out yet.
+    /// In how many of these replies there is a push that was not handed out yet.
     with_inner_pushes: usize,
     /// How much memory the input keeps alive, and with it whoever keeps a part of it.
     allocated: usize,
@@ -70,7 +70,7 @@ pub(super) struct Session {
     /// Whether the socket could take no more bytes at the last write.
     full: bool,
     lifespan: Lifespan,
-    /// When the socket is given up whatever is owed on it, as another server is to be connected to.
+    /// When the socket is given up even if replies are owed, because another server is to be used.
     leave_by: Option<Instant>,
     /// When to ask again for subscriptions that were refused for a reason that passes.
     retry: Option<Instant>,
@@ -357,7 +357,7 @@ impl Session {
         link.with(woken, |queue, _| {
             if !queue.may_write() {
                 if queue.is_drained() {
-                    // Heeded in another turn.
+                    // The next turn acts on this.
                     cx.waker().wake_by_ref();
                 }
                 return false;
@@ -405,8 +405,8 @@ impl Session {
         let overslept = self.due.take().is_some_and(|due| now > due + half / 4);
         let mut pinged = false;
         if now >= self.progress + half {
-            // A server that holds a blocking command answers nothing else. Where it may for ever, the kernel's keep-alive watches the
-            // line.
+            // A server that holds a blocking command answers nothing else. If it may do so for ever, the keep-alive
+            // of the kernel has to notice a loss.
             if let Some(until) = link.with(woken, |queue, _| queue.held_until(now)) {
                 let lives = until.and_then(|until| until.checked_sub(half));
                 (self.progress, self.asked) = (lives.unwrap_or(now), None);

@@ -22,7 +22,7 @@ pub(crate) trait Payload {
     fn mend(&mut self, _loaded: &Loaded, _replies: &[Chunk]) -> bool {
         false
     }
-    /// Whether this reply is not the last: it waits on, and is to be sent again as it is now.
+    /// Whether this reply is not the last: the command goes on waiting, and must be sent again as it is now.
     #[inline]
     fn waits_on(&mut self, _reply: &Delivery) -> bool {
         false
@@ -70,12 +70,12 @@ pub(crate) struct Summary {
     pub(crate) batch: Option<usize>,
 }
 
-/// How long a server may hold a command before it answers.
+/// How long a server may hold a command before it replies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Hold {
-    /// It answers as soon as it can.
+    /// It replies as soon as it can.
     None,
-    /// At most so many milliseconds.
+    /// At most this many milliseconds.
     For(u32),
     Forever,
 }

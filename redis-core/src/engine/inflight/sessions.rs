@@ -31,7 +31,8 @@ impl Queue {
         self.taken
     }
 
-    /// Until when the server may hold the reply that comes next, if it still may: `None` within the option is for ever.
+    /// Until when the server may hold the next reply. The outer `None` means that it must reply now, the inner `None`
+    /// that there is no limit.
     pub(crate) fn held_until(&self, now: Instant) -> Option<Option<Instant>> {
         let next = self.entries.front().filter(|_| self.taken > 0)?;
         match next.hold {
@@ -45,8 +46,8 @@ impl Queue {
         }
     }
 
-    /// Until when a server that is to be left may take for what it owes. One that owes the next reply for longer hangs, and gets no
-    /// more time.
+    /// How long to wait for the replies of a server that must be left. If it has owed the next reply for longer, it
+    /// hangs, and gets no more time.
     pub(crate) fn leaves_by(&self) -> Option<Instant> {
         const GRACE: Duration = Duration::from_secs(1);
         let since = self.left_since?;
@@ -54,7 +55,8 @@ impl Queue {
         Some(since.min(owed) + GRACE)
     }
 
-    /// Whether something is owed that would fail if the socket were lost, as it cannot be sent `again`.
+    /// Whether a command is in flight that would fail if the socket were lost, because it cannot be sent
+    /// `again`.
     pub(crate) fn would_lose(&self, again: bool) -> bool {
         self.entries
             .iter()
@@ -65,7 +67,7 @@ impl Queue {
             })
     }
 
-    /// Whether what is queued waits for another socket.
+    /// Whether queued commands wait for another socket.
     fn waits_for_another(&self) -> bool {
         self.order == Order::Renew || self.left_since.is_some()
     }
@@ -75,7 +77,7 @@ impl Queue {
         self.has_output() && !self.waits_for_another() && !self.must_wait()
     }
 
-    /// Whether the last reply has come that this socket was still kept for.
+    /// Whether the socket was kept only for replies, and the last one has come.
     pub(crate) fn is_drained(&self) -> bool {
         let ends = self.waits_for_another() || (self.order == Order::Drain && !self.has_output());
         ends && self.taken == 0
@@ -343,7 +345,7 @@ impl Queue {
         woken: &mut Vec<Waker>,
     ) {
         if self.routed {
-            // What goes back has to know its deadline.
+            // Commands that go back need their deadline.
             self.stamp(Instant::now());
         }
         self.release(unanswered);
@@ -382,7 +384,7 @@ impl Queue {
         woken.extend(self.next_in_line());
     }
 
-    /// Gives callers back what waits to be sent, for them to send it elsewhere, if it is one command.
+    /// Gives waiting commands back to their callers, who may send them elsewhere; only single commands.
     fn give_all_back(&mut self, failure: &Failure, woken: &mut Vec<Waker>) {
         let mut waiting = std::mem::take(&mut self.out);
         for entry in std::mem::take(&mut self.entries) {
@@ -398,7 +400,8 @@ impl Queue {
         woken.extend(self.waiters.drain(..).map(|(_, waker)| waker));
     }
 
-    /// Leaves for a caller what it may send again, if that is one command: of several, some may have been carried out.
+    /// Leaves a copy for a caller who may send it again, if it is a single command: of several, some may have been
+    /// carried out.
     fn note_again(&mut self, entry: &Entry, bytes: Outgoing) {
         if entry.replies == 1
             && let Owner::Caller(key) = entry.owner
@@ -474,7 +477,7 @@ impl Queue {
         self.refused = Some(failure);
     }
 
-    /// The server cannot be reached. What is routed need not wait until it can.
+    /// The server cannot be reached. Commands for a cluster do not wait until it can.
     pub(crate) fn unreachable(&mut self, failure: Failure, woken: &mut Vec<Waker>) {
         if self.routed {
             self.stamp(Instant::now());
@@ -483,7 +486,7 @@ impl Queue {
         }
     }
 
-    /// Whether another node may be asked in place of this one, which said so.
+    /// Whether another node may be asked instead of this one, if this one says so.
     pub(crate) fn is_routed(&self) -> bool {
         self.routed
     }

@@ -123,7 +123,7 @@ impl Hub {
         }
     }
 
-    /// Has invalidations told to `listener`; see [`Invalidates`].
+    /// Reports invalidations to `listener`; see [`Invalidates`].
     pub(crate) fn watch_invalidations(
         self: &Arc<Self>,
         listener: Arc<dyn Invalidates>,
@@ -350,7 +350,7 @@ impl Drop for Membership {
     }
 }
 
-/// That someone listens to invalidations; dropping it ends it.
+/// A listener's interest in invalidations; dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct InvalidationWatch {
     hub: Arc<Hub>,

@@ -82,8 +82,8 @@ impl Session {
         }
     }
 
-    /// Hands out what was pushed amid the replies that come next, as servers before 7.2 do: before those replies, so that
-    /// nobody acts on a reply without knowing what came before it.
+    /// Hands out pushes that servers before 7.2 sent inside the next replies. They come before these replies, so that
+    /// no caller acts on a reply without knowing what came before it.
     #[cold]
     fn hand_inner_pushes(&mut self, link: &Link, woken: &mut Vec<Waker>) {
         let mut start = 0;

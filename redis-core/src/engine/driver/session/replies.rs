@@ -105,7 +105,7 @@ impl<'s> Replies<'s> {
             Some(Remark::Passes) if wanted == 1 => {
                 queue.deliver_refusal(piece, self.unanswered, woken);
             }
-            // Another node may do it.
+            // Another node may carry it out.
             Some(_) if wanted == 1 && queue.is_routed() => {
                 queue.deliver_refusal(piece, self.unanswered, woken);
             }
@@ -134,7 +134,7 @@ enum Remark {
     Demoted,
     /// The server refused for a reason that goes away.
     Passes,
-    /// Another node is to be asked.
+    /// Another node must be asked.
     Elsewhere,
 }
 
