@@ -43,8 +43,8 @@ impl<C: IntoRequest> IntoRepeat for C {}
 /// The reply of a command that waits: `None` if its time is up.
 #[diagnostic::on_unimplemented(
     message = "this command replies with `{Self}`, so it does not wait for anything and cannot be repeated as a stream",
-    label = "nothing that is waited for",
-    note = "commands that block can, on a `Pool` or an `Exclusive`: BLPOP, BLMPOP, BZPOPMIN, XREAD `.block(..)` and their kin"
+    label = "does not wait",
+    note = "commands that block can, on a `Pool` or an `Exclusive`: BLPOP, BLMPOP, BZPOPMIN, XREAD `.block(..)` and similar ones"
 )]
 pub trait Awaited {
     /// The type of what came.

@@ -62,7 +62,7 @@ fn save(path: &Path, text: &str, fresh: &str) -> Result {
         screen::success(&format!("{shown} is fresh"));
     } else {
         fs::write(path, fresh).map_err(|error| format!("cannot write {shown}: {error}"))?;
-        screen::success(&format!("{shown} is written anew"));
+        screen::success(&format!("{shown} was written again"));
     }
     Ok(())
 }

@@ -159,7 +159,7 @@ impl Driver {
                 io::ErrorKind::ConnectionAborted,
                 "the socket was given up for a new one",
             ),
-            End::Unused => lost(io::ErrorKind::ConnectionAborted, "nobody used it"),
+            End::Unused => lost(io::ErrorKind::ConnectionAborted, "it was not used"),
         };
         let ends = match &end {
             End::Closed => true,

@@ -55,9 +55,9 @@ impl fmt::Display for ConnectionEvent {
                 write!(f, "reconnecting in {delay:.1?} (attempt {attempt})")
             }
             Self::Failed(reason) => write!(f, "could not connect: {reason}"),
-            Self::Reauthenticated => f.write_str("authenticated anew"),
+            Self::Reauthenticated => f.write_str("authenticated again"),
             Self::ReauthenticationFailed(reason) => {
-                write!(f, "could not authenticate anew: {reason}")
+                write!(f, "could not authenticate again: {reason}")
             }
             Self::Dormant => f.write_str("closed until it is needed"),
             Self::Closed => f.write_str("closed"),

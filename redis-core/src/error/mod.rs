@@ -343,7 +343,7 @@ impl fmt::Display for ErrorKind {
             Self::Decode(error) => write!(f, "the reply does not fit: {error}"),
             Self::Protocol(text) => write!(f, "protocol error, the connection was closed: {text}"),
             Self::WatchedKeyChanged => f.write_str(
-                "a watched key was changed by somebody else; the transaction did nothing",
+                "a watched key was changed by another client; the transaction did nothing",
             ),
             Self::TransactionAborted(error) => {
                 write!(f, "{error}; the whole transaction was refused")

@@ -65,11 +65,11 @@ impl fmt::Display for SentinelError {
                 write!(f, "the Sentinels watch no service `{service}`")
             }
             SentinelCause::NoReplica => {
-                write!(f, "the service `{service}` has no replica that is in order")
+                write!(f, "the service `{service}` has no replica that works")
             }
             SentinelCause::Unusable => write!(
                 f,
-                "what the Sentinels name for the service `{service}` cannot be used"
+                "the node that the Sentinels name for the service `{service}` cannot be used"
             ),
         }?;
         if self.reasons.is_empty() {

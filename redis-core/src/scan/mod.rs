@@ -66,8 +66,8 @@ impl<C: IntoRequest> IntoScanStream for C {}
 
 /// A reply that is a page of a scan.
 #[diagnostic::on_unimplemented(
-    message = "this command replies with `{Self}`, which is no page of a scan, so there is nothing to go on with",
-    label = "no page of a scan",
+    message = "this command replies with `{Self}`, which is not a page of a scan, so it cannot become a stream",
+    label = "not a page of a scan",
     note = "SCAN, HSCAN, SSCAN, ZSCAN, FT.AGGREGATE `.with_cursor()` and FT.CURSOR READ can be turned into streams"
 )]
 pub trait ScanPage: FromRedis {

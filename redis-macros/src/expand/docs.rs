@@ -75,11 +75,11 @@ pub(super) fn option(command: &Command, option: &Opt) -> Lines {
     let mut remarks = Vec::new();
     if option.repeatable {
         remarks.push(
-            "May be called again: what it writes is added, in the order of the calls.".to_owned(),
+            "May be called again: each call adds its words, in the order of the calls.".to_owned(),
         );
     }
     if option.body.blocks() {
-        remarks.push("Makes the command block, which needs a socket of its own.".to_owned());
+        remarks.push("Makes the command block, so it needs a separate socket.".to_owned());
     }
     if let Some(parent) = option.parent.and_then(|id| command.options.get(id)) {
         remarks.push(format!("Only after [`{0}`](Self::{0}).", parent.method));
@@ -172,7 +172,7 @@ fn facts(command: &Command) -> Lines {
     }
     if facts.blocking {
         lines.push(
-            "Blocks, which needs a socket of its own: only a `Pool` or an `Exclusive` has it."
+            "Blocks, so it needs a separate socket: only a `Pool` or an `Exclusive` has it."
                 .to_owned(),
         );
     }

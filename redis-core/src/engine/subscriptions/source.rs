@@ -57,7 +57,7 @@ impl fmt::Debug for Source {
 
 /// The name of a channel or pattern, as text or bytes.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no name of a channel",
+    message = "`{Self}` is not a name of a channel",
     note = "text and bytes are; several names are given as an array, a slice or a `Vec`"
 )]
 pub trait ChannelName {
