@@ -4,9 +4,9 @@
 //!
 //! - [`servers`]: the real servers, where they come from, and the cache that keeps them
 //! - [`server`]: one running server: started on a free port, stopped with the process that started it
-//! - [`cluster`]: servers that are a cluster, whose slots and nodes can be moved about
+//! - [`cluster`]: servers that are a cluster, whose slots and nodes can be moved
 //! - [`fleet`]: a primary, a replica and Sentinels
-//! - [`shared`](mod@shared): one server per kind for all tests of a process, a database of its own for each test
+//! - [`shared`](mod@shared): one server per kind for all tests of a process, one database for each test
 //! - [`raw`]: a plain blocking connection that speaks RESP2, independent of the library under test
 //! - [`docs`]: what a server says about its commands
 //! - [`proxy`]: a TCP proxy that delays, splits, withholds and cuts the bytes between a client and a server

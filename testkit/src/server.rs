@@ -42,7 +42,7 @@ pub struct Server {
     run: Mutex<Run>,
 }
 
-/// How the server was started, and the process that came of it.
+/// How the server was started, and its process.
 #[derive(Debug)]
 struct Run {
     launch: Launch,
@@ -192,7 +192,7 @@ impl Server {
         self.run().launch.password.clone()
     }
 
-    // A panic in another test that holds the lock leaves the process as usable as before.
+    // A panic in another test that holds the lock does not make the process unusable.
     fn run(&self) -> MutexGuard<'_, Run> {
         self.run.lock().unwrap_or_else(PoisonError::into_inner)
     }

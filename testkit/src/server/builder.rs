@@ -21,8 +21,8 @@ use crate::servers::{self, Program, ServerKind};
 /// How often a start is tried again when another process takes the port first.
 const ATTEMPTS: u32 = 20;
 
-/// Where the ports of cluster nodes are taken from. A node is found again under its port after a restart, so these are
-/// ports that the system gives to nobody by itself, and so are those for the other nodes, 10,000 higher.
+/// The range for the ports of cluster nodes. A node must be found on the same port after a restart, so the system
+/// must not give these ports to other programs, nor those for the other nodes, which are 10,000 higher.
 const CLUSTER_PORTS: Range<u16> = 12_000..22_000;
 
 /// How much higher the port for the other nodes is.
@@ -185,7 +185,7 @@ impl Launch {
     /// Starts the server in `folder`, without waiting until it is ready.
     pub(super) fn run(&self, folder: &Path) -> Result<Process> {
         let configuration = configuration_in(folder);
-        // A server may have rewritten it (a sentinel does): then that is what it goes on with.
+        // A server may have rewritten the file (a sentinel does), and then goes on with it.
         if !configuration.exists() {
             fs::write(&configuration, self.configuration(folder))
                 .doing(|| format!("write {}", configuration.display()))?;
