@@ -1,4 +1,5 @@
-//! Every command, expanded from `commands.toml`: one trait a group, one module a group with its option builders.
+//! Every command, expanded from `commands.toml`: one trait for each group, and one module for each group with its
+//! option builders.
 //!
 //! The traits are implemented by everything that commands can be issued on, and are all in the
 //! [prelude](crate::prelude).

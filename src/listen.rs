@@ -1,4 +1,4 @@
-//! Waiting for what comes into lists and streams: [`Listen`].
+//! Waiting for new elements of lists and streams: [`Listen`].
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -12,13 +12,13 @@ use crate::args::StreamId;
 use crate::commands::traits::{ListCommands, StreamCommands};
 use crate::replies::{EntryFields, EntryId, StreamEntry};
 
-/// Streams over commands that block; on a [`Pool`](crate::Pool), which leases a socket for each call, or an
-/// [`Exclusive`](crate::Exclusive).
+/// Streams over commands that block. They work on a [`Pool`](crate::Pool), which leases a socket for each call,
+/// or on an [`Exclusive`](crate::Exclusive).
 pub trait Listen: Target {
-    /// Elements as they come into lists, each with its list's name: BLPOP, time after time.
+    /// Elements as they come into lists, each with the name of its list: BLPOP, again and again.
     ///
-    /// Where several lists have elements, the first of them is served first. To take them from the other end, or many at
-    /// once, call [`repeat`](IntoRepeat::repeat) on BRPOP or BLMPOP.
+    /// If several lists have elements, the first of these lists is served first. To take elements from the other end,
+    /// or several at a time, call [`repeat`](IntoRepeat::repeat) on BRPOP or BLMPOP.
     ///
     /// ```no_run
     /// # #[tokio::main] async fn main() -> typedis::Result<()> {
@@ -41,10 +41,12 @@ pub trait Listen: Target {
         self.blpop::<T>(lists, 0).repeat()
     }
 
-    /// Entries as they come into streams, each with its stream's name: XREAD, which goes on from the last entry.
+    /// Entries as they come into streams, each with the name of its stream: XREAD, which goes on from the last
+    /// entry.
     ///
-    /// Every reader gets every entry; to share them out among several, see [`Worker`](crate::Worker). The place to begin at
-    /// is the id of an entry, which is left out, [`StreamId::END`] for what comes from now on, or `"0"` for everything.
+    /// Every reader gets every entry. To share the entries among several readers, see [`Worker`](crate::Worker). Each
+    /// stream is read from a given place: after the entry with this id, from now on ([`StreamId::END`]), or from the
+    /// beginning (`"0"`).
     ///
     /// ```no_run
     /// # #[tokio::main] async fn main() -> typedis::Result<()> {
@@ -86,10 +88,10 @@ pub trait Listen: Target {
 
 impl<Q: Target> Listen for Q {}
 
-/// What [`Listen::tail`] gives: entries of streams in their order, as a [`Stream`] that does not end.
+/// The stream that [`Listen::tail`] returns: entries of streams in order, as a [`Stream`] that does not end.
 ///
-/// An error is an item too; polled again, the stream pauses, longer from failure to failure, and goes on behind the last
-/// entry that it handed out: nothing is missed, and nothing comes twice.
+/// An error is an item too. If it is polled again, the stream pauses and goes on after the last entry that it
+/// yielded: no entry is missed, and none comes twice. After several failures in a row the pauses get longer.
 #[must_use = "a stream does nothing until it is polled"]
 pub struct Tail<'h, T> {
     calls: Repeated<'h>,
@@ -117,7 +119,7 @@ impl<T> std::fmt::Debug for Tail<'_, T> {
 }
 
 impl<T> Tail<'_, T> {
-    /// The place in each stream behind which it goes on: the id of the last entry that was handed out.
+    /// The place in each stream after which it goes on: the id of the last entry that was yielded.
     pub fn positions(&self) -> impl Iterator<Item = (&str, &StreamId)> {
         self.streams
             .iter()

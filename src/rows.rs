@@ -22,7 +22,7 @@ impl<T: FromRedis> Rows for AggregateResults<T> {
     }
 }
 
-/// The index that a command names, which is its first argument; nothing is known of raw words.
+/// The index that a command names, which is its first argument; for raw words it is not known.
 fn index(command: &Args) -> Option<Vec<u8>> {
     let name = command.info().words as usize;
     let index = command.to_words().into_iter().nth(name);

@@ -2,16 +2,16 @@
 //!
 //! # Layout
 //!
-//! The folders are floors of a house: each imports only from floors below its own, which `cargo xtask layers` checks.
-//! From the top down:
+//! The folders are layers: each imports only from layers below its own, which `cargo xtask layers` checks. From the
+//! top down:
 //!
 //! - [`cluster`]: which node of a cluster has which keys
 //! - [`pubsub`]: publish and subscribe, and other things that servers push
-//! - `scan/`, `repeat`: streams of a command that is issued again and again; `host`: what they issue it on
+//! - `scan/`, `repeat`: streams of a command that is issued again and again; `host`: the handle that they use
 //! - `chain/`: pipelines, transactions and batches
 //! - `handle/`: the handles that users hold: connection, exclusive socket, pool
-//! - `engine/`: how commands reach the server and replies their callers
-//! - `request/`: how a command is issued, whatever it is issued on
+//! - `engine/`: how commands reach the server and replies reach callers
+//! - `request/`: how a command is issued on any of these
 //! - `connect/`: from a configuration to a socket that is ready
 //! - `config/`: builder, URL and file
 //! - `json`: values that are JSON texts; `name`: names that other people choose
@@ -19,7 +19,7 @@
 //! - `error/`: what can go wrong
 //! - `wire/`: the protocol as bytes; `runtime`: tasks
 //!
-//! `derived` is what the expansions of the derives call.
+//! `derived` has the functions that the expansions of the derives call.
 
 mod chain;
 pub mod cluster;
@@ -43,7 +43,7 @@ mod runtime;
 mod scan;
 mod wire;
 
-/// The pieces that a type is made of which decodes itself; [`FromRedis`] says what decodes into what.
+/// What a type needs that decodes itself; [`FromRedis`] says which replies decode into which types.
 pub mod from_redis {
     pub use crate::reply::from_redis::Fields;
     pub use crate::reply::view::{Elements, Pairs, Str};

@@ -1,11 +1,12 @@
-//! Step 4: the model as Rust. Expansions are small: what can be a function of the core is one, and is called here.
+//! Step 4: the model as Rust. Expansions are small: code that can be a function of the core is one, and is called
+//! here.
 //!
-//! Everything of the core is named through `rt`, the facade's hidden re-export of it, so that a crate that expands a
-//! spec of its own depends on the facade alone.
+//! All items of the core are named through `rt`, the facade's hidden re-export, so that a crate with its own spec
+//! depends only on the facade.
 //!
 //! # Layout
 //!
-//! - `unit`: one module with its trait, which everything below is put into
+//! - `unit`: one module with its trait, which contains everything below
 //! - `info`: the static with the facts of a command
 //! - `method`: the trait's method
 //! - `builder`: the type that a command with options returns
@@ -33,7 +34,7 @@ use quote::quote;
 
 use crate::model::{Group, Model};
 
-/// Every group as a module with a trait of its own.
+/// Every group as a module with its own trait.
 pub(crate) fn groups(model: &Model) -> TokenStream {
     let enums = model.enums.iter().map(enums::expand);
     let known = known::expand(model);

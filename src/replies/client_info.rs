@@ -9,7 +9,7 @@ use super::text::bytes;
 
 /// A connection of a server.
 ///
-/// Servers before 7.0 tell less; what they do not tell is empty, 0 or `None`.
+/// Servers before 7.0 send fewer fields; a field that is missing is empty, 0 or `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ClientInfo {
@@ -25,7 +25,8 @@ pub struct ClientInfo {
     pub age: u64,
     /// For how many seconds it has been idle.
     pub idle: u64,
-    /// What it is, a letter each: `N` nothing special, `b` waiting in a blocking command, `P` subscribed, `S` a replica and so on.
+    /// Its properties, one letter for each: `N` nothing special, `b` waiting in a blocking command, `P` subscribed,
+    /// `S` a replica and so on.
     pub flags: String,
     /// The database that it has selected.
     pub db: u32,
@@ -41,7 +42,7 @@ pub struct ClientInfo {
     pub watch: u64,
     /// How many bytes of requests are waiting.
     pub qbuf: u64,
-    /// How many replies are waiting to be fetched, beyond what the first buffer holds.
+    /// How many replies wait to be fetched, besides those in the first buffer.
     pub oll: u64,
     /// How many bytes of memory the waiting replies take.
     pub omem: u64,
@@ -173,7 +174,7 @@ fn behind_blank(line: &[u8]) -> Option<&[u8]> {
     line.get(at + 1..)
 }
 
-/// One connection in one line, as CLIENT INFO and ACL LOG have it.
+/// One connection in one line, as in CLIENT INFO and ACL LOG.
 impl FromRedis for ClientInfo {
     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
         Ok(Self::parse(

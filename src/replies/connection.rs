@@ -3,7 +3,7 @@
 use crate::FromRedis;
 use typedis_core::Name;
 
-/// What HELLO says of a server.
+/// The reply of HELLO.
 #[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
 #[non_exhaustive]
 pub struct ServerHello {
@@ -19,7 +19,7 @@ pub struct ServerHello {
     pub mode: String,
     /// `master` or `replica`.
     pub role: String,
-    /// What is loaded into the server.
+    /// The modules that are loaded into the server.
     #[redis(default)]
     pub modules: Vec<ServerModule>,
 }
@@ -47,7 +47,7 @@ pub struct ServerModule {
 pub struct TrackingInfo {
     /// `on` or `off`, and the modes: `bcast`, `optin`, `caching-yes`, `broken_redirect` and so on.
     pub flags: Vec<String>,
-    /// Which connection gets the messages: 0 says this one itself, -1 that tracking is off.
+    /// Which connection gets the messages: 0 means this one itself, -1 that tracking is off.
     pub redirect: i64,
     /// Which keys are tracked in the mode `bcast`.
     #[redis(default)]

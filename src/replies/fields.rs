@@ -1,9 +1,9 @@
-//! Reading maps whose fields have names, such as those that newer servers add fields to.
+//! Reading maps whose fields have names, such as maps to which newer servers add fields.
 
 use typedis_core::from_redis::Fields;
 use typedis_core::{DecodeError, FromRedis, Name, Reply};
 
-/// Hands every field of a map to `take`, in either protocol's form; names that are no text are passed over.
+/// Hands every field of a map to `take`, in RESP2 or RESP3; names that are not text are skipped.
 pub(super) fn each_field<'a>(
     reply: &Reply<'a>,
     mut take: impl FnMut(&'a str, Reply<'a>) -> Result<(), DecodeError>,

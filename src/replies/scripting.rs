@@ -35,11 +35,11 @@ pub struct FunctionInfo {
     pub flags: Vec<String>,
 }
 
-/// What FUNCTION STATS says.
+/// The reply of FUNCTION STATS.
 #[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
 #[non_exhaustive]
 pub struct FunctionStats {
-    /// What is running.
+    /// The function or script that is running.
     pub running_script: Option<RunningFunction>,
     /// The engines by their names.
     pub engines: HashMap<String, EngineStats>,
@@ -57,13 +57,13 @@ pub struct RunningFunction {
     pub duration_ms: u64,
 }
 
-/// What an engine holds.
+/// The counts of an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromRedis)]
 #[non_exhaustive]
 pub struct EngineStats {
-    /// How many libraries.
+    /// The number of libraries.
     pub libraries_count: u64,
-    /// How many functions.
+    /// The number of functions.
     pub functions_count: u64,
 }
 

@@ -1,12 +1,12 @@
 //! Replies of the commands on search indexes.
 //!
-//! RESP3 names everything. RESP2 sends one flat array, in which each document is an id, then what was asked for beside
-//! it, then its fields: only the options of the command tell how many elements that is, so the types carry them.
+//! RESP3 names everything. RESP2 sends one flat array: for each document its id, then extra values that were asked
+//! for, then its fields. Only the options of the command say how many elements that is, so the types carry them.
 //!
 //! # Layout
 //!
-//! Here what FT.SEARCH and FT.AGGREGATE find; `hybrid.rs`: what FT.HYBRID finds; `index_info.rs`: what FT.INFO tells; `misspelling.rs`: what FT.SPELLCHECK
-//! suggests; `profiled.rs`: what FT.PROFILE measures.
+//! This file has the replies of FT.SEARCH and FT.AGGREGATE; `hybrid.rs`: FT.HYBRID; `index_info.rs`: FT.INFO;
+//! `misspelling.rs`: FT.SPELLCHECK; `profiled.rs`: FT.PROFILE.
 
 use typedis_core::{DecodeError, FromRedis, Name, Reply, Value};
 
@@ -25,14 +25,14 @@ pub use index_info::{
 pub use misspelling::{Misspelling, Misspellings};
 pub use profiled::Profiled;
 
-/// What FT.SEARCH found.
+/// The reply of FT.SEARCH.
 ///
-/// `T` is what the fields of a document are decoded into: a map, or a struct with `#[derive(FromRedis)]`. The other
-/// parameters follow from the options of the command: what was not asked for is [`Absent`].
+/// The fields of a document are decoded into `T`: a map, or a struct with `#[derive(FromRedis)]`. The other
+/// parameters follow from the options of the command: a part that was not asked for is [`Absent`].
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct SearchResults<T, S = Absent, P = Absent, K = Absent> {
-    /// How many documents match, however many of them are here.
+    /// How many documents match; the reply may hold fewer.
     pub total: u64,
     /// The documents.
     pub documents: Vec<Document<T, S, P, K>>,
@@ -56,7 +56,7 @@ pub struct Document<T, S = Absent, P = Absent, K = Absent> {
     pub sort_key: K,
 }
 
-/// What was not asked for.
+/// A part that was not asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Absent;
 
@@ -66,7 +66,7 @@ pub struct Absent;
 pub struct Score {
     /// The score.
     pub value: f64,
-    /// How it came about, with `explain_score`.
+    /// How it was computed, with `explain_score`.
     pub explanation: Option<Value>,
 }
 
@@ -85,12 +85,12 @@ impl FromRedis for Score {
     }
 }
 
-/// A part of a [`Document`]: what it is decoded into, or [`Absent`].
+/// A type for a part of a [`Document`], or [`Absent`].
 pub trait DocumentPart: Sized {
     /// Whether RESP2 sends an element for it.
     const SENT: bool;
 
-    /// Decodes it; nil stands for what RESP3 leaves out.
+    /// Decodes it; nil stands for a part that RESP3 leaves out.
     ///
     /// # Errors
     /// The reply does not fit the type.
@@ -123,7 +123,7 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// Of a document in RESP3, which is a map.
+    /// Reads a document in RESP3, which is a map.
     fn named(reply: &Reply<'a>) -> Result<Self, DecodeError> {
         let nil = || Reply::Nil;
         let mut parts = Self {
@@ -221,13 +221,13 @@ fn flat_documents<'a, T: DocumentPart, S: DocumentPart, P: DocumentPart, K: Docu
     Ok(documents)
 }
 
-/// What FT.AGGREGATE made of the documents that it found.
+/// The reply of FT.AGGREGATE.
 ///
-/// `T` is what a row is decoded into: a map, or a struct with `#[derive(FromRedis)]`.
+/// A row is decoded into `T`: a map, or a struct with `#[derive(FromRedis)]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AggregateResults<T> {
-    /// A number of rows, which the server does not promise to be that of all.
+    /// A number of rows. The server does not promise that it counts all of them.
     pub total: u64,
     /// The rows.
     pub rows: Vec<T>,
@@ -294,7 +294,7 @@ impl<'a> Named<'a> {
     }
 }
 
-/// Decodes every reply, naming the place of one that does not fit.
+/// Decodes every reply, and adds the place of one that does not fit.
 fn each<'a, T>(
     replies: impl IntoIterator<Item = Reply<'a>>,
     mut decode: impl FnMut(Reply<'a>) -> Result<T, DecodeError>,

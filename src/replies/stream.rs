@@ -7,7 +7,7 @@ use super::fields::{is_gone, next};
 
 /// An entry of a stream.
 ///
-/// `T` is what its fields are decoded into: a map, a `Vec` of pairs, which keeps their order and repetitions, or a struct
+/// Its fields are decoded into `T`: a map, a `Vec` of pairs (which keeps their order and repetitions), or a struct
 /// with `#[derive(FromRedis)]`.
 ///
 /// XREADGROUP lists entries that were deleted while they were pending without fields. A list leaves them out, unless `T` can be
@@ -40,7 +40,7 @@ impl<T: FromRedis> FromRedis for StreamEntry<T> {
 
 /// An entry of a stream, as XREADGROUP with CLAIM delivers it: new, or taken over from a consumer.
 ///
-/// `T` is what its fields are decoded into, as in [`StreamEntry`].
+/// Its fields are decoded into `T`, as in [`StreamEntry`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeliveredEntry<T> {
@@ -103,7 +103,7 @@ pub enum EntryDeletion {
     Missing,
     /// It was deleted.
     Deleted,
-    /// It was not deleted, as other consumer groups have yet to acknowledge it.
+    /// It was not deleted, because other consumer groups have not acknowledged it yet.
     Referenced,
 }
 
@@ -120,11 +120,11 @@ impl FromRedis for EntryDeletion {
     }
 }
 
-/// What XCLAIM made a consumer the owner of; it reads as a slice, and is an iterator's source.
+/// The entries that XCLAIM gave to a consumer. It can be used like a slice, and iterated over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Claimed<E> {
-    /// The entries, or their ids. Those that were deleted meanwhile are not among them.
+    /// The entries, or their ids. Entries that were deleted meanwhile are left out.
     pub entries: Vec<E>,
 }
 
@@ -159,20 +159,20 @@ fn present<E: FromRedis>(reply: Reply<'_>) -> Result<Vec<E>, DecodeError> {
         .collect())
 }
 
-/// A portion of what XAUTOCLAIM made a consumer the owner of.
+/// A part of the entries that XAUTOCLAIM gave to a consumer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AutoClaimed<E> {
-    /// Where to go on; `0-0` once everything pending was looked at.
+    /// Where to go on; `0-0` when all pending entries were looked at.
     pub next: EntryId,
     /// The entries, or their ids.
     pub entries: Vec<E>,
-    /// Entries that were pending but deleted, which are pending no more; empty on servers before 7.0.
+    /// Entries that were pending but deleted, which are no longer pending; empty on servers before 7.0.
     pub deleted: Vec<EntryId>,
 }
 
 impl<E> AutoClaimed<E> {
-    /// Whether everything pending was looked at.
+    /// Whether all pending entries were looked at.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.next == EntryId::default()
@@ -197,11 +197,11 @@ impl<E: FromRedis> FromRedis for AutoClaimed<E> {
     }
 }
 
-/// What is pending for a consumer group: delivered, and not acknowledged.
+/// The pending entries of a consumer group: delivered, and not acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PendingSummary {
-    /// How many entries.
+    /// The number of pending entries.
     pub count: u64,
     /// The first and the last of them; `None` if there is none.
     pub range: Option<(EntryId, EntryId)>,

@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //!
-//! Here what several series at once are read as; `series_info.rs`: what TS.INFO tells.
+//! This file has the replies with several series; `series_info.rs`: the reply of TS.INFO.
 
 use std::collections::HashMap;
 
@@ -141,7 +141,7 @@ impl FromRedis for MultiGet {
     }
 }
 
-/// What a reply holds of a series or a group; `S` are its samples.
+/// The parts of a series or a group in a reply; `S` are its samples.
 struct Parts<S> {
     name: Name,
     labels: HashMap<Name, Name>,
@@ -181,7 +181,7 @@ fn listed<S: FromRedis>((index, series): (usize, Reply<'_>)) -> Result<Parts<S>,
 }
 
 impl<S: FromRedis> Parts<S> {
-    /// Takes labels first and samples last; what is between them are facts that have names.
+    /// Takes labels first and samples last; between them are facts with names.
     fn decode<'a>(
         name: Name,
         mut elements: impl ExactSizeIterator<Item = Reply<'a>>,

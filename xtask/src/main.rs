@@ -4,7 +4,7 @@
 //!
 //! - `demo`, `servers`, `test`, `bench`, `layers`, `ci`, `spec`: one file per command
 //! - `cargo`: running cargo, and reading what its tests report
-//! - `screen`: headings and marks, coloured where there is a terminal
+//! - `screen`: headings and marks, coloured on a terminal
 //! - `arguments`: the command line
 
 use std::process::ExitCode;
@@ -22,7 +22,7 @@ mod test;
 
 use arguments::Command;
 
-/// What a command ends with: an error is a sentence that `main` prints.
+/// The result of a command. An error is a sentence that `main` prints.
 type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
 const HELP: &str = "\

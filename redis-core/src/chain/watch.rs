@@ -1,4 +1,5 @@
-//! Optimistic transactions: WATCH, read, decide, EXEC, and again when somebody else was faster.
+//! Optimistic transactions: WATCH, read, decide, EXEC, and again if a watched key was changed
+//! meanwhile.
 
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
@@ -20,7 +21,7 @@ static WATCH: CommandInfo =
 static UNWATCH: CommandInfo =
     CommandInfo::new("UNWATCH", b"$7\r\nUNWATCH\r\n", 1).state(StateChange::Watch);
 
-/// How often a transaction is tried by default.
+/// The number of attempts, by default.
 const ATTEMPTS: u32 = 100;
 const BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(1),
@@ -28,13 +29,13 @@ const BACKOFF: Backoff = Backoff {
 };
 
 impl Pool {
-    /// Runs a transaction that depends on what was read before, and runs it again whenever a watched key was changed
-    /// in between, or whenever the service moved to another server before EXEC was sent.
+    /// Runs a transaction that depends on what was read before. Runs it again if a watched key was changed in
+    /// between, or if the service moved to another server before EXEC was sent.
     ///
     /// `attempt` gets a handle to read with, and returns the transaction, made by [`Watched::transaction`]. It may be
-    /// called many times, so it should have no effect but its reads. Between attempts there is a growing, random
-    /// pause; after 100 attempts (see [`Watch::attempts`]) it gives up with
-    /// [`ErrorKind::WatchedKeyChanged`]. The socket is leased for the call: other tasks are not disturbed.
+    /// called many times, so it should only read. Between attempts there is a random pause, which grows. After 100
+    /// attempts (see [`Watch::attempts`]) the call fails with [`ErrorKind::WatchedKeyChanged`]. The socket is leased
+    /// for the call, so other tasks are not disturbed.
     ///
     /// ```no_run
     /// # async fn example(pool: typedis_core::Pool) -> typedis_core::Result<()> {
@@ -69,7 +70,7 @@ impl Pool {
 
 /// A transaction that [`Pool::watch`] can execute.
 pub trait Commit {
-    /// What the transaction gives.
+    /// The replies of the transaction.
     type Tuple;
 
     #[doc(hidden)]
@@ -91,7 +92,7 @@ async fn execute<L: Replies>(payload: ChainPayload, lease: &Exclusive) -> Result
         return std::future::poll_fn(|cx| running.poll(cx, L::decode)).await;
     }
     let result = std::future::poll_fn(|cx| running.poll(cx, L::decode)).await;
-    // EXEC has ended the watch, whatever it answered; without an answer the socket is not trusted.
+    // EXEC ends the watch, whatever the reply is. If there was no reply, the socket is not reused.
     let answered = result
         .as_ref()
         .err()
@@ -118,7 +119,7 @@ impl<F> std::fmt::Debug for Watch<'_, F> {
 }
 
 impl<F> Watch<'_, F> {
-    /// How often it is tried before it gives up; 100 by default.
+    /// The most attempts that are made; 100 by default.
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts.max(1);
         self
@@ -209,7 +210,8 @@ impl Failed {
         }
     }
 
-    /// Whether another attempt is made: another client was faster, or the service moved away from the server meanwhile.
+    /// Whether another attempt is made: another client changed a key, or the service moved to another server
+    /// meanwhile.
     fn is_repeated(&self, lease: &Exclusive) -> bool {
         match self.error.kind() {
             ErrorKind::WatchedKeyChanged => true,

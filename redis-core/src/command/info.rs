@@ -1,11 +1,12 @@
-//! What is known of a command before it is called: [`CommandInfo`], one `static` per command, expanded from the spec.
+//! What is known about a command before it is called: [`CommandInfo`], one `static` per command, expanded from the
+//! spec.
 
 use super::known::{KnownCommands, Match};
 
 /// The fixed facts of one command.
 ///
-/// The macro expands one `static` of it for each row of the spec; the engine reads its policy (may it be retried, does
-/// it block, what does it change) from here and knows no command by name.
+/// The macro expands one `static` for each row of the spec. The engine reads its rules from here (may it be sent
+/// again, does it block, what does it change on the connection), and knows no command by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CommandInfo {
@@ -13,15 +14,15 @@ pub struct CommandInfo {
     pub name: &'static str,
     /// The words of the name, encoded: `$3\r\nSET\r\n`.
     pub header: &'static [u8],
-    /// How many words the header holds.
+    /// The number of words in the header.
     pub words: u32,
     /// Whether the command only reads.
     pub readonly: bool,
-    /// Whether sending it twice does what sending it once does.
+    /// Whether sending it twice has the same effect as sending it once.
     pub idempotent: bool,
-    /// Whether it can hold its connection until something happens on the server.
+    /// Whether it can block its connection until something happens on the server.
     pub blocking: bool,
-    /// Whether nil says that nothing came while it blocked, so that it can be issued again to wait on.
+    /// Whether nil means that nothing came while it blocked, so that it can be sent again to go on waiting.
     pub waits: bool,
     /// What it changes on the connection that it is sent on.
     pub state: Option<StateChange>,
@@ -39,7 +40,7 @@ pub struct CommandInfo {
     pub(crate) known: Option<&'static KnownCommands>,
 }
 
-/// What a command changes on its connection, for which it needs one of its own.
+/// What a command changes on its connection. Such a command needs an exclusive connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StateChange {
@@ -65,16 +66,16 @@ pub enum StateChange {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum RequestPolicy {
-    /// The node of the command's keys, or any node where it has none.
+    /// The node of the command's keys, or any node if it has none.
     #[default]
     Default,
-    /// Every node, replicas included.
+    /// Every node, also replicas.
     AllNodes,
     /// Every primary.
     AllShards,
     /// Split by the slots of its keys.
     MultiShard,
-    /// A rule of its own.
+    /// A special rule for this command.
     Special,
 }
 
@@ -91,15 +92,15 @@ pub enum ResponsePolicy {
     AllSucceeded,
     /// Sum of the integers.
     AggSum,
-    /// The least of the integers.
+    /// The smallest of the integers.
     AggMin,
     /// The greatest of the integers.
     AggMax,
-    /// True where all are.
+    /// True if all are.
     AggLogicalAnd,
-    /// True where any is.
+    /// True if any is.
     AggLogicalOr,
-    /// A rule of its own.
+    /// A special rule for this command.
     Special,
 }
 
@@ -174,7 +175,7 @@ impl CommandInfo {
         }
     }
 
-    /// Marks it as one that only reads; such a command may always be repeated.
+    /// Marks the command as one that only reads; it may then always be repeated.
     #[must_use]
     pub const fn readonly(mut self) -> Self {
         self.readonly = true;
@@ -182,21 +183,21 @@ impl CommandInfo {
         self
     }
 
-    /// Marks it as one that may be sent again after a lost connection.
+    /// Marks the command as one that may be sent again after a lost connection.
     #[must_use]
     pub const fn idempotent(mut self) -> Self {
         self.idempotent = true;
         self
     }
 
-    /// Marks it as one that always can block.
+    /// Marks the command as one that can always block.
     #[must_use]
     pub const fn blocking(mut self) -> Self {
         (self.blocking, self.plain) = (true, false);
         self
     }
 
-    /// Marks it as one whose nil says that nothing came while it blocked.
+    /// Marks the command as one whose nil means that nothing came while it blocked.
     #[must_use]
     pub const fn waits(mut self) -> Self {
         self.waits = true;
@@ -210,7 +211,7 @@ impl CommandInfo {
         self
     }
 
-    /// Marks its reply as one that a client-side cache may keep.
+    /// Allows a client-side cache to keep its reply.
     #[must_use]
     pub const fn cacheable(mut self) -> Self {
         self.cacheable = true;
@@ -225,7 +226,7 @@ impl CommandInfo {
         self
     }
 
-    /// Names the arguments that are never shown.
+    /// Sets the arguments that are never shown.
     #[must_use]
     pub const fn masked(mut self, arguments: &'static [&'static str]) -> Self {
         self.masked = arguments;

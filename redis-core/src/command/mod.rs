@@ -1,4 +1,4 @@
-//! What is sent: a command while it is built, and what is known of it.
+//! What is sent: a command while it is built, and what is known about it.
 //!
 //! # Layout
 //!

@@ -26,8 +26,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a call failed.
 ///
-/// [`Error::kind`] is for code that reacts, the `Display` text for people. [`Error::phase`] answers the question that
-/// matters most after a failure: may the command have been carried out?
+/// [`Error::kind`] is for code that reacts to the error, the `Display` text is for people. [`Error::phase`] answers
+/// the most important question after a failure: may the command have been carried out?
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -36,7 +36,7 @@ struct Inner {
     command: Option<CommandName>,
     index: Option<usize>,
     argument: Option<&'static str>,
-    /// The reply that could not be decoded, so that nothing popped from a list is lost to a wrong type.
+    /// The reply that could not be decoded, so that an element that was popped from a list is not lost.
     reply: Option<Chunk>,
     obstacle: Option<Arc<Obstacle>>,
 }
@@ -45,19 +45,19 @@ struct Inner {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// An argument cannot be sent: NaN, an empty list of keys, an over-long value.
+    /// An argument cannot be sent: NaN, an empty list of keys, a value that is too long.
     Argument(ArgError),
     /// The URL or the configuration cannot be used.
     Config(String),
     /// The server could not be reached, or not within the connect timeout.
     Connect(io::Error),
-    /// The server refused to let the connection in: authentication, a wrong database, too many clients.
+    /// The server refused the connection: authentication, a wrong database, too many clients.
     Handshake(ServerError),
-    /// TLS did not come about.
+    /// The TLS handshake failed.
     Tls(TlsError),
     /// The provider of credentials has none.
     Credentials(std::sync::Arc<dyn std::error::Error + Send + Sync>),
-    /// Sentinels did not lead to a server.
+    /// The Sentinels did not lead to a usable server.
     Sentinel(SentinelError),
     /// A cluster cannot do this, or does not come to an agreement; the text says what it is.
     Cluster(Cow<'static, str>),
@@ -65,21 +65,22 @@ pub enum ErrorKind {
     ConnectionLost(io::Error),
     /// No reply came before the deadline.
     Timeout,
-    /// The server answered an error.
+    /// The server replied with an error.
     Server(ServerError),
     /// The reply does not fit the type that was asked for.
     Decode(DecodeError),
-    /// What came is not RESP, or answers nothing that was asked. The connection was closed.
+    /// The server sent bytes that are not RESP, or a reply to no command. The connection was closed.
     Protocol(Cow<'static, str>),
-    /// A watched key was changed by somebody else: EXEC did nothing.
+    /// A watched key was changed by another client: EXEC did nothing.
     WatchedKeyChanged,
     /// A command of a transaction was refused when it was queued, so EXEC executed none of them.
     TransactionAborted(ServerError),
-    /// An error of a user's own, handed through.
+    /// The user's own error, passed through.
     Custom(Box<dyn std::error::Error + Send + Sync>),
-    /// A command cannot be used in this way; the text says how it can.
+    /// A command cannot be used in this way; the text says how to use it.
     Usage(Cow<'static, str>),
-    /// So many messages of a subscription were dropped, because its reader was slow; the next ones can be read.
+    /// This many messages of a subscription were dropped, because its reader was slow; the next ones can be
+    /// read.
     Lagged(u64),
     /// A subscription was ended, as [`Lag::Close`](crate::pubsub::Lag::Close) says, because its reader was too slow.
     TooSlow,
@@ -87,17 +88,17 @@ pub enum ErrorKind {
     Closed,
 }
 
-/// How far a command had come when it failed.
+/// How far a command got before it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
-    /// Nothing of it reached the server: it was certainly not carried out.
+    /// No part of it reached the server: it was certainly not carried out.
     NotSent,
     /// It was sent, wholly or partly, and no reply came: it may or may not have been carried out.
     MaybeApplied,
-    /// The server answered that it refuses it.
+    /// The server refused it.
     Refused,
-    /// It was carried out; only its reply was of no use.
+    /// It was carried out; only its reply could not be used.
     Applied,
 }
 
@@ -139,7 +140,7 @@ impl fmt::Debug for CommandName {
 }
 
 impl Error {
-    /// An error of this kind, for doubles of a server in a user's own tests.
+    /// An error of this kind, for a fake server in your tests.
     #[must_use]
     pub fn new(kind: ErrorKind, phase: Phase) -> Self {
         Self(Box::new(Inner {
@@ -183,7 +184,7 @@ impl Error {
         self.0.argument
     }
 
-    /// The error that the server answered.
+    /// The error that the server replied with.
     #[must_use]
     pub fn server(&self) -> Option<&ServerError> {
         match &self.0.kind {
@@ -255,7 +256,7 @@ impl Error {
         self.0.reply
     }
 
-    /// An error of a user's own, to be handed through the closure of [`Pool::watch`](crate::Pool::watch).
+    /// Your own error, to be passed through the closure of [`Pool::watch`](crate::Pool::watch).
     pub fn custom(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::new(ErrorKind::Custom(error.into()), Phase::NotSent)
     }
@@ -275,7 +276,7 @@ impl Error {
         Self::new(ErrorKind::Usage(text.into()), Phase::NotSent)
     }
 
-    /// What is awaited once more after its end has this error.
+    /// The error of a future that is polled again after its end.
     #[cold]
     pub(crate) fn ended() -> Self {
         Self::usage("this request was awaited to its end already")
@@ -380,7 +381,7 @@ impl fmt::Display for ErrorKind {
             Self::Decode(error) => write!(f, "the reply does not fit: {error}"),
             Self::Protocol(text) => write!(f, "protocol error, the connection was closed: {text}"),
             Self::WatchedKeyChanged => f.write_str(
-                "a watched key was changed by somebody else; the transaction did nothing",
+                "a watched key was changed by another client; the transaction did nothing",
             ),
             Self::TransactionAborted(error) => {
                 write!(f, "{error}; the whole transaction was refused")

@@ -1,4 +1,4 @@
-//! Where leased sockets come from and go back to.
+//! The sockets that a pool lends: where they come from and go back to.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -28,7 +28,7 @@ async fn by<T>(
 /// The sockets that a pool lends.
 #[derive(Debug)]
 pub(crate) struct Leases {
-    /// What each leased socket is made with.
+    /// The configuration of each leased socket.
     config: Config,
     /// One permit per socket that may be leased; waiting for one is fair.
     permits: Arc<Semaphore>,
@@ -37,9 +37,9 @@ pub(crate) struct Leases {
 
 #[derive(Debug, Default)]
 struct Idle {
-    /// The one that came back last is the last.
+    /// Idle sockets; the one that came back last is the last.
     sockets: Vec<IdleSocket>,
-    /// Whether somebody comes to look after the sockets.
+    /// Whether the task that closes old sockets runs.
     reaped: bool,
 }
 
@@ -111,7 +111,7 @@ impl Leases {
         let since = Instant::now();
         let socket = IdleSocket { connection, since };
         let mut idle = self.lock();
-        // Looked at under the lock, so that `Pool::close` misses none.
+        // Checked under the lock, so that `Pool::close` misses no socket.
         if self.permits.is_closed() || socket.connection.is_old(since) {
             return;
         }
@@ -125,7 +125,7 @@ impl Leases {
         }
     }
 
-    /// Drops the sockets that were not used for long; says whether any are left.
+    /// Drops the sockets that were not used for long, and returns whether any are left.
     fn drop_stale(&self) -> bool {
         let now = Instant::now();
         let mut idle = self.lock();
@@ -134,17 +134,18 @@ impl Leases {
         idle.reaped
     }
 
-    /// Leases nothing any more, and drops the idle sockets.
+    /// Leases no more sockets, and drops the idle ones.
     pub(super) fn close(&self) {
         self.permits.close();
         self.lock().sockets.clear();
     }
 
-    /// Waits until all leased sockets have come back, then closes; gives how many were still out at the deadline.
+    /// Waits until all leased sockets have come back, then closes. Returns how many had not come back by the
+    /// deadline.
     pub(crate) async fn close_by(&self, deadline: Instant) -> usize {
         let all = self.config.leases.min(Semaphore::MAX_PERMITS);
         let count = u32::try_from(all).unwrap_or(u32::MAX);
-        // Those who ask for a lease from now on stand behind, and are sent away.
+        // Callers who ask for a lease from now on wait behind this, and are refused.
         let back = timeout_at(deadline, self.permits.acquire_many(count)).await;
         let out = match back {
             Ok(Ok(_)) => 0,
@@ -155,7 +156,7 @@ impl Leases {
     }
 }
 
-/// Looks after idle sockets for as long as there are any.
+/// Closes old idle sockets, for as long as there are any.
 async fn reap(leases: Weak<Leases>, limit: Duration) {
     loop {
         sleep((limit / 4).max(Duration::from_millis(10))).await;

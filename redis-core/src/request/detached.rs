@@ -1,4 +1,4 @@
-//! Commands apart from any connection: built here, executed elsewhere.
+//! Commands without a connection: built here, executed elsewhere.
 
 use std::marker::PhantomData;
 
@@ -9,14 +9,14 @@ use crate::reply::FromRedis;
 use crate::reply::Value;
 use crate::request::{AllowsBlocking, AllowsState, IntoRequest, Queues, Request, Sink, Target};
 
-/// A target whose commands go nowhere by themselves.
+/// A target for commands that are built without a connection.
 ///
-/// They are executed by [`Run::run`] or collected in a [`Batch`](crate::Batch). A command that blocks or changes its
-/// connection's state can be built here; a shared connection refuses it when it is run.
+/// They are executed by [`Run::run`], or collected in a [`Batch`](crate::Batch). A command that blocks or changes
+/// the state of its connection can be built here; a shared connection refuses to run it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Detached;
 
-/// Starts a command apart from any connection: `cmd().incr("n")`.
+/// Starts a command without a connection: `cmd().incr("n")`.
 #[must_use]
 pub fn cmd() -> Detached {
     Detached
@@ -38,7 +38,7 @@ impl Sink for Detached {
     }
 }
 
-/// What is built apart may go into a pipeline, where each command can have a `Result` of its own.
+/// A detached command may be put into a pipeline, where each command can have its own `Result`.
 impl Queues for Detached {}
 
 impl AllowsBlocking for Detached {}
@@ -51,7 +51,7 @@ impl<R> Request<Detached, R> {
         *self.into_args_box()
     }
 
-    /// The same, left where it is.
+    /// The same, without moving it out of its box.
     #[inline]
     pub(crate) fn into_args_box(self) -> Box<Args> {
         match self.into_parts() {
@@ -62,7 +62,7 @@ impl<R> Request<Detached, R> {
     }
 }
 
-/// A command built from words, for one that no method exists for.
+/// A command built from words, if there is no method for it.
 ///
 /// What its words say is looked up when it is run, whatever the case of their letters, and however they are divided between
 /// [`raw`](fn@raw) and [`Raw::arg`]. A command that a method of a shared handle does not compile for is refused there before
@@ -151,13 +151,13 @@ impl<R> Raw<R> {
         self
     }
 
-    /// Appends a key, by which the command is routed.
+    /// Appends a key, which decides where the command is sent.
     pub fn key(mut self, key: impl ToArg) -> Self {
         self.args.key("key", &key);
         self
     }
 
-    /// Says that the command only reads: it may then be sent again after a lost connection.
+    /// Marks the command as one that only reads: it may then be sent again after a lost connection.
     pub fn readonly(mut self) -> Self {
         self.args.set_info(self.readonly);
         self
@@ -180,7 +180,7 @@ impl<R> Raw<R> {
         self
     }
 
-    /// Says what the reply is to be read as.
+    /// Sets the type that the reply is decoded into.
     pub fn reply<R2: FromRedis>(self) -> Raw<R2> {
         Raw {
             args: self.args,
@@ -200,9 +200,9 @@ impl<R> IntoRequest for Raw<R> {
     }
 }
 
-/// Runs commands that were built apart; every target has it.
+/// Runs detached commands; every target has it.
 pub trait Run: Target {
-    /// Executes the command here, or queues it where commands are queued.
+    /// Executes the command here, or queues it if the target queues commands.
     fn run<C: IntoRequest<Sink = Detached>>(self, command: C) -> Request<Self::Sink, C::Reply> {
         Request::of(self.into_sink(), command.into_request().into_args_box())
     }

@@ -55,7 +55,7 @@ fn sent(command: &Command) -> Vec<String> {
     }
 }
 
-/// The name of the static with a command's script.
+/// The name of the static for a command's script.
 pub(super) fn script_name(command: &Command) -> proc_macro2::Ident {
     ident(&format!("{}_SCRIPT", command.method.to_ascii_uppercase()))
 }
@@ -77,7 +77,7 @@ fn script(command: &Command) -> Option<TokenStream> {
     })
 }
 
-/// The words of the name as they go over the wire.
+/// The encoded words of the name.
 fn header(words: &[String]) -> Vec<u8> {
     words
         .iter()

@@ -1,11 +1,10 @@
-//! One expansion of each shape of the notation, as text that a reviewer can read. Each snapshot holds the row that it is
-//! the expansion of.
+//! One expansion for each shape of the notation, as text that a reviewer can read. Each snapshot contains its row.
 
 #![allow(clippy::panic, clippy::unwrap_used)]
 
 use crate::commands::check;
 
-/// What the rows of these tests share.
+/// The common tables of these tests.
 const HEAD: &str = r#"
 [types]
 key = "key"

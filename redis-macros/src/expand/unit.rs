@@ -13,10 +13,10 @@ pub(super) struct Unit<'a> {
     module: Ident,
     name: Ident,
     vis: Visibility,
-    /// What the trait is of, for its documentation.
+    /// The subject of the trait, for its documentation.
     subject: String,
     groups: Vec<&'a Group>,
-    /// Enums that belong into the module.
+    /// Enums that belong to the module.
     enums: &'a [Enum],
     /// Whether it is the facade's own: its examples are compiled, and others are checked against it.
     own: bool,
@@ -101,7 +101,7 @@ impl<'a> Unit<'a> {
         self.groups.iter().flat_map(|group| &group.commands)
     }
 
-    /// Its first commands, and how many more there are.
+    /// Names its first commands, and how many more there are.
     fn contents(&self) -> String {
         let mut names: Vec<String> = Vec::new();
         for command in self.commands() {
@@ -170,7 +170,7 @@ fn markers_of(command: &Command) -> Vec<String> {
         .collect()
 }
 
-/// How many commands of a group the first line of its documentation names.
+/// How many commands the first line of a group's documentation names.
 const SHOWN: usize = 3;
 
 /// `ShopCommands` is in the module `shop`.

@@ -1,10 +1,10 @@
-//! What FT.HYBRID finds: [`HybridResults`].
+//! The reply of FT.HYBRID: [`HybridResults`].
 
 use typedis_core::{DecodeError, FromRedis, Name, Reply};
 
 use crate::replies::fields::{each_field, fill, present, required};
 
-/// What a search for words and a search for vectors found together.
+/// The joined results of a search for words and a search for vectors.
 ///
 /// `T` is what a document is decoded into: a map, or a struct with `#[derive(FromRedis)]`. Without further steps its
 /// fields are `__key` and `__score`.

@@ -1,4 +1,4 @@
-//! What FT.SPELLCHECK suggests: [`Misspellings`].
+//! The reply of FT.SPELLCHECK: [`Misspellings`].
 
 use typedis_core::{DecodeError, FromRedis, Name, Reply};
 

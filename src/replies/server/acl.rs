@@ -10,7 +10,7 @@ use crate::replies::fields::{each_field, fill, required};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AclUser {
-    /// `on` or `off`, `nopass` and so on.
+    /// Its flags: `on` or `off`, `nopass` and so on.
     pub flags: Vec<String>,
     /// The SHA-256 digests of the passwords.
     pub passwords: Vec<String>,
@@ -22,11 +22,11 @@ pub struct AclUser {
     pub channels: Vec<Name>,
     /// The rules on databases; Valkey since 9.1.
     pub databases: Option<String>,
-    /// Further rights, each of which holds by itself; since 7.0.
+    /// Further rights, each of which is separate; since 7.0.
     pub selectors: Vec<AclSelector>,
 }
 
-/// Rights that hold together.
+/// A set of rights.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AclSelector {
@@ -133,7 +133,7 @@ impl FromRedis for AclDryRun {
     }
 }
 
-/// What the access control list refused.
+/// Something that the access control list refused.
 #[derive(Debug, Clone, PartialEq, FromRedis)]
 #[redis(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -142,7 +142,7 @@ pub struct AclLogEntry {
     pub count: u64,
     /// What was refused: `auth`, `command`, `key`, `channel` or `database`.
     pub reason: String,
-    /// Where: `toplevel`, `multi`, `lua` or `module`.
+    /// Where it was refused: `toplevel`, `multi`, `lua` or `module`.
     pub context: String,
     /// The command, key or channel.
     pub object: Name,

@@ -9,7 +9,8 @@ use crate::replies::text::{bytes, fields};
 
 /// The state of a server: named values, in sections.
 ///
-/// Values are text, as every server and version has others; [`parse`](Self::parse) reads numbers.
+/// Values are text, because they differ from server to server and from version to version; [`parse`](Self::parse)
+/// reads numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ServerInfo {
@@ -35,9 +36,9 @@ pub struct KeyspaceInfo {
     pub db: u32,
     /// How many keys it has.
     pub keys: u64,
-    /// How many of them expire.
+    /// How many of the keys expire.
     pub expires: u64,
-    /// In how many milliseconds they do on average.
+    /// How many milliseconds are left until then, on average.
     pub avg_ttl: u64,
 }
 
@@ -50,19 +51,20 @@ impl ServerInfo {
             .find(|section| section.name.eq_ignore_ascii_case(name))
     }
 
-    /// The value with this name, in whichever section it is.
+    /// The value with this name, in any section.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.sections.iter().find_map(|section| section.get(name))
     }
 
-    /// The value with this name, as a number or anything else that can be parsed; `None` if it is absent or no such thing.
+    /// The value with this name, as a number or anything else that can be parsed; `None` if it is absent or cannot be
+    /// parsed.
     #[must_use]
     pub fn parse<T: FromStr>(&self, name: &str) -> Option<T> {
         self.get(name)?.parse().ok()
     }
 
-    /// A value that is made of parts, such as `cmdstat_get` (`calls=1,usec=2`): the parts by their names.
+    /// A value that consists of parts, such as `cmdstat_get` (`calls=1,usec=2`): the parts by their names.
     #[must_use]
     pub fn parts(&self, name: &str) -> Option<BTreeMap<&str, &str>> {
         self.get(name).map(|value| fields(value, ',').collect())

@@ -4,13 +4,13 @@ use typedis_core::{DecodeError, FromRedis, Name, Reply};
 
 use crate::replies::fields::next;
 
-/// What a server is, and who it works with.
+/// The role of a server, and the servers that it works with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Role {
     /// A primary, which takes writes.
     Primary {
-        /// How far it has come in what it writes.
+        /// Its position in its replication stream.
         offset: u64,
         /// Its replicas.
         replicas: Vec<ReplicaLink>,
@@ -21,9 +21,9 @@ pub enum Role {
         host: String,
         /// The port of the primary.
         port: u16,
-        /// The state of the link: `connected`, or `connect`, `connecting`, `sync` on the way to that.
+        /// The state of the link: `connected`, or `connect`, `connecting`, `sync` before that.
         state: String,
-        /// How far it has come in what the primary writes; -1 before it has begun.
+        /// Its position in the replication stream of the primary; -1 before it has begun.
         offset: i64,
     },
     /// A Sentinel.
@@ -41,7 +41,7 @@ pub struct ReplicaLink {
     pub host: Name,
     /// Its port.
     pub port: u16,
-    /// How far it has come in what the primary writes.
+    /// Its position in the replication stream of the primary.
     pub offset: i64,
 }
 

@@ -1,11 +1,11 @@
-//! What TS.INFO tells of a time series: [`SeriesInfo`].
+//! The reply of TS.INFO: [`SeriesInfo`].
 
 use std::collections::HashMap;
 use typedis_core::Name;
 
 use crate::FromRedis;
 
-/// The settings of a time series, and figures about it.
+/// The settings of a time series, and numbers about it.
 #[derive(Debug, Clone, PartialEq, FromRedis)]
 #[redis(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -18,7 +18,7 @@ pub struct SeriesInfo {
     pub first_timestamp: u64,
     /// The time of the last sample in milliseconds; 0 if there is none.
     pub last_timestamp: u64,
-    /// How many milliseconds samples are kept; 0 is for ever.
+    /// How many milliseconds samples are kept; 0 means for ever.
     pub retention_time: u64,
     /// How many chunks of memory there are.
     pub chunk_count: u64,
@@ -26,7 +26,7 @@ pub struct SeriesInfo {
     pub chunk_size: u64,
     /// `compressed` or `uncompressed`.
     pub chunk_type: String,
-    /// What is done with a second sample of the same time; `None` for what the server does by default.
+    /// What is done with a second sample of the same time; `None` for the server's default.
     pub duplicate_policy: Option<String>,
     /// The labels.
     pub labels: HashMap<Name, Name>,
@@ -35,9 +35,9 @@ pub struct SeriesInfo {
     /// The series that this one is compacted into.
     #[redis(with = "rules")]
     pub rules: Vec<CompactionRule>,
-    /// So near in milliseconds, and ...
+    /// A new sample is left out if it is this near in milliseconds to the last one, and ...
     pub ignore_max_time_diff: Option<u64>,
-    /// ... so near in value to the last one a sample is left out.
+    /// ... this near in value.
     pub ignore_max_val_diff: Option<f64>,
     /// The key as the series knows it, with `with_chunks`.
     pub key_self_name: Option<Name>,

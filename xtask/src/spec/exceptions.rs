@@ -1,7 +1,7 @@
 //! What has no row in `commands.toml` on purpose, with the reasons. Commands that are refused altogether are named in the table
 //! `[refused]` of that file.
 
-/// Commands, divided by ` | `; a `*` stands for the rest of a name.
+/// Commands, separated by ` | `; a `*` stands for the rest of a name.
 const COMMANDS: &[(&str, &str)] = &[
     ("* HELP", "a text for people at a terminal"),
     ("_* | FT._*", "for the modules themselves"),
@@ -22,7 +22,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("CF.COMPACT", "the module does not document it"),
 ];
 
-/// Words of commands, divided likewise.
+/// Words of commands, separated in the same way.
 const WORDS: &[(&str, &str, &str)] = &[
     (
         "CLIENT KILL",
@@ -43,7 +43,7 @@ pub(crate) fn reason(name: &str) -> Option<&'static str> {
     entry.map(|(_, reason)| *reason)
 }
 
-/// All that is left out, and why: commands, and words of commands.
+/// Everything that is left out, and why: commands, and words of commands.
 pub(crate) fn all() -> impl Iterator<Item = (String, &'static str)> {
     let commands = COMMANDS
         .iter()

@@ -11,7 +11,7 @@ use typedis_testkit::{Argument, ServerCommands};
 #[derive(Debug, Default)]
 pub(crate) struct Missing {
     pub(crate) commands: Vec<String>,
-    /// Commands that are there, and the words that they lack.
+    /// Commands that `commands.toml` has, and the words that they lack.
     pub(crate) options: BTreeMap<String, Vec<String>>,
     /// What is left out on purpose, and why.
     pub(crate) left_out: Vec<(String, String)>,
@@ -23,7 +23,7 @@ impl Missing {
         for (name, command) in &server.commands {
             let mut words = BTreeSet::new();
             tokens(&command.arguments, &mut words);
-            // What the server takes for an argument may be a subcommand in the spec, and the other way round.
+            // An argument on the server may be a subcommand in the spec, and the other way round.
             let (is_known, known) = words_of(spec, name);
             words.retain(|word| !known.contains(word.as_str()));
             let refused = spec.refused.get(name).cloned();
@@ -49,7 +49,7 @@ impl Missing {
         }
     }
 
-    /// Rows to begin with.
+    /// First versions of the missing rows.
     pub(crate) fn render(&self, spec: &Spec, server: &ServerCommands) -> String {
         let commands = self.commands.iter().filter_map(|name| {
             let command = server.commands.get(name)?;
@@ -100,7 +100,7 @@ fn is_subcommand(row: &str, name: &str) -> bool {
         .is_some_and(|rest| rest.starts_with(' '))
 }
 
-/// The words of some arguments, which the server nests no deeper than was read.
+/// The words of some arguments, which are nested only as deep as the reply was read.
 fn tokens(arguments: &[Argument], words: &mut BTreeSet<String>) {
     for argument in arguments {
         let token = argument.token.as_deref().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The page of what is not proved, and what is left out, with the reasons: [`render`].
+//! The page that lists what is not proved and what is left out, with the reasons: [`render`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -47,7 +47,7 @@ pub(crate) fn render(outcomes: &[Outcome], spec: &Spec) -> String {
     text
 }
 
-/// What was tried in vain: an item and the reason, with the places.
+/// The items that were tried without success: an item and the reason, with the places.
 fn refused<'a>(
     items: impl Iterator<Item = (&'a Item, &'a Proof)>,
 ) -> BTreeMap<(String, &'a str), BTreeSet<&'a Place>> {

@@ -5,12 +5,12 @@ use crate::wire::encode;
 
 use super::source::SourceKind;
 
-/// A push that means something here.
+/// A push that this client uses.
 pub(crate) enum Push<'a> {
     Message {
         kind: SourceKind,
         source: &'a [u8],
-        /// Where the source is a pattern.
+        /// Set if the source is a pattern.
         channel: Option<Str<'a>>,
         payload: Str<'a>,
     },
@@ -43,7 +43,7 @@ pub(crate) fn is_push_in_resp2(frame: &[u8]) -> bool {
         .is_some()
 }
 
-/// Reads a push. Unknown and malformed ones are nothing.
+/// Reads a push. Unknown and malformed ones give `None`.
 pub(crate) fn read<'a>(reply: &Reply<'a>) -> Option<Push<'a>> {
     let mut elements = reply.elements()?;
     let word = Word::read(elements.next()?.text()?.as_bytes())?;
