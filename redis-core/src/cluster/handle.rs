@@ -184,7 +184,7 @@ fn begin_unusual(cluster: &Cluster, mut args: Box<Args>) -> ClusterExecution<'_>
     if let Some(error) = args.take_error() {
         return ClusterExecution::One(ClusterPending::refused(cluster, args, error));
     }
-    match split::plan(&args) {
+    match split::plan(&mut args) {
         Ok(split::Plan::OneNode) => ClusterExecution::One(ClusterPending::new(cluster, args)),
         Ok(plan) => ClusterExecution::Several(Box::pin(split::run(cluster, args, plan))),
         Err(error) => ClusterExecution::One(ClusterPending::refused(cluster, args, error)),

@@ -25,8 +25,10 @@ pub(super) enum Plan {
 ///
 /// # Errors
 /// It cannot go over a cluster in this form.
-pub(super) fn plan(args: &Args) -> Result<Plan> {
-    if let Some(reason) = args.needs_own_socket() {
+pub(super) fn plan(args: &mut Args) -> Result<Plan> {
+    if !args.is_plain()
+        && let Some(reason) = args.conduct().unfit_for_shared()
+    {
         return Err(Error::usage(reason).of_command(args.name()));
     }
     let info = args.info();

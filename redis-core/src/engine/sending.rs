@@ -135,7 +135,6 @@ impl<L: Deref<Target = Link>> Sending<L> {
         self.pause(pause)
     }
 
-<<<<<<< HEAD
     /// Has it go over another link: `again`, or the payload itself.
     pub(crate) fn go_to(&mut self, link: L, again: Option<Box<Again>>, deadline: Option<Instant>) {
         self.link = link;
@@ -151,7 +150,6 @@ impl<L: Deref<Target = Link>> Sending<L> {
         self.slow.as_mut()?.again.take()
     }
 
-=======
     /// Notes for which reason, which passes, the server refused it.
     pub(crate) fn note_refusal(&mut self, replies: &[Chunk]) {
         let refusal = replies.first().cloned().map(Frame::from_scanned);
@@ -168,7 +166,6 @@ impl<L: Deref<Target = Link>> Sending<L> {
         }
     }
 
->>>>>>> w-follow
     /// Puts the sending off, unless the deadline comes first.
     fn pause(&mut self, pause: Duration) -> bool {
         let slow = self.slow();

@@ -521,12 +521,8 @@ impl Queue {
         self.connected = true;
         self.demoted = false;
         self.refused = None;
-<<<<<<< HEAD
-        if matches!(self.order, Order::Renew | Order::Leave) {
-=======
         self.unreached = None;
-        if self.order == Order::Renew {
->>>>>>> w-follow
+        if matches!(self.order, Order::Renew | Order::Leave) {
             self.order = Order::Serve;
         }
     }
