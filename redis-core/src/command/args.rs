@@ -53,7 +53,7 @@ pub struct Args {
     bytes: Vec<u8>,
     words: u32,
     noted: Noted,
-    /// Whether an option makes a repetition do something else than the first time.
+    /// Whether an option makes the command unsafe to repeat.
     once_only: bool,
     /// Whether what is written now may have to be moved or read again, so that all of it has to lie in the buffer.
     moves: bool,
@@ -301,7 +301,7 @@ impl Args {
         error.map(|error| error.of_command(self.name()))
     }
 
-    /// How many bytes [`Args::write_to`] appends, at most.
+    /// The most bytes that [`Args::write_to`] appends.
     #[inline]
     pub(crate) fn encoded_len(&self) -> usize {
         let long = match &self.rare {

@@ -204,7 +204,7 @@ impl CommandInfo {
         self
     }
 
-    /// Says what it changes on its connection.
+    /// Sets what the command changes on its connection.
     #[must_use]
     pub const fn state(mut self, change: StateChange) -> Self {
         (self.state, self.plain) = (Some(change), false);

@@ -28,7 +28,7 @@ pub(crate) trait Payload {
     fn waits_on(&mut self, _reply: &Delivery) -> bool {
         false
     }
-    /// What a trace says of it.
+    /// What a trace says about it.
     #[cfg(feature = "tracing")]
     fn summary(&self) -> Summary;
 }
@@ -104,7 +104,7 @@ impl From<Block> for Hold {
     }
 }
 
-/// What became of an entry.
+/// The outcome of an entry.
 #[derive(Debug)]
 pub(crate) enum Delivery {
     /// Its only reply, which is not an error.
@@ -163,7 +163,7 @@ impl Payload for Again {
             replies: 1,
             idempotent: self.idempotent,
             hold: self.hold,
-            // Its deadline is known.
+            // Its deadline is set already.
             patience: Patience::Forever,
         }
     }

@@ -440,7 +440,8 @@ impl Queue {
         }
     }
 
-    /// Whether what was sent on a socket that was lost is sent on the next one; it begins anew then.
+    /// Whether an entry that was sent on a lost socket is sent on the next one. If so, replies that had come
+    /// are dropped.
     fn goes_again(&mut self, entry: &mut Entry) -> bool {
         let Owner::Caller(key) = entry.owner else {
             return false;
