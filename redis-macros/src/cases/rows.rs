@@ -34,7 +34,7 @@ pub(super) fn definition() -> TokenStream {
         pub struct Decoder {
             #[doc = " As the spec writes it."]
             pub text: &'static str,
-            #[doc = " Decodes a reply into it, with a `Value` for what is the caller's choice."]
+            #[doc = " Decodes a reply into it, with a `Value` for the types that the caller chooses."]
             pub decode: fn(&::typedis::__core::Frame) -> ::std::result::Result<(), ::typedis::__core::Error>,
         }
 

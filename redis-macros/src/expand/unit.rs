@@ -152,7 +152,7 @@ impl<'a> Unit<'a> {
             }
         });
         quote! {
-            #[doc = " Says which option of a builder has been chosen, where something depends on it."]
+            #[doc = " Says which option of a builder has been chosen, if something depends on it."]
             pub mod chosen {
                 use ::typedis::__core as rt;
                 #(#markers)*
