@@ -4,7 +4,7 @@
 //! # Layout
 //!
 //! - [`Args`]: what is written, word by word
-//! - `conduct`: what the command does to the socket that it goes over
+//! - `conduct`: the effect of the command on its socket
 //! - `lists`: arguments of which there may be any number
 //! - `place`: words that are moved to their place: options, counts, columns
 //! - `wait`: waits that are split into pieces
@@ -78,7 +78,7 @@ struct Rare {
     cursor: Option<u32>,
     /// The script that the command calls by its SHA-1.
     script: Option<ScriptTextRef>,
-    /// What the words say that it is.
+    /// The known command that the words are.
     known: Option<&'static KnownCommand>,
     /// Long values, in the order of their places.
     shared: Vec<Splice>,

@@ -86,7 +86,7 @@ pub(crate) struct Queue {
     ended: Option<Failure>,
     /// Why the server refused the last attempt to connect; cleared when one succeeds.
     refused: Option<Failure>,
-    /// Why there is no socket, while there is none.
+    /// Why there is no socket, if there is none.
     pub(crate) unreached: Option<Arc<Obstacle>>,
     /// Nothing new is accepted, since the end is near.
     closing: bool,
@@ -124,7 +124,7 @@ pub(crate) enum Order {
     Serve,
     /// Change to a new socket, after everything in flight has been answered.
     Renew,
-    /// A new socket, now: the server lost its role, and does not answer what is in flight.
+    /// Change to a new socket now: the server lost its role, and does not answer commands in flight.
     Leave,
     /// The end, once everything queued has been answered.
     Drain,

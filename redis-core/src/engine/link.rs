@@ -279,12 +279,12 @@ impl Link {
         }
     }
 
-    /// What keeps that which is queued from being sent.
+    /// Why queued commands cannot be sent.
     pub(crate) fn obstacle(&self) -> Option<Arc<Obstacle>> {
         self.lock().obstacle()
     }
 
-    /// What keeps a caller from queueing something.
+    /// Why a caller cannot queue a command.
     pub(crate) fn obstacle_in_line(&self) -> Option<Arc<Obstacle>> {
         self.lock().obstacle_in_line()
     }

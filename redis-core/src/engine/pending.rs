@@ -161,7 +161,7 @@ impl Command {
         }
     }
 
-    /// Whether it was not sent, so that all of it is still here.
+    /// Whether it was not sent, so that its arguments are still here.
     pub(crate) fn is_here(&self) -> bool {
         self.args.is_some()
     }

@@ -11,7 +11,7 @@ pub(super) fn name(command: &Command) -> proc_macro2::Ident {
     ident(&command.method.to_ascii_uppercase())
 }
 
-/// `checked`: against the commands that the facade knows.
+/// With `checked`, it is compared with the commands that the facade knows.
 pub(super) fn expand(command: &Command, checked: bool) -> TokenStream {
     let facts = &command.facts;
     let (info, name) = (name(command), command.syntax.name.join(" "));

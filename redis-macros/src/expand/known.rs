@@ -1,4 +1,4 @@
-//! The table that raw commands are looked up in.
+//! The table in which raw commands are looked up.
 
 use std::iter::once;
 
@@ -8,7 +8,7 @@ use quote::quote;
 use super::ident;
 use crate::model::{Blocks, KnownCommand, Model, Place};
 
-/// Nothing, where the spec does not say what is refused.
+/// `None` if the spec has no table of refused commands.
 pub(super) fn expand(model: &Model) -> Option<TokenStream> {
     if model.known.is_empty() {
         return None;

@@ -18,7 +18,7 @@ pub(super) struct Unit<'a> {
     groups: Vec<&'a Group>,
     /// Enums that belong to the module.
     enums: &'a [Enum],
-    /// Whether it is the facade's own: its examples are compiled, and others are checked against it.
+    /// Whether it belongs to the facade: its examples are compiled, and other specs are checked against it.
     own: bool,
 }
 

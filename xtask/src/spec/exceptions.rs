@@ -1,5 +1,5 @@
-//! What has no row in `commands.toml` on purpose, with the reasons. Commands that are refused altogether are named in the table
-//! `[refused]` of that file.
+//! Commands without a row in `commands.toml`, on purpose, with the reasons. Commands that are refused altogether are
+//! in the table `[refused]` of that file.
 
 /// Commands, separated by ` | `; a `*` stands for the rest of a name.
 const COMMANDS: &[(&str, &str)] = &[

@@ -61,7 +61,7 @@ pub(crate) enum Patience {
 }
 
 impl Patience {
-    /// The limit of something that is queued now, where others get the `usual` time.
+    /// The limit of a command that is queued now; the default time is `usual`.
     #[inline]
     pub(crate) fn limit(self, usual: Option<Duration>) -> Limit {
         let patience = match self {
@@ -214,7 +214,7 @@ impl Limit {
 /// Why replies did not come; cheap to clone for many callers.
 #[derive(Debug, Clone)]
 pub(crate) enum Failure {
-    /// With what was waited for, if that is known.
+    /// No reply in time; with what was waited for, if that is known.
     Timeout(Phase, Option<Arc<Obstacle>>),
     Lost(Phase, io::ErrorKind, std::sync::Arc<str>),
     Refused(ServerError),

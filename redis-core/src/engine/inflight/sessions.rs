@@ -301,7 +301,7 @@ impl Queue {
         self.earliest_deadline = Some(earliest.map_or(deadline, |known| known.min(deadline)));
     }
 
-    /// What keeps that which is queued from being sent.
+    /// Why queued commands cannot be sent.
     pub(crate) fn obstacle(&self) -> Option<Arc<Obstacle>> {
         if !self.connected {
             return self.unreached.clone();
@@ -314,7 +314,7 @@ impl Queue {
         Some(Arc::new(obstacle)).filter(|_| !self.must_wait())
     }
 
-    /// What keeps a caller from queueing something.
+    /// Why a caller cannot queue a command.
     pub(crate) fn obstacle_in_line(&self) -> Option<Arc<Obstacle>> {
         let full = Obstacle::BudgetFull {
             commands: self.budget.commands,
