@@ -15,7 +15,7 @@ pub(super) fn expand(model: &Model) -> Option<TokenStream> {
     }
     let commands = model.known.iter().map(command);
     let all = once(quote! {
-        #[doc = " The commands that a shared connection does not take: what raw commands are looked up in."]
+        #[doc = " The commands that a shared connection does not accept; raw commands are looked up in this table."]
         #[doc(hidden)]
         pub static KNOWN: ::typedis::__core::KnownCommands = {
             use ::typedis::__core as rt;
@@ -23,7 +23,7 @@ pub(super) fn expand(model: &Model) -> Option<TokenStream> {
         };
     });
     let raw = once(quote! {
-        #[doc = " What is known of commands that are built from words."]
+        #[doc = " What is known about commands that are built from words."]
         #[doc(hidden)]
         pub static RAW: ::typedis::__core::RawInfo = ::typedis::__core::RawInfo::new(&KNOWN);
     });

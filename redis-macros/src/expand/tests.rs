@@ -227,7 +227,7 @@ reply = "Vec<i64>"
 "#;
     deprecated: r#"
 [string.setex]
-doc = "Sets `key` to `value` for so many seconds."
+doc = "Sets `key` to `value` for this many seconds."
 syntax = "SETEX key seconds value"
 reply = "()"
 since = { redis = "2.0.0" }
