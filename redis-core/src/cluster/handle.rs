@@ -70,7 +70,7 @@ impl Cluster {
         let config = config.into_config()?;
         if config.service().is_some() {
             let text =
-                "a cluster does without Sentinels: name its nodes, as in redis://node-1,node-2";
+                "a cluster has no Sentinels: name its nodes, as in redis://node-1,node-2";
             return Err(Error::config(text));
         }
         let topology = refresh::discover(&config).await?;

@@ -447,7 +447,7 @@ fn error_of(reply: &[u8]) -> Option<ServerError> {
 
 #[cold]
 fn no_node() -> Error {
-    let text = "no node of the cluster is known that could do it";
+    let text = "no known node of the cluster can carry it out";
     Error::new(ErrorKind::Cluster(text.into()), Phase::NotSent)
 }
 

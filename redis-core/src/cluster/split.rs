@@ -43,7 +43,7 @@ pub(super) fn plan(args: &mut Args) -> Result<Plan> {
         ) if info.request_policy == RequestPolicy::Special
             || info.response_policy == ResponsePolicy::Special =>
         {
-            let text = "its replies from several nodes do not become one; call it on a connection to one node";
+            let text = "its replies from several nodes cannot be joined; call it on a connection to one node";
             Err(Error::usage(text).of_command(args.name()))
         }
         (RequestPolicy::AllShards, Slots::None) => Ok(Plan::Primaries),
@@ -226,7 +226,7 @@ fn all_or_error(info: &CommandInfo, outcomes: Outcomes) -> Result<Vec<(Frame, Ve
         done.sort_unstable();
         let numbers: Vec<String> = done.iter().map(usize::to_string).collect();
         let text = format!(
-            "{error}; of its {all} keys, counted from 0, it was done for these: {}",
+            "{error}; it has {all} keys, counted from 0, and was carried out for these: {}",
             numbers.join(", ")
         );
         Error::new(ErrorKind::Cluster(text.into()), Phase::MaybeApplied)
@@ -240,7 +240,7 @@ fn first(outcomes: Vec<(Frame, Vec<usize>)>) -> Result<Frame> {
 
 #[cold]
 fn nothing() -> Error {
-    let text = "no node is known that could answer";
+    let text = "no known node can answer";
     Error::new(ErrorKind::Cluster(text.into()), Phase::NotSent)
 }
 

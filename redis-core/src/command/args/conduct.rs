@@ -59,7 +59,7 @@ impl Args {
             // Servers skip an empty array, so the reply to the next command would be taken for the reply to this one.
             Some("a command without a name is not answered; give it one word at least")
         } else if self.is_raw() && self.info.known.is_none() {
-            Some("its words are known to nobody; build it with `raw`")
+            Some("its words cannot be looked up; build it with `raw`")
         } else {
             None
         }
