@@ -5,10 +5,7 @@
 const COMMANDS: &[(&str, &str)] = &[
     ("* HELP", "a text for people at a terminal"),
     ("_* | FT._*", "for the modules themselves"),
-    (
-        "TIMESERIES.*",
-        "only for the nodes of a cluster",
-    ),
+    ("TIMESERIES.*", "only for the nodes of a cluster"),
     (
         "RESTORE-ASKING | SENTINEL IS-*-DOWN-BY-ADDR",
         "servers send them to each other",
