@@ -69,8 +69,7 @@ impl Cluster {
     pub async fn open(config: impl IntoConfig) -> Result<Self> {
         let config = config.into_config()?;
         if config.service().is_some() {
-            let text =
-                "a cluster has no Sentinels: name its nodes, as in redis://node-1,node-2";
+            let text = "a cluster has no Sentinels: name its nodes, as in redis://node-1,node-2";
             return Err(Error::config(text));
         }
         let topology = refresh::discover(&config).await?;
