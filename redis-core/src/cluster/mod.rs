@@ -4,7 +4,7 @@
 //!
 //! What is known about the cluster:
 //! - `topology`: from a slot to its nodes; data, without input or output
-//! - `redirect`: where a node sends us in place of a reply
+//! - `redirect`: the answer of a node that sends the client elsewhere
 //! - `refresh`: how the topology is learned, and kept up to date
 //!
 //! How commands reach it:

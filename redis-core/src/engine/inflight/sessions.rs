@@ -324,7 +324,7 @@ impl Queue {
         unreached.or_else(|| Some(Arc::new(full)))
     }
 
-    /// Fails what is past its deadline at `now`; gives when to look again.
+    /// Fails entries whose deadline is past at `now`. Returns when to check again.
     pub(crate) fn expire(&mut self, now: Instant, woken: &mut Vec<Waker>) -> Option<Instant> {
         if self.earliest_deadline.is_none_or(|earliest| earliest > now) {
             return self.earliest_deadline;
