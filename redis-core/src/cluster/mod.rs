@@ -3,7 +3,7 @@
 //! # Layout
 //!
 //! What is known about the cluster:
-//! - `topology`: from a slot to its nodes; data, without input or output
+//! - `topology`: from a slot to its nodes; data only, no I/O
 //! - `redirect`: the answer of a node that sends the client elsewhere
 //! - `refresh`: how the topology is learned, and kept up to date
 //!
