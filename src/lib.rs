@@ -124,11 +124,11 @@ pub use typedis_core::{Tls, TlsVersion};
 pub use typedis_core::{from_redis, pubsub};
 pub use typedis_macros::{FromRedis, ToRedis, commands};
 
-/// Starts a command that is built from words, for one that no method exists for. A name of two words (`"CONFIG GET"`) is sent
-/// as two.
+/// Starts a command that is built from words, if there is no method for it. A name of two words (`"CONFIG GET"`) is
+/// sent as two.
 ///
-/// What the words say is looked up in `commands.toml` when the command is run: one that blocks, changes its connection or
-/// leaves no reply of its own is refused where its method would not compile; see [`Raw`].
+/// The words are looked up in `commands.toml` when the command is run. A command that blocks, changes its connection
+/// or leaves no reply is refused where its method would not compile; see [`Raw`].
 ///
 /// ```no_run
 /// use typedis::prelude::*;

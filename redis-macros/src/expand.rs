@@ -13,7 +13,7 @@
 //! - `option`: the methods of a builder
 //! - `marker`: names of the markers that stand for an option in a type
 //! - `write`: parameters and how they are written
-//! - `known`: the table that raw commands are looked up in
+//! - `known`: the table in which raw commands are looked up
 //! - `enums`: the enums of `[enums]`
 //! - `docs`, `example`: documentation
 

@@ -12,7 +12,7 @@
 //! - `selection`: options that can be chosen together
 //! - `states`: the type parameters of a builder, and how each option moves between their states
 //! - `facts`: flags, policies, versions
-//! - `known`: what raw commands are looked up in
+//! - `known`: the table in which raw commands are looked up
 //! - `names`, `clashes`: the names of methods and types, and which of them exclude each other
 
 mod call;
@@ -48,7 +48,7 @@ pub(crate) use types::{Column, Enum, Kind};
 pub(crate) struct Model {
     pub(crate) enums: Vec<Enum>,
     pub(crate) groups: Vec<Group>,
-    /// What a shared connection does not take; where the spec says what is refused.
+    /// The commands that a shared connection does not accept, if the spec has a table of refused commands.
     pub(crate) known: Vec<KnownCommand>,
 }
 

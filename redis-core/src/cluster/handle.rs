@@ -20,16 +20,16 @@ use crate::runtime;
 
 /// All nodes of a Redis or Valkey Cluster behind one handle, cheap to clone.
 ///
-/// Each command goes to the node that has its keys. When slots move or a replica takes over, commands are sent on to where
-/// their keys are, within their deadlines; what was lost with a node and may not be repeated is an error that says
-/// [`MaybeApplied`](crate::Phase::MaybeApplied). A node that fails does not slow the others.
+/// Each command goes to the node that has its keys. When slots move or a replica takes over, commands are sent to the
+/// new place of their keys, within their deadlines. A command that was lost with a node and may not be repeated fails
+/// with [`MaybeApplied`](crate::Phase::MaybeApplied). A node that fails does not slow the others.
 ///
-/// Some commands concern several nodes. MGET, DEL, EXISTS and their kin are split by the slots of their keys, and DBSIZE,
-/// KEYS, FLUSHALL, SCRIPT LOAD and the like go to every node; the replies become one. They are not atomic as a whole. Any
-/// other command whose keys have different slots is refused before it is sent: keys with the same
-/// [hash tag](slot()) have one slot.
+/// Some commands concern several nodes. MGET, DEL, EXISTS and similar ones are split by the slots of their keys;
+/// DBSIZE, KEYS, FLUSHALL, SCRIPT LOAD and similar ones go to every node. The replies are joined into one. Such a
+/// command is not atomic as a whole. Any other command whose keys have different slots is refused before it is sent:
+/// keys with the same [hash tag](slot()) have one slot.
 ///
-/// On a server that is no cluster, that one owns all slots.
+/// If the server is not in a cluster, it counts as the owner of all slots.
 ///
 /// ```no_run
 /// # async fn example() -> typedis_core::Result<()> {
@@ -47,7 +47,7 @@ pub struct Cluster {
     owned: Arc<Owned>,
 }
 
-/// Ends the task that keeps the map fresh when the last clone goes.
+/// Ends the task that keeps the map up to date when the last clone is dropped.
 struct Owned {
     shared: Arc<Shared>,
 }
@@ -59,18 +59,17 @@ impl Drop for Owned {
 }
 
 impl Cluster {
-    /// Asks the configured servers in turn what the cluster looks like; one that answers is enough. Sockets to its nodes are
-    /// opened when they are first needed.
+    /// Asks the configured servers in turn for the nodes of the cluster; one that answers is enough. Sockets to the
+    /// nodes are opened when they are first needed.
     ///
-    /// Every setting holds for each node.
+    /// Every setting applies to each node.
     ///
     /// # Errors
     /// A bad URL, no server that can be reached, a refused login, nodes that serve no slots.
     pub async fn open(config: impl IntoConfig) -> Result<Self> {
         let config = config.into_config()?;
         if config.service().is_some() {
-            let text =
-                "a cluster does without Sentinels: name its nodes, as in redis://node-1,node-2";
+            let text = "a cluster has no Sentinels: name its nodes, as in redis://node-1,node-2";
             return Err(Error::config(text));
         }
         let topology = refresh::discover(&config).await?;
@@ -82,13 +81,13 @@ impl Cluster {
         })
     }
 
-    /// How it was configured.
+    /// Its configuration.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.shared().config
     }
 
-    /// What the cluster looks like, as far as is known at this moment.
+    /// The topology of the cluster, as far as it is known at this moment.
     #[must_use]
     pub fn topology(&self) -> Topology {
         self.shared().routes().topology.clone()
@@ -108,13 +107,13 @@ impl fmt::Debug for Cluster {
     }
 }
 
-/// A command on its way through a cluster.
+/// A command that was started on a cluster.
 pub enum ClusterExecution<'a> {
-    /// To the node that has its keys.
+    /// On the node that has its keys.
     One(ClusterPending<'a>),
-    /// To several nodes.
+    /// On several nodes.
     Several(Pin<Box<dyn Future<Output = Result<Frame>> + Send + 'a>>),
-    /// It has come to its end.
+    /// It has been answered.
     Over,
 }
 
@@ -158,7 +157,7 @@ impl<'a, R: FromRedis> Execute<R> for &'a Cluster {
     }
 
     fn submit(execution: &mut ClusterExecution<'a>) {
-        // What goes to several nodes is on its way once it is polled.
+        // A command for several nodes is only sent when it is polled.
         if let ClusterExecution::One(pending) = execution {
             pending.submit();
         }
@@ -178,7 +177,7 @@ impl<'a, R: FromRedis> Execute<R> for &'a Cluster {
     }
 }
 
-/// Begins what is not simply one node's.
+/// Begins a command that is not simply for one node.
 #[cold]
 fn begin_unusual(cluster: &Cluster, mut args: Box<Args>) -> ClusterExecution<'_> {
     if let Some(error) = args.take_error() {

@@ -1,4 +1,4 @@
-//! A node of a cluster, and the link that leads to it: [`Node`].
+//! A node of a cluster, and the link to it: [`Node`].
 
 use std::sync::Arc;
 
@@ -8,13 +8,13 @@ use crate::config::{Address, Config};
 use crate::engine::link::Link;
 use crate::handle::Connection;
 
-/// A node, with a socket that is opened when it is first needed. When the node is known no more, what is on its way is
-/// answered, and then the socket is closed.
+/// A node, with a socket that is opened when it is first needed. When the node does not belong to the cluster any
+/// more, commands in flight are answered, and then the socket is closed.
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) address: Address,
     connection: Connection,
-    /// When a redirect told of it.
+    /// When a redirect named it.
     pub(super) since: Instant,
 }
 
@@ -33,7 +33,7 @@ impl Node {
         &self.connection
     }
 
-    /// The link, for something on its way that may outlive the node's place in the map.
+    /// The link, for a command that may still be in flight when the node leaves the map.
     #[inline]
     pub(super) fn link(&self) -> Arc<Link> {
         self.connection.shared_link()

@@ -4,7 +4,7 @@
 //! # Layout
 //!
 //! - [`Args`]: what is written, word by word
-//! - `conduct`: what the command does to the socket that it goes over
+//! - `conduct`: the effect of the command on its socket
 //! - `lists`: arguments of which there may be any number
 //! - `place`: words that are moved to their place: options, counts, columns
 //! - `wait`: waits that are split into pieces
@@ -53,7 +53,7 @@ pub struct Args {
     bytes: Vec<u8>,
     words: u32,
     noted: Noted,
-    /// Whether an option makes a repetition do something else than the first time.
+    /// Whether an option makes the command unsafe to repeat.
     once_only: bool,
     /// Whether what is written now may have to be moved or read again, so that all of it has to lie in the buffer.
     moves: bool,
@@ -78,7 +78,7 @@ struct Rare {
     cursor: Option<u32>,
     /// The script that the command calls by its SHA-1.
     script: Option<ScriptTextRef>,
-    /// What the words say that it is.
+    /// The known command that the words are.
     known: Option<&'static KnownCommand>,
     /// Long values, in the order of their places.
     shared: Vec<Splice>,
@@ -301,7 +301,7 @@ impl Args {
         error.map(|error| error.of_command(self.name()))
     }
 
-    /// How many bytes [`Args::write_to`] appends, at most.
+    /// The most bytes that [`Args::write_to`] appends.
     #[inline]
     pub(crate) fn encoded_len(&self) -> usize {
         let long = match &self.rare {

@@ -34,9 +34,9 @@ pub struct CommandInfo {
     pub response_policy: ResponsePolicy,
     /// Arguments that are never shown in logs and errors.
     pub masked: &'static [&'static str],
-    /// Whether every socket can carry it, whatever its words are.
+    /// Whether every socket can carry it, with any words.
     pub(crate) plain: bool,
-    /// Where its words are looked up, if they decide what it does to its connection.
+    /// The table in which its words are looked up, if they decide its effect on the connection.
     pub(crate) known: Option<&'static KnownCommands>,
 }
 
@@ -105,9 +105,9 @@ pub enum ResponsePolicy {
 }
 
 impl CommandInfo {
-    /// A command of this name, whose words are encoded in `header`. Nothing else is assumed: it writes, may not be repeated,
-    /// and is answered with one reply. A command of which that is not true puts the replies of its connection out of step:
-    /// [`CommandInfo::checked`] says so while it is compiled.
+    /// A command with this name, whose words are encoded in `header`. Without further calls it counts as a command
+    /// that writes, may not be repeated, and has one reply. If that is not true, the replies of its connection no
+    /// longer match their commands: [`CommandInfo::checked`] finds this at compile time.
     #[must_use]
     pub const fn new(name: &'static str, header: &'static [u8], words: u32) -> Self {
         Self {
@@ -139,11 +139,12 @@ impl CommandInfo {
         self
     }
 
-    /// Holds what is said of it against what is `known`: it has to say that it changes its connection, or blocks, where the
-    /// known command of its name does. Where further words decide, they are looked up when it is sent.
+    /// Compares it with the `known` commands: if the known command with its name changes its connection or blocks,
+    /// this one must say so too. If further words decide, they are looked up when it is sent.
     ///
     /// # Panics
-    /// If it does not say so, or if the command cannot be sent at all; in a constant that is an error of the compiler.
+    /// If it does not say so, or if the command must not be sent at all; in a constant this is an error of the
+    /// compiler.
     #[must_use]
     #[expect(
         clippy::panic,
@@ -204,7 +205,7 @@ impl CommandInfo {
         self
     }
 
-    /// Says what it changes on its connection.
+    /// Sets what the command changes on its connection.
     #[must_use]
     pub const fn state(mut self, change: StateChange) -> Self {
         (self.state, self.plain) = (Some(change), false);

@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //!
-//! - `info`: the fixed facts of a command; `known`: what those do that are built from words
+//! - `info`: the fixed facts of a command; `known`: the effect of commands that are built from words
 //! - `arg`: one argument; `args/`: the command while it is built; `values/`: what Rust types are sent as
 //! - `block`: how long a server may hold a command
 //! - `records`: lists of pairs and longer records; `duration`: times

@@ -57,7 +57,7 @@ impl Refusal {
 }
 
 impl Refusal {
-    /// The error for who waits for another attempt.
+    /// The error for callers who wait for another attempt.
     pub(crate) fn into_source(self) -> Arc<dyn std::error::Error + Send + Sync> {
         match self {
             Self::Io(error) | Self::OldProtocol(error) => Arc::new(error),

@@ -340,7 +340,7 @@ fn unreachable(refusal: &Refusal) -> Failure {
     Failure::Lost(Phase::NotSent, kind, refusal.to_string().into())
 }
 
-/// Has a connection that has just been made follow its service.
+/// Registers a new connection with the service that it belongs to.
 fn follow(link: &Arc<Link>, at: &Address) {
     let config = &link.config;
     let Some(service) = config.service() else {

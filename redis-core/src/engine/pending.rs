@@ -84,7 +84,7 @@ impl<'a> Pending<'a> {
         }
     }
 
-    /// The reply as it came, an error reply included.
+    /// The reply as it came, also if it is an error.
     pub(crate) async fn frame(mut self) -> Result<Frame> {
         std::future::poll_fn(|cx| self.poll(cx)).await
     }
@@ -125,7 +125,7 @@ impl<'a, R: FromRedis, S: Direct<'a>> Execute<R> for S {
     }
 }
 
-/// Decodes what is not simply a reply.
+/// Decodes a delivery that is not just one reply.
 #[cold]
 pub(crate) fn decode<R: FromRedis>(delivery: Delivery) -> Result<R> {
     match delivery {
@@ -161,7 +161,7 @@ impl Command {
         }
     }
 
-    /// Whether it was not sent, so that all of it is still here.
+    /// Whether it was not sent, so that its arguments are still here.
     pub(crate) fn is_here(&self) -> bool {
         self.args.is_some()
     }

@@ -136,7 +136,7 @@ impl Connection {
         &self.handle.link
     }
 
-    /// A command on its way, if others may share its socket.
+    /// Starts a command, if it may be sent on a shared socket.
     #[cold]
     fn begin_checked(&self, mut args: Box<Args>) -> Pending<'_> {
         match args.conduct().unfit_for_shared() {

@@ -295,7 +295,7 @@ impl<'a, R: FromRedis> Execute<R> for &'a Pool {
     }
 }
 
-/// Whether it blocks, and leaves the socket as it was; the lanes refuse what changes theirs.
+/// Whether it blocks and does not change its socket; the lanes refuse commands that change theirs.
 #[cold]
 fn takes_a_lease(args: &mut Args) -> bool {
     let conduct = args.conduct();

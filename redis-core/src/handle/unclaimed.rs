@@ -26,7 +26,7 @@ static CLIENT_UNBLOCK: CommandInfo =
 /// How long to wait for a reply before the server is asked again to end the wait.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// How long a server may take to end a wait; its socket is closed then.
+/// How long a server may take to end a wait. After that its socket is closed.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// A reply that came after its caller had gone away.
@@ -182,7 +182,7 @@ impl Wait {
         }
     }
 
-    /// Has the server end the wait, and gives the reply; `None` if none came in time.
+    /// Makes the server end the wait, and returns the reply; `None` if none came in time.
     async fn give_up(&self, id: Pending<'_>, mut call: Pending<'_>) -> Option<Result<Frame>> {
         call.end_wait();
         let reply = async {

@@ -11,11 +11,11 @@ pub(super) fn name(command: &Command) -> proc_macro2::Ident {
     ident(&command.method.to_ascii_uppercase())
 }
 
-/// `checked`: against the commands that the facade knows.
+/// With `checked`, it is compared with the commands that the facade knows.
 pub(super) fn expand(command: &Command, checked: bool) -> TokenStream {
     let facts = &command.facts;
     let (info, name) = (name(command), command.syntax.name.join(" "));
-    let doc = format!(" What is known of `{name}`.");
+    let doc = format!(" What is known about `{name}`.");
     let sent = sent(command);
     let header = Literal::byte_string(&header(&sent));
     let words = Literal::usize_unsuffixed(sent.len());

@@ -54,7 +54,8 @@ reply = "i64"
 flags = "write fast"
 since = "1.0.0"
 "#;
-    /// What raw commands are looked up in: the rows that a shared connection does not take, and what has no row.
+    /// The table in which raw commands are looked up: the rows that a shared connection does not accept, and commands
+    /// without a row.
     known: r#"
 [list.blpop]
 doc = "Waits for an element."
@@ -226,7 +227,7 @@ reply = "Vec<i64>"
 "#;
     deprecated: r#"
 [string.setex]
-doc = "Sets `key` to `value` for so many seconds."
+doc = "Sets `key` to `value` for this many seconds."
 syntax = "SETEX key seconds value"
 reply = "()"
 since = { redis = "2.0.0" }

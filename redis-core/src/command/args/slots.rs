@@ -16,7 +16,7 @@ impl Args {
         self.moves = moves;
         match self.noted.mode {
             Keys::Ignored => {}
-            // One at a time, since it is mostly one.
+            // One at a time, because there is usually only one.
             Keys::Noted => (first..self.words).for_each(|position| self.keys.push(position)),
             Keys::Slots => self.note_slots(first, from),
         }

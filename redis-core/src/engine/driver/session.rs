@@ -50,7 +50,7 @@ pub(super) struct Session {
     found: VecDeque<Found>,
     /// In how many of these replies there is a push that was not handed out yet.
     with_inner_pushes: usize,
-    /// How much memory the input keeps alive, and with it whoever keeps a part of it.
+    /// How much memory the input buffer has: it stays allocated while any part of it is in use.
     allocated: usize,
     /// How much is read at once.
     step: usize,
@@ -72,7 +72,7 @@ pub(super) struct Session {
     lifespan: Lifespan,
     /// When the socket is given up even if replies are owed, because another server is to be used.
     leave_by: Option<Instant>,
-    /// When to ask again for subscriptions that were refused for a reason that passes.
+    /// When to ask again for subscriptions that were refused for a reason that goes away.
     retry: Option<Instant>,
     /// When a PING was sent, if nothing has come since.
     asked: Option<Instant>,

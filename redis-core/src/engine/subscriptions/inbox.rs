@@ -121,7 +121,7 @@ impl<T: Parcel> Inbox<T> {
                 state.end(End::Failed(Cause::TooSlow), woken);
                 return Put::Closed;
             }
-            // With `Wait`, `has_room` was asked before; with `Close`, the inbox ends.
+            // There is room; with `Wait`, the driver has asked `has_room` before.
             Lag::Close | Lag::Wait => {}
         }
         let before = std::mem::take(&mut state.tail);
