@@ -352,7 +352,7 @@ async fn the_shortest_wait_ends_on_every_server() -> typedis::Result<()> {
                 );
                 assert_eq!(pool.bzpopmin::<String>(["none"], wait).await?, None);
                 assert_eq!(pool.bzpopmax::<String>(["none"], wait).await?, None);
-                typedis::Result::Ok(())
+                typedis::Result::<()>::Ok(())
             };
             let ended = tokio::time::timeout(Duration::from_secs(9), waits).await;
             ended.unwrap_or_else(|_| panic!("{kind:?} waits for ever in place of {wait:?}"))?;
