@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::commands::Commands;
-use super::outcomes::Outcomes;
+use super::outcomes::{Outcomes, refused_loads};
 use crate::command::Args;
 use crate::command::script_text::{Loaded, ScriptTextRef, is_unknown};
 use crate::engine::inflight::{Delivery, Hold, Parts, Patience, Payload, Terms};
@@ -210,7 +210,11 @@ impl Payload for ChainPayload {
         if unknown > 0 {
             loaded.clear();
         } else {
-            self.loaded_first().for_each(|script| loaded.insert(script));
+            let refused = refused_loads(&self.commands, replies);
+            let scripts = self.loaded_first().zip(refused);
+            // One that does not compile is not there, whatever the others are.
+            let taken = scripts.filter(|(_, refused)| !refused);
+            taken.for_each(|(script, _)| loaded.insert(script));
         }
         // If a script was loaded in this same write and is unknown all the same, sending again would not
         // help.

@@ -189,10 +189,21 @@ fn all() -> impl Iterator<Item = &'static Knob> {
 /// The knob of this name, or an error that names the nearest one.
 fn find(name: &str) -> Result<&'static Knob> {
     all().find(|knob| knob.is_called(name)).ok_or_else(|| {
-        let near = nearest(name, all().map(|knob| knob.name));
+        let near =
+            known_elsewhere(name).unwrap_or_else(|| nearest(name, all().map(|knob| knob.name)));
         Error::config(format!(
             "unknown parameter `{name}`; did you mean `{near}`?"
         ))
+    })
+}
+
+/// What the parameter of another client's is called here, where the nearest name would mislead.
+fn known_elsewhere(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "timeout" | "socket_timeout" | "response_timeout" | "read_timeout" | "request_timeout" => {
+            "command_timeout"
+        }
+        _ => return None,
     })
 }
 

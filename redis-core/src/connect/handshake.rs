@@ -182,10 +182,26 @@ fn shuts_out(error: &ServerError) -> bool {
 fn without_password(error: ServerError, credentials: Option<&Credentials>) -> ServerError {
     match credentials.map(|credentials| credentials.password.expose()) {
         Some(password) if !password.is_empty() => {
-            ServerError::new(&error.to_string().replace(password, "***"))
+            ServerError::new(&mask(&error.to_string(), password))
         }
         _ => error,
     }
+}
+
+/// Masks a password where it is quoted, as an argument is. One that is no plain word is masked wherever it stands; a plain word
+/// may be one of the server's own, such as `password`.
+fn mask(text: &str, password: &str) -> String {
+    if !password.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+        return text.replace(password, "***");
+    }
+    ['\'', '"', '`']
+        .into_iter()
+        .fold(text.to_owned(), |text, quote| {
+            text.replace(
+                &format!("{quote}{password}{quote}"),
+                &format!("{quote}***{quote}"),
+            )
+        })
 }
 
 /// Old servers do not know HELLO, and some proxies refuse it; any other error, such as a wrong password, is final.
@@ -337,6 +353,20 @@ mod tests {
     use crate::config::{Address, Config, Introduction};
     use crate::error::ErrorKind;
     use crate::handle::Connection;
+
+    #[test]
+    fn a_password_is_masked_where_it_is_an_argument() {
+        let text = "ERR unknown command 'HELLO', with args beginning with: '3' 'AUTH' 'default' 'password'";
+        assert_eq!(
+            super::mask(text, "password"),
+            text.replace("'password'", "'***'")
+        );
+        let old = "ERR unknown command `HELLO`, with args beginning with: `3`, `AUTH`, `ERR`, ";
+        assert_eq!(super::mask(old, "ERR"), old.replace("`ERR`", "`***`"));
+        let words = "WRONGPASS invalid username-password pair or user is disabled.";
+        assert_eq!(super::mask(words, "password"), words);
+        assert_eq!(super::mask("ERR bad s3cret!", "s3cret!"), "ERR bad ***");
+    }
 
     const READONLY: Introduction = Introduction {
         words: &["READONLY"],

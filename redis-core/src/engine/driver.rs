@@ -290,7 +290,7 @@ impl Drop for Driver {
     /// The runtime may shut down and drop the task: no caller may wait for ever then.
     fn drop(&mut self) {
         let failure = self.link.with(&mut self.woken, |queue, woken| {
-            queue.end(&Failure::Closed(Phase::MaybeApplied), woken)
+            queue.end(&Failure::Abandoned(Phase::MaybeApplied), woken)
         });
         self.link.hub().end(&*self.link, &failure, &mut self.woken);
         self.woken.drain(..).for_each(Waker::wake);

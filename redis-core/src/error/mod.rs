@@ -86,6 +86,8 @@ pub enum ErrorKind {
     TooSlow,
     /// The connection or pool was closed by its owner.
     Closed,
+    /// The tokio runtime that the connection was made in has ended.
+    RuntimeEnded,
 }
 
 /// How far a command got before it failed.
@@ -234,6 +236,7 @@ impl Error {
                 | ErrorKind::ConnectionLost(_)
                 | ErrorKind::Protocol(_)
                 | ErrorKind::Closed
+                | ErrorKind::RuntimeEnded
         )
     }
 
@@ -397,6 +400,9 @@ impl fmt::Display for ErrorKind {
                 "the subscription was ended because its reader was slow; subscribe again, or give it more capacity",
             ),
             Self::Closed => f.write_str("the connection was closed by its owner"),
+            Self::RuntimeEnded => f.write_str(
+                "the tokio runtime that the connection was made in has ended; make it in one that lives for as long as it is used",
+            ),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::connection::Connection;
+use super::connection::{Connection, runtime};
 use super::exclusive::Exclusive;
 use super::leases::Leases;
 use super::unclaimed::{self, Reports, Unclaimed};
@@ -19,7 +19,7 @@ use crate::engine::events::{self, Events};
 use crate::engine::link::{Lane, Link};
 use crate::engine::pending::Pending;
 use crate::engine::stats::Stats;
-use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::error::{CommandName, Error, ErrorKind, Phase, Result};
 use crate::reply::{Frame, FromRedis};
 use crate::request::{AllowsBlocking, Execute, Sink, Target};
 
@@ -61,6 +61,7 @@ impl Pool {
     /// A bad URL or configuration.
     pub fn lazy(config: impl IntoConfig) -> Result<Self> {
         let config = config.into_config()?;
+        runtime()?;
         let least = config.min_lanes.unwrap_or(config.lanes);
         let lanes = (0..least)
             .map(|_| Connection::sleeping(config.clone(), None))
@@ -216,7 +217,7 @@ pub enum PoolPending<'a> {
     /// On a socket that is leased for it.
     Leased(
         Pin<Box<dyn Future<Output = Result<Frame>> + Send + 'a>>,
-        &'static str,
+        Box<str>,
     ),
     /// It has been answered.
     Over,
@@ -273,7 +274,7 @@ impl<'a, R: FromRedis> Execute<R> for &'a Pool {
 
     fn begin(self, mut args: Box<Args>) -> PoolPending<'a> {
         if !args.is_plain() && takes_a_lease(&mut args) {
-            let name = args.info().name;
+            let name = args.name().as_str().into();
             return PoolPending::Leased(Box::pin(run_leased(self, args)), name);
         }
         PoolPending::Lane(Execute::<R>::begin(self.lane(), args))
@@ -290,7 +291,13 @@ impl<'a, R: FromRedis> Execute<R> for &'a Pool {
     fn poll(pending: &mut PoolPending<'a>, cx: &mut Context<'_>) -> Poll<Result<R>> {
         match pending {
             PoolPending::Lane(pending) => pending.poll_decoded(cx),
-            slow => slow.poll_frame(cx).map(Frame::decode_outcome),
+            PoolPending::Leased(_, name) => {
+                let name = CommandName::from_bytes(name.as_bytes());
+                let outcome = ready!(pending.poll_frame(cx));
+                let reply = Frame::decode_outcome(outcome);
+                Poll::Ready(reply.map_err(|error| error.of_command(name)))
+            }
+            PoolPending::Over => Poll::Ready(Err(Error::ended())),
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::connect;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::handle::Connection;
 use crate::handle::Pool;
+use crate::handle::runtime;
 use crate::reply::Frame;
 use crate::reply::{FromRedis, Reply};
 use crate::wire::scan::{FrameKind, Scanner};
@@ -137,6 +138,7 @@ impl Monitor {
     /// A bad URL, an unreachable server, a refused login or command.
     pub async fn open(config: impl IntoConfig) -> Result<Self> {
         let config = config.into_config()?;
+        runtime()?;
         let opening = Self::start(&config);
         match tokio::time::timeout(config.connect_timeout, opening).await {
             Ok(result) => result,

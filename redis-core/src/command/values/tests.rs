@@ -191,7 +191,7 @@ fn blocking_times_are_rounded_up_to_milliseconds() {
         one(Timeout::from(Duration::from_micros(1_234_500))),
         one(Timeout::from(1e3)),
     ];
-    assert_eq!(texts, ["5", "0", "0", "0.25", "0.001", "1.235", "1000"]);
+    assert_eq!(texts, ["5", "0", "0", "0.25", "0.002", "1.235", "1000"]);
     let texts = [
         one(BlockMilliseconds::from(5)),
         one(BlockMilliseconds::from(Duration::from_nanos(1))),

@@ -221,6 +221,8 @@ pub(crate) enum Failure {
     Tls(TlsError),
     Protocol(std::sync::Arc<str>),
     Closed(Phase),
+    /// The runtime of the driver has ended.
+    Abandoned(Phase),
 }
 
 impl From<Failure> for Error {
@@ -235,6 +237,7 @@ impl From<Failure> for Error {
             Failure::Tls(error) => Self::new(ErrorKind::Tls(error), Phase::NotSent),
             Failure::Protocol(text) => Self::protocol(text.to_string()),
             Failure::Closed(phase) => Self::new(ErrorKind::Closed, phase),
+            Failure::Abandoned(phase) => Self::new(ErrorKind::RuntimeEnded, phase),
         }
     }
 }
@@ -248,6 +251,7 @@ impl Failure {
             Self::Tls(error) => error.to_string().into(),
             Self::Timeout(..) => "a deadline passed".into(),
             Self::Closed(_) => "it was closed by its owner".into(),
+            Self::Abandoned(_) => "the runtime that it was made in has ended".into(),
         }
     }
 
@@ -257,6 +261,7 @@ impl Failure {
             Self::Timeout(_, obstacle) => Self::Timeout(phase, obstacle.clone()),
             Self::Lost(_, kind, text) => Self::Lost(phase, *kind, text.clone()),
             Self::Closed(_) => Self::Closed(phase),
+            Self::Abandoned(_) => Self::Abandoned(phase),
             Self::Protocol(text) if phase == Phase::NotSent => {
                 Self::Lost(phase, io::ErrorKind::InvalidData, text.clone())
             }

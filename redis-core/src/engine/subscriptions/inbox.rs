@@ -161,7 +161,7 @@ impl<T: Parcel> Inbox<T> {
     /// read.
     pub(crate) fn end(&self, cause: Option<Cause>, woken: &mut Vec<Waker>) {
         let end = match cause {
-            None | Some(Cause::Link(Failure::Closed(_))) => End::Over,
+            None | Some(Cause::Link(Failure::Closed(_) | Failure::Abandoned(_))) => End::Over,
             Some(cause) => End::Failed(cause),
         };
         self.lock().end(end, woken);
