@@ -152,9 +152,9 @@ impl<'a, R: FromRedis> Execute<R> for &'a Cluster {
         let info = args.info();
         let is_usual = args.is_plain() && info.request_policy == RequestPolicy::Default;
         if is_usual && !matches!(args.slots(), Slots::Several(..)) {
-            return ClusterExecution::One(ClusterPending::new(self, args));
+            return ClusterExecution::One(ClusterPending::new(self.shared(), args));
         }
-        begin_unusual(self, args)
+        begin_unusual(self.shared(), args)
     }
 
     fn submit(execution: &mut ClusterExecution<'a>) {
@@ -180,13 +180,13 @@ impl<'a, R: FromRedis> Execute<R> for &'a Cluster {
 
 /// Begins what is not simply one node's.
 #[cold]
-fn begin_unusual(cluster: &Cluster, mut args: Box<Args>) -> ClusterExecution<'_> {
+fn begin_unusual(shared: &Shared, mut args: Box<Args>) -> ClusterExecution<'_> {
     if let Some(error) = args.take_error() {
-        return ClusterExecution::One(ClusterPending::refused(cluster, args, error));
+        return ClusterExecution::One(ClusterPending::refused(shared, args, error));
     }
     match split::plan(&mut args) {
-        Ok(split::Plan::OneNode) => ClusterExecution::One(ClusterPending::new(cluster, args)),
-        Ok(plan) => ClusterExecution::Several(Box::pin(split::run(cluster, args, plan))),
-        Err(error) => ClusterExecution::One(ClusterPending::refused(cluster, args, error)),
+        Ok(split::Plan::OneNode) => ClusterExecution::One(ClusterPending::new(shared, args)),
+        Ok(plan) => ClusterExecution::Several(Box::pin(split::run(shared, args, plan))),
+        Err(error) => ClusterExecution::One(ClusterPending::refused(shared, args, error)),
     }
 }
