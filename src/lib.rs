@@ -85,6 +85,8 @@ mod worker;
 /// The code of the guide's pages, which the documentation tests compile.
 #[cfg(doctest)]
 mod guide {
+    #[doc = include_str!("../docs/guide/cluster.md")]
+    struct Cluster;
     #[doc = include_str!("../docs/guide/connecting.md")]
     struct Connecting;
     #[doc = include_str!("../docs/guide/publish-subscribe.md")]

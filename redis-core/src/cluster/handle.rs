@@ -6,14 +6,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use super::nodes::Node;
 use super::pending::ClusterPending;
 use super::refresh;
 use super::shared::Shared;
 use super::split;
 use super::topology::Topology;
 use crate::command::{Args, RequestPolicy, Slots};
-use crate::config::{Config, IntoConfig};
-use crate::error::{Error, Result};
+use crate::config::{Address, Config, IntoConfig};
+use crate::engine::stats::Stats;
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::handle::Connection;
 use crate::reply::{Frame, FromRedis};
 use crate::request::{Execute, Sink, Target};
 use crate::runtime;
@@ -94,6 +97,45 @@ impl Cluster {
         self.shared().routes().topology.clone()
     }
 
+    /// The node at an address, as `host:port`: a connection of its own to this node, with everything that a [`Connection`]
+    /// can do, such as pipelines and scans. Redirects are not followed on it: they are errors.
+    ///
+    /// ```no_run
+    /// # async fn example(cluster: typedis_core::cluster::Cluster) -> typedis_core::Result<()> {
+    /// use typedis_core::{Run, Value, raw};
+    ///
+    /// let node = cluster.node("10.0.0.7:6379")?;
+    /// let info: Value = node.run(raw("INFO").arg("memory").reply()).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// No node of the cluster has this address, as far as is known; the error lists those that are.
+    pub fn node(&self, address: &str) -> Result<Connection> {
+        let routes = self.shared().routes();
+        let mut nodes = routes.nodes().iter();
+        match nodes.find(|node| node.address.to_string() == address) {
+            Some(node) => Ok(node.alone().clone()),
+            None => Err(unknown_node(address, routes.nodes())),
+        }
+    }
+
+    /// Every primary with a connection of its own, in the order of the slots, as [`Cluster::node`] gives it.
+    #[must_use]
+    pub fn primaries(&self) -> Vec<(Address, Connection)> {
+        let routes = self.shared().routes();
+        let with_address = |node: &Arc<Node>| (node.address.clone(), node.alone().clone());
+        routes.primaries().map(with_address).collect()
+    }
+
+    /// The present numbers of each node's shared socket.
+    #[must_use]
+    pub fn stats(&self) -> Vec<(Address, Stats)> {
+        let routes = self.shared().routes();
+        let numbers = |node: &Arc<Node>| (node.address.clone(), node.connection().stats());
+        routes.nodes().iter().map(numbers).collect()
+    }
+
     #[inline]
     pub(super) fn shared(&self) -> &Shared {
         &self.owned.shared
@@ -106,6 +148,16 @@ impl fmt::Debug for Cluster {
             .field("topology", &self.shared().routes().topology)
             .finish_non_exhaustive()
     }
+}
+
+#[cold]
+fn unknown_node(address: &str, nodes: &[Arc<Node>]) -> Error {
+    let known: Vec<String> = nodes.iter().map(|node| node.address.to_string()).collect();
+    let text = format!(
+        "no node has the address `{address}`; these are known: {}",
+        known.join(", ")
+    );
+    Error::new(ErrorKind::Cluster(text.into()), Phase::NotSent)
 }
 
 /// A command on its way through a cluster.

@@ -43,7 +43,7 @@ pub(super) fn plan(args: &mut Args) -> Result<Plan> {
         ) if info.request_policy == RequestPolicy::Special
             || info.response_policy == ResponsePolicy::Special =>
         {
-            let text = "its replies from several nodes do not become one; call it on a connection to one node";
+            let text = "its replies from several nodes do not become one; call it on one node: `cluster.node(address)`";
             Err(Error::usage(text).of_command(args.name()))
         }
         (RequestPolicy::AllShards, Slots::None) => Ok(Plan::Primaries),
