@@ -85,6 +85,8 @@ mod worker;
 /// The code of the guide's pages, which the documentation tests compile.
 #[cfg(doctest)]
 mod guide {
+    #[doc = include_str!("../docs/guide/cluster.md")]
+    struct Cluster;
     #[doc = include_str!("../docs/guide/connecting.md")]
     struct Connecting;
     #[doc = include_str!("../docs/guide/publish-subscribe.md")]
@@ -100,6 +102,7 @@ mod guide {
 pub use listen::{Listen, Tail};
 pub use worker::{Acknowledge, Job, Tally, Worker, WorkerEvent};
 
+pub use typedis_core::cluster::{self, Cluster};
 pub use typedis_core::{
     Address, ArgError, ArgWriter, Args, Backoff, Batch, BatchReplies, Budget, Chain, Channel,
     CommandInfo, Config, Connection, Cursor, DecodeError, Detached, Each, Error, ErrorKind, Event,
@@ -179,6 +182,24 @@ pub fn connect_lazy(config: impl IntoConfig) -> Result<Connection> {
 /// A bad URL, an unreachable server, a refused login.
 pub async fn pool(config: impl IntoConfig) -> Result<Pool> {
     Pool::open(config).await
+}
+
+/// Opens a cluster: all of its nodes behind one handle. Any of them is enough to begin with.
+///
+/// ```no_run
+/// use typedis::prelude::*;
+///
+/// # #[tokio::main] async fn main() -> typedis::Result<()> {
+/// let cluster = typedis::cluster("redis://node-1,node-2,node-3").await?;
+/// let visits = cluster.incr("visits").await?; // on the node that has this key
+/// let both = cluster.mget::<String>(["name", "city"]).await?; // on two nodes, joined in order
+/// # Ok(()) }
+/// ```
+///
+/// # Errors
+/// A bad URL, no server that can be reached, a refused login, nodes that serve no slots.
+pub async fn cluster(config: impl IntoConfig) -> Result<Cluster> {
+    Cluster::open(config).await
 }
 
 /// Connects a socket that no other handle uses.

@@ -6,14 +6,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use super::nodes::Node;
 use super::pending::ClusterPending;
 use super::refresh;
 use super::shared::Shared;
 use super::split;
 use super::topology::Topology;
 use crate::command::{Args, RequestPolicy, Slots};
-use crate::config::{Config, IntoConfig};
-use crate::error::{Error, Result};
+use crate::config::{Address, Config, IntoConfig};
+use crate::engine::stats::Stats;
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::handle::Connection;
 use crate::reply::{Frame, FromRedis};
 use crate::request::{Execute, Sink, Target};
 use crate::runtime;
@@ -93,6 +96,45 @@ impl Cluster {
         self.shared().routes().topology.clone()
     }
 
+    /// The node at an address, as `host:port`: a connection of its own to this node, with everything that a [`Connection`]
+    /// can do, such as pipelines and scans. Redirects are not followed on it: they are errors.
+    ///
+    /// ```no_run
+    /// # async fn example(cluster: typedis_core::cluster::Cluster) -> typedis_core::Result<()> {
+    /// use typedis_core::{Run, Value, raw};
+    ///
+    /// let node = cluster.node("10.0.0.7:6379")?;
+    /// let info: Value = node.run(raw("INFO").arg("memory").reply()).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// No node of the cluster has this address, as far as is known; the error lists those that are.
+    pub fn node(&self, address: &str) -> Result<Connection> {
+        let routes = self.shared().routes();
+        let mut nodes = routes.nodes().iter();
+        match nodes.find(|node| node.address.to_string() == address) {
+            Some(node) => Ok(node.alone().clone()),
+            None => Err(unknown_node(address, routes.nodes())),
+        }
+    }
+
+    /// Every primary with a connection of its own, in the order of the slots, as [`Cluster::node`] gives it.
+    #[must_use]
+    pub fn primaries(&self) -> Vec<(Address, Connection)> {
+        let routes = self.shared().routes();
+        let with_address = |node: &Arc<Node>| (node.address.clone(), node.alone().clone());
+        routes.primaries().map(with_address).collect()
+    }
+
+    /// The present numbers of each node's shared socket.
+    #[must_use]
+    pub fn stats(&self) -> Vec<(Address, Stats)> {
+        let routes = self.shared().routes();
+        let numbers = |node: &Arc<Node>| (node.address.clone(), node.connection().stats());
+        routes.nodes().iter().map(numbers).collect()
+    }
+
     #[inline]
     pub(super) fn shared(&self) -> &Shared {
         &self.owned.shared
@@ -107,7 +149,17 @@ impl fmt::Debug for Cluster {
     }
 }
 
-/// A command that was started on a cluster.
+#[cold]
+fn unknown_node(address: &str, nodes: &[Arc<Node>]) -> Error {
+    let known: Vec<String> = nodes.iter().map(|node| node.address.to_string()).collect();
+    let text = format!(
+        "no node has the address `{address}`; these are known: {}",
+        known.join(", ")
+    );
+    Error::new(ErrorKind::Cluster(text.into()), Phase::NotSent)
+}
+
+/// A command on its way through a cluster.
 pub enum ClusterExecution<'a> {
     /// On the node that has its keys.
     One(ClusterPending<'a>),
@@ -151,9 +203,9 @@ impl<'a, R: FromRedis> Execute<R> for &'a Cluster {
         let info = args.info();
         let is_usual = args.is_plain() && info.request_policy == RequestPolicy::Default;
         if is_usual && !matches!(args.slots(), Slots::Several(..)) {
-            return ClusterExecution::One(ClusterPending::new(self, args));
+            return ClusterExecution::One(ClusterPending::new(self.shared(), args));
         }
-        begin_unusual(self, args)
+        begin_unusual(self.shared(), args)
     }
 
     fn submit(execution: &mut ClusterExecution<'a>) {
@@ -179,13 +231,13 @@ impl<'a, R: FromRedis> Execute<R> for &'a Cluster {
 
 /// Begins a command that is not simply for one node.
 #[cold]
-fn begin_unusual(cluster: &Cluster, mut args: Box<Args>) -> ClusterExecution<'_> {
+fn begin_unusual(shared: &Shared, mut args: Box<Args>) -> ClusterExecution<'_> {
     if let Some(error) = args.take_error() {
-        return ClusterExecution::One(ClusterPending::refused(cluster, args, error));
+        return ClusterExecution::One(ClusterPending::refused(shared, args, error));
     }
     match split::plan(&mut args) {
-        Ok(split::Plan::OneNode) => ClusterExecution::One(ClusterPending::new(cluster, args)),
-        Ok(plan) => ClusterExecution::Several(Box::pin(split::run(cluster, args, plan))),
-        Err(error) => ClusterExecution::One(ClusterPending::refused(cluster, args, error)),
+        Ok(split::Plan::OneNode) => ClusterExecution::One(ClusterPending::new(shared, args)),
+        Ok(plan) => ClusterExecution::Several(Box::pin(split::run(shared, args, plan))),
+        Err(error) => ClusterExecution::One(ClusterPending::refused(shared, args, error)),
     }
 }

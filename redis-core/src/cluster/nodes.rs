@@ -1,6 +1,6 @@
 //! A node of a cluster, and the link to it: [`Node`].
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::time::Instant;
 
@@ -14,7 +14,9 @@ use crate::handle::Connection;
 pub(super) struct Node {
     pub(super) address: Address,
     connection: Connection,
-    /// When a redirect named it.
+    /// For work with this node alone; made when it is asked for.
+    alone: OnceLock<Connection>,
+    /// When a redirect told of it.
     pub(super) since: Instant,
 }
 
@@ -25,6 +27,7 @@ impl Node {
         Arc::new(Self {
             address: address.clone(),
             connection: Connection::sleeping(config, idle),
+            alone: OnceLock::new(),
             since: Instant::now(),
         })
     }
@@ -33,7 +36,16 @@ impl Node {
         &self.connection
     }
 
-    /// The link, for a command that may still be in flight when the node leaves the map.
+    /// A connection to this node alone: redirects are its user's to see.
+    pub(super) fn alone(&self) -> &Connection {
+        self.alone.get_or_init(|| {
+            let config = self.connection.config().clone().for_itself();
+            let idle = config.idle_timeout;
+            Connection::sleeping(config, idle)
+        })
+    }
+
+    /// The link, for something on its way that may outlive the node's place in the map.
     #[inline]
     pub(super) fn link(&self) -> Arc<Link> {
         self.connection.shared_link()

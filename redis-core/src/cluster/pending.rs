@@ -8,9 +8,9 @@ use std::task::{Context, Poll, ready};
 
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::handle::Cluster;
 use super::nodes::Node;
 use super::redirect::{Redirect, RedirectKind};
+use super::shared::Shared;
 use crate::command::{Args, Slots};
 use crate::config::Address;
 use crate::engine::inflight::{Again, Delivery, Failure, Limit, Parts, Payload, Terms};
@@ -35,7 +35,7 @@ const ASKING: &[u8] = b"*1\r\n$6\r\nASKING\r\n";
 
 /// A command that is being sent and answered on a cluster.
 pub struct ClusterPending<'a> {
-    cluster: &'a Cluster,
+    shared: &'a Shared,
     command: Command,
     /// The node to ask, also after a failure.
     goal: Goal,
@@ -99,7 +99,7 @@ impl Payload for Asking {
 
 impl<'a> ClusterPending<'a> {
     #[inline]
-    pub(super) fn new(cluster: &'a Cluster, mut args: Box<Args>) -> Self {
+    pub(super) fn new(shared: &'a Shared, mut args: Box<Args>) -> Self {
         let goal = match args.slots() {
             Slots::None => Goal::Anyone,
             Slots::One(slot) | Slots::Several(slot, _) => Goal::Owner(slot),
@@ -110,7 +110,7 @@ impl<'a> ClusterPending<'a> {
             args.take_error()
         };
         let command = Command::new(args);
-        let routes = cluster.shared().routes();
+        let routes = shared.routes();
         let node = match goal {
             Goal::Owner(slot) => routes.owner(slot),
             Goal::Anyone | Goal::ThisNode => routes.any_primary(),
@@ -120,8 +120,8 @@ impl<'a> ClusterPending<'a> {
             sending.refuse(error);
         }
         Self {
-            trace: Trace::start(cluster.config(), &command),
-            cluster,
+            trace: Trace::start(&shared.config, &command),
+            shared,
             goal,
             sending,
             command,
@@ -129,9 +129,9 @@ impl<'a> ClusterPending<'a> {
         }
     }
 
-    /// A command for one node, with any keys.
-    pub(super) fn to_node(cluster: &'a Cluster, node: &Arc<Node>, args: Box<Args>) -> Self {
-        let mut pending = Self::new(cluster, args);
+    /// A command for one node, whatever its keys are.
+    pub(super) fn to_node(shared: &'a Shared, node: &Arc<Node>, args: Box<Args>) -> Self {
+        let mut pending = Self::new(shared, args);
         pending.goal = Goal::ThisNode;
         pending.sending = Some(Sending::new(node.link()));
         pending
@@ -139,8 +139,8 @@ impl<'a> ClusterPending<'a> {
 
     /// A command that fails with `error` before anything is sent.
     #[cold]
-    pub(super) fn refused(cluster: &'a Cluster, args: Box<Args>, error: Error) -> Self {
-        let mut pending = Self::new(cluster, args);
+    pub(super) fn refused(shared: &'a Shared, args: Box<Args>, error: Error) -> Self {
+        let mut pending = Self::new(shared, args);
         if let Some(sending) = &mut pending.sending {
             sending.refuse(error);
         }
@@ -203,7 +203,7 @@ impl<'a> ClusterPending<'a> {
         ready!(pause.as_mut().poll(cx));
         detour.pause = None;
         let (again, deadline) = (detour.again.take(), detour.deadline);
-        let routes = self.cluster.shared().routes();
+        let routes = self.shared.routes();
         let node = match self.goal {
             Goal::Owner(slot) => routes.owner(slot),
             Goal::Anyone => routes.any_primary(),
@@ -268,7 +268,7 @@ impl<'a> ClusterPending<'a> {
         if !goes_again {
             return Some(Delivery::Parts(parts));
         }
-        self.cluster.shared().want_refresh();
+        self.shared.want_refresh();
         if self.pause(again) {
             None
         } else {
@@ -287,7 +287,7 @@ impl<'a> ClusterPending<'a> {
             return self.follow(&redirect, again);
         }
         if error.code() != "TRYAGAIN" {
-            self.cluster.shared().want_refresh();
+            self.shared.want_refresh();
         }
         // A command that waits for a slot to arrive takes the same path many times.
         if let Some(detour) = &mut self.detour {
@@ -318,7 +318,7 @@ impl<'a> ClusterPending<'a> {
             return Some(Delivery::Refused(no_node()));
         };
         let asked = sending.link().config.address().clone();
-        let shared = self.cluster.shared();
+        let shared = self.shared;
         let Some(address) = redirect.address(&asked) else {
             return Some(Delivery::Refused(no_node()));
         };
@@ -366,7 +366,7 @@ impl<'a> ClusterPending<'a> {
 
     /// Pauses, and then asks the owner of the slot that is known by then. Does not pause if the deadline comes first.
     fn pause(&mut self, again: Option<Box<Again>>) -> bool {
-        let config = self.cluster.config();
+        let config = &self.shared.config;
         let detour = self.detour.get_or_insert_default();
         if detour.deadline.is_none() {
             let patience = self.command.terms().patience;
@@ -429,13 +429,13 @@ fn is_unsent(failure: &Failure) -> bool {
 
 /// The second of two replies, which may have come in one piece or in two.
 fn second_reply(chunks: &[Chunk]) -> Option<Chunk> {
-    let first = chunks.first()?;
-    let (_, end) = FrameRef::next(first.span(), 0)?;
-    let reply = match FrameRef::next(first.span(), end) {
-        Some((reply, _)) => reply,
-        None => FrameRef::of_chunk(chunks.get(1)?),
-    };
-    Some(reply.to_frame().into_chunk())
+    let piece = chunks.first()?;
+    let (_, end) = FrameRef::next(piece.span(), 0)?;
+    if end < piece.len() {
+        Some(piece.slice(end..piece.len()))
+    } else {
+        chunks.get(1).cloned()
+    }
 }
 
 /// The reply, as an error if it is one.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::handle::Cluster;
 use super::pending::ClusterPending;
+use super::shared::Shared;
 use crate::command::{Args, CommandInfo, Keys, RequestPolicy, ResponsePolicy, Slots, slot};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::reply::{Frame, Reply};
@@ -43,7 +43,7 @@ pub(super) fn plan(args: &mut Args) -> Result<Plan> {
         ) if info.request_policy == RequestPolicy::Special
             || info.response_policy == ResponsePolicy::Special =>
         {
-            let text = "its replies from several nodes cannot be joined; call it on a connection to one node";
+            let text = "its replies from several nodes do not become one; call it on one node: `cluster.node(address)`";
             Err(Error::usage(text).of_command(args.name()))
         }
         (RequestPolicy::AllShards, Slots::None) => Ok(Plan::Primaries),
@@ -134,17 +134,17 @@ fn parts(args: &Args) -> Vec<Part> {
     by_slot.into_values().map(part).collect()
 }
 
-/// Sends a command to several nodes at the same time, and joins their replies into one.
-pub(super) async fn run(cluster: &Cluster, args: Box<Args>, plan: Plan) -> Result<Frame> {
+/// Sends a command to several nodes at the same time, and makes one reply of theirs.
+pub(super) async fn run(shared: &Shared, args: Box<Args>, plan: Plan) -> Result<Frame> {
     let (info, name) = (args.info(), args.name());
     let mut pendings: Vec<(ClusterPending<'_>, Vec<usize>)> = match plan {
         Plan::BySlots => {
             let parts = parts(&args).into_iter();
             parts
-                .map(|part| (ClusterPending::new(cluster, part.args), part.keys))
+                .map(|part| (ClusterPending::new(shared, part.args), part.keys))
                 .collect()
         }
-        _ => to_nodes(cluster, &args, plan),
+        _ => to_nodes(shared, &args, plan),
     };
     pendings
         .iter_mut()
@@ -162,11 +162,11 @@ pub(super) async fn run(cluster: &Cluster, args: Box<Args>, plan: Plan) -> Resul
 }
 
 fn to_nodes<'a>(
-    cluster: &'a Cluster,
+    shared: &'a Shared,
     args: &Args,
     plan: Plan,
 ) -> Vec<(ClusterPending<'a>, Vec<usize>)> {
-    let routes = cluster.shared().routes();
+    let routes = shared.routes();
     let nodes: Vec<_> = if plan == Plan::AllNodes {
         routes.nodes().to_vec()
     } else {
@@ -174,7 +174,7 @@ fn to_nodes<'a>(
     };
     drop(routes);
     let to = |node: &_| {
-        let pending = ClusterPending::to_node(cluster, node, Box::new(args.again()));
+        let pending = ClusterPending::to_node(shared, node, Box::new(args.again()));
         (pending, Vec::new())
     };
     nodes.iter().map(to).collect()

@@ -364,6 +364,12 @@ impl Config {
         self
     }
 
+    /// The same server for commands that are meant for it and no other.
+    pub(crate) fn for_itself(mut self) -> Self {
+        self.routed = false;
+        self
+    }
+
     /// The same, but without reconnection: for a handle whose state on the connection would be lost unnoticed.
     pub(crate) fn without_reconnect(mut self) -> Self {
         self.reconnect = false;
