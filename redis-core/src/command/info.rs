@@ -233,3 +233,13 @@ impl CommandInfo {
         self
     }
 }
+
+/// The [`CommandInfo`] of a command of the core's own: `command_info!("CLIENT UNBLOCK")`.
+macro_rules! command_info {
+    ($name:literal) => {{
+        const WORDS: &$crate::wire::FixedWords = &$crate::wire::FixedWords::new($name);
+        $crate::command::CommandInfo::new($name, WORDS.as_bytes(), WORDS.count())
+    }};
+}
+
+pub(crate) use command_info;

@@ -20,6 +20,7 @@ use crate::handle::Connection;
 use crate::handle::Pool;
 use crate::reply::Frame;
 use crate::reply::{FromRedis, Reply};
+use crate::wire::fixed_command;
 use crate::wire::scan::{FrameKind, Scanner};
 
 const READ: usize = 16 * 1024;
@@ -154,7 +155,7 @@ impl Monitor {
             .map_err(|refusal| Error::new(refusal.into_kind(), Phase::NotSent))?;
         let mut stream = ready.stream;
         stream
-            .write_all(b"*1\r\n$7\r\nMONITOR\r\n")
+            .write_all(fixed_command!("MONITOR"))
             .await
             .map_err(lost)?;
         let mut limits = config.limits;

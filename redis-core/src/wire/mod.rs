@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //!
-//! - `encode`: words to bytes
+//! - `encode`: words to bytes; `fixed`: by the compiler, where they are known to it
 //! - `token`: one token of the protocol
 //! - `scan`: finds where a reply ends, without building anything
 //! - `limits`: how large a reply may be, and what ends a scan
@@ -11,10 +11,12 @@
 
 mod chunk;
 pub(crate) mod encode;
+mod fixed;
 mod limits;
 pub(crate) mod outgoing;
 pub(crate) mod scan;
 pub(crate) mod token;
 
 pub(crate) use chunk::{Chunk, Span};
+pub(crate) use fixed::{FixedWords, fixed_command};
 pub use limits::Limits;
