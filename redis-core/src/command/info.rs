@@ -32,8 +32,6 @@ pub struct CommandInfo {
     pub request_policy: RequestPolicy,
     /// How the replies of several nodes become one.
     pub response_policy: ResponsePolicy,
-    /// Arguments that are never shown in logs and errors.
-    pub masked: &'static [&'static str],
     /// Whether every socket can carry it, whatever its words are.
     pub(crate) plain: bool,
     /// Where its words are looked up, if they decide what it does to its connection.
@@ -122,7 +120,6 @@ impl CommandInfo {
             cacheable: false,
             request_policy: RequestPolicy::Default,
             response_policy: ResponsePolicy::Default,
-            masked: &[],
             plain: !name.is_empty(),
             known: None,
         }
@@ -223,13 +220,6 @@ impl CommandInfo {
     pub const fn policies(mut self, request: RequestPolicy, response: ResponsePolicy) -> Self {
         self.request_policy = request;
         self.response_policy = response;
-        self
-    }
-
-    /// Sets the arguments that are never shown.
-    #[must_use]
-    pub const fn masked(mut self, arguments: &'static [&'static str]) -> Self {
-        self.masked = arguments;
         self
     }
 }
