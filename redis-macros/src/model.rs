@@ -450,17 +450,15 @@ impl Context<'_> {
             .chain(options.iter().flat_map(|option| option.body.params()))
             .flat_map(|param| param.placeholders.iter().map(String::as_str))
             .collect();
-        let named = self.command.mask.iter().map(|name| ("mask", name));
         let nested = self.command.args_with.iter().flat_map(|(_, args)| args);
-        let args = self.command.args.iter().chain(nested);
-        for (key, name) in named.chain(args.map(|(name, _)| ("args", name))) {
+        for (name, _) in self.command.args.iter().chain(nested) {
             if !known.contains(&name.text.as_str()) {
                 let name_text = &name.text;
                 let hint = crate::nearest::suggestion(name_text, known.iter().copied());
                 self.note(
                     name.line,
                     format!(
-                        "`{key}` names `{name_text}`, which is no placeholder of the syntax; {hint}"
+                        "`args` names `{name_text}`, which is no placeholder of the syntax; {hint}"
                     ),
                 );
             }

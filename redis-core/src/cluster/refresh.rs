@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::nodes::Node;
 use super::shared::Shared;
 use super::topology::Topology;
-use crate::command::{Args, CommandInfo, Keys};
+use crate::command::{Args, CommandInfo, Keys, command_info};
 use crate::config::{Address, Config};
 use crate::engine::inflight::Order;
 use crate::engine::pending::Pending;
@@ -27,10 +27,8 @@ const SILENCE: Duration = Duration::from_secs(1);
 /// How many nodes are asked if the first ones know an older state.
 const WITNESSES: usize = 3;
 
-static CLUSTER_SLOTS: CommandInfo =
-    CommandInfo::new("CLUSTER SLOTS", b"$7\r\nCLUSTER\r\n$5\r\nSLOTS\r\n", 2).readonly();
-static CLUSTER_INFO: CommandInfo =
-    CommandInfo::new("CLUSTER INFO", b"$7\r\nCLUSTER\r\n$4\r\nINFO\r\n", 2).readonly();
+static CLUSTER_SLOTS: CommandInfo = command_info!("CLUSTER SLOTS").readonly();
+static CLUSTER_INFO: CommandInfo = command_info!("CLUSTER INFO").readonly();
 
 /// Asks the configured servers in turn, until one knows the cluster.
 pub(super) async fn discover(config: &Config) -> Result<Topology> {

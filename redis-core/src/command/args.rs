@@ -188,9 +188,7 @@ impl Args {
     /// Writes one argument; errors call it `name`.
     #[inline]
     pub fn arg<A: ToArg + ?Sized>(&mut self, name: &'static str, value: &A) {
-        let spoilt = self.is_spoilt();
-        self.item(value);
-        self.name_error(name, spoilt);
+        self.named(name, |args| args.item(value));
     }
 
     /// Writes one key.
@@ -377,9 +375,11 @@ impl Args {
         }
     }
 
-    /// Adds `name` to an error that was noted since the caller read whether the command was `spoilt`.
+    /// Writes what `write` writes. An error that is noted meanwhile gets `name` as the name of the argument.
     #[inline]
-    pub(super) fn name_error(&mut self, name: &'static str, spoilt: bool) {
+    pub(super) fn named(&mut self, name: &'static str, write: impl FnOnce(&mut Self)) {
+        let spoilt = self.is_spoilt();
+        write(self);
         if !spoilt
             && let Some(rare) = &mut self.rare
             && let Some(Spoilt(error)) = &mut rare.error
@@ -393,7 +393,10 @@ impl Args {
         (self.bytes.len(), self.words)
     }
 
-    pub(super) fn require_some(&mut self, name: &'static str, first: u32) {
+    /// Writes what `write` writes, which must be at least one word.
+    pub(super) fn at_least_one(&mut self, name: &'static str, write: impl FnOnce(&mut Self)) {
+        let first = self.words;
+        write(self);
         if self.words == first && !self.is_spoilt() {
             let reason = ArgError::new("at least one is required, none was given");
             self.refuse(Error::argument(reason).of_argument(name));

@@ -32,8 +32,6 @@ pub struct CommandInfo {
     pub request_policy: RequestPolicy,
     /// How the replies of several nodes become one.
     pub response_policy: ResponsePolicy,
-    /// Arguments that are never shown in logs and errors.
-    pub masked: &'static [&'static str],
     /// Whether every socket can carry it, with any words.
     pub(crate) plain: bool,
     /// The table in which its words are looked up, if they decide its effect on the connection.
@@ -122,7 +120,6 @@ impl CommandInfo {
             cacheable: false,
             request_policy: RequestPolicy::Default,
             response_policy: ResponsePolicy::Default,
-            masked: &[],
             plain: !name.is_empty(),
             known: None,
         }
@@ -226,11 +223,14 @@ impl CommandInfo {
         self.response_policy = response;
         self
     }
-
-    /// Sets the arguments that are never shown.
-    #[must_use]
-    pub const fn masked(mut self, arguments: &'static [&'static str]) -> Self {
-        self.masked = arguments;
-        self
-    }
 }
+
+/// The [`CommandInfo`] of a command of the core's own: `command_info!("CLIENT UNBLOCK")`.
+macro_rules! command_info {
+    ($name:literal) => {{
+        const WORDS: &$crate::wire::FixedWords = &$crate::wire::FixedWords::new($name);
+        $crate::command::CommandInfo::new($name, WORDS.as_bytes(), WORDS.count())
+    }};
+}
+
+pub(crate) use command_info;

@@ -27,6 +27,7 @@ pub use duration::{
     BlockMilliseconds, Milliseconds, Seconds, SignedMilliseconds, SignedSeconds, Timeout,
     UnixMilliseconds, UnixSeconds,
 };
+pub(crate) use info::command_info;
 pub use info::{CommandInfo, RequestPolicy, ResponsePolicy, StateChange};
 pub use known::{Blocks, KnownCommand, KnownCommands};
 pub use records::{Fits, Key, Number, Record, Text, ToRecords};

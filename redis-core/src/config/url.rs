@@ -5,8 +5,9 @@ use fluent_uri::pct_enc::{EStr, EString, Encoder, encoder};
 
 use super::address::Address;
 use super::builder::Config;
-use super::knobs::{self, MASK, Secrets, Setting};
+use super::knobs::{self, Secrets, Setting};
 use super::nearest::nearest;
+use super::secret::MASK;
 use crate::error::{Error, Result};
 
 /// The settings in the part of a URL before the `?`, for a server with a host.

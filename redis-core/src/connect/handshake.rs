@@ -6,14 +6,12 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use bytes::BytesMut;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 
 use crate::config::{Config, Credentials, Protocol, Transport, Unavailable};
 use crate::error::{Error, ErrorKind, Phase, SentinelError, ServerError, TlsCause, TlsError};
 use crate::reply::Frame;
-use crate::wire::encode;
-use crate::wire::scan::{FrameKind, Scanner};
+use crate::wire::{FrameReader, ReadError, encode};
 
 /// Why a new socket cannot be used.
 #[derive(Debug)]
@@ -280,67 +278,52 @@ fn common_steps(config: &Config) -> Vec<HandshakeStep> {
     steps
 }
 
-/// Reads replies one at a time.
-pub(crate) struct Replies {
-    scanner: Scanner,
-    buffer: BytesMut,
-}
+/// Replies of a socket that has no driver yet, or never gets one.
+pub(crate) struct Replies(FrameReader);
 
 impl Replies {
     pub(crate) fn new(config: &Config) -> Self {
         /// Enough for what most servers reply, so that one read suffices.
         const USUAL: usize = 512;
-        Self {
-            scanner: Scanner::new(config.limits),
-            buffer: BytesMut::with_capacity(USUAL),
-        }
+        Self(FrameReader::new(config.limits, USUAL))
     }
 
     /// Checks that nothing is left over: a reply to no command would be taken for the reply to the first
     /// command.
     pub(crate) fn finish(mut self) -> Result<(), Refusal> {
-        while !self.buffer.is_empty() {
-            match self.scanner.scan(&self.buffer) {
-                Ok(Some(found)) if found.kind == FrameKind::Push => {
-                    drop(self.buffer.split_to(found.len));
-                }
-                _ => {
-                    return Err(Refusal::Io(io::Error::new(
-                        io::ErrorKind::InvalidData,
-                        "the server sent more replies than it was asked for during the handshake",
-                    )));
-                }
-            }
+        if self.0.has_only_pushes() {
+            return Ok(());
         }
-        Ok(())
+        Err(Refusal::Io(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "the server sent more replies than it was asked for during the handshake",
+        )))
     }
 
+    /// The next reply; can be dropped at any time without losing anything.
     pub(crate) async fn next(&mut self, stream: &mut dyn Transport) -> Result<Frame, Refusal> {
-        loop {
-            let found = self.scanner.scan(&self.buffer).map_err(|error| {
-                // What TLS servers send to clients that do not speak TLS: a fatal alert, or a handshake.
-                if self.buffer.starts_with(b"\x15\x03") || self.buffer.starts_with(b"\x16\x03") {
-                    return Refusal::Tls(TlsError::new(TlsCause::Wanted, ""));
-                }
-                Refusal::Io(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    error.to_string(),
-                ))
-            })?;
-            if let Some(found) = found {
-                let bytes = self.buffer.split_to(found.len).freeze();
-                if found.kind == FrameKind::Reply {
-                    return Ok(Frame::from_scanned(bytes));
-                }
-                continue;
+        let read = self.0.next(stream).await;
+        read.map(Frame::from_scanned)
+            .map_err(|error| self.refusal(error))
+    }
+
+    fn refusal(&self, error: ReadError) -> Refusal {
+        Refusal::Io(match error {
+            ReadError::Io(error) => error,
+            ReadError::Closed => io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the server closed the connection during the handshake",
+            ),
+            // What TLS servers send to clients that do not speak TLS: a fatal alert, or a handshake.
+            ReadError::Scan(_)
+                if [b"\x15\x03", b"\x16\x03"]
+                    .iter()
+                    .any(|tls| self.0.unread().starts_with(*tls)) =>
+            {
+                return Refusal::Tls(TlsError::new(TlsCause::Wanted, ""));
             }
-            if stream.read_buf(&mut self.buffer).await? == 0 {
-                return Err(Refusal::Io(io::Error::new(
-                    io::ErrorKind::UnexpectedEof,
-                    "the server closed the connection during the handshake",
-                )));
-            }
-        }
+            ReadError::Scan(error) => io::Error::new(io::ErrorKind::InvalidData, error.to_string()),
+        })
     }
 }
 

@@ -12,16 +12,14 @@ use tokio::sync::oneshot;
 
 use super::connection::Connection;
 use super::exclusive::Exclusive;
-use crate::command::{Args, CommandInfo, Keys};
+use crate::command::{Args, CommandInfo, Keys, command_info};
 use crate::engine::pending::Pending;
 use crate::error::{CommandName, Error, ErrorKind, Phase, Result};
 use crate::reply::{Frame, FromRedis};
 use crate::runtime;
 
-static CLIENT_ID: CommandInfo =
-    CommandInfo::new("CLIENT ID", b"$6\r\nCLIENT\r\n$2\r\nID\r\n", 2).idempotent();
-static CLIENT_UNBLOCK: CommandInfo =
-    CommandInfo::new("CLIENT UNBLOCK", b"$6\r\nCLIENT\r\n$7\r\nUNBLOCK\r\n", 2).idempotent();
+static CLIENT_ID: CommandInfo = command_info!("CLIENT ID").idempotent();
+static CLIENT_UNBLOCK: CommandInfo = command_info!("CLIENT UNBLOCK").idempotent();
 
 /// How long to wait for a reply before the server is asked again to end the wait.
 const PAUSE: Duration = Duration::from_millis(20);

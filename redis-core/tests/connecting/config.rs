@@ -556,7 +556,7 @@ fn hostile_tls_settings_are_errors() {
         ),
         (
             "rediss://localhost?tls_min_version=1.4",
-            "`1.4` is no version of TLS; known are 1.0, 1.1, 1.2 and 1.3",
+            "`1.4` is no version of TLS; known are `1.0`, `1.1`, `1.2` and `1.3`",
         ),
         ("rediss://localhost?tls_ca=", "this is no path of a file"),
         (

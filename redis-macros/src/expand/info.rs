@@ -33,15 +33,13 @@ pub(super) fn expand(command: &Command, checked: bool) -> TokenStream {
         let (request, response) = (ident(request), ident(response));
         quote!(.policies(rt::RequestPolicy::#request, rt::ResponsePolicy::#response))
     });
-    let masked = &facts.masked;
-    let masked = (!masked.is_empty()).then(|| quote!(.masked(&[#(#masked),*])));
     let is_command = matches!(command.call, Call::Command);
     let checked = (checked && is_command).then(|| quote!(.checked(&::typedis::commands::KNOWN)));
     quote! {
         #script
         #[doc = #doc]
         pub static #info: rt::CommandInfo = rt::CommandInfo::new(#name, #header, #words)
-            #readonly #idempotent #blocking #waits #state #cacheable #policies #masked #checked;
+            #readonly #idempotent #blocking #waits #state #cacheable #policies #checked;
     }
 }
 

@@ -173,7 +173,6 @@ reply = "()"
 replies = [["GET", "Option<T>"], ["NX | XX", "bool"]]
 names = { GET = "return_old" }
 idempotent = true
-mask = ["value"]
 options.NX = { doc = "Only if it does not exist.", idempotent = false }
 "#;
     option_that_drops_the_choice_of_reply: r#"

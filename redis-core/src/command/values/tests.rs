@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use crate::command::command_info;
 use crate::command::duration::SignedSeconds;
 use crate::{
     Args, BlockLimit, BlockMilliseconds, CommandInfo, Keys, Milliseconds, Seconds, Text, Timeout,
@@ -14,7 +15,7 @@ use crate::{
 };
 use bytes::{Bytes, BytesMut};
 
-static ECHO: CommandInfo = CommandInfo::new("ECHO", b"$4\r\nECHO\r\n", 1);
+static ECHO: CommandInfo = command_info!("ECHO");
 
 fn command(write: impl FnOnce(&mut Args)) -> Vec<String> {
     let mut args = Args::new(&ECHO, Keys::Ignored);

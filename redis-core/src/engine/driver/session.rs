@@ -19,6 +19,7 @@ use super::timer::{Timer, keep_deadlines};
 use crate::config::Transport;
 use crate::engine::inflight::{Failure, Order, Unanswered};
 use crate::engine::link::Link;
+use crate::wire::fixed_command;
 use crate::wire::outgoing::PIECES;
 use crate::wire::scan::{Found, Scanner};
 
@@ -40,7 +41,7 @@ const READS_PER_TURN: usize = 16;
 const RETRY: Duration = Duration::from_millis(100);
 /// Why a socket was given up after a failover.
 const LEFT: &str = "the Sentinels name another server for the service";
-const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
+const PING: &[u8] = fixed_command!("PING");
 
 pub(super) struct Session {
     stream: Box<dyn Transport>,
