@@ -2,6 +2,7 @@
 //! spec.
 
 use super::known::{KnownCommands, Match};
+use super::state_change::StateChange;
 
 /// The fixed facts of one command.
 ///
@@ -36,28 +37,6 @@ pub struct CommandInfo {
     pub(crate) plain: bool,
     /// The table in which its words are looked up, if they decide its effect on the connection.
     pub(crate) known: Option<&'static KnownCommands>,
-}
-
-/// What a command changes on its connection. Such a command needs an exclusive connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum StateChange {
-    /// The selected database.
-    Database,
-    /// The authenticated user.
-    Auth,
-    /// An open MULTI, or its end.
-    Transaction,
-    /// The watched keys.
-    Watch,
-    /// Client-side caching.
-    Tracking,
-    /// Whether the server replies at all.
-    Reply,
-    /// The connection's name and library tags.
-    Name,
-    /// Anything else that outlives the command: READONLY, CLIENT NO-EVICT, subscriptions, MONITOR.
-    Mode,
 }
 
 /// Which nodes of a cluster a command is sent to.

@@ -8,7 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::block::Block;
-use super::info::StateChange;
+use super::state_change::StateChange;
 
 /// The commands that a shared connection does not accept, by their names.
 #[derive(Clone, Copy, PartialEq, Eq)]

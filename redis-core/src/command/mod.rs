@@ -18,6 +18,7 @@ mod known;
 mod records;
 pub(crate) mod script_text;
 mod slot;
+mod state_change;
 mod values;
 
 pub use arg::{ArgWriter, ToArg};
@@ -28,9 +29,10 @@ pub use duration::{
     UnixMilliseconds, UnixSeconds,
 };
 pub(crate) use info::command_info;
-pub use info::{CommandInfo, RequestPolicy, ResponsePolicy, StateChange};
+pub use info::{CommandInfo, RequestPolicy, ResponsePolicy};
 pub use known::{Blocks, KnownCommand, KnownCommands};
 pub use records::{Fits, Key, Number, Record, Text, ToRecords};
 pub(crate) use slot::Slots;
 pub use slot::{SLOTS, slot};
+pub use state_change::StateChange;
 pub use values::{Each, each};
