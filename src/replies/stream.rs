@@ -330,19 +330,19 @@ mod tests {
     #[test]
     fn deleted_entries_have_no_fields() {
         let reply = "*1\r\n*2\r\n$1\r\ns\r\n*2\r\n*2\r\n$3\r\n2-1\r\n*-1\r\n*2\r\n$3\r\n3-1\r\n*2\r\n$1\r\nc\r\n$1\r\nd\r\n";
-        let streams: Vec<(String, Vec<StreamEntry<Option<Pairs>>>)> = decode(reply).unwrap();
+        type Streams<Fields> = Vec<(String, Vec<StreamEntry<Fields>>)>;
+        let streams: Streams<Option<Pairs>> = decode(reply).unwrap();
         let fields: Vec<_> = streams
             .into_iter()
             .flat_map(|(_, entries)| entries)
             .map(|entry| entry.fields)
             .collect();
         assert_eq!(fields, [None, Some(pairs(&[("c", "d")]))]);
-        let present: Vec<(String, Vec<StreamEntry<Pairs>>)> = decode(reply).unwrap();
+        let present: Streams<Pairs> = decode(reply).unwrap();
         let ids = present.iter().flat_map(|(_, entries)| entries);
         assert_eq!(ids.map(|entry| entry.id).collect::<Vec<_>>(), [id(3)]);
         // A field that does not fit is still an error.
-        type Faulty = Vec<(String, Vec<StreamEntry<(u8, u8)>>)>;
-        assert!(decode::<Faulty>(reply).is_err());
+        assert!(decode::<Streams<(u8, u8)>>(reply).is_err());
     }
 
     #[test]
