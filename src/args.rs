@@ -6,7 +6,7 @@
 //!
 //! Places and times: [`StreamId`], [`Timestamp`], [`GeoUnit`], [`JsonPath`].
 //!
-//! Groups of options: [`Trim`], [`ClientFilter`]; of searches [`ReturnFields`], [`Summarize`], [`Highlight`], [`Schema`],
+//! Groups of options: [`Trim`], [`IdempotenceMemory`], [`ClientFilter`]; of searches [`ReturnFields`], [`Summarize`], [`Highlight`], [`Schema`],
 //! [`AggregateSteps`], [`SpellcheckTerms`].
 //!
 //! Vectors: [`Vector`], [`VectorQuery`], [`VectorIndex`], [`VectorMethod`], [`Fusion`].
@@ -25,6 +25,7 @@ mod client_filter;
 mod geo_unit;
 mod hotkey_metrics;
 mod hybrid;
+mod idempotence_memory;
 mod json_path;
 mod lex_bound;
 mod range_bound;
@@ -49,6 +50,7 @@ pub use client_filter::{ClientFilter, ClientFilters, ClientKind};
 pub use geo_unit::GeoUnit;
 pub use hotkey_metrics::HotkeyMetrics;
 pub use hybrid::{Fusion, VectorMethod};
+pub use idempotence_memory::{IdempotenceMemory, IdempotenceSeconds};
 pub use json_path::JsonPath;
 pub use lex_bound::LexBound;
 pub use range_bound::RangeBound;

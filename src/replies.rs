@@ -57,10 +57,10 @@ pub use search::{
 };
 pub use sentinel::{CachedInfo, SentinelPeer, SentinelPrimary, SentinelReplica, SentinelScript};
 pub use server::{
-    AclDryRun, AclLogEntry, AclSelector, AclUser, CommandArgument, CommandDetails, CommandDocs,
-    CommandHistogram, CommandLogEntry, DatabaseMemory, FindKeys, Hotkeys, InfoSection, KeySearch,
-    KeySpec, KeyspaceInfo, LatencyEvent, LatencySample, MemoryStats, ReplicaLink, Role, ServerInfo,
-    SlowLogEntry,
+    AclDryRun, AclLogEntry, AclSelector, AclUser, BackupState, BackupStatus, CommandArgument,
+    CommandDetails, CommandDocs, CommandHistogram, CommandLogEntry, DatabaseMemory, FindKeys,
+    Hotkeys, InfoSection, KeySearch, KeySpec, KeyspaceInfo, LatencyEvent, LatencySample,
+    MemoryStats, ReplicaLink, Role, ServerInfo, SlowLogEntry,
 };
 pub use stream::{
     AutoClaimed, Claimed, DeliveredEntry, EntryDeletion, PendingEntry, PendingSummary, StreamEntry,

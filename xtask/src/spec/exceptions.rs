@@ -24,6 +24,10 @@ const COMMANDS: &[(&str, &str)] = &[
         "SUBSCRIBE | PSUBSCRIBE | SSUBSCRIBE | UNSUBSCRIBE | PUNSUBSCRIBE | SUNSUBSCRIBE",
         "subscriptions are handles of their own",
     ),
+    (
+        "TRIMSLOTS | XIDMPRECORD",
+        "what a server says to itself, in its append-only file and to its replicas",
+    ),
     ("MONITOR", "an endless reply"),
     ("CLIENT REPLY", "without replies nothing can be awaited"),
 ];
