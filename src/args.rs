@@ -7,7 +7,7 @@
 //! Places and times: [`StreamId`], [`Timestamp`], [`GeoUnit`], [`JsonPath`].
 //!
 //! Groups of options: [`Trim`], [`IdempotenceMemory`], [`ClientFilter`]; of searches [`ReturnFields`], [`Summarize`], [`Highlight`], [`Schema`],
-//! [`AggregateSteps`], [`SpellcheckTerms`].
+//! [`AggregateSteps`], [`SpellcheckTerms`]; of time series [`Aggregators`].
 //!
 //! Vectors: [`Vector`], [`VectorQuery`], [`VectorIndex`], [`VectorMethod`], [`Fusion`].
 //!
@@ -18,6 +18,7 @@
 
 mod acl_rules;
 mod aggregate;
+mod aggregators;
 mod array_condition;
 mod bit;
 mod bitfield;
@@ -43,6 +44,7 @@ mod words;
 
 pub use acl_rules::{AclRule, AclRules};
 pub use aggregate::{AggregateSteps, Reducer, SortBy, SortKey};
+pub use aggregators::Aggregators;
 pub use array_condition::{ArrayCondition, ArrayConditions};
 pub use bit::Bit;
 pub use bitfield::{BitOffset, BitfieldEncoding, BitfieldOp, BitfieldOps, Overflow};

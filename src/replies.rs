@@ -72,8 +72,8 @@ pub use stream_info::{
 pub use string::{LcsMatch, LcsMatches};
 pub use tdigest::TDigestInfo;
 pub use timeseries::{
-    ChunkInfo, CompactionRule, GroupedRange, LastSample, MultiGet, MultiRange, SeriesGroup,
-    SeriesInfo, SeriesRange,
+    AggregatedSample, ChunkInfo, CompactionRule, GroupedRange, LastSample, MultiGet, MultiRange,
+    SeriesGroup, SeriesInfo, SeriesRange,
 };
 pub use top_k::TopKInfo;
 pub use vector_set::{Quantization, RawVector, VectorSetInfo};

@@ -13,8 +13,9 @@
 //! - `marker`: names of the markers that stand for an option in a type
 //! - `write`: parameters and how they are written
 //! - `enums`: the enums of `[enums]`
-//! - `docs`, `example`: documentation
+//! - `docs`, `example`: documentation; `alias`: the names by which it is found
 
+mod alias;
 mod builder;
 mod docs;
 mod enums;

@@ -3,11 +3,12 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{docs, ident, info, write};
+use super::{alias, docs, ident, info, write};
 use crate::model::{Call, Command};
 
 pub(super) fn expand(command: &Command, doctests: bool) -> TokenStream {
     let docs = docs::command(command, doctests);
+    let aliases = alias::command(command);
     let deprecated = command.facts.deprecated.as_ref().map(|instead| {
         let note = docs::instead(instead);
         quote!(#[deprecated(note = #note)])
@@ -34,6 +35,7 @@ pub(super) fn expand(command: &Command, doctests: bool) -> TokenStream {
     };
     quote! {
         #(#[doc = #docs])*
+        #aliases
         #deprecated
         fn #method #generics (self, #(#params),*) -> #returns #bounds {
             #(#conversions)*

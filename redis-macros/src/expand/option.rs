@@ -4,7 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
 
 use super::marker::marker;
-use super::{docs, ident, write};
+use super::{alias, docs, ident, write};
 use crate::model::states::{State, Transition};
 use crate::model::{Command, Opt};
 
@@ -65,6 +65,7 @@ fn header(command: &Command, transition: &Transition<'_>) -> TokenStream {
 
 fn method(command: &Command, option: &Opt, transition: &Transition<'_>) -> TokenStream {
     let docs = docs::option(command, option);
+    let aliases = alias::option(option);
     let deprecated = option.deprecated.as_ref().map(|instead| {
         let note = docs::instead(instead);
         quote!(#[deprecated(note = #note)])
@@ -83,6 +84,7 @@ fn method(command: &Command, option: &Opt, transition: &Transition<'_>) -> Token
     let (returns, value) = result(command, transition);
     quote! {
         #(#[doc = #docs])*
+        #aliases
         #deprecated
         pub fn #name #generics (mut self, #(#params),*) -> #returns #bound {
             #(#conversions)*
