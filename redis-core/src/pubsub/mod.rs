@@ -13,7 +13,7 @@
 //!
 //! Publishing is at most once: who is not connected misses it, and no client can change that. What can be known is
 //! told, in the place in the stream where it happened: [`Event::Resubscribed`] after a lost connection,
-//! [`Event::Lagged`] with the exact number of messages that were dropped because their reader was slow.
+//! [`Event::Interrupted`] where the server refuses that, [`Event::Lagged`] with the exact number of messages that were dropped because their reader was slow.
 //!
 //! Whatever subscribes, unsubscribes and is lost at the same time, the server ends up with exactly the wanted set.
 //! Replies of commands never wait for a reader of messages, and are never mixed up with them. What becomes of messages
@@ -37,7 +37,7 @@ mod subscriber;
 
 pub use crate::config::Lag;
 pub use crate::engine::subscriptions::invalidation::Invalidation;
-pub use crate::engine::subscriptions::message::{Event, Message};
+pub use crate::engine::subscriptions::message::{Event, Interruption, Message};
 pub use crate::engine::subscriptions::source::{ChannelName, Source, SourceKind, ToChannels};
 pub use channel::{Channel, Messages, PatternChannel};
 pub use invalidations::Invalidations;

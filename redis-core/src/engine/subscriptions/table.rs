@@ -14,7 +14,9 @@
 //!
 //! A topic that may have to move is *dirty*; [`Table::take_operations`] gives the commands that move all of those
 //! towards what is wanted, at most one in flight for each topic. After a lost socket all topics are absent, and dirty:
-//! so the server always ends up with exactly the wanted set, whatever happened in between.
+//! so the server always ends up with exactly the wanted set, whatever happened in between. A server that refuses to restore
+//! one (over its maxmemory, or since a right was taken away) is asked again after a pause; who subscribes for the first time
+//! gets the error.
 //!
 //! One command names one source, and exactly one frame answers it: the confirmation, or an error. Only with SUNSUBSCRIBE
 //! that cannot be told: when the slot of the channel moves away, the server says on its own account what looks like the
@@ -271,11 +273,7 @@ impl Table {
         };
         match (verb, answers) {
             (Verb::Join, true) => {
-                topic.standing = Standing::Present;
-                topic
-                    .members
-                    .iter_mut()
-                    .for_each(|member| member.confirm(woken));
+                topic.confirm(woken);
             }
             (Verb::Leave, true) => topic.standing = Standing::Absent,
             (Verb::Leave, false) if topic.standing == Standing::Present => {
@@ -303,8 +301,21 @@ impl Table {
             }
             Verb::Join if error.is_transient() => {
                 topic.standing = Standing::Absent;
+                topic.interrupt(error, woken);
                 self.postponed.push(source);
                 true
+            }
+            // Elsewhere it may succeed, here it never will.
+            Verb::Join if error.code() != "MOVED" => {
+                topic.standing = Standing::Absent;
+                let gone = topic.refused(error, woken);
+                let is_wanted = !topic.members.is_empty();
+                self.members -= gone;
+                match is_wanted {
+                    true => self.postponed.push(source),
+                    false => self.dirty.push(source),
+                }
+                is_wanted
             }
             Verb::Join => {
                 topic.standing = Standing::Absent;

@@ -73,6 +73,7 @@ impl Session {
         let may_answer = || link.awaits() != Awaits::Reply;
         let received = link.hub().receive(&frame, may_answer, woken);
         if received == Received::Answer {
+            self.refusals = 0;
             link.with(woken, |queue, woken| {
                 queue.deliver(Chunk::EMPTY, 1, woken);
                 woken.extend(queue.next_in_line());
@@ -153,7 +154,8 @@ impl Session {
             queue.deliver(Chunk::EMPTY, 1, woken);
         });
         if link.hub().refused(&error, woken) {
-            self.retry = Some(Instant::now() + RETRY);
+            let again = Instant::now() + RETRY.pause(self.refusals);
+            self.retry.get_or_insert(again);
         }
         Ok(())
     }
