@@ -112,8 +112,8 @@ pub use typedis_core::{
     UnixMilliseconds, UnixSeconds,
 };
 pub use typedis_core::{
-    Close, Closed, ConnectionEvent, Credentials, Events, SentinelCause, SentinelError, ServiceRole,
-    Stats, TlsCause, TlsError,
+    Close, Closed, ConnectionEvent, Credentials, Events, Requirement, SentinelCause, SentinelError,
+    ServerVersion, ServiceRole, Since, Stats, TlsCause, TlsError,
 };
 #[cfg(feature = "json")]
 pub use typedis_core::{Json, PublishJson};

@@ -11,6 +11,7 @@
 //! - `builder`: the type that a command with options returns
 //! - `option`: the methods of a builder
 //! - `marker`: names of the markers that stand for an option in a type
+//! - `newer`: what came later than its command
 //! - `write`: parameters and how they are written
 //! - `enums`: the enums of `[enums]`
 //! - `docs`, `example`: documentation; `alias`: the names by which it is found
@@ -23,6 +24,7 @@ pub(crate) mod example;
 mod info;
 mod marker;
 mod method;
+mod newer;
 mod option;
 mod unit;
 mod write;

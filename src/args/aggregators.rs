@@ -2,29 +2,22 @@
 
 use typedis_core::{ArgError, ArgWriter, Args, ToArg, ToArgs};
 
-use crate::commands::Aggregator;
-
-/// The aggregations that are made of the same samples: one, an array or a `Vec` of them; at least one.
+/// The aggregations that are made of the same samples: an array or a `Vec` of [`Aggregator`](crate::commands::Aggregator)s, at
+/// least one.
 ///
 /// Each sample of the reply has their values in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Aggregators(Vec<Aggregator>);
+pub struct Aggregators(Vec<&'static str>);
 
-impl From<Aggregator> for Aggregators {
-    fn from(aggregator: Aggregator) -> Self {
-        Self(vec![aggregator])
+impl<A: Into<&'static str>, const N: usize> From<[A; N]> for Aggregators {
+    fn from(aggregators: [A; N]) -> Self {
+        Self(aggregators.map(Into::into).into())
     }
 }
 
-impl<const N: usize> From<[Aggregator; N]> for Aggregators {
-    fn from(aggregators: [Aggregator; N]) -> Self {
-        Self(aggregators.into())
-    }
-}
-
-impl From<Vec<Aggregator>> for Aggregators {
-    fn from(aggregators: Vec<Aggregator>) -> Self {
-        Self(aggregators)
+impl<A: Into<&'static str>> From<Vec<A>> for Aggregators {
+    fn from(aggregators: Vec<A>) -> Self {
+        Self(aggregators.into_iter().map(Into::into).collect())
     }
 }
 
@@ -33,8 +26,7 @@ impl ToArg for Aggregators {
         if self.0.is_empty() {
             return Err(ArgError::new("no aggregation is named: name one at least"));
         }
-        let words: Vec<&str> = self.0.iter().map(|aggregator| aggregator.word()).collect();
-        out.text(&words.join(","));
+        out.text(&self.0.join(","));
         Ok(())
     }
 }
@@ -52,8 +44,8 @@ mod tests {
 
     #[test]
     fn aggregations_are_one_word() {
-        assert_eq!(words(&Aggregators::from(Aggregator::StdP)), ["STD.P"]);
-        let both = Aggregators::from([Aggregator::Min, Aggregator::Max]);
+        assert_eq!(words(&Aggregators::from(["STD.P"])), ["STD.P"]);
+        let both = Aggregators::from(vec!["MIN", "MAX"]);
         assert_eq!(words(&both), ["MIN,MAX"]);
     }
 }

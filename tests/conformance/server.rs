@@ -171,6 +171,15 @@ impl Edition {
         reached(case.redis, self.redis) || reached(case.valkey, self.valkey)
     }
 
+    /// Whether the call, which a server without modules could have, came after this one.
+    pub(crate) fn is_too_old_for(&self, case: &Case) -> bool {
+        let right = match self.makes {
+            Makes::OfClusters => case.group == "cluster",
+            _ => !["cluster", "sentinel"].contains(&case.group),
+        };
+        right && !self.knows(case) && !case.is(GONE) && !MODULES.contains(&case.group)
+    }
+
     pub(crate) fn name(&self) -> &'static str {
         self.name
     }

@@ -1,5 +1,7 @@
 //! What is known of a command before it is called: [`CommandInfo`], one `static` per command, expanded from the spec.
 
+use crate::error::{Requirement, ServerError, ServerVersion, Since};
+
 /// The fixed facts of one command.
 ///
 /// The macro expands one `static` of it for each row of the spec; the engine reads its policy (may it be retried, does
@@ -31,6 +33,10 @@ pub struct CommandInfo {
     pub response_policy: ResponsePolicy,
     /// Arguments that are never shown in logs and errors.
     pub masked: &'static [&'static str],
+    /// The first versions of the servers that have it.
+    pub since: Since,
+    /// Options and words that came later than the command; [`Args::needs`](crate::Args::needs) names one by its place.
+    pub newer: &'static [(&'static str, Since)],
 }
 
 /// What a command changes on its connection, for which it needs one of its own.
@@ -115,6 +121,8 @@ impl CommandInfo {
             request_policy: RequestPolicy::Default,
             response_policy: ResponsePolicy::Default,
             masked: &[],
+            since: Since::UNKNOWN,
+            newer: &[],
         }
     }
 
@@ -167,6 +175,38 @@ impl CommandInfo {
         self.request_policy = request;
         self.response_policy = response;
         self
+    }
+
+    /// Says which versions of the servers have it first.
+    #[must_use]
+    pub const fn since(mut self, since: Since) -> Self {
+        self.since = since;
+        self
+    }
+
+    /// Lists the options and words that came later.
+    #[must_use]
+    pub const fn newer(mut self, newer: &'static [(&'static str, Since)]) -> Self {
+        self.newer = newer;
+        self
+    }
+
+    /// What explains that a server refused it with some of its newer options, a bit for each; see [`CommandInfo::newer`].
+    pub(crate) fn requirement(
+        &self,
+        needed: u32,
+        server: Option<ServerVersion>,
+        refusal: &ServerError,
+    ) -> Option<Requirement> {
+        let newer = self.newer.iter().enumerate();
+        let chosen = newer.filter(|(place, _)| {
+            let bit = u32::try_from(*place)
+                .ok()
+                .and_then(|place| 1_u32.checked_shl(place));
+            bit.is_some_and(|bit| needed & bit != 0)
+        });
+        let options = chosen.map(|(_, option)| *option);
+        Requirement::find((self.name, self.since), options, server, refusal)
     }
 
     /// Names the arguments that are never shown.

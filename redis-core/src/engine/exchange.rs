@@ -25,6 +25,11 @@ impl<L: Deref<Target = Link>> Exchange<L> {
         }
     }
 
+    /// The socket that it goes over.
+    pub(crate) fn link(&self) -> &'a Link {
+        self.ticket.link
+    }
+
     /// Has it fail with `error`, and nothing sent.
     pub(crate) fn refuse(&mut self, error: Error) {
         self.sending.refuse(error);

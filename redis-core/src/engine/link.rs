@@ -1,7 +1,7 @@
 //! What the handles and the driver of one socket share: [`Link`].
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -18,6 +18,7 @@ use super::trace;
 use crate::command::Keys;
 use crate::command::script_text::Loaded;
 use crate::config::{Config, Follow, Guard};
+use crate::error::ServerVersion;
 use crate::wire::outgoing::Outgoing;
 
 /// A handle that chains of commands go over.
@@ -48,6 +49,8 @@ pub(crate) struct Link {
     purpose: Purpose,
     /// Whether the last socket that was let in speaks RESP3.
     resp3: AtomicBool,
+    /// Which server that socket leads to, packed; 0 where it did not say.
+    server: AtomicU64,
     /// Watches the service that this follows, for as long as this lives.
     guard: Mutex<Option<Arc<dyn Guard>>>,
 }
@@ -100,6 +103,7 @@ impl Link {
             hub,
             purpose,
             resp3: AtomicBool::new(false),
+            server: AtomicU64::new(0),
             guard: Mutex::new(None),
             config,
         }
@@ -116,6 +120,16 @@ impl Link {
 
     pub(crate) fn set_resp3(&self, resp3: bool) {
         self.resp3.store(resp3, Ordering::Release);
+    }
+
+    /// The server that the last socket that was let in leads to, if it introduced itself.
+    pub(crate) fn server(&self) -> Option<ServerVersion> {
+        ServerVersion::unpack(self.server.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn set_server(&self, server: Option<ServerVersion>) {
+        let packed = server.map_or(0, ServerVersion::pack);
+        self.server.store(packed, Ordering::Release);
     }
 
     /// Whether arrays of RESP2 may be pushes.

@@ -8,12 +8,14 @@ use crate::wire::Chunk;
 
 mod argument;
 mod decode;
+mod requirement;
 mod sentinel;
 mod server;
 mod tls;
 
 pub use argument::ArgError;
 pub use decode::DecodeError;
+pub use requirement::{Requirement, ServerVersion, Since};
 pub use sentinel::{SentinelCause, SentinelError};
 pub use server::ServerError;
 pub use tls::{TlsCause, TlsError};
@@ -33,6 +35,8 @@ struct Inner {
     command: Option<CommandName>,
     index: Option<usize>,
     argument: Option<&'static str>,
+    /// What the server lacks, where that is why it refused the command.
+    requirement: Option<Requirement>,
     /// The reply that could not be decoded, so that nothing popped from a list is lost to a wrong type.
     reply: Option<Chunk>,
 }
@@ -142,6 +146,7 @@ impl Error {
             command: None,
             index: None,
             argument: None,
+            requirement: None,
             reply: None,
         }))
     }
@@ -185,6 +190,14 @@ impl Error {
             | ErrorKind::TransactionAborted(error) => Some(error),
             _ => None,
         }
+    }
+
+    /// What the command needs, where the server refused it because it is too old for it: the command, or one of its options.
+    ///
+    /// Nothing is refused before the server has refused it.
+    #[must_use]
+    pub fn requirement(&self) -> Option<&Requirement> {
+        self.0.requirement.as_ref()
     }
 
     /// Whether no reply came in time.
@@ -278,6 +291,19 @@ impl Error {
         self
     }
 
+    /// Puts to a server's refusal what explains it.
+    pub(crate) fn explained(
+        mut self,
+        find: impl FnOnce(&ServerError) -> Option<Requirement>,
+    ) -> Self {
+        if self.0.requirement.is_none()
+            && let ErrorKind::Server(error) | ErrorKind::TransactionAborted(error) = &self.0.kind
+        {
+            self.0.requirement = find(error);
+        }
+        self
+    }
+
     pub(crate) fn at_index(mut self, index: usize) -> Self {
         self.0.index.get_or_insert(index);
         self
@@ -292,6 +318,7 @@ impl fmt::Display for Error {
             command,
             index,
             argument,
+            requirement,
             ..
         } = &*self.0;
         if let Some(command) = command {
@@ -305,6 +332,9 @@ impl fmt::Display for Error {
             write!(f, "argument `{argument}`: ")?;
         }
         write!(f, "{kind}")?;
+        if let Some(requirement) = requirement {
+            write!(f, "; {requirement}")?;
+        }
         match (phase, kind) {
             (_, ErrorKind::Argument(_) | ErrorKind::Config(_) | ErrorKind::Usage(_)) => {
                 f.write_str("; nothing was sent")

@@ -29,6 +29,7 @@
 mod channel;
 mod invalidations;
 mod keyspace;
+mod keyspace_event;
 mod monitor;
 #[cfg(feature = "json")]
 mod publish;
@@ -41,7 +42,8 @@ pub use crate::engine::subscriptions::message::{Event, Interruption, Message};
 pub use crate::engine::subscriptions::source::{ChannelName, Source, SourceKind, ToChannels};
 pub use channel::{Channel, Messages, PatternChannel};
 pub use invalidations::Invalidations;
-pub use keyspace::{KeyspaceEvent, KeyspaceEvents, WatchKeyspace};
+pub use keyspace::{KeyspaceEvents, WatchKeyspace};
+pub use keyspace_event::KeyspaceEvent;
 pub use monitor::{Monitor, MonitorEntry};
 #[cfg(feature = "json")]
 pub use publish::PublishJson;

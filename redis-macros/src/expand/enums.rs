@@ -47,6 +47,11 @@ pub(super) fn expand(ty: &Enum) -> TokenStream {
                 }
             }
         }
+        impl ::std::convert::From<#name> for &'static str {
+            fn from(word: #name) -> Self {
+                word.word()
+            }
+        }
         impl ::typedis::__core::ToArg for #name {
             fn write_arg(
                 &self,

@@ -4,6 +4,7 @@ use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
 use super::ident;
+use super::newer::{newer, versions};
 use crate::model::{Call, Command};
 
 /// The name of a command's static.
@@ -32,13 +33,25 @@ pub(super) fn expand(command: &Command) -> TokenStream {
         let (request, response) = (ident(request), ident(response));
         quote!(.policies(rt::RequestPolicy::#request, rt::ResponsePolicy::#response))
     });
+    let since = facts.since.as_ref().map(|since| {
+        let since = versions(since);
+        quote!(.since(#since))
+    });
+    let newer: Vec<TokenStream> = newer(command)
+        .iter()
+        .map(|(word, since)| {
+            let since = versions(since);
+            quote!((#word, #since))
+        })
+        .collect();
+    let newer = (!newer.is_empty()).then(|| quote!(.newer(&[#(#newer),*])));
     let masked = &facts.masked;
     let masked = (!masked.is_empty()).then(|| quote!(.masked(&[#(#masked),*])));
     quote! {
         #script
         #[doc = #doc]
         pub static #info: rt::CommandInfo = rt::CommandInfo::new(#name, #header, #words)
-            #readonly #idempotent #blocking #waits #state #cacheable #policies #masked;
+            #readonly #idempotent #blocking #waits #state #cacheable #policies #masked #since #newer;
     }
 }
 

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{alias, docs, ident, info, write};
+use super::{alias, docs, ident, info, newer, write};
 use crate::model::{Call, Command};
 
 pub(super) fn expand(command: &Command, doctests: bool) -> TokenStream {
@@ -60,7 +60,11 @@ fn bounds(command: &Command) -> Option<TokenStream> {
 fn request(command: &Command) -> TokenStream {
     let info = info::name(command);
     let statements = match &command.call {
-        Call::Command => write::statements(&command.body, false),
+        Call::Command => [
+            newer::of_words(command, &command.body),
+            write::statements(&command.body, false),
+        ]
+        .concat(),
         Call::Script(_) => {
             let script = info::script_name(command);
             [
