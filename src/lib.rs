@@ -74,6 +74,7 @@ pub use typedis_core as __core;
 
 pub mod args;
 pub mod commands;
+mod field_set;
 mod listen;
 pub mod prelude;
 pub mod replies;
@@ -95,6 +96,7 @@ mod guide {
     struct Workers;
 }
 
+pub use field_set::{FieldSet, ImportsHashes};
 pub use listen::{Listen, Tail};
 pub use worker::{Acknowledge, Job, Tally, Worker, WorkerEvent};
 

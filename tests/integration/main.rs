@@ -12,12 +12,14 @@
 //! - `follow`: what blocks, when its server hangs or loses its role
 //! - `listen`: streams over commands that block
 //! - `worker`: consumer groups
+//! - `field_set`: hashes that all have the same fields
 //! - `scripts`: Lua scripts and functions
 //! - `shop`: scripts and functions of a spec of a user's own
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod design;
+mod field_set;
 mod follow;
 mod from_aioredis;
 mod input;

@@ -162,6 +162,13 @@ impl CommandInfo {
         self
     }
 
+    /// The same command, as one that has what it needs of its connection's state sent along, so that any socket will do.
+    #[must_use]
+    pub const fn on_any_socket(mut self) -> Self {
+        self.state = None;
+        self
+    }
+
     /// Marks its reply as one that a client-side cache may keep.
     #[must_use]
     pub const fn cacheable(mut self) -> Self {

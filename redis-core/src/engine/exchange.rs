@@ -26,8 +26,8 @@ impl<L: Deref<Target = Link>> Exchange<L> {
     }
 
     /// The socket that it goes over.
-    pub(crate) fn link(&self) -> &'a Link {
-        self.ticket.link
+    pub(crate) fn link(&self) -> &Link {
+        self.sending.link()
     }
 
     /// Has it fail with `error`, and nothing sent.
