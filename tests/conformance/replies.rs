@@ -422,12 +422,30 @@ async fn run(conn: &Exclusive, lines: Vec<Vec<String>>) {
                 batch.push(raw(name).args(&words[1..]).reply::<Value>())
             })
             .collect();
-        let mut replies = batch.execute().await.expect("the seeds can be sent");
+        let mut replies = match batch.execute().await {
+            // What changes the connection has no place in a batch.
+            Err(error) if matches!(error.kind(), ErrorKind::Usage(_)) => {
+                run_alone(conn, lines).await;
+                continue;
+            }
+            replies => replies.expect("the seeds can be sent"),
+        };
         for (handle, line) in handles.into_iter().zip(lines) {
             let reply = replies.take(handle);
             if !line[0].starts_with(MAY_FAIL) {
                 reply.unwrap_or_else(|error| panic!("{line:?} is refused: {error}"));
             }
+        }
+    }
+}
+
+/// Runs what prepares a call, one command after another.
+async fn run_alone(conn: &Exclusive, lines: &[Vec<String>]) {
+    for line in lines {
+        let command = raw(line[0].trim_start_matches(MAY_FAIL)).args(&line[1..]);
+        let reply = conn.run(command.reply::<Value>()).await;
+        if !line[0].starts_with(MAY_FAIL) {
+            reply.unwrap_or_else(|error| panic!("{line:?} is refused: {error}"));
         }
     }
 }

@@ -49,7 +49,7 @@ async fn a_long_wait_is_asked_for_in_pieces_where_nil_says_that_nothing_came() {
             case.call
         );
         if !is_nil_at_the_end || case.words.iter().any(|word| word == b"$") {
-            assert_eq!(sent, [case.words.clone()], "{}", case.call);
+            assert_eq!(sent, std::slice::from_ref(&case.words), "{}", case.call);
             continue;
         }
         waits += 1;

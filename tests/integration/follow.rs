@@ -156,7 +156,7 @@ async fn what_blocks_goes_on_at_the_new_primary() -> Result<()> {
     promoted.xadd("tailed", "*", [("n", 3)]).await?;
     promoted.xadd("worked", "*", [("n", 4)]).await?;
     let popped = within(popping).await.expect("no panic")?;
-    assert_eq!(popped, Some(("popped".to_owned(), 1)));
+    assert_eq!(popped, Some(("popped".into(), 1)));
     assert_eq!(within(listening).await.expect("no panic"), 2);
     assert_eq!(within(tailing).await.expect("no panic"), 3);
     assert_eq!(within(working).await.expect("no panic")?.done, 1);
@@ -192,7 +192,7 @@ async fn a_server_that_hangs_while_it_holds_an_endless_wait_is_noticed() -> Resu
         pool.rpush("q", 7).await?;
         assert_eq!(
             within(pool.blpop::<u32>(["q"], 0)).await?,
-            Some(("q".to_owned(), 7))
+            Some(("q".into(), 7))
         );
     }
     Ok(())

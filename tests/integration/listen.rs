@@ -32,15 +32,15 @@ async fn elements_come_as_they_are_pushed(bench: Bench) -> Result<()> {
     let pool = bench.pool().await;
     let mut jobs = pool.listen::<u32>(["urgent", "jobs"]);
     pool.rpush("jobs", [1, 2]).await?;
-    assert_eq!(jobs.next().await?, ("jobs".to_owned(), 1));
+    assert_eq!(jobs.next().await?, ("jobs".into(), 1));
     pool.rpush("urgent", 9).await?;
-    assert_eq!(jobs.next().await?, ("urgent".to_owned(), 9));
-    assert_eq!(jobs.next().await?, ("jobs".to_owned(), 2));
+    assert_eq!(jobs.next().await?, ("urgent".into(), 9));
+    assert_eq!(jobs.next().await?, ("jobs".into(), 2));
     let task = tokio::spawn(async move { jobs.next().await });
     blocked(&bench, 1).await?;
     pool.rpush("jobs", 3).await?;
     let job = task.await.expect("the task does not panic")?;
-    assert_eq!(job, ("jobs".to_owned(), 3));
+    assert_eq!(job, ("jobs".into(), 3));
     Ok(())
 }
 
@@ -67,8 +67,8 @@ async fn any_blocking_command_can_be_repeated(bench: Bench) -> Result<()> {
         .blmpop::<u32>(0.01, ["jobs"], ListEnd::Right)
         .count(3)
         .repeat();
-    assert_eq!(jobs.next().await?, ("jobs".to_owned(), vec![4, 3, 2]));
-    assert_eq!(jobs.next().await?, ("jobs".to_owned(), vec![1]));
+    assert_eq!(jobs.next().await?, ("jobs".into(), vec![4, 3, 2]));
+    assert_eq!(jobs.next().await?, ("jobs".into(), vec![1]));
     // The time of several calls is up in between.
     let later = tokio::spawn({
         let pool = pool.clone();
@@ -327,5 +327,36 @@ async fn a_tail_goes_on_after_lost_connections() -> Result<()> {
         }
     }
     assert!(seen.values().all(|times| *times == 1), "{seen:?}");
+    Ok(())
+}
+
+/// Servers before 7.0.8 take less than a millisecond for no limit at all, and 0.001 seconds for less than a millisecond.
+#[tokio::test]
+async fn the_shortest_wait_ends_on_every_server() -> typedis::Result<()> {
+    for kind in [
+        typedis_testkit::ServerKind::Redis6,
+        typedis_testkit::ServerKind::Valkey9,
+    ] {
+        let bench = Bench::new(kind, typedis::Protocol::Newest);
+        let pool = bench.pool().await;
+        for micros in [1, 500, 1_000, 1_001, 2_000, 3_000, 7_000, 11_000] {
+            let wait = Duration::from_micros(micros);
+            let waits = async {
+                let (left, right) = (ListEnd::Left, ListEnd::Right);
+                assert_eq!(pool.blpop::<String>(["none"], wait).await?, None);
+                assert_eq!(pool.brpop::<String>(["none"], wait).await?, None);
+                assert_eq!(
+                    pool.blmove::<String>("none", "other", left, right, wait)
+                        .await?,
+                    None
+                );
+                assert_eq!(pool.bzpopmin::<String>(["none"], wait).await?, None);
+                assert_eq!(pool.bzpopmax::<String>(["none"], wait).await?, None);
+                typedis::Result::<()>::Ok(())
+            };
+            let ended = tokio::time::timeout(Duration::from_secs(9), waits).await;
+            ended.unwrap_or_else(|_| panic!("{kind:?} waits for ever in place of {wait:?}"))?;
+        }
+    }
     Ok(())
 }

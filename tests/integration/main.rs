@@ -6,29 +6,37 @@
 //! - `design`: everything that the front page promises
 //! - `input`: bad input, refused before anything is sent
 //! - `from_aioredis`: what docs/from-aioredis.md names
+//! - `names`: names that other people choose
 //! - `pages`: the guide and its links
+//! - `raw`: commands that are built from words
 //! - `rebuild`: editing a spec rebuilds what was expanded from it
 //! - `scan`: scans as streams; `rows`: the rows of an aggregation
 //! - `follow`: what blocks, when its server hangs or loses its role
 //! - `listen`: streams over commands that block
+//! - `vanished`: nil in the place of what is gone
 //! - `worker`: consumer groups
+//! - `cluster`: the typed commands on many nodes
 //! - `field_set`: hashes that all have the same fields
 //! - `scripts`: Lua scripts and functions
 //! - `shop`: scripts and functions of a spec of a user's own
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod cluster;
 mod design;
 mod field_set;
 mod follow;
 mod from_aioredis;
 mod input;
 mod listen;
+mod names;
 mod pages;
+mod raw;
 mod rebuild;
 mod rows;
 mod scan;
 mod scripts;
 mod shop;
 mod support;
+mod vanished;
 mod worker;

@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use super::commands::Commands;
-use super::outcomes::Outcomes;
+use super::outcomes::{Outcomes, refused_loads};
 use crate::command::Args;
 use crate::command::script_text::{Loaded, ScriptTextRef, is_unknown};
 use crate::engine::inflight::{Delivery, Hold, Parts, Patience, Payload, Terms};
 use crate::error::{Error, Result, ServerVersion};
-use crate::wire::Chunk;
 use crate::wire::encode::Output;
 use crate::wire::outgoing::Outgoing;
+use crate::wire::{Chunk, fixed_command};
 
-const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
-const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
+const MULTI: &[u8] = fixed_command!("MULTI");
+const EXEC: &[u8] = fixed_command!("EXEC");
 
 /// Commands in order, encoded.
 #[derive(Debug, Default)]
@@ -23,9 +23,10 @@ pub(crate) struct ChainPayload {
     idempotent: bool,
     /// The scripts that its commands call, each once.
     scripts: Vec<ScriptTextRef>,
-    /// The shortest that any of the commands was given; it bounds the whole, which is sent and answered as one.
+    /// The shortest deadline of any of the commands. It applies to all of them, because they are sent and
+    /// answered together.
     deadline: Option<Duration>,
-    /// The first command that cannot be sent spoils the whole.
+    /// The error of the first command that cannot be sent; then nothing is sent.
     error: Option<Error>,
 }
 
@@ -42,14 +43,14 @@ impl ChainPayload {
         self.commands.len()
     }
 
-    /// The list of its commands.
+    /// The list of the commands.
     pub(crate) fn commands(&self) -> &Commands {
         &self.commands
     }
 
-    /// Makes room for this many more commands of the usual size of those that are there.
+    /// Reserves room for `more` commands, of the average size of those that are there.
     pub(crate) fn reserve(&mut self, more: usize) {
-        /// The most that a hint from outside makes room for.
+        /// The most that a size hint reserves, because a caller's iterator may give a wrong one.
         const MOST: usize = 64 * 1024;
         let more = more.min(MOST);
         self.commands.reserve(more);
@@ -69,12 +70,12 @@ impl ChainPayload {
         args.retire();
     }
 
-    /// Notes what is uncommon about the command that comes next.
+    /// Notes what is special about the next command.
     #[cold]
     fn note(&mut self, args: &mut Args) {
         let index = self.commands.len();
         if self.error.is_none() {
-            let reason = args.needs_own_socket();
+            let reason = args.conduct().unfit_for_shared();
             self.error = match args.take_error() {
                 Some(error) => Some(error.at_index(index)),
                 None => reason
@@ -97,7 +98,7 @@ impl ChainPayload {
         }
     }
 
-    /// Has the scripts loaded first that the server is not known to have.
+    /// Makes the server load the scripts first that it may not have.
     pub(crate) fn load_scripts(&mut self, loaded: &Loaded) {
         let missing = self.scripts.iter().enumerate();
         let loads = missing
@@ -119,17 +120,17 @@ impl ChainPayload {
         self.commands.answered_by(server);
     }
 
-    /// Spoils the whole.
+    /// Makes all of it fail with this error; nothing is sent.
     pub(crate) fn refuse(&mut self, text: &'static str) {
         self.error.get_or_insert_with(|| Error::usage(text));
     }
 
-    /// Whether there is something that may be sent.
+    /// Whether there is something to send, and it may be sent.
     pub(crate) fn is_sendable(&self) -> bool {
         self.error.is_none() && self.commands.len() > 0
     }
 
-    /// What a chain gives that was not sent: its error, or the empty tuple.
+    /// The result of a chain that was not sent: its error, or the empty tuple.
     pub(crate) fn without_sending<T>(
         &mut self,
         decode: impl FnOnce(&mut Outcomes<'_>) -> Result<T>,
@@ -140,7 +141,7 @@ impl ChainPayload {
         }
     }
 
-    /// Has `decode` make replies of what came back.
+    /// Decodes the replies with `decode`.
     pub(crate) fn decode<T>(
         &self,
         delivery: Delivery,
@@ -151,7 +152,8 @@ impl ChainPayload {
 }
 
 impl ChainPayload {
-    /// How many commands were carried out or failed for a reason of their own, and how many for want of a script.
+    /// How many commands were carried out or failed for another reason, and how many failed because a script was
+    /// missing.
     fn count_unknown(&self, replies: &[Chunk]) -> (usize, usize) {
         let parts = Parts {
             chunks: replies.to_vec(),
@@ -213,9 +215,14 @@ impl Payload for ChainPayload {
         if unknown > 0 {
             loaded.clear();
         } else {
-            self.loaded_first().for_each(|script| loaded.insert(script));
+            let refused = refused_loads(&self.commands, replies);
+            let scripts = self.loaded_first().zip(refused);
+            // One that does not compile is not there, whatever the others are.
+            let taken = scripts.filter(|(_, refused)| !refused);
+            taken.for_each(|(script, _)| loaded.insert(script));
         }
-        // What was loaded a moment ago and is unknown all the same is so for a reason that does not pass.
+        // If a script was loaded in this same write and is unknown all the same, sending again would not
+        // help.
         let again = unknown > 0 && carried_out == 0 && self.commands.replies_of_loads() == 0;
         if again {
             self.load_scripts(loaded);
@@ -225,7 +232,7 @@ impl Payload for ChainPayload {
 
     #[cfg(feature = "tracing")]
     fn summary(&self) -> crate::engine::inflight::Summary {
-        /// How many names are worth reading.
+        /// The most command names that are listed.
         const SHOWN: usize = 20;
         let shown = 0..self.commands.len().min(SHOWN);
         let names: Vec<String> = shown
@@ -246,22 +253,6 @@ impl Payload for ChainPayload {
             .into(),
             text: names.join("; ") + more,
             batch: Some(self.commands.len()),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{EXEC, MULTI};
-    use crate::wire::encode;
-
-    #[test]
-    fn the_frame_of_a_transaction_is_encoded_as_commands() {
-        for (bytes, word) in [(MULTI, "MULTI"), (EXEC, "EXEC")] {
-            let mut encoded = Vec::new();
-            encode::array_header(&mut encoded, 1);
-            encode::bulk(&mut encoded, word.as_bytes());
-            assert_eq!(bytes, encoded);
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Optimistic transactions: WATCH, read, decide, EXEC, and again when somebody else was faster.
+//! Optimistic transactions: WATCH, read, decide, EXEC, and again if a watched key was changed
+//! meanwhile.
 
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
@@ -8,19 +9,17 @@ use std::time::Duration;
 use super::payload::ChainPayload;
 use super::replies::Replies;
 use super::{Atomic, Chain, Running, Transaction};
-use crate::command::{Args, CommandInfo, Keys, StateChange, ToArgs};
+use crate::command::{Args, CommandInfo, Keys, StateChange, ToArgs, command_info};
 use crate::config::Backoff;
 use crate::engine::pending::{Direct, Pending};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::handle::{Exclusive, Pool};
 use crate::request::{AllowsBlocking, Sink, Target};
 
-static WATCH: CommandInfo =
-    CommandInfo::new("WATCH", b"$5\r\nWATCH\r\n", 1).state(StateChange::Watch);
-static UNWATCH: CommandInfo =
-    CommandInfo::new("UNWATCH", b"$7\r\nUNWATCH\r\n", 1).state(StateChange::Watch);
+static WATCH: CommandInfo = command_info!("WATCH").state(StateChange::Watch);
+static UNWATCH: CommandInfo = command_info!("UNWATCH").state(StateChange::Watch);
 
-/// How often a transaction is tried by default.
+/// The number of attempts, by default.
 const ATTEMPTS: u32 = 100;
 const BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(1),
@@ -28,13 +27,13 @@ const BACKOFF: Backoff = Backoff {
 };
 
 impl Pool {
-    /// Runs a transaction that depends on what was read before, and runs it again whenever a watched key was changed
-    /// in between, or whenever the service moved to another server before EXEC was sent.
+    /// Runs a transaction that depends on what was read before. Runs it again if a watched key was changed in
+    /// between, or if the service moved to another server before EXEC was sent.
     ///
     /// `attempt` gets a handle to read with, and returns the transaction, made by [`Watched::transaction`]. It may be
-    /// called many times, so it should have no effect but its reads. Between attempts there is a growing, random
-    /// pause; after 100 attempts (see [`Watch::attempts`]) it gives up with
-    /// [`ErrorKind::WatchedKeyChanged`]. The socket is leased for the call: other tasks are not disturbed.
+    /// called many times, so it should only read. Between attempts there is a random pause, which grows. After 100
+    /// attempts (see [`Watch::attempts`]) the call fails with [`ErrorKind::WatchedKeyChanged`]. The socket is leased
+    /// for the call, so other tasks are not disturbed.
     ///
     /// ```no_run
     /// # async fn example(pool: typedis_core::Pool) -> typedis_core::Result<()> {
@@ -69,7 +68,7 @@ impl Pool {
 
 /// A transaction that [`Pool::watch`] can execute.
 pub trait Commit {
-    /// What the transaction gives.
+    /// The replies of the transaction.
     type Tuple;
 
     #[doc(hidden)]
@@ -91,7 +90,7 @@ async fn execute<L: Replies>(payload: ChainPayload, lease: &Exclusive) -> Result
         return std::future::poll_fn(|cx| running.poll(cx, L::decode)).await;
     }
     let result = std::future::poll_fn(|cx| running.poll(cx, L::decode)).await;
-    // EXEC has ended the watch, whatever it answered; without an answer the socket is not trusted.
+    // EXEC ends the watch, whatever the reply is. If there was no reply, the socket is not reused.
     let answered = result
         .as_ref()
         .err()
@@ -118,7 +117,7 @@ impl<F> std::fmt::Debug for Watch<'_, F> {
 }
 
 impl<F> Watch<'_, F> {
-    /// How often it is tried before it gives up; 100 by default.
+    /// The most attempts that are made; 100 by default.
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts.max(1);
         self
@@ -209,7 +208,8 @@ impl Failed {
         }
     }
 
-    /// Whether another attempt is made: another client was faster, or the service moved away from the server meanwhile.
+    /// Whether another attempt is made: another client changed a key, or the service moved to another server
+    /// meanwhile.
     fn is_repeated(&self, lease: &Exclusive) -> bool {
         match self.error.kind() {
             ErrorKind::WatchedKeyChanged => true,
@@ -259,10 +259,10 @@ impl<'a> Sink for &'a Watched {
 impl AllowsBlocking for &Watched {}
 
 impl<'a> Direct<'a> for &'a Watched {
-    fn pending(self, args: Box<Args>) -> Pending<'a> {
-        match args.info().state {
-            None => self.lease.call(args),
-            Some(_) => {
+    fn pending(self, mut args: Box<Args>) -> Pending<'a> {
+        match args.changes_its_socket() {
+            false => self.lease.call(args),
+            true => {
                 let error = Error::usage("it would change the connection that the watch is on");
                 Pending::refused(self.lease.connection().link(), args, error)
             }

@@ -1,17 +1,28 @@
-//! What a client knows of a cluster: which node has which keys.
+//! Many nodes behind one handle: [`Cluster`].
 //!
 //! # Layout
 //!
-//! - `topology`: from a slot to its nodes; data, without input or output
-//! - `redirect`: where a node sends us in place of a reply
+//! What is known about the cluster:
+//! - `topology`: from a slot to its nodes; data only, no I/O
+//! - `redirect`: the answer of a node that sends the client elsewhere
+//! - `refresh`: how the topology is learned, and kept up to date
+//!
+//! How commands reach it:
+//! - `handle`: the handle that users hold; `shared`: what its clones share
+//! - `nodes`, `routes`: a link to each node, and from a command to its node
+//! - `pending`: one command until its reply, through redirects and failovers
+//! - `split`: one command on many nodes, and how their replies become one
 
-#[allow(dead_code, reason = "read by the handle of a cluster")]
+mod handle;
+mod nodes;
+mod pending;
 mod redirect;
-#[allow(
-    dead_code,
-    unreachable_pub,
-    reason = "shown by the handle of a cluster"
-)]
+mod refresh;
+mod routes;
+mod shared;
+mod split;
 mod topology;
 
 pub use crate::command::{SLOTS, slot};
+pub use handle::{Cluster, ClusterExecution};
+pub use topology::{ClusterNode, NodeRole, Topology};

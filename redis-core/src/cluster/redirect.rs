@@ -1,4 +1,4 @@
-//! Where a node sends us in place of a reply: [`Redirect`].
+//! The answer of a node that sends the client to another node: [`Redirect`].
 
 use crate::config::Address;
 
@@ -7,17 +7,17 @@ use crate::config::Address;
 pub(crate) struct Redirect {
     pub(crate) kind: RedirectKind,
     pub(crate) slot: u16,
-    /// The host as the server named it; `None` where it names none that can be used.
+    /// The host in the words of the server; `None` if it names none that can be used.
     pub(crate) host: Option<String>,
     pub(crate) port: u16,
 }
 
-/// For how long a redirect holds.
+/// How long a redirect is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RedirectKind {
-    /// From now on: the slot is the other node's.
+    /// From now on: the other node owns the slot.
     Moved,
-    /// For this command: the key may be at the node that the slot is on its way to.
+    /// Only for this command: the key may be on the node to which the slot is being moved.
     Ask,
 }
 
@@ -31,7 +31,7 @@ impl Redirect {
             _ => return None,
         };
         let slot = words.next()?.parse().ok()?;
-        // An IPv6 address has colons of its own, and no brackets.
+        // An IPv6 address contains colons itself, and has no brackets.
         let (host, port) = words.next()?.rsplit_once(':')?;
         if slot >= crate::command::SLOTS || words.next().is_some() {
             return None;
@@ -44,14 +44,16 @@ impl Redirect {
         })
     }
 
-    /// The address that is meant, where `asked` is the node that sent us away: a host that is not named is its host.
+    /// The address to go to. `asked` is the node that sent the redirect; its host is meant if the redirect names
+    /// none.
     pub(crate) fn address(&self, asked: &Address) -> Option<Address> {
         let host = self.host.as_deref().or_else(|| asked.host())?;
         Some(Address::Tcp(host.to_owned(), self.port))
     }
 }
 
-/// A host that servers name. They write nothing, or `?`, for one that they do not know or shall not tell.
+/// The host, if the server names one. Servers write nothing, or `?`, if they do not know the host or must not
+/// tell it.
 pub(super) fn named(host: &str) -> Option<&str> {
     let host = host
         .strip_prefix('[')

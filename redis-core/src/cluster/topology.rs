@@ -1,4 +1,4 @@
-//! From a slot to its nodes: [`Topology`], one state of a cluster, which is replaced whole and never changed.
+//! From a slot to its nodes: [`Topology`], one state of a cluster, which is never changed, only replaced by a new one.
 //!
 //! It is read from CLUSTER SLOTS. Every server has that command; it names the ports and hosts that this kind of
 //! connection can use, as redirects do; and it leaves out replicas that have failed or have no data yet. CLUSTER SHARDS
@@ -7,7 +7,7 @@
 //! # Layout
 //!
 //! - `reply`: the reply to CLUSTER SLOTS, as it comes
-//! - `build`: from there to a topology, checked for sense
+//! - `build`: from the reply to a topology, with checks
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -26,39 +26,39 @@ const UNSERVED: u16 = u16::MAX;
 /// One state of a cluster: its nodes, and which of them have which slots.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Topology {
-    /// The place of each slot's shard among the shards.
+    /// For each slot, the index of its shard in the list of shards.
     slots: Box<[u16]>,
     shards: Arc<[Shard]>,
     nodes: Arc<[ClusterNode]>,
     epoch: u64,
 }
 
-/// The nodes that share slots, by their place among the nodes.
+/// The nodes that share slots, by their index in the list of nodes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Shard {
     primary: usize,
     replicas: Vec<usize>,
 }
 
-/// A node of a cluster, as the cluster tells of it.
+/// A node of a cluster, as the cluster describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClusterNode {
-    /// Where it is reached.
+    /// The address to connect to.
     pub address: Address,
-    /// Its id: 40 letters and digits. `None` if only a redirect told of it.
+    /// Its id: 40 letters and digits. `None` if only a redirect named it.
     pub id: Option<String>,
-    /// What it is.
+    /// Its role.
     pub role: NodeRole,
-    /// The IP address that it has besides the one that is used, if it is told.
+    /// Its IP address, if that is not the address above and the server names it.
     pub ip: Option<String>,
-    /// The host name that it has besides the one that is used, if it is told.
+    /// Its host name, if that is not in the address above and the server names it.
     pub hostname: Option<String>,
-    /// Its availability zone, if it is told; Valkey 9 does.
+    /// Its availability zone, if the server names it, as Valkey 9 does.
     pub zone: Option<String>,
 }
 
-/// What a node is in its shard.
+/// The role of a node in its shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NodeRole {
@@ -81,6 +81,17 @@ impl Topology {
         owners.filter_map(|shard| self.nodes.get(shard.primary))
     }
 
+    /// The index of the node that owns a slot.
+    #[inline]
+    pub(super) fn primary_place(&self, slot: u16) -> Option<usize> {
+        Some(self.shard_of(slot)?.primary)
+    }
+
+    /// The indexes of the primaries in the list of nodes.
+    pub(super) fn primary_places(&self) -> impl Iterator<Item = usize> {
+        self.shards.iter().map(|shard| shard.primary)
+    }
+
     /// The node that owns a slot; `None` if none does.
     #[must_use]
     pub fn primary_of(&self, slot: u16) -> Option<&ClusterNode> {
@@ -93,7 +104,7 @@ impl Topology {
         replicas.iter().filter_map(|place| self.nodes.get(*place))
     }
 
-    /// How many of the 16,384 slots some node owns.
+    /// How many of the 16,384 slots are owned by a node.
     #[must_use]
     pub fn served(&self) -> usize {
         self.slots
@@ -114,7 +125,7 @@ impl Topology {
         })
     }
 
-    /// The epoch that the cluster is at, as the node that was asked knows it: the higher, the newer.
+    /// The epoch of the cluster, as the node that was asked knows it: a higher one is newer.
     #[must_use]
     pub fn epoch(&self) -> u64 {
         self.epoch

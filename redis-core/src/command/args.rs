@@ -1,14 +1,16 @@
-//! A command while it is built: its encoded words, kept in the declared order whatever order they were given in.
+//! A command while it is built: its encoded words, kept in the order of the syntax, in whatever order they were
+//! given.
 //!
 //! # Layout
 //!
 //! - [`Args`]: what is written, word by word
+//! - `conduct`: the effect of the command on its socket
 //! - `lists`: arguments of which there may be any number
 //! - `place`: words that are moved to their place: options, counts, columns
-//! - `wait`: waits that are asked for in pieces
+//! - `wait`: waits that are split into pieces
 //! - `reuse`: a command that is sent in another form: with another cursor, with the text of its script
 //! - `slots`: the slots of its keys, computed while they are written
-//! - `spare`: the memory of commands that are done, for those to come
+//! - `spare`: the memory of finished commands, for later ones
 
 use std::time::Duration;
 
@@ -17,12 +19,14 @@ use bytes::Bytes;
 use super::arg::{ArgWriter, ToArg};
 use super::block::{Block, BlockLimit, Pieces, TimeoutPlace};
 use super::info::CommandInfo;
+use super::known::KnownCommand;
 use super::script_text::ScriptTextRef;
 use super::slot::Slots;
 use crate::error::{ArgError, CommandName, Error};
 use crate::wire::encode::{self, Output};
 use crate::wire::outgoing::{Outgoing, SHARE};
 
+mod conduct;
 mod lists;
 mod place;
 mod reuse;
@@ -40,9 +44,9 @@ const HEADER: usize = 16;
 
 /// A command under construction.
 ///
-/// Arguments are encoded as they are given. Options belong to *parts*, numbered as the syntax declares them, and are
-/// moved to their place at once. The first argument that cannot be sent spoils the command: it is then refused with
-/// that error when it is executed, and nothing is sent.
+/// Arguments are encoded as they are given. Options belong to *parts*, which are numbered in the order of the
+/// syntax, and are moved to their place at once. If an argument cannot be sent, the command keeps the first such
+/// error: it fails with it when it is executed, and nothing is sent.
 #[derive(Debug)]
 pub struct Args {
     info: &'static CommandInfo,
@@ -51,17 +55,17 @@ pub struct Args {
     noted: Noted,
     /// The options that came later than the command, a bit for each: see [`CommandInfo::newer`].
     needed: u32,
-    /// Whether an option makes a repetition do something else than the first time.
+    /// Whether an option makes the command unsafe to repeat.
     once_only: bool,
     /// Whether what is written now may have to be moved or read again, so that all of it has to lie in the buffer.
     moves: bool,
-    /// The position of each key among the words, where they are noted.
+    /// The position of each key among the words, if they are noted.
     keys: Vec<u32>,
     parts: Vec<Part>,
     rare: Option<Box<Rare>>,
 }
 
-/// What few commands have, so that little has to be set anew for each.
+/// Fields that few commands use, kept apart so that little has to be reset for each command.
 #[derive(Debug, Default, Clone)]
 struct Rare {
     /// Why the command cannot be sent.
@@ -72,10 +76,12 @@ struct Rare {
     /// How it waits, if that is in pieces.
     pieces: Option<Pieces>,
     deadline: Option<Duration>,
-    /// Where the cursor of a scan stands among the bytes.
+    /// Where the cursor of a scan is among the bytes.
     cursor: Option<u32>,
-    /// The script that it calls by its SHA-1.
+    /// The script that the command calls by its SHA-1.
     script: Option<ScriptTextRef>,
+    /// The known command that the words are.
+    known: Option<&'static KnownCommand>,
     /// Long values, in the order of their places.
     shared: Vec<Splice>,
 }
@@ -88,7 +94,7 @@ struct Part {
     byte: usize,
 }
 
-/// An error is not copied with its command.
+/// The error of a command. Clones of the command do not get a copy.
 #[derive(Debug)]
 struct Spoilt(Option<Error>);
 
@@ -98,14 +104,14 @@ impl Clone for Spoilt {
     }
 }
 
-/// A long value that is not among the bytes, but belongs there.
+/// A long value that is not copied into the bytes, and its place there.
 #[derive(Debug, Clone)]
 struct Splice {
     at: usize,
     bytes: Bytes,
 }
 
-/// What is noted of the keys.
+/// What is noted about the keys.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Keys {
     /// Nothing: a single server needs no routing.
@@ -141,7 +147,7 @@ impl Args {
     /// Starts a command with its name.
     #[must_use]
     pub fn new(info: &'static CommandInfo, keys: Keys) -> Self {
-        /// Enough for most commands.
+        /// Room for most commands.
         const ROOM: usize = 96;
         let mut bytes = Vec::with_capacity(ROOM);
         bytes.put(info.header);
@@ -159,18 +165,18 @@ impl Args {
         }
     }
 
-    /// What is known of the command.
+    /// What is known about the command.
     #[must_use]
     pub fn info(&self) -> &'static CommandInfo {
         self.info
     }
 
-    /// Whether it was built from words, so that nothing is known of what it does.
+    /// Whether it was built from words, so that nothing is known about what it does.
     pub(crate) fn is_raw(&self) -> bool {
         self.info.name.is_empty()
     }
 
-    /// Replaces what is known of the command, for raw ones.
+    /// Replaces what is known about the command, for raw ones.
     pub(crate) fn set_info(&mut self, info: &'static CommandInfo) {
         self.info = info;
     }
@@ -182,12 +188,10 @@ impl Args {
         self.words += 1;
     }
 
-    /// Writes one argument; `name` is what an error calls it.
+    /// Writes one argument; errors call it `name`.
     #[inline]
     pub fn arg<A: ToArg + ?Sized>(&mut self, name: &'static str, value: &A) {
-        let spoilt = self.is_spoilt();
-        self.item(value);
-        self.name_error(name, spoilt);
+        self.named(name, |args| args.item(value));
     }
 
     /// Writes one key.
@@ -205,7 +209,7 @@ impl Args {
         rare.timeout = timeout;
     }
 
-    /// Spoils the command: it will be refused with this error, unless an earlier one stands.
+    /// Makes the command fail with this error when it is executed, unless it has an error already.
     pub fn refuse(&mut self, error: Error) {
         if !self.is_spoilt() {
             self.rare_mut().error = Some(Spoilt(Some(error)));
@@ -236,7 +240,7 @@ impl Args {
         self.noting(|args| args.item(value));
     }
 
-    /// The positions of the keys among the words, where they were asked for.
+    /// The positions of the keys among the words, if they were asked for.
     #[must_use]
     pub fn key_positions(&self) -> &[u32] {
         &self.keys
@@ -249,7 +253,7 @@ impl Args {
         self.rare.as_ref()?.block
     }
 
-    /// Says that an option keeps the command from being sent twice, such as NX on SET.
+    /// Marks the command as unsafe to send twice because of an option, such as NX on SET.
     pub fn once_only(&mut self) {
         self.once_only = true;
     }
@@ -270,7 +274,7 @@ impl Args {
         self.info.idempotent && !self.once_only
     }
 
-    /// Bounds this one call instead of the configured timeout.
+    /// The deadline of this one call, instead of the configured timeout.
     pub fn set_deadline(&mut self, deadline: Duration) {
         self.rare_mut().deadline = Some(deadline);
     }
@@ -280,29 +284,13 @@ impl Args {
         self.rare.as_ref()?.deadline
     }
 
-    /// Whether it is a command of the spec that any socket can carry, with nothing uncommon about it.
+    /// Whether it is a command of the spec that any socket can carry and that has nothing special.
     #[inline]
     pub(crate) fn is_plain(&self) -> bool {
-        let info = self.info;
-        self.rare.is_none() && !info.blocking && info.state.is_none() && !self.is_raw()
+        self.rare.is_none() && self.info.plain
     }
 
-    /// Why it cannot go over a socket that others share.
-    pub(crate) fn needs_own_socket(&self) -> Option<&'static str> {
-        if self.info.blocking || self.block_limit().is_some() {
-            Some(
-                "it can block, and others share this socket; call it on a pool or an exclusive connection",
-            )
-        } else if self.info.state.is_some() {
-            Some(
-                "it changes its connection's state, and others share this socket; call it on an exclusive connection",
-            )
-        } else {
-            None
-        }
-    }
-
-    /// The words, each as its bytes; for tests and logs of a user's own.
+    /// The words, each as its bytes; for a user's tests and logs.
     #[must_use]
     pub fn to_words(&self) -> Vec<Vec<u8>> {
         encode::words(&self.joined()).map(<[u8]>::to_vec).collect()
@@ -318,13 +306,13 @@ impl Args {
         }
     }
 
-    /// Takes the error that spoils the command, with the command's name put to it.
+    /// Takes the error of the command, with the name of the command added.
     pub(crate) fn take_error(&mut self) -> Option<Error> {
         let Spoilt(error) = self.rare.as_mut()?.error.take()?;
         error.map(|error| error.of_command(self.name()))
     }
 
-    /// How many bytes [`Args::write_to`] appends, at most.
+    /// The most bytes that [`Args::write_to`] appends.
     #[inline]
     pub(crate) fn encoded_len(&self) -> usize {
         let long = match &self.rare {
@@ -334,14 +322,14 @@ impl Args {
         self.bytes.len() + long + HEADER
     }
 
-    /// How many words follow the name.
+    /// The number of words after the name.
     #[cfg(feature = "tracing")]
     pub(crate) fn count_arguments(&self) -> usize {
         let name = if self.is_raw() { 1 } else { self.info.words };
         self.words.saturating_sub(name) as usize
     }
 
-    /// Appends the whole command as it goes over the wire; long values are shared from then on.
+    /// Appends the whole encoded command; long values are shared from then on.
     pub(crate) fn write_to(&mut self, out: &mut Outgoing) {
         encode::array_header(out, self.words);
         if self.bytes.len() >= SHARE {
@@ -354,7 +342,7 @@ impl Args {
         }
     }
 
-    /// Makes one long value of all the bytes.
+    /// Turns all the bytes into one long value.
     #[cold]
     fn share(&mut self) {
         if self.shared().is_empty() {
@@ -386,7 +374,7 @@ impl Args {
         self.rare.as_ref().is_some_and(|rare| rare.error.is_some())
     }
 
-    /// Notes a long argument that was written a moment ago, and what of it is not among the bytes.
+    /// Notes a long argument that was just written, and the part of it that is shared.
     fn note_long(&mut self, len: usize, shared: Option<Bytes>) {
         if len > MAX_ARGUMENT {
             self.refuse(Error::argument(ArgError::new(format!(
@@ -394,15 +382,17 @@ impl Args {
             ))));
         }
         if let Some(bytes) = shared {
-            // Before the line break.
+            // The place is before the line break.
             let at = self.bytes.len().saturating_sub(2);
             self.rare_mut().shared.push(Splice { at, bytes });
         }
     }
 
-    /// Puts `name` to an error that came up since the command was `spoilt` or not.
+    /// Writes what `write` writes. An error that is noted meanwhile gets `name` as the name of the argument.
     #[inline]
-    pub(super) fn name_error(&mut self, name: &'static str, spoilt: bool) {
+    pub(super) fn named(&mut self, name: &'static str, write: impl FnOnce(&mut Self)) {
+        let spoilt = self.is_spoilt();
+        write(self);
         if !spoilt
             && let Some(rare) = &mut self.rare
             && let Some(Spoilt(error)) = &mut rare.error
@@ -411,12 +401,15 @@ impl Args {
         }
     }
 
-    /// Where the next word begins: its byte, and its number.
+    /// The place where the next word begins: its byte, and its number.
     pub(super) fn end(&self) -> (usize, u32) {
         (self.bytes.len(), self.words)
     }
 
-    pub(super) fn require_some(&mut self, name: &'static str, first: u32) {
+    /// Writes what `write` writes, which must be at least one word.
+    pub(super) fn at_least_one(&mut self, name: &'static str, write: impl FnOnce(&mut Self)) {
+        let first = self.words;
+        write(self);
         if self.words == first && !self.is_spoilt() {
             let reason = ArgError::new("at least one is required, none was given");
             self.refuse(Error::argument(reason).of_argument(name));

@@ -1,5 +1,5 @@
-//! How long a server may hold a command, and long waits that are asked for in pieces: while a server holds one, it cannot be told
-//! from a server that hangs.
+//! How long a server may hold a command, and long waits that are split into pieces: while a server holds a command,
+//! it looks the same as a server that hangs.
 
 use std::time::Duration;
 
@@ -8,27 +8,31 @@ use tokio::time::Instant;
 use super::arg::{ArgWriter, ToArg};
 
 /// How long a server may hold a blocking command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Block {
-    /// Until something happens.
-    Forever,
     /// At most so long.
     For(Duration),
+    /// Until something happens.
+    Forever,
 }
 
-/// A type of argument that bounds how long the server blocks. One is made of a time where a long wait is asked for in pieces.
+/// A type of argument that limits how long the server blocks. If a long wait is split into pieces, values are made
+/// from times.
 pub trait BlockLimit: ToArg + From<Duration> {
+    /// The unit of the number that is sent.
+    const UNIT: Duration;
+
     /// The bound; `None` is for ever.
     fn limit(&self) -> Option<Duration>;
 }
 
-/// How much later than it says a server may end a wait: it looks ten times a second.
+/// How late a server may end a wait: it checks ten times a second.
 pub(crate) const LATENESS: Duration = Duration::from_millis(500);
 
-/// The shortest wait that is asked for: older servers take less than a millisecond for no limit at all.
+/// The shortest wait that is sent: for older servers, less than a millisecond means no limit.
 pub(super) const SHORTEST: Duration = Duration::from_millis(5);
 
-/// Where the timeout stands among the bytes of a command, and how another one is written.
+/// The place of the timeout among the bytes of a command, and how another one is written.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TimeoutPlace {
     pub(super) at: usize,
@@ -36,7 +40,7 @@ pub(super) struct TimeoutPlace {
 }
 
 impl TimeoutPlace {
-    /// Of the timeout that will be written at this place.
+    /// The place of the timeout that will be written here.
     pub(super) fn new<L: BlockLimit>(at: usize) -> Self {
         Self {
             at,
@@ -50,7 +54,8 @@ impl TimeoutPlace {
         }
     }
 
-    /// Follows the bytes from `from` on, which are moved to `to`; those between make room for them.
+    /// Updates the place when the bytes from `from` on are moved to `to`, and the bytes between make room for
+    /// them.
     pub(super) fn follow(&mut self, from: usize, to: usize, len: usize) {
         if self.at >= from {
             self.at -= from - to;
@@ -59,7 +64,7 @@ impl TimeoutPlace {
         }
     }
 
-    /// Where it is once the bytes from `from` to `to` are gone; `None` if it was among them.
+    /// The place after the bytes from `from` to `to` were removed; `None` if it was among them.
     pub(super) fn without(mut self, from: usize, to: usize) -> Option<Self> {
         if self.at >= to {
             self.at -= to - from;
@@ -70,22 +75,22 @@ impl TimeoutPlace {
     }
 }
 
-/// A wait that is asked for in pieces.
+/// A wait that is split into pieces.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pieces {
     pub(super) place: TimeoutPlace,
-    /// How long the whole lasts.
+    /// How long the whole wait lasts.
     pub(super) whole: Block,
-    /// How long a piece lasts at most.
+    /// The longest time of a piece.
     pub(super) piece: Duration,
-    /// After how long the caller is told that it failed.
+    /// The time after which the command fails.
     pub(super) deadline: Option<Duration>,
     /// When the first piece was sent.
     pub(super) since: Option<Instant>,
 }
 
 impl Pieces {
-    /// How long the next piece lasts; `None` once the whole is over.
+    /// How long the next piece lasts; `None` when the whole wait is over.
     pub(super) fn next(&self, passed: Duration) -> Option<Duration> {
         match self.whole {
             Block::Forever => Some(self.piece),
@@ -97,8 +102,7 @@ impl Pieces {
     }
 }
 
-/// The longest wait after which a server that gives no sign of life is noticed in time: as soon as one on a socket on which
-/// nothing blocks.
+/// The longest wait with which a silent server is noticed in time: as soon as on a socket without blocking commands.
 pub(super) fn longest_piece(liveness: Duration) -> Duration {
     let half = liveness / 2;
     half.saturating_sub(LATENESS).max(half / 2).max(SHORTEST)

@@ -1,11 +1,14 @@
-//! What is known of a command before it is called: [`CommandInfo`], one `static` per command, expanded from the spec.
+//! What is known about a command before it is called: [`CommandInfo`], one `static` per command, expanded from the
+//! spec.
+
+use super::known::{KnownCommands, Match};
 
 use crate::error::{Requirement, ServerError, ServerVersion, Since};
 
 /// The fixed facts of one command.
 ///
-/// The macro expands one `static` of it for each row of the spec; the engine reads its policy (may it be retried, does
-/// it block, what does it change) from here and knows no command by name.
+/// The macro expands one `static` for each row of the spec. The engine reads its rules from here (may it be sent
+/// again, does it block, what does it change on the connection), and knows no command by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CommandInfo {
@@ -13,15 +16,15 @@ pub struct CommandInfo {
     pub name: &'static str,
     /// The words of the name, encoded: `$3\r\nSET\r\n`.
     pub header: &'static [u8],
-    /// How many words the header holds.
+    /// The number of words in the header.
     pub words: u32,
     /// Whether the command only reads.
     pub readonly: bool,
-    /// Whether sending it twice does what sending it once does.
+    /// Whether sending it twice has the same effect as sending it once.
     pub idempotent: bool,
-    /// Whether it can hold its connection until something happens on the server.
+    /// Whether it can block its connection until something happens on the server.
     pub blocking: bool,
-    /// Whether nil says that nothing came while it blocked, so that it can be issued again to wait on.
+    /// Whether nil means that nothing came while it blocked, so that it can be sent again to go on waiting.
     pub waits: bool,
     /// What it changes on the connection that it is sent on.
     pub state: Option<StateChange>,
@@ -31,15 +34,17 @@ pub struct CommandInfo {
     pub request_policy: RequestPolicy,
     /// How the replies of several nodes become one.
     pub response_policy: ResponsePolicy,
-    /// Arguments that are never shown in logs and errors.
-    pub masked: &'static [&'static str],
     /// The first versions of the servers that have it.
     pub since: Since,
     /// Options and words that came later than the command; [`Args::needs`](crate::Args::needs) names one by its place.
     pub newer: &'static [(&'static str, Since)],
+    /// Whether every socket can carry it, with any words.
+    pub(crate) plain: bool,
+    /// The table in which its words are looked up, if they decide its effect on the connection.
+    pub(crate) known: Option<&'static KnownCommands>,
 }
 
-/// What a command changes on its connection, for which it needs one of its own.
+/// What a command changes on its connection. Such a command needs an exclusive connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StateChange {
@@ -65,16 +70,16 @@ pub enum StateChange {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum RequestPolicy {
-    /// The node of the command's keys, or any node where it has none.
+    /// The node of the command's keys, or any node if it has none.
     #[default]
     Default,
-    /// Every node, replicas included.
+    /// Every node, also replicas.
     AllNodes,
     /// Every primary.
     AllShards,
     /// Split by the slots of its keys.
     MultiShard,
-    /// A rule of its own.
+    /// A special rule for this command.
     Special,
 }
 
@@ -91,21 +96,22 @@ pub enum ResponsePolicy {
     AllSucceeded,
     /// Sum of the integers.
     AggSum,
-    /// The least of the integers.
+    /// The smallest of the integers.
     AggMin,
     /// The greatest of the integers.
     AggMax,
-    /// True where all are.
+    /// True if all are.
     AggLogicalAnd,
-    /// True where any is.
+    /// True if any is.
     AggLogicalOr,
-    /// A rule of its own.
+    /// A special rule for this command.
     Special,
 }
 
 impl CommandInfo {
-    /// A command of this name, whose words are encoded in `header`. Nothing else is assumed: it writes, and may not be
-    /// repeated.
+    /// A command with this name, whose words are encoded in `header`. Without further calls it counts as a command
+    /// that writes, may not be repeated, and has one reply. If that is not true, the replies of its connection no
+    /// longer match their commands: [`CommandInfo::checked`] finds this at compile time.
     #[must_use]
     pub const fn new(name: &'static str, header: &'static [u8], words: u32) -> Self {
         Self {
@@ -120,13 +126,62 @@ impl CommandInfo {
             cacheable: false,
             request_policy: RequestPolicy::Default,
             response_policy: ResponsePolicy::Default,
-            masked: &[],
             since: Since::UNKNOWN,
             newer: &[],
+            plain: !name.is_empty(),
+            known: None,
         }
     }
 
-    /// Marks it as one that only reads; such a command may always be repeated.
+    /// A command that is built from words, which are looked up in `known`.
+    #[must_use]
+    pub const fn raw(known: &'static KnownCommands) -> Self {
+        Self::new("", b"", 0).looked_up(known)
+    }
+
+    const fn looked_up(mut self, known: &'static KnownCommands) -> Self {
+        (self.plain, self.known) = (false, Some(known));
+        self
+    }
+
+    /// Compares it with the `known` commands: if the known command with its name changes its connection or blocks,
+    /// this one must say so too. If further words decide, they are looked up when it is sent.
+    ///
+    /// # Panics
+    /// If it does not say so, or if the command must not be sent at all; in a constant this is an error of the
+    /// compiler.
+    #[must_use]
+    #[expect(
+        clippy::panic,
+        reason = "it is called while statics are compiled, where this is an error of the compiler"
+    )]
+    pub const fn checked(self, known: &'static KnownCommands) -> Self {
+        match known.of_name(self.name) {
+            Match::Nothing => self,
+            Match::Beginning => self.looked_up(known),
+            Match::Command(command) => {
+                if let Some(advice) = command.refusal() {
+                    panic!("{}", advice);
+                }
+                assert!(
+                    !command.changes_state() || self.state.is_some(),
+                    "this command changes its connection, and its row does not say so; give the row a `state`, as the built-in \
+                     command of this name has"
+                );
+                assert!(
+                    !command.always_blocks() || self.blocking,
+                    "this command blocks, and its row does not say so; give the row `blocking`, with the placeholder of the \
+                     timeout, as the built-in command of this name has"
+                );
+                if command.may_block() && !self.blocking {
+                    return self.looked_up(known);
+                }
+                self
+            }
+        }
+    }
+
+    /// Marks the command as one that only reads; it may then always be repeated.
     #[must_use]
     pub const fn readonly(mut self) -> Self {
         self.readonly = true;
@@ -134,53 +189,31 @@ impl CommandInfo {
         self
     }
 
-    /// Marks it as one that may be sent again after a lost connection.
+    /// Marks the command as one that may be sent again after a lost connection.
     #[must_use]
     pub const fn idempotent(mut self) -> Self {
         self.idempotent = true;
         self
     }
 
-    /// Marks it as one that always can block.
+    /// Marks the command as one that can always block.
     #[must_use]
     pub const fn blocking(mut self) -> Self {
-        self.blocking = true;
+        (self.blocking, self.plain) = (true, false);
         self
     }
 
-    /// Marks it as one whose nil says that nothing came while it blocked.
+    /// Marks the command as one whose nil means that nothing came while it blocked.
     #[must_use]
     pub const fn waits(mut self) -> Self {
         self.waits = true;
         self
     }
 
-    /// Says what it changes on its connection.
+    /// Sets what the command changes on its connection.
     #[must_use]
     pub const fn state(mut self, change: StateChange) -> Self {
-        self.state = Some(change);
-        self
-    }
-
-    /// The same command, as one that has what it needs of its connection's state sent along, so that any socket will do.
-    #[must_use]
-    pub const fn on_any_socket(mut self) -> Self {
-        self.state = None;
-        self
-    }
-
-    /// Marks its reply as one that a client-side cache may keep.
-    #[must_use]
-    pub const fn cacheable(mut self) -> Self {
-        self.cacheable = true;
-        self
-    }
-
-    /// Sets the cluster policies.
-    #[must_use]
-    pub const fn policies(mut self, request: RequestPolicy, response: ResponsePolicy) -> Self {
-        self.request_policy = request;
-        self.response_policy = response;
+        (self.state, self.plain) = (Some(change), false);
         self
     }
 
@@ -216,10 +249,35 @@ impl CommandInfo {
         Requirement::find((self.name, self.since), options, server, refusal)
     }
 
-    /// Names the arguments that are never shown.
+    /// The same command, as one that has what it needs of its connection's state sent along, so that any socket will do.
     #[must_use]
-    pub const fn masked(mut self, arguments: &'static [&'static str]) -> Self {
-        self.masked = arguments;
+    pub const fn on_any_socket(mut self) -> Self {
+        (self.state, self.plain) = (None, !self.blocking && self.known.is_none());
+        self
+    }
+
+    /// Allows a client-side cache to keep its reply.
+    #[must_use]
+    pub const fn cacheable(mut self) -> Self {
+        self.cacheable = true;
+        self
+    }
+
+    /// Sets the cluster policies.
+    #[must_use]
+    pub const fn policies(mut self, request: RequestPolicy, response: ResponsePolicy) -> Self {
+        self.request_policy = request;
+        self.response_policy = response;
         self
     }
 }
+
+/// The [`CommandInfo`] of a command of the core's own: `command_info!("CLIENT UNBLOCK")`.
+macro_rules! command_info {
+    ($name:literal) => {{
+        const WORDS: &$crate::wire::FixedWords = &$crate::wire::FixedWords::new($name);
+        $crate::command::CommandInfo::new($name, WORDS.as_bytes(), WORDS.count())
+    }};
+}
+
+pub(crate) use command_info;

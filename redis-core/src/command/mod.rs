@@ -1,8 +1,8 @@
-//! What is sent: a command while it is built, and what is known of it.
+//! What is sent: a command while it is built, and what is known about it.
 //!
 //! # Layout
 //!
-//! - `info`: the fixed facts of a command
+//! - `info`: the fixed facts of a command; `known`: the effect of commands that are built from words
 //! - `arg`: one argument; `args/`: the command while it is built; `values/`: what Rust types are sent as
 //! - `block`: how long a server may hold a command
 //! - `records`: lists of pairs and longer records; `duration`: times
@@ -14,6 +14,7 @@ pub(crate) mod args;
 pub(crate) mod block;
 mod duration;
 mod info;
+mod known;
 mod records;
 pub(crate) mod script_text;
 mod slot;
@@ -26,7 +27,10 @@ pub use duration::{
     BlockMilliseconds, Milliseconds, Seconds, SignedMilliseconds, SignedSeconds, Timeout,
     UnixMilliseconds, UnixSeconds,
 };
+pub(crate) use info::command_info;
 pub use info::{CommandInfo, RequestPolicy, ResponsePolicy, StateChange};
+pub use known::{Blocks, KnownCommand, KnownCommands};
 pub use records::{Fits, Key, Number, Record, Text, ToRecords};
+pub(crate) use slot::Slots;
 pub use slot::{SLOTS, slot};
 pub use values::{Each, each};

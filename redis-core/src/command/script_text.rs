@@ -4,14 +4,13 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::info::CommandInfo;
+use super::info::{CommandInfo, command_info};
 use crate::wire::encode::{self, Output};
 
-static EVAL: CommandInfo = CommandInfo::new("EVAL", b"$4\r\nEVAL\r\n", 1);
-static EVALSHA: CommandInfo = CommandInfo::new("EVALSHA", b"$7\r\nEVALSHA\r\n", 1);
-static EVAL_RO: CommandInfo = CommandInfo::new("EVAL_RO", b"$7\r\nEVAL_RO\r\n", 1).readonly();
-static EVALSHA_RO: CommandInfo =
-    CommandInfo::new("EVALSHA_RO", b"$10\r\nEVALSHA_RO\r\n", 1).readonly();
+static EVAL: CommandInfo = command_info!("EVAL");
+static EVALSHA: CommandInfo = command_info!("EVALSHA");
+static EVAL_RO: CommandInfo = command_info!("EVAL_RO").readonly();
+static EVALSHA_RO: CommandInfo = command_info!("EVALSHA_RO").readonly();
 
 /// The text of a script and its SHA-1.
 #[derive(Debug, Clone)]
@@ -20,7 +19,7 @@ pub(crate) enum ScriptTextRef {
     Shared(Arc<ScriptText>),
 }
 
-/// What a [`Script`] is made of; for expansions, which know the SHA-1 at compile time.
+/// The text and SHA-1 in a [`Script`]; for macro expansions, which know the SHA-1 at compile time.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct ScriptText {
@@ -97,7 +96,7 @@ impl ScriptTextRef {
         }
     }
 
-    /// Appends the command that has the server keep it.
+    /// Appends the command that makes the server keep it.
     pub(crate) fn write_load(&self, out: &mut impl Output) {
         encode::array_header(out, 3);
         encode::bulk(out, b"SCRIPT");
@@ -111,7 +110,7 @@ pub(crate) fn is_unknown(reply: &[u8]) -> bool {
     reply.starts_with(b"-NOSCRIPT")
 }
 
-/// The scripts that a connection has loaded, as far as is known.
+/// The scripts that a connection has loaded, as far as the client knows.
 #[derive(Debug, Default)]
 pub(crate) struct Loaded(Mutex<HashSet<String>>);
 
@@ -124,7 +123,7 @@ impl Loaded {
         self.lock().insert(script.sha1().to_owned());
     }
 
-    /// The server may be another one, or may have forgotten them.
+    /// Forgets them all: the server may be another one, or may have lost them.
     pub(crate) fn clear(&self) {
         self.lock().clear();
     }

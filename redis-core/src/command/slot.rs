@@ -1,17 +1,17 @@
-//! From a key to its slot; and the slots of several: [`Slots`].
+//! From a key to its slot; and the slots of several keys: [`Slots`].
 
 use crc::{CRC_16_XMODEM, Crc};
 use memchr::memchr;
 
-/// How many slots a cluster has.
+/// The number of slots in a cluster.
 pub const SLOTS: u16 = 16_384;
 
 static CHECKSUM: Crc<u16> = Crc::<u16>::new(&CRC_16_XMODEM);
 
-/// The slot of a key: the same for all keys whose hash tag is the same.
+/// The slot of a key: the same for all keys with the same hash tag.
 ///
-/// A hash tag is what stands between the first `{` and the first `}` after it, if anything does. Commands on several keys
-/// need all of them in one slot, and so do transactions and scripts.
+/// A hash tag is the text between the first `{` and the first `}` after it, if it is not empty. A command with
+/// several keys needs all of them in one slot, and so do transactions and scripts.
 ///
 /// ```
 /// use typedis_core::cluster::slot;
@@ -24,7 +24,7 @@ pub fn slot(key: impl AsRef<[u8]>) -> u16 {
     CHECKSUM.checksum(hashed(key.as_ref())) % SLOTS
 }
 
-/// The part of a key that decides.
+/// The part of a key from which the slot is computed.
 fn hashed(key: &[u8]) -> &[u8] {
     tag(key).unwrap_or(key)
 }
@@ -44,7 +44,7 @@ pub(crate) enum Slots {
     None,
     /// All keys have this one.
     One(u16),
-    /// There are two at least; these are the first two.
+    /// The keys have at least two slots; these are the first two.
     Several(u16, u16),
 }
 
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn slots_are_those_that_servers_compute() {
-        // As CLUSTER KEYSLOT answered.
+        // As CLUSTER KEYSLOT replied.
         let seen: [(&[u8], u16); 12] = [
             (b"", 0),
             (b"{}a", 10_875),

@@ -1,26 +1,27 @@
-//! Everything that a URL or a file can say of a [`Config`], once: [`KNOBS`].
+//! All settings that a URL or a file can make in a [`Config`], in one table: [`KNOBS`].
 //!
 //! # Layout
 //!
-//! - this file: the table, and what is done with it
-//! - `knob`: one setting
+//! - this file: the table, and the functions that use it
+//! - `knob`: one setting; `codec`: how one type of value is read and written
 //! - `bounds`, `pool`, `service`, `tls`: rows by subject
 
-use super::human::number;
 use super::nearest::nearest;
 use crate::config::address::Address;
 use crate::config::builder::{Config, Protocol};
 use crate::config::fleet::{SENTINEL_PORT, ServiceRole};
-use crate::config::secret::Secret;
+use crate::config::secret::MASK;
 use crate::error::{Error, Result};
 
 mod bounds;
+mod codec;
 mod knob;
 mod pool;
 mod service;
 mod tls;
 
-use knob::{Hidden, Knob};
+use codec::{Codec, NUMBER, PASSWORD, USERNAME, names};
+use knob::{Hidden, Knob, knob};
 
 /// Whether secrets are written out.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,10 +30,7 @@ pub(super) enum Secrets {
     Shown,
 }
 
-/// What is shown in place of a secret.
-pub(super) const MASK: &str = "***";
-
-/// The knobs that say where the server is.
+/// The knobs for the place of the server.
 const PLACE: &[Knob] = &[
     Knob::new(
         "host",
@@ -95,79 +93,34 @@ const PLACE: &[Knob] = &[
     ),
 ];
 
-/// The knobs that say who we are and what we speak.
+const CLIENT_NAME: Codec<Option<String>> = Codec {
+    read: |text| {
+        // Servers refuse other characters, because CLIENT LIST separates words by spaces and entries by line ends.
+        if text.is_empty() || !text.bytes().all(|byte| (b'!'..=b'~').contains(&byte)) {
+            return Err(format!(
+                "`{text}` is no name: it may hold visible ASCII only, and no space"
+            ));
+        }
+        Ok(Some(text.to_owned()))
+    },
+    write: Clone::clone,
+};
+
+const PROTOCOL: Codec<Protocol> = names!(
+    "protocol",
+    Protocol {
+        Resp2: "resp2" | "2",
+        Newest: "newest" | "resp3" | "3",
+    }
+);
+
+/// The knobs for the login and the protocol.
 const LOGIN: &[Knob] = &[
-    Knob::new(
-        "username",
-        |config, text| {
-            if text.is_empty() {
-                return Err("the name is empty".to_owned());
-            }
-            config.username = Some(text.to_owned());
-            Ok(())
-        },
-        |config| config.username.clone(),
-    )
-    .or(&["user"]),
-    Knob::new(
-        "password",
-        |config, text| {
-            config.password = Some(Secret::new(text));
-            Ok(())
-        },
-        |config| {
-            config
-                .password
-                .as_ref()
-                .map(|secret| secret.expose().to_owned())
-        },
-    )
-    .hidden(Hidden::Always),
-    Knob::new(
-        "database",
-        |config, text| {
-            config.database = number(text)?;
-            Ok(())
-        },
-        |config| Some(config.database.to_string()),
-    )
-    .or(&["db"]),
-    Knob::new(
-        "client_name",
-        |config, text| {
-            // Servers refuse anything else, since CLIENT LIST is lines of words.
-            if text.is_empty() || !text.bytes().all(|byte| (b'!'..=b'~').contains(&byte)) {
-                return Err(format!(
-                    "`{text}` is no name: it may hold visible ASCII only, and no space"
-                ));
-            }
-            config.client_name = Some(text.to_owned());
-            Ok(())
-        },
-        |config| config.client_name.clone(),
-    )
-    .or(&["name"]),
-    Knob::new(
-        "protocol",
-        |config, text| {
-            config.protocol = match text {
-                "resp2" | "2" => Protocol::Resp2,
-                "newest" | "resp3" | "3" => Protocol::Newest,
-                _ => {
-                    return Err(format!(
-                        "`{text}` is no protocol; known are `resp2` and `newest`"
-                    ));
-                }
-            };
-            Ok(())
-        },
-        |config| {
-            Some(match config.protocol {
-                Protocol::Newest => "newest".to_owned(),
-                Protocol::Resp2 => "resp2".to_owned(),
-            })
-        },
-    ),
+    knob!("username", username, USERNAME).or(&["user"]),
+    knob!("password", password, PASSWORD).hidden(Hidden::Always),
+    knob!("database", database, NUMBER).or(&["db"]),
+    knob!("client_name", client_name, CLIENT_NAME).or(&["name"]),
+    knob!("protocol", protocol, PROTOCOL),
 ];
 
 /// All knobs, in the order in which they are applied.
@@ -188,17 +141,28 @@ fn all() -> impl Iterator<Item = &'static Knob> {
 /// The knob of this name, or an error that names the nearest one.
 fn find(name: &str) -> Result<&'static Knob> {
     all().find(|knob| knob.is_called(name)).ok_or_else(|| {
-        let near = nearest(name, all().map(|knob| knob.name));
+        let near =
+            known_elsewhere(name).unwrap_or_else(|| nearest(name, all().map(|knob| knob.name)));
         Error::config(format!(
             "unknown parameter `{name}`; did you mean `{near}`?"
         ))
     })
 }
 
+/// What the parameter of another client's is called here, where the nearest name would mislead.
+fn known_elsewhere(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "timeout" | "socket_timeout" | "response_timeout" | "read_timeout" | "request_timeout" => {
+            "command_timeout"
+        }
+        _ => return None,
+    })
+}
+
 /// A name and the text given for it.
 pub(super) type Setting = (String, String);
 
-/// Puts settings to a new configuration. Each may be given once.
+/// Applies settings to a new configuration. Each may be given once.
 pub(super) fn assemble(settings: Vec<Setting>) -> Result<Config> {
     let mut found: Vec<(&'static Knob, String)> = Vec::with_capacity(settings.len());
     for (name, text) in settings {
@@ -228,7 +192,7 @@ pub(super) fn assemble(settings: Vec<Setting>) -> Result<Config> {
         Address::DEFAULT_PORT
     };
     let mut config = Config::tcp("", port);
-    // In the order of the table, whatever order they were given in.
+    // Settings are applied in the order of the table, not in the order in which they were given.
     for knob in all() {
         if let Some((_, text)) = found.iter().find(|(given, _)| given.name == knob.name) {
             (knob.set)(&mut config, text).map_err(|reason| named(knob, reason))?;
@@ -250,7 +214,7 @@ fn named(knob: &Knob, reason: String) -> crate::Error {
     Error::config(format!("parameter `{}`: {reason}", knob.name))
 }
 
-/// What differs from the defaults, in the order of the table.
+/// The settings that differ from the defaults, in the order of the table.
 pub(super) fn settings(
     config: &Config,
     secrets: Secrets,
@@ -272,7 +236,7 @@ pub(super) fn settings(
     })
 }
 
-/// Refuses what a URL could not say, and what contradicts itself.
+/// Refuses values that a URL could not contain, and settings that contradict each other.
 pub(super) fn check(config: &Config) -> Result<()> {
     let mut scratch = config.clone();
     for knob in all() {
@@ -283,7 +247,7 @@ pub(super) fn check(config: &Config) -> Result<()> {
     check_whole(config)
 }
 
-/// Refuses what contradicts itself.
+/// Refuses settings that contradict each other.
 fn check_whole(config: &Config) -> Result<()> {
     if config.username.is_some() && config.password.is_none() {
         return Err(Error::config(

@@ -5,11 +5,12 @@ use fluent_uri::pct_enc::{EStr, EString, Encoder, encoder};
 
 use super::address::Address;
 use super::builder::Config;
-use super::knobs::{self, MASK, Secrets, Setting};
+use super::knobs::{self, Secrets, Setting};
 use super::nearest::nearest;
+use super::secret::MASK;
 use crate::error::{Error, Result};
 
-/// What the part of a URL before the `?` can say of a server with a host.
+/// The settings in the part of a URL before the `?`, for a server with a host.
 const BEFORE_QUERY: [&str; 7] = [
     "host", "port", "service", "username", "password", "database", "tls",
 ];
@@ -22,43 +23,44 @@ impl Config {
     /// `valkey+sentinel://…`; with TLS `rediss+sentinel://…` or `valkeys+sentinel://…`. See [`Config::sentinel`].
     ///
     /// The parameters are those of the table [above](Config). Times are written `500ms`, `2s`, `1m30s`, sizes `64KiB`,
-    /// `16MiB`; what is no letter or digit can be percent-encoded anywhere.
+    /// `16MiB`; any character can be percent-encoded.
     ///
     /// # Errors
-    /// Names what cannot be read: an unknown scheme or parameter (and the nearest known one), a bad value, anything
-    /// that is given twice.
+    /// An error names what cannot be read: an unknown scheme or parameter (and the nearest known one), a bad value,
+    /// or a setting that is given twice.
     pub fn from_url(url: &str) -> Result<Self> {
         parse(url)
     }
 
-    /// The URL that gives this configuration, except for secrets, which read `***`, and what only code can say.
+    /// The URL of this configuration. Secrets are written as `***`, and settings that only code can make are
+    /// left out.
     #[must_use]
     pub fn to_url(&self) -> String {
         render(self, Secrets::Masked)
     }
 
-    /// The URL that gives this configuration, passwords included: not for logs.
+    /// The URL of this configuration with its passwords: not for logs.
     #[must_use]
     pub fn to_url_with_secrets(&self) -> String {
         render(self, Secrets::Shown)
     }
 
-    /// Says what contradicts itself or can never work. It is asked before a connection is made.
+    /// Finds settings that contradict each other or can never work. It is called before a connection is made.
     ///
     /// # Errors
-    /// Names the setting.
+    /// The error names the setting.
     pub fn check(&self) -> Result<()> {
         knobs::check(self)
     }
 }
 
-/// What can be connected to: a URL, or a [`Config`]. There are no other implementations, so that whatever is connected
-/// to has been checked.
+/// What can be connected to: a URL, or a [`Config`]. The trait is sealed, so every configuration has been checked
+/// before a connection is made.
 pub trait IntoConfig: sealed::Sealed {
-    /// The configuration, which has passed [`Config::check`]; what [`Config::from_url`] gives has.
+    /// The configuration, after [`Config::check`]. What [`Config::from_url`] returns has passed it.
     ///
     /// # Errors
-    /// Says what is wrong with the URL or the configuration.
+    /// The error says what is wrong with the URL or the configuration.
     fn into_config(self) -> Result<Config>;
 }
 
@@ -107,17 +109,19 @@ fn parse(text: &str) -> Result<Config> {
     knobs::assemble(settings(text)?)
 }
 
-/// What a URL says, setting by setting.
+/// The settings in a URL.
 pub(super) fn settings(text: &str) -> Result<Vec<Setting>> {
     let (text, hosts) = split_hosts(text);
-    // The URL itself may hold a password: no message quotes it.
+    // The URL itself may hold a password: so no message quotes it.
     let uri = Uri::parse(text.as_str()).map_err(|reason| {
         Error::config(format!(
             "the URL cannot be read: {reason}; expected redis://[user:password@]host[:port][/database], with what is \
              no letter or digit percent-encoded"
         ))
     })?;
-    let mut settings = match uri.scheme().as_str() {
+    // Schemes know no case.
+    let scheme = uri.scheme().as_str().to_ascii_lowercase();
+    let mut settings = match scheme.as_str() {
         "redis" | "valkey" => tcp(&uri)?,
         scheme @ ("rediss" | "valkeys") => {
             let mut settings = tcp(&uri)?;
@@ -127,7 +131,7 @@ pub(super) fn settings(text: &str) -> Result<Vec<Setting>> {
         scheme
         @ ("redis+sentinel" | "valkey+sentinel" | "rediss+sentinel" | "valkeys+sentinel") => {
             let tls = scheme.starts_with("rediss") || scheme.starts_with("valkeys");
-            service(&uri, tls)?
+            service(&uri, scheme, tls)?
         }
         "unix" | "redis+unix" | "valkey+unix" => unix(&uri)?,
         scheme => {
@@ -162,7 +166,7 @@ pub(super) fn settings(text: &str) -> Result<Vec<Setting>> {
     Ok(settings)
 }
 
-/// Takes further hosts, as in `redis://a:1,b:2/0`, out of a URL: URIs know one host only.
+/// Takes further hosts, as in `redis://a:1,b:2/0`, out of a URL: a URI has only one host.
 fn split_hosts(text: &str) -> (String, Option<String>) {
     let unchanged = || (text.to_owned(), None);
     let Some((scheme, rest)) = text.split_once("://") else {
@@ -179,7 +183,7 @@ fn split_hosts(text: &str) -> (String, Option<String>) {
     }
 }
 
-/// The setting that a scheme with TLS stands for.
+/// The setting for a scheme with TLS.
 fn speak_tls(scheme: &str) -> Result<Setting> {
     if cfg!(not(feature = "tls")) {
         return Err(Error::config(format!(
@@ -190,14 +194,15 @@ fn speak_tls(scheme: &str) -> Result<Setting> {
 }
 
 /// A URL whose hosts are Sentinels.
-fn service(uri: &Uri<&str>, tls: bool) -> Result<Vec<Setting>> {
+fn service(uri: &Uri<&str>, scheme: &str, tls: bool) -> Result<Vec<Setting>> {
     let mut settings = host(uri)?;
     if tls {
-        settings.push(speak_tls(uri.scheme().as_str())?);
+        settings.push(speak_tls(scheme)?);
     }
     let path = decode(uri.path(), "path")?;
     let path = path.strip_prefix('/').unwrap_or(&path);
     let (name, database) = path.split_once('/').unwrap_or((path, ""));
+    let database = database.strip_suffix('/').unwrap_or(database);
     if name.is_empty() {
         return Err(Error::config(
             "the URL names no service: write redis+sentinel://host/service",
@@ -213,7 +218,9 @@ fn service(uri: &Uri<&str>, tls: bool) -> Result<Vec<Setting>> {
 fn tcp(uri: &Uri<&str>) -> Result<Vec<Setting>> {
     let mut settings = host(uri)?;
     let path = uri.path().as_str();
-    match path.strip_prefix('/').unwrap_or(path) {
+    let number = path.strip_prefix('/').unwrap_or(path);
+    // `redis://host/0/`, as it comes out when URLs are put together.
+    match number.strip_suffix('/').unwrap_or(number) {
         "" => {}
         number if number.bytes().all(|byte| byte.is_ascii_digit()) => {
             settings.push(("database".to_owned(), number.to_owned()));
@@ -282,7 +289,8 @@ fn credentials(
     if !user.is_empty() {
         settings.push(("username".to_owned(), decode(user, "user")?));
     }
-    if let Some(password) = password {
+    // `redis://:@host` is what comes out where the variable for the password is empty.
+    if let Some(password) = password.filter(|password| !(user.is_empty() && password.is_empty())) {
         settings.push(("password".to_owned(), decode(password, "password")?));
     }
     Ok(())
@@ -325,7 +333,7 @@ fn render(config: &Config, secrets: Secrets) -> String {
             &BEFORE_QUERY
         }
         Address::Unix(path) => {
-            // A relative path must not be taken for a host.
+            // A relative path must not be read as a host.
             url.push_str(if path.is_absolute() {
                 "unix://"
             } else {
@@ -376,7 +384,7 @@ fn userinfo(config: &Config, secrets: Secrets) -> String {
     format!("{}:{password}@", encoded::<encoder::Userinfo>(user))
 }
 
-/// A text with everything percent-encoded that might end it.
+/// A text in which every character that might end it is percent-encoded.
 fn encoded<E: Encoder>(text: &str) -> String {
     let mut out = EString::<E>::new();
     out.encode_str::<encoder::Data>(text);

@@ -1,39 +1,40 @@
-//! The first words on a new socket: protocol, credentials, name, database, all in one round trip.
+//! The first commands on a new socket: protocol, credentials, name, database, all in one round trip.
 //!
-//! A socket on which any of this failed or was cut short is never used.
+//! If any of them fails or is cut short, the socket is not used.
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
-use bytes::BytesMut;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 
 use crate::config::{Config, Credentials, Protocol, Transport, Unavailable};
-use crate::error::{ErrorKind, SentinelError, ServerError, ServerVersion, TlsCause, TlsError};
+use crate::error::{
+    Error, ErrorKind, Phase, SentinelError, ServerError, ServerVersion, TlsCause, TlsError,
+};
 use crate::reply::from_redis::Fields;
 use crate::reply::{Frame, Reply};
-use crate::wire::encode;
-use crate::wire::scan::{FrameKind, Scanner};
+use crate::wire::{FrameReader, ReadError, encode};
 
-/// Why a new socket is of no use.
+/// Why a new socket cannot be used.
 #[derive(Debug)]
 pub(crate) enum Refusal {
     /// It could not be opened, or was lost.
     Io(io::Error),
-    /// TLS did not come about.
+    /// The TLS handshake failed.
     Tls(TlsError),
     /// There is nothing to log in with.
     Credentials(Unavailable),
-    /// Sentinels did not lead to a server.
+    /// The Sentinels did not lead to a usable server.
     Sentinel(SentinelError),
-    /// The server does not want us.
+    /// The server refuses the connection or the login.
     Server(ServerError),
     /// The peer does not know HELLO, or hung up on it; it may know RESP2.
     OldProtocol(io::Error),
 }
 
 impl Refusal {
-    /// Whether waiting does not help, as against a wrong password: callers are told at once.
+    /// Whether waiting does not help, as with a wrong password: callers get the error at once.
     pub(crate) fn is_final(&self) -> bool {
         match self {
             Self::Io(_) | Self::Credentials(_) | Self::Sentinel(_) | Self::OldProtocol(_) => false,
@@ -44,7 +45,7 @@ impl Refusal {
         }
     }
 
-    /// The error for who waits for the connection.
+    /// The error for callers who wait for the connection.
     pub(crate) fn into_kind(self) -> ErrorKind {
         match self {
             Self::Io(error) | Self::OldProtocol(error) => ErrorKind::Connect(error),
@@ -52,6 +53,21 @@ impl Refusal {
             Self::Credentials(error) => ErrorKind::Credentials(error.into()),
             Self::Sentinel(error) => ErrorKind::Sentinel(error),
             Self::Server(error) => ErrorKind::Handshake(error),
+        }
+    }
+}
+
+impl Refusal {
+    /// The error for callers who wait for another attempt.
+    pub(crate) fn into_source(self) -> Arc<dyn std::error::Error + Send + Sync> {
+        match self {
+            Self::Io(error) | Self::OldProtocol(error) => Arc::new(error),
+            Self::Tls(error) => Arc::new(error),
+            Self::Sentinel(error) => Arc::new(error),
+            Self::Server(error) => Arc::new(error),
+            refusal @ Self::Credentials(_) => {
+                Arc::new(Error::new(refusal.into_kind(), Phase::NotSent))
+            }
         }
     }
 }
@@ -86,11 +102,11 @@ enum OnError {
     /// The server may not know RESP3.
     MayBeOld,
     Fail,
-    /// Nice to have: a server that does not know it, or does not allow it, is as good.
+    /// Not needed: a server that does not know it, or does not allow it, can be used.
     Optional,
 }
 
-/// The credentials to use now: of the provider if there is one, else the configured ones, else none.
+/// The credentials to use now: from the provider if there is one; otherwise the configured ones, if any.
 pub(crate) async fn current_credentials(
     config: &Config,
 ) -> Result<Option<Credentials>, Unavailable> {
@@ -104,8 +120,7 @@ pub(crate) async fn current_credentials(
     }))
 }
 
-/// Introduces the client to the server, and gives what that says of itself. Whatever fails, the socket is of no use any
-/// more.
+/// Sends the handshake, and gives what the server says of itself. If anything fails, the socket must not be used.
 pub(crate) async fn shake(
     stream: &mut dyn Transport,
     config: &Config,
@@ -162,11 +177,11 @@ fn introduction(reply: &Frame) -> Option<ServerVersion> {
 }
 
 impl OnError {
-    /// Whether the handshake goes on in spite of an error.
+    /// Whether the handshake goes on after an error.
     fn judge(self, error: ServerError, credentials: Option<&Credentials>) -> Result<(), Refusal> {
         match self {
             Self::Optional if !shuts_out(&error) => Ok(()),
-            // A server that asks for a login when it was given one with HELLO does not know HELLO.
+            // A server that asks for a login although HELLO contained one does not know HELLO.
             Self::MayBeOld
                 if knows_no_resp3(&error)
                     || (error.code() == "NOAUTH" && credentials.is_some()) =>
@@ -178,19 +193,35 @@ impl OnError {
     }
 }
 
-/// Whether nothing at all will work: no login, protected mode, too many clients.
+/// Whether the server will refuse everything: no login, protected mode, too many clients.
 fn shuts_out(error: &ServerError) -> bool {
     matches!(error.code(), "NOAUTH" | "DENIED") || error.message().contains("max number of clients")
 }
 
-/// Servers quote the arguments of what they do not understand.
+/// Hides the password in an error: servers quote the arguments of commands that they do not understand.
 fn without_password(error: ServerError, credentials: Option<&Credentials>) -> ServerError {
     match credentials.map(|credentials| credentials.password.expose()) {
         Some(password) if !password.is_empty() => {
-            ServerError::new(&error.to_string().replace(password, "***"))
+            ServerError::new(&mask(&error.to_string(), password))
         }
         _ => error,
     }
+}
+
+/// Masks a password where it is quoted, as an argument is. One that is no plain word is masked wherever it stands; a plain word
+/// may be one of the server's own, such as `password`.
+fn mask(text: &str, password: &str) -> String {
+    if !password.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+        return text.replace(password, "***");
+    }
+    ['\'', '"', '`']
+        .into_iter()
+        .fold(text.to_owned(), |text, quote| {
+            text.replace(
+                &format!("{quote}{password}{quote}"),
+                &format!("{quote}***{quote}"),
+            )
+        })
 }
 
 /// Old servers do not know HELLO, and some proxies refuse it; any other error, such as a wrong password, is final.
@@ -198,7 +229,7 @@ fn knows_no_resp3(error: &ServerError) -> bool {
     let message = error.message().to_ascii_lowercase();
     match error.code() {
         "NOPROTO" => true,
-        // It quotes the arguments, so what else it says does not matter.
+        // The message goes on with the quoted arguments, which do not matter here.
         "ERR" if message.starts_with("unknown command") => true,
         "ERR" => !message.contains("max number of clients") && !message.contains("auth"),
         _ => false,
@@ -269,67 +300,52 @@ fn common_steps(config: &Config) -> Vec<HandshakeStep> {
     steps
 }
 
-/// Reads replies one at a time.
-pub(crate) struct Replies {
-    scanner: Scanner,
-    buffer: BytesMut,
-}
+/// Replies of a socket that has no driver yet, or never gets one.
+pub(crate) struct Replies(FrameReader);
 
 impl Replies {
     pub(crate) fn new(config: &Config) -> Self {
-        /// Enough for what servers usually say of themselves, so that it is read at once.
+        /// Enough for what most servers reply, so that one read suffices.
         const USUAL: usize = 512;
-        Self {
-            scanner: Scanner::new(config.limits),
-            buffer: BytesMut::with_capacity(USUAL),
-        }
+        Self(FrameReader::new(config.limits, USUAL))
     }
 
-    /// Makes sure that nothing is left over: a reply that nothing asked for would be taken for that of the first
+    /// Checks that nothing is left over: a reply to no command would be taken for the reply to the first
     /// command.
     pub(crate) fn finish(mut self) -> Result<(), Refusal> {
-        while !self.buffer.is_empty() {
-            match self.scanner.scan(&self.buffer) {
-                Ok(Some(found)) if found.kind == FrameKind::Push => {
-                    drop(self.buffer.split_to(found.len));
-                }
-                _ => {
-                    return Err(Refusal::Io(io::Error::new(
-                        io::ErrorKind::InvalidData,
-                        "the server sent more replies than it was asked for during the handshake",
-                    )));
-                }
-            }
+        if self.0.has_only_pushes() {
+            return Ok(());
         }
-        Ok(())
+        Err(Refusal::Io(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "the server sent more replies than it was asked for during the handshake",
+        )))
     }
 
+    /// The next reply; can be dropped at any time without losing anything.
     pub(crate) async fn next(&mut self, stream: &mut dyn Transport) -> Result<Frame, Refusal> {
-        loop {
-            let found = self.scanner.scan(&self.buffer).map_err(|error| {
-                // What TLS servers say to those who do not speak it: a fatal alert, or a handshake.
-                if self.buffer.starts_with(b"\x15\x03") || self.buffer.starts_with(b"\x16\x03") {
-                    return Refusal::Tls(TlsError::new(TlsCause::Wanted, ""));
-                }
-                Refusal::Io(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    error.to_string(),
-                ))
-            })?;
-            if let Some(found) = found {
-                let bytes = self.buffer.split_to(found.len).freeze();
-                if found.kind == FrameKind::Reply {
-                    return Ok(Frame::from_scanned(bytes));
-                }
-                continue;
+        let read = self.0.next(stream).await;
+        read.map(Frame::from_scanned)
+            .map_err(|error| self.refusal(error))
+    }
+
+    fn refusal(&self, error: ReadError) -> Refusal {
+        Refusal::Io(match error {
+            ReadError::Io(error) => error,
+            ReadError::Closed => io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the server closed the connection during the handshake",
+            ),
+            // What TLS servers send to clients that do not speak TLS: a fatal alert, or a handshake.
+            ReadError::Scan(_)
+                if [b"\x15\x03", b"\x16\x03"]
+                    .iter()
+                    .any(|tls| self.0.unread().starts_with(*tls)) =>
+            {
+                return Refusal::Tls(TlsError::new(TlsCause::Wanted, ""));
             }
-            if stream.read_buf(&mut self.buffer).await? == 0 {
-                return Err(Refusal::Io(io::Error::new(
-                    io::ErrorKind::UnexpectedEof,
-                    "the server closed the connection during the handshake",
-                )));
-            }
-        }
+            ReadError::Scan(error) => io::Error::new(io::ErrorKind::InvalidData, error.to_string()),
+        })
     }
 }
 
@@ -342,6 +358,20 @@ mod tests {
     use crate::config::{Address, Config, Introduction};
     use crate::error::ErrorKind;
     use crate::handle::Connection;
+
+    #[test]
+    fn a_password_is_masked_where_it_is_an_argument() {
+        let text = "ERR unknown command 'HELLO', with args beginning with: '3' 'AUTH' 'default' 'password'";
+        assert_eq!(
+            super::mask(text, "password"),
+            text.replace("'password'", "'***'")
+        );
+        let old = "ERR unknown command `HELLO`, with args beginning with: `3`, `AUTH`, `ERR`, ";
+        assert_eq!(super::mask(old, "ERR"), old.replace("`ERR`", "`***`"));
+        let words = "WRONGPASS invalid username-password pair or user is disabled.";
+        assert_eq!(super::mask(words, "password"), words);
+        assert_eq!(super::mask("ERR bad s3cret!", "s3cret!"), "ERR bad ***");
+    }
 
     const READONLY: Introduction = Introduction {
         words: &["READONLY"],

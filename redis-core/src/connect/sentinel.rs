@@ -1,4 +1,4 @@
-//! Services that Sentinels watch: where a service is at present, and that it has moved.
+//! Services that Sentinels watch: where a service is at present, and when it moves.
 //!
 //! ```text
 //!   each connect:  Sentinel ──► address ──► socket ──► ROLE ──► ready
@@ -12,8 +12,8 @@
 //! # Layout
 //!
 //! - this file: from a service to a socket that is ready
-//! - `ask`: one Sentinel, and what it says
-//! - `watch`: the task that hears of failovers
+//! - `ask`: one Sentinel, and its answers
+//! - `watch`: the task that listens for failovers
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -49,9 +49,9 @@ pub(crate) async fn connect_to_service(
     let mut tried = Vec::new();
     let mut failures = Failures::default();
     while let Some(sentinel) = queue.pop_front() {
-        // Told of from before the Sentinel is asked: its answer may be outdated when it comes.
+        // This begins before the Sentinel is asked: its answer may be outdated when it comes.
         let mut moves = fleet.moves();
-        // Half of a Sentinel's share is for its answer, half for what it names.
+        // Half of a Sentinel's share is for its answer, half for the nodes that it names.
         let end = share(end, queue.len() + 1);
         asked.push(sentinel.clone());
         let answer = match ask::locate(&asking, service, role, &sentinel, share(end, 2)).await {
@@ -99,7 +99,7 @@ pub(crate) async fn connect_to_service(
                         renewal: credentials.and_then(Credentials::renewal),
                     });
                 }
-                // Another node of the service would say the same.
+                // Another node of the service would answer the same.
                 Err(refusal) if refusal.is_final() => return Err(refusal),
                 Err(refusal) => failures.note(SentinelCause::Unusable, refusal.to_string()),
             }
@@ -109,7 +109,8 @@ pub(crate) async fn connect_to_service(
     Err(Refusal::Sentinel(failures.into_error(service)))
 }
 
-/// What `work` on a node gives; `None` once it is known that the node lost the wanted role, for it may hang.
+/// The result of `work` on a node; `None` if it becomes known that the node has lost the wanted role, because
+/// it may hang.
 async fn unless_moved<T>(
     work: impl Future<Output = T>,
     moves: &mut Moves,
@@ -126,7 +127,7 @@ async fn unless_moved<T>(
     .await
 }
 
-/// A socket to a node that has the wanted role by its own account: a Sentinel may be behind the times.
+/// A socket to a node that itself says that it has the wanted role: a Sentinel may not know the newest state.
 async fn verified(attempt: &Attempt<'_>, wanted: ServiceRole) -> Result<Greeted, Refusal> {
     let (mut stream, protocol, server) = attempt.run().await?;
     let address = attempt.address;
@@ -160,7 +161,7 @@ async fn verified(attempt: &Attempt<'_>, wanted: ServiceRole) -> Result<Greeted,
     ))))
 }
 
-/// What came of the Sentinels and nodes that were of no use.
+/// Why the Sentinels and nodes so far could not be used.
 #[derive(Default)]
 struct Failures {
     cause: Option<SentinelCause>,
@@ -178,7 +179,7 @@ impl Failures {
         }
     }
 
-    /// The cause that came nearest to a connection is the one to tell.
+    /// Notes a failure. The cause that came nearest to a connection is the one to report.
     fn note(&mut self, cause: SentinelCause, reason: String) {
         let rank = |cause| match cause {
             SentinelCause::Unreachable => 0,

@@ -1,4 +1,4 @@
-//! A payload on its way over one link: sent, and sent again where that is safe.
+//! One payload on one link, until its reply. It is sent again where that is safe.
 
 use std::ops::Deref;
 use std::task::{Context, Poll, ready};
@@ -9,7 +9,8 @@ use super::sending::Sending;
 use super::trace::Trace;
 use crate::error::Error;
 
-/// The state of a payload on its way; the payload itself is kept by whoever polls this.
+/// The state of a payload that is being sent and answered. The payload itself is kept by the code
+/// that polls this.
 #[derive(Debug)]
 pub(crate) struct Exchange<L: Deref<Target = Link>> {
     sending: Sending<L>,
@@ -30,12 +31,12 @@ impl<L: Deref<Target = Link>> Exchange<L> {
         self.sending.link()
     }
 
-    /// Has it fail with `error`, and nothing sent.
+    /// Makes it fail with `error`; nothing is sent.
     pub(crate) fn refuse(&mut self, error: Error) {
         self.sending.refuse(error);
     }
 
-    /// Queues it now, before the first poll; says whether it found room.
+    /// Queues it now, before the first poll. Returns whether there was room.
     pub(crate) fn submit(&mut self, payload: &mut impl Payload) -> bool {
         self.sending.submit(payload)
     }
@@ -74,17 +75,20 @@ fn advance<L: Deref<Target = Link>>(
     }
 }
 
-/// The policy of sending again on the same link: whether that is done instead of handing `parts` over.
+/// The rule for sending again on the same link. Returns whether that is done; otherwise `parts` are returned to
+/// the caller.
 #[cold]
 fn goes_again<L: Deref<Target = Link>>(
     sending: &mut Sending<L>,
     payload: &mut impl Payload,
     parts: &mut Parts,
 ) -> bool {
-    if parts.error.is_some() {
+    if let Some(failure) = &mut parts.error {
+        sending.add_refusal(failure);
         return false;
     }
     if let Some(again) = parts.again.take() {
+        sending.note_refusal(&parts.chunks);
         return sending.send_later(again, parts.deadline);
     }
     let again = payload.mend(&sending.link().scripts, &parts.chunks);

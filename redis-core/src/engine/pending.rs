@@ -1,4 +1,4 @@
-//! A command on its way: [`Pending`].
+//! A command that waits for its reply: [`Pending`].
 
 use std::task::{Context, Poll, ready};
 
@@ -13,7 +13,7 @@ use crate::request::{Execute, Sink};
 use crate::wire::Chunk;
 use crate::wire::outgoing::Outgoing;
 
-/// A command on its way.
+/// A command that is being sent and answered.
 #[derive(Debug)]
 pub struct Pending<'a> {
     exchange: Exchange<&'a Link>,
@@ -37,7 +37,7 @@ impl<'a> Pending<'a> {
         Self { exchange, command }
     }
 
-    /// One that fails with `error` before anything is sent.
+    /// A command that fails with `error` before anything is sent.
     #[cold]
     pub(crate) fn refused(link: &'a Link, args: Box<Args>, error: Error) -> Self {
         let mut pending = Self::new(link, args);
@@ -45,7 +45,7 @@ impl<'a> Pending<'a> {
         pending
     }
 
-    /// Has it sent; says whether it is on its way, or still has to wait for room.
+    /// Sends it. Returns `false` if it has to wait for room.
     pub(crate) fn submit(&mut self) -> bool {
         self.exchange.submit(&mut self.command)
     }
@@ -54,7 +54,7 @@ impl<'a> Pending<'a> {
         self.exchange.poll(&mut self.command, cx)
     }
 
-    /// The reply as it came, an error reply included.
+    /// The reply as it came, also if it is an error.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
         let (chunks, failure) = ready!(self.poll_delivery(cx)).into_parts()?;
         Poll::Ready(match (failure, chunks.into_iter().next()) {
@@ -69,7 +69,7 @@ impl<'a> Pending<'a> {
     pub(crate) fn poll_decoded<R: FromRedis>(&mut self, cx: &mut Context<'_>) -> Poll<Result<R>> {
         let outcome = match ready!(self.poll_delivery(cx)) {
             Delivery::Reply(chunk) => R::from_outcome(Ok(FrameRef::of_chunk(&chunk))),
-            delivery => decode_slowly(delivery),
+            delivery => decode(delivery),
         };
         Poll::Ready(match outcome {
             Ok(value) => Ok(value),
@@ -77,7 +77,7 @@ impl<'a> Pending<'a> {
         })
     }
 
-    /// Has the next reply be the last, also if it says that nothing came.
+    /// Makes the next reply the last, also if it says that nothing came.
     pub(crate) fn end_wait(&mut self) {
         if let Some(args) = &mut self.command.args {
             args.end_wait();
@@ -93,7 +93,7 @@ impl<'a> Pending<'a> {
         error.of_command(self.command.name())
     }
 
-    /// The reply as it came, an error reply included.
+    /// The reply as it came, also if it is an error.
     pub(crate) async fn frame(mut self) -> Result<Frame> {
         std::future::poll_fn(|cx| self.poll(cx)).await
     }
@@ -103,15 +103,15 @@ impl<'a> Pending<'a> {
         self.decode().await
     }
 
-    /// The reply, decoded, of a command that is kept.
+    /// The reply, decoded, while the command is kept.
     pub(crate) async fn decode<R: FromRedis>(&mut self) -> Result<R> {
         std::future::poll_fn(|cx| self.poll_decoded(cx)).await
     }
 }
 
-/// A sink whose commands go over one socket that is known when they are issued.
+/// A sink whose commands are sent on one socket, which is known when they are issued.
 pub trait Direct<'a>: Sink<Pending = Pending<'a>> {
-    /// The command on its way, or refused.
+    /// Starts the command, or refuses it.
     #[doc(hidden)]
     fn pending(self, args: Box<Args>) -> Pending<'a>;
 }
@@ -134,9 +134,9 @@ impl<'a, R: FromRedis, S: Direct<'a>> Execute<R> for S {
     }
 }
 
-/// Decodes what is not simply a reply.
+/// Decodes a delivery that is not just one reply.
 #[cold]
-fn decode_slowly<R: FromRedis>(delivery: Delivery) -> Result<R> {
+pub(crate) fn decode<R: FromRedis>(delivery: Delivery) -> Result<R> {
     match delivery {
         Delivery::Refused(error) => R::from_outcome(Err(error)),
         Delivery::Reply(chunk) => R::from_outcome(Ok(FrameRef::of_chunk(&chunk))),
@@ -154,18 +154,18 @@ fn no_reply() -> Error {
 
 /// The command of a [`Pending`].
 #[derive(Debug)]
-struct Command {
+pub(crate) struct Command {
     info: &'static CommandInfo,
     /// Its newer options: see [`CommandInfo::newer`].
     needed: u32,
-    /// Until it is sent: from then on the queue has the bytes. Longer where its name is in there, or where it may have to be
-    /// sent in another form.
+    /// There until it is sent, because from then on the queue has the bytes. Kept longer if its name is in there, or
+    /// if it may have to be sent in another form.
     args: Option<Box<Args>>,
 }
 
 impl Command {
     #[inline]
-    fn new(args: Box<Args>) -> Self {
+    pub(crate) fn new(args: Box<Args>) -> Self {
         Self {
             info: args.info(),
             needed: args.needed(),
@@ -173,8 +173,13 @@ impl Command {
         }
     }
 
+    /// Whether it was not sent, so that its arguments are still here.
+    pub(crate) fn is_here(&self) -> bool {
+        self.args.is_some()
+    }
+
     #[cold]
-    fn name(&self) -> CommandName {
+    pub(crate) fn name(&self) -> CommandName {
         match &self.args {
             Some(args) => args.name(),
             None => self.info.name.into(),
@@ -182,7 +187,7 @@ impl Command {
     }
 }
 
-/// What the queue has to know of a command.
+/// What the queue has to know about a command.
 #[inline]
 fn terms_of(args: &Args) -> Terms {
     let block = args.block_limit();
@@ -205,7 +210,7 @@ impl Payload for Command {
     fn terms(&self) -> Terms {
         match &self.args {
             Some(args) => terms_of(args),
-            // It was sent, and is not sent a second time from here.
+            // It was sent, and this code does not send it again.
             None => Terms {
                 bytes: 0,
                 replies: 1,

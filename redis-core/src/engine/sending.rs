@@ -1,9 +1,10 @@
-//! One sending of a payload on one link: waiting for room, written, answered. Whether it is sent again, and where, is for
-//! others to say.
+//! One sending of a payload on one link: waiting for room, written, answered. Other code decides whether it is sent
+//! again, and where.
 
 use std::future::Future;
 use std::ops::Deref;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
@@ -13,15 +14,17 @@ use super::inflight::{
     Again, CellKey, Delivery, Failure, Limit, Patience, Payload, Queue, Submitted, WaiterKey,
 };
 use super::link::Link;
-use crate::error::{Error, Phase};
+use crate::error::{Error, Obstacle, Phase};
+use crate::reply::Frame;
+use crate::wire::Chunk;
 
-/// The place in the queue of a link, given up when the caller goes away. `L` is what keeps the link: a reference where the
-/// caller holds its handle, a counted one where the link may leave while something is on its way.
+/// The place in the queue of a link, given up when the caller goes away. `L` keeps the link: a reference if the
+/// caller holds its handle, a counted one if the link may be removed while something is in flight.
 #[derive(Debug)]
 pub(crate) struct Sending<L: Deref<Target = Link>> {
     link: L,
     state: State,
-    /// Made for the few that need it: what is moved about with each request is kept small.
+    /// Allocated only for the few that need it, to keep small what every request contains.
     slow: Option<Box<Slow>>,
 }
 
@@ -30,24 +33,26 @@ enum State {
     Fresh,
     InLine(WaiterKey),
     InFlight(CellKey),
-    /// It is to be sent after a pause.
+    /// It will be sent after a pause.
     Pausing,
     Ended(Box<Failure>),
-    /// It may not be sent at all.
+    /// It must not be sent at all.
     Refused(Error),
     Over,
 }
 
-/// What is known of a payload that is not answered at once.
+/// What is known about a payload that is not answered at once.
 #[derive(Debug, Default)]
 struct Slow {
-    /// Known once it stood in line, or came back to be sent again.
+    /// Known once the payload has waited for room, or came back to be sent again.
     deadline: Option<Instant>,
-    /// Of its place in line, or of a pause.
+    /// The timer of the wait for room, or of a pause.
     timer: Option<Pin<Box<Sleep>>>,
-    /// What is sent in place of the payload: that one was refused for a reason that passes.
+    /// What is sent again in place of the payload, after the server refused it for a reason that goes away.
     again: Option<Box<Again>>,
     refusals: u32,
+    /// The last refusal.
+    refused: Option<Arc<Obstacle>>,
 }
 
 impl<L: Deref<Target = Link>> Sending<L> {
@@ -60,23 +65,23 @@ impl<L: Deref<Target = Link>> Sending<L> {
         }
     }
 
-    /// The link that it goes over.
+    /// The link that it is sent on.
     #[inline]
     pub(crate) fn link(&self) -> &L {
         &self.link
     }
 
-    /// Has it fail with `error`, and nothing sent.
+    /// Makes it fail with `error`; nothing is sent.
     pub(crate) fn refuse(&mut self, error: Error) {
         self.state = State::Refused(error);
     }
 
-    /// Queues it now, before the first poll; says whether it found room.
+    /// Queues it now, before the first poll. Returns whether there was room.
     pub(crate) fn submit(&mut self, payload: &mut impl Payload) -> bool {
         matches!(self.state, State::Fresh) && self.enqueue(payload, None)
     }
 
-    /// Drives it to what became of this one sending. After that it is over, unless it is sent again.
+    /// Polls for the outcome of this one sending. After that it is over, unless it is sent again.
     #[inline]
     pub(crate) fn poll(
         &mut self,
@@ -87,7 +92,7 @@ impl<L: Deref<Target = Link>> Sending<L> {
             match self.state {
                 State::Fresh => {
                     if self.enqueue(payload, Some(cx.waker())) {
-                        // The waker was left with it.
+                        // The queue has the waker already.
                         return Poll::Pending;
                     }
                 }
@@ -105,22 +110,22 @@ impl<L: Deref<Target = Link>> Sending<L> {
         }
     }
 
-    /// Has the payload sent once more, as it is now.
+    /// Sends the payload once more, as it is now.
     pub(crate) fn send_again(&mut self, deadline: Option<Instant>) {
         let slow = self.slow();
         (slow.deadline, slow.again) = (deadline, None);
         self.state = State::Fresh;
     }
 
-    /// Has the payload queued once more, as if for the first time.
+    /// Queues the payload again, as if for the first time.
     #[cold]
     pub(crate) fn start_again(&mut self) {
         self.slow = None;
         self.state = State::Fresh;
     }
 
-    /// Has `again` sent in place of the payload after a pause that grows with each time. Says whether there is time for that
-    /// before the deadline.
+    /// Sends `again` in place of the payload after a pause, which grows each time. Returns whether there is time for
+    /// that before the deadline.
     pub(crate) fn send_later(&mut self, again: Box<Again>, deadline: Option<Instant>) -> bool {
         let backoff = self.link.config.backoff;
         let slow = self.slow();
@@ -128,6 +133,37 @@ impl<L: Deref<Target = Link>> Sending<L> {
         let pause = backoff.pause(slow.refusals);
         slow.refusals += 1;
         self.pause(pause)
+    }
+
+    /// Has it go over another link: `again`, or the payload itself.
+    pub(crate) fn go_to(&mut self, link: L, again: Option<Box<Again>>, deadline: Option<Instant>) {
+        self.link = link;
+        self.state = State::Fresh;
+        if again.is_some() || deadline.is_some() || self.slow.is_some() {
+            let slow = self.slow();
+            (slow.deadline, slow.again) = (deadline, again);
+        }
+    }
+
+    /// Takes back what was to be sent in place of the payload, and was refused.
+    pub(crate) fn take_again(&mut self) -> Option<Box<Again>> {
+        self.slow.as_mut()?.again.take()
+    }
+
+    /// Notes for which reason, which passes, the server refused it.
+    pub(crate) fn note_refusal(&mut self, replies: &[Chunk]) {
+        let refusal = replies.first().cloned().map(Frame::from_scanned);
+        let error = refusal.and_then(|refusal| refusal.reply().error());
+        self.slow().refused = error.map(|error| Arc::new(Obstacle::Refused(error)));
+    }
+
+    /// Adds the earlier refusal to a timeout for which no other reason is known.
+    pub(crate) fn add_refusal(&mut self, failure: &mut Failure) {
+        if let Failure::Timeout(_, obstacle @ None) = failure
+            && let Some(slow) = &mut self.slow
+        {
+            *obstacle = slow.refused.take();
+        }
     }
 
     /// Puts the sending off, unless the deadline comes first.
@@ -143,7 +179,7 @@ impl<L: Deref<Target = Link>> Sending<L> {
         in_time
     }
 
-    /// Waits in line or pauses, or gives what became of a payload that is not in flight.
+    /// Waits for room or for the end of a pause, or returns the outcome of a payload that is not in flight.
     #[cold]
     fn wait(&mut self, payload: &mut impl Payload, cx: &mut Context<'_>) -> Poll<Option<Delivery>> {
         match std::mem::replace(&mut self.state, State::Over) {
@@ -171,7 +207,7 @@ impl<L: Deref<Target = Link>> Sending<L> {
         self.slow.get_or_insert_default()
     }
 
-    /// Says whether it found room.
+    /// Returns whether there was room.
     #[inline]
     fn enqueue(&mut self, payload: &mut impl Payload, waker: Option<&Waker>) -> bool {
         let submitted = match self.slow {
@@ -185,7 +221,7 @@ impl<L: Deref<Target = Link>> Sending<L> {
         self.note(submitted, payload)
     }
 
-    /// Queues it now, before the first poll, in a queue that is at hand: see [`Link::submit_all`].
+    /// Queues it now, before the first poll, in a queue that is locked already: see [`Link::submit_all`].
     #[allow(dead_code, reason = "used by the handle of a cluster")]
     pub(crate) fn submit_to(&mut self, queue: &mut Queue, payload: &mut impl Payload) {
         if matches!(self.state, State::Fresh) && self.slow.is_none() {
@@ -196,7 +232,7 @@ impl<L: Deref<Target = Link>> Sending<L> {
         }
     }
 
-    /// Notes what came of a try; says whether it found room.
+    /// Notes the result of submitting; returns whether there was room.
     #[inline]
     fn note(&mut self, submitted: Submitted, payload: &impl Payload) -> bool {
         match submitted {
@@ -216,7 +252,7 @@ impl<L: Deref<Target = Link>> Sending<L> {
         }
     }
 
-    /// Sets the deadline of what stands in line, unless it is known.
+    /// Sets the deadline of a payload that waits for room, unless it is set already.
     #[cold]
     fn set_deadline(&mut self, payload: &impl Payload) {
         let slow = self.slow();
@@ -255,14 +291,16 @@ impl<L: Deref<Target = Link>> Sending<L> {
         let Some(deadline) = slow.deadline else {
             return Poll::Pending;
         };
-        // Made here, in a task: `submit` may be called outside of a runtime, where there are no timers.
+        // Made here, in a task: `submit` may be called outside of a runtime, and timers need one.
         let timer = slow
             .timer
             .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         ready!(timer.as_mut().poll(cx));
         self.link.leave_line(place);
         self.link.count(|counts| counts.timeouts += 1);
-        self.state = State::Ended(Box::new(Failure::Timeout(Phase::NotSent)));
+        let full = self.link.obstacle_in_line();
+        let obstacle = self.slow().refused.take().or(full);
+        self.state = State::Ended(Box::new(Failure::Timeout(Phase::NotSent, obstacle)));
         Poll::Ready(())
     }
 
@@ -271,14 +309,7 @@ impl<L: Deref<Target = Link>> Sending<L> {
         if let Some(deadline) = self.slow.as_ref().and_then(|slow| slow.deadline) {
             return Limit::At(deadline);
         }
-        let usual = self.link.config.command_timeout;
-        let patience = match patience {
-            Patience::Default => usual,
-            Patience::Extra(extra) => usual.map(|usual| usual.saturating_add(extra)),
-            Patience::Only(patience) => Some(patience),
-            Patience::Forever => None,
-        };
-        patience.map_or(Limit::None, Limit::Within)
+        patience.limit(self.link.config.command_timeout)
     }
 }
 
@@ -298,7 +329,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use std::future::poll_fn;
-    use std::sync::Arc;
 
     use tokio::sync::oneshot;
     use typedis_testkit::fake::Fake;
@@ -310,7 +340,7 @@ mod tests {
     use crate::wire::encode::Output;
     use crate::wire::outgoing::Outgoing;
 
-    /// `PING word`, which may be repeated.
+    /// `PING word`, which is idempotent.
     fn ping(word: &str) -> Again {
         let mut bytes = Outgoing::default();
         bytes.put(format!("*2\r\n$4\r\nPING\r\n${}\r\n{word}\r\n", word.len()).as_bytes());
@@ -321,7 +351,7 @@ mod tests {
         }
     }
 
-    /// A server that answers PING by its word.
+    /// A server that answers PING with its word.
     async fn echo() -> Fake {
         Fake::answering(|words| match words.name().as_str() {
             "PING" => format!("+{}\r\n", words.text(1)).into_bytes(),
@@ -421,7 +451,7 @@ mod tests {
         let soon = Instant::now() + Duration::from_secs(5);
         assert!(sending.send_later(Box::new(ping("two")), Some(soon)));
         assert_eq!(answer(&mut sending, &mut payload).await, b"+two\r\n");
-        // A pause that would end behind the deadline is not begun.
+        // A pause that would end after the deadline is not begun.
         let now = Instant::now();
         assert!(!sending.send_later(Box::new(ping("three")), Some(now)));
     }

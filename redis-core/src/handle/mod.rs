@@ -1,12 +1,12 @@
-//! The handles that users hold: a shared connection, a socket of one's own, a pool of both.
+//! The handles that users hold: a shared connection, an exclusive socket, and a pool of both.
 //!
 //! # Layout
 //!
 //! - `connection`: one pipelined socket, shared by its clones
-//! - `exclusive`: a socket of one's own
-//! - `pool`: a few shared sockets, and others to lease; `leases`: those that are lent and those that wait
+//! - `exclusive`: a socket that only one user has
+//! - `pool`: a few shared sockets, and others to lease; `leases`: the sockets to lease
 //! - `unclaimed`: replies of leased sockets that arrive after their caller has gone
-//! - `closing`: the end of a connection or pool in good order
+//! - `closing`: closing a connection or pool in good order
 
 mod closing;
 mod connection;
@@ -17,6 +17,7 @@ mod unclaimed;
 
 pub use closing::{Close, Closed};
 pub use connection::Connection;
+pub(crate) use connection::runtime;
 pub use exclusive::Exclusive;
 pub use pool::Pool;
 pub use unclaimed::Unclaimed;

@@ -1,8 +1,8 @@
-//! Replies of blocking commands that nobody waited for any more: [`Unclaimed`].
+//! Replies of blocking commands whose callers have gone away: [`Unclaimed`].
 //!
-//! A server may hand out an element in the moment in which its reader goes away. Closing the socket would lose it without a
-//! word. Where a pool is told whom to report to, the call runs in a task of its own, which outlives its caller: it ends the
-//! wait with CLIENT UNBLOCK, and the reply tells whether something was handed out.
+//! A server may hand out an element at the moment when its reader goes away. If the socket were closed, the element
+//! would be lost unnoticed. If the pool has a function to report to, the call runs in a separate task, which outlives
+//! its caller. The task ends the wait with CLIENT UNBLOCK, and the reply says whether an element was handed out.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -12,21 +12,19 @@ use tokio::sync::oneshot;
 
 use super::connection::Connection;
 use super::exclusive::Exclusive;
-use crate::command::{Args, CommandInfo, Keys};
+use crate::command::{Args, CommandInfo, Keys, command_info};
 use crate::engine::pending::Pending;
 use crate::error::{CommandName, Error, ErrorKind, Phase, Result};
 use crate::reply::{Frame, FromRedis};
 use crate::runtime;
 
-static CLIENT_ID: CommandInfo =
-    CommandInfo::new("CLIENT ID", b"$6\r\nCLIENT\r\n$2\r\nID\r\n", 2).idempotent();
-static CLIENT_UNBLOCK: CommandInfo =
-    CommandInfo::new("CLIENT UNBLOCK", b"$6\r\nCLIENT\r\n$7\r\nUNBLOCK\r\n", 2).idempotent();
+static CLIENT_ID: CommandInfo = command_info!("CLIENT ID").idempotent();
+static CLIENT_UNBLOCK: CommandInfo = command_info!("CLIENT UNBLOCK").idempotent();
 
-/// How long to wait for a reply before the server is told once more to end the wait.
+/// How long to wait for a reply before the server is asked again to end the wait.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// How long a server may take to end a wait; its socket is closed then.
+/// How long a server may take to end a wait. After that its socket is closed.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// A reply that came after its caller had gone away.
@@ -48,7 +46,7 @@ impl Unclaimed {
         &self.frame
     }
 
-    /// The reply as what the command would have given.
+    /// Decodes the reply as the command would have done.
     ///
     /// # Errors
     /// The reply does not fit the type.
@@ -57,7 +55,7 @@ impl Unclaimed {
     }
 }
 
-/// What was popped may be a secret.
+/// The element may be a secret.
 impl fmt::Debug for Unclaimed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Unclaimed")
@@ -68,7 +66,7 @@ impl fmt::Debug for Unclaimed {
 
 type Report = Arc<dyn Fn(Unclaimed) + Send + Sync>;
 
-/// Whom a pool reports to.
+/// The function that a pool reports to.
 #[derive(Default)]
 pub(crate) struct Reports(RwLock<Option<Report>>);
 
@@ -81,7 +79,7 @@ impl fmt::Debug for Reports {
 }
 
 impl Reports {
-    /// Has all replies from here on told to `report`.
+    /// From now on, calls `report` with each unclaimed reply.
     pub(super) fn set(&self, report: impl Fn(Unclaimed) + Send + Sync + 'static) {
         let report: Report = Arc::new(report);
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(report);
@@ -93,8 +91,7 @@ impl Reports {
     }
 }
 
-/// Runs a blocking command on a leased socket: at once, or in a task of its own where somebody is to be told of its reply
-/// whatever happens.
+/// Runs a blocking command on a leased socket: directly, or, if there is a function to report to, in a separate task.
 /// The wait is ended over `unblock_on`.
 pub(super) async fn run(
     reports: &Reports,
@@ -123,7 +120,7 @@ pub(super) async fn run(
     }
 }
 
-/// The caller's end. What it was sent and did not take is reported when it goes away.
+/// The caller's side. A reply that it was sent and did not take is reported when it is dropped.
 struct Claim {
     receiver: oneshot::Receiver<Result<Frame>>,
     name: CommandName,
@@ -139,7 +136,7 @@ impl Drop for Claim {
     }
 }
 
-/// Reports a reply, unless it says that there was nothing.
+/// Reports a reply, unless it is empty.
 fn tell(report: &Report, command: &CommandName, outcome: Result<Frame>) {
     if let Ok(frame) = outcome
         && !frame.reply().is_nil()
@@ -152,7 +149,7 @@ fn tell(report: &Report, command: &CommandName, outcome: Result<Frame>) {
     }
 }
 
-/// The task's end.
+/// The task's side.
 struct Wait {
     unblock_on: Connection,
     lease: Exclusive,
@@ -162,7 +159,7 @@ struct Wait {
 impl Wait {
     async fn run(self, args: Box<Args>, mut caller: oneshot::Sender<Result<Frame>>) {
         let name = args.name();
-        // Both go out together, so that the id costs no time.
+        // Both commands are sent together, so asking for the id takes no extra time.
         let mut id = self.lease.call(Args::lease(&CLIENT_ID, Keys::Ignored));
         id.submit();
         let mut call = self.lease.call(args);
@@ -183,12 +180,12 @@ impl Wait {
         }
     }
 
-    /// Has the server end the wait, and gives the reply; `None` if none came in time.
+    /// Makes the server end the wait, and returns the reply; `None` if none came in time.
     async fn give_up(&self, id: Pending<'_>, mut call: Pending<'_>) -> Option<Result<Frame>> {
         call.end_wait();
         let reply = async {
             let id: i64 = id.decoded().await?;
-            // A wait that is asked for in pieces may be between two of them when the server is told to end it.
+            // If the wait is split into pieces, the request to end it may come between two pieces.
             while !self.unblock(id).await? {
                 let pause = tokio::time::timeout(PAUSE, std::future::poll_fn(|cx| call.poll(cx)));
                 if let Ok(outcome) = pause.await {
@@ -200,7 +197,7 @@ impl Wait {
         tokio::time::timeout(GRACE, reply).await.ok()
     }
 
-    /// Says whether a command of this client was blocked.
+    /// Returns whether a command of this client was blocked.
     async fn unblock(&self, id: i64) -> Result<bool> {
         let mut unblock = Args::lease(&CLIENT_UNBLOCK, Keys::Ignored);
         unblock.arg("client-id", &id);

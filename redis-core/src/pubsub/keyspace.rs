@@ -38,9 +38,10 @@ enum Subkeys {
 }
 
 impl Connection {
-    /// What happens to keys on the server, as a stream: of all databases, unless narrowed down.
+    /// What happens to keys on the server, as a stream; in all databases, unless you choose one.
     ///
-    /// The server tells this only if it is configured to: `CONFIG SET notify-keyspace-events KEA` turns all of it on.
+    /// The server sends these events only if it is configured to: `CONFIG SET notify-keyspace-events KEA` turns all
+    /// of them on.
     ///
     /// ```no_run
     /// # async fn example(conn: typedis_core::Connection) -> typedis_core::Result<()> {
@@ -54,7 +55,7 @@ impl Connection {
     /// ```
     ///
     /// # Errors
-    /// A server that is not configured to tell; else as for [`Connection::subscribe`].
+    /// The server is not configured to send events; otherwise as for [`Connection::subscribe`].
     pub fn keyspace_events(&self) -> WatchKeyspace {
         WatchKeyspace {
             connection: self.clone(),
@@ -78,21 +79,21 @@ impl Pool {
 }
 
 impl WatchKeyspace {
-    /// Only of this database.
+    /// Only events in this database.
     pub fn database(mut self, number: u32) -> Self {
         self.database = Some(number);
         self
     }
 
-    /// Only this event, such as `expired`; a glob-style pattern. Where [`WatchKeyspace::keys`] or [`WatchKeyspace::subkey`] is
-    /// given too, events are told apart here rather than on the server, and only `*` and the plain word are known.
+    /// Only this event, such as `expired`; a glob-style pattern. If [`WatchKeyspace::keys`] or [`WatchKeyspace::subkey`] is
+    /// set too, typedis filters the events, not the server, and only `*` or the plain word is supported.
     pub fn event(mut self, event: impl Into<String>) -> Self {
         self.event = Some(event.into());
         self
     }
 
-    /// Only of keys that match a glob-style pattern. The server then has to have `K` among its
-    /// `notify-keyspace-events`, else `E`.
+    /// Only events of keys that match a glob-style pattern. The server then needs `K` in its
+    /// `notify-keyspace-events`; without this option it needs `E`.
     pub fn keys(mut self, pattern: impl Into<String>) -> Self {
         self.keys = Some(pattern.into());
         self
@@ -130,13 +131,14 @@ impl WatchKeyspace {
         self
     }
 
-    /// How many events are held for the reader; only their bytes are bounded by default.
+    /// How many events are held for the reader; by default only the bytes are limited.
     pub fn capacity_messages(mut self, events: usize) -> Self {
         self.capacity.messages = events.max(1);
         self
     }
 
-    /// What happens when there is no room; by default the oldest event is dropped, and the reader told.
+    /// What happens when there is no room; by default the oldest event is dropped, and the reader gets
+    /// [`Event::Lagged`].
     pub fn on_lag(mut self, lag: Lag) -> Self {
         self.capacity.lag = lag;
         self
@@ -196,8 +198,8 @@ impl WatchKeyspace {
         })
     }
 
-    /// A server that tells nothing would look like one on which nothing happens. One that does not let us see its
-    /// configuration is given the benefit of the doubt.
+    /// If the server sends no events, that would look like a server on which nothing happens. If the
+    /// configuration may not be read, the stream is opened all the same.
     async fn check_configuration(&self) -> Result<()> {
         let asked = raw("CONFIG GET")
             .arg("notify-keyspace-events")
@@ -232,11 +234,11 @@ impl IntoFuture for WatchKeyspace {
     }
 }
 
-/// What happens to keys, as a stream; it behaves as a [`PatternChannel`] does.
+/// What happens to keys, as a stream; it works like [`PatternChannel`].
 #[derive(Debug)]
 pub struct KeyspaceEvents {
     channel: PatternChannel,
-    /// Events other than this are passed over.
+    /// Other events are skipped.
     only: Option<String>,
 }
 
@@ -253,7 +255,7 @@ impl KeyspaceEvents {
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None => return Poll::Ready(None),
             };
-            // Anybody may publish anything to these channels.
+            // Any client may publish any text to these channels.
             let Some(event) = event else { continue };
             if !self.passes_over(&event) {
                 return Poll::Ready(Some(Ok(event)));

@@ -1,15 +1,16 @@
-//! MONITOR: every command that the server carries out, as a stream on a socket of its own.
+//! MONITOR: every command that the server carries out, as a stream on a separate socket.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_core::Stream;
-use tokio::io::{AsyncWriteExt, ReadBuf};
+use tokio::io::AsyncWriteExt;
 
 use crate::config::Transport;
 use crate::config::{Config, IntoConfig};
@@ -17,20 +18,21 @@ use crate::connect;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::handle::Connection;
 use crate::handle::Pool;
+use crate::handle::runtime;
 use crate::reply::Frame;
 use crate::reply::{FromRedis, Reply};
-use crate::wire::scan::{FrameKind, Scanner};
+use crate::wire::{FrameReader, ReadError, fixed_command};
 
 const READ: usize = 16 * 1024;
 
 /// A command that the server carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MonitorEntry {
-    /// When.
+    /// When it was carried out.
     pub time: SystemTime,
-    /// On which database.
+    /// The database it ran on.
     pub database: u32,
-    /// For whom: the address of the client, `lua` for scripts, `unix:` and a path.
+    /// The client: its address of the client, `lua` for scripts, `unix:` and a path.
     pub client: String,
     /// Its words, the command's name first.
     pub words: Vec<Bytes>,
@@ -72,7 +74,7 @@ fn number<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// Words in quotes, with the server's escapes.
+/// Reads words in quotes, with the server's escapes.
 fn words_of(mut rest: &[u8]) -> Option<Vec<Bytes>> {
     let mut words = Vec::new();
     while !rest.is_empty() {
@@ -97,7 +99,7 @@ fn words_of(mut rest: &[u8]) -> Option<Vec<Bytes>> {
     Some(words)
 }
 
-/// What follows a backslash.
+/// Reads what follows a backslash.
 fn escaped(rest: &[u8]) -> Option<(u8, &[u8])> {
     let (&letter, after) = rest.split_first()?;
     let byte = match letter {
@@ -118,15 +120,14 @@ fn escaped(rest: &[u8]) -> Option<(u8, &[u8])> {
 
 /// Every command that the server carries out, as a stream.
 ///
-/// It reads only when it is polled; a server closes the connection of a reader who is too slow. It does not reconnect:
-/// when the connection is lost it yields the error and ends. Dropping it closes its socket.
+/// It reads only when it is polled; if the reader is too slow, the server closes the connection. It does not
+/// reconnect: when the connection is lost, it yields the error and ends. Dropping it closes its socket.
 ///
-/// The words hold data and may hold secrets.
+/// The words contain data and may contain secrets.
 pub struct Monitor {
     /// `None` after the end.
     stream: Option<Box<dyn Transport>>,
-    scanner: Scanner,
-    input: BytesMut,
+    replies: FrameReader,
 }
 
 impl Monitor {
@@ -136,10 +137,14 @@ impl Monitor {
     /// A bad URL, an unreachable server, a refused login or command.
     pub async fn open(config: impl IntoConfig) -> Result<Self> {
         let config = config.into_config()?;
+        runtime()?;
         let opening = Self::start(&config);
         match tokio::time::timeout(config.connect_timeout, opening).await {
             Ok(result) => result,
-            Err(_) => Err(Error::new(ErrorKind::Timeout, Phase::NotSent)),
+            Err(_) => {
+                let obstacle = Arc::new(config.connecting());
+                Err(Error::timeout(Phase::NotSent, Some(obstacle)))
+            }
         }
         .map_err(|error| error.of_command("MONITOR".into()))
     }
@@ -150,16 +155,15 @@ impl Monitor {
             .map_err(|refusal| Error::new(refusal.into_kind(), Phase::NotSent))?;
         let mut stream = ready.stream;
         stream
-            .write_all(b"*1\r\n$7\r\nMONITOR\r\n")
+            .write_all(fixed_command!("MONITOR"))
             .await
             .map_err(lost)?;
         let mut limits = config.limits;
-        // A line holds a whole command, each of whose bytes may be escaped.
+        // A line holds a whole command, and each of its bytes may be escaped.
         limits.max_line = limits.max_bulk.saturating_mul(4);
         let mut this = Self {
             stream: Some(stream),
-            scanner: Scanner::new(limits),
-            input: BytesMut::new(),
+            replies: FrameReader::new(limits, READ),
         };
         let reply = std::future::poll_fn(|cx| this.poll_frame(cx)).await?;
         reply.decode::<()>()?;
@@ -185,37 +189,18 @@ impl Monitor {
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
-        loop {
-            let found = self
-                .scanner
-                .scan(&self.input)
-                .map_err(|error| Error::protocol(error.to_string()))?;
-            if let Some(found) = found {
-                let bytes = self.input.split_to(found.len).freeze();
-                if found.kind == FrameKind::Reply {
-                    return Poll::Ready(Ok(Frame::from_scanned(bytes)));
-                }
-            } else {
-                ready!(self.poll_read(cx)).map_err(lost)?;
-            }
-        }
-    }
-
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(stream) = &mut self.stream else {
-            return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+            return Poll::Ready(Err(lost(io::ErrorKind::NotConnected.into())));
         };
-        let mut chunk = [0; READ];
-        let mut buffer = ReadBuf::new(&mut chunk);
-        ready!(Pin::new(&mut **stream).poll_read(cx, &mut buffer))?;
-        if buffer.filled().is_empty() {
-            return Poll::Ready(Err(io::Error::new(
+        let read = ready!(self.replies.poll_next(cx, &mut **stream));
+        Poll::Ready(read.map(Frame::from_scanned).map_err(|error| match error {
+            ReadError::Io(error) => lost(error),
+            ReadError::Closed => lost(io::Error::new(
                 io::ErrorKind::UnexpectedEof,
                 "the server closed it",
-            )));
-        }
-        self.input.extend_from_slice(buffer.filled());
-        Poll::Ready(Ok(()))
+            )),
+            ReadError::Scan(error) => Error::protocol(error.to_string()),
+        }))
     }
 }
 
@@ -229,7 +214,7 @@ fn read_entry(frame: &Frame) -> Result<MonitorEntry> {
             let reason = crate::error::DecodeError::new("the line is not one of MONITOR");
             Error::decode(reason, Some(frame.clone().into_chunk()))
         }),
-        // An error in place of a line; anything else does not fit.
+        // An error may come in place of a line; anything else is wrong.
         _ => <()>::from_outcome(Ok(frame.borrowed())).and(Err(Error::protocol(
             "MONITOR gave something that is not a line",
         ))),

@@ -2,16 +2,15 @@
 
 use serde::Serialize;
 
-use crate::command::CommandInfo;
-use crate::command::ToArg;
+use crate::command::{CommandInfo, ToArg, command_info};
 use crate::json::Json;
 use crate::request::{Request, Target};
 
-static PUBLISH: CommandInfo = CommandInfo::new("PUBLISH", b"$7\r\nPUBLISH\r\n", 1);
+static PUBLISH: CommandInfo = command_info!("PUBLISH");
 
 /// Publishes values as JSON; every target has it.
 pub trait PublishJson: Target {
-    /// Sends `value` as JSON to everyone who is subscribed to `channel`, and replies with how many that were.
+    /// Sends `value` as JSON to everyone who is subscribed to `channel`, and replies with the number of receivers.
     ///
     /// ```no_run
     /// # async fn example(conn: typedis_core::Connection) -> typedis_core::Result<()> {

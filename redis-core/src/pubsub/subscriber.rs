@@ -1,4 +1,4 @@
-//! Many subscriptions in one stream, which come and go while it is read: [`Subscriber`].
+//! Many subscriptions in one stream, which can be added and removed while it is read: [`Subscriber`].
 
 use std::collections::HashMap;
 use std::fmt;
@@ -21,14 +21,15 @@ use crate::handle::Pool;
 
 /// One stream of the messages of any number of channels and patterns.
 ///
-/// Each [`Message`] says which subscription it came by ([`Message::source`]). All share one capacity. Channels are
-/// added and removed with a `&self`, or from other tasks through a [`Subscriptions`] handle, while the stream is read.
+/// Each [`Message`] says which subscription it came from ([`Message::source`]). All subscriptions share one capacity.
+/// You can add and remove channels with `&self`, or from other tasks through a [`Subscriptions`] handle, while the
+/// stream is read.
 ///
 /// ```no_run
 /// # async fn example(conn: typedis_core::Connection) -> typedis_core::Result<()> {
 /// use typedis_core::pubsub::Event;
 ///
-/// let mut subscriber = conn.subscriber();
+/// let mut subscriber = conn.subscriber().open();
 /// subscriber.subscribe(["news", "chat"]).await?;
 /// subscriber.psubscribe("user:*").await?;
 /// while let Some(event) = subscriber.next().await {
@@ -42,14 +43,14 @@ use crate::handle::Pool;
 /// # Ok(()) }
 /// ```
 ///
-/// The stream does not end when nothing is subscribed to, but when the connection is closed. A subscription that the
-/// server refuses to restore yields its error once, and the others go on.
+/// The stream does not end when nothing is subscribed to, but when the connection is closed. If the server refuses
+/// to restore a subscription, the stream yields the error once, and the others go on.
 pub struct Subscriber {
     subscriptions: Subscriptions,
     capacity: Capacity,
 }
 
-/// What a [`Subscriber`] is subscribed to; cheap to clone, to be used while the stream is read elsewhere.
+/// What a [`Subscriber`] is subscribed to; cheap to clone, for use while the stream is read elsewhere.
 #[derive(Clone)]
 pub struct Subscriptions {
     shared: Arc<Shared>,
@@ -62,23 +63,65 @@ struct Shared {
     inbox: Arc<Inbox<Message>>,
     hub: Arc<Hub>,
     memberships: Mutex<Memberships>,
-    /// One at a time, so that no source is added twice.
+    /// Only one call adds at a time, so that no source is added twice.
     adding: tokio::sync::Mutex<()>,
 }
 
+/// A [`Subscriber`] that has not been opened: set its options, then [`open`](Self::open) it.
+#[derive(Debug, Clone)]
+#[must_use = "there is no stream before this is opened"]
+pub struct SubscriberBuilder {
+    connection: Connection,
+    capacity: Capacity,
+}
+
 impl Connection {
-    /// One stream for many subscriptions, none as yet.
-    #[must_use]
-    pub fn subscriber(&self) -> Subscriber {
-        Subscriber::new(self.clone(), self.config().inbox)
+    /// One stream for many subscriptions; at first it has none. Set its options, then open it.
+    ///
+    /// ```no_run
+    /// # async fn example(conn: typedis_core::Connection) -> typedis_core::Result<()> {
+    /// let mut all = conn.subscriber().capacity_messages(1_000).open();
+    /// all.psubscribe("user:*").await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn subscriber(&self) -> SubscriberBuilder {
+        SubscriberBuilder {
+            connection: self.clone(),
+            capacity: self.config().inbox,
+        }
     }
 }
 
 impl Pool {
-    /// One stream for many subscriptions, none as yet, over the pool's first lane.
-    #[must_use]
-    pub fn subscriber(&self) -> Subscriber {
+    /// One stream for many subscriptions, on the pool's first lane: see [`Connection::subscriber`].
+    pub fn subscriber(&self) -> SubscriberBuilder {
         self.first_lane().subscriber()
+    }
+}
+
+impl SubscriberBuilder {
+    /// How many bytes of messages are held for the reader; 16 MiB by default.
+    pub fn capacity_bytes(mut self, bytes: usize) -> Self {
+        self.capacity.bytes = bytes;
+        self
+    }
+
+    /// How many messages are held for the reader; by default only the bytes are limited.
+    pub fn capacity_messages(mut self, messages: usize) -> Self {
+        self.capacity.messages = messages.max(1);
+        self
+    }
+
+    /// What happens when there is no room; by default the oldest message is dropped, and the reader is told. With
+    /// [`Lag::Wait`] there is one separate socket for all its subscriptions.
+    pub fn on_lag(mut self, lag: Lag) -> Self {
+        self.capacity.lag = lag;
+        self
+    }
+
+    /// The stream, with nothing subscribed to. Nothing is sent before the first subscription.
+    pub fn open(self) -> Subscriber {
+        Subscriber::new(self.connection, self.capacity)
     }
 }
 
@@ -100,37 +143,9 @@ impl Subscriber {
         }
     }
 
-    /// The same with another capacity. It has to be set before anything is subscribed to: that is given up.
-    fn with(self, change: impl FnOnce(&mut Capacity)) -> Self {
-        let mut capacity = self.capacity;
-        change(&mut capacity);
-        Self::new(self.subscriptions.connection.clone(), capacity)
-    }
-
-    /// How many bytes of messages are held for the reader; 16 MiB by default. To be called first of all, since what is
-    /// subscribed to already is given up.
-    #[must_use]
-    pub fn capacity_bytes(self, bytes: usize) -> Self {
-        self.with(|capacity| capacity.bytes = bytes)
-    }
-
-    /// How many messages are held for the reader; only their bytes are bounded by default. To be called first of all,
-    /// since what is subscribed to already is given up.
-    #[must_use]
-    pub fn capacity_messages(self, messages: usize) -> Self {
-        self.with(|capacity| capacity.messages = messages.max(1))
-    }
-
-    /// What happens when there is no room. With [`Lag::Wait`] it has a socket of its own for all its subscriptions. To be
-    /// called first of all, since what is subscribed to already is given up.
-    #[must_use]
-    pub fn on_lag(self, lag: Lag) -> Self {
-        self.with(|capacity| capacity.lag = lag)
-    }
-
     /// The next event; `None` at the end.
     ///
-    /// It can be dropped at any time without losing anything.
+    /// You can drop the future at any time without losing a message.
     pub async fn next(&mut self) -> Option<Result<Event>> {
         std::future::poll_fn(|cx| self.subscriptions.shared.inbox.poll_next(cx)).await
     }
@@ -186,7 +201,7 @@ impl Subscriber {
         self.subscriptions.sunsubscribe(shard_channels);
     }
 
-    /// What is subscribed to, in no order.
+    /// What it is subscribed to, in no order.
     #[must_use]
     pub fn sources(&self) -> Vec<Source> {
         self.subscriptions.sources()
@@ -233,7 +248,7 @@ impl Subscriptions {
         self.remove(SourceKind::Shard, shard_channels);
     }
 
-    /// What is subscribed to, in no order.
+    /// What it is subscribed to, in no order.
     #[must_use]
     pub fn sources(&self) -> Vec<Source> {
         let memberships = self.shared.lock();
@@ -250,7 +265,7 @@ impl Subscriptions {
         let mut added = Memberships::new();
         each_name(names, |name| {
             let source = Arc::new(Source::new(kind, name));
-            // A second membership would give each message twice.
+            // A second membership would yield each message twice.
             if !self.shared.has(&source) {
                 let join = || self.shared.hub.join(self.entrance(&source, &confirmation));
                 added.entry(source.clone()).or_insert_with(join);
@@ -258,7 +273,7 @@ impl Subscriptions {
         });
         std::future::poll_fn(|cx| confirmation.poll(cx)).await?;
         self.shared.lock().extend(added);
-        // The subscriber may have gone while the server was asked.
+        // The subscriber may have been dropped while the server was asked.
         self.shared
             .check_is_read()
             .inspect_err(|_| self.shared.clear())
@@ -312,7 +327,7 @@ impl Drop for Subscriber {
     fn drop(&mut self) {
         let shared = &self.subscriptions.shared;
         let mut woken = Vec::new();
-        // First, so that whoever is adding sources sees it.
+        // This comes first, so that a task that is adding sources sees it.
         shared.inbox.end(None, &mut woken);
         shared.clear();
     }

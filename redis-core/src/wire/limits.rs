@@ -7,19 +7,20 @@ pub(super) const DEEPEST: usize = 256;
 
 /// What a connection accepts from its server.
 ///
-/// Anything beyond is a protocol error, and the connection is closed. Nothing is ever allocated by a length that a
-/// server merely announced.
+/// Anything beyond a limit is a protocol error, and the connection is closed. Memory is never allocated only
+/// because the server announced a length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// How deep arrays, maps, sets and pushes may be nested: 128, and never more than 256.
+    /// How deep arrays, maps, sets and pushes may be nested: 128 by default, and never more than 256.
     pub max_depth: usize,
-    /// How many elements a reply may hold in all its aggregates together: 128 Mi. A pair of a map counts as two.
+    /// How many elements a reply may hold in all its aggregates together: 128 Mi by default. A pair of a map counts
+    /// as two.
     pub max_elements: u64,
-    /// How many bytes a string may have: 512 MiB, which is the servers' own limit.
+    /// How many bytes a string may have: 512 MiB by default, which is also the limit of the servers.
     pub max_bulk: usize,
-    /// How many bytes a line of text may have, which bounds statuses and errors: 512 MiB, as for strings, for a script may
-    /// put any value into its error. Numbers have shorter limits of their own.
+    /// How many bytes a line of text may have, such as a status or an error: 512 MiB by default, as for strings,
+    /// because a script may put any value into its error. Numbers have separate, shorter limits.
     pub max_line: usize,
 }
 
@@ -35,7 +36,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// For bytes that were scanned before.
+    /// No limits, for bytes that were scanned before.
     pub(crate) const NONE: Self = Self {
         max_depth: DEEPEST,
         max_elements: u64::MAX,

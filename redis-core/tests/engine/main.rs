@@ -3,7 +3,7 @@
 //! # Layout
 //!
 //! - `support`: connections, commands and waiting, for all of the tests
-//! - `cancellation`, `encoding`, `deadlines`, `budgets`: what callers do to a connection
+//! - `cancellation`, `encoding`, `deadlines`, `budgets`: what callers do to a connection; `obstacles`: what they waited for
 //! - `loss`, `reconnect`, `liveness`, `desync`, `handshake`: what networks and servers do to it
 //! - `big`: large values and long pipelines; `texts`: what scripts put into statuses and errors
 //! - `chain`, `open`, `pool`, `watch`: pipelines, transactions and leased sockets
@@ -31,6 +31,7 @@ mod encoding;
 mod handshake;
 mod liveness;
 mod loss;
+mod obstacles;
 mod open;
 mod pool;
 mod reconnect;

@@ -24,12 +24,12 @@ pub(super) fn expand(command: &Command) -> TokenStream {
     }
 }
 
-/// What the `impl`s of a builder have in common.
+/// The common parts of a builder's `impl`s.
 struct Parts {
     name: Ident,
     /// The type parameters of its choices.
     slots: Vec<Ident>,
-    /// Those of its required choices.
+    /// The type parameters of its required choices.
     required: Vec<Ident>,
 }
 
@@ -69,7 +69,7 @@ impl Parts {
         }
     }
 
-    /// What ends the building.
+    /// The `impl`s by which a finished builder is executed.
     fn finish(&self) -> TokenStream {
         let Self { name, slots, .. } = self;
         let made = self.made();
@@ -81,12 +81,12 @@ impl Parts {
                     Self { request: self.request.send() #state }
                 }
 
-                #[doc = " Bounds this one call, from its first poll to its reply, instead of the configured timeout."]
+                #[doc = " The deadline of this one call, from its first poll to its reply, instead of the configured timeout."]
                 pub fn deadline(self, limit: ::std::time::Duration) -> Self {
                     Self { request: self.request.deadline(limit) #state }
                 }
 
-                #[doc = " Keeps an error of this command in its own place of the replies."]
+                #[doc = " Puts an error of this command in its place among the replies, so that it does not hide the others."]
                 pub fn attempt(self) -> rt::Request<S, ::std::result::Result<R, rt::Error>> where S: rt::Queues {
                     self.request.attempt()
                 }
@@ -158,7 +158,7 @@ impl Parts {
         }
     }
 
-    /// That every required choice has been made.
+    /// The bounds that say that every required choice has been made.
     fn made(&self) -> Option<TokenStream> {
         let required = &self.required;
         (!required.is_empty()).then(|| quote!(where #(#required: rt::state::Made),*))

@@ -12,10 +12,11 @@ pub(super) fn name(command: &Command) -> proc_macro2::Ident {
     ident(&command.method.to_ascii_uppercase())
 }
 
-pub(super) fn expand(command: &Command) -> TokenStream {
+/// With `checked`, it is compared with the commands that the facade knows.
+pub(super) fn expand(command: &Command, checked: bool) -> TokenStream {
     let facts = &command.facts;
     let (info, name) = (name(command), command.syntax.name.join(" "));
-    let doc = format!(" What is known of `{name}`.");
+    let doc = format!(" What is known about `{name}`.");
     let sent = sent(command);
     let header = Literal::byte_string(&header(&sent));
     let words = Literal::usize_unsuffixed(sent.len());
@@ -45,13 +46,13 @@ pub(super) fn expand(command: &Command) -> TokenStream {
         })
         .collect();
     let newer = (!newer.is_empty()).then(|| quote!(.newer(&[#(#newer),*])));
-    let masked = &facts.masked;
-    let masked = (!masked.is_empty()).then(|| quote!(.masked(&[#(#masked),*])));
+    let is_command = matches!(command.call, Call::Command);
+    let checked = (checked && is_command).then(|| quote!(.checked(&::typedis::commands::KNOWN)));
     quote! {
         #script
         #[doc = #doc]
         pub static #info: rt::CommandInfo = rt::CommandInfo::new(#name, #header, #words)
-            #readonly #idempotent #blocking #waits #state #cacheable #policies #masked #since #newer;
+            #readonly #idempotent #blocking #waits #state #cacheable #policies #since #newer #checked;
     }
 }
 
@@ -65,7 +66,7 @@ fn sent(command: &Command) -> Vec<String> {
     }
 }
 
-/// The name of the static with a command's script.
+/// The name of the static for a command's script.
 pub(super) fn script_name(command: &Command) -> proc_macro2::Ident {
     ident(&format!("{}_SCRIPT", command.method.to_ascii_uppercase()))
 }
@@ -87,7 +88,7 @@ fn script(command: &Command) -> Option<TokenStream> {
     })
 }
 
-/// The words of the name as they go over the wire.
+/// The encoded words of the name.
 fn header(words: &[String]) -> Vec<u8> {
     words
         .iter()

@@ -44,7 +44,8 @@ fn header(command: &Command, transition: &Transition<'_>) -> TokenStream {
                 .filter(|param| !dropped.contains(param))
                 .cloned()
                 .collect();
-            // What was the caller's choice plays no part any more, so that nobody has to make it.
+            // The type that the caller would have chosen is not in the reply any more, so the caller does not
+            // have to choose it.
             (
                 kept,
                 from.with(&|param| dropped.contains(&param).then(|| quote!(()))),
@@ -101,7 +102,7 @@ fn statements(command: &Command, option: &Opt) -> Vec<TokenStream> {
     once_only.into_iter().chain(needs).chain(writes).collect()
 }
 
-/// The choices of the caller that come with the new reply.
+/// The type parameters that come with the new reply.
 fn new_params(transition: &Transition<'_>) -> Option<TokenStream> {
     let (from, to) = transition.reply?;
     let new: Vec<&Ident> = to

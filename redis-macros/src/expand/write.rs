@@ -56,7 +56,7 @@ pub(super) fn conversions(body: &Body) -> Vec<TokenStream> {
     body.params().filter_map(conversion).collect()
 }
 
-/// What a body writes: what stands before every part as it is, the rest into its parts.
+/// What a body writes: first what comes before all parts, then the rest, in its parts.
 pub(super) fn statements(body: &Body, repeatable: bool) -> Vec<TokenStream> {
     body.runs
         .iter()

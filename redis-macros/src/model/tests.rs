@@ -134,8 +134,8 @@ fn keys_name_options_that_exist() {
 #[test]
 fn keys_name_placeholders_that_exist() {
     assert_eq!(
-        one("SET key [NX]", "mask = ['kez']"),
-        "5: [g.m] `mask` names `kez`, which is no placeholder of the syntax; did you mean `key`?"
+        one("SET key [NX]", "args.kez = '1'"),
+        "5: [g.m] `args` names `kez`, which is no placeholder of the syntax; did you mean `key`?"
     );
     assert_eq!(
         one("SET key [NX]", "args.secret = '1'"),
@@ -576,5 +576,34 @@ fn a_row_calls_one_thing() {
     assert_eq!(
         one("RESERVE key", "script = 'a.lua'\nfunction = 'f'"),
         "6: [g.m] `function` and `script` exclude each other; expected one of them"
+    );
+}
+
+#[test]
+fn what_is_refused_is_a_name_without_a_row() {
+    let rows = row("LISTEN key", "") + "[refused]\nLISTEN = 'x'\nlower = 'x'\n'A B C' = 'x'\n";
+    assert_eq!(
+        messages(&rows),
+        [
+            "7: [refused] `LISTEN` has a row, [g.m]; expected one of the two",
+            "8: [refused] `lower` is no command; expected one word or two, in upper case",
+            "9: [refused] `A B C` is no command; expected one word or two, in upper case",
+        ]
+    );
+}
+
+#[test]
+fn the_place_of_a_limit_must_be_fixed_where_raw_commands_are_looked_up() {
+    let rows = row(
+        "POP key [key ...] timeout [COUNT count]",
+        "blocking = 'timeout'",
+    );
+    assert_eq!(messages(&rows), Vec::<String>::new());
+    let refused = "[refused]\nLISTEN = 'x'\n";
+    assert_eq!(
+        messages(&(rows + refused)),
+        [
+            "1: [g.m] what stands around `timeout` has no fixed number of words; expected that before it, or behind it",
+        ]
     );
 }

@@ -3,7 +3,7 @@
 use super::Text;
 use super::table::{Examples, Table};
 
-/// What a command's table says.
+/// The content of a command's table.
 #[derive(Debug, Clone)]
 pub(crate) struct CommandSpec {
     /// The group, `sorted_set`.
@@ -31,7 +31,6 @@ pub(crate) struct CommandSpec {
     pub(crate) request_policy: Option<Text>,
     pub(crate) response_policy: Option<Text>,
     pub(crate) cacheable: Option<bool>,
-    pub(crate) mask: Vec<Text>,
     /// Option and condition.
     pub(crate) requires: Vec<(Text, Text)>,
     /// Option and condition.
@@ -44,24 +43,24 @@ pub(crate) struct CommandSpec {
     pub(crate) args_with: Vec<(Text, Examples)>,
 }
 
-/// What `options` says of one option.
+/// The note in `options` on one option.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct OptionSpec {
     pub(crate) doc: Option<Text>,
     pub(crate) since: Option<Availability>,
     pub(crate) deprecated: Option<Text>,
-    /// `false` where a command that may be repeated no longer may.
+    /// `false` if a command that may be repeated must not be repeated with this option.
     pub(crate) idempotent: Option<bool>,
 }
 
-/// The first version of each server that has it; a server without one does not.
+/// The first version of each server that has it; a server without a version does not have it.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Availability {
     pub(crate) redis: Option<Text>,
     pub(crate) valkey: Option<Text>,
 }
 
-const KEYS: [&str; 23] = [
+const KEYS: [&str; 22] = [
     "doc",
     "syntax",
     "reply",
@@ -79,7 +78,6 @@ const KEYS: [&str; 23] = [
     "request_policy",
     "response_policy",
     "cacheable",
-    "mask",
     "requires",
     "conflicts",
     "options",
@@ -96,7 +94,7 @@ pub(crate) fn group(name: &Text, table: &Table<'_>) -> Vec<CommandSpec> {
         .collect()
 }
 
-/// A command, unless it lacks what every command must have.
+/// A command, unless it lacks a required key.
 fn command(group: &str, label: &Text, table: &Table<'_>) -> Option<CommandSpec> {
     table.expect_keys(&KEYS);
     let texts = |key| {
@@ -134,7 +132,6 @@ fn command(group: &str, label: &Text, table: &Table<'_>) -> Option<CommandSpec> 
         request_policy: table.text("request_policy"),
         response_policy: table.text("response_policy"),
         cacheable: table.flag("cacheable"),
-        mask: table.list("mask"),
         requires: texts("requires"),
         conflicts: table.pairs("conflicts"),
         options: options(table),

@@ -14,7 +14,7 @@ use crate::replies::fields::{each_field, fill, required};
 pub struct Hotkeys {
     /// Whether it is still on.
     pub is_active: bool,
-    /// One in so many keys was looked at.
+    /// One in this many keys was sampled.
     pub sample_ratio: u64,
     /// The slots whose keys were looked at: the first and the last of each range. All of them without `SLOTS`.
     pub selected_slots: Vec<(u16, u16)>,

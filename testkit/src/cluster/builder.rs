@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::server::{Server, ServerBuilder};
 use crate::servers::{self, ServerKind};
 
-/// After how long a silent node is suspected. Short ones make failovers fast, and a machine that is busy looks dead.
+/// After how long a silent node is suspected. A short time makes failovers fast, but then a busy node looks dead.
 const NODE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A cluster that has not been started: `Cluster::builder(kind)`, settings, `start()`.
@@ -71,7 +71,7 @@ impl ClusterBuilder {
     ///
     /// # Errors
     ///
-    /// If the server is not to be had, or the nodes do not become a cluster.
+    /// If there is no such server, or the nodes do not become a cluster.
     pub fn start(self) -> Result<Cluster> {
         // Fetched once, not by each node.
         servers::find(self.kind)?;
@@ -119,7 +119,7 @@ impl ClusterBuilder {
                 "cluster-node-timeout {}",
                 self.node_timeout.as_millis()
             ))
-            // Nothing is waited for that a test has to wait for, too.
+            // Tests wait for replicas, so replication must not be delayed.
             .line("repl-diskless-sync-delay 0")
             .line("repl-ping-replica-period 1")
             .line("cluster-replica-validity-factor 0");
@@ -133,9 +133,9 @@ impl ClusterBuilder {
 }
 
 impl Cluster {
-    /// Waits until nodes agree and clients are told of every replica.
+    /// Waits until nodes agree and clients are told about every replica.
     ///
-    /// Newer servers do not tell of a replica while they know of nothing that it has received.
+    /// Newer servers do not name a replica before it has received data.
     fn wait_until_complete(&self) -> Result<()> {
         self.wait_until_agreed()?;
         let nodes = self.nodes();
@@ -153,7 +153,7 @@ impl Cluster {
     }
 }
 
-/// Shares the slots evenly, and gives each node an epoch of its own, so that they need not quarrel about it.
+/// Shares the slots evenly, and gives each node its own epoch, so that the nodes need not agree on one first.
 fn give_out_slots(primaries: &[Arc<Node>]) -> Result<()> {
     let count = primaries.len();
     for (index, node) in primaries.iter().enumerate() {
@@ -168,7 +168,7 @@ fn give_out_slots(primaries: &[Arc<Node>]) -> Result<()> {
     Ok(())
 }
 
-/// Has every node meet every other, and waits until all know all: hearsay takes longer.
+/// Introduces every node to every other, and waits until all know each other: learning from others takes longer.
 pub(super) fn introduce(nodes: &[Arc<Node>]) -> Result<()> {
     for node in nodes {
         for other in nodes.iter().filter(|other| other.id() != node.id()) {

@@ -25,20 +25,20 @@ impl Node {
         })
     }
 
-    /// Has this replica take over from its primary in good order (CLUSTER FAILOVER), and waits until it has.
+    /// Makes this replica take over from its primary in good order (CLUSTER FAILOVER), and waits until it has.
     ///
     /// # Errors
     ///
-    /// If it is no replica.
+    /// If it is not a replica.
     pub fn take_over(&self) -> Result<()> {
         self.fail_over(&["CLUSTER", "FAILOVER"])
     }
 
-    /// Has this replica take over without a word with anybody (CLUSTER FAILOVER TAKEOVER), and waits until it has.
+    /// Makes this replica take over without asking any node (CLUSTER FAILOVER TAKEOVER), and waits until it has.
     ///
     /// # Errors
     ///
-    /// If it is no replica.
+    /// If it is not a replica.
     pub fn take_over_by_force(&self) -> Result<()> {
         self.fail_over(&["CLUSTER", "FAILOVER", "TAKEOVER"])
     }
@@ -77,7 +77,7 @@ impl Cluster {
         Ok(node)
     }
 
-    /// Starts a node that becomes a replica of `primary`, and waits until clients are told of it.
+    /// Starts a node that becomes a replica of `primary`, and waits until clients are told about it.
     ///
     /// # Errors
     ///
@@ -94,7 +94,7 @@ impl Cluster {
         Ok(node)
     }
 
-    /// Has all others forget a node, and stops it. Its slots have to be elsewhere by then.
+    /// Makes all others forget a node, and stops it. Its slots must be on other nodes by then.
     ///
     /// # Errors
     ///
@@ -110,8 +110,8 @@ impl Cluster {
         self.wait_until_agreed()
     }
 
-    /// Has a node forget the cluster (CLUSTER RESET SOFT): without slots, without data, knowing nobody. It stays in the
-    /// list of nodes; the others take it back as soon as they speak to it.
+    /// Makes a node forget the cluster (CLUSTER RESET SOFT): it has no slots and no data, and knows no other node. It
+    /// stays in the list of nodes; the others accept it again when they connect to it.
     ///
     /// # Errors
     ///

@@ -8,7 +8,7 @@ use crate::error::{Doing, Result};
 use crate::raw::{RawConnection, Reply};
 use crate::server::{Server, ServerBuilder};
 
-/// A server of a [`Cluster`](super::Cluster). What a [`Server`] can do, it can: be killed, stopped, started again.
+/// A server of a [`Cluster`](super::Cluster). Like a [`Server`], it can be killed, stopped and started again.
 pub struct Node {
     server: Server,
     id: String,
@@ -25,7 +25,7 @@ impl Node {
         Ok(Self { server, id })
     }
 
-    /// The id that other nodes know it by. A hard reset gives the server a new one that this does not follow.
+    /// The id that other nodes know it by. After a hard reset the server has another id, and this one is not updated.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
@@ -37,7 +37,7 @@ impl Node {
         &self.server
     }
 
-    /// The address that it listens on, whatever it announces.
+    /// The address that it listens on, also if it announces another one.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.server.addr()
@@ -54,7 +54,7 @@ impl Node {
             .doing(|| format!("connect to the node {}", self.addr()))
     }
 
-    /// Sends one command over a connection of its own, and gives the text of its reply.
+    /// Sends one command over a new connection, and returns the text of its reply.
     ///
     /// # Errors
     ///
@@ -63,7 +63,7 @@ impl Node {
         self.ask(words, |connection| connection.call(words))
     }
 
-    /// Sends one command over a connection of its own, and gives its reply as a tree.
+    /// Sends one command over a new connection, and returns its reply as a tree.
     ///
     /// # Errors
     ///
@@ -82,7 +82,7 @@ impl Node {
             .connect()
             .and_then(|mut connection| ask(&mut connection));
         answer.doing(|| {
-            // Commands that give out slots one by one have thousands of words.
+            // Commands that assign slots one by one have thousands of words.
             let words = words.get(..6).unwrap_or(words).join(" ");
             format!("have {words} done by the node {}", self.addr())
         })

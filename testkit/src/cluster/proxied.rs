@@ -1,4 +1,4 @@
-//! A proxy in front of each node, which nodes announce in their place.
+//! A proxy in front of each node, which nodes announce instead of themselves.
 
 use super::{Cluster, view};
 use crate::error::{Doing, Result};
@@ -7,14 +7,16 @@ use crate::raw::Reply;
 use crate::servers::ServerKind;
 
 impl Cluster {
-    /// Puts a proxy in front of each node, in the order of [`Cluster::nodes`], and has nodes announce its port: clients
-    /// that learn of a node reach it through its proxy. Replicas that connect from then on come through it, too.
+    /// Puts a proxy in front of each node, in the order of [`Cluster::nodes`], and makes nodes announce its port:
+    /// clients that learn about a node reach it through its proxy. Replicas that connect from then on come through
+    /// it, too.
     ///
-    /// Redis 6.2 goes on naming its own port when it tells of itself; its proxies see clients that other nodes sent.
+    /// Redis 6.2 goes on naming its own port when it describes itself; its proxies see clients that other nodes sent
+    /// to it.
     ///
     /// # Errors
     ///
-    /// If a port cannot be had, or a node refuses.
+    /// If no port is free, or a node refuses.
     pub async fn behind_proxies(&self) -> Result<Vec<Proxy>> {
         let mut proxies = Vec::new();
         for node in self.nodes() {
@@ -28,7 +30,7 @@ impl Cluster {
         Ok(proxies)
     }
 
-    /// Waits until each node tells clients of the proxies alone.
+    /// Waits until each node names only the proxies to clients.
     fn wait_until_announced(&self, proxies: &[Proxy]) -> Result<()> {
         let ports: Vec<i64> = proxies
             .iter()

@@ -1,4 +1,5 @@
-//! One cluster a kind for all tests of a process: [`shared_cluster`], and keys that no other test has: [`KeySpace`].
+//! One cluster of each kind for all tests of a process: [`shared_cluster`], and keys that no other test has:
+//! [`KeySpace`].
 
 use std::fmt;
 use std::process;
@@ -17,14 +18,14 @@ pub struct KeySpace {
 }
 
 impl KeySpace {
-    /// The cluster that it is in. What reaches beyond keys (FLUSHALL, CONFIG SET, moves of slots, failovers) reaches
-    /// other tests: start a [`Cluster`] for it.
+    /// The cluster that it is in. Commands that reach beyond keys (FLUSHALL, CONFIG SET, moves of slots, failovers)
+    /// affect other tests: start a [`Cluster`] for them.
     #[must_use]
     pub fn cluster(&self) -> &'static Cluster {
         self.cluster
     }
 
-    /// A key of this space; different names have different slots, but for hash tags in them.
+    /// A key of this space; different names have different slots, unless they contain hash tags.
     #[must_use]
     pub fn key(&self, name: impl fmt::Display) -> String {
         format!("t{}.{}:{name}", process::id(), self.number)
@@ -70,12 +71,12 @@ fn place(kind: ServerKind) -> &'static Place {
     }
 }
 
-/// Keys of its own for one test, in a cluster of three primaries that all tests of this process share; the first that
-/// asks starts it.
+/// Separate keys for one test, in a cluster of three primaries that all tests of this process share; the first test
+/// that asks starts it.
 ///
 /// # Panics
 ///
-/// If it cannot be had: the test that calls this fails, with the reason.
+/// If there is no such server: the test that calls this fails, with the reason.
 #[must_use]
 #[track_caller]
 pub fn shared_cluster(kind: ServerKind) -> KeySpace {

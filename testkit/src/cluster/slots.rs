@@ -1,4 +1,4 @@
-//! Slots that move: key by key, as every server can ([`SlotMove`]), or at once, as newer ones do.
+//! Slots that move: key by key, as every server can ([`SlotMove`]), or in one step, as newer ones do.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use crate::raw::Reply;
 /// How many keys go in one MIGRATE.
 const KEYS_AT_ONCE: usize = 100;
 
-/// A slot that is being moved key by key. Dropped before [`SlotMove::finish`], it stays as it is: a migration that
-/// nobody went on with.
+/// A slot that is being moved key by key. If this is dropped before [`SlotMove::finish`], the slot stays as it is,
+/// as after an interrupted migration.
 #[derive(Debug)]
 #[must_use = "the slot moves step by step"]
 pub struct SlotMove<'a> {
@@ -35,7 +35,7 @@ impl SlotMove<'_> {
         &self.to
     }
 
-    /// Moves at most this many keys (MIGRATE), and says how many there were.
+    /// Moves at most this many keys (MIGRATE), and returns how many there were.
     ///
     /// # Errors
     ///
@@ -70,14 +70,17 @@ impl SlotMove<'_> {
         self.from.call(&words).map(drop)
     }
 
-    /// Moves the keys that are left, and gives the slot to its new owner, who is told first.
+    /// Moves the keys that are left, and gives the slot to its new owner, which is told first.
     ///
     /// # Errors
     ///
     /// If a node refuses.
     pub fn finish(self) -> Result<()> {
-        // A client that writes meanwhile may leave a key behind.
         view::wait_for(|| {
+            // A node that has given its last slot away becomes a replica of the node that got it, with all of its keys.
+            if self.from.is_replica()? {
+                return Ok(None);
+            }
             while self.migrate(KEYS_AT_ONCE)? > 0 {}
             let slot = self.slot.to_string();
             let words = ["CLUSTER", "SETSLOT", &slot, "NODE", self.to.id()];
@@ -87,7 +90,7 @@ impl SlotMove<'_> {
         })
     }
 
-    /// Stops moving: the slot stays with its owner. Keys that went to the other node stay there, unseen.
+    /// Stops moving: the slot stays with its owner. Keys that went to the other node stay there and cannot be read.
     ///
     /// # Errors
     ///
@@ -120,7 +123,7 @@ impl Cluster {
         })
     }
 
-    /// Moves a slot with its keys, key by key. Other nodes hear of it a moment later.
+    /// Moves a slot with its keys, key by key. Other nodes learn about it a moment later.
     ///
     /// # Errors
     ///
@@ -157,7 +160,7 @@ impl Cluster {
     }
 }
 
-/// How far the newest move of these slots is.
+/// The state of the newest move of these slots.
 fn state_of_newest(migrations: &Reply, slots: &str) -> String {
     let text = |migration: &Reply, name| {
         let value = migration.get(name).and_then(Reply::text);

@@ -1,4 +1,4 @@
-//! What a node knows of the cluster: [`NodeView`], and waiting until all nodes know the same.
+//! What a node knows about the cluster: [`NodeView`], and waiting until all nodes know the same.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use crate::error::{Error, Result};
 /// How many slots a cluster has.
 pub const SLOTS: u16 = 16_384;
 
-/// How long nodes may take to agree, or to do what they were told. A machine that compiles beside is slow.
+/// How long nodes may take to agree, or to do what they were told. A machine that also compiles is slow.
 const AGREE_WITHIN: Duration = Duration::from_secs(60);
 
-/// The pause between two looks.
+/// The pause between two checks.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// A line of CLUSTER NODES: one node, as another (or itself) knows it.
@@ -24,13 +24,13 @@ pub struct NodeView {
     pub id: String,
     /// Its address, as in `127.0.0.1:7000@17000,name`.
     pub address: String,
-    /// What it is: `myself`, `master`, `slave`, `fail?`, `fail`, `handshake`, `noaddr`.
+    /// Its role and its faults: `myself`, `master`, `slave`, `fail?`, `fail`, `handshake`, `noaddr`.
     pub flags: Vec<String>,
     /// The id of its primary, if it is a replica.
     pub primary: Option<String>,
     /// The epoch of its configuration.
     pub epoch: u64,
-    /// The slots that it owns; those that are on their way are left out.
+    /// The slots that it owns; slots that are being moved are left out.
     pub slots: BTreeSet<u16>,
 }
 
@@ -59,14 +59,14 @@ impl NodeView {
     }
 }
 
-/// `7` or `7-9`; nothing for `[7->-id]`, a slot on its way.
+/// `7` or `7-9`; `None` for `[7->-id]`, a slot that is being moved.
 fn range(word: &str) -> Option<std::ops::RangeInclusive<u16>> {
     let (first, last) = word.split_once('-').unwrap_or((word, word));
     Some(first.parse().ok()?..=last.parse().ok()?)
 }
 
 impl Node {
-    /// What it knows of all nodes, itself included.
+    /// What it knows about all nodes, also about itself.
     ///
     /// # Errors
     ///
@@ -90,7 +90,7 @@ impl Node {
         value.ok_or_else(|| Error::cluster(format!("CLUSTER INFO has no {name}")))
     }
 
-    /// Whether it believes to be a replica.
+    /// Whether it considers itself a replica.
     ///
     /// # Errors
     ///
@@ -140,7 +140,7 @@ impl Cluster {
             .map_err(|_| Error::cluster(format!("`{slot}` is no slot")))
     }
 
-    /// The nodes that believe to be primaries.
+    /// The nodes that consider themselves primaries.
     ///
     /// # Errors
     ///
@@ -149,7 +149,7 @@ impl Cluster {
         self.those_that(|node| Ok(!node.is_replica()?))
     }
 
-    /// The nodes that believe to be replicas of this one.
+    /// The nodes that consider themselves replicas of this one.
     ///
     /// # Errors
     ///
@@ -173,13 +173,14 @@ impl Cluster {
         Ok(found)
     }
 
-    /// Waits until all nodes that run have the same picture of the cluster, and every slot is served.
+    /// Waits until all nodes that run agree about the cluster, and every slot is served.
     ///
-    /// A picture is: who owns which slots, who is whose replica, whom clients are told of; none of them failing.
+    /// They must agree on the owners of slots, the replicas of each primary and the nodes that clients are told
+    /// about, and no node may be failing.
     ///
     /// # Errors
     ///
-    /// If that takes longer than a minute. The error says what kept them from it.
+    /// If that takes longer than a minute. The error says what they disagree about.
     pub fn wait_until_agreed(&self) -> Result<()> {
         wait_for(|| self.disagreement())
     }
@@ -208,7 +209,7 @@ impl Cluster {
     }
 }
 
-/// What is not as it should be with a node that runs.
+/// What is still wrong with a node that runs.
 fn unsettled(view: &[NodeView], node: &Node) -> Option<String> {
     let Some(line) = view.iter().find(|line| line.id == node.id()) else {
         return Some(format!("{} is unknown", node.addr()));
@@ -237,7 +238,7 @@ fn entry(entry: &crate::raw::Reply) -> String {
 
 /// Asks again and again until nothing is in the way any more.
 ///
-/// What is asked may fail for a while, as when a node restarts: the last failure is the error once time is up.
+/// The check may fail for a while, as when a node restarts: when the time is up, the last failure is the error.
 pub(super) fn wait_for(mut obstacle: impl FnMut() -> Result<Option<String>>) -> Result<()> {
     let end = Instant::now() + AGREE_WITHIN;
     loop {

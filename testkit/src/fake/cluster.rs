@@ -1,4 +1,4 @@
-//! A cluster of scripted nodes: [`FakeCluster`], for what real ones do only by chance.
+//! A cluster of scripted nodes: [`FakeCluster`], for what real nodes do only by chance.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,8 +11,8 @@ use super::{Fake, Peer, Words};
 
 /// Nodes on free ports of 127.0.0.1 that share a map of slots. Dropping it closes their connections.
 ///
-/// Each command goes to the script first. What it leaves alone is answered as a node would: HELLO, CLUSTER SLOTS and
-/// CLUSTER INFO from the map, anything else with `+OK`.
+/// Each command goes to the script first. A command that it does not answer gets the usual answer: HELLO, CLUSTER
+/// SLOTS and CLUSTER INFO from the map, anything else with `+OK`.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -44,7 +44,7 @@ pub struct Asked<'a> {
     pub connection: usize,
     /// Whether ASKING came right before.
     pub asking: bool,
-    /// What was asked.
+    /// The command.
     pub command: &'a Words,
     addresses: &'a [SocketAddr],
 }
@@ -82,26 +82,26 @@ impl Answer {
         Self::Reply(format!("-{text}\r\n").into_bytes())
     }
 
-    /// The slot is another node's.
+    /// MOVED: another node owns the slot.
     #[must_use]
     pub fn moved(slot: u16, to: SocketAddr) -> Self {
         Self::error(format_args!("MOVED {slot} {to}"))
     }
 
-    /// The key is, for now, at another node.
+    /// ASK: for now, the key is on another node.
     #[must_use]
     pub fn ask(slot: u16, to: SocketAddr) -> Self {
         Self::error(format_args!("ASK {slot} {to}"))
     }
 }
 
-/// What the nodes tell of the cluster.
+/// What the nodes say about the cluster.
 #[derive(Debug, Default)]
 struct Map {
     addresses: Vec<SocketAddr>,
     owners: Vec<Option<usize>>,
     replicas: BTreeMap<usize, Vec<usize>>,
-    /// What a node says in place of the map.
+    /// What a node says instead of the map.
     told_by: BTreeMap<usize, Vec<u8>>,
     epochs: BTreeMap<usize, u64>,
 }
@@ -111,7 +111,7 @@ impl FakeCluster {
     ///
     /// # Errors
     ///
-    /// If a port cannot be had.
+    /// If no port is free.
     pub async fn start(
         nodes: usize,
         script: impl Fn(&Asked<'_>) -> Answer + Send + Sync + 'static,
@@ -139,7 +139,7 @@ impl FakeCluster {
         })
     }
 
-    /// A node: what it was asked, and over how many connections.
+    /// A node, with the commands that it received and the number of connections.
     ///
     /// # Panics
     ///
@@ -150,7 +150,7 @@ impl FakeCluster {
         &self.nodes[node]
     }
 
-    /// A URL that names the first node alone.
+    /// A URL that names only the first node.
     #[must_use]
     pub fn url(&self) -> String {
         self.nodes
@@ -159,7 +159,7 @@ impl FakeCluster {
             .unwrap_or_default()
     }
 
-    /// Gives slots to a node, in the map that all nodes tell.
+    /// Gives slots to a node, in the map that all nodes report.
     pub fn assign(&self, slots: RangeInclusive<u16>, node: usize) {
         self.set(slots, Some(node));
     }
@@ -183,7 +183,7 @@ impl FakeCluster {
         lock(&self.shared).replicas.insert(node, replicas.to_vec());
     }
 
-    /// Has a node answer CLUSTER SLOTS with these bytes in place of the map.
+    /// Makes a node answer CLUSTER SLOTS with these bytes instead of the map.
     pub fn tell(&self, node: usize, slots: impl Into<Vec<u8>>) {
         lock(&self.shared).told_by.insert(node, slots.into());
     }
@@ -193,7 +193,7 @@ impl FakeCluster {
         lock(&self.shared).epochs.insert(node, epoch);
     }
 
-    /// How often a node was sent a command of this name, over all connections.
+    /// How often a node was sent a command with this name, over all connections.
     #[must_use]
     pub fn count(&self, node: usize, name: &str) -> usize {
         let fake = self.node(node);
@@ -201,7 +201,7 @@ impl FakeCluster {
         connections.filter(|words| words.name() == name).count()
     }
 
-    /// Stops listening and says whether every script went well.
+    /// Stops listening and returns an error if a script failed.
     ///
     /// # Errors
     ///
@@ -302,7 +302,7 @@ impl Map {
     }
 }
 
-// A panic of a script leaves the map as usable as before.
+// A panic of a script does not make the map unusable.
 fn lock(shared: &Mutex<Map>) -> MutexGuard<'_, Map> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -21,8 +21,8 @@ use crate::servers::{self, Program, ServerKind};
 /// How often a start is tried again when another process takes the port first.
 const ATTEMPTS: u32 = 20;
 
-/// Where the ports of cluster nodes are taken from. A node is found again under its port after a restart, so these are
-/// ports that the system gives to nobody by itself, and so are those for the other nodes, 10,000 higher.
+/// The range for the ports of cluster nodes. A node must be found on the same port after a restart, so the system
+/// must not give these ports to other programs, nor those for the other nodes, which are 10,000 higher.
 const CLUSTER_PORTS: Range<u16> = 12_000..22_000;
 
 /// How much higher the port for the other nodes is.
@@ -54,7 +54,7 @@ impl ServerBuilder {
         }
     }
 
-    /// Runs this program in place of the one that belongs to the kind.
+    /// Runs this program instead of the one that belongs to the kind.
     pub fn program(mut self, program: Program) -> Self {
         self.program = Some(program);
         self
@@ -86,13 +86,13 @@ impl ServerBuilder {
         }
     }
 
-    /// Loads a module, after those that belong to the kind.
+    /// Loads a module, after the modules that belong to the kind.
     pub fn module(self, path: &Path) -> Self {
         let path = quote(&path.to_string_lossy());
         self.line(format!("loadmodule {path}"))
     }
 
-    /// Listens on a Unix socket also: see [`Server::socket`].
+    /// Also listens on a Unix socket: see [`Server::socket`].
     pub fn unix_socket(mut self) -> Self {
         self.unix_socket = true;
         self
@@ -104,7 +104,8 @@ impl ServerBuilder {
         self
     }
 
-    /// Starts a sentinel in place of a server; lines such as `sentinel monitor shop 127.0.0.1 7000 2` say of what.
+    /// Starts a sentinel in place of a server; lines such as `sentinel monitor shop 127.0.0.1 7000 2` say for which
+    /// service.
     pub fn sentinel(mut self) -> Self {
         self.sentinel = true;
         self
@@ -114,7 +115,7 @@ impl ServerBuilder {
     ///
     /// # Errors
     ///
-    /// If the server is neither here nor can be fetched, or does not start; the error ends with its log.
+    /// If the server is not here and cannot be fetched, or does not start; the error ends with its log.
     pub fn start(self) -> Result<Server> {
         let program = match self.program.clone() {
             Some(program) => program,
@@ -125,7 +126,7 @@ impl ServerBuilder {
             let launch = self.launch(program.clone())?;
             let folder = folder()?;
             let process = launch.run(folder.path())?;
-            // The watchdog removes it now.
+            // From now on the watchdog removes it.
             let _ = folder.keep();
             match process.wait_until_ready(self.kind) {
                 Ok(()) => {
@@ -134,7 +135,7 @@ impl ServerBuilder {
                         run: Mutex::new(Run { launch, process }),
                     });
                 }
-                // Between the choice of a port and the server's bind, anyone may have taken it.
+                // Between the choice of a port and the server's bind, another process may take it.
                 Err(_) if process.address_was_in_use() && attempt < ATTEMPTS => attempt += 1,
                 Err(error) => return Err(error),
             }
@@ -184,7 +185,7 @@ impl Launch {
     /// Starts the server in `folder`, without waiting until it is ready.
     pub(super) fn run(&self, folder: &Path) -> Result<Process> {
         let configuration = configuration_in(folder);
-        // A server may have rewritten it (a sentinel does): then that is what it goes on with.
+        // A server may have rewritten the file (a sentinel does), and then goes on with it.
         if !configuration.exists() {
             fs::write(&configuration, self.configuration(folder))
                 .doing(|| format!("write {}", configuration.display()))?;
@@ -242,7 +243,8 @@ fn quote(word: &str) -> String {
     format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// A new folder for a server, in the system's place for such: a short path leaves room for a Unix socket's name.
+/// A new folder for a server, in the system's folder for temporary files: a short path leaves room for a Unix
+/// socket's name.
 fn folder() -> Result<TempDir> {
     let folder = tempfile::Builder::new().prefix("typedis-").tempdir();
     folder.doing(|| format!("create a folder in {}", env::temp_dir().display()))

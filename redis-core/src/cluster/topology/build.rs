@@ -1,4 +1,4 @@
-//! From what a node tells to a [`Topology`], checked for sense.
+//! From the reply of a node to a [`Topology`], with checks.
 
 use std::collections::HashMap;
 
@@ -10,22 +10,22 @@ use crate::config::Address;
 use crate::error::DecodeError;
 use crate::reply::{FromRedis, Reply};
 
-/// Turns the address that servers name into the one that is used.
+/// Turns an address that servers name into the one to connect to.
 pub(crate) type MapAddress<'a> = &'a dyn Fn(Address) -> Address;
 
-/// A node that many ranges name is made once.
+/// Builds a topology. A node that several ranges name is made only once.
 #[derive(Default)]
 struct Builder {
     nodes: Vec<ClusterNode>,
-    /// The place of each id among the nodes.
+    /// The index of the node with each id.
     places: HashMap<String, usize>,
     shards: Vec<Shard>,
-    /// The place of each primary's shard, by the place of the primary.
+    /// The index of each primary's shard, by the index of the primary.
     shard_of: HashMap<usize, u16>,
 }
 
 impl Topology {
-    /// A server that is no cluster: one shard that owns all slots.
+    /// A server that is not in a cluster: one shard that owns all slots.
     pub(crate) fn of_one(address: Address) -> Self {
         Self {
             slots: vec![0; usize::from(SLOTS)].into(),
@@ -35,10 +35,10 @@ impl Topology {
         }
     }
 
-    /// Reads the reply to CLUSTER SLOTS of the node that was reached at `asked`, which may not know its own address.
+    /// Reads the reply to CLUSTER SLOTS of the node at `asked`, which may not know its own address.
     ///
     /// # Errors
-    /// The reply is something else, or contradicts itself.
+    /// The reply is not of this form, or contradicts itself.
     pub(crate) fn from_slots(
         reply: Reply<'_>,
         epoch: u64,
@@ -75,7 +75,7 @@ impl Topology {
         })
     }
 
-    /// The same with one slot at another node, as a redirect names it. What else may have changed is not known.
+    /// The same topology with one slot on another node, which a redirect named. Other changes are not known.
     pub(crate) fn with_moved(&self, slot: u16, to: &Address) -> Self {
         let mut moved = self.clone();
         let place = moved.shard_at_address(to);
@@ -85,7 +85,7 @@ impl Topology {
         moved
     }
 
-    /// The place of the shard whose primary has this address; a new one if there is none.
+    /// The index of the shard whose primary has this address; a new one if there is none.
     fn shard_at_address(&mut self, address: &Address) -> u16 {
         let node = self.nodes.iter().position(|node| node.address == *address);
         let shard = self
@@ -102,7 +102,7 @@ impl Topology {
         };
         shards.push(Shard::alone(primary));
         self.shards = shards.into();
-        // There are at most as many shards as slots, as each has one or had one.
+        // There are at most as many shards as slots, because each has a slot or had one.
         u16::try_from(self.shards.len() - 1).unwrap_or(UNSERVED)
     }
 
@@ -135,7 +135,7 @@ impl Shard {
 }
 
 impl ClusterNode {
-    /// A primary of which nothing but the address is known.
+    /// A primary of which only the address is known.
     fn at(address: Address) -> Self {
         Self {
             address,
@@ -149,7 +149,7 @@ impl ClusterNode {
 }
 
 impl Builder {
-    /// The place of the shard that owns an entry's slots.
+    /// The index of the shard that owns an entry's slots.
     fn shard(
         &mut self,
         entry: SlotEntry,
@@ -170,7 +170,7 @@ impl Builder {
         Ok(place)
     }
 
-    /// The place of a node.
+    /// The index of a node.
     fn node(
         &mut self,
         told: SlotNode,
@@ -194,7 +194,7 @@ impl Builder {
     }
 }
 
-/// Finds out where a node is reached.
+/// Finds the address of a node.
 fn resolve(
     told: SlotNode,
     role: NodeRole,
@@ -203,7 +203,7 @@ fn resolve(
 ) -> Result<ClusterNode, DecodeError> {
     let mut metadata = told.metadata;
     let ip = metadata.remove("ip");
-    // Without a host, the one that was asked is meant; for `?`, nobody gave the node the host name that is preferred.
+    // Without a host, the node that was asked is meant; `?` means that the node has no name of the preferred kind.
     let host = match told.host.as_deref() {
         Some("?") => ip.clone(),
         host => host.and_then(named).map(str::to_owned),

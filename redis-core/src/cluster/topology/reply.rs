@@ -14,9 +14,9 @@ pub(super) struct SlotEntry {
     pub(super) replicas: Vec<SlotNode>,
 }
 
-/// A node of such a range.
+/// A node of a range of slots.
 pub(super) struct SlotNode {
-    /// Empty or absent: the node that was asked; `?`: not to be known.
+    /// Empty or absent: the node that was asked; `?`: the host is not known.
     pub(super) host: Option<String>,
     pub(super) port: u16,
     pub(super) id: String,

@@ -9,13 +9,13 @@ use super::*;
 use crate::error::DecodeError;
 use crate::reply::Frame;
 
-/// A reply to CLUSTER SLOTS, as a server gave it.
+/// A reply to CLUSTER SLOTS, recorded from a server.
 struct Recorded {
     server: String,
     version: String,
     protocol: String,
     state: String,
-    /// With `\r\n` and the like written out.
+    /// With `\r\n` and the like escaped.
     reply: String,
 }
 
@@ -44,7 +44,7 @@ fn parse(reply: &[u8]) -> Result<Topology, DecodeError> {
     Topology::from_slots(frame.reply(), 7, &asked, &|address| address)
 }
 
-/// All that was recorded in states whose names begin like this.
+/// All recordings of states whose names begin like this.
 fn in_state(name: &str) -> Vec<(String, Topology)> {
     let records = recorded().into_iter();
     let records = records.filter(|record| record.state.starts_with(name));
@@ -64,7 +64,7 @@ fn addresses<'a>(nodes: impl Iterator<Item = &'a ClusterNode>) -> Vec<String> {
     nodes.map(|node| node.address.to_string()).collect()
 }
 
-/// What holds for every topology.
+/// Checks what must hold for every topology.
 fn check(topology: &Topology) {
     let mut served = 0;
     for (range, owner) in topology.ranges() {
@@ -287,9 +287,9 @@ fn a_moved_slot_is_corrected_alone() {
     for slot in [9, 11, 5_461] {
         assert_eq!(after.primary_of(slot), before.primary_of(slot));
     }
-    // Its copies are those of its new owner.
+    // Its replicas are those of its new owner.
     assert!(after.replicas_of(10).eq(before.replicas_of(16_383)));
-    // A replica that took over, and a node that nobody has told of yet.
+    // A replica that took over, and a node that is not known yet.
     let replica = before.replicas_of(0).next().unwrap().address.clone();
     let unknown = Address::Tcp("new".to_owned(), 1);
     for address in [replica, unknown] {

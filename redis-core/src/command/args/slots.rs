@@ -6,17 +6,18 @@ use crate::command::slot::{Slots, slot};
 use crate::wire::encode;
 
 impl Args {
-    /// Writes keys, and notes of them what is wanted.
+    /// Writes keys, and notes their positions or slots as asked for.
     #[inline]
     pub(super) fn noting(&mut self, write: impl FnOnce(&mut Self)) {
         let (first, from, moves) = (self.words, self.bytes.len(), self.moves);
-        // For their slots all of their bytes have to be at hand.
+        // To compute their slots, all of their bytes have to be in the buffer.
         self.moves = moves || self.noted.mode == Keys::Slots;
         write(self);
         self.moves = moves;
         match self.noted.mode {
             Keys::Ignored => {}
-            Keys::Noted => self.keys.extend(first..self.words),
+            // One at a time, because there is usually only one.
+            Keys::Noted => (first..self.words).for_each(|position| self.keys.push(position)),
             Keys::Slots => self.note_slots(first, from),
         }
     }
@@ -33,13 +34,13 @@ impl Args {
             &mut self.noted.fixed
         };
         *known = known.join(slots);
-        // Where keys stand has to be known if they may be replaced, or sent to several nodes.
+        // The positions of keys have to be known if they may be replaced, or sent to several nodes.
         if self.moves || self.info.request_policy == RequestPolicy::MultiShard {
             self.keys.extend(first..self.words);
         }
     }
 
-    /// Computes the slots of keys that may be replaced once more, after some were.
+    /// Computes the slots of replaceable keys again, after some were replaced.
     pub(super) fn renew_slots(&mut self) {
         if self.noted.mode == Keys::Slots {
             self.noted.movable = self.slots_at_positions();
@@ -47,7 +48,6 @@ impl Args {
     }
 
     /// Which slots the keys have.
-    #[allow(dead_code, reason = "read by the handle of a cluster")]
     pub(crate) fn slots(&self) -> Slots {
         match self.noted.mode {
             Keys::Ignored => Slots::None,
@@ -70,7 +70,7 @@ impl Args {
     }
 }
 
-/// The word in the bytes of one, by their number alone: short ones have lengths of one or two digits.
+/// The word in the bytes of one argument, found only from their number: a short one has a length of one or two digits.
 #[inline]
 fn only_word(encoded: &[u8]) -> Option<&[u8]> {
     let header = match encoded.len() {
@@ -89,11 +89,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::command::info::{CommandInfo, ResponsePolicy};
+    use crate::command::info::{CommandInfo, ResponsePolicy, command_info};
 
-    static SORT: CommandInfo = CommandInfo::new("SORT", b"$4\r\nSORT\r\n", 1);
-    static MGET: CommandInfo = CommandInfo::new("MGET", b"$4\r\nMGET\r\n", 1)
-        .policies(RequestPolicy::MultiShard, ResponsePolicy::Default);
+    static SORT: CommandInfo = command_info!("SORT");
+    static MGET: CommandInfo =
+        command_info!("MGET").policies(RequestPolicy::MultiShard, ResponsePolicy::Default);
 
     fn with_keys(info: &'static CommandInfo, keys: &[Vec<u8>]) -> Args {
         let mut args = Args::new(info, Keys::Slots);
@@ -137,7 +137,7 @@ mod tests {
             args.key("destination", "{a}2");
         });
         assert_eq!(args.slots(), Slots::One(slot("a")));
-        // Nor does another option, before or behind it, change that.
+        // Another option, before or after it, does not change that either.
         args.part(0, |args| args.arg("value", "{b}"));
         args.part(2, |args| args.arg("value", "{b}"));
         assert_eq!(args.slots(), Slots::One(slot("a")));

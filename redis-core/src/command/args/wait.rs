@@ -1,4 +1,4 @@
-//! A command whose wait is asked for in pieces.
+//! A command whose wait is split into pieces.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use crate::command::block::{Block, Pieces, SHORTEST, TimeoutPlace, longest_piece
 use crate::wire::encode;
 
 impl Args {
-    /// Has a long wait asked for in pieces, each short enough that a server which hangs is noticed within `liveness`. This is for
-    /// commands whose nil says that nothing came: they are issued again.
+    /// Splits a long wait into pieces, each short enough that a server which hangs is noticed within `liveness`. This
+    /// is for commands whose nil means that nothing came: they are sent again.
     pub(crate) fn wait_in_pieces(&mut self, liveness: Option<Duration>) {
         let Some((whole, place, liveness)) = self.long_wait().zip(liveness).map(flat) else {
             return;
@@ -35,12 +35,13 @@ impl Args {
         rare.block.zip(rare.timeout)
     }
 
-    /// Whether it waits for what comes from now on, as XREAD does after `$`: what came between two pieces would be missed.
+    /// Whether it waits for what comes from now on, as XREAD does after `$`: entries between two pieces would be
+    /// missed.
     fn begins_now(&self) -> bool {
         encode::words(&self.joined()).any(|word| word == b"$")
     }
 
-    /// Whether it is to be sent in pieces.
+    /// Whether it is sent in pieces.
     pub(crate) fn is_in_pieces(&self) -> bool {
         self.pieces().is_some()
     }
@@ -58,14 +59,15 @@ impl Args {
         }
     }
 
-    /// Ends the wait with the piece that is under way.
+    /// Ends the wait after the present piece.
     pub(crate) fn end_wait(&mut self) {
         if let Some(rare) = &mut self.rare {
             rare.pieces = None;
         }
     }
 
-    /// Whether the reply says that nothing came within a piece, and there is another one, which it becomes.
+    /// Whether the reply says that nothing came within a piece, and another piece follows. If so, this becomes
+    /// the next piece.
     #[cold]
     pub(crate) fn waits_on(&mut self, reply: &[u8]) -> bool {
         const NIL: [&[u8]; 3] = [b"*-1\r\n", b"$-1\r\n", b"_\r\n"];
@@ -83,7 +85,7 @@ impl Args {
         true
     }
 
-    /// The same command once more, whose wait has lasted since `since`.
+    /// The same command again; its wait began at `since`.
     pub(crate) fn again_since(&self, since: Instant) -> Self {
         let mut again = self.again();
         let passed = since.elapsed();
@@ -96,7 +98,7 @@ impl Args {
         again
     }
 
-    /// Writes another timeout in the place of the one that is there.
+    /// Writes another timeout in place of the present one.
     fn write_timeout(&mut self, place: TimeoutPlace, time: Duration) {
         let Some(new) = (place.write)(time) else {
             return;
@@ -111,7 +113,7 @@ impl Args {
         self.bytes.splice(place.at..place.at + old, new);
         let rare = self.rare_mut();
         rare.block = Some(Block::For(time));
-        // Nothing is added to it any more, so where its parts begin does not matter.
+        // Nothing is added to it any more, so the beginnings of its parts do not matter.
         for long in rare.shared.iter_mut().filter(|long| long.at > place.at) {
             long.at = long.at + grown - old;
         }

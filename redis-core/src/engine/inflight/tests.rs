@@ -145,7 +145,7 @@ fn what_is_lost_goes_back_from_a_node_of_several_if_it_may_be_sent_again() {
             Some(Failure::Lost(Phase::NotSent, ..))
         ));
         assert_eq!(again(&parts).unwrap(), bytes);
-        // It goes on with what is left of its time.
+        // It goes on with the rest of its time.
         assert!(parts.deadline.is_some());
     }
     assert!(queue.is_idle() && !queue.has_output());

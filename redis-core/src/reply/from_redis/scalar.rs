@@ -1,4 +1,4 @@
-//! Truth values, `()`, what may be absent or an error, and what is boxed.
+//! Booleans, `()`, values that may be absent or an error, and boxed values.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -22,11 +22,15 @@ impl FromRedis for bool {
                 "a boolean",
                 "an integer other than 0 and 1",
             )),
+            reply if reply.text().is_some() => Err(DecodeError::mismatch(
+                "a boolean",
+                "text; a field of a struct that is `true` or `false` on the server is JSON: `#[redis(json)]`",
+            )),
             _ => Err(DecodeError::expected("a boolean", &reply)),
         }
     }
 
-    /// SET with NX answers `OK` or nil: it was done, or not.
+    /// SET with NX replies with `OK` or nil: the key was set, or not.
     fn from_outcome(outcome: Result<FrameRef<'_>, Error>) -> Result<Self, Error> {
         let frame = outcome?;
         match frame.reply() {
@@ -40,7 +44,7 @@ impl FromRedis for bool {
     }
 }
 
-/// The status `OK` alone, so that another answer does not pass for success.
+/// Only the status `OK`, so that another reply does not pass for success.
 impl FromRedis for () {
     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
         match reply {
@@ -68,7 +72,7 @@ impl<T: FromRedis> FromRedis for Option<T> {
     }
 }
 
-/// An error that the server put in the place of a value, or the value.
+/// An error that the server sent in place of a value, or the value.
 impl<T: FromRedis> FromRedis for Result<T, ServerError> {
     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
         match reply.error() {
@@ -86,7 +90,7 @@ impl<T: FromRedis> FromRedis for Result<T, ServerError> {
     }
 }
 
-/// Whatever became of the command, kept as a value: the reply of `.attempt()`.
+/// The outcome of the command, kept as a value: the reply of `.attempt()`.
 impl<T: FromRedis> FromRedis for Result<T, Error> {
     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
         match reply.error() {
@@ -123,3 +127,16 @@ macro_rules! boxed {
 }
 
 boxed!(Box Rc Arc);
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use crate::reply::Frame;
+
+    #[test]
+    fn a_boolean_in_text_leads_to_the_attribute_for_json() {
+        let frame = Frame::parse(&b"$4\r\ntrue\r\n"[..]).unwrap();
+        let error = frame.decode::<bool>().unwrap_err();
+        assert!(error.to_string().contains("`#[redis(json)]`"), "{error}");
+    }
+}

@@ -262,7 +262,7 @@ fn the_deepest_value_that_can_be_allowed_is_harmless() {
         .unwrap();
 }
 
-/// A limit below their length keeps short strings from being read in a way of their own.
+/// A limit below their length makes short strings take the general path, not the fast one.
 #[test]
 fn short_strings_are_scanned_as_any_others() {
     let limits = Limits {
@@ -288,7 +288,7 @@ fn short_strings_are_scanned_as_any_others() {
     }
 }
 
-/// The same limit keeps statuses from it, too.
+/// The same limit makes statuses take the general path, too.
 #[test]
 fn usual_statuses_are_scanned_as_any_others() {
     let limits = Limits {
@@ -310,7 +310,7 @@ fn usual_statuses_are_scanned_as_any_others() {
     }
 }
 
-/// What was scanned is never looked at again: it may as well be gone.
+/// What was scanned is never looked at again, so it may be overwritten.
 #[test]
 fn each_byte_is_scanned_once() {
     let mut frame = b"*3000\r\n".to_vec();
@@ -330,7 +330,7 @@ fn each_byte_is_scanned_once() {
     }
 }
 
-/// What is read in a way of its own, and what is just beyond it.
+/// Numbers that take the fast path, and numbers just beyond it.
 #[test]
 fn numbers_are_read_whatever_their_length() {
     for (text, number) in [

@@ -1,0 +1,357 @@
+//! The effect of commands that are built from words on their connection: [`KnownCommands`], a table that is expanded
+//! from the spec.
+//!
+//! The core knows no command by name. A crate that lets its users build commands from words passes a table to the
+//! core, and the words of each such command are looked up in it before the command is sent.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::block::Block;
+use super::info::StateChange;
+
+/// The commands that a shared connection does not accept, by their names.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct KnownCommands(&'static [KnownCommand]);
+
+/// One command with an effect on its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownCommand {
+    /// One word, or two with a space between them: `CLIENT REPLY`.
+    name: &'static str,
+    state: Option<StateChange>,
+    blocks: Option<Blocks>,
+    refused: Option<&'static str>,
+}
+
+/// When a command blocks, and where its words say how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Blocks {
+    /// The option word that makes it block, if it only blocks with an option.
+    option: Option<&'static str>,
+    limit: Option<Place>,
+    /// The unit of the limit.
+    unit: Duration,
+}
+
+/// The place of the limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// That many words after the name.
+    Behind(usize),
+    /// That many words before the last one.
+    BeforeLast(usize),
+}
+
+/// The effect of a command on its connection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Conduct {
+    pub(crate) blocks: bool,
+    pub(crate) state: Option<StateChange>,
+    /// Why no connection accepts it, and what to do instead.
+    pub(crate) refused: Option<&'static str>,
+    /// Whether nothing is known about it.
+    pub(crate) unknown: bool,
+}
+
+/// How the name of a row relates to the table.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Match {
+    Command(KnownCommand),
+    /// Another word decides which command it is.
+    Beginning,
+    Nothing,
+}
+
+impl KnownCommands {
+    /// A table of these commands. Names are in upper case.
+    #[must_use]
+    pub const fn new(commands: &'static [KnownCommand]) -> Self {
+        Self(commands)
+    }
+
+    /// Finds the command with these words.
+    pub(crate) fn find<'a>(
+        &self,
+        mut words: impl Iterator<Item = &'a [u8]>,
+    ) -> Option<&'static KnownCommand> {
+        let (first, second) = (words.next()?, words.next());
+        self.0
+            .iter()
+            .find(|known| match known.name.split_once(' ') {
+                None => is_word(first, known.name),
+                Some((container, subcommand)) => {
+                    is_word(first, container)
+                        && second.is_some_and(|word| is_word(word, subcommand))
+                }
+            })
+    }
+
+    /// The command with this name; used while a user's own spec is compiled.
+    pub(crate) const fn of_name(&self, name: &str) -> Match {
+        let mut found = Match::Nothing;
+        let mut commands = self.0;
+        while let Some((known, rest)) = commands.split_first() {
+            match behind(known.name, name) {
+                Some([]) => return Match::Command(*known),
+                Some([b' ', ..]) => found = Match::Beginning,
+                _ => {}
+            }
+            commands = rest;
+        }
+        found
+    }
+}
+
+/// Whether a server reads `word` as this word. Servers ignore the case of letters, and older servers also ignore what
+/// follows a NUL.
+fn is_word(word: &[u8], known: &str) -> bool {
+    let end = memchr::memchr(0, word).unwrap_or(word.len());
+    word.get(..end)
+        .is_some_and(|word| word.eq_ignore_ascii_case(known.as_bytes()))
+}
+
+/// The rest of a text that begins with `start`, in upper or lower case.
+const fn behind<'t>(text: &'t str, start: &str) -> Option<&'t [u8]> {
+    let (mut text, mut start) = (text.as_bytes(), start.as_bytes());
+    while let Some((wanted, start_rest)) = start.split_first() {
+        match text.split_first() {
+            Some((letter, text_rest)) if letter.eq_ignore_ascii_case(wanted) => {
+                (text, start) = (text_rest, start_rest);
+            }
+            _ => return None,
+        }
+    }
+    Some(text)
+}
+
+/// The `Debug` text of a command does not show the whole table.
+impl fmt::Debug for KnownCommands {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("KnownCommands").field(&self.0.len()).finish()
+    }
+}
+
+impl KnownCommand {
+    /// A command with this name, of one word or two, in upper case.
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            state: None,
+            blocks: None,
+            refused: None,
+        }
+    }
+
+    /// Sets what it changes on its connection.
+    #[must_use]
+    pub const fn state(mut self, change: StateChange) -> Self {
+        self.state = Some(change);
+        self
+    }
+
+    /// Sets when it blocks, and for how long.
+    #[must_use]
+    pub const fn blocks(mut self, blocks: Blocks) -> Self {
+        self.blocks = Some(blocks);
+        self
+    }
+
+    /// Marks it as one that must not be sent at all: why, and what to do instead.
+    #[must_use]
+    pub const fn refused(mut self, advice: &'static str) -> Self {
+        self.refused = Some(advice);
+        self
+    }
+
+    pub(crate) const fn refusal(&self) -> Option<&'static str> {
+        self.refused
+    }
+
+    pub(crate) const fn changes_state(&self) -> bool {
+        self.state.is_some()
+    }
+
+    pub(crate) const fn always_blocks(&self) -> bool {
+        matches!(self.blocks, Some(Blocks { option: None, .. }))
+    }
+
+    pub(crate) const fn may_block(&self) -> bool {
+        self.blocks.is_some()
+    }
+
+    /// Its effect on the connection with these words, with its name among them.
+    pub(crate) fn conduct<'a>(&self, words: impl Iterator<Item = &'a [u8]>) -> Conduct {
+        let blocks = self.blocks.is_some_and(|blocks| match blocks.option {
+            None => true,
+            Some(option) => self.arguments(words).any(|word| is_word(word, option)),
+        });
+        Conduct {
+            blocks,
+            state: self.state,
+            refused: self.refused,
+            unknown: false,
+        }
+    }
+
+    /// How long it blocks according to its words. `None` if they do not say; a server answers that with an error.
+    pub(crate) fn limit<'a>(&self, words: impl Iterator<Item = &'a [u8]> + Clone) -> Option<Block> {
+        let blocks = self.blocks?;
+        let arguments = self.arguments(words);
+        if let Some(option) = blocks.option {
+            // If the option is given several times, a server uses the last. Which one that is depends on the meaning
+            // of the other words.
+            let limits = arguments.clone().zip(arguments.skip(1));
+            return limits
+                .filter(|(word, _)| is_word(word, option))
+                .filter_map(|(_, limit)| blocks.read(limit))
+                .max();
+        }
+        let mut arguments = arguments;
+        let word = match blocks.limit? {
+            Place::Behind(words) => arguments.nth(words)?,
+            Place::BeforeLast(words) => {
+                let count = arguments.clone().count();
+                arguments.nth(count.checked_sub(words + 1)?)?
+            }
+        };
+        blocks.read(word)
+    }
+
+    fn arguments<'a, W: Iterator<Item = &'a [u8]>>(&self, words: W) -> std::iter::Skip<W> {
+        words.skip(1 + usize::from(self.name.contains(' ')))
+    }
+}
+
+impl Blocks {
+    const fn new(unit: Duration) -> Self {
+        Self {
+            option: None,
+            limit: None,
+            unit,
+        }
+    }
+
+    /// It can always block; the limit is that many words after its name, where 0 is the next word.
+    #[must_use]
+    pub const fn behind(words: usize, unit: Duration) -> Self {
+        let mut blocks = Self::new(unit);
+        blocks.limit = Some(Place::Behind(words));
+        blocks
+    }
+
+    /// It can always block; the limit is that many words before its last, where 0 is the last word.
+    #[must_use]
+    pub const fn before_last(words: usize, unit: Duration) -> Self {
+        let mut blocks = Self::new(unit);
+        blocks.limit = Some(Place::BeforeLast(words));
+        blocks
+    }
+
+    /// It blocks if this word is given; the limit comes after it.
+    #[must_use]
+    pub const fn by_option(word: &'static str, unit: Duration) -> Self {
+        let mut blocks = Self::new(unit);
+        blocks.option = Some(word);
+        blocks
+    }
+
+    /// Reads the limit from a word.
+    fn read(&self, word: &[u8]) -> Option<Block> {
+        let number: f64 = std::str::from_utf8(word).ok()?.parse().ok()?;
+        let time = Duration::try_from_secs_f64(number * self.unit.as_secs_f64()).ok()?;
+        Some(if time.is_zero() {
+            Block::Forever
+        } else {
+            Block::For(time)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const MILLISECOND: Duration = Duration::from_millis(1);
+
+    static KNOWN: KnownCommands = KnownCommands::new(&[
+        KnownCommand::new("POP").blocks(Blocks::before_last(0, SECOND)),
+        KnownCommand::new("MPOP").blocks(Blocks::behind(0, SECOND)),
+        KnownCommand::new("READ").blocks(Blocks::by_option("BLOCK", MILLISECOND)),
+        KnownCommand::new("BOX NAME").state(StateChange::Name),
+        KnownCommand::new("BOX WAIT").blocks(Blocks::behind(1, MILLISECOND)),
+        KnownCommand::new("LISTEN").refused("do not"),
+    ]);
+
+    fn words(text: &str) -> impl Iterator<Item = &[u8]> + Clone {
+        text.split(' ').map(str::as_bytes)
+    }
+
+    fn conduct(text: &str) -> Option<Conduct> {
+        let known = KNOWN.find(words(text))?;
+        Some(known.conduct(words(text)))
+    }
+
+    fn limit(text: &str) -> Option<Block> {
+        KNOWN.find(words(text)).unwrap().limit(words(text))
+    }
+
+    #[test]
+    fn a_name_is_found_in_any_case_and_up_to_a_nul() {
+        for text in ["LISTEN", "listen x", "LiStEn", "listen\0x"] {
+            assert_eq!(conduct(text).unwrap().refused, Some("do not"), "{text}");
+        }
+        for text in ["BOX NAME x", "box name", "box name\0"] {
+            assert_eq!(
+                conduct(text).unwrap().state,
+                Some(StateChange::Name),
+                "{text}"
+            );
+        }
+        for text in [
+            "",
+            "LISTENER",
+            "LISTE",
+            "BOX",
+            "BOX NAM",
+            "BOX\0 x",
+            "NAME BOX",
+            "BOX x NAME",
+        ] {
+            assert_eq!(conduct(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_words_say_whether_and_how_long_it_blocks() {
+        let five = Some(Block::For(5 * SECOND));
+        assert_eq!(limit("pop a b 5"), five);
+        assert_eq!(limit("POP a b 0.25"), Some(Block::For(250 * MILLISECOND)));
+        assert_eq!(limit("POP a b 0"), Some(Block::Forever));
+        assert_eq!(limit("POP a b x"), None);
+        assert_eq!(limit("POP"), None);
+        assert_eq!(limit("MPOP 5 1 a LEFT"), five);
+        assert_eq!(limit("box wait 1 5000"), five);
+        assert_eq!(limit("READ count 1 block 5000 STREAMS a 0"), five);
+        assert_eq!(limit("READ BLOCK 5000 BLOCK 1 STREAMS a 0"), five);
+        assert_eq!(
+            limit("READ BLOCK 5000 BLOCK 0 STREAMS a 0"),
+            Some(Block::Forever)
+        );
+        assert!(conduct("POP a 1").unwrap().blocks);
+        assert!(conduct("READ Block 1 STREAMS a 0").unwrap().blocks);
+        assert!(!conduct("READ STREAMS a 0").unwrap().blocks);
+    }
+
+    #[test]
+    fn the_name_of_a_row_is_found() {
+        assert!(matches!(KNOWN.of_name("listen"), Match::Command(_)));
+        assert!(matches!(KNOWN.of_name("BOX NAME"), Match::Command(_)));
+        assert!(matches!(KNOWN.of_name("BOX"), Match::Beginning));
+        for name in ["BO", "BOX N", "LIST", "LISTENER", "GET"] {
+            assert!(matches!(KNOWN.of_name(name), Match::Nothing), "{name}");
+        }
+    }
+}
