@@ -6,8 +6,8 @@
 //!
 //! Positions and times: [`StreamId`], [`Timestamp`], [`GeoUnit`], [`JsonPath`].
 //!
-//! Groups of options: [`Trim`], [`ClientFilter`]; for searches [`ReturnFields`], [`Summarize`], [`Highlight`],
-//! [`Schema`], [`AggregateSteps`], [`SpellcheckTerms`].
+//! Groups of options: [`Trim`], [`IdempotenceMemory`], [`ClientFilter`]; for searches [`ReturnFields`], [`Summarize`],
+//! [`Highlight`], [`Schema`], [`AggregateSteps`], [`SpellcheckTerms`]; for time series [`Aggregators`].
 //!
 //! Vectors: [`Vector`], [`VectorQuery`], [`VectorIndex`], [`VectorMethod`], [`Fusion`].
 //!
@@ -18,6 +18,7 @@
 
 mod acl_rules;
 mod aggregate;
+mod aggregators;
 mod array_condition;
 mod bit;
 mod bitfield;
@@ -25,6 +26,7 @@ mod client_filter;
 mod geo_unit;
 mod hotkey_metrics;
 mod hybrid;
+mod idempotence_memory;
 mod json_path;
 mod lex_bound;
 mod range_bound;
@@ -42,6 +44,7 @@ mod words;
 
 pub use acl_rules::{AclRule, AclRules};
 pub use aggregate::{AggregateSteps, Reducer, SortBy, SortKey};
+pub use aggregators::Aggregators;
 pub use array_condition::{ArrayCondition, ArrayConditions};
 pub use bit::Bit;
 pub use bitfield::{BitOffset, BitfieldEncoding, BitfieldOp, BitfieldOps, Overflow};
@@ -49,6 +52,7 @@ pub use client_filter::{ClientFilter, ClientFilters, ClientKind};
 pub use geo_unit::GeoUnit;
 pub use hotkey_metrics::HotkeyMetrics;
 pub use hybrid::{Fusion, VectorMethod};
+pub use idempotence_memory::{IdempotenceMemory, IdempotenceSeconds};
 pub use json_path::JsonPath;
 pub use lex_bound::LexBound;
 pub use range_bound::RangeBound;

@@ -76,6 +76,7 @@ pub use typedis_core as __core;
 
 pub mod args;
 pub mod commands;
+mod field_set;
 mod listen;
 pub mod prelude;
 pub mod replies;
@@ -99,6 +100,7 @@ mod guide {
     struct Workers;
 }
 
+pub use field_set::{FieldSet, ImportsHashes};
 pub use listen::{Listen, Tail};
 pub use worker::{Acknowledge, Job, Tally, Worker, WorkerEvent};
 
@@ -117,8 +119,8 @@ pub use typedis_core::{
     UnixMilliseconds, UnixSeconds,
 };
 pub use typedis_core::{
-    Close, Closed, ConnectionEvent, Credentials, Events, SentinelCause, SentinelError, ServiceRole,
-    Stats, TlsCause, TlsError,
+    Close, Closed, ConnectionEvent, Credentials, Events, Requirement, SentinelCause, SentinelError,
+    ServerVersion, ServiceRole, Since, Stats, TlsCause, TlsError,
 };
 #[cfg(feature = "json")]
 pub use typedis_core::{Json, PublishJson};

@@ -58,10 +58,10 @@ pub use search::{
 };
 pub use sentinel::{CachedInfo, SentinelPeer, SentinelPrimary, SentinelReplica, SentinelScript};
 pub use server::{
-    AclDryRun, AclLogEntry, AclSelector, AclUser, CommandArgument, CommandDetails, CommandDocs,
-    CommandHistogram, CommandLogEntry, DatabaseMemory, FindKeys, Hotkeys, InfoSection, KeySearch,
-    KeySpec, KeyspaceInfo, LatencyEvent, LatencySample, MemoryStats, ReplicaLink, Role, ServerInfo,
-    SlowLogEntry,
+    AclDryRun, AclLogEntry, AclSelector, AclUser, BackupState, BackupStatus, CommandArgument,
+    CommandDetails, CommandDocs, CommandHistogram, CommandLogEntry, DatabaseMemory, FindKeys,
+    Hotkeys, InfoSection, KeySearch, KeySpec, KeyspaceInfo, LatencyEvent, LatencySample,
+    MemoryStats, ReplicaLink, Role, ServerInfo, SlowLogEntry,
 };
 pub use stream::{
     AutoClaimed, Claimed, DeliveredEntry, EntryDeletion, PendingEntry, PendingSummary, StreamEntry,
@@ -73,8 +73,8 @@ pub use stream_info::{
 pub use string::{LcsMatch, LcsMatches};
 pub use tdigest::TDigestInfo;
 pub use timeseries::{
-    ChunkInfo, CompactionRule, GroupedRange, LastSample, MultiGet, MultiRange, SeriesGroup,
-    SeriesInfo, SeriesRange,
+    AggregatedSample, ChunkInfo, CompactionRule, GroupedRange, LastSample, MultiGet, MultiRange,
+    SeriesGroup, SeriesInfo, SeriesRange,
 };
 pub use top_k::TopKInfo;
 pub use vector_set::{Quantization, RawVector, VectorSetInfo};

@@ -69,8 +69,8 @@ pub use config::{Tls, TlsVersion};
 pub use engine::events::{ConnectionEvent, Events};
 pub use engine::stats::Stats;
 pub use error::{
-    ArgError, DecodeError, Error, ErrorKind, Obstacle, Phase, Result, SentinelCause, SentinelError,
-    ServerError, TlsCause, TlsError,
+    ArgError, DecodeError, Error, ErrorKind, Obstacle, Phase, Requirement, Result, SentinelCause,
+    SentinelError, ServerError, ServerVersion, Since, TlsCause, TlsError,
 };
 pub use futures_core::Stream;
 pub use handle::{Close, Closed, Connection, Exclusive, Pool, Unclaimed};

@@ -12,11 +12,13 @@
 //! - `builder`: the type that a command with options returns
 //! - `option`: the methods of a builder
 //! - `marker`: names of the markers that stand for an option in a type
+//! - `newer`: what came later than its command
 //! - `write`: parameters and how they are written
 //! - `known`: the table in which raw commands are looked up
 //! - `enums`: the enums of `[enums]`
-//! - `docs`, `example`: documentation
+//! - `docs`, `example`: documentation; `alias`: the names by which it is found
 
+mod alias;
 mod builder;
 mod docs;
 mod enums;
@@ -25,6 +27,7 @@ mod info;
 mod known;
 mod marker;
 mod method;
+mod newer;
 mod option;
 mod unit;
 mod write;

@@ -173,6 +173,16 @@ impl Reducer {
         )
     }
 
+    /// The rows themselves, each as a map of these properties; since 8.10.
+    ///
+    /// [`Reducer::new`] takes further words, such as `SORTBY` and `LIMIT` after the properties.
+    pub fn collect(properties: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let properties: Words = properties.into_iter().map(Into::<String>::into).collect();
+        let mut args = Words::default().with("FIELDS");
+        args.append_counted(properties);
+        Self::of("COLLECT", args)
+    }
+
     /// Names the result.
     #[must_use]
     pub fn alias(mut self, name: impl Into<String>) -> Self {
@@ -320,11 +330,12 @@ mod tests {
             Reducer::count().alias("n"),
             Reducer::first_value_by("@name", SortKey::desc("@price")),
             Reducer::quantile("@price", 0.5).alias("median"),
+            Reducer::collect(["@name", "@price"]).alias("rows"),
             Reducer::new("RANDOM_SAMPLE", ["@name", "2"]),
         ];
         let steps = AggregateSteps::new().group_by(["@a", "@b"], reducers);
         let expected = "GROUPBY 2 @a @b REDUCE COUNT 0 AS n REDUCE FIRST_VALUE 4 @name BY @price DESC \
-                        REDUCE QUANTILE 2 @price 0.5 AS median REDUCE RANDOM_SAMPLE 2 @name 2";
+                        REDUCE QUANTILE 2 @price 0.5 AS median REDUCE COLLECT 4 FIELDS 2 @name @price AS rows REDUCE RANDOM_SAMPLE 2 @name 2";
         assert_eq!(words(&steps).join(" "), expected);
         let all = AggregateSteps::new().group_by([""; 0], [Reducer::count()]);
         assert_eq!(words(&all).join(" "), "GROUPBY 0 REDUCE COUNT 0");

@@ -11,7 +11,7 @@ pub struct CountMinInfo {
     /// How many rows there are.
     pub depth: u64,
     /// The sum of all counts.
-    pub count: u64,
+    pub count: i64,
 }
 
 #[cfg(test)]

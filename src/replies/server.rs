@@ -6,10 +6,11 @@
 //! - `server/command.rs`: COMMAND INFO; `server/docs.rs`: COMMAND DOCS
 //! - `server/info.rs`: INFO
 //! - `server/latency.rs`: LATENCY; `server/log.rs`: SLOWLOG and COMMANDLOG
-//! - `server/memory.rs`: MEMORY STATS; `server/hotkeys.rs`: HOTKEYS GET
+//! - `server/memory.rs`: MEMORY STATS; `server/hotkeys.rs`: HOTKEYS GET; `server/backup.rs`: BACKUP STATUS
 //! - `server/role.rs`: ROLE
 
 mod acl;
+mod backup;
 mod command;
 mod docs;
 mod hotkeys;
@@ -20,6 +21,7 @@ mod memory;
 mod role;
 
 pub use acl::{AclDryRun, AclLogEntry, AclSelector, AclUser};
+pub use backup::{BackupState, BackupStatus};
 pub use command::{CommandDetails, FindKeys, KeySearch, KeySpec};
 pub use docs::{CommandArgument, CommandDocs};
 pub use hotkeys::Hotkeys;

@@ -48,7 +48,7 @@ pub struct DeliveredEntry<T> {
     pub id: EntryId,
     /// Its fields.
     pub fields: T,
-    /// How many milliseconds ago it was delivered before; 0 if it was not.
+    /// How many milliseconds ago it was delivered before; 0 if it was not, the time since 1970 after XNACK.
     pub idle: u64,
     /// How often it was delivered before.
     pub deliveries: u64,
@@ -230,9 +230,9 @@ impl FromRedis for PendingSummary {
 pub struct PendingEntry {
     /// Its id.
     pub id: EntryId,
-    /// Who has it.
+    /// Who has it; empty after XNACK, until it is delivered again.
     pub consumer: Name,
-    /// How many milliseconds ago it was delivered; -1 if the server does not know.
+    /// How many milliseconds ago it was delivered; -1 after XNACK, or if the server does not know.
     pub idle: i64,
     /// How often it was delivered.
     pub deliveries: u64,

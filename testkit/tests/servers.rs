@@ -49,6 +49,7 @@ fn every_pinned_server_starts() {
     }
     starts(ServerKind::Redis8);
     starts(ServerKind::Valkey8);
+    starts(ServerKind::Redis8_10);
     starts(ServerKind::Redis6);
 }
 

@@ -20,6 +20,7 @@
 //! - `own`: calls that need a server of their own
 //! - `seeds`: what keys hold before a call
 //! - `outcomes`: what came of the calls, for the table of `cargo xtask spec`
+//! - `versions`: what a server is too old for
 //! - `exceptions`: lists of what is not as expected, each entry with its reason
 //! - `server`: the servers, and what they know
 
@@ -45,5 +46,6 @@ mod replies;
 mod seeds;
 mod server;
 mod trees;
+mod versions;
 mod waits;
 mod wire;

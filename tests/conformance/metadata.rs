@@ -12,8 +12,23 @@ use crate::server::{Edition, USUAL};
 const OTHER_ARITY: &[Exception] = &[
     (
         "@bloom | @count_min | @cuckoo | @search !FT.CONFIG !FT.CURSOR | @json !DEBUG | @tdigest | @timeseries | @top_k | @vector_set",
-        "8.2.3",
+        "modules",
         "modules count their arguments themselves, and say -1 of every command",
+    ),
+    (
+        "HOTKEYS START",
+        "8.10.2",
+        "the server counts the words of the name only",
+    ),
+    (
+        "XCFGSET",
+        "8.10.2",
+        "the type that stands for the settings has an example of both; one is needed, which the server tells by an error",
+    ),
+    (
+        "VADD",
+        "8.10.2",
+        "a vector in one word would be shorter, which the example is not",
     ),
     (
         "ACL SETUSER",
@@ -52,7 +67,7 @@ const OTHER_ARITY: &[Exception] = &[
 const OTHER_FLAGS: &[Exception] = &[
     (
         "BLMOVE | BLPOP | BRPOP | BRPOPLPUSH | BZPOPMAX | BZPOPMIN | WAIT",
-        "Redis !8.2.3",
+        "Redis !8.",
         "before 7.2 scripts must not block, while later these do not block in scripts",
     ),
     (

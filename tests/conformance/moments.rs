@@ -3,8 +3,9 @@
 use std::thread;
 use std::time::Duration;
 
+use typedis::args::HotkeyMetrics;
 use typedis::prelude::*;
-use typedis::replies::Role;
+use typedis::replies::{BackupState, Role};
 use typedis::{Config, Protocol};
 use typedis_testkit::{Server, ServerBuilder};
 
@@ -219,7 +220,7 @@ async fn nodes_meet_and_their_roles_change() {
             let all: Vec<u16> = (0..=16_383).collect();
             a.cluster_addslots(&all).await.unwrap();
             let meet = a.cluster_meet("127.0.0.1", other.port());
-            meet.cluster_bus_port(bus(edition, &other)).await.unwrap();
+            meet.cluster_bus_port(bus(&other)).await.unwrap();
             let id = a.cluster_myid().await.unwrap();
             wait_for(&other, &["CLUSTER", "NODES"], "0-16383");
             b.cluster_replicate(&*id).await.unwrap();
@@ -236,15 +237,103 @@ async fn nodes_meet_and_their_roles_change() {
     }
 }
 
-/// The port of a node for the others, which cannot be set before 7.0.
-fn bus(edition: &Edition, node: &Server) -> u16 {
-    if !edition.has("7.0.0") {
-        return node.port() + 10_000;
+#[tokio::test]
+async fn a_backup_is_sealed_and_another_stopped() {
+    for edition in since("8.10.0") {
+        for protocol in PROTOCOLS {
+            let server = start(edition.builder());
+            let conn = connect(&server, protocol).await;
+            conn.set("key", "value").await.unwrap();
+            conn.backup_start().await.unwrap();
+            wait_for(&server, &["BACKUP", "STATUS"], "incrementing");
+            assert_eq!(conn.backup_list().await.unwrap().len(), 1);
+            conn.backup_seal().await.unwrap();
+            let status = conn.backup_status().await.unwrap();
+            assert_eq!(status.state, BackupState::Sealed);
+            assert!(status.end_time >= status.start_time);
+            assert_eq!(conn.backup_list().await.unwrap().len(), 3);
+            conn.backup_cleanup().await.unwrap();
+            let idle = conn.backup_status().await.unwrap();
+            assert_eq!((idle.state, idle.start_time), (BackupState::Idle, None));
+
+            conn.backup_start().await.unwrap();
+            wait_for(&server, &["BACKUP", "STATUS"], "incrementing");
+            conn.backup_abort().await.unwrap();
+            let failed = conn.backup_status().await.unwrap();
+            assert_eq!(failed.state, BackupState::Failed);
+            assert_eq!(failed.error.as_deref(), Some("aborted by user"));
+        }
     }
-    let mut conn = node.connect().expect("the node lets us in");
-    let port = conn.call(&["CONFIG", "GET", "cluster-port"]);
-    let port = port.expect("it is a setting");
-    let line = port.trim().lines().last();
-    line.and_then(|line| line.parse().ok())
-        .expect("it is a port")
+}
+
+#[tokio::test]
+async fn hot_keys_are_tracked_in_some_slots_of_a_node() {
+    for edition in since("8.6.0") {
+        let node = start(edition.builder().cluster());
+        for protocol in PROTOCOLS {
+            let conn = connect(&node, protocol).await;
+            assert_eq!(conn.hotkeys_get().await.unwrap(), None);
+            let all: Vec<u16> = (0..=16_383).collect();
+            conn.cluster_flushslots().await.unwrap();
+            conn.cluster_addslots(&all).await.unwrap();
+            wait_for(&node, &["CLUSTER", "INFO"], "cluster_state:ok");
+            let slot = conn.cluster_keyslot("key").await.unwrap();
+            let tracking = conn.hotkeys_start(HotkeyMetrics::CpuAndNet);
+            let tracking = tracking.count(2).duration(60).sample(1);
+            tracking.slots([5, 6, slot]).await.unwrap();
+            conn.set("key", "value").await.unwrap();
+            let found = conn.hotkeys_get().await.unwrap().unwrap();
+            assert!(found.is_active);
+            assert_eq!(found.selected_slots, [(5, 6), (slot, slot)]);
+            assert_eq!(found.by_net_bytes.len(), 1);
+            assert!(found.selected_commands_bytes > Some(0));
+            assert!(conn.hotkeys_stop().await.unwrap());
+            assert!(!conn.hotkeys_stop().await.unwrap(), "it was off");
+            assert!(!conn.hotkeys_get().await.unwrap().unwrap().is_active);
+            conn.hotkeys_reset().await.unwrap();
+            conn.flushall().await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn slots_migrate_with_their_keys() {
+    for edition in since("8.4.0") {
+        for protocol in PROTOCOLS {
+            let node = || start(edition.builder().cluster());
+            let (one, other) = (node(), node());
+            let (a, b) = (
+                connect(&one, protocol).await,
+                connect(&other, protocol).await,
+            );
+            let all: Vec<u16> = (0..=16_383).collect();
+            a.cluster_addslots(&all).await.unwrap();
+            let meet = a.cluster_meet("127.0.0.1", other.port());
+            meet.cluster_bus_port(bus(&other)).await.unwrap();
+            wait_for(&other, &["CLUSTER", "NODES"], "0-16383");
+            wait_for(&other, &["CLUSTER", "INFO"], "cluster_state:ok");
+            // Of slot 100.
+            a.set("user:6980", "moved").await.unwrap();
+            let task = b.cluster_migration_import([(0, 99), (100, 199)]).await;
+            let task = task.unwrap();
+            wait_for(
+                &other,
+                &["CLUSTER", "MIGRATION", "STATUS", "ALL"],
+                "completed",
+            );
+            for conn in [&a, &b] {
+                let tasks = conn.cluster_migration_status().task(&*task).await.unwrap();
+                assert_eq!(tasks.len(), 1);
+                assert_eq!((&*tasks[0].id, &*tasks[0].slots), (&*task, "0-199"));
+            }
+            let moved: Option<String> = b.get("user:6980").await.unwrap();
+            assert_eq!(moved.as_deref(), Some("moved"));
+            assert_eq!(b.cluster_migration_cancel().all().await.unwrap(), 0);
+        }
+    }
+}
+
+/// The port of a node for the others: the kit leaves it where servers put it by themselves.
+fn bus(node: &Server) -> u16 {
+    node.port() + 10_000
 }

@@ -37,7 +37,7 @@ pub(crate) fn ends_the_server(case: &Case) -> bool {
 const OWN: &[(&str, Arrangement)] = &[
     ("SHUTDOWN FAILOVER", Arrangement::Lone),
     (
-        "BGREWRITEAOF | BGSAVE | SHUTDOWN !ABORT | REPLICAOF | SLAVEOF | SENTINEL FAILOVER",
+        "BACKUP START | BGREWRITEAOF | BGSAVE | SHUTDOWN !ABORT | REPLICAOF | SLAVEOF | SENTINEL FAILOVER",
         Arrangement::Usual,
     ),
     ("ACL LOAD | ACL SAVE", Arrangement::AclFile),
@@ -46,7 +46,7 @@ const OWN: &[(&str, Arrangement)] = &[
         Arrangement::Replica,
     ),
     (
-        "CLUSTER REPLICATE !NO | CLUSTER SETSLOT IMPORTING",
+        "CLUSTER REPLICATE !NO | CLUSTER SETSLOT IMPORTING | CLUSTER MIGRATION",
         Arrangement::Empty,
     ),
     (

@@ -10,7 +10,9 @@ use crate::exceptions::{Exception, Exceptions};
 use crate::outcomes::{Outcome, Outcomes};
 use crate::own::{Arrangement, arrangement, ends_the_server};
 use crate::seeds::{Found, MAY_FAIL, around, seeds};
-use crate::server::{Edition, Known, REDIS_6, REDIS_7, REDIS_8, REDIS_STACK, VALKEY_8, VALKEY_9};
+use crate::server::{
+    Edition, Known, REDIS_6, REDIS_7, REDIS_8, REDIS_8_10, REDIS_STACK, VALKEY_8, VALKEY_9,
+};
 
 /// How long a call may take.
 const WITHIN: Duration = Duration::from_secs(5);
@@ -83,6 +85,16 @@ const ONLY_ERRORS: &[Exception] = &[
         "it needs a primary that answers: see `moments`",
     ),
     (
+        "HOTKEYS START SLOTS",
+        "",
+        "only a node of a cluster takes slots: see `moments`",
+    ),
+    (
+        "BACKUP SEAL | BACKUP ABORT",
+        "",
+        "they need a backup that has begun: see `moments`",
+    ),
+    (
         "FT.SEARCH EXPAND",
         "modules RESP2",
         "the module offers it in RESP3 only",
@@ -130,16 +142,19 @@ tests! {
     replies_of_redis_6_decode: REDIS_6;
     replies_of_redis_7_decode: REDIS_7;
     replies_of_redis_8_with_modules_decode: REDIS_STACK;
+    replies_of_redis_8_10_decode: REDIS_8_10;
     replies_of_valkey_8_decode: VALKEY_8;
     replies_of_valkey_9_decode: VALKEY_9;
     replies_of_redis_6_nodes_decode: REDIS_6.node();
     replies_of_redis_7_nodes_decode: REDIS_7.node();
     replies_of_redis_8_nodes_decode: REDIS_8.node();
+    replies_of_redis_8_10_nodes_decode: REDIS_8_10.node();
     replies_of_valkey_8_nodes_decode: VALKEY_8.node();
     replies_of_valkey_9_nodes_decode: VALKEY_9.node();
     replies_of_redis_6_sentinels_decode: REDIS_6.sentinel();
     replies_of_redis_7_sentinels_decode: REDIS_7.sentinel();
     replies_of_redis_8_sentinels_decode: REDIS_8.sentinel();
+    replies_of_redis_8_10_sentinels_decode: REDIS_8_10.sentinel();
     replies_of_valkey_8_sentinels_decode: VALKEY_8.sentinel();
     replies_of_valkey_9_sentinels_decode: VALKEY_9.sentinel();
 }
@@ -232,6 +247,11 @@ const OTHER_REFUSALS: &[Exception] = &[
     ),
     ("RESTORE !REPLACE", "", "the key exists, of whatever type"),
     ("CF.DEL", "modules", "no filter is found"),
+    (
+        "DELEX IFEQ | DELEX IFNE | DELEX IFDEQ | DELEX IFDNE",
+        "8.10.2",
+        "the server has other words for it",
+    ),
     (
         "OBJECT FREQ",
         "",
@@ -402,12 +422,30 @@ async fn run(conn: &Exclusive, lines: Vec<Vec<String>>) {
                 batch.push(raw(name).args(&words[1..]).reply::<Value>())
             })
             .collect();
-        let mut replies = batch.execute().await.expect("the seeds can be sent");
+        let mut replies = match batch.execute().await {
+            // What changes the connection has no place in a batch.
+            Err(error) if matches!(error.kind(), ErrorKind::Usage(_)) => {
+                run_alone(conn, lines).await;
+                continue;
+            }
+            replies => replies.expect("the seeds can be sent"),
+        };
         for (handle, line) in handles.into_iter().zip(lines) {
             let reply = replies.take(handle);
             if !line[0].starts_with(MAY_FAIL) {
                 reply.unwrap_or_else(|error| panic!("{line:?} is refused: {error}"));
             }
+        }
+    }
+}
+
+/// Runs what prepares a call, one command after another.
+async fn run_alone(conn: &Exclusive, lines: &[Vec<String>]) {
+    for line in lines {
+        let command = raw(line[0].trim_start_matches(MAY_FAIL)).args(&line[1..]);
+        let reply = conn.run(command.reply::<Value>()).await;
+        if !line[0].starts_with(MAY_FAIL) {
+            reply.unwrap_or_else(|error| panic!("{line:?} is refused: {error}"));
         }
     }
 }

@@ -87,7 +87,11 @@ fn commands(text: &str) -> Vec<Vec<String>> {
 
 /// Calls, what makes a hit, what makes an empty reply. The first entry that names the call counts.
 const SEEDS: &[(&str, &str, &str)] = &[
-    ("SET | DELIFEQ", "SET key value", "SET key \"\""),
+    (
+        "SET | DELIFEQ | DELEX IFEQ | DELEX IFDEQ",
+        "SET key value",
+        "SET key \"\"",
+    ),
     (
         "LCS | STRALGO LCS",
         "SET key ohmytext; SET other mynewtext",
@@ -190,6 +194,14 @@ const SEEDS: &[(&str, &str, &str)] = &[
         // What is pending is no longer there.
         "XADD key 1-1 field value; XGROUP CREATE key workers 0; XREADGROUP GROUP workers worker-1 STREAMS key >; \
          XCLAIM key workers worker-1 0 1-1 IDLE 100000 JUSTID; XDEL key 1-1",
+    ),
+    ("AROP MATCH", "ARSET key 2 value", "ARSET key 90 none"),
+    ("AROP", "ARSET key 2 5", "ARSET key 90 none"),
+    // ARINSERT sets the cursor, which ARNEXT and ARLASTITEMS go by.
+    (
+        "@array",
+        "ARINSERT key user:1 user:2 user:3 user:4",
+        "ARSET key 90 none",
     ),
     (
         "EVALSHA | EVALSHA_RO | SCRIPT EXISTS | SCRIPT SHOW",
@@ -374,4 +386,16 @@ const AROUND: &[(&str, &str, &str)] = &[
         "CONFIG SET slowlog-log-slower-than 10000",
     ),
     ("SENTINEL MONITOR", "", "SENTINEL REMOVE other"),
+    ("HOTKEYS START", "", "?HOTKEYS STOP; HOTKEYS RESET"),
+    (
+        "HOTKEYS GET",
+        "HOTKEYS START METRICS 2 CPU NET; GET key; HOTKEYS STOP",
+        "HOTKEYS RESET",
+    ),
+    ("HOTKEYS STOP", "HOTKEYS START METRICS 1 CPU", ""),
+    (
+        "HIMPORT SET | HIMPORT DISCARD | HIMPORT DISCARDALL",
+        "HIMPORT PREPARE fields field field2",
+        "",
+    ),
 ];

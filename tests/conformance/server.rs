@@ -70,17 +70,33 @@ pub(crate) const VALKEY_8: Edition = valkey(ServerKind::Valkey8, "Valkey 8.1.8",
 pub(crate) const REDIS_6: Edition = redis(ServerKind::Redis6, "Redis 6.2.5", "6.2.5");
 /// Where it is installed.
 pub(crate) const REDIS_7: Edition = redis(ServerKind::SystemRedis, "Redis 7.0.15", "7.0.15");
+/// Where it could be built.
+pub(crate) const REDIS_8_10: Edition = redis(ServerKind::Redis8_10, "Redis 8.10.2", "8.10.2");
 pub(crate) const REDIS_8: Edition = redis(ServerKind::Redis8, "Redis 8.2.3", "8.2.3");
 /// With its modules.
 pub(crate) const REDIS_STACK: Edition =
     redis(ServerKind::RedisStack, "Redis 8.2.3 with modules", "8.2.3");
 
 /// All that the usual calls are made on.
-pub(crate) static USUAL: [&Edition; 5] = [&REDIS_6, &REDIS_7, &REDIS_STACK, &VALKEY_8, &VALKEY_9];
+pub(crate) static USUAL: [&Edition; 6] = [
+    &REDIS_6,
+    &REDIS_7,
+    &REDIS_STACK,
+    &REDIS_8_10,
+    &VALKEY_8,
+    &VALKEY_9,
+];
 
 /// The servers here that have what came with Redis in this version, without modules.
 pub(crate) fn since(version: &'static str) -> impl Iterator<Item = &'static Edition> {
-    let plain = [&REDIS_6, &REDIS_7, &REDIS_8, &VALKEY_8, &VALKEY_9];
+    let plain = [
+        &REDIS_6,
+        &REDIS_7,
+        &REDIS_8,
+        &REDIS_8_10,
+        &VALKEY_8,
+        &VALKEY_9,
+    ];
     plain
         .into_iter()
         .filter(move |edition| edition.has(version) && edition.is_here())
@@ -153,6 +169,15 @@ impl Edition {
             return false;
         }
         reached(case.redis, self.redis) || reached(case.valkey, self.valkey)
+    }
+
+    /// Whether the call, which a server without modules could have, came after this one.
+    pub(crate) fn is_too_old_for(&self, case: &Case) -> bool {
+        let right = match self.makes {
+            Makes::OfClusters => case.group == "cluster",
+            _ => !["cluster", "sentinel"].contains(&case.group),
+        };
+        right && !self.knows(case) && !case.is(GONE) && !MODULES.contains(&case.group)
     }
 
     pub(crate) fn name(&self) -> &'static str {

@@ -16,6 +16,7 @@
 //! - `vanished`: nil in the place of what is gone
 //! - `worker`: consumer groups
 //! - `cluster`: the typed commands on many nodes
+//! - `field_set`: hashes that all have the same fields
 //! - `scripts`: Lua scripts and functions
 //! - `shop`: scripts and functions of a spec of a user's own
 
@@ -23,6 +24,7 @@
 
 mod cluster;
 mod design;
+mod field_set;
 mod follow;
 mod from_aioredis;
 mod input;

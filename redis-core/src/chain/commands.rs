@@ -1,7 +1,7 @@
 //! The list of the commands of a chain or batch: [`Commands`].
 
 use crate::command::CommandInfo;
-use crate::error::{CommandName, Error, Result};
+use crate::error::{CommandName, Error, Requirement, Result, ServerError, ServerVersion};
 use crate::reply::{FrameRef, FromRedis};
 
 /// What is known about the commands of a chain once they are encoded.
@@ -10,6 +10,10 @@ pub(crate) struct Commands {
     infos: Vec<&'static CommandInfo>,
     /// The names of raw commands, with their positions, which ascend.
     raw: Vec<(usize, CommandName)>,
+    /// The newer options of the commands that have some, with their positions, which ascend.
+    needed: Vec<(usize, u32)>,
+    /// The server that answered, if it introduced itself.
+    server: Option<ServerVersion>,
     atomic: bool,
     /// The numbers of the scripts that are loaded before the commands.
     loads: Vec<usize>,
@@ -33,8 +37,16 @@ impl Commands {
     }
 
     /// Adds a command.
-    pub(super) fn push(&mut self, info: &'static CommandInfo) {
+    pub(super) fn push(&mut self, info: &'static CommandInfo, needed: u32) {
+        if needed != 0 {
+            self.needed.push((self.infos.len(), needed));
+        }
         self.infos.push(info);
+    }
+
+    /// Notes which server answered.
+    pub(super) fn answered_by(&mut self, server: Option<ServerVersion>) {
+        self.server = server;
     }
 
     /// Notes that the command that comes next is a raw one.
@@ -88,10 +100,22 @@ impl Commands {
     /// Adds the position and name of a command to its error.
     pub(super) fn named(&self, index: usize, error: Error) -> Error {
         let error = error.at_index(index);
+        let error = error.explained(|refusal| self.requirement(index, refusal));
         match self.name(index) {
             Some(name) => error.of_command(name),
             None => error,
         }
+    }
+
+    /// What explains that the server refused a command.
+    fn requirement(&self, index: usize, refusal: &ServerError) -> Option<Requirement> {
+        let needed = self
+            .needed
+            .binary_search_by_key(&index, |(index, _)| *index);
+        let needed = needed.ok().and_then(|place| self.needed.get(place));
+        let needed = needed.map_or(0, |(_, needed)| *needed);
+        let info = self.infos.get(index)?;
+        info.requirement(needed, self.server, refusal)
     }
 
     /// The name of a command.

@@ -12,7 +12,7 @@
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use crate::command::{Args, Keys};
 use crate::engine::exchange::Exchange;
@@ -269,9 +269,9 @@ impl<'a> Running<'a> {
         let Some(exchange) = &mut self.exchange else {
             return Poll::Ready(self.payload.without_sending(decode));
         };
-        exchange
-            .poll(&mut self.payload, cx)
-            .map(|delivery| self.payload.decode(delivery, decode))
+        let delivery = ready!(exchange.poll(&mut self.payload, cx));
+        self.payload.answered_by(exchange.link().server());
+        Poll::Ready(self.payload.decode(delivery, decode))
     }
 }
 

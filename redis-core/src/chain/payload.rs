@@ -7,7 +7,7 @@ use super::outcomes::{Outcomes, refused_loads};
 use crate::command::Args;
 use crate::command::script_text::{Loaded, ScriptTextRef, is_unknown};
 use crate::engine::inflight::{Delivery, Hold, Parts, Patience, Payload, Terms};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ServerVersion};
 use crate::wire::encode::Output;
 use crate::wire::outgoing::Outgoing;
 use crate::wire::{Chunk, fixed_command};
@@ -65,7 +65,7 @@ impl ChainPayload {
             self.note(&mut args);
         }
         self.idempotent &= args.is_idempotent();
-        self.commands.push(args.info());
+        self.commands.push(args.info(), args.needed());
         args.write_to(&mut self.bytes);
         args.retire();
     }
@@ -113,6 +113,11 @@ impl ChainPayload {
             .loaded_first()
             .iter()
             .filter_map(|number| self.scripts.get(*number))
+    }
+
+    /// Notes which server answered.
+    pub(crate) fn answered_by(&mut self, server: Option<ServerVersion>) {
+        self.commands.answered_by(server);
     }
 
     /// Makes all of it fail with this error; nothing is sent.

@@ -53,6 +53,8 @@ pub struct Args {
     bytes: Vec<u8>,
     words: u32,
     noted: Noted,
+    /// The options that came later than the command, a bit for each: see [`CommandInfo::newer`].
+    needed: u32,
     /// Whether an option makes the command unsafe to repeat.
     once_only: bool,
     /// Whether what is written now may have to be moved or read again, so that all of it has to lie in the buffer.
@@ -154,6 +156,7 @@ impl Args {
             bytes,
             words: info.words,
             noted: Noted::new(keys),
+            needed: 0,
             once_only: false,
             moves: false,
             keys: Vec::new(),
@@ -253,6 +256,16 @@ impl Args {
     /// Marks the command as unsafe to send twice because of an option, such as NX on SET.
     pub fn once_only(&mut self) {
         self.once_only = true;
+    }
+
+    /// Notes that one of [`CommandInfo::newer`] was chosen.
+    pub fn needs(&mut self, place: u32) {
+        self.needed |= 1_u32.checked_shl(place).unwrap_or_default();
+    }
+
+    /// The newer options that were chosen, a bit for each.
+    pub(crate) fn needed(&self) -> u32 {
+        self.needed
     }
 
     /// Whether the command may be sent again after a lost connection.

@@ -4,6 +4,8 @@
 use super::known::{KnownCommands, Match};
 use super::state_change::StateChange;
 
+use crate::error::{Requirement, ServerError, ServerVersion, Since};
+
 /// The fixed facts of one command.
 ///
 /// The macro expands one `static` for each row of the spec. The engine reads its rules from here (may it be sent
@@ -33,6 +35,10 @@ pub struct CommandInfo {
     pub request_policy: RequestPolicy,
     /// How the replies of several nodes become one.
     pub response_policy: ResponsePolicy,
+    /// The first versions of the servers that have it.
+    pub since: Since,
+    /// Options and words that came later than the command; [`Args::needs`](crate::Args::needs) names one by its place.
+    pub newer: &'static [(&'static str, Since)],
     /// Whether every socket can carry it, with any words.
     pub(crate) plain: bool,
     /// The table in which its words are looked up, if they decide its effect on the connection.
@@ -99,6 +105,8 @@ impl CommandInfo {
             cacheable: false,
             request_policy: RequestPolicy::Default,
             response_policy: ResponsePolicy::Default,
+            since: Since::UNKNOWN,
+            newer: &[],
             plain: !name.is_empty(),
             known: None,
         }
@@ -185,6 +193,45 @@ impl CommandInfo {
     #[must_use]
     pub const fn state(mut self, change: StateChange) -> Self {
         (self.state, self.plain) = (Some(change), false);
+        self
+    }
+
+    /// Says which versions of the servers have it first.
+    #[must_use]
+    pub const fn since(mut self, since: Since) -> Self {
+        self.since = since;
+        self
+    }
+
+    /// Lists the options and words that came later.
+    #[must_use]
+    pub const fn newer(mut self, newer: &'static [(&'static str, Since)]) -> Self {
+        self.newer = newer;
+        self
+    }
+
+    /// What explains that a server refused it with some of its newer options, a bit for each; see [`CommandInfo::newer`].
+    pub(crate) fn requirement(
+        &self,
+        needed: u32,
+        server: Option<ServerVersion>,
+        refusal: &ServerError,
+    ) -> Option<Requirement> {
+        let newer = self.newer.iter().enumerate();
+        let chosen = newer.filter(|(place, _)| {
+            let bit = u32::try_from(*place)
+                .ok()
+                .and_then(|place| 1_u32.checked_shl(place));
+            bit.is_some_and(|bit| needed & bit != 0)
+        });
+        let options = chosen.map(|(_, option)| *option);
+        Requirement::find((self.name, self.since), options, server, refusal)
+    }
+
+    /// The same command, as one that has what it needs of its connection's state sent along, so that any socket will do.
+    #[must_use]
+    pub const fn on_any_socket(mut self) -> Self {
+        (self.state, self.plain) = (None, !self.blocking && self.known.is_none());
         self
     }
 

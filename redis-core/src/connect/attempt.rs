@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use super::handshake::{self, Refusal};
 use super::transport;
 use crate::config::{Address, Config, Credentials, Protocol, Transport};
+use crate::error::ServerVersion;
 
 /// A socket that is ready for commands.
 pub(crate) struct Ready {
@@ -17,6 +18,8 @@ pub(crate) struct Ready {
     pub(crate) address: Address,
     /// Whether it speaks RESP3.
     pub(crate) resp3: bool,
+    /// Which server it leads to, if it said so.
+    pub(crate) server: Option<ServerVersion>,
     /// How long until new credentials are needed.
     pub(crate) renewal: Option<Duration>,
 }
@@ -35,8 +38,8 @@ pub(crate) fn share(end: Instant, servers: usize) -> Instant {
     now + end.saturating_duration_since(now) / servers
 }
 
-/// A socket, and the protocol on it.
-pub(crate) type Greeted = (Box<dyn Transport>, Protocol);
+/// A socket, what is spoken on it, and which server it leads to.
+pub(crate) type Greeted = (Box<dyn Transport>, Protocol, Option<ServerVersion>);
 
 /// One attempt to reach one server.
 pub(crate) struct Attempt<'a> {
@@ -90,8 +93,8 @@ impl Attempt<'_> {
             }
             refusal => self.explained(refusal),
         });
-        self.located(shaken)?;
-        Ok((stream, protocol))
+        let server = self.located(shaken)?;
+        Ok((stream, protocol, server))
     }
 
     #[cfg(feature = "tls")]

@@ -9,8 +9,11 @@ use std::sync::Arc;
 use tokio::io::AsyncWriteExt;
 
 use crate::config::{Config, Credentials, Protocol, Transport, Unavailable};
-use crate::error::{Error, ErrorKind, Phase, SentinelError, ServerError, TlsCause, TlsError};
-use crate::reply::Frame;
+use crate::error::{
+    Error, ErrorKind, Phase, SentinelError, ServerError, ServerVersion, TlsCause, TlsError,
+};
+use crate::reply::from_redis::Fields;
+use crate::reply::{Frame, Reply};
 use crate::wire::{FrameReader, ReadError, encode};
 
 /// Why a new socket cannot be used.
@@ -117,13 +120,13 @@ pub(crate) async fn current_credentials(
     }))
 }
 
-/// Sends the handshake. If anything fails, the socket must not be used.
+/// Sends the handshake, and gives what the server says of itself. If anything fails, the socket must not be used.
 pub(crate) async fn shake(
     stream: &mut dyn Transport,
     config: &Config,
     protocol: Protocol,
     credentials: Option<&Credentials>,
-) -> Result<(), Refusal> {
+) -> Result<Option<ServerVersion>, Refusal> {
     let steps = match protocol {
         Protocol::Newest => resp3_steps(config, credentials),
         Protocol::Resp2 => resp2_steps(config, credentials),
@@ -139,6 +142,7 @@ pub(crate) async fn shake(
     stream.write_all(&out).await?;
     stream.flush().await?;
     let mut replies = Replies::new(config);
+    let mut server = None;
     for (index, step) in steps.into_iter().enumerate() {
         let reply = match replies.next(stream).await {
             // Some proxies hang up on a command that they do not know.
@@ -149,9 +153,27 @@ pub(crate) async fn shake(
         };
         if let Some(error) = reply.reply().error() {
             step.on_error.judge(error, credentials)?;
+        } else if step.on_error == OnError::MayBeOld {
+            server = introduction(&reply);
         }
     }
-    replies.finish()
+    replies.finish()?;
+    Ok(server)
+}
+
+/// The server and its version, out of the reply of HELLO.
+fn introduction(reply: &Frame) -> Option<ServerVersion> {
+    let (mut server, mut version) = (None, None);
+    for field in Fields::new(&reply.reply()).ok()? {
+        let (name, value) = field.ok()?;
+        let text = |value: &Reply<'_>| value.text()?.to_str().ok().map(str::to_owned);
+        match text(&name).as_deref() {
+            Some("server") => server = text(&value),
+            Some("version") => version = text(&value),
+            _ => {}
+        }
+    }
+    ServerVersion::read(&server?, &version?)
 }
 
 impl OnError {

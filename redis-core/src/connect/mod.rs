@@ -64,10 +64,11 @@ async fn try_all(config: &Config, opened: Opened<'_>) -> Result<Ready, Refusal> 
             opened,
         };
         match attempt.run().await {
-            Ok((stream, protocol)) => {
+            Ok((stream, protocol, server)) => {
                 return Ok(Ready {
                     stream,
                     resp3: protocol == Protocol::Newest,
+                    server,
                     address: address.clone(),
                     renewal: credentials.as_ref().and_then(Credentials::renewal),
                 });

@@ -89,11 +89,12 @@ pub(crate) async fn connect_to_service(
                 break;
             };
             match verified {
-                Ok((stream, protocol)) => {
+                Ok((stream, protocol, server)) => {
                     fleet.prefer(&sentinel);
                     return Ok(Ready {
                         stream,
                         resp3: protocol == Protocol::Newest,
+                        server,
                         address: node,
                         renewal: credentials.and_then(Credentials::renewal),
                     });
@@ -128,7 +129,7 @@ async fn unless_moved<T>(
 
 /// A socket to a node that itself says that it has the wanted role: a Sentinel may not know the newest state.
 async fn verified(attempt: &Attempt<'_>, wanted: ServiceRole) -> Result<Greeted, Refusal> {
-    let (mut stream, protocol) = attempt.run().await?;
+    let (mut stream, protocol, server) = attempt.run().await?;
     let address = attempt.address;
     let mut replies = Replies::new(attempt.config);
     let answer = timeout_at(attempt.end, async {
@@ -149,7 +150,7 @@ async fn verified(attempt: &Attempt<'_>, wanted: ServiceRole) -> Result<Greeted,
         .and_then(|role| role.decode().ok());
     let problem = match (role.as_deref(), wanted) {
         (Some("master"), ServiceRole::Primary) | (Some("slave"), ServiceRole::Replica) => {
-            return Ok((stream, protocol));
+            return Ok((stream, protocol, server));
         }
         (Some("master"), ServiceRole::Replica) => "is a primary, not a replica",
         (Some("slave"), ServiceRole::Primary) => "is a replica, not (yet) the primary",

@@ -323,6 +323,7 @@ async fn open_socket(link: &Arc<Link>) -> Result<Ready, Refusal> {
     let opened = |address: &Address| link.announce(ConnectionEvent::Connected(address.clone()));
     let ready = connect::connect(&link.config, &opened).await?;
     link.set_resp3(ready.resp3);
+    link.set_server(ready.server);
     follow(link, &ready.address);
     Ok(ready)
 }

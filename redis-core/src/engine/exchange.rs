@@ -26,6 +26,11 @@ impl<L: Deref<Target = Link>> Exchange<L> {
         }
     }
 
+    /// The socket that it goes over.
+    pub(crate) fn link(&self) -> &Link {
+        self.sending.link()
+    }
+
     /// Makes it fail with `error`; nothing is sent.
     pub(crate) fn refuse(&mut self, error: Error) {
         self.sending.refuse(error);

@@ -1,7 +1,7 @@
 //! What the handles and the driver of one socket share: [`Link`].
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use super::trace;
 use crate::command::Keys;
 use crate::command::script_text::Loaded;
 use crate::config::{Config, Follow, Guard};
-use crate::error::Obstacle;
+use crate::error::{Obstacle, ServerVersion};
 use crate::wire::outgoing::Outgoing;
 
 /// A handle on which chains of commands are sent.
@@ -50,6 +50,8 @@ pub(crate) struct Link {
     purpose: Purpose,
     /// Whether the last socket that logged in speaks RESP3.
     resp3: AtomicBool,
+    /// Which server that socket leads to, packed; 0 where it did not say.
+    server: AtomicU64,
     /// The task that watches the service of this link; it lives as long as the link does.
     guard: Mutex<Option<Arc<dyn Guard>>>,
 }
@@ -102,6 +104,7 @@ impl Link {
             hub,
             purpose,
             resp3: AtomicBool::new(false),
+            server: AtomicU64::new(0),
             guard: Mutex::new(None),
             config,
         }
@@ -118,6 +121,16 @@ impl Link {
 
     pub(crate) fn set_resp3(&self, resp3: bool) {
         self.resp3.store(resp3, Ordering::Release);
+    }
+
+    /// The server that the last socket that was let in leads to, if it introduced itself.
+    pub(crate) fn server(&self) -> Option<ServerVersion> {
+        ServerVersion::unpack(self.server.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn set_server(&self, server: Option<ServerVersion>) {
+        let packed = server.map_or(0, ServerVersion::pack);
+        self.server.store(packed, Ordering::Release);
     }
 
     /// Whether it is only for subscriptions, so that RESP2 arrays may be pushes.

@@ -73,7 +73,7 @@ impl<'a> Pending<'a> {
         };
         Poll::Ready(match outcome {
             Ok(value) => Ok(value),
-            Err(error) => Err(error.of_command(self.command.name())),
+            Err(error) => Err(self.explained(error)),
         })
     }
 
@@ -82,6 +82,15 @@ impl<'a> Pending<'a> {
         if let Some(args) = &mut self.command.args {
             args.end_wait();
         }
+    }
+
+    /// Puts to an error which command it is of, and what that needs.
+    #[cold]
+    fn explained(&self, error: Error) -> Error {
+        let (info, needed) = (self.command.info, self.command.needed);
+        let server = self.exchange.link().server();
+        let error = error.explained(|refusal| info.requirement(needed, server, refusal));
+        error.of_command(self.command.name())
     }
 
     /// The reply as it came, also if it is an error.
@@ -147,6 +156,8 @@ fn no_reply() -> Error {
 #[derive(Debug)]
 pub(crate) struct Command {
     info: &'static CommandInfo,
+    /// Its newer options: see [`CommandInfo::newer`].
+    needed: u32,
     /// There until it is sent, because from then on the queue has the bytes. Kept longer if its name is in there, or
     /// if it may have to be sent in another form.
     args: Option<Box<Args>>,
@@ -157,6 +168,7 @@ impl Command {
     pub(crate) fn new(args: Box<Args>) -> Self {
         Self {
             info: args.info(),
+            needed: args.needed(),
             args: Some(args),
         }
     }

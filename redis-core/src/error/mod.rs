@@ -10,6 +10,7 @@ use crate::wire::Chunk;
 mod argument;
 mod decode;
 mod obstacle;
+mod requirement;
 mod sentinel;
 mod server;
 mod tls;
@@ -17,6 +18,7 @@ mod tls;
 pub use argument::ArgError;
 pub use decode::DecodeError;
 pub use obstacle::Obstacle;
+pub use requirement::{Requirement, ServerVersion, Since};
 pub use sentinel::{SentinelCause, SentinelError};
 pub use server::ServerError;
 pub use tls::{TlsCause, TlsError};
@@ -36,6 +38,8 @@ struct Inner {
     command: Option<CommandName>,
     index: Option<usize>,
     argument: Option<&'static str>,
+    /// What the server lacks, where that is why it refused the command.
+    requirement: Option<Requirement>,
     /// The reply that could not be decoded, so that an element that was popped from a list is not lost.
     reply: Option<Chunk>,
     obstacle: Option<Arc<Obstacle>>,
@@ -151,6 +155,7 @@ impl Error {
             command: None,
             index: None,
             argument: None,
+            requirement: None,
             reply: None,
             obstacle: None,
         }))
@@ -195,6 +200,14 @@ impl Error {
             | ErrorKind::TransactionAborted(error) => Some(error),
             _ => None,
         }
+    }
+
+    /// What the command needs, where the server refused it because it is too old for it: the command, or one of its options.
+    ///
+    /// Nothing is refused before the server has refused it.
+    #[must_use]
+    pub fn requirement(&self) -> Option<&Requirement> {
+        self.0.requirement.as_ref()
     }
 
     /// Whether no reply came in time.
@@ -316,6 +329,19 @@ impl Error {
         self
     }
 
+    /// Puts to a server's refusal what explains it.
+    pub(crate) fn explained(
+        mut self,
+        find: impl FnOnce(&ServerError) -> Option<Requirement>,
+    ) -> Self {
+        if self.0.requirement.is_none()
+            && let ErrorKind::Server(error) | ErrorKind::TransactionAborted(error) = &self.0.kind
+        {
+            self.0.requirement = find(error);
+        }
+        self
+    }
+
     pub(crate) fn at_index(mut self, index: usize) -> Self {
         self.0.index.get_or_insert(index);
         self
@@ -330,6 +356,7 @@ impl fmt::Display for Error {
             command,
             index,
             argument,
+            requirement,
             obstacle,
             ..
         } = &*self.0;
@@ -346,6 +373,9 @@ impl fmt::Display for Error {
         write!(f, "{kind}")?;
         if let Some(obstacle) = obstacle {
             write!(f, ": {obstacle}")?;
+        }
+        if let Some(requirement) = requirement {
+            write!(f, "; {requirement}")?;
         }
         match (phase, kind) {
             (_, ErrorKind::Argument(_) | ErrorKind::Config(_) | ErrorKind::Usage(_)) => {

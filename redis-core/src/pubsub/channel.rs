@@ -72,6 +72,9 @@ impl Reader {
                 Some(Ok(Event::Message(message))) => Some(Ok(message)),
                 Some(Ok(Event::Lagged(count))) => Some(Err(lagged(count))),
                 Some(Ok(Event::Resubscribed)) => continue,
+                Some(Ok(Event::Interrupted(interruption))) => {
+                    Some(Err(Error::refused(interruption.refusal().clone())))
+                }
                 Some(Err(error)) => Some(Err(error)),
                 None => None,
             });
@@ -185,8 +188,9 @@ impl Channel {
     /// [`Event::Resubscribed`] is skipped; to see it, read with [`Channel::next`].
     ///
     /// # Errors
-    /// The message does not fit the type, or messages were dropped before it ([`ErrorKind::Lagged`]): the next call
-    /// goes on after that. Or the subscription failed.
+    /// The message does not fit the type, or messages were dropped before it ([`ErrorKind::Lagged`]), or the server refuses to
+    /// restore the subscription after a lost connection ([`Event::Interrupted`]): the next call goes on behind. Or the
+    /// subscription failed.
     pub async fn get<T: FromRedis>(&mut self) -> Result<Option<T>> {
         let message = self.reader.message().await?;
         message.map(|message| message.decode()).transpose()

@@ -72,7 +72,7 @@ impl Invalidations {
         Poll::Ready(ready!(self.inbox.poll_next(cx)).map(|event| {
             Ok(match event? {
                 Event::Message(invalidation) => invalidation,
-                Event::Lagged(_) | Event::Resubscribed => Invalidation::All,
+                Event::Lagged(_) | Event::Resubscribed | Event::Interrupted(_) => Invalidation::All,
             })
         }))
     }

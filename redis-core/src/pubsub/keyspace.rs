@@ -1,72 +1,21 @@
 //! Keyspace notifications: what happens to keys, as a typed stream.
 
-use std::borrow::Cow;
-use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
 use futures_core::Stream;
 
 use super::channel::PatternChannel;
+use super::keyspace_event::KeyspaceEvent;
 use crate::config::{Capacity, Lag};
-use crate::engine::subscriptions::message::{Event, Message};
+use crate::engine::subscriptions::message::Event;
 use crate::error::{Error, Result};
 use crate::handle::Connection;
 use crate::handle::Pool;
 use crate::request::{Run, raw};
 
-/// Something that happened to a key.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct KeyspaceEvent {
-    /// The database of the key.
-    pub database: u32,
-    /// What happened: the command in lower case (`set`, `del`, `hset`), or `expired`, `evicted`, `new`.
-    pub event: String,
-    /// The key.
-    pub key: Bytes,
-}
-
-impl KeyspaceEvent {
-    /// The key as text; bytes that are not UTF-8 are shown as `U+FFFD`.
-    #[must_use]
-    pub fn key_text(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(&self.key)
-    }
-
-    /// Reads `__keyevent@0__:set` with the key, or `__keyspace@0__:key` with the event; `None` for anything else.
-    fn read(message: &Message) -> Option<Self> {
-        let channel = message.channel_bytes();
-        let payload = message.payload();
-        let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().map(str::to_owned);
-        if let Some((database, event)) = split(channel, b"__keyevent@") {
-            Some(Self {
-                database,
-                event: text(event)?,
-                key: payload.clone(),
-            })
-        } else {
-            let (database, key) = split(channel, b"__keyspace@")?;
-            Some(Self {
-                database,
-                event: text(payload)?,
-                key: channel.slice_ref(key),
-            })
-        }
-    }
-}
-
-/// The database and what follows `__:`.
-fn split<'a>(channel: &'a [u8], prefix: &[u8]) -> Option<(u32, &'a [u8])> {
-    let rest = channel.strip_prefix(prefix)?;
-    let end = rest.iter().position(|byte| !byte.is_ascii_digit())?;
-    let (digits, rest) = rest.split_at_checked(end)?;
-    let database = std::str::from_utf8(digits).ok()?.parse().ok()?;
-    Some((database, rest.strip_prefix(b"__:")?))
-}
-
-/// A stream of keyspace events that is not open yet: set what it covers, then await it.
+/// A stream of keyspace events that has not been opened: narrow it down, then await it.
 #[derive(Debug)]
 #[must_use = "nothing is subscribed to before this is awaited"]
 pub struct WatchKeyspace {
@@ -74,7 +23,18 @@ pub struct WatchKeyspace {
     database: Option<u32>,
     event: Option<String>,
     keys: Option<String>,
+    subkeys: Subkeys,
     capacity: Capacity,
+}
+
+/// What is told of the fields of hashes.
+#[derive(Debug)]
+enum Subkeys {
+    Nothing,
+    /// Which of them an event concerns.
+    All,
+    /// Only events of this one.
+    One(String),
 }
 
 impl Connection {
@@ -102,6 +62,7 @@ impl Connection {
             database: None,
             event: None,
             keys: None,
+            subkeys: Subkeys::Nothing,
             capacity: self.config().inbox,
         }
     }
@@ -124,8 +85,8 @@ impl WatchKeyspace {
         self
     }
 
-    /// Only this event, such as `expired`; a glob-style pattern. If [`WatchKeyspace::keys`] is set too, typedis
-    /// filters the events, not the server, and only `*` or the plain word is supported.
+    /// Only this event, such as `expired`; a glob-style pattern. If [`WatchKeyspace::keys`] or [`WatchKeyspace::subkey`] is
+    /// set too, typedis filters the events, not the server, and only `*` or the plain word is supported.
     pub fn event(mut self, event: impl Into<String>) -> Self {
         self.event = Some(event.into());
         self
@@ -135,6 +96,32 @@ impl WatchKeyspace {
     /// `notify-keyspace-events`; without this option it needs `E`.
     pub fn keys(mut self, pattern: impl Into<String>) -> Self {
         self.keys = Some(pattern.into());
+        self
+    }
+
+    /// Says which fields of hashes an event concerns, in [`KeyspaceEvent::subkeys`]; events that concern none are not told. Redis
+    /// has it since 8.8. The server has to have `T` among its `notify-keyspace-events`, or `S` where [`WatchKeyspace::keys`] is
+    /// given.
+    ///
+    /// ```no_run
+    /// # async fn example(conn: typedis_core::Connection) -> typedis_core::Result<()> {
+    /// let mut expired = conn.keyspace_events().event("hexpired").subkeys().await?;
+    /// while let Some(event) = expired.next().await {
+    ///     if let Some(event) = event?.into_message() {
+    ///         println!("{} lost {:?}", event.key_text(), event.subkeys);
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn subkeys(mut self) -> Self {
+        self.subkeys = Subkeys::All;
+        self
+    }
+
+    /// Only of this field of hashes, a glob-style pattern. Redis has it since 8.8. The server has to have `I` among its
+    /// `notify-keyspace-events`; of keys that contain a line feed it tells nothing.
+    pub fn subkey(mut self, pattern: impl Into<String>) -> Self {
+        self.subkeys = Subkeys::One(pattern.into());
         self
     }
 
@@ -162,11 +149,35 @@ impl WatchKeyspace {
             Some(number) => number.to_string(),
             None => "*".to_owned(),
         };
+        let sub = match &self.subkeys {
+            Subkeys::Nothing => "",
+            Subkeys::All => "sub",
+            Subkeys::One(subkey) => {
+                let keys = self.keys.as_deref().unwrap_or("*");
+                return format!("__subkeyspaceitem@{database}__:{keys}\n{subkey}");
+            }
+        };
         match (&self.keys, &self.event) {
-            (Some(keys), _) => format!("__keyspace@{database}__:{keys}"),
-            (None, Some(event)) => format!("__keyevent@{database}__:{event}"),
-            (None, None) => format!("__keyevent@{database}__:*"),
+            (Some(keys), _) => format!("__{sub}keyspace@{database}__:{keys}"),
+            (None, Some(event)) => format!("__{sub}keyevent@{database}__:{event}"),
+            (None, None) => format!("__{sub}keyevent@{database}__:*"),
         }
+    }
+
+    /// What the server has to have among its `notify-keyspace-events`.
+    fn class(&self) -> char {
+        match (&self.subkeys, &self.keys) {
+            (Subkeys::One(_), _) => 'I',
+            (Subkeys::All, Some(_)) => 'S',
+            (Subkeys::All, None) => 'T',
+            (Subkeys::Nothing, Some(_)) => 'K',
+            (Subkeys::Nothing, None) => 'E',
+        }
+    }
+
+    /// Whether the pattern on the server does not choose the event.
+    fn chooses_events_here(&self) -> bool {
+        self.keys.is_some() || matches!(self.subkeys, Subkeys::One(_))
     }
 
     async fn open(self) -> Result<KeyspaceEvents> {
@@ -179,9 +190,8 @@ impl WatchKeyspace {
         let subscribe = self.connection.psubscribe(self.pattern());
         let subscribe = subscribe.capacity_bytes(bytes).capacity_messages(messages);
         let subscribe = subscribe.on_lag(lag);
-        let only = self
-            .event
-            .filter(|event| self.keys.is_some() && event != "*");
+        let chooses_here = self.chooses_events_here();
+        let only = self.event.filter(|event| chooses_here && event != "*");
         Ok(KeyspaceEvents {
             channel: subscribe.await?,
             only,
@@ -200,11 +210,15 @@ impl WatchKeyspace {
             Err(error) if error.server().is_some() => return Ok(()),
             Err(error) => return Err(error),
         };
-        let needed = if self.keys.is_some() { 'K' } else { 'E' };
+        let needed = self.class();
+        let (all, since) = match self.subkeys {
+            Subkeys::Nothing => ("KEA", ""),
+            Subkeys::All | Subkeys::One(_) => ("KESTIVA", ", since Redis 8.8"),
+        };
         match flags {
             Some((_, flags)) if !flags.contains(needed) => Err(Error::usage(format!(
                 "the server tells no such events: its `notify-keyspace-events` is {flags:?} and lacks `{needed}`; \
-                 `CONFIG SET notify-keyspace-events KEA` turns all of them on"
+                 `CONFIG SET notify-keyspace-events {all}` turns all of them on{since}"
             ))),
             _ => Ok(()),
         }
@@ -262,46 +276,5 @@ impl Stream for KeyspaceEvents {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.poll_event(cx)
-    }
-}
-
-impl fmt::Display for KeyspaceEvent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} {} (database {})",
-            self.event,
-            self.key_text(),
-            self.database
-        )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::split;
-
-    #[test]
-    fn channels_are_taken_apart() {
-        assert_eq!(
-            split(b"__keyevent@15__:set", b"__keyevent@"),
-            Some((15, &b"set"[..]))
-        );
-        assert_eq!(
-            split(b"__keyevent@0__:", b"__keyevent@"),
-            Some((0, &b""[..]))
-        );
-        assert_eq!(
-            split(b"__keyspace@3__:a__:b", b"__keyspace@"),
-            Some((3, &b"a__:b"[..]))
-        );
-        for other in [
-            &b"__keyevent@x__:set"[..],
-            b"__keyevent@1_:set",
-            b"__keyevent@",
-            b"__keyevent@99999999999__:a",
-        ] {
-            assert_eq!(split(other, b"__keyevent@"), None);
-        }
     }
 }

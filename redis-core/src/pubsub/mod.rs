@@ -13,7 +13,7 @@
 //!
 //! Redis delivers a message at most once: a client that is not connected misses it, and no client can change that.
 //! If messages are known to be missing, the stream says so in their place: [`Event::Resubscribed`] after a lost
-//! connection, [`Event::Lagged`] with the exact number of messages that were dropped because the reader was slow.
+//! connection, [`Event::Interrupted`] where the server refuses to restore a subscription, [`Event::Lagged`] with the exact number of messages that were dropped because the reader was slow.
 //!
 //! Whatever is subscribed, unsubscribed and lost at the same time, the server ends up with exactly the wanted set.
 //! Replies to commands never wait for a reader of messages, and are never mixed up with messages. Each subscription
@@ -29,6 +29,7 @@
 mod channel;
 mod invalidations;
 mod keyspace;
+mod keyspace_event;
 mod monitor;
 #[cfg(feature = "json")]
 mod publish;
@@ -37,11 +38,12 @@ mod subscriber;
 
 pub use crate::config::Lag;
 pub use crate::engine::subscriptions::invalidation::Invalidation;
-pub use crate::engine::subscriptions::message::{Event, Message};
+pub use crate::engine::subscriptions::message::{Event, Interruption, Message};
 pub use crate::engine::subscriptions::source::{ChannelName, Source, SourceKind, ToChannels};
 pub use channel::{Channel, Messages, PatternChannel};
 pub use invalidations::Invalidations;
-pub use keyspace::{KeyspaceEvent, KeyspaceEvents, WatchKeyspace};
+pub use keyspace::{KeyspaceEvents, WatchKeyspace};
+pub use keyspace_event::KeyspaceEvent;
 pub use monitor::{Monitor, MonitorEntry};
 #[cfg(feature = "json")]
 pub use publish::PublishJson;

@@ -63,6 +63,7 @@ impl Connection {
     ///         Event::Message(message) => println!("{}: {:?}", message.channel(), message.payload()),
     ///         Event::Lagged(count) => println!("{count} messages were dropped"),
     ///         Event::Resubscribed => println!("the connection was lost for a while"),
+    ///         Event::Interrupted(why) => println!("messages are missing: {}", why.refusal()),
     ///     }
     /// }
     /// # Ok(()) }

@@ -1,6 +1,7 @@
 //! Every kind of socket, protocol, login and server: the same words get through.
 
 use typedis_core::{Address, Config, Connection, ConnectionEvent, Protocol, Run, Value};
+use typedis_testkit::servers::find;
 use typedis_testkit::{Server, ServerKind};
 
 use crate::support::{at, event, quick, say, within, words};
@@ -179,6 +180,15 @@ async fn redis_8() {
 }
 
 #[tokio::test]
+async fn redis_8_10() {
+    if find(ServerKind::Redis8_10).is_err_and(|error| error.is_unavailable()) {
+        eprintln!("skipped: Redis 8.10 cannot be built here");
+        return;
+    }
+    all_logins(ServerKind::Redis8_10).await;
+}
+
+#[tokio::test]
 async fn redis_6() {
     all_logins(ServerKind::Redis6).await;
 }
@@ -198,14 +208,31 @@ async fn without_hello() {
 #[cfg(feature = "tls")]
 #[tokio::test]
 async fn the_installed_server_with_its_own_tls() {
-    use typedis_core::Tls;
-    use typedis_testkit::servers::find_present;
-    use typedis_testkit::tls::Authority;
-
-    if find_present(ServerKind::SystemRedis).unwrap().is_none() {
+    if find(ServerKind::SystemRedis).is_err() {
         eprintln!("skipped: no redis-server is installed");
         return;
     }
+    all_logins_with_its_own_tls(ServerKind::SystemRedis).await;
+}
+
+/// The newest server with its own TLS, where it could be built so.
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn redis_8_10_with_its_own_tls() {
+    match find(ServerKind::Redis8_10) {
+        Ok(program) if program.was_built_with_tls() => {
+            all_logins_with_its_own_tls(ServerKind::Redis8_10).await;
+        }
+        Err(error) if !error.is_unavailable() => panic!("{error}"),
+        _ => eprintln!("skipped: there is no Redis 8.10 with TLS"),
+    }
+}
+
+#[cfg(feature = "tls")]
+async fn all_logins_with_its_own_tls(kind: ServerKind) {
+    use typedis_core::Tls;
+    use typedis_testkit::tls::Authority;
+
     let authority = Authority::new("matrix").unwrap();
     let identity = authority.server(&["127.0.0.1"]).unwrap();
     let client = authority.client("worker").unwrap();
@@ -233,7 +260,7 @@ async fn the_installed_server_with_its_own_tls() {
                 format!("tls-auth-clients {clients}"),
             ];
             let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-            let server = start(ServerKind::SystemRedis, login, &lines);
+            let server = start(kind, login, &lines);
             sockets(&server, login, |protocol| protocol).await;
             let mut tls = Tls::new().ca_pem(authority.pem()).system_roots(false);
             if clients == "yes" {

@@ -55,6 +55,7 @@ async fn keyspace_events_say_what_happened_to_which_key() {
                     database,
                     event: event.into(),
                     key,
+                    subkeys: Vec::new(),
                 })
             };
             for database in [0, 3] {
@@ -189,5 +190,58 @@ async fn invalidations_are_pushed() {
         assert_eq!(second, Invalidation::All);
         drop(exclusive);
         assert!(within(5, invalidations.next()).await.is_none());
+    }
+}
+
+/// Redis tells of the fields of hashes since 8.8.
+#[tokio::test]
+async fn keyspace_events_say_which_fields_they_concern() {
+    let server = match Server::start(typedis_testkit::ServerKind::Redis8_10) {
+        Err(error) if error.is_unavailable() => return eprintln!("skipped: {error}"),
+        server => server.unwrap(),
+    };
+    for protocol in PROTOCOLS {
+        let conn = Connection::open(config(&server, protocol)).await.unwrap();
+        run(&conn, "CONFIG SET", &["notify-keyspace-events", "KEA"]).await;
+        let error = conn.keyspace_events().subkeys().await.unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.contains("lacks `T`") && text.contains("KESTIVA"),
+            "{text}"
+        );
+        run(&conn, "CONFIG SET", &["notify-keyspace-events", "AKESTIV"]).await;
+        let watch = || conn.keyspace_events();
+        let mut all = watch().subkeys().await.unwrap();
+        let mut users = watch()
+            .keys("user:*")
+            .event("hset")
+            .subkeys()
+            .await
+            .unwrap();
+        let mut name = watch().subkey("name").event("hdel").await.unwrap();
+        run(&conn, "HSET", &["other", "name", "x"]).await;
+        run(&conn, "HSET", &["user:1", "name", "Ann", "a,b", "5"]).await;
+        run(&conn, "HDEL", &["user:1", "name", "none"]).await;
+        run(&conn, "SET", &["plain", "x"]).await;
+        run(&conn, "FLUSHALL", &[]).await;
+        let event = |event: &str, key: &'static str, subkeys: &[&'static str]| {
+            Event::Message(KeyspaceEvent {
+                database: 0,
+                event: event.into(),
+                key: key.as_bytes().into(),
+                subkeys: subkeys.iter().map(|subkey| (*subkey).into()).collect(),
+            })
+        };
+        let both = event("hset", "user:1", &["name", "a,b"]);
+        let deleted = event("hdel", "user:1", &["name"]);
+        for expected in [
+            event("hset", "other", &["name"]),
+            both.clone(),
+            deleted.clone(),
+        ] {
+            assert_eq!(within(5, all.next()).await.unwrap().unwrap(), expected);
+        }
+        assert_eq!(within(5, users.next()).await.unwrap().unwrap(), both);
+        assert_eq!(within(5, name.next()).await.unwrap().unwrap(), deleted);
     }
 }

@@ -1,7 +1,6 @@
 //! One stream for many subscriptions.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use typedis_core::pubsub::{Event, Lag, SourceKind};
 use typedis_core::{Connection, ErrorKind};
@@ -139,7 +138,7 @@ async fn all_sources_share_one_capacity() {
 }
 
 #[tokio::test]
-async fn a_source_that_cannot_be_restored_fails_alone() {
+async fn a_source_that_cannot_be_restored_is_asked_for_until_it_can() {
     for protocol in PROTOCOLS {
         let server = Server::start(typedis_testkit::ServerKind::Valkey9).unwrap();
         let asker = asker(&server).await;
@@ -163,8 +162,9 @@ async fn a_source_that_cannot_be_restored_fails_alone() {
         while refused + resubscribed < 2 {
             match within(10, subscriber.next()).await.unwrap() {
                 Ok(Event::Resubscribed) => resubscribed += 1,
-                Err(error) => {
-                    assert_eq!(error.server().unwrap().code(), "NOPERM");
+                Ok(Event::Interrupted(interruption)) => {
+                    assert_eq!(interruption.source().name(), "b");
+                    assert_eq!(interruption.refusal().code(), "NOPERM");
                     refused += 1;
                 }
                 other => panic!("{other:?}"),
@@ -173,15 +173,72 @@ async fn a_source_that_cannot_be_restored_fails_alone() {
         assert_eq!((refused, resubscribed), (1, 1));
         let error = within(5, alone.get::<String>()).await.unwrap_err();
         assert_eq!(error.server().unwrap().code(), "NOPERM");
-        assert!(alone.next().await.is_none());
-        assert_eq!(subscriber.sources().len(), 1);
+        assert_eq!(subscriber.sources().len(), 2, "both are wanted");
+        // Who subscribes for the first time is told at once.
+        let error = within(5, conn.subscribe("b")).await.unwrap_err();
+        assert_eq!(error.server().unwrap().code(), "NOPERM");
         publish(&asker, "a", "on it goes").await;
         let event = within(5, subscriber.next()).await.unwrap().unwrap();
         assert_eq!(event.into_message().unwrap().payload(), "on it goes");
         rule(&["allchannels"]).await;
-        tokio::time::timeout(Duration::from_secs(5), subscriber.subscribe("b"))
-            .await
-            .unwrap()
-            .unwrap();
+        let event = within(20, alone.next()).await.unwrap().unwrap();
+        assert_eq!(event, Event::Resubscribed);
+        let event = within(20, subscriber.next()).await.unwrap().unwrap();
+        assert_eq!(event, Event::Resubscribed);
+        publish(&asker, "b", "all is well").await;
+        let text: Option<String> = within(5, alone.get()).await.unwrap();
+        assert_eq!(text.as_deref(), Some("all is well"));
+        let event = within(5, subscriber.next()).await.unwrap().unwrap();
+        assert_eq!(event.into_message().unwrap().payload(), "all is well");
+    }
+}
+
+/// Since Redis 8.10 a server over its maxmemory refuses subscriptions, just when it has the most to do.
+#[tokio::test]
+async fn subscriptions_are_restored_once_the_server_has_memory_again() {
+    use typedis_core::Run as _;
+    use typedis_testkit::ServerKind;
+
+    match Server::start(ServerKind::Redis8_10) {
+        Err(error) if error.is_unavailable() => eprintln!("skipped: {error}"),
+        server => {
+            let server = server.unwrap();
+            for protocol in PROTOCOLS {
+                out_of_memory(&server, protocol).await;
+            }
+        }
+    }
+
+    async fn out_of_memory(server: &Server, protocol: typedis_core::Protocol) {
+        let asker = asker(server).await;
+        let command = async |words: &[&str]| {
+            let command = typedis_core::raw(words[0]).args(&words[1..]);
+            asker
+                .run(command.reply::<typedis_core::Value>())
+                .await
+                .unwrap();
+        };
+        let conn = Connection::open(config(server, protocol)).await.unwrap();
+        let mut channel = conn.subscribe("news").await.unwrap();
+        let mut patterns = conn.psubscribe("n*").await.unwrap();
+        command(&["CONFIG SET", "maxmemory", "1"]).await;
+        command(&["CLIENT KILL", "TYPE", "pubsub"]).await;
+        let event = within(10, channel.next()).await.unwrap().unwrap();
+        let Event::Interrupted(why) = event else {
+            panic!("{event:?}");
+        };
+        assert_eq!(why.refusal().code(), "OOM");
+        let error = within(10, patterns.get::<String>()).await.unwrap_err();
+        assert_eq!(error.server().unwrap().code(), "OOM");
+        let error = within(10, conn.subscribe("other")).await.unwrap_err();
+        assert_eq!(error.server().unwrap().code(), "OOM");
+        command(&["CONFIG SET", "maxmemory", "0"]).await;
+        let event = within(20, channel.next()).await.unwrap().unwrap();
+        assert_eq!(event, Event::Resubscribed);
+        let event = within(20, patterns.next()).await.unwrap().unwrap();
+        assert_eq!(event, Event::Resubscribed);
+        publish(&asker, "news", "back").await;
+        let text: Option<String> = within(5, channel.get()).await.unwrap();
+        assert_eq!(text.as_deref(), Some("back"));
     }
 }

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::ident;
+use super::{alias, ident};
 use crate::model::Enum;
 
 pub(super) fn expand(ty: &Enum) -> TokenStream {
@@ -27,21 +27,37 @@ pub(super) fn expand(ty: &Enum) -> TokenStream {
         .map(|variant| ident(&variant.name))
         .collect();
     let docs = words.iter().map(|word| format!(" `{word}`"));
+    let aliases = ty
+        .variants
+        .iter()
+        .map(|variant| alias::word(&variant.name, &variant.word));
     quote! {
         #[doc = #doc]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum #name {
-            #(#[doc = #docs] #variants,)*
+            #(#[doc = #docs] #aliases #variants,)*
+        }
+        impl #name {
+            /// The word that is sent.
+            #[must_use]
+            pub const fn word(self) -> &'static str {
+                match self {
+                    #(Self::#variants => #words,)*
+                }
+            }
+        }
+        impl ::std::convert::From<#name> for &'static str {
+            fn from(word: #name) -> Self {
+                word.word()
+            }
         }
         impl ::typedis::__core::ToArg for #name {
             fn write_arg(
                 &self,
                 out: &mut ::typedis::__core::ArgWriter<'_>,
             ) -> ::std::result::Result<(), ::typedis::__core::ArgError> {
-                out.text(match self {
-                    #(Self::#variants => #words,)*
-                });
+                out.text(self.word());
                 Ok(())
             }
         }

@@ -4,6 +4,7 @@ use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
 use super::ident;
+use super::newer::{newer, versions};
 use crate::model::{Call, Command};
 
 /// The name of a command's static.
@@ -33,13 +34,25 @@ pub(super) fn expand(command: &Command, checked: bool) -> TokenStream {
         let (request, response) = (ident(request), ident(response));
         quote!(.policies(rt::RequestPolicy::#request, rt::ResponsePolicy::#response))
     });
+    let since = facts.since.as_ref().map(|since| {
+        let since = versions(since);
+        quote!(.since(#since))
+    });
+    let newer: Vec<TokenStream> = newer(command)
+        .iter()
+        .map(|(word, since)| {
+            let since = versions(since);
+            quote!((#word, #since))
+        })
+        .collect();
+    let newer = (!newer.is_empty()).then(|| quote!(.newer(&[#(#newer),*])));
     let is_command = matches!(command.call, Call::Command);
     let checked = (checked && is_command).then(|| quote!(.checked(&::typedis::commands::KNOWN)));
     quote! {
         #script
         #[doc = #doc]
         pub static #info: rt::CommandInfo = rt::CommandInfo::new(#name, #header, #words)
-            #readonly #idempotent #blocking #waits #state #cacheable #policies #checked;
+            #readonly #idempotent #blocking #waits #state #cacheable #policies #since #newer #checked;
     }
 }
 

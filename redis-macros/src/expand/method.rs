@@ -3,11 +3,12 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{docs, ident, info, write};
+use super::{alias, docs, ident, info, newer, write};
 use crate::model::{Call, Command};
 
 pub(super) fn expand(command: &Command, doctests: bool) -> TokenStream {
     let docs = docs::command(command, doctests);
+    let aliases = alias::command(command);
     let deprecated = command.facts.deprecated.as_ref().map(|instead| {
         let note = docs::instead(instead);
         quote!(#[deprecated(note = #note)])
@@ -34,6 +35,7 @@ pub(super) fn expand(command: &Command, doctests: bool) -> TokenStream {
     };
     quote! {
         #(#[doc = #docs])*
+        #aliases
         #deprecated
         fn #method #generics (self, #(#params),*) -> #returns #bounds {
             #(#conversions)*
@@ -58,7 +60,11 @@ fn bounds(command: &Command) -> Option<TokenStream> {
 fn request(command: &Command) -> TokenStream {
     let info = info::name(command);
     let statements = match &command.call {
-        Call::Command => write::statements(&command.body, false),
+        Call::Command => [
+            newer::of_words(command, &command.body),
+            write::statements(&command.body, false),
+        ]
+        .concat(),
         Call::Script(_) => {
             let script = info::script_name(command);
             [

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
 
 use super::marker::marker;
-use super::{docs, ident, write};
+use super::{alias, docs, ident, newer, write};
 use crate::model::states::{State, Transition};
 use crate::model::{Command, Opt};
 
@@ -66,6 +66,7 @@ fn header(command: &Command, transition: &Transition<'_>) -> TokenStream {
 
 fn method(command: &Command, option: &Opt, transition: &Transition<'_>) -> TokenStream {
     let docs = docs::option(command, option);
+    let aliases = alias::option(option);
     let deprecated = option.deprecated.as_ref().map(|instead| {
         let note = docs::instead(instead);
         quote!(#[deprecated(note = #note)])
@@ -75,7 +76,7 @@ fn method(command: &Command, option: &Opt, transition: &Transition<'_>) -> Token
         write::declarations(&option.body),
         write::conversions(&option.body),
     );
-    let write = write::closure(&statements(option));
+    let write = write::closure(&statements(command, option));
     let generics = new_params(transition);
     let bound = option
         .body
@@ -84,6 +85,7 @@ fn method(command: &Command, option: &Opt, transition: &Transition<'_>) -> Token
     let (returns, value) = result(command, transition);
     quote! {
         #(#[doc = #docs])*
+        #aliases
         #deprecated
         pub fn #name #generics (mut self, #(#params),*) -> #returns #bound {
             #(#conversions)*
@@ -93,10 +95,11 @@ fn method(command: &Command, option: &Opt, transition: &Transition<'_>) -> Token
     }
 }
 
-fn statements(option: &Opt) -> Vec<TokenStream> {
+fn statements(command: &Command, option: &Opt) -> Vec<TokenStream> {
     let once_only = option.once_only.then(|| quote!(args.once_only()));
     let writes = write::statements(&option.body, option.repeatable);
-    once_only.into_iter().chain(writes).collect()
+    let needs = newer::of_option(command, option);
+    once_only.into_iter().chain(needs).chain(writes).collect()
 }
 
 /// The type parameters that come with the new reply.

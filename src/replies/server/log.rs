@@ -23,6 +23,8 @@ pub struct SlowLogEntry {
     pub client_addr: Name,
     /// The name of the connection; empty without one.
     pub client_name: Name,
+    /// How many words the command had, of which `args` may show fewer; since Redis 8.10.
+    pub argc: Option<u64>,
 }
 
 /// A command that took too long, or whose request or reply was too large.
@@ -43,25 +45,38 @@ pub struct CommandLogEntry {
     pub client_name: Name,
 }
 
+/// The elements that both logs have.
+fn common<'a>(
+    elements: &mut impl Iterator<Item = Reply<'a>>,
+) -> Result<CommandLogEntry, DecodeError> {
+    Ok(CommandLogEntry {
+        id: next(elements, "id")?,
+        time: next(elements, "time")?,
+        amount: next(elements, "amount")?,
+        args: next(elements, "args")?,
+        client_addr: next(elements, "client_addr")?,
+        client_name: next(elements, "client_name")?,
+    })
+}
+
+fn elements(reply: Reply<'_>) -> Result<impl Iterator<Item = Reply<'_>>, DecodeError> {
+    match reply {
+        Reply::Array(elements) => Ok(elements),
+        reply => Err(DecodeError::expected("an entry of a log", &reply)),
+    }
+}
+
 impl FromRedis for CommandLogEntry {
     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
-        let Reply::Array(mut elements) = reply else {
-            return Err(DecodeError::expected("an entry of a log", &reply));
-        };
-        Ok(Self {
-            id: next(&mut elements, "id")?,
-            time: next(&mut elements, "time")?,
-            amount: next(&mut elements, "amount")?,
-            args: next(&mut elements, "args")?,
-            client_addr: next(&mut elements, "client_addr")?,
-            client_name: next(&mut elements, "client_name")?,
-        })
+        common(&mut elements(reply)?)
     }
 }
 
 impl FromRedis for SlowLogEntry {
     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
-        let entry = CommandLogEntry::from_redis(reply)?;
+        let mut elements = elements(reply)?;
+        let entry = common(&mut elements)?;
+        let argc = elements.next().map(u64::from_redis).transpose();
         Ok(Self {
             id: entry.id,
             time: entry.time,
@@ -69,6 +84,7 @@ impl FromRedis for SlowLogEntry {
             args: entry.args,
             client_addr: entry.client_addr,
             client_name: entry.client_name,
+            argc: argc.map_err(|error| error.at_field("argc"))?,
         })
     }
 }
@@ -92,5 +108,16 @@ mod tests {
         assert_eq!(slow.get(1).unwrap().client_name, "web");
         assert_eq!(large.first().unwrap().amount, 7);
         assert_eq!(decode::<Vec<SlowLogEntry>>("*0\r\n").unwrap(), []);
+    }
+
+    #[test]
+    fn newer_servers_tell_how_many_words_there_were() {
+        let entry = |length: u8, end: &str| {
+            let start = "\r\n:9\r\n:1795335971\r\n:1\r\n*1\r\n$4\r\nPING\r\n$1\r\na\r\n$0\r\n\r\n";
+            decode::<SlowLogEntry>(&format!("*{length}{start}{end}")).unwrap()
+        };
+        assert_eq!(entry(6, "").argc, None);
+        assert_eq!(entry(7, ":40\r\n").argc, Some(40));
+        assert_eq!(entry(8, ":40\r\n:7\r\n").argc, Some(40));
     }
 }

@@ -43,18 +43,27 @@ struct Place {
     next: AtomicU32,
 }
 
-static PLACES: [Place; 6] = [const {
+static PLACES: [Place; 7] = [const {
     Place {
         cluster: OnceLock::new(),
         next: AtomicU32::new(0),
     }
-}; 6];
+}; 7];
 
 fn place(kind: ServerKind) -> &'static Place {
-    let [valkey9, redis8, redis_stack, valkey8, redis6, system] = &PLACES;
+    let [
+        valkey9,
+        redis8,
+        redis8_10,
+        redis_stack,
+        valkey8,
+        redis6,
+        system,
+    ] = &PLACES;
     match kind {
         ServerKind::Valkey9 => valkey9,
         ServerKind::Redis8 => redis8,
+        ServerKind::Redis8_10 => redis8_10,
         ServerKind::RedisStack => redis_stack,
         ServerKind::Valkey8 => valkey8,
         ServerKind::Redis6 => redis6,

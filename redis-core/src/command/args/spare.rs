@@ -67,6 +67,6 @@ impl Args {
         self.keys.clear();
         self.parts.clear();
         self.rare = None;
-        (self.once_only, self.moves) = (false, false);
+        (self.once_only, self.moves, self.needed) = (false, false, 0);
     }
 }

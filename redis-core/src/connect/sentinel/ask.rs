@@ -162,7 +162,7 @@ impl SentinelConnection {
             credentials: credentials.as_ref(),
             opened: &|_| {},
         };
-        let (stream, _) = attempt.run().await?;
+        let (stream, ..) = attempt.run().await?;
         Ok(Self {
             stream,
             replies: Replies::new(settings),

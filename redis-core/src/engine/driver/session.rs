@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::end::{End, lost};
 use super::lifespan::Lifespan;
 use super::timer::{Timer, keep_deadlines};
-use crate::config::Transport;
+use crate::config::{Backoff, Transport};
 use crate::engine::inflight::{Failure, Order, Unanswered};
 use crate::engine::link::Link;
 use crate::wire::fixed_command;
@@ -38,7 +38,10 @@ const TRUSTED: usize = 1024 * 1024;
 /// The number of reads before other tasks on this thread get their turn.
 const READS_PER_TURN: usize = 16;
 /// How long to wait before a refused subscription is asked for again.
-const RETRY: Duration = Duration::from_millis(100);
+const RETRY: Backoff = Backoff {
+    first: Duration::from_millis(100),
+    longest: Duration::from_secs(5),
+};
 /// Why a socket was given up after a failover.
 const LEFT: &str = "the Sentinels name another server for the service";
 const PING: &[u8] = fixed_command!("PING");
@@ -73,8 +76,10 @@ pub(super) struct Session {
     lifespan: Lifespan,
     /// When the socket is given up even if replies are owed, because another server is to be used.
     leave_by: Option<Instant>,
-    /// When to ask again for subscriptions that were refused for a reason that goes away.
+    /// When to ask again for subscriptions that were refused.
     retry: Option<Instant>,
+    /// How often in a row the server was asked in vain.
+    refusals: u32,
     /// When a PING was sent, if nothing has come since.
     asked: Option<Instant>,
     /// When the next check is due.
@@ -110,6 +115,7 @@ impl Session {
             lifespan: Lifespan::new(link, now),
             leave_by: None,
             retry: None,
+            refusals: 0,
             asked: None,
             due: None,
         }
@@ -383,6 +389,7 @@ impl Session {
     fn subscribe(&mut self, link: &Link, woken: &mut Vec<Waker>) {
         if self.retry.is_some_and(|retry| retry <= self.now) {
             self.retry = None;
+            self.refusals = self.refusals.saturating_add(1);
             link.hub().retry_postponed();
         }
         if !link.hub().is_dirty() {

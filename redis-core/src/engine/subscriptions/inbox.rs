@@ -1,6 +1,10 @@
 //! Where messages wait for their reader: [`Inbox`], bounded in bytes and messages.
 //!
 //! The driver puts messages in and never waits. What happens when there is no room is the subscriber's choice, [`Lag`].
+//!
+//! # Layout
+//!
+//! - `gap`: what happened between two messages
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -9,10 +13,14 @@ use std::task::{Context, Poll, Waker, ready};
 
 use tokio::task::coop;
 
-use super::message::{Event, Parcel};
+use super::message::{Event, Interruption, Parcel};
 use crate::config::{Capacity, Lag};
 use crate::engine::inflight::Failure;
 use crate::error::{Error, ErrorKind, Phase, Result, ServerError};
+
+mod gap;
+
+use gap::Gap;
 
 /// Why a subscription failed; cheap to clone.
 #[derive(Debug, Clone)]
@@ -66,13 +74,6 @@ struct Slot<T> {
     before: Gap,
     item: T,
     cost: usize,
-}
-
-/// Where messages are missing.
-#[derive(Debug, Clone, Copy, Default)]
-struct Gap {
-    lagged: u64,
-    resubscribed: bool,
 }
 
 enum End {
@@ -146,7 +147,13 @@ impl<T: Parcel> Inbox<T> {
 
     pub(crate) fn resubscribed(&self, woken: &mut Vec<Waker>) {
         let mut state = self.lock();
-        state.tail.resubscribed = true;
+        state.tail.resubscribed();
+        woken.extend(state.reader.take());
+    }
+
+    pub(crate) fn interrupted(&self, interruption: Interruption, woken: &mut Vec<Waker>) {
+        let mut state = self.lock();
+        state.tail.interrupted(interruption);
         woken.extend(state.reader.take());
     }
 
@@ -228,8 +235,7 @@ impl<T> State<T> {
             Some(next) => &mut next.before,
             None => &mut self.tail,
         };
-        next.lagged += slot.before.lagged + 1;
-        next.resubscribed |= slot.before.resubscribed;
+        next.widen(slot.before);
     }
 
     fn end(&mut self, end: End, woken: &mut Vec<Waker>) {
@@ -247,11 +253,8 @@ impl<T> State<T> {
             Some(slot) => &mut slot.before,
             None => &mut self.tail,
         };
-        if gap.lagged > 0 {
-            return Some(Some(Ok(Event::Lagged(std::mem::take(&mut gap.lagged)))));
-        }
-        if std::mem::take(&mut gap.resubscribed) {
-            return Some(Some(Ok(Event::Resubscribed)));
+        if let Some(event) = gap.next() {
+            return Some(Some(Ok(event)));
         }
         if let Some(slot) = self.slots.pop_front() {
             self.bytes -= slot.cost;

@@ -1,4 +1,4 @@
-//! What a subscriber reads: [`Event`], and the [`Message`] in it.
+//! What a subscriber reads: [`Event`], and the [`Message`] or the [`Interruption`] in it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::source::Source;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ServerError};
 use crate::reply::Frame;
 use crate::reply::{FromRedis, Reply};
 use crate::wire::encode;
@@ -28,6 +28,34 @@ pub enum Event<M = Message> {
     /// The connection was lost, and the subscription has been restored on a new one: messages that were published in
     /// between are missing.
     Resubscribed,
+    /// The connection was lost, and the server refuses to restore the subscription: it is asked again and again, and messages
+    /// are missing until [`Event::Resubscribed`] says that it agreed. Told once for each source.
+    Interrupted(Interruption),
+}
+
+/// Why messages of a source do not come for now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interruption {
+    source: Arc<Source>,
+    refusal: ServerError,
+}
+
+impl Interruption {
+    pub(crate) fn new(source: Arc<Source>, refusal: ServerError) -> Self {
+        Self { source, refusal }
+    }
+
+    /// The subscription that is missing.
+    #[must_use]
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// What the server said: `OOM` over its maxmemory, `NOPERM` where the user lost a right.
+    #[must_use]
+    pub fn refusal(&self) -> &ServerError {
+        &self.refusal
+    }
 }
 
 impl<M> Event<M> {
@@ -36,7 +64,7 @@ impl<M> Event<M> {
     pub fn into_message(self) -> Option<M> {
         match self {
             Self::Message(message) => Some(message),
-            Self::Lagged(_) | Self::Resubscribed => None,
+            Self::Lagged(_) | Self::Resubscribed | Self::Interrupted(_) => None,
         }
     }
 
@@ -46,6 +74,7 @@ impl<M> Event<M> {
             Self::Message(message) => Event::Message(map(message)?),
             Self::Lagged(count) => Event::Lagged(count),
             Self::Resubscribed => Event::Resubscribed,
+            Self::Interrupted(interruption) => Event::Interrupted(interruption),
         })
     }
 }

@@ -15,6 +15,8 @@
 //! A topic that may have to move is *dirty*. [`Table::take_operations`] returns the commands that move all dirty
 //! topics towards what is wanted, with at most one in flight for each topic. After a lost socket all topics are
 //! absent and dirty. So the server always ends up with exactly the wanted set, whatever happened in between.
+//! A server that refuses to restore a subscription (because it is over its maxmemory, or a right was taken away) is asked
+//! again after a pause; a first subscription gets the error.
 //!
 //! One command names one source, and exactly one frame answers it: the confirmation, or an error. SUNSUBSCRIBE is an
 //! exception: when the slot of the channel moves away, the server first sends by itself what looks like the
@@ -281,11 +283,7 @@ impl Table {
         };
         match (verb, answers) {
             (Verb::Join, true) => {
-                topic.standing = Standing::Present;
-                topic
-                    .members
-                    .iter_mut()
-                    .for_each(|member| member.confirm(woken));
+                topic.confirm(woken);
             }
             (Verb::Leave, true) => topic.standing = Standing::Absent,
             (Verb::Leave, false) if topic.standing == Standing::Present => {
@@ -313,8 +311,21 @@ impl Table {
             }
             Verb::Join if error.is_transient() => {
                 topic.standing = Standing::Absent;
+                topic.interrupt(error, woken);
                 self.postponed.push(source);
                 true
+            }
+            // Elsewhere it may succeed, here it never will.
+            Verb::Join if error.code() != "MOVED" => {
+                topic.standing = Standing::Absent;
+                let gone = topic.refused(error, woken);
+                let is_wanted = !topic.members.is_empty();
+                self.members -= gone;
+                match is_wanted {
+                    true => self.postponed.push(source),
+                    false => self.dirty.push(source),
+                }
+                is_wanted
             }
             Verb::Join => {
                 topic.standing = Standing::Absent;

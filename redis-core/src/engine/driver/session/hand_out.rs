@@ -74,10 +74,13 @@ impl Session {
         }
         let may_answer = || link.awaits() != Awaits::Reply;
         match link.hub().receive(&frame, may_answer, woken) {
-            Received::Answer => link.with(woken, |queue, woken| {
-                queue.deliver(Chunk::EMPTY, 1, woken);
-                woken.extend(queue.next_in_line());
-            }),
+            Received::Answer => {
+                self.refusals = 0;
+                link.with(woken, |queue, woken| {
+                    queue.deliver(Chunk::EMPTY, 1, woken);
+                    woken.extend(queue.next_in_line());
+                });
+            }
             Received::Other => {}
             Received::Unasked => {
                 // They are not handed out at the end of the session either.
@@ -163,7 +166,8 @@ impl Session {
             queue.deliver(Chunk::EMPTY, 1, woken);
         });
         if link.hub().refused(&error, woken) {
-            self.retry = Some(Instant::now() + RETRY);
+            let again = Instant::now() + RETRY.pause(self.refusals);
+            self.retry.get_or_insert(again);
         }
         Ok(())
     }

@@ -3,12 +3,16 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::{Capacity, Cause, Inbox, Lag, Parcel, Put};
-use crate::error::ErrorKind;
+use crate::engine::subscriptions::message::Interruption;
+use crate::engine::subscriptions::source::{Source, SourceKind};
+use crate::error::{ErrorKind, ServerError};
 use crate::pubsub::Event;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -116,6 +120,44 @@ proptest! {
             prop_assert_eq!(read(&inbox), Poll::Ready(None));
         }
     }
+}
+
+#[test]
+fn interruptions_are_told_in_order_and_once_for_each_source() {
+    let inbox = inbox(usize::MAX, 1, Lag::DropOldest);
+    let interruption = |name: &'static str, code: &str| {
+        let source = Arc::new(Source::new(
+            SourceKind::Channel,
+            Bytes::from_static(name.as_bytes()),
+        ));
+        Interruption::new(source, ServerError::new(code))
+    };
+    let interrupt = |name, code| inbox.interrupted(interruption(name, code), &mut Vec::new());
+    let put = |number| inbox.put(Item(number, 0), &mut Vec::new());
+    interrupt("a", "OOM");
+    put(0);
+    interrupt("b", "OOM");
+    interrupt("a", "NOPERM");
+    inbox.resubscribed(&mut Vec::new());
+    put(1);
+    inbox.resubscribed(&mut Vec::new());
+    interrupt("a", "OOM");
+    let ready = |event| Poll::Ready(Some(Ok(event)));
+    assert_eq!(read(&inbox), ready(Event::Lagged(1)));
+    for (name, code) in [("b", "OOM"), ("a", "NOPERM")] {
+        assert_eq!(
+            read(&inbox),
+            ready(Event::Interrupted(interruption(name, code)))
+        );
+    }
+    assert_eq!(read(&inbox), ready(Event::Resubscribed));
+    assert_eq!(read(&inbox), ready(Event::Message(Item(1, 0))));
+    assert_eq!(read(&inbox), ready(Event::Resubscribed));
+    assert_eq!(
+        read(&inbox),
+        ready(Event::Interrupted(interruption("a", "OOM")))
+    );
+    assert_eq!(read(&inbox), Poll::Pending);
 }
 
 #[test]

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use crate::engine::subscriptions::inbox::{Cause, Inbox};
-use crate::engine::subscriptions::message::Message;
+use crate::engine::subscriptions::message::{Interruption, Message};
 use crate::engine::subscriptions::source::Source;
 use crate::engine::subscriptions::ticket::Ticket;
+use crate::error::ServerError;
 
 /// The key of a member.
 pub(crate) type MemberId = u64;
@@ -25,6 +26,8 @@ pub(crate) struct Entrance {
 pub(super) struct Topic {
     pub(super) standing: Standing,
     pub(super) members: Vec<Member>,
+    /// Whether those who were subscribed know that the server refuses to restore it.
+    interrupted: bool,
 }
 
 /// Where a subscription stands on the server.
@@ -56,6 +59,41 @@ impl Topic {
             member.confirm(woken);
         }
         self.members.push(member);
+    }
+
+    /// The server has confirmed the subscription.
+    pub(super) fn confirm(&mut self, woken: &mut Vec<Waker>) {
+        self.standing = Standing::Present;
+        self.interrupted = false;
+        let members = self.members.iter_mut();
+        members.for_each(|member| member.confirm(woken));
+    }
+
+    /// The server refused the subscription, which fails for those who are waiting for it. Those who have had it keep waiting:
+    /// they are told once. Gives how many are out.
+    pub(super) fn refused(&mut self, error: &ServerError, woken: &mut Vec<Waker>) -> usize {
+        let members = std::mem::take(&mut self.members);
+        let before = members.len();
+        let (waiting, restoring): (Vec<_>, Vec<_>) = members
+            .into_iter()
+            .partition(|member| member.ticket.is_some());
+        for member in waiting {
+            member.fail(Cause::Refused(error.clone()), woken);
+        }
+        self.members = restoring;
+        self.interrupt(error, woken);
+        before - self.members.len()
+    }
+
+    /// Tells those who have had the subscription that it is missing, and why.
+    pub(super) fn interrupt(&mut self, error: &ServerError, woken: &mut Vec<Waker>) {
+        if std::mem::replace(&mut self.interrupted, true) {
+            return;
+        }
+        for member in self.members.iter().filter(|member| member.ticket.is_none()) {
+            let interruption = Interruption::new(member.source.clone(), error.clone());
+            member.inbox.interrupted(interruption, woken);
+        }
     }
 
     /// The server refused to end the subscription, so it goes on. Members that joined meanwhile are confirmed.

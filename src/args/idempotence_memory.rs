@@ -1,0 +1,85 @@
+//! What XCFGSET sets: [`IdempotenceMemory`].
+
+use typedis_core::{Args, ToArgs};
+
+/// How long, and how many, idempotent ids a stream remembers: the two settings of XCFGSET, at least one of them.
+///
+/// ```
+/// # use typedis::args::IdempotenceMemory;
+/// let longer = IdempotenceMemory::seconds(600);
+/// let more = IdempotenceMemory::ids(1_000);
+/// let both = IdempotenceMemory::seconds(600).ids(1_000);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IdempotenceMemory {
+    seconds: Option<u64>,
+    ids: Option<u64>,
+}
+
+/// An [`IdempotenceMemory`] whose time is set, and whose number of ids can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IdempotenceSeconds(u64);
+
+impl IdempotenceMemory {
+    /// Remembers each id for so many seconds, 1 to 86,400; a new stream does for 100.
+    #[must_use]
+    pub fn seconds(seconds: u64) -> IdempotenceSeconds {
+        IdempotenceSeconds(seconds)
+    }
+
+    /// Remembers so many ids of each producer, 1 to 10,000; a new stream does 100.
+    #[must_use]
+    pub fn ids(ids: u64) -> Self {
+        Self {
+            seconds: None,
+            ids: Some(ids),
+        }
+    }
+}
+
+impl IdempotenceSeconds {
+    /// Remembers so many ids of each producer, too, 1 to 10,000.
+    #[must_use]
+    pub fn ids(self, ids: u64) -> IdempotenceMemory {
+        IdempotenceMemory {
+            seconds: Some(self.0),
+            ids: Some(ids),
+        }
+    }
+}
+
+impl From<IdempotenceSeconds> for IdempotenceMemory {
+    fn from(IdempotenceSeconds(seconds): IdempotenceSeconds) -> Self {
+        Self {
+            seconds: Some(seconds),
+            ids: None,
+        }
+    }
+}
+
+impl ToArgs for IdempotenceMemory {
+    fn write_args(&self, out: &mut Args) {
+        let settings = [("IDMP-DURATION", self.seconds), ("IDMP-MAXSIZE", self.ids)];
+        for (word, value) in settings {
+            if let Some(value) = value {
+                out.word(word);
+                out.item(&value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::wire::words;
+
+    #[test]
+    fn one_setting_is_sent_or_both() {
+        let seconds = IdempotenceMemory::from(IdempotenceMemory::seconds(60));
+        assert_eq!(words(&seconds), ["IDMP-DURATION", "60"]);
+        assert_eq!(words(&IdempotenceMemory::ids(5)), ["IDMP-MAXSIZE", "5"]);
+        let both = IdempotenceMemory::seconds(60).ids(5);
+        assert_eq!(words(&both), ["IDMP-DURATION", "60", "IDMP-MAXSIZE", "5"]);
+    }
+}
