@@ -3,6 +3,7 @@
 //! # Layout
 //!
 //! - `demo`, `servers`, `test`, `bench`, `layers`, `ci`, `spec`: one file per command
+//! - `msrv`: the crates that users compile, with the oldest Rust that they may have
 //! - `cargo`: running cargo, and reading what its tests report
 //! - `screen`: headings and marks, coloured where there is a terminal
 //! - `arguments`: the command line
@@ -15,6 +16,7 @@ mod cargo;
 mod ci;
 mod demo;
 mod layers;
+mod msrv;
 mod screen;
 mod servers;
 mod spec;
