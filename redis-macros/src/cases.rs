@@ -100,6 +100,10 @@ fn definition() -> TokenStream {
             pub reply: &'static str,
             #[doc = " Decodes a reply into that type, with a `Value` for what is the caller's choice."]
             pub decode: fn(&::typedis::__core::Frame) -> ::std::result::Result<(), ::typedis::__core::Error>,
+            #[doc = " The type that examples show: with types for what is the caller's choice."]
+            pub shown: &'static str,
+            #[doc = " Decodes a reply into the type that examples show."]
+            pub decode_shown: fn(&::typedis::__core::Frame) -> ::std::result::Result<(), ::typedis::__core::Error>,
             #[doc = " The first version of Redis that has it."]
             pub redis: Option<&'static str>,
             #[doc = " The first version of Valkey that has it."]
@@ -172,6 +176,8 @@ fn case(call: &Call<'_>) -> syn::Result<TokenStream> {
     let build: syn::Expr = syn::parse_str(&example::call("rt::cmd()", command, options))?;
     let reply = command.replies.reply(|option| options.contains(&option));
     let reply_text = &reply.text;
+    let shown = command.replies.shown(reply);
+    let shown_text = example::written(&shown);
     let reply = concrete(reply);
     let blocking = facts.blocking || called.iter().any(|option| option.body.blocks());
     let flags = &facts.flags;
@@ -197,6 +203,8 @@ fn case(call: &Call<'_>) -> syn::Result<TokenStream> {
             },
             reply: #reply_text,
             decode: |frame| frame.clone().decode::<#reply>().map(drop),
+            shown: #shown_text,
+            decode_shown: |frame| frame.clone().decode::<#shown>().map(drop),
             redis: #redis,
             valkey: #valkey,
             flags: vec![#(#flags),*],

@@ -1,5 +1,7 @@
 //! A call of a command as a user writes it, with the examples of the spec for its arguments.
 
+use proc_macro2::TokenStream;
+
 use crate::model::{Body, Command, OptionId};
 
 /// `conn.set("key", "value").ex(60)`.
@@ -20,4 +22,14 @@ fn arguments(body: &Body) -> String {
         .map(|param| param.example.rust.as_str())
         .collect::<Vec<_>>()
         .join(", ")
+}
+
+/// A type as people write it.
+pub(crate) fn written(ty: &TokenStream) -> String {
+    ty.to_string()
+        .replace(" < ", "<")
+        .replace(" >", ">")
+        .replace(" ,", ",")
+        .replace("< ", "<")
+        .replace(" :: ", "::")
 }

@@ -578,3 +578,17 @@ fn a_row_calls_one_thing() {
         "6: [g.m] `function` and `script` exclude each other; expected one of them"
     );
 }
+
+#[test]
+fn shown_types_are_types_of_parameters() {
+    let with = |shown: &str| one("M key", &format!("shown = {{ {shown} }}"));
+    assert_eq!(
+        with("T = 'String'"),
+        "5: [g.m] `shown` names `T`, which no reply has; expected a type parameter such as `T`"
+    );
+    let rows = "[g.m]\ndoc = 'd'\nsyntax = 'M key'\nreply = 'Option<T>'\nshown = { T = 'Vec<' }\n";
+    assert_eq!(
+        messages(rows),
+        ["5: [g.m] `Vec<` is no type; expected one such as `String`"]
+    );
+}
