@@ -62,6 +62,7 @@
 //!
 //! - [`mod@commands`]: every command, expanded from `commands.toml`
 //! - [`args`]: argument types of single commands; [`replies`]: reply types of single commands
+//! - [`arg!`]: formatted arguments
 //! - `rows`: how the rows of FT.AGGREGATE are fetched
 //! - [`Listen`]: waiting for what comes into lists and streams; [`Worker`]: the work of a stream's consumer group
 //! - `typedis-core`: the engine; `typedis-macros`: the expansion and the derives
@@ -74,6 +75,7 @@ pub use typedis_core as __core;
 
 pub mod args;
 pub mod commands;
+mod format;
 mod listen;
 pub mod prelude;
 pub mod replies;
@@ -85,6 +87,8 @@ mod worker;
 mod guide {
     #[doc = include_str!("../docs/guide/connecting.md")]
     struct Connecting;
+    #[doc = include_str!("../docs/guide/generic-code.md")]
+    struct GenericCode;
     #[doc = include_str!("../docs/guide/publish-subscribe.md")]
     struct PublishSubscribe;
     #[doc = include_str!("../docs/guide/scans-and-waiting.md")]
@@ -95,17 +99,18 @@ mod guide {
     struct Workers;
 }
 
+pub use format::Formatted;
 pub use listen::{Listen, Tail};
 pub use worker::{Acknowledge, Job, Tally, Worker, WorkerEvent};
 
 pub use typedis_core::{
-    Address, ArgError, ArgWriter, Args, Backoff, Batch, BatchReplies, Budget, Chain, Channel,
-    CommandInfo, Config, Connection, Cursor, DecodeError, Detached, Each, Error, ErrorKind, Event,
-    Exclusive, Executed, Frame, FromRedis, IntoConfig, IntoRepeat, IntoScanStream, Lag, Limits,
-    Message, Open, PatternChannel, Phase, Pipeline, Pool, Protocol, Queued, Raw, Record, Repeat,
-    Reply, Request, Result, RowStream, Run, ScanStream, Script, Secret, ServerError, Stream,
-    Subscriber, Target, ToArg, ToArgs, ToRecords, Transaction, Unclaimed, Value, Watch, Watched,
-    cmd, each, raw,
+    Address, AnyClient, ArgError, ArgWriter, Args, Backoff, Batch, BatchReplies, Budget, Chain,
+    Channel, Client, CommandInfo, Config, Connection, Cursor, DecodeError, Detached, Each, Error,
+    ErrorKind, Event, Exclusive, Executed, Frame, FromRedis, IntoConfig, IntoRepeat,
+    IntoScanStream, Lag, Limits, Message, Open, PatternChannel, Phase, Pipeline, Pool, Protocol,
+    Queued, Raw, Record, Repeat, Reply, Request, Result, RowStream, Run, ScanStream, Script,
+    Secret, ServerError, Stream, Subscriber, Target, ToArg, ToArgs, ToRecords, Transaction,
+    Unclaimed, Value, Watch, Watched, cmd, each, raw,
 };
 pub use typedis_core::{
     BlockMilliseconds, Milliseconds, Seconds, SignedMilliseconds, SignedSeconds, Timeout,

@@ -7,6 +7,7 @@
 //!
 //! - [`pubsub`]: publish and subscribe, and other things that servers push
 //! - `scan/`, `repeat`: streams of a command that is issued again and again; `host`: what they issue it on
+//! - `client`: what all handles have in common
 //! - `chain/`: pipelines, transactions and batches
 //! - `handle/`: the handles that users hold: connection, exclusive socket, pool
 //! - `engine/`: how commands reach the server and replies their callers
@@ -21,6 +22,7 @@
 //! `derived` is what the expansions of the derives call.
 
 mod chain;
+mod client;
 mod command;
 mod config;
 mod connect;
@@ -50,6 +52,7 @@ pub use chain::{
     Atomic, Batch, BatchHandle, BatchReplies, Chain, ChainFuture, EachPipeline, EachPipelineFuture,
     Executed, Open, Pipeline, Plain, Queued, Replies, Transaction, Watch, Watched,
 };
+pub use client::{AnyClient, Client};
 #[doc(hidden)]
 pub use command::script_text::ScriptText;
 pub use command::{

@@ -4,6 +4,7 @@
 //!
 //! - `support`: the servers and protocols that a test runs on
 //! - `design`: everything that the front page promises
+//! - `clients`: generic code, and tasks
 //! - `input`: bad input, refused before anything is sent
 //! - `from_aioredis`: what docs/from-aioredis.md names
 //! - `pages`: the guide and its links
@@ -16,6 +17,7 @@
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod clients;
 mod design;
 mod from_aioredis;
 mod input;

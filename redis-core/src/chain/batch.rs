@@ -54,7 +54,7 @@ pub struct BatchReplies {
 }
 
 impl<'a> Batch<'a> {
-    fn new(lane: &'a dyn Lane) -> Self {
+    pub(crate) fn new(lane: &'a dyn Lane) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self {
             lane,
@@ -170,7 +170,7 @@ fn all<R: FromRedis>(outcomes: &mut Outcomes<'_>) -> Result<Vec<R>> {
     Ok(replies)
 }
 
-fn each<'a, I, C>(
+pub(crate) fn each<'a, I, C>(
     lane: &'a dyn Lane,
     items: I,
     command: impl Fn(Detached, I::Item) -> C,

@@ -51,7 +51,7 @@ macro_rules! numbers {
 
 numbers!(i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize f32 f64);
 
-impl<T: Fits<Number>> Fits<Number> for &T {
+impl<T: Fits<Number> + ?Sized> Fits<Number> for &T {
     fn write(&self, out: &mut Args) {
         Fits::<Number>::write(*self, out);
     }

@@ -1,7 +1,6 @@
 //! One pipelined socket, shared by whoever holds a clone of its handle.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -15,8 +14,6 @@ use crate::engine::link::{Lane, Link};
 use crate::engine::pending::Pending;
 use crate::engine::stats::Stats;
 use crate::error::{Error, Phase, Result};
-use crate::reply::FromRedis;
-use crate::request::{Execute, Sink, Target};
 
 /// One socket to one server, shared by all clones of this handle.
 ///
@@ -148,36 +145,14 @@ impl Lane for Connection {
     }
 }
 
-impl Target for &Connection {
-    type Sink = Self;
-
-    fn into_sink(self) -> Self {
-        self
-    }
-}
-
-impl<'a> Sink for &'a Connection {
-    type Pending = Pending<'a>;
-}
-
-impl<'a, R: FromRedis> Execute<R> for &'a Connection {
-    type Output = R;
-
+impl Connection {
+    /// Begins a command, unless it needs a socket of its own.
     #[inline]
-    fn begin(self, args: Box<Args>) -> Pending<'a> {
+    pub(crate) fn begin(&self, args: Box<Args>) -> Pending<'_> {
         match args.needs_own_socket() {
             None => Pending::new(self.link(), args),
             Some(reason) => Pending::refused(self.link(), args, Error::usage(reason)),
         }
-    }
-
-    fn submit(pending: &mut Pending<'a>) {
-        pending.submit();
-    }
-
-    #[inline]
-    fn poll(pending: &mut Pending<'a>, cx: &mut Context<'_>) -> Poll<Result<R>> {
-        pending.poll_decoded(cx)
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
 
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -13,8 +12,8 @@ use crate::config::IntoConfig;
 use crate::engine::link::{Lane, Link};
 use crate::engine::pending::Pending;
 use crate::error::Result;
-use crate::reply::{Frame, FromRedis};
-use crate::request::{AllowsBlocking, AllowsState, Execute, Sink, Target};
+use crate::reply::Frame;
+use crate::request::{AllowsBlocking, AllowsState};
 
 /// A socket that nobody else uses while this handle lives.
 ///
@@ -139,33 +138,5 @@ impl Lane for Exclusive {
     }
 }
 
-impl Target for &Exclusive {
-    type Sink = Self;
-
-    fn into_sink(self) -> Self {
-        self
-    }
-}
-
-impl<'a> Sink for &'a Exclusive {
-    type Pending = Pending<'a>;
-}
-
 impl AllowsBlocking for &Exclusive {}
 impl AllowsState for &Exclusive {}
-
-impl<'a, R: FromRedis> Execute<R> for &'a Exclusive {
-    type Output = R;
-
-    fn begin(self, args: Box<Args>) -> Pending<'a> {
-        self.call(args)
-    }
-
-    fn submit(pending: &mut Pending<'a>) {
-        pending.submit();
-    }
-
-    fn poll(pending: &mut Pending<'a>, cx: &mut Context<'_>) -> Poll<Result<R>> {
-        pending.poll_decoded(cx)
-    }
-}

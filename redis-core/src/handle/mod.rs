@@ -19,4 +19,5 @@ pub use closing::{Close, Closed};
 pub use connection::Connection;
 pub use exclusive::Exclusive;
 pub use pool::Pool;
+pub(crate) use pool::PoolPending;
 pub use unclaimed::Unclaimed;

@@ -16,8 +16,8 @@ use crate::engine::link::{Lane, Link};
 use crate::engine::pending::Pending;
 use crate::engine::stats::Stats;
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::reply::{Frame, FromRedis};
-use crate::request::{AllowsBlocking, Execute, Sink, Target};
+use crate::reply::Frame;
+use crate::request::AllowsBlocking;
 
 /// Several sockets to one server behind one handle, cheap to clone.
 ///
@@ -256,43 +256,16 @@ impl Lane for Pool {
     }
 }
 
-impl Target for &Pool {
-    type Sink = Self;
-
-    fn into_sink(self) -> Self {
-        self
-    }
-}
-
-impl<'a> Sink for &'a Pool {
-    type Pending = PoolPending<'a>;
-}
-
 impl AllowsBlocking for &Pool {}
 
-impl<'a, R: FromRedis> Execute<R> for &'a Pool {
-    type Output = R;
-
-    fn begin(self, args: Box<Args>) -> PoolPending<'a> {
+impl Pool {
+    /// Begins a command: over a lane, or over a socket leased for it if it blocks.
+    pub(crate) fn begin(&self, args: Box<Args>) -> PoolPending<'_> {
         if args.info().state.is_none() && args.needs_own_socket().is_some() {
             let name = args.info().name;
             return PoolPending::Leased(Box::pin(run_leased(self, args)), name);
         }
-        PoolPending::Lane(Execute::<R>::begin(self.lane(), args))
-    }
-
-    fn submit(pending: &mut PoolPending<'a>) {
-        // A blocking command waits for its lease first; it is on its way once it is polled.
-        if let PoolPending::Lane(pending) = pending {
-            pending.submit();
-        }
-    }
-
-    fn poll(pending: &mut PoolPending<'a>, cx: &mut Context<'_>) -> Poll<Result<R>> {
-        match pending {
-            PoolPending::Lane(pending) => pending.poll_decoded(cx),
-            slow => slow.poll_frame(cx).map(Frame::decode_outcome),
-        }
+        PoolPending::Lane(self.lane().begin(args))
     }
 }
 

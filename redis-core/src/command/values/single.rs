@@ -104,7 +104,8 @@ impl ToArg for f32 {
     }
 }
 
-/// Written without a `String` in between: `conn.get(format_args!("user:{id}"))`.
+/// Written without a `String` in between: `conn.get(format_args!("user:{id}"))`. A future that holds it is not `Send`: for a
+/// task use `arg!` of the crate `typedis`, or `format!`.
 impl ToArg for fmt::Arguments<'_> {
     fn write_arg(&self, out: &mut ArgWriter<'_>) -> Result<(), ArgError> {
         struct Pieces<'a, 'b>(&'a mut ArgWriter<'b>);
