@@ -56,10 +56,10 @@ pub use client::{AnyClient, Client};
 #[doc(hidden)]
 pub use command::script_text::ScriptText;
 pub use command::{
-    ArgWriter, Args, Block, BlockLimit, BlockMilliseconds, CommandInfo, Each, Fits, Key, Keys,
-    Milliseconds, Number, Record, RequestPolicy, ResponsePolicy, Seconds, SignedMilliseconds,
-    SignedSeconds, StateChange, Text, Timeout, ToArg, ToArgs, ToRecords, UnixMilliseconds,
-    UnixSeconds, each,
+    ArgWriter, Args, Block, BlockLimit, BlockMilliseconds, CommandInfo, Each, Fits, Given, Key,
+    Keys, Milliseconds, Number, Optional, OptionalArg, Perhaps, Record, RequestPolicy,
+    ResponsePolicy, Seconds, SignedMilliseconds, SignedSeconds, StateChange, Text, Timeout, ToArg,
+    ToArgs, ToRecords, UnixMilliseconds, UnixSeconds, each,
 };
 pub use config::{
     Address, Backoff, Budget, Config, Credentials, IntoConfig, Lag, Protocol, Secret, ServiceRole,

@@ -5,10 +5,12 @@
 //!
 //! # Layout
 //!
+//! - `absent`: options that `None` leaves out
 //! - `call`: what is called
 //! - `rows`: the rows as grammars, to read other calls by
 //! - `wire`: the words and key positions of a call, from the syntax
 
+mod absent;
 mod call;
 mod rows;
 mod wire;
@@ -49,10 +51,25 @@ pub(crate) fn expand(loaded: &Loaded) -> syn::Result<TokenStream> {
             });
         }
     });
+    let absent = model
+        .groups
+        .iter()
+        .map(|group| absent::of_group(spec, &model.enums, group))
+        .collect::<syn::Result<Vec<_>>>()?;
+    let definition_of_absent = absent::definition();
     let (definition, definition_of_rows) = (definition(), rows::definition());
     Ok(quote! {
         #definition
         #definition_of_rows
+        #definition_of_absent
+
+        #[doc = " Every option that `None` leaves out."]
+        pub fn absent() -> Vec<LeftOut> {
+            use ::typedis::__core as rt;
+            let mut absent = Vec::new();
+            #(#absent)*
+            absent
+        }
 
         #[doc = " Every row of the spec."]
         pub fn rows() -> Vec<Row> {

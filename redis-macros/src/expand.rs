@@ -11,6 +11,7 @@
 //! - `builder`: the type that a command with options returns
 //! - `option`: the methods of a builder
 //! - `marker`: names of the markers that stand for an option in a type
+//! - `rules`: traits whose messages say what a builder lacks, or what excludes what
 //! - `write`: parameters and how they are written
 //! - `enums`: the enums of `[enums]`
 //! - `docs`, `example`: documentation
@@ -23,6 +24,7 @@ mod info;
 mod marker;
 mod method;
 mod option;
+mod rules;
 mod unit;
 mod write;
 

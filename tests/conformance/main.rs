@@ -16,6 +16,7 @@
 //! - `recorded`: recorded replies, against the declared types
 //! - `moments`: calls that only a certain moment lets succeed
 //! - `modules`: modules that come and go
+//! - `absent`: options that `None` leaves out
 //! - `own`: calls that need a server of their own
 //! - `seeds`: what keys hold before a call
 //! - `outcomes`: what came of the calls, for the table of `cargo xtask spec`
@@ -29,6 +30,7 @@
     clippy::unwrap_used
 )]
 
+mod absent;
 mod cases;
 mod exceptions;
 mod keys;

@@ -4,6 +4,7 @@
 //!
 //! - [`Args`]: what is written, word by word
 //! - `lists`: arguments of which there may be any number
+//! - `optional`: what `None` makes impossible
 //! - `place`: words that are moved to their place: options, counts, columns
 //! - `reuse`: a command that is sent in another form: with another cursor, with the text of its script
 //! - `spare`: the memory of commands that are done, for those to come
@@ -20,6 +21,7 @@ use crate::wire::encode::{self, Output};
 use crate::wire::outgoing::{Outgoing, SHARE};
 
 mod lists;
+mod optional;
 mod place;
 mod reuse;
 mod spare;

@@ -94,6 +94,25 @@ impl<S, R: Record<S> + ?Sized> Record<S> for &R {
 pub trait ToRecords<S> {
     /// Writes the records in order.
     fn write_records(&self, out: &mut Args);
+
+    /// Whether there is something to send: `None` leaves out the option that it is an argument of.
+    #[doc(hidden)]
+    fn is_given(&self) -> bool {
+        true
+    }
+}
+
+/// `None` is no record.
+impl<S, R: ToRecords<S>> ToRecords<S> for Option<R> {
+    fn write_records(&self, out: &mut Args) {
+        if let Some(records) = self {
+            records.write_records(out);
+        }
+    }
+
+    fn is_given(&self) -> bool {
+        self.is_some()
+    }
 }
 
 impl Args {
@@ -152,6 +171,10 @@ impl<S, R: Record<S>> ToRecords<S> for Vec<R> {
 impl<S, R: ToRecords<S> + ?Sized> ToRecords<S> for &R {
     fn write_records(&self, out: &mut Args) {
         (**self).write_records(out);
+    }
+
+    fn is_given(&self) -> bool {
+        (**self).is_given()
     }
 }
 

@@ -87,6 +87,9 @@ pub(super) fn option(command: &Command, option: &Opt) -> Lines {
     if option.once_only && command.facts.idempotent {
         remarks.push("Keeps the command from being sent again after a lost connection.".to_owned());
     }
+    if option.takes_none {
+        remarks.push("`None` leaves it out.".to_owned());
+    }
     remarks.extend(since(command, option.since.as_ref()));
     remarks.extend(params(option.body.params()));
     let doc = option

@@ -133,6 +133,7 @@ impl Lowerer<'_> {
             doc: None,
             since: None,
             deprecated: None,
+            takes_none: false,
             once_only: false,
         });
         if let Some(choice) = self.choices.get_mut(choice) {

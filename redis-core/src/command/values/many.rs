@@ -58,6 +58,10 @@ impl<T: ToArgs> ToArgs for Option<T> {
             value.write_args(out);
         }
     }
+
+    fn is_given(&self) -> bool {
+        self.is_some()
+    }
 }
 
 /// The items of an iterator as arguments or records; what [`each`] returns.

@@ -154,6 +154,10 @@ macro_rules! pointers {
             fn write_args(&self, out: &mut Args) {
                 (**self).write_args(out);
             }
+
+            fn is_given(&self) -> bool {
+                (**self).is_given()
+            }
         }
     )*};
 }
@@ -175,5 +179,9 @@ impl<T: ToArg + ToOwned + ?Sized> ToArg for Cow<'_, T> {
 impl<T: ToArgs + ToOwned + ?Sized> ToArgs for Cow<'_, T> {
     fn write_args(&self, out: &mut Args) {
         (**self).write_args(out);
+    }
+
+    fn is_given(&self) -> bool {
+        (**self).is_given()
     }
 }
