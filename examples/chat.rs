@@ -49,6 +49,7 @@ async fn main() -> typedis::Result<()> {
                 },
                 Some(Event::Lagged(count)) => println!("({count} lines were missed)"),
                 Some(Event::Resubscribed) => println!("(the connection was lost for a while)"),
+                Some(_) => {}
                 None => return Ok(()),
             },
             text = typed.recv(), if !leaving => match text {

@@ -89,6 +89,8 @@ mod guide {
     struct Connecting;
     #[doc = include_str!("../docs/guide/generic-code.md")]
     struct GenericCode;
+    #[doc = include_str!("../docs/guide/observability.md")]
+    struct Observability;
     #[doc = include_str!("../docs/guide/publish-subscribe.md")]
     struct PublishSubscribe;
     #[doc = include_str!("../docs/guide/scans-and-waiting.md")]

@@ -21,13 +21,14 @@ use crate::request::{Detached, Execute, IntoRequest, Sink, Target};
 /// commands on it.
 ///
 /// ```no_run
-/// use typedis_core::{Client, Result, Run, raw};
+/// # extern crate typedis_core as typedis;
+/// use typedis::{Client, Result, Run, raw};
 ///
 /// async fn bump(client: impl Client, key: &str) -> Result<i64> {
 ///     client.run(raw("INCR").key(key).reply()).await
 /// }
 ///
-/// # async fn example(conn: typedis_core::Connection, pool: typedis_core::Pool) -> Result<()> {
+/// # async fn example(conn: typedis::Connection, pool: typedis::Pool) -> Result<()> {
 /// bump(&conn, "visits").await?;
 /// bump(pool.clone(), "visits").await?;
 /// # Ok(()) }
@@ -247,7 +248,8 @@ impl InFlight for PoolPending<'_> {
 /// Each command costs an allocation and a virtual call more than on the handle itself.
 ///
 /// ```no_run
-/// use typedis_core::{AnyClient, Connection, Pool, Result};
+/// # extern crate typedis_core as typedis;
+/// use typedis::{AnyClient, Connection, Pool, Result};
 ///
 /// struct Service {
 ///     client: AnyClient,

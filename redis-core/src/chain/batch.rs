@@ -18,8 +18,9 @@ use crate::request::{Detached, IntoRequest};
 /// A pipeline whose commands are collected one by one.
 ///
 /// ```no_run
-/// # async fn example(conn: typedis_core::Connection) -> typedis_core::Result<()> {
-/// use typedis_core::raw;
+/// # extern crate typedis_core as typedis;
+/// # async fn example(conn: typedis::Connection) -> typedis::Result<()> {
+/// use typedis::raw;
 ///
 /// let mut batch = conn.batch();
 /// let visits = batch.push(raw("INCR").key("visits").reply::<i64>());

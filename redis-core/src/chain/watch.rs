@@ -38,8 +38,9 @@ impl Pool {
     /// [`ErrorKind::WatchedKeyChanged`]. The socket is leased for the call: other tasks are not disturbed.
     ///
     /// ```no_run
-    /// # async fn example(pool: typedis_core::Pool) -> typedis_core::Result<()> {
-    /// use typedis_core::{Run, raw};
+    /// # extern crate typedis_core as typedis;
+    /// # async fn example(pool: typedis::Pool) -> typedis::Result<()> {
+    /// use typedis::{Run, raw};
     ///
     /// let (sold,) = pool
     ///     .watch(["stock"], |tx| async move {

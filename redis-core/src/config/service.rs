@@ -11,13 +11,14 @@ impl Config {
     /// and a failover is followed.
     ///
     /// ```
-    /// use typedis_core::{Config, ServiceRole};
+    /// # extern crate typedis_core as typedis;
+    /// use typedis::{Config, ServiceRole};
     ///
     /// let config = Config::sentinel("mymaster", [("s1", 26379), ("s2", 26379)]).sentinel_password("secret");
     /// let same = Config::from_url("redis+sentinel://s1,s2/mymaster?sentinel_password=secret")?;
     /// assert_eq!(config, same);
     /// let replicas = config.role(ServiceRole::Replica);
-    /// # Ok::<(), typedis_core::Error>(())
+    /// # Ok::<(), typedis::Error>(())
     /// ```
     ///
     /// User, password, database and the rest are those of the service; TLS, a resolver and a transport are used for

@@ -13,7 +13,8 @@ use super::{Hook, Secret};
 /// on. The least version is 1.2.
 ///
 /// ```
-/// use typedis_core::{Config, Tls};
+/// # extern crate typedis_core as typedis;
+/// use typedis::{Config, Tls};
 ///
 /// let config = Config::tcp("cache.example", 6379).tls(
 ///     Tls::new()

@@ -1,7 +1,7 @@
 //! What the handles and the driver of one socket share: [`Link`].
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -48,6 +48,8 @@ pub(crate) struct Link {
     purpose: Purpose,
     /// Whether the last socket that was let in speaks RESP3.
     resp3: AtomicBool,
+    /// How many attempts to connect have failed since there was a socket.
+    failures: AtomicU64,
     /// Watches the service that this follows, for as long as this lives.
     guard: Mutex<Option<Arc<dyn Guard>>>,
 }
@@ -100,6 +102,7 @@ impl Link {
             hub,
             purpose,
             resp3: AtomicBool::new(false),
+            failures: AtomicU64::new(0),
             guard: Mutex::new(None),
             config,
         }
@@ -215,7 +218,12 @@ impl Link {
     }
 
     pub(crate) fn announce(&self, event: ConnectionEvent) {
-        trace::announce(&self.config, &event);
+        let failures = match event {
+            ConnectionEvent::Failed(_) => self.failures.fetch_add(1, Ordering::Relaxed) + 1,
+            ConnectionEvent::Ready(_) => self.failures.swap(0, Ordering::Relaxed),
+            _ => 0,
+        };
+        trace::announce(&self.config, &event, failures);
         self.announcer.announce(event);
     }
 

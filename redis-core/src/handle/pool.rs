@@ -142,8 +142,9 @@ impl Pool {
     /// is ended by CLIENT UNBLOCK, and the socket is used again.
     ///
     /// ```no_run
-    /// # async fn example(pool: typedis_core::Pool) {
-    /// use typedis_core::{Run, raw};
+    /// # extern crate typedis_core as typedis;
+    /// # async fn example(pool: typedis::Pool) {
+    /// use typedis::{Run, raw};
     ///
     /// let again = pool.clone();
     /// pool.on_unclaimed(move |unclaimed| {

@@ -25,8 +25,9 @@ use crate::handle::Pool;
 /// added and removed with a `&self`, or from other tasks through a [`Subscriptions`] handle, while the stream is read.
 ///
 /// ```no_run
-/// # async fn example(conn: typedis_core::Connection) -> typedis_core::Result<()> {
-/// use typedis_core::pubsub::Event;
+/// # extern crate typedis_core as typedis;
+/// # async fn example(conn: typedis::Connection) -> typedis::Result<()> {
+/// use typedis::pubsub::Event;
 ///
 /// let mut subscriber = conn.subscriber();
 /// subscriber.subscribe(["news", "chat"]).await?;

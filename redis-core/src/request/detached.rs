@@ -65,8 +65,9 @@ impl<R> Request<Detached, R> {
 /// A command built from words, for one that no method exists for.
 ///
 /// ```no_run
-/// # async fn example(conn: typedis_core::Connection) -> typedis_core::Result<()> {
-/// use typedis_core::{Run, raw};
+/// # extern crate typedis_core as typedis;
+/// # async fn example(conn: typedis::Connection) -> typedis::Result<()> {
+/// use typedis::{Run, raw};
 ///
 /// let n: i64 = conn.run(raw("NEW.CMD").key("k").arg(5).reply()).await?;
 /// # Ok(()) }
@@ -121,8 +122,9 @@ impl<R> Raw<R> {
     /// leases a socket for it, and its deadline is the configured one on top of this.
     ///
     /// ```no_run
-    /// # async fn example(pool: typedis_core::Pool) -> typedis_core::Result<()> {
-    /// use typedis_core::{Run, raw};
+    /// # extern crate typedis_core as typedis;
+    /// # async fn example(pool: typedis::Pool) -> typedis::Result<()> {
+    /// use typedis::{Run, raw};
     ///
     /// let job: Option<(String, String)> = pool.run(raw("BLPOP").key("jobs").arg(5).blocks_for(5).reply()).await?;
     /// # Ok(()) }

@@ -20,9 +20,10 @@ use crate::reply::FromRedis;
 /// holds on every handle, and in pipelines, transactions and batches as well, which [`run`](crate::Run::run) puts it into.
 ///
 /// ```no_run
-/// # async fn example(conn: typedis_core::Connection) -> typedis_core::Result<()> {
+/// # extern crate typedis_core as typedis;
+/// # async fn example(conn: typedis::Connection) -> typedis::Result<()> {
 /// use std::sync::LazyLock;
-/// use typedis_core::{Run, Script};
+/// use typedis::{Run, Script};
 ///
 /// static TAKE: LazyLock<Script> = LazyLock::new(|| {
 ///     Script::new("local left = tonumber(redis.call('GET', KEYS[1]) or 0)
