@@ -58,6 +58,12 @@ fn command(command: &Command) -> String {
         ("example", text(&call)),
         ("reply", text(&command.replies.otherwise.text)),
         ("replies", list(rules)),
+        (
+            "shown",
+            list(command.replies.shown.iter().map(|(param, reply)| {
+                object([("param", text(param)), ("type", text(&reply.text))])
+            })),
+        ),
         ("since", versions(facts.since.as_ref())),
         ("flags", list(facts.flags.iter().map(|flag| text(flag)))),
         ("readonly", facts.readonly.to_string()),
