@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use typedis::Event;
 use typedis::prelude::*;
 
-/// What one says last.
+/// The last message of somebody who leaves.
 const LEAVES: &str = "(leaves)";
 
 #[derive(Serialize, Deserialize)]
@@ -44,7 +44,7 @@ async fn main() -> typedis::Result<()> {
                             return Ok(());
                         }
                     }
-                    // Anybody can publish anything.
+                    // Any client can publish any text.
                     Err(error) => println!("(what came is no line: {error})"),
                 },
                 Some(Event::Lagged(count)) => println!("({count} lines were missed)"),
@@ -56,7 +56,7 @@ async fn main() -> typedis::Result<()> {
                 Some(text) => {
                     conn.publish_json(&room, &Line { from: name.clone(), text }).await?;
                 }
-                // What this one says last is waited for.
+                // Wait until the last message has been sent.
                 None => {
                     conn.publish_json(&room, &Line { from: name.clone(), text: LEAVES.to_owned() }).await?;
                     leaving = true;
@@ -66,7 +66,7 @@ async fn main() -> typedis::Result<()> {
     }
 }
 
-/// The lines of the terminal, which is read by a thread of its own.
+/// The lines of the terminal, which a separate thread reads.
 fn terminal() -> mpsc::Receiver<String> {
     let (lines, typed) = mpsc::channel(16);
     std::thread::spawn(move || {

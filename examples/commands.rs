@@ -24,7 +24,7 @@ async fn pooled(url: &str) -> typedis::Result<()> {
     pool.set("commands:key", "pooled").await?;
     let value: Option<String> = pool.get("commands:key").await?;
     println!("over a pool: {value:?}");
-    // What blocks leases a socket of its own for as long as it waits.
+    // A command that blocks leases a separate socket for as long as it waits.
     pool.del("commands:list").await?;
     let (waited, pushed) = tokio::try_join!(
         pool.blpop::<String>(["commands:list"], 5),

@@ -1,11 +1,11 @@
-//! The configuration comes from a file, with the names that a URL has for everything.
+//! The configuration comes from a file, with the same names as in a URL.
 //!
 //! `cargo run --example config_file --features serde [FILE]`
 
 use serde::Deserialize;
 use typedis::prelude::*;
 
-/// The application's own settings, of which the connection is one.
+/// The application's own settings, with the connection among them.
 #[derive(Deserialize)]
 struct Settings {
     greeting: String,
@@ -33,12 +33,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         None => FILE.to_owned(),
     };
     let Settings { greeting, redis } = toml::from_str(&text)?;
-    println!("connecting to {}", redis.to_url()); // the password reads ***
+    println!("connecting to {}", redis.to_url()); // the password is shown as ***
     let pool = typedis::pool(redis).await?;
     pool.set("greeting", greeting).await?;
     println!("{:?}", pool.get::<String>("greeting").await?);
 
-    // What was sent is still answered; what is not answered within 10 s is counted.
+    // Commands that were sent are still answered. Those without an answer within 10 s fail, and are counted.
     let closed = pool.close().await;
     println!("closed, {} commands failed", closed.failed);
     Ok(())

@@ -1,4 +1,4 @@
-//! Commands by their words, for what no method exists for; and what each reply is read as.
+//! Commands built from words, where there is no method; and the type of each reply.
 //!
 //! `TYPEDIS_URL=redis://localhost cargo run --example connection`
 
@@ -27,7 +27,7 @@ async fn main() -> typedis::Result<()> {
         .await?;
     println!("as it came: {anything:?}");
 
-    // Many commands are on their way at once over the one socket.
+    // Many commands are in flight at once on one socket.
     let replies = conn
         .pipeline_each(0..3, |_, n| {
             raw("APPEND").key("connection:text").arg(n).reply::<i64>()

@@ -1,4 +1,4 @@
-//! Credentials that expire: a provider is asked at each connect, and again before they do.
+//! Credentials that expire: a provider is asked at each connect, and again before they expire.
 //!
 //! `TOKEN=secret cargo run --example credentials [URL]`
 
@@ -8,10 +8,10 @@ use std::time::Duration;
 use typedis::prelude::*;
 use typedis::{Config, ConnectionEvent, Credentials};
 
-/// Where a token service would be asked.
+/// A real program would ask a token service here.
 async fn token() -> Result<Credentials, VarError> {
     let token = env::var("TOKEN")?;
-    // A live connection is authenticated anew after four fifths of this.
+    // A live connection is authenticated again after four fifths of this.
     Ok(Credentials::new("default", token).valid_for(Duration::from_secs(5)))
 }
 
@@ -29,7 +29,7 @@ async fn main() -> typedis::Result<()> {
             }
         }
     });
-    // Commands go on meanwhile: AUTH is sent between two of them, never inside of a transaction.
+    // Commands go on meanwhile: AUTH is sent between two of them, never inside a transaction.
     while !watching.is_finished() {
         let visits = conn.incr("visits").await?;
         println!("visit {visits}");

@@ -1,7 +1,7 @@
-//! A job queue on a stream: workers of a group share out the jobs, failures are tried again, what fails too often is
-//! put aside, and Ctrl-C lets each worker finish what it has in hand.
+//! A job queue on a stream: the workers of a group share the jobs, failures are tried again, jobs that fail too
+//! often are put aside, and Ctrl-C lets each worker finish its current job.
 //!
-//! `TYPEDIS_URL=redis://localhost cargo run --example job_queue`; `JOBS=100` ends it after so many.
+//! `TYPEDIS_URL=redis://localhost cargo run --example job_queue`; `JOBS=100` ends it after 100 jobs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,7 +57,7 @@ async fn main() -> typedis::Result<()> {
     Ok(())
 }
 
-/// Ready at Ctrl-C, or when so many jobs have been dealt with.
+/// Ready at Ctrl-C, or when this many jobs are done.
 async fn stopped(mut progress: watch::Receiver<u64>, jobs: u64) {
     tokio::select! {
         _ = tokio::signal::ctrl_c() => println!("finishing what is in hand"),

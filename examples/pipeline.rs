@@ -24,7 +24,7 @@ async fn one_after_another(conn: &Connection) -> typedis::Result<()> {
     Ok(())
 }
 
-/// Commands of many futures or tasks on one connection are pipelined by themselves.
+/// Commands of many futures or tasks on one connection are pipelined automatically.
 async fn at_once(conn: &Connection) -> typedis::Result<()> {
     let (visits, likes) =
         tokio::try_join!(conn.incr("pipeline:visits"), conn.incr("pipeline:likes"))?;

@@ -1,4 +1,4 @@
-//! A socket of one's own, leased from a pool.
+//! An exclusive socket, leased from a pool.
 //!
 //! `TYPEDIS_URL=redis://localhost cargo run --example pool`
 
@@ -12,7 +12,7 @@ async fn main() -> typedis::Result<()> {
     let own = pool.exclusive().await?;
     own.client_setname("leased").await?;
     println!("its name is {:?}", own.client_getname().await?);
-    // A socket whose state was changed is closed when it comes back, so that nobody finds it changed.
+    // A socket whose state was changed is closed when it comes back, so that the next borrower gets a clean one.
     drop(own);
 
     let own = pool.exclusive().await?;

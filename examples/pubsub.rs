@@ -14,7 +14,7 @@ struct News {
 #[tokio::main]
 async fn main() -> typedis::Result<()> {
     let url = std::env::var("TYPEDIS_URL").unwrap_or_else(|_| "redis://localhost".to_owned());
-    // Subscriptions share a pool's or connection's socket with commands; nothing has to be set aside for them.
+    // Subscriptions share a pool's or connection's socket with commands; you need no extra connection for them.
     let pool = typedis::pool(&url).await?;
     two_readers(&pool).await?;
     json(&pool).await?;

@@ -26,7 +26,7 @@ async fn main() -> typedis::Result<()> {
     fields.sort();
     println!("{fields:?}");
 
-    // Step by step, with the cursor in hand: 0 after the last.
+    // Step by step, with the cursor; it is 0 after the last step.
     let (mut steps, mut cursor) = (0, 0);
     loop {
         let (next, page) = conn.scan::<String>(cursor).count(5).await?;

@@ -1,6 +1,6 @@
-//! A service that Sentinels watch: its primary by name, and what the Sentinel says of it.
+//! A service that Sentinels watch: its primary by name, and what the Sentinel says about it.
 //!
-//! `TYPEDIS_SENTINEL_URL=redis://localhost:26379 cargo run --example sentinel`, for a service of the name `mymaster`
+//! `TYPEDIS_SENTINEL_URL=redis://localhost:26379 cargo run --example sentinel`, for a service with the name `mymaster`
 
 use typedis::prelude::*;
 use typedis::{Address, Config};
@@ -19,7 +19,8 @@ async fn main() -> typedis::Result<()> {
     };
     println!("the primary is at {host}");
 
-    // Asked at each connect, and followed when it moves; `redis+sentinel://localhost/mymaster` says the same.
+    // The Sentinels are asked at each connect, and after a failover; `redis+sentinel://localhost/mymaster` means the
+    // same.
     let Address::Tcp(host, port) = Config::from_url(&url)?.address().clone() else {
         return Ok(());
     };

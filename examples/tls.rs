@@ -1,4 +1,4 @@
-//! TLS with an authority and a client certificate of one's own.
+//! TLS with an authority and a client certificate of your own.
 //!
 //! `cargo run --example tls --features tls -- HOST PORT CA.pem [CERT.pem KEY.pem]`
 

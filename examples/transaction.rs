@@ -1,4 +1,4 @@
-//! Transactions: in one go, depending on what was read, and by hand.
+//! Transactions: in one write, depending on values that were read, and step by step.
 //!
 //! `TYPEDIS_URL=redis://localhost cargo run --example transaction`
 
@@ -10,7 +10,7 @@ async fn main() -> typedis::Result<()> {
     let pool = typedis::pool(&url).await?;
     pool.del(["tx:count", "tx:text", "tx:stock"]).await?;
 
-    // It goes out whole, so that it may share its socket with others.
+    // It is sent as a whole, so it may share its socket with others.
     let ((), count) = pool
         .transaction()
         .set("tx:text", "text")
@@ -30,7 +30,7 @@ async fn main() -> typedis::Result<()> {
         failed.is_err()
     );
 
-    // WATCH, read, decide, write: again from the start if somebody else was faster.
+    // WATCH, read, decide, write: again from the start if another client changed the key.
     pool.set("tx:stock", 5).await?;
     let (left,) = pool
         .watch(["tx:stock"], |tx| async move {
@@ -40,7 +40,7 @@ async fn main() -> typedis::Result<()> {
         .await?;
     println!("watched: {left} left");
 
-    // By hand: each command is queued by the server, and answered by EXEC.
+    // Step by step: each command is queued by the server, and answered by EXEC.
     let own = pool.exclusive().await?;
     let open = own.begin().await?;
     let count = open.incr("tx:count").await?;

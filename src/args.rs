@@ -1,20 +1,20 @@
-//! Types of arguments that the servers write in a notation of their own.
+//! Types of arguments for which the servers have a special notation.
 //!
 //! Ends of ranges: [`ScoreBound`], [`LexBound`], [`RangeBound`] (either of these or a rank).
 //!
-//! Bits: [`Bit`], [`BitfieldOp`] and what it is made of.
+//! Bits: [`Bit`], [`BitfieldOp`] and its parts.
 //!
-//! Places and times: [`StreamId`], [`Timestamp`], [`GeoUnit`], [`JsonPath`].
+//! Positions and times: [`StreamId`], [`Timestamp`], [`GeoUnit`], [`JsonPath`].
 //!
-//! Groups of options: [`Trim`], [`ClientFilter`]; of searches [`ReturnFields`], [`Summarize`], [`Highlight`], [`Schema`],
-//! [`AggregateSteps`], [`SpellcheckTerms`].
+//! Groups of options: [`Trim`], [`ClientFilter`]; for searches [`ReturnFields`], [`Summarize`], [`Highlight`],
+//! [`Schema`], [`AggregateSteps`], [`SpellcheckTerms`].
 //!
 //! Vectors: [`Vector`], [`VectorQuery`], [`VectorIndex`], [`VectorMethod`], [`Fusion`].
 //!
 //! The server and its parts: [`AclRule`], [`SlotMove`], [`HotkeyMetrics`], [`ArrayCondition`].
 
-// Layout: a file for each type, named after it; `search`, `schema`, `aggregate`, `spellcheck` and `hybrid` hold what belongs to
-// one command, `words` the words that such a type will write.
+// Layout: one file for each type, named after it; `search`, `schema`, `aggregate`, `spellcheck` and `hybrid` hold the
+// types of one command each, `words` the list of words that such a type writes.
 
 mod acl_rules;
 mod aggregate;
@@ -66,7 +66,7 @@ pub use trim::{ApproximateTrim, Trim};
 pub use vector::{Vector, VectorQuery};
 pub use vector_index::{Distance, VectorIndex, VectorType};
 
-/// What the argument types' tests share.
+/// Helpers for the tests of the argument types.
 #[cfg(test)]
 pub(crate) mod wire {
     use typedis_core::{Args, CommandInfo, Keys, ToArgs};

@@ -1,11 +1,12 @@
-//! Every command, expanded from `commands.toml`: one trait a group, one module a group with its option builders.
+//! Every command, expanded from `commands.toml`: one trait for each group, and one module for each group with its
+//! option builders.
 //!
 //! The traits are implemented by everything that commands can be issued on, and are all in the
 //! [prelude](crate::prelude).
 
 use bytes::Bytes;
 use typedis_core::{
-    BlockMilliseconds, Cursor, Milliseconds, Seconds, ServerError, SignedMilliseconds,
+    BlockMilliseconds, Cursor, Milliseconds, Name, Seconds, ServerError, SignedMilliseconds,
     SignedSeconds, Timeout, UnixMilliseconds, UnixSeconds, Value,
 };
 

@@ -1,7 +1,7 @@
 //! A Redis and Valkey client for tokio.
 //!
-//! Every command is a method whose reply has a type: the command's own where the server decides it, yours where the
-//! value is yours to choose. Options are methods, too, and those that change the reply change its type.
+//! Every command is a method whose reply has a type. If the server decides the type, it is fixed; if the value is
+//! yours, you choose it. Options are methods, too, and those that change the reply change its type.
 //!
 //! ```no_run
 //! use typedis::prelude::*;
@@ -39,15 +39,16 @@
 //! | --- | --- | --- |
 //! | [`Connection`] | one pipelined socket, shared by its clones | almost everything |
 //! | [`Pool`] | a few such sockets, and leased ones | many cores; commands that block; [`Pool::watch`] |
-//! | [`Exclusive`] | a socket of one's own, leased from a pool or opened | SELECT, WATCH, MULTI by hand, anything that changes the connection |
+//! | [`Exclusive`] | a socket for you alone, leased from a pool or opened | SELECT, WATCH, MULTI by hand, anything that changes the connection |
 //!
-//! A command that could make others wait, or change the socket under them, does not compile on a shared handle.
+//! On a shared handle, calls that could make others wait, or change the socket for others, do not compile.
 //!
 //! # When something fails
 //!
-//! An [`Error`] says what happened, to which command, and whether it may have been carried out ([`Error::phase`]). What
-//! had not been sent when a connection was lost is sent on the next one; what had been sent is sent again only if
-//! that does no harm. Every command ends by its deadline, 10 s unless configured otherwise.
+//! An [`Error`] says what happened, to which command, and whether the command may have been carried out
+//! ([`Error::phase`]). When a connection is lost, commands that were not sent yet go out on the next connection.
+//! Commands that were sent go out again only if a second run does no harm. Every command ends by its deadline, which
+//! is 10 s by default.
 //!
 //! # Features
 //!
@@ -64,7 +65,8 @@
 //! - [`args`]: argument types of single commands; [`replies`]: reply types of single commands
 //! - [`arg!`]: formatted arguments
 //! - `rows`: how the rows of FT.AGGREGATE are fetched
-//! - [`Listen`]: waiting for what comes into lists and streams; [`Worker`]: the work of a stream's consumer group
+//! - [`Listen`]: waiting for new elements of lists and streams; [`Worker`]: working on the entries of a stream, in a
+//!   consumer group
 //! - `typedis-core`: the engine; `typedis-macros`: the expansion and the derives
 
 // Expansions name the crate by its name, here as in crates that use it.
@@ -109,10 +111,10 @@ pub use typedis_core::{
     Address, AnyClient, ArgError, ArgWriter, Args, Backoff, Batch, BatchReplies, Budget, Chain,
     Channel, Client, CommandInfo, Config, Connection, Cursor, DecodeError, Detached, Each, Error,
     ErrorKind, Event, Exclusive, Executed, Frame, FromRedis, IntoConfig, IntoRepeat,
-    IntoScanStream, Lag, Limits, Message, Open, PatternChannel, Phase, Pipeline, Pool, Protocol,
-    Queued, Raw, Record, Repeat, Reply, Request, Result, RowStream, Run, ScanStream, Script,
-    Secret, ServerError, Stream, Subscriber, Target, ToArg, ToArgs, ToRecords, Transaction,
-    Unclaimed, Value, Watch, Watched, cmd, each, raw,
+    IntoScanStream, Lag, Limits, Message, Name, Obstacle, Open, PatternChannel, Phase, Pipeline,
+    Pool, Protocol, Queued, Raw, Record, Repeat, Reply, Request, Result, RowStream, Run,
+    ScanStream, Script, Secret, ServerError, Stream, Subscriber, Target, ToArg, ToArgs, ToRecords,
+    Transaction, Unclaimed, Value, Watch, Watched, cmd, each,
 };
 pub use typedis_core::{
     BlockMilliseconds, Milliseconds, Seconds, SignedMilliseconds, SignedSeconds, Timeout,
@@ -128,6 +130,27 @@ pub use typedis_core::{Json, PublishJson};
 pub use typedis_core::{Tls, TlsVersion};
 pub use typedis_core::{from_redis, pubsub};
 pub use typedis_macros::{FromRedis, ToRedis, commands};
+
+/// Starts a command that is built from words, for one that no method exists for. A name of two words (`"CONFIG GET"`) is sent
+/// as two.
+///
+/// What the words say is looked up in `commands.toml` when the command is run: one that blocks, changes its connection or
+/// leaves no reply of its own is refused where its method would not compile; see [`Raw`].
+///
+/// ```no_run
+/// use typedis::prelude::*;
+///
+/// # #[tokio::main] async fn main() -> typedis::Result<()> {
+/// let conn = typedis::connect("redis://localhost").await?;
+/// let n: i64 = conn.run(raw("NEW.CMD").key("k").arg(5).reply()).await?;
+///
+/// let refused = conn.run(raw("SELECT").arg(1)).await.unwrap_err();
+/// assert!(refused.to_string().contains("take an `Exclusive`"));
+/// # Ok(()) }
+/// ```
+pub fn raw(name: &str) -> Raw {
+    Raw::new(&commands::RAW, name)
+}
 
 /// Connects one shared, pipelined socket.
 ///
@@ -165,7 +188,7 @@ pub async fn pool(config: impl IntoConfig) -> Result<Pool> {
     Pool::open(config).await
 }
 
-/// Connects a socket that nobody else uses.
+/// Connects a socket that no other handle uses.
 ///
 /// # Errors
 /// A bad URL, an unreachable server, a refused login.

@@ -1,24 +1,24 @@
-//! Waiting for what comes into lists and streams: [`Listen`].
+//! Waiting for new elements of lists and streams: [`Listen`].
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use typedis_core::{
     AllowsBlocking, Args, Error, ErrorKind, Frame, FromRedis, IntoHost, IntoRepeat, IntoRequest,
-    Pause, Phase, Repeat, Repeated, Result, Stream, Target, ToArgs, cmd,
+    Name, Pause, Phase, Repeat, Repeated, Result, Stream, Target, ToArgs, cmd,
 };
 
 use crate::args::StreamId;
 use crate::commands::traits::{ListCommands, StreamCommands};
 use crate::replies::{EntryFields, EntryId, StreamEntry};
 
-/// Streams over commands that block; on a [`Pool`](crate::Pool), which leases a socket for each call, or an
-/// [`Exclusive`](crate::Exclusive).
+/// Streams over commands that block. They work on a [`Pool`](crate::Pool), which leases a socket for each call,
+/// or on an [`Exclusive`](crate::Exclusive).
 pub trait Listen: Target {
-    /// Elements as they come into lists, each with its list's name: BLPOP, time after time.
+    /// Elements as they come into lists, each with the name of its list: BLPOP, again and again.
     ///
-    /// Where several lists have elements, the first of them is served first. To take them from the other end, or many at
-    /// once, call [`repeat`](IntoRepeat::repeat) on BRPOP or BLMPOP.
+    /// If several lists have elements, the first of these lists is served first. To take elements from the other end,
+    /// or several at a time, call [`repeat`](IntoRepeat::repeat) on BRPOP or BLMPOP.
     ///
     /// ```no_run
     /// # #[tokio::main] async fn main() -> typedis::Result<()> {
@@ -33,7 +33,7 @@ pub trait Listen: Target {
     /// }
     /// # Ok(()) }
     /// ```
-    fn listen<'h, T>(self, lists: impl ToArgs) -> Repeat<'h, (String, T)>
+    fn listen<'h, T>(self, lists: impl ToArgs) -> Repeat<'h, (Name, T)>
     where
         T: FromRedis,
         Self::Sink: IntoHost<'h> + AllowsBlocking,
@@ -41,10 +41,12 @@ pub trait Listen: Target {
         self.blpop::<T>(lists, 0).repeat()
     }
 
-    /// Entries as they come into streams, each with its stream's name: XREAD, which goes on from the last entry.
+    /// Entries as they come into streams, each with the name of its stream: XREAD, which goes on from the last
+    /// entry.
     ///
-    /// Every reader gets every entry; to share them out among several, see [`Worker`](crate::Worker). The place to begin at
-    /// is the id of an entry, which is left out, [`StreamId::END`] for what comes from now on, or `"0"` for everything.
+    /// Every reader gets every entry. To share the entries among several readers, see [`Worker`](crate::Worker). Each
+    /// stream is read from a given place: after the entry with this id, from now on ([`StreamId::END`]), or from the
+    /// beginning (`"0"`).
     ///
     /// ```no_run
     /// # #[tokio::main] async fn main() -> typedis::Result<()> {
@@ -67,7 +69,7 @@ pub trait Listen: Target {
     /// ```
     fn tail<'h, T>(
         self,
-        streams: impl IntoIterator<Item = (impl Into<String>, impl Into<StreamId>)>,
+        streams: impl IntoIterator<Item = (impl Into<Name>, impl Into<StreamId>)>,
     ) -> Tail<'h, T>
     where
         Self::Sink: IntoHost<'h> + AllowsBlocking,
@@ -86,15 +88,15 @@ pub trait Listen: Target {
 
 impl<Q: Target> Listen for Q {}
 
-/// What [`Listen::tail`] gives: entries of streams in their order, as a [`Stream`] that does not end.
+/// The stream that [`Listen::tail`] returns: entries of streams in order, as a [`Stream`] that does not end.
 ///
-/// An error is an item too; polled again, the stream pauses, longer from failure to failure, and goes on behind the last
-/// entry that it handed out: nothing is missed, and nothing comes twice.
+/// An error is an item too. If it is polled again, the stream pauses and goes on after the last entry that it
+/// yielded: no entry is missed, and none comes twice. After several failures in a row the pauses get longer.
 #[must_use = "a stream does nothing until it is polled"]
 pub struct Tail<'h, T> {
     calls: Repeated<'h>,
     /// Each stream with the place behind which its next entry is.
-    streams: Vec<(String, StreamId)>,
+    streams: Vec<(Name, StreamId)>,
     /// What was read and not handed out yet, each with the number of its stream.
     entries: std::vec::IntoIter<(usize, Entry<T>)>,
     pause: Pause,
@@ -117,7 +119,7 @@ impl<T> std::fmt::Debug for Tail<'_, T> {
 }
 
 impl<T> Tail<'_, T> {
-    /// The place in each stream behind which it goes on: the id of the last entry that was handed out.
+    /// The place in each stream after which it goes on: the id of the last entry that was yielded.
     pub fn positions(&self) -> impl Iterator<Item = (&str, &StreamId)> {
         self.streams
             .iter()
@@ -130,11 +132,11 @@ impl<T: FromRedis> Tail<'_, T> {
     ///
     /// # Errors
     /// The command's failure, or an entry that does not fit; the stream goes on when this is called again.
-    pub async fn next(&mut self) -> Result<(String, StreamEntry<T>)> {
+    pub async fn next(&mut self) -> Result<(Name, StreamEntry<T>)> {
         std::future::poll_fn(|cx| self.poll(cx)).await
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(String, StreamEntry<T>)>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(Name, StreamEntry<T>)>> {
         loop {
             if let Some((number, entry)) = self.entries.next()
                 && let Some((key, after)) = self.streams.get_mut(number)
@@ -162,7 +164,7 @@ impl<T: FromRedis> Tail<'_, T> {
 
     fn poll_page(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         // Between two calls with `$` entries could come that neither sees: its place is taken down once.
-        let end = |(_, after): &(String, StreamId)| *after == StreamId::END;
+        let end = |(_, after): &(Name, StreamId)| *after == StreamId::END;
         if let Some((key, after)) = self.streams.iter_mut().find(|stream| end(stream)) {
             let frame = ready!(self.calls.poll(cx, || Ok(last_entry(key))))?;
             let last: Vec<StreamEntry<EntryFields<()>>> = frame.decode()?;
@@ -179,7 +181,7 @@ impl<T: FromRedis> Tail<'_, T> {
 
     /// The entries of a reply, each with the number of its stream.
     fn numbered(&self, frame: Frame) -> Result<Vec<(usize, Entry<T>)>> {
-        let read: Option<Vec<(String, Vec<Entry<T>>)>> = frame.decode()?;
+        let read: Option<Vec<(Name, Vec<Entry<T>>)>> = frame.decode()?;
         let mut numbered = Vec::new();
         for (key, entries) in read.unwrap_or_default() {
             let number = self.streams.iter().position(|(known, _)| *known == key);
@@ -197,18 +199,18 @@ fn last_entry(key: &str) -> Args {
     last.into_request().into_args()
 }
 
-fn read_after(streams: &[(String, StreamId)]) -> Args {
+fn read_after(streams: &[(Name, StreamId)]) -> Args {
     let read = cmd().xread::<()>(streams).count(PAGE).block(0);
     read.into_request().into_args()
 }
 
 impl<T: FromRedis> Stream for Tail<'_, T> {
-    type Item = Result<(String, StreamEntry<T>)>;
+    type Item = Result<(Name, StreamEntry<T>)>;
 
     fn poll_next(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<(String, StreamEntry<T>)>>> {
+    ) -> Poll<Option<Result<(Name, StreamEntry<T>)>>> {
         self.poll(cx).map(Some)
     }
 }

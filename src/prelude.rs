@@ -1,4 +1,4 @@
-//! What a program that talks to a server wants in scope: the command methods, the derives, the handles.
+//! What a program usually needs in scope: the command methods, the derives, the handles.
 
 pub use crate::commands::traits::*;
 pub use crate::{

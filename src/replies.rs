@@ -1,10 +1,11 @@
-//! Replies that deserve a type of their own.
+//! Types for replies with several parts.
 //!
-//! The method of a command names the type of its reply. All tolerate what newer servers add, and are `#[non_exhaustive]`.
+//! The method of a command names the type of its reply. All these types accept fields that newer servers add, and are
+//! `#[non_exhaustive]`.
 
-// Layout: a file for each group of commands, and a folder beside it for one that has many; `client_info` is a connection of a
-// server, `stream_info` what XINFO says, `entry_id` the id of a stream's entry. `fields` reads maps whose fields have names,
-// `text` what is text for people.
+// Layout: a file for each group of commands, and a folder beside it if a group has many replies; `client_info` is a
+// connection of a server, `stream_info` the replies of XINFO, `entry_id` the id of a stream's entry. `fields` reads
+// maps whose fields have names, `text` reads replies that are text for people.
 
 mod array;
 mod bloom;
@@ -78,7 +79,7 @@ pub use timeseries::{
 pub use top_k::TopKInfo;
 pub use vector_set::{Quantization, RawVector, VectorSetInfo};
 
-/// What the tests of the reply types share.
+/// Helpers for the tests of the reply types.
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 pub(crate) mod wire {

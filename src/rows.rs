@@ -1,6 +1,6 @@
 //! How the rows of FT.AGGREGATE are fetched one page after another.
 
-use typedis_core::{Args, FromRedis, IntoRequest, Rows, cmd};
+use typedis_core::{Args, FromRedis, IntoRequest, Name, Rows, cmd};
 
 use crate::commands::traits::SearchCommands;
 use crate::replies::AggregateResults;
@@ -8,7 +8,7 @@ use crate::replies::AggregateResults;
 impl<T: FromRedis> Rows for AggregateResults<T> {
     type Row = T;
 
-    fn into_rows(self) -> (Vec<T>, Vec<String>) {
+    fn into_rows(self) -> (Vec<T>, Vec<Name>) {
         (self.rows, self.warnings)
     }
 
@@ -22,7 +22,7 @@ impl<T: FromRedis> Rows for AggregateResults<T> {
     }
 }
 
-/// The index that a command names, which is its first argument; nothing is known of raw words.
+/// The index that a command names, which is its first argument; for raw words it is not known.
 fn index(command: &Args) -> Option<Vec<u8>> {
     let name = command.info().words as usize;
     let index = command.to_words().into_iter().nth(name);

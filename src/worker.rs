@@ -1,9 +1,9 @@
-//! Work shared out among the consumers of a stream's group: [`Worker`].
+//! Work shared among the consumers of a stream's group: [`Worker`].
 //!
 //! # Layout
 //!
-//! - `worker/settings.rs`: how a worker goes about it
-//! - `worker/stop.rs`: waiting for work and for the end at once
+//! - `worker/settings.rs`: the settings of a worker
+//! - `worker/stop.rs`: waiting for work and for the stop signal at the same time
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -22,17 +22,18 @@ use settings::Settings;
 pub use settings::{Acknowledge, WorkerEvent};
 use stop::Stop;
 
-/// A consumer of a stream's group: it takes entries, hands each to a function, and acknowledges those that succeed.
+/// A consumer of a stream's group: it takes entries, passes each to a function, and acknowledges those that succeed.
 ///
-/// - An entry whose function fails stays pending. Once it has been so for [`claim_after`](Self::claim_after), this worker or
-///   another one of the group takes it up again; likewise what a worker held that died.
-/// - After so many deliveries an entry is moved to a [`dead_letter`](Self::dead_letter) stream, if one is set.
-/// - A lost connection and a server that restarts are waited for.
-/// - [`run_until`](Self::run_until) ends when it is told to: the entry in hand is finished, others are given back.
+/// - An entry whose function fails stays pending. After [`claim_after`](Self::claim_after), this worker or another
+///   one of the group takes it again. The same happens to entries of a worker that died.
+/// - After a number of deliveries an entry is moved to a [`dead_letter`](Self::dead_letter) stream, if one is
+///   set.
+/// - If the connection is lost or the server restarts, the worker waits and goes on.
+/// - [`run_until`](Self::run_until) ends when it is told to: the current entry is finished, others are given back.
 ///
-/// An entry may be delivered more than once (unless it is [acknowledged](Acknowledge) beforehand): what is done for it should
-/// do no harm when it is done again. A worker does one thing at a time; for more at once, run several under different
-/// names of consumers.
+/// An entry may be delivered more than once (unless it is [acknowledged](Acknowledge) beforehand), so the function
+/// must do no harm when it is called again for the same entry. A worker does one thing at a time. To work on several
+/// entries at the same time, run several workers with different consumer names.
 ///
 /// ```no_run
 /// # #[tokio::main] async fn main() -> typedis::Result<()> {
@@ -76,7 +77,7 @@ pub struct Worker {
 pub struct Job<T> {
     /// The id of the entry.
     pub id: EntryId,
-    /// How often it was delivered, this time included.
+    /// How often it was delivered, with this time.
     pub deliveries: u64,
     /// Its fields.
     pub fields: T,
@@ -90,7 +91,7 @@ pub struct Tally {
     pub done: u64,
     /// Failures of the function.
     pub failed: u64,
-    /// Entries that were taken over, because they had been pending for too long.
+    /// Entries that were taken over, because they were pending for too long.
     pub claimed: u64,
     /// Entries that were moved to the dead-letter stream.
     pub dead: u64,
@@ -100,7 +101,7 @@ pub struct Tally {
 type Entry<T> = StreamEntry<Option<EntryFields<T>>>;
 
 impl Worker {
-    /// A worker that reads `stream` as `consumer` of `group`. Both stream and group are created where they are missing.
+    /// A worker that reads `stream` as `consumer` of `group`. Both stream and group are created if they are missing.
     pub fn new(
         pool: &Pool,
         stream: impl Into<String>,
@@ -119,7 +120,7 @@ impl Worker {
     /// Works until it fails.
     ///
     /// # Errors
-    /// What [`run_until`](Self::run_until) fails with.
+    /// The same as for [`run_until`](Self::run_until).
     pub async fn run<T, H, W, E>(self, handler: H) -> Result<Tally>
     where
         T: FromRedis,
@@ -130,11 +131,11 @@ impl Worker {
         self.run_until(std::future::pending::<()>(), handler).await
     }
 
-    /// Works until `stop` is ready, whatever that gives. The entry in hand is finished first; entries that were read and
-    /// not begun are given back, so that other workers find them at once.
+    /// Works until `stop` is ready, whatever its value is. The current entry is finished first; entries that were
+    /// read and not begun are given back, and other workers can take them at once.
     ///
     /// # Errors
-    /// A refusal of the server that will not pass, such as a wrong type or a missing permission.
+    /// A refusal of the server that will not go away, such as a wrong type or a missing permission.
     pub async fn run_until<T, H, W, E>(self, stop: impl Future, mut handler: H) -> Result<Tally>
     where
         T: FromRedis,
@@ -171,23 +172,23 @@ impl Worker {
     }
 }
 
-/// Whether the same may succeed later.
+/// Whether the same call may succeed later.
 fn passes(error: &Error) -> bool {
     error.is_connection() || error.is_timeout() || error.is_retryable() || is_no_group(error)
 }
 
-/// Whether somebody has deleted the stream or the group.
+/// Whether the stream or the group was deleted.
 fn is_no_group(error: &Error) -> bool {
     error
         .server()
         .is_some_and(|error| error.code() == "NOGROUP")
 }
 
-/// A worker at work.
+/// A worker that is running.
 struct Shift<'w> {
     worker: &'w Worker,
     tally: Tally,
-    /// Where to look on for entries that have been pending for too long; `None` between two sweeps.
+    /// Where to go on with the search for entries that are pending for too long; `None` between two searches.
     sweep: Option<EntryId>,
     swept: Instant,
     /// Whether the group is known to exist.
@@ -195,7 +196,7 @@ struct Shift<'w> {
 }
 
 impl Shift<'_> {
-    /// Takes up what is stale and what is new; `false` once it is told to stop.
+    /// Works on stale entries and on new ones; returns `false` when it is told to stop.
     async fn round<T, W, E>(
         &mut self,
         mut stop: std::pin::Pin<&mut Stop<impl Future>>,
@@ -246,7 +247,7 @@ impl Shift<'_> {
         }
     }
 
-    /// A portion of the entries that have been pending for too long, each with the number of its deliveries.
+    /// Some of the entries that are pending for too long, each with the number of its deliveries.
     async fn claim<T: FromRedis>(&mut self, from: EntryId) -> Result<Vec<(Entry<T>, u64)>> {
         let Worker {
             pool,
@@ -279,7 +280,7 @@ impl Shift<'_> {
         Ok(claimed.entries.into_iter().zip(deliveries).collect())
     }
 
-    /// Waits for new entries, until the next sweep.
+    /// Waits for new entries, until the next search for stale entries.
     async fn read<T: FromRedis>(&self) -> Result<Vec<Entry<T>>> {
         let Worker {
             pool,
@@ -314,7 +315,7 @@ impl Shift<'_> {
             .collect())
     }
 
-    /// Works on entries in their order; `false` if it was told to stop meanwhile.
+    /// Works on entries in their order; returns `false` if it was told to stop meanwhile.
     async fn work<T, W, E>(
         &mut self,
         mut stop: std::pin::Pin<&mut Stop<impl Future>>,
@@ -330,7 +331,7 @@ impl Shift<'_> {
         while let Some((entry, deliveries)) = entries.next() {
             let id = entry.id;
             match entry.fields {
-                // Deleted while it was pending.
+                // The entry was deleted while it was pending.
                 None => self.acknowledge(id).await?,
                 Some(fields) => self.work_on(id, deliveries, fields, handler).await?,
             }
@@ -357,7 +358,7 @@ impl Shift<'_> {
     {
         let settings = &self.worker.settings;
         let outcome = match fields.decoded {
-            // It was delivered too often before: whoever had it did not live to tell.
+            // It was delivered too often before: its last worker has probably died from it.
             Ok(_) if settings.is_worn_out(deliveries - 1) => {
                 Err("it was delivered too often".to_owned())
             }
@@ -418,7 +419,7 @@ impl Shift<'_> {
         Ok(())
     }
 
-    /// Moves an entry to the dead-letter stream, with what is known of its failure.
+    /// Moves an entry to the dead-letter stream, with the reason of its failure.
     async fn bury(
         &mut self,
         id: EntryId,
@@ -453,7 +454,7 @@ impl Shift<'_> {
         Ok(())
     }
 
-    /// Lets others find entries that were not begun, as if they had been pending for long enough.
+    /// Gives back entries that were not begun: others find them at once, as if they were pending for long enough.
     async fn give_back(&self, ids: Vec<EntryId>) -> Result<()> {
         let Worker {
             pool,

@@ -1,4 +1,4 @@
-//! What the expansions of `#[derive(FromRedis)]` and `#[derive(ToRedis)]` call; no interface of its own.
+//! What the expansions of `#[derive(FromRedis)]` and `#[derive(ToRedis)]` call; not for use by hand.
 
 use crate::command::Args;
 use crate::command::{ArgWriter, Fits, ToArg, ToArgs};
@@ -9,16 +9,17 @@ pub use crate::reply::from_redis::Fields;
 #[cfg(feature = "json")]
 pub use serde::{Serialize, de::DeserializeOwned};
 
-/// The name of a field; one that is no text is no field's.
+/// The name of a field. A key that is not text matches no field.
 #[must_use]
 pub fn name<'a>(key: &Reply<'a>) -> &'a [u8] {
     key.text().map(|text| text.as_bytes()).unwrap_or_default()
 }
 
-/// Decodes the value of a field into its slot. One function for all fields of a type, as it is called for each.
+/// Decodes the value of a field into its slot. One function for all fields of a type, because it is called for
+/// each.
 ///
 /// # Errors
-/// It does not fit, or is the second one: which of them counts would be a guess.
+/// The value does not fit, or the field comes twice: which of the two counts would be a guess.
 #[inline(never)]
 pub fn fill<T>(
     slot: &mut Option<T>,
@@ -37,10 +38,10 @@ fn twice() -> DecodeError {
     DecodeError::new("the field comes twice")
 }
 
-/// Says that an error is within the field of this name.
+/// Adds the name of the field to an error.
 ///
 /// # Errors
-/// There is one.
+/// There is an error.
 #[inline]
 pub fn at(name: &[u8], filled: Result<(), DecodeError>) -> Result<(), DecodeError> {
     filled.map_err(|error| within(name, error))
@@ -59,10 +60,10 @@ pub fn default<T>(slot: &mut Option<T>, default: impl FnOnce() -> T) {
     }
 }
 
-/// Fills an empty slot with what the type is where there is no value.
+/// Fills an empty slot with the type's value for a missing field.
 ///
 /// # Errors
-/// It is empty, and the type is not optional.
+/// The slot is empty, and the type is not optional.
 #[inline]
 pub fn settle<T>(
     slot: &mut Option<T>,
@@ -83,14 +84,14 @@ fn missing(name: &'static str) -> DecodeError {
     DecodeError::missing(name)
 }
 
-/// The error for a slot that is empty once all were settled, which none is: the compiler cannot know.
+/// The error for an empty slot after all were settled. This cannot happen, but the compiler does not know it.
 #[cold]
 #[must_use]
 pub fn unsettled() -> DecodeError {
     DecodeError::new("a field is missing")
 }
 
-/// Decodes a struct, which an empty map leaves absent.
+/// Decodes a struct; an empty map means that it is absent.
 ///
 /// # Errors
 /// The reply does not fit.
@@ -103,7 +104,7 @@ pub fn unless_empty<T: FromRedis>(reply: Reply<'_>) -> Result<Option<T>, DecodeE
     }
 }
 
-/// Decodes what is inside an `Option`.
+/// Decodes the value inside an `Option`.
 ///
 /// # Errors
 /// The reply does not fit.
@@ -121,7 +122,7 @@ pub fn present<T>(
 /// Decodes JSON.
 ///
 /// # Errors
-/// The reply is no JSON of this type.
+/// The reply is not JSON for this type.
 #[cfg(feature = "json")]
 pub fn json<T: DeserializeOwned>(reply: Reply<'_>) -> Result<T, DecodeError> {
     crate::Json::from_redis(reply).map(|json| json.0)
@@ -130,7 +131,7 @@ pub fn json<T: DeserializeOwned>(reply: Reply<'_>) -> Result<T, DecodeError> {
 /// The word that an enum is decoded from.
 ///
 /// # Errors
-/// The reply is no string.
+/// The reply is not a string.
 pub fn word<'a>(reply: &Reply<'a>) -> Result<&'a [u8], DecodeError> {
     reply
         .text()
@@ -138,7 +139,7 @@ pub fn word<'a>(reply: &Reply<'a>) -> Result<&'a [u8], DecodeError> {
         .ok_or_else(|| DecodeError::expected("a word", reply))
 }
 
-/// The error for a word that is no variant.
+/// The error for a word that is not a variant.
 #[must_use]
 pub fn unknown_word(known: &[&str]) -> DecodeError {
     DecodeError::mismatch(
@@ -154,7 +155,7 @@ pub fn unknown_word(known: &[&str]) -> DecodeError {
     note = "anything else, `bool` included, can with `#[redis(json)]` or `#[redis(with = \"module\")]`"
 )]
 pub trait Field {
-    /// Writes the name and the value, unless there is none.
+    /// Writes the name and the value, if there is a value.
     fn write_field<Column>(&self, name: &'static str, out: &mut Args)
     where
         &'static str: Fits<Column>;
@@ -181,7 +182,7 @@ impl<T: ToArg> Field for Option<T> {
     }
 }
 
-/// A value that a function of the user's writes.
+/// A value that is written by the user's function.
 #[derive(Debug)]
 pub struct With<'a, T, F>(pub &'a T, pub F);
 

@@ -1,4 +1,5 @@
-//! What a stream issues its commands on, one after another: [`Host`], and [`Repeated`] for the command.
+//! The handle on which a stream issues its commands, one after another: [`Host`], and [`Repeated`] for the
+//! command.
 
 use std::fmt;
 use std::future::Future;
@@ -14,16 +15,17 @@ use crate::request::Execute;
 
 /// A handle that outlives a single command.
 ///
-/// Made of a `&Connection` or a `&Pool` it is a clone of those and borrows nothing; an [`Exclusive`] is borrowed.
+/// Made from a `&Connection` or a `&Pool`, it is a clone of these and borrows nothing; an [`Exclusive`] is
+/// borrowed.
 #[derive(Debug, Clone)]
 pub struct Host<'h>(Arc<dyn Issue + 'h>);
 
 /// A handle that issues the commands of a stream.
 pub(crate) trait Issue: fmt::Debug + Send + Sync {
-    /// Executes a command and gives its reply as it came, an error reply included.
+    /// Executes a command and returns the reply, not decoded, also if it is an error.
     fn issue(&self, args: Box<Args>) -> Call<'_>;
 
-    /// Has a command sent whose reply is not waited for; where there is no socket, or no room, it is not sent.
+    /// Sends a command and does not wait for the reply. If there is no socket or no room, nothing is sent.
     fn cast(&self, args: Box<Args>);
 }
 
@@ -58,14 +60,14 @@ impl Issue for &Exclusive {
     }
 }
 
-/// A sink that a stream can go on with, after the command that began it.
+/// A sink that a stream can use for further commands, after the first one.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` only collects commands, and a stream issues one after another",
     label = "takes no stream",
     note = "take a `Connection`, a `Pool` or an `Exclusive`"
 )]
 pub trait IntoHost<'h> {
-    /// The handle that it keeps.
+    /// The handle that the stream keeps.
     fn into_host(self) -> Host<'h>;
 }
 
@@ -106,7 +108,7 @@ impl<'h> From<&'h Exclusive> for Host<'h> {
 }
 
 impl Host<'_> {
-    /// Has a command sent whose reply is not waited for; where there is no socket, or no room, it is not sent.
+    /// Sends a command and does not wait for the reply. If there is no socket or no room, nothing is sent.
     pub(crate) fn cast(&self, args: Args) {
         self.0.cast(Box::new(args));
     }
@@ -117,10 +119,10 @@ fn cast<S: Execute<()>>(sink: S, args: Box<Args>) {
     S::submit(&mut pending);
 }
 
-/// A command on its way.
+/// A command that is being executed.
 pub(crate) type Call<'h> = Pin<Box<dyn Future<Output = Result<Frame>> + Send + 'h>>;
 
-/// A command that is issued again and again, once at a time.
+/// A command that is issued again and again, one at a time.
 pub struct Repeated<'h> {
     host: Host<'h>,
     running: Option<Call<'h>>,
@@ -136,12 +138,12 @@ impl fmt::Debug for Repeated<'_> {
 }
 
 impl<'h> Repeated<'h> {
-    /// What the command is issued on.
+    /// The handle that the command is issued on.
     pub(crate) fn host(&self) -> &Host<'h> {
         &self.host
     }
 
-    /// Nothing is issued before the first poll.
+    /// A command that was not issued yet; the first poll does it.
     #[must_use]
     pub fn new(host: Host<'h>) -> Self {
         Self {
@@ -150,7 +152,8 @@ impl<'h> Repeated<'h> {
         }
     }
 
-    /// Polls the command that is on its way, or issues what `next` makes. An error reply is an error.
+    /// Polls the command in flight, or issues the one that `next` makes. An error reply is returned as an
+    /// error.
     pub fn poll(
         &mut self,
         cx: &mut Context<'_>,

@@ -1,4 +1,4 @@
-//! JSON in strings: [`Json`] sends and receives any type that serde can.
+//! JSON in strings: [`Json`] sends and receives any type that serde supports.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -8,7 +8,7 @@ use crate::command::{ArgWriter, ToArg, ToArgs};
 use crate::error::{ArgError, DecodeError};
 use crate::reply::{FromRedis, Reply};
 
-/// A value that is JSON on the server, whether as a plain string or as a document of the JSON module.
+/// A value that is JSON on the server, as a plain string or as a document of the JSON module.
 ///
 /// ```
 /// # extern crate typedis_core as typedis;
@@ -45,7 +45,7 @@ impl<T: DeserializeOwned> FromRedis for Json<T> {
         serde_json::from_slice(text.as_bytes())
             .map(Self)
             .map_err(|error| {
-                // The text of serde_json quotes data, which may be secret; the place does not.
+                // The message of serde_json quotes data, which may be secret; the position does not.
                 let (line, column) = (error.line(), error.column());
                 DecodeError::new(format!(
                     "the JSON is {} (line {line}, column {column})",

@@ -2,27 +2,29 @@
 //!
 //! # Layout
 //!
-//! The folders are floors of a house: each imports only from floors below its own, which `cargo xtask layers` checks.
-//! From the top down:
+//! The folders are layers: each imports only from layers below its own, which `cargo xtask layers` checks. From the
+//! top down:
 //!
+//! - [`cluster`]: which node of a cluster has which keys
 //! - [`pubsub`]: publish and subscribe, and other things that servers push
-//! - `scan/`, `repeat`: streams of a command that is issued again and again; `host`: what they issue it on
+//! - `scan/`, `repeat`: streams of a command that is issued again and again; `host`: the handle that they use
 //! - `client`: what all handles have in common
 //! - `chain/`: pipelines, transactions and batches
 //! - `handle/`: the handles that users hold: connection, exclusive socket, pool
-//! - `engine/`: how commands reach the server and replies their callers
-//! - `request/`: how a command is issued, whatever it is issued on
+//! - `engine/`: how commands reach the server and replies reach callers
+//! - `request/`: how a command is issued on any of these
 //! - `connect/`: from a configuration to a socket that is ready
 //! - `config/`: builder, URL and file
-//! - `json`: values that are JSON texts
+//! - `json`: values that are JSON texts; `name`: names that other people choose
 //! - `command/`: what is sent; `reply/`: what is received
 //! - `error/`: what can go wrong
 //! - `wire/`: the protocol as bytes; `runtime`: tasks
 //!
-//! `derived` is what the expansions of the derives call.
+//! `derived` has the functions that the expansions of the derives call.
 
 mod chain;
 mod client;
+pub mod cluster;
 mod command;
 mod config;
 mod connect;
@@ -34,6 +36,7 @@ mod handle;
 mod host;
 #[cfg(feature = "json")]
 mod json;
+mod name;
 pub mod pubsub;
 mod repeat;
 mod reply;
@@ -42,7 +45,7 @@ mod runtime;
 mod scan;
 mod wire;
 
-/// The pieces that a type is made of which decodes itself; [`FromRedis`] says what decodes into what.
+/// What a type needs that decodes itself; [`FromRedis`] says which replies decode into which types.
 pub mod from_redis {
     pub use crate::reply::from_redis::Fields;
     pub use crate::reply::view::{Elements, Pairs, Str};
@@ -56,10 +59,10 @@ pub use client::{AnyClient, Client};
 #[doc(hidden)]
 pub use command::script_text::ScriptText;
 pub use command::{
-    ArgWriter, Args, Block, BlockLimit, BlockMilliseconds, CommandInfo, Each, Fits, Given, Key,
-    Keys, Milliseconds, Number, Optional, OptionalArg, Perhaps, Record, RequestPolicy,
-    ResponsePolicy, Seconds, SignedMilliseconds, SignedSeconds, StateChange, Text, Timeout, ToArg,
-    ToArgs, ToRecords, UnixMilliseconds, UnixSeconds, each,
+    ArgWriter, Args, Block, BlockLimit, BlockMilliseconds, Blocks, CommandInfo, Each, Fits, Given,
+    Key, Keys, KnownCommand, KnownCommands, Milliseconds, Number, Optional, OptionalArg, Perhaps,
+    Record, RequestPolicy, ResponsePolicy, Seconds, SignedMilliseconds, SignedSeconds, StateChange,
+    Text, Timeout, ToArg, ToArgs, ToRecords, UnixMilliseconds, UnixSeconds, each,
 };
 pub use config::{
     Address, Backoff, Budget, Config, Credentials, IntoConfig, Lag, Protocol, Secret, ServiceRole,
@@ -69,7 +72,7 @@ pub use config::{Tls, TlsVersion};
 pub use engine::events::{ConnectionEvent, Events};
 pub use engine::stats::Stats;
 pub use error::{
-    ArgError, DecodeError, Error, ErrorKind, Phase, Result, SentinelCause, SentinelError,
+    ArgError, DecodeError, Error, ErrorKind, Obstacle, Phase, Result, SentinelCause, SentinelError,
     ServerError, TlsCause, TlsError,
 };
 pub use futures_core::Stream;
@@ -79,6 +82,7 @@ pub use host::Repeated;
 pub use host::{Host, IntoHost};
 #[cfg(feature = "json")]
 pub use json::Json;
+pub use name::Name;
 #[cfg(feature = "json")]
 pub use pubsub::PublishJson;
 pub use pubsub::{Channel, Event, Message, PatternChannel, Subscriber};
@@ -91,8 +95,8 @@ pub use reply::{Frame, Frames, FromRedis, Reply, Value};
 #[doc(hidden)]
 pub use request::state;
 pub use request::{
-    AllowsBlocking, AllowsState, Detached, Execute, IntoRequest, Queues, Raw, Request, Run, Script,
-    Sink, Target, cmd, raw,
+    AllowsBlocking, AllowsState, Detached, Execute, IntoRequest, Queues, Raw, RawInfo, Request,
+    Run, Script, Sink, Target, cmd, raw,
 };
 pub use scan::{Cursor, IntoScanStream, RowStream, Rows, ScanPage, ScanStream};
 pub use wire::Limits;

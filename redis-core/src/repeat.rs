@@ -1,4 +1,4 @@
-//! A command that blocks until something comes, as a stream of what comes.
+//! A command that blocks until something comes, as a stream.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -13,7 +13,7 @@ use crate::host::{IntoHost, Repeated};
 use crate::reply::FromRedis;
 use crate::request::{AllowsBlocking, IntoRequest};
 
-/// Turns a blocking command into a stream of what it is answered with, time after time.
+/// Turns a blocking command into a stream: the command is sent again and again.
 ///
 /// ```ignore
 /// let mut jobs = pool.blmpop::<Job>(0, ["urgent", "jobs"], ListEnd::Left).count(10).repeat();
@@ -23,7 +23,7 @@ use crate::request::{AllowsBlocking, IntoRequest};
 /// }
 /// ```
 pub trait IntoRepeat: IntoRequest + Sized {
-    /// The stream; when the command's time is up without anything, it is issued again.
+    /// The stream. When the time of the command is up and nothing has come, the command is sent again.
     fn repeat<'h>(self) -> Repeat<'h, <Self::Reply as Awaited>::Item>
     where
         Self::Reply: Awaited,
@@ -40,14 +40,14 @@ pub trait IntoRepeat: IntoRequest + Sized {
 
 impl<C: IntoRequest> IntoRepeat for C {}
 
-/// The reply of a command that waits: `None` when its time is up.
+/// The reply of a command that waits: `None` if its time is up.
 #[diagnostic::on_unimplemented(
     message = "this command replies with `{Self}`, so it does not wait for anything and cannot be repeated as a stream",
-    label = "nothing that is waited for",
-    note = "commands that block can, on a `Pool` or an `Exclusive`: BLPOP, BLMPOP, BZPOPMIN, XREAD `.block(..)` and their kin"
+    label = "does not wait",
+    note = "commands that block can, on a `Pool` or an `Exclusive`: BLPOP, BLMPOP, BZPOPMIN, XREAD `.block(..)` and similar ones"
 )]
 pub trait Awaited {
-    /// What came.
+    /// The type of what came.
     type Item;
 }
 
@@ -55,11 +55,11 @@ impl<T: FromRedis> Awaited for Option<T> {
     type Item = T;
 }
 
-/// What a blocking command is answered with, time after time, as a [`Stream`] that does not end.
+/// The replies to a blocking command that is sent again and again, as a [`Stream`] that does not end.
 ///
-/// An error is an item too; polled again, the stream pauses, longer from failure to failure, and goes on. `next` may be
-/// dropped midway, as in `select!`: what comes is kept for the next one. Dropping the stream gives up the command that
-/// is on its way.
+/// An error is an item too. If it is polled again, the stream pauses and goes on; after several failures in a row the
+/// pauses get longer. You can drop the future of `next`, as in `select!`: what arrives is kept for the next call.
+/// Dropping the stream ends the command in flight.
 #[must_use = "a stream does nothing until it is polled"]
 pub struct Repeat<'h, T> {
     command: Option<(Repeated<'h>, Args)>,
@@ -76,7 +76,7 @@ impl<T> std::fmt::Debug for Repeat<'_, T> {
 }
 
 impl<T: FromRedis> Repeat<'_, T> {
-    /// What comes next.
+    /// The next item.
     ///
     /// # Errors
     /// The command's failure; the stream goes on when this is called again.
@@ -139,7 +139,7 @@ fn again(command: &mut Args) -> Result<Args> {
     Ok(command.again())
 }
 
-/// The pauses of a stream that goes on after failures.
+/// The pauses of a stream after failures.
 #[derive(Debug, Default)]
 pub struct Pause {
     failures: u32,
@@ -156,12 +156,12 @@ impl Pause {
         Poll::Ready(())
     }
 
-    /// The next failure is the first again.
+    /// Resets the pauses: the next failure counts as the first.
     pub fn succeeded(&mut self) {
         self.failures = 0;
     }
 
-    /// Has the next poll wait; what came and could not be decoded is no reason to.
+    /// Makes the next poll wait, unless a reply came and could not be decoded.
     pub fn failed(&mut self, error: &Error) {
         if error.phase() != crate::error::Phase::Applied {
             let pause = Backoff::default().pause(self.failures);

@@ -1,13 +1,14 @@
-//! `spec_cases!`: the model as test cases. Every command, every option of it alone, every word of its enums, and as many
-//! options as go together in the reverse of their order, each with the words that should be sent.
+//! `spec_cases!`: the model as test cases. There is a case for every command, for every option of it alone, for every
+//! word of its enums, and for as many options as go together in the reverse of their order; each has the words that
+//! should be sent.
 //!
-//! The words are read off the syntax tree and the examples; the expansion of `commands!` plays no part in them.
+//! The words come from the syntax tree and the examples, not from the expansion of `commands!`.
 //!
 //! # Layout
 //!
 //! - `absent`: options that `None` leaves out
-//! - `call`: what is called
-//! - `rows`: the rows as grammars, to read other calls by
+//! - `call`: one call
+//! - `rows`: the rows as grammars, by which recorded calls are read
 //! - `wire`: the words and key positions of a call, from the syntax
 
 mod absent;
@@ -137,12 +138,12 @@ fn cases_of_group(spec: &Spec, enums: &[Enum], group: &Group) -> syn::Result<Tok
     let cases = group
         .commands
         .iter()
-        // What a script is sent as is more than its syntax says.
+        // A call of a script sends more than its syntax says.
         .filter(|command| command.call.is_command())
         .flat_map(|command| cases_of_command(spec, enums, command));
     let cases = cases.collect::<syn::Result<Vec<_>>>()?;
     Ok(quote! {
-        // A function of its own, so that none becomes too long for the compiler.
+        // Each is a separate function, so that none becomes too long for the compiler.
         cases.extend({
             #[allow(deprecated, unused_imports)]
             fn group() -> Vec<Case> {
@@ -230,7 +231,7 @@ fn case(call: &Call<'_>) -> syn::Result<TokenStream> {
     })
 }
 
-/// A reply type with a `Value` for what is the caller's choice.
+/// A reply type with a `Value` for the types that the caller chooses.
 fn concrete(reply: &Reply) -> TokenStream {
     reply.with(&|param| {
         Some(if param == "K" {
@@ -241,7 +242,7 @@ fn concrete(reply: &Reply) -> TokenStream {
     })
 }
 
-/// The words of a call, from the syntax and the examples alone.
+/// The words of a call, from the syntax and the examples only.
 fn expected(call: &Call<'_>) -> wire::Wire {
     let problems = Problems::default();
     let context = Context {

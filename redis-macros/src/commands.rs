@@ -1,4 +1,4 @@
-//! `commands!`: from the macro's input to its expansion, by way of every step.
+//! `commands!`: from the macro's input to its expansion, through all steps.
 
 use std::path::{Path, PathBuf};
 
@@ -45,7 +45,7 @@ impl Input {
     }
 }
 
-/// A spec that was read and found sound.
+/// A spec that was read and has passed all checks.
 pub(crate) struct Loaded {
     pub(crate) spec: Spec,
     pub(crate) model: Model,
@@ -59,9 +59,25 @@ pub(crate) fn expand(input: &Input) -> syn::Result<TokenStream> {
     let rebuild = loaded.rebuild();
     let expansion = match &input.target {
         None => expand::groups(&loaded.model),
-        Some((vis, name)) => expand::one_trait(&loaded.model, vis, name),
+        Some((vis, name)) => {
+            refuse_table(input, &loaded.spec)?;
+            expand::one_trait(&loaded.model, vis, name)
+        }
     };
     Ok(quote!(#rebuild #expansion))
+}
+
+/// Only the spec that has a trait for each group says what is refused.
+fn refuse_table(input: &Input, spec: &Spec) -> syn::Result<()> {
+    let Some((name, _)) = spec.refused.first() else {
+        return Ok(());
+    };
+    let text = format!(
+        "{}:{}: [refused] has no meaning here; raw commands are looked up in the built-in spec",
+        input.path.value(),
+        name.line
+    );
+    Err(syn::Error::new(input.path.span(), text))
 }
 
 /// Reads the file that a macro names.
@@ -85,7 +101,7 @@ pub(crate) fn load(literal: &LitStr) -> syn::Result<Loaded> {
     })
 }
 
-/// The file from the package's folder, or else from the folder of the source file.
+/// The file in the package's folder, or, if it is not there, in the folder of the source file.
 fn locate(literal: &LitStr) -> PathBuf {
     let root = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
     let path = Path::new(&root).join(literal.value());
@@ -114,7 +130,7 @@ pub(crate) fn check(source: &str, file: &str) -> Result<(Spec, Model), Vec<Strin
     }
 }
 
-/// Reads the scripts that a spec names, from the folder of the spec on; gives their paths.
+/// Reads the scripts that a spec names, from the folder of the spec; returns their paths.
 fn read_scripts(model: &mut Model, spec: &Path, file: &str) -> Result<Vec<PathBuf>, Vec<String>> {
     let problems = Problems::default();
     let mut paths = Vec::new();
@@ -149,7 +165,7 @@ fn read_scripts(model: &mut Model, spec: &Path, file: &str) -> Result<Vec<PathBu
 }
 
 impl Loaded {
-    /// Makes the compiler read the file, so that a change to it builds anew.
+    /// Makes the compiler track the file, so that a change to it starts a new build.
     pub(crate) fn rebuild(&self) -> TokenStream {
         let paths = self.paths.iter().map(|path| path.to_string_lossy());
         quote!(#(const _: &[u8] = ::core::include_bytes!(#paths);)*)

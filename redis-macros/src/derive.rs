@@ -2,10 +2,10 @@
 //!
 //! # Layout
 //!
-//! - `attr`: what `#[redis(..)]` says, with the places where it says it
+//! - `attr`: the words of `#[redis(..)]`, with their places in the source
 //! - `ast`: the item as a typed view: a shape, its fields, their names on the server
 //! - `parse`: from the syntax to that view
-//! - `valid`: what may not be said where
+//! - `valid`: which attribute is allowed where
 //! - `case`: how `rename_all` spells names
 //! - `bounds`: what the parameters of a generic item must implement
 //! - `from_redis`, `to_redis`: the expansions
@@ -35,8 +35,8 @@ pub(crate) fn to_redis(input: TokenStream) -> TokenStream {
     derive(input, to_redis::expand, to_redis::fallback)
 }
 
-/// Parses, checks and expands. After an error the implementation is still there, so that its users are not reported
-/// as well.
+/// Parses, checks and expands. After an error an implementation is still written, so that code that uses it gets no
+/// further errors.
 fn derive(
     input: TokenStream,
     expand: fn(&ast::Item) -> TokenStream,
@@ -55,7 +55,7 @@ fn derive(
     }
 }
 
-/// Errors of one item, which are reported all at once.
+/// Errors of one item, which are reported together.
 #[derive(Default)]
 struct Errors(Option<syn::Error>);
 

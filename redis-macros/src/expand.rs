@@ -1,11 +1,12 @@
-//! Step 4: the model as Rust. Expansions are small: what can be a function of the core is one, and is called here.
+//! Step 4: the model as Rust. Expansions are small: code that can be a function of the core is one, and is called
+//! here.
 //!
-//! Everything of the core is named through `rt`, the facade's hidden re-export of it, so that a crate that expands a
-//! spec of its own depends on the facade alone.
+//! All items of the core are named through `rt`, the facade's hidden re-export, so that a crate with its own spec
+//! depends only on the facade.
 //!
 //! # Layout
 //!
-//! - `unit`: one module with its trait, which everything below is put into
+//! - `unit`: one module with its trait, which contains everything below
 //! - `info`: the static with the facts of a command
 //! - `method`: the trait's method
 //! - `builder`: the type that a command with options returns
@@ -13,6 +14,7 @@
 //! - `marker`: names of the markers that stand for an option in a type
 //! - `rules`: traits whose messages say what a builder lacks, or what excludes what
 //! - `write`: parameters and how they are written
+//! - `known`: the table that raw commands are looked up in
 //! - `enums`: the enums of `[enums]`
 //! - `docs`, `example`: documentation
 
@@ -21,6 +23,7 @@ mod docs;
 mod enums;
 pub(crate) mod example;
 mod info;
+mod known;
 mod marker;
 mod method;
 mod option;
@@ -33,15 +36,17 @@ use quote::quote;
 
 use crate::model::{Group, Model};
 
-/// Every group as a module with a trait of its own.
+/// Every group as a module with its own trait.
 pub(crate) fn groups(model: &Model) -> TokenStream {
     let enums = model.enums.iter().map(enums::expand);
+    let known = known::expand(model);
     let units: Vec<unit::Unit<'_>> = model.groups.iter().map(unit::Unit::of_group).collect();
     let modules = units.iter().map(unit::Unit::expand);
     let paths = units.iter().map(unit::Unit::path);
     quote! {
         #(#enums)*
         #(#modules)*
+        #known
 
         #[doc = " The traits of all groups, for one glob import."]
         pub mod traits {

@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //!
-//! One step of `commands!` a folder, each tested without the next:
+//! Each step of `commands!` has a folder, and can be tested without the next:
 //! - `spec`: reads the TOML file into a typed view that keeps the lines
 //! - `syntax`: reads a command's syntax notation
 //! - `model`: checks both and joins them into what the command is: parameters, options, reply types
@@ -10,8 +10,8 @@
 //! - `reference`: writes the model as JSON, for `cargo xtask reference`
 //! - `cases`: writes the model as test cases, for the project's own conformance tests
 //!
-//! `derive` is the folder of `#[derive(FromRedis)]` and `#[derive(ToRedis)]`. Beside them stand `commands` (takes a file through the steps), `problems` (what is wrong, all at once) and `nearest`
-//! (did you mean ...?).
+//! `derive` is the folder of `#[derive(FromRedis)]` and `#[derive(ToRedis)]`. Other files: `commands` (takes a file
+//! through the steps), `problems` (collects faults and reports them together) and `nearest` (did you mean ...?).
 
 use proc_macro::TokenStream;
 
@@ -29,8 +29,9 @@ mod syntax;
 /// Expands a spec file into traits with a method for every command.
 ///
 /// `commands! { from "commands.toml" }` makes one trait for each group of the file, and
-/// `commands! { pub trait ShopCommands from "shop.toml" }` one trait of all its commands. The path starts at the folder
-/// of `Cargo.toml`, or else at that of the source file. The types that the spec names are looked up where the macro is called.
+/// `commands! { pub trait ShopCommands from "shop.toml" }` makes one trait of all its commands. The file is looked
+/// for in the folder of `Cargo.toml` first, and then in the folder of the source file. The types that the spec names
+/// must be in scope where the macro is called.
 #[proc_macro]
 pub fn commands(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as commands::Input);
@@ -41,7 +42,7 @@ pub fn commands(input: TokenStream) -> TokenStream {
 
 /// Expands a spec file into `cases()`: a test case for every command and every option.
 ///
-/// For the project's own conformance tests; what it makes may change at any time.
+/// For the project's own conformance tests; its output may change at any time.
 #[doc(hidden)]
 #[proc_macro]
 pub fn spec_cases(input: TokenStream) -> TokenStream {
@@ -71,8 +72,8 @@ pub fn spec_reference(input: TokenStream) -> TokenStream {
         .into()
 }
 
-/// Decodes replies into the type: a struct from a map, a tuple struct from an array, a newtype as what it holds, an
-/// enum of unit variants from a word.
+/// Decodes replies into the type: a struct from a map, a tuple struct from an array, a newtype from what its field
+/// is decoded from, an enum of unit variants from a word.
 ///
 /// ```no_run
 /// use typedis::prelude::*;
@@ -95,9 +96,9 @@ pub fn spec_reference(input: TokenStream) -> TokenStream {
 /// # Ok(()) }
 /// ```
 ///
-/// Fields of the reply that the struct does not have are ignored. A field that the reply does not have is an error that
-/// names it, unless it is an `Option`. An empty reply, which is how servers answer for a key that does not exist, is
-/// `None` for an `Option` of the struct.
+/// Fields of the reply that the struct does not have are ignored. A field that the reply does not have is an error
+/// that names it, unless the field is an `Option`. An empty reply is decoded as `None` for an `Option` of the struct:
+/// servers send it for a key that does not exist.
 ///
 /// # Attributes
 ///
@@ -105,22 +106,23 @@ pub fn spec_reference(input: TokenStream) -> TokenStream {
 /// | --- | --- | --- |
 /// | `#[redis(rename = "name")]` | field, variant | its name on the server |
 /// | `#[redis(rename_all = "camelCase")]` | struct, enum | how all names are spelt: `camelCase`, `snake_case`, `kebab-case`, `PascalCase`, `SCREAMING_SNAKE_CASE`, `lowercase`, `UPPERCASE` |
-/// | `#[redis(default)]`, `#[redis(default = "path")]` | field | what a missing field is: `Default::default()`, or `path()` |
-/// | `#[redis(skip)]` | field | is neither decoded nor sent; is its default |
-/// | `#[redis(flatten)]` | field | a struct whose fields lie among these |
+/// | `#[redis(default)]`, `#[redis(default = "path")]` | field | the value of a missing field: `Default::default()`, or `path()` |
+/// | `#[redis(skip)]` | field | is neither decoded nor sent; it gets its default |
+/// | `#[redis(flatten)]` | field | a struct whose fields are in the same map |
 /// | `#[redis(json)]` | field | is JSON on the server |
 /// | `#[redis(with = "module")]` | field | is decoded by `module::from_redis(Reply<'_>) -> Result<T, DecodeError>` and sent by `module::to_redis(&T, &mut ArgWriter<'_>) -> Result<(), ArgError>` |
 ///
-/// With `json` and `with`, an `Option` field is absent where it is `None`, and what they handle is inside it.
+/// With `json` and `with`, an `Option` field is left out if it is `None`; otherwise they handle the value
+/// inside it.
 #[proc_macro_derive(FromRedis, attributes(redis))]
 pub fn derive_from_redis(input: TokenStream) -> TokenStream {
     derive::from_redis(input.into()).into()
 }
 
-/// Sends the type: a struct as pairs of field and value (for HSET, XADD, MSET), a tuple struct as several arguments, a
-/// newtype as what it holds, an enum of unit variants as a word.
+/// Sends the type: a struct as pairs of field and value (for HSET, XADD, MSET), a tuple struct as several arguments,
+/// a newtype like its field, an enum of unit variants as a word.
 ///
-/// The attributes are those of [`FromRedis`](macro@FromRedis). A field that is `None` is left out.
+/// The attributes are the same as for [`FromRedis`](macro@FromRedis). A field that is `None` is left out.
 #[proc_macro_derive(ToRedis, attributes(redis))]
 pub fn derive_to_redis(input: TokenStream) -> TokenStream {
     derive::to_redis(input.into()).into()

@@ -1,5 +1,5 @@
-//! Step 3: what each command is. The spec and its syntax are checked and joined into types that cannot hold a mistake
-//! any more, so that the steps after this one have nothing left to check.
+//! Step 3: what each command is. The spec and its syntax are checked and joined into types that cannot contain a
+//! mistake, so that later steps need no checks.
 //!
 //! # Layout
 //!
@@ -12,6 +12,7 @@
 //! - `selection`: options that can be chosen together
 //! - `states`: the type parameters of a builder, and how each option moves between their states
 //! - `facts`: flags, policies, versions
+//! - `known`: what raw commands are looked up in
 //! - `names`, `clashes`: the names of methods and types, and which of them exclude each other
 
 mod call;
@@ -19,6 +20,7 @@ mod clashes;
 mod condition;
 pub(crate) mod examples;
 mod facts;
+mod known;
 mod lower;
 pub(crate) mod names;
 mod reply;
@@ -34,17 +36,20 @@ pub(crate) use call::Call;
 pub(crate) use condition::Condition;
 pub(crate) use examples::Example;
 pub(crate) use facts::{Facts, Versions};
+pub(crate) use known::{Blocks, KnownCommand, Place};
 pub(crate) use lower::{alternatives, only_list};
 pub(crate) use reply::{Replies, Reply};
 pub(crate) use selection::Selection;
 use states::Slot;
 pub(crate) use types::{Column, Enum, Kind};
 
-/// All that is expanded from one file.
+/// Everything that is expanded from one file.
 #[derive(Debug)]
 pub(crate) struct Model {
     pub(crate) enums: Vec<Enum>,
     pub(crate) groups: Vec<Group>,
+    /// What a shared connection does not take; where the spec says what is refused.
+    pub(crate) known: Vec<KnownCommand>,
 }
 
 /// The commands of one group.
@@ -67,11 +72,11 @@ pub(crate) struct Command {
     pub(crate) call: Call,
     /// What is always written.
     pub(crate) body: Body,
-    /// The choices that a caller has, in the order of the syntax; nested ones follow what they are nested in.
+    /// The choices that a caller has, in the order of the syntax; nested ones come after the choice around them.
     pub(crate) choices: Vec<Choice>,
     /// The options of all choices, in the order of the syntax.
     pub(crate) options: Vec<Opt>,
-    /// What is said of words of enums.
+    /// The notes on words of enums.
     pub(crate) words: Vec<WordNote>,
     /// Options that cannot all be chosen together.
     pub(crate) forbidden: Vec<Vec<OptionId>>,
@@ -94,18 +99,18 @@ pub(crate) struct Choice {
 /// One option: a method of the builder.
 #[derive(Debug)]
 pub(crate) struct Opt {
-    /// Its words, or the placeholders of a bare one: what the spec calls it.
+    /// Its words, or the placeholders of a bare one: its name in the spec.
     pub(crate) label: String,
     /// Its part of the syntax, without options nested in it.
     pub(crate) syntax: String,
     pub(crate) method: String,
     /// The place of its choice in [`Command::choices`].
     pub(crate) choice: usize,
-    /// The option that it is nested in.
+    /// The option around it.
     pub(crate) parent: Option<OptionId>,
-    /// What else must be chosen before.
+    /// What must have been chosen before.
     pub(crate) requires: Option<Condition>,
-    /// Whether it may be called again, adding to what it wrote.
+    /// Whether it may be called again, each call adds to what was written.
     pub(crate) repeatable: bool,
     pub(crate) body: Body,
     pub(crate) doc: Option<String>,
@@ -117,7 +122,7 @@ pub(crate) struct Opt {
     pub(crate) once_only: bool,
 }
 
-/// What the spec says of one word of a parameter that is an enum.
+/// The note of the spec on one word of an enum parameter.
 #[derive(Debug)]
 pub(crate) struct WordNote {
     pub(crate) word: String,
@@ -131,10 +136,10 @@ pub(crate) struct Body {
     pub(crate) runs: Vec<Run>,
 }
 
-/// What is written in one go.
+/// Items that are written together.
 #[derive(Debug)]
 pub(crate) struct Run {
-    /// The number of the part; 0 for what stands before every part.
+    /// The number of the part; 0 for what comes before all parts.
     pub(crate) order: u8,
     pub(crate) writes: Vec<Write>,
 }
@@ -157,13 +162,13 @@ pub(crate) struct Param {
     /// Its placeholders in the syntax.
     pub(crate) placeholders: Vec<String>,
     pub(crate) kind: Kind,
-    /// Whether it bounds how long the server blocks.
+    /// Whether it limits how long the server blocks.
     pub(crate) blocks: bool,
     pub(crate) example: Example,
 }
 
 impl Write {
-    /// The parameter that is written, if one is.
+    /// The parameter that is written, if there is one.
     pub(crate) fn param(&self) -> Option<&Param> {
         match self {
             Self::Word(_) => None,
@@ -181,7 +186,7 @@ impl Body {
             .filter_map(Write::param)
     }
 
-    /// Whether it holds the server-side timeout.
+    /// Whether it has the server-side timeout.
     pub(crate) fn blocks(&self) -> bool {
         self.params().any(|param| param.blocks)
     }
@@ -191,6 +196,11 @@ impl Command {
     /// Whether it is built step by step.
     pub(crate) fn has_options(&self) -> bool {
         !self.options.is_empty()
+    }
+
+    /// Whether nil means that nothing came while it blocked.
+    pub(crate) fn waits(&self) -> bool {
+        self.params().any(|param| param.blocks) && self.replies.all().all(Reply::may_be_nil)
     }
 
     /// The parameters of the method and of all options.
@@ -210,7 +220,7 @@ impl Command {
         names::camel(&self.method)
     }
 
-    /// The types that its expansion names and that are not its own.
+    /// The types that its expansion names but does not define.
     fn used_types(&self) -> Vec<String> {
         used_types(self.params(), &self.replies)
     }
@@ -236,7 +246,7 @@ fn used_types<'a>(params: impl Iterator<Item = &'a Param>, replies: &Replies) ->
     types
 }
 
-/// Checks a spec and builds the model of everything in it that is sound.
+/// Checks a spec and builds the model of all parts of it that are correct.
 pub(crate) fn build(spec: &Spec, problems: &Problems) -> Model {
     let enums = types::enums(spec, problems);
     types::check_types(spec, problems);
@@ -259,7 +269,12 @@ pub(crate) fn build(spec: &Spec, problems: &Problems) -> Model {
             }),
         }
     }
-    let model = Model { enums, groups };
+    let known = known::build(spec, &groups, problems);
+    let model = Model {
+        enums,
+        groups,
+        known,
+    };
     clashes::check(&model, problems);
     model
 }
@@ -282,7 +297,7 @@ impl Context<'_> {
         );
     }
 
-    /// Notes a problem of the syntax.
+    /// Notes a problem in the syntax.
     fn note_syntax(&self, text: impl Into<String>) {
         self.note(self.command.syntax.line, text);
     }
@@ -344,7 +359,7 @@ impl Context<'_> {
         Some(command)
     }
 
-    /// Notes options that nothing can ever choose, and those that too much depends on.
+    /// Notes options that can never be chosen, and options on which too much depends.
     fn check_reachable(&self, command: &Command) {
         for (id, option) in command.options.iter().enumerate() {
             if command.is_too_wide(id) {
@@ -372,7 +387,7 @@ impl Context<'_> {
         Some(name.text.clone())
     }
 
-    /// Sets what each option requires, and finds what excludes each other.
+    /// Sets what each option requires, and finds the options that exclude each other.
     fn relations(&self, options: &mut [Opt]) -> Vec<Vec<OptionId>> {
         for (word, condition) in &self.command.requires {
             let id = self.option_named(word, "requires", options);
@@ -399,7 +414,7 @@ impl Context<'_> {
         forbidden
     }
 
-    /// What `options` says of words that are no options but the values of enums.
+    /// The notes in `options` on words that are not options but values of enums.
     fn word_notes(&self, body: &Body, options: &[Opt]) -> Vec<WordNote> {
         let mut notes = Vec::new();
         for (word, spec) in &self.command.options {

@@ -1,6 +1,6 @@
 //! The nearest known name to a misspelt one.
 
-/// The candidate that takes the fewest edits to reach, unless it takes so many that it can hardly be meant.
+/// The candidate that takes the fewest edits to reach, unless it takes too many to be the word that was meant.
 pub(crate) fn nearest<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
@@ -13,7 +13,7 @@ pub(crate) fn nearest<'a>(
         .map(|(_, candidate)| candidate)
 }
 
-/// `; did you mean ...?`, or what is known where nothing is near.
+/// `; did you mean ...?`, or a list of what is known, if nothing is near.
 pub(crate) fn suggestion<'a>(
     name: &str,
     known: impl IntoIterator<Item = &'a str> + Clone,

@@ -1,9 +1,9 @@
-//! The problems found in a spec: collected while it is read, reported all at once, each with its line.
+//! The problems found in a spec: collected while it is read, reported together, each with its line.
 
 use std::cell::RefCell;
 use std::fmt::Display;
 
-/// What is wrong with a spec. A step that found something goes on as far as it can, so that one build shows everything.
+/// The faults of a spec. A step that found something goes on as far as it can, so that one build shows everything.
 #[derive(Debug, Default)]
 pub(crate) struct Problems {
     found: RefCell<Vec<Problem>>,
@@ -12,7 +12,7 @@ pub(crate) struct Problems {
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Problem {
     line: usize,
-    /// The table that it is in: `string.set`; empty where the file as a whole is meant.
+    /// The table that it is in: `string.set`; empty if it concerns the whole file.
     table: String,
     text: String,
 }

@@ -1,4 +1,4 @@
-//! Step 1: the file as a typed view. Every value keeps its line; nothing is judged here but the shape of the file.
+//! Step 1: the file as a typed view. Every value keeps its line. Only the shape of the file is checked here.
 //!
 //! # Layout
 //!
@@ -16,14 +16,14 @@ mod table;
 pub(crate) use command::{Availability, CommandSpec};
 use table::{Lines, Reader, Table};
 
-/// A text of the file and the line that it stands on.
+/// A text of the file and its line.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Text {
     pub(crate) text: String,
     pub(crate) line: usize,
 }
 
-/// Everything that a file says.
+/// The content of a file.
 #[derive(Debug, Default)]
 pub(crate) struct Spec {
     /// Placeholder to type.
@@ -34,18 +34,20 @@ pub(crate) struct Spec {
     pub(crate) enums: Vec<(Text, Vec<Text>)>,
     /// Placeholder or type name to example.
     pub(crate) examples: BTreeMap<String, ExampleSpec>,
+    /// Name of a command that is not sent at all, and what to do instead.
+    pub(crate) refused: Vec<(Text, Text)>,
     /// The commands, in the order of the file.
     pub(crate) commands: Vec<CommandSpec>,
 }
 
-/// A Rust expression that stands for an argument, and the words that it is sent as where they cannot be read off it.
+/// A Rust expression as an example argument, and the words that it is sent as, if the expression does not show them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ExampleSpec {
     pub(crate) rust: Text,
     pub(crate) wire: Option<Vec<String>>,
 }
 
-/// Reads a file; what can be read of a faulty one is returned too, so that later steps find their problems as well.
+/// Reads a file; what can be read from a faulty file is returned too, so that later steps find their problems as well.
 pub(crate) fn read(source: &str, problems: &Problems) -> Spec {
     let lines = Lines::new(source);
     let (document, errors) = toml::de::DeTable::parse_recoverable(source);
@@ -70,6 +72,7 @@ pub(crate) fn read(source: &str, problems: &Problems) -> Spec {
             "types" => spec.types = by_name(table.texts()),
             "tokens" => spec.tokens = by_name(table.texts()),
             "enums" => spec.enums = table.lists(),
+            "refused" => spec.refused = table.texts(),
             "examples" => spec.examples = by_name(table.examples()),
             _ => spec.commands.extend(command::group(&key, &table)),
         }

@@ -16,7 +16,7 @@ pub(crate) use parser::parse;
 /// Why a text is not in the notation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SyntaxError {
-    /// The character that it was noticed at, from 1.
+    /// The position of the character where it was noticed, from 1.
     pub(crate) column: usize,
     /// What was found, and what was expected.
     pub(crate) text: String,

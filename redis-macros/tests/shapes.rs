@@ -8,6 +8,11 @@ extern crate self as typedis;
 #[doc(hidden)]
 pub use typedis_core as __core;
 
+/// What rows are checked against.
+pub mod commands {
+    pub static KNOWN: typedis_core::KnownCommands = typedis_core::KnownCommands::new(&[]);
+}
+
 use typedis_core::{Args, BlockMilliseconds, IntoRequest, Milliseconds, Seconds, Timeout, cmd};
 
 typedis_macros::commands! { from "tests/data/shapes.toml" }

@@ -30,7 +30,7 @@ impl std::fmt::Debug for AclRule {
     }
 }
 
-/// The rules that are a word.
+/// The rules that consist of a word.
 macro_rules! words {
     ($($name:ident $word:literal: $doc:literal;)*) => {$(
         #[doc = $doc]
@@ -41,7 +41,7 @@ macro_rules! words {
     )*};
 }
 
-/// The rules that are a sign and a text.
+/// The rules that consist of a sign and a text.
 macro_rules! signs {
     ($($name:ident $sign:literal $param:ident: $doc:literal;)*) => {$(
         #[doc = $doc]
@@ -82,7 +82,8 @@ impl AclRule {
         channel "&" pattern: "Allows the channels that match a glob-style pattern.";
     }
 
-    /// Adds a selector: further rights, which hold only together; since 7.0.0. It takes rules on commands, keys and channels.
+    /// Adds a selector: a set of further rights, separate from the user's other rights; since 7.0.0. It takes rules
+    /// on commands, keys and channels.
     pub fn selector(rules: impl IntoIterator<Item = Self>) -> Self {
         let rules: Vec<String> = rules.into_iter().map(|rule| rule.0).collect();
         Self(format!("({})", rules.join(" ")))

@@ -40,7 +40,7 @@ impl AggregateSteps {
         self.step(["LOAD", "*"])
     }
 
-    /// Computes a value for each row, and names it.
+    /// Computes a value for each row, and gives it a name.
     #[must_use]
     pub fn apply(mut self, expression: impl Into<String>, name: impl Into<String>) -> Self {
         self.0 = self
@@ -52,7 +52,8 @@ impl AggregateSteps {
         self
     }
 
-    /// Makes one row of all that have the same values of these properties, or of all there are if there are none.
+    /// Makes one row of all rows that have the same values of these properties; without properties, one row of
+    /// all rows.
     #[must_use]
     pub fn group_by<P: Into<String>>(
         mut self,
@@ -82,7 +83,7 @@ impl AggregateSteps {
         self
     }
 
-    /// Leaves out `offset` rows and keeps `count` at most.
+    /// Skips `offset` rows and keeps at most `count`.
     #[must_use]
     pub fn limit(mut self, offset: u64, count: u64) -> Self {
         self.0 = self.0.with("LIMIT").with(offset).with(count);
@@ -101,7 +102,7 @@ impl ToArgs for AggregateSteps {
     }
 }
 
-/// What becomes of the rows of a group.
+/// How the rows of a group are reduced to one value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reducer {
     function: Word,
@@ -131,7 +132,7 @@ impl Reducer {
         }
     }
 
-    /// How many rows there are.
+    /// The number of rows.
     #[must_use]
     pub fn count() -> Self {
         Self::of("COUNT", Words::default())
@@ -156,7 +157,7 @@ impl Reducer {
         Self::of("FIRST_VALUE", args)
     }
 
-    /// The value below which this share of the rows lies, from 0 to 1.
+    /// The value below which this share of the rows lies; the share is from 0 to 1.
     pub fn quantile(property: impl Into<String>, share: f64) -> Self {
         Self::of(
             "QUANTILE",
@@ -164,7 +165,7 @@ impl Reducer {
         )
     }
 
-    /// The values of so many rows taken at random.
+    /// The values of `rows` rows, chosen at random.
     pub fn random_sample(property: impl Into<String>, rows: u64) -> Self {
         Self::of(
             "RANDOM_SAMPLE",
@@ -227,7 +228,8 @@ impl SortKey {
     }
 }
 
-/// How rows are sorted: a [`SortKey`], or several of which a later one decides between equals of those before.
+/// How rows are sorted: a [`SortKey`], or several, where a later one decides between rows that are equal by the
+/// earlier ones.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SortBy {
     keys: Words,
@@ -247,7 +249,7 @@ impl SortBy {
         }
     }
 
-    /// Sorts so far that the first so many rows are right, which is faster.
+    /// Sorts only until the first `rows` rows are right, which is faster.
     #[must_use]
     pub fn max(mut self, rows: u64) -> Self {
         self.options = self.options.with("MAX").with(rows);

@@ -24,13 +24,13 @@ enum Op {
     Overflow(Overflow),
 }
 
-/// What becomes of a result that does not fit its width.
+/// What happens when a result does not fit the width.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Overflow {
-    /// It wraps around, as without it.
+    /// It wraps around; this is the default.
     #[default]
     Wrap,
-    /// It stays at the least or the greatest value.
+    /// It becomes the lowest or the highest value.
     Saturate,
     /// Nothing is changed, and the operation replies `None`.
     Fail,
@@ -42,7 +42,7 @@ impl BitfieldOp {
         Self(Op::Get(encoding.into(), offset.into()))
     }
 
-    /// Writes an integer; replies with what was there.
+    /// Writes an integer; replies with the old value.
     pub fn set(
         encoding: impl Into<BitfieldEncoding>,
         offset: impl Into<BitOffset>,
@@ -60,7 +60,7 @@ impl BitfieldOp {
         Self(Op::IncrBy(encoding.into(), offset.into(), increment))
     }
 
-    /// Sets what becomes of an overflow in the operations that follow; it has no reply of its own.
+    /// Sets what happens on overflow in the operations after this one; it has no reply.
     #[must_use]
     pub fn overflow(overflow: Overflow) -> Self {
         Self(Op::Overflow(overflow))
@@ -209,7 +209,8 @@ impl ToArgs for BitfieldEncoding {
     }
 }
 
-/// Where an integer begins: a number of bits, or [`BitOffset::nth`], written `"#1"`, which counts in its own width.
+/// Where an integer begins: an offset in bits, or [`BitOffset::nth`], written `"#1"`, which counts integers of the
+/// same width.
 ///
 /// Negative numbers and any other text are refused before anything is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -222,7 +223,7 @@ enum Offset {
 }
 
 impl BitOffset {
-    /// The integer that so many others of its width precede.
+    /// The position after `index` integers of the same width.
     #[must_use]
     pub fn nth(index: u64) -> Self {
         Self(Ok(Offset::Nth(index)))

@@ -6,9 +6,9 @@ use super::words::Words;
 
 /// A condition on connections, for CLIENT KILL and CLIENT LIST.
 ///
-/// Redis, and Valkey before 9.0, know for CLIENT KILL: [`id`](Self::id), [`kind`](Self::kind), [`user`](Self::user),
-/// [`addr`](Self::addr), [`laddr`](Self::laddr), [`skip_me`](Self::skip_me) and [`max_age`](Self::max_age). The rest,
-/// and the `not_…` forms, are Valkey's since 9.0.
+/// For CLIENT KILL, Redis, and Valkey before 9.0, have [`id`](Self::id), [`kind`](Self::kind), [`user`](Self::user),
+/// [`addr`](Self::addr), [`laddr`](Self::laddr), [`skip_me`](Self::skip_me) and [`max_age`](Self::max_age). Only
+/// Valkey since 9.0 has the others, and the `not_…` forms.
 ///
 /// ```
 /// # use typedis::args::{ClientFilter, ClientKind};
@@ -21,13 +21,13 @@ pub struct ClientFilter(Words);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ClientKind {
-    /// By an ordinary client.
+    /// An ordinary client.
     Normal,
-    /// By this server, to its own primary.
+    /// The link of this server to its primary.
     Primary,
-    /// By a replica.
+    /// A replica.
     Replica,
-    /// By a client that is subscribed.
+    /// A client with subscriptions.
     PubSub,
 }
 
@@ -35,7 +35,7 @@ impl ClientKind {
     fn word(self) -> &'static str {
         match self {
             Self::Normal => "NORMAL",
-            // The word that both servers know; PRIMARY is Valkey's alone.
+            // The word that both servers know; only Valkey has PRIMARY.
             Self::Primary => "MASTER",
             Self::Replica => "REPLICA",
             Self::PubSub => "PUBSUB",
@@ -75,19 +75,19 @@ impl ClientFilter {
         Self::of_ids("NOT-ID", ids)
     }
 
-    /// Connections that are used for this.
+    /// Connections of this kind.
     #[must_use]
     pub fn kind(kind: ClientKind) -> Self {
         Self(Words::default().with("TYPE").with(kind.word()))
     }
 
-    /// Connections that are used for something else.
+    /// Connections of another kind.
     #[must_use]
     pub fn not_kind(kind: ClientKind) -> Self {
         Self(Words::default().with("NOT-TYPE").with(kind.word()))
     }
 
-    /// Whether the connection that asks is left out; CLIENT KILL leaves it out unless told otherwise.
+    /// Whether to leave out the connection that sends the command; CLIENT KILL does so by default.
     #[must_use]
     pub fn skip_me(skip: bool) -> Self {
         Self(
@@ -97,13 +97,13 @@ impl ClientFilter {
         )
     }
 
-    /// Connections that are so many seconds old at least.
+    /// Connections that are at least this many seconds old.
     #[must_use]
     pub fn max_age(seconds: u64) -> Self {
         Self(Words::default().with("MAXAGE").with(seconds))
     }
 
-    /// Connections that have been idle for so many seconds at least.
+    /// Connections that have been idle for at least this many seconds.
     #[must_use]
     pub fn idle(seconds: u64) -> Self {
         Self(Words::default().with("IDLE").with(seconds))

@@ -16,7 +16,7 @@ pub enum GeoUnit {
     Ft,
 }
 
-/// Lower case, as Redis before 7.0 knows no other.
+/// In lower case, because Redis before 7.0 accepts nothing else.
 impl ToArg for GeoUnit {
     fn write_arg(&self, out: &mut ArgWriter<'_>) -> Result<(), ArgError> {
         out.text(match self {

@@ -1,4 +1,4 @@
-//! How FT.HYBRID finds vectors, and how it fuses what two searches found: [`VectorMethod`], [`Fusion`].
+//! How FT.HYBRID finds vectors, and how it joins the results of two searches: [`VectorMethod`], [`Fusion`].
 
 use typedis_core::{Args, ToArgs};
 
@@ -18,7 +18,7 @@ pub struct VectorMethod {
 }
 
 impl VectorMethod {
-    /// The nearest ones, so many.
+    /// This many of the nearest vectors.
     #[must_use]
     pub fn nearest(vectors: u64) -> Self {
         Self {
@@ -27,7 +27,7 @@ impl VectorMethod {
         }
     }
 
-    /// The nearest ones of so many candidates, which an HNSW index considers.
+    /// The nearest vectors, chosen from this many candidates that an HNSW index considers.
     #[must_use]
     pub fn nearest_of(vectors: u64, candidates: u64) -> Self {
         let mut method = Self::nearest(vectors);
@@ -35,7 +35,7 @@ impl VectorMethod {
         method
     }
 
-    /// All that are at most so far away.
+    /// All vectors within this distance.
     #[must_use]
     pub fn within(radius: f64) -> Self {
         Self {
@@ -44,7 +44,7 @@ impl VectorMethod {
         }
     }
 
-    /// All that are at most so far away; an HNSW index looks farther than that by this share of the radius.
+    /// All vectors within about this distance: an HNSW index also looks beyond the radius, by this share of it.
     #[must_use]
     pub fn within_about(radius: f64, epsilon: f64) -> Self {
         let mut method = Self::within(radius);
@@ -59,7 +59,7 @@ impl ToArgs for VectorMethod {
     }
 }
 
-/// How two scores of a document become one.
+/// How the two scores of a document are joined into one.
 ///
 /// ```
 /// # use typedis::args::Fusion;
@@ -73,8 +73,8 @@ pub struct Fusion {
 }
 
 impl Fusion {
-    /// By the ranks of the document in both searches (reciprocal rank fusion), as without it; with a greater constant
-    /// than the usual 60, high ranks count less.
+    /// By the ranks of the document in both searches (reciprocal rank fusion); this is the default. With a constant
+    /// above the usual 60, high ranks count less.
     #[must_use]
     pub fn ranks(constant: f64) -> Self {
         Self {
@@ -83,7 +83,7 @@ impl Fusion {
         }
     }
 
-    /// The sum of both scores, that of the text times `alpha`, that of the vector times `beta`.
+    /// The sum of both scores: the score of the text times `alpha`, and the score of the vector times `beta`.
     #[must_use]
     pub fn linear(alpha: f64, beta: f64) -> Self {
         let settings = Words::default().with("ALPHA").with(alpha);
@@ -93,7 +93,7 @@ impl Fusion {
         }
     }
 
-    /// Fuses so many documents of each search at most, 20 without it.
+    /// Joins at most this many documents of each search; 20 by default.
     #[must_use]
     pub fn window(mut self, documents: u64) -> Self {
         self.settings = self.settings.with("WINDOW").with(documents);

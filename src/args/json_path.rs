@@ -1,13 +1,12 @@
-//! Paths within JSON documents: [`JsonPath`].
+//! Paths in JSON documents: [`JsonPath`].
 
 use typedis_core::{ArgError, ArgWriter, Args, ToArg, ToArgs};
 
-/// What is meant within a JSON document.
+/// A path to values in a JSON document.
 ///
-/// A text is taken as it is: a JSONPath such as `$.items[*].price` may have any number of matches; one that does not
-/// begin with `$`, such as `.items[0].price`, has one, and where there is none the server answers an error. Names that
-/// come from elsewhere are best put together step by step, which writes them so that they cannot be taken for more
-/// than names.
+/// Text is sent as it is. A JSONPath such as `$.items[*].price` may have any number of matches. A path that does not
+/// begin with `$`, such as `.items[0].price`, has one match; if there is none, the server replies with an error. If
+/// names come from elsewhere, build the path step by step: then a name is always read as a name.
 ///
 /// ```
 /// # use typedis::args::JsonPath;
@@ -24,7 +23,7 @@ impl JsonPath {
         Self("$".to_owned())
     }
 
-    /// The member of this name.
+    /// The member with this name.
     #[must_use]
     pub fn key(mut self, name: &str) -> Self {
         self.0.push_str("[\"");

@@ -4,8 +4,9 @@ use typedis_core::{ArgError, ArgWriter, Args, ToArg, ToArgs};
 
 /// An end of a range of members in byte order, as ZLEXCOUNT and `ZRANGE … BYLEX` take it.
 ///
-/// The constructors take the member itself. Text without a constructor is sent as it is, in the servers' notation:
-/// `"[a"` for a bound that belongs to the range, `"(a"` for one that does not, `"-"`, `"+"`; a server refuses any other.
+/// The constructors take the member itself. Text without a constructor is sent as it is, in the notation of the
+/// servers: `"[a"` for a bound that belongs to the range, `"(a"` for one that does not, `"-"`, `"+"`. A server
+/// refuses other text.
 ///
 /// | bound | sent as |
 /// | --- | --- |
@@ -19,7 +20,7 @@ pub struct LexBound(Form);
 enum Form {
     Min,
     Max,
-    /// In the servers' notation.
+    /// In the notation of the servers.
     Written(Vec<u8>),
 }
 

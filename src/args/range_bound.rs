@@ -1,18 +1,18 @@
-//! An end of a range that ZRANGE takes: [`RangeBound`].
+//! An end of a range for ZRANGE: [`RangeBound`].
 
 use typedis_core::{ArgError, ArgWriter, Args, ToArg, ToArgs};
 
 use super::{LexBound, ScoreBound};
 
-/// An end of a range of a sorted set: a rank, a score or a member, as the options of ZRANGE say.
+/// An end of a range of a sorted set: a rank, a score or a member, depending on the options of ZRANGE.
 ///
 /// | option | bound | sent as |
 /// | --- | --- | --- |
-/// | none | `0`, `-1`: a rank, negative ones counting from the end | `0`, `-1` |
+/// | none | `0`, `-1`: a rank; negative ones count from the end | `0`, `-1` |
 /// | `by_score` | `1.5`, or any [`ScoreBound`] | `1.5`, `(1.5`, `-inf` |
 /// | `by_lex` | any [`LexBound`] | `[a`, `(a`, `-` |
 ///
-/// Text is sent as it is, in the servers' notation.
+/// Text is sent as it is, in the notation of the servers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RangeBound(Form);
 
@@ -72,7 +72,7 @@ bounds! {
 
 impl From<isize> for RangeBound {
     fn from(value: isize) -> Self {
-        // At most 64 bits on every platform there is.
+        // It has at most 64 bits on every platform.
         Self(Form::Signed(value as i64))
     }
 }

@@ -7,7 +7,7 @@ use typedis_core::{ArgError, Args, Error, ErrorKind, Phase, ToArgs};
 use super::vector_index::VectorIndex;
 use super::words::Words;
 
-/// What an index holds of each document, field by field.
+/// Which fields of each document an index holds.
 ///
 /// ```
 /// # use typedis::args::{Field, Schema};
@@ -20,7 +20,7 @@ use super::words::Words;
 pub struct Schema(Words);
 
 impl Schema {
-    /// A schema without fields; FT.CREATE wants one at least.
+    /// A schema without fields; FT.CREATE needs at least one.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -44,9 +44,9 @@ impl ToArgs for Schema {
     }
 }
 
-/// A field of an index; `K` is its type, which decides what options there are.
+/// A field of an index; `K` is its type, which decides its options.
 ///
-/// In an index over JSON documents the name is a path such as `$.title`, and queries know the field by its
+/// In an index over JSON documents, the name is a path such as `$.title`, and queries use the
 /// [`alias`](Self::alias).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Field<K> {
@@ -92,7 +92,7 @@ pub enum VectorField {}
 /// How the coordinates of a [`GeoShapeField`] are measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Coordinates {
-    /// Longitude and latitude on the globe, as without it.
+    /// Longitude and latitude on the globe; this is the default.
     #[default]
     Spherical,
     /// X and Y on a plane.
@@ -125,7 +125,7 @@ impl Field<TextField> {
         self.with(Words::default().with("NOSTEM"))
     }
 
-    /// Counts matches in this field so many times, 1 without it.
+    /// Multiplies the score of matches in this field; 1 by default.
     #[must_use]
     pub fn weight(self, weight: f64) -> Self {
         self.with(Words::default().with("WEIGHT").with(weight))
@@ -139,12 +139,12 @@ impl Field<TextField> {
 }
 
 impl Field<TagField> {
-    /// Exact labels, several in a field parted by a comma.
+    /// Exact labels, separated by commas if a field has several.
     pub fn tag(name: impl Into<String>) -> Self {
         Self::of_kind(name, Words::default().with("TAG"))
     }
 
-    /// Parts labels by another character.
+    /// Separates labels by another character.
     #[must_use]
     pub fn separator(self, separator: char) -> Self {
         self.with(
@@ -196,7 +196,7 @@ impl Field<VectorField> {
 }
 
 impl<K: TextualField> Field<K> {
-    /// Keeps all endings of words, which speeds up searches for `*ing` and `*in*`.
+    /// Stores all endings of words, which speeds up searches for `*ing` and `*in*`.
     #[must_use]
     pub fn with_suffix_trie(self) -> Self {
         self.with(Words::default().with("WITHSUFFIXTRIE"))
@@ -217,7 +217,7 @@ impl<K: SortableField> Field<K> {
         self
     }
 
-    /// Lets documents be sorted by this field as it is written, upper case and accents included.
+    /// Lets documents be sorted by this field as it is written, with upper case and accents.
     #[must_use]
     pub fn sortable_unnormalized(mut self) -> Self {
         self.sortable = Some(Sorting::AsWritten);
@@ -226,7 +226,7 @@ impl<K: SortableField> Field<K> {
 }
 
 impl<K> Field<K> {
-    /// Lets queries know the field by this name.
+    /// Gives the field this name in queries.
     #[must_use]
     pub fn alias(mut self, alias: impl Into<String>) -> Self {
         self.alias = Some(alias.into());
@@ -264,7 +264,7 @@ impl<K> Field<K> {
         self
     }
 
-    /// The words in the only order that the server takes.
+    /// The words in the only order that the server accepts.
     fn into_words(self) -> Words {
         let mut words = Words::default().with(self.name);
         if let Some(alias) = self.alias {

@@ -4,8 +4,8 @@ use typedis_core::{ArgError, ArgWriter, Args, ToArg, ToArgs};
 
 /// An end of a range of scores, as ZCOUNT and `ZRANGE … BYSCORE` take it.
 ///
-/// A number is a bound that belongs to the range; [`ScoreBound::exclusive`] makes one that does not. Text is sent as it
-/// is, in the servers' notation: `"(1.5"` for an exclusive bound, `"-inf"`, `"+inf"`.
+/// A number is a bound that belongs to the range; [`ScoreBound::exclusive`] makes one that does not. Text is sent as
+/// it is, in the notation of the servers: `"(1.5"` for an exclusive bound, `"-inf"`, `"+inf"`.
 ///
 /// | bound | sent as |
 /// | --- | --- |
@@ -86,7 +86,7 @@ impl From<&String> for ScoreBound {
 macro_rules! scores {
     ($($number:ty)*) => {$(
         impl From<$number> for ScoreBound {
-            /// A bound that belongs to the range. Scores are doubles: the server rounds to one too.
+            /// A bound that belongs to the range. Scores are doubles: the server rounds them in the same way.
             fn from(score: $number) -> Self {
                 Self::inclusive(score as f64)
             }

@@ -1,12 +1,12 @@
-//! Options of FT.SEARCH that have options of their own: [`ReturnFields`], [`Summarize`], [`Highlight`].
+//! Options of FT.SEARCH that have further options: [`ReturnFields`], [`Summarize`], [`Highlight`].
 
 use typedis_core::{Args, ToArgs};
 
 use super::words::Words;
 
-/// A field of a document, and the name to reply with.
+/// A field of a document, and its name in the reply.
 ///
-/// A field by its name alone is one too: `"title"`.
+/// The name of a field alone also works: `"title"`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ReturnField {
     identifier: String,
@@ -22,7 +22,7 @@ impl ReturnField {
         }
     }
 
-    /// Replies with it under this name.
+    /// Gives it this name in the reply.
     #[must_use]
     pub fn alias(mut self, name: impl Into<String>) -> Self {
         self.alias = Some(name.into());
@@ -97,7 +97,7 @@ impl ToArgs for ReturnFields {
     }
 }
 
-/// How fields are shortened to the parts around what was found.
+/// How fields are shortened to the parts around the matches.
 ///
 /// ```
 /// # use typedis::args::Summarize;
@@ -110,7 +110,7 @@ pub struct Summarize {
 }
 
 impl Summarize {
-    /// All fields that are returned, each to three parts of 20 words.
+    /// Shortens all returned fields to three parts of 20 words.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -123,21 +123,21 @@ impl Summarize {
         self
     }
 
-    /// So many parts at most.
+    /// At most this many parts.
     #[must_use]
     pub fn frags(mut self, parts: u64) -> Self {
         self.options = self.options.with("FRAGS").with(parts);
         self
     }
 
-    /// So many words in each part.
+    /// This many words in each part.
     #[must_use]
     pub fn len(mut self, words: u64) -> Self {
         self.options = self.options.with("LEN").with(words);
         self
     }
 
-    /// What is written between the parts.
+    /// The text between the parts.
     #[must_use]
     pub fn separator(mut self, separator: impl Into<String>) -> Self {
         self.options = self.options.with("SEPARATOR").with(separator.into());
@@ -152,7 +152,7 @@ impl ToArgs for Summarize {
     }
 }
 
-/// How what was found is marked.
+/// How matches are marked.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Highlight {
     fields: Words,
@@ -160,20 +160,20 @@ pub struct Highlight {
 }
 
 impl Highlight {
-    /// In all fields that are returned, by `<b>` and `</b>`.
+    /// Marks matches in all returned fields with `<b>` and `</b>`.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Only in these fields.
+    /// Marks matches only in these fields.
     #[must_use]
     pub fn fields<F: Into<String>>(mut self, fields: impl IntoIterator<Item = F>) -> Self {
         self.fields = fields.into_iter().map(Into::into).collect();
         self
     }
 
-    /// By these signs before and after.
+    /// Marks matches with this text before and after.
     #[must_use]
     pub fn tags(mut self, open: impl Into<String>, close: impl Into<String>) -> Self {
         self.tags = Words::default()

@@ -1,10 +1,10 @@
-//! Which slots CLUSTER MIGRATESLOTS moves where: [`SlotMove`].
+//! Which slots CLUSTER MIGRATESLOTS moves to which node: [`SlotMove`].
 
 use typedis_core::{Args, ToArgs};
 
 use super::words::Words;
 
-/// Ranges of slots, both ends included, that go to one node.
+/// Ranges of slots, with both ends, that move to one node.
 ///
 /// ```
 /// # use typedis::args::SlotMove;

@@ -4,7 +4,7 @@ use typedis_core::{Args, ToArgs};
 
 use super::words::Words;
 
-/// A dictionary whose terms are suggested too, or never.
+/// Dictionaries whose terms are suggested too, or never.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SpellcheckTerms(Words);
 

@@ -6,10 +6,10 @@ use typedis_core::{ArgError, ArgWriter, Args, ToArg, ToArgs};
 
 use crate::replies::EntryId;
 
-/// A place in a stream: the id of an entry, or one of the signs that commands know.
+/// A place in a stream: the id of an entry, or one of the special signs.
 ///
-/// Text is sent as it is, in the servers' notation; an [`EntryId`], a `(milliseconds, sequence)` pair and a number of
-/// milliseconds are ids.
+/// Text is sent as it is, in the notation of the servers. An [`EntryId`], a `(milliseconds, sequence)` pair, and a
+/// number of milliseconds are ids.
 ///
 /// | place | sent as | for |
 /// | --- | --- | --- |
@@ -17,9 +17,9 @@ use crate::replies::EntryId;
 /// | `5_u64`, `"5"` | `5` | XRANGE: all of that millisecond; others: `5-0` |
 /// | [`AUTO`](Self::AUTO) | `*` | XADD: an id that the server chooses |
 /// | [`MIN`](Self::MIN), [`MAX`](Self::MAX) | `-`, `+` | XRANGE and XPENDING: the ends of the stream |
-/// | [`END`](Self::END) | `$` | XREAD and XGROUP: what comes from now on |
-/// | [`UNDELIVERED`](Self::UNDELIVERED) | `>` | XREADGROUP: what no consumer was given yet |
-/// | [`after`](Self::after) | `(5-1` | XRANGE: beyond an entry, itself left out |
+/// | [`END`](Self::END) | `$` | XREAD and XGROUP: entries from now on |
+/// | [`UNDELIVERED`](Self::UNDELIVERED) | `>` | XREADGROUP: entries that no consumer has got yet |
+/// | [`after`](Self::after) | `(5-1` | XRANGE: after an entry, without the entry itself |
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StreamId(Place);
 
@@ -41,10 +41,10 @@ impl StreamId {
     pub const MAX: Self = Self(Place::Sign("+"));
     /// `$`: the last entry at the time of the command.
     pub const END: Self = Self(Place::Sign("$"));
-    /// `>`: after what was delivered to the consumers of a group.
+    /// `>`: after all entries that were delivered to the consumers of a group.
     pub const UNDELIVERED: Self = Self(Place::Sign(">"));
 
-    /// `(id`: an end of a range that leaves this entry out, such as the last one of the page before.
+    /// `(id`: an end of a range that excludes this entry, such as the last one of the previous page.
     #[must_use]
     pub const fn after(id: EntryId) -> Self {
         Self(Place::Beyond(id))

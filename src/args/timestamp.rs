@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use typedis_core::{ArgError, ArgWriter, Args, ToArg, ToArgs};
 
-/// A time in a time series: milliseconds since 1970, a [`SystemTime`], or one of the signs that commands know.
+/// A time in a time series: milliseconds since 1970, a [`SystemTime`], or one of the special signs.
 ///
 /// A `SystemTime` between two milliseconds counts as the first of them. Text is sent as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

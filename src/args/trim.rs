@@ -31,7 +31,7 @@ enum Precision {
 }
 
 impl Trim {
-    /// Keeps so many entries, the newest ones.
+    /// Keeps the newest `entries` entries.
     #[must_use]
     pub fn max_len(entries: u64) -> Self {
         Self {
@@ -48,7 +48,7 @@ impl Trim {
         }
     }
 
-    /// Trims only where whole blocks of entries can go, which is much faster and leaves some more.
+    /// Trims only whole blocks of entries, which is much faster and leaves a few more entries.
     #[must_use]
     pub fn approximate(self) -> ApproximateTrim {
         ApproximateTrim {
@@ -66,7 +66,7 @@ pub struct ApproximateTrim {
 }
 
 impl ApproximateTrim {
-    /// Removes so many entries at most, 100 blocks without it; 0 is no limit. Since 6.2.0.
+    /// Removes at most this many entries; 100 blocks by default, and no limit with 0. Since 6.2.0.
     #[must_use]
     pub fn limit(mut self, entries: u64) -> Self {
         self.limit = Some(entries);

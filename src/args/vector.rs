@@ -25,7 +25,7 @@ impl Vector {
         Self(words)
     }
 
-    /// Takes the bytes of little-endian `f32`s, as an embedding model or `vemb` in its raw form gave them.
+    /// Takes the bytes of little-endian `f32`s, as an embedding model or `vemb` in its raw form returns them.
     pub fn from_bytes(bytes: impl Into<Vec<u8>>) -> Self {
         Self(Words::default().with("FP32").with(bytes.into()))
     }

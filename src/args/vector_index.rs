@@ -28,7 +28,7 @@ pub enum VectorType {
     BFloat16,
 }
 
-/// How far two vectors are apart.
+/// How the distance between two vectors is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Distance {
@@ -53,37 +53,37 @@ impl VectorIndex {
         Self::new("HNSW", of, dimensions, distance)
     }
 
-    /// Makes room for so many vectors.
+    /// Makes room for this many vectors.
     #[must_use]
     pub fn initial_capacity(self, vectors: u64) -> Self {
         self.setting("INITIAL_CAP", vectors)
     }
 
-    /// How many neighbours each vector has in the graph of `hnsw`, 16 without it.
+    /// How many neighbours each vector has in the graph of `hnsw`, 16 by default.
     #[must_use]
     pub fn max_edges(self, edges: u64) -> Self {
         self.setting("M", edges)
     }
 
-    /// How many candidates `hnsw` considers when it adds a vector, 200 without it.
+    /// How many candidates `hnsw` considers when it adds a vector, 200 by default.
     #[must_use]
     pub fn ef_construction(self, candidates: u64) -> Self {
         self.setting("EF_CONSTRUCTION", candidates)
     }
 
-    /// How many candidates `hnsw` considers when it searches, 10 without it.
+    /// How many candidates `hnsw` considers when it searches, 10 by default.
     #[must_use]
     pub fn ef_runtime(self, candidates: u64) -> Self {
         self.setting("EF_RUNTIME", candidates)
     }
 
-    /// How far beyond the range a search by range of `hnsw` looks, 0.01 without it.
+    /// How far beyond its range a range search of `hnsw` looks, as a share of the range; 0.01 by default.
     #[must_use]
     pub fn epsilon(self, factor: f64) -> Self {
         self.setting("EPSILON", factor)
     }
 
-    /// How many vectors a block of `flat` holds, 1024 without it.
+    /// How many vectors a block of `flat` holds, 1024 by default.
     #[must_use]
     pub fn block_size(self, vectors: u64) -> Self {
         self.setting("BLOCK_SIZE", vectors)

@@ -1,4 +1,4 @@
-//! The words that an argument built step by step will write: [`Words`].
+//! The words of an argument that is built step by step: [`Words`].
 
 use typedis_core::{ArgError, ArgWriter, Args, ToArg, ToArgs};
 
@@ -34,13 +34,13 @@ impl Words {
         self.0.extend(words.0);
     }
 
-    /// Adds how many words a list has, and the list.
+    /// Adds the number of words in a list, and then the list.
     pub(crate) fn append_counted(&mut self, words: Self) {
         self.push(words.len());
         self.append(words);
     }
 
-    /// How many words there are.
+    /// The number of words.
     pub(crate) fn len(&self) -> u64 {
         self.0.len() as u64
     }

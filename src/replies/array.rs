@@ -2,16 +2,16 @@
 
 use crate::FromRedis;
 
-/// What ARINFO says of an array.
+/// The reply of ARINFO.
 #[derive(Debug, Clone, PartialEq, FromRedis)]
 #[redis(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub struct ArrayInfo {
     /// How many elements are not empty.
     pub count: u64,
-    /// The greatest index and one.
+    /// The highest index plus one.
     pub len: u64,
-    /// Where ARINSERT goes on.
+    /// The index at which ARINSERT goes on.
     pub next_insert_index: u64,
     /// How many slices it is made of.
     pub slices: u64,
@@ -25,11 +25,11 @@ pub struct ArrayInfo {
     pub dense_slices: Option<u64>,
     /// How many slices are sparse, with `full`.
     pub sparse_slices: Option<u64>,
-    /// How much room a dense slice has on average, with `full`.
+    /// The average room in a dense slice, with `full`.
     pub avg_dense_size: Option<f64>,
-    /// How much of it is used on average, with `full`.
+    /// How much of this room is used on average, with `full`.
     pub avg_dense_fill: Option<f64>,
-    /// How much room a sparse slice has on average, with `full`.
+    /// The average room in a sparse slice, with `full`.
     pub avg_sparse_size: Option<f64>,
 }
 

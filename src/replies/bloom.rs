@@ -4,7 +4,7 @@ use typedis_core::{DecodeError, Reply};
 
 use crate::FromRedis;
 
-/// What BF.INFO tells of a Bloom filter.
+/// The reply of BF.INFO.
 #[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
 #[non_exhaustive]
 pub struct BloomInfo {

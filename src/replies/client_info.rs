@@ -1,30 +1,32 @@
 //! The reply of CLIENT LIST and CLIENT INFO: [`ClientInfo`].
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
-use typedis_core::{DecodeError, FromRedis, Reply};
+use typedis_core::{DecodeError, FromRedis, Name, Reply};
 
-use super::text::{fields, lines, parse, text};
+use super::text::bytes;
 
 /// A connection of a server.
 ///
-/// Servers before 7.0 tell less; what they do not tell is empty, 0 or `None`.
+/// Servers before 7.0 send fewer fields; a field that is missing is empty, 0 or `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ClientInfo {
     /// Its number, which is never given again.
     pub id: i64,
     /// The client's address and port, or the path of a Unix socket.
-    pub addr: String,
+    pub addr: Name,
     /// The server's address and port.
-    pub laddr: String,
+    pub laddr: Name,
     /// The name that the client gave it; empty without one.
-    pub name: String,
+    pub name: Name,
     /// How many seconds old it is.
     pub age: u64,
     /// For how many seconds it has been idle.
     pub idle: u64,
-    /// What it is, a letter each: `N` nothing special, `b` waiting in a blocking command, `P` subscribed, `S` a replica and so on.
+    /// Its properties, one letter for each: `N` nothing special, `b` waiting in a blocking command, `P` subscribed,
+    /// `S` a replica and so on.
     pub flags: String,
     /// The database that it has selected.
     pub db: u32,
@@ -40,26 +42,26 @@ pub struct ClientInfo {
     pub watch: u64,
     /// How many bytes of requests are waiting.
     pub qbuf: u64,
-    /// How many replies are waiting to be fetched, beyond what the first buffer holds.
+    /// How many replies wait to be fetched, besides those in the first buffer.
     pub oll: u64,
     /// How many bytes of memory the waiting replies take.
     pub omem: u64,
     /// How many bytes of memory it takes in all.
     pub tot_mem: u64,
     /// Its last command, such as `client|list`.
-    pub cmd: String,
+    pub cmd: Name,
     /// The user that it is logged in as.
-    pub user: String,
+    pub user: Name,
     /// Which connection gets its invalidation messages; `None` if it does not track keys.
     pub redir: Option<i64>,
     /// The protocol that it speaks, 2 or 3.
     pub resp: u8,
     /// The name of the client library.
-    pub lib_name: String,
+    pub lib_name: Name,
     /// The version of the client library.
-    pub lib_ver: String,
-    /// Everything else, by its name.
-    pub other: BTreeMap<String, String>,
+    pub lib_ver: Name,
+    /// Everything else by its name, and what is not of the form that is expected.
+    pub other: BTreeMap<String, Name>,
 }
 
 impl ClientInfo {
@@ -69,52 +71,115 @@ impl ClientInfo {
         self.flags.contains(flag)
     }
 
-    fn parse(line: &str) -> Result<Self, DecodeError> {
+    /// Reads a line. One value that is not as expected does not hide the others.
+    fn parse(line: &[u8]) -> Self {
         let mut info = Self::default();
-        for (name, value) in fields(line, ' ') {
-            info.set(name, value)?;
-        }
-        Ok(info)
-    }
-
-    fn set(&mut self, name: &str, value: &str) -> Result<(), DecodeError> {
-        match name {
-            "id" => self.id = parse(name, value)?,
-            "addr" => self.addr = value.to_owned(),
-            "laddr" => self.laddr = value.to_owned(),
-            "name" => self.name = value.to_owned(),
-            "age" => self.age = parse(name, value)?,
-            "idle" => self.idle = parse(name, value)?,
-            "flags" => self.flags = value.to_owned(),
-            "db" => self.db = parse(name, value)?,
-            "sub" => self.sub = parse(name, value)?,
-            "psub" => self.psub = parse(name, value)?,
-            "ssub" => self.ssub = parse(name, value)?,
-            // -1 says that there is none.
-            "multi" => self.multi = u64::try_from(parse::<i64>(name, value)?).ok(),
-            "watch" => self.watch = parse(name, value)?,
-            "qbuf" => self.qbuf = parse(name, value)?,
-            "oll" => self.oll = parse(name, value)?,
-            "omem" => self.omem = parse(name, value)?,
-            "tot-mem" => self.tot_mem = parse(name, value)?,
-            "cmd" => self.cmd = value.to_owned(),
-            "user" => self.user = value.to_owned(),
-            "redir" => self.redir = Some(parse(name, value)?).filter(|id| *id != -1),
-            "resp" => self.resp = parse(name, value)?,
-            "lib-name" => self.lib_name = value.to_owned(),
-            "lib-ver" => self.lib_ver = value.to_owned(),
-            _ => {
-                self.other.insert(name.to_owned(), value.to_owned());
+        for (name, value) in fields(line) {
+            if info.set(name, value).is_none() {
+                let name = String::from_utf8_lossy(name).into_owned();
+                info.other.insert(name, value.into());
             }
         }
-        Ok(())
+        info
+    }
+
+    /// `None` for what it has no place for.
+    fn set(&mut self, name: &[u8], value: &[u8]) -> Option<()> {
+        match name {
+            b"id" => self.id = number(value)?,
+            b"addr" => self.addr = value.into(),
+            b"laddr" => self.laddr = value.into(),
+            b"name" => self.name = value.into(),
+            b"age" => self.age = number(value)?,
+            b"idle" => self.idle = number(value)?,
+            b"flags" => self.flags = std::str::from_utf8(value).ok()?.to_owned(),
+            b"db" => self.db = number(value)?,
+            b"sub" => self.sub = number(value)?,
+            b"psub" => self.psub = number(value)?,
+            b"ssub" => self.ssub = number(value)?,
+            // -1 says that there is none.
+            b"multi" => self.multi = u64::try_from(number::<i64>(value)?).ok(),
+            b"watch" => self.watch = number(value)?,
+            b"qbuf" => self.qbuf = number(value)?,
+            b"oll" => self.oll = number(value)?,
+            b"omem" => self.omem = number(value)?,
+            b"tot-mem" => self.tot_mem = number(value)?,
+            b"cmd" => self.cmd = value.into(),
+            b"user" => self.user = value.into(),
+            b"redir" => self.redir = Some(number(value)?).filter(|id| *id != -1),
+            b"resp" => self.resp = number(value)?,
+            b"lib-name" => self.lib_name = value.into(),
+            b"lib-ver" => self.lib_ver = value.into(),
+            _ => return None,
+        }
+        Some(())
     }
 }
 
-/// One connection in one line, as CLIENT INFO and ACL LOG have it.
+fn number<T: FromStr>(value: &[u8]) -> Option<T> {
+    std::str::from_utf8(value).ok()?.parse().ok()
+}
+
+/// What may follow the path of a Unix socket.
+const BEHIND_A_PATH: [&[u8]; 4] = [b"laddr", b"fd", b"name", b"age"];
+
+/// The fields of a line, `name=value` with a blank between. A path may hold blanks itself, and goes on to the next field that can
+/// follow it.
+fn fields(mut line: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    std::iter::from_fn(move || {
+        let (name, rest) = loop {
+            let (name, rest) = name(line)?;
+            if !name.is_empty() {
+                break (name, rest);
+            }
+            // No field begins here.
+            line = behind_blank(line)?;
+        };
+        let is_path = rest.starts_with(b"/") || rest.starts_with(b"[/");
+        let ends = |at: &usize| {
+            let next = rest.get(at + 1..).and_then(self::name);
+            next.is_some_and(|(name, _)| {
+                if is_path {
+                    BEHIND_A_PATH.contains(&name)
+                } else {
+                    !name.is_empty()
+                }
+            })
+        };
+        let blanks = rest.iter().enumerate().filter(|(_, byte)| **byte == b' ');
+        let end = blanks.map(|(at, _)| at).find(ends).unwrap_or(rest.len());
+        line = rest.get(end + 1..).unwrap_or_default();
+        Some((name, rest.get(..end).unwrap_or_default()))
+    })
+}
+
+/// The name of the field that begins here, and what follows its `=`; an empty name where none begins.
+fn name(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    if line.is_empty() {
+        return None;
+    }
+    let is_letter = |byte: &&u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || **byte == b'-' || **byte == b'_'
+    };
+    let len = line.iter().take_while(is_letter).count();
+    let (name, rest) = line.split_at(len);
+    match rest.strip_prefix(b"=") {
+        Some(rest) => Some((name, rest)),
+        None => Some((b"", line)),
+    }
+}
+
+fn behind_blank(line: &[u8]) -> Option<&[u8]> {
+    let at = line.iter().position(|byte| *byte == b' ')?;
+    line.get(at + 1..)
+}
+
+/// One connection in one line, as in CLIENT INFO and ACL LOG.
 impl FromRedis for ClientInfo {
     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
-        Self::parse(text(&reply, "a line of fields")?.trim_end())
+        Ok(Self::parse(
+            bytes(&reply, "a line of fields")?.trim_ascii_end(),
+        ))
     }
 
     /// A list of connections is a text of lines.
@@ -122,10 +187,12 @@ impl FromRedis for ClientInfo {
         reply: &Reply<'_>,
         put: &mut impl FnMut(Self) -> Result<(), DecodeError>,
     ) -> Result<(), DecodeError> {
-        for (index, line) in lines(text(reply, "lines of fields")?).enumerate() {
-            Self::parse(line)
-                .and_then(&mut *put)
-                .map_err(|error| error.at_index(index))?;
+        let lines = bytes(reply, "lines of fields")?.split(|byte| *byte == b'\n');
+        let lines = lines
+            .map(<[u8]>::trim_ascii_end)
+            .filter(|line| !line.is_empty());
+        for (index, line) in lines.enumerate() {
+            put(Self::parse(line)).map_err(|error| error.at_index(index))?;
         }
         Ok(())
     }
@@ -154,7 +221,7 @@ mod tests {
         assert_eq!((info.id, info.name.as_str(), info.db), (82, "myname", 1));
         assert_eq!((info.multi, info.redir, info.resp), (None, None, 2));
         assert_eq!((info.cmd.as_str(), info.tot_mem), ("client|info", 37786));
-        assert_eq!(info.other.get("io-thread").map(String::as_str), Some("0"));
+        assert_eq!(info.other.get("io-thread").map(Name::as_str), Some("0"));
         let three = format!("={}\r\ntxt:{VALKEY}\r\n", VALKEY.len() + 4);
         let info: ClientInfo = decode(&three).unwrap();
         assert_eq!((info.sub, info.psub, info.ssub), (1, 2, 3));
@@ -175,9 +242,40 @@ mod tests {
         assert_eq!(decode::<Vec<ClientInfo>>("=4\r\ntxt:\r\n").unwrap(), []);
     }
 
+    /// A client of a Unix socket, as a server shows it.
     #[test]
-    fn a_field_that_is_no_number_is_named() {
-        let error = decode::<ClientInfo>("+id=x\r\n").unwrap_err();
-        assert!(error.to_string().contains("id"), "{error}");
+    fn the_path_of_a_socket_is_whole() {
+        let line = "id=4 addr=/tmp/my sock/x=1 y.sock:0 laddr=/tmp/my sock/x=1 y.sock:0 fd=8 name=web age=1";
+        let info: ClientInfo = decode(&format!("${}\r\n{line}\r\n", line.len())).unwrap();
+        assert_eq!(
+            (&*info.addr, &*info.laddr),
+            ("/tmp/my sock/x=1 y.sock:0", "/tmp/my sock/x=1 y.sock:0")
+        );
+        assert_eq!((&*info.name, info.age), ("web", 1));
+        let line = "id=4 addr=/tmp/a b fd=8 name= age=1 user=x y lib-name=";
+        let info: ClientInfo = decode(&format!("${}\r\n{line}\r\n", line.len())).unwrap();
+        assert_eq!((&*info.addr, info.age, &*info.user), ("/tmp/a b", 1, "x y"));
+    }
+
+    #[test]
+    fn one_odd_value_hides_neither_the_others_nor_the_other_clients() {
+        let text = "id=1 db=many age=3 multi=x fd no =1 name=a\nid=2\n";
+        let list: Vec<ClientInfo> = decode(&format!("${}\r\n{text}\r\n", text.len())).unwrap();
+        let [first, second] = list.try_into().unwrap();
+        assert_eq!(
+            (first.id, first.age, &*first.name, second.id),
+            (1, 3, "a", 2)
+        );
+        assert_eq!(first.other.get("db").map(Name::as_str), Some("many"));
+    }
+
+    #[test]
+    fn values_of_any_bytes_are_kept() {
+        let line = b"id=1 user=\xff\xfe name=web";
+        let reply = [format!("${}\r\n", line.len()).as_bytes(), line, b"\r\n"].concat();
+        let frame = typedis_core::Frame::parse(reply).unwrap();
+        let info: ClientInfo = frame.decode().unwrap();
+        assert_eq!(info.user, b"\xff\xfe"[..]);
+        assert_eq!(info.name, "web");
     }
 }

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use typedis_core::{DecodeError, Reply};
+use typedis_core::{DecodeError, Name, Reply};
 
 use super::text::{lines, parse, text};
 use crate::FromRedis;
@@ -19,19 +19,19 @@ mod slots;
 pub use nodes::{ClusterNode, NodeAddress};
 pub use slots::{SlotMigration, SlotMigrationTask, SlotNode, SlotRange, SlotStats};
 
-/// What CLUSTER INFO says of a cluster.
+/// The reply of CLUSTER INFO.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ClusterInfo {
-    /// `ok`, or `fail` where the node answers nobody.
+    /// `ok`, or `fail` if the node serves no clients.
     pub state: String,
-    /// How many slots some node has.
+    /// How many slots are assigned to a node.
     pub slots_assigned: u32,
-    /// How many slots a node has that works.
+    /// How many slots are on nodes that work.
     pub slots_ok: u32,
-    /// How many slots a node has that this one cannot reach.
+    /// How many slots are on nodes that this node cannot reach.
     pub slots_pfail: u32,
-    /// How many slots a node has that most cannot reach.
+    /// How many slots are on nodes that most nodes cannot reach.
     pub slots_fail: u32,
     /// How many nodes there are.
     pub known_nodes: u64,
@@ -91,7 +91,7 @@ impl FromRedis for ClusterInfo {
 #[redis(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub struct ClusterLink {
-    /// `to` the other node, or `from` it.
+    /// `to` (to the other node) or `from` (from it).
     pub direction: String,
     /// The id of the other node.
     pub node: String,
@@ -110,7 +110,7 @@ pub struct ClusterLink {
 #[redis(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub struct ClusterShard {
-    /// Ranges of slots, both ends included.
+    /// Ranges of slots, with both ends.
     pub slots: Vec<(u16, u16)>,
     /// The nodes, the primary among them.
     pub nodes: Vec<ShardNode>,
@@ -131,19 +131,19 @@ pub struct ShardNode {
     pub tls_port: Option<u16>,
     /// Its address; empty for a lone node that does not know its own.
     pub ip: String,
-    /// What clients are to connect to: the address, the host name or `?`; `None` or empty says the one that they are
-    /// connected to.
+    /// The address that clients should connect to: the IP address, the host name or `?`; if it is `None` or empty,
+    /// the one that they are connected to.
     pub endpoint: Option<String>,
     /// Its host name.
     pub hostname: Option<String>,
     /// `master` or `replica`.
     pub role: String,
-    /// How far it has come in what the primary writes.
+    /// Its position in the replication stream of the primary.
     pub replication_offset: i64,
     /// `online`, `failed` or `loading`.
     pub health: String,
     /// Where it is; Valkey alone.
-    pub availability_zone: Option<String>,
+    pub availability_zone: Option<Name>,
 }
 
 impl ShardNode {

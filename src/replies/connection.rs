@@ -1,8 +1,9 @@
 //! Replies of the commands on connections.
 
 use crate::FromRedis;
+use typedis_core::Name;
 
-/// What HELLO says of a server.
+/// The reply of HELLO.
 #[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
 #[non_exhaustive]
 pub struct ServerHello {
@@ -18,7 +19,7 @@ pub struct ServerHello {
     pub mode: String,
     /// `master` or `replica`.
     pub role: String,
-    /// What is loaded into the server.
+    /// The modules that are loaded into the server.
     #[redis(default)]
     pub modules: Vec<ServerModule>,
 }
@@ -28,16 +29,16 @@ pub struct ServerHello {
 #[non_exhaustive]
 pub struct ServerModule {
     /// Its name.
-    pub name: String,
+    pub name: Name,
     /// Its version, in a notation of its own.
     #[redis(rename = "ver")]
     pub version: i64,
     /// The file that it was loaded from; empty before 7.0.
     #[redis(default)]
-    pub path: String,
+    pub path: Name,
     /// The arguments that it was loaded with.
     #[redis(default)]
-    pub args: Vec<String>,
+    pub args: Vec<Name>,
 }
 
 /// How a connection tracks keys for client-side caching.
@@ -46,11 +47,11 @@ pub struct ServerModule {
 pub struct TrackingInfo {
     /// `on` or `off`, and the modes: `bcast`, `optin`, `caching-yes`, `broken_redirect` and so on.
     pub flags: Vec<String>,
-    /// Which connection gets the messages: 0 says this one itself, -1 that tracking is off.
+    /// Which connection gets the messages: 0 means this one itself, -1 that tracking is off.
     pub redirect: i64,
     /// Which keys are tracked in the mode `bcast`.
     #[redis(default)]
-    pub prefixes: Vec<String>,
+    pub prefixes: Vec<Name>,
 }
 
 impl TrackingInfo {
@@ -89,9 +90,9 @@ mod tests {
             assert_eq!(
                 hello.modules,
                 [ServerModule {
-                    name: "lua".to_owned(),
+                    name: "lua".into(),
                     version: 1,
-                    path: "lua".to_owned(),
+                    path: "lua".into(),
                     args: vec![],
                 }]
             );
@@ -115,7 +116,7 @@ mod tests {
         assert_eq!(info.flags, ["on", "bcast", "noloop"]);
         assert_eq!(
             (info.redirect, info.prefixes.as_slice()),
-            (0, ["bar".to_owned(), "foo".to_owned()].as_slice())
+            (0, ["bar".into(), "foo".into()].as_slice())
         );
         assert_eq!(decode::<TrackingInfo>(three).unwrap(), info);
         let off: TrackingInfo = decode(

@@ -2,7 +2,7 @@
 
 use crate::FromRedis;
 
-/// What CMS.INFO tells of a count-min sketch.
+/// The reply of CMS.INFO.
 #[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
 #[non_exhaustive]
 pub struct CountMinInfo {

@@ -4,7 +4,7 @@ use typedis_core::{DecodeError, Reply};
 
 use crate::FromRedis;
 
-/// What CF.INFO tells of a cuckoo filter.
+/// The reply of CF.INFO.
 #[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
 #[non_exhaustive]
 pub struct CuckooInfo {
@@ -29,12 +29,12 @@ pub struct CuckooInfo {
     /// How many times larger each further filter is; 0 if it does not grow.
     #[redis(rename = "Expansion rate")]
     pub expansion: u64,
-    /// How many times items are moved to make room.
+    /// How many times items are moved at most to make room.
     #[redis(rename = "Max iterations")]
     pub max_iterations: u64,
 }
 
-/// What became of an item that was to be added.
+/// The result of adding an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CuckooInsert {
     /// It was added.
@@ -45,7 +45,7 @@ pub enum CuckooInsert {
     Full,
 }
 
-/// CF.INSERTNX sends integers. CF.INSERT, for which nothing is there already, sends booleans in RESP3.
+/// CF.INSERTNX sends integers. CF.INSERT, which never finds an item present, sends booleans in RESP3.
 impl FromRedis for CuckooInsert {
     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
         match reply {

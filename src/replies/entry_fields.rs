@@ -1,12 +1,12 @@
-//! The fields of a stream's entry whether or not they fit: [`EntryFields`].
+//! The fields of a stream's entry, whether they fit a type or not: [`EntryFields`].
 
 use bytes::Bytes;
 use typedis_core::{DecodeError, FromRedis, Reply};
 
-/// The fields of an entry as they came, and what became of them when they were decoded.
+/// The fields of an entry as they came, and the result of decoding them.
 ///
-/// `StreamEntry<EntryFields<T>>` lets an entry that does not fit be dealt with by itself, where `StreamEntry<T>` would fail
-/// the whole reply.
+/// With `StreamEntry<EntryFields<T>>`, one entry that does not fit does not affect the others; with `StreamEntry<T>`
+/// the whole reply would fail.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct EntryFields<T> {

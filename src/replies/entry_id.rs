@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use typedis_core::{ArgError, ArgWriter, Args, DecodeError, FromRedis, Reply, ToArg, ToArgs};
 
-/// The id of an entry of a stream: when it was added, in milliseconds since 1970, and its number within the millisecond.
+/// The id of an entry of a stream: when it was added, in milliseconds since 1970, and its number within the
+/// millisecond.
 ///
 /// Ids are ordered as the entries of the stream are.
 ///
@@ -18,7 +19,7 @@ use typedis_core::{ArgError, ArgWriter, Args, DecodeError, FromRedis, Reply, ToA
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct EntryId {
-    /// Milliseconds since 1970, unless whoever added the entry chose another number.
+    /// Milliseconds since 1970, unless the writer of the entry chose another number.
     pub milliseconds: u64,
     /// The number of the entry within the millisecond.
     pub sequence: u64,
@@ -41,7 +42,7 @@ impl fmt::Display for EntryId {
     }
 }
 
-/// Why a text is no [`EntryId`].
+/// Why a text is not an [`EntryId`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ParseEntryIdError(());
 
@@ -65,7 +66,7 @@ impl FromStr for EntryId {
     }
 }
 
-/// Digits alone: `u64::from_str` would take a sign too.
+/// Only digits: `u64::from_str` would accept a sign too.
 fn number(digits: &str) -> Result<u64, ParseEntryIdError> {
     if digits.starts_with('+') {
         return Err(ParseEntryIdError(()));

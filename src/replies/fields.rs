@@ -1,9 +1,9 @@
-//! Reading maps whose fields have names, such as those that newer servers add fields to.
+//! Reading maps whose fields have names, such as maps to which newer servers add fields.
 
 use typedis_core::from_redis::Fields;
-use typedis_core::{DecodeError, FromRedis, Reply};
+use typedis_core::{DecodeError, FromRedis, Name, Reply};
 
-/// Hands every field of a map to `take`, in either protocol's form; names that are no text are passed over.
+/// Hands every field of a map to `take`, in RESP2 or RESP3; names that are not text are skipped.
 pub(super) fn each_field<'a>(
     reply: &Reply<'a>,
     mut take: impl FnMut(&'a str, Reply<'a>) -> Result<(), DecodeError>,
@@ -13,6 +13,19 @@ pub(super) fn each_field<'a>(
         if let Some(Ok(name)) = name.text().map(|name| name.to_str()) {
             take(name, value).map_err(|error| error.at_field(name.to_owned()))?;
         }
+    }
+    Ok(())
+}
+
+/// The same for names that other people choose, whatever their bytes.
+pub(super) fn each_named<'a>(
+    reply: &Reply<'a>,
+    mut take: impl FnMut(Name, Reply<'a>) -> Result<(), DecodeError>,
+) -> Result<(), DecodeError> {
+    for field in Fields::new(reply)? {
+        let (name, value) = field?;
+        let name = Name::from_redis(name)?;
+        take(name.clone(), value).map_err(|error| error.at_field(name.into_string()))?;
     }
     Ok(())
 }
@@ -38,4 +51,20 @@ pub(super) fn next<'a, T: FromRedis>(
 ) -> Result<T, DecodeError> {
     let element = elements.next().ok_or_else(|| DecodeError::missing(name))?;
     T::from_redis(element).map_err(|error| error.at_field(name))
+}
+
+/// Whether this is nil, in the place of something that vanished, and `T` cannot be nil.
+pub(super) fn is_gone<T: FromRedis>(reply: &Reply<'_>) -> bool {
+    reply.is_nil() && T::from_redis(Reply::Nil).is_err()
+}
+
+/// Decodes a list, but what vanished.
+pub(super) fn present<'a, T: FromRedis>(
+    replies: impl IntoIterator<Item = Reply<'a>>,
+) -> Result<Vec<T>, DecodeError> {
+    let replies = replies.into_iter().enumerate();
+    replies
+        .filter(|(_, reply)| !is_gone::<T>(reply))
+        .map(|(index, reply)| T::from_redis(reply).map_err(|error| error.at_index(index)))
+        .collect()
 }

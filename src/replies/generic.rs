@@ -4,15 +4,15 @@ use std::fmt;
 
 use typedis_core::{ArgError, ArgWriter, Args, DecodeError, FromRedis, Reply, ToArg, ToArgs};
 
-/// When a key, or a field of a hash, expires; the command says in which unit.
+/// When a key, or a field of a hash, expires. The unit depends on the command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Expiry {
     /// There is no such key or field.
     Missing,
     /// It lives until it is deleted.
     Never,
-    /// It expires: in so many seconds (`ttl`, `httl`) or milliseconds (`pttl`, `hpttl`), or at this Unix time in seconds
-    /// (`expiretime`, `hexpiretime`) or milliseconds (`pexpiretime`, `hpexpiretime`).
+    /// It expires: in this many seconds (`ttl`, `httl`) or milliseconds (`pttl`, `hpttl`), or at this Unix time in
+    /// seconds (`expiretime`, `hexpiretime`) or milliseconds (`pexpiretime`, `hpexpiretime`).
     Expires(u64),
 }
 
@@ -39,7 +39,7 @@ impl FromRedis for Expiry {
     }
 }
 
-/// The type of the value at a key. It can be sent too, as the `TYPE` option of SCAN takes it.
+/// The type of the value at a key. It can be sent too, for the `TYPE` option of SCAN.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyType {

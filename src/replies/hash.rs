@@ -2,12 +2,12 @@
 
 use typedis_core::{DecodeError, FromRedis, Reply};
 
-/// What HEXPIRE and its like did to a field.
+/// What HEXPIRE and similar commands did to a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FieldExpire {
     /// There is no such field.
     Missing,
-    /// The condition does not hold, so that nothing was changed.
+    /// The condition does not hold, so nothing was changed.
     Refused,
     /// The expiry was set.
     Set,

@@ -1,27 +1,28 @@
 //! Replies of the commands on JSON documents.
 //!
-//! A path that begins with `$` may have any number of matches, and is answered by an array; any other path has one, and
-//! is answered by what stands there. [`Matches`] reads both.
+//! A path that begins with `$` may have any number of matches, and the reply is an array. Any other path has one
+//! match, and the reply is the value for it. [`Matches`] reads both.
 
 use std::fmt;
 use std::ops::Deref;
 
 use typedis_core::{DecodeError, FromRedis, Reply};
 
-/// What became of the matches of a path, in the order of the document; of one match where the path is not a `$` path.
+/// The results for the matches of a path, in the order of the document; one result if the path does not begin with
+/// `$`.
 ///
 /// It is used like a slice, and iterated over like a `Vec`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Matches<T>(Vec<T>);
 
 impl<T> Matches<T> {
-    /// All of them.
+    /// All results.
     #[must_use]
     pub fn into_vec(self) -> Vec<T> {
         self.0
     }
 
-    /// The first one, which is the only one where the path is not a `$` path.
+    /// The first result, which is the only one if the path does not begin with `$`.
     #[must_use]
     pub fn into_first(self) -> Option<T> {
         self.0.into_iter().next()
@@ -60,9 +61,9 @@ impl<T: PathMatch> FromRedis for Matches<T> {
     }
 }
 
-/// What can become of a match of a path.
+/// A type that can be the result for a match.
 pub trait PathMatch: Sized {
-    /// Decodes what became of every match, or of the only one.
+    /// Decodes the results for all matches, or for the only one.
     ///
     /// # Errors
     /// The reply does not fit the type.
@@ -75,7 +76,7 @@ impl<T: FromRedis> PathMatch for Option<T> {
     }
 }
 
-/// An array holds something for every match; anything else is the only one.
+/// An array holds a result for every match; anything else is the only result.
 fn each_or_one<'a, T>(
     reply: Reply<'a>,
     mut decode: impl FnMut(Reply<'a>) -> Result<T, DecodeError>,
@@ -96,7 +97,7 @@ pub enum JsonNumber {
     Integer(i64),
     /// Any other number.
     Float(f64),
-    /// What is there is no number, and was left as it is.
+    /// The value is not a number, and was not changed.
     NotANumber,
 }
 
@@ -120,7 +121,7 @@ impl JsonNumber {
         }
     }
 
-    /// Reads a number as JSON has it.
+    /// Reads a number in the notation of JSON.
     fn parse(text: &str) -> Result<Self, DecodeError> {
         let text = text.trim();
         if text == "null" {
@@ -155,14 +156,14 @@ impl PathMatch for JsonNumber {
     }
 }
 
-/// What JSON.TOGGLE made of a value.
+/// The result of JSON.TOGGLE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Toggled {
     /// It is `true` now.
     True,
     /// It is `false` now.
     False,
-    /// It is no boolean, and was left as it is.
+    /// It is not a boolean, and was not changed.
     NotABoolean,
 }
 
@@ -195,12 +196,12 @@ impl PathMatch for Toggled {
     }
 }
 
-/// The names of the members of an object; `None` for what is no object.
+/// The names of the members of an object; `None` if the value is not an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectKeys(pub Option<Vec<String>>);
 
-/// An array of names is the only match; the matches of a `$` path come as arrays within one. An empty array is taken for
-/// no match.
+/// If there is one match, it is an array of names; the matches of a `$` path come as arrays inside one. An empty
+/// array means that there is no match.
 impl PathMatch for ObjectKeys {
     fn decode_matches(reply: Reply<'_>) -> Result<Vec<Self>, DecodeError> {
         let first = reply.elements().and_then(|mut elements| elements.next());
@@ -272,7 +273,7 @@ impl FromRedis for JsonValueType {
     }
 }
 
-/// RESP3 puts one more array around what RESP2 sends; a key that does not exist has no types.
+/// RESP3 sends the same as RESP2 inside one more array; a key that does not exist has no types.
 impl PathMatch for JsonValueType {
     fn decode_matches(reply: Reply<'_>) -> Result<Vec<Self>, DecodeError> {
         let mut types = Vec::new();

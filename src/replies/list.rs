@@ -9,7 +9,7 @@ pub enum ListInsert {
     NoPivot,
     /// There is no list; nothing was inserted.
     NoList,
-    /// The element was inserted; the list now has so many.
+    /// The element was inserted; the list now has this many elements.
     Inserted(u64),
 }
 

@@ -1,6 +1,7 @@
 //! Replies of the commands on scripts and functions.
 
 use std::collections::HashMap;
+use typedis_core::Name;
 
 use bytes::Bytes;
 
@@ -19,7 +20,7 @@ pub struct FunctionLibrary {
     pub functions: Vec<FunctionInfo>,
     /// Its code, with `with_code`.
     #[redis(rename = "library_code")]
-    pub code: Option<String>,
+    pub code: Option<Name>,
 }
 
 /// A function of a library.
@@ -29,16 +30,16 @@ pub struct FunctionInfo {
     /// Its name.
     pub name: String,
     /// What its author says of it.
-    pub description: Option<String>,
+    pub description: Option<Name>,
     /// Its flags, such as `no-writes`.
     pub flags: Vec<String>,
 }
 
-/// What FUNCTION STATS says.
+/// The reply of FUNCTION STATS.
 #[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
 #[non_exhaustive]
 pub struct FunctionStats {
-    /// What is running.
+    /// The function or script that is running.
     pub running_script: Option<RunningFunction>,
     /// The engines by their names.
     pub engines: HashMap<String, EngineStats>,
@@ -56,13 +57,13 @@ pub struct RunningFunction {
     pub duration_ms: u64,
 }
 
-/// What an engine holds.
+/// The counts of an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromRedis)]
 #[non_exhaustive]
 pub struct EngineStats {
-    /// How many libraries.
+    /// The number of libraries.
     pub libraries_count: u64,
-    /// How many functions.
+    /// The number of functions.
     pub functions_count: u64,
 }
 

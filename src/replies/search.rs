@@ -1,16 +1,16 @@
 //! Replies of the commands on search indexes.
 //!
-//! RESP3 names everything. RESP2 sends one flat array, in which each document is an id, then what was asked for beside
-//! it, then its fields: only the options of the command tell how many elements that is, so the types carry them.
+//! RESP3 names everything. RESP2 sends one flat array: for each document its id, then extra values that were asked
+//! for, then its fields. Only the options of the command say how many elements that is, so the types carry them.
 //!
 //! # Layout
 //!
-//! Here what FT.SEARCH and FT.AGGREGATE find; `hybrid.rs`: what FT.HYBRID finds; `index_info.rs`: what FT.INFO tells; `misspelling.rs`: what FT.SPELLCHECK
-//! suggests; `profiled.rs`: what FT.PROFILE measures.
+//! This file has the replies of FT.SEARCH and FT.AGGREGATE; `hybrid.rs`: FT.HYBRID; `index_info.rs`: FT.INFO;
+//! `misspelling.rs`: FT.SPELLCHECK; `profiled.rs`: FT.PROFILE.
 
-use typedis_core::{DecodeError, FromRedis, Reply, Value};
+use typedis_core::{DecodeError, FromRedis, Name, Reply, Value};
 
-use super::fields::{each_field, fill, next, required};
+use super::fields::{each_field, fill, next, present, required};
 
 mod hybrid;
 mod index_info;
@@ -25,19 +25,19 @@ pub use index_info::{
 pub use misspelling::{Misspelling, Misspellings};
 pub use profiled::Profiled;
 
-/// What FT.SEARCH found.
+/// The reply of FT.SEARCH.
 ///
-/// `T` is what the fields of a document are decoded into: a map, or a struct with `#[derive(FromRedis)]`. The other
-/// parameters follow from the options of the command: what was not asked for is [`Absent`].
+/// The fields of a document are decoded into `T`: a map, or a struct with `#[derive(FromRedis)]`. The other
+/// parameters follow from the options of the command: a part that was not asked for is [`Absent`].
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct SearchResults<T, S = Absent, P = Absent, K = Absent> {
-    /// How many documents match, however many of them are here.
+    /// How many documents match; the reply may hold fewer.
     pub total: u64,
     /// The documents.
     pub documents: Vec<Document<T, S, P, K>>,
     /// What went wrong on the way, such as a timeout; empty in RESP2, which does not tell.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Name>,
 }
 
 /// A document that was found.
@@ -45,7 +45,7 @@ pub struct SearchResults<T, S = Absent, P = Absent, K = Absent> {
 #[non_exhaustive]
 pub struct Document<T, S = Absent, P = Absent, K = Absent> {
     /// Its key.
-    pub id: String,
+    pub id: Name,
     /// Its fields; [`Absent`] with `no_content`.
     pub fields: T,
     /// How well it matches: a [`Score`] with `with_scores`.
@@ -56,7 +56,7 @@ pub struct Document<T, S = Absent, P = Absent, K = Absent> {
     pub sort_key: K,
 }
 
-/// What was not asked for.
+/// A part that was not asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Absent;
 
@@ -66,7 +66,7 @@ pub struct Absent;
 pub struct Score {
     /// The score.
     pub value: f64,
-    /// How it came about, with `explain_score`.
+    /// How it was computed, with `explain_score`.
     pub explanation: Option<Value>,
 }
 
@@ -85,12 +85,12 @@ impl FromRedis for Score {
     }
 }
 
-/// A part of a [`Document`]: what it is decoded into, or [`Absent`].
+/// A type for a part of a [`Document`], or [`Absent`].
 pub trait DocumentPart: Sized {
     /// Whether RESP2 sends an element for it.
     const SENT: bool;
 
-    /// Decodes it; nil stands for what RESP3 leaves out.
+    /// Decodes it; nil stands for a part that RESP3 leaves out.
     ///
     /// # Errors
     /// The reply does not fit the type.
@@ -123,7 +123,7 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// Of a document in RESP3, which is a map.
+    /// Reads a document in RESP3, which is a map.
     fn named(reply: &Reply<'a>) -> Result<Self, DecodeError> {
         let nil = || Reply::Nil;
         let mut parts = Self {
@@ -147,16 +147,20 @@ impl<'a> Parts<'a> {
         Ok(parts)
     }
 
+    /// `None` for a document that expired or was deleted meanwhile, where its fields are needed.
     fn decode<T: DocumentPart, S: DocumentPart, P: DocumentPart, K: DocumentPart>(
         self,
-    ) -> Result<Document<T, S, P, K>, DecodeError> {
-        Ok(Document {
-            id: String::from_redis(self.id).map_err(|error| error.at_field("id"))?,
+    ) -> Result<Option<Document<T, S, P, K>>, DecodeError> {
+        if T::SENT && self.fields.is_nil() && T::decode(Reply::Nil).is_err() {
+            return Ok(None);
+        }
+        Ok(Some(Document {
+            id: Name::from_redis(self.id).map_err(|error| error.at_field("id"))?,
             score: S::decode(self.score).map_err(|error| error.at_field("score"))?,
             payload: P::decode(self.payload).map_err(|error| error.at_field("payload"))?,
             sort_key: K::decode(self.sort_key).map_err(|error| error.at_field("sort_key"))?,
             fields: T::decode(self.fields).map_err(|error| error.at_field("fields"))?,
-        })
+        }))
     }
 }
 
@@ -180,6 +184,7 @@ impl<T: DocumentPart, S: DocumentPart, P: DocumentPart, K: DocumentPart> FromRed
                     warnings,
                 } = Named::read(&reply)?;
                 let documents = each(results, |result| Parts::named(&result)?.decode())?;
+                let documents = documents.into_iter().flatten().collect();
                 Ok(Self {
                     total,
                     documents,
@@ -195,8 +200,8 @@ fn flat_documents<'a, T: DocumentPart, S: DocumentPart, P: DocumentPart, K: Docu
     mut elements: impl Iterator<Item = Reply<'a>>,
 ) -> Result<Vec<Document<T, S, P, K>>, DecodeError> {
     let mut documents = Vec::new();
+    let mut index = 0;
     while let Some(id) = elements.next() {
-        let index = documents.len();
         let mut part = |sent: bool| match sent {
             true => elements
                 .next()
@@ -210,23 +215,24 @@ fn flat_documents<'a, T: DocumentPart, S: DocumentPart, P: DocumentPart, K: Docu
             sort_key: part(K::SENT)?,
             fields: part(T::SENT)?,
         };
-        documents.push(parts.decode().map_err(|error| error.at_index(index))?);
+        documents.extend(parts.decode().map_err(|error| error.at_index(index))?);
+        index += 1;
     }
     Ok(documents)
 }
 
-/// What FT.AGGREGATE made of the documents that it found.
+/// The reply of FT.AGGREGATE.
 ///
-/// `T` is what a row is decoded into: a map, or a struct with `#[derive(FromRedis)]`.
+/// A row is decoded into `T`: a map, or a struct with `#[derive(FromRedis)]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AggregateResults<T> {
-    /// A number of rows, which the server does not promise to be that of all.
+    /// A number of rows. The server does not promise that it counts all of them.
     pub total: u64,
     /// The rows.
     pub rows: Vec<T>,
     /// What went wrong on the way, such as a timeout; empty in RESP2, which does not tell.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Name>,
 }
 
 impl<T: FromRedis> FromRedis for AggregateResults<T> {
@@ -236,7 +242,7 @@ impl<T: FromRedis> FromRedis for AggregateResults<T> {
                 let total = next(&mut elements, "total")?;
                 Ok(Self {
                     total,
-                    rows: each(elements, T::from_redis)?,
+                    rows: present(elements)?,
                     warnings: Vec::new(),
                 })
             }
@@ -246,9 +252,8 @@ impl<T: FromRedis> FromRedis for AggregateResults<T> {
                     results,
                     warnings,
                 } = Named::read(&reply)?;
-                let rows = each(results, |result| {
-                    T::from_redis(Parts::named(&result)?.fields)
-                })?;
+                let rows = each(results, |result| Ok(Parts::named(&result)?.fields))?;
+                let rows = present(rows)?;
                 Ok(Self {
                     total,
                     rows,
@@ -263,7 +268,7 @@ impl<T: FromRedis> FromRedis for AggregateResults<T> {
 struct Named<'a> {
     total: u64,
     results: Vec<Reply<'a>>,
-    warnings: Vec<String>,
+    warnings: Vec<Name>,
 }
 
 impl<'a> Named<'a> {
@@ -289,7 +294,7 @@ impl<'a> Named<'a> {
     }
 }
 
-/// Decodes every reply, naming the place of one that does not fit.
+/// Decodes every reply, and adds the place of one that does not fit.
 fn each<'a, T>(
     replies: impl IntoIterator<Item = Reply<'a>>,
     mut decode: impl FnMut(Reply<'a>) -> Result<T, DecodeError>,

@@ -1,6 +1,6 @@
 //! Replies of Sentinels.
 
-use typedis_core::{DecodeError, Reply};
+use typedis_core::{DecodeError, Name, Reply};
 
 use super::fields::next;
 use super::server::ServerInfo;
@@ -13,37 +13,37 @@ use crate::FromRedis;
 #[non_exhaustive]
 pub struct SentinelPrimary {
     /// The name that it is watched by.
-    pub name: String,
+    pub name: Name,
     /// Its address, or its host name where those are announced.
-    pub ip: String,
+    pub ip: Name,
     /// Its port.
     pub port: u16,
-    /// The id of its run, empty as long as it was never reached.
+    /// The id of its run, empty if it was never reached.
     pub runid: String,
-    /// What it is and what is wrong: `master`, `s_down`, `o_down`, `failover_in_progress` and so on.
+    /// Its role and its faults: `master`, `s_down`, `o_down`, `failover_in_progress` and so on.
     #[redis(with = "comma")]
     pub flags: Vec<String>,
-    /// How many commands of this Sentinel it has yet to answer.
+    /// How many commands of this Sentinel it has not answered yet.
     pub link_pending_commands: u64,
     /// How many watches share the connections to it.
     pub link_refcount: u64,
-    /// How long ago the ping was sent that it has not answered, 0 if it has.
+    /// How long ago the ping was sent that it has not answered yet; 0 if there is none.
     pub last_ping_sent: u64,
-    /// How long ago it last answered a ping as it should.
+    /// How long ago it last answered a ping with a valid reply.
     pub last_ok_ping_reply: u64,
-    /// How long ago it last answered a ping at all.
+    /// How long ago it last answered a ping with any reply.
     pub last_ping_reply: u64,
-    /// For how long this Sentinel has held it for down.
+    /// For how long this Sentinel has considered it down.
     pub s_down_time: Option<u64>,
-    /// For how long enough Sentinels have held it for down.
+    /// For how long enough Sentinels have considered it down.
     pub o_down_time: Option<u64>,
-    /// After how long without an answer it is held for down.
+    /// After how long without an answer it is considered down.
     pub down_after_milliseconds: u64,
     /// How long ago it last answered INFO.
     pub info_refresh: u64,
-    /// The role that it gives itself.
+    /// The role that it reports.
     pub role_reported: String,
-    /// For how long it has given itself this role.
+    /// For how long it has reported this role.
     pub role_reported_time: u64,
     /// The epoch of its configuration.
     pub config_epoch: u64,
@@ -52,20 +52,20 @@ pub struct SentinelPrimary {
     pub num_replicas: u64,
     /// How many other Sentinels watch it.
     pub num_other_sentinels: u64,
-    /// How many Sentinels must hold it for down.
+    /// How many Sentinels must consider it down.
     pub quorum: u64,
     /// How long a failover may take.
     pub failover_timeout: u64,
     /// How many replicas are told of a new primary at once.
     pub parallel_syncs: u64,
     /// The script that is run at a failover.
-    pub client_reconfig_script: Option<String>,
+    pub client_reconfig_script: Option<Name>,
     /// The script that is run at a warning.
-    pub notification_script: Option<String>,
+    pub notification_script: Option<Name>,
 }
 
 impl SentinelPrimary {
-    /// Whether this Sentinel, or enough of them, hold it for down.
+    /// Whether this Sentinel, or enough of them, consider it down.
     #[must_use]
     pub fn is_down(&self) -> bool {
         is_down(&self.flags)
@@ -78,29 +78,29 @@ impl SentinelPrimary {
 #[non_exhaustive]
 pub struct SentinelReplica {
     /// Its address and port.
-    pub name: String,
+    pub name: Name,
     /// Its address, or its host name where those are announced.
-    pub ip: String,
+    pub ip: Name,
     /// Its port.
     pub port: u16,
     /// The id of its run.
     pub runid: String,
-    /// What it is and what is wrong: `slave`, `s_down`, `disconnected` and so on.
+    /// Its role and its faults: `slave`, `s_down`, `disconnected` and so on.
     #[redis(with = "comma")]
     pub flags: Vec<String>,
-    /// How long ago the ping was sent that it has not answered, 0 if it has.
+    /// How long ago the ping was sent that it has not answered yet; 0 if there is none.
     pub last_ping_sent: u64,
-    /// How long ago it last answered a ping as it should.
+    /// How long ago it last answered a ping with a valid reply.
     pub last_ok_ping_reply: u64,
-    /// How long ago it last answered a ping at all.
+    /// How long ago it last answered a ping with any reply.
     pub last_ping_reply: u64,
-    /// For how long this Sentinel has held it for down.
+    /// For how long this Sentinel has considered it down.
     pub s_down_time: Option<u64>,
     /// How long ago it last answered INFO.
     pub info_refresh: u64,
-    /// The role that it gives itself.
+    /// The role that it reports.
     pub role_reported: String,
-    /// For how long it has given itself this role.
+    /// For how long it has reported this role.
     pub role_reported_time: u64,
     /// For how long its link to the primary has been down.
     #[redis(rename = "master-link-down-time")]
@@ -110,22 +110,22 @@ pub struct SentinelReplica {
     pub primary_link_status: String,
     /// The host of its primary.
     #[redis(rename = "master-host")]
-    pub primary_host: String,
+    pub primary_host: Name,
     /// The port of its primary.
     #[redis(rename = "master-port")]
     pub primary_port: u16,
-    /// The lower, the more it is preferred for a failover; 0 is never.
+    /// Its priority in a failover: the lowest is preferred, and 0 means never.
     #[redis(rename = "slave-priority")]
     pub priority: u64,
-    /// How far it has come in what the primary sends.
+    /// Its position in the replication stream of the primary.
     #[redis(rename = "slave-repl-offset")]
     pub replication_offset: u64,
-    /// Whether Sentinels tell clients of it; since 6.2.
+    /// Whether Sentinels name it to clients; since 6.2.
     pub replica_announced: Option<u8>,
 }
 
 impl SentinelReplica {
-    /// Whether this Sentinel holds it for down.
+    /// Whether this Sentinel considers it down.
     #[must_use]
     pub fn is_down(&self) -> bool {
         is_down(&self.flags)
@@ -138,21 +138,21 @@ impl SentinelReplica {
 #[non_exhaustive]
 pub struct SentinelPeer {
     /// Its id.
-    pub name: String,
+    pub name: Name,
     /// Its address, or its host name where those are announced.
-    pub ip: String,
+    pub ip: Name,
     /// Its port.
     pub port: u16,
     /// The id of its run.
     pub runid: String,
-    /// What it is and what is wrong: `sentinel`, `s_down` and so on.
+    /// Its role and its faults: `sentinel`, `s_down` and so on.
     #[redis(with = "comma")]
     pub flags: Vec<String>,
-    /// How long ago it last answered a ping as it should.
+    /// How long ago it last answered a ping with a valid reply.
     pub last_ok_ping_reply: u64,
-    /// How long ago it last answered a ping at all.
+    /// How long ago it last answered a ping with any reply.
     pub last_ping_reply: u64,
-    /// How long ago it last said hello to the others.
+    /// How long ago it last sent a hello message.
     pub last_hello_message: u64,
     /// The Sentinel that it voted for, `?` if there was no vote.
     pub voted_leader: String,
@@ -161,7 +161,7 @@ pub struct SentinelPeer {
 }
 
 impl SentinelPeer {
-    /// Whether this Sentinel holds it for down.
+    /// Whether this Sentinel considers it down.
     #[must_use]
     pub fn is_down(&self) -> bool {
         is_down(&self.flags)
@@ -180,26 +180,26 @@ fn is_down(flags: &[String]) -> bool {
 #[non_exhaustive]
 pub struct SentinelScript {
     /// The words of its command line.
-    pub argv: Vec<String>,
+    pub argv: Vec<Name>,
     /// `running` or `scheduled`.
     pub flags: String,
-    /// The number of its process, 0 if it does not run.
+    /// The id of its process; 0 if it does not run.
     pub pid: i64,
     /// For how long it has been running.
     pub run_time: Option<u64>,
-    /// In how long it will be run.
+    /// How long until it will be run.
     pub run_delay: Option<u64>,
     /// How often it was tried.
     pub retry_num: u64,
 }
 
-/// What a server last answered to a Sentinel's INFO.
+/// The last reply of a server to INFO of a Sentinel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CachedInfo {
-    /// How many milliseconds ago.
+    /// How many milliseconds ago it came.
     pub age: u64,
-    /// The answer, if there was one.
+    /// The reply, if there was one.
     pub info: Option<ServerInfo>,
 }
 

@@ -1,16 +1,17 @@
 //! Replies of the commands on streams.
 
-use typedis_core::{DecodeError, FromRedis, Reply};
+use typedis_core::{DecodeError, FromRedis, Name, Reply};
 
 use super::entry_id::EntryId;
-use super::fields::next;
+use super::fields::{is_gone, next};
 
 /// An entry of a stream.
 ///
-/// `T` is what its fields are decoded into: a map, a `Vec` of pairs, which keeps their order and repetitions, or a struct
+/// Its fields are decoded into `T`: a map, a `Vec` of pairs (which keeps their order and repetitions), or a struct
 /// with `#[derive(FromRedis)]`.
 ///
-/// XREADGROUP lists entries that were deleted while they were pending without fields: `Option<T>` takes those.
+/// XREADGROUP lists entries that were deleted while they were pending without fields. A list leaves them out, unless `T` can be
+/// nil: with an `Option` their ids are there, to be acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StreamEntry<T> {
@@ -28,11 +29,18 @@ impl<T: FromRedis> FromRedis for StreamEntry<T> {
             fields: next(&mut elements, "fields")?,
         })
     }
+
+    fn decode_all(
+        reply: &Reply<'_>,
+        put: &mut impl FnMut(Self) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
+        each_present::<T, Self>(reply, put)
+    }
 }
 
 /// An entry of a stream, as XREADGROUP with CLAIM delivers it: new, or taken over from a consumer.
 ///
-/// `T` is what its fields are decoded into, as in [`StreamEntry`].
+/// Its fields are decoded into `T`, as in [`StreamEntry`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeliveredEntry<T> {
@@ -62,6 +70,30 @@ impl<T: FromRedis> FromRedis for DeliveredEntry<T> {
             deliveries: number("deliveries")?,
         })
     }
+
+    fn decode_all(
+        reply: &Reply<'_>,
+        put: &mut impl FnMut(Self) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
+        each_present::<T, Self>(reply, put)
+    }
+}
+
+/// Decodes the entries of a list, but those without fields where fields are needed.
+fn each_present<T: FromRedis, E: FromRedis>(
+    reply: &Reply<'_>,
+    put: &mut impl FnMut(E) -> Result<(), DecodeError>,
+) -> Result<(), DecodeError> {
+    for (index, entry) in array(reply, "stream entries")?.enumerate() {
+        let fields = entry.elements().and_then(|mut parts| parts.nth(1));
+        if fields.is_some_and(|fields| is_gone::<T>(&fields)) {
+            continue;
+        }
+        E::from_redis(entry)
+            .and_then(&mut *put)
+            .map_err(|error| error.at_index(index))?;
+    }
+    Ok(())
 }
 
 /// What XDELEX or XACKDEL did to an entry.
@@ -71,7 +103,7 @@ pub enum EntryDeletion {
     Missing,
     /// It was deleted.
     Deleted,
-    /// It was not deleted, as other consumer groups have yet to acknowledge it.
+    /// It was not deleted, because other consumer groups have not acknowledged it yet.
     Referenced,
 }
 
@@ -88,11 +120,11 @@ impl FromRedis for EntryDeletion {
     }
 }
 
-/// What XCLAIM made a consumer the owner of; it reads as a slice, and is an iterator's source.
+/// The entries that XCLAIM gave to a consumer. It can be used like a slice, and iterated over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Claimed<E> {
-    /// The entries, or their ids. Those that were deleted meanwhile are not among them.
+    /// The entries, or their ids. Entries that were deleted meanwhile are left out.
     pub entries: Vec<E>,
 }
 
@@ -127,20 +159,20 @@ fn present<E: FromRedis>(reply: Reply<'_>) -> Result<Vec<E>, DecodeError> {
         .collect())
 }
 
-/// A portion of what XAUTOCLAIM made a consumer the owner of.
+/// A part of the entries that XAUTOCLAIM gave to a consumer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AutoClaimed<E> {
-    /// Where to go on; `0-0` once everything pending was looked at.
+    /// Where to go on; `0-0` when all pending entries were looked at.
     pub next: EntryId,
     /// The entries, or their ids.
     pub entries: Vec<E>,
-    /// Entries that were pending but deleted, which are pending no more; empty on servers before 7.0.
+    /// Entries that were pending but deleted, which are no longer pending; empty on servers before 7.0.
     pub deleted: Vec<EntryId>,
 }
 
 impl<E> AutoClaimed<E> {
-    /// Whether everything pending was looked at.
+    /// Whether all pending entries were looked at.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.next == EntryId::default()
@@ -165,16 +197,16 @@ impl<E: FromRedis> FromRedis for AutoClaimed<E> {
     }
 }
 
-/// What is pending for a consumer group: delivered, and not acknowledged.
+/// The pending entries of a consumer group: delivered, and not acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PendingSummary {
-    /// How many entries.
+    /// The number of pending entries.
     pub count: u64,
     /// The first and the last of them; `None` if there is none.
     pub range: Option<(EntryId, EntryId)>,
     /// How many of them each consumer has; consumers without any are not listed.
-    pub consumers: Vec<(String, u64)>,
+    pub consumers: Vec<(Name, u64)>,
 }
 
 impl FromRedis for PendingSummary {
@@ -183,7 +215,7 @@ impl FromRedis for PendingSummary {
         let count = next(&mut elements, "count")?;
         let first: Option<EntryId> = next(&mut elements, "first")?;
         let last: Option<EntryId> = next(&mut elements, "last")?;
-        let consumers: Option<Vec<(String, u64)>> = next(&mut elements, "consumers")?;
+        let consumers: Option<Vec<(Name, u64)>> = next(&mut elements, "consumers")?;
         Ok(Self {
             count,
             range: first.zip(last),
@@ -199,7 +231,7 @@ pub struct PendingEntry {
     /// Its id.
     pub id: EntryId,
     /// Who has it.
-    pub consumer: String,
+    pub consumer: Name,
     /// How many milliseconds ago it was delivered; -1 if the server does not know.
     pub idle: i64,
     /// How often it was delivered.
@@ -305,7 +337,12 @@ mod tests {
             .map(|entry| entry.fields)
             .collect();
         assert_eq!(fields, [None, Some(pairs(&[("c", "d")]))]);
-        assert!(decode::<Vec<(String, Vec<StreamEntry<Pairs>>)>>(reply).is_err());
+        let present: Vec<(String, Vec<StreamEntry<Pairs>>)> = decode(reply).unwrap();
+        let ids = present.iter().flat_map(|(_, entries)| entries);
+        assert_eq!(ids.map(|entry| entry.id).collect::<Vec<_>>(), [id(3)]);
+        // A field that does not fit is still an error.
+        let faulty: Result<Vec<(String, Vec<StreamEntry<(u8, u8)>>)>, _> = decode(reply);
+        assert!(faulty.is_err());
     }
 
     #[test]
@@ -349,10 +386,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!((summary.count, summary.range), (4, Some((id(1), id(4)))));
-        assert_eq!(
-            summary.consumers,
-            [("c1".to_owned(), 3), ("c2".to_owned(), 1)]
-        );
+        assert_eq!(summary.consumers, [("c1".into(), 3), ("c2".into(), 1)]);
         for nothing in [
             "*4\r\n:0\r\n$-1\r\n$-1\r\n*-1\r\n",
             "*4\r\n:0\r\n_\r\n_\r\n_\r\n",
@@ -371,7 +405,7 @@ mod tests {
             decode("*2\r\n*4\r\n$3\r\n1-1\r\n$2\r\nc1\r\n:0\r\n:2\r\n*4\r\n$3\r\n2-1\r\n$2\r\nc1\r\n:101\r\n:1\r\n").unwrap();
         let second = PendingEntry {
             id: id(2),
-            consumer: "c1".to_owned(),
+            consumer: "c1".into(),
             idle: 101,
             deliveries: 1,
         };

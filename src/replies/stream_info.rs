@@ -1,7 +1,7 @@
 //! Replies of XINFO.
 
 use bytes::Bytes;
-use typedis_core::{DecodeError, Reply};
+use typedis_core::{DecodeError, Name, Reply};
 
 use super::entry_id::EntryId;
 use super::fields::next;
@@ -11,14 +11,14 @@ use crate::FromRedis;
 /// The fields of an entry as they are, in their order.
 pub type RawFields = Vec<(Bytes, Bytes)>;
 
-/// What XINFO STREAM says of a stream.
+/// The reply of XINFO STREAM.
 #[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
 #[redis(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub struct StreamInfo {
     /// How many entries it has.
     pub length: u64,
-    /// How many keys the radix tree has that holds them.
+    /// How many keys are in the radix tree of the entries.
     pub radix_tree_keys: u64,
     /// How many nodes the radix tree has.
     pub radix_tree_nodes: u64,
@@ -28,7 +28,7 @@ pub struct StreamInfo {
     pub max_deleted_entry_id: Option<EntryId>,
     /// How many entries were ever added; since 7.0.
     pub entries_added: Option<u64>,
-    /// The id of the first entry as it is on record, `0-0` where there is none; since 7.0.
+    /// The id of the first entry as it is recorded; `0-0` if there is none; since 7.0.
     pub recorded_first_entry_id: Option<EntryId>,
     /// How many consumer groups it has.
     pub groups: u64,
@@ -38,14 +38,14 @@ pub struct StreamInfo {
     pub last_entry: Option<StreamEntry<RawFields>>,
 }
 
-/// What XINFO STREAM with FULL says of a stream.
+/// The reply of XINFO STREAM with FULL.
 #[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
 #[redis(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub struct StreamDetails {
     /// How many entries it has.
     pub length: u64,
-    /// How many keys the radix tree has that holds them.
+    /// How many keys are in the radix tree of the entries.
     pub radix_tree_keys: u64,
     /// How many nodes the radix tree has.
     pub radix_tree_nodes: u64,
@@ -55,9 +55,9 @@ pub struct StreamDetails {
     pub max_deleted_entry_id: Option<EntryId>,
     /// How many entries were ever added; since 7.0.
     pub entries_added: Option<u64>,
-    /// The id of the first entry as it is on record, `0-0` where there is none; since 7.0.
+    /// The id of the first entry as it is recorded; `0-0` if there is none; since 7.0.
     pub recorded_first_entry_id: Option<EntryId>,
-    /// Its entries, the first ones.
+    /// Its first entries.
     pub entries: Vec<StreamEntry<RawFields>>,
     /// Its consumer groups.
     pub groups: Vec<StreamGroupDetails>,
@@ -69,7 +69,7 @@ pub struct StreamDetails {
 #[non_exhaustive]
 pub struct StreamGroup {
     /// Its name.
-    pub name: String,
+    pub name: Name,
     /// How many consumers it has.
     pub consumers: u64,
     /// How many entries are pending.
@@ -78,7 +78,7 @@ pub struct StreamGroup {
     pub last_delivered_id: EntryId,
     /// How many entries were read, if the server knows; since 7.0.
     pub entries_read: Option<u64>,
-    /// How many entries are yet to be delivered, if the server knows; since 7.0.
+    /// How many entries are still to be delivered, if the server knows; since 7.0.
     pub lag: Option<u64>,
 }
 
@@ -88,16 +88,16 @@ pub struct StreamGroup {
 #[non_exhaustive]
 pub struct StreamGroupDetails {
     /// Its name.
-    pub name: String,
+    pub name: Name,
     /// The last id that was delivered.
     pub last_delivered_id: EntryId,
     /// How many entries were read, if the server knows; since 7.0.
     pub entries_read: Option<u64>,
-    /// How many entries are yet to be delivered, if the server knows; since 7.0.
+    /// How many entries are still to be delivered, if the server knows; since 7.0.
     pub lag: Option<u64>,
     /// How many entries are pending.
     pub pel_count: u64,
-    /// Entries that are pending, the first ones.
+    /// The first pending entries.
     pub pending: Vec<GroupPending>,
     /// Its consumers.
     pub consumers: Vec<StreamConsumerDetails>,
@@ -109,12 +109,12 @@ pub struct StreamGroupDetails {
 #[non_exhaustive]
 pub struct StreamConsumer {
     /// Its name.
-    pub name: String,
+    pub name: Name,
     /// How many entries are pending for it.
     pub pending: u64,
     /// How many milliseconds ago it last tried to read or claim something.
     pub idle: u64,
-    /// How many milliseconds ago it last did read or claim something, -1 for never; since 7.2.
+    /// How many milliseconds ago it last read or claimed something; -1 means never; since 7.2.
     pub inactive: Option<i64>,
 }
 
@@ -124,14 +124,14 @@ pub struct StreamConsumer {
 #[non_exhaustive]
 pub struct StreamConsumerDetails {
     /// Its name.
-    pub name: String,
+    pub name: Name,
     /// When it last tried to read or claim something, as a Unix time in milliseconds.
     pub seen_time: u64,
-    /// When it last did read or claim something, as a Unix time in milliseconds, -1 for never; since 7.2.
+    /// When it last read or claimed something, as a Unix time in milliseconds; -1 means never; since 7.2.
     pub active_time: Option<i64>,
     /// How many entries are pending for it.
     pub pel_count: u64,
-    /// Entries that are pending for it, the first ones.
+    /// The first entries that are pending for it.
     pub pending: Vec<ConsumerPending>,
 }
 
@@ -142,7 +142,7 @@ pub struct GroupPending {
     /// Its id.
     pub id: EntryId,
     /// Who has it.
-    pub consumer: String,
+    pub consumer: Name,
     /// When it was last delivered, as a Unix time in milliseconds.
     pub delivered_at: u64,
     /// How often it was delivered.

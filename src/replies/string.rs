@@ -6,13 +6,13 @@ use typedis_core::{DecodeError, Reply};
 
 use crate::FromRedis;
 
-/// Where two strings have their longest common subsequence: the reply of `LCS … IDX`.
+/// The places of the longest common subsequence in two strings: the reply of `LCS … IDX`.
 #[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
 #[non_exhaustive]
 pub struct LcsMatches {
     /// The parts that both have, the last one first.
     pub matches: Vec<LcsMatch>,
-    /// The length of the whole subsequence, whatever was left out of `matches`.
+    /// The length of the whole subsequence, also of parts that were left out of `matches`.
     pub len: u64,
 }
 
@@ -24,7 +24,7 @@ pub struct LcsMatch {
     pub first: RangeInclusive<usize>,
     /// The bytes that it occupies in the second string.
     pub second: RangeInclusive<usize>,
-    /// Its length, where `WITHMATCHLEN` asked for it.
+    /// Its length, with `WITHMATCHLEN`.
     pub len: Option<u64>,
 }
 

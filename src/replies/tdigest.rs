@@ -2,7 +2,7 @@
 
 use crate::FromRedis;
 
-/// What TDIGEST.INFO tells of a t-digest.
+/// The reply of TDIGEST.INFO.
 #[derive(Debug, Clone, PartialEq, FromRedis)]
 #[non_exhaustive]
 pub struct TDigestInfo {

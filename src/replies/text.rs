@@ -4,10 +4,18 @@ use std::str::FromStr;
 
 use typedis_core::{DecodeError, Reply};
 
-/// The text of a reply that is one.
+/// The text of a reply; an error if it is not text.
 pub(super) fn text<'a>(reply: &Reply<'a>, what: &str) -> Result<&'a str, DecodeError> {
     match reply.text() {
         Some(text) => text.to_str(),
+        None => Err(DecodeError::expected(what, reply)),
+    }
+}
+
+/// The bytes of a reply that is a text, in which others may have a say.
+pub(super) fn bytes<'a>(reply: &Reply<'a>, what: &str) -> Result<&'a [u8], DecodeError> {
+    match reply.text() {
+        Some(text) => Ok(text.as_bytes()),
         None => Err(DecodeError::expected(what, reply)),
     }
 }
@@ -19,13 +27,13 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
         .filter(|line| !line.is_empty())
 }
 
-/// `name=value` fields between separators; what has no `=` is passed over.
+/// `name=value` fields between separators; a field without `=` is skipped.
 pub(super) fn fields(line: &str, separator: char) -> impl Iterator<Item = (&str, &str)> {
     line.split(separator)
         .filter_map(|field| field.split_once('='))
 }
 
-/// A value of a text as a number or the like.
+/// Parses a value, as a number for instance.
 pub(super) fn parse<T: FromStr>(name: &str, value: &str) -> Result<T, DecodeError> {
     value.parse().map_err(|_| {
         DecodeError::new("the text is no number of this size").at_field(name.to_owned())

@@ -2,12 +2,12 @@
 //!
 //! # Layout
 //!
-//! Here what several series at once are read as; `series_info.rs`: what TS.INFO tells.
+//! This file has the replies with several series; `series_info.rs`: the reply of TS.INFO.
 
 use std::collections::HashMap;
 
 use typedis_core::from_redis::Fields;
-use typedis_core::{DecodeError, FromRedis, Reply};
+use typedis_core::{DecodeError, FromRedis, Name, Reply};
 
 use super::fields::{each_field, fill, next};
 
@@ -28,9 +28,9 @@ pub struct MultiRange {
 #[non_exhaustive]
 pub struct SeriesRange {
     /// Its key.
-    pub key: String,
+    pub key: Name,
     /// Those of its labels that were asked for and that it has.
-    pub labels: HashMap<String, String>,
+    pub labels: HashMap<Name, Name>,
     /// Times in milliseconds, and values.
     pub samples: Vec<(u64, f64)>,
 }
@@ -48,9 +48,9 @@ pub struct MultiGet {
 #[non_exhaustive]
 pub struct LastSample {
     /// The key of the series.
-    pub key: String,
+    pub key: Name,
     /// Those of its labels that were asked for and that it has.
-    pub labels: HashMap<String, String>,
+    pub labels: HashMap<Name, Name>,
     /// The time in milliseconds, and the value; `None` if the series has no sample.
     pub sample: Option<(u64, f64)>,
 }
@@ -68,11 +68,11 @@ pub struct GroupedRange {
 #[non_exhaustive]
 pub struct SeriesGroup {
     /// The label and the value that its series have in common: `area=north`.
-    pub group: String,
+    pub group: Name,
     /// Those of its labels that were asked for and that it has.
-    pub labels: HashMap<String, String>,
+    pub labels: HashMap<Name, Name>,
     /// The keys of its series; RESP2 tells them only with `with_labels`.
-    pub sources: Vec<String>,
+    pub sources: Vec<Name>,
     /// Times in milliseconds, and values.
     pub samples: Vec<(u64, f64)>,
 }
@@ -108,8 +108,8 @@ impl FromRedis for GroupedRange {
             let listed = labels.remove("__source__");
             let listed = listed
                 .iter()
-                .flat_map(|keys| keys.split(','))
-                .map(str::to_owned);
+                .flat_map(|keys| keys.as_bytes().split(|byte| *byte == b','))
+                .map(Name::from);
             SeriesGroup {
                 group: name,
                 labels,
@@ -141,11 +141,11 @@ impl FromRedis for MultiGet {
     }
 }
 
-/// What a reply holds of a series or a group; `S` are its samples.
+/// The parts of a series or a group in a reply; `S` are its samples.
 struct Parts<S> {
-    name: String,
-    labels: HashMap<String, String>,
-    sources: Vec<String>,
+    name: Name,
+    labels: HashMap<Name, Name>,
+    sources: Vec<Name>,
     samples: S,
 }
 
@@ -165,7 +165,7 @@ fn named<S: FromRedis>(
         let elements = rest
             .elements()
             .ok_or_else(|| DecodeError::expected("an array", &rest))?;
-        Parts::decode(String::from_redis(name)?, elements)
+        Parts::decode(Name::from_redis(name)?, elements)
     };
     decode().map_err(|error| error.at_index(index))
 }
@@ -181,9 +181,9 @@ fn listed<S: FromRedis>((index, series): (usize, Reply<'_>)) -> Result<Parts<S>,
 }
 
 impl<S: FromRedis> Parts<S> {
-    /// Takes labels first and samples last; what is between them are facts that have names.
+    /// Takes labels first and samples last; between them are facts with names.
     fn decode<'a>(
-        name: String,
+        name: Name,
         mut elements: impl ExactSizeIterator<Item = Reply<'a>>,
     ) -> Result<Self, DecodeError> {
         let labels = elements
@@ -208,12 +208,12 @@ impl<S: FromRedis> Parts<S> {
 }
 
 /// Labels that were asked for but that the series lacks are nil, and left out.
-fn present_labels(reply: &Reply<'_>) -> Result<HashMap<String, String>, DecodeError> {
+fn present_labels(reply: &Reply<'_>) -> Result<HashMap<Name, Name>, DecodeError> {
     let mut labels = HashMap::new();
     for field in Fields::new(reply)? {
         let (name, value) = field?;
         if let Some(value) = Option::from_redis(value)? {
-            labels.insert(String::from_redis(name)?, value);
+            labels.insert(Name::from_redis(name)?, value);
         }
     }
     Ok(labels)
@@ -234,8 +234,8 @@ mod tests {
                      $3\r\nts2\r\n*3\r\n%0\r\n%1\r\n$11\r\naggregators\r\n*0\r\n*0\r\n";
         let range: MultiRange = decode(two).unwrap();
         let first = SeriesRange {
-            key: "ts".to_owned(),
-            labels: HashMap::from([("sensor".to_owned(), "1".to_owned())]),
+            key: "ts".into(),
+            labels: HashMap::from([("sensor".into(), "1".into())]),
             samples: vec![(1000, 1.5), (2000, 2.5)],
         };
         assert_eq!(
@@ -284,9 +284,9 @@ mod tests {
                      %1\r\n$7\r\nsources\r\n*2\r\n$2\r\nts\r\n$3\r\nts2\r\n*1\r\n*2\r\n:1000\r\n,10\r\n";
         let grouped: GroupedRange = decode(two).unwrap();
         let group = SeriesGroup {
-            group: "area=A".to_owned(),
-            labels: HashMap::from([("area".to_owned(), "A".to_owned())]),
-            sources: vec!["ts".to_owned(), "ts2".to_owned()],
+            group: "area=A".into(),
+            labels: HashMap::from([("area".into(), "A".into())]),
+            sources: vec!["ts".into(), "ts2".into()],
             samples: vec![(1000, 10.0)],
         };
         assert_eq!(grouped.groups, [group]);

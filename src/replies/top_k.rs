@@ -2,7 +2,7 @@
 
 use crate::FromRedis;
 
-/// What TOPK.INFO tells of a top-K sketch.
+/// The reply of TOPK.INFO.
 #[derive(Debug, Clone, PartialEq, FromRedis)]
 #[non_exhaustive]
 pub struct TopKInfo {

@@ -7,7 +7,7 @@ use typedis_core::{DecodeError, Reply};
 use super::fields::next;
 use crate::FromRedis;
 
-/// What VINFO tells of a vector set.
+/// The reply of VINFO.
 #[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
 #[redis(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -15,7 +15,7 @@ pub struct VectorSetInfo {
     /// How the vectors are stored.
     #[redis(rename = "quant-type")]
     pub quantization: Quantization,
-    /// How many neighbours an element is linked to.
+    /// The most neighbours that an element is linked to.
     #[redis(rename = "hnsw-m")]
     pub links: u64,
     /// How many dimensions the stored vectors have.
@@ -31,7 +31,7 @@ pub struct VectorSetInfo {
     pub attributes_count: u64,
     /// The number of the set among those of the server.
     pub vset_uid: u64,
-    /// The greatest number that an element was given.
+    /// The highest number that an element got.
     pub hnsw_max_node_uid: u64,
 }
 
@@ -39,7 +39,7 @@ pub struct VectorSetInfo {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Quantization {
-    /// As they are, in 4 bytes each.
+    /// Without a change, in 4 bytes each.
     Float32,
     /// In 8 bits each.
     Int8,
@@ -80,7 +80,7 @@ impl FromRedis for Quantization {
     }
 }
 
-/// A vector as the server holds it: its numbers divided by their norm, in the form of the quantization.
+/// A vector as the server stores it: its numbers divided by their norm, in the form of the quantization.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct RawVector {
@@ -88,7 +88,7 @@ pub struct RawVector {
     pub quantization: Quantization,
     /// The numbers.
     pub data: Vec<u8>,
-    /// The length of the vector before it was divided by it.
+    /// The length of the vector before its numbers were divided by this length.
     pub norm: f64,
     /// With 8 bits: the number that 127 stands for.
     pub range: Option<f64>,

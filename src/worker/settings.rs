@@ -1,4 +1,4 @@
-//! How a worker goes about its work.
+//! The settings of a worker.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,16 +12,16 @@ use crate::replies::EntryId;
 /// When an entry counts as done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Acknowledge {
-    /// Once its function has succeeded; what fails is delivered again.
+    /// When its function has succeeded; an entry that fails is delivered again.
     #[default]
     OnSuccess,
-    /// Once its function has ended, however that was; what a worker held that died is delivered again.
+    /// When its function has ended, also with a failure; entries of a worker that died are delivered again.
     Always,
     /// When it is delivered; nothing is ever delivered again.
     OnDelivery,
 }
 
-/// What a worker tells whoever wants to know.
+/// What a worker reports to its listener.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum WorkerEvent<'a> {
@@ -52,7 +52,7 @@ pub(super) struct Settings {
     pub(super) batch: u64,
     pub(super) claim_after: Duration,
     pub(super) acknowledge: Acknowledge,
-    /// The stream, and after how many deliveries.
+    /// The stream, and the number of deliveries after which entries are moved to it.
     pub(super) dead_letter: Option<(String, u64)>,
     listener: Option<Listener>,
 }
@@ -83,12 +83,12 @@ impl fmt::Debug for Settings {
 }
 
 impl Settings {
-    /// How often stale entries are looked for.
+    /// How often to look for stale entries.
     pub(super) fn sweep_interval(&self) -> Duration {
         (self.claim_after / 2).clamp(Duration::from_millis(10), Duration::from_secs(30))
     }
 
-    /// Whether an entry is not to be delivered again.
+    /// Whether an entry must not be delivered again.
     pub(super) fn is_worn_out(&self, deliveries: u64) -> bool {
         let limit = self.dead_letter.as_ref();
         limit.is_some_and(|(_, limit)| deliveries >= *limit)
@@ -102,7 +102,8 @@ impl Settings {
 }
 
 impl Worker {
-    /// Where a new group begins: at the stream's beginning by default. A group that exists goes on where it is.
+    /// Where a new group begins: at the stream's beginning by default. A group that exists already goes on from its
+    /// place.
     pub fn start(mut self, id: impl Into<StreamId>) -> Self {
         self.settings.start = id.into();
         self
@@ -114,21 +115,21 @@ impl Worker {
         self
     }
 
-    /// After how long a pending entry is taken over, from whichever consumer has it; a minute by default. It should be longer than the
-    /// work on a batch takes: an entry that takes longer is worked on twice.
+    /// After how long a pending entry is taken over from any consumer; a minute by default. It should be longer than
+    /// the work on a batch takes, because an entry that takes longer is worked on twice.
     pub fn claim_after(mut self, idle: Duration) -> Self {
         self.settings.claim_after = idle;
         self
     }
 
-    /// When an entry counts as done: once its function has succeeded, by default.
+    /// When an entry counts as done: by default when its function has succeeded.
     pub fn acknowledge(mut self, when: Acknowledge) -> Self {
         self.settings.acknowledge = when;
         self
     }
 
-    /// Moves an entry to another stream when it has failed after so many deliveries, with fields that tell why. Without this
-    /// an entry is delivered until it succeeds.
+    /// Moves an entry to another stream when it has failed after this many deliveries, with fields that say why.
+    /// Without this setting an entry is delivered until it succeeds.
     ///
     /// On a cluster, both streams must be in one slot (`{mails}` and `{mails}:dead`).
     pub fn dead_letter(mut self, stream: impl Into<String>, after_deliveries: u64) -> Self {
@@ -136,7 +137,7 @@ impl Worker {
         self
     }
 
-    /// Calls a function with whatever goes wrong; for logs.
+    /// Calls a function for each failure, for logs.
     pub fn on_event(mut self, listener: impl Fn(&WorkerEvent<'_>) + Send + Sync + 'static) -> Self {
         self.settings.listener = Some(Box::new(listener));
         self

@@ -1,10 +1,10 @@
-//! Waiting for work and for the end at once.
+//! Waiting for work and for the stop signal at the same time.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// A future that may be asked again after it was ready.
+/// A future that may be polled again after it was ready.
 pub(super) struct Stop<F> {
     /// `None` once it was ready.
     signal: Option<Pin<Box<F>>>,
@@ -24,12 +24,12 @@ impl<F: Future> Stop<F> {
         signal.as_mut().poll(cx).map(|_| self.signal = None)
     }
 
-    /// Whether the end has come.
+    /// Whether the stop signal has come.
     pub(super) async fn is_over(mut self: Pin<&mut Self>) -> bool {
         std::future::poll_fn(|cx| Poll::Ready(self.poll(cx).is_ready())).await
     }
 
-    /// What `work` gives, or `None` if the end comes first.
+    /// The output of `work`, or `None` if the stop signal comes first.
     pub(super) async fn or<T>(
         mut self: Pin<&mut Self>,
         work: impl Future<Output = T>,

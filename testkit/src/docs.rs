@@ -1,4 +1,4 @@
-//! What a live server tells of its commands: [`ServerCommands`], from COMMAND and COMMAND DOCS.
+//! What a live server says about its commands: [`ServerCommands`], from COMMAND and COMMAND DOCS.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -15,14 +15,14 @@ pub struct ServerCommands {
     pub name: String,
     /// As in `9.1.2`.
     pub version: String,
-    /// Name in upper case, a subcommand's with a blank → the command; containers of subcommands are left out.
+    /// Name in upper case, for a subcommand with a space → the command; containers of subcommands are left out.
     pub commands: BTreeMap<String, CommandDocs>,
 }
 
 /// A command as its server documents it.
 #[derive(Debug, Default)]
 pub struct CommandDocs {
-    /// How many words it has, its name included; at least so many where it is negative.
+    /// How many words it has, with its name; if negative, it has at least that many.
     pub arity: i64,
     /// As in `readonly`.
     pub flags: BTreeSet<String>,
@@ -36,7 +36,7 @@ pub struct CommandDocs {
     pub group: Option<String>,
     /// The time that it takes.
     pub complexity: Option<String>,
-    /// In their order; empty where the server does not document any.
+    /// In order; empty if the server documents none.
     pub arguments: Vec<Argument>,
 }
 
@@ -53,9 +53,9 @@ pub struct Argument {
     pub since: Option<String>,
     /// Whether it may be left out.
     pub optional: bool,
-    /// Whether it may come again.
+    /// Whether it may be repeated.
     pub multiple: bool,
-    /// Whether its word comes again with it.
+    /// Whether its word is repeated with it.
     pub multiple_token: bool,
     /// Its parts.
     pub arguments: Vec<Argument>,
@@ -80,7 +80,7 @@ impl ServerCommands {
         let name = field("server_name").unwrap_or_else(|| "redis".to_owned());
         let version = field("valkey_version").or_else(|| field("redis_version"));
         let commands = conn.reply(&["COMMAND"])?;
-        // Servers before version 7 know nothing of arguments.
+        // Servers before version 7 do not document arguments.
         let docs = conn.reply(&["COMMAND", "DOCS"]).unwrap_or(Reply::Nil);
         let mut server = Self {
             name,

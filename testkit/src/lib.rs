@@ -1,23 +1,27 @@
-//! The test kit of typedis: what its tests, its demo and its benchmarks run against. No part of the library.
+//! The test kit of typedis, for its tests, its demo and its benchmarks. It is not part of the library.
 //!
 //! # Layout
 //!
-//! - [`servers`]: which real servers there are, where they come from, and the cache that keeps them
+//! - [`servers`]: the real servers, where they come from, and the cache that keeps them
 //! - [`server`]: one running server: started on a free port, stopped with the process that started it
-//! - [`shared`](mod@shared): one server per kind for all tests of a process, a database of its own for each test
+//! - [`cluster`]: servers that are a cluster, whose slots and nodes can be moved
+//! - [`fleet`]: a primary, a replica and Sentinels
+//! - [`shared`](mod@shared): one server per kind for all tests of a process, one database for each test
 //! - [`raw`]: a plain blocking connection that speaks RESP2, independent of the library under test
-//! - [`docs`]: what a server tells of its commands
+//! - [`docs`]: what a server says about its commands
 //! - [`proxy`]: a TCP proxy that delays, splits, withholds and cuts the bytes between a client and a server
 //! - `tls` (feature `tls`): certificates, and a proxy that puts TLS in front of a server
-//! - [`fake`]: a scripted server, for what no real server can be made to say
+//! - [`fake`]: a scripted server, for answers that no real server can be made to give
 //! - [`error`]: what can go wrong, as sentences
 //!
 //! The servers run on Unix only: their processes are supervised by `sh`.
 
+pub mod cluster;
 pub mod docs;
 pub mod error;
 #[cfg(feature = "net")]
 pub mod fake;
+pub mod fleet;
 #[cfg(feature = "net")]
 pub mod proxy;
 pub mod raw;
@@ -27,8 +31,10 @@ pub mod shared;
 #[cfg(feature = "tls")]
 pub mod tls;
 
+pub use cluster::{Cluster, ClusterBuilder, KeySpace, shared_cluster};
 pub use docs::{Argument, CommandDocs, ServerCommands};
 pub use error::{Error, Result};
+pub use fleet::Fleet;
 pub use server::{Server, ServerBuilder};
 pub use servers::ServerKind;
 pub use shared::{Database, database, shared};

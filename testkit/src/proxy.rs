@@ -1,4 +1,5 @@
-//! A TCP proxy that injects faults: [`Proxy`] stands between a client and a server and misbehaves when told to.
+//! A TCP proxy that injects faults: [`Proxy`] is between a client and a server, and causes the faults that a test
+//! orders.
 //!
 //! # Layout
 //!
@@ -21,15 +22,15 @@ mod pump;
 
 pub use lane::Lane;
 
-/// How long the peer of a closed connection has for closing it too.
+/// How long the peer of a closed connection has to close it too.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 
 /// How a connection is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cut {
-    /// As by a peer that ends in good order: what was sent arrives, then the end of the stream (FIN).
+    /// As when the peer closes in good order: what was sent arrives, then the end of the stream (FIN).
     Close,
-    /// As by a peer that died: the connection is reset (RST).
+    /// As when the peer dies: the connection is reset (RST).
     Reset,
 }
 
@@ -59,7 +60,7 @@ pub struct Proxy {
     accepting: JoinHandle<()>,
 }
 
-/// What the proxy and its connections have in common.
+/// The common data of the proxy and its connections.
 #[derive(Debug)]
 struct Shared {
     to_server: Lane,
@@ -83,7 +84,7 @@ impl Proxy {
     ///
     /// # Errors
     ///
-    /// If no port can be had.
+    /// If no port is free.
     pub async fn start(upstream: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -127,13 +128,13 @@ impl Proxy {
         &self.shared.to_client
     }
 
-    /// Both directions, for what shall happen to both.
+    /// Both directions, for orders to both.
     #[must_use]
     pub fn lanes(&self) -> [&Lane; 2] {
         [self.to_server(), self.to_client()]
     }
 
-    /// Swallows all bytes of both directions, and their ends, while connections stay open: a cable that was pulled.
+    /// Swallows all bytes of both directions, and their ends, while connections stay open: as if a cable was pulled.
     pub fn black_hole(&self) {
         self.lanes().into_iter().for_each(Lane::black_hole);
     }
@@ -143,7 +144,7 @@ impl Proxy {
         self.lanes().into_iter().for_each(Lane::resume);
     }
 
-    /// Connects clients that come from now on to another server, as after a change of a DNS entry.
+    /// From now on, connects new clients to another server, as after a change of a DNS entry.
     pub fn set_upstream(&self, upstream: SocketAddr) {
         self.shared.upstream.send_replace(upstream);
     }
@@ -153,12 +154,12 @@ impl Proxy {
         self.shared.refusing.send_replace(refusing);
     }
 
-    /// Cuts all connections that are open now. New ones are not concerned.
+    /// Cuts all connections that are open now. New ones are not affected.
     pub fn cut_all(&self, cut: Cut) {
         self.shared.cut_all.send_replace(Some(cut));
     }
 
-    /// How many connections clients have made so far, refused ones included.
+    /// How many connections clients have made so far, with the refused ones.
     #[must_use]
     pub fn accepted(&self) -> usize {
         self.shared.counts.borrow().accepted
@@ -170,7 +171,7 @@ impl Proxy {
         self.shared.counts.borrow().open
     }
 
-    /// Waits until clients have made `count` connections in all.
+    /// Waits until clients have made `count` connections in total.
     ///
     /// # Errors
     ///
@@ -218,11 +219,11 @@ impl Drop for Proxy {
 impl Shared {
     async fn accept(self: Arc<Self>, listener: TcpListener) {
         while let Ok((client, _)) = listener.accept().await {
-            // Before the connection counts, so that an order that is given as soon as it does reaches it.
+            // This happens before the connection counts, so that an order given right after that reaches it.
             let orders = self.cut_all.subscribe();
             self.counts.send_modify(|counts| counts.accepted += 1);
             if *self.refusing.borrow() {
-                // Nothing is lost if the client was faster to go.
+                // Nothing is lost if the client has closed already.
                 let _ = client.set_zero_linger();
                 continue;
             }
@@ -237,13 +238,13 @@ impl Shared {
         mut orders: watch::Receiver<Option<Cut>>,
     ) {
         let upstream = *self.upstream.borrow();
-        // A server that is down looks to the client as it would without a proxy, but for the moment of the reset.
+        // For the client, a server that is down looks as without a proxy, except that the reset may come later.
         let Ok(mut server) = TcpStream::connect(upstream).await else {
             let _ = client.set_zero_linger();
             return;
         };
         let _ = (client.set_nodelay(true), server.set_nodelay(true));
-        // Before the connection counts as open, for the same reason.
+        // This happens before the connection counts as open, for the same reason.
         let closes_there = self.to_server.half_closes();
         let closes_back = self.to_client.half_closes();
         let _open = Open::new(&self);
@@ -271,18 +272,18 @@ impl Shared {
     }
 }
 
-/// Ends a connection in good order. Bytes that nobody reads would turn its end into a reset, so they are read.
+/// Ends a connection in good order. Unread bytes would turn the end into a reset, so they are read.
 async fn close(stream: &mut TcpStream) {
     let drain = async {
         stream.shutdown().await?;
         tokio::io::copy(stream, &mut tokio::io::sink()).await
     };
-    // Whether the peer closes too, in time or at all, makes no difference to it.
+    // It does not matter whether the peer closes too, or in time.
     let _ = time::timeout(CLOSE_WITHIN, drain).await;
 }
 
 async fn next_order(orders: &mut watch::Receiver<Option<Cut>>) -> Cut {
-    // An error says that the proxy is gone.
+    // An error means that the proxy is gone.
     match orders.changed().await {
         Ok(()) => orders.borrow_and_update().unwrap_or(Cut::Reset),
         Err(_) => Cut::Reset,

@@ -1,6 +1,6 @@
-//! A plain connection: [`RawConnection`] sends commands and reads replies as they are, in RESP2, and blocks.
+//! A plain connection: [`RawConnection`] sends commands and reads replies in RESP2, and blocks.
 //!
-//! Independent of the library under test, so that a test can look at a server from outside.
+//! Independent of the library under test, so that a test can check a server without the library.
 //!
 //! # Layout
 //!
@@ -38,7 +38,7 @@ impl RawConnection {
         })
     }
 
-    /// Sends a command and reads its reply: the bytes of the frame, whatever it is.
+    /// Sends a command and reads its reply: the bytes of the frame, of any kind.
     ///
     /// # Errors
     ///
@@ -48,12 +48,12 @@ impl RawConnection {
         self.read_frame()
     }
 
-    /// Sends a command and gives the text of its reply: of a simple string, an integer or a bulk string, the value;
-    /// of anything else, the frame.
+    /// Sends a command and returns the text of its reply: the value of a simple string, an integer or a bulk
+    /// string; for other replies, the frame.
     ///
     /// # Errors
     ///
-    /// As [`RawConnection::frame`]; and if the reply is an error, with the server's words.
+    /// As [`RawConnection::frame`]; and if the reply is an error, with the text of the server.
     pub fn call(&mut self, words: &[&str]) -> io::Result<String> {
         let frame = self.frame(words)?;
         let text = String::from_utf8_lossy(&frame).into_owned();

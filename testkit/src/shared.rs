@@ -1,7 +1,7 @@
-//! One server per kind for all tests of a process: [`shared`]; and in it a database for each test: [`database`].
+//! One server per kind for all tests of a process: [`shared`]; and a database in it for each test: [`database`].
 //!
-//! Under `cargo test` the tests of a file share a process, and so a server; under `cargo nextest` each test has a
-//! process, and so a server, to itself. Either way a test sees its own data only.
+//! Under `cargo test` the tests of a file share a process, and so a server. Under `cargo nextest` each test has
+//! its own process, and so its own server. In both cases a test sees only its own data.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,7 +13,7 @@ use crate::servers::ServerKind;
 /// How many databases a shared server has. Each costs it a little memory and start-up time.
 const DATABASES: u32 = 2_000;
 
-/// A database of a shared server that nobody else uses.
+/// A database of a shared server that no other test uses.
 #[derive(Debug, Clone, Copy)]
 pub struct Database {
     server: &'static Server,
@@ -28,7 +28,7 @@ impl Database {
         self.server
     }
 
-    /// Its number, as SELECT takes it.
+    /// Its number, for SELECT.
     #[must_use]
     pub fn number(&self) -> u32 {
         self.number
@@ -69,8 +69,8 @@ fn slot(kind: ServerKind) -> &'static Slot {
 ///
 /// # Panics
 ///
-/// If it cannot be had: the test that calls this fails, with the reason. A test that can do without asks
-/// [`servers::find`](crate::servers::find) first.
+/// If there is no such server: the test that calls this fails, with the reason. A test that does not need it
+/// calls [`servers::find`](crate::servers::find) first.
 #[must_use]
 #[track_caller]
 pub fn shared(kind: ServerKind) -> &'static Server {
@@ -88,9 +88,9 @@ pub fn shared(kind: ServerKind) -> &'static Server {
     }
 }
 
-/// An empty database for one test, on the server that [`shared`] gives.
+/// An empty database for one test, on the server that [`shared`] returns.
 ///
-/// The search module indexes database 0 only: a test of it starts a [`Server`].
+/// The search module indexes database 0 only: a test of that module starts a [`Server`].
 ///
 /// # Panics
 ///

@@ -1,8 +1,8 @@
-//! TLS for servers that have none: certificates of our own, and a proxy that speaks TLS with them.
+//! TLS for servers that have none: self-made certificates, and a proxy that speaks TLS with them.
 //!
 //! # Layout
 //!
-//! - `authority`: who signs, and what is signed
+//! - `authority`: an authority, and the certificates that it signs
 //! - this file: the proxy
 
 use std::io;
@@ -31,7 +31,7 @@ pub struct TlsServer {
 }
 
 impl TlsServer {
-    /// Shows clients this certificate.
+    /// Presents this certificate to clients.
     pub fn new(identity: Identity) -> Self {
         Self {
             identity,
@@ -73,7 +73,7 @@ impl TlsServer {
         if let Some(newest) = self.newest {
             builder.set_min_proto_version(None)?;
             builder.set_max_proto_version(Some(newest))?;
-            // Old versions need what is no longer thought secure.
+            // Old versions need ciphers that are no longer considered secure.
             builder.set_cipher_list("DEFAULT:@SECLEVEL=0")?;
         }
         Ok(builder.build())
@@ -93,7 +93,7 @@ impl TlsProxy {
     ///
     /// # Errors
     ///
-    /// If no port can be had, or the certificate is of no use.
+    /// If no port is free, or the certificate cannot be used.
     pub async fn start(upstream: SocketAddr, server: &TlsServer) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -114,11 +114,11 @@ impl TlsProxy {
         self.address
     }
 
-    /// Speaks TLS otherwise with clients that come from now on.
+    /// From now on, uses other settings for new clients.
     ///
     /// # Errors
     ///
-    /// If the certificate is of no use.
+    /// If the certificate cannot be used.
     pub fn change(&self, server: &TlsServer) -> io::Result<()> {
         let acceptor = server.acceptor()?;
         *self.acceptor.lock().unwrap_or_else(PoisonError::into_inner) = acceptor;
@@ -153,7 +153,7 @@ async fn accept(
     acceptor: Arc<Mutex<SslAcceptor>>,
     names: Arc<Mutex<Vec<Option<String>>>>,
 ) {
-    // Aborted with this task.
+    // They are aborted with this task.
     let mut relays = tokio::task::JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
         let acceptor = acceptor
@@ -162,7 +162,7 @@ async fn accept(
             .clone();
         let names = names.clone();
         relays.spawn(async move {
-            // A client that is refused was told so by TLS itself.
+            // A client that is refused has been told so by TLS itself.
             let _ = relay(client, upstream, &acceptor, &names).await;
         });
         while relays.try_join_next().is_some() {}

@@ -14,6 +14,7 @@
 //! - `trees`: the order and the types of words, against COMMAND DOCS
 //! - `reading`: a call of any words, read by the rows of the spec
 //! - `recorded`: recorded replies, against the declared types
+//! - `waits`: what blocks, where silence is to be noticed
 //! - `moments`: calls that only a certain moment lets succeed
 //! - `modules`: modules that come and go
 //! - `absent`: options that `None` leaves out
@@ -46,4 +47,5 @@ mod replies;
 mod seeds;
 mod server;
 mod trees;
+mod waits;
 mod wire;

@@ -194,9 +194,9 @@ async fn the_channels_of_listeners_are_listed() {
             assert_eq!(conn.pubsub_shardchannels().await.unwrap(), ["shard"]);
             assert_eq!(conn.pubsub_numpat().await.unwrap(), 1);
             let counts = conn.pubsub_numsub(["news"]).await.unwrap();
-            assert_eq!(counts, [("news".to_owned(), 1)]);
+            assert_eq!(counts, [("news".into(), 1)]);
             let counts = conn.pubsub_shardnumsub(["shard"]).await.unwrap();
-            assert_eq!(counts, [("shard".to_owned(), 1)]);
+            assert_eq!(counts, [("shard".into(), 1)]);
             drop(listener);
             wait_for(&server, &["PUBSUB", "NUMPAT"], ":0");
         }

@@ -182,7 +182,7 @@ async fn a_pool_blocks_on_a_leased_socket(bench: Bench) -> Result<()> {
     });
     pool.rpush("jobs", "first").await?;
     let job = waiting.await.expect("the task does not panic")?;
-    assert_eq!(job, Some(("jobs".to_owned(), "first".to_owned())));
+    assert_eq!(job, Some(("jobs".into(), "first".to_owned())));
     Ok(())
 }
 

@@ -32,15 +32,15 @@ async fn elements_come_as_they_are_pushed(bench: Bench) -> Result<()> {
     let pool = bench.pool().await;
     let mut jobs = pool.listen::<u32>(["urgent", "jobs"]);
     pool.rpush("jobs", [1, 2]).await?;
-    assert_eq!(jobs.next().await?, ("jobs".to_owned(), 1));
+    assert_eq!(jobs.next().await?, ("jobs".into(), 1));
     pool.rpush("urgent", 9).await?;
-    assert_eq!(jobs.next().await?, ("urgent".to_owned(), 9));
-    assert_eq!(jobs.next().await?, ("jobs".to_owned(), 2));
+    assert_eq!(jobs.next().await?, ("urgent".into(), 9));
+    assert_eq!(jobs.next().await?, ("jobs".into(), 2));
     let task = tokio::spawn(async move { jobs.next().await });
     blocked(&bench, 1).await?;
     pool.rpush("jobs", 3).await?;
     let job = task.await.expect("the task does not panic")?;
-    assert_eq!(job, ("jobs".to_owned(), 3));
+    assert_eq!(job, ("jobs".into(), 3));
     Ok(())
 }
 
@@ -67,8 +67,8 @@ async fn any_blocking_command_can_be_repeated(bench: Bench) -> Result<()> {
         .blmpop::<u32>(0.01, ["jobs"], ListEnd::Right)
         .count(3)
         .repeat();
-    assert_eq!(jobs.next().await?, ("jobs".to_owned(), vec![4, 3, 2]));
-    assert_eq!(jobs.next().await?, ("jobs".to_owned(), vec![1]));
+    assert_eq!(jobs.next().await?, ("jobs".into(), vec![4, 3, 2]));
+    assert_eq!(jobs.next().await?, ("jobs".into(), vec![1]));
     // The time of several calls is up in between.
     let later = tokio::spawn({
         let pool = pool.clone();

@@ -7,10 +7,14 @@
 //! - `clients`: generic code, and tasks
 //! - `input`: bad input, refused before anything is sent
 //! - `from_aioredis`: what docs/from-aioredis.md names
+//! - `names`: names that other people choose
 //! - `pages`: the guide and its links
+//! - `raw`: commands that are built from words
 //! - `rebuild`: editing a spec rebuilds what was expanded from it
 //! - `scan`: scans as streams; `rows`: the rows of an aggregation
+//! - `follow`: what blocks, when its server hangs or loses its role
 //! - `listen`: streams over commands that block
+//! - `vanished`: nil in the place of what is gone
 //! - `worker`: consumer groups
 //! - `scripts`: Lua scripts and functions
 //! - `shop`: scripts and functions of a spec of a user's own
@@ -19,14 +23,18 @@
 
 mod clients;
 mod design;
+mod follow;
 mod from_aioredis;
 mod input;
 mod listen;
+mod names;
 mod pages;
+mod raw;
 mod rebuild;
 mod rows;
 mod scan;
 mod scripts;
 mod shop;
 mod support;
+mod vanished;
 mod worker;

@@ -6,7 +6,7 @@ use lexopt::prelude::*;
 
 use crate::{Result, bench};
 
-/// What was asked for.
+/// A command with its options.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     Help,
@@ -68,7 +68,7 @@ fn translate(mut parser: lexopt::Parser) -> Result<Command> {
     Ok(Command::Translate(words.join(" ")))
 }
 
-/// Reads what follows a command's name.
+/// Reads the words after a command's name.
 fn options(mut parser: lexopt::Parser, mut command: Command) -> Result<Command> {
     while let Some(argument) = parser.next()? {
         match (argument, &mut command) {

@@ -1,18 +1,18 @@
-//! `cargo xtask bench`: typedis beside its peers, and `docs/benchmarks.md` from what was measured.
+//! `cargo xtask bench`: typedis beside its peers, and writes `docs/benchmarks.md` from the results.
 //!
 //! # Layout
 //!
-//! - `plan`: the clients, the workloads, and what typedis has to reach
+//! - `plan`: the clients, the workloads, and the goals for typedis
 //! - `run`: the rounds: which program runs when, on which data
 //! - `program`: one run of one program
-//! - `servers`, `relay`: what the programs connect to
+//! - `servers`, `relay`: the servers that the programs connect to
 //! - `place`: where the programs are built
-//! - `data`: what the server holds
-//! - `results`: what was measured, kept in `benches/results.json`
-//! - `compare`: medians and ratios of it
+//! - `data`: the data on the server
+//! - `results`: the results, kept in `benches/results.json`
+//! - `compare`: medians and ratios of the results
 //! - `report`: `docs/benchmarks.md`
-//! - `plot`: its plots; `format`: how figures are written
-//! - `compile`: what it costs to compile a program
+//! - `plot`: its plots; `format`: how numbers are written
+//! - `compile`: the cost of compiling a program
 //! - `guard`: instruction counts against recorded ones
 
 use crate::{Result, screen};
@@ -32,7 +32,7 @@ mod results;
 mod run;
 mod servers;
 
-/// What was asked for.
+/// The options.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Options {
     /// Fewer and shorter runs.
@@ -41,9 +41,9 @@ pub(crate) struct Options {
     pub(crate) only: Vec<String>,
     /// Only these clients.
     pub(crate) clients: Vec<String>,
-    /// So many rounds in place of the usual number.
+    /// The number of rounds, instead of the usual number.
     pub(crate) rounds: Option<usize>,
-    /// Instruction counts in place of everything else.
+    /// Instruction counts instead of everything else.
     pub(crate) guard: bool,
     /// Record the instruction counts as the new baselines.
     pub(crate) record: bool,
@@ -57,7 +57,7 @@ impl Options {
 }
 
 impl std::fmt::Display for Options {
-    /// The command that asks for this.
+    /// The command line with these options.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("cargo xtask bench")?;
         if self.quick {
@@ -86,7 +86,7 @@ pub(crate) fn run(options: &Options) -> Result {
         _ => {
             run::run(options, &mut results)?;
             if !options.quick && options.is_whole() {
-                // What was measured stays, if a program does not compile.
+                // If a program does not compile, the other results are kept.
                 if let Err(error) = compile::run(&mut results) {
                     screen::failure(&error.to_string());
                 }

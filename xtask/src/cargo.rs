@@ -1,4 +1,4 @@
-//! Running cargo: the same cargo that runs this, in the workspace, with its output passed on.
+//! Running cargo: the same cargo that runs this, in the workspace, with its output shown.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -14,7 +14,7 @@ pub(crate) struct Report {
     pub(crate) passed: u64,
     pub(crate) failed: u64,
     pub(crate) ignored: u64,
-    /// The names of failed tests, where they could be read: `--nocapture` may tear their lines.
+    /// The names of failed tests, if they could be read: `--nocapture` may break their lines.
     pub(crate) failures: Vec<String>,
 }
 
@@ -29,7 +29,7 @@ pub(crate) fn command<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -
     command
 }
 
-/// The features that can be built here: all, or all but TLS where OpenSSL's headers are missing.
+/// The features that can be built here: all, or all but TLS if OpenSSL's headers are missing.
 pub(crate) fn features() -> &'static [&'static str] {
     if has_openssl() {
         &["--all-features"]
@@ -59,7 +59,7 @@ pub(crate) fn run(mut command: Command) -> Result {
     }
 }
 
-/// Runs cargo, passes its output on, and reads what its tests report. The second value is whether cargo succeeded.
+/// Runs cargo, shows its output, and reads what its tests report. The second value is whether cargo succeeded.
 pub(crate) fn run_tests(mut command: Command) -> Result<(Report, bool)> {
     let mut child = command
         .stdout(Stdio::piped())

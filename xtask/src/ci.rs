@@ -1,4 +1,4 @@
-//! `cargo xtask ci`: what must pass before a change is merged, quickest first.
+//! `cargo xtask ci`: what must pass before a change is merged, the fastest first.
 
 use std::time::Instant;
 
@@ -23,7 +23,7 @@ pub(crate) fn run() -> Result {
         doc.env("RUSTDOCFLAGS", "--deny warnings");
         cargo::run(doc)
     })?;
-    // What earlier tests wrote must not count.
+    // The results of earlier tests must not count.
     spec::forget()?;
     step("Tests", || test::run(Vec::new()))?;
     step("Coverage", spec::compare)?;

@@ -1,10 +1,10 @@
-//! `cargo xtask demo`: the tour of the library, against a server that lives as long as it does.
+//! `cargo xtask demo`: the tour of the library, on a server that runs only during the tour.
 
 use typedis_testkit::{Server, ServerKind, servers};
 
 use crate::{Result, cargo, screen};
 
-/// The arguments that say to cargo which program the demo is.
+/// The arguments that tell cargo which program the demo is.
 const TOUR: [&str; 4] = ["--package", "typedis", "--example", "tour"];
 
 pub(crate) fn run() -> Result {

@@ -1,13 +1,14 @@
-//! `cargo xtask layers`: whether each crate is built in layers, from the ground up.
+//! `cargo xtask layers`: whether each crate is built in layers, from the bottom up.
 //!
-//! `layers.toml` lists the folders of a crate, floor by floor. A folder may import only from floors below its own; two
-//! folders, or two files, never import each other, not even by a detour. What breaks a rule is named by file and line.
+//! `layers.toml` lists the folders of a crate, layer by layer, which are called floors here. A folder may import only
+//! from floors below its own. Two folders, or two files, never import each other, also not through others. An import
+//! that breaks a rule is named with file and line.
 //!
 //! # Layout
 //!
-//! - `source`: what one file imports, read from its syntax
+//! - `source`: the imports of one file, read from its syntax
 //! - `modules`: the files of a crate, and which file a path leads to
-//! - `rules`: the floors, the circles, and what breaks them
+//! - `rules`: the floors, the circles, and the imports that break them
 //! - `table`: the floors as a table in `CONTRIBUTING.md`
 
 use std::fs;
@@ -34,15 +35,15 @@ struct Layers {
     crates: Vec<House>,
 }
 
-/// One crate, and its floors from the ground up. Modules on the same floor do not import each other.
+/// One crate, and its floors from the bottom up. Modules on the same floor do not import each other.
 #[derive(Debug, Deserialize)]
 struct House {
-    /// The file that the compiler begins with, such as `redis-core/src/lib.rs`.
+    /// The file at which the compiler begins, such as `redis-core/src/lib.rs`.
     root: String,
-    /// Empty: only circles are looked for.
+    /// If this is empty, only circles are looked for.
     #[serde(default)]
     floors: Vec<Vec<String>>,
-    /// Whether the entry file of a folder and a file in it may need each other.
+    /// Whether the entry file of a folder and a file in it may import each other.
     #[serde(default)]
     entries_may_circle: bool,
 }

@@ -6,7 +6,7 @@
 //! - `reference`: all commands in the browser, and lines of redis-cli as Rust
 //! - `msrv`: the crates that users compile, with the oldest Rust that they may have
 //! - `cargo`: running cargo, and reading what its tests report
-//! - `screen`: headings and marks, coloured where there is a terminal
+//! - `screen`: headings and marks, coloured on a terminal
 //! - `arguments`: the command line
 
 use std::process::ExitCode;
@@ -26,7 +26,7 @@ mod test;
 
 use arguments::Command;
 
-/// What a command ends with: an error is a sentence that `main` prints.
+/// The result of a command. An error is a sentence that `main` prints.
 type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
 const HELP: &str = "\

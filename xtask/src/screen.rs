@@ -1,4 +1,4 @@
-//! What the commands print: headings and marks, coloured where there is a terminal and `NO_COLOR` is not set.
+//! What the commands print: headings and marks, coloured on a terminal if `NO_COLOR` is not set.
 
 use console::style;
 
@@ -12,7 +12,7 @@ pub(crate) fn success(text: &str) {
     println!("{} {text}", style("✓").green().bold());
 }
 
-/// Prints something that is merely so.
+/// Prints a piece of information.
 pub(crate) fn note(text: &str) {
     println!("{} {text}", style("·").dim());
 }

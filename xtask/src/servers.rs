@@ -1,4 +1,4 @@
-//! `cargo xtask servers`: fetches servers and lists those that are here.
+//! `cargo xtask servers`: fetches servers and lists those that are present.
 
 use typedis_testkit::{ServerKind, servers};
 

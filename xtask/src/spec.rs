@@ -1,15 +1,15 @@
-//! `cargo xtask spec`: what `commands.toml` holds, and what of it was proved on real servers.
+//! `cargo xtask spec`: the content of `commands.toml`, and which of it was proved on real servers.
 //!
 //! # Layout
 //!
-//! - `outcomes`: what the conformance test wrote about each call
-//! - `table`: the table of them in the README
+//! - `outcomes`: the results of the conformance test for each call
+//! - `table`: their table in the README
 //! - `page`: the page of exceptions
 //! - `known`: the commands and words of `commands.toml`
-//! - `server`: where a live server is asked what it knows
-//! - `missing`: what the one knows and the other does not
-//! - `exceptions`: what is left out on purpose, with the reasons
-//! - `stub`: a row for `commands.toml` to begin with
+//! - `server`: asks a live server for its commands
+//! - `missing`: commands and words that a server has and `commands.toml` does not
+//! - `exceptions`: commands and words that are left out on purpose, with the reasons
+//! - `stub`: a first version of a row for `commands.toml`
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,11 +27,11 @@ mod server;
 mod stub;
 mod table;
 
-/// The page of what is not proved, and what is left out.
+/// The page that lists what is not proved, and what is left out.
 const PAGE: &str = "docs/coverage.md";
 
-/// Runs the conformance test, shows the table of its outcomes and writes it into the README, and the exceptions into a
-/// page; or only checks that the README has the table.
+/// Runs the conformance test, shows the table of its outcomes, writes the table into the README, and writes the
+/// exceptions into a page. With `check`, it only checks that the README has the table.
 pub(crate) fn run(check: bool) -> Result {
     forget()?;
     screen::step("Running the conformance test");
@@ -52,7 +52,7 @@ fn write() -> Result {
     let (path, text) = read("README.md")?;
     save(&path, &text, &table::replace(&text, &table)?)?;
     let (path, text) = read(PAGE)?;
-    save(&path, &text, &page::render(&outcomes))
+    save(&path, &text, &page::render(&outcomes, &spec()?))
 }
 
 /// Writes a file if it has another text.
@@ -62,12 +62,12 @@ fn save(path: &Path, text: &str, fresh: &str) -> Result {
         screen::success(&format!("{shown} is fresh"));
     } else {
         fs::write(path, fresh).map_err(|error| format!("cannot write {shown}: {error}"))?;
-        screen::success(&format!("{shown} is written anew"));
+        screen::success(&format!("{shown} was written again"));
     }
     Ok(())
 }
 
-/// Fails unless the README has the table of the latest outcomes. A server that is not here is left out of account.
+/// Fails unless the README has the table of the latest outcomes. A server that is not present does not count.
 pub(crate) fn compare() -> Result {
     let fresh = table::render(&outcomes::read()?);
     let (_, text) = read("README.md")?;
@@ -115,7 +115,7 @@ fn written() -> Result<known::Written> {
     Ok(written)
 }
 
-/// A file of the workspace, and its text; none where there is no such file.
+/// A file of the workspace, and its text; an empty text if there is no such file.
 fn read(name: &str) -> Result<(PathBuf, String)> {
     let path = cargo::workspace().join(name);
     let text = match fs::read_to_string(&path) {

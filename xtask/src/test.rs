@@ -1,4 +1,4 @@
-//! `cargo xtask test`: the servers first, with progress to see, then all tests.
+//! `cargo xtask test`: first fetches the servers and shows the progress, then runs all tests.
 
 use std::ffi::OsString;
 use std::time::Instant;
@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result {
     }
 }
 
-/// One call of cargo for everything, doc tests included, so that nothing is built twice.
+/// One call of cargo for everything, with doc tests, so that nothing is built twice.
 fn complete(arguments: Vec<OsString>, features: &[&str]) -> Vec<OsString> {
     let for_cargo = arguments.iter().take_while(|word| *word != "--");
     let mut words: Vec<OsString> = vec!["test".into()];
@@ -45,7 +45,7 @@ fn complete(arguments: Vec<OsString>, features: &[&str]) -> Vec<OsString> {
         words.push("--workspace".into());
         words.extend(features.iter().map(OsString::from));
     }
-    // All failures in one run.
+    // Show all failures in one run.
     if !for_cargo.clone().any(|word| word == "--no-fail-fast") {
         words.push("--no-fail-fast".into());
     }

@@ -38,7 +38,8 @@ pub struct Batch<'a> {
     id: u64,
 }
 
-/// Stands for a command's reply until the batch has been executed. It is no future, so nothing can wait for it in vain.
+/// Stands for a command's reply until the batch has been executed. It is not a future, so it cannot be awaited too
+/// early.
 #[derive(Debug)]
 pub struct BatchHandle<R> {
     batch: u64,
@@ -46,7 +47,7 @@ pub struct BatchHandle<R> {
     reply: PhantomData<fn() -> R>,
 }
 
-/// The replies of a batch, each to be taken by its handle.
+/// The replies of a batch, each is taken by its handle.
 #[derive(Debug)]
 pub struct BatchReplies {
     batch: u64,
@@ -75,13 +76,13 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// How many commands it holds.
+    /// The number of commands in it.
     #[must_use]
     pub fn len(&self) -> usize {
         self.payload.len()
     }
 
-    /// Whether it holds none.
+    /// Whether there are no commands in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -90,7 +91,8 @@ impl<'a> Batch<'a> {
     /// Sends all commands in one write and waits for their replies.
     ///
     /// # Errors
-    /// Only a command that cannot be sent; what becomes of each command is told when its reply is taken.
+    /// Only a command that cannot be sent. The outcome of each command is returned when its reply is
+    /// taken.
     pub async fn execute(self) -> Result<BatchReplies> {
         let batch = self.id;
         let (outcomes, payload) = Running::collect(self.lane, self.payload).await?;
@@ -103,10 +105,10 @@ impl<'a> Batch<'a> {
 }
 
 impl BatchReplies {
-    /// The reply of the command that the handle stands for.
+    /// The reply of the command that belongs to the handle.
     ///
     /// # Errors
-    /// The command's own failure; or a handle of another batch.
+    /// The command's own failure, or a handle that belongs to another batch.
     pub fn take<R: FromRedis>(&mut self, handle: BatchHandle<R>) -> Result<R> {
         let outcome = if handle.batch == self.batch {
             self.outcomes.get_mut(handle.index)
@@ -126,7 +128,7 @@ impl BatchReplies {
     }
 }
 
-/// A pipeline of like commands, one for each item; see [`Connection::pipeline_each`].
+/// A pipeline with the same command for each item; see [`Connection::pipeline_each`].
 #[derive(Debug)]
 #[must_use = "a pipeline does nothing until it is awaited"]
 pub struct EachPipeline<'a, R> {
@@ -203,10 +205,11 @@ macro_rules! batches {
                 Batch::new(self)
             }
 
-            /// Sends one command for each item in a single pipeline; the replies come as a `Vec` in the items' order.
+            /// Sends one command for each item, all in one pipeline. The replies come as a `Vec` in the order of the
+            /// items.
             ///
-            /// The first failure is the error of the whole; with `.attempt()` on the command each item has its own
-            /// `Result`.
+            /// The first failure is the error of the whole pipeline. With `.attempt()` on the command, each item
+            /// has its own `Result`.
             pub fn pipeline_each<I, C>(&self, items: I, command: impl Fn(Detached, I::Item) -> C) -> EachPipeline<'_, C::Reply>
             where
                 I: IntoIterator,

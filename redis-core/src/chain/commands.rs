@@ -4,7 +4,7 @@ use crate::command::CommandInfo;
 use crate::error::{CommandName, Error, Result};
 use crate::reply::{FrameRef, FromRedis};
 
-/// What is known of the commands of a chain once they are encoded.
+/// What is known about the commands of a chain once they are encoded.
 #[derive(Debug, Default)]
 pub(crate) struct Commands {
     infos: Vec<&'static CommandInfo>,
@@ -27,7 +27,7 @@ impl Commands {
         self.infos.len()
     }
 
-    /// Makes room for this many more.
+    /// Reserves room for `more` commands.
     pub(super) fn reserve(&mut self, more: usize) {
         self.infos.reserve(more);
     }
@@ -76,7 +76,7 @@ impl Commands {
         self.located(index, R::from_outcome(outcome))
     }
 
-    /// Puts position and name of a command to the failure that its reply is, or holds.
+    /// Adds the position and name of the command to its failure, if the reply is one or holds one.
     #[inline]
     pub(super) fn located<R: FromRedis>(&self, index: usize, reply: Result<R>) -> Result<R> {
         match reply {
@@ -85,7 +85,7 @@ impl Commands {
         }
     }
 
-    /// Puts position and name of a command to its error.
+    /// Adds the position and name of a command to its error.
     pub(super) fn named(&self, index: usize, error: Error) -> Error {
         let error = error.at_index(index);
         match self.name(index) {

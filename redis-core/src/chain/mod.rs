@@ -51,9 +51,9 @@ pub enum Plain {}
 #[derive(Debug, Clone, Copy)]
 pub enum Atomic {}
 
-/// Whether a chain is wrapped in MULTI and EXEC.
+/// A mode says whether a chain is wrapped in MULTI and EXEC.
 pub trait Mode: Unpin {
-    /// It is.
+    /// Whether the chain is wrapped in MULTI and EXEC.
     const ATOMIC: bool;
 }
 
@@ -67,12 +67,12 @@ impl Mode for Atomic {
 
 /// A chain of commands, each with its own reply type; `L` is the list of them.
 ///
-/// Every command method takes the chain and gives back one that is longer; awaiting it sends all and gives a tuple of
-/// the replies. The first error is the error of the whole, and names the command and its position; a command behind
-/// `.attempt()` gives a `Result` of its own instead.
+/// Every command method takes the chain and returns one that is longer by this command. Awaiting the chain sends all
+/// commands and returns a tuple of the replies. The first error is the error of the whole chain, and names the
+/// command and its position. A command with `.attempt()` returns its own `Result` instead.
 #[must_use = "a pipeline or transaction does nothing until it is awaited"]
 pub struct Chain<'a, M, L = ()> {
-    /// Where it goes; nowhere by itself where `Pool::watch` sends it.
+    /// What the chain is sent on; `None` if [`Pool::watch`] sends it.
     lane: Option<&'a dyn Lane>,
     payload: ChainPayload,
     types: PhantomData<fn() -> (M, L)>,
@@ -95,13 +95,13 @@ impl<'a, M: Mode> Chain<'a, M> {
 }
 
 impl<'a, M: Mode, L> Chain<'a, M, L> {
-    /// How many commands it holds.
+    /// The number of commands in it.
     #[must_use]
     pub fn len(&self) -> usize {
         self.payload.len()
     }
 
-    /// Whether it holds none.
+    /// Whether there are no commands in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.payload.len() == 0
@@ -139,7 +139,7 @@ impl<'a, M: Mode, L> Sink for Chain<'a, M, L> {
     }
 }
 
-/// The next command of a chain takes the one before it in.
+/// The next command method takes the pending command into the chain.
 impl<'a, M: Mode, L, R> Target for Request<Chain<'a, M, L>, R> {
     type Sink = Chain<'a, M, (L, R)>;
 
@@ -181,7 +181,7 @@ where
     }
 }
 
-/// A chain that ends without a pending command: an empty one, or one that was taken apart.
+/// A chain that ends without a pending command: an empty one, or one whose last command has been taken in.
 impl<'a, M: Mode + 'a, L: Replies + 'a> IntoFuture for Chain<'a, M, L> {
     type Output = Result<L::Tuple>;
     type IntoFuture = ChainFuture<'a, L>;
@@ -209,12 +209,12 @@ impl<L: Replies> Future for ChainFuture<'_, L> {
     }
 }
 
-/// A chain on its way.
+/// A chain that was sent, or is about to be sent.
 #[derive(Debug)]
 pub struct Running<'a> {
     payload: ChainPayload,
     /// None if there is nothing to send, or nothing that may be sent.
-    exchange: Option<Exchange<'a>>,
+    exchange: Option<Exchange<&'a Link>>,
 }
 
 impl<'a> Running<'a> {
@@ -238,12 +238,12 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Whether there is nothing to send, or nothing that may be sent.
+    /// Whether there is nothing to send, or it must not be sent.
     pub(crate) fn sends_nothing(&self) -> bool {
         self.exchange.is_none()
     }
 
-    /// Runs a batch to its end and gives what became of each command.
+    /// Runs a batch to its end and returns the outcome of each command.
     pub(crate) async fn collect(
         lane: &'a dyn Lane,
         payload: ChainPayload,
@@ -283,8 +283,8 @@ impl Connection {
 
     /// Starts a transaction: commands that the server executes as one, answered with a tuple.
     ///
-    /// It goes out whole, so it may share the socket with other commands. To make it depend on what was read before,
-    /// see [`Pool::watch`].
+    /// It is sent as a whole, so it may share the socket with other commands. To make it depend on values that were
+    /// read before, see [`Pool::watch`].
     pub fn transaction(&self) -> Transaction<'_> {
         Chain::new(Some(self))
     }

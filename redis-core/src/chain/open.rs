@@ -1,4 +1,5 @@
-//! A transaction by hand: MULTI is out, commands are queued one by one, EXEC or DISCARD ends it.
+//! A transaction step by step: MULTI has been sent, commands are queued one by one, and EXEC or
+//! DISCARD ends it.
 
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,11 +20,11 @@ static DISCARD: CommandInfo =
     CommandInfo::new("DISCARD", b"$7\r\nDISCARD\r\n", 1).state(StateChange::Transaction);
 
 impl Exclusive {
-    /// Sends MULTI. Commands on what this gives are queued by the server, each checked as it arrives, until
-    /// [`Open::exec`].
+    /// Sends MULTI. The server queues the commands that are sent through the returned handle, and checks
+    /// each as it arrives, until [`Open::exec`].
     ///
-    /// A [`transaction`](Exclusive::transaction) does the same in one write, which is faster; this one is for deciding
-    /// from queued command to queued command.
+    /// A [`transaction`](Exclusive::transaction) does the same in one write, which is faster. Use `begin` where the
+    /// next command depends on whether the one before was queued.
     ///
     /// ```no_run
     /// # extern crate typedis_core as typedis;
@@ -38,9 +39,10 @@ impl Exclusive {
     /// ```
     ///
     /// # Errors
-    /// The connection's; or a MULTI that is open already.
+    /// The connection's; or a MULTI is open already.
     pub async fn begin(&self) -> Result<Open<'_>> {
-        // Made first, so that a call that is given up midway leaves no MULTI open either.
+        // Made before MULTI is sent, so that a call that is dropped midway leaves no MULTI open
+        // either.
         let open = Open {
             exclusive: self,
             queued: AtomicUsize::new(0),
@@ -50,20 +52,20 @@ impl Exclusive {
         Ok(open)
     }
 
-    /// Runs a command of the core's own that has no arguments and answers OK.
+    /// Runs one of the core's commands that have no arguments and are answered with OK.
     pub(crate) async fn unit(&self, info: &'static CommandInfo) -> Result<()> {
         self.call(Args::lease(info, Keys::Ignored)).decoded().await
     }
 }
 
-/// A MULTI that has not been ended. Dropped without [`Open::exec`], it is discarded.
+/// A transaction between MULTI and EXEC. Dropped without [`Open::exec`], it is discarded.
 #[derive(Debug)]
 #[must_use = "the server executes nothing before `exec`"]
 pub struct Open<'e> {
     exclusive: &'e Exclusive,
-    /// How many commands the server has queued.
+    /// The number of commands that the server has queued.
     queued: AtomicUsize,
-    /// Whether EXEC or DISCARD is on its way.
+    /// Whether EXEC or DISCARD has been sent.
     ended: bool,
 }
 
@@ -74,7 +76,7 @@ pub struct Queued<R> {
     reply: PhantomData<fn() -> R>,
 }
 
-/// The replies of EXEC, each to be taken by what queueing its command gave.
+/// The replies of EXEC. Each is taken with the [`Queued`] that queueing its command returned.
 #[derive(Debug)]
 pub struct Executed {
     replies: Vec<Option<Frame>>,
@@ -110,7 +112,7 @@ impl Open<'_> {
         })
     }
 
-    /// Gives up what was queued, and the watched keys with it.
+    /// Discards the queued commands, and ends the watch of keys.
     ///
     /// # Errors
     /// The connection's.
@@ -125,7 +127,7 @@ impl Open<'_> {
 }
 
 impl Drop for Open<'_> {
-    /// Whatever is sent next on this socket must not be taken for part of the transaction.
+    /// The next command on this socket must not become part of the transaction.
     fn drop(&mut self) {
         if self.ended || self.exclusive.is_closed() {
             return;
@@ -174,7 +176,7 @@ impl<'a> Sink for &'a Open<'_> {
     type Pending = OpenPending<'a>;
 }
 
-/// A command on its way into an open MULTI.
+/// A command that is being queued in an open MULTI.
 #[derive(Debug)]
 pub struct OpenPending<'a> {
     pending: Pending<'a>,
@@ -185,14 +187,12 @@ impl<'a, R> Execute<R> for &'a Open<'_> {
     type Output = Queued<R>;
 
     fn begin(self, mut args: Box<Args>) -> OpenPending<'a> {
-        // Whether the server has the script would only be seen at EXEC, when the other commands have been carried out.
+        // Only EXEC would say that the server lacks the script, when the other commands have been carried out
+        // already.
         args.send_script_text();
-        let pending = match args
-            .needs_own_socket()
-            .filter(|_| args.info().state.is_some())
-        {
-            None => self.exclusive.call(args),
-            Some(_) => {
+        let pending = match args.changes_its_socket() {
+            false => self.exclusive.call(args),
+            true => {
                 let error = Error::usage(
                     "it has no place in a transaction; end that one with `exec` or `discard` first",
                 );
@@ -212,7 +212,7 @@ impl<'a, R> Execute<R> for &'a Open<'_> {
     fn poll(pending: &mut OpenPending<'a>, cx: &mut Context<'_>) -> Poll<Result<Queued<R>>> {
         let status: Result<String> = ready!(pending.pending.poll_decoded(cx));
         Poll::Ready(match status {
-            // Replies come in the order of queueing, so counting them gives each its place in the reply of EXEC.
+            // Replies of EXEC come in the order of queueing, so the count gives each its place.
             Ok(status) if status == "QUEUED" => Ok(Queued {
                 index: pending.queued.fetch_add(1, Ordering::Relaxed),
                 reply: PhantomData,

@@ -1,4 +1,4 @@
-//! From what came back for a chain to one outcome per command.
+//! From the replies to a chain to one outcome per command.
 
 use super::commands::Commands;
 use crate::command::script_text::is_unknown;
@@ -13,14 +13,14 @@ pub struct Outcomes<'q> {
     commands: &'q Commands,
     index: usize,
     frames: Pieces,
-    /// What became of the commands for which there is no frame.
+    /// Why some commands have no reply.
     failure: Option<Failure>,
     /// Why a script could not be loaded.
     not_loaded: Option<ServerError>,
 }
 
 impl<'q> Outcomes<'q> {
-    /// Of a chain that had nothing to send.
+    /// For a chain that had nothing to send.
     pub(crate) fn none(commands: &'q Commands) -> Self {
         Self {
             commands,
@@ -31,7 +31,7 @@ impl<'q> Outcomes<'q> {
         }
     }
 
-    /// Sorts out what came back.
+    /// Reads the replies.
     ///
     /// # Errors
     /// A transaction that was not executed.
@@ -64,7 +64,8 @@ impl<'q> Outcomes<'q> {
         let index = self.index;
         let commands = self.commands;
         let reply = match self.frames.next_short() {
-            // What decodes a short string, as most replies are, sees here that it is nothing else.
+            // `next_short` has checked that it is a short string, as most replies are, so decoding
+            // need not check for other kinds.
             Some(frame) => {
                 self.index += 1;
                 R::from_outcome(Ok(frame))
@@ -92,26 +93,26 @@ impl<'q> Outcomes<'q> {
         if let Some(error) = &self.not_loaded
             && is_unknown(frame.as_bytes())
         {
-            // The script that does not compile says more than that the server does not have it.
+            // The error of loading the script says more than NOSCRIPT, which only follows from it.
             return Err(Error::refused(error.clone()));
         }
         Ok(frame)
     }
 
-    /// How many commands have not been asked for.
+    /// The number of commands whose outcome was not taken yet.
     pub(crate) fn remaining(&self) -> usize {
         self.commands.len().saturating_sub(self.index)
     }
 }
 
-/// The frames within pieces, lent one after another.
+/// The frames in the chunks, lent one after another.
 #[derive(Debug)]
 struct Pieces {
     chunks: Vec<Chunk>,
     /// Which of the chunks the next frame is in, and where in it.
     chunk: usize,
     at: usize,
-    /// How many frames are to come, at most.
+    /// At most this many frames are left.
     remaining: u64,
 }
 
@@ -144,7 +145,7 @@ impl Pieces {
         Some(frame)
     }
 
-    /// The next frame, if it is in the same chunk as the last one, and a short string.
+    /// The next frame, if it is in the same chunk as the last one and is a short string.
     #[inline]
     fn next_short(&mut self) -> Option<FrameRef<'_>> {
         let remaining = self.remaining.checked_sub(1)?;
@@ -154,20 +155,21 @@ impl Pieces {
         Some(frame)
     }
 
-    /// The error that the next frame is.
+    /// The next frame, as an error if it is one.
     fn next_error(&mut self) -> Option<Option<ServerError>> {
         self.next().map(|frame| frame.reply().error())
     }
 }
 
-/// The frames inside the reply of EXEC; before it stand those of MULTI and of each queued command.
+/// The frames in the reply of EXEC. Before that reply come those to MULTI and to each queued
+/// command.
 fn executed(commands: &Commands, mut frames: Pieces, failure: Option<Failure>) -> Result<Pieces> {
     let mut lost = || match failure.clone() {
         Some(failure) => Error::from(failure),
         None => Error::protocol("a transaction was answered with too few replies"),
     };
     if let Some(error) = frames.next_error().ok_or_else(&mut lost)? {
-        // Without MULTI the server executes each of the commands by itself, unless it refuses them too.
+        // If MULTI was refused, the server executes each command by itself, unless it refuses them too.
         let mut others = std::iter::from_fn(|| frames.next_error());
         let phase = if others.all(|error| error.is_some()) {
             Phase::Refused
@@ -176,7 +178,7 @@ fn executed(commands: &Commands, mut frames: Pieces, failure: Option<Failure>) -
         };
         return Err(Error::new(ErrorKind::Server(error), phase).of_command("MULTI".into()));
     }
-    // The first command that was refused when it was queued is why EXEC refuses the whole.
+    // The first command that was refused when it was queued is the reason why EXEC refuses all.
     let mut refused = None;
     for index in 0..commands.len() {
         if let Some(error) = frames.next_error().ok_or_else(&mut lost)? {
@@ -191,7 +193,7 @@ fn executed(commands: &Commands, mut frames: Pieces, failure: Option<Failure>) -
     Ok(frames.within(at, remaining))
 }
 
-/// Why EXEC gave no array.
+/// Why EXEC did not reply with an array.
 fn not_executed(
     commands: &Commands,
     refused: Option<(usize, ServerError)>,

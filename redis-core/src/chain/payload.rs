@@ -6,7 +6,7 @@ use super::commands::Commands;
 use super::outcomes::Outcomes;
 use crate::command::Args;
 use crate::command::script_text::{Loaded, ScriptTextRef, is_unknown};
-use crate::engine::inflight::{Delivery, Parts, Patience, Payload, Terms};
+use crate::engine::inflight::{Delivery, Hold, Parts, Patience, Payload, Terms};
 use crate::error::{Error, Result};
 use crate::wire::Chunk;
 use crate::wire::encode::Output;
@@ -23,9 +23,10 @@ pub(crate) struct ChainPayload {
     idempotent: bool,
     /// The scripts that its commands call, each once.
     scripts: Vec<ScriptTextRef>,
-    /// The shortest that any of the commands was given; it bounds the whole, which is sent and answered as one.
+    /// The shortest deadline of any of the commands. It applies to all of them, because they are sent and
+    /// answered together.
     deadline: Option<Duration>,
-    /// The first command that cannot be sent spoils the whole.
+    /// The error of the first command that cannot be sent; then nothing is sent.
     error: Option<Error>,
 }
 
@@ -42,14 +43,14 @@ impl ChainPayload {
         self.commands.len()
     }
 
-    /// The list of its commands.
+    /// The list of the commands.
     pub(crate) fn commands(&self) -> &Commands {
         &self.commands
     }
 
-    /// Makes room for this many more commands of the usual size of those that are there.
+    /// Reserves room for `more` commands, of the average size of those that are there.
     pub(crate) fn reserve(&mut self, more: usize) {
-        /// The most that a hint from outside makes room for.
+        /// The most that a size hint reserves, because a caller's iterator may give a wrong one.
         const MOST: usize = 64 * 1024;
         let more = more.min(MOST);
         self.commands.reserve(more);
@@ -69,12 +70,12 @@ impl ChainPayload {
         args.retire();
     }
 
-    /// Notes what is uncommon about the command that comes next.
+    /// Notes what is special about the next command.
     #[cold]
     fn note(&mut self, args: &mut Args) {
         let index = self.commands.len();
         if self.error.is_none() {
-            let reason = args.needs_own_socket();
+            let reason = args.conduct().unfit_for_shared();
             self.error = match args.take_error() {
                 Some(error) => Some(error.at_index(index)),
                 None => reason
@@ -97,7 +98,7 @@ impl ChainPayload {
         }
     }
 
-    /// Has the scripts loaded first that the server is not known to have.
+    /// Makes the server load the scripts first that it may not have.
     pub(crate) fn load_scripts(&mut self, loaded: &Loaded) {
         let missing = self.scripts.iter().enumerate();
         let loads = missing
@@ -114,17 +115,17 @@ impl ChainPayload {
             .filter_map(|number| self.scripts.get(*number))
     }
 
-    /// Spoils the whole.
+    /// Makes all of it fail with this error; nothing is sent.
     pub(crate) fn refuse(&mut self, text: &'static str) {
         self.error.get_or_insert_with(|| Error::usage(text));
     }
 
-    /// Whether there is something that may be sent.
+    /// Whether there is something to send, and it may be sent.
     pub(crate) fn is_sendable(&self) -> bool {
         self.error.is_none() && self.commands.len() > 0
     }
 
-    /// What a chain gives that was not sent: its error, or the empty tuple.
+    /// The result of a chain that was not sent: its error, or the empty tuple.
     pub(crate) fn without_sending<T>(
         &mut self,
         decode: impl FnOnce(&mut Outcomes<'_>) -> Result<T>,
@@ -135,7 +136,7 @@ impl ChainPayload {
         }
     }
 
-    /// Has `decode` make replies of what came back.
+    /// Decodes the replies with `decode`.
     pub(crate) fn decode<T>(
         &self,
         delivery: Delivery,
@@ -146,7 +147,8 @@ impl ChainPayload {
 }
 
 impl ChainPayload {
-    /// How many commands were carried out or failed for a reason of their own, and how many for want of a script.
+    /// How many commands were carried out or failed for another reason, and how many failed because a script was
+    /// missing.
     fn count_unknown(&self, replies: &[Chunk]) -> (usize, usize) {
         let parts = Parts {
             chunks: replies.to_vec(),
@@ -179,7 +181,7 @@ impl Payload for ChainPayload {
             bytes: self.bytes.len() + loads.sum::<usize>() + frame,
             replies: self.commands.replies_of_loads() + self.commands.len() + replies,
             idempotent: self.idempotent,
-            blocking: false,
+            hold: Hold::None,
             patience: self.deadline.map_or(Patience::Default, Patience::Only),
         }
     }
@@ -210,7 +212,8 @@ impl Payload for ChainPayload {
         } else {
             self.loaded_first().for_each(|script| loaded.insert(script));
         }
-        // What was loaded a moment ago and is unknown all the same is so for a reason that does not pass.
+        // If a script was loaded in this same write and is unknown all the same, sending again would not
+        // help.
         let again = unknown > 0 && carried_out == 0 && self.commands.replies_of_loads() == 0;
         if again {
             self.load_scripts(loaded);
@@ -220,7 +223,7 @@ impl Payload for ChainPayload {
 
     #[cfg(feature = "tracing")]
     fn summary(&self) -> crate::engine::inflight::Summary {
-        /// How many names are worth reading.
+        /// The most command names that are listed.
         const SHOWN: usize = 20;
         let shown = 0..self.commands.len().min(SHOWN);
         let names: Vec<String> = shown

@@ -4,13 +4,14 @@ use super::outcomes::Outcomes;
 use crate::error::Result;
 use crate::reply::FromRedis;
 
-/// A list of reply types that becomes a tuple: flat up to 16; of 17 to 32 the first 16 are a tuple of their own.
+/// A list of reply types that becomes a tuple. Up to 16 replies the tuple is flat; with 17 to 32 replies, the first
+/// 16 form a nested tuple.
 #[diagnostic::on_unimplemented(
-    message = "a chain of so many commands has no tuple of replies",
+    message = "a chain of more than 32 commands has no tuple of replies",
     note = "up to 32 commands can be chained; collect more of them in a `Batch`, or use `pipeline_each`"
 )]
 pub trait Replies {
-    /// What awaiting the chain gives.
+    /// What awaiting the chain returns.
     type Tuple;
 
     /// Takes the replies from the outcomes, in order.

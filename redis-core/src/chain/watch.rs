@@ -1,8 +1,10 @@
-//! Optimistic transactions: WATCH, read, decide, EXEC, and again when somebody else was faster.
+//! Optimistic transactions: WATCH, read, decide, EXEC, and again if a watched key was changed
+//! meanwhile.
 
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::payload::ChainPayload;
@@ -11,7 +13,7 @@ use super::{Atomic, Chain, Running, Transaction};
 use crate::command::{Args, CommandInfo, Keys, StateChange, ToArgs};
 use crate::config::Backoff;
 use crate::engine::pending::Pending;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::handle::{Exclusive, Pool};
 use crate::reply::FromRedis;
 use crate::request::{AllowsBlocking, Execute, Sink, Target};
@@ -21,7 +23,7 @@ static WATCH: CommandInfo =
 static UNWATCH: CommandInfo =
     CommandInfo::new("UNWATCH", b"$7\r\nUNWATCH\r\n", 1).state(StateChange::Watch);
 
-/// How often a transaction is tried by default.
+/// The number of attempts, by default.
 const ATTEMPTS: u32 = 100;
 const BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(1),
@@ -29,13 +31,13 @@ const BACKOFF: Backoff = Backoff {
 };
 
 impl Pool {
-    /// Runs a transaction that depends on what was read before, and runs it again whenever a watched key was changed
-    /// in between.
+    /// Runs a transaction that depends on what was read before. Runs it again if a watched key was changed in
+    /// between, or if the service moved to another server before EXEC was sent.
     ///
     /// `attempt` gets a handle to read with, and returns the transaction, made by [`Watched::transaction`]. It may be
-    /// called many times, so it should have no effect but its reads. Between attempts there is a growing, random
-    /// pause; after 100 attempts (see [`Watch::attempts`]) it gives up with
-    /// [`ErrorKind::WatchedKeyChanged`]. The socket is leased for the call: other tasks are not disturbed.
+    /// called many times, so it should only read. Between attempts there is a random pause, which grows. After 100
+    /// attempts (see [`Watch::attempts`]) the call fails with [`ErrorKind::WatchedKeyChanged`]. The socket is leased
+    /// for the call, so other tasks are not disturbed.
     ///
     /// ```no_run
     /// # extern crate typedis_core as typedis;
@@ -71,7 +73,7 @@ impl Pool {
 
 /// A transaction that [`Pool::watch`] can execute.
 pub trait Commit {
-    /// What the transaction gives.
+    /// The replies of the transaction.
     type Tuple;
 
     #[doc(hidden)]
@@ -93,7 +95,7 @@ async fn execute<L: Replies>(payload: ChainPayload, lease: &Exclusive) -> Result
         return std::future::poll_fn(|cx| running.poll(cx, L::decode)).await;
     }
     let result = std::future::poll_fn(|cx| running.poll(cx, L::decode)).await;
-    // EXEC has ended the watch, whatever it answered; without an answer the socket is not trusted.
+    // EXEC ends the watch, whatever the reply is. If there was no reply, the socket is not reused.
     let answered = result
         .as_ref()
         .err()
@@ -120,7 +122,7 @@ impl<F> std::fmt::Debug for Watch<'_, F> {
 }
 
 impl<F> Watch<'_, F> {
-    /// How often it is tried before it gives up; 100 by default.
+    /// The most attempts that are made; 100 by default.
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts.max(1);
         self
@@ -156,10 +158,13 @@ where
         }
         let mut attempt = 0;
         loop {
-            let error = match self.once().await {
-                Err(error) if matches!(error.kind(), ErrorKind::WatchedKeyChanged) => error,
-                result => return result,
+            let lease = Arc::new(self.pool.exclusive().await?);
+            let error = match self.once(&lease).await {
+                Ok(tuple) => return Ok(tuple),
+                Err(failed) if failed.is_repeated(&lease) => failed.error,
+                Err(failed) => return Err(failed.error),
             };
+            drop(lease);
             attempt += 1;
             if attempt >= self.attempts {
                 return Err(error);
@@ -168,12 +173,11 @@ where
         }
     }
 
-    async fn once(&mut self) -> Result<<T::Sink as Commit>::Tuple> {
-        let lease = Arc::new(self.pool.exclusive().await?);
+    async fn once(&mut self, lease: &Arc<Exclusive>) -> Result<<T::Sink as Commit>::Tuple, Failed> {
         let mut watch = Args::new(&WATCH, Keys::Ignored);
         watch.append_from(&self.watch);
         lease.set_watching(true);
-        run_unit(&lease, watch).await?;
+        run_unit(lease, watch).await.map_err(Failed::reading)?;
         let transaction = match (self.attempt)(Watched {
             lease: lease.clone(),
         })
@@ -181,11 +185,44 @@ where
         {
             Ok(transaction) => transaction.into_sink(),
             Err(error) => {
-                unwatch(&lease).await;
-                return Err(error);
+                unwatch(lease).await;
+                return Err(Failed::reading(error));
             }
         };
-        transaction.commit(&lease).await
+        let outcome = transaction.commit(lease).await;
+        outcome.map_err(|error| Failed {
+            may_have_effect: error.phase() == Phase::MaybeApplied,
+            error,
+        })
+    }
+}
+
+/// An attempt that failed.
+struct Failed {
+    error: Error,
+    /// Whether the transaction may have been carried out.
+    may_have_effect: bool,
+}
+
+impl Failed {
+    /// Before the transaction was sent.
+    fn reading(error: Error) -> Self {
+        Self {
+            error,
+            may_have_effect: false,
+        }
+    }
+
+    /// Whether another attempt is made: another client changed a key, or the service moved to another server
+    /// meanwhile.
+    fn is_repeated(&self, lease: &Exclusive) -> bool {
+        match self.error.kind() {
+            ErrorKind::WatchedKeyChanged => true,
+            ErrorKind::ConnectionLost(_) => {
+                !self.may_have_effect && lease.connection().link().was_left()
+            }
+            _ => false,
+        }
     }
 }
 
@@ -229,10 +266,10 @@ impl AllowsBlocking for &Watched {}
 impl<'a, R: FromRedis> Execute<R> for &'a Watched {
     type Output = R;
 
-    fn begin(self, args: Box<Args>) -> Pending<'a> {
-        match args.info().state {
-            None => self.lease.call(args),
-            Some(_) => {
+    fn begin(self, mut args: Box<Args>) -> Pending<'a> {
+        match args.changes_its_socket() {
+            false => self.lease.call(args),
+            true => {
                 let error = Error::usage("it would change the connection that the watch is on");
                 Pending::refused(self.lease.connection().link(), args, error)
             }
@@ -243,10 +280,7 @@ impl<'a, R: FromRedis> Execute<R> for &'a Watched {
         pending.submit();
     }
 
-    fn poll(
-        pending: &mut Pending<'a>,
-        cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Result<R>> {
+    fn poll(pending: &mut Pending<'a>, cx: &mut Context<'_>) -> Poll<Result<R>> {
         pending.poll_decoded(cx)
     }
 }

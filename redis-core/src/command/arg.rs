@@ -1,4 +1,4 @@
-//! One argument: [`ToArg`] is what can be sent as one, [`ArgWriter`] what it is written to.
+//! One argument: [`ToArg`] is for values that can be sent as one, [`ArgWriter`] is what they are written to.
 
 use bytes::Bytes;
 
@@ -28,24 +28,24 @@ use crate::wire::outgoing::SHARE;
 /// }
 /// ```
 ///
-/// `#[derive(ToRedis)]` on a newtype or on an enum of unit variants writes both.
+/// `#[derive(ToRedis)]` on a newtype or on an enum of unit variants writes both traits.
 ///
-/// There is no implementation for `bool`: the servers know no truth value in arguments, and `1`, `true` and `yes` are
-/// all in use. Send the word that is meant.
+/// There is no implementation for `bool`: servers have no booleans in arguments, and `1`, `true` and `yes` are all in
+/// use. Send the word that the command expects.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent as one argument",
     note = "strings, bytes, numbers and `Json<T>` can; for several values at once use a method that takes a list; \
             `bool` has no form of its own on the server: send the number or word that is meant"
 )]
 pub trait ToArg {
-    /// Writes the argument; what several calls on `out` write is joined.
+    /// Writes the argument; several calls on `out` make one argument together.
     ///
     /// # Errors
-    /// Whatever makes the value impossible to send, such as NaN. The command is then refused with this error, and
-    /// nothing of it is sent.
+    /// The value cannot be sent, such as NaN. The command then fails with this error, and nothing of it is sent.
     fn write_arg(&self, out: &mut ArgWriter<'_>) -> Result<(), ArgError>;
 
-    /// The bytes of a slice that is one argument; `None` for all but `u8`, of which a slice is as many as it has values.
+    /// The bytes of a slice that is one argument. `None` for every type except `u8`; other slices are one argument
+    /// for each value.
     #[doc(hidden)]
     #[inline]
     fn slice_as_bytes(_slice: &[Self]) -> Option<&[u8]>
@@ -60,14 +60,14 @@ pub trait ToArg {
 #[derive(Debug)]
 pub struct ArgWriter<'a> {
     buffer: &'a mut Vec<u8>,
-    /// Where the argument starts, its length line included.
+    /// Where the argument starts, with its length line.
     start: usize,
-    /// How many bytes the argument has; `None` until something has been written. From then on it is complete in the buffer,
-    /// line break included.
+    /// How many bytes the argument has; `None` until something has been written. From then on it is complete in the
+    /// buffer, with its line break.
     len: Option<usize>,
-    /// Data that is not copied, and belongs before the line break.
+    /// Data that is shared, not copied; it belongs before the line break.
     shared: Option<Bytes>,
-    /// Whether there may be such.
+    /// Whether data may be shared.
     may_share: bool,
 }
 
@@ -96,7 +96,7 @@ impl<'a> ArgWriter<'a> {
         }
     }
 
-    /// Appends bytes without a copy, where they are many and may be kept.
+    /// Appends bytes without a copy, if they are many and may be shared.
     pub fn shared(&mut self, bytes: &Bytes) {
         if self.may_share && bytes.len() >= SHARE && self.len.is_none() {
             encode::bulk_header(self.buffer, bytes.len());
@@ -122,7 +122,7 @@ impl<'a> ArgWriter<'a> {
     /// Appends a float in the shortest form that reads back as the same number.
     ///
     /// # Errors
-    /// NaN, which no command takes for a number.
+    /// NaN, which no command accepts as a number.
     pub fn float(&mut self, value: f64) -> Result<(), ArgError> {
         if value.is_nan() {
             return Err(ArgError::new("NaN is not a number that a server accepts"));
@@ -135,7 +135,7 @@ impl<'a> ArgWriter<'a> {
         Ok(())
     }
 
-    /// How many bytes the argument has so far.
+    /// The number of bytes written so far.
     #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
@@ -148,8 +148,8 @@ impl<'a> ArgWriter<'a> {
         self.len() == 0
     }
 
-    /// Ends the argument with its line break; one that was never written to is the empty string. Gives its length, and
-    /// what belongs before the line break.
+    /// Ends the argument with its line break; an argument that was never written to is the empty string. Returns its
+    /// length, and the shared data that belongs before the line break.
     #[inline]
     pub(crate) fn finish(mut self) -> (usize, Option<Bytes>) {
         if self.len.is_none() {
@@ -158,7 +158,7 @@ impl<'a> ArgWriter<'a> {
         (self.len(), self.shared)
     }
 
-    /// Appends to the `len` bytes that are there already, whose length line has to be written anew.
+    /// Appends to the `len` bytes that are there already; their length line has to be written again.
     #[cold]
     fn more_bytes(&mut self, len: usize, bytes: &[u8]) {
         self.buffer.truncate(self.buffer.len() - 2);
@@ -170,7 +170,7 @@ impl<'a> ArgWriter<'a> {
         let (mut old, mut new) = (Vec::new(), Vec::new());
         encode::bulk_header(&mut old, len);
         encode::bulk_header(&mut new, len + bytes.len());
-        // Its digits may have become more.
+        // The length may have more digits now.
         let grown = new.len() - old.len();
         for _ in 0..grown {
             self.buffer.put(b"0");

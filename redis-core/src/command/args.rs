@@ -1,30 +1,40 @@
-//! A command while it is built: its encoded words, kept in the declared order whatever order they were given in.
+//! A command while it is built: its encoded words, kept in the order of the syntax, in whatever order they were
+//! given.
 //!
 //! # Layout
 //!
 //! - [`Args`]: what is written, word by word
+//! - `conduct`: what the command does to the socket that it goes over
 //! - `lists`: arguments of which there may be any number
 //! - `optional`: what `None` makes impossible
 //! - `place`: words that are moved to their place: options, counts, columns
+//! - `wait`: waits that are split into pieces
 //! - `reuse`: a command that is sent in another form: with another cursor, with the text of its script
-//! - `spare`: the memory of commands that are done, for those to come
+//! - `slots`: the slots of its keys, computed while they are written
+//! - `spare`: the memory of finished commands, for later ones
 
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::arg::{ArgWriter, ToArg};
+use super::block::{Block, BlockLimit, Pieces, TimeoutPlace};
 use super::info::CommandInfo;
+use super::known::KnownCommand;
 use super::script_text::ScriptTextRef;
+use super::slot::Slots;
 use crate::error::{ArgError, CommandName, Error};
 use crate::wire::encode::{self, Output};
 use crate::wire::outgoing::{Outgoing, SHARE};
 
+mod conduct;
 mod lists;
 mod optional;
 mod place;
 mod reuse;
+mod slots;
 mod spare;
+mod wait;
 
 pub use lists::ToArgs;
 
@@ -36,36 +46,42 @@ const HEADER: usize = 16;
 
 /// A command under construction.
 ///
-/// Arguments are encoded as they are given. Options belong to *parts*, numbered as the syntax declares them, and are
-/// moved to their place at once. The first argument that cannot be sent spoils the command: it is then refused with
-/// that error when it is executed, and nothing is sent.
+/// Arguments are encoded as they are given. Options belong to *parts*, which are numbered in the order of the
+/// syntax, and are moved to their place at once. If an argument cannot be sent, the command keeps the first such
+/// error: it fails with it when it is executed, and nothing is sent.
 #[derive(Debug)]
 pub struct Args {
     info: &'static CommandInfo,
     bytes: Vec<u8>,
     words: u32,
-    notes_keys: bool,
+    noted: Noted,
     /// Whether an option makes a repetition do something else than the first time.
     once_only: bool,
-    /// Whether what is written now may have to be moved, so that all of it has to lie in the buffer.
+    /// Whether what is written now may have to be moved or read again, so that all of it has to lie in the buffer.
     moves: bool,
-    /// The position of each key among the words, where they are noted.
+    /// The position of each key among the words, if they are noted.
     keys: Vec<u32>,
     parts: Vec<Part>,
     rare: Option<Box<Rare>>,
 }
 
-/// What few commands have, so that little has to be set anew for each.
+/// Fields that few commands use, kept apart so that little has to be reset for each command.
 #[derive(Debug, Default, Clone)]
 struct Rare {
     /// Why the command cannot be sent.
     error: Option<Spoilt>,
     block: Option<Block>,
+    /// Where its timeout stands, where nil says that its time was up.
+    timeout: Option<TimeoutPlace>,
+    /// How it waits, if that is in pieces.
+    pieces: Option<Pieces>,
     deadline: Option<Duration>,
-    /// Where the cursor of a scan stands among the bytes.
+    /// Where the cursor of a scan is among the bytes.
     cursor: Option<u32>,
-    /// The script that it calls by its SHA-1.
+    /// The script that the command calls by its SHA-1.
     script: Option<ScriptTextRef>,
+    /// What the words say that it is.
+    known: Option<&'static KnownCommand>,
     /// Long values, in the order of their places.
     shared: Vec<Splice>,
 }
@@ -78,7 +94,7 @@ struct Part {
     byte: usize,
 }
 
-/// An error is not copied with its command.
+/// The error of a command. Clones of the command do not get a copy.
 #[derive(Debug)]
 struct Spoilt(Option<Error>);
 
@@ -88,14 +104,14 @@ impl Clone for Spoilt {
     }
 }
 
-/// A long value that is not among the bytes, but belongs there.
+/// A long value that is not copied into the bytes, and its place there.
 #[derive(Debug, Clone)]
 struct Splice {
     at: usize,
     bytes: Bytes,
 }
 
-/// What is noted of the keys.
+/// What is noted about the keys.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Keys {
     /// Nothing: a single server needs no routing.
@@ -103,28 +119,35 @@ pub enum Keys {
     Ignored,
     /// The position of each among the words, the command's name being 0.
     Noted,
+    /// The slots of a cluster that they have; positions only where the command may have to be split.
+    Slots,
 }
 
-/// How long a server may hold a blocking command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Block {
-    /// Until something happens.
-    Forever,
-    /// At most so long.
-    For(Duration),
+/// What is noted of the keys that were written so far.
+#[derive(Debug, Clone, Copy, Default)]
+struct Noted {
+    mode: Keys,
+    /// Of keys that stay.
+    fixed: Slots,
+    /// Of keys within options and lists, which may be replaced.
+    movable: Slots,
 }
 
-/// A type of argument that bounds how long the server blocks.
-pub trait BlockLimit {
-    /// The bound; `None` is for ever.
-    fn limit(&self) -> Option<Duration>;
+impl Noted {
+    #[inline]
+    fn new(mode: Keys) -> Self {
+        Self {
+            mode,
+            ..Self::default()
+        }
+    }
 }
 
 impl Args {
     /// Starts a command with its name.
     #[must_use]
     pub fn new(info: &'static CommandInfo, keys: Keys) -> Self {
-        /// Enough for most commands.
+        /// Room for most commands.
         const ROOM: usize = 96;
         let mut bytes = Vec::with_capacity(ROOM);
         bytes.put(info.header);
@@ -132,7 +155,7 @@ impl Args {
             info,
             bytes,
             words: info.words,
-            notes_keys: keys == Keys::Noted,
+            noted: Noted::new(keys),
             once_only: false,
             moves: false,
             keys: Vec::new(),
@@ -141,18 +164,18 @@ impl Args {
         }
     }
 
-    /// What is known of the command.
+    /// What is known about the command.
     #[must_use]
     pub fn info(&self) -> &'static CommandInfo {
         self.info
     }
 
-    /// Whether it was built from words, so that nothing is known of what it does.
+    /// Whether it was built from words, so that nothing is known about what it does.
     pub(crate) fn is_raw(&self) -> bool {
         self.info.name.is_empty()
     }
 
-    /// Replaces what is known of the command, for raw ones.
+    /// Replaces what is known about the command, for raw ones.
     pub(crate) fn set_info(&mut self, info: &'static CommandInfo) {
         self.info = info;
     }
@@ -164,7 +187,7 @@ impl Args {
         self.words += 1;
     }
 
-    /// Writes one argument; `name` is what an error calls it.
+    /// Writes one argument; errors call it `name`.
     #[inline]
     pub fn arg<A: ToArg + ?Sized>(&mut self, name: &'static str, value: &A) {
         let spoilt = self.is_spoilt();
@@ -175,19 +198,19 @@ impl Args {
     /// Writes one key.
     #[inline]
     pub fn key<A: ToArg + ?Sized>(&mut self, name: &'static str, value: &A) {
-        let first = self.words;
-        self.arg(name, value);
-        if self.notes_keys && self.words > first {
-            self.keys.push(first);
-        }
+        self.noting(|args| args.arg(name, value));
     }
 
-    /// Notes how long the server may hold the command.
-    pub fn block(&mut self, limit: &impl BlockLimit) {
-        self.rare_mut().block = Some(limit.limit().map_or(Block::Forever, Block::For));
+    /// Notes how long the server may hold the command; that time is the argument that is written next.
+    pub fn block<L: BlockLimit>(&mut self, limit: &L) {
+        let place = TimeoutPlace::new::<L>(self.bytes.len());
+        let timeout = self.info.waits.then_some(place);
+        let rare = self.rare_mut();
+        rare.block = Some(limit.limit().map_or(Block::Forever, Block::For));
+        rare.timeout = timeout;
     }
 
-    /// Spoils the command: it will be refused with this error, unless an earlier one stands.
+    /// Makes the command fail with this error when it is executed, unless it has an error already.
     pub fn refuse(&mut self, error: Error) {
         if !self.is_spoilt() {
             self.rare_mut().error = Some(Spoilt(Some(error)));
@@ -215,24 +238,23 @@ impl Args {
 
     /// Writes one argument and counts it as a key; for implementations of [`crate::Record`].
     pub fn key_item<A: ToArg + ?Sized>(&mut self, value: &A) {
-        let first = self.words;
-        self.item(value);
-        self.note_keys(first);
+        self.noting(|args| args.item(value));
     }
 
-    /// The positions of the keys among the words, where they were asked for.
+    /// The positions of the keys among the words, if they were asked for.
     #[must_use]
     pub fn key_positions(&self) -> &[u32] {
         &self.keys
     }
 
     /// How long the server may hold it, if it blocks.
+    #[inline]
     #[must_use]
     pub fn block_limit(&self) -> Option<Block> {
         self.rare.as_ref()?.block
     }
 
-    /// Says that an option keeps the command from being sent twice, such as NX on SET.
+    /// Marks the command as unsafe to send twice because of an option, such as NX on SET.
     pub fn once_only(&mut self) {
         self.once_only = true;
     }
@@ -243,38 +265,23 @@ impl Args {
         self.info.idempotent && !self.once_only
     }
 
-    /// Bounds this one call instead of the configured timeout.
+    /// The deadline of this one call, instead of the configured timeout.
     pub fn set_deadline(&mut self, deadline: Duration) {
         self.rare_mut().deadline = Some(deadline);
     }
 
+    #[inline]
     pub(crate) fn deadline(&self) -> Option<Duration> {
         self.rare.as_ref()?.deadline
     }
 
-    /// Whether it is a command of the spec that any socket can carry, with nothing uncommon about it.
+    /// Whether it is a command of the spec that any socket can carry and that has nothing special.
     #[inline]
     pub(crate) fn is_plain(&self) -> bool {
-        let info = self.info;
-        self.rare.is_none() && !info.blocking && info.state.is_none() && !self.is_raw()
+        self.rare.is_none() && self.info.plain
     }
 
-    /// Why it cannot go over a socket that others share.
-    pub(crate) fn needs_own_socket(&self) -> Option<&'static str> {
-        if self.info.blocking || self.block_limit().is_some() {
-            Some(
-                "it can block, and others share this socket; call it on a pool or an exclusive connection",
-            )
-        } else if self.info.state.is_some() {
-            Some(
-                "it changes its connection's state, and others share this socket; call it on an exclusive connection",
-            )
-        } else {
-            None
-        }
-    }
-
-    /// The words, each as its bytes; for tests and logs of a user's own.
+    /// The words, each as its bytes; for a user's tests and logs.
     #[must_use]
     pub fn to_words(&self) -> Vec<Vec<u8>> {
         encode::words(&self.joined()).map(<[u8]>::to_vec).collect()
@@ -290,31 +297,30 @@ impl Args {
         }
     }
 
-    /// Takes the error that spoils the command, with the command's name put to it.
+    /// Takes the error of the command, with the name of the command added.
     pub(crate) fn take_error(&mut self) -> Option<Error> {
         let Spoilt(error) = self.rare.as_mut()?.error.take()?;
         error.map(|error| error.of_command(self.name()))
     }
 
     /// How many bytes [`Args::write_to`] appends, at most.
+    #[inline]
     pub(crate) fn encoded_len(&self) -> usize {
-        self.bytes.len()
-            + self
-                .shared()
-                .iter()
-                .map(|long| long.bytes.len())
-                .sum::<usize>()
-            + HEADER
+        let long = match &self.rare {
+            None => 0,
+            Some(rare) => rare.shared.iter().map(|long| long.bytes.len()).sum(),
+        };
+        self.bytes.len() + long + HEADER
     }
 
-    /// How many words follow the name.
+    /// The number of words after the name.
     #[cfg(feature = "tracing")]
     pub(crate) fn count_arguments(&self) -> usize {
         let name = if self.is_raw() { 1 } else { self.info.words };
         self.words.saturating_sub(name) as usize
     }
 
-    /// Appends the whole command as it goes over the wire; long values are shared from then on.
+    /// Appends the whole encoded command; long values are shared from then on.
     pub(crate) fn write_to(&mut self, out: &mut Outgoing) {
         encode::array_header(out, self.words);
         if self.bytes.len() >= SHARE {
@@ -327,7 +333,7 @@ impl Args {
         }
     }
 
-    /// Makes one long value of all the bytes.
+    /// Turns all the bytes into one long value.
     #[cold]
     fn share(&mut self) {
         if self.shared().is_empty() {
@@ -359,7 +365,7 @@ impl Args {
         self.rare.as_ref().is_some_and(|rare| rare.error.is_some())
     }
 
-    /// Notes a long argument that was written a moment ago, and what of it is not among the bytes.
+    /// Notes a long argument that was just written, and the part of it that is shared.
     fn note_long(&mut self, len: usize, shared: Option<Bytes>) {
         if len > MAX_ARGUMENT {
             self.refuse(Error::argument(ArgError::new(format!(
@@ -367,13 +373,13 @@ impl Args {
             ))));
         }
         if let Some(bytes) = shared {
-            // Before the line break.
+            // The place is before the line break.
             let at = self.bytes.len().saturating_sub(2);
             self.rare_mut().shared.push(Splice { at, bytes });
         }
     }
 
-    /// Puts `name` to an error that came up since the command was `spoilt` or not.
+    /// Adds `name` to an error that was noted since the caller read whether the command was `spoilt`.
     #[inline]
     pub(super) fn name_error(&mut self, name: &'static str, spoilt: bool) {
         if !spoilt
@@ -384,7 +390,7 @@ impl Args {
         }
     }
 
-    /// Where the next word begins: its byte, and its number.
+    /// The place where the next word begins: its byte, and its number.
     pub(super) fn end(&self) -> (usize, u32) {
         (self.bytes.len(), self.words)
     }
@@ -393,13 +399,6 @@ impl Args {
         if self.words == first && !self.is_spoilt() {
             let reason = ArgError::new("at least one is required, none was given");
             self.refuse(Error::argument(reason).of_argument(name));
-        }
-    }
-
-    #[inline]
-    pub(super) fn note_keys(&mut self, first: u32) {
-        if self.notes_keys {
-            self.keys.extend(first..self.words);
         }
     }
 }

@@ -1,14 +1,15 @@
 //! Times as commands take them: [`Seconds`], [`Milliseconds`], [`UnixSeconds`], [`UnixMilliseconds`] for expiry,
-//! [`Timeout`] and [`BlockMilliseconds`] for how long a command may block.
+//! and [`Timeout`] and [`BlockMilliseconds`] for how long a command may block.
 //!
-//! Integers are taken in the unit that the type names. A time to live is not negative, except for EXPIRE and PEXPIRE, which
-//! then delete the key ([`SignedSeconds`], [`SignedMilliseconds`]). A [`Duration`] is never cut to fit: one that is no
-//! whole number of the unit is refused, except that blocking may take a fraction of a millisecond longer.
+//! Integers are in the unit that the type names. A time to live is not negative, except for EXPIRE and PEXPIRE, which
+//! then delete the key ([`SignedSeconds`], [`SignedMilliseconds`]). A [`Duration`] is never cut: if it is not a whole
+//! number of the unit, it is refused. Only the time that a command blocks is rounded up to a millisecond.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::arg::{ArgWriter, ToArg};
-use super::args::{Args, BlockLimit, ToArgs};
+use super::args::{Args, ToArgs};
+use super::block::BlockLimit;
 use crate::error::ArgError;
 
 /// A number for the server, or why there is none.
@@ -52,7 +53,7 @@ macro_rules! from_integers {
 numbers! {
     /// A time to live in whole seconds: an integer or a [`Duration`].
     ///
-    /// A `Duration` with a fraction of a second is refused; the method for milliseconds takes it.
+    /// A `Duration` with a fraction of a second is refused; use the method for milliseconds.
     Seconds(not_negative);
     /// A time to live in whole seconds that may be negative, which deletes the key: an integer or a [`Duration`].
     SignedSeconds(Ok);
@@ -121,7 +122,7 @@ impl From<SystemTime> for UnixMilliseconds {
     }
 }
 
-/// The moment in units of so many nanoseconds, rounded up, so that nothing expires too early.
+/// The moment in units of `unit` nanoseconds, rounded up, so that nothing expires too early.
 fn since_1970(moment: SystemTime, unit: u128) -> Number {
     let units = match moment.duration_since(UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_nanos().div_ceil(unit)),
@@ -132,19 +133,19 @@ fn since_1970(moment: SystemTime, unit: u128) -> Number {
 
 /// How long a command may block, in seconds: a number, or a [`Duration`].
 ///
-/// The number 0 is for ever, as the servers have it. A `Duration` of zero is refused, since what computes one (the
-/// rest of some deadline) means the opposite: say [`Timeout::FOREVER`]. Servers count in milliseconds; a fraction of
-/// one is rounded up, as 0.0004 seconds would be for ever on some.
+/// The number 0 means for ever, as on the servers. A `Duration` of zero is refused, because code that computes one
+/// (the rest of some deadline) means the opposite: for waiting for ever, use [`Timeout::FOREVER`]. Servers count in
+/// milliseconds; a fraction of one is rounded up, because 0.0004 seconds would mean for ever on some servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeout(Limit);
 
 /// How long a command may block, in milliseconds: an integer, or a [`Duration`].
 ///
-/// The rules are those of [`Timeout`].
+/// The same rules apply as for [`Timeout`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlockMilliseconds(Limit);
 
-/// Whole milliseconds, 0 being for ever, or why there are none.
+/// Whole milliseconds, where 0 means for ever; or an error.
 type Limit = Result<u64, ArgError>;
 
 const NEGATIVE: ArgError = ArgError::fixed("a command cannot block for a negative time");
@@ -219,18 +220,22 @@ fn block_limit(limit: &Limit) -> Option<Duration> {
 }
 
 impl BlockLimit for Timeout {
+    const UNIT: Duration = Duration::from_secs(1);
+
     fn limit(&self) -> Option<Duration> {
         block_limit(&self.0)
     }
 }
 
 impl BlockLimit for BlockMilliseconds {
+    const UNIT: Duration = Duration::from_millis(1);
+
     fn limit(&self) -> Option<Duration> {
         block_limit(&self.0)
     }
 }
 
-/// Seconds with as many decimals as it takes: `5`, `0.25`.
+/// Seconds, with as many decimals as needed: `5`, `0.25`.
 impl ToArg for Timeout {
     fn write_arg(&self, out: &mut ArgWriter<'_>) -> Result<(), ArgError> {
         let time = self.0.clone()?;

@@ -1,9 +1,12 @@
-//! What is known of a command before it is called: [`CommandInfo`], one `static` per command, expanded from the spec.
+//! What is known about a command before it is called: [`CommandInfo`], one `static` per command, expanded from the
+//! spec.
+
+use super::known::{KnownCommands, Match};
 
 /// The fixed facts of one command.
 ///
-/// The macro expands one `static` of it for each row of the spec; the engine reads its policy (may it be retried, does
-/// it block, what does it change) from here and knows no command by name.
+/// The macro expands one `static` for each row of the spec. The engine reads its rules from here (may it be sent
+/// again, does it block, what does it change on the connection), and knows no command by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CommandInfo {
@@ -11,14 +14,16 @@ pub struct CommandInfo {
     pub name: &'static str,
     /// The words of the name, encoded: `$3\r\nSET\r\n`.
     pub header: &'static [u8],
-    /// How many words the header holds.
+    /// The number of words in the header.
     pub words: u32,
     /// Whether the command only reads.
     pub readonly: bool,
-    /// Whether sending it twice does what sending it once does.
+    /// Whether sending it twice has the same effect as sending it once.
     pub idempotent: bool,
-    /// Whether it can hold its connection until something happens on the server.
+    /// Whether it can block its connection until something happens on the server.
     pub blocking: bool,
+    /// Whether nil means that nothing came while it blocked, so that it can be sent again to go on waiting.
+    pub waits: bool,
     /// What it changes on the connection that it is sent on.
     pub state: Option<StateChange>,
     /// Whether the reply is a function of the keys alone, so that a client-side cache may keep it.
@@ -29,9 +34,13 @@ pub struct CommandInfo {
     pub response_policy: ResponsePolicy,
     /// Arguments that are never shown in logs and errors.
     pub masked: &'static [&'static str],
+    /// Whether every socket can carry it, whatever its words are.
+    pub(crate) plain: bool,
+    /// Where its words are looked up, if they decide what it does to its connection.
+    pub(crate) known: Option<&'static KnownCommands>,
 }
 
-/// What a command changes on its connection, for which it needs one of its own.
+/// What a command changes on its connection. Such a command needs an exclusive connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StateChange {
@@ -57,16 +66,16 @@ pub enum StateChange {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum RequestPolicy {
-    /// The node of the command's keys, or any node where it has none.
+    /// The node of the command's keys, or any node if it has none.
     #[default]
     Default,
-    /// Every node, replicas included.
+    /// Every node, also replicas.
     AllNodes,
     /// Every primary.
     AllShards,
     /// Split by the slots of its keys.
     MultiShard,
-    /// A rule of its own.
+    /// A special rule for this command.
     Special,
 }
 
@@ -83,21 +92,22 @@ pub enum ResponsePolicy {
     AllSucceeded,
     /// Sum of the integers.
     AggSum,
-    /// The least of the integers.
+    /// The smallest of the integers.
     AggMin,
     /// The greatest of the integers.
     AggMax,
-    /// True where all are.
+    /// True if all are.
     AggLogicalAnd,
-    /// True where any is.
+    /// True if any is.
     AggLogicalOr,
-    /// A rule of its own.
+    /// A special rule for this command.
     Special,
 }
 
 impl CommandInfo {
-    /// A command of this name, whose words are encoded in `header`. Nothing else is assumed: it writes, and may not be
-    /// repeated.
+    /// A command of this name, whose words are encoded in `header`. Nothing else is assumed: it writes, may not be repeated,
+    /// and is answered with one reply. A command of which that is not true puts the replies of its connection out of step:
+    /// [`CommandInfo::checked`] says so while it is compiled.
     #[must_use]
     pub const fn new(name: &'static str, header: &'static [u8], words: u32) -> Self {
         Self {
@@ -107,15 +117,65 @@ impl CommandInfo {
             readonly: false,
             idempotent: false,
             blocking: false,
+            waits: false,
             state: None,
             cacheable: false,
             request_policy: RequestPolicy::Default,
             response_policy: ResponsePolicy::Default,
             masked: &[],
+            plain: !name.is_empty(),
+            known: None,
         }
     }
 
-    /// Marks it as one that only reads; such a command may always be repeated.
+    /// A command that is built from words, which are looked up in `known`.
+    #[must_use]
+    pub const fn raw(known: &'static KnownCommands) -> Self {
+        Self::new("", b"", 0).looked_up(known)
+    }
+
+    const fn looked_up(mut self, known: &'static KnownCommands) -> Self {
+        (self.plain, self.known) = (false, Some(known));
+        self
+    }
+
+    /// Holds what is said of it against what is `known`: it has to say that it changes its connection, or blocks, where the
+    /// known command of its name does. Where further words decide, they are looked up when it is sent.
+    ///
+    /// # Panics
+    /// If it does not say so, or if the command cannot be sent at all; in a constant that is an error of the compiler.
+    #[must_use]
+    #[expect(
+        clippy::panic,
+        reason = "it is called while statics are compiled, where this is an error of the compiler"
+    )]
+    pub const fn checked(self, known: &'static KnownCommands) -> Self {
+        match known.of_name(self.name) {
+            Match::Nothing => self,
+            Match::Beginning => self.looked_up(known),
+            Match::Command(command) => {
+                if let Some(advice) = command.refusal() {
+                    panic!("{}", advice);
+                }
+                assert!(
+                    !command.changes_state() || self.state.is_some(),
+                    "this command changes its connection, and its row does not say so; give the row a `state`, as the built-in \
+                     command of this name has"
+                );
+                assert!(
+                    !command.always_blocks() || self.blocking,
+                    "this command blocks, and its row does not say so; give the row `blocking`, with the placeholder of the \
+                     timeout, as the built-in command of this name has"
+                );
+                if command.may_block() && !self.blocking {
+                    return self.looked_up(known);
+                }
+                self
+            }
+        }
+    }
+
+    /// Marks the command as one that only reads; it may then always be repeated.
     #[must_use]
     pub const fn readonly(mut self) -> Self {
         self.readonly = true;
@@ -123,28 +183,35 @@ impl CommandInfo {
         self
     }
 
-    /// Marks it as one that may be sent again after a lost connection.
+    /// Marks the command as one that may be sent again after a lost connection.
     #[must_use]
     pub const fn idempotent(mut self) -> Self {
         self.idempotent = true;
         self
     }
 
-    /// Marks it as one that always can block.
+    /// Marks the command as one that can always block.
     #[must_use]
     pub const fn blocking(mut self) -> Self {
-        self.blocking = true;
+        (self.blocking, self.plain) = (true, false);
+        self
+    }
+
+    /// Marks the command as one whose nil means that nothing came while it blocked.
+    #[must_use]
+    pub const fn waits(mut self) -> Self {
+        self.waits = true;
         self
     }
 
     /// Says what it changes on its connection.
     #[must_use]
     pub const fn state(mut self, change: StateChange) -> Self {
-        self.state = Some(change);
+        (self.state, self.plain) = (Some(change), false);
         self
     }
 
-    /// Marks its reply as one that a client-side cache may keep.
+    /// Allows a client-side cache to keep its reply.
     #[must_use]
     pub const fn cacheable(mut self) -> Self {
         self.cacheable = true;
@@ -159,7 +226,7 @@ impl CommandInfo {
         self
     }
 
-    /// Names the arguments that are never shown.
+    /// Sets the arguments that are never shown.
     #[must_use]
     pub const fn masked(mut self, arguments: &'static [&'static str]) -> Self {
         self.masked = arguments;

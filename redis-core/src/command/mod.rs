@@ -1,29 +1,38 @@
-//! What is sent: a command while it is built, and what is known of it.
+//! What is sent: a command while it is built, and what is known about it.
 //!
 //! # Layout
 //!
-//! - `info`: the fixed facts of a command
+//! - `info`: the fixed facts of a command; `known`: what those do that are built from words
 //! - `arg`: one argument; `args/`: the command while it is built; `values/`: what Rust types are sent as
+//! - `block`: how long a server may hold a command
 //! - `records`: lists of pairs and longer records; `duration`: times
 //! - `optional`: arguments of options that may be left out
+//! - `slot`: from a key to its slot in a cluster
 //! - `script_text`: the text of a Lua script, and which texts a server has
 
 pub(crate) mod arg;
 pub(crate) mod args;
+pub(crate) mod block;
 mod duration;
 mod info;
+mod known;
 mod optional;
 mod records;
 pub(crate) mod script_text;
+mod slot;
 mod values;
 
 pub use arg::{ArgWriter, ToArg};
-pub use args::{Args, Block, BlockLimit, Keys, ToArgs};
+pub use args::{Args, Keys, ToArgs};
+pub use block::{Block, BlockLimit};
 pub use duration::{
     BlockMilliseconds, Milliseconds, Seconds, SignedMilliseconds, SignedSeconds, Timeout,
     UnixMilliseconds, UnixSeconds,
 };
 pub use info::{CommandInfo, RequestPolicy, ResponsePolicy, StateChange};
+pub use known::{Blocks, KnownCommand, KnownCommands};
 pub use optional::{Given, Optional, OptionalArg, Perhaps};
 pub use records::{Fits, Key, Number, Record, Text, ToRecords};
+pub(crate) use slot::Slots;
+pub use slot::{SLOTS, slot};
 pub use values::{Each, each};

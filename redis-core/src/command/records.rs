@@ -17,7 +17,7 @@ pub enum Number {}
 #[derive(Debug, Clone, Copy)]
 pub enum Key {}
 
-/// Says that a type fits a column of a record.
+/// A type that fits a column of a record.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not fit here: the command wants a `{Column}` in this place of each record",
     note = "mind the order within a record: it is the one of the command's syntax, such as (score, member) for ZADD"
@@ -116,7 +116,7 @@ impl<S, R: ToRecords<S>> ToRecords<S> for Option<R> {
 }
 
 impl Args {
-    /// Writes records, of which there must be one at least.
+    /// Writes records, of which there must be at least one.
     pub fn records<S, A: ToRecords<S> + ?Sized>(&mut self, name: &'static str, records: &A) {
         let (_, first) = self.end();
         self.any_records(name, records);
@@ -130,7 +130,7 @@ impl Args {
         self.name_error(name, spoilt);
     }
 
-    /// Writes pairs as two lists of equal length: all the first halves, then all the second ones.
+    /// Writes pairs as two lists of equal length: first all left values, then all right values.
     pub fn columns<S, A: ToRecords<S> + ?Sized>(&mut self, name: &'static str, pairs: &A) {
         let (byte, word) = self.end();
         self.in_place(|args| args.records(name, pairs));

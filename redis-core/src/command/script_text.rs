@@ -20,7 +20,7 @@ pub(crate) enum ScriptTextRef {
     Shared(Arc<ScriptText>),
 }
 
-/// What a [`Script`] is made of; for expansions, which know the SHA-1 at compile time.
+/// The text and SHA-1 in a [`Script`]; for macro expansions, which know the SHA-1 at compile time.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct ScriptText {
@@ -97,7 +97,7 @@ impl ScriptTextRef {
         }
     }
 
-    /// Appends the command that has the server keep it.
+    /// Appends the command that makes the server keep it.
     pub(crate) fn write_load(&self, out: &mut impl Output) {
         encode::array_header(out, 3);
         encode::bulk(out, b"SCRIPT");
@@ -111,7 +111,7 @@ pub(crate) fn is_unknown(reply: &[u8]) -> bool {
     reply.starts_with(b"-NOSCRIPT")
 }
 
-/// The scripts that a connection has loaded, as far as is known.
+/// The scripts that a connection has loaded, as far as the client knows.
 #[derive(Debug, Default)]
 pub(crate) struct Loaded(Mutex<HashSet<String>>);
 
@@ -124,7 +124,7 @@ impl Loaded {
         self.lock().insert(script.sha1().to_owned());
     }
 
-    /// The server may be another one, or may have forgotten them.
+    /// Forgets them all: the server may be another one, or may have lost them.
     pub(crate) fn clear(&self) {
         self.lock().clear();
     }

@@ -1,4 +1,4 @@
-//! What the types of the standard library are sent as.
+//! How types of the standard library are sent.
 //!
 //! The type decides: a `&str` is one argument, a `Vec<&str>` several. Bytes (`&[u8]`, `Vec<u8>`, `[u8; N]`) are always
 //! one.

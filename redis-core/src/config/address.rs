@@ -16,7 +16,7 @@ pub enum Address {
 impl Address {
     pub(crate) const DEFAULT_PORT: u16 = 6379;
 
-    /// The name of the server, where it has one.
+    /// The name of the server, if it has one.
     pub(crate) fn host(&self) -> Option<&str> {
         match self {
             Self::Tcp(host, _) => Some(host),
@@ -57,7 +57,7 @@ impl Address {
     }
 }
 
-/// What cannot be the name of a host would be a puzzling error of the resolver's.
+/// Refuses what cannot be a host name: the resolver's error for it would be hard to understand.
 pub(super) fn check_host(host: &str) -> Result<(), String> {
     if host.is_empty() {
         return Err("no host is named".to_owned());

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// How long to wait between attempts to connect: from `first`, doubled each time, up to `longest`, spread at random
-/// by half.
+/// How long to wait between attempts to connect. The pauses begin with `first`, and are doubled each time, up to
+/// `longest`. Each is then shortened at random, to between half of it and all of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
     /// The first pause.
@@ -22,8 +22,8 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// The pause before attempt number `attempt`, the first being 0. Spread at the cap too, so that many clients do not
-    /// come back in step.
+    /// The pause before attempt number `attempt`; the first is 0. The longest pause is random too, so that many
+    /// clients do not come back at the same moment.
     #[must_use]
     pub fn pause(&self, attempt: u32) -> Duration {
         let full = self

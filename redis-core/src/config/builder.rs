@@ -14,10 +14,10 @@ use super::secret::Secret;
 use super::tls::Tls;
 use crate::wire::Limits;
 
-/// Everything there is to say about a connection or pool.
+/// All settings of a connection or pool.
 ///
-/// What a URL can say, a file read with serde (feature `serde`) can say under the same names, and the builder with
-/// methods of these names. The parameters, with their defaults:
+/// A URL, a file read with serde (feature `serde`), and the methods of the builder use the same names. The
+/// settings, with their defaults:
 ///
 /// | parameter | default | |
 /// | --- | --- | --- |
@@ -30,26 +30,26 @@ use crate::wire::Limits;
 /// | `database` | `0` | also as the path |
 /// | `client_name` | none | shown by CLIENT LIST |
 /// | `protocol` | `newest` | or `resp2` |
-/// | `connect_timeout` | `5s` | bounds connecting, authentication included |
-/// | `command_timeout` | `10s` | bounds each command; or `off` |
-/// | `liveness` | `10s` | how long a silent connection is believed in; or `off` |
+/// | `connect_timeout` | `5s` | the most time for connecting, with authentication |
+/// | `command_timeout` | `10s` | the most time for each command; or `off` |
+/// | `liveness` | `10s` | how long a connection may be silent before it is given up; or `off` |
 /// | `keep_alive` | `5s` | silence before the kernel probes the peer; or `off` |
 /// | `backoff_first`, `backoff_longest` | `20ms`, `2s` | pauses between attempts to reconnect |
 /// | `budget_bytes`, `budget_commands` | `64MiB`, `1000000` | how much may be queued and in flight |
 /// | `max_depth`, `max_elements`, `max_bulk`, `max_line` | see [`Limits`] | how large replies may be |
-/// | `lanes`, `min_lanes` | `2`, `all` | shared sockets of a pool, at most and at least |
+/// | `lanes`, `min_lanes` | `2`, `all` | the most shared sockets of a pool, and how many are kept open |
 /// | `leases` | `64` | sockets that a pool may lease at once |
-/// | `idle_timeout` | `5m` | after so long unused, a pool closes a socket it need not keep; or `off` |
-/// | `max_age` | `off` | after so long a pooled socket is replaced |
+/// | `idle_timeout` | `5m` | a pool closes a socket that was unused for this long, if it need not keep it; or `off` |
+/// | `max_age` | `off` | the age at which a pooled socket is replaced |
 /// | `lag` | `drop_oldest` | what happens to messages that are not read in time; or `wait`, `close` |
 /// | `channel_bytes`, `channel_messages` | `16MiB`, `off` | how much a subscription holds for its reader |
 /// | `tls` | `off` | in a URL, the schemes `rediss` and `valkeys` |
-/// | `tls_ca`, `tls_system_roots` | none, `on` | a file of trusted authorities (PEM); whether the system's are trusted |
+/// | `tls_ca`, `tls_system_roots` | none, `on` | a file of trusted authorities (PEM); whether the authorities of the system are trusted |
 /// | `tls_cert`, `tls_key` | none | files of the client's certificate and key (PEM, PKCS#8) |
 /// | `tls_pkcs12`, `tls_pkcs12_password` | none | a file with both (PKCS#12) |
 /// | `tls_server_name` | the host | the name to ask for and to verify |
 /// | `tls_min_version` | `1.2` | or `1.0`, `1.1`, `1.3` |
-/// | `tls_danger_accept_invalid_certs`, `tls_danger_accept_invalid_hostnames` | `off` | trust anybody |
+/// | `tls_danger_accept_invalid_certs`, `tls_danger_accept_invalid_hostnames` | `off` | accept any certificate, or any host name |
 ///
 /// ```
 /// # extern crate typedis_core as typedis;
@@ -69,7 +69,7 @@ pub struct Config {
     pub(crate) address: Address,
     /// Further servers, tried in this order.
     pub(crate) more: Vec<Address>,
-    /// Makes these servers Sentinels.
+    /// Set if these servers are Sentinels.
     pub(crate) service: Service,
     pub(crate) database: u32,
     pub(crate) username: Option<String>,
@@ -85,28 +85,41 @@ pub struct Config {
     pub(crate) budget: Budget,
     pub(crate) limits: Limits,
     pub(crate) lanes: usize,
-    /// `None`: as many as `lanes`.
+    /// `None` means as many as `lanes`.
     pub(crate) min_lanes: Option<usize>,
     pub(crate) leases: usize,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) max_age: Option<Duration>,
-    /// What a subscription holds for its reader.
+    /// How much a subscription holds for its reader.
     pub(crate) inbox: Capacity,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<Tls>,
     pub(crate) provider: Option<Hook<Provider>>,
     pub(crate) resolver: Option<Hook<Resolver>>,
     pub(crate) connector: Option<Hook<Connector>>,
+    /// Commands for a new socket, after those for the settings.
+    pub(crate) introduction: Vec<Introduction>,
+    /// Whether this is one node of several: commands that it refuses or loses go back to callers, who may send them
+    /// to another.
+    pub(crate) routed: bool,
+}
+
+/// A command that a feature sends on every new socket, such as READONLY on replicas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Introduction {
+    pub(crate) words: &'static [&'static str],
+    /// Whether a server that refuses it can still be used.
+    pub(crate) optional: bool,
 }
 
 /// The version of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Protocol {
-    /// RESP3 where the server or proxy knows it, else RESP2.
+    /// RESP3 if the server or proxy knows it, otherwise RESP2.
     #[default]
     Newest,
-    /// RESP2, without asking.
+    /// RESP2, without asking for RESP3.
     Resp2,
 }
 
@@ -117,7 +130,7 @@ impl Config {
         Self::at(Address::Tcp(host.into(), port))
     }
 
-    /// A server at a Unix socket.
+    /// A server on a Unix socket.
     #[must_use]
     pub fn unix(path: impl Into<PathBuf>) -> Self {
         Self::at(Address::Unix(path.into()))
@@ -152,12 +165,28 @@ impl Config {
             provider: None,
             resolver: None,
             connector: None,
+            introduction: Vec::new(),
+            routed: false,
+        }
+    }
+
+    /// The same settings for one node of several: this server alone, whose sockets begin with `introduction`. What it
+    /// refuses because another node is to be asked, and what is lost with its sockets and may be repeated, goes back to
+    /// callers.
+    pub(crate) fn for_node(&self, address: Address, introduction: &[Introduction]) -> Self {
+        Self {
+            address,
+            more: Vec::new(),
+            service: Service::default(),
+            introduction: introduction.to_vec(),
+            routed: true,
+            ..self.clone()
         }
     }
 
     /// Adds a server that is tried when those before it cannot be reached.
     ///
-    /// All of them must be the same to the application: replicas of each other behind different names, or proxies.
+    /// All of them must be equivalent for the application: the same server under different names, or proxies.
     #[must_use]
     pub fn or_tcp(mut self, host: impl Into<String>, port: u16) -> Self {
         self.more.push(Address::Tcp(host.into(), port));
@@ -204,46 +233,47 @@ impl Config {
         self
     }
 
-    /// Names the connection, as CLIENT LIST shows it.
+    /// Names the connection, for CLIENT LIST.
     #[must_use]
     pub fn client_name(mut self, name: impl Into<String>) -> Self {
         self.client_name = Some(name.into());
         self
     }
 
-    /// Chooses the protocol; by default RESP3 with RESP2 to fall back on.
+    /// Chooses the protocol. By default it is RESP3, or RESP2 if the server does not know RESP3.
     #[must_use]
     pub fn protocol(mut self, protocol: Protocol) -> Self {
         self.protocol = protocol;
         self
     }
 
-    /// Bounds connecting, authentication included; 5 s by default.
+    /// The most time for connecting, with authentication; 5 s by default.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// Bounds each command from its first poll to its reply, waiting for room and for a connection included; 10 s by
-    /// default. `None` waits for ever. Blocking commands get the server's timeout on top.
+    /// The most time for each command, from its first poll to its reply. It includes waiting for room in the budget
+    /// and for a connection. 10 s by default; `None` waits for ever. Blocking commands may take this long beyond
+    /// their own timeout.
     #[must_use]
     pub fn command_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.command_timeout = timeout.into();
         self
     }
 
-    /// How long a silent connection is believed in; 10 s by default. After half of it the server is asked for a sign
-    /// of life. `None` leaves it to TCP keep-alive. A line of less than 100 KiB a second may seem silent while it carries a
-    /// value of 1 MiB or more.
+    /// How long the server may be silent before the connection is given up; 10 s by default. After half of it the
+    /// server is sent a PING. `None` leaves this to TCP keep-alive. A connection slower than 100 KiB a second may
+    /// seem silent while it carries a value of 1 MiB or more.
     #[must_use]
     pub fn liveness(mut self, bound: impl Into<Option<Duration>>) -> Self {
         self.liveness = bound.into();
         self
     }
 
-    /// After how much silence the kernel asks the peer whether it is there (TCP keep-alive); 5 s by default. It is what
-    /// watches a line on which a blocking command waits.
+    /// After how long a silence the kernel probes the peer (TCP keep-alive); 5 s by default. Only this notices a lost
+    /// connection while a blocking command waits.
     #[must_use]
     pub fn keep_alive(mut self, silence: impl Into<Option<Duration>>) -> Self {
         self.keep_alive = silence.into();
@@ -271,7 +301,7 @@ impl Config {
         self
     }
 
-    /// How many shared sockets a pool has at most; 2 by default.
+    /// The most shared sockets of a pool; 2 by default.
     #[must_use]
     pub fn lanes(mut self, lanes: usize) -> Self {
         self.lanes = lanes.max(1);
@@ -286,37 +316,39 @@ impl Config {
         self
     }
 
-    /// How many sockets a pool may lease at once, for blocking commands, WATCH and work by hand; 64 by default.
+    /// The most sockets that a pool leases at once, for blocking commands, WATCH and
+    /// [`Pool::exclusive`](crate::Pool::exclusive); 64 by default.
     #[must_use]
     pub fn leases(mut self, leases: usize) -> Self {
         self.leases = leases.max(1);
         self
     }
 
-    /// How long a pool keeps a socket that nobody uses and that it need not keep; 5 minutes by default.
+    /// How long a pool keeps an unused socket that it may close; 5 minutes by default.
     #[must_use]
     pub fn idle_timeout(mut self, idle: impl Into<Option<Duration>>) -> Self {
         self.idle_timeout = idle.into();
         self
     }
 
-    /// How old a pooled socket may grow; without a limit by default. An old one is replaced when nothing is in flight on
-    /// it, up to a tenth earlier at random, so that they do not all go at once.
+    /// The greatest age of a pooled socket; no limit by default. An older one is replaced when nothing is in flight
+    /// on it. Each limit is shortened by up to a tenth at random, so that sockets are not all replaced at the same
+    /// time.
     #[must_use]
     pub fn max_age(mut self, age: impl Into<Option<Duration>>) -> Self {
         self.max_age = age.into();
         self
     }
 
-    /// What happens when messages of a subscription come faster than they are read, where the subscription does not
-    /// say so itself; by default the oldest are dropped, and the reader told.
+    /// What happens when messages come faster than they are read, unless the subscription sets it itself. By
+    /// default the oldest are dropped, and the reader gets [`Event::Lagged`](crate::Event::Lagged).
     #[must_use]
     pub fn on_lag(mut self, lag: Lag) -> Self {
         self.inbox.lag = lag;
         self
     }
 
-    /// How many bytes of messages a subscription holds for its reader, where it does not say so itself; 16 MiB by
+    /// How many bytes of messages a subscription holds for its reader, unless it sets this itself; 16 MiB by
     /// default.
     #[must_use]
     pub fn channel_bytes(mut self, bytes: usize) -> Self {
@@ -324,15 +356,15 @@ impl Config {
         self
     }
 
-    /// How many messages a subscription holds for its reader, where it does not say so itself; only their bytes are
-    /// bounded by default.
+    /// How many messages a subscription holds for its reader, unless it sets this itself. By default only the bytes
+    /// are limited.
     #[must_use]
     pub fn channel_messages(mut self, messages: usize) -> Self {
         self.inbox.messages = messages.max(1);
         self
     }
 
-    /// The same server for one who keeps state on the connection, which a silent reconnection would lose.
+    /// The same, but without reconnection: for a handle whose state on the connection would be lost unnoticed.
     pub(crate) fn without_reconnect(mut self) -> Self {
         self.reconnect = false;
         self

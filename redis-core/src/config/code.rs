@@ -1,4 +1,4 @@
-//! Code of the user's that a configuration carries: a resolver, a transport, a provider of credentials.
+//! The user's own code in a configuration: a resolver, a transport, a provider of credentials.
 
 use std::fmt;
 use std::future::Future;
@@ -13,18 +13,18 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::address::Address;
 use super::credentials::Credentials;
 
-/// Anything that carries bytes both ways.
+/// A stream that carries bytes in both directions.
 pub(crate) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 
-/// A socket that is being made by the user's own code.
+/// The future of a socket that the user's code is opening.
 pub(crate) type Connecting = Pin<Box<dyn Future<Output = io::Result<Box<dyn Transport>>> + Send>>;
 
 /// The user's own way of connecting.
 pub(crate) type Connector = dyn Fn(&Address) -> Connecting + Send + Sync;
 
-/// Addresses that are being looked up by the user's own code.
+/// The future of addresses that the user's code is looking up.
 pub(crate) type Resolved = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
 
 /// The user's own way of resolving names.
@@ -33,13 +33,13 @@ pub(crate) type Resolver = dyn Fn(&str, u16) -> Resolved + Send + Sync;
 /// Why a provider has no credentials.
 pub(crate) type Unavailable = Box<dyn std::error::Error + Send + Sync>;
 
-/// Credentials that were asked for.
+/// The future of credentials that the provider was asked for.
 pub(crate) type Asked = Pin<Box<dyn Future<Output = Result<Credentials, Unavailable>> + Send>>;
 
 /// The user's own source of credentials.
 pub(crate) type Provider = dyn Fn() -> Asked + Send + Sync;
 
-/// A shared function or object; equal to itself and its clones only.
+/// A shared function or object; it equals only itself and its clones.
 pub(crate) struct Hook<T: ?Sized>(Arc<T>);
 
 impl<T: ?Sized> Hook<T> {

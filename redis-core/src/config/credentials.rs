@@ -1,10 +1,10 @@
-//! Who we are: [`Credentials`], fixed or asked for.
+//! The login of the client: [`Credentials`], fixed or from a provider.
 
 use std::time::Duration;
 
 use super::secret::Secret;
 
-/// A user and a password or token, as a provider gives them; see
+/// A user and a password or token, as a provider returns them; see
 /// [`Config::credentials_provider`](crate::Config::credentials_provider).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credentials {
@@ -40,7 +40,7 @@ impl Credentials {
 
     /// After how long the provider is to be asked again.
     pub(crate) fn renewal(&self) -> Option<Duration> {
-        // An endless rush of questions helps nobody, whatever the provider says.
+        // A lower bound, so that a provider with a very short time is not asked without pause.
         self.valid_for
             .map(|time| time.mul_f64(0.8).max(Duration::from_millis(100)))
     }

@@ -1,10 +1,10 @@
-//! A service that is found by asking Sentinels: [`Service`], and what all connections of a configuration know together of
+//! A service that is found by asking Sentinels: [`Service`], and what all connections of a configuration know about
 //! its Sentinels: [`Sentinels`].
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::address::Address;
 use super::secret::Secret;
@@ -12,26 +12,26 @@ use super::secret::Secret;
 /// The port that Sentinels listen on.
 pub(super) const SENTINEL_PORT: u16 = 26379;
 
-/// Which node of a service is wanted.
+/// Which node of a service to connect to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum ServiceRole {
-    /// The one that accepts writes.
+    /// The node that accepts writes.
     #[default]
     Primary,
-    /// One of those that follow it, chosen at random.
+    /// One of its replicas, chosen at random.
     Replica,
 }
 
-/// What makes the configured servers Sentinels rather than the server itself.
+/// If it has a name, the configured servers are Sentinels, not the server itself.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Service {
-    /// `None`: the configured servers are the server itself.
+    /// `None` means that the configured servers are the server itself.
     pub(crate) name: Option<String>,
     pub(crate) role: ServiceRole,
     pub(crate) username: Option<String>,
     pub(crate) password: Option<Secret>,
-    /// What all connections of this configuration know together.
+    /// What all connections of this configuration share.
     pub(crate) fleet: Sentinels,
 }
 
@@ -41,13 +41,13 @@ pub(crate) trait Follow: Send + Sync {
     fn leave_node(&self);
 }
 
-/// What watches a service for as long as it is kept.
+/// A task that watches a service for as long as this object lives.
 pub(crate) trait Guard: Send + Sync {
     /// Whether it has ended, so that another is needed.
     fn has_ended(&self) -> bool;
 }
 
-/// Shared by all clones of a configuration, and no part of what makes two of them equal.
+/// Shared by all clones of a configuration. It does not count when configurations are compared.
 #[derive(Clone, Default)]
 pub(crate) struct Sentinels(Arc<Shared>);
 
@@ -55,17 +55,37 @@ pub(crate) struct Sentinels(Arc<Shared>);
 struct Shared {
     state: Mutex<State>,
     joined: Notify,
+    /// The address of the primary, as far as the watch knows.
+    primary: watch::Sender<Option<Address>>,
+}
+
+/// Reports moves of a service, from the moment on at which it was made.
+pub(crate) struct Moves(watch::Receiver<Option<Address>>);
+
+impl Moves {
+    /// Resolves with the new primary when the service moves; a move that was seen before does not count.
+    pub(crate) async fn next(&mut self) -> Address {
+        loop {
+            if self.0.changed().await.is_err() {
+                // The configuration lives longer than its connections, so the sender is never dropped.
+                std::future::pending::<()>().await;
+            }
+            if let Some(primary) = &*self.0.borrow_and_update() {
+                return primary.clone();
+            }
+        }
+    }
 }
 
 #[derive(Default)]
 struct State {
-    /// Beginning with the one that was right last; empty before any has answered.
+    /// The Sentinel that was right last comes first; empty before any has answered.
     sentinels: Vec<Address>,
     followers: Vec<Follower>,
     guard: Option<Weak<dyn Guard>>,
 }
 
-/// A connection, and the node that it was made to.
+/// A connection, and the node that it is connected to.
 struct Follower {
     link: Weak<dyn Follow>,
     at: Address,
@@ -77,7 +97,7 @@ impl Sentinels {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whom to ask, in order: those that are known, then those that are configured.
+    /// The Sentinels to ask, in order: first those that are known, then those that are configured.
     pub(crate) fn sentinels<'a>(
         &self,
         configured: impl Iterator<Item = &'a Address>,
@@ -91,8 +111,8 @@ impl Sentinels {
         sentinels
     }
 
-    /// Takes over which other Sentinels one knows; those that neither it nor the configuration names are forgotten.
-    /// Gives what it named.
+    /// Takes over the list of other Sentinels that `sentinel` knows. Those that neither it nor the configuration
+    /// names are forgotten. Returns the list.
     pub(crate) fn learn<'a>(
         &self,
         configured: impl Iterator<Item = &'a Address> + Clone,
@@ -116,11 +136,22 @@ impl Sentinels {
         others.into_iter().take(MOST).collect()
     }
 
-    /// Has this Sentinel asked first from now on.
+    /// From now on, this Sentinel is asked first.
     pub(crate) fn prefer(&self, sentinel: &Address) {
         let mut state = self.lock();
         state.sentinels.retain(|known| known != sentinel);
         state.sentinels.insert(0, sentinel.clone());
+    }
+
+    /// Reports the moves of the service from now on.
+    pub(crate) fn moves(&self) -> Moves {
+        Moves(self.0.primary.subscribe())
+    }
+
+    /// Removes a connection that lost its socket.
+    pub(crate) fn forget(&self, link: Weak<dyn Follow>) {
+        let is_other = |known: &Follower| !is_same(&known.link, &link);
+        self.lock().followers.retain(is_other);
     }
 
     /// Adds a connection that has just been made to a node that had the role that it `wants`.
@@ -139,12 +170,13 @@ impl Sentinels {
         self.0.joined.notify_one();
     }
 
-    /// Resolves when a connection was made.
+    /// Resolves when a connection has been made.
     pub(crate) async fn joined(&self) {
         self.0.joined.notified().await;
     }
 
-    /// What watches the service for all connections; started where there is none, or where its runtime has ended.
+    /// The task that watches the service for all connections. It is started if there is none, or if its runtime
+    /// has ended.
     pub(crate) fn guard<G: Guard + 'static>(&self, start: impl FnOnce() -> G) -> Arc<dyn Guard> {
         let mut state = self.lock();
         let known = state.guard.as_ref().and_then(Weak::upgrade);
@@ -156,8 +188,15 @@ impl Sentinels {
         guard
     }
 
-    /// The primary is there now: has those leave that are connected to a node whose role is another than they want.
-    pub(crate) fn moved(&self, primary: &Address) {
+    /// This Sentinel says that the primary is now at `primary`. Connections, and attempts to connect, to a node that
+    /// does not have the role they want are told to leave it.
+    pub(crate) fn moved(&self, primary: &Address, by: &Address) {
+        let is_known = self.0.primary.borrow().as_ref() == Some(primary);
+        if !is_known {
+            // The others may learn about it later.
+            self.prefer(by);
+            self.0.primary.send_replace(Some(primary.clone()));
+        }
         let mut leaving = Vec::new();
         self.lock().followers.retain(|follower| {
             let Some(link) = follower.link.upgrade() else {
@@ -165,7 +204,7 @@ impl Sentinels {
             };
             let wants_primary = follower.wants == ServiceRole::Primary;
             let stays = wants_primary == (follower.at == *primary);
-            // Never dropped under the lock: it may be the last that holds the link.
+            // Not dropped under the lock: it may be the last reference to the link.
             leaving.push((link, !stays));
             stays
         });

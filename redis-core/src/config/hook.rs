@@ -1,4 +1,4 @@
-//! What only code can say of a [`Config`].
+//! Settings of a [`Config`] that only code can make.
 
 use std::future::Future;
 use std::io;
@@ -12,12 +12,12 @@ use super::builder::Config;
 use super::code::{Asked, Connecting, Hook, Resolved, Transport};
 use super::credentials::Credentials;
 
-/// What only code can say.
+/// Settings that only code can make.
 impl Config {
     /// Asks for credentials at each connect, and again before they expire.
     ///
-    /// It takes the place of a configured user and password. A connection whose credentials are about to expire is
-    /// authenticated anew between two commands, without a pause for anybody.
+    /// It replaces a configured user and password. When the credentials of a connection are about to expire, it is
+    /// authenticated again between two commands; callers do not notice.
     ///
     /// ```
     /// # extern crate typedis_core as typedis;
@@ -43,8 +43,8 @@ impl Config {
         self
     }
 
-    /// Resolves names by other means than the system's. It is asked anew at each attempt to connect, and all its
-    /// addresses are tried.
+    /// Resolves host names with your own function. It is called at each attempt to connect, and all addresses
+    /// that it returns are tried.
     ///
     /// ```
     /// # extern crate typedis_core as typedis;
@@ -65,8 +65,8 @@ impl Config {
         self
     }
 
-    /// Connects by other means than a TCP or Unix socket: through a proxy, a tunnel, or in memory. TLS, where it is
-    /// configured, runs on top.
+    /// Connects with your own function, instead of a TCP or Unix socket: through a proxy, a tunnel, or in memory.
+    /// If TLS is configured, it runs on top of this.
     ///
     /// ```
     /// # extern crate typedis_core as typedis;

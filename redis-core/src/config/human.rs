@@ -15,7 +15,7 @@ const TIMES: [(&str, u64); 6] = [
 /// The units of a size, the largest first, in bytes.
 const SIZES: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
 
-/// Reads `500ms`, `2s`, `1m30s`, `1h`; a time of zero is refused, since no setting means anything with it.
+/// Reads `500ms`, `2s`, `1m30s`, `1h`; a time of zero is refused, because no setting could use it.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is no duration; write 500ms, 2s, 1m or 1h30m");
     let mut total: u64 = 0;
@@ -65,7 +65,7 @@ pub(super) fn optional_duration(text: &str) -> Result<Option<Duration>, String> 
     })
 }
 
-/// The shortest text that [`duration`] reads as this.
+/// The shortest text that [`duration`] reads as this time.
 pub(super) fn duration_text(time: Duration) -> String {
     let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
     let (unit, scale) = TIMES
@@ -96,7 +96,7 @@ pub(super) fn size(text: &str) -> Result<usize, String> {
     Ok(bytes)
 }
 
-/// The shortest text that [`size`] reads as this.
+/// The shortest text that [`size`] reads as this size.
 pub(super) fn size_text(bytes: usize) -> String {
     let bytes = bytes as u64;
     SIZES
@@ -129,7 +129,7 @@ fn digits(text: &str) -> Option<u64> {
     text.parse().ok().filter(|_| plain)
 }
 
-/// Reads `on` or `off`, and what else is usual for them.
+/// Reads `on` or `off`, and other usual words for them.
 pub(super) fn switch(text: &str) -> Result<bool, String> {
     match text {
         "on" | "true" | "yes" | "1" => Ok(true),

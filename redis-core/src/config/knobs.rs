@@ -1,8 +1,8 @@
-//! Everything that a URL or a file can say of a [`Config`], once: [`KNOBS`].
+//! All settings that a URL or a file can make in a [`Config`], in one table: [`KNOBS`].
 //!
 //! # Layout
 //!
-//! - this file: the table, and what is done with it
+//! - this file: the table, and the functions that use it
 //! - `knob`: one setting
 //! - `bounds`, `pool`, `service`, `tls`: rows by subject
 
@@ -29,10 +29,10 @@ pub(super) enum Secrets {
     Shown,
 }
 
-/// What is shown in place of a secret.
+/// The text in place of a secret.
 pub(super) const MASK: &str = "***";
 
-/// The knobs that say where the server is.
+/// The knobs for the place of the server.
 const PLACE: &[Knob] = &[
     Knob::new(
         "host",
@@ -95,7 +95,7 @@ const PLACE: &[Knob] = &[
     ),
 ];
 
-/// The knobs that say who we are and what we speak.
+/// The knobs for the login and the protocol.
 const LOGIN: &[Knob] = &[
     Knob::new(
         "username",
@@ -135,7 +135,8 @@ const LOGIN: &[Knob] = &[
     Knob::new(
         "client_name",
         |config, text| {
-            // Servers refuse anything else, since CLIENT LIST is lines of words.
+            // Servers refuse other characters, because CLIENT LIST separates words by spaces and entries by
+            // line ends.
             if text.is_empty() || !text.bytes().all(|byte| (b'!'..=b'~').contains(&byte)) {
                 return Err(format!(
                     "`{text}` is no name: it may hold visible ASCII only, and no space"
@@ -198,7 +199,7 @@ fn find(name: &str) -> Result<&'static Knob> {
 /// A name and the text given for it.
 pub(super) type Setting = (String, String);
 
-/// Puts settings to a new configuration. Each may be given once.
+/// Applies settings to a new configuration. Each may be given once.
 pub(super) fn assemble(settings: Vec<Setting>) -> Result<Config> {
     let mut found: Vec<(&'static Knob, String)> = Vec::with_capacity(settings.len());
     for (name, text) in settings {
@@ -228,7 +229,7 @@ pub(super) fn assemble(settings: Vec<Setting>) -> Result<Config> {
         Address::DEFAULT_PORT
     };
     let mut config = Config::tcp("", port);
-    // In the order of the table, whatever order they were given in.
+    // Settings are applied in the order of the table, not in the order in which they were given.
     for knob in all() {
         if let Some((_, text)) = found.iter().find(|(given, _)| given.name == knob.name) {
             (knob.set)(&mut config, text).map_err(|reason| named(knob, reason))?;
@@ -250,7 +251,7 @@ fn named(knob: &Knob, reason: String) -> crate::Error {
     Error::config(format!("parameter `{}`: {reason}", knob.name))
 }
 
-/// What differs from the defaults, in the order of the table.
+/// The settings that differ from the defaults, in the order of the table.
 pub(super) fn settings(
     config: &Config,
     secrets: Secrets,
@@ -272,7 +273,7 @@ pub(super) fn settings(
     })
 }
 
-/// Refuses what a URL could not say, and what contradicts itself.
+/// Refuses values that a URL could not contain, and settings that contradict each other.
 pub(super) fn check(config: &Config) -> Result<()> {
     let mut scratch = config.clone();
     for knob in all() {
@@ -283,7 +284,7 @@ pub(super) fn check(config: &Config) -> Result<()> {
     check_whole(config)
 }
 
-/// Refuses what contradicts itself.
+/// Refuses settings that contradict each other.
 fn check_whole(config: &Config) -> Result<()> {
     if config.username.is_some() && config.password.is_none() {
         return Err(Error::config(

@@ -1,40 +1,40 @@
-//! How much a subscription holds for its reader, and what happens beyond: [`Lag`].
+//! How much a subscription holds for its reader, and what happens when there is no room: [`Lag`].
 
 /// What happens when messages come faster than they are read.
 ///
-/// Which socket the messages come over depends on it, and on the protocol:
+/// The socket that carries the messages depends on it, and on the protocol:
 ///
 /// | | RESP3 | RESP2 |
 /// | --- | --- | --- |
 /// | `DropOldest`, `Close` | the connection's own socket | one more socket, for all these subscriptions of the connection |
 /// | `Wait` | a socket for each [`Channel`](crate::Channel), [`PatternChannel`](crate::PatternChannel) or [`Subscriber`](crate::Subscriber) | the same |
 ///
-/// It can be seen in three ways:
+/// This has three effects:
 ///
-/// - Only on the connection's own socket is there an order between messages and replies: what the server sent before a reply
-///   has been received when that reply is there. Between two sockets there is none.
-/// - Subscriptions to one channel over one socket are one for the server. With `Wait` each is one of its own: PUBSUB NUMSUB
-///   and the reply of PUBLISH count them all, and the server sends each message to each.
-/// - A socket of RESP2 that is subscribed takes no AUTH, so new credentials come with the next socket; an ACL that cuts
-///   off who is subscribed cuts off that socket alone.
+/// - On the connection's own socket, messages and replies arrive in the order in which the server sent them: when a
+///   reply is there, messages that were sent before it are there too. Between two sockets there is no such order.
+/// - Several subscriptions to one channel on the same socket count as one on the server. With `Wait` each counts:
+///   PUBSUB NUMSUB and the reply to PUBLISH count them all, and the server sends each message to each of them.
+/// - A RESP2 socket with subscriptions takes no AUTH, so new credentials are used from the next socket on. If a
+///   change of an ACL makes the server close subscribers' connections, only that socket is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Lag {
-    /// The oldest are dropped, and [`Event::Lagged`](crate::Event::Lagged) says how many, in the place where they were.
+    /// The oldest messages are dropped, and [`Event::Lagged`](crate::Event::Lagged) in their place says how many.
     #[default]
     DropOldest,
-    /// None is dropped: nothing more is read from the socket until there is room, so the server has to keep them. It
-    /// closes the connection of a subscriber for whom it has to keep too much (`client-output-buffer-limit pubsub`),
-    /// which is then seen as [`Event::Resubscribed`](crate::Event::Resubscribed).
-    ///
-    /// Such a subscription has a socket of its own in either protocol, so that it holds up nothing else: for many channels
-    /// take one [`Subscriber`](crate::Subscriber), which has one socket for all.
+    /// No message is dropped: nothing more is read from the socket until there is room, so the server has to keep
+    /// the messages. If it has to keep too many (`client-output-buffer-limit pubsub`), it closes the connection.
+    /// The reader then gets [`Event::Resubscribed`](crate::Event::Resubscribed).
+    /// Such a subscription has its own socket in both protocols, so it does not delay anything else. For many
+    /// channels take one [`Subscriber`](crate::Subscriber), which has one socket for all.
     Wait,
-    /// The subscription ends: what was received is still read, then comes an [`ErrorKind::TooSlow`](crate::ErrorKind::TooSlow).
+    /// The subscription ends: the reader gets what was received, and then an
+    /// [`ErrorKind::TooSlow`](crate::ErrorKind::TooSlow).
     Close,
 }
 
-/// How much an inbox holds, and what happens beyond.
+/// How much an inbox holds, and what happens when there is no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Capacity {
     pub(crate) bytes: usize,

@@ -2,13 +2,14 @@
 //!
 //! # Layout
 //!
-//! - `builder`: [`Config`]; `hook`, `service`: what only code can say, and services that Sentinels watch
-//! - `knobs/`: the one table of everything that a URL or file can say
-//! - `url`, `serde`: the two ways of saying it
+//! - `builder`: [`Config`]; `hook`, `service`: settings that only code can make, and services that Sentinels
+//!   watch
+//! - `knobs/`: the one table of all settings that a URL or file can make
+//! - `url`, `serde`: reading and writing a URL or a file
 //! - `address`, `backoff`, `budget`, `credentials`, `lag`, `secret`, `tls`: types of single settings
-//! - `code`: what the user's code is called by
-//! - `fleet`: what all connections of one configuration know of a service's Sentinels
-//! - `human`: times and sizes as people write them; `nearest`: the word that was meant
+//! - `code`: the types of the user's own code
+//! - `fleet`: what all connections of one configuration know about the Sentinels of a service
+//! - `human`: times and sizes as people write them; `nearest`: the known word nearest to a wrong one
 
 mod address;
 mod backoff;
@@ -33,13 +34,15 @@ mod url;
 pub use address::Address;
 pub use backoff::Backoff;
 pub use budget::Budget;
+#[allow(unused_imports, reason = "replicas will be introduced by READONLY")]
+pub(crate) use builder::Introduction;
 pub use builder::{Config, Protocol};
 #[cfg(feature = "tls")]
 pub(crate) use code::Hook;
 pub(crate) use code::{Transport, Unavailable};
 pub use credentials::Credentials;
 pub use fleet::ServiceRole;
-pub(crate) use fleet::{Follow, Guard};
+pub(crate) use fleet::{Follow, Guard, Moves};
 pub(crate) use lag::Capacity;
 pub use lag::Lag;
 pub use secret::Secret;

@@ -1,4 +1,4 @@
-//! The known word that was probably meant.
+//! The known word that is nearest to a wrong one.
 
 /// The candidate that takes the fewest edits to reach.
 pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> &'a str {

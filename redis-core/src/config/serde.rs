@@ -1,8 +1,8 @@
-//! A [`Config`] from and to whatever serde reads and writes.
+//! Reads a [`Config`] from any format that serde supports, and writes it.
 //!
-//! It is a map of the same settings that a URL knows. Numbers and truth values may be given as such; `tls = { ca = … }`
-//! is `tls_ca = …`; a list is what commas separate in a URL. A whole URL may be given as a text, or as `url` among
-//! others.
+//! It is a map with the same settings as a URL. Numbers and booleans may be given as such. `tls = { ca = … }` means
+//! `tls_ca = …`. A list means the same as words separated by commas in a URL. A whole URL may be given as a text, or
+//! as `url` beside other settings.
 
 use std::fmt;
 
@@ -59,7 +59,7 @@ impl<'de> Visitor<'de> for ConfigVisitor {
     }
 }
 
-/// `tls = { ca = "x" }` is TLS, and `tls_ca = "x"`.
+/// `tls = { ca = "x" }` switches TLS on, and means `tls_ca = "x"`.
 fn flattened(name: &str, inner: Vec<Setting>) -> impl Iterator<Item = Setting> {
     let names_itself = name == "tls" && !inner.iter().any(|(key, _)| key == "enabled");
     let switch = names_itself.then(|| ("tls".to_owned(), "on".to_owned()));
@@ -74,12 +74,12 @@ fn flattened(name: &str, inner: Vec<Setting>) -> impl Iterator<Item = Setting> {
         }))
 }
 
-/// Without the ending that tells a caller that nothing was sent.
+/// Without the end of the message which says that nothing was sent.
 fn custom<E: de::Error>(error: crate::Error) -> E {
     E::custom(error.kind())
 }
 
-/// What a setting can be: anything that is one text, a list of such, or one map of such.
+/// The value of a setting: a text or something written as one text, a list of these, or one map of these.
 enum Value {
     Absent,
     Text(String),
@@ -118,7 +118,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_f64<E: de::Error>(self, number: f64) -> Result<Value, E> {
-        // The version of TLS is the only setting that looks like one.
+        // Only the version of TLS is written like a decimal number.
         Ok(Value::Text(format!("{number:?}")))
     }
 
@@ -151,7 +151,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 }
 
-/// A value inside a list or map: maps are not nested any deeper.
+/// A value inside a list or map: maps are not nested deeper.
 struct Scalar(String);
 
 impl<'de> Deserialize<'de> for Scalar {

@@ -1,14 +1,15 @@
-//! A service that is found by asking Sentinels: what a builder says of it.
+//! A service that is found by asking Sentinels: the settings for it.
 
 use super::address::Address;
 use super::builder::Config;
 use super::fleet::{SENTINEL_PORT, ServiceRole};
 use super::secret::Secret;
+use crate::error::Obstacle;
 
 /// Services that Sentinels watch.
 impl Config {
-    /// A service that Sentinels watch: at each connect they are asked where it is, what they name is asked for its role,
-    /// and a failover is followed.
+    /// Connects to a service that Sentinels watch. At each connect the Sentinels are asked where it is, and the node
+    /// that they name is asked for its role. After a failover, connections move to the new node.
     ///
     /// ```
     /// # extern crate typedis_core as typedis;
@@ -21,8 +22,8 @@ impl Config {
     /// # Ok::<(), typedis::Error>(())
     /// ```
     ///
-    /// User, password, database and the rest are those of the service; TLS, a resolver and a transport are used for
-    /// the Sentinels as well. One Sentinel is enough to begin with: the others are learned from it.
+    /// User, password, database and most other settings are those of the service. TLS, a resolver and a transport
+    /// are also used for the Sentinels. One Sentinel is enough to begin with, because it names the others.
     #[must_use]
     pub fn sentinel<H: Into<String>>(
         service: impl Into<String>,
@@ -31,7 +32,7 @@ impl Config {
         let mut sentinels = sentinels
             .into_iter()
             .map(|(host, port)| Address::Tcp(host.into(), port));
-        // Without any, `Config::check` says that no host is named.
+        // Without any host, `Config::check` returns an error that says so.
         let first = sentinels
             .next()
             .unwrap_or_else(|| Address::Tcp(String::new(), SENTINEL_PORT));
@@ -41,7 +42,7 @@ impl Config {
         config
     }
 
-    /// Which node of a service is wanted; the primary by default. Only for a service that Sentinels watch.
+    /// Which node of a service to connect to; the primary by default. Only for a service that Sentinels watch.
     #[must_use]
     pub fn role(mut self, role: ServiceRole) -> Self {
         self.service.role = role;
@@ -55,7 +56,7 @@ impl Config {
         self
     }
 
-    /// Authenticates to the Sentinels as an ACL user of theirs.
+    /// Authenticates to the Sentinels as an ACL user.
     #[must_use]
     pub fn sentinel_credentials(
         mut self,
@@ -64,6 +65,12 @@ impl Config {
     ) -> Self {
         self.service.username = Some(username.into());
         self.sentinel_password(password)
+    }
+
+    /// What is waited for while the first attempt to connect lasts.
+    pub(crate) fn connecting(&self) -> Obstacle {
+        let addresses: Vec<String> = self.addresses().map(Address::to_string).collect();
+        Obstacle::Connecting(addresses.join(", "))
     }
 
     /// The name of the service that Sentinels are asked for, if any.

@@ -1,4 +1,4 @@
-//! How TLS is spoken: [`Tls`].
+//! How TLS is used: [`Tls`].
 
 use std::fmt;
 use std::io;
@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use super::{Hook, Secret};
 
-/// The settings of TLS: whom to trust, who to be.
+/// The settings of TLS: which certificates to trust, and which to present.
 ///
-/// Files are read again at each connect, so a certificate that was renewed on disk is used from the next connection
-/// on. The least version is 1.2.
+/// Files are read again at each connect: if a certificate is renewed on disk, the next connection uses it. The
+/// lowest version is 1.2 by default.
 ///
 /// ```
 /// # extern crate typedis_core as typedis;
@@ -41,9 +41,9 @@ pub struct Tls {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[non_exhaustive]
 pub enum TlsVersion {
-    /// TLS 1.0, long broken.
+    /// TLS 1.0, known to be insecure.
     V1_0,
-    /// TLS 1.1, long broken.
+    /// TLS 1.1, known to be insecure.
     V1_1,
     /// TLS 1.2.
     #[default]
@@ -60,7 +60,7 @@ pub(crate) enum Material {
 }
 
 impl Material {
-    /// A text that begins as PEM does is the content itself; any other is the path of a file.
+    /// A text that begins like PEM is the content itself; any other text is the path of a file.
     pub(super) fn parse(text: &str) -> Self {
         if text.trim_start().starts_with("-----BEGIN") {
             Self::Content(text.as_bytes().into())
@@ -69,7 +69,7 @@ impl Material {
         }
     }
 
-    /// The bytes, and where they came from, for errors.
+    /// The bytes; an error names the file.
     pub(crate) fn read(&self) -> io::Result<Vec<u8>> {
         match self {
             Self::Content(bytes) => Ok(bytes.to_vec()),
@@ -90,7 +90,7 @@ impl fmt::Debug for Material {
     }
 }
 
-/// Who the client is, as the pieces that were given say it.
+/// The client's certificate and key, in the form in which they were given.
 #[derive(Debug)]
 pub(crate) enum Identity<'a> {
     Pkcs8 {
@@ -122,34 +122,34 @@ impl Default for Tls {
 }
 
 impl Tls {
-    /// TLS 1.2 or newer, trusting the authorities that the system trusts.
+    /// TLS 1.2 or newer, with the authorities that the system trusts.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Trusts the authorities in a file also: one or more certificates in PEM.
+    /// Also trusts the authorities in a file: one or more certificates in PEM.
     #[must_use]
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.ca = Some(Material::File(path.into()));
         self
     }
 
-    /// Trusts these authorities also: one or more certificates in PEM.
+    /// Also trusts these authorities: one or more certificates in PEM.
     #[must_use]
     pub fn ca_pem(mut self, pem: impl AsRef<[u8]>) -> Self {
         self.ca = Some(Material::Content(pem.as_ref().into()));
         self
     }
 
-    /// Whether the authorities that the system trusts are trusted; they are by default.
+    /// Whether the authorities of the system are trusted; they are by default.
     #[must_use]
     pub fn system_roots(mut self, trusted: bool) -> Self {
         self.system_roots = trusted;
         self
     }
 
-    /// Shows the server a certificate: files in PEM, the key in PKCS#8 (`BEGIN PRIVATE KEY`).
+    /// Presents a certificate to the server: files in PEM, the key in PKCS#8 (`BEGIN PRIVATE KEY`).
     #[must_use]
     pub fn identity_files(mut self, cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         self.cert = Some(Material::File(cert.into()));
@@ -157,7 +157,7 @@ impl Tls {
         self
     }
 
-    /// Shows the server a certificate, both in PEM, the key in PKCS#8 (`BEGIN PRIVATE KEY`).
+    /// Presents a certificate to the server: both in PEM, the key in PKCS#8 (`BEGIN PRIVATE KEY`).
     #[must_use]
     pub fn identity_pem(mut self, cert: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Self {
         self.cert = Some(Material::Content(cert.as_ref().into()));
@@ -165,7 +165,7 @@ impl Tls {
         self
     }
 
-    /// Shows the server the certificate in a PKCS#12 file (`.p12`, `.pfx`).
+    /// Presents to the server the certificate in a PKCS#12 file (`.p12`, `.pfx`).
     #[must_use]
     pub fn pkcs12_file(mut self, path: impl Into<PathBuf>, password: impl Into<Secret>) -> Self {
         self.pkcs12 = Some(Material::File(path.into()));
@@ -173,7 +173,7 @@ impl Tls {
         self
     }
 
-    /// Shows the server the certificate in a PKCS#12 archive.
+    /// Presents to the server the certificate in a PKCS#12 archive.
     #[must_use]
     pub fn pkcs12(mut self, archive: impl AsRef<[u8]>, password: impl Into<Secret>) -> Self {
         self.pkcs12 = Some(Material::Content(archive.as_ref().into()));
@@ -181,43 +181,43 @@ impl Tls {
         self
     }
 
-    /// The name to ask the server for (SNI) and to find in its certificate, where it is not the host.
+    /// The name to ask the server for (SNI) and to check in its certificate, if it is not the host.
     #[must_use]
     pub fn server_name(mut self, name: impl Into<String>) -> Self {
         self.server_name = Some(name.into());
         self
     }
 
-    /// The least version; 1.2 by default.
+    /// The lowest version; 1.2 by default.
     #[must_use]
     pub fn min_version(mut self, version: TlsVersion) -> Self {
         self.min_version = version;
         self
     }
 
-    /// Trusts any certificate, expired ones and those of others included. Whoever is on the line can then read and
-    /// change everything.
+    /// Accepts any certificate, also an expired one or that of another server. Anyone between you and the server
+    /// can then read and change everything.
     #[must_use]
     pub fn danger_accept_invalid_certs(mut self, accept: bool) -> Self {
         self.accept_invalid_certs = accept;
         self
     }
 
-    /// Trusts a valid certificate of any host.
+    /// Accepts a valid certificate of any host.
     #[must_use]
     pub fn danger_accept_invalid_hostnames(mut self, accept: bool) -> Self {
         self.accept_invalid_hostnames = accept;
         self
     }
 
-    /// Uses this connector, however it was made, in place of all settings but the server's name.
+    /// Uses this connector instead of all settings except the server's name.
     #[must_use]
     pub fn connector(mut self, connector: native_tls::TlsConnector) -> Self {
         self.connector = Some(Hook::new(Arc::new(connector)));
         self
     }
 
-    /// Who the client is; pieces that do not go together are an error.
+    /// The client's certificate and key. Settings that do not fit together are an error.
     pub(crate) fn identity(&self) -> Result<Option<Identity<'_>>, String> {
         match (&self.cert, &self.key, &self.pkcs12) {
             (None, None, None) if self.pkcs12_password.is_some() => {

@@ -9,7 +9,7 @@ use super::knobs::{self, MASK, Secrets, Setting};
 use super::nearest::nearest;
 use crate::error::{Error, Result};
 
-/// What the part of a URL before the `?` can say of a server with a host.
+/// The settings in the part of a URL before the `?`, for a server with a host.
 const BEFORE_QUERY: [&str; 7] = [
     "host", "port", "service", "username", "password", "database", "tls",
 ];
@@ -22,43 +22,44 @@ impl Config {
     /// `valkey+sentinel://…`; with TLS `rediss+sentinel://…` or `valkeys+sentinel://…`. See [`Config::sentinel`].
     ///
     /// The parameters are those of the table [above](Config). Times are written `500ms`, `2s`, `1m30s`, sizes `64KiB`,
-    /// `16MiB`; what is no letter or digit can be percent-encoded anywhere.
+    /// `16MiB`; any character can be percent-encoded.
     ///
     /// # Errors
-    /// Names what cannot be read: an unknown scheme or parameter (and the nearest known one), a bad value, anything
-    /// that is given twice.
+    /// An error names what cannot be read: an unknown scheme or parameter (and the nearest known one), a bad value,
+    /// or a setting that is given twice.
     pub fn from_url(url: &str) -> Result<Self> {
         parse(url)
     }
 
-    /// The URL that gives this configuration, except for secrets, which read `***`, and what only code can say.
+    /// The URL of this configuration. Secrets are written as `***`, and settings that only code can make are
+    /// left out.
     #[must_use]
     pub fn to_url(&self) -> String {
         render(self, Secrets::Masked)
     }
 
-    /// The URL that gives this configuration, passwords included: not for logs.
+    /// The URL of this configuration with its passwords: not for logs.
     #[must_use]
     pub fn to_url_with_secrets(&self) -> String {
         render(self, Secrets::Shown)
     }
 
-    /// Says what contradicts itself or can never work. It is asked before a connection is made.
+    /// Finds settings that contradict each other or can never work. It is called before a connection is made.
     ///
     /// # Errors
-    /// Names the setting.
+    /// The error names the setting.
     pub fn check(&self) -> Result<()> {
         knobs::check(self)
     }
 }
 
-/// What can be connected to: a URL, or a [`Config`]. There are no other implementations, so that whatever is connected
-/// to has been checked.
+/// What can be connected to: a URL, or a [`Config`]. The trait is sealed, so every configuration has been checked
+/// before a connection is made.
 pub trait IntoConfig: sealed::Sealed {
-    /// The configuration, which has passed [`Config::check`]; what [`Config::from_url`] gives has.
+    /// The configuration, after [`Config::check`]. What [`Config::from_url`] returns has passed it.
     ///
     /// # Errors
-    /// Says what is wrong with the URL or the configuration.
+    /// The error says what is wrong with the URL or the configuration.
     fn into_config(self) -> Result<Config>;
 }
 
@@ -107,7 +108,7 @@ fn parse(text: &str) -> Result<Config> {
     knobs::assemble(settings(text)?)
 }
 
-/// What a URL says, setting by setting.
+/// The settings in a URL.
 pub(super) fn settings(text: &str) -> Result<Vec<Setting>> {
     if let Some(url) = without_scheme(text) {
         return Err(Error::config(format!(
@@ -115,7 +116,7 @@ pub(super) fn settings(text: &str) -> Result<Vec<Setting>> {
         )));
     }
     let (text, hosts) = split_hosts(text);
-    // The URL itself may hold a password: no message quotes it.
+    // The URL itself may hold a password: so no message quotes it.
     let uri = Uri::parse(text.as_str()).map_err(|reason| {
         Error::config(format!(
             "the URL cannot be read: {reason}; expected redis://[user:password@]host[:port][/database], with what is \
@@ -177,7 +178,7 @@ fn without_scheme(text: &str) -> Option<String> {
     is_plain.then(|| format!("redis://{text}"))
 }
 
-/// Takes further hosts, as in `redis://a:1,b:2/0`, out of a URL: URIs know one host only.
+/// Takes further hosts, as in `redis://a:1,b:2/0`, out of a URL: a URI has only one host.
 fn split_hosts(text: &str) -> (String, Option<String>) {
     let unchanged = || (text.to_owned(), None);
     let Some((scheme, rest)) = text.split_once("://") else {
@@ -194,7 +195,7 @@ fn split_hosts(text: &str) -> (String, Option<String>) {
     }
 }
 
-/// The setting that a scheme with TLS stands for.
+/// The setting for a scheme with TLS.
 fn speak_tls(scheme: &str) -> Result<Setting> {
     if cfg!(not(feature = "tls")) {
         return Err(Error::config(format!(
@@ -340,7 +341,7 @@ fn render(config: &Config, secrets: Secrets) -> String {
             &BEFORE_QUERY
         }
         Address::Unix(path) => {
-            // A relative path must not be taken for a host.
+            // A relative path must not be read as a host.
             url.push_str(if path.is_absolute() {
                 "unix://"
             } else {
@@ -391,7 +392,7 @@ fn userinfo(config: &Config, secrets: Secrets) -> String {
     format!("{}:{password}@", encoded::<encoder::Userinfo>(user))
 }
 
-/// A text with everything percent-encoded that might end it.
+/// A text in which every character that might end it is percent-encoded.
 fn encoded<E: Encoder>(text: &str) -> String {
     let mut out = EString::<E>::new();
     out.encode_str::<encoder::Data>(text);

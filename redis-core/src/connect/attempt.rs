@@ -17,28 +17,28 @@ pub(crate) struct Ready {
     pub(crate) address: Address,
     /// Whether it speaks RESP3.
     pub(crate) resp3: bool,
-    /// After how long new credentials are needed.
+    /// How long until new credentials are needed.
     pub(crate) renewal: Option<Duration>,
 }
 
-/// Something that is done rarely, and takes much room while it is: on the heap, and only then. Whatever waits for it
-/// stays small, and is compiled without it.
+/// The future of something that is done rarely and needs much memory: it is on the heap, and only while it is
+/// needed. Futures that wait for it stay small, and are compiled without its code.
 pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, Refusal>> + Send + 'a>>;
 
-/// Is told of each socket that is open.
+/// A function that is called with each address to which a socket is open.
 pub(crate) type Opened<'a> = &'a (dyn Fn(&Address) + Send + Sync);
 
-/// When one of several servers, tried in turn, has had its share of the time that is left.
+/// When the next of several servers has used up its share of the time that is left.
 pub(crate) fn share(end: Instant, servers: usize) -> Instant {
     let now = Instant::now();
     let servers = u32::try_from(servers).unwrap_or(u32::MAX).max(1);
     now + end.saturating_duration_since(now) / servers
 }
 
-/// A socket, and what is spoken on it.
+/// A socket, and the protocol on it.
 pub(crate) type Greeted = (Box<dyn Transport>, Protocol);
 
-/// One server.
+/// One attempt to reach one server.
 pub(crate) struct Attempt<'a> {
     pub(crate) config: &'a Config,
     pub(crate) address: &'a Address,
@@ -61,10 +61,10 @@ impl Attempt<'_> {
                 other => return other,
             };
             if error.kind() != io::ErrorKind::Other && !asked_again {
-                // A server that just died hangs up as well: what it says when asked once more is what counts.
+                // A server that has just died hangs up as well, so the answer to a second attempt decides.
                 asked_again = true;
             } else {
-                // A handshake that failed half-way is not gone on with: there is a new socket for the old protocol.
+                // A handshake that failed half-way is not continued: the old protocol gets a new socket.
                 protocol = Protocol::Resp2;
             }
         }
@@ -113,14 +113,14 @@ impl Attempt<'_> {
         Ok(socket)
     }
 
-    /// Says what the end of a connection in the middle of the handshake probably means.
+    /// Explains what it probably means when a connection ends in the middle of the handshake.
     fn explained(&self, refusal: Refusal) -> Refusal {
         let Refusal::Io(error) = refusal else {
             return refusal;
         };
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.config.tls {
-            // With TLS 1.3 a server refuses our certificate only after the TLS handshake, from our point of view.
+            // With TLS 1.3 a server refuses our certificate only after the TLS handshake is complete for us.
             return if super::tls::is_of_tls(&error) {
                 Refusal::Tls(super::tls::classify(&error.to_string(), tls))
             } else {
@@ -140,7 +140,7 @@ impl Attempt<'_> {
         Refusal::Io(io::Error::new(error.kind(), text))
     }
 
-    /// Puts the address to a failure.
+    /// Adds the address to a failure.
     fn located<T>(&self, result: Result<T, Refusal>) -> Result<T, Refusal> {
         result.map_err(|refusal| match refusal {
             Refusal::Io(error) => {
@@ -152,7 +152,7 @@ impl Attempt<'_> {
     }
 }
 
-/// Bounds a step; `silent` says what it means that it did not end.
+/// Limits the time of a step; `silent` is the text of the error when the time is up.
 pub(super) async fn within<T>(
     end: Instant,
     config: &Config,

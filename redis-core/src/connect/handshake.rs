@@ -1,38 +1,39 @@
-//! The first words on a new socket: protocol, credentials, name, database, all in one round trip.
+//! The first commands on a new socket: protocol, credentials, name, database, all in one round trip.
 //!
-//! A socket on which any of this failed or was cut short is never used.
+//! If any of them fails or is cut short, the socket is not used.
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::config::{Config, Credentials, Protocol, Transport, Unavailable};
-use crate::error::{ErrorKind, SentinelError, ServerError, TlsCause, TlsError};
+use crate::error::{Error, ErrorKind, Phase, SentinelError, ServerError, TlsCause, TlsError};
 use crate::reply::Frame;
 use crate::wire::encode;
 use crate::wire::scan::{FrameKind, Scanner};
 
-/// Why a new socket is of no use.
+/// Why a new socket cannot be used.
 #[derive(Debug)]
 pub(crate) enum Refusal {
     /// It could not be opened, or was lost.
     Io(io::Error),
-    /// TLS did not come about.
+    /// The TLS handshake failed.
     Tls(TlsError),
     /// There is nothing to log in with.
     Credentials(Unavailable),
-    /// Sentinels did not lead to a server.
+    /// The Sentinels did not lead to a usable server.
     Sentinel(SentinelError),
-    /// The server does not want us.
+    /// The server refuses the connection or the login.
     Server(ServerError),
     /// The peer does not know HELLO, or hung up on it; it may know RESP2.
     OldProtocol(io::Error),
 }
 
 impl Refusal {
-    /// Whether waiting does not help, as against a wrong password: callers are told at once.
+    /// Whether waiting does not help, as with a wrong password: callers get the error at once.
     pub(crate) fn is_final(&self) -> bool {
         match self {
             Self::Io(_) | Self::Credentials(_) | Self::Sentinel(_) | Self::OldProtocol(_) => false,
@@ -43,7 +44,7 @@ impl Refusal {
         }
     }
 
-    /// The error for who waits for the connection.
+    /// The error for callers who wait for the connection.
     pub(crate) fn into_kind(self) -> ErrorKind {
         match self {
             Self::Io(error) | Self::OldProtocol(error) => ErrorKind::Connect(error),
@@ -51,6 +52,21 @@ impl Refusal {
             Self::Credentials(error) => ErrorKind::Credentials(error.into()),
             Self::Sentinel(error) => ErrorKind::Sentinel(error),
             Self::Server(error) => ErrorKind::Handshake(error),
+        }
+    }
+}
+
+impl Refusal {
+    /// The error for who waits for another attempt.
+    pub(crate) fn into_source(self) -> Arc<dyn std::error::Error + Send + Sync> {
+        match self {
+            Self::Io(error) | Self::OldProtocol(error) => Arc::new(error),
+            Self::Tls(error) => Arc::new(error),
+            Self::Sentinel(error) => Arc::new(error),
+            Self::Server(error) => Arc::new(error),
+            refusal @ Self::Credentials(_) => {
+                Arc::new(Error::new(refusal.into_kind(), Phase::NotSent))
+            }
         }
     }
 }
@@ -85,11 +101,11 @@ enum OnError {
     /// The server may not know RESP3.
     MayBeOld,
     Fail,
-    /// Nice to have: a server that does not know it, or does not allow it, is as good.
+    /// Not needed: a server that does not know it, or does not allow it, can be used.
     Optional,
 }
 
-/// The credentials to use now: of the provider if there is one, else the configured ones, else none.
+/// The credentials to use now: from the provider if there is one; otherwise the configured ones, if any.
 pub(crate) async fn current_credentials(
     config: &Config,
 ) -> Result<Option<Credentials>, Unavailable> {
@@ -103,7 +119,7 @@ pub(crate) async fn current_credentials(
     }))
 }
 
-/// Introduces the client to the server. Whatever fails, the socket is of no use any more.
+/// Sends the handshake. If anything fails, the socket must not be used.
 pub(crate) async fn shake(
     stream: &mut dyn Transport,
     config: &Config,
@@ -141,11 +157,11 @@ pub(crate) async fn shake(
 }
 
 impl OnError {
-    /// Whether the handshake goes on in spite of an error.
+    /// Whether the handshake goes on after an error.
     fn judge(self, error: ServerError, credentials: Option<&Credentials>) -> Result<(), Refusal> {
         match self {
             Self::Optional if !shuts_out(&error) => Ok(()),
-            // A server that asks for a login when it was given one with HELLO does not know HELLO.
+            // A server that asks for a login although HELLO contained one does not know HELLO.
             Self::MayBeOld
                 if knows_no_resp3(&error)
                     || (error.code() == "NOAUTH" && credentials.is_some()) =>
@@ -157,12 +173,12 @@ impl OnError {
     }
 }
 
-/// Whether nothing at all will work: no login, protected mode, too many clients.
+/// Whether the server will refuse everything: no login, protected mode, too many clients.
 fn shuts_out(error: &ServerError) -> bool {
     matches!(error.code(), "NOAUTH" | "DENIED") || error.message().contains("max number of clients")
 }
 
-/// Servers quote the arguments of what they do not understand.
+/// Hides the password in an error: servers quote the arguments of commands that they do not understand.
 fn without_password(error: ServerError, credentials: Option<&Credentials>) -> ServerError {
     match credentials.map(|credentials| credentials.password.expose()) {
         Some(password) if !password.is_empty() => {
@@ -177,7 +193,7 @@ fn knows_no_resp3(error: &ServerError) -> bool {
     let message = error.message().to_ascii_lowercase();
     match error.code() {
         "NOPROTO" => true,
-        // It quotes the arguments, so what else it says does not matter.
+        // The message goes on with the quoted arguments, which do not matter here.
         "ERR" if message.starts_with("unknown command") => true,
         "ERR" => !message.contains("max number of clients") && !message.contains("auth"),
         _ => false,
@@ -237,6 +253,14 @@ fn common_steps(config: &Config) -> Vec<HandshakeStep> {
         &["CLIENT", "SETINFO", "LIB-VER", env!("CARGO_PKG_VERSION")],
         OnError::Optional,
     ));
+    steps.extend(config.introduction.iter().map(|introduction| {
+        let on_error = if introduction.optional {
+            OnError::Optional
+        } else {
+            OnError::Fail
+        };
+        step(introduction.words, on_error)
+    }));
     steps
 }
 
@@ -248,7 +272,7 @@ pub(crate) struct Replies {
 
 impl Replies {
     pub(crate) fn new(config: &Config) -> Self {
-        /// Enough for what servers usually say of themselves, so that it is read at once.
+        /// Enough for what most servers reply, so that one read suffices.
         const USUAL: usize = 512;
         Self {
             scanner: Scanner::new(config.limits),
@@ -256,7 +280,7 @@ impl Replies {
         }
     }
 
-    /// Makes sure that nothing is left over: a reply that nothing asked for would be taken for that of the first
+    /// Checks that nothing is left over: a reply to no command would be taken for the reply to the first
     /// command.
     pub(crate) fn finish(mut self) -> Result<(), Refusal> {
         while !self.buffer.is_empty() {
@@ -278,7 +302,7 @@ impl Replies {
     pub(crate) async fn next(&mut self, stream: &mut dyn Transport) -> Result<Frame, Refusal> {
         loop {
             let found = self.scanner.scan(&self.buffer).map_err(|error| {
-                // What TLS servers say to those who do not speak it: a fatal alert, or a handshake.
+                // What TLS servers send to clients that do not speak TLS: a fatal alert, or a handshake.
                 if self.buffer.starts_with(b"\x15\x03") || self.buffer.starts_with(b"\x16\x03") {
                     return Refusal::Tls(TlsError::new(TlsCause::Wanted, ""));
                 }
@@ -301,5 +325,63 @@ impl Replies {
                 )));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use typedis_testkit::fake::Fake;
+
+    use crate::config::{Address, Config, Introduction};
+    use crate::error::ErrorKind;
+    use crate::handle::Connection;
+
+    const READONLY: Introduction = Introduction {
+        words: &["READONLY"],
+        optional: false,
+    };
+
+    /// A server that refuses READONLY.
+    async fn refusing() -> Fake {
+        Fake::answering(|words| match words.name().as_str() {
+            "HELLO" => b"%0\r\n".to_vec(),
+            "READONLY" => b"-ERR This instance has cluster support disabled\r\n".to_vec(),
+            _ => b"+OK\r\n".to_vec(),
+        })
+        .await
+        .unwrap()
+    }
+
+    async fn open(fake: &Fake, introduction: Introduction) -> crate::Result<Connection> {
+        let elsewhere = Config::from_url("redis://nowhere.invalid/0?client_name=me").unwrap();
+        let address = Address::Tcp("127.0.0.1".to_owned(), fake.addr().port());
+        Connection::open(elsewhere.for_node(address, &[introduction])).await
+    }
+
+    #[tokio::test]
+    async fn a_node_is_introduced_by_what_it_adds_after_what_is_configured() {
+        let fake = Fake::answering(|words| match words.name().as_str() {
+            "HELLO" => b"%0\r\n".to_vec(),
+            _ => b"+OK\r\n".to_vec(),
+        })
+        .await
+        .unwrap();
+        open(&fake, READONLY).await.unwrap();
+        let names: Vec<String> = fake.received(0).iter().map(|words| words.name()).collect();
+        assert_eq!(names, ["HELLO", "CLIENT", "CLIENT", "CLIENT", "READONLY"]);
+    }
+
+    #[tokio::test]
+    async fn a_node_that_refuses_what_is_added_is_not_used_unless_that_is_optional() {
+        let fake = refusing().await;
+        let error = open(&fake, READONLY).await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Handshake(_)), "{error}");
+        let optional = Introduction {
+            optional: true,
+            ..READONLY
+        };
+        open(&fake, optional).await.unwrap();
     }
 }

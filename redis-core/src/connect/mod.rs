@@ -30,7 +30,7 @@ pub(crate) use attempt::{Boxed, Opened, Ready};
 pub(crate) use handshake::{Refusal, current_credentials};
 pub(crate) use sentinel::guard;
 
-/// Tries the configured servers in their order until one lets us in.
+/// Tries the configured servers in order, until one accepts the connection.
 pub(crate) fn connect<'a>(config: &'a Config, opened: Opened<'a>) -> Boxed<'a, Ready> {
     Box::pin(try_all(config, opened))
 }
@@ -72,7 +72,7 @@ async fn try_all(config: &Config, opened: Opened<'_>) -> Result<Ready, Refusal> 
                     renewal: credentials.as_ref().and_then(Credentials::renewal),
                 });
             }
-            // Another server would say the same.
+            // Another server would answer the same.
             Err(last) if last.is_final() => return Err(last),
             Err(last) => refusal = Some(last),
         }

@@ -5,10 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::config::Config;
 
-/// All addresses of a host, one at least.
+/// All addresses of a host, at least one.
 pub(crate) async fn resolve(config: &Config, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     let addresses = match (&config.resolver, host.parse::<IpAddr>()) {
-        // An address is not a name, whoever resolves names.
+        // An IP address is not a name, so no resolver is asked.
         (_, Ok(ip)) => return Ok(vec![(ip, port).into()]),
         (Some(resolver), _) => resolver(host, port).await,
         (None, _) => tokio::net::lookup_host((host, port))

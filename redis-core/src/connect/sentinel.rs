@@ -1,4 +1,4 @@
-//! Services that Sentinels watch: where a service is at present, and that it has moved.
+//! Services that Sentinels watch: where a service is at present, and when it moves.
 //!
 //! ```text
 //!   each connect:  Sentinel ──► address ──► socket ──► ROLE ──► ready
@@ -6,22 +6,25 @@
 //!                     └────────── the next one ◄────────┘
 //!
 //!   one watch for all connections of a configuration:
-//!                  +switch-master ──► sockets to the demoted node are renewed
+//!                  +switch-master ──► sockets to the demoted node are left, and attempts to connect to it given up
 //! ```
 //!
 //! # Layout
 //!
 //! - this file: from a service to a socket that is ready
-//! - `ask`: one Sentinel, and what it says
-//! - `watch`: the task that hears of failovers
+//! - `ask`: one Sentinel, and its answers
+//! - `watch`: the task that listens for failovers
 
 use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::pin;
+use std::task::Poll;
 
 use tokio::time::{Instant, timeout_at};
 
 use super::attempt::{Attempt, Greeted, Opened, Ready, share};
 use super::handshake::{Refusal, Replies};
-use crate::config::{Address, Config, Credentials, Protocol, ServiceRole};
+use crate::config::{Address, Config, Credentials, Moves, Protocol, ServiceRole};
 use crate::error::{SentinelCause, SentinelError};
 
 mod ask;
@@ -46,7 +49,9 @@ pub(crate) async fn connect_to_service(
     let mut tried = Vec::new();
     let mut failures = Failures::default();
     while let Some(sentinel) = queue.pop_front() {
-        // Half of a Sentinel's share is for its answer, half for what it names.
+        // This begins before the Sentinel is asked: its answer may be outdated when it comes.
+        let mut moves = fleet.moves();
+        // Half of a Sentinel's share is for its answer, half for the nodes that it names.
         let end = share(end, queue.len() + 1);
         asked.push(sentinel.clone());
         let answer = match ask::locate(&asking, service, role, &sentinel, share(end, 2)).await {
@@ -77,7 +82,13 @@ pub(crate) async fn connect_to_service(
                 credentials,
                 opened,
             };
-            match verified(&attempt, role).await {
+            let verified = verified(&attempt, role);
+            let Some(verified) = unless_moved(verified, &mut moves, &node, role).await else {
+                failures.note(SentinelCause::Unusable, format!("{node} lost its role"));
+                queue.push_front(sentinel);
+                break;
+            };
+            match verified {
                 Ok((stream, protocol)) => {
                     fleet.prefer(&sentinel);
                     return Ok(Ready {
@@ -87,7 +98,7 @@ pub(crate) async fn connect_to_service(
                         renewal: credentials.and_then(Credentials::renewal),
                     });
                 }
-                // Another node of the service would say the same.
+                // Another node of the service would answer the same.
                 Err(refusal) if refusal.is_final() => return Err(refusal),
                 Err(refusal) => failures.note(SentinelCause::Unusable, refusal.to_string()),
             }
@@ -97,7 +108,25 @@ pub(crate) async fn connect_to_service(
     Err(Refusal::Sentinel(failures.into_error(service)))
 }
 
-/// A socket to a node that has the wanted role by its own account: a Sentinel may be behind the times.
+/// The result of `work` on a node; `None` if it becomes known that the node has lost the wanted role, because
+/// it may hang.
+async fn unless_moved<T>(
+    work: impl Future<Output = T>,
+    moves: &mut Moves,
+    node: &Address,
+    wanted: ServiceRole,
+) -> Option<T> {
+    let mut work = pin!(work);
+    let mut lost_role =
+        pin!(async { while (moves.next().await == *node) == (wanted == ServiceRole::Primary) {} });
+    std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
+        Poll::Ready(result) => Poll::Ready(Some(result)),
+        Poll::Pending => lost_role.as_mut().poll(cx).map(|()| None),
+    })
+    .await
+}
+
+/// A socket to a node that itself says that it has the wanted role: a Sentinel may not know the newest state.
 async fn verified(attempt: &Attempt<'_>, wanted: ServiceRole) -> Result<Greeted, Refusal> {
     let (mut stream, protocol) = attempt.run().await?;
     let address = attempt.address;
@@ -131,7 +160,7 @@ async fn verified(attempt: &Attempt<'_>, wanted: ServiceRole) -> Result<Greeted,
     ))))
 }
 
-/// What came of the Sentinels and nodes that were of no use.
+/// Why the Sentinels and nodes so far could not be used.
 #[derive(Default)]
 struct Failures {
     cause: Option<SentinelCause>,
@@ -149,7 +178,7 @@ impl Failures {
         }
     }
 
-    /// The cause that came nearest to a connection is the one to tell.
+    /// Notes a failure. The cause that came nearest to a connection is the one to report.
     fn note(&mut self, cause: SentinelCause, reason: String) {
         let rank = |cause| match cause {
             SentinelCause::Unreachable => 0,

@@ -1,4 +1,4 @@
-//! TLS on a socket, by the system's own library.
+//! TLS on a socket, with the TLS library of the system.
 
 use native_tls::{Certificate, TlsConnector};
 
@@ -6,7 +6,7 @@ use crate::config::Transport;
 use crate::config::{Identity, Tls, TlsVersion};
 use crate::error::{TlsCause, TlsError};
 
-/// Speaks TLS on `stream`. Certificates and keys are read anew each time.
+/// Starts TLS on `stream`. Certificates and keys are read again each time.
 pub(crate) async fn wrap(
     tls: &Tls,
     host: Option<&str>,
@@ -24,7 +24,7 @@ pub(crate) async fn wrap(
     }
 }
 
-/// Reading files and the system's authorities takes milliseconds, which other tasks need not wait for.
+/// Reading files and the authorities of the system takes milliseconds, so it is done on another thread.
 async fn build_elsewhere(tls: Tls) -> Result<TlsConnector, TlsError> {
     tokio::task::spawn_blocking(move || build(&tls))
         .await
@@ -87,7 +87,7 @@ fn settings(what: &str, reason: impl std::fmt::Display) -> TlsError {
     TlsError::new(TlsCause::Settings, format!("{what}: {reason}"))
 }
 
-/// What the texts of TLS libraries mean; the first that is found counts.
+/// What the texts of TLS libraries mean; the first match counts.
 const CAUSES: [(TlsCause, &[&str]); 6] = [
     (
         TlsCause::Expired,
@@ -138,8 +138,8 @@ const CAUSES: [(TlsCause, &[&str]); 6] = [
     ),
 ];
 
-/// Finds the cause of a failed handshake, or of the failure of what came right after it: with TLS 1.3 the server
-/// refuses a client's certificate only then.
+/// Finds the cause of a failed handshake, or of a failure right after it: with TLS 1.3 the server refuses a
+/// client's certificate only then.
 pub(crate) fn classify(text: &str, tls: &Tls) -> TlsError {
     let lower = text.to_ascii_lowercase();
     let known = CAUSES
@@ -148,7 +148,7 @@ pub(crate) fn classify(text: &str, tls: &Tls) -> TlsError {
     let anonymous = matches!(tls.identity(), Ok(None));
     let cause = match known {
         Some((cause, _)) => *cause,
-        // With TLS 1.2 this is how a missing certificate is answered.
+        // With TLS 1.2 this is the answer to a missing certificate.
         None if lower.contains("alert handshake failure") && anonymous => {
             TlsCause::ClientCertificate
         }
@@ -157,7 +157,7 @@ pub(crate) fn classify(text: &str, tls: &Tls) -> TlsError {
     TlsError::new(cause, text)
 }
 
-/// Whether the failure of a socket is TLS's own doing.
+/// Whether TLS is the cause of a socket error.
 pub(crate) fn is_of_tls(error: &std::io::Error) -> bool {
     error
         .get_ref()

@@ -1,4 +1,4 @@
-//! Opening a socket, with the options that keep it honest.
+//! Opening a socket, with the options that show when its peer is dead.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -14,10 +14,10 @@ use tokio::time::timeout;
 use crate::config::{Address, Config, Transport};
 use crate::connect::resolve;
 
-/// How long an address of a name is waited for before the next one is tried as well.
+/// How long to wait for an address of a name before the next address is tried as well.
 const STAGGER: Duration = Duration::from_millis(250);
 
-/// Connects to an address, without TLS. A name is resolved anew each time, and all that it leads to is tried.
+/// Connects to an address, without TLS. A name is resolved again each time, and all its addresses are tried.
 pub(crate) async fn open(config: &Config, address: &Address) -> io::Result<Box<dyn Transport>> {
     if let Some(connect) = &config.connector {
         return connect(address).await;
@@ -31,7 +31,7 @@ pub(crate) async fn open(config: &Config, address: &Address) -> io::Result<Box<d
     }
 }
 
-/// Tries all addresses: the next one as soon as one fails, or lets itself be waited for. The first that connects wins.
+/// Tries all addresses: the next one as soon as one fails or takes too long. The first that connects wins.
 async fn race(addresses: Vec<SocketAddr>, config: &Config) -> io::Result<TcpStream> {
     if let [only] = addresses[..] {
         return connect_tcp(only, config).await;
@@ -75,7 +75,7 @@ async fn connect_tcp(address: SocketAddr, config: &Config) -> io::Result<TcpStre
     Ok(stream)
 }
 
-/// Sockets on their way to the addresses of a name, in the order in which they set out.
+/// Sockets that are connecting to the addresses of a name, in the order in which they began.
 struct Attempts<'a> {
     config: &'a Config,
     begun: Vec<(SocketAddr, Pin<Box<Opening<'a>>>)>,
@@ -89,7 +89,7 @@ impl Attempts<'_> {
         self.begun.push((address, Box::pin(attempt)));
     }
 
-    /// The first that ends, of which there has to be one.
+    /// The first that ends; there has to be at least one.
     async fn next(&mut self) -> (SocketAddr, io::Result<TcpStream>) {
         poll_fn(|cx| {
             let ended =
@@ -127,8 +127,8 @@ fn all_failed(count: usize, failures: &[(SocketAddr, io::Error)]) -> io::Error {
     )
 }
 
-/// How many bytes that were not sent the kernel takes before it says that the socket is full: so few that the slowest
-/// line that is worth waiting for shows progress within the bound, and enough to keep a quick one busy.
+/// The number of unsent bytes at which the kernel says that the socket is full. It is so small that even the slowest
+/// usable connection shows progress within the bound, and large enough to keep a fast one busy.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn unsent(bound: Duration) -> u32 {
     const SLOWEST: u128 = 100 * 1024;
@@ -138,8 +138,9 @@ fn unsent(bound: Duration) -> u32 {
     u32::try_from(bytes.clamp(LEAST, MOST)).unwrap_or(u32::MAX)
 }
 
-/// Small writes go out at once, and the kernel notices a dead peer even while a blocking command keeps us from asking.
-/// Before the socket connects, since a bound for unsent bytes that is set later wakes whoever waits for the socket.
+/// Small writes are sent at once, and the kernel notices a dead peer even while a blocking command keeps us from
+/// sending a PING. Set before the socket connects, because setting the limit of unsent bytes later wakes the task
+/// that waits for the socket.
 fn prepare(socket: &SockRef<'_>, config: &Config) -> io::Result<()> {
     socket.set_tcp_nodelay(true)?;
     #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -160,8 +161,8 @@ fn prepare(socket: &SockRef<'_>, config: &Config) -> io::Result<()> {
     Ok(())
 }
 
-/// Bounds how long the kernel waits for a peer that acknowledges nothing. How long connecting may take is another
-/// setting, so this is for a socket that is connected.
+/// Limits how long the kernel waits for a peer that acknowledges nothing. Connecting has a separate time limit,
+/// so this is set after the socket has connected.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn watch(socket: &SockRef<'_>, config: &Config) -> io::Result<()> {
     // The longest that the kernel can count.
@@ -205,7 +206,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_that_swallows_everything_does_not_hold_up_the_next() {
-        // A full backlog: the kernel drops what would connect.
+        // With a full backlog, the kernel drops new connections.
         let socket =
             socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();

@@ -1,5 +1,5 @@
-//! The one task that owns a socket: it connects, writes what callers queued, hands out what arrives, watches the
-//! deadlines and the line, and connects again.
+//! The task that owns a socket. It connects, writes what callers queued, hands out what arrives, checks
+//! deadlines and that the server still answers, and connects again.
 //!
 //! ```text
 //!            ┌────────────── pause ◄─────────────┐
@@ -31,9 +31,9 @@ use super::inflight::{Failure, Order};
 use super::link::Link;
 use super::renewal::Renewal;
 use super::subscriptions::hub::{Hub, Line};
-use crate::config::{Address, Config};
+use crate::config::{Address, Config, Moves};
 use crate::connect::{self, Boxed, Ready, Refusal};
-use crate::error::Phase;
+use crate::error::{Obstacle, Phase};
 use crate::runtime::Task;
 
 mod end;
@@ -45,9 +45,9 @@ use end::{End, lost};
 use session::Session;
 use timer::{Timer, keep_deadlines};
 
-/// A socket that lived for so long did not fail right away.
+/// A socket that lived for at least this long did not fail right away.
 const SETTLED: Duration = Duration::from_secs(1);
-/// How long the goodbye on a socket may take.
+/// How long closing a socket may take.
 const GOODBYE: Duration = Duration::from_millis(250);
 
 pub(crate) struct Driver {
@@ -65,7 +65,7 @@ impl Driver {
         }
     }
 
-    /// Opens the first socket; its failure is the caller's to see.
+    /// Opens the first socket; a failure is returned to the caller.
     pub(crate) fn open_first(&self) -> Boxed<'_, Ready> {
         Box::pin(async {
             let outcome = open_socket(&self.link).await;
@@ -79,8 +79,8 @@ impl Driver {
         })
     }
 
-    /// Serves a socket and its successors until the end. Without one to begin with, it waits until one is needed, as for
-    /// subscriptions it is at once.
+    /// Serves a socket, and those that replace it, until the end. Without a first socket, it waits until one is
+    /// needed; for subscriptions one is needed at once.
     pub(crate) fn run(self, first: Option<Ready>) -> Task {
         Box::pin(self.serve_all(first))
     }
@@ -124,7 +124,7 @@ impl Driver {
         }
     }
 
-    /// Waits until there is something to send; `None` if the owner wants no more.
+    /// Waits until there is something to send; `None` if the connection was closed meanwhile.
     async fn sleep(&mut self) -> Option<()> {
         self.link.with(&mut self.woken, |queue, _| queue.sleep());
         let link = self.link.clone();
@@ -139,7 +139,8 @@ impl Driver {
     }
 
     async fn serve(&mut self, ready: Ready) -> End {
-        // In RESP2 a subscribed socket takes no AUTH: when the server closes it, the next one gets new credentials.
+        // In RESP2 a socket with subscriptions takes no AUTH: when the server closes it, the next one gets new
+        // credentials.
         let takes_auth = ready.resp3 || !self.link.is_for_subscriptions();
         let _renewal = ready
             .renewal
@@ -158,7 +159,7 @@ impl Driver {
                 io::ErrorKind::ConnectionAborted,
                 "the socket was given up for a new one",
             ),
-            End::Unused => lost(io::ErrorKind::ConnectionAborted, "nobody used it"),
+            End::Unused => lost(io::ErrorKind::ConnectionAborted, "it was not used"),
         };
         let ends = match &end {
             End::Closed => true,
@@ -181,14 +182,15 @@ impl Driver {
             }
         }
         if !matches!(end, End::Lost(_)) {
-            // Whether the peer hears it makes no difference to us.
+            // A failure does not matter: the socket is not used again.
             let _ = tokio::time::timeout(GOODBYE, session.say_goodbye()).await;
         }
         end
     }
 
-    /// Tries until a socket is there, or nobody wants one any more.
+    /// Tries until there is a socket; `None` if the connection was closed meanwhile.
     async fn reconnect(&mut self, attempt: &mut u32) -> Option<Ready> {
+        let mut moves = moves(&self.link.config);
         loop {
             let delay = attempt.checked_sub(1).map_or(Duration::ZERO, |failed| {
                 self.link.config.backoff.pause(failed)
@@ -198,12 +200,13 @@ impl Driver {
                 delay,
             });
             if !delay.is_zero() {
-                self.meanwhile(tokio::time::sleep(delay)).await?;
+                let pause = pause(delay, moves.as_mut());
+                self.meanwhile(pause).await?;
             }
             let link = self.link.clone();
             match self.meanwhile(open_socket(&link)).await? {
                 Ok(ready) => {
-                    // It may be another server, or one that was started anew.
+                    // It may be another server, or one that was restarted.
                     self.link.scripts.clear();
                     self.link.with(&mut self.woken, |queue, _| queue.admitted());
                     self.link
@@ -220,7 +223,14 @@ impl Driver {
         self.link.announce(failed(&refusal));
         self.link.count(|counts| counts.failed_connects += 1);
         let failure = match refusal {
-            refusal if !refusal.is_final() => return,
+            refusal if !refusal.is_final() => {
+                let failure = unreachable(&refusal);
+                let obstacle = Arc::new(Obstacle::NotConnected(refusal.into_source()));
+                return self.link.with(&mut self.woken, |queue, woken| {
+                    queue.unreached = Some(obstacle);
+                    queue.unreachable(failure, woken);
+                });
+            }
             Refusal::Server(error) => Failure::Refused(error),
             Refusal::Tls(error) => Failure::Tls(error),
             Refusal::Io(_)
@@ -235,7 +245,8 @@ impl Driver {
             .with(&mut self.woken, |queue, woken| queue.refuse(failure, woken));
     }
 
-    /// Waits for `work` while deadlines are kept; `None` once the owner wants no more, and nobody waits.
+    /// Runs `work` while deadlines are checked; `None` if the connection was closed and nothing is
+    /// queued.
     async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
         std::future::poll_fn(|cx| {
@@ -253,18 +264,19 @@ impl Driver {
         .await
     }
 
-    /// Whether the owner wants no more, and nobody waits: then this was the end. Else a command wakes the task.
+    /// Ends the connection if it was closed and nothing is queued. Otherwise leaves a waker, so that a change
+    /// wakes the task.
     fn ends_before(&mut self, cx: &mut Context<'_>) -> bool {
         self.link
             .with(&mut self.woken, |queue, _| queue.park(cx.waker()));
-        // Asked for once whoever makes it so can wake the task.
+        // Checked after the waker was left, so that a change is not missed.
         let retires = self.link.retires();
         self.link.with(&mut self.woken, |queue, woken| {
             let over = match queue.order {
                 _ if retires => true,
                 Order::Close => true,
                 Order::Drain => queue.is_idle(),
-                Order::Serve | Order::Renew => false,
+                Order::Serve | Order::Renew | Order::Leave => false,
             };
             if over {
                 let _known = queue.end(&Failure::Closed(Phase::NotSent), woken);
@@ -275,7 +287,7 @@ impl Driver {
 }
 
 impl Drop for Driver {
-    /// The runtime may be shut down under us: nobody must wait for ever.
+    /// The runtime may shut down and drop the task: no caller may wait for ever then.
     fn drop(&mut self) {
         let failure = self.link.with(&mut self.woken, |queue, woken| {
             queue.end(&Failure::Closed(Phase::MaybeApplied), woken)
@@ -286,7 +298,28 @@ impl Drop for Driver {
     }
 }
 
+/// Reports the moves of the service from now on, if there is a service.
+fn moves(config: &Config) -> Option<Moves> {
+    config.service()?;
+    Some(config.service.fleet.moves())
+}
+
+/// Waits for `delay`, or until the service has moved.
+async fn pause(delay: Duration, moves: Option<&mut Moves>) {
+    match moves {
+        None => tokio::time::sleep(delay).await,
+        Some(moves) => drop(tokio::time::timeout(delay, moves.next()).await),
+    }
+}
+
 async fn open_socket(link: &Arc<Link>) -> Result<Ready, Refusal> {
+    let follower: Weak<Link> = Arc::downgrade(link);
+    link.config.service.fleet.forget(follower);
+    link.with(&mut Vec::new(), |queue, _| {
+        queue.left_since = None;
+        let connecting = || Arc::new(link.config.connecting());
+        queue.unreached.get_or_insert_with(connecting);
+    });
     let opened = |address: &Address| link.announce(ConnectionEvent::Connected(address.clone()));
     let ready = connect::connect(&link.config, &opened).await?;
     link.set_resp3(ready.resp3);
@@ -296,6 +329,15 @@ async fn open_socket(link: &Arc<Link>) -> Result<Ready, Refusal> {
 
 fn failed(refusal: &Refusal) -> ConnectionEvent {
     ConnectionEvent::Failed(refusal.to_string().into())
+}
+
+/// Why nothing can be sent to the server at the moment.
+fn unreachable(refusal: &Refusal) -> Failure {
+    let kind = match refusal {
+        Refusal::Io(error) | Refusal::OldProtocol(error) => error.kind(),
+        _ => io::ErrorKind::NotConnected,
+    };
+    Failure::Lost(Phase::NotSent, kind, refusal.to_string().into())
 }
 
 /// Has a connection that has just been made follow its service.
@@ -309,7 +351,7 @@ fn follow(link: &Arc<Link>, at: &Address) {
     link.keep_guard(connect::guard(config, service));
 }
 
-/// Opens a socket for the subscriptions of a hub alone.
+/// Opens a socket that serves only the subscriptions of a hub.
 pub(crate) fn open_apart(config: Config, hub: Arc<Hub>) -> (Weak<dyn Line>, Task) {
     let link = Arc::new(Link::for_subscriptions(config, hub));
     let line: Weak<Link> = Arc::downgrade(&link);

@@ -11,7 +11,7 @@ use futures_core::Stream;
 
 use crate::config::Address;
 
-/// How many events wait for a reader who does not read.
+/// How many events are kept for a reader that does not read.
 const KEPT: usize = 256;
 
 /// Something that happened to a connection.
@@ -20,28 +20,28 @@ const KEPT: usize = 256;
 pub enum ConnectionEvent {
     /// A socket is open; the login follows.
     Connected(Address),
-    /// Commands flow.
+    /// The connection is ready for commands.
     Ready(Address),
-    /// The socket was lost, or given up for a new one.
+    /// The socket was lost, or closed to be replaced by a new one.
     Lost(Arc<str>),
     /// A connection is being made again after a pause.
     Reconnecting {
-        /// How many attempts have failed since commands last flowed; 0 for the first.
+        /// How many attempts have failed since the connection was last ready; 0 for the first.
         attempt: u32,
-        /// The pause before it.
+        /// The pause before the attempt.
         delay: Duration,
     },
     /// An attempt to connect failed.
     Failed(Arc<str>),
     /// The credentials of the live connection were renewed.
     Reauthenticated,
-    /// The credentials of the live connection could not be renewed; that is tried again.
+    /// The credentials of the live connection could not be renewed; it will be tried again.
     ReauthenticationFailed(Arc<str>),
-    /// A socket that nobody used was closed, until somebody needs it.
+    /// An unused socket was closed; it is opened again when it is needed.
     Dormant,
     /// The connection has ended for good.
     Closed,
-    /// So many events were missed, because they were not read in time.
+    /// This many events were missed, because they were not read in time.
     Lagged(u64),
 }
 
@@ -55,9 +55,9 @@ impl fmt::Display for ConnectionEvent {
                 write!(f, "reconnecting in {delay:.1?} (attempt {attempt})")
             }
             Self::Failed(reason) => write!(f, "could not connect: {reason}"),
-            Self::Reauthenticated => f.write_str("authenticated anew"),
+            Self::Reauthenticated => f.write_str("authenticated again"),
             Self::ReauthenticationFailed(reason) => {
-                write!(f, "could not authenticate anew: {reason}")
+                write!(f, "could not authenticate again: {reason}")
             }
             Self::Dormant => f.write_str("closed until it is needed"),
             Self::Closed => f.write_str("closed"),
@@ -68,7 +68,8 @@ impl fmt::Display for ConnectionEvent {
 
 /// A stream of what happens to a connection or pool. It ends with the connection.
 ///
-/// It need not be read: beyond 256 events the oldest are dropped, and [`ConnectionEvent::Lagged`] says how many.
+/// You need not read it: beyond 256 events the oldest are dropped, and [`ConnectionEvent::Lagged`] says how
+/// many.
 ///
 /// ```no_run
 /// # extern crate typedis_core as typedis;
@@ -114,7 +115,7 @@ impl Stream for Events {
     }
 }
 
-/// Where one reader's events wait.
+/// The events that wait for one reader.
 #[derive(Debug, Default)]
 struct Mailbox(Mutex<Content>);
 
@@ -123,7 +124,7 @@ struct Content {
     events: VecDeque<ConnectionEvent>,
     missed: u64,
     waker: Option<Waker>,
-    /// How many connections may still put something in.
+    /// How many connections may still add events.
     sources: usize,
 }
 
@@ -153,14 +154,14 @@ impl Mailbox {
     }
 }
 
-/// Tells the readers of one connection.
+/// Sends the events of one connection to its readers.
 #[derive(Debug, Default)]
 pub(crate) struct Announcer(Mutex<Readers>);
 
 #[derive(Debug, Default)]
 struct Readers {
     mailboxes: Vec<Weak<Mailbox>>,
-    /// What a new reader is told first.
+    /// The event that a new reader gets first.
     state: Option<ConnectionEvent>,
     ended: bool,
 }
@@ -197,7 +198,7 @@ impl Announcer {
         }
     }
 
-    /// Has a reader told of what happens from here on, beginning with the present state.
+    /// Adds a reader. It gets the present state first, and then what happens from now on.
     fn add(&self, mailbox: &Arc<Mailbox>) {
         let mut readers = self.lock();
         if let Some(state) = readers.state.clone() {
@@ -210,7 +211,7 @@ impl Announcer {
     }
 }
 
-/// One stream of what several connections announce.
+/// One stream of the events of several connections.
 pub(crate) fn subscribe<'a>(announcers: impl IntoIterator<Item = &'a Announcer>) -> Events {
     let mailbox = Arc::new(Mailbox::default());
     for announcer in announcers {

@@ -1,80 +1,39 @@
-//! A payload on its way: waiting for room, written, answered; sent again where that is safe.
+//! One payload on one link, until its reply. It is sent again where that is safe.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker, ready};
+use std::ops::Deref;
+use std::task::{Context, Poll, ready};
 
-use tokio::time::{Instant, Sleep, sleep, sleep_until};
-
-use super::inflight::{
-    Again, CellKey, Delivery, Failure, Limit, Parts, Patience, Payload, Submitted, WaiterKey,
-};
+use super::inflight::{Delivery, Parts, Payload};
 use super::link::Link;
+use super::sending::Sending;
 use super::trace::Trace;
-use crate::error::{Error, Phase};
+use crate::error::Error;
 
-/// The state of a payload on its way; the payload itself is kept by whoever polls this.
+/// The state of a payload that is being sent and answered. The payload itself is kept by the code
+/// that polls this.
 #[derive(Debug)]
-pub(crate) struct Exchange<'a> {
-    ticket: Ticket<'a>,
+pub(crate) struct Exchange<L: Deref<Target = Link>> {
+    sending: Sending<L>,
     trace: Trace,
 }
 
-/// The place in the queue, given up when the caller goes away.
-#[derive(Debug)]
-struct Ticket<'a> {
-    link: &'a Link,
-    state: State,
-    /// Made for the few that need it: what is moved about with each request is kept small.
-    slow: Option<Box<Slow>>,
-}
-
-#[derive(Debug)]
-enum State {
-    Fresh,
-    InLine(WaiterKey),
-    InFlight(CellKey),
-    /// The server refused for a reason that passes; it is asked again after a pause.
-    Pausing,
-    Ended(Box<Failure>),
-    /// It may not be sent at all.
-    Refused(Error),
-    Over,
-}
-
-/// What is known of a payload that is not answered at once.
-#[derive(Debug, Default)]
-struct Slow {
-    /// Known once it stood in line, or came back to be sent again.
-    deadline: Option<Instant>,
-    /// Of its place in line, or of a pause.
-    timer: Option<Pin<Box<Sleep>>>,
-    /// What is sent in place of the payload: that one was refused for a reason that passes.
-    again: Option<Box<Again>>,
-    refusals: u32,
-}
-
-impl<'a> Exchange<'a> {
+impl<L: Deref<Target = Link>> Exchange<L> {
     #[inline]
-    pub(crate) fn new(link: &'a Link, payload: &impl Payload) -> Self {
+    pub(crate) fn new(link: L, payload: &impl Payload) -> Self {
         Self {
             trace: Trace::start(&link.config, payload),
-            ticket: Ticket {
-                link,
-                state: State::Fresh,
-                slow: None,
-            },
+            sending: Sending::new(link),
         }
     }
 
-    /// Has it fail with `error`, and nothing sent.
+    /// Makes it fail with `error`; nothing is sent.
     pub(crate) fn refuse(&mut self, error: Error) {
-        self.ticket.state = State::Refused(error);
+        self.sending.refuse(error);
     }
 
-    /// Queues it now, before the first poll; says whether it found room.
+    /// Queues it now, before the first poll. Returns whether there was room.
     pub(crate) fn submit(&mut self, payload: &mut impl Payload) -> bool {
-        matches!(self.ticket.state, State::Fresh) && self.ticket.enqueue(payload, None)
+        self.sending.submit(payload)
     }
 
     #[inline]
@@ -83,8 +42,8 @@ impl<'a> Exchange<'a> {
         payload: &mut impl Payload,
         cx: &mut Context<'_>,
     ) -> Poll<Delivery> {
-        let Self { ticket, trace } = self;
-        let delivery = trace.within(|| ticket.advance(payload, cx));
+        let Self { sending, trace } = self;
+        let delivery = trace.within(|| advance(sending, payload, cx));
         if let Poll::Ready(delivery) = &delivery {
             trace.end(delivery);
         }
@@ -92,211 +51,44 @@ impl<'a> Exchange<'a> {
     }
 }
 
-impl Ticket<'_> {
-    #[inline]
-    fn advance(&mut self, payload: &mut impl Payload, cx: &mut Context<'_>) -> Poll<Delivery> {
-        loop {
-            match self.state {
-                State::Fresh => {
-                    if self.enqueue(payload, Some(cx.waker())) {
-                        // The waker was left with it.
-                        return Poll::Pending;
-                    }
-                }
-                State::InFlight(key) => {
-                    let delivery = ready!(self.link.poll_cell(key, cx.waker()));
-                    self.state = State::Over;
-                    match delivery {
-                        Delivery::Parts(mut parts) => {
-                            if !self.goes_again(payload, &mut parts) {
-                                return Poll::Ready(Delivery::Parts(parts));
-                            }
-                        }
-                        delivery => return Poll::Ready(delivery),
-                    }
-                }
-                _ => {
-                    if let Some(delivery) = ready!(self.wait(payload, cx)) {
-                        return Poll::Ready(delivery);
-                    }
+#[inline]
+fn advance<L: Deref<Target = Link>>(
+    sending: &mut Sending<L>,
+    payload: &mut impl Payload,
+    cx: &mut Context<'_>,
+) -> Poll<Delivery> {
+    loop {
+        match ready!(sending.poll(payload, cx)) {
+            Delivery::Parts(mut parts) => {
+                if !goes_again(sending, payload, &mut parts) {
+                    return Poll::Ready(Delivery::Parts(parts));
                 }
             }
-        }
-    }
-
-    /// Waits in line or pauses, or gives what became of a payload that is not in flight.
-    #[cold]
-    fn wait(&mut self, payload: &mut impl Payload, cx: &mut Context<'_>) -> Poll<Option<Delivery>> {
-        match std::mem::replace(&mut self.state, State::Over) {
-            State::InLine(place) => {
-                self.state = State::InLine(place);
-                ready!(self.poll_in_line(payload, cx));
-            }
-            State::Pausing => {
-                self.state = State::Pausing;
-                if let Some(pause) = &mut self.slow().timer {
-                    ready!(pause.as_mut().poll(cx));
-                }
-                self.slow().timer = None;
-                self.state = State::Fresh;
-            }
-            State::Ended(failure) => return Poll::Ready(Some(Delivery::failed(*failure))),
-            State::Refused(error) => return Poll::Ready(Some(Delivery::Refused(error))),
-            State::Over => return Poll::Ready(Some(Delivery::Refused(Error::ended()))),
-            other @ (State::Fresh | State::InFlight(_)) => self.state = other,
-        }
-        Poll::Ready(None)
-    }
-
-    fn slow(&mut self) -> &mut Slow {
-        self.slow.get_or_insert_default()
-    }
-
-    /// Says whether it found room.
-    #[inline]
-    fn enqueue(&mut self, payload: &mut impl Payload, waker: Option<&Waker>) -> bool {
-        let submitted = match self.slow {
-            None => {
-                let terms = payload.terms();
-                let limit = self.limit(terms.patience);
-                self.link.submit(payload, terms, limit, None, waker)
-            }
-            Some(_) => self.submit_slowly(payload, waker),
-        };
-        match submitted {
-            Submitted::Queued(key) => {
-                self.state = State::InFlight(key);
-                true
-            }
-            Submitted::Full(place) => {
-                self.state = State::InLine(place);
-                self.set_deadline(payload);
-                false
-            }
-            Submitted::Ended(failure) => {
-                self.state = State::Ended(failure);
-                false
-            }
-        }
-    }
-
-    /// Sets the deadline of what stands in line, unless it is known.
-    #[cold]
-    fn set_deadline(&mut self, payload: &impl Payload) {
-        let slow = self.slow();
-        if slow.deadline.is_none() && slow.again.is_none() {
-            let limit = self.limit(payload.terms().patience);
-            self.slow().deadline = limit.from(Instant::now());
-        }
-    }
-
-    #[cold]
-    fn submit_slowly(&mut self, payload: &mut impl Payload, waker: Option<&Waker>) -> Submitted {
-        let place = match self.state {
-            State::InLine(place) => Some(place),
-            _ => None,
-        };
-        let again = self.slow.as_mut().and_then(|slow| slow.again.take());
-        let Some(mut again) = again else {
-            let terms = payload.terms();
-            let limit = self.limit(terms.patience);
-            return self.link.submit(payload, terms, limit, place, waker);
-        };
-        let terms = again.terms();
-        let limit = self.limit(terms.patience);
-        let submitted = self.link.submit(&mut *again, terms, limit, place, waker);
-        self.slow().again = Some(again);
-        submitted
-    }
-
-    fn poll_in_line(&mut self, payload: &mut impl Payload, cx: &mut Context<'_>) -> Poll<()> {
-        self.enqueue(payload, Some(cx.waker()));
-        let State::InLine(place) = self.state else {
-            self.slow().timer = None;
-            return Poll::Ready(());
-        };
-        let slow = self.slow();
-        let Some(deadline) = slow.deadline else {
-            return Poll::Pending;
-        };
-        // Made here, in a task: `submit` may be called outside of a runtime, where there are no timers.
-        let timer = slow
-            .timer
-            .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-        ready!(timer.as_mut().poll(cx));
-        self.link.leave_line(place);
-        self.link.count(|counts| counts.timeouts += 1);
-        self.state = State::Ended(Box::new(Failure::Timeout(Phase::NotSent)));
-        Poll::Ready(())
-    }
-
-    #[inline]
-    fn limit(&self, patience: Patience) -> Limit {
-        if let Some(deadline) = self.slow.as_ref().and_then(|slow| slow.deadline) {
-            return Limit::At(deadline);
-        }
-        let usual = self.link.config.command_timeout;
-        let patience = match patience {
-            Patience::Default => usual,
-            Patience::Extra(extra) => usual.map(|usual| usual.saturating_add(extra)),
-            Patience::Only(patience) => Some(patience),
-            Patience::Forever => None,
-        };
-        patience.map_or(Limit::None, Limit::Within)
-    }
-
-    /// Whether it is sent once more instead of handing `parts` over.
-    #[cold]
-    fn goes_again(&mut self, payload: &mut impl Payload, parts: &mut Parts) -> bool {
-        if parts.error.is_some() {
-            return false;
-        }
-        if let Some(again) = parts.again.take() {
-            self.slow().again = Some(again);
-            return self.pause(parts.deadline);
-        }
-        let again = payload.mend(&self.link.scripts, &parts.chunks);
-        if again {
-            let slow = self.slow();
-            (slow.deadline, slow.again) = (parts.deadline, None);
-            self.state = State::Fresh;
-        }
-        again
-    }
-
-    /// Pauses before asking again, unless the deadline comes first.
-    fn pause(&mut self, deadline: Option<Instant>) -> bool {
-        let backoff = self.link.config.backoff;
-        let slow = self.slow();
-        slow.deadline = deadline;
-        let pause = backoff.pause(slow.refusals);
-        slow.refusals += 1;
-        let again = deadline.is_none_or(|deadline| Instant::now() + pause < deadline);
-        if again {
-            slow.timer = Some(Box::pin(sleep(pause)));
-            self.state = State::Pausing;
-        }
-        again
-    }
-}
-
-impl Drop for Ticket<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        match self.state {
-            State::InFlight(key) => self.link.abandon(key),
-            State::InLine(place) => self.link.leave_line(place),
-            _ => {}
+            delivery if payload.waits_on(&delivery) => sending.start_again(),
+            delivery => return Poll::Ready(delivery),
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::Ticket;
-
-    #[test]
-    fn what_every_request_carries_is_small() {
-        assert!(size_of::<Ticket<'_>>() <= 32);
+/// The rule for sending again on the same link. Returns whether that is done; otherwise `parts` are returned to
+/// the caller.
+#[cold]
+fn goes_again<L: Deref<Target = Link>>(
+    sending: &mut Sending<L>,
+    payload: &mut impl Payload,
+    parts: &mut Parts,
+) -> bool {
+    if let Some(failure) = &mut parts.error {
+        sending.add_refusal(failure);
+        return false;
     }
+    if let Some(again) = parts.again.take() {
+        sending.note_refusal(&parts.chunks);
+        return sending.send_later(again, parts.deadline);
+    }
+    let again = payload.mend(&sending.link().scripts, &parts.chunks);
+    if again {
+        sending.send_again(parts.deadline);
+    }
+    again
 }

@@ -5,17 +5,18 @@
 //!              └────────── entries, in wire order ──────────┘
 //! ```
 //!
-//! Callers and the driver share one [`Queue`] behind a mutex that is held for the length of a copy. An *entry* stands
-//! for what was written and is owed replies; a *cell* is where those replies wait for their caller. An entry outlives
-//! the interest in it: when a caller goes away, the replies are still awaited, and thrown away.
+//! Callers and the driver share one [`Queue`] behind a mutex, which is held only for as long as it takes to copy a
+//! command. An *entry* stands for something that is owed replies; a *cell* is the place where those replies wait for
+//! their caller. An entry stays when its caller goes away: the replies are then awaited, and thrown away.
 //!
 //! # Layout
 //!
-//! - `payload`: what is handed to the queue, and what comes back for it
+//! - `payload`: what callers give to the queue, and what they get back
 //! - `unanswered`: the bytes of what was taken from it
 //! - `callers`, `sessions`: the two sides of the queue
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use tokio::time::Instant;
 
 use super::stats::Stats;
 use crate::config::Budget;
-use crate::error::Phase;
+use crate::error::{Obstacle, Phase};
 use crate::wire::outgoing::Outgoing;
 
 mod callers;
@@ -34,42 +35,47 @@ mod unanswered;
 
 #[cfg(feature = "tracing")]
 pub(crate) use payload::Summary;
-pub(crate) use payload::{Again, Delivery, Failure, Limit, Parts, Patience, Payload, Terms};
+pub(crate) use payload::{Again, Delivery, Failure, Hold, Limit, Parts, Patience, Payload, Terms};
 pub(crate) use unanswered::Unanswered;
 
-/// Names a cell.
+/// The key of a cell.
 pub(crate) type CellKey = usize;
 
-/// Names a caller who waits for room.
+/// The key of a caller who waits for room.
 pub(crate) type WaiterKey = u64;
 
 #[derive(Debug)]
 pub(crate) struct Queue {
     budget: Budget,
-    /// Encoded, not yet taken by the driver.
+    /// Encoded commands that the driver has not taken yet.
     out: Outgoing,
     /// Everything that is owed replies, in wire order.
     entries: VecDeque<Entry>,
     /// How many of the entries the driver has taken.
     taken: usize,
-    /// How many of the last entries may have a limit that is no moment yet; see [`Limit::Within`].
+    /// How many of the last entries may have a limit without a fixed moment; see [`Limit::Within`].
     unstamped: usize,
     cells: Slab<Cell>,
     /// Bytes of all entries.
     bytes: usize,
     /// Bytes of entries that were answered and are still among the [`Unanswered`].
     answered_bytes: usize,
-    /// How many entries were given up since the last look for such; a bound for how many need not be sent.
+    /// How many entries were given up since [`Queue::forget_unwanted`] last ran: at most this many need
+    /// not be sent.
     given_up: usize,
     /// Whether there is a socket.
     connected: bool,
+    /// Whether commands that are refused or lost go back to their callers, who may send them elsewhere.
+    routed: bool,
     /// Whether a command of the driver's own might be mistaken for one of the callers': after MULTI it would be queued
     /// among theirs.
     pub(crate) quiet: bool,
-    /// A command that goes out with nothing before or behind it.
+    /// A command that is sent with nothing before or after it in flight.
     alone: Alone,
     /// Whether the server was demoted to a replica, and this socket is of no use for writes.
     pub(crate) demoted: bool,
+    /// Since when it is known that another server must be used.
+    pub(crate) left_since: Option<Instant>,
     /// Callers who wait for room, first come first served.
     waiters: VecDeque<(WaiterKey, Waker)>,
     next_waiter: WaiterKey,
@@ -78,16 +84,18 @@ pub(crate) struct Queue {
     earliest_deadline: Option<Instant>,
     /// Set once: nothing is accepted any more.
     ended: Option<Failure>,
-    /// The server refuses to let us in, as of the last attempt.
+    /// Why the server refused the last attempt to connect; cleared when one succeeds.
     refused: Option<Failure>,
+    /// Why there is no socket, while there is none.
+    pub(crate) unreached: Option<Arc<Obstacle>>,
     /// Nothing new is accepted, since the end is near.
     closing: bool,
-    /// Who waits for the end.
+    /// The wakers of those who wait for the end.
     closing_waiters: Vec<Waker>,
     /// Since when the server has owed the next reply.
     owed_since: Option<Instant>,
     pub(crate) counts: Counts,
-    /// Wanted by a caller or by the last handle's end.
+    /// What a caller, or the drop of the last handle, has ordered.
     pub(crate) order: Order,
 }
 
@@ -100,8 +108,8 @@ pub(crate) struct Counts {
     pub(crate) failed_connects: u64,
 }
 
-/// Whether a command has the socket to itself: AUTH, which Redis 8.2 does not answer when it is refused and came in one
-/// piece with commands before it.
+/// The state of a command that has the socket to itself. This is AUTH: if Redis 8.2 refuses it, and it came in one
+/// piece with commands before it, Redis does not answer it.
 #[derive(Debug)]
 enum Alone {
     None,
@@ -110,36 +118,38 @@ enum Alone {
     InFlight,
 }
 
-/// What the callers want of the driver besides writing.
+/// What callers can order the driver to do, other than writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
     Serve,
-    /// A new socket, once what is in flight has been answered.
+    /// Change to a new socket, after everything in flight has been answered.
     Renew,
+    /// A new socket, now: the server lost its role, and does not answer what is in flight.
+    Leave,
     /// The end, once everything queued has been answered.
     Drain,
-    /// The end, now.
+    /// End now.
     Close,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct Entry {
     owner: Owner,
     bytes: usize,
     replies: usize,
-    /// How many of the replies have come.
+    /// How many of the replies have arrived.
     come: usize,
     limit: Limit,
-    blocking: bool,
+    hold: Hold,
     /// Whether sending it twice does no harm.
     idempotent: bool,
-    /// On how many sockets that were lost it was sent.
+    /// How many of the lost sockets it was sent on.
     losses: u8,
     awaits: Awaits,
 }
 
 impl Entry {
-    /// One reply, no limit, not to be sent again.
+    /// One reply, no limit, not idempotent.
     fn of(owner: Owner, bytes: usize) -> Self {
         Self {
             owner,
@@ -147,11 +157,18 @@ impl Entry {
             replies: 1,
             come: 0,
             limit: Limit::None,
-            blocking: false,
+            hold: Hold::None,
             idempotent: false,
             losses: 0,
             awaits: Awaits::Reply,
         }
+    }
+
+    /// Whether it may be sent once more, after it was sent on `losses` sockets that were lost.
+    fn may_go_again(&self, losses: u8) -> bool {
+        /// How often an idempotent command is sent, if the socket is lost each time.
+        const SENDINGS: u8 = 3;
+        self.idempotent && losses < SENDINGS
     }
 
     /// Whether it may have been carried out, if the driver has `taken` it or not.
@@ -168,46 +185,47 @@ impl Entry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Awaits {
     Reply,
-    /// A push, or an error: SUBSCRIBE and its kin.
+    /// A push, or an error: SUBSCRIBE and the like.
     Push,
-    /// The reply of a PING behind the command, and before it, perhaps, the command's error: SUNSUBSCRIBE, whose
-    /// confirmation looks like what the server says on its own account when a slot moves away.
+    /// The reply to a PING that is sent after the command; before it there may be an error of the command. This
+    /// is SUNSUBSCRIBE: its confirmation looks like the message that the server sends by itself when a slot
+    /// moves away.
     Fence,
 }
 
-/// Whose an entry is.
+/// The owner of an entry.
 #[derive(Debug, Clone, Copy)]
 enum Owner {
     Caller(CellKey),
-    /// The driver asked on its own account.
+    /// The driver, for a command of its own.
     Driver,
-    /// The caller was told that it failed.
+    /// Nobody: the caller was told that the entry failed.
     Nobody,
 }
 
 /// Where the replies of an entry wait for their caller.
 #[derive(Debug)]
 enum Cell {
-    /// With what has come so far, where that is not all.
+    /// The waker, and the replies so far, if there are several.
     Waiting(Option<Waker>, Option<Box<Parts>>),
     Filled(Delivery),
     /// The caller went away first.
     Abandoned,
 }
 
-/// What came of a try to submit.
+/// The result of submitting.
 #[derive(Debug)]
 pub(crate) enum Submitted {
     /// It waits for its reply.
     Queued(CellKey),
-    /// There is no room; the caller stands in line.
+    /// There is no room; the caller waits for it.
     Full(WaiterKey),
-    /// Nothing is accepted any more.
+    /// Nothing new is accepted.
     Ended(Box<Failure>),
 }
 
 impl Queue {
-    pub(crate) fn new(budget: Budget) -> Self {
+    pub(crate) fn new(budget: Budget, routed: bool) -> Self {
         Self {
             budget,
             out: Outgoing::default(),
@@ -219,15 +237,18 @@ impl Queue {
             answered_bytes: 0,
             given_up: 0,
             connected: true,
+            routed,
             quiet: false,
             alone: Alone::None,
             demoted: false,
+            left_since: None,
             waiters: VecDeque::new(),
             next_waiter: 0,
             driver: None,
             earliest_deadline: None,
             ended: None,
             refused: None,
+            unreached: None,
             closing: false,
             closing_waiters: Vec::new(),
             owed_since: None,
@@ -237,7 +258,7 @@ impl Queue {
     }
 }
 
-/// Frees the cell of a caller who went away; says whether it was one.
+/// Frees the cell if its caller has gone away; returns whether it had.
 fn forget_abandoned(cells: &mut Slab<Cell>, key: CellKey) -> bool {
     let abandoned = cells
         .get(key)
@@ -249,11 +270,4 @@ fn forget_abandoned(cells: &mut Slab<Cell>, key: CellKey) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::Cell;
-
-    #[test]
-    fn a_cell_is_a_cache_line() {
-        assert_eq!(size_of::<Cell>(), 64);
-    }
-}
+mod tests;

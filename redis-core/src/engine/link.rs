@@ -18,14 +18,16 @@ use super::trace;
 use crate::command::Keys;
 use crate::command::script_text::Loaded;
 use crate::config::{Config, Follow, Guard};
+use crate::error::Obstacle;
 use crate::wire::outgoing::Outgoing;
 
-/// A handle that chains of commands go over.
+/// A handle on which chains of commands are sent.
 pub(crate) trait Lane: fmt::Debug + Sync {
-    /// The socket for a chain that is about to be sent; `has_raw` says that it holds commands of which nothing is known.
+    /// The socket for a chain that is about to be sent. `has_raw` says that it holds raw commands, of which nothing
+    /// is known.
     fn link(&self, has_raw: bool) -> &Link;
 
-    /// What is noted of the keys of its commands.
+    /// What is noted about the keys of its commands.
     fn keys(&self) -> Keys {
         Keys::Ignored
     }
@@ -35,38 +37,38 @@ pub(crate) trait Lane: fmt::Debug + Sync {
 pub(crate) struct Link {
     pub(crate) config: Config,
     queue: Mutex<Queue>,
-    /// When a READONLY error last had the socket renewed.
+    /// When a READONLY error last led to a new socket.
     renewed: Mutex<Option<Instant>>,
     /// The scripts that were loaded over this socket.
     pub(crate) scripts: Loaded,
-    /// After how long unused the socket is closed until it is needed, if at all.
+    /// After how long without use the socket is closed until it is needed, if at all.
     pub(crate) sleeps_after: Option<Duration>,
     announcer: Announcer,
     /// When it is too old to be leased again.
     old_at: Option<Instant>,
     hub: Arc<Hub>,
     purpose: Purpose,
-    /// Whether the last socket that was let in speaks RESP3.
+    /// Whether the last socket that logged in speaks RESP3.
     resp3: AtomicBool,
     /// How many attempts to connect have failed since there was a socket.
     failures: AtomicU64,
-    /// Watches the service that this follows, for as long as this lives.
+    /// The task that watches the service of this link; it lives as long as the link does.
     guard: Mutex<Option<Arc<dyn Guard>>>,
 }
 
-/// What a link is there for.
+/// What a link is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Purpose {
     Commands,
-    /// Subscriptions alone: it ends when there are none.
+    /// Only subscriptions: it ends when there are none.
     Subscriptions,
 }
 
-/// A demoted server is given up at most once in this time.
+/// A socket to a demoted server is replaced at most once in this time.
 const RENEWAL_WINDOW: Duration = Duration::from_secs(1);
 
 impl Link {
-    /// A link for commands, which its subscriptions may share.
+    /// A link for commands; subscriptions may share it.
     pub(crate) fn new(
         config: Config,
         sleeps_after: Option<Duration>,
@@ -81,7 +83,7 @@ impl Link {
         link
     }
 
-    /// A link that serves the subscriptions of `hub` and nothing else.
+    /// A link that serves the subscriptions of `hub` only.
     pub(crate) fn for_subscriptions(config: Config, hub: Arc<Hub>) -> Self {
         Self::with_hub(config, hub, Purpose::Subscriptions, None)
     }
@@ -93,7 +95,7 @@ impl Link {
         sleeps_after: Option<Duration>,
     ) -> Self {
         Self {
-            queue: Mutex::new(Queue::new(config.budget)),
+            queue: Mutex::new(Queue::new(config.budget, config.routed)),
             renewed: Mutex::new(None),
             scripts: Loaded::default(),
             sleeps_after,
@@ -112,7 +114,7 @@ impl Link {
         &self.hub
     }
 
-    /// Whether the last socket that was let in speaks RESP3.
+    /// Whether the last socket that logged in speaks RESP3.
     pub(crate) fn speaks_resp3(&self) -> bool {
         self.resp3.load(Ordering::Acquire)
     }
@@ -121,12 +123,12 @@ impl Link {
         self.resp3.store(resp3, Ordering::Release);
     }
 
-    /// Whether arrays of RESP2 may be pushes.
+    /// Whether it is only for subscriptions, so that RESP2 arrays may be pushes.
     pub(crate) fn is_for_subscriptions(&self) -> bool {
         self.purpose == Purpose::Subscriptions
     }
 
-    /// Whether it is there for subscriptions alone, and there are none.
+    /// Whether it is only for subscriptions, and there are none.
     pub(crate) fn retires(&self) -> bool {
         self.purpose == Purpose::Subscriptions && self.hub.retires(self)
     }
@@ -136,34 +138,34 @@ impl Link {
         self.lock().awaits()
     }
 
-    /// Whether it takes nothing any more.
+    /// Whether it accepts no more commands.
     pub(crate) fn has_ended(&self) -> bool {
         self.lock().has_ended()
     }
 
-    /// Whether another borrower finds it as new.
+    /// Whether it can be lent again: nothing of its last borrower is left.
     pub(crate) fn is_reusable(&self) -> bool {
         let queue = self.lock();
         !queue.has_ended() && !queue.demoted && queue.len() == 0
     }
 
-    /// Whether it outlived the limit for pooled sockets.
+    /// Whether it is older than pooled sockets may become.
     pub(crate) fn is_old(&self, now: Instant) -> bool {
         self.old_at.is_some_and(|old| old <= now)
     }
 
-    /// Has the driver send nothing on its own account.
+    /// With `true`, the driver sends no commands of its own.
     pub(crate) fn keep_quiet(&self, quiet: bool) {
         self.lock().quiet = quiet;
     }
 
     #[inline]
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        // Nothing in there panics while the queue is half changed.
+        // No code under this lock panics while the queue is half changed.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs `work` on the queue and wakes those that it collects, after the lock is released.
+    /// Runs `work` on the queue and then, after the lock is released, wakes the wakers that it collected.
     #[inline]
     pub(crate) fn with<T>(
         &self,
@@ -191,8 +193,8 @@ impl Link {
         if !matches!(submitted, Submitted::Queued(_)) {
             return submitted;
         }
-        // The driver has left no waker while another caller's submission is still to be looked at; whoever is next in line
-        // has room all the same.
+        // If there is no waker, the driver is already scheduled. The next caller who waits is woken all the same,
+        // because there is room.
         let driver = queue.take_driver();
         let next = place.and_then(|_| queue.next_in_line());
         drop(queue);
@@ -203,6 +205,18 @@ impl Link {
             next.wake();
         }
         submitted
+    }
+
+    /// Queues several payloads so that nothing else is queued between them.
+    #[allow(dead_code, reason = "used by the handle of a cluster")]
+    pub(crate) fn submit_all(&self, submit: impl FnOnce(&mut Queue)) {
+        let mut queue = self.lock();
+        submit(&mut queue);
+        let driver = queue.take_driver();
+        drop(queue);
+        if let Some(driver) = driver {
+            driver.wake();
+        }
     }
 
     /// Queues a command of the client's own, unless it would be out of place.
@@ -243,13 +257,13 @@ impl Link {
         count(&mut self.lock().counts);
     }
 
-    /// How many commands have no reply yet, and whether there is a socket.
+    /// The number of commands that have no reply yet, and whether there is a socket.
     pub(crate) fn load(&self) -> (usize, bool) {
         let queue = self.lock();
         (queue.len(), queue.is_connected())
     }
 
-    /// How old a socket may grow before it is replaced by another.
+    /// How old a socket may become before it is replaced.
     pub(crate) fn max_age(&self) -> Option<Duration> {
         younger(self.config.max_age.filter(|_| self.config.reconnect))
     }
@@ -273,14 +287,25 @@ impl Link {
         }
     }
 
+    /// What keeps that which is queued from being sent.
+    pub(crate) fn obstacle(&self) -> Option<Arc<Obstacle>> {
+        self.lock().obstacle()
+    }
+
+    /// What keeps a caller from queueing something.
+    pub(crate) fn obstacle_in_line(&self) -> Option<Arc<Obstacle>> {
+        self.lock().obstacle_in_line()
+    }
+
     /// Asks something of the driver; what was asked before gives way to what is more final.
     pub(crate) fn order(&self, order: Order) {
         let mut queue = self.lock();
         let rank = |order| match order {
             Order::Serve => 0,
             Order::Renew => 1,
-            Order::Drain => 2,
-            Order::Close => 3,
+            Order::Leave => 2,
+            Order::Drain => 3,
+            Order::Close => 4,
         };
         if rank(order) > rank(queue.order) {
             queue.order = order;
@@ -292,9 +317,14 @@ impl Link {
         }
     }
 
-    /// Keeps what watches the service that this follows.
+    /// Keeps the task alive that watches the service of this link.
     pub(crate) fn keep_guard(&self, guard: Arc<dyn Guard>) {
         *self.guard.lock().unwrap_or_else(PoisonError::into_inner) = Some(guard);
+    }
+
+    /// Whether the node lost the role for which it was chosen, and this link has no other node.
+    pub(crate) fn was_left(&self) -> bool {
+        self.lock().left_since.is_some()
     }
 
     /// READONLY says that this server was demoted: its name may lead to another one by now. Connects anew, resolving
@@ -308,7 +338,7 @@ impl Link {
         }
     }
 
-    /// Accepts nothing any more, and ends once everything is answered.
+    /// Accepts nothing new, and ends after everything is answered.
     pub(crate) fn drain(&self) {
         self.with(&mut Vec::new(), |queue, woken| queue.stop_accepting(woken));
         self.order(Order::Drain);
@@ -345,10 +375,16 @@ impl Line for Link {
 }
 
 impl Follow for Link {
+    /// The node may hang, so the wait for its replies is limited. Then the socket is lost, and another one is made,
+    /// unless this link does not reconnect.
     fn leave_node(&self) {
-        self.lock().demoted = true;
-        if self.config.reconnect {
-            self.order(Order::Renew);
+        let mut queue = self.lock();
+        queue.demoted = true;
+        queue.left_since.get_or_insert_with(Instant::now);
+        let driver = queue.take_driver();
+        drop(queue);
+        if let Some(driver) = driver {
+            driver.wake();
         }
     }
 }
@@ -361,7 +397,7 @@ impl fmt::Debug for Link {
     }
 }
 
-/// Up to a tenth less, so that sockets that were opened together are not all closed together.
+/// The age, less up to a tenth, so that sockets that were opened together are not all closed together.
 fn younger(age: Option<Duration>) -> Option<Duration> {
     age.map(|age| age.mul_f64(1.0 - fastrand::f64() * 0.1))
 }

@@ -1,13 +1,15 @@
-//! How commands reach the server and replies their callers: one task for each socket, and what it shares with callers.
+//! How commands reach the server and replies reach callers: one task for each socket, and what it shares with
+//! callers.
 //!
 //! # Layout
 //!
-//! - `pending`: one command on its way; `exchange`: one payload on its way, and when it is sent again
+//! - `pending`: one command until its reply; `exchange`: one payload until its reply, and when it is sent again;
+//!   `sending`: one sending of it on one link
 //! - `link`: what the handles and the driver of a socket share
 //! - `inflight/`: what waits to be written and for a reply; no I/O
 //! - `driver/`: the one task that owns a socket; `renewal`: new credentials in time
 //! - `subscriptions/`: what is subscribed to, and which socket serves it
-//! - `events`, `stats`: what happens to a connection, and its numbers; `trace`: both for `tracing`
+//! - `events`, `stats`: what happens to a connection, and its counters; `trace`: both for `tracing`
 
 pub(crate) mod driver;
 pub(crate) mod events;
@@ -16,6 +18,7 @@ pub(crate) mod inflight;
 pub(crate) mod link;
 pub(crate) mod pending;
 mod renewal;
+pub(crate) mod sending;
 pub(crate) mod stats;
 pub(crate) mod subscriptions;
 pub(crate) mod trace;

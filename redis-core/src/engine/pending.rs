@@ -1,9 +1,9 @@
-//! A command on its way: [`Pending`].
+//! A command that waits for its reply: [`Pending`].
 
 use std::task::{Context, Poll, ready};
 
 use super::exchange::Exchange;
-use super::inflight::{Delivery, Patience, Payload, Terms};
+use super::inflight::{Delivery, Hold, Patience, Payload, Terms};
 use super::link::Link;
 use crate::command::script_text::{self, Loaded};
 use crate::command::{Args, Block, CommandInfo};
@@ -12,10 +12,10 @@ use crate::reply::{Frame, FrameRef, FromRedis};
 use crate::wire::Chunk;
 use crate::wire::outgoing::Outgoing;
 
-/// A command on its way.
+/// A command that is being sent and answered.
 #[derive(Debug)]
 pub struct Pending<'a> {
-    exchange: Exchange<'a>,
+    exchange: Exchange<&'a Link>,
     command: Command,
 }
 
@@ -25,6 +25,7 @@ impl<'a> Pending<'a> {
         let refused = if args.is_plain() {
             None
         } else {
+            args.wait_in_pieces(link.config.liveness);
             args.take_error()
         };
         let command = Command::new(args);
@@ -35,7 +36,7 @@ impl<'a> Pending<'a> {
         Self { exchange, command }
     }
 
-    /// One that fails with `error` before anything is sent.
+    /// A command that fails with `error` before anything is sent.
     #[cold]
     pub(crate) fn refused(link: &'a Link, args: Box<Args>, error: Error) -> Self {
         let mut pending = Self::new(link, args);
@@ -43,7 +44,7 @@ impl<'a> Pending<'a> {
         pending
     }
 
-    /// Has it sent; says whether it is on its way, or still has to wait for room.
+    /// Sends it. Returns `false` if it has to wait for room.
     pub(crate) fn submit(&mut self) -> bool {
         self.exchange.submit(&mut self.command)
     }
@@ -52,7 +53,7 @@ impl<'a> Pending<'a> {
         self.exchange.poll(&mut self.command, cx)
     }
 
-    /// The reply as it came, an error reply included.
+    /// The reply as it came, also if it is an error.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
         let (chunks, failure) = ready!(self.poll_delivery(cx)).into_parts()?;
         Poll::Ready(match (failure, chunks.into_iter().next()) {
@@ -67,12 +68,19 @@ impl<'a> Pending<'a> {
     pub(crate) fn poll_decoded<R: FromRedis>(&mut self, cx: &mut Context<'_>) -> Poll<Result<R>> {
         let outcome = match ready!(self.poll_delivery(cx)) {
             Delivery::Reply(chunk) => R::from_outcome(Ok(FrameRef::of_chunk(&chunk))),
-            delivery => decode_slowly(delivery),
+            delivery => decode(delivery),
         };
         Poll::Ready(match outcome {
             Ok(value) => Ok(value),
             Err(error) => Err(error.of_command(self.command.name())),
         })
+    }
+
+    /// Makes the next reply the last, also if it says that nothing came.
+    pub(crate) fn end_wait(&mut self) {
+        if let Some(args) = &mut self.command.args {
+            args.end_wait();
+        }
     }
 
     /// The reply as it came, an error reply included.
@@ -85,7 +93,7 @@ impl<'a> Pending<'a> {
         self.decode().await
     }
 
-    /// The reply, decoded, of a command that is kept.
+    /// The reply, decoded, while the command is kept.
     pub(crate) async fn decode<R: FromRedis>(&mut self) -> Result<R> {
         std::future::poll_fn(|cx| self.poll_decoded(cx)).await
     }
@@ -93,7 +101,7 @@ impl<'a> Pending<'a> {
 
 /// Decodes what is not simply a reply.
 #[cold]
-fn decode_slowly<R: FromRedis>(delivery: Delivery) -> Result<R> {
+pub(crate) fn decode<R: FromRedis>(delivery: Delivery) -> Result<R> {
     match delivery {
         Delivery::Refused(error) => R::from_outcome(Err(error)),
         Delivery::Reply(chunk) => R::from_outcome(Ok(FrameRef::of_chunk(&chunk))),
@@ -111,24 +119,29 @@ fn no_reply() -> Error {
 
 /// The command of a [`Pending`].
 #[derive(Debug)]
-struct Command {
+pub(crate) struct Command {
     info: &'static CommandInfo,
-    /// Until it is sent: from then on the queue has the bytes. Longer where its name is in there, or where it may have to be
-    /// sent in another form.
+    /// There until it is sent, because from then on the queue has the bytes. Kept longer if its name is in there, or
+    /// if it may have to be sent in another form.
     args: Option<Box<Args>>,
 }
 
 impl Command {
     #[inline]
-    fn new(args: Box<Args>) -> Self {
+    pub(crate) fn new(args: Box<Args>) -> Self {
         Self {
             info: args.info(),
             args: Some(args),
         }
     }
 
+    /// Whether it was not sent, so that all of it is still here.
+    pub(crate) fn is_here(&self) -> bool {
+        self.args.is_some()
+    }
+
     #[cold]
-    fn name(&self) -> CommandName {
+    pub(crate) fn name(&self) -> CommandName {
         match &self.args {
             Some(args) => args.name(),
             None => self.info.name.into(),
@@ -136,7 +149,7 @@ impl Command {
     }
 }
 
-/// What the queue has to know of a command.
+/// What the queue has to know about a command.
 #[inline]
 fn terms_of(args: &Args) -> Terms {
     let block = args.block_limit();
@@ -144,7 +157,7 @@ fn terms_of(args: &Args) -> Terms {
         bytes: args.encoded_len(),
         replies: 1,
         idempotent: args.is_idempotent(),
-        blocking: block.is_some(),
+        hold: block.map_or(Hold::None, Hold::from),
         patience: match (args.deadline(), block) {
             (Some(deadline), _) => Patience::Only(deadline),
             (None, None) => Patience::Default,
@@ -159,12 +172,12 @@ impl Payload for Command {
     fn terms(&self) -> Terms {
         match &self.args {
             Some(args) => terms_of(args),
-            // It was sent, and is not sent a second time from here.
+            // It was sent, and this code does not send it again.
             None => Terms {
                 bytes: 0,
                 replies: 1,
                 idempotent: false,
-                blocking: false,
+                hold: Hold::None,
                 patience: Patience::Default,
             },
         }
@@ -173,6 +186,12 @@ impl Payload for Command {
     #[inline]
     fn write_to(&mut self, out: &mut Outgoing) {
         if let Some(mut args) = self.args.take() {
+            if args.is_in_pieces() {
+                args.begin_wait();
+                args.again().write_to(out);
+                self.args = Some(args);
+                return;
+            }
             args.write_to(out);
             if args.is_raw() || args.called_script().is_some() {
                 self.args = Some(args);
@@ -188,6 +207,14 @@ impl Payload for Command {
             .is_some_and(|reply| script_text::is_unknown(reply));
         let args = self.args.as_mut();
         unknown && args.is_some_and(|args| args.send_script_text())
+    }
+
+    #[inline]
+    fn waits_on(&mut self, reply: &Delivery) -> bool {
+        match (&mut self.args, reply) {
+            (Some(args), Delivery::Reply(reply)) => args.waits_on(reply),
+            _ => false,
+        }
     }
 
     #[cfg(feature = "tracing")]

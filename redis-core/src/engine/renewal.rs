@@ -19,10 +19,10 @@ use crate::wire::outgoing::Outgoing;
 
 static AUTH: CommandInfo = CommandInfo::new("AUTH", b"$4\r\nAUTH\r\n", 1).state(StateChange::Auth);
 
-/// A task that authenticates a connection anew, again and again, for as long as its socket lives.
+/// A task that sends AUTH with new credentials again and again, for as long as the socket lives.
 ///
-/// AUTH goes out between two commands or whole transactions, like any other command. It keeps away from a socket on
-/// which somebody may have a MULTI open by hand.
+/// AUTH is sent between two commands or whole transactions, like any other command. It is not sent on a socket
+/// where the user may have opened a MULTI.
 pub(crate) struct Renewal(JoinHandle<()>);
 
 impl Renewal {
@@ -37,17 +37,17 @@ impl Drop for Renewal {
     }
 }
 
-/// What came of one renewal.
+/// The result of one renewal.
 enum Outcome {
-    /// The next one is due after so long, if ever.
+    /// The next one is due after this time; `None` means never.
     Renewed(Option<Duration>),
     Failed(String),
-    /// The socket is somebody's own at the moment, or gone.
+    /// The socket is exclusive and in use at the moment, or it is gone.
     NotNow,
 }
 
 async fn keep_authenticated(link: Arc<Link>, after: Duration) {
-    /// How long a socket that is out of reach is left alone.
+    /// How long to wait when the socket cannot take AUTH now.
     const LATER: Duration = Duration::from_secs(1);
     let mut pause = after;
     let mut failures = 0;
@@ -62,7 +62,8 @@ async fn keep_authenticated(link: Arc<Link>, after: Duration) {
                     None => return,
                 }
             }
-            // The old credentials may still be good for a while: slower and slower, never in a rush.
+            // The old credentials may still be valid for a while, so there are pauses, longer and
+            // longer.
             Outcome::Failed(reason) => {
                 link.announce(ConnectionEvent::ReauthenticationFailed(reason.into()));
                 pause = link.config.backoff.pause(failures);

@@ -1,21 +1,22 @@
-//! The numbers of a connection or pool: [`Stats`].
+//! The counters of a connection or pool: [`Stats`].
 
 use std::ops::AddAssign;
 use std::time::Duration;
 
-/// A look at a connection, or at all shared sockets of a pool together. It costs one short lock for each.
+/// The counters of a connection at one moment, or of all shared sockets of a pool together. Reading them
+/// takes one short lock for each socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Sockets over which commands flow now.
+    /// Sockets that are ready for commands now.
     pub connected: usize,
     /// Commands that wait to be written; a pipeline counts once.
     pub queued: usize,
     /// Commands that were written and have no reply yet.
     pub in_flight: usize,
-    /// Callers who wait because the budget is spent.
+    /// Callers who wait because the budget is used up.
     pub waiting: usize,
-    /// Encoded bytes of what is queued and in flight.
+    /// Encoded bytes of commands that are queued or in flight.
     pub bytes: usize,
     /// For how long the server has owed the next reply.
     pub lag: Duration,
@@ -30,7 +31,7 @@ pub struct Stats {
 }
 
 impl AddAssign for Stats {
-    /// Adds up, except that the longest lag counts.
+    /// Adds the values up; of the lags, the longest counts.
     fn add_assign(&mut self, other: Self) {
         self.connected += other.connected;
         self.queued += other.queued;

@@ -1,8 +1,8 @@
-//! Spans of commands and events of connections, for whoever subscribes with `tracing`.
+//! Spans of commands and events of connections, for `tracing`.
 //!
-//! Names follow OpenTelemetry's conventions for databases. Of a command only its name and the number of its arguments
-//! are shown: keys and values may be secrets, whatever the command. The target of all of it is `typedis`. Without the feature
-//! `tracing` all this is nothing.
+//! Names follow OpenTelemetry's conventions for databases. Only the name of a command and the number of its arguments
+//! are shown, because keys and values may be secrets. The target of all of it is `typedis`.
+//! Without the feature `tracing` nothing of this exists.
 
 #[cfg(feature = "tracing")]
 pub(crate) use on::{Trace, announce};
@@ -16,7 +16,7 @@ mod off {
     use crate::engine::events::ConnectionEvent;
     use crate::engine::inflight::{Delivery, Payload};
 
-    /// Nothing.
+    /// Does nothing.
     #[derive(Debug, Default)]
     pub(crate) struct Trace;
 
@@ -91,7 +91,7 @@ mod on {
             self.0.in_scope(work)
         }
 
-        /// Notes how it ended.
+        /// Records how it ended.
         pub(crate) fn end(&self, delivery: &Delivery) {
             if self.0.is_disabled() {
                 return;
@@ -130,7 +130,7 @@ mod on {
         }
     }
 
-    /// The code of an error that is the first reply. The message may quote keys and values.
+    /// The error code, if the first reply is an error. The message may quote keys and values.
     fn first_error(delivery: &Delivery) -> Option<String> {
         let Delivery::Parts(parts) = delivery else {
             return None;

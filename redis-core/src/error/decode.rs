@@ -17,7 +17,7 @@ pub struct DecodeError(Box<Inner>);
 
 #[derive(Clone, PartialEq, Eq)]
 struct Inner {
-    /// From the inside out.
+    /// The path, from the inside out.
     path: Vec<PathStep>,
     reason: Cow<'static, str>,
 }
@@ -53,21 +53,21 @@ impl DecodeError {
         Self::new(format!("expected {what}, got {got}"))
     }
 
-    /// Says that the error is within the element with this index.
+    /// Adds to the path that the error is in the element with this index.
     #[must_use]
     pub fn at_index(mut self, index: usize) -> Self {
         self.0.path.push(PathStep::Index(index));
         self
     }
 
-    /// Says that the error is within this field.
+    /// Adds to the path that the error is in this field.
     #[must_use]
     pub fn at_field(mut self, field: impl Into<Cow<'static, str>>) -> Self {
         self.0.path.push(PathStep::Field(field.into()));
         self
     }
 
-    /// Where within the reply: `[3].email`; empty where the reply itself does not fit.
+    /// The place in the reply: `[3].email`; empty if the reply itself does not fit.
     #[must_use]
     pub fn path(&self) -> String {
         let mut path = String::new();

@@ -3,17 +3,20 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 use crate::wire::Chunk;
 
 mod argument;
 mod decode;
+mod obstacle;
 mod sentinel;
 mod server;
 mod tls;
 
 pub use argument::ArgError;
 pub use decode::DecodeError;
+pub use obstacle::Obstacle;
 pub use sentinel::{SentinelCause, SentinelError};
 pub use server::ServerError;
 pub use tls::{TlsCause, TlsError};
@@ -23,8 +26,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a call failed.
 ///
-/// [`Error::kind`] is for code that reacts, the `Display` text for people. [`Error::phase`] answers the question that
-/// matters most after a failure: may the command have been carried out?
+/// [`Error::kind`] is for code that reacts to the error, the `Display` text is for people. [`Error::phase`] answers
+/// the most important question after a failure: may the command have been carried out?
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -33,47 +36,51 @@ struct Inner {
     command: Option<CommandName>,
     index: Option<usize>,
     argument: Option<&'static str>,
-    /// The reply that could not be decoded, so that nothing popped from a list is lost to a wrong type.
+    /// The reply that could not be decoded, so that an element that was popped from a list is not lost.
     reply: Option<Chunk>,
+    obstacle: Option<Arc<Obstacle>>,
 }
 
 /// What happened.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// An argument cannot be sent: NaN, an empty list of keys, an over-long value.
+    /// An argument cannot be sent: NaN, an empty list of keys, a value that is too long.
     Argument(ArgError),
     /// The URL or the configuration cannot be used.
     Config(String),
     /// The server could not be reached, or not within the connect timeout.
     Connect(io::Error),
-    /// The server refused to let the connection in: authentication, a wrong database, too many clients.
+    /// The server refused the connection: authentication, a wrong database, too many clients.
     Handshake(ServerError),
-    /// TLS did not come about.
+    /// The TLS handshake failed.
     Tls(TlsError),
     /// The provider of credentials has none.
     Credentials(std::sync::Arc<dyn std::error::Error + Send + Sync>),
-    /// Sentinels did not lead to a server.
+    /// The Sentinels did not lead to a usable server.
     Sentinel(SentinelError),
+    /// A cluster cannot do this, or does not come to an agreement; the text says what it is.
+    Cluster(Cow<'static, str>),
     /// The connection was lost.
     ConnectionLost(io::Error),
     /// No reply came before the deadline.
     Timeout,
-    /// The server answered an error.
+    /// The server replied with an error.
     Server(ServerError),
     /// The reply does not fit the type that was asked for.
     Decode(DecodeError),
-    /// What came is not RESP, or answers nothing that was asked. The connection was closed.
+    /// The server sent bytes that are not RESP, or a reply to no command. The connection was closed.
     Protocol(Cow<'static, str>),
-    /// A watched key was changed by somebody else: EXEC did nothing.
+    /// A watched key was changed by another client: EXEC did nothing.
     WatchedKeyChanged,
     /// A command of a transaction was refused when it was queued, so EXEC executed none of them.
     TransactionAborted(ServerError),
-    /// An error of a user's own, handed through.
+    /// The user's own error, passed through.
     Custom(Box<dyn std::error::Error + Send + Sync>),
-    /// A command cannot be used in this way; the text says how it can.
+    /// A command cannot be used in this way; the text says how to use it.
     Usage(Cow<'static, str>),
-    /// So many messages of a subscription were dropped, because its reader was slow; the next ones can be read.
+    /// This many messages of a subscription were dropped, because its reader was slow; the next ones can be
+    /// read.
     Lagged(u64),
     /// A subscription was ended, as [`Lag::Close`](crate::pubsub::Lag::Close) says, because its reader was too slow.
     TooSlow,
@@ -81,17 +88,17 @@ pub enum ErrorKind {
     Closed,
 }
 
-/// How far a command had come when it failed.
+/// How far a command got before it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
-    /// Nothing of it reached the server: it was certainly not carried out.
+    /// No part of it reached the server: it was certainly not carried out.
     NotSent,
     /// It was sent, wholly or partly, and no reply came: it may or may not have been carried out.
     MaybeApplied,
-    /// The server answered that it refuses it.
+    /// The server refused it.
     Refused,
-    /// It was carried out; only its reply was of no use.
+    /// It was carried out; only its reply could not be used.
     Applied,
 }
 
@@ -133,7 +140,7 @@ impl fmt::Debug for CommandName {
 }
 
 impl Error {
-    /// An error of this kind, for doubles of a server in a user's own tests.
+    /// An error of this kind, for a fake server in your tests.
     #[must_use]
     pub fn new(kind: ErrorKind, phase: Phase) -> Self {
         Self(Box::new(Inner {
@@ -143,6 +150,7 @@ impl Error {
             index: None,
             argument: None,
             reply: None,
+            obstacle: None,
         }))
     }
 
@@ -176,7 +184,7 @@ impl Error {
         self.0.argument
     }
 
-    /// The error that the server answered.
+    /// The error that the server replied with.
     #[must_use]
     pub fn server(&self) -> Option<&ServerError> {
         match &self.0.kind {
@@ -191,6 +199,26 @@ impl Error {
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         matches!(self.0.kind, ErrorKind::Timeout)
+    }
+
+    /// What the call still waited for when its deadline passed, where that is known; it is the [`source`](std::error::Error::source),
+    /// too.
+    ///
+    /// ```
+    /// # async fn example(conn: typedis_core::Connection) {
+    /// use typedis_core::{Obstacle, Run, raw};
+    ///
+    /// let Err(error) = conn.run(raw("GET").key("k").reply::<String>()).await else { return };
+    /// match error.obstacle() {
+    ///     Some(Obstacle::NotConnected(reason)) => eprintln!("no server: {reason}"),
+    ///     Some(Obstacle::LeasesInUse(_) | Obstacle::BudgetFull { .. }) => eprintln!("too much at once"),
+    ///     _ => eprintln!("{error}"),
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn obstacle(&self) -> Option<&Obstacle> {
+        self.0.obstacle.as_deref()
     }
 
     /// Whether the connection is at fault rather than the command.
@@ -228,9 +256,16 @@ impl Error {
         self.0.reply
     }
 
-    /// An error of a user's own, to be handed through the closure of [`Pool::watch`](crate::Pool::watch).
+    /// Your own error, to be passed through the closure of [`Pool::watch`](crate::Pool::watch).
     pub fn custom(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::new(ErrorKind::Custom(error.into()), Phase::NotSent)
+    }
+
+    /// The deadline passed, perhaps while this was waited for.
+    pub(crate) fn timeout(phase: Phase, obstacle: Option<Arc<Obstacle>>) -> Self {
+        let mut this = Self::new(ErrorKind::Timeout, phase);
+        this.0.obstacle = obstacle;
+        this
     }
 
     pub(crate) fn argument(reason: ArgError) -> Self {
@@ -241,7 +276,7 @@ impl Error {
         Self::new(ErrorKind::Usage(text.into()), Phase::NotSent)
     }
 
-    /// What is awaited once more after its end has this error.
+    /// The error of a future that is polled again after its end.
     #[cold]
     pub(crate) fn ended() -> Self {
         Self::usage("this request was awaited to its end already")
@@ -292,6 +327,7 @@ impl fmt::Display for Error {
             command,
             index,
             argument,
+            obstacle,
             ..
         } = &*self.0;
         if let Some(command) = command {
@@ -305,6 +341,9 @@ impl fmt::Display for Error {
             write!(f, "argument `{argument}`: ")?;
         }
         write!(f, "{kind}")?;
+        if let Some(obstacle) = obstacle {
+            write!(f, ": {obstacle}")?;
+        }
         match (phase, kind) {
             (_, ErrorKind::Argument(_) | ErrorKind::Config(_) | ErrorKind::Usage(_)) => {
                 f.write_str("; nothing was sent")
@@ -342,13 +381,14 @@ impl fmt::Display for ErrorKind {
             Self::Decode(error) => write!(f, "the reply does not fit: {error}"),
             Self::Protocol(text) => write!(f, "protocol error, the connection was closed: {text}"),
             Self::WatchedKeyChanged => f.write_str(
-                "a watched key was changed by somebody else; the transaction did nothing",
+                "a watched key was changed by another client; the transaction did nothing",
             ),
             Self::TransactionAborted(error) => {
                 write!(f, "{error}; the whole transaction was refused")
             }
             Self::Custom(error) => write!(f, "{error}"),
             Self::Usage(text) => f.write_str(text),
+            Self::Cluster(text) => write!(f, "the cluster: {text}"),
             Self::Lagged(count) => write!(
                 f,
                 "{count} messages were dropped because their reader was slow; read on, or give the subscription more capacity"
@@ -382,6 +422,7 @@ impl std::error::Error for Error {
             ErrorKind::Credentials(error) => error.source(),
             ErrorKind::Custom(error) => error.source(),
             // These have nothing behind them.
+            ErrorKind::Timeout => self.obstacle().map(|obstacle| obstacle as _),
             _ => None,
         }
     }

@@ -1,4 +1,4 @@
-//! Why Sentinels did not lead to a server.
+//! Why Sentinels did not lead to a usable server.
 
 use std::fmt;
 
@@ -16,17 +16,17 @@ pub struct SentinelError {
 pub enum SentinelCause {
     /// No Sentinel could be asked.
     Unreachable,
-    /// No Sentinel that could be asked watches a service of this name.
+    /// None of the Sentinels that could be asked watches a service with this name.
     UnknownService,
-    /// The Sentinels know no replica that is in order.
+    /// The Sentinels know no replica that works.
     NoReplica,
-    /// What the Sentinels name cannot be used: it cannot be reached, or does not have the wanted role, as just after a
+    /// The node that the Sentinels name cannot be reached, or does not have the wanted role, as just after a
     /// failover.
     Unusable,
 }
 
 impl SentinelError {
-    /// An error of this kind, for doubles of a server in a user's own tests.
+    /// An error of this kind, for a fake server in your tests.
     pub fn new(service: impl Into<String>, cause: SentinelCause, reasons: Vec<String>) -> Self {
         Self {
             service: service.into(),
@@ -65,11 +65,11 @@ impl fmt::Display for SentinelError {
                 write!(f, "the Sentinels watch no service `{service}`")
             }
             SentinelCause::NoReplica => {
-                write!(f, "the service `{service}` has no replica that is in order")
+                write!(f, "the service `{service}` has no replica that works")
             }
             SentinelCause::Unusable => write!(
                 f,
-                "what the Sentinels name for the service `{service}` cannot be used"
+                "the node that the Sentinels name for the service `{service}` cannot be used"
             ),
         }?;
         if self.reasons.is_empty() {

@@ -1,5 +1,6 @@
-//! An error that the server answered.
+//! An error that the server replied with.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// An error reply: a code such as `WRONGTYPE`, and a message.
@@ -9,15 +10,22 @@ pub struct ServerError {
     code: usize,
 }
 
-/// Codes of refusals that pass: the command was not carried out, and the same one may succeed a moment later.
+/// Codes of refusals that go away: the command was not carried out, and may succeed a moment later.
 const TRANSIENT: [&str; 5] = ["LOADING", "TRYAGAIN", "MASTERDOWN", "CLUSTERDOWN", "BUSY"];
 
 impl ServerError {
-    /// Reads the line of an error reply, without its `-` and line break.
+    /// Reads the line of an error reply, without its `-` and without the line break at its end. Line breaks inside
+    /// it, as in errors of scripts, become spaces.
+    ///
+    /// ```
+    /// # use typedis_core::ServerError;
+    /// assert_eq!(ServerError::new("ERR one\ntwo").to_string(), "ERR one two");
+    /// ```
     #[must_use]
     pub fn new(line: &str) -> Self {
+        let line = &*in_one_line(line);
         let word = line.split(' ').next().unwrap_or_default();
-        // Modules answer errors without a code (`Index already exists`, `CMS: key does not exist`).
+        // Modules reply with errors that have no code (`Index already exists`, `CMS: key does not exist`).
         let is_code = !word.is_empty()
             && word
                 .bytes()
@@ -28,7 +36,7 @@ impl ServerError {
         }
     }
 
-    /// The code: `WRONGTYPE`, `NOAUTH`, `ERR`; empty where the server gave none.
+    /// The code: `WRONGTYPE`, `NOAUTH`, `ERR`; empty if the server gave none.
     #[must_use]
     pub fn code(&self) -> &str {
         self.text.get(..self.code).unwrap_or_default()
@@ -40,8 +48,8 @@ impl ServerError {
         self.text.get(self.code..).unwrap_or_default().trim_start()
     }
 
-    /// Where MOVED says that the slot is: its number, and the address of the node that has it. Without a host (`:6380`), that is
-    /// the host that was asked.
+    /// Where the slot is, according to MOVED: its number, and the address of the node that has it. If there is no
+    /// host (`:6380`), it is the host that was asked.
     ///
     /// ```
     /// # extern crate typedis_core as typedis;
@@ -56,16 +64,25 @@ impl ServerError {
         (self.code() == "MOVED").then_some((slot, address))
     }
 
-    /// Whether the server refused for a reason that passes, asked of a raw error line, without building anything.
+    /// Whether the server refused for a reason that goes away. Reads the raw error line and allocates nothing.
     pub(crate) fn is_transient_line(line: &[u8]) -> bool {
         let word = line.split(|byte| *byte == b' ').next().unwrap_or_default();
         TRANSIENT.iter().any(|code| code.as_bytes() == word)
     }
 
-    /// Whether the server refused before carrying anything out, for a reason that passes.
+    /// Whether the server refused before it carried anything out, for a reason that goes away.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         TRANSIENT.contains(&self.code())
+    }
+}
+
+fn in_one_line(text: &str) -> Cow<'_, str> {
+    const BREAKS: [char; 2] = ['\r', '\n'];
+    if text.contains(BREAKS) {
+        Cow::Owned(text.replace(BREAKS, " "))
+    } else {
+        Cow::Borrowed(text)
     }
 }
 

@@ -1,8 +1,8 @@
-//! Why TLS did not come about.
+//! Why a TLS handshake failed.
 
 use std::fmt;
 
-/// A TLS handshake that failed: the cause as far as it is known, and what the TLS library said.
+/// A TLS handshake that failed: the cause if it is known, and the text of the TLS library.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsError {
     cause: TlsCause,
@@ -13,28 +13,28 @@ pub struct TlsError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TlsCause {
-    /// A certificate or key of ours cannot be read or used.
+    /// The client's certificate or key cannot be read or used.
     Settings,
-    /// No authority that we trust has signed the server's certificate.
+    /// No trusted authority has signed the server's certificate.
     Untrusted,
     /// The server's certificate has expired, or is not valid yet.
     Expired,
     /// The server's certificate is for another name.
     WrongHost,
-    /// The server wants a certificate of the client's, or another one.
+    /// The server wants a client certificate, or another one.
     ClientCertificate,
     /// The two sides have no version of TLS in common.
     Version,
-    /// What answers there does not speak TLS.
+    /// The peer does not speak TLS.
     NotTls,
-    /// The server speaks TLS, and we do not.
+    /// The server speaks TLS, and the client is not set to.
     Wanted,
     /// Anything else; the text says more.
     Other,
 }
 
 impl TlsError {
-    /// An error of this kind, for doubles of a server in a user's own tests.
+    /// An error of this kind, for a fake server in your tests.
     pub fn new(cause: TlsCause, text: impl Into<String>) -> Self {
         Self {
             cause,

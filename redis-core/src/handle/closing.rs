@@ -13,7 +13,7 @@ use super::pool::Pool;
 use crate::engine::inflight::Order;
 use crate::engine::link::Link;
 
-/// How long closing waits by default.
+/// How long closing waits for replies by default.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What closing did.
@@ -21,23 +21,24 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[non_exhaustive]
 #[must_use = "it says whether anything was lost"]
 pub struct Closed {
-    /// Commands that were still queued or in flight, and were answered; a pipeline counts once.
+    /// Commands that were queued or in flight when closing began, and were answered; a pipeline counts once.
     pub answered: u64,
     /// Commands that were not answered in time, and failed.
     pub failed: u64,
-    /// Leased sockets that are still out; each is closed when it comes back.
+    /// Leased sockets that were not returned yet; each is closed when it comes back.
     pub leased: usize,
 }
 
 impl Closed {
-    /// Whether nothing failed, and nothing is still out.
+    /// Whether nothing failed, and all leased sockets were returned.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.failed == 0 && self.leased == 0
     }
 }
 
-/// Closes a connection or pool once what was sent is answered; see [`Connection::close`].
+/// Closes a connection or pool after all sent commands have been answered; see
+/// [`Connection::close`].
 #[must_use = "nothing is closed before this is awaited"]
 pub struct Close<'a> {
     links: Vec<Arc<Link>>,
@@ -62,7 +63,7 @@ impl<'a> Close<'a> {
         }
     }
 
-    /// How long to wait for replies; 10 s by default. What has none then fails.
+    /// How long to wait for replies; 10 s by default. Commands without a reply then fail.
     pub fn within(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
@@ -82,7 +83,7 @@ impl<'a> Close<'a> {
         for link in &self.links {
             let end = std::future::poll_fn(|cx| link.poll_end(cx.waker()));
             if timeout_at(deadline, end).await.is_err() {
-                // It may be answered at this very moment; then it is counted as neither.
+                // A command may be answered at this very moment; then it is counted as neither.
                 failed += link.len() as u64;
                 link.order(Order::Close);
                 std::future::poll_fn(|cx| link.poll_end(cx.waker())).await;
@@ -106,8 +107,8 @@ impl<'a> IntoFuture for Close<'a> {
 }
 
 impl Connection {
-    /// Closes the connection for all clones: nothing more is accepted, what was sent or queued is waited for, and then
-    /// the socket is closed.
+    /// Closes the connection for all clones. New commands are refused; those that were sent or queued are waited for,
+    /// and then the socket is closed.
     ///
     /// ```no_run
     /// # extern crate typedis_core as typedis;
@@ -124,15 +125,15 @@ impl Connection {
         Close::new(vec![self.shared_link()], None)
     }
 
-    /// Closes the socket at once, for all clones. What has no reply yet fails.
+    /// Closes the socket at once, for all clones. Commands without a reply fail.
     pub fn abort(&self) {
         self.link().order(Order::Close);
     }
 }
 
 impl Pool {
-    /// Closes the pool for all clones: nothing more is accepted, what was sent or queued is waited for, and so are the
-    /// leased sockets; see [`Connection::close`].
+    /// Closes the pool for all clones. New commands are refused; those that were sent or queued are waited for, and
+    /// so are the leased sockets; see [`Connection::close`].
     pub fn close(&self) -> Close<'_> {
         let lanes = self.lanes().iter();
         Close::new(
@@ -141,7 +142,7 @@ impl Pool {
         )
     }
 
-    /// Closes all sockets at once, for all clones; leased ones when they come back.
+    /// Closes all sockets at once, for all clones; a leased one when it comes back.
     pub fn abort(&self) {
         self.leases().close();
         self.lanes().iter().for_each(Connection::abort);

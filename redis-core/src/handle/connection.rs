@@ -1,4 +1,4 @@
-//! One pipelined socket, shared by whoever holds a clone of its handle.
+//! One pipelined socket, shared by all clones of its handle.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,11 +18,11 @@ use crate::error::{Error, Phase, Result};
 /// One socket to one server, shared by all clones of this handle.
 ///
 /// Commands of many tasks are pipelined: each is written as soon as it is awaited, and replies come back in order.
-/// Dropping a command's future disturbs nobody. A lost socket is replaced; what had not been sent waits for the new
-/// one. Commands that block or change the connection's state are not offered here: a [`Pool`](crate::Pool) leases a
-/// socket for them.
+/// When the future of a command is dropped, other commands are not disturbed. A lost socket is replaced; commands
+/// that were not sent yet wait for the new one. Commands that block or change the state of the connection are not
+/// offered here: a [`Pool`](crate::Pool) leases a socket for them.
 ///
-/// The socket is closed once the last clone is dropped and all that was sent has been answered.
+/// The socket is closed once the last clone is dropped and all sent commands have been answered.
 #[derive(Clone, Debug)]
 pub struct Connection {
     handle: Arc<OwnedLink>,
@@ -41,7 +41,7 @@ impl Drop for OwnedLink {
 }
 
 impl Connection {
-    /// Connects, and says why if that fails.
+    /// Connects, and waits until the connection is ready.
     ///
     /// # Errors
     /// A bad URL, an unreachable server, a refused login.
@@ -58,10 +58,10 @@ impl Connection {
         })
     }
 
-    /// Connects when the first command is sent. Until the server can be reached, commands wait, each to its deadline;
-    /// a refused login is their error at once.
+    /// Connects when the first command is sent. Until the server can be reached, commands wait, each to its deadline.
+    /// If the login is refused, they fail with that error at once.
     ///
-    /// It has to be called within a tokio runtime.
+    /// Call it within a tokio runtime.
     ///
     /// # Errors
     /// A bad URL or configuration.
@@ -69,7 +69,8 @@ impl Connection {
         Ok(Self::sleeping(config.into_config()?, None))
     }
 
-    /// One that has no socket until it is needed, and none again once it was not needed for long.
+    /// A connection that has no socket until it is needed, and closes it when it was unused for
+    /// `sleeps_after`.
     pub(crate) fn sleeping(config: Config, sleeps_after: Option<Duration>) -> Self {
         let link = Link::new(config, sleeps_after, driver::open_apart);
         link.with(&mut Vec::new(), |queue, _| queue.sleep());
@@ -79,25 +80,25 @@ impl Connection {
         }
     }
 
-    /// How it was configured.
+    /// Its configuration.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.link().config
     }
 
-    /// Whether it was closed, or cannot be used again.
+    /// Whether it was closed, or is lost for good.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.link().has_ended()
     }
 
-    /// How many commands have no reply yet; a pipeline counts once.
+    /// The number of commands that have no reply yet; a pipeline counts once.
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.link().len()
     }
 
-    /// Whether there is a socket over which commands flow at this moment.
+    /// Whether it has a socket that is ready for commands at this moment.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.link().load().1
@@ -109,29 +110,38 @@ impl Connection {
         events::subscribe([self.link().announcer()])
     }
 
-    /// The present numbers.
+    /// The present values of its counters.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.link().stats()
     }
 
-    /// Whether another borrower finds it as new.
+    /// Whether it can be lent again: nothing of its last borrower is left.
     pub(crate) fn is_reusable(&self) -> bool {
         self.link().is_reusable()
     }
 
-    /// Whether it outlived the limit for pooled sockets.
+    /// Whether it is older than pooled sockets may become.
     pub(crate) fn is_old(&self, now: Instant) -> bool {
         self.link().is_old(now)
     }
 
-    /// Has the driver send nothing on its own account.
+    /// With `true`, the driver sends no commands of its own.
     pub(crate) fn keep_quiet(&self, quiet: bool) {
         self.link().keep_quiet(quiet);
     }
 
     pub(crate) fn link(&self) -> &Link {
         &self.handle.link
+    }
+
+    /// A command on its way, if others may share its socket.
+    #[cold]
+    fn begin_checked(&self, mut args: Box<Args>) -> Pending<'_> {
+        match args.conduct().unfit_for_shared() {
+            None => Pending::new(self.link(), args),
+            Some(reason) => Pending::refused(self.link(), args, Error::usage(reason)),
+        }
     }
 
     pub(crate) fn shared_link(&self) -> Arc<Link> {
@@ -149,9 +159,10 @@ impl Connection {
     /// Begins a command, unless it needs a socket of its own.
     #[inline]
     pub(crate) fn begin(&self, args: Box<Args>) -> Pending<'_> {
-        match args.needs_own_socket() {
-            None => Pending::new(self.link(), args),
-            Some(reason) => Pending::refused(self.link(), args, Error::usage(reason)),
+        if args.is_plain() {
+            Pending::new(self.link(), args)
+        } else {
+            self.begin_checked(args)
         }
     }
 }
@@ -161,7 +172,7 @@ mod tests {
     use super::Connection;
     use crate::request::Request;
 
-    /// It is moved about before it is first polled. A span for traces takes more.
+    /// It is moved before it is first polled. With tracing it is larger, because it holds a span.
     #[test]
     fn a_request_is_small() {
         assert_eq!(size_of::<Request<&Connection, ()>>(), 48);

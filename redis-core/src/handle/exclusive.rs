@@ -1,4 +1,4 @@
-//! A socket of one's own: for blocking commands, and for those that change their connection.
+//! One socket for one user: for blocking commands, and for those that change their connection.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,20 +15,20 @@ use crate::error::Result;
 use crate::reply::Frame;
 use crate::request::{AllowsBlocking, AllowsState};
 
-/// A socket that nobody else uses while this handle lives.
+/// A socket that no other handle uses while this one lives.
 ///
-/// It offers every command, also those that block (BLPOP) or change the connection (SELECT, WATCH, MULTI). It does not
-/// reconnect, since the state would be lost without a word: after a lost connection every call fails, and a new one
-/// has to be taken.
+/// It offers every command, also those that block (BLPOP) or change the connection (SELECT, WATCH, MULTI). It does
+/// not reconnect, because the state of the connection would be lost unnoticed. After a lost connection every call
+/// fails, and you have to take a new one.
 ///
-/// A leased one goes back to its pool when it is dropped. One whose state was changed, or on which a reply is still
-/// owed, is closed instead, so that the next borrower finds nothing left behind.
+/// A leased socket goes back to its pool when the handle is dropped. If its state was changed, or if a reply is
+/// still to come, it is closed instead, so that the next borrower gets a clean one.
 #[derive(Debug)]
 pub struct Exclusive {
     connection: Option<Connection>,
-    /// Where it goes back to, and the right to have it.
+    /// The pool that it goes back to, and the permit for it.
     lease: Option<(Arc<Leases>, OwnedSemaphorePermit)>,
-    /// Whether the next borrower would notice that this one had it.
+    /// Whether its state was changed, so that it must not be lent again.
     changed: AtomicBool,
     /// Whether keys are watched, by [`Pool::watch`](crate::Pool::watch).
     watching: AtomicBool,
@@ -60,14 +60,14 @@ impl Exclusive {
         })
     }
 
-    /// Whether the connection was lost or closed.
+    /// Whether the socket was lost or closed.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.connection().is_closed()
     }
 
-    /// Executes a command that was built apart and gives its reply as it came, an error reply included; for recorders and
-    /// test suites.
+    /// Executes a command that was built separately, and returns the reply as it came, also if it is an error; for
+    /// recorders and test suites.
     ///
     /// # Errors
     /// The connection's, and those of an argument that cannot be sent.
@@ -83,21 +83,31 @@ impl Exclusive {
         }
     }
 
-    /// A command on its way, whatever it does to the connection.
+    /// A command on its way, whatever it changes on the connection.
     pub(crate) fn call(&self, args: Box<Args>) -> Pending<'_> {
-        self.note_effect(&args);
+        if args.is_plain() {
+            self.call_unnoted(args)
+        } else {
+            self.call_noted(args)
+        }
+    }
+
+    /// A command on its way, unless its reply could not be told from others.
+    #[cold]
+    fn call_noted(&self, mut args: Box<Args>) -> Pending<'_> {
+        let conduct = args.conduct();
+        if let Some(error) = conduct.refusal() {
+            return Pending::refused(self.connection().link(), args, error);
+        }
+        if conduct.state.is_some() || conduct.unknown {
+            self.note_change();
+        }
         self.call_unnoted(args)
     }
 
-    /// A command on its way, of whose effect on the connection the caller keeps account.
+    /// Starts a command; the caller notes whether it changes the connection.
     pub(crate) fn call_unnoted(&self, args: Box<Args>) -> Pending<'_> {
         Pending::new(self.connection().link(), args)
-    }
-
-    fn note_effect(&self, args: &Args) {
-        if args.info().state.is_some() || args.is_raw() {
-            self.note_change();
-        }
     }
 
     /// Notes that the next borrower would find something left behind: this socket is never lent again. Whether a

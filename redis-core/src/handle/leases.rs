@@ -1,5 +1,6 @@
-//! Where leased sockets come from and go back to.
+//! The sockets that a pool lends: where they come from and go back to.
 
+use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -8,13 +9,26 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::connection::Connection;
 use crate::config::Config;
-use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::error::{Error, ErrorKind, Obstacle, Phase, Result};
 use crate::runtime;
+
+/// Bounds what is waited for.
+async fn by<T>(
+    end: Option<Instant>,
+    work: impl Future<Output = T>,
+    obstacle: impl FnOnce() -> Obstacle,
+) -> Result<T> {
+    let late = |_| Error::timeout(Phase::NotSent, Some(Arc::new(obstacle())));
+    match end {
+        None => Ok(work.await),
+        Some(end) => timeout_at(end, work).await.map_err(late),
+    }
+}
 
 /// The sockets that a pool lends.
 #[derive(Debug)]
 pub(crate) struct Leases {
-    /// What each leased socket is made with.
+    /// The configuration of each leased socket.
     config: Config,
     /// One permit per socket that may be leased; waiting for one is fair.
     permits: Arc<Semaphore>,
@@ -23,9 +37,9 @@ pub(crate) struct Leases {
 
 #[derive(Debug, Default)]
 struct Idle {
-    /// The one that came back last is the last.
+    /// Idle sockets; the one that came back last is the last.
     sockets: Vec<IdleSocket>,
-    /// Whether somebody comes to look after the sockets.
+    /// Whether the task that closes old sockets runs.
     reaped: bool,
 }
 
@@ -49,12 +63,21 @@ impl Leases {
     }
 
     /// An idle socket, a new one, or, once as many are out as may be, the next that comes back.
+    ///
+    /// # Errors
+    /// The command timeout passed, or the server could not be reached.
     pub(super) async fn lease(&self) -> Result<(Connection, OwnedSemaphorePermit)> {
-        let closed = |_| Error::new(ErrorKind::Closed, Phase::NotSent);
-        let permit = self.permits.clone().acquire_owned().await.map_err(closed)?;
+        let timeout = self.config.command_timeout;
+        let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let permit = self.permits.clone().acquire_owned();
+        let permit = by(end, permit, || Obstacle::LeasesInUse(self.config.leases)).await?;
+        let permit = permit.map_err(|_| Error::new(ErrorKind::Closed, Phase::NotSent))?;
         let connection = match self.take_idle() {
             Some(connection) => connection,
-            None => Connection::open(&self.config).await?,
+            None => {
+                let open = Connection::open(&self.config);
+                by(end, open, || self.config.connecting()).await??
+            }
         };
         Ok((connection, permit))
     }
@@ -88,7 +111,7 @@ impl Leases {
         let since = Instant::now();
         let socket = IdleSocket { connection, since };
         let mut idle = self.lock();
-        // Looked at under the lock, so that `Pool::close` misses none.
+        // Checked under the lock, so that `Pool::close` misses no socket.
         if self.permits.is_closed() || socket.connection.is_old(since) {
             return;
         }
@@ -102,7 +125,7 @@ impl Leases {
         }
     }
 
-    /// Drops the sockets that were not used for long; says whether any are left.
+    /// Drops the sockets that were not used for long, and returns whether any are left.
     fn drop_stale(&self) -> bool {
         let now = Instant::now();
         let mut idle = self.lock();
@@ -111,17 +134,18 @@ impl Leases {
         idle.reaped
     }
 
-    /// Leases nothing any more, and drops the idle sockets.
+    /// Leases no more sockets, and drops the idle ones.
     pub(super) fn close(&self) {
         self.permits.close();
         self.lock().sockets.clear();
     }
 
-    /// Waits until all leased sockets have come back, then closes; gives how many were still out at the deadline.
+    /// Waits until all leased sockets have come back, then closes. Returns how many had not come back by the
+    /// deadline.
     pub(crate) async fn close_by(&self, deadline: Instant) -> usize {
         let all = self.config.leases.min(Semaphore::MAX_PERMITS);
         let count = u32::try_from(all).unwrap_or(u32::MAX);
-        // Those who ask for a lease from now on stand behind, and are sent away.
+        // Callers who ask for a lease from now on wait behind this, and are refused.
         let back = timeout_at(deadline, self.permits.acquire_many(count)).await;
         let out = match back {
             Ok(Ok(_)) => 0,
@@ -132,7 +156,7 @@ impl Leases {
     }
 }
 
-/// Looks after idle sockets for as long as there are any.
+/// Closes old idle sockets, for as long as there are any.
 async fn reap(leases: Weak<Leases>, limit: Duration) {
     loop {
         sleep((limit / 4).max(Duration::from_millis(10))).await;

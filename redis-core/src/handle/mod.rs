@@ -1,12 +1,12 @@
-//! The handles that users hold: a shared connection, a socket of one's own, a pool of both.
+//! The handles that users hold: a shared connection, an exclusive socket, and a pool of both.
 //!
 //! # Layout
 //!
 //! - `connection`: one pipelined socket, shared by its clones
-//! - `exclusive`: a socket of one's own
-//! - `pool`: a few shared sockets, and others to lease; `leases`: those that are lent and those that wait
+//! - `exclusive`: a socket that only one user has
+//! - `pool`: a few shared sockets, and others to lease; `leases`: the sockets to lease
 //! - `unclaimed`: replies of leased sockets that arrive after their caller has gone
-//! - `closing`: the end of a connection or pool in good order
+//! - `closing`: closing a connection or pool in good order
 
 mod closing;
 mod connection;

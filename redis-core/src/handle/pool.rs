@@ -1,9 +1,13 @@
-//! A few shared sockets for plain commands, and leased ones for commands that need a socket of their own.
+//! A few shared sockets for most commands, and leased ones for commands that need a socket for
+//! themselves.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::connection::Connection;
 use super::exclusive::Exclusive;
@@ -21,9 +25,8 @@ use crate::request::AllowsBlocking;
 
 /// Several sockets to one server behind one handle, cheap to clone.
 ///
-/// Plain commands go over a few shared *lanes*, each one pipelined; a command that blocks leases a socket of its own
-/// for as long as it runs. [`Pool::exclusive`] leases one for work by hand, [`Pool::watch`] for optimistic
-/// transactions.
+/// Most commands go over a few shared *lanes*, each of them pipelined. A command that blocks leases another socket
+/// for as long as it runs. [`Pool::exclusive`] leases one for you, [`Pool::watch`] for an optimistic transaction.
 #[derive(Clone, Debug)]
 pub struct Pool {
     inner: Arc<Inner>,
@@ -38,8 +41,8 @@ struct Inner {
 }
 
 impl Pool {
-    /// Connects the lanes that are kept open, and says why if that fails. Other sockets are opened when they are first
-    /// needed.
+    /// Connects the lanes that are kept open, and waits until they are ready. Other sockets are opened when they are
+    /// first needed.
     ///
     /// # Errors
     /// A bad URL, an unreachable server, a refused login.
@@ -81,30 +84,23 @@ impl Pool {
         }
     }
 
-    /// How it was configured.
+    /// Its configuration.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.inner.config
     }
 
-    /// Leases a socket: an idle one, a new one, or, once as many are out as may be, the next that comes back.
+    /// Leases a socket: an idle one, or a new one, or, if all are in use, the next one that comes back.
     ///
     /// Waiting is fair and bounded by the command timeout.
     ///
     /// # Errors
     /// A timeout, or a failure to connect.
     pub async fn exclusive(&self) -> Result<Exclusive> {
-        let lease = Exclusive::lease(&self.inner.leases);
-        match self.inner.config.command_timeout {
-            None => lease.await,
-            Some(timeout) => match tokio::time::timeout(timeout, lease).await {
-                Ok(lease) => lease,
-                Err(_) => Err(Error::new(ErrorKind::Timeout, Phase::NotSent)),
-            },
-        }
+        Exclusive::lease(&self.inner.leases).await
     }
 
-    /// The same as [`Pool::exclusive`], by the name that pools usually have for it.
+    /// The same as [`Pool::exclusive`], under the name that many pools use.
     ///
     /// # Errors
     /// A timeout, or a failure to connect.
@@ -112,7 +108,7 @@ impl Pool {
         self.exclusive().await
     }
 
-    /// How many sockets could be leased at once right now.
+    /// The number of sockets that could be leased at this moment.
     #[must_use]
     pub fn available(&self) -> usize {
         self.inner.leases.available()
@@ -124,7 +120,7 @@ impl Pool {
         events::subscribe(self.inner.lanes.iter().map(|lane| lane.link().announcer()))
     }
 
-    /// The present numbers of the shared sockets, added up.
+    /// The present values of the shared sockets' counters, added up.
     #[must_use]
     pub fn stats(&self) -> Stats {
         let mut sum = Stats::default();
@@ -134,12 +130,12 @@ impl Pool {
         sum
     }
 
-    /// Calls `report` with what a blocking command was answered after its caller had gone away, such as an element that BLPOP
-    /// popped in the moment in which its future was dropped. The function holds for all clones of the pool, in place of one
-    /// given before; it should return soon.
+    /// Calls `report` with the reply to a blocking command whose caller has gone away: for instance, an element that
+    /// BLPOP popped at the moment when its future was dropped. The function applies to all clones of the pool, and
+    /// replaces an earlier one. It should return soon.
     ///
-    /// Without it, the socket of a wait that is given up is closed at once, and such an element is lost. With it, the wait
-    /// is ended by CLIENT UNBLOCK, and the socket is used again.
+    /// Without it, the socket of a call that is dropped is closed at once, and such an element is lost. With it, the
+    /// server is told to end the wait (CLIENT UNBLOCK), and the socket is used again.
     ///
     /// ```no_run
     /// # extern crate typedis_core as typedis;
@@ -159,17 +155,18 @@ impl Pool {
         self.inner.reports.set(report);
     }
 
-    /// All shared sockets, those that sleep included.
+    /// All shared sockets, also those without a connection.
     pub(crate) fn lanes(&self) -> &[Connection] {
         &self.inner.lanes
     }
 
-    /// The sockets that it lends.
+    /// The sockets to lease.
     pub(crate) fn leases(&self) -> &Arc<Leases> {
         &self.inner.leases
     }
 
-    /// The lane that carries the subscriptions, so that they share what they have in common.
+    /// The lane for subscriptions: with one lane for all, two subscriptions to the same channel
+    /// share it.
     pub(crate) fn first_lane(&self) -> &Connection {
         match self.inner.lanes.first() {
             Some(lane) => lane,
@@ -178,7 +175,8 @@ impl Pool {
         }
     }
 
-    /// The open lane with the least to do; one that sleeps when all others are busy.
+    /// The open lane with the fewest commands in flight; if all are busy, one that has no socket
+    /// yet.
     pub(crate) fn lane(&self) -> &Connection {
         let lanes = &self.inner.lanes;
         let start = if lanes.len() > 1 {
@@ -191,7 +189,7 @@ impl Pool {
         for lane in after.iter().chain(before) {
             let load = match lane.link().load() {
                 (load, true) => load,
-                // To open a socket is worth it only for a good deal of work.
+                // Opening a socket pays only if there is much to do.
                 (load, false) => load.saturating_add(BUSY),
             };
             if best.is_none_or(|(_, least)| load < least) {
@@ -209,19 +207,19 @@ impl Pool {
     }
 }
 
-/// With so many commands in flight a lane counts as busy.
+/// A lane with this many commands in flight counts as busy.
 const BUSY: usize = 64;
 
-/// A command on its way through a pool.
+/// A command that was started on a pool.
 pub enum PoolPending<'a> {
-    /// Over a shared lane.
+    /// On a shared lane.
     Lane(Pending<'a>),
-    /// Over a socket leased for it.
+    /// On a socket that is leased for it.
     Leased(
         Pin<Box<dyn Future<Output = Result<Frame>> + Send + 'a>>,
         &'static str,
     ),
-    /// It has come to its end.
+    /// It has been answered.
     Over,
 }
 
@@ -236,7 +234,7 @@ impl std::fmt::Debug for PoolPending<'_> {
 }
 
 impl PoolPending<'_> {
-    /// Polls for the reply as it came.
+    /// Polls for the reply, not decoded.
     pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
         match self {
             Self::Lane(pending) => pending.poll(cx),
@@ -261,8 +259,8 @@ impl AllowsBlocking for &Pool {}
 
 impl Pool {
     /// Begins a command: over a lane, or over a socket leased for it if it blocks.
-    pub(crate) fn begin(&self, args: Box<Args>) -> PoolPending<'_> {
-        if args.info().state.is_none() && args.needs_own_socket().is_some() {
+    pub(crate) fn begin(&self, mut args: Box<Args>) -> PoolPending<'_> {
+        if !args.is_plain() && takes_a_lease(&mut args) {
             let name = args.info().name;
             return PoolPending::Leased(Box::pin(run_leased(self, args)), name);
         }
@@ -270,15 +268,50 @@ impl Pool {
     }
 }
 
+/// Whether it blocks, and leaves the socket as it was; the lanes refuse what changes theirs.
+#[cold]
+fn takes_a_lease(args: &mut Args) -> bool {
+    let conduct = args.conduct();
+    conduct.blocks && conduct.state.is_none() && conduct.refused.is_none()
+}
+
 /// Runs a blocking command on a socket of its own. When this is dropped midway, the lease closes its socket, because a
 /// reply is still owed on it.
-async fn run_leased(pool: &Pool, args: Box<Args>) -> Result<Frame> {
+async fn run_leased(pool: &Pool, mut args: Box<Args>) -> Result<Frame> {
+    /// How often a socket may be lost soon after it was leased.
+    const ATTEMPTS: u32 = 3;
+    /// A socket that lived for this long does not count as lost soon.
+    const SETTLED: Duration = Duration::from_secs(1);
     let name = args.name();
-    let lease = pool
-        .exclusive()
-        .await
-        .map_err(|error| error.of_command(name.clone()))?;
-    unclaimed::run(&pool.inner.reports, lease, pool.lane(), args)
-        .await
-        .map_err(|error| error.of_command(name))
+    if let Some(error) = args.take_error() {
+        return Err(error);
+    }
+    let since = Instant::now();
+    let (mut attempt, mut next) = (1, args.again());
+    loop {
+        let leased = Instant::now();
+        let outcome = match pool.exclusive().await {
+            Ok(lease) => {
+                unclaimed::run(&pool.inner.reports, lease, pool.lane(), Box::new(next)).await
+            }
+            Err(error) => return Err(error.of_command(name)),
+        };
+        attempt = if leased.elapsed() >= SETTLED {
+            1
+        } else {
+            attempt + 1
+        };
+        match outcome {
+            // For instance between two pieces of a wait, when the service moved.
+            Err(error) if was_lost_before(&error) && attempt <= ATTEMPTS => {
+                next = args.again_since(since);
+            }
+            outcome => return outcome.map_err(|error| error.of_command(name)),
+        }
+    }
+}
+
+/// Whether a socket was lost before anything of the command was sent on it.
+fn was_lost_before(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::ConnectionLost(_)) && error.phase() == Phase::NotSent
 }

@@ -1,8 +1,8 @@
-//! Replies of blocking commands that nobody waited for any more: [`Unclaimed`].
+//! Replies of blocking commands whose callers have gone away: [`Unclaimed`].
 //!
-//! A server may hand out an element in the moment in which its reader goes away. Closing the socket would lose it without a
-//! word. Where a pool is told whom to report to, the call runs in a task of its own, which outlives its caller: it ends the
-//! wait with CLIENT UNBLOCK, and the reply tells whether something was handed out.
+//! A server may hand out an element at the moment when its reader goes away. If the socket were closed, the element
+//! would be lost unnoticed. If the pool has a function to report to, the call runs in a separate task, which outlives
+//! its caller. The task ends the wait with CLIENT UNBLOCK, and the reply says whether an element was handed out.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -22,6 +22,9 @@ static CLIENT_ID: CommandInfo =
     CommandInfo::new("CLIENT ID", b"$6\r\nCLIENT\r\n$2\r\nID\r\n", 2).idempotent();
 static CLIENT_UNBLOCK: CommandInfo =
     CommandInfo::new("CLIENT UNBLOCK", b"$6\r\nCLIENT\r\n$7\r\nUNBLOCK\r\n", 2).idempotent();
+
+/// How long to wait for a reply before the server is asked again to end the wait.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// How long a server may take to end a wait; its socket is closed then.
 const GRACE: Duration = Duration::from_secs(1);
@@ -45,7 +48,7 @@ impl Unclaimed {
         &self.frame
     }
 
-    /// The reply as what the command would have given.
+    /// Decodes the reply as the command would have done.
     ///
     /// # Errors
     /// The reply does not fit the type.
@@ -54,7 +57,7 @@ impl Unclaimed {
     }
 }
 
-/// What was popped may be a secret.
+/// The element may be a secret.
 impl fmt::Debug for Unclaimed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Unclaimed")
@@ -65,7 +68,7 @@ impl fmt::Debug for Unclaimed {
 
 type Report = Arc<dyn Fn(Unclaimed) + Send + Sync>;
 
-/// Whom a pool reports to.
+/// The function that a pool reports to.
 #[derive(Default)]
 pub(crate) struct Reports(RwLock<Option<Report>>);
 
@@ -78,7 +81,7 @@ impl fmt::Debug for Reports {
 }
 
 impl Reports {
-    /// Has all replies from here on told to `report`.
+    /// From now on, calls `report` with each unclaimed reply.
     pub(super) fn set(&self, report: impl Fn(Unclaimed) + Send + Sync + 'static) {
         let report: Report = Arc::new(report);
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(report);
@@ -90,8 +93,7 @@ impl Reports {
     }
 }
 
-/// Runs a blocking command on a leased socket: at once, or in a task of its own where somebody is to be told of its reply
-/// whatever happens.
+/// Runs a blocking command on a leased socket: directly, or, if there is a function to report to, in a separate task.
 /// The wait is ended over `unblock_on`.
 pub(super) async fn run(
     reports: &Reports,
@@ -120,7 +122,7 @@ pub(super) async fn run(
     }
 }
 
-/// The caller's end. What it was sent and did not take is reported when it goes away.
+/// The caller's side. A reply that it was sent and did not take is reported when it is dropped.
 struct Claim {
     receiver: oneshot::Receiver<Result<Frame>>,
     name: CommandName,
@@ -136,7 +138,7 @@ impl Drop for Claim {
     }
 }
 
-/// Reports a reply, unless it says that there was nothing.
+/// Reports a reply, unless it is empty.
 fn tell(report: &Report, command: &CommandName, outcome: Result<Frame>) {
     if let Ok(frame) = outcome
         && !frame.reply().is_nil()
@@ -149,7 +151,7 @@ fn tell(report: &Report, command: &CommandName, outcome: Result<Frame>) {
     }
 }
 
-/// The task's end.
+/// The task's side.
 struct Wait {
     unblock_on: Connection,
     lease: Exclusive,
@@ -159,7 +161,7 @@ struct Wait {
 impl Wait {
     async fn run(self, args: Box<Args>, mut caller: oneshot::Sender<Result<Frame>>) {
         let name = args.name();
-        // Both go out together, so that the id costs no time.
+        // Both commands are sent together, so asking for the id takes no extra time.
         let mut id = self.lease.call(Args::lease(&CLIENT_ID, Keys::Ignored));
         id.submit();
         let mut call = self.lease.call(args);
@@ -181,16 +183,28 @@ impl Wait {
     }
 
     /// Has the server end the wait, and gives the reply; `None` if none came in time.
-    async fn give_up(&self, id: Pending<'_>, call: Pending<'_>) -> Option<Result<Frame>> {
+    async fn give_up(&self, id: Pending<'_>, mut call: Pending<'_>) -> Option<Result<Frame>> {
+        call.end_wait();
         let reply = async {
             let id: i64 = id.decoded().await?;
-            let mut unblock = Args::lease(&CLIENT_UNBLOCK, Keys::Ignored);
-            unblock.arg("client-id", &id);
-            let _: bool = Pending::new(self.unblock_on.link(), unblock)
-                .decoded()
-                .await?;
+            // If the wait is split into pieces, the request to end it may come between two pieces.
+            while !self.unblock(id).await? {
+                let pause = tokio::time::timeout(PAUSE, std::future::poll_fn(|cx| call.poll(cx)));
+                if let Ok(outcome) = pause.await {
+                    return outcome;
+                }
+            }
             call.frame().await
         };
         tokio::time::timeout(GRACE, reply).await.ok()
+    }
+
+    /// Returns whether a command of this client was blocked.
+    async fn unblock(&self, id: i64) -> Result<bool> {
+        let mut unblock = Args::lease(&CLIENT_UNBLOCK, Keys::Ignored);
+        unblock.arg("client-id", &id);
+        Pending::new(self.unblock_on.link(), unblock)
+            .decoded()
+            .await
     }
 }

@@ -1,4 +1,4 @@
-//! The readers of one subscription each: [`Channel`] and [`PatternChannel`].
+//! Readers with one subscription each: [`Channel`] and [`PatternChannel`].
 
 use std::borrow::Cow;
 use std::fmt;
@@ -20,28 +20,29 @@ use crate::reply::FromRedis;
 
 /// A subscription to one channel, and the stream of what is published to it.
 ///
-/// The stream yields [`Event`]s: messages, and in their place what is known to be missing. It ends when the connection
-/// is closed by its owner, or after [`Channel::close`]; a subscription that fails yields its error first. Lost
-/// connections do not end it: the subscription is restored, and [`Event::Resubscribed`] says so.
+/// The stream yields [`Event`]s: messages, and notes where messages are missing. It ends when the owner of the
+/// connection closes it, or after [`Channel::close`]. If the subscription fails, the stream yields the error and then
+/// ends. A lost connection does not end it: the subscription is restored, and the stream yields
+/// [`Event::Resubscribed`].
 ///
-/// Several channels of one name, on clones of one connection, share one subscription on the server. Dropping the last
-/// of them ends it. A channel keeps its connection open.
+/// Several channels with the same name, on clones of one connection, share one subscription on the server. It ends
+/// when the last of them is dropped. A channel keeps its connection open.
 pub struct Channel {
     reader: Reader,
 }
 
 /// A subscription to a pattern of channel names, and the stream of what is published to all that match.
 ///
-/// All is as for [`Channel`], except that messages come with the name of their channel.
+/// It works like [`Channel`], except that messages come with the name of their channel.
 pub struct PatternChannel {
     reader: Reader,
 }
 
-/// What both are.
+/// The common part of both.
 pub(crate) struct Reader {
     inbox: Arc<Inbox<Message>>,
     source: Arc<Source>,
-    /// Until it is closed. To be dropped before the connection.
+    /// Set until it is closed. It must be dropped before the connection.
     membership: Option<Membership>,
     _connection: Connection,
 }
@@ -64,7 +65,7 @@ impl Reader {
         self.inbox.poll_next(cx)
     }
 
-    /// The next message; what is known to be lost is an error.
+    /// The next message; if messages were lost before it, an error.
     fn poll_message(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Message>>> {
         loop {
             return Poll::Ready(match ready!(self.poll_event(cx)) {
@@ -102,7 +103,7 @@ pub(super) fn lagged(count: u64) -> Error {
     Error::new(ErrorKind::Lagged(count), Phase::Applied)
 }
 
-/// What both kinds of channel have.
+/// The methods that both kinds of channel have.
 macro_rules! reader {
     ($name:ident) => {
         impl $name {
@@ -112,12 +113,12 @@ macro_rules! reader {
 
             /// The next event; `None` at the end.
             ///
-            /// It can be dropped at any time without losing anything.
+            /// You can drop the future at any time without losing a message.
             pub async fn next(&mut self) -> Option<Result<Event>> {
                 std::future::poll_fn(|cx| self.reader.poll_event(cx)).await
             }
 
-            /// Its name as text; what is not UTF-8 in it is shown as `U+FFFD`.
+            /// Its name as text; bytes that are not UTF-8 are shown as `U+FFFD`.
             #[must_use]
             pub fn name(&self) -> Cow<'_, str> {
                 self.reader.source.name()
@@ -135,7 +136,7 @@ macro_rules! reader {
                 &self.reader.source
             }
 
-            /// Whether more may be published to it. What has been received can be read in any case.
+            /// Whether more messages may come. What has been received can be read in any case.
             #[must_use]
             pub fn is_active(&self) -> bool {
                 self.reader.inbox.is_open()
@@ -147,7 +148,7 @@ macro_rules! reader {
                 self.reader.inbox.held().0
             }
 
-            /// With how many bytes those messages are accounted.
+            /// How many bytes these messages count as.
             #[must_use]
             pub fn buffered_bytes(&self) -> usize {
                 self.reader.inbox.held().1
@@ -181,11 +182,11 @@ reader!(PatternChannel);
 impl Channel {
     /// The next message, decoded; `None` at the end.
     ///
-    /// [`Event::Resubscribed`] is passed over; to see it, read with [`Channel::next`].
+    /// [`Event::Resubscribed`] is skipped; to see it, read with [`Channel::next`].
     ///
     /// # Errors
     /// The message does not fit the type, or messages were dropped before it ([`ErrorKind::Lagged`]): the next call
-    /// goes on behind. Or the subscription failed.
+    /// goes on after that. Or the subscription failed.
     pub async fn get<T: FromRedis>(&mut self) -> Result<Option<T>> {
         let message = self.reader.message().await?;
         message.map(|message| message.decode()).transpose()
@@ -211,7 +212,7 @@ impl Channel {
 }
 
 impl PatternChannel {
-    /// The next message, decoded, after the name of its channel; `None` at the end.
+    /// The name of the channel and the next message, decoded; `None` at the end.
     ///
     /// # Errors
     /// As for [`Channel::get`].
@@ -220,7 +221,7 @@ impl PatternChannel {
         message.as_ref().map(named).transpose()
     }
 
-    /// The next message, read as JSON, after the name of its channel; `None` at the end.
+    /// The name of the channel and the next message, read as JSON; `None` at the end.
     ///
     /// # Errors
     /// As for [`Channel::get`].
@@ -232,7 +233,7 @@ impl PatternChannel {
         Ok(next.map(|(channel, crate::json::Json(value))| (channel, value)))
     }
 
-    /// The messages, each after the name of its channel, as a stream of one type, with the errors of
+    /// The messages, each with the name of its channel, as a stream of one type, with the errors of
     /// [`Channel::get`].
     pub fn iter<T: FromRedis>(&mut self) -> Messages<'_, (String, T)> {
         Messages {
@@ -251,7 +252,7 @@ fn named<T: FromRedis>(message: &Message) -> Result<(String, T)> {
 pub struct Messages<'a, T> {
     reader: &'a Reader,
     decode: fn(&Message) -> Result<T>,
-    /// The channel has one reader at a time.
+    /// While this lives, the channel has no other reader.
     lifetime: PhantomData<&'a mut Reader>,
 }
 

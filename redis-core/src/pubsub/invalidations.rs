@@ -17,15 +17,15 @@ use crate::handle::Exclusive;
 
 /// The invalidations that the server pushes after CLIENT TRACKING ON, as a stream.
 ///
-/// It ends with an error when the connection is lost, and without one when the [`Exclusive`] is dropped: everything
-/// that was cached is then of no more use.
+/// It ends with an error when the connection is lost, and without one when the [`Exclusive`] is dropped. In both
+/// cases, everything that was cached must be thrown away.
 pub struct Invalidations {
     inbox: Arc<Inbox<Invalidation>>,
     _watch: InvalidationWatch,
 }
 
 impl Exclusive {
-    /// What CLIENT TRACKING has the server push here. Call this first, then turn tracking on.
+    /// The invalidations that CLIENT TRACKING makes the server push. Call this first, then turn tracking on.
     ///
     /// ```no_run
     /// # extern crate typedis_core as typedis;
@@ -45,7 +45,7 @@ impl Exclusive {
     /// ```
     ///
     /// # Errors
-    /// The connection is lost, or speaks RESP2, in which servers cannot push.
+    /// The connection is lost, or speaks RESP2, in which servers cannot push them.
     pub fn invalidations(&self) -> Result<Invalidations> {
         let link = self.connection().link();
         if !link.speaks_resp3() {
@@ -64,7 +64,7 @@ impl Exclusive {
 }
 
 impl Invalidations {
-    /// The next one.
+    /// The next invalidation.
     pub async fn next(&mut self) -> Option<Result<Invalidation>> {
         std::future::poll_fn(|cx| self.poll_invalidation(cx)).await
     }

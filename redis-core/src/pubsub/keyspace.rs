@@ -17,7 +17,7 @@ use crate::handle::Connection;
 use crate::handle::Pool;
 use crate::request::{Run, raw};
 
-/// Something happened to a key.
+/// Something that happened to a key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KeyspaceEvent {
     /// The database of the key.
@@ -29,7 +29,7 @@ pub struct KeyspaceEvent {
 }
 
 impl KeyspaceEvent {
-    /// The key as text; what is not UTF-8 in it is shown as `U+FFFD`.
+    /// The key as text; bytes that are not UTF-8 are shown as `U+FFFD`.
     #[must_use]
     pub fn key_text(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.key)
@@ -66,7 +66,7 @@ fn split<'a>(channel: &'a [u8], prefix: &[u8]) -> Option<(u32, &'a [u8])> {
     Some((database, rest.strip_prefix(b"__:")?))
 }
 
-/// A stream of keyspace events that has not been opened: narrow it down, then await it.
+/// A stream of keyspace events that is not open yet: set what it covers, then await it.
 #[derive(Debug)]
 #[must_use = "nothing is subscribed to before this is awaited"]
 pub struct WatchKeyspace {
@@ -78,9 +78,10 @@ pub struct WatchKeyspace {
 }
 
 impl Connection {
-    /// What happens to keys on the server, as a stream: of all databases, unless narrowed down.
+    /// What happens to keys on the server, as a stream; in all databases, unless you choose one.
     ///
-    /// The server tells this only if it is configured to: `CONFIG SET notify-keyspace-events KEA` turns all of it on.
+    /// The server sends these events only if it is configured to: `CONFIG SET notify-keyspace-events KEA` turns all
+    /// of them on.
     ///
     /// ```no_run
     /// # extern crate typedis_core as typedis;
@@ -95,7 +96,7 @@ impl Connection {
     /// ```
     ///
     /// # Errors
-    /// A server that is not configured to tell; else as for [`Connection::subscribe`].
+    /// The server is not configured to send events; otherwise as for [`Connection::subscribe`].
     pub fn keyspace_events(&self) -> WatchKeyspace {
         WatchKeyspace {
             connection: self.clone(),
@@ -118,21 +119,21 @@ impl Pool {
 }
 
 impl WatchKeyspace {
-    /// Only of this database.
+    /// Only events in this database.
     pub fn database(mut self, number: u32) -> Self {
         self.database = Some(number);
         self
     }
 
-    /// Only this event, such as `expired`; a glob-style pattern. Where [`WatchKeyspace::keys`] is given too, events are
-    /// told apart here rather than on the server, and only `*` and the plain word are known.
+    /// Only this event, such as `expired`; a glob-style pattern. If [`WatchKeyspace::keys`] is set too, typedis
+    /// filters the events, not the server, and only `*` or the plain word is supported.
     pub fn event(mut self, event: impl Into<String>) -> Self {
         self.event = Some(event.into());
         self
     }
 
-    /// Only of keys that match a glob-style pattern. The server then has to have `K` among its
-    /// `notify-keyspace-events`, else `E`.
+    /// Only events of keys that match a glob-style pattern. The server then needs `K` in its
+    /// `notify-keyspace-events`; without this option it needs `E`.
     pub fn keys(mut self, pattern: impl Into<String>) -> Self {
         self.keys = Some(pattern.into());
         self
@@ -144,13 +145,14 @@ impl WatchKeyspace {
         self
     }
 
-    /// How many events are held for the reader; only their bytes are bounded by default.
+    /// How many events are held for the reader; by default only the bytes are limited.
     pub fn capacity_messages(mut self, events: usize) -> Self {
         self.capacity.messages = events.max(1);
         self
     }
 
-    /// What happens when there is no room; by default the oldest event is dropped, and the reader told.
+    /// What happens when there is no room; by default the oldest event is dropped, and the reader gets
+    /// [`Event::Lagged`].
     pub fn on_lag(mut self, lag: Lag) -> Self {
         self.capacity.lag = lag;
         self
@@ -187,8 +189,8 @@ impl WatchKeyspace {
         })
     }
 
-    /// A server that tells nothing would look like one on which nothing happens. One that does not let us see its
-    /// configuration is given the benefit of the doubt.
+    /// If the server sends no events, that would look like a server on which nothing happens. If the
+    /// configuration may not be read, the stream is opened all the same.
     async fn check_configuration(&self) -> Result<()> {
         let asked = raw("CONFIG GET")
             .arg("notify-keyspace-events")
@@ -219,11 +221,11 @@ impl IntoFuture for WatchKeyspace {
     }
 }
 
-/// What happens to keys, as a stream; it behaves as a [`PatternChannel`] does.
+/// What happens to keys, as a stream; it works like [`PatternChannel`].
 #[derive(Debug)]
 pub struct KeyspaceEvents {
     channel: PatternChannel,
-    /// Events other than this are passed over.
+    /// Other events are skipped.
     only: Option<String>,
 }
 
@@ -240,7 +242,7 @@ impl KeyspaceEvents {
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None => return Poll::Ready(None),
             };
-            // Anybody may publish anything to these channels.
+            // Any client may publish any text to these channels.
             let Some(event) = event else { continue };
             if !self.passes_over(&event) {
                 return Poll::Ready(Some(Ok(event)));

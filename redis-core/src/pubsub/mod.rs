@@ -12,19 +12,19 @@
 //!
 //! # What is promised
 //!
-//! Publishing is at most once: who is not connected misses it, and no client can change that. What can be known is
-//! told, in the place in the stream where it happened: [`Event::Resubscribed`] after a lost connection,
-//! [`Event::Lagged`] with the exact number of messages that were dropped because their reader was slow.
+//! Redis delivers a message at most once: a client that is not connected misses it, and no client can change that.
+//! If messages are known to be missing, the stream says so in their place: [`Event::Resubscribed`] after a lost
+//! connection, [`Event::Lagged`] with the exact number of messages that were dropped because the reader was slow.
 //!
-//! Whatever subscribes, unsubscribes and is lost at the same time, the server ends up with exactly the wanted set.
-//! Replies of commands never wait for a reader of messages, and are never mixed up with them. What becomes of messages
-//! that are not read in time is each subscription's choice, and so is the socket that they come over: see [`Lag`].
+//! Whatever is subscribed, unsubscribed and lost at the same time, the server ends up with exactly the wanted set.
+//! Replies to commands never wait for a reader of messages, and are never mixed up with messages. Each subscription
+//! chooses what happens to messages that are not read in time, and with it the socket that carries them: see [`Lag`].
 //!
 //! # Layout
 //!
 //! - `subscribe`: the call, its options, the wait for the confirmation
 //! - `channel`: a stream for each name; `subscriber`: one stream for many
-//! - `keyspace`, `invalidations`, `monitor`: streams of other things that servers tell
+//! - `keyspace`, `invalidations`, `monitor`: streams of other things that servers push
 //! - `publish`: values as JSON
 
 mod channel;

@@ -1,9 +1,10 @@
-//! MONITOR: every command that the server carries out, as a stream on a socket of its own.
+//! MONITOR: every command that the server carries out, as a stream on a separate socket.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -26,11 +27,11 @@ const READ: usize = 16 * 1024;
 /// A command that the server carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MonitorEntry {
-    /// When.
+    /// When it was carried out.
     pub time: SystemTime,
-    /// On which database.
+    /// The database it ran on.
     pub database: u32,
-    /// For whom: the address of the client, `lua` for scripts, `unix:` and a path.
+    /// The client: its address of the client, `lua` for scripts, `unix:` and a path.
     pub client: String,
     /// Its words, the command's name first.
     pub words: Vec<Bytes>,
@@ -72,7 +73,7 @@ fn number<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// Words in quotes, with the server's escapes.
+/// Reads words in quotes, with the server's escapes.
 fn words_of(mut rest: &[u8]) -> Option<Vec<Bytes>> {
     let mut words = Vec::new();
     while !rest.is_empty() {
@@ -97,7 +98,7 @@ fn words_of(mut rest: &[u8]) -> Option<Vec<Bytes>> {
     Some(words)
 }
 
-/// What follows a backslash.
+/// Reads what follows a backslash.
 fn escaped(rest: &[u8]) -> Option<(u8, &[u8])> {
     let (&letter, after) = rest.split_first()?;
     let byte = match letter {
@@ -118,10 +119,10 @@ fn escaped(rest: &[u8]) -> Option<(u8, &[u8])> {
 
 /// Every command that the server carries out, as a stream.
 ///
-/// It reads only when it is polled; a server closes the connection of a reader who is too slow. It does not reconnect:
-/// when the connection is lost it yields the error and ends. Dropping it closes its socket.
+/// It reads only when it is polled; if the reader is too slow, the server closes the connection. It does not
+/// reconnect: when the connection is lost, it yields the error and ends. Dropping it closes its socket.
 ///
-/// The words hold data and may hold secrets.
+/// The words contain data and may contain secrets.
 pub struct Monitor {
     /// `None` after the end.
     stream: Option<Box<dyn Transport>>,
@@ -139,7 +140,10 @@ impl Monitor {
         let opening = Self::start(&config);
         match tokio::time::timeout(config.connect_timeout, opening).await {
             Ok(result) => result,
-            Err(_) => Err(Error::new(ErrorKind::Timeout, Phase::NotSent)),
+            Err(_) => {
+                let obstacle = Arc::new(config.connecting());
+                Err(Error::timeout(Phase::NotSent, Some(obstacle)))
+            }
         }
         .map_err(|error| error.of_command("MONITOR".into()))
     }
@@ -154,7 +158,7 @@ impl Monitor {
             .await
             .map_err(lost)?;
         let mut limits = config.limits;
-        // A line holds a whole command, each of whose bytes may be escaped.
+        // A line holds a whole command, and each of its bytes may be escaped.
         limits.max_line = limits.max_bulk.saturating_mul(4);
         let mut this = Self {
             stream: Some(stream),
@@ -229,7 +233,7 @@ fn read_entry(frame: &Frame) -> Result<MonitorEntry> {
             let reason = crate::error::DecodeError::new("the line is not one of MONITOR");
             Error::decode(reason, Some(frame.clone().into_chunk()))
         }),
-        // An error in place of a line; anything else does not fit.
+        // An error may come in place of a line; anything else is wrong.
         _ => <()>::from_outcome(Ok(frame.borrowed())).and(Err(Error::protocol(
             "MONITOR gave something that is not a line",
         ))),

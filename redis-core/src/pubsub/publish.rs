@@ -11,7 +11,7 @@ static PUBLISH: CommandInfo = CommandInfo::new("PUBLISH", b"$7\r\nPUBLISH\r\n", 
 
 /// Publishes values as JSON; every target has it.
 pub trait PublishJson: Target {
-    /// Sends `value` as JSON to everyone who is subscribed to `channel`, and replies with how many that were.
+    /// Sends `value` as JSON to everyone who is subscribed to `channel`, and replies with the number of receivers.
     ///
     /// ```no_run
     /// # extern crate typedis_core as typedis;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,19 +12,20 @@ use tokio::time::{Sleep, sleep};
 
 use super::channel::{Channel, PatternChannel, Reader};
 use crate::config::{Capacity, Lag};
+use crate::engine::link::Link;
 use crate::engine::subscriptions::hub::Hub;
 use crate::engine::subscriptions::inbox::Inbox;
 use crate::engine::subscriptions::message::Message;
 use crate::engine::subscriptions::source::{Source, SourceKind, ToChannels};
 use crate::engine::subscriptions::table::Entrance;
 use crate::engine::subscriptions::ticket::Ticket;
-use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::error::{Error, Phase, Result};
 use crate::handle::Connection;
 use crate::handle::Pool;
 
-/// A subscription that has not been made: set its options, then await it.
+/// A subscription that is not made yet: set its options, then await it.
 ///
-/// It resolves once the server has confirmed. Dropped before, it leaves nothing behind.
+/// It resolves when the server has confirmed. If it is dropped before, there is no subscription.
 #[must_use = "nothing is subscribed to before this is awaited"]
 pub struct Subscribe<N: ToChannels, C> {
     connection: Connection,
@@ -33,15 +34,16 @@ pub struct Subscribe<N: ToChannels, C> {
     make: fn(Reader) -> C,
     capacity: Capacity,
     confirmation: Confirmation,
-    /// Held until they are confirmed.
+    /// The channels, until they are confirmed.
     channels: Option<N::Output<C>>,
 }
 
-/// The wait for what one call asked for.
+/// The wait until everything that one call asked for is confirmed.
 pub(super) struct Confirmation {
     pub(super) ticket: Arc<Ticket>,
     kind: SourceKind,
     patience: Option<Duration>,
+    link: Arc<Link>,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -68,12 +70,13 @@ impl Connection {
     /// # Ok(()) }
     /// ```
     ///
-    /// On RESP3 subscriptions use the connection's own socket. On RESP2 they share a second one, which is opened when
-    /// it is first needed and closed when nothing is subscribed to. [`Lag`] tells the difference, and when a subscription has
-    /// a socket of its own.
+    /// In RESP3, subscriptions use the connection's own socket. In RESP2, they share a second socket, which is opened
+    /// for the first subscription and closed after the last. [`Lag`] says what the difference is, and when a
+    /// subscription has its own socket.
     ///
     /// # Errors
-    /// The server's refusal, such as NOPERM; no confirmation within the command timeout; a closed connection.
+    /// The server refuses, for instance with NOPERM; it does not confirm within the command timeout; the connection
+    /// is closed.
     pub fn subscribe<N: ToChannels>(&self, channels: N) -> Subscribe<N, Channel> {
         Subscribe::new(self, SourceKind::Channel, channels, Channel::new)
     }
@@ -88,13 +91,13 @@ impl Connection {
 
     /// Subscribes to shard channels, as [`Connection::subscribe`] does to channels.
     ///
-    /// In a cluster the node of this connection has to have the slot of the channel; for several channels in one call that is
-    /// most easily so if they share a hash tag (`{news}:a`, `{news}:b`). When the slot moves away later, the stream ends with the
-    /// same error as below.
+    /// In a cluster, the node of this connection must have the slot of the channel. For several channels in one call,
+    /// use a common hash tag (`{news}:a`, `{news}:b`), so that they have the same slot. When the slot moves away
+    /// later, the stream ends with the same error as below.
     ///
     /// # Errors
-    /// As for [`Connection::subscribe`]; servers before 7.0 have no shard channels. A node of a cluster that does not have the
-    /// slot answers MOVED: [`ServerError::moved_to`](crate::ServerError::moved_to) names the node to connect to.
+    /// As for [`Connection::subscribe`]. Servers before 7.0 have no shard channels. If the node does not have the
+    /// slot, it answers MOVED: [`ServerError::moved_to`](crate::ServerError::moved_to) names the node to connect to.
     pub fn ssubscribe<N: ToChannels>(&self, shard_channels: N) -> Subscribe<N, Channel> {
         Subscribe::new(self, SourceKind::Shard, shard_channels, Channel::new)
     }
@@ -144,22 +147,22 @@ impl<N: ToChannels, C> Subscribe<N, C> {
         }
     }
 
-    /// How many bytes of messages each channel holds for its reader; 16 MiB by default. Each message counts with its
-    /// payload, the channel's name where a pattern matched it, and about 200 bytes. One that is larger than the whole
-    /// is held alone.
+    /// How many bytes of messages each channel holds for its reader; 16 MiB by default. A message counts with its
+    /// payload, about 200 bytes, and the name of the channel if it matched a pattern. A message larger than all of
+    /// this is held if it is the only one.
     pub fn capacity_bytes(mut self, bytes: usize) -> Self {
         self.capacity.bytes = bytes;
         self
     }
 
-    /// How many messages each channel holds for its reader; only their bytes are bounded by default.
+    /// How many messages each channel holds for its reader; by default only the bytes are limited.
     pub fn capacity_messages(mut self, messages: usize) -> Self {
         self.capacity.messages = messages.max(1);
         self
     }
 
-    /// What happens when there is no room; by default the oldest message is dropped, and the reader told. With [`Lag::Wait`]
-    /// each channel has a socket of its own.
+    /// What happens when there is no room. By default the oldest message is dropped, and the reader gets
+    /// [`Event::Lagged`](crate::Event::Lagged). With [`Lag::Wait`] each channel has its own socket.
     pub fn on_lag(mut self, lag: Lag) -> Self {
         self.capacity.lag = lag;
         self
@@ -189,7 +192,7 @@ impl<N: ToChannels, C> Subscribe<N, C> {
     }
 }
 
-/// Which hub an inbox is filled by: the connection's, or, where reading has to wait for it, one of its own.
+/// The hub that fills an inbox: the connection's, or a separate one if reading has to wait for this inbox.
 pub(super) fn home(hub: &Arc<Hub>, inbox: &Arc<Inbox<Message>>, capacity: Capacity) -> Arc<Hub> {
     match capacity.lag {
         Lag::Wait => hub.for_inbox(inbox),
@@ -197,7 +200,7 @@ pub(super) fn home(hub: &Arc<Hub>, inbox: &Arc<Inbox<Message>>, capacity: Capaci
     }
 }
 
-/// What an operation on names gives that is told only whether it worked.
+/// Does `work` for each name.
 pub(super) fn each_name(names: impl ToChannels, work: impl FnMut(Bytes)) {
     names.map_names(work);
 }
@@ -208,6 +211,7 @@ impl Confirmation {
             ticket: Arc::default(),
             kind,
             patience: connection.config().command_timeout,
+            link: connection.shared_link(),
             timer: None,
         }
     }
@@ -220,10 +224,11 @@ impl Confirmation {
             return Poll::Pending;
         };
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(patience)));
-        timer
-            .as_mut()
-            .poll(cx)
-            .map(|()| Err(self.named(Error::new(ErrorKind::Timeout, Phase::MaybeApplied))))
+        ready!(timer.as_mut().poll(cx));
+        let unreached = self.link.obstacle().filter(|_| !self.link.load().1);
+        Poll::Ready(Err(
+            self.named(Error::timeout(Phase::MaybeApplied, unreached))
+        ))
     }
 
     fn named(&self, error: Error) -> Error {

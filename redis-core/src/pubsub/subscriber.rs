@@ -1,4 +1,4 @@
-//! Many subscriptions in one stream, which come and go while it is read: [`Subscriber`].
+//! Many subscriptions in one stream, which can be added and removed while it is read: [`Subscriber`].
 
 use std::collections::HashMap;
 use std::fmt;
@@ -21,8 +21,9 @@ use crate::handle::Pool;
 
 /// One stream of the messages of any number of channels and patterns.
 ///
-/// Each [`Message`] says which subscription it came by ([`Message::source`]). All share one capacity. Channels are
-/// added and removed with a `&self`, or from other tasks through a [`Subscriptions`] handle, while the stream is read.
+/// Each [`Message`] says which subscription it came from ([`Message::source`]). All subscriptions share one capacity.
+/// You can add and remove channels with `&self`, or from other tasks through a [`Subscriptions`] handle, while the
+/// stream is read.
 ///
 /// ```no_run
 /// # extern crate typedis_core as typedis;
@@ -43,14 +44,14 @@ use crate::handle::Pool;
 /// # Ok(()) }
 /// ```
 ///
-/// The stream does not end when nothing is subscribed to, but when the connection is closed. A subscription that the
-/// server refuses to restore yields its error once, and the others go on.
+/// The stream does not end when nothing is subscribed to, but when the connection is closed. If the server refuses
+/// to restore a subscription, the stream yields the error once, and the others go on.
 pub struct Subscriber {
     subscriptions: Subscriptions,
     capacity: Capacity,
 }
 
-/// What a [`Subscriber`] is subscribed to; cheap to clone, to be used while the stream is read elsewhere.
+/// What a [`Subscriber`] is subscribed to; cheap to clone, for use while the stream is read elsewhere.
 #[derive(Clone)]
 pub struct Subscriptions {
     shared: Arc<Shared>,
@@ -63,12 +64,12 @@ struct Shared {
     inbox: Arc<Inbox<Message>>,
     hub: Arc<Hub>,
     memberships: Mutex<Memberships>,
-    /// One at a time, so that no source is added twice.
+    /// Only one call adds at a time, so that no source is added twice.
     adding: tokio::sync::Mutex<()>,
 }
 
 impl Connection {
-    /// One stream for many subscriptions, none as yet.
+    /// One stream for many subscriptions; at first it has none.
     #[must_use]
     pub fn subscriber(&self) -> Subscriber {
         Subscriber::new(self.clone(), self.config().inbox)
@@ -76,7 +77,7 @@ impl Connection {
 }
 
 impl Pool {
-    /// One stream for many subscriptions, none as yet, over the pool's first lane.
+    /// One stream for many subscriptions, on the pool's first lane; at first it has none.
     #[must_use]
     pub fn subscriber(&self) -> Subscriber {
         self.first_lane().subscriber()
@@ -101,29 +102,29 @@ impl Subscriber {
         }
     }
 
-    /// The same with another capacity. It has to be set before anything is subscribed to: that is given up.
+    /// The same with another capacity. What is subscribed to already is dropped.
     fn with(self, change: impl FnOnce(&mut Capacity)) -> Self {
         let mut capacity = self.capacity;
         change(&mut capacity);
         Self::new(self.subscriptions.connection.clone(), capacity)
     }
 
-    /// How many bytes of messages are held for the reader; 16 MiB by default. To be called first of all, since what is
-    /// subscribed to already is given up.
+    /// How many bytes of messages are held for the reader; 16 MiB by default. Call it before you subscribe:
+    /// subscriptions that were made before are dropped.
     #[must_use]
     pub fn capacity_bytes(self, bytes: usize) -> Self {
         self.with(|capacity| capacity.bytes = bytes)
     }
 
-    /// How many messages are held for the reader; only their bytes are bounded by default. To be called first of all,
-    /// since what is subscribed to already is given up.
+    /// How many messages are held for the reader; by default only the bytes are limited. Call it before you
+    /// subscribe: subscriptions that were made before are dropped.
     #[must_use]
     pub fn capacity_messages(self, messages: usize) -> Self {
         self.with(|capacity| capacity.messages = messages.max(1))
     }
 
-    /// What happens when there is no room. With [`Lag::Wait`] it has a socket of its own for all its subscriptions. To be
-    /// called first of all, since what is subscribed to already is given up.
+    /// What happens when there is no room. With [`Lag::Wait`] there is one separate socket for all its subscriptions.
+    /// Call it before you subscribe: subscriptions that were made before are dropped.
     #[must_use]
     pub fn on_lag(self, lag: Lag) -> Self {
         self.with(|capacity| capacity.lag = lag)
@@ -131,7 +132,7 @@ impl Subscriber {
 
     /// The next event; `None` at the end.
     ///
-    /// It can be dropped at any time without losing anything.
+    /// You can drop the future at any time without losing a message.
     pub async fn next(&mut self) -> Option<Result<Event>> {
         std::future::poll_fn(|cx| self.subscriptions.shared.inbox.poll_next(cx)).await
     }
@@ -187,7 +188,7 @@ impl Subscriber {
         self.subscriptions.sunsubscribe(shard_channels);
     }
 
-    /// What is subscribed to, in no order.
+    /// What it is subscribed to, in no order.
     #[must_use]
     pub fn sources(&self) -> Vec<Source> {
         self.subscriptions.sources()
@@ -234,7 +235,7 @@ impl Subscriptions {
         self.remove(SourceKind::Shard, shard_channels);
     }
 
-    /// What is subscribed to, in no order.
+    /// What it is subscribed to, in no order.
     #[must_use]
     pub fn sources(&self) -> Vec<Source> {
         let memberships = self.shared.lock();
@@ -251,7 +252,7 @@ impl Subscriptions {
         let mut added = Memberships::new();
         each_name(names, |name| {
             let source = Arc::new(Source::new(kind, name));
-            // A second membership would give each message twice.
+            // A second membership would yield each message twice.
             if !self.shared.has(&source) {
                 let join = || self.shared.hub.join(self.entrance(&source, &confirmation));
                 added.entry(source.clone()).or_insert_with(join);
@@ -259,7 +260,7 @@ impl Subscriptions {
         });
         std::future::poll_fn(|cx| confirmation.poll(cx)).await?;
         self.shared.lock().extend(added);
-        // The subscriber may have gone while the server was asked.
+        // The subscriber may have been dropped while the server was asked.
         self.shared
             .check_is_read()
             .inspect_err(|_| self.shared.clear())
@@ -313,7 +314,7 @@ impl Drop for Subscriber {
     fn drop(&mut self) {
         let shared = &self.subscriptions.shared;
         let mut woken = Vec::new();
-        // First, so that whoever is adding sources sees it.
+        // This comes first, so that a task that is adding sources sees it.
         shared.inbox.end(None, &mut woken);
         shared.clear();
     }

@@ -14,7 +14,7 @@ use crate::wire::{Chunk, Limits};
 
 /// The bytes of one complete reply.
 ///
-/// It is cheap to clone. What is in it is read with [`Frame::reply`] or [`Frame::decode`].
+/// It is cheap to clone. Read its content with [`Frame::reply`] or [`Frame::decode`].
 ///
 /// ```
 /// # extern crate typedis_core as typedis;
@@ -29,10 +29,10 @@ use crate::wire::{Chunk, Limits};
 pub struct Frame(Chunk);
 
 impl Frame {
-    /// Takes the bytes of exactly one reply; for tests and for replies that were recorded.
+    /// Takes the bytes of exactly one reply; for tests and recorded replies.
     ///
     /// # Errors
-    /// The bytes are not RESP, are less than a reply, or more than one.
+    /// The bytes are not RESP, or are not exactly one reply.
     pub fn parse(bytes: impl Into<Bytes>) -> Result<Self, DecodeError> {
         let bytes = bytes.into();
         let found = Scanner::new(Limits::default())
@@ -53,18 +53,18 @@ impl Frame {
         Self(bytes.into())
     }
 
-    /// Its bytes, for an error that keeps them.
+    /// The bytes, for an error that keeps them.
     pub(crate) fn into_chunk(self) -> Chunk {
         self.0
     }
 
-    /// The reply, to be read.
+    /// A view of the reply.
     #[must_use]
     pub fn reply(&self) -> Reply<'_> {
         view::frame(self.0.span())
     }
 
-    /// The frame as what decodes.
+    /// The frame, borrowed for decoding.
     pub(crate) fn borrowed(&self) -> FrameRef<'_> {
         FrameRef::of_chunk(&self.0)
     }
@@ -77,7 +77,7 @@ impl Frame {
         T::from_outcome(Ok(self.borrowed()))
     }
 
-    /// Decodes what became of a command.
+    /// Decodes the outcome of a command.
     pub(crate) fn decode_outcome<T: FromRedis>(outcome: Result<Self, Error>) -> Result<T, Error> {
         match outcome {
             Ok(frame) => frame.decode(),
@@ -97,7 +97,7 @@ impl Frame {
         &self.0
     }
 
-    /// The elements of an array, each as a frame of its own; `None` for anything else.
+    /// The elements of an array, each as a separate frame; `None` for anything else.
     #[must_use]
     pub fn elements(&self) -> Option<Frames> {
         match self.reply() {
@@ -110,8 +110,8 @@ impl Frame {
         }
     }
 
-    /// The pushes that stand between the elements of this reply, where servers before 7.2 may put them. They are no
-    /// elements, and [`Frame::reply`] passes over them.
+    /// The pushes between the elements of this reply, where servers before 7.2 may put them. They are not elements,
+    /// and [`Frame::reply`] skips them.
     pub(crate) fn inner_pushes(&self) -> Vec<Self> {
         view::inner_pushes(&self.0)
             .into_iter()
@@ -121,7 +121,7 @@ impl Frame {
 }
 
 impl FrameRef<'_> {
-    /// A frame that lives by itself.
+    /// A frame that owns its bytes.
     #[must_use]
     pub fn to_frame(&self) -> Frame {
         Frame(self.to_chunk())
@@ -131,14 +131,14 @@ impl FrameRef<'_> {
 impl Error {
     /// The reply that did not fit the wanted type, as it came.
     ///
-    /// What LPOP or BLPOP took from a list is in here when it could not be decoded.
+    /// If an element that LPOP or BLPOP took from a list could not be decoded, it is in here.
     #[must_use]
     pub fn into_reply(self) -> Option<Value> {
         self.into_undecoded().map(|bytes| Frame(bytes).to_value())
     }
 }
 
-/// The bytes decide.
+/// Frames are equal if their bytes are.
 impl PartialEq for Frame {
     fn eq(&self, other: &Self) -> bool {
         self.as_bytes() == other.as_bytes()
@@ -153,13 +153,12 @@ impl fmt::Debug for Frame {
     }
 }
 
-/// Replies that lie one after another in one chunk, such as those of a pipeline or of EXEC; pushes among them are
-/// passed over.
+/// The elements of an array, one after another; pushes among them are skipped.
 #[derive(Debug, Clone)]
 pub struct Frames {
     source: Chunk,
     at: usize,
-    /// How many are to come; a bound that is never reached for a chunk whose end is the bound.
+    /// How many are left.
     remaining: u64,
 }
 

@@ -1,11 +1,11 @@
-//! One reply that lies among others in a piece of received bytes: [`FrameRef`].
+//! One reply among others in a piece of received bytes: [`FrameRef`].
 
 use std::fmt;
 
 use super::view::{self, Reply};
 use crate::wire::{Chunk, Span};
 
-/// One reply that lies among received bytes, read as far as its first token.
+/// One reply in received bytes, read up to its first token.
 #[doc(hidden)]
 #[derive(Clone)]
 pub struct FrameRef<'a> {
@@ -41,21 +41,21 @@ impl<'a> FrameRef<'a> {
         Some((Self { span, reply }, end))
     }
 
-    /// The reply, to be read.
+    /// A view of the reply.
     #[inline]
     #[must_use]
     pub fn reply(&self) -> &Reply<'a> {
         &self.reply
     }
 
-    /// The reply, to be decoded.
+    /// The view of the reply, for decoding.
     #[inline]
     #[must_use]
     pub fn into_reply(self) -> Reply<'a> {
         self.reply
     }
 
-    /// The bytes, for one who keeps them.
+    /// The bytes, to be kept.
     pub(super) fn to_chunk(&self) -> Chunk {
         to_chunk(self.span)
     }
@@ -71,7 +71,7 @@ impl fmt::Debug for FrameRef<'_> {
     }
 }
 
-/// The bytes of one reply, for one who keeps them.
+/// The bytes of one reply, to be kept.
 pub(super) fn to_chunk(span: Span<'_>) -> Chunk {
     Chunk::copied(span.bytes).unwrap_or_else(|| span.detach().into())
 }

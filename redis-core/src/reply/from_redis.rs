@@ -1,4 +1,4 @@
-//! What can be received: [`FromRedis`] for types, [`Reply`] for what comes.
+//! What can be received: [`FromRedis`] for types, [`Reply`] for the replies.
 //!
 //! # Layout
 //!
@@ -24,7 +24,7 @@ pub use map::Fields;
 ///
 /// # What decodes into what
 ///
-/// One rule decides: **a type accepts every form in which either protocol sends the same value, and nothing else.**
+/// One rule decides: **a type accepts every form in which RESP2 or RESP3 sends the same value, and nothing else.**
 /// RESP2 has no doubles, maps, sets or booleans and sends strings, flat arrays, arrays and integers for them, so:
 ///
 /// | type | accepts |
@@ -36,7 +36,7 @@ pub use map::Fields;
 /// | `()` | the status `OK` |
 /// | `Option<T>` | nil, or what `T` accepts. A struct or tuple is also absent if the array or map is empty, which is how servers answer HGETALL for a key that does not exist |
 /// | `Vec<T>`, `HashSet<T>`, `[T; N]`, … | arrays and sets; a map counts as the flat array that RESP2 sends for it. An array may not be shorter or longer than `[T; N]` |
-/// | tuples | arrays of exactly so many elements |
+/// | tuples | arrays with exactly as many elements |
 /// | `Vec<(A, B)>`, `HashMap<K, V>`, … | maps, flat arrays (`a 1 b 2`) and arrays of arrays (`[a 1] [b 2]`) |
 /// | `Result<T, ServerError>` | an error among the elements, or what `T` accepts |
 /// | [`Value`](crate::Value) | anything |
@@ -58,11 +58,11 @@ pub trait FromRedis: Sized {
     /// The reply does not fit the type.
     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError>;
 
-    /// What an error calls a list of `Self`.
+    /// The name of a list of `Self` in errors.
     #[doc(hidden)]
     const LIST: &'static str = "an array";
 
-    /// Decodes for `Option<Self>`; for types that are absent also when the reply is empty.
+    /// Decodes for `Option<Self>`; for types that are also absent if the reply is empty.
     #[doc(hidden)]
     #[inline]
     fn from_option(reply: Reply<'_>) -> Result<Option<Self>, DecodeError> {
@@ -73,7 +73,7 @@ pub trait FromRedis: Sized {
         }
     }
 
-    /// Decodes a string for a list of `Self`; only for bytes, of which a string is a list.
+    /// Decodes a string for a list of `Self`; only for bytes, because a string is a list of bytes.
     #[doc(hidden)]
     fn vec_from_text(_text: &Str<'_>) -> Option<Vec<Self>> {
         None
@@ -102,20 +102,20 @@ pub trait FromRedis: Sized {
         Ok(())
     }
 
-    /// What a field of a struct is that the reply does not have.
+    /// The value of a struct's field that the reply does not have.
     #[doc(hidden)]
     fn absent() -> Option<Self> {
         None
     }
 
-    /// Says more of a failure that is kept as a value, such as its command's name.
+    /// Adds details, such as the command's name, to a failure that is kept as a value.
     #[doc(hidden)]
     #[must_use]
     fn describe_failure(self, _describe: impl FnOnce(Error) -> Error) -> Self {
         self
     }
 
-    /// Decodes what became of a command; for types that keep failures as values.
+    /// Decodes the outcome of a command; for types that keep failures as values.
     #[doc(hidden)]
     #[inline]
     fn from_outcome(outcome: Result<FrameRef<'_>, Error>) -> Result<Self, Error> {
@@ -133,7 +133,7 @@ fn refused(text: Str<'_>) -> Error {
 }
 
 impl FrameRef<'_> {
-    /// Decodes the reply, which is no error.
+    /// Decodes the reply, which is not an error.
     #[inline]
     pub(crate) fn decode<T: FromRedis>(self) -> Result<T, Error> {
         let span = self.span;

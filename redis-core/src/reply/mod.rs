@@ -1,9 +1,9 @@
-//! What is received: replies as they came, and the types that they become.
+//! What is received: replies as they came, and the types that they are decoded into.
 //!
 //! # Layout
 //!
 //! - `view`: a borrowed view of a reply, read from the bytes
-//! - `frame_ref`: a reply that lies in a larger piece; `frame`: one that lives by itself
+//! - `frame_ref`: a reply in a larger piece of bytes; `frame`: one that owns its bytes
 //! - `value`: a reply of any form, as a tree
 //! - `from_redis`: from a reply to the caller's type
 

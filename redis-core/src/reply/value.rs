@@ -9,10 +9,10 @@ use crate::reply::view::Reply;
 
 /// Any reply.
 ///
-/// RESP2 and RESP3 connections give different values for the same reply (a flat array here, a map there); the helpers
-/// do not mind. Types with [`FromRedis`](crate::FromRedis) never see the difference.
+/// RESP2 and RESP3 connections give different values for the same reply (a flat array or a map); the methods here
+/// accept both. Types with [`FromRedis`](crate::FromRedis) never see the difference.
 ///
-/// Values are nested no deeper than the connection's limit on depth, so that recursion over one is bounded.
+/// Values are not nested deeper than the connection's limit, so that recursion over a value is bounded.
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Value {
@@ -22,7 +22,7 @@ pub enum Value {
     Integer(i64),
     /// A double.
     Double(f64),
-    /// A truth value.
+    /// A boolean.
     Boolean(bool),
     /// The digits of an integer of any size.
     BigNumber(String),
@@ -40,7 +40,7 @@ pub enum Value {
     Map(Vec<(Value, Value)>),
     /// A set, in the order in which it came.
     Set(Vec<Value>),
-    /// A message that nobody asked for.
+    /// A message that is not a reply to a command.
     Push(Vec<Value>),
 }
 
@@ -174,7 +174,7 @@ impl From<Reply<'_>> for Value {
     }
 }
 
-/// Text is shown as text, and a tree as one would write it down.
+/// Text is shown as text, and a tree in the notation of lists and maps.
 impl fmt::Debug for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

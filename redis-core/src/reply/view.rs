@@ -1,4 +1,4 @@
-//! A view of a reply, straight from the received bytes: [`Reply`], and what it is made of.
+//! A view of a reply, straight from the received bytes: [`Reply`], and its parts.
 
 use std::fmt;
 use std::ops::Range;
@@ -11,7 +11,7 @@ use crate::wire::{Limits, Span};
 
 /// A reply, or an element of one, as it came.
 ///
-/// Nothing is built: strings are slices of the received bytes, aggregates are iterators.
+/// Nothing is allocated: strings are slices of the received bytes, aggregates are iterators.
 ///
 /// ```
 /// # extern crate typedis_core as typedis;
@@ -20,14 +20,9 @@ use crate::wire::{Limits, Span};
 /// /// A cursor, which servers send as text.
 /// struct Cursor(u64);
 ///
-/// impl FromRedis for Cursor {
-///     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
-///         match reply {
-///             Reply::Bulk(text) => text.to_str()?.parse().map(Self).map_err(|_| DecodeError::expected("a cursor", &reply)),
-///             other => Err(DecodeError::expected("a cursor", &other)),
-///         }
-///     }
-/// }
+/// impl FromRedis for Cursor { fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> { match reply {
+/// Reply::Bulk(text) => text.to_str()?.parse().map(Self).map_err(|_| DecodeError::expected("a cursor", &reply)),
+/// other => Err(DecodeError::expected("a cursor", &other)), } } }
 /// ```
 #[derive(Clone)]
 #[non_exhaustive]
@@ -36,7 +31,7 @@ pub enum Reply<'a> {
     Nil,
     /// `:5`
     Integer(i64),
-    /// `,1.5`: the number, and its text, which is what RESP2 sends.
+    /// `,1.5`: the number, and its text, as RESP2 sends it.
     Double(f64, Str<'a>),
     /// `#t`
     Boolean(bool),
@@ -53,7 +48,7 @@ pub enum Reply<'a> {
         /// The text.
         text: Str<'a>,
     },
-    /// An error, which within an array is one of its elements.
+    /// An error, which may be an element of an array.
     Error(Str<'a>),
     /// `*`
     Array(Elements<'a>),
@@ -61,7 +56,7 @@ pub enum Reply<'a> {
     Map(Pairs<'a>),
     /// `~`
     Set(Elements<'a>),
-    /// `>`: a message that nobody asked for.
+    /// `>`: a message that is not a reply to a command.
     Push(Elements<'a>),
 }
 
@@ -71,7 +66,7 @@ impl<'a> Reply<'a> {
         Self::Bulk(Str::new(source, Some(source)))
     }
 
-    /// The text of whatever is a string in RESP2: strings, but also doubles and big numbers.
+    /// The text of a reply that is a string in RESP2: strings, but also doubles and big numbers.
     #[inline]
     #[must_use]
     pub fn text(&self) -> Option<&Str<'a>> {
@@ -82,7 +77,8 @@ impl<'a> Reply<'a> {
         }
     }
 
-    /// The elements of whatever is an array in RESP2: arrays, sets and pushes, and maps with keys and values in turn.
+    /// The elements of a reply that is an array in RESP2: arrays, sets and pushes, and maps with keys and values in
+    /// turn.
     #[must_use]
     pub fn elements(&self) -> Option<Elements<'a>> {
         match self {
@@ -94,7 +90,7 @@ impl<'a> Reply<'a> {
         }
     }
 
-    /// The error that the server answered in place of a value.
+    /// The error that the server sent in place of a value.
     #[inline]
     #[must_use]
     pub fn error(&self) -> Option<ServerError> {
@@ -112,7 +108,7 @@ impl<'a> Reply<'a> {
     }
 }
 
-/// What an error message calls the reply; it shows no data.
+/// The name of the reply in error messages; it shows no data.
 impl fmt::Display for Reply<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -141,7 +137,7 @@ impl fmt::Display for Reply<'_> {
 pub struct Str<'a>(Span<'a>);
 
 impl<'a> Str<'a> {
-    /// `bytes` lie within `shared`, if there is such.
+    /// `bytes` lie within `shared`, if that is set.
     #[inline]
     pub(super) fn new(bytes: &'a [u8], shared: Option<&'a Bytes>) -> Self {
         Self(Span { bytes, shared })
@@ -168,8 +164,8 @@ impl<'a> Str<'a> {
         ServerError::new(&String::from_utf8_lossy(self.as_bytes()))
     }
 
-    /// The bytes, for one who keeps them: without a copy, as a part of the receive buffer, where the whole reply makes up a
-    /// quarter of that buffer or more. What is decoded from such a reply keeps all of it alive; a copy
+    /// The bytes, to be kept. They are not copied but shared with the receive buffer, if the whole reply makes up a
+    /// quarter of that buffer or more. Values decoded from such a reply keep all of the buffer alive; a copy
     /// ([`Bytes::copy_from_slice`], `Vec<u8>`) does not.
     #[must_use]
     pub fn to_bytes(&self) -> Bytes {
@@ -183,10 +179,10 @@ impl fmt::Debug for Str<'_> {
     }
 }
 
-/// So many bytes may be set aside for each byte of what is decoded; a string in a list takes four or less.
+/// How many bytes of room may be made for each received byte; strings in a list need at most four.
 const ROOM_PER_BYTE: usize = 8;
 
-/// Room for so many elements is made without further ado.
+/// Room for this many elements is always made.
 const ALWAYS_AFFORDABLE: usize = 4096;
 
 /// The elements of an aggregate, in order.
@@ -214,16 +210,16 @@ impl<'a> Elements<'a> {
         self.remaining
     }
 
-    /// How many elements to make room for before the first was decoded: their number, unless they would take far more room
-    /// than they took to be sent.
+    /// How many elements to make room for before the first is decoded: all of them, unless they would take far more
+    /// room than the received bytes.
     pub(super) fn capacity<T>(&self) -> usize {
         let sent = self.source.bytes.len().saturating_sub(self.at);
         let affordable = sent.saturating_mul(ROOM_PER_BYTE) / size_of::<T>().max(1);
         self.len().min(affordable.max(ALWAYS_AFFORDABLE))
     }
 
-    /// The next element, if it is a short string. What decodes it sees that it is nothing else, which it does not where
-    /// it comes from [`Iterator::next`].
+    /// The next element, if it is a short string. The compiler then knows that it is nothing else, which it does not
+    /// know of an element from [`Iterator::next`].
     #[inline]
     pub(super) fn next_short(&mut self) -> Option<Str<'a>> {
         let remaining = self.remaining.checked_sub(1)?;
@@ -232,7 +228,7 @@ impl<'a> Elements<'a> {
         Some(text)
     }
 
-    /// The next element, which is no short string.
+    /// The next element, which is not a short string.
     pub(super) fn next_other(&mut self) -> Option<Reply<'a>> {
         self.remaining = self.remaining.checked_sub(1)?;
         let (reply, end) = element(self.source, self.at, self.remaining > 0);
@@ -305,7 +301,7 @@ impl DecodeError {
     }
 }
 
-/// What stands for a reply that the scanner cannot have let through.
+/// The error for bytes that the scanner cannot have accepted.
 const BROKEN: &[u8] = b"the bytes are not the reply that was scanned";
 
 /// The reply that a frame holds.
@@ -323,14 +319,14 @@ pub(crate) fn frame(source: Span<'_>) -> Reply<'_> {
     }
 }
 
-/// The value at `at`, if it is a short string, and where what follows it begins.
+/// The value at `at`, if it is a short string, and where the next value begins.
 #[inline]
 pub(crate) fn short_string(source: Span<'_>, at: usize) -> Option<(Str<'_>, usize)> {
     let (text, end) = token::short_bulk(source.bytes, at)?;
     Some((Str::new(text, source.shared), end))
 }
 
-/// The element at `at`, and where the next one begins, which is only looked for if it is `wanted`.
+/// The element at `at`, and where the next one begins, which is only computed if it is `wanted`.
 pub(super) fn element(source: Span<'_>, at: usize, wanted: bool) -> (Reply<'_>, usize) {
     let Some((_, token, body)) = after_extras(source.bytes, at) else {
         return (broken(), source.bytes.len());
@@ -382,7 +378,7 @@ fn step(source: &[u8], at: usize) -> Option<(Token<'_>, usize)> {
     }
 }
 
-/// The first token of a frame's value, after its attributes, and where what follows it begins.
+/// The first token of a frame's value, after its attributes, and where the next token begins.
 fn after_attributes(source: &[u8]) -> Option<(Token<'_>, usize)> {
     let mut at = 0;
     loop {
@@ -393,8 +389,8 @@ fn after_attributes(source: &[u8]) -> Option<(Token<'_>, usize)> {
     }
 }
 
-/// The first token of the value that attributes and inner pushes at `at` precede: where it begins, the token, and
-/// where what follows it begins.
+/// The first token of the value after the attributes and inner pushes at `at`: where it begins, the token, and
+/// where the next token begins.
 fn after_extras(source: &[u8], mut at: usize) -> Option<(usize, Token<'_>, usize)> {
     loop {
         match step(source, at)? {
@@ -406,7 +402,7 @@ fn after_extras(source: &[u8], mut at: usize) -> Option<(usize, Token<'_>, usize
     }
 }
 
-/// Where `count` values end that begin at `at`.
+/// The end of `count` values that begin at `at`.
 fn skip(source: &[u8], mut at: usize, count: u64) -> Option<usize> {
     let mut pending = count;
     while pending > 0 {
@@ -454,7 +450,7 @@ fn reply<'a>(source: Span<'a>, token: Token<'a>, body: usize) -> Reply<'a> {
     }
 }
 
-/// The value of a text that the scanner found to be a number.
+/// The value of a text that the scanner has accepted as a number.
 fn double(digits: &[u8]) -> f64 {
     std::str::from_utf8(digits)
         .ok()

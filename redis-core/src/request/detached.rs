@@ -1,22 +1,22 @@
-//! Commands apart from any connection: built here, executed elsewhere.
+//! Commands without a connection: built here, executed elsewhere.
 
 use std::marker::PhantomData;
 
 use crate::command::CommandInfo;
 use crate::command::args::{Args, Keys};
-use crate::command::{Timeout, ToArg, ToArgs};
+use crate::command::{KnownCommands, Timeout, ToArg, ToArgs};
 use crate::reply::FromRedis;
 use crate::reply::Value;
 use crate::request::{AllowsBlocking, AllowsState, IntoRequest, Queues, Request, Sink, Target};
 
-/// A target whose commands go nowhere by themselves.
+/// A target for commands that are built without a connection.
 ///
-/// They are executed by [`Run::run`] or collected in a [`Batch`](crate::Batch). A command that blocks or changes its
-/// connection's state can be built here; a shared connection refuses it when it is run.
+/// They are executed by [`Run::run`], or collected in a [`Batch`](crate::Batch). A command that blocks or changes
+/// the state of its connection can be built here; a shared connection refuses to run it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Detached;
 
-/// Starts a command apart from any connection: `cmd().incr("n")`.
+/// Starts a command without a connection: `cmd().incr("n")`.
 #[must_use]
 pub fn cmd() -> Detached {
     Detached
@@ -38,7 +38,7 @@ impl Sink for Detached {
     }
 }
 
-/// What is built apart may go into a pipeline, where each command can have a `Result` of its own.
+/// A detached command may be put into a pipeline, where each command can have its own `Result`.
 impl Queues for Detached {}
 
 impl AllowsBlocking for Detached {}
@@ -51,18 +51,33 @@ impl<R> Request<Detached, R> {
         *self.into_args_box()
     }
 
-    /// The same, left where it is.
+    /// The same, without moving it out of its box.
     #[inline]
     pub(crate) fn into_args_box(self) -> Box<Args> {
         match self.into_parts() {
             Some((_, args)) => args,
             // A detached request cannot be sent, so it is always still there.
-            None => Args::lease(&RAW, Keys::Ignored),
+            None => Args::lease(&RAW.once, Keys::Ignored),
         }
     }
 }
 
-/// A command built from words, for one that no method exists for.
+/// A command built from words, if there is no method for it.
+///
+/// What its words say is looked up when it is run, whatever the case of their letters, and however they are divided between
+/// [`raw`](fn@raw) and [`Raw::arg`]. A command that a method of a shared handle does not compile for is refused there before
+/// anything is sent, with the same advice:
+///
+/// | command | [`Connection`](crate::Connection), pipeline, transaction, batch | [`Pool`](crate::Pool) | [`Exclusive`](crate::Exclusive) |
+/// | --- | --- | --- | --- |
+/// | blocks (`BLPOP`, `XREAD BLOCK`) | refused | leases a socket for it | sent |
+/// | changes the connection (`SELECT`, `MULTI`, `CLIENT TRACKING`) | refused | refused | sent; the socket is not lent again |
+/// | leaves no reply of its own (`SUBSCRIBE`, `MONITOR`, `CLIENT REPLY`, `SYNC`) | refused | refused | refused |
+/// | one that is not known, as those of modules | sent | sent | sent; the socket is not lent again |
+///
+/// Of a command that is not known, or that the server was configured to call by another name, nothing can be told: it has to
+/// be one that is answered with one reply and changes nothing on its connection, and on an `Exclusive` it may change
+/// something. One that blocks says so by [`Raw::blocks_for`].
 ///
 /// ```no_run
 /// # extern crate typedis_core as typedis;
@@ -76,20 +91,51 @@ impl<R> Request<Detached, R> {
 #[must_use = "a raw command does nothing until it is run"]
 pub struct Raw<R = Value> {
     args: Args,
+    readonly: &'static CommandInfo,
     reply: PhantomData<fn() -> R>,
 }
 
-static RAW: CommandInfo = CommandInfo::new("", b"", 0);
-static RAW_READONLY: CommandInfo = CommandInfo::new("", b"", 0).readonly();
+/// What is known of commands that are built from words.
+#[derive(Debug, Clone, Copy)]
+pub struct RawInfo {
+    once: CommandInfo,
+    readonly: CommandInfo,
+}
+
+impl RawInfo {
+    /// For commands whose words are looked up in `known`.
+    #[must_use]
+    pub const fn new(known: &'static KnownCommands) -> Self {
+        let once = CommandInfo::raw(known);
+        Self {
+            once,
+            readonly: once.readonly(),
+        }
+    }
+}
+
+static NOTHING: KnownCommands = KnownCommands::new(&[]);
+static RAW: RawInfo = RawInfo::new(&NOTHING);
 
 /// Starts a command with its name; a name of two words (`"CONFIG GET"`) is sent as two.
+///
+/// Nothing is known here of any command: this is for the engine's own tests and examples. That of the crate `typedis` looks
+/// the words up.
 pub fn raw(name: &str) -> Raw {
-    let mut args = Args::new(&RAW, Keys::Noted);
-    name.split_ascii_whitespace()
-        .for_each(|word| args.word(word));
-    Raw {
-        args,
-        reply: PhantomData,
+    Raw::new(&RAW, name)
+}
+
+impl Raw {
+    /// Starts a command with its name, of which `info` says what is known.
+    pub fn new(info: &'static RawInfo, name: &str) -> Self {
+        let mut args = Args::new(&info.once, Keys::Noted);
+        name.split_ascii_whitespace()
+            .for_each(|word| args.word(word));
+        Self {
+            args,
+            readonly: &info.readonly,
+            reply: PhantomData,
+        }
     }
 }
 
@@ -106,27 +152,29 @@ impl<R> Raw<R> {
         self
     }
 
-    /// Appends a key, by which the command is routed.
+    /// Appends a key, which decides where the command is sent.
     pub fn key(mut self, key: impl ToArg) -> Self {
         self.args.key("key", &key);
         self
     }
 
-    /// Says that the command only reads: it may then be sent again after a lost connection.
+    /// Marks the command as one that only reads: it may then be sent again after a lost connection.
     pub fn readonly(mut self) -> Self {
-        self.args.set_info(&RAW_READONLY);
+        self.args.set_info(self.readonly);
         self
     }
 
-    /// Says that the command blocks, at most so long: the server's timeout, which is not sent by this. A pool then
-    /// leases a socket for it, and its deadline is the configured one on top of this.
+    /// Says how long the command blocks at most: the server's timeout, which is not sent by this. A pool then leases a
+    /// socket for it, and its deadline is the configured one on top of this.
+    ///
+    /// It is needed for commands that are not known; of BLPOP and its kin the words say it.
     ///
     /// ```no_run
     /// # extern crate typedis_core as typedis;
     /// # async fn example(pool: typedis::Pool) -> typedis::Result<()> {
     /// use typedis::{Run, raw};
     ///
-    /// let job: Option<(String, String)> = pool.run(raw("BLPOP").key("jobs").arg(5).blocks_for(5).reply()).await?;
+    /// let job: Option<(String, String)> = pool.run(raw("NEW.POP").key("jobs").arg(5).blocks_for(5).reply()).await?;
     /// # Ok(()) }
     /// ```
     pub fn blocks_for(mut self, limit: impl Into<Timeout>) -> Self {
@@ -134,10 +182,11 @@ impl<R> Raw<R> {
         self
     }
 
-    /// Says what the reply is to be read as.
+    /// Sets the type that the reply is decoded into.
     pub fn reply<R2: FromRedis>(self) -> Raw<R2> {
         Raw {
             args: self.args,
+            readonly: self.readonly,
             reply: PhantomData,
         }
     }
@@ -147,14 +196,15 @@ impl<R> IntoRequest for Raw<R> {
     type Sink = Detached;
     type Reply = R;
 
-    fn into_request(self) -> Request<Detached, R> {
+    fn into_request(mut self) -> Request<Detached, R> {
+        self.args.look_up();
         Request::from_args(Detached, self.args)
     }
 }
 
-/// Runs commands that were built apart; every target has it.
+/// Runs detached commands; every target has it.
 pub trait Run: Target {
-    /// Executes the command here, or queues it where commands are queued.
+    /// Executes the command here, or queues it if the target queues commands.
     fn run<C: IntoRequest<Sink = Detached>>(self, command: C) -> Request<Self::Sink, C::Reply> {
         Request::of(self.into_sink(), command.into_request().into_args_box())
     }

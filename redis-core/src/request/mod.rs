@@ -3,7 +3,7 @@
 //! # Layout
 //!
 //! - this file: targets, sinks, requests
-//! - `detached`: commands apart from any connection; `script`: calls of Lua scripts
+//! - `detached`: commands without a connection; `script`: calls of Lua scripts
 //! - `state`: the states of option builders
 
 use std::future::Future;
@@ -19,7 +19,7 @@ mod script;
 #[doc(hidden)]
 pub mod state;
 
-pub use detached::{Detached, Raw, Run, cmd, raw};
+pub use detached::{Detached, Raw, RawInfo, Run, cmd, raw};
 pub use script::Script;
 
 /// Something that has command methods: a connection, a pool, a pipeline, a queued command of a pipeline.
@@ -28,19 +28,19 @@ pub use script::Script;
 /// all of them.
 #[diagnostic::on_unimplemented(message = "`{Self}` has no command methods")]
 pub trait Target: Sized {
-    /// What the commands are handed to.
+    /// The sink that receives the commands.
     type Sink: Sink;
 
-    /// Gives up the target for its sink, with everything that was queued on it so far.
+    /// Turns the target into its sink, with everything that was queued on it so far.
     fn into_sink(self) -> Self::Sink;
 }
 
-/// Where commands go.
+/// The receiver of commands.
 pub trait Sink: Sized {
     /// The state of an execution in progress.
     type Pending: Unpin;
 
-    /// What is to be noted of each command's keys.
+    /// What has to be noted about each command's keys.
     fn keys(&self) -> Keys {
         Keys::Ignored
     }
@@ -52,16 +52,16 @@ pub trait Sink: Sized {
     note = "a detached command is executed by `conn.run(..)`, or by pushing it to a `Batch`"
 )]
 pub trait Execute<R>: Sink {
-    /// What awaiting gives.
+    /// The result of awaiting.
     type Output;
 
-    /// Begins the execution of a command. It need not have been sent when this returns.
+    /// Begins the execution of a command. The command may be sent later.
     fn begin(self, args: Box<Args>) -> Self::Pending;
 
-    /// Has it sent now, before the first poll.
+    /// Sends the command now, before the first poll.
     fn submit(pending: &mut Self::Pending);
 
-    /// Drives the execution. After its end this gives an error.
+    /// Drives the execution. After its end this returns an error.
     fn poll(pending: &mut Self::Pending, cx: &mut Context<'_>) -> Poll<Result<Self::Output>>;
 }
 
@@ -74,9 +74,9 @@ pub trait Queues: Sink {}
 
 /// A request, or an option builder around one.
 pub trait IntoRequest {
-    /// Where it goes.
+    /// Where the command is sent.
     type Sink: Sink;
-    /// What it is answered with.
+    /// The type of its reply.
     type Reply;
 
     /// The request inside.
@@ -93,7 +93,7 @@ impl<S: Sink, R> IntoRequest for Request<S, R> {
     }
 }
 
-/// A sink that may be given commands that block.
+/// A sink that accepts commands that block.
 #[diagnostic::on_unimplemented(
     message = "this command can block, and `{Self}` shares its socket with others, who would have to wait",
     label = "blocks",
@@ -101,7 +101,7 @@ impl<S: Sink, R> IntoRequest for Request<S, R> {
 )]
 pub trait AllowsBlocking {}
 
-/// A sink that may be given commands that change the state of its connection.
+/// A sink that accepts commands that change the state of its connection.
 #[diagnostic::on_unimplemented(
     message = "this command changes its connection's state, and `{Self}` shares its socket with others",
     label = "changes the connection",
@@ -111,7 +111,8 @@ pub trait AllowsBlocking {}
 )]
 pub trait AllowsState {}
 
-/// A command that has not been sent: a future on a connection or pool, another link of the chain in a pipeline.
+/// A command that is not sent yet. On a connection or pool it is a future; in a pipeline it is a part of the
+/// chain.
 ///
 /// Nothing happens before the first poll, or [`Request::send`].
 #[must_use = "a request does nothing until it is awaited or sent"]
@@ -123,7 +124,7 @@ pub struct Request<S: Sink, R> {
 enum State<S: Sink> {
     Building(S, Box<Args>),
     Pending(S::Pending),
-    /// Only while one becomes the other.
+    /// Only while the state changes.
     Done,
 }
 
@@ -155,7 +156,7 @@ impl<S: Sink, R> Request<S, R> {
         Self::of(sink, args)
     }
 
-    /// A request of a command that was built already.
+    /// A request for a command that was built already.
     pub fn from_args(sink: S, args: Args) -> Self {
         Self::of(sink, Box::new(args))
     }
@@ -168,7 +169,7 @@ impl<S: Sink, R> Request<S, R> {
         }
     }
 
-    /// Changes the arguments; for option builders. A request that was sent already stays as it is.
+    /// Changes the arguments; for option builders. A request that was sent already is not changed.
     #[inline]
     pub fn edit(&mut self, write: impl FnOnce(&mut Args)) {
         if let State::Building(_, args) = &mut self.state {
@@ -185,8 +186,8 @@ impl<S: Sink, R> Request<S, R> {
         }
     }
 
-    /// Bounds this one call, from its first poll to its reply, instead of the configured timeout. In a pipeline or
-    /// transaction it bounds the whole; of several the shortest counts.
+    /// The deadline of this one call, from its first poll to its reply, instead of the configured timeout. In a
+    /// pipeline or transaction it applies to all commands; if there are several, the shortest counts.
     pub fn deadline(mut self, deadline: std::time::Duration) -> Self {
         self.edit(|args| args.set_deadline(deadline));
         self
@@ -216,7 +217,8 @@ impl<S: Sink, R> Request<S, R> {
         self
     }
 
-    /// Turns the command's failure into a value of its own, so that it does not hide the replies of the others.
+    /// Makes the result of this command a separate `Result`, so that its failure does not hide the replies of
+    /// the others.
     pub fn attempt(self) -> Request<S, Result<R>>
     where
         S: Queues,

@@ -1,8 +1,8 @@
-//! Lua scripts: called by their SHA-1, sent as a whole only where the server does not have them.
+//! Lua scripts: called by their SHA-1; the text is only sent if the server does not have it.
 //!
-//! A single call that is answered NOSCRIPT is sent again as EVAL. A pipeline or transaction cannot be repaired like that,
-//! since its other commands have been carried out by then: it is preceded by SCRIPT LOAD for the scripts that are not
-//! known to be there.
+//! If the reply to a single call is NOSCRIPT, it is sent again as EVAL. This does not work for a pipeline or
+//! transaction, because its other commands have been carried out by then. So SCRIPT LOAD is sent before it, for the
+//! scripts that the server may not have.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,8 +16,8 @@ use crate::reply::FromRedis;
 
 /// A Lua script, cheap to clone.
 ///
-/// A call names the script by its SHA-1 (EVALSHA); its text goes over the wire only where the server does not have it. That
-/// holds on every handle, and in pipelines, transactions and batches as well, which [`run`](crate::Run::run) puts it into.
+/// A call names the script by its SHA-1 (EVALSHA). Its text is only sent if the server does not have it. This works
+/// on every handle, and with [`run`](crate::Run::run) in pipelines, transactions and batches too.
 ///
 /// ```no_run
 /// # extern crate typedis_core as typedis;
@@ -43,7 +43,7 @@ use crate::reply::FromRedis;
 pub struct Script(ScriptTextRef);
 
 impl Script {
-    /// A script of this text.
+    /// A script with this text.
     pub fn new(source: impl Into<Cow<'static, str>>) -> Self {
         Self(ScriptTextRef::Shared(Arc::new(ScriptText::hashed(
             source.into(),
@@ -56,8 +56,8 @@ impl Script {
         Self(ScriptTextRef::Static(text))
     }
 
-    /// Says that the script only reads: it is called by EVALSHA_RO, which servers have since 7.0, and is sent again after a
-    /// lost connection.
+    /// Marks the script as one that only reads: it is called by EVALSHA_RO (servers since 7.0), and may be sent again
+    /// after a lost connection.
     #[must_use]
     pub fn read_only(self) -> Self {
         Self(ScriptTextRef::Shared(Arc::new(self.0.read_only())))
@@ -69,16 +69,16 @@ impl Script {
         self.0.source()
     }
 
-    /// The SHA-1 of the text, by which servers know it.
+    /// The SHA-1 of the text, which is its name on servers.
     #[must_use]
     pub fn sha1(&self) -> &str {
         self.0.sha1()
     }
 
-    /// A call of the script with these keys (`KEYS`) and arguments (`ARGV`), to be run on any handle or put into a pipeline,
-    /// transaction or batch.
+    /// A call of the script with these keys (`KEYS`) and arguments (`ARGV`). Run it on any handle, or put it into a
+    /// pipeline, transaction or batch.
     ///
-    /// Keys must be handed over as keys, since a cluster finds the node by them. `()` stands for none of either.
+    /// Pass keys as keys, because a cluster finds the node by them. `()` stands for no keys or no arguments.
     pub fn call<R: FromRedis>(&self, keys: impl ToArgs, args: impl ToArgs) -> Request<Detached, R> {
         Request::new(Detached, self.0.info(), |call| {
             call.script(self);
@@ -89,7 +89,7 @@ impl Script {
 }
 
 impl Args {
-    /// Writes the SHA-1 of a script; the engine sends its text where the server does not have it.
+    /// Writes the SHA-1 of a script; the engine sends its text if the server does not have it.
     pub fn script(&mut self, script: &Script) {
         self.script_text(&script.0);
     }

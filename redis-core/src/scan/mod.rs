@@ -2,8 +2,8 @@
 //!
 //! # Layout
 //!
-//! Here what the SCAN family finds, whose cursors may be used again; `scan/rows.rs`: rows behind a cursor that the server
-//! moves on, as of FT.AGGREGATE.
+//! This file has the SCAN family, whose cursors may be used again. `scan/rows.rs` has rows behind a cursor that the
+//! server moves, as of FT.AGGREGATE.
 
 use std::collections::HashSet;
 use std::hash::Hash;
@@ -23,7 +23,7 @@ mod rows;
 
 pub use rows::{RowStream, Rows};
 
-/// Where a scan goes on: 0 is its beginning, and everything else what the call before replied.
+/// Where a scan goes on: 0 is the beginning; any other number comes from the reply of the call before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Cursor(u64);
 
@@ -39,7 +39,7 @@ impl ToArgs for Cursor {
     }
 }
 
-/// Turns a command with a cursor into a stream of all that it finds.
+/// Turns a command with a cursor into a stream of all the elements that it finds.
 ///
 /// ```ignore
 /// let mut keys = conn.scan::<String>(0).matching("user:*").count(500).stream();
@@ -48,9 +48,10 @@ impl ToArgs for Cursor {
 /// }
 /// ```
 pub trait IntoScanStream: IntoRequest + Sized {
-    /// The stream, from the command's cursor to the end: a [`ScanStream`], or a [`RowStream`] of what an aggregation makes.
+    /// The stream, from the command's cursor to the end: a [`ScanStream`], or a [`RowStream`] for an aggregation.
     ///
-    /// On a [`Connection`](crate::Connection) or [`Pool`](crate::Pool) it borrows nothing and may be sent to another task.
+    /// On a [`Connection`](crate::Connection) or [`Pool`](crate::Pool) the stream borrows nothing and may be sent to
+    /// another task.
     fn stream<'h>(self) -> <Self::Reply as ScanPage>::Stream<'h>
     where
         Self::Reply: ScanPage,
@@ -65,15 +66,15 @@ impl<C: IntoRequest> IntoScanStream for C {}
 
 /// A reply that is a page of a scan.
 #[diagnostic::on_unimplemented(
-    message = "this command replies with `{Self}`, which is no page of a scan, so there is nothing to go on with",
-    label = "no page of a scan",
+    message = "this command replies with `{Self}`, which is not a page of a scan, so it cannot become a stream",
+    label = "not a page of a scan",
     note = "SCAN, HSCAN, SSCAN, ZSCAN, FT.AGGREGATE `.with_cursor()` and FT.CURSOR READ can be turned into streams"
 )]
 pub trait ScanPage: FromRedis {
-    /// What yields the elements of all pages.
+    /// The stream of the elements of all pages.
     type Stream<'h>;
 
-    /// The stream that begins with this command; `None` for one that has been sent already.
+    /// The stream that begins with this command; `None` means that it has been sent already.
     fn stream<'h>(command: Option<(Host<'h>, Args)>) -> Self::Stream<'h>;
 }
 
@@ -90,27 +91,27 @@ impl<T: FromRedis> ScanPage for (u64, Vec<T>) {
 
 /// The elements that a scan finds, as a [`Stream`] of `Result<T>`.
 ///
-/// A page is asked for when the one before has been read: a stream that is not polled asks for nothing. An error ends the
-/// stream, as its last item. [`cursor`](Self::cursor) tells where to go on, then or at any other time.
+/// A page is fetched when the page before it has been read: a stream that is not polled fetches nothing. An error is
+/// the last item of the stream. [`cursor`](Self::cursor) says where to go on, then or at any other time.
 ///
-/// The servers promise that whatever is there from the beginning to the end of the scan is found. An element may be found
-/// more than once; [`distinct`](Self::distinct) hands it out once.
+/// The servers promise to find every element that is there from the beginning to the end of the scan. An element may
+/// be found more than once; [`distinct`](Self::distinct) yields it once.
 #[must_use = "a stream does nothing until it is polled"]
 pub struct ScanStream<'h, T> {
     pages: Option<Repeated<'h>>,
     command: Option<Args>,
     page: std::vec::IntoIter<T>,
-    /// What the page that is being read was asked for with.
+    /// The cursor with which the current page was fetched.
     current: u64,
-    /// What to ask for the next page with; `None` once there is none.
+    /// The cursor for the next page; `None` if there is none.
     next: Option<u64>,
     is_new: Option<IsNew<'h, T>>,
 }
 
-/// Whether an element was not handed out before.
+/// Returns whether an element was not yielded before.
 type IsNew<'h, T> = Box<dyn FnMut(&T) -> bool + Send + 'h>;
 
-/// The cursor to go on with, and what was found.
+/// The cursor to go on with, and the elements.
 type Page<T> = Result<(u64, Vec<T>)>;
 
 /// Nothing in it is ever pinned.
@@ -148,7 +149,7 @@ impl<'h, T> ScanStream<'h, T> {
         }
     }
 
-    /// Hands out every element once. This keeps a copy of each.
+    /// Yields every element once. For this it keeps a copy of each.
     pub fn distinct(self) -> Self
     where
         T: Hash + Eq + Clone + Send + 'h,
@@ -156,7 +157,8 @@ impl<'h, T> ScanStream<'h, T> {
         self.distinct_by(T::clone)
     }
 
-    /// Hands out every element once, by a part of it: the member of a pair with its score. This keeps that part of each.
+    /// Yields every element once, where `key` decides which elements are the same: the member of a pair with its
+    /// score. It keeps the key of each.
     pub fn distinct_by<K>(mut self, key: impl Fn(&T) -> K + Send + 'h) -> Self
     where
         K: Hash + Eq + Send + 'h,
@@ -166,10 +168,11 @@ impl<'h, T> ScanStream<'h, T> {
         self
     }
 
-    /// The cursor that a later scan can go on from without missing anything; `None` once the scan is complete.
+    /// A later scan can go on from this cursor without missing anything; `None` when the scan is complete.
     ///
-    /// While a page is being read this is the cursor of that page, so that its elements come again. Whoever stops after so many
-    /// elements should therefore read on until it changes: servers may put more into a page than COUNT says.
+    /// While a page is being read, this is the cursor of that page, so its elements come again. If you want to stop
+    /// after a number of elements, read on until the cursor changes: servers may put more elements into a page than
+    /// COUNT says.
     #[must_use]
     pub fn cursor(&self) -> Option<u64> {
         if self.page.len() > 0 {
@@ -197,7 +200,7 @@ impl<T: FromRedis> ScanStream<'_, T> {
     /// Reads to the end.
     ///
     /// # Errors
-    /// The first failure.
+    /// The first failure of a command.
     pub async fn try_collect<C: Default + Extend<T>>(mut self) -> Result<C> {
         let mut all = C::default();
         while let Some(element) = self.try_next().await? {

@@ -1,4 +1,4 @@
-//! Rows behind a cursor that the server keeps and moves on: [`RowStream`].
+//! Rows behind a cursor that the server keeps and moves: [`RowStream`].
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -9,21 +9,23 @@ use super::ScanPage;
 use crate::command::Args;
 use crate::error::{Error, Result};
 use crate::host::{Host, Repeated};
+use crate::name::Name;
 use crate::reply::Frame;
 use crate::reply::FromRedis;
 
-/// A reply with rows, behind a cursor that the server keeps; the page of a [`RowStream`] is such a reply and the cursor.
+/// A reply with rows, from a cursor that the server keeps. The page of a [`RowStream`] is such a reply with the
+/// cursor.
 pub trait Rows: FromRedis {
-    /// What a row is decoded into.
+    /// The type of a row.
     type Row;
 
     /// The rows, and what the server warned of.
-    fn into_rows(self) -> (Vec<Self::Row>, Vec<String>);
+    fn into_rows(self) -> (Vec<Self::Row>, Vec<Name>);
 
-    /// The command that reads on at a cursor, made of the first command of the stream.
+    /// The command that reads the next rows of a cursor, made from the first command of the stream.
     fn read(first: &Args, cursor: u64) -> Option<Args>;
 
-    /// The command that has the server forget a cursor, made of the first command of the stream.
+    /// The command that deletes a cursor on the server, made from the first command of the stream.
     fn delete(first: &Args, cursor: u64) -> Option<Args>;
 }
 
@@ -37,41 +39,41 @@ impl<P: Rows> ScanPage for (P, u64) {
 
 /// The rows of an aggregation with a cursor, as a [`Stream`] of `Result<T>`.
 ///
-/// A page is asked for when the one before has been read: a stream that is not polled asks for nothing. An error ends the
-/// stream, as its last item.
+/// A page is fetched when the page before it has been read: a stream that is not polled fetches nothing. An error is
+/// the last item of the stream.
 ///
-/// The server keeps the cursor and moves it on, so each page can be read once. Whoever drops the stream before its end
-/// does not want the rest: the cursor is deleted, since servers keep a limited number of them. To go on later, or elsewhere,
-/// take the stream apart with [`detach`](Self::detach). After an error the cursor is left to the server, which forgets it when
-/// it is not read for long enough (`MAXIDLE`).
+/// The server keeps the cursor and moves it, so each page can be read only once. If you drop the stream before its
+/// end, the cursor is deleted, because servers keep a limited number of them. To go on later, or elsewhere, take the
+/// stream apart with [`detach`](Self::detach). After an error the cursor stays on the server, which deletes it if it
+/// is not read for long enough (`MAXIDLE`).
 #[must_use = "a stream does nothing until it is polled"]
 pub struct RowStream<'h, T> {
     pages: Option<Repeated<'h>>,
     course: Option<Course>,
     page: std::vec::IntoIter<T>,
-    warnings: Vec<String>,
+    warnings: Vec<Name>,
     way: Way<T>,
 }
 
-/// How far it has come.
+/// How far the stream has come.
 struct Course {
     first: Args,
     begun: bool,
-    /// Where the server goes on, once it has said so.
+    /// The cursor to go on with, when the server has sent one.
     cursor: Option<u64>,
 }
 
-/// How one sort of rows is read.
+/// How one kind of rows is read.
 struct Way<T> {
     decode: fn(Frame) -> Result<Page<T>>,
     read: fn(&Args, u64) -> Option<Args>,
     delete: fn(&Args, u64) -> Option<Args>,
 }
 
-/// What one reply brings.
+/// The content of one reply.
 struct Page<T> {
     rows: Vec<T>,
-    warnings: Vec<String>,
+    warnings: Vec<Name>,
     cursor: u64,
 }
 
@@ -116,20 +118,20 @@ impl<'h, T> RowStream<'h, T> {
         }
     }
 
-    /// The cursor behind which the rows are that were not fetched yet; `None` as long as there is none, and at the end.
+    /// The cursor of the rows that were not fetched yet; `None` before the first reply and at the end.
     #[must_use]
     pub fn cursor(&self) -> Option<u64> {
         self.course.as_ref()?.cursor
     }
 
-    /// What the server warned of so far, such as a timeout that cut the result short; RESP2 does not tell.
+    /// The warnings of the server so far, such as a timeout that cut the result short; RESP2 has none.
     #[must_use]
-    pub fn warnings(&self) -> &[String] {
+    pub fn warnings(&self) -> &[Name] {
         &self.warnings
     }
 
-    /// Takes the stream apart and leaves the cursor to the server: gives the rows that were fetched and not handed out, and
-    /// the cursor that FT.CURSOR READ goes on from.
+    /// Takes the stream apart and leaves the cursor on the server. Returns the rows that were fetched and not
+    /// yielded, and the cursor for FT.CURSOR READ.
     #[must_use = "the rows would be lost"]
     pub fn detach(mut self) -> (Vec<T>, Option<u64>) {
         let rows = std::mem::take(&mut self.page).collect();
@@ -154,7 +156,7 @@ impl<T: FromRedis> RowStream<'_, T> {
     /// Reads to the end.
     ///
     /// # Errors
-    /// The first failure.
+    /// The first failure of a command.
     pub async fn try_collect<C: Default + Extend<T>>(mut self) -> Result<C> {
         let mut all = C::default();
         while let Some(row) = self.try_next().await? {

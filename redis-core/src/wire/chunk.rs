@@ -1,20 +1,20 @@
 //! Received bytes: [`Chunk`] owns whole replies, [`Span`] is a view of a part.
 //!
-//! One rule decides what keeps a receive buffer alive: a chunk shares the buffer, and what is decoded from it may do the
-//! same, where the chunk is a good part of that buffer; anything less is copied.
+//! One rule decides what keeps a receive buffer alive: a chunk that is a good part of the buffer shares it, and so
+//! may values that are decoded from the chunk. Anything smaller is copied.
 
 use std::fmt;
 use std::ops::{Deref, Range};
 
 use bytes::{Buf, Bytes, BytesMut};
 
-/// So many bytes are kept in place; with the rest of a [`Chunk`] that makes a cache line.
+/// How many bytes are stored in place; with the rest of a [`Chunk`] that makes a cache line.
 const INLINE: usize = 62;
 
-/// What is shared keeps at most so many times its own size alive.
+/// A shared piece keeps alive at most this many times its own size.
 const KEPT_ALIVE: usize = 4;
 
-/// The bytes of one or several whole replies: few in place, many as a part of the buffer into which they were received.
+/// The bytes of one or several whole replies. A few bytes are stored in place; many are a part of the receive buffer.
 #[derive(Clone)]
 pub(crate) enum Chunk {
     Inline {
@@ -23,7 +23,7 @@ pub(crate) enum Chunk {
     },
     Shared {
         bytes: Bytes,
-        /// The size of the buffer that they keep alive.
+        /// The size of the buffer that the bytes keep alive.
         allocated: usize,
     },
 }
@@ -34,18 +34,18 @@ impl Chunk {
         bytes: [0; INLINE],
     };
 
-    /// A copy, if the bytes are few.
+    /// A copy, if there are few bytes.
     #[inline]
     pub(crate) fn copied(source: &[u8]) -> Option<Self> {
         let mut bytes = [0; INLINE];
         bytes.get_mut(..source.len())?.copy_from_slice(source);
-        // INLINE fits.
+        // A length up to INLINE fits into a byte.
         let len = u8::try_from(source.len()).ok()?;
         Some(Self::Inline { len, bytes })
     }
 
-    /// A copy of the first `len` bytes, if they are few. What follows them may be copied along, which takes less time than to
-    /// copy exactly so many.
+    /// A copy of the first `len` bytes, if they are few. Some of the following bytes may be copied too, because that
+    /// is faster than copying exactly `len`.
     #[inline]
     pub(crate) fn copied_from(source: &[u8], len: usize) -> Option<Self> {
         match (u8::try_from(len), source.first_chunk()) {
@@ -69,7 +69,7 @@ impl Chunk {
         }
     }
 
-    /// All of it, to be read.
+    /// A view of all of it.
     #[inline]
     pub(crate) fn span(&self) -> Span<'_> {
         match self {
@@ -111,7 +111,7 @@ impl Deref for Chunk {
     }
 }
 
-/// The bytes are all that is kept alive.
+/// Nothing but the bytes themselves is kept alive.
 impl From<Bytes> for Chunk {
     fn from(bytes: Bytes) -> Self {
         let allocated = bytes.len();
@@ -126,11 +126,11 @@ impl fmt::Debug for Chunk {
     }
 }
 
-/// A stretch of received bytes, and what parts of it may be shared from.
+/// A range of received bytes, and the buffer from which parts of it may be shared.
 #[derive(Clone, Copy)]
 pub(crate) struct Span<'a> {
     pub(crate) bytes: &'a [u8],
-    /// Holds the bytes; `None` where parts are to be copied.
+    /// The buffer that holds the bytes; `None` if parts are to be copied.
     pub(crate) shared: Option<&'a Bytes>,
 }
 
@@ -143,7 +143,7 @@ impl<'a> Span<'a> {
         }
     }
 
-    /// The bytes for one who keeps them.
+    /// The bytes, to be kept.
     pub(crate) fn detach(self) -> Bytes {
         match self.shared {
             Some(shared) => shared.slice_ref(self.bytes),

@@ -1,6 +1,6 @@
 //! From words to bytes.
 
-/// Where encoded bytes go.
+/// A receiver of encoded bytes.
 pub(crate) trait Output {
     /// Appends bytes.
     fn put(&mut self, bytes: &[u8]);
@@ -44,7 +44,7 @@ pub(crate) fn bulk_integer(out: &mut impl Output, value: impl itoa::Integer) {
     bulk(out, itoa::Buffer::new().format(value).as_bytes());
 }
 
-/// A type byte and a number: nearly always one of one or two digits, which go out in one piece.
+/// A type byte and a number. Most numbers have one or two digits; these are written in one piece.
 #[inline]
 fn short_header(out: &mut (impl Output + ?Sized), kind: u8, number: usize) {
     match u8::try_from(number) {
@@ -60,7 +60,7 @@ fn long_header(out: &mut (impl Output + ?Sized), kind: u8, number: usize) {
     out.put(b"\r\n");
 }
 
-/// The words of what [`bulk`] wrote, one after another.
+/// The words that [`bulk`] wrote, one after another.
 pub(crate) fn words(mut encoded: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let line = encoded.strip_prefix(b"$")?;

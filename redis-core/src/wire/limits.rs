@@ -7,18 +7,20 @@ pub(super) const DEEPEST: usize = 256;
 
 /// What a connection accepts from its server.
 ///
-/// Anything beyond is a protocol error, and the connection is closed. Nothing is ever allocated by a length that a
-/// server merely announced.
+/// Anything beyond a limit is a protocol error, and the connection is closed. Memory is never allocated only
+/// because the server announced a length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// How deep arrays, maps, sets and pushes may be nested: 128, and never more than 256.
+    /// How deep arrays, maps, sets and pushes may be nested: 128 by default, and never more than 256.
     pub max_depth: usize,
-    /// How many elements a reply may hold in all its aggregates together: 128 Mi. A pair of a map counts as two.
+    /// How many elements a reply may hold in all its aggregates together: 128 Mi by default. A pair of a map counts
+    /// as two.
     pub max_elements: u64,
-    /// How many bytes a string may have: 512 MiB, which is the servers' own limit.
+    /// How many bytes a string may have: 512 MiB by default, which is also the limit of the servers.
     pub max_bulk: usize,
-    /// How many bytes a line may have, which bounds simple strings, errors and big numbers: 64 KiB.
+    /// How many bytes a line of text may have, such as a status or an error: 512 MiB by default, as for strings,
+    /// because a script may put any value into its error. Numbers have separate, shorter limits.
     pub max_line: usize,
 }
 
@@ -28,13 +30,13 @@ impl Default for Limits {
             max_depth: 128,
             max_elements: 128 << 20,
             max_bulk: 512 << 20,
-            max_line: 64 << 10,
+            max_line: 512 << 20,
         }
     }
 }
 
 impl Limits {
-    /// For bytes that were scanned before.
+    /// No limits, for bytes that were scanned before.
     pub(crate) const NONE: Self = Self {
         max_depth: DEEPEST,
         max_elements: u64::MAX,
@@ -64,7 +66,9 @@ impl fmt::Display for ScanError {
             Self::UnknownType(byte) => {
                 write!(f, "no reply begins with the byte {:?}", char::from(*byte))
             }
-            Self::LineBreak => f.write_str("a line ends with a lone CR or LF"),
+            Self::LineBreak => {
+                f.write_str("the line of a number or a length ends with a lone CR or LF")
+            }
             Self::LineTooLong => f.write_str("a line is longer than the limit"),
             Self::Number => f.write_str("a number or truth value is malformed or out of range"),
             Self::PayloadEnd => f.write_str("a string does not end where its length says"),

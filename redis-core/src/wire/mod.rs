@@ -7,7 +7,7 @@
 //! - `scan`: finds where a reply ends, without building anything
 //! - `limits`: how large a reply may be, and what ends a scan
 //! - `chunk`: received bytes, and what keeps them in memory
-//! - `outgoing`: bytes on their way to the socket
+//! - `outgoing`: bytes to be sent
 
 mod chunk;
 pub(crate) mod encode;

@@ -1,4 +1,4 @@
-//! What is on its way to the socket: [`Outgoing`].
+//! Bytes that are to be sent: [`Outgoing`].
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -7,32 +7,32 @@ use bytes::{Buf, Bytes};
 
 use crate::wire::encode::Output;
 
-/// From so many bytes on a value is shared rather than copied. To share one costs a count of references and a piece of
-/// a vectored write; to copy so many costs about a microsecond.
+/// Values with at least this many bytes are shared, not copied. Sharing costs a reference count and a piece of a
+/// vectored write; copying this many bytes costs about a microsecond.
 pub(crate) const SHARE: usize = 16 * 1024;
 
-/// A piece of so many bytes is written alone: a socket that takes a part of it is then known to be full, and is not asked
-/// again before it has room for a good deal more.
+/// A piece of at least this many bytes is written alone. If a socket takes only a part of it, the socket is known to
+/// be full, and is not asked again before it has much more room.
 const ALONE: usize = 256 * 1024;
 
-/// At most so many pieces go into one write, which is no more than any system takes.
+/// The most pieces in one write; all systems accept this many.
 pub(crate) const PIECES: usize = 64;
 
-/// Memory beyond this is given back once what it held was written.
+/// A buffer larger than this is freed when its bytes were written.
 const KEEP: usize = 256 * 1024;
 
-/// What was passed over is removed once it is so many bytes, and more than what follows.
+/// Bytes that were passed are removed if there are this many, and more than those after them.
 const COMPACT: usize = 64 * 1024;
 
-/// A sequence of bytes: short ones are joined, long ones shared with those who hold them.
+/// A sequence of bytes: short ones are joined, long ones shared with their owners.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Outgoing {
-    /// What comes before the tail; none of them is empty.
+    /// The pieces before the tail; none of them is empty.
     pieces: VecDeque<Bytes>,
-    /// How many bytes the pieces have.
+    /// The number of bytes in the pieces.
     in_pieces: usize,
     tail: Vec<u8>,
-    /// How much of the tail was passed over.
+    /// How many bytes of the tail were passed.
     passed: usize,
 }
 
@@ -51,7 +51,7 @@ impl Outgoing {
         self.tail.get(self.passed..).unwrap_or_default()
     }
 
-    /// Appends bytes without a copy, if they are worth it.
+    /// Appends bytes without a copy, if there are enough of them.
     pub(crate) fn put_shared(&mut self, bytes: Bytes) {
         if bytes.len() < SHARE {
             self.tail.extend_from_slice(&bytes);
@@ -66,7 +66,7 @@ impl Outgoing {
         self.pieces.push_back(piece);
     }
 
-    /// Appends another sequence, which keeps what is long: it is shared from then on.
+    /// Appends another sequence, which keeps its long pieces: they are shared from then on.
     pub(crate) fn put_all(&mut self, other: &mut Self) {
         if other.rest().len() >= SHARE {
             other.close_tail();
@@ -77,12 +77,12 @@ impl Outgoing {
         self.tail.extend_from_slice(other.rest());
     }
 
-    /// Makes room for so many bytes.
+    /// Makes room for `more` bytes.
     pub(crate) fn reserve(&mut self, more: usize) {
         self.tail.reserve(more);
     }
 
-    /// Moves everything to the end of `other`, and what is long without a copy.
+    /// Moves everything to the end of `other`, without copying long pieces.
     pub(crate) fn append_to(&mut self, other: &mut Self) {
         if self.rest().len() >= SHARE {
             self.close_tail();
@@ -123,7 +123,7 @@ impl Outgoing {
         copy
     }
 
-    /// Passes over the first `len` bytes.
+    /// Drops the first `len` bytes.
     pub(crate) fn advance(&mut self, mut len: usize) {
         while let Some(front) = self.pieces.front_mut()
             && len > 0
@@ -139,7 +139,7 @@ impl Outgoing {
         self.pass(len);
     }
 
-    /// Passes over bytes of the tail.
+    /// Drops bytes of the tail.
     #[inline]
     fn pass(&mut self, len: usize) {
         self.passed = (self.passed + len).min(self.tail.len());
@@ -157,7 +157,7 @@ impl Outgoing {
         self.clear_tail();
     }
 
-    /// Room for the usual amount is kept.
+    /// Clears the tail; room for the usual amount is kept.
     fn clear_tail(&mut self) {
         self.passed = 0;
         if self.tail.capacity() > KEEP {
@@ -167,7 +167,8 @@ impl Outgoing {
         }
     }
 
-    /// All from the given place on, if it is in one piece, or the piece there, if it is so long that it is best written alone.
+    /// All bytes from the given place on, if they are in one piece; or the piece there, if it is long enough to be
+    /// written alone.
     #[inline]
     pub(crate) fn single(&self, from: usize) -> Option<&[u8]> {
         if self.pieces.is_empty() {
@@ -187,7 +188,7 @@ impl Outgoing {
         None
     }
 
-    /// The first pieces from the given place on, for a vectored write; says how many there are.
+    /// The first pieces from the given place on, for a vectored write; returns how many pieces there are.
     pub(crate) fn fill<'a>(&'a self, mut from: usize, slices: &mut [IoSlice<'a>; PIECES]) -> usize {
         let pieces = self.pieces.iter().map(|piece| &**piece);
         let rests = pieces.chain([self.rest()]).filter_map(|piece| {
@@ -203,7 +204,7 @@ impl Outgoing {
         count
     }
 
-    /// Makes a piece of the tail.
+    /// Turns the tail into a piece.
     fn close_tail(&mut self) {
         if self.rest().is_empty() {
             return;
@@ -240,7 +241,7 @@ mod tests {
             .collect()
     }
 
-    /// Short and long pieces in turn, and the same in one.
+    /// Short and long pieces in turn, and the same bytes in one vector.
     fn example(lengths: &[usize]) -> (Outgoing, Vec<u8>) {
         let (mut outgoing, mut all) = (Outgoing::default(), Vec::new());
         for (index, len) in lengths.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Where a reply ends: a scanner that remembers how far it came, so that a reply in many pieces is read once.
+//! Where a reply ends: a scanner that remembers how far it got, so that a reply in many pieces is read only once.
 
 use super::limits::{DEEPEST, Limits, ScanError};
 use super::token::{self, Aggregate, Scanned, Token};
@@ -6,11 +6,11 @@ use super::token::{self, Aggregate, Scanned, Token};
 /// A complete frame at the start of the buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Found {
-    /// Its length in bytes, attributes before it included.
+    /// Its length in bytes, with the attributes before it.
     pub(crate) len: usize,
-    /// Whether it answers something.
+    /// Whether it answers a command.
     pub(crate) kind: FrameKind,
-    /// Whether pushes stand between its elements, as servers before 7.2 put them: `Frame::inner_pushes` gives them.
+    /// Whether pushes stand between its elements, as with servers before 7.2; `Frame::inner_pushes` returns them.
     pub(crate) has_inner_pushes: bool,
 }
 
@@ -25,12 +25,12 @@ pub(crate) enum FrameKind {
 #[derive(Debug)]
 pub(crate) struct Scanner {
     limits: Limits,
-    /// Everything before was scanned.
+    /// Everything before this place was scanned.
     at: usize,
-    /// The line that begins at `at` does not end before.
+    /// The line that begins at `at` has no end before this place.
     searched: usize,
     missing: usize,
-    /// The aggregates that are not complete.
+    /// The aggregates that are not complete yet.
     open: Vec<Open>,
     elements: u64,
     kind: Option<FrameKind>,
@@ -41,7 +41,7 @@ pub(crate) struct Scanner {
 struct Open {
     /// How many elements are still to come.
     remaining: u64,
-    /// Whether the whole is an element of what holds it; attributes and inner pushes are not.
+    /// Whether the aggregate is an element of the one around it; attributes and inner pushes are not.
     counts: bool,
 }
 
@@ -61,11 +61,11 @@ impl Scanner {
 
     /// Looks for the end of the frame that `buffer` begins with.
     ///
-    /// `None` says that it is not complete: call again with the same bytes and more after them. After a frame was
-    /// found, the next call starts anew at the first byte of its buffer.
+    /// `None` means that it is not complete: call again with the same bytes and more after them. After a frame
+    /// was found, the next call begins at the first byte of its buffer.
     ///
     /// # Errors
-    /// What follows an error cannot be told apart any more: the connection is to be closed.
+    /// The bytes after an error cannot be understood, so the connection must be closed.
     #[inline]
     pub(crate) fn scan(&mut self, buffer: &[u8]) -> Result<Option<Found>, ScanError> {
         if let Some(found) = self.short_replies(buffer).next() {
@@ -94,14 +94,14 @@ impl Scanner {
         }
     }
 
-    /// The replies that `buffer` begins with, up to the first that is not a short string or a usual status and nothing else, as
-    /// most are. What follows them is for [`Scanner::scan`].
+    /// The replies at the start of `buffer`, up to the first that is not just a short string or a usual status; most
+    /// replies are. [`Scanner::scan`] reads the rest.
     #[inline]
     pub(crate) fn short_replies<'b>(
         &'b mut self,
         mut buffer: &'b [u8],
     ) -> impl Iterator<Item = Found> + 'b {
-        // Where a frame has begun, perhaps with an attribute, a string may be but a part of it.
+        // If a frame has begun, perhaps with an attribute, a string may be only a part of it.
         let are_allowed = self.at == 0
             && self.limits.max_bulk >= token::SHORT
             && self.limits.max_line >= token::STATUS;
@@ -120,13 +120,13 @@ impl Scanner {
         })
     }
 
-    /// How many bytes are missing at least, after [`Scanner::scan`] found nothing. It is what the server announced:
-    /// a hint for the size of the next read, not a size to allocate.
+    /// At least how many bytes are missing, after [`Scanner::scan`] found no frame. The server announced this
+    /// number: it is a hint for the size of the next read, not a size to allocate.
     pub(crate) fn missing(&self) -> usize {
         self.missing
     }
 
-    /// Takes the short strings that come next, if all of them are allowed; says whether they complete the frame.
+    /// Takes the short strings that come next, if all of them are allowed; returns whether they complete the frame.
     fn take_short_bulks(&mut self, buffer: &[u8]) -> bool {
         if self.limits.max_bulk < token::SHORT {
             return false;
@@ -149,7 +149,7 @@ impl Scanner {
         }
     }
 
-    /// Takes note of a token; says whether it completes the frame.
+    /// Takes a token; returns whether it completes the frame.
     fn take(&mut self, token: Token<'_>) -> Result<bool, ScanError> {
         let counts = match token {
             Token::Open(Aggregate::Attribute, _) => false,
@@ -157,7 +157,7 @@ impl Scanner {
                 self.has_inner_pushes = true;
                 false
             }
-            // Only attributes can be open here; what they hold is not the frame itself.
+            // Only attributes can be open here; their content is not the frame itself.
             _ if !self.open.is_empty() => true,
             Token::Open(Aggregate::Push, _) => {
                 self.kind = Some(FrameKind::Push);
@@ -191,7 +191,7 @@ impl Scanner {
         Ok(false)
     }
 
-    /// An element is complete, and with it perhaps what holds it; says whether the frame is.
+    /// An element is complete, and perhaps the aggregate around it; returns whether the frame is complete.
     fn close(&mut self, mut counts: bool) -> bool {
         while counts {
             let Some(open) = self.open.last_mut() else {

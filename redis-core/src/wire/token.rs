@@ -1,16 +1,19 @@
-//! One token of RESP: a type byte, its line, and the payload where the line announces one.
+//! One token of RESP: a type byte, its line, and the payload if the line announces one.
 //!
-//! The scanner and the reading of replies share this one description of the protocol.
+//! The scanner and the code that reads replies share this one description of the protocol.
 
 use super::limits::{Limits, ScanError};
 
-/// The longest line of a length: a sign, 19 digits, and some to spare.
+/// The longest line of a length: a sign, 19 digits, and a margin.
 const LENGTH_LINE: usize = 32;
+
+/// The longest line of a big number.
+const BIG_NUMBER_LINE: usize = 64 << 10;
 
 /// Most lines are not longer.
 const SHORT_LINE: usize = 24;
 
-/// So many digits are within 64 bits whatever they are.
+/// A number with this many digits always fits into 64 bits.
 const SAFE_DIGITS: usize = 18;
 
 /// A token: a whole scalar, or the head of an aggregate.
@@ -26,13 +29,13 @@ pub(crate) enum Token<'a> {
     Double(&'a [u8]),
     /// `(123…`: the text, known to be digits.
     BigNumber(&'a [u8]),
-    /// `+OK`
+    /// `+OK`; there may be a lone CR or LF in it.
     Simple(&'a [u8]),
     /// `$3\r\nabc`
     Bulk(&'a [u8]),
     /// `=7\r\ntxt:abc`
     Verbatim { format: &'a [u8], text: &'a [u8] },
-    /// `-ERR …`, `!7\r\nERR …`
+    /// `-ERR …`, `!7\r\nERR …`; there may be line breaks in it.
     Error(&'a [u8]),
     /// `*2`, `%1`, `~2`, `>3`, `|1`
     Open(Aggregate, u64),
@@ -58,7 +61,7 @@ pub(crate) enum Scanned<'a> {
     More {
         /// Its line has no end before this place.
         searched: usize,
-        /// At least so many bytes are missing.
+        /// At least this many bytes are missing.
         missing: usize,
     },
 }
@@ -66,16 +69,16 @@ pub(crate) enum Scanned<'a> {
 /// The longest string that [`short_bulk`] finds.
 pub(crate) const SHORT: usize = 999;
 
-/// The string at `at`, and where what follows it begins, if it is short and there as a whole: most of what servers send,
-/// read without the general case. Whatever it does not find, [`next`] judges.
+/// The string at `at`, and where the next token begins, if it is short and complete. This is most of what servers
+/// send, so it is read without the general code. What it does not find is left to [`next`].
 #[inline]
 pub(crate) fn short_bulk(buffer: &[u8], at: usize) -> Option<(&[u8], usize)> {
     let (data, after) = split_short_bulk(buffer.get(at..)?)?;
     Some((data, buffer.len() - after.len()))
 }
 
-/// Passes over the strings at `at` that [`short_bulk`] finds, but for the last of `remaining`: where it came, and how many
-/// remain.
+/// Skips the strings at `at` that [`short_bulk`] finds, except the last of `remaining`. Returns the place after them,
+/// and how many remain.
 #[inline]
 pub(crate) fn short_bulks(buffer: &[u8], at: usize, mut remaining: u64) -> (usize, u64) {
     let mut rest = buffer.get(at..).unwrap_or_default();
@@ -87,7 +90,7 @@ pub(crate) fn short_bulks(buffer: &[u8], at: usize, mut remaining: u64) -> (usiz
     (buffer.len() - rest.len(), remaining)
 }
 
-/// The short string that comes first, and what comes after it.
+/// The short string at the start, and the rest.
 #[inline]
 pub(crate) fn split_short_bulk(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (len, start) = short_length(bytes.first_chunk()?)?;
@@ -99,7 +102,7 @@ pub(crate) fn split_short_bulk(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 /// The longest line that [`split_status`] finds.
 pub(crate) const STATUS: usize = "QUEUED".len();
 
-/// The status that comes first, if it is one of those that most commands answer, and what comes after it.
+/// The status at the start, if it is one of the most usual, and the rest.
 #[inline]
 pub(crate) fn split_status(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     const OK: &[u8] = b"+OK\r\n";
@@ -111,17 +114,17 @@ pub(crate) fn split_status(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((bytes.get(1..whole - 2)?, bytes.get(whole..)?))
 }
 
-/// A line break as a number, which is compared in one go.
+/// A line break as a number, for a single comparison.
 const LINE_BREAK: u32 = u32::from_le_bytes(*b"\r\n\0\0");
 
-/// The length that the line of a string announces, if it has one to three digits, and how long that line is. No string with
-/// its line is shorter than these six bytes.
+/// The length in the first line of a string, if it has one to three digits, and how long that line is. A string with
+/// its line has at least these six bytes.
 #[inline]
 fn short_length(bytes: &[u8; 6]) -> Option<(usize, usize)> {
     let [b'$', digits @ .., last] = bytes else {
         return None;
     };
-    // Read from memory once, and compared in pairs.
+    // Read from memory once, and compared two bytes at a time.
     let word = u32::from_le_bytes(*digits);
     let digit = |shift: u32| (word >> shift & 0xff).wrapping_sub(b'0'.into()) as usize;
     let (first, second, third) = (digit(0), digit(8), digit(16));
@@ -136,7 +139,7 @@ fn short_length(bytes: &[u8; 6]) -> Option<(usize, usize)> {
     (is_length && ends).then_some((first * 100 + second * 10 + third, 6))
 }
 
-/// Reads the token at `at`. Its line is known not to end before `searched`.
+/// Reads the token at `at`. Its line does not end before `searched`.
 pub(crate) fn next<'a>(
     buffer: &'a [u8],
     at: usize,
@@ -153,13 +156,19 @@ pub(crate) fn next<'a>(
         });
     };
     let max_line = match kind {
-        b'+' | b'-' | b'(' => limits.max_line,
+        b'+' | b'-' => limits.max_line,
+        b'(' => limits.max_line.min(BIG_NUMBER_LINE),
         b'$' | b'*' | b':' | b'_' | b'#' | b'%' | b'~' | b'>' | b'|' | b'=' | b'!' => LENGTH_LINE,
         b',' => LENGTH_LINE * 16,
         _ => return Err(ScanError::UnknownType(kind)),
     };
     let start = at + 1;
-    let Some(end) = line_end(buffer, start, searched.max(start), max_line)? else {
+    let searched = searched.max(start);
+    let end = match kind {
+        b'+' | b'-' => text_end(buffer, start, searched, max_line)?,
+        _ => line_end(buffer, start, searched, max_line)?,
+    };
+    let Some(end) = end else {
         // A CR at the end of the buffer is looked at again.
         return Ok(Scanned::More {
             searched: buffer.len().saturating_sub(1).max(start),
@@ -189,8 +198,8 @@ pub(crate) fn next<'a>(
     Ok(Scanned::Token(token, after))
 }
 
-/// An integer or the head of an aggregate, and where what follows it begins, if it is there as a whole and its number is of
-/// so few digits that it need not be checked. Whatever this does not find, the general case judges.
+/// An integer or the head of an aggregate, and where the next token begins, if it is complete and its number has so
+/// few digits that no check is needed. The general code reads what this does not find.
 #[inline]
 fn short_number(buffer: &[u8], at: usize) -> Option<(Token<'_>, usize)> {
     let (kind, line) = buffer.get(at..)?.split_first()?;
@@ -223,7 +232,7 @@ fn short_integer(line: &[u8]) -> Option<(i64, &[u8])> {
     Some((number, after))
 }
 
-/// The integer that a text begins with, if servers write it so, and how long it is; what is not within 18 digits is cut.
+/// The integer at the start of a text, if servers write it so, and how long it is; after 18 digits it is cut.
 #[inline]
 fn leading_integer(text: &[u8]) -> Option<(i64, usize)> {
     match text.strip_prefix(b"-") {
@@ -234,7 +243,7 @@ fn leading_integer(text: &[u8]) -> Option<(i64, usize)> {
     }
 }
 
-/// The number that a text begins with, without leading zeros, and how many digits it has; no more than 18 are looked at.
+/// The number at the start of a text, without leading zeros, and how many digits it has; at most 18 are looked at.
 #[inline]
 fn leading_digits(text: &[u8]) -> Option<(i64, usize)> {
     let (mut number, mut count) = (0, 0);
@@ -296,7 +305,28 @@ fn payload<'a>(
     Ok(Scanned::Token(token, end + 2))
 }
 
-/// Where the line that begins at `start` ends, its line break excluded.
+/// The end of the line of a status or an error that begins at `start`, without its line break. Only CR and LF
+/// together end it: Redis 7 to 8 sends line breaks inside an error of Lua without a change.
+fn text_end(
+    buffer: &[u8],
+    start: usize,
+    searched: usize,
+    max: usize,
+) -> Result<Option<usize>, ScanError> {
+    let tail = buffer.get(searched..).unwrap_or_default();
+    let short = tail.get(..SHORT_LINE).unwrap_or(tail);
+    let offset = match short.windows(2).position(|pair| pair == b"\r\n") {
+        Some(offset) => Some(offset),
+        None => memchr::memmem::find(tail, b"\r\n"),
+    };
+    let found = offset.map(|offset| searched + offset);
+    if found.unwrap_or(buffer.len()).saturating_sub(start) > max {
+        return Err(ScanError::LineTooLong);
+    }
+    Ok(found)
+}
+
+/// The end of the line of a number or a length that begins at `start`, without its line break.
 fn line_end(
     buffer: &[u8],
     start: usize,
@@ -305,7 +335,7 @@ fn line_end(
 ) -> Result<Option<usize>, ScanError> {
     let tail = buffer.get(searched..).unwrap_or_default();
     let is_break = |byte: &u8| matches!(byte, b'\r' | b'\n');
-    // A handful of bytes: the search is over before a vectorised one has begun.
+    // Few bytes: a simple search ends before a vectorised one has begun.
     let offset = match tail.iter().take(SHORT_LINE).position(is_break) {
         Some(offset) => Some(offset),
         None => memchr::memchr2(b'\r', b'\n', tail),
@@ -322,7 +352,7 @@ fn line_end(
     }
 }
 
-/// A length: digits alone.
+/// A length: only digits.
 fn length(line: &[u8]) -> Result<u64, ScanError> {
     if line == b"?" {
         return Err(ScanError::Streamed);
@@ -375,7 +405,7 @@ pub(crate) fn is_double(text: &[u8]) -> bool {
     is_decimal(text) || is_any_double(text)
 }
 
-/// Whether a text is digits, with a point among them or without: what most floats are.
+/// Whether a text is digits, with or without a point among them, as most floats are.
 fn is_decimal(text: &[u8]) -> bool {
     let unsigned = text.strip_prefix(b"-").unwrap_or(text);
     let (mut digits, mut points) = (0, 0);

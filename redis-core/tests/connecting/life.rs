@@ -1,5 +1,6 @@
 //! Events, numbers, lazy connections, pools that grow and shrink, the end in good order.
 
+use std::future::IntoFuture;
 use std::time::Duration;
 
 use typedis_core::{Budget, Config, Connection, ConnectionEvent, ErrorKind, Phase, Pool};
@@ -445,4 +446,30 @@ async fn a_dead_socket_is_never_lent() {
         .await;
         assert!(failures <= 1, "a dead socket was lent twice");
     }
+}
+
+/// Nothing but that reply has the driver look whether it is done.
+#[tokio::test]
+async fn closing_ends_with_the_last_reply() {
+    let minutes = Duration::from_secs(600);
+    let proxy = Proxy::start(shared(ServerKind::Valkey9).addr())
+        .await
+        .unwrap();
+    let config = at(proxy.addr()).liveness(minutes).command_timeout(minutes);
+    let conn = Connection::open(config).await.unwrap();
+    proxy.to_client().hold();
+    let sent = proxy.to_server().passed();
+    let late = tokio::spawn({
+        let conn = conn.clone();
+        async move { ping(&conn).await }
+    });
+    until(|| proxy.to_server().passed() > sent).await;
+    let (closed, ()) = within(async {
+        tokio::join!(conn.close().within(minutes).into_future(), async {
+            proxy.to_client().resume();
+        })
+    })
+    .await;
+    assert_eq!((closed.answered, closed.failed), (1, 0));
+    assert_eq!(within(late).await.unwrap().unwrap(), "PONG");
 }

@@ -293,7 +293,7 @@ async fn a_shared_connection_refuses_what_blocks() {
             .reply::<Option<i64>>()
     };
     let error = failed(conn.run(pop()).await);
-    assert!(error.to_string().contains("call it on a pool"), "{error}");
+    assert!(error.to_string().contains("call it on a `Pool`"), "{error}");
     let error = failed(conn.pipeline().run(incr("n")).run(pop()).await);
     assert_eq!((error.index(), error.command()), (Some(1), Some("BLPOP")));
     assert_eq!(counter(&conn, "n").await, 0);

@@ -102,15 +102,13 @@ async fn hostile_lengths_numbers_and_nesting_close_the_connection() {
     }
     is_fatal("*1\r\n".repeat(100_000)).await;
     is_fatal("%1\r\n+k\r\n".repeat(100_000)).await;
-    is_fatal(format!("+{}", "x".repeat(1 << 20))).await;
-    is_fatal(format!("-{}", "x".repeat(1 << 20))).await;
     is_fatal(format!("({}", "9".repeat(1 << 20))).await;
 }
 
 #[tokio::test]
 async fn limits_can_be_set() {
     let mut limits = Limits::default();
-    limits.max_bulk = 10;
+    (limits.max_bulk, limits.max_line) = (10, 12);
     let fake = fake_with("").await;
     let conn = connect(at(fake.addr()).protocol(Protocol::Resp2).limits(limits)).await;
     assert_eq!(conn.run(echo("0123456789")).await.unwrap(), "0123456789");
@@ -121,6 +119,12 @@ async fn limits_can_be_set() {
             .contains("11 bytes is longer than the limit"),
         "{error}"
     );
+    for kind in ["+", "-"] {
+        let fake = fake_with(format!("{kind}{}", "x".repeat(13))).await;
+        let conn = connect(at(fake.addr()).protocol(Protocol::Resp2).limits(limits)).await;
+        let error = failed(conn.run(echo("bad")).await).to_string();
+        assert!(error.contains("a line is longer than the limit"), "{error}");
+    }
 }
 
 /// A reply too many is nobody's, not even when it comes with a right one.
@@ -137,6 +141,62 @@ async fn a_reply_that_nothing_asked_for_closes_the_connection() {
         }
     }
     assert_eq!(fake.connections(), 2);
+}
+
+/// A command that the engine was told nothing of, and that is answered by a push: the reply that it waits for would be
+/// another's, and so on without an end.
+#[tokio::test]
+async fn a_subscription_that_was_not_asked_for_gives_nobody_the_reply_of_another() {
+    let db = db();
+    let commands = [
+        "SUBSCRIBE x",
+        "PSUBSCRIBE x",
+        "SSUBSCRIBE x",
+        "UNSUBSCRIBE x",
+        "UNSUBSCRIBE",
+        "PUNSUBSCRIBE",
+        "SUNSUBSCRIBE",
+    ];
+    for word in commands {
+        let conn = connect(on(&db)).await;
+        let subscribing = conn.run(raw(word).reply::<Value>()).send();
+        let texts: Vec<String> = (0..200).map(|number| format!("{word}-{number}")).collect();
+        let replies = soon(word, all(texts.iter().map(|text| conn.run(echo(text))))).await;
+        for (reply, text) in replies.into_iter().zip(&texts) {
+            match reply {
+                Ok(reply) => assert_eq!(reply, *text),
+                Err(error) => assert!(matches!(error.kind(), ErrorKind::Protocol(_)), "{error}"),
+            }
+        }
+        let error = failed(subscribing.await);
+        assert!(
+            error.to_string().contains("not asked for"),
+            "{word}: {error}"
+        );
+        assert_eq!(conn.run(echo("after")).await.unwrap(), "after");
+    }
+}
+
+/// Servers end subscriptions to shard channels on their own account.
+#[tokio::test]
+async fn the_end_of_a_shard_subscription_needs_no_asking() {
+    let fake = Fake::start(|mut peer| async move {
+        after_handshake(&mut peer).await?;
+        while let Some(command) = peer.command().await? {
+            let text = command.text(1);
+            peer.send(">3\r\n$12\r\nsunsubscribe\r\n$1\r\nx\r\n:0\r\n")
+                .await?;
+            peer.send(format!("${}\r\n{text}\r\n", text.len())).await?;
+        }
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let conn = connect_to(&fake).await;
+    for text in ["a", "b", "c"] {
+        assert_eq!(conn.run(echo(text)).await.unwrap(), text);
+    }
+    assert_eq!(fake.connections(), 1);
 }
 
 #[tokio::test]

@@ -3,9 +3,9 @@
 //! # Layout
 //!
 //! - `support`: connections, commands and waiting, for all of the tests
-//! - `cancellation`, `encoding`, `deadlines`, `budgets`: what callers do to a connection
+//! - `cancellation`, `encoding`, `deadlines`, `budgets`: what callers do to a connection; `obstacles`: what they waited for
 //! - `loss`, `reconnect`, `liveness`, `desync`, `handshake`: what networks and servers do to it
-//! - `big`: large values and long pipelines
+//! - `big`: large values and long pipelines; `texts`: what scripts put into statuses and errors
 //! - `chain`, `open`, `pool`, `watch`: pipelines, transactions and leased sockets
 //! - `runtime`: the end of handles and runtimes
 //!
@@ -31,8 +31,10 @@ mod encoding;
 mod handshake;
 mod liveness;
 mod loss;
+mod obstacles;
 mod open;
 mod pool;
 mod reconnect;
 mod runtime;
+mod texts;
 mod watch;

@@ -33,6 +33,7 @@ async fn read_all(channel: &mut Channel) -> (u64, Vec<u64>) {
                 lagged += count;
             }
             Event::Resubscribed => panic!("the connection was not lost"),
+            event => panic!("{event:?}"),
         }
     }
     (lagged, numbers)
@@ -182,6 +183,7 @@ async fn a_server_that_cannot_wait_any_longer_leaves_a_visible_gap() {
                     Event::Message(_) => received += 1,
                     Event::Resubscribed => break,
                     Event::Lagged(count) => panic!("{count} were dropped here"),
+                    event => panic!("{event:?}"),
                 }
             }
             assert!(received <= sent + 1, "{received} of {sent}");

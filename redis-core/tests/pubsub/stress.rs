@@ -188,6 +188,7 @@ async fn read(mut channel: Channel, each: u64, pace: Pace) -> (u64, u64) {
             }
             Event::Lagged(count) => lagged += count,
             Event::Resubscribed => panic!("the connection was lost"),
+            event => panic!("{event:?}"),
         }
         match &pace {
             Pace::Fast => {}

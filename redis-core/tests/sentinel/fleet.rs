@@ -1,83 +1,21 @@
-//! A primary, a replica and three Sentinels.
+//! How the servers are reached, and waiting for events.
 
 use std::future::Future;
 use std::time::Duration;
 
-use typedis_core::{Backoff, Config, Connection, Result, Run, raw};
-use typedis_testkit::{Server, ServerKind};
+use typedis_core::{Backoff, Config, Result, Run, raw};
+use typedis_testkit::Fleet;
+use typedis_testkit::fleet::SERVICE;
 
 /// Longer than anything here takes, on a busy machine too.
 pub(crate) const LONG: Duration = Duration::from_secs(40);
 
-pub(crate) struct Fleet {
-    pub(crate) primary: Server,
-    pub(crate) replica: Server,
-    pub(crate) sentinels: Vec<Server>,
-}
-
-impl Fleet {
-    /// Starts all, and waits until the Sentinels know each other and the replica.
-    pub(crate) async fn start() -> Self {
-        let primary = server().start().unwrap();
-        let replica = server()
-            .line(format!("replicaof 127.0.0.1 {}", primary.port()))
-            .start()
-            .unwrap();
-        let sentinels = (0..3)
-            .map(|_| {
-                Server::builder(ServerKind::Valkey9)
-                    .sentinel()
-                    .line(format!(
-                        "sentinel monitor shop 127.0.0.1 {} 2",
-                        primary.port()
-                    ))
-                    .line("sentinel down-after-milliseconds shop 500")
-                    .line("sentinel failover-timeout shop 3000")
-                    .start()
-                    .unwrap()
-            })
-            .collect();
-        let fleet = Self {
-            primary,
-            replica,
-            sentinels,
-        };
-        fleet.settle().await;
-        fleet
-    }
-
-    async fn settle(&self) {
-        for sentinel in &self.sentinels {
-            let conn = Connection::open(sentinel.url()).await.unwrap();
-            until(async || {
-                let others: Vec<std::collections::BTreeMap<String, String>> = conn
-                    .run(raw("SENTINEL SENTINELS").arg("shop").reply())
-                    .await
-                    .unwrap();
-                let replicas: Vec<std::collections::BTreeMap<String, String>> = conn
-                    .run(raw("SENTINEL REPLICAS").arg("shop").reply())
-                    .await
-                    .unwrap();
-                others.len() == 2
-                    && replicas.len() == 1
-                    && replicas[0]["flags"] == "slave"
-                    && replicas[0]["master-link-status"] == "ok"
-            })
-            .await;
-        }
-    }
-
-    /// The service, by these Sentinels.
-    pub(crate) fn config(&self, sentinels: &[usize]) -> Config {
-        let hosts = sentinels
-            .iter()
-            .map(|index| ("127.0.0.1", self.sentinels[*index].port()));
-        quick(Config::sentinel("shop", hosts))
-    }
-}
-
-fn server() -> typedis_testkit::ServerBuilder {
-    Server::builder(ServerKind::Valkey9).line("repl-diskless-sync-delay 0")
+/// The service, by these of the Sentinels.
+pub(crate) fn config(fleet: &Fleet, sentinels: &[usize]) -> Config {
+    let hosts = sentinels
+        .iter()
+        .map(|index| ("127.0.0.1", fleet.sentinels[*index].port()));
+    quick(Config::sentinel(SERVICE, hosts))
 }
 
 pub(crate) fn quick(config: Config) -> Config {

@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use typedis_core::{Connection, ErrorKind, Exclusive, Pool, Run, SentinelCause, ServiceRole, raw};
 
-use crate::fleet::{Fleet, node, until, within};
+use typedis_testkit::Fleet;
+
+use crate::fleet::{config, node, until, within};
 
 async fn set(conn: &Connection, value: u32) -> typedis_core::Result<String> {
     conn.run(raw("SET").key("k").arg(value).reply()).await
@@ -12,19 +14,19 @@ async fn set(conn: &Connection, value: u32) -> typedis_core::Result<String> {
 
 #[tokio::test]
 async fn a_service_is_found_by_its_name_and_in_each_role() {
-    let fleet = Fleet::start().await;
-    let conn = Connection::open(fleet.config(&[0, 1, 2])).await.unwrap();
+    let fleet = Fleet::start().unwrap();
+    let conn = Connection::open(config(&fleet, &[0, 1, 2])).await.unwrap();
     let (port, role) = node(&conn).await.unwrap();
     assert_eq!((port, role.as_str()), (fleet.primary.port(), "master"));
 
-    let replicas = fleet.config(&[0]).role(ServiceRole::Replica);
+    let replicas = config(&fleet, &[0]).role(ServiceRole::Replica);
     let conn = Connection::open(&replicas).await.unwrap();
     let (port, role) = node(&conn).await.unwrap();
     assert_eq!((port, role.as_str()), (fleet.replica.port(), "slave"));
     let lease = Exclusive::open(&replicas).await.unwrap();
     assert_eq!(node(&lease).await.unwrap().0, fleet.replica.port());
 
-    let url = fleet.config(&[1, 2]).to_url_with_secrets();
+    let url = config(&fleet, &[1, 2]).to_url_with_secrets();
     assert!(url.starts_with("redis+sentinel://127.0.0.1:"), "{url}");
     let pool = Pool::open(&url).await.unwrap();
     assert_eq!(node(&pool).await.unwrap().0, fleet.primary.port());
@@ -48,9 +50,9 @@ async fn a_service_is_found_by_its_name_and_in_each_role() {
 
 #[tokio::test]
 async fn writes_resume_on_the_promoted_node_when_the_primary_dies() {
-    let fleet = Fleet::start().await;
-    let conn = Connection::open(fleet.config(&[0, 1, 2])).await.unwrap();
-    let pool = Pool::open(fleet.config(&[0])).await.unwrap();
+    let fleet = Fleet::start().unwrap();
+    let conn = Connection::open(config(&fleet, &[0, 1, 2])).await.unwrap();
+    let pool = Pool::open(config(&fleet, &[0])).await.unwrap();
     set(&conn, 1).await.unwrap();
     fleet.primary.kill().unwrap();
     // What fails at the moment of the loss may have been carried out; later writes wait for the new primary.
@@ -75,10 +77,10 @@ async fn writes_resume_on_the_promoted_node_when_the_primary_dies() {
 
 #[tokio::test]
 async fn sockets_leave_a_node_that_is_demoted_in_place() {
-    let fleet = Fleet::start().await;
-    let conn = Connection::open(fleet.config(&[0, 1, 2])).await.unwrap();
-    let pool = Pool::open(fleet.config(&[2])).await.unwrap();
-    let readers = fleet.config(&[0]).role(ServiceRole::Replica);
+    let fleet = Fleet::start().unwrap();
+    let conn = Connection::open(config(&fleet, &[0, 1, 2])).await.unwrap();
+    let pool = Pool::open(config(&fleet, &[2])).await.unwrap();
+    let readers = config(&fleet, &[0]).role(ServiceRole::Replica);
     let reader = Connection::open(readers).await.unwrap();
     drop(pool.exclusive().await.unwrap());
     let sentinel = Connection::open(fleet.sentinels[1].url()).await.unwrap();
@@ -109,8 +111,8 @@ async fn sockets_leave_a_node_that_is_demoted_in_place() {
 
 #[tokio::test]
 async fn learned_sentinels_serve_when_all_configured_ones_are_gone() {
-    let fleet = Fleet::start().await;
-    let conn = Connection::open(fleet.config(&[0])).await.unwrap();
+    let fleet = Fleet::start().unwrap();
+    let conn = Connection::open(config(&fleet, &[0])).await.unwrap();
     fleet.sentinels[0].kill().unwrap();
     fleet.primary.kill().unwrap();
     until(async || set(&conn, 4).await.is_ok()).await;

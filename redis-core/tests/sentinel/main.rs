@@ -2,8 +2,9 @@
 //!
 //! # Layout
 //!
-//! - `fleet`: a primary, a replica and Sentinels to run against
+//! - `fleet`: how the servers are reached
 //! - `follow`: real servers that fail, are demoted, disappear
+//! - `hang`: a primary that hangs, and what has a reply owed when the Sentinels promote another node
 //! - `answers`: what Sentinels may say, by script
 
 #![allow(
@@ -16,3 +17,4 @@
 mod answers;
 mod fleet;
 mod follow;
+mod hang;

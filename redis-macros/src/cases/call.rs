@@ -1,10 +1,11 @@
-//! What is called: nothing but the command, each option, each word of an enum, and as many options as go together.
+//! One call: the command without options, or with one option, one word of an enum, or as many options as go
+//! together.
 
 use crate::model::{Command, Context, Enum, Kind, OptionId, Selection, Versions};
 use crate::problems::Problems;
 use crate::spec::{CommandSpec, ExampleSpec, Spec, Text};
 
-/// One call of a command, with the examples that go with what is chosen.
+/// One call of a command, with the examples for the chosen options.
 pub(super) struct Call<'a> {
     pub(super) spec: &'a Spec,
     pub(super) enums: &'a [Enum],
@@ -46,7 +47,7 @@ pub(super) fn calls<'a>(spec: &'a Spec, enums: &'a [Enum], command: &Command) ->
         .chain(words)
         .filter_map(|(options, word)| {
             let row = with_examples(row, command, &options, word.as_ref());
-            // The spec was found sound before.
+            // The spec has passed all checks before.
             let problems = Problems::default();
             let context = Context {
                 spec,
@@ -142,7 +143,7 @@ fn with_examples(
         };
         (text(&word.placeholder), example)
     });
-    // The first that is found counts.
+    // The first match counts.
     row.args = own
         .into_iter()
         .chain(nested)
@@ -152,7 +153,7 @@ fn with_examples(
 }
 
 impl Call<'_> {
-    /// The versions that have the command and all that is chosen.
+    /// The versions that have the command and all chosen options.
     pub(super) fn versions(&self) -> Versions {
         let command = &self.command;
         let own = command.facts.since.clone().unwrap_or_else(|| {

@@ -1,5 +1,5 @@
-//! The rows of the spec as grammars, by which a call that was recorded somewhere is read: what it may consist of, and
-//! the reply type for each selection of options.
+//! The rows of the spec as grammars, by which recorded calls are read: the words that a call may have, and the reply
+//! type for each selection of options.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -65,7 +65,7 @@ pub(super) fn row(spec: &Spec, enums: &[Enum], command: &Command) -> Option<Toke
         .commands
         .iter()
         .find(|row| row.label.line == command.line)?;
-    // The spec was found sound before.
+    // The spec has passed all checks before.
     let problems = Problems::default();
     let context = Context {
         spec,
@@ -125,7 +125,7 @@ impl Walk<'_> {
         parts
     }
 
-    /// What a number stands before. It is no option.
+    /// The nodes after a count. They are not an option.
     fn counted(&mut self, node: &Node, in_words: bool) -> TokenStream {
         let list = match node {
             Node::List(list) => Some(list),
@@ -165,7 +165,7 @@ impl Walk<'_> {
             }
             Node::Placeholder(placeholder) => match self.context.type_of(placeholder) {
                 Some(PlaceholderType::Args) => quote!(Part::Any),
-                // A type whose example is of several words writes as many as it likes.
+                // A type whose example has several words may write any number of them.
                 Some(ty @ PlaceholderType::Named(_))
                     if self.context.example(placeholder, &ty).wire.len() != 1 =>
                 {
@@ -177,7 +177,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Of a count: whether it counts words, not items.
+    /// For a count: whether it counts words, not items.
     fn counts_words(&self, node: &Node) -> Option<bool> {
         let Node::Placeholder(placeholder) = node else {
             return None;

@@ -1,11 +1,11 @@
-//! The words and key positions of a call, read off the syntax tree: what is always written, and what the chosen options
-//! add, in the order of the syntax.
+//! The words and key positions of a call, read from the syntax tree: what is always written, and what the chosen
+//! options add, in the order of the syntax.
 
 use crate::model::types::PlaceholderType;
 use crate::model::{Context, Example, OptionId, alternatives, names, only_list};
 use crate::syntax::{List, Node, Syntax};
 
-/// What goes over the wire.
+/// What is sent.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Wire {
     pub(super) words: Vec<String>,
@@ -13,11 +13,12 @@ pub(super) struct Wire {
     pub(super) keys: Vec<usize>,
     /// The positions of the words that are the same in every such call.
     pub(super) literals: Vec<usize>,
-    /// How many of the words may be left out: all items of a list but one, and what may be none at all.
+    /// How many of the words may be left out: all items of a list but one, and words that may be missing
+    /// altogether.
     pub(super) spare: usize,
 }
 
-/// What goes over the wire of a call with these options. Options are numbered as they stand in the syntax.
+/// What a call with these options sends. Options are numbered in the order of the syntax.
 pub(super) fn wire(context: &Context<'_>, syntax: &Syntax, chosen: &[OptionId]) -> Wire {
     let mut walk = Walk {
         context,
@@ -147,7 +148,7 @@ impl Walk<'_> {
         Some(2)
     }
 
-    /// A count that is no part of the call: what it counts is no option, so it must not be numbered as one.
+    /// A count that is not part of the call: what it counts is not an option, so it must not get a number.
     fn skipped(&self, node: &Node, after: &[Node]) -> Option<usize> {
         self.count_type(node)?;
         after.first().map(|_| 2)

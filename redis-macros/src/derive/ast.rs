@@ -3,7 +3,7 @@
 use proc_macro2::Span;
 use syn::{Generics, Ident, Path, Type};
 
-/// What is derived for.
+/// The item that the derive is on.
 pub(super) struct Item<'a> {
     pub(super) ident: &'a Ident,
     pub(super) generics: &'a Generics,
@@ -15,7 +15,7 @@ pub(super) enum Shape<'a> {
     Map(Vec<Field<'a>>),
     /// A tuple struct with several fields: an array.
     Array(Vec<&'a Type>),
-    /// A tuple struct with one field: as that is.
+    /// A tuple struct with one field: like this field.
     Newtype(&'a Type),
     /// An enum of unit variants: a word.
     Word(Vec<Variant<'a>>),
@@ -25,15 +25,15 @@ pub(super) enum Shape<'a> {
 pub(super) struct Field<'a> {
     pub(super) ident: &'a Ident,
     pub(super) ty: &'a Type,
-    /// On the server.
+    /// Its name on the server.
     pub(super) name: String,
     pub(super) span: Span,
     pub(super) source: Source,
-    /// What it is where the reply does not have it.
+    /// Its value if the reply does not have it.
     pub(super) default: Option<Default>,
 }
 
-/// Where a field comes from and goes to.
+/// Where the value of a field comes from and how it is sent.
 pub(super) enum Source {
     /// Its own value.
     Plain,
@@ -43,7 +43,7 @@ pub(super) enum Source {
     With(Path),
     /// The fields of the same reply.
     Flatten,
-    /// Nowhere.
+    /// The field is neither decoded nor sent.
     Skip,
 }
 
@@ -61,12 +61,13 @@ pub(super) struct Variant<'a> {
 }
 
 impl<'a> Field<'a> {
-    /// Whether the field has a name of its own on the server.
+    /// Whether the field has a name on the server.
     pub(super) fn is_named(&self) -> bool {
         matches!(self.source, Source::Plain | Source::Json | Source::With(_))
     }
 
-    /// What is in an `Option`, judged by its name; only for JSON and functions, of which no trait can tell.
+    /// The type inside an `Option`, recognised by its name. Only for JSON and functions, where no trait can
+    /// tell.
     pub(super) fn option(&self) -> Option<&'a Type> {
         let Type::Path(path) = self.ty else {
             return None;

@@ -1,4 +1,4 @@
-//! What `#[redis(..)]` says: read without regard to where it stands, which is checked later.
+//! The words of `#[redis(..)]`. They are read without regard to their place; `valid` checks that later.
 
 use proc_macro2::Span;
 use syn::meta::ParseNestedMeta;
@@ -16,7 +16,7 @@ pub(super) struct Said<T> {
     pub(super) value: T,
 }
 
-/// All that can be said.
+/// All words that the attribute can have.
 #[derive(Default)]
 pub(super) struct Attrs {
     pub(super) rename: Option<Said<String>>,
@@ -52,7 +52,7 @@ impl Attrs {
         said
     }
 
-    /// The words that were said, with their places.
+    /// The words that were given, with their places.
     pub(super) fn spans(&self) -> Vec<(&'static str, Span)> {
         let spans = [
             self.rename.as_ref().map(|said| said.span),
@@ -124,7 +124,7 @@ fn path(meta: &ParseNestedMeta<'_>) -> syn::Result<Path> {
     text(meta)?.parse()
 }
 
-/// Passes over what an unknown word is said to be, so that the words after it are read.
+/// Skips the value of an unknown word, so that the words after it are read.
 fn pass_value(meta: &ParseNestedMeta<'_>) -> syn::Result<()> {
     if meta.input.peek(Token![=]) {
         meta.value()?.parse::<syn::Expr>()?;

@@ -37,7 +37,7 @@ pub(super) fn expand(item: &Item<'_>) -> TokenStream {
     implementation(item.ident, &generics, &body)
 }
 
-/// An implementation that stands beside errors.
+/// The implementation that is written after errors.
 pub(super) fn fallback(input: &DeriveInput) -> TokenStream {
     let body = decoder(&quote!(::core::unreachable!()));
     implementation(&input.ident, &input.generics, &body)
@@ -86,8 +86,8 @@ fn require_of_fields(generics: &mut Generics, fields: &[Field<'_>]) {
 /// A struct with named fields.
 ///
 /// All fields wait in one tuple of `Option`s until the last of them is there, and leave it in one step that cannot
-/// fail: so each early return drops the same one value, whose drop glue is one function. With a variable for each field,
-/// the code to drop those that are there would grow with the square of their number.
+/// fail. So each early return drops the same value, with one drop function. With a variable for each field, the code
+/// that drops them would grow with the square of their number.
 fn map(fields: &[Field<'_>]) -> TokenStream {
     let slots = local("slots");
     let nones = fields.iter().map(|_| quote!(::core::option::Option::None));
@@ -153,7 +153,7 @@ fn fill(fields: &[Field<'_>], slots: &Ident) -> TokenStream {
     }
 }
 
-/// A variable that no path of the user's can mean.
+/// A variable name that cannot clash with the user's names.
 fn local(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
 }
@@ -179,7 +179,7 @@ fn decode(field: &Field<'_>) -> TokenStream {
     }
 }
 
-/// Puts into the slot of a field what the pairs did not.
+/// Fills the slot of a field that the pairs did not fill.
 fn settle(field: &Field<'_>, slot: &TokenStream) -> TokenStream {
     let (ty, name) = (field.ty, &field.name);
     let some = quote!(::core::option::Option::Some);
@@ -221,7 +221,7 @@ fn array(types: &[&Type]) -> TokenStream {
     )
 }
 
-/// A tuple struct with one field: as that is.
+/// A tuple struct with one field: like this field.
 fn newtype(inner: &Type) -> TokenStream {
     let hooks = as_another(&quote!(#inner), &quote!(inner), &quote!(Self(inner)));
     quote! {
@@ -233,7 +233,7 @@ fn newtype(inner: &Type) -> TokenStream {
     }
 }
 
-/// All of the trait by way of another type.
+/// The whole trait, by means of another type.
 fn as_another(other: &TokenStream, pattern: &TokenStream, value: &TokenStream) -> TokenStream {
     let decoder = decoder(&quote! {
         let #pattern = <#other as ::typedis::__core::FromRedis>::from_redis(reply)?;

@@ -11,7 +11,7 @@ use super::case::Case;
 use super::valid;
 
 impl<'a> Item<'a> {
-    /// Reads and checks an item; all that is wrong with it is one error.
+    /// Reads and checks an item; all its faults become one error.
     pub(super) fn parse(input: &'a DeriveInput) -> syn::Result<Self> {
         let mut errors = Errors::default();
         let attrs = Attrs::parse(&input.attrs, &mut errors);
@@ -25,7 +25,7 @@ impl<'a> Item<'a> {
             generics,
             shape,
         });
-        // Without a shape there is an error.
+        // If there is no shape, there is an error.
         errors
             .into_result(item)?
             .ok_or_else(|| syn::Error::new_spanned(ident, "nothing can be derived for this"))

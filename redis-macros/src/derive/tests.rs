@@ -5,7 +5,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-/// The input and what both derives make of it.
+/// The input and its expansion by both derives.
 fn expansion(input: TokenStream) -> String {
     let file = |tokens| prettyplease::unparse(&syn::parse2(tokens).unwrap());
     let (from, to) = (

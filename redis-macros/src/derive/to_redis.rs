@@ -42,7 +42,7 @@ pub(super) fn expand(item: &Item<'_>) -> TokenStream {
     }
 }
 
-/// Implementations that stand beside errors.
+/// The implementations that are written after errors.
 pub(super) fn fallback(input: &DeriveInput) -> TokenStream {
     let (ident, generics) = (&input.ident, &input.generics);
     let body = quote!(::core::unreachable!());
@@ -71,7 +71,7 @@ fn require_of_fields(generics: &mut Generics, fields: &[Field<'_>]) {
     );
 }
 
-/// Pairs of a name and a value; the name fits whatever column it may.
+/// Pairs of a name and a value; the name fits any column.
 fn records(ident: &Ident, generics: &Generics, body: &TokenStream) -> TokenStream {
     let (_, arguments, _) = generics.split_for_impl();
     let mut with_column = generics.clone();
@@ -114,7 +114,7 @@ fn field(field: &Field<'_>) -> TokenStream {
     }
 }
 
-/// What is in an optional field, if anything, as what sends it.
+/// The value of an optional field, if there is one, wrapped in the type that sends it.
 fn wrapped(ident: &Ident, wrap: &TokenStream) -> TokenStream {
     quote!(&::core::option::Option::map(::core::option::Option::as_ref(&self.#ident), #wrap))
 }
@@ -133,7 +133,7 @@ fn arguments(ident: &Ident, generics: &Generics, body: &TokenStream) -> TokenStr
 }
 
 fn member(index: usize, ty: &Type) -> TokenStream {
-    // With the span of the type, so that an error points there.
+    // It has the span of the type, so that an error points there.
     let index = Index {
         index: u32::try_from(index).unwrap_or(u32::MAX),
         span: ty.span(),

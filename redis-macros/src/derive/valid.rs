@@ -1,4 +1,4 @@
-//! What may not be said where: one function a place.
+//! Which attributes are allowed where: one function for each place.
 
 use proc_macro2::Span;
 use syn::Type;
@@ -8,7 +8,7 @@ use super::Errors;
 use super::ast::Shape;
 use super::attr::Attrs;
 
-/// The most fields that a tuple struct may have: as many as a tuple that can be decoded.
+/// The most fields that a tuple struct may have: as many as the longest tuple that can be decoded.
 const WIDEST: usize = 12;
 
 /// The attributes of the item itself, and names that are given twice.

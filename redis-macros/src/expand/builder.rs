@@ -24,12 +24,12 @@ pub(super) fn expand(command: &Command) -> TokenStream {
     }
 }
 
-/// What the `impl`s of a builder have in common.
+/// The common parts of a builder's `impl`s.
 struct Parts {
     name: Ident,
     /// The type parameters of its choices.
     slots: Vec<Ident>,
-    /// Those of its required choices.
+    /// The type parameters of its required choices.
     required: Vec<Ident>,
     /// What says that each of those has been made.
     rules: Vec<Ident>,
@@ -70,7 +70,7 @@ impl Parts {
         }
     }
 
-    /// What ends the building.
+    /// The `impl`s by which a finished builder is executed.
     fn finish(&self) -> TokenStream {
         let Self { name, slots, .. } = self;
         let made = self.made();
@@ -162,7 +162,7 @@ impl Parts {
         }
     }
 
-    /// That every required choice has been made.
+    /// The bounds that say that every required choice has been made.
     fn made(&self) -> Option<TokenStream> {
         let Self {
             required, rules, ..

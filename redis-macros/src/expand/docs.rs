@@ -1,4 +1,4 @@
-//! Documentation of methods, written from what the spec says.
+//! Documentation of methods, made from the spec.
 
 use super::example;
 use crate::model::{Column, Command, Kind, Opt, Param, Reply, Versions, WordNote};
@@ -75,11 +75,11 @@ pub(super) fn option(command: &Command, option: &Opt) -> Lines {
     let mut remarks = Vec::new();
     if option.repeatable {
         remarks.push(
-            "May be called again: what it writes is added, in the order of the calls.".to_owned(),
+            "May be called again: each call adds its words, in the order of the calls.".to_owned(),
         );
     }
     if option.body.blocks() {
-        remarks.push("Makes the command block, which needs a socket of its own.".to_owned());
+        remarks.push("Makes the command block, so it needs a separate socket.".to_owned());
     }
     if let Some(parent) = option.parent.and_then(|id| command.options.get(id)) {
         remarks.push(format!("Only after [`{0}`](Self::{0}).", parent.method));
@@ -103,7 +103,7 @@ pub(super) fn option(command: &Command, option: &Opt) -> Lines {
     ])
 }
 
-/// What the options do, at a glance; each has a method with the whole of it.
+/// A short list of the options; each method has the full documentation.
 fn options(command: &Command) -> Lines {
     if command.options.is_empty() {
         return Lines::new();
@@ -121,7 +121,7 @@ fn options(command: &Command) -> Lines {
             .chain(after)
             .chain(since(command, option.since.as_ref()));
         let remarks: Vec<String> = remarks.collect();
-        // A bar would end the cell.
+        // A `|` would end the cell.
         let remarks = remarks.join(" ").replace('|', "\\|");
         format!("| `{}({})` | {remarks} |", option.method, params.join(", "))
     };
@@ -136,7 +136,7 @@ pub(super) fn instead(instead: &str) -> String {
     format!("use {instead}")
 }
 
-/// What decides the type of the reply, where something does.
+/// What decides the type of the reply, if something does.
 fn replies(command: &Command) -> Lines {
     if command.replies.rules.is_empty() {
         return Lines::new();
@@ -164,7 +164,7 @@ fn code(reply: &Reply) -> String {
     format!("`{}`", reply.text)
 }
 
-/// What is true of the command whatever its arguments.
+/// The facts that hold for all arguments.
 fn facts(command: &Command) -> Lines {
     let facts = &command.facts;
     let mut lines = Lines::new();
@@ -175,7 +175,7 @@ fn facts(command: &Command) -> Lines {
     }
     if facts.blocking {
         lines.push(
-            "Blocks, which needs a socket of its own: only a `Pool` or an `Exclusive` has it."
+            "Blocks, so it needs a separate socket: only a `Pool` or an `Exclusive` has it."
                 .to_owned(),
         );
     }
@@ -203,7 +203,7 @@ fn facts(command: &Command) -> Lines {
     bullets(lines)
 }
 
-/// What the type of a parameter does not say.
+/// What the type of a parameter does not tell.
 fn params<'a>(params: impl Iterator<Item = &'a Param>) -> Lines {
     params.filter_map(param).collect()
 }
@@ -276,7 +276,7 @@ fn since(command: &Command, versions: Option<&Versions>) -> Option<String> {
     })
 }
 
-/// Whether a version is that of a module: until 8.0, when Redis took them in, they had numbers of their own.
+/// Whether a version is one of a module: until Redis 8.0 included them, modules had their own version numbers.
 fn is_of_module(command: &Command, version: &str) -> bool {
     let name = command.syntax.name.first();
     let major = version
@@ -290,7 +290,7 @@ fn bullets(lines: Lines) -> Lines {
     lines.into_iter().map(|line| format!("- {line}")).collect()
 }
 
-/// A call that compiles, and that a test run of the documentation does not execute.
+/// A call that is compiled as a documentation test, but not executed.
 fn example(command: &Command, doctests: bool) -> Lines {
     let options = command.complete(&[]).unwrap_or_default();
     let call = example::call("conn", command, &options);

@@ -11,7 +11,8 @@ pub(super) fn name(command: &Command) -> proc_macro2::Ident {
     ident(&command.method.to_ascii_uppercase())
 }
 
-pub(super) fn expand(command: &Command) -> TokenStream {
+/// `checked`: against the commands that the facade knows.
+pub(super) fn expand(command: &Command, checked: bool) -> TokenStream {
     let facts = &command.facts;
     let (info, name) = (name(command), command.syntax.name.join(" "));
     let doc = format!(" What is known of `{name}`.");
@@ -22,6 +23,7 @@ pub(super) fn expand(command: &Command) -> TokenStream {
     let readonly = facts.readonly.then(|| quote!(.readonly()));
     let idempotent = (facts.idempotent && !facts.readonly).then(|| quote!(.idempotent()));
     let blocking = facts.blocking.then(|| quote!(.blocking()));
+    let waits = command.waits().then(|| quote!(.waits()));
     let state = facts
         .state
         .map(ident)
@@ -33,11 +35,13 @@ pub(super) fn expand(command: &Command) -> TokenStream {
     });
     let masked = &facts.masked;
     let masked = (!masked.is_empty()).then(|| quote!(.masked(&[#(#masked),*])));
+    let is_command = matches!(command.call, Call::Command);
+    let checked = (checked && is_command).then(|| quote!(.checked(&::typedis::commands::KNOWN)));
     quote! {
         #script
         #[doc = #doc]
         pub static #info: rt::CommandInfo = rt::CommandInfo::new(#name, #header, #words)
-            #readonly #idempotent #blocking #state #cacheable #policies #masked;
+            #readonly #idempotent #blocking #waits #state #cacheable #policies #masked #checked;
     }
 }
 
@@ -51,7 +55,7 @@ fn sent(command: &Command) -> Vec<String> {
     }
 }
 
-/// The name of the static with a command's script.
+/// The name of the static for a command's script.
 pub(super) fn script_name(command: &Command) -> proc_macro2::Ident {
     ident(&format!("{}_SCRIPT", command.method.to_ascii_uppercase()))
 }
@@ -73,7 +77,7 @@ fn script(command: &Command) -> Option<TokenStream> {
     })
 }
 
-/// The words of the name as they go over the wire.
+/// The encoded words of the name.
 fn header(words: &[String]) -> Vec<u8> {
     words
         .iter()

@@ -42,7 +42,7 @@ pub(super) fn expand(command: &Command, doctests: bool) -> TokenStream {
     }
 }
 
-/// The parts of the reply that are the caller's choice.
+/// The type parameters of the reply, which the caller chooses.
 fn generics(command: &Command) -> Option<TokenStream> {
     let params = &command.replies.otherwise.params;
     (!params.is_empty()).then(|| quote!(<#(#params: rt::FromRedis),*>))

@@ -50,7 +50,8 @@ fn header(command: &Command, exclusive: Option<usize>, transition: &Transition<'
                 .filter(|param| !dropped.contains(param))
                 .cloned()
                 .collect();
-            // What was the caller's choice plays no part any more, so that nobody has to make it.
+            // The type that the caller would have chosen is not in the reply any more, so the caller does not
+            // have to choose it.
             (
                 kept,
                 from.with(&|param| dropped.contains(&param).then(|| quote!(()))),
@@ -168,7 +169,7 @@ fn statements(command: &Command, option: &Opt) -> Vec<TokenStream> {
     needs.into_iter().chain(once_only).chain(writes).collect()
 }
 
-/// The choices of the caller that come with the new reply.
+/// The type parameters that come with the new reply.
 fn new_params(transition: &Transition<'_>) -> Vec<TokenStream> {
     let Some((from, to)) = transition.reply else {
         return Vec::new();

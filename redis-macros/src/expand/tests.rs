@@ -1,11 +1,10 @@
-//! One expansion of each shape of the notation, as text that a reviewer can read. Each snapshot holds the row that it is
-//! the expansion of.
+//! One expansion for each shape of the notation, as text that a reviewer can read. Each snapshot contains its row.
 
 #![allow(clippy::panic, clippy::unwrap_used)]
 
 use crate::commands::check;
 
-/// What the rows of these tests share.
+/// The common tables of these tests.
 const HEAD: &str = r#"
 [types]
 key = "key"
@@ -54,6 +53,36 @@ syntax = "INCR key"
 reply = "i64"
 flags = "write fast"
 since = "1.0.0"
+"#;
+    /// What raw commands are looked up in: the rows that a shared connection does not take, and what has no row.
+    known: r#"
+[list.blpop]
+doc = "Waits for an element."
+syntax = "BLPOP key [key ...] timeout"
+reply = "Option<T>"
+blocking = "timeout"
+[list.blmpop]
+doc = "Waits for elements."
+syntax = "BLMPOP timeout numkeys key [key ...] [COUNT count]"
+reply = "Option<T>"
+blocking = "timeout"
+[stream.xread]
+doc = "Reads entries."
+syntax = "XREAD [BLOCK timeout] STREAMS key id"
+reply = "Option<T>"
+blocking = "BLOCK"
+[connection.client_setname]
+doc = "Names the connection."
+syntax = "CLIENT SETNAME value"
+reply = "()"
+state = "name"
+[string.get]
+doc = "Reads the string at `key`."
+syntax = "GET key"
+reply = "Option<T>"
+[refused]
+SUBSCRIBE = "its replies are pushed"
+"CLIENT REPLY" = "nothing can be awaited"
 "#;
     choice_of_reply: r#"
 [string.get]

@@ -12,13 +12,13 @@ pub(super) struct Unit<'a> {
     module: Ident,
     name: Ident,
     vis: Visibility,
-    /// What the trait is of, for its documentation.
+    /// The subject of the trait, for its documentation.
     subject: String,
     groups: Vec<&'a Group>,
-    /// Enums that belong into the module.
+    /// Enums that belong to the module.
     enums: &'a [Enum],
-    /// Whether examples are compiled; the facade's are.
-    doctests: bool,
+    /// Whether it is the facade's own: its examples are compiled, and others are checked against it.
+    own: bool,
 }
 
 impl<'a> Unit<'a> {
@@ -30,7 +30,7 @@ impl<'a> Unit<'a> {
             subject: format!("the group `{}`", group.name),
             groups: vec![group],
             enums: &[],
-            doctests: true,
+            own: true,
         }
     }
 
@@ -47,7 +47,7 @@ impl<'a> Unit<'a> {
             vis,
             groups,
             enums,
-            doctests: false,
+            own: false,
         }
     }
 
@@ -69,7 +69,9 @@ impl<'a> Unit<'a> {
             " {}: the commands of {subject}, as a trait, and the builders of those that have options.",
             self.contents()
         );
-        let infos = self.commands().map(info::expand);
+        let infos = self
+            .commands()
+            .map(|command| info::expand(command, !self.own));
         let builders = self
             .commands()
             .filter(|command| command.has_options())
@@ -100,7 +102,7 @@ impl<'a> Unit<'a> {
         self.groups.iter().flat_map(|group| &group.commands)
     }
 
-    /// Its first commands, and how many more there are.
+    /// Names its first commands, and how many more there are.
     fn contents(&self) -> String {
         let mut names: Vec<String> = Vec::new();
         for command in self.commands() {
@@ -119,15 +121,10 @@ impl<'a> Unit<'a> {
 
     fn definition(&self) -> TokenStream {
         let Self {
-            name,
-            subject,
-            doctests,
-            ..
+            name, subject, own, ..
         } = self;
         let doc = format!(" The commands of {subject}, on everything that takes commands.");
-        let methods = self
-            .commands()
-            .map(|command| method::expand(command, *doctests));
+        let methods = self.commands().map(|command| method::expand(command, *own));
         quote! {
             #[doc = #doc]
             pub trait #name: rt::Target {
@@ -173,7 +170,7 @@ fn markers_of(command: &Command) -> Vec<String> {
     ids.filter_map(|id| marker(command, *id)).collect()
 }
 
-/// How many commands of a group the first line of its documentation names.
+/// How many commands the first line of a group's documentation names.
 const SHOWN: usize = 3;
 
 /// `ShopCommands` is in the module `shop`.

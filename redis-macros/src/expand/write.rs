@@ -115,7 +115,7 @@ fn optional_records(name: &Ident, columns: &[Column]) -> (TokenStream, TokenStre
     (records(columns), value)
 }
 
-/// What a body writes: what stands before every part as it is, the rest into its parts.
+/// What a body writes: first what comes before all parts, then the rest, in its parts.
 pub(super) fn statements(body: &Body, repeatable: bool) -> Vec<TokenStream> {
     body.runs
         .iter()

@@ -17,12 +17,12 @@ pub(crate) enum Call {
 pub(crate) struct Script {
     /// The file, from the folder of the spec.
     pub(crate) file: Text,
-    /// What it holds; empty until it is read.
+    /// Its text; empty until it is read.
     pub(crate) source: String,
 }
 
 impl Script {
-    /// The SHA-1 of the text, by which servers know it.
+    /// The SHA-1 of the text, which is its name on servers.
     pub(crate) fn sha1(&self) -> String {
         sha1_smol::Sha1::from(self.source.as_bytes())
             .digest()
@@ -63,7 +63,7 @@ impl Context<'_> {
         call
     }
 
-    /// The number of keys is sent before them, so they have to stand together.
+    /// The number of keys is sent before them, so they have to be next to each other.
     fn check_keys_come_first(&self, body: &Body, options: &[Opt]) {
         let writes = body.runs.iter().flat_map(|run| &run.writes);
         let late = writes

@@ -1,15 +1,15 @@
-//! Names that exclude each other: in a pipeline every builder has all command methods too, so an option must not be
-//! named as a command.
+//! Names that exclude each other: in a pipeline every builder also has all command methods, so an option must not
+//! have the name of a command.
 
 use std::collections::BTreeMap;
 
 use super::{Command, Model, names};
 use crate::problems::Problems;
 
-/// Words that the expansion uses for itself.
+/// Names that the expansion uses itself.
 const RESERVED_TYPES: [&str; 2] = ["S", "R"];
 
-/// Modules that the expansion makes itself.
+/// Modules that the expansion defines itself.
 const RESERVED_MODULES: [&str; 3] = ["chosen", "rt", "traits"];
 
 pub(super) fn check(model: &Model, problems: &Problems) {

@@ -4,7 +4,7 @@ use super::{Context, Opt, OptionId};
 use crate::nearest::suggestion;
 use crate::spec::Text;
 
-/// Holds where all options of one of its terms are chosen.
+/// A condition that holds if all options of one of its terms are chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Condition {
     pub(crate) terms: Vec<Vec<OptionId>>,
@@ -23,7 +23,7 @@ impl Condition {
 }
 
 impl Context<'_> {
-    /// Reads a condition; `key` is where it stands, for messages.
+    /// Reads a condition; `key` is its place, for messages.
     pub(crate) fn condition(&self, text: &Text, key: &str, options: &[Opt]) -> Option<Condition> {
         let atom = |atom: &str| {
             self.option_named(
@@ -52,8 +52,8 @@ impl Context<'_> {
         Some(Condition { terms })
     }
 
-    /// The option that the spec calls by its words, or by the placeholders of a bare one. An option within another one
-    /// may be called by the words of both.
+    /// The option with this name in the spec: its words, or the placeholders of a bare option. An option inside
+    /// another one may be named by the words of both.
     pub(crate) fn option_named(&self, name: &Text, key: &str, options: &[Opt]) -> Option<OptionId> {
         let found = find(&name.text, options);
         if found.is_none() {

@@ -1,4 +1,4 @@
-//! The expressions that stand for arguments in documentation and generated tests, and the words that they are sent as.
+//! The example arguments in documentation and generated tests, and the words that they are sent as.
 
 use syn::{Expr, ExprLit, ExprUnary, Lit, UnOp};
 
@@ -18,7 +18,7 @@ pub(crate) struct Example {
 const ITEMS: usize = 2;
 
 impl Context<'_> {
-    /// The example of a placeholder that stands alone.
+    /// The example of a placeholder outside of a list.
     pub(crate) fn example(&self, placeholder: &Placeholder, ty: &PlaceholderType) -> Example {
         match self.example_spec(&placeholder.name, ty.name()) {
             Some(spec) => self.read_example(&placeholder.name, spec),
@@ -89,7 +89,7 @@ impl Context<'_> {
         }
     }
 
-    /// What the file says: of the placeholder in this command, of the placeholder, of its type.
+    /// The example in the file: for the placeholder in this command, for the placeholder, or for its type.
     fn example_spec(&self, placeholder: &str, ty: &str) -> Option<&ExampleSpec> {
         let own = self
             .command
@@ -97,7 +97,7 @@ impl Context<'_> {
             .iter()
             .find(|(name, _)| name.text == placeholder)
             .map(|(_, example)| example);
-        // The example of a name is of the type that `[types]` gives it, not of one given inline.
+        // The example of a name has the type that `[types]` gives to the name, not one that is given inline.
         let usual = self
             .spec
             .types
@@ -155,7 +155,7 @@ impl Context<'_> {
     }
 }
 
-/// The words of a literal, or of an array or tuple of literals, whose text is what is sent.
+/// The words of a literal, or of an array or tuple of literals, which are sent as their text.
 fn literal_words(expr: &Expr) -> Option<Vec<String>> {
     match expr {
         Expr::Lit(ExprLit { lit, .. }) => literal_text(lit).map(|text| vec![text]),
@@ -197,7 +197,7 @@ fn literal_text(lit: &Lit) -> Option<String> {
     }
 }
 
-/// The items of an example that is an array: then it stands for the whole list.
+/// The items of an example that is an array: then it is the example of the whole list.
 fn array_items(rust: &str) -> Option<Vec<Example>> {
     let Ok(Expr::Array(array)) = syn::parse_str::<Expr>(rust) else {
         return None;
@@ -211,7 +211,7 @@ fn array_items(rust: &str) -> Option<Vec<Example>> {
     array.elems.iter().map(item).collect()
 }
 
-/// The example with another value, where another one is easily found: `"key2"`, `3`.
+/// The example with another value, if another one is easy to make: `"key2"`, `3`.
 fn varied(example: &Example, index: usize) -> Example {
     let same = || example.clone();
     if index == 0 {

@@ -1,4 +1,4 @@
-//! What is true of a command whatever its arguments: flags, policies, versions.
+//! The facts of a command that hold for all arguments: flags, policies, versions.
 
 use super::{Body, Context, Opt};
 use crate::nearest::suggestion;
@@ -10,7 +10,7 @@ pub(crate) struct Facts {
     pub(crate) idempotent: bool,
     /// `flags`, word by word.
     pub(crate) flags: Vec<String>,
-    /// Whether it can always block, not only by an option.
+    /// Whether it can always block, not only with an option.
     pub(crate) blocking: bool,
     /// The variant of `StateChange`.
     pub(crate) state: Option<&'static str>,
@@ -24,7 +24,7 @@ pub(crate) struct Facts {
     pub(crate) complexity: Option<String>,
 }
 
-/// The first version of each server that has something.
+/// The first version of each server that has a command or option.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Versions {
     pub(crate) redis: Option<String>,

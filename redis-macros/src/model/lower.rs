@@ -1,7 +1,7 @@
 //! A syntax tree as parameters and options: what is always written, run by run, and what the caller may choose.
 //!
-//! Every run that stands behind an option, and every option, is a *part* with a number: the position in which it is
-//! sent. Alternatives share their numbers, as only one of them is sent.
+//! Every run after an option, and every option, is a *part* with a number: the position in which it is sent.
+//! Alternatives share a number, because only one of them is sent.
 
 use super::examples::Example;
 use super::types::PlaceholderType;
@@ -10,7 +10,7 @@ use crate::syntax::{self, List, Node, Placeholder, Syntax};
 
 mod options;
 
-/// What a syntax says, as far as it is sound.
+/// The content of a syntax, as far as it is correct.
 pub(super) struct Lowered {
     pub(super) body: Body,
     pub(super) choices: Vec<Choice>,
@@ -56,7 +56,7 @@ struct Lowerer<'a> {
 }
 
 impl Lowerer<'_> {
-    /// The runs of a command, or of an option: the first run of a command is no part of its own.
+    /// The runs of a command, or of an option: the first run of a command is not a part.
     fn body(&mut self, nodes: &[Node], owner: Option<OptionId>) -> Body {
         let mut runs = Vec::new();
         let mut open = owner.is_none();
@@ -145,7 +145,7 @@ impl Lowerer<'_> {
         }
     }
 
-    /// What a node writes, and how many nodes that took.
+    /// What a node writes, and how many nodes that uses up.
     fn write(&self, node: &Node, after: &[Node]) -> (Option<Write>, usize) {
         match node {
             Node::Word(word) => (Some(Write::Word(word.text.clone())), 1),
@@ -162,7 +162,7 @@ impl Lowerer<'_> {
                 _ => (self.list(first, true).map(Write::Param), 1),
             },
             Node::Choice(choice) => (self.enumeration(choice).map(Write::Param), 1),
-            // Handled by the caller.
+            // The caller handles it.
             Node::Optional(_) => (None, 1),
         }
     }

@@ -18,7 +18,7 @@ const RESERVED: [&str; 12] = [
     "with_reply",
 ];
 
-/// Why a name cannot be a method's, if it cannot.
+/// Why a name cannot be the name of a method, if it cannot.
 pub(crate) fn check_method(name: &str) -> Result<(), String> {
     if RESERVED.contains(&name) {
         return Err("is a method that every request has".to_owned());
@@ -39,7 +39,7 @@ pub(crate) fn is_keyword(name: &str) -> bool {
     is_word && (name == "gen" || syn::parse_str::<Ident>(name).is_err())
 }
 
-/// Lower case with `_` for whatever is no letter or digit.
+/// Lower case with `_` in place of other characters than letters and digits.
 pub(crate) fn snake(name: &str) -> String {
     name.chars()
         .map(|char| {
@@ -64,7 +64,7 @@ pub(crate) fn snake_of_type(name: &str) -> String {
     snake
 }
 
-/// The name of a parameter, which no caller writes: a keyword gets a `_` after it.
+/// The name of a parameter, which callers never write: a keyword gets a `_` after it.
 pub(crate) fn param(placeholder: &str) -> String {
     let name = snake(placeholder);
     if is_keyword(&name) || name == "args" {

@@ -9,7 +9,7 @@ use syn::{Ident, Type};
 use super::{Condition, Context, Opt, OptionId};
 use crate::spec::Text;
 
-/// Type parameters of replies: what the caller chooses.
+/// Type parameters of replies, which the caller chooses.
 const PARAMETERS: [&str; 3] = ["T", "K", "V"];
 
 /// A reply type.
@@ -18,11 +18,11 @@ pub(crate) struct Reply {
     pub(crate) ty: Type,
     /// As the spec writes it.
     pub(crate) text: String,
-    /// Those of its parts that are the caller's choice.
+    /// The type parameters in it, which the caller chooses.
     pub(crate) params: Vec<Ident>,
 }
 
-/// What a command replies: the type of the first rule whose condition holds, else the last type.
+/// What a command replies: the type of the first rule whose condition holds, otherwise the last type.
 #[derive(Debug)]
 pub(crate) struct Replies {
     pub(crate) rules: Vec<(Condition, Reply)>,
@@ -51,7 +51,7 @@ impl Replies {
         })
     }
 
-    /// The options that decide.
+    /// The options that the type depends on.
     pub(crate) fn deciding(&self) -> impl Iterator<Item = OptionId> {
         self.rules
             .iter()
@@ -67,6 +67,15 @@ impl Replies {
 }
 
 impl Reply {
+    /// Whether it is an `Option`.
+    pub(crate) fn may_be_nil(&self) -> bool {
+        let Type::Path(path) = &self.ty else {
+            return false;
+        };
+        let last = path.path.segments.last();
+        last.is_some_and(|segment| segment.ident == "Option")
+    }
+
     fn parse(text: &str) -> syn::Result<Self> {
         let ty: Type = syn::parse_str(text)?;
         let mut idents = Vec::new();
@@ -110,7 +119,7 @@ impl PartialEq for Reply {
 }
 
 fn identifiers(tokens: TokenStream, found: &mut Vec<Ident>) {
-    // Groups within groups are no deeper than the type that syn has parsed.
+    // Groups are not nested deeper than in the type that syn has parsed.
     for token in tokens {
         match token {
             TokenTree::Ident(ident) => found.push(ident),

@@ -6,7 +6,7 @@ use super::{Command, OptionId};
 pub(crate) type Selection = Vec<OptionId>;
 
 impl Command {
-    /// The wanted options with whatever they and the command require, unless they exclude each other.
+    /// The wanted options with all that they and the command require, unless they exclude each other.
     pub(crate) fn complete(&self, wanted: &[OptionId]) -> Option<Selection> {
         let mut chosen = Vec::new();
         for id in wanted {

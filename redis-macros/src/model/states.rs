@@ -1,4 +1,4 @@
-//! The type parameters of a builder, one for each choice that something depends on, and how each option moves between
+//! The type parameters of a builder: one for each choice on which something depends, and how each option changes
 //! their states.
 
 use super::{Choice, Command, Opt, OptionId, Replies, Reply, names};
@@ -11,7 +11,7 @@ pub(crate) struct Slot {
     pub(crate) choice: usize,
     /// Whether it starts as `Missing`.
     pub(crate) required: bool,
-    /// Whether something depends on which of its options was chosen: then each has a marker of its own.
+    /// Whether something depends on which of its options was chosen: then each has its own marker.
     pub(crate) apart: bool,
 }
 
@@ -20,7 +20,7 @@ pub(crate) struct Slot {
 pub(crate) enum State {
     /// A type parameter: any state.
     Any,
-    /// `Unset`, or `Missing` where a choice is required.
+    /// `Unset`, or `Missing` if a choice is required.
     Open,
     /// `Chosen`: one of the options, no matter which.
     Chosen,
@@ -33,14 +33,14 @@ pub(crate) enum State {
 pub(crate) struct Transition<'a> {
     pub(crate) from: Vec<State>,
     pub(crate) to: Vec<State>,
-    /// The reply before and after, where they differ.
+    /// The reply before and after, if they differ.
     pub(crate) reply: Option<(&'a Reply, &'a Reply)>,
 }
 
-/// Combinations of states beyond which a command is refused rather than expanded.
+/// The most combinations of states. A command with more is refused, not expanded.
 const MAX_COMBINATIONS: usize = 1024;
 
-/// What the slots of a command are made of.
+/// The parts from which the slots of a command are made.
 pub(super) struct Slots<'a> {
     pub(super) choices: &'a [Choice],
     pub(super) options: &'a [Opt],
@@ -73,7 +73,7 @@ impl Slots<'_> {
         let name = first
             .map(|option| names::camel(&option.method))
             .unwrap_or_default();
-        // One letter could be that of another parameter.
+        // A single letter could be the name of another parameter.
         let is_clear = choice.options.len() == 1 && name.len() > 1 && !self.taken.contains(&name);
         if is_clear {
             name
@@ -83,7 +83,7 @@ impl Slots<'_> {
     }
 }
 
-/// Everything that depends on options, as sets of options.
+/// All dependencies on options, as sets of options.
 struct Relations {
     sets: Vec<Vec<Vec<OptionId>>>,
 }
@@ -117,7 +117,7 @@ impl Relations {
             .any(|term| term.contains(&option))
     }
 
-    /// Whether the options of a choice differ in what depends on them.
+    /// Whether it matters which option of a choice was chosen.
     fn tell_apart(&self, choice: &Choice, options: &[Opt]) -> bool {
         let uses: Vec<Vec<Vec<Vec<OptionId>>>> = choice
             .options
@@ -158,8 +158,8 @@ impl Relations {
 }
 
 impl Command {
-    /// The `impl`s of an option's method: one for each combination of states that allows it, joined where they do the
-    /// same.
+    /// The `impl`s of an option's method: one for each combination of states that allows it. Combinations for which
+    /// the method does the same are joined.
     pub(crate) fn transitions(&self, id: OptionId) -> Vec<Transition<'_>> {
         let dimensions = self.dimensions(id);
         let mut found: Vec<Transition<'_>> = self
@@ -278,7 +278,7 @@ impl Command {
         [vec![State::Open], chosen].concat()
     }
 
-    /// All states of the given slots, the others being any.
+    /// All states of the given slots, where the others may be any.
     fn combinations(&self, dimensions: &[usize]) -> Vec<Vec<State>> {
         let mut found = vec![vec![State::Any; self.slots.len()]];
         for dimension in dimensions {

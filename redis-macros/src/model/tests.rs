@@ -592,3 +592,32 @@ fn shown_types_are_types_of_parameters() {
         ["5: [g.m] `Vec<` is no type; expected one such as `String`"]
     );
 }
+
+#[test]
+fn what_is_refused_is_a_name_without_a_row() {
+    let rows = row("LISTEN key", "") + "[refused]\nLISTEN = 'x'\nlower = 'x'\n'A B C' = 'x'\n";
+    assert_eq!(
+        messages(&rows),
+        [
+            "7: [refused] `LISTEN` has a row, [g.m]; expected one of the two",
+            "8: [refused] `lower` is no command; expected one word or two, in upper case",
+            "9: [refused] `A B C` is no command; expected one word or two, in upper case",
+        ]
+    );
+}
+
+#[test]
+fn the_place_of_a_limit_must_be_fixed_where_raw_commands_are_looked_up() {
+    let rows = row(
+        "POP key [key ...] timeout [COUNT count]",
+        "blocking = 'timeout'",
+    );
+    assert_eq!(messages(&rows), Vec::<String>::new());
+    let refused = "[refused]\nLISTEN = 'x'\n";
+    assert_eq!(
+        messages(&(rows + refused)),
+        [
+            "1: [g.m] what stands around `timeout` has no fixed number of words; expected that before it, or behind it",
+        ]
+    );
+}

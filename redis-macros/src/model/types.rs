@@ -1,4 +1,4 @@
-//! What a placeholder stands for, and how it is written.
+//! What kind of argument a placeholder is, and how it is written.
 
 use syn::Type;
 
@@ -7,7 +7,7 @@ use crate::problems::Problems;
 use crate::spec::{Spec, Text};
 use crate::syntax::{Choice, Placeholder};
 
-/// What `[types]` or an inline type says of a placeholder.
+/// What `[types]` or an inline type says about a placeholder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PlaceholderType {
     /// One argument that is a key.
@@ -18,9 +18,9 @@ pub(crate) enum PlaceholderType {
     Args,
     /// A number, by value: the name of its Rust type.
     Number(String),
-    /// The number of items of what follows.
+    /// The number of items that follow.
     Count,
-    /// The number of words of what follows.
+    /// The number of words that follow.
     Words,
     /// A type in the scope of the macro's caller.
     Named(String),
@@ -98,7 +98,7 @@ impl PlaceholderType {
         }
     }
 
-    /// The parameter of a single one; none for what is computed.
+    /// The parameter for a single one; `None` for a computed number.
     pub(crate) fn kind(&self) -> Option<Kind> {
         Some(match self {
             Self::Key => Kind::Key,
@@ -110,7 +110,7 @@ impl PlaceholderType {
         })
     }
 
-    /// The name by which `[examples]` knows it.
+    /// Its name in `[examples]`.
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::Key => "key",
@@ -130,7 +130,7 @@ fn is_type_name(name: &str) -> bool {
 
 const EXPECTED: &str = "expected `key`, `value`, `args`, `count`, `words`, a number type such as `i64`, or the name of a type in upper case";
 
-/// Notes the entries of `[types]` and `[tokens]` that mean nothing.
+/// Notes the entries of `[types]` and `[tokens]` that have no effect.
 pub(crate) fn check_types(spec: &Spec, problems: &Problems) {
     for ty in spec.types.values() {
         if PlaceholderType::from_name(&ty.text).is_none() {
@@ -152,7 +152,7 @@ pub(crate) fn check_types(spec: &Spec, problems: &Problems) {
     }
 }
 
-/// The enums, with problems noted for names that Rust does not take and for enums of the same words.
+/// The enums, with problems noted for names that Rust does not take and for enums with the same words.
 pub(crate) fn enums(spec: &Spec, problems: &Problems) -> Vec<Enum> {
     let mut enums: Vec<Enum> = Vec::new();
     for (name, words) in &spec.enums {
@@ -254,7 +254,7 @@ impl Context<'_> {
             ));
             return None;
         };
-        // A faulty entry of [types] is noted where it stands.
+        // A fault in [types] is noted at its own line.
         PlaceholderType::from_name(&ty.text)
     }
 

@@ -3,7 +3,7 @@
 use super::Text;
 use super::table::{Examples, Table};
 
-/// What a command's table says.
+/// The content of a command's table.
 #[derive(Debug, Clone)]
 pub(crate) struct CommandSpec {
     /// The group, `sorted_set`.
@@ -46,17 +46,17 @@ pub(crate) struct CommandSpec {
     pub(crate) args_with: Vec<(Text, Examples)>,
 }
 
-/// What `options` says of one option.
+/// The note in `options` on one option.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct OptionSpec {
     pub(crate) doc: Option<Text>,
     pub(crate) since: Option<Availability>,
     pub(crate) deprecated: Option<Text>,
-    /// `false` where a command that may be repeated no longer may.
+    /// `false` if a command that may be repeated must not be repeated with this option.
     pub(crate) idempotent: Option<bool>,
 }
 
-/// The first version of each server that has it; a server without one does not.
+/// The first version of each server that has it; a server without a version does not have it.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Availability {
     pub(crate) redis: Option<Text>,
@@ -99,7 +99,7 @@ pub(crate) fn group(name: &Text, table: &Table<'_>) -> Vec<CommandSpec> {
         .collect()
 }
 
-/// A command, unless it lacks what every command must have.
+/// A command, unless it lacks a required key.
 fn command(group: &str, label: &Text, table: &Table<'_>) -> Option<CommandSpec> {
     table.expect_keys(&KEYS);
     let texts = |key| {

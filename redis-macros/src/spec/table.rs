@@ -1,4 +1,5 @@
-//! The reader of one TOML table: typed access, with a problem noted for whatever is of the wrong kind or unknown.
+//! The reader of one TOML table: typed access, which notes a problem for each value of the wrong kind and each
+//! unknown key.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -22,7 +23,7 @@ impl Lines {
     }
 }
 
-/// What all tables of a file share while it is read.
+/// The common data of all tables of a file while it is read.
 #[derive(Clone, Copy)]
 pub(crate) struct Reader<'a> {
     pub(crate) lines: &'a Lines,
@@ -58,7 +59,7 @@ impl<'a> Table<'a> {
         self.reader.problems.note(line, &self.name, text);
     }
 
-    /// Notes the keys that are not among the known ones.
+    /// Notes the keys that are not known.
     pub(crate) fn expect_keys(&self, known: &[&str]) {
         for (key, _) in self.entries() {
             let name = key.text.as_str();
@@ -74,7 +75,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// The tables within, in the order of the file; anything else within is a problem.
+    /// The tables inside this one, in the order of the file; any other value is a problem.
     pub(crate) fn tables(&self) -> Vec<(Text, Table<'a>)> {
         self.entries()
             .into_iter()
@@ -94,7 +95,7 @@ impl<'a> Table<'a> {
         self.as_text(&key.text, value)
     }
 
-    /// The text under `key`, without which the table means nothing.
+    /// The text under `key`, which the table must have.
     pub(crate) fn required(&self, key: &str) -> Option<Text> {
         if self.get(key).is_none() {
             self.note(
@@ -105,7 +106,7 @@ impl<'a> Table<'a> {
         self.text(key)
     }
 
-    /// The truth value under `key`.
+    /// The boolean under `key`.
     pub(crate) fn flag(&self, key: &str) -> Option<bool> {
         let (key, value) = self.get(key)?;
         let flag = value.get_ref().as_bool();

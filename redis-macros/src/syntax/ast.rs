@@ -1,5 +1,5 @@
-//! The tree of a syntax line, one type for each notation. Its `Display` is the notation again, as documentation shows
-//! it: without inline types.
+//! The tree of a syntax line, with one type for each notation. Its `Display` is the notation again, as documentation
+//! shows it: without inline types.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -57,7 +57,7 @@ pub(crate) struct List {
 }
 
 impl Choice {
-    /// The words, where every alternative is a bare one: then the choice is a parameter.
+    /// The words, if every alternative is a bare word: then the choice is a parameter.
     pub(crate) fn bare_words(&self) -> Option<Vec<&str>> {
         self.alternatives
             .iter()
@@ -70,7 +70,7 @@ impl Choice {
 }
 
 impl Syntax {
-    /// The tree with `[A <B x | C y>]` written out as `[A B x | A C y]`, so that every alternative stands on its own.
+    /// The tree with `[A <B x | C y>]` written out as `[A B x | A C y]`, so that every alternative is complete.
     pub(crate) fn distributed(mut self) -> Self {
         distribute_nodes(&mut self.nodes);
         self

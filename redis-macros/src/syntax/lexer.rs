@@ -33,7 +33,7 @@ pub(crate) struct Lexed {
     pub(crate) column: usize,
 }
 
-/// Words that need no quotes although they are no identifiers: as the Redis documentation writes them.
+/// Characters that need no quotes although they are not identifiers, as in the Redis documentation.
 const SYMBOLS: [char; 6] = ['*', '$', '=', '~', '#', '+'];
 
 pub(crate) fn lex(text: &str) -> Result<Vec<Lexed>, SyntaxError> {

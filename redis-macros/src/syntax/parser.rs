@@ -4,7 +4,7 @@ use super::ast::Sequence;
 use super::lexer::{Lexed, Token, lex};
 use super::{Choice, List, Node, Optional, Syntax, SyntaxError, Word};
 
-/// Brackets within brackets; the servers' deepest syntax (FT.CREATE) has four.
+/// The deepest nesting of brackets; the deepest syntax of the servers (FT.CREATE) has four levels.
 const MAX_DEPTH: usize = 16;
 
 /// How many leading words are the name: the command, and its subcommand.
@@ -30,14 +30,14 @@ pub(crate) fn parse(text: &str) -> Result<Syntax, SyntaxError> {
 struct Parser {
     tokens: Vec<Lexed>,
     next: usize,
-    /// The column behind the last character.
+    /// The column after the last character.
     end: usize,
 }
 
 /// What a pair of square brackets holds.
 enum Bracket {
     Optional(Optional),
-    /// `[x ...]`: the repetition of what stands before it.
+    /// `[x ...]`: the repetition of the item before it.
     Repeat(Vec<Node>),
 }
 
@@ -175,7 +175,7 @@ impl Parser {
     }
 }
 
-/// Joins the repetition `[x ...]` with the `x` that stands before it.
+/// Joins the repetition `[x ...]` with the `x` before it.
 fn fold(nodes: &mut Vec<Node>, item: Vec<Node>, column: usize) -> Result<(), SyntaxError> {
     let start = nodes.len().saturating_sub(item.len());
     let before = nodes.split_off(start);
@@ -197,7 +197,7 @@ fn fold(nodes: &mut Vec<Node>, item: Vec<Node>, column: usize) -> Result<(), Syn
     ))
 }
 
-/// Whether `again` repeats `before`; a type need not be repeated.
+/// Whether `again` repeats `before`; an inline type need not be repeated.
 fn repeats(before: &Node, again: &Node) -> bool {
     match (before, again) {
         (Node::Placeholder(before), Node::Placeholder(again)) => {

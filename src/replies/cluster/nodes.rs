@@ -10,13 +10,13 @@ use crate::replies::text::{lines, parse, text, words};
 pub struct ClusterNode {
     /// Its id.
     pub id: String,
-    /// Where it is.
+    /// Its address.
     pub address: NodeAddress,
-    /// What it is and what is wrong: `myself`, `master`, `slave`, `fail?`, `fail`, `handshake`, `noaddr` and so on.
+    /// Its role and its faults: `myself`, `master`, `slave`, `fail?`, `fail`, `handshake`, `noaddr` and so on.
     pub flags: Vec<String>,
     /// The id of its primary; `None` for primaries.
     pub primary: Option<String>,
-    /// When the ping was sent that it has not answered, as a Unix time in milliseconds; 0 if it has.
+    /// When the ping was sent that it has not answered yet, as a Unix time in milliseconds; 0 if there is none.
     pub ping_sent: u64,
     /// When it last answered a ping, as a Unix time in milliseconds.
     pub pong_received: u64,
@@ -24,7 +24,7 @@ pub struct ClusterNode {
     pub config_epoch: u64,
     /// Whether the link to it works.
     pub is_connected: bool,
-    /// Its ranges of slots, both ends included.
+    /// Its ranges of slots, with both ends.
     pub slots: Vec<(u16, u16)>,
     /// Slots that are being moved to another node, with its id.
     pub migrating: Vec<(u16, String)>,
@@ -32,7 +32,7 @@ pub struct ClusterNode {
     pub importing: Vec<(u16, String)>,
 }
 
-/// Where a node of a cluster is.
+/// The address of a node of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct NodeAddress {

@@ -1,8 +1,8 @@
-//! Which nodes have which slots, what slots cost, and how they are moved.
+//! Which nodes have which slots, the load of slots, and how slots are moved.
 
 use std::collections::HashMap;
 
-use typedis_core::{DecodeError, Reply};
+use typedis_core::{DecodeError, Name, Reply};
 
 use crate::FromRedis;
 use crate::replies::fields::next;
@@ -13,7 +13,7 @@ use crate::replies::fields::next;
 pub struct SlotRange {
     /// The first slot.
     pub start: u16,
-    /// The last slot, itself included.
+    /// The last slot, which belongs to the range.
     pub end: u16,
     /// The primary.
     pub primary: SlotNode,
@@ -41,14 +41,15 @@ impl FromRedis for SlotRange {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SlotNode {
-    /// Its address or host name; `None` says the one that the client is connected to, or that nobody knows it.
+    /// Its address or host name. `None` means the node that the client is connected to, or that the address is
+    /// not known.
     pub host: Option<String>,
     /// Its port.
     pub port: u16,
     /// Its id.
     pub id: Option<String>,
     /// Further names and addresses, such as `hostname`; since 7.0.
-    pub metadata: HashMap<String, String>,
+    pub metadata: HashMap<String, Name>,
 }
 
 impl FromRedis for SlotNode {
@@ -69,7 +70,7 @@ impl FromRedis for SlotNode {
     }
 }
 
-/// What a slot of a node costs.
+/// The load of a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SlotStats {
@@ -77,7 +78,7 @@ pub struct SlotStats {
     pub slot: u16,
     /// How many keys it has.
     pub key_count: u64,
-    /// Every number that the server tells, by its name: `key-count`, `cpu-usec`, `network-bytes-in` and so on.
+    /// Every number that the server sends, by its name: `key-count`, `cpu-usec`, `network-bytes-in` and so on.
     pub stats: HashMap<String, u64>,
 }
 
@@ -109,17 +110,17 @@ pub struct SlotMigration {
     pub source_node: String,
     /// When it began.
     pub create_time: i64,
-    /// When it last went on.
+    /// When it last made progress.
     pub last_update_time: i64,
     /// When the other node last acknowledged something.
     pub last_ack_time: i64,
-    /// How far it is: `success`, `failed`, `cancelled` and so on.
+    /// Its state: `success`, `failed`, `cancelled` and so on.
     pub state: String,
     /// Why it failed.
     pub message: String,
     /// How many bytes of memory were copied while the slots were written out.
     pub cow_size: u64,
-    /// How many bytes are yet to be sent.
+    /// How many bytes are still to be sent.
     pub remaining_repl_size: u64,
 }
 
@@ -137,18 +138,18 @@ pub struct SlotMigrationTask {
     pub dest: String,
     /// `import` to this node, or `migrate` from it.
     pub operation: String,
-    /// How far it is.
+    /// Its state.
     pub state: String,
-    /// What went wrong last; empty if nothing did.
+    /// The last error; empty if there was none.
     pub last_error: String,
     /// How often it was tried again.
     pub retries: u64,
-    /// When it was asked for.
+    /// When it was requested.
     pub create_time: i64,
     /// When it began.
     pub start_time: i64,
     /// When it ended.
     pub end_time: i64,
-    /// For how many milliseconds writes were held back.
+    /// For how many milliseconds writes were paused.
     pub write_pause_ms: u64,
 }

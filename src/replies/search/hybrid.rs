@@ -1,25 +1,51 @@
-//! What FT.HYBRID finds: [`HybridResults`].
+//! The reply of FT.HYBRID: [`HybridResults`].
 
-use crate::FromRedis;
+use typedis_core::{DecodeError, FromRedis, Name, Reply};
 
-/// What a search for words and a search for vectors found together.
+use crate::replies::fields::{each_field, fill, present, required};
+
+/// The joined results of a search for words and a search for vectors.
 ///
 /// `T` is what a document is decoded into: a map, or a struct with `#[derive(FromRedis)]`. Without further steps its
 /// fields are `__key` and `__score`.
-#[derive(Debug, Clone, PartialEq, FromRedis)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct HybridResults<T> {
     /// How many documents were found, however many of them are here.
-    #[redis(rename = "total_results")]
     pub total: u64,
     /// The documents, the best one first.
-    #[redis(rename = "results")]
     pub documents: Vec<T>,
     /// What went wrong on the way, such as a timeout.
-    #[redis(default)]
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Name>,
     /// How many milliseconds the search took.
     pub execution_time: Option<f64>,
+}
+
+impl<T: FromRedis> FromRedis for HybridResults<T> {
+    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        let (mut total, mut documents) = (None, None);
+        let (mut warnings, mut execution_time) = (None, None);
+        each_field(&reply, |name, value| {
+            match name {
+                "total_results" => fill(&mut total, value)?,
+                // Those that expired meanwhile are nil.
+                "results" => match value.elements() {
+                    Some(results) => documents = Some(present(results)?),
+                    None => return Err(DecodeError::expected("documents", &value)),
+                },
+                "warnings" => fill(&mut warnings, value)?,
+                "execution_time" => fill(&mut execution_time, value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(Self {
+            total: required(total, "total_results")?,
+            documents: required(documents, "results")?,
+            warnings: warnings.unwrap_or_default(),
+            execution_time,
+        })
+    }
 }
 
 #[cfg(test)]

@@ -1,20 +1,20 @@
-//! What FT.INFO tells of an index: [`IndexInfo`].
+//! The reply of FT.INFO: [`IndexInfo`].
 
 use std::collections::HashMap;
 
-use typedis_core::{DecodeError, Reply, Value};
+use typedis_core::{DecodeError, Name, Reply, Value};
 
 use crate::FromRedis;
 use crate::replies::fields::{each_field, fill, required};
 
-/// The schema and the settings of an index, and figures about it.
+/// The schema and the settings of an index, and numbers about it.
 ///
-/// Figures that not every version of the server gives are optional. Sizes are in MiB.
+/// Numbers that not every version of the server sends are optional. Sizes are in MiB.
 #[derive(Debug, Clone, PartialEq, FromRedis)]
 #[non_exhaustive]
 pub struct IndexInfo {
     /// Its name.
-    pub index_name: String,
+    pub index_name: Name,
     /// The options of FT.CREATE that it was made with, such as `NOOFFSETS`.
     pub index_options: Vec<String>,
     /// Which documents it indexes.
@@ -22,10 +22,10 @@ pub struct IndexInfo {
     /// Its fields.
     pub attributes: Vec<IndexedField>,
     /// The words that are left out, if they are not the usual ones.
-    pub stopwords_list: Option<Vec<String>>,
+    pub stopwords_list: Option<Vec<Name>>,
     /// How many documents it has.
     pub num_docs: u64,
-    /// The greatest number that a document was given.
+    /// The highest number that a document got.
     pub max_doc_id: u64,
     /// How many different words it has.
     pub num_terms: u64,
@@ -45,9 +45,9 @@ pub struct IndexInfo {
     pub sortable_values_size_mb: Option<f64>,
     /// The size of the table of keys.
     pub key_table_size_mb: Option<f64>,
-    /// The size of what tag fields need beside the inverted indexes.
+    /// The size of other data for tag fields, beside the inverted indexes.
     pub tag_overhead_sz_mb: Option<f64>,
-    /// The size of what text fields need beside the inverted indexes.
+    /// The size of other data for text fields, beside the inverted indexes.
     pub text_overhead_sz_mb: Option<f64>,
     /// The size of all of it.
     pub total_index_memory_sz_mb: Option<f64>,
@@ -71,19 +71,19 @@ pub struct IndexInfo {
     pub percent_indexed: f64,
     /// How many times the index was used.
     pub number_of_uses: Option<u64>,
-    /// How far cleaning up after deleted documents is; 0 if there is nothing to clean up.
+    /// The state of cleaning up after deleted documents; 0 if there is nothing to clean up.
     pub cleaning: Option<u64>,
-    /// What cleaning up did.
+    /// The results of cleaning up.
     pub gc_stats: Option<GarbageCollection>,
     /// The cursors.
     pub cursor_stats: Option<CursorStats>,
-    /// Whether each version of the query language was used, 1 or 0, by names such as `dialect_2`.
+    /// Whether each version of the query language was used, 1 or 0, under names such as `dialect_2`.
     #[redis(default)]
     pub dialect_stats: HashMap<String, u64>,
-    /// What went wrong when documents were indexed.
+    /// Errors in indexing documents.
     #[redis(rename = "Index Errors")]
     pub errors: Option<IndexErrors>,
-    /// What went wrong, field by field.
+    /// Errors for each field.
     #[redis(rename = "field statistics", default)]
     pub field_statistics: Vec<FieldStatistics>,
 }
@@ -95,19 +95,19 @@ pub struct IndexDefinition {
     /// `HASH` or `JSON`.
     pub key_type: String,
     /// What the keys begin with.
-    pub prefixes: Vec<String>,
+    pub prefixes: Vec<Name>,
     /// The expression that documents satisfy.
-    pub filter: Option<String>,
+    pub filter: Option<Name>,
     /// The language of documents that name none.
     pub default_language: Option<String>,
     /// The field that names the language of a document.
-    pub language_field: Option<String>,
+    pub language_field: Option<Name>,
     /// The score of documents that name none.
     pub default_score: Option<f64>,
     /// The field that holds the score of a document.
-    pub score_field: Option<String>,
+    pub score_field: Option<Name>,
     /// The field that holds the payload of a document.
-    pub payload_field: Option<String>,
+    pub payload_field: Option<Name>,
 }
 
 /// A field of an index.
@@ -115,9 +115,9 @@ pub struct IndexDefinition {
 #[non_exhaustive]
 pub struct IndexedField {
     /// The field or the path in the documents.
-    pub identifier: String,
+    pub identifier: Name,
     /// The name in queries.
-    pub attribute: String,
+    pub attribute: Name,
     /// Its type: `TEXT`, `VECTOR`.
     pub kind: String,
     /// Settings with a value, such as `WEIGHT`, `SEPARATOR` or `dim`.
@@ -141,8 +141,8 @@ const FLAGS: [&str; 9] = [
 
 #[derive(Default)]
 struct FieldParts {
-    identifier: Option<String>,
-    attribute: Option<String>,
+    identifier: Option<Name>,
+    attribute: Option<Name>,
     kind: Option<String>,
     settings: HashMap<String, Value>,
     flags: Vec<String>,
@@ -165,7 +165,7 @@ impl FieldParts {
         }
     }
 
-    /// Of RESP2's flat array, whose length is odd where flags follow the pairs.
+    /// Reads RESP2's flat array. Its length is odd if flags follow the pairs.
     fn take_flat<'a>(
         &mut self,
         mut elements: impl Iterator<Item = Reply<'a>>,
@@ -204,7 +204,7 @@ impl FromRedis for IndexedField {
     }
 }
 
-/// What cleaning up after deleted documents did; a figure is `NaN` before it first ran.
+/// The results of cleaning up after deleted documents; a number is `NaN` before the first run.
 #[derive(Debug, Clone, PartialEq, FromRedis)]
 #[non_exhaustive]
 pub struct GarbageCollection {
@@ -220,7 +220,7 @@ pub struct GarbageCollection {
     pub last_run_time_ms: f64,
 }
 
-/// The cursors of an index, and of all.
+/// The cursors of an index, and of all indexes.
 #[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
 #[non_exhaustive]
 pub struct CursorStats {
@@ -234,29 +234,29 @@ pub struct CursorStats {
     pub index_total: u64,
 }
 
-/// What went wrong when documents were indexed.
+/// Errors in indexing documents.
 #[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
 #[non_exhaustive]
 pub struct IndexErrors {
-    /// How many times.
+    /// How many times indexing failed.
     #[redis(rename = "indexing failures")]
     pub failures: u64,
     /// The last error; `N/A` if there was none.
     #[redis(rename = "last indexing error")]
-    pub last_error: String,
+    pub last_error: Name,
     /// The document that the last error is about; `N/A` if there was none.
     #[redis(rename = "last indexing error key")]
-    pub last_error_key: String,
+    pub last_error_key: Name,
 }
 
-/// What went wrong with a field.
+/// Errors for one field.
 #[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
 #[non_exhaustive]
 pub struct FieldStatistics {
     /// The field or the path in the documents.
-    pub identifier: String,
+    pub identifier: Name,
     /// The name in queries.
-    pub attribute: String,
+    pub attribute: Name,
     /// What went wrong.
     #[redis(rename = "Index Errors")]
     pub errors: IndexErrors,

@@ -1,8 +1,8 @@
-//! What FT.SPELLCHECK suggests: [`Misspellings`].
+//! The reply of FT.SPELLCHECK: [`Misspellings`].
 
-use typedis_core::{DecodeError, FromRedis, Reply};
+use typedis_core::{DecodeError, FromRedis, Name, Reply};
 
-use crate::replies::fields::{each_field, next};
+use crate::replies::fields::{each_field, each_named, next};
 
 /// The words of a query that an index does not have.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,9 +17,9 @@ pub struct Misspellings {
 #[non_exhaustive]
 pub struct Misspelling {
     /// The word.
-    pub word: String,
+    pub word: Name,
     /// What it could mean, and the share of documents that have it, the most frequent one first.
-    pub suggestions: Vec<(String, f64)>,
+    pub suggestions: Vec<(Name, f64)>,
 }
 
 /// RESP3 sends maps of words; RESP2 sends `TERM`, the word, and its suggestions after their scores.
@@ -35,7 +35,7 @@ impl FromRedis for Misspellings {
                 }
             }
             reply => each_field(reply, |name, results| match name {
-                "results" => each_field(&results, |word, suggestions| {
+                "results" => each_named(&results, |word, suggestions| {
                     words.push(Misspelling::named(word, &suggestions)?);
                     Ok(())
                 }),
@@ -51,9 +51,9 @@ impl Misspelling {
         let mut elements = reply
             .elements()
             .ok_or_else(|| DecodeError::expected("a word", reply))?;
-        let _: String = next(&mut elements, "TERM")?;
+        let _: Name = next(&mut elements, "TERM")?;
         let word = next(&mut elements, "word")?;
-        let suggestions: Vec<(f64, String)> = next(&mut elements, "suggestions")?;
+        let suggestions: Vec<(f64, Name)> = next(&mut elements, "suggestions")?;
         let suggestions = suggestions.into_iter().map(|(score, word)| (word, score));
         Ok(Self {
             word,
@@ -61,19 +61,19 @@ impl Misspelling {
         })
     }
 
-    fn named(word: &str, suggestions: &Reply<'_>) -> Result<Self, DecodeError> {
+    fn named(word: Name, suggestions: &Reply<'_>) -> Result<Self, DecodeError> {
         let maps = suggestions
             .elements()
             .ok_or_else(|| DecodeError::expected("an array", suggestions))?;
         let mut found = Vec::new();
         for map in maps {
-            each_field(&map, |word, score| {
-                found.push((word.to_owned(), f64::from_redis(score)?));
+            each_named(&map, |word, score| {
+                found.push((word, f64::from_redis(score)?));
                 Ok(())
             })?;
         }
         Ok(Self {
-            word: word.to_owned(),
+            word,
             suggestions: found,
         })
     }
@@ -93,11 +93,11 @@ mod tests {
         let expected = Misspellings {
             words: vec![
                 Misspelling {
-                    word: "helo".to_owned(),
-                    suggestions: vec![("hello".to_owned(), 0.5), ("help".to_owned(), 0.0)],
+                    word: "helo".into(),
+                    suggestions: vec![("hello".into(), 0.5), ("help".into(), 0.0)],
                 },
                 Misspelling {
-                    word: "zzz".to_owned(),
+                    word: "zzz".into(),
                     suggestions: vec![],
                 },
             ],

@@ -1,19 +1,19 @@
-//! What FT.PROFILE measures: [`Profiled`].
+//! The reply of FT.PROFILE: [`Profiled`].
 
 use typedis_core::{DecodeError, FromRedis, Reply, Value};
 
 use crate::replies::fields::{each_field, fill, next, required};
 
-/// What a query found, and what that cost.
+/// The results of a query, and its profile.
 ///
 /// `T` is the type that the results would have without the profile, such as
 /// [`SearchResults`](crate::replies::SearchResults) or [`AggregateResults`](crate::replies::AggregateResults).
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Profiled<T> {
-    /// What was found.
+    /// The results.
     pub results: T,
-    /// What it cost. It is made for people, and every version of the server arranges it differently.
+    /// The profile. It is made for people, and has another form in every version of the server.
     pub profile: Value,
 }
 

@@ -1,6 +1,6 @@
 //! Replies of ACL GETUSER, ACL DRYRUN and ACL LOG.
 
-use typedis_core::{DecodeError, Reply};
+use typedis_core::{DecodeError, Name, Reply};
 
 use crate::FromRedis;
 use crate::replies::client_info::ClientInfo;
@@ -10,32 +10,32 @@ use crate::replies::fields::{each_field, fill, required};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AclUser {
-    /// `on` or `off`, `nopass` and so on.
+    /// Its flags: `on` or `off`, `nopass` and so on.
     pub flags: Vec<String>,
     /// The SHA-256 digests of the passwords.
     pub passwords: Vec<String>,
     /// The rules on commands: `-@all +get`.
-    pub commands: String,
+    pub commands: Name,
     /// The rules on keys: `~app:*`, `%R~logs:*`.
-    pub keys: Vec<String>,
+    pub keys: Vec<Name>,
     /// The rules on channels: `&news`.
-    pub channels: Vec<String>,
+    pub channels: Vec<Name>,
     /// The rules on databases; Valkey since 9.1.
     pub databases: Option<String>,
-    /// Further rights, each of which holds by itself; since 7.0.
+    /// Further rights, each of which is separate; since 7.0.
     pub selectors: Vec<AclSelector>,
 }
 
-/// Rights that hold together.
+/// A set of rights.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AclSelector {
     /// The rules on commands.
-    pub commands: String,
+    pub commands: Name,
     /// The rules on keys.
-    pub keys: Vec<String>,
+    pub keys: Vec<Name>,
     /// The rules on channels.
-    pub channels: Vec<String>,
+    pub channels: Vec<Name>,
     /// The rules on databases; Valkey since 9.1.
     pub databases: Option<String>,
 }
@@ -76,8 +76,8 @@ impl FromRedis for AclSelector {
         each_field(&reply, |name, value| {
             match name {
                 "commands" => fill(&mut commands, value)?,
-                "keys" => keys = Some(patterns(value, '~')?),
-                "channels" => channels = Some(patterns(value, '&')?),
+                "keys" => keys = Some(patterns(value, b'~')?),
+                "channels" => channels = Some(patterns(value, b'&')?),
                 "databases" => fill(&mut databases, value)?,
                 _ => {}
             }
@@ -93,16 +93,18 @@ impl FromRedis for AclSelector {
 }
 
 /// Rules in one text; Redis 6.2 sends an array of patterns without the sign before them.
-fn patterns(reply: Reply<'_>, sign: char) -> Result<Vec<String>, DecodeError> {
+fn patterns(reply: Reply<'_>, sign: u8) -> Result<Vec<Name>, DecodeError> {
     if reply.elements().is_some() {
-        let patterns = Vec::<String>::from_redis(reply)?;
-        return Ok(patterns
-            .iter()
-            .map(|pattern| format!("{sign}{pattern}"))
-            .collect());
+        let patterns = Vec::<Name>::from_redis(reply)?;
+        let signed = |pattern: &Name| Name::from([&[sign], pattern.as_bytes()].concat());
+        return Ok(patterns.iter().map(signed).collect());
     }
-    let rules = String::from_redis(reply)?;
-    Ok(rules.split_whitespace().map(str::to_owned).collect())
+    let rules = Name::from_redis(reply)?;
+    let rules = rules.as_bytes().split(u8::is_ascii_whitespace);
+    Ok(rules
+        .filter(|rule| !rule.is_empty())
+        .map(Name::from)
+        .collect())
 }
 
 /// Whether a user may run a command.
@@ -111,7 +113,7 @@ pub enum AclDryRun {
     /// The user may.
     Allowed,
     /// The user may not, in the words of the server.
-    Denied(String),
+    Denied(Name),
 }
 
 impl AclDryRun {
@@ -126,12 +128,12 @@ impl FromRedis for AclDryRun {
     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
         match reply {
             Reply::Simple(text) if text.as_bytes() == b"OK" => Ok(Self::Allowed),
-            reply => String::from_redis(reply).map(Self::Denied),
+            reply => Name::from_redis(reply).map(Self::Denied),
         }
     }
 }
 
-/// What the access control list refused.
+/// Something that the access control list refused.
 #[derive(Debug, Clone, PartialEq, FromRedis)]
 #[redis(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -140,12 +142,12 @@ pub struct AclLogEntry {
     pub count: u64,
     /// What was refused: `auth`, `command`, `key`, `channel` or `database`.
     pub reason: String,
-    /// Where: `toplevel`, `multi`, `lua` or `module`.
+    /// Where it was refused: `toplevel`, `multi`, `lua` or `module`.
     pub context: String,
     /// The command, key or channel.
-    pub object: String,
+    pub object: Name,
     /// The user.
-    pub username: String,
+    pub username: Name,
     /// How many seconds ago it was first refused.
     pub age_seconds: f64,
     /// The connection.

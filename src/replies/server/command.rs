@@ -4,13 +4,13 @@ use typedis_core::{DecodeError, FromRedis, Reply};
 
 use crate::replies::fields::{each_field, fill, next, required};
 
-/// What a server knows of a command.
+/// What a server says about a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CommandDetails {
     /// Its name, such as `get` or `config|get`.
     pub name: String,
-    /// How many words it has, itself included; negative where it may have more.
+    /// How many words it has, with its name; negative if it may have more.
     pub arity: i64,
     /// Its flags, such as `readonly`.
     pub flags: Vec<String>,
@@ -74,9 +74,9 @@ fn rest<'a, T: FromRedis>(
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeySpec {
-    /// What is done to the keys: `RO`, `access`, `update`, `not_key` and so on.
+    /// How the keys are used: `RO`, `access`, `update`, `not_key` and so on.
     pub flags: Vec<String>,
-    /// What is to be known beside.
+    /// Further notes.
     pub notes: Option<String>,
     /// Where the search begins.
     pub begin_search: KeySearch,
@@ -94,10 +94,10 @@ pub enum KeySearch {
     Keyword {
         /// The word.
         keyword: String,
-        /// From which word on it is looked for, or, if negative, backwards from the end.
+        /// The word at which the search for it begins; if negative, it goes backwards from the end.
         start_from: i64,
     },
-    /// The server cannot tell.
+    /// The server does not know.
     Unknown,
 }
 
@@ -111,19 +111,19 @@ pub enum FindKeys {
         last_key: i64,
         /// How many words there are from one key to the next.
         step: i64,
-        /// Only the first half of them if 2, a third if 3 and so on.
+        /// The share of these words that are keys: the first half if 2, the first third if 3, and so on.
         limit: i64,
     },
-    /// As many as a word says.
+    /// A number of words that another word gives.
     KeyNum {
-        /// Which word says it, counted from where the search begins.
+        /// Which word gives the number, counted from the place where the search begins.
         key_num_index: i64,
-        /// Which word is the first key, counted from there too.
+        /// Which word is the first key, counted from the same place.
         first_key: i64,
         /// How many words there are from one key to the next.
         step: i64,
     },
-    /// The server cannot tell.
+    /// The server does not know.
     Unknown,
 }
 
@@ -186,7 +186,7 @@ impl FromRedis for FindKeys {
     }
 }
 
-/// What kind of search it is, and its numbers.
+/// The kind of search, and its numbers.
 fn kind_and_spec<'a>(reply: &Reply<'a>) -> Result<(String, Reply<'a>), DecodeError> {
     let (mut kind, mut spec) = (None, None);
     each_field(reply, |name, value| {

@@ -14,7 +14,7 @@ pub struct CommandDocs {
     pub since: Option<String>,
     /// Its group, such as `string`.
     pub group: Option<String>,
-    /// How the time that it takes grows.
+    /// Its time complexity.
     pub complexity: Option<String>,
     /// The module that brings it.
     pub module: Option<String>,
@@ -42,14 +42,14 @@ pub struct CommandDocs {
 pub struct CommandArgument {
     /// Its name.
     pub name: String,
-    /// What it is: `key`, `string`, `integer`, `pure-token`, `oneof`, `block` and so on.
+    /// Its type: `key`, `string`, `integer`, `pure-token`, `oneof`, `block` and so on.
     #[redis(rename = "type")]
     pub kind: String,
     /// How documentation shows it.
     pub display_text: Option<String>,
     /// Which of the command's key specs finds it.
     pub key_spec_index: Option<u64>,
-    /// The word before it, or in its place.
+    /// The word before it, or the word that replaces it.
     pub token: Option<String>,
     /// What it does, in a sentence.
     pub summary: Option<String>,
@@ -60,7 +60,7 @@ pub struct CommandArgument {
     /// `optional`, `multiple` and `multiple_token`.
     #[redis(default)]
     pub flags: Vec<String>,
-    /// What it is made of, or the choices.
+    /// Its parts, or the choices.
     #[redis(default)]
     pub arguments: Vec<CommandArgument>,
 }

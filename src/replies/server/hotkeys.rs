@@ -5,13 +5,13 @@ use typedis_core::{DecodeError, FromRedis, Reply};
 
 use crate::replies::fields::{each_field, fill, required};
 
-/// What the tracking of hot keys found.
+/// The results of tracking hot keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Hotkeys {
     /// Whether it is still on.
     pub is_active: bool,
-    /// One in so many keys was looked at.
+    /// One in this many keys was sampled.
     pub sample_ratio: u64,
     /// When it began, as a Unix time in milliseconds.
     pub start_time: u64,

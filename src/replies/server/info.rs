@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use typedis_core::{DecodeError, FromRedis, Reply};
+use typedis_core::{DecodeError, FromRedis, Name, Reply};
 
-use crate::replies::text::{fields, lines, text};
+use crate::replies::text::{bytes, fields};
 
 /// The state of a server: named values, in sections.
 ///
-/// Values are text, as every server and version has others; [`parse`](Self::parse) reads numbers.
+/// Values are text, because they differ from server to server and from version to version; [`parse`](Self::parse)
+/// reads numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ServerInfo {
@@ -24,7 +25,7 @@ pub struct InfoSection {
     /// Its name, such as `Server` or `Memory`.
     pub name: String,
     /// Names and values, in the order of the server; a name may come again (`module`).
-    pub fields: Vec<(String, String)>,
+    pub fields: Vec<(Name, Name)>,
 }
 
 /// A database, as the section `Keyspace` describes it.
@@ -35,9 +36,9 @@ pub struct KeyspaceInfo {
     pub db: u32,
     /// How many keys it has.
     pub keys: u64,
-    /// How many of them expire.
+    /// How many of the keys expire.
     pub expires: u64,
-    /// In how many milliseconds they do on average.
+    /// How many milliseconds are left until then, on average.
     pub avg_ttl: u64,
 }
 
@@ -50,19 +51,20 @@ impl ServerInfo {
             .find(|section| section.name.eq_ignore_ascii_case(name))
     }
 
-    /// The value with this name, in whichever section it is.
+    /// The value with this name, in any section.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.sections.iter().find_map(|section| section.get(name))
     }
 
-    /// The value with this name, as a number or anything else that can be parsed; `None` if it is absent or no such thing.
+    /// The value with this name, as a number or anything else that can be parsed; `None` if it is absent or cannot be
+    /// parsed.
     #[must_use]
     pub fn parse<T: FromStr>(&self, name: &str) -> Option<T> {
         self.get(name)?.parse().ok()
     }
 
-    /// A value that is made of parts, such as `cmdstat_get` (`calls=1,usec=2`): the parts by their names.
+    /// A value that consists of parts, such as `cmdstat_get` (`calls=1,usec=2`): the parts by their names.
     #[must_use]
     pub fn parts(&self, name: &str) -> Option<BTreeMap<&str, &str>> {
         self.get(name).map(|value| fields(value, ',').collect())
@@ -145,20 +147,24 @@ impl KeyspaceInfo {
 impl FromRedis for ServerInfo {
     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
         let mut sections: Vec<InfoSection> = Vec::new();
-        for line in lines(text(&reply, "lines of fields")?) {
-            if let Some(name) = line.strip_prefix('#') {
+        // Names of errors and of modules, and paths, are not the server's own.
+        let lines = bytes(&reply, "lines of fields")?.split(|byte| *byte == b'\n');
+        for line in lines.map(<[u8]>::trim_ascii_end) {
+            if let Some(name) = line.strip_prefix(b"#") {
+                let name = String::from_utf8_lossy(name.trim_ascii()).into_owned();
                 sections.push(InfoSection {
-                    name: name.trim().to_owned(),
+                    name,
                     fields: Vec::new(),
                 });
-            } else if let Some((name, value)) = line.split_once(':') {
+            } else if let Some(colon) = line.iter().position(|byte| *byte == b':') {
                 // What comes before the first section has none, as modules may have it.
                 if sections.is_empty() {
                     sections.push(InfoSection::default());
                 }
-                let field = (name.to_owned(), value.to_owned());
+                let (name, value) = line.split_at(colon);
+                let value = value.strip_prefix(b":").unwrap_or_default();
                 if let Some(section) = sections.last_mut() {
-                    section.fields.push(field);
+                    section.fields.push((name.into(), value.into()));
                 }
             }
         }

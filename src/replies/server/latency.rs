@@ -11,7 +11,7 @@ use crate::replies::fields::next;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LatencySample {
-    /// When, as a Unix time in seconds.
+    /// When this was, as a Unix time in seconds.
     pub time: u64,
     /// How long it took.
     pub latency: Duration,
@@ -37,9 +37,9 @@ pub struct LatencyEvent {
     pub time: u64,
     /// How long it took then.
     pub latest: Duration,
-    /// The longest that it ever took.
+    /// The longest time that it ever took.
     pub max: Duration,
-    /// How long it took in all; Valkey since 8.1.
+    /// How long it took in total; Valkey since 8.1.
     pub sum: Option<Duration>,
     /// How often it took too long; Valkey since 8.1.
     pub count: Option<u64>,
@@ -71,7 +71,8 @@ impl FromRedis for LatencyEvent {
 pub struct CommandHistogram {
     /// How many calls there were.
     pub calls: u64,
-    /// How many calls took no longer than so many microseconds, which are powers of two, each with all of the ones before.
+    /// How many calls took at most this many microseconds. The limits are powers of two, and each count includes the
+    /// calls below.
     #[redis(rename = "histogram_usec")]
     pub histogram: Vec<(u64, u64)>,
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use typedis_core::{DecodeError, FromRedis, Reply};
+use typedis_core::{DecodeError, FromRedis, Name, Reply};
 
 use crate::replies::fields::next;
 
@@ -20,9 +20,9 @@ pub struct SlowLogEntry {
     /// Its words; long ones and many of them are cut off.
     pub args: Vec<Bytes>,
     /// The address and port of the client.
-    pub client_addr: String,
+    pub client_addr: Name,
     /// The name of the connection; empty without one.
-    pub client_name: String,
+    pub client_name: Name,
 }
 
 /// A command that took too long, or whose request or reply was too large.
@@ -38,9 +38,9 @@ pub struct CommandLogEntry {
     /// Its words; long ones and many of them are cut off.
     pub args: Vec<Bytes>,
     /// The address and port of the client.
-    pub client_addr: String,
+    pub client_addr: Name,
     /// The name of the connection; empty without one.
-    pub client_name: String,
+    pub client_name: Name,
 }
 
 impl FromRedis for CommandLogEntry {

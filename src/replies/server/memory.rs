@@ -11,11 +11,11 @@ use crate::replies::fields::each_field;
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct MemoryStats {
-    /// The most that it ever had.
+    /// The most memory that it ever used.
     pub peak_allocated: u64,
-    /// What it has now.
+    /// The memory that it uses now.
     pub total_allocated: u64,
-    /// What it had after it started.
+    /// The memory that it used after its start.
     pub startup_allocated: u64,
     /// The backlog of the replication.
     pub replication_backlog: u64,
@@ -25,21 +25,21 @@ pub struct MemoryStats {
     pub clients_normal: u64,
     /// The buffer of the append-only file.
     pub aof_buffer: u64,
-    /// All that is not data.
+    /// Everything that is not data.
     pub overhead_total: u64,
     /// How many keys there are.
     pub keys_count: u64,
-    /// What a key takes on average.
+    /// The average memory for a key.
     pub keys_bytes_per_key: u64,
-    /// The data: what is left of the whole without the overhead, which an idle server can count as less than nothing.
+    /// The data: the total without the overhead. For an idle server this can be negative.
     pub dataset_bytes: i64,
     /// The data, in percent of what was allocated since the start.
     pub dataset_percentage: f64,
-    /// What it has now, in percent of the most that it ever had.
+    /// The memory that it uses now, in percent of the most that it ever used.
     pub peak_percentage: f64,
-    /// How often the memory that the system gave is that which is used.
+    /// The memory that the system gave to the server, divided by the memory that is used.
     pub fragmentation: f64,
-    /// How much more the system gave than is used.
+    /// The memory that the system gave to the server, minus the memory that is used.
     pub fragmentation_bytes: i64,
     /// The databases by their numbers.
     pub databases: BTreeMap<u32, DatabaseMemory>,
@@ -47,7 +47,7 @@ pub struct MemoryStats {
     pub other: BTreeMap<String, f64>,
 }
 
-/// What a database uses memory for beside its data, in bytes.
+/// The memory of a database besides its data, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromRedis)]
 #[non_exhaustive]
 pub struct DatabaseMemory {
@@ -95,7 +95,7 @@ impl MemoryStats {
             self.databases
                 .insert(db, DatabaseMemory::from_redis(value)?);
         } else if let Ok(number) = f64::from_redis(value) {
-            // What is no number, newer servers have added.
+            // Values that are not numbers come from newer servers.
             self.other.insert(name.to_owned(), number);
         }
         Ok(())

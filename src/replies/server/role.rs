@@ -1,16 +1,16 @@
 //! The reply of ROLE: [`Role`].
 
-use typedis_core::{DecodeError, FromRedis, Reply};
+use typedis_core::{DecodeError, FromRedis, Name, Reply};
 
 use crate::replies::fields::next;
 
-/// What a server is, and who it works with.
+/// The role of a server, and the servers that it works with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Role {
     /// A primary, which takes writes.
     Primary {
-        /// How far it has come in what it writes.
+        /// Its position in its replication stream.
         offset: u64,
         /// Its replicas.
         replicas: Vec<ReplicaLink>,
@@ -21,9 +21,9 @@ pub enum Role {
         host: String,
         /// The port of the primary.
         port: u16,
-        /// The state of the link: `connected`, or `connect`, `connecting`, `sync` on the way to that.
+        /// The state of the link: `connected`, or `connect`, `connecting`, `sync` before that.
         state: String,
-        /// How far it has come in what the primary writes; -1 before it has begun.
+        /// Its position in the replication stream of the primary; -1 before it has begun.
         offset: i64,
     },
     /// A Sentinel.
@@ -38,10 +38,10 @@ pub enum Role {
 #[non_exhaustive]
 pub struct ReplicaLink {
     /// Its address.
-    pub host: String,
+    pub host: Name,
     /// Its port.
     pub port: u16,
-    /// How far it has come in what the primary writes.
+    /// Its position in the replication stream of the primary.
     pub offset: i64,
 }
 
@@ -89,7 +89,7 @@ mod tests {
     fn every_role_names_its_peers() {
         let primary = "*3\r\n$6\r\nmaster\r\n:14\r\n*1\r\n*3\r\n$9\r\n127.0.0.1\r\n$4\r\n7823\r\n$2\r\n14\r\n";
         let replicas = vec![ReplicaLink {
-            host: "127.0.0.1".to_owned(),
+            host: "127.0.0.1".into(),
             port: 7823,
             offset: 14,
         }];

@@ -1,10 +1,11 @@
-//! What TS.INFO tells of a time series: [`SeriesInfo`].
+//! The reply of TS.INFO: [`SeriesInfo`].
 
 use std::collections::HashMap;
+use typedis_core::Name;
 
 use crate::FromRedis;
 
-/// The settings of a time series, and figures about it.
+/// The settings of a time series, and numbers about it.
 #[derive(Debug, Clone, PartialEq, FromRedis)]
 #[redis(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -17,7 +18,7 @@ pub struct SeriesInfo {
     pub first_timestamp: u64,
     /// The time of the last sample in milliseconds; 0 if there is none.
     pub last_timestamp: u64,
-    /// How many milliseconds samples are kept; 0 is for ever.
+    /// How many milliseconds samples are kept; 0 means for ever.
     pub retention_time: u64,
     /// How many chunks of memory there are.
     pub chunk_count: u64,
@@ -25,21 +26,21 @@ pub struct SeriesInfo {
     pub chunk_size: u64,
     /// `compressed` or `uncompressed`.
     pub chunk_type: String,
-    /// What is done with a second sample of the same time; `None` for what the server does by default.
+    /// What is done with a second sample of the same time; `None` for the server's default.
     pub duplicate_policy: Option<String>,
     /// The labels.
-    pub labels: HashMap<String, String>,
+    pub labels: HashMap<Name, Name>,
     /// The series that this one is compacted from.
-    pub source_key: Option<String>,
+    pub source_key: Option<Name>,
     /// The series that this one is compacted into.
     #[redis(with = "rules")]
     pub rules: Vec<CompactionRule>,
-    /// So near in milliseconds, and ...
+    /// A new sample is left out if it is this near in milliseconds to the last one, and ...
     pub ignore_max_time_diff: Option<u64>,
-    /// ... so near in value to the last one a sample is left out.
+    /// ... this near in value.
     pub ignore_max_val_diff: Option<f64>,
     /// The key as the series knows it, with `with_chunks`.
-    pub key_self_name: Option<String>,
+    pub key_self_name: Option<Name>,
     /// The chunks, with `with_chunks`.
     #[redis(rename = "Chunks", default)]
     pub chunks: Vec<ChunkInfo>,
@@ -50,7 +51,7 @@ pub struct SeriesInfo {
 #[non_exhaustive]
 pub struct CompactionRule {
     /// The other series.
-    pub key: String,
+    pub key: Name,
     /// How many milliseconds become one sample.
     pub bucket_duration: u64,
     /// How they become one: `AVG`, `STD.P`.
@@ -78,12 +79,12 @@ pub struct ChunkInfo {
 
 /// Rules are arrays in RESP2; in RESP3 each is named by its key.
 mod rules {
-    use typedis_core::{DecodeError, FromRedis, Reply};
+    use typedis_core::{DecodeError, FromRedis, Name, Reply};
 
     use super::CompactionRule;
 
     pub(super) fn from_redis(reply: Reply<'_>) -> Result<Vec<CompactionRule>, DecodeError> {
-        let rules = Vec::<(String, u64, String, u64)>::from_redis(reply)?;
+        let rules = Vec::<(Name, u64, String, u64)>::from_redis(reply)?;
         let named = |(key, bucket_duration, aggregator, alignment)| CompactionRule {
             key,
             bucket_duration,
@@ -123,9 +124,9 @@ mod tests {
             (info.total_samples, info.duplicate_policy.as_deref()),
             (4, None)
         );
-        assert_eq!(info.labels.get("area").map(String::as_str), Some("A"));
+        assert_eq!(info.labels.get("area").map(Name::as_str), Some("A"));
         let rule = CompactionRule {
-            key: "dst".to_owned(),
+            key: "dst".into(),
             bucket_duration: 1000,
             aggregator: "AVG".to_owned(),
             alignment: 0,

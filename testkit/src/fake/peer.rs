@@ -1,4 +1,4 @@
-//! The script's side of one connection: [`Peer`] reads what the client sends and sends what the script wants.
+//! The script's side of one connection: [`Peer`] reads what the client sends and sends what the script says.
 
 use std::io;
 
@@ -19,7 +19,7 @@ pub struct Peer {
 
 impl Peer {
     pub(super) fn new(stream: TcpStream, number: usize, record: Record) -> Self {
-        // Without it pieces that are sent apart would arrive late; where it fails they do.
+        // Without it, pieces that are sent one by one may arrive late. A failure does not matter.
         let _ = stream.set_nodelay(true);
         Self {
             stream,
@@ -39,7 +39,7 @@ impl Peer {
     ///
     /// # Errors
     ///
-    /// If what comes in is no command, or the connection fails.
+    /// If the bytes are not a command, or the connection fails.
     pub async fn command(&mut self) -> io::Result<Option<Words>> {
         loop {
             if let Some((words, length)) = Words::parse(&self.unread)? {
@@ -57,7 +57,7 @@ impl Peer {
         }
     }
 
-    /// Reads the next command, which has to be this one.
+    /// Reads the next command, which must be this one.
     ///
     /// # Errors
     ///
@@ -74,8 +74,8 @@ impl Peer {
         }
     }
 
-    /// Reads commands and answers each with the same bytes, up to one that has this name, which is given back
-    /// unanswered: for a handshake whose details do not matter.
+    /// Reads commands and answers each with the same bytes, up to a command with this name. That command is
+    /// returned and not answered. For a handshake whose details do not matter.
     ///
     /// # Errors
     ///
@@ -92,7 +92,7 @@ impl Peer {
         )))
     }
 
-    /// Reads exactly so many bytes, whatever they are.
+    /// Reads exactly `count` bytes, of any content.
     ///
     /// # Errors
     ///
@@ -115,7 +115,7 @@ impl Peer {
         self.stream.write_all(bytes.as_ref()).await
     }
 
-    /// Sends bytes in pieces of `length`, each for itself.
+    /// Sends bytes in pieces of `length`, each sent separately.
     ///
     /// # Errors
     ///
@@ -136,7 +136,7 @@ impl Peer {
     ///
     /// # Errors
     ///
-    /// If the connection fails otherwise than by a reset.
+    /// If the connection fails, except by a reset.
     pub async fn until_closed(&mut self) -> io::Result<()> {
         loop {
             self.unread.clear();

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-/// The longest command line that is waited for, and the most words of a command.
+/// The longest line of a command, and the most words of a command.
 const LIMIT: usize = 1 << 20;
 
 /// The words of one command. Compares with arrays and slices of text: `words == ["GET", "a"]`.

@@ -18,7 +18,7 @@ pub struct Lane {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Rules {
     pub(super) flow: Flow,
-    /// Bytes arrive this much later, at least and at most.
+    /// Bytes arrive later, by a time between these two.
     delay: (Duration, Duration),
     /// The most bytes that are written at once.
     chunk: Option<usize>,
@@ -34,7 +34,7 @@ pub(super) enum Flow {
     Open,
     /// Nothing is read or written: what is sent fills the buffers, then the sender waits.
     Held,
-    /// All is read and thrown away.
+    /// Everything is read and thrown away.
     Swallowed,
 }
 
@@ -46,20 +46,20 @@ impl Lane {
         }
     }
 
-    /// Lets bytes arrive later, each read by a random time between the two: a distance, which does not reduce the
-    /// throughput. The order is kept. Two zeros end it.
+    /// Lets bytes arrive later: each read is delayed by a random time between the two, like a long distance,
+    /// which does not reduce the throughput. The order is kept. Two zeros end the delay.
     pub fn delay(&self, at_least: Duration, at_most: Duration) {
         self.rules
             .send_modify(|rules| rules.delay = (at_least, at_most.max(at_least)));
     }
 
-    /// Writes at most `bytes` at once, each write for itself; 0 ends it.
+    /// Writes at most `bytes` at once, each write separately; 0 ends this.
     pub fn chunks(&self, bytes: usize) {
         self.rules
             .send_modify(|rules| rules.chunk = Some(bytes).filter(|bytes| *bytes > 0));
     }
 
-    /// Lets at most this many bytes a second through on each connection; 0 ends it.
+    /// Lets at most this many bytes a second through on each connection; 0 ends this.
     pub fn rate(&self, bytes_per_second: u32) {
         self.rules
             .send_modify(|rules| rules.rate = Some(bytes_per_second).filter(|rate| *rate > 0));
@@ -75,18 +75,18 @@ impl Lane {
         self.rules.send_modify(|rules| rules.flow = Flow::Swallowed);
     }
 
-    /// Lets bytes through again. What was held arrives now, what was swallowed never does.
+    /// Lets bytes through again. Bytes that were held arrive now, bytes that were swallowed never arrive.
     pub fn resume(&self) {
         self.rules.send_modify(|rules| rules.flow = Flow::Open);
     }
 
-    /// Tells the receivers of all connections that are open now that no more will come (FIN in this direction only).
+    /// Ends this direction of all connections that are open now (FIN in this direction only).
     pub fn half_close(&self) {
         self.rules.send_modify(|rules| rules.half_closes += 1);
     }
 
-    /// Cuts the first connection that has carried `bytes` bytes in this direction, counted from its beginning, exactly
-    /// there: no byte more is let through. Connections after it are not concerned.
+    /// Cuts one connection when it has carried `bytes` bytes in this direction, counted from its beginning: the first
+    /// that gets there. No byte more is let through. Later connections are not affected.
     ///
     /// A connection that has already carried more is cut before its next byte.
     pub fn cut_after(&self, bytes: u64, cut: Cut) {
@@ -113,7 +113,7 @@ impl Lane {
         self.passed.send_modify(|passed| *passed += bytes as u64);
     }
 
-    /// Takes the rule that cuts a connection at its `position`-th byte, which holds for one connection only.
+    /// Takes the rule that cuts a connection at its `position`-th byte; the rule applies to one connection only.
     pub(super) fn take_cut(&self, position: u64) -> Option<Cut> {
         let mut taken = None;
         self.rules.send_if_modified(|rules| {
@@ -137,7 +137,7 @@ impl Rules {
         Instant::now() + at_least + Duration::from_secs_f64(spread)
     }
 
-    /// How many of `length` bytes go into the next write of a connection that has carried `position` so far.
+    /// How many of `length` bytes go into the next write of a connection that has carried `position` bytes so far.
     pub(super) fn next_write(&self, length: usize, position: u64) -> usize {
         let until_cut = self
             .cut
@@ -146,7 +146,7 @@ impl Rules {
         length.min(usize::try_from(until_cut).unwrap_or(usize::MAX))
     }
 
-    /// How long a write of so many bytes takes at the limited rate.
+    /// How long a write of this many bytes takes at the limited rate.
     pub(super) fn time_for(&self, bytes: usize) -> Duration {
         self.rate.map_or(Duration::ZERO, |rate| {
             Duration::from_secs_f64(bytes as f64 / f64::from(rate))

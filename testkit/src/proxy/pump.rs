@@ -12,12 +12,13 @@ use super::lane::{Flow, Lane, Rules};
 /// How many reads wait for their time before the reader waits too.
 const QUEUED_READS: usize = 1_024;
 
-/// A read on its way: its bytes, and when they may be written.
+/// The bytes of a read, and when they may be written.
 type Read = (Instant, Vec<u8>);
 
 /// Moves bytes until the sender's end, which is passed on, or a cut, which is the error.
 ///
-/// `half_closes` is how many had been ordered when the connection began: the next one concerns it.
+/// `half_closes` is the number of half-closes that were ordered before the connection began: the next one
+/// applies to it.
 pub(super) async fn pump(
     lane: &Lane,
     half_closes: u64,
@@ -59,13 +60,13 @@ async fn read(
                 let bytes = buffer.get(..length).unwrap_or_default().to_vec();
                 let now = *rules.borrow();
                 if now.flow != Flow::Swallowed {
-                    // After a half-close there is no writer: what still comes is thrown away.
+                    // After a half-close there is no writer, and further bytes are thrown away.
                     let _ = queue.send((now.due(), bytes)).await;
                 }
                 continue;
             }
         };
-        // A black hole swallows the end too.
+        // A black hole also swallows the end.
         until(&mut rules, |rules| rules.flow == Flow::Open).await?;
         return end;
     }
@@ -87,7 +88,7 @@ impl Writer<'_> {
             all = self.write_all(&mut reads) => all?,
             closed = until(&mut closing, |rules| rules.half_closes != half_closes) => closed?,
         }
-        // An error says that the receiver has gone.
+        // An error means that the receiver has gone.
         self.to.shutdown().await.map_err(|_| Cut::Reset)
     }
 
@@ -102,7 +103,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Writes as much as the rules allow at once, and gives the rest.
+    /// Writes as much as the rules allow at once, and returns the rest.
     async fn write_some<'b>(&mut self, bytes: &'b [u8]) -> Result<&'b [u8], Cut> {
         until(&mut self.rules, |rules| rules.flow != Flow::Held).await?;
         let rules = *self.rules.borrow();
@@ -123,7 +124,7 @@ impl Writer<'_> {
     }
 }
 
-/// Waits until the rules fulfil a condition. An error says that the proxy is gone.
+/// Waits until the rules fulfil a condition. An error means that the proxy is gone.
 async fn until(
     rules: &mut watch::Receiver<Rules>,
     condition: impl Fn(&Rules) -> bool,
@@ -135,7 +136,7 @@ async fn until(
         .map_err(|_| Cut::Reset)
 }
 
-/// Sleeps, but not at all for a time that has come: a timer rounds up to the next millisecond.
+/// Sleeps, but not if the time has come: a timer rounds up to the next millisecond.
 async fn sleep_until(due: Instant) {
     if due > Instant::now() {
         time::sleep_until(due).await;

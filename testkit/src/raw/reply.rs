@@ -25,7 +25,7 @@ impl Reply {
     ///
     /// # Errors
     ///
-    /// If they are not one frame of RESP2, or it is nested more than 64 times.
+    /// If they are not one frame of RESP2, or it is nested too deep.
     pub fn parse(frame: &[u8]) -> io::Result<Self> {
         let mut rest = frame;
         let reply = read(&mut rest, DEPTH)?;
@@ -45,7 +45,7 @@ impl Reply {
         }
     }
 
-    /// The items of an array; of anything else, none.
+    /// The items of an array; for other replies, none.
     #[must_use]
     pub fn items(&self) -> &[Self] {
         match self {
@@ -54,7 +54,7 @@ impl Reply {
         }
     }
 
-    /// The names and values of a map, which RESP2 sends as an array of both in turn.
+    /// The names and values of a map, which RESP2 sends as an array of names and values in turn.
     pub fn entries(&self) -> impl Iterator<Item = (&str, &Self)> {
         let pairs = self.items().chunks_exact(2);
         pairs.filter_map(|pair| match pair {

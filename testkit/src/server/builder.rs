@@ -4,19 +4,29 @@ use std::env;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::io;
 use std::net::{Ipv4Addr, TcpListener};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use tempfile::TempDir;
 
-use super::Server;
 use super::process::Process;
+use super::{Run, Server};
 use crate::error::{Doing, Result};
 use crate::servers::{self, Program, ServerKind};
 
 /// How often a start is tried again when another process takes the port first.
 const ATTEMPTS: u32 = 20;
+
+/// The range for the ports of cluster nodes. A node must be found on the same port after a restart, so the system
+/// must not give these ports to other programs, nor those for the other nodes, which are 10,000 higher.
+const CLUSTER_PORTS: Range<u16> = 12_000..22_000;
+
+/// How much higher the port for the other nodes is.
+const BUS_OFFSET: u16 = 10_000;
 
 /// A server that has not been started: `Server::builder(kind)`, settings, `start()`.
 #[derive(Debug, Clone)]
@@ -44,7 +54,7 @@ impl ServerBuilder {
         }
     }
 
-    /// Runs this program in place of the one that belongs to the kind.
+    /// Runs this program instead of the one that belongs to the kind.
     pub fn program(mut self, program: Program) -> Self {
         self.program = Some(program);
         self
@@ -76,13 +86,13 @@ impl ServerBuilder {
         }
     }
 
-    /// Loads a module, after those that belong to the kind.
+    /// Loads a module, after the modules that belong to the kind.
     pub fn module(self, path: &Path) -> Self {
         let path = quote(&path.to_string_lossy());
         self.line(format!("loadmodule {path}"))
     }
 
-    /// Listens on a Unix socket also: see [`Server::socket`].
+    /// Also listens on a Unix socket: see [`Server::socket`].
     pub fn unix_socket(mut self) -> Self {
         self.unix_socket = true;
         self
@@ -94,7 +104,8 @@ impl ServerBuilder {
         self
     }
 
-    /// Starts a sentinel in place of a server; lines such as `sentinel monitor shop 127.0.0.1 7000 2` say of what.
+    /// Starts a sentinel in place of a server; lines such as `sentinel monitor shop 127.0.0.1 7000 2` say for which
+    /// service.
     pub fn sentinel(mut self) -> Self {
         self.sentinel = true;
         self
@@ -104,7 +115,7 @@ impl ServerBuilder {
     ///
     /// # Errors
     ///
-    /// If the server is neither here nor can be fetched, or does not start; the error ends with its log.
+    /// If the server is not here and cannot be fetched, or does not start; the error ends with its log.
     pub fn start(self) -> Result<Server> {
         let program = match self.program.clone() {
             Some(program) => program,
@@ -115,17 +126,16 @@ impl ServerBuilder {
             let launch = self.launch(program.clone())?;
             let folder = folder()?;
             let process = launch.run(folder.path())?;
-            // The watchdog removes it now.
+            // From now on the watchdog removes it.
             let _ = folder.keep();
             match process.wait_until_ready(self.kind) {
                 Ok(()) => {
                     return Ok(Server {
                         kind: self.kind,
-                        launch,
-                        process: Mutex::new(process),
+                        run: Mutex::new(Run { launch, process }),
                     });
                 }
-                // Between the choice of a port and the server's bind, anyone may have taken it.
+                // Between the choice of a port and the server's bind, another process may take it.
                 Err(_) if process.address_was_in_use() && attempt < ATTEMPTS => attempt += 1,
                 Err(error) => return Err(error),
             }
@@ -144,34 +154,18 @@ impl ServerBuilder {
         if let Some(password) = &self.password {
             lines.push(format!("requirepass {}", quote(password)));
         }
-        let port = if self.cluster {
-            self.cluster_ports(&mut lines)?
-        } else {
-            free_port()?
-        };
+        if self.cluster {
+            lines.push("cluster-enabled yes".to_owned());
+        }
         Ok(Launch {
             program,
-            port,
+            port: choose_port(self.cluster)?,
+            cluster: self.cluster,
             password: self.password.clone(),
             unix_socket: self.unix_socket,
             sentinel: self.sentinel,
             lines,
         })
-    }
-
-    /// A port for clients; the one for the other nodes goes into the configuration, or is 10,000 higher on Redis 6.2.
-    fn cluster_ports(&self, lines: &mut Vec<String>) -> Result<u16> {
-        lines.push("cluster-enabled yes".to_owned());
-        if self.kind.has_redis_7_directives() {
-            lines.push(format!("cluster-port {}", free_port()?));
-            return free_port();
-        }
-        loop {
-            let port = free_port()?;
-            if port.checked_add(10_000).is_some() {
-                return Ok(port);
-            }
-        }
     }
 }
 
@@ -180,6 +174,7 @@ impl ServerBuilder {
 pub(super) struct Launch {
     program: Program,
     pub(super) port: u16,
+    cluster: bool,
     pub(super) password: Option<String>,
     pub(super) unix_socket: bool,
     sentinel: bool,
@@ -189,8 +184,8 @@ pub(super) struct Launch {
 impl Launch {
     /// Starts the server in `folder`, without waiting until it is ready.
     pub(super) fn run(&self, folder: &Path) -> Result<Process> {
-        let configuration = folder.join("server.conf");
-        // A server may have rewritten it (a sentinel does): then that is what it goes on with.
+        let configuration = configuration_in(folder);
+        // A server may have rewritten the file (a sentinel does), and then goes on with it.
         if !configuration.exists() {
             fs::write(&configuration, self.configuration(folder))
                 .doing(|| format!("write {}", configuration.display()))?;
@@ -200,6 +195,14 @@ impl Launch {
             words.push("--sentinel".into());
         }
         Process::start(folder, &words, self.program.libraries.as_deref())
+    }
+
+    /// Moves to another port, for the next run in `folder`.
+    pub(super) fn change_port(&mut self, folder: &Path) -> Result<()> {
+        self.port = choose_port(self.cluster)?;
+        let configuration = configuration_in(folder);
+        fs::write(&configuration, self.configuration(folder))
+            .doing(|| format!("write {}", configuration.display()))
     }
 
     fn configuration(&self, folder: &Path) -> String {
@@ -225,6 +228,11 @@ impl Launch {
     }
 }
 
+/// The configuration file in a server's folder.
+fn configuration_in(folder: &Path) -> PathBuf {
+    folder.join("server.conf")
+}
+
 /// The Unix socket in a server's folder.
 pub(super) fn socket(folder: &Path) -> PathBuf {
     folder.join("server.sock")
@@ -235,17 +243,42 @@ fn quote(word: &str) -> String {
     format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// A new folder for a server, in the system's place for such: a short path leaves room for a Unix socket's name.
+/// A new folder for a server, in the system's folder for temporary files: a short path leaves room for a Unix
+/// socket's name.
 fn folder() -> Result<TempDir> {
     let folder = tempfile::Builder::new().prefix("typedis-").tempdir();
     folder.doing(|| format!("create a folder in {}", env::temp_dir().display()))
 }
 
-fn free_port() -> Result<u16> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|listener| listener.local_addr())
-        .map(|address| address.port())
-        .doing(|| "find a free port on 127.0.0.1".to_owned())
+fn choose_port(cluster: bool) -> Result<u16> {
+    let found = if cluster { cluster_port() } else { port_at(0) };
+    found.doing(|| "find a free port on 127.0.0.1".to_owned())
+}
+
+/// A port that is free, and the one for the other nodes too.
+fn cluster_port() -> io::Result<u16> {
+    let mut last = io::ErrorKind::AddrInUse.into();
+    for _ in 0..ATTEMPTS {
+        let port = any_of(CLUSTER_PORTS);
+        match port_at(port).and_then(|_| port_at(port + BUS_OFFSET)) {
+            Ok(_) => return Ok(port),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// The port, if it is free; any free one for 0.
+fn port_at(port: u16) -> io::Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+    Ok(listener.local_addr()?.port())
+}
+
+/// A random number: each `RandomState` has keys of its own.
+fn any_of(range: Range<u16>) -> u16 {
+    let hash = RandomState::new().build_hasher().finish();
+    let length = u64::from(range.end - range.start).max(1);
+    range.start + u16::try_from(hash % length).unwrap_or_default()
 }
 
 #[cfg(test)]

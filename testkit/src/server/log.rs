@@ -10,10 +10,10 @@ use std::time::Duration;
 /// How many lines are kept.
 const LINES: usize = 200;
 
-/// Any of these in a line says that the server accepts connections; the second is a sentinel's.
+/// A line with any of these means that the server accepts connections; the second is a sentinel's.
 const READY: [&str; 2] = ["Ready to accept connections", "Sentinel ID is"];
 
-/// How far a server is.
+/// The state of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
     Starting,
@@ -21,7 +21,7 @@ pub(super) enum State {
     Ended,
 }
 
-/// The log of a server, read by a thread of its own until the server ends.
+/// The log of a server, read by a separate thread until the server ends.
 #[derive(Debug)]
 pub(super) struct Log(Arc<Shared>);
 
@@ -63,6 +63,11 @@ impl Log {
             .changed
             .wait_timeout_while(content, limit, |content| content.state == State::Starting);
         waited.unwrap_or_else(PoisonError::into_inner).0.state
+    }
+
+    /// How far it is.
+    pub(super) fn state(&self) -> State {
+        self.0.lock().state
     }
 
     /// The last lines.

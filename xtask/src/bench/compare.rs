@@ -1,4 +1,4 @@
-//! Medians and ratios of what was measured: [`Ratio`], [`Measure`].
+//! Medians and ratios of the results: [`Ratio`], [`Measure`].
 
 use serde_json::Value;
 
@@ -38,18 +38,19 @@ impl Measure {
     }
 }
 
-/// What one client takes of what another takes; of a gain, the other way round: more than 1 is always worse.
+/// What one client needs, divided by what another needs. If more is better, it is the other way round: above 1
+/// is always worse.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Ratio {
-    /// The middle one of the rounds.
+    /// The median of the rounds.
     pub(super) median: f64,
-    /// That of the best round.
+    /// The ratio of the best round.
     pub(super) least: f64,
-    /// That of the worst round.
+    /// The ratio of the worst round.
     pub(super) most: f64,
 }
 
-/// How a ratio lies to its bar.
+/// How a ratio compares with its bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Reached,
@@ -124,8 +125,8 @@ impl Results {
         self.ratio(workload, threads, (TYPEDIS, FLOOR), Measure::Cpu)
     }
 
-    /// One client to another: a ratio for each round that ran both. What was measured at different times is compared
-    /// by the medians alone.
+    /// One client to another: a ratio for each round that ran both. Results from different calls of this tool are
+    /// compared only by their medians.
     fn ratio(
         &self,
         workload: Workload,
@@ -155,7 +156,8 @@ impl Results {
         })
     }
 
-    /// Whether the rounds differ so much that more of them are needed: the middle half of the ratios by over a tenth.
+    /// Whether the rounds differ too much, so that more are needed: the middle half of the ratios differs by more
+    /// than a tenth.
     pub(super) fn is_disturbed(&self, workload: Workload, threads: u8) -> bool {
         let Some(best) = self.best_peer(workload, threads, Measure::Cpu) else {
             return false;
@@ -177,7 +179,7 @@ impl Results {
     }
 }
 
-/// Of fewer operations, the 99th percentile is the slowest one, which says nothing.
+/// With fewer operations, the 99th percentile is the slowest one, which means nothing.
 const OPERATIONS_FOR_P99: f64 = 100.0;
 
 fn value(run: &Value, measure: Measure) -> Option<f64> {
@@ -206,7 +208,7 @@ mod tests {
     use crate::bench::plan::workloads;
     use crate::bench::results::Run;
 
-    /// CPU times of typedis, redis and rustis, round by round; nothing where a client failed.
+    /// CPU times of typedis, redis and rustis, round by round; `None` if a client failed.
     fn rounds(rounds: &[[Option<f64>; 3]]) -> Results {
         let mut results = Results::empty();
         for costs in rounds {
@@ -248,7 +250,7 @@ mod tests {
             most: ratio,
         };
         assert_eq!(cpu(&results), all(0.25));
-        // Of a gain the inverse is taken.
+        // If more is better, the ratio is inverted.
         let speed = results.to_peer(workloads()[0], 1, Measure::PerSecond);
         assert_eq!(speed, Some(all(0.25)));
         assert!(!results.is_disturbed(workloads()[0], 1));
@@ -271,7 +273,7 @@ mod tests {
         let results = rounds(&[one(3.0), one(9.0), one(5.0), one(7.0)]);
         assert!(results.is_disturbed(workloads()[0], 1));
         assert!(!Results::empty().is_disturbed(workloads()[0], 1));
-        // One stray round among five is what medians are for.
+        // A median ignores one bad round among five.
         let results = rounds(&[one(5.0), one(5.1), one(40.0), one(5.0), one(5.2)]);
         assert!(!results.is_disturbed(workloads()[0], 1));
         assert_eq!(cpu(&results).median, 0.51);

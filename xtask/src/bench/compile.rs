@@ -1,4 +1,4 @@
-//! What it costs to compile a program: a small one that uses 20 commands, with each client.
+//! The cost of compiling a program: a small one that uses 20 commands, with each client.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -45,7 +45,7 @@ const fn program(client: &'static str, source: &'static str, dependency: &'stati
     }
 }
 
-/// The costs: the results' name, the report's, and what to divide by for it.
+/// The costs: the name in the results, the name in the report, and the number to divide by for the report.
 const COSTS: [(&str, &str, f64); 6] = [
     ("clean_seconds", "clean build, s", 1.0),
     ("clean_cpu", "clean build, s of CPU time", 1.0),
@@ -55,7 +55,7 @@ const COSTS: [(&str, &str, f64); 6] = [
     ("release_bytes", "release binary, MiB", 1024.0 * 1024.0),
 ];
 
-/// The costs that may not be above the least of the peers'.
+/// The costs that must not be higher than the lowest of the peers.
 const BARS: [&str; 3] = ["clean_seconds", "clean_cpu", "crates"];
 
 pub(super) fn run(results: &mut Results) -> Result {
@@ -77,7 +77,7 @@ pub(super) fn run(results: &mut Results) -> Result {
 impl Program {
     fn measure(&self) -> Result<Value> {
         let folder = self.write()?;
-        // Fetching is no part of compiling.
+        // Fetching does not belong to compiling.
         cargo(&folder, &["fetch", "--quiet"])?;
         let (clean, clean_cpu, built) =
             timed(|| cargo(&folder, &["build", "--message-format=json"]))?;
@@ -87,7 +87,7 @@ impl Program {
         let (again, again_cpu, _) = timed(|| cargo(&folder, &["build", "--quiet"]))?;
         cargo(&folder, &["build", "--quiet", "--release"])?;
         let binary = fs::metadata(folder.join("target/release/small"))?.len();
-        // They are built once, and take much room.
+        // They are built only once, and take much space.
         fs::remove_dir_all(folder.join("target"))?;
         Ok(json!({
             "clean_seconds": clean,
@@ -99,7 +99,7 @@ impl Program {
         }))
     }
 
-    /// Writes the package anew.
+    /// Writes the package again.
     fn write(&self) -> Result<PathBuf> {
         let workspace = cargo::workspace();
         let folder = typedis_testkit::servers::target_folder()
@@ -128,7 +128,7 @@ impl Program {
     }
 }
 
-/// The seconds that something takes, and those of CPU time where the system tells.
+/// The seconds that something takes, and those of CPU time if the system provides it.
 fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(f64, Option<f64>, T)> {
     let (start, before) = (Instant::now(), cpu_of_children());
     let value = work()?;
@@ -137,7 +137,7 @@ fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(f64, Option<f64>, T)> {
     Ok((elapsed.as_secs_f64(), cpu, value))
 }
 
-/// The seconds of CPU time that the processes took which this one waited for, with theirs. Linux tells.
+/// The CPU time in seconds of all child processes that have ended, with their children. Only on Linux.
 fn cpu_of_children() -> Option<f64> {
     children_seconds(&fs::read_to_string("/proc/self/stat").ok()?)
 }
@@ -150,7 +150,7 @@ fn children_seconds(stat: &str) -> Option<f64> {
     Some((ticks()? + ticks()?) / 100.0)
 }
 
-/// Runs cargo in a folder with a target folder of its own, and gives what it printed.
+/// Runs cargo in a folder with a separate target folder, and returns what it printed.
 fn cargo(folder: &Path, arguments: &[&str]) -> Result<String> {
     let mut command: Command = cargo::command(arguments);
     let output = command
@@ -185,7 +185,7 @@ fn crates(messages: &str) -> usize {
     packages.len()
 }
 
-/// typedis to the least of the peers.
+/// typedis, compared with the lowest of the peers.
 fn to_least(results: &Results, cost: &str) -> Option<f64> {
     let peers = CLIENTS.iter().filter(|client| client.is_peer());
     let least = peers

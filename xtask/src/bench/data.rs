@@ -1,4 +1,4 @@
-//! What the server holds: written by scripts on the server, which are quicker than any client.
+//! The data on the server. Scripts on the server write it, which is faster than any client.
 
 use typedis_testkit::Server;
 use typedis_testkit::raw::RawConnection;
@@ -23,7 +23,7 @@ pub(super) fn fill(server: &Server) -> Result {
     list(&mut connection, 10_000)
 }
 
-/// Writes what a workload needs beyond that.
+/// Writes the other data that a workload needs.
 pub(super) fn prepare(server: &Server, name: &str, size: usize) -> Result {
     let mut connection = server.connect()?;
     match name {
@@ -62,7 +62,7 @@ pub(super) fn publish(server: &Server, channels: usize, count: u64) -> Result {
     Ok(())
 }
 
-/// A list of so many strings of 16 bytes.
+/// A list of `elements` strings of 16 bytes.
 fn list(connection: &mut RawConnection, elements: usize) -> Result {
     let script = "if redis.call('LLEN',KEYS[1])==tonumber(ARGV[1]) then return end redis.call('DEL',KEYS[1]) \
                   for i=1,ARGV[1] do redis.call('RPUSH',KEYS[1],string.format('element%09d',i)) end";

@@ -1,4 +1,4 @@
-//! How figures are written.
+//! How numbers are written.
 
 use super::compare::Ratio;
 
@@ -31,7 +31,7 @@ pub(super) fn mebibytes(value: f64) -> String {
     format!("{:.1}", value / 1024.0 / 1024.0)
 }
 
-/// The middle one, and how far the rounds lie apart, as in `0.52 (0.48–0.55)`.
+/// The median, and the range of the rounds, as in `0.52 (0.48–0.55)`.
 pub(super) fn ratio(ratio: Ratio) -> String {
     let Ratio {
         median,

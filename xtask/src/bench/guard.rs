@@ -1,7 +1,7 @@
-//! The guard: how many instructions typedis takes for fixed pieces of work, as callgrind counts them, against recorded
-//! numbers. Unlike time, they are the same on a busy machine.
+//! The guard: counts with callgrind how many instructions typedis needs for fixed pieces of work, and compares with
+//! recorded numbers. Unlike times, the counts are the same on a busy machine.
 //!
-//! Valgrind is called as it is: a harness such as gungraun needs a runner of its own version to be installed beside it.
+//! Valgrind is called directly: a harness such as gungraun needs a runner of the same version to be installed.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -47,7 +47,7 @@ const fn case(name: &'static str, title: &'static str, times: u64) -> Case {
     Case { name, title, times }
 }
 
-/// How much more than recorded is let pass: other releases of the compiler and of dependencies differ by so much.
+/// How much growth is allowed: other releases of the compiler and of dependencies cause such differences.
 const TOLERANCE: f64 = 0.03;
 
 /// Counts, and compares or records.
@@ -82,7 +82,7 @@ fn require_valgrind() -> Result {
     }
 }
 
-/// The instructions of one time: the difference of two runs, so that what happens once does not count.
+/// The instructions for one repetition: the difference of two runs, so that work that is done once does not count.
 fn count(case: &Case) -> Result<u64> {
     let once = instructions(case, case.times)?;
     let twice = instructions(case, 2 * case.times)?;

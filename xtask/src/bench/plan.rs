@@ -1,10 +1,10 @@
-//! The clients, the workloads, and what typedis has to reach.
+//! The clients, the workloads, and the goals for typedis.
 //!
 //! # Layout
 //!
-//! - this file: what a client and a workload are
+//! - this file: the types of a client and a workload
 //! - `list`: the workloads
-//! - `choice`: which of them were asked for
+//! - `choice`: which of them to run
 
 mod choice;
 mod list;
@@ -12,7 +12,7 @@ mod list;
 pub(super) use choice::{Choice, choose};
 pub(super) use list::workloads;
 
-/// The one that this is about.
+/// The client of this project.
 pub(super) const TYPEDIS: Client = client("typedis", "typedis");
 
 /// No client at all.
@@ -50,22 +50,22 @@ impl Client {
 /// What a program runs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Workload {
-    /// The programs' name for it.
+    /// Its name in the programs.
     pub(super) name: &'static str,
     /// Its parameter.
     pub(super) size: usize,
-    /// The same in a quick run.
+    /// Its parameter in a quick run.
     pub(super) quick_size: usize,
     pub(super) title: &'static str,
     pub(super) group: Group,
-    /// On a runtime of two threads also.
+    /// Whether it also runs on a runtime of two threads.
     pub(super) threads: Threads,
     pub(super) via: Via,
-    /// The most that typedis may take of what the best peer takes of CPU time.
+    /// The most CPU time of typedis, as a share of the best peer's.
     pub(super) bar: Option<f64>,
-    /// The most that it may take of what the floor takes.
+    /// The most CPU time of typedis, as a multiple of the floor's.
     pub(super) floor_bar: Option<f64>,
-    /// Takes seconds: left out of quick runs, and done less often.
+    /// It takes seconds: it is left out of quick runs, and done less often.
     pub(super) is_long: bool,
     /// The CPU time is given for each element of a reply.
     pub(super) is_per_element: bool,
@@ -82,7 +82,7 @@ pub(super) enum Threads {
 pub(super) enum Via {
     /// TCP alone.
     Direct,
-    /// A relay that hands replies on in pieces of 16 KiB.
+    /// A relay that passes replies on in pieces of 16 KiB.
     Chunks,
     Tls,
 }
@@ -146,7 +146,7 @@ impl Workload {
         format!("{}{}-{}", self.via.prefix(), self.name, self.size)
     }
 
-    /// Where its runs on so many threads are kept.
+    /// The name of its runs on `threads` threads in the results.
     pub(super) fn label(self, threads: u8) -> String {
         let via = self.via.prefix().replace('-', " ");
         format!("{via}{} {} threads:{threads}", self.name, self.size)
@@ -161,7 +161,7 @@ impl Workload {
         }
     }
 
-    /// What an operation's CPU time is divided by for the report.
+    /// The number by which an operation's CPU time is divided for the report.
     pub(super) fn elements(self) -> f64 {
         if self.is_per_element {
             self.size as f64

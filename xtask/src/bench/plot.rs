@@ -1,5 +1,5 @@
-//! Plots as SVG. Lines and bars with a logarithmic axis are all that is needed: a plotting crate brings more to compile
-//! than the whole of this tool, or fonts that have to be there.
+//! Plots as SVG. Only lines and bars with a logarithmic axis are needed. A plotting crate brings more code than this
+//! whole tool, or needs installed fonts.
 
 use std::fmt::Write as _;
 
@@ -20,7 +20,7 @@ const RIGHT: f64 = 570.0;
 const TOP: f64 = 44.0;
 const BOTTOM: f64 = 350.0;
 
-/// Where values lie on an axis of the plot; both axes are logarithmic.
+/// The positions of values on an axis of the plot; both axes are logarithmic.
 struct Axis {
     low: f64,
     high: f64,
@@ -45,7 +45,7 @@ impl Axis {
         self.from + (value.max(1e-9).ln() - self.low) / span * (self.to - self.from)
     }
 
-    /// The powers of ten within, with their halves and fifths.
+    /// The powers of ten in the range, with their halves and fifths.
     fn ticks(&self) -> Vec<f64> {
         (-3..12)
             .flat_map(|power| [1.0, 2.0, 5.0].map(|digit| digit * 10_f64.powi(power)))
@@ -90,7 +90,7 @@ pub(super) fn lines(
     svg
 }
 
-/// A horizontal bar: its name, its value, and the value that it shall not exceed, if any.
+/// A horizontal bar: its name, its value, and the value that it should not exceed, if there is one.
 #[derive(Debug)]
 pub(super) struct Bar {
     pub(super) name: String,
@@ -98,8 +98,8 @@ pub(super) struct Bar {
     pub(super) limit: Option<f64>,
 }
 
-/// A plot of horizontal bars with a line at 1, how much less or more, and a mark at each bar's limit. Red is more than
-/// 1, yellow more than the limit.
+/// A plot of horizontal bars with a line at 1, the difference in percent, and a mark at each bar's limit. Red means
+/// more than 1, yellow more than the limit.
 pub(super) fn bars(title: &str, bars: &[Bar]) -> String {
     const ROW: f64 = 20.0;
     const SCALE: f64 = 240.0;
@@ -131,7 +131,7 @@ pub(super) fn bars(title: &str, bars: &[Bar]) -> String {
                 top - 2.0
             );
         }
-        // Behind the bar, and behind its limit where that lies close by.
+        // After the bar, and after its limit if that is close.
         let end = match limit {
             Some(limit) if (0.0..0.2).contains(&(limit - value)) => limit * SCALE,
             _ => width,
@@ -181,7 +181,7 @@ fn draw(svg: &mut String, line: &Series, colour: &str, x: &Axis, y: &Axis) {
     );
 }
 
-/// The names of the lines beside their ends, moved apart where they would overlap.
+/// The names of the lines beside their ends, moved apart if they would overlap.
 fn labels(svg: &mut String, series: &[Series], y: &Axis) {
     let mut ends: Vec<(f64, &str, &str)> = series
         .iter()

@@ -13,24 +13,24 @@ use super::plan::{CLIENTS, Client, Workload};
 use super::servers::Servers;
 use crate::{Result, cargo};
 
-/// A program that takes longer hangs.
+/// The longest time of a program; one that takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What a program is to run.
+/// A run of a program.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Task {
     pub(super) client: Client,
     pub(super) workload: Workload,
     pub(super) size: usize,
     pub(super) threads: u8,
-    /// It measures until it has used so much CPU time …
+    /// It measures until it has used this much CPU time …
     pub(super) cpu_milliseconds: u64,
-    /// … or so much time has passed.
+    /// … or this much time has passed.
     pub(super) milliseconds: u64,
     pub(super) messages: u64,
 }
 
-/// Builds all programs, as users would build them; with TLS if that can be built here, which the value says.
+/// Builds all programs, as users would build them; with TLS if that can be built here. Returns whether it was.
 pub(super) fn build() -> Result<bool> {
     let with_tls = cargo::has_openssl();
     let mut words = vec!["build".to_owned(), "--release".to_owned()];
@@ -49,11 +49,11 @@ pub(super) fn build() -> Result<bool> {
 }
 
 impl Task {
-    /// Runs it; `None` if the client cannot do this.
+    /// Runs it; `None` if the client does not have this workload.
     pub(super) fn run(self, servers: &Servers) -> Result<Option<Value>> {
         let mut child = self.command(servers)?.spawn()?;
         let outcome = self.watch(&mut child, servers);
-        // Whatever became of it, it must not go on beside the next one; it may be gone already.
+        // In any case it must not run beside the next one; it may have ended already.
         let _ = child.kill();
         let status = child.wait()?;
         let outcome = outcome.map_err(|error| format!("{error} ({status})"))?;
@@ -74,7 +74,7 @@ impl Task {
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
         if let Some(authority) = servers.authority() {
-            // What OpenSSL trusts by default: each client takes that.
+            // The certificates that OpenSSL trusts by default, and so does each client.
             command.env("SSL_CERT_FILE", authority);
         }
         Ok(command)

@@ -1,4 +1,4 @@
-//! What stands between a client and the server, a process of its own: [`Relay`].
+//! A separate process between a client and the server: [`Relay`].
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -38,7 +38,7 @@ impl Relay {
 
 impl Drop for Relay {
     fn drop(&mut self) {
-        // It may be gone already.
+        // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

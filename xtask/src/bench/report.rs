@@ -1,4 +1,4 @@
-//! `docs/benchmarks.md` and its plots, written from the results alone.
+//! `docs/benchmarks.md` and its plots, written only from the results.
 //!
 //! # Layout
 //!
@@ -19,7 +19,7 @@ use crate::{Result, cargo};
 pub(super) mod shortfalls;
 mod tables;
 
-/// What the results show, and what was tried; written by hand.
+/// The explanation of the results, and what was tried; written by hand.
 const NOTES: &str = "benches/notes.md";
 
 pub(super) fn write(results: &Results) -> Result<PathBuf> {
@@ -114,7 +114,7 @@ fn lines(results: &Results, threads: u8) -> String {
     curves(results, &tasks, threads, (title, "tasks on one connection"))
 }
 
-/// What each costs the more there are: a level line is linear.
+/// The cost of each as their number grows: a level line means linear growth.
 fn growth(results: &Results, name: &str, title: &str) -> String {
     let sizes: Vec<Workload> = workloads()
         .into_iter()

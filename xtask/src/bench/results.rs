@@ -1,6 +1,6 @@
-//! What was measured: [`Results`], kept in `benches/results.json` so that a part can be measured anew.
+//! The results: [`Results`], kept in `benches/results.json`, so that a part can be measured again.
 //!
-//! `compare` makes medians and ratios of it.
+//! `compare` computes medians and ratios from them.
 
 use std::fs;
 use std::path::PathBuf;
@@ -16,10 +16,10 @@ pub(super) struct Results {
     root: Map<String, Value>,
 }
 
-/// In a run: when the call of this tool began that made it.
+/// In a run: the start time of the call of this tool that made it.
 pub(super) const SESSION: &str = "session";
 
-/// In a run: why there is no more.
+/// In a run: why it failed.
 const FAILED: &str = "failed";
 
 /// One run of a program.
@@ -58,7 +58,7 @@ impl Results {
         Ok(results)
     }
 
-    /// Drops what is no workload any more.
+    /// Drops entries that are not workloads any more.
     fn prune(&mut self) {
         let labels: Vec<String> = workloads()
             .into_iter()
@@ -69,7 +69,7 @@ impl Results {
     }
 
     pub(super) fn store(&self) -> Result {
-        // A line for each entry, so that a part that was measured anew is a small change.
+        // One line for each entry, so that measuring a part again is a small change in the file.
         let entries: Result<Vec<String>> = self
             .root
             .iter()
@@ -79,7 +79,7 @@ impl Results {
         Ok(())
     }
 
-    /// Notes how the runs that follow are made.
+    /// Notes how the next runs are made.
     pub(super) fn describe(&mut self, command: &str, quick: bool) {
         let machine = machine();
         self.root.insert(
@@ -110,12 +110,12 @@ impl Results {
         }
     }
 
-    /// What was noted.
+    /// A note.
     pub(super) fn noted(&self, name: &str) -> Option<&str> {
         self.root.get("notes")?.get(name)?.as_str()
     }
 
-    /// Drops what was measured of a client and a workload before.
+    /// Drops earlier results for a client and a workload.
     pub(super) fn forget(&mut self, workload: Workload, threads: u8, client: Client) {
         let entry = self.root.get_mut(&workload.label(threads));
         if let Some(Value::Object(clients)) = entry {
@@ -134,7 +134,7 @@ impl Results {
         }
     }
 
-    /// Notes what compiling a program with a client costs.
+    /// Notes the cost of compiling a program with a client.
     pub(super) fn set_compile(&mut self, client: &str, cost: Value) {
         let entry = self.root.entry("compile").or_insert_with(|| json!({}));
         if let Value::Object(clients) = entry {
@@ -142,12 +142,12 @@ impl Results {
         }
     }
 
-    /// What compiling a program with a client costs, by the name of the cost.
+    /// The cost of compiling a program with a client, by the name of the cost.
     pub(super) fn compile(&self, client: &str, cost: &str) -> Option<f64> {
         self.root.get("compile")?.get(client)?.get(cost)?.as_f64()
     }
 
-    /// What a client's runs gave, in the order of the rounds; nothing for a round in which it failed.
+    /// The outcomes of a client's runs, in the order of the rounds; null for a round in which it failed.
     pub(super) fn runs(&self, workload: Workload, threads: u8, client: Client) -> &[Value] {
         self.root
             .get(&workload.label(threads))
@@ -156,7 +156,7 @@ impl Results {
             .map_or(&[], Vec::as_slice)
     }
 
-    /// Why a client has no figures: what its first failure said.
+    /// Why a client has no results: the text of its first failure.
     pub(super) fn failure(&self, workload: Workload, threads: u8, client: Client) -> Option<&str> {
         let runs = self.runs(workload, threads, client);
         runs.iter()
@@ -168,7 +168,7 @@ fn path() -> PathBuf {
     cargo::workspace().join("benches/results.json")
 }
 
-/// The machine, as far as the figures depend on it.
+/// The machine, as far as the results depend on it.
 fn machine() -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let model = fs::read_to_string("/proc/cpuinfo").ok();

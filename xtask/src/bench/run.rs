@@ -1,5 +1,5 @@
-//! The rounds: each workload is run by all clients in turn, several times, so that what disturbs the machine disturbs
-//! all of them.
+//! The rounds: each workload is run by all clients in turn, several times, so that a disturbance of the machine
+//! affects all of them.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -12,20 +12,20 @@ use super::servers::Servers;
 use super::{Options, data};
 use crate::{Result, screen};
 
-/// A client that failed so often in a workload is left out of its other rounds: it may take a minute each time.
+/// After this many failures in a workload, a client is left out of its other rounds, because each may take a minute.
 const FAILURES: usize = 2;
 
-/// How often and how long.
+/// The number and length of the runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Effort {
     quick: bool,
     rounds: usize,
-    /// Rounds that are added where they differ much.
+    /// The number of rounds to add if the rounds differ much.
     more: usize,
     cpu_milliseconds: u64,
     milliseconds: u64,
     messages: u64,
-    /// After so much time there are only three rounds of each workload.
+    /// After this time there are only three rounds of each workload.
     haste: Duration,
 }
 
@@ -57,7 +57,7 @@ impl Effort {
         Self { rounds, ..effort }
     }
 
-    /// About how long so many runs take: each starts, warms up for a moment, and waits about as long as it works.
+    /// About how long this many runs take: each starts, warms up for a moment, and waits about as long as it works.
     fn minutes(self, runs: usize) -> u64 {
         let each = 100 + self.cpu_milliseconds * 4 / 3;
         (runs as u64 * each).div_ceil(60_000)
@@ -73,12 +73,12 @@ impl Effort {
     }
 }
 
-/// All that stays the same while workloads are run.
+/// The data that stays the same while workloads are run.
 struct Session<'a> {
     clients: Vec<Client>,
     effort: Effort,
     begin: Instant,
-    /// Which call of this tool the runs are of.
+    /// The call of this tool that the runs belong to.
     id: u64,
     bar: &'a ProgressBar,
 }
@@ -89,7 +89,7 @@ pub(super) fn run(options: &Options, results: &mut Results) -> Result {
     let with_tls = program::build()?;
     screen::step("Starting a server");
     let mut servers = Servers::start(with_tls)?;
-    // A part that is measured anew joins what the page says of the whole.
+    // A part that is measured again keeps the description of the whole.
     if options.is_whole() || !results.is_described() {
         results.describe(&options.to_string(), options.quick);
     }
@@ -113,7 +113,7 @@ pub(super) fn run(options: &Options, results: &mut Results) -> Result {
             let words = format!("{}: {error}", workload.id());
             bar.suspend(|| screen::failure(&words));
         }
-        // What was measured stays, whatever becomes of the rest.
+        // These results are kept, even if later ones fail.
         results.store()?;
     }
     bar.finish_and_clear();

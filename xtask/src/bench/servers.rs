@@ -12,7 +12,7 @@ use super::relay::Relay;
 use super::{data, place};
 use crate::{Result, screen};
 
-/// One server for almost everything, filled; what makes pieces of its replies; and TLS, where it can be had.
+/// One server with data for almost everything, a relay that cuts its replies into pieces, and TLS if possible.
 #[derive(Debug)]
 pub(super) struct Servers {
     direct: Server,
@@ -29,14 +29,14 @@ struct Tls {
 
 #[derive(Debug)]
 enum TlsKind {
-    /// One that speaks TLS itself, and its port for it.
+    /// A server that speaks TLS itself, and its TLS port.
     Own(Box<Server>, u16),
-    /// A relay in front of the plain one.
+    /// A relay in front of the plain server.
     Relayed(Relay),
 }
 
 impl Servers {
-    /// Starts them; TLS only if the programs have it.
+    /// Starts the servers; TLS only if the programs support it.
     pub(super) fn start(with_tls: bool) -> Result<Self> {
         let direct = start_plain(ServerKind::default())?;
         let relay = place::path("relay");
@@ -55,7 +55,7 @@ impl Servers {
         })
     }
 
-    /// Starts them anew if the last workload brought the server down.
+    /// Starts them again if the server ended during the last workload.
     pub(super) fn revive(&mut self) -> Result {
         let answer = self
             .direct
@@ -68,7 +68,7 @@ impl Servers {
         Ok(())
     }
 
-    /// The server that a workload's data lies on; `None` if it cannot be run here.
+    /// The server with the data of a workload; `None` if it cannot be run here.
     pub(super) fn server(&self, via: Via) -> Option<&Server> {
         match (via, &self.tls) {
             (Via::Direct | Via::Chunks, _) => Some(&self.direct),
@@ -77,7 +77,7 @@ impl Servers {
         }
     }
 
-    /// Where clients connect to; `None` if that cannot be had.
+    /// The address that clients connect to; `None` if there is none.
     pub(super) fn url(&self, via: Via) -> Option<String> {
         match via {
             Via::Direct => Some(self.direct.url()),
@@ -108,7 +108,7 @@ impl Servers {
 }
 
 impl Tls {
-    /// By the installed server if it speaks TLS, else by a relay.
+    /// By the installed server if it speaks TLS, otherwise by a relay.
     fn start(direct: &Server) -> Result<Self> {
         let folder = direct.folder().join("tls");
         fs::create_dir_all(&folder)?;
@@ -139,7 +139,7 @@ impl Tls {
     }
 }
 
-/// The installed server, with certificates that are written first.
+/// The installed server, with certificates, which this writes first.
 fn own(folder: &std::path::Path) -> Result<TlsKind> {
     if servers::find_present(ServerKind::SystemRedis)?.is_none() {
         return Err("there is no redis-server here".into());

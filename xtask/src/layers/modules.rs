@@ -15,9 +15,9 @@ pub(super) type ModulePath = Vec<String>;
 pub(super) struct Arrow {
     pub(super) from: ModulePath,
     pub(super) to: ModulePath,
-    /// Where it stands, in the file of `from`.
+    /// Its line in the file of `from`.
     pub(super) line: usize,
-    /// As it is written.
+    /// The import as it is written.
     pub(super) text: String,
 }
 
@@ -35,11 +35,11 @@ pub(super) struct Modules {
     modules: BTreeMap<ModulePath, Module>,
 }
 
-/// More steps from one `use` to the next are a circle of re-exports.
+/// The most steps from one `use` to the next; more mean a circle of re-exports.
 const MAX_REEXPORTS: usize = 16;
 
 impl Modules {
-    /// Reads the file that the compiler begins with, and all that belong to it. Paths are relative to `folder`.
+    /// Reads the file at which the compiler begins, and all files that belong to it. Paths are relative to `folder`.
     pub(super) fn read(folder: &Path, root: &Path) -> Result<Self> {
         let mut modules = Self {
             modules: BTreeMap::new(),
@@ -91,23 +91,26 @@ impl Modules {
         self.modules.get(path).map(|module| module.text.as_str())
     }
 
-    /// The modules right below the crate's root.
+    /// The modules right below the crate's root that have a file or folder.
     pub(super) fn top(&self) -> BTreeSet<String> {
         let root = self.modules.get(&ModulePath::new());
-        root.map(|root| root.children.clone()).unwrap_or_default()
+        let children = root.map(|root| root.source.children.iter().cloned());
+        children.into_iter().flatten().collect()
     }
 
-    /// All imports between files of the crate. What the root exports is no import.
+    /// All imports between files of the crate. Names that come from the root do not count as imports of it.
     pub(super) fn arrows(&self) -> BTreeSet<Arrow> {
-        let inner = self.modules.iter().filter(|(path, _)| !path.is_empty());
+        let root = self.file(&[]);
+        let inner = self.modules.iter();
         inner
+            .filter(|(_, module)| module.file != root)
             .flat_map(|(path, module)| self.arrows_of(path, module))
             .collect()
     }
 
     fn arrows_of(&self, path: &[String], module: &Module) -> Vec<Arrow> {
         let uses = module.source.imports.iter().filter(|import| {
-            // An entry file that hands on what is defined below it does not thereby need it.
+            // An entry file that re-exports a name from below does not depend on it.
             let below = self
                 .absolute(path, &import.from.path)
                 .is_some_and(|target| target.starts_with(path));
@@ -153,7 +156,7 @@ impl Modules {
         Some(base)
     }
 
-    /// The module that defines what an absolute path names: as far as modules go, then through `use`.
+    /// The module that defines what an absolute path names: first through modules, then through `use`.
     fn resolve(&self, path: &[String], depth: usize) -> Option<ModulePath> {
         let known = (0..=path.len()).rev().find_map(|length| {
             let (module, rest) = path.split_at(length);
@@ -179,7 +182,7 @@ impl Modules {
     }
 }
 
-/// The folder in which the modules of a file lie.
+/// The folder with the modules of a file.
 fn folder_of(file: &Path, is_root: bool) -> PathBuf {
     let parent = file.parent().unwrap_or(Path::new(""));
     if is_root || file.ends_with("mod.rs") {

@@ -1,4 +1,4 @@
-//! The rules: imports point down, and nothing goes in a circle.
+//! The rules: imports point down, and there are no circles.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -86,10 +86,10 @@ fn fault(modules: &Modules, arrow: &Arrow, rule: String) -> Fault {
     }
 }
 
-/// A folder or a file, seen from the folder that both ends of an arrow lie in.
+/// A folder or a file, seen from the folder that contains both ends of an arrow.
 type Node = (ModulePath, bool);
 
-/// Imports that close a circle: of folders side by side, or of a folder's entry file and a file in it.
+/// Imports that close a circle: between folders side by side, or of a folder's entry file and a file in it.
 fn circles(modules: &Modules, arrows: &BTreeSet<Arrow>) -> Vec<Fault> {
     let mut between: BTreeMap<(Node, Node), Vec<&Arrow>> = BTreeMap::new();
     for arrow in arrows {
@@ -128,7 +128,7 @@ fn show((path, entry): &Node) -> String {
     }
 }
 
-/// The two ends as seen from the deepest folder that holds both.
+/// The two ends, seen from the deepest folder that contains both.
 fn ends(arrow: &Arrow) -> (Node, Node) {
     let shared = arrow
         .from
@@ -144,7 +144,7 @@ fn ends(arrow: &Arrow) -> (Node, Node) {
     (node(&arrow.from), node(&arrow.to))
 }
 
-/// The shortest way from one node to another along the edges.
+/// The shortest path from one node to another along the edges.
 fn way(edges: &BTreeMap<Node, BTreeSet<Node>>, from: &Node, to: &Node) -> Option<Vec<Node>> {
     let mut came_from: BTreeMap<Node, Option<Node>> = BTreeMap::from([(from.clone(), None)]);
     let mut left = std::collections::VecDeque::from([from.clone()]);
@@ -176,7 +176,7 @@ mod tests {
 
     use super::*;
 
-    /// A small crate in a folder of its own, which goes with it.
+    /// A small crate in a temporary folder, which is removed with it.
     struct Tree(PathBuf);
 
     impl Tree {

@@ -1,4 +1,4 @@
-//! What one file imports, read from its syntax. What is compiled for tests alone does not count.
+//! The imports of one file, read from its syntax. Code that is only compiled for tests does not count.
 
 use std::collections::BTreeSet;
 
@@ -73,7 +73,7 @@ impl Source {
         }
     }
 
-    /// The names that a `use` brings; as deep as the braces are written.
+    /// The names that a `use` brings; to the depth of the written braces.
     fn add_use(&mut self, tree: &UseTree, path: &mut Vec<String>, public: bool) {
         match tree {
             UseTree::Path(step) => {
@@ -120,7 +120,7 @@ impl Source {
         self.imports.push(Import { name, from, public });
     }
 
-    /// Collects the paths among tokens, those in macros included.
+    /// Collects the paths among tokens, also those in macros.
     fn scan(&mut self, tokens: TokenStream) {
         let mut left = vec![tokens.into_iter().peekable()];
         let mut path = Path::default();
@@ -135,7 +135,7 @@ impl Source {
                     path.add(self, ident.to_string(), ident.span().start().line);
                 }
                 Some(TokenTree::Punct(punct)) if punct.as_char() == ':' => path.colon(),
-                // The doc comment of an item, or another attribute, names nothing that is imported.
+                // The doc comment of an item, or another attribute, contains no imports.
                 Some(TokenTree::Punct(punct)) if punct.as_char() == '#' => {
                     path.end(self);
                     let attribute = |next: &TokenTree| matches!(next, TokenTree::Group(group) if group.delimiter() == Delimiter::Bracket);
@@ -183,7 +183,7 @@ impl Path {
     }
 }
 
-/// Whether a `cfg` keeps the item for tests.
+/// Whether a `cfg` limits the item to tests.
 fn is_for_tests(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         let words = attribute.meta.to_token_stream().to_string();

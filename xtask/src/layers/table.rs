@@ -1,4 +1,4 @@
-//! The floors of a crate as a table in `CONTRIBUTING.md`, highest first, each folder with what it imports.
+//! The floors of a crate as a table in `CONTRIBUTING.md`, highest first, each folder with its imports.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,6 +1,7 @@
-//! What is no part of `commands.toml` on purpose, with the reasons.
+//! What has no row in `commands.toml` on purpose, with the reasons. Commands that are refused altogether are named in the table
+//! `[refused]` of that file.
 
-/// Commands, divided by ` | `; a `*` stands for the rest of a name.
+/// Commands, separated by ` | `; a `*` stands for the rest of a name.
 const COMMANDS: &[(&str, &str)] = &[
     ("* HELP", "a text for people at a terminal"),
     ("_* | FT._*", "for the modules themselves"),
@@ -9,26 +10,19 @@ const COMMANDS: &[(&str, &str)] = &[
         "for the nodes of a cluster among themselves",
     ),
     (
-        "SYNC | PSYNC | REPLCONF | RESTORE-ASKING | CLUSTER SYNCSLOTS | SENTINEL IS-*-DOWN-BY-ADDR",
+        "RESTORE-ASKING | SENTINEL IS-*-DOWN-BY-ADDR",
         "what servers say to one another",
     ),
     (
         "PFDEBUG | PFSELFTEST | BF.DEBUG | CF.DEBUG | FT.DEBUG*",
         "for the developers of the server",
     ),
-    ("HOST: | POST", "a trap for browsers, which speak HTTP"),
     ("FT.SYNADD", "the module has refused it since version 2.0"),
     ("GCRA", "it was held out of the release of Redis 8.8"),
     ("CF.COMPACT", "the module does not document it"),
-    (
-        "SUBSCRIBE | PSUBSCRIBE | SSUBSCRIBE | UNSUBSCRIBE | PUNSUBSCRIBE | SUNSUBSCRIBE",
-        "subscriptions are handles of their own",
-    ),
-    ("MONITOR", "an endless reply"),
-    ("CLIENT REPLY", "without replies nothing can be awaited"),
 ];
 
-/// Words of commands, divided likewise.
+/// Words of commands, separated in the same way.
 const WORDS: &[(&str, &str, &str)] = &[
     (
         "CLIENT KILL",
@@ -49,7 +43,7 @@ pub(crate) fn reason(name: &str) -> Option<&'static str> {
     entry.map(|(_, reason)| *reason)
 }
 
-/// All that is left out, and why: commands, and words of commands.
+/// Everything that is left out, and why: commands, and words of commands.
 pub(crate) fn all() -> impl Iterator<Item = (String, &'static str)> {
     let commands = COMMANDS
         .iter()
@@ -89,7 +83,7 @@ mod tests {
     fn a_star_stands_for_the_rest() {
         assert!(reason("OBJECT HELP").is_some());
         assert!(reason("_FT.CONFIG").is_some());
-        assert!(reason("MONITOR").is_some());
+        assert!(reason("RESTORE-ASKING").is_some());
         assert_eq!(reason("GET"), None);
         assert!(reason_for_word("XTRIM", "=").is_some());
         assert_eq!(reason_for_word("XTRIM", "MAXLEN"), None);

@@ -7,16 +7,18 @@ use toml::{Table, Value};
 use crate::Result;
 
 /// Tables of the file that hold no commands.
-const OTHER_TABLES: [&str; 4] = ["types", "tokens", "enums", "examples"];
+const OTHER_TABLES: [&str; 5] = ["types", "tokens", "enums", "examples", "refused"];
 
 /// The commands of the file.
 #[derive(Debug, Default)]
 pub(crate) struct Spec {
-    /// Name on the server → what is known of it.
+    /// Name on the server → what is known about it.
     pub(crate) commands: BTreeMap<String, Known>,
+    /// Commands that are not sent at all → why.
+    pub(crate) refused: BTreeMap<String, String>,
 }
 
-/// What all rows of a command say together.
+/// The facts from all rows of a command.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     pub(crate) group: String,
@@ -26,7 +28,7 @@ pub(crate) struct Known {
 }
 
 impl Spec {
-    /// Reads the text of the file; what types write themselves is looked up in `written`.
+    /// Reads the text of the file; the words that types write are looked up in `written`.
     pub(crate) fn read(text: &str, written: &Written) -> Result<Self> {
         let file: Table = text
             .parse()
@@ -45,6 +47,12 @@ impl Spec {
                 spec.add(&shared, group, method, row);
             }
         }
+        let refused = file.get("refused").and_then(Value::as_table);
+        spec.refused = refused
+            .into_iter()
+            .flatten()
+            .filter_map(|(name, why)| Some((name.clone(), why.as_str()?.to_owned())))
+            .collect();
         Ok(spec)
     }
 
@@ -60,7 +68,7 @@ impl Spec {
         known.words.extend(words);
     }
 
-    /// The group that has commands like this one.
+    /// The group that has similar commands.
     pub(crate) fn group_like(&self, command: &str) -> Option<&str> {
         let prefix = command.split_inclusive(['.', ' ']).next()?;
         let like = self
@@ -102,7 +110,7 @@ impl Written {
     }
 }
 
-/// The tables that placeholders are looked up in.
+/// The tables in which placeholders are looked up.
 struct Shared<'a> {
     types: Option<&'a Value>,
     enums: Option<&'a Value>,
@@ -110,7 +118,8 @@ struct Shared<'a> {
 }
 
 impl Shared<'_> {
-    /// The words that an atom of a syntax may be sent as: itself, the words of its enum, or those that its type writes.
+    /// The words that may be sent for an atom of a syntax: the atom itself, the words of its enum, or those that its
+    /// type writes.
     fn words(&self, atom: &str) -> Vec<String> {
         let (placeholder, inline) = atom.split_once(':').unwrap_or((atom, ""));
         if is_word(placeholder) {
@@ -135,7 +144,7 @@ pub(crate) fn atoms(syntax: &str) -> impl Iterator<Item = &str> {
     atoms.filter(|atom| !atom.is_empty() && *atom != "...")
 }
 
-/// The name on the server: the first word, and the second if a placeholder or a bracket is not there yet.
+/// The name on the server: the first word, and the second if no placeholder or bracket comes before it.
 fn name(syntax: &str) -> String {
     let words = syntax.split(' ').take(2);
     let words = words.take_while(|word| {
@@ -144,7 +153,7 @@ fn name(syntax: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Whether an atom is sent as it stands.
+/// Whether an atom is sent as it is.
 fn is_word(atom: &str) -> bool {
     atom.starts_with('"') || !atom.chars().any(|letter| letter.is_ascii_lowercase())
 }

@@ -1,11 +1,11 @@
-//! What the conformance test wrote about each call: [`Outcome`], a line of a file each.
+//! The results of the conformance test for each call: [`Outcome`], one line of a file for each.
 
 use std::path::PathBuf;
 use std::{env, fs};
 
 use crate::{Result, cargo};
 
-/// What came of a call in one place.
+/// The result of a call in one place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Outcome {
     pub(crate) group: String,
@@ -13,26 +13,26 @@ pub(crate) struct Outcome {
     pub(crate) method: String,
     /// The methods of the options that were called.
     pub(crate) options: Vec<String>,
-    /// Where; empty where the call is merely listed.
+    /// The server; empty if the call is only listed.
     pub(crate) server: String,
     pub(crate) protocol: String,
     pub(crate) result: Outcomes,
-    /// Why nothing was proved there, where a list says it.
+    /// Why nothing was proved there, if a list says so.
     pub(crate) reason: String,
 }
 
-/// The sorts of outcomes that the table tells apart.
+/// The kinds of outcomes that the table counts separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcomes {
     /// A live reply was of the declared type.
     Live,
-    /// A recorded reply was.
+    /// A recorded reply was of the declared type.
     Recorded,
     /// Nothing was proved.
     Nothing,
 }
 
-/// Removes what earlier runs wrote, so that a call that is no longer made leaves no trace.
+/// Removes the results of earlier runs, so that calls that are no longer made do not count.
 pub(crate) fn forget() -> Result {
     let folder = folder();
     match fs::remove_dir_all(&folder) {
@@ -43,7 +43,7 @@ pub(crate) fn forget() -> Result {
     }
 }
 
-/// Reads what the latest run wrote.
+/// Reads the results of the latest run.
 pub(crate) fn read() -> Result<Vec<Outcome>> {
     let mut outcomes = Vec::new();
     let folder = folder();

@@ -1,14 +1,15 @@
-//! The page of what is not proved, and what is left out, with the reasons: [`render`].
+//! The page that lists what is not proved and what is left out, with the reasons: [`render`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::exceptions;
+use super::known::Spec;
 use super::outcomes::Outcome;
 use super::table::{self, Item, Place, Proof};
 
 /// The page.
-pub(crate) fn render(outcomes: &[Outcome]) -> String {
+pub(crate) fn render(outcomes: &[Outcome], spec: &Spec) -> String {
     let groups = table::collect(outcomes);
     let items = || groups.values().flatten();
     let mut text = String::from(
@@ -37,10 +38,16 @@ pub(crate) fn render(outcomes: &[Outcome]) -> String {
         let what = what.replace(" | ", ", ");
         let _ = writeln!(text, "| `{what}` | {why} |");
     }
+    text += "\n## Refused\n\n\
+             Commands without a method that are not sent when they are built from words either.\n\n\
+             | what | why |\n| --- | --- |\n";
+    for (what, why) in &spec.refused {
+        let _ = writeln!(text, "| `{what}` | {why} |");
+    }
     text
 }
 
-/// What was tried in vain: an item and the reason, with the places.
+/// The items that were tried without success: an item and the reason, with the places.
 fn refused<'a>(
     items: impl Iterator<Item = (&'a Item, &'a Proof)>,
 ) -> BTreeMap<(String, &'a str), BTreeSet<&'a Place>> {

@@ -1,4 +1,4 @@
-//! Where the server at a URL is asked what it knows.
+//! Asks the server at a URL for its commands.
 
 use std::net::ToSocketAddrs as _;
 

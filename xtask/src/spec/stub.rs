@@ -1,4 +1,4 @@
-//! A row of `commands.toml` to begin with, made of what a server says about a command: [`command`], [`options`].
+//! A first version of a row of `commands.toml`, made from what a server says about a command: [`command`], [`options`].
 
 use std::fmt::Write as _;
 
@@ -37,7 +37,7 @@ pub(crate) fn command(
     row
 }
 
-/// The notes of some options of a command that is there already, under the server's syntax of the whole.
+/// The notes on some options of a command that has a row already, below the server's syntax of the command.
 pub(crate) fn options(
     server: &ServerCommands,
     (group, method): (&str, &str),
@@ -80,7 +80,7 @@ fn argument(argument: &Argument) -> String {
     if !argument.optional {
         return text;
     }
-    // An optional choice needs no brackets of its own.
+    // An optional choice needs no second pair of brackets.
     let inner = text
         .strip_prefix('<')
         .and_then(|text| text.strip_suffix('>'));
@@ -104,7 +104,7 @@ fn body(argument: &Argument) -> String {
     }
 }
 
-/// A word, in quotes if it is none by itself.
+/// A word, in quotes if it would not count as a word without them.
 fn word(token: &str) -> String {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
     let is_plain = |word: &str| !word.is_empty() && word.chars().all(plain);
@@ -116,7 +116,7 @@ fn word(token: &str) -> String {
     }
 }
 
-/// The version in which a word came, where the server says it.
+/// The version that introduced a word, if the server says it.
 fn since<'a>(arguments: &'a [Argument], word: &str) -> Option<&'a str> {
     arguments.iter().find_map(|argument| {
         let token = argument.token.as_deref().unwrap_or_default();

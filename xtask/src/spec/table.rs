@@ -9,7 +9,7 @@ use crate::Result;
 const BEGIN: &str = "<!-- coverage: written by cargo xtask spec -->";
 const END: &str = "<!-- coverage ends -->";
 
-/// What can be proved: a command, or an option of it.
+/// A command, or an option of one, that can be proved.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Item {
     pub(crate) command: String,
@@ -25,7 +25,7 @@ pub(crate) type Place = (String, String);
 pub(crate) struct Proof {
     pub(crate) live: BTreeSet<Place>,
     recorded: bool,
-    /// Where it was tried, and in vain, with the reasons.
+    /// Where it was tried without success, with the reasons.
     pub(crate) tried: BTreeMap<Place, String>,
 }
 
@@ -75,7 +75,7 @@ pub(crate) fn collect(outcomes: &[Outcome]) -> BTreeMap<&str, Items> {
     groups
 }
 
-/// What a call is of: its command, and each of its options.
+/// The items of a call: its command, and each of its options.
 fn items(outcome: &Outcome) -> impl Iterator<Item = Item> {
     let options = outcome.options.iter();
     let options = options.map(|option| Some((outcome.method.clone(), option.clone())));
@@ -116,7 +116,7 @@ fn row(text: &mut String, group: &str, items: &[(&Item, &Proof)], servers: &BTre
     );
 }
 
-/// What was proved in RESP2 and in RESP3: one number where they agree.
+/// What was proved in RESP2 and in RESP3: one number if they are equal.
 fn both(resp2: usize, resp3: usize) -> String {
     if resp2 == resp3 {
         number(resp2)

@@ -1,8 +1,8 @@
-//! Arguments of which there may be any number: [`ToArgs`], and how a command takes them.
+//! Arguments in any number: [`ToArgs`], and how a command takes them.
 
 use super::Args;
 
-/// A value that is sent as any number of arguments, none included: a single value, an array, a slice, a `Vec`, a set,
+/// A value that is sent as any number of arguments, perhaps none: a single value, an array, a slice, a `Vec`, a set,
 /// or [`each`](crate::each) of an iterator.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent as arguments",
@@ -20,31 +20,27 @@ pub trait ToArgs {
 }
 
 impl Args {
-    /// Writes any number of arguments, none included.
+    /// Writes any number of arguments, perhaps none.
     pub fn args<A: ToArgs + ?Sized>(&mut self, name: &'static str, values: &A) {
         let spoilt = self.is_spoilt();
         values.write_args(self);
         self.name_error(name, spoilt);
     }
 
-    /// Writes a list of arguments, of which there must be one at least.
+    /// Writes a list of arguments, with at least one item.
     pub fn list<A: ToArgs + ?Sized>(&mut self, name: &'static str, values: &A) {
         let first = self.words;
         self.args(name, values);
         self.require_some(name, first);
     }
 
-    /// Writes a list of keys, of which there must be one at least.
+    /// Writes a list of keys, with at least one key.
     pub fn keys<A: ToArgs + ?Sized>(&mut self, name: &'static str, values: &A) {
-        let first = self.words;
-        self.list(name, values);
-        self.note_keys(first);
+        self.noting(|args| args.list(name, values));
     }
 
     /// Writes a list of keys that may be empty.
     pub fn any_keys<A: ToArgs + ?Sized>(&mut self, name: &'static str, values: &A) {
-        let first = self.words;
-        self.args(name, values);
-        self.note_keys(first);
+        self.noting(|args| args.args(name, values));
     }
 }

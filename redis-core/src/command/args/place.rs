@@ -10,7 +10,7 @@ impl Part {
 }
 
 impl Args {
-    /// Writes what `write` writes, and before it how many words that was, divided by `per_item`.
+    /// Writes what `write` writes, and before it the number of these words, divided by `per_item`.
     pub fn counted(&mut self, per_item: u32, write: impl FnOnce(&mut Self)) {
         let (byte, word) = (self.bytes.len(), self.words);
         self.in_place(write);
@@ -21,7 +21,7 @@ impl Args {
         self.move_tail(byte, word, len, 1);
     }
 
-    /// Writes an option to its place among the parts; what was there before is replaced.
+    /// Writes an option to its place among the parts. It replaces what was there before.
     pub fn part(&mut self, order: u8, write: impl FnOnce(&mut Self)) {
         self.remove(order);
         self.append(order, write);
@@ -31,7 +31,7 @@ impl Args {
     pub fn append(&mut self, order: u8, write: impl FnOnce(&mut Self)) {
         let (end, last, cursor) = (self.bytes.len(), self.words, self.cursor_place());
         self.in_place(write);
-        // Parts are moved about, and the place of a cursor among them is not kept track of.
+        // Parts are moved, and the place of a cursor in them is not tracked.
         self.set_cursor_place(cursor);
         let place = self.parts.partition_point(|part| part.order <= order);
         let (byte, word) = match self.parts.get(place) {
@@ -45,13 +45,13 @@ impl Args {
         self.parts.insert(place, Part { order, word, byte });
     }
 
-    /// Moves what was written from byte `end` and word `last` on before the part at `place`.
+    /// Moves what was written from byte `end` and word `last` on to before the part at `place`.
     fn move_before(&mut self, place: usize, end: usize, last: u32) {
         let Some(&Part { byte, word, .. }) = self.parts.get(place) else {
             return;
         };
         let (len, words) = (self.bytes.len() - end, self.words - last);
-        // The words were counted as they were written; `move_tail` counts them again.
+        // The words were counted when they were written; `move_tail` counts them again.
         self.words = last;
         self.move_tail(byte, word, len, words);
         for later in self.parts.iter_mut().skip(place) {
@@ -60,7 +60,7 @@ impl Args {
         }
     }
 
-    /// Has all of what `write` writes lie in the buffer, where it can be moved.
+    /// Makes all of what `write` writes lie in the buffer, so that it can be moved.
     pub(in crate::command) fn in_place(&mut self, write: impl FnOnce(&mut Self)) {
         let moves = std::mem::replace(&mut self.moves, true);
         write(self);
@@ -80,6 +80,11 @@ impl Args {
             });
         let (len, words) = (end - part.byte, last - part.word);
         self.bytes.drain(part.byte..end);
+        if let Some(rare) = &mut self.rare {
+            rare.timeout = rare
+                .timeout
+                .and_then(|timeout| timeout.without(part.byte, end));
+        }
         self.words -= words;
         for later in self.parts.iter_mut().skip(index) {
             later.byte -= len;
@@ -90,12 +95,18 @@ impl Args {
         for position in self.keys.iter_mut().filter(|position| **position >= last) {
             *position -= words;
         }
+        self.renew_slots();
     }
 
-    /// Moves the last `len` bytes, which are `words` words not yet counted, to `byte`, where word number `word` stood.
+    /// Moves the last `len` bytes, which are `words` words not yet counted, to `byte`, where word number `word` began.
     fn move_tail(&mut self, byte: usize, word: u32, len: usize, words: u32) {
         if let Some(tail) = self.bytes.get_mut(byte..) {
             tail.rotate_right(len);
+        }
+        if let Some(rare) = &mut self.rare
+            && let Some(timeout) = &mut rare.timeout
+        {
+            timeout.follow(self.bytes.len() - len, byte, len);
         }
         let written = self.words;
         self.words += words;
@@ -112,7 +123,7 @@ impl Args {
         self.keys.sort_unstable();
     }
 
-    /// Turns `a 1 b 2` from `byte` on, where word number `word` stands, into `a b 1 2`.
+    /// Turns `a 1 b 2` from `byte` on, where word number `word` begins, into `a b 1 2`.
     pub(in crate::command) fn deinterleave(&mut self, byte: usize, word: u32) {
         let Some(tail) = self.bytes.get(byte..) else {
             return;

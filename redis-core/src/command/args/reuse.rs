@@ -1,4 +1,4 @@
-//! A command that is sent in another form than it was built in, or once more.
+//! A command that is sent again, or sent in another form than it was built in.
 
 use std::borrow::Cow;
 
@@ -7,13 +7,13 @@ use crate::command::script_text::ScriptTextRef;
 use crate::wire::encode::{self, Output};
 
 impl Args {
-    /// The same command once more, to be sent as it is. An error that spoils it is not copied.
+    /// A copy of the command, to be sent as it is. An error that it holds is not copied.
     pub(crate) fn again(&self) -> Self {
         Self {
             info: self.info,
             bytes: self.bytes.clone(),
             words: self.words,
-            notes_keys: self.notes_keys,
+            noted: self.noted,
             once_only: self.once_only,
             moves: self.moves,
             keys: self.keys.clone(),
@@ -30,7 +30,7 @@ impl Args {
         self.words += other.words - other.info.words;
     }
 
-    /// Writes a cursor, and notes where it stands, so that a scan can go on with another one.
+    /// Writes a cursor, and notes its place, so that a scan can go on with another cursor.
     pub(crate) fn cursor_item(&mut self, cursor: u64) {
         let place = u32::try_from(self.bytes.len()).ok();
         self.set_cursor_place(place);
@@ -47,7 +47,7 @@ impl Args {
         }
     }
 
-    /// The cursor that it has.
+    /// The cursor in the command.
     pub(crate) fn cursor(&self) -> Option<u64> {
         let encoded = self.bytes.get(self.cursor_place()? as usize..)?;
         std::str::from_utf8(encode::words(encoded).next()?)
@@ -68,7 +68,7 @@ impl Args {
         bytes.put(rest.get(old.len()..)?);
         let mut again = Self {
             bytes,
-            // Where they begin has changed, and nothing is added to the command any more.
+            // The places of the parts have changed, and nothing is added to the command any more.
             parts: Vec::new(),
             ..self.again()
         };
@@ -89,7 +89,7 @@ impl Args {
         self.rare_mut().script = Some(script.clone());
     }
 
-    /// The script that it calls by its SHA-1.
+    /// The script that the command calls by its SHA-1.
     pub(crate) fn called_script(&self) -> Option<&ScriptTextRef> {
         self.rare.as_ref()?.script.as_ref()
     }
@@ -107,13 +107,15 @@ impl Args {
         let rest = self.info.header.len() + sha1.len();
         bytes.put(self.joined().get(rest..).unwrap_or_default());
         self.parts.clear();
-        self.rare_mut().shared.clear();
+        let rare = self.rare_mut();
+        rare.shared.clear();
+        rare.timeout = None;
         self.bytes = bytes;
         self.info = info;
         true
     }
 
-    /// The bytes with everything that is shared in its place.
+    /// The bytes, with all shared values in their places.
     pub(super) fn joined(&self) -> Cow<'_, [u8]> {
         if self.shared().is_empty() {
             return Cow::Borrowed(&self.bytes);

@@ -1,18 +1,18 @@
-//! The memory of commands that are done, for those to come.
+//! The memory of finished commands, for later ones.
 //!
-//! A command that lies on the heap is cheap to move about while it is built, and to take its memory from here costs next
-//! to nothing: the last one that was given back is still in the processor's cache.
+//! A command on the heap is cheap to move while it is built. Taking its memory from here costs next to nothing: the
+//! piece that was given back last is still in the processor's cache.
 
 use std::cell::RefCell;
 
-use super::{Args, Keys};
+use super::{Args, Keys, Noted};
 use crate::command::CommandInfo;
 use crate::wire::encode::Output;
 
-/// So many are kept by each thread.
+/// How many each thread keeps.
 const KEPT: usize = 32;
 
-/// One that has grown beyond this many bytes is not kept.
+/// A command that has grown larger than this many bytes is not kept.
 const LARGEST: usize = 4 * 1024;
 
 thread_local! {
@@ -21,10 +21,10 @@ thread_local! {
 }
 
 impl Args {
-    /// Starts a command with its name, in the memory of an earlier one.
+    /// Starts a command with its name, in the memory of an earlier command.
     #[inline]
     pub(crate) fn lease(info: &'static CommandInfo, keys: Keys) -> Box<Self> {
-        // There are none where the thread is coming to its end.
+        // While the thread ends, there are none.
         let spare = SPARE.try_with(|spare| spare.borrow_mut().pop());
         match spare {
             Ok(Some(mut args)) => {
@@ -40,7 +40,10 @@ impl Args {
         self.info = info;
         self.bytes.put(info.header);
         self.words = info.words;
-        self.notes_keys = keys == Keys::Noted;
+        self.noted.mode = keys;
+        if keys == Keys::Slots {
+            self.noted = Noted::new(keys);
+        }
     }
 
     /// Gives the memory back.

@@ -6,7 +6,7 @@ use crate::command::ToArg;
 use crate::command::args::{Args, ToArgs};
 use crate::command::records::{Record, ToRecords};
 
-/// A slice of bytes is one argument, any other as many as it has elements.
+/// A slice of bytes is one argument; any other slice is one argument for each element.
 impl<T: ToArg> ToArgs for [T] {
     fn write_args(&self, out: &mut Args) {
         match T::slice_as_bytes(self) {
@@ -80,7 +80,7 @@ pub struct Each<I>(I);
 /// # takes_args(keys);
 /// ```
 ///
-/// The iterator is cloned for each use, as a command may have to be built again.
+/// The iterator is cloned for each use, because a command may have to be built again.
 pub fn each<I: IntoIterator<IntoIter: Clone>>(items: I) -> Each<I::IntoIter> {
     Each(items.into_iter())
 }
@@ -97,7 +97,7 @@ impl<S, I: Iterator<Item: Record<S>> + Clone> ToRecords<S> for Each<I> {
     }
 }
 
-/// The members one after another, each with as many arguments as it is.
+/// The members one after another, each with its own number of arguments.
 macro_rules! tuples {
     ($($($T:ident $index:tt),+;)+) => {$(
         impl<$($T: ToArgs),+> ToArgs for ($($T,)+) {

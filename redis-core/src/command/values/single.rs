@@ -1,4 +1,4 @@
-//! Single arguments: text, bytes, numbers, and what points to them.
+//! Single arguments: text, bytes, numbers, and pointers to them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -141,7 +141,7 @@ impl ToArg for Vec<u8> {
     }
 }
 
-/// Whatever points to a value is sent as the value is.
+/// A pointer to a value is sent like the value.
 macro_rules! pointers {
     ($($pointer:ty;)*) => {$(
         impl<T: ToArg + ?Sized> ToArg for $pointer {

@@ -1,11 +1,11 @@
-//! The knobs that bound time and memory.
+//! The knobs that limit time and memory.
 
 use super::knob::Knob;
 use crate::config::human::{
     at_least, duration, duration_text, optional_duration, optional_duration_text, size, size_text,
 };
 
-/// The knobs that bound time and memory.
+/// The knobs that limit time and memory.
 pub(super) const BOUNDS: &[Knob] = &[
     Knob::new(
         "connect_timeout",

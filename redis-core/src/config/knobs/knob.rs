@@ -8,7 +8,7 @@ pub(in crate::config) struct Knob {
     /// Other names that clients of Redis use for it.
     pub(super) aliases: &'static [&'static str],
     pub(super) set: fn(&mut Config, &str) -> Result<(), String>,
-    /// The text that `set` reads as the present value; `None` where there is none.
+    /// The present value, as a text that `set` can read; `None` if there is none.
     pub(super) get: fn(&Config) -> Option<String>,
     pub(super) hidden: Hidden,
 }
@@ -17,7 +17,7 @@ pub(in crate::config) struct Knob {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hidden {
     Never,
-    /// A key that is given as such rather than as the path of a file.
+    /// A secret if it is a key itself, not the path of a file.
     #[cfg(feature = "tls")]
     IfPem,
     Always,

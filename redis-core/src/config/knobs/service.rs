@@ -8,7 +8,7 @@ pub(super) const SERVICE: &[Knob] = &[
     Knob::new(
         "service",
         |config, text| {
-            // Sentinels take names of these letters only.
+            // Sentinels accept only these characters in names.
             let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
             if text.is_empty() || !text.bytes().all(is_fine) {
                 return Err(format!(

@@ -1,4 +1,4 @@
-//! The knobs of TLS. Without the feature `tls` they exist, so that an error can say what is missing.
+//! The knobs of TLS. They exist without the feature `tls` too, so that an error can say that it is missing.
 
 use super::knob::Knob;
 use crate::config::builder::Config;
@@ -68,7 +68,7 @@ mod present {
                 String::from_utf8(bytes.to_vec())
                     .ok()
                     .filter(|text| text.trim_start().starts_with("-----BEGIN"))
-                    // Bytes that are no text are shown as little as secrets are.
+                    // Bytes that are not text are hidden, as secrets are.
                     .unwrap_or_else(|| "***".to_owned()),
             ),
         }

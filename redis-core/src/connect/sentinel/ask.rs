@@ -1,6 +1,6 @@
-//! One Sentinel, and what it says.
+//! One Sentinel, and its answers.
 //!
-//! Sentinels are spoken to in RESP2, which all versions know, by connections of their own.
+//! Clients speak RESP2 to Sentinels, which all versions know, over separate connections.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::connect::handshake::{Refusal, Replies, current_credentials};
 use crate::reply::Frame;
 use crate::wire::encode;
 
-/// What a Sentinel knows of a service.
+/// What a Sentinel knows about a service.
 pub(super) struct Answer {
     /// The nodes that have the wanted role, in the order in which to try them.
     pub(super) nodes: Vec<Address>,
@@ -24,7 +24,7 @@ pub(super) struct Answer {
 /// Why a Sentinel gave no answer.
 pub(super) enum Miss {
     Unreachable(String),
-    /// It watches no service of this name.
+    /// It watches no service with this name.
     Unknown,
 }
 
@@ -34,7 +34,7 @@ impl From<Refusal> for Miss {
     }
 }
 
-/// How Sentinels are connected to.
+/// The settings for connections to Sentinels.
 pub(super) fn settings(config: &Config) -> Config {
     let mut settings = config.clone();
     settings.protocol = Protocol::Resp2;
@@ -81,7 +81,7 @@ pub(super) async fn locate(
             ServiceRole::Primary => primary(nodes, sentinel)?,
             ServiceRole::Replica => replicas(nodes, sentinel)?,
         },
-        // It is of use without them, too.
+        // Without the list of other Sentinels the answer is still useful.
         sentinels: sentinels
             .decode::<Vec<Fields>>()
             .unwrap_or_default()
@@ -97,7 +97,7 @@ fn place(fields: &Fields) -> Option<Address> {
     address(fields.get("ip")?, fields.get("port")?)
 }
 
-/// An address in the words of a Sentinel.
+/// An address as a Sentinel writes it.
 pub(super) fn address(host: &str, port: &str) -> Option<Address> {
     let port = port.parse().ok().filter(|port| *port > 0)?;
     (!host.is_empty()).then(|| Address::Tcp(host.to_owned(), port))
@@ -110,7 +110,7 @@ fn primary(answer: Frame, sentinel: &Address) -> Result<Vec<Address>, Miss> {
     Ok(address(&host, &port).into_iter().collect())
 }
 
-/// The replicas that are in order, shuffled.
+/// The replicas that work, in random order.
 fn replicas(answer: Frame, sentinel: &Address) -> Result<Vec<Address>, Miss> {
     let found: Vec<Fields> = answer.decode().map_err(|error| {
         let unknown = error.to_string().contains("No such master");
@@ -173,7 +173,7 @@ impl SentinelConnection {
         send(&mut *self.stream, commands).await
     }
 
-    /// The next reply or message; can be dropped at any time without losing anything.
+    /// The next reply or message; the future can be dropped at any time, and nothing is lost.
     pub(super) async fn next(&mut self) -> Result<Frame, Refusal> {
         self.replies.next(&mut *self.stream).await
     }

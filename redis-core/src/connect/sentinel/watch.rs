@@ -1,4 +1,4 @@
-//! The task that hears of failovers: [`FailoverWatch`].
+//! The task that listens for failovers: [`FailoverWatch`].
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,11 +15,11 @@ use crate::connect::attempt::share;
 use crate::reply::Frame;
 use crate::runtime;
 
-/// A task that listens to a Sentinel, and has sockets to a demoted node renewed. It ends when this is dropped.
+/// A task that listens to a Sentinel, and renews sockets to a demoted node. It ends when this is dropped.
 #[derive(Debug)]
 struct FailoverWatch(JoinHandle<()>);
 
-/// How long a silent Sentinel is listened to before the others are asked as well.
+/// How long a Sentinel may be silent before all Sentinels are asked.
 const SILENCE: Duration = Duration::from_secs(5);
 
 impl FailoverWatch {
@@ -38,7 +38,7 @@ impl Guard for FailoverWatch {
     }
 }
 
-/// What watches the service of a configuration; one for all its connections.
+/// The task that watches the service of a configuration; one for all its connections.
 pub(crate) fn guard(config: &Config, service: &str) -> Arc<dyn Guard> {
     config
         .service
@@ -95,10 +95,10 @@ impl Listener {
         }
     }
 
-    /// Until the line is lost.
+    /// Listens until the connection is lost.
     async fn listen(&self, mut line: SentinelConnection, sentinel: &Address) {
         let fleet = &self.settings.service.fleet;
-        // The service may have moved while nobody listened.
+        // The service may have moved while no task listened.
         self.look().await;
         let mut pinged = false;
         loop {
@@ -120,7 +120,7 @@ impl Listener {
                 }
                 Ok(Heard::Said(Err(_))) => return,
                 Ok(Heard::Joined) => self.look().await,
-                // It was asked for a sign of life.
+                // It was sent a PING already.
                 Err(_) if pinged => return,
                 Err(_) => {
                     pinged = true;
@@ -145,10 +145,7 @@ impl Listener {
         match (channel.as_str(), &words[..]) {
             ("+switch-master", [service, _, _, host, port]) if *service == self.service => {
                 if let Some(primary) = address(host, port) {
-                    let fleet = &self.settings.service.fleet;
-                    // The others may learn of it later.
-                    fleet.prefer(sentinel);
-                    fleet.moved(&primary);
+                    self.settings.service.fleet.moved(&primary, sentinel);
                 }
             }
             ("+odown", ["master", service, ..]) if *service == self.service => self.look().await,
@@ -156,7 +153,7 @@ impl Listener {
         }
     }
 
-    /// Asks where the primary is, and has those leave that are elsewhere.
+    /// Asks where the primary is, and moves connections that are elsewhere.
     async fn look(&self) {
         let fleet = &self.settings.service.fleet;
         let end = Instant::now() + self.settings.connect_timeout;
@@ -169,7 +166,7 @@ impl Listener {
             if let Ok(answer) = found {
                 fleet.learn(self.settings.addresses(), sentinel, answer.sentinels);
                 if let Some(primary) = answer.nodes.first() {
-                    fleet.moved(primary);
+                    fleet.moved(primary, sentinel);
                     return;
                 }
             }

@@ -10,11 +10,11 @@ use crate::error::Phase;
 #[derive(Debug)]
 pub(super) enum End {
     Lost(Failure),
-    /// The owner wants no more.
+    /// The handles closed the connection.
     Closed,
-    /// A caller wants another socket.
+    /// A caller asked for another socket.
     Renew,
-    /// Nobody used it for long.
+    /// It was not used for long.
     Unused,
 }
 

@@ -1,4 +1,4 @@
-//! When a socket that still works is given up: it grew too old, or nobody uses it.
+//! When a socket that still works is given up: it is too old, or was not used for long.
 
 use std::task::Waker;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use crate::engine::link::Link;
 pub(super) struct Lifespan {
     /// When it is replaced.
     old_at: Option<Instant>,
-    /// How long it is kept unused, where it need not be kept.
+    /// How long it may be unused before it is closed; `None` if it is always kept.
     idle: Option<Duration>,
-    /// What had been answered when that last changed, and when it did.
+    /// The count of answered commands at the last check, and when it last changed.
     answered: u64,
     used: Instant,
 }
@@ -29,7 +29,7 @@ impl Lifespan {
         }
     }
 
-    /// Ends an unused socket, and has an old one replaced as soon as nothing is in flight on it. Gives when to look
+    /// Ends an unused socket, and replaces an old one as soon as nothing is in flight on it. Returns when to check
     /// again.
     pub(super) fn check(
         &mut self,

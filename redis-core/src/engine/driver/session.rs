@@ -1,4 +1,5 @@
-//! One socket, from the handshake to its end: reading, writing and the sign of life, none of which waits for another.
+//! One socket, from the handshake to its end: reading, writing and checking that the server still answers. None waits
+//! for another.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -24,19 +25,21 @@ use crate::wire::scan::{Found, Scanner};
 mod hand_out;
 mod replies;
 
-/// What is read at once: more and more while reads are filled, less while they are not. So an idle connection holds little
-/// memory, and a busy one makes few calls.
+/// The number of bytes of one read: it doubles when reads fill the buffer, and halves when they use little of it. So
+/// an idle connection needs little memory, and a busy one makes few system calls.
 const LEAST_READ: usize = 2 * 1024;
 const MOST_READ: usize = 64 * 1024;
-/// A read buffer of so many times what is read at once is given back.
+/// A read buffer larger than this many reads is freed.
 const KEEP: usize = 4;
-/// So much room is made for a reply because the server announced it. In steps from a few KiB on, an allocator would
-/// take memory from the system and give it back for each reply.
+/// The most memory that is reserved at once because the server announced a long reply. If it grew from a few KiB in
+/// steps, an allocator would take memory from the system and give it back for each reply.
 const TRUSTED: usize = 1024 * 1024;
-/// How many reads before others on this thread get their turn.
+/// The number of reads before other tasks on this thread get their turn.
 const READS_PER_TURN: usize = 16;
 /// How long to wait before a refused subscription is asked for again.
 const RETRY: Duration = Duration::from_millis(100);
+/// Why a socket was given up after a failover.
+const LEFT: &str = "the Sentinels name another server for the service";
 const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 
 pub(super) struct Session {
@@ -45,33 +48,35 @@ pub(super) struct Session {
     input: BytesMut,
     /// Whole frames at the start of the input.
     found: VecDeque<Found>,
-    /// Amid how many of these replies something was pushed that was not handed out yet.
+    /// In how many of these replies there is a push that was not handed out yet.
     with_inner_pushes: usize,
     /// How much memory the input keeps alive, and with it whoever keeps a part of it.
     allocated: usize,
     /// How much is read at once.
     step: usize,
-    /// What was taken from the queue and not answered.
+    /// The bytes that were taken from the queue and are not answered.
     unanswered: Unanswered,
-    /// When this turn began: the clock is read once in each.
+    /// When this turn began: the clock is read once per turn.
     now: Instant,
-    /// Whether the writing of what is queued was put off once, so that more can gather.
+    /// Whether writing was postponed by one turn, so that more commands are sent in one write.
     yielded: bool,
-    /// Whether half of the replies that came have been handed out.
+    /// Whether only half of the replies that arrived have been handed out.
     halved: bool,
-    /// Whether a transport that gathers bytes may still hold some.
+    /// Whether a transport with a buffer may still hold bytes.
     unflushed: bool,
     liveness: Option<Duration>,
-    /// When the server last showed itself: bytes came, or a full socket took more.
+    /// When the server last showed that it is alive: bytes came, or a full socket took more.
     progress: Instant,
-    /// Whether the socket took no more at the last write.
+    /// Whether the socket could take no more bytes at the last write.
     full: bool,
     lifespan: Lifespan,
+    /// When the socket is given up even if replies are owed, because another server is to be used.
+    leave_by: Option<Instant>,
     /// When to ask again for subscriptions that were refused for a reason that passes.
     retry: Option<Instant>,
-    /// When the server was asked for a sign of life, if nothing came since.
+    /// When a PING was sent, if nothing has come since.
     asked: Option<Instant>,
-    /// When the next look for one is due.
+    /// When the next check is due.
     due: Option<Instant>,
 }
 
@@ -102,13 +107,14 @@ impl Session {
             progress: now,
             full: false,
             lifespan: Lifespan::new(link, now),
+            leave_by: None,
             retry: None,
             asked: None,
             due: None,
         }
     }
 
-    /// What was taken from the queue and not answered.
+    /// The bytes that were taken from the queue and are not answered.
     pub(super) fn unanswered(&mut self) -> &mut Unanswered {
         &mut self.unanswered
     }
@@ -129,7 +135,7 @@ impl Session {
         }
     }
 
-    /// Does all that can be done now and leaves wakers for the rest.
+    /// Does all that can be done now, and leaves wakers for the rest.
     fn turn(
         &mut self,
         link: &Link,
@@ -138,7 +144,8 @@ impl Session {
         cx: &mut Context<'_>,
     ) -> Result<(), End> {
         self.now = Instant::now();
-        // First of all, so that whatever callers do from here on has the driver polled again.
+        // This comes first: it leaves the waker, so that anything callers do from now on polls the
+        // driver again.
         self.heed(link, woken, cx)?;
         if std::mem::take(&mut self.halved) {
             self.yielded = true;
@@ -155,6 +162,7 @@ impl Session {
         let look_again = [
             sign.look_again,
             self.retry,
+            self.leave_by,
             self.lifespan.check(link, self.now, woken)?,
         ];
         let look_again = look_again.into_iter().flatten().min();
@@ -162,12 +170,12 @@ impl Session {
         Ok(())
     }
 
-    /// Ends the stream in good order.
+    /// Shuts the stream down in good order.
     pub(super) async fn say_goodbye(&mut self) -> io::Result<()> {
         self.stream.shutdown().await
     }
 
-    /// What the callers want besides writing.
+    /// Does what callers ordered, other than writing.
     fn heed(
         &mut self,
         link: &Link,
@@ -175,10 +183,19 @@ impl Session {
         cx: &mut Context<'_>,
     ) -> Result<(), End> {
         let (unanswered, now) = (&mut self.unanswered, self.now);
+        let leave_by = &mut self.leave_by;
+        let again = link.config.reconnect;
         link.with(woken, |queue, _| {
             queue.park(cx.waker());
             queue.stamp(now);
             queue.release(unanswered);
+            *leave_by = queue.leaves_by();
+            if let Some(by) = *leave_by
+                && queue.order != Order::Close
+                && (by <= now || !queue.would_lose(again))
+            {
+                return Err(End::Lost(lost(io::ErrorKind::ConnectionAborted, LEFT)));
+            }
             let order = queue.order;
             match order {
                 Order::Serve => Ok(()),
@@ -187,6 +204,10 @@ impl Session {
                 Order::Drain => Err(End::Closed),
                 Order::Renew if queue.owed() > 0 || !unanswered.is_written() => Ok(()),
                 Order::Renew => Err(End::Renew),
+                Order::Leave => Err(End::Lost(lost(
+                    io::ErrorKind::ConnectionAborted,
+                    "its node lost its role, and gave no answer",
+                ))),
             }
         })?;
         if link.retires() {
@@ -208,7 +229,7 @@ impl Session {
         }
         for _ in 0..READS_PER_TURN {
             if self.is_held_up() {
-                // Not the server's silence.
+                // The server is not silent: we did not read.
                 (self.progress, self.asked) = (self.now, None);
                 return Ok(());
             }
@@ -226,7 +247,8 @@ impl Session {
                     self.adapt_step(count);
                     self.progress = self.now;
                     self.asked = None;
-                    // What came whole before bytes that are not RESP is still somebody's reply.
+                    // Replies that came whole before bytes that are not RESP still belong to their
+                    // callers.
                     let end = self.find_frames(link);
                     self.hand_out(link, woken, cx)?;
                     end?;
@@ -236,18 +258,19 @@ impl Session {
                 }
             }
         }
-        // More may be there; others first.
+        // There may be more to read, but other tasks get their turn first.
         cx.waker().wake_by_ref();
         Ok(())
     }
 
     fn make_room(&mut self) {
-        // Not by what is left of it: the end of a large buffer keeps all of it alive.
+        // `allocated` is compared, not the capacity: a small rest of a large buffer keeps all of it
+        // allocated.
         if self.input.is_empty() && self.allocated > KEEP * self.step {
             self.input = BytesMut::new();
         }
         let room = self.input.capacity() - self.input.len();
-        // Room for a large reply grows with what has come of it: its announced length is not trusted beyond a bound.
+        // The announced length of a reply is trusted up to a bound. Beyond it, room grows with what has arrived.
         let trusted = TRUSTED.max(self.step + self.input.len());
         let wanted = self.scanner.missing().min(trusted);
         if room < self.step / 4 || room < wanted {
@@ -256,7 +279,7 @@ impl Session {
         }
     }
 
-    /// Follows the size of what comes: `count` bytes were read.
+    /// Adapts the size of reads: `count` bytes were read.
     fn adapt_step(&mut self, count: usize) {
         let filled = self.input.len() == self.input.capacity();
         if filled {
@@ -289,11 +312,12 @@ impl Session {
             Poll::Ready(Ok(count)) => {
                 self.unanswered.wrote(count);
                 self.unflushed = true;
-                // The kernel takes bytes for a dead peer, too, until its buffer is full.
+                // A write alone proves nothing: the kernel takes bytes for a dead peer, too, until
+                // its buffer is full.
                 if std::mem::take(&mut self.full) {
                     self.progress = self.now;
                 }
-                // Whoever queued something since it was taken has woken the driver for another turn.
+                // Callers who queued something meanwhile have woken the driver for another turn.
                 Ok(if self.unanswered.is_written() {
                     Progress::Idle
                 } else {
@@ -314,7 +338,7 @@ impl Session {
         stream.poll_write_vectored(cx, slices.get(..count).unwrap_or_default())
     }
 
-    /// Plain sockets send what they are given; a transport of the user's own may wait to be told.
+    /// Plain sockets send at once; a user's transport may have a buffer that has to be flushed.
     fn flush(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
         if self.unflushed {
             match Pin::new(&mut *self.stream).poll_flush(cx) {
@@ -328,14 +352,18 @@ impl Session {
         Ok(())
     }
 
-    /// Takes what callers queued. While replies are owed the first look is put off by one turn of the scheduler: the
-    /// callers whom those replies woke get to queue their next command, and all goes out in one write.
+    /// Takes what callers queued. While replies are owed, this is postponed by one turn of the scheduler: callers
+    /// who were woken by replies then queue their next commands, and all are sent in one write.
     fn take_output(&mut self, link: &Link, woken: &mut Vec<Waker>, cx: &mut Context<'_>) -> bool {
         let now = self.now;
         let yielded = std::mem::take(&mut self.yielded);
         let (unanswered, renewing) = (&mut self.unanswered, &mut self.yielded);
         link.with(woken, |queue, _| {
-            if !queue.has_output() || queue.order == Order::Renew || queue.must_wait() {
+            if !queue.may_write() {
+                if queue.is_drained() {
+                    // The next turn acts on this.
+                    cx.waker().wake_by_ref();
+                }
                 return false;
             }
             if queue.owed() > 0 && !yielded {
@@ -367,22 +395,25 @@ impl Session {
         });
     }
 
-    // ---- the sign of life ----
+    // ---- liveness ----
 
-    /// Asks a silent server for a sign of life after half the bound, and gives up on it after the whole, but never
-    /// sooner than half the bound after it was asked.
+    /// Sends a PING after half of the liveness time without a sign of life from the server, and gives the socket
+    /// up after all of it, but never sooner than half of it after the PING.
     fn sign_of_life(&mut self, link: &Link, woken: &mut Vec<Waker>) -> Result<Sign, End> {
         let Some(bound) = self.liveness else {
             return Ok(Sign::default());
         };
         let (now, half) = (self.now, bound / 2);
-        // Whoever was not woken in time has not read either: the silence may be our own.
+        // If the task was polled late, it has not read meanwhile either: the silence may be our own
+        // fault.
         let overslept = self.due.take().is_some_and(|due| now > due + half / 4);
         let mut pinged = false;
         if now >= self.progress + half {
-            // A server that holds a blocking command answers nothing else; the kernel's keep-alive watches such a line.
-            if link.with(woken, |queue, _| queue.is_held()) {
-                (self.progress, self.asked) = (now, None);
+            // A server that holds a blocking command answers nothing else. If it may do so for ever, the keep-alive
+            // of the kernel has to notice a loss.
+            if let Some(until) = link.with(woken, |queue, _| queue.held_until(now)) {
+                let lives = until.and_then(|until| until.checked_sub(half));
+                (self.progress, self.asked) = (lives.unwrap_or(now), None);
             } else if self.asked.is_none() {
                 pinged = link.with(woken, |queue, _| queue.ask(PING));
                 if pinged {
@@ -411,7 +442,7 @@ impl Session {
     }
 }
 
-/// What came of looking for a sign of life.
+/// The result of a liveness check.
 #[derive(Default)]
 struct Sign {
     /// Whether there may be a PING to write.

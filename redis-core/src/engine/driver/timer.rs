@@ -1,4 +1,4 @@
-//! When the driver is polled next, and what is late by then.
+//! When the driver is polled next, and what is past its deadline by then.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,7 +8,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::engine::link::Link;
 
-/// Fails what is late, and has the driver polled again at the next deadline, or at `also`.
+/// Fails what is past its deadline, and sets the timer to the next deadline, or to `also` if that
+/// is earlier.
 pub(super) fn keep_deadlines(
     link: &Link,
     timer: &mut Timer,
@@ -26,16 +27,17 @@ pub(super) fn keep_deadlines(
     }
 }
 
-/// One timer, moved only when it has to fire earlier or has fired: deadlines move with every command, timers are dear.
+/// One timer. It is only moved if it has to fire earlier or has fired: deadlines change with every command, and
+/// moving a timer is slow.
 #[derive(Default)]
 pub(super) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
-    /// Whom it wakes.
+    /// The waker that it wakes.
     waker: Option<Waker>,
 }
 
 impl Timer {
-    /// Ready once `instant` is past; else wakes at it, or somewhat before.
+    /// Ready if `instant` is past; otherwise wakes the task then, or a little earlier.
     pub(super) fn poll(
         &mut self,
         instant: Instant,
@@ -60,7 +62,7 @@ impl Timer {
         sleep.as_mut().poll(cx)
     }
 
-    /// Whether it was set before, and is still to fire at `instant` at the latest.
+    /// Whether it is set already, and fires at `instant` at the latest.
     fn fires_by(&self, instant: Instant, now: Instant, cx: &Context<'_>) -> bool {
         let known = self.waker.as_ref();
         known.is_some_and(|waker| waker.will_wake(cx.waker()))

@@ -1,4 +1,5 @@
-//! The callers' side of the queue: to queue a payload, to wait for room or for replies, to go away.
+//! The callers' side of the queue: to queue a payload, to wait for room or for replies, and to give
+//! up waiting.
 
 use std::task::{Poll, Waker};
 
@@ -7,7 +8,8 @@ use tokio::time::Instant;
 use super::*;
 
 impl Queue {
-    /// Queues a payload, or puts the caller in line for room. `place` is the caller's place in line from before.
+    /// Queues a payload, or makes the caller wait for room. `place` is the caller's place among those who wait,
+    /// if it has one.
     #[inline]
     pub(crate) fn submit(
         &mut self,
@@ -33,7 +35,7 @@ impl Queue {
             replies: terms.replies,
             come: 0,
             limit,
-            blocking: terms.blocking,
+            hold: terms.hold,
             idempotent: terms.idempotent,
             losses: 0,
             awaits: Awaits::Reply,
@@ -52,7 +54,7 @@ impl Queue {
         Submitted::Ended(Box::new(self.shut().unwrap_or_else(closed)))
     }
 
-    /// Why nothing is accepted, if that is so.
+    /// Why nothing new is accepted, if that is so.
     fn shut(&self) -> Option<Failure> {
         let closing = || self.closing.then_some(Failure::Closed(Phase::NotSent));
         self.ended
@@ -61,8 +63,8 @@ impl Queue {
             .or_else(|| self.refused.clone())
     }
 
-    /// Queues a command of the client's own that goes out alone, whose reply is awaited like a caller's; unless it would
-    /// be out of place.
+    /// Queues a command of the client's own that is sent alone and whose reply is awaited like a caller's. `None` if
+    /// such a command cannot be sent now.
     pub(crate) fn submit_own(&mut self, encoded: Outgoing, deadline: Instant) -> Option<CellKey> {
         let out_of_place = self.quiet || !self.connected || self.shut().is_some();
         if out_of_place || !matches!(self.alone, Alone::None) {
@@ -73,13 +75,13 @@ impl Queue {
         Some(cell)
     }
 
-    /// Accepts nothing any more. Those who stand in line are sent away.
+    /// Accepts nothing new. Callers who wait for room get an error.
     pub(crate) fn stop_accepting(&mut self, woken: &mut Vec<Waker>) {
         self.closing = true;
         woken.extend(self.waiters.drain(..).map(|(_, waker)| waker));
     }
 
-    /// Whether the end has come; else leaves a waker for it.
+    /// Whether the connection has ended; if not, leaves a waker for the end.
     pub(crate) fn poll_end(&mut self, waker: &Waker) -> bool {
         if self.ended.is_none()
             && !self
@@ -97,12 +99,12 @@ impl Queue {
         self.connected
     }
 
-    /// There is no socket, and none is wanted before there is something to send.
+    /// Notes that there is no socket, and that none is needed before there is something to send.
     pub(crate) fn sleep(&mut self) {
         self.connected = false;
     }
 
-    /// The present numbers.
+    /// The present values.
     pub(crate) fn stats(&self, now: Instant) -> Stats {
         Stats {
             connected: usize::from(self.connected),
@@ -120,7 +122,7 @@ impl Queue {
         }
     }
 
-    /// Takes what was delivered, or leaves a waker.
+    /// Takes the delivery, or leaves a waker.
     #[inline]
     pub(crate) fn poll_cell(&mut self, key: CellKey, waker: &Waker) -> Poll<Delivery> {
         if let Some(Cell::Waiting(waiting, _)) = self.cells.get_mut(key) {
@@ -131,17 +133,18 @@ impl Queue {
         }
         Poll::Ready(match self.cells.try_remove(key) {
             Some(Cell::Filled(delivery)) => delivery,
-            // A cell is there for as long as its caller is.
+            // The cell is freed by its caller, so it is always there.
             _ => Delivery::failed(Failure::Closed(Phase::MaybeApplied)),
         })
     }
 
-    /// The caller went away; gives who is next in line, if that made room for them.
+    /// The caller has gone away. Returns the waker of the next caller who waits, if there is now
+    /// room.
     pub(crate) fn abandon(&mut self, key: CellKey) -> Option<Waker> {
         match self.cells.get_mut(key) {
             Some(cell @ Cell::Waiting(..)) => {
                 *cell = Cell::Abandoned;
-                // While there is a socket it is sent in any case, as `Request::send` promises.
+                // With a socket it is sent in any case, as `Request::send` promises.
                 if !self.connected {
                     self.given_up += 1;
                     self.make_room();
@@ -154,15 +157,16 @@ impl Queue {
         None
     }
 
-    /// The caller gave up its place in line; gives who is next, if there is room for them.
+    /// The caller no longer waits for room. Returns the waker of the next caller who waits, if
+    /// there is room.
     pub(crate) fn leave_line(&mut self, place: Option<WaiterKey>) -> Option<Waker> {
-        // Places are given in ascending order.
+        // Keys are given out in ascending order.
         let index = self.waiters.binary_search_by_key(&place?, |(key, _)| *key);
         self.waiters.remove(index.ok()?);
         self.next_in_line()
     }
 
-    /// Who is first in line, if there is room.
+    /// The first caller who waits, if there is room.
     pub(crate) fn next_in_line(&self) -> Option<Waker> {
         if self.has_room(1) {
             self.waiters.front().map(|(_, waker)| waker.clone())
@@ -171,12 +175,13 @@ impl Queue {
         }
     }
 
-    /// The driver's waker, to have it look at the queue.
+    /// Takes the driver's waker, which makes it look at the queue.
     pub(crate) fn take_driver(&mut self) -> Option<Waker> {
         self.driver.take()
     }
 
-    /// Whether nothing is queued or in flight; without a socket, nothing that somebody waits for.
+    /// Whether nothing is queued or in flight. Without a socket, commands that no caller waits for
+    /// do not count.
     pub(crate) fn is_idle(&mut self) -> bool {
         if !self.connected {
             self.forget_unwanted();
@@ -184,19 +189,19 @@ impl Queue {
         self.entries.is_empty()
     }
 
-    /// Whether the connection has ended for good, or was told to.
+    /// Whether the connection has ended for good, or was ordered to.
     pub(crate) fn has_ended(&self) -> bool {
         self.ended.is_some() || self.order == Order::Close
     }
 
-    /// How many entries have no reply yet.
+    /// The number of entries that have no reply yet.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
     #[inline]
     fn has_room(&self, bytes: usize) -> bool {
-        // What is larger than the whole budget is let through alone.
+        // A payload larger than the whole budget is accepted if it is the only one.
         self.entries.is_empty()
             || (self.bytes.saturating_add(bytes) <= self.budget.bytes
                 && self.entries.len() < self.budget.commands)

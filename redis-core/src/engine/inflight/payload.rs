@@ -1,24 +1,31 @@
-//! What is handed to the queue, and what comes back for it.
+//! What callers give to the queue, and what they get back.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::command::Block;
 use crate::command::script_text::Loaded;
-use crate::error::{Error, ErrorKind, Phase, Result, ServerError, TlsError};
+use crate::error::{Error, ErrorKind, Obstacle, Phase, Result, ServerError, TlsError};
 use crate::wire::Chunk;
 use crate::wire::outgoing::Outgoing;
 
 /// Something that can be written and is owed replies: one command, or a pipeline of them.
 pub(crate) trait Payload {
-    /// What the queue has to know of it.
+    /// What the queue has to know about it.
     fn terms(&self) -> Terms;
-    /// Appends it as it goes over the wire. Called again only after [`Payload::mend`] said so.
+    /// Appends its encoded bytes. Called again only if [`Payload::mend`] returned `true`.
     fn write_to(&mut self, out: &mut Outgoing);
-    /// Looks in the replies whether scripts were missing; if nothing was carried out for that, brings them along and is to be
-    /// sent again.
+    /// Checks whether replies say that scripts are missing. If nothing was carried out because of that, adds the
+    /// scripts and returns `true`: the payload is then sent again.
     fn mend(&mut self, _loaded: &Loaded, _replies: &[Chunk]) -> bool {
+        false
+    }
+    /// Whether this reply is not the last: the command goes on waiting, and must be sent again as it is now.
+    #[inline]
+    fn waits_on(&mut self, _reply: &Delivery) -> bool {
         false
     }
     /// What a trace says of it.
@@ -26,17 +33,17 @@ pub(crate) trait Payload {
     fn summary(&self) -> Summary;
 }
 
-/// What the queue has to know of a payload.
+/// What the queue has to know about a payload.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Terms {
-    /// How many bytes [`Payload::write_to`] appends, at most.
+    /// The most bytes that [`Payload::write_to`] appends.
     pub(crate) bytes: usize,
-    /// How many replies it is owed.
+    /// The number of replies to it.
     pub(crate) replies: usize,
     /// Whether sending it twice does no harm.
     pub(crate) idempotent: bool,
-    /// Whether the server may hold it for as long as it likes.
-    pub(crate) blocking: bool,
+    /// How long the server may hold it.
+    pub(crate) hold: Hold,
     /// How long it may take.
     pub(crate) patience: Patience,
 }
@@ -44,12 +51,27 @@ pub(crate) struct Terms {
 /// How long something may take, from its first poll to its reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Patience {
-    /// As the connection is configured.
+    /// As long as the configuration of the connection says.
     Default,
-    /// So long beyond what the configuration grants; for commands that the server holds for so long.
+    /// As long as the configuration says, and this much longer: for commands that may block on the
+    /// server for this time.
     Extra(Duration),
     Only(Duration),
     Forever,
+}
+
+impl Patience {
+    /// The limit of something that is queued now, where others get the `usual` time.
+    #[inline]
+    pub(crate) fn limit(self, usual: Option<Duration>) -> Limit {
+        let patience = match self {
+            Self::Default => usual,
+            Self::Extra(extra) => usual.map(|usual| usual.saturating_add(extra)),
+            Self::Only(patience) => Some(patience),
+            Self::Forever => None,
+        };
+        patience.map_or(Limit::None, Limit::Within)
+    }
 }
 
 /// What a span says of a command or batch.
@@ -59,34 +81,53 @@ pub(crate) struct Summary {
     pub(crate) operation: std::borrow::Cow<'static, str>,
     /// The command with a `?` for each argument.
     pub(crate) text: String,
-    /// How many commands it is, where it is a batch.
+    /// The number of commands, if it is a batch.
     pub(crate) batch: Option<usize>,
+}
+
+/// How long a server may hold a command before it replies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hold {
+    /// It replies as soon as it can.
+    None,
+    /// At most this many milliseconds.
+    For(u32),
+    Forever,
+}
+
+impl From<Block> for Hold {
+    fn from(block: Block) -> Self {
+        match block {
+            Block::Forever => Self::Forever,
+            Block::For(limit) => u32::try_from(limit.as_millis()).map_or(Self::Forever, Self::For),
+        }
+    }
 }
 
 /// What became of an entry.
 #[derive(Debug)]
 pub(crate) enum Delivery {
-    /// Its one reply, which is no error.
+    /// Its only reply, which is not an error.
     Reply(Chunk),
     Parts(Box<Parts>),
-    /// There was none, for it could not be sent.
+    /// There was no reply, because it could not be sent.
     Refused(Error),
 }
 
-/// All replies of an entry, or the first of them and why there are no more.
+/// All replies of an entry, or the first of them and why the others are missing.
 #[derive(Debug, Default)]
 pub(crate) struct Parts {
-    /// The pieces they came in; each holds whole frames.
+    /// The replies, in pieces of whole frames.
     pub(crate) chunks: Vec<Chunk>,
     pub(crate) error: Option<Failure>,
     /// When the entry would have been given up.
     pub(crate) deadline: Option<Instant>,
-    /// The same once more, where the server refused it for a reason that passes.
+    /// The same command to be sent again, if the server refused it for a reason that goes away.
     pub(crate) again: Option<Box<Again>>,
 }
 
 impl Delivery {
-    /// Of an entry that never came to be.
+    /// The outcome of an entry that was never made.
     pub(crate) fn failed(failure: Failure) -> Self {
         Self::Parts(Box::new(Parts {
             error: Some(failure),
@@ -94,7 +135,7 @@ impl Delivery {
         }))
     }
 
-    /// The pieces, and why there are no more.
+    /// The pieces, and why the others are missing.
     ///
     /// # Errors
     /// It could not be sent.
@@ -107,12 +148,12 @@ impl Delivery {
     }
 }
 
-/// Something to be sent again as it was sent before.
+/// A command that is sent again with the same bytes.
 #[derive(Debug, Clone)]
 pub(crate) struct Again {
     pub(crate) bytes: Outgoing,
     pub(crate) idempotent: bool,
-    pub(crate) blocking: bool,
+    pub(crate) hold: Hold,
 }
 
 impl Payload for Again {
@@ -121,7 +162,7 @@ impl Payload for Again {
             bytes: self.bytes.len(),
             replies: 1,
             idempotent: self.idempotent,
-            blocking: self.blocking,
+            hold: self.hold,
             // Its deadline is known.
             patience: Patience::Forever,
         }
@@ -141,18 +182,18 @@ impl Payload for Again {
     }
 }
 
-/// When an entry is given up.
+/// When an entry fails because it has no reply.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Limit {
     None,
-    /// So long after it was queued. Callers do not read the clock: the driver, which is woken by what they queue, reads
-    /// it once for all of them.
+    /// This long after it was queued. Callers do not read the clock: the driver, which they wake, reads it once for
+    /// all of them.
     Within(Duration),
     At(Instant),
 }
 
 impl Limit {
-    /// The moment, for what was queued `now`; `None` is never.
+    /// The moment, for an entry that was queued at `now`; `None` means never.
     pub(crate) fn from(self, now: Instant) -> Option<Instant> {
         match self {
             Self::None => None,
@@ -170,10 +211,11 @@ impl Limit {
     }
 }
 
-/// Why replies did not come; cheap to hand to many callers at once.
+/// Why replies did not come; cheap to clone for many callers.
 #[derive(Debug, Clone)]
 pub(crate) enum Failure {
-    Timeout(Phase),
+    /// With what was waited for, if that is known.
+    Timeout(Phase, Option<Arc<Obstacle>>),
     Lost(Phase, io::ErrorKind, std::sync::Arc<str>),
     Refused(ServerError),
     Tls(TlsError),
@@ -184,7 +226,7 @@ pub(crate) enum Failure {
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Timeout(phase) => Self::new(ErrorKind::Timeout, phase),
+            Failure::Timeout(phase, obstacle) => Self::timeout(phase, obstacle),
             Failure::Lost(phase, kind, text) => Self::new(
                 ErrorKind::ConnectionLost(io::Error::new(kind, text.to_string())),
                 phase,
@@ -204,15 +246,15 @@ impl Failure {
             Self::Lost(_, _, text) | Self::Protocol(text) => text.clone(),
             Self::Refused(error) => error.to_string().into(),
             Self::Tls(error) => error.to_string().into(),
-            Self::Timeout(_) => "a deadline passed".into(),
+            Self::Timeout(..) => "a deadline passed".into(),
             Self::Closed(_) => "it was closed by its owner".into(),
         }
     }
 
-    /// The same failure as it is for something that had, or had not, been sent.
+    /// The same failure, for a command that was sent or not sent.
     pub(crate) fn in_phase(&self, phase: Phase) -> Self {
         match self {
-            Self::Timeout(_) => Self::Timeout(phase),
+            Self::Timeout(_, obstacle) => Self::Timeout(phase, obstacle.clone()),
             Self::Lost(_, kind, text) => Self::Lost(phase, *kind, text.clone()),
             Self::Closed(_) => Self::Closed(phase),
             Self::Protocol(text) if phase == Phase::NotSent => {

@@ -1,15 +1,13 @@
-//! The driver's side of the queue: to take what waits, to deliver what came, to fail what is late or lost.
+//! The driver's side of the queue: to take what waits, to deliver replies, to fail what is late or lost.
 
 use std::task::Waker;
 
 use tokio::time::Instant;
 
 use super::*;
+use crate::command::block::LATENESS;
 use crate::wire::Chunk;
 use crate::wire::encode::Output;
-
-/// How often something that may be repeated is sent, on one socket after another.
-const SENDINGS: u8 = 3;
 
 impl Queue {
     /// Leaves the driver's waker, for when there is something to do.
@@ -28,21 +26,65 @@ impl Queue {
         !self.out.is_empty() || matches!(self.alone, Alone::Waiting(..))
     }
 
-    /// How many replies are owed to what was written; entries, not frames.
+    /// The number of entries that the driver has taken and that have no full reply yet.
     pub(crate) fn owed(&self) -> usize {
         self.taken
     }
 
-    /// Whether the server may hold the reply that comes next.
-    pub(crate) fn is_held(&self) -> bool {
+    /// Until when the server may hold the next reply. The outer `None` means that it must reply now, the inner `None`
+    /// that there is no limit.
+    pub(crate) fn held_until(&self, now: Instant) -> Option<Option<Instant>> {
+        let next = self.entries.front().filter(|_| self.taken > 0)?;
+        match next.hold {
+            Hold::None => None,
+            Hold::Forever => Some(None),
+            Hold::For(time) => {
+                let since = self.owed_since.unwrap_or(now);
+                let until = since + Duration::from_millis(time.into()) + LATENESS;
+                (until > now).then_some(Some(until))
+            }
+        }
+    }
+
+    /// How long to wait for the replies of a server that must be left. If it has owed the next reply for longer, it
+    /// hangs, and gets no more time.
+    pub(crate) fn leaves_by(&self) -> Option<Instant> {
+        const GRACE: Duration = Duration::from_secs(1);
+        let since = self.left_since?;
+        let owed = self.owed_since.unwrap_or(since);
+        Some(since.min(owed) + GRACE)
+    }
+
+    /// Whether a command is in flight that would fail if the socket were lost, because it cannot be sent
+    /// `again`.
+    pub(crate) fn would_lose(&self, again: bool) -> bool {
         self.entries
             .iter()
             .take(self.taken)
-            .any(|entry| entry.blocking)
+            .any(|entry| match entry.owner {
+                Owner::Caller(_) => !(again && entry.may_go_again(entry.losses + 1)),
+                Owner::Driver | Owner::Nobody => false,
+            })
     }
 
-    /// Moves everything that waits to be written to what is unanswered. What failed before it was sent is not sent any more:
-    /// its caller was told so, and may have tried again.
+    /// Whether queued commands wait for another socket.
+    fn waits_for_another(&self) -> bool {
+        self.order == Order::Renew || self.left_since.is_some()
+    }
+
+    /// Whether there is something to write now.
+    pub(crate) fn may_write(&self) -> bool {
+        self.has_output() && !self.waits_for_another() && !self.must_wait()
+    }
+
+    /// Whether the socket was kept only for replies, and the last one has come.
+    pub(crate) fn is_drained(&self) -> bool {
+        let ends = self.waits_for_another() || (self.order == Order::Drain && !self.has_output());
+        ends && self.taken == 0
+    }
+
+    /// Moves everything that waits to be written to `unanswered`. Entries that have failed already are not sent:
+    /// their callers were told so, and may have tried again.
     pub(crate) fn take_output(&mut self, unanswered: &mut Unanswered, now: Instant) {
         self.release(unanswered);
         if let Some(mut encoded) = self.take_alone(now) {
@@ -59,13 +101,13 @@ impl Queue {
         self.taken = self.entries.len();
     }
 
-    /// Lets go of what was answered.
+    /// Frees the bytes of what was answered.
     #[inline]
     pub(crate) fn release(&mut self, unanswered: &mut Unanswered) {
         unanswered.release(std::mem::take(&mut self.answered_bytes));
     }
 
-    /// Takes the command that goes out alone, if there is one, to the head of what is owed.
+    /// Takes the command that goes out alone, if there is one, and makes it the first entry.
     fn take_alone(&mut self, now: Instant) -> Option<Outgoing> {
         let Alone::Waiting(cell, encoded, deadline) =
             std::mem::replace(&mut self.alone, Alone::None)
@@ -84,7 +126,7 @@ impl Queue {
         Some(encoded)
     }
 
-    /// Whether nothing may be written now, for the sake of a command that goes out alone.
+    /// Whether nothing may be written now, because of a command that goes out alone.
     pub(crate) fn must_wait(&self) -> bool {
         match self.alone {
             Alone::None => false,
@@ -95,15 +137,15 @@ impl Queue {
 
     /// Gives up the command that goes out alone: a new socket is authenticated anyway.
     fn give_up_alone(&mut self, failure: &Failure, woken: &mut Vec<Waker>) {
-        // One that is in flight is among the entries.
+        // If it is in flight, it is one of the entries.
         if let Alone::Waiting(cell, ..) = std::mem::replace(&mut self.alone, Alone::None) {
             let failure = failure.in_phase(Phase::NotSent);
             self.fail(Owner::Caller(cell), Limit::None, failure, woken);
         }
     }
 
-    /// Asks the server for a sign of life with a command of the driver's own; where that would be out of place, what
-    /// it owes is the sign. Says whether there is anything to wait for.
+    /// Sends a PING of the driver's own. Where the driver must not send commands, a reply that is owed serves
+    /// instead. Returns whether there is a reply to wait for.
     pub(crate) fn ask(&mut self, encoded: &[u8]) -> bool {
         if self.quiet {
             return self.taken > 0;
@@ -117,7 +159,7 @@ impl Queue {
         self.wanted().map_or(Awaits::Reply, |(awaits, _)| awaits)
     }
 
-    /// Queues a command of the driver's own, whose reply nobody waits for.
+    /// Queues a command of the driver's own, whose reply is not awaited by a caller.
     pub(crate) fn push_own(&mut self, encoded: &[u8], awaits: Awaits) {
         self.out.put(encoded);
         self.push_entry(Entry {
@@ -126,7 +168,7 @@ impl Queue {
         });
     }
 
-    /// What the oldest entry is owed, and how many frames of it; `None` where nothing was asked.
+    /// What answers the oldest entry, and how many frames; `None` if there is no entry.
     #[inline]
     pub(crate) fn wanted(&self) -> Option<(Awaits, usize)> {
         match self.entries.front() {
@@ -135,7 +177,8 @@ impl Queue {
         }
     }
 
-    /// Gives a piece of `frames` whole frames to the oldest entry, which must be owed as many.
+    /// Gives a piece of `frames` whole frames to the oldest entry. The entry must be owed at least
+    /// that many.
     #[inline]
     pub(crate) fn deliver(&mut self, piece: Chunk, frames: usize, woken: &mut Vec<Waker>) {
         let Some(entry) = self.entries.front_mut() else {
@@ -181,33 +224,27 @@ impl Queue {
         }
     }
 
-    /// The server refused the oldest entry for a reason that passes: its caller gets what is to be sent again, too.
+    /// The server refused the oldest entry for a reason that goes away: its caller also gets the command to send
+    /// again.
     pub(crate) fn deliver_refusal(
         &mut self,
         piece: Chunk,
         unanswered: &Unanswered,
         woken: &mut Vec<Waker>,
     ) {
-        if let Some(entry) = self.entries.front()
-            && let Owner::Caller(key) = entry.owner
-            && let Some(Cell::Waiting(_, parts)) = self.cells.get_mut(key)
-        {
-            let again = Again {
-                bytes: unanswered.copy(self.answered_bytes, entry.bytes),
-                idempotent: entry.idempotent,
-                blocking: entry.blocking,
-            };
-            parts.get_or_insert_default().again = Some(Box::new(again));
+        if let Some(entry) = self.entries.front().copied() {
+            let bytes = unanswered.copy(self.answered_bytes, entry.bytes);
+            self.note_again(&entry, bytes);
         }
         self.deliver(piece, 1, woken);
     }
 
-    /// The server answered at `now`.
+    /// Notes that the server answered at `now`.
     pub(crate) fn mark_progress(&mut self, now: Instant) {
         self.owed_since = (self.taken > 0).then_some(now);
     }
 
-    /// Puts a failure into a cell: the caller is woken, or the cell of one who left is freed.
+    /// Delivers a failure: wakes the caller, or frees the cell of a caller who has gone away.
     fn fail(&mut self, owner: Owner, limit: Limit, failure: Failure, woken: &mut Vec<Waker>) {
         let Owner::Caller(key) = owner else { return };
         let Some(cell) = self.cells.get_mut(key) else {
@@ -225,7 +262,7 @@ impl Queue {
         }
     }
 
-    /// Makes moments of the limits of what was queued since the last time.
+    /// Turns the limits of entries that were queued since the last time into moments.
     #[inline]
     pub(crate) fn stamp(&mut self, now: Instant) {
         if self.unstamped > 0 {
@@ -240,7 +277,7 @@ impl Queue {
                 earliest = Some(earliest.map_or(moment, |known| known.min(moment)));
             }
         };
-        // Nearly all have the same patience.
+        // Nearly all entries have the same patience.
         let mut last = (Duration::MAX, Limit::None);
         let count = std::mem::take(&mut self.unstamped);
         for entry in self.entries.iter_mut().rev().take(count) {
@@ -264,12 +301,35 @@ impl Queue {
         self.earliest_deadline = Some(earliest.map_or(deadline, |known| known.min(deadline)));
     }
 
+    /// What keeps that which is queued from being sent.
+    pub(crate) fn obstacle(&self) -> Option<Arc<Obstacle>> {
+        if !self.connected {
+            return self.unreached.clone();
+        }
+        let obstacle = if self.waits_for_another() {
+            Obstacle::SocketReplaced
+        } else {
+            Obstacle::ServerDoesNotRead
+        };
+        Some(Arc::new(obstacle)).filter(|_| !self.must_wait())
+    }
+
+    /// What keeps a caller from queueing something.
+    pub(crate) fn obstacle_in_line(&self) -> Option<Arc<Obstacle>> {
+        let full = Obstacle::BudgetFull {
+            commands: self.budget.commands,
+            bytes: self.budget.bytes,
+        };
+        let unreached = self.unreached.clone().filter(|_| !self.connected);
+        unreached.or_else(|| Some(Arc::new(full)))
+    }
+
     /// Fails what is past its deadline at `now`; gives when to look again.
     pub(crate) fn expire(&mut self, now: Instant, woken: &mut Vec<Waker>) -> Option<Instant> {
         if self.earliest_deadline.is_none_or(|earliest| earliest > now) {
             return self.earliest_deadline;
         }
-        let mut expired = Vec::new();
+        let (mut expired, obstacle) = (Vec::new(), self.obstacle());
         self.earliest_deadline = None;
         for (index, entry) in self.entries.iter_mut().enumerate() {
             let Limit::At(deadline) = entry.limit else {
@@ -281,7 +341,8 @@ impl Queue {
                 let phase = entry.phase(taken);
                 self.counts.timeouts += 1;
                 let owner = std::mem::replace(&mut entry.owner, Owner::Nobody);
-                expired.push((owner, Failure::Timeout(phase)));
+                let obstacle = obstacle.clone().filter(|_| !taken);
+                expired.push((owner, Failure::Timeout(phase, obstacle)));
                 entry.limit = Limit::None;
             } else {
                 self.earliest_deadline = Some(
@@ -298,8 +359,8 @@ impl Queue {
         self.earliest_deadline
     }
 
-    /// The socket is gone. What was not written waits for the next one, and so does what may be sent `again`; the rest
-    /// fails.
+    /// The socket is lost. Entries that were not written wait for the next socket. If `again`, idempotent ones that
+    /// were written do so too. The rest fail.
     pub(crate) fn lost(
         &mut self,
         failure: &Failure,
@@ -307,8 +368,12 @@ impl Queue {
         again: bool,
         woken: &mut Vec<Waker>,
     ) {
+        if self.routed {
+            // Commands that go back need their deadline.
+            self.stamp(Instant::now());
+        }
         self.release(unanswered);
-        // What goes out alone is not for the next socket.
+        // A command that goes out alone is not for the next socket.
         let was_alone = matches!(self.alone, Alone::InFlight);
         self.give_up_alone(failure, woken);
         let written = unanswered.written();
@@ -337,7 +402,42 @@ impl Queue {
         self.owed_since = None;
         self.connected = false;
         self.forget_unwanted();
+        if self.routed {
+            self.give_all_back(failure, woken);
+        }
         woken.extend(self.next_in_line());
+    }
+
+    /// Gives waiting commands back to their callers, who may send them elsewhere; only single commands.
+    fn give_all_back(&mut self, failure: &Failure, woken: &mut Vec<Waker>) {
+        let mut waiting = std::mem::take(&mut self.out);
+        for entry in std::mem::take(&mut self.entries) {
+            let mut bytes = Outgoing::default();
+            waiting.move_to(entry.bytes, &mut bytes);
+            self.note_again(&entry, bytes);
+            let failure = failure.in_phase(entry.phase(false));
+            self.fail(entry.owner, entry.limit, failure, woken);
+        }
+        self.bytes = 0;
+        self.given_up = 0;
+        self.earliest_deadline = None;
+        woken.extend(self.waiters.drain(..).map(|(_, waker)| waker));
+    }
+
+    /// Leaves a copy for a caller who may send it again, if it is a single command: of several, some may have been
+    /// carried out.
+    fn note_again(&mut self, entry: &Entry, bytes: Outgoing) {
+        if entry.replies == 1
+            && let Owner::Caller(key) = entry.owner
+            && let Some(Cell::Waiting(_, parts)) = self.cells.get_mut(key)
+        {
+            let again = Again {
+                bytes,
+                idempotent: entry.idempotent,
+                hold: entry.hold,
+            };
+            parts.get_or_insert_default().again = Some(Box::new(again));
+        }
     }
 
     /// Whether what was sent on a socket that was lost is sent on the next one; it begins anew then.
@@ -345,7 +445,7 @@ impl Queue {
         let Owner::Caller(key) = entry.owner else {
             return false;
         };
-        if !entry.idempotent || entry.losses >= SENDINGS {
+        if !entry.may_go_again(entry.losses) {
             return false;
         }
         entry.come = 0;
@@ -355,7 +455,8 @@ impl Queue {
         true
     }
 
-    /// Gives room back once a good part of what waits to be written was given up; a look at each is too dear for each.
+    /// Drops entries that were given up once they are a good part of those that wait. Scanning at each would cost
+    /// O(n²).
     pub(super) fn make_room(&mut self) {
         if self.given_up > 0
             && self.given_up.saturating_mul(4) >= self.entries.len().saturating_sub(self.taken)
@@ -364,8 +465,8 @@ impl Queue {
         }
     }
 
-    /// Drops what was not taken and need not be sent: what has failed, and, while there is no socket, what nobody
-    /// waits for.
+    /// Drops entries that were not taken and need not be sent: those that failed and, while there is no socket,
+    /// those that no caller waits for.
     pub(super) fn forget_unwanted(&mut self) {
         let mut waiting = std::mem::take(&mut self.out);
         let mut kept = Outgoing::default();
@@ -393,11 +494,25 @@ impl Queue {
         self.given_up = 0;
     }
 
-    /// The server refused the connection: everything that waits is refused with it, and so is what comes until
-    /// [`Queue::admitted`].
+    /// The server refused the connection: everything that waits fails with its error, and so does everything
+    /// new until [`Queue::admitted`].
     pub(crate) fn refuse(&mut self, failure: Failure, woken: &mut Vec<Waker>) {
         self.fail_all(&failure, woken);
         self.refused = Some(failure);
+    }
+
+    /// The server cannot be reached. Commands for a cluster do not wait until it can.
+    pub(crate) fn unreachable(&mut self, failure: Failure, woken: &mut Vec<Waker>) {
+        if self.routed {
+            self.stamp(Instant::now());
+            self.give_all_back(&failure, woken);
+            self.refused = Some(failure.in_phase(Phase::NotSent));
+        }
+    }
+
+    /// Whether another node may be asked instead of this one, if this one says so.
+    pub(crate) fn is_routed(&self) -> bool {
+        self.routed
     }
 
     /// A connection was established.
@@ -406,12 +521,13 @@ impl Queue {
         self.connected = true;
         self.demoted = false;
         self.refused = None;
-        if self.order == Order::Renew {
+        self.unreached = None;
+        if matches!(self.order, Order::Renew | Order::Leave) {
             self.order = Order::Serve;
         }
     }
 
-    /// The end: everything fails, and nothing is accepted any more. Gives why, which is what was said the first time.
+    /// Ends the queue: everything fails, and nothing new is accepted. Returns the reason that was given first.
     pub(crate) fn end(&mut self, failure: &Failure, woken: &mut Vec<Waker>) -> Failure {
         self.fail_all(failure, woken);
         self.ended
@@ -436,7 +552,7 @@ impl Queue {
         woken.extend(self.waiters.drain(..).map(|(_, waker)| waker));
     }
 
-    /// Takes back the memory that a burst left behind.
+    /// Frees memory that a burst has left.
     pub(crate) fn shrink(&mut self) {
         const KEEP: usize = 64 * 1024;
         if self.entries.is_empty() && self.entries.capacity() > KEEP {

@@ -8,7 +8,7 @@ use crate::wire::outgoing::{Outgoing, PIECES};
 #[derive(Debug, Default)]
 pub(crate) struct Unanswered {
     bytes: Outgoing,
-    /// How many of them were written.
+    /// How many of these bytes were written.
     written: usize,
 }
 
@@ -24,17 +24,17 @@ impl Unanswered {
         self.written
     }
 
-    /// So many more bytes were written.
+    /// Notes that `count` more bytes were written.
     pub(crate) fn wrote(&mut self, count: usize) {
         self.written += count;
     }
 
-    /// What is to be written, if it is in one piece.
+    /// The bytes to be written, if they are in one piece.
     pub(crate) fn single(&self) -> Option<&[u8]> {
         self.bytes.single(self.written)
     }
 
-    /// The first pieces of what is to be written; says how many there are.
+    /// The first pieces of the bytes to be written. Returns how many pieces there are.
     pub(crate) fn fill<'a>(&'a self, slices: &mut [IoSlice<'a>; PIECES]) -> usize {
         self.bytes.fill(self.written, slices)
     }
@@ -48,7 +48,7 @@ impl Unanswered {
         }
     }
 
-    /// So many bytes were answered.
+    /// Frees the first `count` bytes, which were answered.
     #[inline]
     pub(super) fn release(&mut self, count: usize) {
         if count > 0 {
@@ -63,7 +63,7 @@ impl Unanswered {
         self.written = self.written.saturating_sub(len);
     }
 
-    /// A copy of `len` bytes.
+    /// A copy of `len` bytes, which begin at `from`.
     pub(super) fn copy(&self, from: usize, len: usize) -> Outgoing {
         self.bytes.copy(from, len)
     }

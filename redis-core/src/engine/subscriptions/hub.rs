@@ -1,4 +1,4 @@
-//! Which socket serves the subscriptions of a connection: [`Hub`], the table and whose it is.
+//! Which socket serves the subscriptions of a connection: [`Hub`], which holds the table of subscriptions.
 //!
 //! ```text
 //!    RESP3: the connection's own socket       RESP2, or `Lag::Wait`: a socket apart
@@ -9,7 +9,7 @@
 //!                  Hub (Table)                              Hub (Table) ◄── Link ◄── Driver
 //! ```
 //!
-//! The socket apart is opened when somebody subscribes and closed when nobody is subscribed any more.
+//! The second socket is opened by the first subscription and closed after the last.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -30,15 +30,15 @@ use crate::runtime::Task;
 
 /// A socket that can serve subscriptions, as a hub sees it.
 pub(crate) trait Line: Send + Sync {
-    /// Whether the last socket that was let in speaks RESP3.
+    /// Whether the last socket that logged in speaks RESP3.
     fn speaks_resp3(&self) -> bool;
-    /// Has the driver look whether there is something to do.
+    /// Makes the driver check whether there is something to do.
     fn nudge(&self);
     /// Closes the socket at once.
     fn close(&self);
 }
 
-/// Opens a socket for the subscriptions of a hub alone: the line, and the task that serves it.
+/// Opens a socket only for the subscriptions of a hub. Returns its line, and the task that serves it.
 pub(crate) type OpenApart = fn(Config, Arc<Hub>) -> (Weak<dyn Line>, Task);
 
 #[derive(Debug)]
@@ -46,9 +46,9 @@ pub(crate) struct Hub {
     config: Config,
     runtime: Handle,
     open_apart: OpenApart,
-    /// Whether the driver should look at the table; saves it the lock.
+    /// Whether the driver should look at the table; read without taking the lock.
     dirty: AtomicBool,
-    /// Nothing is read while this has no room.
+    /// While this inbox has no room, nothing is read.
     gate: Option<Weak<Inbox<Message>>>,
     state: Mutex<State>,
 }
@@ -58,10 +58,10 @@ struct State {
     table: Table,
     /// The connection's own socket.
     commands: Option<Weak<dyn Line>>,
-    /// A socket for subscriptions alone, while there is one.
+    /// A socket only for subscriptions, while there is one.
     apart: Option<Weak<dyn Line>>,
     ended: Option<Failure>,
-    /// Hubs of subscriptions of this connection that have a socket each.
+    /// Hubs for other subscriptions of this connection, each with its own socket.
     others: Vec<Weak<Hub>>,
 }
 
@@ -77,7 +77,7 @@ impl Hub {
         }
     }
 
-    /// A hub that has a socket for this inbox alone, which is not read while the inbox is full.
+    /// A hub with a socket only for this inbox. The socket is not read while the inbox is full.
     pub(crate) fn for_inbox(self: &Arc<Self>, inbox: &Arc<Inbox<Message>>) -> Arc<Self> {
         let mut hub = Self::new(self.config.clone(), self.runtime.clone(), self.open_apart);
         hub.gate = Some(Arc::downgrade(inbox));
@@ -99,7 +99,7 @@ impl Hub {
 
     // ---- the subscribers' side ----
 
-    /// Subscribes; the ticket is told what comes of it.
+    /// Subscribes; the ticket gets the outcome.
     pub(crate) fn join(self: &Arc<Self>, entrance: Entrance) -> Membership {
         let mut woken = Vec::new();
         let source = entrance.source.clone();
@@ -123,7 +123,7 @@ impl Hub {
         }
     }
 
-    /// Has invalidations told to `listener`; see [`Invalidates`].
+    /// Reports invalidations to `listener`; see [`Invalidates`].
     pub(crate) fn watch_invalidations(
         self: &Arc<Self>,
         listener: Arc<dyn Invalidates>,
@@ -138,7 +138,7 @@ impl Hub {
         }
     }
 
-    /// Has the driver look at the table.
+    /// Makes the driver look at the table.
     fn stir(&self) {
         self.dirty.store(true, Ordering::Release);
         let state = self.lock();
@@ -150,7 +150,7 @@ impl Hub {
         }
     }
 
-    /// The task of a socket apart, if no socket serves the table.
+    /// The task of a second socket, if there has to be one to serve the table.
     fn ensure_served(self: &Arc<Self>, state: &mut State) -> Option<Task> {
         let own = state.commands.as_ref().and_then(Weak::upgrade);
         let served = state.apart.is_some() || own.is_some_and(|line| line.speaks_resp3());
@@ -162,7 +162,7 @@ impl Hub {
         Some(driver)
     }
 
-    /// Not under the lock: a runtime that is shutting down drops the driver at once.
+    /// Not called under the lock: a runtime that is shutting down drops the driver at once.
     fn launch(&self, driver: Option<Task>) {
         if let Some(driver) = driver {
             self.runtime.spawn(driver);
@@ -208,7 +208,7 @@ impl Hub {
         again
     }
 
-    /// Takes a reply to the oldest command or to the PING behind it; see [`Table::fenced`].
+    /// Takes a reply to the oldest command or to the PING after it; see [`Table::fenced`].
     pub(crate) fn fenced(&self, error: Option<&ServerError>, woken: &mut Vec<Waker>) -> Received {
         let received = self.lock().table.fenced(error, woken);
         self.dirty.store(true, Ordering::Release);
@@ -220,17 +220,17 @@ impl Hub {
         self.dirty.store(true, Ordering::Release);
     }
 
-    /// Whether a push of `size` bytes may be taken; if not, `waker` is woken when it may.
+    /// Whether a push of `size` bytes may be taken; if not, `waker` is woken when there is room.
     pub(crate) fn has_room(&self, size: usize, waker: &Waker) -> bool {
         let gate = self.gate.as_ref().and_then(Weak::upgrade);
         gate.is_none_or(|inbox| inbox.has_room(size, waker))
     }
 
-    /// A socket is ready for service.
+    /// A socket is ready to serve subscriptions.
     pub(crate) fn connected(self: &Arc<Self>, link: &dyn Line) {
         let mut state = self.lock();
         let is_own = state.is_own(link) && state.apart.is_none();
-        // The server, or a proxy, may have unlearned RESP3 since the last socket.
+        // The server, or a proxy, may no longer speak RESP3.
         let driver = if is_own && !link.speaks_resp3() && !state.table.is_empty() {
             self.ensure_served(&mut state)
         } else {
@@ -254,7 +254,7 @@ impl Hub {
         }
     }
 
-    /// The server does not let us in.
+    /// The server refuses the connection or the login.
     pub(crate) fn shut_out(&self, link: &dyn Line, failure: &Failure, woken: &mut Vec<Waker>) {
         let mut state = self.lock();
         if state.apart.as_ref().is_none_or(|apart| is(apart, link)) {
@@ -263,7 +263,8 @@ impl Hub {
         }
     }
 
-    /// Whether this socket apart is of no more use, as nobody is subscribed; it is not called upon any more then.
+    /// Whether this separate socket is not needed any more, because nothing is subscribed; from then on it is not
+    /// used.
     pub(crate) fn retires(&self, link: &dyn Line) -> bool {
         let mut state = self.lock();
         let serves = state.apart.as_ref().is_some_and(|apart| is(apart, link));
@@ -349,7 +350,7 @@ impl Drop for Membership {
     }
 }
 
-/// That someone listens to invalidations; dropping it ends it.
+/// A listener's interest in invalidations; dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct InvalidationWatch {
     hub: Arc<Hub>,

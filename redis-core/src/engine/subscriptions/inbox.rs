@@ -14,12 +14,12 @@ use crate::config::{Capacity, Lag};
 use crate::engine::inflight::Failure;
 use crate::error::{Error, ErrorKind, Phase, Result, ServerError};
 
-/// Why a subscription failed; cheap to hand to many.
+/// Why a subscription failed; cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) enum Cause {
     /// The server refused it.
     Refused(ServerError),
-    /// The connection is of no more use.
+    /// The connection has failed.
     Link(Failure),
     TooSlow,
 }
@@ -34,11 +34,11 @@ impl From<Cause> for Error {
     }
 }
 
-/// What became of something that was put in.
+/// The result of putting an item in.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Put {
     Kept,
-    /// The inbox takes nothing any more.
+    /// The inbox accepts nothing any more.
     Closed,
 }
 
@@ -49,20 +49,20 @@ pub(crate) struct Inbox<T> {
 
 struct State<T> {
     slots: VecDeque<Slot<T>>,
-    /// What all slots cost.
+    /// The cost of all slots together.
     bytes: usize,
     /// What happened after the last slot.
     tail: Gap,
-    /// Of single sources, while others go on; each source fails once at most.
+    /// Failures of single sources, while others go on; each source fails at most once.
     failures: VecDeque<Cause>,
     end: Option<End>,
     reader: Option<Waker>,
-    /// Who waits for room.
+    /// The waker of the driver that waits for room.
     writer: Option<Waker>,
 }
 
 struct Slot<T> {
-    /// What happened before it.
+    /// What happened before the item.
     before: Gap,
     item: T,
     cost: usize,
@@ -76,7 +76,7 @@ struct Gap {
 }
 
 enum End {
-    /// As its owner wanted, or after the failure was told.
+    /// Its owner closed it, or the failure was read.
     Over,
     Failed(Cause),
 }
@@ -98,7 +98,7 @@ impl<T: Parcel> Inbox<T> {
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
-        // Nothing in there panics while the state is half changed.
+        // No code under this lock panics while the state is half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -121,7 +121,7 @@ impl<T: Parcel> Inbox<T> {
                 state.end(End::Failed(Cause::TooSlow), woken);
                 return Put::Closed;
             }
-            // Whoever may wait has asked for room.
+            // With `Wait`, `has_room` was asked before; with `Close`, the inbox ends.
             Lag::Close | Lag::Wait => {}
         }
         let before = std::mem::take(&mut state.tail);
@@ -157,7 +157,8 @@ impl<T: Parcel> Inbox<T> {
         woken.extend(state.reader.take());
     }
 
-    /// Nothing more will come: for `cause`, or because that was wanted. What has come can still be read.
+    /// Nothing more will come, because of `cause` or because the owner closed it. What has arrived can still be
+    /// read.
     pub(crate) fn end(&self, cause: Option<Cause>, woken: &mut Vec<Waker>) {
         let end = match cause {
             None | Some(Cause::Link(Failure::Closed(_))) => End::Over,
@@ -167,14 +168,14 @@ impl<T: Parcel> Inbox<T> {
     }
 
     fn cost(size: usize) -> usize {
-        // The queue may have allocated twice what it holds.
+        // The queue may have allocated twice the space that it uses.
         size + 2 * size_of::<Slot<T>>()
     }
 
     // ---- the reader's side ----
 
     pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Event<T>>>> {
-        // A reader that always finds something must not keep others from running.
+        // A reader that always finds something must not keep other tasks from running.
         let turn = ready!(coop::poll_proceed(cx));
         let mut state = self.lock();
         let next = state.next();
@@ -203,7 +204,7 @@ impl<T: Parcel> Inbox<T> {
         self.lock().end.is_none()
     }
 
-    /// How many messages wait, and how many bytes they are accounted with.
+    /// How many messages wait, and how many bytes they count as.
     pub(crate) fn held(&self) -> (usize, usize) {
         let state = self.lock();
         (state.slots.len(), state.bytes)
@@ -211,7 +212,7 @@ impl<T: Parcel> Inbox<T> {
 }
 
 impl Capacity {
-    /// What is larger than the whole is held alone.
+    /// An item larger than the whole capacity is accepted if it is the only one.
     fn admits(&self, messages: usize, bytes: usize, cost: usize) -> bool {
         messages == 0 || (messages < self.messages && bytes.saturating_add(cost) <= self.bytes)
     }
@@ -237,7 +238,7 @@ impl<T> State<T> {
         woken.extend(self.writer.take());
     }
 
-    /// What is next; `None` if nothing is there yet.
+    /// The next event; `None` if nothing is there yet.
     fn next(&mut self) -> Option<Option<Result<Event<T>>>> {
         if let Some(cause) = self.failures.pop_front() {
             return Some(Some(Err(cause.into())));
@@ -263,7 +264,7 @@ impl<T> State<T> {
         }
     }
 
-    /// Takes back the memory that a burst left behind.
+    /// Frees memory that a burst has left.
     fn shrink(&mut self) {
         const KEEP: usize = 256;
         if self.slots.is_empty() && self.slots.capacity() > KEEP {

@@ -1,4 +1,4 @@
-//! What the server says about keys that were changed: [`Invalidation`], and who hears of it: [`Invalidates`].
+//! What the server says about keys that were changed: [`Invalidation`], and its listeners: [`Invalidates`].
 
 use std::fmt;
 use std::task::Waker;
@@ -9,27 +9,28 @@ use super::inbox::{Cause, Inbox};
 use super::message::Parcel;
 use crate::reply::Reply;
 
-/// Hears of invalidations in the order of the wire: before any reply that the server sent after them is handed out.
+/// Listens to invalidations in the order of the wire: before any reply that the server sent after them is handed
+/// out.
 ///
 /// It is called by the driver, under the lock of the subscriptions: it must return soon, and never wait.
 pub(crate) trait Invalidates: fmt::Debug + Send + Sync {
-    /// These keys were changed. Tasks to wake are added to `woken`.
+    /// These keys were changed. It adds the tasks to wake to `woken`.
     fn invalidate(&self, invalidation: &Invalidation, woken: &mut Vec<Waker>);
 
-    /// The socket was lost: what was changed from now on is not told. No command has gone to the next socket yet.
+    /// The socket was lost: changes from now on are not reported. No command has been sent on the next socket yet.
     fn lost(&self);
 
     /// The connection has ended.
     fn end(&self, cause: Cause, woken: &mut Vec<Waker>);
 }
 
-/// A reader who reads later.
+/// An inbox keeps invalidations for a reader.
 impl Invalidates for Inbox<Invalidation> {
     fn invalidate(&self, invalidation: &Invalidation, woken: &mut Vec<Waker>) {
         self.put(invalidation.clone(), woken);
     }
 
-    /// A socket that a reader listens on is not replaced: the end follows.
+    /// An exclusive socket is not replaced, so the end follows.
     fn lost(&self) {}
 
     fn end(&self, cause: Cause, woken: &mut Vec<Waker>) {
@@ -37,17 +38,17 @@ impl Invalidates for Inbox<Invalidation> {
     }
 }
 
-/// What is no longer as it was read.
+/// Which keys were changed since they were read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Invalidation {
-    /// These keys, or, in broadcasting mode, keys that others changed.
+    /// These keys; in broadcasting mode, keys that other clients changed.
     Keys(Vec<Bytes>),
     /// All keys: the server was flushed, or more was changed than was read here in time.
     All,
 }
 
 impl Invalidation {
-    /// `None` for what is malformed.
+    /// `None` if it is malformed.
     pub(crate) fn read(keys: &Reply<'_>) -> Option<Self> {
         if keys.is_nil() {
             return Some(Self::All);
@@ -78,7 +79,7 @@ mod tests {
     use crate::engine::link::Link;
     use crate::{Config, Connection, Run, raw};
 
-    /// Notes what it hears, and how many commands had been answered by then.
+    /// Notes the invalidations, and how many commands had been answered by then.
     #[derive(Debug)]
     struct Listener {
         link: Weak<Link>,
@@ -106,7 +107,7 @@ mod tests {
         }
     }
 
-    /// A server that lets everybody in, waits for three ECHOs and answers with `replies` in one piece, then hangs up.
+    /// A server that accepts any login, waits for three ECHOs and answers with `replies` in one piece, then hangs up.
     async fn serve(mut peer: DuplexStream, replies: &'static [u8]) {
         let mut received = Vec::new();
         let mut let_in = false;
@@ -156,7 +157,7 @@ mod tests {
         assert_eq!(heard.first().unwrap(), &("Keys([b\"a\"])".to_owned(), 1));
     }
 
-    /// Redis 6.2 and 7.0 push amid the array of EXEC.
+    /// Redis 6.2 and 7.0 push inside the array of EXEC.
     #[tokio::test]
     async fn what_is_pushed_amid_a_reply_is_heard_before_that_reply_is_handed_out() {
         let replies = b":1\r\n:2\r\n*2\r\n:3\r\n>2\r\n$10\r\ninvalidate\r\n_\r\n:4\r\n";
@@ -191,7 +192,7 @@ mod tests {
         for reply in [a.await, b.await, c.await] {
             reply.unwrap();
         }
-        // The scripted server hangs up, and lets the next socket in.
+        // The scripted server hangs up, and accepts the next socket.
         while !matches!(
             events.next().await,
             Some(crate::ConnectionEvent::Reconnecting { .. })

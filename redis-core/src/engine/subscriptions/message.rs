@@ -14,7 +14,7 @@ use crate::wire::encode;
 
 /// Something that an inbox holds.
 pub(crate) trait Parcel {
-    /// How many bytes it refers to.
+    /// How many bytes it holds.
     fn size(&self) -> usize;
 }
 
@@ -24,7 +24,7 @@ pub(crate) trait Parcel {
 pub enum Event<M = Message> {
     /// A message came.
     Message(M),
-    /// So many messages were dropped here, because the reader was slower than they came.
+    /// This many messages were dropped here, because they came faster than they were read.
     Lagged(u64),
     /// The connection was lost, and the subscription has been restored on a new one: messages that were published in
     /// between are missing.
@@ -41,7 +41,7 @@ impl<M> Event<M> {
         }
     }
 
-    /// The event with another message in it; `None` where there is none for this one.
+    /// The event with its message replaced by what `map` returns; `None` if `map` returns `None`.
     pub(crate) fn filter_map<N>(self, map: impl FnOnce(M) -> Option<N>) -> Option<Event<N>> {
         Some(match self {
             Self::Message(message) => Event::Message(map(message)?),
@@ -55,7 +55,7 @@ impl<M> Event<M> {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Message {
     source: Arc<Source>,
-    /// The channel, where the source is a pattern.
+    /// The channel, if the source is a pattern.
     channel: Option<Bytes>,
     payload: Bytes,
 }
@@ -69,13 +69,13 @@ impl Message {
         }
     }
 
-    /// The subscription that it came by.
+    /// The subscription that it came from.
     #[must_use]
     pub fn source(&self) -> &Source {
         &self.source
     }
 
-    /// The channel that it was published to; what is not UTF-8 in its name is shown as `U+FFFD`.
+    /// The channel that it was published to; bytes that are not UTF-8 are shown as `U+FFFD`.
     #[must_use]
     pub fn channel(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(self.channel_bytes())
@@ -101,7 +101,7 @@ impl Message {
         self.payload
     }
 
-    /// What was published, as a type that replies decode into.
+    /// What was published, decoded into a type.
     ///
     /// # Errors
     /// It does not fit the type. The payload stays in the error: [`Error::into_reply`].
@@ -113,14 +113,14 @@ impl Message {
     /// What was published, read as JSON.
     ///
     /// # Errors
-    /// It is not JSON, or not of this type.
+    /// It is not JSON, or does not fit this type.
     #[cfg(feature = "json")]
     pub fn decode_json<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
         self.decode().map(|crate::json::Json(value)| value)
     }
 }
 
-/// The payload as the reply that it was not, for errors.
+/// The payload as a reply frame, for errors.
 fn bulk_frame(payload: &[u8]) -> Frame {
     let mut encoded = Vec::new();
     encode::bulk(&mut encoded, payload);

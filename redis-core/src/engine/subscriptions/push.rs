@@ -5,17 +5,17 @@ use crate::wire::encode;
 
 use super::source::SourceKind;
 
-/// A push that means something here.
+/// A push that this client uses.
 pub(crate) enum Push<'a> {
     Message {
         kind: SourceKind,
         source: &'a [u8],
-        /// Where the source is a pattern.
+        /// Set if the source is a pattern.
         channel: Option<Str<'a>>,
         payload: Str<'a>,
     },
-    /// A subscription began or ended.
-    Changed(Verb, SourceKind, &'a [u8]),
+    /// A subscription began or ended. Without a source it answers the end of all, of which there was none.
+    Changed(Verb, SourceKind, Option<&'a [u8]>),
     /// Keys that this client had read were changed; nil stands for all.
     Invalidate(Reply<'a>),
 }
@@ -43,7 +43,7 @@ pub(crate) fn is_push_in_resp2(frame: &[u8]) -> bool {
         .is_some()
 }
 
-/// Reads a push. Unknown and malformed ones are nothing.
+/// Reads a push. Unknown and malformed ones give `None`.
 pub(crate) fn read<'a>(reply: &Reply<'a>) -> Option<Push<'a>> {
     let mut elements = reply.elements()?;
     let word = Word::read(elements.next()?.text()?.as_bytes())?;
@@ -61,7 +61,14 @@ pub(crate) fn read<'a>(reply: &Reply<'a>) -> Option<Push<'a>> {
             channel: None,
             payload: text()?,
         },
-        Word::Changed(verb, kind) => Push::Changed(verb, kind, text()?.as_bytes()),
+        Word::Changed(verb, kind) => {
+            let source = elements.next()?;
+            let name = source.text().map(|name| name.as_bytes());
+            if name.is_none() && !source.is_nil() {
+                return None;
+            }
+            Push::Changed(verb, kind, name)
+        }
         Word::Invalidate => Push::Invalidate(elements.next()?),
     })
 }

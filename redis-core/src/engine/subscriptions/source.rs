@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::name::Name;
+
 /// The kinds of subscription. They are apart on the server: a message to the channel `a` reaches no subscriber of the
 /// shard channel `a`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,13 +32,13 @@ impl Source {
         Self { kind, name }
     }
 
-    /// What it is.
+    /// Its kind.
     #[must_use]
     pub fn kind(&self) -> SourceKind {
         self.kind
     }
 
-    /// Its name as text; what is not UTF-8 in it is shown as `U+FFFD`.
+    /// Its name as text; bytes that are not UTF-8 are shown as `U+FFFD`.
     #[must_use]
     pub fn name(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.name)
@@ -55,9 +57,9 @@ impl fmt::Debug for Source {
     }
 }
 
-/// A name of a channel or pattern: text or bytes.
+/// The name of a channel or pattern, as text or bytes.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no name of a channel",
+    message = "`{Self}` is not a name of a channel",
     note = "text and bytes are; several names are given as an array, a slice or a `Vec`"
 )]
 pub trait ChannelName {
@@ -65,9 +67,10 @@ pub trait ChannelName {
     fn to_name(&self) -> Bytes;
 }
 
-/// One name of a channel, or a list of them; decides what `subscribe` gives.
+/// One name of a channel, or a list of them; it decides what `subscribe` returns.
 ///
-/// One name gives one `Channel`, an array `[Channel; N]`, a `Vec` or slice a `Vec<Channel>`. Bytes are one name.
+/// One name gives one `Channel`, an array gives `[Channel; N]`, a `Vec` or slice gives `Vec<Channel>`. Bytes are
+/// one name.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` names no channels",
     note = "text, `Bytes`, and arrays, slices and `Vec`s of names do"
@@ -106,7 +109,7 @@ macro_rules! pointers {
     )+};
 }
 
-pointers!(Box<str>, Arc<str>, Cow<'_, str>);
+pointers!(Box<str>, Arc<str>, Cow<'_, str>, Name);
 
 impl ChannelName for Bytes {
     fn to_name(&self) -> Bytes {
@@ -141,7 +144,9 @@ single!(
     &[u8],
     Box<str>,
     Arc<str>,
-    Cow<'_, str>
+    Cow<'_, str>,
+    Name,
+    &Name
 );
 
 impl<T: ChannelName, const N: usize> ToChannels for [T; N] {

@@ -1,7 +1,7 @@
 //! What is wanted and what the server has confirmed: [`Table`]. No I/O happens here.
 //!
-//! Each source that somebody subscribes to has a *topic*, which knows its members (the local subscribers) and where
-//! the subscription stands on the server:
+//! Each source with a subscriber has a *topic*. The topic knows its members (the local subscribers), and where the
+//! subscription stands on the server:
 //!
 //! ```text
 //!               join sent                   confirmed
@@ -12,13 +12,14 @@
 //!                              confirmed
 //! ```
 //!
-//! A topic that may have to move is *dirty*; [`Table::take_operations`] gives the commands that move all of those
-//! towards what is wanted, at most one in flight for each topic. After a lost socket all topics are absent, and dirty:
-//! so the server always ends up with exactly the wanted set, whatever happened in between.
+//! A topic that may have to move is *dirty*. [`Table::take_operations`] returns the commands that move all dirty
+//! topics towards what is wanted, with at most one in flight for each topic. After a lost socket all topics are
+//! absent and dirty. So the server always ends up with exactly the wanted set, whatever happened in between.
 //!
-//! One command names one source, and exactly one frame answers it: the confirmation, or an error. Only with SUNSUBSCRIBE
-//! that cannot be told: when the slot of the channel moves away, the server says on its own account what looks like the
-//! confirmation, and then answers the command with an error. So a PING goes behind it, whose reply is the end.
+//! One command names one source, and exactly one frame answers it: the confirmation, or an error. SUNSUBSCRIBE is an
+//! exception: when the slot of the channel moves away, the server first sends by itself what looks like the
+//! confirmation, and then answers the command with an error. So a PING is sent after it, and the reply to the PING
+//! marks the end.
 //!
 //! # Layout
 //!
@@ -56,19 +57,21 @@ pub(crate) struct Table {
     /// Commands that the server has not answered, in wire order.
     operations: VecDeque<Operation>,
     dirty: Vec<Source>,
-    /// Refused for a reason that passes; to be made dirty after a pause.
+    /// Refused for a reason that goes away; made dirty again after a pause.
     postponed: Vec<Source>,
     members: usize,
     next_id: MemberId,
     invalidations: Vec<(MemberId, Arc<dyn Invalidates>)>,
 }
 
-/// How what the driver received concerns the commands that it sent.
+/// What a received frame means for the commands that were sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Received {
-    /// It answers the oldest one.
+    /// It answers the oldest command.
     Answer,
     Other,
+    /// It answers a command that was not sent from here: whose the replies behind it are cannot be told.
+    Unasked,
 }
 
 impl Table {
@@ -115,7 +118,7 @@ impl Table {
             .is_some_and(|topic| topic.members.iter().any(|member| member.id == id))
     }
 
-    /// Whether nobody is subscribed to anything.
+    /// Whether there is no subscription.
     pub(crate) fn is_empty(&self) -> bool {
         self.members == 0
     }
@@ -139,7 +142,7 @@ impl Table {
         !self.dirty.is_empty()
     }
 
-    /// The commands that are to be sent, in order, and what answers each.
+    /// The commands to be sent, in order, and what answers each.
     pub(crate) fn take_operations(&mut self) -> Vec<(Vec<u8>, Awaits)> {
         let mut commands = Vec::new();
         for source in std::mem::take(&mut self.dirty) {
@@ -167,7 +170,8 @@ impl Table {
         commands
     }
 
-    /// Takes a push. `may_answer` says whether the oldest reply that is owed is that of a command from here.
+    /// Takes a push. `may_answer` says whether the oldest reply that is owed is that of a command of this
+    /// table.
     pub(crate) fn receive(
         &mut self,
         frame: &Frame,
@@ -184,9 +188,10 @@ impl Table {
                 self.distribute(kind, source, channel, payload, woken);
                 Received::Other
             }
-            Some(Push::Changed(verb, kind, name)) => {
+            Some(Push::Changed(verb, kind, Some(name))) => {
                 self.changed(verb, kind, name, may_answer, woken)
             }
+            Some(Push::Changed(_, _, None)) => Received::Unasked,
             Some(Push::Invalidate(keys)) => {
                 if let Some(invalidation) = Invalidation::read(&keys) {
                     for (_, listener) in &self.invalidations {
@@ -211,7 +216,7 @@ impl Table {
             return;
         };
         let channel = channel.map(|channel| Bytes::copy_from_slice(channel.as_bytes()));
-        // A count of references is only worth it for several.
+        // Sharing the payload by a reference count pays only for several members.
         let shared = (topic.members.len() > 1).then(|| payload.to_bytes());
         let mut closed = 0;
         topic.members.retain(|member| {
@@ -234,8 +239,8 @@ impl Table {
         }
     }
 
-    /// A subscription began or ended: because we asked for it, or by the server's own will, as when the slot of a shard
-    /// channel moves away.
+    /// A subscription began or ended: because we asked for it, or because the server did it, as when the slot of a
+    /// shard channel moves away.
     fn changed(
         &mut self,
         verb: Verb,
@@ -249,7 +254,8 @@ impl Table {
                 && operation.source.kind() == kind
                 && operation.source.name_bytes() == name
         };
-        // Wherever it stands: the end may come on the server's own account, long before the command is answered.
+        // The operation need not be the oldest: the server may end the subscription long before it answers the
+        // command.
         if let Some(operation) = self.operations.iter_mut().find(concerns)
             && operation.awaits() == Awaits::Fence
         {
@@ -257,6 +263,10 @@ impl Table {
             return Received::Other;
         }
         let answers = self.operations.front_mut().filter(concerns).is_some() && may_answer();
+        // Only a subscription to a shard channel ends on the server's own account.
+        if !answers && (verb, kind) != (Verb::Leave, SourceKind::Shard) {
+            return Received::Unasked;
+        }
         let operation = if answers {
             self.operations.pop_front()
         } else {
@@ -287,7 +297,7 @@ impl Table {
         received(answers)
     }
 
-    /// The server refused the oldest command. Says whether that is to be tried again after a pause.
+    /// The server refused the oldest command. Returns whether to try again after a pause.
     pub(crate) fn refused(&mut self, error: &ServerError, woken: &mut Vec<Waker>) -> bool {
         let Some(Operation { verb, source, .. }) = self.operations.pop_front() else {
             return false;
@@ -296,7 +306,7 @@ impl Table {
             return false;
         };
         match verb {
-            // What comes for it has no member to go to.
+            // The server goes on sending messages, but there is no member to receive them.
             Verb::Leave => {
                 topic.stand(woken);
                 false
@@ -319,7 +329,8 @@ impl Table {
         }
     }
 
-    /// A reply came to the oldest command, which has a PING behind it, or to that. Says whether it was the latter.
+    /// A reply came to the oldest command, which is followed by a PING, or to the PING. [`Received::Answer`] if it
+    /// was the PING.
     pub(crate) fn fenced(
         &mut self,
         error: Option<&ServerError>,
@@ -338,7 +349,7 @@ impl Table {
         let Some(operation) = self.operations.pop_front() else {
             return Received::Answer;
         };
-        // Another server has the slot; this one has nothing of it.
+        // Another server has the slot, so this server has no subscription.
         let has_moved = |error: ServerError| error.code() == "MOVED";
         let is_over = operation.is_over || operation.refusal.is_none_or(has_moved);
         let source = operation.source;
@@ -358,7 +369,7 @@ impl Table {
         self.dirty.append(&mut self.postponed);
     }
 
-    /// The socket is gone, and with it what the server knew.
+    /// The socket is gone, and the server has no subscriptions left.
     pub(crate) fn lost(&mut self) {
         for (_, listener) in &self.invalidations {
             listener.lost();
@@ -379,7 +390,8 @@ impl Table {
         }
     }
 
-    /// Nobody gets in; those who wait to are told, the others keep waiting for better times.
+    /// The connection was refused. Members without a confirmation get the failure; the others wait for the next
+    /// attempt.
     pub(crate) fn fail_pending(&mut self, cause: &Cause, woken: &mut Vec<Waker>) {
         let mut failed = 0;
         for topics in [&mut self.channels, &mut self.patterns, &mut self.shards] {
@@ -399,7 +411,7 @@ impl Table {
 
     /// Everything ends.
     pub(crate) fn end(&mut self, failure: &Failure, woken: &mut Vec<Waker>) {
-        // Those who read have been subscribed.
+        // Members that are reading were subscribed, so their command was applied.
         let ended = Cause::Link(failure.in_phase(Phase::Applied));
         for topics in [&mut self.channels, &mut self.patterns, &mut self.shards] {
             for (_, topic) in topics.drain() {

@@ -7,7 +7,7 @@ use super::FromRedis;
 use crate::error::DecodeError;
 use crate::reply::view::Reply;
 
-/// The room to make before the first element is decoded.
+/// How much room to make before the first element is decoded.
 fn capacity<T>(reply: &Reply<'_>) -> usize {
     reply
         .elements()
@@ -48,7 +48,7 @@ impl<T: FromRedis, const N: usize> FromRedis for [T; N] {
     }
 }
 
-/// Members that come twice are one.
+/// A member that comes twice is kept once.
 impl<T: FromRedis + Eq + Hash, S: BuildHasher + Default> FromRedis for HashSet<T, S> {
     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
         let mut set = Self::with_capacity_and_hasher(capacity::<T>(&reply), S::default());
@@ -60,7 +60,7 @@ impl<T: FromRedis + Eq + Hash, S: BuildHasher + Default> FromRedis for HashSet<T
     }
 }
 
-/// Members that come twice are one.
+/// A member that comes twice is kept once.
 impl<T: FromRedis + Ord> FromRedis for BTreeSet<T> {
     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
         let mut set = Self::new();

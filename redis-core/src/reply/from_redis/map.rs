@@ -7,7 +7,8 @@ use super::FromRedis;
 use crate::error::DecodeError;
 use crate::reply::view::{Elements, Reply, Str};
 
-/// The keys and values of whatever is a map in either protocol; what maps and derived structs are decoded from.
+/// The keys and values of a reply that is a map in RESP2 or RESP3; maps and derived structs are decoded from
+/// it.
 #[derive(Debug, Clone)]
 pub struct Fields<'a> {
     elements: Elements<'a>,
@@ -22,7 +23,7 @@ impl<'a> Fields<'a> {
     /// It is an array of pairs if its first element is an array: keys are never arrays.
     ///
     /// # Errors
-    /// The reply is neither.
+    /// The reply is none of these.
     pub fn new(reply: &Reply<'a>) -> Result<Self, DecodeError> {
         let elements = reply
             .elements()
@@ -42,7 +43,7 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// Whether there is nothing to come.
+    /// Whether no pair is left.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.elements.len() == 0
@@ -91,7 +92,7 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-/// Decodes the pairs one by one into `put`, which says whether the key is new.
+/// Decodes the pairs one by one into `put`, which returns whether the key is new.
 fn decode<K: FromRedis, V: FromRedis>(
     reply: &Reply<'_>,
     mut put: impl FnMut(K, V) -> bool,
@@ -128,7 +129,7 @@ fn decode_pair<K: FromRedis, V: FromRedis>(
     }
 }
 
-/// Says of which pair an error is.
+/// Adds the pair to which an error belongs.
 #[cold]
 fn locate(error: DecodeError, name: Option<Str<'_>>, index: usize) -> DecodeError {
     match name {
@@ -137,7 +138,7 @@ fn locate(error: DecodeError, name: Option<Str<'_>>, index: usize) -> DecodeErro
     }
 }
 
-/// A key that comes twice is an error, as one of its values would be lost.
+/// A key that comes twice is an error, because one of its values would be lost.
 impl<K: FromRedis + Eq + Hash, V: FromRedis, S: BuildHasher + Default> FromRedis
     for HashMap<K, V, S>
 {
@@ -151,7 +152,7 @@ impl<K: FromRedis + Eq + Hash, V: FromRedis, S: BuildHasher + Default> FromRedis
     }
 }
 
-/// A key that comes twice is an error, as one of its values would be lost.
+/// A key that comes twice is an error, because one of its values would be lost.
 impl<K: FromRedis + Ord, V: FromRedis> FromRedis for BTreeMap<K, V> {
     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
         let mut map = Self::new();

@@ -8,11 +8,11 @@ use crate::error::DecodeError;
 use crate::reply::view::Reply;
 use crate::wire::token;
 
-/// Up to here every integer is a float of this type.
+/// Up to this number, every integer is exact as a float of this type.
 const EXACT_F64: u64 = 1 << f64::MANTISSA_DIGITS;
 const EXACT_F32: u64 = 1 << f32::MANTISSA_DIGITS;
 
-/// Reads a float as servers write it; one that is too great for the type is none.
+/// Reads a float as servers write it; `None` if it is too large for the type.
 pub(super) fn float<T: FromStr + Into<f64> + Copy>(text: &[u8]) -> Option<T> {
     if !token::is_double(text) {
         return None;
@@ -31,7 +31,7 @@ fn integer<T: FromStr + TryFrom<i64>>(reply: &Reply<'_>, name: &str) -> Result<T
             .map(|text| (text, token::integer(text.as_bytes())))
         {
             Some((_, Some(value))) => T::try_from(value).ok(),
-            // Beyond 64 bits, or as great as `u64` alone can be.
+            // An integer beyond 64 bits, or one that only `u64` can hold.
             Some((text, None)) if token::is_integer(text.as_bytes()) => text.to_str()?.parse().ok(),
             _ => return Err(no_integer(reply)),
         },
@@ -100,7 +100,7 @@ macro_rules! floats {
                         "a number",
                         concat!("an integer that `", stringify!($float), "` cannot hold exactly"),
                     )),
-                    // Others are rounded once, from the text.
+                    // `f32` is rounded once, from the text.
                     Reply::Double(value, _) if $is_f64 && value.is_finite() => Ok(*value as $float),
                     _ => match reply.text() {
                         Some(text) => float(text.as_bytes()).ok_or_else(|| {

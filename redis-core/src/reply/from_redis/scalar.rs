@@ -1,4 +1,4 @@
-//! Truth values, `()`, what may be absent or an error, and what is boxed.
+//! Booleans, `()`, values that may be absent or an error, and boxed values.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ impl FromRedis for bool {
         }
     }
 
-    /// SET with NX answers `OK` or nil: it was done, or not.
+    /// SET with NX replies with `OK` or nil: the key was set, or not.
     fn from_outcome(outcome: Result<FrameRef<'_>, Error>) -> Result<Self, Error> {
         let frame = outcome?;
         match frame.reply() {
@@ -40,7 +40,7 @@ impl FromRedis for bool {
     }
 }
 
-/// The status `OK` alone, so that another answer does not pass for success.
+/// Only the status `OK`, so that another reply does not pass for success.
 impl FromRedis for () {
     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
         match reply {
@@ -68,7 +68,7 @@ impl<T: FromRedis> FromRedis for Option<T> {
     }
 }
 
-/// An error that the server put in the place of a value, or the value.
+/// An error that the server sent in place of a value, or the value.
 impl<T: FromRedis> FromRedis for Result<T, ServerError> {
     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
         match reply.error() {
@@ -86,7 +86,7 @@ impl<T: FromRedis> FromRedis for Result<T, ServerError> {
     }
 }
 
-/// Whatever became of the command, kept as a value: the reply of `.attempt()`.
+/// The outcome of the command, kept as a value: the reply of `.attempt()`.
 impl<T: FromRedis> FromRedis for Result<T, Error> {
     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
         match reply.error() {

@@ -43,7 +43,7 @@ impl FromRedis for String {
     }
 }
 
-/// The bytes are copied first: their copy is aligned, and thus validated with a third of the instructions.
+/// The bytes are copied first: the copy is aligned, and checking it takes a third of the instructions.
 fn string(bytes: &[u8]) -> Result<String, DecodeError> {
     String::from_utf8(bytes.to_vec()).map_err(|_| DecodeError::not_text())
 }
@@ -76,7 +76,7 @@ impl FromRedis for char {
     }
 }
 
-/// Copied, or shared with the reply that they came in: [`Str::to_bytes`] says when.
+/// Copied, or shared with the reply that it came in: [`Str::to_bytes`] says when.
 impl FromRedis for Bytes {
     #[inline]
     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {

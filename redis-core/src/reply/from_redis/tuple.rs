@@ -1,4 +1,5 @@
-//! Tuples: from arrays of exactly so many elements; and lists of tuples, whose layout differs by command and protocol.
+//! Tuples: from arrays with exactly as many elements; and lists of tuples, whose layout depends on command and
+//! protocol.
 
 use super::FromRedis;
 use crate::error::DecodeError;

@@ -1,4 +1,4 @@
-//! What the keys of a command's table add to its options: names, documentation, the server-side timeout.
+//! What the table of a command adds to its options: names, documentation, the server-side timeout.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::model::types::PlaceholderType;
 use crate::model::{Body, Context, Kind, Opt, Param, Write, names};
 use crate::spec::Text;
 
-/// Names the methods: by `names`, by `[tokens]`, else by the word or the first placeholder.
+/// Names the methods: by `names`, by `[tokens]`, or otherwise by the word or the first placeholder.
 pub(super) fn name(context: &Context<'_>, options: &mut [Opt]) {
     let given: BTreeMap<usize, &Text> = context
         .command
@@ -43,7 +43,7 @@ fn default_name(context: &Context<'_>, option: &Opt) -> String {
     if !is_bare {
         return names::snake(&option.label);
     }
-    // A count is no parameter, so it names nothing.
+    // A count is not a parameter, so it cannot give a name.
     let counts = |name: &str| {
         let ty = context.spec.types.get(name).map(|ty| ty.text.as_str());
         [PlaceholderType::Count, PlaceholderType::Words]

@@ -63,7 +63,7 @@ fn users_are_described_alike_in_both_protocols() {
         assert_eq!(selector.commands, "-@all +get");
         assert_eq!(
             (selector.keys, selector.channels.len()),
-            (vec!["~x".to_owned()], 0)
+            (vec!["~x".into()], 0)
         );
     }
 }
@@ -73,7 +73,7 @@ fn patterns_of_old_servers_get_their_signs() {
     let user: AclUser = decode(REDIS_6).unwrap();
     assert_eq!(
         (user.keys, user.channels),
-        (vec!["~*".to_owned()], vec!["&*".to_owned()])
+        (vec!["~*".into()], vec!["&*".into()])
     );
     assert_eq!(user.selectors, []);
 }
@@ -88,7 +88,7 @@ fn an_unknown_user_is_none() {
 fn a_dry_run_tells_why_not() {
     assert!(decode::<AclDryRun>("+OK\r\n").unwrap().is_allowed());
     let denied: AclDryRun = decode("$2\r\nno\r\n").unwrap();
-    assert_eq!(denied, AclDryRun::Denied("no".to_owned()));
+    assert_eq!(denied, AclDryRun::Denied("no".into()));
 }
 
 #[test]

@@ -1,17 +1,17 @@
-//! Which workloads and clients were asked for: [`choose`].
+//! Which workloads and clients to run: [`choose`].
 
 use super::{CLIENTS, Client, Workload, workloads};
 use crate::Result;
 use crate::bench::Options;
 
-/// What is to be run.
+/// The workloads and clients to run.
 #[derive(Debug)]
 pub(in crate::bench) struct Choice {
     pub(in crate::bench) workloads: Vec<Workload>,
     pub(in crate::bench) clients: Vec<Client>,
 }
 
-/// Finds what the options name; what they do not name is all.
+/// Finds what the options name; an option that is not given means all.
 pub(in crate::bench) fn choose(options: &Options) -> Result<Choice> {
     Ok(Choice {
         workloads: chosen_workloads(options)?,

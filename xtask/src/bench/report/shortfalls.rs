@@ -1,4 +1,4 @@
-//! What falls short: bars that are not reached, and where a peer is quicker or leaner.
+//! What falls short: bars that are not reached, and measures in which a peer is better.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use crate::bench::compile;
 use crate::bench::plan::{CLIENTS, Group, TYPEDIS, Workload};
 use crate::bench::results::Results;
 
-/// What may be no worse than the best peer's, with the words for it.
+/// The measures that must not be worse than the best peer's, with their names.
 const OTHERS: [(Measure, &str); 5] = [
     (Measure::PerSecond, "the best peer's throughput ÷ ours"),
     (
@@ -20,10 +20,10 @@ const OTHERS: [(Measure, &str); 5] = [
     (Measure::Allocations, "allocations ÷ the best peer's"),
 ];
 
-/// Less than that is no difference: a page of memory, a microsecond.
+/// A ratio below this counts as equal: the difference is a page of memory, or a microsecond.
 const EQUAL: f64 = 1.02;
 
-/// Where ratios are looked for, and what is written of those that are too high.
+/// The ratios that are too high.
 struct Lists {
     missed: Vec<String>,
     unclear: Vec<String>,
@@ -103,7 +103,7 @@ fn bars(results: &Results) -> Lists {
     lists
 }
 
-/// Where a peer is better at something.
+/// The workloads in which a peer is better.
 fn behind(results: &Results, measure: Measure) -> Lists {
     let mut lists = Lists::new();
     for (workload, threads) in rows(results, None) {
@@ -114,11 +114,11 @@ fn behind(results: &Results, measure: Measure) -> Lists {
     lists
 }
 
-/// What has no figures, and why.
+/// The workloads without numbers, and why.
 fn missing(page: &mut String, results: &Results) {
     let mut lines = Vec::new();
     for workload in crate::bench::plan::workloads() {
-        // What a quick run leaves out is not worth a line.
+        // Workloads that a quick run leaves out are not listed.
         for &threads in workload.flavours(results.is_quick()) {
             for client in CLIENTS {
                 if let Some(reason) = results.failure(workload, threads, client) {
@@ -128,7 +128,7 @@ fn missing(page: &mut String, results: &Results) {
             }
             let is_due = !(results.is_quick() && workload.is_long);
             let is_here = !results.runs(workload, threads, TYPEDIS).is_empty();
-            // The section of TLS says why itself.
+            // The section about TLS gives the reason.
             if is_due && !is_here && workload.group != Group::Tls {
                 lines.push(format!("- {}: not measured", name(workload, threads)));
             }

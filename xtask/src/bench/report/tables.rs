@@ -8,7 +8,7 @@ use crate::bench::format::{dash, grouped, mebibytes, microseconds, ratio, two_di
 use crate::bench::plan::{CLIENTS, Group, Workload};
 use crate::bench::results::Results;
 
-/// The clients' CPU time, and the ratios that count.
+/// The clients' CPU time, and the ratios that have bars.
 pub(super) fn costs(page: &mut String, results: &Results, group: Group) {
     let rows = rows(results, Some(group));
     // Writing to a string does not fail, here and below.

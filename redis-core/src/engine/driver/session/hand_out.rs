@@ -1,4 +1,4 @@
-//! Whose is what arrives: frames are found in the input and given to those who wait for them.
+//! Hands out what arrives: frames are found in the input and given to those who wait for them.
 
 use std::task::{Context, Waker};
 
@@ -17,7 +17,7 @@ use crate::wire::Chunk;
 use crate::wire::scan::FrameKind;
 
 impl Session {
-    /// Gives every whole frame that has arrived to whom it belongs.
+    /// Gives every whole frame that has arrived to its receiver.
     pub(super) fn hand_out(
         &mut self,
         link: &Link,
@@ -28,14 +28,15 @@ impl Session {
             if next.kind == FrameKind::Reply {
                 self.hand_replies(link, woken)?;
                 if self.halved {
-                    // The other half after what the first callers queue has been written.
+                    // The other half follows when the next commands of the first half have been
+                    // written.
                     cx.waker().wake_by_ref();
                     break;
                 }
             } else if !link.hub().has_room(next.len, cx.waker()) {
                 break;
             } else {
-                self.hand_push(link, woken);
+                self.hand_push(link, woken)?;
             }
         }
         if !woken.is_empty() {
@@ -44,7 +45,8 @@ impl Session {
         Ok(())
     }
 
-    /// Gives out the replies that had yet to wait when the session ended: what came whole is still somebody's.
+    /// Hands out the whole replies that had arrived when the session ended: they still belong to their
+    /// callers.
     pub(super) fn hand_rest(&mut self, link: &Link, woken: &mut Vec<Waker>) {
         while let Some(next) = self.found.front() {
             let before = self.found.len();
@@ -55,14 +57,14 @@ impl Session {
         }
     }
 
-    /// Whether frames wait until somebody has read others; nothing more is read meanwhile.
+    /// Whether frames wait because a reader has no room; meanwhile nothing more is read.
     pub(super) fn is_held_up(&self) -> bool {
         !self.found.is_empty()
     }
 
-    fn hand_push(&mut self, link: &Link, woken: &mut Vec<Waker>) {
+    fn hand_push(&mut self, link: &Link, woken: &mut Vec<Waker>) -> Result<(), End> {
         let Some(found) = self.found.pop_front() else {
-            return;
+            return Ok(());
         };
         let frame = Frame::from_scanned(Chunk::take(&mut self.input, found.len, self.allocated));
         if found.has_inner_pushes {
@@ -71,17 +73,25 @@ impl Session {
             }
         }
         let may_answer = || link.awaits() != Awaits::Reply;
-        let received = link.hub().receive(&frame, may_answer, woken);
-        if received == Received::Answer {
-            link.with(woken, |queue, woken| {
+        match link.hub().receive(&frame, may_answer, woken) {
+            Received::Answer => link.with(woken, |queue, woken| {
                 queue.deliver(Chunk::EMPTY, 1, woken);
                 woken.extend(queue.next_in_line());
-            });
+            }),
+            Received::Other => {}
+            Received::Unasked => {
+                // Nor are they handed out at the end of the session.
+                self.found.clear();
+                return Err(End::Lost(protocol(
+                    "the server confirmed a subscription that was not asked for here, so that replies cannot be told apart",
+                )));
+            }
         }
+        Ok(())
     }
 
-    /// Hands out what was pushed amid the replies that come next, as servers before 7.2 do: before those replies, so that
-    /// nobody acts on a reply without knowing what came before it.
+    /// Hands out pushes that servers before 7.2 sent inside the next replies. They come before these replies, so that
+    /// no caller acts on a reply without knowing what came before it.
     #[cold]
     fn hand_inner_pushes(&mut self, link: &Link, woken: &mut Vec<Waker>) {
         let mut start = 0;
@@ -102,7 +112,7 @@ impl Session {
         }
     }
 
-    /// Gives the replies that come before the next push to those who wait for them.
+    /// Hands out the replies that come before the next push.
     fn hand_replies(&mut self, link: &Link, woken: &mut Vec<Waker>) -> Result<(), End> {
         if self.with_inner_pushes > 0 {
             self.hand_inner_pushes(link, woken);
@@ -138,7 +148,7 @@ impl Session {
         answered
     }
 
-    /// A reply to a command that is owed a push can only be an error.
+    /// A reply to a command that is answered by a push can only be an error.
     fn hand_refusal(&mut self, link: &Link, woken: &mut Vec<Waker>) -> Result<(), End> {
         let Some(found) = self.found.pop_front() else {
             return Ok(());
@@ -172,7 +182,8 @@ impl Session {
     }
 
     pub(super) fn find_frames(&mut self, link: &Link) -> Result<(), End> {
-        // RESP2 has no type for pushes; there only sockets apart receive any.
+        // RESP2 has no type for pushes; there only sockets that are only for subscriptions receive
+        // any.
         let pushes_are_arrays = link.is_for_subscriptions() && !link.speaks_resp3();
         let mut start = 0;
         loop {

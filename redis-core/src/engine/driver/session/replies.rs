@@ -1,4 +1,4 @@
-//! Replies on their way from the input to the entries that they answer.
+//! Gives replies from the input to the entries that they answer.
 
 use std::collections::VecDeque;
 use std::task::Waker;
@@ -12,7 +12,7 @@ use crate::error::ServerError;
 use crate::wire::Chunk;
 use crate::wire::scan::{Found, FrameKind};
 
-/// So many replies are worth two writes in place of one.
+/// From this many replies on, two writes are faster than one.
 const HALVED: usize = 192;
 
 /// The replies that have come, up to the next push.
@@ -44,8 +44,9 @@ impl<'s> Replies<'s> {
         }
     }
 
-    /// How many of the `owed` entries are answered at once. Where all that is owed has come, the server has nothing to do: half
-    /// of the callers are woken first, so that it can begin with their next commands while the others are at work.
+    /// How many of the `owed` entries are answered at once. If all replies have come, the server has nothing to do.
+    /// Then half of the callers are woken first, so that the server can begin with their next commands while the
+    /// other half is woken.
     pub(super) fn portion(&self, owed: usize) -> usize {
         if owed >= HALVED && self.found.len() >= owed {
             owed / 2
@@ -57,7 +58,7 @@ impl<'s> Replies<'s> {
     /// Answers at most `portion` entries.
     ///
     /// # Errors
-    /// A reply that nothing had asked for.
+    /// A reply to no command.
     pub(super) fn answer(
         &mut self,
         queue: &mut Queue,
@@ -80,7 +81,7 @@ impl<'s> Replies<'s> {
         Ok(())
     }
 
-    /// Gives the next entry what has come of the `wanted` replies, of which `first` is there.
+    /// Gives the next entry those of its `wanted` replies that have come; the `first` is there.
     #[inline]
     fn answer_next(
         &mut self,
@@ -104,6 +105,10 @@ impl<'s> Replies<'s> {
             Some(Remark::Passes) if wanted == 1 => {
                 queue.deliver_refusal(piece, self.unanswered, woken);
             }
+            // Another node may carry it out.
+            Some(_) if wanted == 1 && queue.is_routed() => {
+                queue.deliver_refusal(piece, self.unanswered, woken);
+            }
             _ => queue.deliver(piece, count, woken),
         }
     }
@@ -122,16 +127,18 @@ impl<'s> Replies<'s> {
     }
 }
 
-/// What an error says that is the engine's business.
+/// What an error tells the engine.
 #[derive(PartialEq, Eq)]
 enum Remark {
     /// The server became a replica.
     Demoted,
-    /// It refused for a reason that passes.
+    /// The server refused for a reason that goes away.
     Passes,
+    /// Another node must be asked.
+    Elsewhere,
 }
 
-/// What the reply that begins here says beside what it says to its caller.
+/// What the reply that begins here tells the engine.
 #[inline]
 fn remark(reply: &[u8]) -> Option<Remark> {
     match reply.split_first() {
@@ -142,19 +149,21 @@ fn remark(reply: &[u8]) -> Option<Remark> {
 
 #[cold]
 fn remark_of_error(line: &[u8]) -> Option<Remark> {
-    /// No code is longer.
+    /// The length of the longest code.
     const CODE: usize = 32;
     let line = line.get(..CODE).unwrap_or(line);
     if line.starts_with(b"READONLY ") {
         Some(Remark::Demoted)
     } else if ServerError::is_transient_line(line) {
         Some(Remark::Passes)
+    } else if line.starts_with(b"MOVED ") || line.starts_with(b"ASK ") {
+        Some(Remark::Elsewhere)
     } else {
         None
     }
 }
 
-/// Cuts pieces off the input. What was copied is passed over in one go.
+/// Cuts pieces off the input. Bytes that were copied are skipped all at once, at the end.
 struct Cut<'i> {
     input: &'i mut BytesMut,
     passed: usize,

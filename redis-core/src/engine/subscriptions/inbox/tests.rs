@@ -1,4 +1,4 @@
-//! What each policy promises, at every order of puts and reads.
+//! What each policy promises, in every order of puts and reads.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -28,7 +28,7 @@ fn inbox(bytes: usize, messages: usize, lag: Lag) -> Inbox<Item> {
     })
 }
 
-/// What is next: an event, an error's kind, the end, or nothing yet.
+/// The next item: an event, an error's kind, the end, or nothing yet.
 fn read(inbox: &Inbox<Item>) -> Poll<Option<Result<Event<Item>, String>>> {
     let mut cx = Context::from_waker(Waker::noop());
     inbox
@@ -53,8 +53,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
-    /// What is read is what was put, in order, with each gap as wide as it is said to be; and never is more held than
-    /// was allowed.
+    /// What is read is what was put, in order, and each gap is as wide as it says. Never is more held than allowed.
     #[test]
     fn dropping_the_oldest_is_exact(steps in steps(), bytes in 0..8_000_usize, messages in 1..20_usize) {
         let inbox = inbox(bytes, messages, Lag::DropOldest);

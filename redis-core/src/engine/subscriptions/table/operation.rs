@@ -6,14 +6,14 @@ use crate::engine::subscriptions::source::{Source, SourceKind};
 use crate::error::ServerError;
 use crate::wire::encode;
 
-/// A subscription's beginning or end, on its way to the server.
+/// The begin or end of a subscription that was asked of the server.
 #[derive(Debug)]
 pub(super) struct Operation {
     pub(super) verb: Verb,
     pub(super) source: Source,
-    /// Of one with a PING behind it: whether the server has said that the subscription is over.
+    /// With a PING after it: whether the server has said that the subscription ended.
     pub(super) is_over: bool,
-    /// Of one with a PING behind it: its own error.
+    /// With a PING after it: the error of the command itself.
     pub(super) refusal: Option<ServerError>,
 }
 
@@ -34,7 +34,7 @@ impl Operation {
         }
     }
 
-    /// The command, encoded, and the PING behind it where there is one.
+    /// The command, encoded, and the PING after it if there is one.
     pub(super) fn command(&self) -> Vec<u8> {
         let word = match (self.verb, self.source.kind()) {
             (Verb::Join, SourceKind::Channel) => "SUBSCRIBE",

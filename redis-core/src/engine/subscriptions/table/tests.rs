@@ -17,7 +17,7 @@ use crate::pubsub::{Source, SourceKind};
 use crate::reply::Frame;
 use crate::wire::encode;
 
-/// What a server has, and what it has yet to read and to say.
+/// What a server has, what it has not read yet, and what it has not sent yet.
 #[derive(Default)]
 struct Server {
     subscribed: BTreeSet<(String, String)>,
@@ -52,7 +52,7 @@ impl Server {
         self.replies.push_back(confirmation(&word, name));
     }
 
-    /// The slot moves away of the shard channel that is just being left.
+    /// The slot of the shard channel that is just being left moves away.
     fn move_away(&mut self) {
         match self.commands.front() {
             Some(command) if command[0] == "SUNSUBSCRIBE" => {
@@ -80,13 +80,13 @@ fn confirmation(word: &str, name: &str) -> String {
     )
 }
 
-/// The driver: hands commands to the server and its answers to the table.
+/// The driver: gives commands to the server and the answers to the table.
 #[derive(Default)]
 struct Driver {
     table: Table,
     server: Server,
     members: Vec<(Source, MemberId)>,
-    /// What the queue of commands is owed.
+    /// What the commands are owed, in order.
     owed: VecDeque<Awaits>,
 }
 
@@ -174,7 +174,7 @@ impl Driver {
         }
     }
 
-    /// Takes one answer; says whether there was one.
+    /// Takes one answer; returns whether there was one.
     fn hear(&mut self) -> bool {
         let Some(reply) = self.server.replies.pop_front() else {
             return false;
@@ -188,7 +188,7 @@ impl Driver {
         } else if self.owed.front() == Some(&Awaits::Fence) {
             self.table.fenced(error.as_ref(), &mut Vec::new())
         } else {
-            // A reply that is no error would have been somebody else's.
+            // A reply that is not an error would have belonged to another command.
             self.table.refused(&error.unwrap(), &mut Vec::new());
             Received::Answer
         };
@@ -198,7 +198,7 @@ impl Driver {
         true
     }
 
-    /// Lets everything come to rest.
+    /// Runs until nothing is left to do.
     fn settle(&mut self) {
         for _ in 0..20 {
             self.table.retry_postponed();
@@ -230,7 +230,7 @@ proptest! {
                 wanted.insert((kind.to_owned(), source.name().into_owned()));
             }
         }
-        // A refused end of a subscription leaves it to the server; nothing else may be there.
+        // If the end of a subscription was refused, the server keeps it; no other may be left.
         let refused: BTreeSet<_> = driver.server.subscribed.difference(&wanted).cloned().collect();
         prop_assert!(driver.server.subscribed.is_superset(&wanted));
         for (kind, name) in refused {

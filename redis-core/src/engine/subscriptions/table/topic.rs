@@ -1,4 +1,4 @@
-//! Where one source stands on the server, and who is subscribed to it: [`Topic`].
+//! Where one source stands on the server, and its local subscribers: [`Topic`].
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -8,10 +8,10 @@ use crate::engine::subscriptions::message::Message;
 use crate::engine::subscriptions::source::Source;
 use crate::engine::subscriptions::ticket::Ticket;
 
-/// Names a member.
+/// The key of a member.
 pub(crate) type MemberId = u64;
 
-/// How a new member comes in.
+/// A request to become a member.
 #[derive(Debug, Clone)]
 pub(crate) struct Entrance {
     pub(crate) source: Arc<Source>,
@@ -20,7 +20,7 @@ pub(crate) struct Entrance {
     pub(crate) alone: bool,
 }
 
-/// A source that somebody is subscribed to, or was.
+/// A source that has subscribers, or had some.
 #[derive(Debug, Default)]
 pub(super) struct Topic {
     pub(super) standing: Standing,
@@ -43,14 +43,14 @@ pub(super) struct Member {
     pub(super) id: MemberId,
     pub(super) source: Arc<Source>,
     pub(super) inbox: Arc<Inbox<Message>>,
-    /// There until the first confirmation.
+    /// Set until the first confirmation.
     pub(super) ticket: Option<Arc<Ticket>>,
     /// Whether the inbox has no other source, and ends with this one.
     pub(super) alone: bool,
 }
 
 impl Topic {
-    /// Another member comes in; it is in at once where the subscription stands already.
+    /// Adds a member; if the subscription is there already, the member is confirmed at once.
     pub(super) fn admit(&mut self, mut member: Member, woken: &mut Vec<Waker>) {
         if self.standing == Standing::Present {
             member.confirm(woken);
@@ -58,7 +58,7 @@ impl Topic {
         self.members.push(member);
     }
 
-    /// The subscription goes on, since its end was refused: who joined in the meantime is in.
+    /// The server refused to end the subscription, so it goes on. Members that joined meanwhile are confirmed.
     pub(super) fn stand(&mut self, woken: &mut Vec<Waker>) {
         self.standing = Standing::Present;
         let joined = self
@@ -80,7 +80,7 @@ impl Member {
         }
     }
 
-    /// The server has confirmed the subscription: for the first time, or once more after a gap.
+    /// The server has confirmed the subscription: for the first time, or again after a gap.
     pub(super) fn confirm(&mut self, woken: &mut Vec<Waker>) {
         match self.ticket.take() {
             Some(ticket) => ticket.confirm(woken),

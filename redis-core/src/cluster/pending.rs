@@ -1,0 +1,460 @@
+//! One command on its way through a cluster: [`ClusterPending`], which follows redirects.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::time::{Instant, Sleep, sleep};
+
+use super::handle::Cluster;
+use super::nodes::Node;
+use super::redirect::{Redirect, RedirectKind};
+use crate::command::{Args, Slots};
+use crate::config::Address;
+use crate::engine::inflight::{Again, Delivery, Failure, Limit, Parts, Payload, Terms};
+use crate::engine::link::Link;
+use crate::engine::pending::{Command, decode};
+use crate::engine::sending::Sending;
+use crate::engine::trace::Trace;
+use crate::error::{Error, ErrorKind, Phase, Result, ServerError};
+use crate::reply::{Frame, FrameRef, FromRedis};
+use crate::wire::Chunk;
+use crate::wire::encode::Output;
+use crate::wire::outgoing::Outgoing;
+
+/// How often a command is sent from node to node before its path is taken for a circle.
+const MOST_HOPS: usize = 16;
+/// Redirects beyond this many are followed after a pause: nodes disagree for a moment while slots move.
+const QUICK_HOPS: usize = 2;
+/// How often a node's refusal or loss is answered by asking for the map before giving up, where there is no deadline.
+const MOST_PAUSES: u32 = 1_000;
+
+const ASKING: &[u8] = b"*1\r\n$6\r\nASKING\r\n";
+
+/// A command on its way through a cluster.
+pub struct ClusterPending<'a> {
+    cluster: &'a Cluster,
+    command: Command,
+    /// Who is asked, and asked again.
+    goal: Goal,
+    /// None if there is no node to send it to.
+    sending: Option<Sending<Arc<Link>>>,
+    trace: Trace,
+    /// Made once something is not as expected.
+    detour: Option<Box<Detour>>,
+}
+
+/// Who is to do a command.
+#[derive(Debug, Clone, Copy)]
+enum Goal {
+    /// The owner of this slot.
+    Owner(u16),
+    /// Any primary.
+    Anyone,
+    /// One node alone.
+    ThisNode,
+}
+
+/// What is known of a command that did not arrive at the first attempt.
+#[derive(Default)]
+struct Detour {
+    deadline: Option<Instant>,
+    pause: Option<Pin<Box<Sleep>>>,
+    pauses: u32,
+    /// Where redirects led.
+    path: Vec<Address>,
+    /// What is sent after a pause; nothing if the command itself is still here.
+    again: Option<Box<Again>>,
+    asking: Option<Asking>,
+}
+
+/// ASKING and a command, with nothing between them.
+struct Asking {
+    command: Box<Again>,
+}
+
+impl Payload for Asking {
+    fn terms(&self) -> Terms {
+        let terms = self.command.terms();
+        Terms {
+            bytes: terms.bytes + ASKING.len(),
+            replies: 2,
+            ..terms
+        }
+    }
+
+    fn write_to(&mut self, out: &mut Outgoing) {
+        out.put(ASKING);
+        // The command may have to be sent once more.
+        self.command.bytes.clone().append_to(out);
+    }
+
+    #[cfg(feature = "tracing")]
+    fn summary(&self) -> crate::engine::inflight::Summary {
+        self.command.summary()
+    }
+}
+
+impl<'a> ClusterPending<'a> {
+    #[inline]
+    pub(super) fn new(cluster: &'a Cluster, mut args: Box<Args>) -> Self {
+        let goal = match args.slots() {
+            Slots::None => Goal::Anyone,
+            Slots::One(slot) | Slots::Several(slot, _) => Goal::Owner(slot),
+        };
+        let refused = if args.is_plain() {
+            None
+        } else {
+            args.take_error()
+        };
+        let command = Command::new(args);
+        let routes = cluster.shared().routes();
+        let node = match goal {
+            Goal::Owner(slot) => routes.owner(slot),
+            Goal::Anyone | Goal::ThisNode => routes.any_primary(),
+        };
+        let mut sending = node.map(|node| Sending::new(node.link()));
+        if let (Some(error), Some(sending)) = (refused, &mut sending) {
+            sending.refuse(error);
+        }
+        Self {
+            trace: Trace::start(cluster.config(), &command),
+            cluster,
+            goal,
+            sending,
+            command,
+            detour: None,
+        }
+    }
+
+    /// A command for one node, whatever its keys are.
+    pub(super) fn to_node(cluster: &'a Cluster, node: &Arc<Node>, args: Box<Args>) -> Self {
+        let mut pending = Self::new(cluster, args);
+        pending.goal = Goal::ThisNode;
+        pending.sending = Some(Sending::new(node.link()));
+        pending
+    }
+
+    /// One that fails with `error` before anything is sent.
+    #[cold]
+    pub(super) fn refused(cluster: &'a Cluster, args: Box<Args>, error: Error) -> Self {
+        let mut pending = Self::new(cluster, args);
+        if let Some(sending) = &mut pending.sending {
+            sending.refuse(error);
+        }
+        pending
+    }
+
+    pub(super) fn submit(&mut self) {
+        if let Some(sending) = &mut self.sending {
+            sending.submit(&mut self.command);
+        }
+    }
+
+    fn poll_delivery(&mut self, cx: &mut Context<'_>) -> Poll<Delivery> {
+        let trace = std::mem::take(&mut self.trace);
+        let delivery = trace.within(|| self.advance(cx));
+        if let Poll::Ready(delivery) = &delivery {
+            trace.end(delivery);
+        }
+        self.trace = trace;
+        delivery
+    }
+
+    #[inline]
+    fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Delivery> {
+        loop {
+            if self.detour.is_some() {
+                ready!(self.end_pause(cx));
+            }
+            let Some(sending) = &mut self.sending else {
+                return Poll::Ready(Delivery::Refused(no_node()));
+            };
+            let asking = self
+                .detour
+                .as_mut()
+                .and_then(|detour| detour.asking.as_mut());
+            let delivery = match asking {
+                None => ready!(sending.poll(&mut self.command, cx)),
+                Some(asking) => ready!(sending.poll(asking, cx)),
+            };
+            match delivery {
+                Delivery::Parts(parts) => {
+                    if let Some(delivery) = self.judge(parts) {
+                        return Poll::Ready(delivery);
+                    }
+                }
+                delivery => return Poll::Ready(delivery),
+            }
+        }
+    }
+
+    /// Waits until a pause is over, and chooses the node that the map names by then.
+    #[cold]
+    fn end_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(detour) = &mut self.detour else {
+            return Poll::Ready(());
+        };
+        let Some(pause) = &mut detour.pause else {
+            return Poll::Ready(());
+        };
+        ready!(pause.as_mut().poll(cx));
+        detour.pause = None;
+        let (again, deadline) = (detour.again.take(), detour.deadline);
+        let routes = self.cluster.shared().routes();
+        let node = match self.goal {
+            Goal::Owner(slot) => routes.owner(slot),
+            Goal::Anyone => routes.any_primary(),
+            Goal::ThisNode => None,
+        };
+        if let Some(sending) = &mut self.sending {
+            let link = node.map_or_else(|| sending.link().clone(), |node| node.link());
+            sending.go_to(link, again, deadline);
+        }
+        Poll::Ready(())
+    }
+
+    /// Whether what came back is the outcome; else it is sent on.
+    #[cold]
+    fn judge(&mut self, mut parts: Box<Parts>) -> Option<Delivery> {
+        let asked = self.detour.as_mut().and_then(|detour| detour.asking.take());
+        if let Some(asking) = asked {
+            if parts.error.is_none() {
+                match second_reply(&parts.chunks) {
+                    Some(reply) if reply.starts_with(b"-") => parts.chunks = vec![reply],
+                    Some(reply) => return Some(Delivery::Reply(reply)),
+                    None => {
+                        return Some(Delivery::Refused(Error::protocol(
+                            "ASKING was not answered",
+                        )));
+                    }
+                }
+            }
+            // After a loss it goes again if it may be repeated, or was not sent.
+            let may_go_again = match &parts.error {
+                Some(failure) => asking.command.idempotent || is_unsent(failure),
+                None => true,
+            };
+            parts.again = may_go_again.then_some(asking.command);
+        }
+        let detour = self.detour.get_or_insert_default();
+        detour.deadline = parts.deadline.or(detour.deadline);
+        if parts.error.is_some() {
+            return self.judge_failure(parts);
+        }
+        let error = parts.chunks.first().and_then(|reply| error_of(reply));
+        let Some(error) = error else {
+            return Some(Delivery::Parts(parts));
+        };
+        match parts.again.take() {
+            Some(again) => self.judge_refusal(&error, again, parts),
+            None => self.judge_script(parts),
+        }
+    }
+
+    /// A link was lost, or its node cannot be reached.
+    fn judge_failure(&mut self, mut parts: Box<Parts>) -> Option<Delivery> {
+        let Some(failure) = &parts.error else {
+            return Some(Delivery::Parts(parts));
+        };
+        let is_loss = matches!(failure, Failure::Lost(..) | Failure::Closed(_));
+        let turned_away = || self.sending.as_mut()?.take_again();
+        let again = parts.again.take().or_else(turned_away);
+        // What was turned away before it was written is still here.
+        let goes_again =
+            is_loss && (again.is_some() || (is_unsent(failure) && self.command.is_here()));
+        if !goes_again {
+            return Some(Delivery::Parts(parts));
+        }
+        self.cluster.shared().want_refresh();
+        if self.pause(again) {
+            None
+        } else {
+            Some(Delivery::Parts(parts))
+        }
+    }
+
+    /// The node said that it, or nobody for now, does this.
+    fn judge_refusal(
+        &mut self,
+        error: &ServerError,
+        again: Box<Again>,
+        parts: Box<Parts>,
+    ) -> Option<Delivery> {
+        if let Some(redirect) = Redirect::parse(&error.to_string()) {
+            return self.follow(&redirect, again);
+        }
+        if error.code() != "TRYAGAIN" {
+            self.cluster.shared().want_refresh();
+        }
+        // What waits for slots to arrive goes the same way many times.
+        if let Some(detour) = &mut self.detour {
+            detour.path.clear();
+        }
+        if self.pause(Some(again)) {
+            None
+        } else {
+            Some(Delivery::Parts(parts))
+        }
+    }
+
+    /// A script that the node does not have is sent along.
+    fn judge_script(&mut self, parts: Box<Parts>) -> Option<Delivery> {
+        let Some(sending) = &mut self.sending else {
+            return Some(Delivery::Parts(parts));
+        };
+        if self.command.mend(&sending.link().scripts, &parts.chunks) {
+            sending.send_again(parts.deadline);
+            return None;
+        }
+        Some(Delivery::Parts(parts))
+    }
+
+    /// Goes where a node sent us.
+    fn follow(&mut self, redirect: &Redirect, again: Box<Again>) -> Option<Delivery> {
+        let (Some(sending), Some(detour)) = (&mut self.sending, &mut self.detour) else {
+            return Some(Delivery::Refused(no_node()));
+        };
+        let asked = sending.link().config.address().clone();
+        let shared = self.cluster.shared();
+        let Some(address) = redirect.address(&asked) else {
+            return Some(Delivery::Refused(no_node()));
+        };
+        detour.path.push(address.clone());
+        if detour.path.len() > MOST_HOPS {
+            return Some(Delivery::Refused(circle(&detour.path)));
+        }
+        let node = match redirect.kind {
+            RedirectKind::Moved => shared.moved(redirect.slot, &address),
+            RedirectKind::Ask => shared.node_at(&address),
+        };
+        let Some(node) = node else {
+            return Some(Delivery::Refused(no_node()));
+        };
+        let deadline = detour.deadline;
+        if detour.path.len() > QUICK_HOPS {
+            // Nodes that disagree are asked again once they have had time to agree.
+            let spare = again.clone();
+            if self.pause(Some(again)) {
+                return None;
+            }
+            return self.go(redirect.kind, &node, spare, deadline);
+        }
+        self.go(redirect.kind, &node, again, deadline)
+    }
+
+    fn go(
+        &mut self,
+        kind: RedirectKind,
+        node: &Node,
+        again: Box<Again>,
+        deadline: Option<Instant>,
+    ) -> Option<Delivery> {
+        if let (Some(sending), Some(detour)) = (&mut self.sending, &mut self.detour) {
+            match kind {
+                RedirectKind::Moved => sending.go_to(node.link(), Some(again), deadline),
+                RedirectKind::Ask => {
+                    detour.asking = Some(Asking { command: again });
+                    sending.go_to(node.link(), None, deadline);
+                }
+            }
+        }
+        None
+    }
+
+    /// Pauses before the owner of the slot, as it is known by then, is asked; not if the deadline comes first.
+    fn pause(&mut self, again: Option<Box<Again>>) -> bool {
+        let config = self.cluster.config();
+        let detour = self.detour.get_or_insert_default();
+        if detour.deadline.is_none() {
+            let patience = self.command.terms().patience;
+            let limit = patience.limit(config.command_timeout);
+            detour.deadline = Limit::from(limit, Instant::now());
+        }
+        let pause = config.backoff.pause(detour.pauses);
+        let in_time = match detour.deadline {
+            Some(deadline) => Instant::now() + pause < deadline,
+            None => detour.pauses < MOST_PAUSES,
+        };
+        if in_time {
+            detour.pauses += 1;
+            detour.again = again;
+            detour.pause = Some(Box::pin(sleep(pause)));
+        }
+        in_time
+    }
+
+    /// The reply as it came, an error reply included.
+    pub(super) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
+        let (chunks, failure) = ready!(self.poll_delivery(cx)).into_parts()?;
+        Poll::Ready(match (failure, chunks.into_iter().next()) {
+            (None, Some(chunk)) => Ok(Frame::from_scanned(chunk)),
+            (Some(failure), _) => Err(failure.into()),
+            (None, None) => Err(Error::protocol("no reply was delivered")),
+        })
+    }
+
+    /// The reply, decoded; an error names the command.
+    #[inline]
+    pub(super) fn poll_decoded<R: FromRedis>(&mut self, cx: &mut Context<'_>) -> Poll<Result<R>> {
+        let outcome = match ready!(self.poll_delivery(cx)) {
+            Delivery::Reply(chunk) => R::from_outcome(Ok(FrameRef::of_chunk(&chunk))),
+            delivery => decode(delivery),
+        };
+        Poll::Ready(match outcome {
+            Ok(value) => Ok(value),
+            Err(error) => Err(error.of_command(self.command.name())),
+        })
+    }
+}
+
+impl fmt::Debug for ClusterPending<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClusterPending")
+            .field("command", &self.command.name())
+            .field("goal", &self.goal)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether nothing of it reached the server.
+fn is_unsent(failure: &Failure) -> bool {
+    matches!(
+        failure,
+        Failure::Lost(Phase::NotSent, ..) | Failure::Closed(Phase::NotSent)
+    )
+}
+
+/// The second of two replies, which may have come in one piece or in two.
+fn second_reply(chunks: &[Chunk]) -> Option<Chunk> {
+    let frames = chunks.iter().flat_map(|chunk| {
+        let frames = crate::reply::Frames::from_scanned(chunk.clone());
+        frames.map(Frame::into_chunk)
+    });
+    frames.into_iter().nth(1)
+}
+
+/// The error that a reply is.
+fn error_of(reply: &[u8]) -> Option<ServerError> {
+    let line = reply.strip_prefix(b"-")?;
+    let line = line.strip_suffix(b"\r\n").unwrap_or(line);
+    Some(ServerError::new(&String::from_utf8_lossy(line)))
+}
+
+#[cold]
+fn no_node() -> Error {
+    let text = "no node of the cluster is known that could do it";
+    Error::new(ErrorKind::Cluster(text.into()), Phase::NotSent)
+}
+
+#[cold]
+fn circle(path: &[Address]) -> Error {
+    let path: Vec<String> = path.iter().map(Address::to_string).collect();
+    let text = format!(
+        "its nodes send the command from one to the other without end: {}",
+        path.join(", ")
+    );
+    Error::new(ErrorKind::Cluster(text.into()), Phase::Refused)
+}

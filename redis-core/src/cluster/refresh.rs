@@ -1,0 +1,184 @@
+//! Learning what the cluster looks like: at the start from the servers that are configured, later from its nodes.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use super::nodes::Node;
+use super::shared::Shared;
+use super::topology::Topology;
+use crate::command::{Args, CommandInfo, Keys};
+use crate::config::{Address, Config};
+use crate::engine::inflight::Order;
+use crate::engine::pending::Pending;
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::reply::Frame;
+
+/// How long a node may take to tell.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The least time from one refresh to the next.
+const LEAST_PAUSE: Duration = Duration::from_secs(1);
+/// The map is asked for after this time even if nothing hints at a change, up to a fifth later.
+const INTERVAL: Duration = Duration::from_secs(30);
+/// A node that owes replies for this long may have failed.
+const SILENCE: Duration = Duration::from_secs(1);
+/// How many nodes are asked when the first ones know less than we do.
+const WITNESSES: usize = 3;
+
+static CLUSTER_SLOTS: CommandInfo =
+    CommandInfo::new("CLUSTER SLOTS", b"$7\r\nCLUSTER\r\n$5\r\nSLOTS\r\n", 2).readonly();
+static CLUSTER_INFO: CommandInfo =
+    CommandInfo::new("CLUSTER INFO", b"$7\r\nCLUSTER\r\n$4\r\nINFO\r\n", 2).readonly();
+
+/// Asks the configured servers in turn, until one knows the cluster.
+pub(super) async fn discover(config: &Config) -> Result<Topology> {
+    let mut failure = None;
+    for address in config.addresses() {
+        let node = Node::new(config, address);
+        match ask(&node, config.connect_timeout).await {
+            Ok(topology) if topology.served() > 0 => return Ok(topology),
+            Ok(_) => failure = Some(no_slots(address)),
+            // Others would say the same.
+            Err(error) if matches!(error.kind(), ErrorKind::Handshake(_) | ErrorKind::Tls(_)) => {
+                return Err(error);
+            }
+            Err(error) => failure = Some(error),
+        }
+    }
+    Err(failure.unwrap_or_else(|| Error::config("no server is named")))
+}
+
+fn no_slots(address: &Address) -> Error {
+    let text = format!(
+        "{address} is a node of a cluster that serves no slots: give it some, or name a node of another cluster"
+    );
+    Error::new(ErrorKind::Cluster(text.into()), Phase::NotSent)
+}
+
+/// Asks one node.
+async fn ask(node: &Node, patience: Duration) -> Result<Topology> {
+    // Both in one write.
+    let slots = call(node, &CLUSTER_SLOTS, patience);
+    let info = call(node, &CLUSTER_INFO, patience);
+    let slots = slots.frame().await?;
+    if let Some(error) = slots.reply().error() {
+        return if is_no_cluster(error.message()) {
+            Ok(Topology::of_one(node.address.clone()))
+        } else {
+            Err(Error::refused(error))
+        };
+    }
+    let info = info.frame().await.ok();
+    let epoch = info.and_then(|info| epoch(&info)).unwrap_or_default();
+    Topology::from_slots(slots.reply(), epoch, &node.address, &|address| address)
+        .map_err(|error| Error::decode(error, None))
+}
+
+fn call<'a>(node: &'a Node, info: &'static CommandInfo, patience: Duration) -> Pending<'a> {
+    let mut args = Args::lease(info, Keys::Ignored);
+    args.set_deadline(patience);
+    let mut pending = Pending::new(node.connection().link(), args);
+    pending.submit();
+    pending
+}
+
+/// Whether a server says that it is no node of a cluster, or does not know what that is.
+fn is_no_cluster(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    message.contains("cluster support disabled") || message.starts_with("unknown command")
+}
+
+/// The epoch among the lines of CLUSTER INFO.
+fn epoch(info: &Frame) -> Option<u64> {
+    let reply = info.reply();
+    let text = reply.text()?.to_str().ok()?;
+    let line = |line: &str| {
+        line.strip_prefix("cluster_current_epoch:")?
+            .trim_end()
+            .parse()
+            .ok()
+    };
+    text.lines().find_map(line)
+}
+
+/// Keeps the map fresh for as long as somebody holds a handle.
+pub(super) async fn run(shared: Weak<Shared>, wanted: Arc<Notify>) {
+    let mut last = Instant::now();
+    loop {
+        let due = last + INTERVAL.mul_f64(1.0 + fastrand::f64() / 5.0);
+        wait(&shared, &wanted, due).await;
+        sleep_until(last + LEAST_PAUSE).await;
+        last = Instant::now();
+        let Some(shared) = shared.upgrade() else {
+            return;
+        };
+        // Nobody wants more than one at a time.
+        if let Some(topology) = learn(&shared).await {
+            let before = shared.routes().nodes().to_vec();
+            shared.replace(topology);
+            leave_silent(&shared, &before);
+        }
+    }
+}
+
+/// Waits until the map is wanted, its time has come, or a node seems to have failed.
+async fn wait(shared: &Weak<Shared>, wanted: &Notify, due: Instant) {
+    while Instant::now() < due {
+        if timeout(SILENCE, wanted.notified()).await.is_ok() {
+            return;
+        }
+        match shared.upgrade() {
+            Some(shared) if !is_troubled(&shared) => {}
+            _ => return,
+        }
+    }
+}
+
+/// Whether a node owes replies for long.
+fn is_troubled(shared: &Shared) -> bool {
+    let routes = shared.routes();
+    let mut nodes = routes.nodes().iter();
+    nodes.any(|node| node.connection().stats().lag >= SILENCE)
+}
+
+/// Gives up what is on its way to nodes that lost their slots and say nothing: the new owners are asked, where a command may
+/// be repeated.
+fn leave_silent(shared: &Shared, before: &[Arc<Node>]) {
+    let routes = shared.routes();
+    let owns = |node: &Arc<Node>| routes.primaries().any(|owner| Arc::ptr_eq(owner, node));
+    for node in before.iter().filter(|node| !owns(node)) {
+        if node.connection().stats().lag >= SILENCE {
+            node.connection().link().order(Order::Leave);
+        }
+    }
+}
+
+/// Asks nodes in random order until one tells; where it knows less than we do, some more, of whom the newest counts.
+async fn learn(shared: &Shared) -> Option<Topology> {
+    let routes = shared.routes();
+    let (known, mut nodes) = (routes.topology.epoch(), routes.nodes().to_vec());
+    drop(routes);
+    fastrand::shuffle(&mut nodes);
+    // Those that are connected and answer are asked first.
+    nodes.sort_by_key(|node| {
+        let stats = node.connection().stats();
+        (stats.connected == 0, stats.lag >= SILENCE)
+    });
+    let seeds = shared.config.addresses();
+    let seeds = seeds.map(|address| Node::new(&shared.config, address));
+    let mut told: Vec<Topology> = Vec::new();
+    for node in nodes.into_iter().chain(seeds) {
+        match ask(&node, PATIENCE).await {
+            Ok(topology) if topology.served() == 0 => {}
+            Ok(topology) if topology.epoch() >= known => return Some(topology),
+            Ok(topology) => told.push(topology),
+            Err(_) => sleep(Duration::ZERO).await,
+        }
+        if told.len() >= WITNESSES {
+            break;
+        }
+    }
+    told.into_iter().max_by_key(Topology::epoch)
+}

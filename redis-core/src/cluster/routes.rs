@@ -1,0 +1,106 @@
+//! From a command to its node: [`Routes`], a topology with a node for each address in it. Replaced whole, never changed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::nodes::Node;
+use super::topology::Topology;
+use crate::config::{Address, Config};
+
+/// How long a node is remembered that only a redirect told of. A node that is about to get its first slots is told of in no
+/// other way.
+const REMEMBERED: Duration = Duration::from_secs(60);
+
+/// One state of the cluster, and how its nodes are reached.
+#[derive(Debug)]
+pub(super) struct Routes {
+    pub(super) topology: Topology,
+    /// In the order of the topology's nodes.
+    nodes: Vec<Arc<Node>>,
+    /// The places of the nodes that own slots.
+    primaries: Vec<usize>,
+    /// Nodes that only redirects told of.
+    strays: Vec<Arc<Node>>,
+}
+
+impl Routes {
+    /// The first state.
+    pub(super) fn first(topology: Topology, config: &Config) -> Self {
+        Self::of(topology, config, HashMap::new(), Vec::new())
+    }
+
+    /// The next state, in which nodes that are known keep their sockets.
+    pub(super) fn next(&self, topology: Topology, config: &Config) -> Self {
+        let all = self.nodes.iter().chain(&self.strays);
+        let known = all
+            .map(|node| (node.address.clone(), node.clone()))
+            .collect();
+        let recent = |node: &&Arc<Node>| node.since.elapsed() < REMEMBERED;
+        let strays = self.strays.iter().filter(recent).cloned().collect();
+        Self::of(topology, config, known, strays)
+    }
+
+    fn of(
+        topology: Topology,
+        config: &Config,
+        known: HashMap<Address, Arc<Node>>,
+        strays: Vec<Arc<Node>>,
+    ) -> Self {
+        let addresses = topology.nodes().iter().map(|node| &node.address);
+        let node = |address: &Address| match known.get(address) {
+            Some(node) => node.clone(),
+            None => Node::new(config, address),
+        };
+        Self {
+            nodes: addresses.map(node).collect(),
+            primaries: topology.primary_places().collect(),
+            topology,
+            strays,
+        }
+    }
+
+    /// The same with a node that a redirect told of.
+    pub(super) fn with_stray(&self, node: &Arc<Node>) -> Self {
+        Self {
+            topology: self.topology.clone(),
+            nodes: self.nodes.clone(),
+            primaries: self.primaries.clone(),
+            strays: self.strays.iter().chain([node]).cloned().collect(),
+        }
+    }
+
+    /// The owner of a slot; where nobody owns it, any primary, which says so.
+    #[inline]
+    pub(super) fn owner(&self, slot: u16) -> Option<&Arc<Node>> {
+        let place = self.topology.primary_place(slot);
+        match place.and_then(|place| self.nodes.get(place)) {
+            Some(node) => Some(node),
+            None => self.any_primary(),
+        }
+    }
+
+    /// A primary, another each time.
+    pub(super) fn any_primary(&self) -> Option<&Arc<Node>> {
+        let count = self.primaries.len();
+        let place = self.primaries.get(fastrand::usize(..count.max(1)))?;
+        self.nodes.get(*place)
+    }
+
+    /// All primaries.
+    pub(super) fn primaries(&self) -> impl Iterator<Item = &Arc<Node>> {
+        let places = self.primaries.iter();
+        places.filter_map(|place| self.nodes.get(*place))
+    }
+
+    /// All nodes of the topology.
+    pub(super) fn nodes(&self) -> &[Arc<Node>] {
+        &self.nodes
+    }
+
+    /// The node at an address.
+    pub(super) fn at(&self, address: &Address) -> Option<&Arc<Node>> {
+        let mut all = self.nodes.iter().chain(&self.strays);
+        all.find(|node| node.address == *address)
+    }
+}

@@ -1,0 +1,76 @@
+//! What all clones of a handle and its refreshing task share: [`Shared`].
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use tokio::sync::Notify;
+
+use super::nodes::Node;
+use super::routes::Routes;
+use super::topology::Topology;
+use crate::config::{Address, Config};
+
+/// The present routes, and what changes them.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) config: Config,
+    routes: ArcSwap<Routes>,
+    /// Held while routes are replaced.
+    changing: Mutex<()>,
+    /// Wakes the task that asks for the map.
+    pub(super) refresh: Arc<Notify>,
+}
+
+impl Shared {
+    pub(super) fn new(config: Config, topology: Topology) -> Self {
+        let routes = Routes::first(topology, &config);
+        Self {
+            routes: ArcSwap::from_pointee(routes),
+            changing: Mutex::new(()),
+            refresh: Arc::new(Notify::new()),
+            config,
+        }
+    }
+
+    #[inline]
+    pub(super) fn routes(&self) -> arc_swap::Guard<Arc<Routes>> {
+        self.routes.load()
+    }
+
+    /// Has the map asked for soon.
+    pub(super) fn want_refresh(&self) {
+        self.refresh.notify_one();
+    }
+
+    /// A node learned what the cluster looks like now.
+    pub(super) fn replace(&self, topology: Topology) {
+        self.change(|routes| Some(routes.next(topology, &self.config)));
+    }
+
+    /// A node says that a slot is another's: that one.
+    pub(super) fn moved(&self, slot: u16, to: &Address) -> Option<Arc<Node>> {
+        self.change(|routes| {
+            let owner = routes.topology.primary_of(slot);
+            let known = owner.is_some_and(|owner| owner.address == *to);
+            (!known).then(|| routes.next(routes.topology.with_moved(slot, to), &self.config))
+        });
+        self.want_refresh();
+        self.routes().at(to).cloned()
+    }
+
+    /// The node at an address that a redirect named.
+    pub(super) fn node_at(&self, address: &Address) -> Option<Arc<Node>> {
+        self.change(|routes| {
+            let unknown = routes.at(address).is_none();
+            unknown.then(|| routes.with_stray(&Node::new(&self.config, address)))
+        });
+        self.routes().at(address).cloned()
+    }
+
+    fn change(&self, change: impl FnOnce(&Routes) -> Option<Routes>) {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(next) = change(&self.routes.load()) {
+            self.routes.store(Arc::new(next));
+        }
+    }
+}

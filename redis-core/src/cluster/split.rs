@@ -1,0 +1,307 @@
+//! One command on many nodes: it is split, or sent to all, and the replies become one.
+
+use std::collections::BTreeMap;
+
+use super::handle::Cluster;
+use super::pending::ClusterPending;
+use crate::command::{Args, CommandInfo, Keys, RequestPolicy, ResponsePolicy, Slots, slot};
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::reply::{Frame, Reply};
+
+/// Where a command goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Plan {
+    /// The owner of its slot, or any primary.
+    OneNode,
+    /// The owner of each slot gets its keys.
+    BySlots,
+    /// Every primary.
+    Primaries,
+    /// Every node.
+    AllNodes,
+}
+
+/// Says where a command goes, by its row and its keys.
+///
+/// # Errors
+/// It cannot go over a cluster in this form.
+pub(super) fn plan(args: &mut Args) -> Result<Plan> {
+    if !args.is_plain()
+        && let Some(reason) = args.conduct().unfit_for_shared()
+    {
+        return Err(Error::usage(reason).of_command(args.name()));
+    }
+    let info = args.info();
+    match (info.request_policy, args.slots()) {
+        (RequestPolicy::MultiShard, Slots::Several(..)) if Layout::of(args).is_some() => {
+            Ok(Plan::BySlots)
+        }
+        (_, Slots::Several(first, second)) => Err(crosses(args, first, second)),
+        (
+            RequestPolicy::AllShards | RequestPolicy::AllNodes | RequestPolicy::Special,
+            Slots::None,
+        ) if info.request_policy == RequestPolicy::Special
+            || info.response_policy == ResponsePolicy::Special =>
+        {
+            let text = "its replies from several nodes do not become one; call it on a connection to one node";
+            Err(Error::usage(text).of_command(args.name()))
+        }
+        (RequestPolicy::AllShards, Slots::None) => Ok(Plan::Primaries),
+        (RequestPolicy::AllNodes, Slots::None) => Ok(Plan::AllNodes),
+        _ => Ok(Plan::OneNode),
+    }
+}
+
+/// The error of a command whose keys have several slots, and which cannot be split.
+#[cold]
+fn crosses(args: &Args, first: u16, second: u16) -> Error {
+    let words = args.to_words();
+    let of = |wanted: u16| {
+        let word = words.iter().skip(1).find(|word| slot(word) == wanted);
+        word.map(|word| word.escape_ascii().to_string())
+            .unwrap_or_default()
+    };
+    let text = format!(
+        "its keys have several slots: `{}` has slot {first}, `{}` has slot {second}; keys with one hash tag, as in \
+         `{{tag}}a` and `{{tag}}b`, have one slot",
+        of(first),
+        of(second)
+    );
+    Error::usage(text).of_command(args.name())
+}
+
+/// How the keys of a command that is split stand among its words: name, then groups of a key and what belongs to it, then
+/// words that each part gets.
+struct Layout {
+    first: usize,
+    group: usize,
+    count: usize,
+}
+
+impl Layout {
+    fn of(args: &Args) -> Option<Self> {
+        let [first, second, ..] = args.key_positions() else {
+            return None;
+        };
+        let (first, group) = (*first as usize, second.checked_sub(*first)? as usize);
+        let count = args.key_positions().len();
+        let mut places = args.key_positions().iter().zip(0..);
+        let even =
+            places.all(|(place, index): (&u32, usize)| *place as usize == first + index * group);
+        (even && group > 0 && first == args.info().words as usize).then_some(Self {
+            first,
+            group,
+            count,
+        })
+    }
+}
+
+/// A part of a command, and the numbers of the keys that it has.
+struct Part {
+    args: Box<Args>,
+    keys: Vec<usize>,
+}
+
+/// The parts of a command, one for each slot.
+fn parts(args: &Args) -> Vec<Part> {
+    let Some(layout) = Layout::of(args) else {
+        return Vec::new();
+    };
+    let words = args.to_words();
+    let (_, rest) = words.split_at_checked(layout.first).unwrap_or_default();
+    let groups: Vec<&[Vec<u8>]> = rest.chunks(layout.group).take(layout.count).collect();
+    let tail = rest.get(layout.count * layout.group..).unwrap_or_default();
+    let mut by_slot: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
+    for (number, group) in groups.iter().enumerate() {
+        if let Some(key) = group.first() {
+            by_slot.entry(slot(key)).or_default().push(number);
+        }
+    }
+    let part = |keys: Vec<usize>| {
+        let mut part = Args::lease(args.info(), Keys::Slots);
+        for group in keys.iter().filter_map(|number| groups.get(*number)) {
+            if let Some((key, values)) = group.split_first() {
+                part.key("key", key);
+                values.iter().for_each(|value| part.arg("value", value));
+            }
+        }
+        tail.iter().for_each(|word| part.arg("argument", word));
+        if let Some(deadline) = args.deadline() {
+            part.set_deadline(deadline);
+        }
+        Part { args: part, keys }
+    };
+    by_slot.into_values().map(part).collect()
+}
+
+/// Sends a command to several nodes at the same time, and makes one reply of theirs.
+pub(super) async fn run(cluster: &Cluster, args: Box<Args>, plan: Plan) -> Result<Frame> {
+    let (info, name) = (args.info(), args.name());
+    let mut pendings: Vec<(ClusterPending<'_>, Vec<usize>)> = match plan {
+        Plan::BySlots => {
+            let parts = parts(&args).into_iter();
+            parts
+                .map(|part| (ClusterPending::new(cluster, part.args), part.keys))
+                .collect()
+        }
+        _ => to_nodes(cluster, &args, plan),
+    };
+    pendings
+        .iter_mut()
+        .for_each(|(pending, _)| pending.submit());
+    let mut outcomes = Vec::with_capacity(pendings.len());
+    for (mut pending, keys) in pendings {
+        let outcome = std::future::poll_fn(|cx| pending.poll_frame(cx)).await;
+        let outcome = outcome.and_then(|frame| match frame.reply().error() {
+            Some(error) => Err(Error::refused(error)),
+            None => Ok(frame),
+        });
+        outcomes.push((outcome, keys));
+    }
+    join(info, outcomes).map_err(|error| error.of_command(name))
+}
+
+fn to_nodes<'a>(
+    cluster: &'a Cluster,
+    args: &Args,
+    plan: Plan,
+) -> Vec<(ClusterPending<'a>, Vec<usize>)> {
+    let routes = cluster.shared().routes();
+    let nodes: Vec<_> = if plan == Plan::AllNodes {
+        routes.nodes().to_vec()
+    } else {
+        routes.primaries().cloned().collect()
+    };
+    drop(routes);
+    let to = |node: &_| {
+        let pending = ClusterPending::to_node(cluster, node, Box::new(args.again()));
+        (pending, Vec::new())
+    };
+    nodes.iter().map(to).collect()
+}
+
+/// What became of each part, and the numbers of its keys.
+type Outcomes = Vec<(Result<Frame>, Vec<usize>)>;
+
+fn join(info: &CommandInfo, outcomes: Outcomes) -> Result<Frame> {
+    if info.response_policy == ResponsePolicy::OneSucceeded
+        && let Some(place) = outcomes.iter().position(|(outcome, _)| outcome.is_ok())
+    {
+        return outcomes
+            .into_iter()
+            .nth(place)
+            .map_or_else(|| Err(nothing()), |(outcome, _)| outcome);
+    }
+    let outcomes = all_or_error(info, outcomes)?;
+    match info.response_policy {
+        ResponsePolicy::AggSum => fold(&outcomes, i64::saturating_add),
+        ResponsePolicy::AggMin => fold(&outcomes, i64::min),
+        ResponsePolicy::AggMax => fold(&outcomes, i64::max),
+        ResponsePolicy::AggLogicalAnd => fold(&outcomes, |a, b| i64::from(a != 0 && b != 0)),
+        ResponsePolicy::AggLogicalOr => fold(&outcomes, |a, b| i64::from(a != 0 || b != 0)),
+        ResponsePolicy::Default => in_order(outcomes),
+        ResponsePolicy::AllSucceeded | ResponsePolicy::OneSucceeded | ResponsePolicy::Special => {
+            first(outcomes)
+        }
+    }
+}
+
+/// The replies, unless a part failed. Where others were carried out by then, the error says for which keys.
+fn all_or_error(info: &CommandInfo, outcomes: Outcomes) -> Result<Vec<(Frame, Vec<usize>)>> {
+    let done: Vec<usize> = outcomes
+        .iter()
+        .filter(|(outcome, _)| outcome.is_ok())
+        .flat_map(|(_, keys)| keys.iter().copied())
+        .collect();
+    let all: usize = outcomes.iter().map(|(_, keys)| keys.len()).sum();
+    let replies: Result<Vec<_>> = outcomes
+        .into_iter()
+        .map(|(outcome, keys)| outcome.map(|frame| (frame, keys)))
+        .collect();
+    replies.map_err(|error| {
+        if info.readonly || done.is_empty() {
+            return error;
+        }
+        let mut done = done;
+        done.sort_unstable();
+        let numbers: Vec<String> = done.iter().map(usize::to_string).collect();
+        let text = format!(
+            "{error}; of its {all} keys, counted from 0, it was done for these: {}",
+            numbers.join(", ")
+        );
+        Error::new(ErrorKind::Cluster(text.into()), Phase::MaybeApplied)
+    })
+}
+
+fn first(outcomes: Vec<(Frame, Vec<usize>)>) -> Result<Frame> {
+    let first = outcomes.into_iter().next();
+    first.map(|(frame, _)| frame).ok_or_else(nothing)
+}
+
+#[cold]
+fn nothing() -> Error {
+    let text = "no node is known that could answer";
+    Error::new(ErrorKind::Cluster(text.into()), Phase::NotSent)
+}
+
+/// Integers, or lists of them place by place.
+fn fold(outcomes: &[(Frame, Vec<usize>)], fold: impl Fn(i64, i64) -> i64) -> Result<Frame> {
+    let mut sum: Option<Vec<i64>> = None;
+    let mut is_list = false;
+    for (frame, _) in outcomes {
+        let numbers: Vec<i64> = match frame.reply() {
+            Reply::Integer(number) => vec![number],
+            _ => {
+                is_list = true;
+                frame.clone().decode()?
+            }
+        };
+        sum = Some(match sum {
+            None => numbers,
+            Some(sum) => sum
+                .into_iter()
+                .zip(numbers)
+                .map(|(a, b)| fold(a, b))
+                .collect(),
+        });
+    }
+    let numbers = sum.ok_or_else(nothing)?;
+    let mut bytes = Vec::new();
+    if is_list {
+        bytes.extend_from_slice(format!("*{}\r\n", numbers.len()).as_bytes());
+    }
+    for number in numbers {
+        bytes.extend_from_slice(format!(":{number}\r\n").as_bytes());
+    }
+    Ok(Frame::from_scanned(bytes::Bytes::from(bytes)))
+}
+
+/// Lists joined: by the numbers of their keys where they have such, else one after another. Of what is no list, the first.
+fn in_order(outcomes: Vec<(Frame, Vec<usize>)>) -> Result<Frame> {
+    let mut elements: Vec<(usize, Frame)> = Vec::new();
+    for (frame, keys) in &outcomes {
+        let Some(frames) = frame.elements() else {
+            return first(outcomes);
+        };
+        let frames: Vec<Frame> = frames.collect();
+        if !keys.is_empty() && frames.len() != keys.len() {
+            return Err(Error::protocol(
+                "a node answered with fewer values than it was asked for",
+            ));
+        }
+        let number = |index: usize| keys.get(index).copied().unwrap_or_default();
+        elements.extend(
+            frames
+                .into_iter()
+                .enumerate()
+                .map(|(index, frame)| (number(index), frame)),
+        );
+    }
+    // Stable, so that what has no number stays as it came.
+    elements.sort_by_key(|(number, _)| *number);
+    let mut bytes = format!("*{}\r\n", elements.len()).into_bytes();
+    for (_, frame) in &elements {
+        bytes.extend_from_slice(frame.as_bytes());
+    }
+    Ok(Frame::from_scanned(bytes::Bytes::from(bytes)))
+}

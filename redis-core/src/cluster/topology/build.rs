@@ -1,0 +1,224 @@
+//! From the reply of a node to a [`Topology`], with checks.
+
+use std::collections::HashMap;
+
+use super::reply::{SlotEntry, SlotNode};
+use super::{ClusterNode, NodeRole, Shard, Topology, UNSERVED};
+use crate::cluster::redirect::named;
+use crate::command::SLOTS;
+use crate::config::Address;
+use crate::error::DecodeError;
+use crate::reply::{FromRedis, Reply};
+
+/// Turns an address that servers name into the one to connect to.
+pub(crate) type MapAddress<'a> = &'a dyn Fn(Address) -> Address;
+
+/// Builds a topology. A node that several ranges name is made only once.
+#[derive(Default)]
+struct Builder {
+    nodes: Vec<ClusterNode>,
+    /// The index of the node with each id.
+    places: HashMap<String, usize>,
+    shards: Vec<Shard>,
+    /// The index of each primary's shard, by the index of the primary.
+    shard_of: HashMap<usize, u16>,
+}
+
+impl Topology {
+    /// A server that is not in a cluster: one shard that owns all slots.
+    pub(crate) fn of_one(address: Address) -> Self {
+        Self {
+            slots: vec![0; usize::from(SLOTS)].into(),
+            shards: [Shard::alone(0)].into(),
+            nodes: [ClusterNode::at(address)].into(),
+            epoch: 0,
+        }
+    }
+
+    /// Reads the reply to CLUSTER SLOTS of the node at `asked`, which may not know its own address.
+    ///
+    /// # Errors
+    /// The reply is not of this form, or contradicts itself.
+    pub(crate) fn from_slots(
+        reply: Reply<'_>,
+        epoch: u64,
+        asked: &Address,
+        map: MapAddress<'_>,
+    ) -> Result<Self, DecodeError> {
+        let Reply::Array(entries) = reply else {
+            return Err(DecodeError::expected("ranges of slots", &reply));
+        };
+        let mut slots: Box<[u16]> = vec![UNSERVED; usize::from(SLOTS)].into();
+        let mut builder = Builder::default();
+        for (index, entry) in entries.enumerate() {
+            let entry = SlotEntry::from_redis(entry).map_err(|error| error.at_index(index))?;
+            let range = usize::from(entry.first)..=usize::from(entry.last);
+            let (first, last) = (entry.first, entry.last);
+            let range = slots.get_mut(range).filter(|range| !range.is_empty());
+            let range = range.ok_or_else(|| {
+                DecodeError::new(format!("{first} to {last} is no range of slots")).at_index(index)
+            })?;
+            if range.iter().any(|place| *place != UNSERVED) {
+                return Err(DecodeError::new(format!(
+                    "a slot from {first} to {last} has two owners"
+                ))
+                .at_index(index));
+            }
+            let place = builder.shard(entry, asked, map)?;
+            range.fill(place);
+        }
+        Ok(Self {
+            slots,
+            shards: builder.shards.into(),
+            nodes: builder.nodes.into(),
+            epoch,
+        })
+    }
+
+    /// The same topology with one slot on another node, which a redirect named. Other changes are not known.
+    pub(crate) fn with_moved(&self, slot: u16, to: &Address) -> Self {
+        let mut moved = self.clone();
+        let place = moved.shard_at_address(to);
+        if let Some(slot) = moved.slots.get_mut(usize::from(slot)) {
+            *slot = place;
+        }
+        moved
+    }
+
+    /// The index of the shard whose primary has this address; a new one if there is none.
+    fn shard_at_address(&mut self, address: &Address) -> u16 {
+        let node = self.nodes.iter().position(|node| node.address == *address);
+        let shard = self
+            .shards
+            .iter()
+            .position(|shard| Some(shard.primary) == node);
+        if let Some(shard) = shard.and_then(|place| u16::try_from(place).ok()) {
+            return shard;
+        }
+        let mut shards = self.shards.to_vec();
+        let primary = match node {
+            Some(replica) => self.promote(replica, &mut shards),
+            None => self.add(address.clone()),
+        };
+        shards.push(Shard::alone(primary));
+        self.shards = shards.into();
+        // There are at most as many shards as slots, because each has a slot or had one.
+        u16::try_from(self.shards.len() - 1).unwrap_or(UNSERVED)
+    }
+
+    fn promote(&mut self, replica: usize, shards: &mut [Shard]) -> usize {
+        for shard in shards {
+            shard.replicas.retain(|place| *place != replica);
+        }
+        let mut nodes = self.nodes.to_vec();
+        if let Some(node) = nodes.get_mut(replica) {
+            node.role = NodeRole::Primary;
+        }
+        self.nodes = nodes.into();
+        replica
+    }
+
+    fn add(&mut self, address: Address) -> usize {
+        let node = ClusterNode::at(address);
+        self.nodes = self.nodes.iter().cloned().chain([node]).collect();
+        self.nodes.len() - 1
+    }
+}
+
+impl Shard {
+    fn alone(primary: usize) -> Self {
+        Self {
+            primary,
+            replicas: Vec::new(),
+        }
+    }
+}
+
+impl ClusterNode {
+    /// A primary of which only the address is known.
+    fn at(address: Address) -> Self {
+        Self {
+            address,
+            id: None,
+            role: NodeRole::Primary,
+            ip: None,
+            hostname: None,
+            zone: None,
+        }
+    }
+}
+
+impl Builder {
+    /// The index of the shard that owns an entry's slots.
+    fn shard(
+        &mut self,
+        entry: SlotEntry,
+        asked: &Address,
+        map: MapAddress<'_>,
+    ) -> Result<u16, DecodeError> {
+        let primary = self.node(entry.primary, NodeRole::Primary, asked, map)?;
+        let replicas = entry.replicas.into_iter();
+        let replicas = replicas.map(|node| self.node(node, NodeRole::Replica, asked, map));
+        let replicas = replicas.collect::<Result<Vec<_>, _>>()?;
+        if let Some(place) = self.shard_of.get(&primary) {
+            return Ok(*place);
+        }
+        let place = u16::try_from(self.shards.len())
+            .map_err(|_| DecodeError::new("there are more shards than slots"))?;
+        self.shards.push(Shard { primary, replicas });
+        self.shard_of.insert(primary, place);
+        Ok(place)
+    }
+
+    /// The index of a node.
+    fn node(
+        &mut self,
+        told: SlotNode,
+        role: NodeRole,
+        asked: &Address,
+        map: MapAddress<'_>,
+    ) -> Result<usize, DecodeError> {
+        if let Some(place) = self.places.get(&told.id) {
+            let known = self.nodes.get_mut(*place);
+            if let Some(known) = known.filter(|_| role == NodeRole::Primary) {
+                known.role = role;
+            }
+            return Ok(*place);
+        }
+        let id = told.id.clone();
+        let node = resolve(told, role, asked, map)?;
+        self.nodes.push(node);
+        let place = self.nodes.len() - 1;
+        self.places.insert(id, place);
+        Ok(place)
+    }
+}
+
+/// Finds the address of a node.
+fn resolve(
+    told: SlotNode,
+    role: NodeRole,
+    asked: &Address,
+    map: MapAddress<'_>,
+) -> Result<ClusterNode, DecodeError> {
+    let mut metadata = told.metadata;
+    let ip = metadata.remove("ip");
+    // Without a host, the node that was asked is meant; `?` means that the node has no name of the preferred kind.
+    let host = match told.host.as_deref() {
+        Some("?") => ip.clone(),
+        host => host.and_then(named).map(str::to_owned),
+    };
+    let host = host.or_else(|| asked.host().map(str::to_owned));
+    let host = host.ok_or_else(|| DecodeError::new("a node has no host"))?;
+    if told.port == 0 {
+        return Err(DecodeError::new(format!("the node {host} has no port")));
+    }
+    Ok(ClusterNode {
+        address: map(Address::Tcp(host, told.port)),
+        id: Some(told.id),
+        role,
+        ip,
+        hostname: metadata.remove("hostname"),
+        zone: metadata.remove("availability-zone"),
+    })
+}

@@ -1,0 +1,187 @@
+//! The slots of a command's keys, computed while they are written.
+
+use super::{Args, Keys};
+use crate::command::info::RequestPolicy;
+use crate::command::slot::{Slots, slot};
+use crate::wire::encode;
+
+impl Args {
+    /// Writes keys, and notes their positions or slots as asked for.
+    #[inline]
+    pub(super) fn noting(&mut self, write: impl FnOnce(&mut Self)) {
+        let (first, from, moves) = (self.words, self.bytes.len(), self.moves);
+        // To compute their slots, all of their bytes have to be in the buffer.
+        self.moves = moves || self.noted.mode == Keys::Slots;
+        write(self);
+        self.moves = moves;
+        match self.noted.mode {
+            Keys::Ignored => {}
+            // One at a time, since it is mostly one.
+            Keys::Noted => (first..self.words).for_each(|position| self.keys.push(position)),
+            Keys::Slots => self.note_slots(first, from),
+        }
+    }
+
+    fn note_slots(&mut self, first: u32, from: usize) {
+        let written = self.bytes.get(from..).unwrap_or_default();
+        let slots = match only_word(written) {
+            Some(key) if self.words == first + 1 => Slots::One(slot(key)),
+            _ => encode::words(written).fold(Slots::None, |slots, key| slots.with(slot(key))),
+        };
+        let known = if self.moves {
+            &mut self.noted.movable
+        } else {
+            &mut self.noted.fixed
+        };
+        *known = known.join(slots);
+        // The positions of keys have to be known if they may be replaced, or sent to several nodes.
+        if self.moves || self.info.request_policy == RequestPolicy::MultiShard {
+            self.keys.extend(first..self.words);
+        }
+    }
+
+    /// Computes the slots of replaceable keys again, after some were replaced.
+    pub(super) fn renew_slots(&mut self) {
+        if self.noted.mode == Keys::Slots {
+            self.noted.movable = self.slots_at_positions();
+        }
+    }
+
+    /// Which slots the keys have.
+    pub(crate) fn slots(&self) -> Slots {
+        match self.noted.mode {
+            Keys::Ignored => Slots::None,
+            Keys::Noted => self.slots_at_positions(),
+            Keys::Slots => self.noted.fixed.join(self.noted.movable),
+        }
+    }
+
+    #[cold]
+    fn slots_at_positions(&self) -> Slots {
+        let all = self.joined();
+        let mut positions = self.keys.iter().peekable();
+        let mut slots = Slots::None;
+        for (word, position) in encode::words(&all).zip(0..) {
+            if positions.next_if_eq(&&position).is_some() {
+                slots = slots.with(slot(word));
+            }
+        }
+        slots
+    }
+}
+
+/// The word in the bytes of one argument, found only from their number: a short one has a length of one or two digits.
+#[inline]
+fn only_word(encoded: &[u8]) -> Option<&[u8]> {
+    let header = match encoded.len() {
+        0..=15 => 4,
+        16..=106 => 5,
+        _ => return None,
+    };
+    encoded.get(header..encoded.len().checked_sub(2)?)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::command::info::{CommandInfo, ResponsePolicy};
+
+    static SORT: CommandInfo = CommandInfo::new("SORT", b"$4\r\nSORT\r\n", 1);
+    static MGET: CommandInfo = CommandInfo::new("MGET", b"$4\r\nMGET\r\n", 1)
+        .policies(RequestPolicy::MultiShard, ResponsePolicy::Default);
+
+    fn with_keys(info: &'static CommandInfo, keys: &[Vec<u8>]) -> Args {
+        let mut args = Args::new(info, Keys::Slots);
+        args.keys("key", keys);
+        args
+    }
+
+    fn expected<'a>(keys: impl IntoIterator<Item = &'a [u8]>) -> Slots {
+        keys.into_iter()
+            .fold(Slots::None, |slots, key| slots.with(slot(key)))
+    }
+
+    #[test]
+    fn a_command_without_keys_has_no_slot() {
+        let mut args = Args::new(&SORT, Keys::Slots);
+        args.word("a");
+        assert_eq!(args.slots(), Slots::None);
+    }
+
+    #[test]
+    fn positions_are_kept_only_where_commands_are_split_or_keys_replaced() {
+        let keys = [b"a".to_vec(), b"b".to_vec()];
+        assert_eq!(with_keys(&MGET, &keys).key_positions(), [1, 2]);
+        assert!(with_keys(&SORT, &keys).key_positions().is_empty());
+        let mut args = Args::new(&SORT, Keys::Slots);
+        args.part(0, |args| args.key("destination", "a"));
+        assert_eq!(args.key_positions(), [1]);
+    }
+
+    #[test]
+    fn a_key_that_is_replaced_counts_no_more() {
+        let mut args = Args::new(&SORT, Keys::Slots);
+        args.key("key", "{a}1");
+        args.part(1, |args| {
+            args.word("STORE");
+            args.key("destination", "b");
+        });
+        assert_eq!(args.slots(), Slots::Several(slot("a"), slot("b")));
+        args.part(1, |args| {
+            args.word("STORE");
+            args.key("destination", "{a}2");
+        });
+        assert_eq!(args.slots(), Slots::One(slot("a")));
+        // Another option, before or after it, does not change that either.
+        args.part(0, |args| args.arg("value", "{b}"));
+        args.part(2, |args| args.arg("value", "{b}"));
+        assert_eq!(args.slots(), Slots::One(slot("a")));
+    }
+
+    #[test]
+    fn a_long_key_that_is_shared_elsewhere_has_its_slot() {
+        let key = Bytes::from(vec![b'k'; 40_000]);
+        let mut args = Args::new(&SORT, Keys::Slots);
+        args.arg("value", &key);
+        args.key("key", &key);
+        args.arg("value", &key);
+        assert_eq!(args.slots(), Slots::One(slot(&key)));
+        assert_eq!(args.to_words(), [&b"SORT"[..], &key, &key, &key]);
+    }
+
+    proptest! {
+        #[test]
+        fn slots_are_those_of_the_keys(keys in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 1..5)) {
+            let all = expected(keys.iter().map(Vec::as_slice));
+            prop_assert_eq!(with_keys(&SORT, &keys).slots(), all);
+            let mut one_by_one = Args::new(&SORT, Keys::Slots);
+            let mut positions = Args::new(&SORT, Keys::Noted);
+            for key in &keys {
+                one_by_one.key("key", key);
+                positions.key("key", key);
+            }
+            prop_assert_eq!(one_by_one.slots(), all);
+            prop_assert_eq!(positions.slots(), all);
+        }
+
+        #[test]
+        fn keys_among_other_things_are_told_from_them(
+            pairs in prop::collection::vec(("[a-z{}]{0,20}", "[a-z{}]{0,20}"), 1..5),
+        ) {
+            use crate::command::records::{Key, Text};
+            let all = expected(pairs.iter().map(|(key, _)| key.as_bytes()));
+            let mut args = Args::new(&SORT, Keys::Slots);
+            args.columns::<(Key, Text), _>("pairs", &pairs);
+            prop_assert_eq!(args.slots(), all);
+            let mut args = Args::new(&SORT, Keys::Slots);
+            args.records::<(Key, Text), _>("pairs", &pairs);
+            args.append(0, |args| args.word("x"));
+            prop_assert_eq!(args.slots(), all);
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! A command whose wait is split into pieces.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Args;
+use crate::command::block::{Block, Pieces, SHORTEST, TimeoutPlace, longest_piece};
+use crate::wire::encode;
+
+impl Args {
+    /// Splits a long wait into pieces, each short enough that a server which hangs is noticed within `liveness`. This
+    /// is for commands whose nil means that nothing came: they are sent again.
+    pub(crate) fn wait_in_pieces(&mut self, liveness: Option<Duration>) {
+        let Some((whole, place, liveness)) = self.long_wait().zip(liveness).map(flat) else {
+            return;
+        };
+        let piece = longest_piece(liveness);
+        if matches!(whole, Block::For(limit) if limit <= piece) || self.begins_now() {
+            return;
+        }
+        let deadline = self.deadline();
+        self.rare_mut().pieces = Some(Pieces {
+            place,
+            whole,
+            piece,
+            deadline,
+            since: None,
+        });
+        self.write_timeout(place, piece);
+    }
+
+    fn long_wait(&self) -> Option<(Block, TimeoutPlace)> {
+        let rare = self.rare.as_ref()?;
+        rare.block.zip(rare.timeout)
+    }
+
+    /// Whether it waits for what comes from now on, as XREAD does after `$`: entries between two pieces would be
+    /// missed.
+    fn begins_now(&self) -> bool {
+        encode::words(&self.joined()).any(|word| word == b"$")
+    }
+
+    /// Whether it is to be sent in pieces.
+    pub(crate) fn is_in_pieces(&self) -> bool {
+        self.pieces().is_some()
+    }
+
+    fn pieces(&self) -> Option<&Pieces> {
+        self.rare.as_ref()?.pieces.as_ref()
+    }
+
+    /// Notes that the first piece is sent now.
+    pub(crate) fn begin_wait(&mut self) {
+        if let Some(rare) = &mut self.rare
+            && let Some(pieces) = &mut rare.pieces
+        {
+            pieces.since.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// Ends the wait after the present piece.
+    pub(crate) fn end_wait(&mut self) {
+        if let Some(rare) = &mut self.rare {
+            rare.pieces = None;
+        }
+    }
+
+    /// Whether the reply says that nothing came within a piece, and another piece follows. If so, this becomes
+    /// the next piece.
+    #[cold]
+    pub(crate) fn waits_on(&mut self, reply: &[u8]) -> bool {
+        const NIL: [&[u8]; 3] = [b"*-1\r\n", b"$-1\r\n", b"_\r\n"];
+        let Some(pieces) = self.pieces().copied().filter(|_| NIL.contains(&reply)) else {
+            return false;
+        };
+        let passed = pieces.since.map_or(Duration::ZERO, |since| since.elapsed());
+        let Some(next) = pieces.next(passed) else {
+            return false;
+        };
+        self.write_timeout(pieces.place, next);
+        if let Some(deadline) = pieces.deadline {
+            self.set_deadline(deadline.saturating_sub(passed));
+        }
+        true
+    }
+
+    /// The same command again; its wait began at `since`.
+    pub(crate) fn again_since(&self, since: Instant) -> Self {
+        let mut again = self.again();
+        let passed = since.elapsed();
+        if let Some((Block::For(limit), place)) = again.long_wait() {
+            again.write_timeout(place, limit.saturating_sub(passed).max(SHORTEST));
+        }
+        if let Some(deadline) = again.deadline() {
+            again.set_deadline(deadline.saturating_sub(passed));
+        }
+        again
+    }
+
+    /// Writes another timeout in place of the present one.
+    fn write_timeout(&mut self, place: TimeoutPlace, time: Duration) {
+        let Some(new) = (place.write)(time) else {
+            return;
+        };
+        let rest = self.bytes.get(place.at..).unwrap_or_default();
+        let Some(word) = encode::words(rest).next() else {
+            return;
+        };
+        let mut old = Vec::new();
+        encode::bulk(&mut old, word);
+        let (old, grown) = (old.len(), new.len());
+        self.bytes.splice(place.at..place.at + old, new);
+        let rare = self.rare_mut();
+        rare.block = Some(Block::For(time));
+        // Nothing is added to it any more, so the beginnings of its parts do not matter.
+        for long in rare.shared.iter_mut().filter(|long| long.at > place.at) {
+            long.at = long.at + grown - old;
+        }
+    }
+}
+
+fn flat(
+    ((whole, place), liveness): ((Block, TimeoutPlace), Duration),
+) -> (Block, TimeoutPlace, Duration) {
+    (whole, place, liveness)
+}

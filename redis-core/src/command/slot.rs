@@ -1,0 +1,124 @@
+//! From a key to its slot; and the slots of several keys: [`Slots`].
+
+use crc::{CRC_16_XMODEM, Crc};
+use memchr::memchr;
+
+/// The number of slots in a cluster.
+pub const SLOTS: u16 = 16_384;
+
+static CHECKSUM: Crc<u16> = Crc::<u16>::new(&CRC_16_XMODEM);
+
+/// The slot of a key: the same for all keys with the same hash tag.
+///
+/// A hash tag is the text between the first `{` and the first `}` after it, if it is not empty. A command with
+/// several keys needs all of them in one slot, and so do transactions and scripts.
+///
+/// ```
+/// use typedis_core::cluster::slot;
+///
+/// assert_eq!(slot("{user:1}.name"), slot("{user:1}.cart"));
+/// assert_eq!(slot("123456789"), 12_739);
+/// ```
+#[must_use]
+pub fn slot(key: impl AsRef<[u8]>) -> u16 {
+    CHECKSUM.checksum(hashed(key.as_ref())) % SLOTS
+}
+
+/// The part of a key from which the slot is computed.
+fn hashed(key: &[u8]) -> &[u8] {
+    tag(key).unwrap_or(key)
+}
+
+/// The hash tag of a key, if it has one that is not empty.
+fn tag(key: &[u8]) -> Option<&[u8]> {
+    let rest = key.get(memchr(b'{', key)? + 1..)?;
+    let tag = rest.get(..memchr(b'}', rest)?)?;
+    (!tag.is_empty()).then_some(tag)
+}
+
+/// Which slots of a cluster the keys of a command have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Slots {
+    /// There is no key.
+    #[default]
+    None,
+    /// All keys have this one.
+    One(u16),
+    /// The keys have at least two slots; these are the first two.
+    Several(u16, u16),
+}
+
+impl Slots {
+    #[inline]
+    pub(super) fn with(self, slot: u16) -> Self {
+        match self {
+            Self::None => Self::One(slot),
+            Self::One(known) if known != slot => Self::Several(known, slot),
+            known => known,
+        }
+    }
+
+    pub(super) fn join(self, other: Self) -> Self {
+        match other {
+            Self::None => self,
+            Self::One(slot) => self.with(slot),
+            Self::Several(first, second) => self.with(first).with(second),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The definition of the checksum, bit by bit.
+    fn bit_by_bit(bytes: &[u8]) -> u16 {
+        bytes.iter().fold(0, |sum, byte| {
+            (0..8).fold(sum ^ (u16::from(*byte) << 8), |sum, _| {
+                (sum << 1) ^ if sum & 0x8000 == 0 { 0 } else { 0x1021 }
+            })
+        })
+    }
+
+    #[test]
+    fn slots_are_those_that_servers_compute() {
+        // As CLUSTER KEYSLOT replied.
+        let seen: [(&[u8], u16); 12] = [
+            (b"", 0),
+            (b"{}a", 10_875),
+            (b"{}{a}", 13_650),
+            (b"a{b}c", 3_300),
+            (b"{a", 10_276),
+            (b"a}", 5_921),
+            (b"{a}{b}", 15_495),
+            (b"a{{b}}c", 6_215),
+            (b"foo{}{bar}", 8_363),
+            (b"foo{bar}{zap}", 5_061),
+            (b"\xc3\xbf", 5_427),
+            (b"{\r\n}x", 5_910),
+        ];
+        for (key, expected) in seen {
+            assert_eq!(slot(key), expected, "{}", key.escape_ascii());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_without_braces_is_hashed_whole(key in "[^{}]{0,40}") {
+            prop_assert_eq!(slot(&key), bit_by_bit(key.as_bytes()) % SLOTS);
+        }
+
+        #[test]
+        fn a_tag_alone_decides(before in "[^{}]{0,9}", tag in "[^}]{1,9}", after in ".{0,9}") {
+            let key = format!("{before}{{{tag}}}{after}");
+            prop_assert_eq!(slot(key), bit_by_bit(tag.as_bytes()) % SLOTS);
+        }
+
+        #[test]
+        fn any_bytes_have_a_slot(key in prop::collection::vec(any::<u8>(), 0..64)) {
+            prop_assert!(slot(key) < SLOTS);
+        }
+    }
+}

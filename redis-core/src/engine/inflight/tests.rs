@@ -1,0 +1,181 @@
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::io;
+use std::task::{Poll, Waker};
+
+use super::*;
+use crate::wire::Chunk;
+use crate::wire::encode::Output;
+
+/// A payload of one or more commands.
+struct Commands {
+    bytes: &'static [u8],
+    replies: usize,
+    idempotent: bool,
+}
+
+impl Commands {
+    fn terms(&self) -> Terms {
+        Payload::terms(self)
+    }
+}
+
+impl Payload for Commands {
+    fn terms(&self) -> Terms {
+        Terms {
+            bytes: self.bytes.len(),
+            replies: self.replies,
+            idempotent: self.idempotent,
+            hold: Hold::None,
+            patience: Patience::Default,
+        }
+    }
+
+    fn write_to(&mut self, out: &mut Outgoing) {
+        out.put(self.bytes);
+    }
+
+    #[cfg(feature = "tracing")]
+    fn summary(&self) -> payload::Summary {
+        payload::Summary {
+            operation: "".into(),
+            text: String::new(),
+            batch: None,
+        }
+    }
+}
+
+fn once(bytes: &'static [u8]) -> Commands {
+    Commands {
+        bytes,
+        replies: 1,
+        idempotent: false,
+    }
+}
+
+fn submit(queue: &mut Queue, mut commands: Commands) -> CellKey {
+    let terms = commands.terms();
+    let limit = Limit::Within(Duration::from_secs(10));
+    match queue.submit(&mut commands, terms, limit, None, None) {
+        Submitted::Queued(key) => key,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn parts(queue: &mut Queue, key: CellKey) -> Box<Parts> {
+    match queue.poll_cell(key, Waker::noop()) {
+        Poll::Ready(Delivery::Parts(parts)) => parts,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn chunk(bytes: &'static [u8]) -> Chunk {
+    bytes::Bytes::from_static(bytes).into()
+}
+
+/// The bytes that came back to be sent again.
+fn again(parts: &Parts) -> Option<Vec<u8>> {
+    let mut bytes = parts.again.as_ref()?.bytes.clone();
+    let len = bytes.len();
+    let mut out = Outgoing::default();
+    bytes.move_to(len, &mut out);
+    Some(out.single(0).unwrap_or_default().to_vec())
+}
+
+fn lost() -> Failure {
+    Failure::Lost(
+        Phase::MaybeApplied,
+        io::ErrorKind::ConnectionReset,
+        "lost".into(),
+    )
+}
+
+#[test]
+fn a_cell_is_a_cache_line() {
+    assert_eq!(size_of::<Cell>(), 64);
+}
+
+#[test]
+fn only_a_command_alone_is_sent_again_when_it_was_refused_for_now() {
+    let (mut queue, mut unanswered) = (Queue::new(Budget::default(), false), Unanswered::default());
+    let pair = Commands {
+        replies: 2,
+        ..once(b"AB")
+    };
+    let (both, alone) = (submit(&mut queue, pair), submit(&mut queue, once(b"C")));
+    queue.take_output(&mut unanswered, Instant::now());
+    queue.deliver(chunk(b"+OK\r\n"), 1, &mut Vec::new());
+    queue.deliver_refusal(chunk(b"-LOADING a\r\n"), &unanswered, &mut Vec::new());
+    queue.deliver_refusal(chunk(b"-LOADING b\r\n"), &unanswered, &mut Vec::new());
+    // The first of the two was carried out.
+    assert_eq!(again(&parts(&mut queue, both)), None);
+    assert_eq!(again(&parts(&mut queue, alone)).unwrap(), b"C");
+}
+
+#[test]
+fn what_is_lost_goes_back_from_a_node_of_several_if_it_may_be_sent_again() {
+    let (mut queue, mut unanswered) = (Queue::new(Budget::default(), true), Unanswered::default());
+    let written = submit(&mut queue, once(b"A"));
+    let repeatable = Commands {
+        idempotent: true,
+        ..once(b"B")
+    };
+    let repeatable = submit(&mut queue, repeatable);
+    let unwritten = submit(&mut queue, once(b"CC"));
+    queue.take_output(&mut unanswered, Instant::now());
+    unanswered.wrote(2);
+    let waiting = submit(&mut queue, once(b"D"));
+    queue.lost(&lost(), &mut unanswered, true, &mut Vec::new());
+    let written = parts(&mut queue, written);
+    assert!(matches!(
+        written.error,
+        Some(Failure::Lost(Phase::MaybeApplied, ..))
+    ));
+    assert_eq!(again(&written), None);
+    let repeatable = parts(&mut queue, repeatable);
+    assert!(matches!(
+        repeatable.error,
+        Some(Failure::Lost(Phase::MaybeApplied, ..))
+    ));
+    assert_eq!(again(&repeatable).unwrap(), b"B");
+    for (key, bytes) in [(unwritten, &b"CC"[..]), (waiting, b"D")] {
+        let parts = parts(&mut queue, key);
+        assert!(matches!(
+            parts.error,
+            Some(Failure::Lost(Phase::NotSent, ..))
+        ));
+        assert_eq!(again(&parts).unwrap(), bytes);
+        // It goes on with the rest of its time.
+        assert!(parts.deadline.is_some());
+    }
+    assert!(queue.is_idle() && !queue.has_output());
+    assert_eq!(queue.stats(Instant::now()).bytes, 0);
+}
+
+#[test]
+fn what_is_lost_waits_for_the_next_socket_where_there_is_but_one_server() {
+    let (mut queue, mut unanswered) = (Queue::new(Budget::default(), false), Unanswered::default());
+    let key = submit(&mut queue, once(b"A"));
+    queue.take_output(&mut unanswered, Instant::now());
+    queue.lost(&lost(), &mut unanswered, true, &mut Vec::new());
+    queue.unreachable(lost(), &mut Vec::new());
+    assert!(queue.poll_cell(key, Waker::noop()).is_pending());
+    assert!(queue.has_output());
+}
+
+#[test]
+fn nothing_waits_for_a_node_that_cannot_be_reached() {
+    let mut queue = Queue::new(Budget::default(), true);
+    queue.sleep();
+    let key = submit(&mut queue, once(b"A"));
+    queue.unreachable(lost(), &mut Vec::new());
+    assert_eq!(again(&parts(&mut queue, key)).unwrap(), b"A");
+    let mut next = once(b"B");
+    let terms = next.terms();
+    let submitted = queue.submit(&mut next, terms, Limit::None, None, None);
+    assert!(
+        matches!(submitted, Submitted::Ended(failure) if matches!(*failure, Failure::Lost(Phase::NotSent, ..)))
+    );
+    queue.admitted();
+    submit(&mut queue, next);
+}

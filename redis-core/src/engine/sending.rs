@@ -1,0 +1,458 @@
+//! One sending of a payload on one link: waiting for room, written, answered. Other code decides whether it is sent
+//! again, and where.
+
+use std::future::Future;
+use std::ops::Deref;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
+
+use super::inflight::{
+    Again, CellKey, Delivery, Failure, Limit, Patience, Payload, Queue, Submitted, WaiterKey,
+};
+use super::link::Link;
+use crate::error::{Error, Obstacle, Phase};
+use crate::reply::Frame;
+use crate::wire::Chunk;
+
+/// The place in the queue of a link, given up when the caller goes away. `L` keeps the link: a reference if the
+/// caller holds its handle, a counted one if the link may be removed while something is in flight.
+#[derive(Debug)]
+pub(crate) struct Sending<L: Deref<Target = Link>> {
+    link: L,
+    state: State,
+    /// Allocated only for the few that need it, to keep small what every request contains.
+    slow: Option<Box<Slow>>,
+}
+
+#[derive(Debug)]
+enum State {
+    Fresh,
+    InLine(WaiterKey),
+    InFlight(CellKey),
+    /// It will be sent after a pause.
+    Pausing,
+    Ended(Box<Failure>),
+    /// It must not be sent at all.
+    Refused(Error),
+    Over,
+}
+
+/// What is known about a payload that is not answered at once.
+#[derive(Debug, Default)]
+struct Slow {
+    /// Known once the payload has waited for room, or came back to be sent again.
+    deadline: Option<Instant>,
+    /// The timer of the wait for room, or of a pause.
+    timer: Option<Pin<Box<Sleep>>>,
+    /// What is sent again in place of the payload, after the server refused it for a reason that goes away.
+    again: Option<Box<Again>>,
+    refusals: u32,
+    /// The last of them.
+    refused: Option<Arc<Obstacle>>,
+}
+
+impl<L: Deref<Target = Link>> Sending<L> {
+    #[inline]
+    pub(crate) fn new(link: L) -> Self {
+        Self {
+            link,
+            state: State::Fresh,
+            slow: None,
+        }
+    }
+
+    /// The link that it is sent on.
+    #[inline]
+    pub(crate) fn link(&self) -> &L {
+        &self.link
+    }
+
+    /// Makes it fail with `error`; nothing is sent.
+    pub(crate) fn refuse(&mut self, error: Error) {
+        self.state = State::Refused(error);
+    }
+
+    /// Queues it now, before the first poll. Returns whether there was room.
+    pub(crate) fn submit(&mut self, payload: &mut impl Payload) -> bool {
+        matches!(self.state, State::Fresh) && self.enqueue(payload, None)
+    }
+
+    /// Polls for the outcome of this one sending. After that it is over, unless it is sent again.
+    #[inline]
+    pub(crate) fn poll(
+        &mut self,
+        payload: &mut impl Payload,
+        cx: &mut Context<'_>,
+    ) -> Poll<Delivery> {
+        loop {
+            match self.state {
+                State::Fresh => {
+                    if self.enqueue(payload, Some(cx.waker())) {
+                        // The queue has the waker already.
+                        return Poll::Pending;
+                    }
+                }
+                State::InFlight(key) => {
+                    let delivery = ready!(self.link.poll_cell(key, cx.waker()));
+                    self.state = State::Over;
+                    return Poll::Ready(delivery);
+                }
+                _ => {
+                    if let Some(delivery) = ready!(self.wait(payload, cx)) {
+                        return Poll::Ready(delivery);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sends the payload once more, as it is now.
+    pub(crate) fn send_again(&mut self, deadline: Option<Instant>) {
+        let slow = self.slow();
+        (slow.deadline, slow.again) = (deadline, None);
+        self.state = State::Fresh;
+    }
+
+    /// Queues the payload again, as if for the first time.
+    #[cold]
+    pub(crate) fn start_again(&mut self) {
+        self.slow = None;
+        self.state = State::Fresh;
+    }
+
+    /// Sends `again` in place of the payload after a pause, which grows each time. Returns whether there is time for
+    /// that before the deadline.
+    pub(crate) fn send_later(&mut self, again: Box<Again>, deadline: Option<Instant>) -> bool {
+        let backoff = self.link.config.backoff;
+        let slow = self.slow();
+        (slow.deadline, slow.again) = (deadline, Some(again));
+        let pause = backoff.pause(slow.refusals);
+        slow.refusals += 1;
+        self.pause(pause)
+    }
+
+    /// Has it go over another link: `again`, or the payload itself.
+    pub(crate) fn go_to(&mut self, link: L, again: Option<Box<Again>>, deadline: Option<Instant>) {
+        self.link = link;
+        self.state = State::Fresh;
+        if again.is_some() || deadline.is_some() || self.slow.is_some() {
+            let slow = self.slow();
+            (slow.deadline, slow.again) = (deadline, again);
+        }
+    }
+
+    /// What was to be sent in place of the payload, and was turned away.
+    pub(crate) fn take_again(&mut self) -> Option<Box<Again>> {
+        self.slow.as_mut()?.again.take()
+    }
+
+    /// Notes for which reason, which passes, the server refused it.
+    pub(crate) fn note_refusal(&mut self, replies: &[Chunk]) {
+        let refusal = replies.first().cloned().map(Frame::from_scanned);
+        let error = refusal.and_then(|refusal| refusal.reply().error());
+        self.slow().refused = error.map(|error| Arc::new(Obstacle::Refused(error)));
+    }
+
+    /// Puts the refusal before to a deadline that passed for no other reason that is known.
+    pub(crate) fn add_refusal(&mut self, failure: &mut Failure) {
+        if let Failure::Timeout(_, obstacle @ None) = failure
+            && let Some(slow) = &mut self.slow
+        {
+            *obstacle = slow.refused.take();
+        }
+    }
+
+    /// Puts the sending off, unless the deadline comes first.
+    fn pause(&mut self, pause: Duration) -> bool {
+        let slow = self.slow();
+        let in_time = slow
+            .deadline
+            .is_none_or(|deadline| Instant::now() + pause < deadline);
+        if in_time {
+            slow.timer = Some(Box::pin(sleep(pause)));
+            self.state = State::Pausing;
+        }
+        in_time
+    }
+
+    /// Waits for room or for the end of a pause, or returns the outcome of a payload that is not in flight.
+    #[cold]
+    fn wait(&mut self, payload: &mut impl Payload, cx: &mut Context<'_>) -> Poll<Option<Delivery>> {
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::InLine(place) => {
+                self.state = State::InLine(place);
+                ready!(self.poll_in_line(payload, cx));
+            }
+            State::Pausing => {
+                self.state = State::Pausing;
+                if let Some(pause) = &mut self.slow().timer {
+                    ready!(pause.as_mut().poll(cx));
+                }
+                self.slow().timer = None;
+                self.state = State::Fresh;
+            }
+            State::Ended(failure) => return Poll::Ready(Some(Delivery::failed(*failure))),
+            State::Refused(error) => return Poll::Ready(Some(Delivery::Refused(error))),
+            State::Over => return Poll::Ready(Some(Delivery::Refused(Error::ended()))),
+            other @ (State::Fresh | State::InFlight(_)) => self.state = other,
+        }
+        Poll::Ready(None)
+    }
+
+    fn slow(&mut self) -> &mut Slow {
+        self.slow.get_or_insert_default()
+    }
+
+    /// Returns whether there was room.
+    #[inline]
+    fn enqueue(&mut self, payload: &mut impl Payload, waker: Option<&Waker>) -> bool {
+        let submitted = match self.slow {
+            None => {
+                let terms = payload.terms();
+                let limit = self.limit(terms.patience);
+                self.link.submit(payload, terms, limit, None, waker)
+            }
+            Some(_) => self.submit_slowly(payload, waker),
+        };
+        self.note(submitted, payload)
+    }
+
+    /// Queues it now, before the first poll, in a queue that is locked already: see [`Link::submit_all`].
+    #[allow(dead_code, reason = "used by the handle of a cluster")]
+    pub(crate) fn submit_to(&mut self, queue: &mut Queue, payload: &mut impl Payload) {
+        if matches!(self.state, State::Fresh) && self.slow.is_none() {
+            let terms = payload.terms();
+            let limit = self.limit(terms.patience);
+            let submitted = queue.submit(payload, terms, limit, None, None);
+            self.note(submitted, payload);
+        }
+    }
+
+    /// Notes the result of submitting; returns whether there was room.
+    #[inline]
+    fn note(&mut self, submitted: Submitted, payload: &impl Payload) -> bool {
+        match submitted {
+            Submitted::Queued(key) => {
+                self.state = State::InFlight(key);
+                true
+            }
+            Submitted::Full(place) => {
+                self.state = State::InLine(place);
+                self.set_deadline(payload);
+                false
+            }
+            Submitted::Ended(failure) => {
+                self.state = State::Ended(failure);
+                false
+            }
+        }
+    }
+
+    /// Sets the deadline of a payload that waits for room, unless it is set already.
+    #[cold]
+    fn set_deadline(&mut self, payload: &impl Payload) {
+        let slow = self.slow();
+        if slow.deadline.is_none() && slow.again.is_none() {
+            let limit = self.limit(payload.terms().patience);
+            self.slow().deadline = limit.from(Instant::now());
+        }
+    }
+
+    #[cold]
+    fn submit_slowly(&mut self, payload: &mut impl Payload, waker: Option<&Waker>) -> Submitted {
+        let place = match self.state {
+            State::InLine(place) => Some(place),
+            _ => None,
+        };
+        let again = self.slow.as_mut().and_then(|slow| slow.again.take());
+        let Some(mut again) = again else {
+            let terms = payload.terms();
+            let limit = self.limit(terms.patience);
+            return self.link.submit(payload, terms, limit, place, waker);
+        };
+        let terms = again.terms();
+        let limit = self.limit(terms.patience);
+        let submitted = self.link.submit(&mut *again, terms, limit, place, waker);
+        self.slow().again = Some(again);
+        submitted
+    }
+
+    fn poll_in_line(&mut self, payload: &mut impl Payload, cx: &mut Context<'_>) -> Poll<()> {
+        self.enqueue(payload, Some(cx.waker()));
+        let State::InLine(place) = self.state else {
+            self.slow().timer = None;
+            return Poll::Ready(());
+        };
+        let slow = self.slow();
+        let Some(deadline) = slow.deadline else {
+            return Poll::Pending;
+        };
+        // Made here, in a task: `submit` may be called outside of a runtime, and timers need one.
+        let timer = slow
+            .timer
+            .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        ready!(timer.as_mut().poll(cx));
+        self.link.leave_line(place);
+        self.link.count(|counts| counts.timeouts += 1);
+        let full = self.link.obstacle_in_line();
+        let obstacle = self.slow().refused.take().or(full);
+        self.state = State::Ended(Box::new(Failure::Timeout(Phase::NotSent, obstacle)));
+        Poll::Ready(())
+    }
+
+    #[inline]
+    fn limit(&self, patience: Patience) -> Limit {
+        if let Some(deadline) = self.slow.as_ref().and_then(|slow| slow.deadline) {
+            return Limit::At(deadline);
+        }
+        patience.limit(self.link.config.command_timeout)
+    }
+}
+
+impl<L: Deref<Target = Link>> Drop for Sending<L> {
+    #[inline]
+    fn drop(&mut self) {
+        match self.state {
+            State::InFlight(key) => self.link.abandon(key),
+            State::InLine(place) => self.link.leave_line(place),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::future::poll_fn;
+
+    use tokio::sync::oneshot;
+    use typedis_testkit::fake::Fake;
+
+    use super::*;
+    use crate::config::{Budget, Config, Protocol};
+    use crate::engine::inflight::Hold;
+    use crate::handle::Connection;
+    use crate::wire::encode::Output;
+    use crate::wire::outgoing::Outgoing;
+
+    /// `PING word`, which is idempotent.
+    fn ping(word: &str) -> Again {
+        let mut bytes = Outgoing::default();
+        bytes.put(format!("*2\r\n$4\r\nPING\r\n${}\r\n{word}\r\n", word.len()).as_bytes());
+        Again {
+            bytes,
+            idempotent: true,
+            hold: Hold::None,
+        }
+    }
+
+    /// A server that answers PING with its word.
+    async fn echo() -> Fake {
+        Fake::answering(|words| match words.name().as_str() {
+            "PING" => format!("+{}\r\n", words.text(1)).into_bytes(),
+            _ => b"+OK\r\n".to_vec(),
+        })
+        .await
+        .unwrap()
+    }
+
+    fn config(fake: &Fake) -> Config {
+        Config::from_url(&fake.url())
+            .unwrap()
+            .protocol(Protocol::Resp2)
+    }
+
+    async fn answer<L: Deref<Target = Link>>(
+        sending: &mut Sending<L>,
+        payload: &mut Again,
+    ) -> Vec<u8> {
+        let delivery = poll_fn(|cx| sending.poll(payload, cx)).await;
+        let (chunks, failure) = delivery.into_parts().unwrap();
+        assert!(failure.is_none(), "{failure:?}");
+        chunks.iter().flat_map(|chunk| chunk.to_vec()).collect()
+    }
+
+    #[test]
+    fn what_every_request_carries_is_small() {
+        assert!(size_of::<Sending<&Link>>() <= 32);
+        assert!(size_of::<Sending<Arc<Link>>>() <= 32);
+    }
+
+    #[tokio::test]
+    async fn a_sending_that_holds_its_link_is_answered_when_the_last_handle_is_gone() {
+        let (release, released) = oneshot::channel::<()>();
+        let released = std::sync::Mutex::new(Some(released));
+        let fake = Fake::start(move |mut peer| {
+            let released = released.lock().unwrap().take();
+            async move {
+                peer.answer_until("PING", "+OK\r\n").await?;
+                if let Some(released) = released {
+                    let _ = released.await;
+                }
+                peer.send("+late\r\n").await
+            }
+        })
+        .await
+        .unwrap();
+        let connection = Connection::open(config(&fake)).await.unwrap();
+        let mut payload = ping("late");
+        let mut sending = Sending::new(connection.shared_link());
+        assert!(sending.submit(&mut payload));
+        drop(connection);
+        release.send(()).unwrap();
+        assert_eq!(answer(&mut sending, &mut payload).await, b"+late\r\n");
+    }
+
+    #[tokio::test]
+    async fn many_are_queued_at_once_and_answered_in_their_order_also_beyond_the_budget() {
+        for commands in [1_000, 3] {
+            let fake = echo().await;
+            let budget = Budget {
+                commands,
+                ..Budget::default()
+            };
+            let connection = Connection::open(config(&fake).budget(budget))
+                .await
+                .unwrap();
+            let link = connection.link();
+            let words: Vec<String> = (0..20).map(|number| format!("w{number}")).collect();
+            let mut all: Vec<_> = words
+                .iter()
+                .map(|word| (Sending::new(link), ping(word)))
+                .collect();
+            link.submit_all(|queue| {
+                for (sending, payload) in &mut all {
+                    sending.submit_to(queue, payload);
+                }
+            });
+            assert_eq!(connection.in_flight(), commands.min(20));
+            for ((sending, payload), word) in all.iter_mut().zip(&words) {
+                let expected = format!("+{word}\r\n").into_bytes();
+                assert_eq!(answer(sending, payload).await, expected);
+            }
+            let sent = fake.received(0);
+            let pings = sent.iter().filter(|words| words.name() == "PING");
+            assert_eq!(pings.map(|words| words.text(1)).collect::<Vec<_>>(), words);
+        }
+    }
+
+    #[tokio::test]
+    async fn one_that_is_over_can_be_sent_again_with_its_deadline() {
+        let fake = echo().await;
+        let connection = Connection::open(config(&fake)).await.unwrap();
+        let mut payload = ping("one");
+        let mut sending = Sending::new(connection.link());
+        assert_eq!(answer(&mut sending, &mut payload).await, b"+one\r\n");
+        let soon = Instant::now() + Duration::from_secs(5);
+        assert!(sending.send_later(Box::new(ping("two")), Some(soon)));
+        assert_eq!(answer(&mut sending, &mut payload).await, b"+two\r\n");
+        // A pause that would end after the deadline is not begun.
+        let now = Instant::now();
+        assert!(!sending.send_later(Box::new(ping("three")), Some(now)));
+    }
+}

@@ -1,0 +1,151 @@
+use std::collections::BTreeMap;
+
+use typedis_core::cluster::{Cluster, slot};
+use typedis_core::{CommandInfo, ErrorKind, Phase, Request, RequestPolicy, ResponsePolicy, ToArgs};
+use typedis_testkit::fake::{Answer, FakeCluster};
+use typedis_testkit::{ServerKind, shared_cluster};
+
+use crate::support::*;
+
+static MGET: CommandInfo = CommandInfo::new("MGET", b"$4\r\nMGET\r\n", 1)
+    .readonly()
+    .policies(RequestPolicy::MultiShard, ResponsePolicy::Default);
+static DEL: CommandInfo = CommandInfo::new("DEL", b"$3\r\nDEL\r\n", 1)
+    .policies(RequestPolicy::MultiShard, ResponsePolicy::AggSum);
+static MSET: CommandInfo = CommandInfo::new("MSET", b"$4\r\nMSET\r\n", 1)
+    .policies(RequestPolicy::MultiShard, ResponsePolicy::AllSucceeded);
+static DBSIZE: CommandInfo = CommandInfo::new("DBSIZE", b"$6\r\nDBSIZE\r\n", 1)
+    .readonly()
+    .policies(RequestPolicy::AllShards, ResponsePolicy::AggSum);
+static KEYS: CommandInfo = CommandInfo::new("KEYS", b"$4\r\nKEYS\r\n", 1)
+    .readonly()
+    .policies(RequestPolicy::AllShards, ResponsePolicy::Default);
+static EXISTS: CommandInfo =
+    CommandInfo::new("SCRIPT EXISTS", b"$6\r\nSCRIPT\r\n$6\r\nEXISTS\r\n", 2)
+        .readonly()
+        .policies(RequestPolicy::AllShards, ResponsePolicy::AggLogicalAnd);
+static RANDOMKEY: CommandInfo = CommandInfo::new("RANDOMKEY", b"$9\r\nRANDOMKEY\r\n", 1)
+    .readonly()
+    .policies(RequestPolicy::AllShards, ResponsePolicy::Special);
+
+fn with_keys<'a, R>(
+    cluster: &'a Cluster,
+    info: &'static CommandInfo,
+    keys: impl ToArgs,
+) -> Request<&'a Cluster, R> {
+    Request::new(cluster, info, |args| args.keys("key", &keys))
+}
+
+#[tokio::test]
+async fn many_keys_are_split_by_slots_and_joined_in_order() {
+    for kind in [ServerKind::Valkey9, ServerKind::Redis6] {
+        let space = tokio::task::spawn_blocking(move || shared_cluster(kind))
+            .await
+            .unwrap();
+        for protocol in BOTH {
+            let config = config(&url(space.cluster())).protocol(protocol);
+            let cluster = Cluster::open(config).await.unwrap();
+            let keys: Vec<String> = (0..100).map(|number| space.key(number)).collect();
+            let pairs: Vec<(&str, String)> =
+                keys.iter().map(|key| (&**key, format!("v{key}"))).collect();
+            let mset: Request<&Cluster, ()> = Request::new(&cluster, &MSET, |args| {
+                args.records::<(typedis_core::Key, typedis_core::Text), _>("pairs", &pairs);
+            });
+            mset.await.unwrap();
+            let mut asked = keys.clone();
+            asked.insert(50, space.key("absent"));
+            let values: Vec<Option<String>> = with_keys(&cluster, &MGET, &asked).await.unwrap();
+            for (key, value) in asked.iter().zip(values) {
+                let expected = (*key != space.key("absent")).then(|| format!("v{key}"));
+                assert_eq!(value, expected);
+            }
+            let deleted: u64 = with_keys(&cluster, &DEL, &asked).await.unwrap();
+            assert_eq!(deleted, 100);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_concerns_all_nodes_is_asked_of_each_and_becomes_one_reply() {
+    let fake = FakeCluster::start(3, |asked| {
+        let node = asked.node;
+        match asked.command.name().as_str() {
+            "DBSIZE" => Answer::Reply(
+                format!(":{}\r\n", 10_i32.pow(u32::try_from(node).unwrap())).into_bytes(),
+            ),
+            "KEYS" => Answer::Reply(format!("*1\r\n+k{node}\r\n").into_bytes()),
+            "SCRIPT" => {
+                Answer::Reply(format!("*2\r\n:1\r\n:{}\r\n", usize::from(node != 1)).into_bytes())
+            }
+            _ => Answer::Usual,
+        }
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    let size: i64 = Request::new(&cluster, &DBSIZE, |_| {}).await.unwrap();
+    assert_eq!(size, 111);
+    let mut keys: Vec<String> = Request::new(&cluster, &KEYS, |args| args.word("*"))
+        .await
+        .unwrap();
+    keys.sort();
+    assert_eq!(keys, ["k0", "k1", "k2"]);
+    let known: Vec<bool> = Request::new(&cluster, &EXISTS, |args| {
+        args.word("a");
+        args.word("b");
+    })
+    .await
+    .unwrap();
+    assert_eq!(known, [true, false]);
+    let random: Request<&Cluster, Option<String>> = Request::new(&cluster, &RANDOMKEY, |_| {});
+    let error = random.await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_part_that_fails_is_an_error_that_says_what_was_done() {
+    let fake = FakeCluster::start(3, |asked| match asked.command.name().as_str() {
+        "DEL" if asked.node == 1 => Answer::error("NOPERM no"),
+        "DEL" => Answer::Reply(b":1\r\n".to_vec()),
+        _ => Answer::Usual,
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    let mut by_node: BTreeMap<u16, String> = BTreeMap::new();
+    for number in 0..100 {
+        let key = format!("k{number}");
+        by_node.entry(slot(&key) / 5_462).or_insert(key);
+    }
+    let keys: Vec<String> = by_node.into_values().collect();
+    let calls: Request<&Cluster, u64> = with_keys(&cluster, &DEL, &keys);
+    let error = calls.await.unwrap_err();
+    assert_eq!(error.phase(), Phase::MaybeApplied);
+    let text = error.to_string();
+    assert!(
+        text.contains("NOPERM no") && text.contains("for these: 0, 2"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_slot_that_moves_amid_a_split_command_is_followed() {
+    let fake = FakeCluster::start(3, |asked| match asked.command.name().as_str() {
+        "MGET" if asked.node != 0 => Answer::moved(slot(asked.command.text(1)), asked.addr(0)),
+        "MGET" => {
+            let keys = &asked.command.bytes()[1..];
+            let mut reply = format!("*{}\r\n", keys.len());
+            for key in keys {
+                reply += &format!("+{}\r\n", String::from_utf8_lossy(key));
+            }
+            Answer::Reply(reply.into_bytes())
+        }
+        _ => Answer::Usual,
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    let keys: Vec<String> = (0..50).map(|number| format!("k{number}")).collect();
+    let values: Vec<String> = with_keys(&cluster, &MGET, &keys).await.unwrap();
+    assert_eq!(values, keys);
+}

@@ -1,0 +1,220 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use typedis_core::cluster::slot;
+use typedis_core::{ErrorKind, Phase, Run};
+use typedis_testkit::fake::{Answer, FakeCluster};
+
+use crate::support::*;
+
+/// Slot 12182, which the last of three nodes has.
+const KEY: &str = "foo";
+
+fn ok(text: &str) -> Answer {
+    Answer::Reply(format!("+{text}\r\n").into_bytes())
+}
+
+#[tokio::test]
+async fn moved_is_followed_and_remembered() {
+    let fake = FakeCluster::start(3, |asked| {
+        match (asked.command.name().as_str(), asked.node) {
+            ("GET", 0) => ok("there"),
+            ("GET", _) => Answer::moved(12_182, asked.addr(0)),
+            _ => Answer::Usual,
+        }
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    // The map of all nodes goes on telling the wrong owner for a while: one redirect is enough.
+    assert_eq!(cluster.run(get(KEY)).await.unwrap().unwrap(), "there");
+    assert_eq!(fake.count(2, "GET"), 1);
+    fake.assign(12_182..=12_182, 0);
+    for _ in 0..10 {
+        assert_eq!(cluster.run(get(KEY)).await.unwrap().unwrap(), "there");
+    }
+    assert_eq!((fake.count(2, "GET"), fake.count(0, "GET")), (1, 11));
+    let owner = cluster
+        .topology()
+        .primary_of(12_182)
+        .unwrap()
+        .address
+        .clone();
+    assert_eq!(owner.to_string(), fake.node(0).addr().to_string());
+}
+
+#[tokio::test]
+async fn ask_holds_for_one_command_and_asking_stands_right_before_it() {
+    let fake = FakeCluster::start(3, |asked| {
+        match (asked.command.name().as_str(), asked.node) {
+            ("GET" | "INCR", 0) if asked.asking => ok("7"),
+            ("GET" | "INCR", 0) => Answer::moved(12_182, asked.addr(2)),
+            ("GET" | "INCR", _) => Answer::ask(12_182, asked.addr(0)),
+            _ => Answer::Usual,
+        }
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    let many: Vec<_> = (0..50)
+        .map(|_| {
+            let cluster = cluster.clone();
+            tokio::spawn(async move { cluster.run(get(KEY)).await.unwrap().unwrap() })
+        })
+        .collect();
+    for one in many {
+        assert_eq!(soon("a redirected GET", one).await.unwrap(), "7");
+    }
+    // The slot has not moved.
+    assert_eq!(
+        (
+            fake.count(2, "GET"),
+            fake.count(0, "GET"),
+            fake.count(0, "ASKING")
+        ),
+        (50, 50, 50)
+    );
+}
+
+#[tokio::test]
+async fn what_passes_is_waited_for() {
+    for word in [
+        "TRYAGAIN",
+        "CLUSTERDOWN",
+        "LOADING",
+        "MASTERDOWN",
+        "READONLY",
+    ] {
+        let asked_before = Arc::new(AtomicUsize::new(0));
+        let fake = FakeCluster::start(1, move |asked| match asked.command.name().as_str() {
+            "INCR" if asked_before.fetch_add(1, Ordering::Relaxed) < 5 => {
+                Answer::error(format_args!("{word} a while"))
+            }
+            "INCR" => Answer::Reply(b":1\r\n".to_vec()),
+            _ => Answer::Usual,
+        })
+        .await
+        .unwrap();
+        let cluster = connect(&fake).await;
+        let reply = soon(word, cluster.run(incr(KEY))).await;
+        assert_eq!(reply.unwrap(), 1, "{word}");
+        assert_eq!(fake.count(0, "INCR"), 6);
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_pass_is_the_error_once_the_deadline_comes() {
+    let fake = FakeCluster::start(1, |asked| match asked.command.name().as_str() {
+        "INCR" => Answer::error("CLUSTERDOWN The cluster is down"),
+        _ => Answer::Usual,
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    let call = cluster.run(incr(KEY)).deadline(Duration::from_millis(200));
+    let error = soon("a cluster that is down", call).await.unwrap_err();
+    assert_eq!(error.server().unwrap().code(), "CLUSTERDOWN");
+    assert_eq!(
+        (error.phase(), error.command()),
+        (Phase::Refused, Some("INCR"))
+    );
+}
+
+#[tokio::test]
+async fn nodes_that_send_a_command_in_a_circle_are_an_error_that_shows_the_path() {
+    let fake = FakeCluster::start(2, |asked| match asked.command.name().as_str() {
+        "INCR" => Answer::moved(12_182, asked.addr(1 - asked.node)),
+        _ => Answer::Usual,
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    let error = soon("a circle", cluster.run(incr(KEY))).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Cluster(_)), "{error}");
+    let (a, b) = (fake.node(0).addr(), fake.node(1).addr());
+    assert!(
+        error.to_string().contains(&format!("{a}, {b}, {a}")),
+        "{error}"
+    );
+    let sent = fake.count(0, "INCR") + fake.count(1, "INCR");
+    assert_eq!(sent, 17);
+}
+
+#[tokio::test]
+async fn another_error_is_the_callers() {
+    let fake = FakeCluster::start(1, |asked| match asked.command.name().as_str() {
+        "INCR" => Answer::error("WRONGTYPE Operation against a key"),
+        _ => Answer::Usual,
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    let error = cluster.run(incr(KEY)).await.unwrap_err();
+    assert_eq!(error.server().unwrap().code(), "WRONGTYPE");
+    assert_eq!(fake.count(0, "INCR"), 1);
+}
+
+#[tokio::test]
+async fn a_lost_command_goes_again_only_if_it_may_be_repeated() {
+    let lost = Arc::new(AtomicUsize::new(0));
+    let fake = FakeCluster::start(1, move |asked| match asked.command.name().as_str() {
+        "GET" | "INCR" if lost.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) => Answer::Close,
+        "GET" => ok("again"),
+        "INCR" => Answer::Reply(b":2\r\n".to_vec()),
+        _ => Answer::Usual,
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    assert_eq!(cluster.run(get(KEY)).await.unwrap().unwrap(), "again");
+    assert_eq!(fake.count(0, "GET"), 2);
+    let error = cluster.run(incr(KEY)).await.unwrap_err();
+    assert_eq!(error.phase(), Phase::MaybeApplied, "{error}");
+    assert_eq!(fake.count(0, "INCR"), 1);
+    assert_eq!(cluster.run(incr(KEY)).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn a_node_that_only_a_redirect_tells_of_is_reached() {
+    // It has no slots yet, so that no map names it.
+    let fake = FakeCluster::start(3, |asked| {
+        match (asked.command.name().as_str(), asked.node) {
+            ("GET", 1) if asked.asking => ok("new"),
+            ("GET", _) => Answer::ask(12_182, asked.addr(1)),
+            _ => Answer::Usual,
+        }
+    })
+    .await
+    .unwrap();
+    fake.assign(0..=16_383, 2);
+    let cluster = connect(&fake).await;
+    assert_eq!(cluster.topology().nodes().len(), 1);
+    for _ in 0..3 {
+        assert_eq!(cluster.run(get(KEY)).await.unwrap().unwrap(), "new");
+    }
+    assert_eq!(fake.node(1).connections(), 1);
+}
+
+#[tokio::test]
+async fn redirects_without_end_of_all_slots_ask_for_the_map_at_most_once_a_second() {
+    let fake = FakeCluster::start(2, |asked| {
+        match (asked.command.name().as_str(), asked.node) {
+            ("GET", 0) => Answer::moved(slot(asked.command.text(1)), asked.addr(1)),
+            ("GET", _) => ok("there"),
+            _ => Answer::Usual,
+        }
+    })
+    .await
+    .unwrap();
+    fake.assign(0..=16_383, 0);
+    let cluster = connect(&fake).await;
+    let before = std::time::Instant::now();
+    for number in 0..2_000 {
+        cluster.run(get(&format!("k{number}"))).await.unwrap();
+    }
+    let questions: usize = (0..2).map(|node| fake.count(node, "CLUSTER")).sum();
+    // Two commands each time.
+    let most = 2 * (2 + usize::try_from(before.elapsed().as_secs()).unwrap());
+    assert!(questions <= most, "{questions} questions");
+}

@@ -1,0 +1,130 @@
+use typedis_core::cluster::{Cluster, slot};
+use typedis_core::{ErrorKind, Run, raw};
+use typedis_testkit::fake::{Answer, Fake, FakeCluster};
+use typedis_testkit::{Server, ServerKind, shared_cluster};
+
+use crate::support::*;
+
+const KINDS: [ServerKind; 4] = [
+    ServerKind::Valkey9,
+    ServerKind::Redis8,
+    ServerKind::Valkey8,
+    ServerKind::Redis6,
+];
+
+#[tokio::test]
+async fn keys_are_found_on_their_nodes_of_every_server_in_both_protocols() {
+    for kind in KINDS {
+        let space = tokio::task::spawn_blocking(move || shared_cluster(kind))
+            .await
+            .unwrap();
+        for protocol in BOTH {
+            let config = config(&url(space.cluster())).protocol(protocol);
+            let cluster = Cluster::open(config).await.unwrap();
+            assert_eq!(cluster.topology().served(), 16_384);
+            for number in 0..50 {
+                let key = space.key(number);
+                cluster.run(set(&key, &key)).await.unwrap();
+                assert_eq!(cluster.run(get(&key)).await.unwrap(), Some(key));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_command_goes_to_the_owner_of_its_slot_at_once() {
+    let fake = FakeCluster::start(3, |asked| match asked.command.name().as_str() {
+        "GET" => Answer::Reply(format!("+{}\r\n", asked.node).into_bytes()),
+        _ => Answer::Usual,
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    for number in 0..100 {
+        let key = format!("k{number}");
+        let node = usize::from(slot(&key)) * 3 / 16_384;
+        let answer = cluster.run(get(&key)).await.unwrap().unwrap();
+        assert_eq!(answer, node.to_string());
+    }
+    // One socket a node, and one more for the question at the start.
+    let sockets: usize = (0..3).map(|node| fake.node(node).connections()).sum();
+    assert_eq!(sockets, 4);
+}
+
+#[tokio::test]
+async fn commands_without_keys_are_spread_over_the_primaries() {
+    let fake = FakeCluster::start(3, |_| Answer::Usual).await.unwrap();
+    let cluster = connect(&fake).await;
+    for _ in 0..100 {
+        cluster
+            .run(raw("ECHO").arg("a").reply::<()>())
+            .await
+            .unwrap();
+    }
+    for node in 0..3 {
+        assert!(fake.count(node, "ECHO") > 10);
+    }
+}
+
+#[tokio::test]
+async fn keys_of_two_slots_are_refused_before_anything_is_sent_and_named() {
+    let fake = FakeCluster::start(3, |_| Answer::Usual).await.unwrap();
+    let cluster = connect(&fake).await;
+    let rename = raw("RENAME").key("foo").key("bar").reply::<()>();
+    let error = cluster.run(rename).await.unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error.kind(), ErrorKind::Usage(_)));
+    assert!(
+        text.contains("`foo` has slot 12182, `bar` has slot 5061"),
+        "{text}"
+    );
+    assert!((0..3).all(|node| fake.count(node, "RENAME") == 0));
+    let rename = raw("RENAME").key("{a}1").key("{a}2").reply::<()>();
+    cluster.run(rename).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_blocks_or_changes_a_connection_is_refused_before_it_is_sent() {
+    let fake = FakeCluster::start(1, |_| Answer::Usual).await.unwrap();
+    let cluster = connect(&fake).await;
+    let blocking = raw("BLPOP").key("a").arg(1).blocks_for(1).reply::<()>();
+    let error = cluster.run(blocking).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
+    assert_eq!(fake.count(0, "BLPOP"), 0);
+}
+
+#[tokio::test]
+async fn a_server_that_is_no_cluster_owns_all_slots() {
+    let server = tokio::task::spawn_blocking(|| Server::start(ServerKind::default())).await;
+    let server = server.unwrap().unwrap();
+    let cluster = Cluster::open(config(&server.url())).await.unwrap();
+    for key in ["a", "b", "c"] {
+        assert_eq!(cluster.run(incr(key)).await.unwrap(), 1);
+    }
+    assert_eq!(cluster.topology().primaries().count(), 1);
+}
+
+#[tokio::test]
+async fn a_seed_that_is_dead_or_knows_nothing_is_passed_over() {
+    let fake = FakeCluster::start(2, |_| Answer::Usual).await.unwrap();
+    let empty = Fake::answering(|words| match words.name().as_str() {
+        "CLUSTER" => b"*0\r\n".to_vec(),
+        "HELLO" => b"%0\r\n".to_vec(),
+        _ => b"+OK\r\n".to_vec(),
+    })
+    .await
+    .unwrap();
+    let url = format!(
+        "redis://127.0.0.1:1,{},{}",
+        empty.addr(),
+        fake.node(1).addr()
+    );
+    let cluster = Cluster::open(config(&url)).await.unwrap();
+    assert_eq!(cluster.topology().nodes().len(), 2);
+    let error = Cluster::open(config(&empty.url())).await.unwrap_err();
+    assert!(error.to_string().contains("serves no slots"), "{error}");
+    let error = Cluster::open(config("redis://127.0.0.1:1"))
+        .await
+        .unwrap_err();
+    assert!(error.is_connection(), "{error}");
+}

@@ -1,0 +1,61 @@
+//! The table that raw commands are looked up in.
+
+use std::iter::once;
+
+use proc_macro2::{Literal, TokenStream};
+use quote::quote;
+
+use super::ident;
+use crate::model::{Blocks, KnownCommand, Model, Place};
+
+/// Nothing, where the spec does not say what is refused.
+pub(super) fn expand(model: &Model) -> Option<TokenStream> {
+    if model.known.is_empty() {
+        return None;
+    }
+    let commands = model.known.iter().map(command);
+    let all = once(quote! {
+        #[doc = " The commands that a shared connection does not take: what raw commands are looked up in."]
+        #[doc(hidden)]
+        pub static KNOWN: ::typedis::__core::KnownCommands = {
+            use ::typedis::__core as rt;
+            rt::KnownCommands::new(&[#(#commands),*])
+        };
+    });
+    let raw = once(quote! {
+        #[doc = " What is known of commands that are built from words."]
+        #[doc(hidden)]
+        pub static RAW: ::typedis::__core::RawInfo = ::typedis::__core::RawInfo::new(&KNOWN);
+    });
+    Some(all.chain(raw).collect())
+}
+
+fn command(known: &KnownCommand) -> TokenStream {
+    let name = &known.name;
+    let state = known
+        .state
+        .map(ident)
+        .map(|change| quote!(.state(rt::StateChange::#change)));
+    let blocks = known.blocks.as_ref().map(blocks);
+    let refused = known
+        .refused
+        .as_ref()
+        .map(|advice| quote!(.refused(#advice)));
+    quote!(rt::KnownCommand::new(#name) #state #blocks #refused)
+}
+
+fn blocks(blocks: &Blocks) -> TokenStream {
+    let limit = ident(&blocks.limit);
+    let unit = quote!(<#limit as rt::BlockLimit>::UNIT);
+    match &blocks.place {
+        Place::Behind(words) => {
+            let words = Literal::usize_unsuffixed(*words);
+            quote!(.blocks(rt::Blocks::behind(#words, #unit)))
+        }
+        Place::BeforeLast(words) => {
+            let words = Literal::usize_unsuffixed(*words);
+            quote!(.blocks(rt::Blocks::before_last(#words, #unit)))
+        }
+        Place::Option(word) => quote!(.blocks(rt::Blocks::by_option(#word, #unit))),
+    }
+}

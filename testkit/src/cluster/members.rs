@@ -1,0 +1,158 @@
+//! Nodes that come, go, fail over and are reset.
+
+use std::sync::Arc;
+
+use super::{Cluster, Node, builder, view};
+use crate::error::Result;
+
+impl Node {
+    /// Introduces it to another node.
+    pub(super) fn meet(&self, other: &Self) -> Result<()> {
+        let port = other.server().port().to_string();
+        self.call(&["CLUSTER", "MEET", "127.0.0.1", &port])
+            .map(drop)
+    }
+
+    /// Makes it a replica of `primary`, as soon as the two know each other.
+    ///
+    /// # Errors
+    ///
+    /// If it refuses, as a node with slots does.
+    pub fn follow(&self, primary: &Self) -> Result<()> {
+        view::wait_for(|| {
+            self.call(&["CLUSTER", "REPLICATE", primary.id()])?;
+            Ok(None)
+        })
+    }
+
+    /// Makes this replica take over from its primary in good order (CLUSTER FAILOVER), and waits until it has.
+    ///
+    /// # Errors
+    ///
+    /// If it is not a replica.
+    pub fn take_over(&self) -> Result<()> {
+        self.fail_over(&["CLUSTER", "FAILOVER"])
+    }
+
+    /// Makes this replica take over without asking any node (CLUSTER FAILOVER TAKEOVER), and waits until it has.
+    ///
+    /// # Errors
+    ///
+    /// If it is not a replica.
+    pub fn take_over_by_force(&self) -> Result<()> {
+        self.fail_over(&["CLUSTER", "FAILOVER", "TAKEOVER"])
+    }
+
+    fn fail_over(&self, words: &[&str]) -> Result<()> {
+        self.call(words)?;
+        self.wait_until_primary()
+    }
+
+    /// Waits until this node has become a primary.
+    ///
+    /// # Errors
+    ///
+    /// If that takes longer than a minute.
+    pub fn wait_until_primary(&self) -> Result<()> {
+        view::wait_for(|| {
+            let waiting = self.is_replica()?;
+            Ok(waiting.then(|| format!("{} is a replica", self.addr())))
+        })
+    }
+}
+
+impl Cluster {
+    /// Starts a node without slots, which joins, and waits until all agree.
+    ///
+    /// # Errors
+    ///
+    /// If it does not start or join.
+    pub fn add_node(&self) -> Result<Arc<Node>> {
+        let node = Arc::new(self.settings.start_node()?);
+        let mut all = self.running();
+        all.push(Arc::clone(&node));
+        builder::introduce(&all)?;
+        self.lock().push(Arc::clone(&node));
+        self.wait_until_agreed()?;
+        Ok(node)
+    }
+
+    /// Starts a node that becomes a replica of `primary`, and waits until clients are told about it.
+    ///
+    /// # Errors
+    ///
+    /// If it does not start or join.
+    pub fn add_replica(&self, primary: &Arc<Node>) -> Result<Arc<Node>> {
+        let node = self.add_node()?;
+        node.follow(primary)?;
+        view::wait_for(|| {
+            let told = format!("{:?}", primary.reply(&["CLUSTER", "SLOTS"])?);
+            let waiting = !told.contains(node.id());
+            Ok(waiting.then(|| format!("clients are not told of {}", node.addr())))
+        })?;
+        self.wait_until_agreed()?;
+        Ok(node)
+    }
+
+    /// Makes all others forget a node, and stops it. Its slots must be on other nodes by then.
+    ///
+    /// # Errors
+    ///
+    /// If a node refuses.
+    pub fn remove_node(&self, node: &Arc<Node>) -> Result<()> {
+        self.lock().retain(|here| here.id() != node.id());
+        if node.server().is_running() {
+            node.server().kill()?;
+        }
+        for other in self.running() {
+            other.call(&["CLUSTER", "FORGET", node.id()])?;
+        }
+        self.wait_until_agreed()
+    }
+
+    /// Makes a node forget the cluster (CLUSTER RESET SOFT): it has no slots and no data, and knows no other node. It
+    /// stays in the list of nodes; the others accept it again when they connect to it.
+    ///
+    /// # Errors
+    ///
+    /// If it refuses.
+    pub fn reset(&self, node: &Node) -> Result<()> {
+        if !node.is_replica()? {
+            node.call(&["FLUSHALL"])?;
+        }
+        node.call(&["CLUSTER", "RESET", "SOFT"]).map(drop)
+    }
+
+    /// Starts nodes that were killed again, and waits until all agree.
+    ///
+    /// # Errors
+    ///
+    /// If one does not start.
+    pub fn restart_the_dead(&self) -> Result<()> {
+        for node in self.nodes() {
+            if !node.server().is_running() {
+                node.server().restart()?;
+            }
+        }
+        self.wait_until_agreed()
+    }
+
+    /// Kills all nodes and starts them again, each on another port, and waits until all agree.
+    ///
+    /// # Errors
+    ///
+    /// If one does not start.
+    pub fn restart_elsewhere(&self) -> Result<()> {
+        let nodes = self.nodes();
+        for node in &nodes {
+            node.server().restart_elsewhere()?;
+        }
+        builder::introduce(&nodes)?;
+        self.wait_until_agreed()
+    }
+
+    fn running(&self) -> Vec<Arc<Node>> {
+        let running = |node: &Arc<Node>| node.server().is_running();
+        self.nodes().into_iter().filter(running).collect()
+    }
+}
