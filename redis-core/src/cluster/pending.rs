@@ -429,11 +429,13 @@ fn is_unsent(failure: &Failure) -> bool {
 
 /// The second of two replies, which may have come in one piece or in two.
 fn second_reply(chunks: &[Chunk]) -> Option<Chunk> {
-    let frames = chunks.iter().flat_map(|chunk| {
-        let frames = crate::reply::Frames::from_scanned(chunk.clone());
-        frames.map(Frame::into_chunk)
-    });
-    frames.into_iter().nth(1)
+    let first = chunks.first()?;
+    let (_, end) = FrameRef::next(first.span(), 0)?;
+    let reply = match FrameRef::next(first.span(), end) {
+        Some((reply, _)) => reply,
+        None => FrameRef::of_chunk(chunks.get(1)?),
+    };
+    Some(reply.to_frame().into_chunk())
 }
 
 /// The error that a reply is.
