@@ -89,6 +89,12 @@ mod worker;
 mod guide {
     #[doc = include_str!("../docs/guide/connecting.md")]
     struct Connecting;
+    #[doc = include_str!("../docs/guide/errors.md")]
+    struct Errors;
+    #[doc = include_str!("../docs/guide/pipelines.md")]
+    struct Pipelines;
+    #[doc = include_str!("../docs/guide/types.md")]
+    struct Types;
     #[doc = include_str!("../docs/guide/generic-code.md")]
     struct GenericCode;
     #[doc = include_str!("../docs/guide/observability.md")]

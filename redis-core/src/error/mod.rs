@@ -422,7 +422,7 @@ impl std::error::Error for Error {
             ErrorKind::Credentials(error) => error.source(),
             ErrorKind::Custom(error) => error.source(),
             // These have nothing behind them.
-            ErrorKind::Timeout => self.obstacle().map(|obstacle| obstacle as _),
+            ErrorKind::Timeout => self.obstacle().and_then(std::error::Error::source),
             _ => None,
         }
     }

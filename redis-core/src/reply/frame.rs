@@ -162,17 +162,6 @@ pub struct Frames {
     remaining: u64,
 }
 
-impl Frames {
-    /// Takes bytes that the scanner found to be complete replies.
-    pub(crate) fn from_scanned(chunk: Chunk) -> Self {
-        Self {
-            source: chunk,
-            at: 0,
-            remaining: u64::MAX,
-        }
-    }
-}
-
 impl Iterator for Frames {
     type Item = Frame;
 

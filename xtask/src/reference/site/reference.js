@@ -49,7 +49,7 @@ function optionsTable(row) {
     if (row.choices[option.choice].required) remarks.push(others.length ? "one of them is required" : "required");
     if (option.takes_none) remarks.push("`None` leaves it out");
     if (option.deprecated) remarks.push(`deprecated: use ${option.deprecated}`);
-    const text = remarks.filter(Boolean).map((remark) => remark.replace(/\.$/, "")).join(". ");
+    const text = remarks.filter(Boolean).map((remark) => remark.replace(/\.$/, "")).map((remark) => remark.slice(0, 1).toUpperCase() + remark.slice(1)).join(". ");
     return element("tr", {}, element("td", {}, code(option.syntax)), element("td", {}, code("." + signature(option.method, option.body))),
       element("td", {}, ...prose(text)));
   });
@@ -79,8 +79,8 @@ function facts(row) {
 }
 
 function detailsOf(row) {
-  const reply = replyOf(row, () => false);
-  const line = element("pre", {}, code(`${row.example}.await?; // ${reply}`));
+  const reply = shownType(row, replyOf(row, () => false));
+  const line = element("pre", {}, code(`let reply: ${reply} = ${row.example}.await?;`));
   return [element("p", {}, ...prose(row.doc)), element("pre", {}, code(row.syntax)), line, optionsTable(row), repliesTable(row), facts(row)];
 }
 

@@ -49,11 +49,11 @@ fn lines_are_translated() {
         ),
         (
             "BLPOP jobs 5",
-            r#"let reply: Option<(String, String)> = pool.blpop(["jobs"], 5).await?;"#,
+            r#"let reply: Option<(Name, String)> = pool.blpop(["jobs"], 5).await?;"#,
         ),
         (
             "XREAD COUNT 2 STREAMS a b 0-0 5-1",
-            r#"let reply: Option<Vec<(String, Vec<StreamEntry<HashMap<String, String>>>)>> = conn.xread([("a", "0-0"), ("b", "5-1")]).count(2).await?;"#,
+            r#"let reply: Option<Vec<(Name, Vec<StreamEntry<HashMap<String, String>>>)>> = conn.xread([("a", "0-0"), ("b", "5-1")]).count(2).await?;"#,
         ),
         (
             "ZINTERCARD 2 a b LIMIT 5",
@@ -66,7 +66,7 @@ fn lines_are_translated() {
         ("SELECT 1", "exclusive.select(1).await?; // ()"),
         (
             "CONFIG GET maxmemory",
-            r#"conn.config_get(["maxmemory"]).await?; // HashMap<String, String>"#,
+            r#"conn.config_get(["maxmemory"]).await?; // HashMap<Name, Name>"#,
         ),
     ] {
         let found = rust(line);
