@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use typedis::Event;
 use typedis::prelude::*;
 
-/// The last message of somebody who leaves.
+/// The last message of a person who leaves.
 const LEAVES: &str = "(leaves)";
 
 #[derive(Serialize, Deserialize)]

@@ -73,7 +73,7 @@ async fn patterns(pool: &Pool) -> typedis::Result<()> {
 }
 
 async fn many_in_one(pool: &Pool) -> typedis::Result<()> {
-    let mut all = pool.subscriber();
+    let mut all = pool.subscriber().open();
     all.subscribe(["channel:a", "channel:b"]).await?;
     pool.publish("channel:b", "one reader for many").await?;
     if let Some(Event::Message(message)) = all.next().await.transpose()? {

@@ -87,6 +87,8 @@ mod worker;
 /// The code of the guide's pages, which the documentation tests compile.
 #[cfg(doctest)]
 mod guide {
+    #[doc = include_str!("../docs/guide/cluster.md")]
+    struct Cluster;
     #[doc = include_str!("../docs/guide/connecting.md")]
     struct Connecting;
     #[doc = include_str!("../docs/guide/errors.md")]
@@ -113,6 +115,7 @@ pub use format::Formatted;
 pub use listen::{Listen, Tail};
 pub use worker::{Acknowledge, Job, Tally, Worker, WorkerEvent};
 
+pub use typedis_core::cluster::{self, Cluster};
 pub use typedis_core::{
     Address, AnyClient, ArgError, ArgWriter, Args, Backoff, Batch, BatchReplies, Budget, Chain,
     Channel, Client, CommandInfo, Config, Connection, Cursor, DecodeError, Detached, Each, Error,
@@ -137,11 +140,11 @@ pub use typedis_core::{Tls, TlsVersion};
 pub use typedis_core::{from_redis, pubsub};
 pub use typedis_macros::{FromRedis, ToRedis, commands};
 
-/// Starts a command that is built from words, for one that no method exists for. A name of two words (`"CONFIG GET"`) is sent
-/// as two.
+/// Starts a command that is built from words, if there is no method for it. A name of two words (`"CONFIG GET"`) is
+/// sent as two.
 ///
-/// What the words say is looked up in `commands.toml` when the command is run: one that blocks, changes its connection or
-/// leaves no reply of its own is refused where its method would not compile; see [`Raw`].
+/// The words are looked up in `commands.toml` when the command is run. A command that blocks, changes its connection
+/// or leaves no reply is refused where its method would not compile; see [`Raw`].
 ///
 /// ```no_run
 /// use typedis::prelude::*;
@@ -192,6 +195,24 @@ pub fn connect_lazy(config: impl IntoConfig) -> Result<Connection> {
 /// A bad URL, an unreachable server, a refused login.
 pub async fn pool(config: impl IntoConfig) -> Result<Pool> {
     Pool::open(config).await
+}
+
+/// Opens a cluster: all of its nodes behind one handle. Any of them is enough to begin with.
+///
+/// ```no_run
+/// use typedis::prelude::*;
+///
+/// # #[tokio::main] async fn main() -> typedis::Result<()> {
+/// let cluster = typedis::cluster("redis://node-1,node-2,node-3").await?;
+/// let visits = cluster.incr("visits").await?; // on the node that has this key
+/// let both = cluster.mget::<String>(["name", "city"]).await?; // on two nodes, joined in order
+/// # Ok(()) }
+/// ```
+///
+/// # Errors
+/// A bad URL, no server that can be reached, a refused login, nodes that serve no slots.
+pub async fn cluster(config: impl IntoConfig) -> Result<Cluster> {
+    Cluster::open(config).await
 }
 
 /// Connects a socket that no other handle uses.

@@ -234,7 +234,12 @@ impl InFlight for PoolPending<'_> {
     fn poll_decoded<R: FromRedis>(&mut self, cx: &mut Context<'_>) -> Poll<Result<R>> {
         match self {
             PoolPending::Lane(pending) => pending.poll_decoded(cx),
-            slow => slow.poll_frame(cx).map(Frame::decode_outcome),
+            PoolPending::Leased(_, name) => {
+                let name = CommandName::from_bytes(name.as_bytes());
+                let decoded = self.poll_frame(cx).map(Frame::decode_outcome);
+                decoded.map_err(|error| error.of_command(name))
+            }
+            PoolPending::Over => PoolPending::poll_frame(self, cx).map(Frame::decode_outcome),
         }
     }
 

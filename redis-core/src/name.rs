@@ -10,11 +10,12 @@ use crate::command::{ArgWriter, Args, ToArg, ToArgs};
 use crate::error::{ArgError, DecodeError};
 use crate::reply::{FromRedis, Reply};
 
-/// A name that somebody else may have chosen: a key, a channel, a user, an address. Nothing keeps it from holding bytes that
-/// are no UTF-8.
+/// A name that another person may have chosen: a key, a channel, a user, an address. It may contain bytes that are
+/// not UTF-8.
 ///
-/// It reads like a `String`: it derefs to its text, in which each piece that is no UTF-8 is shown as `�`. Nothing is lost: it is
-/// sent as the bytes that it came as, which are [`Name::as_bytes`], and two names are equal where these are.
+/// It reads like a `String`: it derefs to its text, in which bytes that are not UTF-8 are shown as `�`. Nothing is
+/// lost: it is sent with the bytes that were received ([`Name::as_bytes`]), and two names are equal if their bytes
+/// are.
 ///
 /// ```
 /// use typedis_core::Name;
@@ -29,24 +30,24 @@ use crate::reply::{FromRedis, Reply};
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Name {
     text: Box<str>,
-    /// The bytes, where they are not those of the text.
+    /// The bytes, if they differ from those of the text.
     bytes: Option<Box<[u8]>>,
 }
 
 impl Name {
-    /// The text, with `�` for what is no UTF-8.
+    /// The text, with `�` for bytes that are not UTF-8.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The bytes as they came.
+    /// The bytes as they were received.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.as_deref().unwrap_or(self.text.as_bytes())
     }
 
-    /// Whether the text shows all of it.
+    /// Whether the text is the whole name, without any `�` in place of bytes.
     #[must_use]
     pub fn is_utf8(&self) -> bool {
         self.bytes.is_none()
@@ -134,15 +135,15 @@ impl AsRef<[u8]> for Name {
     }
 }
 
-/// Maps with names as keys are asked by text. Names that differ only in bytes that are no UTF-8 have the same text: a map holds
-/// each, and is asked for one of them by the name itself.
+/// Maps with names as keys can be searched by text. Names that differ only in bytes that are not UTF-8 may have the
+/// same text: a map keeps each of them, and each is found by the name itself.
 impl Borrow<str> for Name {
     fn borrow(&self) -> &str {
         &self.text
     }
 }
 
-/// That of the text, as [`Borrow`] asks for.
+/// The hash of the text, as [`Borrow`] requires.
 impl Hash for Name {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.text.hash(state);
@@ -188,7 +189,7 @@ impl fmt::Display for Name {
     }
 }
 
-/// As a text in quotes; bytes that are no UTF-8 as `\xff`.
+/// Shown as a text in quotes; bytes that are not UTF-8 as `\xff`.
 impl fmt::Debug for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.bytes {
@@ -207,7 +208,7 @@ impl FromRedis for Name {
     }
 }
 
-/// As the bytes that it came as.
+/// Sent with the bytes that were received.
 impl ToArg for Name {
     fn write_arg(&self, out: &mut ArgWriter<'_>) -> Result<(), ArgError> {
         out.bytes(self.as_bytes());

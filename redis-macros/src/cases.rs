@@ -91,7 +91,7 @@ pub(crate) fn expand(loaded: &Loaded) -> syn::Result<TokenStream> {
 
 fn definition() -> TokenStream {
     quote! {
-        #[doc = " One call of a command, and what should come of it."]
+        #[doc = " One call of a command, and its expected result."]
         #[derive(Debug, Clone)]
         pub struct Case {
             #[doc = " The name of the command on the server."]
@@ -116,7 +116,7 @@ fn definition() -> TokenStream {
             pub build: fn() -> ::typedis::__core::Args,
             #[doc = " The reply type as the spec writes it."]
             pub reply: &'static str,
-            #[doc = " Decodes a reply into that type, with a `Value` for what is the caller's choice."]
+            #[doc = " Decodes a reply into that type, with a `Value` for the types that the caller chooses."]
             pub decode: fn(&::typedis::__core::Frame) -> ::std::result::Result<(), ::typedis::__core::Error>,
             #[doc = " The type that examples show: with types for what is the caller's choice."]
             pub shown: &'static str,

@@ -67,7 +67,7 @@ pub(crate) fn expand(input: &Input) -> syn::Result<TokenStream> {
     Ok(quote!(#rebuild #expansion))
 }
 
-/// Only the spec that has a trait for each group says what is refused.
+/// Only a spec with a trait for each group may have the table of refused commands.
 fn refuse_table(input: &Input, spec: &Spec) -> syn::Result<()> {
     let Some((name, _)) = spec.refused.first() else {
         return Ok(());

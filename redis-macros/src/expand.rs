@@ -14,7 +14,7 @@
 //! - `marker`: names of the markers that stand for an option in a type
 //! - `rules`: traits whose messages say what a builder lacks, or what excludes what
 //! - `write`: parameters and how they are written
-//! - `known`: the table that raw commands are looked up in
+//! - `known`: the table in which raw commands are looked up
 //! - `enums`: the enums of `[enums]`
 //! - `docs`, `example`: documentation
 

@@ -12,7 +12,7 @@
 //! - `selection`: options that can be chosen together
 //! - `states`: the type parameters of a builder, and how each option moves between their states
 //! - `facts`: flags, policies, versions
-//! - `known`: what raw commands are looked up in
+//! - `known`: the table in which raw commands are looked up
 //! - `names`, `clashes`: the names of methods and types, and which of them exclude each other
 
 mod call;
@@ -48,7 +48,7 @@ pub(crate) use types::{Column, Enum, Kind};
 pub(crate) struct Model {
     pub(crate) enums: Vec<Enum>,
     pub(crate) groups: Vec<Group>,
-    /// What a shared connection does not take; where the spec says what is refused.
+    /// The commands that a shared connection does not accept, if the spec has a table of refused commands.
     pub(crate) known: Vec<KnownCommand>,
 }
 
@@ -463,17 +463,15 @@ impl Context<'_> {
             .chain(options.iter().flat_map(|option| option.body.params()))
             .flat_map(|param| param.placeholders.iter().map(String::as_str))
             .collect();
-        let named = self.command.mask.iter().map(|name| ("mask", name));
         let nested = self.command.args_with.iter().flat_map(|(_, args)| args);
-        let args = self.command.args.iter().chain(nested);
-        for (key, name) in named.chain(args.map(|(name, _)| ("args", name))) {
+        for (name, _) in self.command.args.iter().chain(nested) {
             if !known.contains(&name.text.as_str()) {
                 let name_text = &name.text;
                 let hint = crate::nearest::suggestion(name_text, known.iter().copied());
                 self.note(
                     name.line,
                     format!(
-                        "`{key}` names `{name_text}`, which is no placeholder of the syntax; {hint}"
+                        "`args` names `{name_text}`, which is no placeholder of the syntax; {hint}"
                     ),
                 );
             }

@@ -34,7 +34,7 @@ pub(crate) struct Spec {
     pub(crate) enums: Vec<(Text, Vec<Text>)>,
     /// Placeholder or type name to example.
     pub(crate) examples: BTreeMap<String, ExampleSpec>,
-    /// Name of a command that is not sent at all, and what to do instead.
+    /// Name of a command that must not be sent, and what to do instead.
     pub(crate) refused: Vec<(Text, Text)>,
     /// The commands, in the order of the file.
     pub(crate) commands: Vec<CommandSpec>,

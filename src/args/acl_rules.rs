@@ -54,17 +54,17 @@ macro_rules! signs {
 impl AclRule {
     words! {
         on "on": "Lets the user log in.";
-        off "off": "Keeps the user from logging in; connections that are logged in already stay so.";
-        no_password "nopass": "Takes any password for right, and removes those that are set.";
+        off "off": "Keeps the user from logging in; connections that are logged in already stay logged in.";
+        no_password "nopass": "Accepts any password, and removes those that are set.";
         reset_passwords "resetpass": "Removes all passwords, and `no_password`.";
         all_keys "allkeys": "Allows all keys.";
         reset_keys "resetkeys": "Removes all patterns of keys.";
         all_channels "allchannels": "Allows all channels.";
         reset_channels "resetchannels": "Removes all patterns of channels.";
-        all_databases "alldbs": "Allows all databases; Valkey alone, since 9.1.0.";
-        reset_databases "resetdbs": "Removes all databases; Valkey alone, since 9.1.0.";
+        all_databases "alldbs": "Allows all databases; only Valkey, since 9.1.0.";
+        reset_databases "resetdbs": "Removes all databases; only Valkey, since 9.1.0.";
         clear_selectors "clearselectors": "Removes all selectors; since 7.0.0.";
-        reset "reset": "Takes everything away, as for a new user.";
+        reset "reset": "Removes all rights, as for a new user.";
     }
 
     signs! {

@@ -139,11 +139,11 @@ impl Reducer {
     }
 
     reducers_of_one_property! {
-        count_distinct "COUNT_DISTINCT": "How many different values there are.";
-        count_distinctish "COUNT_DISTINCTISH": "How many different values there are, by estimate: faster, with less memory.";
+        count_distinct "COUNT_DISTINCT": "The number of different values.";
+        count_distinctish "COUNT_DISTINCTISH": "An estimate of the number of different values: faster, with less memory.";
         sum "SUM": "The sum.";
-        min "MIN": "The least value.";
-        max "MAX": "The greatest value.";
+        min "MIN": "The lowest value.";
+        max "MAX": "The highest value.";
         avg "AVG": "The average.";
         stddev "STDDEV": "The standard deviation.";
         to_list "TOLIST": "A list of the different values.";

@@ -60,7 +60,7 @@ pub struct ClientInfo {
     pub lib_name: Name,
     /// The version of the client library.
     pub lib_ver: Name,
-    /// Everything else by its name, and what is not of the form that is expected.
+    /// Everything else by its name, and values that do not have the expected form.
     pub other: BTreeMap<String, Name>,
 }
 
@@ -71,7 +71,7 @@ impl ClientInfo {
         self.flags.contains(flag)
     }
 
-    /// Reads a line. One value that is not as expected does not hide the others.
+    /// Reads a line. One unexpected value does not hide the others.
     fn parse(line: &[u8]) -> Self {
         let mut info = Self::default();
         for (name, value) in fields(line) {
@@ -83,7 +83,7 @@ impl ClientInfo {
         info
     }
 
-    /// `None` for what it has no place for.
+    /// `None` if there is no field for it.
     fn set(&mut self, name: &[u8], value: &[u8]) -> Option<()> {
         match name {
             b"id" => self.id = number(value)?,
@@ -120,11 +120,11 @@ fn number<T: FromStr>(value: &[u8]) -> Option<T> {
     std::str::from_utf8(value).ok()?.parse().ok()
 }
 
-/// What may follow the path of a Unix socket.
+/// The fields that may follow the path of a Unix socket.
 const BEHIND_A_PATH: [&[u8]; 4] = [b"laddr", b"fd", b"name", b"age"];
 
-/// The fields of a line, `name=value` with a blank between. A path may hold blanks itself, and goes on to the next field that can
-/// follow it.
+/// The fields of a line, `name=value` with a space between them. A path may contain spaces, and ends at the next
+/// field that can follow it.
 fn fields(mut line: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     std::iter::from_fn(move || {
         let (name, rest) = loop {
@@ -153,7 +153,7 @@ fn fields(mut line: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     })
 }
 
-/// The name of the field that begins here, and what follows its `=`; an empty name where none begins.
+/// The name of the field that begins here, and the text after its `=`; an empty name if no field begins here.
 fn name(line: &[u8]) -> Option<(&[u8], &[u8])> {
     if line.is_empty() {
         return None;

@@ -17,7 +17,7 @@ pub(super) fn each_field<'a>(
     Ok(())
 }
 
-/// The same for names that other people choose, whatever their bytes.
+/// The same for names that other people choose, with any bytes.
 pub(super) fn each_named<'a>(
     reply: &Reply<'a>,
     mut take: impl FnMut(Name, Reply<'a>) -> Result<(), DecodeError>,
@@ -53,12 +53,12 @@ pub(super) fn next<'a, T: FromRedis>(
     T::from_redis(element).map_err(|error| error.at_field(name))
 }
 
-/// Whether this is nil, in the place of something that vanished, and `T` cannot be nil.
+/// Whether this is nil, in place of something that is gone, and `T` cannot be nil.
 pub(super) fn is_gone<T: FromRedis>(reply: &Reply<'_>) -> bool {
     reply.is_nil() && T::from_redis(Reply::Nil).is_err()
 }
 
-/// Decodes a list, but what vanished.
+/// Decodes a list, without elements that are gone.
 pub(super) fn present<'a, T: FromRedis>(
     replies: impl IntoIterator<Item = Reply<'a>>,
 ) -> Result<Vec<T>, DecodeError> {

@@ -147,7 +147,7 @@ impl<'a> Parts<'a> {
         Ok(parts)
     }
 
-    /// `None` for a document that expired or was deleted meanwhile, where its fields are needed.
+    /// `None` for a document that expired or was deleted meanwhile, if its fields are needed.
     fn decode<T: DocumentPart, S: DocumentPart, P: DocumentPart, K: DocumentPart>(
         self,
     ) -> Result<Option<Document<T, S, P, K>>, DecodeError> {

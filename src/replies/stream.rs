@@ -10,8 +10,8 @@ use super::fields::{is_gone, next};
 /// Its fields are decoded into `T`: a map, a `Vec` of pairs (which keeps their order and repetitions), or a struct
 /// with `#[derive(FromRedis)]`.
 ///
-/// XREADGROUP lists entries that were deleted while they were pending without fields. A list leaves them out, unless `T` can be
-/// nil: with an `Option` their ids are there, to be acknowledged.
+/// XREADGROUP lists entries that were deleted while they were pending without fields. A list leaves them out, unless
+/// `T` can be nil: with an `Option` their ids are there, so that they can be acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StreamEntry<T> {
@@ -79,7 +79,7 @@ impl<T: FromRedis> FromRedis for DeliveredEntry<T> {
     }
 }
 
-/// Decodes the entries of a list, but those without fields where fields are needed.
+/// Decodes the entries of a list, without those that have no fields if fields are needed.
 fn each_present<T: FromRedis, E: FromRedis>(
     reply: &Reply<'_>,
     put: &mut impl FnMut(E) -> Result<(), DecodeError>,

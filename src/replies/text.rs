@@ -12,7 +12,7 @@ pub(super) fn text<'a>(reply: &Reply<'a>, what: &str) -> Result<&'a str, DecodeE
     }
 }
 
-/// The bytes of a reply that is a text, in which others may have a say.
+/// The bytes of a reply that is a text, parts of which other people may have chosen.
 pub(super) fn bytes<'a>(reply: &Reply<'a>, what: &str) -> Result<&'a [u8], DecodeError> {
     match reply.text() {
         Some(text) => Ok(text.as_bytes()),

@@ -12,6 +12,7 @@
 //! - [`proxy`]: a TCP proxy that delays, splits, withholds and cuts the bytes between a client and a server
 //! - `tls` (feature `tls`): certificates, and a proxy that puts TLS in front of a server
 //! - [`fake`]: a scripted server, for answers that no real server can be made to give
+//! - [`resp`]: what a scripted server sends, built from its parts
 //! - [`error`]: what can go wrong, as sentences
 //!
 //! The servers run on Unix only: their processes are supervised by `sh`.
@@ -25,6 +26,7 @@ pub mod fleet;
 #[cfg(feature = "net")]
 pub mod proxy;
 pub mod raw;
+pub mod resp;
 pub mod server;
 pub mod servers;
 pub mod shared;

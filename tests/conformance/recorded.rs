@@ -84,8 +84,8 @@ const NO_REPLIES: &[(&str, &str, &str)] = &[
     ("CF.COMPACT*", "", "the module does not document it"),
     ("PFDEBUG*", "", "for the developers of the server"),
     ("PFSELFTEST", "", "for the developers of the server"),
-    ("REPLCONF*", "", "what servers say to one another"),
-    ("SENTINEL IS-*", "", "what servers say to one another"),
+    ("REPLCONF*", "", "servers send them to each other"),
+    ("SENTINEL IS-*", "", "servers send them to each other"),
     (
         "PFMERGE h1",
         "",

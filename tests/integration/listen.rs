@@ -329,3 +329,34 @@ async fn a_tail_goes_on_after_lost_connections() -> Result<()> {
     assert!(seen.values().all(|times| *times == 1), "{seen:?}");
     Ok(())
 }
+
+/// Servers before 7.0.8 take less than a millisecond for no limit at all, and 0.001 seconds for less than a millisecond.
+#[tokio::test]
+async fn the_shortest_wait_ends_on_every_server() -> typedis::Result<()> {
+    for kind in [
+        typedis_testkit::ServerKind::Redis6,
+        typedis_testkit::ServerKind::Valkey9,
+    ] {
+        let bench = Bench::new(kind, typedis::Protocol::Newest);
+        let pool = bench.pool().await;
+        for micros in [1, 500, 1_000, 1_001, 2_000, 3_000, 7_000, 11_000] {
+            let wait = Duration::from_micros(micros);
+            let waits = async {
+                let (left, right) = (ListEnd::Left, ListEnd::Right);
+                assert_eq!(pool.blpop::<String>(["none"], wait).await?, None);
+                assert_eq!(pool.brpop::<String>(["none"], wait).await?, None);
+                assert_eq!(
+                    pool.blmove::<String>("none", "other", left, right, wait)
+                        .await?,
+                    None
+                );
+                assert_eq!(pool.bzpopmin::<String>(["none"], wait).await?, None);
+                assert_eq!(pool.bzpopmax::<String>(["none"], wait).await?, None);
+                typedis::Result::<()>::Ok(())
+            };
+            let ended = tokio::time::timeout(Duration::from_secs(9), waits).await;
+            ended.unwrap_or_else(|_| panic!("{kind:?} waits for ever in place of {wait:?}"))?;
+        }
+    }
+    Ok(())
+}

@@ -16,12 +16,14 @@
 //! - `listen`: streams over commands that block
 //! - `vanished`: nil in the place of what is gone
 //! - `worker`: consumer groups
+//! - `cluster`: the typed commands on many nodes
 //! - `scripts`: Lua scripts and functions
 //! - `shop`: scripts and functions of a spec of a user's own
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod clients;
+mod cluster;
 mod design;
 mod follow;
 mod from_aioredis;

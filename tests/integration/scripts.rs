@@ -16,6 +16,7 @@ on_servers! {
     a_pipeline_of_which_nothing_ran_is_sent_again;
     a_pipeline_of_which_something_ran_is_not_sent_again;
     a_script_that_does_not_compile_says_so;
+    a_script_that_was_refused_is_not_taken_for_loaded;
     a_script_by_hand_in_an_open_transaction;
     a_read_only_script_may_not_write;
     scripts_have_commands_of_their_own;
@@ -240,5 +241,32 @@ async fn functions_are_loaded_and_called(bench: Bench) -> Result<()> {
     assert_eq!(conn.fcall_ro::<i64>("peek", ["stock"], ()).await?, -3);
     conn.function_delete("shop").await?;
     assert!(conn.fcall::<i64>("take", ["stock"], 3).await.is_err());
+    Ok(())
+}
+
+/// The other script of the pipeline is loaded, this one is not: each call says why.
+async fn a_script_that_was_refused_is_not_taken_for_loaded(bench: Bench) -> Result<()> {
+    let (conn, good) = (bench.connect().await, fresh("beside a refused one"));
+    let faulty = Script::new(format!(
+        "{:?} does not compile",
+        std::time::SystemTime::now()
+    ));
+    for round in 0..4 {
+        let replies = conn
+            .pipeline()
+            .run(good.call::<i64>(["n"], 1))
+            .run(faulty.call::<i64>((), ()))
+            .attempt();
+        let (n, refused) = replies.await?;
+        let text = refused.expect_err("it does not compile").to_string();
+        assert!(text.contains("compiling script"), "{round}: {text}");
+        assert_eq!(n, round + 1);
+        let transaction = conn.transaction().run(faulty.call::<i64>((), ()));
+        let text = transaction
+            .await
+            .expect_err("it does not compile")
+            .to_string();
+        assert!(text.contains("compiling script"), "{round}: {text}");
+    }
     Ok(())
 }

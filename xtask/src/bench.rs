@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: typedis beside its peers, and writes `docs/benchmarks.md` from the results.
+//! `cargo xtask bench`: runs typedis beside its peers, and writes `docs/benchmarks.md` from the results.
 //!
 //! # Layout
 //!

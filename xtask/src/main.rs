@@ -39,15 +39,15 @@ cargo xtask <command>
                      run typedis and its peers side by side, write docs/benchmarks.md: some 25 minutes, or 6 with --quick.
                      NAMES are separated by commas: a workload is `get-16` (16 tasks), `get` (all its sizes) or a table
                      (`tls`); `compile` is the cost of compiling, `report` the page alone; a client is `typedis`, `redis2`,
-                     `rustis`, `fred`, `redis1` or `floor`. What is measured anew joins the results of the rest
+                     `rustis`, `fred`, `redis1` or `floor`. New results replace the old ones, the rest is kept
   bench --guard      count instructions (needs valgrind) and compare them with benches/guard/baselines.txt;
                      --record writes them there
   ci                 what must pass before a change is merged: format, lints, docs, tests
-  layers [--write]   check that imports point down, floor by floor, as layers.toml says; or write the table of floors
+  layers [--write]   check that imports point down, layer by layer, as layers.toml says; or write the table of layers
                      into CONTRIBUTING.md
   spec [--check]     run the conformance test, and write the table of what it proved into README.md;
                      or only check that it is there
-  spec --missing URL list what the server at URL knows and commands.toml does not, as rows to begin with
+  spec --missing URL list what the server at URL knows and commands.toml does not, as rows to complete
   reference          write target/reference/index.html: every command and option, to search, and a box that
                      translates a line of redis-cli into Rust
   translate LINE     the same translation here: cargo xtask translate SET key value EX 10

@@ -178,7 +178,7 @@ const MESSAGES: u64 = 100;
 
 /// Subscribes, and receives so many messages.
 async fn receive(conn: &typedis::Connection, count: u64) -> Result<(), Error> {
-    let mut messages = conn.subscriber().on_lag(Lag::Wait);
+    let mut messages = conn.subscriber().on_lag(Lag::Wait).open();
     messages.subscribe(["news"]).await?;
     let mut received = 0;
     while received < count {

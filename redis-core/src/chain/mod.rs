@@ -213,7 +213,7 @@ impl<L: Replies> Future for ChainFuture<'_, L> {
 #[derive(Debug)]
 pub struct Running<'a> {
     payload: ChainPayload,
-    /// None if there is nothing to send, or nothing that may be sent.
+    /// `None` if there is nothing to send, or if it must not be sent.
     exchange: Option<Exchange<&'a Link>>,
 }
 

@@ -5,19 +5,16 @@ use std::marker::PhantomData;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
-use crate::command::{Args, CommandInfo, Keys, StateChange};
+use crate::command::{Args, CommandInfo, Keys, StateChange, command_info};
 use crate::engine::pending::Pending;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::handle::Exclusive;
 use crate::reply::{Frame, Frames, FromRedis, Reply};
 use crate::request::{Execute, Sink, Target};
 
-static MULTI: CommandInfo =
-    CommandInfo::new("MULTI", b"$5\r\nMULTI\r\n", 1).state(StateChange::Transaction);
-static EXEC: CommandInfo =
-    CommandInfo::new("EXEC", b"$4\r\nEXEC\r\n", 1).state(StateChange::Transaction);
-static DISCARD: CommandInfo =
-    CommandInfo::new("DISCARD", b"$7\r\nDISCARD\r\n", 1).state(StateChange::Transaction);
+static MULTI: CommandInfo = command_info!("MULTI").state(StateChange::Transaction);
+static EXEC: CommandInfo = command_info!("EXEC").state(StateChange::Transaction);
+static DISCARD: CommandInfo = command_info!("DISCARD").state(StateChange::Transaction);
 
 impl Exclusive {
     /// Sends MULTI. The server queues the commands that are sent through the returned handle, and checks

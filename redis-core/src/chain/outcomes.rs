@@ -105,6 +105,14 @@ impl<'q> Outcomes<'q> {
     }
 }
 
+/// Which of the scripts that were to be loaded first the server does not have, in their order.
+pub(super) fn refused_loads(commands: &Commands, replies: &[Chunk]) -> Vec<bool> {
+    let mut frames = Pieces::new(replies.to_vec());
+    (0..commands.replies_of_loads())
+        .map(|_| frames.next_error().is_none_or(|error| error.is_some()))
+        .collect()
+}
+
 /// The frames in the chunks, lent one after another.
 #[derive(Debug)]
 struct Pieces {

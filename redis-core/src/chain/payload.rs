@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use super::commands::Commands;
-use super::outcomes::Outcomes;
+use super::outcomes::{Outcomes, refused_loads};
 use crate::command::Args;
 use crate::command::script_text::{Loaded, ScriptTextRef, is_unknown};
 use crate::engine::inflight::{Delivery, Hold, Parts, Patience, Payload, Terms};
 use crate::error::{Error, Result};
-use crate::wire::Chunk;
 use crate::wire::encode::Output;
 use crate::wire::outgoing::Outgoing;
+use crate::wire::{Chunk, fixed_command};
 
-const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
-const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
+const MULTI: &[u8] = fixed_command!("MULTI");
+const EXEC: &[u8] = fixed_command!("EXEC");
 
 /// Commands in order, encoded.
 #[derive(Debug, Default)]
@@ -210,7 +210,11 @@ impl Payload for ChainPayload {
         if unknown > 0 {
             loaded.clear();
         } else {
-            self.loaded_first().for_each(|script| loaded.insert(script));
+            let refused = refused_loads(&self.commands, replies);
+            let scripts = self.loaded_first().zip(refused);
+            // One that does not compile is not there, whatever the others are.
+            let taken = scripts.filter(|(_, refused)| !refused);
+            taken.for_each(|(script, _)| loaded.insert(script));
         }
         // If a script was loaded in this same write and is unknown all the same, sending again would not
         // help.
@@ -244,22 +248,6 @@ impl Payload for ChainPayload {
             .into(),
             text: names.join("; ") + more,
             batch: Some(self.commands.len()),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{EXEC, MULTI};
-    use crate::wire::encode;
-
-    #[test]
-    fn the_frame_of_a_transaction_is_encoded_as_commands() {
-        for (bytes, word) in [(MULTI, "MULTI"), (EXEC, "EXEC")] {
-            let mut encoded = Vec::new();
-            encode::array_header(&mut encoded, 1);
-            encode::bulk(&mut encoded, word.as_bytes());
-            assert_eq!(bytes, encoded);
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::payload::ChainPayload;
 use super::replies::Replies;
 use super::{Atomic, Chain, Running, Transaction};
-use crate::command::{Args, CommandInfo, Keys, StateChange, ToArgs};
+use crate::command::{Args, CommandInfo, Keys, StateChange, ToArgs, command_info};
 use crate::config::Backoff;
 use crate::engine::pending::Pending;
 use crate::error::{Error, ErrorKind, Phase, Result};
@@ -18,10 +18,8 @@ use crate::handle::{Exclusive, Pool};
 use crate::reply::FromRedis;
 use crate::request::{AllowsBlocking, Execute, Sink, Target};
 
-static WATCH: CommandInfo =
-    CommandInfo::new("WATCH", b"$5\r\nWATCH\r\n", 1).state(StateChange::Watch);
-static UNWATCH: CommandInfo =
-    CommandInfo::new("UNWATCH", b"$7\r\nUNWATCH\r\n", 1).state(StateChange::Watch);
+static WATCH: CommandInfo = command_info!("WATCH").state(StateChange::Watch);
+static UNWATCH: CommandInfo = command_info!("UNWATCH").state(StateChange::Watch);
 
 /// The number of attempts, by default.
 const ATTEMPTS: u32 = 100;

@@ -6,30 +6,33 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use super::nodes::Node;
 use super::pending::ClusterPending;
 use super::refresh;
 use super::shared::Shared;
 use super::split;
 use super::topology::Topology;
 use crate::command::{Args, RequestPolicy, Slots};
-use crate::config::{Config, IntoConfig};
-use crate::error::{Error, Result};
+use crate::config::{Address, Config, IntoConfig};
+use crate::engine::stats::Stats;
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::handle::Connection;
 use crate::reply::{Frame, FromRedis};
 use crate::request::{Execute, Sink, Target};
 use crate::runtime;
 
 /// All nodes of a Redis or Valkey Cluster behind one handle, cheap to clone.
 ///
-/// Each command goes to the node that has its keys. When slots move or a replica takes over, commands are sent on to where
-/// their keys are, within their deadlines; what was lost with a node and may not be repeated is an error that says
-/// [`MaybeApplied`](crate::Phase::MaybeApplied). A node that fails does not slow the others.
+/// Each command goes to the node that has its keys. When slots move or a replica takes over, commands are sent to the
+/// new place of their keys, within their deadlines. A command that was lost with a node and may not be repeated fails
+/// with [`MaybeApplied`](crate::Phase::MaybeApplied). A node that fails does not slow the others.
 ///
-/// Some commands concern several nodes. MGET, DEL, EXISTS and their kin are split by the slots of their keys, and DBSIZE,
-/// KEYS, FLUSHALL, SCRIPT LOAD and the like go to every node; the replies become one. They are not atomic as a whole. Any
-/// other command whose keys have different slots is refused before it is sent: keys with the same
-/// [hash tag](slot()) have one slot.
+/// Some commands concern several nodes. MGET, DEL, EXISTS and similar ones are split by the slots of their keys;
+/// DBSIZE, KEYS, FLUSHALL, SCRIPT LOAD and similar ones go to every node. The replies are joined into one. Such a
+/// command is not atomic as a whole. Any other command whose keys have different slots is refused before it is sent:
+/// keys with the same [hash tag](slot()) have one slot.
 ///
-/// On a server that is no cluster, that one owns all slots.
+/// If the server is not in a cluster, it counts as the owner of all slots.
 ///
 /// ```no_run
 /// # async fn example() -> typedis_core::Result<()> {
@@ -47,7 +50,7 @@ pub struct Cluster {
     owned: Arc<Owned>,
 }
 
-/// Ends the task that keeps the map fresh when the last clone goes.
+/// Ends the task that keeps the map up to date when the last clone is dropped.
 struct Owned {
     shared: Arc<Shared>,
 }
@@ -59,18 +62,17 @@ impl Drop for Owned {
 }
 
 impl Cluster {
-    /// Asks the configured servers in turn what the cluster looks like; one that answers is enough. Sockets to its nodes are
-    /// opened when they are first needed.
+    /// Asks the configured servers in turn for the nodes of the cluster; one that answers is enough. Sockets to the
+    /// nodes are opened when they are first needed.
     ///
-    /// Every setting holds for each node.
+    /// Every setting applies to each node.
     ///
     /// # Errors
     /// A bad URL, no server that can be reached, a refused login, nodes that serve no slots.
     pub async fn open(config: impl IntoConfig) -> Result<Self> {
         let config = config.into_config()?;
         if config.service().is_some() {
-            let text =
-                "a cluster does without Sentinels: name its nodes, as in redis://node-1,node-2";
+            let text = "a cluster has no Sentinels: name its nodes, as in redis://node-1,node-2";
             return Err(Error::config(text));
         }
         let topology = refresh::discover(&config).await?;
@@ -82,16 +84,55 @@ impl Cluster {
         })
     }
 
-    /// How it was configured.
+    /// Its configuration.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.shared().config
     }
 
-    /// What the cluster looks like, as far as is known at this moment.
+    /// The topology of the cluster, as far as it is known at this moment.
     #[must_use]
     pub fn topology(&self) -> Topology {
         self.shared().routes().topology.clone()
+    }
+
+    /// The node at an address, as `host:port`: a connection of its own to this node, with everything that a [`Connection`]
+    /// can do, such as pipelines and scans. Redirects are not followed on it: they are errors.
+    ///
+    /// ```no_run
+    /// # async fn example(cluster: typedis_core::cluster::Cluster) -> typedis_core::Result<()> {
+    /// use typedis_core::{Run, Value, raw};
+    ///
+    /// let node = cluster.node("10.0.0.7:6379")?;
+    /// let info: Value = node.run(raw("INFO").arg("memory").reply()).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// No node of the cluster has this address, as far as is known; the error lists those that are.
+    pub fn node(&self, address: &str) -> Result<Connection> {
+        let routes = self.shared().routes();
+        let mut nodes = routes.nodes().iter();
+        match nodes.find(|node| node.address.to_string() == address) {
+            Some(node) => Ok(node.alone().clone()),
+            None => Err(unknown_node(address, routes.nodes())),
+        }
+    }
+
+    /// Every primary with a connection of its own, in the order of the slots, as [`Cluster::node`] gives it.
+    #[must_use]
+    pub fn primaries(&self) -> Vec<(Address, Connection)> {
+        let routes = self.shared().routes();
+        let with_address = |node: &Arc<Node>| (node.address.clone(), node.alone().clone());
+        routes.primaries().map(with_address).collect()
+    }
+
+    /// The present numbers of each node's shared socket.
+    #[must_use]
+    pub fn stats(&self) -> Vec<(Address, Stats)> {
+        let routes = self.shared().routes();
+        let numbers = |node: &Arc<Node>| (node.address.clone(), node.connection().stats());
+        routes.nodes().iter().map(numbers).collect()
     }
 
     #[inline]
@@ -108,13 +149,23 @@ impl fmt::Debug for Cluster {
     }
 }
 
+#[cold]
+fn unknown_node(address: &str, nodes: &[Arc<Node>]) -> Error {
+    let known: Vec<String> = nodes.iter().map(|node| node.address.to_string()).collect();
+    let text = format!(
+        "no node has the address `{address}`; these are known: {}",
+        known.join(", ")
+    );
+    Error::new(ErrorKind::Cluster(text.into()), Phase::NotSent)
+}
+
 /// A command on its way through a cluster.
 pub enum ClusterExecution<'a> {
-    /// To the node that has its keys.
+    /// On the node that has its keys.
     One(ClusterPending<'a>),
-    /// To several nodes.
+    /// On several nodes.
     Several(Pin<Box<dyn Future<Output = Result<Frame>> + Send + 'a>>),
-    /// It has come to its end.
+    /// It has been answered.
     Over,
 }
 
@@ -152,13 +203,13 @@ impl<'a, R: FromRedis> Execute<R> for &'a Cluster {
         let info = args.info();
         let is_usual = args.is_plain() && info.request_policy == RequestPolicy::Default;
         if is_usual && !matches!(args.slots(), Slots::Several(..)) {
-            return ClusterExecution::One(ClusterPending::new(self, args));
+            return ClusterExecution::One(ClusterPending::new(self.shared(), args));
         }
-        begin_unusual(self, args)
+        begin_unusual(self.shared(), args)
     }
 
     fn submit(execution: &mut ClusterExecution<'a>) {
-        // What goes to several nodes is on its way once it is polled.
+        // A command for several nodes is only sent when it is polled.
         if let ClusterExecution::One(pending) = execution {
             pending.submit();
         }
@@ -178,15 +229,15 @@ impl<'a, R: FromRedis> Execute<R> for &'a Cluster {
     }
 }
 
-/// Begins what is not simply one node's.
+/// Begins a command that is not simply for one node.
 #[cold]
-fn begin_unusual(cluster: &Cluster, mut args: Box<Args>) -> ClusterExecution<'_> {
+fn begin_unusual(shared: &Shared, mut args: Box<Args>) -> ClusterExecution<'_> {
     if let Some(error) = args.take_error() {
-        return ClusterExecution::One(ClusterPending::refused(cluster, args, error));
+        return ClusterExecution::One(ClusterPending::refused(shared, args, error));
     }
     match split::plan(&mut args) {
-        Ok(split::Plan::OneNode) => ClusterExecution::One(ClusterPending::new(cluster, args)),
-        Ok(plan) => ClusterExecution::Several(Box::pin(split::run(cluster, args, plan))),
-        Err(error) => ClusterExecution::One(ClusterPending::refused(cluster, args, error)),
+        Ok(split::Plan::OneNode) => ClusterExecution::One(ClusterPending::new(shared, args)),
+        Ok(plan) => ClusterExecution::Several(Box::pin(split::run(shared, args, plan))),
+        Err(error) => ClusterExecution::One(ClusterPending::refused(shared, args, error)),
     }
 }

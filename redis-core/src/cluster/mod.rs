@@ -2,16 +2,16 @@
 //!
 //! # Layout
 //!
-//! What is known of the cluster:
-//! - `topology`: from a slot to its nodes; data, without input or output
-//! - `redirect`: where a node sends us in place of a reply
-//! - `refresh`: how the topology is learned, and kept fresh
+//! What is known about the cluster:
+//! - `topology`: from a slot to its nodes; data only, no I/O
+//! - `redirect`: the answer of a node that sends the client elsewhere
+//! - `refresh`: how the topology is learned, and kept up to date
 //!
 //! How commands reach it:
 //! - `handle`: the handle that users hold; `shared`: what its clones share
-//! - `nodes`, `routes`: a link to each node, and the way from a command to its node
-//! - `pending`: one command on its way, through redirects and failovers
-//! - `split`: one command on many nodes, and the one reply that theirs become
+//! - `nodes`, `routes`: a link to each node, and from a command to its node
+//! - `pending`: one command until its reply, through redirects and failovers
+//! - `split`: one command on many nodes, and how their replies become one
 
 mod handle;
 mod nodes;

@@ -1,6 +1,6 @@
-//! A node of a cluster, and the link that leads to it: [`Node`].
+//! A node of a cluster, and the link to it: [`Node`].
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::time::Instant;
 
@@ -8,12 +8,14 @@ use crate::config::{Address, Config};
 use crate::engine::link::Link;
 use crate::handle::Connection;
 
-/// A node, with a socket that is opened when it is first needed. When the node is known no more, what is on its way is
-/// answered, and then the socket is closed.
+/// A node, with a socket that is opened when it is first needed. When the node does not belong to the cluster any
+/// more, commands in flight are answered, and then the socket is closed.
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) address: Address,
     connection: Connection,
+    /// For work with this node alone; made when it is asked for.
+    alone: OnceLock<Connection>,
     /// When a redirect told of it.
     pub(super) since: Instant,
 }
@@ -25,12 +27,22 @@ impl Node {
         Arc::new(Self {
             address: address.clone(),
             connection: Connection::sleeping(config, idle),
+            alone: OnceLock::new(),
             since: Instant::now(),
         })
     }
 
     pub(super) fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    /// A connection to this node alone: redirects are its user's to see.
+    pub(super) fn alone(&self) -> &Connection {
+        self.alone.get_or_init(|| {
+            let config = self.connection.config().clone().for_itself();
+            let idle = config.idle_timeout;
+            Connection::sleeping(config, idle)
+        })
     }
 
     /// The link, for something on its way that may outlive the node's place in the map.

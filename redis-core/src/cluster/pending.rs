@@ -1,4 +1,4 @@
-//! One command on its way through a cluster: [`ClusterPending`], which follows redirects.
+//! One command on a cluster: [`ClusterPending`], which follows redirects.
 
 use std::fmt;
 use std::future::Future;
@@ -8,9 +8,9 @@ use std::task::{Context, Poll, ready};
 
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::handle::Cluster;
 use super::nodes::Node;
 use super::redirect::{Redirect, RedirectKind};
+use super::shared::Shared;
 use crate::command::{Args, Slots};
 use crate::config::Address;
 use crate::engine::inflight::{Again, Delivery, Failure, Limit, Parts, Payload, Terms};
@@ -24,40 +24,40 @@ use crate::wire::Chunk;
 use crate::wire::encode::Output;
 use crate::wire::outgoing::Outgoing;
 
-/// How often a command is sent from node to node before its path is taken for a circle.
+/// How often a command is sent from node to node; more counts as a circle.
 const MOST_HOPS: usize = 16;
 /// Redirects beyond this many are followed after a pause: nodes disagree for a moment while slots move.
 const QUICK_HOPS: usize = 2;
-/// How often a node's refusal or loss is answered by asking for the map before giving up, where there is no deadline.
+/// After a refusal or loss, the map is asked for again; at most this often if there is no deadline.
 const MOST_PAUSES: u32 = 1_000;
 
 const ASKING: &[u8] = b"*1\r\n$6\r\nASKING\r\n";
 
-/// A command on its way through a cluster.
+/// A command that is being sent and answered on a cluster.
 pub struct ClusterPending<'a> {
-    cluster: &'a Cluster,
+    shared: &'a Shared,
     command: Command,
-    /// Who is asked, and asked again.
+    /// The node to ask, also after a failure.
     goal: Goal,
-    /// None if there is no node to send it to.
+    /// `None` if there is no node to send it to.
     sending: Option<Sending<Arc<Link>>>,
     trace: Trace,
-    /// Made once something is not as expected.
+    /// Allocated when the first attempt does not succeed.
     detour: Option<Box<Detour>>,
 }
 
-/// Who is to do a command.
+/// The node that should carry out a command.
 #[derive(Debug, Clone, Copy)]
 enum Goal {
     /// The owner of this slot.
     Owner(u16),
     /// Any primary.
     Anyone,
-    /// One node alone.
+    /// Only this node.
     ThisNode,
 }
 
-/// What is known of a command that did not arrive at the first attempt.
+/// What is known about a command whose first attempt did not succeed.
 #[derive(Default)]
 struct Detour {
     deadline: Option<Instant>,
@@ -65,7 +65,7 @@ struct Detour {
     pauses: u32,
     /// Where redirects led.
     path: Vec<Address>,
-    /// What is sent after a pause; nothing if the command itself is still here.
+    /// What is sent after a pause; `None` if the command itself is still here.
     again: Option<Box<Again>>,
     asking: Option<Asking>,
 }
@@ -99,7 +99,7 @@ impl Payload for Asking {
 
 impl<'a> ClusterPending<'a> {
     #[inline]
-    pub(super) fn new(cluster: &'a Cluster, mut args: Box<Args>) -> Self {
+    pub(super) fn new(shared: &'a Shared, mut args: Box<Args>) -> Self {
         let goal = match args.slots() {
             Slots::None => Goal::Anyone,
             Slots::One(slot) | Slots::Several(slot, _) => Goal::Owner(slot),
@@ -110,7 +110,7 @@ impl<'a> ClusterPending<'a> {
             args.take_error()
         };
         let command = Command::new(args);
-        let routes = cluster.shared().routes();
+        let routes = shared.routes();
         let node = match goal {
             Goal::Owner(slot) => routes.owner(slot),
             Goal::Anyone | Goal::ThisNode => routes.any_primary(),
@@ -120,8 +120,8 @@ impl<'a> ClusterPending<'a> {
             sending.refuse(error);
         }
         Self {
-            trace: Trace::start(cluster.config(), &command),
-            cluster,
+            trace: Trace::start(&shared.config, &command),
+            shared,
             goal,
             sending,
             command,
@@ -130,17 +130,17 @@ impl<'a> ClusterPending<'a> {
     }
 
     /// A command for one node, whatever its keys are.
-    pub(super) fn to_node(cluster: &'a Cluster, node: &Arc<Node>, args: Box<Args>) -> Self {
-        let mut pending = Self::new(cluster, args);
+    pub(super) fn to_node(shared: &'a Shared, node: &Arc<Node>, args: Box<Args>) -> Self {
+        let mut pending = Self::new(shared, args);
         pending.goal = Goal::ThisNode;
         pending.sending = Some(Sending::new(node.link()));
         pending
     }
 
-    /// One that fails with `error` before anything is sent.
+    /// A command that fails with `error` before anything is sent.
     #[cold]
-    pub(super) fn refused(cluster: &'a Cluster, args: Box<Args>, error: Error) -> Self {
-        let mut pending = Self::new(cluster, args);
+    pub(super) fn refused(shared: &'a Shared, args: Box<Args>, error: Error) -> Self {
+        let mut pending = Self::new(shared, args);
         if let Some(sending) = &mut pending.sending {
             sending.refuse(error);
         }
@@ -191,7 +191,7 @@ impl<'a> ClusterPending<'a> {
         }
     }
 
-    /// Waits until a pause is over, and chooses the node that the map names by then.
+    /// Waits until a pause is over, and then chooses the node that the map names.
     #[cold]
     fn end_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(detour) = &mut self.detour else {
@@ -203,7 +203,7 @@ impl<'a> ClusterPending<'a> {
         ready!(pause.as_mut().poll(cx));
         detour.pause = None;
         let (again, deadline) = (detour.again.take(), detour.deadline);
-        let routes = self.cluster.shared().routes();
+        let routes = self.shared.routes();
         let node = match self.goal {
             Goal::Owner(slot) => routes.owner(slot),
             Goal::Anyone => routes.any_primary(),
@@ -216,7 +216,7 @@ impl<'a> ClusterPending<'a> {
         Poll::Ready(())
     }
 
-    /// Whether what came back is the outcome; else it is sent on.
+    /// Returns the outcome, or sends the command on.
     #[cold]
     fn judge(&mut self, mut parts: Box<Parts>) -> Option<Delivery> {
         let asked = self.detour.as_mut().and_then(|detour| detour.asking.take());
@@ -232,7 +232,7 @@ impl<'a> ClusterPending<'a> {
                     }
                 }
             }
-            // After a loss it goes again if it may be repeated, or was not sent.
+            // After a loss it is sent again if it may be repeated, or was not sent.
             let may_go_again = match &parts.error {
                 Some(failure) => asking.command.idempotent || is_unsent(failure),
                 None => true,
@@ -262,13 +262,13 @@ impl<'a> ClusterPending<'a> {
         let is_loss = matches!(failure, Failure::Lost(..) | Failure::Closed(_));
         let turned_away = || self.sending.as_mut()?.take_again();
         let again = parts.again.take().or_else(turned_away);
-        // What was turned away before it was written is still here.
+        // A command that was refused before it was written is still here.
         let goes_again =
             is_loss && (again.is_some() || (is_unsent(failure) && self.command.is_here()));
         if !goes_again {
             return Some(Delivery::Parts(parts));
         }
-        self.cluster.shared().want_refresh();
+        self.shared.want_refresh();
         if self.pause(again) {
             None
         } else {
@@ -276,7 +276,7 @@ impl<'a> ClusterPending<'a> {
         }
     }
 
-    /// The node said that it, or nobody for now, does this.
+    /// The node said that it does not carry this out, or that no node can do so now.
     fn judge_refusal(
         &mut self,
         error: &ServerError,
@@ -287,9 +287,9 @@ impl<'a> ClusterPending<'a> {
             return self.follow(&redirect, again);
         }
         if error.code() != "TRYAGAIN" {
-            self.cluster.shared().want_refresh();
+            self.shared.want_refresh();
         }
-        // What waits for slots to arrive goes the same way many times.
+        // A command that waits for a slot to arrive takes the same path many times.
         if let Some(detour) = &mut self.detour {
             detour.path.clear();
         }
@@ -300,7 +300,7 @@ impl<'a> ClusterPending<'a> {
         }
     }
 
-    /// A script that the node does not have is sent along.
+    /// If the node does not have the script, its text is sent.
     fn judge_script(&mut self, parts: Box<Parts>) -> Option<Delivery> {
         let Some(sending) = &mut self.sending else {
             return Some(Delivery::Parts(parts));
@@ -312,13 +312,13 @@ impl<'a> ClusterPending<'a> {
         Some(Delivery::Parts(parts))
     }
 
-    /// Goes where a node sent us.
+    /// Follows a redirect.
     fn follow(&mut self, redirect: &Redirect, again: Box<Again>) -> Option<Delivery> {
         let (Some(sending), Some(detour)) = (&mut self.sending, &mut self.detour) else {
             return Some(Delivery::Refused(no_node()));
         };
         let asked = sending.link().config.address().clone();
-        let shared = self.cluster.shared();
+        let shared = self.shared;
         let Some(address) = redirect.address(&asked) else {
             return Some(Delivery::Refused(no_node()));
         };
@@ -335,7 +335,7 @@ impl<'a> ClusterPending<'a> {
         };
         let deadline = detour.deadline;
         if detour.path.len() > QUICK_HOPS {
-            // Nodes that disagree are asked again once they have had time to agree.
+            // Nodes that disagree are asked again after a pause, in which they may come to agree.
             let spare = again.clone();
             if self.pause(Some(again)) {
                 return None;
@@ -364,9 +364,9 @@ impl<'a> ClusterPending<'a> {
         None
     }
 
-    /// Pauses before the owner of the slot, as it is known by then, is asked; not if the deadline comes first.
+    /// Pauses, and then asks the owner of the slot that is known by then. Does not pause if the deadline comes first.
     fn pause(&mut self, again: Option<Box<Again>>) -> bool {
-        let config = self.cluster.config();
+        let config = &self.shared.config;
         let detour = self.detour.get_or_insert_default();
         if detour.deadline.is_none() {
             let patience = self.command.terms().patience;
@@ -386,7 +386,7 @@ impl<'a> ClusterPending<'a> {
         in_time
     }
 
-    /// The reply as it came, an error reply included.
+    /// The reply as it came, also if it is an error.
     pub(super) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
         let (chunks, failure) = ready!(self.poll_delivery(cx)).into_parts()?;
         Poll::Ready(match (failure, chunks.into_iter().next()) {
@@ -429,16 +429,16 @@ fn is_unsent(failure: &Failure) -> bool {
 
 /// The second of two replies, which may have come in one piece or in two.
 fn second_reply(chunks: &[Chunk]) -> Option<Chunk> {
-    let first = chunks.first()?;
-    let (_, end) = FrameRef::next(first.span(), 0)?;
-    let reply = match FrameRef::next(first.span(), end) {
-        Some((reply, _)) => reply,
-        None => FrameRef::of_chunk(chunks.get(1)?),
-    };
-    Some(reply.to_frame().into_chunk())
+    let piece = chunks.first()?;
+    let (_, end) = FrameRef::next(piece.span(), 0)?;
+    if end < piece.len() {
+        Some(piece.slice(end..piece.len()))
+    } else {
+        chunks.get(1).cloned()
+    }
 }
 
-/// The error that a reply is.
+/// The reply, as an error if it is one.
 fn error_of(reply: &[u8]) -> Option<ServerError> {
     let line = reply.strip_prefix(b"-")?;
     let line = line.strip_suffix(b"\r\n").unwrap_or(line);
@@ -447,7 +447,7 @@ fn error_of(reply: &[u8]) -> Option<ServerError> {
 
 #[cold]
 fn no_node() -> Error {
-    let text = "no node of the cluster is known that could do it";
+    let text = "no known node of the cluster can carry it out";
     Error::new(ErrorKind::Cluster(text.into()), Phase::NotSent)
 }
 

@@ -1,4 +1,4 @@
-//! Learning what the cluster looks like: at the start from the servers that are configured, later from its nodes.
+//! Learns the topology of the cluster: first from the configured servers, later from its nodes.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -9,28 +9,26 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::nodes::Node;
 use super::shared::Shared;
 use super::topology::Topology;
-use crate::command::{Args, CommandInfo, Keys};
+use crate::command::{Args, CommandInfo, Keys, command_info};
 use crate::config::{Address, Config};
 use crate::engine::inflight::Order;
 use crate::engine::pending::Pending;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::reply::Frame;
 
-/// How long a node may take to tell.
+/// How long a node may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The least time from one refresh to the next.
+/// The shortest time from one refresh to the next.
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
 /// The map is asked for after this time even if nothing hints at a change, up to a fifth later.
 const INTERVAL: Duration = Duration::from_secs(30);
 /// A node that owes replies for this long may have failed.
 const SILENCE: Duration = Duration::from_secs(1);
-/// How many nodes are asked when the first ones know less than we do.
+/// How many nodes are asked if the first ones know an older state.
 const WITNESSES: usize = 3;
 
-static CLUSTER_SLOTS: CommandInfo =
-    CommandInfo::new("CLUSTER SLOTS", b"$7\r\nCLUSTER\r\n$5\r\nSLOTS\r\n", 2).readonly();
-static CLUSTER_INFO: CommandInfo =
-    CommandInfo::new("CLUSTER INFO", b"$7\r\nCLUSTER\r\n$4\r\nINFO\r\n", 2).readonly();
+static CLUSTER_SLOTS: CommandInfo = command_info!("CLUSTER SLOTS").readonly();
+static CLUSTER_INFO: CommandInfo = command_info!("CLUSTER INFO").readonly();
 
 /// Asks the configured servers in turn, until one knows the cluster.
 pub(super) async fn discover(config: &Config) -> Result<Topology> {
@@ -40,7 +38,7 @@ pub(super) async fn discover(config: &Config) -> Result<Topology> {
         match ask(&node, config.connect_timeout).await {
             Ok(topology) if topology.served() > 0 => return Ok(topology),
             Ok(_) => failure = Some(no_slots(address)),
-            // Others would say the same.
+            // Other servers would answer the same.
             Err(error) if matches!(error.kind(), ErrorKind::Handshake(_) | ErrorKind::Tls(_)) => {
                 return Err(error);
             }
@@ -59,7 +57,7 @@ fn no_slots(address: &Address) -> Error {
 
 /// Asks one node.
 async fn ask(node: &Node, patience: Duration) -> Result<Topology> {
-    // Both in one write.
+    // Both are sent in one write.
     let slots = call(node, &CLUSTER_SLOTS, patience);
     let info = call(node, &CLUSTER_INFO, patience);
     let slots = slots.frame().await?;
@@ -84,7 +82,7 @@ fn call<'a>(node: &'a Node, info: &'static CommandInfo, patience: Duration) -> P
     pending
 }
 
-/// Whether a server says that it is no node of a cluster, or does not know what that is.
+/// Whether a server says that it is not in a cluster, or does not know clusters.
 fn is_no_cluster(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
     message.contains("cluster support disabled") || message.starts_with("unknown command")
@@ -103,7 +101,7 @@ fn epoch(info: &Frame) -> Option<u64> {
     text.lines().find_map(line)
 }
 
-/// Keeps the map fresh for as long as somebody holds a handle.
+/// Keeps the map up to date for as long as there is a handle.
 pub(super) async fn run(shared: Weak<Shared>, wanted: Arc<Notify>) {
     let mut last = Instant::now();
     loop {
@@ -114,7 +112,7 @@ pub(super) async fn run(shared: Weak<Shared>, wanted: Arc<Notify>) {
         let Some(shared) = shared.upgrade() else {
             return;
         };
-        // Nobody wants more than one at a time.
+        // One refresh is enough for all requests so far.
         if let Some(topology) = learn(&shared).await {
             let before = shared.routes().nodes().to_vec();
             shared.replace(topology);
@@ -136,15 +134,15 @@ async fn wait(shared: &Weak<Shared>, wanted: &Notify, due: Instant) {
     }
 }
 
-/// Whether a node owes replies for long.
+/// Whether a node has owed replies for too long.
 fn is_troubled(shared: &Shared) -> bool {
     let routes = shared.routes();
     let mut nodes = routes.nodes().iter();
     nodes.any(|node| node.connection().stats().lag >= SILENCE)
 }
 
-/// Gives up what is on its way to nodes that lost their slots and say nothing: the new owners are asked, where a command may
-/// be repeated.
+/// Gives up commands in flight on nodes that lost their slots and do not answer: the new owners are asked, if a
+/// command may be repeated.
 fn leave_silent(shared: &Shared, before: &[Arc<Node>]) {
     let routes = shared.routes();
     let owns = |node: &Arc<Node>| routes.primaries().any(|owner| Arc::ptr_eq(owner, node));
@@ -155,13 +153,14 @@ fn leave_silent(shared: &Shared, before: &[Arc<Node>]) {
     }
 }
 
-/// Asks nodes in random order until one tells; where it knows less than we do, some more, of whom the newest counts.
+/// Asks nodes in random order until one answers. If it knows an older state than we do, asks some more, and takes
+/// the newest answer.
 async fn learn(shared: &Shared) -> Option<Topology> {
     let routes = shared.routes();
     let (known, mut nodes) = (routes.topology.epoch(), routes.nodes().to_vec());
     drop(routes);
     fastrand::shuffle(&mut nodes);
-    // Those that are connected and answer are asked first.
+    // Nodes that are connected and answer are asked first.
     nodes.sort_by_key(|node| {
         let stats = node.connection().stats();
         (stats.connected == 0, stats.lag >= SILENCE)

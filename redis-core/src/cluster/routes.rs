@@ -1,4 +1,5 @@
-//! From a command to its node: [`Routes`], a topology with a node for each address in it. Replaced whole, never changed.
+//! From a command to its node: [`Routes`], a topology with a node for each address in it. It is never changed, only
+//! replaced by a new one.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,19 +9,19 @@ use super::nodes::Node;
 use super::topology::Topology;
 use crate::config::{Address, Config};
 
-/// How long a node is remembered that only a redirect told of. A node that is about to get its first slots is told of in no
-/// other way.
+/// How long a node is remembered that only a redirect named. There is no other way to learn about a node that is
+/// about to get its first slots.
 const REMEMBERED: Duration = Duration::from_secs(60);
 
-/// One state of the cluster, and how its nodes are reached.
+/// One state of the cluster, with the links to its nodes.
 #[derive(Debug)]
 pub(super) struct Routes {
     pub(super) topology: Topology,
-    /// In the order of the topology's nodes.
+    /// The nodes, in the order of the topology.
     nodes: Vec<Arc<Node>>,
-    /// The places of the nodes that own slots.
+    /// The indexes of the nodes that own slots.
     primaries: Vec<usize>,
-    /// Nodes that only redirects told of.
+    /// Nodes that only redirects named.
     strays: Vec<Arc<Node>>,
 }
 
@@ -30,7 +31,7 @@ impl Routes {
         Self::of(topology, config, HashMap::new(), Vec::new())
     }
 
-    /// The next state, in which nodes that are known keep their sockets.
+    /// The next state, in which known nodes keep their sockets.
     pub(super) fn next(&self, topology: Topology, config: &Config) -> Self {
         let all = self.nodes.iter().chain(&self.strays);
         let known = all
@@ -60,7 +61,7 @@ impl Routes {
         }
     }
 
-    /// The same with a node that a redirect told of.
+    /// The same state, with a node that a redirect named.
     pub(super) fn with_stray(&self, node: &Arc<Node>) -> Self {
         Self {
             topology: self.topology.clone(),
@@ -70,7 +71,7 @@ impl Routes {
         }
     }
 
-    /// The owner of a slot; where nobody owns it, any primary, which says so.
+    /// The owner of a slot; if no node owns it, any primary, which replies with an error that says so.
     #[inline]
     pub(super) fn owner(&self, slot: u16) -> Option<&Arc<Node>> {
         let place = self.topology.primary_place(slot);

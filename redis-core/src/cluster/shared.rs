@@ -1,4 +1,4 @@
-//! What all clones of a handle and its refreshing task share: [`Shared`].
+//! The common data of all clones of a handle and of its refreshing task: [`Shared`].
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,7 +10,7 @@ use super::routes::Routes;
 use super::topology::Topology;
 use crate::config::{Address, Config};
 
-/// The present routes, and what changes them.
+/// The present routes, and the means to change them.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) config: Config,
@@ -37,17 +37,17 @@ impl Shared {
         self.routes.load()
     }
 
-    /// Has the map asked for soon.
+    /// Makes the task ask for the map soon.
     pub(super) fn want_refresh(&self) {
         self.refresh.notify_one();
     }
 
-    /// A node learned what the cluster looks like now.
+    /// Replaces the routes by a new topology.
     pub(super) fn replace(&self, topology: Topology) {
         self.change(|routes| Some(routes.next(topology, &self.config)));
     }
 
-    /// A node says that a slot is another's: that one.
+    /// A node says that another node owns a slot. Returns that node.
     pub(super) fn moved(&self, slot: u16, to: &Address) -> Option<Arc<Node>> {
         self.change(|routes| {
             let owner = routes.topology.primary_of(slot);

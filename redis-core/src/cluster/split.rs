@@ -1,14 +1,14 @@
-//! One command on many nodes: it is split, or sent to all, and the replies become one.
+//! One command on many nodes: it is split, or sent to all, and the replies are joined into one.
 
 use std::collections::BTreeMap;
 
-use super::handle::Cluster;
 use super::pending::ClusterPending;
+use super::shared::Shared;
 use crate::command::{Args, CommandInfo, Keys, RequestPolicy, ResponsePolicy, Slots, slot};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::reply::{Frame, Reply};
 
-/// Where a command goes.
+/// Which nodes a command goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Plan {
     /// The owner of its slot, or any primary.
@@ -21,7 +21,7 @@ pub(super) enum Plan {
     AllNodes,
 }
 
-/// Says where a command goes, by its row and its keys.
+/// Decides which nodes a command goes to, from its row and its keys.
 ///
 /// # Errors
 /// It cannot go over a cluster in this form.
@@ -43,7 +43,7 @@ pub(super) fn plan(args: &mut Args) -> Result<Plan> {
         ) if info.request_policy == RequestPolicy::Special
             || info.response_policy == ResponsePolicy::Special =>
         {
-            let text = "its replies from several nodes do not become one; call it on a connection to one node";
+            let text = "its replies from several nodes do not become one; call it on one node: `cluster.node(address)`";
             Err(Error::usage(text).of_command(args.name()))
         }
         (RequestPolicy::AllShards, Slots::None) => Ok(Plan::Primaries),
@@ -70,8 +70,8 @@ fn crosses(args: &Args, first: u16, second: u16) -> Error {
     Error::usage(text).of_command(args.name())
 }
 
-/// How the keys of a command that is split stand among its words: name, then groups of a key and what belongs to it, then
-/// words that each part gets.
+/// How the keys of a command that is split are placed among its words: the name, then groups of a key and the words
+/// that belong to it, then words that each part gets.
 struct Layout {
     first: usize,
     group: usize,
@@ -96,7 +96,7 @@ impl Layout {
     }
 }
 
-/// A part of a command, and the numbers of the keys that it has.
+/// A part of a command, and the numbers of its keys.
 struct Part {
     args: Box<Args>,
     keys: Vec<usize>,
@@ -135,16 +135,16 @@ fn parts(args: &Args) -> Vec<Part> {
 }
 
 /// Sends a command to several nodes at the same time, and makes one reply of theirs.
-pub(super) async fn run(cluster: &Cluster, args: Box<Args>, plan: Plan) -> Result<Frame> {
+pub(super) async fn run(shared: &Shared, args: Box<Args>, plan: Plan) -> Result<Frame> {
     let (info, name) = (args.info(), args.name());
     let mut pendings: Vec<(ClusterPending<'_>, Vec<usize>)> = match plan {
         Plan::BySlots => {
             let parts = parts(&args).into_iter();
             parts
-                .map(|part| (ClusterPending::new(cluster, part.args), part.keys))
+                .map(|part| (ClusterPending::new(shared, part.args), part.keys))
                 .collect()
         }
-        _ => to_nodes(cluster, &args, plan),
+        _ => to_nodes(shared, &args, plan),
     };
     pendings
         .iter_mut()
@@ -162,11 +162,11 @@ pub(super) async fn run(cluster: &Cluster, args: Box<Args>, plan: Plan) -> Resul
 }
 
 fn to_nodes<'a>(
-    cluster: &'a Cluster,
+    shared: &'a Shared,
     args: &Args,
     plan: Plan,
 ) -> Vec<(ClusterPending<'a>, Vec<usize>)> {
-    let routes = cluster.shared().routes();
+    let routes = shared.routes();
     let nodes: Vec<_> = if plan == Plan::AllNodes {
         routes.nodes().to_vec()
     } else {
@@ -174,13 +174,13 @@ fn to_nodes<'a>(
     };
     drop(routes);
     let to = |node: &_| {
-        let pending = ClusterPending::to_node(cluster, node, Box::new(args.again()));
+        let pending = ClusterPending::to_node(shared, node, Box::new(args.again()));
         (pending, Vec::new())
     };
     nodes.iter().map(to).collect()
 }
 
-/// What became of each part, and the numbers of its keys.
+/// The outcome of each part, and the numbers of its keys.
 type Outcomes = Vec<(Result<Frame>, Vec<usize>)>;
 
 fn join(info: &CommandInfo, outcomes: Outcomes) -> Result<Frame> {
@@ -206,7 +206,7 @@ fn join(info: &CommandInfo, outcomes: Outcomes) -> Result<Frame> {
     }
 }
 
-/// The replies, unless a part failed. Where others were carried out by then, the error says for which keys.
+/// The replies, unless a part failed. If others were carried out, the error says for which keys.
 fn all_or_error(info: &CommandInfo, outcomes: Outcomes) -> Result<Vec<(Frame, Vec<usize>)>> {
     let done: Vec<usize> = outcomes
         .iter()
@@ -226,7 +226,7 @@ fn all_or_error(info: &CommandInfo, outcomes: Outcomes) -> Result<Vec<(Frame, Ve
         done.sort_unstable();
         let numbers: Vec<String> = done.iter().map(usize::to_string).collect();
         let text = format!(
-            "{error}; of its {all} keys, counted from 0, it was done for these: {}",
+            "{error}; it has {all} keys, counted from 0, and was carried out for these: {}",
             numbers.join(", ")
         );
         Error::new(ErrorKind::Cluster(text.into()), Phase::MaybeApplied)
@@ -240,11 +240,11 @@ fn first(outcomes: Vec<(Frame, Vec<usize>)>) -> Result<Frame> {
 
 #[cold]
 fn nothing() -> Error {
-    let text = "no node is known that could answer";
+    let text = "no known node can answer";
     Error::new(ErrorKind::Cluster(text.into()), Phase::NotSent)
 }
 
-/// Integers, or lists of them place by place.
+/// Combines integers, or lists of integers position by position.
 fn fold(outcomes: &[(Frame, Vec<usize>)], fold: impl Fn(i64, i64) -> i64) -> Result<Frame> {
     let mut sum: Option<Vec<i64>> = None;
     let mut is_list = false;
@@ -276,7 +276,8 @@ fn fold(outcomes: &[(Frame, Vec<usize>)], fold: impl Fn(i64, i64) -> i64) -> Res
     Ok(Frame::from_scanned(bytes::Bytes::from(bytes)))
 }
 
-/// Lists joined: by the numbers of their keys where they have such, else one after another. Of what is no list, the first.
+/// Joins lists: in the order of the numbers of their keys, if they have numbers, otherwise one after another. Of
+/// replies that are not lists, the first is taken.
 fn in_order(outcomes: Vec<(Frame, Vec<usize>)>) -> Result<Frame> {
     let mut elements: Vec<(usize, Frame)> = Vec::new();
     for (frame, keys) in &outcomes {
@@ -297,7 +298,7 @@ fn in_order(outcomes: Vec<(Frame, Vec<usize>)>) -> Result<Frame> {
                 .map(|(index, frame)| (number(index), frame)),
         );
     }
-    // Stable, so that what has no number stays as it came.
+    // Stable, so that elements without a number keep their order.
     elements.sort_by_key(|(number, _)| *number);
     let mut bytes = format!("*{}\r\n", elements.len()).into_bytes();
     for (_, frame) in &elements {

@@ -81,13 +81,13 @@ impl Topology {
         owners.filter_map(|shard| self.nodes.get(shard.primary))
     }
 
-    /// The place among the nodes of the one that owns a slot.
+    /// The index of the node that owns a slot.
     #[inline]
     pub(super) fn primary_place(&self, slot: u16) -> Option<usize> {
         Some(self.shard_of(slot)?.primary)
     }
 
-    /// The places of the primaries among the nodes.
+    /// The indexes of the primaries in the list of nodes.
     pub(super) fn primary_places(&self) -> impl Iterator<Item = usize> {
         self.shards.iter().map(|shard| shard.primary)
     }

@@ -4,7 +4,7 @@
 //! # Layout
 //!
 //! - [`Args`]: what is written, word by word
-//! - `conduct`: what the command does to the socket that it goes over
+//! - `conduct`: the effect of the command on its socket
 //! - `lists`: arguments of which there may be any number
 //! - `optional`: what `None` makes impossible
 //! - `place`: words that are moved to their place: options, counts, columns
@@ -55,7 +55,7 @@ pub struct Args {
     bytes: Vec<u8>,
     words: u32,
     noted: Noted,
-    /// Whether an option makes a repetition do something else than the first time.
+    /// Whether an option makes the command unsafe to repeat.
     once_only: bool,
     /// Whether what is written now may have to be moved or read again, so that all of it has to lie in the buffer.
     moves: bool,
@@ -80,7 +80,7 @@ struct Rare {
     cursor: Option<u32>,
     /// The script that the command calls by its SHA-1.
     script: Option<ScriptTextRef>,
-    /// What the words say that it is.
+    /// The known command that the words are.
     known: Option<&'static KnownCommand>,
     /// Long values, in the order of their places.
     shared: Vec<Splice>,
@@ -190,9 +190,7 @@ impl Args {
     /// Writes one argument; errors call it `name`.
     #[inline]
     pub fn arg<A: ToArg + ?Sized>(&mut self, name: &'static str, value: &A) {
-        let spoilt = self.is_spoilt();
-        self.item(value);
-        self.name_error(name, spoilt);
+        self.named(name, |args| args.item(value));
     }
 
     /// Writes one key.
@@ -303,7 +301,7 @@ impl Args {
         error.map(|error| error.of_command(self.name()))
     }
 
-    /// How many bytes [`Args::write_to`] appends, at most.
+    /// The most bytes that [`Args::write_to`] appends.
     #[inline]
     pub(crate) fn encoded_len(&self) -> usize {
         let long = match &self.rare {
@@ -379,9 +377,11 @@ impl Args {
         }
     }
 
-    /// Adds `name` to an error that was noted since the caller read whether the command was `spoilt`.
+    /// Writes what `write` writes. An error that is noted meanwhile gets `name` as the name of the argument.
     #[inline]
-    pub(super) fn name_error(&mut self, name: &'static str, spoilt: bool) {
+    pub(super) fn named(&mut self, name: &'static str, write: impl FnOnce(&mut Self)) {
+        let spoilt = self.is_spoilt();
+        write(self);
         if !spoilt
             && let Some(rare) = &mut self.rare
             && let Some(Spoilt(error)) = &mut rare.error
@@ -395,7 +395,10 @@ impl Args {
         (self.bytes.len(), self.words)
     }
 
-    pub(super) fn require_some(&mut self, name: &'static str, first: u32) {
+    /// Writes what `write` writes, which must be at least one word.
+    pub(super) fn at_least_one(&mut self, name: &'static str, write: impl FnOnce(&mut Self)) {
+        let first = self.words;
+        write(self);
         if self.words == first && !self.is_spoilt() {
             let reason = ArgError::new("at least one is required, none was given");
             self.refuse(Error::argument(reason).of_argument(name));

@@ -19,7 +19,7 @@ pub enum Block {
 /// A type of argument that limits how long the server blocks. If a long wait is split into pieces, values are made
 /// from times.
 pub trait BlockLimit: ToArg + From<Duration> {
-    /// What the number that is sent counts.
+    /// The unit of the number that is sent.
     const UNIT: Duration;
 
     /// The bound; `None` is for ever.

@@ -135,7 +135,8 @@ fn since_1970(moment: SystemTime, unit: u128) -> Number {
 ///
 /// The number 0 means for ever, as on the servers. A `Duration` of zero is refused, because code that computes one
 /// (the rest of some deadline) means the opposite: for waiting for ever, use [`Timeout::FOREVER`]. Servers count in
-/// milliseconds; a fraction of one is rounded up, because 0.0004 seconds would mean for ever on some servers.
+/// milliseconds; a fraction of one is rounded up, and 1 is sent as 2, because some servers take less than
+/// that for no limit at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeout(Limit);
 
@@ -238,7 +239,11 @@ impl BlockLimit for BlockMilliseconds {
 /// Seconds, with as many decimals as needed: `5`, `0.25`.
 impl ToArg for Timeout {
     fn write_arg(&self, out: &mut ArgWriter<'_>) -> Result<(), ArgError> {
-        let time = self.0.clone()?;
+        // Servers before 7.0.8 cut 0.001 seconds to 0, which is for ever.
+        let time = match self.0.clone()? {
+            1 => 2,
+            time => time,
+        };
         let (seconds, rest) = (time / 1000, time % 1000);
         if rest == 0 {
             out.integer(seconds);

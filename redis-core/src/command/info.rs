@@ -2,6 +2,7 @@
 //! spec.
 
 use super::known::{KnownCommands, Match};
+use super::state_change::StateChange;
 
 /// The fixed facts of one command.
 ///
@@ -32,34 +33,10 @@ pub struct CommandInfo {
     pub request_policy: RequestPolicy,
     /// How the replies of several nodes become one.
     pub response_policy: ResponsePolicy,
-    /// Arguments that are never shown in logs and errors.
-    pub masked: &'static [&'static str],
-    /// Whether every socket can carry it, whatever its words are.
+    /// Whether every socket can carry it, with any words.
     pub(crate) plain: bool,
-    /// Where its words are looked up, if they decide what it does to its connection.
+    /// The table in which its words are looked up, if they decide its effect on the connection.
     pub(crate) known: Option<&'static KnownCommands>,
-}
-
-/// What a command changes on its connection. Such a command needs an exclusive connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum StateChange {
-    /// The selected database.
-    Database,
-    /// The authenticated user.
-    Auth,
-    /// An open MULTI, or its end.
-    Transaction,
-    /// The watched keys.
-    Watch,
-    /// Client-side caching.
-    Tracking,
-    /// Whether the server replies at all.
-    Reply,
-    /// The connection's name and library tags.
-    Name,
-    /// Anything else that outlives the command: READONLY, CLIENT NO-EVICT, subscriptions, MONITOR.
-    Mode,
 }
 
 /// Which nodes of a cluster a command is sent to.
@@ -105,9 +82,9 @@ pub enum ResponsePolicy {
 }
 
 impl CommandInfo {
-    /// A command of this name, whose words are encoded in `header`. Nothing else is assumed: it writes, may not be repeated,
-    /// and is answered with one reply. A command of which that is not true puts the replies of its connection out of step:
-    /// [`CommandInfo::checked`] says so while it is compiled.
+    /// A command with this name, whose words are encoded in `header`. Without further calls it counts as a command
+    /// that writes, may not be repeated, and has one reply. If that is not true, the replies of its connection no
+    /// longer match their commands: [`CommandInfo::checked`] finds this at compile time.
     #[must_use]
     pub const fn new(name: &'static str, header: &'static [u8], words: u32) -> Self {
         Self {
@@ -122,7 +99,6 @@ impl CommandInfo {
             cacheable: false,
             request_policy: RequestPolicy::Default,
             response_policy: ResponsePolicy::Default,
-            masked: &[],
             plain: !name.is_empty(),
             known: None,
         }
@@ -139,11 +115,12 @@ impl CommandInfo {
         self
     }
 
-    /// Holds what is said of it against what is `known`: it has to say that it changes its connection, or blocks, where the
-    /// known command of its name does. Where further words decide, they are looked up when it is sent.
+    /// Compares it with the `known` commands: if the known command with its name changes its connection or blocks,
+    /// this one must say so too. If further words decide, they are looked up when it is sent.
     ///
     /// # Panics
-    /// If it does not say so, or if the command cannot be sent at all; in a constant that is an error of the compiler.
+    /// If it does not say so, or if the command must not be sent at all; in a constant this is an error of the
+    /// compiler.
     #[must_use]
     #[expect(
         clippy::panic,
@@ -204,7 +181,7 @@ impl CommandInfo {
         self
     }
 
-    /// Says what it changes on its connection.
+    /// Sets what the command changes on its connection.
     #[must_use]
     pub const fn state(mut self, change: StateChange) -> Self {
         (self.state, self.plain) = (Some(change), false);
@@ -225,11 +202,14 @@ impl CommandInfo {
         self.response_policy = response;
         self
     }
-
-    /// Sets the arguments that are never shown.
-    #[must_use]
-    pub const fn masked(mut self, arguments: &'static [&'static str]) -> Self {
-        self.masked = arguments;
-        self
-    }
 }
+
+/// The [`CommandInfo`] of a command of the core's own: `command_info!("CLIENT UNBLOCK")`.
+macro_rules! command_info {
+    ($name:literal) => {{
+        const WORDS: &$crate::wire::FixedWords = &$crate::wire::FixedWords::new($name);
+        $crate::command::CommandInfo::new($name, WORDS.as_bytes(), WORDS.count())
+    }};
+}
+
+pub(crate) use command_info;

@@ -1,22 +1,23 @@
-//! What commands that are built from words do to their connection: [`KnownCommands`], a table that is expanded from the spec.
+//! The effect of commands that are built from words on their connection: [`KnownCommands`], a table that is expanded
+//! from the spec.
 //!
-//! The core knows no command by name. Whoever lets its users build commands from words hands over a table, and the words of
-//! each such command are looked up in it before the command goes anywhere.
+//! The core knows no command by name. A crate that lets its users build commands from words passes a table to the
+//! core, and the words of each such command are looked up in it before the command is sent.
 
 use std::fmt;
 use std::time::Duration;
 
 use super::block::Block;
-use super::info::StateChange;
+use super::state_change::StateChange;
 
-/// The commands that a shared connection does not take, by their names.
+/// The commands that a shared connection does not accept, by their names.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct KnownCommands(&'static [KnownCommand]);
 
-/// One command that is more than a question and its answer.
+/// One command with an effect on its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KnownCommand {
-    /// One word, or two with a blank between: `CLIENT REPLY`.
+    /// One word, or two with a space between them: `CLIENT REPLY`.
     name: &'static str,
     state: Option<StateChange>,
     blocks: Option<Blocks>,
@@ -26,14 +27,14 @@ pub struct KnownCommand {
 /// When a command blocks, and where its words say how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Blocks {
-    /// The option word without which it does not block.
+    /// The option word that makes it block, if it only blocks with an option.
     option: Option<&'static str>,
     limit: Option<Place>,
-    /// What one of the limit is worth.
+    /// The unit of the limit.
     unit: Duration,
 }
 
-/// Where the limit stands.
+/// The place of the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     /// That many words after the name.
@@ -42,14 +43,14 @@ enum Place {
     BeforeLast(usize),
 }
 
-/// What a command does to the connection that it is sent on.
+/// The effect of a command on its connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Conduct {
     pub(crate) blocks: bool,
     pub(crate) state: Option<StateChange>,
-    /// Why no connection takes it at all, and what to do instead.
+    /// Why no connection accepts it, and what to do instead.
     pub(crate) refused: Option<&'static str>,
-    /// Whether nothing is known of it.
+    /// Whether nothing is known about it.
     pub(crate) unknown: bool,
 }
 
@@ -69,7 +70,7 @@ impl KnownCommands {
         Self(commands)
     }
 
-    /// The command that these words are.
+    /// Finds the command with these words.
     pub(crate) fn find<'a>(
         &self,
         mut words: impl Iterator<Item = &'a [u8]>,
@@ -86,7 +87,7 @@ impl KnownCommands {
             })
     }
 
-    /// The command of this name; while the spec of a user's own is compiled.
+    /// The command with this name; used while a user's own spec is compiled.
     pub(crate) const fn of_name(&self, name: &str) -> Match {
         let mut found = Match::Nothing;
         let mut commands = self.0;
@@ -102,14 +103,15 @@ impl KnownCommands {
     }
 }
 
-/// Whether a server takes `word` for this one. Letter case does not matter to it, nor, to older ones, what follows a NUL.
+/// Whether a server reads `word` as this word. Servers ignore the case of letters, and older servers also ignore what
+/// follows a NUL.
 fn is_word(word: &[u8], known: &str) -> bool {
     let end = memchr::memchr(0, word).unwrap_or(word.len());
     word.get(..end)
         .is_some_and(|word| word.eq_ignore_ascii_case(known.as_bytes()))
 }
 
-/// What follows `start` in a text that begins with it, whatever the case of the letters.
+/// The rest of a text that begins with `start`, in upper or lower case.
 const fn behind<'t>(text: &'t str, start: &str) -> Option<&'t [u8]> {
     let (mut text, mut start) = (text.as_bytes(), start.as_bytes());
     while let Some((wanted, start_rest)) = start.split_first() {
@@ -123,7 +125,7 @@ const fn behind<'t>(text: &'t str, start: &str) -> Option<&'t [u8]> {
     Some(text)
 }
 
-/// Not the whole table in the `Debug` of each command.
+/// The `Debug` text of a command does not show the whole table.
 impl fmt::Debug for KnownCommands {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("KnownCommands").field(&self.0.len()).finish()
@@ -131,7 +133,7 @@ impl fmt::Debug for KnownCommands {
 }
 
 impl KnownCommand {
-    /// A command of this name, of one word or two, in upper case.
+    /// A command with this name, of one word or two, in upper case.
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
         Self {
@@ -142,21 +144,21 @@ impl KnownCommand {
         }
     }
 
-    /// Says what it changes on its connection.
+    /// Sets what it changes on its connection.
     #[must_use]
     pub const fn state(mut self, change: StateChange) -> Self {
         self.state = Some(change);
         self
     }
 
-    /// Says when it blocks, and for how long.
+    /// Sets when it blocks, and for how long.
     #[must_use]
     pub const fn blocks(mut self, blocks: Blocks) -> Self {
         self.blocks = Some(blocks);
         self
     }
 
-    /// Says that it cannot be sent at all: why, and what to do instead.
+    /// Marks it as one that must not be sent at all: why, and what to do instead.
     #[must_use]
     pub const fn refused(mut self, advice: &'static str) -> Self {
         self.refused = Some(advice);
@@ -179,7 +181,7 @@ impl KnownCommand {
         self.blocks.is_some()
     }
 
-    /// What it does with these words, its name among them.
+    /// Its effect on the connection with these words, with its name among them.
     pub(crate) fn conduct<'a>(&self, words: impl Iterator<Item = &'a [u8]>) -> Conduct {
         let blocks = self.blocks.is_some_and(|blocks| match blocks.option {
             None => true,
@@ -193,12 +195,13 @@ impl KnownCommand {
         }
     }
 
-    /// How long its words let it block. `None` where they do not say, which a server answers with an error.
+    /// How long it blocks according to its words. `None` if they do not say; a server answers that with an error.
     pub(crate) fn limit<'a>(&self, words: impl Iterator<Item = &'a [u8]> + Clone) -> Option<Block> {
         let blocks = self.blocks?;
         let arguments = self.arguments(words);
         if let Some(option) = blocks.option {
-            // A server takes the last one that is given. Which one that is depends on what the others stand for.
+            // If the option is given several times, a server uses the last. Which one that is depends on the meaning
+            // of the other words.
             let limits = arguments.clone().zip(arguments.skip(1));
             return limits
                 .filter(|(word, _)| is_word(word, option))
@@ -230,7 +233,7 @@ impl Blocks {
         }
     }
 
-    /// It always can; the limit is that many words behind its name, 0 being the next.
+    /// It can always block; the limit is that many words after its name, where 0 is the next word.
     #[must_use]
     pub const fn behind(words: usize, unit: Duration) -> Self {
         let mut blocks = Self::new(unit);
@@ -238,7 +241,7 @@ impl Blocks {
         blocks
     }
 
-    /// It always can; the limit is that many words before its last, 0 being the last.
+    /// It can always block; the limit is that many words before its last, where 0 is the last word.
     #[must_use]
     pub const fn before_last(words: usize, unit: Duration) -> Self {
         let mut blocks = Self::new(unit);
@@ -246,7 +249,7 @@ impl Blocks {
         blocks
     }
 
-    /// It does where this word is given, which the limit follows.
+    /// It blocks if this word is given; the limit comes after it.
     #[must_use]
     pub const fn by_option(word: &'static str, unit: Duration) -> Self {
         let mut blocks = Self::new(unit);
@@ -254,7 +257,7 @@ impl Blocks {
         blocks
     }
 
-    /// The limit that a word says.
+    /// Reads the limit from a word.
     fn read(&self, word: &[u8]) -> Option<Block> {
         let number: f64 = std::str::from_utf8(word).ok()?.parse().ok()?;
         let time = Duration::try_from_secs_f64(number * self.unit.as_secs_f64()).ok()?;

@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //!
-//! - `info`: the fixed facts of a command; `known`: what those do that are built from words
+//! - `info`: the fixed facts of a command; `known`: the effect of commands that are built from words
 //! - `arg`: one argument; `args/`: the command while it is built; `values/`: what Rust types are sent as
 //! - `block`: how long a server may hold a command
 //! - `records`: lists of pairs and longer records; `duration`: times
@@ -20,6 +20,7 @@ mod optional;
 mod records;
 pub(crate) mod script_text;
 mod slot;
+mod state_change;
 mod values;
 
 pub use arg::{ArgWriter, ToArg};
@@ -29,10 +30,12 @@ pub use duration::{
     BlockMilliseconds, Milliseconds, Seconds, SignedMilliseconds, SignedSeconds, Timeout,
     UnixMilliseconds, UnixSeconds,
 };
-pub use info::{CommandInfo, RequestPolicy, ResponsePolicy, StateChange};
+pub(crate) use info::command_info;
+pub use info::{CommandInfo, RequestPolicy, ResponsePolicy};
 pub use known::{Blocks, KnownCommand, KnownCommands};
 pub use optional::{Given, Optional, OptionalArg, Perhaps};
 pub use records::{Fits, Key, Number, Record, Text, ToRecords};
 pub(crate) use slot::Slots;
 pub use slot::{SLOTS, slot};
+pub use state_change::StateChange;
 pub use values::{Each, each};

@@ -118,16 +118,12 @@ impl<S, R: ToRecords<S>> ToRecords<S> for Option<R> {
 impl Args {
     /// Writes records, of which there must be at least one.
     pub fn records<S, A: ToRecords<S> + ?Sized>(&mut self, name: &'static str, records: &A) {
-        let (_, first) = self.end();
-        self.any_records(name, records);
-        self.require_some(name, first);
+        self.at_least_one(name, |args| args.any_records(name, records));
     }
 
     /// Writes records that may be absent.
     pub fn any_records<S, A: ToRecords<S> + ?Sized>(&mut self, name: &'static str, records: &A) {
-        let spoilt = self.is_spoilt();
-        records.write_records(self);
-        self.name_error(name, spoilt);
+        self.named(name, |args| records.write_records(args));
     }
 
     /// Writes pairs as two lists of equal length: first all left values, then all right values.

@@ -4,14 +4,13 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::info::CommandInfo;
+use super::info::{CommandInfo, command_info};
 use crate::wire::encode::{self, Output};
 
-static EVAL: CommandInfo = CommandInfo::new("EVAL", b"$4\r\nEVAL\r\n", 1);
-static EVALSHA: CommandInfo = CommandInfo::new("EVALSHA", b"$7\r\nEVALSHA\r\n", 1);
-static EVAL_RO: CommandInfo = CommandInfo::new("EVAL_RO", b"$7\r\nEVAL_RO\r\n", 1).readonly();
-static EVALSHA_RO: CommandInfo =
-    CommandInfo::new("EVALSHA_RO", b"$10\r\nEVALSHA_RO\r\n", 1).readonly();
+static EVAL: CommandInfo = command_info!("EVAL");
+static EVALSHA: CommandInfo = command_info!("EVALSHA");
+static EVAL_RO: CommandInfo = command_info!("EVAL_RO").readonly();
+static EVALSHA_RO: CommandInfo = command_info!("EVALSHA_RO").readonly();
 
 /// The text of a script and its SHA-1.
 #[derive(Debug, Clone)]

@@ -186,7 +186,8 @@ impl Config {
 
     /// Adds a server that is tried when those before it cannot be reached.
     ///
-    /// All of them must be equivalent for the application: the same server under different names, or proxies.
+    /// All of them must be equivalent for the application: servers with the same data under different names, or
+    /// proxies.
     #[must_use]
     pub fn or_tcp(mut self, host: impl Into<String>, port: u16) -> Self {
         self.more.push(Address::Tcp(host.into(), port));
@@ -272,8 +273,8 @@ impl Config {
         self
     }
 
-    /// After how long a silence the kernel probes the peer (TCP keep-alive); 5 s by default. Only this notices a lost
-    /// connection while a blocking command waits.
+    /// After how long a silence the kernel probes the peer (TCP keep-alive); 5 s by default. This notices a lost
+    /// connection also while a blocking command waits.
     #[must_use]
     pub fn keep_alive(mut self, silence: impl Into<Option<Duration>>) -> Self {
         self.keep_alive = silence.into();
@@ -361,6 +362,12 @@ impl Config {
     #[must_use]
     pub fn channel_messages(mut self, messages: usize) -> Self {
         self.inbox.messages = messages.max(1);
+        self
+    }
+
+    /// The same server for commands that are meant for it and no other.
+    pub(crate) fn for_itself(mut self) -> Self {
+        self.routed = false;
         self
     }
 

@@ -154,7 +154,7 @@ impl Sentinels {
         self.lock().followers.retain(is_other);
     }
 
-    /// Adds a connection that has just been made to a node that had the role that it `wants`.
+    /// Adds a connection that was just made to a node with the role that it `wants`.
     pub(crate) fn join(&self, link: Weak<dyn Follow>, at: &Address, wants: ServiceRole) {
         let mut state = self.lock();
         state

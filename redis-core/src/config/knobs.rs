@@ -3,24 +3,25 @@
 //! # Layout
 //!
 //! - this file: the table, and the functions that use it
-//! - `knob`: one setting
+//! - `knob`: one setting; `codec`: how one type of value is read and written
 //! - `bounds`, `pool`, `service`, `tls`: rows by subject
 
-use super::human::number;
 use super::nearest::nearest;
 use crate::config::address::Address;
 use crate::config::builder::{Config, Protocol};
 use crate::config::fleet::{SENTINEL_PORT, ServiceRole};
-use crate::config::secret::Secret;
+use crate::config::secret::MASK;
 use crate::error::{Error, Result};
 
 mod bounds;
+mod codec;
 mod knob;
 mod pool;
 mod service;
 mod tls;
 
-use knob::{Hidden, Knob};
+use codec::{Codec, NUMBER, PASSWORD, USERNAME, names};
+use knob::{Hidden, Knob, knob};
 
 /// Whether secrets are written out.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,9 +29,6 @@ pub(super) enum Secrets {
     Masked,
     Shown,
 }
-
-/// The text in place of a secret.
-pub(super) const MASK: &str = "***";
 
 /// The knobs for the place of the server.
 const PLACE: &[Knob] = &[
@@ -95,80 +93,34 @@ const PLACE: &[Knob] = &[
     ),
 ];
 
+const CLIENT_NAME: Codec<Option<String>> = Codec {
+    read: |text| {
+        // Servers refuse other characters, because CLIENT LIST separates words by spaces and entries by line ends.
+        if text.is_empty() || !text.bytes().all(|byte| (b'!'..=b'~').contains(&byte)) {
+            return Err(format!(
+                "`{text}` is no name: it may hold visible ASCII only, and no space"
+            ));
+        }
+        Ok(Some(text.to_owned()))
+    },
+    write: Clone::clone,
+};
+
+const PROTOCOL: Codec<Protocol> = names!(
+    "protocol",
+    Protocol {
+        Resp2: "resp2" | "2",
+        Newest: "newest" | "resp3" | "3",
+    }
+);
+
 /// The knobs for the login and the protocol.
 const LOGIN: &[Knob] = &[
-    Knob::new(
-        "username",
-        |config, text| {
-            if text.is_empty() {
-                return Err("the name is empty".to_owned());
-            }
-            config.username = Some(text.to_owned());
-            Ok(())
-        },
-        |config| config.username.clone(),
-    )
-    .or(&["user"]),
-    Knob::new(
-        "password",
-        |config, text| {
-            config.password = Some(Secret::new(text));
-            Ok(())
-        },
-        |config| {
-            config
-                .password
-                .as_ref()
-                .map(|secret| secret.expose().to_owned())
-        },
-    )
-    .hidden(Hidden::Always),
-    Knob::new(
-        "database",
-        |config, text| {
-            config.database = number(text)?;
-            Ok(())
-        },
-        |config| Some(config.database.to_string()),
-    )
-    .or(&["db"]),
-    Knob::new(
-        "client_name",
-        |config, text| {
-            // Servers refuse other characters, because CLIENT LIST separates words by spaces and entries by
-            // line ends.
-            if text.is_empty() || !text.bytes().all(|byte| (b'!'..=b'~').contains(&byte)) {
-                return Err(format!(
-                    "`{text}` is no name: it may hold visible ASCII only, and no space"
-                ));
-            }
-            config.client_name = Some(text.to_owned());
-            Ok(())
-        },
-        |config| config.client_name.clone(),
-    )
-    .or(&["name"]),
-    Knob::new(
-        "protocol",
-        |config, text| {
-            config.protocol = match text {
-                "resp2" | "2" => Protocol::Resp2,
-                "newest" | "resp3" | "3" => Protocol::Newest,
-                _ => {
-                    return Err(format!(
-                        "`{text}` is no protocol; known are `resp2` and `newest`"
-                    ));
-                }
-            };
-            Ok(())
-        },
-        |config| {
-            Some(match config.protocol {
-                Protocol::Newest => "newest".to_owned(),
-                Protocol::Resp2 => "resp2".to_owned(),
-            })
-        },
-    ),
+    knob!("username", username, USERNAME).or(&["user"]),
+    knob!("password", password, PASSWORD).hidden(Hidden::Always),
+    knob!("database", database, NUMBER).or(&["db"]),
+    knob!("client_name", client_name, CLIENT_NAME).or(&["name"]),
+    knob!("protocol", protocol, PROTOCOL),
 ];
 
 /// All knobs, in the order in which they are applied.
@@ -189,10 +141,21 @@ fn all() -> impl Iterator<Item = &'static Knob> {
 /// The knob of this name, or an error that names the nearest one.
 fn find(name: &str) -> Result<&'static Knob> {
     all().find(|knob| knob.is_called(name)).ok_or_else(|| {
-        let near = nearest(name, all().map(|knob| knob.name));
+        let near =
+            known_elsewhere(name).unwrap_or_else(|| nearest(name, all().map(|knob| knob.name)));
         Error::config(format!(
             "unknown parameter `{name}`; did you mean `{near}`?"
         ))
+    })
+}
+
+/// What the parameter of another client's is called here, where the nearest name would mislead.
+fn known_elsewhere(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "timeout" | "socket_timeout" | "response_timeout" | "read_timeout" | "request_timeout" => {
+            "command_timeout"
+        }
+        _ => return None,
     })
 }
 

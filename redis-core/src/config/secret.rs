@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// The text in place of a secret.
+pub(super) const MASK: &str = "***";
+
 /// A password or token. Its `Debug` form is `***`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -33,6 +36,6 @@ impl From<String> for Secret {
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
+        f.write_str(MASK)
     }
 }

@@ -67,7 +67,7 @@ impl Config {
         self.sentinel_password(password)
     }
 
-    /// What is waited for while the first attempt to connect lasts.
+    /// What calls wait for during the first attempt to connect.
     pub(crate) fn connecting(&self) -> Obstacle {
         let addresses: Vec<String> = self.addresses().map(Address::to_string).collect();
         Obstacle::Connecting(addresses.join(", "))

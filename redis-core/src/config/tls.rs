@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::secret::MASK;
 use super::{Hook, Secret};
 
 /// The settings of TLS: which certificates to trust, and which to present.
@@ -85,7 +86,7 @@ impl fmt::Debug for Material {
         match self {
             Self::File(path) => fmt::Debug::fmt(path, f),
             // It may be a key.
-            Self::Content(_) => f.write_str("***"),
+            Self::Content(_) => f.write_str(MASK),
         }
     }
 }

@@ -5,8 +5,9 @@ use fluent_uri::pct_enc::{EStr, EString, Encoder, encoder};
 
 use super::address::Address;
 use super::builder::Config;
-use super::knobs::{self, MASK, Secrets, Setting};
+use super::knobs::{self, Secrets, Setting};
 use super::nearest::nearest;
+use super::secret::MASK;
 use crate::error::{Error, Result};
 
 /// The settings in the part of a URL before the `?`, for a server with a host.
@@ -123,7 +124,9 @@ pub(super) fn settings(text: &str) -> Result<Vec<Setting>> {
              no letter or digit percent-encoded"
         ))
     })?;
-    let mut settings = match uri.scheme().as_str() {
+    // Schemes know no case.
+    let scheme = uri.scheme().as_str().to_ascii_lowercase();
+    let mut settings = match scheme.as_str() {
         "redis" | "valkey" => tcp(&uri)?,
         scheme @ ("rediss" | "valkeys") => {
             let mut settings = tcp(&uri)?;
@@ -133,7 +136,7 @@ pub(super) fn settings(text: &str) -> Result<Vec<Setting>> {
         scheme
         @ ("redis+sentinel" | "valkey+sentinel" | "rediss+sentinel" | "valkeys+sentinel") => {
             let tls = scheme.starts_with("rediss") || scheme.starts_with("valkeys");
-            service(&uri, tls)?
+            service(&uri, scheme, tls)?
         }
         "unix" | "redis+unix" | "valkey+unix" => unix(&uri)?,
         scheme => {
@@ -206,14 +209,15 @@ fn speak_tls(scheme: &str) -> Result<Setting> {
 }
 
 /// A URL whose hosts are Sentinels.
-fn service(uri: &Uri<&str>, tls: bool) -> Result<Vec<Setting>> {
+fn service(uri: &Uri<&str>, scheme: &str, tls: bool) -> Result<Vec<Setting>> {
     let mut settings = host(uri)?;
     if tls {
-        settings.push(speak_tls(uri.scheme().as_str())?);
+        settings.push(speak_tls(scheme)?);
     }
     let path = decode(uri.path(), "path")?;
     let path = path.strip_prefix('/').unwrap_or(&path);
     let (name, database) = path.split_once('/').unwrap_or((path, ""));
+    let database = database.strip_suffix('/').unwrap_or(database);
     if name.is_empty() {
         return Err(Error::config(
             "the URL names no service: write redis+sentinel://host/service",
@@ -229,7 +233,9 @@ fn service(uri: &Uri<&str>, tls: bool) -> Result<Vec<Setting>> {
 fn tcp(uri: &Uri<&str>) -> Result<Vec<Setting>> {
     let mut settings = host(uri)?;
     let path = uri.path().as_str();
-    match path.strip_prefix('/').unwrap_or(path) {
+    let number = path.strip_prefix('/').unwrap_or(path);
+    // `redis://host/0/`, as it comes out when URLs are put together.
+    match number.strip_suffix('/').unwrap_or(number) {
         "" => {}
         number if number.bytes().all(|byte| byte.is_ascii_digit()) => {
             settings.push(("database".to_owned(), number.to_owned()));
@@ -298,7 +304,8 @@ fn credentials(
     if !user.is_empty() {
         settings.push(("username".to_owned(), decode(user, "user")?));
     }
-    if let Some(password) = password {
+    // `redis://:@host` is what comes out where the variable for the password is empty.
+    if let Some(password) = password.filter(|password| !(user.is_empty() && password.is_empty())) {
         settings.push(("password".to_owned(), decode(password, "password")?));
     }
     Ok(())

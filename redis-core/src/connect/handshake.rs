@@ -6,14 +6,12 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use bytes::BytesMut;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 
 use crate::config::{Config, Credentials, Protocol, Transport, Unavailable};
 use crate::error::{Error, ErrorKind, Phase, SentinelError, ServerError, TlsCause, TlsError};
 use crate::reply::Frame;
-use crate::wire::encode;
-use crate::wire::scan::{FrameKind, Scanner};
+use crate::wire::{FrameReader, ReadError, encode};
 
 /// Why a new socket cannot be used.
 #[derive(Debug)]
@@ -57,7 +55,7 @@ impl Refusal {
 }
 
 impl Refusal {
-    /// The error for who waits for another attempt.
+    /// The error for callers who wait for another attempt.
     pub(crate) fn into_source(self) -> Arc<dyn std::error::Error + Send + Sync> {
         match self {
             Self::Io(error) | Self::OldProtocol(error) => Arc::new(error),
@@ -182,10 +180,26 @@ fn shuts_out(error: &ServerError) -> bool {
 fn without_password(error: ServerError, credentials: Option<&Credentials>) -> ServerError {
     match credentials.map(|credentials| credentials.password.expose()) {
         Some(password) if !password.is_empty() => {
-            ServerError::new(&error.to_string().replace(password, "***"))
+            ServerError::new(&mask(&error.to_string(), password))
         }
         _ => error,
     }
+}
+
+/// Masks a password where it is quoted, as an argument is. One that is no plain word is masked wherever it stands; a plain word
+/// may be one of the server's own, such as `password`.
+fn mask(text: &str, password: &str) -> String {
+    if !password.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+        return text.replace(password, "***");
+    }
+    ['\'', '"', '`']
+        .into_iter()
+        .fold(text.to_owned(), |text, quote| {
+            text.replace(
+                &format!("{quote}{password}{quote}"),
+                &format!("{quote}***{quote}"),
+            )
+        })
 }
 
 /// Old servers do not know HELLO, and some proxies refuse it; any other error, such as a wrong password, is final.
@@ -264,67 +278,52 @@ fn common_steps(config: &Config) -> Vec<HandshakeStep> {
     steps
 }
 
-/// Reads replies one at a time.
-pub(crate) struct Replies {
-    scanner: Scanner,
-    buffer: BytesMut,
-}
+/// Replies of a socket that has no driver yet, or never gets one.
+pub(crate) struct Replies(FrameReader);
 
 impl Replies {
     pub(crate) fn new(config: &Config) -> Self {
         /// Enough for what most servers reply, so that one read suffices.
         const USUAL: usize = 512;
-        Self {
-            scanner: Scanner::new(config.limits),
-            buffer: BytesMut::with_capacity(USUAL),
-        }
+        Self(FrameReader::new(config.limits, USUAL))
     }
 
     /// Checks that nothing is left over: a reply to no command would be taken for the reply to the first
     /// command.
     pub(crate) fn finish(mut self) -> Result<(), Refusal> {
-        while !self.buffer.is_empty() {
-            match self.scanner.scan(&self.buffer) {
-                Ok(Some(found)) if found.kind == FrameKind::Push => {
-                    drop(self.buffer.split_to(found.len));
-                }
-                _ => {
-                    return Err(Refusal::Io(io::Error::new(
-                        io::ErrorKind::InvalidData,
-                        "the server sent more replies than it was asked for during the handshake",
-                    )));
-                }
-            }
+        if self.0.has_only_pushes() {
+            return Ok(());
         }
-        Ok(())
+        Err(Refusal::Io(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "the server sent more replies than it was asked for during the handshake",
+        )))
     }
 
+    /// The next reply; can be dropped at any time without losing anything.
     pub(crate) async fn next(&mut self, stream: &mut dyn Transport) -> Result<Frame, Refusal> {
-        loop {
-            let found = self.scanner.scan(&self.buffer).map_err(|error| {
-                // What TLS servers send to clients that do not speak TLS: a fatal alert, or a handshake.
-                if self.buffer.starts_with(b"\x15\x03") || self.buffer.starts_with(b"\x16\x03") {
-                    return Refusal::Tls(TlsError::new(TlsCause::Wanted, ""));
-                }
-                Refusal::Io(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    error.to_string(),
-                ))
-            })?;
-            if let Some(found) = found {
-                let bytes = self.buffer.split_to(found.len).freeze();
-                if found.kind == FrameKind::Reply {
-                    return Ok(Frame::from_scanned(bytes));
-                }
-                continue;
+        let read = self.0.next(stream).await;
+        read.map(Frame::from_scanned)
+            .map_err(|error| self.refusal(error))
+    }
+
+    fn refusal(&self, error: ReadError) -> Refusal {
+        Refusal::Io(match error {
+            ReadError::Io(error) => error,
+            ReadError::Closed => io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the server closed the connection during the handshake",
+            ),
+            // What TLS servers send to clients that do not speak TLS: a fatal alert, or a handshake.
+            ReadError::Scan(_)
+                if [b"\x15\x03", b"\x16\x03"]
+                    .iter()
+                    .any(|tls| self.0.unread().starts_with(*tls)) =>
+            {
+                return Refusal::Tls(TlsError::new(TlsCause::Wanted, ""));
             }
-            if stream.read_buf(&mut self.buffer).await? == 0 {
-                return Err(Refusal::Io(io::Error::new(
-                    io::ErrorKind::UnexpectedEof,
-                    "the server closed the connection during the handshake",
-                )));
-            }
-        }
+            ReadError::Scan(error) => io::Error::new(io::ErrorKind::InvalidData, error.to_string()),
+        })
     }
 }
 
@@ -337,6 +336,20 @@ mod tests {
     use crate::config::{Address, Config, Introduction};
     use crate::error::ErrorKind;
     use crate::handle::Connection;
+
+    #[test]
+    fn a_password_is_masked_where_it_is_an_argument() {
+        let text = "ERR unknown command 'HELLO', with args beginning with: '3' 'AUTH' 'default' 'password'";
+        assert_eq!(
+            super::mask(text, "password"),
+            text.replace("'password'", "'***'")
+        );
+        let old = "ERR unknown command `HELLO`, with args beginning with: `3`, `AUTH`, `ERR`, ";
+        assert_eq!(super::mask(old, "ERR"), old.replace("`ERR`", "`***`"));
+        let words = "WRONGPASS invalid username-password pair or user is disabled.";
+        assert_eq!(super::mask(words, "password"), words);
+        assert_eq!(super::mask("ERR bad s3cret!", "s3cret!"), "ERR bad ***");
+    }
 
     const READONLY: Introduction = Introduction {
         words: &["READONLY"],

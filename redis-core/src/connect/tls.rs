@@ -70,7 +70,8 @@ fn load(identity: &Identity<'_>) -> Result<native_tls::Identity, TlsError> {
         Identity::Pkcs8 { cert, key } => {
             let pem = cert.read().map_err(|error| settings("tls_cert", error))?;
             let key = key.read().map_err(|error| settings("tls_key", error))?;
-            native_tls::Identity::from_pkcs8(&pem, &key)
+            let key = pkcs8(&key).map_err(|reason| settings("tls_key", reason))?;
+            native_tls::Identity::from_pkcs8(&pem, key)
                 .map_err(|error| settings("tls_cert and tls_key", error))
         }
         Identity::Pkcs12 { archive, password } => {
@@ -81,6 +82,44 @@ fn load(identity: &Identity<'_>) -> Result<native_tls::Identity, TlsError> {
                 .map_err(|error| settings("tls_pkcs12 and its password", error))
         }
     }
+}
+
+/// The key of a PEM file, from where it begins, if it has the form that TLS libraries take.
+fn pkcs8(pem: &[u8]) -> Result<&[u8], String> {
+    const FORMS: [(&str, &str); 6] = [
+        ("-----BEGIN RSA PRIVATE KEY-----", "an RSA key in PKCS#1"),
+        (
+            "-----BEGIN EC PRIVATE KEY-----",
+            "an elliptic curve key in SEC1",
+        ),
+        (
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----",
+            "an encrypted key in PKCS#8",
+        ),
+        (
+            "-----BEGIN DSA PRIVATE KEY-----",
+            "a DSA key of the old form",
+        ),
+        ("-----BEGIN OPENSSH PRIVATE KEY-----", "a key of OpenSSH"),
+        ("-----BEGIN CERTIFICATE-----", "a certificate"),
+    ];
+    let begin = |marker: &str| memchr::memmem::find(pem, marker.as_bytes());
+    if let Some(at) = begin("-----BEGIN PRIVATE KEY-----") {
+        return Ok(pem.get(at..).unwrap_or_default());
+    }
+    let form = FORMS.iter().find(|(marker, _)| begin(marker).is_some());
+    let found = match form {
+        // Its password would have to be asked for.
+        Some((_, form)) if begin("Proc-Type: 4,ENCRYPTED").is_some() => {
+            format!("{form}, encrypted")
+        }
+        Some((_, form)) => (*form).to_owned(),
+        None => return Err("there is no private key in PEM in it (`BEGIN PRIVATE KEY`)".to_owned()),
+    };
+    Err(format!(
+        "this is {found}; expected PKCS#8 that is not encrypted (`BEGIN PRIVATE KEY`), which `openssl pkcs8 -topk8 -nocrypt -in \
+         key.pem -out key-pkcs8.pem` makes of it"
+    ))
 }
 
 fn settings(what: &str, reason: impl std::fmt::Display) -> TlsError {
@@ -163,4 +202,50 @@ pub(crate) fn is_of_tls(error: &std::io::Error) -> bool {
         .get_ref()
         .is_some_and(|inner| inner.is::<native_tls::Error>())
         || error.to_string().contains("SSL routines")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::pkcs8;
+
+    #[test]
+    fn a_key_of_another_form_is_named_and_the_way_to_convert_it() {
+        for (head, form) in [
+            ("-----BEGIN RSA PRIVATE KEY-----\n", "an RSA key in PKCS#1;"),
+            (
+                "-----BEGIN EC PARAMETERS-----\n…\n-----BEGIN EC PRIVATE KEY-----\n",
+                "an elliptic curve key in SEC1;",
+            ),
+            (
+                "-----BEGIN ENCRYPTED PRIVATE KEY-----\n",
+                "an encrypted key in PKCS#8;",
+            ),
+            (
+                "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n",
+                "an RSA key in PKCS#1, encrypted;",
+            ),
+            ("-----BEGIN CERTIFICATE-----\n", "a certificate;"),
+        ] {
+            let error = pkcs8(head.as_bytes()).unwrap_err();
+            assert!(error.contains(form), "{error}");
+            assert!(
+                error.contains("openssl pkcs8 -topk8 -nocrypt -in key.pem"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_file_without_a_key_says_so() {
+        let error = pkcs8(b"0\x02").unwrap_err();
+        assert!(error.contains("no private key in PEM"), "{error}");
+    }
+
+    #[test]
+    fn what_stands_before_a_key_is_passed_over() {
+        let key = "-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n";
+        let file = format!("Bag Attributes\n    friendlyName: x\n{key}");
+        assert_eq!(pkcs8(file.as_bytes()).unwrap(), key.as_bytes());
+    }
 }

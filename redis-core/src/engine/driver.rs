@@ -290,7 +290,7 @@ impl Drop for Driver {
     /// The runtime may shut down and drop the task: no caller may wait for ever then.
     fn drop(&mut self) {
         let failure = self.link.with(&mut self.woken, |queue, woken| {
-            queue.end(&Failure::Closed(Phase::MaybeApplied), woken)
+            queue.end(&Failure::Abandoned(Phase::MaybeApplied), woken)
         });
         self.link.hub().end(&*self.link, &failure, &mut self.woken);
         self.woken.drain(..).for_each(Waker::wake);
@@ -340,7 +340,7 @@ fn unreachable(refusal: &Refusal) -> Failure {
     Failure::Lost(Phase::NotSent, kind, refusal.to_string().into())
 }
 
-/// Has a connection that has just been made follow its service.
+/// Registers a new connection with the service that it belongs to.
 fn follow(link: &Arc<Link>, at: &Address) {
     let config = &link.config;
     let Some(service) = config.service() else {

@@ -67,8 +67,8 @@ pub(crate) struct Queue {
     connected: bool,
     /// Whether commands that are refused or lost go back to their callers, who may send them elsewhere.
     routed: bool,
-    /// Whether a command of the driver's own might be mistaken for one of the callers': after MULTI it would be queued
-    /// among theirs.
+    /// Whether the driver must send no commands of its own. After MULTI they would be queued among those of the
+    /// callers.
     pub(crate) quiet: bool,
     /// A command that is sent with nothing before or after it in flight.
     alone: Alone,
@@ -76,7 +76,7 @@ pub(crate) struct Queue {
     pub(crate) demoted: bool,
     /// Since when it is known that another server must be used.
     pub(crate) left_since: Option<Instant>,
-    /// Callers who wait for room, first come first served.
+    /// Callers who wait for room, in the order in which they came.
     waiters: VecDeque<(WaiterKey, Waker)>,
     next_waiter: WaiterKey,
     driver: Option<Waker>,
@@ -86,7 +86,7 @@ pub(crate) struct Queue {
     ended: Option<Failure>,
     /// Why the server refused the last attempt to connect; cleared when one succeeds.
     refused: Option<Failure>,
-    /// Why there is no socket, while there is none.
+    /// Why there is no socket, if there is none.
     pub(crate) unreached: Option<Arc<Obstacle>>,
     /// Nothing new is accepted, since the end is near.
     closing: bool,
@@ -124,7 +124,7 @@ pub(crate) enum Order {
     Serve,
     /// Change to a new socket, after everything in flight has been answered.
     Renew,
-    /// A new socket, now: the server lost its role, and does not answer what is in flight.
+    /// Change to a new socket now: the server lost its role, and does not answer commands in flight.
     Leave,
     /// The end, once everything queued has been answered.
     Drain,
@@ -171,7 +171,7 @@ impl Entry {
         self.idempotent && losses < SENDINGS
     }
 
-    /// Whether it may have been carried out, if the driver has `taken` it or not.
+    /// Whether it may have been carried out; `taken` says whether the driver has taken it.
     fn phase(&self, taken: bool) -> Phase {
         if taken || self.losses > 0 {
             Phase::MaybeApplied

@@ -219,7 +219,7 @@ impl Link {
         }
     }
 
-    /// Queues a command of the client's own, unless it would be out of place.
+    /// Queues a command of the client's own; `None` if such a command cannot be sent now.
     pub(crate) fn submit_own(&self, encoded: Outgoing, deadline: Instant) -> Option<CellKey> {
         let mut queue = self.lock();
         let key = queue.submit_own(encoded, deadline);
@@ -287,12 +287,12 @@ impl Link {
         }
     }
 
-    /// What keeps that which is queued from being sent.
+    /// Why queued commands cannot be sent.
     pub(crate) fn obstacle(&self) -> Option<Arc<Obstacle>> {
         self.lock().obstacle()
     }
 
-    /// What keeps a caller from queueing something.
+    /// Why a caller cannot queue a command.
     pub(crate) fn obstacle_in_line(&self) -> Option<Arc<Obstacle>> {
         self.lock().obstacle_in_line()
     }
@@ -327,8 +327,8 @@ impl Link {
         self.lock().left_since.is_some()
     }
 
-    /// READONLY says that this server was demoted: its name may lead to another one by now. Connects anew, resolving
-    /// the name again, unless that was done a moment ago; a socket that cannot is not lent any more.
+    /// READONLY says that this server was demoted; its name may lead to another server now. Connects again and
+    /// resolves the name again, unless that was done a moment ago. A socket that cannot reconnect is not lent again.
     pub(crate) fn suspect_replica(&self) {
         self.lock().demoted = true;
         let mut renewed = self.renewed.lock().unwrap_or_else(PoisonError::into_inner);

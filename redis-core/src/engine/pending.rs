@@ -83,7 +83,7 @@ impl<'a> Pending<'a> {
         }
     }
 
-    /// The reply as it came, an error reply included.
+    /// The reply as it came, also if it is an error.
     pub(crate) async fn frame(mut self) -> Result<Frame> {
         std::future::poll_fn(|cx| self.poll(cx)).await
     }
@@ -99,7 +99,7 @@ impl<'a> Pending<'a> {
     }
 }
 
-/// Decodes what is not simply a reply.
+/// Decodes a delivery that is not just one reply.
 #[cold]
 pub(crate) fn decode<R: FromRedis>(delivery: Delivery) -> Result<R> {
     match delivery {
@@ -135,7 +135,7 @@ impl Command {
         }
     }
 
-    /// Whether it was not sent, so that all of it is still here.
+    /// Whether it was not sent, so that its arguments are still here.
     pub(crate) fn is_here(&self) -> bool {
         self.args.is_some()
     }

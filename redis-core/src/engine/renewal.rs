@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::events::ConnectionEvent;
 use super::inflight::Delivery;
 use super::link::Link;
-use crate::command::{Args, CommandInfo, Keys, StateChange};
+use crate::command::{Args, CommandInfo, Keys, StateChange, command_info};
 use crate::config::Credentials;
 use crate::connect;
 use crate::error::Error;
@@ -17,7 +17,7 @@ use crate::reply::Frame;
 use crate::runtime;
 use crate::wire::outgoing::Outgoing;
 
-static AUTH: CommandInfo = CommandInfo::new("AUTH", b"$4\r\nAUTH\r\n", 1).state(StateChange::Auth);
+static AUTH: CommandInfo = command_info!("AUTH").state(StateChange::Auth);
 
 /// A task that sends AUTH with new credentials again and again, for as long as the socket lives.
 ///

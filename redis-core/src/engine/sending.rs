@@ -51,7 +51,7 @@ struct Slow {
     /// What is sent again in place of the payload, after the server refused it for a reason that goes away.
     again: Option<Box<Again>>,
     refusals: u32,
-    /// The last of them.
+    /// The last refusal.
     refused: Option<Arc<Obstacle>>,
 }
 
@@ -145,7 +145,7 @@ impl<L: Deref<Target = Link>> Sending<L> {
         }
     }
 
-    /// What was to be sent in place of the payload, and was turned away.
+    /// Takes back what was to be sent in place of the payload, and was refused.
     pub(crate) fn take_again(&mut self) -> Option<Box<Again>> {
         self.slow.as_mut()?.again.take()
     }
@@ -157,7 +157,7 @@ impl<L: Deref<Target = Link>> Sending<L> {
         self.slow().refused = error.map(|error| Arc::new(Obstacle::Refused(error)));
     }
 
-    /// Puts the refusal before to a deadline that passed for no other reason that is known.
+    /// Adds the earlier refusal to a timeout for which no other reason is known.
     pub(crate) fn add_refusal(&mut self, failure: &mut Failure) {
         if let Failure::Timeout(_, obstacle @ None) = failure
             && let Some(slow) = &mut self.slow

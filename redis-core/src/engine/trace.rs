@@ -151,6 +151,7 @@ mod on {
             ErrorKind::Sentinel(_) => "sentinel",
             ErrorKind::Protocol(_) => "protocol",
             ErrorKind::Closed => "closed",
+            ErrorKind::RuntimeEnded => "runtime_ended",
             _ => "other",
         }
     }

@@ -59,7 +59,7 @@ pub enum ErrorKind {
     Credentials(std::sync::Arc<dyn std::error::Error + Send + Sync>),
     /// The Sentinels did not lead to a usable server.
     Sentinel(SentinelError),
-    /// A cluster cannot do this, or does not come to an agreement; the text says what it is.
+    /// A cluster cannot do this, or its nodes do not agree; the text says what is wrong.
     Cluster(Cow<'static, str>),
     /// The connection was lost.
     ConnectionLost(io::Error),
@@ -86,6 +86,8 @@ pub enum ErrorKind {
     TooSlow,
     /// The connection or pool was closed by its owner.
     Closed,
+    /// The tokio runtime that the connection was made in has ended.
+    RuntimeEnded,
 }
 
 /// How far a command got before it failed.
@@ -201,8 +203,8 @@ impl Error {
         matches!(self.0.kind, ErrorKind::Timeout)
     }
 
-    /// What the call still waited for when its deadline passed, where that is known; it is the [`source`](std::error::Error::source),
-    /// too.
+    /// What the call still waited for when its deadline passed, if that is known. It is also the
+    /// [`source`](std::error::Error::source).
     ///
     /// ```
     /// # async fn example(conn: typedis_core::Connection) {
@@ -234,6 +236,7 @@ impl Error {
                 | ErrorKind::ConnectionLost(_)
                 | ErrorKind::Protocol(_)
                 | ErrorKind::Closed
+                | ErrorKind::RuntimeEnded
         )
     }
 
@@ -261,7 +264,7 @@ impl Error {
         Self::new(ErrorKind::Custom(error.into()), Phase::NotSent)
     }
 
-    /// The deadline passed, perhaps while this was waited for.
+    /// The deadline passed; `obstacle` is what was waited for, if that is known.
     pub(crate) fn timeout(phase: Phase, obstacle: Option<Arc<Obstacle>>) -> Self {
         let mut this = Self::new(ErrorKind::Timeout, phase);
         this.0.obstacle = obstacle;
@@ -397,6 +400,9 @@ impl fmt::Display for ErrorKind {
                 "the subscription was ended because its reader was slow; subscribe again, or give it more capacity",
             ),
             Self::Closed => f.write_str("the connection was closed by its owner"),
+            Self::RuntimeEnded => f.write_str(
+                "the tokio runtime that the connection was made in has ended; make it in one that lives for as long as it is used",
+            ),
         }
     }
 }

@@ -9,24 +9,25 @@ use super::server::ServerError;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Obstacle {
-    /// There was no connection. This is why the last attempt to connect had failed; its text has the address.
+    /// There was no connection. This is the reason why the last attempt to connect failed; its text has the address.
     NotConnected(Arc<dyn std::error::Error + Send + Sync>),
     /// There was no connection, and the first attempt to connect to this address had not ended.
     Connecting(String),
     /// All sockets that the pool leases were in use; this is their number.
     LeasesInUse(usize),
-    /// As much was queued or in flight on the connection as its budget allows.
+    /// The budget of the connection was used up by commands that were queued or in flight.
     BudgetFull {
-        /// How many commands it allows.
+        /// The number of commands that it allows.
         commands: usize,
-        /// How many bytes it allows.
+        /// The number of bytes that it allows.
         bytes: usize,
     },
-    /// The server did not read what had been sent to it before.
+    /// The server did not read earlier commands.
     ServerDoesNotRead,
-    /// The socket was about to be replaced, and the server had not answered what had been sent on it before.
+    /// The socket was about to be replaced, and the server had not answered earlier commands on it.
     SocketReplaced,
-    /// The server had refused the command for a reason that passes, such as LOADING, and it was to be sent again.
+    /// The server had refused the command for a reason that goes away, such as LOADING, and the command would have
+    /// been sent again.
     Refused(ServerError),
 }
 

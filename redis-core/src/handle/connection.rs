@@ -28,6 +28,17 @@ pub struct Connection {
     handle: Arc<OwnedLink>,
 }
 
+/// Says what to do where there is no tokio runtime, without which nothing can be connected.
+pub(crate) fn runtime() -> Result<()> {
+    match tokio::runtime::Handle::try_current() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Error::usage(
+            "there is no tokio runtime here to connect in; call this from `async` code that one runs (`#[tokio::main]`), or after \
+             `let _guard = runtime.enter();`",
+        )),
+    }
+}
+
 /// Closes the socket when the last clone goes.
 #[derive(Debug)]
 struct OwnedLink {
@@ -46,7 +57,9 @@ impl Connection {
     /// # Errors
     /// A bad URL, an unreachable server, a refused login.
     pub async fn open(config: impl IntoConfig) -> Result<Self> {
-        let link = Link::new(config.into_config()?, None, driver::open_apart);
+        let config = config.into_config()?;
+        runtime()?;
+        let link = Link::new(config, None, driver::open_apart);
         let driver = Driver::new(link.clone());
         let ready = driver
             .open_first()
@@ -61,12 +74,14 @@ impl Connection {
     /// Connects when the first command is sent. Until the server can be reached, commands wait, each to its deadline.
     /// If the login is refused, they fail with that error at once.
     ///
-    /// Call it within a tokio runtime.
+    /// Call it within a tokio runtime. The connection ends when that runtime ends.
     ///
     /// # Errors
-    /// A bad URL or configuration.
+    /// A bad URL or configuration; that there is no runtime.
     pub fn lazy(config: impl IntoConfig) -> Result<Self> {
-        Ok(Self::sleeping(config.into_config()?, None))
+        let config = config.into_config()?;
+        runtime()?;
+        Ok(Self::sleeping(config, None))
     }
 
     /// A connection that has no socket until it is needed, and closes it when it was unused for
@@ -135,7 +150,7 @@ impl Connection {
         &self.handle.link
     }
 
-    /// A command on its way, if others may share its socket.
+    /// Starts a command, if it may be sent on a shared socket.
     #[cold]
     fn begin_checked(&self, mut args: Box<Args>) -> Pending<'_> {
         match args.conduct().unfit_for_shared() {

@@ -83,7 +83,7 @@ impl Exclusive {
         }
     }
 
-    /// A command on its way, whatever it changes on the connection.
+    /// Starts a command, and notes if it changes the connection.
     pub(crate) fn call(&self, args: Box<Args>) -> Pending<'_> {
         if args.is_plain() {
             self.call_unnoted(args)
@@ -92,7 +92,7 @@ impl Exclusive {
         }
     }
 
-    /// A command on its way, unless its reply could not be told from others.
+    /// Starts a command, unless its reply could be mistaken for another one.
     #[cold]
     fn call_noted(&self, mut args: Box<Args>) -> Pending<'_> {
         let conduct = args.conduct();

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::error::{Error, ErrorKind, Obstacle, Phase, Result};
 use crate::runtime;
 
-/// Bounds what is waited for.
+/// Limits the time of a wait.
 async fn by<T>(
     end: Option<Instant>,
     work: impl Future<Output = T>,

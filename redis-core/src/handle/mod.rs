@@ -17,6 +17,7 @@ mod unclaimed;
 
 pub use closing::{Close, Closed};
 pub use connection::Connection;
+pub(crate) use connection::runtime;
 pub use exclusive::Exclusive;
 pub use pool::Pool;
 pub(crate) use pool::PoolPending;

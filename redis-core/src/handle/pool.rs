@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::connection::Connection;
+use super::connection::{Connection, runtime};
 use super::exclusive::Exclusive;
 use super::leases::Leases;
 use super::unclaimed::{self, Reports, Unclaimed};
@@ -61,6 +61,7 @@ impl Pool {
     /// A bad URL or configuration.
     pub fn lazy(config: impl IntoConfig) -> Result<Self> {
         let config = config.into_config()?;
+        runtime()?;
         let least = config.min_lanes.unwrap_or(config.lanes);
         let lanes = (0..least)
             .map(|_| Connection::sleeping(config.clone(), None))
@@ -217,7 +218,7 @@ pub enum PoolPending<'a> {
     /// On a socket that is leased for it.
     Leased(
         Pin<Box<dyn Future<Output = Result<Frame>> + Send + 'a>>,
-        &'static str,
+        Box<str>,
     ),
     /// It has been answered.
     Over,
@@ -261,14 +262,14 @@ impl Pool {
     /// Begins a command: over a lane, or over a socket leased for it if it blocks.
     pub(crate) fn begin(&self, mut args: Box<Args>) -> PoolPending<'_> {
         if !args.is_plain() && takes_a_lease(&mut args) {
-            let name = args.info().name;
+            let name = args.name().as_str().into();
             return PoolPending::Leased(Box::pin(run_leased(self, args)), name);
         }
         PoolPending::Lane(self.lane().begin(args))
     }
 }
 
-/// Whether it blocks, and leaves the socket as it was; the lanes refuse what changes theirs.
+/// Whether it blocks and does not change its socket; the lanes refuse commands that change theirs.
 #[cold]
 fn takes_a_lease(args: &mut Args) -> bool {
     let conduct = args.conduct();

@@ -12,21 +12,19 @@ use tokio::sync::oneshot;
 
 use super::connection::Connection;
 use super::exclusive::Exclusive;
-use crate::command::{Args, CommandInfo, Keys};
+use crate::command::{Args, CommandInfo, Keys, command_info};
 use crate::engine::pending::Pending;
 use crate::error::{CommandName, Error, ErrorKind, Phase, Result};
 use crate::reply::{Frame, FromRedis};
 use crate::runtime;
 
-static CLIENT_ID: CommandInfo =
-    CommandInfo::new("CLIENT ID", b"$6\r\nCLIENT\r\n$2\r\nID\r\n", 2).idempotent();
-static CLIENT_UNBLOCK: CommandInfo =
-    CommandInfo::new("CLIENT UNBLOCK", b"$6\r\nCLIENT\r\n$7\r\nUNBLOCK\r\n", 2).idempotent();
+static CLIENT_ID: CommandInfo = command_info!("CLIENT ID").idempotent();
+static CLIENT_UNBLOCK: CommandInfo = command_info!("CLIENT UNBLOCK").idempotent();
 
 /// How long to wait for a reply before the server is asked again to end the wait.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// How long a server may take to end a wait; its socket is closed then.
+/// How long a server may take to end a wait. After that its socket is closed.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// A reply that came after its caller had gone away.
@@ -182,7 +180,7 @@ impl Wait {
         }
     }
 
-    /// Has the server end the wait, and gives the reply; `None` if none came in time.
+    /// Makes the server end the wait, and returns the reply; `None` if none came in time.
     async fn give_up(&self, id: Pending<'_>, mut call: Pending<'_>) -> Option<Result<Frame>> {
         call.end_wait();
         let reply = async {

@@ -47,4 +47,4 @@ pub use monitor::{Monitor, MonitorEntry};
 #[cfg(feature = "json")]
 pub use publish::PublishJson;
 pub use subscribe::Subscribe;
-pub use subscriber::{Subscriber, Subscriptions};
+pub use subscriber::{Subscriber, SubscriberBuilder, Subscriptions};

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_core::Stream;
-use tokio::io::{AsyncWriteExt, ReadBuf};
+use tokio::io::AsyncWriteExt;
 
 use crate::config::Transport;
 use crate::config::{Config, IntoConfig};
@@ -18,9 +18,10 @@ use crate::connect;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::handle::Connection;
 use crate::handle::Pool;
+use crate::handle::runtime;
 use crate::reply::Frame;
 use crate::reply::{FromRedis, Reply};
-use crate::wire::scan::{FrameKind, Scanner};
+use crate::wire::{FrameReader, ReadError, fixed_command};
 
 const READ: usize = 16 * 1024;
 
@@ -126,8 +127,7 @@ fn escaped(rest: &[u8]) -> Option<(u8, &[u8])> {
 pub struct Monitor {
     /// `None` after the end.
     stream: Option<Box<dyn Transport>>,
-    scanner: Scanner,
-    input: BytesMut,
+    replies: FrameReader,
 }
 
 impl Monitor {
@@ -137,6 +137,7 @@ impl Monitor {
     /// A bad URL, an unreachable server, a refused login or command.
     pub async fn open(config: impl IntoConfig) -> Result<Self> {
         let config = config.into_config()?;
+        runtime()?;
         let opening = Self::start(&config);
         match tokio::time::timeout(config.connect_timeout, opening).await {
             Ok(result) => result,
@@ -154,7 +155,7 @@ impl Monitor {
             .map_err(|refusal| Error::new(refusal.into_kind(), Phase::NotSent))?;
         let mut stream = ready.stream;
         stream
-            .write_all(b"*1\r\n$7\r\nMONITOR\r\n")
+            .write_all(fixed_command!("MONITOR"))
             .await
             .map_err(lost)?;
         let mut limits = config.limits;
@@ -162,8 +163,7 @@ impl Monitor {
         limits.max_line = limits.max_bulk.saturating_mul(4);
         let mut this = Self {
             stream: Some(stream),
-            scanner: Scanner::new(limits),
-            input: BytesMut::new(),
+            replies: FrameReader::new(limits, READ),
         };
         let reply = std::future::poll_fn(|cx| this.poll_frame(cx)).await?;
         reply.decode::<()>()?;
@@ -189,37 +189,18 @@ impl Monitor {
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
-        loop {
-            let found = self
-                .scanner
-                .scan(&self.input)
-                .map_err(|error| Error::protocol(error.to_string()))?;
-            if let Some(found) = found {
-                let bytes = self.input.split_to(found.len).freeze();
-                if found.kind == FrameKind::Reply {
-                    return Poll::Ready(Ok(Frame::from_scanned(bytes)));
-                }
-            } else {
-                ready!(self.poll_read(cx)).map_err(lost)?;
-            }
-        }
-    }
-
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(stream) = &mut self.stream else {
-            return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+            return Poll::Ready(Err(lost(io::ErrorKind::NotConnected.into())));
         };
-        let mut chunk = [0; READ];
-        let mut buffer = ReadBuf::new(&mut chunk);
-        ready!(Pin::new(&mut **stream).poll_read(cx, &mut buffer))?;
-        if buffer.filled().is_empty() {
-            return Poll::Ready(Err(io::Error::new(
+        let read = ready!(self.replies.poll_next(cx, &mut **stream));
+        Poll::Ready(read.map(Frame::from_scanned).map_err(|error| match error {
+            ReadError::Io(error) => lost(error),
+            ReadError::Closed => lost(io::Error::new(
                 io::ErrorKind::UnexpectedEof,
                 "the server closed it",
-            )));
-        }
-        self.input.extend_from_slice(buffer.filled());
-        Poll::Ready(Ok(()))
+            )),
+            ReadError::Scan(error) => Error::protocol(error.to_string()),
+        }))
     }
 }
 

@@ -2,12 +2,11 @@
 
 use serde::Serialize;
 
-use crate::command::CommandInfo;
-use crate::command::ToArg;
+use crate::command::{CommandInfo, ToArg, command_info};
 use crate::json::Json;
 use crate::request::{Request, Target};
 
-static PUBLISH: CommandInfo = CommandInfo::new("PUBLISH", b"$7\r\nPUBLISH\r\n", 1);
+static PUBLISH: CommandInfo = command_info!("PUBLISH");
 
 /// Publishes values as JSON; every target has it.
 pub trait PublishJson: Target {

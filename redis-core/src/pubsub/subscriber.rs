@@ -30,7 +30,7 @@ use crate::handle::Pool;
 /// # async fn example(conn: typedis::Connection) -> typedis::Result<()> {
 /// use typedis::pubsub::Event;
 ///
-/// let mut subscriber = conn.subscriber();
+/// let mut subscriber = conn.subscriber().open();
 /// subscriber.subscribe(["news", "chat"]).await?;
 /// subscriber.psubscribe("user:*").await?;
 /// while let Some(event) = subscriber.next().await {
@@ -68,19 +68,61 @@ struct Shared {
     adding: tokio::sync::Mutex<()>,
 }
 
+/// A [`Subscriber`] that has not been opened: set its options, then [`open`](Self::open) it.
+#[derive(Debug, Clone)]
+#[must_use = "there is no stream before this is opened"]
+pub struct SubscriberBuilder {
+    connection: Connection,
+    capacity: Capacity,
+}
+
 impl Connection {
-    /// One stream for many subscriptions; at first it has none.
-    #[must_use]
-    pub fn subscriber(&self) -> Subscriber {
-        Subscriber::new(self.clone(), self.config().inbox)
+    /// One stream for many subscriptions; at first it has none. Set its options, then open it.
+    ///
+    /// ```no_run
+    /// # async fn example(conn: typedis_core::Connection) -> typedis_core::Result<()> {
+    /// let mut all = conn.subscriber().capacity_messages(1_000).open();
+    /// all.psubscribe("user:*").await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn subscriber(&self) -> SubscriberBuilder {
+        SubscriberBuilder {
+            connection: self.clone(),
+            capacity: self.config().inbox,
+        }
     }
 }
 
 impl Pool {
-    /// One stream for many subscriptions, on the pool's first lane; at first it has none.
-    #[must_use]
-    pub fn subscriber(&self) -> Subscriber {
+    /// One stream for many subscriptions, on the pool's first lane: see [`Connection::subscriber`].
+    pub fn subscriber(&self) -> SubscriberBuilder {
         self.first_lane().subscriber()
+    }
+}
+
+impl SubscriberBuilder {
+    /// How many bytes of messages are held for the reader; 16 MiB by default.
+    pub fn capacity_bytes(mut self, bytes: usize) -> Self {
+        self.capacity.bytes = bytes;
+        self
+    }
+
+    /// How many messages are held for the reader; by default only the bytes are limited.
+    pub fn capacity_messages(mut self, messages: usize) -> Self {
+        self.capacity.messages = messages.max(1);
+        self
+    }
+
+    /// What happens when there is no room; by default the oldest message is dropped, and the reader is told. With
+    /// [`Lag::Wait`] there is one separate socket for all its subscriptions.
+    pub fn on_lag(mut self, lag: Lag) -> Self {
+        self.capacity.lag = lag;
+        self
+    }
+
+    /// The stream, with nothing subscribed to. Nothing is sent before the first subscription.
+    pub fn open(self) -> Subscriber {
+        Subscriber::new(self.connection, self.capacity)
     }
 }
 
@@ -100,34 +142,6 @@ impl Subscriber {
             },
             capacity,
         }
-    }
-
-    /// The same with another capacity. What is subscribed to already is dropped.
-    fn with(self, change: impl FnOnce(&mut Capacity)) -> Self {
-        let mut capacity = self.capacity;
-        change(&mut capacity);
-        Self::new(self.subscriptions.connection.clone(), capacity)
-    }
-
-    /// How many bytes of messages are held for the reader; 16 MiB by default. Call it before you subscribe:
-    /// subscriptions that were made before are dropped.
-    #[must_use]
-    pub fn capacity_bytes(self, bytes: usize) -> Self {
-        self.with(|capacity| capacity.bytes = bytes)
-    }
-
-    /// How many messages are held for the reader; by default only the bytes are limited. Call it before you
-    /// subscribe: subscriptions that were made before are dropped.
-    #[must_use]
-    pub fn capacity_messages(self, messages: usize) -> Self {
-        self.with(|capacity| capacity.messages = messages.max(1))
-    }
-
-    /// What happens when there is no room. With [`Lag::Wait`] there is one separate socket for all its subscriptions.
-    /// Call it before you subscribe: subscriptions that were made before are dropped.
-    #[must_use]
-    pub fn on_lag(self, lag: Lag) -> Self {
-        self.with(|capacity| capacity.lag = lag)
     }
 
     /// The next event; `None` at the end.

@@ -20,9 +20,14 @@ use crate::wire::{Limits, Span};
 /// /// A cursor, which servers send as text.
 /// struct Cursor(u64);
 ///
-/// impl FromRedis for Cursor { fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> { match reply {
-/// Reply::Bulk(text) => text.to_str()?.parse().map(Self).map_err(|_| DecodeError::expected("a cursor", &reply)),
-/// other => Err(DecodeError::expected("a cursor", &other)), } } }
+/// impl FromRedis for Cursor {
+///     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
+///         match reply {
+///             Reply::Bulk(text) => text.to_str()?.parse().map(Self).map_err(|_| DecodeError::expected("a cursor", &reply)),
+///             other => Err(DecodeError::expected("a cursor", &other)),
+///         }
+///     }
+/// }
 /// ```
 #[derive(Clone)]
 #[non_exhaustive]

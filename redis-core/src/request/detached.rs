@@ -64,20 +64,20 @@ impl<R> Request<Detached, R> {
 
 /// A command built from words, if there is no method for it.
 ///
-/// What its words say is looked up when it is run, whatever the case of their letters, and however they are divided between
-/// [`raw`](fn@raw) and [`Raw::arg`]. A command that a method of a shared handle does not compile for is refused there before
-/// anything is sent, with the same advice:
+/// Its words are looked up when it is run, in upper or lower case, and however they are divided between
+/// [`raw`](fn@raw) and [`Raw::arg`]. If the method of a command does not compile on a shared handle, the command is
+/// refused there before anything is sent, with the same advice:
 ///
 /// | command | [`Connection`](crate::Connection), pipeline, transaction, batch | [`Pool`](crate::Pool) | [`Exclusive`](crate::Exclusive) |
 /// | --- | --- | --- | --- |
 /// | blocks (`BLPOP`, `XREAD BLOCK`) | refused | leases a socket for it | sent |
 /// | changes the connection (`SELECT`, `MULTI`, `CLIENT TRACKING`) | refused | refused | sent; the socket is not lent again |
 /// | leaves no reply of its own (`SUBSCRIBE`, `MONITOR`, `CLIENT REPLY`, `SYNC`) | refused | refused | refused |
-/// | one that is not known, as those of modules | sent | sent | sent; the socket is not lent again |
+/// | is not known, such as commands of modules | sent | sent | sent; the socket is not lent again |
 ///
-/// Of a command that is not known, or that the server was configured to call by another name, nothing can be told: it has to
-/// be one that is answered with one reply and changes nothing on its connection, and on an `Exclusive` it may change
-/// something. One that blocks says so by [`Raw::blocks_for`].
+/// Nothing can be known about an unknown command, or one that the server was configured to call by another name. It
+/// must have exactly one reply and change nothing on its connection; on an `Exclusive` it may change something. If it
+/// blocks, say so with [`Raw::blocks_for`].
 ///
 /// ```no_run
 /// # extern crate typedis_core as typedis;
@@ -95,7 +95,7 @@ pub struct Raw<R = Value> {
     reply: PhantomData<fn() -> R>,
 }
 
-/// What is known of commands that are built from words.
+/// What is known about commands that are built from words.
 #[derive(Debug, Clone, Copy)]
 pub struct RawInfo {
     once: CommandInfo,
@@ -119,14 +119,14 @@ static RAW: RawInfo = RawInfo::new(&NOTHING);
 
 /// Starts a command with its name; a name of two words (`"CONFIG GET"`) is sent as two.
 ///
-/// Nothing is known here of any command: this is for the engine's own tests and examples. That of the crate `typedis` looks
+/// No command is known here: this is for the engine's own tests and examples. The `raw` of the crate `typedis` looks
 /// the words up.
 pub fn raw(name: &str) -> Raw {
     Raw::new(&RAW, name)
 }
 
 impl Raw {
-    /// Starts a command with its name, of which `info` says what is known.
+    /// Starts a command with its name, where `info` says what is known about commands.
     pub fn new(info: &'static RawInfo, name: &str) -> Self {
         let mut args = Args::new(&info.once, Keys::Noted);
         name.split_ascii_whitespace()
@@ -164,10 +164,11 @@ impl<R> Raw<R> {
         self
     }
 
-    /// Says how long the command blocks at most: the server's timeout, which is not sent by this. A pool then leases a
-    /// socket for it, and its deadline is the configured one on top of this.
+    /// Sets how long the command blocks at most. Use the timeout that you give to the server, because this call does
+    /// not send it. A pool then leases a socket for the command, and its deadline is this time plus the configured
+    /// one.
     ///
-    /// It is needed for commands that are not known; of BLPOP and its kin the words say it.
+    /// It is needed for unknown commands; for BLPOP and similar commands the words give the time.
     ///
     /// ```no_run
     /// # extern crate typedis_core as typedis;

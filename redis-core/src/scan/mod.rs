@@ -259,9 +259,9 @@ impl<T: FromRedis> Stream for ScanStream<'_, T> {
 mod tests {
     use super::*;
     use crate::Keys;
-    use crate::command::CommandInfo;
+    use crate::command::{CommandInfo, command_info};
 
-    static SCAN: CommandInfo = CommandInfo::new("SCAN", b"$4\r\nSCAN\r\n", 1).readonly();
+    static SCAN: CommandInfo = command_info!("SCAN").readonly();
 
     #[test]
     fn another_cursor_takes_the_place_of_the_first() {

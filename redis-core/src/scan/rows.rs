@@ -49,22 +49,22 @@ impl<P: Rows> ScanPage for (P, u64) {
 #[must_use = "a stream does nothing until it is polled"]
 pub struct RowStream<'h, T> {
     pages: Option<Repeated<'h>>,
-    course: Option<Course>,
+    progress: Option<Progress>,
     page: std::vec::IntoIter<T>,
     warnings: Vec<Name>,
-    way: Way<T>,
+    reader: RowReader<T>,
 }
 
 /// How far the stream has come.
-struct Course {
+struct Progress {
     first: Args,
-    begun: bool,
+    has_begun: bool,
     /// The cursor to go on with, when the server has sent one.
     cursor: Option<u64>,
 }
 
-/// How one kind of rows is read.
-struct Way<T> {
+/// How one kind of rows is read: the functions of its [`Rows`], which the type of the stream does not name.
+struct RowReader<T> {
     decode: fn(Frame) -> Result<Page<T>>,
     read: fn(&Args, u64) -> Option<Args>,
     delete: fn(&Args, u64) -> Option<Args>,
@@ -103,14 +103,14 @@ impl<'h, T> RowStream<'h, T> {
         let (host, first) = command.unzip();
         Self {
             pages: host.map(Repeated::new),
-            course: first.map(|first| Course {
-                begun: false,
+            progress: first.map(|first| Progress {
+                has_begun: false,
                 cursor: first.cursor(),
                 first,
             }),
             page: Vec::new().into_iter(),
             warnings: Vec::new(),
-            way: Way {
+            reader: RowReader {
                 decode: decode::<P>,
                 read: P::read,
                 delete: P::delete,
@@ -121,7 +121,7 @@ impl<'h, T> RowStream<'h, T> {
     /// The cursor of the rows that were not fetched yet; `None` before the first reply and at the end.
     #[must_use]
     pub fn cursor(&self) -> Option<u64> {
-        self.course.as_ref()?.cursor
+        self.progress.as_ref()?.cursor
     }
 
     /// The warnings of the server so far, such as a timeout that cut the result short; RESP2 has none.
@@ -135,7 +135,10 @@ impl<'h, T> RowStream<'h, T> {
     #[must_use = "the rows would be lost"]
     pub fn detach(mut self) -> (Vec<T>, Option<u64>) {
         let rows = std::mem::take(&mut self.page).collect();
-        (rows, self.course.take().and_then(|course| course.cursor))
+        (
+            rows,
+            self.progress.take().and_then(|progress| progress.cursor),
+        )
     }
 }
 
@@ -166,23 +169,23 @@ impl<T: FromRedis> RowStream<'_, T> {
     }
 
     fn poll_page(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Page<T>>>> {
-        let (Some(pages), Some(course)) = (&mut self.pages, &mut self.course) else {
+        let (Some(pages), Some(progress)) = (&mut self.pages, &mut self.progress) else {
             return Poll::Ready(None);
         };
-        if course.is_over() {
+        if progress.is_over() {
             return Poll::Ready(None);
         }
-        let frame = ready!(pages.poll(cx, || course.command(self.way.read)));
-        let page = frame.and_then(self.way.decode);
+        let frame = ready!(pages.poll(cx, || progress.command(self.reader.read)));
+        let page = frame.and_then(self.reader.decode);
         Poll::Ready(Some(
-            page.map_err(|error| error.of_command(course.first.name())),
+            page.map_err(|error| error.of_command(progress.first.name())),
         ))
     }
 }
 
-impl Course {
+impl Progress {
     fn is_over(&self) -> bool {
-        self.begun && self.cursor.is_none()
+        self.has_begun && self.cursor.is_none()
     }
 
     /// The command for the next page.
@@ -190,7 +193,7 @@ impl Course {
         if let Some(error) = self.first.take_error() {
             return Err(error);
         }
-        let Some(cursor) = self.cursor.filter(|_| self.begun) else {
+        let Some(cursor) = self.cursor.filter(|_| self.has_begun) else {
             return Ok(self.first.again());
         };
         let next = self.first.at_cursor(cursor);
@@ -199,8 +202,8 @@ impl Course {
         })
     }
 
-    fn came_to(&mut self, cursor: u64) {
-        self.begun = true;
+    fn advance(&mut self, cursor: u64) {
+        self.has_begun = true;
         self.cursor = (cursor != 0).then_some(cursor);
     }
 }
@@ -219,8 +222,8 @@ impl<T: FromRedis> Stream for RowStream<'_, T> {
                 Some(Ok(page)) => {
                     this.page = page.rows.into_iter();
                     this.warnings.extend(page.warnings);
-                    if let Some(course) = &mut this.course {
-                        course.came_to(page.cursor);
+                    if let Some(progress) = &mut this.progress {
+                        progress.advance(page.cursor);
                     }
                 }
                 Some(Err(error)) => {
@@ -234,9 +237,9 @@ impl<T: FromRedis> Stream for RowStream<'_, T> {
 
 impl<T> Drop for RowStream<'_, T> {
     fn drop(&mut self) {
-        if let (Some(pages), Some(course)) = (&self.pages, &self.course)
-            && let Some(cursor) = course.cursor
-            && let Some(delete) = (self.way.delete)(&course.first, cursor)
+        if let (Some(pages), Some(progress)) = (&self.pages, &self.progress)
+            && let Some(cursor) = progress.cursor
+            && let Some(delete) = (self.reader.delete)(&progress.first, cursor)
         {
             pages.host().cast(delete);
         }

@@ -169,7 +169,7 @@ pub(crate) fn next<'a>(
         _ => line_end(buffer, start, searched, max_line)?,
     };
     let Some(end) = end else {
-        // A CR at the end of the buffer is looked at again.
+        // A CR at the end of the buffer must be looked at again.
         return Ok(Scanned::More {
             searched: buffer.len().saturating_sub(1).max(start),
             missing: 1,

@@ -128,3 +128,33 @@ async fn a_seed_that_is_dead_or_knows_nothing_is_passed_over() {
         .unwrap_err();
     assert!(error.is_connection(), "{error}");
 }
+
+#[tokio::test]
+async fn one_node_is_a_connection_of_its_own_on_which_redirects_are_errors() {
+    let space = tokio::task::spawn_blocking(|| shared_cluster(ServerKind::Valkey9))
+        .await
+        .unwrap();
+    let cluster = Cluster::open(config(&url(space.cluster()))).await.unwrap();
+    let primaries = cluster.primaries();
+    assert_eq!(primaries.len(), 3);
+    let key = space.key("a");
+    let owner = cluster
+        .topology()
+        .primary_of(slot(&key))
+        .unwrap()
+        .address
+        .clone();
+    for (address, connection) in primaries {
+        let same = cluster.node(&address.to_string()).unwrap();
+        assert_eq!(same.config().address(), &address);
+        let reply = connection.run(set(&key, "1")).await;
+        match reply {
+            Ok(()) => assert_eq!(address, owner),
+            Err(error) => assert_eq!(error.server().unwrap().code(), "MOVED"),
+        }
+    }
+    let error = cluster.node("10.0.0.7:6379").unwrap_err().to_string();
+    assert!(error.contains("these are known: 127.0.0.1:"), "{error}");
+    let numbers = cluster.stats();
+    assert_eq!(numbers.len(), 3);
+}

@@ -212,6 +212,70 @@ fn other_ways_to_write_the_same() {
 }
 
 #[test]
+fn schemes_know_no_case() {
+    for (url, plain) in [
+        ("REDIS://localhost/2", "redis://localhost/2"),
+        ("Valkey://localhost", "valkey://localhost"),
+        ("Unix:///run/x.sock", "unix:///run/x.sock"),
+        (
+            "REDIS+Sentinel://a:1,b:2/main",
+            "redis+sentinel://a:1,b:2/main",
+        ),
+    ] {
+        let (url, plain) = (Config::from_url(url), Config::from_url(plain));
+        assert_eq!(url.unwrap(), plain.unwrap());
+    }
+    #[cfg(feature = "tls")]
+    assert_eq!(
+        Config::from_url("REDISS://localhost").unwrap(),
+        Config::from_url("rediss://localhost").unwrap()
+    );
+}
+
+#[test]
+fn an_empty_password_without_a_user_is_none() {
+    for url in ["redis://:@localhost", "redis://@localhost"] {
+        assert_eq!(
+            Config::from_url(url).unwrap(),
+            Config::from_url("redis://localhost").unwrap()
+        );
+    }
+    let with_user = Config::from_url("redis://ada:@localhost").unwrap();
+    assert_ne!(with_user, Config::from_url("redis://localhost").unwrap());
+}
+
+#[test]
+fn a_path_may_end_with_a_slash() {
+    for (url, plain) in [
+        ("redis://localhost/0/", "redis://localhost"),
+        ("redis://localhost/5/", "redis://localhost/5"),
+        (
+            "redis+sentinel://localhost/main/5/",
+            "redis+sentinel://localhost/main/5",
+        ),
+    ] {
+        assert_eq!(
+            Config::from_url(url).unwrap(),
+            Config::from_url(plain).unwrap()
+        );
+    }
+    assert!(Config::from_url("redis://localhost/5//").is_err());
+}
+
+#[test]
+fn the_parameters_of_other_clients_lead_to_ours() {
+    for name in ["timeout", "socket_timeout", "response_timeout"] {
+        let error = Config::from_url(&format!("redis://localhost?{name}=5s")).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("did you mean `command_timeout`?"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn secrets_are_not_shown() {
     let config = Config::from_url("redis://worker:hunter2@localhost").unwrap();
     assert!(!format!("{config:?} {}", config.to_url()).contains("hunter2"));
@@ -495,7 +559,7 @@ fn hostile_tls_settings_are_errors() {
         ),
         (
             "rediss://localhost?tls_min_version=1.4",
-            "`1.4` is no version of TLS; known are 1.0, 1.1, 1.2 and 1.3",
+            "`1.4` is no version of TLS; known are `1.0`, `1.1`, `1.2` and `1.3`",
         ),
         ("rediss://localhost?tls_ca=", "this is no path of a file"),
         (

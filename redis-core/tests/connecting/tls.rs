@@ -205,7 +205,7 @@ async fn certificates_that_cannot_be_used_are_named() {
         ),
         (
             Tls::new().identity_pem(client.cert_pem(), "nothing"),
-            "tls_cert and tls_key: ",
+            "tls_key: there is no private key in PEM",
         ),
         (
             Tls::new().pkcs12(&archive, "wrong"),

@@ -257,6 +257,18 @@ async fn after_close_everything_fails_and_the_sockets_go() {
 }
 
 #[tokio::test]
+async fn a_reply_of_a_leased_command_that_does_not_fit_is_told_with_its_name() {
+    let db = db();
+    let pool = pool(on(&db)).await;
+    pool.run(raw("RPUSH").key("q").arg("x").reply::<i64>())
+        .await
+        .unwrap();
+    let pop = raw("BLPOP").key("q").arg(1).blocks_for(1);
+    let error = failed(pool.run(pop.reply::<i64>()).await);
+    assert_eq!(error.command(), Some("BLPOP"), "{error}");
+}
+
+#[tokio::test]
 async fn lanes_share_the_load() {
     let (proxy, config) = proxied(&db()).await;
     let pool = Pool::open(config.lanes(4)).await.unwrap();

@@ -1,9 +1,12 @@
 //! The end of handles and runtimes: nothing hangs, nothing is left open.
 
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
-use typedis_core::{Connection, ErrorKind, Pool, Run, raw};
+use typedis_core::pubsub::Monitor;
+use typedis_core::{Connection, ErrorKind, Exclusive, Pool, Run, raw};
 use typedis_testkit::{Server, ServerKind};
 
 use crate::support::*;
@@ -39,9 +42,9 @@ fn when_the_runtime_is_dropped_callers_on_another_are_told() {
     start.recv().unwrap();
     drop(first);
     let error = failed(second.block_on(soon("a caller", task)).unwrap());
-    assert!(matches!(error.kind(), ErrorKind::Closed), "{error}");
+    assert!(matches!(error.kind(), ErrorKind::RuntimeEnded), "{error}");
     let error = failed(second.block_on(soon("a later caller", conn.run(incr("n")))));
-    assert!(matches!(error.kind(), ErrorKind::Closed), "{error}");
+    assert!(matches!(error.kind(), ErrorKind::RuntimeEnded), "{error}");
     assert!(conn.is_closed());
 }
 
@@ -71,7 +74,7 @@ fn callers_in_line_are_told_too_when_the_runtime_is_dropped() {
     start.recv().unwrap();
     drop(first);
     for result in second.block_on(soon("callers", task)).unwrap() {
-        assert!(matches!(failed(result).kind(), ErrorKind::Closed));
+        assert!(matches!(failed(result).kind(), ErrorKind::RuntimeEnded));
     }
 }
 
@@ -218,4 +221,36 @@ fn handles_and_requests_can_go_to_other_threads() {
         });
         assert_eq!(task.await.unwrap().unwrap(), (1, "x".to_owned()));
     });
+}
+
+/// The first poll, without a runtime.
+fn poll_outside<F: Future>(future: F) -> F::Output {
+    let mut cx = Context::from_waker(Waker::noop());
+    match pin!(future).poll(&mut cx) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("it waits for a runtime"),
+    }
+}
+
+#[test]
+fn nothing_is_connected_outside_of_a_runtime_and_the_error_says_what_to_do() {
+    let url = "redis://127.0.0.1:1";
+    let errors = [
+        failed(Connection::lazy(url)),
+        failed(Pool::lazy(url)),
+        failed(poll_outside(Connection::open(url))),
+        failed(poll_outside(Pool::open(url))),
+        failed(poll_outside(Exclusive::open(url))),
+        failed(poll_outside(Monitor::open(url))),
+    ];
+    for error in errors {
+        let text = error.to_string();
+        assert!(text.contains("runtime.enter()"), "{text}");
+    }
+    // What is wrong with the URL is said first.
+    let error = failed(Connection::lazy("redos://x"));
+    assert!(error.to_string().contains("redos"), "{error}");
+    let runtime = runtime();
+    let _guard = runtime.enter();
+    assert!(Connection::lazy(url).is_ok());
 }

@@ -7,28 +7,38 @@ use tokio::sync::Notify;
 use typedis_core::pubsub::{Event, Invalidation};
 use typedis_core::{Connection, ErrorKind, Exclusive, Protocol, Run, Value, raw};
 use typedis_testkit::fake::{Fake, Peer};
+use typedis_testkit::resp::Resp;
+use typedis_testkit::{array, push};
 
 use crate::support::{eventually, within};
 
 /// Pushes that are unknown, malformed, or concern nobody.
-const ODD: [&str; 14] = [
-    ">0\r\n",
-    ">1\r\n_\r\n",
-    ">1\r\n:5\r\n",
-    ">1\r\n$7\r\nmessage\r\n",
-    ">2\r\n$7\r\nmessage\r\n$1\r\na\r\n",
-    ">3\r\n$7\r\nmessage\r\n$1\r\na\r\n:5\r\n",
-    ">3\r\n$7\r\nmessage\r\n*0\r\n$1\r\nx\r\n",
-    ">3\r\n$7\r\nmessage\r\n$1\r\nz\r\n$1\r\nx\r\n",
-    ">3\r\n$8\r\npmessage\r\n$1\r\na\r\n$1\r\nx\r\n",
-    ">1\r\n$9\r\nsubscribe\r\n",
-    ">2\r\n$10\r\ninvalidate\r\n:1\r\n",
-    ">2\r\n$10\r\ninvalidate\r\n*1\r\n*0\r\n",
-    ">4\r\n$6\r\nMOVING\r\n:1\r\n:2\r\n%1\r\n+a\r\n*1\r\n_\r\n",
-    ">2\r\n+server-cpu-usage\r\n:42\r\n",
-];
+fn odd() -> String {
+    let moving = Resp::map(&[(Resp::status("a"), array![Resp::null()])]);
+    [
+        push![],
+        push![Resp::null()],
+        push![5],
+        push!["message"],
+        push!["message", "a"],
+        push!["message", "a", 5],
+        push!["message", array![], "x"],
+        push!["message", "z", "x"],
+        push!["pmessage", "a", "x"],
+        push!["subscribe"],
+        push!["invalidate", 1],
+        push!["invalidate", array![array![]]],
+        push!["MOVING", 1, 2, moving],
+        push![Resp::status("server-cpu-usage"), 42],
+    ]
+    .map(|push| push.to_string())
+    .concat()
+}
 
-const MESSAGE: &str = ">3\r\n$7\r\nmessage\r\n$1\r\na\r\n$2\r\nhi\r\n";
+/// A message to the channel `a`.
+fn message() -> Resp {
+    push!["message", "a", "hi"]
+}
 
 /// Waits for a command of the first client.
 async fn has_received(fake: &Fake, name: &str) {
@@ -42,7 +52,7 @@ async fn has_received(fake: &Fake, name: &str) {
 async fn greet(peer: &mut Peer) -> std::io::Result<Option<typedis_testkit::fake::Words>> {
     while let Some(command) = peer.command().await? {
         match command.name().as_str() {
-            "HELLO" => peer.send("%1\r\n+proto\r\n:3\r\n").await?,
+            "HELLO" => peer.send(Resp::map(&[("proto".into(), 3.into())])).await?,
             "CLIENT" => peer.send("+OK\r\n").await?,
             _ => return Ok(Some(command)),
         }
@@ -52,26 +62,18 @@ async fn greet(peer: &mut Peer) -> std::io::Result<Option<typedis_testkit::fake:
 
 #[tokio::test]
 async fn odd_pushes_shift_no_reply_and_end_no_stream() {
-    let odd = ODD.concat();
-    let around = odd.clone();
     let fake = Fake::start(move |mut peer| {
-        let odd = around.clone();
+        let (odd, message) = (odd(), message());
         async move {
             let Some(first) = greet(&mut peer).await? else {
                 return Ok(());
             };
             assert_eq!(first, ["SUBSCRIBE", "a"]);
-            peer.send(format!(
-                "{odd}>3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n{odd}"
-            ))
-            .await?;
+            let confirmation = push!["subscribe", "a", 1];
+            peer.send(format!("{odd}{confirmation}{odd}")).await?;
             while let Some(command) = peer.command().await? {
-                let echo = command.text(1);
-                peer.send(format!(
-                    "{odd}{MESSAGE}{odd}${}\r\n{echo}\r\n{odd}",
-                    echo.len()
-                ))
-                .await?;
+                let echo = Resp::from(command.text(1).as_str());
+                peer.send(format!("{odd}{message}{odd}{echo}{odd}")).await?;
             }
             Ok(())
         }
@@ -102,13 +104,14 @@ async fn odd_pushes_shift_no_reply_and_end_no_stream() {
 async fn pushes_within_replies_reach_their_channel() {
     let fake = Fake::start(|mut peer| async move {
         greet(&mut peer).await?;
-        peer.send(">3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n")
-            .await?;
+        let message = message();
+        peer.send(push!["subscribe", "a", 1]).await?;
         while let Some(command) = peer.command().await? {
             match command.name().as_str() {
-                "LIST" => peer.send(format!("*2\r\n:1\r\n{MESSAGE}:2\r\n")).await?,
+                // The number of elements does not count pushes between them.
+                "LIST" => peer.send(format!("*2\r\n:1\r\n{message}:2\r\n")).await?,
                 "NESTED" => {
-                    peer.send(format!("*2\r\n*1\r\n{MESSAGE}:1\r\n{MESSAGE}:2\r\n"))
+                    peer.send(format!("*2\r\n*1\r\n{message}:1\r\n{message}:2\r\n"))
                         .await?
                 }
                 _ => peer.send(":3\r\n").await?,
@@ -144,20 +147,15 @@ async fn pushes_within_replies_reach_their_channel() {
 async fn a_subscription_that_the_server_ends_is_made_again() {
     let fake = Fake::start(|mut peer| async move {
         greet(&mut peer).await?;
-        peer.send(">3\r\n$10\r\nssubscribe\r\n$1\r\na\r\n:1\r\n")
-            .await?;
-        peer.send(">3\r\n$12\r\nsunsubscribe\r\n$1\r\na\r\n:0\r\n")
-            .await?;
+        peer.send(push!["ssubscribe", "a", 1]).await?;
+        peer.send(push!["sunsubscribe", "a", 0]).await?;
         peer.expect(&["SSUBSCRIBE", "a"]).await?;
-        peer.send(">3\r\n$10\r\nssubscribe\r\n$1\r\na\r\n:1\r\n")
-            .await?;
-        peer.send(">3\r\n$8\r\nsmessage\r\n$1\r\na\r\n$2\r\nhi\r\n")
-            .await?;
+        peer.send(push!["ssubscribe", "a", 1]).await?;
+        peer.send(push!["smessage", "a", "hi"]).await?;
         // The slot moves while the client leaves: an end that is no answer, and an error that is one.
         peer.expect(&["SUNSUBSCRIBE", "a"]).await?;
         peer.expect(&["PING"]).await?;
-        peer.send(">3\r\n$12\r\nsunsubscribe\r\n$1\r\na\r\n:0\r\n")
-            .await?;
+        peer.send(push!["sunsubscribe", "a", 0]).await?;
         peer.send("-MOVED 1 127.0.0.1:1\r\n").await?;
         // The command that stands behind both is there before the second answer.
         peer.expect(&["ECHO", "1"]).await?;
@@ -191,8 +189,7 @@ async fn a_refusal_that_passes_is_tried_again() {
             peer.send("-BUSY running a script\r\n").await?;
             peer.expect(&["SUBSCRIBE", "a"]).await?;
         }
-        peer.send(">3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n")
-            .await?;
+        peer.send(push!["subscribe", "a", 1]).await?;
         peer.command().await?;
         Ok(())
     })
@@ -213,11 +210,9 @@ async fn no_confirmation_is_a_timeout() {
             greet(&mut peer).await?;
             // Silence; then the end of what was given up.
             told.notified().await;
-            peer.send(">3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n")
-                .await?;
+            peer.send(push!["subscribe", "a", 1]).await?;
             peer.expect(&["UNSUBSCRIBE", "a"]).await?;
-            peer.send(">3\r\n$11\r\nunsubscribe\r\n$1\r\na\r\n:0\r\n")
-                .await?;
+            peer.send(push!["unsubscribe", "a", 0]).await?;
             peer.expect(&["ECHO", "1"]).await?;
             peer.send(":1\r\n").await?;
             peer.command().await?;
@@ -244,8 +239,7 @@ async fn a_reply_in_place_of_a_confirmation_closes_the_socket() {
         if peer.number() == 0 {
             peer.send("+OK\r\n").await?;
         } else {
-            peer.send(">3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n")
-                .await?;
+            peer.send(push!["subscribe", "a", 1]).await?;
         }
         peer.command().await?;
         Ok(())
@@ -265,13 +259,15 @@ async fn resp2_tells_messages_from_replies() {
             match command.name().as_str() {
                 "SUBSCRIBE" => {
                     subscribed = true;
-                    peer.send("*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n").await?;
+                    peer.send(array!["subscribe", "a", 1]).await?;
                     // Malformed, unknown to RESP2, and a good one.
-                    peer.send("*2\r\n$7\r\nmessage\r\n$1\r\na\r\n*1\r\n$8\r\npmessage\r\n").await?;
-                    peer.send("*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$2\r\nhi\r\n").await?;
+                    peer.send(array!["message", "a"]).await?;
+                    peer.send(array!["pmessage"]).await?;
+                    peer.send(array!["message", "a", "hi"]).await?;
                 }
                 "PING" if subscribed => {
-                    peer.send("*2\r\n$4\r\npong\r\n$0\r\n\r\n*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$2\r\nhi\r\n").await?;
+                    peer.send(array!["pong", ""]).await?;
+                    peer.send(array!["message", "a", "hi"]).await?;
                 }
                 _ => peer.send("+OK\r\n").await?,
             }
@@ -297,8 +293,7 @@ async fn resp2_tells_messages_from_replies() {
 async fn a_socket_that_goes_silent_is_replaced() {
     let fake = Fake::start(|mut peer| async move {
         greet(&mut peer).await?;
-        peer.send(">3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n")
-            .await?;
+        peer.send(push!["subscribe", "a", 1]).await?;
         if peer.number() == 0 {
             // No answer to PING.
             while peer.command().await?.is_some() {}
@@ -323,9 +318,9 @@ async fn a_socket_that_goes_silent_is_replaced() {
 async fn lost_invalidations_are_an_error_at_the_end() {
     let fake = Fake::start(|mut peer| async move {
         greet(&mut peer).await?;
-        peer.send(">2\r\n$10\r\ninvalidate\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n")
-            .await?;
-        peer.send(">2\r\n$10\r\ninvalidate\r\n_\r\n+OK\r\n").await?;
+        peer.send(push!["invalidate", array!["a", "b"]]).await?;
+        peer.send(push!["invalidate", Resp::null()]).await?;
+        peer.send("+OK\r\n").await?;
         peer.reset()
     })
     .await

@@ -8,6 +8,7 @@ use std::time::Duration;
 use typedis_core::pubsub::{Event, Lag};
 use typedis_core::{Backoff, Channel, Config, Connection, Protocol, Run, Value, raw};
 use typedis_testkit::Server;
+use typedis_testkit::array;
 use typedis_testkit::proxy::{Cut, Proxy};
 
 use crate::support::{KINDS, PROTOCOLS, asker, channels, eventually, numpat, publish, within};
@@ -246,8 +247,11 @@ async fn a_server_that_forgets_resp3_gets_a_second_socket() {
         while let Some(command) = peer.command().await? {
             match command.name().as_str() {
                 "HELLO" => peer.send("-ERR unknown command 'HELLO'\r\n").await?,
-                "SUBSCRIBE" => peer.send("*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$3\r\nold\r\n").await?,
-                "PING" => peer.send("*2\r\n$4\r\npong\r\n$0\r\n\r\n").await?,
+                "SUBSCRIBE" => {
+                    peer.send(array!["subscribe", "a", 1]).await?;
+                    peer.send(array!["message", "a", "old"]).await?;
+                }
+                "PING" => peer.send(array!["pong", ""]).await?,
                 _ => peer.send("+OK\r\n").await?,
             }
         }

@@ -113,7 +113,7 @@ async fn a_slot_that_moves_away_ends_its_channels_and_no_others() {
             let mut moved = conn.ssubscribe(LOW).await.unwrap();
             let mut stays = conn.ssubscribe(ALSO_LOW).await.unwrap();
             let mut plain = conn.subscribe(LOW).await.unwrap();
-            let mut all = conn.subscriber();
+            let mut all = conn.subscriber().open();
             all.ssubscribe(LOW).await.unwrap();
             all.subscribe("plain").await.unwrap();
 

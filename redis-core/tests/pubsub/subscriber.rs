@@ -18,7 +18,7 @@ async fn sources_come_and_go_while_it_is_read() {
         let asker = asker(server).await;
         let conn = Connection::open(&config).await.unwrap();
         for lag in [Lag::DropOldest, Lag::Wait] {
-            let mut subscriber = conn.subscriber().on_lag(lag);
+            let mut subscriber = conn.subscriber().on_lag(lag).open();
             subscriber.subscribe([name("a"), name("b")]).await.unwrap();
             subscriber.psubscribe(name("p*")).await.unwrap();
             subscriber.subscribe(name("a")).await.unwrap();
@@ -77,7 +77,7 @@ async fn tens_of_thousands_of_sources_are_one_stream() {
     for protocol in PROTOCOLS {
         let conn = Connection::open(config(&server, protocol)).await.unwrap();
         let names: Vec<String> = (0..COUNT).map(|n| n.to_string()).collect();
-        let mut subscriber = conn.subscriber();
+        let mut subscriber = conn.subscriber().open();
         within(60, subscriber.subscribe(&names)).await.unwrap();
         // Those that are there already are not there twice.
         within(60, subscriber.subscribe(&names)).await.unwrap();
@@ -101,7 +101,7 @@ async fn what_is_added_while_the_subscriber_goes_is_not_left_behind() {
         let name = format!("{tag}:goes");
         let asker = asker(server).await;
         let conn = Connection::open(&config).await.unwrap();
-        let subscriber = conn.subscriber();
+        let subscriber = conn.subscriber().open();
         let subscriptions = subscriber.subscriptions();
         let mut adding = std::pin::pin!(subscriptions.subscribe(&name));
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
@@ -119,7 +119,7 @@ async fn all_sources_share_one_capacity() {
     let (_, config, tag) = everywhere().next().unwrap();
     let names: Vec<String> = (0..10).map(|n| format!("{tag}:capacity:{n}")).collect();
     let conn = Connection::open(&config).await.unwrap();
-    let mut subscriber = conn.subscriber().capacity_messages(5);
+    let mut subscriber = conn.subscriber().capacity_messages(5).open();
     subscriber.subscribe(&names).await.unwrap();
     // What has come to one has come to the other.
     let last = conn.subscribe(&names[9]).await.unwrap();
@@ -153,7 +153,7 @@ async fn a_source_that_cannot_be_restored_fails_alone() {
         let conn = Connection::open(config(&server, protocol).credentials("reader", "pw"))
             .await
             .unwrap();
-        let mut subscriber = conn.subscriber();
+        let mut subscriber = conn.subscriber().open();
         subscriber.subscribe(["a", "b"]).await.unwrap();
         let mut alone = conn.subscribe("b").await.unwrap();
         // The server cuts off who is subscribed to what it may not be.

@@ -205,7 +205,7 @@ async fn subscriptions_go_on_at_the_new_primary() {
             .await
             .unwrap();
         let [mut news] = pool.subscribe(["news"]).await.unwrap();
-        let mut all: Subscriber = pool.subscriber();
+        let mut all: Subscriber = pool.subscriber().open();
         all.psubscribe(["n*"]).await.unwrap();
         fleet.primary.pause().unwrap();
         let switched = switch.seen().await;

@@ -34,7 +34,7 @@ pub(super) fn definition() -> TokenStream {
         pub struct Decoder {
             #[doc = " As the spec writes it."]
             pub text: &'static str,
-            #[doc = " Decodes a reply into it, with a `Value` for what is the caller's choice."]
+            #[doc = " Decodes a reply into it, with a `Value` for the types that the caller chooses."]
             pub decode: fn(&::typedis::__core::Frame) -> ::std::result::Result<(), ::typedis::__core::Error>,
         }
 
@@ -51,7 +51,7 @@ pub(super) fn definition() -> TokenStream {
             Any,
             #[doc = " These parts, and again."]
             List(Vec<Part>),
-            #[doc = " A number, and so many times these parts; or so many words of them."]
+            #[doc = " A number, and then these parts that many times; or that many words of them."]
             Counted(bool, Vec<Part>),
             #[doc = " One of these options, with their numbers, or none of them unless one is required."]
             Options(bool, Vec<(usize, Vec<Part>)>),

@@ -82,12 +82,12 @@ impl Parts {
                     Self { request: self.request.send() #state }
                 }
 
-                #[doc = " Bounds this one call, from its first poll to its reply, instead of the configured timeout."]
+                #[doc = " The deadline of this one call, from its first poll to its reply, instead of the configured timeout."]
                 pub fn deadline(self, limit: ::std::time::Duration) -> Self {
                     Self { request: self.request.deadline(limit) #state }
                 }
 
-                #[doc = " Keeps an error of this command in its own place of the replies."]
+                #[doc = " Puts an error of this command in its place among the replies, so that it does not hide the others."]
                 pub fn attempt(self) -> rt::Request<S, ::std::result::Result<R, rt::Error>> where S: rt::Queues {
                     self.request.attempt()
                 }

@@ -11,11 +11,11 @@ pub(super) fn name(command: &Command) -> proc_macro2::Ident {
     ident(&command.method.to_ascii_uppercase())
 }
 
-/// `checked`: against the commands that the facade knows.
+/// With `checked`, it is compared with the commands that the facade knows.
 pub(super) fn expand(command: &Command, checked: bool) -> TokenStream {
     let facts = &command.facts;
     let (info, name) = (name(command), command.syntax.name.join(" "));
-    let doc = format!(" What is known of `{name}`.");
+    let doc = format!(" What is known about `{name}`.");
     let sent = sent(command);
     let header = Literal::byte_string(&header(&sent));
     let words = Literal::usize_unsuffixed(sent.len());
@@ -33,15 +33,13 @@ pub(super) fn expand(command: &Command, checked: bool) -> TokenStream {
         let (request, response) = (ident(request), ident(response));
         quote!(.policies(rt::RequestPolicy::#request, rt::ResponsePolicy::#response))
     });
-    let masked = &facts.masked;
-    let masked = (!masked.is_empty()).then(|| quote!(.masked(&[#(#masked),*])));
     let is_command = matches!(command.call, Call::Command);
     let checked = (checked && is_command).then(|| quote!(.checked(&::typedis::commands::KNOWN)));
     quote! {
         #script
         #[doc = #doc]
         pub static #info: rt::CommandInfo = rt::CommandInfo::new(#name, #header, #words)
-            #readonly #idempotent #blocking #waits #state #cacheable #policies #masked #checked;
+            #readonly #idempotent #blocking #waits #state #cacheable #policies #checked;
     }
 }
 

@@ -1,4 +1,4 @@
-//! The table that raw commands are looked up in.
+//! The table in which raw commands are looked up.
 
 use std::iter::once;
 
@@ -8,14 +8,14 @@ use quote::quote;
 use super::ident;
 use crate::model::{Blocks, KnownCommand, Model, Place};
 
-/// Nothing, where the spec does not say what is refused.
+/// `None` if the spec has no table of refused commands.
 pub(super) fn expand(model: &Model) -> Option<TokenStream> {
     if model.known.is_empty() {
         return None;
     }
     let commands = model.known.iter().map(command);
     let all = once(quote! {
-        #[doc = " The commands that a shared connection does not take: what raw commands are looked up in."]
+        #[doc = " The commands that a shared connection does not accept; raw commands are looked up in this table."]
         #[doc(hidden)]
         pub static KNOWN: ::typedis::__core::KnownCommands = {
             use ::typedis::__core as rt;
@@ -23,7 +23,7 @@ pub(super) fn expand(model: &Model) -> Option<TokenStream> {
         };
     });
     let raw = once(quote! {
-        #[doc = " What is known of commands that are built from words."]
+        #[doc = " What is known about commands that are built from words."]
         #[doc(hidden)]
         pub static RAW: ::typedis::__core::RawInfo = ::typedis::__core::RawInfo::new(&KNOWN);
     });

@@ -94,7 +94,8 @@ reply = "i64"
 flags = "write fast"
 since = "1.0.0"
 "#;
-    /// What raw commands are looked up in: the rows that a shared connection does not take, and what has no row.
+    /// The table in which raw commands are looked up: the rows that a shared connection does not accept, and commands
+    /// without a row.
     known: r#"
 [list.blpop]
 doc = "Waits for an element."
@@ -212,7 +213,6 @@ reply = "()"
 replies = [["GET", "Option<T>"], ["NX | XX", "bool"]]
 names = { GET = "return_old" }
 idempotent = true
-mask = ["value"]
 options.NX = { doc = "Only if it does not exist.", idempotent = false }
 "#;
     option_that_drops_the_choice_of_reply: r#"
@@ -266,7 +266,7 @@ reply = "Vec<i64>"
 "#;
     deprecated: r#"
 [string.setex]
-doc = "Sets `key` to `value` for so many seconds."
+doc = "Sets `key` to `value` for this many seconds."
 syntax = "SETEX key seconds value"
 reply = "()"
 since = { redis = "2.0.0" }

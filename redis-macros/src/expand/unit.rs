@@ -17,7 +17,7 @@ pub(super) struct Unit<'a> {
     groups: Vec<&'a Group>,
     /// Enums that belong to the module.
     enums: &'a [Enum],
-    /// Whether it is the facade's own: its examples are compiled, and others are checked against it.
+    /// Whether it belongs to the facade: its examples are compiled, and other specs are checked against it.
     own: bool,
 }
 
@@ -152,7 +152,7 @@ impl<'a> Unit<'a> {
             }
         });
         quote! {
-            #[doc = " Says which option of a builder has been chosen, where something depends on it."]
+            #[doc = " Says which option of a builder has been chosen, if something depends on it."]
             pub mod chosen {
                 use ::typedis::__core as rt;
                 #(#markers)*

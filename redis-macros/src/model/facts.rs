@@ -17,8 +17,6 @@ pub(crate) struct Facts {
     pub(crate) cacheable: bool,
     /// The variants of `RequestPolicy` and `ResponsePolicy`.
     pub(crate) policies: Option<(&'static str, &'static str)>,
-    /// Names of parameters that are never shown.
-    pub(crate) masked: Vec<String>,
     pub(crate) since: Option<Versions>,
     pub(crate) deprecated: Option<String>,
     pub(crate) complexity: Option<String>,
@@ -111,12 +109,9 @@ impl Context<'_> {
             spec.response_policy.as_ref(),
             &RESPONSE_POLICIES,
         );
-        let params = || {
-            body.params()
-                .chain(options.iter().flat_map(|option| option.body.params()))
-        };
-        let is_masked =
-            |placeholder: &String| spec.mask.iter().any(|masked| masked.text == *placeholder);
+        let mut params = body
+            .params()
+            .chain(options.iter().flat_map(|option| option.body.params()));
         Facts {
             readonly,
             idempotent: spec.idempotent,
@@ -125,13 +120,9 @@ impl Context<'_> {
             state: self.word_of("state", spec.state.as_ref(), &STATES),
             cacheable: readonly
                 && spec.cacheable.unwrap_or(true)
-                && params().any(|param| param.kind.has_keys()),
+                && params.any(|param| param.kind.has_keys()),
             policies: (request.is_some() || response.is_some())
                 .then(|| (request.unwrap_or("Default"), response.unwrap_or("Default"))),
-            masked: params()
-                .filter(|param| param.placeholders.iter().any(is_masked))
-                .map(|param| param.name.clone())
-                .collect(),
             since: spec.since.as_ref().map(|since| self.versions(since)),
             deprecated: spec.deprecated.as_ref().map(|instead| instead.text.clone()),
             complexity: spec

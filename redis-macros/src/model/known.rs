@@ -1,10 +1,10 @@
-//! The commands that are more than a question and its answer: what raw commands are looked up in.
+//! The commands with an effect on their connection: the table in which raw commands are looked up.
 
 use super::{Command, Group, Kind, Param, Write};
 use crate::problems::Problems;
 use crate::spec::{Spec, Text};
 
-/// One command, whatever rows it has.
+/// One command, with all its rows.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct KnownCommand {
     pub(crate) name: String,
@@ -22,18 +22,18 @@ pub(crate) struct Blocks {
     pub(crate) limit: String,
 }
 
-/// Where the limit stands.
+/// The place of the limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Place {
     /// That many words after the name.
     Behind(usize),
     /// That many words before the last.
     BeforeLast(usize),
-    /// Behind this option, without which the command does not block.
+    /// After this option; the command only blocks with it.
     Option(String),
 }
 
-/// The table of a spec that says what is refused.
+/// The table, if the spec says which commands are refused.
 pub(super) fn build(spec: &Spec, groups: &[Group], problems: &Problems) -> Vec<KnownCommand> {
     if spec.refused.is_empty() {
         return Vec::new();
@@ -126,7 +126,7 @@ fn blocks(command: &Command, problems: &Problems) -> Option<Blocks> {
     })
 }
 
-/// Where the limit of a command stands that always can block.
+/// The place of the limit of a command that can always block.
 fn place(command: &Command) -> Option<Place> {
     let is_limit = |write: &&Write| write.param().is_some_and(|param| param.blocks);
     let first = &command.body.runs.first()?.writes;

@@ -134,8 +134,8 @@ fn keys_name_options_that_exist() {
 #[test]
 fn keys_name_placeholders_that_exist() {
     assert_eq!(
-        one("SET key [NX]", "mask = ['kez']"),
-        "5: [g.m] `mask` names `kez`, which is no placeholder of the syntax; did you mean `key`?"
+        one("SET key [NX]", "args.kez = '1'"),
+        "5: [g.m] `args` names `kez`, which is no placeholder of the syntax; did you mean `key`?"
     );
     assert_eq!(
         one("SET key [NX]", "args.secret = '1'"),

@@ -31,7 +31,6 @@ pub(crate) struct CommandSpec {
     pub(crate) request_policy: Option<Text>,
     pub(crate) response_policy: Option<Text>,
     pub(crate) cacheable: Option<bool>,
-    pub(crate) mask: Vec<Text>,
     /// Option and condition.
     pub(crate) requires: Vec<(Text, Text)>,
     /// Option and condition.
@@ -63,7 +62,7 @@ pub(crate) struct Availability {
     pub(crate) valkey: Option<Text>,
 }
 
-const KEYS: [&str; 24] = [
+const KEYS: [&str; 23] = [
     "doc",
     "syntax",
     "reply",
@@ -81,7 +80,6 @@ const KEYS: [&str; 24] = [
     "request_policy",
     "response_policy",
     "cacheable",
-    "mask",
     "requires",
     "conflicts",
     "options",
@@ -137,7 +135,6 @@ fn command(group: &str, label: &Text, table: &Table<'_>) -> Option<CommandSpec> 
         request_policy: table.text("request_policy"),
         response_policy: table.text("response_policy"),
         cacheable: table.flag("cacheable"),
-        mask: table.list("mask"),
         requires: texts("requires"),
         conflicts: table.pairs("conflicts"),
         options: options(table),

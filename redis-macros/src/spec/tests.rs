@@ -28,7 +28,6 @@ names = { NX = "if_absent" }
 flags = "write fast"
 idempotent = true
 since = "1.0.0"
-mask = ["value"]
 options.NX = { doc = "Only if absent.", since = { redis = "2.6.12" } }
 args.value = '"v"'
 
@@ -63,7 +62,7 @@ fn every_table_is_read_with_its_lines() {
         (set.group.as_str(), set.label.text.as_str(), set.label.line),
         ("string", "set", 12)
     );
-    assert_eq!(get.label.line, 25);
+    assert_eq!(get.label.line, 24);
     assert_eq!(
         set.replies[0].1,
         Text {
@@ -122,14 +121,17 @@ fn values_of_the_wrong_kind_are_named() {
     let command = "[string.get]\ndoc = ''\nsyntax = 'GET key'\nreply = '()'\n";
     assert_eq!(
         problems_of(&format!(
-            "{command}replies = [['NX']]\nidempotent = 'yes'\nmask = 'value'\nmethod = 1"
+            "{command}replies = [['NX']]\nidempotent = 'yes'\nmethod = 1"
         )),
         [
             "commands.toml:5: [string.get] `replies` holds an array; expected a pair of texts",
             "commands.toml:6: [string.get] `idempotent` holds a string; expected `true` or `false`",
-            "commands.toml:7: [string.get] `mask` holds a string; expected a list of texts",
-            "commands.toml:8: [string.get] `method` holds an integer; expected a text",
+            "commands.toml:7: [string.get] `method` holds an integer; expected a text",
         ]
+    );
+    assert_eq!(
+        problems_of("[examples]\ntrim = { rust = 'x', wire = 'x' }"),
+        ["commands.toml:2: [examples.trim] `wire` holds a string; expected a list of texts"]
     );
     assert_eq!(
         problems_of("title = 'x'"),

@@ -28,7 +28,7 @@ impl<T: FromRedis> FromRedis for HybridResults<T> {
         each_field(&reply, |name, value| {
             match name {
                 "total_results" => fill(&mut total, value)?,
-                // Those that expired meanwhile are nil.
+                // Documents that expired meanwhile are nil.
                 "results" => match value.elements() {
                     Some(results) => documents = Some(present(results)?),
                     None => return Err(DecodeError::expected("documents", &value)),

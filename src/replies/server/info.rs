@@ -147,7 +147,7 @@ impl KeyspaceInfo {
 impl FromRedis for ServerInfo {
     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
         let mut sections: Vec<InfoSection> = Vec::new();
-        // Names of errors and of modules, and paths, are not the server's own.
+        // Names of errors and of modules, and paths, may contain any bytes.
         let lines = bytes(&reply, "lines of fields")?.split(|byte| *byte == b'\n');
         for line in lines.map(<[u8]>::trim_ascii_end) {
             if let Some(name) = line.strip_prefix(b"#") {

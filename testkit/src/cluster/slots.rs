@@ -77,7 +77,7 @@ impl SlotMove<'_> {
     /// If a node refuses.
     pub fn finish(self) -> Result<()> {
         view::wait_for(|| {
-            // A node that gave its last slot away becomes a replica of the one that got it, with all of its keys.
+            // A node that has given its last slot away becomes a replica of the node that got it, with all of its keys.
             if self.from.is_replica()? {
                 return Ok(None);
             }

@@ -1,24 +1,21 @@
-//! What has no row in `commands.toml` on purpose, with the reasons. Commands that are refused altogether are named in the table
-//! `[refused]` of that file.
+//! Commands without a row in `commands.toml`, on purpose, with the reasons. Commands that are refused altogether are
+//! in the table `[refused]` of that file.
 
 /// Commands, separated by ` | `; a `*` stands for the rest of a name.
 const COMMANDS: &[(&str, &str)] = &[
     ("* HELP", "a text for people at a terminal"),
     ("_* | FT._*", "for the modules themselves"),
-    (
-        "TIMESERIES.*",
-        "for the nodes of a cluster among themselves",
-    ),
+    ("TIMESERIES.*", "only for the nodes of a cluster"),
     (
         "RESTORE-ASKING | SENTINEL IS-*-DOWN-BY-ADDR",
-        "what servers say to one another",
+        "servers send them to each other",
     ),
     (
         "PFDEBUG | PFSELFTEST | BF.DEBUG | CF.DEBUG | FT.DEBUG*",
         "for the developers of the server",
     ),
     ("FT.SYNADD", "the module has refused it since version 2.0"),
-    ("GCRA", "it was held out of the release of Redis 8.8"),
+    ("GCRA", "it was left out of the release of Redis 8.8"),
     ("CF.COMPACT", "the module does not document it"),
 ];
 
@@ -32,9 +29,9 @@ const WORDS: &[(&str, &str, &str)] = &[
     (
         "COMMANDLOG GET",
         "RECENCY | MAGNITUDE",
-        "proposed, and in no release of Valkey yet",
+        "proposed, but in no release of Valkey yet",
     ),
-    ("XADD | XTRIM", "=", "what is meant without it, too"),
+    ("XADD | XTRIM", "=", "it is the default"),
 ];
 
 /// Why a command is left out, if it is.

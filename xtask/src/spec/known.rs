@@ -14,7 +14,7 @@ const OTHER_TABLES: [&str; 5] = ["types", "tokens", "enums", "examples", "refuse
 pub(crate) struct Spec {
     /// Name on the server → what is known about it.
     pub(crate) commands: BTreeMap<String, Known>,
-    /// Commands that are not sent at all → why.
+    /// Commands that must not be sent → why.
     pub(crate) refused: BTreeMap<String, String>,
 }
 

@@ -79,7 +79,7 @@ impl Missing {
     }
 }
 
-/// Whether the spec has a command, by itself or by its subcommands, and the words that it may send.
+/// Whether the spec has a command, itself or as subcommands, and the words that it may send.
 fn words_of<'a>(spec: &'a Spec, name: &str) -> (bool, BTreeSet<&'a str>) {
     let rows = spec
         .commands

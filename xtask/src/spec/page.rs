@@ -22,7 +22,7 @@ pub(crate) fn render(outcomes: &[Outcome], spec: &Spec) -> String {
         let _ = writeln!(text, "| {what} | {} | {why} |", join(&places));
     }
     text += "\n## Newer than every server of the tests\n\n\
-             Written after the documentation of the servers, and decoded by nothing but examples of it.\n\n\
+             Written from the documentation of the servers; only the examples in it were decoded.\n\n\
              | group | commands and options |\n| --- | --- |\n";
     for (group, items) in &groups {
         let new = items

@@ -117,7 +117,7 @@ impl Client for Typedis {
     ) -> Result<()> {
         let conn = typedis::connect(url).await?;
         // None may be lost: the server keeps what there is no room for.
-        let mut messages = conn.subscriber().on_lag(Lag::Wait);
+        let mut messages = conn.subscriber().on_lag(Lag::Wait).open();
         messages.subscribe(channels.to_vec()).await?;
         ready();
         let mut received = 0;

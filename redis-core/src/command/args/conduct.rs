@@ -1,20 +1,20 @@
-//! What a command does to the socket that it goes over, and which sockets take it for that reason.
+//! The effect of a command on its socket, and which sockets accept it.
 
 use super::{Args, Splice};
 use crate::command::known::Conduct;
 use crate::error::Error;
 
-/// What the compiler says of a command that blocks, on a handle that shares its socket.
+/// What the compiler says about a command that blocks, on a handle that shares its socket.
 const BLOCKS: &str = "this command can block, and others share this socket, who would have to wait; call it on a `Pool`, which \
      leases a socket for it, or on an `Exclusive` (`pool.exclusive().await?`)";
 
-/// What the compiler says of a command that changes the connection, on a handle that shares its socket.
+/// What the compiler says about a command that changes the connection, on a handle that shares its socket.
 const CHANGES: &str = "this command changes its connection's state, and others share this socket; the database and the name are \
      part of the configuration (`redis://host/5?client_name=worker`); for anything else take an `Exclusive` \
      (`pool.exclusive().await?`)";
 
 impl Args {
-    /// Looks up what its words say that it is, where they decide, and how long it blocks.
+    /// Looks up which known command its words are, if they decide, and how long it blocks.
     #[cold]
     pub(crate) fn look_up(&mut self) {
         let Some(known) = self.info.known else {
@@ -30,7 +30,7 @@ impl Args {
         rare.block = rare.block.or(limit);
     }
 
-    /// What it does to the socket that it goes over.
+    /// The effect on its socket.
     #[cold]
     pub(crate) fn conduct(&mut self) -> Conduct {
         self.look_up();
@@ -48,24 +48,24 @@ impl Args {
         }
     }
 
-    /// Whether the next command finds the socket changed.
+    /// Whether it leaves the socket changed.
     pub(crate) fn changes_its_socket(&mut self) -> bool {
         !self.is_plain() && self.conduct().state.is_some()
     }
 
-    /// Why it is refused without a look at what it is.
+    /// Why it is refused, whatever command it is.
     fn refused_unseen(&self) -> Option<&'static str> {
         if self.words == 0 {
-            // Servers pass over an empty array, so that the reply to the next command would be taken for this one's.
+            // Servers skip an empty array, so the reply to the next command would be taken for the reply to this one.
             Some("a command without a name is not answered; give it one word at least")
         } else if self.is_raw() && self.info.known.is_none() {
-            Some("its words are known to nobody; build it with `raw`")
+            Some("its words cannot be looked up; build it with `raw`")
         } else {
             None
         }
     }
 
-    /// The words, those included that are kept apart.
+    /// All words, also those that are shared.
     fn each_word(&self) -> Words<'_> {
         Words {
             bytes: &self.bytes,
@@ -76,14 +76,14 @@ impl Args {
 }
 
 impl Conduct {
-    /// Why it cannot go over a socket that others share.
+    /// Why it cannot be sent on a shared socket.
     pub(crate) fn unfit_for_shared(&self) -> Option<&'static str> {
         let blocks = self.blocks.then_some(BLOCKS);
         let changes = self.state.map(|_| CHANGES);
         self.refused.or(changes).or(blocks)
     }
 
-    /// The error of a command that no socket takes.
+    /// The error of a command that no socket accepts.
     pub(crate) fn refusal(&self) -> Option<Error> {
         self.refused.map(Error::usage)
     }
@@ -93,7 +93,7 @@ impl Conduct {
 #[derive(Clone)]
 struct Words<'a> {
     bytes: &'a [u8],
-    /// Those that lie before `at` have been passed.
+    /// The values before `at` have been passed.
     shared: &'a [Splice],
     at: usize,
 }

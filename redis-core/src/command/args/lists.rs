@@ -22,16 +22,12 @@ pub trait ToArgs {
 impl Args {
     /// Writes any number of arguments, perhaps none.
     pub fn args<A: ToArgs + ?Sized>(&mut self, name: &'static str, values: &A) {
-        let spoilt = self.is_spoilt();
-        values.write_args(self);
-        self.name_error(name, spoilt);
+        self.named(name, |args| values.write_args(args));
     }
 
     /// Writes a list of arguments, with at least one item.
     pub fn list<A: ToArgs + ?Sized>(&mut self, name: &'static str, values: &A) {
-        let first = self.words;
-        self.args(name, values);
-        self.require_some(name, first);
+        self.at_least_one(name, |args| args.args(name, values));
     }
 
     /// Writes a list of keys, with at least one key.

@@ -16,7 +16,7 @@ impl Args {
         self.moves = moves;
         match self.noted.mode {
             Keys::Ignored => {}
-            // One at a time, since it is mostly one.
+            // One at a time, because there is usually only one.
             Keys::Noted => (first..self.words).for_each(|position| self.keys.push(position)),
             Keys::Slots => self.note_slots(first, from),
         }
@@ -89,11 +89,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::command::info::{CommandInfo, ResponsePolicy};
+    use crate::command::info::{CommandInfo, ResponsePolicy, command_info};
 
-    static SORT: CommandInfo = CommandInfo::new("SORT", b"$4\r\nSORT\r\n", 1);
-    static MGET: CommandInfo = CommandInfo::new("MGET", b"$4\r\nMGET\r\n", 1)
-        .policies(RequestPolicy::MultiShard, ResponsePolicy::Default);
+    static SORT: CommandInfo = command_info!("SORT");
+    static MGET: CommandInfo =
+        command_info!("MGET").policies(RequestPolicy::MultiShard, ResponsePolicy::Default);
 
     fn with_keys(info: &'static CommandInfo, keys: &[Vec<u8>]) -> Args {
         let mut args = Args::new(info, Keys::Slots);

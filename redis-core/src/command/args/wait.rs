@@ -41,7 +41,7 @@ impl Args {
         encode::words(&self.joined()).any(|word| word == b"$")
     }
 
-    /// Whether it is to be sent in pieces.
+    /// Whether it is sent in pieces.
     pub(crate) fn is_in_pieces(&self) -> bool {
         self.pieces().is_some()
     }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use crate::command::command_info;
 use crate::command::duration::SignedSeconds;
 use crate::{
     Args, BlockLimit, BlockMilliseconds, CommandInfo, Keys, Milliseconds, Seconds, Text, Timeout,
@@ -14,7 +15,7 @@ use crate::{
 };
 use bytes::{Bytes, BytesMut};
 
-static ECHO: CommandInfo = CommandInfo::new("ECHO", b"$4\r\nECHO\r\n", 1);
+static ECHO: CommandInfo = command_info!("ECHO");
 
 fn command(write: impl FnOnce(&mut Args)) -> Vec<String> {
     let mut args = Args::new(&ECHO, Keys::Ignored);
@@ -191,7 +192,7 @@ fn blocking_times_are_rounded_up_to_milliseconds() {
         one(Timeout::from(Duration::from_micros(1_234_500))),
         one(Timeout::from(1e3)),
     ];
-    assert_eq!(texts, ["5", "0", "0", "0.25", "0.001", "1.235", "1000"]);
+    assert_eq!(texts, ["5", "0", "0", "0.25", "0.002", "1.235", "1000"]);
     let texts = [
         one(BlockMilliseconds::from(5)),
         one(BlockMilliseconds::from(Duration::from_nanos(1))),

@@ -52,3 +52,19 @@ impl Knob {
         self.name == name || self.aliases.contains(&name)
     }
 }
+
+/// The knob of one field of [`Config`], which is read and written by one [`Codec`](super::codec::Codec).
+macro_rules! knob {
+    ($name:literal, $($field:ident).+, $codec:expr) => {
+        Knob::new(
+            $name,
+            |config, text| {
+                config.$($field).+ = ($codec.read)(text)?;
+                Ok(())
+            },
+            |config| ($codec.write)(&config.$($field).+),
+        )
+    };
+}
+
+pub(super) use knob;

@@ -40,11 +40,12 @@ pub(super) use present::TLS;
 
 #[cfg(feature = "tls")]
 mod present {
+    use super::super::codec::{self, Codec, PASSWORD, names};
     use super::super::knob::Hidden;
     use super::{Config, Knob};
     use crate::config::address::check_host;
     use crate::config::human::{switch, switch_text};
-    use crate::config::secret::Secret;
+    use crate::config::secret::MASK;
     use crate::config::tls::{Material, Tls, TlsVersion};
 
     /// The settings, if TLS was asked for.
@@ -54,28 +55,66 @@ mod present {
         })
     }
 
-    fn material(text: &str) -> Result<Option<Material>, String> {
-        if text.is_empty() || text.contains('\0') {
-            return Err("this is no path of a file".to_owned());
-        }
-        Ok(Some(Material::parse(text)))
-    }
-
-    fn material_text(config: &Config, of: fn(&Tls) -> &Option<Material>) -> Option<String> {
-        match of(config.tls.as_ref()?).as_ref()? {
+    const MATERIAL: Codec<Option<Material>> = Codec {
+        read: |text| {
+            if text.is_empty() || text.contains('\0') {
+                return Err("this is no path of a file".to_owned());
+            }
+            Ok(Some(Material::parse(text)))
+        },
+        write: |material| match material.as_ref()? {
             Material::File(path) => Some(path.display().to_string()),
             Material::Content(bytes) => Some(
                 String::from_utf8(bytes.to_vec())
                     .ok()
                     .filter(|text| text.trim_start().starts_with("-----BEGIN"))
                     // Bytes that are not text are hidden, as secrets are.
-                    .unwrap_or_else(|| "***".to_owned()),
+                    .unwrap_or_else(|| MASK.to_owned()),
             ),
-        }
-    }
+        },
+    };
 
-    fn of<T>(config: &Config, get: impl FnOnce(&Tls) -> T) -> Option<T> {
-        config.tls.as_ref().map(get)
+    const SWITCH: Codec<bool> = Codec {
+        read: switch,
+        write: |on| Some(switch_text(*on)),
+    };
+
+    const SERVER_NAME: Codec<Option<String>> = Codec {
+        read: |text| {
+            check_host(text)?;
+            Ok(Some(text.to_owned()))
+        },
+        write: Clone::clone,
+    };
+
+    const VERSION: Codec<TlsVersion> = names!(
+        "version of TLS",
+        TlsVersion {
+            V1_0: "1.0",
+            V1_1: "1.1",
+            V1_2: "1.2",
+            V1_3: "1.3",
+        }
+    );
+
+    /// The knob of one field of [`Tls`]. Its default is not written, since it is what `tls = on` says.
+    macro_rules! tls_knob {
+        ($name:literal, $field:ident, $codec:expr) => {
+            Knob::new(
+                $name,
+                |config, text| {
+                    tls(config)?.$field = ($codec.read)(text)?;
+                    Ok(())
+                },
+                |config| {
+                    let value = &config.tls.as_ref()?.$field;
+                    if *value == Tls::default().$field {
+                        return None;
+                    }
+                    ($codec.write)(value)
+                },
+            )
+        };
     }
 
     pub(in crate::config) const TLS: &[Knob] = &[
@@ -91,123 +130,23 @@ mod present {
             },
             |config| Some(switch_text(config.tls.is_some())),
         ),
-        Knob::new(
-            "tls_ca",
-            |config, text| {
-                tls(config)?.ca = material(text)?;
-                Ok(())
-            },
-            |config| material_text(config, |tls| &tls.ca),
-        ),
-        Knob::new(
-            "tls_system_roots",
-            |config, text| {
-                tls(config)?.system_roots = switch(text)?;
-                Ok(())
-            },
-            |config| {
-                of(config, |tls| tls.system_roots)
-                    .filter(|on| !on)
-                    .map(switch_text)
-            },
-        ),
-        Knob::new(
-            "tls_cert",
-            |config, text| {
-                tls(config)?.cert = material(text)?;
-                Ok(())
-            },
-            |config| material_text(config, |tls| &tls.cert),
-        ),
-        Knob::new(
-            "tls_key",
-            |config, text| {
-                tls(config)?.key = material(text)?;
-                Ok(())
-            },
-            |config| material_text(config, |tls| &tls.key),
-        )
-        .hidden(Hidden::IfPem),
-        Knob::new(
-            "tls_pkcs12",
-            |config, text| {
-                tls(config)?.pkcs12 = material(text)?;
-                Ok(())
-            },
-            |config| material_text(config, |tls| &tls.pkcs12),
-        ),
-        Knob::new(
-            "tls_pkcs12_password",
-            |config, text| {
-                tls(config)?.pkcs12_password = Some(Secret::new(text));
-                Ok(())
-            },
-            |config| {
-                of(config, |tls| {
-                    Some(tls.pkcs12_password.as_ref()?.expose().to_owned())
-                })?
-            },
-        )
-        .hidden(Hidden::Always),
-        Knob::new(
-            "tls_server_name",
-            |config, text| {
-                check_host(text)?;
-                tls(config)?.server_name = Some(text.to_owned());
-                Ok(())
-            },
-            |config| of(config, |tls| tls.server_name.clone())?,
-        ),
-        Knob::new(
-            "tls_min_version",
-            |config, text| {
-                tls(config)?.min_version = match text {
-                    "1.0" => TlsVersion::V1_0,
-                    "1.1" => TlsVersion::V1_1,
-                    "1.2" => TlsVersion::V1_2,
-                    "1.3" => TlsVersion::V1_3,
-                    _ => {
-                        return Err(format!(
-                            "`{text}` is no version of TLS; known are 1.0, 1.1, 1.2 and 1.3"
-                        ));
-                    }
-                };
-                Ok(())
-            },
-            |config| {
-                let version = of(config, |tls| tls.min_version)?;
-                let text = match version {
-                    TlsVersion::V1_0 => "1.0",
-                    TlsVersion::V1_1 => "1.1",
-                    TlsVersion::V1_2 => "1.2",
-                    TlsVersion::V1_3 => "1.3",
-                };
-                (version != TlsVersion::default()).then(|| text.to_owned())
-            },
-        ),
-        Knob::new(
+        tls_knob!("tls_ca", ca, MATERIAL),
+        tls_knob!("tls_system_roots", system_roots, SWITCH),
+        tls_knob!("tls_cert", cert, MATERIAL),
+        tls_knob!("tls_key", key, MATERIAL).hidden(Hidden::IfPem),
+        tls_knob!("tls_pkcs12", pkcs12, MATERIAL),
+        tls_knob!("tls_pkcs12_password", pkcs12_password, PASSWORD).hidden(Hidden::Always),
+        tls_knob!("tls_server_name", server_name, SERVER_NAME),
+        tls_knob!("tls_min_version", min_version, VERSION),
+        tls_knob!(
             "tls_danger_accept_invalid_certs",
-            |config, text| {
-                tls(config)?.accept_invalid_certs = switch(text)?;
-                Ok(())
-            },
-            |config| {
-                of(config, |tls| tls.accept_invalid_certs)
-                    .filter(|on| *on)
-                    .map(switch_text)
-            },
+            accept_invalid_certs,
+            SWITCH
         ),
-        Knob::new(
+        tls_knob!(
             "tls_danger_accept_invalid_hostnames",
-            |config, text| {
-                tls(config)?.accept_invalid_hostnames = switch(text)?;
-                Ok(())
-            },
-            |config| {
-                of(config, |tls| tls.accept_invalid_hostnames)
-                    .filter(|on| *on)
-                    .map(switch_text)
-            },
+            accept_invalid_hostnames,
+            SWITCH
         ),
     ];
 }

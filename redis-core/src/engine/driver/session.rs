@@ -19,6 +19,7 @@ use super::timer::{Timer, keep_deadlines};
 use crate::config::Transport;
 use crate::engine::inflight::{Failure, Order, Unanswered};
 use crate::engine::link::Link;
+use crate::wire::fixed_command;
 use crate::wire::outgoing::PIECES;
 use crate::wire::scan::{Found, Scanner};
 
@@ -40,7 +41,7 @@ const READS_PER_TURN: usize = 16;
 const RETRY: Duration = Duration::from_millis(100);
 /// Why a socket was given up after a failover.
 const LEFT: &str = "the Sentinels name another server for the service";
-const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
+const PING: &[u8] = fixed_command!("PING");
 
 pub(super) struct Session {
     stream: Box<dyn Transport>,
@@ -50,7 +51,7 @@ pub(super) struct Session {
     found: VecDeque<Found>,
     /// In how many of these replies there is a push that was not handed out yet.
     with_inner_pushes: usize,
-    /// How much memory the input keeps alive, and with it whoever keeps a part of it.
+    /// How much memory the input buffer has: it stays allocated while any part of it is in use.
     allocated: usize,
     /// How much is read at once.
     step: usize,
@@ -72,7 +73,7 @@ pub(super) struct Session {
     lifespan: Lifespan,
     /// When the socket is given up even if replies are owed, because another server is to be used.
     leave_by: Option<Instant>,
-    /// When to ask again for subscriptions that were refused for a reason that passes.
+    /// When to ask again for subscriptions that were refused for a reason that goes away.
     retry: Option<Instant>,
     /// When a PING was sent, if nothing has come since.
     asked: Option<Instant>,

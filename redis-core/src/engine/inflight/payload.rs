@@ -28,7 +28,7 @@ pub(crate) trait Payload {
     fn waits_on(&mut self, _reply: &Delivery) -> bool {
         false
     }
-    /// What a trace says of it.
+    /// What a trace says about it.
     #[cfg(feature = "tracing")]
     fn summary(&self) -> Summary;
 }
@@ -61,7 +61,7 @@ pub(crate) enum Patience {
 }
 
 impl Patience {
-    /// The limit of something that is queued now, where others get the `usual` time.
+    /// The limit of a command that is queued now; the default time is `usual`.
     #[inline]
     pub(crate) fn limit(self, usual: Option<Duration>) -> Limit {
         let patience = match self {
@@ -104,7 +104,7 @@ impl From<Block> for Hold {
     }
 }
 
-/// What became of an entry.
+/// The outcome of an entry.
 #[derive(Debug)]
 pub(crate) enum Delivery {
     /// Its only reply, which is not an error.
@@ -163,7 +163,7 @@ impl Payload for Again {
             replies: 1,
             idempotent: self.idempotent,
             hold: self.hold,
-            // Its deadline is known.
+            // Its deadline is set already.
             patience: Patience::Forever,
         }
     }
@@ -214,13 +214,15 @@ impl Limit {
 /// Why replies did not come; cheap to clone for many callers.
 #[derive(Debug, Clone)]
 pub(crate) enum Failure {
-    /// With what was waited for, if that is known.
+    /// No reply in time; with what was waited for, if that is known.
     Timeout(Phase, Option<Arc<Obstacle>>),
     Lost(Phase, io::ErrorKind, std::sync::Arc<str>),
     Refused(ServerError),
     Tls(TlsError),
     Protocol(std::sync::Arc<str>),
     Closed(Phase),
+    /// The runtime of the driver has ended.
+    Abandoned(Phase),
 }
 
 impl From<Failure> for Error {
@@ -235,6 +237,7 @@ impl From<Failure> for Error {
             Failure::Tls(error) => Self::new(ErrorKind::Tls(error), Phase::NotSent),
             Failure::Protocol(text) => Self::protocol(text.to_string()),
             Failure::Closed(phase) => Self::new(ErrorKind::Closed, phase),
+            Failure::Abandoned(phase) => Self::new(ErrorKind::RuntimeEnded, phase),
         }
     }
 }
@@ -248,6 +251,7 @@ impl Failure {
             Self::Tls(error) => error.to_string().into(),
             Self::Timeout(..) => "a deadline passed".into(),
             Self::Closed(_) => "it was closed by its owner".into(),
+            Self::Abandoned(_) => "the runtime that it was made in has ended".into(),
         }
     }
 
@@ -257,6 +261,7 @@ impl Failure {
             Self::Timeout(_, obstacle) => Self::Timeout(phase, obstacle.clone()),
             Self::Lost(_, kind, text) => Self::Lost(phase, *kind, text.clone()),
             Self::Closed(_) => Self::Closed(phase),
+            Self::Abandoned(_) => Self::Abandoned(phase),
             Self::Protocol(text) if phase == Phase::NotSent => {
                 Self::Lost(phase, io::ErrorKind::InvalidData, text.clone())
             }

@@ -301,7 +301,7 @@ impl Queue {
         self.earliest_deadline = Some(earliest.map_or(deadline, |known| known.min(deadline)));
     }
 
-    /// What keeps that which is queued from being sent.
+    /// Why queued commands cannot be sent.
     pub(crate) fn obstacle(&self) -> Option<Arc<Obstacle>> {
         if !self.connected {
             return self.unreached.clone();
@@ -314,7 +314,7 @@ impl Queue {
         Some(Arc::new(obstacle)).filter(|_| !self.must_wait())
     }
 
-    /// What keeps a caller from queueing something.
+    /// Why a caller cannot queue a command.
     pub(crate) fn obstacle_in_line(&self) -> Option<Arc<Obstacle>> {
         let full = Obstacle::BudgetFull {
             commands: self.budget.commands,
@@ -324,7 +324,7 @@ impl Queue {
         unreached.or_else(|| Some(Arc::new(full)))
     }
 
-    /// Fails what is past its deadline at `now`; gives when to look again.
+    /// Fails entries whose deadline is past at `now`. Returns when to check again.
     pub(crate) fn expire(&mut self, now: Instant, woken: &mut Vec<Waker>) -> Option<Instant> {
         if self.earliest_deadline.is_none_or(|earliest| earliest > now) {
             return self.earliest_deadline;
@@ -440,7 +440,8 @@ impl Queue {
         }
     }
 
-    /// Whether what was sent on a socket that was lost is sent on the next one; it begins anew then.
+    /// Whether an entry that was sent on a lost socket is sent on the next one. If so, replies that had come
+    /// are dropped.
     fn goes_again(&mut self, entry: &mut Entry) -> bool {
         let Owner::Caller(key) = entry.owner else {
             return false;

@@ -201,7 +201,7 @@ impl Hub {
         received
     }
 
-    /// The server refused the oldest command; says whether to call [`Hub::retry_postponed`] after a pause.
+    /// The server refused the oldest command; returns whether to call [`Hub::retry_postponed`] after a pause.
     pub(crate) fn refused(&self, error: &ServerError, woken: &mut Vec<Waker>) -> bool {
         let again = self.lock().table.refused(error, woken);
         self.dirty.store(true, Ordering::Release);

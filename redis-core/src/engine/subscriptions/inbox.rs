@@ -121,7 +121,7 @@ impl<T: Parcel> Inbox<T> {
                 state.end(End::Failed(Cause::TooSlow), woken);
                 return Put::Closed;
             }
-            // With `Wait`, `has_room` was asked before; with `Close`, the inbox ends.
+            // There is room; with `Wait`, the driver has asked `has_room` before.
             Lag::Close | Lag::Wait => {}
         }
         let before = std::mem::take(&mut state.tail);
@@ -161,7 +161,7 @@ impl<T: Parcel> Inbox<T> {
     /// read.
     pub(crate) fn end(&self, cause: Option<Cause>, woken: &mut Vec<Waker>) {
         let end = match cause {
-            None | Some(Cause::Link(Failure::Closed(_))) => End::Over,
+            None | Some(Cause::Link(Failure::Closed(_) | Failure::Abandoned(_))) => End::Over,
             Some(cause) => End::Failed(cause),
         };
         self.lock().end(end, woken);

@@ -14,7 +14,8 @@ pub(crate) enum Push<'a> {
         channel: Option<Str<'a>>,
         payload: Str<'a>,
     },
-    /// A subscription began or ended. Without a source it answers the end of all, of which there was none.
+    /// A subscription began or ended. Without a source, it answers a command that ends all subscriptions when there
+    /// were none.
     Changed(Verb, SourceKind, Option<&'a [u8]>),
     /// Keys that this client had read were changed; nil stands for all.
     Invalidate(Reply<'a>),

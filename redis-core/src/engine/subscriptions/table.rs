@@ -70,7 +70,7 @@ pub(crate) enum Received {
     /// It answers the oldest command.
     Answer,
     Other,
-    /// It answers a command that was not sent from here: whose the replies behind it are cannot be told.
+    /// It answers a command that was not sent from here, so later replies cannot be matched with their commands.
     Unasked,
 }
 
@@ -263,7 +263,7 @@ impl Table {
             return Received::Other;
         }
         let answers = self.operations.front_mut().filter(concerns).is_some() && may_answer();
-        // Only a subscription to a shard channel ends on the server's own account.
+        // Only a subscription to a shard channel can be ended by the server itself.
         if !answers && (verb, kind) != (Verb::Leave, SourceKind::Shard) {
             return Received::Unasked;
         }

@@ -22,6 +22,10 @@ impl FromRedis for bool {
                 "a boolean",
                 "an integer other than 0 and 1",
             )),
+            reply if reply.text().is_some() => Err(DecodeError::mismatch(
+                "a boolean",
+                "text; a field of a struct that is `true` or `false` on the server is JSON: `#[redis(json)]`",
+            )),
             _ => Err(DecodeError::expected("a boolean", &reply)),
         }
     }
@@ -123,3 +127,16 @@ macro_rules! boxed {
 }
 
 boxed!(Box Rc Arc);
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use crate::reply::Frame;
+
+    #[test]
+    fn a_boolean_in_text_leads_to_the_attribute_for_json() {
+        let frame = Frame::parse(&b"$4\r\ntrue\r\n"[..]).unwrap();
+        let error = frame.decode::<bool>().unwrap_err();
+        assert!(error.to_string().contains("`#[redis(json)]`"), "{error}");
+    }
+}

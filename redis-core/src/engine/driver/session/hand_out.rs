@@ -80,7 +80,7 @@ impl Session {
             }),
             Received::Other => {}
             Received::Unasked => {
-                // Nor are they handed out at the end of the session.
+                // They are not handed out at the end of the session either.
                 self.found.clear();
                 return Err(End::Lost(protocol(
                     "the server confirmed a subscription that was not asked for here, so that replies cannot be told apart",
