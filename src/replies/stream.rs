@@ -341,8 +341,8 @@ mod tests {
         let ids = present.iter().flat_map(|(_, entries)| entries);
         assert_eq!(ids.map(|entry| entry.id).collect::<Vec<_>>(), [id(3)]);
         // A field that does not fit is still an error.
-        let faulty: Result<Vec<(String, Vec<StreamEntry<(u8, u8)>>)>, _> = decode(reply);
-        assert!(faulty.is_err());
+        type Faulty = Vec<(String, Vec<StreamEntry<(u8, u8)>>)>;
+        assert!(decode::<Faulty>(reply).is_err());
     }
 
     #[test]

@@ -10,7 +10,8 @@ fn url(servers: &Servers) -> String {
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work).await.unwrap()
+    let done = tokio::task::spawn_blocking(work).await;
+    done.expect("the work does not panic")
 }
 
 #[tokio::test]

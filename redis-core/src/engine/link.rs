@@ -268,7 +268,7 @@ impl Link {
         younger(self.config.max_age.filter(|_| self.config.reconnect))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn poll_cell(&self, key: CellKey, waker: &Waker) -> Poll<Delivery> {
         self.lock().poll_cell(key, waker)
     }

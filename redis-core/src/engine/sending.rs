@@ -82,7 +82,7 @@ impl<L: Deref<Target = Link>> Sending<L> {
     }
 
     /// Polls for the outcome of this one sending. After that it is over, unless it is sent again.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn poll(
         &mut self,
         payload: &mut impl Payload,
@@ -233,7 +233,7 @@ impl<L: Deref<Target = Link>> Sending<L> {
     }
 
     /// Notes the result of submitting; returns whether there was room.
-    #[inline]
+    #[inline(always)]
     fn note(&mut self, submitted: Submitted, payload: &impl Payload) -> bool {
         match submitted {
             Submitted::Queued(key) => {

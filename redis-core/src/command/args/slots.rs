@@ -9,16 +9,17 @@ impl Args {
     /// Writes keys, and notes their positions or slots as asked for.
     #[inline]
     pub(super) fn noting(&mut self, write: impl FnOnce(&mut Self)) {
-        let (first, from, moves) = (self.words, self.bytes.len(), self.moves);
-        // To compute their slots, all of their bytes have to be in the buffer.
-        self.moves = moves || self.noted.mode == Keys::Slots;
+        let (first, from) = (self.words, self.bytes.len());
+        // For their slots all of their bytes have to be at hand.
+        let computes = self.noted.mode == Keys::Slots;
+        let moves = computes.then(|| std::mem::replace(&mut self.moves, true));
         write(self);
-        self.moves = moves;
-        match self.noted.mode {
-            Keys::Ignored => {}
-            // One at a time, because there is usually only one.
-            Keys::Noted => (first..self.words).for_each(|position| self.keys.push(position)),
-            Keys::Slots => self.note_slots(first, from),
+        if let Some(moves) = moves {
+            self.moves = moves;
+            self.note_slots(first, from);
+        } else if self.noted.mode == Keys::Noted {
+            // One at a time, since it is mostly one.
+            (first..self.words).for_each(|position| self.keys.push(position));
         }
     }
 
