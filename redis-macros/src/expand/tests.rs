@@ -33,13 +33,15 @@ fn expansion(row: &str) -> String {
     prettyplease::unparse(&file)
 }
 
-/// A text without what only formatting decides: blanks, commas at the end of lists, and the paths of names.
+/// A text without comments, and without what only formatting decides: blanks, braces, commas, and the
+/// paths of names.
 fn squeezed(text: &str) -> String {
-    let mut text: String = text.split_whitespace().collect();
+    let lines = text.lines().filter(|line| !line.trim().starts_with("//"));
+    let mut text: String = lines.flat_map(str::split_whitespace).collect();
     for path in ["rt::state::", "rt::", "::std::marker::"] {
         text = text.replace(path, "");
     }
-    text.replace(",)", ")").replace(",}", "}")
+    text.replace(['{', '}', ';', ','], "")
 }
 
 #[test]
