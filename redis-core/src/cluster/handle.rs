@@ -30,7 +30,7 @@ use crate::runtime;
 /// Some commands concern several nodes. MGET, DEL, EXISTS and similar ones are split by the slots of their keys;
 /// DBSIZE, KEYS, FLUSHALL, SCRIPT LOAD and similar ones go to every node. The replies are joined into one. Such a
 /// command is not atomic as a whole. Any other command whose keys have different slots is refused before it is sent:
-/// keys with the same [hash tag](slot()) have one slot.
+/// keys with the same [hash tag](crate::cluster::slot) have one slot.
 ///
 /// If the server is not in a cluster, it counts as the owner of all slots.
 ///
@@ -43,8 +43,6 @@ use crate::runtime;
 /// let visits: i64 = cluster.run(raw("INCR").key("visits").reply()).await?;
 /// # Ok(()) }
 /// ```
-///
-/// [slot()]: super::slot
 #[derive(Clone)]
 pub struct Cluster {
     owned: Arc<Owned>,

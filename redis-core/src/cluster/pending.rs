@@ -20,9 +20,9 @@ use crate::engine::sending::Sending;
 use crate::engine::trace::Trace;
 use crate::error::{Error, ErrorKind, Phase, Result, ServerError};
 use crate::reply::{Frame, FrameRef, FromRedis};
-use crate::wire::Chunk;
 use crate::wire::encode::Output;
 use crate::wire::outgoing::Outgoing;
+use crate::wire::{Chunk, fixed_command};
 
 /// How often a command is sent from node to node; more counts as a circle.
 const MOST_HOPS: usize = 16;
@@ -31,7 +31,7 @@ const QUICK_HOPS: usize = 2;
 /// After a refusal or loss, the map is asked for again; at most this often if there is no deadline.
 const MOST_PAUSES: u32 = 1_000;
 
-const ASKING: &[u8] = b"*1\r\n$6\r\nASKING\r\n";
+const ASKING: &[u8] = fixed_command!("ASKING");
 
 /// A command that is being sent and answered on a cluster.
 pub struct ClusterPending<'a> {
