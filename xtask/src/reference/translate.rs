@@ -3,12 +3,13 @@
 //! # Layout
 //!
 //! - [`translate`]: a line as a call, or what is wrong with it
-//! - `line`: the words of a line; `parse`: the words by the row of a command; `render`: words as Rust
+//! - `line`: the words of a line; `parse`: the words by the row of a command; `reading`: what they mean; `render`: words as Rust
 
 use super::spec::{Command, Spec};
 
 mod line;
 mod parse;
+mod reading;
 mod render;
 
 /// What became of a line.
@@ -28,7 +29,7 @@ pub(super) fn translate(spec: &Spec, line: &str) -> Result<Translation, String> 
     }
     let rows = rows(spec, &words)?;
     let mut furthest: Option<parse::Failure> = None;
-    let mut best: Option<(&Command, parse::Reading)> = None;
+    let mut best: Option<(&Command, reading::Reading)> = None;
     for row in rows {
         match parse::read(spec, row, &words) {
             Ok(reading) => {

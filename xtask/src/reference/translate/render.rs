@@ -2,7 +2,7 @@
 
 use super::super::spec::{Command, Kind, Param, Spec};
 use super::Translation;
-use super::parse::Reading;
+use super::reading::Reading;
 
 /// An argument in Rust.
 pub(super) struct Argument {
