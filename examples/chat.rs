@@ -50,6 +50,7 @@ async fn main() -> typedis::Result<()> {
                 Some(Event::Lagged(count)) => println!("({count} lines were missed)"),
                 Some(Event::Resubscribed) => println!("(the connection was lost for a while)"),
                 Some(Event::Interrupted(why)) => println!("(no lines for now: {})", why.refusal()),
+                Some(_) => {}
                 None => return Ok(()),
             },
             text = typed.recv(), if !leaving => match text {

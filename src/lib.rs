@@ -63,6 +63,7 @@
 //!
 //! - [`mod@commands`]: every command, expanded from `commands.toml`
 //! - [`args`]: argument types of single commands; [`replies`]: reply types of single commands
+//! - [`arg!`]: formatted arguments
 //! - `rows`: how the rows of FT.AGGREGATE are fetched
 //! - [`Listen`]: waiting for new elements of lists and streams; [`Worker`]: working on the entries of a stream, in a
 //!   consumer group
@@ -77,6 +78,7 @@ pub use typedis_core as __core;
 pub mod args;
 pub mod commands;
 mod field_set;
+mod format;
 mod listen;
 pub mod prelude;
 pub mod replies;
@@ -90,6 +92,16 @@ mod guide {
     struct Cluster;
     #[doc = include_str!("../docs/guide/connecting.md")]
     struct Connecting;
+    #[doc = include_str!("../docs/guide/errors.md")]
+    struct Errors;
+    #[doc = include_str!("../docs/guide/pipelines.md")]
+    struct Pipelines;
+    #[doc = include_str!("../docs/guide/types.md")]
+    struct Types;
+    #[doc = include_str!("../docs/guide/generic-code.md")]
+    struct GenericCode;
+    #[doc = include_str!("../docs/guide/observability.md")]
+    struct Observability;
     #[doc = include_str!("../docs/guide/publish-subscribe.md")]
     struct PublishSubscribe;
     #[doc = include_str!("../docs/guide/scans-and-waiting.md")]
@@ -101,18 +113,19 @@ mod guide {
 }
 
 pub use field_set::{FieldSet, ImportsHashes};
+pub use format::Formatted;
 pub use listen::{Listen, Tail};
 pub use worker::{Acknowledge, Job, Tally, Worker, WorkerEvent};
 
 pub use typedis_core::cluster::{self, Cluster};
 pub use typedis_core::{
-    Address, ArgError, ArgWriter, Args, Backoff, Batch, BatchReplies, Budget, Chain, Channel,
-    CommandInfo, Config, Connection, Cursor, DecodeError, Detached, Each, Error, ErrorKind, Event,
-    Exclusive, Executed, Frame, FromRedis, IntoConfig, IntoRepeat, IntoScanStream, Lag, Limits,
-    Message, Name, Obstacle, Open, PatternChannel, Phase, Pipeline, Pool, Protocol, Queued, Raw,
-    Record, Repeat, Reply, Request, Result, RowStream, Run, ScanStream, Script, Secret,
-    ServerError, Stream, Subscriber, Target, ToArg, ToArgs, ToRecords, Transaction, Unclaimed,
-    Value, Watch, Watched, cmd, each,
+    Address, AnyClient, ArgError, ArgWriter, Args, Backoff, Batch, BatchReplies, Budget, Chain,
+    Channel, Client, CommandInfo, Config, Connection, Cursor, DecodeError, Detached, Each, Error,
+    ErrorKind, Event, Exclusive, Executed, Frame, FromRedis, IntoConfig, IntoRepeat,
+    IntoScanStream, Lag, Limits, Message, Name, Obstacle, Open, PatternChannel, Phase, Pipeline,
+    Pool, Protocol, Queued, Raw, Record, Repeat, Reply, Request, Result, RowStream, Run,
+    ScanStream, Script, Secret, ServerError, Stream, Subscriber, Target, ToArg, ToArgs, ToRecords,
+    Transaction, Unclaimed, Value, Watch, Watched, cmd, each,
 };
 pub use typedis_core::{
     BlockMilliseconds, Milliseconds, Seconds, SignedMilliseconds, SignedSeconds, Timeout,

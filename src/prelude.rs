@@ -2,8 +2,8 @@
 
 pub use crate::commands::traits::*;
 pub use crate::{
-    Cluster, Connection, Exclusive, FromRedis, IntoRepeat, IntoScanStream, Listen, Pool, Run,
-    ToRedis, cmd, raw,
+    Client, Cluster, Connection, Exclusive, FromRedis, IntoRepeat, IntoScanStream, Listen, Pool,
+    Run, ToRedis, cmd, raw,
 };
 #[cfg(feature = "json")]
 pub use crate::{Json, PublishJson};

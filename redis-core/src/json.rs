@@ -11,7 +11,8 @@ use crate::reply::{FromRedis, Reply};
 /// A value that is JSON on the server, as a plain string or as a document of the JSON module.
 ///
 /// ```
-/// use typedis_core::{Frame, Json};
+/// # extern crate typedis_core as typedis;
+/// use typedis::{Frame, Json};
 ///
 /// let frame = Frame::parse(&b"$7\r\n[1,2,3]\r\n"[..])?;
 /// let Json(numbers): Json<Vec<u8>> = frame.decode()?;

@@ -8,6 +8,7 @@
 //! - [`cluster`]: which node of a cluster has which keys
 //! - [`pubsub`]: publish and subscribe, and other things that servers push
 //! - `scan/`, `repeat`: streams of a command that is issued again and again; `host`: the handle that they use
+//! - `client`: what all handles have in common
 //! - `chain/`: pipelines, transactions and batches
 //! - `handle/`: the handles that users hold: connection, exclusive socket, pool
 //! - `engine/`: how commands reach the server and replies reach callers
@@ -22,6 +23,7 @@
 //! `derived` has the functions that the expansions of the derives call.
 
 mod chain;
+mod client;
 pub mod cluster;
 mod command;
 mod config;
@@ -53,13 +55,14 @@ pub use chain::{
     Atomic, Batch, BatchHandle, BatchReplies, Chain, ChainFuture, EachPipeline, EachPipelineFuture,
     Executed, Open, Pipeline, Plain, Queued, Replies, Transaction, Watch, Watched,
 };
+pub use client::{AnyClient, Client};
 #[doc(hidden)]
 pub use command::script_text::ScriptText;
 pub use command::{
-    ArgWriter, Args, Block, BlockLimit, BlockMilliseconds, Blocks, CommandInfo, Each, Fits, Key,
-    Keys, KnownCommand, KnownCommands, Milliseconds, Number, Record, RequestPolicy, ResponsePolicy,
-    Seconds, SignedMilliseconds, SignedSeconds, StateChange, Text, Timeout, ToArg, ToArgs,
-    ToRecords, UnixMilliseconds, UnixSeconds, each,
+    ArgWriter, Args, Block, BlockLimit, BlockMilliseconds, Blocks, CommandInfo, Each, Fits, Given,
+    Key, Keys, KnownCommand, KnownCommands, Milliseconds, Number, Optional, OptionalArg, Perhaps,
+    Record, RequestPolicy, ResponsePolicy, Seconds, SignedMilliseconds, SignedSeconds, StateChange,
+    Text, Timeout, ToArg, ToArgs, ToRecords, UnixMilliseconds, UnixSeconds, each,
 };
 pub use config::{
     Address, Backoff, Budget, Config, Credentials, IntoConfig, Lag, Protocol, Secret, ServiceRole,

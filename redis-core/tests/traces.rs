@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 use typedis_core::{Config, Connection, FromRedis, Raw, Run, raw};
 use typedis_testkit::{ServerKind, shared};
 
@@ -29,6 +29,8 @@ struct Recorder {
     next: Arc<AtomicU64>,
     spans: Arc<Mutex<BTreeMap<u64, Fields>>>,
     events: Arc<Mutex<Vec<Fields>>>,
+    /// The levels and targets of the events.
+    levels: Arc<Mutex<Vec<(Level, String)>>>,
 }
 
 struct Fill<'a>(&'a mut Fields);
@@ -66,6 +68,9 @@ impl Subscriber for Recorder {
     fn event(&self, event: &Event<'_>) {
         let mut fields = Fields::new();
         event.record(&mut Fill(&mut fields));
+        let metadata = event.metadata();
+        let level = (*metadata.level(), metadata.target().to_owned());
+        self.levels.lock().unwrap().push(level);
         self.events.lock().unwrap().push(fields);
     }
 
@@ -133,4 +138,50 @@ async fn spans_have_the_names_of_opentelemetry_and_show_no_argument() {
         "{events:#?}"
     );
     assert!(!format!("{spans:?} {events:?}").contains("secret"));
+}
+
+/// While a server is down every attempt fails; warnings become rarer, and all of it has one target.
+#[tokio::test]
+async fn a_server_that_stays_down_does_not_fill_the_log() {
+    let recorder = Recorder::default();
+    let _guard = tracing::subscriber::set_default(recorder.clone());
+    // Nothing listens there: the port was taken a moment ago, and is not given away again so soon.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = port.local_addr().unwrap();
+    drop(port);
+    let pause = std::time::Duration::from_millis(1);
+    let backoff = typedis_core::Backoff {
+        first: pause,
+        longest: pause,
+    };
+    let config = Config::tcp("127.0.0.1", address.port())
+        .backoff(backoff)
+        .command_timeout(std::time::Duration::from_secs(60));
+    let conn = Connection::lazy(config).unwrap();
+    let waiting = conn.run(words::<String>(&["PING"])).send();
+    let failures = || {
+        let (events, levels) = (
+            recorder.events.lock().unwrap(),
+            recorder.levels.lock().unwrap(),
+        );
+        let failed = events
+            .iter()
+            .zip(levels.iter())
+            .filter(|(event, _)| event["message"].contains("could not connect"));
+        failed.map(|(_, level)| level.clone()).collect::<Vec<_>>()
+    };
+    while failures().len() < 20 {
+        tokio::task::yield_now().await;
+    }
+    drop(waiting);
+    let failures = failures();
+    assert!(failures.iter().all(|(_, target)| target == "typedis"));
+    for (index, (level, _)) in failures.iter().enumerate() {
+        let expected = if (index + 1).is_power_of_two() {
+            Level::WARN
+        } else {
+            Level::DEBUG
+        };
+        assert_eq!(*level, expected, "failure {}", index + 1);
+    }
 }

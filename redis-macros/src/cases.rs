@@ -6,10 +6,12 @@
 //!
 //! # Layout
 //!
+//! - `absent`: options that `None` leaves out
 //! - `call`: one call
 //! - `rows`: the rows as grammars, by which recorded calls are read
 //! - `wire`: the words and key positions of a call, from the syntax
 
+mod absent;
 mod call;
 mod rows;
 mod wire;
@@ -50,10 +52,25 @@ pub(crate) fn expand(loaded: &Loaded) -> syn::Result<TokenStream> {
             });
         }
     });
+    let absent = model
+        .groups
+        .iter()
+        .map(|group| absent::of_group(spec, &model.enums, group))
+        .collect::<syn::Result<Vec<_>>>()?;
+    let definition_of_absent = absent::definition();
     let (definition, definition_of_rows) = (definition(), rows::definition());
     Ok(quote! {
         #definition
         #definition_of_rows
+        #definition_of_absent
+
+        #[doc = " Every option that `None` leaves out."]
+        pub fn absent() -> Vec<LeftOut> {
+            use ::typedis::__core as rt;
+            let mut absent = Vec::new();
+            #(#absent)*
+            absent
+        }
 
         #[doc = " Every row of the spec."]
         pub fn rows() -> Vec<Row> {
@@ -101,6 +118,10 @@ fn definition() -> TokenStream {
             pub reply: &'static str,
             #[doc = " Decodes a reply into that type, with a `Value` for the types that the caller chooses."]
             pub decode: fn(&::typedis::__core::Frame) -> ::std::result::Result<(), ::typedis::__core::Error>,
+            #[doc = " The type that examples show: with types for what is the caller's choice."]
+            pub shown: &'static str,
+            #[doc = " Decodes a reply into the type that examples show."]
+            pub decode_shown: fn(&::typedis::__core::Frame) -> ::std::result::Result<(), ::typedis::__core::Error>,
             #[doc = " The first version of Redis that has it."]
             pub redis: Option<&'static str>,
             #[doc = " The first version of Valkey that has it."]
@@ -173,6 +194,8 @@ fn case(call: &Call<'_>) -> syn::Result<TokenStream> {
     let build: syn::Expr = syn::parse_str(&example::call("rt::cmd()", command, options))?;
     let reply = command.replies.reply(|option| options.contains(&option));
     let reply_text = &reply.text;
+    let shown = command.replies.shown(reply);
+    let shown_text = example::written(&shown);
     let reply = concrete(reply);
     let blocking = facts.blocking || called.iter().any(|option| option.body.blocks());
     let flags = &facts.flags;
@@ -198,6 +221,8 @@ fn case(call: &Call<'_>) -> syn::Result<TokenStream> {
             },
             reply: #reply_text,
             decode: |frame| frame.clone().decode::<#reply>().map(drop),
+            shown: #shown_text,
+            decode_shown: |frame| frame.clone().decode::<#shown>().map(drop),
             redis: #redis,
             valkey: #valkey,
             flags: vec![#(#flags),*],

@@ -13,6 +13,7 @@
 //! - `option`: the methods of a builder
 //! - `marker`: names of the markers that stand for an option in a type
 //! - `newer`: what came later than its command
+//! - `rules`: traits whose messages say what a builder lacks, or what excludes what
 //! - `write`: parameters and how they are written
 //! - `known`: the table in which raw commands are looked up
 //! - `enums`: the enums of `[enums]`
@@ -29,6 +30,7 @@ mod marker;
 mod method;
 mod newer;
 mod option;
+mod rules;
 mod unit;
 mod write;
 

@@ -7,6 +7,7 @@
 //! - `syntax`: reads a command's syntax notation
 //! - `model`: checks both and joins them into what the command is: parameters, options, reply types
 //! - `expand`: writes the model as Rust
+//! - `reference`: writes the model as JSON, for `cargo xtask reference`
 //! - `cases`: writes the model as test cases, for the project's own conformance tests
 //!
 //! `derive` is the folder of `#[derive(FromRedis)]` and `#[derive(ToRedis)]`. Other files: `commands` (takes a file
@@ -21,6 +22,7 @@ mod expand;
 mod model;
 mod nearest;
 mod problems;
+mod reference;
 mod spec;
 mod syntax;
 
@@ -48,6 +50,22 @@ pub fn spec_cases(input: TokenStream) -> TokenStream {
     let expansion = commands::load(input.path()).and_then(|loaded| {
         let (rebuild, cases) = (loaded.rebuild(), cases::expand(&loaded)?);
         Ok(quote::quote!(#rebuild #cases))
+    });
+    expansion
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
+}
+
+/// Expands a spec file into a text of JSON that says all of it, for `cargo xtask`.
+///
+/// For the project's own tools; what it makes may change at any time.
+#[doc(hidden)]
+#[proc_macro]
+pub fn spec_reference(input: TokenStream) -> TokenStream {
+    let input = syn::parse_macro_input!(input as commands::Input);
+    let expansion = commands::load(input.path()).map(|loaded| {
+        let (rebuild, reference) = (loaded.rebuild(), reference::expand(&loaded));
+        quote::quote!({ #rebuild #reference })
     });
     expansion
         .unwrap_or_else(syn::Error::into_compile_error)

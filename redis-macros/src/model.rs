@@ -116,6 +116,8 @@ pub(crate) struct Opt {
     pub(crate) doc: Option<String>,
     pub(crate) since: Option<Versions>,
     pub(crate) deprecated: Option<String>,
+    /// Whether `None` for its arguments leaves it out.
+    pub(crate) takes_none: bool,
     /// Whether the command may not be sent twice once this is chosen.
     pub(crate) once_only: bool,
 }
@@ -206,6 +208,11 @@ impl Command {
         self.body
             .params()
             .chain(self.options.iter().flat_map(|option| option.body.params()))
+    }
+
+    /// Its name on the server.
+    pub(crate) fn name(&self) -> String {
+        self.syntax.name.join(" ")
     }
 
     /// The name of the builder.
@@ -326,7 +333,7 @@ impl Context<'_> {
             taken,
         }
         .build(&forbidden, &replies);
-        let command = Command {
+        let mut command = Command {
             group: spec.group.clone(),
             method: method?,
             line: spec.label.line,
@@ -342,6 +349,12 @@ impl Context<'_> {
             slots,
             facts,
         };
+        for id in 0..command.options.len() {
+            let takes_none = command.may_be_none(id);
+            if let Some(option) = command.options.get_mut(id) {
+                option.takes_none = takes_none;
+            }
+        }
         self.check_reachable(&command);
         Some(command)
     }

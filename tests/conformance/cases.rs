@@ -1,5 +1,7 @@
 //! The calls, expanded from the spec, and patterns that name some of them.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 #[allow(unused_imports)]
 use typedis::args::*;

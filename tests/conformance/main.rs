@@ -17,6 +17,7 @@
 //! - `waits`: what blocks, where silence is to be noticed
 //! - `moments`: calls that only a certain moment lets succeed
 //! - `modules`: modules that come and go
+//! - `absent`: options that `None` leaves out
 //! - `own`: calls that need a server of their own
 //! - `seeds`: what keys hold before a call
 //! - `outcomes`: what came of the calls, for the table of `cargo xtask spec`
@@ -31,6 +32,7 @@
     clippy::unwrap_used
 )]
 
+mod absent;
 mod cases;
 mod exceptions;
 mod keys;

@@ -4,6 +4,7 @@
 //!
 //! - `support`: the servers and protocols that a test runs on
 //! - `design`: everything that the front page promises
+//! - `clients`: generic code, and tasks
 //! - `input`: bad input, refused before anything is sent
 //! - `from_aioredis`: what docs/from-aioredis.md names
 //! - `names`: names that other people choose
@@ -22,6 +23,7 @@
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod clients;
 mod cluster;
 mod design;
 mod field_set;

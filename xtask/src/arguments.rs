@@ -17,6 +17,9 @@ pub(crate) enum Command {
     /// With arguments for `cargo test`.
     Test(Vec<OsString>),
     Bench(bench::Options),
+    Reference,
+    /// The line of redis-cli.
+    Translate(String),
     Layers {
         /// Whether the table in `CONTRIBUTING.md` is written.
         write: bool,
@@ -45,6 +48,8 @@ fn parse_from(mut parser: lexopt::Parser) -> Result<Command> {
         "servers" => Command::Servers { all: false },
         "test" => return Ok(Command::Test(parser.raw_args()?.collect())),
         "bench" => Command::Bench(bench::Options::default()),
+        "reference" => Command::Reference,
+        "translate" => return translate(parser),
         "layers" => Command::Layers { write: false },
         "ci" => Command::Ci,
         "spec" => Command::Spec {
@@ -54,6 +59,13 @@ fn parse_from(mut parser: lexopt::Parser) -> Result<Command> {
         _ => return Err(format!("there is no command {name:?}: see cargo xtask help").into()),
     };
     options(parser, command)
+}
+
+/// The words that follow are the line, whether it is quoted as a whole or not.
+fn translate(mut parser: lexopt::Parser) -> Result<Command> {
+    let words = parser.raw_args()?.map(|word| word.string());
+    let words = words.collect::<std::result::Result<Vec<String>, _>>()?;
+    Ok(Command::Translate(words.join(" ")))
 }
 
 /// Reads the words after a command's name.
@@ -150,6 +162,14 @@ mod tests {
             command,
             Ok(Command::Test(words.map(OsString::from).to_vec()))
         );
+    }
+
+    #[test]
+    fn a_line_is_translated_with_or_without_quotes() {
+        let line = || Ok(Command::Translate("GET k".to_owned()));
+        assert_eq!(parse(&["translate", "GET k"]), line());
+        assert_eq!(parse(&["translate", "GET", "k"]), line());
+        assert_eq!(parse(&["reference"]), Ok(Command::Reference));
     }
 
     #[test]

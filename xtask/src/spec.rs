@@ -21,7 +21,7 @@ pub(crate) use outcomes::forget;
 mod exceptions;
 mod known;
 mod missing;
-mod outcomes;
+pub(crate) mod outcomes;
 mod page;
 mod server;
 mod stub;

@@ -18,8 +18,9 @@ use crate::request::{Detached, IntoRequest};
 /// A pipeline whose commands are collected one by one.
 ///
 /// ```no_run
-/// # async fn example(conn: typedis_core::Connection) -> typedis_core::Result<()> {
-/// use typedis_core::raw;
+/// # extern crate typedis_core as typedis;
+/// # async fn example(conn: typedis::Connection) -> typedis::Result<()> {
+/// use typedis::raw;
 ///
 /// let mut batch = conn.batch();
 /// let visits = batch.push(raw("INCR").key("visits").reply::<i64>());
@@ -55,7 +56,7 @@ pub struct BatchReplies {
 }
 
 impl<'a> Batch<'a> {
-    fn new(lane: &'a dyn Lane) -> Self {
+    pub(crate) fn new(lane: &'a dyn Lane) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self {
             lane,
@@ -172,7 +173,7 @@ fn all<R: FromRedis>(outcomes: &mut Outcomes<'_>) -> Result<Vec<R>> {
     Ok(replies)
 }
 
-fn each<'a, I, C>(
+pub(crate) fn each<'a, I, C>(
     lane: &'a dyn Lane,
     items: I,
     command: impl Fn(Detached, I::Item) -> C,

@@ -22,7 +22,7 @@ use crate::handle::{Connection, Exclusive, Pool};
 use crate::reply::Frame;
 use crate::request::{Execute, Queues, Request, Sink, Target};
 
-mod batch;
+pub(crate) mod batch;
 mod commands;
 mod open;
 mod outcomes;

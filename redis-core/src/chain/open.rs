@@ -24,8 +24,9 @@ impl Exclusive {
     /// next command depends on whether the one before was queued.
     ///
     /// ```no_run
-    /// # async fn example(exclusive: typedis_core::Exclusive) -> typedis_core::Result<()> {
-    /// use typedis_core::{Run, raw};
+    /// # extern crate typedis_core as typedis;
+    /// # async fn example(exclusive: typedis::Exclusive) -> typedis::Result<()> {
+    /// use typedis::{Run, raw};
     ///
     /// let open = exclusive.begin().await?;
     /// let n = open.run(raw("INCR").key("n").reply::<i64>()).await?; // Queued<i64>: there is no number yet

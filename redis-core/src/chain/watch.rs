@@ -4,6 +4,7 @@
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::payload::ChainPayload;
@@ -11,10 +12,11 @@ use super::replies::Replies;
 use super::{Atomic, Chain, Running, Transaction};
 use crate::command::{Args, CommandInfo, Keys, StateChange, ToArgs, command_info};
 use crate::config::Backoff;
-use crate::engine::pending::{Direct, Pending};
+use crate::engine::pending::Pending;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::handle::{Exclusive, Pool};
-use crate::request::{AllowsBlocking, Sink, Target};
+use crate::reply::FromRedis;
+use crate::request::{AllowsBlocking, Execute, Sink, Target};
 
 static WATCH: CommandInfo = command_info!("WATCH").state(StateChange::Watch);
 static UNWATCH: CommandInfo = command_info!("UNWATCH").state(StateChange::Watch);
@@ -36,8 +38,9 @@ impl Pool {
     /// for the call, so other tasks are not disturbed.
     ///
     /// ```no_run
-    /// # async fn example(pool: typedis_core::Pool) -> typedis_core::Result<()> {
-    /// use typedis_core::{Run, raw};
+    /// # extern crate typedis_core as typedis;
+    /// # async fn example(pool: typedis::Pool) -> typedis::Result<()> {
+    /// use typedis::{Run, raw};
     ///
     /// let (sold,) = pool
     ///     .watch(["stock"], |tx| async move {
@@ -258,8 +261,10 @@ impl<'a> Sink for &'a Watched {
 
 impl AllowsBlocking for &Watched {}
 
-impl<'a> Direct<'a> for &'a Watched {
-    fn pending(self, mut args: Box<Args>) -> Pending<'a> {
+impl<'a, R: FromRedis> Execute<R> for &'a Watched {
+    type Output = R;
+
+    fn begin(self, mut args: Box<Args>) -> Pending<'a> {
         match args.changes_its_socket() {
             false => self.lease.call(args),
             true => {
@@ -267,5 +272,13 @@ impl<'a> Direct<'a> for &'a Watched {
                 Pending::refused(self.lease.connection().link(), args, error)
             }
         }
+    }
+
+    fn submit(pending: &mut Pending<'a>) {
+        pending.submit();
+    }
+
+    fn poll(pending: &mut Pending<'a>, cx: &mut Context<'_>) -> Poll<Result<R>> {
+        pending.poll_decoded(cx)
     }
 }

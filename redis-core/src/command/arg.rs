@@ -9,7 +9,8 @@ use crate::wire::outgoing::SHARE;
 /// A value that is sent as exactly one argument.
 ///
 /// ```
-/// use typedis_core::{ArgError, ArgWriter, ToArg, ToArgs, Args};
+/// # extern crate typedis_core as typedis;
+/// use typedis::{ArgError, ArgWriter, ToArg, ToArgs, Args};
 ///
 /// struct UserKey(u64);
 ///

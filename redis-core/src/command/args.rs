@@ -6,6 +6,7 @@
 //! - [`Args`]: what is written, word by word
 //! - `conduct`: the effect of the command on its socket
 //! - `lists`: arguments of which there may be any number
+//! - `optional`: what `None` makes impossible
 //! - `place`: words that are moved to their place: options, counts, columns
 //! - `wait`: waits that are split into pieces
 //! - `reuse`: a command that is sent in another form: with another cursor, with the text of its script
@@ -28,6 +29,7 @@ use crate::wire::outgoing::{Outgoing, SHARE};
 
 mod conduct;
 mod lists;
+mod optional;
 mod place;
 mod reuse;
 mod slots;

@@ -6,6 +6,7 @@
 //! - `arg`: one argument; `args/`: the command while it is built; `values/`: what Rust types are sent as
 //! - `block`: how long a server may hold a command
 //! - `records`: lists of pairs and longer records; `duration`: times
+//! - `optional`: arguments of options that may be left out
 //! - `slot`: from a key to its slot in a cluster
 //! - `script_text`: the text of a Lua script, and which texts a server has
 
@@ -15,6 +16,7 @@ pub(crate) mod block;
 mod duration;
 mod info;
 mod known;
+mod optional;
 mod records;
 pub(crate) mod script_text;
 mod slot;
@@ -31,6 +33,7 @@ pub use duration::{
 pub(crate) use info::command_info;
 pub use info::{CommandInfo, RequestPolicy, ResponsePolicy};
 pub use known::{Blocks, KnownCommand, KnownCommands};
+pub use optional::{Given, Optional, OptionalArg, Perhaps};
 pub use records::{Fits, Key, Number, Record, Text, ToRecords};
 pub(crate) use slot::Slots;
 pub use slot::{SLOTS, slot};

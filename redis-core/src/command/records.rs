@@ -51,7 +51,7 @@ macro_rules! numbers {
 
 numbers!(i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize f32 f64);
 
-impl<T: Fits<Number>> Fits<Number> for &T {
+impl<T: Fits<Number> + ?Sized> Fits<Number> for &T {
     fn write(&self, out: &mut Args) {
         Fits::<Number>::write(*self, out);
     }
@@ -94,6 +94,25 @@ impl<S, R: Record<S> + ?Sized> Record<S> for &R {
 pub trait ToRecords<S> {
     /// Writes the records in order.
     fn write_records(&self, out: &mut Args);
+
+    /// Whether there is something to send: `None` leaves out the option that it is an argument of.
+    #[doc(hidden)]
+    fn is_given(&self) -> bool {
+        true
+    }
+}
+
+/// `None` is no record.
+impl<S, R: ToRecords<S>> ToRecords<S> for Option<R> {
+    fn write_records(&self, out: &mut Args) {
+        if let Some(records) = self {
+            records.write_records(out);
+        }
+    }
+
+    fn is_given(&self) -> bool {
+        self.is_some()
+    }
 }
 
 impl Args {
@@ -148,6 +167,10 @@ impl<S, R: Record<S>> ToRecords<S> for Vec<R> {
 impl<S, R: ToRecords<S> + ?Sized> ToRecords<S> for &R {
     fn write_records(&self, out: &mut Args) {
         (**self).write_records(out);
+    }
+
+    fn is_given(&self) -> bool {
+        (**self).is_given()
     }
 }
 

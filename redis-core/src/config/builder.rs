@@ -52,8 +52,9 @@ use crate::wire::Limits;
 /// | `tls_danger_accept_invalid_certs`, `tls_danger_accept_invalid_hostnames` | `off` | accept any certificate, or any host name |
 ///
 /// ```
+/// # extern crate typedis_core as typedis;
 /// use std::time::Duration;
-/// use typedis_core::Config;
+/// use typedis::Config;
 ///
 /// let config = Config::tcp("localhost", 6379)
 ///     .database(5)
@@ -61,7 +62,7 @@ use crate::wire::Limits;
 ///     .command_timeout(Duration::from_secs(2));
 /// let same = Config::from_url("redis://worker:secret@localhost/5?command_timeout=2s")?;
 /// assert_eq!(config, same);
-/// # Ok::<(), typedis_core::Error>(())
+/// # Ok::<(), typedis::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {

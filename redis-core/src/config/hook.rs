@@ -20,8 +20,9 @@ impl Config {
     /// authenticated again between two commands; callers do not notice.
     ///
     /// ```
+    /// # extern crate typedis_core as typedis;
     /// use std::time::Duration;
-    /// use typedis_core::{Config, Credentials};
+    /// use typedis::{Config, Credentials};
     ///
     /// let config = Config::tcp("cache.example", 6379).credentials_provider(|| async {
     ///     let token = std::env::var("CACHE_TOKEN")?; // or ask a token service
@@ -46,7 +47,8 @@ impl Config {
     /// that it returns are tried.
     ///
     /// ```
-    /// use typedis_core::Config;
+    /// # extern crate typedis_core as typedis;
+    /// use typedis::Config;
     ///
     /// let config = Config::tcp("cache", 6379)
     ///     .resolver(|_host, port| async move { Ok(vec![([10, 0, 0, 7], port).into()]) });
@@ -67,7 +69,8 @@ impl Config {
     /// If TLS is configured, it runs on top of this.
     ///
     /// ```
-    /// use typedis_core::Config;
+    /// # extern crate typedis_core as typedis;
+    /// use typedis::Config;
     ///
     /// let config = Config::tcp("cache", 6379).transport(|address| async move {
     ///     tokio::net::TcpStream::connect("127.0.0.1:1080").await // … then ask the proxy for `address`

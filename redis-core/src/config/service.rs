@@ -12,13 +12,14 @@ impl Config {
     /// that they name is asked for its role. After a failover, connections move to the new node.
     ///
     /// ```
-    /// use typedis_core::{Config, ServiceRole};
+    /// # extern crate typedis_core as typedis;
+    /// use typedis::{Config, ServiceRole};
     ///
     /// let config = Config::sentinel("mymaster", [("s1", 26379), ("s2", 26379)]).sentinel_password("secret");
     /// let same = Config::from_url("redis+sentinel://s1,s2/mymaster?sentinel_password=secret")?;
     /// assert_eq!(config, same);
     /// let replicas = config.role(ServiceRole::Replica);
-    /// # Ok::<(), typedis_core::Error>(())
+    /// # Ok::<(), typedis::Error>(())
     /// ```
     ///
     /// User, password, database and most other settings are those of the service. TLS, a resolver and a transport

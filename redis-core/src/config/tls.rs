@@ -14,7 +14,8 @@ use super::{Hook, Secret};
 /// lowest version is 1.2 by default.
 ///
 /// ```
-/// use typedis_core::{Config, Tls};
+/// # extern crate typedis_core as typedis;
+/// use typedis::{Config, Tls};
 ///
 /// let config = Config::tcp("cache.example", 6379).tls(
 ///     Tls::new()

@@ -111,6 +111,11 @@ fn parse(text: &str) -> Result<Config> {
 
 /// The settings in a URL.
 pub(super) fn settings(text: &str) -> Result<Vec<Setting>> {
+    if let Some(url) = without_scheme(text) {
+        return Err(Error::config(format!(
+            "a URL begins with its scheme: write `{url}` (or rediss:// for TLS, unix:// for a path)"
+        )));
+    }
     let (text, hosts) = split_hosts(text);
     // The URL itself may hold a password: so no message quotes it.
     let uri = Uri::parse(text.as_str()).map_err(|reason| {
@@ -164,6 +169,16 @@ pub(super) fn settings(text: &str) -> Result<Vec<Setting>> {
         settings.push(parameter(pair)?);
     }
     Ok(settings)
+}
+
+/// The URL that was probably meant by a host without a scheme, such as `localhost:6379`. What may hold a password is not
+/// quoted.
+fn without_scheme(text: &str) -> Option<String> {
+    let is_host = |letter: char| letter.is_ascii_alphanumeric() || "-._:[]".contains(letter);
+    let (host, port) = text.rsplit_once(':').unwrap_or((text, "6379"));
+    let is_port = !port.is_empty() && port.chars().all(|digit| digit.is_ascii_digit());
+    let is_plain = !host.is_empty() && host.chars().all(is_host) && is_port;
+    is_plain.then(|| format!("redis://{text}"))
 }
 
 /// Takes further hosts, as in `redis://a:1,b:2/0`, out of a URL: a URI has only one host.

@@ -72,7 +72,8 @@ impl fmt::Display for ConnectionEvent {
 /// many.
 ///
 /// ```no_run
-/// # async fn example(conn: typedis_core::Connection) {
+/// # extern crate typedis_core as typedis;
+/// # async fn example(conn: typedis::Connection) {
 /// let mut events = conn.events();
 /// tokio::spawn(async move {
 ///     while let Some(event) = events.next().await {

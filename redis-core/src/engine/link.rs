@@ -52,6 +52,8 @@ pub(crate) struct Link {
     resp3: AtomicBool,
     /// Which server that socket leads to, packed; 0 where it did not say.
     server: AtomicU64,
+    /// How many attempts to connect have failed since there was a socket.
+    failures: AtomicU64,
     /// The task that watches the service of this link; it lives as long as the link does.
     guard: Mutex<Option<Arc<dyn Guard>>>,
 }
@@ -105,6 +107,7 @@ impl Link {
             purpose,
             resp3: AtomicBool::new(false),
             server: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
             guard: Mutex::new(None),
             config,
         }
@@ -242,7 +245,12 @@ impl Link {
     }
 
     pub(crate) fn announce(&self, event: ConnectionEvent) {
-        trace::announce(&self.config, &event);
+        let failures = match event {
+            ConnectionEvent::Failed(_) => self.failures.fetch_add(1, Ordering::Relaxed) + 1,
+            ConnectionEvent::Ready(_) => self.failures.swap(0, Ordering::Relaxed),
+            _ => 0,
+        };
+        trace::announce(&self.config, &event, failures);
         self.announcer.announce(event);
     }
 

@@ -9,7 +9,6 @@ use crate::command::script_text::{self, Loaded};
 use crate::command::{Args, Block, CommandInfo};
 use crate::error::{CommandName, Error, Result};
 use crate::reply::{Frame, FrameRef, FromRedis};
-use crate::request::{Execute, Sink};
 use crate::wire::Chunk;
 use crate::wire::outgoing::Outgoing;
 
@@ -106,31 +105,6 @@ impl<'a> Pending<'a> {
     /// The reply, decoded, while the command is kept.
     pub(crate) async fn decode<R: FromRedis>(&mut self) -> Result<R> {
         std::future::poll_fn(|cx| self.poll_decoded(cx)).await
-    }
-}
-
-/// A sink whose commands are sent on one socket, which is known when they are issued.
-pub trait Direct<'a>: Sink<Pending = Pending<'a>> {
-    /// Starts the command, or refuses it.
-    #[doc(hidden)]
-    fn pending(self, args: Box<Args>) -> Pending<'a>;
-}
-
-impl<'a, R: FromRedis, S: Direct<'a>> Execute<R> for S {
-    type Output = R;
-
-    #[inline]
-    fn begin(self, args: Box<Args>) -> Pending<'a> {
-        self.pending(args)
-    }
-
-    fn submit(pending: &mut Pending<'a>) {
-        pending.submit();
-    }
-
-    #[inline]
-    fn poll(pending: &mut Pending<'a>, cx: &mut Context<'_>) -> Poll<Result<R>> {
-        pending.poll_decoded(cx)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Spans of commands and events of connections, for `tracing`.
 //!
 //! Names follow OpenTelemetry's conventions for databases. Only the name of a command and the number of its arguments
-//! are shown, because keys and values may be secrets. Without the feature `tracing` nothing of this exists.
+//! are shown, because keys and values may be secrets. The target of all of it is `typedis`.
+//! Without the feature `tracing` nothing of this exists.
 
 #[cfg(feature = "tracing")]
 pub(crate) use on::{Trace, announce};
@@ -31,7 +32,7 @@ mod off {
         pub(crate) fn end(&self, _: &Delivery) {}
     }
 
-    pub(crate) fn announce(_: &Config, _: &ConnectionEvent) {}
+    pub(crate) fn announce(_: &Config, _: &ConnectionEvent, _: u64) {}
 
     #[test]
     fn what_is_off_takes_no_room() {
@@ -48,6 +49,9 @@ mod on {
     use crate::engine::inflight::{Delivery, Payload, Summary};
     use crate::error::{Error, ErrorKind, ServerError};
 
+    /// What all spans and events are filtered by, whatever module they come from: `typedis=info`.
+    const TARGET: &str = "typedis";
+
     /// The span of one command or batch, from its first poll to its reply.
     #[derive(Debug)]
     pub(crate) struct Trace(Span);
@@ -61,6 +65,7 @@ mod on {
     impl Trace {
         pub(crate) fn start(config: &Config, payload: &impl Payload) -> Self {
             let span = span!(
+                target: TARGET,
                 Level::DEBUG,
                 "redis.command",
                 otel.kind = "client",
@@ -151,23 +156,36 @@ mod on {
         }
     }
 
-    pub(crate) fn announce(config: &Config, event: &ConnectionEvent) {
+    /// Tells of an event. While a server is down every attempt fails: the first failure, the second, the fourth and so on are
+    /// warnings, those between them are for debugging.
+    pub(crate) fn announce(config: &Config, event: &ConnectionEvent, failures: u64) {
         let server = config.address();
         match event {
+            ConnectionEvent::Failed(_) if !failures.is_power_of_two() => {
+                debug!(target: TARGET, { db.system.name = "redis", server.address = %server }, "{event}");
+            }
+            ConnectionEvent::Failed(_) if failures > 1 => {
+                warn!(
+                    target: TARGET,
+                    { db.system.name = "redis", server.address = %server },
+                    "{event} (failure {failures} in a row)"
+                );
+            }
             ConnectionEvent::Connected(_)
+            | ConnectionEvent::Reconnecting { .. }
             | ConnectionEvent::Dormant
             | ConnectionEvent::Closed
             | ConnectionEvent::Reauthenticated => {
-                debug!(db.system.name = "redis", server.address = %server, "{event}");
+                debug!(target: TARGET, { db.system.name = "redis", server.address = %server }, "{event}");
             }
-            ConnectionEvent::Ready(_) | ConnectionEvent::Reconnecting { .. } => {
-                info!(db.system.name = "redis", server.address = %server, "{event}");
+            ConnectionEvent::Ready(_) => {
+                info!(target: TARGET, { db.system.name = "redis", server.address = %server }, "{event}");
             }
             ConnectionEvent::Lost(_)
             | ConnectionEvent::Failed(_)
             | ConnectionEvent::ReauthenticationFailed(_)
             | ConnectionEvent::Lagged(_) => {
-                warn!(db.system.name = "redis", server.address = %server, "{event}");
+                warn!(target: TARGET, { db.system.name = "redis", server.address = %server }, "{event}");
             }
         }
     }

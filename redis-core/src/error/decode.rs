@@ -6,7 +6,8 @@ use std::fmt;
 /// Why a reply could not be decoded: what was expected, what came, and where within the reply.
 ///
 /// ```
-/// use typedis_core::DecodeError;
+/// # extern crate typedis_core as typedis;
+/// use typedis::DecodeError;
 ///
 /// let error = DecodeError::new("no such colour").at_field("colour").at_index(3);
 /// assert_eq!(error.to_string(), "[3].colour: no such colour");

@@ -449,21 +449,73 @@ impl fmt::Debug for Error {
     }
 }
 
+/// The text of an error tells its cause, which is in [`Error::kind`]. The source is what is behind that cause, so that a
+/// report of the whole chain says nothing twice.
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0.kind {
-            ErrorKind::Connect(error) | ErrorKind::ConnectionLost(error) => Some(error),
-            ErrorKind::Server(error)
-            | ErrorKind::Handshake(error)
-            | ErrorKind::TransactionAborted(error) => Some(error),
-            ErrorKind::Tls(error) => Some(error),
-            ErrorKind::Sentinel(error) => Some(error),
-            ErrorKind::Credentials(error) => Some(&**error),
-            ErrorKind::Custom(error) => Some(&**error),
-            ErrorKind::Decode(error) => Some(error),
-            ErrorKind::Argument(error) => Some(error),
-            ErrorKind::Timeout => self.obstacle().map(|obstacle| obstacle as _),
+            ErrorKind::Connect(error) | ErrorKind::ConnectionLost(error) => error.source(),
+            ErrorKind::Credentials(error) => error.source(),
+            ErrorKind::Custom(error) => error.source(),
+            // These have nothing behind them.
+            ErrorKind::Timeout => self.obstacle().and_then(std::error::Error::source),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    /// The texts of an error and of all that is behind it.
+    fn chain(error: &dyn std::error::Error) -> Vec<String> {
+        let mut texts = vec![error.to_string()];
+        let mut next = error.source();
+        while let Some(error) = next {
+            texts.push(error.to_string());
+            next = error.source();
+        }
+        texts
+    }
+
+    #[test]
+    fn a_report_of_the_chain_says_nothing_twice() {
+        let refused = || io::Error::new(io::ErrorKind::ConnectionRefused, "nobody listens");
+        let server = || ServerError::new("ERR wrong number of arguments");
+        let kinds = [
+            ErrorKind::Connect(refused()),
+            ErrorKind::ConnectionLost(refused()),
+            ErrorKind::Credentials(std::sync::Arc::new(refused())),
+            ErrorKind::Custom(Box::new(refused())),
+            ErrorKind::Server(server()),
+            ErrorKind::Handshake(server()),
+            ErrorKind::TransactionAborted(server()),
+            ErrorKind::Argument(ArgError::new("NaN is no score")),
+            ErrorKind::Decode(DecodeError::new("a field is missing")),
+            ErrorKind::Timeout,
+        ];
+        for kind in kinds {
+            let error = Error::new(kind, Phase::MaybeApplied);
+            let texts = chain(&error);
+            let (first, behind) = texts.split_first().map_or(("", &[][..]), |(a, b)| (a, b));
+            for text in behind {
+                assert!(!first.contains(text), "{texts:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_behind_the_cause_is_kept() {
+        let cause = io::Error::other(ArgError::new("what is behind"));
+        let error = Error::new(ErrorKind::ConnectionLost(cause), Phase::MaybeApplied);
+        assert_eq!(
+            error.source().map(ToString::to_string),
+            io::Error::other(ArgError::new("what is behind"))
+                .source()
+                .map(ToString::to_string)
+        );
     }
 }

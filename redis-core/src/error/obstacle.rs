@@ -57,9 +57,9 @@ impl fmt::Display for Obstacle {
 
 impl std::error::Error for Obstacle {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        // The text tells the reason; what is behind it is the source.
         match self {
-            Self::NotConnected(reason) => Some(&**reason),
-            Self::Refused(error) => Some(error),
+            Self::NotConnected(reason) => reason.source(),
             _ => None,
         }
     }

@@ -52,7 +52,8 @@ impl ServerError {
     /// host (`:6380`), it is the host that was asked.
     ///
     /// ```
-    /// # use typedis_core::ServerError;
+    /// # extern crate typedis_core as typedis;
+    /// # use typedis::ServerError;
     /// let error = ServerError::new("MOVED 3999 10.0.0.7:6381");
     /// assert_eq!(error.moved_to(), Some((3999, "10.0.0.7:6381")));
     /// ```

@@ -111,7 +111,8 @@ impl Connection {
     /// and then the socket is closed.
     ///
     /// ```no_run
-    /// # async fn example(conn: typedis_core::Connection) {
+    /// # extern crate typedis_core as typedis;
+    /// # async fn example(conn: typedis::Connection) {
     /// use std::time::Duration;
     ///
     /// let closed = conn.close().within(Duration::from_secs(3)).await;

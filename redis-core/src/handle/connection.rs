@@ -11,10 +11,9 @@ use crate::engine::driver::{self, Driver};
 use crate::engine::events::{self, Events};
 use crate::engine::inflight::Order;
 use crate::engine::link::{Lane, Link};
-use crate::engine::pending::{Direct, Pending};
+use crate::engine::pending::Pending;
 use crate::engine::stats::Stats;
 use crate::error::{Error, Phase, Result};
-use crate::request::{Sink, Target};
 
 /// One socket to one server, shared by all clones of this handle.
 ///
@@ -171,21 +170,10 @@ impl Lane for Connection {
     }
 }
 
-impl Target for &Connection {
-    type Sink = Self;
-
-    fn into_sink(self) -> Self {
-        self
-    }
-}
-
-impl<'a> Sink for &'a Connection {
-    type Pending = Pending<'a>;
-}
-
-impl<'a> Direct<'a> for &'a Connection {
+impl Connection {
+    /// Begins a command, unless it needs a socket of its own.
     #[inline]
-    fn pending(self, args: Box<Args>) -> Pending<'a> {
+    pub(crate) fn begin(&self, args: Box<Args>) -> Pending<'_> {
         if args.is_plain() {
             Pending::new(self.link(), args)
         } else {

@@ -10,10 +10,10 @@ use super::leases::Leases;
 use crate::command::Args;
 use crate::config::IntoConfig;
 use crate::engine::link::{Lane, Link};
-use crate::engine::pending::{Direct, Pending};
+use crate::engine::pending::Pending;
 use crate::error::Result;
 use crate::reply::Frame;
-use crate::request::{AllowsBlocking, AllowsState, Sink, Target};
+use crate::request::{AllowsBlocking, AllowsState};
 
 /// A socket that no other handle uses while this one lives.
 ///
@@ -148,23 +148,5 @@ impl Lane for Exclusive {
     }
 }
 
-impl Target for &Exclusive {
-    type Sink = Self;
-
-    fn into_sink(self) -> Self {
-        self
-    }
-}
-
-impl<'a> Sink for &'a Exclusive {
-    type Pending = Pending<'a>;
-}
-
 impl AllowsBlocking for &Exclusive {}
 impl AllowsState for &Exclusive {}
-
-impl<'a> Direct<'a> for &'a Exclusive {
-    fn pending(self, args: Box<Args>) -> Pending<'a> {
-        self.call(args)
-    }
-}

@@ -20,4 +20,5 @@ pub use connection::Connection;
 pub(crate) use connection::runtime;
 pub use exclusive::Exclusive;
 pub use pool::Pool;
+pub(crate) use pool::PoolPending;
 pub use unclaimed::Unclaimed;

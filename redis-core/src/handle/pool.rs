@@ -19,9 +19,9 @@ use crate::engine::events::{self, Events};
 use crate::engine::link::{Lane, Link};
 use crate::engine::pending::Pending;
 use crate::engine::stats::Stats;
-use crate::error::{CommandName, Error, ErrorKind, Phase, Result};
-use crate::reply::{Frame, FromRedis};
-use crate::request::{AllowsBlocking, Execute, Sink, Target};
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::reply::Frame;
+use crate::request::AllowsBlocking;
 
 /// Several sockets to one server behind one handle, cheap to clone.
 ///
@@ -139,8 +139,9 @@ impl Pool {
     /// server is told to end the wait (CLIENT UNBLOCK), and the socket is used again.
     ///
     /// ```no_run
-    /// # async fn example(pool: typedis_core::Pool) {
-    /// use typedis_core::{Run, raw};
+    /// # extern crate typedis_core as typedis;
+    /// # async fn example(pool: typedis::Pool) {
+    /// use typedis::{Run, raw};
     ///
     /// let again = pool.clone();
     /// pool.on_unclaimed(move |unclaimed| {
@@ -255,50 +256,16 @@ impl Lane for Pool {
     }
 }
 
-impl Target for &Pool {
-    type Sink = Self;
-
-    fn into_sink(self) -> Self {
-        self
-    }
-}
-
-impl<'a> Sink for &'a Pool {
-    type Pending = PoolPending<'a>;
-}
-
 impl AllowsBlocking for &Pool {}
 
-impl<'a, R: FromRedis> Execute<R> for &'a Pool {
-    type Output = R;
-
-    fn begin(self, mut args: Box<Args>) -> PoolPending<'a> {
+impl Pool {
+    /// Begins a command: over a lane, or over a socket leased for it if it blocks.
+    pub(crate) fn begin(&self, mut args: Box<Args>) -> PoolPending<'_> {
         if !args.is_plain() && takes_a_lease(&mut args) {
             let name = args.name().as_str().into();
             return PoolPending::Leased(Box::pin(run_leased(self, args)), name);
         }
-        PoolPending::Lane(Execute::<R>::begin(self.lane(), args))
-    }
-
-    fn submit(pending: &mut PoolPending<'a>) {
-        // A blocking command must first wait for its lease, so it can only be sent when it is
-        // polled.
-        if let PoolPending::Lane(pending) = pending {
-            pending.submit();
-        }
-    }
-
-    fn poll(pending: &mut PoolPending<'a>, cx: &mut Context<'_>) -> Poll<Result<R>> {
-        match pending {
-            PoolPending::Lane(pending) => pending.poll_decoded(cx),
-            PoolPending::Leased(_, name) => {
-                let name = CommandName::from_bytes(name.as_bytes());
-                let outcome = ready!(pending.poll_frame(cx));
-                let reply = Frame::decode_outcome(outcome);
-                Poll::Ready(reply.map_err(|error| error.of_command(name)))
-            }
-            PoolPending::Over => Poll::Ready(Err(Error::ended())),
-        }
+        PoolPending::Lane(self.lane().begin(args))
     }
 }
 

@@ -28,9 +28,10 @@ impl Exclusive {
     /// The invalidations that CLIENT TRACKING makes the server push. Call this first, then turn tracking on.
     ///
     /// ```no_run
-    /// # async fn example(exclusive: typedis_core::Exclusive) -> typedis_core::Result<()> {
-    /// use typedis_core::pubsub::Invalidation;
-    /// use typedis_core::{Run, raw};
+    /// # extern crate typedis_core as typedis;
+    /// # async fn example(exclusive: typedis::Exclusive) -> typedis::Result<()> {
+    /// use typedis::pubsub::Invalidation;
+    /// use typedis::{Run, raw};
     ///
     /// let mut invalidations = exclusive.invalidations()?;
     /// exclusive.run(raw("CLIENT TRACKING").arg("ON").reply::<()>()).await?;

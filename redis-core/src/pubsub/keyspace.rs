@@ -44,7 +44,8 @@ impl Connection {
     /// of them on.
     ///
     /// ```no_run
-    /// # async fn example(conn: typedis_core::Connection) -> typedis_core::Result<()> {
+    /// # extern crate typedis_core as typedis;
+    /// # async fn example(conn: typedis::Connection) -> typedis::Result<()> {
     /// let mut expired = conn.keyspace_events().database(0).event("expired").await?;
     /// while let Some(event) = expired.next().await {
     ///     if let Some(event) = event?.into_message() {

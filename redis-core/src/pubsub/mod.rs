@@ -1,7 +1,8 @@
 //! Publish and subscribe: channels, patterns and shard channels; keyspace events, invalidations, MONITOR.
 //!
 //! ```no_run
-//! # async fn example(conn: typedis_core::Connection) -> typedis_core::Result<()> {
+//! # extern crate typedis_core as typedis;
+//! # async fn example(conn: typedis::Connection) -> typedis::Result<()> {
 //! let mut news = conn.subscribe("news").await?; // the server has confirmed
 //! while let Some(text) = news.get::<String>().await? {
 //!     println!("{text}");

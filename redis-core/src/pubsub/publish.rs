@@ -13,8 +13,9 @@ pub trait PublishJson: Target {
     /// Sends `value` as JSON to everyone who is subscribed to `channel`, and replies with the number of receivers.
     ///
     /// ```no_run
-    /// # async fn example(conn: typedis_core::Connection) -> typedis_core::Result<()> {
-    /// use typedis_core::pubsub::PublishJson;
+    /// # extern crate typedis_core as typedis;
+    /// # async fn example(conn: typedis::Connection) -> typedis::Result<()> {
+    /// use typedis::pubsub::PublishJson;
     ///
     /// let readers = conn.publish_json("numbers", &[1, 2, 3]).await?;
     /// # Ok(()) }

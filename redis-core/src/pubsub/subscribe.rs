@@ -51,8 +51,9 @@ impl Connection {
     /// Subscribes to channels: `"a"` gives a [`Channel`], `["a", "b"]` a `[Channel; 2]`, a `Vec` a `Vec<Channel>`.
     ///
     /// ```no_run
-    /// # async fn example(conn: typedis_core::Connection) -> typedis_core::Result<()> {
-    /// use typedis_core::pubsub::{Event, Lag};
+    /// # extern crate typedis_core as typedis;
+    /// # async fn example(conn: typedis::Connection) -> typedis::Result<()> {
+    /// use typedis::pubsub::{Event, Lag};
     ///
     /// let [mut news, mut chat] = conn.subscribe(["news", "chat"]).await?;
     /// let first: Option<String> = news.get().await?;
@@ -64,6 +65,7 @@ impl Connection {
     ///         Event::Lagged(count) => println!("{count} messages were dropped"),
     ///         Event::Resubscribed => println!("the connection was lost for a while"),
     ///         Event::Interrupted(why) => println!("messages are missing: {}", why.refusal()),
+    ///         _ => {}
     ///     }
     /// }
     /// # Ok(()) }

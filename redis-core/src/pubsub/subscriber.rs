@@ -26,8 +26,9 @@ use crate::handle::Pool;
 /// stream is read.
 ///
 /// ```no_run
-/// # async fn example(conn: typedis_core::Connection) -> typedis_core::Result<()> {
-/// use typedis_core::pubsub::Event;
+/// # extern crate typedis_core as typedis;
+/// # async fn example(conn: typedis::Connection) -> typedis::Result<()> {
+/// use typedis::pubsub::Event;
 ///
 /// let mut subscriber = conn.subscriber().open();
 /// subscriber.subscribe(["news", "chat"]).await?;

@@ -17,7 +17,8 @@ use crate::wire::{Chunk, Limits};
 /// It is cheap to clone. Read its content with [`Frame::reply`] or [`Frame::decode`].
 ///
 /// ```
-/// use typedis_core::Frame;
+/// # extern crate typedis_core as typedis;
+/// use typedis::Frame;
 ///
 /// let frame = Frame::parse(&b"*2\r\n:1\r\n$3\r\ntwo\r\n"[..])?;
 /// let (number, name): (i64, String) = frame.decode()?;

@@ -14,7 +14,8 @@ use crate::wire::{Limits, Span};
 /// Nothing is allocated: strings are slices of the received bytes, aggregates are iterators.
 ///
 /// ```
-/// use typedis_core::{DecodeError, FromRedis, Reply};
+/// # extern crate typedis_core as typedis;
+/// use typedis::{DecodeError, FromRedis, Reply};
 ///
 /// /// A cursor, which servers send as text.
 /// struct Cursor(u64);

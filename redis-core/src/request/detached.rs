@@ -80,8 +80,9 @@ impl<R> Request<Detached, R> {
 /// blocks, say so with [`Raw::blocks_for`].
 ///
 /// ```no_run
-/// # async fn example(conn: typedis_core::Connection) -> typedis_core::Result<()> {
-/// use typedis_core::{Run, raw};
+/// # extern crate typedis_core as typedis;
+/// # async fn example(conn: typedis::Connection) -> typedis::Result<()> {
+/// use typedis::{Run, raw};
 ///
 /// let n: i64 = conn.run(raw("NEW.CMD").key("k").arg(5).reply()).await?;
 /// # Ok(()) }
@@ -170,8 +171,9 @@ impl<R> Raw<R> {
     /// It is needed for unknown commands; for BLPOP and similar commands the words give the time.
     ///
     /// ```no_run
-    /// # async fn example(pool: typedis_core::Pool) -> typedis_core::Result<()> {
-    /// use typedis_core::{Run, raw};
+    /// # extern crate typedis_core as typedis;
+    /// # async fn example(pool: typedis::Pool) -> typedis::Result<()> {
+    /// use typedis::{Run, raw};
     ///
     /// let job: Option<(String, String)> = pool.run(raw("NEW.POP").key("jobs").arg(5).blocks_for(5).reply()).await?;
     /// # Ok(()) }

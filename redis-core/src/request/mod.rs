@@ -105,8 +105,9 @@ pub trait AllowsBlocking {}
 #[diagnostic::on_unimplemented(
     message = "this command changes its connection's state, and `{Self}` shares its socket with others",
     label = "changes the connection",
-    note = "the database and the name are part of the configuration (`redis://host/5?client_name=worker`); for anything else take \
-            an `Exclusive` (`pool.exclusive().await?`)"
+    note = "the database and the name are part of the configuration (`redis://host/5?client_name=worker`); a \
+            transaction that depends on what is read before it is `pool.watch(..)`; for anything else take an `Exclusive` \
+            (`pool.exclusive().await?`)"
 )]
 pub trait AllowsState {}
 
@@ -195,8 +196,9 @@ impl<S: Sink, R> Request<S, R> {
     /// Sends the command now; its reply can be awaited later.
     ///
     /// ```no_run
-    /// # async fn example(conn: typedis_core::Connection) -> typedis_core::Result<()> {
-    /// use typedis_core::{Run, raw};
+    /// # extern crate typedis_core as typedis;
+    /// # async fn example(conn: typedis::Connection) -> typedis::Result<()> {
+    /// use typedis::{Run, raw};
     ///
     /// let later = conn.run(raw("INCR").key("visits").reply::<i64>()).send();
     /// // … other work …

@@ -20,9 +20,10 @@ use crate::reply::FromRedis;
 /// on every handle, and with [`run`](crate::Run::run) in pipelines, transactions and batches too.
 ///
 /// ```no_run
-/// # async fn example(conn: typedis_core::Connection) -> typedis_core::Result<()> {
+/// # extern crate typedis_core as typedis;
+/// # async fn example(conn: typedis::Connection) -> typedis::Result<()> {
 /// use std::sync::LazyLock;
-/// use typedis_core::{Run, Script};
+/// use typedis::{Run, Script};
 ///
 /// static TAKE: LazyLock<Script> = LazyLock::new(|| {
 ///     Script::new("local left = tonumber(redis.call('GET', KEYS[1]) or 0)

@@ -15,8 +15,8 @@ pub enum Missing {}
 )]
 pub trait Made {}
 
-impl Made for Chosen {}
+impl<By> Made for Chosen<By> {}
 
-/// A choice that has been made.
+/// A choice that has been made, by this option.
 #[derive(Debug, Clone, Copy)]
-pub enum Chosen {}
+pub struct Chosen<By>(std::marker::PhantomData<By>);

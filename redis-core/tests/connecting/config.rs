@@ -295,11 +295,14 @@ fn secrets_are_not_shown() {
 }
 
 /// URLs that say nothing that could be meant, and what is said of them.
-const HOSTILE: [(&str, &str); 67] = [
+const HOSTILE: [(&str, &str); 70] = [
     ("", "the URL cannot be read"),
     (" ", "the URL cannot be read"),
-    ("localhost", "the URL cannot be read"),
-    ("localhost:6379", "unknown scheme `localhost`"),
+    ("localhost", "write `redis://localhost` ("),
+    ("localhost:6379", "write `redis://localhost:6379` ("),
+    ("redis:6379", "write `redis://redis:6379` ("),
+    ("[::1]:6379", "write `redis://[::1]:6379` ("),
+    ("me:secret@host", "unknown scheme `me`"),
     ("//localhost", "the URL cannot be read"),
     ("redis:", "the URL names no host: write redis://host"),
     ("redis://", "the URL names no host: write redis://host"),

@@ -24,7 +24,7 @@ async fn silent() -> Fake {
     Fake::start(script).await.unwrap()
 }
 
-/// The obstacle of a deadline that passed; it is the source, and its text is in the error's.
+/// The obstacle of a deadline that passed; its text is in the error's, and the source does not repeat it.
 #[track_caller]
 fn obstacle<T: std::fmt::Debug>(result: typedis_core::Result<T>, phase: Phase) -> Obstacle {
     let error = failed(result);
@@ -32,7 +32,11 @@ fn obstacle<T: std::fmt::Debug>(result: typedis_core::Result<T>, phase: Phase) -
     let Some(obstacle) = error.obstacle() else {
         panic!("{error}")
     };
-    assert_eq!(error.source().unwrap().to_string(), obstacle.to_string());
+    let behind = error.source().map(ToString::to_string);
+    assert!(
+        behind.is_none_or(|behind| !error.to_string().contains(&behind)),
+        "{error}"
+    );
     assert!(error.to_string().contains(&obstacle.to_string()), "{error}");
     println!("{error}");
     obstacle.clone()
@@ -51,7 +55,7 @@ async fn unreached<T: std::fmt::Debug>(
         }
     };
     assert!(matches!(found, Obstacle::NotConnected(_)), "{found}");
-    let cause = found.source().unwrap().to_string();
+    let cause = found.to_string();
     assert!(cause.contains(&address.to_string()), "{cause}");
     assert!(cause.contains("refused"), "{cause}");
 }
@@ -180,7 +184,6 @@ async fn a_refusal_that_passes_is_told_when_the_next_answer_is_late() {
         panic!("{found}")
     };
     assert_eq!(error.code(), "LOADING");
-    assert!(found.source().is_some());
 }
 
 #[tokio::test]

@@ -187,7 +187,8 @@ async fn read(mut channel: Channel, each: u64, pace: Pace) -> (u64, u64) {
                 received += 1;
             }
             Event::Lagged(count) => lagged += count,
-            Event::Resubscribed | Event::Interrupted(_) => panic!("the connection was lost"),
+            Event::Resubscribed => panic!("the connection was lost"),
+            event => panic!("{event:?}"),
         }
         match &pace {
             Pace::Fast => {}

@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
-use super::{docs, ident, option};
+use super::{docs, ident, option, rules};
 use crate::model::Command;
 
 pub(super) fn expand(command: &Command) -> TokenStream {
@@ -31,19 +31,20 @@ struct Parts {
     slots: Vec<Ident>,
     /// The type parameters of its required choices.
     required: Vec<Ident>,
+    /// What says that each of those has been made.
+    rules: Vec<Ident>,
 }
 
 impl Parts {
     fn new(command: &Command) -> Self {
+        let required = || command.slots.iter().filter(|slot| slot.required);
         Self {
+            rules: required()
+                .map(|slot| rules::required(command, slot))
+                .collect(),
             name: ident(&command.builder()),
             slots: command.slots.iter().map(|slot| ident(&slot.name)).collect(),
-            required: command
-                .slots
-                .iter()
-                .filter(|slot| slot.required)
-                .map(|slot| ident(&slot.name))
-                .collect(),
+            required: required().map(|slot| ident(&slot.name)).collect(),
         }
     }
 
@@ -116,12 +117,15 @@ impl Parts {
             name,
             slots,
             required,
+            rules,
         } = self;
         quote! {
+            // Documentation would repeat every command on the page of every builder.
+            #[cfg(not(doc))]
             impl<S: rt::Sink, R, #(#slots),*> rt::Target for #name<S, R, #(#slots),*>
             where
                 rt::Request<S, R>: rt::Target,
-                #(#required: rt::state::Made,)*
+                #(#required: rules::#rules,)*
             {
                 type Sink = <rt::Request<S, R> as rt::Target>::Sink;
 
@@ -160,7 +164,9 @@ impl Parts {
 
     /// The bounds that say that every required choice has been made.
     fn made(&self) -> Option<TokenStream> {
-        let required = &self.required;
-        (!required.is_empty()).then(|| quote!(where #(#required: rt::state::Made),*))
+        let Self {
+            required, rules, ..
+        } = self;
+        (!required.is_empty()).then(|| quote!(where #(#required: rules::#rules),*))
     }
 }

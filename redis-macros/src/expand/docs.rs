@@ -87,6 +87,9 @@ pub(super) fn option(command: &Command, option: &Opt) -> Lines {
     if option.once_only && command.facts.idempotent {
         remarks.push("Keeps the command from being sent again after a lost connection.".to_owned());
     }
+    if option.takes_none {
+        remarks.push("`None` leaves it out.".to_owned());
+    }
     remarks.extend(since(command, option.since.as_ref()));
     remarks.extend(params(option.body.params()));
     let doc = option
@@ -296,25 +299,23 @@ fn example(command: &Command, doctests: bool) -> Lines {
         "()" => format!("{call}.await?;"),
         _ if reply.params.is_empty() => format!("let reply = {call}.await?;"),
         _ => {
-            let ty = reply.with(&|_| Some(quote::quote!(String)));
-            let ty = ty
-                .to_string()
-                .replace(" < ", "<")
-                .replace(" >", ">")
-                .replace(" ,", ",")
-                .replace("< ", "<");
+            let ty = example::written(&command.replies.shown(reply));
             format!("let reply: {ty} = {call}.await?;")
         }
     };
     if !doctests {
         return vec!["```ignore".to_owned(), statement, "```".to_owned()];
     }
+    let imports = statement
+        .contains("HashMap<")
+        .then_some(["use std::collections::HashMap;", ""]);
     [
         "```no_run",
         "# #[allow(unused_imports)] use typedis::{args::*, commands::*, prelude::*, replies::*};",
         "# async fn example(conn: typedis::Exclusive) -> typedis::Result<()> {",
     ]
     .into_iter()
+    .chain(imports.into_iter().flatten())
     .chain([statement.as_str()])
     .chain(["# Ok(())", "# }", "```"])
     .map(str::to_owned)

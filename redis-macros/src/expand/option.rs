@@ -1,19 +1,21 @@
 //! The methods of a builder: one for each option, in one `impl` for each set of states that they share.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{ToTokens, quote};
 
 use super::marker::marker;
-use super::{alias, docs, ident, newer, write};
-use crate::model::states::{State, Transition};
-use crate::model::{Command, Opt};
+use super::{alias, docs, ident, newer, rules, write};
+use crate::model::states::{Slot, State, Transition};
+use crate::model::{Command, Opt, OptionId};
 
 pub(super) fn expand(command: &Command) -> TokenStream {
     let mut impls: Vec<(String, TokenStream, Vec<TokenStream>)> = Vec::new();
-    for (id, option) in command.options.iter().enumerate() {
-        for transition in command.transitions(id) {
-            let header = header(command, &transition);
-            let method = method(command, option, &transition);
+    for id in 0..command.options.len() {
+        let transitions = command.transitions(id);
+        let exclusive = command.exclusive_slot(id, &transitions);
+        for transition in &transitions {
+            let header = header(command, exclusive, transition);
+            let method = method(command, id, exclusive, transition);
             let text = header.to_string();
             match impls.iter_mut().find(|(other, ..)| *other == text) {
                 Some((.., methods)) => methods.push(method),
@@ -28,10 +30,14 @@ pub(super) fn expand(command: &Command) -> TokenStream {
 }
 
 /// `impl<S: rt::Sink, R, Expiry> Set<S, R, rt::state::Unset, Expiry>`.
-fn header(command: &Command, transition: &Transition<'_>) -> TokenStream {
+fn header(command: &Command, exclusive: Option<usize>, transition: &Transition<'_>) -> TokenStream {
     let name = ident(&command.builder());
     let (params, reply) = match transition.reply {
         None => (vec![ident("R")], quote!(R)),
+        // Where another option of the choice was chosen the reply is another; the bound then says what is wrong.
+        Some((from, _)) if exclusive.is_some() && from.params.is_empty() => {
+            (vec![ident("R")], quote!(R))
+        }
         Some((from, to)) => {
             let dropped: Vec<&Ident> = from
                 .params
@@ -52,19 +58,32 @@ fn header(command: &Command, transition: &Transition<'_>) -> TokenStream {
             )
         }
     };
-    let any = command
+    let mut from = transition.from.clone();
+    if let Some(state) = exclusive.and_then(|slot| from.get_mut(slot)) {
+        *state = State::Any;
+    }
+    // `Chosen` is of whatever option.
+    let open = command
         .slots
         .iter()
-        .zip(&transition.from)
-        .filter(|(_, state)| **state == State::Any);
+        .zip(&from)
+        .filter(|(_, state)| matches!(state, State::Any | State::Chosen));
     let generics = params
         .into_iter()
-        .chain(any.map(|(slot, _)| ident(&slot.name)));
-    let states = states(command, &transition.from);
+        .chain(open.map(|(slot, _)| ident(&slot.name)));
+    let states = states(command, &from, None);
     quote!(impl<S: rt::Sink, #(#generics),*> #name<S, #reply, #(#states),*>)
 }
 
-fn method(command: &Command, option: &Opt, transition: &Transition<'_>) -> TokenStream {
+fn method(
+    command: &Command,
+    id: OptionId,
+    exclusive: Option<usize>,
+    transition: &Transition<'_>,
+) -> TokenStream {
+    let Some(option) = command.options.get(id) else {
+        return TokenStream::new();
+    };
     let docs = docs::option(command, option);
     let aliases = alias::option(option);
     let deprecated = option.deprecated.as_ref().map(|instead| {
@@ -72,54 +91,115 @@ fn method(command: &Command, option: &Opt, transition: &Transition<'_>) -> Token
         quote!(#[deprecated(note = #note)])
     });
     let name = ident(&option.method);
-    let (params, conversions) = (
-        write::declarations(&option.body),
-        write::conversions(&option.body),
-    );
     let write = write::closure(&statements(command, option));
-    let generics = new_params(transition);
-    let bound = option
-        .body
-        .blocks()
-        .then(|| quote!(where S: rt::AllowsBlocking));
-    let (returns, value) = result(command, transition);
+    let edit = quote!(self.request.edit(#write));
+    let (generics, params, edit) = if option.takes_none {
+        optional(option, &edit)
+    } else {
+        let conversions = write::conversions(&option.body);
+        let edit = quote!(#(#conversions)* #edit;);
+        (
+            new_params(transition),
+            write::declarations(&option.body),
+            edit,
+        )
+    };
+    let generics = (!generics.is_empty()).then(|| quote!(<#(#generics),*>));
+    let bounds = bounds(command, option, exclusive);
+    let (returns, value) = result(command, id, transition);
     quote! {
         #(#[doc = #docs])*
         #aliases
         #deprecated
-        pub fn #name #generics (mut self, #(#params),*) -> #returns #bound {
-            #(#conversions)*
-            self.request.edit(#write);
+        pub fn #name #generics (mut self, #(#params),*) -> #returns #bounds {
+            #edit
             #value
         }
     }
 }
 
+/// What is different where `None` leaves an option out: type parameters, parameters, and what is written if it is not.
+fn optional(option: &Opt, edit: &TokenStream) -> (Vec<TokenStream>, Vec<TokenStream>, TokenStream) {
+    let write::Optionals {
+        generics,
+        declarations,
+        values,
+        names,
+    } = write::optionals(&option.body);
+    let generics = generics.iter().map(ToTokens::to_token_stream).collect();
+    let edit = match (names.as_slice(), values.as_slice()) {
+        ([name], [value]) => quote!(if let Some(#name) = #value { #edit; }),
+        _ => {
+            let (syntax, nothing) = (&option.syntax, names.iter().map(|_| quote!(None)));
+            quote! {
+                match (#(#values),*) {
+                    (#(Some(#names)),*) => #edit,
+                    (#(#nothing),*) => {}
+                    _ => self.request.edit(|args| args.refuse_half(#syntax)),
+                }
+            }
+        }
+    };
+    (generics, declarations, edit)
+}
+
+/// What must hold of the request and of what was chosen before.
+fn bounds(command: &Command, option: &Opt, exclusive: Option<usize>) -> Option<TokenStream> {
+    let blocks = option.body.blocks().then(|| quote!(S: rt::AllowsBlocking));
+    let free = exclusive
+        .and_then(|slot| command.slots.get(slot))
+        .map(|slot| {
+            let (slot, rule) = (ident(&slot.name), rules::exclusive(command, slot));
+            quote!(#slot: rules::#rule)
+        });
+    let bounds: Vec<TokenStream> = blocks.into_iter().chain(free).collect();
+    (!bounds.is_empty()).then(|| quote!(where #(#bounds),*))
+}
+
 fn statements(command: &Command, option: &Opt) -> Vec<TokenStream> {
+    let parent = option.parent.and_then(|parent| {
+        let needed = command
+            .options
+            .get(parent)
+            .filter(|parent| parent.takes_none)?;
+        let order = Literal::u8_unsuffixed(needed.body.runs.first()?.order);
+        let (option, needed) = (&option.label, &needed.label);
+        Some(quote!(args.needs_part(#order, #option, #needed)))
+    });
     let once_only = option.once_only.then(|| quote!(args.once_only()));
     let writes = write::statements(&option.body, option.repeatable);
-    let needs = newer::of_option(command, option);
-    once_only.into_iter().chain(needs).chain(writes).collect()
+    let versions = newer::of_option(command, option);
+    parent
+        .into_iter()
+        .chain(once_only)
+        .chain(versions)
+        .chain(writes)
+        .collect()
 }
 
 /// The type parameters that come with the new reply.
-fn new_params(transition: &Transition<'_>) -> Option<TokenStream> {
-    let (from, to) = transition.reply?;
-    let new: Vec<&Ident> = to
+fn new_params(transition: &Transition<'_>) -> Vec<TokenStream> {
+    let Some((from, to)) = transition.reply else {
+        return Vec::new();
+    };
+    let new = to
         .params
         .iter()
-        .filter(|param| !from.params.contains(param))
-        .collect();
-    (!new.is_empty()).then(|| quote!(<#(#new: rt::FromRedis),*>))
+        .filter(|param| !from.params.contains(param));
+    new.map(|param| quote!(#param: rt::FromRedis)).collect()
 }
 
 /// What the method returns: its type and value.
-fn result(command: &Command, transition: &Transition<'_>) -> (TokenStream, TokenStream) {
+fn result(
+    command: &Command,
+    id: OptionId,
+    transition: &Transition<'_>,
+) -> (TokenStream, TokenStream) {
     if transition.reply.is_none() && transition.from == transition.to {
         return (quote!(Self), quote!(self));
     }
     let name = ident(&command.builder());
-    let states = states(command, &transition.to);
+    let states = states(command, &transition.to, Some(id));
     let (reply, request) = match transition.reply {
         None => (quote!(R), quote!(self.request)),
         Some((_, to)) => (to.ty.to_token_stream(), quote!(self.request.with_reply())),
@@ -130,16 +210,32 @@ fn result(command: &Command, transition: &Transition<'_>) -> (TokenStream, Token
     )
 }
 
-fn states(command: &Command, states: &[State]) -> Vec<TokenStream> {
-    let state = |(slot, state): (&crate::model::states::Slot, &State)| match state {
+/// The states as types; `chosen` is the option that has just been chosen.
+fn states(command: &Command, states: &[State], chosen: Option<OptionId>) -> Vec<TokenStream> {
+    let own = chosen.and_then(|id| command.slot_of(id));
+    let state = |(index, (slot, state)): (usize, (&Slot, &State))| match state {
         State::Any => ident(&slot.name).to_token_stream(),
         State::Open if slot.required => quote!(rt::state::Missing),
         State::Open => quote!(rt::state::Unset),
-        State::Chosen => quote!(rt::state::Chosen),
-        State::Option(_) => {
-            let marker = ident(&marker(command, *state).unwrap_or_default());
-            quote!(chosen::#marker)
+        State::Chosen => {
+            let by = match chosen.filter(|_| own == Some(index)) {
+                Some(id) => marker_path(command, id),
+                None => ident(&slot.name).to_token_stream(),
+            };
+            quote!(rt::state::Chosen<#by>)
         }
+        State::Option(id) => marker_path(command, *id),
     };
-    command.slots.iter().zip(states).map(state).collect()
+    command
+        .slots
+        .iter()
+        .zip(states)
+        .enumerate()
+        .map(state)
+        .collect()
+}
+
+fn marker_path(command: &Command, id: OptionId) -> TokenStream {
+    let marker = ident(&marker(command, id).unwrap_or_default());
+    quote!(chosen::#marker)
 }

@@ -33,6 +33,48 @@ fn expansion(row: &str) -> String {
     prettyplease::unparse(&file)
 }
 
+/// A text without comments, and without what only formatting decides: blanks, braces, commas, and the
+/// paths of names.
+fn squeezed(text: &str) -> String {
+    let lines = text.lines().filter(|line| !line.trim().starts_with("//"));
+    let mut text: String = lines.flat_map(str::split_whitespace).collect();
+    for path in ["rt::state::", "rt::", "::std::marker::"] {
+        text = text.replace(path, "");
+    }
+    text.replace(['{', '}', ';', ','], "")
+}
+
+#[test]
+fn the_expansions_that_the_page_about_the_spec_prints_are_true() {
+    let page = include_str!("../../../docs/spec.md");
+    let rows = r#"
+[string.incr]
+doc = "Adds one to the integer at `key`, which counts as 0 when absent."
+syntax = "INCR key"
+reply = "i64"
+[string.set]
+doc = "Sets."
+syntax = "SET key value [NX | XX] [GET] [EX seconds | PX px:u64]"
+reply = "()"
+replies = [["GET", "Option<T>"], ["NX | XX", "bool"]]
+names = { GET = "return_old" }
+"#;
+    let expansion = squeezed(&expansion(rows));
+    let blocks: Vec<&str> = page.split("```rust,ignore\n").skip(1).collect();
+    assert_eq!(blocks.len(), 2);
+    for block in blocks {
+        let block = block.split("```").next().unwrap();
+        // What is left out, and what has its rest left out, is compared up to there.
+        for part in block.split("{ … }") {
+            for part in part.split("\n\n") {
+                let part = part.trim().trim_end_matches(['}', ' ', '\n']);
+                let part = squeezed(part.trim_start_matches(['}', ' ', '\n']));
+                assert!(expansion.contains(&part), "{part}\n\n{expansion}");
+            }
+        }
+    }
+}
+
 macro_rules! shapes {
     ($($(#[doc = $doc:literal])* $name:ident: $row:literal;)*) => {$(
         $(#[doc = $doc])*

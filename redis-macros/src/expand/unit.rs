@@ -5,8 +5,7 @@ use quote::quote;
 use syn::Visibility;
 
 use super::marker::marker;
-use super::{builder, enums, ident, info, method};
-use crate::model::states::State;
+use super::{builder, enums, ident, info, method, rules};
 use crate::model::{Command, Enum, Group, names};
 
 pub(super) struct Unit<'a> {
@@ -79,6 +78,7 @@ impl<'a> Unit<'a> {
             .map(builder::expand);
         let enums = self.enums.iter().map(enums::expand);
         let markers = self.markers();
+        let rules = rules::expand(self.commands());
         let definition = self.definition();
         quote! {
             #[doc = #doc]
@@ -91,6 +91,7 @@ impl<'a> Unit<'a> {
                 #(#enums)*
                 #(#builders)*
                 #markers
+                #rules
                 #(#infos)*
             }
             #vis use #module::#name;
@@ -146,7 +147,6 @@ impl<'a> Unit<'a> {
             let name = ident(name);
             quote! {
                 #[doc = #doc]
-                #[derive(Debug, Clone, Copy)]
                 pub enum #name {}
                 impl rt::state::Made for #name {}
             }
@@ -162,12 +162,12 @@ impl<'a> Unit<'a> {
 }
 
 fn markers_of(command: &Command) -> Vec<String> {
-    let apart = command.slots.iter().filter(|slot| slot.apart);
-    let ids = apart
-        .filter_map(|slot| command.choices.get(slot.choice))
-        .flat_map(|choice| &choice.options);
-    ids.filter_map(|id| marker(command, State::Option(*id)))
-        .collect()
+    let choices = command
+        .slots
+        .iter()
+        .filter_map(|slot| command.choices.get(slot.choice));
+    let ids = choices.flat_map(|choice| &choice.options);
+    ids.filter_map(|id| marker(command, *id)).collect()
 }
 
 /// How many commands the first line of a group's documentation names.

@@ -1,6 +1,6 @@
 //! Parameters, and how they are written.
 
-use proc_macro2::{Literal, TokenStream};
+use proc_macro2::{Ident, Literal, TokenStream};
 use quote::quote;
 use syn::Type;
 
@@ -54,6 +54,65 @@ pub(super) fn conversions(body: &Body) -> Vec<TokenStream> {
         Some(quote!(let #name: #named = #name.into();))
     };
     body.params().filter_map(conversion).collect()
+}
+
+/// The parameters of an option that may be left out by `None`.
+pub(super) struct Optionals {
+    /// Type parameters that the compiler finds.
+    pub(super) generics: Vec<Ident>,
+    pub(super) declarations: Vec<TokenStream>,
+    /// Each parameter as an `Option`.
+    pub(super) values: Vec<TokenStream>,
+    pub(super) names: Vec<Ident>,
+}
+
+pub(super) fn optionals(body: &Body) -> Optionals {
+    let mut all = Optionals {
+        generics: Vec::new(),
+        declarations: Vec::new(),
+        values: Vec::new(),
+        names: Vec::new(),
+    };
+    for param in body.params() {
+        let name = ident(&param.name);
+        let (ty, value) = match &param.kind {
+            Kind::Key | Kind::Value => (
+                quote!(impl rt::OptionalArg),
+                quote!(rt::OptionalArg::given(#name)),
+            ),
+            Kind::Number(ty) | Kind::Enum(ty) => {
+                let ty = ident(ty);
+                (
+                    quote!(impl Into<Option<#ty>>),
+                    quote!(Into::<Option<#ty>>::into(#name)),
+                )
+            }
+            Kind::Named(ty) => {
+                let ty = named_type(ty);
+                let how = ident(&format!("How{}", all.generics.len()));
+                all.generics.push(how.clone());
+                (
+                    quote!(impl rt::Optional<#ty, #how>),
+                    quote!(rt::Optional::<#ty, #how>::given(#name)),
+                )
+            }
+            Kind::Args | Kind::List { .. } => (
+                quote!(impl rt::ToArgs),
+                quote!(rt::ToArgs::is_given(&#name).then_some(#name)),
+            ),
+            Kind::Records { columns, .. } => optional_records(&name, columns),
+            Kind::Columns(columns) => optional_records(&name, columns),
+        };
+        all.declarations.push(quote!(#name: #ty));
+        all.values.push(value);
+        all.names.push(name);
+    }
+    all
+}
+
+fn optional_records(name: &Ident, columns: &[Column]) -> (TokenStream, TokenStream) {
+    let value = quote!(rt::ToRecords::is_given(&#name).then_some(#name));
+    (records(columns), value)
 }
 
 /// What a body writes: first what comes before all parts, then the rest, in its parts.

@@ -133,6 +133,7 @@ impl Lowerer<'_> {
             doc: None,
             since: None,
             deprecated: None,
+            takes_none: false,
             once_only: false,
         });
         if let Some(choice) = self.choices.get_mut(choice) {
@@ -196,18 +197,18 @@ impl Lowerer<'_> {
 
     /// What a count counts.
     fn counted(&self, count: &Placeholder, words: bool, next: Option<&Node>) -> Option<Write> {
-        let (what, len) = match next {
-            Some(Node::List(list)) => (self.list(list, true)?, list.item.len()),
-            Some(Node::Optional(optional))
-                if let Some(list) = only_list(&optional.alternatives) =>
-            {
-                (self.list(list, false)?, list.item.len())
-            }
-            Some(Node::Placeholder(placeholder)) if words => (
+        let optional = next.and_then(|node| match node {
+            Node::Optional(optional) => only_list(&optional.alternatives),
+            _ => None,
+        });
+        let (what, len) = match (next, optional) {
+            (Some(Node::List(list)), _) => (self.list(list, true)?, list.item.len()),
+            (_, Some(list)) => (self.list(list, false)?, list.item.len()),
+            (Some(Node::Placeholder(placeholder)), _) if words => (
                 self.single(placeholder, &self.context.type_of(placeholder)?)?,
                 1,
             ),
-            other => {
+            (other, _) => {
                 let name = &count.name;
                 let found = other.map_or_else(|| "nothing".to_owned(), |node| format!("`{node}`"));
                 self.context.note_syntax(format!(

@@ -27,6 +27,8 @@ pub(crate) struct Reply {
 pub(crate) struct Replies {
     pub(crate) rules: Vec<(Condition, Reply)>,
     pub(crate) otherwise: Reply,
+    /// What examples choose for the type parameters, where it is not `String`.
+    pub(crate) shown: Vec<(String, Reply)>,
 }
 
 impl Replies {
@@ -36,6 +38,17 @@ impl Replies {
             .iter()
             .find(|(condition, _)| condition.holds(&chosen))
             .map_or(&self.otherwise, |(_, reply)| reply)
+    }
+
+    /// A reply with the types that examples choose for its parameters.
+    pub(crate) fn shown(&self, reply: &Reply) -> TokenStream {
+        reply.with(&|param| {
+            let shown = self.shown.iter().find(|(name, _)| param == name);
+            Some(shown.map_or_else(
+                || quote::quote!(String),
+                |(_, shown)| shown.ty.to_token_stream(),
+            ))
+        })
     }
 
     /// The options that the type depends on.
@@ -136,10 +149,39 @@ impl Context<'_> {
             let reply = self.reply(ty);
             Some((self.condition(condition, "replies", options)?, reply))
         });
-        Replies {
+        let mut replies = Replies {
             rules: rules.collect(),
             otherwise: self.reply(&self.command.reply),
+            shown: Vec::new(),
+        };
+        replies.shown = self.shown(&replies);
+        replies
+    }
+
+    /// The types that examples choose.
+    fn shown(&self, replies: &Replies) -> Vec<(String, Reply)> {
+        let mut shown = Vec::new();
+        for (param, ty) in &self.command.shown {
+            let is_param = replies
+                .all()
+                .any(|reply| reply.params.iter().any(|known| *known == param.text));
+            let parsed = Reply::parse(&ty.text);
+            match parsed {
+                Ok(parsed) if is_param => shown.push((param.text.clone(), parsed)),
+                Ok(_) => self.note(
+                    param.line,
+                    format!(
+                        "`shown` names `{}`, which no reply has; expected a type parameter such as `T`",
+                        param.text
+                    ),
+                ),
+                Err(_) => self.note(
+                    ty.line,
+                    format!("`{}` is no type; expected one such as `String`", ty.text),
+                ),
+            }
         }
+        shown
     }
 
     fn reply(&self, text: &Text) -> Reply {

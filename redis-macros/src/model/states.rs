@@ -173,6 +173,48 @@ impl Command {
         found
     }
 
+    /// The slot of an option's choice, if another option of it may not have been chosen before: where the method says so by
+    /// a bound, so that the compiler can tell what excludes what. Of the transitions all that the option has are given.
+    pub(crate) fn exclusive_slot(
+        &self,
+        id: OptionId,
+        transitions: &[Transition<'_>],
+    ) -> Option<usize> {
+        let slot = self.slot_of(id)?;
+        let choice = self.choices.get(self.options.get(id)?.choice)?;
+        let is_open = |transition: &Transition<'_>| {
+            // A reply that has a type parameter is told from another by it.
+            let is_told = transition
+                .reply
+                .is_none_or(|(from, _)| from.params.is_empty());
+            is_told && transition.from.get(slot) == Some(&State::Open)
+        };
+        (choice.options.len() > 1 && transitions.iter().all(is_open)).then_some(slot)
+    }
+
+    /// Whether `None` for the arguments of an option leaves it out: where it need not be chosen, no other option asks for it in
+    /// `requires`, and the reply is the same or `bool`, as which a plain OK is `true`.
+    pub(super) fn may_be_none(&self, id: OptionId) -> bool {
+        let Some(option) = self.options.get(id) else {
+            return false;
+        };
+        let is_required = self
+            .choices
+            .get(option.choice)
+            .is_some_and(|choice| choice.required);
+        let is_asked_for = self.options.iter().any(|other| {
+            let condition = other.requires.as_ref();
+            condition.is_some_and(|condition| condition.options().any(|asked| asked == id))
+        });
+        let same_reply = |transition: &Transition<'_>| {
+            transition
+                .reply
+                .is_none_or(|(from, to)| from.text == "()" && to.text == "bool")
+        };
+        let has_params = option.body.params().next().is_some();
+        has_params && !is_required && !is_asked_for && self.transitions(id).iter().all(same_reply)
+    }
+
     /// Whether an option's method depends on too many states of other options.
     pub(super) fn is_too_wide(&self, id: OptionId) -> bool {
         let dimensions = self.dimensions(id);

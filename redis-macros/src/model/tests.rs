@@ -580,6 +580,20 @@ fn a_row_calls_one_thing() {
 }
 
 #[test]
+fn shown_types_are_types_of_parameters() {
+    let with = |shown: &str| one("M key", &format!("shown = {{ {shown} }}"));
+    assert_eq!(
+        with("T = 'String'"),
+        "5: [g.m] `shown` names `T`, which no reply has; expected a type parameter such as `T`"
+    );
+    let rows = "[g.m]\ndoc = 'd'\nsyntax = 'M key'\nreply = 'Option<T>'\nshown = { T = 'Vec<' }\n";
+    assert_eq!(
+        messages(rows),
+        ["5: [g.m] `Vec<` is no type; expected one such as `String`"]
+    );
+}
+
+#[test]
 fn what_is_refused_is_a_name_without_a_row() {
     let rows = row("LISTEN key", "") + "[refused]\nLISTEN = 'x'\nlower = 'x'\n'A B C' = 'x'\n";
     assert_eq!(

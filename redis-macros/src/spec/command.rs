@@ -37,6 +37,8 @@ pub(crate) struct CommandSpec {
     pub(crate) conflicts: Vec<(Text, Text)>,
     pub(crate) options: Vec<(Text, OptionSpec)>,
     pub(crate) complexity: Option<Text>,
+    /// Type parameter of the reply, and the type that examples give it.
+    pub(crate) shown: Vec<(Text, Text)>,
     /// Placeholder and example.
     pub(crate) args: Examples,
     /// Option, or word of an enum, and the examples that go with it.
@@ -60,7 +62,7 @@ pub(crate) struct Availability {
     pub(crate) valkey: Option<Text>,
 }
 
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 23] = [
     "doc",
     "syntax",
     "reply",
@@ -82,6 +84,7 @@ const KEYS: [&str; 22] = [
     "conflicts",
     "options",
     "complexity",
+    "shown",
     "args",
 ];
 
@@ -136,6 +139,7 @@ fn command(group: &str, label: &Text, table: &Table<'_>) -> Option<CommandSpec> 
         conflicts: table.pairs("conflicts"),
         options: options(table),
         complexity: table.text("complexity"),
+        shown: texts("shown"),
         args,
         args_with,
     };

@@ -11,6 +11,12 @@ use super::Args;
 pub trait ToArgs {
     /// Writes the arguments in order, each with [`Args::item`].
     fn write_args(&self, out: &mut Args);
+
+    /// Whether there is something to send: `None` leaves out the option that it is an argument of.
+    #[doc(hidden)]
+    fn is_given(&self) -> bool {
+        true
+    }
 }
 
 impl Args {

@@ -3,6 +3,12 @@
 use super::{Args, Part};
 use crate::wire::encode::{self, Output};
 
+impl Part {
+    pub(super) fn order(&self) -> u8 {
+        self.order
+    }
+}
+
 impl Args {
     /// Writes what `write` writes, and before it the number of these words, divided by `per_item`.
     pub fn counted(&mut self, per_item: u32, write: impl FnOnce(&mut Self)) {

@@ -58,6 +58,10 @@ impl<T: ToArgs> ToArgs for Option<T> {
             value.write_args(out);
         }
     }
+
+    fn is_given(&self) -> bool {
+        self.is_some()
+    }
 }
 
 /// The items of an iterator as arguments or records; what [`each`] returns.
@@ -67,11 +71,12 @@ pub struct Each<I>(I);
 /// Sends the items of an iterator, without collecting them first.
 ///
 /// ```
-/// use typedis_core::each;
+/// # extern crate typedis_core as typedis;
+/// use typedis::each;
 ///
 /// let ids = [3, 5, 8];
 /// let keys = each(ids.iter().map(|id| format!("user:{id}")));
-/// # fn takes_args(_: impl typedis_core::ToArgs) {}
+/// # fn takes_args(_: impl typedis::ToArgs) {}
 /// # takes_args(keys);
 /// ```
 ///

@@ -104,7 +104,8 @@ impl ToArg for f32 {
     }
 }
 
-/// Written without a `String` in between: `conn.get(format_args!("user:{id}"))`.
+/// Written without a `String` in between: `conn.get(format_args!("user:{id}"))`. A future that holds it is not `Send`: for a
+/// task use `arg!` of the crate `typedis`, or `format!`.
 impl ToArg for fmt::Arguments<'_> {
     fn write_arg(&self, out: &mut ArgWriter<'_>) -> Result<(), ArgError> {
         struct Pieces<'a, 'b>(&'a mut ArgWriter<'b>);
@@ -153,6 +154,10 @@ macro_rules! pointers {
             fn write_args(&self, out: &mut Args) {
                 (**self).write_args(out);
             }
+
+            fn is_given(&self) -> bool {
+                (**self).is_given()
+            }
         }
     )*};
 }
@@ -174,5 +179,9 @@ impl<T: ToArg + ToOwned + ?Sized> ToArg for Cow<'_, T> {
 impl<T: ToArgs + ToOwned + ?Sized> ToArgs for Cow<'_, T> {
     fn write_args(&self, out: &mut Args) {
         (**self).write_args(out);
+    }
+
+    fn is_given(&self) -> bool {
+        (**self).is_given()
     }
 }

@@ -20,6 +20,7 @@ pub(crate) trait Parcel {
 
 /// What a stream of a subscription yields.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Event<M = Message> {
     /// A message came.
     Message(M),

@@ -1,0 +1,371 @@
+//! One bound for code over any handle: [`Client`], and [`AnyClient`] where the handle is chosen at run time.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use crate::chain::batch;
+use crate::chain::{Batch, Chain, EachPipeline, Pipeline, Transaction};
+use crate::command::{Args, Keys};
+use crate::engine::link::Lane;
+use crate::engine::pending::Pending;
+use crate::error::{CommandName, Result};
+use crate::handle::{Connection, Exclusive, Pool, PoolPending};
+use crate::reply::{Frame, FromRedis};
+use crate::request::{Detached, Execute, IntoRequest, Sink, Target};
+
+/// A handle on which commands are executed: a [`Connection`], a [`Pool`], an [`Exclusive`], a reference to one, an `Arc` of
+/// one, or an [`AnyClient`].
+///
+/// It is the one bound that a function over any handle needs. The function takes the handle owned or borrowed, and has all
+/// commands on it.
+///
+/// ```no_run
+/// # extern crate typedis_core as typedis;
+/// use typedis::{Client, Result, Run, raw};
+///
+/// async fn bump(client: impl Client, key: &str) -> Result<i64> {
+///     client.run(raw("INCR").key(key).reply()).await
+/// }
+///
+/// # async fn example(conn: typedis::Connection, pool: typedis::Pool) -> Result<()> {
+/// bump(&conn, "visits").await?;
+/// bump(pool.clone(), "visits").await?;
+/// # Ok(()) }
+/// ```
+///
+/// Commands that block, and those that change their connection, are not for every handle. A function that needs them takes
+/// a `&Pool` or an `&Exclusive`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no handle that commands can be executed on",
+    note = "`Connection`, `Pool`, `Exclusive` and `AnyClient` are, and references and `Arc`s of them"
+)]
+pub trait Client: Send + Sync {
+    /// A command on its way.
+    #[doc(hidden)]
+    type InFlight<'a>: InFlight
+    where
+        Self: 'a;
+
+    /// Begins the execution of a command.
+    #[doc(hidden)]
+    fn begin_command(&self, args: Box<Args>) -> Self::InFlight<'_>;
+
+    /// What is to be noted of the keys of its commands.
+    #[doc(hidden)]
+    fn noted_keys(&self) -> Keys {
+        Keys::Ignored
+    }
+
+    /// Where pipelines, transactions and batches go.
+    #[doc(hidden)]
+    fn surface(&self) -> Surface<'_>;
+
+    /// Starts a pipeline: commands that go out in one write, answered with a tuple.
+    fn pipeline(&self) -> Pipeline<'_> {
+        Chain::new(Some(self.surface().0))
+    }
+
+    /// Starts a transaction: commands that the server executes as one, answered with a tuple.
+    fn transaction(&self) -> Transaction<'_> {
+        Chain::new(Some(self.surface().0))
+    }
+
+    /// Starts a batch: a pipeline whose commands are collected at run time.
+    fn batch(&self) -> Batch<'_> {
+        Batch::new(self.surface().0)
+    }
+
+    /// Sends one command for each item in a single pipeline; the replies come as a `Vec` in the items' order.
+    ///
+    /// The first failure is the error of the whole; with `.attempt()` on the command each item has its own `Result`.
+    fn pipeline_each<I, C>(
+        &self,
+        items: I,
+        command: impl Fn(Detached, I::Item) -> C,
+    ) -> EachPipeline<'_, C::Reply>
+    where
+        I: IntoIterator,
+        C: IntoRequest<Sink = Detached>,
+    {
+        batch::each(self.surface().0, items, command)
+    }
+}
+
+/// A command on its way over some [`Client`].
+#[doc(hidden)]
+pub trait InFlight: Unpin + Send {
+    /// Has it sent now, before the first poll.
+    fn submit(&mut self);
+
+    /// Drives it to its reply, decoded.
+    fn poll_decoded<R: FromRedis>(&mut self, cx: &mut Context<'_>) -> Poll<Result<R>>;
+
+    /// Drives it to its reply as it came.
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>>;
+}
+
+/// Where the pipelines of a [`Client`] go.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Surface<'a>(&'a dyn Lane);
+
+impl<C: Client> Target for &C {
+    type Sink = Self;
+
+    #[inline]
+    fn into_sink(self) -> Self {
+        self
+    }
+}
+
+impl<'a, C: Client> Sink for &'a C {
+    type Pending = C::InFlight<'a>;
+
+    #[inline]
+    fn keys(&self) -> Keys {
+        self.noted_keys()
+    }
+}
+
+impl<'a, C: Client, R: FromRedis> Execute<R> for &'a C {
+    type Output = R;
+
+    #[inline]
+    fn begin(self, args: Box<Args>) -> C::InFlight<'a> {
+        self.begin_command(args)
+    }
+
+    fn submit(pending: &mut C::InFlight<'a>) {
+        pending.submit();
+    }
+
+    #[inline]
+    fn poll(pending: &mut C::InFlight<'a>, cx: &mut Context<'_>) -> Poll<Result<R>> {
+        pending.poll_decoded(cx)
+    }
+}
+
+impl Client for Connection {
+    type InFlight<'a> = Pending<'a>;
+
+    #[inline]
+    fn begin_command(&self, args: Box<Args>) -> Pending<'_> {
+        self.begin(args)
+    }
+
+    fn surface(&self) -> Surface<'_> {
+        Surface(self)
+    }
+}
+
+impl Client for Pool {
+    type InFlight<'a> = PoolPending<'a>;
+
+    fn begin_command(&self, args: Box<Args>) -> PoolPending<'_> {
+        self.begin(args)
+    }
+
+    fn surface(&self) -> Surface<'_> {
+        Surface(self)
+    }
+}
+
+impl Client for Exclusive {
+    type InFlight<'a> = Pending<'a>;
+
+    fn begin_command(&self, args: Box<Args>) -> Pending<'_> {
+        self.call(args)
+    }
+
+    fn surface(&self) -> Surface<'_> {
+        Surface(self)
+    }
+}
+
+/// What points to a client is one.
+macro_rules! pointers {
+    ($($pointer:ty),+) => {$(
+        impl<C: Client> Client for $pointer {
+            type InFlight<'a> = C::InFlight<'a> where Self: 'a;
+
+            #[inline]
+            fn begin_command(&self, args: Box<Args>) -> C::InFlight<'_> {
+                C::begin_command(self, args)
+            }
+
+            fn noted_keys(&self) -> Keys {
+                C::noted_keys(self)
+            }
+
+            fn surface(&self) -> Surface<'_> {
+                C::surface(self)
+            }
+        }
+    )+};
+}
+
+pointers!(&C, Arc<C>);
+
+impl InFlight for Pending<'_> {
+    fn submit(&mut self) {
+        Pending::submit(self);
+    }
+
+    #[inline]
+    fn poll_decoded<R: FromRedis>(&mut self, cx: &mut Context<'_>) -> Poll<Result<R>> {
+        Pending::poll_decoded(self, cx)
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
+        self.poll(cx)
+    }
+}
+
+impl InFlight for PoolPending<'_> {
+    fn submit(&mut self) {
+        // A blocking command waits for its lease first; it is on its way once it is polled.
+        if let PoolPending::Lane(pending) = self {
+            pending.submit();
+        }
+    }
+
+    #[inline]
+    fn poll_decoded<R: FromRedis>(&mut self, cx: &mut Context<'_>) -> Poll<Result<R>> {
+        match self {
+            PoolPending::Lane(pending) => pending.poll_decoded(cx),
+            PoolPending::Leased(_, name) => {
+                let name = CommandName::from_bytes(name.as_bytes());
+                let decoded = self.poll_frame(cx).map(Frame::decode_outcome);
+                decoded.map_err(|error| error.of_command(name))
+            }
+            PoolPending::Over => PoolPending::poll_frame(self, cx).map(Frame::decode_outcome),
+        }
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
+        PoolPending::poll_frame(self, cx)
+    }
+}
+
+/// Any [`Client`], where its type is not to be named: the trait object of clients, cheap to clone.
+///
+/// Each command costs an allocation and a virtual call more than on the handle itself.
+///
+/// ```no_run
+/// # extern crate typedis_core as typedis;
+/// use typedis::{AnyClient, Connection, Pool, Result};
+///
+/// struct Service {
+///     client: AnyClient,
+/// }
+///
+/// # async fn example(small: bool) -> Result<()> {
+/// let client = if small {
+///     AnyClient::new(Connection::open("redis://localhost").await?)
+/// } else {
+///     AnyClient::new(Pool::open("redis://localhost").await?)
+/// };
+/// let service = Service { client };
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct AnyClient(Arc<dyn Erased>);
+
+impl AnyClient {
+    /// Hides the type of a client.
+    pub fn new(client: impl Client + 'static) -> Self {
+        Self(Arc::new(client))
+    }
+}
+
+impl fmt::Debug for AnyClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AnyClient")
+    }
+}
+
+impl Client for AnyClient {
+    type InFlight<'a> = AnyInFlight<'a>;
+
+    fn begin_command(&self, args: Box<Args>) -> AnyInFlight<'_> {
+        let command = args.name();
+        AnyInFlight {
+            command,
+            pending: self.0.begin_erased(args),
+        }
+    }
+
+    fn noted_keys(&self) -> Keys {
+        self.0.erased_keys()
+    }
+
+    fn surface(&self) -> Surface<'_> {
+        self.0.erased_surface()
+    }
+}
+
+/// What [`AnyClient`] needs of a client.
+trait Erased: Send + Sync {
+    fn begin_erased<'a>(&'a self, args: Box<Args>) -> Box<dyn ErasedInFlight + 'a>;
+    fn erased_keys(&self) -> Keys;
+    fn erased_surface(&self) -> Surface<'_>;
+}
+
+impl<C: Client> Erased for C {
+    fn begin_erased<'a>(&'a self, args: Box<Args>) -> Box<dyn ErasedInFlight + 'a> {
+        Box::new(self.begin_command(args))
+    }
+
+    fn erased_keys(&self) -> Keys {
+        self.noted_keys()
+    }
+
+    fn erased_surface(&self) -> Surface<'_> {
+        self.surface()
+    }
+}
+
+/// A command on its way, whatever over.
+trait ErasedInFlight: Send {
+    fn submit_erased(&mut self);
+    fn poll_erased(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>>;
+}
+
+impl<P: InFlight> ErasedInFlight for P {
+    fn submit_erased(&mut self) {
+        self.submit();
+    }
+
+    fn poll_erased(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
+        self.poll_frame(cx)
+    }
+}
+
+/// A command on its way over an [`AnyClient`].
+#[doc(hidden)]
+pub struct AnyInFlight<'a> {
+    command: CommandName,
+    pending: Box<dyn ErasedInFlight + 'a>,
+}
+
+impl fmt::Debug for AnyInFlight<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("AnyInFlight").field(&self.command).finish()
+    }
+}
+
+impl InFlight for AnyInFlight<'_> {
+    fn submit(&mut self) {
+        self.pending.submit_erased();
+    }
+
+    fn poll_decoded<R: FromRedis>(&mut self, cx: &mut Context<'_>) -> Poll<Result<R>> {
+        let decoded = self.pending.poll_erased(cx).map(Frame::decode_outcome);
+        decoded.map_err(|error| error.of_command(self.command.clone()))
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
+        self.pending.poll_erased(cx)
+    }
+}
