@@ -33,10 +33,15 @@ fn expansion(row: &str) -> String {
     prettyplease::unparse(&file)
 }
 
-/// A text without comments, and without what only formatting decides: blanks, braces, commas, and the
-/// paths of names.
+/// A text without comments and names for the search, and without what only formatting decides: blanks, braces, commas,
+/// and the paths of names.
 fn squeezed(text: &str) -> String {
-    let lines = text.lines().filter(|line| !line.trim().starts_with("//"));
+    let is_left_out = |line: &&str| {
+        ["//", "#[doc(alias"]
+            .iter()
+            .any(|start| line.trim().starts_with(start))
+    };
+    let lines = text.lines().filter(|line| !is_left_out(line));
     let mut text: String = lines.flat_map(str::split_whitespace).collect();
     for path in ["rt::state::", "rt::", "::std::marker::"] {
         text = text.replace(path, "");
