@@ -29,6 +29,7 @@ const TEXTS: [(&str, &str); 8] = [
          SentinelReplica.primary_link_status SentinelPeer.flags SentinelScript.flags AclUser.flags AclUser.databases \
          AclSelector.databases AclLogEntry.reason AclLogEntry.context CommandDetails.flags CommandDetails.acl_categories \
          CommandDetails.tips KeySpec.flags InfoSection.name LatencyEvent.event MemoryStats.other SeriesInfo.chunk_type \
+         BackupStatus.error generic.bless_get \
          SeriesInfo.duplicate_policy CompactionRule.aggregator",
     ),
     (
@@ -59,7 +60,7 @@ const TEXTS: [(&str, &str); 8] = [
     ),
     (
         "a word that a newer server may add",
-        "JsonValueType.Other KeyType.Other Quantization.Other",
+        "BackupState.Other JsonValueType.Other KeyType.Other Quantization.Other",
     ),
     ("JSON is UTF-8", "json.json_objkeys ObjectKeys.0"),
     ("the caller's own message", "connection.ping"),

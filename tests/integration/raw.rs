@@ -371,7 +371,7 @@ on_every_server! {
 
 /// Commands of which a server says that they block, are refused in scripts or transactions, or belong to pub/sub, and that all
 /// the same are answered with one reply and change nothing on their connection.
-const HARMLESS: &str = "ACL AUTH BGREWRITEAOF BGSAVE CLIENT CLUSTER COMMAND CONFIG DEBUG EVAL EVALSHA EVAL_RO EVALSHA_RO FAILOVER \
+const HARMLESS: &str = "ACL AUTH BACKUP BGREWRITEAOF BGSAVE CLIENT CLUSTER COMMAND CONFIG DEBUG EVAL EVALSHA EVAL_RO EVALSHA_RO FAILOVER \
     FCALL FCALL_RO FUNCTION LATENCY MEMORY MIGRATE MODULE PUBLISH PUBSUB REPLICAOF ROLE SAVE SCRIPT SHUTDOWN SLAVEOF SLOWLOG \
     SPUBLISH COMMANDLOG HOTKEYS FT.CURSOR";
 

@@ -192,7 +192,7 @@ impl Link {
         result
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn submit(
         &self,
         payload: &mut impl Payload,

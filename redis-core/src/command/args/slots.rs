@@ -9,18 +9,25 @@ impl Args {
     /// Writes keys, and notes their positions or slots as asked for.
     #[inline]
     pub(super) fn noting(&mut self, write: impl FnOnce(&mut Self)) {
-        let (first, from) = (self.words, self.bytes.len());
-        // For their slots all of their bytes have to be at hand.
-        let computes = self.noted.mode == Keys::Slots;
-        let moves = computes.then(|| std::mem::replace(&mut self.moves, true));
-        write(self);
-        if let Some(moves) = moves {
-            self.moves = moves;
-            self.note_slots(first, from);
-        } else if self.noted.mode == Keys::Noted {
-            // One at a time, since it is mostly one.
-            (first..self.words).for_each(|position| self.keys.push(position));
+        match self.noted.mode {
+            Keys::Ignored => write(self),
+            Keys::Noted => {
+                let first = self.words;
+                write(self);
+                // One at a time, since it is mostly one.
+                (first..self.words).for_each(|position| self.keys.push(position));
+            }
+            Keys::Slots => self.noting_slots(write),
         }
+    }
+
+    /// Writes keys, and notes their slots. All of their bytes have to be at hand for that.
+    fn noting_slots(&mut self, write: impl FnOnce(&mut Self)) {
+        let (first, from) = (self.words, self.bytes.len());
+        let moves = std::mem::replace(&mut self.moves, true);
+        write(self);
+        self.moves = moves;
+        self.note_slots(first, from);
     }
 
     fn note_slots(&mut self, first: u32, from: usize) {

@@ -10,7 +10,7 @@ use super::*;
 impl Queue {
     /// Queues a payload, or makes the caller wait for room. `place` is the caller's place among those who wait,
     /// if it has one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn submit(
         &mut self,
         payload: &mut impl Payload,
@@ -123,7 +123,7 @@ impl Queue {
     }
 
     /// Takes the delivery, or leaves a waker.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn poll_cell(&mut self, key: CellKey, waker: &Waker) -> Poll<Delivery> {
         if let Some(Cell::Waiting(waiting, _)) = self.cells.get_mut(key) {
             if !waiting.as_ref().is_some_and(|known| known.will_wake(waker)) {
