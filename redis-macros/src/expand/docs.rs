@@ -306,16 +306,27 @@ fn example(command: &Command, doctests: bool) -> Lines {
     if !doctests {
         return vec!["```ignore".to_owned(), statement, "```".to_owned()];
     }
-    let imports = statement
-        .contains("HashMap<")
-        .then_some(["use std::collections::HashMap;", ""]);
+    let uses = |ty: &str| {
+        statement
+            .split(|letter: char| !letter.is_alphanumeric())
+            .any(|word| word == ty)
+    };
+    let imports: Vec<&str> = [
+        ("HashMap", "use std::collections::HashMap;"),
+        ("Name", "use typedis::Name;"),
+    ]
+    .into_iter()
+    .filter_map(|(ty, import)| uses(ty).then_some(import))
+    .collect();
+    let blank = (!imports.is_empty()).then_some("");
     [
         "```no_run",
         "# #[allow(unused_imports)] use typedis::{args::*, commands::*, prelude::*, replies::*};",
         "# async fn example(conn: typedis::Exclusive) -> typedis::Result<()> {",
     ]
     .into_iter()
-    .chain(imports.into_iter().flatten())
+    .chain(imports)
+    .chain(blank)
     .chain([statement.as_str()])
     .chain(["# Ok(())", "# }", "```"])
     .map(str::to_owned)
