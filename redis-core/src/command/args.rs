@@ -199,7 +199,15 @@ impl Args {
     /// Writes one key.
     #[inline]
     pub fn key<A: ToArg + ?Sized>(&mut self, name: &'static str, value: &A) {
-        self.noting(|args| args.arg(name, value));
+        if self.noted.mode == Keys::Slots {
+            return self.noting_slots(|args| args.arg(name, value));
+        }
+        // Written out, since nearly every command comes here: `noting` would call what is compiled into this.
+        let first = self.words;
+        self.arg(name, value);
+        if self.noted.mode == Keys::Noted && self.words > first {
+            self.keys.push(first);
+        }
     }
 
     /// Notes how long the server may hold the command; that time is the argument that is written next.

@@ -22,7 +22,7 @@ impl Args {
     }
 
     /// Writes keys, and notes their slots. All of their bytes have to be at hand for that.
-    fn noting_slots(&mut self, write: impl FnOnce(&mut Self)) {
+    pub(super) fn noting_slots(&mut self, write: impl FnOnce(&mut Self)) {
         let (first, from) = (self.words, self.bytes.len());
         let moves = std::mem::replace(&mut self.moves, true);
         write(self);
