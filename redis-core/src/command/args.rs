@@ -399,7 +399,7 @@ impl Args {
     }
 
     /// Writes what `write` writes. An error that is noted meanwhile gets `name` as the name of the argument.
-    #[inline]
+    #[inline(always)]
     pub(super) fn named(&mut self, name: &'static str, write: impl FnOnce(&mut Self)) {
         let spoilt = self.is_spoilt();
         write(self);

@@ -179,6 +179,25 @@ fn terms_of(args: &Args) -> Terms {
     }
 }
 
+impl Command {
+    /// Writes a command that is kept, or sent in pieces.
+    #[cold]
+    fn write_unusual(&mut self, mut args: Box<Args>, out: &mut Outgoing) {
+        if args.is_in_pieces() {
+            args.begin_wait();
+            args.again().write_to(out);
+            self.args = Some(args);
+            return;
+        }
+        args.write_to(out);
+        if args.is_raw() || args.called_script().is_some() {
+            self.args = Some(args);
+        } else {
+            args.retire();
+        }
+    }
+}
+
 impl Payload for Command {
     #[inline]
     fn terms(&self) -> Terms {
@@ -197,19 +216,13 @@ impl Payload for Command {
 
     #[inline]
     fn write_to(&mut self, out: &mut Outgoing) {
-        if let Some(mut args) = self.args.take() {
-            if args.is_in_pieces() {
-                args.begin_wait();
-                args.again().write_to(out);
-                self.args = Some(args);
-                return;
-            }
-            args.write_to(out);
-            if args.is_raw() || args.called_script().is_some() {
-                self.args = Some(args);
-            } else {
+        match self.args.take() {
+            Some(mut args) if args.is_plain() => {
+                args.write_to(out);
                 args.retire();
             }
+            Some(args) => self.write_unusual(args, out),
+            None => {}
         }
     }
 
