@@ -77,6 +77,7 @@ mod tests {
 
     use super::*;
     use crate::engine::link::Link;
+    use crate::engine::subscriptions::hub::InvalidationWatch;
     use crate::{Config, Connection, Run, raw};
 
     /// Notes the invalidations, and how many commands had been answered by then.
@@ -123,7 +124,8 @@ mod tests {
         peer.write_all(replies).await.unwrap();
     }
 
-    async fn hear(replies: &'static [u8]) -> Vec<(String, u64)> {
+    /// A connection to such a server, and who listens on it.
+    async fn listen(replies: &'static [u8]) -> (Connection, Arc<Listener>, InvalidationWatch) {
         let config = Config::tcp("scripted", 1).transport(move |_| async move {
             let (ours, theirs) = tokio::io::duplex(4096);
             tokio::spawn(serve(theirs, replies));
@@ -134,11 +136,12 @@ mod tests {
             link: Arc::downgrade(&conn.shared_link()),
             heard: Mutex::default(),
         });
-        let _watch = conn
-            .link()
-            .hub()
-            .watch_invalidations(listener.clone())
-            .unwrap();
+        let watch = conn.link().hub().watch_invalidations(listener.clone());
+        let watch = watch.unwrap();
+        (conn, listener, watch)
+    }
+
+    async fn echo_three_times(conn: &Connection) {
         let echo = || {
             conn.run(raw("ECHO").arg("x").reply::<crate::Value>())
                 .send()
@@ -147,6 +150,11 @@ mod tests {
         for reply in [a.await, b.await, c.await] {
             reply.unwrap();
         }
+    }
+
+    async fn hear(replies: &'static [u8]) -> Vec<(String, u64)> {
+        let (conn, listener, _watch) = listen(replies).await;
+        echo_three_times(&conn).await;
         listener.heard.lock().unwrap().clone()
     }
 
@@ -159,7 +167,7 @@ mod tests {
 
     /// Redis 6.2 and 7.0 push inside the array of EXEC.
     #[tokio::test]
-    async fn what_is_pushed_amid_a_reply_is_heard_before_that_reply_is_handed_out() {
+    async fn what_is_pushed_within_a_reply_is_heard_before_that_reply_is_handed_out() {
         let replies = b":1\r\n:2\r\n*2\r\n:3\r\n>2\r\n$10\r\ninvalidate\r\n_\r\n:4\r\n";
         let heard = hear(replies).await;
         assert!(
@@ -170,28 +178,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_lost_socket_is_heard_of() {
-        let replies = b":1\r\n:2\r\n:3\r\n";
-        let config = Config::tcp("scripted", 1).transport(move |_| async move {
-            let (ours, theirs) = tokio::io::duplex(4096);
-            tokio::spawn(serve(theirs, replies));
-            Ok(ours)
-        });
-        let conn = Connection::open(config).await.unwrap();
-        let listener = Arc::new(Listener {
-            link: Arc::downgrade(&conn.shared_link()),
-            heard: Mutex::default(),
-        });
-        let hub = conn.link().hub();
-        let _watch = hub.watch_invalidations(listener.clone()).unwrap();
+        let (conn, listener, _watch) = listen(b":1\r\n:2\r\n:3\r\n").await;
         let mut events = conn.events();
-        let echo = || {
-            conn.run(raw("ECHO").arg("x").reply::<crate::Value>())
-                .send()
-        };
-        let (a, b, c) = (echo(), echo(), echo());
-        for reply in [a.await, b.await, c.await] {
-            reply.unwrap();
-        }
+        echo_three_times(&conn).await;
         // The scripted server hangs up, and accepts the next socket.
         while !matches!(
             events.next().await,
