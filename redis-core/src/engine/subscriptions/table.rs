@@ -174,6 +174,7 @@ impl Table {
 
     /// Takes a push. `may_answer` says whether the oldest reply that is owed is that of a command of this
     /// table.
+    #[inline]
     pub(crate) fn receive(
         &mut self,
         frame: &Frame,
