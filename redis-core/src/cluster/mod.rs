@@ -24,5 +24,6 @@ mod split;
 mod topology;
 
 pub use crate::command::{SLOTS, slot};
+pub use crate::config::ReadFrom;
 pub use handle::{Cluster, ClusterExecution};
 pub use topology::{ClusterNode, NodeRole, Topology};

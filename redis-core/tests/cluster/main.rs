@@ -2,6 +2,7 @@
 //!
 //! # Layout
 //!
+//! - `opening`: how a cluster is named, and how its nodes are reached
 //! - `routing`: every command goes where its keys are
 //! - `redirects`: what nodes say in place of a reply, by a scripted cluster
 //! - `many`: commands that concern several nodes
@@ -17,6 +18,7 @@
 
 mod changes;
 mod many;
+mod opening;
 mod redirects;
 mod routing;
 mod support;
