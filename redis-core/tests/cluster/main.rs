@@ -2,6 +2,7 @@
 //!
 //! # Layout
 //!
+//! - `channels`: publish and subscribe on clusters that change
 //! - `opening`: how a cluster is named, and how its nodes are reached
 //! - `routing`: every command goes where its keys are
 //! - `redirects`: what nodes say in place of a reply, by a scripted cluster
@@ -17,6 +18,7 @@
 )]
 
 mod changes;
+mod channels;
 mod many;
 mod opening;
 mod redirects;
