@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use super::desk;
 use super::nodes::Node;
 use super::pending::ClusterPending;
 use super::refresh;
@@ -76,6 +77,7 @@ impl Cluster {
         let topology = refresh::discover(&config).await?;
         let shared = Arc::new(Shared::new(config, topology));
         let (weak, wanted) = (Arc::downgrade(&shared), shared.refresh.clone());
+        runtime::spawn(desk::run(weak.clone()));
         runtime::spawn(refresh::run(weak, wanted));
         Ok(Self {
             owned: Arc::new(Owned { shared }),
@@ -134,7 +136,7 @@ impl Cluster {
     }
 
     #[inline]
-    pub(super) fn shared(&self) -> &Shared {
+    pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.owned.shared
     }
 }

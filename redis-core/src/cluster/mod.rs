@@ -11,11 +11,15 @@
 //! - `handle`: the handle that users hold; `shared`: what its clones share
 //! - `nodes`, `routes`: a link to each node, and from a command to its node
 //! - `pending`: one command until its reply, through redirects and failovers
+//! - `channels`: publish and subscribe; `desk`: making and moving subscriptions; `places`: where each of them lives
 //! - `split`: one command on many nodes, and how their replies become one
 
+mod channels;
+mod desk;
 mod handle;
 mod nodes;
 mod pending;
+mod places;
 mod redirect;
 mod refresh;
 mod routes;
@@ -24,5 +28,6 @@ mod split;
 mod topology;
 
 pub use crate::command::{SLOTS, slot};
+pub use crate::config::ReadFrom;
 pub use handle::{Cluster, ClusterExecution};
 pub use topology::{ClusterNode, NodeRole, Topology};

@@ -319,7 +319,8 @@ impl<'a> ClusterPending<'a> {
         };
         let asked = sending.link().config.address().clone();
         let shared = self.shared;
-        let Some(address) = redirect.address(&asked) else {
+        let told = redirect.address(&asked);
+        let Some(address) = told.map(|told| shared.config.mapped(told)) else {
             return Some(Delivery::Refused(no_node()));
         };
         detour.path.push(address.clone());

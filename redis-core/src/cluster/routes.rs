@@ -81,6 +81,11 @@ impl Routes {
         }
     }
 
+    /// The owner of a slot; `None` if no node owns it.
+    pub(super) fn known_owner(&self, slot: u16) -> Option<&Arc<Node>> {
+        self.nodes.get(self.topology.primary_place(slot)?)
+    }
+
     /// A primary, another each time.
     pub(super) fn any_primary(&self) -> Option<&Arc<Node>> {
         let count = self.primaries.len();

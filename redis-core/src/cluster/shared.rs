@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
 use super::nodes::Node;
+use super::places::Places;
 use super::routes::Routes;
 use super::topology::Topology;
 use crate::config::{Address, Config};
@@ -19,6 +20,7 @@ pub(super) struct Shared {
     changing: Mutex<()>,
     /// Wakes the task that asks for the map.
     pub(super) refresh: Arc<Notify>,
+    pub(super) places: Places,
 }
 
 impl Shared {
@@ -28,6 +30,7 @@ impl Shared {
             routes: ArcSwap::from_pointee(routes),
             changing: Mutex::new(()),
             refresh: Arc::new(Notify::new()),
+            places: Places::default(),
             config,
         }
     }
@@ -71,6 +74,7 @@ impl Shared {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(next) = change(&self.routes.load()) {
             self.routes.store(Arc::new(next));
+            self.places.map_changed();
         }
     }
 }

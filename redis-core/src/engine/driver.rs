@@ -124,12 +124,13 @@ impl Driver {
         }
     }
 
-    /// Waits until there is something to send; `None` if the connection was closed meanwhile.
+    /// Waits until there is something to send, or a subscription to serve; `None` if the connection was closed meanwhile.
     async fn sleep(&mut self) -> Option<()> {
         self.link.with(&mut self.woken, |queue, _| queue.sleep());
         let link = self.link.clone();
         let needed = std::future::poll_fn(|_| {
-            if link.with(&mut Vec::new(), |queue, _| queue.is_idle()) {
+            let idle = link.with(&mut Vec::new(), |queue, _| queue.is_idle());
+            if idle && !link.hub().needs(&*link) {
                 Poll::Pending
             } else {
                 Poll::Ready(())

@@ -17,7 +17,7 @@ use super::subscriptions::hub::{Hub, Line, OpenApart};
 use super::trace;
 use crate::command::Keys;
 use crate::command::script_text::Loaded;
-use crate::config::{Config, Follow, Guard};
+use crate::config::{Config, Follow, Guard, Protocol};
 use crate::error::{Obstacle, ServerVersion};
 use crate::wire::outgoing::Outgoing;
 
@@ -50,6 +50,8 @@ pub(crate) struct Link {
     purpose: Purpose,
     /// Whether the last socket that logged in speaks RESP3.
     resp3: AtomicBool,
+    /// Whether there was a socket yet.
+    greeted: AtomicBool,
     /// Which server that socket leads to, packed; 0 where it did not say.
     server: AtomicU64,
     /// How many attempts to connect have failed since there was a socket.
@@ -106,6 +108,7 @@ impl Link {
             hub,
             purpose,
             resp3: AtomicBool::new(false),
+            greeted: AtomicBool::new(false),
             server: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             guard: Mutex::new(None),
@@ -124,6 +127,7 @@ impl Link {
 
     pub(crate) fn set_resp3(&self, resp3: bool) {
         self.resp3.store(resp3, Ordering::Release);
+        self.greeted.store(true, Ordering::Release);
     }
 
     /// The server that the last socket that was let in leads to, if it introduced itself.
@@ -373,6 +377,18 @@ impl Link {
 impl Line for Link {
     fn speaks_resp3(&self) -> bool {
         self.speaks_resp3()
+    }
+
+    fn may_speak_resp3(&self) -> bool {
+        if self.greeted.load(Ordering::Acquire) {
+            self.speaks_resp3()
+        } else {
+            self.config.protocol == Protocol::Newest
+        }
+    }
+
+    fn is_connected(&self) -> bool {
+        self.load().1
     }
 
     fn nudge(&self) {

@@ -312,7 +312,7 @@ impl Table {
             }
             Verb::Join if error.is_transient() => {
                 topic.standing = Standing::Absent;
-                topic.interrupt(error, woken);
+                topic.hinder(error, woken);
                 self.postponed.push(source);
                 true
             }
@@ -333,7 +333,7 @@ impl Table {
                 let members = std::mem::take(&mut topic.members);
                 self.members -= members.len();
                 for member in members {
-                    member.fail(Cause::Refused(error.clone()), woken);
+                    member.displace(Cause::Refused(error.clone()), woken);
                 }
                 self.dirty.push(source);
                 false
@@ -428,10 +428,7 @@ impl Table {
         for topics in [&mut self.channels, &mut self.patterns, &mut self.shards] {
             for (_, topic) in topics.drain() {
                 for member in topic.members {
-                    if let Some(ticket) = &member.ticket {
-                        ticket.fail(Cause::Link(failure.clone()), woken);
-                    }
-                    member.inbox.end(Some(ended.clone()), woken);
+                    member.end(failure, &ended, woken);
                 }
             }
         }
