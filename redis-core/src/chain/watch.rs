@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use super::carrier::Carrier;
 use super::payload::ChainPayload;
 use super::replies::Replies;
 use super::{Atomic, Chain, Running, Transaction};
@@ -87,7 +88,7 @@ impl<L: Replies> Commit for Chain<'static, Atomic, L> {
 }
 
 async fn execute<L: Replies>(payload: ChainPayload, lease: &Exclusive) -> Result<L::Tuple> {
-    let mut running = Running::new(Some(lease), payload);
+    let mut running = Running::new(Some(Carrier::Socket(lease)), payload);
     if running.sends_nothing() {
         unwatch(lease).await;
         return std::future::poll_fn(|cx| running.poll(cx, L::decode)).await;

@@ -10,9 +10,17 @@
 //! How commands reach it:
 //! - `handle`: the handle that users hold; `shared`: what its clones share
 //! - `nodes`, `routes`: a link to each node, and from a command to its node
-//! - `pending`: one command until its reply, through redirects and failovers
+//! - `execution`: a command as the handle begins it; `chain`: pipelines, batches and transactions
+//! - `pending`: one command until its reply, through redirects and failovers; `detour`: its pauses and hops
+//! - `flight`: many commands on many nodes at the same time; `gather`: their outcomes, in the order of the caller
 //! - `split`: one command on many nodes, and how their replies become one
+//! - `together`: a transaction on its way to the node of its slot
 
+mod chain;
+mod detour;
+mod execution;
+mod flight;
+mod gather;
 mod handle;
 mod nodes;
 mod pending;
@@ -21,8 +29,11 @@ mod refresh;
 mod routes;
 mod shared;
 mod split;
+mod together;
 mod topology;
 
 pub use crate::command::{SLOTS, slot};
-pub use handle::{Cluster, ClusterExecution};
+#[doc(hidden)]
+pub use execution::ClusterExecution;
+pub use handle::Cluster;
 pub use topology::{ClusterNode, NodeRole, Topology};

@@ -5,6 +5,7 @@
 //! - `routing`: every command goes where its keys are
 //! - `redirects`: what nodes say in place of a reply, by a scripted cluster
 //! - `many`: commands that concern several nodes
+//! - `chains`, `transactions`: pipelines, batches and transactions
 //! - `changes`: real clusters that change under load that checks itself
 //! - `support`: what all of these use
 
@@ -15,8 +16,10 @@
     missing_docs
 )]
 
+mod chains;
 mod changes;
 mod many;
 mod redirects;
 mod routing;
 mod support;
+mod transactions;
