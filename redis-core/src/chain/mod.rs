@@ -34,7 +34,7 @@ pub(crate) mod payload;
 pub(crate) mod pieces;
 mod replies;
 pub(crate) mod routing;
-mod watch;
+pub(crate) mod watch;
 
 pub use batch::{Batch, BatchHandle, BatchReplies, EachPipeline, EachPipelineFuture};
 use carrier::{Carrier, Spread};

@@ -1,5 +1,6 @@
 //! Pipelines, batches and transactions on a cluster; and the cluster as a [`Client`].
 
+use std::future::poll_fn;
 use std::task::{Context, Poll};
 
 use super::execution::ClusterExecution;
@@ -11,10 +12,11 @@ use crate::chain::gathered::Gathered;
 use crate::chain::payload::ChainPayload;
 use crate::chain::routing::Routing;
 use crate::chain::{Batch, Chain, EachPipeline, Pipeline, Transaction, batch};
-use crate::client::{Client, Surface};
+use crate::client::{Client, InFlight, Surface};
 use crate::command::{Args, Keys};
 use crate::engine::inflight::Delivery;
-use crate::error::{Error, ServerVersion};
+use crate::error::{Error, Result, ServerVersion};
+use crate::reply::Frame;
 use crate::request::{Detached, IntoRequest};
 
 impl Cluster {
@@ -76,6 +78,18 @@ impl Cluster {
         C: IntoRequest<Sink = Detached>,
     {
         batch::each(Carrier::Nodes(self), items, command)
+    }
+}
+
+impl Cluster {
+    /// Executes a command that was built separately, and returns the reply as it came, also if it is an error; for
+    /// recorders and test suites.
+    ///
+    /// # Errors
+    /// The cluster's, and those of an argument that cannot be sent.
+    pub async fn execute(&self, args: Args) -> Result<Frame> {
+        let mut execution = self.begin(Box::new(args));
+        poll_fn(|cx| execution.poll_frame(cx)).await
     }
 }
 

@@ -30,6 +30,14 @@ pub(super) struct Detour {
 }
 
 impl Detour {
+    /// One whose pauses end by this deadline.
+    pub(super) fn until(deadline: Option<Instant>) -> Self {
+        Self {
+            deadline,
+            ..Self::default()
+        }
+    }
+
     /// Begins a pause, unless the deadline comes first. Each is longer than the one before.
     pub(super) fn pause(&mut self, config: &Config, patience: Patience) -> bool {
         self.set_deadline(config, patience);

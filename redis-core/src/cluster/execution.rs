@@ -1,8 +1,11 @@
 //! A command on its way through a cluster: [`ClusterExecution`].
 
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use super::blocking;
 use super::flight::Flight;
 use super::handle::Cluster;
 use super::pending::ClusterPending;
@@ -23,10 +26,19 @@ pub enum ClusterExecution<'a> {
     One(ClusterPending<'a>),
     /// On several nodes.
     Several(Box<Several<'a>>),
+    /// On a socket that is leased for it.
+    Leased(Leased<'a>),
     /// It is not sent, for this reason.
     Refused(Option<Error>),
     /// It has been answered.
     Over,
+}
+
+/// A command on a socket that is leased for it.
+#[doc(hidden)]
+pub struct Leased<'a> {
+    name: CommandName,
+    wait: Pin<Box<dyn Future<Output = Result<Frame>> + Send + 'a>>,
 }
 
 /// A command on several nodes.
@@ -42,6 +54,7 @@ impl fmt::Debug for ClusterExecution<'_> {
         match self {
             Self::One(pending) => f.debug_tuple("One").field(pending).finish(),
             Self::Several(several) => f.debug_tuple("Several").field(several).finish(),
+            Self::Leased(leased) => f.debug_tuple("Leased").field(&leased.name).finish(),
             Self::Refused(error) => f.debug_tuple("Refused").field(error).finish(),
             Self::Over => f.write_str("Over"),
         }
@@ -67,6 +80,11 @@ fn begin_unusual(shared: &Shared, mut args: Box<Args>) -> ClusterExecution<'_> {
     if let Some(error) = args.take_error() {
         return ClusterExecution::One(ClusterPending::refused(shared, args, error));
     }
+    if args.takes_a_lease() {
+        let name = args.name();
+        let wait = Box::pin(blocking::run(shared, args));
+        return ClusterExecution::Leased(Leased { name, wait });
+    }
     match split::plan(&mut args) {
         Ok(split::Plan::OneNode) => ClusterExecution::One(ClusterPending::new(shared, args)),
         Ok(_) => begin_several(shared, args),
@@ -80,6 +98,17 @@ fn begin_several(shared: &Shared, args: Box<Args>) -> ClusterExecution<'_> {
     match Flight::new(shared, Singles::of(args), patience) {
         Ok(flight) => ClusterExecution::Several(Box::new(Several { name, flight })),
         Err((_, error)) => ClusterExecution::Refused(Some(error)),
+    }
+}
+
+impl ClusterExecution<'_> {
+    /// The name of a command that is not simply on one node.
+    fn name(&self) -> CommandName {
+        match self {
+            Self::Several(several) => several.name.clone(),
+            Self::Leased(leased) => leased.name.clone(),
+            Self::One(_) | Self::Refused(_) | Self::Over => "".into(),
+        }
     }
 }
 
@@ -100,7 +129,8 @@ impl InFlight for ClusterExecution<'_> {
         match self {
             Self::One(pending) => pending.submit(),
             Self::Several(several) => several.flight.submit(),
-            Self::Refused(_) | Self::Over => {}
+            // A blocking command waits for its lease first; it is on its way once it is polled.
+            Self::Leased(_) | Self::Refused(_) | Self::Over => {}
         }
     }
 
@@ -108,9 +138,12 @@ impl InFlight for ClusterExecution<'_> {
     fn poll_decoded<R: FromRedis>(&mut self, cx: &mut Context<'_>) -> Poll<Result<R>> {
         match self {
             Self::One(pending) => pending.poll_decoded(cx),
-            Self::Several(_) | Self::Refused(_) | Self::Over => {
-                self.poll_frame(cx).map(Frame::decode_outcome)
+            Self::Several(_) | Self::Leased(_) => {
+                let name = self.name();
+                let decoded = self.poll_frame(cx).map(Frame::decode_outcome);
+                decoded.map_err(|error| error.of_command(name))
             }
+            Self::Refused(_) | Self::Over => self.poll_frame(cx).map(Frame::decode_outcome),
         }
     }
 
@@ -119,6 +152,11 @@ impl InFlight for ClusterExecution<'_> {
             Self::One(pending) => pending.poll_frame(cx),
             Self::Several(several) => {
                 let outcome = ready!(several.poll(cx));
+                *self = Self::Over;
+                Poll::Ready(outcome)
+            }
+            Self::Leased(leased) => {
+                let outcome = ready!(leased.wait.as_mut().poll(cx));
                 *self = Self::Over;
                 Poll::Ready(outcome)
             }

@@ -9,6 +9,7 @@ use super::nodes::Node;
 use super::routes::Routes;
 use super::topology::Topology;
 use crate::config::{Address, Config};
+use crate::handle::Reports;
 
 /// The present routes, and the means to change them.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(super) struct Shared {
     changing: Mutex<()>,
     /// Wakes the task that asks for the map.
     pub(super) refresh: Arc<Notify>,
+    /// Where replies go whose callers have gone away.
+    pub(super) reports: Reports,
 }
 
 impl Shared {
@@ -28,6 +31,7 @@ impl Shared {
             routes: ArcSwap::from_pointee(routes),
             changing: Mutex::new(()),
             refresh: Arc::new(Notify::new()),
+            reports: Reports::default(),
             config,
         }
     }

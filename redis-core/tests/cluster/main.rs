@@ -6,6 +6,7 @@
 //! - `redirects`: what nodes say in place of a reply, by a scripted cluster
 //! - `many`: commands that concern several nodes
 //! - `chains`, `transactions`: pipelines, batches and transactions
+//! - `blocking`, `watching`: what a socket is leased for
 //! - `changes`: real clusters that change under load that checks itself
 //! - `support`: what all of these use
 
@@ -16,6 +17,7 @@
     missing_docs
 )]
 
+mod blocking;
 mod chains;
 mod changes;
 mod many;
@@ -23,3 +25,4 @@ mod redirects;
 mod routing;
 mod support;
 mod transactions;
+mod watching;
