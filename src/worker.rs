@@ -9,7 +9,9 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use typedis_core::{Backoff, Error, FromRedis, Pool, Result, Run, cmd};
+use typedis_core::{
+    AllowsBlocking, AnyClient, Backoff, Client, Error, FromRedis, Result, Run, cmd,
+};
 
 use crate::args::StreamId;
 use crate::commands::traits::StreamCommands;
@@ -64,7 +66,7 @@ use stop::Stop;
 #[derive(Debug)]
 #[must_use = "a worker does nothing until it is run"]
 pub struct Worker {
-    pool: Pool,
+    client: AnyClient,
     stream: String,
     group: String,
     consumer: String,
@@ -101,15 +103,20 @@ pub struct Tally {
 type Entry<T> = StreamEntry<Option<EntryFields<T>>>;
 
 impl Worker {
-    /// A worker that reads `stream` as `consumer` of `group`. Both stream and group are created if they are missing.
-    pub fn new(
-        pool: &Pool,
+    /// A worker that reads `stream` as `consumer` of `group`, on a [`Pool`](crate::Pool) or a
+    /// [`Cluster`](crate::Cluster). Both stream and group are created if they are missing.
+    pub fn new<C>(
+        client: &C,
         stream: impl Into<String>,
         group: impl Into<String>,
         consumer: impl Into<String>,
-    ) -> Self {
+    ) -> Self
+    where
+        C: Client + Clone + 'static,
+        for<'c> &'c C: AllowsBlocking,
+    {
         Self {
-            pool: pool.clone(),
+            client: AnyClient::new(client.clone()),
             stream: stream.into(),
             group: group.into(),
             consumer: consumer.into(),
@@ -232,13 +239,13 @@ impl Shift<'_> {
 
     async fn create_group(&self) -> Result<()> {
         let Worker {
-            pool,
+            client,
             stream,
             group,
             settings,
             ..
         } = self.worker;
-        let created = pool
+        let created = client
             .xgroup_create(stream, group, &settings.start)
             .mkstream();
         match created.await {
@@ -250,13 +257,13 @@ impl Shift<'_> {
     /// Some of the entries that are pending for too long, each with the number of its deliveries.
     async fn claim<T: FromRedis>(&mut self, from: EntryId) -> Result<Vec<(Entry<T>, u64)>> {
         let Worker {
-            pool,
+            client,
             stream,
             group,
             consumer,
             settings,
         } = self.worker;
-        let claimed = pool
+        let claimed = client
             .xautoclaim::<Option<EntryFields<T>>>(
                 stream,
                 group,
@@ -270,7 +277,7 @@ impl Shift<'_> {
         self.swept = Instant::now();
         self.tally.claimed += claimed.entries.len() as u64;
         let ids = claimed.entries.iter().map(|entry| entry.id);
-        let pending = pool
+        let pending = client
             .pipeline_each(ids, |cmd, id| cmd.xpending_range(stream, group, id, id, 1))
             .await?;
         let deliveries = pending.iter().map(|pending| {
@@ -283,7 +290,7 @@ impl Shift<'_> {
     /// Waits for new entries, until the next search for stale entries.
     async fn read<T: FromRedis>(&self) -> Result<Vec<Entry<T>>> {
         let Worker {
-            pool,
+            client,
             stream,
             group,
             consumer,
@@ -305,8 +312,8 @@ impl Shift<'_> {
             .count(settings.batch)
             .block(wait);
         let read = match settings.acknowledge {
-            Acknowledge::OnDelivery => pool.run(read.no_ack()).await?,
-            Acknowledge::OnSuccess | Acknowledge::Always => pool.run(read).await?,
+            Acknowledge::OnDelivery => client.run(read.no_ack()).await?,
+            Acknowledge::OnSuccess | Acknowledge::Always => client.run(read).await?,
         };
         Ok(read
             .unwrap_or_default()
@@ -407,14 +414,14 @@ impl Shift<'_> {
 
     async fn acknowledge(&self, id: EntryId) -> Result<()> {
         let Worker {
-            pool,
+            client,
             stream,
             group,
             settings,
             ..
         } = self.worker;
         if settings.acknowledge != Acknowledge::OnDelivery {
-            pool.xack(stream, group, StreamId::from(id)).await?;
+            client.xack(stream, group, StreamId::from(id)).await?;
         }
         Ok(())
     }
@@ -428,7 +435,7 @@ impl Shift<'_> {
         reason: String,
     ) -> Result<()> {
         let Worker {
-            pool,
+            client,
             stream,
             group,
             settings,
@@ -445,7 +452,8 @@ impl Shift<'_> {
         ];
         fields
             .extend(notes.map(|(name, value)| (Bytes::from_static(name.as_bytes()), value.into())));
-        pool.transaction()
+        client
+            .transaction()
             .xadd(dead, StreamId::AUTO, &fields)
             .xack(stream, group, StreamId::from(id))
             .await?;
@@ -457,7 +465,7 @@ impl Shift<'_> {
     /// Gives back entries that were not begun: others find them at once, as if they were pending for long enough.
     async fn give_back(&self, ids: Vec<EntryId>) -> Result<()> {
         let Worker {
-            pool,
+            client,
             stream,
             group,
             consumer,
@@ -465,7 +473,8 @@ impl Shift<'_> {
         } = self.worker;
         if !ids.is_empty() && settings.acknowledge != Acknowledge::OnDelivery {
             let ids: Vec<StreamId> = ids.into_iter().map(StreamId::from).collect();
-            pool.xclaim_justid(stream, group, consumer, Duration::ZERO, &ids)
+            client
+                .xclaim_justid(stream, group, consumer, Duration::ZERO, &ids)
                 .idle(settings.claim_after)
                 .await?;
         }

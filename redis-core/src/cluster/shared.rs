@@ -10,6 +10,7 @@ use super::places::Places;
 use super::routes::Routes;
 use super::topology::Topology;
 use crate::config::{Address, Config};
+use crate::handle::Reports;
 
 /// The present routes, and the means to change them.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub(super) struct Shared {
     /// Wakes the task that asks for the map.
     pub(super) refresh: Arc<Notify>,
     pub(super) places: Places,
+    /// Where replies go whose callers have gone away.
+    pub(super) reports: Reports,
 }
 
 impl Shared {
@@ -31,6 +34,7 @@ impl Shared {
             changing: Mutex::new(()),
             refresh: Arc::new(Notify::new()),
             places: Places::default(),
+            reports: Reports::default(),
             config,
         }
     }

@@ -15,7 +15,6 @@ use super::inflight::{
 use super::stats::Stats;
 use super::subscriptions::hub::{Hub, Line, OpenApart};
 use super::trace;
-use crate::command::Keys;
 use crate::command::script_text::Loaded;
 use crate::config::{Config, Follow, Guard, Protocol};
 use crate::error::{Obstacle, ServerVersion};
@@ -26,11 +25,6 @@ pub(crate) trait Lane: fmt::Debug + Sync {
     /// The socket for a chain that is about to be sent. `has_raw` says that it holds raw commands, of which nothing
     /// is known.
     fn link(&self, has_raw: bool) -> &Link;
-
-    /// What is noted about the keys of its commands.
-    fn keys(&self) -> Keys {
-        Keys::Ignored
-    }
 }
 
 /// What the handles and the driver share.
@@ -222,18 +216,6 @@ impl Link {
             next.wake();
         }
         submitted
-    }
-
-    /// Queues several payloads so that nothing else is queued between them.
-    #[allow(dead_code, reason = "used by the handle of a cluster")]
-    pub(crate) fn submit_all(&self, submit: impl FnOnce(&mut Queue)) {
-        let mut queue = self.lock();
-        submit(&mut queue);
-        let driver = queue.take_driver();
-        drop(queue);
-        if let Some(driver) = driver {
-            driver.wake();
-        }
     }
 
     /// Queues a command of the client's own; `None` if such a command cannot be sent now.

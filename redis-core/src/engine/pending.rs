@@ -163,7 +163,7 @@ impl Command {
 
 /// What the queue has to know about a command.
 #[inline]
-fn terms_of(args: &Args) -> Terms {
+pub(crate) fn terms_of(args: &Args) -> Terms {
     let block = args.block_limit();
     Terms {
         bytes: args.encoded_len(),

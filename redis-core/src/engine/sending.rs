@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::inflight::{
-    Again, CellKey, Delivery, Failure, Limit, Patience, Payload, Queue, Submitted, WaiterKey,
+    Again, CellKey, Delivery, Failure, Limit, Patience, Payload, Submitted, WaiterKey,
 };
 use super::link::Link;
 use crate::error::{Error, Obstacle, Phase};
@@ -226,17 +226,6 @@ impl<L: Deref<Target = Link>> Sending<L> {
         self.note(submitted, payload)
     }
 
-    /// Queues it now, before the first poll, in a queue that is locked already: see [`Link::submit_all`].
-    #[allow(dead_code, reason = "used by the handle of a cluster")]
-    pub(crate) fn submit_to(&mut self, queue: &mut Queue, payload: &mut impl Payload) {
-        if matches!(self.state, State::Fresh) && self.slow.is_none() {
-            let terms = payload.terms();
-            let limit = self.limit(terms.patience);
-            let submitted = queue.submit(payload, terms, limit, None, None);
-            self.note(submitted, payload);
-        }
-    }
-
     /// Notes the result of submitting; returns whether there was room.
     #[inline(always)]
     fn note(&mut self, submitted: Submitted, payload: &impl Payload) -> bool {
@@ -414,7 +403,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn many_are_queued_at_once_and_answered_in_their_order_also_beyond_the_budget() {
+    async fn many_are_answered_in_their_order_also_beyond_the_budget() {
         for commands in [1_000, 3] {
             let fake = echo().await;
             let budget = Budget {
@@ -430,11 +419,9 @@ mod tests {
                 .iter()
                 .map(|word| (Sending::new(link), ping(word)))
                 .collect();
-            link.submit_all(|queue| {
-                for (sending, payload) in &mut all {
-                    sending.submit_to(queue, payload);
-                }
-            });
+            for (sending, payload) in &mut all {
+                sending.submit(payload);
+            }
             assert_eq!(connection.in_flight(), commands.min(20));
             for ((sending, payload), word) in all.iter_mut().zip(&words) {
                 let expected = format!("+{word}\r\n").into_bytes();

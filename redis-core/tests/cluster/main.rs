@@ -7,6 +7,8 @@
 //! - `routing`: every command goes where its keys are
 //! - `redirects`: what nodes say in place of a reply, by a scripted cluster
 //! - `many`: commands that concern several nodes
+//! - `chains`, `transactions`: pipelines, batches and transactions
+//! - `blocking`, `watching`: what a socket is leased for
 //! - `changes`: real clusters that change under load that checks itself
 //! - `support`: what all of these use
 
@@ -17,6 +19,8 @@
     missing_docs
 )]
 
+mod blocking;
+mod chains;
 mod changes;
 mod channels;
 mod many;
@@ -24,3 +28,5 @@ mod opening;
 mod redirects;
 mod routing;
 mod support;
+mod transactions;
+mod watching;
