@@ -4,18 +4,20 @@
 //!
 //! - this file: the table, and the functions that use it
 //! - `knob`: one setting; `codec`: how one type of value is read and written
-//! - `bounds`, `pool`, `service`, `tls`: rows by subject
+//! - `bounds`, `maintenance`, `pool`, `service`, `tls`: rows by subject
 
 use super::nearest::nearest;
 use crate::config::address::Address;
 use crate::config::builder::{Config, Protocol};
 use crate::config::fleet::{SENTINEL_PORT, ServiceRole};
+use crate::config::maintenance::MaintNotifications;
 use crate::config::secret::MASK;
 use crate::error::{Error, Result};
 
 mod bounds;
 mod codec;
 mod knob;
+mod maintenance;
 mod pool;
 mod service;
 mod tls;
@@ -124,13 +126,14 @@ const LOGIN: &[Knob] = &[
 ];
 
 /// All knobs, in the order in which they are applied.
-pub(super) const KNOBS: [&[Knob]; 7] = [
+pub(super) const KNOBS: [&[Knob]; 8] = [
     service::SERVICE,
     PLACE,
     LOGIN,
     bounds::BOUNDS,
     pool::POOL,
     pool::SUBSCRIPTIONS,
+    maintenance::MAINTENANCE,
     tls::TLS,
 ];
 
@@ -263,6 +266,13 @@ fn check_whole(config: &Config) -> Result<()> {
     if config.backoff.first > config.backoff.longest {
         return Err(Error::config(
             "`backoff_first` is longer than `backoff_longest`",
+        ));
+    }
+    if config.maintenance.notifications == MaintNotifications::On
+        && config.protocol == Protocol::Resp2
+    {
+        return Err(Error::config(
+            "`maint_notifications=on` needs RESP3, and `protocol` is `resp2`",
         ));
     }
     if config.min_lanes.is_some_and(|least| least > config.lanes) {

@@ -15,6 +15,7 @@
     missing_docs
 )]
 
+mod announcements;
 mod changes;
 mod many;
 mod redirects;
