@@ -65,11 +65,13 @@ pub use command::{
     Text, Timeout, ToArg, ToArgs, ToRecords, UnixMilliseconds, UnixSeconds, each,
 };
 pub use config::{
-    Address, Backoff, Budget, Config, Credentials, IntoConfig, Lag, Protocol, Secret, ServiceRole,
+    Address, Backoff, Budget, Config, Credentials, IntoConfig, Lag, MaintNotifications,
+    MovingEndpoint, Protocol, Secret, ServiceRole,
 };
 #[cfg(feature = "tls")]
 pub use config::{Tls, TlsVersion};
 pub use engine::events::{ConnectionEvent, Events};
+pub use engine::maintenance::{Maintenance, SlotsMove};
 pub use engine::stats::Stats;
 pub use error::{
     ArgError, DecodeError, Error, ErrorKind, Obstacle, Phase, Requirement, Result, SentinelCause,

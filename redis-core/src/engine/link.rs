@@ -12,6 +12,7 @@ use super::events::{Announcer, ConnectionEvent};
 use super::inflight::{
     Awaits, CellKey, Counts, Delivery, Limit, Order, Payload, Queue, Submitted, Terms, WaiterKey,
 };
+use super::maintenance::{Maintenance, Notice, Operations, Relaxation};
 use super::stats::Stats;
 use super::subscriptions::hub::{Hub, Line, OpenApart};
 use super::trace;
@@ -48,6 +49,8 @@ pub(crate) struct Link {
     greeted: AtomicBool,
     /// Which server that socket leads to, packed; 0 where it did not say.
     server: AtomicU64,
+    /// The maintenance that the server has announced.
+    operations: Mutex<Operations>,
     /// How many attempts to connect have failed since there was a socket.
     failures: AtomicU64,
     /// The task that watches the service of this link; it lives as long as the link does.
@@ -104,6 +107,7 @@ impl Link {
             resp3: AtomicBool::new(false),
             greeted: AtomicBool::new(false),
             server: AtomicU64::new(0),
+            operations: Mutex::default(),
             failures: AtomicU64::new(0),
             guard: Mutex::new(None),
             config,
@@ -335,6 +339,45 @@ impl Link {
             *renewed = Some(Instant::now());
             self.order(Order::Renew);
         }
+    }
+
+    /// Takes what the server announces. Returns how long limits of time are longer; `None` if this is known already.
+    pub(crate) fn note_maintenance(&self, notice: Notice, now: Instant) -> Option<Relaxation> {
+        let relaxation =
+            self.lock_operations()
+                .note(&notice, now, self.config.maintenance.extra_time)?;
+        let moves = matches!(notice.content, Maintenance::Moving { .. });
+        let mut queue = self.lock();
+        queue.relaxation = Some(relaxation);
+        // A socket that does not reconnect is not lent again.
+        queue.demoted |= moves && !self.config.reconnect;
+        drop(queue);
+        let slots_moved = matches!(notice.content, Maintenance::SlotsMigrated { .. });
+        if slots_moved || (moves && self.config.routed) {
+            self.config.maintenance.slots_moved.0.notify_one();
+        }
+        self.announce(ConnectionEvent::Maintenance(notice.content));
+        Some(relaxation)
+    }
+
+    /// A new socket is about to be used: what was announced on the last one is over.
+    pub(crate) fn forget_maintenance(&self) {
+        let extra = self.config.maintenance.extra_time;
+        let relaxation = self.lock_operations().connected(Instant::now(), extra);
+        if relaxation.is_some() {
+            self.lock().relaxation = relaxation;
+        }
+    }
+
+    fn lock_operations(&self) -> MutexGuard<'_, Operations> {
+        self.operations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Set while announced maintenance makes limits of time longer.
+    pub(crate) fn relaxation(&self) -> Option<Relaxation> {
+        self.lock().relaxation
     }
 
     /// Accepts nothing new, and ends after everything is answered.

@@ -53,6 +53,8 @@ struct Slow {
     refused: Option<Arc<Obstacle>>,
     /// The outcome of a payload that was not sent.
     outcome: Option<Delivery>,
+    /// Whether maintenance has made the wait for room longer.
+    is_extended: bool,
 }
 
 impl<L: Deref<Target = Link>> Sending<L> {
@@ -290,12 +292,33 @@ impl<L: Deref<Target = Link>> Sending<L> {
             .timer
             .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         ready!(timer.as_mut().poll(cx));
+        if self.extend_wait(payload) {
+            return self.poll_in_line(payload, cx);
+        }
         self.link.leave_line(place);
         self.link.count(|counts| counts.timeouts += 1);
         let full = self.link.obstacle_in_line();
         let obstacle = self.slow().refused.take().or(full);
         self.end(Delivery::failed(Failure::Timeout(Phase::NotSent, obstacle)));
         Poll::Ready(())
+    }
+
+    /// Waits longer for room, once, if the server has announced maintenance and the limit is the usual one.
+    fn extend_wait(&mut self, payload: &impl Payload) -> bool {
+        let relaxation = self.link.relaxation();
+        let extra = relaxation.map_or(Duration::ZERO, |relaxation| {
+            relaxation.extra_at(Instant::now())
+        });
+        let slow = self.slow();
+        if extra.is_zero() || slow.is_extended || !payload.terms().patience.is_usual() {
+            return false;
+        }
+        slow.is_extended = true;
+        slow.timer = None;
+        slow.deadline = slow
+            .deadline
+            .and_then(|deadline| deadline.checked_add(extra));
+        true
     }
 
     #[inline]

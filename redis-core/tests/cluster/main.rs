@@ -19,6 +19,7 @@
     missing_docs
 )]
 
+mod announcements;
 mod blocking;
 mod chains;
 mod changes;

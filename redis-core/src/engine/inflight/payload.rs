@@ -65,6 +65,12 @@ pub(crate) enum Patience {
 }
 
 impl Patience {
+    /// Whether the configuration of the connection says how long.
+    #[inline]
+    pub(crate) fn is_usual(self) -> bool {
+        matches!(self, Self::Default | Self::Extra(_))
+    }
+
     /// The limit of a command that is queued now; the default time is `usual`.
     #[inline]
     pub(crate) fn limit(self, usual: Option<Duration>) -> Limit {
