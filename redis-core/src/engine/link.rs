@@ -54,6 +54,8 @@ pub(crate) struct Link {
     server: AtomicU64,
     /// How many attempts to connect have failed since there was a socket.
     failures: AtomicU64,
+    /// Whether a cache decides which reads the server tracks.
+    tracking_claimed: AtomicBool,
     /// The task that watches the service of this link; it lives as long as the link does.
     guard: Mutex<Option<Arc<dyn Guard>>>,
 }
@@ -108,6 +110,7 @@ impl Link {
             resp3: AtomicBool::new(false),
             server: AtomicU64::new(0),
             failures: AtomicU64::new(0),
+            tracking_claimed: AtomicBool::new(false),
             guard: Mutex::new(None),
             config,
         }
@@ -221,7 +224,6 @@ impl Link {
     }
 
     /// Queues several payloads so that nothing else is queued between them.
-    #[allow(dead_code, reason = "used by the handle of a cluster")]
     pub(crate) fn submit_all(&self, submit: impl FnOnce(&mut Queue)) {
         let mut queue = self.lock();
         submit(&mut queue);
@@ -328,6 +330,16 @@ impl Link {
         if let Some(driver) = driver {
             driver.wake();
         }
+    }
+
+    /// Takes the sole right to decide which reads the server tracks; returns whether nobody has it.
+    pub(crate) fn claim_tracking(&self) -> bool {
+        !self.tracking_claimed.swap(true, Ordering::AcqRel)
+    }
+
+    /// Gives that right back.
+    pub(crate) fn release_tracking(&self) {
+        self.tracking_claimed.store(false, Ordering::Release);
     }
 
     /// Keeps the task alive that watches the service of this link.
