@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::BuildHasherDefault;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Wake, Waker, ready};
 
@@ -20,6 +21,7 @@ use crate::engine::inflight::{Delivery, Failure};
 use crate::engine::link::Link;
 use crate::error::{CommandName, Error};
 use crate::reply::FrameRef;
+use crate::wire::encode;
 
 /// A read that is sent once and answers everybody who asked for it meanwhile.
 ///
@@ -31,9 +33,9 @@ pub(super) struct Flight {
     flights: Arc<Flights>,
     shared: Arc<Shared>,
     source: Arc<Source>,
-    /// The hash of the whole command.
-    id: u64,
-    stamp: Stamp,
+    wanted: Wanted,
+    /// The epoch of the socket when it was begun.
+    epoch: u32,
     /// The millisecond at which it was begun.
     began: u64,
     /// Whether its reply may be kept: its keys are reported from then on.
@@ -44,6 +46,32 @@ pub(super) struct Flight {
     needed: u32,
     waiters: Mutex<Vec<Waker>>,
     state: Mutex<State>,
+}
+
+/// What a read is to bring.
+enum Wanted {
+    /// Its whole reply.
+    Whole(Part),
+    /// The elements of its reply, one for each key, in their order.
+    Each(Vec<Part>),
+}
+
+/// A reply that is kept by itself.
+pub(super) struct Part {
+    /// The hash of the command that it is the reply to.
+    id: u64,
+    /// The hash of its first key.
+    hash: KeyHash,
+    stamp: Stamp,
+}
+
+impl Wanted {
+    fn parts(&self) -> &[Part] {
+        match self {
+            Self::Whole(part) => std::slice::from_ref(part),
+            Self::Each(parts) => parts,
+        }
+    }
 }
 
 enum State {
@@ -73,17 +101,23 @@ impl Flights {
 
     /// Lets others join this read.
     pub(super) fn announce(&self, flight: &Arc<Flight>) {
-        self.with(|flights| flights.insert(flight.id, Arc::downgrade(flight)));
+        self.with(|flights| {
+            for part in flight.wanted.parts() {
+                flights.insert(part.id, Arc::downgrade(flight));
+            }
+        });
     }
 
     /// Nobody joins this read any more.
-    fn withdraw(&self, id: u64, flight: *const Flight) {
+    fn withdraw(&self, flight: &Flight) {
         self.with(|flights| {
-            if flights
-                .get(&id)
-                .is_some_and(|known| std::ptr::eq(known.as_ptr(), flight))
-            {
-                flights.remove(&id);
+            for part in flight.wanted.parts() {
+                if flights
+                    .get(&part.id)
+                    .is_some_and(|known| std::ptr::eq(known.as_ptr(), flight))
+                {
+                    flights.remove(&part.id);
+                }
             }
         });
     }
@@ -94,6 +128,8 @@ impl Flights {
 pub(super) enum Outcome {
     /// The reply, which may be an error.
     Reply(Bytes),
+    /// The elements of the reply, for a read whose elements are wanted.
+    Elements(Arc<[Bytes]>),
     Failed(Failure),
     /// It must be sent in the ordinary way, by each caller for itself: it was refused for a reason that goes away, or
     /// another node has its keys.
@@ -101,25 +137,59 @@ pub(super) enum Outcome {
 }
 
 impl Flight {
-    /// Begins a read; it is sent when it is first polled.
-    pub(super) fn begin(
+    /// Begins a read whose whole reply is wanted; it is sent when it is first polled.
+    pub(super) fn whole(
         flights: &Arc<Flights>,
         shared: &Arc<Shared>,
         source: &Arc<Source>,
         (id, hash): (u64, KeyHash),
         args: Box<Args>,
     ) -> Arc<Self> {
-        let settings = &shared.settings;
         let present = source.present();
         let stamp = shared.stamp(present.epoch, hash, &args);
+        let wanted = Wanted::Whole(Part { id, hash, stamp });
+        Self::begin((flights, shared), source, present, wanted, args)
+    }
+
+    /// Begins a read of which the element for each key is wanted.
+    pub(super) fn each(
+        flights: &Arc<Flights>,
+        shared: &Arc<Shared>,
+        source: &Arc<Source>,
+        keys: Vec<(u64, KeyHash)>,
+        args: Box<Args>,
+    ) -> Arc<Self> {
+        let present = source.present();
+        let part = |(id, hash)| Part {
+            id,
+            hash,
+            stamp: Stamp {
+                epoch: present.epoch,
+                count: shared.changes.count(hash),
+                others: None,
+            },
+        };
+        let wanted = Wanted::Each(keys.into_iter().map(part).collect());
+        Self::begin((flights, shared), source, present, wanted, args)
+    }
+
+    fn begin(
+        (flights, shared): (&Arc<Flights>, &Arc<Shared>),
+        source: &Arc<Source>,
+        present: Present,
+        wanted: Wanted,
+        args: Box<Args>,
+    ) -> Arc<Self> {
+        let settings = &shared.settings;
         let is_on = present.tracking == Tracking::On;
         let begins = present.tracking == Tracking::Off
             && !settings.may_enable_again()
             && source.standing.begin(present.epoch);
-        let enables = begins || (!is_on && settings.may_enable_again());
-        let opts_in = settings.opts_in();
+        let is_off = present.tracking == Tracking::Off;
+        let enables = begins || (is_off && settings.may_enable_again());
+        let opts_in = settings.opts_in() && present.tracking != Tracking::Refused;
         let (info, needed) = (args.info(), args.needed());
-        let keys = if settings.server_ttl {
+        let ttls = if settings.server_ttl {
             args.key_positions().len()
         } else {
             0
@@ -128,15 +198,15 @@ impl Flight {
             enabling: enables.then(|| settings.enabling(None)),
             opts_in,
             args,
-            ttls: keys,
+            ttls,
         };
         let exchange = Exchange::new(source.link.clone(), &read);
         Arc::new(Self {
             flights: flights.clone(),
             shared: shared.clone(),
             source: source.clone(),
-            id,
-            stamp,
+            wanted,
+            epoch: present.epoch,
             began: shared.now(),
             may_keep: is_on || enables || opts_in,
             begins,
@@ -151,18 +221,27 @@ impl Flight {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether somebody who asks for this command now may wait for it.
-    pub(super) fn is_for(&self, command: CommandRef<'_>) -> bool {
-        let is_same = |args: &Args| {
-            args.cacheable()
-                .is_some_and(|(bytes, _)| bytes == command.bytes)
-        };
-        self.shared
-            .is_current(&self.stamp, self.source.present(), command.hash)
-            && match &*self.lock() {
-                State::Running(_, read) => is_same(&read.args),
-                State::Over(..) | State::Changing => false,
+    /// Which of its parts answers somebody who asks for this command now, whose key is at this place; `None` if none does.
+    pub(super) fn part_for(&self, command: &[u8], key: &Range<usize>, id: u64) -> Option<usize> {
+        let mut parts = self.wanted.parts().iter();
+        let place = parts.position(|part| part.id == id)?;
+        let part = self.wanted.parts().get(place)?;
+        let is_current = self
+            .shared
+            .is_current(&part.stamp, self.source.present(), part.hash);
+        let asks = |args: &Args| match &self.wanted {
+            Wanted::Whole(_) => args.cacheable().is_some_and(|(bytes, _)| bytes == command),
+            Wanted::Each(_) => {
+                let asked = nth_key(args, place);
+                command.starts_with(args.info().header)
+                    && command.get(key.clone()) == asked.as_deref()
             }
+        };
+        let asks = match &*self.lock() {
+            State::Running(_, read) => asks(&read.args),
+            State::Over(..) | State::Changing => false,
+        };
+        (is_current && asks).then_some(place)
     }
 
     /// Sends it now, before the first poll.
@@ -190,7 +269,7 @@ impl Flight {
             *state = State::Over(outcome.clone(), read.args);
         }
         drop(state);
-        self.flights.withdraw(self.id, Arc::as_ptr(self));
+        self.flights.withdraw(self);
         self.wake_by_ref();
         Poll::Ready(outcome)
     }
@@ -246,16 +325,53 @@ impl Flight {
             }
             return Outcome::Reply(store::compact(answers.reply.as_bytes()));
         }
-        let reply = store::compact(answers.reply.as_bytes());
-        if self.may_keep && answers.opted_in != Some(false) {
-            self.keep(read, &answers, &reply);
+        let kept_until = self.kept_until(&answers);
+        match &self.wanted {
+            Wanted::Whole(part) => {
+                let reply = store::compact(answers.reply.as_bytes());
+                if let Some(expires) = kept_until
+                    && let Some((bytes, key)) = read.args.cacheable()
+                {
+                    self.keep(part, (bytes, key), &reply, expires);
+                }
+                Outcome::Reply(reply)
+            }
+            Wanted::Each(parts) => self.end_each(parts, read, answers.reply, kept_until),
         }
-        Outcome::Reply(reply)
+    }
+
+    /// Keeps every element of the reply by itself.
+    fn end_each(
+        &self,
+        parts: &[Part],
+        read: &TrackedRead,
+        reply: FrameRef<'_>,
+        kept_until: Option<u64>,
+    ) -> Outcome {
+        let Some(elements) = reply.to_frame().elements() else {
+            return Outcome::Ordinary;
+        };
+        let elements: Arc<[Bytes]> = elements
+            .map(|element| store::compact(element.as_bytes()))
+            .collect();
+        if elements.len() != parts.len() {
+            return Outcome::Ordinary;
+        }
+        if let Some(expires) = kept_until {
+            let mut wanted = parts.iter().zip(&*elements);
+            read.args.each_key(|key| {
+                if let Some((part, element)) = wanted.next() {
+                    let (bytes, place) = command_of(self.info, key);
+                    self.keep(part, (&bytes, place), element, expires);
+                }
+            });
+        }
+        Outcome::Elements(elements)
     }
 
     /// Notes what the replies say about the reports of the server.
     fn note_tracking(&self, answers: &Answers<'_>) {
-        let epoch = self.stamp.epoch;
+        let epoch = self.epoch;
         match (answers.enabled, answers.opted_in) {
             // In RESP2 the server says that tracking is on, and reports nothing.
             (Some(true), _) if self.source.link.speaks_resp3() => {
@@ -273,31 +389,35 @@ impl Flight {
         }
     }
 
-    fn keep(&self, read: &TrackedRead, answers: &Answers<'_>, reply: &Bytes) {
-        let settings = &self.shared.settings;
-        let expires = self.expires(answers.ttl);
-        let present = self.source.present();
+    /// Until which millisecond the reply may be kept, if at all.
+    fn kept_until(&self, answers: &Answers<'_>) -> Option<u64> {
         let is_on = Present {
-            epoch: self.stamp.epoch,
+            epoch: self.epoch,
             tracking: Tracking::On,
         };
-        if present != is_on
-            || reply.len() > settings.max_reply_bytes
-            || expires <= self.shared.now()
-        {
-            return;
-        }
-        let Some((bytes, key)) = read.args.cacheable() else {
-            return;
+        let is_tracked =
+            self.may_keep && answers.opted_in != Some(false) && self.source.present() == is_on;
+        let expires = self.expires(answers.ttl);
+        (is_tracked && expires > self.shared.now()).then_some(expires)
+    }
+
+    fn keep(&self, part: &Part, command: (&[u8], Range<usize>), reply: &Bytes, expires: u64) {
+        let (bytes, key) = command;
+        let fits = reply.len() <= self.shared.settings.max_reply_bytes;
+        let is_current = self
+            .shared
+            .is_current(&part.stamp, self.source.present(), part.hash);
+        let command = CommandRef {
+            bytes,
+            hash: part.hash,
         };
-        let hash = self.shared.hash_of(bytes, &key);
-        if !self.shared.is_current(&self.stamp, present, hash) {
-            return;
-        }
-        if let Some(command) = Command::new(CommandRef { bytes, hash }, key) {
+        if fits
+            && is_current
+            && let Some(command) = Command::new(command, key)
+        {
             let entry = Entry {
                 reply: reply.clone(),
-                stamp: self.stamp.clone(),
+                stamp: part.stamp.clone(),
                 expires,
             };
             self.shared.store.insert(command, entry);
@@ -332,9 +452,9 @@ impl Drop for Flight {
         match std::mem::replace(state, State::Changing) {
             State::Over(_, args) => args.retire(),
             State::Running(..) | State::Changing => {
-                self.flights.withdraw(self.id, self);
+                self.flights.withdraw(self);
                 if self.begins {
-                    self.source.standing.note(self.stamp.epoch, Tracking::Off);
+                    self.source.standing.note(self.epoch, Tracking::Off);
                 }
             }
         }
@@ -345,6 +465,25 @@ impl fmt::Debug for Flight {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Flight").field(&self.info.name).finish()
     }
+}
+
+/// The same command with one key, encoded, and the place of the key.
+pub(super) fn command_of(info: &CommandInfo, key: &[u8]) -> (Vec<u8>, Range<usize>) {
+    let mut bytes = info.header.to_vec();
+    encode::bulk(&mut bytes, key);
+    let end = bytes.len() - 2;
+    (bytes, end - key.len()..end)
+}
+
+fn nth_key(args: &Args, place: usize) -> Option<Vec<u8>> {
+    let (mut number, mut found) = (0, None);
+    args.each_key(|key| {
+        if number == place {
+            found = Some(key.to_vec());
+        }
+        number += 1;
+    });
+    found
 }
 
 /// A view of a reply that was given out.

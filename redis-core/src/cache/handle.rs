@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::counts::CacheStats;
+use super::dropped::Dropped;
 use super::flight::Flights;
 use super::inner::Inner;
 use super::origin::{Origin, Sources};
@@ -74,6 +75,31 @@ impl<C: Origin> Cached<C> {
     #[must_use]
     pub fn uncached(&self) -> &C {
         &self.client
+    }
+
+    /// The keys that the server reports as changed, from here on: for caches of one's own. Only keys that were read through
+    /// this handle are reported, unless it broadcasts.
+    ///
+    /// ```no_run
+    /// # extern crate typedis_core as typedis;
+    /// # async fn example(cache: typedis::Cached<typedis::Connection>) {
+    /// use typedis::pubsub::Invalidation;
+    ///
+    /// let mut dropped = cache.dropped();
+    /// while let Some(changed) = dropped.next().await {
+    ///     match changed {
+    ///         Invalidation::Keys(keys) => println!("{keys:?}"),
+    ///         Invalidation::All => println!("anything"), // the socket was lost, the server was flushed, or you read too slowly
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub fn dropped(&self) -> Dropped {
+        self.inner.shared.listeners.listen()
+    }
+
+    pub(super) fn inner(&self) -> &Inner {
+        &self.inner
     }
 
     /// What happened so far, and what is kept now.

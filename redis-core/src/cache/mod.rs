@@ -4,12 +4,13 @@
 //!
 //! - `handle`: the handle that users hold; `inner`: what its clones share
 //! - `settings`: what is kept, and for how long; `counts`: its numbers
+//! - `dropped`: the reported keys as a stream; `decoded`: replies that are kept as values
 //! - `origin`: the handles that it can be made from, and their sockets; `source`: one socket, whose server reports changes;
 //!   `standing`: what is known about these reports
 //! - `changes`: how often keys were changed; `store`: where replies are kept; `shared`: both, and the rule which of the
 //!   replies are current
-//! - `pending`: one command over the handle; `flight`: a read that is on its way, for all who ask for it; `read`: what is
-//!   sent for it, and what comes back; `written`: what a command writes, which is forgotten
+//! - `pending`: one command over the handle; `flight`: a read that is on its way, for all who ask for it; `each`: a read
+//!   of many keys; `read`: what is sent for a read, and what comes back; `written`: what a command writes, which is forgotten
 //! - `trace`: what is said to `tracing`
 //!
 //! # Why nothing old is served
@@ -21,6 +22,9 @@
 
 mod changes;
 mod counts;
+mod decoded;
+mod dropped;
+mod each;
 mod flight;
 mod handle;
 mod inner;
@@ -36,6 +40,8 @@ mod trace;
 mod written;
 
 pub use counts::CacheStats;
+pub use decoded::Decoded;
+pub use dropped::Dropped;
 pub use handle::Cached;
 pub use origin::Origin;
 #[doc(hidden)]

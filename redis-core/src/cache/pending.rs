@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 
 use super::changes::KeyHash;
+use super::each::{EachKey, Joined};
 use super::flight::{self, Flight, Outcome};
 use super::inner::Inner;
 use super::source::Source;
@@ -30,6 +31,8 @@ enum State<'a, C: Client + 'a> {
     Kept(Bytes, &'static CommandInfo),
     /// It is sent once for all who ask for it.
     Shared(Arc<Flight>),
+    /// It has many keys, each of which is kept by itself.
+    Each(Box<EachKey>),
     /// It goes as on the handle beneath.
     Ordinary(C::InFlight<'a>, Option<Box<Written<'a>>>),
     Over,
@@ -39,6 +42,10 @@ impl<'a, C: Client> CachedPending<'a, C> {
     #[inline]
     pub(super) fn begin(client: &'a C, cache: &'a Inner, args: Box<Args>) -> Self {
         let state = match args.cacheable() {
+            Some(_) if args.has_several_keys() && !cache.covers_all(&args) => {
+                State::ordinary(client, cache, args)
+            }
+            Some(_) if args.reads_each_key() => State::Each(Box::new(EachKey::begin(cache, args))),
             Some((bytes, key)) if cache.covers(bytes, &key) => {
                 let hash = cache.shared.hash_of(bytes, &key);
                 let command = CommandRef { bytes, hash };
@@ -85,22 +92,21 @@ impl<'a, C: Client> State<'a, C> {
         if source.present().tracking == Tracking::Refused {
             return Self::ordinary(client, cache, args);
         }
-        let Some((bytes, _)) = args.cacheable() else {
+        let Some((bytes, key)) = args.cacheable() else {
             return Self::ordinary(client, cache, args);
         };
         let id = shared.changes.hash(bytes).0;
-        let command = CommandRef { bytes, hash };
         // A caller with a deadline of its own waits for nobody else, and nobody waits for it.
         let is_joint = args.deadline().is_none();
         if is_joint
             && let Some(flight) = cache.flights.find(id)
-            && flight.is_for(command)
+            && flight.part_for(bytes, &key, id).is_some()
         {
             shared.counts.joined();
             args.retire();
             return Self::Shared(flight);
         }
-        let flight = Flight::begin(&cache.flights, shared, source, (id, hash), args);
+        let flight = Flight::whole(&cache.flights, shared, source, (id, hash), args);
         if is_joint {
             cache.flights.announce(&flight);
         }
@@ -120,7 +126,8 @@ impl<'a, C: Client> CachedPending<'a, C> {
         Poll::Ready(match outcome {
             Outcome::Reply(reply) => Some(Ok(reply)),
             Outcome::Failed(failure) => Some(Err(Error::from(failure))),
-            Outcome::Ordinary => {
+            // Nobody asks for the whole of a read whose elements are wanted.
+            Outcome::Ordinary | Outcome::Elements(_) => {
                 if let Some(args) = flight.command_again() {
                     self.state = State::ordinary(self.client, self.cache, args);
                 }
@@ -130,10 +137,26 @@ impl<'a, C: Client> CachedPending<'a, C> {
     }
 }
 
+impl<'a, C: Client> CachedPending<'a, C> {
+    /// Ends a read of many keys; `None` if the command goes the ordinary way from here on.
+    fn end_each(&mut self, joined: Joined) -> Option<Result<Bytes>> {
+        self.state = State::Over;
+        match joined {
+            Joined::Reply(reply) => Some(Ok(reply)),
+            Joined::Failed(failure, flight) => Some(Err(flight.explained(failure.into()))),
+            Joined::Ordinary(args) => {
+                self.state = State::ordinary(self.client, self.cache, args);
+                None
+            }
+        }
+    }
+}
+
 impl<C: Client> InFlight for CachedPending<'_, C> {
     fn submit(&mut self) {
         match &mut self.state {
             State::Shared(flight) => flight.submit(),
+            State::Each(each) => each.submit(),
             State::Ordinary(pending, _) => pending.submit(),
             State::Kept(..) | State::Over => {}
         }
@@ -169,6 +192,13 @@ impl<C: Client> InFlight for CachedPending<'_, C> {
                     None => self.poll_frame(cx),
                 }
             }
+            State::Each(each) => {
+                let joined = ready!(each.poll(cx));
+                match self.end_each(joined) {
+                    Some(outcome) => Poll::Ready(outcome.map(Frame::from_scanned)),
+                    None => self.poll_frame(cx),
+                }
+            }
             State::Over => Poll::Ready(Err(Error::ended())),
         }
     }
@@ -196,6 +226,20 @@ impl<C: Client> CachedPending<'_, C> {
                     None => self.poll_unkept(cx),
                 }
             }
+            State::Each(each) => {
+                let joined = ready!(each.poll(cx));
+                let info = each.info();
+                match self.end_each(joined) {
+                    Some(outcome) => {
+                        let decoded = match outcome {
+                            Ok(reply) => R::from_outcome(Ok(flight::frame(&reply))),
+                            Err(error) => R::from_outcome(Err(error)),
+                        };
+                        Poll::Ready(decoded.map_err(|error| error.of_command(info.name.into())))
+                    }
+                    None => self.poll_unkept(cx),
+                }
+            }
             State::Kept(..) | State::Over => Poll::Ready(Err(Error::ended())),
         }
     }
@@ -212,6 +256,7 @@ impl<C: Client> fmt::Debug for CachedPending<'_, C> {
         let state = match &self.state {
             State::Kept(..) => "kept",
             State::Shared(_) => "shared",
+            State::Each(_) => "each",
             State::Ordinary(..) => "ordinary",
             State::Over => "over",
         };

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::changes::{Changes, Counted, KeyHash};
 use super::counts::Counts;
+use super::dropped::Listeners;
 use super::settings::Cache;
 use super::standing::{Present, Standing, Tracking};
 use super::store::{CommandRef, Stamp, Store};
@@ -27,6 +28,7 @@ pub(super) struct Shared {
     pub(super) changes: Changes,
     pub(super) store: Store,
     pub(super) counts: Counts,
+    pub(super) listeners: Listeners,
     epochs: AtomicU32,
     began: Instant,
     standings: Mutex<Vec<Weak<Standing>>>,
@@ -38,6 +40,7 @@ impl Shared {
             changes: Changes::new(settings.max_bytes),
             store: Store::new(settings.max_bytes),
             counts: Counts::default(),
+            listeners: Listeners::default(),
             epochs: AtomicU32::new(0),
             began: Instant::now(),
             standings: Mutex::default(),
@@ -77,12 +80,23 @@ impl Shared {
     #[inline]
     pub(super) fn find(&self, standing: &Standing, command: CommandRef<'_>) -> Option<Bytes> {
         let entry = self.store.get(command)?;
+        let serves = self.serves(standing, &entry.stamp, entry.expires, command.hash);
+        serves.then_some(entry.reply)
+    }
+
+    /// Whether a reply with this stamp, which was read over this socket, may be served.
+    #[inline]
+    pub(super) fn serves(
+        &self,
+        standing: &Standing,
+        stamp: &Stamp,
+        expires: u64,
+        key: KeyHash,
+    ) -> bool {
         let now = self.now();
-        let heard = standing.was_heard(now, milliseconds(self.settings.max_unheard));
-        let served = heard
-            && now < entry.expires
-            && self.is_current(&entry.stamp, standing.present(), command.hash);
-        served.then_some(entry.reply)
+        standing.was_heard(now, milliseconds(self.settings.max_unheard))
+            && now < expires
+            && self.is_current(stamp, standing.present(), key)
     }
 
     #[inline]
@@ -162,7 +176,9 @@ impl Shared {
     }
 
     /// Tells those who listen.
-    pub(super) fn tell(&self, _invalidation: &Invalidation, _woken: &mut Vec<Waker>) {}
+    pub(super) fn tell(&self, report: &Invalidation, woken: &mut Vec<Waker>) {
+        self.listeners.tell(report, woken);
+    }
 }
 
 /// As many milliseconds as there fit.

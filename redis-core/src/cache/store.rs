@@ -72,6 +72,11 @@ impl Command {
         })
     }
 
+    /// How many bytes it has.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     fn key(&self) -> &[u8] {
         let (start, end) = self.key;
         self.bytes
@@ -148,7 +153,7 @@ impl Weighter<Command, Entry> for Weight {
 }
 
 /// How many bytes a command of this length and its reply count.
-fn weight(command: usize, reply: usize) -> u64 {
+pub(super) fn weight(command: usize, reply: usize) -> u64 {
     /// What the store needs for an entry besides the bytes of the command and the reply.
     const ENTRY: usize = 128;
     (ENTRY + command + reply) as u64

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use tokio::join;
-use typedis_core::{Cache, Client, Pool, Run, raw};
+use typedis_core::pubsub::Invalidation;
+use typedis_core::{Cache, Client, Pool, Run, cmd, raw};
 use typedis_testkit::ServerKind;
 
 use crate::support::*;
@@ -316,4 +317,104 @@ async fn a_connection_has_one_caching_handle_at_a_time() {
     get(&cache, "k").await.unwrap();
     let (_, counts) = counted(&cache, get(&cache, "k")).await;
     assert_eq!(counts.hits, 1);
+}
+
+fn values(values: &[Option<&str>]) -> Vec<Option<String>> {
+    values
+        .iter()
+        .map(|value| value.map(str::to_owned))
+        .collect()
+}
+
+#[tokio::test]
+async fn of_a_read_with_many_keys_only_what_is_missing_is_asked_for() {
+    for kind in SERVERS {
+        let server = server(kind);
+        let (cache, other) = cached(&server).await;
+        for (key, value) in [("a", "1"), ("b", "2"), ("c", "3")] {
+            set(&other, key, value).await.unwrap();
+        }
+        let all = values(&[Some("1"), None, Some("3"), Some("1")]);
+        let keys = ["a", "x", "c", "a"];
+        assert_eq!(mget(&cache, &keys).await.unwrap(), all);
+        let (again, counts) = counted(&cache, mget(&cache, &keys)).await;
+        assert_eq!(
+            (again.unwrap(), counts.hits, counts.misses),
+            (all, 4, 0),
+            "{kind}"
+        );
+        let (some, counts) = counted(&cache, mget(&cache, &["b", "a"])).await;
+        assert_eq!(some.unwrap(), values(&[Some("2"), Some("1")]));
+        assert_eq!((counts.hits, counts.misses), (1, 1), "{kind}");
+        set(&other, "c", "33").await.unwrap();
+        until("the report comes", || cache.stats().invalidations == 1).await;
+        let (some, counts) = counted(&cache, mget(&cache, &["b", "c", "a"])).await;
+        assert_eq!(some.unwrap(), values(&[Some("2"), Some("33"), Some("1")]));
+        assert_eq!((counts.hits, counts.misses), (2, 1), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn reads_with_many_keys_wait_for_each_other_key_by_key() {
+    let server = server(ServerKind::Valkey9);
+    let (cache, other) = cached(&server).await;
+    set(&other, "b", "2").await.unwrap();
+    get(&cache, "warm").await.unwrap();
+    let answered = cache.uncached().stats().answered;
+    let first = mget(&cache, &["a", "b"]).send();
+    let second = mget(&cache, &["b", "c", "a"]).send();
+    drop(first);
+    assert_eq!(second.await.unwrap(), values(&[Some("2"), None, None]));
+    assert_eq!(cache.uncached().stats().answered, answered + 2);
+    assert_eq!(cache.stats().shared, 2);
+}
+
+#[tokio::test]
+async fn a_pool_reads_many_keys_over_the_lanes_of_each() {
+    let server = server(ServerKind::Valkey9);
+    let pool = Pool::open(at(server.port()).lanes(3)).await.unwrap();
+    let cache = pool.cached(Cache::default()).unwrap();
+    let keys: Vec<String> = (0..50).map(|number| format!("k{number}")).collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    for key in &keys {
+        set(&cache, key, key).await.unwrap();
+    }
+    let all: Vec<Option<String>> = keys.iter().map(|key| Some((*key).to_owned())).collect();
+    for hits in [0, 50] {
+        let (read, counts) = counted(&cache, mget(&cache, &keys)).await;
+        assert_eq!((read.unwrap(), counts.hits), (all.clone(), hits));
+    }
+}
+
+#[tokio::test]
+async fn a_value_is_decoded_once_until_its_key_is_changed() {
+    let server = server(ServerKind::Valkey9);
+    let (cache, other) = cached(&server).await;
+    set(&other, "k", "1").await.unwrap();
+    let numbers = cache.decoded::<Option<i64>>();
+    let first = numbers.get(get_number(cmd(), "k")).await.unwrap();
+    let second = numbers.clone().get(get_number(cmd(), "k")).await.unwrap();
+    assert_eq!(*first, Some(1));
+    assert!(std::sync::Arc::ptr_eq(&first, &second));
+    set(&cache, "k", "2").await.unwrap();
+    assert_eq!(*numbers.get(get_number(cmd(), "k")).await.unwrap(), Some(2));
+    set(&cache, "k", "x").await.unwrap();
+    let error = numbers.get(get_number(cmd(), "k")).await.unwrap_err();
+    assert_eq!(error.command(), Some("GET"));
+}
+
+#[tokio::test]
+async fn reported_keys_can_be_listened_to_until_the_handle_is_dropped() {
+    let server = server(ServerKind::Valkey9);
+    let (cache, other) = cached(&server).await;
+    let mut dropped = cache.dropped();
+    get(&cache, "k").await.unwrap();
+    set(&other, "unread", "1").await.unwrap();
+    set(&other, "k", "1").await.unwrap();
+    let keys = vec![bytes::Bytes::from("k")];
+    assert_eq!(dropped.next().await, Some(Invalidation::Keys(keys)));
+    flushall(&other).await.unwrap();
+    assert_eq!(dropped.next().await, Some(Invalidation::All));
+    drop(cache);
+    assert_eq!(dropped.next().await, None);
 }

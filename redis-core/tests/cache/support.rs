@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use typedis_core::cache::Origin;
 use typedis_core::{
-    Backoff, Cache, CacheStats, Cached, CommandInfo, Config, Connection, Request, Target,
+    Backoff, Cache, CacheStats, Cached, CommandInfo, Config, Connection, Request, RequestPolicy,
+    ResponsePolicy, Target,
 };
 use typedis_testkit::{Server, ServerKind};
 
@@ -29,6 +30,10 @@ static STRLEN: CommandInfo = CommandInfo::new("STRLEN", b"$6\r\nSTRLEN\r\n", 1)
 static SINTER: CommandInfo = CommandInfo::new("SINTER", b"$6\r\nSINTER\r\n", 1)
     .readonly()
     .cacheable();
+static MGET: CommandInfo = CommandInfo::new("MGET", b"$4\r\nMGET\r\n", 1)
+    .readonly()
+    .cacheable()
+    .policies(RequestPolicy::MultiShard, ResponsePolicy::Default);
 static ECHO: CommandInfo = CommandInfo::new("ECHO", b"$4\r\nECHO\r\n", 1).readonly();
 static SET: CommandInfo = CommandInfo::new("SET", b"$3\r\nSET\r\n", 1).idempotent();
 static SADD: CommandInfo = CommandInfo::new("SADD", b"$4\r\nSADD\r\n", 1);
@@ -51,6 +56,10 @@ pub(crate) fn strlen<T: Target>(target: T, key: &str) -> Request<T::Sink, i64> {
 
 pub(crate) fn sinter<T: Target>(target: T, keys: &[&str]) -> Request<T::Sink, Vec<String>> {
     Request::new(target, &SINTER, |args| args.keys("key", keys))
+}
+
+pub(crate) fn mget<T: Target>(target: T, keys: &[&str]) -> Request<T::Sink, Vec<Option<String>>> {
+    Request::new(target, &MGET, |args| args.keys("key", keys))
 }
 
 pub(crate) fn echo<T: Target>(target: T, word: &str) -> Request<T::Sink, String> {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::Args;
+use crate::command::info::{RequestPolicy, ResponsePolicy};
 use crate::wire::outgoing::SHARE;
 
 impl Args {
@@ -52,6 +53,15 @@ impl Args {
                 each(word);
             }
         }
+    }
+
+    /// Whether it is a list of keys and nothing else, whose reply has an element for each key.
+    #[inline]
+    pub(crate) fn reads_each_key(&self) -> bool {
+        let info = self.info;
+        info.request_policy == RequestPolicy::MultiShard
+            && info.response_policy == ResponsePolicy::Default
+            && u32::try_from(self.keys.len()).is_ok_and(|keys| info.words + keys == self.words)
     }
 
     /// Whether it has more than one key.
