@@ -5,6 +5,7 @@
 //!
 //! - [`Args`]: what is written, word by word
 //! - `conduct`: the effect of the command on its socket
+//! - `keyed`: its keys among its bytes
 //! - `lists`: arguments of which there may be any number
 //! - `optional`: what `None` makes impossible
 //! - `place`: words that are moved to their place: options, counts, columns
@@ -28,6 +29,7 @@ use crate::wire::encode::{self, Output};
 use crate::wire::outgoing::{Outgoing, SHARE};
 
 mod conduct;
+mod keyed;
 mod lists;
 mod optional;
 mod place;

@@ -185,7 +185,7 @@ impl Driver {
             End::Lost(_) | End::Renew => !self.link.config.reconnect,
             End::Unused => false,
         };
-        self.link.hub().lost(&*self.link);
+        self.link.hub().lost(&*self.link, &mut self.woken);
         self.link.with(&mut self.woken, |queue, woken| {
             let again = !ends && matches!(failure, Failure::Lost(..));
             queue.lost(&failure, session.unanswered(), again, woken);

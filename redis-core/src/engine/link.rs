@@ -53,6 +53,8 @@ pub(crate) struct Link {
     operations: Mutex<Operations>,
     /// How many attempts to connect have failed since there was a socket.
     failures: AtomicU64,
+    /// Whether a cache decides which reads the server tracks.
+    tracking_claimed: AtomicBool,
     /// The task that watches the service of this link; it lives as long as the link does.
     guard: Mutex<Option<Arc<dyn Guard>>>,
 }
@@ -109,6 +111,7 @@ impl Link {
             server: AtomicU64::new(0),
             operations: Mutex::default(),
             failures: AtomicU64::new(0),
+            tracking_claimed: AtomicBool::new(false),
             guard: Mutex::new(None),
             config,
         }
@@ -222,6 +225,17 @@ impl Link {
         submitted
     }
 
+    /// Queues several payloads so that nothing else is queued between them.
+    pub(crate) fn submit_all(&self, submit: impl FnOnce(&mut Queue)) {
+        let mut queue = self.lock();
+        submit(&mut queue);
+        let driver = queue.take_driver();
+        drop(queue);
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+    }
+
     /// Queues a command of the client's own; `None` if such a command cannot be sent now.
     pub(crate) fn submit_own(&self, encoded: Outgoing, deadline: Instant) -> Option<CellKey> {
         let mut queue = self.lock();
@@ -318,6 +332,16 @@ impl Link {
         if let Some(driver) = driver {
             driver.wake();
         }
+    }
+
+    /// Takes the sole right to decide which reads the server tracks; returns whether nobody has it.
+    pub(crate) fn claim_tracking(&self) -> bool {
+        !self.tracking_claimed.swap(true, Ordering::AcqRel)
+    }
+
+    /// Gives that right back.
+    pub(crate) fn release_tracking(&self) {
+        self.tracking_claimed.store(false, Ordering::Release);
     }
 
     /// Keeps the task alive that watches the service of this link.
