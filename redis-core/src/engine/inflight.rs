@@ -143,6 +143,8 @@ struct Entry {
     hold: Hold,
     /// Whether sending it twice does no harm.
     idempotent: bool,
+    /// Whether it must not be sent on another socket as it is.
+    bound: bool,
     /// How many of the lost sockets it was sent on.
     losses: u8,
     awaits: Awaits,
@@ -159,6 +161,7 @@ impl Entry {
             limit: Limit::None,
             hold: Hold::None,
             idempotent: false,
+            bound: false,
             losses: 0,
             awaits: Awaits::Reply,
         }

@@ -1,6 +1,6 @@
 //! Many subscriptions in one stream, which can be added and removed while it is read: [`Subscriber`].
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -58,7 +58,7 @@ pub struct Subscriptions {
     connection: Connection,
 }
 
-type Memberships = HashMap<Arc<Source>, Membership>;
+type Memberships = BTreeMap<Arc<Source>, Membership>;
 
 struct Shared {
     inbox: Arc<Inbox<Message>>,

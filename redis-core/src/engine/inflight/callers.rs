@@ -37,6 +37,7 @@ impl Queue {
             limit,
             hold: terms.hold,
             idempotent: terms.idempotent,
+            bound: payload.is_bound(),
             losses: 0,
             awaits: Awaits::Reply,
         };
