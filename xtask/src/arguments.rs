@@ -16,6 +16,8 @@ pub(crate) enum Command {
     },
     /// With arguments for `cargo test`.
     Test(Vec<OsString>),
+    /// With arguments for the program.
+    Simulate(Vec<OsString>),
     Bench(bench::Options),
     Reference,
     /// The line of redis-cli.
@@ -47,6 +49,7 @@ fn parse_from(mut parser: lexopt::Parser) -> Result<Command> {
         "demo" => Command::Demo,
         "servers" => Command::Servers { all: false },
         "test" => return Ok(Command::Test(parser.raw_args()?.collect())),
+        "simulate" => return Ok(Command::Simulate(parser.raw_args()?.collect())),
         "bench" => Command::Bench(bench::Options::default()),
         "reference" => Command::Reference,
         "translate" => return translate(parser),
@@ -161,6 +164,11 @@ mod tests {
         assert_eq!(
             command,
             Ok(Command::Test(words.map(OsString::from).to_vec()))
+        );
+        let words = ["--seeds", "9"];
+        assert_eq!(
+            parse(&["simulate", "--seeds", "9"]),
+            Ok(Command::Simulate(words.map(OsString::from).to_vec()))
         );
     }
 

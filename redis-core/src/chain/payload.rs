@@ -279,6 +279,17 @@ impl Payload for ChainPayload {
         }
     }
 
+    fn is_bound(&self) -> bool {
+        self.scripts.len() > self.commands.replies_of_loads()
+    }
+
+    fn rebind(&mut self, loaded: &Loaded) -> bool {
+        if !self.scripts.is_empty() {
+            self.load_scripts(loaded);
+        }
+        !self.scripts.is_empty()
+    }
+
     fn mend(&mut self, loaded: &Loaded, replies: &[Chunk]) -> bool {
         if self.scripts.is_empty() {
             return false;
@@ -295,7 +306,8 @@ impl Payload for ChainPayload {
         }
         // If a script was loaded in this same write and is unknown all the same, sending again would not
         // help.
-        let again = unknown > 0 && carried_out == 0 && self.commands.replies_of_loads() == 0;
+        let harmless = carried_out == 0 || self.idempotent;
+        let again = unknown > 0 && harmless && self.commands.replies_of_loads() == 0;
         if again {
             self.load_scripts(loaded);
         }

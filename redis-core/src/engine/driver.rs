@@ -186,6 +186,8 @@ impl Driver {
             End::Unused => false,
         };
         self.link.hub().lost(&*self.link, &mut self.woken);
+        // The next socket may lead to another server, or to one that was restarted.
+        self.link.scripts.clear();
         self.link.with(&mut self.woken, |queue, woken| {
             let again = !ends && matches!(failure, Failure::Lost(..));
             queue.lost(&failure, session.unanswered(), again, woken);

@@ -148,6 +148,8 @@ struct Entry {
     hold: Hold,
     /// Whether sending it twice does no harm.
     idempotent: bool,
+    /// Whether it must not be sent on another socket as it is.
+    bound: bool,
     /// How many of the lost sockets it was sent on.
     losses: u8,
     awaits: Awaits,
@@ -165,6 +167,7 @@ impl Entry {
             is_usual: false,
             hold: Hold::None,
             idempotent: false,
+            bound: false,
             losses: 0,
             awaits: Awaits::Reply,
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 
 use super::connection::Connection;
 use super::leases::Leases;
@@ -53,7 +54,12 @@ impl Exclusive {
 
     /// Leases a socket.
     pub(crate) async fn lease(leases: &Arc<Leases>) -> Result<Self> {
-        let (connection, permit) = leases.lease().await?;
+        Self::lease_by(leases, None).await
+    }
+
+    /// Leases a socket; at `end`, if not before, there is no time left for it.
+    pub(crate) async fn lease_by(leases: &Arc<Leases>, end: Option<Instant>) -> Result<Self> {
+        let (connection, permit) = leases.lease(end).await?;
         Ok(Self {
             connection: Some(connection),
             lease: Some((leases.clone(), permit)),

@@ -38,6 +38,7 @@ impl Queue {
             is_usual: terms.patience.is_usual(),
             hold: terms.hold,
             idempotent: terms.idempotent,
+            bound: payload.is_bound(),
             losses: 0,
             awaits: Awaits::Reply,
         };

@@ -377,10 +377,8 @@ impl Queue {
         again: bool,
         woken: &mut Vec<Waker>,
     ) {
-        if self.routed {
-            // Commands that go back need their deadline.
-            self.stamp(Instant::now());
-        }
+        // Commands that go back need their deadline.
+        self.stamp(Instant::now());
         self.release(unanswered);
         // A command that goes out alone is not for the next socket.
         let was_alone = matches!(self.alone, Alone::InFlight);
@@ -392,17 +390,23 @@ impl Queue {
             let was_sent = at < written;
             at += entry.bytes;
             entry.losses += u8::from(was_sent);
-            if !was_alone && (!was_sent || (again && self.goes_again(&mut entry))) {
+            let is_kept = if was_sent {
+                again && self.goes_again(&mut entry)
+            } else {
+                !entry.bound
+            };
+            if !was_alone && is_kept {
                 unanswered.move_to(entry.bytes, &mut waiting);
                 kept.push_back(entry);
             } else {
                 unanswered.release(entry.bytes);
                 self.bytes = self.bytes.saturating_sub(entry.bytes);
-                let failure = failure.in_phase(Phase::MaybeApplied);
+                let failure = failure.in_phase(entry.phase(was_sent || was_alone));
                 self.fail(entry.owner, entry.limit, failure, woken);
             }
         }
         unanswered.clear();
+        self.give_bound_back(failure, woken);
         kept.append(&mut self.entries);
         self.entries = kept;
         self.out.move_to(self.out.len(), &mut waiting);
@@ -415,6 +419,18 @@ impl Queue {
             self.give_all_back(failure, woken);
         }
         woken.extend(self.next_in_line());
+    }
+
+    /// Gives what waits, and was written for the lost socket, back to its callers, who adapt it to the next one.
+    fn give_bound_back(&mut self, failure: &Failure, woken: &mut Vec<Waker>) {
+        let mut bound = Vec::new();
+        for entry in self.entries.iter_mut().filter(|entry| entry.bound) {
+            let owner = std::mem::replace(&mut entry.owner, Owner::Nobody);
+            bound.push((owner, entry.limit, failure.in_phase(entry.phase(false))));
+        }
+        for (owner, limit, failure) in bound {
+            self.fail(owner, limit, failure, woken);
+        }
     }
 
     /// Gives waiting commands back to their callers, who may send them elsewhere; only single commands.
