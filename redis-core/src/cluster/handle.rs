@@ -169,6 +169,21 @@ pub enum ClusterExecution<'a> {
     Over,
 }
 
+impl ClusterExecution<'_> {
+    /// The reply as it came, also if it is an error.
+    pub(super) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
+        match self {
+            Self::One(pending) => pending.poll_frame(cx),
+            Self::Several(future) => {
+                let outcome = ready!(future.as_mut().poll(cx));
+                *self = Self::Over;
+                Poll::Ready(outcome)
+            }
+            Self::Over => Poll::Ready(Err(Error::ended())),
+        }
+    }
+}
+
 impl fmt::Debug for ClusterExecution<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

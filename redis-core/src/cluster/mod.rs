@@ -12,6 +12,7 @@
 //! - `nodes`, `routes`: a link to each node, and from a command to its node
 //! - `pending`: one command until its reply, through redirects and failovers
 //! - `channels`: publish and subscribe; `desk`: making and moving subscriptions; `places`: where each of them lives
+//! - `scan/`: scans over all primaries, and of keys that move
 //! - `split`: one command on many nodes, and how their replies become one
 
 mod channels;
@@ -23,6 +24,7 @@ mod places;
 mod redirect;
 mod refresh;
 mod routes;
+mod scan;
 mod shared;
 mod split;
 mod topology;

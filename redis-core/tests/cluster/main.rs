@@ -8,6 +8,7 @@
 //! - `redirects`: what nodes say in place of a reply, by a scripted cluster
 //! - `many`: commands that concern several nodes
 //! - `changes`: real clusters that change under load that checks itself
+//! - `scans`: scans over all primaries, also while slots move
 //! - `support`: what all of these use
 
 #![allow(
@@ -23,4 +24,5 @@ mod many;
 mod opening;
 mod redirects;
 mod routing;
+mod scans;
 mod support;
