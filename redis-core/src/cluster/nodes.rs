@@ -10,7 +10,7 @@ use crate::engine::link::Link;
 use crate::engine::pending::Command;
 use crate::engine::sending::Sending;
 use crate::error::{CommandName, Error, Result};
-use crate::handle::Connection;
+use crate::handle::{Connection, Exclusive, Leases};
 use crate::reply::Frame;
 
 /// A node, with a socket that is opened when it is first needed. When the node does not belong to the cluster any
@@ -21,6 +21,8 @@ pub(super) struct Node {
     connection: Connection,
     /// For work with this node alone; made when it is asked for.
     alone: OnceLock<Connection>,
+    /// Sockets for commands that block and for transactions that watch; made when one is needed.
+    leases: OnceLock<Arc<Leases>>,
     /// When a redirect told of it.
     pub(super) since: Instant,
 }
@@ -33,6 +35,7 @@ impl Node {
             address: address.clone(),
             connection: Connection::sleeping(config, idle),
             alone: OnceLock::new(),
+            leases: OnceLock::new(),
             since: Instant::now(),
         })
     }
@@ -60,6 +63,13 @@ impl Node {
         };
         once.sending.submit(&mut once.command);
         once
+    }
+
+    /// Leases a socket to this node. Redirects are errors on it.
+    pub(super) async fn lease(&self) -> Result<Exclusive> {
+        let config = || self.connection.config().clone().for_itself();
+        let leases = self.leases.get_or_init(|| Leases::new(config()));
+        Exclusive::lease(leases).await
     }
 
     /// The link, for something on its way that may outlive the node's place in the map.

@@ -4,12 +4,13 @@
 //!
 //! - this file: the table, and the functions that use it
 //! - `knob`: one setting; `codec`: how one type of value is read and written
-//! - `bounds`, `cluster`, `pool`, `service`, `tls`: rows by subject
+//! - `bounds`, `cluster`, `maintenance`, `pool`, `service`, `tls`: rows by subject
 
 use super::nearest::nearest;
 use crate::config::address::Address;
 use crate::config::builder::{Config, Protocol};
 use crate::config::fleet::{SENTINEL_PORT, ServiceRole};
+use crate::config::maintenance::MaintNotifications;
 use crate::config::secret::MASK;
 use crate::error::{Error, Result};
 
@@ -17,6 +18,7 @@ mod bounds;
 mod cluster;
 mod codec;
 mod knob;
+mod maintenance;
 mod pool;
 mod service;
 mod tls;
@@ -125,7 +127,7 @@ const LOGIN: &[Knob] = &[
 ];
 
 /// All knobs, in the order in which they are applied.
-pub(super) const KNOBS: [&[Knob]; 8] = [
+pub(super) const KNOBS: [&[Knob]; 9] = [
     service::SERVICE,
     cluster::CLUSTER,
     PLACE,
@@ -133,6 +135,7 @@ pub(super) const KNOBS: [&[Knob]; 8] = [
     bounds::BOUNDS,
     pool::POOL,
     pool::SUBSCRIPTIONS,
+    maintenance::MAINTENANCE,
     tls::TLS,
 ];
 
@@ -265,6 +268,13 @@ fn check_whole(config: &Config) -> Result<()> {
     if config.backoff.first > config.backoff.longest {
         return Err(Error::config(
             "`backoff_first` is longer than `backoff_longest`",
+        ));
+    }
+    if config.maintenance.notifications == MaintNotifications::On
+        && config.protocol == Protocol::Resp2
+    {
+        return Err(Error::config(
+            "`maint_notifications=on` needs RESP3, and `protocol` is `resp2`",
         ));
     }
     if config.min_lanes.is_some_and(|least| least > config.lanes) {

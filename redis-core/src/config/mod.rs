@@ -8,6 +8,7 @@
 //! - `url`, `serde`: reading and writing a URL or a file
 //! - `address`, `backoff`, `budget`, `cluster_settings`, `credentials`, `lag`, `read_from`, `secret`, `tls`: types of single settings
 //! - `code`: the types of the user's own code
+//! - `maintenance`: maintenance that servers announce
 //! - `fleet`: what all connections of one configuration know about the Sentinels of a service
 //! - `human`: times and sizes as people write them; `nearest`: the known word nearest to a wrong one
 
@@ -24,6 +25,7 @@ mod hook;
 mod human;
 mod knobs;
 mod lag;
+mod maintenance;
 mod nearest;
 mod read_from;
 mod secret;
@@ -48,6 +50,8 @@ pub use fleet::ServiceRole;
 pub(crate) use fleet::{Follow, Guard, Moves};
 pub(crate) use lag::Capacity;
 pub use lag::Lag;
+pub(crate) use maintenance::SlotsMoved;
+pub use maintenance::{MaintNotifications, MovingEndpoint};
 pub use read_from::ReadFrom;
 pub use secret::Secret;
 #[cfg(feature = "tls")]

@@ -7,6 +7,8 @@
 //! - `routing`: every command goes where its keys are
 //! - `redirects`: what nodes say in place of a reply, by a scripted cluster
 //! - `many`: commands that concern several nodes
+//! - `chains`, `transactions`: pipelines, batches and transactions
+//! - `blocking`, `watching`: what a socket is leased for
 //! - `changes`: real clusters that change under load that checks itself
 //! - `scans`: scans over all primaries, also while slots move
 //! - `support`: what all of these use
@@ -18,6 +20,9 @@
     missing_docs
 )]
 
+mod announcements;
+mod blocking;
+mod chains;
 mod changes;
 mod channels;
 mod many;
@@ -26,3 +31,5 @@ mod redirects;
 mod routing;
 mod scans;
 mod support;
+mod transactions;
+mod watching;

@@ -9,15 +9,13 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::handle::Cluster;
 use crate::command::{Args, RequestPolicy, Slots};
 use crate::error::{Error, Result};
-use crate::host::{Call, Host, IntoHost, Issue, Walk};
+use crate::host::Walk;
 use crate::reply::Frame;
-use crate::request::Execute;
 
 mod keyed;
 mod page;
@@ -32,37 +30,13 @@ use position::Position;
 use slot_set::SlotSet;
 use walk::Walker;
 
-impl IntoHost<'static> for &Cluster {
-    fn into_host(self) -> Host<'static> {
-        Host::new(Arc::new(self.clone()))
-    }
-}
-
-impl Issue for Cluster {
-    fn issue(&self, args: Box<Args>) -> Call<'_> {
-        Box::pin(std::future::poll_fn({
-            let mut execution = Execute::<()>::begin(self, args);
-            move |cx| execution.poll_frame(cx)
-        }))
-    }
-
-    fn cast(&self, args: Box<Args>) {
-        let mut execution = Execute::<()>::begin(self, args);
-        <&Self as Execute<()>>::submit(&mut execution);
-    }
-
-    fn walk(&self, first: &Args) -> Option<Box<dyn Walk>> {
-        first.cursor_text()?;
-        match (first.info().request_policy, first.slots()) {
-            (RequestPolicy::Special, Slots::None) => Some(Box::new(ClusterScan::new(self, first))),
-            (_, Slots::One(_)) => Some(Box::new(KeyedScan::new(self.clone(), first.again()))),
-            _ => None,
-        }
-    }
-
-    fn one_server(&self) -> Option<Host<'static>> {
-        let routes = self.shared().routes();
-        routes.any_primary().map(|node| Host::from(node.alone()))
+/// The pages of a scan; `None` if the command is none.
+pub(super) fn walk(cluster: &Cluster, first: &Args) -> Option<Box<dyn Walk>> {
+    first.cursor_text()?;
+    match (first.info().request_policy, first.slots()) {
+        (RequestPolicy::Special, Slots::None) => Some(Box::new(ClusterScan::new(cluster, first))),
+        (_, Slots::One(_)) => Some(Box::new(KeyedScan::new(cluster.clone(), first.again()))),
+        _ => None,
     }
 }
 

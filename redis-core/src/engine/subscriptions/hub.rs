@@ -260,8 +260,11 @@ impl Hub {
     }
 
     /// A socket was lost.
-    pub(crate) fn lost(&self, link: &dyn Line) {
+    pub(crate) fn lost(&self, link: &dyn Line, woken: &mut Vec<Waker>) {
         let mut state = self.lock();
+        if state.is_own(link) {
+            state.table.lost_track(woken);
+        }
         let serves = match &state.apart {
             Some(apart) => is(apart, link),
             None => state.is_own(link),

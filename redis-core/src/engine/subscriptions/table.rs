@@ -174,6 +174,7 @@ impl Table {
 
     /// Takes a push. `may_answer` says whether the oldest reply that is owed is that of a command of this
     /// table.
+    #[inline]
     pub(crate) fn receive(
         &mut self,
         frame: &Frame,
@@ -195,7 +196,9 @@ impl Table {
             }
             Some(Push::Changed(_, _, None)) => Received::Unasked,
             Some(Push::Invalidate(keys)) => {
-                if let Some(invalidation) = Invalidation::read(&keys) {
+                if !self.invalidations.is_empty() {
+                    // Which keys were changed cannot be told from a malformed push.
+                    let invalidation = Invalidation::read(&keys).unwrap_or(Invalidation::All);
                     for (_, listener) in &self.invalidations {
                         listener.invalidate(&invalidation, woken);
                     }
@@ -380,11 +383,15 @@ impl Table {
         self.dirty.append(&mut self.postponed);
     }
 
+    /// The socket for commands is gone, and the server tracks no keys any more.
+    pub(crate) fn lost_track(&self, woken: &mut Vec<Waker>) {
+        for (_, listener) in &self.invalidations {
+            listener.lost(woken);
+        }
+    }
+
     /// The socket is gone, and the server has no subscriptions left.
     pub(crate) fn lost(&mut self) {
-        for (_, listener) in &self.invalidations {
-            listener.lost();
-        }
         self.operations.clear();
         self.postponed.clear();
         self.dirty.clear();
