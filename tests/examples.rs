@@ -134,6 +134,21 @@ fn scan() {
 }
 
 #[test]
+fn cluster_scan() {
+    let space = typedis_testkit::shared_cluster(ServerKind::Valkey9);
+    let url = space.cluster().url();
+    let text = run("cluster_scan", &[("TYPEDIS_URL", &url)], &[], "");
+    contains(
+        &text,
+        &[
+            "200 keys, and where to go on",
+            "500 keys in all",
+            "{\"cart:{42}:a\", \"cart:{42}:b\"}",
+        ],
+    );
+}
+
+#[test]
 fn transaction() {
     prints(
         "transaction",
