@@ -32,7 +32,8 @@ type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 const HELP: &str = "\
 cargo xtask <command>
 
-  demo               start a server, run examples/tour.rs against it, stop the server
+  demo [--cluster]   start a server, run examples/tour.rs against it, stop the server; --cluster: start a cluster, run
+                     examples/cluster.rs, and kill a node of it in the middle
   servers [--all]    get the default server, or all that the tests use, and list them
   test [args]        get the servers, then run all tests; args are cargo test's
   bench [--quick] [--only NAMES] [--clients NAMES] [--rounds N]
@@ -64,7 +65,7 @@ fn main() -> ExitCode {
             print!("{HELP}");
             Ok(())
         }
-        Ok(Command::Demo) => demo::run(),
+        Ok(Command::Demo { cluster }) => demo::run(cluster),
         Ok(Command::Servers { all }) => servers::run(all),
         Ok(Command::Test(arguments)) => test::run(arguments),
         Ok(Command::Bench(options)) => bench::run(&options),
