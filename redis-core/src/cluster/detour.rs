@@ -104,7 +104,8 @@ impl Hops {
         redirect: &Redirect,
         asked: &Address,
     ) -> Result<Hop> {
-        let address = redirect.address(asked).ok_or_else(no_node)?;
+        let told = redirect.address(asked).ok_or_else(no_node)?;
+        let address = shared.config.mapped(told);
         self.0.push(address.clone());
         if self.0.len() > MOST_HOPS {
             return Err(circle(&self.0));

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::desk;
 use super::nodes::Node;
 use super::refresh;
 use super::shared::Shared;
@@ -68,6 +69,7 @@ impl Cluster {
         let topology = refresh::discover(&config).await?;
         let shared = Arc::new(Shared::new(config, topology));
         let (weak, wanted) = (Arc::downgrade(&shared), shared.refresh.clone());
+        runtime::spawn(desk::run(weak.clone()));
         runtime::spawn(refresh::run(weak, wanted));
         Ok(Self {
             owned: Arc::new(Owned { shared }),
@@ -126,7 +128,7 @@ impl Cluster {
     }
 
     #[inline]
-    pub(super) fn shared(&self) -> &Shared {
+    pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.owned.shared
     }
 }

@@ -14,12 +14,15 @@
 //! - `host`: the cluster as a handle that streams use
 //! - `pending`: one command until its reply, through redirects and failovers; `detour`: its pauses and hops
 //! - `flight`: many commands on many nodes at the same time; `gather`: their outcomes, in the order of the caller
+//! - `channels`: publish and subscribe; `desk`: making and moving subscriptions; `places`: where each of them lives
 //! - `split`: one command on many nodes, and how their replies become one
 //! - `blocking`: commands that block, on leased sockets; `watch`: transactions that are tried again
 //! - `together`: a transaction on its way to the node of its slot
 
 mod blocking;
 mod chain;
+mod channels;
+mod desk;
 mod detour;
 mod execution;
 mod flight;
@@ -28,6 +31,7 @@ mod handle;
 mod host;
 mod nodes;
 mod pending;
+mod places;
 mod redirect;
 mod refresh;
 mod routes;
@@ -38,6 +42,7 @@ mod topology;
 mod watch;
 
 pub use crate::command::{SLOTS, slot};
+pub use crate::config::ReadFrom;
 #[doc(hidden)]
 pub use execution::ClusterExecution;
 pub use handle::Cluster;

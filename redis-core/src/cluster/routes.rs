@@ -81,6 +81,11 @@ impl Routes {
         }
     }
 
+    /// The owner of a slot; `None` if no node owns it.
+    pub(super) fn known_owner(&self, slot: u16) -> Option<&Arc<Node>> {
+        self.nodes.get(self.topology.primary_place(slot)?)
+    }
+
     /// The place of the owner of a slot among the nodes.
     #[inline]
     pub(super) fn owner_place(&self, slot: u16) -> Option<usize> {

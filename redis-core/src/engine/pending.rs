@@ -214,7 +214,7 @@ impl Payload for Command {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn write_to(&mut self, out: &mut Outgoing) {
         match self.args.take() {
             Some(mut args) if args.is_plain() => {
@@ -235,6 +235,10 @@ impl Payload for Command {
     }
 
     #[inline]
+    fn may_go_on(&self) -> bool {
+        self.args.is_some()
+    }
+
     fn waits_on(&mut self, reply: &Delivery) -> bool {
         match (&mut self.args, reply) {
             (Some(args), Delivery::Reply(reply)) => args.waits_on(reply),

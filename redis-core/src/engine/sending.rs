@@ -28,16 +28,14 @@ pub(crate) struct Sending<L: Deref<Target = Link>> {
     slow: Option<Box<Slow>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 enum State {
     Fresh,
     InLine(WaiterKey),
     InFlight(CellKey),
     /// It will be sent after a pause.
     Pausing,
-    Ended(Box<Failure>),
-    /// It must not be sent at all.
-    Refused(Error),
+    /// Nothing more is sent; [`Slow::outcome`] says why, if that was not told yet.
     Over,
 }
 
@@ -53,6 +51,10 @@ struct Slow {
     refusals: u32,
     /// The last refusal.
     refused: Option<Arc<Obstacle>>,
+    /// The outcome of a payload that was not sent.
+    outcome: Option<Delivery>,
+    /// Whether maintenance has made the wait for room longer.
+    is_extended: bool,
 }
 
 impl<L: Deref<Target = Link>> Sending<L> {
@@ -73,7 +75,7 @@ impl<L: Deref<Target = Link>> Sending<L> {
 
     /// Makes it fail with `error`; nothing is sent.
     pub(crate) fn refuse(&mut self, error: Error) {
-        self.state = State::Refused(error);
+        self.end(Delivery::Refused(error));
     }
 
     /// Queues it now, before the first poll. Returns whether there was room.
@@ -179,26 +181,31 @@ impl<L: Deref<Target = Link>> Sending<L> {
         in_time
     }
 
+    /// Ends it with an outcome, without sending it.
+    #[cold]
+    fn end(&mut self, outcome: Delivery) {
+        self.slow().outcome = Some(outcome);
+        self.state = State::Over;
+    }
+
     /// Waits for room or for the end of a pause, or returns the outcome of a payload that is not in flight.
     #[cold]
     fn wait(&mut self, payload: &mut impl Payload, cx: &mut Context<'_>) -> Poll<Option<Delivery>> {
-        match std::mem::replace(&mut self.state, State::Over) {
-            State::InLine(place) => {
-                self.state = State::InLine(place);
-                ready!(self.poll_in_line(payload, cx));
-            }
+        match self.state {
+            State::InLine(_) => ready!(self.poll_in_line(payload, cx)),
             State::Pausing => {
-                self.state = State::Pausing;
                 if let Some(pause) = &mut self.slow().timer {
                     ready!(pause.as_mut().poll(cx));
                 }
                 self.slow().timer = None;
                 self.state = State::Fresh;
             }
-            State::Ended(failure) => return Poll::Ready(Some(Delivery::failed(*failure))),
-            State::Refused(error) => return Poll::Ready(Some(Delivery::Refused(error))),
-            State::Over => return Poll::Ready(Some(Delivery::Refused(Error::ended()))),
-            other @ (State::Fresh | State::InFlight(_)) => self.state = other,
+            State::Over => {
+                let outcome = self.slow.as_mut().and_then(|slow| slow.outcome.take());
+                let outcome = outcome.unwrap_or_else(|| Delivery::Refused(Error::ended()));
+                return Poll::Ready(Some(outcome));
+            }
+            State::Fresh | State::InFlight(_) => {}
         }
         Poll::Ready(None)
     }
@@ -235,7 +242,7 @@ impl<L: Deref<Target = Link>> Sending<L> {
                 false
             }
             Submitted::Ended(failure) => {
-                self.state = State::Ended(failure);
+                self.end(Delivery::failed(*failure));
                 false
             }
         }
@@ -285,12 +292,33 @@ impl<L: Deref<Target = Link>> Sending<L> {
             .timer
             .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         ready!(timer.as_mut().poll(cx));
+        if self.extend_wait(payload) {
+            return self.poll_in_line(payload, cx);
+        }
         self.link.leave_line(place);
         self.link.count(|counts| counts.timeouts += 1);
         let full = self.link.obstacle_in_line();
         let obstacle = self.slow().refused.take().or(full);
-        self.state = State::Ended(Box::new(Failure::Timeout(Phase::NotSent, obstacle)));
+        self.end(Delivery::failed(Failure::Timeout(Phase::NotSent, obstacle)));
         Poll::Ready(())
+    }
+
+    /// Waits longer for room, once, if the server has announced maintenance and the limit is the usual one.
+    fn extend_wait(&mut self, payload: &impl Payload) -> bool {
+        let relaxation = self.link.relaxation();
+        let extra = relaxation.map_or(Duration::ZERO, |relaxation| {
+            relaxation.extra_at(Instant::now())
+        });
+        let slow = self.slow();
+        if extra.is_zero() || slow.is_extended || !payload.terms().patience.is_usual() {
+            return false;
+        }
+        slow.is_extended = true;
+        slow.timer = None;
+        slow.deadline = slow
+            .deadline
+            .and_then(|deadline| deadline.checked_add(extra));
+        true
     }
 
     #[inline]

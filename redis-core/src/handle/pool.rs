@@ -47,7 +47,7 @@ impl Pool {
     /// # Errors
     /// A bad URL, an unreachable server, a refused login.
     pub async fn open(config: impl IntoConfig) -> Result<Self> {
-        let config = config.into_config()?;
+        let config = config.into_config()?.for_one_server()?;
         let mut lanes = Vec::with_capacity(config.lanes);
         for _ in 0..config.min_lanes.unwrap_or(config.lanes) {
             lanes.push(Connection::open(&config).await?);
@@ -60,7 +60,7 @@ impl Pool {
     /// # Errors
     /// A bad URL or configuration.
     pub fn lazy(config: impl IntoConfig) -> Result<Self> {
-        let config = config.into_config()?;
+        let config = config.into_config()?.for_one_server()?;
         runtime()?;
         let least = config.min_lanes.unwrap_or(config.lanes);
         let lanes = (0..least)

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use bytes::Bytes;
+
 use super::view::{self, Reply};
 use crate::wire::{Chunk, Span};
 
@@ -18,6 +20,16 @@ impl<'a> FrameRef<'a> {
     #[inline]
     pub(crate) fn of_chunk(chunk: &'a Chunk) -> Self {
         let span = chunk.span();
+        Self {
+            span,
+            reply: view::frame(span),
+        }
+    }
+
+    /// All of some bytes that are known to be one reply.
+    #[inline]
+    pub(crate) fn of_bytes(bytes: &'a Bytes) -> Self {
+        let span = Span::from(bytes);
         Self {
             span,
             reply: view::frame(span),

@@ -2,6 +2,8 @@
 //!
 //! # Layout
 //!
+//! - `channels`: publish and subscribe on clusters that change
+//! - `opening`: how a cluster is named, and how its nodes are reached
 //! - `routing`: every command goes where its keys are
 //! - `redirects`: what nodes say in place of a reply, by a scripted cluster
 //! - `many`: commands that concern several nodes
@@ -17,10 +19,13 @@
     missing_docs
 )]
 
+mod announcements;
 mod blocking;
 mod chains;
 mod changes;
+mod channels;
 mod many;
+mod opening;
 mod redirects;
 mod routing;
 mod support;

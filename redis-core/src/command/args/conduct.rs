@@ -73,7 +73,7 @@ impl Args {
     }
 
     /// All words, also those that are shared.
-    fn each_word(&self) -> Words<'_> {
+    pub(super) fn each_word(&self) -> Words<'_> {
         Words {
             bytes: &self.bytes,
             shared: self.shared(),
@@ -98,7 +98,7 @@ impl Conduct {
 
 /// The words of a command, one after another.
 #[derive(Clone)]
-struct Words<'a> {
+pub(super) struct Words<'a> {
     bytes: &'a [u8],
     /// The values before `at` have been passed.
     shared: &'a [Splice],

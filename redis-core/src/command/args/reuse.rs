@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::spare::Spare;
 use super::{Args, Splice};
 use crate::command::script_text::ScriptTextRef;
 use crate::wire::encode::{self, Output};
@@ -20,6 +21,7 @@ impl Args {
             moves: self.moves,
             keys: self.keys.clone(),
             parts: self.parts.clone(),
+            spare: Spare::default(),
             rare: self.rare.clone(),
         }
     }

@@ -35,6 +35,7 @@ impl Queue {
             replies: terms.replies,
             come: 0,
             limit,
+            is_usual: terms.patience.is_usual(),
             hold: terms.hold,
             idempotent: terms.idempotent,
             losses: 0,

@@ -187,6 +187,7 @@ impl Queue {
         entry.come = (entry.come + frames).min(entry.replies);
         let done = entry.come == entry.replies;
         let (owner, bytes, limit) = (entry.owner, entry.bytes, entry.limit);
+        let is_usual = entry.is_usual;
         let is_single = frames == 1 && entry.replies == 1;
         if done {
             self.entries.pop_front();
@@ -213,7 +214,8 @@ impl Queue {
                 let all = parts.get_or_insert_default();
                 all.chunks.push(piece);
                 if done {
-                    all.deadline = limit.moment();
+                    let extra = extra(self.relaxation.filter(|_| is_usual));
+                    all.deadline = limit.moment().map(|moment| moment + extra);
                     woken.extend(waker.take());
                     let all = parts.take().unwrap_or_default();
                     *cell = Cell::Filled(Delivery::Parts(all));
@@ -330,11 +332,18 @@ impl Queue {
             return self.earliest_deadline;
         }
         let (mut expired, obstacle) = (Vec::new(), self.obstacle());
+        let extra = self
+            .relaxation
+            .map_or(Duration::ZERO, |relaxation| relaxation.extra_at(now));
         self.earliest_deadline = None;
         for (index, entry) in self.entries.iter_mut().enumerate() {
-            let Limit::At(deadline) = entry.limit else {
+            let Limit::At(mut deadline) = entry.limit else {
                 continue;
             };
+            if deadline <= now && !extra.is_zero() && std::mem::take(&mut entry.is_usual) {
+                deadline += extra;
+                entry.limit = Limit::At(deadline);
+            }
             if deadline <= now {
                 let taken = index < self.taken;
                 self.given_up += usize::from(!taken);
@@ -561,4 +570,11 @@ impl Queue {
             self.cells.shrink_to_fit();
         }
     }
+}
+
+/// How much longer a limit is now.
+fn extra(relaxation: Option<Relaxation>) -> Duration {
+    relaxation.map_or(Duration::ZERO, |relaxation| {
+        relaxation.extra_at(Instant::now())
+    })
 }
