@@ -127,7 +127,7 @@ const LOGIN: &[Knob] = &[
 ];
 
 /// All knobs, in the order in which they are applied.
-pub(super) const KNOBS: [&[Knob]; 8] = [
+pub(super) const KNOBS: [&[Knob]; 9] = [
     service::SERVICE,
     cluster::CLUSTER,
     PLACE,
