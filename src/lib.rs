@@ -119,6 +119,7 @@ pub use format::Formatted;
 pub use listen::{Listen, Tail};
 pub use worker::{Acknowledge, Job, Tally, Worker, WorkerEvent};
 
+pub use typedis_core::cache::{Cache, CacheStats, Cached};
 pub use typedis_core::cluster::{self, Cluster};
 pub use typedis_core::{
     Address, AnyClient, ArgError, ArgWriter, Args, Backoff, Batch, BatchReplies, Budget, Chain,

@@ -9,7 +9,9 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use typedis_core::{Backoff, Error, FromRedis, Pool, Result, Run, cmd};
+use typedis_core::{
+    AllowsBlocking, AnyClient, Backoff, Client, Error, FromRedis, Result, Run, cmd,
+};
 
 use crate::args::StreamId;
 use crate::commands::traits::StreamCommands;
@@ -64,7 +66,7 @@ use stop::Stop;
 #[derive(Debug)]
 #[must_use = "a worker does nothing until it is run"]
 pub struct Worker {
-    pool: Pool,
+    client: AnyClient,
     stream: String,
     group: String,
     consumer: String,
@@ -101,15 +103,20 @@ pub struct Tally {
 type Entry<T> = StreamEntry<Option<EntryFields<T>>>;
 
 impl Worker {
-    /// A worker that reads `stream` as `consumer` of `group`. Both stream and group are created if they are missing.
-    pub fn new(
-        pool: &Pool,
+    /// A worker that reads `stream` as `consumer` of `group`, on a [`Pool`](crate::Pool) or a
+    /// [`Cluster`](crate::Cluster). Both stream and group are created if they are missing.
+    pub fn new<C>(
+        client: &C,
         stream: impl Into<String>,
         group: impl Into<String>,
         consumer: impl Into<String>,
-    ) -> Self {
+    ) -> Self
+    where
+        C: Client + Clone + 'static,
+        for<'c> &'c C: AllowsBlocking,
+    {
         Self {
-            pool: pool.clone(),
+            client: AnyClient::new(client.clone()),
             stream: stream.into(),
             group: group.into(),
             consumer: consumer.into(),
@@ -233,7 +240,7 @@ impl Shift<'_> {
     async fn create_group(&self) -> Result<()> {
         let worker = self.worker;
         let created = worker
-            .pool
+            .client
             .xgroup_create(&worker.stream, &worker.group, &worker.settings.start)
             .mkstream();
         match created.await {
@@ -248,7 +255,7 @@ impl Shift<'_> {
         let (stream, group) = (&worker.stream, &worker.group);
         let after = worker.settings.claim_after;
         let claimed = worker
-            .pool
+            .client
             .xautoclaim::<Option<EntryFields<T>>>(stream, group, &worker.consumer, after, from)
             .count(worker.settings.batch)
             .await?;
@@ -257,7 +264,7 @@ impl Shift<'_> {
         self.tally.claimed += claimed.entries.len() as u64;
         let ids = claimed.entries.iter().map(|entry| entry.id);
         let pending = worker
-            .pool
+            .client
             .pipeline_each(ids, |cmd, id| cmd.xpending_range(stream, group, id, id, 1))
             .await?;
         let deliveries = pending.iter().map(|pending| {
@@ -285,8 +292,8 @@ impl Shift<'_> {
             .count(worker.settings.batch)
             .block(wait);
         let read = match worker.settings.acknowledge {
-            Acknowledge::OnDelivery => worker.pool.run(read.no_ack()).await?,
-            Acknowledge::OnSuccess | Acknowledge::Always => worker.pool.run(read).await?,
+            Acknowledge::OnDelivery => worker.client.run(read.no_ack()).await?,
+            Acknowledge::OnSuccess | Acknowledge::Always => worker.client.run(read).await?,
         };
         Ok(read
             .unwrap_or_default()
@@ -389,7 +396,10 @@ impl Shift<'_> {
         let worker = self.worker;
         if worker.settings.acknowledge != Acknowledge::OnDelivery {
             let id = StreamId::from(id);
-            worker.pool.xack(&worker.stream, &worker.group, id).await?;
+            worker
+                .client
+                .xack(&worker.stream, &worker.group, id)
+                .await?;
         }
         Ok(())
     }
@@ -415,7 +425,7 @@ impl Shift<'_> {
         fields
             .extend(notes.map(|(name, value)| (Bytes::from_static(name.as_bytes()), value.into())));
         let buried = worker
-            .pool
+            .client
             .transaction()
             .xadd(dead, StreamId::AUTO, &fields);
         buried
@@ -434,7 +444,7 @@ impl Shift<'_> {
         if !ids.is_empty() && worker.settings.acknowledge != Acknowledge::OnDelivery {
             let ids: Vec<StreamId> = ids.into_iter().map(StreamId::from).collect();
             let (stream, group, consumer) = (&worker.stream, &worker.group, &worker.consumer);
-            let pool = &worker.pool;
+            let pool = &worker.client;
             pool.xclaim_justid(stream, group, consumer, Duration::ZERO, &ids)
                 .idle(worker.settings.claim_after)
                 .await?;

@@ -6,9 +6,11 @@ use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
 use super::nodes::Node;
+use super::places::Places;
 use super::routes::Routes;
 use super::topology::Topology;
 use crate::config::{Address, Config, SlotsMoved};
+use crate::handle::Reports;
 
 /// The present routes, and the means to change them.
 #[derive(Debug)]
@@ -19,6 +21,9 @@ pub(super) struct Shared {
     changing: Mutex<()>,
     /// Wakes the task that asks for the map.
     pub(super) refresh: Arc<Notify>,
+    pub(super) places: Places,
+    /// Where replies go whose callers have gone away.
+    pub(super) reports: Reports,
 }
 
 impl Shared {
@@ -31,6 +36,8 @@ impl Shared {
             routes: ArcSwap::from_pointee(routes),
             changing: Mutex::new(()),
             refresh,
+            places: Places::default(),
+            reports: Reports::default(),
             config,
         }
     }
@@ -74,6 +81,7 @@ impl Shared {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(next) = change(&self.routes.load()) {
             self.routes.store(Arc::new(next));
+            self.places.map_changed();
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::address::Address;
 use super::backoff::Backoff;
 use super::budget::Budget;
+use super::cluster_settings::ClusterSettings;
 use super::code::{Connector, Hook, Provider, Resolver};
 use super::fleet::Service;
 use super::lag::{Capacity, Lag};
@@ -27,6 +28,8 @@ use crate::wire::Limits;
 /// | `service` | none | the service that these servers, as Sentinels, watch; in a URL, the path's first part |
 /// | `role` | `primary` | which node of the service; or `replica` |
 /// | `sentinel_username`, `sentinel_password` | none | the login to the Sentinels |
+/// | `cluster` | `off` | whether these servers are nodes of a cluster; in a URL, the schemes `redis-cluster`, `rediss-cluster` |
+/// | `read_from` | `primary` | which nodes of a cluster are read from: `prefer_replica`, `replica`, `any`, `nearest`, `zone:…` |
 /// | `username`, `password` | none | also before the host |
 /// | `database` | `0` | also as the path |
 /// | `client_name` | none | shown by CLIENT LIST |
@@ -75,6 +78,7 @@ pub struct Config {
     pub(crate) more: Vec<Address>,
     /// Set if these servers are Sentinels.
     pub(crate) service: Service,
+    pub(crate) cluster: ClusterSettings,
     pub(crate) database: u32,
     pub(crate) username: Option<String>,
     pub(crate) password: Option<Secret>,
@@ -146,6 +150,7 @@ impl Config {
             address,
             more: Vec::new(),
             service: Service::default(),
+            cluster: ClusterSettings::default(),
             database: 0,
             username: None,
             password: None,
@@ -184,6 +189,7 @@ impl Config {
             address,
             more: Vec::new(),
             service: Service::default(),
+            cluster: self.cluster.for_node(),
             introduction: introduction.to_vec(),
             maintenance: self.maintenance.for_node(),
             routed: true,

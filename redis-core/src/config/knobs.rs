@@ -4,7 +4,7 @@
 //!
 //! - this file: the table, and the functions that use it
 //! - `knob`: one setting; `codec`: how one type of value is read and written
-//! - `bounds`, `maintenance`, `pool`, `service`, `tls`: rows by subject
+//! - `bounds`, `cluster`, `maintenance`, `pool`, `service`, `tls`: rows by subject
 
 use super::nearest::nearest;
 use crate::config::address::Address;
@@ -15,6 +15,7 @@ use crate::config::secret::MASK;
 use crate::error::{Error, Result};
 
 mod bounds;
+mod cluster;
 mod codec;
 mod knob;
 mod maintenance;
@@ -128,6 +129,7 @@ const LOGIN: &[Knob] = &[
 /// All knobs, in the order in which they are applied.
 pub(super) const KNOBS: [&[Knob]; 8] = [
     service::SERVICE,
+    cluster::CLUSTER,
     PLACE,
     LOGIN,
     bounds::BOUNDS,
@@ -303,6 +305,10 @@ fn check_service(config: &Config) -> Result<()> {
                 "`{knob}` is for a service that Sentinels watch: write redis+sentinel://host/service"
             )));
         }
+    } else if config.cluster.is_cluster {
+        return Err(Error::config(
+            "a cluster has no Sentinels: `cluster` and `service` exclude each other",
+        ));
     } else if matches!(config.address, Address::Unix(_)) {
         return Err(Error::config(
             "Sentinels listen on TCP: `service` and `socket` exclude each other",

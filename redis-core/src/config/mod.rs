@@ -2,11 +2,11 @@
 //!
 //! # Layout
 //!
-//! - `builder`: [`Config`]; `hook`, `service`: settings that only code can make, and services that Sentinels
-//!   watch
+//! - `builder`: [`Config`]; `hook`, `service`, `cluster`: settings that only code can make, services that Sentinels
+//!   watch, and clusters
 //! - `knobs/`: the one table of all settings that a URL or file can make
 //! - `url`, `serde`: reading and writing a URL or a file
-//! - `address`, `backoff`, `budget`, `credentials`, `lag`, `secret`, `tls`: types of single settings
+//! - `address`, `backoff`, `budget`, `cluster_settings`, `credentials`, `lag`, `read_from`, `secret`, `tls`: types of single settings
 //! - `code`: the types of the user's own code
 //! - `maintenance`: maintenance that servers announce
 //! - `fleet`: what all connections of one configuration know about the Sentinels of a service
@@ -16,6 +16,8 @@ mod address;
 mod backoff;
 mod budget;
 mod builder;
+mod cluster;
+mod cluster_settings;
 mod code;
 mod credentials;
 mod fleet;
@@ -25,6 +27,7 @@ mod knobs;
 mod lag;
 mod maintenance;
 mod nearest;
+mod read_from;
 mod secret;
 #[cfg(feature = "serde")]
 mod serde;
@@ -49,6 +52,7 @@ pub(crate) use lag::Capacity;
 pub use lag::Lag;
 pub(crate) use maintenance::SlotsMoved;
 pub use maintenance::{MaintNotifications, MovingEndpoint};
+pub use read_from::ReadFrom;
 pub use secret::Secret;
 #[cfg(feature = "tls")]
 pub(crate) use tls::Identity;

@@ -133,12 +133,13 @@ impl Driver {
         }
     }
 
-    /// Waits until there is something to send; `None` if the connection was closed meanwhile.
+    /// Waits until there is something to send, or a subscription to serve; `None` if the connection was closed meanwhile.
     async fn sleep(&mut self) -> Option<()> {
         self.link.with(&mut self.woken, |queue, _| queue.sleep());
         let link = self.link.clone();
         let needed = std::future::poll_fn(|_| {
-            if link.with(&mut Vec::new(), |queue, _| queue.is_idle()) {
+            let idle = link.with(&mut Vec::new(), |queue, _| queue.is_idle());
+            if idle && !link.hub().needs(&*link) {
                 Poll::Pending
             } else {
                 Poll::Ready(())
@@ -184,7 +185,7 @@ impl Driver {
             End::Lost(_) | End::Renew => !self.link.config.reconnect,
             End::Unused => false,
         };
-        self.link.hub().lost(&*self.link);
+        self.link.hub().lost(&*self.link, &mut self.woken);
         self.link.with(&mut self.woken, |queue, woken| {
             let again = !ends && matches!(failure, Failure::Lost(..));
             queue.lost(&failure, session.unanswered(), again, woken);

@@ -23,8 +23,12 @@ pub(crate) trait Payload {
     fn mend(&mut self, _loaded: &Loaded, _replies: &[Chunk]) -> bool {
         false
     }
-    /// Whether this reply is not the last: the command goes on waiting, and must be sent again as it is now.
+    /// Whether it may have to be sent again as it is now, because of a reply that is no error.
     #[inline]
+    fn may_go_on(&self) -> bool {
+        false
+    }
+    /// Whether this reply is not the last: the command goes on waiting, and must be sent again as it is now.
     fn waits_on(&mut self, _reply: &Delivery) -> bool {
         false
     }

@@ -217,7 +217,7 @@ impl Session {
             if rest.is_empty() {
                 return Ok(());
             }
-            match self.scanner.scan(rest) {
+            match self.scanner.scan_on(rest) {
                 Ok(Some(mut found)) => {
                     let frame = self.input.get(start..start + found.len);
                     if pushes_are_arrays && frame.is_some_and(push::is_push_in_resp2) {
