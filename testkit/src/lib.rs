@@ -43,3 +43,5 @@ pub use fleet::Fleet;
 pub use server::{Server, ServerBuilder};
 pub use servers::ServerKind;
 pub use shared::{Database, database, shared};
+#[cfg(feature = "simulation")]
+pub use typedis_core::planted::Planted;

@@ -6,6 +6,7 @@
     reason = "a test that fails panics"
 )]
 
+use typedis_testkit::Planted;
 use typedis_testkit::simulation::many::Many;
 use typedis_testkit::simulation::plan::Plan;
 use typedis_testkit::simulation::run;
@@ -35,4 +36,24 @@ fn the_engine_keeps_all_rules() {
             failure.seed, failure.violation.rule, failure.violation.text
         );
     }
+}
+
+/// Each fault is one that clients have had. A simulation that does not find it is too tame.
+#[test]
+fn planted_faults_are_found() {
+    let seeds = number("TYPEDIS_PLANTED_SEEDS", 10_000);
+    let tame: Vec<Planted> = Planted::ALL
+        .into_iter()
+        .filter(|fault| {
+            let report = Many::new(0..seeds).with_fault(*fault).run(|_| {});
+            if let Some(failure) = &report.failure {
+                println!(
+                    "{fault:?}: seed {}: {}: {}",
+                    failure.seed, failure.violation.rule, failure.violation.text
+                );
+            }
+            report.failure.is_none()
+        })
+        .collect();
+    assert_eq!(tame, [], "not found within {seeds} seeds");
 }

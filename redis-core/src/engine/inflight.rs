@@ -27,6 +27,7 @@ use super::maintenance::Relaxation;
 use super::stats::Stats;
 use crate::config::Budget;
 use crate::error::{Obstacle, Phase};
+use crate::planted::Planted;
 use crate::wire::outgoing::Outgoing;
 
 mod callers;
@@ -177,12 +178,12 @@ impl Entry {
     fn may_go_again(&self, losses: u8) -> bool {
         /// How often an idempotent command is sent, if the socket is lost each time.
         const SENDINGS: u8 = 3;
-        self.idempotent && losses < SENDINGS
+        (self.idempotent || Planted::UnsafeRetry.is_here()) && losses < SENDINGS
     }
 
     /// Whether it may have been carried out; `taken` says whether the driver has taken it.
     fn phase(&self, taken: bool) -> Phase {
-        if taken || self.losses > 0 {
+        if (taken || self.losses > 0) && !Planted::FalseNotSent.is_here() {
             Phase::MaybeApplied
         } else {
             Phase::NotSent

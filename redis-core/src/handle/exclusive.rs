@@ -13,6 +13,7 @@ use crate::config::IntoConfig;
 use crate::engine::link::{Lane, Link};
 use crate::engine::pending::Pending;
 use crate::error::Result;
+use crate::planted::Planted;
 use crate::reply::Frame;
 use crate::request::{AllowsBlocking, AllowsState};
 
@@ -146,8 +147,9 @@ impl Drop for Exclusive {
         let clean = !self.changed.load(Ordering::Relaxed)
             && !self.watching.load(Ordering::Relaxed)
             && connection.is_reusable();
-        match &self.lease {
-            Some((leases, _)) if clean => leases.take_back(connection),
+        match self.lease.take() {
+            Some((leases, _permit)) if clean => leases.take_back(connection),
+            Some((_, permit)) if Planted::KeptLease.is_here() => permit.forget(),
             // A command may be blocked on the server: do not wait for it.
             _ => connection.abort(),
         }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use typedis_testkit::Planted;
 use typedis_testkit::simulation::plan::Plan;
 use typedis_testkit::simulation::{many, run, shrink};
 
@@ -11,24 +12,48 @@ enum Order {
     Many(u64, u64),
     /// This one, with its events.
     One(u64),
+    /// Each of the faults that are planted, until it is found, within so many seeds.
+    Planted(u64),
 }
 
 fn main() -> ExitCode {
     let order = match order(std::env::args().skip(1)) {
         Ok(order) => order,
         Err(text) => {
-            eprintln!("{text}\nusage: simulate [--seeds N] [--from SEED] [--seed SEED]");
+            eprintln!(
+                "{text}\nusage: simulate [--seeds N] [--from SEED] [--seed SEED] [--planted N]"
+            );
             return ExitCode::from(2);
         }
     };
     match order {
         Order::Many(from, count) => run_many(from, count),
         Order::One(seed) => show(seed),
+        Order::Planted(count) => find_planted(count),
     }
 }
 
+/// Plants each fault, and says which seed shows it.
+fn find_planted(count: u64) -> ExitCode {
+    let mut code = ExitCode::SUCCESS;
+    for fault in Planted::ALL {
+        let report = many::Many::new(0..count).with_fault(fault).run(|_| {});
+        match report.failure {
+            Some(failure) => println!(
+                "{fault:?}: seed {}: {}: {}",
+                failure.seed, failure.violation.rule, failure.violation.text
+            ),
+            None => {
+                println!("{fault:?}: not found within {count} seeds");
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    code
+}
+
 fn order(mut words: impl Iterator<Item = String>) -> Result<Order, String> {
-    let (mut from, mut count, mut one) = (0, 2_000, None);
+    let (mut from, mut count, mut one, mut planted) = (0, 2_000, None, None);
     while let Some(word) = words.next() {
         let value = words.next().ok_or(format!("{word} needs a number"))?;
         let number = value
@@ -38,10 +63,15 @@ fn order(mut words: impl Iterator<Item = String>) -> Result<Order, String> {
             "--seeds" => count = number,
             "--from" => from = number,
             "--seed" => one = Some(number),
+            "--planted" => planted = Some(number),
             _ => return Err(format!("unknown: {word}")),
         }
     }
-    Ok(one.map_or(Order::Many(from, count), Order::One))
+    Ok(match (one, planted) {
+        (Some(seed), _) => Order::One(seed),
+        (None, Some(count)) => Order::Planted(count),
+        (None, None) => Order::Many(from, count),
+    })
 }
 
 fn run_many(from: u64, count: u64) -> ExitCode {

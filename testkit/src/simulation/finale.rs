@@ -192,9 +192,13 @@ async fn hears(scene: &Scene, listener: &Kept, bound: Duration) {
         .violate("messages come to their subscribers", text);
 }
 
-/// Nothing is queued or in flight, and every lease came back.
+/// Nothing is queued or in flight, every lease came back, and no socket is open for subscriptions that ended.
 async fn nothing_waits(scene: &Scene) {
     let bound = scene.knobs.recovery();
+    until(&scene.world, "no socket is left", bound, || {
+        scene.server.former_subscribers() == 0
+    })
+    .await;
     let rule = "the budget is given back";
     for connection in &scene.connections {
         until(&scene.world, rule, bound, || {

@@ -18,6 +18,8 @@ pub(crate) struct Ledger {
     entries: Vec<Entry>,
     /// How many calls that pop from a list ended without a reply.
     uncertain_pops: usize,
+    /// The last command that was carried out, by wire and task.
+    last: BTreeMap<(u64, usize), Token>,
     /// By channel, how many messages were published.
     published: BTreeMap<Vec<u8>, u64>,
 }
@@ -130,7 +132,13 @@ impl Ledger {
     }
 
     /// A server carried the command out.
-    pub(crate) fn done(&mut self, token: Token, answer: &Answer) -> Result<(), Violation> {
+    pub(crate) fn done(
+        &mut self,
+        token: Token,
+        answer: &Answer,
+        wire: u64,
+    ) -> Result<(), Violation> {
+        self.check_order(token, wire)?;
         let Some(entry) = self.entry(token) else {
             return Ok(());
         };
@@ -140,6 +148,22 @@ impl Ledger {
             let text = format!("{what} {token} was carried out {times} times");
             return Err(violation("a command is carried out at most once", text));
         }
+        Ok(())
+    }
+
+    /// The commands of one task on one wire are carried out in the order in which it issued them. One that was refused is
+    /// sent again later.
+    fn check_order(&mut self, token: Token, wire: u64) -> Result<(), Violation> {
+        let Some((task, 0)) = self.get(token).map(|entry| (entry.task, entry.refused)) else {
+            return Ok(());
+        };
+        let last = self.last.entry((wire, task)).or_default();
+        if *last > token {
+            let text =
+                format!("{token} of task {task} was carried out after {last} on wire {wire}");
+            return Err(violation("commands of a task keep their order", text));
+        }
+        *last = token;
         Ok(())
     }
 

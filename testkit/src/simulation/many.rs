@@ -6,6 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use typedis_core::planted::{Planted, plant};
+
 use super::plan::Plan;
 use super::run::run;
 use super::violation::Violation;
@@ -15,8 +17,8 @@ use super::violation::Violation;
 pub struct Many {
     seeds: Range<u64>,
     threads: usize,
-    /// What each thread does before its first seed.
-    prepare: fn(),
+    /// The fault that is planted in the engine.
+    fault: Option<Planted>,
 }
 
 /// A seed that broke a rule.
@@ -59,7 +61,7 @@ impl Many {
         Self {
             seeds,
             threads: thread::available_parallelism().map_or(1, usize::from),
-            prepare: || {},
+            fault: None,
         }
     }
 
@@ -70,10 +72,10 @@ impl Many {
         self
     }
 
-    /// Has each thread do something before its first seed.
+    /// With a fault in the engine, which the worlds have to find.
     #[must_use]
-    pub fn prepare(mut self, prepare: fn()) -> Self {
-        self.prepare = prepare;
+    pub fn with_fault(mut self, fault: Planted) -> Self {
+        self.fault = Some(fault);
         self
     }
 
@@ -110,7 +112,7 @@ impl Many {
     }
 
     fn work(&self, shared: &Shared, slot: &Mutex<Option<(u64, Instant)>>) {
-        (self.prepare)();
+        plant(self.fault);
         while !shared.over.load(Ordering::Relaxed) {
             let seed = shared.next.fetch_add(1, Ordering::Relaxed);
             if seed >= self.seeds.end {

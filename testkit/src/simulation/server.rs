@@ -99,6 +99,13 @@ impl Server {
     }
 }
 
+impl Server {
+    /// How many sockets only for subscriptions are open without any.
+    pub(crate) fn former_subscribers(&self) -> usize {
+        self.state().former_subscribers()
+    }
+}
+
 /// A listener is shared by the network; a server spawns a task for each session.
 pub(crate) struct Accepting(pub(crate) Arc<Server>);
 

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::command::block::LATENESS;
+use crate::planted::Planted;
 use crate::wire::Chunk;
 use crate::wire::encode::Output;
 
@@ -346,6 +347,9 @@ impl Queue {
             }
             if deadline <= now {
                 let taken = index < self.taken;
+                if taken && Planted::IgnoredDeadline.is_here() {
+                    continue;
+                }
                 self.given_up += usize::from(!taken);
                 let phase = entry.phase(taken);
                 self.counts.timeouts += 1;
@@ -402,15 +406,22 @@ impl Queue {
                 unanswered.release(entry.bytes);
                 self.bytes = self.bytes.saturating_sub(entry.bytes);
                 let failure = failure.in_phase(entry.phase(was_sent || was_alone));
-                self.fail(entry.owner, entry.limit, failure, woken);
+                if !Planted::SilentLoss.is_here() {
+                    self.fail(entry.owner, entry.limit, failure, woken);
+                }
             }
         }
         unanswered.clear();
         self.give_bound_back(failure, woken);
-        kept.append(&mut self.entries);
-        self.entries = kept;
-        self.out.move_to(self.out.len(), &mut waiting);
-        self.out = waiting;
+        if Planted::Reordered.is_here() {
+            self.entries.append(&mut kept);
+            waiting.append_to(&mut self.out);
+        } else {
+            kept.append(&mut self.entries);
+            self.entries = kept;
+            self.out.move_to(self.out.len(), &mut waiting);
+            self.out = waiting;
+        }
         self.taken = 0;
         self.owed_since = None;
         self.connected = false;
@@ -512,7 +523,9 @@ impl Queue {
                 waiting.move_to(entry.bytes, &mut kept);
             } else {
                 waiting.advance(entry.bytes);
-                *bytes = bytes.saturating_sub(entry.bytes);
+                if !Planted::KeptBudget.is_here() {
+                    *bytes = bytes.saturating_sub(entry.bytes);
+                }
             }
             wanted
         });

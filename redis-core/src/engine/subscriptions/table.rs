@@ -41,6 +41,7 @@ use super::push::{self, Push, Verb};
 use super::source::{Source, SourceKind};
 use crate::engine::inflight::{Awaits, Failure};
 use crate::error::{Phase, ServerError};
+use crate::planted::Planted;
 use crate::reply::Frame;
 use crate::reply::view::Str;
 
@@ -409,6 +410,9 @@ impl Table {
                 topic.standing = Standing::Absent;
                 self.dirty.push(Source::new(kind, name.clone()));
             }
+        }
+        if Planted::ForgottenSubscription.is_here() {
+            self.dirty.pop();
         }
     }
 

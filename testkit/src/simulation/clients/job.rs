@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 use typedis_core::{
     Connection, Cursor, Detached, Event, IntoScanStream, Pool, Request, Result, Run, Timeout,
     Value, Watched, cmd,
@@ -126,8 +126,11 @@ impl Job {
             | Act::Pipeline(_)
             | Act::Transaction(_)
             | Act::Batch(_)
-            | Act::Each(..)
-            | Act::Together(_) => scene.calm_bound().map_or(each, |bound| bound.min(each)),
+            | Act::Each(..) => scene.calm_bound().map_or(each, |bound| bound.min(each)),
+            Act::Together(_) => {
+                let sending: Duration = self.calls.iter().map(|call| between(*call)).sum();
+                scene.calm_bound().map_or(each, |bound| bound.min(each)) + sending
+            }
             Act::Pop(_, time) => {
                 let beyond = scene.calm_bound().map_or(usual, |bound| bound.min(usual));
                 *time + beyond
@@ -288,9 +291,12 @@ macro_rules! plain {
                     record_all(&scene, calls, result);
                 }
                 (Act::Together(_), calls) => {
-                    let commands = calls.iter().map(|call| call.request(deadline));
-                    let futures = commands.map(|command| handle.run(command)).collect();
-                    together(&scene, calls, futures).await;
+                    let mut sent = Vec::new();
+                    for call in calls {
+                        sent.push(handle.run(call.request(deadline)).send());
+                        sleep(between(*call)).await;
+                    }
+                    together(&scene, calls, sent).await;
                 }
                 (_, calls) => {
                     let mut batch = handle.batch();
@@ -311,6 +317,11 @@ macro_rules! plain {
 
 plain!(on_connection, Connection);
 plain!(on_pool, Pool);
+
+/// How long to wait until the next command is sent: not at all, or a little.
+fn between(call: Call) -> Duration {
+    Duration::from_millis(call.token % 3)
+}
 
 /// Waits for all at once, and notes each when it ends.
 async fn together<F>(scene: &Scene, calls: &[Call], futures: Vec<F>)

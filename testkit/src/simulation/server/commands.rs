@@ -44,7 +44,7 @@ impl Session {
             "BLPOP" => self.pop_or_block(&words),
             "CLIENT" => self.client(&words),
             _ => {
-                let answer = self.server.clone().apply(&name, &words);
+                let answer = self.server.clone().apply(self.number, &name, &words);
                 self.answer(&answer);
             }
         }
@@ -125,7 +125,7 @@ impl Session {
         }
         let answers = queued
             .iter()
-            .map(|words| server.apply(&name_of(words), words))
+            .map(|words| server.apply(self.number, &name_of(words), words))
             .collect();
         self.answer(&Answer::List(answers));
     }
@@ -170,6 +170,7 @@ impl Session {
                 state.channels.leave(self.number, is_pattern, source);
             } else {
                 state.channels.join(self.number, is_pattern, source);
+                lock(&self.outbox).subscribed = true;
             }
             let count = i64::try_from(state.channels.of(self.number)).unwrap_or(i64::MAX);
             drop(state);
@@ -224,8 +225,8 @@ impl Session {
 }
 
 impl Server {
-    /// Carries out a command that needs nothing of its session.
-    fn apply(&self, name: &str, words: &Words) -> Answer {
+    /// Carries out a command that came on this wire, and needs nothing else of its session.
+    fn apply(&self, wire: u64, name: &str, words: &Words) -> Answer {
         let word = |index: usize| words.get(index).map(Vec::as_slice).unwrap_or_default();
         let mut state = self.state();
         let answer = match name {
@@ -250,11 +251,11 @@ impl Server {
             _ => UNKNOWN,
         };
         drop(state);
-        self.record(name, words, &answer);
+        self.record(wire, name, words, &answer);
         answer
     }
 
-    fn record(&self, name: &str, words: &Words, answer: &Answer) {
+    fn record(&self, wire: u64, name: &str, words: &Words, answer: &Answer) {
         let Some(token) = token_of(name, words) else {
             return;
         };
@@ -264,7 +265,7 @@ impl Server {
                 ledger.refused(token);
                 Ok(())
             }
-            answer => ledger.done(token, answer),
+            answer => ledger.done(token, answer, wire),
         };
         drop(ledger);
         self.world.judge(outcome);

@@ -32,6 +32,8 @@ pub(super) struct State {
 pub(super) struct Outbox {
     pub(super) bytes: Vec<u8>,
     pub(super) resp3: bool,
+    /// Whether it had subscriptions.
+    pub(super) subscribed: bool,
     /// The socket is closed when everything was sent.
     pub(super) hangs_up: bool,
     /// The session is gone at once.
@@ -107,6 +109,15 @@ impl State {
             outbox.unblocked = true;
             outbox.wake();
         }
+    }
+
+    /// How many sockets of RESP2 had subscriptions and have none.
+    pub(super) fn former_subscribers(&self) -> usize {
+        let is_former = |(id, outbox): &(&u64, &Arc<Mutex<Outbox>>)| {
+            let outbox = lock(outbox);
+            outbox.subscribed && !outbox.resp3 && self.channels.of(**id) == 0
+        };
+        self.sessions.iter().filter(is_former).count()
     }
 
     pub(super) fn wake_all(&mut self) {
