@@ -11,6 +11,7 @@
 //! - `keys`: which words are keys, against COMMAND GETKEYS
 //! - `replies`: live replies, against the declared types
 //! - `live`: calls whose arguments are only known at run time
+//! - `tracking`: which reads are tracked, against `cacheable`
 //! - `trees`: the order and the types of words, against COMMAND DOCS
 //! - `reading`: a call of any words, read by the rows of the spec
 //! - `recorded`: recorded replies, against the declared types
@@ -47,6 +48,7 @@ mod recorded;
 mod replies;
 mod seeds;
 mod server;
+mod tracking;
 mod trees;
 mod versions;
 mod waits;

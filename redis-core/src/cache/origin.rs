@@ -96,6 +96,7 @@ impl TrackedLine {
 impl Drop for TrackedLine {
     /// The server need not report any more.
     fn drop(&mut self) {
+        self.source.close();
         if self.source.present().tracking != Tracking::Off {
             self.claim.0.submit_all(|queue| {
                 // A new socket is not tracked anyway.
