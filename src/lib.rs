@@ -39,6 +39,7 @@
 //! | --- | --- | --- |
 //! | [`Connection`] | one pipelined socket, shared by its clones | almost everything |
 //! | [`Pool`] | a few such sockets, and leased ones | many cores; commands that block; [`Pool::watch`] |
+//! | [`Cluster`] | all nodes of a cluster | keys on many nodes; the same methods |
 //! | [`Exclusive`] | a socket for you alone, leased from a pool or opened | SELECT, WATCH, MULTI by hand, anything that changes the connection |
 //!
 //! On a shared handle, calls that could make others wait, or change the socket for others, do not compile.
@@ -102,6 +103,8 @@ mod guide {
     struct GenericCode;
     #[doc = include_str!("../docs/guide/observability.md")]
     struct Observability;
+    #[doc = include_str!("../docs/guide/maintenance.md")]
+    struct Maintenance;
     #[doc = include_str!("../docs/guide/publish-subscribe.md")]
     struct PublishSubscribe;
     #[doc = include_str!("../docs/guide/scans-and-waiting.md")]
@@ -133,8 +136,9 @@ pub use typedis_core::{
     UnixMilliseconds, UnixSeconds,
 };
 pub use typedis_core::{
-    Close, Closed, ConnectionEvent, Credentials, Events, Requirement, SentinelCause, SentinelError,
-    ServerVersion, ServiceRole, Since, Stats, TlsCause, TlsError,
+    Close, Closed, ConnectionEvent, Credentials, Events, MaintNotifications, Maintenance,
+    MovingEndpoint, Requirement, SentinelCause, SentinelError, ServerVersion, ServiceRole, Since,
+    SlotsMove, Stats, TlsCause, TlsError,
 };
 #[cfg(feature = "json")]
 pub use typedis_core::{Json, PublishJson};

@@ -241,7 +241,7 @@ async fn an_error_of_the_server_ends_the_stream(bench: Bench) -> Result<()> {
     assert_eq!(error.command(), Some("HSCAN"));
     assert!(matches!(error.kind(), ErrorKind::Server(_)));
     assert!(fields.next().await.is_none(), "it has ended");
-    assert_eq!(fields.cursor(), Some(0), "and nothing was found yet");
+    assert_eq!(fields.cursor(), Some(0.into()), "and nothing was found yet");
     Ok(())
 }
 
@@ -281,7 +281,7 @@ async fn an_error_on_a_later_page_comes_after_what_was_found() -> Result<()> {
     assert_eq!(found, ["a", "0", "a", "1", "a", "2", "a", "3"]);
     assert!(error.to_string().contains("page 4 is broken"), "{error}");
     assert!(keys.next().await.is_none());
-    assert_eq!(keys.cursor(), Some(4));
+    assert_eq!(keys.cursor(), Some(4.into()));
 
     let mut keys = conn.scan::<String>(0).stream().distinct();
     for expected in ["a", "0", "1", "2", "3"] {

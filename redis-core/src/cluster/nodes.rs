@@ -4,9 +4,14 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::time::Instant;
 
+use crate::command::Args;
 use crate::config::{Address, Config};
 use crate::engine::link::Link;
-use crate::handle::Connection;
+use crate::engine::pending::Command;
+use crate::engine::sending::Sending;
+use crate::error::{CommandName, Error, Result};
+use crate::handle::{Connection, Exclusive, Leases};
+use crate::reply::Frame;
 
 /// A node, with a socket that is opened when it is first needed. When the node does not belong to the cluster any
 /// more, commands in flight are answered, and then the socket is closed.
@@ -16,6 +21,8 @@ pub(super) struct Node {
     connection: Connection,
     /// For work with this node alone; made when it is asked for.
     alone: OnceLock<Connection>,
+    /// Sockets for commands that block and for transactions that watch; made when one is needed.
+    leases: OnceLock<Arc<Leases>>,
     /// When a redirect told of it.
     pub(super) since: Instant,
 }
@@ -28,6 +35,7 @@ impl Node {
             address: address.clone(),
             connection: Connection::sleeping(config, idle),
             alone: OnceLock::new(),
+            leases: OnceLock::new(),
             since: Instant::now(),
         })
     }
@@ -45,9 +53,48 @@ impl Node {
         })
     }
 
+    /// A command that is sent once to this node; what comes is its user's to see, also if it is an error or a redirect. It is
+    /// sent before the first poll.
+    pub(super) fn once(&self, args: Box<Args>) -> Once<'_> {
+        let mut once = Once {
+            name: args.name(),
+            command: Command::new(args),
+            sending: Sending::new(self.connection.link()),
+        };
+        once.sending.submit(&mut once.command);
+        once
+    }
+
+    /// Leases a socket to this node. Redirects are errors on it.
+    pub(super) async fn lease(&self) -> Result<Exclusive> {
+        let config = || self.connection.config().clone().for_itself();
+        let leases = self.leases.get_or_init(|| Leases::new(config()));
+        Exclusive::lease(leases).await
+    }
+
     /// The link, for something on its way that may outlive the node's place in the map.
     #[inline]
     pub(super) fn link(&self) -> Arc<Link> {
         self.connection.shared_link()
+    }
+}
+
+/// A command for one node, on its way.
+pub(super) struct Once<'a> {
+    name: CommandName,
+    command: Command,
+    sending: Sending<&'a Link>,
+}
+
+impl Once<'_> {
+    /// The reply as it came.
+    pub(super) async fn frame(mut self) -> Result<Frame> {
+        let polled = std::future::poll_fn(|cx| self.sending.poll(&mut self.command, cx));
+        let (chunks, failure) = polled.await.into_parts()?;
+        match (failure, chunks.into_iter().next()) {
+            (None, Some(chunk)) => Ok(Frame::from_scanned(chunk)),
+            (Some(failure), _) => Err(Error::from(failure).of_command(self.name)),
+            (None, None) => Err(Error::protocol("no reply was delivered").of_command(self.name)),
+        }
     }
 }

@@ -3,11 +3,11 @@
 use std::ops::Deref;
 use std::task::{Context, Poll, ready};
 
-use super::inflight::{Delivery, Parts, Payload};
+use super::inflight::{Delivery, Failure, Parts, Payload};
 use super::link::Link;
 use super::sending::Sending;
 use super::trace::Trace;
-use crate::error::Error;
+use crate::error::{Error, Phase};
 
 /// The state of a payload that is being sent and answered. The payload itself is kept by the code
 /// that polls this.
@@ -63,27 +63,52 @@ fn advance<L: Deref<Target = Link>>(
     cx: &mut Context<'_>,
 ) -> Poll<Delivery> {
     loop {
-        match ready!(sending.poll(payload, cx)) {
-            Delivery::Parts(mut parts) => {
-                if !goes_again(sending, payload, &mut parts) {
-                    return Poll::Ready(Delivery::Parts(parts));
-                }
-            }
-            delivery if payload.waits_on(&delivery) => sending.start_again(),
-            delivery => return Poll::Ready(delivery),
+        let delivery = ready!(sending.poll(payload, cx));
+        if let Delivery::Reply(_) = delivery
+            && !payload.may_go_on()
+        {
+            return Poll::Ready(delivery);
         }
+        if let Some(delivery) = conclude(sending, payload, delivery) {
+            return Poll::Ready(delivery);
+        }
+    }
+}
+
+/// The delivery, unless the payload is sent again.
+#[cold]
+#[inline(never)]
+fn conclude<L: Deref<Target = Link>>(
+    sending: &mut Sending<L>,
+    payload: &mut impl Payload,
+    delivery: Delivery,
+) -> Option<Delivery> {
+    match delivery {
+        Delivery::Parts(mut parts) => {
+            (!goes_again(sending, payload, &mut parts)).then_some(Delivery::Parts(parts))
+        }
+        delivery if payload.waits_on(&delivery) => {
+            sending.start_again();
+            None
+        }
+        delivery => Some(delivery),
     }
 }
 
 /// The rule for sending again on the same link. Returns whether that is done; otherwise `parts` are returned to
 /// the caller.
-#[cold]
 fn goes_again<L: Deref<Target = Link>>(
     sending: &mut Sending<L>,
     payload: &mut impl Payload,
     parts: &mut Parts,
 ) -> bool {
     if let Some(failure) = &mut parts.error {
+        let unsent = matches!(failure, Failure::Lost(Phase::NotSent, ..));
+        let link = sending.link();
+        if unsent && !link.has_ended() && payload.rebind(&link.scripts) {
+            sending.send_again(parts.deadline);
+            return true;
+        }
         sending.add_refusal(failure);
         return false;
     }

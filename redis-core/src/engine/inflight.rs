@@ -23,9 +23,11 @@ use std::time::Duration;
 use slab::Slab;
 use tokio::time::Instant;
 
+use super::maintenance::Relaxation;
 use super::stats::Stats;
 use crate::config::Budget;
 use crate::error::{Obstacle, Phase};
+use crate::planted::Planted;
 use crate::wire::outgoing::Outgoing;
 
 mod callers;
@@ -76,6 +78,8 @@ pub(crate) struct Queue {
     pub(crate) demoted: bool,
     /// Since when it is known that another server must be used.
     pub(crate) left_since: Option<Instant>,
+    /// Set while announced maintenance makes limits of time longer.
+    pub(crate) relaxation: Option<Relaxation>,
     /// Callers who wait for room, in the order in which they came.
     waiters: VecDeque<(WaiterKey, Waker)>,
     next_waiter: WaiterKey,
@@ -140,9 +144,13 @@ struct Entry {
     /// How many of the replies have arrived.
     come: usize,
     limit: Limit,
+    /// Whether its limit is the configured one, which maintenance makes longer, once.
+    is_usual: bool,
     hold: Hold,
     /// Whether sending it twice does no harm.
     idempotent: bool,
+    /// Whether it must not be sent on another socket as it is.
+    bound: bool,
     /// How many of the lost sockets it was sent on.
     losses: u8,
     awaits: Awaits,
@@ -157,8 +165,10 @@ impl Entry {
             replies: 1,
             come: 0,
             limit: Limit::None,
+            is_usual: false,
             hold: Hold::None,
             idempotent: false,
+            bound: false,
             losses: 0,
             awaits: Awaits::Reply,
         }
@@ -168,12 +178,12 @@ impl Entry {
     fn may_go_again(&self, losses: u8) -> bool {
         /// How often an idempotent command is sent, if the socket is lost each time.
         const SENDINGS: u8 = 3;
-        self.idempotent && losses < SENDINGS
+        (self.idempotent || Planted::UnsafeRetry.is_here()) && losses < SENDINGS
     }
 
     /// Whether it may have been carried out; `taken` says whether the driver has taken it.
     fn phase(&self, taken: bool) -> Phase {
-        if taken || self.losses > 0 {
+        if (taken || self.losses > 0) && !Planted::FalseNotSent.is_here() {
             Phase::MaybeApplied
         } else {
             Phase::NotSent
@@ -242,6 +252,7 @@ impl Queue {
             alone: Alone::None,
             demoted: false,
             left_since: None,
+            relaxation: None,
             waiters: VecDeque::new(),
             next_waiter: 0,
             driver: None,

@@ -4,16 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 
 use super::connection::Connection;
 use super::leases::Leases;
-use crate::command::Args;
+use crate::command::{Args, CommandInfo, Keys, command_info};
 use crate::config::IntoConfig;
 use crate::engine::link::{Lane, Link};
 use crate::engine::pending::Pending;
 use crate::error::Result;
+use crate::planted::Planted;
 use crate::reply::Frame;
 use crate::request::{AllowsBlocking, AllowsState};
+
+static ASKING: CommandInfo = command_info!("ASKING").idempotent();
 
 /// A socket that no other handle uses while this one lives.
 ///
@@ -51,7 +55,12 @@ impl Exclusive {
 
     /// Leases a socket.
     pub(crate) async fn lease(leases: &Arc<Leases>) -> Result<Self> {
-        let (connection, permit) = leases.lease().await?;
+        Self::lease_by(leases, None).await
+    }
+
+    /// Leases a socket; at `end`, if not before, there is no time left for it.
+    pub(crate) async fn lease_by(leases: &Arc<Leases>, end: Option<Instant>) -> Result<Self> {
+        let (connection, permit) = leases.lease(end).await?;
         Ok(Self {
             connection: Some(connection),
             lease: Some((leases.clone(), permit)),
@@ -110,6 +119,13 @@ impl Exclusive {
         Pending::new(self.connection().link(), args)
     }
 
+    /// Sends ASKING: the next command is carried out, although the slot of its keys is only about to come to this
+    /// node.
+    pub(crate) fn ask(&self) {
+        let mut asking = self.call_unnoted(Args::lease(&ASKING, Keys::Ignored));
+        asking.submit();
+    }
+
     /// Notes that the next borrower would find something left behind: this socket is never lent again. Whether a
     /// MULTI is open on it is not known from here on, so that nothing is sent that its user did not ask for.
     pub(crate) fn note_change(&self) {
@@ -131,8 +147,9 @@ impl Drop for Exclusive {
         let clean = !self.changed.load(Ordering::Relaxed)
             && !self.watching.load(Ordering::Relaxed)
             && connection.is_reusable();
-        match &self.lease {
-            Some((leases, _)) if clean => leases.take_back(connection),
+        match self.lease.take() {
+            Some((leases, _permit)) if clean => leases.take_back(connection),
+            Some((_, permit)) if Planted::KeptLease.is_here() => permit.forget(),
             // A command may be blocked on the server: do not wait for it.
             _ => connection.abort(),
         }

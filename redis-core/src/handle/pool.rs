@@ -13,7 +13,7 @@ use super::connection::{Connection, runtime};
 use super::exclusive::Exclusive;
 use super::leases::Leases;
 use super::unclaimed::{self, Reports, Unclaimed};
-use crate::command::Args;
+use crate::command::{Args, Block};
 use crate::config::{Config, IntoConfig};
 use crate::engine::events::{self, Events};
 use crate::engine::link::{Lane, Link};
@@ -47,7 +47,7 @@ impl Pool {
     /// # Errors
     /// A bad URL, an unreachable server, a refused login.
     pub async fn open(config: impl IntoConfig) -> Result<Self> {
-        let config = config.into_config()?;
+        let config = config.into_config()?.for_one_server()?;
         let mut lanes = Vec::with_capacity(config.lanes);
         for _ in 0..config.min_lanes.unwrap_or(config.lanes) {
             lanes.push(Connection::open(&config).await?);
@@ -60,7 +60,7 @@ impl Pool {
     /// # Errors
     /// A bad URL or configuration.
     pub fn lazy(config: impl IntoConfig) -> Result<Self> {
-        let config = config.into_config()?;
+        let config = config.into_config()?.for_one_server()?;
         runtime()?;
         let least = config.min_lanes.unwrap_or(config.lanes);
         let lanes = (0..least)
@@ -261,19 +261,12 @@ impl AllowsBlocking for &Pool {}
 impl Pool {
     /// Begins a command: over a lane, or over a socket leased for it if it blocks.
     pub(crate) fn begin(&self, mut args: Box<Args>) -> PoolPending<'_> {
-        if !args.is_plain() && takes_a_lease(&mut args) {
+        if !args.is_plain() && args.takes_a_lease() {
             let name = args.name().as_str().into();
             return PoolPending::Leased(Box::pin(run_leased(self, args)), name);
         }
         PoolPending::Lane(self.lane().begin(args))
     }
-}
-
-/// Whether it blocks and does not change its socket; the lanes refuse commands that change theirs.
-#[cold]
-fn takes_a_lease(args: &mut Args) -> bool {
-    let conduct = args.conduct();
-    conduct.blocks && conduct.state.is_none() && conduct.refused.is_none()
 }
 
 /// Runs a blocking command on a socket of its own. When this is dropped midway, the lease closes its socket, because a
@@ -288,12 +281,17 @@ async fn run_leased(pool: &Pool, mut args: Box<Args>) -> Result<Frame> {
         return Err(error);
     }
     let since = Instant::now();
+    let end = patience(&args, pool.config()).and_then(|patience| since.checked_add(patience));
     let (mut attempt, mut next) = (1, args.again());
     loop {
         let leased = Instant::now();
-        let outcome = match pool.exclusive().await {
+        let outcome = match Exclusive::lease_by(&pool.inner.leases, end).await {
             Ok(lease) => {
-                unclaimed::run(&pool.inner.reports, lease, pool.lane(), Box::new(next)).await
+                if let Some(end) = end {
+                    next.set_deadline(end.saturating_duration_since(Instant::now()));
+                }
+                let reports = &pool.inner.reports;
+                unclaimed::run(reports, lease, pool.lane(), false, Box::new(next)).await
             }
             Err(error) => return Err(error.of_command(name)),
         };
@@ -309,6 +307,18 @@ async fn run_leased(pool: &Pool, mut args: Box<Args>) -> Result<Frame> {
             }
             outcome => return outcome.map_err(|error| error.of_command(name)),
         }
+    }
+}
+
+/// How long a blocking command may take, with the wait for its socket; `None` is for ever.
+fn patience(args: &Args, config: &Config) -> Option<Duration> {
+    match (args.deadline(), args.block_limit()) {
+        (Some(deadline), _) => Some(deadline),
+        (None, Some(Block::Forever)) => None,
+        (None, Some(Block::For(limit))) => config
+            .command_timeout
+            .map(|usual| usual.saturating_add(limit)),
+        (None, None) => config.command_timeout,
     }
 }
 

@@ -68,7 +68,7 @@ impl<'a> FrameRef<'a> {
     }
 
     /// The bytes, to be kept.
-    pub(super) fn to_chunk(&self) -> Chunk {
+    pub(crate) fn to_chunk(&self) -> Chunk {
         to_chunk(self.span)
     }
 

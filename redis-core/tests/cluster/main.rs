@@ -2,10 +2,15 @@
 //!
 //! # Layout
 //!
+//! - `channels`: publish and subscribe on clusters that change
+//! - `opening`: how a cluster is named, and how its nodes are reached
 //! - `routing`: every command goes where its keys are
 //! - `redirects`: what nodes say in place of a reply, by a scripted cluster
 //! - `many`: commands that concern several nodes
+//! - `chains`, `transactions`: pipelines, batches and transactions
+//! - `blocking`, `watching`: what a socket is leased for
 //! - `changes`: real clusters that change under load that checks itself
+//! - `scans`: scans over all primaries, also while slots move
 //! - `support`: what all of these use
 
 #![allow(
@@ -15,8 +20,16 @@
     missing_docs
 )]
 
+mod announcements;
+mod blocking;
+mod chains;
 mod changes;
+mod channels;
 mod many;
+mod opening;
 mod redirects;
 mod routing;
+mod scans;
 mod support;
+mod transactions;
+mod watching;

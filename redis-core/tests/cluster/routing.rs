@@ -1,5 +1,5 @@
 use typedis_core::cluster::{Cluster, slot};
-use typedis_core::{ErrorKind, Run, raw};
+use typedis_core::{CommandInfo, ErrorKind, Request, Run, StateChange, raw};
 use typedis_testkit::fake::{Answer, Fake, FakeCluster};
 use typedis_testkit::{Server, ServerKind, shared_cluster};
 
@@ -84,13 +84,15 @@ async fn keys_of_two_slots_are_refused_before_anything_is_sent_and_named() {
 }
 
 #[tokio::test]
-async fn what_blocks_or_changes_a_connection_is_refused_before_it_is_sent() {
+async fn what_changes_a_connection_is_refused_before_it_is_sent() {
+    static SELECT: CommandInfo =
+        CommandInfo::new("SELECT", b"$6\r\nSELECT\r\n", 1).state(StateChange::Database);
     let fake = FakeCluster::start(1, |_| Answer::Usual).await.unwrap();
     let cluster = connect(&fake).await;
-    let blocking = raw("BLPOP").key("a").arg(1).blocks_for(1).reply::<()>();
-    let error = cluster.run(blocking).await.unwrap_err();
+    let select: Request<&Cluster, ()> = Request::new(&cluster, &SELECT, |args| args.word("1"));
+    let error = select.await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
-    assert_eq!(fake.count(0, "BLPOP"), 0);
+    assert_eq!(fake.count(0, "SELECT"), 0);
 }
 
 #[tokio::test]

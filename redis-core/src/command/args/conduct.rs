@@ -5,8 +5,8 @@ use crate::command::known::Conduct;
 use crate::error::Error;
 
 /// What the compiler says about a command that blocks, on a handle that shares its socket.
-const BLOCKS: &str = "this command can block, and others share this socket, who would have to wait; call it on a `Pool`, which \
-     leases a socket for it, or on an `Exclusive` (`pool.exclusive().await?`)";
+const BLOCKS: &str = "this command can block, and others share this socket, who would have to wait; call it on a `Pool` or a `Cluster`, which \
+     lease a socket for it, or on an `Exclusive` (`pool.exclusive().await?`)";
 
 /// What the compiler says about a command that changes the connection, on a handle that shares its socket.
 const CHANGES: &str = "this command changes its connection's state, and others share this socket; the database and the name are \
@@ -51,6 +51,13 @@ impl Args {
     /// Whether it leaves the socket changed.
     pub(crate) fn changes_its_socket(&mut self) -> bool {
         !self.is_plain() && self.conduct().state.is_some()
+    }
+
+    /// Whether it blocks and does not change its socket, so that a socket is leased for it.
+    #[cold]
+    pub(crate) fn takes_a_lease(&mut self) -> bool {
+        let conduct = self.conduct();
+        conduct.blocks && conduct.state.is_none() && conduct.refused.is_none()
     }
 
     /// Why it is refused, whatever command it is.

@@ -25,6 +25,7 @@ use super::table::{Entrance, MemberId, Received, Table};
 use crate::config::Config;
 use crate::engine::inflight::{Awaits, Failure};
 use crate::error::ServerError;
+use crate::planted::Planted;
 use crate::reply::Frame;
 use crate::runtime::Task;
 
@@ -32,6 +33,10 @@ use crate::runtime::Task;
 pub(crate) trait Line: Send + Sync {
     /// Whether the last socket that logged in speaks RESP3.
     fn speaks_resp3(&self) -> bool;
+    /// Whether the next socket may speak RESP3, as far as is known.
+    fn may_speak_resp3(&self) -> bool;
+    /// Whether there is a socket that is ready.
+    fn is_connected(&self) -> bool;
     /// Makes the driver check whether there is something to do.
     fn nudge(&self);
     /// Closes the socket at once.
@@ -103,10 +108,9 @@ impl Hub {
     pub(crate) fn join(self: &Arc<Self>, entrance: Entrance) -> Membership {
         let mut woken = Vec::new();
         let source = entrance.source.clone();
-        entrance.ticket.expect();
         let mut state = self.lock();
         let (id, driver) = if let Some(failure) = state.ended.clone() {
-            entrance.ticket.fail(Cause::Link(failure), &mut woken);
+            entrance.refuse(failure, &mut woken);
             (0, None)
         } else {
             let id = state.table.join(entrance, &mut woken);
@@ -153,7 +157,7 @@ impl Hub {
     /// The task of a second socket, if there has to be one to serve the table.
     fn ensure_served(self: &Arc<Self>, state: &mut State) -> Option<Task> {
         let own = state.commands.as_ref().and_then(Weak::upgrade);
-        let served = state.apart.is_some() || own.is_some_and(|line| line.speaks_resp3());
+        let served = state.apart.is_some() || own.is_some_and(|line| line.may_speak_resp3());
         if served {
             return None;
         }
@@ -241,6 +245,21 @@ impl Hub {
         self.dirty.store(true, Ordering::Release);
     }
 
+    /// Whether this socket, which is not open, has to be opened for a subscription.
+    pub(crate) fn needs(&self, link: &dyn Line) -> bool {
+        let state = self.lock();
+        state.is_own(link) && state.apart.is_none() && !state.table.is_empty()
+    }
+
+    /// Whether a socket that serves the table is connected.
+    fn is_served(&self) -> bool {
+        let state = self.lock();
+        let serving = state.apart.as_ref().or(state.commands.as_ref());
+        let line = serving.and_then(Weak::upgrade);
+        drop(state);
+        line.is_some_and(|line| line.is_connected())
+    }
+
     /// A socket was lost.
     pub(crate) fn lost(&self, link: &dyn Line, woken: &mut Vec<Waker>) {
         let mut state = self.lock();
@@ -271,7 +290,7 @@ impl Hub {
     pub(crate) fn retires(&self, link: &dyn Line) -> bool {
         let mut state = self.lock();
         let serves = state.apart.as_ref().is_some_and(|apart| is(apart, link));
-        if serves && state.table.is_empty() {
+        if serves && state.table.is_empty() && !Planted::KeptSocket.is_here() {
             state.table.lost();
             state.apart = None;
         }
@@ -336,8 +355,9 @@ pub(crate) struct Membership {
 }
 
 impl Membership {
-    pub(crate) fn source(&self) -> &Arc<Source> {
-        &self.source
+    /// Whether a socket that serves it is connected.
+    pub(crate) fn is_served(&self) -> bool {
+        self.hub.is_served()
     }
 
     /// Whether it was neither refused nor ended.
