@@ -102,6 +102,8 @@ mod guide {
     struct GenericCode;
     #[doc = include_str!("../docs/guide/observability.md")]
     struct Observability;
+    #[doc = include_str!("../docs/guide/maintenance.md")]
+    struct Maintenance;
     #[doc = include_str!("../docs/guide/publish-subscribe.md")]
     struct PublishSubscribe;
     #[doc = include_str!("../docs/guide/scans-and-waiting.md")]
@@ -117,6 +119,7 @@ pub use format::Formatted;
 pub use listen::{Listen, Tail};
 pub use worker::{Acknowledge, Job, Tally, Worker, WorkerEvent};
 
+pub use typedis_core::cache::{Cache, CacheStats, Cached};
 pub use typedis_core::cluster::{self, Cluster};
 pub use typedis_core::{
     Address, AnyClient, ArgError, ArgWriter, Args, Backoff, Batch, BatchReplies, Budget, Chain,
@@ -132,8 +135,9 @@ pub use typedis_core::{
     UnixMilliseconds, UnixSeconds,
 };
 pub use typedis_core::{
-    Close, Closed, ConnectionEvent, Credentials, Events, Requirement, SentinelCause, SentinelError,
-    ServerVersion, ServiceRole, Since, Stats, TlsCause, TlsError,
+    Close, Closed, ConnectionEvent, Credentials, Events, MaintNotifications, Maintenance,
+    MovingEndpoint, Requirement, SentinelCause, SentinelError, ServerVersion, ServiceRole, Since,
+    SlotsMove, Stats, TlsCause, TlsError,
 };
 #[cfg(feature = "json")]
 pub use typedis_core::{Json, PublishJson};

@@ -12,8 +12,8 @@ use crate::args::StreamId;
 use crate::commands::traits::{ListCommands, StreamCommands};
 use crate::replies::{EntryFields, EntryId, StreamEntry};
 
-/// Streams over commands that block. They work on a [`Pool`](crate::Pool), which leases a socket for each call,
-/// or on an [`Exclusive`](crate::Exclusive).
+/// Streams over commands that block. They work on a [`Pool`](crate::Pool) or a [`Cluster`](crate::Cluster), which
+/// lease a socket for each call, or on an [`Exclusive`](crate::Exclusive).
 pub trait Listen: Target {
     /// Elements as they come into lists, each with the name of its list: BLPOP, again and again.
     ///

@@ -5,7 +5,7 @@
 
 // Layout: a file for each group of commands, and a folder beside it if a group has many replies; `client_info` is a
 // connection of a server, `stream_info` the replies of XINFO, `entry_id` the id of a stream's entry. `fields` reads
-// maps whose fields have names, `text` reads replies that are text for people.
+// maps whose fields have names, `duration` reads times, `text` reads replies that are text for people.
 
 mod array;
 mod bloom;
@@ -14,6 +14,7 @@ mod cluster;
 mod connection;
 mod count_min;
 mod cuckoo;
+mod duration;
 mod entry_fields;
 mod entry_id;
 mod fields;

@@ -9,7 +9,9 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use typedis_core::{Backoff, Error, FromRedis, Pool, Result, Run, cmd};
+use typedis_core::{
+    AllowsBlocking, AnyClient, Backoff, Client, Error, FromRedis, Result, Run, cmd,
+};
 
 use crate::args::StreamId;
 use crate::commands::traits::StreamCommands;
@@ -64,7 +66,7 @@ use stop::Stop;
 #[derive(Debug)]
 #[must_use = "a worker does nothing until it is run"]
 pub struct Worker {
-    pool: Pool,
+    client: AnyClient,
     stream: String,
     group: String,
     consumer: String,
@@ -101,15 +103,20 @@ pub struct Tally {
 type Entry<T> = StreamEntry<Option<EntryFields<T>>>;
 
 impl Worker {
-    /// A worker that reads `stream` as `consumer` of `group`. Both stream and group are created if they are missing.
-    pub fn new(
-        pool: &Pool,
+    /// A worker that reads `stream` as `consumer` of `group`, on a [`Pool`](crate::Pool) or a
+    /// [`Cluster`](crate::Cluster). Both stream and group are created if they are missing.
+    pub fn new<C>(
+        client: &C,
         stream: impl Into<String>,
         group: impl Into<String>,
         consumer: impl Into<String>,
-    ) -> Self {
+    ) -> Self
+    where
+        C: Client + Clone + 'static,
+        for<'c> &'c C: AllowsBlocking,
+    {
         Self {
-            pool: pool.clone(),
+            client: AnyClient::new(client.clone()),
             stream: stream.into(),
             group: group.into(),
             consumer: consumer.into(),
@@ -231,15 +238,10 @@ impl Shift<'_> {
     }
 
     async fn create_group(&self) -> Result<()> {
-        let Worker {
-            pool,
-            stream,
-            group,
-            settings,
-            ..
-        } = self.worker;
-        let created = pool
-            .xgroup_create(stream, group, &settings.start)
+        let worker = self.worker;
+        let created = worker
+            .client
+            .xgroup_create(&worker.stream, &worker.group, &worker.settings.start)
             .mkstream();
         match created.await {
             Err(error) if error.server().is_some_and(|e| e.code() == "BUSYGROUP") => Ok(()),
@@ -249,28 +251,20 @@ impl Shift<'_> {
 
     /// Some of the entries that are pending for too long, each with the number of its deliveries.
     async fn claim<T: FromRedis>(&mut self, from: EntryId) -> Result<Vec<(Entry<T>, u64)>> {
-        let Worker {
-            pool,
-            stream,
-            group,
-            consumer,
-            settings,
-        } = self.worker;
-        let claimed = pool
-            .xautoclaim::<Option<EntryFields<T>>>(
-                stream,
-                group,
-                consumer,
-                settings.claim_after,
-                from,
-            )
-            .count(settings.batch)
+        let worker = self.worker;
+        let (stream, group) = (&worker.stream, &worker.group);
+        let after = worker.settings.claim_after;
+        let claimed = worker
+            .client
+            .xautoclaim::<Option<EntryFields<T>>>(stream, group, &worker.consumer, after, from)
+            .count(worker.settings.batch)
             .await?;
         self.sweep = (!claimed.is_complete()).then_some(claimed.next);
         self.swept = Instant::now();
         self.tally.claimed += claimed.entries.len() as u64;
         let ids = claimed.entries.iter().map(|entry| entry.id);
-        let pending = pool
+        let pending = worker
+            .client
             .pipeline_each(ids, |cmd, id| cmd.xpending_range(stream, group, id, id, 1))
             .await?;
         let deliveries = pending.iter().map(|pending| {
@@ -282,31 +276,24 @@ impl Shift<'_> {
 
     /// Waits for new entries, until the next search for stale entries.
     async fn read<T: FromRedis>(&self) -> Result<Vec<Entry<T>>> {
-        let Worker {
-            pool,
-            stream,
-            group,
-            consumer,
-            settings,
-        } = self.worker;
-        let rest = settings
-            .sweep_interval()
-            .saturating_sub(self.swept.elapsed());
+        let worker = self.worker;
+        let interval = worker.settings.sweep_interval();
+        let rest = interval.saturating_sub(self.swept.elapsed());
         let wait = match self.sweep {
             Some(_) => Duration::from_millis(1),
             None => rest.max(Duration::from_millis(1)),
         };
         let read = cmd()
             .xreadgroup::<Option<EntryFields<T>>>(
-                group,
-                consumer,
-                [(stream, StreamId::UNDELIVERED)],
+                &worker.group,
+                &worker.consumer,
+                [(&worker.stream, StreamId::UNDELIVERED)],
             )
-            .count(settings.batch)
+            .count(worker.settings.batch)
             .block(wait);
-        let read = match settings.acknowledge {
-            Acknowledge::OnDelivery => pool.run(read.no_ack()).await?,
-            Acknowledge::OnSuccess | Acknowledge::Always => pool.run(read).await?,
+        let read = match worker.settings.acknowledge {
+            Acknowledge::OnDelivery => worker.client.run(read.no_ack()).await?,
+            Acknowledge::OnSuccess | Acknowledge::Always => worker.client.run(read).await?,
         };
         Ok(read
             .unwrap_or_default()
@@ -406,15 +393,13 @@ impl Shift<'_> {
     }
 
     async fn acknowledge(&self, id: EntryId) -> Result<()> {
-        let Worker {
-            pool,
-            stream,
-            group,
-            settings,
-            ..
-        } = self.worker;
-        if settings.acknowledge != Acknowledge::OnDelivery {
-            pool.xack(stream, group, StreamId::from(id)).await?;
+        let worker = self.worker;
+        if worker.settings.acknowledge != Acknowledge::OnDelivery {
+            let id = StreamId::from(id);
+            worker
+                .client
+                .xack(&worker.stream, &worker.group, id)
+                .await?;
         }
         Ok(())
     }
@@ -427,46 +412,41 @@ impl Shift<'_> {
         mut fields: Vec<(Bytes, Bytes)>,
         reason: String,
     ) -> Result<()> {
-        let Worker {
-            pool,
-            stream,
-            group,
-            settings,
-            ..
-        } = self.worker;
-        let Some((dead, _)) = &settings.dead_letter else {
+        let worker = self.worker;
+        let Some((dead, _)) = &worker.settings.dead_letter else {
             return Ok(());
         };
         let notes = [
-            ("dead:stream", stream.clone()),
+            ("dead:stream", worker.stream.clone()),
             ("dead:id", id.to_string()),
             ("dead:deliveries", deliveries.to_string()),
             ("dead:reason", reason),
         ];
         fields
             .extend(notes.map(|(name, value)| (Bytes::from_static(name.as_bytes()), value.into())));
-        pool.transaction()
-            .xadd(dead, StreamId::AUTO, &fields)
-            .xack(stream, group, StreamId::from(id))
+        let buried = worker
+            .client
+            .transaction()
+            .xadd(dead, StreamId::AUTO, &fields);
+        buried
+            .xack(&worker.stream, &worker.group, StreamId::from(id))
             .await?;
         self.tally.dead += 1;
-        settings.tell(&WorkerEvent::Buried { id, deliveries });
+        worker
+            .settings
+            .tell(&WorkerEvent::Buried { id, deliveries });
         Ok(())
     }
 
     /// Gives back entries that were not begun: others find them at once, as if they were pending for long enough.
     async fn give_back(&self, ids: Vec<EntryId>) -> Result<()> {
-        let Worker {
-            pool,
-            stream,
-            group,
-            consumer,
-            settings,
-        } = self.worker;
-        if !ids.is_empty() && settings.acknowledge != Acknowledge::OnDelivery {
+        let worker = self.worker;
+        if !ids.is_empty() && worker.settings.acknowledge != Acknowledge::OnDelivery {
             let ids: Vec<StreamId> = ids.into_iter().map(StreamId::from).collect();
+            let (stream, group, consumer) = (&worker.stream, &worker.group, &worker.consumer);
+            let pool = &worker.client;
             pool.xclaim_justid(stream, group, consumer, Duration::ZERO, &ids)
-                .idle(settings.claim_after)
+                .idle(worker.settings.claim_after)
                 .await?;
         }
         Ok(())

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::chain::batch;
+use crate::chain::carrier::Carrier;
 use crate::chain::{Batch, Chain, EachPipeline, Pipeline, Transaction};
 use crate::command::{Args, Keys};
-use crate::engine::link::Lane;
 use crate::engine::pending::Pending;
 use crate::error::{CommandName, Result};
 use crate::handle::{Connection, Exclusive, Pool, PoolPending};
 use crate::reply::{Frame, FromRedis};
 use crate::request::{Detached, Execute, IntoRequest, Sink, Target};
 
-/// A handle on which commands are executed: a [`Connection`], a [`Pool`], an [`Exclusive`], a reference to one, an `Arc` of
+/// A handle on which commands are executed: a [`Connection`], a [`Pool`], an [`Exclusive`], a [`Cluster`](crate::cluster::Cluster), a reference to one, an `Arc` of
 /// one, or an [`AnyClient`].
 ///
 /// It is the one bound that a function over any handle needs. The function takes the handle owned or borrowed, and has all
@@ -38,7 +38,7 @@ use crate::request::{Detached, Execute, IntoRequest, Sink, Target};
 /// a `&Pool` or an `&Exclusive`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no handle that commands can be executed on",
-    note = "`Connection`, `Pool`, `Exclusive` and `AnyClient` are, and references and `Arc`s of them"
+    note = "`Connection`, `Pool`, `Cluster`, `Exclusive` and `AnyClient` are, and references and `Arc`s of them"
 )]
 pub trait Client: Send + Sync {
     /// A command on its way.
@@ -108,7 +108,7 @@ pub trait InFlight: Unpin + Send {
 /// Where the pipelines of a [`Client`] go.
 #[doc(hidden)]
 #[derive(Debug)]
-pub struct Surface<'a>(&'a dyn Lane);
+pub struct Surface<'a>(pub(crate) Carrier<'a>);
 
 impl<C: Client> Target for &C {
     type Sink = Self;
@@ -155,7 +155,7 @@ impl Client for Connection {
     }
 
     fn surface(&self) -> Surface<'_> {
-        Surface(self)
+        Surface(Carrier::Socket(self))
     }
 }
 
@@ -167,7 +167,7 @@ impl Client for Pool {
     }
 
     fn surface(&self) -> Surface<'_> {
-        Surface(self)
+        Surface(Carrier::Socket(self))
     }
 }
 
@@ -179,7 +179,7 @@ impl Client for Exclusive {
     }
 
     fn surface(&self) -> Surface<'_> {
-        Surface(self)
+        Surface(Carrier::Socket(self))
     }
 }
 

@@ -6,6 +6,7 @@ use crate::error::{ArgError, DecodeError};
 use crate::reply::{FromRedis, Reply};
 
 pub use crate::reply::from_redis::Fields;
+use crate::reply::view::Elements;
 #[cfg(feature = "json")]
 pub use serde::{Serialize, de::DeserializeOwned};
 
@@ -31,6 +32,35 @@ pub fn fill<T>(
     }
     *slot = Some(decode(value)?);
     Ok(())
+}
+
+/// The elements of an array.
+///
+/// # Errors
+/// The reply is none.
+pub fn elements<'a>(reply: &Reply<'a>) -> Result<Elements<'a>, DecodeError> {
+    match reply {
+        Reply::Array(elements) => Ok(elements.clone()),
+        _ => Err(DecodeError::expected("an array", reply)),
+    }
+}
+
+/// Decodes the next element of an array into the slot of a field, if there is one.
+///
+/// # Errors
+/// The element does not fit.
+#[inline(never)]
+pub fn element<'a, T>(
+    elements: &mut Elements<'a>,
+    slot: &mut Option<T>,
+    name: &'static str,
+    decode: impl FnOnce(Reply<'a>) -> Result<T, DecodeError>,
+) -> Result<(), DecodeError> {
+    let filled = elements.next().map_or(Ok(()), |value| {
+        *slot = Some(decode(value)?);
+        Ok(())
+    });
+    at(name.as_bytes(), filled)
 }
 
 #[cold]

@@ -15,7 +15,7 @@ use crate::request::Execute;
 
 /// A handle that outlives a single command.
 ///
-/// Made from a `&Connection` or a `&Pool`, it is a clone of these and borrows nothing; an [`Exclusive`] is
+/// Made from a `&Connection`, a `&Pool` or a `&Cluster`, it is a clone of these and borrows nothing; an [`Exclusive`] is
 /// borrowed.
 #[derive(Debug, Clone)]
 pub struct Host<'h>(Arc<dyn Issue + 'h>);
@@ -64,7 +64,7 @@ impl Issue for &Exclusive {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` only collects commands, and a stream issues one after another",
     label = "takes no stream",
-    note = "take a `Connection`, a `Pool` or an `Exclusive`"
+    note = "take a `Connection`, a `Pool`, a `Cluster` or an `Exclusive`"
 )]
 pub trait IntoHost<'h> {
     /// The handle that the stream keeps.
@@ -107,6 +107,13 @@ impl<'h> From<&'h Exclusive> for Host<'h> {
     }
 }
 
+impl<'h> Host<'h> {
+    /// Any handle that issues commands.
+    pub(crate) fn new(handle: Arc<dyn Issue + 'h>) -> Self {
+        Self(handle)
+    }
+}
+
 impl Host<'_> {
     /// Sends a command and does not wait for the reply. If there is no socket or no room, nothing is sent.
     pub(crate) fn cast(&self, args: Args) {
@@ -114,7 +121,7 @@ impl Host<'_> {
     }
 }
 
-fn cast<S: Execute<()>>(sink: S, args: Box<Args>) {
+pub(crate) fn cast<S: Execute<()>>(sink: S, args: Box<Args>) {
     let mut pending = sink.begin(args);
     S::submit(&mut pending);
 }

@@ -5,6 +5,7 @@
 //! The folders are layers: each imports only from layers below its own, which `cargo xtask layers` checks. From the
 //! top down:
 //!
+//! - [`cache`]: replies that are kept in memory
 //! - [`cluster`]: which node of a cluster has which keys
 //! - [`pubsub`]: publish and subscribe, and other things that servers push
 //! - `scan/`, `repeat`: streams of a command that is issued again and again; `host`: the handle that they use
@@ -22,6 +23,7 @@
 //!
 //! `derived` has the functions that the expansions of the derives call.
 
+pub mod cache;
 mod chain;
 mod client;
 pub mod cluster;
@@ -53,6 +55,7 @@ pub mod from_redis {
     pub use crate::reply::view::{Elements, Pairs, Str};
 }
 
+pub use cache::{Cache, CacheStats, Cached};
 pub use chain::{
     Atomic, Batch, BatchHandle, BatchReplies, Chain, ChainFuture, EachPipeline, EachPipelineFuture,
     Executed, Open, Pipeline, Plain, Queued, Replies, Transaction, Watch, Watched,
@@ -67,11 +70,13 @@ pub use command::{
     Text, Timeout, ToArg, ToArgs, ToRecords, UnixMilliseconds, UnixSeconds, each,
 };
 pub use config::{
-    Address, Backoff, Budget, Config, Credentials, IntoConfig, Lag, Protocol, Secret, ServiceRole,
+    Address, Backoff, Budget, Config, Credentials, IntoConfig, Lag, MaintNotifications,
+    MovingEndpoint, Protocol, Secret, ServiceRole,
 };
 #[cfg(feature = "tls")]
 pub use config::{Tls, TlsVersion};
 pub use engine::events::{ConnectionEvent, Events};
+pub use engine::maintenance::{Maintenance, SlotsMove};
 pub use engine::stats::Stats;
 pub use error::{
     ArgError, DecodeError, Error, ErrorKind, Obstacle, Phase, Requirement, Result, SentinelCause,

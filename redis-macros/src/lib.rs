@@ -96,6 +96,28 @@ pub fn spec_reference(input: TokenStream) -> TokenStream {
 /// # Ok(()) }
 /// ```
 ///
+/// With `#[redis(array)]` a struct is decoded from an array: its fields are the elements, in this order. Elements that
+/// follow are ignored, because newer servers add some at the end. Where an array ends early, the fields that are left are
+/// missing: an `Option` is `None`, and others need a `default`.
+///
+/// ```
+/// use typedis::{Frame, FromRedis};
+///
+/// #[derive(FromRedis)]
+/// #[redis(array)]
+/// struct Visit {
+///     page: String,
+///     seconds: u64,
+///     referrer: Option<String>,
+/// }
+///
+/// // What a script or a module replies with.
+/// let reply = Frame::parse("*2\r\n$5\r\n/home\r\n:12\r\n")?;
+/// let visit: Visit = reply.decode()?;
+/// assert_eq!((visit.page.as_str(), visit.seconds, visit.referrer), ("/home", 12, None));
+/// # Ok::<(), typedis::Error>(())
+/// ```
+///
 /// Fields of the reply that the struct does not have are ignored. A field that the reply does not have is an error
 /// that names it, unless the field is an `Option`. An empty reply is decoded as `None` for an `Option` of the struct:
 /// servers send it for a key that does not exist.
@@ -106,6 +128,7 @@ pub fn spec_reference(input: TokenStream) -> TokenStream {
 /// | --- | --- | --- |
 /// | `#[redis(rename = "name")]` | field, variant | its name on the server |
 /// | `#[redis(rename_all = "camelCase")]` | struct, enum | how all names are spelt: `camelCase`, `snake_case`, `kebab-case`, `PascalCase`, `SCREAMING_SNAKE_CASE`, `lowercase`, `UPPERCASE` |
+/// | `#[redis(array)]` | struct | its fields are the elements of an array; only for decoding |
 /// | `#[redis(default)]`, `#[redis(default = "path")]` | field | the value of a missing field: `Default::default()`, or `path()` |
 /// | `#[redis(skip)]` | field | is neither decoded nor sent; it gets its default |
 /// | `#[redis(flatten)]` | field | a struct whose fields are in the same map |

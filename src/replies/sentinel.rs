@@ -1,8 +1,7 @@
 //! Replies of Sentinels.
 
-use typedis_core::{DecodeError, Name, Reply};
+use typedis_core::Name;
 
-use super::fields::next;
 use super::server::ServerInfo;
 use super::text::comma;
 use crate::FromRedis;
@@ -194,25 +193,14 @@ pub struct SentinelScript {
 }
 
 /// The last reply of a server to INFO of a Sentinel.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
+#[redis(array)]
 #[non_exhaustive]
 pub struct CachedInfo {
     /// How many milliseconds ago it came.
     pub age: u64,
     /// The reply, if there was one.
     pub info: Option<ServerInfo>,
-}
-
-impl FromRedis for CachedInfo {
-    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
-        let Reply::Array(mut elements) = reply else {
-            return Err(DecodeError::expected("an age and a text", &reply));
-        };
-        Ok(Self {
-            age: next(&mut elements, "age")?,
-            info: next(&mut elements, "info")?,
-        })
-    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! Replies of the commands on streams.
 
-use typedis_core::{DecodeError, FromRedis, Name, Reply};
+use typedis_core::{DecodeError, Name, Reply};
 
 use super::entry_id::EntryId;
 use super::fields::{is_gone, next};
+use crate::FromRedis;
 
 /// An entry of a stream.
 ///
@@ -225,7 +226,8 @@ impl FromRedis for PendingSummary {
 }
 
 /// An entry that was delivered to a consumer and not acknowledged.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
+#[redis(array)]
 #[non_exhaustive]
 pub struct PendingEntry {
     /// Its id.
@@ -236,18 +238,6 @@ pub struct PendingEntry {
     pub idle: i64,
     /// How often it was delivered.
     pub deliveries: u64,
-}
-
-impl FromRedis for PendingEntry {
-    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
-        let mut elements = array(&reply, "a pending entry")?;
-        Ok(Self {
-            id: next(&mut elements, "id")?,
-            consumer: next(&mut elements, "consumer")?,
-            idle: next(&mut elements, "idle")?,
-            deliveries: next(&mut elements, "deliveries")?,
-        })
-    }
 }
 
 fn array<'a>(

@@ -1,10 +1,9 @@
 //! Replies of XINFO.
 
 use bytes::Bytes;
-use typedis_core::{DecodeError, Name, Reply};
+use typedis_core::Name;
 
 use super::entry_id::EntryId;
-use super::fields::next;
 use super::stream::StreamEntry;
 use crate::FromRedis;
 
@@ -162,7 +161,8 @@ pub struct StreamConsumerDetails {
 }
 
 /// An entry that is pending in a group.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
+#[redis(array)]
 #[non_exhaustive]
 pub struct GroupPending {
     /// Its id.
@@ -175,20 +175,9 @@ pub struct GroupPending {
     pub deliveries: u64,
 }
 
-impl FromRedis for GroupPending {
-    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
-        let mut elements = elements(&reply)?;
-        Ok(Self {
-            id: next(&mut elements, "id")?,
-            consumer: next(&mut elements, "consumer")?,
-            delivered_at: next(&mut elements, "delivered_at")?,
-            deliveries: next(&mut elements, "deliveries")?,
-        })
-    }
-}
-
 /// An entry that is pending for a consumer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
+#[redis(array)]
 #[non_exhaustive]
 pub struct ConsumerPending {
     /// Its id.
@@ -197,26 +186,6 @@ pub struct ConsumerPending {
     pub delivered_at: u64,
     /// How often it was delivered.
     pub deliveries: u64,
-}
-
-impl FromRedis for ConsumerPending {
-    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
-        let mut elements = elements(&reply)?;
-        Ok(Self {
-            id: next(&mut elements, "id")?,
-            delivered_at: next(&mut elements, "delivered_at")?,
-            deliveries: next(&mut elements, "deliveries")?,
-        })
-    }
-}
-
-fn elements<'a>(
-    reply: &Reply<'a>,
-) -> Result<impl Iterator<Item = Reply<'a>> + use<'a>, DecodeError> {
-    match reply {
-        Reply::Array(elements) => Ok(elements.clone()),
-        _ => Err(DecodeError::expected("a pending entry", reply)),
-    }
 }
 
 #[cfg(test)]

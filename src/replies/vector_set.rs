@@ -4,7 +4,6 @@ use std::fmt;
 
 use typedis_core::{DecodeError, Reply};
 
-use super::fields::next;
 use crate::FromRedis;
 
 /// The reply of VINFO.
@@ -81,7 +80,8 @@ impl FromRedis for Quantization {
 }
 
 /// A vector as the server stores it: its numbers divided by their norm, in the form of the quantization.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, FromRedis)]
+#[redis(array)]
 #[non_exhaustive]
 pub struct RawVector {
     /// The form of `data`.
@@ -92,24 +92,6 @@ pub struct RawVector {
     pub norm: f64,
     /// With 8 bits: the number that 127 stands for.
     pub range: Option<f64>,
-}
-
-impl FromRedis for RawVector {
-    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
-        let mut elements = reply
-            .elements()
-            .ok_or_else(|| DecodeError::expected("a vector", &reply))?;
-        Ok(Self {
-            quantization: next(&mut elements, "quantization")?,
-            data: next(&mut elements, "data")?,
-            norm: next(&mut elements, "norm")?,
-            range: elements
-                .next()
-                .map(f64::from_redis)
-                .transpose()
-                .map_err(|error| error.at_field("range"))?,
-        })
-    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 //! - `metadata`: numbers of words and flags, against COMMAND
 //! - `keys`: which words are keys, against COMMAND GETKEYS
 //! - `replies`: live replies, against the declared types
+//! - `clustered`: the calls through the handle of a cluster
 //! - `live`: calls whose arguments are only known at run time
 //! - `trees`: the order and the types of words, against COMMAND DOCS
 //! - `reading`: a call of any words, read by the rows of the spec
@@ -34,6 +35,7 @@
 
 mod absent;
 mod cases;
+mod clustered;
 mod exceptions;
 mod keys;
 mod live;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use typedis::{Config, Exclusive, Protocol};
 use typedis_testkit::raw::RawConnection;
-use typedis_testkit::{Server, ServerBuilder, ServerKind, servers};
+use typedis_testkit::{Cluster, Server, ServerBuilder, ServerKind, servers};
 
 use crate::cases::Case;
 use crate::own::{Arrangement, acl_file, cluster_file};
@@ -187,6 +187,11 @@ impl Edition {
     /// Says how one is started that only its tests configure.
     pub(crate) fn builder(&self) -> ServerBuilder {
         Server::builder(self.kind)
+    }
+
+    /// Starts three of them that share all slots.
+    pub(crate) fn start_cluster(&self) -> Cluster {
+        Cluster::start(self.kind).expect("the nodes become a cluster")
     }
 
     /// Starts one; a test has its own, since the calls flush and configure.

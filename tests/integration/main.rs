@@ -11,6 +11,7 @@
 //! - `pages`: the guide and its links
 //! - `raw`: commands that are built from words
 //! - `rebuild`: editing a spec rebuilds what was expanded from it
+//! - `requirements`: what a server is too old for
 //! - `scan`: scans as streams; `rows`: the rows of an aggregation
 //! - `follow`: what blocks, when its server hangs or loses its role
 //! - `listen`: streams over commands that block
@@ -35,6 +36,7 @@ mod names;
 mod pages;
 mod raw;
 mod rebuild;
+mod requirements;
 mod rows;
 mod scan;
 mod scripts;

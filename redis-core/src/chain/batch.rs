@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use super::Running;
+use super::carrier::Carrier;
 use super::outcomes::Outcomes;
 use super::payload::ChainPayload;
-use crate::engine::link::Lane;
 use crate::error::{Error, Result};
 use crate::handle::{Connection, Exclusive, Pool};
 use crate::reply::{Frame, FromRedis};
@@ -33,7 +33,7 @@ use crate::request::{Detached, IntoRequest};
 #[derive(Debug)]
 #[must_use = "a batch does nothing until it is executed"]
 pub struct Batch<'a> {
-    lane: &'a dyn Lane,
+    carrier: Carrier<'a>,
     payload: ChainPayload,
     id: u64,
 }
@@ -56,11 +56,11 @@ pub struct BatchReplies {
 }
 
 impl<'a> Batch<'a> {
-    pub(crate) fn new(lane: &'a dyn Lane) -> Self {
+    pub(crate) fn new(carrier: Carrier<'a>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self {
-            lane,
-            payload: ChainPayload::new(false),
+            carrier,
+            payload: ChainPayload::new(false, carrier.routing(false)),
             id: NEXT.fetch_add(1, Ordering::Relaxed),
         }
     }
@@ -95,7 +95,7 @@ impl<'a> Batch<'a> {
     /// taken.
     pub async fn execute(self) -> Result<BatchReplies> {
         let batch = self.id;
-        let (outcomes, payload) = Running::collect(self.lane, self.payload).await?;
+        let (outcomes, payload) = Running::collect(self.carrier, self.payload).await?;
         Ok(BatchReplies {
             batch,
             outcomes,
@@ -132,7 +132,7 @@ impl BatchReplies {
 #[derive(Debug)]
 #[must_use = "a pipeline does nothing until it is awaited"]
 pub struct EachPipeline<'a, R> {
-    lane: &'a dyn Lane,
+    carrier: Carrier<'a>,
     payload: ChainPayload,
     reply: PhantomData<fn() -> R>,
 }
@@ -143,7 +143,7 @@ impl<'a, R: FromRedis + 'a> IntoFuture for EachPipeline<'a, R> {
 
     fn into_future(self) -> EachPipelineFuture<'a, R> {
         EachPipelineFuture {
-            running: Running::new(Some(self.lane), self.payload),
+            running: Running::new(Some(self.carrier), self.payload),
             reply: PhantomData,
         }
     }
@@ -174,7 +174,7 @@ fn all<R: FromRedis>(outcomes: &mut Outcomes<'_>) -> Result<Vec<R>> {
 }
 
 pub(crate) fn each<'a, I, C>(
-    lane: &'a dyn Lane,
+    carrier: Carrier<'a>,
     items: I,
     command: impl Fn(Detached, I::Item) -> C,
 ) -> EachPipeline<'a, C::Reply>
@@ -182,7 +182,7 @@ where
     I: IntoIterator,
     C: IntoRequest<Sink = Detached>,
 {
-    let mut payload = ChainPayload::new(false);
+    let mut payload = ChainPayload::new(false, carrier.routing(false));
     let mut items = items.into_iter();
     while let Some(item) = items.next() {
         payload.push(command(Detached, item).into_request().into_args_box());
@@ -191,7 +191,7 @@ where
         }
     }
     EachPipeline {
-        lane,
+        carrier,
         payload,
         reply: PhantomData,
     }
@@ -202,7 +202,7 @@ macro_rules! batches {
         impl $handle {
             /// Starts a batch: a pipeline whose commands are collected at run time.
             pub fn batch(&self) -> Batch<'_> {
-                Batch::new(self)
+                Batch::new(Carrier::Socket(self))
             }
 
             /// Sends one command for each item, all in one pipeline. The replies come as a `Vec` in the order of the
@@ -215,7 +215,7 @@ macro_rules! batches {
                 I: IntoIterator,
                 C: IntoRequest<Sink = Detached>,
             {
-                each(self, items, command)
+                each(Carrier::Socket(self), items, command)
             }
         }
     )*};

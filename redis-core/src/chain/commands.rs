@@ -17,6 +17,8 @@ pub(crate) struct Commands {
     atomic: bool,
     /// The numbers of the scripts that are loaded before the commands.
     loads: Vec<usize>,
+    /// Whether ASKING comes right before MULTI.
+    asking: bool,
 }
 
 impl Commands {
@@ -74,7 +76,21 @@ impl Commands {
         &self.loads
     }
 
-    /// How many replies come before those of the commands.
+    /// Says whether ASKING comes right before MULTI.
+    pub(super) fn set_asking(&mut self, asking: bool) {
+        self.asking = asking;
+    }
+
+    pub(super) fn is_asking(&self) -> bool {
+        self.asking
+    }
+
+    /// How many replies come before those of MULTI and of the commands.
+    pub(super) fn replies_before(&self) -> usize {
+        self.loads.len() + usize::from(self.asking)
+    }
+
+    /// How many of these replies are to the loading of scripts; they come first.
     pub(super) fn replies_of_loads(&self) -> usize {
         self.loads.len()
     }

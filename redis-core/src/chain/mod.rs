@@ -4,7 +4,9 @@
 //!
 //! - [`Chain`]: the chain itself; [`Pipeline`] and [`Transaction`] are its two modes
 //! - `commands`: the list of the collected commands; `payload`: the same as one payload
-//! - `outcomes`: from what came back to one outcome per command
+//! - `carrier`: what a chain is sent on; `routing`: what a cluster has to know about its commands
+//! - `gathered`: what came back from the nodes of a cluster
+//! - `outcomes`: from what came back to one outcome per command; `pieces`: the replies in it, one after another
 //! - `replies`: the list of reply types, and the tuple it becomes
 //! - `batch`: commands that are known only at run time
 //! - `open`: MULTI by hand; `watch`: transactions that are tried again when a watched key was changed
@@ -16,21 +18,26 @@ use std::task::{Context, Poll, ready};
 
 use crate::command::{Args, Keys};
 use crate::engine::exchange::Exchange;
-use crate::engine::link::{Lane, Link};
+use crate::engine::link::Link;
 use crate::error::Result;
 use crate::handle::{Connection, Exclusive, Pool};
 use crate::reply::Frame;
 use crate::request::{Execute, Queues, Request, Sink, Target};
 
 pub(crate) mod batch;
+pub(crate) mod carrier;
 mod commands;
+pub(crate) mod gathered;
 mod open;
 mod outcomes;
-mod payload;
+pub(crate) mod payload;
+pub(crate) mod pieces;
 mod replies;
-mod watch;
+pub(crate) mod routing;
+pub(crate) mod watch;
 
 pub use batch::{Batch, BatchHandle, BatchReplies, EachPipeline, EachPipelineFuture};
+use carrier::{Carrier, Spread};
 pub use open::{Executed, Open, Queued};
 use outcomes::Outcomes;
 use payload::ChainPayload;
@@ -73,7 +80,7 @@ impl Mode for Atomic {
 #[must_use = "a pipeline or transaction does nothing until it is awaited"]
 pub struct Chain<'a, M, L = ()> {
     /// What the chain is sent on; `None` if [`Pool::watch`] sends it.
-    lane: Option<&'a dyn Lane>,
+    carrier: Option<Carrier<'a>>,
     payload: ChainPayload,
     types: PhantomData<fn() -> (M, L)>,
 }
@@ -85,10 +92,11 @@ impl<M, L> std::fmt::Debug for Chain<'_, M, L> {
 }
 
 impl<'a, M: Mode> Chain<'a, M> {
-    pub(crate) fn new(lane: Option<&'a dyn Lane>) -> Self {
+    pub(crate) fn new(carrier: Option<Carrier<'a>>) -> Self {
+        let routing = carrier.and_then(|carrier| carrier.routing(M::ATOMIC));
         Self {
-            lane,
-            payload: ChainPayload::new(M::ATOMIC),
+            carrier,
+            payload: ChainPayload::new(M::ATOMIC, routing),
             types: PhantomData,
         }
     }
@@ -114,7 +122,7 @@ impl<'a, M: Mode, L> Chain<'a, M, L> {
     fn push<R>(mut self, args: Box<Args>) -> Chain<'a, M, (L, R)> {
         self.payload.push(args);
         Chain {
-            lane: self.lane,
+            carrier: self.carrier,
             payload: self.payload,
             types: PhantomData,
         }
@@ -135,7 +143,10 @@ impl<'a, M: Mode, L> Sink for Chain<'a, M, L> {
     type Pending = Running<'a>;
 
     fn keys(&self) -> Keys {
-        self.lane.map_or(Keys::Ignored, Lane::keys)
+        match self.carrier {
+            Some(Carrier::Nodes(_)) => Keys::Slots,
+            Some(Carrier::Socket(_)) | None => Keys::Ignored,
+        }
     }
 }
 
@@ -148,8 +159,8 @@ impl<'a, M: Mode, L, R> Target for Request<Chain<'a, M, L>, R> {
             Some((chain, args)) => chain.push(args),
             None => {
                 let mut chain = Chain {
-                    lane: None,
-                    payload: ChainPayload::new(M::ATOMIC),
+                    carrier: None,
+                    payload: ChainPayload::new(M::ATOMIC, None),
                     types: PhantomData,
                 };
                 chain
@@ -169,7 +180,7 @@ where
 
     fn begin(self, args: Box<Args>) -> Running<'a> {
         let chain = self.push::<R>(args);
-        Running::new(chain.lane, chain.payload)
+        Running::new(chain.carrier, chain.payload)
     }
 
     fn submit(pending: &mut Running<'a>) {
@@ -188,7 +199,7 @@ impl<'a, M: Mode + 'a, L: Replies + 'a> IntoFuture for Chain<'a, M, L> {
 
     fn into_future(self) -> ChainFuture<'a, L> {
         ChainFuture {
-            running: Running::new(self.lane, self.payload),
+            running: Running::new(self.carrier, self.payload),
             types: PhantomData,
         }
     }
@@ -213,50 +224,55 @@ impl<L: Replies> Future for ChainFuture<'_, L> {
 #[derive(Debug)]
 pub struct Running<'a> {
     payload: ChainPayload,
-    /// `None` if there is nothing to send, or if it must not be sent.
-    exchange: Option<Exchange<&'a Link>>,
+    on: On<'a>,
+}
+
+/// What a chain is on its way on.
+#[derive(Debug)]
+enum On<'a> {
+    /// There is nothing to send, or it must not be sent.
+    Nothing,
+    Socket(Exchange<&'a Link>),
+    Nodes(Box<dyn Spread + 'a>),
 }
 
 impl<'a> Running<'a> {
-    pub(crate) fn new(lane: Option<&'a dyn Lane>, payload: ChainPayload) -> Self {
-        match lane {
-            Some(lane) if payload.is_sendable() => {
-                Self::on(lane.link(payload.commands().has_raw()), payload)
+    pub(crate) fn new(carrier: Option<Carrier<'a>>, mut payload: ChainPayload) -> Self {
+        let on = match carrier.filter(|_| payload.is_sendable()) {
+            None => On::Nothing,
+            Some(Carrier::Socket(lane)) => {
+                let link = lane.link(payload.commands().has_raw());
+                payload.load_scripts(&link.scripts);
+                On::Socket(Exchange::new(link, &payload))
             }
-            _ => Self {
-                exchange: None,
-                payload,
-            },
-        }
-    }
-
-    fn on(link: &'a Link, mut payload: ChainPayload) -> Self {
-        payload.load_scripts(&link.scripts);
-        Self {
-            exchange: Some(Exchange::new(link, &payload)),
-            payload,
-        }
+            Some(Carrier::Nodes(nodes)) => On::Nodes(nodes.begin(&mut payload)),
+        };
+        Self { payload, on }
     }
 
     /// Whether there is nothing to send, or it must not be sent.
     pub(crate) fn sends_nothing(&self) -> bool {
-        self.exchange.is_none()
+        matches!(self.on, On::Nothing)
     }
 
     /// Runs a batch to its end and returns the outcome of each command.
     pub(crate) async fn collect(
-        lane: &'a dyn Lane,
+        carrier: Carrier<'a>,
         payload: ChainPayload,
     ) -> Result<(Vec<Option<Result<Frame>>>, ChainPayload)> {
-        let mut running = Self::new(Some(lane), payload);
+        let mut running = Self::new(Some(carrier), payload);
         let outcomes =
             std::future::poll_fn(|cx| running.poll(cx, |outcomes| outcomes.all())).await?;
         Ok((outcomes, running.payload))
     }
 
     fn submit(&mut self) {
-        if let Some(exchange) = &mut self.exchange {
-            exchange.submit(&mut self.payload);
+        match &mut self.on {
+            On::Nothing => {}
+            On::Socket(exchange) => {
+                exchange.submit(&mut self.payload);
+            }
+            On::Nodes(spread) => spread.submit(&mut self.payload),
         }
     }
 
@@ -266,19 +282,26 @@ impl<'a> Running<'a> {
         cx: &mut Context<'_>,
         decode: impl FnOnce(&mut Outcomes<'_>) -> Result<T>,
     ) -> Poll<Result<T>> {
-        let Some(exchange) = &mut self.exchange else {
-            return Poll::Ready(self.payload.without_sending(decode));
-        };
-        let delivery = ready!(exchange.poll(&mut self.payload, cx));
-        self.payload.answered_by(exchange.link().server());
-        Poll::Ready(self.payload.decode(delivery, decode))
+        match &mut self.on {
+            On::Nothing => Poll::Ready(self.payload.without_sending(decode)),
+            On::Socket(exchange) => {
+                let delivery = ready!(exchange.poll(&mut self.payload, cx));
+                self.payload.answered_by(exchange.link().server());
+                Poll::Ready(self.payload.decode(delivery, decode))
+            }
+            On::Nodes(spread) => {
+                let gathered = ready!(spread.poll(&mut self.payload, cx));
+                self.payload.answered_by(spread.server());
+                Poll::Ready(self.payload.decode_gathered(gathered, decode))
+            }
+        }
     }
 }
 
 impl Connection {
     /// Starts a pipeline: commands that go out in one write, answered with a tuple.
     pub fn pipeline(&self) -> Pipeline<'_> {
-        Chain::new(Some(self))
+        Chain::new(Some(Carrier::Socket(self)))
     }
 
     /// Starts a transaction: commands that the server executes as one, answered with a tuple.
@@ -286,30 +309,30 @@ impl Connection {
     /// It is sent as a whole, so it may share the socket with other commands. To make it depend on values that were
     /// read before, see [`Pool::watch`].
     pub fn transaction(&self) -> Transaction<'_> {
-        Chain::new(Some(self))
+        Chain::new(Some(Carrier::Socket(self)))
     }
 }
 
 impl Pool {
     /// Starts a pipeline on one of the shared sockets.
     pub fn pipeline(&self) -> Pipeline<'_> {
-        Chain::new(Some(self))
+        Chain::new(Some(Carrier::Socket(self)))
     }
 
     /// Starts a transaction on one of the shared sockets.
     pub fn transaction(&self) -> Transaction<'_> {
-        Chain::new(Some(self))
+        Chain::new(Some(Carrier::Socket(self)))
     }
 }
 
 impl Exclusive {
     /// Starts a pipeline on this socket.
     pub fn pipeline(&self) -> Pipeline<'_> {
-        Chain::new(Some(self))
+        Chain::new(Some(Carrier::Socket(self)))
     }
 
     /// Starts a transaction on this socket; after WATCH it is executed only if no watched key was changed.
     pub fn transaction(&self) -> Transaction<'_> {
-        Chain::new(Some(self))
+        Chain::new(Some(Carrier::Socket(self)))
     }
 }

@@ -1,6 +1,8 @@
 //! From the replies to a chain to one outcome per command.
 
 use super::commands::Commands;
+use super::gathered::EachOutcome;
+use super::pieces::Pieces;
 use crate::command::script_text::is_unknown;
 use crate::engine::inflight::{Delivery, Failure};
 use crate::error::{Error, ErrorKind, Phase, Result, ServerError};
@@ -18,6 +20,8 @@ pub struct Outcomes<'q> {
     failure: Option<Failure>,
     /// Why a script could not be loaded.
     not_loaded: Option<ServerError>,
+    /// Why single commands have no reply, by their positions; the last comes first.
+    failures: Vec<(usize, Error)>,
 }
 
 impl<'q> Outcomes<'q> {
@@ -29,6 +33,17 @@ impl<'q> Outcomes<'q> {
             frames: Pieces::new(Vec::new()),
             failure: None,
             not_loaded: None,
+            failures: Vec::new(),
+        }
+    }
+
+    /// The outcomes of commands that different nodes carried out.
+    pub(crate) fn of_each(commands: &'q Commands, mut each: EachOutcome) -> Self {
+        each.failures.reverse();
+        Self {
+            frames: Pieces::new(each.chunks),
+            failures: each.failures,
+            ..Self::none(commands)
         }
     }
 
@@ -45,6 +60,9 @@ impl<'q> Outcomes<'q> {
                 not_loaded.get_or_insert(error);
             }
         }
+        if commands.is_asking() {
+            frames.next();
+        }
         if commands.is_atomic() {
             frames = executed(commands, frames, failure.clone())?;
         }
@@ -54,6 +72,7 @@ impl<'q> Outcomes<'q> {
             frames,
             failure,
             not_loaded,
+            failures: Vec::new(),
         })
     }
 
@@ -84,8 +103,13 @@ impl<'q> Outcomes<'q> {
     }
 
     fn next_frame(&mut self) -> Result<FrameRef<'_>> {
+        let index = self.index;
         self.index += 1;
-        let Some(frame) = self.frames.next() else {
+        let next = self.frames.next();
+        if let Some((_, error)) = self.failures.pop_if(|(failed, _)| *failed == index) {
+            return Err(error);
+        }
+        let Some(frame) = next else {
             return Err(match self.failure.clone() {
                 Some(failure) => failure.into(),
                 None => Error::protocol("there are fewer replies than commands"),
@@ -114,59 +138,24 @@ pub(super) fn refused_loads(commands: &Commands, replies: &[Chunk]) -> Vec<bool>
         .collect()
 }
 
-/// The frames in the chunks, lent one after another.
-#[derive(Debug)]
-struct Pieces {
-    chunks: Vec<Chunk>,
-    /// Which of the chunks the next frame is in, and where in it.
-    chunk: usize,
-    at: usize,
-    /// At most this many frames are left.
-    remaining: u64,
-}
-
-impl Pieces {
-    fn new(chunks: Vec<Chunk>) -> Self {
-        Self {
-            chunks,
-            chunk: 0,
-            at: 0,
-            remaining: u64::MAX,
-        }
+/// Why the server executed nothing of a transaction; `None` if it may have executed it, or if a watched key was
+/// changed.
+pub(super) fn refusal_of_all(commands: &Commands, replies: &[Chunk]) -> Option<ServerError> {
+    let mut frames = Pieces::new(replies.to_vec());
+    for _ in 0..commands.replies_before() {
+        frames.next()?;
     }
-
-    /// The elements of the array that was the last frame.
-    fn within(self, at: usize, remaining: u64) -> Self {
-        Self {
-            at,
-            remaining,
-            ..self
-        }
+    let multi = frames.next_error()?;
+    let mut queued = Vec::new();
+    for _ in 0..commands.len() {
+        queued.push(frames.next_error()?);
     }
-
-    fn next(&mut self) -> Option<FrameRef<'_>> {
-        self.remaining = self.remaining.checked_sub(1)?;
-        while self.at >= self.chunks.get(self.chunk)?.len() {
-            (self.chunk, self.at) = (self.chunk + 1, 0);
-        }
-        let (frame, end) = FrameRef::next(self.chunks.get(self.chunk)?.span(), self.at)?;
-        self.at = end;
-        Some(frame)
-    }
-
-    /// The next frame, if it is in the same chunk as the last one and is a short string.
-    #[inline]
-    fn next_short(&mut self) -> Option<FrameRef<'_>> {
-        let remaining = self.remaining.checked_sub(1)?;
-        let span = self.chunks.get(self.chunk)?.span();
-        let (frame, end) = FrameRef::next_short(span, self.at)?;
-        (self.at, self.remaining) = (end, remaining);
-        Some(frame)
-    }
-
-    /// The next frame, as an error if it is one.
-    fn next_error(&mut self) -> Option<Option<ServerError>> {
-        self.next().map(|frame| frame.reply().error())
+    let exec = frames.next_error()??;
+    match multi {
+        // Without MULTI, each command was executed by itself, unless it was refused too.
+        Some(error) => queued.iter().all(Option::is_some).then_some(error),
+        None if exec.code() == "EXECABORT" => queued.into_iter().flatten().next(),
+        None => Some(exec),
     }
 }
 

@@ -3,17 +3,20 @@
 use std::time::Duration;
 
 use super::commands::Commands;
-use super::outcomes::{Outcomes, refused_loads};
+use super::gathered::Gathered;
+use super::outcomes::{Outcomes, refusal_of_all, refused_loads};
+use super::routing::Routing;
 use crate::command::Args;
 use crate::command::script_text::{Loaded, ScriptTextRef, is_unknown};
 use crate::engine::inflight::{Delivery, Hold, Parts, Patience, Payload, Terms};
-use crate::error::{Error, Result, ServerVersion};
+use crate::error::{Error, Result, ServerError, ServerVersion};
 use crate::wire::encode::Output;
 use crate::wire::outgoing::Outgoing;
 use crate::wire::{Chunk, fixed_command};
 
 const MULTI: &[u8] = fixed_command!("MULTI");
 const EXEC: &[u8] = fixed_command!("EXEC");
+const ASKING: &[u8] = fixed_command!("ASKING");
 
 /// Commands in order, encoded.
 #[derive(Debug, Default)]
@@ -28,13 +31,20 @@ pub(crate) struct ChainPayload {
     deadline: Option<Duration>,
     /// The error of the first command that cannot be sent; then nothing is sent.
     error: Option<Error>,
+    /// Where commands go in a cluster; `None` on one socket.
+    routing: Option<Box<Routing>>,
+    /// Whether ASKING is sent before MULTI.
+    asking: bool,
+    /// Whether it may have to be written again, whatever its replies are.
+    stays: bool,
 }
 
 impl ChainPayload {
-    pub(crate) fn new(atomic: bool) -> Self {
+    pub(crate) fn new(atomic: bool, routing: Option<Box<Routing>>) -> Self {
         Self {
             commands: Commands::new(atomic),
             idempotent: !atomic,
+            routing,
             ..Self::default()
         }
     }
@@ -54,6 +64,9 @@ impl ChainPayload {
         const MOST: usize = 64 * 1024;
         let more = more.min(MOST);
         self.commands.reserve(more);
+        if let Some(Routing::Each(singles)) = self.routing.as_deref_mut() {
+            singles.reserve(more);
+        }
         if let Some(each) = self.bytes.len().checked_div(self.commands.len()) {
             self.bytes.reserve(each.saturating_mul(more).min(MOST * 64));
         }
@@ -66,8 +79,45 @@ impl ChainPayload {
         }
         self.idempotent &= args.is_idempotent();
         self.commands.push(args.info(), args.needed());
+        if self.routing.is_some() {
+            return self.push_routed(args);
+        }
         args.write_to(&mut self.bytes);
         args.retire();
+    }
+
+    /// Adds a command for a cluster.
+    fn push_routed(&mut self, mut args: Box<Args>) {
+        match self.routing.as_deref_mut() {
+            Some(Routing::Each(singles)) => singles.push(args),
+            Some(Routing::Together(slot)) => {
+                if let Err(error) = slot.join(&args) {
+                    let index = self.commands.len().saturating_sub(1);
+                    let error = error.of_command(args.name()).at_index(index);
+                    self.error.get_or_insert(error);
+                }
+                args.write_to(&mut self.bytes);
+                args.retire();
+            }
+            None => {}
+        }
+    }
+
+    /// Takes what a cluster has to know about the commands.
+    pub(crate) fn take_routing(&mut self) -> Option<Routing> {
+        self.stays = true;
+        self.routing.take().map(|routing| *routing)
+    }
+
+    /// How long its commands may take together.
+    pub(crate) fn patience(&self) -> Patience {
+        self.deadline.map_or(Patience::Default, Patience::Only)
+    }
+
+    /// Says whether the transaction is for a node that is about to get the slot of its keys.
+    pub(crate) fn set_asking(&mut self, asking: bool) {
+        self.asking = asking;
+        self.commands.set_asking(asking);
     }
 
     /// Notes what is special about the next command.
@@ -152,6 +202,24 @@ impl ChainPayload {
 }
 
 impl ChainPayload {
+    /// Why the server executed nothing of a transaction, according to its replies.
+    pub(crate) fn refusal_of_all(&self, replies: &[Chunk]) -> Option<ServerError> {
+        refusal_of_all(&self.commands, replies)
+    }
+
+    /// Decodes what came from the nodes of a cluster.
+    pub(crate) fn decode_gathered<T>(
+        &self,
+        gathered: Gathered,
+        decode: impl FnOnce(&mut Outcomes<'_>) -> Result<T>,
+    ) -> Result<T> {
+        match gathered {
+            Gathered::Each(each) => decode(&mut Outcomes::of_each(&self.commands, each)),
+            Gathered::Together(delivery) => self.decode(delivery, decode),
+            Gathered::Refused(error) => Err(error),
+        }
+    }
+
     /// How many commands were carried out or failed for another reason, and how many failed because a script was
     /// missing.
     fn count_unknown(&self, replies: &[Chunk]) -> (usize, usize) {
@@ -178,26 +246,30 @@ impl Payload for ChainPayload {
     fn terms(&self) -> Terms {
         let loads = self.loaded_first().map(|script| script.source().len() + 64);
         let (frame, replies) = if self.commands.is_atomic() {
-            (MULTI.len() + EXEC.len(), 2)
+            (MULTI.len() + EXEC.len() + ASKING.len(), 2)
         } else {
             (0, 0)
         };
         Terms {
             bytes: self.bytes.len() + loads.sum::<usize>() + frame,
-            replies: self.commands.replies_of_loads() + self.commands.len() + replies,
+            replies: self.commands.replies_before() + self.commands.len() + replies,
             idempotent: self.idempotent,
             hold: Hold::None,
-            patience: self.deadline.map_or(Patience::Default, Patience::Only),
+            patience: self.patience(),
         }
     }
 
     fn write_to(&mut self, out: &mut Outgoing) {
         self.loaded_first()
             .for_each(|script| script.write_load(out));
+        if self.asking {
+            // It holds for the whole transaction.
+            out.put(ASKING);
+        }
         if self.commands.is_atomic() {
             out.put(MULTI);
         }
-        if self.scripts.is_empty() {
+        if self.scripts.is_empty() && !self.stays {
             self.bytes.append_to(out);
         } else {
             out.put_all(&mut self.bytes);

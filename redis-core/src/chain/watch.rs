@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use super::carrier::Carrier;
 use super::payload::ChainPayload;
 use super::replies::Replies;
 use super::{Atomic, Chain, Running, Transaction};
@@ -58,14 +59,50 @@ impl Pool {
         T: Target,
         T::Sink: Commit,
     {
-        let mut watch = Args::new(&WATCH, Keys::Ignored);
-        watch.keys("key", &keys);
-        Watch {
-            pool: self,
-            watch,
-            attempt,
-            attempts: ATTEMPTS,
-        }
+        Watch::new(Box::new(self), watch_of(&keys, Keys::Ignored), attempt)
+    }
+}
+
+/// WATCH with these keys.
+pub(crate) fn watch_of(keys: &impl ToArgs, noted: Keys) -> Args {
+    let mut watch = Args::new(&WATCH, noted);
+    watch.keys("key", keys);
+    watch
+}
+
+/// Lends the sockets on which a transaction is tried.
+pub(crate) trait Lend: Send {
+    /// Lends a socket for the next attempt.
+    fn lend(&mut self) -> Lending<'_>;
+
+    /// Whether an attempt that had no effect failed because its keys are elsewhere, so that it is made again there; waits
+    /// until then.
+    fn follow<'l>(&'l mut self, error: &'l Error) -> Following<'l>;
+}
+
+/// A socket that is about to be lent.
+pub(crate) type Lending<'l> = Pin<Box<dyn Future<Output = Result<Lent>> + Send + 'l>>;
+
+pub(crate) type Following<'l> = Pin<Box<dyn Future<Output = bool> + Send + 'l>>;
+
+/// A socket for one attempt.
+pub(crate) struct Lent {
+    pub(crate) lease: Exclusive,
+    /// Whether its node is only about to get the slot of the keys, so that ASKING must come before each command.
+    pub(crate) asking: bool,
+}
+
+impl Lend for &Pool {
+    fn lend(&mut self) -> Lending<'_> {
+        Box::pin(async {
+            let lease = self.exclusive().await?;
+            let asking = false;
+            Ok(Lent { lease, asking })
+        })
+    }
+
+    fn follow<'l>(&'l mut self, _: &'l Error) -> Following<'l> {
+        Box::pin(std::future::ready(false))
     }
 }
 
@@ -75,19 +112,29 @@ pub trait Commit {
     type Tuple;
 
     #[doc(hidden)]
-    fn commit(self, lease: &Exclusive) -> impl Future<Output = Result<Self::Tuple>> + Send;
+    fn commit(
+        self,
+        lease: &Exclusive,
+        asking: bool,
+    ) -> impl Future<Output = Result<Self::Tuple>> + Send;
 }
 
 impl<L: Replies> Commit for Chain<'static, Atomic, L> {
     type Tuple = L::Tuple;
 
-    fn commit(self, lease: &Exclusive) -> impl Future<Output = Result<L::Tuple>> + Send {
-        execute::<L>(self.into_payload(), lease)
+    fn commit(
+        self,
+        lease: &Exclusive,
+        asking: bool,
+    ) -> impl Future<Output = Result<L::Tuple>> + Send {
+        let mut payload = self.into_payload();
+        payload.set_asking(asking);
+        execute::<L>(payload, lease)
     }
 }
 
 async fn execute<L: Replies>(payload: ChainPayload, lease: &Exclusive) -> Result<L::Tuple> {
-    let mut running = Running::new(Some(lease), payload);
+    let mut running = Running::new(Some(Carrier::Socket(lease)), payload);
     if running.sends_nothing() {
         unwatch(lease).await;
         return std::future::poll_fn(|cx| running.poll(cx, L::decode)).await;
@@ -105,7 +152,7 @@ async fn execute<L: Replies>(payload: ChainPayload, lease: &Exclusive) -> Result
 /// A future that runs a transaction until it succeeds; see [`Pool::watch`].
 #[must_use = "nothing happens until it is awaited"]
 pub struct Watch<'a, F> {
-    pool: &'a Pool,
+    lender: Box<dyn Lend + 'a>,
     watch: Args,
     attempt: F,
     attempts: u32,
@@ -119,7 +166,16 @@ impl<F> std::fmt::Debug for Watch<'_, F> {
     }
 }
 
-impl<F> Watch<'_, F> {
+impl<'a, F> Watch<'a, F> {
+    pub(crate) fn new(lender: Box<dyn Lend + 'a>, watch: Args, attempt: F) -> Self {
+        Self {
+            lender,
+            watch,
+            attempt,
+            attempts: ATTEMPTS,
+        }
+    }
+
     /// The most attempts that are made; 100 by default.
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts.max(1);
@@ -156,38 +212,54 @@ where
         }
         let mut attempt = 0;
         loop {
-            let lease = Arc::new(self.pool.exclusive().await?);
-            let error = match self.once(&lease).await {
+            let Lent { lease, asking } = self.lender.lend().await?;
+            let lease = Arc::new(lease);
+            let failed = match self.once(&lease, asking).await {
                 Ok(tuple) => return Ok(tuple),
-                Err(failed) if failed.is_repeated(&lease) => failed.error,
-                Err(failed) => return Err(failed.error),
+                Err(failed) => failed,
             };
+            let is_repeated = failed.is_repeated(&lease);
+            // A connection that was lost may be another one, which the closure used.
+            let is_ours = !failed.error.is_connection() || lease.is_closed();
             drop(lease);
+            if is_ours && !failed.may_have_effect && self.lender.follow(&failed.error).await {
+                continue;
+            }
+            if !is_repeated {
+                return Err(failed.error);
+            }
             attempt += 1;
             if attempt >= self.attempts {
-                return Err(error);
+                return Err(failed.error);
             }
             tokio::time::sleep(BACKOFF.pause(attempt - 1)).await;
         }
     }
 
-    async fn once(&mut self, lease: &Arc<Exclusive>) -> Result<<T::Sink as Commit>::Tuple, Failed> {
+    async fn once(
+        &mut self,
+        lease: &Arc<Exclusive>,
+        asking: bool,
+    ) -> Result<<T::Sink as Commit>::Tuple, Failed> {
         let mut watch = Args::new(&WATCH, Keys::Ignored);
         watch.append_from(&self.watch);
         lease.set_watching(true);
+        if asking {
+            lease.ask();
+        }
         run_unit(lease, watch).await.map_err(Failed::reading)?;
-        let transaction = match (self.attempt)(Watched {
+        let watched = Watched {
             lease: lease.clone(),
-        })
-        .await
-        {
+            asking,
+        };
+        let transaction = match (self.attempt)(watched).await {
             Ok(transaction) => transaction.into_sink(),
             Err(error) => {
                 unwatch(lease).await;
                 return Err(Failed::reading(error));
             }
         };
-        let outcome = transaction.commit(lease).await;
+        let outcome = transaction.commit(lease, asking).await;
         outcome.map_err(|error| Failed {
             may_have_effect: error.phase() == Phase::MaybeApplied,
             error,
@@ -238,6 +310,8 @@ async fn run_unit(lease: &Exclusive, args: Args) -> Result<()> {
 #[derive(Debug)]
 pub struct Watched {
     lease: Arc<Exclusive>,
+    /// Whether ASKING must come before each command.
+    asking: bool,
 }
 
 impl Watched {
@@ -266,7 +340,13 @@ impl<'a, R: FromRedis> Execute<R> for &'a Watched {
 
     fn begin(self, mut args: Box<Args>) -> Pending<'a> {
         match args.changes_its_socket() {
-            false => self.lease.call(args),
+            false => {
+                // A command is submitted right after it was begun, so nothing comes between the two.
+                if self.asking {
+                    self.lease.ask();
+                }
+                self.lease.call(args)
+            }
             true => {
                 let error = Error::usage("it would change the connection that the watch is on");
                 Pending::refused(self.lease.connection().link(), args, error)

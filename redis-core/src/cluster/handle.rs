@@ -1,24 +1,17 @@
 //! The handle of a cluster: [`Cluster`].
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 
+use super::desk;
 use super::nodes::Node;
-use super::pending::ClusterPending;
 use super::refresh;
 use super::shared::Shared;
-use super::split;
 use super::topology::Topology;
-use crate::command::{Args, RequestPolicy, Slots};
 use crate::config::{Address, Config, IntoConfig};
 use crate::engine::stats::Stats;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::handle::Connection;
-use crate::reply::{Frame, FromRedis};
-use crate::request::{Execute, Sink, Target};
 use crate::runtime;
 
 /// All nodes of a Redis or Valkey Cluster behind one handle, cheap to clone.
@@ -76,6 +69,7 @@ impl Cluster {
         let topology = refresh::discover(&config).await?;
         let shared = Arc::new(Shared::new(config, topology));
         let (weak, wanted) = (Arc::downgrade(&shared), shared.refresh.clone());
+        runtime::spawn(desk::run(weak.clone()));
         runtime::spawn(refresh::run(weak, wanted));
         Ok(Self {
             owned: Arc::new(Owned { shared }),
@@ -134,7 +128,7 @@ impl Cluster {
     }
 
     #[inline]
-    pub(super) fn shared(&self) -> &Shared {
+    pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.owned.shared
     }
 }
@@ -155,87 +149,4 @@ fn unknown_node(address: &str, nodes: &[Arc<Node>]) -> Error {
         known.join(", ")
     );
     Error::new(ErrorKind::Cluster(text.into()), Phase::NotSent)
-}
-
-/// A command on its way through a cluster.
-pub enum ClusterExecution<'a> {
-    /// On the node that has its keys.
-    One(ClusterPending<'a>),
-    /// On several nodes.
-    Several(Pin<Box<dyn Future<Output = Result<Frame>> + Send + 'a>>),
-    /// It has been answered.
-    Over,
-}
-
-impl fmt::Debug for ClusterExecution<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::One(pending) => f.debug_tuple("One").field(pending).finish(),
-            Self::Several(_) => f.write_str("Several"),
-            Self::Over => f.write_str("Over"),
-        }
-    }
-}
-
-impl Target for &Cluster {
-    type Sink = Self;
-
-    fn into_sink(self) -> Self {
-        self
-    }
-}
-
-impl<'a> Sink for &'a Cluster {
-    type Pending = ClusterExecution<'a>;
-
-    fn keys(&self) -> crate::command::Keys {
-        crate::command::Keys::Slots
-    }
-}
-
-impl<'a, R: FromRedis> Execute<R> for &'a Cluster {
-    type Output = R;
-
-    #[inline]
-    fn begin(self, args: Box<Args>) -> ClusterExecution<'a> {
-        let info = args.info();
-        let is_usual = args.is_plain() && info.request_policy == RequestPolicy::Default;
-        if is_usual && !matches!(args.slots(), Slots::Several(..)) {
-            return ClusterExecution::One(ClusterPending::new(self.shared(), args));
-        }
-        begin_unusual(self.shared(), args)
-    }
-
-    fn submit(execution: &mut ClusterExecution<'a>) {
-        // A command for several nodes is only sent when it is polled.
-        if let ClusterExecution::One(pending) = execution {
-            pending.submit();
-        }
-    }
-
-    #[inline]
-    fn poll(execution: &mut ClusterExecution<'a>, cx: &mut Context<'_>) -> Poll<Result<R>> {
-        match execution {
-            ClusterExecution::One(pending) => pending.poll_decoded(cx),
-            ClusterExecution::Several(future) => {
-                let outcome = ready!(future.as_mut().poll(cx));
-                *execution = ClusterExecution::Over;
-                Poll::Ready(Frame::decode_outcome(outcome))
-            }
-            ClusterExecution::Over => Poll::Ready(Err(Error::ended())),
-        }
-    }
-}
-
-/// Begins a command that is not simply for one node.
-#[cold]
-fn begin_unusual(shared: &Shared, mut args: Box<Args>) -> ClusterExecution<'_> {
-    if let Some(error) = args.take_error() {
-        return ClusterExecution::One(ClusterPending::refused(shared, args, error));
-    }
-    match split::plan(&mut args) {
-        Ok(split::Plan::OneNode) => ClusterExecution::One(ClusterPending::new(shared, args)),
-        Ok(plan) => ClusterExecution::Several(Box::pin(split::run(shared, args, plan))),
-        Err(error) => ClusterExecution::One(ClusterPending::refused(shared, args, error)),
-    }
 }

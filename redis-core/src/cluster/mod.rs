@@ -10,19 +10,40 @@
 //! How commands reach it:
 //! - `handle`: the handle that users hold; `shared`: what its clones share
 //! - `nodes`, `routes`: a link to each node, and from a command to its node
-//! - `pending`: one command until its reply, through redirects and failovers
+//! - `execution`: a command as the handle begins it; `chain`: pipelines, batches and transactions
+//! - `host`: the cluster as a handle that streams use
+//! - `pending`: one command until its reply, through redirects and failovers; `detour`: its pauses and hops
+//! - `flight`: many commands on many nodes at the same time; `gather`: their outcomes, in the order of the caller
+//! - `channels`: publish and subscribe; `desk`: making and moving subscriptions; `places`: where each of them lives
 //! - `split`: one command on many nodes, and how their replies become one
+//! - `blocking`: commands that block, on leased sockets; `watch`: transactions that are tried again
+//! - `together`: a transaction on its way to the node of its slot
 
+mod blocking;
+mod chain;
+mod channels;
+mod desk;
+mod detour;
+mod execution;
+mod flight;
+mod gather;
 mod handle;
+mod host;
 mod nodes;
 mod pending;
+mod places;
 mod redirect;
 mod refresh;
 mod routes;
 mod shared;
 mod split;
+mod together;
 mod topology;
+mod watch;
 
 pub use crate::command::{SLOTS, slot};
-pub use handle::{Cluster, ClusterExecution};
+pub use crate::config::ReadFrom;
+#[doc(hidden)]
+pub use execution::ClusterExecution;
+pub use handle::Cluster;
 pub use topology::{ClusterNode, NodeRole, Topology};

@@ -6,7 +6,8 @@ use tokio::time::Instant;
 
 use crate::config::{Address, Config};
 use crate::engine::link::Link;
-use crate::handle::Connection;
+use crate::error::Result;
+use crate::handle::{Connection, Exclusive, Leases};
 
 /// A node, with a socket that is opened when it is first needed. When the node does not belong to the cluster any
 /// more, commands in flight are answered, and then the socket is closed.
@@ -16,6 +17,8 @@ pub(super) struct Node {
     connection: Connection,
     /// For work with this node alone; made when it is asked for.
     alone: OnceLock<Connection>,
+    /// Sockets for commands that block and for transactions that watch; made when one is needed.
+    leases: OnceLock<Arc<Leases>>,
     /// When a redirect told of it.
     pub(super) since: Instant,
 }
@@ -28,6 +31,7 @@ impl Node {
             address: address.clone(),
             connection: Connection::sleeping(config, idle),
             alone: OnceLock::new(),
+            leases: OnceLock::new(),
             since: Instant::now(),
         })
     }
@@ -43,6 +47,13 @@ impl Node {
             let idle = config.idle_timeout;
             Connection::sleeping(config, idle)
         })
+    }
+
+    /// Leases a socket to this node. Redirects are errors on it.
+    pub(super) async fn lease(&self) -> Result<Exclusive> {
+        let config = || self.connection.config().clone().for_itself();
+        let leases = self.leases.get_or_init(|| Leases::new(config()));
+        Exclusive::lease(leases).await
     }
 
     /// The link, for something on its way that may outlive the node's place in the map.

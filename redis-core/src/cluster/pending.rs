@@ -1,37 +1,27 @@
 //! One command on a cluster: [`ClusterPending`], which follows redirects.
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use tokio::time::{Instant, Sleep, sleep};
-
+use super::detour::{Detour, Hops, error_of, is_loss, is_unsent, no_node};
 use super::nodes::Node;
 use super::redirect::{Redirect, RedirectKind};
 use super::shared::Shared;
-use crate::command::{Args, Slots};
-use crate::config::Address;
-use crate::engine::inflight::{Again, Delivery, Failure, Limit, Parts, Payload, Terms};
+use crate::chain::routing::Goal;
+use crate::command::Args;
+use crate::engine::inflight::{Again, Delivery, Parts, Payload, Terms};
 use crate::engine::link::Link;
 use crate::engine::pending::{Command, decode};
 use crate::engine::sending::Sending;
 use crate::engine::trace::Trace;
-use crate::error::{Error, ErrorKind, Phase, Result, ServerError};
+use crate::error::{Error, Result, ServerError};
 use crate::reply::{Frame, FrameRef, FromRedis};
 use crate::wire::encode::Output;
 use crate::wire::outgoing::Outgoing;
 use crate::wire::{Chunk, fixed_command};
 
-/// How often a command is sent from node to node; more counts as a circle.
-const MOST_HOPS: usize = 16;
-/// Redirects beyond this many are followed after a pause: nodes disagree for a moment while slots move.
-const QUICK_HOPS: usize = 2;
-/// After a refusal or loss, the map is asked for again; at most this often if there is no deadline.
-const MOST_PAUSES: u32 = 1_000;
-
-const ASKING: &[u8] = fixed_command!("ASKING");
+pub(super) const ASKING: &[u8] = fixed_command!("ASKING");
 
 /// A command that is being sent and answered on a cluster.
 pub struct ClusterPending<'a> {
@@ -43,28 +33,14 @@ pub struct ClusterPending<'a> {
     sending: Option<Sending<Arc<Link>>>,
     trace: Trace,
     /// Allocated when the first attempt does not succeed.
-    detour: Option<Box<Detour>>,
-}
-
-/// The node that should carry out a command.
-#[derive(Debug, Clone, Copy)]
-enum Goal {
-    /// The owner of this slot.
-    Owner(u16),
-    /// Any primary.
-    Anyone,
-    /// Only this node.
-    ThisNode,
+    astray: Option<Box<Astray>>,
 }
 
 /// What is known about a command whose first attempt did not succeed.
 #[derive(Default)]
-struct Detour {
-    deadline: Option<Instant>,
-    pause: Option<Pin<Box<Sleep>>>,
-    pauses: u32,
-    /// Where redirects led.
-    path: Vec<Address>,
+struct Astray {
+    detour: Detour,
+    hops: Hops,
     /// What is sent after a pause; `None` if the command itself is still here.
     again: Option<Box<Again>>,
     asking: Option<Asking>,
@@ -100,10 +76,7 @@ impl Payload for Asking {
 impl<'a> ClusterPending<'a> {
     #[inline]
     pub(super) fn new(shared: &'a Shared, mut args: Box<Args>) -> Self {
-        let goal = match args.slots() {
-            Slots::None => Goal::Anyone,
-            Slots::One(slot) | Slots::Several(slot, _) => Goal::Owner(slot),
-        };
+        let goal = Goal::from(args.slots());
         let refused = if args.is_plain() {
             None
         } else {
@@ -113,7 +86,7 @@ impl<'a> ClusterPending<'a> {
         let routes = shared.routes();
         let node = match goal {
             Goal::Owner(slot) => routes.owner(slot),
-            Goal::Anyone | Goal::ThisNode => routes.any_primary(),
+            Goal::Anyone | Goal::ThisNode(_) => routes.any_primary(),
         };
         let mut sending = node.map(|node| Sending::new(node.link()));
         if let (Some(error), Some(sending)) = (refused, &mut sending) {
@@ -125,16 +98,8 @@ impl<'a> ClusterPending<'a> {
             goal,
             sending,
             command,
-            detour: None,
+            astray: None,
         }
-    }
-
-    /// A command for one node, whatever its keys are.
-    pub(super) fn to_node(shared: &'a Shared, node: &Arc<Node>, args: Box<Args>) -> Self {
-        let mut pending = Self::new(shared, args);
-        pending.goal = Goal::ThisNode;
-        pending.sending = Some(Sending::new(node.link()));
-        pending
     }
 
     /// A command that fails with `error` before anything is sent.
@@ -166,16 +131,16 @@ impl<'a> ClusterPending<'a> {
     #[inline]
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Delivery> {
         loop {
-            if self.detour.is_some() {
+            if self.astray.is_some() {
                 ready!(self.end_pause(cx));
             }
             let Some(sending) = &mut self.sending else {
                 return Poll::Ready(Delivery::Refused(no_node()));
             };
             let asking = self
-                .detour
+                .astray
                 .as_mut()
-                .and_then(|detour| detour.asking.as_mut());
+                .and_then(|astray| astray.asking.as_mut());
             let delivery = match asking {
                 None => ready!(sending.poll(&mut self.command, cx)),
                 Some(asking) => ready!(sending.poll(asking, cx)),
@@ -194,20 +159,17 @@ impl<'a> ClusterPending<'a> {
     /// Waits until a pause is over, and then chooses the node that the map names.
     #[cold]
     fn end_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(detour) = &mut self.detour else {
+        let Some(astray) = &mut self.astray else {
             return Poll::Ready(());
         };
-        let Some(pause) = &mut detour.pause else {
+        if !ready!(astray.detour.poll_pause(cx)) {
             return Poll::Ready(());
-        };
-        ready!(pause.as_mut().poll(cx));
-        detour.pause = None;
-        let (again, deadline) = (detour.again.take(), detour.deadline);
+        }
+        let (again, deadline) = (astray.again.take(), astray.detour.deadline);
         let routes = self.shared.routes();
         let node = match self.goal {
             Goal::Owner(slot) => routes.owner(slot),
-            Goal::Anyone => routes.any_primary(),
-            Goal::ThisNode => None,
+            Goal::Anyone | Goal::ThisNode(_) => routes.any_primary(),
         };
         if let Some(sending) = &mut self.sending {
             let link = node.map_or_else(|| sending.link().clone(), |node| node.link());
@@ -219,7 +181,7 @@ impl<'a> ClusterPending<'a> {
     /// Returns the outcome, or sends the command on.
     #[cold]
     fn judge(&mut self, mut parts: Box<Parts>) -> Option<Delivery> {
-        let asked = self.detour.as_mut().and_then(|detour| detour.asking.take());
+        let asked = self.astray.as_mut().and_then(|astray| astray.asking.take());
         if let Some(asking) = asked {
             if parts.error.is_none() {
                 match second_reply(&parts.chunks) {
@@ -239,7 +201,7 @@ impl<'a> ClusterPending<'a> {
             };
             parts.again = may_go_again.then_some(asking.command);
         }
-        let detour = self.detour.get_or_insert_default();
+        let detour = &mut self.astray.get_or_insert_default().detour;
         detour.deadline = parts.deadline.or(detour.deadline);
         if parts.error.is_some() {
             return self.judge_failure(parts);
@@ -259,12 +221,11 @@ impl<'a> ClusterPending<'a> {
         let Some(failure) = &parts.error else {
             return Some(Delivery::Parts(parts));
         };
-        let is_loss = matches!(failure, Failure::Lost(..) | Failure::Closed(_));
         let turned_away = || self.sending.as_mut()?.take_again();
         let again = parts.again.take().or_else(turned_away);
         // A command that was refused before it was written is still here.
         let goes_again =
-            is_loss && (again.is_some() || (is_unsent(failure) && self.command.is_here()));
+            is_loss(failure) && (again.is_some() || (is_unsent(failure) && self.command.is_here()));
         if !goes_again {
             return Some(Delivery::Parts(parts));
         }
@@ -290,8 +251,8 @@ impl<'a> ClusterPending<'a> {
             self.shared.want_refresh();
         }
         // A command that waits for a slot to arrive takes the same path many times.
-        if let Some(detour) = &mut self.detour {
-            detour.path.clear();
+        if let Some(astray) = &mut self.astray {
+            astray.hops.forget();
         }
         if self.pause(Some(again)) {
             None
@@ -314,74 +275,42 @@ impl<'a> ClusterPending<'a> {
 
     /// Follows a redirect.
     fn follow(&mut self, redirect: &Redirect, again: Box<Again>) -> Option<Delivery> {
-        let (Some(sending), Some(detour)) = (&mut self.sending, &mut self.detour) else {
+        let (Some(sending), Some(astray)) = (&mut self.sending, &mut self.astray) else {
             return Some(Delivery::Refused(no_node()));
         };
         let asked = sending.link().config.address().clone();
-        let shared = self.shared;
-        let Some(address) = redirect.address(&asked) else {
-            return Some(Delivery::Refused(no_node()));
+        let hop = match astray.hops.follow(self.shared, redirect, &asked) {
+            Ok(hop) => hop,
+            Err(error) => return Some(Delivery::Refused(error)),
         };
-        detour.path.push(address.clone());
-        if detour.path.len() > MOST_HOPS {
-            return Some(Delivery::Refused(circle(&detour.path)));
+        if hop.pauses && self.pause(Some(again.clone())) {
+            return None;
         }
-        let node = match redirect.kind {
-            RedirectKind::Moved => shared.moved(redirect.slot, &address),
-            RedirectKind::Ask => shared.node_at(&address),
-        };
-        let Some(node) = node else {
-            return Some(Delivery::Refused(no_node()));
-        };
-        let deadline = detour.deadline;
-        if detour.path.len() > QUICK_HOPS {
-            // Nodes that disagree are asked again after a pause, in which they may come to agree.
-            let spare = again.clone();
-            if self.pause(Some(again)) {
-                return None;
-            }
-            return self.go(redirect.kind, &node, spare, deadline);
-        }
-        self.go(redirect.kind, &node, again, deadline)
+        self.go(redirect.kind, &hop.node, again);
+        None
     }
 
-    fn go(
-        &mut self,
-        kind: RedirectKind,
-        node: &Node,
-        again: Box<Again>,
-        deadline: Option<Instant>,
-    ) -> Option<Delivery> {
-        if let (Some(sending), Some(detour)) = (&mut self.sending, &mut self.detour) {
-            match kind {
-                RedirectKind::Moved => sending.go_to(node.link(), Some(again), deadline),
-                RedirectKind::Ask => {
-                    detour.asking = Some(Asking { command: again });
-                    sending.go_to(node.link(), None, deadline);
-                }
+    fn go(&mut self, kind: RedirectKind, node: &Node, again: Box<Again>) {
+        let (Some(sending), Some(astray)) = (&mut self.sending, &mut self.astray) else {
+            return;
+        };
+        let deadline = astray.detour.deadline;
+        match kind {
+            RedirectKind::Moved => sending.go_to(node.link(), Some(again), deadline),
+            RedirectKind::Ask => {
+                astray.asking = Some(Asking { command: again });
+                sending.go_to(node.link(), None, deadline);
             }
         }
-        None
     }
 
     /// Pauses, and then asks the owner of the slot that is known by then. Does not pause if the deadline comes first.
     fn pause(&mut self, again: Option<Box<Again>>) -> bool {
-        let config = &self.shared.config;
-        let detour = self.detour.get_or_insert_default();
-        if detour.deadline.is_none() {
-            let patience = self.command.terms().patience;
-            let limit = patience.limit(config.command_timeout);
-            detour.deadline = Limit::from(limit, Instant::now());
-        }
-        let pause = config.backoff.pause(detour.pauses);
-        let in_time = match detour.deadline {
-            Some(deadline) => Instant::now() + pause < deadline,
-            None => detour.pauses < MOST_PAUSES,
-        };
+        let patience = self.command.terms().patience;
+        let astray = self.astray.get_or_insert_default();
+        let in_time = astray.detour.pause(&self.shared.config, patience);
         if in_time {
-            detour.pauses += 1;
-            detour.again = again;
-            detour.pause = Some(Box::pin(sleep(pause)));
+            astray.again = again;
         }
         in_time
     }
@@ -419,14 +348,6 @@ impl fmt::Debug for ClusterPending<'_> {
     }
 }
 
-/// Whether nothing of it reached the server.
-fn is_unsent(failure: &Failure) -> bool {
-    matches!(
-        failure,
-        Failure::Lost(Phase::NotSent, ..) | Failure::Closed(Phase::NotSent)
-    )
-}
-
 /// The second of two replies, which may have come in one piece or in two.
 fn second_reply(chunks: &[Chunk]) -> Option<Chunk> {
     let piece = chunks.first()?;
@@ -436,27 +357,4 @@ fn second_reply(chunks: &[Chunk]) -> Option<Chunk> {
     } else {
         chunks.get(1).cloned()
     }
-}
-
-/// The reply, as an error if it is one.
-fn error_of(reply: &[u8]) -> Option<ServerError> {
-    let line = reply.strip_prefix(b"-")?;
-    let line = line.strip_suffix(b"\r\n").unwrap_or(line);
-    Some(ServerError::new(&String::from_utf8_lossy(line)))
-}
-
-#[cold]
-fn no_node() -> Error {
-    let text = "no known node of the cluster can carry it out";
-    Error::new(ErrorKind::Cluster(text.into()), Phase::NotSent)
-}
-
-#[cold]
-fn circle(path: &[Address]) -> Error {
-    let path: Vec<String> = path.iter().map(Address::to_string).collect();
-    let text = format!(
-        "its nodes send the command from one to the other without end: {}",
-        path.join(", ")
-    );
-    Error::new(ErrorKind::Cluster(text.into()), Phase::Refused)
 }

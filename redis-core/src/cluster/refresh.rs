@@ -40,12 +40,29 @@ pub(super) async fn discover(config: &Config) -> Result<Topology> {
             Ok(_) => failure = Some(no_slots(address)),
             // Other servers would answer the same.
             Err(error) if matches!(error.kind(), ErrorKind::Handshake(_) | ErrorKind::Tls(_)) => {
-                return Err(error);
+                return Err(no_database(config, &error).unwrap_or(error));
             }
             Err(error) => failure = Some(error),
         }
     }
     Err(failure.unwrap_or_else(|| Error::config("no server is named")))
+}
+
+/// What is wrong, if the nodes refuse the configured database.
+#[cold]
+fn no_database(config: &Config, error: &Error) -> Option<Error> {
+    let (number, refusal) = (config.database, error.server()?);
+    let why = match refusal.message() {
+        text if text.contains("not allowed in cluster mode") => {
+            "clusters of such servers have only the database 0; those of Valkey 9 can have more"
+        }
+        text if text.contains("DB index is out of range") => {
+            "its `cluster-databases` (`databases`, if it is no cluster) says how many there are"
+        }
+        _ => return None,
+    };
+    let text = format!("there is no database {number} ({refusal}): {why}");
+    Some(Error::config(text))
 }
 
 fn no_slots(address: &Address) -> Error {
@@ -70,8 +87,11 @@ async fn ask(node: &Node, patience: Duration) -> Result<Topology> {
     }
     let info = info.frame().await.ok();
     let epoch = info.and_then(|info| epoch(&info)).unwrap_or_default();
-    Topology::from_slots(slots.reply(), epoch, &node.address, &|address| address)
-        .map_err(|error| Error::decode(error, None))
+    let config = node.connection().config();
+    Topology::from_slots(slots.reply(), epoch, &node.address, &|told| {
+        config.mapped(told)
+    })
+    .map_err(|error| Error::decode(error, None))
 }
 
 fn call<'a>(node: &'a Node, info: &'static CommandInfo, patience: Duration) -> Pending<'a> {

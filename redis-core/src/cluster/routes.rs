@@ -81,11 +81,32 @@ impl Routes {
         }
     }
 
+    /// The owner of a slot; `None` if no node owns it.
+    pub(super) fn known_owner(&self, slot: u16) -> Option<&Arc<Node>> {
+        self.nodes.get(self.topology.primary_place(slot)?)
+    }
+
+    /// The place of the owner of a slot among the nodes.
+    #[inline]
+    pub(super) fn owner_place(&self, slot: u16) -> Option<usize> {
+        self.topology.primary_place(slot)
+    }
+
     /// A primary, another each time.
     pub(super) fn any_primary(&self) -> Option<&Arc<Node>> {
+        self.nodes.get(self.any_primary_place()?)
+    }
+
+    /// The place of a primary among the nodes, another each time.
+    pub(super) fn any_primary_place(&self) -> Option<usize> {
         let count = self.primaries.len();
         let place = self.primaries.get(fastrand::usize(..count.max(1)))?;
-        self.nodes.get(*place)
+        Some(*place)
+    }
+
+    /// The places of all primaries among the nodes.
+    pub(super) fn primary_places(&self) -> impl Iterator<Item = usize> {
+        self.primaries.iter().copied()
     }
 
     /// All primaries.

@@ -6,9 +6,11 @@ use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
 use super::nodes::Node;
+use super::places::Places;
 use super::routes::Routes;
 use super::topology::Topology;
-use crate::config::{Address, Config};
+use crate::config::{Address, Config, SlotsMoved};
+use crate::handle::Reports;
 
 /// The present routes, and the means to change them.
 #[derive(Debug)]
@@ -19,15 +21,23 @@ pub(super) struct Shared {
     changing: Mutex<()>,
     /// Wakes the task that asks for the map.
     pub(super) refresh: Arc<Notify>,
+    pub(super) places: Places,
+    /// Where replies go whose callers have gone away.
+    pub(super) reports: Reports,
 }
 
 impl Shared {
-    pub(super) fn new(config: Config, topology: Topology) -> Self {
+    pub(super) fn new(mut config: Config, topology: Topology) -> Self {
+        let refresh = Arc::new(Notify::new());
+        // Nodes that announce that slots have moved wake the task as well.
+        config.maintenance.slots_moved = SlotsMoved(refresh.clone());
         let routes = Routes::first(topology, &config);
         Self {
             routes: ArcSwap::from_pointee(routes),
             changing: Mutex::new(()),
-            refresh: Arc::new(Notify::new()),
+            refresh,
+            places: Places::default(),
+            reports: Reports::default(),
             config,
         }
     }
@@ -71,6 +81,7 @@ impl Shared {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(next) = change(&self.routes.load()) {
             self.routes.store(Arc::new(next));
+            self.places.map_changed();
         }
     }
 }

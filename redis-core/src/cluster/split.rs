@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::pending::ClusterPending;
-use super::shared::Shared;
+use super::routes::Routes;
+use crate::chain::routing::{Goal, Singles};
 use crate::command::{Args, CommandInfo, Keys, RequestPolicy, ResponsePolicy, Slots, slot};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::reply::{Frame, Reply};
@@ -36,7 +36,7 @@ pub(super) fn plan(args: &mut Args) -> Result<Plan> {
         (RequestPolicy::MultiShard, Slots::Several(..)) if Layout::of(args).is_some() => {
             Ok(Plan::BySlots)
         }
-        (_, Slots::Several(first, second)) => Err(crosses(args, first, second)),
+        (_, Slots::Several(first, second)) => Err(args.crossing_slots(first, second)),
         (
             RequestPolicy::AllShards | RequestPolicy::AllNodes | RequestPolicy::Special,
             Slots::None,
@@ -50,24 +50,6 @@ pub(super) fn plan(args: &mut Args) -> Result<Plan> {
         (RequestPolicy::AllNodes, Slots::None) => Ok(Plan::AllNodes),
         _ => Ok(Plan::OneNode),
     }
-}
-
-/// The error of a command whose keys have several slots, and which cannot be split.
-#[cold]
-fn crosses(args: &Args, first: u16, second: u16) -> Error {
-    let words = args.to_words();
-    let of = |wanted: u16| {
-        let word = words.iter().skip(1).find(|word| slot(word) == wanted);
-        word.map(|word| word.escape_ascii().to_string())
-            .unwrap_or_default()
-    };
-    let text = format!(
-        "its keys have several slots: `{}` has slot {first}, `{}` has slot {second}; keys with one hash tag, as in \
-         `{{tag}}a` and `{{tag}}b`, have one slot",
-        of(first),
-        of(second)
-    );
-    Error::usage(text).of_command(args.name())
 }
 
 /// How the keys of a command that is split are placed among its words: the name, then groups of a key and the words
@@ -96,14 +78,69 @@ impl Layout {
     }
 }
 
-/// A part of a command, and the numbers of its keys.
-struct Part {
-    args: Box<Args>,
-    keys: Vec<usize>,
+/// A part of a command that was split.
+#[derive(Debug)]
+pub(super) struct Part {
+    /// The numbers of its keys.
+    pub(super) keys: Vec<usize>,
 }
 
-/// The parts of a command, one for each slot.
-fn parts(args: &Args) -> Vec<Part> {
+/// A command that was split, and how the replies to its parts become one.
+#[derive(Debug)]
+pub(super) struct Join {
+    /// The number of its first part among all commands.
+    pub(super) first: usize,
+    pub(super) parts: Vec<Part>,
+    info: &'static CommandInfo,
+}
+
+impl Join {
+    /// Makes one reply of those to its parts.
+    pub(super) fn reply(&self, outcomes: Outcomes) -> Result<Frame> {
+        let refusal = |frame: Frame| match frame.reply().error() {
+            Some(error) => Err(Error::refused(error)),
+            None => Ok(frame),
+        };
+        let outcomes = outcomes
+            .into_iter()
+            .map(|(outcome, keys)| (outcome.and_then(refusal), keys));
+        join(self.info, outcomes.collect())
+    }
+}
+
+/// Replaces each command that concerns several nodes by its parts.
+///
+/// # Errors
+/// A command cannot go over a cluster in this form; its number is with the error.
+pub(super) fn expand(singles: &mut Singles, routes: &Routes) -> Result<Vec<Join>, (usize, Error)> {
+    let mut joins = Vec::new();
+    for (index, single) in singles.take_list().into_iter().enumerate() {
+        let mut args = match single.into_unusual() {
+            Ok(args) => args,
+            Err(single) => {
+                singles.put_back(single);
+                continue;
+            }
+        };
+        let first = singles.len();
+        let info = args.info();
+        let parts = match plan(&mut args).map_err(|error| (index, error))? {
+            Plan::OneNode => {
+                let goal = Goal::from(args.slots());
+                singles.push_for(args, goal);
+                continue;
+            }
+            Plan::BySlots => by_slots(&args, singles),
+            Plan::Primaries => to_nodes(&args, routes.primary_places(), singles),
+            Plan::AllNodes => to_nodes(&args, 0..routes.nodes().len(), singles),
+        };
+        joins.push(Join { first, parts, info });
+    }
+    Ok(joins)
+}
+
+/// Adds the parts of a command, one for each slot.
+fn by_slots(args: &Args, singles: &mut Singles) -> Vec<Part> {
     let Some(layout) = Layout::of(args) else {
         return Vec::new();
     };
@@ -117,71 +154,29 @@ fn parts(args: &Args) -> Vec<Part> {
             by_slot.entry(slot(key)).or_default().push(number);
         }
     }
-    let part = |keys: Vec<usize>| {
-        let mut part = Args::lease(args.info(), Keys::Slots);
+    let part = |(slot, keys): (u16, Vec<usize>)| {
+        let mut part = Args::lease(args.info(), Keys::Ignored);
         for group in keys.iter().filter_map(|number| groups.get(*number)) {
-            if let Some((key, values)) = group.split_first() {
-                part.key("key", key);
-                values.iter().for_each(|value| part.arg("value", value));
-            }
+            group.iter().for_each(|word| part.arg("argument", word));
         }
         tail.iter().for_each(|word| part.arg("argument", word));
-        if let Some(deadline) = args.deadline() {
-            part.set_deadline(deadline);
-        }
-        Part { args: part, keys }
+        singles.push_for(part, Goal::Owner(slot));
+        Part { keys }
     };
-    by_slot.into_values().map(part).collect()
+    by_slot.into_iter().map(part).collect()
 }
 
-/// Sends a command to several nodes at the same time, and makes one reply of theirs.
-pub(super) async fn run(shared: &Shared, args: Box<Args>, plan: Plan) -> Result<Frame> {
-    let (info, name) = (args.info(), args.name());
-    let mut pendings: Vec<(ClusterPending<'_>, Vec<usize>)> = match plan {
-        Plan::BySlots => {
-            let parts = parts(&args).into_iter();
-            parts
-                .map(|part| (ClusterPending::new(shared, part.args), part.keys))
-                .collect()
-        }
-        _ => to_nodes(shared, &args, plan),
+/// Adds a command once for each node at these places.
+fn to_nodes(args: &Args, places: impl Iterator<Item = usize>, singles: &mut Singles) -> Vec<Part> {
+    let to = |place| {
+        singles.push_for(Box::new(args.again()), Goal::ThisNode(place));
+        Part { keys: Vec::new() }
     };
-    pendings
-        .iter_mut()
-        .for_each(|(pending, _)| pending.submit());
-    let mut outcomes = Vec::with_capacity(pendings.len());
-    for (mut pending, keys) in pendings {
-        let outcome = std::future::poll_fn(|cx| pending.poll_frame(cx)).await;
-        let outcome = outcome.and_then(|frame| match frame.reply().error() {
-            Some(error) => Err(Error::refused(error)),
-            None => Ok(frame),
-        });
-        outcomes.push((outcome, keys));
-    }
-    join(info, outcomes).map_err(|error| error.of_command(name))
-}
-
-fn to_nodes<'a>(
-    shared: &'a Shared,
-    args: &Args,
-    plan: Plan,
-) -> Vec<(ClusterPending<'a>, Vec<usize>)> {
-    let routes = shared.routes();
-    let nodes: Vec<_> = if plan == Plan::AllNodes {
-        routes.nodes().to_vec()
-    } else {
-        routes.primaries().cloned().collect()
-    };
-    drop(routes);
-    let to = |node: &_| {
-        let pending = ClusterPending::to_node(shared, node, Box::new(args.again()));
-        (pending, Vec::new())
-    };
-    nodes.iter().map(to).collect()
+    places.map(to).collect()
 }
 
 /// The outcome of each part, and the numbers of its keys.
-type Outcomes = Vec<(Result<Frame>, Vec<usize>)>;
+pub(super) type Outcomes = Vec<(Result<Frame>, Vec<usize>)>;
 
 fn join(info: &CommandInfo, outcomes: Outcomes) -> Result<Frame> {
     if info.response_policy == ResponsePolicy::OneSucceeded

@@ -85,7 +85,7 @@ impl<'a> ArgWriter<'a> {
     }
 
     /// Appends bytes.
-    #[inline]
+    #[inline(always)]
     pub fn bytes(&mut self, bytes: &[u8]) {
         match self.len {
             None => {
@@ -109,7 +109,7 @@ impl<'a> ArgWriter<'a> {
     }
 
     /// Appends text.
-    #[inline]
+    #[inline(always)]
     pub fn text(&mut self, text: &str) {
         self.bytes(text.as_bytes());
     }

@@ -5,6 +5,7 @@
 //!
 //! - [`Args`]: what is written, word by word
 //! - `conduct`: the effect of the command on its socket
+//! - `keyed`: its keys among its bytes
 //! - `lists`: arguments of which there may be any number
 //! - `optional`: what `None` makes impossible
 //! - `place`: words that are moved to their place: options, counts, columns
@@ -28,6 +29,7 @@ use crate::wire::encode::{self, Output};
 use crate::wire::outgoing::{Outgoing, SHARE};
 
 mod conduct;
+mod keyed;
 mod lists;
 mod optional;
 mod place;
@@ -35,6 +37,8 @@ mod reuse;
 mod slots;
 mod spare;
 mod wait;
+
+use spare::Spare;
 
 pub use lists::ToArgs;
 
@@ -65,6 +69,7 @@ pub struct Args {
     keys: Vec<u32>,
     parts: Vec<Part>,
     rare: Option<Box<Rare>>,
+    spare: Spare,
 }
 
 /// Fields that few commands use, kept apart so that little has to be reset for each command.
@@ -164,6 +169,7 @@ impl Args {
             keys: Vec::new(),
             parts: Vec::new(),
             rare: None,
+            spare: Spare::default(),
         }
     }
 
@@ -193,21 +199,18 @@ impl Args {
     /// Writes one argument; errors call it `name`.
     #[inline]
     pub fn arg<A: ToArg + ?Sized>(&mut self, name: &'static str, value: &A) {
-        self.named(name, |args| args.item(value));
+        if let Err(reason) = self.write_one(value) {
+            self.refuse(Error::argument(reason).of_argument(name));
+        }
     }
 
     /// Writes one key.
     #[inline]
     pub fn key<A: ToArg + ?Sized>(&mut self, name: &'static str, value: &A) {
-        if self.noted.mode == Keys::Slots {
-            return self.noting_slots(|args| args.arg(name, value));
+        if self.noted.mode == Keys::Ignored {
+            return self.arg(name, value);
         }
-        // Written out, since nearly every command comes here: `noting` would call what is compiled into this.
-        let first = self.words;
-        self.arg(name, value);
-        if self.noted.mode == Keys::Noted && self.words > first {
-            self.keys.push(first);
-        }
+        self.noting(|args| args.arg(name, value));
     }
 
     /// Notes how long the server may hold the command; that time is the argument that is written next.
@@ -229,20 +232,25 @@ impl Args {
     /// Writes one argument of a list; for implementations of [`ToArgs`].
     #[inline]
     pub fn item<A: ToArg + ?Sized>(&mut self, value: &A) {
+        if let Err(reason) = self.write_one(value) {
+            self.refuse(Error::argument(reason));
+        }
+    }
+
+    /// Writes one argument, unless the command cannot be sent anyway.
+    #[inline]
+    fn write_one<A: ToArg + ?Sized>(&mut self, value: &A) -> Result<(), ArgError> {
         if self.is_spoilt() {
-            return;
+            return Ok(());
         }
         let mut out = ArgWriter::new(&mut self.bytes, !self.moves);
-        match value.write_arg(&mut out) {
-            Ok(()) => {
-                let (len, shared) = out.finish();
-                self.words += 1;
-                if len >= SHARE {
-                    self.note_long(len, shared);
-                }
-            }
-            Err(reason) => self.refuse(Error::argument(reason)),
+        value.write_arg(&mut out)?;
+        let (len, shared) = out.finish();
+        self.words += 1;
+        if len >= SHARE {
+            return self.note_long(len, shared);
         }
+        Ok(())
     }
 
     /// Writes one argument and counts it as a key; for implementations of [`crate::Record`].
@@ -385,17 +393,19 @@ impl Args {
     }
 
     /// Notes a long argument that was just written, and the part of it that is shared.
-    fn note_long(&mut self, len: usize, shared: Option<Bytes>) {
+    #[cold]
+    fn note_long(&mut self, len: usize, shared: Option<Bytes>) -> Result<(), ArgError> {
         if len > MAX_ARGUMENT {
-            self.refuse(Error::argument(ArgError::new(format!(
+            return Err(ArgError::new(format!(
                 "{len} bytes are more than the {MAX_ARGUMENT} that a server takes"
-            ))));
+            )));
         }
         if let Some(bytes) = shared {
             // The place is before the line break.
             let at = self.bytes.len().saturating_sub(2);
             self.rare_mut().shared.push(Splice { at, bytes });
         }
+        Ok(())
     }
 
     /// Writes what `write` writes. An error that is noted meanwhile gets `name` as the name of the argument.

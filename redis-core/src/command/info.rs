@@ -21,6 +21,8 @@ pub struct CommandInfo {
     pub words: u32,
     /// Whether the command only reads.
     pub readonly: bool,
+    /// Whether it changes keys that it does not name, as FLUSHALL does.
+    pub writes_unnamed: bool,
     /// Whether sending it twice has the same effect as sending it once.
     pub idempotent: bool,
     /// Whether it can block its connection until something happens on the server.
@@ -98,6 +100,7 @@ impl CommandInfo {
             header,
             words,
             readonly: false,
+            writes_unnamed: false,
             idempotent: false,
             blocking: false,
             waits: false,
@@ -165,6 +168,13 @@ impl CommandInfo {
     pub const fn readonly(mut self) -> Self {
         self.readonly = true;
         self.idempotent = true;
+        self
+    }
+
+    /// Marks the command as one that changes keys that it does not name.
+    #[must_use]
+    pub const fn writes_unnamed(mut self) -> Self {
+        self.writes_unnamed = true;
         self
     }
 

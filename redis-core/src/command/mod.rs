@@ -35,7 +35,7 @@ pub use info::{CommandInfo, RequestPolicy, ResponsePolicy};
 pub use known::{Blocks, KnownCommand, KnownCommands};
 pub use optional::{Given, Optional, OptionalArg, Perhaps};
 pub use records::{Fits, Key, Number, Record, Text, ToRecords};
-pub(crate) use slot::Slots;
 pub use slot::{SLOTS, slot};
+pub(crate) use slot::{Slots, crossing};
 pub use state_change::StateChange;
 pub use values::{Each, each};

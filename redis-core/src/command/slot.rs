@@ -3,6 +3,8 @@
 use crc::{CRC_16_XMODEM, Crc};
 use memchr::memchr;
 
+use crate::error::Error;
+
 /// The number of slots in a cluster.
 pub const SLOTS: u16 = 16_384;
 
@@ -34,6 +36,15 @@ fn tag(key: &[u8]) -> Option<&[u8]> {
     let rest = key.get(memchr(b'{', key)? + 1..)?;
     let tag = rest.get(..memchr(b'}', rest)?)?;
     (!tag.is_empty()).then_some(tag)
+}
+
+/// The error of what is carried out by one node, and has keys with two slots; each key is given as text.
+#[cold]
+pub(crate) fn crossing((first, slot): (&str, u16), (second, other_slot): (&str, u16)) -> Error {
+    Error::usage(format!(
+        "its keys have several slots: `{first}` has slot {slot}, `{second}` has slot {other_slot}; keys with one hash \
+         tag, as in `{{tag}}a` and `{{tag}}b`, have one slot"
+    ))
 }
 
 /// Which slots of a cluster the keys of a command have.

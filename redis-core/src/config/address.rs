@@ -24,6 +24,17 @@ impl Address {
         }
     }
 
+    /// Reads `host:port`, the way in which servers name an endpoint: also with an IPv6 address without brackets.
+    pub(crate) fn parse_endpoint(text: &str) -> Option<Self> {
+        let (host, port) = text.rsplit_once(':')?;
+        let host = host
+            .strip_prefix('[')
+            .map_or(Some(host), |host| host.strip_suffix(']'))?;
+        check_host(host).ok()?;
+        let port = port.parse().ok().filter(|port| *port > 0)?;
+        Some(Self::Tcp(host.to_owned(), port))
+    }
+
     /// Reads `host`, `host:port`, `[::1]:port` or `::1`.
     pub(super) fn parse_tcp(text: &str, default_port: u16) -> Result<Self, String> {
         let (host, port) = if let Some(literal) = text.strip_prefix('[') {

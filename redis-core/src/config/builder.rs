@@ -6,9 +6,11 @@ use std::time::Duration;
 use super::address::Address;
 use super::backoff::Backoff;
 use super::budget::Budget;
+use super::cluster_settings::ClusterSettings;
 use super::code::{Connector, Hook, Provider, Resolver};
 use super::fleet::Service;
 use super::lag::{Capacity, Lag};
+use super::maintenance::{MaintNotifications, Maintenance, MovingEndpoint};
 use super::secret::Secret;
 #[cfg(feature = "tls")]
 use super::tls::Tls;
@@ -26,6 +28,8 @@ use crate::wire::Limits;
 /// | `service` | none | the service that these servers, as Sentinels, watch; in a URL, the path's first part |
 /// | `role` | `primary` | which node of the service; or `replica` |
 /// | `sentinel_username`, `sentinel_password` | none | the login to the Sentinels |
+/// | `cluster` | `off` | whether these servers are nodes of a cluster; in a URL, the schemes `redis-cluster`, `rediss-cluster` |
+/// | `read_from` | `primary` | which nodes of a cluster are read from: `prefer_replica`, `replica`, `any`, `nearest`, `zone:…` |
 /// | `username`, `password` | none | also before the host |
 /// | `database` | `0` | also as the path |
 /// | `client_name` | none | shown by CLIENT LIST |
@@ -43,6 +47,9 @@ use crate::wire::Limits;
 /// | `max_age` | `off` | the age at which a pooled socket is replaced |
 /// | `lag` | `drop_oldest` | what happens to messages that are not read in time; or `wait`, `close` |
 /// | `channel_bytes`, `channel_messages` | `16MiB`, `off` | how much a subscription holds for its reader |
+/// | `maint_notifications` | `off` | whether to ask the server to announce maintenance: `auto` or `on` |
+/// | `maint_endpoint` | `auto` | which address of a new node to ask for: `internal-ip`, `internal-fqdn`, `external-ip`, `external-fqdn`, `none` |
+/// | `maint_extra_time` | `10s` | how much longer commands and signs of life may take while maintenance lasts |
 /// | `tls` | `off` | in a URL, the schemes `rediss` and `valkeys` |
 /// | `tls_ca`, `tls_system_roots` | none, `on` | a file of trusted authorities (PEM); whether the authorities of the system are trusted |
 /// | `tls_cert`, `tls_key` | none | files of the client's certificate and key (PEM, PKCS#8) |
@@ -71,6 +78,7 @@ pub struct Config {
     pub(crate) more: Vec<Address>,
     /// Set if these servers are Sentinels.
     pub(crate) service: Service,
+    pub(crate) cluster: ClusterSettings,
     pub(crate) database: u32,
     pub(crate) username: Option<String>,
     pub(crate) password: Option<Secret>,
@@ -92,6 +100,7 @@ pub struct Config {
     pub(crate) max_age: Option<Duration>,
     /// How much a subscription holds for its reader.
     pub(crate) inbox: Capacity,
+    pub(crate) maintenance: Maintenance,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<Tls>,
     pub(crate) provider: Option<Hook<Provider>>,
@@ -141,6 +150,7 @@ impl Config {
             address,
             more: Vec::new(),
             service: Service::default(),
+            cluster: ClusterSettings::default(),
             database: 0,
             username: None,
             password: None,
@@ -160,6 +170,7 @@ impl Config {
             idle_timeout: Some(Duration::from_secs(300)),
             max_age: None,
             inbox: Capacity::default(),
+            maintenance: Maintenance::default(),
             #[cfg(feature = "tls")]
             tls: None,
             provider: None,
@@ -178,7 +189,9 @@ impl Config {
             address,
             more: Vec::new(),
             service: Service::default(),
+            cluster: self.cluster.for_node(),
             introduction: introduction.to_vec(),
+            maintenance: self.maintenance.for_node(),
             routed: true,
             ..self.clone()
         }
@@ -362,6 +375,35 @@ impl Config {
     #[must_use]
     pub fn channel_messages(mut self, messages: usize) -> Self {
         self.inbox.messages = messages.max(1);
+        self
+    }
+
+    /// Whether to ask the server to announce maintenance; by default it is not asked.
+    ///
+    /// Announced moves, failovers and migrations do not disturb commands: while they last, the default command timeout
+    /// and the liveness are longer, and a connection whose endpoint moves changes to a new socket when that is ready,
+    /// after everything in flight was answered. [`ConnectionEvent::Maintenance`](crate::ConnectionEvent::Maintenance)
+    /// tells.
+    ///
+    /// It needs RESP3 and a server that knows it: Redis Cloud, or Redis Software from 8.0.2 on.
+    #[must_use]
+    pub fn maint_notifications(mut self, notifications: MaintNotifications) -> Self {
+        self.maintenance.notifications = notifications;
+        self
+    }
+
+    /// Which address of the new node an announced move is to contain. By default it fits the socket.
+    #[must_use]
+    pub fn maint_endpoint(mut self, endpoint: MovingEndpoint) -> Self {
+        self.maintenance.endpoint = endpoint;
+        self
+    }
+
+    /// How much longer commands without a deadline of their own, and signs of life, may take while announced
+    /// maintenance lasts, and for as long afterwards; 10 s by default.
+    #[must_use]
+    pub fn maint_extra_time(mut self, extra: Duration) -> Self {
+        self.maintenance.extra_time = extra;
         self
     }
 

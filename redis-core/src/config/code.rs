@@ -30,6 +30,9 @@ pub(crate) type Resolved = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr
 /// The user's own way of resolving names.
 pub(crate) type Resolver = dyn Fn(&str, u16) -> Resolved + Send + Sync;
 
+/// The user's own way from the address that servers name to the one to connect to.
+pub(crate) type MapAddress = dyn Fn(Address) -> Address + Send + Sync;
+
 /// Why a provider has no credentials.
 pub(crate) type Unavailable = Box<dyn std::error::Error + Send + Sync>;
 

@@ -4,18 +4,21 @@
 //!
 //! - this file: the table, and the functions that use it
 //! - `knob`: one setting; `codec`: how one type of value is read and written
-//! - `bounds`, `pool`, `service`, `tls`: rows by subject
+//! - `bounds`, `cluster`, `maintenance`, `pool`, `service`, `tls`: rows by subject
 
 use super::nearest::nearest;
 use crate::config::address::Address;
 use crate::config::builder::{Config, Protocol};
 use crate::config::fleet::{SENTINEL_PORT, ServiceRole};
+use crate::config::maintenance::MaintNotifications;
 use crate::config::secret::MASK;
 use crate::error::{Error, Result};
 
 mod bounds;
+mod cluster;
 mod codec;
 mod knob;
+mod maintenance;
 mod pool;
 mod service;
 mod tls;
@@ -124,13 +127,15 @@ const LOGIN: &[Knob] = &[
 ];
 
 /// All knobs, in the order in which they are applied.
-pub(super) const KNOBS: [&[Knob]; 7] = [
+pub(super) const KNOBS: [&[Knob]; 9] = [
     service::SERVICE,
+    cluster::CLUSTER,
     PLACE,
     LOGIN,
     bounds::BOUNDS,
     pool::POOL,
     pool::SUBSCRIPTIONS,
+    maintenance::MAINTENANCE,
     tls::TLS,
 ];
 
@@ -265,6 +270,13 @@ fn check_whole(config: &Config) -> Result<()> {
             "`backoff_first` is longer than `backoff_longest`",
         ));
     }
+    if config.maintenance.notifications == MaintNotifications::On
+        && config.protocol == Protocol::Resp2
+    {
+        return Err(Error::config(
+            "`maint_notifications=on` needs RESP3, and `protocol` is `resp2`",
+        ));
+    }
     if config.min_lanes.is_some_and(|least| least > config.lanes) {
         return Err(Error::config("`min_lanes` is more than `lanes`"));
     }
@@ -293,6 +305,10 @@ fn check_service(config: &Config) -> Result<()> {
                 "`{knob}` is for a service that Sentinels watch: write redis+sentinel://host/service"
             )));
         }
+    } else if config.cluster.is_cluster {
+        return Err(Error::config(
+            "a cluster has no Sentinels: `cluster` and `service` exclude each other",
+        ));
     } else if matches!(config.address, Address::Unix(_)) {
         return Err(Error::config(
             "Sentinels listen on TCP: `service` and `socket` exclude each other",

@@ -2,12 +2,13 @@
 //!
 //! # Layout
 //!
-//! - `builder`: [`Config`]; `hook`, `service`: settings that only code can make, and services that Sentinels
-//!   watch
+//! - `builder`: [`Config`]; `hook`, `service`, `cluster`: settings that only code can make, services that Sentinels
+//!   watch, and clusters
 //! - `knobs/`: the one table of all settings that a URL or file can make
 //! - `url`, `serde`: reading and writing a URL or a file
-//! - `address`, `backoff`, `budget`, `credentials`, `lag`, `secret`, `tls`: types of single settings
+//! - `address`, `backoff`, `budget`, `cluster_settings`, `credentials`, `lag`, `read_from`, `secret`, `tls`: types of single settings
 //! - `code`: the types of the user's own code
+//! - `maintenance`: maintenance that servers announce
 //! - `fleet`: what all connections of one configuration know about the Sentinels of a service
 //! - `human`: times and sizes as people write them; `nearest`: the known word nearest to a wrong one
 
@@ -15,6 +16,8 @@ mod address;
 mod backoff;
 mod budget;
 mod builder;
+mod cluster;
+mod cluster_settings;
 mod code;
 mod credentials;
 mod fleet;
@@ -22,7 +25,9 @@ mod hook;
 mod human;
 mod knobs;
 mod lag;
+mod maintenance;
 mod nearest;
+mod read_from;
 mod secret;
 #[cfg(feature = "serde")]
 mod serde;
@@ -45,6 +50,9 @@ pub use fleet::ServiceRole;
 pub(crate) use fleet::{Follow, Guard, Moves};
 pub(crate) use lag::Capacity;
 pub use lag::Lag;
+pub(crate) use maintenance::SlotsMoved;
+pub use maintenance::{MaintNotifications, MovingEndpoint};
+pub use read_from::ReadFrom;
 pub use secret::Secret;
 #[cfg(feature = "tls")]
 pub(crate) use tls::Identity;

@@ -11,8 +11,8 @@ use super::secret::MASK;
 use crate::error::{Error, Result};
 
 /// The settings in the part of a URL before the `?`, for a server with a host.
-const BEFORE_QUERY: [&str; 7] = [
-    "host", "port", "service", "username", "password", "database", "tls",
+const BEFORE_QUERY: [&str; 8] = [
+    "host", "port", "service", "cluster", "username", "password", "database", "tls",
 ];
 
 impl Config {
@@ -21,6 +21,9 @@ impl Config {
     ///
     /// A service that Sentinels watch: `redis+sentinel://[user:password@]host[:port][,host…]/service[/database]`, or
     /// `valkey+sentinel://…`; with TLS `rediss+sentinel://…` or `valkeys+sentinel://…`. See [`Config::sentinel`].
+    ///
+    /// A cluster: `redis-cluster://[user:password@]host[:port][,host…][/database]`, or `valkey-cluster://…`; with TLS
+    /// `rediss-cluster://…` or `valkeys-cluster://…`; a `+` may stand for the `-`. See [`Config::cluster`].
     ///
     /// The parameters are those of the table [above](Config). Times are written `500ms`, `2s`, `1m30s`, sizes `64KiB`,
     /// `16MiB`; any character can be percent-encoded.
@@ -138,6 +141,7 @@ pub(super) fn settings(text: &str) -> Result<Vec<Setting>> {
             let tls = scheme.starts_with("rediss") || scheme.starts_with("valkeys");
             service(&uri, scheme, tls)?
         }
+        scheme if kind_of(scheme) == Some("cluster") => cluster(&uri, scheme)?,
         "unix" | "redis+unix" | "valkey+unix" => unix(&uri)?,
         scheme => {
             let known = [
@@ -149,6 +153,10 @@ pub(super) fn settings(text: &str) -> Result<Vec<Setting>> {
                 "redis+unix",
                 "redis+sentinel",
                 "rediss+sentinel",
+                "redis-cluster",
+                "rediss-cluster",
+                "valkey-cluster",
+                "valkeys-cluster",
             ];
             return Err(Error::config(format!(
                 "unknown scheme `{scheme}`; did you mean `{}`?",
@@ -206,6 +214,23 @@ fn speak_tls(scheme: &str) -> Result<Setting> {
         )));
     }
     Ok(("tls".to_owned(), "on".to_owned()))
+}
+
+/// What a scheme says beside the protocol: `cluster` in `redis-cluster` and `redis+cluster`.
+fn kind_of(scheme: &str) -> Option<&str> {
+    let (protocol, kind) = scheme.split_once(['-', '+'])?;
+    let is_known = ["redis", "rediss", "valkey", "valkeys"].contains(&protocol);
+    is_known.then_some(kind)
+}
+
+/// A URL whose hosts are nodes of a cluster.
+fn cluster(uri: &Uri<&str>, scheme: &str) -> Result<Vec<Setting>> {
+    let mut settings = tcp(uri)?;
+    settings.push(("cluster".to_owned(), "on".to_owned()));
+    if scheme.starts_with("rediss") || scheme.starts_with("valkeys") {
+        settings.push(speak_tls(scheme)?);
+    }
+    Ok(settings)
 }
 
 /// A URL whose hosts are Sentinels.
@@ -375,11 +400,13 @@ fn scheme(config: &Config) -> &'static str {
     let tls = config.tls.is_some();
     #[cfg(not(feature = "tls"))]
     let tls = false;
-    match (config.service().is_some(), tls) {
-        (false, false) => "redis://",
-        (false, true) => "rediss://",
-        (true, false) => "redis+sentinel://",
-        (true, true) => "rediss+sentinel://",
+    match (config.service().is_some(), config.cluster.is_cluster, tls) {
+        (false, false, false) => "redis://",
+        (false, false, true) => "rediss://",
+        (true, _, false) => "redis+sentinel://",
+        (true, _, true) => "rediss+sentinel://",
+        (false, true, false) => "redis-cluster://",
+        (false, true, true) => "rediss-cluster://",
     }
 }
 

@@ -5,23 +5,48 @@ use std::io;
 use std::pin::Pin;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use tokio::time::{Instant, timeout_at};
 
-use super::handshake::{self, Refusal};
-use super::transport;
-use crate::config::{Address, Config, Credentials, Protocol, Transport};
+use super::handshake::{self, Greeting, Refusal};
+use super::transport::{self, Socket};
+use crate::config::{Address, Config, Credentials, MaintNotifications, Protocol, Transport};
 use crate::error::ServerVersion;
 
 /// A socket that is ready for commands.
 pub(crate) struct Ready {
     pub(crate) stream: Box<dyn Transport>,
     pub(crate) address: Address,
+    /// The address by which this server is known; it differs while the server is reached elsewhere.
+    pub(crate) origin: Address,
+    /// Pushes that came before.
+    pub(crate) pushes: BytesMut,
     /// Whether it speaks RESP3.
     pub(crate) resp3: bool,
     /// Which server it leads to, if it said so.
     pub(crate) server: Option<ServerVersion>,
     /// How long until new credentials are needed.
     pub(crate) renewal: Option<Duration>,
+}
+
+impl Ready {
+    /// A socket to `address`, the present place of the server that is known as `origin`.
+    pub(super) fn new(
+        greeted: Greeted,
+        address: Address,
+        origin: Address,
+        credentials: Option<&Credentials>,
+    ) -> Self {
+        Self {
+            stream: greeted.stream,
+            address,
+            origin,
+            pushes: greeted.greeting.pushes,
+            resp3: greeted.protocol == Protocol::Newest,
+            server: greeted.greeting.server,
+            renewal: credentials.and_then(Credentials::renewal),
+        }
+    }
 }
 
 /// The future of something that is done rarely and needs much memory: it is on the heap, and only while it is
@@ -38,13 +63,20 @@ pub(crate) fn share(end: Instant, servers: usize) -> Instant {
     now + end.saturating_duration_since(now) / servers
 }
 
-/// A socket, what is spoken on it, and which server it leads to.
-pub(crate) type Greeted = (Box<dyn Transport>, Protocol, Option<ServerVersion>);
+/// A socket whose server let us in.
+pub(crate) struct Greeted {
+    pub(crate) stream: Box<dyn Transport>,
+    pub(crate) protocol: Protocol,
+    pub(crate) greeting: Greeting,
+}
 
 /// One attempt to reach one server.
 pub(crate) struct Attempt<'a> {
     pub(crate) config: &'a Config,
     pub(crate) address: &'a Address,
+    /// The name that the server's certificate has to have, with TLS.
+    #[cfg_attr(not(feature = "tls"), allow(dead_code))]
+    pub(crate) host: Option<&'a str>,
     pub(crate) end: Instant,
     pub(crate) credentials: Option<&'a Credentials>,
     pub(crate) opened: Opened<'a>,
@@ -66,6 +98,8 @@ impl Attempt<'_> {
             if error.kind() != io::ErrorKind::Other && !asked_again {
                 // A server that has just died hangs up as well, so the answer to a second attempt decides.
                 asked_again = true;
+            } else if self.config.maintenance.notifications == MaintNotifications::On {
+                return Err(without_announcements(&error));
             } else {
                 // A handshake that failed half-way is not continued: the old protocol gets a new socket.
                 protocol = Protocol::Resp2;
@@ -79,11 +113,11 @@ impl Attempt<'_> {
                 .await
                 .map_err(Refusal::Io)
         });
-        let socket = self.located(socket.await)?;
+        let Socket { stream, peer } = self.located(socket.await)?;
         (self.opened)(self.address);
-        let mut stream = self.located(self.secure(socket).await)?;
+        let mut stream = self.located(self.secure(stream).await)?;
         let shaken = within(self.end, self.config, "it did not let us in", async {
-            handshake::shake(&mut *stream, self.config, protocol, self.credentials).await
+            handshake::shake(&mut *stream, self.config, protocol, self.credentials, peer).await
         });
         let shaken = shaken.await.map_err(|refusal| match refusal {
             // A certificate that is refused has nothing to do with the protocol.
@@ -93,8 +127,12 @@ impl Attempt<'_> {
             }
             refusal => self.explained(refusal),
         });
-        let server = self.located(shaken)?;
-        Ok((stream, protocol, server))
+        let greeting = self.located(shaken)?;
+        Ok(Greeted {
+            stream,
+            protocol,
+            greeting,
+        })
     }
 
     #[cfg(feature = "tls")]
@@ -104,7 +142,7 @@ impl Attempt<'_> {
         };
         let silent = "it did not answer the TLS handshake, which it may not know,";
         within(self.end, self.config, silent, async {
-            super::tls::wrap(tls, self.address.host(), socket)
+            super::tls::wrap(tls, self.host, socket)
                 .await
                 .map_err(Refusal::Tls)
         })
@@ -168,4 +206,10 @@ pub(super) async fn within<T>(
             format!("{silent} within {:?}", config.connect_timeout),
         )))
     })
+}
+
+/// The server does not speak RESP3, in which it would have to announce its maintenance.
+fn without_announcements(error: &io::Error) -> Refusal {
+    let text = format!("`maint_notifications=on` needs RESP3, which the server refused: {error}");
+    Refusal::Io(io::Error::new(io::ErrorKind::Unsupported, text))
 }

@@ -4,11 +4,15 @@
 
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use bytes::BytesMut;
 use tokio::io::AsyncWriteExt;
 
-use crate::config::{Config, Credentials, Protocol, Transport, Unavailable};
+use crate::config::{
+    Config, Credentials, MaintNotifications, MovingEndpoint, Protocol, Transport, Unavailable,
+};
 use crate::error::{
     Error, ErrorKind, Phase, SentinelError, ServerError, ServerVersion, TlsCause, TlsError,
 };
@@ -120,15 +124,25 @@ pub(crate) async fn current_credentials(
     }))
 }
 
-/// Sends the handshake, and gives what the server says of itself. If anything fails, the socket must not be used.
+/// What a server says when it is greeted.
+pub(crate) struct Greeting {
+    /// Which server it is, if it said so.
+    pub(crate) server: Option<ServerVersion>,
+    /// Pushes that came with the replies.
+    pub(crate) pushes: BytesMut,
+}
+
+/// Sends the handshake, and gives what the server says. If anything fails, the socket must not be used. `peer` is where
+/// the socket leads, if that is known.
 pub(crate) async fn shake(
     stream: &mut dyn Transport,
     config: &Config,
     protocol: Protocol,
     credentials: Option<&Credentials>,
-) -> Result<Option<ServerVersion>, Refusal> {
+    peer: Option<IpAddr>,
+) -> Result<Greeting, Refusal> {
     let steps = match protocol {
-        Protocol::Newest => resp3_steps(config, credentials),
+        Protocol::Newest => resp3_steps(config, credentials, peer),
         Protocol::Resp2 => resp2_steps(config, credentials),
     };
     let mut out = Vec::new();
@@ -142,6 +156,9 @@ pub(crate) async fn shake(
     stream.write_all(&out).await?;
     stream.flush().await?;
     let mut replies = Replies::new(config);
+    if config.maintenance.is_asked_for() {
+        replies.0.keep_pushes();
+    }
     let mut server = None;
     for (index, step) in steps.into_iter().enumerate() {
         let reply = match replies.next(stream).await {
@@ -157,8 +174,8 @@ pub(crate) async fn shake(
             server = introduction(&reply);
         }
     }
-    replies.finish()?;
-    Ok(server)
+    let pushes = replies.finish()?;
+    Ok(Greeting { server, pushes })
 }
 
 /// The server and its version, out of the reply of HELLO.
@@ -236,7 +253,11 @@ fn knows_no_resp3(error: &ServerError) -> bool {
     }
 }
 
-fn resp3_steps(config: &Config, credentials: Option<&Credentials>) -> Vec<HandshakeStep> {
+fn resp3_steps(
+    config: &Config,
+    credentials: Option<&Credentials>,
+    peer: Option<IpAddr>,
+) -> Vec<HandshakeStep> {
     let mut hello = vec![b"HELLO".to_vec(), b"3".to_vec()];
     if let Some(credentials) = credentials {
         let user = credentials.username.as_deref().unwrap_or("default");
@@ -247,8 +268,71 @@ fn resp3_steps(config: &Config, credentials: Option<&Credentials>) -> Vec<Handsh
         words: hello,
         on_error: OnError::MayBeOld,
     }];
+    steps.extend(maintenance_step(config, peer));
     steps.extend(common_steps(config));
     steps
+}
+
+/// Asks for announcements of maintenance. They are pushes, so this is a step of RESP3 only.
+fn maintenance_step(config: &Config, peer: Option<IpAddr>) -> Option<HandshakeStep> {
+    let on_error = match config.maintenance.notifications {
+        MaintNotifications::Off => return None,
+        MaintNotifications::Auto => OnError::Optional,
+        MaintNotifications::On => OnError::Fail,
+    };
+    let mut words = vec!["CLIENT", "MAINT_NOTIFICATIONS", "ON"];
+    if let Some(endpoint) = moving_endpoint(config, peer) {
+        words.extend(["moving-endpoint-type", endpoint]);
+    }
+    Some(HandshakeStep {
+        words: words.into_iter().map(|word| word.into()).collect(),
+        on_error,
+    })
+}
+
+/// Which address of a new node the server is to name; `None` leaves it to the server.
+fn moving_endpoint(config: &Config, peer: Option<IpAddr>) -> Option<&'static str> {
+    // With Sentinels, these say where the new node is.
+    if config.service().is_some() {
+        return Some("none");
+    }
+    Some(match config.maintenance.endpoint {
+        MovingEndpoint::InternalIp => "internal-ip",
+        MovingEndpoint::InternalFqdn => "internal-fqdn",
+        MovingEndpoint::ExternalIp => "external-ip",
+        MovingEndpoint::ExternalFqdn => "external-fqdn",
+        MovingEndpoint::None => "none",
+        MovingEndpoint::Auto => match (is_private(peer?), speaks_tls(config)) {
+            (true, false) => "internal-ip",
+            (true, true) => "internal-fqdn",
+            (false, false) => "external-ip",
+            (false, true) => "external-fqdn",
+        },
+    })
+}
+
+#[cfg(feature = "tls")]
+fn speaks_tls(config: &Config) -> bool {
+    config.tls.is_some()
+}
+
+#[cfg(not(feature = "tls"))]
+fn speaks_tls(_: &Config) -> bool {
+    false
+}
+
+/// Whether an address is not one of the public internet.
+fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            // RFC 6598: shared by the customers of a carrier.
+            let is_shared = matches!(address.octets(), [100, second, ..] if second & 0xc0 == 64);
+            address.is_private() || address.is_loopback() || address.is_link_local() || is_shared
+        }
+        IpAddr::V6(address) => {
+            address.is_unique_local() || address.is_loopback() || address.is_unicast_link_local()
+        }
+    }
 }
 
 fn resp2_steps(config: &Config, credentials: Option<&Credentials>) -> Vec<HandshakeStep> {
@@ -311,10 +395,10 @@ impl Replies {
     }
 
     /// Checks that nothing is left over: a reply to no command would be taken for the reply to the first
-    /// command.
-    pub(crate) fn finish(mut self) -> Result<(), Refusal> {
+    /// command. Returns the pushes that came, if they were to be kept.
+    pub(crate) fn finish(mut self) -> Result<BytesMut, Refusal> {
         if self.0.has_only_pushes() {
-            return Ok(());
+            return Ok(self.0.take_pushes());
         }
         Err(Refusal::Io(io::Error::new(
             io::ErrorKind::InvalidData,
@@ -371,6 +455,41 @@ mod tests {
         let words = "WRONGPASS invalid username-password pair or user is disabled.";
         assert_eq!(super::mask(words, "password"), words);
         assert_eq!(super::mask("ERR bad s3cret!", "s3cret!"), "ERR bad ***");
+    }
+
+    #[test]
+    fn addresses_of_private_networks_are_told_from_public_ones() {
+        for (address, private) in [
+            ("10.1.2.3", true),
+            ("172.16.0.1", true),
+            ("192.168.1.1", true),
+            ("127.0.0.1", true),
+            ("169.254.1.1", true),
+            ("100.64.0.1", true),
+            ("100.127.255.255", true),
+            ("::1", true),
+            ("fd00::1", true),
+            ("fe80::1", true),
+            ("::ffff:10.0.0.1", true),
+            ("100.128.0.1", false),
+            ("172.32.0.1", false),
+            ("54.78.247.156", false),
+            ("2001:db8::1", false),
+            ("::ffff:54.78.247.156", false),
+        ] {
+            assert_eq!(
+                super::is_private(address.parse().unwrap()),
+                private,
+                "{address}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_service_is_asked_for_no_endpoint_because_sentinels_name_it() {
+        let config = Config::from_url("redis+sentinel://10.0.0.1/service").unwrap();
+        let peer = Some("10.0.0.2".parse().unwrap());
+        assert_eq!(super::moving_endpoint(&config, peer), Some("none"));
     }
 
     const READONLY: Introduction = Introduction {

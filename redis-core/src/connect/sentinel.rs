@@ -24,7 +24,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::attempt::{Attempt, Greeted, Opened, Ready, share};
 use super::handshake::{Refusal, Replies};
-use crate::config::{Address, Config, Credentials, Moves, Protocol, ServiceRole};
+use crate::config::{Address, Config, Credentials, Moves, ServiceRole};
 use crate::error::{SentinelCause, SentinelError};
 
 mod ask;
@@ -78,6 +78,7 @@ pub(crate) async fn connect_to_service(
             let attempt = Attempt {
                 config,
                 address: &node,
+                host: node.host(),
                 end: share(end, count - index),
                 credentials,
                 opened,
@@ -89,15 +90,9 @@ pub(crate) async fn connect_to_service(
                 break;
             };
             match verified {
-                Ok((stream, protocol, server)) => {
+                Ok(greeted) => {
                     fleet.prefer(&sentinel);
-                    return Ok(Ready {
-                        stream,
-                        resp3: protocol == Protocol::Newest,
-                        server,
-                        address: node,
-                        renewal: credentials.and_then(Credentials::renewal),
-                    });
+                    return Ok(Ready::new(greeted, node.clone(), node, credentials));
                 }
                 // Another node of the service would answer the same.
                 Err(refusal) if refusal.is_final() => return Err(refusal),
@@ -129,12 +124,13 @@ async fn unless_moved<T>(
 
 /// A socket to a node that itself says that it has the wanted role: a Sentinel may not know the newest state.
 async fn verified(attempt: &Attempt<'_>, wanted: ServiceRole) -> Result<Greeted, Refusal> {
-    let (mut stream, protocol, server) = attempt.run().await?;
+    let mut greeted = attempt.run().await?;
+    let stream = &mut *greeted.stream;
     let address = attempt.address;
     let mut replies = Replies::new(attempt.config);
     let answer = timeout_at(attempt.end, async {
-        send(&mut *stream, &[&["ROLE"]]).await?;
-        replies.next(&mut *stream).await
+        send(stream, &[&["ROLE"]]).await?;
+        replies.next(stream).await
     });
     let Ok(answer) = answer.await else {
         return Err(timed_out(format!("{address} did not say its role in time")));
@@ -150,7 +146,7 @@ async fn verified(attempt: &Attempt<'_>, wanted: ServiceRole) -> Result<Greeted,
         .and_then(|role| role.decode().ok());
     let problem = match (role.as_deref(), wanted) {
         (Some("master"), ServiceRole::Primary) | (Some("slave"), ServiceRole::Replica) => {
-            return Ok((stream, protocol, server));
+            return Ok(greeted);
         }
         (Some("master"), ServiceRole::Replica) => "is a primary, not a replica",
         (Some("slave"), ServiceRole::Primary) => "is a replica, not (yet) the primary",

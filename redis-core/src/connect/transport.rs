@@ -2,7 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
@@ -17,17 +17,30 @@ use crate::connect::resolve;
 /// How long to wait for an address of a name before the next address is tried as well.
 const STAGGER: Duration = Duration::from_millis(250);
 
+/// An open socket.
+pub(crate) struct Socket {
+    pub(crate) stream: Box<dyn Transport>,
+    /// Where it leads, if that is known.
+    pub(crate) peer: Option<IpAddr>,
+}
+
 /// Connects to an address, without TLS. A name is resolved again each time, and all its addresses are tried.
-pub(crate) async fn open(config: &Config, address: &Address) -> io::Result<Box<dyn Transport>> {
+pub(crate) async fn open(config: &Config, address: &Address) -> io::Result<Socket> {
+    let unknown = |stream| Socket { stream, peer: None };
     if let Some(connect) = &config.connector {
-        return connect(address).await;
+        return connect(address).await.map(unknown);
     }
     match address {
         Address::Tcp(host, port) => {
             let addresses = resolve::resolve(config, host, *port).await?;
-            Ok(Box::new(race(addresses, config).await?))
+            let stream = race(addresses, config).await?;
+            let peer = stream.peer_addr().ok().map(|peer| peer.ip());
+            Ok(Socket {
+                stream: Box::new(stream),
+                peer,
+            })
         }
-        Address::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
+        Address::Unix(path) => Ok(unknown(Box::new(UnixStream::connect(path).await?))),
     }
 }
 
@@ -162,15 +175,18 @@ fn prepare(socket: &SockRef<'_>, config: &Config) -> io::Result<()> {
 }
 
 /// Limits how long the kernel waits for a peer that acknowledges nothing. Connecting has a separate time limit,
-/// so this is set after the socket has connected.
+/// so this is set after the socket has connected. A server that may announce maintenance is waited for as long as then.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn watch(socket: &SockRef<'_>, config: &Config) -> io::Result<()> {
     // The longest that the kernel can count.
     const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
-    match config.liveness {
-        Some(bound) => socket.set_tcp_user_timeout(Some(bound.min(LONGEST))),
-        None => Ok(()),
+    let Some(mut bound) = config.liveness else {
+        return Ok(());
+    };
+    if config.maintenance.is_asked_for() {
+        bound = bound.saturating_add(config.maintenance.extra_time);
     }
+    socket.set_tcp_user_timeout(Some(bound.min(LONGEST)))
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]

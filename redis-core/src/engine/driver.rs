@@ -14,6 +14,7 @@
 //! # Layout
 //!
 //! - `session/`: one socket, from the handshake to its end; `end`: how it ended
+//! - `relocation`: a new socket that is opened before the old one is left
 //! - `lifespan`: when a socket that still works is given up
 //! - `timer`: when the driver is polled next
 
@@ -39,10 +40,12 @@ use crate::runtime::Task;
 
 mod end;
 mod lifespan;
+mod relocation;
 mod session;
 mod timer;
 
 use end::{End, lost};
+use relocation::Relocation;
 use session::Session;
 use timer::{Timer, keep_deadlines};
 
@@ -71,10 +74,12 @@ impl Driver {
         Box::pin(async {
             let outcome = open_socket(&self.link).await;
             match &outcome {
-                Ok(ready) => self
-                    .link
-                    .announce(ConnectionEvent::Ready(ready.address.clone())),
-                Err(refusal) => self.link.announce(failed(refusal)),
+                Ok(ready) => {
+                    introduce(&self.link, ready);
+                    self.link
+                        .announce(ConnectionEvent::Ready(ready.address.clone()));
+                }
+                Err(refusal) => self.link.announce(ConnectionEvent::failed(refusal)),
             }
             outcome
         })
@@ -102,7 +107,7 @@ impl Driver {
                 },
             };
             let (start, answered) = (Instant::now(), self.link.counts().answered);
-            let end = self.serve(ready).await;
+            let (end, successor) = self.serve(ready).await;
             asleep = matches!(end, End::Unused);
             match end {
                 End::Closed => break,
@@ -122,15 +127,20 @@ impl Driver {
                 attempt + 1
             };
             self.link.count(|counts| counts.reconnects += 1);
+            if let Some(ready) = successor {
+                self.adopt(&ready);
+                next = Some(ready);
+            }
         }
     }
 
-    /// Waits until there is something to send; `None` if the connection was closed meanwhile.
+    /// Waits until there is something to send, or a subscription to serve; `None` if the connection was closed meanwhile.
     async fn sleep(&mut self) -> Option<()> {
         self.link.with(&mut self.woken, |queue, _| queue.sleep());
         let link = self.link.clone();
         let needed = std::future::poll_fn(|_| {
-            if link.with(&mut Vec::new(), |queue, _| queue.is_idle()) {
+            let idle = link.with(&mut Vec::new(), |queue, _| queue.is_idle());
+            if idle && !link.hub().needs(&*link) {
                 Poll::Pending
             } else {
                 Poll::Ready(())
@@ -139,7 +149,8 @@ impl Driver {
         self.meanwhile(needed).await
     }
 
-    async fn serve(&mut self, ready: Ready) -> End {
+    /// Serves a socket to its end. If a new one was opened meanwhile, because the endpoint moves, it is returned.
+    async fn serve(&mut self, ready: Ready) -> (End, Option<Ready>) {
         // In RESP2 a socket with subscriptions takes no AUTH: when the server closes it, the next one gets new
         // credentials.
         let takes_auth = ready.resp3 || !self.link.is_for_subscriptions();
@@ -147,10 +158,18 @@ impl Driver {
             .renewal
             .filter(|_| takes_auth)
             .map(|after| Renewal::start(self.link.clone(), after));
-        let mut session = Session::new(ready.stream, &self.link);
+        let mut session = Session::new(ready.stream, ready.pushes, &self.link);
+        let (origin, mut relocation) = (ready.origin, Relocation::default());
         self.link.hub().connected(&*self.link);
         let end = std::future::poll_fn(|cx| {
-            session.poll(&self.link, &mut self.timer, &mut self.woken, cx)
+            let end = session.poll(&self.link, &mut self.timer, &mut self.woken, cx);
+            if end.is_pending() {
+                if let Some(moving) = session.take_move() {
+                    relocation.begin(&self.link, &origin, moving);
+                }
+                relocation.advance(&self.link, cx);
+            }
+            end
         })
         .await;
         let failure = match &end {
@@ -167,7 +186,7 @@ impl Driver {
             End::Lost(_) | End::Renew => !self.link.config.reconnect,
             End::Unused => false,
         };
-        self.link.hub().lost(&*self.link);
+        self.link.hub().lost(&*self.link, &mut self.woken);
         // The next socket may lead to another server, or to one that was restarted.
         if !Planted::StaleScripts.is_here() {
             self.link.scripts.clear();
@@ -190,7 +209,7 @@ impl Driver {
             // A failure does not matter: the socket is not used again.
             let _ = tokio::time::timeout(GOODBYE, session.say_goodbye()).await;
         }
-        end
+        (end, relocation.into_ready().filter(|_| !ends))
     }
 
     /// Tries until there is a socket; `None` if the connection was closed meanwhile.
@@ -211,11 +230,7 @@ impl Driver {
             let link = self.link.clone();
             match self.meanwhile(open_socket(&link)).await? {
                 Ok(ready) => {
-                    // It may be another server, or one that was restarted.
-                    self.link.scripts.clear();
-                    self.link.with(&mut self.woken, |queue, _| queue.admitted());
-                    self.link
-                        .announce(ConnectionEvent::Ready(ready.address.clone()));
+                    self.adopt(&ready);
                     return Some(ready);
                 }
                 Err(refusal) => self.note_failure(refusal),
@@ -224,8 +239,19 @@ impl Driver {
         }
     }
 
+    /// A new socket takes the place of one that was lost or left.
+    fn adopt(&mut self, ready: &Ready) {
+        introduce(&self.link, ready);
+        // It may be another server, or one that was restarted.
+        self.link.scripts.clear();
+        self.link.forget_maintenance();
+        self.link.with(&mut self.woken, |queue, _| queue.admitted());
+        self.link
+            .announce(ConnectionEvent::Ready(ready.address.clone()));
+    }
+
     fn note_failure(&mut self, refusal: Refusal) {
-        self.link.announce(failed(&refusal));
+        self.link.announce(ConnectionEvent::failed(&refusal));
         self.link.count(|counts| counts.failed_connects += 1);
         let failure = match refusal {
             refusal if !refusal.is_final() => {
@@ -326,15 +352,14 @@ async fn open_socket(link: &Arc<Link>) -> Result<Ready, Refusal> {
         queue.unreached.get_or_insert_with(connecting);
     });
     let opened = |address: &Address| link.announce(ConnectionEvent::Connected(address.clone()));
-    let ready = connect::connect(&link.config, &opened).await?;
+    connect::connect(&link.config, &opened).await
+}
+
+/// Notes which server the link has now.
+fn introduce(link: &Arc<Link>, ready: &Ready) {
     link.set_resp3(ready.resp3);
     link.set_server(ready.server);
     follow(link, &ready.address);
-    Ok(ready)
-}
-
-fn failed(refusal: &Refusal) -> ConnectionEvent {
-    ConnectionEvent::Failed(refusal.to_string().into())
 }
 
 /// Why nothing can be sent to the server at the moment.

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use futures_core::Stream;
 
+use super::maintenance::Maintenance;
 use crate::config::Address;
+use crate::connect::Refusal;
 
 /// How many events are kept for a reader that does not read.
 const KEPT: usize = 256;
@@ -37,12 +39,21 @@ pub enum ConnectionEvent {
     Reauthenticated,
     /// The credentials of the live connection could not be renewed; it will be tried again.
     ReauthenticationFailed(Arc<str>),
+    /// The server announces maintenance, or its end; see [`Config::maint_notifications`](crate::Config::maint_notifications).
+    Maintenance(Maintenance),
     /// An unused socket was closed; it is opened again when it is needed.
     Dormant,
     /// The connection has ended for good.
     Closed,
     /// This many events were missed, because they were not read in time.
     Lagged(u64),
+}
+
+impl ConnectionEvent {
+    /// An attempt to connect failed, for this reason.
+    pub(crate) fn failed(refusal: &Refusal) -> Self {
+        Self::Failed(refusal.to_string().into())
+    }
 }
 
 impl fmt::Display for ConnectionEvent {
@@ -59,6 +70,7 @@ impl fmt::Display for ConnectionEvent {
             Self::ReauthenticationFailed(reason) => {
                 write!(f, "could not authenticate again: {reason}")
             }
+            Self::Maintenance(notice) => write!(f, "maintenance: {notice}"),
             Self::Dormant => f.write_str("closed until it is needed"),
             Self::Closed => f.write_str("closed"),
             Self::Lagged(count) => write!(f, "{count} events were missed"),
@@ -192,7 +204,9 @@ impl Announcer {
         }
         if !matches!(
             event,
-            ConnectionEvent::Reauthenticated | ConnectionEvent::ReauthenticationFailed(_)
+            ConnectionEvent::Reauthenticated
+                | ConnectionEvent::ReauthenticationFailed(_)
+                | ConnectionEvent::Maintenance(_)
         ) {
             readers.state = Some(event);
         }

@@ -63,21 +63,40 @@ fn advance<L: Deref<Target = Link>>(
     cx: &mut Context<'_>,
 ) -> Poll<Delivery> {
     loop {
-        match ready!(sending.poll(payload, cx)) {
-            Delivery::Parts(mut parts) => {
-                if !goes_again(sending, payload, &mut parts) {
-                    return Poll::Ready(Delivery::Parts(parts));
-                }
-            }
-            delivery if payload.waits_on(&delivery) => sending.start_again(),
-            delivery => return Poll::Ready(delivery),
+        let delivery = ready!(sending.poll(payload, cx));
+        if let Delivery::Reply(_) = delivery
+            && !payload.may_go_on()
+        {
+            return Poll::Ready(delivery);
         }
+        if let Some(delivery) = conclude(sending, payload, delivery) {
+            return Poll::Ready(delivery);
+        }
+    }
+}
+
+/// The delivery, unless the payload is sent again.
+#[cold]
+#[inline(never)]
+fn conclude<L: Deref<Target = Link>>(
+    sending: &mut Sending<L>,
+    payload: &mut impl Payload,
+    delivery: Delivery,
+) -> Option<Delivery> {
+    match delivery {
+        Delivery::Parts(mut parts) => {
+            (!goes_again(sending, payload, &mut parts)).then_some(Delivery::Parts(parts))
+        }
+        delivery if payload.waits_on(&delivery) => {
+            sending.start_again();
+            None
+        }
+        delivery => Some(delivery),
     }
 }
 
 /// The rule for sending again on the same link. Returns whether that is done; otherwise `parts` are returned to
 /// the caller.
-#[cold]
 fn goes_again<L: Deref<Target = Link>>(
     sending: &mut Sending<L>,
     payload: &mut impl Payload,

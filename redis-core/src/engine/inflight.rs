@@ -23,6 +23,7 @@ use std::time::Duration;
 use slab::Slab;
 use tokio::time::Instant;
 
+use super::maintenance::Relaxation;
 use super::stats::Stats;
 use crate::config::Budget;
 use crate::error::{Obstacle, Phase};
@@ -77,6 +78,8 @@ pub(crate) struct Queue {
     pub(crate) demoted: bool,
     /// Since when it is known that another server must be used.
     pub(crate) left_since: Option<Instant>,
+    /// Set while announced maintenance makes limits of time longer.
+    pub(crate) relaxation: Option<Relaxation>,
     /// Callers who wait for room, in the order in which they came.
     waiters: VecDeque<(WaiterKey, Waker)>,
     next_waiter: WaiterKey,
@@ -141,6 +144,8 @@ struct Entry {
     /// How many of the replies have arrived.
     come: usize,
     limit: Limit,
+    /// Whether its limit is the configured one, which maintenance makes longer, once.
+    is_usual: bool,
     hold: Hold,
     /// Whether sending it twice does no harm.
     idempotent: bool,
@@ -160,6 +165,7 @@ impl Entry {
             replies: 1,
             come: 0,
             limit: Limit::None,
+            is_usual: false,
             hold: Hold::None,
             idempotent: false,
             bound: false,
@@ -246,6 +252,7 @@ impl Queue {
             alone: Alone::None,
             demoted: false,
             left_since: None,
+            relaxation: None,
             waiters: VecDeque::new(),
             next_waiter: 0,
             driver: None,

@@ -12,12 +12,12 @@ use super::events::{Announcer, ConnectionEvent};
 use super::inflight::{
     Awaits, CellKey, Counts, Delivery, Limit, Order, Payload, Queue, Submitted, Terms, WaiterKey,
 };
+use super::maintenance::{Maintenance, Notice, Operations, Relaxation};
 use super::stats::Stats;
 use super::subscriptions::hub::{Hub, Line, OpenApart};
 use super::trace;
-use crate::command::Keys;
 use crate::command::script_text::Loaded;
-use crate::config::{Config, Follow, Guard};
+use crate::config::{Config, Follow, Guard, Protocol};
 use crate::error::{Obstacle, ServerVersion};
 use crate::wire::outgoing::Outgoing;
 
@@ -26,11 +26,6 @@ pub(crate) trait Lane: fmt::Debug + Sync {
     /// The socket for a chain that is about to be sent. `has_raw` says that it holds raw commands, of which nothing
     /// is known.
     fn link(&self, has_raw: bool) -> &Link;
-
-    /// What is noted about the keys of its commands.
-    fn keys(&self) -> Keys {
-        Keys::Ignored
-    }
 }
 
 /// What the handles and the driver share.
@@ -50,10 +45,16 @@ pub(crate) struct Link {
     purpose: Purpose,
     /// Whether the last socket that logged in speaks RESP3.
     resp3: AtomicBool,
+    /// Whether there was a socket yet.
+    greeted: AtomicBool,
     /// Which server that socket leads to, packed; 0 where it did not say.
     server: AtomicU64,
+    /// The maintenance that the server has announced.
+    operations: Mutex<Operations>,
     /// How many attempts to connect have failed since there was a socket.
     failures: AtomicU64,
+    /// Whether a cache decides which reads the server tracks.
+    tracking_claimed: AtomicBool,
     /// The task that watches the service of this link; it lives as long as the link does.
     guard: Mutex<Option<Arc<dyn Guard>>>,
 }
@@ -106,8 +107,11 @@ impl Link {
             hub,
             purpose,
             resp3: AtomicBool::new(false),
+            greeted: AtomicBool::new(false),
             server: AtomicU64::new(0),
+            operations: Mutex::default(),
             failures: AtomicU64::new(0),
+            tracking_claimed: AtomicBool::new(false),
             guard: Mutex::new(None),
             config,
         }
@@ -124,6 +128,7 @@ impl Link {
 
     pub(crate) fn set_resp3(&self, resp3: bool) {
         self.resp3.store(resp3, Ordering::Release);
+        self.greeted.store(true, Ordering::Release);
     }
 
     /// The server that the last socket that was let in leads to, if it introduced itself.
@@ -221,7 +226,6 @@ impl Link {
     }
 
     /// Queues several payloads so that nothing else is queued between them.
-    #[allow(dead_code, reason = "used by the handle of a cluster")]
     pub(crate) fn submit_all(&self, submit: impl FnOnce(&mut Queue)) {
         let mut queue = self.lock();
         submit(&mut queue);
@@ -330,6 +334,16 @@ impl Link {
         }
     }
 
+    /// Takes the sole right to decide which reads the server tracks; returns whether nobody has it.
+    pub(crate) fn claim_tracking(&self) -> bool {
+        !self.tracking_claimed.swap(true, Ordering::AcqRel)
+    }
+
+    /// Gives that right back.
+    pub(crate) fn release_tracking(&self) {
+        self.tracking_claimed.store(false, Ordering::Release);
+    }
+
     /// Keeps the task alive that watches the service of this link.
     pub(crate) fn keep_guard(&self, guard: Arc<dyn Guard>) {
         *self.guard.lock().unwrap_or_else(PoisonError::into_inner) = Some(guard);
@@ -349,6 +363,45 @@ impl Link {
             *renewed = Some(Instant::now());
             self.order(Order::Renew);
         }
+    }
+
+    /// Takes what the server announces. Returns how long limits of time are longer; `None` if this is known already.
+    pub(crate) fn note_maintenance(&self, notice: Notice, now: Instant) -> Option<Relaxation> {
+        let relaxation =
+            self.lock_operations()
+                .note(&notice, now, self.config.maintenance.extra_time)?;
+        let moves = matches!(notice.content, Maintenance::Moving { .. });
+        let mut queue = self.lock();
+        queue.relaxation = Some(relaxation);
+        // A socket that does not reconnect is not lent again.
+        queue.demoted |= moves && !self.config.reconnect;
+        drop(queue);
+        let slots_moved = matches!(notice.content, Maintenance::SlotsMigrated { .. });
+        if slots_moved || (moves && self.config.routed) {
+            self.config.maintenance.slots_moved.0.notify_one();
+        }
+        self.announce(ConnectionEvent::Maintenance(notice.content));
+        Some(relaxation)
+    }
+
+    /// A new socket is about to be used: what was announced on the last one is over.
+    pub(crate) fn forget_maintenance(&self) {
+        let extra = self.config.maintenance.extra_time;
+        let relaxation = self.lock_operations().connected(Instant::now(), extra);
+        if relaxation.is_some() {
+            self.lock().relaxation = relaxation;
+        }
+    }
+
+    fn lock_operations(&self) -> MutexGuard<'_, Operations> {
+        self.operations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Set while announced maintenance makes limits of time longer.
+    pub(crate) fn relaxation(&self) -> Option<Relaxation> {
+        self.lock().relaxation
     }
 
     /// Accepts nothing new, and ends after everything is answered.
@@ -373,6 +426,18 @@ impl Link {
 impl Line for Link {
     fn speaks_resp3(&self) -> bool {
         self.speaks_resp3()
+    }
+
+    fn may_speak_resp3(&self) -> bool {
+        if self.greeted.load(Ordering::Acquire) {
+            self.speaks_resp3()
+        } else {
+            self.config.protocol == Protocol::Newest
+        }
+    }
+
+    fn is_connected(&self) -> bool {
+        self.load().1
     }
 
     fn nudge(&self) {

@@ -8,6 +8,7 @@
 //! - `link`: what the handles and the driver of a socket share
 //! - `inflight/`: what waits to be written and for a reply; no I/O
 //! - `driver/`: the one task that owns a socket; `renewal`: new credentials in time
+//! - `maintenance/`: maintenance that servers announce
 //! - `subscriptions/`: what is subscribed to, and which socket serves it
 //! - `events`, `stats`: what happens to a connection, and its counters; `trace`: both for `tracing`
 
@@ -16,6 +17,7 @@ pub(crate) mod events;
 pub(crate) mod exchange;
 pub(crate) mod inflight;
 pub(crate) mod link;
+pub(crate) mod maintenance;
 pub(crate) mod pending;
 mod renewal;
 pub(crate) mod sending;

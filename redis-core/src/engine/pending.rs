@@ -163,7 +163,7 @@ impl Command {
 
 /// What the queue has to know about a command.
 #[inline]
-fn terms_of(args: &Args) -> Terms {
+pub(crate) fn terms_of(args: &Args) -> Terms {
     let block = args.block_limit();
     Terms {
         bytes: args.encoded_len(),
@@ -214,7 +214,7 @@ impl Payload for Command {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn write_to(&mut self, out: &mut Outgoing) {
         match self.args.take() {
             Some(mut args) if args.is_plain() => {
@@ -235,6 +235,10 @@ impl Payload for Command {
     }
 
     #[inline]
+    fn may_go_on(&self) -> bool {
+        self.args.is_some()
+    }
+
     fn waits_on(&mut self, reply: &Delivery) -> bool {
         match (&mut self.args, reply) {
             (Some(args), Delivery::Reply(reply)) => args.waits_on(reply),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::inflight::{
-    Again, CellKey, Delivery, Failure, Limit, Patience, Payload, Queue, Submitted, WaiterKey,
+    Again, CellKey, Delivery, Failure, Limit, Patience, Payload, Submitted, WaiterKey,
 };
 use super::link::Link;
 use crate::error::{Error, Obstacle, Phase};
@@ -28,16 +28,14 @@ pub(crate) struct Sending<L: Deref<Target = Link>> {
     slow: Option<Box<Slow>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 enum State {
     Fresh,
     InLine(WaiterKey),
     InFlight(CellKey),
     /// It will be sent after a pause.
     Pausing,
-    Ended(Box<Failure>),
-    /// It must not be sent at all.
-    Refused(Error),
+    /// Nothing more is sent; [`Slow::outcome`] says why, if that was not told yet.
     Over,
 }
 
@@ -53,6 +51,10 @@ struct Slow {
     refusals: u32,
     /// The last refusal.
     refused: Option<Arc<Obstacle>>,
+    /// The outcome of a payload that was not sent.
+    outcome: Option<Delivery>,
+    /// Whether maintenance has made the wait for room longer.
+    is_extended: bool,
 }
 
 impl<L: Deref<Target = Link>> Sending<L> {
@@ -73,7 +75,7 @@ impl<L: Deref<Target = Link>> Sending<L> {
 
     /// Makes it fail with `error`; nothing is sent.
     pub(crate) fn refuse(&mut self, error: Error) {
-        self.state = State::Refused(error);
+        self.end(Delivery::Refused(error));
     }
 
     /// Queues it now, before the first poll. Returns whether there was room.
@@ -179,26 +181,31 @@ impl<L: Deref<Target = Link>> Sending<L> {
         in_time
     }
 
+    /// Ends it with an outcome, without sending it.
+    #[cold]
+    fn end(&mut self, outcome: Delivery) {
+        self.slow().outcome = Some(outcome);
+        self.state = State::Over;
+    }
+
     /// Waits for room or for the end of a pause, or returns the outcome of a payload that is not in flight.
     #[cold]
     fn wait(&mut self, payload: &mut impl Payload, cx: &mut Context<'_>) -> Poll<Option<Delivery>> {
-        match std::mem::replace(&mut self.state, State::Over) {
-            State::InLine(place) => {
-                self.state = State::InLine(place);
-                ready!(self.poll_in_line(payload, cx));
-            }
+        match self.state {
+            State::InLine(_) => ready!(self.poll_in_line(payload, cx)),
             State::Pausing => {
-                self.state = State::Pausing;
                 if let Some(pause) = &mut self.slow().timer {
                     ready!(pause.as_mut().poll(cx));
                 }
                 self.slow().timer = None;
                 self.state = State::Fresh;
             }
-            State::Ended(failure) => return Poll::Ready(Some(Delivery::failed(*failure))),
-            State::Refused(error) => return Poll::Ready(Some(Delivery::Refused(error))),
-            State::Over => return Poll::Ready(Some(Delivery::Refused(Error::ended()))),
-            other @ (State::Fresh | State::InFlight(_)) => self.state = other,
+            State::Over => {
+                let outcome = self.slow.as_mut().and_then(|slow| slow.outcome.take());
+                let outcome = outcome.unwrap_or_else(|| Delivery::Refused(Error::ended()));
+                return Poll::Ready(Some(outcome));
+            }
+            State::Fresh | State::InFlight(_) => {}
         }
         Poll::Ready(None)
     }
@@ -221,17 +228,6 @@ impl<L: Deref<Target = Link>> Sending<L> {
         self.note(submitted, payload)
     }
 
-    /// Queues it now, before the first poll, in a queue that is locked already: see [`Link::submit_all`].
-    #[allow(dead_code, reason = "used by the handle of a cluster")]
-    pub(crate) fn submit_to(&mut self, queue: &mut Queue, payload: &mut impl Payload) {
-        if matches!(self.state, State::Fresh) && self.slow.is_none() {
-            let terms = payload.terms();
-            let limit = self.limit(terms.patience);
-            let submitted = queue.submit(payload, terms, limit, None, None);
-            self.note(submitted, payload);
-        }
-    }
-
     /// Notes the result of submitting; returns whether there was room.
     #[inline(always)]
     fn note(&mut self, submitted: Submitted, payload: &impl Payload) -> bool {
@@ -246,7 +242,7 @@ impl<L: Deref<Target = Link>> Sending<L> {
                 false
             }
             Submitted::Ended(failure) => {
-                self.state = State::Ended(failure);
+                self.end(Delivery::failed(*failure));
                 false
             }
         }
@@ -298,12 +294,33 @@ impl<L: Deref<Target = Link>> Sending<L> {
             .timer
             .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         ready!(timer.as_mut().poll(cx));
+        if self.extend_wait(payload) {
+            return self.poll_in_line(payload, cx);
+        }
         self.link.leave_line(place);
         self.link.count(|counts| counts.timeouts += 1);
         let full = self.link.obstacle_in_line();
         let obstacle = self.slow().refused.take().or(full);
-        self.state = State::Ended(Box::new(Failure::Timeout(Phase::NotSent, obstacle)));
+        self.end(Delivery::failed(Failure::Timeout(Phase::NotSent, obstacle)));
         Poll::Ready(())
+    }
+
+    /// Waits longer for room, once, if the server has announced maintenance and the limit is the usual one.
+    fn extend_wait(&mut self, payload: &impl Payload) -> bool {
+        let relaxation = self.link.relaxation();
+        let extra = relaxation.map_or(Duration::ZERO, |relaxation| {
+            relaxation.extra_at(Instant::now())
+        });
+        let slow = self.slow();
+        if extra.is_zero() || slow.is_extended || !payload.terms().patience.is_usual() {
+            return false;
+        }
+        slow.is_extended = true;
+        slow.timer = None;
+        slow.deadline = slow
+            .deadline
+            .and_then(|deadline| deadline.checked_add(extra));
+        true
     }
 
     #[inline]
@@ -411,7 +428,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn many_are_queued_at_once_and_answered_in_their_order_also_beyond_the_budget() {
+    async fn many_are_answered_in_their_order_also_beyond_the_budget() {
         for commands in [1_000, 3] {
             let fake = echo().await;
             let budget = Budget {
@@ -427,11 +444,9 @@ mod tests {
                 .iter()
                 .map(|word| (Sending::new(link), ping(word)))
                 .collect();
-            link.submit_all(|queue| {
-                for (sending, payload) in &mut all {
-                    sending.submit_to(queue, payload);
-                }
-            });
+            for (sending, payload) in &mut all {
+                sending.submit(payload);
+            }
             assert_eq!(connection.in_flight(), commands.min(20));
             for ((sending, payload), word) in all.iter_mut().zip(&words) {
                 let expected = format!("+{word}\r\n").into_bytes();

@@ -178,7 +178,7 @@ mod on {
             | ConnectionEvent::Reauthenticated => {
                 debug!(target: TARGET, { db.system.name = "redis", server.address = %server }, "{event}");
             }
-            ConnectionEvent::Ready(_) => {
+            ConnectionEvent::Ready(_) | ConnectionEvent::Maintenance(_) => {
                 info!(target: TARGET, { db.system.name = "redis", server.address = %server }, "{event}");
             }
             ConnectionEvent::Lost(_)

@@ -57,7 +57,7 @@ impl Connection {
     /// # Errors
     /// A bad URL, an unreachable server, a refused login.
     pub async fn open(config: impl IntoConfig) -> Result<Self> {
-        let config = config.into_config()?;
+        let config = config.into_config()?.for_one_server()?;
         runtime()?;
         let link = Link::new(config, None, driver::open_apart);
         let driver = Driver::new(link.clone());
@@ -79,7 +79,7 @@ impl Connection {
     /// # Errors
     /// A bad URL or configuration; that there is no runtime.
     pub fn lazy(config: impl IntoConfig) -> Result<Self> {
-        let config = config.into_config()?;
+        let config = config.into_config()?.for_one_server()?;
         runtime()?;
         Ok(Self::sleeping(config, None))
     }

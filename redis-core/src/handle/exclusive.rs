@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::connection::Connection;
 use super::leases::Leases;
-use crate::command::Args;
+use crate::command::{Args, CommandInfo, Keys, command_info};
 use crate::config::IntoConfig;
 use crate::engine::link::{Lane, Link};
 use crate::engine::pending::Pending;
@@ -16,6 +16,8 @@ use crate::error::Result;
 use crate::planted::Planted;
 use crate::reply::Frame;
 use crate::request::{AllowsBlocking, AllowsState};
+
+static ASKING: CommandInfo = command_info!("ASKING").idempotent();
 
 /// A socket that no other handle uses while this one lives.
 ///
@@ -115,6 +117,13 @@ impl Exclusive {
     /// Starts a command; the caller notes whether it changes the connection.
     pub(crate) fn call_unnoted(&self, args: Box<Args>) -> Pending<'_> {
         Pending::new(self.connection().link(), args)
+    }
+
+    /// Sends ASKING: the next command is carried out, although the slot of its keys is only about to come to this
+    /// node.
+    pub(crate) fn ask(&self) {
+        let mut asking = self.call_unnoted(Args::lease(&ASKING, Keys::Ignored));
+        asking.submit();
     }
 
     /// Notes that the next borrower would find something left behind: this socket is never lent again. Whether a

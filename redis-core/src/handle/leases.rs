@@ -51,7 +51,7 @@ struct IdleSocket {
 }
 
 impl Leases {
-    pub(super) fn new(config: Config) -> Arc<Self> {
+    pub(crate) fn new(config: Config) -> Arc<Self> {
         Arc::new(Self {
             permits: Arc::new(Semaphore::new(config.leases.min(Semaphore::MAX_PERMITS))),
             idle: Mutex::default(),

@@ -19,6 +19,8 @@ pub use closing::{Close, Closed};
 pub use connection::Connection;
 pub(crate) use connection::runtime;
 pub use exclusive::Exclusive;
+pub(crate) use leases::Leases;
 pub use pool::Pool;
 pub(crate) use pool::PoolPending;
 pub use unclaimed::Unclaimed;
+pub(crate) use unclaimed::{Reports, run as run_unclaimed};

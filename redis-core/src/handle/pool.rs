@@ -47,7 +47,7 @@ impl Pool {
     /// # Errors
     /// A bad URL, an unreachable server, a refused login.
     pub async fn open(config: impl IntoConfig) -> Result<Self> {
-        let config = config.into_config()?;
+        let config = config.into_config()?.for_one_server()?;
         let mut lanes = Vec::with_capacity(config.lanes);
         for _ in 0..config.min_lanes.unwrap_or(config.lanes) {
             lanes.push(Connection::open(&config).await?);
@@ -60,7 +60,7 @@ impl Pool {
     /// # Errors
     /// A bad URL or configuration.
     pub fn lazy(config: impl IntoConfig) -> Result<Self> {
-        let config = config.into_config()?;
+        let config = config.into_config()?.for_one_server()?;
         runtime()?;
         let least = config.min_lanes.unwrap_or(config.lanes);
         let lanes = (0..least)
@@ -261,19 +261,12 @@ impl AllowsBlocking for &Pool {}
 impl Pool {
     /// Begins a command: over a lane, or over a socket leased for it if it blocks.
     pub(crate) fn begin(&self, mut args: Box<Args>) -> PoolPending<'_> {
-        if !args.is_plain() && takes_a_lease(&mut args) {
+        if !args.is_plain() && args.takes_a_lease() {
             let name = args.name().as_str().into();
             return PoolPending::Leased(Box::pin(run_leased(self, args)), name);
         }
         PoolPending::Lane(self.lane().begin(args))
     }
-}
-
-/// Whether it blocks and does not change its socket; the lanes refuse commands that change theirs.
-#[cold]
-fn takes_a_lease(args: &mut Args) -> bool {
-    let conduct = args.conduct();
-    conduct.blocks && conduct.state.is_none() && conduct.refused.is_none()
 }
 
 /// Runs a blocking command on a socket of its own. When this is dropped midway, the lease closes its socket, because a
@@ -297,7 +290,8 @@ async fn run_leased(pool: &Pool, mut args: Box<Args>) -> Result<Frame> {
                 if let Some(end) = end {
                     next.set_deadline(end.saturating_duration_since(Instant::now()));
                 }
-                unclaimed::run(&pool.inner.reports, lease, pool.lane(), Box::new(next)).await
+                let reports = &pool.inner.reports;
+                unclaimed::run(reports, lease, pool.lane(), false, Box::new(next)).await
             }
             Err(error) => return Err(error.of_command(name)),
         };

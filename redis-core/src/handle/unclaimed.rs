@@ -80,7 +80,7 @@ impl fmt::Debug for Reports {
 
 impl Reports {
     /// From now on, calls `report` with each unclaimed reply.
-    pub(super) fn set(&self, report: impl Fn(Unclaimed) + Send + Sync + 'static) {
+    pub(crate) fn set(&self, report: impl Fn(Unclaimed) + Send + Sync + 'static) {
         let report: Report = Arc::new(report);
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(report);
     }
@@ -92,14 +92,18 @@ impl Reports {
 }
 
 /// Runs a blocking command on a leased socket: directly, or, if there is a function to report to, in a separate task.
-/// The wait is ended over `unblock_on`.
-pub(super) async fn run(
+/// The wait is ended over `unblock_on`. `asking` says that the node is about to get the slot of its keys.
+pub(crate) async fn run(
     reports: &Reports,
     lease: Exclusive,
     unblock_on: &Connection,
+    asking: bool,
     args: Box<Args>,
 ) -> Result<Frame> {
     let Some(report) = reports.get() else {
+        if asking {
+            lease.ask();
+        }
         return lease.call(args).frame().await;
     };
     let (sender, receiver) = oneshot::channel();
@@ -111,6 +115,7 @@ pub(super) async fn run(
     let wait = Wait {
         unblock_on: unblock_on.clone(),
         lease,
+        asking,
         report,
     };
     runtime::spawn(wait.run(args, sender));
@@ -153,6 +158,7 @@ fn tell(report: &Report, command: &CommandName, outcome: Result<Frame>) {
 struct Wait {
     unblock_on: Connection,
     lease: Exclusive,
+    asking: bool,
     report: Report,
 }
 
@@ -162,6 +168,9 @@ impl Wait {
         // Both commands are sent together, so asking for the id takes no extra time.
         let mut id = self.lease.call(Args::lease(&CLIENT_ID, Keys::Ignored));
         id.submit();
+        if self.asking {
+            self.lease.ask();
+        }
         let mut call = self.lease.call(args);
         call.submit();
         let outcome = std::future::poll_fn(|cx| {

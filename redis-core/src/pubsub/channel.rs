@@ -10,12 +10,11 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures_core::Stream;
 
-use crate::engine::subscriptions::hub::Membership;
+use super::broker::{Broker, Subscription};
 use crate::engine::subscriptions::inbox::Inbox;
 use crate::engine::subscriptions::message::{Event, Message};
 use crate::engine::subscriptions::source::Source;
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::handle::Connection;
 use crate::reply::FromRedis;
 
 /// A subscription to one channel, and the stream of what is published to it.
@@ -42,22 +41,23 @@ pub struct PatternChannel {
 pub(crate) struct Reader {
     inbox: Arc<Inbox<Message>>,
     source: Arc<Source>,
-    /// Set until it is closed. It must be dropped before the connection.
-    membership: Option<Membership>,
-    _connection: Connection,
+    /// Set until it is closed. It must be dropped before the broker.
+    subscription: Option<Box<dyn Subscription>>,
+    _broker: Arc<dyn Broker>,
 }
 
 impl Reader {
     pub(super) fn new(
         inbox: Arc<Inbox<Message>>,
-        membership: Membership,
-        connection: Connection,
+        source: Arc<Source>,
+        subscription: Box<dyn Subscription>,
+        broker: Arc<dyn Broker>,
     ) -> Self {
         Self {
             inbox,
-            source: membership.source().clone(),
-            membership: Some(membership),
-            _connection: connection,
+            source,
+            subscription: Some(subscription),
+            _broker: broker,
         }
     }
 
@@ -88,7 +88,7 @@ impl Reader {
     }
 
     fn close(&mut self) {
-        self.membership = None;
+        self.subscription = None;
         let mut woken = Vec::new();
         self.inbox.end(None, &mut woken);
         woken.into_iter().for_each(std::task::Waker::wake);
@@ -110,7 +110,7 @@ pub(super) fn lagged(count: u64) -> Error {
 macro_rules! reader {
     ($name:ident) => {
         impl $name {
-            pub(super) fn new(reader: Reader) -> Self {
+            pub(crate) fn new(reader: Reader) -> Self {
                 Self { reader }
             }
 

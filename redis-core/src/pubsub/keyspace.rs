@@ -2,14 +2,18 @@
 
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 
+use super::broker::{Broker, Reach};
 use super::channel::PatternChannel;
 use super::keyspace_event::KeyspaceEvent;
+use super::subscribe::Subscribe;
 use crate::config::{Capacity, Lag};
 use crate::engine::subscriptions::message::Event;
+use crate::engine::subscriptions::source::SourceKind;
 use crate::error::{Error, Result};
 use crate::handle::Connection;
 use crate::handle::Pool;
@@ -19,7 +23,7 @@ use crate::request::{Run, raw};
 #[derive(Debug)]
 #[must_use = "nothing is subscribed to before this is awaited"]
 pub struct WatchKeyspace {
-    connection: Connection,
+    broker: Arc<dyn Broker>,
     database: Option<u32>,
     event: Option<String>,
     keys: Option<String>,
@@ -58,14 +62,7 @@ impl Connection {
     /// # Errors
     /// The server is not configured to send events; otherwise as for [`Connection::subscribe`].
     pub fn keyspace_events(&self) -> WatchKeyspace {
-        WatchKeyspace {
-            connection: self.clone(),
-            database: None,
-            event: None,
-            keys: None,
-            subkeys: Subkeys::Nothing,
-            capacity: self.config().inbox,
-        }
+        WatchKeyspace::new(Arc::new(self.clone()))
     }
 }
 
@@ -80,6 +77,17 @@ impl Pool {
 }
 
 impl WatchKeyspace {
+    pub(crate) fn new(broker: Arc<dyn Broker>) -> Self {
+        Self {
+            capacity: broker.config().inbox,
+            broker,
+            database: None,
+            event: None,
+            keys: None,
+            subkeys: Subkeys::Nothing,
+        }
+    }
+
     /// Only events in this database.
     pub fn database(mut self, number: u32) -> Self {
         self.database = Some(number);
@@ -182,13 +190,17 @@ impl WatchKeyspace {
     }
 
     async fn open(self) -> Result<KeyspaceEvents> {
-        self.check_configuration().await?;
+        for server in self.broker.servers() {
+            self.check_configuration(&server).await?;
+        }
         let Capacity {
             bytes,
             messages,
             lag,
         } = self.capacity;
-        let subscribe = self.connection.psubscribe(self.pattern());
+        let (broker, pattern) = (self.broker.clone(), self.pattern());
+        let subscribe = Subscribe::new(broker, SourceKind::Pattern, pattern, PatternChannel::new);
+        let subscribe = subscribe.with_reach(Reach::EveryPrimary);
         let subscribe = subscribe.capacity_bytes(bytes).capacity_messages(messages);
         let subscribe = subscribe.on_lag(lag);
         let chooses_here = self.chooses_events_here();
@@ -201,12 +213,12 @@ impl WatchKeyspace {
 
     /// If the server sends no events, that would look like a server on which nothing happens. If the
     /// configuration may not be read, the stream is opened all the same.
-    async fn check_configuration(&self) -> Result<()> {
+    async fn check_configuration(&self, server: &Connection) -> Result<()> {
         let asked = raw("CONFIG GET")
             .arg("notify-keyspace-events")
             .readonly()
             .reply::<Vec<(String, String)>>();
-        let flags = match self.connection.run(asked).await {
+        let flags = match server.run(asked).await {
             Ok(pairs) => pairs.into_iter().next(),
             Err(error) if error.server().is_some() => return Ok(()),
             Err(error) => return Err(error),

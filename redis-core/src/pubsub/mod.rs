@@ -22,11 +22,13 @@
 //!
 //! # Layout
 //!
+//! - `broker`: who makes subscriptions: a connection, or a cluster
 //! - `subscribe`: the call, its options, the wait for the confirmation
 //! - `channel`: a stream for each name; `subscriber`: one stream for many
 //! - `keyspace`, `invalidations`, `monitor`: streams of other things that servers push
 //! - `publish`: values as JSON
 
+mod broker;
 mod channel;
 mod invalidations;
 mod keyspace;
@@ -36,6 +38,8 @@ mod monitor;
 mod publish;
 mod subscribe;
 mod subscriber;
+
+pub(crate) use broker::{Broker, Desk, Reach, Subscription, home};
 
 pub use crate::config::Lag;
 pub use crate::engine::subscriptions::invalidation::Invalidation;

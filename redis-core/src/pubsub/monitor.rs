@@ -136,7 +136,7 @@ impl Monitor {
     /// # Errors
     /// A bad URL, an unreachable server, a refused login or command.
     pub async fn open(config: impl IntoConfig) -> Result<Self> {
-        let config = config.into_config()?;
+        let config = config.into_config()?.for_one_server()?;
         runtime()?;
         let opening = Self::start(&config);
         match tokio::time::timeout(config.connect_timeout, opening).await {

@@ -10,14 +10,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::{Sleep, sleep};
 
+use super::broker::{Broker, Reach, entrance};
 use super::channel::{Channel, PatternChannel, Reader};
 use crate::config::{Capacity, Lag};
-use crate::engine::link::Link;
-use crate::engine::subscriptions::hub::Hub;
 use crate::engine::subscriptions::inbox::Inbox;
-use crate::engine::subscriptions::message::Message;
 use crate::engine::subscriptions::source::{Source, SourceKind, ToChannels};
-use crate::engine::subscriptions::table::Entrance;
 use crate::engine::subscriptions::ticket::Ticket;
 use crate::error::{Error, Phase, Result};
 use crate::handle::Connection;
@@ -28,7 +25,8 @@ use crate::handle::Pool;
 /// It resolves when the server has confirmed. If it is dropped before, there is no subscription.
 #[must_use = "nothing is subscribed to before this is awaited"]
 pub struct Subscribe<N: ToChannels, C> {
-    connection: Connection,
+    broker: Arc<dyn Broker>,
+    reach: Reach,
     kind: SourceKind,
     names: Option<N>,
     make: fn(Reader) -> C,
@@ -43,7 +41,7 @@ pub(super) struct Confirmation {
     pub(super) ticket: Arc<Ticket>,
     kind: SourceKind,
     patience: Option<Duration>,
-    link: Arc<Link>,
+    broker: Arc<dyn Broker>,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -79,7 +77,8 @@ impl Connection {
     /// The server refuses, for instance with NOPERM; it does not confirm within the command timeout; the connection
     /// is closed.
     pub fn subscribe<N: ToChannels>(&self, channels: N) -> Subscribe<N, Channel> {
-        Subscribe::new(self, SourceKind::Channel, channels, Channel::new)
+        let broker = Arc::new(self.clone());
+        Subscribe::new(broker, SourceKind::Channel, channels, Channel::new)
     }
 
     /// Subscribes to glob-style patterns of channel names, as [`Connection::subscribe`] does to channels.
@@ -87,7 +86,8 @@ impl Connection {
     /// # Errors
     /// As for [`Connection::subscribe`].
     pub fn psubscribe<N: ToChannels>(&self, patterns: N) -> Subscribe<N, PatternChannel> {
-        Subscribe::new(self, SourceKind::Pattern, patterns, PatternChannel::new)
+        let broker = Arc::new(self.clone());
+        Subscribe::new(broker, SourceKind::Pattern, patterns, PatternChannel::new)
     }
 
     /// Subscribes to shard channels, as [`Connection::subscribe`] does to channels.
@@ -100,7 +100,8 @@ impl Connection {
     /// As for [`Connection::subscribe`]. Servers before 7.0 have no shard channels. If the node does not have the
     /// slot, it answers MOVED: [`ServerError::moved_to`](crate::ServerError::moved_to) names the node to connect to.
     pub fn ssubscribe<N: ToChannels>(&self, shard_channels: N) -> Subscribe<N, Channel> {
-        Subscribe::new(self, SourceKind::Shard, shard_channels, Channel::new)
+        let broker = Arc::new(self.clone());
+        Subscribe::new(broker, SourceKind::Shard, shard_channels, Channel::new)
     }
 }
 
@@ -131,21 +132,28 @@ impl Pool {
 }
 
 impl<N: ToChannels, C> Subscribe<N, C> {
-    pub(super) fn new(
-        connection: &Connection,
+    pub(crate) fn new(
+        broker: Arc<dyn Broker>,
         kind: SourceKind,
         names: N,
         make: fn(Reader) -> C,
     ) -> Self {
         Self {
-            connection: connection.clone(),
+            capacity: broker.config().inbox,
+            confirmation: Confirmation::new(broker.clone(), kind),
+            broker,
+            reach: Reach::OneServer,
             kind,
             names: Some(names),
             make,
-            capacity: connection.config().inbox,
-            confirmation: Confirmation::new(connection, kind),
             channels: None,
         }
+    }
+
+    /// Subscribes where this says.
+    pub(super) fn with_reach(mut self, reach: Reach) -> Self {
+        self.reach = reach;
+        self
     }
 
     /// How many bytes of messages each channel holds for its reader; 16 MiB by default. A message counts with its
@@ -176,28 +184,16 @@ impl<N: ToChannels, C> Subscribe<N, C> {
     }
 
     fn start(&mut self, names: N) {
-        let hub = self.connection.link().hub();
         let (capacity, make, kind) = (self.capacity, self.make, self.kind);
-        let (connection, ticket) = (&self.connection, &self.confirmation.ticket);
+        let (broker, ticket) = (&self.broker, &self.confirmation.ticket);
         self.channels = Some(names.map_names(|name| {
             let inbox = Arc::new(Inbox::new(capacity));
-            let home = home(hub, &inbox, capacity);
-            let membership = home.join(Entrance {
-                source: Arc::new(Source::new(kind, name)),
-                inbox: inbox.clone(),
-                ticket: ticket.clone(),
-                alone: true,
-            });
-            make(Reader::new(inbox, membership, connection.clone()))
+            let desk = broker.desk(&inbox, capacity.lag, self.reach);
+            let source = Arc::new(Source::new(kind, name));
+            let entrance = entrance(source.clone(), inbox.clone(), ticket.clone(), true);
+            let subscription = desk.join(entrance);
+            make(Reader::new(inbox, source, subscription, broker.clone()))
         }));
-    }
-}
-
-/// The hub that fills an inbox: the connection's, or a separate one if reading has to wait for this inbox.
-pub(super) fn home(hub: &Arc<Hub>, inbox: &Arc<Inbox<Message>>, capacity: Capacity) -> Arc<Hub> {
-    match capacity.lag {
-        Lag::Wait => hub.for_inbox(inbox),
-        Lag::DropOldest | Lag::Close => hub.clone(),
     }
 }
 
@@ -207,12 +203,12 @@ pub(super) fn each_name(names: impl ToChannels, work: impl FnMut(Bytes)) {
 }
 
 impl Confirmation {
-    pub(super) fn new(connection: &Connection, kind: SourceKind) -> Self {
+    pub(super) fn new(broker: Arc<dyn Broker>, kind: SourceKind) -> Self {
         Self {
             ticket: Arc::default(),
             kind,
-            patience: connection.config().command_timeout,
-            link: connection.shared_link(),
+            patience: broker.config().command_timeout,
+            broker,
             timer: None,
         }
     }
@@ -226,7 +222,7 @@ impl Confirmation {
         };
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(patience)));
         ready!(timer.as_mut().poll(cx));
-        let unreached = self.link.obstacle().filter(|_| !self.link.load().1);
+        let unreached = self.broker.obstacle();
         Poll::Ready(Err(
             self.named(Error::timeout(Phase::MaybeApplied, unreached))
         ))

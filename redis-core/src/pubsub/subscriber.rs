@@ -8,13 +8,12 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
-use super::subscribe::{Confirmation, each_name, home};
+use super::broker::{Broker, Desk, Reach, Subscription, entrance};
+use super::subscribe::{Confirmation, each_name};
 use crate::config::{Capacity, Lag};
-use crate::engine::subscriptions::hub::{Hub, Membership};
 use crate::engine::subscriptions::inbox::Inbox;
 use crate::engine::subscriptions::message::{Event, Message};
 use crate::engine::subscriptions::source::{Source, SourceKind, ToChannels};
-use crate::engine::subscriptions::table::Entrance;
 use crate::error::{Error, Result};
 use crate::handle::Connection;
 use crate::handle::Pool;
@@ -55,15 +54,15 @@ pub struct Subscriber {
 #[derive(Clone)]
 pub struct Subscriptions {
     shared: Arc<Shared>,
-    connection: Connection,
+    broker: Arc<dyn Broker>,
 }
 
-type Memberships = BTreeMap<Arc<Source>, Membership>;
+type Members = BTreeMap<Arc<Source>, Box<dyn Subscription>>;
 
 struct Shared {
     inbox: Arc<Inbox<Message>>,
-    hub: Arc<Hub>,
-    memberships: Mutex<Memberships>,
+    desk: Arc<dyn Desk>,
+    members: Mutex<Members>,
     /// Only one call adds at a time, so that no source is added twice.
     adding: tokio::sync::Mutex<()>,
 }
@@ -72,7 +71,7 @@ struct Shared {
 #[derive(Debug, Clone)]
 #[must_use = "there is no stream before this is opened"]
 pub struct SubscriberBuilder {
-    connection: Connection,
+    broker: Arc<dyn Broker>,
     capacity: Capacity,
 }
 
@@ -86,10 +85,7 @@ impl Connection {
     /// # Ok(()) }
     /// ```
     pub fn subscriber(&self) -> SubscriberBuilder {
-        SubscriberBuilder {
-            connection: self.clone(),
-            capacity: self.config().inbox,
-        }
+        SubscriberBuilder::new(Arc::new(self.clone()))
     }
 }
 
@@ -101,6 +97,13 @@ impl Pool {
 }
 
 impl SubscriberBuilder {
+    pub(crate) fn new(broker: Arc<dyn Broker>) -> Self {
+        Self {
+            capacity: broker.config().inbox,
+            broker,
+        }
+    }
+
     /// How many bytes of messages are held for the reader; 16 MiB by default.
     pub fn capacity_bytes(mut self, bytes: usize) -> Self {
         self.capacity.bytes = bytes;
@@ -122,23 +125,23 @@ impl SubscriberBuilder {
 
     /// The stream, with nothing subscribed to. Nothing is sent before the first subscription.
     pub fn open(self) -> Subscriber {
-        Subscriber::new(self.connection, self.capacity)
+        Subscriber::new(self.broker, self.capacity)
     }
 }
 
 impl Subscriber {
-    fn new(connection: Connection, capacity: Capacity) -> Self {
+    fn new(broker: Arc<dyn Broker>, capacity: Capacity) -> Self {
         let inbox = Arc::new(Inbox::new(capacity));
-        let hub = home(connection.link().hub(), &inbox, capacity);
+        let desk = broker.desk(&inbox, capacity.lag, Reach::OneServer);
         Self {
             subscriptions: Subscriptions {
                 shared: Arc::new(Shared {
                     inbox,
-                    hub,
-                    memberships: Mutex::default(),
+                    desk,
+                    members: Mutex::default(),
                     adding: tokio::sync::Mutex::default(),
                 }),
-                connection,
+                broker,
             },
             capacity,
         }
@@ -252,24 +255,24 @@ impl Subscriptions {
     /// What it is subscribed to, in no order.
     #[must_use]
     pub fn sources(&self) -> Vec<Source> {
-        let memberships = self.shared.lock();
-        let current = memberships
-            .iter()
-            .filter(|(_, membership)| membership.is_current());
+        let members = self.shared.lock();
+        let current = members.iter().filter(|(_, member)| member.is_current());
         current.map(|(source, _)| (**source).clone()).collect()
     }
 
     async fn add(&self, kind: SourceKind, names: impl ToChannels) -> Result<()> {
         let _turn = self.shared.adding.lock().await;
         self.shared.check_is_read()?;
-        let mut confirmation = Confirmation::new(&self.connection, kind);
-        let mut added = Memberships::new();
+        let mut confirmation = Confirmation::new(self.broker.clone(), kind);
+        let mut added = Members::new();
         each_name(names, |name| {
             let source = Arc::new(Source::new(kind, name));
             // A second membership would yield each message twice.
             if !self.shared.has(&source) {
-                let join = || self.shared.hub.join(self.entrance(&source, &confirmation));
-                added.entry(source.clone()).or_insert_with(join);
+                let (inbox, ticket) = (&self.shared.inbox, &confirmation.ticket);
+                let entrance = entrance(source.clone(), inbox.clone(), ticket.clone(), false);
+                let join = || self.shared.desk.join(entrance);
+                added.entry(source).or_insert_with(join);
             }
         });
         std::future::poll_fn(|cx| confirmation.poll(cx)).await?;
@@ -278,15 +281,6 @@ impl Subscriptions {
         self.shared
             .check_is_read()
             .inspect_err(|_| self.shared.clear())
-    }
-
-    fn entrance(&self, source: &Arc<Source>, confirmation: &Confirmation) -> Entrance {
-        Entrance {
-            source: source.clone(),
-            inbox: self.shared.inbox.clone(),
-            ticket: confirmation.ticket.clone(),
-            alone: false,
-        }
     }
 
     fn remove(&self, kind: SourceKind, names: impl ToChannels) {
@@ -298,10 +292,8 @@ impl Subscriptions {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Memberships> {
-        self.memberships
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Members> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn check_is_read(&self) -> Result<()> {
@@ -314,13 +306,15 @@ impl Shared {
 
     /// Ends all subscriptions.
     fn clear(&self) {
-        let memberships = std::mem::take(&mut *self.lock());
-        drop(memberships);
+        let members = std::mem::take(&mut *self.lock());
+        drop(members);
     }
 
     fn has(&self, source: &Source) -> bool {
-        let memberships = self.lock();
-        memberships.get(source).is_some_and(Membership::is_current)
+        let members = self.lock();
+        members
+            .get(source)
+            .is_some_and(|member| member.is_current())
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use bytes::Bytes;
+
 use super::view::{self, Reply};
 use crate::wire::{Chunk, Span};
 
@@ -18,6 +20,16 @@ impl<'a> FrameRef<'a> {
     #[inline]
     pub(crate) fn of_chunk(chunk: &'a Chunk) -> Self {
         let span = chunk.span();
+        Self {
+            span,
+            reply: view::frame(span),
+        }
+    }
+
+    /// All of some bytes that are known to be one reply.
+    #[inline]
+    pub(crate) fn of_bytes(bytes: &'a Bytes) -> Self {
+        let span = Span::from(bytes);
         Self {
             span,
             reply: view::frame(span),
@@ -56,7 +68,7 @@ impl<'a> FrameRef<'a> {
     }
 
     /// The bytes, to be kept.
-    pub(super) fn to_chunk(&self) -> Chunk {
+    pub(crate) fn to_chunk(&self) -> Chunk {
         to_chunk(self.span)
     }
 

@@ -97,7 +97,7 @@ impl<S: Sink, R> IntoRequest for Request<S, R> {
 #[diagnostic::on_unimplemented(
     message = "this command can block, and `{Self}` shares its socket with others, who would have to wait",
     label = "blocks",
-    note = "call it on a `Pool`, which leases a socket for it, or on an `Exclusive` (`pool.exclusive().await?`)"
+    note = "call it on a `Pool` or a `Cluster`, which lease a socket for it, or on an `Exclusive` (`pool.exclusive().await?`)"
 )]
 pub trait AllowsBlocking {}
 

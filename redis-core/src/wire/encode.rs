@@ -45,7 +45,7 @@ pub(crate) fn bulk_integer(out: &mut impl Output, value: impl itoa::Integer) {
 }
 
 /// A type byte and a number. Most numbers have one or two digits; these are written in one piece.
-#[inline]
+#[inline(always)]
 fn short_header(out: &mut (impl Output + ?Sized), kind: u8, number: usize) {
     match u8::try_from(number) {
         Ok(ones @ 0..=9) => out.put(&[kind, b'0' + ones, b'\r', b'\n']),
@@ -54,6 +54,8 @@ fn short_header(out: &mut (impl Output + ?Sized), kind: u8, number: usize) {
     }
 }
 
+#[cold]
+#[inline(never)]
 fn long_header(out: &mut (impl Output + ?Sized), kind: u8, number: usize) {
     out.put(&[kind]);
     out.put(itoa::Buffer::new().format(number).as_bytes());

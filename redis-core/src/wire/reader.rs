@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use super::limits::{Limits, ScanError};
 use super::scan::{FrameKind, Scanner};
 
-/// Reads one reply after another, and leaves pushes out.
+/// Reads one reply after another, and leaves pushes out, or keeps them apart.
 ///
 /// It is for where replies are few or simple: the handshake, Sentinels, MONITOR. A driver's session reads its socket itself.
 pub(crate) struct FrameReader {
@@ -19,6 +19,8 @@ pub(crate) struct FrameReader {
     buffer: BytesMut,
     /// How many bytes room is made for where there is none.
     room: usize,
+    /// The pushes that came, if they are kept.
+    pushes: Option<BytesMut>,
 }
 
 /// Why there is no next reply.
@@ -36,6 +38,27 @@ impl FrameReader {
             scanner: Scanner::new(limits),
             buffer: BytesMut::with_capacity(room),
             room,
+            pushes: None,
+        }
+    }
+
+    /// Keeps pushes from now on, for [`FrameReader::take_pushes`].
+    pub(crate) fn keep_pushes(&mut self) {
+        self.pushes.get_or_insert_default();
+    }
+
+    /// The pushes that were kept.
+    pub(crate) fn take_pushes(&mut self) -> BytesMut {
+        self.pushes.take().unwrap_or_default()
+    }
+
+    fn note_push(&mut self, push: &[u8]) {
+        /// The most bytes that are kept: far more than what servers push to a new connection.
+        const MOST: usize = 64 * 1024;
+        if let Some(pushes) = &mut self.pushes
+            && pushes.len() + push.len() <= MOST
+        {
+            pushes.extend_from_slice(push);
         }
     }
 
@@ -60,6 +83,7 @@ impl FrameReader {
                 if kind == FrameKind::Reply {
                     return Poll::Ready(Ok(bytes));
                 }
+                self.note_push(&bytes);
                 continue;
             }
             if self.buffer.capacity() == self.buffer.len() {
@@ -81,7 +105,7 @@ impl FrameReader {
     pub(crate) fn has_only_pushes(&mut self) -> bool {
         while !self.buffer.is_empty() {
             match self.take_frame() {
-                Ok(Some((_, FrameKind::Push))) => {}
+                Ok(Some((push, FrameKind::Push))) => self.note_push(&push),
                 _ => return false,
             }
         }
@@ -120,6 +144,16 @@ mod tests {
             Err(ReadError::Closed)
         ));
         sending.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn pushes_are_kept_if_that_is_wanted() {
+        let mut reader = FrameReader::new(Limits::default(), 64);
+        reader.keep_pushes();
+        let sent = [PUSH, b"+OK\r\n", PUSH].concat();
+        assert!(reader.next(&mut &sent[..]).await.is_ok());
+        assert!(reader.has_only_pushes());
+        assert_eq!(reader.take_pushes(), [PUSH, PUSH].concat());
     }
 
     #[tokio::test]

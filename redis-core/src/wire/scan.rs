@@ -74,7 +74,8 @@ impl Scanner {
         self.scan_on(buffer)
     }
 
-    fn scan_on(&mut self, buffer: &[u8]) -> Result<Option<Found>, ScanError> {
+    /// The same as [`Scanner::scan`], faster where [`Scanner::short_replies`] found nothing.
+    pub(crate) fn scan_on(&mut self, buffer: &[u8]) -> Result<Option<Found>, ScanError> {
         loop {
             if self.take_short_bulks(buffer) {
                 return Ok(Some(self.finish()));

@@ -2,9 +2,13 @@
 //!
 //! # Layout
 //!
+//! - `channels`: publish and subscribe on clusters that change
+//! - `opening`: how a cluster is named, and how its nodes are reached
 //! - `routing`: every command goes where its keys are
 //! - `redirects`: what nodes say in place of a reply, by a scripted cluster
 //! - `many`: commands that concern several nodes
+//! - `chains`, `transactions`: pipelines, batches and transactions
+//! - `blocking`, `watching`: what a socket is leased for
 //! - `changes`: real clusters that change under load that checks itself
 //! - `support`: what all of these use
 
@@ -15,8 +19,15 @@
     missing_docs
 )]
 
+mod announcements;
+mod blocking;
+mod chains;
 mod changes;
+mod channels;
 mod many;
+mod opening;
 mod redirects;
 mod routing;
 mod support;
+mod transactions;
+mod watching;

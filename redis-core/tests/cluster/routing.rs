@@ -1,5 +1,8 @@
+use std::pin::Pin;
+use std::task::{Context, Waker};
+
 use typedis_core::cluster::{Cluster, slot};
-use typedis_core::{ErrorKind, Run, raw};
+use typedis_core::{CommandInfo, ErrorKind, Request, Run, StateChange, raw};
 use typedis_testkit::fake::{Answer, Fake, FakeCluster};
 use typedis_testkit::{Server, ServerKind, shared_cluster};
 
@@ -84,13 +87,15 @@ async fn keys_of_two_slots_are_refused_before_anything_is_sent_and_named() {
 }
 
 #[tokio::test]
-async fn what_blocks_or_changes_a_connection_is_refused_before_it_is_sent() {
+async fn what_changes_a_connection_is_refused_before_it_is_sent() {
+    static SELECT: CommandInfo =
+        CommandInfo::new("SELECT", b"$6\r\nSELECT\r\n", 1).state(StateChange::Database);
     let fake = FakeCluster::start(1, |_| Answer::Usual).await.unwrap();
     let cluster = connect(&fake).await;
-    let blocking = raw("BLPOP").key("a").arg(1).blocks_for(1).reply::<()>();
-    let error = cluster.run(blocking).await.unwrap_err();
+    let select: Request<&Cluster, ()> = Request::new(&cluster, &SELECT, |args| args.word("1"));
+    let error = select.await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
-    assert_eq!(fake.count(0, "BLPOP"), 0);
+    assert_eq!(fake.count(0, "SELECT"), 0);
 }
 
 #[tokio::test]
@@ -157,4 +162,34 @@ async fn one_node_is_a_connection_of_its_own_on_which_redirects_are_errors() {
     assert!(error.contains("these are known: 127.0.0.1:"), "{error}");
     let numbers = cluster.stats();
     assert_eq!(numbers.len(), 3);
+}
+
+/// Each node has a socket and a budget of its own.
+#[tokio::test]
+async fn a_node_that_does_not_answer_holds_up_no_other() {
+    let fake = FakeCluster::start(3, |asked| {
+        match (asked.command.name().as_str(), asked.node) {
+            ("GET", 2) => Answer::Silence,
+            ("GET", _) => Answer::Reply(b"+here\r\n".to_vec()),
+            _ => Answer::Usual,
+        }
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    let owner = |key: &str| usize::from(slot(key)) * 3 / 16_384;
+    let keys: Vec<String> = (0..600).map(|number| format!("key:{number}")).collect();
+    let (hung, others): (Vec<_>, Vec<_>) = keys.iter().partition(|key| owner(key) == 2);
+    let mut unanswered: Vec<_> = hung.iter().map(|key| cluster.run(get(key))).collect();
+    let mut all_hang = || {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut calls = unanswered.iter_mut();
+        calls.all(|call| Pin::new(call).poll(&mut cx).is_pending())
+    };
+    assert!(all_hang());
+    for key in others {
+        let answer = soon("a command on another node", cluster.run(get(key))).await;
+        assert_eq!(answer.unwrap().unwrap(), "here");
+    }
+    assert!(all_hang());
 }

@@ -5,6 +5,7 @@
 //! - `support`: connections, commands and waiting, for all of the tests
 //! - `cancellation`, `encoding`, `deadlines`, `budgets`: what callers do to a connection; `obstacles`: what they waited for
 //! - `loss`, `reconnect`, `liveness`, `desync`, `handshake`: what networks and servers do to it
+//! - `maintenance`, `moving`: what servers announce
 //! - `big`: large values and long pipelines; `texts`: what scripts put into statuses and errors
 //! - `chain`, `open`, `pool`, `watch`: pipelines, transactions and leased sockets
 //! - `runtime`: the end of handles and runtimes
@@ -31,6 +32,8 @@ mod encoding;
 mod handshake;
 mod liveness;
 mod loss;
+mod maintenance;
+mod moving;
 mod obstacles;
 mod open;
 mod pool;

@@ -1,6 +1,7 @@
 //! What no real server can be made to say: pushes that mean nothing, at every place.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -198,6 +199,64 @@ async fn a_refusal_that_passes_is_tried_again() {
     let conn = Connection::open(fake.url()).await.unwrap();
     within(5, conn.subscribe("a")).await.unwrap();
     fake.finish().await.unwrap();
+}
+
+/// A server that confirms the first subscription, closes the socket, refuses the next two, and confirms the fourth.
+async fn refusing_to_restore(refusal: &'static str) -> Fake {
+    let asked = Arc::new(AtomicUsize::new(0));
+    Fake::start(move |mut peer| {
+        let asked = asked.clone();
+        async move {
+            let mut next = greet(&mut peer).await?;
+            while let Some(command) = next {
+                assert_eq!(command, ["SUBSCRIBE", "a"]);
+                match asked.fetch_add(1, Ordering::Relaxed) {
+                    0 => {
+                        peer.send(push!["subscribe", "a", 1]).await?;
+                        return Ok(());
+                    }
+                    1 | 2 => peer.send(format!("-{refusal}\r\n")).await?,
+                    _ => {
+                        peer.send(push!["subscribe", "a", 1]).await?;
+                        peer.send(message()).await?;
+                    }
+                }
+                next = peer.command().await?;
+            }
+            Ok(())
+        }
+    })
+    .await
+    .unwrap()
+}
+
+/// Whatever the reason: it stays wanted, and its reader is told once.
+#[tokio::test]
+async fn a_subscription_that_is_not_restored_is_asked_for_until_it_is() {
+    for refusal in [
+        "LOADING Redis is loading the dataset in memory",
+        "NOPERM No permissions to access a channel",
+        "OOM command not allowed when used memory > 'maxmemory'.",
+        "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+        "ERR something else",
+    ] {
+        let fake = refusing_to_restore(refusal).await;
+        let conn = Connection::open(fake.url()).await.unwrap();
+        let mut channel = within(5, conn.subscribe("a")).await.unwrap();
+        let event = within(5, channel.next()).await.unwrap().unwrap();
+        let Event::Interrupted(why) = event else {
+            panic!("{refusal}: {event:?}")
+        };
+        assert_eq!(why.refusal().to_string(), refusal);
+        let event = within(20, channel.next()).await.unwrap().unwrap();
+        assert_eq!(event, Event::Resubscribed, "{refusal}");
+        let text: Option<String> = within(5, channel.get()).await.unwrap();
+        assert_eq!(text.as_deref(), Some("hi"));
+        let subscribed = |words: &typedis_testkit::fake::Words| words.name() == "SUBSCRIBE";
+        let received = fake.received(1);
+        assert_eq!(received.into_iter().filter(subscribed).count(), 3);
+        fake.finish().await.unwrap();
+    }
 }
 
 #[tokio::test]

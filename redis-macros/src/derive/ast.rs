@@ -13,6 +13,8 @@ pub(super) struct Item<'a> {
 pub(super) enum Shape<'a> {
     /// A struct with named fields: a map.
     Map(Vec<Field<'a>>),
+    /// A struct with named fields and `array`: an array with the values, in the order of the fields.
+    Row(Vec<Field<'a>>),
     /// A tuple struct with several fields: an array.
     Array(Vec<&'a Type>),
     /// A tuple struct with one field: like this field.

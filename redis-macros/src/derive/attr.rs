@@ -27,9 +27,10 @@ pub(super) struct Attrs {
     pub(super) flatten: Option<Said<()>>,
     pub(super) json: Option<Said<()>>,
     pub(super) with: Option<Said<Path>>,
+    pub(super) array: Option<Said<()>>,
 }
 
-const WORDS: [&str; 7] = [
+const WORDS: [&str; 8] = [
     "rename",
     "rename_all",
     "default",
@@ -37,6 +38,7 @@ const WORDS: [&str; 7] = [
     "flatten",
     "json",
     "with",
+    "array",
 ];
 
 impl Attrs {
@@ -62,6 +64,7 @@ impl Attrs {
             self.flatten.as_ref().map(|said| said.span),
             self.json.as_ref().map(|said| said.span),
             self.with.as_ref().map(|said| said.span),
+            self.array.as_ref().map(|said| said.span),
         ];
         WORDS
             .into_iter()
@@ -94,6 +97,7 @@ impl Attrs {
             "flatten" => set(&mut self.flatten, span, (), errors),
             "json" => set(&mut self.json, span, (), errors),
             "with" => set(&mut self.with, span, path(meta)?, errors),
+            "array" => set(&mut self.array, span, (), errors),
             _ => {
                 errors.at(
                     span,

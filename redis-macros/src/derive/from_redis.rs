@@ -14,7 +14,11 @@ pub(super) fn expand(item: &Item<'_>) -> TokenStream {
     let body = match &item.shape {
         Shape::Map(fields) => {
             require_of_fields(&mut generics, fields);
-            map(fields)
+            by_fields(fields, fill)
+        }
+        Shape::Row(fields) => {
+            require_of_fields(&mut generics, fields);
+            by_fields(fields, take)
         }
         Shape::Array(types) => {
             bounds::require(
@@ -83,12 +87,15 @@ fn require_of_fields(generics: &mut Generics, fields: &[Field<'_>]) {
     );
 }
 
-/// A struct with named fields.
+/// A struct with named fields, whose slots `fill` fills.
 ///
 /// All fields wait in one tuple of `Option`s until the last of them is there, and leave it in one step that cannot
 /// fail. So each early return drops the same value, with one drop function. With a variable for each field, the code
 /// that drops them would grow with the square of their number.
-fn map(fields: &[Field<'_>]) -> TokenStream {
+fn by_fields(
+    fields: &[Field<'_>],
+    fill: impl FnOnce(&[Field<'_>], &Ident) -> TokenStream,
+) -> TokenStream {
     let slots = local("slots");
     let nones = fields.iter().map(|_| quote!(::core::option::Option::None));
     let fill = fill(fields, &slots);
@@ -150,6 +157,25 @@ fn fill(fields: &[Field<'_>], slots: &Ident) -> TokenStream {
             };
             ::typedis::__core::derived::at(name, filled)?;
         }
+    }
+}
+
+/// Takes the elements of an array one after another.
+fn take(fields: &[Field<'_>], slots: &Ident) -> TokenStream {
+    let elements = local("elements");
+    let steps = fields
+        .iter()
+        .enumerate()
+        .filter(|(_, field)| field.is_named())
+        .map(|(index, field)| {
+            let (name, slot, decode) = (&field.name, Index::from(index), decode(field));
+            quote! {
+                ::typedis::__core::derived::element(&mut #elements, &mut #slots.#slot, #name, #decode)?;
+            }
+        });
+    quote! {
+        let mut #elements = ::typedis::__core::derived::elements(&reply)?;
+        #(#steps)*
     }
 }
 

@@ -36,11 +36,17 @@ impl<'a> Item<'a> {
         match &input.data {
             Data::Struct(data) => match &data.fields {
                 Fields::Named(fields) if !fields.named.is_empty() => {
+                    let in_array = attrs.array.is_some();
                     let fields = fields
                         .named
                         .iter()
-                        .filter_map(|field| Field::parse(field, case, errors));
-                    Some(Shape::Map(fields.collect()))
+                        .filter_map(|field| Field::parse(field, case, in_array, errors));
+                    let fields = fields.collect();
+                    Some(if in_array {
+                        Shape::Row(fields)
+                    } else {
+                        Shape::Map(fields)
+                    })
                 }
                 Fields::Unnamed(fields) if !fields.unnamed.is_empty() => {
                     for field in &fields.unnamed {
@@ -88,10 +94,18 @@ impl<'a> Item<'a> {
 }
 
 impl<'a> Field<'a> {
-    fn parse(field: &'a syn::Field, case: Option<Case>, errors: &mut Errors) -> Option<Self> {
+    fn parse(
+        field: &'a syn::Field,
+        case: Option<Case>,
+        in_array: bool,
+        errors: &mut Errors,
+    ) -> Option<Self> {
         let ident = field.ident.as_ref()?;
         let attrs = Attrs::parse(&field.attrs, errors);
         valid::named_field(&attrs, errors);
+        if in_array {
+            valid::element(&attrs, errors);
+        }
         let name = name(ident, &attrs, case);
         let default = attrs
             .default

@@ -79,6 +79,26 @@ fn generic_struct() {
 }
 
 #[test]
+fn struct_from_an_array() {
+    snapshot(
+        "struct_from_an_array",
+        &expansion(quote! {
+            #[redis(array)]
+            struct Visit<T> {
+                page: T,
+                #[redis(with = "millis")]
+                duration: Duration,
+                #[redis(default)]
+                count: u64,
+                #[redis(skip)]
+                cached: bool,
+                referrer: Option<String>,
+            }
+        }),
+    );
+}
+
+#[test]
 fn tuple_struct() {
     snapshot(
         "tuple_struct",
@@ -180,6 +200,32 @@ fn what_has_no_form_on_the_server_is_refused() {
         quote!(
             #[redis(rename_all = "lowercase")]
             struct Pair(u8, u8);
+        ),
+        quote!(
+            #[redis(array)]
+            struct Pair(u8, u8);
+        ),
+        quote!(
+            #[redis(array)]
+            struct Id(u8);
+        ),
+        quote!(
+            #[redis(array)]
+            enum Colour {
+                #[redis(array)]
+                Red,
+            }
+        ),
+        quote!(
+            #[redis(array, rename_all = "lowercase")]
+            struct Visit {
+                #[redis(rename = "url")]
+                page: String,
+                #[redis(flatten)]
+                place: Place,
+                #[redis(array)]
+                list: Vec<u8>,
+            }
         ),
         quote!(
             struct Wide(u8, u8, u8, u8, u8, u8, u8, u8, u8, u8, u8, u8, u8);

@@ -18,6 +18,7 @@ pub(super) fn expand(item: &Item<'_>) -> TokenStream {
             let fields = fields.iter().map(field);
             records(ident, &generics, &quote!(#(#fields)*))
         }
+        Shape::Row(_) => refused(item),
         Shape::Array(types) => {
             bounds::require(
                 &mut generics,
@@ -42,9 +43,20 @@ pub(super) fn expand(item: &Item<'_>) -> TokenStream {
     }
 }
 
+/// Arrays are decoded only.
+fn refused(item: &Item<'_>) -> TokenStream {
+    let text = "a struct with `array` can be decoded, not sent: what is sent has names, or is a tuple struct";
+    let error = syn::Error::new(item.ident.span(), text).into_compile_error();
+    let fallback = implementations(item.ident, item.generics);
+    quote!(#error #fallback)
+}
+
 /// The implementations that are written after errors.
 pub(super) fn fallback(input: &DeriveInput) -> TokenStream {
-    let (ident, generics) = (&input.ident, &input.generics);
+    implementations(&input.ident, &input.generics)
+}
+
+fn implementations(ident: &Ident, generics: &Generics) -> TokenStream {
     let body = quote!(::core::unreachable!());
     let records = records(ident, generics, &body);
     let argument = argument(ident, generics, &body);

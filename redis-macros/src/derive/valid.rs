@@ -16,7 +16,14 @@ pub(super) fn item(shape: &Shape<'_>, attrs: &Attrs, errors: &mut Errors) {
     let named = matches!(shape, Shape::Map(_) | Shape::Word(_));
     for (word, span) in attrs.spans() {
         match word {
+            "array" => array(shape, span, errors),
             "rename_all" if named => {}
+            "rename_all" if matches!(shape, Shape::Row(_)) => {
+                errors.at(
+                    span,
+                    "`rename_all` means nothing together with `array`: elements have no names",
+                );
+            }
             "rename_all" => errors.at(span, "`rename_all` needs fields or variants with names"),
             _ => errors.at(
                 span,
@@ -42,7 +49,35 @@ pub(super) fn item(shape: &Shape<'_>, attrs: &Attrs, errors: &mut Errors) {
                 errors,
             );
         }
-        Shape::Array(_) | Shape::Newtype(_) => {}
+        Shape::Row(_) | Shape::Array(_) | Shape::Newtype(_) => {}
+    }
+}
+
+/// `array` on the item.
+fn array(shape: &Shape<'_>, span: Span, errors: &mut Errors) {
+    match shape {
+        Shape::Row(_) | Shape::Map(_) => {}
+        Shape::Array(_) => errors.at(
+            span,
+            "`array` is for fields with names; a tuple struct is an array anyway",
+        ),
+        Shape::Newtype(_) => errors.at(
+            span,
+            "`array` is for fields with names; a newtype is what its field is",
+        ),
+        Shape::Word(_) => errors.at(span, "`array` is for a struct; an enum is a word"),
+    }
+}
+
+/// The attributes of a field that is an element of an array.
+pub(super) fn element(attrs: &Attrs, errors: &mut Errors) {
+    for (word, span) in attrs.spans() {
+        if matches!(word, "rename" | "flatten") {
+            errors.at(
+                span,
+                format!("`{word}` means nothing in an array, whose elements have no names"),
+            );
+        }
     }
 }
 
@@ -57,6 +92,10 @@ pub(super) fn named_field(attrs: &Attrs, errors: &mut Errors) {
                     *span,
                     "`rename_all` belongs to the type; `rename` names one field",
                 );
+                continue;
+            }
+            "array" => {
+                errors.at(*span, "`array` belongs to the type");
                 continue;
             }
             "rename" | "json" | "with" if said("skip") => "skip",
@@ -108,7 +147,7 @@ pub(super) fn width(types: &[&Type], errors: &mut Errors) {
 }
 
 fn owner(word: &str) -> &'static str {
-    if word == "rename_all" {
+    if matches!(word, "rename_all" | "array") {
         "the type"
     } else {
         "a field"

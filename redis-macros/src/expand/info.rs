@@ -23,6 +23,7 @@ pub(super) fn expand(command: &Command, checked: bool) -> TokenStream {
     let script = script(command);
     let readonly = facts.readonly.then(|| quote!(.readonly()));
     let idempotent = (facts.idempotent && !facts.readonly).then(|| quote!(.idempotent()));
+    let writes_unnamed = facts.writes_unnamed.then(|| quote!(.writes_unnamed()));
     let blocking = facts.blocking.then(|| quote!(.blocking()));
     let waits = command.waits().then(|| quote!(.waits()));
     let state = facts
@@ -52,7 +53,7 @@ pub(super) fn expand(command: &Command, checked: bool) -> TokenStream {
         #script
         #[doc = #doc]
         pub static #info: rt::CommandInfo = rt::CommandInfo::new(#name, #header, #words)
-            #readonly #idempotent #blocking #waits #state #cacheable #policies #since #newer #checked;
+            #readonly #writes_unnamed #idempotent #blocking #waits #state #cacheable #policies #since #newer #checked;
     }
 }
 

@@ -15,6 +15,8 @@ pub(crate) struct Facts {
     /// The variant of `StateChange`.
     pub(crate) state: Option<&'static str>,
     pub(crate) cacheable: bool,
+    /// Whether it changes keys that it does not name.
+    pub(crate) writes_unnamed: bool,
     /// The variants of `RequestPolicy` and `ResponsePolicy`.
     pub(crate) policies: Option<(&'static str, &'static str)>,
     pub(crate) since: Option<Versions>,
@@ -112,15 +114,16 @@ impl Context<'_> {
         let mut params = body
             .params()
             .chain(options.iter().flat_map(|option| option.body.params()));
+        let has_keys = params.any(|param| param.kind.has_keys());
+        let writes_unnamed = !has_keys && flags.iter().any(|flag| flag == "write");
         Facts {
             readonly,
             idempotent: spec.idempotent,
             flags,
             blocking: body.blocks(),
             state: self.word_of("state", spec.state.as_ref(), &STATES),
-            cacheable: readonly
-                && spec.cacheable.unwrap_or(true)
-                && params.any(|param| param.kind.has_keys()),
+            cacheable: readonly && spec.cacheable.unwrap_or(true) && has_keys,
+            writes_unnamed,
             policies: (request.is_some() || response.is_some())
                 .then(|| (request.unwrap_or("Default"), response.unwrap_or("Default"))),
             since: spec.since.as_ref().map(|since| self.versions(since)),

@@ -1,11 +1,15 @@
 //! The reply of COMMAND INFO: [`CommandDetails`].
 
-use typedis_core::{DecodeError, FromRedis, Reply};
+use typedis_core::{DecodeError, Reply};
 
-use crate::replies::fields::{each_field, fill, next, required};
+use crate::FromRedis;
+use crate::replies::fields::{each_field, fill, required};
 
 /// What a server says about a command.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// Subcommands are within their command; the depth is limited as that of every reply is.
+#[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
+#[redis(array)]
 #[non_exhaustive]
 pub struct CommandDetails {
     /// Its name, such as `get` or `config|get`.
@@ -23,10 +27,13 @@ pub struct CommandDetails {
     /// The categories of the access control list that it is in, such as `@read`.
     pub acl_categories: Vec<String>,
     /// Hints for clients, such as `request_policy:all_shards`; since 7.0.
+    #[redis(default)]
     pub tips: Vec<String>,
     /// How its keys are found; since 7.0.
+    #[redis(default)]
     pub key_specs: Vec<KeySpec>,
     /// Its subcommands; since 7.0.
+    #[redis(default)]
     pub subcommands: Vec<CommandDetails>,
 }
 
@@ -36,38 +43,6 @@ impl CommandDetails {
     pub fn has_flag(&self, flag: &str) -> bool {
         self.flags.iter().any(|own| own == flag)
     }
-}
-
-// Subcommands are within their command: the depth is limited as that of every reply is.
-impl FromRedis for CommandDetails {
-    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
-        let Reply::Array(mut elements) = reply else {
-            return Err(DecodeError::expected("a command", &reply));
-        };
-        Ok(Self {
-            name: next(&mut elements, "name")?,
-            arity: next(&mut elements, "arity")?,
-            flags: next(&mut elements, "flags")?,
-            first_key: next(&mut elements, "first_key")?,
-            last_key: next(&mut elements, "last_key")?,
-            step: next(&mut elements, "step")?,
-            acl_categories: next(&mut elements, "acl_categories")?,
-            tips: rest(&mut elements, "tips")?,
-            key_specs: rest(&mut elements, "key_specs")?,
-            subcommands: rest(&mut elements, "subcommands")?,
-        })
-    }
-}
-
-/// The next element of an array that ends earlier on old servers.
-fn rest<'a, T: FromRedis>(
-    elements: &mut impl Iterator<Item = Reply<'a>>,
-    name: &'static str,
-) -> Result<Vec<T>, DecodeError> {
-    let list = elements.next().map(Vec::from_redis).transpose();
-    Ok(list
-        .map_err(|error| error.at_field(name))?
-        .unwrap_or_default())
 }
 
 /// How some of the keys of a command are found.

@@ -2,33 +2,24 @@
 
 use std::time::Duration;
 
-use typedis_core::{DecodeError, Reply};
-
 use crate::FromRedis;
-use crate::replies::fields::next;
+use crate::replies::duration::millis;
 
 /// A time at which an event took too long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromRedis)]
+#[redis(array)]
 #[non_exhaustive]
 pub struct LatencySample {
     /// When this was, as a Unix time in seconds.
     pub time: u64,
     /// How long it took.
+    #[redis(with = "millis")]
     pub latency: Duration,
 }
 
-impl FromRedis for LatencySample {
-    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
-        let (time, latency) = FromRedis::from_redis(reply)?;
-        Ok(Self {
-            time,
-            latency: Duration::from_millis(latency),
-        })
-    }
-}
-
 /// An event that took too long.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
+#[redis(array)]
 #[non_exhaustive]
 pub struct LatencyEvent {
     /// Its name, such as `command` or `fork`.
@@ -36,33 +27,16 @@ pub struct LatencyEvent {
     /// When it last took too long, as a Unix time in seconds.
     pub time: u64,
     /// How long it took then.
+    #[redis(with = "millis")]
     pub latest: Duration,
     /// The longest time that it ever took.
+    #[redis(with = "millis")]
     pub max: Duration,
     /// How long it took in total; Valkey since 8.1.
+    #[redis(with = "millis")]
     pub sum: Option<Duration>,
     /// How often it took too long; Valkey since 8.1.
     pub count: Option<u64>,
-}
-
-impl FromRedis for LatencyEvent {
-    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
-        let Reply::Array(mut elements) = reply else {
-            return Err(DecodeError::expected("an event", &reply));
-        };
-        Ok(Self {
-            event: next(&mut elements, "event")?,
-            time: next(&mut elements, "time")?,
-            latest: Duration::from_millis(next(&mut elements, "latest")?),
-            max: Duration::from_millis(next(&mut elements, "max")?),
-            sum: elements
-                .next()
-                .map(u64::from_redis)
-                .transpose()?
-                .map(Duration::from_millis),
-            count: elements.next().map(u64::from_redis).transpose()?,
-        })
-    }
 }
 
 /// How long the calls of a command took.

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use typedis_core::{DecodeError, FromRedis, Name, Reply};
+use typedis_core::Name;
 
-use crate::replies::fields::next;
+use crate::FromRedis;
+use crate::replies::duration::micros;
 
 /// A command that took too long.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
+#[redis(array)]
 #[non_exhaustive]
 pub struct SlowLogEntry {
     /// Its number, which is never given again.
@@ -16,6 +18,7 @@ pub struct SlowLogEntry {
     /// When it ran, as a Unix time in seconds.
     pub time: u64,
     /// How long it took.
+    #[redis(with = "micros")]
     pub duration: Duration,
     /// Its words; long ones and many of them are cut off.
     pub args: Vec<Bytes>,
@@ -28,7 +31,8 @@ pub struct SlowLogEntry {
 }
 
 /// A command that took too long, or whose request or reply was too large.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
+#[redis(array)]
 #[non_exhaustive]
 pub struct CommandLogEntry {
     /// Its number, which is never given again.
@@ -43,50 +47,6 @@ pub struct CommandLogEntry {
     pub client_addr: Name,
     /// The name of the connection; empty without one.
     pub client_name: Name,
-}
-
-/// The elements that both logs have.
-fn common<'a>(
-    elements: &mut impl Iterator<Item = Reply<'a>>,
-) -> Result<CommandLogEntry, DecodeError> {
-    Ok(CommandLogEntry {
-        id: next(elements, "id")?,
-        time: next(elements, "time")?,
-        amount: next(elements, "amount")?,
-        args: next(elements, "args")?,
-        client_addr: next(elements, "client_addr")?,
-        client_name: next(elements, "client_name")?,
-    })
-}
-
-fn elements(reply: Reply<'_>) -> Result<impl Iterator<Item = Reply<'_>>, DecodeError> {
-    match reply {
-        Reply::Array(elements) => Ok(elements),
-        reply => Err(DecodeError::expected("an entry of a log", &reply)),
-    }
-}
-
-impl FromRedis for CommandLogEntry {
-    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
-        common(&mut elements(reply)?)
-    }
-}
-
-impl FromRedis for SlowLogEntry {
-    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
-        let mut elements = elements(reply)?;
-        let entry = common(&mut elements)?;
-        let argc = elements.next().map(u64::from_redis).transpose();
-        Ok(Self {
-            id: entry.id,
-            time: entry.time,
-            duration: Duration::from_micros(entry.amount),
-            args: entry.args,
-            client_addr: entry.client_addr,
-            client_name: entry.client_name,
-            argc: argc.map_err(|error| error.at_field("argc"))?,
-        })
-    }
 }
 
 #[cfg(test)]

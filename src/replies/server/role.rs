@@ -1,7 +1,8 @@
 //! The reply of ROLE: [`Role`].
 
-use typedis_core::{DecodeError, FromRedis, Name, Reply};
+use typedis_core::{DecodeError, Name, Reply};
 
+use crate::FromRedis;
 use crate::replies::fields::next;
 
 /// The role of a server, and the servers that it works with.
@@ -34,7 +35,8 @@ pub enum Role {
 }
 
 /// A replica, as its primary knows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, FromRedis)]
+#[redis(array)]
 #[non_exhaustive]
 pub struct ReplicaLink {
     /// Its address.
@@ -69,13 +71,6 @@ impl FromRedis for Role {
                 "expected `master`, `slave` or `sentinel`, got another role",
             )),
         }
-    }
-}
-
-impl FromRedis for ReplicaLink {
-    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
-        let (host, port, offset) = FromRedis::from_redis(reply)?;
-        Ok(Self { host, port, offset })
     }
 }
 

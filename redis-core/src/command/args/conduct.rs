@@ -5,8 +5,8 @@ use crate::command::known::Conduct;
 use crate::error::Error;
 
 /// What the compiler says about a command that blocks, on a handle that shares its socket.
-const BLOCKS: &str = "this command can block, and others share this socket, who would have to wait; call it on a `Pool`, which \
-     leases a socket for it, or on an `Exclusive` (`pool.exclusive().await?`)";
+const BLOCKS: &str = "this command can block, and others share this socket, who would have to wait; call it on a `Pool` or a `Cluster`, which \
+     lease a socket for it, or on an `Exclusive` (`pool.exclusive().await?`)";
 
 /// What the compiler says about a command that changes the connection, on a handle that shares its socket.
 const CHANGES: &str = "this command changes its connection's state, and others share this socket; the database and the name are \
@@ -53,6 +53,13 @@ impl Args {
         !self.is_plain() && self.conduct().state.is_some()
     }
 
+    /// Whether it blocks and does not change its socket, so that a socket is leased for it.
+    #[cold]
+    pub(crate) fn takes_a_lease(&mut self) -> bool {
+        let conduct = self.conduct();
+        conduct.blocks && conduct.state.is_none() && conduct.refused.is_none()
+    }
+
     /// Why it is refused, whatever command it is.
     fn refused_unseen(&self) -> Option<&'static str> {
         if self.words == 0 {
@@ -66,7 +73,7 @@ impl Args {
     }
 
     /// All words, also those that are shared.
-    fn each_word(&self) -> Words<'_> {
+    pub(super) fn each_word(&self) -> Words<'_> {
         Words {
             bytes: &self.bytes,
             shared: self.shared(),
@@ -91,7 +98,7 @@ impl Conduct {
 
 /// The words of a command, one after another.
 #[derive(Clone)]
-struct Words<'a> {
+pub(super) struct Words<'a> {
     bytes: &'a [u8],
     /// The values before `at` have been passed.
     shared: &'a [Splice],

@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 
+use super::spare::Spare;
 use super::{Args, Splice};
 use crate::command::script_text::ScriptTextRef;
 use crate::wire::encode::{self, Output};
+use crate::wire::outgoing::SHARE;
 
 impl Args {
     /// A copy of the command, to be sent as it is. An error that it holds is not copied.
@@ -19,8 +21,21 @@ impl Args {
             moves: self.moves,
             keys: self.keys.clone(),
             parts: self.parts.clone(),
+            spare: Spare::default(),
             rare: self.rare.clone(),
         }
+    }
+
+    /// Appends the whole encoded command to `out`. A command with long values, which are shared and not copied, is left
+    /// out; returns whether it was appended.
+    #[inline]
+    pub(crate) fn copy_to(&self, out: &mut Vec<u8>) -> bool {
+        let is_short = self.bytes.len() < SHARE && self.shared().is_empty();
+        if is_short {
+            encode::array_header(out, self.words);
+            out.put(&self.bytes);
+        }
+        is_short
     }
 
     /// Writes the arguments of another command, without its name.

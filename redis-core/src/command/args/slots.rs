@@ -2,7 +2,8 @@
 
 use super::{Args, Keys};
 use crate::command::info::RequestPolicy;
-use crate::command::slot::{Slots, slot};
+use crate::command::slot::{Slots, crossing, slot};
+use crate::error::Error;
 use crate::wire::encode;
 
 impl Args {
@@ -62,6 +63,23 @@ impl Args {
             Keys::Noted => self.slots_at_positions(),
             Keys::Slots => self.noted.fixed.join(self.noted.movable),
         }
+    }
+
+    /// The first word that has a slot, as it is shown to people.
+    #[cold]
+    pub(crate) fn key_in(&self, wanted: u16) -> String {
+        let all = self.joined();
+        let mut words = encode::words(&all).skip(1);
+        let word = words.find(|word| slot(word) == wanted);
+        word.map(|word| word.escape_ascii().to_string())
+            .unwrap_or_default()
+    }
+
+    /// The error of a command whose keys have two slots, and which is carried out by one node.
+    #[cold]
+    pub(crate) fn crossing_slots(&self, first: u16, second: u16) -> Error {
+        let (one, other) = (self.key_in(first), self.key_in(second));
+        crossing((&one, first), (&other, second)).of_command(self.name())
     }
 
     #[cold]

@@ -3,31 +3,40 @@
 //! A command on the heap is cheap to move while it is built. Taking its memory from here costs next to nothing: the
 //! piece that was given back last is still in the processor's cache.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 
 use super::{Args, Keys, Noted};
 use crate::command::CommandInfo;
 use crate::wire::encode::Output;
 
 /// How many each thread keeps.
-const KEPT: usize = 32;
+const KEPT: u8 = 32;
 
 /// A command that has grown larger than this many bytes is not kept.
 const LARGEST: usize = 4 * 1024;
 
 thread_local! {
-    #[expect(clippy::vec_box, reason = "what is lent are the boxes")]
-    static SPARE: RefCell<Vec<Box<Args>>> = const { RefCell::new(Vec::new()) };
+    /// The piece that was given back last; each leads to the one before it.
+    static SPARE: Cell<Option<Box<Args>>> = const { Cell::new(None) };
+}
+
+/// The place of a piece among those that are kept.
+#[derive(Debug, Default)]
+pub(super) struct Spare {
+    before: Option<Box<Args>>,
+    /// How many are kept before this one.
+    count: u8,
 }
 
 impl Args {
     /// Starts a command with its name, in the memory of an earlier command.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn lease(info: &'static CommandInfo, keys: Keys) -> Box<Self> {
         // While the thread ends, there are none.
-        let spare = SPARE.try_with(|spare| spare.borrow_mut().pop());
-        match spare {
+        match SPARE.try_with(Cell::take) {
             Ok(Some(mut args)) => {
+                let before = args.spare.before.take();
+                let _ending = SPARE.try_with(|spare| spare.set(before));
                 args.restart(info, keys);
                 args
             }
@@ -40,23 +49,24 @@ impl Args {
         self.info = info;
         self.bytes.put(info.header);
         self.words = info.words;
-        self.noted.mode = keys;
-        if keys == Keys::Slots {
-            self.noted = Noted::new(keys);
-        }
+        self.noted = Noted::new(keys);
     }
 
     /// Gives the memory back.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn retire(mut self: Box<Self>) {
         if self.bytes.capacity() > LARGEST {
             return;
         }
         self.clear();
         let _ending = SPARE.try_with(|spare| {
-            let mut spare = spare.borrow_mut();
-            if spare.len() < KEPT {
-                spare.push(self);
+            let before = spare.take();
+            let count = before.as_ref().map_or(0, |before| before.spare.count + 1);
+            if count < KEPT {
+                self.spare = Spare { before, count };
+                spare.set(Some(self));
+            } else {
+                spare.set(before);
             }
         });
     }
@@ -66,7 +76,9 @@ impl Args {
         self.bytes.clear();
         self.keys.clear();
         self.parts.clear();
-        self.rare = None;
+        if self.rare.is_some() {
+            self.rare = None;
+        }
         (self.once_only, self.moves, self.needed) = (false, false, 0);
     }
 }

@@ -145,6 +145,7 @@ impl ToArg for Vec<u8> {
 macro_rules! pointers {
     ($($pointer:ty;)*) => {$(
         impl<T: ToArg + ?Sized> ToArg for $pointer {
+            #[inline]
             fn write_arg(&self, out: &mut ArgWriter<'_>) -> Result<(), ArgError> {
                 (**self).write_arg(out)
             }

@@ -158,13 +158,14 @@ impl SentinelConnection {
         let attempt = Attempt {
             config: settings,
             address: sentinel,
+            host: sentinel.host(),
             end,
             credentials: credentials.as_ref(),
             opened: &|_| {},
         };
-        let (stream, ..) = attempt.run().await?;
+        let greeted = attempt.run().await?;
         Ok(Self {
-            stream,
+            stream: greeted.stream,
             replies: Replies::new(settings),
         })
     }

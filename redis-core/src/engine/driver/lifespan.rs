@@ -59,7 +59,7 @@ impl Lifespan {
         };
         let (answered, empty) =
             link.with(woken, |queue, _| (queue.counts.answered, queue.is_idle()));
-        if answered != self.answered || !empty {
+        if answered != self.answered || !empty || link.hub().needs(link) {
             (self.answered, self.used) = (answered, now);
         }
         let idle_at = self.used + idle;

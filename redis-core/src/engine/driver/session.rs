@@ -15,10 +15,12 @@ use tokio::time::Instant;
 
 use super::end::{End, lost};
 use super::lifespan::Lifespan;
+use super::relocation::Moving;
 use super::timer::{Timer, keep_deadlines};
 use crate::config::{Backoff, Transport};
 use crate::engine::inflight::{Failure, Order, Unanswered};
 use crate::engine::link::Link;
+use crate::engine::maintenance::Relaxation;
 use crate::wire::fixed_command;
 use crate::wire::outgoing::PIECES;
 use crate::wire::scan::{Found, Scanner};
@@ -69,6 +71,10 @@ pub(super) struct Session {
     /// Whether a transport with a buffer may still hold bytes.
     unflushed: bool,
     liveness: Option<Duration>,
+    /// Set while announced maintenance makes limits of time longer.
+    relaxation: Option<Relaxation>,
+    /// The server said that its endpoint moves, and nothing was done about it yet.
+    moving: Option<Moving>,
     /// When the server last showed that it is alive: bytes came, or a full socket took more.
     progress: Instant,
     /// Whether the socket could take no more bytes at the last write.
@@ -94,15 +100,15 @@ enum Progress {
 }
 
 impl Session {
-    pub(super) fn new(stream: Box<dyn Transport>, link: &Link) -> Self {
+    pub(super) fn new(stream: Box<dyn Transport>, pushes: BytesMut, link: &Link) -> Self {
         let now = Instant::now();
-        Self {
+        let mut session = Self {
             stream,
             scanner: Scanner::new(link.config.limits),
-            input: BytesMut::new(),
+            allocated: pushes.capacity(),
+            input: pushes,
             found: VecDeque::new(),
             with_inner_pushes: 0,
-            allocated: 0,
             step: LEAST_READ,
             unanswered: Unanswered::default(),
             now,
@@ -110,6 +116,8 @@ impl Session {
             halved: false,
             unflushed: false,
             liveness: link.config.liveness,
+            relaxation: link.relaxation(),
+            moving: None,
             progress: now,
             full: false,
             lifespan: Lifespan::new(link, now),
@@ -118,7 +126,15 @@ impl Session {
             refusals: 0,
             asked: None,
             due: None,
-        }
+        };
+        // These were scanned before, so there is no error.
+        let _ = session.find_frames(link);
+        session
+    }
+
+    /// Where the server said that its endpoint moves, if nothing was done about it yet.
+    pub(super) fn take_move(&mut self) -> Option<Moving> {
+        self.moving.take()
     }
 
     /// The bytes that were taken from the queue and are not answered.
@@ -405,13 +421,22 @@ impl Session {
 
     // ---- liveness ----
 
+    fn extra_time(&self) -> Duration {
+        self.relaxation
+            .map_or(Duration::ZERO, |relaxation| relaxation.extra_at(self.now))
+    }
+
     /// Sends a PING after half of the liveness time without a sign of life from the server, and gives the socket
     /// up after all of it, but never sooner than half of it after the PING.
     fn sign_of_life(&mut self, link: &Link, woken: &mut Vec<Waker>) -> Result<Sign, End> {
-        let Some(bound) = self.liveness else {
+        let now = self.now;
+        let Some(bound) = self
+            .liveness
+            .map(|bound| bound.saturating_add(self.extra_time()))
+        else {
             return Ok(Sign::default());
         };
-        let (now, half) = (self.now, bound / 2);
+        let half = bound / 2;
         // If the task was polled late, it has not read meanwhile either: the silence may be our own
         // fault.
         let overslept = self.due.take().is_some_and(|due| now > due + half / 4);

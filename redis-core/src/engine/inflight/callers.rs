@@ -36,6 +36,7 @@ impl Queue {
             replies: terms.replies,
             come: 0,
             limit,
+            is_usual: terms.patience.is_usual(),
             hold: terms.hold,
             idempotent: terms.idempotent,
             bound: payload.is_bound(),

@@ -32,8 +32,12 @@ pub(crate) trait Payload {
     fn rebind(&mut self, _loaded: &Loaded) -> bool {
         false
     }
-    /// Whether this reply is not the last: the command goes on waiting, and must be sent again as it is now.
+    /// Whether it may have to be sent again as it is now, because of a reply that is no error.
     #[inline]
+    fn may_go_on(&self) -> bool {
+        false
+    }
+    /// Whether this reply is not the last: the command goes on waiting, and must be sent again as it is now.
     fn waits_on(&mut self, _reply: &Delivery) -> bool {
         false
     }
@@ -70,6 +74,12 @@ pub(crate) enum Patience {
 }
 
 impl Patience {
+    /// Whether the configuration of the connection says how long.
+    #[inline]
+    pub(crate) fn is_usual(self) -> bool {
+        matches!(self, Self::Default | Self::Extra(_))
+    }
+
     /// The limit of a command that is queued now; the default time is `usual`.
     #[inline]
     pub(crate) fn limit(self, usual: Option<Duration>) -> Limit {

@@ -188,6 +188,7 @@ impl Queue {
         entry.come = (entry.come + frames).min(entry.replies);
         let done = entry.come == entry.replies;
         let (owner, bytes, limit) = (entry.owner, entry.bytes, entry.limit);
+        let is_usual = entry.is_usual;
         let is_single = frames == 1 && entry.replies == 1;
         if done {
             self.entries.pop_front();
@@ -214,7 +215,8 @@ impl Queue {
                 let all = parts.get_or_insert_default();
                 all.chunks.push(piece);
                 if done {
-                    all.deadline = limit.moment();
+                    let extra = extra(self.relaxation.filter(|_| is_usual));
+                    all.deadline = limit.moment().map(|moment| moment + extra);
                     woken.extend(waker.take());
                     let all = parts.take().unwrap_or_default();
                     *cell = Cell::Filled(Delivery::Parts(all));
@@ -226,14 +228,14 @@ impl Queue {
     }
 
     /// The server refused the oldest entry for a reason that goes away: its caller also gets the command to send
-    /// again.
+    /// again. Not where a MULTI may be open: its EXEC does nothing once a command was refused.
     pub(crate) fn deliver_refusal(
         &mut self,
         piece: Chunk,
         unanswered: &Unanswered,
         woken: &mut Vec<Waker>,
     ) {
-        if let Some(entry) = self.entries.front().copied() {
+        if let Some(entry) = self.entries.front().copied().filter(|_| !self.quiet) {
             let bytes = unanswered.copy(self.answered_bytes, entry.bytes);
             self.note_again(&entry, bytes);
         }
@@ -331,11 +333,18 @@ impl Queue {
             return self.earliest_deadline;
         }
         let (mut expired, obstacle) = (Vec::new(), self.obstacle());
+        let extra = self
+            .relaxation
+            .map_or(Duration::ZERO, |relaxation| relaxation.extra_at(now));
         self.earliest_deadline = None;
         for (index, entry) in self.entries.iter_mut().enumerate() {
-            let Limit::At(deadline) = entry.limit else {
+            let Limit::At(mut deadline) = entry.limit else {
                 continue;
             };
+            if deadline <= now && !extra.is_zero() && std::mem::take(&mut entry.is_usual) {
+                deadline += extra;
+                entry.limit = Limit::At(deadline);
+            }
             if deadline <= now {
                 let taken = index < self.taken;
                 if taken && Planted::IgnoredDeadline.is_here() {
@@ -590,4 +599,11 @@ impl Queue {
             self.cells.shrink_to_fit();
         }
     }
+}
+
+/// How much longer a limit is now.
+fn extra(relaxation: Option<Relaxation>) -> Duration {
+    relaxation.map_or(Duration::ZERO, |relaxation| {
+        relaxation.extra_at(Instant::now())
+    })
 }

@@ -33,6 +33,10 @@ use crate::runtime::Task;
 pub(crate) trait Line: Send + Sync {
     /// Whether the last socket that logged in speaks RESP3.
     fn speaks_resp3(&self) -> bool;
+    /// Whether the next socket may speak RESP3, as far as is known.
+    fn may_speak_resp3(&self) -> bool;
+    /// Whether there is a socket that is ready.
+    fn is_connected(&self) -> bool;
     /// Makes the driver check whether there is something to do.
     fn nudge(&self);
     /// Closes the socket at once.
@@ -104,10 +108,9 @@ impl Hub {
     pub(crate) fn join(self: &Arc<Self>, entrance: Entrance) -> Membership {
         let mut woken = Vec::new();
         let source = entrance.source.clone();
-        entrance.ticket.expect();
         let mut state = self.lock();
         let (id, driver) = if let Some(failure) = state.ended.clone() {
-            entrance.ticket.fail(Cause::Link(failure), &mut woken);
+            entrance.refuse(failure, &mut woken);
             (0, None)
         } else {
             let id = state.table.join(entrance, &mut woken);
@@ -154,7 +157,7 @@ impl Hub {
     /// The task of a second socket, if there has to be one to serve the table.
     fn ensure_served(self: &Arc<Self>, state: &mut State) -> Option<Task> {
         let own = state.commands.as_ref().and_then(Weak::upgrade);
-        let served = state.apart.is_some() || own.is_some_and(|line| line.speaks_resp3());
+        let served = state.apart.is_some() || own.is_some_and(|line| line.may_speak_resp3());
         if served {
             return None;
         }
@@ -242,9 +245,27 @@ impl Hub {
         self.dirty.store(true, Ordering::Release);
     }
 
+    /// Whether this socket, which is not open, has to be opened for a subscription.
+    pub(crate) fn needs(&self, link: &dyn Line) -> bool {
+        let state = self.lock();
+        state.is_own(link) && state.apart.is_none() && !state.table.is_empty()
+    }
+
+    /// Whether a socket that serves the table is connected.
+    fn is_served(&self) -> bool {
+        let state = self.lock();
+        let serving = state.apart.as_ref().or(state.commands.as_ref());
+        let line = serving.and_then(Weak::upgrade);
+        drop(state);
+        line.is_some_and(|line| line.is_connected())
+    }
+
     /// A socket was lost.
-    pub(crate) fn lost(&self, link: &dyn Line) {
+    pub(crate) fn lost(&self, link: &dyn Line, woken: &mut Vec<Waker>) {
         let mut state = self.lock();
+        if state.is_own(link) {
+            state.table.lost_track(woken);
+        }
         let serves = match &state.apart {
             Some(apart) => is(apart, link),
             None => state.is_own(link),
@@ -334,8 +355,9 @@ pub(crate) struct Membership {
 }
 
 impl Membership {
-    pub(crate) fn source(&self) -> &Arc<Source> {
-        &self.source
+    /// Whether a socket that serves it is connected.
+    pub(crate) fn is_served(&self) -> bool {
+        self.hub.is_served()
     }
 
     /// Whether it was neither refused nor ended.

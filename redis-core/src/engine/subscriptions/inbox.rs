@@ -253,7 +253,9 @@ impl<T> State<T> {
             Some(slot) => &mut slot.before,
             None => &mut self.tail,
         };
-        if let Some(event) = gap.next() {
+        if !gap.is_empty()
+            && let Some(event) = gap.next()
+        {
             return Some(Some(Ok(event)));
         }
         if let Some(slot) = self.slots.pop_front() {

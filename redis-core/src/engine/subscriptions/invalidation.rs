@@ -18,7 +18,8 @@ pub(crate) trait Invalidates: fmt::Debug + Send + Sync {
     fn invalidate(&self, invalidation: &Invalidation, woken: &mut Vec<Waker>);
 
     /// The socket was lost: changes from now on are not reported. No command has been sent on the next socket yet.
-    fn lost(&self);
+    /// It adds the tasks to wake to `woken`.
+    fn lost(&self, woken: &mut Vec<Waker>);
 
     /// The connection has ended.
     fn end(&self, cause: Cause, woken: &mut Vec<Waker>);
@@ -31,7 +32,7 @@ impl Invalidates for Inbox<Invalidation> {
     }
 
     /// An exclusive socket is not replaced, so the end follows.
-    fn lost(&self) {}
+    fn lost(&self, _: &mut Vec<Waker>) {}
 
     fn end(&self, cause: Cause, woken: &mut Vec<Waker>) {
         Self::end(self, Some(cause), woken);
@@ -99,7 +100,7 @@ mod tests {
             self.note(format!("{invalidation:?}"));
         }
 
-        fn lost(&self) {
+        fn lost(&self, _: &mut Vec<Waker>) {
             self.note("lost".to_owned());
         }
 

@@ -7,12 +7,13 @@
 //! - `push`: what servers push
 //! - `inbox`: where messages wait for their reader; `ticket`: the wait for a confirmation
 //! - `table/`: what is wanted and what is confirmed; no I/O
-//! - `hub`: which socket serves the table
+//! - `hub`: which socket serves the table; `mover`: who finds another place for a subscription
 
 pub(crate) mod hub;
 pub(crate) mod inbox;
 pub(crate) mod invalidation;
 pub(crate) mod message;
+pub(crate) mod mover;
 pub(crate) mod push;
 pub(crate) mod source;
 pub(crate) mod table;

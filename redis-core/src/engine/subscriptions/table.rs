@@ -179,6 +179,7 @@ impl Table {
 
     /// Takes a push. `may_answer` says whether the oldest reply that is owed is that of a command of this
     /// table.
+    #[inline]
     pub(crate) fn receive(
         &mut self,
         frame: &Frame,
@@ -200,7 +201,9 @@ impl Table {
             }
             Some(Push::Changed(_, _, None)) => Received::Unasked,
             Some(Push::Invalidate(keys)) => {
-                if let Some(invalidation) = Invalidation::read(&keys) {
+                if !self.invalidations.is_empty() {
+                    // Which keys were changed cannot be told from a malformed push.
+                    let invalidation = Invalidation::read(&keys).unwrap_or(Invalidation::All);
                     for (_, listener) in &self.invalidations {
                         listener.invalidate(&invalidation, woken);
                     }
@@ -316,7 +319,7 @@ impl Table {
             }
             Verb::Join if error.is_transient() => {
                 topic.standing = Standing::Absent;
-                topic.interrupt(error, woken);
+                topic.hinder(error, woken);
                 self.postponed.push(source);
                 true
             }
@@ -337,7 +340,7 @@ impl Table {
                 let members = std::mem::take(&mut topic.members);
                 self.members -= members.len();
                 for member in members {
-                    member.fail(Cause::Refused(error.clone()), woken);
+                    member.displace(Cause::Refused(error.clone()), woken);
                 }
                 self.dirty.push(source);
                 false
@@ -385,11 +388,15 @@ impl Table {
         self.dirty.append(&mut self.postponed);
     }
 
+    /// The socket for commands is gone, and the server tracks no keys any more.
+    pub(crate) fn lost_track(&self, woken: &mut Vec<Waker>) {
+        for (_, listener) in &self.invalidations {
+            listener.lost(woken);
+        }
+    }
+
     /// The socket is gone, and the server has no subscriptions left.
     pub(crate) fn lost(&mut self) {
-        for (_, listener) in &self.invalidations {
-            listener.lost();
-        }
         self.operations.clear();
         self.postponed.clear();
         self.dirty.clear();
@@ -435,10 +442,7 @@ impl Table {
         for topics in [&mut self.channels, &mut self.patterns, &mut self.shards] {
             for topic in std::mem::take(topics).into_values() {
                 for member in topic.members {
-                    if let Some(ticket) = &member.ticket {
-                        ticket.fail(Cause::Link(failure.clone()), woken);
-                    }
-                    member.inbox.end(Some(ended.clone()), woken);
+                    member.end(failure, &ended, woken);
                 }
             }
         }

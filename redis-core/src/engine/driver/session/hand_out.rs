@@ -8,8 +8,10 @@ use tokio::time::Instant;
 use super::replies::Replies;
 use super::{RETRY, Session, protocol};
 use crate::engine::driver::end::End;
+use crate::engine::driver::relocation::Moving;
 use crate::engine::inflight::Awaits;
 use crate::engine::link::Link;
+use crate::engine::maintenance::Notice;
 use crate::engine::subscriptions::push;
 use crate::engine::subscriptions::table::Received;
 use crate::reply::Frame;
@@ -72,6 +74,12 @@ impl Session {
                 link.hub().receive(&push, || false, woken);
             }
         }
+        if link.config.maintenance.is_asked_for()
+            && let Some(notice) = Notice::read(&frame.reply())
+        {
+            self.heed_notice(link, notice);
+            return Ok(());
+        }
         let may_answer = || link.awaits() != Awaits::Reply;
         match link.hub().receive(&frame, may_answer, woken) {
             Received::Answer => {
@@ -91,6 +99,15 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    /// Takes what the server announces; a repetition changes nothing.
+    fn heed_notice(&mut self, link: &Link, notice: Notice) {
+        let moving = Moving::announced_by(&notice);
+        if let Some(relaxation) = link.note_maintenance(notice, self.now) {
+            self.relaxation = Some(relaxation);
+            self.moving = moving.or(self.moving.take());
+        }
     }
 
     /// Hands out pushes that servers before 7.2 sent inside the next replies. They come before these replies, so that
@@ -200,7 +217,7 @@ impl Session {
             if rest.is_empty() {
                 return Ok(());
             }
-            match self.scanner.scan(rest) {
+            match self.scanner.scan_on(rest) {
                 Ok(Some(mut found)) => {
                     let frame = self.input.get(start..start + found.len);
                     if pushes_are_arrays && frame.is_some_and(push::is_push_in_resp2) {

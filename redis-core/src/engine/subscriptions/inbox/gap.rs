@@ -47,7 +47,14 @@ impl Gap {
         }
     }
 
+    /// Whether there is nothing to tell.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.lagged == 0 && self.told.is_none()
+    }
+
     /// What is to be told next.
+    #[cold]
     pub(super) fn next<T>(&mut self) -> Option<Event<T>> {
         if self.lagged > 0 {
             return Some(Event::Lagged(std::mem::take(&mut self.lagged)));

@@ -152,9 +152,10 @@ impl Driver {
     fn join(&mut self, kind: SourceKind, name: u8) {
         let source = Source::new(kind, name.to_string().into());
         let entrance = Entrance {
+            mover: None,
             source: Arc::new(source.clone()),
             inbox: Arc::new(Inbox::new(Capacity::default())),
-            ticket: Arc::default(),
+            ticket: Some(Arc::default()),
             alone: true,
         };
         let id = self.table.join(entrance, &mut Vec::new());

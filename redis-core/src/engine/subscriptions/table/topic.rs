@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::task::Waker;
 
+use crate::engine::inflight::Failure;
 use crate::engine::subscriptions::inbox::{Cause, Inbox};
 use crate::engine::subscriptions::message::{Interruption, Message};
+use crate::engine::subscriptions::mover::Mover;
 use crate::engine::subscriptions::source::Source;
 use crate::engine::subscriptions::ticket::Ticket;
 use crate::error::ServerError;
@@ -18,8 +20,20 @@ pub(crate) type MemberId = u64;
 pub(crate) struct Entrance {
     pub(crate) source: Arc<Source>,
     pub(crate) inbox: Arc<Inbox<Message>>,
-    pub(crate) ticket: Arc<Ticket>,
+    /// Whoever waits for the confirmation, and counts on it already; `None` if the subscription was confirmed elsewhere, so
+    /// that there is a gap.
+    pub(crate) ticket: Option<Arc<Ticket>>,
+    /// Whether the inbox has no other source.
     pub(crate) alone: bool,
+    /// Who finds another place for it when it has none here.
+    pub(crate) mover: Option<Arc<dyn Mover>>,
+}
+
+impl Entrance {
+    /// The connection has ended already.
+    pub(crate) fn refuse(self, failure: Failure, woken: &mut Vec<Waker>) {
+        Member::new(0, self).displace(Cause::Link(failure), woken);
+    }
 }
 
 /// A source that has subscribers, or had some.
@@ -51,6 +65,7 @@ pub(super) struct Member {
     pub(super) ticket: Option<Arc<Ticket>>,
     /// Whether the inbox has no other source, and ends with this one.
     pub(super) alone: bool,
+    mover: Option<Arc<dyn Mover>>,
 }
 
 impl Topic {
@@ -87,7 +102,7 @@ impl Topic {
     }
 
     /// Tells those who have had the subscription that it is missing, and why.
-    pub(super) fn interrupt(&mut self, error: &ServerError, woken: &mut Vec<Waker>) {
+    fn interrupt(&mut self, error: &ServerError, woken: &mut Vec<Waker>) {
         if std::mem::replace(&mut self.interrupted, true) {
             return;
         }
@@ -95,6 +110,16 @@ impl Topic {
             let interruption = Interruption::new(member.source.clone(), error.clone());
             member.inbox.interrupted(interruption, woken);
         }
+    }
+
+    /// The server refuses it for a reason that goes away.
+    pub(super) fn hinder(&mut self, error: &ServerError, woken: &mut Vec<Waker>) {
+        self.interrupt(error, woken);
+        let movers = self
+            .members
+            .iter()
+            .filter_map(|member| member.mover.as_ref());
+        movers.for_each(|mover| mover.hindered());
     }
 
     /// The server refused to end the subscription, so it goes on. Members that joined meanwhile are confirmed.
@@ -114,8 +139,9 @@ impl Member {
             id,
             source: entrance.source,
             inbox: entrance.inbox,
-            ticket: Some(entrance.ticket),
+            ticket: entrance.ticket,
             alone: entrance.alone,
+            mover: entrance.mover,
         }
     }
 
@@ -126,6 +152,25 @@ impl Member {
             None if Planted::HiddenGap.is_here() => {}
             None => self.inbox.resubscribed(woken),
         }
+    }
+
+    /// It has no place here any more.
+    pub(super) fn displace(mut self, cause: Cause, woken: &mut Vec<Waker>) {
+        match self.mover.take() {
+            Some(mover) => mover.displaced(cause, self.ticket),
+            None => self.fail(cause, woken),
+        }
+    }
+
+    /// The connection has ended: for one who waits by `failure`, for one who reads by `ended`.
+    pub(super) fn end(self, failure: &Failure, ended: &Cause, woken: &mut Vec<Waker>) {
+        if self.mover.is_some() {
+            return self.displace(ended.clone(), woken);
+        }
+        if let Some(ticket) = &self.ticket {
+            ticket.fail(Cause::Link(failure.clone()), woken);
+        }
+        self.inbox.end(Some(ended.clone()), woken);
     }
 
     pub(super) fn fail(self, cause: Cause, woken: &mut Vec<Waker>) {

@@ -1,0 +1,86 @@
+//! What is counted: [`CacheStats`].
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::changes::KeyHash;
+
+/// What happened to a cache since it was made, and what is in it now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct CacheStats {
+    /// Replies that were served from memory.
+    pub hits: u64,
+    /// Reads that were not in memory: those that were sent, and those that waited for the same read of somebody else.
+    pub misses: u64,
+    /// Of the misses, those that waited for the same read of somebody else.
+    pub shared: u64,
+    /// Replies that were dropped because one of their keys was changed. Replies of commands with several keys are
+    /// counted under their first key.
+    pub invalidations: u64,
+    /// Replies that gave way to others.
+    pub evictions: u64,
+    /// How often everything was dropped: a lost socket, FLUSHALL, a command that may have changed anything.
+    pub flushes: u64,
+    /// Replies that are kept.
+    pub replies: usize,
+    /// What they count against [`Cache::max_bytes`](super::Cache::max_bytes).
+    pub bytes: u64,
+    /// The connections whose servers report changes; only their replies are kept. The reports begin with the first read.
+    pub tracking: usize,
+}
+
+/// The counters. Hits are counted apart for different keys, so that threads seldom write to the same piece of memory.
+#[derive(Default)]
+pub(super) struct Counts {
+    hits: [Apart; 16],
+    misses: AtomicU64,
+    shared: AtomicU64,
+    invalidations: AtomicU64,
+    flushes: AtomicU64,
+}
+
+/// A counter that shares its cache lines with no other.
+#[derive(Default)]
+#[repr(align(128))]
+struct Apart(AtomicU64);
+
+impl Counts {
+    #[inline]
+    pub(super) fn hit(&self, key: KeyHash) {
+        let place = usize::try_from(key.0 >> 32).unwrap_or_default() % self.hits.len();
+        if let Some(hits) = self.hits.get(place) {
+            hits.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn missed(&self) {
+        self.misses.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn joined(&self) {
+        self.shared.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn invalidated(&self, replies: u64) {
+        if replies > 0 {
+            self.invalidations.fetch_add(replies, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn flushed(&self) {
+        self.flushes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The present values of what is counted here.
+    pub(super) fn read(&self) -> CacheStats {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        CacheStats {
+            hits: self.hits.iter().map(|hits| load(&hits.0)).sum(),
+            misses: load(&self.misses),
+            shared: load(&self.shared),
+            invalidations: load(&self.invalidations),
+            flushes: load(&self.flushes),
+            ..CacheStats::default()
+        }
+    }
+}

@@ -1,0 +1,492 @@
+//! One read on its way, for all who ask for the same: [`Flight`]; all of them: [`Flights`].
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::BuildHasherDefault;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll, Wake, Waker, ready};
+
+use bytes::Bytes;
+
+use super::changes::KeyHash;
+use super::read::{Answers, TrackedRead};
+use super::shared::{Shared, milliseconds};
+use super::source::Source;
+use super::standing::{Present, Tracking};
+use super::store::{self, AsIs, Command, CommandRef, Entry, Stamp};
+use crate::command::{Args, CommandInfo};
+use crate::engine::exchange::Exchange;
+use crate::engine::inflight::{Delivery, Failure};
+use crate::engine::link::Link;
+use crate::error::{CommandName, Error};
+use crate::reply::FrameRef;
+use crate::wire::encode;
+
+/// A read that is sent once and answers everybody who asked for it meanwhile.
+///
+/// It stands for its reply from before it is sent: a change of its keys that is reported while it is on its way makes its
+/// [`Stamp`] old. Then its reply is still given to those who asked before, but it is not kept, and nobody else joins.
+///
+/// Whoever waits for it drives it, so it goes on when some of them go away. When all have gone, nobody waits for its reply.
+pub(super) struct Flight {
+    flights: Arc<Flights>,
+    shared: Arc<Shared>,
+    source: Arc<Source>,
+    wanted: Wanted,
+    /// The epoch of the socket when it was begun.
+    epoch: u32,
+    /// The millisecond at which it was begun.
+    began: u64,
+    /// Whether its reply may be kept: its keys are reported from then on.
+    may_keep: bool,
+    /// Whether it has taken it upon itself to turn tracking on.
+    begins: bool,
+    info: &'static CommandInfo,
+    needed: u32,
+    waiters: Mutex<Vec<Waker>>,
+    state: Mutex<State>,
+}
+
+/// What a read is to bring.
+enum Wanted {
+    /// Its whole reply.
+    Whole(Part),
+    /// The elements of its reply, one for each key, in their order.
+    Each(Vec<Part>),
+}
+
+/// A reply that is kept by itself.
+pub(super) struct Part {
+    /// The hash of the command that it is the reply to.
+    id: u64,
+    /// The hash of its first key.
+    hash: KeyHash,
+    stamp: Stamp,
+}
+
+impl Wanted {
+    fn parts(&self) -> &[Part] {
+        match self {
+            Self::Whole(part) => std::slice::from_ref(part),
+            Self::Each(parts) => parts,
+        }
+    }
+}
+
+enum State {
+    Running(Exchange<Arc<Link>>, TrackedRead),
+    Over(Outcome, Box<Args>),
+    /// Only while the state changes.
+    Changing,
+}
+
+/// The reads on their way, by the hashes of their commands.
+#[derive(Default)]
+pub(super) struct Flights(Mutex<HashMap<u64, Weak<Flight>, BuildHasherDefault<AsIs>>>);
+
+impl Flights {
+    fn with<T>(
+        &self,
+        work: impl FnOnce(&mut HashMap<u64, Weak<Flight>, BuildHasherDefault<AsIs>>) -> T,
+    ) -> T {
+        // No code under this lock panics, or drops a flight.
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The read with this number.
+    pub(super) fn find(&self, id: u64) -> Option<Arc<Flight>> {
+        self.with(|flights| flights.get(&id).and_then(Weak::upgrade))
+    }
+
+    /// Lets others join this read.
+    pub(super) fn announce(&self, flight: &Arc<Flight>) {
+        self.with(|flights| {
+            for part in flight.wanted.parts() {
+                flights.insert(part.id, Arc::downgrade(flight));
+            }
+        });
+    }
+
+    /// Nobody joins this read any more.
+    fn withdraw(&self, flight: &Flight) {
+        self.with(|flights| {
+            for part in flight.wanted.parts() {
+                if flights
+                    .get(&part.id)
+                    .is_some_and(|known| std::ptr::eq(known.as_ptr(), flight))
+                {
+                    flights.remove(&part.id);
+                }
+            }
+        });
+    }
+}
+
+/// How a read ended.
+#[derive(Debug, Clone)]
+pub(super) enum Outcome {
+    /// The reply, which may be an error.
+    Reply(Bytes),
+    /// The elements of the reply, for a read whose elements are wanted.
+    Elements(Arc<[Bytes]>),
+    Failed(Failure),
+    /// It must be sent in the ordinary way, by each caller for itself: it was refused for a reason that goes away, or
+    /// another node has its keys.
+    Ordinary,
+}
+
+impl Flight {
+    /// Begins a read whose whole reply is wanted; it is sent when it is first polled.
+    pub(super) fn whole(
+        flights: &Arc<Flights>,
+        shared: &Arc<Shared>,
+        source: &Arc<Source>,
+        (id, hash): (u64, KeyHash),
+        args: Box<Args>,
+    ) -> Arc<Self> {
+        let present = source.present();
+        let stamp = shared.stamp(present.epoch, hash, &args);
+        let wanted = Wanted::Whole(Part { id, hash, stamp });
+        Self::begin((flights, shared), source, present, wanted, args)
+    }
+
+    /// Begins a read of which the element for each key is wanted.
+    pub(super) fn each(
+        flights: &Arc<Flights>,
+        shared: &Arc<Shared>,
+        source: &Arc<Source>,
+        keys: Vec<(u64, KeyHash)>,
+        args: Box<Args>,
+    ) -> Arc<Self> {
+        let present = source.present();
+        let part = |(id, hash)| Part {
+            id,
+            hash,
+            stamp: Stamp {
+                epoch: present.epoch,
+                count: shared.changes.count(hash),
+                others: None,
+            },
+        };
+        let wanted = Wanted::Each(keys.into_iter().map(part).collect());
+        Self::begin((flights, shared), source, present, wanted, args)
+    }
+
+    fn begin(
+        (flights, shared): (&Arc<Flights>, &Arc<Shared>),
+        source: &Arc<Source>,
+        present: Present,
+        wanted: Wanted,
+        args: Box<Args>,
+    ) -> Arc<Self> {
+        let settings = &shared.settings;
+        let is_on = present.tracking == Tracking::On;
+        let begins = present.tracking == Tracking::Off
+            && !settings.may_enable_again()
+            && source.standing.begin(present.epoch);
+        let is_off = present.tracking == Tracking::Off;
+        let enables = begins || (is_off && settings.may_enable_again());
+        let opts_in = settings.opts_in() && present.tracking != Tracking::Refused;
+        let (info, needed) = (args.info(), args.needed());
+        let ttls = if settings.server_ttl {
+            args.key_positions().len()
+        } else {
+            0
+        };
+        let read = TrackedRead {
+            enabling: enables.then(|| settings.enabling(None)),
+            opts_in,
+            args,
+            ttls,
+        };
+        let exchange = Exchange::new(source.link.clone(), &read);
+        Arc::new(Self {
+            flights: flights.clone(),
+            shared: shared.clone(),
+            source: source.clone(),
+            wanted,
+            epoch: present.epoch,
+            began: shared.now(),
+            may_keep: is_on || enables || opts_in,
+            begins,
+            info,
+            needed,
+            waiters: Mutex::default(),
+            state: Mutex::new(State::Running(exchange, read)),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Which of its parts answers somebody who asks for this command now, whose key is at this place; `None` if none does.
+    pub(super) fn part_for(&self, command: &[u8], key: &Range<usize>, id: u64) -> Option<usize> {
+        let mut parts = self.wanted.parts().iter();
+        let place = parts.position(|part| part.id == id)?;
+        let part = self.wanted.parts().get(place)?;
+        let is_current = self
+            .shared
+            .is_current(&part.stamp, self.source.present(), part.hash);
+        let asks = |args: &Args| match &self.wanted {
+            Wanted::Whole(_) => args.cacheable().is_some_and(|(bytes, _)| bytes == command),
+            Wanted::Each(_) => {
+                let asked = nth_key(args, place);
+                command.starts_with(args.info().header)
+                    && command.get(key.clone()) == asked.as_deref()
+            }
+        };
+        let asks = match &*self.lock() {
+            State::Running(_, read) => asks(&read.args),
+            State::Over(..) | State::Changing => false,
+        };
+        (is_current && asks).then_some(place)
+    }
+
+    /// Sends it now, before the first poll.
+    pub(super) fn submit(&self) {
+        if let State::Running(exchange, read) = &mut *self.lock() {
+            exchange.submit(read);
+        }
+    }
+
+    /// Drives it to its outcome.
+    pub(super) fn poll(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+        let mut state = self.lock();
+        let outcome = match &mut *state {
+            State::Over(outcome, _) => return Poll::Ready(outcome.clone()),
+            State::Changing => return Poll::Ready(Outcome::Ordinary),
+            State::Running(exchange, read) => {
+                // This comes first: the reply may come at any time from now on.
+                self.wait(cx.waker());
+                let all = Waker::from(self.clone());
+                let delivery = ready!(exchange.poll(read, &mut Context::from_waker(&all)));
+                self.end(read, delivery)
+            }
+        };
+        if let State::Running(_, read) = std::mem::replace(&mut *state, State::Changing) {
+            *state = State::Over(outcome.clone(), read.args);
+        }
+        drop(state);
+        self.flights.withdraw(self);
+        self.wake_by_ref();
+        Poll::Ready(outcome)
+    }
+
+    /// Leaves a waker.
+    fn wait(&self, waker: &Waker) {
+        let mut waiters = self.waiters();
+        if !waiters.iter().any(|known| known.will_wake(waker)) {
+            waiters.push(waker.clone());
+        }
+    }
+
+    fn waiters(&self) -> MutexGuard<'_, Vec<Waker>> {
+        self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The command again, to be sent in the ordinary way.
+    pub(super) fn command_again(&self) -> Option<Box<Args>> {
+        match &*self.lock() {
+            State::Running(_, TrackedRead { args, .. }) | State::Over(_, args) => {
+                Some(Box::new(args.again()))
+            }
+            State::Changing => None,
+        }
+    }
+
+    /// Puts to an error which command it is of, and what that needs.
+    #[cold]
+    pub(super) fn explained(&self, error: Error) -> Error {
+        let server = self.source.link.server();
+        let error = error.explained(|refusal| self.info.requirement(self.needed, server, refusal));
+        error.of_command(CommandName::from(self.info.name))
+    }
+
+    // ---- the end ----
+
+    /// Reads what came back, and keeps the reply if it may be kept.
+    fn end(&self, read: &TrackedRead, delivery: Delivery) -> Outcome {
+        let Ok((chunks, failure)) = delivery.into_parts() else {
+            return Outcome::Ordinary;
+        };
+        if let Some(failure) = failure {
+            return Outcome::Failed(failure);
+        }
+        let Some(answers) = Answers::read(read, &chunks) else {
+            return Outcome::Ordinary;
+        };
+        self.source.standing.hear(self.began);
+        self.note_tracking(&answers);
+        if let Some(error) = answers.reply.reply().error() {
+            if error.is_transient() || matches!(error.code(), "MOVED" | "ASK" | "READONLY") {
+                return Outcome::Ordinary;
+            }
+            return Outcome::Reply(store::compact(answers.reply.as_bytes()));
+        }
+        let kept_until = self.kept_until(&answers);
+        match &self.wanted {
+            Wanted::Whole(part) => {
+                let reply = store::compact(answers.reply.as_bytes());
+                if let Some(expires) = kept_until
+                    && let Some((bytes, key)) = read.args.cacheable()
+                {
+                    self.keep(part, (bytes, key), &reply, expires);
+                }
+                Outcome::Reply(reply)
+            }
+            Wanted::Each(parts) => self.end_each(parts, read, answers.reply, kept_until),
+        }
+    }
+
+    /// Keeps every element of the reply by itself.
+    fn end_each(
+        &self,
+        parts: &[Part],
+        read: &TrackedRead,
+        reply: FrameRef<'_>,
+        kept_until: Option<u64>,
+    ) -> Outcome {
+        let Some(elements) = reply.to_frame().elements() else {
+            return Outcome::Ordinary;
+        };
+        let elements: Arc<[Bytes]> = elements
+            .map(|element| store::compact(element.as_bytes()))
+            .collect();
+        if elements.len() != parts.len() {
+            return Outcome::Ordinary;
+        }
+        if let Some(expires) = kept_until {
+            let mut wanted = parts.iter().zip(&*elements);
+            read.args.each_key(|key| {
+                if let Some((part, element)) = wanted.next() {
+                    let (bytes, place) = command_of(self.info, key);
+                    self.keep(part, (&bytes, place), element, expires);
+                }
+            });
+        }
+        Outcome::Elements(elements)
+    }
+
+    /// Notes what the replies say about the reports of the server.
+    fn note_tracking(&self, answers: &Answers<'_>) {
+        let epoch = self.epoch;
+        match (answers.enabled, answers.opted_in) {
+            // In RESP2 the server says that tracking is on, and reports nothing.
+            (Some(true), _) if self.source.link.speaks_resp3() => {
+                self.source.standing.note(epoch, Tracking::On);
+            }
+            (Some(_), _) => {
+                if self.source.standing.note(epoch, Tracking::Refused) {
+                    super::trace::refused(&self.source.link.config);
+                }
+            }
+            (None, Some(false)) if self.source.present().epoch == epoch => {
+                self.source.forget(|_| Tracking::Off);
+            }
+            (None, _) => {}
+        }
+    }
+
+    /// Until which millisecond the reply may be kept, if at all.
+    fn kept_until(&self, answers: &Answers<'_>) -> Option<u64> {
+        let is_on = Present {
+            epoch: self.epoch,
+            tracking: Tracking::On,
+        };
+        let is_tracked =
+            self.may_keep && answers.opted_in != Some(false) && self.source.present() == is_on;
+        let expires = self.expires(answers.ttl);
+        (is_tracked && expires > self.shared.now()).then_some(expires)
+    }
+
+    fn keep(&self, part: &Part, command: (&[u8], Range<usize>), reply: &Bytes, expires: u64) {
+        let (bytes, key) = command;
+        let fits = reply.len() <= self.shared.settings.max_reply_bytes;
+        let is_current = self
+            .shared
+            .is_current(&part.stamp, self.source.present(), part.hash);
+        let command = CommandRef {
+            bytes,
+            hash: part.hash,
+        };
+        if fits
+            && is_current
+            && let Some(command) = Command::new(command, key)
+        {
+            let entry = Entry {
+                reply: reply.clone(),
+                stamp: part.stamp.clone(),
+                expires,
+            };
+            self.shared.store.insert(command, entry);
+        }
+    }
+
+    /// The millisecond from which on the reply is not served. The key was read after the read was begun, so it does not
+    /// expire earlier.
+    fn expires(&self, ttl: Option<u64>) -> u64 {
+        let ours = self.shared.settings.ttl.map(milliseconds);
+        let least = [ours, ttl].into_iter().flatten().min();
+        least.map_or(u64::MAX, |least| self.began.saturating_add(least))
+    }
+}
+
+/// Wakes everybody who waits.
+impl Wake for Flight {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let waiters = std::mem::take(&mut *self.waiters());
+        waiters.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Drop for Flight {
+    /// Everybody who waited has gone.
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        match std::mem::replace(state, State::Changing) {
+            State::Over(_, args) => args.retire(),
+            State::Running(..) | State::Changing => {
+                self.flights.withdraw(self);
+                if self.begins {
+                    self.source.standing.note(self.epoch, Tracking::Off);
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Flight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Flight").field(&self.info.name).finish()
+    }
+}
+
+/// The same command with one key, encoded, and the place of the key.
+pub(super) fn command_of(info: &CommandInfo, key: &[u8]) -> (Vec<u8>, Range<usize>) {
+    let mut bytes = info.header.to_vec();
+    encode::bulk(&mut bytes, key);
+    let end = bytes.len() - 2;
+    (bytes, end - key.len()..end)
+}
+
+fn nth_key(args: &Args, place: usize) -> Option<Vec<u8>> {
+    let (mut number, mut found) = (0, None);
+    args.each_key(|key| {
+        if number == place {
+            found = Some(key.to_vec());
+        }
+        number += 1;
+    });
+    found
+}
+
+/// A view of a reply that was given out.
+pub(super) fn frame(reply: &Bytes) -> FrameRef<'_> {
+    FrameRef::of_bytes(reply)
+}

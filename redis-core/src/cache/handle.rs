@@ -1,0 +1,193 @@
+//! The handle that users hold: [`Cached`].
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::counts::CacheStats;
+use super::dropped::Dropped;
+use super::flight::Flights;
+use super::inner::Inner;
+use super::origin::{Origin, Sources};
+use super::pending::CachedPending;
+use super::settings::Cache;
+use super::shared::Shared;
+use crate::client::{Client, Surface};
+use crate::command::{Args, Keys};
+use crate::error::Result;
+use crate::handle::{Connection, Pool};
+use crate::request::AllowsBlocking;
+
+/// A handle that keeps replies in memory, and has the server report when they are no longer current; cheap to clone.
+///
+/// It has all commands of the handle that it was made from. A reply is kept if it depends on nothing but the keys of its
+/// command, which the server knows to report; the documentation of a command says whether that is so (`cacheable`). All
+/// other commands go to the server as before. What is written through this handle is forgotten at once.
+///
+/// Replies are kept as the bytes that came, and decoded each time, so the same entry serves every type. The same read that
+/// many ask for at once is sent once.
+///
+/// # What is promised
+///
+/// - A change that the server has reported is never hidden: no reply from before it is served once the report was read, nor
+///   one that was on its way meanwhile. Reports are applied in the order in which they came, before later replies are
+///   handed out.
+/// - What was read over a socket is not served once the socket is lost.
+/// - A reply is not served if nothing came from the server for longer than [`Cache::max_unheard`].
+///
+/// Between the change and the report there is the time that the report needs to arrive. SWAPDB and a change of the access
+/// rights of the user are not reported at all; [`Cache::ttl`] bounds how long these go unseen.
+///
+/// Pipelines, transactions and batches of this handle go to the server, and keep nothing.
+///
+/// ```no_run
+/// # extern crate typedis_core as typedis;
+/// use std::time::Duration;
+///
+/// use typedis::{Cache, Connection, Result, Run, raw};
+///
+/// # async fn example() -> Result<()> {
+/// let conn = Connection::open("redis://localhost").await?;
+/// let cache = conn.cached(Cache::default().max_bytes(64 << 20).ttl(Duration::from_secs(60)))?;
+/// # let get = || raw("GET").key("user:1").reply::<Option<String>>();
+/// let user = cache.run(get()).await?; // from the server
+/// let user = cache.run(get()).await?; // from memory, until somebody changes it
+/// # Ok(()) }
+/// ```
+pub struct Cached<C> {
+    client: C,
+    inner: Arc<Inner>,
+}
+
+impl<C: Origin> Cached<C> {
+    pub(super) fn new(client: C, settings: Cache) -> Result<Self> {
+        settings.check()?;
+        let shared = Arc::new(Shared::new(settings));
+        let sources = Sources::new(client.lines(), &shared)?;
+        let inner = Arc::new(Inner {
+            shared,
+            flights: Arc::new(Flights::default()),
+            sources,
+        });
+        Ok(Self { client, inner })
+    }
+
+    /// The handle beneath, whose reads go to the server.
+    #[must_use]
+    pub fn uncached(&self) -> &C {
+        &self.client
+    }
+
+    /// The keys that the server reports as changed, from here on: for caches of one's own. Only keys that were read through
+    /// this handle are reported, unless it broadcasts.
+    ///
+    /// ```no_run
+    /// # extern crate typedis_core as typedis;
+    /// # async fn example(cache: typedis::Cached<typedis::Connection>) {
+    /// use typedis::pubsub::Invalidation;
+    ///
+    /// let mut dropped = cache.dropped();
+    /// while let Some(changed) = dropped.next().await {
+    ///     match changed {
+    ///         Invalidation::Keys(keys) => println!("{keys:?}"),
+    ///         Invalidation::All => println!("anything"), // the socket was lost, the server was flushed, or you read too slowly
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub fn dropped(&self) -> Dropped {
+        self.inner.shared.listeners.listen()
+    }
+
+    pub(super) fn inner(&self) -> &Inner {
+        &self.inner
+    }
+
+    /// What happened so far, and what is kept now.
+    #[must_use]
+    pub fn stats(&self) -> CacheStats {
+        let Inner {
+            shared, sources, ..
+        } = &*self.inner;
+        let (replies, bytes) = shared.store.size();
+        CacheStats {
+            replies,
+            bytes,
+            evictions: shared.store.evictions(),
+            tracking: sources.tracking(),
+            ..shared.counts.read()
+        }
+    }
+}
+
+impl<C: Clone> Clone for Cached<C> {
+    fn clone(&self) -> Self {
+        Self {
+            client: self.client.clone(),
+            inner: self.inner.clone(),
+        }
+    }
+}
+
+impl<C: fmt::Debug> fmt::Debug for Cached<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Cached").field(&self.client).finish()
+    }
+}
+
+impl<C: Origin> Client for Cached<C> {
+    type InFlight<'a>
+        = CachedPending<'a, C>
+    where
+        Self: 'a;
+
+    #[inline]
+    fn begin_command(&self, args: Box<Args>) -> CachedPending<'_, C> {
+        CachedPending::begin(&self.client, &self.inner, args)
+    }
+
+    fn noted_keys(&self) -> Keys {
+        Keys::Noted
+    }
+
+    fn surface(&self) -> Surface<'_> {
+        self.client.surface()
+    }
+}
+
+impl<C> AllowsBlocking for &Cached<C> where for<'c> &'c C: AllowsBlocking {}
+
+impl Connection {
+    /// A handle that keeps replies in memory, as `settings` say, and has the server report changes.
+    ///
+    /// It is made from this connection and uses its socket: the server pushes its reports on it, in RESP3. There is one such
+    /// handle for a connection at a time; clone it to share it.
+    ///
+    /// ```no_run
+    /// # extern crate typedis_core as typedis;
+    /// # async fn example(conn: typedis::Connection) -> typedis::Result<()> {
+    /// use typedis::Cache;
+    ///
+    /// let cache = conn.cached(Cache::default())?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// There is a caching handle of this connection already, the settings contradict each other, or the connection has
+    /// ended.
+    pub fn cached(&self, settings: Cache) -> Result<Cached<Self>> {
+        Cached::new(self.clone(), settings)
+    }
+}
+
+impl Pool {
+    /// A handle that keeps replies in memory, as `settings` say, and has the server report changes.
+    ///
+    /// All reads of one key go over the same one of the lanes that are kept open, whose server-side connection tracks it;
+    /// other commands go as on the pool. There is one such handle for a pool at a time; clone it to share it.
+    ///
+    /// # Errors
+    /// There is a caching handle of this pool already, the settings contradict each other, or a lane has ended.
+    pub fn cached(&self, settings: Cache) -> Result<Cached<Self>> {
+        Cached::new(self.clone(), settings)
+    }
+}

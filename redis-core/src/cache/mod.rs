@@ -1,0 +1,49 @@
+//! Client-side caching: replies that are kept in memory until the server reports that they are no longer current.
+//!
+//! # Layout
+//!
+//! - `handle`: the handle that users hold; `inner`: what its clones share
+//! - `settings`: what is kept, and for how long; `counts`: its numbers
+//! - `dropped`: the reported keys as a stream; `decoded`: replies that are kept as values
+//! - `origin`: the handles that it can be made from, and their sockets; `source`: one socket, whose server reports changes;
+//!   `standing`: what is known about these reports
+//! - `changes`: how often keys were changed; `store`: where replies are kept; `shared`: both, and the rule which of the
+//!   replies are current
+//! - `pending`: one command over the handle; `flight`: a read that is on its way, for all who ask for it; `each`: a read
+//!   of many keys; `read`: what is sent for a read, and what comes back; `written`: what a command writes, which is forgotten
+//! - `trace`: what is said to `tracing`
+//!
+//! # Why nothing old is served
+//!
+//! A reply has a *stamp*, which was made before its command was sent: the epoch of the socket, and how often each of the
+//! keys was changed by then. It is served as long as its stamp is current. The driver counts a reported change when it
+//! comes to the report in the input, before it hands out any reply behind it. So whoever has seen such a reply finds the
+//! stamps of older ones out of date, and a read that was on its way when the report came is out of date when it arrives.
+
+mod changes;
+mod counts;
+mod decoded;
+mod dropped;
+mod each;
+mod flight;
+mod handle;
+mod inner;
+mod origin;
+mod pending;
+mod read;
+mod settings;
+mod shared;
+mod source;
+mod standing;
+mod store;
+mod trace;
+mod written;
+
+pub use counts::CacheStats;
+pub use decoded::Decoded;
+pub use dropped::Dropped;
+pub use handle::Cached;
+pub use origin::Origin;
+#[doc(hidden)]
+pub use pending::CachedPending;
+pub use settings::Cache;

@@ -1,0 +1,157 @@
+//! A read whose keys the server reports from then on: [`TrackedRead`], and what comes back: [`Answers`].
+
+use super::settings::Enabling;
+use crate::command::script_text::Loaded;
+use crate::command::{Args, CommandInfo, command_info};
+use crate::engine::inflight::{Hold, Patience, Payload, Terms};
+use crate::reply::{FrameRef, Reply};
+use crate::wire::Chunk;
+use crate::wire::encode::{self, Output};
+use crate::wire::outgoing::Outgoing;
+
+/// `CLIENT CACHING YES`, encoded.
+const CACHING_YES: &[u8] = b"*3\r\n$6\r\nCLIENT\r\n$7\r\nCACHING\r\n$3\r\nYES\r\n";
+
+static PTTL: CommandInfo = command_info!("PTTL").readonly();
+
+/// A command with everything that goes before and after it in the same write.
+#[derive(Debug)]
+pub(super) struct TrackedRead {
+    /// What turns tracking on, if it may be off.
+    pub(super) enabling: Option<Enabling>,
+    /// Whether CLIENT CACHING YES goes right before the command.
+    pub(super) opts_in: bool,
+    pub(super) args: Box<Args>,
+    /// For how many keys the time to live is asked for after the command.
+    pub(super) ttls: usize,
+}
+
+impl TrackedRead {
+    /// How many replies come before that of the command.
+    fn before(&self) -> usize {
+        let enabling = self.enabling.as_ref();
+        enabling.map_or(0, |enabling| enabling.replies) + usize::from(self.opts_in)
+    }
+}
+
+impl Payload for TrackedRead {
+    fn terms(&self) -> Terms {
+        /// What PTTL takes beside the key.
+        const PTTL: usize = 40;
+        let enabling = self.enabling.as_ref();
+        let command = self.args.encoded_len();
+        Terms {
+            bytes: enabling.map_or(0, |enabling| enabling.bytes.len())
+                + if self.opts_in { CACHING_YES.len() } else { 0 }
+                + command
+                // All keys together are not longer than the command.
+                + if self.ttls > 0 { command + self.ttls * PTTL } else { 0 },
+            replies: self.before() + 1 + self.ttls,
+            idempotent: self.args.is_idempotent(),
+            hold: Hold::None,
+            patience: self
+                .args
+                .deadline()
+                .map_or(Patience::Default, Patience::Only),
+        }
+    }
+
+    fn write_to(&mut self, out: &mut Outgoing) {
+        if let Some(enabling) = &self.enabling {
+            out.put(&enabling.bytes);
+        }
+        if self.opts_in {
+            out.put(CACHING_YES);
+        }
+        self.args.write_to(out);
+        if self.ttls > 0 {
+            self.args.each_key(|key| {
+                encode::array_header(out, PTTL.words + 1);
+                out.put(PTTL.header);
+                encode::bulk(out, key);
+            });
+        }
+    }
+
+    fn mend(&mut self, _: &Loaded, _: &[Chunk]) -> bool {
+        false
+    }
+
+    #[cfg(feature = "tracing")]
+    fn summary(&self) -> crate::engine::inflight::Summary {
+        let operation = self.args.name().to_string();
+        let arguments = self.args.count_arguments();
+        crate::engine::inflight::Summary {
+            text: operation.clone() + &" ?".repeat(arguments),
+            operation: operation.into(),
+            batch: None,
+        }
+    }
+}
+
+/// The replies to a [`TrackedRead`].
+pub(super) struct Answers<'a> {
+    /// Whether tracking was turned on, if that was asked for.
+    pub(super) enabled: Option<bool>,
+    /// Whether CLIENT CACHING YES was accepted, if it was sent.
+    pub(super) opted_in: Option<bool>,
+    /// The reply to the command, as it came.
+    pub(super) reply: FrameRef<'a>,
+    /// The milliseconds after which the first of the keys expires; `None` if none does, as far as was asked.
+    pub(super) ttl: Option<u64>,
+}
+
+impl<'a> Answers<'a> {
+    /// `None` if there are too few replies.
+    pub(super) fn read(read: &TrackedRead, chunks: &'a [Chunk]) -> Option<Self> {
+        let mut frames = frames(chunks);
+        let mut enabled = None;
+        for _ in 0..read
+            .enabling
+            .as_ref()
+            .map_or(0, |enabling| enabling.replies)
+        {
+            enabled = Some(!is_error(&frames.next()?));
+        }
+        let opted_in = match read.opts_in {
+            true => Some(!is_error(&frames.next()?)),
+            false => None,
+        };
+        let reply = frames.next()?;
+        let mut ttl = None;
+        for _ in 0..read.ttls {
+            // Minus one stands for a key that does not expire, minus two for one that is not there.
+            let left = match frames.next()?.into_reply() {
+                Reply::Integer(left) => u64::try_from(left).ok(),
+                // The time is not known.
+                _ => Some(0),
+            };
+            ttl = [ttl, left].into_iter().flatten().min();
+        }
+        Some(Self {
+            enabled,
+            opted_in,
+            reply,
+            ttl,
+        })
+    }
+}
+
+fn is_error(frame: &FrameRef<'_>) -> bool {
+    matches!(frame.reply(), Reply::Error(_))
+}
+
+/// All frames in the chunks, in order.
+fn frames<'a>(chunks: &'a [Chunk]) -> impl Iterator<Item = FrameRef<'a>> {
+    chunks.iter().flat_map(|chunk| {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            if at >= chunk.len() {
+                return None;
+            }
+            let (frame, end) = FrameRef::next(chunk.span(), at)?;
+            at = end;
+            Some(frame)
+        })
+    })
+}

@@ -1,0 +1,188 @@
+//! What is kept, and the rule which of it is current: [`Shared`].
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Waker;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::changes::{Changes, Counted, KeyHash};
+use super::counts::Counts;
+use super::dropped::Listeners;
+use super::settings::Cache;
+use super::standing::{Present, Standing, Tracking};
+use super::store::{CommandRef, Stamp, Store};
+use crate::command::Args;
+use crate::engine::subscriptions::invalidation::Invalidation;
+
+/// Replies that are kept, for all clones of a caching handle.
+///
+/// A kept reply is served as long as its [`Stamp`] is current: the epoch is still that of the socket, and no key was
+/// changed since before the command was sent. Whoever learns of a change counts it first, and then removes what it made
+/// old; the second is only for the memory.
+pub(super) struct Shared {
+    pub(super) settings: Cache,
+    pub(super) changes: Changes,
+    pub(super) store: Store,
+    pub(super) counts: Counts,
+    pub(super) listeners: Listeners,
+    epochs: AtomicU32,
+    began: Instant,
+    standings: Mutex<Vec<Weak<Standing>>>,
+}
+
+impl Shared {
+    pub(super) fn new(settings: Cache) -> Self {
+        Self {
+            changes: Changes::new(settings.max_bytes),
+            store: Store::new(settings.max_bytes),
+            counts: Counts::default(),
+            listeners: Listeners::default(),
+            epochs: AtomicU32::new(0),
+            began: Instant::now(),
+            standings: Mutex::default(),
+            settings,
+        }
+    }
+
+    /// The milliseconds since this was made.
+    #[inline]
+    pub(super) fn now(&self) -> u64 {
+        milliseconds(self.began.elapsed())
+    }
+
+    /// An epoch that no socket has had.
+    fn next_epoch(&self) -> u32 {
+        self.epochs.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
+    }
+
+    /// The standing of one more socket.
+    pub(super) fn enlist(&self) -> Arc<Standing> {
+        let standing = Arc::new(Standing::new(self.next_epoch()));
+        let mut standings = self.standings();
+        standings.retain(|standing| standing.strong_count() > 0);
+        standings.push(Arc::downgrade(&standing));
+        standing
+    }
+
+    fn standings(&self) -> MutexGuard<'_, Vec<Weak<Standing>>> {
+        self.standings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    // ---- what is current ----
+
+    /// The reply to a command, if it is kept and current.
+    #[inline]
+    pub(super) fn find(&self, standing: &Standing, command: CommandRef<'_>) -> Option<Bytes> {
+        let entry = self.store.get(command)?;
+        let serves = self.serves(standing, &entry.stamp, entry.expires, command.hash);
+        serves.then_some(entry.reply)
+    }
+
+    /// Whether a reply with this stamp, which was read over this socket, may be served.
+    #[inline]
+    pub(super) fn serves(
+        &self,
+        standing: &Standing,
+        stamp: &Stamp,
+        expires: u64,
+        key: KeyHash,
+    ) -> bool {
+        let now = self.now();
+        standing.was_heard(now, milliseconds(self.settings.max_unheard))
+            && now < expires
+            && self.is_current(stamp, standing.present(), key)
+    }
+
+    #[inline]
+    pub(super) fn is_current(&self, stamp: &Stamp, present: Present, key: KeyHash) -> bool {
+        let is_current = |counted: &Counted| self.changes.count(counted.key) == counted.count;
+        stamp.epoch == present.epoch
+            && self.changes.count(key) == stamp.count
+            && stamp
+                .others
+                .as_ref()
+                .is_none_or(|others| others.iter().all(is_current))
+    }
+
+    /// The hash of the key at this place of an encoded command.
+    #[inline]
+    pub(super) fn hash_of(&self, command: &[u8], key: &Range<usize>) -> KeyHash {
+        self.changes
+            .hash(command.get(key.clone()).unwrap_or_default())
+    }
+
+    /// The stamp of a reply to a command that is sent after this.
+    pub(super) fn stamp(&self, epoch: u32, key: KeyHash, args: &Args) -> Stamp {
+        Stamp {
+            epoch,
+            count: self.changes.count(key),
+            others: args.has_several_keys().then(|| self.count_keys(args)),
+        }
+    }
+
+    #[cold]
+    fn count_keys(&self, args: &Args) -> Arc<Vec<Counted>> {
+        let mut counted = Vec::new();
+        args.each_key(|key| {
+            let key = self.changes.hash(key);
+            let count = self.changes.count(key);
+            counted.push(Counted { key, count });
+        });
+        Arc::new(counted)
+    }
+
+    // ---- changes ----
+
+    /// A key was changed.
+    pub(super) fn changed(&self, key: &[u8]) {
+        let hash = self.changes.hash(key);
+        self.count_change(hash);
+        let removed = self.store.remove_about(key, hash);
+        self.counts.invalidated(removed);
+    }
+
+    /// A key was changed; what is kept about it is found to be old when it is asked for.
+    pub(super) fn count_change(&self, key: KeyHash) {
+        if self.changes.add(key) {
+            self.forget_all();
+        }
+    }
+
+    /// Anything may have been changed.
+    #[cold]
+    pub(super) fn forget_all(&self) {
+        let standings: Vec<_> = self.standings().iter().filter_map(Weak::upgrade).collect();
+        for standing in standings {
+            self.forget(&standing, |tracking| tracking);
+        }
+    }
+
+    /// Everything that was read over this socket may have been changed.
+    pub(super) fn forget(&self, standing: &Standing, tracking: impl Fn(Tracking) -> Tracking) {
+        let ended = standing.renew(self.next_epoch(), tracking);
+        self.counts.flushed();
+        let is_alone = self.standings().len() <= 1;
+        if is_alone {
+            self.store.clear();
+        } else {
+            self.store.remove_of(ended);
+        }
+    }
+
+    /// Tells those who listen.
+    pub(super) fn tell(&self, report: &Invalidation, woken: &mut Vec<Waker>) {
+        self.listeners.tell(report, woken);
+    }
+}
+
+/// As many milliseconds as there fit.
+#[inline]
+pub(super) fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

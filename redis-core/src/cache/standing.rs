@@ -1,0 +1,130 @@
+//! What is known about the reports on one socket: [`Standing`].
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Whether what was read over a connection is current, and whether its server reports changes.
+///
+/// Its *epoch* is a number that no other socket has or had. It changes when the socket is lost and when everything was
+/// changed. Replies that were read in an earlier epoch are not served.
+#[derive(Debug)]
+pub(super) struct Standing {
+    /// The epoch and the [`Tracking`], in one number.
+    state: AtomicU64,
+    /// The millisecond at which the server is known to have been alive.
+    heard: AtomicU64,
+}
+
+/// Whether the server reports what is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tracking {
+    /// It was not asked to.
+    Off,
+    /// It is being asked, by one read; meanwhile nothing else is kept.
+    Beginning,
+    On,
+    /// It refuses to.
+    Refused,
+}
+
+/// An epoch, and whether the server reports changes in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Present {
+    pub(super) epoch: u32,
+    pub(super) tracking: Tracking,
+}
+
+impl Present {
+    fn pack(self) -> u64 {
+        let tracking = match self.tracking {
+            Tracking::Off => 0,
+            Tracking::Beginning => 1,
+            Tracking::On => 2,
+            Tracking::Refused => 3,
+        };
+        u64::from(self.epoch) << 8 | tracking
+    }
+
+    #[inline]
+    fn unpack(packed: u64) -> Self {
+        Self {
+            epoch: u32::try_from(packed >> 8).unwrap_or_default(),
+            tracking: match packed & 3 {
+                0 => Tracking::Off,
+                1 => Tracking::Beginning,
+                2 => Tracking::On,
+                _ => Tracking::Refused,
+            },
+        }
+    }
+}
+
+impl Standing {
+    pub(super) fn new(epoch: u32) -> Self {
+        let first = Present {
+            epoch,
+            tracking: Tracking::Off,
+        };
+        Self {
+            state: AtomicU64::new(first.pack()),
+            heard: AtomicU64::new(0),
+        }
+    }
+
+    #[inline]
+    pub(super) fn present(&self) -> Present {
+        Present::unpack(self.state.load(Ordering::Acquire))
+    }
+
+    /// Goes from one present to another; returns whether it was in the first one.
+    fn change(&self, from: Present, to: Tracking) -> bool {
+        let to = Present {
+            tracking: to,
+            ..from
+        };
+        let done = self.state.compare_exchange(
+            from.pack(),
+            to.pack(),
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
+        done.is_ok()
+    }
+
+    /// One read takes it upon itself to turn tracking on. Returns whether no other one does so.
+    pub(super) fn begin(&self, epoch: u32) -> bool {
+        let off = Present {
+            epoch,
+            tracking: Tracking::Off,
+        };
+        self.change(off, Tracking::Beginning)
+    }
+
+    /// Notes the outcome of turning tracking on, in this epoch. Returns whether it was not known before.
+    pub(super) fn note(&self, epoch: u32, tracking: Tracking) -> bool {
+        let now = self.present();
+        now.epoch == epoch && now.tracking != tracking && self.change(now, tracking)
+    }
+
+    /// Whether the server was heard within this many milliseconds before `now`.
+    #[inline]
+    pub(super) fn was_heard(&self, now: u64, within: u64) -> bool {
+        now.saturating_sub(self.heard.load(Ordering::Relaxed)) <= within
+    }
+
+    /// Notes that the server was alive at this moment.
+    pub(super) fn hear(&self, at: u64) {
+        self.heard.fetch_max(at, Ordering::Relaxed);
+    }
+
+    /// Begins a new epoch: nothing that was read so far is served any more. Returns the epoch that has ended.
+    pub(super) fn renew(&self, epoch: u32, tracking: impl Fn(Tracking) -> Tracking) -> u32 {
+        let next = |packed| {
+            let tracking = tracking(Present::unpack(packed).tracking);
+            Some(Present { epoch, tracking }.pack())
+        };
+        let before = self
+            .state
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, next);
+        Present::unpack(before.unwrap_or_else(|packed| packed)).epoch
+    }
+}

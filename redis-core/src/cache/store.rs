@@ -1,0 +1,335 @@
+//! Where replies are kept: [`Store`], bounded in bytes.
+
+use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use quick_cache::sync::Cache as Kept;
+use quick_cache::{Equivalent, Lifecycle, OptionsBuilder, Weighter};
+
+use super::changes::{Counted, KeyHash};
+
+/// The replies by their commands. It evicts what was not used for long, and resists scans.
+///
+/// All commands about one key have the hash of that key, so that they are found by the key as well.
+pub(super) struct Store {
+    kept: Kept<Command, Entry, Weight, BuildHasherDefault<AsIs>, Evictions>,
+    evicted: Arc<AtomicU64>,
+}
+
+/// An encoded command, as the key of its reply.
+#[derive(Debug)]
+pub(super) struct Command {
+    bytes: Box<[u8]>,
+    hash: KeyHash,
+    /// Where its first key begins and ends.
+    key: (u32, u32),
+}
+
+/// The same, borrowed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CommandRef<'a> {
+    pub(super) bytes: &'a [u8],
+    /// The hash of its first key.
+    pub(super) hash: KeyHash,
+}
+
+/// Any command about this key.
+struct About<'a> {
+    key: &'a [u8],
+    hash: KeyHash,
+}
+
+/// A reply that is kept.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    /// The frame as it came.
+    pub(super) reply: Bytes,
+    pub(super) stamp: Stamp,
+    /// The millisecond from which on it is not served.
+    pub(super) expires: u64,
+}
+
+/// By what a reply is known to be current.
+#[derive(Debug, Clone)]
+pub(super) struct Stamp {
+    /// The epoch of the socket that it was read on; see [`Standing`](super::standing::Standing).
+    pub(super) epoch: u32,
+    /// How often its first key had been changed.
+    pub(super) count: u32,
+    /// The other keys.
+    pub(super) others: Option<Arc<Vec<Counted>>>,
+}
+
+impl Command {
+    /// `None` if it is too long.
+    pub(super) fn new(command: CommandRef<'_>, key: std::ops::Range<usize>) -> Option<Self> {
+        Some(Self {
+            bytes: command.bytes.into(),
+            hash: command.hash,
+            key: (u32::try_from(key.start).ok()?, u32::try_from(key.end).ok()?),
+        })
+    }
+
+    /// How many bytes it has.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    fn key(&self) -> &[u8] {
+        let (start, end) = self.key;
+        self.bytes
+            .get(start as usize..end as usize)
+            .unwrap_or_default()
+    }
+}
+
+impl Hash for Command {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash.0);
+    }
+}
+
+impl PartialEq for Command {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for Command {}
+
+impl Hash for CommandRef<'_> {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash.0);
+    }
+}
+
+impl Equivalent<Command> for CommandRef<'_> {
+    #[inline]
+    fn equivalent(&self, command: &Command) -> bool {
+        *self.bytes == *command.bytes
+    }
+}
+
+impl Hash for About<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash.0);
+    }
+}
+
+impl Equivalent<Command> for About<'_> {
+    fn equivalent(&self, command: &Command) -> bool {
+        self.hash == command.hash && self.key == command.key()
+    }
+}
+
+/// The hash is known already.
+#[derive(Debug, Default)]
+pub(super) struct AsIs(u64);
+
+impl Hasher for AsIs {
+    fn write(&mut self, _: &[u8]) {}
+
+    #[inline]
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Weight;
+
+impl Weighter<Command, Entry> for Weight {
+    fn weight(&self, command: &Command, entry: &Entry) -> u64 {
+        weight(command.bytes.len(), entry.reply.len())
+    }
+}
+
+/// How many bytes a command of this length and its reply count.
+pub(super) fn weight(command: usize, reply: usize) -> u64 {
+    /// What the store needs for an entry besides the bytes of the command and the reply.
+    const ENTRY: usize = 128;
+    (ENTRY + command + reply) as u64
+}
+
+/// Counts evictions.
+#[derive(Debug, Clone)]
+struct Evictions(Arc<AtomicU64>);
+
+impl Lifecycle<Command, Entry> for Evictions {
+    type RequestState = ();
+
+    fn on_evict(&self, (): &mut (), _: Command, _: Entry) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Store {
+    pub(super) fn new(max_bytes: usize) -> Self {
+        /// What a command and its reply count on average; a guess suffices.
+        const AVERAGE: usize = 256;
+        let evicted = Arc::new(AtomicU64::new(0));
+        let weight_capacity = max_bytes as u64;
+        let mut options = OptionsBuilder::new();
+        options
+            .estimated_items_capacity((max_bytes / AVERAGE).max(1))
+            .weight_capacity(weight_capacity);
+        let evictions = Evictions(evicted.clone());
+        let kept = match options.build() {
+            Ok(options) => {
+                Kept::with_options(options, Weight, BuildHasherDefault::default(), evictions)
+            }
+            // Both numbers are set.
+            Err(_) => Kept::with(
+                1,
+                weight_capacity,
+                Weight,
+                BuildHasherDefault::default(),
+                evictions,
+            ),
+        };
+        Self { kept, evicted }
+    }
+
+    #[inline]
+    pub(super) fn get(&self, command: CommandRef<'_>) -> Option<Entry> {
+        self.kept.get(&command)
+    }
+
+    pub(super) fn insert(&self, command: Command, entry: Entry) {
+        self.kept.insert(command, entry);
+    }
+
+    /// Removes every reply whose first key is this one; returns how many there were.
+    pub(super) fn remove_about(&self, key: &[u8], hash: KeyHash) -> u64 {
+        let about = About { key, hash };
+        let mut removed = 0;
+        while self.kept.remove(&about).is_some() {
+            removed += 1;
+        }
+        removed
+    }
+
+    /// Removes what was read in this epoch.
+    pub(super) fn remove_of(&self, epoch: u32) {
+        self.kept.retain(|_, entry| entry.stamp.epoch != epoch);
+    }
+
+    pub(super) fn clear(&self) {
+        self.kept.clear();
+    }
+
+    /// How many replies there are, and how many bytes they count.
+    pub(super) fn size(&self) -> (usize, u64) {
+        (self.kept.len(), self.kept.weight())
+    }
+
+    /// How many replies gave way to others.
+    pub(super) fn evictions(&self) -> u64 {
+        self.evicted.load(Ordering::Relaxed)
+    }
+}
+
+/// A copy of a reply that keeps nothing else alive, and whose clones do not allocate.
+pub(super) fn compact(reply: &[u8]) -> Bytes {
+    const SHORT: usize = 31;
+    const MEDIUM: usize = 63;
+    if reply.len() <= SHORT {
+        Bytes::from_owner(Inline::<SHORT>::new(reply))
+    } else if reply.len() <= MEDIUM {
+        Bytes::from_owner(Inline::<MEDIUM>::new(reply))
+    } else {
+        Bytes::from_owner(Box::<[u8]>::from(reply))
+    }
+}
+
+/// Up to `N` bytes in one piece with their length.
+struct Inline<const N: usize> {
+    len: u8,
+    bytes: [u8; N],
+}
+
+impl<const N: usize> Inline<N> {
+    fn new(source: &[u8]) -> Self {
+        let mut bytes = [0; N];
+        if let Some(target) = bytes.get_mut(..source.len()) {
+            target.copy_from_slice(source);
+        }
+        // The callers give at most `N` bytes, and `N` fits into a byte.
+        let len = u8::try_from(source.len()).unwrap_or(0);
+        Self { len, bytes }
+    }
+}
+
+impl<const N: usize> AsRef<[u8]> for Inline<N> {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store(store: &Store, bytes: &[u8], key: std::ops::Range<usize>, hash: u64, reply: &[u8]) {
+        let command = CommandRef {
+            bytes,
+            hash: KeyHash(hash),
+        };
+        let stamp = Stamp {
+            epoch: 1,
+            count: 0,
+            others: None,
+        };
+        let entry = Entry {
+            reply: compact(reply),
+            stamp,
+            expires: u64::MAX,
+        };
+        store.insert(Command::new(command, key).unwrap(), entry);
+    }
+
+    fn has(store: &Store, bytes: &[u8], hash: u64) -> bool {
+        let hash = KeyHash(hash);
+        store.get(CommandRef { bytes, hash }).is_some()
+    }
+
+    #[test]
+    fn all_replies_about_a_key_are_removed_and_no_others() {
+        let kept = Store::new(1 << 20);
+        store(&kept, b"GET a", 4..5, 7, b"$1\r\n1\r\n");
+        store(&kept, b"TTL a", 4..5, 7, b":1\r\n");
+        // Another key with the same hash.
+        store(&kept, b"GET b", 4..5, 7, b"$1\r\n2\r\n");
+        assert_eq!(kept.remove_about(b"a", KeyHash(7)), 2);
+        assert!(!has(&kept, b"GET a", 7) && !has(&kept, b"TTL a", 7));
+        assert!(has(&kept, b"GET b", 7));
+    }
+
+    #[test]
+    fn what_there_is_no_room_for_is_evicted_and_counted() {
+        let kept = Store::new(100_000);
+        for number in 0..10_000_u64 {
+            let hash = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            store(&kept, &number.to_be_bytes(), 0..8, hash, b":1\r\n");
+        }
+        let (count, bytes) = kept.size();
+        assert!(bytes <= 100_000 && count > 300, "{count} of {bytes} bytes");
+        assert_eq!(kept.evictions() + count as u64, 10_000);
+    }
+
+    #[test]
+    fn a_copy_is_exact_whatever_its_length() {
+        for len in [0, 1, 31, 32, 63, 64, 1000] {
+            let reply: Vec<u8> = (0..len).map(|at| (at % 251) as u8).collect();
+            assert_eq!(compact(&reply), reply);
+        }
+    }
+}

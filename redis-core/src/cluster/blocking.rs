@@ -1,0 +1,229 @@
+//! Commands that block, on a socket that is leased from the node of their keys; and such a socket for the caller.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::detour::{Detour, Hops, no_node, passes};
+use super::handle::Cluster;
+use super::nodes::Node;
+use super::redirect::{Redirect, RedirectKind};
+use super::shared::Shared;
+use crate::chain::routing::Goal;
+use crate::command::{Args, CommandInfo, Keys, Slots, ToArg, command_info};
+use crate::engine::inflight::{Limit, Patience};
+use crate::engine::pending::terms_of;
+use crate::error::{Error, ErrorKind, Phase, Result, ServerError};
+use crate::handle::{Exclusive, Unclaimed, run_unclaimed};
+use crate::reply::Frame;
+use crate::request::AllowsBlocking;
+
+/// Who waited on one node for this long has not been sent round in a circle.
+const SETTLED: Duration = Duration::from_secs(1);
+
+/// Stands for the command that is to come; only its key is read.
+static NOTHING: CommandInfo = command_info!("");
+
+impl AllowsBlocking for &Cluster {}
+
+impl Cluster {
+    /// Leases a socket to the node that has the slot of a key: an idle one, or a new one, or, if all are in use, the next
+    /// one that comes back. Each node lends as many sockets as the setting `leases` says.
+    ///
+    /// It is for commands that change their connection, such as WATCH and MULTI by hand, on keys of this slot. Redirects
+    /// are not followed on it: they are errors, since the state of the socket is on the node that it leads to. After
+    /// one, take a new lease. For a transaction that depends on what it has read, see [`Cluster::watch`], which does that.
+    ///
+    /// Waiting is fair and bounded by the command timeout.
+    ///
+    /// ```no_run
+    /// # async fn example(cluster: typedis_core::cluster::Cluster) -> typedis_core::Result<()> {
+    /// use typedis_core::{Run, raw};
+    ///
+    /// let lease = cluster.exclusive_for("{stock}").await?; // for every key with this tag
+    /// let open = lease.begin().await?;
+    /// open.run(raw("INCR").key("{stock}.tea").reply::<i64>()).await?;
+    /// open.exec().await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// A timeout, a failure to connect to the node, or a key that cannot be sent.
+    pub async fn exclusive_for(&self, key: impl ToArg) -> Result<Exclusive> {
+        let mut args = Args::new(&NOTHING, Keys::Slots);
+        args.key("key", &key);
+        if let Some(error) = args.take_error() {
+            return Err(error);
+        }
+        let node = owner(self.shared(), args.slots().into());
+        node.ok_or_else(no_node)?.lease().await
+    }
+
+    /// The same as [`Cluster::exclusive_for`], under the name that many pools use.
+    ///
+    /// # Errors
+    /// A timeout, a failure to connect to the node, or a key that cannot be sent.
+    pub async fn acquire_for(&self, key: impl ToArg) -> Result<Exclusive> {
+        self.exclusive_for(key).await
+    }
+
+    /// Calls `report` with the reply to a blocking command whose caller has gone away, as
+    /// [`Pool::on_unclaimed`](crate::Pool::on_unclaimed) does.
+    pub fn on_unclaimed(&self, report: impl Fn(Unclaimed) + Send + Sync + 'static) {
+        self.shared().reports.set(report);
+    }
+}
+
+/// The node that should carry something out, as far as is known now.
+pub(super) fn owner(shared: &Shared, goal: Goal) -> Option<Arc<Node>> {
+    let routes = shared.routes();
+    let node = match goal {
+        Goal::Owner(slot) => routes.owner(slot),
+        Goal::Anyone | Goal::ThisNode(_) => routes.any_primary(),
+    };
+    node.cloned()
+}
+
+/// Runs a blocking command on a socket of its own. When the node loses the slot, or its role, the wait goes on at the
+/// new node with what is left of its time. When this is dropped midway, the lease closes its socket, because a reply is
+/// still owed on it.
+pub(super) async fn run(shared: &Shared, args: Box<Args>) -> Result<Frame> {
+    if let Slots::Several(first, second) = args.slots() {
+        return Err(args.crossing_slots(first, second));
+    }
+    let name = args.name();
+    let outcome = Wait::new(shared, args).run().await;
+    outcome.map_err(|error| error.of_command(name))
+}
+
+/// A blocking command, and what happened to it so far.
+struct Wait<'a> {
+    shared: &'a Shared,
+    args: Box<Args>,
+    goal: Goal,
+    since: Instant,
+    patience: Patience,
+    /// Where a redirect led.
+    place: Option<Place>,
+    detour: Detour,
+    hops: Hops,
+}
+
+/// A node to ask.
+struct Place {
+    node: Arc<Node>,
+    asking: bool,
+}
+
+/// What is done after an attempt.
+enum Verdict {
+    /// This is the outcome.
+    Over,
+    /// It is sent again to this node.
+    To(Place),
+    /// It is sent again after a pause, to the node that is known by then.
+    Later,
+}
+
+impl<'a> Wait<'a> {
+    fn new(shared: &'a Shared, args: Box<Args>) -> Self {
+        let since = Instant::now();
+        let patience = terms_of(&args).patience;
+        let limit = patience.limit(shared.config.command_timeout);
+        Self {
+            shared,
+            goal: args.slots().into(),
+            args,
+            since,
+            patience,
+            place: None,
+            detour: Detour::until(Limit::from(limit, since)),
+            hops: Hops::default(),
+        }
+    }
+
+    async fn run(mut self) -> Result<Frame> {
+        let mut next = self.args.again();
+        loop {
+            let place = match self.place.take() {
+                Some(place) => place,
+                None => Place {
+                    node: owner(self.shared, self.goal).ok_or_else(no_node)?,
+                    asking: false,
+                },
+            };
+            let leased = Instant::now();
+            let outcome = self.attempt(&place, next).await;
+            if leased.elapsed() >= SETTLED {
+                self.hops.forget();
+            }
+            match self.judge(&outcome, &place.node)? {
+                Verdict::Over => return outcome,
+                Verdict::To(place) => self.place = Some(place),
+                Verdict::Later => {
+                    if !self.detour.pause(&self.shared.config, self.patience) {
+                        return outcome;
+                    }
+                    poll_fn(|cx| self.detour.poll_pause(cx)).await;
+                }
+            }
+            next = self.args.again_since(self.since);
+        }
+    }
+
+    async fn attempt(&self, place: &Place, args: Args) -> Result<Frame> {
+        let lease = place.node.lease().await?;
+        let (reports, unblock_on) = (&self.shared.reports, place.node.connection());
+        run_unclaimed(reports, lease, unblock_on, place.asking, Box::new(args)).await
+    }
+
+    /// Decides what follows on the outcome of an attempt at a node.
+    fn judge(&mut self, outcome: &Result<Frame>, node: &Node) -> Result<Verdict> {
+        let refusal = match outcome {
+            Ok(frame) => match frame.reply().error() {
+                Some(refusal) => refusal,
+                None => return Ok(Verdict::Over),
+            },
+            Err(error) if self.is_lost_unharmed(error) => {
+                self.shared.want_refresh();
+                return Ok(Verdict::Later);
+            }
+            Err(_) => return Ok(Verdict::Over),
+        };
+        if let Some(redirect) = Redirect::parse(&refusal.to_string()) {
+            let hop = self.hops.follow(self.shared, &redirect, &node.address)?;
+            return Ok(if hop.pauses {
+                Verdict::Later
+            } else {
+                Verdict::To(Place {
+                    node: hop.node,
+                    asking: redirect.kind == RedirectKind::Ask,
+                })
+            });
+        }
+        if passes(&refusal) || is_demotion(&refusal) {
+            self.shared.want_refresh();
+            self.hops.forget();
+            return Ok(Verdict::Later);
+        }
+        Ok(Verdict::Over)
+    }
+
+    /// Whether the socket was lost, or there was none, and the command can be sent again: nothing of it was sent, or it
+    /// may be repeated.
+    fn is_lost_unharmed(&self, error: &Error) -> bool {
+        let is_lost = matches!(
+            error.kind(),
+            ErrorKind::ConnectionLost(_) | ErrorKind::Connect(_)
+        );
+        is_lost && (error.phase() == Phase::NotSent || self.args.is_idempotent())
+    }
+}
+
+/// Whether a node ended the wait because it lost its role. CLIENT UNBLOCK has the same code; that is the wish of whoever
+/// called it.
+fn is_demotion(refusal: &ServerError) -> bool {
+    refusal.code() == "UNBLOCKED" && refusal.message().starts_with("force unblock")
+}

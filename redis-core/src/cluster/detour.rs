@@ -1,0 +1,163 @@
+//! What happened to something whose first attempt did not succeed: [`Detour`], with the pauses and redirects so far.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::time::{Instant, Sleep, sleep};
+
+use super::nodes::Node;
+use super::redirect::{Redirect, RedirectKind};
+use super::shared::Shared;
+use crate::config::{Address, Config};
+use crate::engine::inflight::{Failure, Limit, Patience};
+use crate::error::{Error, ErrorKind, Phase, Result, ServerError};
+
+/// How often something is sent from node to node; more counts as a circle.
+const MOST_HOPS: usize = 16;
+/// Redirects beyond this many are followed after a pause: nodes disagree for a moment while slots move.
+const QUICK_HOPS: usize = 2;
+/// After a refusal or loss, the map is asked for again; at most this often if there is no deadline.
+const MOST_PAUSES: u32 = 1_000;
+
+/// Pauses, and the deadline that they keep to.
+#[derive(Debug, Default)]
+pub(super) struct Detour {
+    pub(super) deadline: Option<Instant>,
+    pause: Option<Pin<Box<Sleep>>>,
+    pauses: u32,
+}
+
+impl Detour {
+    /// One whose pauses end by this deadline.
+    pub(super) fn until(deadline: Option<Instant>) -> Self {
+        Self {
+            deadline,
+            ..Self::default()
+        }
+    }
+
+    /// Begins a pause, unless the deadline comes first. Each is longer than the one before.
+    pub(super) fn pause(&mut self, config: &Config, patience: Patience) -> bool {
+        self.set_deadline(config, patience);
+        let pause = config.backoff.pause(self.pauses);
+        let in_time = match self.deadline {
+            Some(deadline) => Instant::now() + pause < deadline,
+            None => self.pauses < MOST_PAUSES,
+        };
+        if in_time {
+            self.pauses += 1;
+            self.pause = Some(Box::pin(sleep(pause)));
+        }
+        in_time
+    }
+
+    /// Begins a pause, unless there is one. Returns whether it ends in time.
+    pub(super) fn pause_too(&mut self, config: &Config, patience: Patience) -> bool {
+        self.pause.is_some() || self.pause(config, patience)
+    }
+
+    fn set_deadline(&mut self, config: &Config, patience: Patience) {
+        if self.deadline.is_none() {
+            let limit = patience.limit(config.command_timeout);
+            self.deadline = Limit::from(limit, Instant::now());
+        }
+    }
+
+    /// Waits until the pause is over. Returns whether there was one.
+    pub(super) fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        let Some(pause) = &mut self.pause else {
+            return Poll::Ready(false);
+        };
+        ready!(pause.as_mut().poll(cx));
+        self.pause = None;
+        Poll::Ready(true)
+    }
+}
+
+/// Where redirects led.
+#[derive(Debug, Default)]
+pub(super) struct Hops(Vec<Address>);
+
+/// Where to go after a redirect.
+#[derive(Debug)]
+pub(super) struct Hop {
+    pub(super) node: Arc<Node>,
+    /// Whether to pause before that, so that nodes that disagree may come to agree.
+    pub(super) pauses: bool,
+}
+
+impl Hops {
+    /// Begins to count again: who waits for a slot to arrive takes the same path many times.
+    pub(super) fn forget(&mut self) {
+        self.0.clear();
+    }
+
+    /// Notes a redirect of the node `asked`, and corrects the map.
+    ///
+    /// # Errors
+    /// It names no node, or nodes send it from one to the other without end.
+    pub(super) fn follow(
+        &mut self,
+        shared: &Shared,
+        redirect: &Redirect,
+        asked: &Address,
+    ) -> Result<Hop> {
+        let told = redirect.address(asked).ok_or_else(no_node)?;
+        let address = shared.config.mapped(told);
+        self.0.push(address.clone());
+        if self.0.len() > MOST_HOPS {
+            return Err(circle(&self.0));
+        }
+        let node = match redirect.kind {
+            RedirectKind::Moved => shared.moved(redirect.slot, &address),
+            RedirectKind::Ask => shared.node_at(&address),
+        };
+        Ok(Hop {
+            node: node.ok_or_else(no_node)?,
+            pauses: self.0.len() > QUICK_HOPS,
+        })
+    }
+}
+
+/// Whether a link was lost, or its node cannot be reached: another may be asked.
+pub(super) fn is_loss(failure: &Failure) -> bool {
+    matches!(failure, Failure::Lost(..) | Failure::Closed(_))
+}
+
+/// Whether nothing of it reached the server.
+pub(super) fn is_unsent(failure: &Failure) -> bool {
+    matches!(
+        failure,
+        Failure::Lost(Phase::NotSent, ..) | Failure::Closed(Phase::NotSent)
+    )
+}
+
+/// Whether a node refused before it did anything, for a reason that passes, or because it is no primary any more.
+pub(super) fn passes(error: &ServerError) -> bool {
+    error.is_transient() || error.code() == "READONLY"
+}
+
+/// The reply, as an error if it is one.
+pub(super) fn error_of(reply: &[u8]) -> Option<ServerError> {
+    let line = reply.strip_prefix(b"-")?;
+    let line = line.strip_suffix(b"\r\n").unwrap_or(line);
+    Some(ServerError::new(&String::from_utf8_lossy(line)))
+}
+
+#[cold]
+pub(super) fn no_node() -> Error {
+    let text = "no known node of the cluster can carry it out";
+    Error::new(ErrorKind::Cluster(text.into()), Phase::NotSent)
+}
+
+#[cold]
+fn circle(path: &[Address]) -> Error {
+    let path: Vec<String> = path.iter().map(Address::to_string).collect();
+    let text = format!(
+        "its nodes send the command from one to the other without end: {}",
+        path.join(", ")
+    );
+    Error::new(ErrorKind::Cluster(text.into()), Phase::Refused)
+}

@@ -1,0 +1,167 @@
+//! A command on its way through a cluster: [`ClusterExecution`].
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use super::blocking;
+use super::flight::Flight;
+use super::handle::Cluster;
+use super::pending::ClusterPending;
+use super::shared::Shared;
+use super::split;
+use crate::chain::gathered::EachOutcome;
+use crate::chain::routing::Singles;
+use crate::client::InFlight;
+use crate::command::{Args, RequestPolicy, Slots};
+use crate::engine::inflight::Patience;
+use crate::error::{CommandName, Error, Result};
+use crate::reply::{Frame, FromRedis};
+
+/// A command on its way through a cluster.
+#[doc(hidden)]
+pub enum ClusterExecution<'a> {
+    /// On the node that has its keys.
+    One(ClusterPending<'a>),
+    /// On several nodes.
+    Several(Box<Several<'a>>),
+    /// On a socket that is leased for it.
+    Leased(Leased<'a>),
+    /// It is not sent, for this reason.
+    Refused(Option<Error>),
+    /// It has been answered.
+    Over,
+}
+
+/// A command on a socket that is leased for it.
+#[doc(hidden)]
+pub struct Leased<'a> {
+    name: CommandName,
+    wait: Pin<Box<dyn Future<Output = Result<Frame>> + Send + 'a>>,
+}
+
+/// A command on several nodes.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Several<'a> {
+    name: CommandName,
+    flight: Flight<'a>,
+}
+
+impl fmt::Debug for ClusterExecution<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(pending) => f.debug_tuple("One").field(pending).finish(),
+            Self::Several(several) => f.debug_tuple("Several").field(several).finish(),
+            Self::Leased(leased) => f.debug_tuple("Leased").field(&leased.name).finish(),
+            Self::Refused(error) => f.debug_tuple("Refused").field(error).finish(),
+            Self::Over => f.write_str("Over"),
+        }
+    }
+}
+
+impl Cluster {
+    /// Begins a command.
+    #[inline]
+    pub(super) fn begin(&self, args: Box<Args>) -> ClusterExecution<'_> {
+        let info = args.info();
+        let is_usual = args.is_plain() && info.request_policy == RequestPolicy::Default;
+        if is_usual && !matches!(args.slots(), Slots::Several(..)) {
+            return ClusterExecution::One(ClusterPending::new(self.shared(), args));
+        }
+        begin_unusual(self.shared(), args)
+    }
+}
+
+/// Begins a command that is not simply for one node.
+#[cold]
+fn begin_unusual(shared: &Shared, mut args: Box<Args>) -> ClusterExecution<'_> {
+    if let Some(error) = args.take_error() {
+        return ClusterExecution::One(ClusterPending::refused(shared, args, error));
+    }
+    if args.takes_a_lease() {
+        let name = args.name();
+        let wait = Box::pin(blocking::run(shared, args));
+        return ClusterExecution::Leased(Leased { name, wait });
+    }
+    match split::plan(&mut args) {
+        Ok(split::Plan::OneNode) => ClusterExecution::One(ClusterPending::new(shared, args)),
+        Ok(_) => begin_several(shared, args),
+        Err(error) => ClusterExecution::One(ClusterPending::refused(shared, args, error)),
+    }
+}
+
+fn begin_several(shared: &Shared, args: Box<Args>) -> ClusterExecution<'_> {
+    let name = args.name();
+    let patience = args.deadline().map_or(Patience::Default, Patience::Only);
+    match Flight::new(shared, Singles::of(args), patience) {
+        Ok(flight) => ClusterExecution::Several(Box::new(Several { name, flight })),
+        Err((_, error)) => ClusterExecution::Refused(Some(error)),
+    }
+}
+
+impl ClusterExecution<'_> {
+    /// The name of a command that is not simply on one node.
+    fn name(&self) -> CommandName {
+        match self {
+            Self::Several(several) => several.name.clone(),
+            Self::Leased(leased) => leased.name.clone(),
+            Self::One(_) | Self::Refused(_) | Self::Over => "".into(),
+        }
+    }
+}
+
+impl Several<'_> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
+        let EachOutcome { chunks, failures } = ready!(self.flight.poll(cx));
+        let outcome = match (failures.into_iter().next(), chunks.into_iter().next()) {
+            (Some((_, error)), _) => Err(error),
+            (None, Some(chunk)) => Ok(Frame::from_scanned(chunk)),
+            (None, None) => Err(Error::protocol("no reply was delivered")),
+        };
+        Poll::Ready(outcome.map_err(|error| error.of_command(self.name.clone())))
+    }
+}
+
+impl InFlight for ClusterExecution<'_> {
+    fn submit(&mut self) {
+        match self {
+            Self::One(pending) => pending.submit(),
+            Self::Several(several) => several.flight.submit(),
+            // A blocking command waits for its lease first; it is on its way once it is polled.
+            Self::Leased(_) | Self::Refused(_) | Self::Over => {}
+        }
+    }
+
+    #[inline]
+    fn poll_decoded<R: FromRedis>(&mut self, cx: &mut Context<'_>) -> Poll<Result<R>> {
+        match self {
+            Self::One(pending) => pending.poll_decoded(cx),
+            Self::Several(_) | Self::Leased(_) => {
+                let name = self.name();
+                let decoded = self.poll_frame(cx).map(Frame::decode_outcome);
+                decoded.map_err(|error| error.of_command(name))
+            }
+            Self::Refused(_) | Self::Over => self.poll_frame(cx).map(Frame::decode_outcome),
+        }
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
+        match self {
+            Self::One(pending) => pending.poll_frame(cx),
+            Self::Several(several) => {
+                let outcome = ready!(several.poll(cx));
+                *self = Self::Over;
+                Poll::Ready(outcome)
+            }
+            Self::Leased(leased) => {
+                let outcome = ready!(leased.wait.as_mut().poll(cx));
+                *self = Self::Over;
+                Poll::Ready(outcome)
+            }
+            Self::Refused(error) => Poll::Ready(Err(error.take().unwrap_or_else(Error::ended))),
+            Self::Over => Poll::Ready(Err(Error::ended())),
+        }
+    }
+}

@@ -1,0 +1,533 @@
+//! Many commands on many nodes at the same time: [`Flight`]. Those for one node go out in one write, and redirects are
+//! followed for each command.
+//!
+//! What goes to one node is one entry in the queue of its link, a [`Bundle`]: that costs as little as a pipeline on one
+//! socket. When its replies are there, each command that was refused or lost is judged by itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use super::detour::{Detour, Hops, error_of, is_loss, is_unsent, no_node, passes};
+use super::gather::{Gather, Outcome};
+use super::nodes::Node;
+use super::pending::ASKING;
+use super::redirect::{Redirect, RedirectKind};
+use super::routes::Routes;
+use super::shared::Shared;
+use super::split::{self, Join};
+use crate::chain::gathered::EachOutcome;
+use crate::chain::pieces::Pieces;
+use crate::chain::routing::{Goal, Singles};
+use crate::command::script_text::ScriptTextRef;
+use crate::engine::inflight::{Delivery, Failure, Hold, Patience, Payload, Terms};
+use crate::engine::link::Link;
+use crate::engine::sending::Sending;
+use crate::engine::trace::Trace;
+use crate::error::{Error, Result, ServerError, ServerVersion};
+use crate::wire::Chunk;
+use crate::wire::encode::Output;
+use crate::wire::outgoing::Outgoing;
+
+/// Commands on their way to their nodes.
+pub(super) struct Flight<'a> {
+    shared: &'a Shared,
+    singles: Singles,
+    /// The commands that were split.
+    joins: Vec<Join>,
+    /// The nodes that a [`Goal::ThisNode`] means.
+    fixed: Vec<Arc<Node>>,
+    patience: Patience,
+    bundles: Vec<Bundle>,
+    gather: Gather,
+    /// Commands that wait until the pause is over, which all of them share.
+    paused: BTreeSet<usize>,
+    detour: Detour,
+    hops: BTreeMap<usize, Hops>,
+    server: Option<ServerVersion>,
+}
+
+/// What goes to one node in one write.
+struct Bundle {
+    sending: Sending<Arc<Link>>,
+    members: Vec<Member>,
+    /// Its number, if it is among the first that were sent.
+    number: Option<usize>,
+    trace: Trace,
+    /// Scripts that are sent with their texts, and the commands that do so.
+    texts: Vec<(usize, ScriptTextRef)>,
+}
+
+/// A command in a bundle, by its number.
+#[derive(Debug, Clone, Copy)]
+struct Member {
+    single: usize,
+    /// Whether ASKING comes right before it.
+    asking: bool,
+}
+
+/// The bytes of a bundle.
+struct Cargo<'c> {
+    singles: &'c mut Singles,
+    members: &'c [Member],
+    patience: Patience,
+}
+
+impl Payload for Cargo<'_> {
+    fn terms(&self) -> Terms {
+        let mut terms = Terms {
+            bytes: 0,
+            replies: 0,
+            // Which of them may be sent again is decided for each.
+            idempotent: false,
+            hold: Hold::None,
+            patience: self.patience,
+        };
+        for member in self.members {
+            terms.bytes += self.singles.encoded_len(member.single);
+            terms.replies += 1;
+            if member.asking {
+                terms.bytes += ASKING.len();
+                terms.replies += 1;
+            }
+        }
+        terms
+    }
+
+    fn write_to(&mut self, out: &mut Outgoing) {
+        for member in self.members {
+            if member.asking {
+                out.put(ASKING);
+            }
+            self.singles.write(member.single, out);
+        }
+    }
+
+    #[cfg(feature = "tracing")]
+    fn summary(&self) -> crate::engine::inflight::Summary {
+        /// The most command names that are listed.
+        const SHOWN: usize = 20;
+        let shown = self.members.iter().take(SHOWN);
+        let names = shown.filter_map(|member| self.singles.get(member.single));
+        let names: Vec<&str> = names.map(|single| single.info.name).collect();
+        let count = self.members.len();
+        crate::engine::inflight::Summary {
+            operation: match names.as_slice() {
+                [name] if count == 1 => (*name).into(),
+                _ => "PIPELINE".into(),
+            },
+            text: names.join("; ") + if count > SHOWN { "; …" } else { "" },
+            batch: (count > 1).then_some(count),
+        }
+    }
+}
+
+impl<'a> Flight<'a> {
+    /// Commands that are to be sent to their nodes, and split if they have to be.
+    ///
+    /// # Errors
+    /// One of them cannot go over a cluster in this form; its number is with the error.
+    pub(super) fn new(
+        shared: &'a Shared,
+        singles: Singles,
+        patience: Patience,
+    ) -> Result<Self, (usize, Error)> {
+        let routes = shared.routes();
+        let mut flight = Self {
+            shared,
+            singles,
+            joins: Vec::new(),
+            fixed: Vec::new(),
+            patience,
+            bundles: Vec::new(),
+            gather: Gather::default(),
+            paused: BTreeSet::new(),
+            detour: Detour::default(),
+            hops: BTreeMap::new(),
+            server: None,
+        };
+        if flight.singles.has_unusual() {
+            flight.joins = split::expand(&mut flight.singles, &routes)?;
+            flight.fixed = routes.nodes().to_vec();
+        }
+        flight.route(&routes);
+        Ok(flight)
+    }
+
+    /// Puts each command into the bundle of its node.
+    fn route(&mut self, routes: &Routes) {
+        const NONE: usize = usize::MAX;
+        let anyone = routes.any_primary_place();
+        let mut bundle_at = vec![NONE; routes.nodes().len()];
+        let (singles, bundles, gather) = (&self.singles, &mut self.bundles, &mut self.gather);
+        gather.reserve(singles.len());
+        for (single, known) in singles.iter().enumerate() {
+            let place = match known.goal {
+                Goal::Owner(slot) => routes.owner_place(slot).or(anyone),
+                Goal::Anyone => anyone,
+                Goal::ThisNode(place) => Some(place),
+            };
+            let Some(at) = place.and_then(|place| bundle_at.get_mut(place)) else {
+                gather.expect(NONE);
+                gather.settle(single, Outcome::Failed(no_node()));
+                continue;
+            };
+            if *at == NONE
+                && let Some(node) = place.and_then(|place| routes.nodes().get(place))
+            {
+                *at = bundles.len();
+                bundles.push(Bundle::new(node.link(), Some(*at)));
+            }
+            gather.expect(*at);
+            if let Some(bundle) = bundles.get_mut(*at) {
+                bundle.members.push(Member {
+                    single,
+                    asking: false,
+                });
+            }
+        }
+        for bundle in &mut self.bundles {
+            bundle.prepare(&mut self.singles, self.patience);
+        }
+    }
+
+    /// Has them sent now, before the first poll.
+    pub(super) fn submit(&mut self) {
+        let Self {
+            bundles,
+            singles,
+            patience,
+            ..
+        } = self;
+        for bundle in bundles {
+            let (sending, mut cargo) = bundle.cargo(singles, *patience);
+            sending.submit(&mut cargo);
+        }
+    }
+
+    /// Drives all of them to their outcomes.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<EachOutcome> {
+        loop {
+            if self.detour.poll_pause(cx) == Poll::Ready(true) {
+                self.resume();
+            }
+            let settled = self.poll_bundles(cx);
+            if self.bundles.is_empty() && self.paused.is_empty() {
+                return Poll::Ready(std::mem::take(&mut self.gather).join(&self.joins));
+            }
+            if !settled {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Returns whether any was answered.
+    fn poll_bundles(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut answered = Vec::new();
+        let (singles, patience) = (&mut self.singles, self.patience);
+        self.bundles.retain_mut(|bundle| {
+            let trace = std::mem::take(&mut bundle.trace);
+            let (sending, mut cargo) = bundle.cargo(singles, patience);
+            let polled = trace.within(|| sending.poll(&mut cargo, cx));
+            if let Poll::Ready(delivery) = &polled {
+                trace.end(delivery);
+            }
+            let link = sending.link().clone();
+            bundle.trace = trace;
+            match polled {
+                Poll::Pending => true,
+                Poll::Ready(delivery) => {
+                    let over = Bundle::new(link, None);
+                    answered.push((std::mem::replace(bundle, over), delivery));
+                    false
+                }
+            }
+        });
+        let any = !answered.is_empty();
+        for (bundle, delivery) in answered {
+            self.settle(bundle, delivery);
+        }
+        any
+    }
+
+    /// Takes the replies of a bundle, and judges those that are errors or are missing.
+    fn settle(&mut self, bundle: Bundle, delivery: Delivery) {
+        let (chunks, failure) = match delivery {
+            Delivery::Reply(chunk) => (vec![chunk], None),
+            Delivery::Parts(parts) => {
+                self.detour.deadline = parts.deadline.or(self.detour.deadline);
+                (parts.chunks, parts.error)
+            }
+            Delivery::Refused(error) => {
+                let text = error.to_string().into();
+                (Vec::new(), Some(Failure::Protocol(text)))
+            }
+        };
+        let link = bundle.sending.link();
+        self.server = self.server.or_else(|| link.server());
+        let is_clean = failure.is_none() && !chunks.iter().any(may_hold_error);
+        if is_clean && let Some(number) = bundle.number {
+            bundle.note_scripts();
+            return self.gather.take(number, chunks);
+        }
+        let mut onward = Vec::new();
+        let mut pieces = Pieces::new(chunks.clone());
+        for member in &bundle.members {
+            if member.asking {
+                pieces.next();
+            }
+            let Some(frame) = pieces.next() else {
+                self.judge_loss(member.single, failure.as_ref());
+                continue;
+            };
+            match error_of(frame.as_bytes()) {
+                Some(error) => {
+                    let reply = frame.to_chunk();
+                    let going = self.judge(member.single, &error, reply, link);
+                    onward.extend(going);
+                }
+                None => {
+                    if bundle.number.is_none() {
+                        let reply = Outcome::Reply(frame.to_chunk());
+                        self.gather.settle(member.single, reply);
+                    }
+                    bundle.note_script(member.single);
+                }
+            }
+        }
+        if let Some(number) = bundle.number {
+            self.gather.take(number, chunks);
+        }
+        self.send_on(onward);
+    }
+
+    /// An error reply: it is the outcome, or the command goes on, to the link that is returned or after a pause.
+    fn judge(
+        &mut self,
+        single: usize,
+        error: &ServerError,
+        reply: Chunk,
+        link: &Arc<Link>,
+    ) -> Option<(Arc<Link>, Member)> {
+        if let Some(redirect) = Redirect::parse(&error.to_string()) {
+            return self.follow(single, &redirect, reply, link);
+        }
+        if passes(error) {
+            if error.code() != "TRYAGAIN" {
+                self.shared.want_refresh();
+            }
+            if let Some(hops) = self.hops.get_mut(&single) {
+                hops.forget();
+            }
+            self.pause(single, Outcome::Reply(reply));
+            return None;
+        }
+        if error.code() == "NOSCRIPT"
+            && let Some(args) = self.singles.args_mut(single)
+            && args.send_script_text()
+        {
+            link.scripts.clear();
+            self.gather.await_outcome(single);
+            let asking = false;
+            return Some((link.clone(), Member { single, asking }));
+        }
+        self.gather.settle(single, Outcome::Reply(reply));
+        None
+    }
+
+    fn follow(
+        &mut self,
+        single: usize,
+        redirect: &Redirect,
+        reply: Chunk,
+        link: &Arc<Link>,
+    ) -> Option<(Arc<Link>, Member)> {
+        let hops = self.hops.entry(single).or_default();
+        let hop = match hops.follow(self.shared, redirect, link.config.address()) {
+            Ok(hop) => hop,
+            Err(error) => {
+                self.gather.settle(single, Outcome::Failed(error));
+                return None;
+            }
+        };
+        if hop.pauses || self.waits_behind(single) {
+            self.pause(single, Outcome::Reply(reply));
+            return None;
+        }
+        self.gather.await_outcome(single);
+        let asking = redirect.kind == RedirectKind::Ask;
+        Some((hop.node.link(), Member { single, asking }))
+    }
+
+    /// Whether an earlier command with the same slot waits for the end of a pause, so that this one must wait too.
+    fn waits_behind(&self, single: usize) -> bool {
+        let goal = |single: usize| self.singles.get(single).map(|single| single.goal);
+        let mut earlier = self.paused.range(..single);
+        earlier.any(|earlier| goal(*earlier) == goal(single))
+    }
+
+    /// There is no reply. A command that was not sent, or may be repeated, is sent to the owner that is known after
+    /// a pause.
+    fn judge_loss(&mut self, single: usize, failure: Option<&Failure>) {
+        let Some(failure) = failure else {
+            let error = Error::protocol("there are fewer replies than commands");
+            return self.gather.settle(single, Outcome::Failed(error));
+        };
+        let outcome = Outcome::Failed(failure.clone().into());
+        let is_idempotent = || {
+            self.singles
+                .get(single)
+                .is_some_and(|single| single.idempotent)
+        };
+        if is_loss(failure) && (is_unsent(failure) || is_idempotent()) {
+            self.shared.want_refresh();
+            self.pause(single, outcome);
+        } else {
+            self.gather.settle(single, outcome);
+        }
+    }
+
+    /// Has a command wait for the end of the pause. If its deadline comes first, this is its `outcome`.
+    fn pause(&mut self, single: usize, outcome: Outcome) {
+        if self.detour.pause_too(&self.shared.config, self.patience) {
+            self.gather.await_outcome(single);
+            self.paused.insert(single);
+        } else {
+            self.gather.settle(single, outcome);
+        }
+    }
+
+    /// The pause is over: commands that waited go to the owners that are known by now.
+    fn resume(&mut self) {
+        let routes = self.shared.routes();
+        let mut onward = Vec::new();
+        for single in std::mem::take(&mut self.paused) {
+            let node = match self.singles.get(single).map(|single| single.goal) {
+                Some(Goal::Owner(slot)) => routes.owner(slot),
+                Some(Goal::ThisNode(place)) => self.fixed.get(place),
+                Some(Goal::Anyone) | None => routes.any_primary(),
+            };
+            let asking = false;
+            match node {
+                Some(node) => onward.push((node.link(), Member { single, asking })),
+                None => self.gather.settle(single, Outcome::Failed(no_node())),
+            }
+        }
+        drop(routes);
+        self.send_on(onward);
+    }
+
+    /// Makes bundles of commands that go on, one for each link, in which the commands keep their order.
+    fn send_on(&mut self, onward: Vec<(Arc<Link>, Member)>) {
+        let first = self.bundles.len();
+        for (link, member) in onward {
+            let mut new = self.bundles.iter_mut().skip(first);
+            let same = new.find(|bundle| Arc::ptr_eq(bundle.sending.link(), &link));
+            if let Some(bundle) = same {
+                bundle.members.push(member);
+                continue;
+            }
+            let mut bundle = Bundle::new(link.clone(), None);
+            bundle.sending.go_to(link, None, self.detour.deadline);
+            bundle.members.push(member);
+            self.bundles.push(bundle);
+        }
+        let (singles, patience) = (&mut self.singles, self.patience);
+        for bundle in self.bundles.iter_mut().skip(first) {
+            bundle.prepare(singles, patience);
+            let (sending, mut cargo) = bundle.cargo(singles, patience);
+            // Now, so that later commands of the same slot come behind it.
+            sending.submit(&mut cargo);
+        }
+    }
+
+    pub(super) fn server(&self) -> Option<ServerVersion> {
+        self.server
+    }
+}
+
+impl Bundle {
+    fn new(link: Arc<Link>, number: Option<usize>) -> Self {
+        Self {
+            sending: Sending::new(link),
+            members: Vec::new(),
+            number,
+            trace: Trace::default(),
+            texts: Vec::new(),
+        }
+    }
+
+    /// Makes it ready to be sent, now that all of its commands are known.
+    fn prepare(&mut self, singles: &mut Singles, patience: Patience) {
+        self.bring_scripts(singles);
+        let cargo = Cargo {
+            singles,
+            members: &self.members,
+            patience,
+        };
+        self.trace = Trace::start(&self.sending.link().config, &cargo);
+    }
+
+    fn cargo<'c>(
+        &'c mut self,
+        singles: &'c mut Singles,
+        patience: Patience,
+    ) -> (&'c mut Sending<Arc<Link>>, Cargo<'c>) {
+        let members = &self.members;
+        let cargo = Cargo {
+            singles,
+            members,
+            patience,
+        };
+        (&mut self.sending, cargo)
+    }
+
+    /// Has scripts sent with their texts that the node may lack; each once, since later calls find it there.
+    fn bring_scripts(&mut self, singles: &mut Singles) {
+        let loaded = &self.sending.link().scripts;
+        for member in &self.members {
+            let Some(args) = singles.args_mut(member.single) else {
+                continue;
+            };
+            let Some(script) = args.called_script().cloned() else {
+                continue;
+            };
+            let is_brought = |(_, known): &(usize, ScriptTextRef)| known.sha1() == script.sha1();
+            if !loaded.contains(&script) && !self.texts.iter().any(is_brought) {
+                args.send_script_text();
+                self.texts.push((member.single, script));
+            }
+        }
+    }
+
+    /// Notes that the node has all scripts that were brought.
+    fn note_scripts(&self) {
+        for (_, script) in &self.texts {
+            self.sending.link().scripts.insert(script);
+        }
+    }
+
+    /// Notes that the node has the script that this command brought, if it brought one.
+    fn note_script(&self, single: usize) {
+        let brought = self.texts.iter().find(|(brought, _)| *brought == single);
+        if let Some((_, script)) = brought {
+            self.sending.link().scripts.insert(script);
+        }
+    }
+}
+
+/// Whether there may be an error among the replies; if there is one, this is `true`.
+fn may_hold_error(chunk: &Chunk) -> bool {
+    chunk.starts_with(b"-") || memchr::memmem::find(chunk, b"\r\n-").is_some()
+}
+
+impl fmt::Debug for Flight<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flight")
+            .field("commands", &self.singles.len())
+            .field("bundles", &self.bundles.len())
+            .field("paused", &self.paused)
+            .finish_non_exhaustive()
+    }
+}

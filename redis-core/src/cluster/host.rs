@@ -1,0 +1,32 @@
+//! The cluster as a handle on which streams issue their commands, one after another.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+
+use super::handle::Cluster;
+use crate::client::InFlight;
+use crate::command::Args;
+use crate::host::{Call, Host, IntoHost, Issue, cast};
+
+impl Issue for Cluster {
+    fn issue(&self, args: Box<Args>) -> Call<'_> {
+        let mut execution = self.begin(args);
+        Box::pin(poll_fn(move |cx| execution.poll_frame(cx)))
+    }
+
+    fn cast(&self, args: Box<Args>) {
+        cast(self, args);
+    }
+}
+
+impl IntoHost<'static> for &Cluster {
+    fn into_host(self) -> Host<'static> {
+        self.into()
+    }
+}
+
+impl From<&Cluster> for Host<'static> {
+    fn from(cluster: &Cluster) -> Self {
+        Self::new(Arc::new(cluster.clone()))
+    }
+}

@@ -1,0 +1,391 @@
+//! Which node each subscription of a cluster lives on: [`Places`].
+//!
+//! ```text
+//!   the map changed, a node was lost ──┐            ┌── leave nodes that are not right any more
+//!   a slot moved away (MOVED) ─────────┴─► settle ──┴── join those that are; the reader gets `Resubscribed`
+//! ```
+//!
+//! A shard channel belongs on the owner of its slot. Channels and patterns need one node that hears of everything; all of
+//! them share one, their home, so that there is one socket. Keyspace events belong on every primary.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Waker;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::nodes::Node;
+use super::routes::Routes;
+use crate::command::slot;
+use crate::config::Lag;
+use crate::engine::subscriptions::hub::{Hub, Membership};
+use crate::engine::subscriptions::inbox::{Cause, Inbox};
+use crate::engine::subscriptions::message::Message;
+use crate::engine::subscriptions::mover::Mover;
+use crate::engine::subscriptions::source::SourceKind;
+use crate::engine::subscriptions::table::Entrance;
+use crate::engine::subscriptions::ticket::Ticket;
+use crate::pubsub::{Reach, home};
+
+/// How long a node may be away before subscriptions that another node can serve go there, and before the map is asked for.
+pub(super) const SILENCE: Duration = Duration::from_secs(1);
+
+/// The subscriptions of a cluster.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    state: Mutex<State>,
+    notes: Arc<Notes>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    entries: HashMap<EntryId, Entry>,
+    next: EntryId,
+    /// The node of channels and patterns.
+    home: Option<Arc<Node>>,
+}
+
+pub(super) type EntryId = u64;
+
+/// What nodes said of subscriptions, for the task to read.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    displaced: Mutex<Vec<Displaced>>,
+    hindered: AtomicBool,
+    changed: Notify,
+}
+
+/// A subscription that has no place on a node any more.
+#[derive(Debug)]
+pub(super) struct Displaced {
+    entry: EntryId,
+    pub(super) node: Weak<Node>,
+    pub(super) cause: Cause,
+    ticket: Option<Arc<Ticket>>,
+}
+
+/// A subscription of one reader to one source.
+#[derive(Debug)]
+struct Entry {
+    entrance: Entrance,
+    reach: Reach,
+    sockets: Arc<Sockets>,
+    stays: Vec<Stay>,
+    /// Since when a node of it cannot be reached.
+    away: Option<Instant>,
+}
+
+/// A subscription on one node.
+#[derive(Debug)]
+struct Stay {
+    node: Arc<Node>,
+    membership: Membership,
+}
+
+/// Which sockets fill one inbox.
+#[derive(Debug)]
+pub(super) struct Sockets {
+    lag: Lag,
+    inbox: Arc<Inbox<Message>>,
+    /// Where a socket is not read while the inbox is full: the hubs with such sockets, by their nodes.
+    apart: Mutex<Vec<(Arc<Node>, Arc<Hub>)>>,
+}
+
+/// Takes note of what a node says of a subscription.
+#[derive(Debug)]
+struct Porter {
+    notes: Arc<Notes>,
+    entry: EntryId,
+    node: Weak<Node>,
+}
+
+impl Mover for Porter {
+    fn displaced(&self, cause: Cause, ticket: Option<Arc<Ticket>>) {
+        self.notes.lock().push(Displaced {
+            entry: self.entry,
+            node: self.node.clone(),
+            cause,
+            ticket,
+        });
+        self.notes.changed.notify_one();
+    }
+
+    fn hindered(&self) {
+        let hindered = &self.notes.hindered;
+        hindered.store(true, Ordering::Release);
+        self.notes.changed.notify_one();
+    }
+}
+
+impl Notes {
+    /// Waits until there is something to do.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Which subscriptions were sent away since the last call.
+    pub(super) fn take(&self) -> Vec<Displaced> {
+        std::mem::take(&mut *self.lock())
+    }
+
+    /// Whether one was refused for now since the last call.
+    pub(super) fn take_hindered(&self) -> bool {
+        self.hindered.swap(false, Ordering::AcqRel)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Displaced>> {
+        self.displaced
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Places {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The map has changed.
+    pub(super) fn map_changed(&self) {
+        self.notes.changed.notify_one();
+    }
+
+    /// What nodes say of subscriptions.
+    pub(super) fn notes(&self) -> Arc<Notes> {
+        self.notes.clone()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().entries.is_empty()
+    }
+
+    /// Adds a subscription. The ticket of the entrance gets the outcome.
+    pub(super) fn add(
+        &self,
+        entrance: Entrance,
+        reach: Reach,
+        sockets: Arc<Sockets>,
+        routes: &Routes,
+    ) -> EntryId {
+        if let Some(ticket) = &entrance.ticket {
+            ticket.expect();
+        }
+        let mut state = self.lock();
+        state.next += 1;
+        let id = state.next;
+        let entry = Entry {
+            entrance,
+            reach,
+            sockets,
+            stays: Vec::new(),
+            away: None,
+        };
+        state.entries.insert(id, entry);
+        state.settle(id, routes, &self.notes);
+        drop(state);
+        // From now on the task looks at times.
+        self.map_changed();
+        id
+    }
+
+    /// Ends a subscription.
+    pub(super) fn remove(&self, id: EntryId) {
+        let entry = self.lock().entries.remove(&id);
+        drop(entry);
+    }
+
+    /// Whether a subscription was neither refused nor ended.
+    pub(super) fn has(&self, id: EntryId) -> bool {
+        let state = self.lock();
+        let entry = state.entries.get(&id);
+        entry.is_some_and(|entry| {
+            let mut stays = entry.stays.iter();
+            entry.stays.is_empty() || stays.any(|stay| stay.membership.is_current())
+        })
+    }
+
+    /// Puts every subscription where it belongs. Returns whether a node has been away for too long.
+    pub(super) fn settle(&self, displaced: Vec<Displaced>, routes: &Routes) -> bool {
+        let mut state = self.lock();
+        displaced.into_iter().for_each(|gone| state.remove(gone));
+        let is_lost = state.note_absences(routes);
+        let entries: Vec<EntryId> = state.entries.keys().copied().collect();
+        for id in entries {
+            state.settle(id, routes, &self.notes);
+        }
+        is_lost
+    }
+}
+
+impl Drop for Places {
+    /// The task ends with the handle.
+    fn drop(&mut self) {
+        self.map_changed();
+    }
+}
+
+impl Sockets {
+    pub(super) fn new(lag: Lag, inbox: Arc<Inbox<Message>>) -> Self {
+        Self {
+            lag,
+            inbox,
+            apart: Mutex::default(),
+        }
+    }
+
+    /// The hub of a node that fills the inbox.
+    fn hub_at(&self, node: &Arc<Node>) -> Arc<Hub> {
+        let own = node.connection().link().hub();
+        if self.lag != Lag::Wait {
+            return own.clone();
+        }
+        let mut apart = self.apart.lock().unwrap_or_else(PoisonError::into_inner);
+        // A hub that only this list holds has no subscription and no socket.
+        apart.retain(|(known, hub)| Arc::ptr_eq(known, node) || Arc::strong_count(hub) > 1);
+        if let Some((_, hub)) = apart.iter().find(|(known, _)| Arc::ptr_eq(known, node)) {
+            return hub.clone();
+        }
+        let hub = home(own, &self.inbox, self.lag);
+        apart.push((node.clone(), hub.clone()));
+        hub
+    }
+}
+
+impl State {
+    /// Puts an entry where it belongs now.
+    fn settle(&mut self, id: EntryId, routes: &Routes, notes: &Arc<Notes>) {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        let wanted = entry.wanted(routes, &mut self.home);
+        let is_wanted = |stay: &Stay| wanted.iter().any(|node| Arc::ptr_eq(node, &stay.node));
+        entry.stays.retain(is_wanted);
+        for node in wanted {
+            let known = |stay: &Stay| Arc::ptr_eq(&stay.node, &node);
+            if !entry.stays.iter().any(known) {
+                let membership = entry.join(id, &node, notes);
+                entry.stays.push(Stay { node, membership });
+            }
+        }
+        // From now on, nodes count for it; what is joined later is found after a gap.
+        if !entry.stays.is_empty()
+            && let Some(ticket) = entry.entrance.ticket.take()
+        {
+            wake(|woken| ticket.confirm(woken));
+        }
+    }
+
+    /// A node has no place for a subscription any more.
+    fn remove(&mut self, displaced: Displaced) {
+        let Some(entry) = self.entries.get_mut(&displaced.entry) else {
+            return;
+        };
+        let node = displaced.node.as_ptr();
+        entry.stays.retain(|stay| Arc::as_ptr(&stay.node) != node);
+        match (displaced.ticket, entry.reach) {
+            // Whoever waits goes on waiting, for the node that is asked next.
+            (Some(ticket), Reach::OneServer) => entry.entrance.ticket = Some(ticket),
+            (Some(ticket), Reach::EveryPrimary) => wake(|woken| ticket.confirm(woken)),
+            (None, _) => {}
+        }
+    }
+
+    /// Notes which subscriptions have lost their nodes. Returns whether one has for too long; then channels and patterns get
+    /// another home.
+    fn note_absences(&mut self, routes: &Routes) -> bool {
+        let now = Instant::now();
+        let mut is_lost = false;
+        for entry in self.entries.values_mut() {
+            if entry.stays.iter().all(|stay| stay.membership.is_served()) {
+                entry.away = None;
+                continue;
+            }
+            let since = *entry.away.get_or_insert(now);
+            if now - since < SILENCE {
+                continue;
+            }
+            is_lost = true;
+            if entry.needs_home() {
+                entry.away = None;
+                self.home = other_home(routes, self.home.as_ref());
+            }
+        }
+        is_lost
+    }
+}
+
+impl Entry {
+    fn needs_home(&self) -> bool {
+        self.reach == Reach::OneServer && self.entrance.source.kind() != SourceKind::Shard
+    }
+
+    /// The nodes that it should be on.
+    fn wanted(&self, routes: &Routes, home: &mut Option<Arc<Node>>) -> Vec<Arc<Node>> {
+        if self.reach == Reach::EveryPrimary {
+            return routes.primaries().cloned().collect();
+        }
+        if self.needs_home() {
+            let is_known = |home: &Arc<Node>| {
+                let mut nodes = routes.nodes().iter();
+                nodes.any(|node| Arc::ptr_eq(node, home))
+            };
+            if !home.as_ref().is_some_and(is_known) {
+                *home = other_home(routes, None);
+            }
+            return home.iter().cloned().collect();
+        }
+        match routes.known_owner(slot(self.entrance.source.name_bytes())) {
+            Some(owner) => vec![owner.clone()],
+            // Nobody owns the slot now: it waits where it is.
+            None => match self.stays.first() {
+                Some(stay) => vec![stay.node.clone()],
+                None => routes.any_primary().cloned().into_iter().collect(),
+            },
+        }
+    }
+
+    fn join(&self, id: EntryId, node: &Arc<Node>, notes: &Arc<Notes>) -> Membership {
+        if let Some(ticket) = &self.entrance.ticket {
+            ticket.expect();
+        }
+        let porter = Porter {
+            notes: notes.clone(),
+            entry: id,
+            node: Arc::downgrade(node),
+        };
+        self.sockets.hub_at(node).join(Entrance {
+            mover: Some(Arc::new(porter)),
+            ..self.entrance.clone()
+        })
+    }
+}
+
+/// A primary for channels and patterns; one that is connected, if there is one, so that no further socket is needed.
+fn other_home(routes: &Routes, but: Option<&Arc<Node>>) -> Option<Arc<Node>> {
+    let others: Vec<&Arc<Node>> = routes
+        .primaries()
+        .filter(|node| !but.is_some_and(|but| Arc::ptr_eq(node, but)))
+        .collect();
+    let connected: Vec<&Arc<Node>> = others
+        .iter()
+        .copied()
+        .filter(|node| node.connection().is_connected())
+        .collect();
+    let from = if connected.is_empty() {
+        others
+    } else {
+        connected
+    };
+    let chosen = from.get(fastrand::usize(..from.len().max(1)));
+    // Where there is no other, the same node is waited for.
+    chosen.copied().or(but).cloned()
+}
+
+fn wake(work: impl FnOnce(&mut Vec<Waker>)) {
+    let mut woken = Vec::new();
+    work(&mut woken);
+    woken.into_iter().for_each(Waker::wake);
+}

@@ -1,0 +1,12 @@
+//! Client-side caching against real servers, and against what no real server says.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod races;
+mod reads;
+mod support;

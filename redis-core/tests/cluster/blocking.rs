@@ -1,0 +1,240 @@
+//! Commands that block on a cluster, and sockets that are leased from the node of a key.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use typedis_core::cluster::{Cluster, slot};
+use typedis_core::{CommandInfo, ErrorKind, Phase, Raw, Request, Run, Timeout, raw};
+use typedis_testkit::fake::{Answer, FakeCluster};
+use typedis_testkit::{Cluster as Servers, ServerKind, shared_cluster};
+
+use crate::support::*;
+
+/// Slot 12182, which the last of three nodes has.
+const KEY: &str = "foo";
+
+static BLPOP: CommandInfo = CommandInfo::new("BLPOP", b"$5\r\nBLPOP\r\n", 1)
+    .blocking()
+    .waits();
+
+type Popped = Option<(String, String)>;
+
+fn blpop(key: &str, seconds: u64) -> Raw<Popped> {
+    let blpop = raw("BLPOP").key(key).arg(seconds);
+    blpop.blocks_for(seconds).reply()
+}
+
+fn popped() -> Answer {
+    Answer::Reply(b"*2\r\n$3\r\nfoo\r\n$3\r\njob\r\n".to_vec())
+}
+
+#[tokio::test]
+async fn a_wait_goes_on_at_the_node_that_a_redirect_names() {
+    for (word, asking) in [("MOVED", 0), ("ASK", 1)] {
+        let fake = FakeCluster::start(3, move |asked| {
+            match (asked.command.name().as_str(), asked.node) {
+                ("BLPOP", 0) if asked.asking == (asking == 1) => popped(),
+                ("BLPOP", 0) => Answer::moved(12_182, asked.addr(2)),
+                ("BLPOP", _) => Answer::error(format_args!("{word} 12182 {}", asked.addr(0))),
+                _ => Answer::Usual,
+            }
+        })
+        .await
+        .unwrap();
+        let cluster = connect(&fake).await;
+        let job = soon("BLPOP", cluster.run(blpop(KEY, 5))).await.unwrap();
+        assert_eq!(job.unwrap().1, "job");
+        assert_eq!((fake.count(2, "BLPOP"), fake.count(0, "BLPOP")), (1, 1));
+        assert_eq!(fake.count(0, "ASKING"), asking);
+    }
+}
+
+#[tokio::test]
+async fn a_wait_that_a_demotion_ended_goes_on_with_what_is_left_of_its_time() {
+    let before = Arc::new(AtomicUsize::new(0));
+    let fake = FakeCluster::start(3, move |asked| {
+        match (asked.command.name().as_str(), asked.node) {
+            ("BLPOP", 2) if before.fetch_add(1, Ordering::Relaxed) == 0 => Answer::error(
+                "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
+            ),
+            ("BLPOP", 2) => Answer::moved(12_182, asked.addr(1)),
+            ("BLPOP", _) => popped(),
+            _ => Answer::Usual,
+        }
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    let wait: Request<&Cluster, Popped> = Request::new(&cluster, &BLPOP, |args| {
+        let timeout = Timeout::from(5);
+        args.key("key", KEY);
+        args.block(&timeout);
+        args.arg("timeout", &timeout);
+    });
+    assert!(soon("BLPOP", wait).await.unwrap().is_some());
+    let sockets = 0..fake.node(1).connections();
+    let mut sent = sockets.flat_map(|socket| fake.node(1).received(socket));
+    let last = sent.find(|words| words.name() == "BLPOP").unwrap();
+    let left: f64 = last.text(2).parse().unwrap();
+    assert!(left > 0.0 && left < 5.0, "{left}");
+}
+
+#[tokio::test]
+async fn a_wait_that_someone_ended_with_client_unblock_is_over() {
+    let fake = FakeCluster::start(1, |asked| match asked.command.name().as_str() {
+        "BLPOP" => Answer::error("UNBLOCKED client unblocked via CLIENT UNBLOCK"),
+        _ => Answer::Usual,
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    let error = cluster.run(blpop(KEY, 5)).await.unwrap_err();
+    assert_eq!(error.server().unwrap().code(), "UNBLOCKED");
+    assert_eq!(error.command(), Some("BLPOP"));
+    assert_eq!(fake.count(0, "BLPOP"), 1);
+}
+
+#[tokio::test]
+async fn a_pop_that_was_lost_may_have_happened_and_is_not_repeated_but_a_read_is() {
+    let lost = Arc::new(AtomicUsize::new(0));
+    let fake = FakeCluster::start(1, move |asked| match asked.command.name().as_str() {
+        "BLPOP" => Answer::Close,
+        "XREAD" if lost.fetch_add(1, Ordering::Relaxed) == 0 => Answer::Close,
+        "XREAD" => Answer::Reply(b"+read\r\n".to_vec()),
+        _ => Answer::Usual,
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    let error = soon("BLPOP", cluster.run(blpop(KEY, 5))).await.unwrap_err();
+    assert_eq!(error.phase(), Phase::MaybeApplied, "{error}");
+    assert_eq!(fake.count(0, "BLPOP"), 1);
+    let read = raw("XREAD")
+        .arg("BLOCK")
+        .arg(5)
+        .arg("STREAMS")
+        .key(KEY)
+        .arg("0");
+    let read = read.readonly().blocks_for(5).reply::<String>();
+    assert_eq!(soon("XREAD", cluster.run(read)).await.unwrap(), "read");
+    assert_eq!(fake.count(0, "XREAD"), 2);
+}
+
+#[tokio::test]
+async fn keys_of_two_slots_are_refused_before_anything_is_sent() {
+    let fake = FakeCluster::start(3, |_| Answer::Usual).await.unwrap();
+    let cluster = connect(&fake).await;
+    let wait = raw("BLPOP").key("foo").key("bar").arg(1).blocks_for(1);
+    let error = cluster.run(wait.reply::<Popped>()).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
+    assert!(error.to_string().contains("`bar` has slot 5061"), "{error}");
+    assert!((0..3).all(|node| fake.count(node, "BLPOP") == 0));
+}
+
+#[tokio::test]
+async fn many_waits_do_not_hold_up_the_commands_of_others() {
+    let space = blocking(|| shared_cluster(ServerKind::Valkey9)).await;
+    let cluster = Cluster::open(config(&url(space.cluster()))).await.unwrap();
+    let keys: Vec<String> = (0..20).map(|number| space.key(number)).collect();
+    let waits: Vec<_> = keys
+        .iter()
+        .map(|key| {
+            let (cluster, wait) = (cluster.clone(), blpop(key, 0));
+            tokio::spawn(async move { cluster.run(wait).await.unwrap().unwrap() })
+        })
+        .collect();
+    for key in &keys {
+        let push = raw("LPUSH").key(key).arg(key).reply::<i64>();
+        soon("LPUSH", cluster.run(push)).await.unwrap();
+    }
+    for (key, wait) in keys.iter().zip(waits) {
+        let (list, element) = soon("BLPOP", wait).await.unwrap();
+        assert_eq!((&list, &element), (key, key));
+    }
+    let nothing = soon("BLPOP", cluster.run(blpop(&keys[0], 1))).await;
+    assert_eq!(nothing.unwrap(), None);
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.unwrap()
+}
+
+/// Waits until a node has a client that is blocked.
+async fn until_blocked(servers: &Arc<Servers>, key: &'static str) {
+    let servers = servers.clone();
+    blocking(move || {
+        for _ in 0..2_000 {
+            let owner = servers.owner_of(slot(key)).unwrap();
+            let info = owner.call(&["INFO", "clients"]).unwrap();
+            if info
+                .lines()
+                .any(|line| line.starts_with("blocked_clients:1"))
+            {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("no client is blocked");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn waits_go_on_while_slots_move_and_replicas_take_over() {
+    for kind in [ServerKind::Valkey9, ServerKind::Redis8] {
+        let builder = Servers::builder(kind)
+            .replicas(1)
+            .node_timeout(Duration::from_secs(2));
+        let servers = Arc::new(blocking(move || builder.start().unwrap()).await);
+        for protocol in BOTH {
+            let cluster = Cluster::open(config(&url(&servers)).protocol(protocol))
+                .await
+                .unwrap();
+            for fails_over in [false, true, false] {
+                let (here, wait) = (cluster.clone(), blpop("{t}jobs", 0));
+                let wait = tokio::spawn(async move { here.run(wait).await });
+                until_blocked(&servers, "t").await;
+                let changing = servers.clone();
+                blocking(move || {
+                    let owner = changing.owner_of(slot("t")).unwrap();
+                    if fails_over {
+                        let heir = changing.replicas_of(&owner).unwrap().pop().unwrap();
+                        heir.take_over().unwrap();
+                    } else {
+                        let others = changing.primaries().unwrap();
+                        let to = others.iter().find(|node| node.id() != owner.id()).unwrap();
+                        changing.move_slot(slot("t"), to).unwrap();
+                    }
+                    changing.wait_until_agreed().unwrap();
+                })
+                .await;
+                until_blocked(&servers, "t").await;
+                let push = raw("LPUSH").key("{t}jobs").arg("job").reply::<i64>();
+                cluster.run(push).await.unwrap();
+                let job = soon("BLPOP", wait).await.unwrap().unwrap();
+                assert_eq!(
+                    job.unwrap().1,
+                    "job",
+                    "{kind:?}, {protocol:?}, {fails_over}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lease_leads_to_the_node_of_its_key() {
+    let space = blocking(|| shared_cluster(ServerKind::Redis8)).await;
+    let cluster = Cluster::open(config(&url(space.cluster()))).await.unwrap();
+    for number in 0..10 {
+        let key = space.key(number);
+        let lease = cluster.exclusive_for(&key).await.unwrap();
+        let open = lease.begin().await.unwrap();
+        let queued = open.run(incr(&key)).await.unwrap();
+        assert_eq!(open.exec().await.unwrap().take(queued).unwrap(), 1);
+        drop(lease);
+        let again = cluster.acquire_for(&key).await.unwrap();
+        assert_eq!(again.run(get(&key)).await.unwrap().unwrap(), "1");
+    }
+}

@@ -1,0 +1,219 @@
+//! Transactions on a cluster that depend on what they have read.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use typedis_core::cluster::{Cluster, slot};
+use typedis_core::{ErrorKind, Phase, Result, Run, raw};
+use typedis_testkit::fake::{Answer, FakeCluster};
+use typedis_testkit::{Cluster as Servers, ServerKind, shared_cluster};
+
+use crate::support::*;
+
+/// Slot 12182, which the last of three nodes has.
+const KEY: &str = "foo";
+
+/// Reads a number and writes the next one.
+async fn count_up(cluster: &Cluster, key: &str) -> Result<i64> {
+    let key = key.to_owned();
+    let counted = cluster.watch([key.clone()], move |tx| {
+        let key = key.clone();
+        async move {
+            let value = tx.run(get(&key)).await?;
+            let next = value.map_or(0, |value| value.parse::<i64>().unwrap()) + 1;
+            let now = raw("INCRBY").key(&key).arg(0).reply::<i64>();
+            Ok(tx.transaction().run(set(&key, &next.to_string())).run(now))
+        }
+    });
+    let ((), now) = counted.await?;
+    Ok(now)
+}
+
+#[tokio::test]
+async fn no_count_is_lost_among_many_on_every_server() {
+    for kind in [ServerKind::Valkey9, ServerKind::Redis8, ServerKind::Redis6] {
+        let space = blocking(move || shared_cluster(kind)).await;
+        for protocol in BOTH {
+            let config = config(&url(space.cluster())).protocol(protocol);
+            let cluster = Cluster::open(config).await.unwrap();
+            let key = space.key(format_args!("{protocol:?}"));
+            let many: Vec<_> = (0..8)
+                .map(|_| {
+                    let (cluster, key) = (cluster.clone(), key.clone());
+                    tokio::spawn(async move {
+                        for _ in 0..5 {
+                            count_up(&cluster, &key).await.unwrap();
+                        }
+                    })
+                })
+                .collect();
+            for one in many {
+                soon("a task", one).await.unwrap();
+            }
+            assert_eq!(cluster.run(get(&key)).await.unwrap().unwrap(), "40");
+        }
+    }
+}
+
+#[tokio::test]
+async fn asking_stands_before_watch_and_each_read_and_multi() {
+    let fake = FakeCluster::start(3, |asked| {
+        let name = asked.command.name();
+        match (name.as_str(), asked.node) {
+            ("WATCH", 2) => Answer::ask(12_182, asked.addr(0)),
+            ("WATCH" | "GET" | "MULTI", 0) if !asked.asking => Answer::moved(12_182, asked.addr(2)),
+            ("GET", 0) => Answer::Reply(b"$1\r\n4\r\n".to_vec()),
+            ("SET" | "INCRBY", 0) => Answer::Reply(b"+QUEUED\r\n".to_vec()),
+            ("EXEC", 0) => Answer::Reply(b"*2\r\n+OK\r\n:5\r\n".to_vec()),
+            _ => Answer::Usual,
+        }
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    assert_eq!(count_up(&cluster, KEY).await.unwrap(), 5);
+    assert_eq!((fake.count(0, "ASKING"), fake.count(0, "EXEC")), (3, 1));
+    // The map has not changed by that, and the socket is lent again.
+    assert_eq!(count_up(&cluster, KEY).await.unwrap(), 5);
+    assert_eq!(fake.count(2, "WATCH"), 2);
+}
+
+#[tokio::test]
+async fn exec_that_answers_moved_did_nothing_and_the_attempt_is_made_again_at_the_new_node() {
+    let fake = FakeCluster::start(3, |asked| {
+        match (asked.command.name().as_str(), asked.node) {
+            ("GET", _) => Answer::Reply(b"$1\r\n4\r\n".to_vec()),
+            ("SET" | "INCRBY", _) => Answer::Reply(b"+QUEUED\r\n".to_vec()),
+            ("EXEC", 2) => Answer::moved(12_182, asked.addr(1)),
+            ("EXEC", _) => Answer::Reply(b"*2\r\n+OK\r\n:5\r\n".to_vec()),
+            _ => Answer::Usual,
+        }
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    assert_eq!(count_up(&cluster, KEY).await.unwrap(), 5);
+    assert_eq!((fake.count(2, "EXEC"), fake.count(1, "EXEC")), (1, 1));
+    assert_eq!(fake.count(1, "GET"), 1);
+}
+
+#[tokio::test]
+async fn exec_that_is_lost_may_have_been_carried_out_and_is_not_repeated() {
+    let fake = FakeCluster::start(1, |asked| match asked.command.name().as_str() {
+        "GET" => Answer::Reply(b"$1\r\n4\r\n".to_vec()),
+        "SET" | "INCRBY" => Answer::Reply(b"+QUEUED\r\n".to_vec()),
+        "EXEC" => Answer::Close,
+        _ => Answer::Usual,
+    })
+    .await
+    .unwrap();
+    let error = count_up(&connect(&fake).await, KEY).await.unwrap_err();
+    assert_eq!(error.phase(), Phase::MaybeApplied, "{error}");
+    assert_eq!(fake.count(0, "EXEC"), 1);
+}
+
+#[tokio::test]
+async fn a_node_that_is_lost_before_exec_is_no_error() {
+    let lost = Arc::new(AtomicUsize::new(0));
+    let fake = FakeCluster::start(1, move |asked| match asked.command.name().as_str() {
+        "GET" if lost.fetch_add(1, Ordering::Relaxed) == 0 => Answer::Close,
+        "GET" => Answer::Reply(b"$1\r\n4\r\n".to_vec()),
+        "SET" | "INCRBY" => Answer::Reply(b"+QUEUED\r\n".to_vec()),
+        "EXEC" => Answer::Reply(b"*2\r\n+OK\r\n:5\r\n".to_vec()),
+        _ => Answer::Usual,
+    })
+    .await
+    .unwrap();
+    assert_eq!(count_up(&connect(&fake).await, KEY).await.unwrap(), 5);
+}
+
+#[tokio::test]
+async fn keys_of_two_slots_are_refused_and_a_key_elsewhere_is_an_error() {
+    let space = blocking(|| shared_cluster(ServerKind::Valkey9)).await;
+    let cluster = Cluster::open(config(&url(space.cluster()))).await.unwrap();
+    let watch = cluster.watch(["foo", "bar"], |tx| async move {
+        Ok(tx.transaction().run(set("foo", "1")))
+    });
+    let error = watch.await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
+    assert!(
+        error.to_string().contains("`foo` has slot 12182"),
+        "{error}"
+    );
+    // The transaction has a key on another node: it ends with what the server says.
+    let watch = cluster.watch(["foo"], |tx| async move {
+        Ok(tx.transaction().run(set("bar", "1")))
+    });
+    let error = soon("a transaction", watch).await.unwrap_err();
+    assert_eq!(error.server().unwrap().code(), "MOVED", "{error}");
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn counts_are_right_while_the_slot_moves_and_its_primary_changes() {
+    for kind in [ServerKind::Valkey9, ServerKind::Redis8] {
+        let builder = Servers::builder(kind)
+            .replicas(1)
+            .node_timeout(Duration::from_secs(2));
+        let servers = Arc::new(blocking(move || builder.start().unwrap()).await);
+        let cluster = Cluster::open(config(&url(&servers))).await.unwrap();
+        let (over, done) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(AtomicUsize::new(0)),
+        );
+        let tasks: Vec<_> = (0..3)
+            .map(|_| {
+                let (cluster, over, done) = (cluster.clone(), over.clone(), done.clone());
+                tokio::spawn(async move {
+                    let (mut told, mut maybe) = (0, 0);
+                    while !over.load(Ordering::Relaxed) {
+                        match count_up(&cluster, "{t}watched").await {
+                            Ok(_) => told += 1,
+                            Err(error) if error.phase() == Phase::MaybeApplied => maybe += 1,
+                            Err(error) => panic!("{error}"),
+                        }
+                        done.fetch_add(1, Ordering::Relaxed);
+                    }
+                    (told, maybe)
+                })
+            })
+            .collect();
+        for round in 0..8 {
+            let moving = servers.clone();
+            blocking(move || {
+                let owner = moving.owner_of(slot("t")).unwrap();
+                if round % 4 == 3 {
+                    let heir = moving.replicas_of(&owner).unwrap().pop().unwrap();
+                    heir.take_over().unwrap();
+                    moving.wait_until_agreed().unwrap();
+                } else {
+                    let others = moving.primaries().unwrap();
+                    let to = others.iter().find(|node| node.id() != owner.id()).unwrap();
+                    moving.move_slot(slot("t"), to).unwrap();
+                }
+            })
+            .await;
+            let goal = done.load(Ordering::Relaxed) + 10;
+            while done.load(Ordering::Relaxed) < goal {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+        over.store(true, Ordering::Relaxed);
+        let (mut told, mut maybe) = (0, 0);
+        for task in tasks {
+            let counted = soon("a task", task).await.unwrap();
+            told += counted.0;
+            maybe += counted.1;
+        }
+        let value = cluster.run(get("{t}watched")).await.unwrap().unwrap();
+        let value: i64 = value.parse().unwrap();
+        assert!(
+            (told..=told + maybe).contains(&value),
+            "{value} of {told} and {maybe}"
+        );
+    }
+}
