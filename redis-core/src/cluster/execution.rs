@@ -3,18 +3,21 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use super::blocking;
 use super::flight::Flight;
 use super::handle::Cluster;
 use super::pending::ClusterPending;
+use super::replicas;
 use super::shared::Shared;
 use super::split;
 use crate::chain::gathered::EachOutcome;
 use crate::chain::routing::Singles;
 use crate::client::InFlight;
 use crate::command::{Args, RequestPolicy, Slots};
+use crate::config::ReadFrom;
 use crate::engine::inflight::Patience;
 use crate::error::{CommandName, Error, Result};
 use crate::reply::{Frame, FromRedis};
@@ -28,13 +31,15 @@ pub enum ClusterExecution<'a> {
     Several(Box<Several<'a>>),
     /// On a socket that is leased for it.
     Leased(Leased<'a>),
+    /// On a node that is read from, which need not be a primary.
+    Read(Leased<'a>),
     /// It is not sent, for this reason.
     Refused(Option<Error>),
     /// It has been answered.
     Over,
 }
 
-/// A command on a socket that is leased for it.
+/// A command that is driven by a future.
 #[doc(hidden)]
 pub struct Leased<'a> {
     name: CommandName,
@@ -55,6 +60,7 @@ impl fmt::Debug for ClusterExecution<'_> {
             Self::One(pending) => f.debug_tuple("One").field(pending).finish(),
             Self::Several(several) => f.debug_tuple("Several").field(several).finish(),
             Self::Leased(leased) => f.debug_tuple("Leased").field(&leased.name).finish(),
+            Self::Read(read) => f.debug_tuple("Read").field(&read.name).finish(),
             Self::Refused(error) => f.debug_tuple("Refused").field(error).finish(),
             Self::Over => f.write_str("Over"),
         }
@@ -64,7 +70,12 @@ impl fmt::Debug for ClusterExecution<'_> {
 impl Cluster {
     /// Begins a command.
     #[inline]
-    pub(super) fn begin(&self, args: Box<Args>) -> ClusterExecution<'_> {
+    pub(super) fn begin(&self, mut args: Box<Args>) -> ClusterExecution<'_> {
+        if let Some(view) = self.view()
+            && replicas::may_read(&mut args)
+        {
+            return begin_read(self.shared(), view, args);
+        }
         let info = args.info();
         let is_usual = args.is_plain() && info.request_policy == RequestPolicy::Default;
         if is_usual && !matches!(args.slots(), Slots::Several(..)) {
@@ -92,6 +103,17 @@ fn begin_unusual(shared: &Shared, mut args: Box<Args>) -> ClusterExecution<'_> {
     }
 }
 
+/// Begins a command that may go to a replica.
+fn begin_read<'a>(
+    shared: &'a Shared,
+    view: &Arc<ReadFrom>,
+    args: Box<Args>,
+) -> ClusterExecution<'a> {
+    let name = args.name();
+    let wait = Box::pin(replicas::read(shared, view.clone(), args));
+    ClusterExecution::Read(Leased { name, wait })
+}
+
 fn begin_several(shared: &Shared, args: Box<Args>) -> ClusterExecution<'_> {
     let name = args.name();
     let patience = args.deadline().map_or(Patience::Default, Patience::Only);
@@ -106,7 +128,7 @@ impl ClusterExecution<'_> {
     fn name(&self) -> CommandName {
         match self {
             Self::Several(several) => several.name.clone(),
-            Self::Leased(leased) => leased.name.clone(),
+            Self::Leased(leased) | Self::Read(leased) => leased.name.clone(),
             Self::One(_) | Self::Refused(_) | Self::Over => "".into(),
         }
     }
@@ -130,7 +152,7 @@ impl InFlight for ClusterExecution<'_> {
             Self::One(pending) => pending.submit(),
             Self::Several(several) => several.flight.submit(),
             // A blocking command waits for its lease first; it is on its way once it is polled.
-            Self::Leased(_) | Self::Refused(_) | Self::Over => {}
+            Self::Leased(_) | Self::Read(_) | Self::Refused(_) | Self::Over => {}
         }
     }
 
@@ -138,7 +160,7 @@ impl InFlight for ClusterExecution<'_> {
     fn poll_decoded<R: FromRedis>(&mut self, cx: &mut Context<'_>) -> Poll<Result<R>> {
         match self {
             Self::One(pending) => pending.poll_decoded(cx),
-            Self::Several(_) | Self::Leased(_) => {
+            Self::Several(_) | Self::Leased(_) | Self::Read(_) => {
                 let name = self.name();
                 let decoded = self.poll_frame(cx).map(Frame::decode_outcome);
                 decoded.map_err(|error| error.of_command(name))
@@ -155,7 +177,7 @@ impl InFlight for ClusterExecution<'_> {
                 *self = Self::Over;
                 Poll::Ready(outcome)
             }
-            Self::Leased(leased) => {
+            Self::Leased(leased) | Self::Read(leased) => {
                 let outcome = ready!(leased.wait.as_mut().poll(cx));
                 *self = Self::Over;
                 Poll::Ready(outcome)

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use super::desk;
 use super::nodes::Node;
 use super::refresh;
+use super::replicas;
 use super::shared::Shared;
 use super::topology::Topology;
-use crate::config::{Address, Config, IntoConfig};
+use crate::config::{Address, Config, IntoConfig, ReadFrom};
 use crate::engine::stats::Stats;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::handle::Connection;
@@ -39,6 +40,8 @@ use crate::runtime;
 #[derive(Clone)]
 pub struct Cluster {
     owned: Arc<Owned>,
+    /// Where reads go; `None` means to primaries.
+    view: Option<Arc<ReadFrom>>,
 }
 
 /// Ends the task that keeps the map up to date when the last clone is dropped.
@@ -71,9 +74,29 @@ impl Cluster {
         let (weak, wanted) = (Arc::downgrade(&shared), shared.refresh.clone());
         runtime::spawn(desk::run(weak.clone()));
         runtime::spawn(refresh::run(weak, wanted));
+        let view = Some(shared.config.cluster.read_from.clone());
+        let view = view.filter(|view| *view != ReadFrom::Primary);
+        if view.is_some() {
+            replicas::start_watch(&shared);
+        }
         Ok(Self {
             owned: Arc::new(Owned { shared }),
+            view: view.map(Arc::new),
         })
+    }
+
+    /// The same handle, whose reads go to these nodes; `None` means to primaries.
+    pub(super) fn with_view(&self, view: Option<Arc<ReadFrom>>) -> Self {
+        Self {
+            owned: self.owned.clone(),
+            view,
+        }
+    }
+
+    /// Where reads go; `None` means to primaries.
+    #[inline]
+    pub(super) fn view(&self) -> Option<&Arc<ReadFrom>> {
+        self.view.as_ref()
     }
 
     /// Its configuration.

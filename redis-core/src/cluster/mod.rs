@@ -14,6 +14,7 @@
 //! - `host`: the cluster as a handle that streams use
 //! - `pending`: one command until its reply, through redirects and failovers; `detour`: its pauses and hops
 //! - `flight`: many commands on many nodes at the same time; `gather`: their outcomes, in the order of the caller
+//! - `views`: reads that go elsewhere than to primaries; `replicas/`: how; `health`: which nodes are well
 //! - `channels`: publish and subscribe; `desk`: making and moving subscriptions; `places`: where each of them lives
 //! - `scan/`: scans over all primaries, and of keys that move
 //! - `split`: one command on many nodes, and how their replies become one
@@ -29,18 +30,21 @@ mod execution;
 mod flight;
 mod gather;
 mod handle;
+mod health;
 mod host;
 mod nodes;
 mod pending;
 mod places;
 mod redirect;
 mod refresh;
+mod replicas;
 mod routes;
 mod scan;
 mod shared;
 mod split;
 mod together;
 mod topology;
+mod views;
 mod watch;
 
 pub use crate::command::{SLOTS, slot};

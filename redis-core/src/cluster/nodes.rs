@@ -4,14 +4,22 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::time::Instant;
 
+use super::health::Health;
+use super::topology::NodeRole;
 use crate::command::Args;
-use crate::config::{Address, Config};
+use crate::config::{Address, Config, Introduction};
 use crate::engine::link::Link;
 use crate::engine::pending::Command;
 use crate::engine::sending::Sending;
-use crate::error::{CommandName, Error, Result};
+use crate::error::{CommandName, Error, Result, ServerVersion};
 use crate::handle::{Connection, Exclusive, Leases};
 use crate::reply::Frame;
+
+/// Makes a replica answer reads itself.
+const READONLY: Introduction = Introduction {
+    words: &["READONLY"],
+    optional: false,
+};
 
 /// A node, with a socket that is opened when it is first needed. When the node does not belong to the cluster any
 /// more, commands in flight are answered, and then the socket is closed.
@@ -23,6 +31,9 @@ pub(super) struct Node {
     alone: OnceLock<Connection>,
     /// Sockets for commands that block and for transactions that watch; made when one is needed.
     leases: OnceLock<Arc<Leases>>,
+    /// For reads from it while it is a replica: a socket on which READONLY was said.
+    reading: OnceLock<Connection>,
+    health: Health,
     /// When a redirect told of it.
     pub(super) since: Instant,
 }
@@ -36,6 +47,8 @@ impl Node {
             connection: Connection::sleeping(config, idle),
             alone: OnceLock::new(),
             leases: OnceLock::new(),
+            reading: OnceLock::new(),
+            health: Health::default(),
             since: Instant::now(),
         })
     }
@@ -53,13 +66,46 @@ impl Node {
         })
     }
 
+    /// The connection for reads while it is a replica. A primary is never read from over it: after a failover, the socket would
+    /// go on answering with old data.
+    fn reading(&self) -> &Connection {
+        self.reading.get_or_init(|| {
+            let own = self.connection.config();
+            let config = own.for_node(self.address.clone(), &[READONLY]);
+            let idle = config.idle_timeout;
+            Connection::sleeping(config, idle)
+        })
+    }
+
+    fn connection_as(&self, role: NodeRole) -> &Connection {
+        match role {
+            NodeRole::Primary => &self.connection,
+            NodeRole::Replica => self.reading(),
+        }
+    }
+
+    /// How it fares as a source of reads.
+    pub(super) fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// Which server it is, if it has said so on the connection for this role.
+    pub(super) fn server_of(&self, role: NodeRole) -> Option<ServerVersion> {
+        self.connection_as(role).link().server()
+    }
+
     /// A command that is sent once to this node; what comes is its user's to see, also if it is an error or a redirect. It is
     /// sent before the first poll.
     pub(super) fn once(&self, args: Box<Args>) -> Once<'_> {
+        self.once_as(NodeRole::Primary, args)
+    }
+
+    /// The same, on the connection for this role.
+    pub(super) fn once_as(&self, role: NodeRole, args: Box<Args>) -> Once<'_> {
         let mut once = Once {
             name: args.name(),
             command: Command::new(args),
-            sending: Sending::new(self.connection.link()),
+            sending: Sending::new(self.connection_as(role).link()),
         };
         once.sending.submit(&mut once.command);
         once

@@ -1,5 +1,6 @@
 //! The common data of all clones of a handle and of its refreshing task: [`Shared`].
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -22,6 +23,8 @@ pub(super) struct Shared {
     /// Wakes the task that asks for the map.
     pub(super) refresh: Arc<Notify>,
     pub(super) places: Places,
+    /// Whether nodes are asked how they fare.
+    watches: AtomicBool,
     /// Where replies go whose callers have gone away.
     pub(super) reports: Reports,
 }
@@ -37,6 +40,7 @@ impl Shared {
             changing: Mutex::new(()),
             refresh,
             places: Places::default(),
+            watches: AtomicBool::new(false),
             reports: Reports::default(),
             config,
         }
@@ -45,6 +49,11 @@ impl Shared {
     #[inline]
     pub(super) fn routes(&self) -> arc_swap::Guard<Arc<Routes>> {
         self.routes.load()
+    }
+
+    /// Begins to ask nodes how they fare; `false` if that was begun before.
+    pub(super) fn begins_watch(&self) -> bool {
+        !self.watches.swap(true, Ordering::AcqRel)
     }
 
     /// Makes the task ask for the map soon.

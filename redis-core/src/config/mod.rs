@@ -39,7 +39,6 @@ mod url;
 pub use address::Address;
 pub use backoff::Backoff;
 pub use budget::Budget;
-#[allow(unused_imports, reason = "replicas will be introduced by READONLY")]
 pub(crate) use builder::Introduction;
 pub use builder::{Config, Protocol};
 #[cfg(feature = "tls")]

@@ -50,7 +50,7 @@ impl Since {
     pub(crate) const UNKNOWN: Self = Self::new(None, None);
 
     /// Whether a server is too old for it, or does not have it at all.
-    fn is_beyond(self, server: ServerVersion) -> bool {
+    pub(crate) fn is_beyond(self, server: ServerVersion) -> bool {
         let first = match server.flavour {
             Flavour::Redis => self.redis,
             Flavour::Valkey => self.valkey,

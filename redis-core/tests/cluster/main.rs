@@ -4,6 +4,7 @@
 //!
 //! - `channels`: publish and subscribe on clusters that change
 //! - `opening`: how a cluster is named, and how its nodes are reached
+//! - `replicas`: reads from replicas
 //! - `routing`: every command goes where its keys are
 //! - `redirects`: what nodes say in place of a reply, by a scripted cluster
 //! - `many`: commands that concern several nodes
@@ -28,6 +29,7 @@ mod channels;
 mod many;
 mod opening;
 mod redirects;
+mod replicas;
 mod routing;
 mod scans;
 mod support;

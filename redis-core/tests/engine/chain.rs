@@ -2,6 +2,7 @@
 
 use tokio::task::JoinSet;
 use typedis_core::{ErrorKind, Exclusive, Phase, Run, Script, ServerError, raw};
+use typedis_testkit::fake::Fake;
 use typedis_testkit::proxy::{Cut, Proxy};
 use typedis_testkit::{Server, ServerKind};
 
@@ -313,4 +314,33 @@ async fn a_transaction_that_waits_for_a_socket_loads_its_scripts_on_a_server_tha
     poll_once(&mut waiting).await;
     proxy.refuse(false);
     assert_eq!(soon("the transaction", waiting).await.unwrap(), (2, 3));
+}
+
+/// EXEC would do nothing all the same.
+#[tokio::test]
+async fn a_command_that_an_open_transaction_refuses_for_now_is_not_sent_again() {
+    let fake = Fake::start(|mut peer| async move {
+        after_handshake(&mut peer).await?;
+        while let Some(command) = peer.command().await? {
+            let reply = match command.name().as_str() {
+                "MULTI" => "+OK\r\n",
+                "EXEC" => "-EXECABORT Transaction discarded because of previous errors.\r\n",
+                _ => "-LOADING the data\r\n",
+            };
+            peer.send(reply).await?;
+        }
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let config = at(fake.addr()).protocol(typedis_core::Protocol::Resp2);
+    let own = Exclusive::open(config).await.unwrap();
+    let open = own.begin().await.unwrap();
+    let refused = failed(soon("the refusal", open.run(incr("n"))).await);
+    assert_eq!(refused.server().unwrap().code(), "LOADING");
+    assert_eq!(refused.phase(), Phase::Refused);
+    failed(soon("EXEC", open.exec()).await);
+    let received = fake.received(0);
+    let sent = received.iter().filter(|words| words.name() == "INCR");
+    assert_eq!(sent.count(), 1);
 }

@@ -2,7 +2,8 @@
 //!
 //! # Layout
 //!
-//! - `call`: commands; `job`: what a step does; `errors`: what its errors may be
+//! - `call`: commands; `job`: what a step does, in `plain`, `leased` and `reading`
+//! - `record`: what callers were told; `errors`: what errors may be
 //! - `manner`: how a step is waited for, and given up
 //! - `listening`: what a subscription may yield
 
@@ -21,8 +22,12 @@ use super::world::World;
 pub(super) mod call;
 mod errors;
 mod job;
+mod leased;
 pub(super) mod listening;
 mod manner;
+mod plain;
+mod reading;
+mod record;
 
 use job::Job;
 
@@ -87,7 +92,7 @@ impl Scene {
         let world = self.world.clone();
         self.pool.on_unclaimed(
             move |unclaimed| match unclaimed.decode::<(String, String)>() {
-                Ok((_, element)) => job::received(&world, &element),
+                Ok((_, element)) => leased::received(&world, &element),
                 Err(error) => world.violate("replies belong to their callers", error.to_string()),
             },
         );

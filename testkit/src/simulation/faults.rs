@@ -58,9 +58,10 @@ impl Weatherman {
                 forgets,
                 down,
                 loading,
+                changes_protocol,
             } => {
                 self.network.set_welcome(PORT, Welcome::Refused);
-                self.server.restart(forgets);
+                self.server.restart(forgets, changes_protocol);
                 if forgets {
                     self.server.fill(keys::stable());
                 }
@@ -68,6 +69,19 @@ impl Weatherman {
                 self.server.load(loading);
                 self.network.set_welcome(PORT, Welcome::Open);
                 sleep(loading).await;
+            }
+            Fault::Demote(time) => {
+                self.server.demote(time);
+                sleep(time).await;
+            }
+            Fault::Crowd(time) => {
+                self.server.crowd(time);
+                sleep(time).await;
+            }
+            Fault::Curse(direction, bytes, time) => {
+                self.network.curse(Some((direction, bytes)));
+                sleep(time).await;
+                self.network.curse(None);
             }
             Fault::Refuse(time) => self.turn_away(Welcome::Refused, time).await,
             Fault::Silence(time) => self.turn_away(Welcome::Silent, time).await,

@@ -68,6 +68,8 @@ struct State {
     listeners: BTreeMap<u16, (Arc<dyn Listener>, Welcome)>,
     wires: Vec<Weak<Wire>>,
     next: u64,
+    /// New wires break after so many bytes in a direction.
+    curse: Option<(Direction, u64)>,
 }
 
 impl Network {
@@ -81,6 +83,7 @@ impl Network {
                 listeners: BTreeMap::new(),
                 wires: Vec::new(),
                 next: 1,
+                curse: None,
             }),
         }
     }
@@ -96,6 +99,11 @@ impl Network {
         if let Some((_, now)) = lock(&self.state).listeners.get_mut(&port) {
             *now = welcome;
         }
+    }
+
+    /// Has new wires break after so many bytes in a direction, or not.
+    pub(crate) fn curse(&self, curse: Option<(Direction, u64)>) {
+        lock(&self.state).curse = curse;
     }
 
     /// Drops the listeners, which hold the servers.
@@ -140,6 +148,9 @@ impl Network {
         let number = state.next;
         state.next += 1;
         let wire = Arc::new(Wire::new(number, self.world.seed, self.weather));
+        if let Some((direction, bytes)) = state.curse {
+            wire.reset_after(direction, bytes);
+        }
         state.wires.retain(|known| known.strong_count() > 0);
         state.wires.push(Arc::downgrade(&wire));
         (number, wire)

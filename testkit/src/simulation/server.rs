@@ -45,7 +45,7 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn new(world: Arc<World>, kind: Kind) -> Arc<Self> {
-        let state = Mutex::new(State::new(world.seed));
+        let state = Mutex::new(State::new(world.seed, kind.resp3));
         Arc::new(Self { world, kind, state })
     }
 
@@ -71,15 +71,26 @@ impl Server {
         self.state().wake_all();
     }
 
+    /// Refuses writes for a while, as a replica does.
+    pub(crate) fn demote(&self, time: Duration) {
+        self.state().replica_until = Some(Instant::now() + time);
+    }
+
+    /// Lets nobody in for a while, because it has too many clients.
+    pub(crate) fn crowd(&self, time: Duration) {
+        self.state().crowded_until = Some(Instant::now() + time);
+    }
+
     /// Refuses nearly everything for a while, as a server that reads its file.
     pub(crate) fn load(&self, time: Duration) {
         self.state().loading_until = Some(Instant::now() + time);
     }
 
     /// Ends: all sessions are gone. Without its data, if so.
-    pub(crate) fn restart(&self, forgets: bool) {
+    pub(crate) fn restart(&self, forgets: bool, changes_protocol: bool) {
         let mut state = self.state();
         state.restart(forgets);
+        state.resp3 ^= changes_protocol;
         state.wake_all();
     }
 

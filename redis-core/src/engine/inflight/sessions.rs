@@ -228,14 +228,14 @@ impl Queue {
     }
 
     /// The server refused the oldest entry for a reason that goes away: its caller also gets the command to send
-    /// again.
+    /// again. Not where a MULTI may be open: its EXEC does nothing once a command was refused.
     pub(crate) fn deliver_refusal(
         &mut self,
         piece: Chunk,
         unanswered: &Unanswered,
         woken: &mut Vec<Waker>,
     ) {
-        if let Some(entry) = self.entries.front().copied() {
+        if let Some(entry) = self.entries.front().copied().filter(|_| !self.quiet) {
             let bytes = unanswered.copy(self.answered_bytes, entry.bytes);
             self.note_again(&entry, bytes);
         }

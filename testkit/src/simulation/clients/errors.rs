@@ -38,8 +38,9 @@ fn is_possible(error: &Error) -> bool {
         | ErrorKind::Timeout
         | ErrorKind::WatchedKeyChanged => true,
         ErrorKind::Server(refusal) | ErrorKind::TransactionAborted(refusal) => {
-            refusal.code() == "LOADING"
+            ["LOADING", "READONLY"].contains(&refusal.code())
         }
+        ErrorKind::Handshake(refusal) => refusal.message().contains("max number of clients"),
         _ => false,
     }
 }

@@ -24,6 +24,11 @@ impl Listening {
         }
     }
 
+    /// Messages may be missing before the next one.
+    pub(crate) fn allow_gap(&mut self) {
+        self.has_gap = true;
+    }
+
     fn take_message(&mut self, world: &World, message: &Message) {
         let text = String::from_utf8_lossy(message.payload()).into_owned();
         let token = text.strip_prefix('#').and_then(|text| text.parse().ok());

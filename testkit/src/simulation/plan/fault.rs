@@ -25,7 +25,15 @@ pub(crate) enum Fault {
         forgets: bool,
         down: Duration,
         loading: Duration,
+        /// Whether it knows RESP3 from now on if it did not before, and the other way round.
+        changes_protocol: bool,
     },
+    /// The server becomes a replica for a while.
+    Demote(Duration),
+    /// The server has too many clients for a while.
+    Crowd(Duration),
+    /// For a while, new connections are reset after so many bytes in a direction.
+    Curse(Direction, u64, Duration),
     /// Nobody can connect.
     Refuse(Duration),
     /// Whoever connects gets no answer.
@@ -81,7 +89,7 @@ fn direction(random: &mut Random) -> Direction {
 impl Fault {
     fn of(random: &mut Random) -> Self {
         let which = Which::of(random);
-        match random.below(16) {
+        match random.below(20) {
             0 | 1 => Self::Reset(which),
             2..=5 => {
                 let most = random.pick(40, &[400, 5_000]);
@@ -105,7 +113,14 @@ impl Fault {
                 forgets: random.one_in(2),
                 down: random.millis(0..=500),
                 loading: random.millis(0..=500),
+                changes_protocol: random.one_in(4),
             },
+            15 => Self::Demote(random.millis(1..=1_500)),
+            16 => Self::Crowd(random.millis(1..=1_500)),
+            17 => {
+                let bytes = random.between(0..=300);
+                Self::Curse(direction(random), bytes, random.millis(1..=1_000))
+            }
             _ if random.one_in(2) => Self::Refuse(random.millis(1..=2_000)),
             _ => Self::Silence(random.millis(1..=3_000)),
         }

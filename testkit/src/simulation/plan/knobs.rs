@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use typedis_core::{Backoff, Budget, Config, Protocol};
+use typedis_core::{Backoff, Budget, Config, Credentials, Lag, Protocol};
 
 use crate::simulation::network::Weather;
 use crate::simulation::random::Random;
@@ -29,6 +29,11 @@ pub(crate) struct Knobs {
     pub(crate) connections: usize,
     /// Whether handles connect when they are first used.
     pub(crate) lazy: bool,
+    /// How long credentials are valid, if they expire.
+    credentials: Option<Duration>,
+    pub(crate) lag: Lag,
+    /// How many messages a subscription holds for its reader.
+    messages: usize,
     /// Whether elements that nobody claims are reported.
     pub(crate) reports: bool,
     /// Whether the handles are closed, or only dropped.
@@ -77,6 +82,9 @@ impl Knobs {
                 .then(|| Duration::from_millis(random.between(1_200..=5_000))),
             connections: 1 + random.below(2),
             lazy: random.one_in(4),
+            credentials: random.one_in(4).then(|| random.millis(200..=4_000)),
+            lag: random.pick(Lag::DropOldest, &[Lag::DropOldest, Lag::Wait]),
+            messages: random.pick(usize::MAX, &[1, 3]),
             reports: random.one_in(2),
             closes: random.one_in(2),
         }
@@ -84,7 +92,17 @@ impl Knobs {
 
     /// The configuration of all handles.
     pub(crate) fn config(&self) -> Config {
-        Config::tcp("model", 6379)
+        let config = match self.credentials {
+            Some(valid) => Config::tcp("model", 6379).credentials_provider(move || async move {
+                Ok::<_, std::convert::Infallible>(
+                    Credentials::new("user", "secret").valid_for(valid),
+                )
+            }),
+            None => Config::tcp("model", 6379),
+        };
+        config
+            .on_lag(self.lag)
+            .channel_messages(self.messages)
             .protocol(self.protocol)
             .command_timeout(self.command_timeout)
             .connect_timeout(self.connect_timeout)

@@ -64,6 +64,16 @@ pub(crate) enum Act {
         pattern: bool,
         time: Duration,
     },
+    /// Leases a socket, and queues these commands in a MULTI by hand; maybe it is never executed.
+    Open {
+        calls: Vec<CallKind>,
+        executes: bool,
+    },
+    /// Adds (`true`) and removes channels of one subscriber, one after another, and then listens.
+    Follow {
+        changes: Vec<(bool, usize)>,
+        time: Duration,
+    },
     Scan,
 }
 
@@ -136,7 +146,7 @@ impl Step {
     pub(super) fn of(random: &mut Random, knobs: &Knobs) -> Self {
         let act = Act::of(random);
         let place = match act {
-            Act::Pop(..) | Act::Watch(_) | Act::Lease { .. } => Place::Pool,
+            Act::Pop(..) | Act::Watch(_) | Act::Lease { .. } | Act::Open { .. } => Place::Pool,
             _ => Place::of(random, knobs),
         };
         let pause = match random.below(3) {
@@ -155,7 +165,7 @@ impl Step {
 
 impl Act {
     fn of(random: &mut Random) -> Self {
-        match random.below(24) {
+        match random.below(28) {
             0..=6 => Self::Single(CallKind::of(random)),
             7 | 8 => Self::Pipeline(CallKind::three(random)),
             9..=11 => Self::Transaction(CallKind::three(random)),
@@ -177,6 +187,16 @@ impl Act {
                 channel: random.below(CHANNELS),
                 pattern: random.one_in(3),
                 time: random.millis(0..=600),
+            },
+            23 | 24 => Self::Open {
+                calls: CallKind::some(random),
+                executes: !random.one_in(4),
+            },
+            25 | 26 => Self::Follow {
+                changes: (0..1 + random.below(6))
+                    .map(|_| (!random.one_in(3), random.below(CHANNELS)))
+                    .collect(),
+                time: random.millis(0..=300),
             },
             _ => Self::Scan,
         }

@@ -11,6 +11,7 @@ use crate::simulation::world::lock;
 
 const UNKNOWN: Answer = Answer::Error("ERR unknown command");
 const LOADING: Answer = Answer::Error("LOADING Redis is loading the dataset in memory");
+const READ_ONLY: Answer = Answer::Error("READONLY You can't write against a read only replica.");
 const SYNTAX: Answer = Answer::Error("ERR syntax error");
 const NO_SCRIPT: Answer = Answer::Error("NOSCRIPT No matching script. Please use EVAL.");
 
@@ -20,12 +21,12 @@ impl Session {
         let name = name_of(&words);
         let tokens = token_of(&name, &words);
         self.record_sight(&name, tokens);
-        if self.is_refused(&name) {
+        if let Some(refusal) = self.refusal(&name) {
             if let Some(token) = tokens {
                 self.server.world.ledger().refused(token);
             }
             self.transaction.spoiled |= self.transaction.queued.is_some();
-            return self.answer(&LOADING);
+            return self.answer(&refusal);
         }
         match name.as_str() {
             "MULTI" => self.begin_transaction(),
@@ -62,22 +63,17 @@ impl Session {
         }
     }
 
-    fn is_refused(&self, name: &str) -> bool {
-        let allowed = matches!(
+    /// Why the server does not carry out or queue a command now.
+    fn refusal(&self, name: &str) -> Option<Answer> {
+        let writes = matches!(
             name,
-            "HELLO"
-                | "CLIENT"
-                | "SUBSCRIBE"
-                | "PSUBSCRIBE"
-                | "UNSUBSCRIBE"
-                | "PUNSUBSCRIBE"
-                | "MULTI"
-                | "DISCARD"
-                | "WATCH"
-                | "UNWATCH"
-                | "EXEC"
+            "SET" | "INCRBY" | "RPUSH" | "BLPOP" | "EVAL" | "EVALSHA"
         );
-        !allowed && self.server.state().is_loading()
+        let state = self.server.state();
+        if writes && state.is_replica() {
+            return Some(READ_ONLY);
+        }
+        (state.is_loading() && !is_allowed_while_loading(name)).then_some(LOADING)
     }
 
     fn begin_transaction(&mut self) {
@@ -141,7 +137,7 @@ impl Session {
     }
 
     fn greet(&mut self, words: &Words) {
-        if !self.server.kind.resp3 {
+        if !self.server.state().resp3 {
             return self.answer(&UNKNOWN);
         }
         if words.get(1).is_some_and(|version| version == b"3") {
@@ -247,7 +243,7 @@ impl Server {
                 state.scripts.insert(sha.clone());
                 Answer::Text(sha)
             }
-            "SELECT" => Answer::ok(),
+            "SELECT" | "AUTH" => Answer::ok(),
             _ => UNKNOWN,
         };
         drop(state);
@@ -322,6 +318,24 @@ fn evaluate(state: &mut State, name: &str, words: &Words) -> Answer {
         Some(number) => state.store.add(word(3), number),
         None => SYNTAX,
     }
+}
+
+fn is_allowed_while_loading(name: &str) -> bool {
+    matches!(
+        name,
+        "HELLO"
+            | "AUTH"
+            | "CLIENT"
+            | "SUBSCRIBE"
+            | "PSUBSCRIBE"
+            | "UNSUBSCRIBE"
+            | "PUNSUBSCRIBE"
+            | "MULTI"
+            | "EXEC"
+            | "DISCARD"
+            | "WATCH"
+            | "UNWATCH"
+    )
 }
 
 fn name_of(words: &Words) -> String {

@@ -23,6 +23,10 @@ pub(super) struct State {
     pub(super) scripts: BTreeSet<Vec<u8>>,
     pub(super) paused_until: Option<Instant>,
     pub(super) loading_until: Option<Instant>,
+    pub(super) replica_until: Option<Instant>,
+    pub(super) crowded_until: Option<Instant>,
+    /// Whether it knows HELLO.
+    pub(super) resp3: bool,
     pub(super) losses: u64,
     sessions: BTreeMap<u64, Arc<Mutex<Outbox>>>,
 }
@@ -55,8 +59,13 @@ impl Outbox {
     }
 }
 
+/// Whether something that ends at a moment goes on.
+fn lasts(until: Option<Instant>) -> bool {
+    until.is_some_and(|until| until > Instant::now())
+}
+
 impl State {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64, resp3: bool) -> Self {
         Self {
             random: Random::of(seed, "server", 0),
             store: Store::default(),
@@ -65,6 +74,9 @@ impl State {
             scripts: BTreeSet::new(),
             paused_until: None,
             loading_until: None,
+            replica_until: None,
+            crowded_until: None,
+            resp3,
             losses: 0,
             sessions: BTreeMap::new(),
         }
@@ -72,6 +84,11 @@ impl State {
 
     pub(super) fn enter(&mut self, id: u64) -> Arc<Mutex<Outbox>> {
         let outbox = Arc::new(Mutex::new(Outbox::default()));
+        if lasts(self.crowded_until) {
+            let mut outbox = lock(&outbox);
+            outbox.put(&Answer::Error("ERR max number of clients reached"));
+            outbox.hangs_up = true;
+        }
         self.sessions.insert(id, outbox.clone());
         outbox
     }
@@ -83,13 +100,15 @@ impl State {
     }
 
     pub(super) fn is_paused(&self) -> bool {
-        self.paused_until
-            .is_some_and(|until| until > Instant::now())
+        lasts(self.paused_until)
     }
 
     pub(super) fn is_loading(&self) -> bool {
-        self.loading_until
-            .is_some_and(|until| until > Instant::now())
+        lasts(self.loading_until)
+    }
+
+    pub(super) fn is_replica(&self) -> bool {
+        lasts(self.replica_until)
     }
 
     /// Sends something to a session that did not ask for it just now.

@@ -1,0 +1,145 @@
+//! Reads from replicas.
+//!
+//! # Layout
+//!
+//! - this file: a command on its way to replicas
+//! - `choice`: which nodes are asked, in which order
+//! - `empty`: replies that may mean that there is no such key
+//! - `watch`: asks nodes how they fare
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::nodes::Node;
+use super::pending::ClusterPending;
+use super::redirect::{Redirect, RedirectKind};
+use super::shared::Shared;
+use super::topology::NodeRole;
+use crate::command::{Args, Slots};
+use crate::config::ReadFrom;
+use crate::error::{Error, ErrorKind, Phase, Result, Since};
+use crate::reply::Frame;
+use crate::runtime;
+
+mod choice;
+mod empty;
+mod watch;
+
+/// How often it is checked whether a node that does not answer is known to be sick.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Servers whose replicas say so when a key is on its way to another node.
+const TELLS_OF_MOVES: Since = Since::new(None, Some([8, 0, 0]));
+
+/// Begins to ask nodes how they fare, unless that was begun already.
+pub(super) fn start_watch(shared: &Arc<Shared>) {
+    if !shared.begins_watch() {
+        return;
+    }
+    runtime::spawn(watch::run(Arc::downgrade(shared)));
+}
+
+/// Whether a command may be sent to a replica.
+pub(super) fn may_read(args: &mut Args) -> bool {
+    args.info().readonly && matches!(args.slots(), Slots::One(_)) && !args.takes_a_lease()
+}
+
+/// Sends a command that only reads to the nodes of a view, one after another until one answers.
+pub(super) async fn read(
+    shared: &Shared,
+    view: Arc<ReadFrom>,
+    mut args: Box<Args>,
+) -> Result<Frame> {
+    if let Some(error) = args.take_error() {
+        return Err(error);
+    }
+    let Slots::One(slot) = args.slots() else {
+        return at_primary(shared, args).await;
+    };
+    let nodes = choice::order(&shared.routes(), slot, &view);
+    for (node, role) in nodes {
+        if role == NodeRole::Primary {
+            return at_primary(shared, args).await;
+        }
+        match ask(shared, &node, slot, &args).await {
+            Outcome::Reply(frame) => return Ok(frame),
+            Outcome::Failed(error) => return Err(error),
+            Outcome::AskPrimary => return at_primary(shared, args).await,
+            Outcome::AskAnother => node.health().note_failure(),
+        }
+    }
+    if *view == ReadFrom::Replica {
+        return Err(no_replica(slot).of_command(args.name()));
+    }
+    at_primary(shared, args).await
+}
+
+#[cold]
+fn no_replica(slot: u16) -> Error {
+    let text = format!(
+        "no replica of the slot {slot} is well, and `read_from` says that nothing else is to be read from"
+    );
+    Error::new(ErrorKind::Cluster(text.into()), Phase::NotSent)
+}
+
+async fn at_primary(shared: &Shared, args: Box<Args>) -> Result<Frame> {
+    let mut pending = ClusterPending::new(shared, args);
+    std::future::poll_fn(|cx| pending.poll_frame(cx)).await
+}
+
+/// What a replica's answer means.
+enum Outcome {
+    Reply(Frame),
+    Failed(Error),
+    AskPrimary,
+    AskAnother,
+}
+
+async fn ask(shared: &Shared, node: &Node, slot: u16, args: &Args) -> Outcome {
+    let reply = node.once_as(NodeRole::Replica, Box::new(args.again()));
+    let mut reply = std::pin::pin!(reply.frame());
+    let frame = loop {
+        match timeout(LOOK, &mut reply).await {
+            Ok(Ok(frame)) => break frame,
+            Ok(Err(error)) if error.is_timeout() => return Outcome::Failed(error),
+            Ok(Err(_)) => return Outcome::AskAnother,
+            Err(_) if node.health().is_well() => {}
+            Err(_) => return Outcome::AskAnother,
+        }
+    };
+    let Some(error) = frame.reply().error() else {
+        let tells = node
+            .server_of(NodeRole::Replica)
+            .is_some_and(|server| !TELLS_OF_MOVES.is_beyond(server));
+        return if tells || !empty::may_mean_no_key(frame.as_bytes()) {
+            Outcome::Reply(frame)
+        } else {
+            Outcome::AskPrimary
+        };
+    };
+    match Redirect::parse(&error.to_string()) {
+        Some(redirect) => {
+            heed(shared, node, slot, &redirect);
+            Outcome::AskPrimary
+        }
+        // A key that is missing, or is on its way.
+        None if error.code() == "TRYAGAIN" || empty::says_no_key(&error) => Outcome::AskPrimary,
+        None if error.is_transient() => Outcome::AskAnother,
+        None => Outcome::Reply(frame),
+    }
+}
+
+/// A replica that names its own primary only says that it does not carry this out. One that names another node knows of a move.
+fn heed(shared: &Shared, node: &Node, slot: u16, redirect: &Redirect) {
+    let (RedirectKind::Moved, Some(told)) = (redirect.kind, redirect.address(&node.address)) else {
+        return;
+    };
+    let address = shared.config.mapped(told);
+    let routes = shared.routes();
+    let owner = routes.topology.primary_of(slot);
+    if owner.is_none_or(|owner| owner.address != address) {
+        shared.moved(redirect.slot, &address);
+    }
+}
