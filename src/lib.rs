@@ -99,6 +99,8 @@ mod guide {
     struct Pipelines;
     #[doc = include_str!("../docs/guide/types.md")]
     struct Types;
+    #[doc = include_str!("../docs/guide/from-redis-rs.md")]
+    struct FromRedisRs;
     #[doc = include_str!("../docs/guide/generic-code.md")]
     struct GenericCode;
     #[doc = include_str!("../docs/guide/observability.md")]
