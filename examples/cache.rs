@@ -19,7 +19,9 @@ async fn main() -> typedis::Result<()> {
             .ttl(Duration::from_secs(60)),
     )?;
 
-    cache.hset("user:1", [("name", "Ada"), ("city", "London")]).await?;
+    cache
+        .hset("user:1", [("name", "Ada"), ("city", "London")])
+        .await?;
     for _ in 0..3 {
         // The first one asks the server, the others read from memory.
         let user: HashMap<String, String> = cache.hgetall("user:1").await?;
@@ -41,7 +43,10 @@ async fn main() -> typedis::Result<()> {
             break;
         }
     }
-    println!("now in {:?}", cache.hget::<Option<String>>("user:1", "city").await?);
+    println!(
+        "now in {:?}",
+        cache.hget::<Option<String>>("user:1", "city").await?
+    );
 
     // For objects that are read very often, the decoded value is kept as well.
     let users = cache.decoded::<HashMap<String, String>>();

@@ -4,6 +4,7 @@
 //!
 //! What is known about the cluster:
 //! - `topology`: from a slot to its nodes; data only, no I/O
+//! - `view`: the map for those who keep something for each slot
 //! - `redirect`: the answer of a node that sends the client elsewhere
 //! - `refresh`: how the topology is learned, and kept up to date
 //!
@@ -41,6 +42,7 @@ mod shared;
 mod split;
 mod together;
 mod topology;
+pub(crate) mod view;
 mod watch;
 
 pub use crate::command::{SLOTS, slot};
