@@ -19,7 +19,7 @@
 //! - `json`: values that are JSON texts; `name`: names that other people choose
 //! - `command/`: what is sent; `reply/`: what is received
 //! - `error/`: what can go wrong
-//! - `wire/`: the protocol as bytes; `runtime`: tasks
+//! - `wire/`: the protocol as bytes; `runtime`: tasks; `planted`: faults that the simulation has to find
 //!
 //! `derived` has the functions that the expansions of the derives call.
 
@@ -39,6 +39,8 @@ mod host;
 #[cfg(feature = "json")]
 mod json;
 mod name;
+#[doc(hidden)]
+pub mod planted;
 pub mod pubsub;
 mod repeat;
 mod reply;

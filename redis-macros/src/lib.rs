@@ -115,7 +115,7 @@ pub fn spec_reference(input: TokenStream) -> TokenStream {
 /// let reply = Frame::parse("*2\r\n$5\r\n/home\r\n:12\r\n")?;
 /// let visit: Visit = reply.decode()?;
 /// assert_eq!((visit.page.as_str(), visit.seconds, visit.referrer), ("/home", 12, None));
-/// # Ok::<(), typedis::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// Fields of the reply that the struct does not have are ignored. A field that the reply does not have is an error

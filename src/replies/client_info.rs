@@ -46,6 +46,10 @@ pub struct ClientInfo {
     pub oll: u64,
     /// How many bytes of memory the waiting replies take.
     pub omem: u64,
+    /// How many of them are not its alone; since Redis 8.10.
+    pub omem_shared: Option<u64>,
+    /// How many of them are its alone; since Redis 8.10.
+    pub omem_unshared: Option<u64>,
     /// How many bytes of memory it takes in all.
     pub tot_mem: u64,
     /// Its last command, such as `client|list`.
@@ -60,6 +64,18 @@ pub struct ClientInfo {
     pub lib_name: Name,
     /// The version of the client library.
     pub lib_ver: Name,
+    /// How many bytes it has sent; `None` on older servers.
+    pub tot_net_in: Option<u64>,
+    /// How many bytes it was sent; `None` on older servers.
+    pub tot_net_out: Option<u64>,
+    /// How many commands it has sent; `None` on older servers.
+    pub tot_cmds: Option<u64>,
+    /// How often the server has read from it; since Redis 8.10.
+    pub read_events: Option<u64>,
+    /// The lengths of its pipelines, summed up; since Redis 8.10.
+    pub avg_pipeline_len_sum: Option<u64>,
+    /// How many lengths were summed up; since Redis 8.10.
+    pub avg_pipeline_len_cnt: Option<u64>,
     /// Everything else by its name, and values that do not have the expected form.
     pub other: BTreeMap<String, Name>,
 }
@@ -103,6 +119,8 @@ impl ClientInfo {
             b"qbuf" => self.qbuf = number(value)?,
             b"oll" => self.oll = number(value)?,
             b"omem" => self.omem = number(value)?,
+            b"omem-shared" => self.omem_shared = Some(number(value)?),
+            b"omem-unshared" => self.omem_unshared = Some(number(value)?),
             b"tot-mem" => self.tot_mem = number(value)?,
             b"cmd" => self.cmd = value.into(),
             b"user" => self.user = value.into(),
@@ -110,6 +128,12 @@ impl ClientInfo {
             b"resp" => self.resp = number(value)?,
             b"lib-name" => self.lib_name = value.into(),
             b"lib-ver" => self.lib_ver = value.into(),
+            b"tot-net-in" => self.tot_net_in = Some(number(value)?),
+            b"tot-net-out" => self.tot_net_out = Some(number(value)?),
+            b"tot-cmds" => self.tot_cmds = Some(number(value)?),
+            b"read-events" => self.read_events = Some(number(value)?),
+            b"avg-pipeline-len-sum" => self.avg_pipeline_len_sum = Some(number(value)?),
+            b"avg-pipeline-len-cnt" => self.avg_pipeline_len_cnt = Some(number(value)?),
             _ => return None,
         }
         Some(())
@@ -221,6 +245,8 @@ mod tests {
         assert_eq!((info.id, info.name.as_str(), info.db), (82, "myname", 1));
         assert_eq!((info.multi, info.redir, info.resp), (None, None, 2));
         assert_eq!((info.cmd.as_str(), info.tot_mem), ("client|info", 37786));
+        assert_eq!((info.tot_net_in, info.tot_cmds), (Some(394), Some(13)));
+        assert_eq!((info.omem_shared, info.read_events), (None, None));
         assert_eq!(info.other.get("io-thread").map(Name::as_str), Some("0"));
         let three = format!("={}\r\ntxt:{VALKEY}\r\n", VALKEY.len() + 4);
         let info: ClientInfo = decode(&three).unwrap();
@@ -228,6 +254,23 @@ mod tests {
         assert_eq!((info.multi, info.redir, info.resp), (Some(2), Some(0), 3));
         assert_eq!(info.lib_name, "typedis");
         assert!(info.has_flag('x') && !info.has_flag('P'));
+    }
+
+    #[test]
+    fn newer_servers_tell_of_shared_memory_and_of_pipelines() {
+        let line = "id=3 omem=8 omem-shared=5 omem-unshared=3 tot-mem=9 read-events=4 avg-pipeline-len-sum=12 \
+                    avg-pipeline-len-cnt=2";
+        let info: ClientInfo = decode(&format!("${}\r\n{line}\r\n", line.len())).unwrap();
+        assert_eq!(
+            (info.omem, info.omem_shared, info.omem_unshared),
+            (8, Some(5), Some(3))
+        );
+        let pipelines = (info.avg_pipeline_len_sum, info.avg_pipeline_len_cnt);
+        assert_eq!(
+            (info.read_events, pipelines),
+            (Some(4), (Some(12), Some(2)))
+        );
+        assert_eq!(info.other.len(), 0);
     }
 
     #[test]

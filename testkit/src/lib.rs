@@ -12,6 +12,7 @@
 //! - [`proxy`]: a TCP proxy that delays, splits, withholds and cuts the bytes between a client and a server
 //! - `tls` (feature `tls`): certificates, and a proxy that puts TLS in front of a server
 //! - [`fake`]: a scripted server, for answers that no real server can be made to give
+//! - `simulation` (feature `simulation`): worlds in memory that repeat from a seed, in which the engine is tried
 //! - [`resp`]: what a scripted server sends, built from its parts
 //! - [`error`]: what can go wrong, as sentences
 //!
@@ -30,6 +31,8 @@ pub mod resp;
 pub mod server;
 pub mod servers;
 pub mod shared;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 #[cfg(feature = "tls")]
 pub mod tls;
 
@@ -40,3 +43,5 @@ pub use fleet::Fleet;
 pub use server::{Server, ServerBuilder};
 pub use servers::ServerKind;
 pub use shared::{Database, database, shared};
+#[cfg(feature = "simulation")]
+pub use typedis_core::planted::Planted;

@@ -12,6 +12,7 @@
 //! - `replies`: live replies, against the declared types
 //! - `clustered`: the calls through the handle of a cluster
 //! - `live`: calls whose arguments are only known at run time
+//! - `tracking`: which reads are tracked, against `cacheable`
 //! - `trees`: the order and the types of words, against COMMAND DOCS
 //! - `reading`: a call of any words, read by the rows of the spec
 //! - `recorded`: recorded replies, against the declared types
@@ -49,6 +50,7 @@ mod recorded;
 mod replies;
 mod seeds;
 mod server;
+mod tracking;
 mod trees;
 mod versions;
 mod waits;

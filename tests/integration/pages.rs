@@ -1,5 +1,6 @@
 //! The pages beside the code: they are found, their code is compiled, and their links lead somewhere.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -64,4 +65,51 @@ fn links_lead_somewhere() {
         }
     }
     assert!(checked > 15, "{checked}");
+}
+
+/// All functions in the Rust files of a folder, and of those in it.
+fn functions(folder: &Path, names: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).expect("the folder is there") {
+        let path = entry.expect("it can be read").path();
+        if path.is_dir() {
+            functions(&path, names);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).expect("it can be read");
+            let found = text.split("fn ").skip(1);
+            names.extend(
+                found
+                    .filter_map(|rest| rest.split('(').next())
+                    .map(str::to_owned),
+            );
+        }
+    }
+}
+
+#[test]
+fn every_test_that_the_page_about_reliability_names_exists() {
+    let mut known = BTreeSet::new();
+    for folder in ["redis-core/tests", "redis-core/src", "tests/integration"] {
+        functions(&root().join(folder), &mut known);
+    }
+    let page = text("docs/reliability.md");
+    let mut rows = BTreeMap::new();
+    for line in page.lines().filter(|line| line.starts_with("| ")) {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let tests: Vec<&str> = cells[4].split('`').skip(1).step_by(2).collect();
+        for test in &tests {
+            assert!(
+                known.contains(*test),
+                "{}: no test is called {test}",
+                cells[1]
+            );
+        }
+        rows.insert(cells[1].to_owned(), tests.len());
+    }
+    let faults = (1..=34).map(|number| format!("F{number}"));
+    for row in faults.chain((1..=10).map(|number| format!("S{number}"))) {
+        assert!(
+            rows.get(&row).is_some_and(|tests| *tests > 0),
+            "{row} has no test"
+        );
+    }
 }

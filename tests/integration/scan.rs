@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use typedis::prelude::*;
 use typedis::replies::KeyType;
-use typedis::{ErrorKind, Result, Stream};
+use typedis::{Cursor, ErrorKind, Result, Stream};
 use typedis_testkit::fake::Fake;
 
 use crate::support::{Bench, on_servers};
@@ -127,10 +127,10 @@ async fn a_scan_goes_on_from_a_saved_cursor(bench: Bench) -> Result<()> {
     let conn = bench.connect().await;
     fill(&conn, 400).await?;
     let mut found = BTreeSet::new();
-    let mut cursor = Some(0);
+    let mut cursor = Some(Cursor::default());
     let mut scans = 0;
     // A new scan after 30 elements or more, and another handle each time.
-    while let Some(at) = cursor {
+    while let Some(at) = cursor.clone() {
         let conn = bench.connect().await;
         let mut keys = conn.scan::<String>(at).count(20).stream();
         let mut read = 0;

@@ -34,7 +34,10 @@ pub(crate) fn features() -> &'static [&'static str] {
     if has_openssl() {
         &["--all-features"]
     } else {
-        &["--features", "typedis/serde,typedis/tracing"]
+        &[
+            "--features",
+            "typedis/serde,typedis/tracing,typedis-testkit/simulation",
+        ]
     }
 }
 

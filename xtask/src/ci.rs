@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::{Result, cargo, layers, msrv, screen, spec, test};
+use crate::{Result, cargo, layers, msrv, screen, simulate, spec, test};
 
 pub(crate) fn run() -> Result {
     let start = Instant::now();
@@ -26,6 +26,7 @@ pub(crate) fn run() -> Result {
     // The results of earlier tests must not count.
     spec::forget()?;
     step("Tests", || test::run(Vec::new()))?;
+    step("Simulation", simulate::run_some)?;
     step("Coverage", spec::compare)?;
     screen::success(&format!(
         "All passed in {:.0} s",

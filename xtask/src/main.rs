@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //!
-//! - `demo`, `servers`, `test`, `bench`, `layers`, `ci`, `spec`: one file per command
+//! - `demo`, `servers`, `test`, `simulate`, `bench`, `layers`, `ci`, `spec`: one file per command
 //! - `reference`: all commands in the browser, and lines of redis-cli as Rust
 //! - `msrv`: the crates that users compile, with the oldest Rust that they may have
 //! - `cargo`: running cargo, and reading what its tests report
@@ -21,6 +21,7 @@ mod msrv;
 mod reference;
 mod screen;
 mod servers;
+mod simulate;
 mod spec;
 mod test;
 
@@ -32,9 +33,13 @@ type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 const HELP: &str = "\
 cargo xtask <command>
 
-  demo               start a server, run examples/tour.rs against it, stop the server
+  demo [--cluster]   start a server, run examples/tour.rs against it, stop the server; --cluster: start a cluster, run
+                     examples/cluster.rs, and kill a node of it in the middle
   servers [--all]    get the default server, or all that the tests use, and list them
   test [args]        get the servers, then run all tests; args are cargo test's
+  simulate [--seeds N] [--from SEED] [--seed SEED]
+                     try the engine in N simulated worlds (2000), each decided by its seed; or show what happens with one
+                     seed. A world in which a rule is broken is made smaller, and its events are printed
   bench [--quick] [--only NAMES] [--clients NAMES] [--rounds N]
                      run typedis and its peers side by side, write docs/benchmarks.md: some 25 minutes, or 6 with --quick.
                      NAMES are separated by commas: a workload is `get-16` (16 tasks), `get` (all its sizes) or a table
@@ -64,9 +69,10 @@ fn main() -> ExitCode {
             print!("{HELP}");
             Ok(())
         }
-        Ok(Command::Demo) => demo::run(),
+        Ok(Command::Demo { cluster }) => demo::run(cluster),
         Ok(Command::Servers { all }) => servers::run(all),
         Ok(Command::Test(arguments)) => test::run(arguments),
+        Ok(Command::Simulate(arguments)) => simulate::run(arguments),
         Ok(Command::Bench(options)) => bench::run(&options),
         Ok(Command::Layers { write }) => layers::run(write),
         Ok(Command::Reference) => reference::run(),

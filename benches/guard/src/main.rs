@@ -71,6 +71,7 @@ fn run(case: &str, times: u64) -> Result<(), Error> {
             }
         }
         "round-trip" | "pipeline" | "tasks" | "messages" => serve_and_call(case, times)?,
+        "cluster-pipeline" => call_a_cluster(times)?,
         other => return Err(format!("there is no case {other:?}").into()),
     }
     Ok(())
@@ -134,7 +135,7 @@ fn serve_and_call(case: &str, times: u64) -> Result<(), Error> {
         let port = listener.local_addr()?.port();
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
-                tokio::spawn(answer(socket, times));
+                tokio::spawn(answer(socket, times, std::sync::Arc::default()));
             }
         });
         let config = Config::tcp("127.0.0.1", port);
@@ -157,6 +158,52 @@ fn serve_and_call(case: &str, times: u64) -> Result<(), Error> {
         }
         Ok(())
     })
+}
+
+/// Pipelines of a hundred commands over three nodes, which share the slots evenly.
+fn call_a_cluster(times: u64) -> Result<(), Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let (mut listeners, mut ports) = (Vec::new(), Vec::new());
+        for _ in 0..3 {
+            let listener = TcpListener::bind("127.0.0.1:0").await?;
+            ports.push(listener.local_addr()?.port());
+            listeners.push(listener);
+        }
+        let map: std::sync::Arc<[u8]> = map_of_slots(&ports).into();
+        for listener in listeners {
+            let map = map.clone();
+            tokio::spawn(async move {
+                while let Ok((socket, _)) = listener.accept().await {
+                    tokio::spawn(answer(socket, times, map.clone()));
+                }
+            });
+        }
+        let first = ports.first().copied().unwrap_or_default();
+        let cluster = typedis::cluster(Config::tcp("127.0.0.1", first)).await?;
+        // All of them are as long as the key of the other cases.
+        let keys: Vec<String> = (1000..1100).map(|number| format!("user:{number}")).collect();
+        for _ in 0..times {
+            let replies = cluster.pipeline_each(&keys, |command, key| command.get::<String>(key));
+            black_box(replies.await?);
+        }
+        Ok(())
+    })
+}
+
+/// The replies to CLUSTER SLOTS and CLUSTER INFO.
+fn map_of_slots(ports: &[u16]) -> Vec<u8> {
+    let mut reply = format!("*{}\r\n", ports.len());
+    for (index, port) in ports.iter().enumerate() {
+        let (first, last) = (index * 16_384 / ports.len(), (index + 1) * 16_384 / ports.len() - 1);
+        reply.push_str(&format!(
+            "*3\r\n:{first}\r\n:{last}\r\n*3\r\n$9\r\n127.0.0.1\r\n:{port}\r\n$40\r\n{port:040}\r\n"
+        ));
+    }
+    reply.push_str("$25\r\ncluster_current_epoch:1\r\n\r\n");
+    reply.into_bytes()
 }
 
 /// A hundred tasks with a command each, all at once.
@@ -202,8 +249,9 @@ async fn publish(socket: &mut TcpStream, times: u64) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Answers a GET of the key with the value, and whatever comes before the first GET, which is the greeting, with OK.
-async fn answer(mut socket: TcpStream, times: u64) -> std::io::Result<()> {
+/// Answers a GET of the key with the value, and whatever comes before the first GET, which is the greeting, with OK; the
+/// questions of a cluster's client with the `map`.
+async fn answer(mut socket: TcpStream, times: u64, map: std::sync::Arc<[u8]>) -> std::io::Result<()> {
     let command = format!("*2\r\n$3\r\nGET\r\n${}\r\n{KEY}\r\n", KEY.len());
     let mut buffer = vec![0; 64 * 1024];
     let (mut greeted, mut pending) = (false, 0);
@@ -217,6 +265,10 @@ async fn answer(mut socket: TcpStream, times: u64) -> std::io::Result<()> {
         out.clear();
         if bytes.starts_with(b"*2\r\n$9\r\nSUBSCRIBE") {
             publish(&mut socket, times).await?;
+            continue;
+        }
+        if bytes.starts_with(b"*2\r\n$7\r\nCLUSTER") {
+            socket.write_all(&map).await?;
             continue;
         }
         greeted |= bytes.starts_with(b"*2\r\n$3\r\nGET");

@@ -42,6 +42,8 @@ pub(super) struct Flight {
     may_keep: bool,
     /// Whether it has taken it upon itself to turn tracking on.
     begins: bool,
+    /// Whether reports come on another socket.
+    is_redirected: bool,
     info: &'static CommandInfo,
     needed: u32,
     waiters: Mutex<Vec<Waker>>,
@@ -182,12 +184,19 @@ impl Flight {
     ) -> Arc<Self> {
         let settings = &shared.settings;
         let is_on = present.tracking == Tracking::On;
-        let begins = present.tracking == Tracking::Off
+        let is_off = present.tracking == Tracking::Off;
+        let is_redirected = source.needs_reporter();
+        let reporter = source.reporter(present.epoch);
+        if is_redirected && (reporter.is_none() || !source.was_heard()) {
+            source.ask_for_reporter();
+        }
+        let can_report = !is_redirected || reporter.is_some();
+        let begins = is_off
+            && can_report
             && !settings.may_enable_again()
             && source.standing.begin(present.epoch);
-        let is_off = present.tracking == Tracking::Off;
-        let enables = begins || (is_off && settings.may_enable_again());
-        let opts_in = settings.opts_in() && present.tracking != Tracking::Refused;
+        let enables = begins || (is_off && can_report && settings.may_enable_again());
+        let opts_in = settings.opts_in() && (is_on || enables);
         let (info, needed) = (args.info(), args.needed());
         let ttls = if settings.server_ttl {
             args.key_positions().len()
@@ -195,7 +204,7 @@ impl Flight {
             0
         };
         let read = TrackedRead {
-            enabling: enables.then(|| settings.enabling(None)),
+            enabling: enables.then(|| settings.enabling(reporter.filter(|_| is_redirected))),
             opts_in,
             args,
             ttls,
@@ -208,8 +217,9 @@ impl Flight {
             wanted,
             epoch: present.epoch,
             began: shared.now(),
-            may_keep: is_on || enables || opts_in,
+            may_keep: is_on || enables,
             begins,
+            is_redirected,
             info,
             needed,
             waiters: Mutex::default(),
@@ -317,7 +327,10 @@ impl Flight {
         let Some(answers) = Answers::read(read, &chunks) else {
             return Outcome::Ordinary;
         };
-        self.source.standing.hear(self.began);
+        // What comes on this socket says nothing about another one.
+        if !self.is_redirected {
+            self.source.standing.hear(self.began);
+        }
         self.note_tracking(&answers);
         if let Some(error) = answers.reply.reply().error() {
             if error.is_transient() || matches!(error.code(), "MOVED" | "ASK" | "READONLY") {
@@ -373,11 +386,12 @@ impl Flight {
     fn note_tracking(&self, answers: &Answers<'_>) {
         let epoch = self.epoch;
         match (answers.enabled, answers.opted_in) {
-            // In RESP2 the server says that tracking is on, and reports nothing.
-            (Some(true), _) if self.source.link.speaks_resp3() => {
+            (Some(true), _) if self.is_redirected || self.source.link.speaks_resp3() => {
                 self.source.standing.note(epoch, Tracking::On);
             }
-            (Some(_), _) => {
+            // In RESP2 the server says that tracking is on, and reports nothing. The next read tells it where to.
+            (Some(true), _) => {}
+            (Some(false), _) => {
                 if self.source.standing.note(epoch, Tracking::Refused) {
                     super::trace::refused(&self.source.link.config);
                 }

@@ -11,8 +11,10 @@ use super::origin::{Origin, Sources};
 use super::pending::CachedPending;
 use super::settings::Cache;
 use super::shared::Shared;
+use crate::chain::carrier::Carrier;
 use crate::client::{Client, Surface};
 use crate::command::{Args, Keys};
+use crate::engine::link::{Lane, Link};
 use crate::error::Result;
 use crate::handle::{Connection, Pool};
 use crate::request::AllowsBlocking;
@@ -150,11 +152,31 @@ impl<C: Origin> Client for Cached<C> {
     }
 
     fn surface(&self) -> Surface<'_> {
-        self.client.surface()
+        Surface(Carrier::Socket(self))
     }
 }
 
-impl<C> AllowsBlocking for &Cached<C> where for<'c> &'c C: AllowsBlocking {}
+/// Pipelines go where those of the handle beneath go; what they write is forgotten.
+impl<C: Origin> Lane for Cached<C> {
+    fn link(&self, has_raw: bool) -> &Link {
+        self.client.chain_link(has_raw).0
+    }
+
+    fn hears_writes(&self) -> bool {
+        true
+    }
+
+    fn wrote(&self, keys: &[Vec<u8>], unnamed: bool) {
+        let shared = &self.inner.shared;
+        if unnamed {
+            shared.forget_all();
+        }
+        keys.iter().for_each(|key| shared.changed(key));
+    }
+}
+
+// Not for every client that allows it: the compiler would look for ever among caches of caches.
+impl AllowsBlocking for &Cached<Pool> {}
 
 impl Connection {
     /// A handle that keeps replies in memory, as `settings` say, and has the server report changes.

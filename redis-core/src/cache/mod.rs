@@ -6,7 +6,7 @@
 //! - `settings`: what is kept, and for how long; `counts`: its numbers
 //! - `dropped`: the reported keys as a stream; `decoded`: replies that are kept as values
 //! - `origin`: the handles that it can be made from, and their sockets; `source`: one socket, whose server reports changes;
-//!   `standing`: what is known about these reports
+//!   `standing`: what is known about these reports; `reporter`: the socket that they come on where it is another one
 //! - `changes`: how often keys were changed; `store`: where replies are kept; `shared`: both, and the rule which of the
 //!   replies are current
 //! - `pending`: one command over the handle; `flight`: a read that is on its way, for all who ask for it; `each`: a read
@@ -27,10 +27,13 @@ mod dropped;
 mod each;
 mod flight;
 mod handle;
+#[cfg(test)]
+mod histories;
 mod inner;
 mod origin;
 mod pending;
 mod read;
+mod reporter;
 mod settings;
 mod shared;
 mod source;

@@ -1,5 +1,6 @@
 //! The handles that a cache can be made from: [`Origin`], and the sockets of one: [`Sources`].
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::changes::KeyHash;
@@ -9,21 +10,34 @@ use super::source::Source;
 use super::standing::Tracking;
 use crate::client::Client;
 use crate::engine::inflight::Awaits;
-use crate::engine::link::Link;
+use crate::engine::link::{Lane, Link};
 use crate::engine::subscriptions::hub::InvalidationWatch;
 use crate::error::{Error, Result};
 use crate::handle::{Connection, Pool};
 
 /// A handle that a caching one can be made from: a [`Connection`] or a [`Pool`].
-pub trait Origin: Client + Clone + 'static {
+pub trait Origin: Client + Clone + fmt::Debug + 'static {
     /// The connections that cached reads go over.
     #[doc(hidden)]
     fn lines(&self) -> Vec<Connection>;
+
+    /// Where its pipelines go.
+    #[doc(hidden)]
+    fn chain_link(&self, has_raw: bool) -> ChainLink<'_>;
 }
+
+/// The socket for a pipeline.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct ChainLink<'a>(pub(super) &'a Link);
 
 impl Origin for Connection {
     fn lines(&self) -> Vec<Connection> {
         vec![self.clone()]
+    }
+
+    fn chain_link(&self, has_raw: bool) -> ChainLink<'_> {
+        ChainLink(Lane::link(self, has_raw))
     }
 }
 
@@ -33,6 +47,10 @@ impl Origin for Pool {
         let open = self.config().min_lanes.unwrap_or(self.config().lanes);
         let lanes = self.lanes().iter().take(open.max(1));
         lanes.cloned().collect()
+    }
+
+    fn chain_link(&self, has_raw: bool) -> ChainLink<'_> {
+        ChainLink(Lane::link(self, has_raw))
     }
 }
 
@@ -96,6 +114,7 @@ impl TrackedLine {
 impl Drop for TrackedLine {
     /// The server need not report any more.
     fn drop(&mut self) {
+        self.source.close();
         if self.source.present().tracking != Tracking::Off {
             self.claim.0.submit_all(|queue| {
                 // A new socket is not tracked anyway.

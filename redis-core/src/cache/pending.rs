@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use tokio::task::coop;
 
 use super::changes::KeyHash;
 use super::each::{EachKey, Joined};
@@ -164,10 +165,12 @@ impl<C: Client> InFlight for CachedPending<'_, C> {
 
     #[inline]
     fn poll_decoded<R: FromRedis>(&mut self, cx: &mut Context<'_>) -> Poll<Result<R>> {
-        if let State::Kept(..) = self.state
-            && let State::Kept(reply, info) = std::mem::replace(&mut self.state, State::Over)
-        {
-            return Poll::Ready(decode(&reply, info));
+        if let State::Kept(..) = self.state {
+            // Whoever reads from memory only gives other tasks their turn all the same, such as the one that reads reports.
+            ready!(coop::poll_proceed(cx)).made_progress();
+            if let State::Kept(reply, info) = std::mem::replace(&mut self.state, State::Over) {
+                return Poll::Ready(decode(&reply, info));
+            }
         }
         self.poll_unkept(cx)
     }

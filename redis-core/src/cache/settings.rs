@@ -32,6 +32,9 @@ pub struct Cache {
     pub(super) max_unheard: Duration,
     pub(super) mode: Mode,
     pub(super) no_loop: bool,
+    /// A fault that the checker of histories must find.
+    #[cfg(test)]
+    pub(super) reports_late: bool,
 }
 
 /// What the server is asked to report.
@@ -57,6 +60,8 @@ impl Default for Cache {
             max_unheard: Duration::from_secs(5),
             mode: Mode::OptIn,
             no_loop: false,
+            #[cfg(test)]
+            reports_late: false,
         }
     }
 }

@@ -4,17 +4,24 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
 
-use super::shared::Shared;
+use super::reporter::Reporter;
+use super::shared::{Shared, milliseconds};
 use super::standing::{Present, Standing, Tracking};
+use crate::config::Protocol;
 use crate::engine::link::Link;
 use crate::engine::subscriptions::inbox::Cause;
 use crate::engine::subscriptions::invalidation::{Invalidates, Invalidation};
+use crate::runtime;
 
 /// A connection whose reads are kept; it hears what its server reports.
 pub(super) struct Source {
     pub(super) link: Arc<Link>,
     pub(super) standing: Arc<Standing>,
     shared: Arc<Shared>,
+    reporter: Reporter,
+    /// A report that is applied when the next one comes, if reports are to be late.
+    #[cfg(test)]
+    held: std::sync::Mutex<Option<Invalidation>>,
 }
 
 impl Source {
@@ -23,6 +30,9 @@ impl Source {
             link,
             standing: shared.enlist(),
             shared,
+            reporter: Reporter::default(),
+            #[cfg(test)]
+            held: std::sync::Mutex::default(),
         }
     }
 
@@ -31,14 +41,68 @@ impl Source {
         self.standing.present()
     }
 
+    /// Whether its socket speaks RESP2, so that reports have to come on another one.
+    pub(super) fn needs_reporter(&self) -> bool {
+        let is_connected = self.link.load().1;
+        self.link.config.protocol == Protocol::Resp2 || (is_connected && !self.link.speaks_resp3())
+    }
+
+    /// The client that reports are to be sent to, if it is known in this epoch.
+    pub(super) fn reporter(&self, epoch: u32) -> Option<u64> {
+        self.reporter.client(epoch)
+    }
+
+    /// Makes sure, in a task of its own, that the server has a client to send reports to, and that it is alive.
+    pub(super) fn ask_for_reporter(self: &Arc<Self>) {
+        if tokio::runtime::Handle::try_current().is_ok() && self.reporter.may_ask() {
+            let source = self.clone();
+            runtime::spawn(async move {
+                let (config, now) = (&source.link.config, source.shared.now());
+                let reporter = &source.reporter;
+                let asked = reporter.ask(config, source.clone(), &source.standing, now);
+                asked.await;
+            });
+        }
+    }
+
+    /// No reports are needed any more.
+    pub(super) fn close(&self) {
+        self.reporter.close();
+    }
+
+    /// Whether the server was heard of late.
+    pub(super) fn was_heard(&self) -> bool {
+        let within = milliseconds(self.shared.settings.max_unheard);
+        self.standing.was_heard(self.shared.now(), within)
+    }
+
     /// Forgets what was read over it.
     pub(super) fn forget(&self, tracking: impl Fn(Tracking) -> Tracking) {
         self.shared.forget(&self.standing, tracking);
     }
 }
 
+#[cfg(test)]
+impl Source {
+    /// The report to apply now: the one before this one, if reports are to be late.
+    fn hold(&self, invalidation: &Invalidation) -> Option<Invalidation> {
+        let this = Some(invalidation.clone());
+        if self.shared.settings.reports_late {
+            std::mem::replace(&mut *self.held.lock().unwrap(), this)
+        } else {
+            this
+        }
+    }
+}
+
 impl Invalidates for Source {
     fn invalidate(&self, invalidation: &Invalidation, woken: &mut Vec<Waker>) {
+        #[cfg(test)]
+        let held = self.hold(invalidation);
+        #[cfg(test)]
+        let Some(invalidation) = held.as_ref() else {
+            return;
+        };
         self.standing.hear(self.shared.now());
         match invalidation {
             Invalidation::Keys(keys) => keys.iter().for_each(|key| self.shared.changed(key)),

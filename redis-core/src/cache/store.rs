@@ -163,11 +163,17 @@ pub(super) fn weight(command: usize, reply: usize) -> u64 {
 #[derive(Debug, Clone)]
 struct Evictions(Arc<AtomicU64>);
 
-impl Lifecycle<Command, Entry> for Evictions {
-    type RequestState = ();
+/// The key of what is being inserted: what it replaces is not evicted.
+#[derive(Debug, Default)]
+struct Inserted(Option<KeyHash>);
 
-    fn on_evict(&self, (): &mut (), _: Command, _: Entry) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+impl Lifecycle<Command, Entry> for Evictions {
+    type RequestState = Inserted;
+
+    fn on_evict(&self, Inserted(key): &mut Inserted, command: Command, _: Entry) {
+        if *key != Some(command.hash) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -204,7 +210,9 @@ impl Store {
     }
 
     pub(super) fn insert(&self, command: Command, entry: Entry) {
-        self.kept.insert(command, entry);
+        let mut inserted = Inserted(Some(command.hash));
+        self.kept
+            .insert_with_lifecycle(command, entry, &mut inserted);
     }
 
     /// Removes every reply whose first key is this one; returns how many there were.
@@ -323,6 +331,13 @@ mod tests {
         let (count, bytes) = kept.size();
         assert!(bytes <= 100_000 && count > 300, "{count} of {bytes} bytes");
         assert_eq!(kept.evictions() + count as u64, 10_000);
+        let evicted = kept.evictions();
+        store(&kept, b"GET", 0..3, 1, b":1\r\n");
+        store(&kept, b"GET", 0..3, 1, b":2\r\n");
+        assert!(
+            kept.evictions() <= evicted + 1,
+            "a reply that is replaced is not evicted"
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use super::gathered::Gathered;
 use super::payload::ChainPayload;
 use super::routing::Routing;
+use super::writes::Writes;
 use crate::engine::link::Lane;
 use crate::error::ServerVersion;
 
@@ -24,6 +25,16 @@ impl Carrier<'_> {
         match self {
             Carrier::Socket(_) => None,
             Carrier::Nodes(_) => Some(Box::new(Routing::new(atomic))),
+        }
+    }
+}
+
+impl Carrier<'_> {
+    /// Where to note what the commands of a chain change, if the handle wants to know.
+    pub(super) fn writes(self) -> Option<Box<Writes>> {
+        match self {
+            Carrier::Socket(lane) => lane.hears_writes().then(Box::default),
+            Carrier::Nodes(_) => None,
         }
     }
 }

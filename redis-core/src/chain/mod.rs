@@ -9,6 +9,7 @@
 //! - `outcomes`: from what came back to one outcome per command; `pieces`: the replies in it, one after another
 //! - `replies`: the list of reply types, and the tuple it becomes
 //! - `batch`: commands that are known only at run time
+//! - `writes`: the keys that the commands change
 //! - `open`: MULTI by hand; `watch`: transactions that are tried again when a watched key was changed
 
 use std::future::{Future, IntoFuture};
@@ -35,6 +36,7 @@ pub(crate) mod pieces;
 mod replies;
 pub(crate) mod routing;
 pub(crate) mod watch;
+mod writes;
 
 pub use batch::{Batch, BatchHandle, BatchReplies, EachPipeline, EachPipelineFuture};
 use carrier::{Carrier, Spread};
@@ -43,6 +45,7 @@ use outcomes::Outcomes;
 use payload::ChainPayload;
 pub use replies::Replies;
 pub use watch::{Watch, Watched};
+use writes::Told;
 
 /// Commands that go out in one write and may be interleaved with those of others.
 pub type Pipeline<'a, L = ()> = Chain<'a, Plain, L>;
@@ -93,10 +96,13 @@ impl<M, L> std::fmt::Debug for Chain<'_, M, L> {
 
 impl<'a, M: Mode> Chain<'a, M> {
     pub(crate) fn new(carrier: Option<Carrier<'a>>) -> Self {
-        let routing = carrier.and_then(|carrier| carrier.routing(M::ATOMIC));
+        let payload = match carrier {
+            Some(carrier) => ChainPayload::of(carrier, M::ATOMIC),
+            None => ChainPayload::new(M::ATOMIC, None),
+        };
         Self {
             carrier,
-            payload: ChainPayload::new(M::ATOMIC, routing),
+            payload,
             types: PhantomData,
         }
     }
@@ -145,6 +151,7 @@ impl<'a, M: Mode, L> Sink for Chain<'a, M, L> {
     fn keys(&self) -> Keys {
         match self.carrier {
             Some(Carrier::Nodes(_)) => Keys::Slots,
+            Some(Carrier::Socket(_)) if self.payload.notes_writes() => Keys::Noted,
             Some(Carrier::Socket(_)) | None => Keys::Ignored,
         }
     }
@@ -225,6 +232,8 @@ impl<L: Replies> Future for ChainFuture<'_, L> {
 pub struct Running<'a> {
     payload: ChainPayload,
     on: On<'a>,
+    /// Tells the handle what was changed, if it wants to know.
+    told: Option<Told<'a>>,
 }
 
 /// What a chain is on its way on.
@@ -238,6 +247,10 @@ enum On<'a> {
 
 impl<'a> Running<'a> {
     pub(crate) fn new(carrier: Option<Carrier<'a>>, mut payload: ChainPayload) -> Self {
+        let told = match (carrier, payload.take_writes()) {
+            (Some(Carrier::Socket(lane)), Some(writes)) => Some(Told::new(lane, *writes)),
+            _ => None,
+        };
         let on = match carrier.filter(|_| payload.is_sendable()) {
             None => On::Nothing,
             Some(Carrier::Socket(lane)) => {
@@ -247,7 +260,7 @@ impl<'a> Running<'a> {
             }
             Some(Carrier::Nodes(nodes)) => On::Nodes(nodes.begin(&mut payload)),
         };
-        Self { payload, on }
+        Self { payload, on, told }
     }
 
     /// Whether there is nothing to send, or it must not be sent.
@@ -286,6 +299,7 @@ impl<'a> Running<'a> {
             On::Nothing => Poll::Ready(self.payload.without_sending(decode)),
             On::Socket(exchange) => {
                 let delivery = ready!(exchange.poll(&mut self.payload, cx));
+                self.told = None;
                 self.payload.answered_by(exchange.link().server());
                 Poll::Ready(self.payload.decode(delivery, decode))
             }

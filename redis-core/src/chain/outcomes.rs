@@ -6,6 +6,7 @@ use super::pieces::Pieces;
 use crate::command::script_text::is_unknown;
 use crate::engine::inflight::{Delivery, Failure};
 use crate::error::{Error, ErrorKind, Phase, Result, ServerError};
+use crate::planted::Planted;
 use crate::reply::{Frame, FrameRef, FromRedis, Reply};
 use crate::wire::Chunk;
 
@@ -187,7 +188,11 @@ fn executed(commands: &Commands, mut frames: Pieces, failure: Option<Failure>) -
         Reply::Array(elements) => (elements.position(), elements.remaining()),
         reply => return Err(not_executed(commands, refused, reply)),
     };
-    Ok(frames.within(at, remaining))
+    let mut elements = frames.within(at, remaining);
+    if Planted::SplitExec.is_here() {
+        elements.next();
+    }
+    Ok(elements)
 }
 
 /// Why EXEC did not reply with an array.

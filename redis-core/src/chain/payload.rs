@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use super::carrier::Carrier;
 use super::commands::Commands;
 use super::gathered::Gathered;
 use super::outcomes::{Outcomes, refusal_of_all, refused_loads};
 use super::routing::Routing;
+use super::writes::Writes;
 use crate::command::Args;
 use crate::command::script_text::{Loaded, ScriptTextRef, is_unknown};
 use crate::engine::inflight::{Delivery, Hold, Parts, Patience, Payload, Terms};
@@ -33,6 +35,8 @@ pub(crate) struct ChainPayload {
     error: Option<Error>,
     /// Where commands go in a cluster; `None` on one socket.
     routing: Option<Box<Routing>>,
+    /// What the commands change, if the handle wants to know.
+    writes: Option<Box<Writes>>,
     /// Whether ASKING is sent before MULTI.
     asking: bool,
     /// Whether it may have to be written again, whatever its replies are.
@@ -47,6 +51,23 @@ impl ChainPayload {
             routing,
             ..Self::default()
         }
+    }
+
+    /// The payload of a chain that this carrier is to carry.
+    pub(super) fn of(carrier: Carrier<'_>, atomic: bool) -> Self {
+        Self {
+            writes: carrier.writes(),
+            ..Self::new(atomic, carrier.routing(atomic))
+        }
+    }
+
+    /// Whether it is to know which keys its commands change.
+    pub(super) fn notes_writes(&self) -> bool {
+        self.writes.is_some()
+    }
+
+    pub(super) fn take_writes(&mut self) -> Option<Box<Writes>> {
+        self.writes.take()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -81,6 +102,9 @@ impl ChainPayload {
         self.commands.push(args.info(), args.needed());
         if self.routing.is_some() {
             return self.push_routed(args);
+        }
+        if let Some(writes) = &mut self.writes {
+            writes.note(&args);
         }
         args.write_to(&mut self.bytes);
         args.retire();
@@ -279,6 +303,17 @@ impl Payload for ChainPayload {
         }
     }
 
+    fn is_bound(&self) -> bool {
+        self.scripts.len() > self.commands.replies_of_loads()
+    }
+
+    fn rebind(&mut self, loaded: &Loaded) -> bool {
+        if !self.scripts.is_empty() {
+            self.load_scripts(loaded);
+        }
+        !self.scripts.is_empty()
+    }
+
     fn mend(&mut self, loaded: &Loaded, replies: &[Chunk]) -> bool {
         if self.scripts.is_empty() {
             return false;
@@ -295,7 +330,8 @@ impl Payload for ChainPayload {
         }
         // If a script was loaded in this same write and is unknown all the same, sending again would not
         // help.
-        let again = unknown > 0 && carried_out == 0 && self.commands.replies_of_loads() == 0;
+        let harmless = carried_out == 0 || self.idempotent;
+        let again = unknown > 0 && harmless && self.commands.replies_of_loads() == 0;
         if again {
             self.load_scripts(loaded);
         }

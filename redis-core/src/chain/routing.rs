@@ -1,5 +1,6 @@
 //! What a cluster has to know about the commands of a chain: [`Routing`].
 
+use std::fmt;
 use std::ops::Range;
 
 use crate::command::{Args, CommandInfo, RequestPolicy, Slots, crossing};
@@ -48,7 +49,7 @@ impl From<Slots> for Goal {
 }
 
 /// Encoded commands of which each can be sent on its own.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Singles {
     bytes: Vec<u8>,
     list: Vec<Single>,
@@ -57,9 +58,12 @@ pub(crate) struct Singles {
 }
 
 /// One of the commands.
-#[derive(Debug)]
 pub(crate) struct Single {
     place: Place,
+    #[cfg_attr(
+        not(feature = "tracing"),
+        expect(dead_code, reason = "only a trace names the commands")
+    )]
     pub(crate) info: &'static CommandInfo,
     pub(crate) goal: Goal,
     /// Whether sending it twice does no harm.
@@ -67,7 +71,6 @@ pub(crate) struct Single {
 }
 
 /// Where the bytes of a command are.
-#[derive(Debug)]
 enum Place {
     /// Among those of all commands.
     Within(Range<usize>),
@@ -186,6 +189,15 @@ impl Singles {
             Some(Place::Apart(args)) => args.write_to(out),
             None => {}
         }
+    }
+}
+
+/// Arguments may be secrets.
+impl fmt::Debug for Singles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Singles")
+            .field("commands", &self.list.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -138,7 +138,6 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
     }
 }
 
-#[cfg(feature = "tls")]
 pub(super) fn switch_text(on: bool) -> String {
     if on { "on" } else { "off" }.to_owned()
 }

@@ -35,6 +35,7 @@ use super::subscriptions::hub::{Hub, Line};
 use crate::config::{Address, Config, Moves};
 use crate::connect::{self, Boxed, Ready, Refusal};
 use crate::error::{Obstacle, Phase};
+use crate::planted::Planted;
 use crate::runtime::Task;
 
 mod end;
@@ -186,6 +187,10 @@ impl Driver {
             End::Unused => false,
         };
         self.link.hub().lost(&*self.link, &mut self.woken);
+        // The next socket may lead to another server, or to one that was restarted.
+        if !Planted::StaleScripts.is_here() {
+            self.link.scripts.clear();
+        }
         self.link.with(&mut self.woken, |queue, woken| {
             let again = !ends && matches!(failure, Failure::Lost(..));
             queue.lost(&failure, session.unanswered(), again, woken);

@@ -3,11 +3,11 @@
 use std::ops::Deref;
 use std::task::{Context, Poll, ready};
 
-use super::inflight::{Delivery, Parts, Payload};
+use super::inflight::{Delivery, Failure, Parts, Payload};
 use super::link::Link;
 use super::sending::Sending;
 use super::trace::Trace;
-use crate::error::Error;
+use crate::error::{Error, Phase};
 
 /// The state of a payload that is being sent and answered. The payload itself is kept by the code
 /// that polls this.
@@ -103,6 +103,12 @@ fn goes_again<L: Deref<Target = Link>>(
     parts: &mut Parts,
 ) -> bool {
     if let Some(failure) = &mut parts.error {
+        let unsent = matches!(failure, Failure::Lost(Phase::NotSent, ..));
+        let link = sending.link();
+        if unsent && !link.has_ended() && payload.rebind(&link.scripts) {
+            sending.send_again(parts.deadline);
+            return true;
+        }
         sending.add_refusal(failure);
         return false;
     }

@@ -27,6 +27,7 @@ use super::maintenance::Relaxation;
 use super::stats::Stats;
 use crate::config::Budget;
 use crate::error::{Obstacle, Phase};
+use crate::planted::Planted;
 use crate::wire::outgoing::Outgoing;
 
 mod callers;
@@ -148,6 +149,8 @@ struct Entry {
     hold: Hold,
     /// Whether sending it twice does no harm.
     idempotent: bool,
+    /// Whether it must not be sent on another socket as it is.
+    bound: bool,
     /// How many of the lost sockets it was sent on.
     losses: u8,
     awaits: Awaits,
@@ -165,6 +168,7 @@ impl Entry {
             is_usual: false,
             hold: Hold::None,
             idempotent: false,
+            bound: false,
             losses: 0,
             awaits: Awaits::Reply,
         }
@@ -174,12 +178,12 @@ impl Entry {
     fn may_go_again(&self, losses: u8) -> bool {
         /// How often an idempotent command is sent, if the socket is lost each time.
         const SENDINGS: u8 = 3;
-        self.idempotent && losses < SENDINGS
+        (self.idempotent || Planted::UnsafeRetry.is_here()) && losses < SENDINGS
     }
 
     /// Whether it may have been carried out; `taken` says whether the driver has taken it.
     fn phase(&self, taken: bool) -> Phase {
-        if taken || self.losses > 0 {
+        if (taken || self.losses > 0) && !Planted::FalseNotSent.is_here() {
             Phase::MaybeApplied
         } else {
             Phase::NotSent

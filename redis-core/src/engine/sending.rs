@@ -278,6 +278,8 @@ impl<L: Deref<Target = Link>> Sending<L> {
     }
 
     fn poll_in_line(&mut self, payload: &mut impl Payload, cx: &mut Context<'_>) -> Poll<()> {
+        // The socket may have been replaced meanwhile.
+        payload.rebind(&self.link.scripts);
         self.enqueue(payload, Some(cx.waker()));
         let State::InLine(place) = self.state else {
             self.slow().timer = None;

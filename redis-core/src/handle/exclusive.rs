@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 
 use super::connection::Connection;
 use super::leases::Leases;
@@ -12,6 +13,7 @@ use crate::config::IntoConfig;
 use crate::engine::link::{Lane, Link};
 use crate::engine::pending::Pending;
 use crate::error::Result;
+use crate::planted::Planted;
 use crate::reply::Frame;
 use crate::request::{AllowsBlocking, AllowsState};
 
@@ -53,7 +55,12 @@ impl Exclusive {
 
     /// Leases a socket.
     pub(crate) async fn lease(leases: &Arc<Leases>) -> Result<Self> {
-        let (connection, permit) = leases.lease().await?;
+        Self::lease_by(leases, None).await
+    }
+
+    /// Leases a socket; at `end`, if not before, there is no time left for it.
+    pub(crate) async fn lease_by(leases: &Arc<Leases>, end: Option<Instant>) -> Result<Self> {
+        let (connection, permit) = leases.lease(end).await?;
         Ok(Self {
             connection: Some(connection),
             lease: Some((leases.clone(), permit)),
@@ -140,8 +147,9 @@ impl Drop for Exclusive {
         let clean = !self.changed.load(Ordering::Relaxed)
             && !self.watching.load(Ordering::Relaxed)
             && connection.is_reusable();
-        match &self.lease {
-            Some((leases, _)) if clean => leases.take_back(connection),
+        match self.lease.take() {
+            Some((leases, _permit)) if clean => leases.take_back(connection),
+            Some((_, permit)) if Planted::KeptLease.is_here() => permit.forget(),
             // A command may be blocked on the server: do not wait for it.
             _ => connection.abort(),
         }

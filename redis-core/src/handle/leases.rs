@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::connection::Connection;
@@ -39,8 +40,8 @@ pub(crate) struct Leases {
 struct Idle {
     /// Idle sockets; the one that came back last is the last.
     sockets: Vec<IdleSocket>,
-    /// Whether the task that closes old sockets runs.
-    reaped: bool,
+    /// The task that closes old sockets, while there are idle ones.
+    reaper: Option<AbortHandle>,
 }
 
 #[derive(Debug)]
@@ -65,10 +66,14 @@ impl Leases {
     /// An idle socket, a new one, or, once as many are out as may be, the next that comes back.
     ///
     /// # Errors
-    /// The command timeout passed, or the server could not be reached.
-    pub(super) async fn lease(&self) -> Result<(Connection, OwnedSemaphorePermit)> {
+    /// The command timeout or the moment `latest` passed, or the server could not be reached.
+    pub(super) async fn lease(
+        &self,
+        latest: Option<Instant>,
+    ) -> Result<(Connection, OwnedSemaphorePermit)> {
         let timeout = self.config.command_timeout;
-        let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let usual = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let end = usual.into_iter().chain(latest).min();
         let permit = self.permits.clone().acquire_owned();
         let permit = by(end, permit, || Obstacle::LeasesInUse(self.config.leases)).await?;
         let permit = permit.map_err(|_| Error::new(ErrorKind::Closed, Phase::NotSent))?;
@@ -117,11 +122,11 @@ impl Leases {
         }
         idle.sockets.push(socket);
         if let Some(limit) = self.config.idle_timeout
-            && !idle.reaped
+            && idle.reaper.is_none()
             && tokio::runtime::Handle::try_current().is_ok()
         {
-            idle.reaped = true;
-            runtime::spawn(reap(Arc::downgrade(self), limit));
+            let reaper = runtime::spawn(reap(Arc::downgrade(self), limit));
+            idle.reaper = Some(reaper.abort_handle());
         }
     }
 
@@ -130,8 +135,11 @@ impl Leases {
         let now = Instant::now();
         let mut idle = self.lock();
         idle.sockets.retain(|socket| self.is_good(socket, now));
-        idle.reaped = !idle.sockets.is_empty();
-        idle.reaped
+        let any = !idle.sockets.is_empty();
+        if !any {
+            idle.reaper = None;
+        }
+        any
     }
 
     /// Leases no more sockets, and drops the idle ones.
@@ -153,6 +161,15 @@ impl Leases {
         };
         self.close();
         out
+    }
+}
+
+impl Drop for Idle {
+    /// The task would go on sleeping for a part of the idle timeout.
+    fn drop(&mut self) {
+        if let Some(reaper) = self.reaper.take() {
+            reaper.abort();
+        }
     }
 }
 

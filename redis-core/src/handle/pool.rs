@@ -13,7 +13,7 @@ use super::connection::{Connection, runtime};
 use super::exclusive::Exclusive;
 use super::leases::Leases;
 use super::unclaimed::{self, Reports, Unclaimed};
-use crate::command::Args;
+use crate::command::{Args, Block};
 use crate::config::{Config, IntoConfig};
 use crate::engine::events::{self, Events};
 use crate::engine::link::{Lane, Link};
@@ -281,11 +281,15 @@ async fn run_leased(pool: &Pool, mut args: Box<Args>) -> Result<Frame> {
         return Err(error);
     }
     let since = Instant::now();
+    let end = patience(&args, pool.config()).and_then(|patience| since.checked_add(patience));
     let (mut attempt, mut next) = (1, args.again());
     loop {
         let leased = Instant::now();
-        let outcome = match pool.exclusive().await {
+        let outcome = match Exclusive::lease_by(&pool.inner.leases, end).await {
             Ok(lease) => {
+                if let Some(end) = end {
+                    next.set_deadline(end.saturating_duration_since(Instant::now()));
+                }
                 let reports = &pool.inner.reports;
                 unclaimed::run(reports, lease, pool.lane(), false, Box::new(next)).await
             }
@@ -303,6 +307,18 @@ async fn run_leased(pool: &Pool, mut args: Box<Args>) -> Result<Frame> {
             }
             outcome => return outcome.map_err(|error| error.of_command(name)),
         }
+    }
+}
+
+/// How long a blocking command may take, with the wait for its socket; `None` is for ever.
+fn patience(args: &Args, config: &Config) -> Option<Duration> {
+    match (args.deadline(), args.block_limit()) {
+        (Some(deadline), _) => Some(deadline),
+        (None, Some(Block::Forever)) => None,
+        (None, Some(Block::For(limit))) => config
+            .command_timeout
+            .map(|usual| usual.saturating_add(limit)),
+        (None, None) => config.command_timeout,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Many subscriptions in one stream, which can be added and removed while it is read: [`Subscriber`].
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -57,7 +57,7 @@ pub struct Subscriptions {
     broker: Arc<dyn Broker>,
 }
 
-type Members = HashMap<Arc<Source>, Box<dyn Subscription>>;
+type Members = BTreeMap<Arc<Source>, Box<dyn Subscription>>;
 
 struct Shared {
     inbox: Arc<Inbox<Message>>,

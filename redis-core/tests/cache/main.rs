@@ -9,4 +9,5 @@
 
 mod races;
 mod reads;
+mod servers;
 mod support;

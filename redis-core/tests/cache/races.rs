@@ -209,15 +209,26 @@ async fn nothing_is_kept_if_a_read_was_not_opted_in() {
 
 /// A server accepts CLIENT TRACKING in RESP2 too, and then reports nothing.
 #[tokio::test]
-async fn nothing_is_kept_on_a_socket_that_speaks_resp2() {
-    let fake = answering_gets(&["$1\r\n1\r\n"]).await;
-    let config = at(fake.addr().port()).protocol(Protocol::Resp2);
-    let conn = Connection::open(config).await.unwrap();
-    let cache = conn.cached(Cache::default()).unwrap();
-    for _ in 0..2 {
-        read(&cache).await;
+async fn nothing_is_kept_in_resp2_as_long_as_there_is_no_socket_for_reports() {
+    // It answers HELLO on the second socket with an error, so that this one speaks RESP2 as well.
+    let fake = Fake::answering(|words| match words.name().as_str() {
+        "GET" => b"$1\r\n1\r\n".to_vec(),
+        "HELLO" => b"-ERR unknown command\r\n".to_vec(),
+        "CLIENT" if words.text(1) == "ID" => b":7\r\n".to_vec(),
+        _ => b"+OK\r\n".to_vec(),
+    })
+    .await
+    .unwrap();
+    for protocol in [Protocol::Resp2, Protocol::Newest] {
+        let config = at(fake.addr().port()).protocol(protocol);
+        let conn = Connection::open(config).await.unwrap();
+        let cache = conn.cached(Cache::default()).unwrap();
+        for _ in 0..20 {
+            read(&cache).await;
+            tokio::task::yield_now().await;
+        }
+        assert_eq!((cache.stats().hits, cache.stats().replies), (0, 0));
     }
-    assert_eq!((cache.stats().hits, cache.stats().replies), (0, 0));
 }
 
 #[tokio::test]

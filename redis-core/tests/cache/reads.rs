@@ -418,3 +418,30 @@ async fn reported_keys_can_be_listened_to_until_the_handle_is_dropped() {
     drop(cache);
     assert_eq!(dropped.next().await, None);
 }
+
+#[tokio::test]
+async fn what_a_pipeline_or_transaction_writes_is_dropped_too() {
+    for kind in SERVERS {
+        for settings in [Cache::default(), Cache::default().no_loop()] {
+            let server = server(kind);
+            let cache = connect(&server).await.cached(settings).unwrap();
+            for round in 0..50 {
+                get(&cache, "k").await.unwrap();
+                set(cache.pipeline(), "k", &round.to_string())
+                    .await
+                    .unwrap();
+                assert_eq!(get_number(&cache, "k").await.unwrap(), Some(round));
+                set(cache.transaction(), "k", "t").await.unwrap();
+                assert_eq!(get(&cache, "k").await.unwrap().as_deref(), Some("t"));
+                let mut batch = cache.batch();
+                batch.push(set(cmd(), "k", "b"));
+                batch.execute().await.unwrap();
+                assert_eq!(get(&cache, "k").await.unwrap().as_deref(), Some("b"));
+                set(&cache, "k", "alone").await.unwrap();
+                assert_eq!(get(&cache, "k").await.unwrap().as_deref(), Some("alone"));
+                flushall(cache.pipeline()).await.unwrap();
+                assert_eq!(get(&cache, "k").await.unwrap(), None, "{kind}");
+            }
+        }
+    }
+}

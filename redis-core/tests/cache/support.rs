@@ -39,6 +39,7 @@ static SET: CommandInfo = CommandInfo::new("SET", b"$3\r\nSET\r\n", 1).idempoten
 static SADD: CommandInfo = CommandInfo::new("SADD", b"$4\r\nSADD\r\n", 1);
 static FLUSHALL: CommandInfo =
     CommandInfo::new("FLUSHALL", b"$8\r\nFLUSHALL\r\n", 1).writes_unnamed();
+static SWAPDB: CommandInfo = CommandInfo::new("SWAPDB", b"$6\r\nSWAPDB\r\n", 1).writes_unnamed();
 static PEXPIRE: CommandInfo = CommandInfo::new("PEXPIRE", b"$7\r\nPEXPIRE\r\n", 1);
 
 pub(crate) fn get<T: Target>(target: T, key: &str) -> Request<T::Sink, Option<String>> {
@@ -84,6 +85,13 @@ pub(crate) fn pexpire<T: Target>(target: T, key: &str, ms: i64) -> Request<T::Si
     Request::new(target, &PEXPIRE, |args| {
         args.key("key", key);
         args.arg("milliseconds", &ms);
+    })
+}
+
+pub(crate) fn swapdb<T: Target>(target: T) -> Request<T::Sink, ()> {
+    Request::new(target, &SWAPDB, |args| {
+        args.arg("first", &0);
+        args.arg("second", &1);
     })
 }
 

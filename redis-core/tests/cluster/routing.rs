@@ -1,3 +1,6 @@
+use std::pin::Pin;
+use std::task::{Context, Waker};
+
 use typedis_core::cluster::{Cluster, slot};
 use typedis_core::{CommandInfo, ErrorKind, Request, Run, StateChange, raw};
 use typedis_testkit::fake::{Answer, Fake, FakeCluster};
@@ -159,4 +162,34 @@ async fn one_node_is_a_connection_of_its_own_on_which_redirects_are_errors() {
     assert!(error.contains("these are known: 127.0.0.1:"), "{error}");
     let numbers = cluster.stats();
     assert_eq!(numbers.len(), 3);
+}
+
+/// Each node has a socket and a budget of its own.
+#[tokio::test]
+async fn a_node_that_does_not_answer_holds_up_no_other() {
+    let fake = FakeCluster::start(3, |asked| {
+        match (asked.command.name().as_str(), asked.node) {
+            ("GET", 2) => Answer::Silence,
+            ("GET", _) => Answer::Reply(b"+here\r\n".to_vec()),
+            _ => Answer::Usual,
+        }
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    let owner = |key: &str| usize::from(slot(key)) * 3 / 16_384;
+    let keys: Vec<String> = (0..600).map(|number| format!("key:{number}")).collect();
+    let (hung, others): (Vec<_>, Vec<_>) = keys.iter().partition(|key| owner(key) == 2);
+    let mut unanswered: Vec<_> = hung.iter().map(|key| cluster.run(get(key))).collect();
+    let mut all_hang = || {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut calls = unanswered.iter_mut();
+        calls.all(|call| Pin::new(call).poll(&mut cx).is_pending())
+    };
+    assert!(all_hang());
+    for key in others {
+        let answer = soon("a command on another node", cluster.run(get(key))).await;
+        assert_eq!(answer.unwrap().unwrap(), "here");
+    }
+    assert!(all_hang());
 }

@@ -1,7 +1,10 @@
 //! Pipelines and transactions: every reply is of its command, every failure names its command.
 
 use tokio::task::JoinSet;
-use typedis_core::{ErrorKind, Exclusive, Phase, Run, ServerError, raw};
+use typedis_core::{ErrorKind, Exclusive, Phase, Run, Script, ServerError, raw};
+use typedis_testkit::fake::Fake;
+use typedis_testkit::proxy::{Cut, Proxy};
+use typedis_testkit::{Server, ServerKind};
 
 use crate::support::*;
 
@@ -281,4 +284,63 @@ async fn a_nested_error_is_a_value_where_it_is_asked_for() {
     let reply: (i64, Result<i64, ServerError>) = conn.run(call.reply()).await.unwrap();
     assert_eq!(reply.0, 1);
     assert!(reply.1.is_err());
+}
+
+/// Otherwise the rest of the transaction would be carried out without the script.
+#[tokio::test]
+async fn a_transaction_that_waits_for_a_socket_loads_its_scripts_on_a_server_that_lost_them() {
+    let server = Server::start(ServerKind::Valkey9).unwrap();
+    let proxy = Proxy::start(server.addr()).await.unwrap();
+    let conn = connect(at(proxy.addr())).await;
+    let script = Script::new("return redis.call('INCRBY', KEYS[1], ARGV[1])");
+    let (n,) = conn
+        .pipeline()
+        .run(script.call::<i64>(["n"], 1))
+        .await
+        .unwrap();
+    assert_eq!(n, 1);
+    let direct = connect(at(server.addr())).await;
+    direct
+        .run(raw("SCRIPT").arg("FLUSH").reply::<()>())
+        .await
+        .unwrap();
+    proxy.refuse(true);
+    proxy.cut_all(Cut::Close);
+    proxy.wait_for_accepted(3, LONG).await.unwrap();
+    let mut waiting = conn
+        .transaction()
+        .run(incr("n"))
+        .run(script.call::<i64>(["n"], 1));
+    poll_once(&mut waiting).await;
+    proxy.refuse(false);
+    assert_eq!(soon("the transaction", waiting).await.unwrap(), (2, 3));
+}
+
+/// EXEC would do nothing all the same.
+#[tokio::test]
+async fn a_command_that_an_open_transaction_refuses_for_now_is_not_sent_again() {
+    let fake = Fake::start(|mut peer| async move {
+        after_handshake(&mut peer).await?;
+        while let Some(command) = peer.command().await? {
+            let reply = match command.name().as_str() {
+                "MULTI" => "+OK\r\n",
+                "EXEC" => "-EXECABORT Transaction discarded because of previous errors.\r\n",
+                _ => "-LOADING the data\r\n",
+            };
+            peer.send(reply).await?;
+        }
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let config = at(fake.addr()).protocol(typedis_core::Protocol::Resp2);
+    let own = Exclusive::open(config).await.unwrap();
+    let open = own.begin().await.unwrap();
+    let refused = failed(soon("the refusal", open.run(incr("n"))).await);
+    assert_eq!(refused.server().unwrap().code(), "LOADING");
+    assert_eq!(refused.phase(), Phase::Refused);
+    failed(soon("EXEC", open.exec()).await);
+    let received = fake.received(0);
+    let sent = received.iter().filter(|words| words.name() == "INCR");
+    assert_eq!(sent.count(), 1);
 }

@@ -214,6 +214,22 @@ async fn waiting_for_a_lease_ends_with_the_timeout() {
     drop(pool.exclusive().await.unwrap());
 }
 
+/// The time of a blocking call includes the wait for its socket.
+#[tokio::test]
+async fn a_deadline_of_a_blocking_call_ends_its_wait_for_a_lease() {
+    let pool = pool(on(&db()).leases(1).command_timeout(LONG * 10)).await;
+    let lease = pool.exclusive().await.unwrap();
+    let pop = raw("BLPOP").key("k").arg(1).blocks_for(1);
+    let pop = pool.run(pop.reply::<Option<i64>>());
+    let error = failed(soon("its deadline", pop.deadline(Duration::from_millis(50))).await);
+    assert!(
+        error.is_timeout() && error.phase() == Phase::NotSent,
+        "{error}"
+    );
+    drop(lease);
+    assert_eq!(pool.available(), 1);
+}
+
 /// A server that lets nobody in any more: the wait is bounded, and no permit is lost.
 #[tokio::test]
 async fn a_lease_that_cannot_be_connected_costs_no_permit() {

@@ -175,7 +175,7 @@ fn facts(command: &Command) -> Lines {
     }
     if facts.blocking {
         lines.push(
-            "Blocks, so it needs a separate socket: only a `Pool` or an `Exclusive` has it."
+            "Blocks, so it needs a separate socket: only a `Pool`, a `Cluster` or an `Exclusive` has it."
                 .to_owned(),
         );
     }
@@ -191,6 +191,7 @@ fn facts(command: &Command) -> Lines {
             _ => None,
         });
     }
+    lines.extend(in_a_cluster(command));
     lines.extend(params(command.body.params()));
     lines.extend(command.words.iter().map(|note| word(command, note)));
     lines.extend(
@@ -201,6 +202,73 @@ fn facts(command: &Command) -> Lines {
     );
     lines.extend(since(command, facts.since.as_ref()));
     bullets(lines)
+}
+
+/// Where a `Cluster` sends it; `None` if it has no place there.
+fn in_a_cluster(command: &Command) -> Option<String> {
+    let facts = &command.facts;
+    if facts.state.is_some() {
+        return None;
+    }
+    let (request, response) = facts.policies.unwrap_or_default();
+    let place = match keys(command) {
+        Keys::None => {
+            return Some(format!(
+                "In a cluster: {}.",
+                without_keys(request, response)
+            ));
+        }
+        Keys::One => "goes to the node of its key",
+        Keys::Several if request == "MultiShard" => "split by the slots of its keys",
+        Keys::Several => "all keys must have one slot",
+    };
+    Some(format!("In a cluster: {place}."))
+}
+
+/// How many keys a command can have.
+enum Keys {
+    None,
+    One,
+    Several,
+}
+
+fn keys(command: &Command) -> Keys {
+    let options = command.options.iter();
+    let all = command
+        .body
+        .params()
+        .chain(options.flat_map(|option| option.body.params()));
+    let keys: Vec<&Param> = all.filter(|param| param.kind.has_keys()).collect();
+    match keys.as_slice() {
+        [] => Keys::None,
+        [one] if matches!(one.kind, Kind::Key) => Keys::One,
+        _ => Keys::Several,
+    }
+}
+
+/// The same for a command without keys, by the variants of its policies.
+fn without_keys(request: &str, response: &str) -> String {
+    let nodes = match request {
+        "AllShards" => "every primary",
+        "AllNodes" => "every node",
+        "Special" => "",
+        _ => return "goes to any primary".to_owned(),
+    };
+    let joined = match response {
+        "AggSum" => "the replies are added up",
+        "AggMin" => "the smallest reply counts",
+        "AggMax" => "the greatest reply counts",
+        "AggLogicalAnd" => "it is true where it is true on all",
+        "AggLogicalOr" => "it is true where it is true on any",
+        "AllSucceeded" => "it fails if one of them does",
+        "OneSucceeded" => "one success is enough",
+        _ => "the replies are joined",
+    };
+    if nodes.is_empty() || response == "Special" {
+        "refused, since replies of several nodes do not become one; call it on one node".to_owned()
+    } else {
+        format!("goes to {nodes}; {joined}")
+    }
 }
 
 /// What the type of a parameter does not tell.

@@ -18,12 +18,17 @@ struct Case {
     times: u64,
 }
 
-const CASES: [Case; 10] = [
+const CASES: [Case; 11] = [
     case("encode", "encode GET", 20_000),
     case("encode-options", "encode SET with NX and EX", 20_000),
     case("decode", "scan and decode a string", 20_000),
     case("round-trip", "round trip of GET", 2000),
     case("pipeline", "pipeline of 100 GETs", 50),
+    case(
+        "cluster-pipeline",
+        "pipeline of 100 GETs over three nodes",
+        50,
+    ),
     case("tasks", "GETs of 100 tasks", 50),
     case(
         "decode-strings",

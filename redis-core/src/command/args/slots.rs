@@ -82,15 +82,16 @@ impl Args {
         crossing((&one, first), (&other, second)).of_command(self.name())
     }
 
-    #[cold]
     fn slots_at_positions(&self) -> Slots {
         let all = self.joined();
-        let mut positions = self.keys.iter().peekable();
-        let mut slots = Slots::None;
-        for (word, position) in encode::words(&all).zip(0..) {
-            if positions.next_if_eq(&&position).is_some() {
-                slots = slots.with(slot(word));
-            }
+        let mut words = encode::words(&all);
+        let (mut slots, mut passed) = (Slots::None, 0);
+        for position in &self.keys {
+            let Some(key) = words.nth(position.saturating_sub(passed) as usize) else {
+                break;
+            };
+            slots = slots.with(slot(key));
+            passed = position + 1;
         }
         slots
     }

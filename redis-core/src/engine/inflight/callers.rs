@@ -6,6 +6,7 @@ use std::task::{Poll, Waker};
 use tokio::time::Instant;
 
 use super::*;
+use crate::planted::Planted;
 
 impl Queue {
     /// Queues a payload, or makes the caller wait for room. `place` is the caller's place among those who wait,
@@ -38,6 +39,7 @@ impl Queue {
             is_usual: terms.patience.is_usual(),
             hold: terms.hold,
             idempotent: terms.idempotent,
+            bound: payload.is_bound(),
             losses: 0,
             awaits: Awaits::Reply,
         };
@@ -145,6 +147,9 @@ impl Queue {
         match self.cells.get_mut(key) {
             Some(cell @ Cell::Waiting(..)) => {
                 *cell = Cell::Abandoned;
+                if Planted::ShiftedReply.is_here() {
+                    self.shift_replies(key);
+                }
                 // With a socket it is sent in any case, as `Request::send` promises.
                 if !self.connected {
                     self.given_up += 1;
@@ -158,6 +163,16 @@ impl Queue {
         None
     }
 
+    /// The fault [`Planted::ShiftedReply`].
+    fn shift_replies(&mut self, key: CellKey) {
+        let is_its = |entry: &Entry| matches!(entry.owner, Owner::Caller(owner) if owner == key);
+        let index = self.entries.iter().position(is_its);
+        if let Some(index) = index.filter(|index| *index < self.taken) {
+            self.entries.remove(index);
+            self.taken -= 1;
+        }
+    }
+
     /// The caller no longer waits for room. Returns the waker of the next caller who waits, if
     /// there is room.
     pub(crate) fn leave_line(&mut self, place: Option<WaiterKey>) -> Option<Waker> {
@@ -169,7 +184,7 @@ impl Queue {
 
     /// The first caller who waits, if there is room.
     pub(crate) fn next_in_line(&self) -> Option<Waker> {
-        if self.has_room(1) {
+        if self.has_room(1) && !Planted::LostWakeup.is_here() {
             self.waiters.front().map(|(_, waker)| waker.clone())
         } else {
             None

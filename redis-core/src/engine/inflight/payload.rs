@@ -23,6 +23,15 @@ pub(crate) trait Payload {
     fn mend(&mut self, _loaded: &Loaded, _replies: &[Chunk]) -> bool {
         false
     }
+    /// Whether it was written for what the present socket leads to, as a chain that calls scripts which that server has.
+    fn is_bound(&self) -> bool {
+        false
+    }
+    /// Adapts it to what the next socket leads to, before it is sent for the first time. Returns whether it is bound to
+    /// a socket at all.
+    fn rebind(&mut self, _loaded: &Loaded) -> bool {
+        false
+    }
     /// Whether it may have to be sent again as it is now, because of a reply that is no error.
     #[inline]
     fn may_go_on(&self) -> bool {

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::command::block::LATENESS;
+use crate::planted::Planted;
 use crate::wire::Chunk;
 use crate::wire::encode::Output;
 
@@ -227,14 +228,14 @@ impl Queue {
     }
 
     /// The server refused the oldest entry for a reason that goes away: its caller also gets the command to send
-    /// again.
+    /// again. Not where a MULTI may be open: its EXEC does nothing once a command was refused.
     pub(crate) fn deliver_refusal(
         &mut self,
         piece: Chunk,
         unanswered: &Unanswered,
         woken: &mut Vec<Waker>,
     ) {
-        if let Some(entry) = self.entries.front().copied() {
+        if let Some(entry) = self.entries.front().copied().filter(|_| !self.quiet) {
             let bytes = unanswered.copy(self.answered_bytes, entry.bytes);
             self.note_again(&entry, bytes);
         }
@@ -346,6 +347,9 @@ impl Queue {
             }
             if deadline <= now {
                 let taken = index < self.taken;
+                if taken && Planted::IgnoredDeadline.is_here() {
+                    continue;
+                }
                 self.given_up += usize::from(!taken);
                 let phase = entry.phase(taken);
                 self.counts.timeouts += 1;
@@ -377,10 +381,8 @@ impl Queue {
         again: bool,
         woken: &mut Vec<Waker>,
     ) {
-        if self.routed {
-            // Commands that go back need their deadline.
-            self.stamp(Instant::now());
-        }
+        // Commands that go back need their deadline.
+        self.stamp(Instant::now());
         self.release(unanswered);
         // A command that goes out alone is not for the next socket.
         let was_alone = matches!(self.alone, Alone::InFlight);
@@ -392,21 +394,34 @@ impl Queue {
             let was_sent = at < written;
             at += entry.bytes;
             entry.losses += u8::from(was_sent);
-            if !was_alone && (!was_sent || (again && self.goes_again(&mut entry))) {
+            let is_kept = if was_sent {
+                again && self.goes_again(&mut entry)
+            } else {
+                !entry.bound
+            };
+            if !was_alone && is_kept {
                 unanswered.move_to(entry.bytes, &mut waiting);
                 kept.push_back(entry);
             } else {
                 unanswered.release(entry.bytes);
                 self.bytes = self.bytes.saturating_sub(entry.bytes);
-                let failure = failure.in_phase(Phase::MaybeApplied);
-                self.fail(entry.owner, entry.limit, failure, woken);
+                let failure = failure.in_phase(entry.phase(was_sent || was_alone));
+                if !Planted::SilentLoss.is_here() {
+                    self.fail(entry.owner, entry.limit, failure, woken);
+                }
             }
         }
         unanswered.clear();
-        kept.append(&mut self.entries);
-        self.entries = kept;
-        self.out.move_to(self.out.len(), &mut waiting);
-        self.out = waiting;
+        self.give_bound_back(failure, woken);
+        if Planted::Reordered.is_here() {
+            self.entries.append(&mut kept);
+            waiting.append_to(&mut self.out);
+        } else {
+            kept.append(&mut self.entries);
+            self.entries = kept;
+            self.out.move_to(self.out.len(), &mut waiting);
+            self.out = waiting;
+        }
         self.taken = 0;
         self.owed_since = None;
         self.connected = false;
@@ -415,6 +430,18 @@ impl Queue {
             self.give_all_back(failure, woken);
         }
         woken.extend(self.next_in_line());
+    }
+
+    /// Gives what waits, and was written for the lost socket, back to its callers, who adapt it to the next one.
+    fn give_bound_back(&mut self, failure: &Failure, woken: &mut Vec<Waker>) {
+        let mut bound = Vec::new();
+        for entry in self.entries.iter_mut().filter(|entry| entry.bound) {
+            let owner = std::mem::replace(&mut entry.owner, Owner::Nobody);
+            bound.push((owner, entry.limit, failure.in_phase(entry.phase(false))));
+        }
+        for (owner, limit, failure) in bound {
+            self.fail(owner, limit, failure, woken);
+        }
     }
 
     /// Gives waiting commands back to their callers, who may send them elsewhere; only single commands.
@@ -496,7 +523,9 @@ impl Queue {
                 waiting.move_to(entry.bytes, &mut kept);
             } else {
                 waiting.advance(entry.bytes);
-                *bytes = bytes.saturating_sub(entry.bytes);
+                if !Planted::KeptBudget.is_here() {
+                    *bytes = bytes.saturating_sub(entry.bytes);
+                }
             }
             wanted
         });

@@ -12,6 +12,7 @@ struct Commands {
     bytes: &'static [u8],
     replies: usize,
     idempotent: bool,
+    bound: bool,
 }
 
 impl Commands {
@@ -35,6 +36,10 @@ impl Payload for Commands {
         out.put(self.bytes);
     }
 
+    fn is_bound(&self) -> bool {
+        self.bound
+    }
+
     #[cfg(feature = "tracing")]
     fn summary(&self) -> payload::Summary {
         payload::Summary {
@@ -50,6 +55,7 @@ fn once(bytes: &'static [u8]) -> Commands {
         bytes,
         replies: 1,
         idempotent: false,
+        bound: false,
     }
 }
 
@@ -161,6 +167,37 @@ fn what_is_lost_waits_for_the_next_socket_where_there_is_but_one_server() {
     queue.unreachable(lost(), &mut Vec::new());
     assert!(queue.poll_cell(key, Waker::noop()).is_pending());
     assert!(queue.has_output());
+}
+
+#[test]
+fn what_was_written_for_the_lost_socket_and_not_sent_goes_back_and_the_rest_waits() {
+    let (mut queue, mut unanswered) = (Queue::new(Budget::default(), false), Unanswered::default());
+    let bound = |bytes| Commands {
+        bound: true,
+        ..once(bytes)
+    };
+    let sent = submit(&mut queue, bound(b"A"));
+    let taken = submit(&mut queue, bound(b"BB"));
+    let other = submit(&mut queue, once(b"C"));
+    queue.take_output(&mut unanswered, Instant::now());
+    unanswered.wrote(1);
+    let waiting = submit(&mut queue, bound(b"DD"));
+    let last = submit(&mut queue, once(b"E"));
+    queue.lost(&lost(), &mut unanswered, true, &mut Vec::new());
+    let phase = |queue: &mut Queue, key| match parts(queue, key).error {
+        Some(Failure::Lost(phase, ..)) => phase,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(phase(&mut queue, sent), Phase::MaybeApplied);
+    assert_eq!(phase(&mut queue, taken), Phase::NotSent);
+    assert_eq!(phase(&mut queue, waiting), Phase::NotSent);
+    queue.admitted();
+    queue.take_output(&mut unanswered, Instant::now());
+    assert_eq!(unanswered.single(), Some(&b"CE"[..]));
+    assert_eq!(queue.stats(Instant::now()).bytes, 2);
+    for key in [other, last] {
+        assert!(queue.poll_cell(key, Waker::noop()).is_pending());
+    }
 }
 
 #[test]

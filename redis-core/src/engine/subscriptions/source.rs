@@ -21,7 +21,7 @@ pub enum SourceKind {
 }
 
 /// A channel, pattern or shard channel by its name.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Source {
     kind: SourceKind,
     name: Bytes,

@@ -28,7 +28,7 @@
 //! - `topic`: where one source stands, and its members
 //! - `operation`: a command that moves a topic
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -41,6 +41,7 @@ use super::push::{self, Push, Verb};
 use super::source::{Source, SourceKind};
 use crate::engine::inflight::{Awaits, Failure};
 use crate::error::{Phase, ServerError};
+use crate::planted::Planted;
 use crate::reply::Frame;
 use crate::reply::view::Str;
 
@@ -51,11 +52,15 @@ use operation::Operation;
 pub(crate) use topic::{Entrance, MemberId};
 use topic::{Member, Standing, Topic};
 
+/// The topics of one kind. They have an order, so that what happens to all of them happens in the same order each time:
+/// the simulation repeats from its seed.
+type Topics = BTreeMap<Bytes, Topic>;
+
 #[derive(Debug, Default)]
 pub(crate) struct Table {
-    channels: HashMap<Bytes, Topic>,
-    patterns: HashMap<Bytes, Topic>,
-    shards: HashMap<Bytes, Topic>,
+    channels: Topics,
+    patterns: Topics,
+    shards: Topics,
     /// Commands that the server has not answered, in wire order.
     operations: VecDeque<Operation>,
     dirty: Vec<Source>,
@@ -125,7 +130,7 @@ impl Table {
         self.members == 0
     }
 
-    fn topics(&mut self, kind: SourceKind) -> &mut HashMap<Bytes, Topic> {
+    fn topics(&mut self, kind: SourceKind) -> &mut Topics {
         match kind {
             SourceKind::Channel => &mut self.channels,
             SourceKind::Pattern => &mut self.patterns,
@@ -406,6 +411,9 @@ impl Table {
                 self.dirty.push(Source::new(kind, name.clone()));
             }
         }
+        if Planted::ForgottenSubscription.is_here() {
+            self.dirty.pop();
+        }
     }
 
     /// The connection was refused. Members without a confirmation get the failure; the others wait for the next
@@ -432,7 +440,7 @@ impl Table {
         // Members that are reading were subscribed, so their command was applied.
         let ended = Cause::Link(failure.in_phase(Phase::Applied));
         for topics in [&mut self.channels, &mut self.patterns, &mut self.shards] {
-            for (_, topic) in topics.drain() {
+            for topic in std::mem::take(topics).into_values() {
                 for member in topic.members {
                     member.end(failure, &ended, woken);
                 }

@@ -1,0 +1,102 @@
+//! A second socket for reports: [`Reporter`], for connections that speak RESP2, in which nothing can be pushed.
+//!
+//! The second socket speaks RESP3, which every server that tracks keys can. The server is told to send the reports about
+//! the reads of the first socket there (REDIRECT). When the second socket is lost, the server says nothing about that on
+//! the first one, so its loss ends the epoch: nothing is kept until the server knows the number of the next one.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::standing::{Standing, Tracking};
+use crate::command::{Args, CommandInfo, Keys, command_info};
+use crate::config::{Config, Protocol};
+use crate::engine::subscriptions::hub::InvalidationWatch;
+use crate::engine::subscriptions::invalidation::Invalidates;
+use crate::error::Result;
+use crate::handle::Connection;
+
+static CLIENT_ID: CommandInfo = command_info!("CLIENT ID").readonly();
+
+#[derive(Default)]
+pub(super) struct Reporter {
+    /// Whether somebody is asking the server for the number of the socket.
+    asking: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The socket, and the end of its reports.
+    line: Option<(Connection, InvalidationWatch)>,
+    /// The number that the server has given it, and the epoch in which it did.
+    client: Option<(u32, u64)>,
+    /// The cache is gone.
+    is_closed: bool,
+}
+
+impl Reporter {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The number of the socket, if it is there since this epoch began.
+    pub(super) fn client(&self, epoch: u32) -> Option<u64> {
+        let (since, client) = self.lock().client?;
+        (since == epoch).then_some(client)
+    }
+
+    /// Whether nobody else is asking; whoever gets `true` must call [`Reporter::ask`].
+    pub(super) fn may_ask(&self) -> bool {
+        !self.asking.swap(true, Ordering::AcqRel)
+    }
+
+    /// Asks the server for the number of the socket, which is opened if there is none.
+    pub(super) async fn ask(
+        &self,
+        config: &Config,
+        listener: Arc<dyn Invalidates>,
+        standing: &Standing,
+        now: u64,
+    ) {
+        let epoch = standing.present().epoch;
+        // A failure does not matter: the next read asks again.
+        if let Ok(line) = self.line(config, listener)
+            && let Ok(client) = line
+                .begin(Args::lease(&CLIENT_ID, Keys::Ignored))
+                .decoded()
+                .await
+        {
+            if line.link().speaks_resp3() {
+                standing.hear(now);
+                self.lock().client = Some((epoch, client));
+            } else {
+                standing.note(epoch, Tracking::Refused);
+            }
+        }
+        self.asking.store(false, Ordering::Release);
+    }
+
+    fn line(&self, config: &Config, listener: Arc<dyn Invalidates>) -> Result<Connection> {
+        let mut state = self.lock();
+        if let Some((line, _)) = &state.line
+            && !line.is_closed()
+        {
+            return Ok(line.clone());
+        }
+        let line = Connection::lazy(config.clone().protocol(Protocol::Newest))?;
+        let watch = line.link().hub().watch_invalidations(listener)?;
+        if !state.is_closed {
+            state.line = Some((line.clone(), watch));
+        }
+        Ok(line)
+    }
+
+    /// Closes the socket.
+    pub(super) fn close(&self) {
+        let mut state = self.lock();
+        state.is_closed = true;
+        let line = state.line.take();
+        drop(state);
+        drop(line);
+    }
+}

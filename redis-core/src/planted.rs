@@ -1,0 +1,82 @@
+//! Faults that are planted to prove that the simulation finds such faults: `cargo xtask simulate` and its tests plant
+//! one at a time.
+//!
+//! Without the feature `planted`, which nothing but the simulation turns on, none of this is compiled in: the check for a
+//! fault is the constant `false`.
+
+/// A fault that a client like this may have, and that others have had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Planted {
+    /// The reply to a command whose caller has gone is given to the next one.
+    ShiftedReply,
+    /// A command that may not be repeated is sent again after a loss.
+    UnsafeRetry,
+    /// A caller who waits for room is not woken when there is some.
+    LostWakeup,
+    /// The permit of a leased socket that is closed is not given back.
+    KeptLease,
+    /// What was sent is reported as not sent.
+    FalseNotSent,
+    /// The last subscription is not restored after a loss.
+    ForgottenSubscription,
+    /// What was given up before it was sent still counts.
+    KeptBudget,
+    /// The elements of EXEC's reply are given to the wrong commands.
+    SplitExec,
+    /// The deadline of what was sent is not checked.
+    IgnoredDeadline,
+    /// Callers of lost commands are not told.
+    SilentLoss,
+    /// What was not sent on a lost socket is sent after what came later.
+    Reordered,
+    /// A reader is not told that messages are missing.
+    HiddenGap,
+    /// Scripts count as loaded on a server that is another one.
+    StaleScripts,
+    /// A socket for subscriptions is kept when there are none.
+    KeptSocket,
+}
+
+impl Planted {
+    /// All of them.
+    pub const ALL: [Self; 14] = [
+        Self::ShiftedReply,
+        Self::UnsafeRetry,
+        Self::LostWakeup,
+        Self::KeptLease,
+        Self::FalseNotSent,
+        Self::ForgottenSubscription,
+        Self::KeptBudget,
+        Self::SplitExec,
+        Self::IgnoredDeadline,
+        Self::SilentLoss,
+        Self::Reordered,
+        Self::HiddenGap,
+        Self::StaleScripts,
+        Self::KeptSocket,
+    ];
+
+    /// Whether this fault is planted on this thread.
+    #[cfg(feature = "planted")]
+    pub(crate) fn is_here(self) -> bool {
+        CHOSEN.get() == Some(self)
+    }
+
+    /// Whether this fault is planted: never in a normal build.
+    #[cfg(not(feature = "planted"))]
+    pub(crate) const fn is_here(self) -> bool {
+        false
+    }
+}
+
+#[cfg(feature = "planted")]
+thread_local! {
+    static CHOSEN: std::cell::Cell<Option<Planted>> = const { std::cell::Cell::new(None) };
+}
+
+/// Plants a fault on this thread, or removes it.
+#[cfg(feature = "planted")]
+pub fn plant(fault: Option<Planted>) {
+    CHOSEN.set(fault);
+}

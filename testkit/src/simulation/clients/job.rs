@@ -1,0 +1,184 @@
+//! What a step does: [`Job`].
+
+use std::fmt;
+use std::time::Duration;
+
+use super::call::Call;
+use super::leased::{self, ATTEMPTS, LEASED_WAIT, Pop};
+use super::manner::{self, Limited, Work};
+use super::plain::{self, between};
+use super::reading;
+use super::{Handle, Scene};
+use crate::simulation::plan::{Act, CallKind, Manner, Step};
+
+/// What a step does, entered in the ledger.
+pub(super) struct Job {
+    act: Act,
+    calls: Vec<Call>,
+    handle: Handle,
+    deadline: Option<Duration>,
+}
+
+impl fmt::Display for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let calls: Vec<String> = self.calls.iter().map(Call::to_string).collect();
+        let place = match self.handle {
+            Handle::Connection(_) => "a connection",
+            Handle::Pool(_) => "the pool",
+        };
+        let name = match &self.act {
+            Act::Single(_) => "a command".to_owned(),
+            Act::Pipeline(_) => "a pipeline".to_owned(),
+            Act::Transaction(_) => "a transaction".to_owned(),
+            Act::Batch(_) => "a batch".to_owned(),
+            Act::Each(..) => "the same command for each item".to_owned(),
+            Act::Together(_) => "commands at the same time".to_owned(),
+            other => format!("{other:?}"),
+        };
+        write!(f, "{name} on {place} [{}]", calls.join(", "))
+    }
+}
+
+impl Job {
+    pub(super) fn new(scene: &Scene, task: usize, step: &Step) -> Self {
+        let mut ledger = scene.world.ledger();
+        let mut enter = |kinds: &[CallKind]| -> Vec<Call> {
+            kinds
+                .iter()
+                .map(|kind| Call::issue(&mut ledger, task, *kind))
+                .collect()
+        };
+        let calls = match &step.act {
+            Act::Single(kind) => enter(&[*kind]),
+            Act::Pipeline(kinds) | Act::Transaction(kinds) => enter(kinds),
+            Act::Batch(kinds) | Act::Together(kinds) => enter(kinds),
+            Act::Each(kind, count) => enter(&vec![*kind; *count]),
+            Act::Watch(key) => enter(&[CallKind::Add(*key)]),
+            Act::Lease { calls, .. } | Act::Open { calls, .. } => enter(calls),
+            Act::Pop(..) | Act::Listen { .. } | Act::Follow { .. } | Act::Scan => Vec::new(),
+        };
+        if let Act::Transaction(_) = step.act {
+            let seen = calls.iter().filter(|call| call.shows_its_token());
+            let tokens: Vec<u64> = seen.map(|call| call.token).collect();
+            ledger.bind(&tokens);
+        }
+        drop(ledger);
+        let deadline = match step.manner {
+            Manner::Deadline(deadline) => Some(deadline),
+            _ => None,
+        };
+        Self {
+            act: step.act.clone(),
+            calls,
+            handle: scene.handle(step.place),
+            deadline,
+        }
+    }
+
+    /// Does it, and notes which of its commands have no outcome.
+    pub(super) async fn run(self, scene: &Scene, manner: Manner) {
+        let limited = Limited {
+            limit: self.limit(scene),
+            what: self.to_string(),
+        };
+        let (tokens, pops) = (self.tokens(), self.pops());
+        let popped = Pop::new(scene, pops);
+        let work = self.work(scene.clone(), popped);
+        manner::wait(scene, manner, limited, work).await;
+        for token in tokens {
+            scene.world.ledger().abandon(token);
+        }
+    }
+
+    fn tokens(&self) -> Vec<u64> {
+        self.calls.iter().map(|call| call.token).collect()
+    }
+
+    fn pops(&self) -> Option<usize> {
+        match self.act {
+            Act::Pop(list, _) => Some(list),
+            Act::Lease { pops, .. } => pops,
+            _ => None,
+        }
+    }
+
+    /// How long it may take.
+    fn limit(&self, scene: &Scene) -> Duration {
+        let usual = scene.knobs.command_timeout;
+        let each = self.deadline.unwrap_or(usual);
+        let count = u32::try_from(self.calls.len()).unwrap_or(u32::MAX);
+        match &self.act {
+            Act::Single(_)
+            | Act::Pipeline(_)
+            | Act::Transaction(_)
+            | Act::Batch(_)
+            | Act::Each(..) => scene.calm_bound().map_or(each, |bound| bound.min(each)),
+            Act::Together(_) => {
+                let sending: Duration = self.calls.iter().map(|call| between(*call)).sum();
+                scene.calm_bound().map_or(each, |bound| bound.min(each)) + sending
+            }
+            Act::Pop(_, time) => {
+                let beyond = scene.calm_bound().map_or(usual, |bound| bound.min(usual));
+                *time + beyond
+            }
+            // Each attempt leases, watches, reads and executes.
+            Act::Watch(_) => ATTEMPTS * (4 * usual + Duration::from_millis(50)),
+            Act::Lease { .. } => (count + 4) * usual.max(each) + LEASED_WAIT,
+            Act::Open { .. } => (count + 4) * usual,
+            Act::Listen { time, .. } => usual + *time,
+            Act::Follow { changes, time } => {
+                let changes = u32::try_from(changes.len()).unwrap_or(u32::MAX);
+                changes * usual + *time
+            }
+            Act::Scan => 30 * usual,
+        }
+    }
+
+    fn work(self, scene: Scene, pop: Option<Pop>) -> Work {
+        let Self {
+            act,
+            calls,
+            handle,
+            deadline,
+        } = self;
+        match (act, handle) {
+            (Act::Pop(list, time), handle) => {
+                Box::pin(leased::pop_once(scene, handle, list, time, pop))
+            }
+            (Act::Watch(key), handle) => Box::pin(leased::watch(scene, handle, key, calls)),
+            (
+                Act::Lease {
+                    pops, leaves_watch, ..
+                },
+                handle,
+            ) => Box::pin(leased::lease(
+                scene,
+                handle,
+                calls,
+                pops.zip(pop),
+                leaves_watch,
+            )),
+            (
+                Act::Listen {
+                    channel,
+                    pattern,
+                    time,
+                },
+                handle,
+            ) => Box::pin(reading::listen(scene, handle, channel, pattern, time)),
+            (Act::Open { executes, .. }, handle) => {
+                Box::pin(leased::open(scene, handle, calls, executes))
+            }
+            (Act::Follow { changes, time }, handle) => {
+                Box::pin(reading::follow(scene, handle, changes, time))
+            }
+            (Act::Scan, handle) => Box::pin(reading::scan(scene, handle)),
+            (act, Handle::Connection(connection)) => Box::pin(plain::on_connection(
+                scene, connection, act, calls, deadline,
+            )),
+            (act, Handle::Pool(pool)) => {
+                Box::pin(plain::on_pool(scene, pool, act, calls, deadline))
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Many seeds, on all cores: [`Many`].
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use typedis_core::planted::{Planted, plant};
+
+use super::plan::Plan;
+use super::run::run;
+use super::violation::Violation;
+
+/// Runs a range of seeds.
+#[derive(Debug)]
+pub struct Many {
+    seeds: Range<u64>,
+    threads: usize,
+    /// The fault that is planted in the engine.
+    fault: Option<Planted>,
+}
+
+/// A seed that broke a rule.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// The seed.
+    pub seed: u64,
+    /// The rule, and what happened.
+    pub violation: Violation,
+}
+
+/// What came of many seeds.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// How many seeds were run.
+    pub seeds: u64,
+    /// How long that took.
+    pub time: Duration,
+    /// The first that failed.
+    pub failure: Option<Failure>,
+}
+
+/// A seed that needs longer than this, in real time, never ends.
+const HANGS: Duration = Duration::from_secs(60);
+
+/// What the threads share.
+struct Shared {
+    next: AtomicU64,
+    done: AtomicU64,
+    over: AtomicBool,
+    failure: Mutex<Option<Failure>>,
+    /// The seed of each thread, and when it began.
+    running: Vec<Mutex<Option<(u64, Instant)>>>,
+}
+
+impl Many {
+    /// These seeds, on as many threads as there are cores.
+    #[must_use]
+    pub fn new(seeds: Range<u64>) -> Self {
+        Self {
+            seeds,
+            threads: thread::available_parallelism().map_or(1, usize::from),
+            fault: None,
+        }
+    }
+
+    /// On so many threads.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads.max(1);
+        self
+    }
+
+    /// With a fault in the engine, which the worlds have to find.
+    #[must_use]
+    pub fn with_fault(mut self, fault: Planted) -> Self {
+        self.fault = Some(fault);
+        self
+    }
+
+    /// Runs them until one fails. `progress` is called now and then with the number of seeds that are done.
+    #[must_use]
+    pub fn run(&self, mut progress: impl FnMut(u64)) -> Report {
+        let start = Instant::now();
+        let shared = Shared {
+            next: AtomicU64::new(self.seeds.start),
+            done: AtomicU64::new(0),
+            over: AtomicBool::new(false),
+            failure: Mutex::new(None),
+            running: (0..self.threads).map(|_| Mutex::new(None)).collect(),
+        };
+        thread::scope(|scope| {
+            let shared = &shared;
+            let workers: Vec<_> = shared
+                .running
+                .iter()
+                .map(|slot| scope.spawn(move || self.work(shared, slot)))
+                .collect();
+            while !workers.iter().all(thread::ScopedJoinHandle::is_finished) {
+                thread::sleep(Duration::from_millis(20));
+                progress(shared.done.load(Ordering::Relaxed));
+                shared.check_for_hangs();
+            }
+        });
+        let failure = lock(&shared.failure).take();
+        Report {
+            seeds: shared.done.load(Ordering::Relaxed),
+            time: start.elapsed(),
+            failure,
+        }
+    }
+
+    fn work(&self, shared: &Shared, slot: &Mutex<Option<(u64, Instant)>>) {
+        plant(self.fault);
+        while !shared.over.load(Ordering::Relaxed) {
+            let seed = shared.next.fetch_add(1, Ordering::Relaxed);
+            if seed >= self.seeds.end {
+                return;
+            }
+            *lock(slot) = Some((seed, Instant::now()));
+            let outcome = run(&Plan::of(seed), false);
+            *lock(slot) = None;
+            shared.done.fetch_add(1, Ordering::Relaxed);
+            if let Some(violation) = outcome.violation {
+                shared.over.store(true, Ordering::Relaxed);
+                let mut failure = lock(&shared.failure);
+                // The lowest seed counts, so that the result does not depend on the threads.
+                if failure.as_ref().is_none_or(|known| seed < known.seed) {
+                    *failure = Some(Failure { seed, violation });
+                }
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// A seed that does not end cannot be stopped: the process says which it is, and ends.
+    fn check_for_hangs(&self) {
+        for slot in &self.running {
+            if let Some((seed, since)) = *lock(slot)
+                && since.elapsed() > HANGS
+            {
+                eprintln!("seed {seed} did not end within {HANGS:?}: something runs for ever");
+                std::process::exit(2);
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,137 @@
+//! The settings of a world: [`Knobs`].
+
+use std::time::Duration;
+
+use typedis_core::{Backoff, Budget, Config, Credentials, Lag, Protocol};
+
+use crate::simulation::network::Weather;
+use crate::simulation::random::Random;
+use crate::simulation::server::Kind;
+
+/// The settings of a world.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Knobs {
+    /// Nothing breaks: then nothing may fail.
+    pub(crate) calm: bool,
+    pub(crate) weather: Weather,
+    pub(crate) kind: Kind,
+    protocol: Protocol,
+    pub(crate) command_timeout: Duration,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) liveness: Duration,
+    pub(crate) backoff: Backoff,
+    pub(crate) budget: Budget,
+    lanes: usize,
+    pub(crate) leases: usize,
+    idle_timeout: Duration,
+    max_age: Option<Duration>,
+    /// How many connections there are besides the pool.
+    pub(crate) connections: usize,
+    /// Whether handles connect when they are first used.
+    pub(crate) lazy: bool,
+    /// How long credentials are valid, if they expire.
+    credentials: Option<Duration>,
+    pub(crate) lag: Lag,
+    /// How many messages a subscription holds for its reader.
+    messages: usize,
+    /// Whether elements that nobody claims are reported.
+    pub(crate) reports: bool,
+    /// Whether the handles are closed, or only dropped.
+    pub(crate) closes: bool,
+}
+
+impl Knobs {
+    pub(super) fn of(random: &mut Random) -> Self {
+        let calm = random.one_in(4);
+        let longest = random.pick(0, &[1, 3, 10]);
+        Self {
+            calm,
+            weather: Weather {
+                latency: (random.between(0..=longest), longest),
+                splits: random.pick(0, &[2, 4, 20]),
+                hesitates: random.pick(0, &[0, 3, 10]),
+                // Where nothing breaks, calls have to be fast; long values through a narrow window are not.
+                window: if calm {
+                    64 * 1024
+                } else {
+                    random.pick(64 * 1024, &[300, 2_000])
+                },
+            },
+            kind: Kind {
+                resp3: !random.one_in(8),
+                chatters: random.one_in(4),
+            },
+            protocol: random.pick(Protocol::Newest, &[Protocol::Newest, Protocol::Resp2]),
+            command_timeout: if calm {
+                Duration::from_secs(30)
+            } else {
+                Duration::from_millis(random.pick(1_000, &[30, 100, 3_000]))
+            },
+            connect_timeout: Duration::from_millis(random.pick(1_000, &[200, 5_000])),
+            liveness: Duration::from_millis(random.pick(10_000, &[1_000, 3_000])),
+            backoff: Backoff {
+                first: Duration::from_millis(random.pick(20, &[1, 100])),
+                longest: Duration::from_millis(random.pick(2_000, &[100, 200])),
+            },
+            budget: budget(random),
+            lanes: 1 + random.below(3),
+            leases: random.pick(64, &[1, 2, 5]),
+            idle_timeout: Duration::from_millis(random.pick(300_000, &[200, 1_000])),
+            max_age: random
+                .one_in(4)
+                .then(|| Duration::from_millis(random.between(1_200..=5_000))),
+            connections: 1 + random.below(2),
+            lazy: random.one_in(4),
+            credentials: random.one_in(4).then(|| random.millis(200..=4_000)),
+            lag: random.pick(Lag::DropOldest, &[Lag::DropOldest, Lag::Wait]),
+            messages: random.pick(usize::MAX, &[1, 3]),
+            reports: random.one_in(2),
+            closes: random.one_in(2),
+        }
+    }
+
+    /// The configuration of all handles.
+    pub(crate) fn config(&self) -> Config {
+        let config = match self.credentials {
+            Some(valid) => Config::tcp("model", 6379).credentials_provider(move || async move {
+                Ok::<_, std::convert::Infallible>(
+                    Credentials::new("user", "secret").valid_for(valid),
+                )
+            }),
+            None => Config::tcp("model", 6379),
+        };
+        config
+            .on_lag(self.lag)
+            .channel_messages(self.messages)
+            .protocol(self.protocol)
+            .command_timeout(self.command_timeout)
+            .connect_timeout(self.connect_timeout)
+            .liveness(self.liveness)
+            .backoff(self.backoff)
+            .budget(self.budget)
+            .lanes(self.lanes)
+            .leases(self.leases)
+            .idle_timeout(self.idle_timeout)
+            .max_age(self.max_age)
+    }
+
+    /// How long it may take until a handle works again, after everything was mended: a connect that hangs, the longest
+    /// pause, and a silent socket that has to be noticed.
+    pub(crate) fn recovery(&self) -> Duration {
+        2 * self.connect_timeout + self.backoff.longest + 2 * self.liveness + Duration::from_secs(2)
+    }
+}
+
+fn budget(random: &mut Random) -> Budget {
+    match random.below(4) {
+        0 => Budget {
+            bytes: 200,
+            ..Budget::default()
+        },
+        1 => Budget {
+            commands: 1 + random.below(4),
+            ..Budget::default()
+        },
+        _ => Budget::default(),
+    }
+}

@@ -1,0 +1,37 @@
+//! Sessions that wait for an element of a list: [`Blocked`].
+
+use std::collections::{BTreeMap, VecDeque};
+
+/// Who waits for an element of which list, the one that came first first.
+#[derive(Debug, Default)]
+pub(super) struct Blocked {
+    lists: BTreeMap<Vec<u8>, VecDeque<u64>>,
+}
+
+impl Blocked {
+    pub(super) fn wait(&mut self, list: &[u8], id: u64) {
+        self.lists.entry(list.to_vec()).or_default().push_back(id);
+    }
+
+    /// Takes the first who waits for this list.
+    pub(super) fn first(&mut self, list: &[u8]) -> Option<u64> {
+        let waiting = self.lists.get_mut(list)?;
+        let first = waiting.pop_front();
+        if waiting.is_empty() {
+            self.lists.remove(list);
+        }
+        first
+    }
+
+    /// Whether the session waited.
+    pub(super) fn give_up(&mut self, id: u64) -> bool {
+        let mut waited = false;
+        self.lists.retain(|_, waiting| {
+            let before = waiting.len();
+            waiting.retain(|known| *known != id);
+            waited |= waiting.len() < before;
+            !waiting.is_empty()
+        });
+        waited
+    }
+}

@@ -1,0 +1,173 @@
+//! What all sessions of a server share: [`State`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::task::Waker;
+
+use tokio::time::Instant;
+
+use super::blocked::Blocked;
+use super::channels::Channels;
+use super::store::Store;
+use crate::simulation::answer::Answer;
+use crate::simulation::random::Random;
+use crate::simulation::world::lock;
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) random: Random,
+    pub(super) store: Store,
+    pub(super) channels: Channels,
+    pub(super) blocked: Blocked,
+    pub(super) scripts: BTreeSet<Vec<u8>>,
+    pub(super) paused_until: Option<Instant>,
+    pub(super) loading_until: Option<Instant>,
+    pub(super) replica_until: Option<Instant>,
+    pub(super) crowded_until: Option<Instant>,
+    /// Whether it knows HELLO.
+    pub(super) resp3: bool,
+    pub(super) losses: u64,
+    sessions: BTreeMap<u64, Arc<Mutex<Outbox>>>,
+}
+
+/// What a session has to send, and whether it is to end.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    pub(super) bytes: Vec<u8>,
+    pub(super) resp3: bool,
+    /// Whether it had subscriptions.
+    pub(super) subscribed: bool,
+    /// The socket is closed when everything was sent.
+    pub(super) hangs_up: bool,
+    /// The session is gone at once.
+    pub(super) is_dead: bool,
+    /// Somebody else answered the command that it waited with.
+    pub(super) unblocked: bool,
+    pub(super) waker: Option<Waker>,
+}
+
+impl Outbox {
+    pub(super) fn put(&mut self, answer: &Answer) {
+        answer.write(self.resp3, &mut self.bytes);
+    }
+
+    fn wake(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
+/// Whether something that ends at a moment goes on.
+fn lasts(until: Option<Instant>) -> bool {
+    until.is_some_and(|until| until > Instant::now())
+}
+
+impl State {
+    pub(super) fn new(seed: u64, resp3: bool) -> Self {
+        Self {
+            random: Random::of(seed, "server", 0),
+            store: Store::default(),
+            channels: Channels::default(),
+            blocked: Blocked::default(),
+            scripts: BTreeSet::new(),
+            paused_until: None,
+            loading_until: None,
+            replica_until: None,
+            crowded_until: None,
+            resp3,
+            losses: 0,
+            sessions: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn enter(&mut self, id: u64) -> Arc<Mutex<Outbox>> {
+        let outbox = Arc::new(Mutex::new(Outbox::default()));
+        if lasts(self.crowded_until) {
+            let mut outbox = lock(&outbox);
+            outbox.put(&Answer::Error("ERR max number of clients reached"));
+            outbox.hangs_up = true;
+        }
+        self.sessions.insert(id, outbox.clone());
+        outbox
+    }
+
+    pub(super) fn leave(&mut self, id: u64) {
+        self.sessions.remove(&id);
+        self.channels.leave_all(id);
+        self.blocked.give_up(id);
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        lasts(self.paused_until)
+    }
+
+    pub(super) fn is_loading(&self) -> bool {
+        lasts(self.loading_until)
+    }
+
+    pub(super) fn is_replica(&self) -> bool {
+        lasts(self.replica_until)
+    }
+
+    /// Sends something to a session that did not ask for it just now.
+    pub(super) fn send(&self, id: u64, answer: &Answer) {
+        if let Some(outbox) = self.sessions.get(&id) {
+            let mut outbox = lock(outbox);
+            outbox.put(answer);
+            outbox.wake();
+        }
+    }
+
+    /// Answers the command that a session waits with.
+    pub(super) fn unblock(&self, id: u64, answer: &Answer) {
+        if let Some(outbox) = self.sessions.get(&id) {
+            let mut outbox = lock(outbox);
+            outbox.put(answer);
+            outbox.unblocked = true;
+            outbox.wake();
+        }
+    }
+
+    /// How many sockets of RESP2 had subscriptions and have none.
+    pub(super) fn former_subscribers(&self) -> usize {
+        let is_former = |(id, outbox): &(&u64, &Arc<Mutex<Outbox>>)| {
+            let outbox = lock(outbox);
+            outbox.subscribed && !outbox.resp3 && self.channels.of(**id) == 0
+        };
+        self.sessions.iter().filter(is_former).count()
+    }
+
+    pub(super) fn wake_all(&mut self) {
+        self.sessions
+            .values()
+            .for_each(|outbox| lock(outbox).wake());
+    }
+
+    pub(super) fn restart(&mut self, forgets: bool) {
+        for outbox in self.sessions.values() {
+            lock(outbox).is_dead = true;
+        }
+        // Scripts are never kept.
+        self.scripts.clear();
+        self.channels = Channels::default();
+        self.blocked = Blocked::default();
+        self.paused_until = None;
+        if forgets {
+            self.losses += 1;
+            self.store.forget_all();
+        }
+    }
+
+    pub(super) fn hang_up(&mut self, only: Option<usize>) {
+        let count = self.sessions.len().max(1);
+        for (index, outbox) in self.sessions.values().enumerate() {
+            if only.is_none_or(|only| only % count == index) {
+                let mut outbox = lock(outbox);
+                outbox.hangs_up = true;
+                outbox.wake();
+            }
+        }
+    }
+}
