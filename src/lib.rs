@@ -39,6 +39,7 @@
 //! | --- | --- | --- |
 //! | [`Connection`] | one pipelined socket, shared by its clones | almost everything |
 //! | [`Pool`] | a few such sockets, and leased ones | many cores; commands that block; [`Pool::watch`] |
+//! | [`Cluster`] | all nodes of a cluster | keys on many nodes; the same methods |
 //! | [`Exclusive`] | a socket for you alone, leased from a pool or opened | SELECT, WATCH, MULTI by hand, anything that changes the connection |
 //!
 //! On a shared handle, calls that could make others wait, or change the socket for others, do not compile.

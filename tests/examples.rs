@@ -5,7 +5,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use typedis_testkit::{Server, ServerKind, database};
+use typedis_testkit::{Server, ServerKind, database, shared_cluster};
 
 /// Runs an example and gives what it prints.
 fn run(example: &str, variables: &[(&str, &str)], arguments: &[&str], input: &str) -> String {
@@ -134,6 +134,21 @@ fn scan() {
 }
 
 #[test]
+fn cluster_scan() {
+    let space = typedis_testkit::shared_cluster(ServerKind::Valkey9);
+    let url = space.cluster().url();
+    let text = run("cluster_scan", &[("TYPEDIS_URL", &url)], &[], "");
+    contains(
+        &text,
+        &[
+            "200 keys, and where to go on",
+            "500 keys in all",
+            "{\"cart:{42}:a\", \"cart:{42}:b\"}",
+        ],
+    );
+}
+
+#[test]
 fn transaction() {
     prints(
         "transaction",
@@ -144,6 +159,26 @@ fn transaction() {
             "by hand: 3 Some(\"text\")",
         ],
     );
+}
+
+#[test]
+fn cluster() {
+    let cluster = shared_cluster(ServerKind::Valkey9).cluster();
+    let addresses: Vec<String> = cluster.addrs().iter().map(ToString::to_string).collect();
+    let url = format!("redis://{}", addresses.join(","));
+    let expected = [
+        "Some(\"ada\"), 7 letters, 3 users",
+        "refused: true",
+        "999990 left",
+        "popped: true",
+        "0 that nobody knows of",
+        "stock and sales agree: true",
+    ];
+    let text = run("cluster", &[("TYPEDIS_URL", url.as_str())], &[], "");
+    contains(&text, &expected);
+    contains(&text, &["3 primaries"]);
+    // On a laptop it works on one server as well.
+    prints("cluster", &expected);
 }
 
 #[test]

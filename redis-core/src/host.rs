@@ -27,6 +27,25 @@ pub(crate) trait Issue: fmt::Debug + Send + Sync {
 
     /// Sends a command and does not wait for the reply. If there is no socket or no room, nothing is sent.
     fn cast(&self, args: Box<Args>);
+
+    /// The pages of a scan, where they do not come from one server; otherwise `None`.
+    fn walk(&self, _first: &Args) -> Option<Box<dyn Walk>> {
+        None
+    }
+
+    /// The handle for commands that one and the same server has to carry out, if that is another one.
+    fn one_server(&self) -> Option<Host<'static>> {
+        None
+    }
+}
+
+/// The pages of a scan that goes over several servers.
+pub(crate) trait Walk: Send {
+    /// The elements of the next page, as an array; `None` at the end.
+    fn poll_page(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame>>>;
+
+    /// Where to go on: behind the last page, or, if `again` says so, with the last page. `None` at the end.
+    fn cursor(&self, again: bool) -> Option<String>;
 }
 
 impl Issue for Connection {
@@ -109,8 +128,18 @@ impl<'h> From<&'h Exclusive> for Host<'h> {
 
 impl<'h> Host<'h> {
     /// Any handle that issues commands.
-    pub(crate) fn new(handle: Arc<dyn Issue + 'h>) -> Self {
-        Self(handle)
+    pub(crate) fn new(issue: Arc<dyn Issue + 'h>) -> Self {
+        Self(issue)
+    }
+
+    /// The same handle, or the one for commands that one and the same server has to carry out.
+    pub(crate) fn on_one_server(self) -> Self {
+        self.0.one_server().unwrap_or(self)
+    }
+
+    /// The pages of a scan, where they do not come from one server.
+    pub(crate) fn walk(&self, first: &Args) -> Option<Box<dyn Walk>> {
+        self.0.walk(first)
     }
 }
 

@@ -32,145 +32,47 @@ struct Record {
     kind: String,
 }
 
-/// What is no reply to a call of the spec: calls (a `*` stands for the rest), a text of the reply or of what was peculiar,
-/// and why.
-const NO_REPLIES: &[(&str, &str, &str)] = &[
-    (
-        "*",
-        "+QUEUED",
-        "a command of a transaction is answered later",
-    ),
-    (
-        "*",
-        "pushed after",
-        "a push that follows the call, not its reply",
-    ),
-    (
-        "PUBLISH a self",
-        ">3",
-        "a push to the caller itself stands beside the reply",
-    ),
-    (
-        "PING",
-        "pong",
-        "RESP2 answers so among subscriptions, where commands are not sent",
-    ),
-    ("<raw*", "", "no command, but bytes"),
-    ("* HELP", "", "a text for people at a terminal"),
-    ("FT.CONFIG HELP*", "", "a text for people at a terminal"),
-    ("SUBSCRIBE*", "", "subscriptions are handles of their own"),
-    ("PSUBSCRIBE*", "", "subscriptions are handles of their own"),
-    ("SSUBSCRIBE*", "", "subscriptions are handles of their own"),
-    ("UNSUBSCRIBE*", "", "subscriptions are handles of their own"),
-    (
-        "PUNSUBSCRIBE*",
-        "",
-        "subscriptions are handles of their own",
-    ),
-    (
-        "SUNSUBSCRIBE*",
-        "",
-        "subscriptions are handles of their own",
-    ),
-    ("MONITOR", "", "an endless reply"),
-    (
-        "CLIENT REPLY*",
-        "",
-        "without replies nothing can be awaited",
-    ),
-    ("FT._*", "", "for the modules themselves"),
-    ("BF.DEBUG*", "", "for the developers of the server"),
-    ("CF.DEBUG*", "", "for the developers of the server"),
-    ("CF.COMPACT*", "", "the module does not document it"),
-    ("PFDEBUG*", "", "for the developers of the server"),
-    ("PFSELFTEST", "", "for the developers of the server"),
-    ("REPLCONF*", "", "servers send them to each other"),
-    ("SENTINEL IS-*", "", "servers send them to each other"),
-    (
-        "PFMERGE h1",
-        "",
-        "without a source there is nothing to merge, so that one is demanded",
-    ),
-    (
-        "PUBSUB NUMSUB",
-        "",
-        "without a channel there is nothing to ask for, so that one is demanded",
-    ),
-    ("TRIMSLOTS*", "", "what servers say to themselves"),
-    ("XIDMPRECORD*", "", "what servers say to themselves"),
-    (
-        "DELEX missing FOO v",
-        "",
-        "a condition that does not exist, which is not read where the key is absent",
-    ),
-    (
-        "HEXPIRE*FIELDS 1 f NX",
-        "",
-        "options behind the fields, which only Redis 8.10 takes; they are sent before",
-    ),
-    (
-        "HPEXPIRE*missing XX",
-        "",
-        "options behind the fields, which only Redis 8.10 takes; they are sent before",
-    ),
-    (
-        "HGETEX h FIELDS*EX 10",
-        "",
-        "options behind the fields, which only Redis 8.10 takes; they are sent before",
-    ),
-    (
-        "HGETEX h FIELDS*PERSIST",
-        "",
-        "options behind the fields, which only Redis 8.10 takes; they are sent before",
-    ),
-    (
-        "HSETEX h FIELDS*EX 10",
-        "",
-        "options behind the fields, which only Redis 8.10 takes; they are sent before",
-    ),
-    (
-        "HSETEX h FIELDS*FNX",
-        "",
-        "options behind the fields, which only Redis 8.10 takes; they are sent before",
-    ),
-    (
-        "XNACK*RETRYCOUNT 2 IDS 1 1-1",
-        "",
-        "an option before the ids, which may also follow them; it is sent after",
-    ),
-    (
-        "ARGREP*GLOB *A*",
-        "",
-        "options before the conditions, which they may also follow; they are sent after",
-    ),
-    (
-        "INCREX bigf1*",
-        "",
-        "a number of 400 digits: beyond what f64 holds, it is refused, not made infinite",
-    ),
-    (
-        "FT.AGGREGATE*MAXIDLE 10000",
-        "",
-        "the steps come last, or they would swallow the options",
-    ),
-];
+/// Records that are no reply to a call of the spec: `tests/data/no-replies.toml`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoReplies {
+    no_reply: Vec<NoReply>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoReply {
+    calls: Vec<String>,
+    #[serde(default)]
+    text: String,
+    why: String,
+}
+
+impl NoReply {
+    /// Which of the calls, by its place, a record is of.
+    fn call_of(&self, call: &str, reply: &str, record: &Record) -> Option<usize> {
+        let is_said = reply.contains(&self.text) || record.kind.contains(&self.text);
+        let place = self.calls.iter().position(|calls| is_like(calls, call));
+        place.filter(|_| is_said)
+    }
+}
 
 #[test]
 fn recorded_replies_decode_into_the_declared_types() {
+    let no_replies: NoReplies =
+        toml::from_str(include_str!("../data/no-replies.toml")).expect("the file is as it says");
     let mut check = Check {
         rows: rows(),
         outcomes: Outcomes::new("recorded"),
+        no_replies: no_replies.no_reply,
         needed: BTreeSet::new(),
         checked: 0,
         wrong: Vec::new(),
     };
     check.all(include_str!("../data/replies.json"));
     check.all(include_str!("../data/replies-8.10.json"));
-    let unneeded = NO_REPLIES
-        .iter()
-        .filter(|entry| !check.needed.contains(*entry));
-    let unneeded: Vec<_> = unneeded.collect();
-    assert!(unneeded.is_empty(), "not needed: {unneeded:?}");
+    let unneeded = check.unneeded();
+    assert!(unneeded.is_empty(), "not needed: {}", unneeded.join("\n"));
     if let Some(path) = env::var_os(VARIABLE) {
         let text = fs::read_to_string(&path);
         let own = check.checked;
@@ -195,8 +97,9 @@ fn recorded_replies_decode_into_the_declared_types() {
 struct Check {
     rows: Vec<Row>,
     outcomes: Outcomes,
-    /// The entries of the list of what is no reply that were needed.
-    needed: BTreeSet<&'static (&'static str, &'static str, &'static str)>,
+    no_replies: Vec<NoReply>,
+    /// Which of their calls were needed: the place of the entry, and of the call in it.
+    needed: BTreeSet<(usize, usize)>,
     checked: usize,
     wrong: Vec<String>,
 }
@@ -219,13 +122,25 @@ impl Check {
         }
     }
 
+    /// The calls among those without a reply that no record is of.
+    fn unneeded(&self) -> Vec<String> {
+        let entries = self.no_replies.iter().enumerate();
+        let all = entries.flat_map(|(entry, no_reply)| {
+            let calls = no_reply.calls.iter().enumerate();
+            calls.map(move |(place, call)| ((entry, place), format!("{call}: {}", no_reply.why)))
+        });
+        all.filter(|(place, _)| !self.needed.contains(place))
+            .map(|(_, text)| text)
+            .collect()
+    }
+
     fn one(&mut self, record: &Record, protocol: &str, reply: &str) -> Result<(), String> {
         let call = record.argv.join(" ");
-        let entry = NO_REPLIES.iter().find(|(calls, text, _)| {
-            is_like(calls, &call) && (reply.contains(text) || record.kind.contains(text))
-        });
-        if let Some(entry) = entry {
-            self.needed.insert(entry);
+        let mut entries = self.no_replies.iter().enumerate();
+        let known = entries
+            .find_map(|(entry, no_reply)| Some((entry, no_reply.call_of(&call, reply, record)?)));
+        if let Some(known) = known {
+            self.needed.insert(known);
             return Ok(());
         }
         let frame =

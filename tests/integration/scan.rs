@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use typedis::prelude::*;
 use typedis::replies::KeyType;
-use typedis::{ErrorKind, Result, Stream};
+use typedis::{Cursor, ErrorKind, Result, Stream};
 use typedis_testkit::fake::Fake;
 
 use crate::support::{Bench, on_servers};
@@ -127,10 +127,10 @@ async fn a_scan_goes_on_from_a_saved_cursor(bench: Bench) -> Result<()> {
     let conn = bench.connect().await;
     fill(&conn, 400).await?;
     let mut found = BTreeSet::new();
-    let mut cursor = Some(0);
+    let mut cursor = Some(Cursor::default());
     let mut scans = 0;
     // A new scan after 30 elements or more, and another handle each time.
-    while let Some(at) = cursor {
+    while let Some(at) = cursor.clone() {
         let conn = bench.connect().await;
         let mut keys = conn.scan::<String>(at).count(20).stream();
         let mut read = 0;
@@ -241,7 +241,7 @@ async fn an_error_of_the_server_ends_the_stream(bench: Bench) -> Result<()> {
     assert_eq!(error.command(), Some("HSCAN"));
     assert!(matches!(error.kind(), ErrorKind::Server(_)));
     assert!(fields.next().await.is_none(), "it has ended");
-    assert_eq!(fields.cursor(), Some(0), "and nothing was found yet");
+    assert_eq!(fields.cursor(), Some(0.into()), "and nothing was found yet");
     Ok(())
 }
 
@@ -281,7 +281,7 @@ async fn an_error_on_a_later_page_comes_after_what_was_found() -> Result<()> {
     assert_eq!(found, ["a", "0", "a", "1", "a", "2", "a", "3"]);
     assert!(error.to_string().contains("page 4 is broken"), "{error}");
     assert!(keys.next().await.is_none());
-    assert_eq!(keys.cursor(), Some(4));
+    assert_eq!(keys.cursor(), Some(4.into()));
 
     let mut keys = conn.scan::<String>(0).stream().distinct();
     for expected in ["a", "0", "1", "2", "3"] {

@@ -10,7 +10,10 @@ use crate::{Result, bench};
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     Help,
-    Demo,
+    Demo {
+        /// Whether it is that of a cluster.
+        cluster: bool,
+    },
     Servers {
         all: bool,
     },
@@ -46,7 +49,7 @@ fn parse_from(mut parser: lexopt::Parser) -> Result<Command> {
     };
     let command = match name.as_str() {
         "help" => Command::Help,
-        "demo" => Command::Demo,
+        "demo" => Command::Demo { cluster: false },
         "servers" => Command::Servers { all: false },
         "test" => return Ok(Command::Test(parser.raw_args()?.collect())),
         "simulate" => return Ok(Command::Simulate(parser.raw_args()?.collect())),
@@ -77,6 +80,7 @@ fn options(mut parser: lexopt::Parser, mut command: Command) -> Result<Command> 
         match (argument, &mut command) {
             (Short('h') | Long("help"), _) => return Ok(Command::Help),
             (Long("all"), Command::Servers { all }) => *all = true,
+            (Long("cluster"), Command::Demo { cluster }) => *cluster = true,
             (Long("write"), Command::Layers { write }) => *write = true,
             (Long("check"), Command::Spec { check, .. }) => *check = true,
             (Long("missing"), Command::Spec { missing, .. }) => {
@@ -136,6 +140,8 @@ mod tests {
         let url = "redis://localhost";
         assert_eq!(parse(&["spec", "--missing", url]), spec(false, Some(url)));
         assert_eq!(parse(&["demo", "-h"]), Ok(Command::Help));
+        let cluster = Ok(Command::Demo { cluster: true });
+        assert_eq!(parse(&["demo", "--cluster"]), cluster);
         let bench = bench::Options {
             quick: true,
             only: vec!["get".to_owned(), "set-16".to_owned()],

@@ -1,15 +1,36 @@
-//! `cargo xtask demo`: the tour of the library, on a server that runs only during the tour.
+//! `cargo xtask demo`: the tour of the library, on a server that runs only during the tour; or a cluster, in which a node
+//! dies while the example runs.
 
-use typedis_testkit::{Server, ServerKind, servers};
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+use std::time::Duration;
+
+use typedis_testkit::{Cluster, Server, ServerKind, servers};
 
 use crate::{Result, cargo, screen};
 
-/// The arguments that tell cargo which program the demo is.
-const TOUR: [&str; 4] = ["--package", "typedis", "--example", "tour"];
+/// For how many seconds the example sells: longer than a failover takes.
+const SECONDS: &str = "10";
 
-pub(crate) fn run() -> Result {
+/// After how long without a word a node counts as dead.
+const NODE_TIMEOUT: Duration = Duration::from_secs(2);
+
+pub(crate) fn run(cluster: bool) -> Result {
+    if cluster {
+        on_a_cluster()
+    } else {
+        on_a_server()
+    }
+}
+
+/// The arguments that tell cargo which program the demo is.
+fn example(name: &str) -> [&str; 4] {
+    ["--package", "typedis", "--example", name]
+}
+
+fn on_a_server() -> Result {
     screen::step("Building examples/tour.rs");
-    cargo::run(cargo::command(["build"].into_iter().chain(TOUR)))?;
+    cargo::run(cargo::command(["build"].into_iter().chain(example("tour"))))?;
     screen::step("Starting a server");
     let program = servers::find_any()?;
     let (path, version) = (program.path.display().to_string(), program.version()?);
@@ -18,10 +39,61 @@ pub(crate) fn run() -> Result {
         .start()?;
     screen::success(&format!("{version}\n  {path}\n  runs at {}", server.url()));
     screen::step("Running examples/tour.rs");
-    let mut tour = cargo::command(["run", "--quiet"].into_iter().chain(TOUR));
+    let mut tour = cargo::command(["run", "--quiet"].into_iter().chain(example("tour")));
     tour.env("TYPEDIS_URL", server.url());
     cargo::run(tour)?;
     drop(server);
     screen::success("Done; the server is stopped");
+    Ok(())
+}
+
+fn on_a_cluster() -> Result {
+    screen::step("Building examples/cluster.rs");
+    cargo::run(cargo::command(
+        ["build"].into_iter().chain(example("cluster")),
+    ))?;
+    screen::step("Starting a cluster: three primaries, each with a replica");
+    let kind = ServerKind::default();
+    let cluster = Cluster::builder(kind)
+        .replicas(1)
+        .node_timeout(NODE_TIMEOUT)
+        .start()?;
+    let addresses: Vec<String> = cluster.addrs().iter().map(ToString::to_string).collect();
+    screen::success(&format!("it runs at {}", addresses.join(", ")));
+    screen::step("Running examples/cluster.rs");
+    let mut example = cargo::command(["run", "--quiet"].into_iter().chain(example("cluster")));
+    example
+        .args(["--", SECONDS])
+        .env("TYPEDIS_URL", format!("redis://{}", addresses.join(",")))
+        .stdout(Stdio::piped());
+    let mut child = example.spawn()?;
+    let output = child.stdout.take().ok_or("the example has no output")?;
+    for line in BufReader::new(output).lines() {
+        let line = line?;
+        println!("{line}");
+        if line.starts_with("selling at ") {
+            fail_over(&cluster)?;
+        }
+    }
+    let status = child.wait()?;
+    drop(cluster);
+    if !status.success() {
+        return Err(format!("the example failed ({status})").into());
+    }
+    screen::success("Done; the cluster is stopped");
+    Ok(())
+}
+
+/// Kills the primary that has the slot of the example, and waits until its replica has taken over.
+fn fail_over(cluster: &Cluster) -> Result {
+    let owner = cluster.owner_of(cluster.slot_of("{shop}")?)?;
+    let heir = cluster
+        .replicas_of(&owner)?
+        .pop()
+        .ok_or("it has no replica")?;
+    owner.server().kill()?;
+    screen::note(&format!("{} was killed", owner.addr()));
+    heir.wait_until_primary()?;
+    screen::note(&format!("{} has taken over", heir.addr()));
     Ok(())
 }

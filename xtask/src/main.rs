@@ -33,7 +33,8 @@ type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 const HELP: &str = "\
 cargo xtask <command>
 
-  demo               start a server, run examples/tour.rs against it, stop the server
+  demo [--cluster]   start a server, run examples/tour.rs against it, stop the server; --cluster: start a cluster, run
+                     examples/cluster.rs, and kill a node of it in the middle
   servers [--all]    get the default server, or all that the tests use, and list them
   test [args]        get the servers, then run all tests; args are cargo test's
   simulate [--seeds N] [--from SEED] [--seed SEED]
@@ -68,7 +69,7 @@ fn main() -> ExitCode {
             print!("{HELP}");
             Ok(())
         }
-        Ok(Command::Demo) => demo::run(),
+        Ok(Command::Demo { cluster }) => demo::run(cluster),
         Ok(Command::Servers { all }) => servers::run(all),
         Ok(Command::Test(arguments)) => test::run(arguments),
         Ok(Command::Simulate(arguments)) => simulate::run(arguments),

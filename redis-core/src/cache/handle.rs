@@ -154,7 +154,8 @@ impl<C: Origin> Client for Cached<C> {
     }
 }
 
-impl<C> AllowsBlocking for &Cached<C> where for<'c> &'c C: AllowsBlocking {}
+// Not for every client that allows it: the compiler would look for ever among caches of caches.
+impl AllowsBlocking for &Cached<Pool> {}
 
 impl Connection {
     /// A handle that keeps replies in memory, as `settings` say, and has the server report changes.

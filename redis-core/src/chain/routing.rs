@@ -60,6 +60,10 @@ pub(crate) struct Singles {
 #[derive(Debug)]
 pub(crate) struct Single {
     place: Place,
+    #[cfg_attr(
+        not(feature = "tracing"),
+        expect(dead_code, reason = "only a trace names the commands")
+    )]
     pub(crate) info: &'static CommandInfo,
     pub(crate) goal: Goal,
     /// Whether sending it twice does no harm.

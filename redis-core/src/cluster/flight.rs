@@ -54,7 +54,8 @@ struct Bundle {
     members: Vec<Member>,
     /// Its number, if it is among the first that were sent.
     number: Option<usize>,
-    trace: Trace,
+    /// `None` until all of its commands are known.
+    trace: Option<Trace>,
     /// Scripts that are sent with their texts, and the commands that do so.
     texts: Vec<(usize, ScriptTextRef)>,
 }
@@ -227,14 +228,14 @@ impl<'a> Flight<'a> {
         let mut answered = Vec::new();
         let (singles, patience) = (&mut self.singles, self.patience);
         self.bundles.retain_mut(|bundle| {
-            let trace = std::mem::take(&mut bundle.trace);
+            let trace = bundle.trace.take().unwrap_or_default();
             let (sending, mut cargo) = bundle.cargo(singles, patience);
             let polled = trace.within(|| sending.poll(&mut cargo, cx));
             if let Poll::Ready(delivery) = &polled {
                 trace.end(delivery);
             }
             let link = sending.link().clone();
-            bundle.trace = trace;
+            bundle.trace = Some(trace);
             match polled {
                 Poll::Pending => true,
                 Poll::Ready(delivery) => {
@@ -453,7 +454,7 @@ impl Bundle {
             sending: Sending::new(link),
             members: Vec::new(),
             number,
-            trace: Trace::default(),
+            trace: None,
             texts: Vec::new(),
         }
     }
@@ -466,7 +467,7 @@ impl Bundle {
             members: &self.members,
             patience,
         };
-        self.trace = Trace::start(&self.sending.link().config, &cargo);
+        self.trace = Some(Trace::start(&self.sending.link().config, &cargo));
     }
 
     fn cargo<'c>(

@@ -4,9 +4,10 @@ use std::future::poll_fn;
 use std::sync::Arc;
 
 use super::handle::Cluster;
+use super::scan;
 use crate::client::InFlight;
 use crate::command::Args;
-use crate::host::{Call, Host, IntoHost, Issue, cast};
+use crate::host::{Call, Host, IntoHost, Issue, Walk, cast};
 
 impl Issue for Cluster {
     fn issue(&self, args: Box<Args>) -> Call<'_> {
@@ -16,6 +17,15 @@ impl Issue for Cluster {
 
     fn cast(&self, args: Box<Args>) {
         cast(self, args);
+    }
+
+    fn walk(&self, first: &Args) -> Option<Box<dyn Walk>> {
+        scan::walk(self, first)
+    }
+
+    fn one_server(&self) -> Option<Host<'static>> {
+        let routes = self.shared().routes();
+        routes.any_primary().map(|node| Host::from(node.alone()))
     }
 }
 

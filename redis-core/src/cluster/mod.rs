@@ -15,6 +15,7 @@
 //! - `pending`: one command until its reply, through redirects and failovers; `detour`: its pauses and hops
 //! - `flight`: many commands on many nodes at the same time; `gather`: their outcomes, in the order of the caller
 //! - `channels`: publish and subscribe; `desk`: making and moving subscriptions; `places`: where each of them lives
+//! - `scan/`: scans over all primaries, and of keys that move
 //! - `split`: one command on many nodes, and how their replies become one
 //! - `blocking`: commands that block, on leased sockets; `watch`: transactions that are tried again
 //! - `together`: a transaction on its way to the node of its slot
@@ -35,6 +36,7 @@ mod places;
 mod redirect;
 mod refresh;
 mod routes;
+mod scan;
 mod shared;
 mod split;
 mod together;

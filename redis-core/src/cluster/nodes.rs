@@ -4,10 +4,14 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::time::Instant;
 
+use crate::command::Args;
 use crate::config::{Address, Config};
 use crate::engine::link::Link;
-use crate::error::Result;
+use crate::engine::pending::Command;
+use crate::engine::sending::Sending;
+use crate::error::{CommandName, Error, Result};
 use crate::handle::{Connection, Exclusive, Leases};
+use crate::reply::Frame;
 
 /// A node, with a socket that is opened when it is first needed. When the node does not belong to the cluster any
 /// more, commands in flight are answered, and then the socket is closed.
@@ -49,6 +53,18 @@ impl Node {
         })
     }
 
+    /// A command that is sent once to this node; what comes is its user's to see, also if it is an error or a redirect. It is
+    /// sent before the first poll.
+    pub(super) fn once(&self, args: Box<Args>) -> Once<'_> {
+        let mut once = Once {
+            name: args.name(),
+            command: Command::new(args),
+            sending: Sending::new(self.connection.link()),
+        };
+        once.sending.submit(&mut once.command);
+        once
+    }
+
     /// Leases a socket to this node. Redirects are errors on it.
     pub(super) async fn lease(&self) -> Result<Exclusive> {
         let config = || self.connection.config().clone().for_itself();
@@ -60,5 +76,25 @@ impl Node {
     #[inline]
     pub(super) fn link(&self) -> Arc<Link> {
         self.connection.shared_link()
+    }
+}
+
+/// A command for one node, on its way.
+pub(super) struct Once<'a> {
+    name: CommandName,
+    command: Command,
+    sending: Sending<&'a Link>,
+}
+
+impl Once<'_> {
+    /// The reply as it came.
+    pub(super) async fn frame(mut self) -> Result<Frame> {
+        let polled = std::future::poll_fn(|cx| self.sending.poll(&mut self.command, cx));
+        let (chunks, failure) = polled.await.into_parts()?;
+        match (failure, chunks.into_iter().next()) {
+            (None, Some(chunk)) => Ok(Frame::from_scanned(chunk)),
+            (Some(failure), _) => Err(Error::from(failure).of_command(self.name)),
+            (None, None) => Err(Error::protocol("no reply was delivered").of_command(self.name)),
+        }
     }
 }

@@ -112,6 +112,11 @@ impl<'a> ClusterPending<'a> {
         pending
     }
 
+    /// The link that it went over last.
+    pub(super) fn link(&self) -> Option<Arc<Link>> {
+        self.sending.as_ref().map(|sending| sending.link().clone())
+    }
+
     pub(super) fn submit(&mut self) {
         if let Some(sending) = &mut self.sending {
             sending.submit(&mut self.command);

@@ -103,7 +103,7 @@ fn call<'a>(node: &'a Node, info: &'static CommandInfo, patience: Duration) -> P
 }
 
 /// Whether a server says that it is not in a cluster, or does not know clusters.
-fn is_no_cluster(message: &str) -> bool {
+pub(super) fn is_no_cluster(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
     message.contains("cluster support disabled") || message.starts_with("unknown command")
 }

@@ -127,7 +127,7 @@ const LOGIN: &[Knob] = &[
 ];
 
 /// All knobs, in the order in which they are applied.
-pub(super) const KNOBS: [&[Knob]; 9] = [
+pub(super) const KNOBS: &[&[Knob]] = &[
     service::SERVICE,
     cluster::CLUSTER,
     PLACE,
@@ -140,7 +140,7 @@ pub(super) const KNOBS: [&[Knob]; 9] = [
 ];
 
 fn all() -> impl Iterator<Item = &'static Knob> {
-    KNOBS.into_iter().flatten()
+    KNOBS.iter().copied().flatten()
 }
 
 /// The knob of this name, or an error that names the nearest one.

@@ -6,16 +6,18 @@
 //! server moves, as of FT.AGGREGATE.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::hash::Hash;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 
 use crate::command::Args;
 use crate::command::ToArgs;
-use crate::error::{Error, Result};
-use crate::host::{Host, IntoHost, Repeated};
+use crate::error::{CommandName, Error, Result};
+use crate::host::{Host, IntoHost, Repeated, Walk};
 use crate::reply::FromRedis;
 use crate::request::IntoRequest;
 
@@ -23,19 +25,88 @@ mod rows;
 
 pub use rows::{RowStream, Rows};
 
-/// Where a scan goes on: 0 is the beginning; any other number comes from the reply of the call before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Cursor(u64);
+/// Where a scan goes on: 0 is the beginning; anything else comes from a scan that got so far.
+///
+/// The cursor of one server is a number. That of a scan over a cluster is a text, which says what is done on which node. Both
+/// can be saved as text, and read in another process.
+///
+/// ```
+/// # extern crate typedis_core as typedis;
+/// use typedis::Cursor;
+///
+/// let cursor = Cursor::from(17);
+/// let saved = cursor.to_string();
+/// assert_eq!(Cursor::from(saved.as_str()), cursor);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Cursor(Place);
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Place {
+    Number(u64),
+    Text(Arc<str>),
+}
+
+impl Cursor {
+    /// The number that a server takes; `None` for the cursor of a scan over a cluster.
+    #[must_use]
+    pub fn number(&self) -> Option<u64> {
+        match &self.0 {
+            Place::Number(number) => Some(*number),
+            Place::Text(_) => None,
+        }
+    }
+}
+
+impl Default for Cursor {
+    fn default() -> Self {
+        Self::from(0)
+    }
+}
 
 impl From<u64> for Cursor {
     fn from(cursor: u64) -> Self {
-        Self(cursor)
+        Self(Place::Number(cursor))
+    }
+}
+
+/// A cursor that was saved. A text that is none makes the scan fail before anything is sent.
+impl From<&str> for Cursor {
+    fn from(text: &str) -> Self {
+        Self(match text.parse() {
+            Ok(number) => Place::Number(number),
+            Err(_) => Place::Text(text.into()),
+        })
+    }
+}
+
+impl From<&String> for Cursor {
+    fn from(text: &String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
+impl From<String> for Cursor {
+    fn from(text: String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Place::Number(number) => write!(f, "{number}"),
+            Place::Text(text) => f.write_str(text),
+        }
     }
 }
 
 impl ToArgs for Cursor {
     fn write_args(&self, out: &mut Args) {
-        out.cursor_item(self.0);
+        match &self.0 {
+            Place::Number(number) => out.cursor_item(*number),
+            Place::Text(text) => out.cursor_text_item(text),
+        }
     }
 }
 
@@ -50,8 +121,8 @@ impl ToArgs for Cursor {
 pub trait IntoScanStream: IntoRequest + Sized {
     /// The stream, from the command's cursor to the end: a [`ScanStream`], or a [`RowStream`] for an aggregation.
     ///
-    /// On a [`Connection`](crate::Connection) or [`Pool`](crate::Pool) the stream borrows nothing and may be sent to
-    /// another task.
+    /// On a [`Connection`](crate::Connection), [`Pool`](crate::Pool) or [`Cluster`](crate::cluster::Cluster) the stream
+    /// borrows nothing and may be sent to another task.
     fn stream<'h>(self) -> <Self::Reply as ScanPage>::Stream<'h>
     where
         Self::Reply: ScanPage,
@@ -96,23 +167,46 @@ impl<T: FromRedis> ScanPage for (u64, Vec<T>) {
 ///
 /// The servers promise to find every element that is there from the beginning to the end of the scan. An element may
 /// be found more than once; [`distinct`](Self::distinct) yields it once.
+///
+/// # On a cluster
+///
+/// SCAN on a [`Cluster`](crate::cluster::Cluster) goes over all primaries, and promises the same while slots move and replicas
+/// take over: each key that is there from the beginning to the end is found. Slots that moved during the scan are looked
+/// for again where they are then, so keys may come twice then. A pattern with a literal hash tag (`user:{42}:*`) asks only the
+/// node that has its slot. What no node owns is not found. If the nodes do not agree within the command timeout, the stream
+/// ends with an error, and its cursor goes on later.
+///
+/// HSCAN, SSCAN and ZSCAN begin again if another node, or the same one after a restart or a lost connection, has to go on: no
+/// server can read the cursor of another. Their cursors are of use as long as the key stays where it is.
 #[must_use = "a stream does nothing until it is polled"]
 pub struct ScanStream<'h, T> {
-    pages: Option<Repeated<'h>>,
-    command: Option<Args>,
+    pages: Option<Pages<'h>>,
     page: std::vec::IntoIter<T>,
+    is_new: Option<IsNew<'h, T>>,
+}
+
+/// Where the pages come from.
+enum Pages<'h> {
+    /// One server, or the one that has the key.
+    Server(ServerPages<'h>),
+    /// All primaries of a cluster.
+    Cluster(CommandName, Box<dyn Walk>),
+    /// Nothing comes any more, because of a failure.
+    Failed(Option<Cursor>),
+}
+
+/// The pages of one server.
+struct ServerPages<'h> {
+    commands: Repeated<'h>,
+    command: Args,
     /// The cursor with which the current page was fetched.
     current: u64,
     /// The cursor for the next page; `None` if there is none.
     next: Option<u64>,
-    is_new: Option<IsNew<'h, T>>,
 }
 
 /// Returns whether an element was not yielded before.
 type IsNew<'h, T> = Box<dyn FnMut(&T) -> bool + Send + 'h>;
-
-/// The cursor to go on with, and the elements.
-type Page<T> = Result<(u64, Vec<T>)>;
 
 /// Nothing in it is ever pinned.
 impl<T> Unpin for ScanStream<'_, T> {}
@@ -120,7 +214,6 @@ impl<T> Unpin for ScanStream<'_, T> {}
 impl<T> std::fmt::Debug for ScanStream<'_, T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ScanStream")
-            .field("pages", &self.pages)
             .field("cursor", &self.cursor())
             .finish_non_exhaustive()
     }
@@ -128,12 +221,12 @@ impl<T> std::fmt::Debug for ScanStream<'_, T> {
 
 impl<'h, T> ScanStream<'h, T> {
     fn new(host: Host<'h>, command: Args) -> Self {
-        let first = command.cursor();
+        let pages = match host.walk(&command) {
+            Some(walk) => Pages::Cluster(command.name(), walk),
+            None => Pages::Server(ServerPages::new(host, command)),
+        };
         Self {
-            pages: Some(Repeated::new(host)),
-            command: Some(command),
-            current: first.unwrap_or(0),
-            next: Some(first.unwrap_or(0)),
+            pages: Some(pages),
             ..Self::over()
         }
     }
@@ -141,10 +234,7 @@ impl<'h, T> ScanStream<'h, T> {
     fn over() -> Self {
         Self {
             pages: None,
-            command: None,
             page: Vec::new().into_iter(),
-            current: 0,
-            next: None,
             is_new: None,
         }
     }
@@ -174,13 +264,58 @@ impl<'h, T> ScanStream<'h, T> {
     /// after a number of elements, read on until the cursor changes: servers may put more elements into a page than
     /// COUNT says.
     #[must_use]
-    pub fn cursor(&self) -> Option<u64> {
-        if self.page.len() > 0 {
-            Some(self.current)
-        } else {
-            self.next
+    pub fn cursor(&self) -> Option<Cursor> {
+        let again = self.page.len() > 0;
+        match self.pages.as_ref()? {
+            Pages::Server(pages) if again => Some(pages.current.into()),
+            Pages::Server(pages) => pages.next.map(Cursor::from),
+            Pages::Cluster(_, walk) => walk.cursor(again).map(Cursor::from),
+            Pages::Failed(cursor) => cursor.clone(),
         }
     }
+}
+
+impl<'h> ServerPages<'h> {
+    fn new(host: Host<'h>, command: Args) -> Self {
+        let first = command.cursor().unwrap_or(0);
+        Self {
+            commands: Repeated::new(host),
+            command,
+            current: first,
+            next: Some(first),
+        }
+    }
+
+    /// The elements of the next page; `None` at the end.
+    fn poll<T: FromRedis>(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Vec<T>>>> {
+        let (command, Some(next)) = (&mut self.command, self.next) else {
+            return Poll::Ready(None);
+        };
+        let page = ready!(self.commands.poll(cx, || command_at(command, next)));
+        let page = page.and_then(|frame| frame.decode::<(u64, Vec<T>)>());
+        let page = page.map_err(|error| error.of_command(self.command.name()));
+        Poll::Ready(Some(page.map(|(cursor, elements)| {
+            self.current = next;
+            self.next = (cursor != 0).then_some(cursor);
+            elements
+        })))
+    }
+}
+
+fn command_at(command: &mut Args, cursor: u64) -> Result<Args> {
+    if let Some(error) = command.take_error() {
+        return Err(error);
+    }
+    if let Some(text) = command.cursor_text()
+        && command.cursor().is_none()
+    {
+        return Err(Error::usage(format!(
+            "`{text}` is the cursor of a scan over a cluster, or none at all; a single server goes on from a number"
+        )));
+    }
+    command.at_cursor(cursor).ok_or_else(|| {
+        Error::usage("it has no argument of the type `Cursor`, by which it could go on")
+    })
 }
 
 impl<T: FromRedis> ScanStream<'_, T> {
@@ -209,22 +344,17 @@ impl<T: FromRedis> ScanStream<'_, T> {
         Ok(all)
     }
 
-    fn poll_page(&mut self, cx: &mut Context<'_>) -> Poll<Option<Page<T>>> {
-        let (Some(pages), Some(command), Some(next)) =
-            (&mut self.pages, &mut self.command, self.next)
-        else {
-            return Poll::Ready(None);
-        };
-        let page = ready!(pages.poll(cx, || match command.take_error() {
-            Some(error) => Err(error),
-            None => command.at_cursor(next).ok_or_else(|| {
-                Error::usage("it has no argument of the type `Cursor`, by which it could go on")
-            }),
-        }));
-        let name = || command.name();
-        Poll::Ready(Some(page.and_then(|frame| {
-            frame.decode().map_err(|error| error.of_command(name()))
-        })))
+    fn poll_page(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Vec<T>>>> {
+        match &mut self.pages {
+            Some(Pages::Server(pages)) => pages.poll(cx),
+            Some(Pages::Cluster(name, walk)) => {
+                let page = ready!(walk.poll_page(cx));
+                let decoded = page.map(|page| page.and_then(|frame| frame.decode()));
+                let named = |error: Error| error.of_command(name.clone());
+                Poll::Ready(decoded.map(|page| page.map_err(named)))
+            }
+            Some(Pages::Failed(_)) | None => Poll::Ready(None),
+        }
     }
 }
 
@@ -241,13 +371,9 @@ impl<T: FromRedis> Stream for ScanStream<'_, T> {
             }
             match ready!(this.poll_page(cx)) {
                 None => return Poll::Ready(None),
-                Some(Ok((next, page))) => {
-                    this.current = this.next.unwrap_or(0);
-                    this.next = (next != 0).then_some(next);
-                    this.page = page.into_iter();
-                }
+                Some(Ok(page)) => this.page = page.into_iter(),
                 Some(Err(error)) => {
-                    this.pages = None;
+                    this.pages = Some(Pages::Failed(this.cursor()));
                     return Poll::Ready(Some(Err(error)));
                 }
             }
@@ -266,7 +392,7 @@ mod tests {
     #[test]
     fn another_cursor_takes_the_place_of_the_first() {
         let mut scan = Args::new(&SCAN, Keys::Ignored);
-        scan.args("cursor", &Cursor(0));
+        scan.args("cursor", &Cursor::from(0));
         scan.part(1, |args| {
             args.word("COUNT");
             args.arg("count", &5);
@@ -284,7 +410,7 @@ mod tests {
     #[test]
     fn the_place_of_a_cursor_in_an_option_is_not_kept() {
         let mut scan = Args::new(&SCAN, Keys::Ignored);
-        scan.part(0, |args| args.args("cursor", &Cursor(0)));
+        scan.part(0, |args| args.args("cursor", &Cursor::from(0)));
         assert_eq!(scan.cursor(), None);
         assert!(scan.at_cursor(1).is_none());
     }

@@ -102,7 +102,7 @@ impl<'h, T> RowStream<'h, T> {
     fn new<P: Rows<Row = T>>(command: Option<(Host<'h>, Args)>) -> Self {
         let (host, first) = command.unzip();
         Self {
-            pages: host.map(Repeated::new),
+            pages: host.map(|host| Repeated::new(host.on_one_server())),
             progress: first.map(|first| Progress {
                 has_begun: false,
                 cursor: first.cursor(),

@@ -10,6 +10,7 @@
 //! - `chains`, `transactions`: pipelines, batches and transactions
 //! - `blocking`, `watching`: what a socket is leased for
 //! - `changes`: real clusters that change under load that checks itself
+//! - `scans`: scans over all primaries, also while slots move
 //! - `support`: what all of these use
 
 #![allow(
@@ -28,6 +29,7 @@ mod many;
 mod opening;
 mod redirects;
 mod routing;
+mod scans;
 mod support;
 mod transactions;
 mod watching;

@@ -53,6 +53,13 @@ impl Args {
         self.item(&cursor);
     }
 
+    /// Writes a cursor that is a text: that of a scan over a cluster.
+    pub(crate) fn cursor_text_item(&mut self, cursor: &str) {
+        let place = u32::try_from(self.bytes.len()).ok();
+        self.set_cursor_place(place);
+        self.item(cursor);
+    }
+
     pub(super) fn cursor_place(&self) -> Option<u32> {
         self.rare.as_ref()?.cursor
     }
@@ -63,13 +70,23 @@ impl Args {
         }
     }
 
-    /// The cursor in the command.
+    /// The cursor in the command, if it is a number.
     pub(crate) fn cursor(&self) -> Option<u64> {
+        self.cursor_text()?.parse().ok()
+    }
+
+    /// The cursor in the command, as it is written.
+    pub(crate) fn cursor_text(&self) -> Option<&str> {
         let encoded = self.bytes.get(self.cursor_place()? as usize..)?;
-        std::str::from_utf8(encode::words(encoded).next()?)
-            .ok()?
-            .parse()
-            .ok()
+        std::str::from_utf8(encode::words(encoded).next()?).ok()
+    }
+
+    /// The value of an option: the word after `name`.
+    pub(crate) fn option(&self, name: &str) -> Option<Vec<u8>> {
+        let all = self.joined();
+        let mut words = encode::words(&all).skip(self.info.words as usize);
+        words.find(|word| word.eq_ignore_ascii_case(name.as_bytes()))?;
+        words.next().map(<[u8]>::to_vec)
     }
 
     /// The same command with another cursor.
