@@ -8,41 +8,31 @@
 //! - [`cache`]: replies that are kept in memory
 //! - [`cluster`]: which node of a cluster has which keys
 //! - [`pubsub`]: publish and subscribe, and other things that servers push
-//! - `scan/`, `repeat`: streams of a command that is issued again and again; `host`: the handle that they use
-//! - `client`: what all handles have in common
+//! - `scan/`: streams of a command that is issued again and again
+//! - `client/`: what all handles have in common
 //! - `chain/`: pipelines, transactions and batches
 //! - `handle/`: the handles that users hold: connection, exclusive socket, pool
 //! - `engine/`: how commands reach the server and replies reach callers
 //! - `request/`: how a command is issued on any of these
 //! - `connect/`: from a configuration to a socket that is ready
 //! - `config/`: builder, URL and file
-//! - `json`: values that are JSON texts; `name`: names that other people choose
+//! - `codec/`: types that are both sent and received, and what derives call
 //! - `command/`: what is sent; `reply/`: what is received
 //! - `error/`: what can go wrong
-//! - `wire/`: the protocol as bytes; `runtime`: tasks; `planted`: faults that the simulation has to find
-//!
-//! `derived` has the functions that the expansions of the derives call.
+//! - `wire/`: the protocol as bytes; `runtime/`: tasks and locks
 
 pub mod cache;
 mod chain;
 mod client;
 pub mod cluster;
+mod codec;
 mod command;
 mod config;
 mod connect;
-#[doc(hidden)]
-pub mod derived;
 mod engine;
 mod error;
 mod handle;
-mod host;
-#[cfg(feature = "json")]
-mod json;
-mod name;
-#[doc(hidden)]
-pub mod planted;
 pub mod pubsub;
-mod repeat;
 mod reply;
 mod request;
 mod runtime;
@@ -60,7 +50,15 @@ pub use chain::{
     Atomic, Batch, BatchHandle, BatchReplies, Chain, ChainFuture, EachPipeline, EachPipelineFuture,
     Executed, Open, Pipeline, Plain, Queued, Replies, Transaction, Watch, Watched,
 };
+#[doc(hidden)]
+pub use client::host::Repeated;
+pub use client::host::{Host, IntoHost};
 pub use client::{AnyClient, Client};
+#[cfg(feature = "json")]
+pub use codec::Json;
+pub use codec::Name;
+#[doc(hidden)]
+pub use codec::derived;
 #[doc(hidden)]
 pub use command::script_text::ScriptText;
 pub use command::{
@@ -84,18 +82,9 @@ pub use error::{
 };
 pub use futures_core::Stream;
 pub use handle::{Close, Closed, Connection, Exclusive, Pool, Unclaimed};
-#[doc(hidden)]
-pub use host::Repeated;
-pub use host::{Host, IntoHost};
-#[cfg(feature = "json")]
-pub use json::Json;
-pub use name::Name;
 #[cfg(feature = "json")]
 pub use pubsub::PublishJson;
 pub use pubsub::{Channel, Event, Message, PatternChannel, Subscriber};
-#[doc(hidden)]
-pub use repeat::Pause;
-pub use repeat::{Awaited, IntoRepeat, Repeat};
 #[doc(hidden)]
 pub use reply::FrameRef;
 pub use reply::{Frame, Frames, FromRedis, Reply, Value};
@@ -105,5 +94,10 @@ pub use request::{
     AllowsBlocking, AllowsState, Detached, Execute, IntoRequest, Queues, Raw, RawInfo, Request,
     Run, Script, Sink, Target, cmd, raw,
 };
+#[doc(hidden)]
+pub use runtime::planted;
+#[doc(hidden)]
+pub use scan::repeat::Pause;
+pub use scan::repeat::{Awaited, IntoRepeat, Repeat};
 pub use scan::{Cursor, IntoScanStream, RowStream, Rows, ScanPage, ScanStream};
 pub use wire::Limits;

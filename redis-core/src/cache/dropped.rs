@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker, ready};
 
 use futures_core::Stream;
@@ -11,6 +11,7 @@ use crate::config::Capacity;
 use crate::engine::subscriptions::inbox::Inbox;
 use crate::engine::subscriptions::invalidation::Invalidation;
 use crate::engine::subscriptions::message::Event;
+use crate::runtime::Lock;
 
 /// What the server reports as changed, as a stream that ends with the caching handle. See [`Cached::dropped`](super::Cached::dropped).
 #[must_use = "a stream does nothing until it is polled"]
@@ -50,23 +51,19 @@ impl fmt::Debug for Dropped {
 
 /// Those who want to know what was dropped.
 #[derive(Default)]
-pub(super) struct Listeners(Mutex<Vec<Weak<Inbox<Invalidation>>>>);
+pub(super) struct Listeners(Lock<Vec<Weak<Inbox<Invalidation>>>>);
 
 impl Listeners {
-    fn lock(&self) -> MutexGuard<'_, Vec<Weak<Inbox<Invalidation>>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     pub(super) fn listen(&self) -> Dropped {
         let inbox = Arc::new(Inbox::new(Capacity::default()));
-        let mut listeners = self.lock();
+        let mut listeners = self.0.lock();
         listeners.retain(|listener| listener.strong_count() > 0);
         listeners.push(Arc::downgrade(&inbox));
         Dropped { inbox }
     }
 
     pub(super) fn tell(&self, report: &Invalidation, woken: &mut Vec<Waker>) {
-        for inbox in self.lock().iter().filter_map(Weak::upgrade) {
+        for inbox in self.0.lock().iter().filter_map(Weak::upgrade) {
             inbox.put(report.clone(), woken);
         }
     }
@@ -74,7 +71,7 @@ impl Listeners {
     /// There will be no more reports.
     pub(super) fn end(&self) {
         let mut woken = Vec::new();
-        for inbox in self.lock().drain(..).filter_map(|inbox| inbox.upgrade()) {
+        for inbox in self.0.lock().drain(..).filter_map(|inbox| inbox.upgrade()) {
             inbox.end(None, &mut woken);
         }
         woken.into_iter().for_each(Waker::wake);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::hash::BuildHasherDefault;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker, ready};
 
 use bytes::Bytes;
@@ -22,6 +22,7 @@ use crate::engine::inflight::{Delivery, Failure};
 use crate::engine::link::Link;
 use crate::error::{CommandName, Error};
 use crate::reply::FrameRef;
+use crate::runtime::Lock;
 use crate::wire::encode;
 
 /// A read that is sent once and answers everybody who asked for it meanwhile.
@@ -47,8 +48,8 @@ pub(super) struct Flight {
     is_redirected: bool,
     info: &'static CommandInfo,
     needed: u32,
-    waiters: Mutex<Vec<Waker>>,
-    state: Mutex<State>,
+    waiters: Lock<Vec<Waker>>,
+    state: Lock<State>,
 }
 
 /// What a read is to bring.
@@ -86,15 +87,14 @@ enum State {
 
 /// The reads on their way, by the hashes of their commands.
 #[derive(Default)]
-pub(super) struct Flights(Mutex<HashMap<u64, Weak<Flight>, BuildHasherDefault<AsIs>>>);
+pub(super) struct Flights(Lock<HashMap<u64, Weak<Flight>, BuildHasherDefault<AsIs>>>);
 
 impl Flights {
     fn with<T>(
         &self,
         work: impl FnOnce(&mut HashMap<u64, Weak<Flight>, BuildHasherDefault<AsIs>>) -> T,
     ) -> T {
-        // No code under this lock panics, or drops a flight.
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        work(&mut self.0.lock())
     }
 
     /// The read with this number.
@@ -220,13 +220,9 @@ impl Flight {
             is_redirected,
             info,
             needed,
-            waiters: Mutex::default(),
-            state: Mutex::new(State::Running(exchange, read)),
+            waiters: Lock::default(),
+            state: Lock::new(State::Running(exchange, read)),
         })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Which of its parts answers somebody who asks for this command now, whose key is at this place; `None` if none does.
@@ -245,7 +241,7 @@ impl Flight {
                     && command.get(key.clone()) == asked.as_deref()
             }
         };
-        let asks = match &*self.lock() {
+        let asks = match &*self.state.lock() {
             State::Running(_, read) => asks(&read.args),
             State::Over(..) | State::Changing => false,
         };
@@ -254,14 +250,14 @@ impl Flight {
 
     /// Sends it now, before the first poll.
     pub(super) fn submit(&self) {
-        if let State::Running(exchange, read) = &mut *self.lock() {
+        if let State::Running(exchange, read) = &mut *self.state.lock() {
             exchange.submit(read);
         }
     }
 
     /// Drives it to its outcome.
     pub(super) fn poll(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let outcome = match &mut *state {
             State::Over(outcome, _) => return Poll::Ready(outcome.clone()),
             State::Changing => return Poll::Ready(Outcome::Ordinary),
@@ -284,19 +280,15 @@ impl Flight {
 
     /// Leaves a waker.
     fn wait(&self, waker: &Waker) {
-        let mut waiters = self.waiters();
+        let mut waiters = self.waiters.lock();
         if !waiters.iter().any(|known| known.will_wake(waker)) {
             waiters.push(waker.clone());
         }
     }
 
-    fn waiters(&self) -> MutexGuard<'_, Vec<Waker>> {
-        self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The command again, to be sent in the ordinary way.
     pub(super) fn command_again(&self) -> Option<Box<Args>> {
-        match &*self.lock() {
+        match &*self.state.lock() {
             State::Running(_, TrackedRead { args, .. }) | State::Over(_, args) => {
                 Some(Box::new(args.again()))
             }
@@ -458,7 +450,7 @@ impl Wake for Flight {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let waiters = std::mem::take(&mut *self.waiters());
+        let waiters = std::mem::take(&mut *self.waiters.lock());
         waiters.into_iter().for_each(Waker::wake);
     }
 }
@@ -466,7 +458,7 @@ impl Wake for Flight {
 impl Drop for Flight {
     /// Everybody who waited has gone.
     fn drop(&mut self) {
-        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state.get_mut();
         match std::mem::replace(state, State::Changing) {
             State::Over(_, args) => args.retire(),
             State::Running(..) | State::Changing => {

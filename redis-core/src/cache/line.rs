@@ -42,7 +42,7 @@ impl Drop for TrackedLine {
     fn drop(&mut self) {
         self.source.close();
         if self.source.present().tracking != Tracking::Off {
-            self.claim.0.submit_all(|queue| {
+            self.claim.0.change(|queue| {
                 // A new socket is not tracked anyway.
                 if queue.is_connected() {
                     queue.push_own(&settings::disabling(), Awaits::Reply);

@@ -4,7 +4,7 @@
 //! is absent, and that may have been kept as well. So each reply also depends on its slot, as if that were one more key,
 //! and a slot counts as changed when the map gives it to another node.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
@@ -15,13 +15,14 @@ use super::source::Source;
 use crate::cluster::map_view::MapView;
 use crate::cluster::{Cluster, slot};
 use crate::error::Result;
+use crate::runtime::Lock;
 
 pub(super) struct NodeSources {
     cluster: Cluster,
     shared: Arc<Shared>,
     present: ArcSwap<Present>,
     /// Held while the map is taken over.
-    changing: Mutex<()>,
+    changing: Lock<()>,
 }
 
 /// A map, and the connections to its nodes.
@@ -44,7 +45,7 @@ impl NodeSources {
             present: ArcSwap::from_pointee(Present { map, lines }),
             cluster,
             shared: shared.clone(),
-            changing: Mutex::default(),
+            changing: Lock::default(),
         })
     }
 
@@ -71,7 +72,7 @@ impl NodeSources {
     /// Takes over the present map. What was read in slots that have moved is forgotten.
     #[cold]
     fn take_over(&self) {
-        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _changing = self.changing.lock();
         let before = self.present.load_full();
         let map = self.cluster.map();
         for slot in map.moved_since(&before.map) {

@@ -4,8 +4,8 @@
 //! the reads of the first socket there (REDIRECT). When the second socket is lost, the server says nothing about that on
 //! the first one, so its loss ends the epoch: nothing is kept until the server knows the number of the next one.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::standing::{Standing, Tracking};
 use crate::command::{Args, CommandInfo, Keys, command_info};
@@ -14,6 +14,7 @@ use crate::engine::subscriptions::hub::InvalidationWatch;
 use crate::engine::subscriptions::invalidation::Invalidates;
 use crate::error::Result;
 use crate::handle::Connection;
+use crate::runtime::Lock;
 
 static CLIENT_ID: CommandInfo = command_info!("CLIENT ID").readonly();
 
@@ -21,7 +22,7 @@ static CLIENT_ID: CommandInfo = command_info!("CLIENT ID").readonly();
 pub(super) struct Reporter {
     /// Whether somebody is asking the server for the number of the socket.
     asking: AtomicBool,
-    state: Mutex<State>,
+    state: Lock<State>,
 }
 
 #[derive(Default)]
@@ -35,13 +36,9 @@ struct State {
 }
 
 impl Reporter {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The number of the socket, if it is there since this epoch began.
     pub(super) fn client(&self, epoch: u32) -> Option<u64> {
-        let (since, client) = self.lock().client?;
+        let (since, client) = self.state.lock().client?;
         (since == epoch).then_some(client)
     }
 
@@ -68,7 +65,7 @@ impl Reporter {
         {
             if line.link().speaks_resp3() {
                 standing.hear(now);
-                self.lock().client = Some((epoch, client));
+                self.state.lock().client = Some((epoch, client));
             } else {
                 standing.note(epoch, Tracking::Refused);
             }
@@ -77,7 +74,7 @@ impl Reporter {
     }
 
     fn line(&self, config: &Config, listener: Arc<dyn Invalidates>) -> Result<Connection> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if let Some((line, _)) = &state.line
             && !line.is_closed()
         {
@@ -93,7 +90,7 @@ impl Reporter {
 
     /// Closes the socket.
     pub(super) fn close(&self) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.is_closed = true;
         let line = state.line.take();
         drop(state);

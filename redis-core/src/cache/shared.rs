@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use super::standing::{Present, Standing, Tracking};
 use super::store::{CommandRef, Stamp, Store};
 use crate::command::Args;
 use crate::engine::subscriptions::invalidation::Invalidation;
+use crate::runtime::Lock;
 
 /// Replies that are kept, for all clones of a caching handle.
 ///
@@ -31,7 +32,7 @@ pub(super) struct Shared {
     pub(super) listeners: Listeners,
     epochs: AtomicU32,
     began: Instant,
-    standings: Mutex<Vec<Weak<Standing>>>,
+    standings: Lock<Vec<Weak<Standing>>>,
 }
 
 impl Shared {
@@ -43,7 +44,7 @@ impl Shared {
             listeners: Listeners::default(),
             epochs: AtomicU32::new(0),
             began: Instant::now(),
-            standings: Mutex::default(),
+            standings: Lock::default(),
             settings,
         }
     }
@@ -62,16 +63,10 @@ impl Shared {
     /// The standing of one more socket.
     pub(super) fn enlist(&self) -> Arc<Standing> {
         let standing = Arc::new(Standing::new(self.next_epoch()));
-        let mut standings = self.standings();
+        let mut standings = self.standings.lock();
         standings.retain(|standing| standing.strong_count() > 0);
         standings.push(Arc::downgrade(&standing));
         standing
-    }
-
-    fn standings(&self) -> MutexGuard<'_, Vec<Weak<Standing>>> {
-        self.standings
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 
     // ---- what is current ----
@@ -174,7 +169,12 @@ impl Shared {
     /// Anything may have been changed.
     #[cold]
     pub(super) fn forget_all(&self) {
-        let standings: Vec<_> = self.standings().iter().filter_map(Weak::upgrade).collect();
+        let standings: Vec<_> = self
+            .standings
+            .lock()
+            .iter()
+            .filter_map(Weak::upgrade)
+            .collect();
         for standing in standings {
             self.forget(&standing, |tracking| tracking);
         }
@@ -184,7 +184,7 @@ impl Shared {
     pub(super) fn forget(&self, standing: &Standing, tracking: impl Fn(Tracking) -> Tracking) {
         let ended = standing.renew(self.next_epoch(), tracking);
         self.counts.flushed();
-        let is_alone = self.standings().len() <= 1;
+        let is_alone = self.standings.lock().len() <= 1;
         if is_alone {
             self.store.clear();
         } else {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
 use crate::command::{Args, CommandInfo, Keys, StateChange, command_info};
-use crate::engine::pending::Pending;
+use crate::engine::exchange::Pending;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::handle::Exclusive;
 use crate::reply::{Frame, Frames, FromRedis, Reply};

@@ -6,8 +6,8 @@ use super::pieces::Pieces;
 use crate::command::script_text::is_unknown;
 use crate::engine::inflight::{Delivery, Failure};
 use crate::error::{Error, ErrorKind, Phase, Result, ServerError};
-use crate::planted::Planted;
 use crate::reply::{Frame, FrameRef, FromRedis, Reply};
+use crate::runtime::planted::Planted;
 use crate::wire::Chunk;
 
 /// The outcomes of a chain's commands, taken one after another.

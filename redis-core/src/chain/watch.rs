@@ -13,7 +13,7 @@ use super::replies::Replies;
 use super::{Atomic, Chain, Running, Transaction};
 use crate::command::{Args, CommandInfo, Keys, StateChange, ToArgs, command_info};
 use crate::config::Backoff;
-use crate::engine::pending::Pending;
+use crate::engine::exchange::Pending;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::handle::{Exclusive, Pool};
 use crate::reply::FromRedis;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use super::topology::{ClusterNode, Topology};
 use crate::command::SLOTS;
 use crate::config::Address;
+use crate::runtime::Lock;
 
 /// How many events are kept for a reader that does not read.
 const KEPT: usize = 256;
@@ -103,7 +104,7 @@ impl Stream for ClusterEvents {
 
 /// Those who read what happens.
 #[derive(Debug, Default)]
-pub(super) struct Readers(Mutex<Vec<Reader>>);
+pub(super) struct Readers(Lock<Vec<Reader>>);
 
 #[derive(Debug)]
 struct Reader {
@@ -112,15 +113,11 @@ struct Reader {
 }
 
 impl Readers {
-    fn lock(&self) -> MutexGuard<'_, Vec<Reader>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// A reader of what happens from now on.
     pub(super) fn add(&self) -> ClusterEvents {
         let (events, receiver) = mpsc::channel(KEPT);
         let missed = Arc::new(AtomicU64::new(0));
-        self.lock().push(Reader {
+        self.0.lock().push(Reader {
             events,
             missed: missed.clone(),
         });
@@ -132,7 +129,7 @@ impl Readers {
 
     /// Tells what is different in a new topology. It costs nothing without readers.
     pub(super) fn tell(&self, before: &Topology, after: &Topology) {
-        let mut readers = self.lock();
+        let mut readers = self.0.lock();
         readers.retain(|reader| !reader.events.is_closed());
         if readers.is_empty() {
             return;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::handle::Cluster;
 use super::scan;
 use crate::client::InFlight;
+use crate::client::host::{Call, Host, IntoHost, Issue, Walk, cast};
 use crate::command::Args;
-use crate::host::{Call, Host, IntoHost, Issue, Walk, cast};
 
 impl Issue for Cluster {
     fn issue(&self, args: Box<Args>) -> Call<'_> {

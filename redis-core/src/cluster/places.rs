@@ -10,7 +10,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -29,6 +29,7 @@ use crate::engine::subscriptions::source::SourceKind;
 use crate::engine::subscriptions::table::Entrance;
 use crate::engine::subscriptions::ticket::Ticket;
 use crate::pubsub::{Reach, home};
+use crate::runtime::Lock;
 
 /// How long a node may be away before subscriptions that another node can serve go there, and before the map is asked for.
 pub(super) const SILENCE: Duration = Duration::from_secs(1);
@@ -36,7 +37,7 @@ pub(super) const SILENCE: Duration = Duration::from_secs(1);
 /// The subscriptions of a cluster.
 #[derive(Debug, Default)]
 pub(super) struct Places {
-    state: Mutex<State>,
+    state: Lock<State>,
     notes: Arc<Notes>,
 }
 
@@ -53,7 +54,7 @@ pub(super) type EntryId = u64;
 /// What nodes said of subscriptions, for the task to read.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
-    displaced: Mutex<Vec<Displaced>>,
+    displaced: Lock<Vec<Displaced>>,
     hindered: AtomicBool,
     changed: Notify,
 }
@@ -91,7 +92,7 @@ pub(super) struct Sockets {
     lag: Lag,
     inbox: Arc<Inbox<Message>>,
     /// Where a socket is not read while the inbox is full: the hubs with such sockets, by their nodes.
-    apart: Mutex<Vec<(Arc<Node>, Arc<Hub>)>>,
+    apart: Lock<Vec<(Arc<Node>, Arc<Hub>)>>,
 }
 
 /// Takes note of what a node says of a subscription.
@@ -104,7 +105,7 @@ struct Porter {
 
 impl Mover for Porter {
     fn displaced(&self, cause: Cause, ticket: Option<Arc<Ticket>>) {
-        self.notes.lock().push(Displaced {
+        self.notes.displaced.lock().push(Displaced {
             entry: self.entry,
             node: self.node.clone(),
             cause,
@@ -128,26 +129,16 @@ impl Notes {
 
     /// Which subscriptions were sent away since the last call.
     pub(super) fn take(&self) -> Vec<Displaced> {
-        std::mem::take(&mut *self.lock())
+        std::mem::take(&mut *self.displaced.lock())
     }
 
     /// Whether one was refused for now since the last call.
     pub(super) fn take_hindered(&self) -> bool {
         self.hindered.swap(false, Ordering::AcqRel)
     }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Displaced>> {
-        self.displaced
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Places {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The map has changed.
     pub(super) fn map_changed(&self) {
         self.notes.changed.notify_one();
@@ -159,7 +150,7 @@ impl Places {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.lock().entries.is_empty()
+        self.state.lock().entries.is_empty()
     }
 
     /// Adds a subscription. The ticket of the entrance gets the outcome.
@@ -173,7 +164,7 @@ impl Places {
         if let Some(ticket) = &entrance.ticket {
             ticket.expect();
         }
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.next += 1;
         let id = state.next;
         let entry = Entry {
@@ -193,13 +184,13 @@ impl Places {
 
     /// Ends a subscription.
     pub(super) fn remove(&self, id: EntryId) {
-        let entry = self.lock().entries.remove(&id);
+        let entry = self.state.lock().entries.remove(&id);
         drop(entry);
     }
 
     /// Whether a subscription was neither refused nor ended.
     pub(super) fn has(&self, id: EntryId) -> bool {
-        let state = self.lock();
+        let state = self.state.lock();
         let entry = state.entries.get(&id);
         entry.is_some_and(|entry| {
             let mut stays = entry.stays.iter();
@@ -209,7 +200,7 @@ impl Places {
 
     /// Puts every subscription where it belongs. Returns whether a node has been away for too long.
     pub(super) fn settle(&self, displaced: Vec<Displaced>, routes: &Routes) -> bool {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         displaced.into_iter().for_each(|gone| state.remove(gone));
         let is_lost = state.note_absences(routes);
         let entries: Vec<EntryId> = state.entries.keys().copied().collect();
@@ -232,7 +223,7 @@ impl Sockets {
         Self {
             lag,
             inbox,
-            apart: Mutex::default(),
+            apart: Lock::default(),
         }
     }
 
@@ -242,7 +233,7 @@ impl Sockets {
         if self.lag != Lag::Wait {
             return own.clone();
         }
-        let mut apart = self.apart.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut apart = self.apart.lock();
         // A hub that only this list holds has no subscription and no socket.
         apart.retain(|(known, hub)| Arc::ptr_eq(known, node) || Arc::strong_count(hub) > 1);
         if let Some((_, hub)) = apart.iter().find(|(known, _)| Arc::ptr_eq(known, node)) {

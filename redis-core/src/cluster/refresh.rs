@@ -11,8 +11,8 @@ use super::shared::Shared;
 use super::topology::Topology;
 use crate::command::{Args, CommandInfo, Keys, command_info};
 use crate::config::{Address, Config};
+use crate::engine::exchange::Pending;
 use crate::engine::inflight::Order;
-use crate::engine::pending::Pending;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::reply::Frame;
 

@@ -1,7 +1,7 @@
 //! The common data of all clones of a handle and of its refreshing task: [`Shared`].
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
@@ -13,6 +13,7 @@ use super::routes::Routes;
 use super::topology::Topology;
 use crate::config::{Address, Config, SlotsMoved};
 use crate::handle::Reports;
+use crate::runtime::Lock;
 
 /// The present routes, and the means to change them.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ pub(super) struct Shared {
     pub(super) config: Config,
     routes: ArcSwap<Routes>,
     /// Held while routes are replaced.
-    changing: Mutex<()>,
+    changing: Lock<()>,
     /// Wakes the task that asks for the map.
     pub(super) refresh: Arc<Notify>,
     pub(super) places: Places,
@@ -39,7 +40,7 @@ impl Shared {
         let routes = Routes::first(topology, &config);
         Self {
             routes: ArcSwap::from_pointee(routes),
-            changing: Mutex::new(()),
+            changing: Lock::new(()),
             refresh,
             places: Places::default(),
             events: Readers::default(),
@@ -90,7 +91,7 @@ impl Shared {
     }
 
     fn change(&self, change: impl FnOnce(&Routes) -> Option<Routes>) {
-        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _changing = self.changing.lock();
         if let Some(next) = change(&self.routes.load()) {
             let next = Arc::new(next);
             let before = self.routes.swap(next.clone());

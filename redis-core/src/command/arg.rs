@@ -56,6 +56,23 @@ pub trait ToArg {
     }
 }
 
+// Text and references to it, which most keys and many values are, stand here; `values` has the other types.
+
+impl ToArg for str {
+    #[inline]
+    fn write_arg(&self, out: &mut ArgWriter<'_>) -> Result<(), ArgError> {
+        out.text(self);
+        Ok(())
+    }
+}
+
+impl<T: ToArg + ?Sized> ToArg for &T {
+    #[inline]
+    fn write_arg(&self, out: &mut ArgWriter<'_>) -> Result<(), ArgError> {
+        (**self).write_arg(out)
+    }
+}
+
 /// Receives the bytes of one argument.
 #[derive(Debug)]
 pub struct ArgWriter<'a> {

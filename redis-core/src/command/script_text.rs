@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use super::info::{CommandInfo, command_info};
+use crate::runtime::Lock;
 use crate::wire::encode::{self, Output};
 
 static EVAL: CommandInfo = command_info!("EVAL");
@@ -112,23 +113,19 @@ pub(crate) fn is_unknown(reply: &[u8]) -> bool {
 
 /// The scripts that a connection has loaded, as far as the client knows.
 #[derive(Debug, Default)]
-pub(crate) struct Loaded(Mutex<HashSet<String>>);
+pub(crate) struct Loaded(Lock<HashSet<String>>);
 
 impl Loaded {
     pub(crate) fn contains(&self, script: &ScriptTextRef) -> bool {
-        self.lock().contains(script.sha1())
+        self.0.lock().contains(script.sha1())
     }
 
     pub(crate) fn insert(&self, script: &ScriptTextRef) {
-        self.lock().insert(script.sha1().to_owned());
+        self.0.lock().insert(script.sha1().to_owned());
     }
 
     /// Forgets them all: the server may be another one, or may have lost them.
     pub(crate) fn clear(&self) {
-        self.lock().clear();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().clear();
     }
 }

@@ -2,12 +2,14 @@
 //! its Sentinels: [`Sentinels`].
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use tokio::sync::{Notify, watch};
 
 use super::address::Address;
 use super::secret::Secret;
+
+use crate::runtime::Lock;
 
 /// The port that Sentinels listen on.
 pub(super) const SENTINEL_PORT: u16 = 26379;
@@ -53,7 +55,7 @@ pub(crate) struct Sentinels(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    state: Mutex<State>,
+    state: Lock<State>,
     joined: Notify,
     /// The address of the primary, as far as the watch knows.
     primary: watch::Sender<Option<Address>>,
@@ -93,16 +95,12 @@ struct Follower {
 }
 
 impl Sentinels {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The Sentinels to ask, in order: first those that are known, then those that are configured.
     pub(crate) fn sentinels<'a>(
         &self,
         configured: impl Iterator<Item = &'a Address>,
     ) -> Vec<Address> {
-        let mut sentinels = self.lock().sentinels.clone();
+        let mut sentinels = self.0.state.lock().sentinels.clone();
         for address in configured {
             if !sentinels.contains(address) {
                 sentinels.push(address.clone());
@@ -121,7 +119,7 @@ impl Sentinels {
     ) -> Vec<Address> {
         /// A service has a handful of Sentinels; one that names more than this is broken.
         const MOST: usize = 64;
-        let mut state = self.lock();
+        let mut state = self.0.state.lock();
         let is_current = |address: &Address| {
             address == from
                 || others.contains(address)
@@ -138,7 +136,7 @@ impl Sentinels {
 
     /// From now on, this Sentinel is asked first.
     pub(crate) fn prefer(&self, sentinel: &Address) {
-        let mut state = self.lock();
+        let mut state = self.0.state.lock();
         state.sentinels.retain(|known| known != sentinel);
         state.sentinels.insert(0, sentinel.clone());
     }
@@ -151,12 +149,12 @@ impl Sentinels {
     /// Removes a connection that lost its socket.
     pub(crate) fn forget(&self, link: Weak<dyn Follow>) {
         let is_other = |known: &Follower| !is_same(&known.link, &link);
-        self.lock().followers.retain(is_other);
+        self.0.state.lock().followers.retain(is_other);
     }
 
     /// Adds a connection that was just made to a node with the role that it `wants`.
     pub(crate) fn join(&self, link: Weak<dyn Follow>, at: &Address, wants: ServiceRole) {
-        let mut state = self.lock();
+        let mut state = self.0.state.lock();
         state
             .followers
             .retain(|known| known.link.strong_count() > 0 && !is_same(&known.link, &link));
@@ -178,7 +176,7 @@ impl Sentinels {
     /// The task that watches the service for all connections. It is started if there is none, or if its runtime
     /// has ended.
     pub(crate) fn guard<G: Guard + 'static>(&self, start: impl FnOnce() -> G) -> Arc<dyn Guard> {
-        let mut state = self.lock();
+        let mut state = self.0.state.lock();
         let known = state.guard.as_ref().and_then(Weak::upgrade);
         if let Some(guard) = known.filter(|guard| !guard.has_ended()) {
             return guard;
@@ -198,7 +196,7 @@ impl Sentinels {
             self.0.primary.send_replace(Some(primary.clone()));
         }
         let mut leaving = Vec::new();
-        self.lock().followers.retain(|follower| {
+        self.0.state.lock().followers.retain(|follower| {
             let Some(link) = follower.link.upgrade() else {
                 return false;
             };
@@ -228,6 +226,8 @@ impl PartialEq for Sentinels {
 
 impl fmt::Debug for Sentinels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(&self.lock().sentinels).finish()
+        f.debug_list()
+            .entries(&self.0.state.lock().sentinels)
+            .finish()
     }
 }

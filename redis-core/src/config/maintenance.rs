@@ -2,13 +2,15 @@
 //! about it.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::address::Address;
+
+use crate::runtime::Lock;
 
 /// Whether a server is asked to announce its maintenance (`CLIENT MAINT_NOTIFICATIONS`).
 ///
@@ -89,7 +91,7 @@ impl Maintenance {
 /// Where servers went that said so, for as long as their names may still lead to the old place. All clones of a
 /// configuration share it. It does not count when configurations are compared.
 #[derive(Clone, Default)]
-pub(crate) struct Detours(Arc<Mutex<Vec<Detour>>>);
+pub(crate) struct Detours(Arc<Lock<Vec<Detour>>>);
 
 #[derive(Debug)]
 struct Detour {
@@ -99,20 +101,16 @@ struct Detour {
 }
 
 impl Detours {
-    fn lock(&self) -> MutexGuard<'_, Vec<Detour>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The server at the configured address `from` is reached at `to` for now.
     pub(crate) fn note(&self, from: Address, to: Address, until: Instant) {
-        let mut detours = self.lock();
+        let mut detours = self.0.lock();
         detours.retain(|known| known.from != from);
         detours.push(Detour { from, to, until });
     }
 
     /// Where the server at a configured address is reached now, if that is elsewhere.
     pub(crate) fn of(&self, from: &Address) -> Option<Address> {
-        let mut detours = self.lock();
+        let mut detours = self.0.lock();
         let now = Instant::now();
         detours.retain(|known| known.until > now);
         let known = detours.iter().find(|known| known.from == *from)?;
@@ -128,7 +126,7 @@ impl PartialEq for Detours {
 
 impl fmt::Debug for Detours {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.lock().iter()).finish()
+        f.debug_list().entries(self.0.lock().iter()).finish()
     }
 }
 

@@ -35,8 +35,8 @@ use super::subscriptions::hub::{Hub, Line};
 use crate::config::{Address, Config, Moves};
 use crate::connect::{self, Boxed, Ready, Refusal};
 use crate::error::{Obstacle, Phase};
-use crate::planted::Planted;
 use crate::runtime::Task;
+use crate::runtime::planted::Planted;
 
 mod end;
 mod lifespan;

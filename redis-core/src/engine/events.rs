@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use futures_core::Stream;
 use super::maintenance::Maintenance;
 use crate::config::Address;
 use crate::connect::Refusal;
+use crate::runtime::Lock;
 
 /// How many events are kept for a reader that does not read.
 const KEPT: usize = 256;
@@ -110,7 +111,7 @@ impl Stream for Events {
     type Item = ConnectionEvent;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<ConnectionEvent>> {
-        let mut content = self.mailbox.lock();
+        let mut content = self.mailbox.0.lock();
         if content.missed > 0 {
             return Poll::Ready(Some(ConnectionEvent::Lagged(std::mem::take(
                 &mut content.missed,
@@ -129,7 +130,7 @@ impl Stream for Events {
 
 /// The events that wait for one reader.
 #[derive(Debug, Default)]
-struct Mailbox(Mutex<Content>);
+struct Mailbox(Lock<Content>);
 
 #[derive(Debug, Default)]
 struct Content {
@@ -141,12 +142,8 @@ struct Content {
 }
 
 impl Mailbox {
-    fn lock(&self) -> MutexGuard<'_, Content> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn change(&self, change: impl FnOnce(&mut Content)) {
-        let mut content = self.lock();
+        let mut content = self.0.lock();
         change(&mut content);
         let waker = content.waker.take();
         drop(content);
@@ -168,7 +165,7 @@ impl Mailbox {
 
 /// Sends the events of one connection to its readers.
 #[derive(Debug, Default)]
-pub(crate) struct Announcer(Mutex<Readers>);
+pub(crate) struct Announcer(Lock<Readers>);
 
 #[derive(Debug, Default)]
 struct Readers {
@@ -179,12 +176,8 @@ struct Readers {
 }
 
 impl Announcer {
-    fn lock(&self) -> MutexGuard<'_, Readers> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     pub(crate) fn announce(&self, event: ConnectionEvent) {
-        let mut readers = self.lock();
+        let mut readers = self.0.lock();
         readers.mailboxes.retain(|mailbox| match mailbox.upgrade() {
             Some(mailbox) => {
                 mailbox.put(event.clone());
@@ -214,7 +207,7 @@ impl Announcer {
 
     /// Adds a reader. It gets the present state first, and then what happens from now on.
     fn add(&self, mailbox: &Arc<Mailbox>) {
-        let mut readers = self.lock();
+        let mut readers = self.0.lock();
         if let Some(state) = readers.state.clone() {
             mailbox.put(state);
         }

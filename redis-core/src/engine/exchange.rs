@@ -1,13 +1,19 @@
-//! One payload on one link, until its reply. It is sent again where that is safe.
+//! One payload on one link, until its replies: [`Exchange`]. It is sent again where that is safe. [`Pending`] is the
+//! exchange of a single command.
 
 use std::ops::Deref;
 use std::task::{Context, Poll, ready};
 
-use super::inflight::{Delivery, Failure, Parts, Payload};
+use super::inflight::{Delivery, Failure, Hold, Parts, Patience, Payload, Terms};
 use super::link::Link;
 use super::sending::Sending;
 use super::trace::Trace;
-use crate::error::{Error, Phase};
+use crate::command::script_text::{self, Loaded};
+use crate::command::{Args, Block, CommandInfo};
+use crate::error::{CommandName, Error, Phase, Result};
+use crate::reply::{Frame, FrameRef, FromRedis};
+use crate::wire::Chunk;
+use crate::wire::outgoing::Outgoing;
 
 /// The state of a payload that is being sent and answered. The payload itself is kept by the code
 /// that polls this.
@@ -121,4 +127,250 @@ fn goes_again<L: Deref<Target = Link>>(
         sending.send_again(parts.deadline);
     }
     again
+}
+
+/// A command that is being sent and answered.
+#[derive(Debug)]
+pub struct Pending<'a> {
+    exchange: Exchange<&'a Link>,
+    command: Command,
+}
+
+impl<'a> Pending<'a> {
+    #[inline]
+    pub(crate) fn new(link: &'a Link, mut args: Box<Args>) -> Self {
+        let refused = if args.is_plain() {
+            None
+        } else {
+            args.wait_in_pieces(link.config.liveness);
+            args.take_error()
+        };
+        let command = Command::new(args);
+        let mut exchange = Exchange::new(link, &command);
+        if let Some(error) = refused {
+            exchange.refuse(error);
+        }
+        Self { exchange, command }
+    }
+
+    /// A command that fails with `error` before anything is sent.
+    #[cold]
+    pub(crate) fn refused(link: &'a Link, args: Box<Args>, error: Error) -> Self {
+        let mut pending = Self::new(link, args);
+        pending.exchange.refuse(error);
+        pending
+    }
+
+    /// Sends it. Returns `false` if it has to wait for room.
+    pub(crate) fn submit(&mut self) -> bool {
+        self.exchange.submit(&mut self.command)
+    }
+
+    fn poll_delivery(&mut self, cx: &mut Context<'_>) -> Poll<Delivery> {
+        self.exchange.poll(&mut self.command, cx)
+    }
+
+    /// The reply as it came, also if it is an error.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
+        let (chunks, failure) = ready!(self.poll_delivery(cx)).into_parts()?;
+        Poll::Ready(match (failure, chunks.into_iter().next()) {
+            (None, Some(chunk)) => Ok(Frame::from_scanned(chunk)),
+            (Some(failure), _) => Err(failure.into()),
+            (None, None) => Err(no_reply()),
+        })
+    }
+
+    /// The reply, decoded; an error names the command.
+    #[inline]
+    pub(crate) fn poll_decoded<R: FromRedis>(&mut self, cx: &mut Context<'_>) -> Poll<Result<R>> {
+        let outcome = match ready!(self.poll_delivery(cx)) {
+            Delivery::Reply(chunk) => R::from_outcome(Ok(FrameRef::of_chunk(&chunk))),
+            delivery => decode(delivery),
+        };
+        Poll::Ready(match outcome {
+            Ok(value) => Ok(value),
+            Err(error) => Err(self.explained(error)),
+        })
+    }
+
+    /// Makes the next reply the last, also if it says that nothing came.
+    pub(crate) fn end_wait(&mut self) {
+        if let Some(args) = &mut self.command.args {
+            args.end_wait();
+        }
+    }
+
+    /// Puts to an error which command it is of, and what that needs.
+    #[cold]
+    fn explained(&self, error: Error) -> Error {
+        let (info, needed) = (self.command.info, self.command.needed);
+        let server = self.exchange.link().server();
+        let error = error.explained(|refusal| info.requirement(needed, server, refusal));
+        error.of_command(self.command.name())
+    }
+
+    /// The reply as it came, also if it is an error.
+    pub(crate) async fn frame(mut self) -> Result<Frame> {
+        std::future::poll_fn(|cx| self.poll(cx)).await
+    }
+
+    /// The reply, decoded.
+    pub(crate) async fn decoded<R: FromRedis>(mut self) -> Result<R> {
+        self.decode().await
+    }
+
+    /// The reply, decoded, while the command is kept.
+    pub(crate) async fn decode<R: FromRedis>(&mut self) -> Result<R> {
+        std::future::poll_fn(|cx| self.poll_decoded(cx)).await
+    }
+}
+
+/// Decodes a delivery that is not just one reply.
+#[cold]
+pub(crate) fn decode<R: FromRedis>(delivery: Delivery) -> Result<R> {
+    match delivery {
+        Delivery::Refused(error) => R::from_outcome(Err(error)),
+        Delivery::Reply(chunk) => R::from_outcome(Ok(FrameRef::of_chunk(&chunk))),
+        Delivery::Parts(parts) => R::from_outcome(match (parts.error, parts.chunks.first()) {
+            (None, Some(chunk)) => Ok(FrameRef::of_chunk(chunk)),
+            (Some(failure), _) => Err(failure.into()),
+            (None, None) => Err(no_reply()),
+        }),
+    }
+}
+
+fn no_reply() -> Error {
+    Error::protocol("no reply was delivered")
+}
+
+/// The command of a [`Pending`].
+#[derive(Debug)]
+pub(crate) struct Command {
+    info: &'static CommandInfo,
+    /// Its newer options: see [`CommandInfo::newer`].
+    needed: u32,
+    /// There until it is sent, because from then on the queue has the bytes. Kept longer if its name is in there, or
+    /// if it may have to be sent in another form.
+    args: Option<Box<Args>>,
+}
+
+impl Command {
+    #[inline]
+    pub(crate) fn new(args: Box<Args>) -> Self {
+        Self {
+            info: args.info(),
+            needed: args.needed(),
+            args: Some(args),
+        }
+    }
+
+    /// Whether it was not sent, so that its arguments are still here.
+    pub(crate) fn is_here(&self) -> bool {
+        self.args.is_some()
+    }
+
+    #[cold]
+    pub(crate) fn name(&self) -> CommandName {
+        match &self.args {
+            Some(args) => args.name(),
+            None => self.info.name.into(),
+        }
+    }
+}
+
+/// What the queue has to know about a command.
+#[inline]
+pub(crate) fn terms_of(args: &Args) -> Terms {
+    let block = args.block_limit();
+    Terms {
+        bytes: args.encoded_len(),
+        replies: 1,
+        idempotent: args.is_idempotent(),
+        hold: block.map_or(Hold::None, Hold::from),
+        patience: match (args.deadline(), block) {
+            (Some(deadline), _) => Patience::Only(deadline),
+            (None, None) => Patience::Default,
+            (None, Some(Block::Forever)) => Patience::Forever,
+            (None, Some(Block::For(limit))) => Patience::Extra(limit),
+        },
+    }
+}
+
+impl Command {
+    /// Writes a command that is kept, or sent in pieces.
+    #[cold]
+    fn write_unusual(&mut self, mut args: Box<Args>, out: &mut Outgoing) {
+        if args.is_in_pieces() {
+            args.begin_wait();
+            args.again().write_to(out);
+            self.args = Some(args);
+            return;
+        }
+        args.write_to(out);
+        if args.is_raw() || args.called_script().is_some() {
+            self.args = Some(args);
+        } else {
+            args.retire();
+        }
+    }
+}
+
+impl Payload for Command {
+    #[inline]
+    fn terms(&self) -> Terms {
+        match &self.args {
+            Some(args) => terms_of(args),
+            // It was sent, and this code does not send it again.
+            None => Terms {
+                bytes: 0,
+                replies: 1,
+                idempotent: false,
+                hold: Hold::None,
+                patience: Patience::Default,
+            },
+        }
+    }
+
+    #[inline(always)]
+    fn write_to(&mut self, out: &mut Outgoing) {
+        match self.args.take() {
+            Some(mut args) if args.is_plain() => {
+                args.write_to(out);
+                args.retire();
+            }
+            Some(args) => self.write_unusual(args, out),
+            None => {}
+        }
+    }
+
+    fn mend(&mut self, _: &Loaded, replies: &[Chunk]) -> bool {
+        let unknown = replies
+            .first()
+            .is_some_and(|reply| script_text::is_unknown(reply));
+        let args = self.args.as_mut();
+        unknown && args.is_some_and(|args| args.send_script_text())
+    }
+
+    #[inline]
+    fn may_go_on(&self) -> bool {
+        self.args.is_some()
+    }
+
+    fn waits_on(&mut self, reply: &Delivery) -> bool {
+        match (&mut self.args, reply) {
+            (Some(args), Delivery::Reply(reply)) => args.waits_on(reply),
+            _ => false,
+        }
+    }
+
+    #[cfg(feature = "tracing")]
+    fn summary(&self) -> super::inflight::Summary {
+        let arguments = self.args.as_ref().map_or(0, |args| args.count_arguments());
+        let operation = self.name().to_string();
+        super::inflight::Summary {
+            text: operation.clone() + &" ?".repeat(arguments),
+            operation: operation.into(),
+            batch: None,
+        }
+    }
 }

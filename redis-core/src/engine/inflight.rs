@@ -27,7 +27,7 @@ use super::maintenance::Relaxation;
 use super::stats::Stats;
 use crate::config::Budget;
 use crate::error::{Obstacle, Phase};
-use crate::planted::Planted;
+use crate::runtime::planted::Planted;
 use crate::wire::outgoing::Outgoing;
 
 mod callers;

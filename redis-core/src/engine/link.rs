@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use super::trace;
 use crate::command::script_text::Loaded;
 use crate::config::{Config, Follow, Guard, Protocol};
 use crate::error::{Obstacle, ServerVersion};
+use crate::runtime::Lock;
 use crate::wire::outgoing::Outgoing;
 
 /// A handle on which chains of commands are sent.
@@ -40,9 +41,9 @@ pub(crate) trait Lane: fmt::Debug + Sync {
 /// What the handles and the driver share.
 pub(crate) struct Link {
     pub(crate) config: Config,
-    queue: Mutex<Queue>,
+    queue: Lock<Queue>,
     /// When a READONLY error last led to a new socket.
-    renewed: Mutex<Option<Instant>>,
+    renewed: Lock<Option<Instant>>,
     /// The scripts that were loaded over this socket.
     pub(crate) scripts: Loaded,
     /// After how long without use the socket is closed until it is needed, if at all.
@@ -59,13 +60,13 @@ pub(crate) struct Link {
     /// Which server that socket leads to, packed; 0 where it did not say.
     server: AtomicU64,
     /// The maintenance that the server has announced.
-    operations: Mutex<Operations>,
+    operations: Lock<Operations>,
     /// How many attempts to connect have failed since there was a socket.
     failures: AtomicU64,
     /// Whether a cache decides which reads the server tracks.
     tracking_claimed: AtomicBool,
     /// The task that watches the service of this link; it lives as long as the link does.
-    guard: Mutex<Option<Arc<dyn Guard>>>,
+    guard: Lock<Option<Arc<dyn Guard>>>,
 }
 
 /// What a link is for.
@@ -107,8 +108,8 @@ impl Link {
         sleeps_after: Option<Duration>,
     ) -> Self {
         Self {
-            queue: Mutex::new(Queue::new(config.budget, config.routed)),
-            renewed: Mutex::new(None),
+            queue: Lock::new(Queue::new(config.budget, config.routed)),
+            renewed: Lock::new(None),
             scripts: Loaded::default(),
             sleeps_after,
             announcer: Announcer::default(),
@@ -118,10 +119,10 @@ impl Link {
             resp3: AtomicBool::new(false),
             greeted: AtomicBool::new(false),
             server: AtomicU64::new(0),
-            operations: Mutex::default(),
+            operations: Lock::default(),
             failures: AtomicU64::new(0),
             tracking_claimed: AtomicBool::new(false),
-            guard: Mutex::new(None),
+            guard: Lock::new(None),
             config,
         }
     }
@@ -162,17 +163,17 @@ impl Link {
 
     /// What answers the oldest command that was written.
     pub(crate) fn awaits(&self) -> Awaits {
-        self.lock().awaits()
+        self.queue.lock().awaits()
     }
 
     /// Whether it accepts no more commands.
     pub(crate) fn has_ended(&self) -> bool {
-        self.lock().has_ended()
+        self.queue.lock().has_ended()
     }
 
     /// Whether it can be lent again: nothing of its last borrower is left.
     pub(crate) fn is_reusable(&self) -> bool {
-        let queue = self.lock();
+        let queue = self.queue.lock();
         !queue.has_ended() && !queue.demoted && queue.len() == 0
     }
 
@@ -183,13 +184,7 @@ impl Link {
 
     /// With `true`, the driver sends no commands of its own.
     pub(crate) fn keep_quiet(&self, quiet: bool) {
-        self.lock().quiet = quiet;
-    }
-
-    #[inline]
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        // No code under this lock panics while the queue is half changed.
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock().quiet = quiet;
     }
 
     /// Runs `work` on the queue and then, after the lock is released, wakes the wakers that it collected.
@@ -199,7 +194,7 @@ impl Link {
         woken: &mut Vec<Waker>,
         work: impl FnOnce(&mut Queue, &mut Vec<Waker>) -> T,
     ) -> T {
-        let result = work(&mut self.lock(), woken);
+        let result = work(&mut self.queue.lock(), woken);
         if !woken.is_empty() {
             woken.drain(..).for_each(Waker::wake);
         }
@@ -215,7 +210,7 @@ impl Link {
         place: Option<WaiterKey>,
         waker: Option<&Waker>,
     ) -> Submitted {
-        let mut queue = self.lock();
+        let mut queue = self.queue.lock();
         let submitted = queue.submit(payload, terms, limit, place, waker);
         if !matches!(submitted, Submitted::Queued(_)) {
             return submitted;
@@ -234,27 +229,21 @@ impl Link {
         submitted
     }
 
-    /// Queues several payloads so that nothing else is queued between them.
-    pub(crate) fn submit_all(&self, submit: impl FnOnce(&mut Queue)) {
-        let mut queue = self.lock();
-        submit(&mut queue);
+    /// Changes the queue, and then has the driver look at it. Nothing else is queued between what `work` queues.
+    pub(crate) fn change<T>(&self, work: impl FnOnce(&mut Queue) -> T) -> T {
+        let mut queue = self.queue.lock();
+        let result = work(&mut queue);
         let driver = queue.take_driver();
         drop(queue);
         if let Some(driver) = driver {
             driver.wake();
         }
+        result
     }
 
     /// Queues a command of the client's own; `None` if such a command cannot be sent now.
     pub(crate) fn submit_own(&self, encoded: Outgoing, deadline: Instant) -> Option<CellKey> {
-        let mut queue = self.lock();
-        let key = queue.submit_own(encoded, deadline);
-        let driver = queue.take_driver();
-        drop(queue);
-        if let Some(driver) = driver {
-            driver.wake();
-        }
-        key
+        self.change(|queue| queue.submit_own(encoded, deadline))
     }
 
     pub(crate) fn announce(&self, event: ConnectionEvent) {
@@ -272,20 +261,20 @@ impl Link {
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        self.lock().stats(Instant::now())
+        self.queue.lock().stats(Instant::now())
     }
 
     pub(crate) fn counts(&self) -> Counts {
-        self.lock().counts
+        self.queue.lock().counts
     }
 
     pub(crate) fn count(&self, count: impl FnOnce(&mut Counts)) {
-        count(&mut self.lock().counts);
+        count(&mut self.queue.lock().counts);
     }
 
     /// The number of commands that have no reply yet, and whether there is a socket.
     pub(crate) fn load(&self) -> (usize, bool) {
-        let queue = self.lock();
+        let queue = self.queue.lock();
         (queue.len(), queue.is_connected())
     }
 
@@ -296,18 +285,18 @@ impl Link {
 
     #[inline(always)]
     pub(crate) fn poll_cell(&self, key: CellKey, waker: &Waker) -> Poll<Delivery> {
-        self.lock().poll_cell(key, waker)
+        self.queue.lock().poll_cell(key, waker)
     }
 
     pub(crate) fn abandon(&self, key: CellKey) {
-        let next = self.lock().abandon(key);
+        let next = self.queue.lock().abandon(key);
         if let Some(next) = next {
             next.wake();
         }
     }
 
     pub(crate) fn leave_line(&self, place: WaiterKey) {
-        let next = self.lock().leave_line(Some(place));
+        let next = self.queue.lock().leave_line(Some(place));
         if let Some(next) = next {
             next.wake();
         }
@@ -315,17 +304,16 @@ impl Link {
 
     /// Why queued commands cannot be sent.
     pub(crate) fn obstacle(&self) -> Option<Arc<Obstacle>> {
-        self.lock().obstacle()
+        self.queue.lock().obstacle()
     }
 
     /// Why a caller cannot queue a command.
     pub(crate) fn obstacle_in_line(&self) -> Option<Arc<Obstacle>> {
-        self.lock().obstacle_in_line()
+        self.queue.lock().obstacle_in_line()
     }
 
     /// Asks something of the driver; what was asked before gives way to what is more final.
     pub(crate) fn order(&self, order: Order) {
-        let mut queue = self.lock();
         let rank = |order| match order {
             Order::Serve => 0,
             Order::Renew => 1,
@@ -333,14 +321,11 @@ impl Link {
             Order::Drain => 3,
             Order::Close => 4,
         };
-        if rank(order) > rank(queue.order) {
-            queue.order = order;
-        }
-        let driver = queue.take_driver();
-        drop(queue);
-        if let Some(driver) = driver {
-            driver.wake();
-        }
+        self.change(|queue| {
+            if rank(order) > rank(queue.order) {
+                queue.order = order;
+            }
+        });
     }
 
     /// Takes the sole right to decide which reads the server tracks; returns whether nobody has it.
@@ -355,19 +340,19 @@ impl Link {
 
     /// Keeps the task alive that watches the service of this link.
     pub(crate) fn keep_guard(&self, guard: Arc<dyn Guard>) {
-        *self.guard.lock().unwrap_or_else(PoisonError::into_inner) = Some(guard);
+        *self.guard.lock() = Some(guard);
     }
 
     /// Whether the node lost the role for which it was chosen, and this link has no other node.
     pub(crate) fn was_left(&self) -> bool {
-        self.lock().left_since.is_some()
+        self.queue.lock().left_since.is_some()
     }
 
     /// READONLY says that this server was demoted; its name may lead to another server now. Connects again and
     /// resolves the name again, unless that was done a moment ago. A socket that cannot reconnect is not lent again.
     pub(crate) fn suspect_replica(&self) {
-        self.lock().demoted = true;
-        let mut renewed = self.renewed.lock().unwrap_or_else(PoisonError::into_inner);
+        self.queue.lock().demoted = true;
+        let mut renewed = self.renewed.lock();
         if self.config.reconnect && renewed.is_none_or(|last| last.elapsed() >= RENEWAL_WINDOW) {
             *renewed = Some(Instant::now());
             self.order(Order::Renew);
@@ -377,10 +362,11 @@ impl Link {
     /// Takes what the server announces. Returns how long limits of time are longer; `None` if this is known already.
     pub(crate) fn note_maintenance(&self, notice: Notice, now: Instant) -> Option<Relaxation> {
         let relaxation =
-            self.lock_operations()
+            self.operations
+                .lock()
                 .note(&notice, now, self.config.maintenance.extra_time)?;
         let moves = matches!(notice.content, Maintenance::Moving { .. });
-        let mut queue = self.lock();
+        let mut queue = self.queue.lock();
         queue.relaxation = Some(relaxation);
         // A socket that does not reconnect is not lent again.
         queue.demoted |= moves && !self.config.reconnect;
@@ -396,21 +382,15 @@ impl Link {
     /// A new socket is about to be used: what was announced on the last one is over.
     pub(crate) fn forget_maintenance(&self) {
         let extra = self.config.maintenance.extra_time;
-        let relaxation = self.lock_operations().connected(Instant::now(), extra);
+        let relaxation = self.operations.lock().connected(Instant::now(), extra);
         if relaxation.is_some() {
-            self.lock().relaxation = relaxation;
+            self.queue.lock().relaxation = relaxation;
         }
-    }
-
-    fn lock_operations(&self) -> MutexGuard<'_, Operations> {
-        self.operations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Set while announced maintenance makes limits of time longer.
     pub(crate) fn relaxation(&self) -> Option<Relaxation> {
-        self.lock().relaxation
+        self.queue.lock().relaxation
     }
 
     /// Accepts nothing new, and ends after everything is answered.
@@ -450,7 +430,7 @@ impl Line for Link {
     }
 
     fn nudge(&self) {
-        let driver = self.lock().take_driver();
+        let driver = self.queue.lock().take_driver();
         if let Some(driver) = driver {
             driver.wake();
         }
@@ -465,7 +445,7 @@ impl Follow for Link {
     /// The node may hang, so the wait for its replies is limited. Then the socket is lost, and another one is made,
     /// unless this link does not reconnect.
     fn leave_node(&self) {
-        let mut queue = self.lock();
+        let mut queue = self.queue.lock();
         queue.demoted = true;
         queue.left_since.get_or_insert_with(Instant::now);
         let driver = queue.take_driver();

@@ -3,7 +3,7 @@
 //!
 //! # Layout
 //!
-//! - `pending`: one command until its reply; `exchange`: one payload until its reply, and when it is sent again;
+//! - `exchange`: one payload, or one command, until its reply, and when it is sent again;
 //!   `sending`: one sending of it on one link
 //! - `link`: what the handles and the driver of a socket share
 //! - `inflight/`: what waits to be written and for a reply; no I/O
@@ -18,7 +18,6 @@ pub(crate) mod exchange;
 pub(crate) mod inflight;
 pub(crate) mod link;
 pub(crate) mod maintenance;
-pub(crate) mod pending;
 mod renewal;
 pub(crate) mod sending;
 pub(crate) mod stats;

@@ -9,9 +9,9 @@ use crate::command::Args;
 use crate::config::{Config, IntoConfig};
 use crate::engine::driver::{self, Driver};
 use crate::engine::events::{self, Events};
+use crate::engine::exchange::Pending;
 use crate::engine::inflight::Order;
 use crate::engine::link::{Lane, Link};
-use crate::engine::pending::Pending;
 use crate::engine::stats::Stats;
 use crate::error::{Error, Phase, Result};
 

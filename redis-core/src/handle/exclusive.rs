@@ -10,12 +10,12 @@ use super::connection::Connection;
 use super::leases::Leases;
 use crate::command::{Args, CommandInfo, Keys, command_info};
 use crate::config::IntoConfig;
+use crate::engine::exchange::Pending;
 use crate::engine::link::{Lane, Link};
-use crate::engine::pending::Pending;
 use crate::error::Result;
-use crate::planted::Planted;
 use crate::reply::Frame;
 use crate::request::{AllowsBlocking, AllowsState};
+use crate::runtime::planted::Planted;
 
 static ASKING: CommandInfo = command_info!("ASKING").idempotent();
 

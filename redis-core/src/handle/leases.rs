@@ -1,7 +1,7 @@
 //! The sockets that a pool lends: where they come from and go back to.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -12,6 +12,7 @@ use super::connection::Connection;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Obstacle, Phase, Result};
 use crate::runtime;
+use crate::runtime::Lock;
 
 /// Limits the time of a wait.
 async fn by<T>(
@@ -33,7 +34,7 @@ pub(crate) struct Leases {
     config: Config,
     /// One permit per socket that may be leased; waiting for one is fair.
     permits: Arc<Semaphore>,
-    idle: Mutex<Idle>,
+    idle: Lock<Idle>,
 }
 
 #[derive(Debug, Default)]
@@ -54,7 +55,7 @@ impl Leases {
     pub(crate) fn new(config: Config) -> Arc<Self> {
         Arc::new(Self {
             permits: Arc::new(Semaphore::new(config.leases.min(Semaphore::MAX_PERMITS))),
-            idle: Mutex::default(),
+            idle: Lock::default(),
             config: config.without_reconnect(),
         })
     }
@@ -87,14 +88,10 @@ impl Leases {
         Ok((connection, permit))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Idle> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// An idle socket that is still good.
     fn take_idle(&self) -> Option<Connection> {
         let now = Instant::now();
-        let mut idle = self.lock();
+        let mut idle = self.idle.lock();
         while let Some(socket) = idle.sockets.pop() {
             if self.is_good(&socket, now) {
                 return Some(socket.connection);
@@ -115,7 +112,7 @@ impl Leases {
     pub(crate) fn take_back(self: &Arc<Self>, connection: Connection) {
         let since = Instant::now();
         let socket = IdleSocket { connection, since };
-        let mut idle = self.lock();
+        let mut idle = self.idle.lock();
         // Checked under the lock, so that `Pool::close` misses no socket.
         if self.permits.is_closed() || socket.connection.is_old(since) {
             return;
@@ -133,7 +130,7 @@ impl Leases {
     /// Drops the sockets that were not used for long, and returns whether any are left.
     fn drop_stale(&self) -> bool {
         let now = Instant::now();
-        let mut idle = self.lock();
+        let mut idle = self.idle.lock();
         idle.sockets.retain(|socket| self.is_good(socket, now));
         let any = !idle.sockets.is_empty();
         if !any {
@@ -145,7 +142,7 @@ impl Leases {
     /// Leases no more sockets, and drops the idle ones.
     pub(super) fn close(&self) {
         self.permits.close();
-        self.lock().sockets.clear();
+        self.idle.lock().sockets.clear();
     }
 
     /// Waits until all leased sockets have come back, then closes. Returns how many had not come back by the

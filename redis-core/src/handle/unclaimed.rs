@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::connection::Connection;
 use super::exclusive::Exclusive;
 use crate::command::{Args, CommandInfo, Keys, command_info};
-use crate::engine::pending::Pending;
+use crate::engine::exchange::Pending;
 use crate::error::{CommandName, Error, ErrorKind, Phase, Result};
 use crate::reply::{Frame, FromRedis};
 use crate::runtime;

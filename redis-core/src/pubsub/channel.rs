@@ -202,7 +202,7 @@ impl Channel {
     /// As for [`Channel::get`].
     #[cfg(feature = "json")]
     pub async fn get_json<T: serde::de::DeserializeOwned>(&mut self) -> Result<Option<T>> {
-        Ok(self.get().await?.map(|crate::json::Json(value)| value))
+        Ok(self.get().await?.map(|crate::codec::Json(value)| value))
     }
 
     /// The messages as a stream of one type, with the errors of [`Channel::get`].
@@ -234,7 +234,7 @@ impl PatternChannel {
         &mut self,
     ) -> Result<Option<(String, T)>> {
         let next = self.get().await?;
-        Ok(next.map(|(channel, crate::json::Json(value))| (channel, value)))
+        Ok(next.map(|(channel, crate::codec::Json(value))| (channel, value)))
     }
 
     /// The messages, each with the name of its channel, as a stream of one type, with the errors of

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
+use crate::codec::Json;
 use crate::command::{CommandInfo, ToArg, command_info};
-use crate::json::Json;
 use crate::request::{Request, Target};
 
 static PUBLISH: CommandInfo = command_info!("PUBLISH");

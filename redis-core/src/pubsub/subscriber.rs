@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
@@ -17,6 +17,7 @@ use crate::engine::subscriptions::source::{Source, SourceKind, ToChannels};
 use crate::error::{Error, Result};
 use crate::handle::Connection;
 use crate::handle::Pool;
+use crate::runtime::Lock;
 
 /// One stream of the messages of any number of channels and patterns.
 ///
@@ -62,7 +63,7 @@ type Members = BTreeMap<Arc<Source>, Box<dyn Subscription>>;
 struct Shared {
     inbox: Arc<Inbox<Message>>,
     desk: Arc<dyn Desk>,
-    members: Mutex<Members>,
+    members: Lock<Members>,
     /// Only one call adds at a time, so that no source is added twice.
     adding: tokio::sync::Mutex<()>,
 }
@@ -138,7 +139,7 @@ impl Subscriber {
                 shared: Arc::new(Shared {
                     inbox,
                     desk,
-                    members: Mutex::default(),
+                    members: Lock::default(),
                     adding: tokio::sync::Mutex::default(),
                 }),
                 broker,
@@ -255,7 +256,7 @@ impl Subscriptions {
     /// What it is subscribed to, in no order.
     #[must_use]
     pub fn sources(&self) -> Vec<Source> {
-        let members = self.shared.lock();
+        let members = self.shared.members.lock();
         let current = members.iter().filter(|(_, member)| member.is_current());
         current.map(|(source, _)| (**source).clone()).collect()
     }
@@ -276,7 +277,7 @@ impl Subscriptions {
             }
         });
         std::future::poll_fn(|cx| confirmation.poll(cx)).await?;
-        self.shared.lock().extend(added);
+        self.shared.members.lock().extend(added);
         // The subscriber may have been dropped while the server was asked.
         self.shared
             .check_is_read()
@@ -286,16 +287,12 @@ impl Subscriptions {
     fn remove(&self, kind: SourceKind, names: impl ToChannels) {
         let mut removed = Vec::new();
         each_name(names, |name| {
-            removed.extend(self.shared.lock().remove(&Source::new(kind, name)));
+            removed.extend(self.shared.members.lock().remove(&Source::new(kind, name)));
         });
     }
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Members> {
-        self.members.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn check_is_read(&self) -> Result<()> {
         if self.inbox.is_open() {
             Ok(())
@@ -306,12 +303,12 @@ impl Shared {
 
     /// Ends all subscriptions.
     fn clear(&self) {
-        let members = std::mem::take(&mut *self.lock());
+        let members = std::mem::take(&mut *self.members.lock());
         drop(members);
     }
 
     fn has(&self, source: &Source) -> bool {
-        let members = self.lock();
+        let members = self.members.lock();
         members
             .get(source)
             .is_some_and(|member| member.is_current())

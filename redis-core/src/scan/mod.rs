@@ -1,9 +1,10 @@
-//! Scans as streams: pages that are fetched as they are read.
+//! Commands as streams: scans, whose pages are fetched as they are read, and commands that block, again and again.
 //!
 //! # Layout
 //!
-//! This file has the SCAN family, whose cursors may be used again. `scan/rows.rs` has rows behind a cursor that the
-//! server moves, as of FT.AGGREGATE.
+//! - this file: the SCAN family, whose cursors may be used again
+//! - `rows`: rows behind a cursor that the server moves, as of FT.AGGREGATE
+//! - `repeat`: a command that blocks until something comes
 
 use std::collections::HashSet;
 use std::fmt;
@@ -14,13 +15,14 @@ use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 
+use crate::client::host::{Host, IntoHost, Repeated, Walk};
 use crate::command::Args;
 use crate::command::ToArgs;
 use crate::error::{CommandName, Error, Result};
-use crate::host::{Host, IntoHost, Repeated, Walk};
 use crate::reply::FromRedis;
 use crate::request::IntoRequest;
 
+pub(crate) mod repeat;
 mod rows;
 
 pub use rows::{RowStream, Rows};

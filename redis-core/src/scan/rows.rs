@@ -6,10 +6,10 @@ use std::task::{Context, Poll, ready};
 use futures_core::Stream;
 
 use super::ScanPage;
+use crate::client::host::{Host, Repeated};
+use crate::codec::Name;
 use crate::command::Args;
 use crate::error::{Error, Result};
-use crate::host::{Host, Repeated};
-use crate::name::Name;
 use crate::reply::Frame;
 use crate::reply::FromRedis;
 

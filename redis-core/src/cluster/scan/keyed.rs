@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use super::page::strange;
+use crate::client::host::Walk;
 use crate::cluster::handle::Cluster;
 use crate::cluster::pending::ClusterPending;
 use crate::command::Args;
 use crate::engine::link::Link;
 use crate::error::{Error, Result};
-use crate::host::Walk;
 use crate::reply::Frame;
 
 /// A scan of one key.

@@ -12,9 +12,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::handle::Cluster;
+use crate::client::host::Walk;
 use crate::command::{Args, RequestPolicy, Slots};
 use crate::error::{Error, Result};
-use crate::host::Walk;
 use crate::reply::Frame;
 
 mod keyed;

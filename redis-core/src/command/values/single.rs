@@ -61,7 +61,8 @@ macro_rules! non_zero {
     };
 }
 
-written_as!(text: str String);
+written_as!(text: String);
+one_argument!(str);
 written_as!(shared: Bytes);
 written_as!(bytes: BytesMut);
 integers!(i8 i16 i32 i64 i128 isize u16 u32 u64 u128 usize);
@@ -151,6 +152,12 @@ macro_rules! pointers {
             }
         }
 
+        pointers_to_lists!($pointer;);
+    )*};
+}
+
+macro_rules! pointers_to_lists {
+    ($($pointer:ty;)*) => {$(
         impl<T: ToArgs + ?Sized> ToArgs for $pointer {
             fn write_args(&self, out: &mut Args) {
                 (**self).write_args(out);
@@ -164,12 +171,12 @@ macro_rules! pointers {
 }
 
 pointers! {
-    &T;
     &mut T;
     Box<T>;
     Rc<T>;
     Arc<T>;
 }
+pointers_to_lists!(&T;);
 
 impl<T: ToArg + ToOwned + ?Sized> ToArg for Cow<'_, T> {
     fn write_arg(&self, out: &mut ArgWriter<'_>) -> Result<(), ArgError> {

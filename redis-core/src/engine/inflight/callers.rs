@@ -6,7 +6,7 @@ use std::task::{Poll, Waker};
 use tokio::time::Instant;
 
 use super::*;
-use crate::planted::Planted;
+use crate::runtime::planted::Planted;
 
 impl Queue {
     /// Queues a payload, or makes the caller wait for room. `place` is the caller's place among those who wait,

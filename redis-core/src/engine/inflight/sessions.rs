@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::command::block::LATENESS;
-use crate::planted::Planted;
+use crate::runtime::planted::Planted;
 use crate::wire::Chunk;
 use crate::wire::encode::Output;
 

@@ -12,7 +12,7 @@
 //! The second socket is opened by the first subscription and closed after the last.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::task::Waker;
 
 use tokio::runtime::Handle;
@@ -25,9 +25,10 @@ use super::table::{Entrance, MemberId, Received, Table};
 use crate::config::Config;
 use crate::engine::inflight::{Awaits, Failure};
 use crate::error::ServerError;
-use crate::planted::Planted;
 use crate::reply::Frame;
+use crate::runtime::Lock;
 use crate::runtime::Task;
+use crate::runtime::planted::Planted;
 
 /// A socket that can serve subscriptions, as a hub sees it.
 pub(crate) trait Line: Send + Sync {
@@ -55,7 +56,7 @@ pub(crate) struct Hub {
     dirty: AtomicBool,
     /// While this inbox has no room, nothing is read.
     gate: Option<Weak<Inbox<Message>>>,
-    state: Mutex<State>,
+    state: Lock<State>,
 }
 
 #[derive(Debug, Default)]
@@ -78,7 +79,7 @@ impl Hub {
             open_apart,
             dirty: AtomicBool::new(false),
             gate: None,
-            state: Mutex::default(),
+            state: Lock::default(),
         }
     }
 
@@ -87,19 +88,15 @@ impl Hub {
         let mut hub = Self::new(self.config.clone(), self.runtime.clone(), self.open_apart);
         hub.gate = Some(Arc::downgrade(inbox));
         let hub = Arc::new(hub);
-        let mut state = self.lock();
-        hub.lock().ended = state.ended.clone();
+        let mut state = self.state.lock();
+        hub.state.lock().ended = state.ended.clone();
         state.others.retain(|other| other.strong_count() > 0);
         state.others.push(Arc::downgrade(&hub));
         hub
     }
 
     pub(crate) fn belongs_to(&self, commands: Weak<dyn Line>) {
-        self.lock().commands = Some(commands);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().commands = Some(commands);
     }
 
     // ---- the subscribers' side ----
@@ -108,7 +105,7 @@ impl Hub {
     pub(crate) fn join(self: &Arc<Self>, entrance: Entrance) -> Membership {
         let mut woken = Vec::new();
         let source = entrance.source.clone();
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let (id, driver) = if let Some(failure) = state.ended.clone() {
             entrance.refuse(failure, &mut woken);
             (0, None)
@@ -132,7 +129,7 @@ impl Hub {
         self: &Arc<Self>,
         listener: Arc<dyn Invalidates>,
     ) -> Result<InvalidationWatch, Failure> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         match &state.ended {
             Some(failure) => Err(failure.clone()),
             None => Ok(InvalidationWatch {
@@ -145,7 +142,7 @@ impl Hub {
     /// Makes the driver look at the table.
     fn stir(&self) {
         self.dirty.store(true, Ordering::Release);
-        let state = self.lock();
+        let state = self.state.lock();
         let serving = state.apart.as_ref().or(state.commands.as_ref());
         let line = serving.and_then(Weak::upgrade);
         drop(state);
@@ -182,7 +179,7 @@ impl Hub {
 
     /// The commands that this driver is to send.
     pub(crate) fn take_operations(&self, link: &dyn Line) -> Vec<(Vec<u8>, Awaits)> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if !state.is_served_by(link) {
             return Vec::new();
         }
@@ -197,7 +194,7 @@ impl Hub {
         may_answer: impl FnOnce() -> bool,
         woken: &mut Vec<Waker>,
     ) -> Received {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let received = state.table.receive(push, may_answer, woken);
         if state.table.is_dirty() {
             self.dirty.store(true, Ordering::Release);
@@ -207,20 +204,20 @@ impl Hub {
 
     /// The server refused the oldest command; returns whether to call [`Hub::retry_postponed`] after a pause.
     pub(crate) fn refused(&self, error: &ServerError, woken: &mut Vec<Waker>) -> bool {
-        let again = self.lock().table.refused(error, woken);
+        let again = self.state.lock().table.refused(error, woken);
         self.dirty.store(true, Ordering::Release);
         again
     }
 
     /// Takes a reply to the oldest command or to the PING after it; see [`Table::fenced`].
     pub(crate) fn fenced(&self, error: Option<&ServerError>, woken: &mut Vec<Waker>) -> Received {
-        let received = self.lock().table.fenced(error, woken);
+        let received = self.state.lock().table.fenced(error, woken);
         self.dirty.store(true, Ordering::Release);
         received
     }
 
     pub(crate) fn retry_postponed(&self) {
-        self.lock().table.retry_postponed();
+        self.state.lock().table.retry_postponed();
         self.dirty.store(true, Ordering::Release);
     }
 
@@ -232,7 +229,7 @@ impl Hub {
 
     /// A socket is ready to serve subscriptions.
     pub(crate) fn connected(self: &Arc<Self>, link: &dyn Line) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let is_own = state.is_own(link) && state.apart.is_none();
         // The server, or a proxy, may no longer speak RESP3.
         let driver = if is_own && !link.speaks_resp3() && !state.table.is_empty() {
@@ -247,13 +244,13 @@ impl Hub {
 
     /// Whether this socket, which is not open, has to be opened for a subscription.
     pub(crate) fn needs(&self, link: &dyn Line) -> bool {
-        let state = self.lock();
+        let state = self.state.lock();
         state.is_own(link) && state.apart.is_none() && !state.table.is_empty()
     }
 
     /// Whether a socket that serves the table is connected.
     fn is_served(&self) -> bool {
-        let state = self.lock();
+        let state = self.state.lock();
         let serving = state.apart.as_ref().or(state.commands.as_ref());
         let line = serving.and_then(Weak::upgrade);
         drop(state);
@@ -262,7 +259,7 @@ impl Hub {
 
     /// A socket was lost.
     pub(crate) fn lost(&self, link: &dyn Line, woken: &mut Vec<Waker>) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.is_own(link) {
             state.table.lost_track(woken);
         }
@@ -278,7 +275,7 @@ impl Hub {
 
     /// The server refuses the connection or the login.
     pub(crate) fn shut_out(&self, link: &dyn Line, failure: &Failure, woken: &mut Vec<Waker>) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.apart.as_ref().is_none_or(|apart| is(apart, link)) {
             let cause = Cause::Link(failure.clone());
             state.table.fail_pending(&cause, woken);
@@ -288,7 +285,7 @@ impl Hub {
     /// Whether this separate socket is not needed any more, because nothing is subscribed; from then on it is not
     /// used.
     pub(crate) fn retires(&self, link: &dyn Line) -> bool {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let serves = state.apart.as_ref().is_some_and(|apart| is(apart, link));
         if serves && state.table.is_empty() && !Planted::KeptSocket.is_here() {
             state.table.lost();
@@ -299,7 +296,7 @@ impl Hub {
 
     /// The driver of `link` ends.
     pub(crate) fn end(&self, link: &dyn Line, failure: &Failure, woken: &mut Vec<Waker>) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let apart = state.apart.take();
         if !state.is_own(link) && !apart.as_ref().is_some_and(|apart| is(apart, link)) {
             state.apart = apart;
@@ -319,7 +316,7 @@ impl Hub {
 
     /// The connection that this hub's subscriptions belong to has ended.
     fn close(&self, failure: &Failure) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.ended.get_or_insert_with(|| failure.clone());
         let line = state.apart.as_ref().and_then(Weak::upgrade);
         drop(state);
@@ -362,13 +359,13 @@ impl Membership {
 
     /// Whether it was neither refused nor ended.
     pub(crate) fn is_current(&self) -> bool {
-        self.hub.lock().table.has(&self.source, self.id)
+        self.hub.state.lock().table.has(&self.source, self.id)
     }
 }
 
 impl Drop for Membership {
     fn drop(&mut self) {
-        self.hub.lock().table.leave(&self.source, self.id);
+        self.hub.state.lock().table.leave(&self.source, self.id);
         self.hub.stir();
     }
 }
@@ -382,6 +379,6 @@ pub(crate) struct InvalidationWatch {
 
 impl Drop for InvalidationWatch {
     fn drop(&mut self) {
-        self.hub.lock().table.unwatch_invalidations(self.id);
+        self.hub.state.lock().table.unwatch_invalidations(self.id);
     }
 }

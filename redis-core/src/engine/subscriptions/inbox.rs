@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use std::task::{Context, Poll, Waker, ready};
 
 use tokio::task::coop;
@@ -17,6 +17,7 @@ use super::message::{Event, Interruption, Parcel};
 use crate::config::{Capacity, Lag};
 use crate::engine::inflight::Failure;
 use crate::error::{Error, ErrorKind, Phase, Result, ServerError};
+use crate::runtime::Lock;
 
 mod gap;
 
@@ -52,7 +53,7 @@ pub(crate) enum Put {
 
 pub(crate) struct Inbox<T> {
     capacity: Capacity,
-    state: Mutex<State<T>>,
+    state: Lock<State<T>>,
 }
 
 struct State<T> {
@@ -86,7 +87,7 @@ impl<T: Parcel> Inbox<T> {
     pub(crate) fn new(capacity: Capacity) -> Self {
         Self {
             capacity,
-            state: Mutex::new(State {
+            state: Lock::new(State {
                 slots: VecDeque::new(),
                 bytes: 0,
                 tail: Gap::default(),
@@ -98,16 +99,11 @@ impl<T: Parcel> Inbox<T> {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
-        // No code under this lock panics while the state is half changed.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     // ---- the driver's side ----
 
     pub(crate) fn put(&self, item: T, woken: &mut Vec<Waker>) -> Put {
         let cost = Self::cost(item.size());
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.end.is_some() {
             return Put::Closed;
         }
@@ -134,7 +130,7 @@ impl<T: Parcel> Inbox<T> {
 
     /// Whether an item of `size` bytes has room; if not, `waker` is woken when there is more.
     pub(crate) fn has_room(&self, size: usize, waker: &Waker) -> bool {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let room = state.end.is_some()
             || self
                 .capacity
@@ -146,20 +142,20 @@ impl<T: Parcel> Inbox<T> {
     }
 
     pub(crate) fn resubscribed(&self, woken: &mut Vec<Waker>) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.tail.resubscribed();
         woken.extend(state.reader.take());
     }
 
     pub(crate) fn interrupted(&self, interruption: Interruption, woken: &mut Vec<Waker>) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.tail.interrupted(interruption);
         woken.extend(state.reader.take());
     }
 
     /// One of several sources failed.
     pub(crate) fn fail(&self, cause: Cause, woken: &mut Vec<Waker>) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.failures.push_back(cause);
         woken.extend(state.reader.take());
     }
@@ -171,7 +167,7 @@ impl<T: Parcel> Inbox<T> {
             None | Some(Cause::Link(Failure::Closed(_) | Failure::Abandoned(_))) => End::Over,
             Some(cause) => End::Failed(cause),
         };
-        self.lock().end(end, woken);
+        self.state.lock().end(end, woken);
     }
 
     fn cost(size: usize) -> usize {
@@ -184,7 +180,7 @@ impl<T: Parcel> Inbox<T> {
     pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Event<T>>>> {
         // A reader that always finds something must not keep other tasks from running.
         let turn = ready!(coop::poll_proceed(cx));
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let next = state.next();
         let writer = match next {
             Some(_) => state.writer.take(),
@@ -208,12 +204,12 @@ impl<T: Parcel> Inbox<T> {
 
     /// Whether more may come.
     pub(crate) fn is_open(&self) -> bool {
-        self.lock().end.is_none()
+        self.state.lock().end.is_none()
     }
 
     /// How many messages wait, and how many bytes they count as.
     pub(crate) fn held(&self) -> (usize, usize) {
-        let state = self.lock();
+        let state = self.state.lock();
         (state.slots.len(), state.bytes)
     }
 }

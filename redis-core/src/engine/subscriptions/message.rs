@@ -145,7 +145,7 @@ impl Message {
     /// It is not JSON, or does not fit this type.
     #[cfg(feature = "json")]
     pub fn decode_json<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
-        self.decode().map(|crate::json::Json(value)| value)
+        self.decode().map(|crate::codec::Json(value)| value)
     }
 }
 

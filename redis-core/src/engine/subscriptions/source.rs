@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::name::Name;
+use crate::codec::Name;
 
 /// The kinds of subscription. They are apart on the server: a message to the channel `a` reaches no subscriber of the
 /// shard channel `a`.

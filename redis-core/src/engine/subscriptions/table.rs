@@ -41,9 +41,9 @@ use super::push::{self, Push, Verb};
 use super::source::{Source, SourceKind};
 use crate::engine::inflight::{Awaits, Failure};
 use crate::error::{Phase, ServerError};
-use crate::planted::Planted;
 use crate::reply::Frame;
 use crate::reply::view::Str;
+use crate::runtime::planted::Planted;
 
 mod operation;
 mod topic;

@@ -1,14 +1,15 @@
 //! The wait for the server's confirmation: [`Ticket`], one for each call of `subscribe`.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use super::inbox::Cause;
 
+use crate::runtime::Lock;
+
 /// Counts the confirmations that a call still waits for.
 #[derive(Debug, Default)]
 pub(crate) struct Ticket {
-    state: Mutex<State>,
+    state: Lock<State>,
 }
 
 #[derive(Debug, Default)]
@@ -19,17 +20,13 @@ struct State {
 }
 
 impl Ticket {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// One more confirmation is needed.
     pub(crate) fn expect(&self) {
-        self.lock().pending += 1;
+        self.state.lock().pending += 1;
     }
 
     pub(crate) fn confirm(&self, woken: &mut Vec<Waker>) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.pending = state.pending.saturating_sub(1);
         if state.pending == 0 {
             woken.extend(state.waker.take());
@@ -37,13 +34,13 @@ impl Ticket {
     }
 
     pub(crate) fn fail(&self, cause: Cause, woken: &mut Vec<Waker>) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.failure.get_or_insert(cause);
         woken.extend(state.waker.take());
     }
 
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<(), Cause>> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         match state.failure.clone() {
             Some(cause) => Poll::Ready(Err(cause)),
             None if state.pending == 0 => Poll::Ready(Ok(())),

@@ -10,7 +10,7 @@ use crate::engine::subscriptions::mover::Mover;
 use crate::engine::subscriptions::source::Source;
 use crate::engine::subscriptions::ticket::Ticket;
 use crate::error::ServerError;
-use crate::planted::Planted;
+use crate::runtime::planted::Planted;
 
 /// The key of a member.
 pub(crate) type MemberId = u64;

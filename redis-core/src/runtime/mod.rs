@@ -1,9 +1,20 @@
-//! Tasks: those of the drivers, and others that run rarely.
+//! What everything else runs on: tasks and locks.
+//!
+//! # Layout
+//!
+//! - this file: tasks, those of the drivers and others that run rarely
+//! - `lock`: a lock that a panic does not close
+//! - `planted`: faults that the simulation has to find
 
 use std::future::Future;
 use std::pin::Pin;
 
 use tokio::task::JoinHandle;
+
+mod lock;
+pub mod planted;
+
+pub(crate) use lock::Lock;
 
 /// One type for all tasks: tokio's code for a task is then compiled once, and the code of a task is not compiled
 /// again in each place that starts one.

@@ -1,4 +1,9 @@
 //! One bound for code over any handle: [`Client`], and [`AnyClient`] where the handle is chosen at run time.
+//!
+//! # Layout
+//!
+//! - this file: the bound, and the handle whose type is hidden
+//! - `host`: the handle on which a stream issues its commands
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,14 +13,16 @@ use crate::chain::batch;
 use crate::chain::carrier::Carrier;
 use crate::chain::{Batch, Chain, EachPipeline, Pipeline, Transaction};
 use crate::command::{Args, Keys};
-use crate::engine::pending::Pending;
+use crate::engine::exchange::Pending;
 use crate::error::{CommandName, Result};
 use crate::handle::{Connection, Exclusive, Pool, PoolPending};
 use crate::reply::{Frame, FromRedis};
 use crate::request::{Detached, Execute, IntoRequest, Sink, Target};
 
-/// A handle on which commands are executed: a [`Connection`], a [`Pool`], an [`Exclusive`], a [`Cluster`](crate::cluster::Cluster), a reference to one, an `Arc` of
-/// one, or an [`AnyClient`].
+pub(crate) mod host;
+
+/// A handle on which commands are executed: a [`Connection`], a [`Pool`], an [`Exclusive`], a
+/// [`Cluster`](crate::cluster::Cluster), a reference to one, an `Arc` of one, or an [`AnyClient`].
 ///
 /// It is the one bound that a function over any handle needs. The function takes the handle owned or borrowed, and has all
 /// commands on it.

@@ -6,10 +6,10 @@ use std::task::{Context, Poll, ready};
 use futures_core::Stream;
 use tokio::time::{Sleep, sleep};
 
+use crate::client::host::{IntoHost, Repeated};
 use crate::command::Args;
 use crate::config::Backoff;
 use crate::error::{Error, Result};
-use crate::host::{IntoHost, Repeated};
 use crate::reply::FromRedis;
 use crate::request::{AllowsBlocking, IntoRequest};
 
