@@ -89,6 +89,8 @@ mod worker;
 /// The code of the guide's pages, which the documentation tests compile.
 #[cfg(doctest)]
 mod guide {
+    #[doc = include_str!("../docs/guide/caching.md")]
+    struct Caching;
     #[doc = include_str!("../docs/guide/cluster.md")]
     struct Cluster;
     #[doc = include_str!("../docs/guide/connecting.md")]
@@ -99,6 +101,8 @@ mod guide {
     struct Pipelines;
     #[doc = include_str!("../docs/guide/types.md")]
     struct Types;
+    #[doc = include_str!("../docs/guide/from-redis-rs.md")]
+    struct FromRedisRs;
     #[doc = include_str!("../docs/guide/generic-code.md")]
     struct GenericCode;
     #[doc = include_str!("../docs/guide/observability.md")]
@@ -120,7 +124,7 @@ pub use format::Formatted;
 pub use listen::{Listen, Tail};
 pub use worker::{Acknowledge, Job, Tally, Worker, WorkerEvent};
 
-pub use typedis_core::cache::{Cache, CacheStats, Cached};
+pub use typedis_core::cache::{self, Cache, CacheStats, Cached};
 pub use typedis_core::cluster::{self, Cluster};
 pub use typedis_core::{
     Address, AnyClient, ArgError, ArgWriter, Args, Backoff, Batch, BatchReplies, Budget, Chain,

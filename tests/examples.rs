@@ -68,6 +68,19 @@ fn commands() {
 }
 
 #[test]
+fn cache() {
+    prints(
+        "cache",
+        &[
+            "Ada in London",
+            "[Some(1), Some(2)]",
+            "now in Some(\"Paris\")",
+            "Ada in Paris",
+        ],
+    );
+}
+
+#[test]
 fn connection() {
     prints(
         "connection",

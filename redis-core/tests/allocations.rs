@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 use allocation_counter::measure;
-use typedis_core::{Backoff, CommandInfo, Config, Connection, Request};
-use typedis_testkit::{ServerKind, database};
+use typedis_core::{Backoff, Cache, CommandInfo, Config, Connection, FromRedis, Request};
+use typedis_testkit::{Server, ServerKind, database};
 
 static GET: CommandInfo = CommandInfo::new("GET", b"$3\r\nGET\r\n", 1).readonly();
 static SET: CommandInfo = CommandInfo::new("SET", b"$3\r\nSET\r\n", 1);
@@ -68,6 +68,52 @@ fn get_of_a_number_allocates_nothing() {
 #[test]
 fn set_of_a_small_value_allocates_nothing() {
     is_next_to_nothing(allocations(set));
+}
+
+static CACHEABLE_GET: CommandInfo = CommandInfo::new("GET", b"$3\r\nGET\r\n", 1)
+    .readonly()
+    .cacheable();
+
+/// The allocations for many reads from memory, after one from the server.
+fn allocations_of_hits<R: FromRedis>(value: &str) -> u64 {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let server = Server::start(ServerKind::Valkey9).unwrap();
+    let config = Config::tcp("127.0.0.1", server.port());
+    let conn = runtime.block_on(Connection::open(config)).unwrap();
+    let cache = conn.cached(Cache::default()).unwrap();
+    let read = || Request::<_, R>::new(&cache, &CACHEABLE_GET, |args| args.key("key", "k"));
+    runtime.block_on(async {
+        let write = Request::<_, ()>::new(&conn, &SET, |args| {
+            args.key("key", "k");
+            args.arg("value", value);
+        });
+        write.await.unwrap();
+        for _ in 0..10 {
+            read().await.unwrap();
+        }
+    });
+    let hits = cache.stats().hits;
+    let counted = measure(|| {
+        runtime.block_on(async {
+            for _ in 0..COMMANDS {
+                read().await.unwrap();
+            }
+        });
+    });
+    assert_eq!(cache.stats().hits, hits + COMMANDS);
+    counted.count_total
+}
+
+/// The runtime allocates a few times for itself, whatever runs on it.
+#[test]
+fn a_hit_into_bytes_or_an_integer_allocates_nothing() {
+    for value in ["1234567890123456", &"long".repeat(1_000)] {
+        assert!(allocations_of_hits::<bytes::Bytes>(value) < 10);
+    }
+    assert!(allocations_of_hits::<i64>("1234567890123456") < 10);
 }
 
 /// After a burst the memory of the queue is given back.

@@ -135,10 +135,10 @@ impl<C: Origin, T: FromRedis> Decoded<C, T> {
         let (bytes, key) = args.cacheable()?;
         let hash = inner.shared.hash_of(bytes, &key);
         let kept = self.values.get(&CommandRef { bytes, hash })?;
-        let source = inner.sources.of(hash)?;
+        let place = inner.sources.of(bytes.get(key)?, hash)?;
         let serves = inner
             .shared
-            .serves(&source.standing, &kept.stamp, kept.expires, hash);
+            .serves(&place.source.standing, &kept.stamp, kept.expires, hash);
         if serves {
             inner.shared.counts.hit(hash);
         }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::changes::KeyHash;
 use super::flight::{self, Flight, Outcome};
 use super::inner::Inner;
+use super::origin::Place;
 use super::source::Source;
 use super::store::CommandRef;
 use crate::command::{Args, CommandInfo, Keys};
@@ -51,6 +52,8 @@ pub(super) enum Joined {
 /// The keys that are missing and are read over one socket.
 struct Missing {
     source: Arc<Source>,
+    /// What stands for their slot.
+    slot: Option<KeyHash>,
     /// The place of their read among those that are waited for.
     place: usize,
     args: Box<Args>,
@@ -79,6 +82,7 @@ impl EachKey {
         let deadline = args.deadline();
         for Missing {
             source,
+            slot,
             place,
             args: mut read,
             keys,
@@ -87,7 +91,7 @@ impl EachKey {
             if let Some(deadline) = deadline {
                 read.set_deadline(deadline);
             }
-            let flight = Flight::each(&cache.flights, &cache.shared, &source, keys, read);
+            let flight = Flight::each(&cache.flights, &cache.shared, (&source, slot), keys, read);
             if deadline.is_none() {
                 cache.flights.announce(&flight);
             }
@@ -189,7 +193,7 @@ impl Search<'_> {
         } = self.cache;
         let (bytes, place) = flight::command_of(self.info, key);
         let hash = shared.changes.hash(key);
-        let Some(source) = sources.of(hash) else {
+        let Some(Place { source, slot }) = sources.of(key, hash) else {
             return;
         };
         let bytes = &bytes;
@@ -209,7 +213,7 @@ impl Search<'_> {
             self.elements.push(Element::OnItsWay { flight, part });
             return;
         }
-        let element = self.miss(source, key, (id, hash));
+        let element = self.miss((&source, slot), key, (id, hash));
         self.elements.push(element);
     }
 
@@ -233,12 +237,19 @@ impl Search<'_> {
     }
 
     /// Adds a key to those that are asked for over its socket.
-    fn miss(&mut self, source: &Arc<Source>, key: &[u8], of: (u64, KeyHash)) -> Element {
-        let known = |missing: &Missing| Arc::ptr_eq(&missing.source, source);
+    fn miss(
+        &mut self,
+        (source, slot): (&Arc<Source>, Option<KeyHash>),
+        key: &[u8],
+        of: (u64, KeyHash),
+    ) -> Element {
+        let known =
+            |missing: &Missing| Arc::ptr_eq(&missing.source, source) && missing.slot == slot;
         let number = self.missing.iter().position(known).unwrap_or_else(|| {
             let place = self.wait_for(None);
             self.missing.push(Missing {
                 source: source.clone(),
+                slot,
                 place,
                 args: Args::lease(self.info, Keys::Noted),
                 keys: Vec::new(),

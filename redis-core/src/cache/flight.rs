@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Wake, Waker, ready};
 use bytes::Bytes;
 
 use super::changes::KeyHash;
+use super::origin::Place;
 use super::read::{Answers, TrackedRead};
 use super::shared::{Shared, milliseconds};
 use super::source::Source;
@@ -143,12 +144,13 @@ impl Flight {
     pub(super) fn whole(
         flights: &Arc<Flights>,
         shared: &Arc<Shared>,
-        source: &Arc<Source>,
+        place: &Place<'_>,
         (id, hash): (u64, KeyHash),
         args: Box<Args>,
     ) -> Arc<Self> {
+        let source = &place.source;
         let present = source.present();
-        let stamp = shared.stamp(present.epoch, hash, &args);
+        let stamp = shared.stamp(present.epoch, hash, place.slot, &args);
         let wanted = Wanted::Whole(Part { id, hash, stamp });
         Self::begin((flights, shared), source, present, wanted, args)
     }
@@ -157,7 +159,7 @@ impl Flight {
     pub(super) fn each(
         flights: &Arc<Flights>,
         shared: &Arc<Shared>,
-        source: &Arc<Source>,
+        (source, slot): (&Arc<Source>, Option<KeyHash>),
         keys: Vec<(u64, KeyHash)>,
         args: Box<Args>,
     ) -> Arc<Self> {
@@ -165,11 +167,7 @@ impl Flight {
         let part = |(id, hash)| Part {
             id,
             hash,
-            stamp: Stamp {
-                epoch: present.epoch,
-                count: shared.changes.count(hash),
-                others: None,
-            },
+            stamp: shared.stamp_of_part(present.epoch, hash, slot),
         };
         let wanted = Wanted::Each(keys.into_iter().map(part).collect());
         Self::begin((flights, shared), source, present, wanted, args)
@@ -322,7 +320,13 @@ impl Flight {
             return Outcome::Ordinary;
         };
         if let Some(failure) = failure {
-            return Outcome::Failed(failure);
+            // In a cluster another node may have the key by now.
+            let may_be_elsewhere = self.source.link.config.routed && self.info.idempotent;
+            return if may_be_elsewhere {
+                Outcome::Ordinary
+            } else {
+                Outcome::Failed(failure)
+            };
         }
         let Some(answers) = Answers::read(read, &chunks) else {
             return Outcome::Ordinary;

@@ -7,15 +7,16 @@ use super::counts::CacheStats;
 use super::dropped::Dropped;
 use super::flight::Flights;
 use super::inner::Inner;
-use super::origin::{Origin, Sources};
+use super::origin::{Lines, Origin, Sources};
 use super::pending::CachedPending;
 use super::settings::Cache;
 use super::shared::Shared;
 use crate::chain::carrier::Carrier;
 use crate::client::{Client, Surface};
+use crate::cluster::Cluster;
 use crate::command::{Args, Keys};
 use crate::engine::link::{Lane, Link};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::handle::{Connection, Pool};
 use crate::request::AllowsBlocking;
 
@@ -64,7 +65,12 @@ impl<C: Origin> Cached<C> {
     pub(super) fn new(client: C, settings: Cache) -> Result<Self> {
         settings.check()?;
         let shared = Arc::new(Shared::new(settings));
-        let sources = Sources::new(client.lines(), &shared)?;
+        let lines = client.lines();
+        if matches!(lines, Lines::Nodes(_)) && shared.settings.no_loop {
+            let text = "a cluster's pipelines do not say what they write, so the nodes have to report it; leave `no_loop` out";
+            return Err(Error::usage(text));
+        }
+        let sources = Sources::new(lines, &shared)?;
         let inner = Arc::new(Inner {
             shared,
             flights: Arc::new(Flights::default()),
@@ -152,14 +158,21 @@ impl<C: Origin> Client for Cached<C> {
     }
 
     fn surface(&self) -> Surface<'_> {
-        Surface(Carrier::Socket(self))
+        match self.client.surface() {
+            Surface(Carrier::Socket(_)) => Surface(Carrier::Socket(self)),
+            nodes @ Surface(Carrier::Nodes(_)) => nodes,
+        }
     }
 }
 
 /// Pipelines go where those of the handle beneath go; what they write is forgotten.
 impl<C: Origin> Lane for Cached<C> {
     fn link(&self, has_raw: bool) -> &Link {
-        self.client.chain_link(has_raw).0
+        match self.client.surface() {
+            Surface(Carrier::Socket(lane)) => lane.link(has_raw),
+            // The pipelines of a cluster go to the cluster itself: see `surface`.
+            Surface(Carrier::Nodes(_)) => unreachable!("a cluster is no single socket"),
+        }
     }
 
     fn hears_writes(&self) -> bool {
@@ -209,6 +222,20 @@ impl Pool {
     ///
     /// # Errors
     /// There is a caching handle of this pool already, the settings contradict each other, or a lane has ended.
+    pub fn cached(&self, settings: Cache) -> Result<Cached<Self>> {
+        Cached::new(self.clone(), settings)
+    }
+}
+
+impl Cluster {
+    /// A handle that keeps replies in memory, as `settings` say, and has each node report changes of what was read from it.
+    ///
+    /// When a slot moves to another node, what was read in it is forgotten. There is one such handle for a cluster at a time;
+    /// clone it to share it.
+    ///
+    /// # Errors
+    /// There is a caching handle of this cluster already, or the settings contradict each other: a cluster takes no
+    /// [`Cache::no_loop`].
     pub fn cached(&self, settings: Cache) -> Result<Cached<Self>> {
         Cached::new(self.clone(), settings)
     }

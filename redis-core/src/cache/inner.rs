@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::flight::Flights;
 use super::origin::Sources;
 use super::shared::Shared;
-use crate::command::Args;
+use crate::command::{Args, Slots};
 
 /// What is kept, what is on its way, and the sockets that it comes from.
 pub(super) struct Inner {
@@ -23,11 +23,15 @@ impl Inner {
         self.shared.settings.covers(key)
     }
 
-    /// Whether changes of all keys are reported.
-    pub(super) fn covers_all(&self, args: &Args) -> bool {
+    /// Whether a command with these keys can be read by the cache: changes of all of them are reported, and one node has
+    /// them all, unless the command can be split by its keys.
+    pub(super) fn takes_all(&self, args: &Args) -> bool {
         let mut covers = true;
         args.each_key(|key| covers &= self.shared.settings.covers(key));
-        covers
+        let is_apart = self.sources.have_slots()
+            && !args.reads_each_key()
+            && matches!(args.slots(), Slots::Several(..));
+        covers && !is_apart
     }
 }
 

@@ -5,7 +5,8 @@
 //! - `handle`: the handle that users hold; `inner`: what its clones share
 //! - `settings`: what is kept, and for how long; `counts`: its numbers
 //! - `dropped`: the reported keys as a stream; `decoded`: replies that are kept as values
-//! - `origin`: the handles that it can be made from, and their sockets; `source`: one socket, whose server reports changes;
+//! - `origin`: the handles that it can be made from, and their sockets; `nodes`: the sockets of a cluster
+//! - `line`: a connection that one cache has to itself; `source`: one socket, whose server reports changes;
 //!   `standing`: what is known about these reports; `reporter`: the socket that they come on where it is another one
 //! - `changes`: how often keys were changed; `store`: where replies are kept; `shared`: both, and the rule which of the
 //!   replies are current
@@ -30,6 +31,8 @@ mod handle;
 #[cfg(test)]
 mod histories;
 mod inner;
+mod line;
+mod nodes;
 mod origin;
 mod pending;
 mod read;
@@ -46,6 +49,8 @@ pub use counts::CacheStats;
 pub use decoded::Decoded;
 pub use dropped::Dropped;
 pub use handle::Cached;
+#[doc(hidden)]
+pub use origin::Lines;
 pub use origin::Origin;
 #[doc(hidden)]
 pub use pending::CachedPending;

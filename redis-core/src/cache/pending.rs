@@ -11,7 +11,7 @@ use super::changes::KeyHash;
 use super::each::{EachKey, Joined};
 use super::flight::{self, Flight, Outcome};
 use super::inner::Inner;
-use super::source::Source;
+use super::origin::Place;
 use super::standing::Tracking;
 use super::store::CommandRef;
 use super::written::Written;
@@ -43,22 +43,23 @@ impl<'a, C: Client> CachedPending<'a, C> {
     #[inline]
     pub(super) fn begin(client: &'a C, cache: &'a Inner, args: Box<Args>) -> Self {
         let state = match args.cacheable() {
-            Some(_) if args.has_several_keys() && !cache.covers_all(&args) => {
+            Some(_) if args.has_several_keys() && !cache.takes_all(&args) => {
                 State::ordinary(client, cache, args)
             }
             Some(_) if args.reads_each_key() => State::Each(Box::new(EachKey::begin(cache, args))),
             Some((bytes, key)) if cache.covers(bytes, &key) => {
                 let hash = cache.shared.hash_of(bytes, &key);
                 let command = CommandRef { bytes, hash };
-                match cache.sources.of(hash) {
-                    Some(source) => match cache.shared.find(&source.standing, command) {
+                let key = bytes.get(key).unwrap_or_default();
+                match cache.sources.of(key, hash) {
+                    Some(place) => match cache.shared.find(&place.source.standing, command) {
                         Some(reply) => {
                             cache.shared.counts.hit(hash);
                             let info = args.info();
                             args.retire();
                             State::Kept(reply, info)
                         }
-                        None => State::missing(client, cache, source, hash, args),
+                        None => State::missing(client, cache, &place, hash, args),
                     },
                     None => State::ordinary(client, cache, args),
                 }
@@ -84,13 +85,13 @@ impl<'a, C: Client> State<'a, C> {
     fn missing(
         client: &'a C,
         cache: &'a Inner,
-        source: &Arc<Source>,
+        place: &Place<'_>,
         hash: KeyHash,
         args: Box<Args>,
     ) -> Self {
         let shared = &cache.shared;
         shared.counts.missed();
-        if source.present().tracking == Tracking::Refused {
+        if place.source.present().tracking == Tracking::Refused {
             return Self::ordinary(client, cache, args);
         }
         let Some((bytes, key)) = args.cacheable() else {
@@ -107,7 +108,7 @@ impl<'a, C: Client> State<'a, C> {
             args.retire();
             return Self::Shared(flight);
         }
-        let flight = Flight::whole(&cache.flights, shared, source, (id, hash), args);
+        let flight = Flight::whole(&cache.flights, shared, place, (id, hash), args);
         if is_joint {
             cache.flights.announce(&flight);
         }

@@ -118,23 +118,40 @@ impl Shared {
     }
 
     /// The stamp of a reply to a command that is sent after this.
-    pub(super) fn stamp(&self, epoch: u32, key: KeyHash, args: &Args) -> Stamp {
+    pub(super) fn stamp(
+        &self,
+        epoch: u32,
+        key: KeyHash,
+        slot: Option<KeyHash>,
+        args: &Args,
+    ) -> Stamp {
+        let others = args.has_several_keys() || slot.is_some();
         Stamp {
             epoch,
             count: self.changes.count(key),
-            others: args.has_several_keys().then(|| self.count_keys(args)),
+            others: others.then(|| self.count_others(slot, args)),
         }
     }
 
     #[cold]
-    fn count_keys(&self, args: &Args) -> Arc<Vec<Counted>> {
-        let mut counted = Vec::new();
-        args.each_key(|key| {
-            let key = self.changes.hash(key);
-            let count = self.changes.count(key);
-            counted.push(Counted { key, count });
-        });
+    fn count_others(&self, slot: Option<KeyHash>, args: &Args) -> Arc<Vec<Counted>> {
+        let mut counted: Vec<Counted> = slot.map(|slot| self.counted(slot)).into_iter().collect();
+        args.each_key(|key| counted.push(self.counted(self.changes.hash(key))));
         Arc::new(counted)
+    }
+
+    fn counted(&self, key: KeyHash) -> Counted {
+        let count = self.changes.count(key);
+        Counted { key, count }
+    }
+
+    /// The stamp of a part of a reply that depends on this key alone, and on its slot.
+    pub(super) fn stamp_of_part(&self, epoch: u32, key: KeyHash, slot: Option<KeyHash>) -> Stamp {
+        Stamp {
+            epoch,
+            count: self.changes.count(key),
+            others: slot.map(|slot| Arc::new(vec![self.counted(slot)])),
+        }
     }
 
     // ---- changes ----

@@ -4,6 +4,7 @@
 //!
 //! What is known about the cluster:
 //! - `topology`: from a slot to its nodes; data only, no I/O
+//! - `map_view`: the map for those who keep something for each slot
 //! - `redirect`: the answer of a node that sends the client elsewhere
 //! - `refresh`: how the topology is learned, and kept up to date
 //!
@@ -32,6 +33,7 @@ mod gather;
 mod handle;
 mod health;
 mod host;
+pub(crate) mod map_view;
 mod nodes;
 mod pending;
 mod places;

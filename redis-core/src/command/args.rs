@@ -38,8 +38,6 @@ mod slots;
 mod spare;
 mod wait;
 
-use spare::Spare;
-
 pub use lists::ToArgs;
 
 /// The longest argument that a server takes by default (`proto-max-bulk-len`).
@@ -128,6 +126,14 @@ pub enum Keys {
     Noted,
     /// The slots of a cluster that they have; positions only where the command may have to be split.
     Slots,
+}
+
+/// The place of a finished command among those whose memory is kept: see `spare`.
+#[derive(Debug, Default)]
+struct Spare {
+    before: Option<Box<Args>>,
+    /// How many are kept before this one.
+    count: u8,
 }
 
 /// What is noted of the keys that were written so far.

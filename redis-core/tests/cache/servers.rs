@@ -169,11 +169,7 @@ async fn a_connection_that_the_server_ends_is_tracked_anew() {
 #[tokio::test]
 async fn the_loss_of_the_socket_for_reports_hides_no_change() {
     // Redis 6.2 does not list the protocol of a client.
-    for kind in [
-        ServerKind::Valkey9,
-        ServerKind::Valkey8,
-        ServerKind::Redis8,
-    ] {
+    for kind in [ServerKind::Valkey9, ServerKind::Valkey8, ServerKind::Redis8] {
         let server = server(kind);
         let config = at(server.port())
             .protocol(Protocol::Resp2)

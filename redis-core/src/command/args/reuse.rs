@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::spare::Spare;
-use super::{Args, Splice};
+use super::{Args, Spare, Splice};
 use crate::command::script_text::ScriptTextRef;
 use crate::wire::encode::{self, Output};
 use crate::wire::outgoing::SHARE;

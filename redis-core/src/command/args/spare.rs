@@ -5,7 +5,7 @@
 
 use std::cell::Cell;
 
-use super::{Args, Keys, Noted};
+use super::{Args, Keys, Noted, Spare};
 use crate::command::CommandInfo;
 use crate::wire::encode::Output;
 
@@ -18,14 +18,6 @@ const LARGEST: usize = 4 * 1024;
 thread_local! {
     /// The piece that was given back last; each leads to the one before it.
     static SPARE: Cell<Option<Box<Args>>> = const { Cell::new(None) };
-}
-
-/// The place of a piece among those that are kept.
-#[derive(Debug, Default)]
-pub(super) struct Spare {
-    before: Option<Box<Args>>,
-    /// How many are kept before this one.
-    count: u8,
 }
 
 impl Args {

@@ -1,0 +1,70 @@
+//! A connection that one cache has to itself: [`TrackedLine`].
+
+use std::sync::Arc;
+
+use super::settings;
+use super::shared::Shared;
+use super::source::Source;
+use super::standing::Tracking;
+use crate::engine::inflight::Awaits;
+use crate::engine::link::Link;
+use crate::engine::subscriptions::hub::InvalidationWatch;
+use crate::error::{Error, Result};
+
+/// A connection on which the server reports changes to this cache; no other cache has it meanwhile.
+pub(super) struct TrackedLine {
+    pub(super) source: Arc<Source>,
+    /// Ends the reports to the source.
+    _watch: InvalidationWatch,
+    claim: Claim,
+}
+
+/// The sole right to turn tracking on and off on a connection.
+struct Claim(Arc<Link>);
+
+impl TrackedLine {
+    /// # Errors
+    /// Another cache has the connection, or it has ended.
+    pub(super) fn new(link: Arc<Link>, shared: &Arc<Shared>) -> Result<Self> {
+        let claim = Claim::new(link.clone())?;
+        let source = Arc::new(Source::new(link.clone(), shared.clone()));
+        let watch = link.hub().watch_invalidations(source.clone())?;
+        Ok(Self {
+            source,
+            _watch: watch,
+            claim,
+        })
+    }
+}
+
+impl Drop for TrackedLine {
+    /// The server need not report any more.
+    fn drop(&mut self) {
+        self.source.close();
+        if self.source.present().tracking != Tracking::Off {
+            self.claim.0.submit_all(|queue| {
+                // A new socket is not tracked anyway.
+                if queue.is_connected() {
+                    queue.push_own(&settings::disabling(), Awaits::Reply);
+                }
+            });
+        }
+    }
+}
+
+impl Claim {
+    fn new(link: Arc<Link>) -> Result<Self> {
+        if link.claim_tracking() {
+            return Ok(Self(link));
+        }
+        Err(Error::usage(
+            "there is a caching handle of this connection already, and the server reports changes to one; clone that handle",
+        ))
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.0.release_tracking();
+    }
+}

@@ -1,0 +1,97 @@
+//! The sockets of a cluster: [`NodeSources`]. Each node reports what was read from it.
+//!
+//! A slot that moves leaves nothing behind: the server that had it reports the keys that it hands over, but not that a key
+//! is absent, and that may have been kept as well. So each reply also depends on its slot, as if that were one more key,
+//! and a slot counts as changed when the map gives it to another node.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+
+use super::changes::KeyHash;
+use super::line::TrackedLine;
+use super::shared::Shared;
+use super::source::Source;
+use crate::cluster::map_view::MapView;
+use crate::cluster::{Cluster, slot};
+use crate::error::Result;
+
+pub(super) struct NodeSources {
+    cluster: Cluster,
+    shared: Arc<Shared>,
+    present: ArcSwap<Present>,
+    /// Held while the map is taken over.
+    changing: Mutex<()>,
+}
+
+/// A map, and the connections to its nodes.
+struct Present {
+    map: MapView,
+    /// In the order of the nodes; `None` where another cache has the connection.
+    lines: Vec<Option<Arc<TrackedLine>>>,
+}
+
+impl NodeSources {
+    /// # Errors
+    /// Another cache has the connections.
+    pub(super) fn new(cluster: Cluster, shared: &Arc<Shared>) -> Result<Self> {
+        let map = cluster.map();
+        let lines = map
+            .links()
+            .map(|link| TrackedLine::new(link, shared).map(|line| Some(Arc::new(line))));
+        let lines = lines.collect::<Result<_>>()?;
+        Ok(Self {
+            present: ArcSwap::from_pointee(Present { map, lines }),
+            cluster,
+            shared: shared.clone(),
+            changing: Mutex::default(),
+        })
+    }
+
+    /// The socket to the node that has this key, and what stands for the slot.
+    pub(super) fn of(&self, key: &[u8]) -> Option<(Arc<Source>, KeyHash)> {
+        let mut present = self.present.load();
+        if !self.cluster.has_map(&present.map) {
+            self.take_over();
+            present = self.present.load();
+        }
+        let slot = slot(key);
+        let place = present.map.owner_place(slot)?;
+        let line = present.lines.get(place)?.as_ref()?;
+        Some((line.source.clone(), self.stands_for(slot)))
+    }
+
+    /// What stands for a slot among the keys.
+    fn stands_for(&self, slot: u16) -> KeyHash {
+        // A key of these bytes would share a counter with the slot, which does no harm.
+        let [high, low] = slot.to_be_bytes();
+        self.shared.changes.hash(&[0xff, high, low])
+    }
+
+    /// Takes over the present map. What was read in slots that have moved is forgotten.
+    #[cold]
+    fn take_over(&self) {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.present.load_full();
+        let map = self.cluster.map();
+        for slot in map.moved_since(&before.map) {
+            self.shared.count_change(self.stands_for(slot));
+        }
+        let known = |link: &_| {
+            let lines = before.lines.iter().flatten();
+            let mut known = lines.filter(|line| Arc::ptr_eq(&line.source.link, link));
+            known.next().cloned()
+        };
+        let line =
+            |link| known(&link).or_else(|| TrackedLine::new(link, &self.shared).ok().map(Arc::new));
+        let lines = map.links().map(line).collect();
+        self.present.store(Arc::new(Present { map, lines }));
+    }
+
+    /// Calls `each` with every connection.
+    pub(super) fn each(&self, each: impl FnMut(&Source)) {
+        let present = self.present.load();
+        let lines = present.lines.iter().flatten();
+        lines.map(|line| &*line.source).for_each(each);
+    }
+}

@@ -1,0 +1,140 @@
+//! A cache over all nodes of a cluster.
+
+use typedis_core::cluster::Cluster;
+use typedis_core::{Cache, Run, raw};
+use typedis_testkit::ServerKind;
+
+use crate::support::*;
+
+async fn open(nodes: &typedis_testkit::Cluster) -> Cluster {
+    let config = typedis_core::Config::from_url(&nodes.url()).unwrap();
+    Cluster::open(config.command_timeout(LONG)).await.unwrap()
+}
+
+#[tokio::test]
+async fn each_node_reports_what_was_read_from_it() {
+    let nodes = typedis_testkit::Cluster::start(ServerKind::Valkey9).unwrap();
+    let other = open(&nodes).await;
+    let cache = open(&nodes).await.cached(Cache::default()).unwrap();
+    let keys: Vec<String> = (0..30).map(|number| format!("k{number}")).collect();
+    for key in &keys {
+        set(&other, key, "1").await.unwrap();
+        assert_eq!(get(&cache, key).await.unwrap().as_deref(), Some("1"));
+        let (_, counts) = counted(&cache, get(&cache, key)).await;
+        assert_eq!(counts.hits, 1, "{key}");
+    }
+    assert_eq!(cache.stats().tracking, 3);
+    let listed: Vec<&str> = keys.iter().map(String::as_str).collect();
+    for hits in [0, 30] {
+        let (read, counts) = counted(&cache, mget(&cache, &listed)).await;
+        assert_eq!(read.unwrap(), vec![Some("1".to_owned()); 30]);
+        assert_eq!(counts.hits, hits);
+    }
+    for key in &keys {
+        set(&other, key, "2").await.unwrap();
+    }
+    for key in &keys {
+        until_read("the change is seen", async || {
+            get(&cache, key).await.unwrap().as_deref() == Some("2")
+        })
+        .await;
+    }
+    set(&cache, "k1", "3").await.unwrap();
+    assert_eq!(get(&cache, "k1").await.unwrap().as_deref(), Some("3"));
+    // Keys of several slots are refused as on the cluster itself; with one hash tag they are kept.
+    assert!(sinter(&cache, &["a", "b"]).await.is_err());
+    for hits in [0, 1] {
+        let (_, counts) = counted(&cache, sinter(&cache, &["{t}a", "{t}b"])).await;
+        assert_eq!(counts.hits, hits);
+    }
+}
+
+/// Nobody reports that a key is absent no more when its slot has moved.
+#[tokio::test]
+async fn a_slot_that_moves_leaves_nothing_behind() {
+    let nodes = typedis_testkit::Cluster::start(ServerKind::Valkey9).unwrap();
+    let other = open(&nodes).await;
+    let cache = open(&nodes).await.cached(Cache::default()).unwrap();
+    assert_eq!(get(&cache, "{t}absent").await.unwrap(), None);
+    set(&other, "{t}there", "1").await.unwrap();
+    get(&cache, "{t}there").await.unwrap();
+    let slot = nodes.slot_of("{t}").unwrap();
+    let owner = nodes.owner_of(slot).unwrap();
+    let primaries = nodes.primaries().unwrap();
+    let target = primaries
+        .iter()
+        .find(|node| node.id() != owner.id())
+        .unwrap();
+    nodes.move_slot(slot, target).unwrap();
+    set(&other, "{t}absent", "made on the new node")
+        .await
+        .unwrap();
+    set(&other, "{t}there", "2").await.unwrap();
+    // The answer to any command about the slot tells of the move.
+    let exists = raw("EXISTS").key("{t}any").readonly().reply::<i64>();
+    cache.run(exists).await.unwrap();
+    let absent = get(&cache, "{t}absent").await.unwrap();
+    assert_eq!(absent.as_deref(), Some("made on the new node"));
+    until_read("the change is seen", async || {
+        get(&cache, "{t}there").await.unwrap().as_deref() == Some("2")
+    })
+    .await;
+    // And back again: what was read on the first node is not served.
+    nodes.move_slot(slot, &owner).unwrap();
+    set(&other, "{t}absent", "made on the old node")
+        .await
+        .unwrap();
+    let exists = raw("EXISTS").key("{t}any").readonly().reply::<i64>();
+    cache.run(exists).await.unwrap();
+    let absent = get(&cache, "{t}absent").await.unwrap();
+    assert_eq!(absent.as_deref(), Some("made on the old node"));
+}
+
+#[tokio::test]
+async fn reads_go_on_after_a_node_was_lost() {
+    let nodes = typedis_testkit::Cluster::builder(ServerKind::Valkey9)
+        .primaries(3)
+        .replicas(1)
+        .start()
+        .unwrap();
+    let other = open(&nodes).await;
+    let cache = open(&nodes).await.cached(Cache::default()).unwrap();
+    let keys: Vec<String> = (0..20).map(|number| format!("k{number}")).collect();
+    for key in &keys {
+        get(&cache, key).await.unwrap();
+    }
+    let owner = nodes.owner_of(nodes.slot_of("k0").unwrap()).unwrap();
+    let replica = nodes.replicas_of(&owner).unwrap().remove(0);
+    replica.take_over_by_force().unwrap();
+    replica.wait_until_primary().unwrap();
+    nodes.wait_until_agreed().unwrap();
+    for key in &keys {
+        set(&other, key, "after").await.unwrap();
+    }
+    for key in &keys {
+        until_read("the write is seen", async || {
+            get(&cache, key).await.unwrap().as_deref() == Some("after")
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_cluster_takes_reports_of_its_own_writes() {
+    let nodes = typedis_testkit::Cluster::start(ServerKind::Valkey9).unwrap();
+    let cluster = open(&nodes).await;
+    let error = cluster.cached(Cache::default().no_loop()).unwrap_err();
+    assert!(error.to_string().contains("no_loop"), "{error}");
+    let cache = cluster.cached(Cache::default()).unwrap();
+    for round in 0..20 {
+        get(&cache, "k").await.unwrap();
+        use typedis_core::Client;
+        set(cache.pipeline(), "k", &round.to_string())
+            .await
+            .unwrap();
+        until_read("the write is seen", async || {
+            get_number(&cache, "k").await.unwrap() == Some(round)
+        })
+        .await;
+    }
+}
