@@ -153,3 +153,32 @@ async fn set_and_get(conn: &Connection) {
     set(conn).await;
     get(conn).await;
 }
+
+/// Sockets and what waits in them do not count: there are none yet but the first one.
+#[test]
+fn a_cluster_of_a_hundred_nodes_takes_less_than_a_mebibyte() {
+    use typedis_core::cluster::Cluster;
+    use typedis_testkit::fake::{Answer, FakeCluster};
+
+    let servers = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    // Its memory is that of another thread.
+    let fake = servers.spawn(FakeCluster::start(100, |_| Answer::Usual));
+    let fake = servers.block_on(fake).unwrap().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let mut cluster = None;
+    let counted = measure(|| {
+        cluster = Some(runtime.block_on(Cluster::open(fake.url())).unwrap());
+    });
+    let nodes = cluster.as_ref().unwrap().topology().nodes().len();
+    assert_eq!(nodes, 100);
+    let bytes = counted.bytes_current;
+    println!("a cluster of 100 nodes holds {bytes} bytes");
+    assert!(bytes < 1024 * 1024, "{bytes} bytes");
+}

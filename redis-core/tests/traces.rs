@@ -185,3 +185,31 @@ async fn a_server_that_stays_down_does_not_fill_the_log() {
         assert_eq!(*level, expected, "failure {}", index + 1);
     }
 }
+
+#[tokio::test]
+async fn the_span_of_a_command_on_a_cluster_names_the_node_that_answered() {
+    use typedis_testkit::fake::{Answer, FakeCluster};
+
+    let fake = FakeCluster::start(3, |asked| {
+        match (asked.command.name().as_str(), asked.node) {
+            ("GET", 1) => Answer::Reply(b"+v\r\n".to_vec()),
+            ("GET", _) => Answer::moved(12_182, asked.addr(1)),
+            _ => Answer::Usual,
+        }
+    })
+    .await
+    .unwrap();
+    let cluster = typedis_core::cluster::Cluster::open(fake.url())
+        .await
+        .unwrap();
+    let recorder = Recorder::default();
+    let _guard = tracing::subscriber::set_default(recorder.clone());
+    let get = raw("GET").key("foo").readonly().reply::<String>();
+    assert_eq!(cluster.run(get).await.unwrap(), "v");
+    let spans: Vec<Fields> = recorder.spans.lock().unwrap().values().cloned().collect();
+    let span = spans
+        .iter()
+        .find(|span| span["db.operation.name"] == "GET")
+        .unwrap();
+    assert_eq!(span["server.port"], fake.node(1).addr().port().to_string());
+}

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::desk;
+use super::events::ClusterEvents;
 use super::nodes::Node;
 use super::refresh;
 use super::replicas;
@@ -140,6 +141,26 @@ impl Cluster {
         let routes = self.shared().routes();
         let with_address = |node: &Arc<Node>| (node.address.clone(), node.alone().clone());
         routes.primaries().map(with_address).collect()
+    }
+
+    /// What happens to the cluster from here on, as its map shows it: nodes that come and go, slots that move, failovers.
+    ///
+    /// The map is asked for when something hints at a change, and about every 30 seconds: so an event may be told late, and what
+    /// came and went in between is not told.
+    ///
+    /// ```no_run
+    /// # async fn example(cluster: typedis_core::cluster::Cluster) {
+    /// let mut events = cluster.events();
+    /// tokio::spawn(async move {
+    ///     while let Some(event) = events.next().await {
+    ///         println!("{event}");
+    ///     }
+    /// });
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn events(&self) -> ClusterEvents {
+        self.shared().events.add()
     }
 
     /// The present numbers of each node's shared socket.

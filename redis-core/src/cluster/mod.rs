@@ -16,6 +16,7 @@
 //! - `pending`: one command until its reply, through redirects and failovers; `detour`: its pauses and hops
 //! - `flight`: many commands on many nodes at the same time; `gather`: their outcomes, in the order of the caller
 //! - `views`: reads that go elsewhere than to primaries; `replicas/`: how; `health`: which nodes are well
+//! - `each`: a command on each primary by itself; `events`: what happens to the cluster
 //! - `channels`: publish and subscribe; `desk`: making and moving subscriptions; `places`: where each of them lives
 //! - `scan/`: scans over all primaries, and of keys that move
 //! - `split`: one command on many nodes, and how their replies become one
@@ -27,6 +28,8 @@ mod chain;
 mod channels;
 mod desk;
 mod detour;
+mod each;
+mod events;
 mod execution;
 mod flight;
 mod gather;
@@ -51,6 +54,8 @@ mod watch;
 
 pub use crate::command::{SLOTS, slot};
 pub use crate::config::ReadFrom;
+pub use each::{EachExecution, EachPrimary};
+pub use events::{ClusterEvent, ClusterEvents};
 #[doc(hidden)]
 pub use execution::ClusterExecution;
 pub use handle::Cluster;

@@ -127,6 +127,10 @@ impl<'a> ClusterPending<'a> {
         let trace = std::mem::take(&mut self.trace);
         let delivery = trace.within(|| self.advance(cx));
         if let Poll::Ready(delivery) = &delivery {
+            if let Some(sending) = &self.sending {
+                // It may have been sent on to another node than the first.
+                trace.at(&sending.link().config);
+            }
             trace.end(delivery);
         }
         self.trace = trace;

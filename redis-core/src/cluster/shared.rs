@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
+use super::events::Readers;
 use super::nodes::Node;
 use super::places::Places;
 use super::routes::Routes;
@@ -23,6 +24,7 @@ pub(super) struct Shared {
     /// Wakes the task that asks for the map.
     pub(super) refresh: Arc<Notify>,
     pub(super) places: Places,
+    pub(super) events: Readers,
     /// Whether nodes are asked how they fare.
     watches: AtomicBool,
     /// Where replies go whose callers have gone away.
@@ -40,6 +42,7 @@ impl Shared {
             changing: Mutex::new(()),
             refresh,
             places: Places::default(),
+            events: Readers::default(),
             watches: AtomicBool::new(false),
             reports: Reports::default(),
             config,
@@ -89,7 +92,9 @@ impl Shared {
     fn change(&self, change: impl FnOnce(&Routes) -> Option<Routes>) {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(next) = change(&self.routes.load()) {
-            self.routes.store(Arc::new(next));
+            let next = Arc::new(next);
+            let before = self.routes.swap(next.clone());
+            self.events.tell(&before.topology, &next.topology);
             self.places.map_changed();
         }
     }

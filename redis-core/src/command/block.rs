@@ -85,6 +85,8 @@ pub(super) struct Pieces {
     pub(super) piece: Duration,
     /// The time after which the command fails.
     pub(super) deadline: Option<Duration>,
+    /// When the call began, from which its deadline counts.
+    pub(super) begun: Instant,
     /// When the first piece was sent.
     pub(super) since: Option<Instant>,
 }

@@ -29,6 +29,8 @@ mod off {
             work()
         }
 
+        pub(crate) fn at(&self, _: &Config) {}
+
         pub(crate) fn end(&self, _: &Delivery) {}
     }
 
@@ -91,6 +93,13 @@ mod on {
             self.0.in_scope(work)
         }
 
+        /// Records which server answers.
+        pub(crate) fn at(&self, config: &Config) {
+            if !self.0.is_disabled() {
+                locate(&self.0, config);
+            }
+        }
+
         /// Records how it ended.
         pub(crate) fn end(&self, delivery: &Delivery) {
             if self.0.is_disabled() {
@@ -119,6 +128,10 @@ mod on {
         if let Some(count) = summary.batch {
             span.record("db.operation.batch.size", count);
         }
+        locate(span, config);
+    }
+
+    fn locate(span: &Span, config: &Config) {
         match config.address() {
             Address::Tcp(host, port) => {
                 span.record("server.address", host.as_str());

@@ -290,3 +290,39 @@ async fn nodes_that_all_come_back_under_other_ports_are_found_through_the_seeds_
         .unwrap();
     assert_eq!(cluster.run(get("a")).await.unwrap().unwrap(), "2");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_shard_that_nobody_takes_over_fails_at_the_deadline_and_the_others_go_on() {
+    // Nodes then answer MOVED to the dead node for ever, and the map names it as the owner.
+    let builder = Servers::builder(ServerKind::Valkey9)
+        .node_timeout(Duration::from_secs(1))
+        .line("cluster-require-full-coverage no");
+    let servers = Arc::new(blocking(move || builder.start().unwrap()).await);
+    let cluster = Cluster::open(config(&url(&servers))).await.unwrap();
+    let dying = servers.clone();
+    blocking(move || {
+        dying
+            .owner_of(slot("foo"))
+            .unwrap()
+            .server()
+            .kill()
+            .unwrap()
+    })
+    .await;
+    let call = cluster.run(get("foo")).deadline(Duration::from_millis(500));
+    let error = soon("a key of a dead shard", call).await.unwrap_err();
+    assert!(error.is_timeout() || error.is_connection(), "{error}");
+    let alive = ["a", "b", "c", "d", "e"];
+    let topology = cluster.topology();
+    let owner = |key: &str| topology.primary_of(slot(key)).unwrap().address.clone();
+    let alive: Vec<&str> = alive
+        .into_iter()
+        .filter(|key| owner(key) != owner("foo"))
+        .collect();
+    assert!(!alive.is_empty());
+    for key in alive {
+        soon("a key of a live shard", cluster.run(incr(key)))
+            .await
+            .unwrap();
+    }
+}

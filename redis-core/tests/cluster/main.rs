@@ -12,6 +12,7 @@
 //! - `blocking`, `watching`: what a socket is leased for
 //! - `changes`: real clusters that change under load that checks itself
 //! - `scans`: scans over all primaries, also while slots move
+//! - `telling`: what a cluster tells of itself
 //! - `support`: what all of these use
 
 #![allow(
@@ -33,5 +34,6 @@ mod replicas;
 mod routing;
 mod scans;
 mod support;
+mod telling;
 mod transactions;
 mod watching;

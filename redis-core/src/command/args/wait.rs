@@ -25,6 +25,7 @@ impl Args {
             whole,
             piece,
             deadline,
+            begun: Instant::now(),
             since: None,
         });
         self.write_timeout(place, piece);
@@ -80,7 +81,7 @@ impl Args {
         };
         self.write_timeout(pieces.place, next);
         if let Some(deadline) = pieces.deadline {
-            self.set_deadline(deadline.saturating_sub(passed));
+            self.set_deadline(deadline.saturating_sub(pieces.begun.elapsed()));
         }
         true
     }
@@ -124,4 +125,29 @@ fn flat(
     ((whole, place), liveness): ((Block, TimeoutPlace), Duration),
 ) -> (Block, TimeoutPlace, Duration) {
     (whole, place, liveness)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::command::{Keys, Timeout, command_info};
+
+    /// It may have waited for room in the budget before its first piece was sent.
+    #[tokio::test(start_paused = true)]
+    async fn the_deadline_counts_from_the_beginning_of_the_call_and_not_of_its_first_piece() {
+        static WAIT: crate::command::CommandInfo = command_info!("BLPOP").blocking().waits();
+        let seconds = Duration::from_secs;
+        let mut args = Args::new(&WAIT, Keys::Ignored);
+        let timeout = Timeout::from(seconds(60));
+        args.block(&timeout);
+        args.arg("timeout", &timeout);
+        args.set_deadline(seconds(70));
+        args.wait_in_pieces(Some(seconds(10)));
+        tokio::time::advance(seconds(5)).await;
+        args.begin_wait();
+        tokio::time::advance(seconds(4)).await;
+        assert!(args.waits_on(b"*-1\r\n"));
+        assert_eq!(args.deadline(), Some(seconds(61)));
+    }
 }

@@ -1,0 +1,123 @@
+//! A command on each primary by itself: [`EachPrimary`].
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use super::handle::Cluster;
+use super::nodes::Node;
+use crate::command::{Args, Keys};
+use crate::config::Address;
+use crate::error::{Error, Result};
+use crate::reply::{Frame, FromRedis};
+use crate::request::{Execute, Sink, Target};
+
+/// All primaries of a cluster, on each of which a command is carried out: [`Cluster::each_primary`].
+#[derive(Debug, Clone, Copy)]
+pub struct EachPrimary<'a> {
+    cluster: &'a Cluster,
+}
+
+impl Cluster {
+    /// Has a command carried out by every primary, and replies with what each of them says, in the order of the slots.
+    ///
+    /// ```no_run
+    /// # async fn example(cluster: typedis_core::cluster::Cluster) -> typedis_core::Result<()> {
+    /// use typedis_core::{Run, raw};
+    ///
+    /// for (node, keys) in cluster.each_primary().run(raw("DBSIZE").readonly().reply::<u64>()).await? {
+    ///     println!("{node} has {keys} keys");
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// All are asked at the same time. Redirects are errors: a command with keys is for the node that has them. The first error
+    /// of a node is the error of the whole; others may have carried it out then. For more than one command, and for errors
+    /// node by node, take the connections of [`Cluster::primaries`].
+    #[must_use]
+    pub fn each_primary(&self) -> EachPrimary<'_> {
+        EachPrimary { cluster: self }
+    }
+}
+
+/// A command on its way to all primaries.
+pub struct EachExecution<'a>(Option<Replies<'a>>);
+
+type Replies<'a> = Pin<Box<dyn Future<Output = Result<Vec<(Address, Frame)>>> + Send + 'a>>;
+
+impl fmt::Debug for EachExecution<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EachExecution")
+    }
+}
+
+impl Target for EachPrimary<'_> {
+    type Sink = Self;
+
+    fn into_sink(self) -> Self {
+        self
+    }
+}
+
+impl<'a> Sink for EachPrimary<'a> {
+    type Pending = EachExecution<'a>;
+
+    fn keys(&self) -> Keys {
+        Keys::Ignored
+    }
+}
+
+impl<'a, R: FromRedis> Execute<R> for EachPrimary<'a> {
+    type Output = Vec<(Address, R)>;
+
+    fn begin(self, args: Box<Args>) -> EachExecution<'a> {
+        let routes = self.cluster.shared().routes();
+        let nodes: Vec<Arc<Node>> = routes.primaries().cloned().collect();
+        EachExecution(Some(Box::pin(ask_each(nodes, args))))
+    }
+
+    fn submit(_: &mut EachExecution<'a>) {
+        // It is only sent when it is polled.
+    }
+
+    fn poll(
+        execution: &mut EachExecution<'a>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Vec<(Address, R)>>> {
+        let Some(replies) = &mut execution.0 else {
+            return Poll::Ready(Err(Error::ended()));
+        };
+        let replies = ready!(replies.as_mut().poll(cx));
+        execution.0 = None;
+        Poll::Ready(replies.and_then(|replies| {
+            let decoded = |(address, frame): (Address, Frame)| Ok((address, frame.decode()?));
+            replies.into_iter().map(decoded).collect()
+        }))
+    }
+}
+
+async fn ask_each(nodes: Vec<Arc<Node>>, mut args: Box<Args>) -> Result<Vec<(Address, Frame)>> {
+    if let Some(error) = args.take_error() {
+        return Err(error);
+    }
+    let name = args.name();
+    if let Some(reason) = args.conduct().unfit_for_shared() {
+        return Err(Error::usage(reason).of_command(name));
+    }
+    // All are sent before the first reply is waited for.
+    let mut asked = Vec::with_capacity(nodes.len());
+    for node in &nodes {
+        asked.push(node.once(Box::new(args.again())));
+    }
+    let mut replies = Vec::with_capacity(asked.len());
+    for (node, asked) in nodes.iter().zip(asked) {
+        let frame = asked.frame().await?;
+        if let Some(error) = frame.reply().error() {
+            return Err(Error::refused(error).of_command(name));
+        }
+        replies.push((node.address.clone(), frame));
+    }
+    Ok(replies)
+}
