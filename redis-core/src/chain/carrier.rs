@@ -20,18 +20,21 @@ pub(crate) enum Carrier<'a> {
 }
 
 impl Carrier<'_> {
+    /// The payload of a chain that it is to carry.
+    pub(super) fn payload(self, atomic: bool) -> ChainPayload {
+        ChainPayload::new(atomic).noting(self.routing(atomic), self.writes())
+    }
+
     /// What is to be noted about the commands of a chain.
-    pub(super) fn routing(self, atomic: bool) -> Option<Box<Routing>> {
+    fn routing(self, atomic: bool) -> Option<Box<Routing>> {
         match self {
             Carrier::Socket(_) => None,
             Carrier::Nodes(_) => Some(Box::new(Routing::new(atomic))),
         }
     }
-}
 
-impl Carrier<'_> {
     /// Where to note what the commands of a chain change, if the handle wants to know.
-    pub(super) fn writes(self) -> Option<Box<Writes>> {
+    fn writes(self) -> Option<Box<Writes>> {
         match self {
             Carrier::Socket(lane) => lane.hears_writes().then(Box::default),
             Carrier::Nodes(_) => None,

@@ -97,8 +97,8 @@ impl<M, L> std::fmt::Debug for Chain<'_, M, L> {
 impl<'a, M: Mode> Chain<'a, M> {
     pub(crate) fn new(carrier: Option<Carrier<'a>>) -> Self {
         let payload = match carrier {
-            Some(carrier) => ChainPayload::of(carrier, M::ATOMIC),
-            None => ChainPayload::new(M::ATOMIC, None),
+            Some(carrier) => carrier.payload(M::ATOMIC),
+            None => ChainPayload::new(M::ATOMIC),
         };
         Self {
             carrier,
@@ -167,7 +167,7 @@ impl<'a, M: Mode, L, R> Target for Request<Chain<'a, M, L>, R> {
             None => {
                 let mut chain = Chain {
                     carrier: None,
-                    payload: ChainPayload::new(M::ATOMIC, None),
+                    payload: ChainPayload::new(M::ATOMIC),
                     types: PhantomData,
                 };
                 chain

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::carrier::Carrier;
 use super::commands::Commands;
 use super::gathered::Gathered;
 use super::outcomes::{Outcomes, refusal_of_all, refused_loads};
@@ -44,20 +43,20 @@ pub(crate) struct ChainPayload {
 }
 
 impl ChainPayload {
-    pub(crate) fn new(atomic: bool, routing: Option<Box<Routing>>) -> Self {
+    pub(crate) fn new(atomic: bool) -> Self {
         Self {
             commands: Commands::new(atomic),
             idempotent: !atomic,
-            routing,
             ..Self::default()
         }
     }
 
-    /// The payload of a chain that this carrier is to carry.
-    pub(super) fn of(carrier: Carrier<'_>, atomic: bool) -> Self {
+    /// The same for a carrier that has to know more about its commands.
+    pub(super) fn noting(self, routing: Option<Box<Routing>>, writes: Option<Box<Writes>>) -> Self {
         Self {
-            writes: carrier.writes(),
-            ..Self::new(atomic, carrier.routing(atomic))
+            routing,
+            writes,
+            ..self
         }
     }
 

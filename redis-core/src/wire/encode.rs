@@ -65,11 +65,28 @@ fn long_header(out: &mut (impl Output + ?Sized), kind: u8, number: usize) {
 /// The words that [`bulk`] wrote, one after another.
 pub(crate) fn words(mut encoded: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
-        let line = encoded.strip_prefix(b"$")?;
-        let end = memchr::memchr(b'\r', line)?;
-        let len: usize = std::str::from_utf8(line.get(..end)?).ok()?.parse().ok()?;
-        let data = line.get(end + 2..)?;
-        encoded = data.get(len + 2..)?;
-        data.get(..len)
+        let (word, rest) = first_word(encoded)?;
+        encoded = rest;
+        Some(word)
     })
+}
+
+/// The first argument, and what follows it. A cluster reads each command of a pipeline in this way.
+#[inline]
+fn first_word(encoded: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (mut len, mut rest) = (0_usize, encoded.strip_prefix(b"$")?);
+    loop {
+        let (byte, after) = rest.split_first()?;
+        rest = after;
+        match byte {
+            b'0'..=b'9' => {
+                let digit = usize::from(byte - b'0');
+                len = len.checked_mul(10)?.checked_add(digit)?;
+            }
+            b'\r' => break,
+            _ => return None,
+        }
+    }
+    let (word, rest) = rest.get(1..)?.split_at_checked(len)?;
+    Some((word, rest.get(2..)?))
 }

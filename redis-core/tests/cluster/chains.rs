@@ -417,3 +417,30 @@ async fn an_empty_chain_sends_nothing() {
     let none = cluster.pipeline_each(Vec::<String>::new(), |_, key| get(&key));
     assert_eq!(none.await.unwrap(), []);
 }
+
+#[tokio::test]
+async fn two_absent_keys_amid_a_migration_wait_until_it_is_over() {
+    // The source has none of the keys, so it says ASK; the target says TRYAGAIN for as long as the slot moves.
+    let asked_before = Arc::new(AtomicUsize::new(0));
+    let fake = FakeCluster::start(3, move |asked| {
+        match (asked.command.name().as_str(), asked.node) {
+            ("RENAME", 2) if asked_before.fetch_add(1, Ordering::Relaxed) < 20 => {
+                Answer::ask(12_182, asked.addr(0))
+            }
+            ("RENAME", 2) => Answer::moved(12_182, asked.addr(0)),
+            ("RENAME", 0) if asked.asking => {
+                Answer::error("TRYAGAIN Multiple keys request during rehashing of slot")
+            }
+            ("INCR", _) => Answer::Reply(b":1\r\n".to_vec()),
+            _ => Answer::Usual,
+        }
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    let rename = raw("RENAME").key("{foo}a").key("{foo}b").reply::<()>();
+    let both = cluster.pipeline().run(rename).run(incr("k0"));
+    let ((), one) = soon("a pipeline", both).await.unwrap();
+    assert_eq!(one, 1);
+    assert_eq!((fake.count(2, "RENAME"), fake.count(0, "RENAME")), (21, 21));
+}
