@@ -456,8 +456,10 @@ async fn no_read_is_too_old_in_resp2() {
 /// The checker finds a fault.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reports_that_are_applied_one_turn_late_are_found_out() {
-    let mut settings = Cache::default();
-    settings.reports_late = true;
+    let settings = Cache {
+        reports_late: true,
+        ..Cache::default()
+    };
     let setup = Setup {
         kind: ServerKind::Valkey9,
         settings,

@@ -60,7 +60,7 @@ impl<'a> Batch<'a> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self {
             carrier,
-            payload: ChainPayload::of(carrier, false),
+            payload: carrier.payload(false),
             id: NEXT.fetch_add(1, Ordering::Relaxed),
         }
     }
@@ -182,7 +182,7 @@ where
     I: IntoIterator,
     C: IntoRequest<Sink = Detached>,
 {
-    let mut payload = ChainPayload::of(carrier, false);
+    let mut payload = carrier.payload(false);
     let mut items = items.into_iter();
     while let Some(item) = items.next() {
         payload.push(command(Detached, item).into_request().into_args_box());

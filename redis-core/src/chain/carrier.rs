@@ -21,7 +21,7 @@ pub(crate) enum Carrier<'a> {
 
 impl Carrier<'_> {
     /// What is to be noted about the commands of a chain.
-    pub(super) fn routing(self, atomic: bool) -> Option<Box<Routing>> {
+    fn routing(self, atomic: bool) -> Option<Box<Routing>> {
         match self {
             Carrier::Socket(_) => None,
             Carrier::Nodes(_) => Some(Box::new(Routing::new(atomic))),
@@ -30,8 +30,13 @@ impl Carrier<'_> {
 }
 
 impl Carrier<'_> {
+    /// An empty payload for it.
+    pub(super) fn payload(self, atomic: bool) -> ChainPayload {
+        ChainPayload::new(atomic, self.routing(atomic)).noting(self.writes())
+    }
+
     /// Where to note what the commands of a chain change, if the handle wants to know.
-    pub(super) fn writes(self) -> Option<Box<Writes>> {
+    fn writes(self) -> Option<Box<Writes>> {
         match self {
             Carrier::Socket(lane) => lane.hears_writes().then(Box::default),
             Carrier::Nodes(_) => None,

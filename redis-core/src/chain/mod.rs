@@ -97,7 +97,7 @@ impl<M, L> std::fmt::Debug for Chain<'_, M, L> {
 impl<'a, M: Mode> Chain<'a, M> {
     pub(crate) fn new(carrier: Option<Carrier<'a>>) -> Self {
         let payload = match carrier {
-            Some(carrier) => ChainPayload::of(carrier, M::ATOMIC),
+            Some(carrier) => carrier.payload(M::ATOMIC),
             None => ChainPayload::new(M::ATOMIC, None),
         };
         Self {

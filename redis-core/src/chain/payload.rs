@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::carrier::Carrier;
 use super::commands::Commands;
 use super::gathered::Gathered;
 use super::outcomes::{Outcomes, refusal_of_all, refused_loads};
@@ -53,12 +52,10 @@ impl ChainPayload {
         }
     }
 
-    /// The payload of a chain that this carrier is to carry.
-    pub(super) fn of(carrier: Carrier<'_>, atomic: bool) -> Self {
-        Self {
-            writes: carrier.writes(),
-            ..Self::new(atomic, carrier.routing(atomic))
-        }
+    /// Has it note what its commands change, if there is a place for that.
+    pub(super) fn noting(mut self, writes: Option<Box<Writes>>) -> Self {
+        self.writes = writes;
+        self
     }
 
     /// Whether it is to know which keys its commands change.
