@@ -43,10 +43,7 @@ async fn main() -> typedis::Result<()> {
             break;
         }
     }
-    println!(
-        "now in {:?}",
-        cache.hget::<Option<String>>("user:1", "city").await?
-    );
+    println!("now in {:?}", cache.hget::<String>("user:1", "city").await?);
 
     // For objects that are read very often, the decoded value is kept as well.
     let users = cache.decoded::<HashMap<String, String>>();

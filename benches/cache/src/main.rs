@@ -1,4 +1,5 @@
-//! What a hit and a miss cost, beside the bare cache libraries. Run it with `cargo run --release` in this folder.
+//! What a hit and a miss cost, beside the bare cache libraries. Run it with `cargo run --release` in this folder, and with
+//! `cargo run --release memory` for the memory of an entry.
 //!
 //! Times are CPU time of this process per operation, the median of the rounds; the server is a process of its own.
 
@@ -89,10 +90,13 @@ async fn open(server: &Server, settings: Cache) -> (Connection, Cached<Connectio
 
 fn main() {
     let server = Server::start(ServerKind::Valkey9).expect("the server starts");
+    // In a process of its own, since memory that was freed before would be used again.
+    if std::env::args().any(|word| word == "memory") {
+        return entries(&server);
+    }
     hits(&server);
     threads(&server);
     misses(&server);
-    entries(&server);
 }
 
 /// Hits on one thread, in one task.
@@ -101,7 +105,7 @@ fn hits(server: &Server) {
     let quick = quick_cache::sync::Cache::<Bytes, Bytes>::new(2 * KEYS);
     let moka = moka::sync::Cache::<Bytes, Bytes>::new(2 * KEYS as u64);
     for key in &keys {
-        let (key, value) = (Bytes::from(key.clone()), Bytes::from_static(b"0123456789abcdef"));
+        let (key, value) = (Bytes::from(key.clone()), Bytes::copy_from_slice(b"0123456789abcdef"));
         quick.insert(key.clone(), value.clone());
         moka.insert(key, value);
     }
@@ -155,7 +159,7 @@ fn threads(server: &Server) {
     let keys = keys(KEYS);
     let quick = quick_cache::sync::Cache::<Bytes, Bytes>::new(2 * KEYS);
     for key in &keys {
-        quick.insert(Bytes::from(key.clone()), Bytes::from_static(b"0123456789abcdef"));
+        quick.insert(Bytes::from(key.clone()), Bytes::copy_from_slice(b"0123456789abcdef"));
     }
     let rate = |work: &(dyn Fn(&str) + Sync)| {
         let mut best: f64 = 0.0;
