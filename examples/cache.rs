@@ -2,12 +2,17 @@
 //!
 //! `TYPEDIS_URL=redis://localhost cargo run --example cache`
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use typedis::Cache;
 use typedis::prelude::*;
 use typedis::pubsub::Invalidation;
+
+#[derive(FromRedis)]
+struct User {
+    name: String,
+    city: String,
+}
 
 #[tokio::main]
 async fn main() -> typedis::Result<()> {
@@ -24,8 +29,8 @@ async fn main() -> typedis::Result<()> {
         .await?;
     for _ in 0..3 {
         // The first one asks the server, the others read from memory.
-        let user: HashMap<String, String> = cache.hgetall("user:1").await?;
-        println!("{} in {}", user["name"], user["city"]);
+        let user: User = cache.hgetall("user:1").await?;
+        println!("{} in {}", user.name, user.city);
     }
 
     // Each key is kept by itself: here only "b" is asked for.
@@ -46,9 +51,9 @@ async fn main() -> typedis::Result<()> {
     println!("now in {:?}", cache.hget::<String>("user:1", "city").await?);
 
     // For objects that are read very often, the decoded value is kept as well.
-    let users = cache.decoded::<HashMap<String, String>>();
+    let users = cache.decoded::<User>();
     let user = users.get(typedis::cmd().hgetall("user:1")).await?;
-    println!("{} in {}", user["name"], user["city"]);
+    println!("{} in {}", user.name, user.city);
 
     println!("{:?}", cache.stats());
     Ok(())
