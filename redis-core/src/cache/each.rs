@@ -9,8 +9,9 @@ use super::changes::KeyHash;
 use super::flight::{self, Flight, Outcome};
 use super::inner::Inner;
 use super::origin::Place;
+use super::shared::Shared;
 use super::source::Source;
-use super::store::CommandRef;
+use super::store::{CommandRef, Stamp};
 use crate::command::{Args, CommandInfo, Keys};
 use crate::engine::inflight::Failure;
 use crate::wire::encode;
@@ -21,15 +22,25 @@ pub(super) struct EachKey {
     args: Box<Args>,
     elements: Vec<Element>,
     flights: Vec<Awaited>,
+    shared: Arc<Shared>,
 }
 
 enum Element {
-    Kept(Bytes),
+    Kept(KeptElement),
     /// A part of one of the flights.
     OnItsWay {
         flight: usize,
         part: usize,
     },
+}
+
+/// An element that was kept when it was looked for.
+struct KeptElement {
+    reply: Bytes,
+    key: KeyHash,
+    /// The state at that moment.
+    stamp: Stamp,
+    source: Arc<Source>,
 }
 
 /// A read that is waited for.
@@ -103,6 +114,7 @@ impl EachKey {
             args,
             elements,
             flights,
+            shared: cache.shared.clone(),
         }
     }
 
@@ -148,7 +160,22 @@ impl EachKey {
                 _ => return Poll::Ready(self.ordinary()),
             }
         }
+        // While the others were read, a change of what was kept may have been reported.
+        if !self.flights.is_empty() && !self.is_current() {
+            return Poll::Ready(self.ordinary());
+        }
         Poll::Ready(self.join().map_or_else(|| self.ordinary(), Joined::Reply))
+    }
+
+    /// Whether no change of the elements that were kept has been reported since.
+    fn is_current(&self) -> bool {
+        self.elements.iter().all(|element| match element {
+            Element::Kept(kept) => {
+                let present = kept.source.present();
+                self.shared.is_current(&kept.stamp, present, kept.key)
+            }
+            Element::OnItsWay { .. } => true,
+        })
     }
 
     fn ordinary(&self) -> Joined {
@@ -157,12 +184,15 @@ impl EachKey {
 
     /// One array of all elements; `None` if one is missing.
     fn join(&self) -> Option<Bytes> {
+        if self.elements.len() != self.args.key_positions().len() {
+            return None;
+        }
         let count = u32::try_from(self.elements.len()).ok()?;
         let mut bytes = Vec::new();
         encode::array_header(&mut bytes, count);
         for element in &self.elements {
             let element = match element {
-                Element::Kept(reply) => reply,
+                Element::Kept(kept) => &kept.reply,
                 Element::OnItsWay { flight, part } => match &self.flights.get(*flight)?.outcome {
                     Some(Outcome::Elements(elements)) => elements.get(*part)?,
                     _ => return None,
@@ -197,9 +227,19 @@ impl Search<'_> {
             return;
         };
         let bytes = &bytes;
+        let stamp = Stamp {
+            epoch: source.present().epoch,
+            count: shared.changes.count(hash),
+            others: None,
+        };
         if let Some(reply) = shared.find(&source.standing, CommandRef { bytes, hash }) {
             shared.counts.hit(hash);
-            self.elements.push(Element::Kept(reply));
+            self.elements.push(Element::Kept(KeptElement {
+                reply,
+                key: hash,
+                stamp,
+                source: source.clone(),
+            }));
             return;
         }
         shared.counts.missed();

@@ -20,15 +20,15 @@ use crate::command::{Args, CommandInfo};
 use crate::engine::exchange::Exchange;
 use crate::engine::inflight::{Delivery, Failure};
 use crate::engine::link::Link;
-use crate::error::{CommandName, Error};
+use crate::error::{CommandName, Error, ServerError};
 use crate::reply::FrameRef;
 use crate::runtime::Lock;
 use crate::wire::encode;
 
 /// A read that is sent once and answers everybody who asked for it meanwhile.
 ///
-/// It stands for its reply from before it is sent: a change of its keys that is reported while it is on its way makes its
-/// [`Stamp`] old. Then its reply is still given to those who asked before, but it is not kept, and nobody else joins.
+/// Its [`Stamp`] is made before it is sent. If a change of one of its keys is reported while it is on its way, the stamp is
+/// out of date: the reply still goes to those who asked before, but it is not kept, and nobody else joins.
 ///
 /// Whoever waits for it drives it, so it goes on when some of them go away. When all have gone, nobody waits for its reply.
 pub(super) struct Flight {
@@ -48,8 +48,22 @@ pub(super) struct Flight {
     is_redirected: bool,
     info: &'static CommandInfo,
     needed: u32,
-    waiters: Lock<Vec<Waker>>,
+    waiters: Arc<Waiters>,
     state: Lock<State>,
+}
+
+/// Those who wait for a read: what the queue of the socket wakes. It does not keep the read alive, so that a read for which
+/// nobody waits any more gives up its place in the queue.
+#[derive(Default)]
+struct Waiters(Lock<Vec<Waker>>);
+
+impl Waiters {
+    fn add(&self, waker: &Waker) {
+        let mut waiters = self.0.lock();
+        if !waiters.iter().any(|known| known.will_wake(waker)) {
+            waiters.push(waker.clone());
+        }
+    }
 }
 
 /// What a read is to bring.
@@ -220,7 +234,7 @@ impl Flight {
             is_redirected,
             info,
             needed,
-            waiters: Lock::default(),
+            waiters: Arc::default(),
             state: Lock::new(State::Running(exchange, read)),
         })
     }
@@ -263,10 +277,12 @@ impl Flight {
             State::Changing => return Poll::Ready(Outcome::Ordinary),
             State::Running(exchange, read) => {
                 // This comes first: the reply may come at any time from now on.
-                self.wait(cx.waker());
-                let all = Waker::from(self.clone());
+                self.waiters.add(cx.waker());
+                let all = Waker::from(self.waiters.clone());
                 let delivery = ready!(exchange.poll(read, &mut Context::from_waker(&all)));
-                self.end(read, delivery)
+                let outcome = self.end(read, delivery);
+                self.give_up();
+                outcome
             }
         };
         if let State::Running(_, read) = std::mem::replace(&mut *state, State::Changing) {
@@ -274,16 +290,8 @@ impl Flight {
         }
         drop(state);
         self.flights.withdraw(self);
-        self.wake_by_ref();
+        self.waiters.wake_by_ref();
         Poll::Ready(outcome)
-    }
-
-    /// Leaves a waker.
-    fn wait(&self, waker: &Waker) {
-        let mut waiters = self.waiters.lock();
-        if !waiters.iter().any(|known| known.will_wake(waker)) {
-            waiters.push(waker.clone());
-        }
     }
 
     /// The command again, to be sent in the ordinary way.
@@ -306,6 +314,13 @@ impl Flight {
 
     // ---- the end ----
 
+    /// If it was to turn tracking on, and the outcome of that is not known, another read may try.
+    fn give_up(&self) {
+        if self.begins {
+            self.source.standing.give_up(self.epoch);
+        }
+    }
+
     /// Reads what came back, and keeps the reply if it may be kept.
     fn end(&self, read: &TrackedRead, delivery: Delivery) -> Outcome {
         let Ok((chunks, failure)) = delivery.into_parts() else {
@@ -327,9 +342,14 @@ impl Flight {
         if !self.is_redirected {
             self.source.standing.hear(self.began);
         }
+        let error = answers.reply.reply().error();
+        // What stands before the read was refused for the same reason: that says nothing about tracking.
+        if error.as_ref().is_some_and(ServerError::is_transient) {
+            return Outcome::Ordinary;
+        }
         self.note_tracking(&answers);
-        if let Some(error) = answers.reply.reply().error() {
-            if error.is_transient() || matches!(error.code(), "MOVED" | "ASK" | "READONLY") {
+        if let Some(error) = error {
+            if matches!(error.code(), "MOVED" | "ASK" | "READONLY") {
                 return Outcome::Ordinary;
             }
             return Outcome::Reply(store::compact(answers.reply.as_bytes()));
@@ -443,14 +463,13 @@ impl Flight {
     }
 }
 
-/// Wakes everybody who waits.
-impl Wake for Flight {
+impl Wake for Waiters {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let waiters = std::mem::take(&mut *self.waiters.lock());
+        let waiters = std::mem::take(&mut *self.0.lock());
         waiters.into_iter().for_each(Waker::wake);
     }
 }
@@ -463,9 +482,7 @@ impl Drop for Flight {
             State::Over(_, args) => args.retire(),
             State::Running(..) | State::Changing => {
                 self.flights.withdraw(self);
-                if self.begins {
-                    self.source.standing.note(self.epoch, Tracking::Off);
-                }
+                self.give_up();
             }
         }
     }

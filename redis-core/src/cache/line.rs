@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::settings;
 use super::shared::Shared;
 use super::source::Source;
-use super::standing::Tracking;
 use crate::engine::inflight::Awaits;
 use crate::engine::link::Link;
 use crate::engine::subscriptions::hub::InvalidationWatch;
@@ -41,14 +40,13 @@ impl Drop for TrackedLine {
     /// The server need not report any more.
     fn drop(&mut self) {
         self.source.close();
-        if self.source.present().tracking != Tracking::Off {
-            self.claim.0.change(|queue| {
-                // A new socket is not tracked anyway.
-                if queue.is_connected() {
-                    queue.push_own(&settings::disabling(), Awaits::Reply);
-                }
-            });
-        }
+        // Also where it does not seem to: the read that told it to may have gone away since.
+        self.claim.0.change(|queue| {
+            // A new socket is not tracked anyway.
+            if queue.is_connected() {
+                queue.push_own(&settings::disabling(), Awaits::Reply);
+            }
+        });
     }
 }
 

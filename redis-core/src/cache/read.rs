@@ -91,7 +91,7 @@ impl Payload for TrackedRead {
 
 /// The replies to a [`TrackedRead`].
 pub(super) struct Answers<'a> {
-    /// Whether tracking was turned on, if that was asked for.
+    /// Whether tracking was turned on, if that was asked for and the server was not busy.
     pub(super) enabled: Option<bool>,
     /// Whether CLIENT CACHING YES was accepted, if it was sent.
     pub(super) opted_in: Option<bool>,
@@ -111,7 +111,12 @@ impl<'a> Answers<'a> {
             .as_ref()
             .map_or(0, |enabling| enabling.replies)
         {
-            enabled = Some(!is_error(&frames.next()?));
+            enabled = match frames.next()?.reply().error() {
+                None => Some(true),
+                // That says nothing about tracking.
+                Some(error) if error.is_transient() => None,
+                Some(_) => Some(false),
+            };
         }
         let opted_in = match read.opts_in {
             true => Some(!is_error(&frames.next()?)),

@@ -105,6 +105,15 @@ impl Standing {
         now.epoch == epoch && now.tracking != tracking && self.change(now, tracking)
     }
 
+    /// The read that was to turn tracking on has ended without a known outcome.
+    pub(super) fn give_up(&self, epoch: u32) {
+        let beginning = Present {
+            epoch,
+            tracking: Tracking::Beginning,
+        };
+        self.change(beginning, Tracking::Off);
+    }
+
     /// Whether the server was heard within this many milliseconds before `now`.
     #[inline]
     pub(super) fn was_heard(&self, now: u64, within: u64) -> bool {
@@ -119,7 +128,11 @@ impl Standing {
     /// Begins a new epoch: nothing that was read so far is served any more. Returns the epoch that has ended.
     pub(super) fn renew(&self, epoch: u32, tracking: impl Fn(Tracking) -> Tracking) -> u32 {
         let next = |packed| {
-            let tracking = tracking(Present::unpack(packed).tracking);
+            // Whoever was about to turn it on does so for the epoch that ends here.
+            let tracking = match tracking(Present::unpack(packed).tracking) {
+                Tracking::Beginning => Tracking::Off,
+                other => other,
+            };
             Some(Present { epoch, tracking }.pack())
         };
         let before = self

@@ -30,7 +30,8 @@ impl<'a> Written<'a> {
             keys.push(shared.changes.hash(key));
         });
         let keys = match keys.as_slice() {
-            [] if args.info().writes_unnamed => WrittenKeys::All,
+            // Nothing is known of raw words.
+            [] if args.info().writes_unnamed || args.is_raw() => WrittenKeys::All,
             [] => return None,
             [key] => WrittenKeys::One(*key),
             _ => WrittenKeys::Several(keys),

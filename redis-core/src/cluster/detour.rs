@@ -116,7 +116,8 @@ impl Hops {
         };
         Ok(Hop {
             node: node.ok_or_else(no_node)?,
-            pauses: self.0.len() > QUICK_HOPS,
+            // After a pause the owner is asked, and it would only say ASK again.
+            pauses: self.0.len() > QUICK_HOPS && redirect.kind == RedirectKind::Moved,
         })
     }
 }

@@ -285,7 +285,7 @@ impl<'a> Flight<'a> {
             match error_of(frame.as_bytes()) {
                 Some(error) => {
                     let reply = frame.to_chunk();
-                    let going = self.judge(member.single, &error, reply, link);
+                    let going = self.judge(*member, &error, reply, link);
                     onward.extend(going);
                 }
                 None => {
@@ -306,7 +306,7 @@ impl<'a> Flight<'a> {
     /// An error reply: it is the outcome, or the command goes on, to the link that is returned or after a pause.
     fn judge(
         &mut self,
-        single: usize,
+        Member { single, asking }: Member,
         error: &ServerError,
         reply: Chunk,
         link: &Arc<Link>,
@@ -330,7 +330,6 @@ impl<'a> Flight<'a> {
         {
             link.scripts.clear();
             self.gather.await_outcome(single);
-            let asking = false;
             return Some((link.clone(), Member { single, asking }));
         }
         self.gather.settle(single, Outcome::Reply(reply));

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use super::detour::{Detour, Hops, error_of, is_loss, is_unsent, no_node};
+use super::detour::{Detour, Hops, error_of, is_loss, is_unsent, no_node, passes};
 use super::nodes::Node;
 use super::redirect::{Redirect, RedirectKind};
 use super::shared::Shared;
@@ -219,7 +219,9 @@ impl<'a> ClusterPending<'a> {
         let Some(error) = error else {
             return Some(Delivery::Parts(parts));
         };
-        match parts.again.take() {
+        // After ASKING the command is here whatever the node said of it.
+        let is_refusal = passes(&error) || Redirect::parse(&error.to_string()).is_some();
+        match parts.again.take().filter(|_| is_refusal) {
             Some(again) => self.judge_refusal(&error, again, parts),
             None => self.judge_script(parts),
         }

@@ -288,7 +288,7 @@ impl State {
     /// another home.
     fn note_absences(&mut self, routes: &Routes) -> bool {
         let now = Instant::now();
-        let mut is_lost = false;
+        let (mut is_lost, mut home_is_lost) = (false, false);
         for entry in self.entries.values_mut() {
             if entry.stays.iter().all(|stay| stay.membership.is_served()) {
                 entry.away = None;
@@ -301,8 +301,12 @@ impl State {
             is_lost = true;
             if entry.needs_home() {
                 entry.away = None;
-                self.home = other_home(routes, self.home.as_ref());
+                home_is_lost = true;
             }
+        }
+        // Once, however many live there: a second choice could be the one that was lost.
+        if home_is_lost {
+            self.home = other_home(routes, self.home.as_ref());
         }
         is_lost
     }

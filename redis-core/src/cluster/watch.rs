@@ -140,6 +140,11 @@ impl Lender<'_> {
                 self.shared.want_refresh();
                 Verdict::Later
             }
+            ErrorKind::WatchedKeyChanged => {
+                // It had arrived. The next attempt may take the same path.
+                self.hops.forget();
+                Verdict::Final
+            }
             _ => Verdict::Final,
         }
     }

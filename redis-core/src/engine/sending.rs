@@ -273,7 +273,10 @@ impl<L: Deref<Target = Link>> Sending<L> {
         let terms = again.terms();
         let limit = self.limit(terms.patience);
         let submitted = self.link.submit(&mut *again, terms, limit, place, waker);
-        self.slow().again = Some(again);
+        // Once it is queued, its bytes are in the queue, and nothing is left here to send.
+        if !matches!(submitted, Submitted::Queued(_)) {
+            self.slow().again = Some(again);
+        }
         submitted
     }
 
