@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
-use typedis_core::{Cache, Cached, Connection, Protocol};
+use typedis_core::{Budget, Cache, Cached, Connection, Protocol};
 use typedis_testkit::fake::{Fake, Peer};
 
 use crate::support::*;
@@ -129,6 +130,47 @@ async fn who_asks_after_a_report_does_not_get_the_reply_that_was_asked_for_befor
     .await
     .unwrap();
     assert_eq!(before.await.unwrap().as_deref(), Some("1"));
+}
+
+#[tokio::test]
+async fn a_read_that_was_given_up_while_it_waited_for_room_holds_up_nobody() {
+    let (answer, answered) = tokio::sync::oneshot::channel::<()>();
+    let answered = std::sync::Mutex::new(Some(answered));
+    let fake = Fake::start(move |mut peer: Peer| {
+        let answered = answered.lock().unwrap().take();
+        async move {
+            peer.answer_until("ECHO", "+OK\r\n").await?;
+            if let Some(answered) = answered {
+                let _ = answered.await;
+            }
+            peer.send("$1\r\n1\r\n").await?;
+            peer.answer_until("SET", "+OK\r\n").await?;
+            peer.send("+OK\r\n").await?;
+            peer.until_closed().await
+        }
+    })
+    .await
+    .unwrap();
+    let budget = Budget {
+        commands: 1,
+        ..Budget::default()
+    };
+    let config = at(fake.addr().port()).budget(budget);
+    let conn = Connection::open(config).await.unwrap();
+    let cache = conn.cached(Cache::default()).unwrap();
+    // There is no more room.
+    let first = echo(&conn, "1").send();
+    let mut waiting = Box::pin(async { get(&cache, "k").await });
+    let once = std::future::poll_fn(|cx| {
+        assert!(waiting.as_mut().poll(cx).is_pending());
+        Poll::Ready(())
+    });
+    once.await;
+    drop(waiting);
+    answer.send(()).unwrap();
+    assert_eq!(first.await.unwrap(), "1");
+    let next = set(&conn, "k", "2");
+    tokio::time::timeout(LONG, next).await.unwrap().unwrap();
 }
 
 #[tokio::test]

@@ -176,6 +176,63 @@ async fn a_lost_command_goes_again_only_if_it_may_be_repeated() {
 }
 
 #[tokio::test]
+async fn a_command_that_was_sent_on_and_then_lost_takes_no_reply_of_others() {
+    let fake = FakeCluster::start(3, |asked| {
+        match (asked.command.name().as_str(), asked.node) {
+            ("INCR", 0) => Answer::Close,
+            ("INCR", _) => Answer::moved(12_182, asked.addr(0)),
+            ("GET", 0) => ok("right"),
+            _ => Answer::Usual,
+        }
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    let error = soon("a loss", cluster.run(incr(KEY))).await.unwrap_err();
+    assert_eq!(error.phase(), Phase::MaybeApplied, "{error}");
+    assert_eq!(fake.count(0, "INCR"), 1);
+    for _ in 0..3 {
+        let got = soon("a value", cluster.run(get(KEY))).await.unwrap();
+        assert_eq!(got.as_deref(), Some("right"));
+    }
+}
+
+#[tokio::test]
+async fn after_asking_an_error_that_is_no_refusal_is_the_callers() {
+    let fake = FakeCluster::start(3, |asked| {
+        match (asked.command.name().as_str(), asked.node) {
+            ("INCR", 0) if asked.asking => Answer::error("WRONGTYPE Operation against a key"),
+            ("INCR", _) => Answer::ask(12_182, asked.addr(0)),
+            _ => Answer::Usual,
+        }
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    let error = soon("an error", cluster.run(incr(KEY))).await.unwrap_err();
+    assert_eq!(error.server().unwrap().code(), "WRONGTYPE");
+    assert_eq!(fake.count(0, "INCR"), 1);
+}
+
+#[tokio::test]
+async fn asking_is_followed_also_after_other_redirects() {
+    let fake = FakeCluster::start(3, |asked| {
+        match (asked.command.name().as_str(), asked.node) {
+            ("GET", 0) if asked.asking => ok("there"),
+            ("GET", 0) => Answer::moved(12_182, asked.addr(1)),
+            ("GET", 1) => Answer::ask(12_182, asked.addr(0)),
+            ("GET", _) => Answer::moved(12_182, asked.addr(0)),
+            _ => Answer::Usual,
+        }
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    let got = soon("a value", cluster.run(get(KEY))).await.unwrap();
+    assert_eq!(got.as_deref(), Some("there"));
+}
+
+#[tokio::test]
 async fn a_node_that_only_a_redirect_tells_of_is_reached() {
     // It has no slots yet, so that no map names it.
     let fake = FakeCluster::start(3, |asked| {
