@@ -67,6 +67,7 @@ impl<C: Origin> Cached<C> {
     ///
     /// use typedis::raw;
     ///
+    /// // In the crate `typedis`: `users.get(cmd().hgetall("user:1"))`. A raw command is asked for each time.
     /// let users = cache.decoded::<HashMap<String, String>>();
     /// let user = users.get(raw("HGETALL").key("user:1").reply()).await?;
     /// println!("{:?}", user.get("name"));

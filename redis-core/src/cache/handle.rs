@@ -31,9 +31,8 @@ use crate::request::AllowsBlocking;
 ///
 /// # What is promised
 ///
-/// - A change that the server has reported is never hidden: no reply from before it is served once the report was read, nor
-///   one that was on its way meanwhile. Reports are applied in the order in which they came, before later replies are
-///   handed out.
+/// - Once the report of a change has been read, no reply from before the change is served: neither one that was kept, nor
+///   one that was on its way. Reports are applied in the order in which they came, before later replies are handed out.
 /// - What was read over a socket is not served once the socket is lost.
 /// - A reply is not served if nothing came from the server for longer than [`Cache::max_unheard`].
 ///
@@ -51,9 +50,9 @@ use crate::request::AllowsBlocking;
 /// # async fn example() -> Result<()> {
 /// let conn = Connection::open("redis://localhost").await?;
 /// let cache = conn.cached(Cache::default().max_bytes(64 << 20).ttl(Duration::from_secs(60)))?;
-/// # let get = || raw("GET").key("user:1").reply::<Option<String>>();
-/// let user = cache.run(get()).await?; // from the server
-/// let user = cache.run(get()).await?; // from memory, until somebody changes it
+/// // The crate `typedis` has a method for each command; `cache.get("user:1")` is kept until somebody changes the key. Of raw
+/// // commands nothing is known, so they go to the server.
+/// let user: Option<String> = cache.run(raw("GET").key("user:1").reply()).await?;
 /// # Ok(()) }
 /// ```
 pub struct Cached<C> {

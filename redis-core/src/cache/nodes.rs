@@ -1,8 +1,8 @@
 //! The sockets of a cluster: [`NodeSources`]. Each node reports what was read from it.
 //!
-//! A slot that moves leaves nothing behind: the server that had it reports the keys that it hands over, but not that a key
-//! is absent, and that may have been kept as well. So each reply also depends on its slot, as if that were one more key,
-//! and a slot counts as changed when the map gives it to another node.
+//! When a slot moves, its old server reports the keys that it hands over. It does not report keys that did not exist, but
+//! "does not exist" may be a kept reply, too. So each reply also depends on its slot, as if that were one more key, and a
+//! slot counts as changed when the map gives it to another node.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A read whose keys the server reports from then on: [`TrackedRead`], and what comes back: [`Answers`].
+//! A read that makes the server report later changes of its keys: [`TrackedRead`], and what comes back: [`Answers`].
 
 use super::settings::Enabling;
 use crate::command::script_text::Loaded;
@@ -97,7 +97,7 @@ pub(super) struct Answers<'a> {
     pub(super) opted_in: Option<bool>,
     /// The reply to the command, as it came.
     pub(super) reply: FrameRef<'a>,
-    /// The milliseconds after which the first of the keys expires; `None` if none does, as far as was asked.
+    /// The milliseconds after which the first of the keys expires; `None` if no key expires, or if this was not asked.
     pub(super) ttl: Option<u64>,
 }
 

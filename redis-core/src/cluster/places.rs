@@ -31,7 +31,8 @@ use crate::engine::subscriptions::ticket::Ticket;
 use crate::pubsub::{Reach, home};
 use crate::runtime::Lock;
 
-/// How long a node may be away before subscriptions that another node can serve go there, and before the map is asked for.
+/// If a node cannot be reached for this long, the map is asked for, and subscriptions that another node can serve move to
+/// that node.
 pub(super) const SILENCE: Duration = Duration::from_secs(1);
 
 /// The subscriptions of a cluster.

@@ -7,8 +7,8 @@ use super::replicas;
 use crate::config::ReadFrom;
 
 impl Cluster {
-    /// The same cluster, of which commands that only read are sent to replicas, and to the primary where no replica is well;
-    /// see [`ReadFrom::PreferReplica`].
+    /// The same cluster, but commands that only read are sent to replicas. If no replica of a shard is healthy, they are sent
+    /// to its primary; see [`ReadFrom::PreferReplica`].
     ///
     /// ```no_run
     /// # async fn example(cluster: typedis_core::cluster::Cluster) -> typedis_core::Result<()> {
@@ -24,7 +24,7 @@ impl Cluster {
         self.read_from(ReadFrom::PreferReplica)
     }
 
-    /// The same cluster, of which commands that only read are sent to these nodes. The handles share all sockets.
+    /// The same cluster, but commands that only read are sent to these nodes. The handles share all sockets.
     ///
     /// It concerns single commands whose keys have one slot. Commands that write, pipelines, transactions, blocking commands
     /// and commands that are split over several slots go to primaries. What a replica does not have yet is not there: a read

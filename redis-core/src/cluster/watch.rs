@@ -20,9 +20,9 @@ impl Cluster {
     /// that is leased from the node of the keys.
     ///
     /// All keys that are watched must have one slot, and so must those of the transaction. If the slot moves to another
-    /// node, or its node fails, before EXEC was answered with its array, nothing was done, and `attempt` is called again
-    /// with a socket to the new node; such attempts do not count for [`Watch::attempts`]. An error of EXEC itself that is
-    /// lost with the connection has [`Phase::MaybeApplied`](crate::Phase::MaybeApplied).
+    /// node, or if its node fails before EXEC was sent, nothing was done, and `attempt` is called again with a socket to the
+    /// new node; such attempts do not count for [`Watch::attempts`]. If the connection is lost after EXEC was sent, the
+    /// error has [`Phase::MaybeApplied`](crate::Phase::MaybeApplied).
     ///
     /// ```no_run
     /// # async fn example(cluster: typedis_core::cluster::Cluster) -> typedis_core::Result<()> {

@@ -195,6 +195,9 @@ impl<S: Sink, R> Request<S, R> {
 
     /// Sends the command now; its reply can be awaited later.
     ///
+    /// On a cluster the reply has to be awaited: if the slot has moved, the command is sent to the new node only then.
+    /// There, commands that block, reads from replicas and `each_primary` are sent when they are awaited.
+    ///
     /// ```no_run
     /// # extern crate typedis_core as typedis;
     /// # async fn example(conn: typedis::Connection) -> typedis::Result<()> {

@@ -174,7 +174,9 @@ impl<T: FromRedis> ScanPage for (u64, Vec<T>) {
 ///
 /// SCAN on a [`Cluster`](crate::cluster::Cluster) goes over all primaries, and promises the same while slots move and replicas
 /// take over: each key that is there from the beginning to the end is found. Slots that moved during the scan are looked
-/// for again where they are then, so keys may come twice then. A pattern with a literal hash tag (`user:{42}:*`) asks only the
+/// for again where they are then, so keys may come twice then. On Redis 6 and 7, whose SCAN does not go slot by slot, this
+/// promise has one gap: if slots keep moving all the time, a slot that leaves its node and comes back between two looks at
+/// the map may be missed. A pattern with a literal hash tag (`user:{42}:*`) asks only the
 /// node that has its slot. What no node owns is not found. If the nodes do not agree within the command timeout, the stream
 /// ends with an error, and its cursor goes on later.
 ///

@@ -1,7 +1,7 @@
 //! How far a scan has come: [`Position`], and its text.
 //!
 //! ```text
-//!   scan1 . slots that are done . cursor . node . process . epoch . from this slot on . slots that stayed . strict
+//!   scan1 . done slots . node . process . epoch . first slot not counted yet . slots that stayed . in doubt . cursor, with its kind before it
 //! ```
 //!
 //! Between two nodes, only the first two are there.
