@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::end::{End, lost};
 use super::lifespan::Lifespan;
 use super::relocation::Moving;
-use super::timer::{Timer, keep_deadlines};
+use super::timer::{Timer, earlier, keep_deadlines};
 use crate::config::{Backoff, Transport};
 use crate::engine::inflight::{Failure, Order, Unanswered};
 use crate::engine::link::Link;
@@ -182,13 +182,9 @@ impl Session {
             while self.write(link, woken, cx)? == Progress::Progress {}
         }
         self.flush(cx)?;
-        let look_again = [
-            sign.look_again,
-            self.retry,
-            self.leave_by,
-            self.lifespan.check(link, self.now, woken)?,
-        ];
-        let look_again = look_again.into_iter().flatten().min();
+        let look_again = earlier(self.retry, self.leave_by);
+        let look_again = earlier(look_again, sign.look_again);
+        let look_again = earlier(look_again, self.lifespan.check(link, self.now, woken)?);
         keep_deadlines(link, timer, woken, look_again, self.now, cx);
         Ok(())
     }

@@ -19,11 +19,20 @@ pub(super) fn keep_deadlines(
     cx: &mut Context<'_>,
 ) {
     let deadline = link.with(woken, |queue, woken| queue.expire(now, woken));
-    let next = deadline.into_iter().chain(also).min();
+    let next = earlier(deadline, also);
     if let Some(next) = next
         && timer.poll(next, now, cx).is_ready()
     {
         cx.waker().wake_by_ref();
+    }
+}
+
+/// The earlier of two moments; `None` is never.
+#[inline]
+pub(super) fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
 
