@@ -63,7 +63,7 @@ impl Changes {
             .map_or(0, |counter| counter.load(Ordering::Acquire))
     }
 
-    /// Counts a change. Returns whether the counter begins anew, so that an old reply could pass for a current one.
+    /// Counts a change. Returns `true` if the counter starts again from 0: then an old reply could pass for a current one.
     #[must_use]
     pub(super) fn add(&self, key: KeyHash) -> bool {
         let counter = self.counter(key);

@@ -10,9 +10,9 @@ use super::changes::KeyHash;
 pub struct CacheStats {
     /// Replies that were served from memory.
     pub hits: u64,
-    /// Reads that were not in memory: those that were sent, and those that waited for the same read of somebody else.
+    /// Reads that were not in memory: those that were sent, and those that waited for the same read of another caller.
     pub misses: u64,
-    /// Of the misses, those that waited for the same read of somebody else.
+    /// Of the misses, those that waited for the same read of another caller.
     pub shared: u64,
     /// Replies that were dropped because one of their keys was changed. Replies of commands with several keys are
     /// counted under their first key.

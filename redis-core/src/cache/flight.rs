@@ -239,7 +239,7 @@ impl Flight {
         })
     }
 
-    /// Which of its parts answers somebody who asks for this command now, whose key is at this place; `None` if none does.
+    /// The part that answers this command, whose key is at this place, if it is asked for now; `None` if there is none.
     pub(super) fn part_for(&self, command: &[u8], key: &Range<usize>, id: u64) -> Option<usize> {
         let mut parts = self.wanted.parts().iter();
         let place = parts.position(|part| part.id == id)?;

@@ -50,7 +50,7 @@ use crate::request::AllowsBlocking;
 /// # async fn example() -> Result<()> {
 /// let conn = Connection::open("redis://localhost").await?;
 /// let cache = conn.cached(Cache::default().max_bytes(64 << 20).ttl(Duration::from_secs(60)))?;
-/// // The crate `typedis` has a method for each command; `cache.get("user:1")` is kept until somebody changes the key. Of raw
+/// // The crate `typedis` has a method for each command; `cache.get("user:1")` is kept until the key is changed. Of raw
 /// // commands nothing is known, so they go to the server.
 /// let user: Option<String> = cache.run(raw("GET").key("user:1").reply()).await?;
 /// # Ok(()) }

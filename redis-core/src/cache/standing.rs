@@ -128,7 +128,7 @@ impl Standing {
     /// Begins a new epoch: nothing that was read so far is served any more. Returns the epoch that has ended.
     pub(super) fn renew(&self, epoch: u32, tracking: impl Fn(Tracking) -> Tracking) -> u32 {
         let next = |packed| {
-            // Whoever was about to turn it on does so for the epoch that ends here.
+            // A read that was turning tracking on did so for the epoch that ends here.
             let tracking = match tracking(Present::unpack(packed).tracking) {
                 Tracking::Beginning => Tracking::Off,
                 other => other,
