@@ -3,6 +3,7 @@
 //! # Layout
 //!
 //! - this file: the bound, and the handle whose type is hidden
+//! - `prefixed`: a handle that puts a prefix before all names; `prefixed_host`: the same for streams
 //! - `host`: the handle on which a stream issues its commands
 
 use std::fmt;
@@ -11,7 +12,8 @@ use std::task::{Context, Poll};
 
 use crate::chain::batch;
 use crate::chain::carrier::Carrier;
-use crate::chain::{Batch, Chain, EachPipeline, Pipeline, Transaction};
+use crate::chain::{Batch, Chain, EachPipeline, Mode, Pipeline, Transaction};
+use crate::command::prefix::Prefix;
 use crate::command::{Args, Keys};
 use crate::engine::exchange::Pending;
 use crate::error::{CommandName, Result};
@@ -20,6 +22,10 @@ use crate::reply::{Frame, FromRedis};
 use crate::request::{Detached, Execute, IntoRequest, Sink, Target};
 
 pub(crate) mod host;
+mod prefixed;
+mod prefixed_host;
+
+pub use prefixed::Prefixed;
 
 /// A handle on which commands are executed: a [`Connection`], a [`Pool`], an [`Exclusive`], a
 /// [`Cluster`](crate::cluster::Cluster), a reference to one, an `Arc` of one, or an [`AnyClient`].
@@ -70,17 +76,17 @@ pub trait Client: Send + Sync {
 
     /// Starts a pipeline: commands that go out in one write, answered with a tuple.
     fn pipeline(&self) -> Pipeline<'_> {
-        Chain::new(Some(self.surface().0))
+        self.surface().chain()
     }
 
     /// Starts a transaction: commands that the server executes as one, answered with a tuple.
     fn transaction(&self) -> Transaction<'_> {
-        Chain::new(Some(self.surface().0))
+        self.surface().chain()
     }
 
     /// Starts a batch: a pipeline whose commands are collected at run time.
     fn batch(&self) -> Batch<'_> {
-        Batch::new(self.surface().0)
+        self.surface().batch()
     }
 
     /// Sends one command for each item in a single pipeline; the replies come as a `Vec` in the items' order.
@@ -95,7 +101,26 @@ pub trait Client: Send + Sync {
         I: IntoIterator,
         C: IntoRequest<Sink = Detached>,
     {
-        batch::each(self.surface().0, items, command)
+        let Surface { carrier, prefix } = self.surface();
+        batch::each(carrier, prefix, items, command)
+    }
+
+    /// The same handle, where every key of every command gets a prefix: see [`Prefixed`].
+    ///
+    /// ```no_run
+    /// # extern crate typedis_core as typedis;
+    /// use typedis::{Client, Result, Run, raw};
+    ///
+    /// # async fn example(conn: typedis::Connection) -> Result<()> {
+    /// let app = conn.with_prefix("app:");
+    /// let visits: i64 = app.run(raw("INCR").key("visits").reply()).await?; // INCR app:visits
+    /// # Ok(()) }
+    /// ```
+    fn with_prefix(&self, prefix: impl AsRef<[u8]>) -> Prefixed<Self>
+    where
+        Self: Clone,
+    {
+        Prefixed::new(self.clone(), prefix)
     }
 }
 
@@ -115,7 +140,36 @@ pub trait InFlight: Unpin + Send {
 /// Where the pipelines of a [`Client`] go.
 #[doc(hidden)]
 #[derive(Debug)]
-pub struct Surface<'a>(pub(crate) Carrier<'a>);
+pub struct Surface<'a> {
+    pub(crate) carrier: Carrier<'a>,
+    /// The prefix that names get on the way.
+    pub(crate) prefix: Option<&'a Arc<Prefix>>,
+}
+
+impl<'a> Surface<'a> {
+    pub(crate) fn new(carrier: Carrier<'a>) -> Self {
+        Self {
+            carrier,
+            prefix: None,
+        }
+    }
+
+    fn chain<M: Mode>(self) -> Chain<'a, M> {
+        let chain = Chain::new(Some(self.carrier));
+        match self.prefix {
+            Some(prefix) => chain.prefixed(prefix),
+            None => chain,
+        }
+    }
+
+    fn batch(self) -> Batch<'a> {
+        let batch = Batch::new(self.carrier);
+        match self.prefix {
+            Some(prefix) => batch.prefixed(prefix),
+            None => batch,
+        }
+    }
+}
 
 impl<C: Client> Target for &C {
     type Sink = Self;
@@ -162,7 +216,7 @@ impl Client for Connection {
     }
 
     fn surface(&self) -> Surface<'_> {
-        Surface(Carrier::Socket(self))
+        Surface::new(Carrier::Socket(self))
     }
 }
 
@@ -174,7 +228,7 @@ impl Client for Pool {
     }
 
     fn surface(&self) -> Surface<'_> {
-        Surface(Carrier::Socket(self))
+        Surface::new(Carrier::Socket(self))
     }
 }
 
@@ -186,7 +240,7 @@ impl Client for Exclusive {
     }
 
     fn surface(&self) -> Surface<'_> {
-        Surface(Carrier::Socket(self))
+        Surface::new(Carrier::Socket(self))
     }
 }
 
