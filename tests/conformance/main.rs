@@ -9,6 +9,7 @@
 //! - `wire`: what is sent, against the syntax
 //! - `metadata`: numbers of words and flags, against COMMAND
 //! - `keys`: which words are keys, against COMMAND GETKEYS
+//! - `prefixed`: the calls through a handle with a prefix of keys
 //! - `replies`: live replies, against the declared types
 //! - `clustered`: the calls through the handle of a cluster
 //! - `live`: calls whose arguments are only known at run time
@@ -45,6 +46,7 @@ mod modules;
 mod moments;
 mod outcomes;
 mod own;
+mod prefixed;
 mod reading;
 mod recorded;
 mod replies;

@@ -324,3 +324,130 @@ impl Moves {
         u32::try_from(self.of(place as usize)).unwrap_or(place)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::command::info::{CommandInfo, command_info};
+    use crate::command::{Slots, Timeout, slot};
+
+    static MSET: CommandInfo = command_info!("MSET");
+    static BLPOP: CommandInfo = command_info!("BLPOP").blocking().waits();
+    static SCAN: CommandInfo =
+        command_info!("SCAN").naming(const { &Naming::NONE.pattern(PatternPlace::After("MATCH")) });
+    static SORT: CommandInfo =
+        command_info!("SORT").naming(const { &Naming::NONE.templates(&["BY", "GET"]) });
+    static FLUSHDB: CommandInfo =
+        command_info!("FLUSHDB").naming(const { &Naming::NONE.unnamed() });
+
+    fn words(args: &Args) -> Vec<String> {
+        let words = args.to_words().into_iter();
+        words
+            .map(|word| String::from_utf8_lossy(&word).into_owned())
+            .collect()
+    }
+
+    fn prefixed(mut args: Args) -> Args {
+        args.put_prefix(&Prefix::new(b"app:"));
+        args
+    }
+
+    #[test]
+    fn what_is_replaced_later_is_still_found() {
+        let mut args = Args::new(&BLPOP, Keys::Noted);
+        args.keys("key", &["a", "bc"]);
+        let timeout = Timeout::from(Duration::from_secs(60));
+        args.block(&timeout);
+        args.arg("timeout", &timeout);
+        let mut args = prefixed(args);
+        assert_eq!(words(&args), ["BLPOP", "app:a", "app:bc", "60"]);
+        args.wait_in_pieces(Some(Duration::from_secs(10)));
+        assert_eq!(words(&args)[..3], ["BLPOP", "app:a", "app:bc"]);
+        assert_ne!(words(&args)[3], "60");
+
+        let mut args = Args::new(&SCAN, Keys::Noted);
+        args.cursor_item(0);
+        args.part(1, |args| args.word("TYPE"));
+        args.part(0, |args| {
+            args.word("MATCH");
+            args.arg("pattern", "a*");
+        });
+        let mut args = prefixed(args);
+        args.part(0, |args| args.word("x"));
+        assert_eq!(words(&args), ["SCAN", "0", "x", "TYPE"]);
+        let later = args.at_cursor(12_345).unwrap();
+        assert_eq!(words(&later), ["SCAN", "12345", "x", "TYPE"]);
+    }
+
+    #[test]
+    fn a_scan_without_a_pattern_gets_one() {
+        let mut args = Args::new(&SCAN, Keys::Noted);
+        args.cursor_item(7);
+        args.put_prefix(&Prefix::new(b"a*"));
+        assert_eq!(words(&args), ["SCAN", "7", "MATCH", "a\\**"]);
+    }
+
+    #[test]
+    fn words_that_look_like_options_are_none() {
+        let mut args = Args::new(&SORT, Keys::Noted);
+        args.key("key", "BY");
+        args.part(0, |args| {
+            args.word("BY");
+            args.arg("pattern", "GET");
+        });
+        args.part(1, |args| {
+            args.word("GET");
+            args.arg("pattern", "#");
+            args.word("STORE");
+            args.key("destination", "GET");
+        });
+        let expected = [
+            "SORT", "app:BY", "BY", "app:GET", "GET", "#", "STORE", "app:GET",
+        ];
+        assert_eq!(words(&prefixed(args)), expected);
+    }
+
+    #[test]
+    fn slots_are_those_of_the_whole_keys() {
+        let mut args = Args::new(&MSET, Keys::Noted);
+        args.key("key", "a");
+        args.put_prefix(&Prefix::new(b"{app}:"));
+        assert_eq!(args.slots(), Slots::One(slot("app")));
+    }
+
+    #[test]
+    fn what_cannot_keep_to_the_prefix_is_refused() {
+        let mut unnoted = Args::new(&MSET, Keys::Slots);
+        unnoted.key("key", "a");
+        for args in [Args::new(&FLUSHDB, Keys::Noted), unnoted] {
+            let error = prefixed(args).take_error().unwrap();
+            assert!(error.to_string().contains("`app:`"), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn keys_get_it_and_values_do_not(
+            pairs in prop::collection::vec((prop::collection::vec(any::<u8>(), 0..120), 0_usize..40_000), 1..6),
+        ) {
+            let mut args = Args::new(&MSET, Keys::Noted);
+            let mut expected = vec![b"MSET".to_vec()];
+            for (key, len) in &pairs {
+                let value = Bytes::from(vec![b'v'; *len]);
+                args.key("key", key);
+                args.arg("value", &value);
+                expected.extend([[b"app:", &**key].concat(), value.to_vec()]);
+            }
+            let once = prefixed(args);
+            prop_assert_eq!(once.to_words(), expected.clone());
+            prop_assert_eq!(once.again().to_words(), expected);
+            let twice = prefixed(once);
+            prop_assert!(twice.to_words()[1].starts_with(b"app:app:"));
+        }
+    }
+}
