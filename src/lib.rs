@@ -138,7 +138,7 @@ pub use typedis_core::{
     IntoScanStream, Lag, Limits, Message, Name, Obstacle, Open, PatternChannel, Phase, Pipeline,
     Pool, Prefixed, Protocol, Queued, Raw, Record, Repeat, Reply, Request, Result, RowStream, Run,
     ScanStream, Script, Secret, ServerError, Stream, Subscriber, Target, ToArg, ToArgs, ToRecords,
-    Transaction, Unclaimed, Value, Watch, Watched, cmd, each,
+    Transaction, Unclaimed, Value, Watch, Watched, WithPrefix, cmd, each,
 };
 pub use typedis_core::{
     BlockMilliseconds, Milliseconds, Seconds, SignedMilliseconds, SignedSeconds, Timeout,

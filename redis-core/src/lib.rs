@@ -53,7 +53,7 @@ pub use chain::{
 #[doc(hidden)]
 pub use client::host::Repeated;
 pub use client::host::{Host, IntoHost};
-pub use client::{AnyClient, Client, Prefixed};
+pub use client::{AnyClient, Client, Prefixed, WithPrefix};
 #[cfg(feature = "json")]
 pub use codec::Json;
 pub use codec::Name;

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use super::{Client, InFlight, Surface};
+use super::bound::{Client, InFlight, Surface};
 use crate::chain::watch::{Commit, watch_of};
 use crate::chain::{Watch, Watched};
 use crate::codec::prefixed::ReplyNames;
@@ -16,9 +16,29 @@ use crate::handle::{Exclusive, Pool};
 use crate::reply::{Frame, FromRedis};
 use crate::request::{AllowsBlocking, Target};
 
+/// Makes views of handles in which every key has a prefix; every [`Client`] that can be cloned has it.
+pub trait WithPrefix: Client + Clone {
+    /// The same handle, where every key of every command gets a prefix: see [`Prefixed`].
+    ///
+    /// ```no_run
+    /// # extern crate typedis_core as typedis;
+    /// use typedis::{Result, Run, WithPrefix, raw};
+    ///
+    /// # async fn example(conn: typedis::Connection) -> Result<()> {
+    /// let app = conn.with_prefix("app:");
+    /// let visits: i64 = app.run(raw("INCR").key("visits").reply()).await?; // INCR app:visits
+    /// # Ok(()) }
+    /// ```
+    fn with_prefix(&self, prefix: impl AsRef<[u8]>) -> Prefixed<Self> {
+        Prefixed::new(self.clone(), prefix)
+    }
+}
+
+impl<C: Client + Clone> WithPrefix for C {}
+
 /// A view of a handle in which every key has a prefix, which the program does not see.
 ///
-/// [`Client::with_prefix`] makes it from any handle. It has all commands, and is a [`Client`] itself, so functions over any
+/// [`WithPrefix::with_prefix`] makes it from any handle. It has all commands, and is a [`Client`] itself, so functions over any
 /// handle take it too; its pipelines, transactions, batches and streams have the prefix as well.
 ///
 /// - Every key of a command gets the prefix before it is sent: also keys in lists behind their number, those of scripts
@@ -37,7 +57,7 @@ use crate::request::{AllowsBlocking, Target};
 ///
 /// ```no_run
 /// # extern crate typedis_core as typedis;
-/// use typedis::{Client, Connection, Result, Run, raw};
+/// use typedis::{Connection, Result, Run, WithPrefix, raw};
 ///
 /// # async fn example() -> Result<()> {
 /// let conn = Connection::open("redis://localhost").await?;
@@ -62,7 +82,7 @@ pub struct Prefixed<C> {
 }
 
 impl<C: Client> Prefixed<C> {
-    /// A view of this handle with a prefix. [`Client::with_prefix`] does the same for a clone of the handle.
+    /// A view of this handle with a prefix. [`WithPrefix::with_prefix`] does the same for a clone of the handle.
     pub fn new(client: C, prefix: impl AsRef<[u8]>) -> Self {
         Self::with(client, Prefix::new(prefix.as_ref()))
     }
@@ -82,7 +102,7 @@ impl<C: Client> Prefixed<C> {
     /// ```no_run
     /// # extern crate typedis_core as typedis;
     /// # fn example(conn: typedis::Connection) {
-    /// use typedis::Client;
+    /// use typedis::WithPrefix;
     ///
     /// let app = conn.with_prefix("app:").channels();
     /// # }
@@ -155,7 +175,7 @@ impl Prefixed<Pool> {
     /// ```no_run
     /// # extern crate typedis_core as typedis;
     /// # async fn example(pool: typedis::Pool) -> typedis::Result<()> {
-    /// use typedis::{Client, Run, raw};
+    /// use typedis::{Run, WithPrefix, raw};
     ///
     /// let shop = pool.with_prefix("shop:");
     /// let (sold,) = shop

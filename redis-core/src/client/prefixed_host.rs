@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use super::Client;
+use super::bound::Client;
 use super::host::{Call, Host, IntoHost, Issue, Walk};
 use super::prefixed::Prefixed;
 use crate::codec::prefixed::ReplyNames;
