@@ -177,7 +177,8 @@ async fn sort_follows_its_patterns_within_the_prefix(bench: Bench) -> Result<()>
         .by("weight:*")
         .get_pattern("name:*")
         .get_pattern("#");
-    assert_eq!(sorted.await?, ["two", "2", "one", "1"]);
+    let expected = ["two", "2", "one", "1"].map(|text| Some(text.to_owned()));
+    assert_eq!(sorted.await?, expected);
     app.sort_store("ids", "sorted").by("weight:*").await?;
     assert_eq!(conn.lrange::<i64>("app:sorted", 0, -1).await?, [2, 1]);
     let star = conn.with_prefix("a*:");
