@@ -4,13 +4,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use typedis_core::cluster::{Cluster, ReadFrom, slot};
-use typedis_core::{ErrorKind, Run, raw};
+use typedis_core::{CommandInfo, ErrorKind, Request, Run, raw};
 use typedis_testkit::fake::{Answer, Asked, FakeCluster};
 use typedis_testkit::{Cluster as Servers, ServerKind};
 
 use crate::support::*;
 
 const KEY: &str = "foo";
+
+static GET: CommandInfo = CommandInfo::new("GET", b"$3\r\nGET\r\n", 1)
+    .readonly()
+    .cacheable();
+static LLEN: CommandInfo = CommandInfo::new("LLEN", b"$4\r\nLLEN\r\n", 1)
+    .readonly()
+    .cacheable();
+static SUNION: CommandInfo = CommandInfo::new("SUNION", b"$6\r\nSUNION\r\n", 1)
+    .readonly()
+    .cacheable();
+static EVAL: CommandInfo = CommandInfo::new("EVAL", b"$4\r\nEVAL\r\n", 1).readonly();
+
+/// GET as the spec has it.
+fn get<'a>(cluster: &'a Cluster, key: &str) -> Request<&'a Cluster, Option<String>> {
+    Request::new(cluster, &GET, |args| args.key("key", key))
+}
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work).await.unwrap()
@@ -47,7 +63,7 @@ fn value(text: &str) -> Answer {
 }
 
 async fn read(cluster: &Cluster) -> Option<String> {
-    soon("a read", cluster.run(get(KEY))).await.unwrap()
+    soon("a read", get(cluster, KEY)).await.unwrap()
 }
 
 /// How often each node was sent this command, as the servers count it.
@@ -79,7 +95,7 @@ async fn reads_go_to_replicas_and_writes_to_primaries() {
                 replicas.run(set(&key, "1")).await.unwrap();
                 let wait = async {
                     // What was just written may not be there yet.
-                    while replicas.run(get(&key)).await.unwrap().is_none() {}
+                    while get(&replicas, &key).await.unwrap().is_none() {}
                 };
                 soon("a value on a replica", wait).await;
             }
@@ -118,9 +134,71 @@ async fn a_key_on_its_way_to_another_shard_is_not_taken_for_absent() {
         .await;
         let replicas = cluster.replicas();
         for _ in 0..20 {
-            let value = soon("a read", replicas.run(get("{t}gone"))).await.unwrap();
+            let value = soon("a read", get(&replicas, "{t}gone")).await.unwrap();
             assert_eq!(value.as_deref(), Some("still there"), "{kind}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reply_of_several_keys_lacks_none_that_is_on_its_way() {
+    for kind in [ServerKind::Redis6, ServerKind::Redis8, ServerKind::Valkey9] {
+        let servers = start(kind).await;
+        let cluster = Cluster::open(config(&servers.url())).await.unwrap();
+        for key in ["{t}a", "{t}b"] {
+            let member = raw("SADD").key(key).arg(key).reply::<i64>();
+            cluster.run(member).await.unwrap();
+        }
+        let moving = servers.clone();
+        let to = blocking(move || {
+            let owner = moving.owner_of(slot("t")).unwrap();
+            let replica = moving.replicas_of(&owner).unwrap().pop().unwrap();
+            let mut others = moving.primaries().unwrap().into_iter();
+            let to = others.find(|node| node.id() != owner.id()).unwrap();
+            let step = moving.begin_move(slot("t"), &to).unwrap();
+            step.migrate_keys(&["{t}b"]).unwrap();
+            std::mem::forget(step);
+            // Until the replica has heard that the key is gone.
+            while replica.call(&["DBSIZE"]).unwrap() != "1" {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            to
+        })
+        .await;
+        let replicas = cluster.replicas();
+        let union = || -> Request<&Cluster, Vec<String>> {
+            Request::new(&replicas, &SUNION, |args| {
+                args.keys("key", &["{t}a", "{t}b"]);
+            })
+        };
+        // While only one of the keys is here, no server can tell what both contain.
+        for _ in 0..3 {
+            let early = union().deadline(Duration::from_millis(100));
+            let error = soon("an early read", early).await.unwrap_err();
+            assert!(error.is_timeout() || error.server().is_some(), "{error}");
+        }
+        // A script hides from its caller what it found.
+        let script: Request<&Cluster, String> = Request::new(&replicas, &EVAL, |args| {
+            args.arg("script", "return redis.call('SCARD', KEYS[1]) .. ''");
+            args.arg("numkeys", &1);
+            args.key("key", "{t}b");
+        });
+        assert_eq!(soon("a script", script).await.unwrap(), "1", "{kind}");
+        let waiting = replicas.clone();
+        let late = tokio::spawn(async move {
+            let call: Request<&Cluster, Vec<String>> = Request::new(&waiting, &SUNION, |args| {
+                args.keys("key", &["{t}a", "{t}b"])
+            });
+            call.await
+        });
+        let moving = servers.clone();
+        blocking(move || {
+            moving.move_slot(slot("t"), &to).unwrap();
+        })
+        .await;
+        let mut both = soon("a read that waits", late).await.unwrap().unwrap();
+        both.sort();
+        assert_eq!(both, ["{t}a", "{t}b"], "{kind}");
     }
 }
 
@@ -234,8 +312,9 @@ async fn nothing_on_a_replica_is_asked_of_the_primary_too() {
     .await;
     let replicas = connect(&fake).await.replicas();
     assert_eq!(read(&replicas).await.as_deref(), Some("v"));
-    let length = raw("LLEN").key(KEY).readonly().reply::<i64>();
-    assert_eq!(replicas.run(length).await.unwrap(), 3);
+    let length: Request<&Cluster, i64> =
+        Request::new(&replicas, &LLEN, |args| args.key("key", KEY));
+    assert_eq!(length.await.unwrap(), 3);
 }
 
 #[tokio::test]
@@ -256,7 +335,7 @@ async fn without_a_replica_reads_go_to_the_primary_unless_nothing_else_is_wanted
         assert_eq!(read(&view).await.as_deref(), Some("v"));
     }
     let strict = cluster.read_from(ReadFrom::Replica);
-    let error = strict.run(get(KEY)).await.unwrap_err();
+    let error = get(&strict, KEY).await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Cluster(_)), "{error}");
     assert!(
         error.to_string().contains("no replica of the slot 12182"),
