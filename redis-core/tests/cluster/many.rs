@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use typedis_core::cluster::{Cluster, slot};
 use typedis_core::{CommandInfo, ErrorKind, Phase, Request, RequestPolicy, ResponsePolicy, ToArgs};
+use typedis_testkit::ServerKind;
 use typedis_testkit::fake::{Answer, FakeCluster};
-use typedis_testkit::{ServerKind, shared_cluster};
 
 use crate::support::*;
 
@@ -46,11 +46,9 @@ fn with_keys<'a, R>(
 #[tokio::test]
 async fn many_keys_are_split_by_slots_and_joined_in_order() {
     for kind in [ServerKind::Valkey9, ServerKind::Redis6] {
-        let space = tokio::task::spawn_blocking(move || shared_cluster(kind))
-            .await
-            .unwrap();
+        let space = keys_of(kind).await;
         for protocol in BOTH {
-            let config = config(&url(space.cluster())).protocol(protocol);
+            let config = config(&space.cluster().url()).protocol(protocol);
             let cluster = Cluster::open(config).await.unwrap();
             let keys: Vec<String> = (0..100).map(|number| space.key(number)).collect();
             let pairs: Vec<(&str, String)> =

@@ -28,15 +28,6 @@ fn get<'a>(cluster: &'a Cluster, key: &str) -> Request<&'a Cluster, Option<Strin
     Request::new(cluster, &GET, |args| args.key("key", key))
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work).await.unwrap()
-}
-
-async fn start(kind: ServerKind) -> Arc<Servers> {
-    let builder = Servers::builder(kind).replicas(1);
-    Arc::new(blocking(move || builder.start().unwrap()).await)
-}
-
 /// A primary and its replicas; a replica that is asked how it fares says that it is well.
 async fn fake(
     replicas: usize,
@@ -85,7 +76,7 @@ async fn counted(servers: &Arc<Servers>, command: &'static str) -> Vec<(bool, u6
 #[tokio::test]
 async fn reads_go_to_replicas_and_writes_to_primaries() {
     for kind in [ServerKind::Valkey9, ServerKind::Redis8] {
-        let servers = start(kind).await;
+        let servers = start(kind, 1).await;
         for protocol in BOTH {
             let config = config(&servers.url()).protocol(protocol);
             let cluster = Cluster::open(config).await.unwrap();
@@ -119,11 +110,10 @@ async fn reads_go_to_replicas_and_writes_to_primaries() {
 #[tokio::test]
 async fn a_key_on_its_way_to_another_shard_is_not_taken_for_absent() {
     for kind in [ServerKind::Redis6, ServerKind::Redis8, ServerKind::Valkey9] {
-        let servers = start(kind).await;
-        let cluster = Cluster::open(config(&servers.url())).await.unwrap();
+        let servers = start(kind, 1).await;
+        let cluster = open(&servers).await;
         cluster.run(set("{t}gone", "still there")).await.unwrap();
-        let moving = servers.clone();
-        blocking(move || {
+        change(&servers, move |moving| {
             let owner = moving.owner_of(slot("t")).unwrap();
             let mut others = moving.primaries().unwrap().into_iter();
             let to = others.find(|node| node.id() != owner.id()).unwrap();
@@ -143,14 +133,13 @@ async fn a_key_on_its_way_to_another_shard_is_not_taken_for_absent() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reply_of_several_keys_lacks_none_that_is_on_its_way() {
     for kind in [ServerKind::Redis6, ServerKind::Redis8, ServerKind::Valkey9] {
-        let servers = start(kind).await;
-        let cluster = Cluster::open(config(&servers.url())).await.unwrap();
+        let servers = start(kind, 1).await;
+        let cluster = open(&servers).await;
         for key in ["{t}a", "{t}b"] {
             let member = raw("SADD").key(key).arg(key).reply::<i64>();
             cluster.run(member).await.unwrap();
         }
-        let moving = servers.clone();
-        let to = blocking(move || {
+        let to = change(&servers, move |moving| {
             let owner = moving.owner_of(slot("t")).unwrap();
             let replica = moving.replicas_of(&owner).unwrap().pop().unwrap();
             let mut others = moving.primaries().unwrap().into_iter();
@@ -191,8 +180,7 @@ async fn a_reply_of_several_keys_lacks_none_that_is_on_its_way() {
             });
             call.await
         });
-        let moving = servers.clone();
-        blocking(move || {
+        change(&servers, move |moving| {
             moving.move_slot(slot("t"), &to).unwrap();
         })
         .await;
@@ -246,10 +234,9 @@ async fn a_replica_that_hangs_is_left_out_and_used_again_when_it_is_back() {
         .replicas(1)
         .node_timeout(Duration::from_secs(60));
     let servers = Arc::new(blocking(move || builder.start().unwrap()).await);
-    let cluster = Cluster::open(config(&servers.url())).await.unwrap();
+    let cluster = open(&servers).await;
     cluster.run(set(KEY, "v")).await.unwrap();
-    let hanging = servers.clone();
-    let replica = blocking(move || {
+    let replica = change(&servers, move |hanging| {
         let owner = hanging.owner_of(slot(KEY)).unwrap();
         let replica = hanging.replicas_of(&owner).unwrap().pop().unwrap();
         replica.server().pause().unwrap();
