@@ -11,6 +11,7 @@
 //! - `keys`: which words are keys, against COMMAND GETKEYS
 //! - `replies`: live replies, against the declared types
 //! - `clustered`: the calls through the handle of a cluster
+//! - `moving`: reads from replicas of keys that move to another shard
 //! - `live`: calls whose arguments are only known at run time
 //! - `tracking`: which reads are tracked, against `cacheable`
 //! - `trees`: the order and the types of words, against COMMAND DOCS
@@ -43,6 +44,7 @@ mod live;
 mod metadata;
 mod modules;
 mod moments;
+mod moving;
 mod outcomes;
 mod own;
 mod reading;
