@@ -9,6 +9,7 @@
 //! - `wire`: what is sent, against the syntax
 //! - `metadata`: numbers of words and flags, against COMMAND
 //! - `keys`: which words are keys, against COMMAND GETKEYS
+//! - `prefixed`: the calls through a handle with a prefix of keys
 //! - `replies`: live replies, against the declared types
 //! - `clustered`: the calls through the handle of a cluster
 //! - `moving`: reads from replicas of keys that move to another shard
@@ -47,6 +48,7 @@ mod moments;
 mod moving;
 mod outcomes;
 mod own;
+mod prefixed;
 mod reading;
 mod recorded;
 mod replies;

@@ -77,7 +77,7 @@ impl Cluster {
         I: IntoIterator,
         C: IntoRequest<Sink = Detached>,
     {
-        batch::each(Carrier::Nodes(self), items, command)
+        batch::each(Carrier::Nodes(self), None, items, command)
     }
 }
 
@@ -107,7 +107,7 @@ impl Client for Cluster {
     }
 
     fn surface(&self) -> Surface<'_> {
-        Surface(Carrier::Nodes(self))
+        Surface::new(Carrier::Nodes(self))
     }
 }
 
