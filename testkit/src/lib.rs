@@ -85,7 +85,7 @@ pub use cluster::{Cluster, ClusterBuilder, KeySpace, shared_cluster};
 pub use docs::{Argument, CommandDocs, ServerCommands};
 pub use error::{Error, Result};
 pub use fleet::Fleet;
-pub use server::{Server, ServerBuilder};
+pub use server::{OwnTls, Server, ServerBuilder};
 pub use servers::ServerKind;
 pub use shared::{Database, database, shared};
 #[cfg(feature = "simulation")]

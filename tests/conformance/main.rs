@@ -12,6 +12,7 @@
 //! - `prefixed`: the calls through a handle with a prefix of keys
 //! - `replies`: live replies, against the declared types
 //! - `clustered`: the calls through the handle of a cluster
+//! - `moving`: reads from replicas of keys that move to another shard
 //! - `live`: calls whose arguments are only known at run time
 //! - `tracking`: which reads are tracked, against `cacheable`
 //! - `trees`: the order and the types of words, against COMMAND DOCS
@@ -44,6 +45,7 @@ mod live;
 mod metadata;
 mod modules;
 mod moments;
+mod moving;
 mod outcomes;
 mod own;
 mod prefixed;

@@ -144,6 +144,8 @@ struct Noted {
     mode: Keys,
     /// Of keys that stay.
     fixed: Slots,
+    /// How many of them there are, unless their positions are noted too.
+    fixed_count: u32,
     /// Of keys within options and lists, which may be replaced.
     movable: Slots,
 }
