@@ -23,6 +23,7 @@
 //! # Layout
 //!
 //! - [`Lock`]: one caller at a time, with a token that grows
+//! - [`Semaphore`]: a limited number of callers at a time
 //! - `lease`: what is held for a time and renewed in the background; behind the guards of several recipes
 //! - `error`: what can go wrong, and what is said when something is lost
 //! - `keys`: the names of keys; `scripts`: the Lua scripts as methods, and what they are given
@@ -32,6 +33,8 @@
 mod guide {
     #[doc = include_str!("../../docs/guide/recipes/lock.md")]
     struct Lock;
+    #[doc = include_str!("../../docs/guide/recipes/semaphore.md")]
+    struct Semaphore;
 }
 
 mod error;
@@ -39,6 +42,8 @@ mod keys;
 mod lease;
 mod lock;
 mod scripts;
+mod semaphore;
 
 pub use error::{Error, LossCause, Lost, Result};
 pub use lock::{Lock, LockGuard};
+pub use semaphore::{Permit, Semaphore};

@@ -19,6 +19,11 @@ pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(millis).unwrap_or(u64::MAX).max(1)
 }
 
+/// Whole microseconds, rounded up.
+pub(crate) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos().div_ceil(1_000)).unwrap_or(u64::MAX)
+}
+
 /// A pause before another attempt: at most `pause`, and at least half of it, so that callers do not come all at once.
 pub(crate) fn jittered(pause: Duration) -> Duration {
     pause.mul_f64(0.5 + fastrand::f64() / 2.0)

@@ -17,4 +17,5 @@
 mod chaos;
 mod failover;
 mod lock;
+mod semaphore;
 mod support;
