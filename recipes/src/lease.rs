@@ -73,6 +73,11 @@ impl<H: Held> Lease<H> {
         }
     }
 
+    /// What is held.
+    pub(crate) fn held(&self) -> &H {
+        &self.held
+    }
+
     /// Whether nobody else can hold it, as far as this client knows.
     pub(crate) fn is_held(&self) -> bool {
         matches!(&*self.standing.borrow(), Standing::Held(until) if Instant::now() < *until)

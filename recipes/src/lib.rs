@@ -24,6 +24,11 @@
 //!
 //! - [`Lock`]: one caller at a time, with a token that grows
 //! - [`Semaphore`]: a limited number of callers at a time
+//! - [`Gcra`], [`SlidingWindow`]: a limited number of calls in a time
+//! - [`CacheAside`]: values that are loaded once for all callers, and refreshed before they end
+//! - [`Election`]: one leader among candidates
+//! - [`Queue`]: jobs that are due later, delivered until they are done
+//! - [`Idempotency`]: a request that is made twice is carried out once
 //! - `lease`: what is held for a time and renewed in the background; behind the guards of several recipes
 //! - `error`: what can go wrong, and what is said when something is lost
 //! - `keys`: the names of keys; `scripts`: the Lua scripts as methods, and what they are given
@@ -31,19 +36,39 @@
 /// The code of the guide's pages, which the documentation tests compile.
 #[cfg(doctest)]
 mod guide {
+    #[doc = include_str!("../../docs/guide/recipes/cache-aside.md")]
+    struct CacheAside;
+    #[doc = include_str!("../../docs/guide/recipes/election.md")]
+    struct Election;
+    #[doc = include_str!("../../docs/guide/recipes/idempotency.md")]
+    struct Idempotency;
+    #[doc = include_str!("../../docs/guide/recipes/queue.md")]
+    struct Queue;
     #[doc = include_str!("../../docs/guide/recipes/lock.md")]
     struct Lock;
+    #[doc = include_str!("../../docs/guide/recipes/rate-limit.md")]
+    struct RateLimit;
     #[doc = include_str!("../../docs/guide/recipes/semaphore.md")]
     struct Semaphore;
 }
 
+mod cache_aside;
+mod election;
 mod error;
+mod idempotency;
 mod keys;
 mod lease;
 mod lock;
+mod queue;
+mod rate_limit;
 mod scripts;
 mod semaphore;
 
+pub use cache_aside::{CacheAside, CacheError};
+pub use election::{Election, ElectionEvent, ElectionEvents, Leadership};
 pub use error::{Error, LossCause, Lost, Result};
+pub use idempotency::{Begun, Idempotency, RequestRun};
 pub use lock::{Lock, LockGuard};
+pub use queue::{DeadJob, Job, Queue, Retry};
+pub use rate_limit::{Gcra, SlidingWindow, Verdict};
 pub use semaphore::{Permit, Semaphore};

@@ -37,6 +37,12 @@ impl LockHold {
             ttl,
         })
     }
+
+    /// Adds a name that others can read.
+    pub(crate) fn named(mut self, name: &str) -> Self {
+        self.owner = format!("{}:{name}", self.owner);
+        self
+    }
 }
 
 impl Held for LockHold {

@@ -39,11 +39,14 @@ async fn every_handle_has_locks() {
         Lock::new(&pool, "pool"),
         Lock::new(&exclusive, "exclusive"),
         Lock::new(&cluster, space.key("cluster")),
+        Lock::new(&pool.with_prefix("app:"), "prefixed"),
     ] {
         let guard = lock.acquire().await.unwrap();
         assert!(lock.try_acquire().await.unwrap().is_none(), "{lock:?}");
         guard.release().await.unwrap();
     }
+    let keys = pool.exists(["app:{lock:prefixed}:last"]).await.unwrap();
+    assert_eq!(keys, 1, "the prefix is before the keys");
 }
 
 #[tokio::test]

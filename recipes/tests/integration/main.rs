@@ -14,8 +14,13 @@
     clippy::unwrap_used
 )]
 
+mod cache_aside;
 mod chaos;
+mod election;
 mod failover;
+mod idempotency;
 mod lock;
+mod queue;
+mod rate_limit;
 mod semaphore;
 mod support;
