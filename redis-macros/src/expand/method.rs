@@ -18,6 +18,8 @@ pub(super) fn expand(command: &Command, doctests: bool) -> TokenStream {
         write::declarations(&command.body),
         write::conversions(&command.body),
     );
+    // With `self`, more than 7: clippy's limit is for functions whose author can choose.
+    let many = (params.len() > 6).then(|| quote!(#[allow(clippy::too_many_arguments)]));
     let generics = generics(command);
     let reply = &command.replies.otherwise.ty;
     let bounds = bounds(command);
@@ -37,6 +39,7 @@ pub(super) fn expand(command: &Command, doctests: bool) -> TokenStream {
         #(#[doc = #docs])*
         #aliases
         #deprecated
+        #many
         fn #method #generics (self, #(#params),*) -> #returns #bounds {
             #(#conversions)*
             #value
