@@ -1,5 +1,9 @@
 //! From the replies to a chain to one outcome per command.
 
+use std::cmp::Reverse;
+
+use bytes::Bytes;
+
 use super::commands::Commands;
 use super::gathered::EachOutcome;
 use super::pieces::Pieces;
@@ -74,6 +78,30 @@ impl<'q> Outcomes<'q> {
             not_loaded,
             failures: Vec::new(),
         })
+    }
+
+    /// The same outcomes, with the replies that `change` replaces by others or by an error.
+    pub(super) fn changed(
+        mut self,
+        change: impl Fn(usize, &[u8]) -> Result<Option<Vec<u8>>>,
+    ) -> Self {
+        let mut all = Vec::new();
+        for index in self.index..self.commands.len() {
+            let Some(frame) = self.frames.next() else {
+                break;
+            };
+            match change(index, frame.as_bytes()) {
+                Ok(Some(other)) => all.extend_from_slice(&other),
+                Ok(None) => all.extend_from_slice(frame.as_bytes()),
+                Err(error) => {
+                    all.extend_from_slice(frame.as_bytes());
+                    self.failures.push((index, error));
+                }
+            }
+        }
+        self.failures.sort_by_key(|(index, _)| Reverse(*index));
+        self.frames = Pieces::new(vec![Bytes::from(all).into()]);
+        self
     }
 
     /// The reply of the next command.
