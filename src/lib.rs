@@ -104,6 +104,8 @@ mod guide {
     struct Testing;
     #[doc = include_str!("../docs/guide/types.md")]
     struct Types;
+    #[doc = include_str!("../docs/guide/from-fred.md")]
+    struct FromFred;
     #[doc = include_str!("../docs/guide/from-redis-rs.md")]
     struct FromRedisRs;
     #[doc = include_str!("../docs/guide/generic-code.md")]

@@ -1,12 +1,13 @@
 //! The trait's method of a command.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
 
 use super::{alias, docs, ident, info, newer, write};
 use crate::model::{Call, Command};
+use crate::places::at;
 
-pub(super) fn expand(command: &Command, doctests: bool) -> TokenStream {
+pub(super) fn expand(command: &Command, doctests: bool, place: Span) -> TokenStream {
     let docs = docs::command(command, doctests);
     let aliases = alias::command(command);
     let deprecated = command.facts.deprecated.as_ref().map(|instead| {
@@ -35,12 +36,14 @@ pub(super) fn expand(command: &Command, doctests: bool) -> TokenStream {
     } else {
         (quote!(rt::Request<Self::Sink, #reply>), request)
     };
+    let head = quote!(fn #method #generics (self, #(#params),*) -> #returns #bounds);
+    let head = at(place, head);
     quote! {
         #(#[doc = #docs])*
         #aliases
         #deprecated
         #many
-        fn #method #generics (self, #(#params),*) -> #returns #bounds {
+        #head {
             #(#conversions)*
             #value
         }
