@@ -1,7 +1,7 @@
 //! From the replies to a chain to one outcome per command.
 
 use super::commands::Commands;
-use super::gathered::EachOutcome;
+use super::gathered::{ByNode, EachOutcome, EachReply};
 use super::pieces::Pieces;
 use crate::command::script_text::is_unknown;
 use crate::engine::inflight::{Delivery, Failure};
@@ -16,6 +16,8 @@ pub struct Outcomes<'q> {
     commands: &'q Commands,
     index: usize,
     frames: Pieces,
+    /// The replies of several nodes, in place of `frames`.
+    nodes: Option<ByNode>,
     /// Why some commands have no reply.
     failure: Option<Failure>,
     /// Why a script could not be loaded.
@@ -31,6 +33,7 @@ impl<'q> Outcomes<'q> {
             commands,
             index: 0,
             frames: Pieces::new(Vec::new()),
+            nodes: None,
             failure: None,
             not_loaded: None,
             failures: Vec::new(),
@@ -40,8 +43,13 @@ impl<'q> Outcomes<'q> {
     /// The outcomes of commands that different nodes carried out.
     pub(crate) fn of_each(commands: &'q Commands, mut each: EachOutcome) -> Self {
         each.failures.reverse();
+        let (chunks, nodes) = match each.replies {
+            EachReply::InOrder(chunks) => (chunks, None),
+            EachReply::ByNode(nodes) => (Vec::new(), Some(nodes)),
+        };
         Self {
-            frames: Pieces::new(each.chunks),
+            frames: Pieces::new(chunks),
+            nodes,
             failures: each.failures,
             ..Self::none(commands)
         }
@@ -70,6 +78,7 @@ impl<'q> Outcomes<'q> {
             commands,
             index: 0,
             frames,
+            nodes: None,
             failure,
             not_loaded,
             failures: Vec::new(),
@@ -83,7 +92,11 @@ impl<'q> Outcomes<'q> {
     pub(crate) fn next<R: FromRedis>(&mut self) -> Result<R> {
         let index = self.index;
         let commands = self.commands;
-        let reply = match self.frames.next_short() {
+        let next = match &mut self.nodes {
+            None => self.frames.next_short(),
+            Some(nodes) => nodes.of(index).and_then(Pieces::next_short),
+        };
+        let reply = match next {
             // `next_short` has checked that it is a short string, as most replies are, so decoding
             // need not check for other kinds.
             Some(frame) => {
@@ -105,7 +118,10 @@ impl<'q> Outcomes<'q> {
     fn next_frame(&mut self) -> Result<FrameRef<'_>> {
         let index = self.index;
         self.index += 1;
-        let next = self.frames.next();
+        let next = match &mut self.nodes {
+            None => self.frames.next(),
+            Some(nodes) => nodes.of(index).and_then(Pieces::next),
+        };
         if let Some((_, error)) = self.failures.pop_if(|(failed, _)| *failed == index) {
             return Err(error);
         }
