@@ -7,7 +7,7 @@
 //! # Layout
 //!
 //! - `unit`: one module with its trait, which contains everything below
-//! - `info`: the static with the facts of a command
+//! - `info`: the static with the facts of a command; `naming`: its names that are not keys
 //! - `method`: the trait's method
 //! - `builder`: the type that a command with options returns
 //! - `option`: the methods of a builder
@@ -28,6 +28,7 @@ mod info;
 mod known;
 mod marker;
 mod method;
+mod naming;
 mod newer;
 mod option;
 mod rules;

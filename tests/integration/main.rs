@@ -10,6 +10,7 @@
 //! - `from_redis_rs`: the table of docs/guide/from-redis-rs.md
 //! - `names`: names that other people choose
 //! - `pages`: the guide and its links
+//! - `prefixed`: handles with a prefix of keys
 //! - `raw`: commands that are built from words
 //! - `rebuild`: editing a spec rebuilds what was expanded from it
 //! - `requirements`: what a server is too old for
@@ -36,6 +37,7 @@ mod input;
 mod listen;
 mod names;
 mod pages;
+mod prefixed;
 mod raw;
 mod rebuild;
 mod requirements;

@@ -9,6 +9,7 @@
 //! - `lists`: arguments of which there may be any number
 //! - `optional`: what `None` makes impossible
 //! - `place`: words that are moved to their place: options, counts, columns
+//! - `prefixed`: a prefix that is put before its names
 //! - `wait`: waits that are split into pieces
 //! - `reuse`: a command that is sent in another form: with another cursor, with the text of its script
 //! - `slots`: the slots of its keys, computed while they are written
@@ -33,6 +34,7 @@ mod keyed;
 mod lists;
 mod optional;
 mod place;
+mod prefixed;
 mod reuse;
 mod slots;
 mod spare;
@@ -142,6 +144,8 @@ struct Noted {
     mode: Keys,
     /// Of keys that stay.
     fixed: Slots,
+    /// How many of them there are, unless their positions are noted too.
+    fixed_count: u32,
     /// Of keys within options and lists, which may be replaced.
     movable: Slots,
 }

@@ -122,9 +122,10 @@ pub struct Request<S: Sink, R> {
 }
 
 enum State<S: Sink> {
-    /// Each part is there until it is taken.
-    Building(Option<S>, Option<Box<Args>>),
+    Building(S, Box<Args>),
     Pending(S::Pending),
+    /// Only while the state changes.
+    Done,
 }
 
 impl<S: Sink, R> Unpin for Request<S, R> {}
@@ -133,9 +134,9 @@ impl<S: Sink, R> std::fmt::Debug for Request<S, R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let state = match &self.state {
             // Arguments may be secrets.
-            State::Building(_, Some(args)) => args.info().name,
-            State::Building(_, None) => "done",
+            State::Building(_, args) => args.info().name,
             State::Pending(_) => "pending",
+            State::Done => "done",
         };
         f.debug_tuple("Request").field(&state).finish()
     }
@@ -163,7 +164,7 @@ impl<S: Sink, R> Request<S, R> {
     #[inline]
     pub(crate) fn of(sink: S, args: Box<Args>) -> Self {
         Self {
-            state: State::Building(Some(sink), Some(args)),
+            state: State::Building(sink, args),
             reply: PhantomData,
         }
     }
@@ -171,7 +172,7 @@ impl<S: Sink, R> Request<S, R> {
     /// Changes the arguments; for option builders. A request that was sent already is not changed.
     #[inline]
     pub fn edit(&mut self, write: impl FnOnce(&mut Args)) {
-        if let State::Building(_, Some(args)) = &mut self.state {
+        if let State::Building(_, args) = &mut self.state {
             write(args);
         }
     }
@@ -233,11 +234,11 @@ impl<S: Sink, R> Request<S, R> {
     where
         S: Execute<R>,
     {
-        if let State::Building(sink, args) = &mut self.state
-            && let (Some(sink), Some(args)) = (sink.take(), args.take())
+        if let State::Building(..) = self.state
+            && let State::Building(sink, args) = std::mem::replace(&mut self.state, State::Done)
         {
             let pending = State::Pending(sink.begin(args));
-            // Nothing is left in what is replaced, so it needs no drop; the compiler does not see that.
+            // What is replaced is `Done`, which needs no drop; the compiler does not see that.
             std::mem::forget(std::mem::replace(&mut self.state, pending));
         }
     }
@@ -246,8 +247,8 @@ impl<S: Sink, R> Request<S, R> {
     #[inline]
     pub(crate) fn into_parts(self) -> Option<(S, Box<Args>)> {
         match self.state {
-            State::Building(sink, args) => sink.zip(args),
-            State::Pending(_) => None,
+            State::Building(sink, args) => Some((sink, args)),
+            State::Pending(_) | State::Done => None,
         }
     }
 }
@@ -260,7 +261,7 @@ impl<S: Execute<R>, R> Future for Request<S, R> {
         self.start();
         match &mut self.state {
             State::Pending(pending) => S::poll(pending, cx),
-            State::Building(..) => Poll::Ready(Err(Error::ended())),
+            State::Building(..) | State::Done => Poll::Ready(Err(Error::ended())),
         }
     }
 }

@@ -1,5 +1,11 @@
 //! One socket, from the handshake to its end: reading, writing and checking that the server still answers. None waits
 //! for another.
+//!
+//! # Layout
+//!
+//! - `frames`: the whole frames that have come
+//! - `hand_out`: replies and pushes, handed out in the order in which they came
+//! - `replies`: a reply goes to the caller who waits for it
 
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};

@@ -116,7 +116,8 @@ impl Frames {
             taken = first_short(most, input);
         }
         self.pass_short(taken.0, taken.1);
-        Some(taken)
+        // So that nobody waits for ever, should the input not be what was scanned.
+        Some(taken).filter(|(frames, _)| *frames > 0)
     }
 
     /// All of them; those of a run as one.
