@@ -14,5 +14,6 @@ mod prefixed;
 mod prefixed_host;
 
 pub use any::AnyClient;
-pub use bound::{Client, InFlight, Surface};
+pub use bound::Client;
+pub(crate) use bound::{InFlight, Surface};
 pub use prefixed::{Prefixed, WithPrefix};

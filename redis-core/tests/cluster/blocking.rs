@@ -158,7 +158,7 @@ async fn many_waits_do_not_hold_up_the_commands_of_others() {
 
 /// Waits until a node has a client that is blocked.
 async fn until_blocked(servers: &Arc<Servers>, key: &'static str) {
-    change(&servers, move |servers| {
+    change(servers, move |servers| {
         for _ in 0..2_000 {
             let owner = servers.owner_of(slot(key)).unwrap();
             let info = owner.call(&["INFO", "clients"]).unwrap();

@@ -104,7 +104,7 @@ async fn endure(kind: ServerKind) {
 /// Changes the cluster around slots that the load uses.
 fn carry_out(change: Change, round: u16, servers: &Servers) {
     // The slot that many keys share, and others.
-    let slot = if round % 3 == 0 {
+    let slot = if round.is_multiple_of(3) {
         slot("t")
     } else {
         slot(format!("k{round}"))
