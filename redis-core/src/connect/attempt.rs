@@ -8,7 +8,8 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::time::{Instant, timeout_at};
 
-use super::handshake::{self, Greeting, Refusal};
+use super::handshake::{self, Greeting};
+use super::refusal::Refusal;
 use super::transport::{self, Socket};
 use crate::config::{Address, Config, Credentials, MaintNotifications, Protocol, Transport};
 use crate::error::ServerVersion;
