@@ -37,7 +37,6 @@ struct Ledger {
     pushed: HashMap<i64, bool>,
     /// Calls that may have popped an element for nobody.
     unsure: usize,
-    popped: u64,
 }
 
 impl Queue {
@@ -186,7 +185,6 @@ impl Consumer {
 
 impl Ledger {
     fn pop(&mut self, element: i64) -> Result<(), (Rule, String)> {
-        self.popped += 1;
         match self.pushed.remove(&element) {
             Some(_) => Ok(()),
             None => Err((

@@ -56,7 +56,12 @@ impl Entries {
         let worker = entries.worker();
         let (open, caller) = (Arc::clone(&entries.open), entries.caller.clone());
         works.go(async move {
-            let handler = move |job: Job<Entry>| std::future::ready(work(&open, &job));
+            let counted = caller.clone();
+            let handler = move |job: Job<Entry>| {
+                // It was read, and is acknowledged if it succeeds.
+                counted.tally.commands(counted.load, 2);
+                std::future::ready(work(&open, &job))
+            };
             if let Err(error) = worker.run(handler).await {
                 let text = format!("a worker ended: {error}");
                 caller.tally.broke(Rule::NotRecovered, text);
@@ -70,10 +75,7 @@ impl Entries {
             Lender::Pool(pool) => Worker::new(pool, &self.stream, GROUP, "one"),
             Lender::Cluster(cluster) => Worker::new(cluster, &self.stream, GROUP, "one"),
         };
-        let tally = Arc::clone(&self.caller.tally);
-        worker
-            .claim_after(CLAIM_AFTER)
-            .on_event(move |_| tally.commands("workers", 1))
+        worker.claim_after(CLAIM_AFTER)
     }
 
     async fn add(&self, number: i64) -> typedis::Result<()> {
