@@ -45,7 +45,7 @@ fn every_page_of_the_guide_is_linked_and_compiled() {
 fn the_page_about_errors_says_what_to_do_about_each_kind() {
     let (page, source) = (
         text("docs/guide/errors.md"),
-        text("redis-core/src/error/mod.rs"),
+        text("redis-core/src/error/kind.rs"),
     );
     let (_, kinds) = source
         .split_once("pub enum ErrorKind {\n")
