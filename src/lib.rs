@@ -118,6 +118,8 @@ mod guide {
     struct Maintenance;
     #[doc = include_str!("../docs/guide/publish-subscribe.md")]
     struct PublishSubscribe;
+    #[doc = include_str!("../docs/guide/recipes.md")]
+    struct Recipes;
     #[doc = include_str!("../docs/guide/scans-and-waiting.md")]
     struct ScansAndWaiting;
     #[doc = include_str!("../docs/guide/scripts.md")]

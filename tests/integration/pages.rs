@@ -42,6 +42,24 @@ fn every_page_of_the_guide_is_linked_and_compiled() {
 }
 
 #[test]
+fn every_page_of_a_recipe_is_linked_and_compiled() {
+    let (overview, library) = (text("docs/guide/recipes.md"), text("recipes/src/lib.rs"));
+    for page in pages("docs/guide/recipes") {
+        let name = page.file_name().and_then(|name| name.to_str());
+        let name = name.expect("names are text");
+        assert!(
+            overview.contains(&format!("(recipes/{name})")),
+            "recipes.md links no {name}"
+        );
+        let include = format!("include_str!(\"../../docs/guide/recipes/{name}\")");
+        assert!(
+            library.contains(&include),
+            "the documentation tests leave out {name}"
+        );
+    }
+}
+
+#[test]
 fn the_page_about_errors_says_what_to_do_about_each_kind() {
     let (page, source) = (
         text("docs/guide/errors.md"),
@@ -69,7 +87,10 @@ fn the_page_about_errors_says_what_to_do_about_each_kind() {
 #[test]
 fn links_lead_somewhere() {
     let mut checked = 0;
-    for page in ["", "docs", "docs/guide"].into_iter().flat_map(pages) {
+    for page in ["", "docs", "docs/guide", "docs/guide/recipes"]
+        .into_iter()
+        .flat_map(pages)
+    {
         let text = text(&page);
         let targets = text
             .split("](")

@@ -48,7 +48,7 @@ cargo xtask <command>
                      run typedis and its peers side by side, write docs/benchmarks.md: some 25 minutes, or 6 with --quick.
                      NAMES are separated by commas: a workload is `get-16` (16 tasks), `get` (all its sizes) or a table
                      (`tls`); `compile` is the cost of compiling, `report` the page alone; a client is `typedis`, `redis2`,
-                     `rustis`, `fred`, `redis1` or `floor`. New results replace the old ones, the rest is kept
+                     `rustis`, `fred`, `redis1`, `glide` or `floor`. New results replace the old ones, the rest is kept
   bench --guard      count instructions (needs valgrind) and compare them with benches/guard/baselines.txt;
                      --record writes them there
   ci                 what must pass before a change is merged: format, lints, docs, tests

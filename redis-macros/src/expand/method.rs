@@ -19,6 +19,8 @@ pub(super) fn expand(command: &Command, doctests: bool, place: Span) -> TokenStr
         write::declarations(&command.body),
         write::conversions(&command.body),
     );
+    // With `self`, more than 7: clippy's limit is for functions whose author can choose.
+    let many = (params.len() > 6).then(|| quote!(#[allow(clippy::too_many_arguments)]));
     let generics = generics(command);
     let reply = &command.replies.otherwise.ty;
     let bounds = bounds(command);
@@ -40,6 +42,7 @@ pub(super) fn expand(command: &Command, doctests: bool, place: Span) -> TokenStr
         #(#[doc = #docs])*
         #aliases
         #deprecated
+        #many
         #head {
             #(#conversions)*
             #value
