@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use typedis_testkit::Server;
-use typedis_testkit::fleet::SERVICE;
 use typedis_testkit::proxy::{Cut, Lane, Proxy};
+use typedis_testkit::sentinel_service::SERVICE;
 
 use crate::Result;
 use crate::world::{USER, World};
@@ -253,7 +253,7 @@ fn kill(world: &World, server: &Server, random: &mut Rng) -> Result {
 }
 
 fn fail_over(world: &World) -> Result {
-    let Some(sentinel) = world.fleet.sentinels.first() else {
+    let Some(sentinel) = world.service.sentinels.first() else {
         return Ok(());
     };
     // It refuses if there is no replica in order.

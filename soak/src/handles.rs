@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use typedis::prelude::*;
 use typedis::{AnyClient, Config, Credentials, Protocol};
-use typedis_testkit::fleet::SERVICE;
 use typedis_testkit::proxy::Proxy;
+use typedis_testkit::sentinel_service::SERVICE;
 
 use crate::calls::DEADLINE;
 use crate::load::caches::Caching;
@@ -125,7 +125,7 @@ fn cluster(nodes: &[Proxy], protocol: Protocol) -> Config {
 }
 
 fn service(world: &World) -> Config {
-    let sentinels = world.fleet.sentinels.iter();
+    let sentinels = world.service.sentinels.iter();
     let addresses = sentinels.map(|sentinel| ("127.0.0.1", sentinel.port()));
     common(Config::sentinel(SERVICE, addresses), Protocol::Newest)
 }

@@ -6,10 +6,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle as Runtime;
-use typedis_testkit::fleet::SERVICE;
 use typedis_testkit::proxy::{Cut, Proxy};
 use typedis_testkit::raw::Reply;
-use typedis_testkit::{Cluster, Fleet, Server, ServerKind};
+use typedis_testkit::sentinel_service::SERVICE;
+use typedis_testkit::{Cluster, SentinelService, Server, ServerKind};
 
 use crate::Result;
 #[cfg(feature = "tls")]
@@ -32,7 +32,7 @@ pub(crate) struct World {
     #[cfg(feature = "tls")]
     pub(crate) tls: TlsFront,
     pub(crate) password: Password,
-    pub(crate) fleet: Fleet,
+    pub(crate) service: SentinelService,
     pub(crate) cluster: Cluster,
     /// In the order of the cluster's nodes.
     pub(crate) nodes: Vec<Proxy>,
@@ -85,7 +85,7 @@ impl World {
             #[cfg(feature = "tls")]
             tls,
             password: Password(Arc::new(Mutex::new(password.to_owned()))),
-            fleet: Fleet::start()?,
+            service: SentinelService::start()?,
             cluster,
             nodes,
         })
@@ -151,19 +151,19 @@ impl World {
             .connect()
             .and_then(|mut connection| connection.call(&["INFO", "replication"]))
             .unwrap_or_default();
-        self.fleet.sentinels.iter().all(names_it)
+        self.service.sentinels.iter().all(names_it)
             && role.contains("role:master")
             && role.contains("state=online")
     }
 
     /// The port of the service's primary, as the first Sentinel says.
     pub(crate) fn primary_port(&self) -> Option<u16> {
-        primary_by(self.fleet.sentinels.first()?)
+        primary_by(self.service.sentinels.first()?)
     }
 
     /// The two servers of the service.
     pub(crate) fn services(&self) -> [&Server; 2] {
-        [&self.fleet.primary, &self.fleet.replica]
+        [&self.service.primary, &self.service.replica]
     }
 
     /// Makes the single server know the password that clients have, as after a restart.

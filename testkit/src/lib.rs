@@ -21,7 +21,7 @@
 //! | a database for each test | [`database`] |
 //! | a server of its own, which can be paused, killed and started again | [`Server`] |
 //! | a cluster that tests share; one of its own, whose slots and nodes can be moved | [`shared_cluster`]; [`Cluster`] |
-//! | a primary, a replica and three Sentinels | [`Fleet`] |
+//! | a primary, a replica and three Sentinels | [`SentinelService`] |
 //! | a network that delays, splits, holds back and cuts | [`proxy::Proxy`] |
 //! | answers that no real server gives | [`fake::Fake`] |
 //!
@@ -46,7 +46,7 @@
 //! - [`servers`]: the real servers, where they come from, and the cache that keeps them
 //! - [`server`]: one running server: started on a free port, stopped with the process that started it
 //! - [`cluster`]: servers that are a cluster, whose slots and nodes can be moved
-//! - [`fleet`]: a primary, a replica and Sentinels
+//! - [`sentinel_service`]: a primary, a replica and Sentinels
 //! - [`shared`](mod@shared): one server per kind for all tests of a process, one database for each test
 //! - [`proxy`]: a TCP proxy that delays, splits, withholds and cuts the bytes between a client and a server
 //! - [`fake`]: a scripted server, for answers that no real server can be made to give
@@ -65,12 +65,12 @@ pub mod docs;
 pub mod error;
 #[cfg(feature = "net")]
 pub mod fake;
-pub mod fleet;
 #[cfg(feature = "net")]
 pub mod proxy;
 pub mod raw;
 #[doc(hidden)]
 pub mod resp;
+pub mod sentinel_service;
 pub mod server;
 pub mod servers;
 pub mod shared;
@@ -84,7 +84,7 @@ pub use cluster::{Cluster, ClusterBuilder, KeySpace, shared_cluster};
 #[doc(hidden)]
 pub use docs::{Argument, CommandDocs, ServerCommands};
 pub use error::{Error, Result};
-pub use fleet::Fleet;
+pub use sentinel_service::SentinelService;
 pub use server::{OwnTls, Server, ServerBuilder};
 pub use servers::ServerKind;
 pub use shared::{Database, database, shared};

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use typedis::prelude::*;
 use typedis::{Config, ErrorKind, Job, Phase, Protocol, Result, Worker, WorkerEvent};
-use typedis_testkit::fleet::SERVICE;
-use typedis_testkit::{Fleet, Server, ServerKind};
+use typedis_testkit::sentinel_service::SERVICE;
+use typedis_testkit::{SentinelService, Server, ServerKind};
 
 /// Longer than anything here takes, on a busy machine too.
 const LONG: Duration = Duration::from_secs(40);
@@ -50,8 +50,8 @@ async fn blocked(server: &Server, count: u64) {
     .await;
 }
 
-async fn patient_pool(fleet: &Fleet) -> Pool {
-    let hosts = fleet
+async fn patient_pool(service: &SentinelService) -> Pool {
+    let hosts = service
         .sentinels
         .iter()
         .map(|sentinel| ("127.0.0.1", sentinel.port()));
@@ -65,9 +65,9 @@ async fn patient_pool(fleet: &Fleet) -> Pool {
 }
 
 /// Stops the primary, and waits until a Sentinel says that another server is the primary now.
-async fn fail_over(fleet: &Fleet) -> Instant {
+async fn fail_over(service: &SentinelService) -> Instant {
     let mut switches = Vec::new();
-    for sentinel in &fleet.sentinels {
+    for sentinel in &service.sentinels {
         let conn = typedis::connect(sentinel.url()).await.expect("it runs");
         let [switch] = conn
             .subscribe(["+switch-master"])
@@ -75,7 +75,7 @@ async fn fail_over(fleet: &Fleet) -> Instant {
             .expect("it has that channel");
         switches.push(switch);
     }
-    fleet.primary.pause().expect("it runs");
+    service.primary.pause().expect("it runs");
     let [one, two, three] = &mut switches[..] else {
         panic!("there are three Sentinels")
     };
@@ -92,8 +92,8 @@ async fn fail_over(fleet: &Fleet) -> Instant {
 
 #[tokio::test]
 async fn what_blocks_goes_on_at_the_new_primary() -> Result<()> {
-    let fleet = Fleet::start().expect("the servers start");
-    let pool = patient_pool(&fleet).await;
+    let service = SentinelService::start().expect("the servers start");
+    let pool = patient_pool(&service).await;
     let popping = tokio::spawn({
         let pool = pool.clone();
         async move {
@@ -142,15 +142,15 @@ async fn what_blocks_goes_on_at_the_new_primary() -> Result<()> {
             async { Ok::<(), String>(()) }
         })
     });
-    blocked(&fleet.primary, 4).await;
+    blocked(&service.primary, 4).await;
 
-    let switched = fail_over(&fleet).await;
-    blocked(&fleet.replica, 4).await;
+    let switched = fail_over(&service).await;
+    blocked(&service.replica, 4).await;
     println!(
         "all four block at the new primary {:.2?} after the switch",
         switched.elapsed()
     );
-    let promoted = typedis::connect(fleet.replica.url()).await?;
+    let promoted = typedis::connect(service.replica.url()).await?;
     promoted.rpush("popped", 1).await?;
     promoted.rpush("listened", 2).await?;
     promoted.xadd("tailed", "*", [("n", 3)]).await?;

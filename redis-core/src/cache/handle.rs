@@ -191,6 +191,8 @@ impl<C: Origin> Lane for Cached<C> {
 // Not for every client that allows it: the compiler would look for ever among caches of caches.
 impl AllowsBlocking for &Cached<Pool> {}
 
+impl AllowsBlocking for &Cached<Cluster> {}
+
 impl Connection {
     /// A handle that keeps replies in memory, as `settings` say, and has the server report changes.
     ///

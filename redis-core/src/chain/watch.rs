@@ -159,7 +159,7 @@ async fn execute<L: Replies>(payload: ChainPayload, lease: &Exclusive) -> Result
 /// A future that runs a transaction until it succeeds; see [`Pool::watch`].
 #[must_use = "nothing happens until it is awaited"]
 pub struct Watch<'a, F> {
-    lender: Box<dyn Lend + 'a>,
+    sockets: Box<dyn Lend + 'a>,
     watch: Args,
     /// The prefix that names get on the way.
     prefix: Option<Arc<Prefix>>,
@@ -177,13 +177,13 @@ impl<F> std::fmt::Debug for Watch<'_, F> {
 
 impl<'a, F> Watch<'a, F> {
     pub(crate) fn new(
-        lender: Box<dyn Lend + 'a>,
+        sockets: Box<dyn Lend + 'a>,
         watch: Args,
         prefix: Option<Arc<Prefix>>,
         attempt: F,
     ) -> Self {
         Self {
-            lender,
+            sockets,
             watch,
             prefix,
             attempt,
@@ -227,7 +227,7 @@ where
         }
         let mut attempt = 0;
         loop {
-            let Lent { lease, asking } = self.lender.lend().await?;
+            let Lent { lease, asking } = self.sockets.lend().await?;
             let lease = Arc::new(lease);
             let failed = match self.once(&lease, asking).await {
                 Ok(tuple) => return Ok(tuple),
@@ -237,7 +237,7 @@ where
             // A connection that was lost may be another one, which the closure used.
             let is_ours = !failed.error.is_connection() || lease.is_closed();
             drop(lease);
-            if is_ours && !failed.may_have_effect && self.lender.follow(&failed.error).await {
+            if is_ours && !failed.may_have_effect && self.sockets.follow(&failed.error).await {
                 continue;
             }
             if !is_repeated {

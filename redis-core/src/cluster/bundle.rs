@@ -124,6 +124,18 @@ impl Bundle {
         (&mut self.sending, payload)
     }
 
+    /// How many of its commands are whole among the first bytes of it. A server does not carry out a part of a command.
+    pub(super) fn count_written(&self, singles: &mut Singles, written: usize) -> usize {
+        let mut end = 0;
+        let is_whole = |member: &&Member| {
+            let mut bytes = Outgoing::default();
+            singles.write(member.single, &mut bytes);
+            end += bytes.len() + if member.asking { ASKING.len() } else { 0 };
+            end <= written
+        };
+        self.members.iter().take_while(is_whole).count()
+    }
+
     /// Has scripts sent with their texts that the node may lack; each once, since later calls find it there.
     fn bring_scripts(&mut self, singles: &mut Singles) {
         let loaded = &self.sending.link().scripts;

@@ -22,7 +22,7 @@ use crate::chain::pieces::Pieces;
 use crate::chain::routing::{Goal, Singles};
 use crate::engine::inflight::{Delivery, Failure, Patience};
 use crate::engine::link::Link;
-use crate::error::{Error, Result, ServerError, ServerVersion};
+use crate::error::{Error, Phase, Result, ServerError, ServerVersion};
 use crate::wire::Chunk;
 
 /// Commands on their way to their nodes.
@@ -173,15 +173,15 @@ impl<'a> Scatter<'a> {
 
     /// Takes the replies of a bundle, and judges those that are errors or are missing.
     fn settle(&mut self, bundle: Bundle, delivery: Delivery) {
-        let (chunks, failure) = match delivery {
-            Delivery::Reply(chunk) => (vec![chunk], None),
+        let (chunks, failure, written) = match delivery {
+            Delivery::Reply(chunk) => (vec![chunk], None, None),
             Delivery::Parts(parts) => {
                 self.detour.deadline = parts.deadline.or(self.detour.deadline);
-                (parts.chunks, parts.error)
+                (parts.chunks, parts.error, parts.written)
             }
             Delivery::Refused(error) => {
                 let text = error.to_string().into();
-                (Vec::new(), Some(Failure::Protocol(text)))
+                (Vec::new(), Some(Failure::Protocol(text)), None)
             }
         };
         let link = bundle.sending.link();
@@ -193,12 +193,16 @@ impl<'a> Scatter<'a> {
         }
         let mut onward = Vec::new();
         let mut pieces = Pieces::new(chunks.clone());
-        for member in &bundle.members {
+        let whole = written.map(|written| bundle.count_written(&mut self.singles, written));
+        for (place, member) in bundle.members.iter().enumerate() {
             if member.asking {
                 pieces.next();
             }
             let Some(frame) = pieces.next() else {
-                self.judge_loss(member.single, failure.as_ref());
+                let is_unwritten = whole.is_some_and(|whole| place >= whole);
+                let unsent = |failure: &Failure| failure.in_phase(Phase::NotSent);
+                let unsent = failure.as_ref().filter(|_| is_unwritten).map(unsent);
+                self.judge_loss(member.single, unsent.as_ref().or(failure.as_ref()));
                 continue;
             };
             match error_of(frame.as_bytes()) {

@@ -100,3 +100,75 @@ impl Shared {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+    use std::time::Instant;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::command::SLOTS;
+    use crate::reply::Frame;
+
+    /// The reply to CLUSTER SLOTS of primaries with a replica each, whose slots lie in so many ranges.
+    fn reply(primaries: usize, ranges: usize) -> Bytes {
+        let mut text = format!("*{ranges}\r\n");
+        let slots = usize::from(SLOTS);
+        for range in 0..ranges {
+            let (first, end) = (range * slots / ranges, (range + 1) * slots / ranges);
+            text += &format!("*4\r\n:{first}\r\n:{}\r\n", end - 1);
+            let primary = range * primaries / ranges.min(primaries) % primaries;
+            for node in [primary, primaries + primary] {
+                let port = 7_000 + node;
+                text += &format!("*4\r\n$9\r\n127.0.0.1\r\n:{port}\r\n$40\r\n{node:040}\r\n*0\r\n");
+            }
+        }
+        text.into()
+    }
+
+    fn topology(reply: Bytes) -> Topology {
+        let asked = Address::Tcp("127.0.0.1".to_owned(), 7_000);
+        let frame = Frame::from_scanned(reply);
+        Topology::from_slots(frame.reply(), 1, &asked, &|address| address).unwrap()
+    }
+
+    /// The figures of a large cluster without its sockets: `cargo test --release -p typedis-core --lib -- --ignored --nocapture
+    /// large`.
+    #[tokio::test]
+    #[ignore = "a measurement, which needs an idle machine and an optimised build"]
+    async fn a_map_of_a_large_cluster_is_applied() {
+        let nodes = 100;
+        let config = Config::tcp("127.0.0.1", 7_000);
+        for ranges in [nodes / 2, 1_000, usize::from(SLOTS)] {
+            let reply = reply(nodes / 2, ranges);
+            let shared = Shared::new(config.clone(), topology(reply.clone()));
+            let mut times = Vec::new();
+            for _ in 0..20 {
+                let before = Instant::now();
+                shared.replace(topology(reply.clone()));
+                times.push(before.elapsed());
+            }
+            assert_eq!(shared.routes().nodes().len(), nodes);
+            times.sort();
+            println!(
+                "a map of {nodes} nodes and {ranges} ranges: {:?} in the middle, {:?} at most",
+                times[10], times[19]
+            );
+        }
+        let shared = Shared::new(config, topology(reply(nodes / 2, nodes / 2)));
+        let to = Address::Tcp("127.0.0.1".to_owned(), 7_001);
+        let mut quarters = Vec::new();
+        for quarter in 0..4 {
+            let before = Instant::now();
+            for slot in quarter * SLOTS / 4..(quarter + 1) * SLOTS / 4 {
+                shared.moved(slot, &to);
+            }
+            quarters.push(before.elapsed());
+        }
+        assert_eq!(shared.routes().topology.ranges().count(), 1);
+        println!("{SLOTS} slots that move one by one, by quarters: {quarters:?}");
+    }
+}

@@ -1,4 +1,4 @@
-//! Transactions on a cluster that depend on what they have read.
+//! [`Cluster::watch`]: the sockets for its attempts are leased from the node that has the slot of the keys by then.
 
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
@@ -61,14 +61,14 @@ impl Cluster {
             let error = watch.crossing_slots(first, second);
             watch.refuse(error);
         }
-        let lender = Lender {
+        let leases = SlotLeases {
             shared: self.shared(),
             goal: watch.slots().into(),
             place: None,
             detour: Detour::default(),
             hops: Hops::default(),
         };
-        Watch::new(Box::new(lender), watch, prefix, attempt)
+        Watch::new(Box::new(leases), watch, prefix, attempt)
     }
 }
 
@@ -92,7 +92,7 @@ impl Prefixed<Cluster> {
 impl AllowsBlocking for &Prefixed<Cluster> {}
 
 /// Lends sockets to the node that has the slot of the watched keys.
-struct Lender<'a> {
+struct SlotLeases<'a> {
     shared: &'a Shared,
     goal: Goal,
     /// The last socket that was lent, and where a redirect led from there.
@@ -109,7 +109,7 @@ struct Place {
     is_new: bool,
 }
 
-impl Lend for Lender<'_> {
+impl Lend for SlotLeases<'_> {
     fn lend(&mut self) -> Lending<'_> {
         Box::pin(async {
             loop {
@@ -161,7 +161,7 @@ enum Verdict {
     Later,
 }
 
-impl Lender<'_> {
+impl SlotLeases<'_> {
     fn judge(&mut self, error: &Error) -> Verdict {
         match error.kind() {
             ErrorKind::Server(refusal) | ErrorKind::TransactionAborted(refusal) => {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::arg::{ArgWriter, ToArg};
+use crate::wire::encode;
 
 /// How long a server may hold a blocking command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,6 +55,31 @@ impl TimeoutPlace {
                 let mut out = ArgWriter::new(&mut bytes, false);
                 L::from(time).write_arg(&mut out).ok()?;
                 out.finish();
+                Some(bytes)
+            },
+        }
+    }
+
+    /// The place of a timeout that counts in whole milliseconds.
+    pub(super) fn of_milliseconds(at: usize) -> Self {
+        Self {
+            at,
+            write: |time| {
+                let mut bytes = Vec::new();
+                encode::bulk(&mut bytes, time.as_millis().to_string().as_bytes());
+                Some(bytes)
+            },
+        }
+    }
+
+    /// The place of a timeout that counts in seconds.
+    pub(super) fn of_seconds(at: usize) -> Self {
+        Self {
+            at,
+            write: |time| {
+                let mut bytes = Vec::new();
+                let text = format!("{}.{:03}", time.as_secs(), time.subsec_millis());
+                encode::bulk(&mut bytes, text.as_bytes());
                 Some(bytes)
             },
         }

@@ -7,9 +7,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::block::Block;
+use super::block::{Block, TimeoutPlace};
 use super::naming::Naming;
 use super::state_change::StateChange;
+use crate::wire::encode;
 
 /// The commands that a shared connection does not accept, by their names.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -231,29 +232,51 @@ impl KnownCommand {
 
     /// How long it blocks according to its words. `None` if they do not say; a server answers that with an error.
     pub(crate) fn limit<'a>(&self, words: impl Iterator<Item = &'a [u8]> + Clone) -> Option<Block> {
+        let (_, limit) = self.limit_word(words)?;
+        self.blocks?.read(limit)
+    }
+
+    /// The word that says how long it blocks, and its place among all words.
+    fn limit_word<'a>(
+        &self,
+        words: impl Iterator<Item = &'a [u8]> + Clone,
+    ) -> Option<(usize, &'a [u8])> {
         let blocks = self.blocks?;
-        let arguments = self.arguments(words);
+        let mut arguments = self.arguments(words.enumerate());
         if let Some(option) = blocks.option {
             // If the option is given several times, a server uses the last. Which one that is depends on the meaning
             // of the other words.
             let limits = arguments.clone().zip(arguments.skip(1));
             return limits
-                .filter(|(word, _)| is_word(word, option))
-                .filter_map(|(_, limit)| blocks.read(limit))
-                .max();
+                .filter(|((_, word), _)| is_word(word, option))
+                .map(|(_, limit)| limit)
+                .filter(|(_, limit)| blocks.read(limit).is_some())
+                .max_by_key(|(_, limit)| blocks.read(limit));
         }
-        let mut arguments = arguments;
-        let word = match blocks.limit? {
-            Place::Behind(words) => arguments.nth(words)?,
+        match blocks.limit? {
+            Place::Behind(words) => arguments.nth(words),
             Place::BeforeLast(words) => {
                 let count = arguments.clone().count();
-                arguments.nth(count.checked_sub(words + 1)?)?
+                arguments.nth(count.checked_sub(words + 1)?)
             }
-        };
-        blocks.read(word)
+        }
     }
 
-    fn arguments<'a, W: Iterator<Item = &'a [u8]>>(&self, words: W) -> std::iter::Skip<W> {
+    /// Where the limit stands among its encoded words, and how another one is written there.
+    pub(super) fn timeout_place(&self, encoded: &[u8]) -> Option<TimeoutPlace> {
+        let (place, _) = self.limit_word(encode::words(encoded))?;
+        let mut before = Vec::new();
+        for word in encode::words(encoded).take(place) {
+            encode::bulk(&mut before, word);
+        }
+        Some(if self.blocks?.unit < Duration::from_secs(1) {
+            TimeoutPlace::of_milliseconds(before.len())
+        } else {
+            TimeoutPlace::of_seconds(before.len())
+        })
+    }
+
+    fn arguments<W: Iterator>(&self, words: W) -> std::iter::Skip<W> {
         words.skip(1 + usize::from(self.name.contains(' ')))
     }
 }
@@ -305,6 +328,8 @@ impl Blocks {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::indexing_slicing)]
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -377,6 +402,37 @@ mod tests {
         assert!(conduct("POP a 1").unwrap().blocks);
         assert!(conduct("READ Block 1 STREAMS a 0").unwrap().blocks);
         assert!(!conduct("READ STREAMS a 0").unwrap().blocks);
+    }
+
+    #[test]
+    fn another_limit_is_written_in_its_place_and_in_its_unit() {
+        let cases = [
+            ("pop a b 5", "pop a b 1.500"),
+            ("MPOP 5 1 a LEFT", "MPOP 1.500 1 a LEFT"),
+            ("box wait 1 5000", "box wait 1 1500"),
+            (
+                "READ count 1 block 5000 STREAMS a 0",
+                "READ count 1 block 1500 STREAMS a 0",
+            ),
+        ];
+        let encoded = |text: &str| {
+            let mut bytes = Vec::new();
+            words(text).for_each(|word| encode::bulk(&mut bytes, word));
+            bytes
+        };
+        for (text, expected) in cases {
+            let mut bytes = encoded(text);
+            let known = KNOWN.find(words(text)).unwrap();
+            let place = known.timeout_place(&bytes).unwrap();
+            let old = encode::words(&bytes[place.at..]).next().unwrap();
+            let old = encoded(std::str::from_utf8(old).unwrap()).len();
+            let new = (place.write)(Duration::from_millis(1_500)).unwrap();
+            bytes.splice(place.at..place.at + old, new);
+            assert_eq!(bytes, encoded(expected), "{text}");
+        }
+        let unlimited = encoded("READ STREAMS a 0");
+        let known = KNOWN.find(words("READ")).unwrap();
+        assert!(known.timeout_place(&unlimited).is_none());
     }
 
     #[test]

@@ -63,7 +63,7 @@ fn long_header(out: &mut (impl Output + ?Sized), kind: u8, number: usize) {
 }
 
 /// The words that [`bulk`] wrote, one after another.
-pub(crate) fn words(mut encoded: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn words(mut encoded: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     std::iter::from_fn(move || {
         let (word, rest) = first_word(encoded)?;
         encoded = rest;

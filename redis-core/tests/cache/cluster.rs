@@ -1,7 +1,7 @@
 //! A cache over all nodes of a cluster.
 
 use typedis_core::cluster::Cluster;
-use typedis_core::{Cache, Run, raw};
+use typedis_core::{AllowsBlocking, Cache, Cached, CommandInfo, Request, Run, Timeout, raw};
 use typedis_testkit::ServerKind;
 
 use crate::support::*;
@@ -137,4 +137,37 @@ async fn a_cluster_takes_reports_of_its_own_writes() {
         })
         .await;
     }
+}
+
+static BLPOP: CommandInfo = CommandInfo::new("BLPOP", b"$5\r\nBLPOP\r\n", 1)
+    .blocking()
+    .waits();
+
+type Popped = Option<(String, String)>;
+
+/// What the method of a blocking command asks of its handle.
+fn blpop<H: AllowsBlocking + typedis_core::Target<Sink = H> + typedis_core::Sink>(
+    handle: H,
+    key: &str,
+) -> Request<H, Popped> {
+    Request::new(handle, &BLPOP, |args| {
+        let timeout = Timeout::from(60);
+        args.key("key", key);
+        args.block(&timeout);
+        args.arg("timeout", &timeout);
+    })
+}
+
+#[tokio::test]
+async fn a_blocking_command_waits_on_a_leased_socket() {
+    let nodes = typedis_testkit::Cluster::start(ServerKind::Valkey9).unwrap();
+    let cache: Cached<Cluster> = open(&nodes).await.cached(Cache::default()).unwrap();
+    let waiting = cache.clone();
+    let wait = tokio::spawn(async move { blpop(&waiting, "{t}jobs").await });
+    // The shared sockets are free meanwhile.
+    set(&cache, "{t}other", "1").await.unwrap();
+    let push = raw("RPUSH").key("{t}jobs").arg("job").reply::<i64>();
+    cache.run(push).await.unwrap();
+    let job = tokio::time::timeout(LONG, wait).await.unwrap().unwrap();
+    assert_eq!(job.unwrap().unwrap().1, "job");
 }

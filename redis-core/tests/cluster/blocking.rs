@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use typedis_core::cluster::{Cluster, slot};
-use typedis_core::{CommandInfo, ErrorKind, Phase, Raw, Request, Run, Timeout, raw};
+use typedis_core::{
+    Blocks, CommandInfo, ErrorKind, KnownCommand, KnownCommands, Phase, Raw, RawInfo, Request, Run,
+    Timeout, raw,
+};
 use typedis_testkit::fake::{Answer, FakeCluster};
 use typedis_testkit::{Cluster as Servers, ServerKind};
 
@@ -13,6 +16,11 @@ use crate::support::*;
 
 /// Slot 12182, which the last of three nodes has.
 const KEY: &str = "foo";
+
+static KNOWN: KnownCommands = KnownCommands::new(&[
+    KnownCommand::new("BLPOP").blocks(Blocks::before_last(0, Duration::from_secs(1)))
+]);
+static LOOKED_UP: RawInfo = RawInfo::new(&KNOWN);
 
 static BLPOP: CommandInfo = CommandInfo::new("BLPOP", b"$5\r\nBLPOP\r\n", 1)
     .blocking()
@@ -50,8 +58,8 @@ async fn a_wait_goes_on_at_the_node_that_a_redirect_names() {
     }
 }
 
-#[tokio::test]
-async fn a_wait_that_a_demotion_ended_goes_on_with_what_is_left_of_its_time() {
+/// How much of its time a wait of 5 s has left after its node was demoted.
+async fn left_after_a_demotion(wait: impl AsyncFnOnce(&Cluster) -> Popped) -> f64 {
     let before = Arc::new(AtomicUsize::new(0));
     let fake = FakeCluster::start(3, move |asked| {
         match (asked.command.name().as_str(), asked.node) {
@@ -66,18 +74,32 @@ async fn a_wait_that_a_demotion_ended_goes_on_with_what_is_left_of_its_time() {
     .await
     .unwrap();
     let cluster = connect(&fake).await;
-    let wait: Request<&Cluster, Popped> = Request::new(&cluster, &BLPOP, |args| {
-        let timeout = Timeout::from(5);
-        args.key("key", KEY);
-        args.block(&timeout);
-        args.arg("timeout", &timeout);
-    });
-    assert!(soon("BLPOP", wait).await.unwrap().is_some());
+    assert!(soon("BLPOP", wait(&cluster)).await.is_some());
     let sockets = 0..fake.node(1).connections();
     let mut sent = sockets.flat_map(|socket| fake.node(1).received(socket));
     let last = sent.find(|words| words.name() == "BLPOP").unwrap();
-    let left: f64 = last.text(2).parse().unwrap();
-    assert!(left > 0.0 && left < 5.0, "{left}");
+    last.text(2).parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_wait_that_a_demotion_ended_goes_on_with_what_is_left_of_its_time() {
+    let typed = left_after_a_demotion(async |cluster| {
+        let wait: Request<&Cluster, Popped> = Request::new(cluster, &BLPOP, |args| {
+            let timeout = Timeout::from(5);
+            args.key("key", KEY);
+            args.block(&timeout);
+            args.arg("timeout", &timeout);
+        });
+        wait.await.unwrap()
+    });
+    // One that is built from words, which say where its time stands.
+    let from_words = left_after_a_demotion(async |cluster| {
+        let wait = Raw::new(&LOOKED_UP, "BLPOP").key(KEY).arg(5);
+        cluster.run(wait.reply::<Popped>()).await.unwrap()
+    });
+    for left in [typed.await, from_words.await] {
+        assert!(left > 0.0 && left < 5.0, "{left}");
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use typedis_core::cluster::{Cluster, slot};
-use typedis_core::{CommandInfo, Request, RequestPolicy, ResponsePolicy, Run};
+use typedis_core::{CommandInfo, Request, RequestPolicy, ResponsePolicy, Run, Script};
 use typedis_testkit::{Cluster as Servers, ServerKind};
 
 use crate::load::{Load, Progress, Tally};
@@ -117,6 +117,42 @@ async fn a_failover_that_is_asked_for_loses_and_repeats_nothing() {
             load.pass(500).await;
         }
         load.finish(true).await;
+    }
+}
+
+/// Its primary holds back writes for 10 s after it has handed over, though the new one serves at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failover_of_redis_6_that_keeps_writes_waiting_loses_and_repeats_nothing() {
+    let servers = start(ServerKind::Redis6, 1).await;
+    let load = Counters::start(&servers).await;
+    load.pass(500).await;
+    change(&servers, |servers| servers.fail_over(slot("t")))
+        .await
+        .unwrap();
+    load.pass(500).await;
+    load.finish(true).await;
+}
+
+/// A replica does not have the scripts of its primary.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_script_is_brought_to_the_replica_that_takes_over() {
+    for kind in [ServerKind::Valkey9, ServerKind::Redis8] {
+        let servers = start(kind, 1).await;
+        let cluster = open(&servers).await;
+        let script = Script::new("return redis.call('INCR', KEYS[1])");
+        let call = || script.call::<i64>(["{t}scripted"], [0; 0]);
+        assert_eq!(cluster.run(call()).await.unwrap(), 1);
+        for round in 0..3 {
+            change(&servers, |servers| servers.fail_over(slot("t")))
+                .await
+                .unwrap();
+            let count = match round {
+                0 => cluster.run(call()).await.unwrap(),
+                1 => cluster.pipeline().run(call()).await.unwrap().0,
+                _ => cluster.transaction().run(call()).await.unwrap().0,
+            };
+            assert_eq!(count, round + 2, "{kind}");
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use typedis_core::{Config, Connection, ConnectionEvent, ErrorKind, SentinelCause
 use typedis_testkit::fake::Fake;
 use typedis_testkit::{Server, ServerKind};
 
-use crate::fleet::{node, quick, until, within};
+use crate::support::{node, quick, until, within};
 
 /// A Sentinel that names whatever port is in there.
 async fn naming(port: Arc<AtomicU16>) -> Fake {

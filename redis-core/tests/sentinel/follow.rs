@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use typedis_core::{Connection, ErrorKind, Exclusive, Pool, Run, SentinelCause, ServiceRole, raw};
 
-use typedis_testkit::Fleet;
+use typedis_testkit::SentinelService;
 
-use crate::fleet::{config, node, until, within};
+use crate::support::{config, node, until, within};
 
 async fn set(conn: &Connection, value: u32) -> typedis_core::Result<String> {
     conn.run(raw("SET").key("k").arg(value).reply()).await
@@ -14,25 +14,27 @@ async fn set(conn: &Connection, value: u32) -> typedis_core::Result<String> {
 
 #[tokio::test]
 async fn a_service_is_found_by_its_name_and_in_each_role() {
-    let fleet = Fleet::start().unwrap();
-    let conn = Connection::open(config(&fleet, &[0, 1, 2])).await.unwrap();
+    let service = SentinelService::start().unwrap();
+    let conn = Connection::open(config(&service, &[0, 1, 2]))
+        .await
+        .unwrap();
     let (port, role) = node(&conn).await.unwrap();
-    assert_eq!((port, role.as_str()), (fleet.primary.port(), "master"));
+    assert_eq!((port, role.as_str()), (service.primary.port(), "master"));
 
-    let replicas = config(&fleet, &[0]).role(ServiceRole::Replica);
+    let replicas = config(&service, &[0]).role(ServiceRole::Replica);
     let conn = Connection::open(&replicas).await.unwrap();
     let (port, role) = node(&conn).await.unwrap();
-    assert_eq!((port, role.as_str()), (fleet.replica.port(), "slave"));
+    assert_eq!((port, role.as_str()), (service.replica.port(), "slave"));
     let lease = Exclusive::open(&replicas).await.unwrap();
-    assert_eq!(node(&lease).await.unwrap().0, fleet.replica.port());
+    assert_eq!(node(&lease).await.unwrap().0, service.replica.port());
 
-    let url = config(&fleet, &[1, 2]).to_url_with_secrets();
+    let url = config(&service, &[1, 2]).to_url_with_secrets();
     assert!(url.starts_with("redis+sentinel://127.0.0.1:"), "{url}");
     let pool = Pool::open(&url).await.unwrap();
-    assert_eq!(node(&pool).await.unwrap().0, fleet.primary.port());
+    assert_eq!(node(&pool).await.unwrap().0, service.primary.port());
 
     // No replica is left.
-    fleet.replica.kill().unwrap();
+    service.replica.kill().unwrap();
     let error = loop {
         match Connection::open(&replicas).await {
             Ok(_) => tokio::time::sleep(Duration::from_millis(20)).await,
@@ -50,11 +52,13 @@ async fn a_service_is_found_by_its_name_and_in_each_role() {
 
 #[tokio::test]
 async fn writes_resume_on_the_promoted_node_when_the_primary_dies() {
-    let fleet = Fleet::start().unwrap();
-    let conn = Connection::open(config(&fleet, &[0, 1, 2])).await.unwrap();
-    let pool = Pool::open(config(&fleet, &[0])).await.unwrap();
+    let service = SentinelService::start().unwrap();
+    let conn = Connection::open(config(&service, &[0, 1, 2]))
+        .await
+        .unwrap();
+    let pool = Pool::open(config(&service, &[0])).await.unwrap();
     set(&conn, 1).await.unwrap();
-    fleet.primary.kill().unwrap();
+    service.primary.kill().unwrap();
     // What fails at the moment of the loss may have been carried out; later writes wait for the new primary.
     let start = Instant::now();
     until(async || set(&conn, 2).await.is_ok()).await;
@@ -64,32 +68,34 @@ async fn writes_resume_on_the_promoted_node_when_the_primary_dies() {
         start.elapsed()
     );
     let (port, role) = node(&conn).await.unwrap();
-    assert_eq!((port, role.as_str()), (fleet.replica.port(), "master"));
+    assert_eq!((port, role.as_str()), (service.replica.port(), "master"));
     until(async || {
         node(&pool)
             .await
-            .is_ok_and(|(port, _)| port == fleet.replica.port())
+            .is_ok_and(|(port, _)| port == service.replica.port())
     })
     .await;
     let lease = within(pool.exclusive()).await.unwrap();
-    assert_eq!(node(&lease).await.unwrap().0, fleet.replica.port());
+    assert_eq!(node(&lease).await.unwrap().0, service.replica.port());
 }
 
 #[tokio::test]
 async fn sockets_leave_a_node_that_is_demoted_in_place() {
-    let fleet = Fleet::start().unwrap();
-    let conn = Connection::open(config(&fleet, &[0, 1, 2])).await.unwrap();
-    let pool = Pool::open(config(&fleet, &[2])).await.unwrap();
-    let readers = config(&fleet, &[0]).role(ServiceRole::Replica);
+    let service = SentinelService::start().unwrap();
+    let conn = Connection::open(config(&service, &[0, 1, 2]))
+        .await
+        .unwrap();
+    let pool = Pool::open(config(&service, &[2])).await.unwrap();
+    let readers = config(&service, &[0]).role(ServiceRole::Replica);
     let reader = Connection::open(readers).await.unwrap();
     drop(pool.exclusive().await.unwrap());
-    let sentinel = Connection::open(fleet.sentinels[1].url()).await.unwrap();
+    let sentinel = Connection::open(service.sentinels[1].url()).await.unwrap();
     let start = Instant::now();
     let _: String = sentinel
         .run(raw("SENTINEL FAILOVER").arg("shop").reply())
         .await
         .unwrap();
-    let promoted = fleet.replica.port();
+    let promoted = service.replica.port();
     // Nothing is written: it is the watch that moves them, long before the old primary is told that it is a replica.
     until(async || node(&conn).await.is_ok_and(|(port, _)| port == promoted)).await;
     until(async || node(&pool).await.is_ok_and(|(port, _)| port == promoted)).await;
@@ -100,7 +106,7 @@ async fn sockets_leave_a_node_that_is_demoted_in_place() {
     .await;
     println!("followed after {:?}", start.elapsed());
     set(&conn, 3).await.unwrap();
-    let old = fleet.primary.port();
+    let old = service.primary.port();
     until(async || {
         node(&reader)
             .await
@@ -111,10 +117,10 @@ async fn sockets_leave_a_node_that_is_demoted_in_place() {
 
 #[tokio::test]
 async fn learned_sentinels_serve_when_all_configured_ones_are_gone() {
-    let fleet = Fleet::start().unwrap();
-    let conn = Connection::open(config(&fleet, &[0])).await.unwrap();
-    fleet.sentinels[0].kill().unwrap();
-    fleet.primary.kill().unwrap();
+    let service = SentinelService::start().unwrap();
+    let conn = Connection::open(config(&service, &[0])).await.unwrap();
+    service.sentinels[0].kill().unwrap();
+    service.primary.kill().unwrap();
     until(async || set(&conn, 4).await.is_ok()).await;
-    assert_eq!(node(&conn).await.unwrap().0, fleet.replica.port());
+    assert_eq!(node(&conn).await.unwrap().0, service.replica.port());
 }

@@ -7,16 +7,16 @@ use typedis_core::{
     Channel, Config, Connection, Error, ErrorKind, Exclusive, Phase, Pool, Protocol, Run,
     Subscriber, Timeout, raw,
 };
-use typedis_testkit::Fleet;
+use typedis_testkit::SentinelService;
 
-use crate::fleet::{config, node, until, within};
+use crate::support::{config, node, until, within};
 
 const MINUTES: Duration = Duration::from_secs(600);
 
 const BOTH: [Protocol; 2] = [Protocol::Newest, Protocol::Resp2];
 
-fn patient(fleet: &Fleet) -> Config {
-    config(fleet, &[0, 1, 2])
+fn patient(service: &SentinelService) -> Config {
+    config(service, &[0, 1, 2])
         .liveness(MINUTES)
         .connect_timeout(MINUTES)
         .command_timeout(MINUTES)
@@ -26,9 +26,9 @@ fn patient(fleet: &Fleet) -> Config {
 struct Switch(Vec<Channel>);
 
 impl Switch {
-    async fn watch(fleet: &Fleet) -> Self {
+    async fn watch(service: &SentinelService) -> Self {
         let mut channels = Vec::new();
-        for sentinel in &fleet.sentinels {
+        for sentinel in &service.sentinels {
             let conn = Connection::open(sentinel.url()).await.unwrap();
             let [channel] = conn.subscribe(["+switch-master"]).await.unwrap();
             channels.push(channel);
@@ -82,11 +82,11 @@ async fn blocked(direct: &Connection, wanted: &str) {
 
 #[tokio::test]
 async fn a_shared_connection_goes_on_at_the_new_primary() {
-    let fleet = Fleet::start().unwrap();
-    let mut switch = Switch::watch(&fleet).await;
-    let conn = Connection::open(patient(&fleet)).await.unwrap();
+    let service = SentinelService::start().unwrap();
+    let mut switch = Switch::watch(&service).await;
+    let conn = Connection::open(patient(&service)).await.unwrap();
     id(&conn).await;
-    fleet.primary.pause().unwrap();
+    service.primary.pause().unwrap();
     let read = tokio::spawn({
         let conn = conn.clone();
         async move { node(&conn).await }
@@ -126,7 +126,7 @@ async fn a_shared_connection_goes_on_at_the_new_primary() {
     );
     assert_eq!(
         within(read).await.unwrap().unwrap().0,
-        fleet.replica.port(),
+        service.replica.port(),
         "what only reads is sent again"
     );
 }
@@ -134,11 +134,11 @@ async fn a_shared_connection_goes_on_at_the_new_primary() {
 /// Nothing keeps it from leaving at once.
 #[tokio::test]
 async fn reads_that_are_owed_do_not_keep_a_connection_at_the_old_primary() {
-    let fleet = Fleet::start().unwrap();
-    let mut switch = Switch::watch(&fleet).await;
-    let conn = Connection::open(patient(&fleet)).await.unwrap();
+    let service = SentinelService::start().unwrap();
+    let mut switch = Switch::watch(&service).await;
+    let conn = Connection::open(patient(&service)).await.unwrap();
     id(&conn).await;
-    fleet.primary.pause().unwrap();
+    service.primary.pause().unwrap();
     let reads = (0..20).map(|_| {
         let conn = conn.clone();
         tokio::spawn(async move { node(&conn).await })
@@ -146,17 +146,20 @@ async fn reads_that_are_owed_do_not_keep_a_connection_at_the_old_primary() {
     let reads: Vec<_> = reads.collect();
     let switched = switch.seen().await;
     for read in reads {
-        assert_eq!(within(read).await.unwrap().unwrap().0, fleet.replica.port());
+        assert_eq!(
+            within(read).await.unwrap().unwrap().0,
+            service.replica.port()
+        );
     }
     report("20 reads", switched);
 }
 
 #[tokio::test]
 async fn leases_leave_whatever_is_owed_on_them() {
-    let fleet = Fleet::start().unwrap();
-    let mut switch = Switch::watch(&fleet).await;
-    let pool = Pool::open(patient(&fleet)).await.unwrap();
-    let direct = Connection::open(fleet.primary.url()).await.unwrap();
+    let service = SentinelService::start().unwrap();
+    let mut switch = Switch::watch(&service).await;
+    let pool = Pool::open(patient(&service)).await.unwrap();
+    let direct = Connection::open(service.primary.url()).await.unwrap();
     let idle = pool.exclusive().await.unwrap();
     let open = pool.exclusive().await.unwrap();
     let begun = open.begin().await.unwrap();
@@ -164,7 +167,7 @@ async fn leases_leave_whatever_is_owed_on_them() {
         .run(raw("INCR").key("n").reply::<i64>())
         .await
         .unwrap();
-    let own = Exclusive::open(patient(&fleet)).await.unwrap();
+    let own = Exclusive::open(patient(&service)).await.unwrap();
     let waiting = tokio::spawn({
         let pool = pool.clone();
         async move {
@@ -173,7 +176,7 @@ async fn leases_leave_whatever_is_owed_on_them() {
         }
     });
     blocked(&direct, "1").await;
-    fleet.primary.pause().unwrap();
+    service.primary.pause().unwrap();
     let owed = raw("INCR").key("n").reply::<i64>();
     let owed = tokio::spawn(async move { own.run(owed).await });
     let switched = switch.seen().await;
@@ -192,24 +195,24 @@ async fn leases_leave_whatever_is_owed_on_them() {
     is_lost(&begun.exec().await.unwrap_err(), Phase::NotSent);
     drop((idle, open));
     let lease = within(pool.exclusive()).await.unwrap();
-    assert_eq!(node(&lease).await.unwrap().0, fleet.replica.port());
+    assert_eq!(node(&lease).await.unwrap().0, service.replica.port());
     report("a lease", switched);
 }
 
 #[tokio::test]
 async fn subscriptions_go_on_at_the_new_primary() {
     for protocol in BOTH {
-        let fleet = Fleet::start().unwrap();
-        let mut switch = Switch::watch(&fleet).await;
-        let pool = Pool::open(patient(&fleet).protocol(protocol))
+        let service = SentinelService::start().unwrap();
+        let mut switch = Switch::watch(&service).await;
+        let pool = Pool::open(patient(&service).protocol(protocol))
             .await
             .unwrap();
         let [mut news] = pool.subscribe(["news"]).await.unwrap();
         let mut all: Subscriber = pool.subscriber().open();
         all.psubscribe(["n*"]).await.unwrap();
-        fleet.primary.pause().unwrap();
+        service.primary.pause().unwrap();
         let switched = switch.seen().await;
-        let direct = Connection::open(fleet.replica.url()).await.unwrap();
+        let direct = Connection::open(service.replica.url()).await.unwrap();
         until(async || {
             let publish = raw("PUBLISH").arg("news").arg("x").reply::<u32>();
             direct.run(publish).await.unwrap() >= 2
@@ -225,10 +228,10 @@ async fn subscriptions_go_on_at_the_new_primary() {
 /// Attempts to connect, and pauses between them, do not outlast the switch.
 #[tokio::test]
 async fn what_connects_to_a_primary_that_hangs_turns_to_the_new_one() {
-    let fleet = Fleet::start().unwrap();
-    let mut switch = Switch::watch(&fleet).await;
-    let pool = Pool::open(patient(&fleet)).await.unwrap();
-    fleet.primary.pause().unwrap();
+    let service = SentinelService::start().unwrap();
+    let mut switch = Switch::watch(&service).await;
+    let pool = Pool::open(patient(&service)).await.unwrap();
+    service.primary.pause().unwrap();
     // The kernel accepts it, and nothing answers.
     let lease = tokio::spawn({
         let pool = pool.clone();
@@ -236,34 +239,34 @@ async fn what_connects_to_a_primary_that_hangs_turns_to_the_new_one() {
     });
     let switched = switch.seen().await;
     let lease = within(lease).await.unwrap().unwrap();
-    assert_eq!(node(&lease).await.unwrap().0, fleet.replica.port());
+    assert_eq!(node(&lease).await.unwrap().0, service.replica.port());
     report("a lease that was being opened", switched);
 }
 
 #[tokio::test]
 async fn a_pause_between_attempts_ends_with_the_switch() {
-    let fleet = Fleet::start().unwrap();
-    let mut switch = Switch::watch(&fleet).await;
+    let service = SentinelService::start().unwrap();
+    let mut switch = Switch::watch(&service).await;
     let pauses = typedis_core::Backoff {
         first: MINUTES,
         longest: MINUTES,
     };
-    let conn = Connection::open(patient(&fleet).backoff(pauses))
+    let conn = Connection::open(patient(&service).backoff(pauses))
         .await
         .unwrap();
     id(&conn).await;
-    fleet.primary.kill().unwrap();
+    service.primary.kill().unwrap();
     let switched = switch.seen().await;
-    assert_eq!(within(node(&conn)).await.unwrap().0, fleet.replica.port());
+    assert_eq!(within(node(&conn)).await.unwrap().0, service.replica.port());
     report("a connection that paused", switched);
 }
 
 /// Its reads can be made once more: nothing was changed by then.
 #[tokio::test]
 async fn a_watch_is_begun_again_at_the_new_primary() {
-    let fleet = Fleet::start().unwrap();
-    let mut switch = Switch::watch(&fleet).await;
-    let pool = Pool::open(patient(&fleet)).await.unwrap();
+    let service = SentinelService::start().unwrap();
+    let mut switch = Switch::watch(&service).await;
+    let pool = Pool::open(patient(&service)).await.unwrap();
     let begun = std::sync::Arc::new(tokio::sync::Notify::new());
     let go_on = std::sync::Arc::new(tokio::sync::Notify::new());
     let watching = tokio::spawn({
@@ -285,7 +288,7 @@ async fn a_watch_is_begun_again_at_the_new_primary() {
         }
     });
     within(begun.notified()).await;
-    fleet.primary.pause().unwrap();
+    service.primary.pause().unwrap();
     let switched = switch.seen().await;
     go_on.notify_one();
     // The second attempt waits for its turn as well.
@@ -293,7 +296,7 @@ async fn a_watch_is_begun_again_at_the_new_primary() {
     go_on.notify_one();
     let ((),) = within(watching).await.unwrap().unwrap();
     report("a watch", switched);
-    let direct = Connection::open(fleet.replica.url()).await.unwrap();
+    let direct = Connection::open(service.replica.url()).await.unwrap();
     let n: i64 = direct.run(raw("GET").key("n").reply()).await.unwrap();
     assert_eq!(n, 1);
 }
@@ -302,15 +305,15 @@ async fn a_watch_is_begun_again_at_the_new_primary() {
 #[tokio::test]
 async fn a_failover_that_was_asked_for_is_followed_at_once_by_what_blocks() {
     let stubborn = ["SLAVEOF", "REPLICAOF"].map(|name| format!("rename-command {name} \"\""));
-    let fleet = Fleet::with_primary(|primary| {
+    let service = SentinelService::with_primary(|primary| {
         stubborn
             .into_iter()
             .fold(primary, |primary, line| primary.line(line))
     })
     .unwrap();
-    let mut switch = Switch::watch(&fleet).await;
-    let pool = Pool::open(patient(&fleet)).await.unwrap();
-    let direct = Connection::open(fleet.primary.url()).await.unwrap();
+    let mut switch = Switch::watch(&service).await;
+    let pool = Pool::open(patient(&service)).await.unwrap();
+    let direct = Connection::open(service.primary.url()).await.unwrap();
     let waiting = tokio::spawn({
         let pool = pool.clone();
         async move {
@@ -324,13 +327,13 @@ async fn a_failover_that_was_asked_for_is_followed_at_once_by_what_blocks() {
         }
     });
     blocked(&direct, "1").await;
-    let sentinel = Connection::open(fleet.sentinels[0].url()).await.unwrap();
+    let sentinel = Connection::open(service.sentinels[0].url()).await.unwrap();
     let _: String = sentinel
         .run(raw("SENTINEL FAILOVER").arg("shop").reply())
         .await
         .unwrap();
     let switched = switch.seen().await;
-    let promoted = Connection::open(fleet.replica.url()).await.unwrap();
+    let promoted = Connection::open(service.replica.url()).await.unwrap();
     blocked(&promoted, "1").await;
     report("what blocks, after a failover in order", switched);
     // It was not the old one's demotion that moved the consumer.

@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //!
-//! - `fleet`: how the servers are reached
+//! - `support`: how the servers are reached
 //! - `follow`: real servers that fail, are demoted, disappear
 //! - `hang`: a primary that hangs, and what has a reply owed when the Sentinels promote another node
 //! - `answers`: what Sentinels may say, by script
@@ -15,6 +15,6 @@
 )]
 
 mod answers;
-mod fleet;
 mod follow;
 mod hang;
+mod support;

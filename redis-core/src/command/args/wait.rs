@@ -90,13 +90,25 @@ impl Args {
     pub(crate) fn again_since(&self, since: Instant) -> Self {
         let mut again = self.again();
         let passed = since.elapsed();
-        if let Some((Block::For(limit), place)) = again.long_wait() {
+        if let Some(Block::For(limit)) = again.block_limit()
+            && let Some(place) = again.timeout_place()
+        {
             again.write_timeout(place, limit.saturating_sub(passed).max(SHORTEST));
         }
         if let Some(deadline) = again.deadline() {
             again.set_deadline(deadline.saturating_sub(passed));
         }
         again
+    }
+
+    /// Where its timeout stands: as it was noted, or as the words of a known command say. Among long values it is not looked for.
+    fn timeout_place(&self) -> Option<TimeoutPlace> {
+        let rare = self.rare.as_ref()?;
+        let from_words = || {
+            let known = rare.known.filter(|_| rare.shared.is_empty())?;
+            known.timeout_place(&self.bytes)
+        };
+        rare.timeout.or_else(from_words)
     }
 
     /// Writes another timeout in place of the present one.

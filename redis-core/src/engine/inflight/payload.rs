@@ -143,6 +143,8 @@ pub(crate) struct Parts {
     pub(crate) deadline: Option<Instant>,
     /// The same command to be sent again, if the server refused it for a reason that goes away.
     pub(crate) again: Option<Box<Again>>,
+    /// How many bytes of the entry were written before its socket was lost.
+    pub(crate) written: Option<usize>,
 }
 
 impl Delivery {

@@ -328,6 +328,7 @@ impl Queue {
         let rest = self.entries.split_off(self.taken.min(self.entries.len()));
         for mut entry in std::mem::replace(&mut self.entries, rest) {
             let was_sent = at < written;
+            let written = written.saturating_sub(at).min(entry.bytes);
             at += entry.bytes;
             entry.losses += u8::from(was_sent);
             let is_kept = if was_sent {
@@ -343,6 +344,7 @@ impl Queue {
                 self.bytes = self.bytes.saturating_sub(entry.bytes);
                 let failure = failure.in_phase(entry.phase(was_sent || was_alone));
                 if !Planted::SilentLoss.is_here() {
+                    self.note_written(entry.owner, written);
                     self.fail(entry.owner, entry.limit, failure, woken);
                 }
             }
@@ -409,6 +411,15 @@ impl Queue {
                 hold: entry.hold,
             };
             parts.get_or_insert_default().again = Some(Box::new(again));
+        }
+    }
+
+    /// Leaves how much of an entry was written, for a caller whose entry has many commands.
+    fn note_written(&mut self, owner: Owner, written: usize) {
+        if let Owner::Caller(key) = owner
+            && let Some(Cell::Waiting(_, parts)) = self.cells.get_mut(key)
+        {
+            parts.get_or_insert_default().written = Some(written);
         }
     }
 

@@ -4,17 +4,17 @@ use std::future::Future;
 use std::time::Duration;
 
 use typedis_core::{Backoff, Config, Result, Run, raw};
-use typedis_testkit::Fleet;
-use typedis_testkit::fleet::SERVICE;
+use typedis_testkit::SentinelService;
+use typedis_testkit::sentinel_service::SERVICE;
 
 /// Longer than anything here takes, on a busy machine too.
 pub(crate) const LONG: Duration = Duration::from_secs(40);
 
 /// The service, by these of the Sentinels.
-pub(crate) fn config(fleet: &Fleet, sentinels: &[usize]) -> Config {
+pub(crate) fn config(service: &SentinelService, sentinels: &[usize]) -> Config {
     let hosts = sentinels
         .iter()
-        .map(|index| ("127.0.0.1", fleet.sentinels[*index].port()));
+        .map(|index| ("127.0.0.1", service.sentinels[*index].port()));
     quick(Config::sentinel(SERVICE, hosts))
 }
 

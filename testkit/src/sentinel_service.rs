@@ -1,4 +1,4 @@
-//! A primary, a replica and three Sentinels that watch them: [`Fleet`].
+//! A primary, a replica and three Sentinels that watch them: [`SentinelService`].
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 
 /// A primary, a replica and three Sentinels, which consider the primary dead after half a second without an answer.
 #[derive(Debug)]
-pub struct Fleet {
+pub struct SentinelService {
     /// The primary, until a failover.
     pub primary: Server,
     /// The replica, which a failover promotes.
@@ -25,7 +25,7 @@ pub struct Fleet {
     pub sentinels: Vec<Server>,
 }
 
-impl Fleet {
+impl SentinelService {
     /// Starts all servers, and waits until the Sentinels know each other and the replica.
     ///
     /// # Errors
@@ -39,23 +39,23 @@ impl Fleet {
     ///
     /// # Errors
     ///
-    /// As [`Fleet::start`].
+    /// As [`SentinelService::start`].
     pub fn with_primary(edit: impl FnOnce(ServerBuilder) -> ServerBuilder) -> Result<Self> {
         let primary = edit(node()).start()?;
         let replica = node()
             .line(format!("replicaof 127.0.0.1 {}", primary.port()))
             .start()?;
         let sentinels = (0..3).map(|_| sentinel(&primary)).collect::<Result<_>>()?;
-        let fleet = Self {
+        let service = Self {
             primary,
             replica,
             sentinels,
         };
-        fleet.settle().map_err(|source| Error::Io {
+        service.settle().map_err(|source| Error::Io {
             doing: "wait until the Sentinels know each other".to_owned(),
             source,
         })?;
-        Ok(fleet)
+        Ok(service)
     }
 
     fn settle(&self) -> io::Result<()> {
