@@ -82,7 +82,7 @@ impl<'a> Unit<'a> {
             .map(|command| builder::expand(command, self.places.of(command)));
         let enums = self.enums.iter().map(enums::expand);
         let markers = self.markers();
-        let rules = rules::expand(self.commands(), self.places);
+        let rules = rules::expand(self.commands());
         let definition = self.definition();
         quote! {
             #[doc = #doc]
