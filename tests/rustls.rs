@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::process::Stdio;
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
 use tokio_rustls::TlsAcceptor;
@@ -19,6 +19,8 @@ fn authority_and_server() -> (String, TlsAcceptor) {
     let key = KeyPair::generate().expect("keys can be made");
     let mut authority = CertificateParams::default();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let name = &mut authority.distinguished_name;
+    name.push(DnType::CommonName, "the authority of a test");
     let pem = authority.self_signed(&key).expect("it signs itself").pem();
     let issuer = Issuer::new(authority, key);
     let key = KeyPair::generate().expect("keys can be made");

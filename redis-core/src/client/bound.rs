@@ -15,7 +15,7 @@ use crate::reply::{Frame, FromRedis};
 use crate::request::{Detached, Execute, IntoRequest, Sink, Target};
 
 /// A handle on which commands are executed: a [`Connection`], a [`Pool`], an [`Exclusive`], a
-/// [`Cluster`](crate::cluster::Cluster), a reference to one, an `Arc` of one, or an [`AnyClient`].
+/// [`Cluster`](crate::cluster::Cluster), a reference to one, an `Arc` of one, or an [`AnyClient`](crate::AnyClient).
 ///
 /// It is the one bound that a function over any handle needs. The function takes the handle owned or borrowed, and has all
 /// commands on it.

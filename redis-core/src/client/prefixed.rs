@@ -202,7 +202,6 @@ impl Prefixed<Pool> {
 }
 
 impl AllowsBlocking for &Prefixed<Pool> {}
-impl AllowsBlocking for &Prefixed<Exclusive> {}
 impl AllowsBlocking for &Prefixed<&Exclusive> {}
 
 impl Exclusive {

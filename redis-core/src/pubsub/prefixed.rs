@@ -30,7 +30,7 @@ macro_rules! subscriptions {
                 subscribe.prefixed(self.whole().channels.as_ref())
             }
 
-            /// Subscribes to shard channels, as the handle beneath does; see [`Self::subscribe`].
+            /// Subscribes to shard channels, as the handle beneath does, with the prefix of channels, if there is one.
             ///
             /// # Errors
             /// As for [`Connection::ssubscribe`](crate::Connection::ssubscribe).

@@ -625,14 +625,11 @@ fn the_place_of_a_limit_must_be_fixed_where_raw_commands_are_looked_up() {
 #[test]
 fn names_beside_the_keys_are_found_where_the_row_says() {
     let scan = command(
-        "C count [MATCH value]",
-        "key_pattern = 'MATCH'\nreply_names = ['1.each', 'source', 'whole']",
+        "C count [LIKE value]",
+        "key_pattern = 'LIKE'\nreply_names = ['1.each', 'source', 'whole']",
     );
     let naming = scan.facts.naming.unwrap();
-    assert_eq!(
-        naming.pattern,
-        Some(PatternPlace::After("MATCH".to_owned()))
-    );
+    assert_eq!(naming.pattern, Some(PatternPlace::After("LIKE".to_owned())));
     let expected = [
         vec![Step::Nth(1), Step::Each],
         vec![Step::Field("source".to_owned())],
@@ -646,9 +643,9 @@ fn names_beside_the_keys_are_found_where_the_row_says() {
 
 #[test]
 fn names_that_are_nowhere_are_told() {
-    let pattern = one("C value [MATCH field]", "key_pattern = 'MACH'");
+    let pattern = one("C value [LIKE field]", "key_pattern = 'LYKE'");
     assert!(
-        pattern.contains("`MACH` is neither an option nor the first placeholder"),
+        pattern.contains("`LYKE` is neither an option nor the first placeholder"),
         "{pattern}"
     );
     let template = one("C key [BY value]", "key_templates = ['BI']");
