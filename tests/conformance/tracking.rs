@@ -50,6 +50,11 @@ const DEPENDS_ON_MORE: &[Exception] = &[
         "it reads more than its keys, or waits",
     ),
     (
+        "CMS.QUERY | CMS.INFO",
+        "modules",
+        "CMS.INCRBY is not reported",
+    ),
+    (
         "@timeseries",
         "modules",
         "the series that depend on others change without a report",

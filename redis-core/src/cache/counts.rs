@@ -1,8 +1,7 @@
 //! What is counted: [`CacheStats`].
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use super::changes::KeyHash;
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// What happened to a cache since it was made, and what is in it now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -29,7 +28,7 @@ pub struct CacheStats {
     pub tracking: usize,
 }
 
-/// The counters. Hits are counted apart for different keys, so that threads seldom write to the same piece of memory.
+/// The counters. Threads count hits apart, so that they do not wait for the same piece of memory.
 #[derive(Default)]
 pub(super) struct Counts {
     hits: [Apart; 16],
@@ -46,9 +45,8 @@ struct Apart(AtomicU64);
 
 impl Counts {
     #[inline]
-    pub(super) fn hit(&self, key: KeyHash) {
-        let place = usize::try_from(key.0 >> 32).unwrap_or_default() % self.hits.len();
-        if let Some(hits) = self.hits.get(place) {
+    pub(super) fn hit(&self) {
+        if let Some(hits) = self.hits.get(thread_number() % self.hits.len()) {
             hits.0.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -83,4 +81,20 @@ impl Counts {
             ..CacheStats::default()
         }
     }
+}
+
+/// The number of this thread; threads are numbered as they first ask.
+#[inline]
+fn thread_number() -> usize {
+    const NONE: usize = usize::MAX;
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static NUMBER: Cell<usize> = const { Cell::new(NONE) };
+    }
+    NUMBER.with(|number| {
+        if number.get() == NONE {
+            number.set(NEXT.fetch_add(1, Ordering::Relaxed));
+        }
+        number.get()
+    })
 }

@@ -141,7 +141,7 @@ impl<C: Origin, T: FromRedis> Decoded<C, T> {
             .shared
             .serves(&place.source.standing, &kept.stamp, kept.expires, hash);
         if serves {
-            inner.shared.counts.hit(hash);
+            inner.shared.counts.hit();
         }
         serves.then_some(kept.value)
     }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::changes::KeyHash;
-use super::flight::{self, Flight, Outcome};
 use super::inner::Inner;
 use super::origin::Place;
 use super::shared::Shared;
+use super::shared_read::{self, Outcome, SharedRead};
 use super::source::Source;
 use super::store::{CommandRef, Stamp};
 use crate::command::{Args, CommandInfo, Keys};
@@ -22,15 +22,15 @@ pub(super) struct EachKey {
     /// The whole command, in case it must be sent as it is.
     args: Box<Args>,
     elements: Vec<Element>,
-    flights: Vec<Awaited>,
+    reads: Vec<Awaited>,
     shared: Arc<Shared>,
 }
 
 enum Element {
     Kept(KeptElement),
-    /// A part of one of the flights.
+    /// A part of one of the reads.
     OnItsWay {
-        flight: usize,
+        read: usize,
         part: usize,
     },
 }
@@ -48,7 +48,7 @@ struct KeptElement {
 #[derive(Default)]
 struct Awaited {
     /// There as soon as all its keys are known.
-    flight: Option<Arc<Flight>>,
+    read: Option<Arc<SharedRead>>,
     outcome: Option<Outcome>,
 }
 
@@ -56,7 +56,7 @@ struct Awaited {
 pub(super) enum Joined {
     /// One reply, made of the elements.
     Reply(Bytes),
-    Failed(Failure, Arc<Flight>),
+    Failed(Failure, Arc<SharedRead>),
     /// The command must be sent as it is.
     Ordinary(Box<Args>),
 }
@@ -81,13 +81,13 @@ impl EachKey {
             info,
             is_joint: args.deadline().is_none(),
             elements: Vec::with_capacity(args.key_positions().len()),
-            flights: Vec::new(),
+            reads: Vec::new(),
             missing: Vec::new(),
         };
         args.each_key(|key| search.key(key));
         let Search {
             elements,
-            mut flights,
+            mut reads,
             missing,
             ..
         } = search;
@@ -96,25 +96,25 @@ impl EachKey {
             source,
             slot,
             place,
-            args: mut read,
+            args: mut asked,
             keys,
         } in missing
         {
             if let Some(deadline) = deadline {
-                read.set_deadline(deadline);
+                asked.set_deadline(deadline);
             }
-            let flight = Flight::each(&cache.flights, &cache.shared, (&source, slot), keys, read);
+            let read = SharedRead::each(&cache.reads, &cache.shared, (&source, slot), keys, asked);
             if deadline.is_none() {
-                cache.flights.announce(&flight);
+                read.announce();
             }
-            if let Some(awaited) = flights.get_mut(place) {
-                awaited.flight = Some(flight);
+            if let Some(awaited) = reads.get_mut(place) {
+                awaited.read = Some(read);
             }
         }
         Self {
             args,
             elements,
-            flights,
+            reads,
             shared: cache.shared.clone(),
         }
     }
@@ -126,29 +126,29 @@ impl EachKey {
 
     /// The most time for a command, as it is configured; `None` too if nothing is waited for.
     pub(super) fn command_timeout(&self) -> Option<Duration> {
-        let mut flights = self.flights.iter();
-        flights
-            .find_map(|awaited| awaited.flight.as_ref())?
+        let mut reads = self.reads.iter();
+        reads
+            .find_map(|awaited| awaited.read.as_ref())?
             .command_timeout()
     }
 
     /// Sends what is missing now, before the first poll.
     pub(super) fn submit(&self) {
-        let flights = self
-            .flights
+        let reads = self
+            .reads
             .iter()
-            .filter_map(|awaited| awaited.flight.as_ref());
-        flights.for_each(|flight| flight.submit());
+            .filter_map(|awaited| awaited.read.as_ref());
+        reads.for_each(|read| read.submit());
     }
 
     /// Drives the reads to their ends, and joins the elements in order.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Joined> {
         let mut is_pending = false;
-        for Awaited { flight, outcome } in &mut self.flights {
+        for Awaited { read, outcome } in &mut self.reads {
             if outcome.is_none()
-                && let Some(flight) = flight
+                && let Some(read) = read
             {
-                match flight.poll(cx) {
+                match read.poll(cx) {
                     Poll::Ready(ended) => *outcome = Some(ended),
                     Poll::Pending => is_pending = true,
                 }
@@ -157,20 +157,20 @@ impl EachKey {
         if is_pending {
             return Poll::Pending;
         }
-        for Awaited { flight, outcome } in &self.flights {
-            match (outcome, flight) {
+        for Awaited { read, outcome } in &self.reads {
+            match (outcome, read) {
                 (Some(Outcome::Elements(_)), _) => {}
                 (Some(Outcome::Reply(error)), _) => {
                     return Poll::Ready(Joined::Reply(error.clone()));
                 }
-                (Some(Outcome::Failed(failure)), Some(flight)) => {
-                    return Poll::Ready(Joined::Failed(failure.clone(), flight.clone()));
+                (Some(Outcome::Failed(failure)), Some(read)) => {
+                    return Poll::Ready(Joined::Failed(failure.clone(), read.clone()));
                 }
                 _ => return Poll::Ready(self.ordinary()),
             }
         }
         // While the others were read, a change of what was kept may have been reported.
-        if !self.flights.is_empty() && !self.is_current() {
+        if !self.reads.is_empty() && !self.is_current() {
             return Poll::Ready(self.ordinary());
         }
         Poll::Ready(self.join().map_or_else(|| self.ordinary(), Joined::Reply))
@@ -202,7 +202,7 @@ impl EachKey {
         for element in &self.elements {
             let element = match element {
                 Element::Kept(kept) => &kept.reply,
-                Element::OnItsWay { flight, part } => match &self.flights.get(*flight)?.outcome {
+                Element::OnItsWay { read, part } => match &self.reads.get(*read)?.outcome {
                     Some(Outcome::Elements(elements)) => elements.get(*part)?,
                     _ => return None,
                 },
@@ -219,7 +219,7 @@ struct Search<'c> {
     info: &'static CommandInfo,
     is_joint: bool,
     elements: Vec<Element>,
-    flights: Vec<Awaited>,
+    reads: Vec<Awaited>,
     missing: Vec<Missing>,
 }
 
@@ -227,10 +227,10 @@ impl Search<'_> {
     fn key(&mut self, key: &[u8]) {
         let Inner {
             shared,
-            flights,
+            reads,
             sources,
         } = self.cache;
-        let (bytes, place) = flight::command_of(self.info, key);
+        let (bytes, place) = shared_read::command_of(self.info, key);
         let hash = shared.changes.hash(key);
         let Some(Place { source, slot }) = sources.of(key, hash) else {
             return;
@@ -241,10 +241,10 @@ impl Search<'_> {
             count: shared.changes.count(hash),
             others: None,
         };
-        if let Some(reply) = shared.find(&source.standing, CommandRef { bytes, hash }) {
-            shared.counts.hit(hash);
+        if let Some(entry) = shared.find(&source.standing, CommandRef { bytes, hash }) {
+            shared.counts.hit();
             self.elements.push(Element::Kept(KeptElement {
-                reply,
+                reply: entry.reply,
                 key: hash,
                 stamp,
                 source: source.clone(),
@@ -254,12 +254,12 @@ impl Search<'_> {
         shared.counts.missed();
         let id = shared.changes.hash(bytes).0;
         if self.is_joint
-            && let Some(flight) = flights.find(id)
-            && let Some(part) = flight.part_for(bytes, &place, id)
+            && let Some(read) = reads.find(id)
+            && let Some(part) = read.part_for(bytes, &place, id)
         {
             shared.counts.joined();
-            let flight = self.joined(flight);
-            self.elements.push(Element::OnItsWay { flight, part });
+            let read = self.joined(read);
+            self.elements.push(Element::OnItsWay { read, part });
             return;
         }
         let element = self.miss((&source, slot), key, (id, hash));
@@ -267,22 +267,22 @@ impl Search<'_> {
     }
 
     /// The number of a read that is joined.
-    fn joined(&mut self, flight: Arc<Flight>) -> usize {
+    fn joined(&mut self, read: Arc<SharedRead>) -> usize {
         let known = |awaited: &Awaited| {
-            let known = awaited.flight.as_ref();
-            known.is_some_and(|known| Arc::ptr_eq(known, &flight))
+            let known = awaited.read.as_ref();
+            known.is_some_and(|known| Arc::ptr_eq(known, &read))
         };
-        let place = self.flights.iter().position(known);
-        place.unwrap_or_else(|| self.wait_for(Some(flight)))
+        let place = self.reads.iter().position(known);
+        place.unwrap_or_else(|| self.wait_for(Some(read)))
     }
 
     /// Waits for one more read; returns its place.
-    fn wait_for(&mut self, flight: Option<Arc<Flight>>) -> usize {
-        self.flights.push(Awaited {
-            flight,
+    fn wait_for(&mut self, read: Option<Arc<SharedRead>>) -> usize {
+        self.reads.push(Awaited {
+            read,
             outcome: None,
         });
-        self.flights.len() - 1
+        self.reads.len() - 1
     }
 
     /// Adds a key to those that are asked for over its socket.
@@ -305,12 +305,12 @@ impl Search<'_> {
             });
             self.missing.len() - 1
         });
-        let (mut flight, mut part) = (0, 0);
+        let (mut read, mut part) = (0, 0);
         if let Some(missing) = self.missing.get_mut(number) {
-            (flight, part) = (missing.place, missing.keys.len());
+            (read, part) = (missing.place, missing.keys.len());
             missing.args.key("key", key);
             missing.keys.push(of);
         }
-        Element::OnItsWay { flight, part }
+        Element::OnItsWay { read, part }
     }
 }

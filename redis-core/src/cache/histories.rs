@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use typedis_testkit::{Server, ServerKind};
 
-use super::{Cache, Cached};
+use super::{Cache, Cached, Origin};
+use crate::client::Client;
 use crate::config::{Backoff, Config, Protocol};
 use crate::engine::subscriptions::hub::InvalidationWatch;
 use crate::engine::subscriptions::inbox::Cause;
@@ -21,6 +22,8 @@ use crate::engine::subscriptions::invalidation::{Invalidates, Invalidation};
 use crate::handle::Connection;
 use crate::request::{Request, Run, Target, raw};
 use crate::{CommandInfo, RequestPolicy, ResponsePolicy};
+
+mod clusters;
 
 const KEYS: usize = 1_000;
 const READERS: usize = 8;
@@ -231,7 +234,7 @@ async fn observed(
 }
 
 /// Raises the versions of its share of the keys.
-async fn write(conn: Connection, history: Arc<History>, share: usize) {
+async fn write<C: Client>(conn: C, history: Arc<History>, share: usize) {
     let mut version = 0;
     while !history.is_over() {
         // A few keys are written often.
@@ -254,7 +257,7 @@ async fn write(conn: Connection, history: Arc<History>, share: usize) {
     }
 }
 
-async fn read(cache: Cached<Connection>, history: Arc<History>, reads: usize, gets_only: bool) {
+async fn read<C: Origin>(cache: Cached<C>, history: Arc<History>, reads: usize, gets_only: bool) {
     while history.reads.load(Ordering::Relaxed) < reads {
         let most = if fastrand::bool() { KEYS } else { KEYS / 50 };
         let first = fastrand::usize(..most);
@@ -355,7 +358,11 @@ async fn run(setup: Setup) -> (Vec<String>, super::CacheStats) {
         other.await.unwrap();
     }
     let plain = Connection::open(config()).await.unwrap();
-    compare(&cache, &plain, &history).await;
+    // All reports of the writes come before this reply. In RESP2 they come on another socket, some time.
+    let echo = raw("ECHO").arg("x").readonly().reply::<String>();
+    cache.run(echo).await.unwrap();
+    let has_order = cache.uncached().link().speaks_resp3();
+    compare(&cache, &plain, has_order, &history).await;
     let violations = history.violations.lock().unwrap().clone();
     let absent = history.absent.load(Ordering::Relaxed);
     println!(
@@ -368,12 +375,9 @@ async fn run(setup: Setup) -> (Vec<String>, super::CacheStats) {
     (violations, cache.stats())
 }
 
-/// Nothing is left that differs from the server, once all reports have been read.
-async fn compare(cache: &Cached<Connection>, plain: &Connection, history: &History) {
-    // All reports of the writes come before this reply. In RESP2 they come on another socket, some time.
-    let echo = || raw("ECHO").arg("x").readonly().reply::<String>();
-    cache.run(echo()).await.unwrap();
-    let has_order = cache.uncached().link().speaks_resp3();
+/// Nothing is left that differs from the server, once all reports have been read: now, if they have an order among the
+/// replies, and some time otherwise.
+async fn compare<C: Origin>(cache: &Cached<C>, plain: &C, has_order: bool, history: &History) {
     for number in (0..KEYS).filter(|number| !number.is_multiple_of(EXPIRING)) {
         let there = get(plain, number).await.unwrap();
         let mut kept = get(cache, number).await.unwrap();

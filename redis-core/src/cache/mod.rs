@@ -8,9 +8,9 @@
 //! - `origin`: the handles that it can be made from, and their sockets; `nodes`: the sockets of a cluster
 //! - `line`: a connection that one cache has to itself; `source`: one socket, whose server reports changes;
 //!   `standing`: what is known about these reports; `reporter`: the socket that they come on where it is another one
-//! - `changes`: how often keys were changed; `store`: where replies are kept; `shared`: both, and the rule which of the
+//! - `clock`: the time, told cheaply; `changes`: how often keys were changed; `store`: where replies are kept; `shared`: both, and the rule which of the
 //!   replies are current
-//! - `pending`: one command over the handle; `flight`: a read that is on its way, for all who ask for it; `each`: a read
+//! - `pending`: one command over the handle; `shared_read`: a read that is on its way, for all who ask for it; `each`: a read
 //!   of many keys; `read`: what is sent for a read, and what comes back; `written`: what a command writes, which is forgotten
 //! - `trace`: what is said to `tracing`
 //!
@@ -22,11 +22,11 @@
 //! stamps of older ones out of date, and a read that was on its way when the report came is out of date when it arrives.
 
 mod changes;
+mod clock;
 mod counts;
 mod decoded;
 mod dropped;
 mod each;
-mod flight;
 mod handle;
 #[cfg(test)]
 mod histories;
@@ -39,6 +39,7 @@ mod read;
 mod reporter;
 mod settings;
 mod shared;
+mod shared_read;
 mod source;
 mod standing;
 mod store;

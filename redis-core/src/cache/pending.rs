@@ -11,11 +11,10 @@ use tokio::time::Instant;
 
 use super::changes::KeyHash;
 use super::each::{EachKey, Joined};
-use super::flight::{self, Flight, Outcome};
-use super::inner::Inner;
+use super::inner::{Found, Inner};
 use super::origin::Place;
+use super::shared_read::{self, Outcome, SharedRead};
 use super::standing::Tracking;
-use super::store::CommandRef;
 use super::written::Written;
 use crate::client::{Client, InFlight};
 use crate::command::{Args, CommandInfo};
@@ -33,7 +32,7 @@ enum State<'a, C: Client + 'a> {
     /// Its reply was kept.
     Kept(Bytes, &'static CommandInfo),
     /// It is sent once for all who ask for it; since when this caller waits.
-    Shared(Arc<Flight>, Instant),
+    Shared(Arc<SharedRead>, Instant),
     /// It has many keys, each of which is kept by itself; since when they are waited for.
     Each(Box<EachKey>, Instant),
     /// It goes as on the handle beneath.
@@ -44,32 +43,15 @@ enum State<'a, C: Client + 'a> {
 impl<'a, C: Client> CachedPending<'a, C> {
     #[inline]
     pub(super) fn begin(client: &'a C, cache: &'a Inner, args: Box<Args>) -> Self {
-        let state = match args.cacheable() {
-            Some(_) if args.has_several_keys() && !cache.takes_all(&args) => {
-                State::ordinary(client, cache, args)
+        let state = match cache.look_up(&args) {
+            Found::Kept(reply) => {
+                let info = args.info();
+                args.retire();
+                State::Kept(reply, info)
             }
-            Some(_) if args.reads_each_key() => {
-                let each = Box::new(EachKey::begin(cache, args));
-                State::Each(each, Instant::now())
-            }
-            Some((bytes, key)) if cache.covers(bytes, &key) => {
-                let hash = cache.shared.hash_of(bytes, &key);
-                let command = CommandRef { bytes, hash };
-                let key = bytes.get(key).unwrap_or_default();
-                match cache.sources.of(key, hash) {
-                    Some(place) => match cache.shared.find(&place.source.standing, command) {
-                        Some(reply) => {
-                            cache.shared.counts.hit(hash);
-                            let info = args.info();
-                            args.retire();
-                            State::Kept(reply, info)
-                        }
-                        None => State::missing(client, cache, &place, hash, args),
-                    },
-                    None => State::ordinary(client, cache, args),
-                }
-            }
-            _ => State::ordinary(client, cache, args),
+            Found::Missing(place, hash) => State::missing(client, cache, &place, hash, args),
+            Found::Each => State::Each(Box::new(EachKey::begin(cache, args)), Instant::now()),
+            Found::Nothing => State::ordinary(client, cache, args),
         };
         Self {
             client,
@@ -121,18 +103,18 @@ impl<'a, C: Client> State<'a, C> {
         // A caller with a deadline of its own waits for nobody else, and nobody waits for it.
         let is_joint = args.deadline().is_none();
         if is_joint
-            && let Some(flight) = cache.flights.find(id)
-            && flight.part_for(bytes, &key, id).is_some()
+            && let Some(read) = cache.reads.find(id)
+            && read.part_for(bytes, &key, id).is_some()
         {
             shared.counts.joined();
             args.retire();
-            return Self::Shared(flight, Instant::now());
+            return Self::Shared(read, Instant::now());
         }
-        let flight = Flight::whole(&cache.flights, shared, place, (id, hash), args);
+        let read = SharedRead::whole(&cache.reads, shared, place, (id, hash), args);
         if is_joint {
-            cache.flights.announce(&flight);
+            read.announce();
         }
-        Self::Shared(flight, Instant::now())
+        Self::Shared(read, Instant::now())
     }
 }
 
@@ -140,19 +122,19 @@ impl<'a, C: Client> CachedPending<'a, C> {
     /// Drives a shared read to its reply; `None` if the command goes the ordinary way from here on.
     fn poll_shared(
         &mut self,
-        flight: &Arc<Flight>,
+        read: &Arc<SharedRead>,
         begun: Instant,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes>>> {
-        let outcome = ready!(flight.poll(cx));
+        let outcome = ready!(read.poll(cx));
         self.state = State::Over;
         Poll::Ready(match outcome {
             Outcome::Reply(reply) => Some(Ok(reply)),
             Outcome::Failed(failure) => Some(Err(Error::from(failure))),
             // Nobody asks for the whole of a read whose elements are wanted.
             Outcome::Ordinary | Outcome::Elements(_) => {
-                if let Some(args) = flight.command_again() {
-                    let limit = flight.command_timeout();
+                if let Some(args) = read.command_again() {
+                    let limit = read.command_timeout();
                     self.state = State::ordinary_since(self.client, self.cache, args, limit, begun);
                 }
                 None
@@ -172,7 +154,7 @@ impl<'a, C: Client> CachedPending<'a, C> {
         self.state = State::Over;
         match joined {
             Joined::Reply(reply) => Some(Ok(reply)),
-            Joined::Failed(failure, flight) => Some(Err(flight.explained(failure.into()))),
+            Joined::Failed(failure, read) => Some(Err(read.explained(failure.into()))),
             Joined::Ordinary(args) => {
                 self.state = State::ordinary_since(self.client, self.cache, args, limit, begun);
                 None
@@ -184,7 +166,7 @@ impl<'a, C: Client> CachedPending<'a, C> {
 impl<C: Client> InFlight for CachedPending<'_, C> {
     fn submit(&mut self) {
         match &mut self.state {
-            State::Shared(flight, _) => flight.submit(),
+            State::Shared(read, _) => read.submit(),
             State::Each(each, _) => each.submit(),
             State::Ordinary(pending, _) => pending.submit(),
             State::Kept(..) | State::Over => {}
@@ -196,8 +178,8 @@ impl<C: Client> InFlight for CachedPending<'_, C> {
         if let State::Kept(..) = self.state {
             // Whoever reads from memory only gives other tasks their turn all the same, such as the one that reads reports.
             ready!(coop::poll_proceed(cx)).made_progress();
-            if let State::Kept(reply, info) = std::mem::replace(&mut self.state, State::Over) {
-                return Poll::Ready(decode(&reply, info));
+            if let State::Kept(mut reply, info) = std::mem::replace(&mut self.state, State::Over) {
+                return Poll::Ready(decode(&mut reply, info));
             }
         }
         self.poll_unkept(cx)
@@ -216,9 +198,9 @@ impl<C: Client> InFlight for CachedPending<'_, C> {
                 self.state = State::Over;
                 Poll::Ready(Ok(frame))
             }
-            State::Shared(flight, begun) => {
-                let (flight, begun) = (flight.clone(), *begun);
-                match ready!(self.poll_shared(&flight, begun, cx)) {
+            State::Shared(read, begun) => {
+                let (read, begun) = (read.clone(), *begun);
+                match ready!(self.poll_shared(&read, begun, cx)) {
                     Some(outcome) => Poll::Ready(outcome.map(Frame::from_scanned)),
                     None => self.poll_frame(cx),
                 }
@@ -245,15 +227,15 @@ impl<C: Client> CachedPending<'_, C> {
                 self.state = State::Over;
                 Poll::Ready(outcome)
             }
-            State::Shared(flight, begun) => {
-                let (flight, begun) = (flight.clone(), *begun);
-                match ready!(self.poll_shared(&flight, begun, cx)) {
+            State::Shared(read, begun) => {
+                let (read, begun) = (read.clone(), *begun);
+                match ready!(self.poll_shared(&read, begun, cx)) {
                     Some(outcome) => {
                         let decoded = match outcome {
-                            Ok(reply) => R::from_outcome(Ok(flight::frame(&reply))),
+                            Ok(reply) => R::from_outcome(Ok(shared_read::frame(&reply))),
                             Err(error) => R::from_outcome(Err(error)),
                         };
-                        Poll::Ready(decoded.map_err(|error| flight.explained(error)))
+                        Poll::Ready(decoded.map_err(|error| read.explained(error)))
                     }
                     None => self.poll_unkept(cx),
                 }
@@ -264,7 +246,7 @@ impl<C: Client> CachedPending<'_, C> {
                 match self.end_each(joined, limit, begun) {
                     Some(outcome) => {
                         let decoded = match outcome {
-                            Ok(reply) => R::from_outcome(Ok(flight::frame(&reply))),
+                            Ok(reply) => R::from_outcome(Ok(shared_read::frame(&reply))),
                             Err(error) => R::from_outcome(Err(error)),
                         };
                         Poll::Ready(decoded.map_err(|error| error.of_command(info.name.into())))
@@ -277,10 +259,10 @@ impl<C: Client> CachedPending<'_, C> {
     }
 }
 
+/// Decodes a reply that was kept.
 #[inline]
-fn decode<R: FromRedis>(reply: &Bytes, info: &'static CommandInfo) -> Result<R> {
-    R::from_outcome(Ok(flight::frame(reply)))
-        .map_err(|error| error.of_command(CommandName::from(info.name)))
+pub(super) fn decode<R: FromRedis>(reply: &mut Bytes, info: &'static CommandInfo) -> Result<R> {
+    R::from_own(reply).map_err(|error| error.of_command(CommandName::from(info.name)))
 }
 
 impl<C: Client> fmt::Debug for CachedPending<'_, C> {

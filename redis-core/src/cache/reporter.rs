@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::clock::Moment;
 use super::standing::{Standing, Tracking};
 use crate::command::{Args, CommandInfo, Keys, command_info};
 use crate::config::{Config, Protocol};
@@ -53,7 +54,7 @@ impl Reporter {
         config: &Config,
         listener: Arc<dyn Invalidates>,
         standing: &Standing,
-        now: u64,
+        now: Moment,
     ) {
         let epoch = standing.present().epoch;
         // A failure does not matter: the next read asks again.

@@ -199,6 +199,11 @@ impl Cache {
         }
     }
 
+    /// Whether replies can have a time to live.
+    pub(super) fn has_ttl(&self) -> bool {
+        self.ttl.is_some() || self.server_ttl
+    }
+
     /// Whether CLIENT CACHING YES goes before each read.
     pub(super) fn opts_in(&self) -> bool {
         self.mode == Mode::OptIn

@@ -4,17 +4,14 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::Waker;
-use std::time::Duration;
-
-use bytes::Bytes;
-use tokio::time::Instant;
 
 use super::changes::{Changes, Counted, KeyHash};
+use super::clock::{Clock, Moment};
 use super::counts::Counts;
 use super::dropped::Listeners;
 use super::settings::Cache;
 use super::standing::{Present, Standing, Tracking};
-use super::store::{CommandRef, Stamp, Store};
+use super::store::{CommandRef, Entry, Stamp, Store};
 use crate::command::Args;
 use crate::engine::subscriptions::invalidation::Invalidation;
 use crate::runtime::Lock;
@@ -31,7 +28,9 @@ pub(super) struct Shared {
     pub(super) counts: Counts,
     pub(super) listeners: Listeners,
     epochs: AtomicU32,
-    began: Instant,
+    pub(super) clock: Clock,
+    /// The settings' `max_unheard`, as a distance of moments.
+    max_unheard: u64,
     standings: Lock<Vec<Weak<Standing>>>,
 }
 
@@ -43,16 +42,11 @@ impl Shared {
             counts: Counts::default(),
             listeners: Listeners::default(),
             epochs: AtomicU32::new(0),
-            began: Instant::now(),
+            clock: Clock::new(),
+            max_unheard: Moment::distance(settings.max_unheard),
             standings: Lock::default(),
             settings,
         }
-    }
-
-    /// The milliseconds since this was made.
-    #[inline]
-    pub(super) fn now(&self) -> u64 {
-        milliseconds(self.began.elapsed())
     }
 
     /// An epoch that no socket has had.
@@ -73,10 +67,12 @@ impl Shared {
 
     /// The reply to a command, if it is kept and current.
     #[inline]
-    pub(super) fn find(&self, standing: &Standing, command: CommandRef<'_>) -> Option<Bytes> {
-        let entry = self.store.get(command)?;
-        let serves = self.serves(standing, &entry.stamp, entry.expires, command.hash);
-        serves.then_some(entry.reply)
+    pub(super) fn find(&self, standing: &Standing, command: CommandRef<'_>) -> Option<Entry> {
+        let found = self.store.get(command);
+        let is_served = found
+            .as_ref()
+            .is_some_and(|entry| self.serves(standing, &entry.stamp, entry.expires, command.hash));
+        if is_served { found } else { None }
     }
 
     /// Whether a reply with this stamp, which was read over this socket, may be served.
@@ -88,10 +84,16 @@ impl Shared {
         expires: u64,
         key: KeyHash,
     ) -> bool {
-        let now = self.now();
-        standing.was_heard(now, milliseconds(self.settings.max_unheard))
-            && now < expires
+        self.is_heard(standing)
+            // Most replies have no time to live, so most hits need no exact time.
+            && (expires == u64::MAX || self.clock.milliseconds() < expires)
             && self.is_current(stamp, standing.present(), key)
+    }
+
+    /// Whether the server at the other end of this socket was heard of late.
+    #[inline]
+    pub(super) fn is_heard(&self, standing: &Standing) -> bool {
+        standing.was_heard(self.clock.moment(), self.max_unheard)
     }
 
     #[inline]
@@ -196,10 +198,4 @@ impl Shared {
     pub(super) fn tell(&self, report: &Invalidation, woken: &mut Vec<Waker>) {
         self.listeners.tell(report, woken);
     }
-}
-
-/// As many milliseconds as there fit.
-#[inline]
-pub(super) fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use super::reporter::Reporter;
-use super::shared::{Shared, milliseconds};
+use super::shared::Shared;
 use super::standing::{Present, Standing, Tracking};
 use crate::config::Protocol;
 use crate::engine::link::Link;
@@ -57,7 +57,7 @@ impl Source {
         if tokio::runtime::Handle::try_current().is_ok() && self.reporter.may_ask() {
             let source = self.clone();
             runtime::spawn(async move {
-                let (config, now) = (&source.link.config, source.shared.now());
+                let (config, now) = (&source.link.config, source.shared.clock.moment());
                 let reporter = &source.reporter;
                 let asked = reporter.ask(config, source.clone(), &source.standing, now);
                 asked.await;
@@ -72,8 +72,7 @@ impl Source {
 
     /// Whether the server was heard of late.
     pub(super) fn was_heard(&self) -> bool {
-        let within = milliseconds(self.shared.settings.max_unheard);
-        self.standing.was_heard(self.shared.now(), within)
+        self.shared.is_heard(&self.standing)
     }
 
     /// Forgets what was read over it.
@@ -103,7 +102,7 @@ impl Invalidates for Source {
         let Some(invalidation) = held.as_ref() else {
             return;
         };
-        self.standing.hear(self.shared.now());
+        self.standing.hear(self.shared.clock.moment());
         match invalidation {
             Invalidation::Keys(keys) => keys.iter().for_each(|key| self.shared.changed(key)),
             Invalidation::All => self.forget(|tracking| tracking),

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::clock::Moment;
+
 /// Whether what was read over a connection is current, and whether its server reports changes.
 ///
 /// Its *epoch* is a number that no other socket has or had. It changes when the socket is lost and when everything was
@@ -10,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(super) struct Standing {
     /// The epoch and the [`Tracking`], in one number.
     state: AtomicU64,
-    /// The millisecond at which the server is known to have been alive.
+    /// The [`Moment`] at which the server is known to have been alive.
     heard: AtomicU64,
 }
 
@@ -114,15 +116,15 @@ impl Standing {
         self.change(beginning, Tracking::Off);
     }
 
-    /// Whether the server was heard within this many milliseconds before `now`.
+    /// Whether the server was heard at most this far before `now`.
     #[inline]
-    pub(super) fn was_heard(&self, now: u64, within: u64) -> bool {
-        now.saturating_sub(self.heard.load(Ordering::Relaxed)) <= within
+    pub(super) fn was_heard(&self, now: Moment, within: u64) -> bool {
+        now.0.saturating_sub(self.heard.load(Ordering::Relaxed)) <= within
     }
 
     /// Notes that the server was alive at this moment.
-    pub(super) fn hear(&self, at: u64) {
-        self.heard.fetch_max(at, Ordering::Relaxed);
+    pub(super) fn hear(&self, at: Moment) {
+        self.heard.fetch_max(at.0, Ordering::Relaxed);
     }
 
     /// Begins a new epoch: nothing that was read so far is served any more. Returns the epoch that has ended.

@@ -22,9 +22,30 @@ pub(super) struct Store {
 #[derive(Debug)]
 pub(super) struct Command {
     bytes: Box<[u8]>,
-    hash: KeyHash,
+    hash: ShortHash,
     /// Where its first key begins and ends.
-    key: (u32, u32),
+    key: (u16, u16),
+}
+
+/// Half of the hash of a key, which is enough to find its replies; an entry has no room for more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct ShortHash(u32);
+
+impl From<KeyHash> for ShortHash {
+    #[inline]
+    fn from(hash: KeyHash) -> Self {
+        // These bits are not among those that choose the counter of a key.
+        Self(u32::try_from(hash.0 & u64::from(u32::MAX)).unwrap_or_default())
+    }
+}
+
+impl Hash for ShortHash {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        /// The fraction of the golden ratio: the map looks at the upper bits too.
+        const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+        state.write_u64(u64::from(self.0).wrapping_mul(SPREAD));
+    }
 }
 
 /// The same, borrowed.
@@ -38,7 +59,7 @@ pub(super) struct CommandRef<'a> {
 /// Any command about this key.
 struct About<'a> {
     key: &'a [u8],
-    hash: KeyHash,
+    hash: ShortHash,
 }
 
 /// A reply that is kept.
@@ -67,8 +88,8 @@ impl Command {
     pub(super) fn new(command: CommandRef<'_>, key: std::ops::Range<usize>) -> Option<Self> {
         Some(Self {
             bytes: command.bytes.into(),
-            hash: command.hash,
-            key: (u32::try_from(key.start).ok()?, u32::try_from(key.end).ok()?),
+            hash: command.hash.into(),
+            key: (u16::try_from(key.start).ok()?, u16::try_from(key.end).ok()?),
         })
     }
 
@@ -79,15 +100,13 @@ impl Command {
 
     fn key(&self) -> &[u8] {
         let (start, end) = self.key;
-        self.bytes
-            .get(start as usize..end as usize)
-            .unwrap_or_default()
+        self.bytes.get(start.into()..end.into()).unwrap_or_default()
     }
 }
 
 impl Hash for Command {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash.0);
+        self.hash.hash(state);
     }
 }
 
@@ -102,7 +121,7 @@ impl Eq for Command {}
 impl Hash for CommandRef<'_> {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash.0);
+        ShortHash::from(self.hash).hash(state);
     }
 }
 
@@ -115,7 +134,7 @@ impl Equivalent<Command> for CommandRef<'_> {
 
 impl Hash for About<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash.0);
+        self.hash.hash(state);
     }
 }
 
@@ -165,7 +184,7 @@ struct Evictions(Arc<AtomicU64>);
 
 /// The key of what is being inserted: what it replaces is not evicted.
 #[derive(Debug, Default)]
-struct Inserted(Option<KeyHash>);
+struct Inserted(Option<ShortHash>);
 
 impl Lifecycle<Command, Entry> for Evictions {
     type RequestState = Inserted;
@@ -217,6 +236,7 @@ impl Store {
 
     /// Removes every reply whose first key is this one; returns how many there were.
     pub(super) fn remove_about(&self, key: &[u8], hash: KeyHash) -> u64 {
+        let hash = hash.into();
         let about = About { key, hash };
         let mut removed = 0;
         while self.kept.remove(&about).is_some() {

@@ -51,6 +51,17 @@ pub trait Client: Send + Sync {
     #[doc(hidden)]
     fn begin_command(&self, args: Box<Args>) -> Self::InFlight<'_>;
 
+    /// The reply to a command that need not be sent, since its reply is in memory, decoded.
+    #[doc(hidden)]
+    #[inline]
+    fn poll_known<R: FromRedis>(
+        &self,
+        _args: &Args,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<R>>> {
+        Poll::Ready(None)
+    }
+
     /// What is to be noted of the keys of its commands.
     #[doc(hidden)]
     fn noted_keys(&self) -> Keys {
@@ -162,6 +173,11 @@ impl<'a, C: Client, R: FromRedis> Execute<R> for &'a C {
     type Output = R;
 
     #[inline]
+    fn poll_known(&self, args: &Args, cx: &mut Context<'_>) -> Poll<Option<Result<R>>> {
+        C::poll_known(self, args, cx)
+    }
+
+    #[inline]
     fn begin(self, args: Box<Args>) -> C::InFlight<'a> {
         self.begin_command(args)
     }
@@ -222,6 +238,15 @@ macro_rules! pointers {
             #[inline]
             fn begin_command(&self, args: Box<Args>) -> C::InFlight<'_> {
                 C::begin_command(self, args)
+            }
+
+            #[inline]
+            fn poll_known<R: FromRedis>(
+                &self,
+                args: &Args,
+                cx: &mut Context<'_>,
+            ) -> Poll<Option<Result<R>>> {
+                C::poll_known(self, args, cx)
             }
 
             fn noted_keys(&self) -> Keys {

@@ -4,8 +4,10 @@
 //!
 //! - `text`, `number`, `scalar`, `list`, `map`, `tuple`: the types
 
+use bytes::Bytes;
+
 use super::frame_ref::{FrameRef, to_chunk};
-use super::view::{Reply, Str};
+use super::view::{Reply, Str, short_string};
 use crate::error::{DecodeError, Error};
 use crate::wire::Span;
 
@@ -114,6 +116,20 @@ pub trait FromRedis: Sized {
     #[must_use]
     fn describe_failure(self, _describe: impl FnOnce(Error) -> Error) -> Self {
         self
+    }
+
+    /// Decodes a reply that is alone in its bytes, and may take it away. A short string, which most such replies are, is
+    /// decoded without the detour over a frame.
+    #[doc(hidden)]
+    #[inline]
+    fn from_own(reply: &mut Bytes) -> Result<Self, Error> {
+        let span = Span::from(&*reply);
+        match short_string(span, 0) {
+            Some((text, _)) => {
+                Self::from_redis(Reply::Bulk(text)).map_err(|error| does_not_fit(error, span))
+            }
+            None => Self::from_outcome(Ok(FrameRef::of_bytes(reply))),
+        }
     }
 
     /// Decodes the outcome of a command; for types that keep failures as values.

@@ -9,7 +9,7 @@
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use crate::command::{Args, CommandInfo, Keys};
 use crate::error::{Error, Result};
@@ -55,6 +55,17 @@ pub trait Sink: Sized {
 pub trait Execute<R>: Sink {
     /// The result of awaiting.
     type Output;
+
+    /// The outcome of a command that need not be sent, since its reply is in memory.
+    #[doc(hidden)]
+    #[inline]
+    fn poll_known(
+        &self,
+        _args: &Args,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Self::Output>>> {
+        Poll::Ready(None)
+    }
 
     /// Begins the execution of a command. The command may be sent later.
     fn begin(self, args: Box<Args>) -> Self::Pending;
@@ -264,6 +275,14 @@ impl<S: Execute<R>, R> Future for Request<S, R> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let State::Building(sink, args) = &self.state
+            && let Some(outcome) = ready!(sink.poll_known(args, cx))
+        {
+            if let State::Building(_, args) = std::mem::replace(&mut self.state, State::Done) {
+                args.retire();
+            }
+            return Poll::Ready(outcome);
+        }
         self.start();
         match &mut self.state {
             State::Pending(pending) => S::poll(pending, cx),

@@ -153,6 +153,7 @@ impl<'a> Span<'a> {
 }
 
 impl<'a> From<&'a Bytes> for Span<'a> {
+    #[inline]
     fn from(bytes: &'a Bytes) -> Self {
         Self {
             bytes,

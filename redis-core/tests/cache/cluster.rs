@@ -90,6 +90,37 @@ async fn a_slot_that_moves_leaves_nothing_behind() {
     assert_eq!(absent.as_deref(), Some("made on the old node"));
 }
 
+/// The same for a slot that moves with all its keys in one step.
+#[tokio::test]
+async fn a_slot_that_moves_in_one_step_leaves_nothing_behind() {
+    let nodes = typedis_testkit::Cluster::start(ServerKind::Valkey9).unwrap();
+    let other = open(&nodes).await;
+    let cache = open(&nodes).await.cached(Cache::default()).unwrap();
+    set(&other, "{t}there", "1").await.unwrap();
+    assert_eq!(get(&cache, "{t}absent").await.unwrap(), None);
+    assert_eq!(get(&cache, "{t}there").await.unwrap().as_deref(), Some("1"));
+    let slot = nodes.slot_of("{t}").unwrap();
+    let owner = nodes.owner_of(slot).unwrap();
+    let primaries = nodes.primaries().unwrap();
+    let target = primaries
+        .iter()
+        .find(|node| node.id() != owner.id())
+        .unwrap();
+    nodes.move_slots_at_once(slot..=slot, target).unwrap();
+    set(&other, "{t}absent", "made").await.unwrap();
+    set(&other, "{t}there", "2").await.unwrap();
+    let exists = raw("EXISTS").key("{t}any").readonly().reply::<i64>();
+    cache.run(exists).await.unwrap();
+    assert_eq!(
+        get(&cache, "{t}absent").await.unwrap().as_deref(),
+        Some("made")
+    );
+    until_read("the change is seen", async || {
+        get(&cache, "{t}there").await.unwrap().as_deref() == Some("2")
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn reads_go_on_after_a_node_was_lost() {
     let nodes = typedis_testkit::Cluster::builder(ServerKind::Valkey9)

@@ -13,3 +13,4 @@ mod races;
 mod reads;
 mod servers;
 mod support;
+mod tracking;

@@ -144,6 +144,31 @@ async fn an_expired_key_is_reported() {
     }
 }
 
+/// When a field of a hash is given a time to live, and when it is removed.
+#[tokio::test]
+async fn an_expired_field_of_a_hash_is_reported() {
+    for kind in [ServerKind::Valkey9, ServerKind::Redis8] {
+        let server = server(kind);
+        let (cache, other) = cached(&server).await;
+        let set = raw("HSET")
+            .key("h")
+            .args(["f", "1", "stays", "1"])
+            .reply::<i64>();
+        other.run(set).await.unwrap();
+        hget(&cache, "h", "f").await.unwrap();
+        let expire = raw("HPEXPIRE").key("h").args(["5", "FIELDS", "1", "f"]);
+        other.run(expire.reply::<Vec<i64>>()).await.unwrap();
+        until("the time to live is reported", || {
+            cache.stats().invalidations > 0
+        })
+        .await;
+        until_read("the field is gone", async || {
+            hget(&cache, "h", "f").await.unwrap().is_none()
+        })
+        .await;
+    }
+}
+
 #[tokio::test]
 async fn a_connection_that_the_server_ends_is_tracked_anew() {
     let server = server(ServerKind::Valkey9);

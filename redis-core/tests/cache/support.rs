@@ -34,6 +34,9 @@ static MGET: CommandInfo = CommandInfo::new("MGET", b"$4\r\nMGET\r\n", 1)
     .readonly()
     .cacheable()
     .policies(RequestPolicy::MultiShard, ResponsePolicy::Default);
+static HGET: CommandInfo = CommandInfo::new("HGET", b"$4\r\nHGET\r\n", 1)
+    .readonly()
+    .cacheable();
 static ECHO: CommandInfo = CommandInfo::new("ECHO", b"$4\r\nECHO\r\n", 1).readonly();
 static SET: CommandInfo = CommandInfo::new("SET", b"$3\r\nSET\r\n", 1).idempotent();
 static SADD: CommandInfo = CommandInfo::new("SADD", b"$4\r\nSADD\r\n", 1);
@@ -61,6 +64,17 @@ pub(crate) fn sinter<T: Target>(target: T, keys: &[&str]) -> Request<T::Sink, Ve
 
 pub(crate) fn mget<T: Target>(target: T, keys: &[&str]) -> Request<T::Sink, Vec<Option<String>>> {
     Request::new(target, &MGET, |args| args.keys("key", keys))
+}
+
+pub(crate) fn hget<T: Target>(
+    target: T,
+    key: &str,
+    field: &str,
+) -> Request<T::Sink, Option<String>> {
+    Request::new(target, &HGET, |args| {
+        args.key("key", key);
+        args.arg("field", field);
+    })
 }
 
 pub(crate) fn echo<T: Target>(target: T, word: &str) -> Request<T::Sink, String> {

@@ -3,12 +3,15 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::FromRedis;
 use crate::error::DecodeError;
 use crate::error::{Error, ServerError};
 use crate::reply::FrameRef;
 use crate::reply::Value;
 use crate::reply::view::Reply;
+use crate::wire::token::short_bulk;
 
 const OK: &[u8] = b"OK";
 
@@ -65,6 +68,14 @@ impl<T: FromRedis> FromRedis for Option<T> {
     #[inline]
     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
         T::from_option(reply)
+    }
+
+    #[inline]
+    fn from_own(reply: &mut Bytes) -> Result<Self, Error> {
+        match short_bulk(reply, 0) {
+            Some(_) => T::from_own(reply).map(Some),
+            None => Self::from_outcome(Ok(FrameRef::of_bytes(reply))),
+        }
     }
 
     fn absent() -> Option<Self> {

@@ -1,0 +1,51 @@
+//! The time since a cache was made: [`Clock`].
+
+use std::time::Duration;
+
+use coarsetime::Instant as Coarse;
+use tokio::time::Instant;
+
+/// Tells the time in two ways: exactly, and cheaply. The exact way takes as long as finding a reply in memory, so it is used
+/// only where a millisecond matters.
+pub(super) struct Clock {
+    exact: Instant,
+    coarse: Coarse,
+}
+
+/// A moment as the cheap way tells it, which may be some milliseconds late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Moment(pub(super) u64);
+
+impl Clock {
+    pub(super) fn new() -> Self {
+        Self {
+            exact: Instant::now(),
+            coarse: Coarse::now_without_cache_update(),
+        }
+    }
+
+    /// The milliseconds since this was made.
+    pub(super) fn milliseconds(&self) -> u64 {
+        milliseconds(self.exact.elapsed())
+    }
+
+    /// This moment.
+    #[inline]
+    pub(super) fn moment(&self) -> Moment {
+        let now = Coarse::now_without_cache_update().as_ticks();
+        // Whatever the clock of the system does, time does not go back behind the beginning.
+        Moment(now.saturating_sub(self.coarse.as_ticks()))
+    }
+}
+
+impl Moment {
+    /// How far moments are apart that this time lies between.
+    pub(super) fn distance(time: Duration) -> u64 {
+        coarsetime::Duration::from(time).as_ticks()
+    }
+}
+
+/// As many milliseconds as there fit.
+pub(super) fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

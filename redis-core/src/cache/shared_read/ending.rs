@@ -1,0 +1,163 @@
+//! The end of a read: what its replies say, and what of them is kept.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::outcome::Outcome;
+use super::wanted::{Part, Wanted};
+use super::{SharedRead, command_of};
+use crate::cache::clock::milliseconds;
+use crate::cache::read::{Answers, TrackedRead};
+use crate::cache::standing::{Present, Tracking};
+use crate::cache::store::{self, Command, CommandRef, Entry};
+use crate::cache::trace;
+use crate::engine::inflight::Delivery;
+use crate::error::ServerError;
+use crate::reply::FrameRef;
+
+impl SharedRead {
+    /// Reads what came back, and keeps the reply if it may be kept.
+    pub(super) fn end(&self, read: &TrackedRead, delivery: Delivery) -> Outcome {
+        let Ok((chunks, failure)) = delivery.into_parts() else {
+            return Outcome::Ordinary;
+        };
+        if let Some(failure) = failure {
+            // In a cluster another node may have the key by now.
+            let may_be_elsewhere = self.source.link.config.routed && self.info.idempotent;
+            return if may_be_elsewhere {
+                Outcome::Ordinary
+            } else {
+                Outcome::Failed(failure)
+            };
+        }
+        let Some(answers) = Answers::read(read, &chunks) else {
+            return Outcome::Ordinary;
+        };
+        // What comes on this socket says nothing about another one.
+        if !self.is_redirected {
+            self.source.standing.hear(self.began);
+        }
+        let error = answers.reply.reply().error();
+        // What stands before the read was refused for the same reason: that says nothing about tracking.
+        if error.as_ref().is_some_and(ServerError::is_transient) {
+            return Outcome::Ordinary;
+        }
+        self.note_tracking(&answers);
+        if let Some(error) = error {
+            if matches!(error.code(), "MOVED" | "ASK" | "READONLY") {
+                return Outcome::Ordinary;
+            }
+            return Outcome::Reply(store::compact(answers.reply.as_bytes()));
+        }
+        let kept_until = self.kept_until(&answers);
+        match &self.wanted {
+            Wanted::Whole(part) => {
+                let reply = store::compact(answers.reply.as_bytes());
+                if let Some(expires) = kept_until
+                    && let Some((bytes, key)) = read.args.cacheable()
+                {
+                    self.keep(part, (bytes, key), &reply, expires);
+                }
+                Outcome::Reply(reply)
+            }
+            Wanted::Each(parts) => self.end_each(parts, read, answers.reply, kept_until),
+        }
+    }
+
+    /// Keeps every element of the reply by itself.
+    fn end_each(
+        &self,
+        parts: &[Part],
+        read: &TrackedRead,
+        reply: FrameRef<'_>,
+        kept_until: Option<u64>,
+    ) -> Outcome {
+        let Some(elements) = reply.to_frame().elements() else {
+            return Outcome::Ordinary;
+        };
+        let elements: Arc<[Bytes]> = elements
+            .map(|element| store::compact(element.as_bytes()))
+            .collect();
+        if elements.len() != parts.len() {
+            return Outcome::Ordinary;
+        }
+        if let Some(expires) = kept_until {
+            let mut wanted = parts.iter().zip(&*elements);
+            read.args.each_key(|key| {
+                if let Some((part, element)) = wanted.next() {
+                    let (bytes, place) = command_of(self.info, key);
+                    self.keep(part, (&bytes, place), element, expires);
+                }
+            });
+        }
+        Outcome::Elements(elements)
+    }
+
+    /// Notes what the replies say about the reports of the server.
+    fn note_tracking(&self, answers: &Answers<'_>) {
+        let epoch = self.epoch;
+        match (answers.enabled, answers.opted_in) {
+            (Some(true), _) if self.is_redirected || self.source.link.speaks_resp3() => {
+                self.source.standing.note(epoch, Tracking::On);
+            }
+            // In RESP2 the server says that tracking is on, and reports nothing. The next read tells it where to.
+            (Some(true), _) => {}
+            (Some(false), _) => {
+                if self.source.standing.note(epoch, Tracking::Refused) {
+                    trace::refused(&self.source.link.config);
+                }
+            }
+            (None, Some(false)) if self.source.present().epoch == epoch => {
+                self.source.forget(|_| Tracking::Off);
+            }
+            (None, _) => {}
+        }
+    }
+
+    /// Until which millisecond the reply may be kept, if at all.
+    fn kept_until(&self, answers: &Answers<'_>) -> Option<u64> {
+        let is_on = Present {
+            epoch: self.epoch,
+            tracking: Tracking::On,
+        };
+        let is_tracked =
+            self.may_keep && answers.opted_in != Some(false) && self.source.present() == is_on;
+        is_tracked.then(|| self.expires(answers.ttl))
+    }
+
+    fn keep(&self, part: &Part, command: (&[u8], Range<usize>), reply: &Bytes, expires: u64) {
+        let (bytes, key) = command;
+        let fits = reply.len() <= self.shared.settings.max_reply_bytes;
+        let is_current = self
+            .shared
+            .is_current(&part.stamp, self.source.present(), part.hash);
+        let command = CommandRef {
+            bytes,
+            hash: part.hash,
+        };
+        if fits
+            && is_current
+            && let Some(command) = Command::new(command, key)
+        {
+            let entry = Entry {
+                reply: reply.clone(),
+                stamp: part.stamp.clone(),
+                expires,
+            };
+            self.shared.store.insert(command, entry);
+        }
+    }
+
+    /// The millisecond from which on the reply is not served. The key was read after the read was begun, so it does not
+    /// expire earlier.
+    fn expires(&self, ttl: Option<u64>) -> u64 {
+        let ours = self.shared.settings.ttl.map(milliseconds);
+        let least = [ours, ttl].into_iter().flatten().min();
+        match (least, self.ttl_begins) {
+            (Some(least), Some(began)) => began.saturating_add(least),
+            _ => u64::MAX,
+        }
+    }
+}

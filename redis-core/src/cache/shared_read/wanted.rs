@@ -1,0 +1,35 @@
+//! What a read is to bring: [`Wanted`], in [`Part`]s that are kept by themselves.
+
+use crate::cache::changes::KeyHash;
+use crate::cache::store::Stamp;
+
+/// What a read is to bring.
+pub(super) enum Wanted {
+    /// Its whole reply.
+    Whole(Part),
+    /// The elements of its reply, one for each key, in their order.
+    Each(Vec<Part>),
+}
+
+/// A reply that is kept by itself.
+pub(super) struct Part {
+    /// The hash of the command that it is the reply to.
+    pub(super) id: u64,
+    /// The hash of its first key.
+    pub(super) hash: KeyHash,
+    pub(super) stamp: Stamp,
+}
+
+impl Wanted {
+    pub(super) fn parts(&self) -> &[Part] {
+        match self {
+            Self::Whole(part) => std::slice::from_ref(part),
+            Self::Each(parts) => parts,
+        }
+    }
+
+    /// The hashes of the commands.
+    pub(super) fn ids(&self) -> impl Iterator<Item = u64> {
+        self.parts().iter().map(|part| part.id)
+    }
+}

@@ -1,0 +1,191 @@
+//! When tracking is on and when it is not, and what is served meanwhile: what a reading of the code has found.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use typedis_core::cluster::{Cluster, slot};
+use typedis_core::{Cache, Cached, Connection, Run, raw};
+use typedis_testkit::ServerKind;
+use typedis_testkit::fake::{Answer, Fake, FakeCluster, Peer};
+
+use crate::support::*;
+
+const BUSY: &str =
+    "-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.\r\n";
+
+async fn cache_of(fake: &Fake, settings: Cache) -> Cached<Connection> {
+    let conn = Connection::open(at(fake.addr().port())).await.unwrap();
+    conn.cached(settings).unwrap()
+}
+
+/// Reads some times; returns how many came from memory.
+async fn hits_of(cache: &Cached<Connection>, reads: u64) -> u64 {
+    let (_, counts) = counted(cache, async {
+        for _ in 0..reads {
+            assert_eq!(get(cache, "k").await.unwrap().as_deref(), Some("1"));
+        }
+    })
+    .await;
+    counts.hits
+}
+
+/// A server that answers what comes between the first TRACKING and the first GET, or only a part of it, in its own way.
+async fn at_first(answer: fn(&str) -> Option<&'static str>) -> Fake {
+    let gets = Arc::new(AtomicUsize::new(0));
+    Fake::answering(move |words| {
+        let name = match words.name().as_str() {
+            "CLIENT" => words.text(1),
+            name => name.to_owned(),
+        };
+        let is_first = gets.load(Ordering::SeqCst) == 0;
+        if name == "GET" {
+            gets.fetch_add(1, Ordering::SeqCst);
+        }
+        match answer(&name) {
+            Some(own) if is_first => own.as_bytes().to_vec(),
+            _ if name == "GET" => b"$1\r\n1\r\n".to_vec(),
+            _ => b"+OK\r\n".to_vec(),
+        }
+    })
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn a_server_that_was_busy_when_tracking_was_to_begin_is_asked_again() {
+    for settings in [
+        Cache::default(),
+        Cache::default().all_reads(),
+        Cache::default().broadcast(["k"]),
+    ] {
+        let fake = at_first(|name| match name {
+            "TRACKING" | "CACHING" | "GET" => Some(BUSY),
+            _ => None,
+        })
+        .await;
+        let cache = cache_of(&fake, settings.clone()).await;
+        assert!(hits_of(&cache, 5).await > 0, "{settings:?}");
+        assert_eq!(cache.stats().tracking, 1, "{settings:?}");
+    }
+}
+
+/// The script may end between two commands of one write.
+#[tokio::test]
+async fn a_server_that_was_busy_for_the_first_part_of_a_write_is_asked_again() {
+    for settings in [
+        Cache::default(),
+        Cache::default().all_reads(),
+        Cache::default().broadcast(["k"]),
+    ] {
+        let fake = at_first(|name| match name {
+            "TRACKING" => Some(BUSY),
+            "CACHING" => Some("-ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled\r\n"),
+            _ => None,
+        })
+        .await;
+        let cache = cache_of(&fake, settings.clone()).await;
+        assert!(hits_of(&cache, 5).await > 0, "{settings:?}");
+        assert_eq!(cache.stats().tracking, 1, "{settings:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_flush_while_tracking_begins_does_not_keep_it_from_beginning() {
+    for settings in [Cache::default(), Cache::default().broadcast(["k"])] {
+        let fake = at_first(|name| match name {
+            "GET" => Some(">2\r\n$10\r\ninvalidate\r\n_\r\n$1\r\n1\r\n"),
+            _ => None,
+        })
+        .await;
+        let cache = cache_of(&fake, settings.clone()).await;
+        assert!(hits_of(&cache, 5).await > 0, "{settings:?}");
+    }
+}
+
+/// The read that was to turn tracking on has gone, so nothing is known of tracking; the server may have been told all the
+/// same.
+#[tokio::test]
+async fn tracking_is_turned_off_with_the_handle_even_if_it_does_not_seem_to_be_on() {
+    let fake = Fake::answering(|words| match words.name().as_str() {
+        "ECHO" => b"$1\r\nx\r\n".to_vec(),
+        _ => b"+OK\r\n".to_vec(),
+    })
+    .await
+    .unwrap();
+    let conn = Connection::open(at(fake.addr().port())).await.unwrap();
+    let cache = conn.cached(Cache::default()).unwrap();
+    drop(get(&cache, "k").send());
+    assert_eq!(cache.stats().tracking, 0);
+    drop(cache);
+    echo(&conn, "x").await.unwrap();
+    let sent = fake.received(0);
+    let off = sent
+        .iter()
+        .any(|words| *words == ["CLIENT", "TRACKING", "OFF"]);
+    assert!(off, "{sent:?}");
+}
+
+/// The server does not report what the connection writes itself, and does not say what a raw command writes.
+#[tokio::test]
+async fn a_raw_command_without_a_key_drops_everything() {
+    let server = server(ServerKind::Valkey9);
+    let line = connect(&server).await;
+    let cache = line.cached(Cache::default().no_loop()).unwrap();
+    for round in 0..20 {
+        get(&cache, "k").await.unwrap();
+        let value = round.to_string();
+        let set = raw("SET").arg("k").arg(&value).reply::<()>();
+        cache.run(set).await.unwrap();
+        assert_eq!(get(&cache, "k").await.unwrap(), Some(value));
+    }
+}
+
+/// One of the elements is in memory when it is looked for, and is reported as changed while the other one is read.
+#[tokio::test]
+async fn no_element_of_a_reply_is_older_than_a_report_that_was_read_before_it() {
+    let fake = Fake::start(|mut peer: Peer| async move {
+        peer.answer_until("MGET", "+OK\r\n").await?;
+        peer.send("*1\r\n$1\r\n1\r\n").await?;
+        peer.answer_until("MGET", "+OK\r\n").await?;
+        peer.send(">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\na\r\n*1\r\n$1\r\n2\r\n")
+            .await?;
+        peer.answer_until("MGET", "+OK\r\n").await?;
+        peer.send("*2\r\n$1\r\n3\r\n$1\r\n2\r\n").await?;
+        peer.until_closed().await
+    })
+    .await
+    .unwrap();
+    let cache = cache_of(&fake, Cache::default()).await;
+    mget(&cache, &["a"]).await.unwrap();
+    let values = mget(&cache, &["a", "b"]).await.unwrap();
+    assert_eq!(values, [Some("3".to_owned()), Some("2".to_owned())]);
+}
+
+#[tokio::test]
+async fn of_many_keys_those_whose_slot_no_node_has_are_not_left_out() {
+    let fake = FakeCluster::start(2, |asked| match asked.command.name().as_str() {
+        "MGET" => {
+            let keys = asked.command.bytes().iter().skip(1);
+            let mut reply = format!("*{}\r\n", keys.len()).into_bytes();
+            for key in keys {
+                reply.extend_from_slice(format!("${}\r\n", key.len()).as_bytes());
+                reply.extend_from_slice(key);
+                reply.extend_from_slice(b"\r\n");
+            }
+            Answer::Reply(reply)
+        }
+        _ => Answer::Usual,
+    })
+    .await
+    .unwrap();
+    let missing = slot("nobody");
+    fake.unassign(missing..=missing);
+    let config = typedis_core::Config::from_url(&fake.url()).unwrap();
+    let cluster = Cluster::open(config.command_timeout(LONG)).await.unwrap();
+    let cache = cluster.cached(Cache::default()).unwrap();
+    for _ in 0..2 {
+        let keys = ["a", "nobody", "b"];
+        let values = mget(&cache, &keys).await.unwrap();
+        assert_eq!(values, keys.map(|key| Some(key.to_owned())));
+    }
+}
