@@ -104,6 +104,8 @@ mod guide {
     struct Testing;
     #[doc = include_str!("../docs/guide/types.md")]
     struct Types;
+    #[doc = include_str!("../docs/guide/from-fred.md")]
+    struct FromFred;
     #[doc = include_str!("../docs/guide/from-redis-rs.md")]
     struct FromRedisRs;
     #[doc = include_str!("../docs/guide/generic-code.md")]
@@ -116,6 +118,8 @@ mod guide {
     struct Maintenance;
     #[doc = include_str!("../docs/guide/publish-subscribe.md")]
     struct PublishSubscribe;
+    #[doc = include_str!("../docs/guide/recipes.md")]
+    struct Recipes;
     #[doc = include_str!("../docs/guide/scans-and-waiting.md")]
     struct ScansAndWaiting;
     #[doc = include_str!("../docs/guide/scripts.md")]

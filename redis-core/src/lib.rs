@@ -5,6 +5,7 @@
 //! The folders are layers: each imports only from layers below its own, which `cargo xtask layers` checks. From the
 //! top down:
 //!
+//! - `fuzzing`: what the fuzz targets need, with the feature of this name only
 //! - [`cache`]: replies that are kept in memory
 //! - [`cluster`]: which node of a cluster has which keys
 //! - [`pubsub`]: publish and subscribe, and other things that servers push
@@ -31,6 +32,9 @@ mod config;
 mod connect;
 mod engine;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handle;
 pub mod pubsub;
 mod reply;

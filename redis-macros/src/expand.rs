@@ -38,13 +38,18 @@ mod write;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 
-use crate::model::{Group, Model};
+use crate::model::Model;
+use crate::places::Places;
 
 /// Every group as a module with its own trait.
-pub(crate) fn groups(model: &Model) -> TokenStream {
+pub(crate) fn groups(model: &Model, places: &Places) -> TokenStream {
     let enums = model.enums.iter().map(enums::expand);
     let known = known::expand(model);
-    let units: Vec<unit::Unit<'_>> = model.groups.iter().map(unit::Unit::of_group).collect();
+    let units: Vec<unit::Unit<'_>> = model
+        .groups
+        .iter()
+        .map(|group| unit::Unit::of_group(group, places))
+        .collect();
     let modules = units.iter().map(unit::Unit::expand);
     let paths = units.iter().map(unit::Unit::path);
     quote! {
@@ -60,9 +65,13 @@ pub(crate) fn groups(model: &Model) -> TokenStream {
 }
 
 /// All commands as one trait.
-pub(crate) fn one_trait(model: &Model, vis: &syn::Visibility, name: &Ident) -> TokenStream {
-    let groups: Vec<&Group> = model.groups.iter().collect();
-    unit::Unit::of_trait(groups, &model.enums, vis.clone(), name.clone()).expand()
+pub(crate) fn one_trait(
+    model: &Model,
+    places: &Places,
+    vis: &syn::Visibility,
+    name: &Ident,
+) -> TokenStream {
+    unit::Unit::of_trait(model, places, vis.clone(), name.clone()).expand()
 }
 
 fn ident(name: &str) -> Ident {

@@ -7,7 +7,7 @@ use lexopt::prelude::*;
 use crate::{Result, bench};
 
 /// A command with its options.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(crate) enum Command {
     Help,
     Demo {
@@ -21,6 +21,14 @@ pub(crate) enum Command {
     Test(Vec<OsString>),
     /// With arguments for the program.
     Simulate(Vec<OsString>),
+    /// With arguments for the program.
+    Soak(Vec<OsString>),
+    Fuzz {
+        /// For each target.
+        minutes: f64,
+        /// All, if none is named.
+        target: Option<String>,
+    },
     Bench(bench::Options),
     Reference,
     /// The line of redis-cli.
@@ -30,6 +38,8 @@ pub(crate) enum Command {
         write: bool,
     },
     Ci,
+    Package,
+    Pages,
     Spec {
         check: bool,
         /// The URL of a server to compare with.
@@ -53,11 +63,18 @@ fn parse_from(mut parser: lexopt::Parser) -> Result<Command> {
         "servers" => Command::Servers { all: false },
         "test" => return Ok(Command::Test(parser.raw_args()?.collect())),
         "simulate" => return Ok(Command::Simulate(parser.raw_args()?.collect())),
+        "soak" => return Ok(Command::Soak(parser.raw_args()?.collect())),
+        "fuzz" => Command::Fuzz {
+            minutes: 30.0,
+            target: None,
+        },
         "bench" => Command::Bench(bench::Options::default()),
         "reference" => Command::Reference,
         "translate" => return translate(parser),
         "layers" => Command::Layers { write: false },
         "ci" => Command::Ci,
+        "package" => Command::Package,
+        "pages" => Command::Pages,
         "spec" => Command::Spec {
             check: false,
             missing: None,
@@ -83,6 +100,12 @@ fn options(mut parser: lexopt::Parser, mut command: Command) -> Result<Command> 
             (Long("cluster"), Command::Demo { cluster }) => *cluster = true,
             (Long("write"), Command::Layers { write }) => *write = true,
             (Long("check"), Command::Spec { check, .. }) => *check = true,
+            (Long("minutes"), Command::Fuzz { minutes, .. }) => {
+                *minutes = parser.value()?.parse()?
+            }
+            (Long("target"), Command::Fuzz { target, .. }) => {
+                *target = Some(parser.value()?.string()?);
+            }
             (Long("missing"), Command::Spec { missing, .. }) => {
                 *missing = Some(parser.value()?.string()?);
             }
@@ -184,6 +207,17 @@ mod tests {
         assert_eq!(parse(&["translate", "GET k"]), line());
         assert_eq!(parse(&["translate", "GET", "k"]), line());
         assert_eq!(parse(&["reference"]), Ok(Command::Reference));
+    }
+
+    #[test]
+    fn fuzzing_takes_a_time_and_a_target() {
+        let fuzz = |minutes, target: Option<&str>| {
+            let target = target.map(str::to_owned);
+            Ok(Command::Fuzz { minutes, target })
+        };
+        assert_eq!(parse(&["fuzz"]), fuzz(30.0, None));
+        let words = ["fuzz", "--target", "url", "--minutes", "0.5"];
+        assert_eq!(parse(&words), fuzz(0.5, Some("url")));
     }
 
     #[test]

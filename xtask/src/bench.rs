@@ -24,7 +24,7 @@ mod format;
 mod guard;
 mod place;
 mod plan;
-mod plot;
+pub(crate) mod plot;
 mod program;
 mod relay;
 mod report;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -121,6 +122,14 @@ impl EachKey {
     /// The command.
     pub(super) fn info(&self) -> &'static CommandInfo {
         self.args.info()
+    }
+
+    /// The most time for a command, as it is configured; `None` too if nothing is waited for.
+    pub(super) fn command_timeout(&self) -> Option<Duration> {
+        let mut flights = self.flights.iter();
+        flights
+            .find_map(|awaited| awaited.flight.as_ref())?
+            .command_timeout()
     }
 
     /// Sends what is missing now, before the first poll.

@@ -6,6 +6,7 @@ use std::hash::BuildHasherDefault;
 use std::ops::Range;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -292,6 +293,11 @@ impl Flight {
         self.flights.withdraw(self);
         self.waiters.wake_by_ref();
         Poll::Ready(outcome)
+    }
+
+    /// The most time for a command, as it is configured.
+    pub(super) fn command_timeout(&self) -> Option<Duration> {
+        self.source.link.config.command_timeout
     }
 
     /// The command again, to be sent in the ordinary way.

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use bytes::Bytes;
 
 use super::commands::Commands;
-use super::gathered::EachOutcome;
+use super::gathered::{ByNode, EachOutcome, EachReply};
 use super::pieces::Pieces;
 use crate::command::script_text::is_unknown;
 use crate::engine::inflight::{Delivery, Failure};
@@ -22,7 +22,7 @@ const NIL: &[u8] = b"_\r\n";
 pub struct Outcomes<'q> {
     commands: &'q Commands,
     index: usize,
-    frames: Pieces,
+    source: Source,
     /// Why some commands have no reply.
     failure: Option<Failure>,
     /// Why a script could not be loaded.
@@ -31,13 +31,33 @@ pub struct Outcomes<'q> {
     failures: Vec<(usize, Error)>,
 }
 
+/// Where the replies are.
+#[derive(Debug)]
+enum Source {
+    /// In the order of the commands.
+    InOrder(Pieces),
+    /// As several nodes sent them.
+    ByNode(ByNode),
+}
+
+impl Source {
+    /// The replies of which the next one is that of the command.
+    #[inline]
+    fn of(&mut self, command: usize) -> Option<&mut Pieces> {
+        match self {
+            Self::InOrder(pieces) => Some(pieces),
+            Self::ByNode(nodes) => nodes.of(command),
+        }
+    }
+}
+
 impl<'q> Outcomes<'q> {
     /// For a chain that had nothing to send.
     pub(crate) fn none(commands: &'q Commands) -> Self {
         Self {
             commands,
             index: 0,
-            frames: Pieces::new(Vec::new()),
+            source: Source::InOrder(Pieces::new(Vec::new())),
             failure: None,
             not_loaded: None,
             failures: Vec::new(),
@@ -48,7 +68,10 @@ impl<'q> Outcomes<'q> {
     pub(crate) fn of_each(commands: &'q Commands, mut each: EachOutcome) -> Self {
         each.failures.reverse();
         Self {
-            frames: Pieces::new(each.chunks),
+            source: match each.replies {
+                EachReply::InOrder(chunks) => Source::InOrder(Pieces::new(chunks)),
+                EachReply::ByNode(nodes) => Source::ByNode(nodes),
+            },
             failures: each.failures,
             ..Self::none(commands)
         }
@@ -76,7 +99,7 @@ impl<'q> Outcomes<'q> {
         Ok(Self {
             commands,
             index: 0,
-            frames,
+            source: Source::InOrder(frames),
             failure,
             not_loaded,
             failures: Vec::new(),
@@ -90,7 +113,7 @@ impl<'q> Outcomes<'q> {
     ) -> Self {
         let mut all = Vec::new();
         for index in self.index..self.commands.len() {
-            let Some(frame) = self.frames.next() else {
+            let Some(frame) = self.source.of(index).and_then(Pieces::next) else {
                 break;
             };
             match change(index, frame.as_bytes()) {
@@ -104,7 +127,7 @@ impl<'q> Outcomes<'q> {
             }
         }
         self.failures.sort_by_key(|(index, _)| Reverse(*index));
-        self.frames = Pieces::new(vec![Bytes::from(all).into()]);
+        self.source = Source::InOrder(Pieces::new(vec![Bytes::from(all).into()]));
         self
     }
 
@@ -115,7 +138,8 @@ impl<'q> Outcomes<'q> {
     pub(crate) fn next<R: FromRedis>(&mut self) -> Result<R> {
         let index = self.index;
         let commands = self.commands;
-        let reply = match self.frames.next_short() {
+        let next = self.source.of(index).and_then(Pieces::next_short);
+        let reply = match next {
             // `next_short` has checked that it is a short string, as most replies are, so decoding
             // need not check for other kinds.
             Some(frame) => {
@@ -137,7 +161,7 @@ impl<'q> Outcomes<'q> {
     fn next_frame(&mut self) -> Result<FrameRef<'_>> {
         let index = self.index;
         self.index += 1;
-        let next = self.frames.next();
+        let next = self.source.of(index).and_then(Pieces::next);
         if let Some((_, error)) = self.failures.pop_if(|(failed, _)| *failed == index) {
             return Err(error);
         }

@@ -13,7 +13,6 @@ use super::replicas;
 use super::scatter::Scatter;
 use super::shared::Shared;
 use super::split;
-use crate::chain::gathered::EachOutcome;
 use crate::chain::routing::Singles;
 use crate::client::InFlight;
 use crate::command::{Args, RequestPolicy, Slots};
@@ -136,12 +135,7 @@ impl ClusterExecution<'_> {
 
 impl Several<'_> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
-        let EachOutcome { chunks, failures } = ready!(self.scatter.poll(cx));
-        let outcome = match (failures.into_iter().next(), chunks.into_iter().next()) {
-            (Some((_, error)), _) => Err(error),
-            (None, Some(chunk)) => Ok(Frame::from_scanned(chunk)),
-            (None, None) => Err(Error::protocol("no reply was delivered")),
-        };
+        let outcome = ready!(self.scatter.poll(cx)).into_only();
         Poll::Ready(outcome.map_err(|error| error.of_command(self.name.clone())))
     }
 }

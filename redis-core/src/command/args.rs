@@ -358,7 +358,19 @@ impl Args {
     }
 
     /// Appends the whole encoded command; long values are shared from then on.
+    #[inline(always)]
     pub(crate) fn write_to(&mut self, out: &mut Outgoing) {
+        if self.rare.is_none() && self.bytes.len() < SHARE {
+            encode::array_header(out, self.words);
+            out.put(&self.bytes);
+        } else {
+            self.write_long(out);
+        }
+    }
+
+    /// Appends a command that may have long values.
+    #[inline(never)]
+    fn write_long(&mut self, out: &mut Outgoing) {
         encode::array_header(out, self.words);
         if self.bytes.len() >= SHARE {
             self.share();

@@ -143,9 +143,11 @@ impl Attempt<'_> {
         };
         let silent = "it did not answer the TLS handshake, which it may not know,";
         within(self.end, self.config, silent, async {
-            super::tls::wrap(tls, self.host, socket)
-                .await
-                .map_err(Refusal::Tls)
+            let wrapped = super::tls::wrap(tls, self.host, socket).await;
+            wrapped.map_err(|failure| match failure {
+                super::tls::Failure::Lost(error) => Refusal::Io(error),
+                super::tls::Failure::Tls(error) => Refusal::Tls(error),
+            })
         })
         .await
     }

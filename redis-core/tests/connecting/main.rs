@@ -10,6 +10,7 @@
 //! - `life`: events, numbers, lazy connections, pools that grow and shrink, the end in good order
 //! - `matrix`: every kind of socket, protocol, login and server
 //! - `storms`: restarts, kills and rotations under load
+//! - `transports`: faults over TCP and TLS, RESP2 and RESP3
 
 #![allow(
     clippy::unwrap_used,
@@ -28,3 +29,5 @@ mod storms;
 mod support;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "tls")]
+mod transports;

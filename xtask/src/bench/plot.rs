@@ -1,13 +1,13 @@
-//! Plots as SVG. Only lines and bars with a logarithmic axis are needed. A plotting crate brings more code than this
+//! Plots as SVG. Only lines and bars are needed. A plotting crate brings more code than this
 //! whole tool, or needs installed fonts.
 
 use std::fmt::Write as _;
 
 /// A line of a plot: its name and its points.
 #[derive(Debug)]
-pub(super) struct Series {
-    pub(super) name: &'static str,
-    pub(super) points: Vec<(f64, f64)>,
+pub(crate) struct Series {
+    pub(crate) name: &'static str,
+    pub(crate) points: Vec<(f64, f64)>,
 }
 
 const COLOURS: [&str; 6] = [
@@ -20,8 +20,25 @@ const RIGHT: f64 = 570.0;
 const TOP: f64 = 44.0;
 const BOTTOM: f64 = 350.0;
 
-/// The positions of values on an axis of the plot; both axes are logarithmic.
+/// How the positions on an axis grow with the values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scale {
+    Linear,
+    Logarithmic,
+}
+
+impl Scale {
+    fn of(self, value: f64) -> f64 {
+        match self {
+            Self::Linear => value,
+            Self::Logarithmic => value.max(1e-9).ln(),
+        }
+    }
+}
+
+/// The positions of values on an axis of the plot.
 struct Axis {
+    scale: Scale,
     low: f64,
     high: f64,
     from: f64,
@@ -29,12 +46,26 @@ struct Axis {
 }
 
 impl Axis {
+    /// A logarithmic axis from the lowest value to the highest.
     fn new(values: impl Iterator<Item = f64> + Clone, (from, to): (f64, f64)) -> Self {
+        let scale = Scale::Logarithmic;
         let low = values.clone().fold(f64::INFINITY, f64::min);
         let high = values.fold(f64::NEG_INFINITY, f64::max);
         Self {
-            low: low.max(1e-9).ln(),
-            high: high.max(1e-9).ln(),
+            scale,
+            low: scale.of(low),
+            high: scale.of(high),
+            from,
+            to,
+        }
+    }
+
+    /// A linear axis from 0 to a little more than the highest value.
+    fn linear(values: impl Iterator<Item = f64>, (from, to): (f64, f64)) -> Self {
+        Self {
+            scale: Scale::Linear,
+            low: 0.0,
+            high: values.fold(0.0, f64::max) * 1.05,
             from,
             to,
         }
@@ -42,15 +73,29 @@ impl Axis {
 
     fn place(&self, value: f64) -> f64 {
         let span = (self.high - self.low).max(1e-9);
-        self.from + (value.max(1e-9).ln() - self.low) / span * (self.to - self.from)
+        self.from + (self.scale.of(value) - self.low) / span * (self.to - self.from)
     }
 
-    /// The powers of ten in the range, with their halves and fifths.
+    /// Values to be marked: the powers of ten in the range, with their halves and fifths; on a linear axis, some ten
+    /// multiples of such a value.
     fn ticks(&self) -> Vec<f64> {
-        (-3..12)
-            .flat_map(|power| [1.0, 2.0, 5.0].map(|digit| digit * 10_f64.powi(power)))
-            .filter(|value| (self.low - 0.01..=self.high + 0.01).contains(&value.ln()))
-            .collect()
+        let round =
+            (-3..12).flat_map(|power| [1.0, 2.0, 5.0].map(|digit: f64| digit * 10_f64.powi(power)));
+        match self.scale {
+            Scale::Logarithmic => round
+                .filter(|value| (self.low - 0.01..=self.high + 0.01).contains(&value.ln()))
+                .collect(),
+            Scale::Linear => {
+                let step = round
+                    .into_iter()
+                    .find(|step| self.high / step <= 10.0)
+                    .unwrap_or(self.high);
+                (0..=10)
+                    .map(|count| f64::from(count) * step)
+                    .filter(|value| *value <= self.high)
+                    .collect()
+            }
+        }
     }
 }
 
@@ -64,6 +109,24 @@ pub(super) fn lines(
     let points = || series.iter().flat_map(|line| line.points.iter().copied());
     let x = Axis::new(points().map(|(x, _)| x), (LEFT, RIGHT));
     let y = Axis::new(points().map(|(_, y)| y), (BOTTOM, TOP));
+    on_axes(title, (across, up), ticks, series, (&x, &y))
+}
+
+/// A plot of lines from 0 on, both axes linear.
+pub(crate) fn linear(title: &str, words: (&str, &str), series: &[Series]) -> String {
+    let points = || series.iter().flat_map(|line| line.points.iter().copied());
+    let x = Axis::linear(points().map(|(x, _)| x), (LEFT, RIGHT));
+    let y = Axis::linear(points().map(|(_, y)| y), (BOTTOM, TOP));
+    on_axes(title, words, &x.ticks(), series, (&x, &y))
+}
+
+fn on_axes(
+    title: &str,
+    (across, up): (&str, &str),
+    ticks: &[f64],
+    series: &[Series],
+    (x, y): (&Axis, &Axis),
+) -> String {
     let mut svg = begin(title);
     for value in y.ticks() {
         let at = y.place(value);
@@ -83,9 +146,9 @@ pub(super) fn lines(
     );
     text(&mut svg, (LEFT, TOP - 8.0), "start", up);
     for (line, colour) in series.iter().zip(COLOURS) {
-        draw(&mut svg, line, colour, &x, &y);
+        draw(&mut svg, line, colour, x, y);
     }
-    labels(&mut svg, series, &y);
+    labels(&mut svg, series, y);
     svg.push_str("</svg>\n");
     svg
 }
@@ -244,6 +307,14 @@ mod tests {
         assert_eq!(axis.place(10.0).round(), 100.0);
         assert_eq!(axis.place(100.0), 200.0);
         assert_eq!(axis.ticks(), [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0]);
+    }
+
+    #[test]
+    fn a_linear_axis_begins_at_0_and_is_marked_at_round_values() {
+        let axis = Axis::linear([30.0, 100.0].into_iter(), (350.0, 35.0));
+        assert_eq!(axis.place(0.0), 350.0);
+        assert_eq!(axis.place(100.0).round(), 50.0);
+        assert_eq!(axis.ticks(), [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]);
     }
 
     #[test]

@@ -90,6 +90,18 @@ impl Args {
     }
 
     fn slots_at_positions(&self) -> Slots {
+        // Most commands have one key.
+        if let [position] = *self.keys
+            && self.shared().is_empty()
+            && let Some(key) = self.place_of_key(position)
+            && let Some(key) = self.bytes.get(key)
+        {
+            return Slots::One(slot(key));
+        }
+        self.slots_of_all()
+    }
+
+    fn slots_of_all(&self) -> Slots {
         let all = self.joined();
         let mut words = encode::words(&all);
         let (mut slots, mut passed) = (Slots::None, 0);

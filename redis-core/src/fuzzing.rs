@@ -1,0 +1,97 @@
+//! What the fuzz targets need of the inside of this crate: `cargo xtask fuzz`. It exists with the feature `fuzzing` only, and
+//! is no part of the public interface.
+
+use crate::cluster::Topology;
+use crate::config::Address;
+use crate::error::DecodeError;
+use crate::reply::Reply;
+use crate::wire::Limits;
+use crate::wire::scan::{Found, FrameKind, Scanner};
+
+/// One frame that was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FoundFrame {
+    /// Where it ends, counted from the first byte of all.
+    pub end: usize,
+    /// Whether it answers no command.
+    pub is_push: bool,
+    /// Whether pushes stand between its elements.
+    pub has_inner_pushes: bool,
+}
+
+/// All frames of a stream of bytes, and why it cannot be read on, if so.
+pub type FoundFrames = (Vec<FoundFrame>, Option<String>);
+
+/// Scans bytes as a session does, which come in these pieces; what is left comes in one. Smaller limits than the default
+/// make them reachable for short inputs.
+#[must_use]
+pub fn scan(bytes: &[u8], pieces: impl IntoIterator<Item = usize>) -> FoundFrames {
+    let limits = Limits {
+        max_depth: 8,
+        max_elements: 64,
+        max_bulk: 256,
+        max_line: 256,
+    };
+    let mut scan = Scan {
+        scanner: Scanner::new(limits),
+        start: 0,
+        frames: Vec::new(),
+    };
+    let mut arrived = 0;
+    for piece in pieces.into_iter().chain([usize::MAX]) {
+        arrived = bytes.len().min(arrived.saturating_add(piece));
+        let here = bytes.get(..arrived).unwrap_or_default();
+        if let Err(error) = scan.go_on(here) {
+            return (scan.frames, Some(error));
+        }
+        if arrived == bytes.len() {
+            break;
+        }
+    }
+    (scan.frames, None)
+}
+
+struct Scan {
+    scanner: Scanner,
+    /// Where the next frame begins.
+    start: usize,
+    frames: Vec<FoundFrame>,
+}
+
+impl Scan {
+    /// Finds the frames that are complete among the bytes that have arrived.
+    fn go_on(&mut self, arrived: &[u8]) -> Result<(), String> {
+        loop {
+            let rest = arrived.get(self.start..).unwrap_or_default();
+            let short: Vec<Found> = self.scanner.short_replies(rest).collect();
+            short.into_iter().for_each(|found| self.note(found));
+            let rest = arrived.get(self.start..).unwrap_or_default();
+            if rest.is_empty() {
+                return Ok(());
+            }
+            match self.scanner.scan_on(rest) {
+                Ok(Some(found)) => self.note(found),
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+    }
+
+    fn note(&mut self, found: Found) {
+        self.start += found.len;
+        self.frames.push(FoundFrame {
+            end: self.start,
+            is_push: found.kind == FrameKind::Push,
+            has_inner_pushes: found.has_inner_pushes,
+        });
+    }
+}
+
+/// Reads a reply to CLUSTER SLOTS.
+///
+/// # Errors
+/// It is no such reply, or contradicts itself.
+pub fn topology(reply: Reply<'_>) -> Result<Topology, DecodeError> {
+    let asked = Address::Tcp("asked.example".to_owned(), 6379);
+    Topology::from_slots(reply, 1, &asked, &|address| address)
+}
