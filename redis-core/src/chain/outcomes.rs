@@ -14,6 +14,9 @@ use crate::reply::{Frame, FrameRef, FromRedis, Reply};
 use crate::runtime::planted::Planted;
 use crate::wire::Chunk;
 
+/// What stands for a reply that is replaced by an error.
+const NIL: &[u8] = b"_\r\n";
+
 /// The outcomes of a chain's commands, taken one after another.
 #[derive(Debug)]
 pub struct Outcomes<'q> {
@@ -117,7 +120,8 @@ impl<'q> Outcomes<'q> {
                 Ok(Some(other)) => all.extend_from_slice(&other),
                 Ok(None) => all.extend_from_slice(frame.as_bytes()),
                 Err(error) => {
-                    all.extend_from_slice(frame.as_bytes());
+                    // Anything but a short string, which is read without a look at the failures.
+                    all.extend_from_slice(NIL);
                     self.failures.push((index, error));
                 }
             }

@@ -15,17 +15,18 @@ pub(super) fn expand(model: &Model) -> Option<TokenStream> {
         return None;
     }
     let commands = model.known.iter().map(command);
-    let named = named(model);
-    let named = named.iter().map(|(name, naming)| {
+    let named = named(model).into_iter().map(|(name, naming)| {
         let naming = super::naming::expression(naming);
         quote!((#name, const { &#naming }))
     });
+    let named: Vec<TokenStream> = named.collect();
+    let named = (!named.is_empty()).then(|| quote!(.named(&[#(#named),*])));
     let all = once(quote! {
         #[doc = " The commands that a shared connection does not accept; raw commands are looked up in this table."]
         #[doc(hidden)]
         pub static KNOWN: ::typedis::__core::KnownCommands = {
             use ::typedis::__core as rt;
-            rt::KnownCommands::new(&[#(#commands),*]).named(&[#(#named),*])
+            rt::KnownCommands::new(&[#(#commands),*])#named
         };
     });
     let raw = once(quote! {
