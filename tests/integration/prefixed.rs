@@ -270,7 +270,7 @@ async fn channels_have_it_by_choice(bench: Bench) -> Result<()> {
         Some((news.clone(), "inside".to_owned()))
     );
     let name = Name::from(news.as_str());
-    assert_eq!(app.pubsub_channels().await?, [name.clone()]);
+    assert_eq!(app.pubsub_channels().await?, std::slice::from_ref(&name));
     let (counts, names) = app
         .pipeline()
         .pubsub_numsub(&news)

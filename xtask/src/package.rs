@@ -9,9 +9,14 @@ use std::process::{Command, Stdio};
 use crate::{Result, cargo, screen};
 
 /// The crates that are published, each after those that it needs.
-const CRATES: [&str; 3] = ["typedis-macros", "typedis-core", "typedis"];
+const CRATES: [&str; 4] = [
+    "typedis-macros",
+    "typedis-core",
+    "typedis-testkit",
+    "typedis",
+];
 
-/// What a user writes first: a command, a derive, and commands of one's own.
+/// What a user writes first: a command, a derive, commands of one's own, and a test.
 const PROGRAM: &str = r#"use typedis::prelude::*;
 
 #[derive(Debug, PartialEq, FromRedis, ToRedis)]
@@ -29,6 +34,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (set, own) = (cmd().set("k", "v").nx().ex(10), cmd().stock("apples"));
     println!("{set:?} {own:?}");
     Ok(())
+}
+
+#[test]
+fn it_runs() -> Result<(), Box<dyn std::error::Error>> {
+    println!("{:?}", typedis_testkit::ServerKind::Valkey9);
+    main()
 }
 "#;
 
@@ -95,7 +106,7 @@ fn unpack(name: &str, folder: &Path) -> Result {
     Ok(())
 }
 
-/// Builds and runs the program, with the versions of all other crates that the workspace has.
+/// Builds the program and runs its test, with the versions of all other crates that the workspace has.
 fn build(folder: &Path) -> Result {
     let user = folder.join("user");
     fs::create_dir_all(user.join("src"))?;
@@ -106,7 +117,7 @@ fn build(folder: &Path) -> Result {
         cargo::workspace().join("Cargo.lock"),
         user.join("Cargo.lock"),
     )?;
-    let mut command = cargo::command(["run", "--quiet", "--offline", "--target-dir"]);
+    let mut command = cargo::command(["test", "--quiet", "--offline", "--target-dir"]);
     command
         .arg(folder.join("target"))
         .current_dir(&user)
@@ -115,14 +126,14 @@ fn build(folder: &Path) -> Result {
 }
 
 fn manifest() -> String {
+    let version = env!("CARGO_PKG_VERSION");
     let patches: String = CRATES
         .iter()
         .map(|name| format!("{name} = {{ path = \"../crates/{}\" }}\n", file(name)))
         .collect();
     format!(
-        "[package]\nname = \"user\"\nedition = \"2024\"\n\n[dependencies]\ntypedis = \"{}\"\n\n\
-         [patch.crates-io]\n{patches}\n[workspace]\n",
-        env!("CARGO_PKG_VERSION")
+        "[package]\nname = \"user\"\nedition = \"2024\"\n\n[dependencies]\ntypedis = \"{version}\"\n\n\
+         [dev-dependencies]\ntypedis-testkit = \"{version}\"\n\n[patch.crates-io]\n{patches}\n[workspace]\n"
     )
 }
 

@@ -118,8 +118,8 @@ async fn each_primary_answers_for_itself() {
     }
 }
 
-/// The figures of a large cluster. They are printed; the bounds leave room for a busy machine, and for builds that are not
-/// optimised: `cargo test --release --test cluster -- --ignored --nocapture large`.
+/// The figures of a large cluster, with the sockets to its nodes: `cargo test --release --test cluster -- --ignored --nocapture
+/// large`. What the map alone costs is measured in `src/cluster/shared.rs`.
 #[tokio::test]
 #[ignore = "a measurement, which needs an idle machine"]
 async fn a_large_cluster_costs_little() {
@@ -159,6 +159,4 @@ async fn a_large_cluster_costs_little() {
     }
     println!("a map of {NODES} nodes, with connecting: {opening:?}");
     println!("16,384 slots that move one by one, by quarters: {times:?}");
-    let (first, last) = (times[0], times[3]);
-    assert!(last < 3 * first, "it grows with what has moved: {times:?}");
 }
