@@ -37,7 +37,7 @@ pub fn scan(bytes: &[u8], pieces: impl IntoIterator<Item = usize>) -> FoundFrame
         start: 0,
         frames: Vec::new(),
     };
-    let mut arrived = 0;
+    let mut arrived: usize = 0;
     for piece in pieces.into_iter().chain([usize::MAX]) {
         arrived = bytes.len().min(arrived.saturating_add(piece));
         let here = bytes.get(..arrived).unwrap_or_default();
