@@ -86,10 +86,9 @@ impl Samples {
     fn read(text: &str) -> Result<Self> {
         let mut samples = Self::default();
         for line in text.lines().skip(1) {
-            let numbers: Vec<f64> = line
-                .split(',')
-                .map(str::parse)
-                .collect::<std::result::Result<_, _>>()
+            let numbers = line.split(',').map(str::parse::<f64>);
+            let numbers = numbers
+                .collect::<std::result::Result<Vec<_>, _>>()
                 .map_err(|error| format!("a line of the samples is {line:?}: {error}"))?;
             let [second, bytes, descriptors, tasks, ..] = *numbers else {
                 return Err(format!("a line of the samples is {line:?}").into());
