@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::changes::KeyHash;
 use super::flight::{self, Flight, Outcome};
@@ -178,8 +179,15 @@ impl EachKey {
         })
     }
 
+    /// The command as it is, with what is left of its time.
     fn ordinary(&self) -> Joined {
-        Joined::Ordinary(Box::new(self.args.again()))
+        let mut again = self.args.again();
+        let flights = self.flights.iter();
+        let flights = flights.filter_map(|awaited| awaited.flight.as_ref());
+        if let Some(end) = flights.filter_map(|flight| flight.end_of_time()).max() {
+            again.set_deadline(end.saturating_duration_since(Instant::now()));
+        }
+        Joined::Ordinary(Box::new(again))
     }
 
     /// One array of all elements; `None` if one is missing.

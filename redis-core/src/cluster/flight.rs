@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::detour::{Detour, Hops, error_of, is_loss, is_unsent, no_node, passes};
+use super::detour::{Detour, Hops, after_loss, error_of, is_loss, is_unsent, no_node, passes};
 use super::gather::{Gather, Outcome};
 use super::nodes::Node;
 use super::pending::ASKING;
@@ -26,6 +26,7 @@ use crate::engine::link::Link;
 use crate::engine::sending::Sending;
 use crate::engine::trace::Trace;
 use crate::error::{Error, Result, ServerError, ServerVersion};
+use crate::runtime::planted::Planted;
 use crate::wire::Chunk;
 use crate::wire::encode::Output;
 use crate::wire::outgoing::Outgoing;
@@ -45,6 +46,8 @@ pub(super) struct Flight<'a> {
     paused: BTreeSet<usize>,
     detour: Detour,
     hops: BTreeMap<usize, Hops>,
+    /// Commands that were sent on a link that was lost, so that they may have been carried out.
+    lost: BTreeSet<usize>,
     server: Option<ServerVersion>,
 }
 
@@ -146,6 +149,7 @@ impl<'a> Flight<'a> {
             paused: BTreeSet::new(),
             detour: Detour::default(),
             hops: BTreeMap::new(),
+            lost: BTreeSet::new(),
             server: None,
         };
         if flight.singles.has_unusual() {
@@ -258,6 +262,10 @@ impl<'a> Flight<'a> {
             Delivery::Reply(chunk) => (vec![chunk], None),
             Delivery::Parts(parts) => {
                 self.detour.deadline = parts.deadline.or(self.detour.deadline);
+                if parts.was_lost {
+                    let members = bundle.members.iter();
+                    self.lost.extend(members.map(|member| member.single));
+                }
                 (parts.chunks, parts.error)
             }
             Delivery::Refused(error) => {
@@ -374,13 +382,18 @@ impl<'a> Flight<'a> {
             let error = Error::protocol("there are fewer replies than commands");
             return self.gather.settle(single, Outcome::Failed(error));
         };
-        let outcome = Outcome::Failed(failure.clone().into());
+        if failure.was_sent() {
+            self.lost.insert(single);
+        }
+        let known = after_loss(failure, self.lost.contains(&single));
+        let outcome = Outcome::Failed(known.into());
         let is_idempotent = || {
             self.singles
                 .get(single)
                 .is_some_and(|single| single.idempotent)
         };
-        if is_loss(failure) && (is_unsent(failure) || is_idempotent()) {
+        let may_go_again = || is_idempotent() || Planted::RepeatedElsewhere.is_here();
+        if is_loss(failure) && (is_unsent(failure) || may_go_again()) {
             self.shared.want_refresh();
             self.pause(single, outcome);
         } else {

@@ -143,6 +143,8 @@ pub(crate) struct Parts {
     pub(crate) deadline: Option<Instant>,
     /// The same command to be sent again, if the server refused it for a reason that goes away.
     pub(crate) again: Option<Box<Again>>,
+    /// Whether it had been sent before on a socket that was lost, so that it may have been carried out then.
+    pub(crate) was_lost: bool,
 }
 
 impl Delivery {
@@ -271,6 +273,18 @@ impl Failure {
             Self::Timeout(..) => "a deadline passed".into(),
             Self::Closed(_) => "it was closed by its owner".into(),
             Self::Abandoned(_) => "the runtime that it was made in has ended".into(),
+        }
+    }
+
+    /// Whether the command may have been carried out.
+    pub(crate) fn was_sent(&self) -> bool {
+        match self {
+            Self::Timeout(phase, _)
+            | Self::Lost(phase, ..)
+            | Self::Closed(phase)
+            | Self::Abandoned(phase) => *phase != Phase::NotSent,
+            Self::Protocol(_) => true,
+            Self::Refused(_) | Self::Tls(_) => false,
         }
     }
 
