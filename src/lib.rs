@@ -99,18 +99,27 @@ mod guide {
     struct Errors;
     #[doc = include_str!("../docs/guide/pipelines.md")]
     struct Pipelines;
+    // Its code is that of tests/testing.rs, which runs it.
+    #[doc = include_str!("../docs/guide/testing.md")]
+    struct Testing;
     #[doc = include_str!("../docs/guide/types.md")]
     struct Types;
+    #[doc = include_str!("../docs/guide/from-fred.md")]
+    struct FromFred;
     #[doc = include_str!("../docs/guide/from-redis-rs.md")]
     struct FromRedisRs;
     #[doc = include_str!("../docs/guide/generic-code.md")]
     struct GenericCode;
+    #[doc = include_str!("../docs/guide/key-prefix.md")]
+    struct KeyPrefix;
     #[doc = include_str!("../docs/guide/observability.md")]
     struct Observability;
     #[doc = include_str!("../docs/guide/maintenance.md")]
     struct Maintenance;
     #[doc = include_str!("../docs/guide/publish-subscribe.md")]
     struct PublishSubscribe;
+    #[doc = include_str!("../docs/guide/recipes.md")]
+    struct Recipes;
     #[doc = include_str!("../docs/guide/scans-and-waiting.md")]
     struct ScansAndWaiting;
     #[doc = include_str!("../docs/guide/scripts.md")]
@@ -131,9 +140,9 @@ pub use typedis_core::{
     Channel, Client, CommandInfo, Config, Connection, Cursor, DecodeError, Detached, Each, Error,
     ErrorKind, Event, Exclusive, Executed, Frame, FromRedis, IntoConfig, IntoRepeat,
     IntoScanStream, Lag, Limits, Message, Name, Obstacle, Open, PatternChannel, Phase, Pipeline,
-    Pool, Protocol, Queued, Raw, Record, Repeat, Reply, Request, Result, RowStream, Run,
+    Pool, Prefixed, Protocol, Queued, Raw, Record, Repeat, Reply, Request, Result, RowStream, Run,
     ScanStream, Script, Secret, ServerError, Stream, Subscriber, Target, ToArg, ToArgs, ToRecords,
-    Transaction, Unclaimed, Value, Watch, Watched, cmd, each,
+    Transaction, Unclaimed, Value, Watch, Watched, WithPrefix, cmd, each,
 };
 pub use typedis_core::{
     BlockMilliseconds, Milliseconds, Seconds, SignedMilliseconds, SignedSeconds, Timeout,

@@ -3,7 +3,7 @@
 pub use crate::commands::traits::*;
 pub use crate::{
     Client, Cluster, Connection, Exclusive, FromRedis, IntoRepeat, IntoScanStream, Listen, Pool,
-    Run, ToRedis, cmd, raw,
+    Run, ToRedis, WithPrefix, cmd, raw,
 };
 #[cfg(feature = "json")]
 pub use crate::{Json, PublishJson};

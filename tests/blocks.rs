@@ -1,7 +1,7 @@
 //! Every block of code of every page is tried: Rust is compiled, a spec is expanded with the scripts beside it, Lua is loaded
 //! by a server, the lines of a shell name commands that exist, and URLs are read.
 //!
-//! The Rust of the guide is compiled by the documentation tests (`src/lib.rs`), that of the other pages here, as the body of a
+//! The Rust of the guide is compiled by the documentation tests (`src/lib.rs`, `recipes/src/lib.rs`), that of the other pages here, as the body of a
 //! function.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
@@ -48,7 +48,7 @@ fn root() -> &'static Path {
 /// All pages, named from the workspace's folder.
 fn pages() -> Vec<String> {
     let mut pages = Vec::new();
-    for folder in ["", "docs/", "docs/guide/"] {
+    for folder in ["", "docs/", "docs/guide/", "docs/guide/recipes/"] {
         let entries = fs::read_dir(root().join(folder)).expect("the folder is there");
         for entry in entries {
             let name = entry.expect("it can be read").file_name();

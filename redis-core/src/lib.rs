@@ -53,19 +53,21 @@ pub use chain::{
 #[doc(hidden)]
 pub use client::host::Repeated;
 pub use client::host::{Host, IntoHost};
-pub use client::{AnyClient, Client};
+pub use client::{AnyClient, Client, Prefixed, WithPrefix};
 #[cfg(feature = "json")]
 pub use codec::Json;
 pub use codec::Name;
 #[doc(hidden)]
 pub use codec::derived;
 #[doc(hidden)]
+pub use command::PatternPlace;
+#[doc(hidden)]
 pub use command::script_text::ScriptText;
 pub use command::{
     ArgWriter, Args, Block, BlockLimit, BlockMilliseconds, Blocks, CommandInfo, Each, Fits, Given,
-    Key, Keys, KnownCommand, KnownCommands, Milliseconds, Number, Optional, OptionalArg, Perhaps,
-    Record, RequestPolicy, ResponsePolicy, Seconds, SignedMilliseconds, SignedSeconds, StateChange,
-    Text, Timeout, ToArg, ToArgs, ToRecords, UnixMilliseconds, UnixSeconds, each,
+    Key, Keys, KnownCommand, KnownCommands, Milliseconds, Naming, Number, Optional, OptionalArg,
+    Perhaps, Record, RequestPolicy, ResponsePolicy, Seconds, SignedMilliseconds, SignedSeconds,
+    StateChange, Text, Timeout, ToArg, ToArgs, ToRecords, UnixMilliseconds, UnixSeconds, each,
 };
 pub use config::{
     Address, Backoff, Budget, Config, Credentials, IntoConfig, Lag, MaintNotifications,
@@ -101,3 +103,5 @@ pub use scan::repeat::Pause;
 pub use scan::repeat::{Awaited, IntoRepeat, Repeat};
 pub use scan::{Cursor, IntoScanStream, RowStream, Rows, ScanPage, ScanStream};
 pub use wire::Limits;
+#[doc(hidden)]
+pub use wire::Step;

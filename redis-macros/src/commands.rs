@@ -9,6 +9,7 @@ use syn::{LitStr, Token, Visibility};
 
 use crate::expand;
 use crate::model::{self, Call, Model};
+use crate::places::Places;
 use crate::problems::Problems;
 use crate::spec::{self, Spec};
 
@@ -16,10 +17,11 @@ mod keyword {
     syn::custom_keyword!(from);
 }
 
-/// `from "commands.toml"`, or `pub trait ShopCommands from "shop.toml"`.
+/// `from "commands.toml"`, or `pub trait ShopCommands from "shop.toml"`; either may be followed by a list of its commands.
 pub(crate) struct Input {
     target: Option<(Visibility, Ident)>,
     path: LitStr,
+    places: Places,
 }
 
 impl Parse for Input {
@@ -34,7 +36,12 @@ impl Parse for Input {
         input.parse::<keyword::from>()?;
         let path = input.parse()?;
         input.parse::<Option<Token![;]>>()?;
-        Ok(Self { target, path })
+        let places = input.parse()?;
+        Ok(Self {
+            target,
+            path,
+            places,
+        })
     }
 }
 
@@ -56,15 +63,20 @@ pub(crate) struct Loaded {
 /// Expands `commands!`.
 pub(crate) fn expand(input: &Input) -> syn::Result<TokenStream> {
     let loaded = load(&input.path)?;
+    let (path, places) = (&input.path, &input.places);
     let rebuild = loaded.rebuild();
+    // Beside the expansion, because each use of a method would be an error as well.
+    let faults = places
+        .check(&loaded.model, path)
+        .map(syn::Error::into_compile_error);
     let expansion = match &input.target {
-        None => expand::groups(&loaded.model),
+        None => expand::groups(&loaded.model, places),
         Some((vis, name)) => {
             refuse_table(input, &loaded.spec)?;
-            expand::one_trait(&loaded.model, vis, name)
+            expand::one_trait(&loaded.model, places, vis, name)
         }
     };
-    Ok(quote!(#rebuild #expansion))
+    Ok(quote!(#faults #rebuild #expansion))
 }
 
 /// Only a spec with a trait for each group may have the table of refused commands.

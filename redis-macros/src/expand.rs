@@ -7,7 +7,7 @@
 //! # Layout
 //!
 //! - `unit`: one module with its trait, which contains everything below
-//! - `info`: the static with the facts of a command
+//! - `info`: the static with the facts of a command; `naming`: its names that are not keys
 //! - `method`: the trait's method
 //! - `builder`: the type that a command with options returns
 //! - `option`: the methods of a builder
@@ -28,6 +28,7 @@ mod info;
 mod known;
 mod marker;
 mod method;
+mod naming;
 mod newer;
 mod option;
 mod rules;
@@ -37,13 +38,18 @@ mod write;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 
-use crate::model::{Group, Model};
+use crate::model::Model;
+use crate::places::Places;
 
 /// Every group as a module with its own trait.
-pub(crate) fn groups(model: &Model) -> TokenStream {
+pub(crate) fn groups(model: &Model, places: &Places) -> TokenStream {
     let enums = model.enums.iter().map(enums::expand);
     let known = known::expand(model);
-    let units: Vec<unit::Unit<'_>> = model.groups.iter().map(unit::Unit::of_group).collect();
+    let units: Vec<unit::Unit<'_>> = model
+        .groups
+        .iter()
+        .map(|group| unit::Unit::of_group(group, places))
+        .collect();
     let modules = units.iter().map(unit::Unit::expand);
     let paths = units.iter().map(unit::Unit::path);
     quote! {
@@ -59,9 +65,13 @@ pub(crate) fn groups(model: &Model) -> TokenStream {
 }
 
 /// All commands as one trait.
-pub(crate) fn one_trait(model: &Model, vis: &syn::Visibility, name: &Ident) -> TokenStream {
-    let groups: Vec<&Group> = model.groups.iter().collect();
-    unit::Unit::of_trait(groups, &model.enums, vis.clone(), name.clone()).expand()
+pub(crate) fn one_trait(
+    model: &Model,
+    places: &Places,
+    vis: &syn::Visibility,
+    name: &Ident,
+) -> TokenStream {
+    unit::Unit::of_trait(model, places, vis.clone(), name.clone()).expand()
 }
 
 fn ident(name: &str) -> Ident {

@@ -11,7 +11,7 @@
 //! - `cases`: writes the model as test cases, for the project's own conformance tests
 //!
 //! `derive` is the folder of `#[derive(FromRedis)]` and `#[derive(ToRedis)]`. Other files: `commands` (takes a file
-//! through the steps), `problems` (collects faults and reports them together) and `nearest` (did you mean ...?).
+//! through the steps), `places` (where the compiler says that a method is), `problems` (collects faults and reports them together) and `nearest` (did you mean ...?).
 
 use proc_macro::TokenStream;
 
@@ -21,6 +21,7 @@ mod derive;
 mod expand;
 mod model;
 mod nearest;
+mod places;
 mod problems;
 mod reference;
 mod spec;
@@ -32,6 +33,10 @@ mod syntax;
 /// `commands! { pub trait ShopCommands from "shop.toml" }` makes one trait of all its commands. The file is looked
 /// for in the folder of `Cargo.toml` first, and then in the folder of the source file. The types that the spec names
 /// must be in scope where the macro is called.
+///
+/// A list of the commands may follow, group by group: `commands! { from "commands.toml"; string: get set; list: llen; }`. Messages of
+/// the compiler and "go to definition" then lead to a name in this list, in place of the macro as a whole. If there is a list,
+/// it must be complete.
 #[proc_macro]
 pub fn commands(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as commands::Input);

@@ -11,7 +11,7 @@
 //! - `reply`: the reply types and what decides between them
 //! - `selection`: options that can be chosen together
 //! - `states`: the type parameters of a builder, and how each option moves between their states
-//! - `facts`: flags, policies, versions
+//! - `facts`: flags, policies, versions; `naming`: names that are not among the keys
 //! - `known`: the table in which raw commands are looked up
 //! - `names`, `clashes`: the names of methods and types, and which of them exclude each other
 
@@ -23,6 +23,7 @@ mod facts;
 mod known;
 mod lower;
 pub(crate) mod names;
+mod naming;
 mod reply;
 mod selection;
 pub(crate) mod states;
@@ -38,6 +39,7 @@ pub(crate) use examples::Example;
 pub(crate) use facts::{Facts, Versions};
 pub(crate) use known::{Blocks, KnownCommand, Place};
 pub(crate) use lower::{alternatives, only_list};
+pub(crate) use naming::{Channels, Naming, PatternPlace, Step};
 pub(crate) use reply::{Replies, Reply};
 pub(crate) use selection::Selection;
 use states::Slot;

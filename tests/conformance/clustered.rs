@@ -19,7 +19,7 @@ use crate::server::{Edition, REDIS_STACK, VALKEY_9};
 const WITHIN: Duration = Duration::from_secs(5);
 
 /// The tag that gives all keys of a call one slot.
-const TAG: &str = "{t}";
+pub(crate) const TAG: &str = "{t}";
 
 macro_rules! tests {
     ($($name:ident: $edition:expr, $protocol:expr;)*) => {$(
@@ -86,7 +86,7 @@ struct Caller {
 
 /// What came of a call.
 #[derive(Debug, PartialEq, Eq)]
-enum Came {
+pub(crate) enum Came {
     /// A reply of the declared type.
     Reply,
     /// An error of the server, with this code.
@@ -98,7 +98,7 @@ enum Came {
 }
 
 impl Came {
-    fn of(case: &Case, reply: typedis::Result<Frame>) -> Self {
+    pub(crate) fn of(case: &Case, reply: typedis::Result<Frame>) -> Self {
         match reply.and_then(|frame| (case.decode)(&frame)) {
             Ok(()) => Self::Reply,
             Err(error) => match error.kind() {
@@ -207,7 +207,7 @@ impl Caller {
 }
 
 /// A word of a seed, with the tag if it is a key of the call.
-fn in_slot(case: &Case, word: &str) -> String {
+pub(crate) fn in_slot(case: &Case, word: &str) -> String {
     let is_key = |place: &usize| case.words[*place] == word.as_bytes();
     if case.keys.iter().any(is_key) {
         format!("{TAG}{word}")
@@ -217,7 +217,7 @@ fn in_slot(case: &Case, word: &str) -> String {
 }
 
 /// The call with keys that have one slot.
-fn tagged(case: &Case) -> Args {
+pub(crate) fn tagged(case: &Case) -> Args {
     let built = (case.build)();
     let mut args = Args::new(built.info(), Keys::Noted);
     let name = built.info().words as usize;

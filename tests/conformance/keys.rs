@@ -8,7 +8,7 @@ use crate::exceptions::{Exception, Exceptions};
 use crate::server::{Edition, USUAL};
 
 /// Calls whose servers are wrong about their keys, or silent.
-const UNLIKE_THE_SERVER: &[Exception] = &[
+pub(crate) const UNLIKE_THE_SERVER: &[Exception] = &[
     (
         "SPUBLISH",
         "",
@@ -70,7 +70,7 @@ fn keys_by_spec(case: &Case) -> Vec<String> {
         .collect()
 }
 
-async fn keys_by_server(conn: &Exclusive, case: &Case) -> Result<Vec<String>, String> {
+pub(crate) async fn keys_by_server(conn: &Exclusive, case: &Case) -> Result<Vec<String>, String> {
     let command = raw("COMMAND GETKEYS").args(&case.words);
     let keys = conn.run(command.reply::<Vec<String>>()).await;
     keys.or_else(|error| match error.kind() {

@@ -9,8 +9,10 @@
 //! - `wire`: what is sent, against the syntax
 //! - `metadata`: numbers of words and flags, against COMMAND
 //! - `keys`: which words are keys, against COMMAND GETKEYS
+//! - `prefixed`: the calls through a handle with a prefix of keys
 //! - `replies`: live replies, against the declared types
 //! - `clustered`: the calls through the handle of a cluster
+//! - `moving`: reads from replicas of keys that move to another shard
 //! - `live`: calls whose arguments are only known at run time
 //! - `tracking`: which reads are tracked, against `cacheable`
 //! - `trees`: the order and the types of words, against COMMAND DOCS
@@ -43,8 +45,10 @@ mod live;
 mod metadata;
 mod modules;
 mod moments;
+mod moving;
 mod outcomes;
 mod own;
+mod prefixed;
 mod reading;
 mod recorded;
 mod replies;

@@ -194,6 +194,12 @@ impl Edition {
         Cluster::start(self.kind).expect("the nodes become a cluster")
     }
 
+    /// Starts a cluster of it, in which each primary has a replica.
+    pub(crate) fn start_cluster_with_replicas(&self) -> Cluster {
+        let builder = Cluster::builder(self.kind).replicas(1);
+        builder.start().expect("the nodes become a cluster")
+    }
+
     /// Starts one; a test has its own, since the calls flush and configure.
     pub(crate) fn start(&'static self) -> Known {
         let known = self.start_as(Arrangement::Usual, self.kind);

@@ -7,9 +7,10 @@
 //! - `clients`: generic code, and tasks
 //! - `input`: bad input, refused before anything is sent
 //! - `from_aioredis`: what docs/from-aioredis.md names
-//! - `from_redis_rs`: the table of docs/guide/from-redis-rs.md
+//! - `from_others`: the tables of docs/guide/from-redis-rs.md and from-fred.md
 //! - `names`: names that other people choose
 //! - `pages`: the guide and its links
+//! - `prefixed`: handles with a prefix of keys
 //! - `raw`: commands that are built from words
 //! - `rebuild`: editing a spec rebuilds what was expanded from it
 //! - `requirements`: what a server is too old for
@@ -31,11 +32,12 @@ mod design;
 mod field_set;
 mod follow;
 mod from_aioredis;
-mod from_redis_rs;
+mod from_others;
 mod input;
 mod listen;
 mod names;
 mod pages;
+mod prefixed;
 mod raw;
 mod rebuild;
 mod requirements;

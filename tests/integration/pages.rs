@@ -42,9 +42,55 @@ fn every_page_of_the_guide_is_linked_and_compiled() {
 }
 
 #[test]
+fn every_page_of_a_recipe_is_linked_and_compiled() {
+    let (overview, library) = (text("docs/guide/recipes.md"), text("recipes/src/lib.rs"));
+    for page in pages("docs/guide/recipes") {
+        let name = page.file_name().and_then(|name| name.to_str());
+        let name = name.expect("names are text");
+        assert!(
+            overview.contains(&format!("(recipes/{name})")),
+            "recipes.md links no {name}"
+        );
+        let include = format!("include_str!(\"../../docs/guide/recipes/{name}\")");
+        assert!(
+            library.contains(&include),
+            "the documentation tests leave out {name}"
+        );
+    }
+}
+
+#[test]
+fn the_page_about_errors_says_what_to_do_about_each_kind() {
+    let (page, source) = (
+        text("docs/guide/errors.md"),
+        text("redis-core/src/error/kind.rs"),
+    );
+    let (_, kinds) = source
+        .split_once("pub enum ErrorKind {\n")
+        .expect("the kinds are there");
+    let (kinds, _) = kinds.split_once("\n}").expect("they end");
+    let is_name = |line: &&str| line.starts_with(char::is_uppercase);
+    let kinds: Vec<&str> = kinds.lines().map(str::trim).filter(is_name).collect();
+    assert!(kinds.len() > 15, "{kinds:?}");
+    let named: Vec<&str> = page
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .filter_map(|line| line.split(" | ").next())
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .collect();
+    for kind in kinds {
+        let name = kind.split(['(', ',']).next().unwrap_or_default();
+        assert!(named.contains(&name), "docs/guide/errors.md lacks {name}");
+    }
+}
+
+#[test]
 fn links_lead_somewhere() {
     let mut checked = 0;
-    for page in ["", "docs", "docs/guide"].into_iter().flat_map(pages) {
+    for page in ["", "docs", "docs/guide", "docs/guide/recipes"]
+        .into_iter()
+        .flat_map(pages)
+    {
         let text = text(&page);
         let targets = text
             .split("](")

@@ -30,6 +30,8 @@ pub(crate) enum Command {
         write: bool,
     },
     Ci,
+    Package,
+    Pages,
     Spec {
         check: bool,
         /// The URL of a server to compare with.
@@ -58,6 +60,8 @@ fn parse_from(mut parser: lexopt::Parser) -> Result<Command> {
         "translate" => return translate(parser),
         "layers" => Command::Layers { write: false },
         "ci" => Command::Ci,
+        "package" => Command::Package,
+        "pages" => Command::Pages,
         "spec" => Command::Spec {
             check: false,
             missing: None,

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::{Result, cargo, layers, msrv, screen, simulate, spec, test};
+use crate::{Result, cargo, layers, msrv, package, screen, simulate, spec, test};
 
 pub(crate) fn run() -> Result {
     let start = Instant::now();
@@ -23,6 +23,7 @@ pub(crate) fn run() -> Result {
         doc.env("RUSTDOCFLAGS", "--deny warnings");
         cargo::run(doc)
     })?;
+    step("Packages", package::check)?;
     // The results of earlier tests must not count.
     spec::forget()?;
     step("Tests", || test::run(Vec::new()))?;

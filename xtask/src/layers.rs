@@ -2,7 +2,7 @@
 //!
 //! `layers.toml` lists the folders of a crate, layer by layer, which are called floors here. A folder may import only
 //! from floors below its own. Two folders, or two files, never import each other, also not through others. An import
-//! that breaks a rule is named with file and line.
+//! that breaks a rule is named with file and line. A file with files below it has a `# Layout`, which says what they hold.
 //!
 //! # Layout
 //!

@@ -5,6 +5,8 @@
 //! - `demo`, `servers`, `test`, `simulate`, `bench`, `layers`, `ci`, `spec`: one file per command
 //! - `reference`: all commands in the browser, and lines of redis-cli as Rust
 //! - `msrv`: the crates that users compile, with the oldest Rust that they may have
+//! - `package`: the crates as users get them, from their `.crate` files
+//! - `pages`: what the guide shows of other clients
 //! - `cargo`: running cargo, and reading what its tests report
 //! - `screen`: headings and marks, coloured on a terminal
 //! - `arguments`: the command line
@@ -18,6 +20,8 @@ mod ci;
 mod demo;
 mod layers;
 mod msrv;
+mod package;
+mod pages;
 mod reference;
 mod screen;
 mod servers;
@@ -44,10 +48,13 @@ cargo xtask <command>
                      run typedis and its peers side by side, write docs/benchmarks.md: some 25 minutes, or 6 with --quick.
                      NAMES are separated by commas: a workload is `get-16` (16 tasks), `get` (all its sizes) or a table
                      (`tls`); `compile` is the cost of compiling, `report` the page alone; a client is `typedis`, `redis2`,
-                     `rustis`, `fred`, `redis1` or `floor`. New results replace the old ones, the rest is kept
+                     `rustis`, `fred`, `redis1`, `glide` or `floor`. New results replace the old ones, the rest is kept
   bench --guard      count instructions (needs valgrind) and compare them with benches/guard/baselines.txt;
                      --record writes them there
   ci                 what must pass before a change is merged: format, lints, docs, tests
+  package            build a program against the .crate files of the crates that are published; compare their API with the
+                     last release where cargo-semver-checks is installed
+  pages              compile what the guide shows of other clients, with these clients (the workspace of the benches)
   layers [--write]   check that imports point down, layer by layer, as layers.toml says; or write the table of layers
                      into CONTRIBUTING.md
   spec [--check]     run the conformance test, and write the table of what it proved into README.md;
@@ -78,6 +85,8 @@ fn main() -> ExitCode {
         Ok(Command::Reference) => reference::run(),
         Ok(Command::Translate(line)) => reference::translate(&line),
         Ok(Command::Ci) => ci::run(),
+        Ok(Command::Package) => package::check(),
+        Ok(Command::Pages) => pages::check(),
         Ok(Command::Spec {
             missing: Some(url), ..
         }) => spec::missing(&url),

@@ -8,7 +8,12 @@ use std::process::{Command, Stdio};
 use crate::{Result, cargo, screen};
 
 /// The crates that users compile.
-const CRATES: [&str; 3] = ["typedis", "typedis-core", "typedis-macros"];
+const CRATES: [&str; 4] = [
+    "typedis",
+    "typedis-core",
+    "typedis-macros",
+    "typedis-recipes",
+];
 
 /// Checks the crates with the oldest compiler, or says that it is not here.
 pub(crate) fn check() -> Result {

@@ -70,8 +70,10 @@ fn run(case: &str, times: u64) -> Result<(), Error> {
                 black_box(user);
             }
         }
-        "round-trip" | "pipeline" | "tasks" | "messages" => serve_and_call(case, times)?,
-        "cluster-pipeline" => call_a_cluster(times)?,
+        "round-trip" | "pipeline" | "pipeline-1000" | "tasks" | "loops" | "messages" => {
+            serve_and_call(case, times)?
+        }
+        "cluster-pipeline" | "cluster-tasks" => call_a_cluster(case, times)?,
         other => return Err(format!("there is no case {other:?}").into()),
     }
     Ok(())
@@ -140,19 +142,18 @@ fn serve_and_call(case: &str, times: u64) -> Result<(), Error> {
         });
         let config = Config::tcp("127.0.0.1", port);
         let conn = typedis::connect(config).await?;
-        if case == "messages" {
-            return receive(&conn, times * MESSAGES).await;
+        match case {
+            "messages" => return receive(&conn, times * MESSAGES).await,
+            "loops" => return many_loops(&conn, times).await,
+            _ => {}
         }
         for _ in 0..times {
             match case {
                 "round-trip" => {
                     black_box(conn.get::<String>(KEY).await?);
                 }
-                "pipeline" => {
-                    let replies =
-                        conn.pipeline_each([KEY; 100], |command, key| command.get::<String>(key));
-                    black_box(replies.await?);
-                }
+                "pipeline" => black_box_replies(&conn, &[KEY; 100]).await?,
+                "pipeline-1000" => black_box_replies(&conn, &[KEY; 1000]).await?,
                 _ => hundred_tasks(&conn).await?,
             }
         }
@@ -160,8 +161,15 @@ fn serve_and_call(case: &str, times: u64) -> Result<(), Error> {
     })
 }
 
-/// Pipelines of a hundred commands over three nodes, which share the slots evenly.
-fn call_a_cluster(times: u64) -> Result<(), Error> {
+/// A pipeline with a command for each key.
+async fn black_box_replies(conn: &typedis::Connection, keys: &[&str]) -> Result<(), Error> {
+    let replies = conn.pipeline_each(keys, |command, key| command.get::<String>(*key));
+    black_box(replies.await?);
+    Ok(())
+}
+
+/// Pipelines of a hundred commands, or a hundred tasks, over three nodes, which share the slots evenly.
+fn call_a_cluster(case: &str, times: u64) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -184,10 +192,17 @@ fn call_a_cluster(times: u64) -> Result<(), Error> {
         let first = ports.first().copied().unwrap_or_default();
         let cluster = typedis::cluster(Config::tcp("127.0.0.1", first)).await?;
         // All of them are as long as the key of the other cases.
-        let keys: Vec<String> = (1000..1100).map(|number| format!("user:{number}")).collect();
+        let keys: Vec<String> = (1000..1100)
+            .map(|number| format!("user:{number}"))
+            .collect();
         for _ in 0..times {
-            let replies = cluster.pipeline_each(&keys, |command, key| command.get::<String>(key));
-            black_box(replies.await?);
+            if case == "cluster-tasks" {
+                hundred_tasks_of_a_cluster(&cluster, &keys).await?;
+            } else {
+                let replies =
+                    cluster.pipeline_each(&keys, |command, key| command.get::<String>(key));
+                black_box(replies.await?);
+            }
         }
         Ok(())
     })
@@ -197,7 +212,10 @@ fn call_a_cluster(times: u64) -> Result<(), Error> {
 fn map_of_slots(ports: &[u16]) -> Vec<u8> {
     let mut reply = format!("*{}\r\n", ports.len());
     for (index, port) in ports.iter().enumerate() {
-        let (first, last) = (index * 16_384 / ports.len(), (index + 1) * 16_384 / ports.len() - 1);
+        let (first, last) = (
+            index * 16_384 / ports.len(),
+            (index + 1) * 16_384 / ports.len() - 1,
+        );
         reply.push_str(&format!(
             "*3\r\n:{first}\r\n:{last}\r\n*3\r\n$9\r\n127.0.0.1\r\n:{port}\r\n$40\r\n{port:040}\r\n"
         ));
@@ -216,6 +234,46 @@ async fn hundred_tasks(conn: &typedis::Connection) -> Result<(), Error> {
         .collect();
     for task in tasks {
         black_box(task.await??);
+    }
+    Ok(())
+}
+
+/// The same over a cluster.
+async fn hundred_tasks_of_a_cluster(
+    cluster: &typedis::Cluster,
+    keys: &[String],
+) -> Result<(), Error> {
+    let tasks: Vec<_> = keys
+        .iter()
+        .map(|key| {
+            let (cluster, key) = (cluster.clone(), key.clone());
+            tokio::spawn(async move { cluster.get::<String>(&key).await })
+        })
+        .collect();
+    for task in tasks {
+        black_box(task.await??);
+    }
+    Ok(())
+}
+
+/// Tasks of the case that has many.
+const LOOPS: usize = 1024;
+
+/// Many tasks that live all the time; each sends one command after another.
+async fn many_loops(conn: &typedis::Connection, times: u64) -> Result<(), Error> {
+    let tasks: Vec<_> = (0..LOOPS)
+        .map(|_| {
+            let conn = conn.clone();
+            tokio::spawn(async move {
+                for _ in 0..times {
+                    black_box(conn.get::<String>(KEY).await?);
+                }
+                Ok::<_, typedis::Error>(())
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await??;
     }
     Ok(())
 }
@@ -251,7 +309,11 @@ async fn publish(socket: &mut TcpStream, times: u64) -> std::io::Result<()> {
 
 /// Answers a GET of the key with the value, and whatever comes before the first GET, which is the greeting, with OK; the
 /// questions of a cluster's client with the `map`.
-async fn answer(mut socket: TcpStream, times: u64, map: std::sync::Arc<[u8]>) -> std::io::Result<()> {
+async fn answer(
+    mut socket: TcpStream,
+    times: u64,
+    map: std::sync::Arc<[u8]>,
+) -> std::io::Result<()> {
     let command = format!("*2\r\n$3\r\nGET\r\n${}\r\n{KEY}\r\n", KEY.len());
     let mut buffer = vec![0; 64 * 1024];
     let (mut greeted, mut pending) = (false, 0);

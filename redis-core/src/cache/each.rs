@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::Instant;
 
 use super::changes::KeyHash;
 use super::flight::{self, Flight, Outcome};
@@ -124,6 +124,14 @@ impl EachKey {
         self.args.info()
     }
 
+    /// The most time for a command, as it is configured; `None` too if nothing is waited for.
+    pub(super) fn command_timeout(&self) -> Option<Duration> {
+        let mut flights = self.flights.iter();
+        flights
+            .find_map(|awaited| awaited.flight.as_ref())?
+            .command_timeout()
+    }
+
     /// Sends what is missing now, before the first poll.
     pub(super) fn submit(&self) {
         let flights = self
@@ -179,15 +187,8 @@ impl EachKey {
         })
     }
 
-    /// The command as it is, with what is left of its time.
     fn ordinary(&self) -> Joined {
-        let mut again = self.args.again();
-        let flights = self.flights.iter();
-        let flights = flights.filter_map(|awaited| awaited.flight.as_ref());
-        if let Some(end) = flights.filter_map(|flight| flight.end_of_time()).max() {
-            again.set_deadline(end.saturating_duration_since(Instant::now()));
-        }
-        Joined::Ordinary(Box::new(again))
+        Joined::Ordinary(Box::new(self.args.again()))
     }
 
     /// One array of all elements; `None` if one is missing.

@@ -6,9 +6,9 @@ use std::hash::BuildHasherDefault;
 use std::ops::Range;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::Instant;
 
 use super::changes::KeyHash;
 use super::origin::Place;
@@ -18,8 +18,8 @@ use super::source::Source;
 use super::standing::{Present, Tracking};
 use super::store::{self, AsIs, Command, CommandRef, Entry, Stamp};
 use crate::command::{Args, CommandInfo};
-use crate::engine::exchange::{Exchange, terms_of};
-use crate::engine::inflight::{Delivery, Failure, Limit};
+use crate::engine::exchange::Exchange;
+use crate::engine::inflight::{Delivery, Failure};
 use crate::engine::link::Link;
 use crate::error::{CommandName, Error, ServerError};
 use crate::reply::FrameRef;
@@ -41,8 +41,6 @@ pub(super) struct Flight {
     epoch: u32,
     /// The millisecond at which it was begun.
     began: u64,
-    /// When its time is over; `None` if it has as much as it needs.
-    end: Option<Instant>,
     /// Whether its reply may be kept: its keys are reported from then on.
     may_keep: bool,
     /// Whether it has taken it upon itself to turn tracking on.
@@ -224,8 +222,6 @@ impl Flight {
             args,
             ttls,
         };
-        let limit = terms_of(&read.args).patience;
-        let limit = limit.limit(source.link.config.command_timeout);
         let exchange = Exchange::new(source.link.clone(), &read);
         Arc::new(Self {
             flights: flights.clone(),
@@ -234,7 +230,6 @@ impl Flight {
             wanted,
             epoch: present.epoch,
             began: shared.now(),
-            end: Limit::from(limit, Instant::now()),
             may_keep: is_on || enables,
             begins,
             is_redirected,
@@ -300,21 +295,19 @@ impl Flight {
         Poll::Ready(outcome)
     }
 
-    /// The command again, to be sent in the ordinary way, with what is left of its time.
-    pub(super) fn command_again(&self) -> Option<Box<Args>> {
-        let mut again = match &*self.state.lock() {
-            State::Running(_, TrackedRead { args, .. }) | State::Over(_, args) => args.again(),
-            State::Changing => return None,
-        };
-        if let Some(end) = self.end {
-            again.set_deadline(end.saturating_duration_since(Instant::now()));
-        }
-        Some(Box::new(again))
+    /// The most time for a command, as it is configured.
+    pub(super) fn command_timeout(&self) -> Option<Duration> {
+        self.source.link.config.command_timeout
     }
 
-    /// When its time is over.
-    pub(super) fn end_of_time(&self) -> Option<Instant> {
-        self.end
+    /// The command again, to be sent in the ordinary way.
+    pub(super) fn command_again(&self) -> Option<Box<Args>> {
+        match &*self.state.lock() {
+            State::Running(_, TrackedRead { args, .. }) | State::Over(_, args) => {
+                Some(Box::new(args.again()))
+            }
+            State::Changing => None,
+        }
     }
 
     /// Puts to an error which command it is of, and what that needs.
@@ -341,9 +334,7 @@ impl Flight {
         };
         if let Some(failure) = failure {
             // In a cluster another node may have the key by now.
-            let is_over = matches!(failure, Failure::Timeout(..));
-            let may_be_elsewhere =
-                self.source.link.config.routed && self.info.idempotent && !is_over;
+            let may_be_elsewhere = self.source.link.config.routed && self.info.idempotent;
             return if may_be_elsewhere {
                 Outcome::Ordinary
             } else {

@@ -157,9 +157,10 @@ impl<C: Origin> Client for Cached<C> {
     }
 
     fn surface(&self) -> Surface<'_> {
-        match self.client.surface() {
-            Surface(Carrier::Socket(_)) => Surface(Carrier::Socket(self)),
-            nodes @ Surface(Carrier::Nodes(_)) => nodes,
+        let beneath = self.client.surface();
+        match beneath.carrier {
+            Carrier::Socket(_) => Surface::new(Carrier::Socket(self)),
+            Carrier::Nodes(_) => beneath,
         }
     }
 }
@@ -167,10 +168,10 @@ impl<C: Origin> Client for Cached<C> {
 /// Pipelines go where those of the handle beneath go; what they write is forgotten.
 impl<C: Origin> Lane for Cached<C> {
     fn link(&self, has_raw: bool) -> &Link {
-        match self.client.surface() {
-            Surface(Carrier::Socket(lane)) => lane.link(has_raw),
+        match self.client.surface().carrier {
+            Carrier::Socket(lane) => lane.link(has_raw),
             // The pipelines of a cluster go to the cluster itself: see `surface`.
-            Surface(Carrier::Nodes(_)) => unreachable!("a cluster is no single socket"),
+            Carrier::Nodes(_) => unreachable!("a cluster is no single socket"),
         }
     }
 

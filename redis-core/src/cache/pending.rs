@@ -3,9 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::task::coop;
+use tokio::time::Instant;
 
 use super::changes::KeyHash;
 use super::each::{EachKey, Joined};
@@ -30,10 +32,10 @@ pub struct CachedPending<'a, C: Client + 'a> {
 enum State<'a, C: Client + 'a> {
     /// Its reply was kept.
     Kept(Bytes, &'static CommandInfo),
-    /// It is sent once for all who ask for it.
-    Shared(Arc<Flight>),
-    /// It has many keys, each of which is kept by itself.
-    Each(Box<EachKey>),
+    /// It is sent once for all who ask for it; since when this caller waits.
+    Shared(Arc<Flight>, Instant),
+    /// It has many keys, each of which is kept by itself; since when they are waited for.
+    Each(Box<EachKey>, Instant),
     /// It goes as on the handle beneath.
     Ordinary(C::InFlight<'a>, Option<Box<Written<'a>>>),
     Over,
@@ -46,7 +48,10 @@ impl<'a, C: Client> CachedPending<'a, C> {
             Some(_) if args.has_several_keys() && !cache.takes_all(&args) => {
                 State::ordinary(client, cache, args)
             }
-            Some(_) if args.reads_each_key() => State::Each(Box::new(EachKey::begin(cache, args))),
+            Some(_) if args.reads_each_key() => {
+                let each = Box::new(EachKey::begin(cache, args));
+                State::Each(each, Instant::now())
+            }
             Some((bytes, key)) if cache.covers(bytes, &key) => {
                 let hash = cache.shared.hash_of(bytes, &key);
                 let command = CommandRef { bytes, hash };
@@ -80,6 +85,21 @@ impl<'a, C: Client> State<'a, C> {
         Self::Ordinary(client.begin_command(args), written)
     }
 
+    /// Goes the ordinary way after it has waited since `begun`: its deadline is that of the whole call.
+    #[cold]
+    fn ordinary_since(
+        client: &'a C,
+        cache: &'a Inner,
+        mut args: Box<Args>,
+        limit: Option<Duration>,
+        begun: Instant,
+    ) -> Self {
+        if let Some(limit) = args.deadline().or(limit) {
+            args.set_deadline(limit.saturating_sub(begun.elapsed()));
+        }
+        Self::ordinary(client, cache, args)
+    }
+
     /// Joins a read that is on its way, or begins one.
     #[cold]
     fn missing(
@@ -106,13 +126,13 @@ impl<'a, C: Client> State<'a, C> {
         {
             shared.counts.joined();
             args.retire();
-            return Self::Shared(flight);
+            return Self::Shared(flight, Instant::now());
         }
         let flight = Flight::whole(&cache.flights, shared, place, (id, hash), args);
         if is_joint {
             cache.flights.announce(&flight);
         }
-        Self::Shared(flight)
+        Self::Shared(flight, Instant::now())
     }
 }
 
@@ -121,6 +141,7 @@ impl<'a, C: Client> CachedPending<'a, C> {
     fn poll_shared(
         &mut self,
         flight: &Arc<Flight>,
+        begun: Instant,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes>>> {
         let outcome = ready!(flight.poll(cx));
@@ -131,7 +152,8 @@ impl<'a, C: Client> CachedPending<'a, C> {
             // Nobody asks for the whole of a read whose elements are wanted.
             Outcome::Ordinary | Outcome::Elements(_) => {
                 if let Some(args) = flight.command_again() {
-                    self.state = State::ordinary(self.client, self.cache, args);
+                    let limit = flight.command_timeout();
+                    self.state = State::ordinary_since(self.client, self.cache, args, limit, begun);
                 }
                 None
             }
@@ -141,13 +163,18 @@ impl<'a, C: Client> CachedPending<'a, C> {
 
 impl<'a, C: Client> CachedPending<'a, C> {
     /// Ends a read of many keys; `None` if the command goes the ordinary way from here on.
-    fn end_each(&mut self, joined: Joined) -> Option<Result<Bytes>> {
+    fn end_each(
+        &mut self,
+        joined: Joined,
+        limit: Option<Duration>,
+        begun: Instant,
+    ) -> Option<Result<Bytes>> {
         self.state = State::Over;
         match joined {
             Joined::Reply(reply) => Some(Ok(reply)),
             Joined::Failed(failure, flight) => Some(Err(flight.explained(failure.into()))),
             Joined::Ordinary(args) => {
-                self.state = State::ordinary(self.client, self.cache, args);
+                self.state = State::ordinary_since(self.client, self.cache, args, limit, begun);
                 None
             }
         }
@@ -157,8 +184,8 @@ impl<'a, C: Client> CachedPending<'a, C> {
 impl<C: Client> InFlight for CachedPending<'_, C> {
     fn submit(&mut self) {
         match &mut self.state {
-            State::Shared(flight) => flight.submit(),
-            State::Each(each) => each.submit(),
+            State::Shared(flight, _) => flight.submit(),
+            State::Each(each, _) => each.submit(),
             State::Ordinary(pending, _) => pending.submit(),
             State::Kept(..) | State::Over => {}
         }
@@ -189,16 +216,17 @@ impl<C: Client> InFlight for CachedPending<'_, C> {
                 self.state = State::Over;
                 Poll::Ready(Ok(frame))
             }
-            State::Shared(flight) => {
-                let flight = flight.clone();
-                match ready!(self.poll_shared(&flight, cx)) {
+            State::Shared(flight, begun) => {
+                let (flight, begun) = (flight.clone(), *begun);
+                match ready!(self.poll_shared(&flight, begun, cx)) {
                     Some(outcome) => Poll::Ready(outcome.map(Frame::from_scanned)),
                     None => self.poll_frame(cx),
                 }
             }
-            State::Each(each) => {
+            State::Each(each, begun) => {
                 let joined = ready!(each.poll(cx));
-                match self.end_each(joined) {
+                let (limit, begun) = (each.command_timeout(), *begun);
+                match self.end_each(joined, limit, begun) {
                     Some(outcome) => Poll::Ready(outcome.map(Frame::from_scanned)),
                     None => self.poll_frame(cx),
                 }
@@ -217,9 +245,9 @@ impl<C: Client> CachedPending<'_, C> {
                 self.state = State::Over;
                 Poll::Ready(outcome)
             }
-            State::Shared(flight) => {
-                let flight = flight.clone();
-                match ready!(self.poll_shared(&flight, cx)) {
+            State::Shared(flight, begun) => {
+                let (flight, begun) = (flight.clone(), *begun);
+                match ready!(self.poll_shared(&flight, begun, cx)) {
                     Some(outcome) => {
                         let decoded = match outcome {
                             Ok(reply) => R::from_outcome(Ok(flight::frame(&reply))),
@@ -230,10 +258,10 @@ impl<C: Client> CachedPending<'_, C> {
                     None => self.poll_unkept(cx),
                 }
             }
-            State::Each(each) => {
+            State::Each(each, begun) => {
                 let joined = ready!(each.poll(cx));
-                let info = each.info();
-                match self.end_each(joined) {
+                let (info, limit, begun) = (each.info(), each.command_timeout(), *begun);
+                match self.end_each(joined, limit, begun) {
                     Some(outcome) => {
                         let decoded = match outcome {
                             Ok(reply) => R::from_outcome(Ok(flight::frame(&reply))),
@@ -259,8 +287,8 @@ impl<C: Client> fmt::Debug for CachedPending<'_, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {
             State::Kept(..) => "kept",
-            State::Shared(_) => "shared",
-            State::Each(_) => "each",
+            State::Shared(..) => "shared",
+            State::Each(..) => "each",
             State::Ordinary(..) => "ordinary",
             State::Over => "over",
         };

@@ -3,6 +3,7 @@
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
@@ -10,6 +11,7 @@ use super::Running;
 use super::carrier::Carrier;
 use super::outcomes::Outcomes;
 use super::payload::ChainPayload;
+use crate::command::prefix::Prefix;
 use crate::error::{Error, Result};
 use crate::handle::{Connection, Exclusive, Pool};
 use crate::reply::{Frame, FromRedis};
@@ -63,6 +65,12 @@ impl<'a> Batch<'a> {
             payload: carrier.payload(false),
             id: NEXT.fetch_add(1, Ordering::Relaxed),
         }
+    }
+
+    /// The same batch for a handle that puts a prefix before names.
+    pub(crate) fn prefixed(mut self, prefix: &Arc<Prefix>) -> Self {
+        self.payload = self.payload.prefixed(prefix);
+        self
     }
 
     /// Adds a command; its reply is later taken with the handle.
@@ -175,6 +183,7 @@ fn all<R: FromRedis>(outcomes: &mut Outcomes<'_>) -> Result<Vec<R>> {
 
 pub(crate) fn each<'a, I, C>(
     carrier: Carrier<'a>,
+    prefix: Option<&Arc<Prefix>>,
     items: I,
     command: impl Fn(Detached, I::Item) -> C,
 ) -> EachPipeline<'a, C::Reply>
@@ -183,6 +192,9 @@ where
     C: IntoRequest<Sink = Detached>,
 {
     let mut payload = carrier.payload(false);
+    if let Some(prefix) = prefix {
+        payload = payload.prefixed(prefix);
+    }
     let mut items = items.into_iter();
     while let Some(item) = items.next() {
         payload.push(command(Detached, item).into_request().into_args_box());
@@ -215,7 +227,7 @@ macro_rules! batches {
                 I: IntoIterator,
                 C: IntoRequest<Sink = Detached>,
             {
-                each(Carrier::Socket(self), items, command)
+                each(Carrier::Socket(self), None, items, command)
             }
         }
     )*};

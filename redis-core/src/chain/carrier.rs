@@ -4,6 +4,7 @@ use std::fmt;
 use std::task::{Context, Poll};
 
 use super::gathered::Gathered;
+use super::noting::Noting;
 use super::payload::ChainPayload;
 use super::routing::Routing;
 use super::writes::Writes;
@@ -22,23 +23,20 @@ pub(crate) enum Carrier<'a> {
 impl Carrier<'_> {
     /// The payload of a chain that it is to carry.
     pub(super) fn payload(self, atomic: bool) -> ChainPayload {
-        ChainPayload::new(atomic).noting(self.routing(atomic), self.writes())
+        ChainPayload::new(atomic).noting(self.noting(atomic))
     }
 
     /// What is to be noted about the commands of a chain.
-    fn routing(self, atomic: bool) -> Option<Box<Routing>> {
+    fn noting(self, atomic: bool) -> Option<Box<Noting>> {
+        let mut noting = Noting::default();
         match self {
-            Carrier::Socket(_) => None,
-            Carrier::Nodes(_) => Some(Box::new(Routing::new(atomic))),
+            Carrier::Nodes(_) => noting.routing = Some(Routing::new(atomic)),
+            Carrier::Socket(lane) if lane.hears_writes() => {
+                noting.writes = Some(Writes::default());
+            }
+            Carrier::Socket(_) => return None,
         }
-    }
-
-    /// Where to note what the commands of a chain change, if the handle wants to know.
-    fn writes(self) -> Option<Box<Writes>> {
-        match self {
-            Carrier::Socket(lane) => lane.hears_writes().then(Box::default),
-            Carrier::Nodes(_) => None,
-        }
+        Some(Box::new(noting))
     }
 }
 

@@ -9,14 +9,16 @@
 //! - `outcomes`: from what came back to one outcome per command; `pieces`: the replies in it, one after another
 //! - `replies`: the list of reply types, and the tuple it becomes
 //! - `batch`: commands that are known only at run time
-//! - `writes`: the keys that the commands change
+//! - `noting`: what is noted about the commands for the handle; `writes`: the keys that they change
 //! - `open`: MULTI by hand; `watch`: transactions that are tried again when a watched key was changed
 
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use crate::command::prefix::Prefix;
 use crate::command::{Args, Keys};
 use crate::engine::exchange::Exchange;
 use crate::engine::link::Link;
@@ -29,6 +31,7 @@ pub(crate) mod batch;
 pub(crate) mod carrier;
 mod commands;
 pub(crate) mod gathered;
+mod noting;
 mod open;
 mod outcomes;
 pub(crate) mod payload;
@@ -106,6 +109,12 @@ impl<'a, M: Mode> Chain<'a, M> {
             types: PhantomData,
         }
     }
+
+    /// The same chain for a handle that puts a prefix before names.
+    pub(crate) fn prefixed(mut self, prefix: &Arc<Prefix>) -> Self {
+        self.payload = self.payload.prefixed(prefix);
+        self
+    }
 }
 
 impl<'a, M: Mode, L> Chain<'a, M, L> {
@@ -149,11 +158,7 @@ impl<'a, M: Mode, L> Sink for Chain<'a, M, L> {
     type Pending = Running<'a>;
 
     fn keys(&self) -> Keys {
-        match self.carrier {
-            Some(Carrier::Nodes(_)) => Keys::Slots,
-            Some(Carrier::Socket(_)) if self.payload.notes_writes() => Keys::Noted,
-            Some(Carrier::Socket(_)) | None => Keys::Ignored,
-        }
+        self.payload.keys()
     }
 }
 
@@ -248,7 +253,7 @@ enum On<'a> {
 impl<'a> Running<'a> {
     pub(crate) fn new(carrier: Option<Carrier<'a>>, mut payload: ChainPayload) -> Self {
         let told = match (carrier, payload.take_writes()) {
-            (Some(Carrier::Socket(lane)), Some(writes)) => Some(Told::new(lane, *writes)),
+            (Some(Carrier::Socket(lane)), Some(writes)) => Some(Told::new(lane, writes)),
             _ => None,
         };
         let on = match carrier.filter(|_| payload.is_sendable()) {

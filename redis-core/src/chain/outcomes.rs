@@ -1,7 +1,11 @@
 //! From the replies to a chain to one outcome per command.
 
+use std::cmp::Reverse;
+
+use bytes::Bytes;
+
 use super::commands::Commands;
-use super::gathered::EachOutcome;
+use super::gathered::{ByNode, EachOutcome, EachReply};
 use super::pieces::Pieces;
 use crate::command::script_text::is_unknown;
 use crate::engine::inflight::{Delivery, Failure};
@@ -15,7 +19,7 @@ use crate::wire::Chunk;
 pub struct Outcomes<'q> {
     commands: &'q Commands,
     index: usize,
-    frames: Pieces,
+    source: Source,
     /// Why some commands have no reply.
     failure: Option<Failure>,
     /// Why a script could not be loaded.
@@ -24,13 +28,33 @@ pub struct Outcomes<'q> {
     failures: Vec<(usize, Error)>,
 }
 
+/// Where the replies are.
+#[derive(Debug)]
+enum Source {
+    /// In the order of the commands.
+    InOrder(Pieces),
+    /// As several nodes sent them.
+    ByNode(ByNode),
+}
+
+impl Source {
+    /// The replies of which the next one is that of the command.
+    #[inline]
+    fn of(&mut self, command: usize) -> Option<&mut Pieces> {
+        match self {
+            Self::InOrder(pieces) => Some(pieces),
+            Self::ByNode(nodes) => nodes.of(command),
+        }
+    }
+}
+
 impl<'q> Outcomes<'q> {
     /// For a chain that had nothing to send.
     pub(crate) fn none(commands: &'q Commands) -> Self {
         Self {
             commands,
             index: 0,
-            frames: Pieces::new(Vec::new()),
+            source: Source::InOrder(Pieces::new(Vec::new())),
             failure: None,
             not_loaded: None,
             failures: Vec::new(),
@@ -41,7 +65,10 @@ impl<'q> Outcomes<'q> {
     pub(crate) fn of_each(commands: &'q Commands, mut each: EachOutcome) -> Self {
         each.failures.reverse();
         Self {
-            frames: Pieces::new(each.chunks),
+            source: match each.replies {
+                EachReply::InOrder(chunks) => Source::InOrder(Pieces::new(chunks)),
+                EachReply::ByNode(nodes) => Source::ByNode(nodes),
+            },
             failures: each.failures,
             ..Self::none(commands)
         }
@@ -69,11 +96,35 @@ impl<'q> Outcomes<'q> {
         Ok(Self {
             commands,
             index: 0,
-            frames,
+            source: Source::InOrder(frames),
             failure,
             not_loaded,
             failures: Vec::new(),
         })
+    }
+
+    /// The same outcomes, with the replies that `change` replaces by others or by an error.
+    pub(super) fn changed(
+        mut self,
+        change: impl Fn(usize, &[u8]) -> Result<Option<Vec<u8>>>,
+    ) -> Self {
+        let mut all = Vec::new();
+        for index in self.index..self.commands.len() {
+            let Some(frame) = self.source.of(index).and_then(Pieces::next) else {
+                break;
+            };
+            match change(index, frame.as_bytes()) {
+                Ok(Some(other)) => all.extend_from_slice(&other),
+                Ok(None) => all.extend_from_slice(frame.as_bytes()),
+                Err(error) => {
+                    all.extend_from_slice(frame.as_bytes());
+                    self.failures.push((index, error));
+                }
+            }
+        }
+        self.failures.sort_by_key(|(index, _)| Reverse(*index));
+        self.source = Source::InOrder(Pieces::new(vec![Bytes::from(all).into()]));
+        self
     }
 
     /// The reply of the next command.
@@ -83,7 +134,8 @@ impl<'q> Outcomes<'q> {
     pub(crate) fn next<R: FromRedis>(&mut self) -> Result<R> {
         let index = self.index;
         let commands = self.commands;
-        let reply = match self.frames.next_short() {
+        let next = self.source.of(index).and_then(Pieces::next_short);
+        let reply = match next {
             // `next_short` has checked that it is a short string, as most replies are, so decoding
             // need not check for other kinds.
             Some(frame) => {
@@ -105,7 +157,7 @@ impl<'q> Outcomes<'q> {
     fn next_frame(&mut self) -> Result<FrameRef<'_>> {
         let index = self.index;
         self.index += 1;
-        let next = self.frames.next();
+        let next = self.source.of(index).and_then(Pieces::next);
         if let Some((_, error)) = self.failures.pop_if(|(failed, _)| *failed == index) {
             return Err(error);
         }

@@ -1,14 +1,17 @@
 //! The collected commands of a chain or batch, as one payload.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::commands::Commands;
 use super::gathered::Gathered;
+use super::noting::{Names, Noting};
 use super::outcomes::{Outcomes, refusal_of_all, refused_loads};
 use super::routing::Routing;
 use super::writes::Writes;
-use crate::command::Args;
+use crate::command::prefix::Prefix;
 use crate::command::script_text::{Loaded, ScriptTextRef, is_unknown};
+use crate::command::{Args, Keys};
 use crate::engine::inflight::{Delivery, Hold, Parts, Patience, Payload, Terms};
 use crate::error::{Error, Result, ServerError, ServerVersion};
 use crate::wire::encode::Output;
@@ -32,10 +35,8 @@ pub(crate) struct ChainPayload {
     deadline: Option<Duration>,
     /// The error of the first command that cannot be sent; then nothing is sent.
     error: Option<Error>,
-    /// Where commands go in a cluster; `None` on one socket.
-    routing: Option<Box<Routing>>,
-    /// What the commands change, if the handle wants to know.
-    writes: Option<Box<Writes>>,
+    /// What is noted about the commands for the handle, and done to them; `None` on most sockets.
+    noting: Option<Box<Noting>>,
     /// Whether ASKING is sent before MULTI.
     asking: bool,
     /// Whether it may have to be written again, whatever its replies are.
@@ -52,21 +53,25 @@ impl ChainPayload {
     }
 
     /// The same for a carrier that has to know more about its commands.
-    pub(super) fn noting(self, routing: Option<Box<Routing>>, writes: Option<Box<Writes>>) -> Self {
-        Self {
-            routing,
-            writes,
-            ..self
-        }
+    pub(super) fn noting(self, noting: Option<Box<Noting>>) -> Self {
+        Self { noting, ..self }
     }
 
-    /// Whether it is to know which keys its commands change.
-    pub(super) fn notes_writes(&self) -> bool {
-        self.writes.is_some()
+    /// The same for a handle that puts a prefix before names.
+    pub(crate) fn prefixed(mut self, prefix: &Arc<Prefix>) -> Self {
+        self.noting.get_or_insert_default().names = Some(Names::new(prefix.clone()));
+        self
     }
 
-    pub(super) fn take_writes(&mut self) -> Option<Box<Writes>> {
-        self.writes.take()
+    /// What has to be noted about the keys of its commands.
+    pub(super) fn keys(&self) -> Keys {
+        self.noting
+            .as_ref()
+            .map_or(Keys::Ignored, |noting| noting.keys())
+    }
+
+    pub(super) fn take_writes(&mut self) -> Option<Writes> {
+        self.noting.as_mut()?.writes.take()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -84,7 +89,9 @@ impl ChainPayload {
         const MOST: usize = 64 * 1024;
         let more = more.min(MOST);
         self.commands.reserve(more);
-        if let Some(Routing::Each(singles)) = self.routing.as_deref_mut() {
+        if let Some(noting) = &mut self.noting
+            && let Some(Routing::Each(singles)) = &mut noting.routing
+        {
             singles.reserve(more);
         }
         if let Some(each) = self.bytes.len().checked_div(self.commands.len()) {
@@ -94,42 +101,58 @@ impl ChainPayload {
 
     /// Adds a command.
     pub(crate) fn push(&mut self, mut args: Box<Args>) {
+        if self.noting.is_some() {
+            return self.push_noted(args);
+        }
+        self.enlist(&mut args);
+        args.write_to(&mut self.bytes);
+        args.retire();
+    }
+
+    /// Adds a command to the list.
+    #[inline]
+    fn enlist(&mut self, args: &mut Args) {
         if !args.is_plain() {
-            self.note(&mut args);
+            self.note(args);
         }
         self.idempotent &= args.is_idempotent();
         self.commands.push(args.info(), args.needed());
-        if self.routing.is_some() {
-            return self.push_routed(args);
+    }
+
+    /// Adds a command of which something is noted.
+    fn push_noted(&mut self, mut args: Box<Args>) {
+        let index = self.commands.len();
+        if let Some(noting) = &mut self.noting
+            && let Some(names) = &mut noting.names
+        {
+            names.enter(index, &mut args);
         }
-        if let Some(writes) = &mut self.writes {
-            writes.note(&args);
+        self.enlist(&mut args);
+        let Some(noting) = &mut self.noting else {
+            return;
+        };
+        match &mut noting.routing {
+            Some(Routing::Each(singles)) => return singles.push(args),
+            Some(Routing::Together(slot)) => {
+                if let Err(error) = slot.join(&args) {
+                    let error = error.of_command(args.name()).at_index(index);
+                    self.error.get_or_insert(error);
+                }
+            }
+            None => {
+                if let Some(writes) = &mut noting.writes {
+                    writes.note(&args);
+                }
+            }
         }
         args.write_to(&mut self.bytes);
         args.retire();
     }
 
-    /// Adds a command for a cluster.
-    fn push_routed(&mut self, mut args: Box<Args>) {
-        match self.routing.as_deref_mut() {
-            Some(Routing::Each(singles)) => singles.push(args),
-            Some(Routing::Together(slot)) => {
-                if let Err(error) = slot.join(&args) {
-                    let index = self.commands.len().saturating_sub(1);
-                    let error = error.of_command(args.name()).at_index(index);
-                    self.error.get_or_insert(error);
-                }
-                args.write_to(&mut self.bytes);
-                args.retire();
-            }
-            None => {}
-        }
-    }
-
     /// Takes what a cluster has to know about the commands.
     pub(crate) fn take_routing(&mut self) -> Option<Routing> {
         self.stays = true;
-        self.routing.take().map(|routing| *routing)
+        self.noting.as_mut()?.routing.take()
     }
 
     /// How long its commands may take together.
@@ -220,7 +243,19 @@ impl ChainPayload {
         delivery: Delivery,
         decode: impl FnOnce(&mut Outcomes<'_>) -> Result<T>,
     ) -> Result<T> {
-        decode(&mut Outcomes::new(&self.commands, delivery)?)
+        decode(&mut self.named(Outcomes::new(&self.commands, delivery)?))
+    }
+
+    /// The outcomes as the handle shows them: without a prefix in the names.
+    fn named<'q>(&'q self, outcomes: Outcomes<'q>) -> Outcomes<'q> {
+        match self
+            .noting
+            .as_ref()
+            .and_then(|noting| noting.names.as_ref())
+        {
+            Some(names) => names.leave(outcomes),
+            None => outcomes,
+        }
     }
 }
 
@@ -237,7 +272,9 @@ impl ChainPayload {
         decode: impl FnOnce(&mut Outcomes<'_>) -> Result<T>,
     ) -> Result<T> {
         match gathered {
-            Gathered::Each(each) => decode(&mut Outcomes::of_each(&self.commands, each)),
+            Gathered::Each(each) => {
+                decode(&mut self.named(Outcomes::of_each(&self.commands, each)))
+            }
             Gathered::Together(delivery) => self.decode(delivery, decode),
             Gathered::Refused(error) => Err(error),
         }

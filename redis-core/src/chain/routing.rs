@@ -34,8 +34,10 @@ pub(crate) enum Goal {
     Owner(u16),
     /// Any primary.
     Anyone,
-    /// Only the node at this place in a list.
+    /// Only the node at this place in the map.
     ThisNode(usize),
+    /// The primary at this place in the map, or the node that has taken over from it.
+    ThisShard(usize),
 }
 
 impl From<Slots> for Goal {

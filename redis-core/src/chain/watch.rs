@@ -4,13 +4,15 @@
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use super::carrier::Carrier;
 use super::payload::ChainPayload;
 use super::replies::Replies;
 use super::{Atomic, Chain, Running, Transaction};
+use crate::codec::prefixed::ReplyNames;
+use crate::command::prefix::Prefix;
 use crate::command::{Args, CommandInfo, Keys, StateChange, ToArgs, command_info};
 use crate::config::Backoff;
 use crate::engine::exchange::Pending;
@@ -59,7 +61,12 @@ impl Pool {
         T: Target,
         T::Sink: Commit,
     {
-        Watch::new(Box::new(self), watch_of(&keys, Keys::Ignored), attempt)
+        Watch::new(
+            Box::new(self),
+            watch_of(&keys, Keys::Ignored),
+            None,
+            attempt,
+        )
     }
 }
 
@@ -154,6 +161,8 @@ async fn execute<L: Replies>(payload: ChainPayload, lease: &Exclusive) -> Result
 pub struct Watch<'a, F> {
     lender: Box<dyn Lend + 'a>,
     watch: Args,
+    /// The prefix that names get on the way.
+    prefix: Option<Arc<Prefix>>,
     attempt: F,
     attempts: u32,
 }
@@ -167,10 +176,16 @@ impl<F> std::fmt::Debug for Watch<'_, F> {
 }
 
 impl<'a, F> Watch<'a, F> {
-    pub(crate) fn new(lender: Box<dyn Lend + 'a>, watch: Args, attempt: F) -> Self {
+    pub(crate) fn new(
+        lender: Box<dyn Lend + 'a>,
+        watch: Args,
+        prefix: Option<Arc<Prefix>>,
+        attempt: F,
+    ) -> Self {
         Self {
             lender,
             watch,
+            prefix,
             attempt,
             attempts: ATTEMPTS,
         }
@@ -251,6 +266,7 @@ where
         let watched = Watched {
             lease: lease.clone(),
             asking,
+            prefix: self.prefix.clone(),
         };
         let transaction = match (self.attempt)(watched).await {
             Ok(transaction) => transaction.into_sink(),
@@ -312,12 +328,17 @@ pub struct Watched {
     lease: Arc<Exclusive>,
     /// Whether ASKING must come before each command.
     asking: bool,
+    /// The prefix that names get on the way.
+    prefix: Option<Arc<Prefix>>,
 }
 
 impl Watched {
     /// Starts the transaction that the closure returns.
     pub fn transaction(&self) -> Transaction<'static> {
-        Chain::new(None)
+        match &self.prefix {
+            Some(prefix) => Chain::new(None).prefixed(prefix),
+            None => Chain::new(None),
+        }
     }
 }
 
@@ -330,15 +351,29 @@ impl Target for &Watched {
 }
 
 impl<'a> Sink for &'a Watched {
-    type Pending = Pending<'a>;
+    type Pending = WatchedPending<'a>;
+
+    fn keys(&self) -> Keys {
+        if self.prefix.is_some() {
+            Keys::Noted
+        } else {
+            Keys::Ignored
+        }
+    }
 }
 
 impl AllowsBlocking for &Watched {}
 
-impl<'a, R: FromRedis> Execute<R> for &'a Watched {
-    type Output = R;
+/// A command between WATCH and EXEC.
+#[derive(Debug)]
+pub struct WatchedPending<'a> {
+    pending: Pending<'a>,
+    /// The names in its reply, if they have a prefix.
+    names: Option<(ReplyNames, &'a Prefix)>,
+}
 
-    fn begin(self, mut args: Box<Args>) -> Pending<'a> {
+impl Watched {
+    fn call(&self, mut args: Box<Args>) -> Pending<'_> {
         match args.changes_its_socket() {
             false => {
                 // A command is submitted right after it was begun, so nothing comes between the two.
@@ -353,12 +388,34 @@ impl<'a, R: FromRedis> Execute<R> for &'a Watched {
             }
         }
     }
+}
 
-    fn submit(pending: &mut Pending<'a>) {
-        pending.submit();
+impl<'a, R: FromRedis> Execute<R> for &'a Watched {
+    type Output = R;
+
+    fn begin(self, mut args: Box<Args>) -> WatchedPending<'a> {
+        let names = self.prefix.as_deref().and_then(|prefix| {
+            let names = ReplyNames::of(&args, prefix);
+            args.put_prefix(prefix);
+            names.map(|names| (names, prefix))
+        });
+        WatchedPending {
+            pending: self.call(args),
+            names,
+        }
     }
 
-    fn poll(pending: &mut Pending<'a>, cx: &mut Context<'_>) -> Poll<Result<R>> {
-        pending.poll_decoded(cx)
+    fn submit(pending: &mut WatchedPending<'a>) {
+        pending.pending.submit();
+    }
+
+    fn poll(this: &mut WatchedPending<'a>, cx: &mut Context<'_>) -> Poll<Result<R>> {
+        match &this.names {
+            None => this.pending.poll_decoded(cx),
+            Some((names, prefix)) => {
+                let outcome = ready!(this.pending.poll(cx));
+                Poll::Ready(names.decode(outcome, prefix))
+            }
+        }
     }
 }

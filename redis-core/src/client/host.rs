@@ -108,6 +108,12 @@ impl<'h> IntoHost<'h> for &'h Exclusive {
     }
 }
 
+impl<'h> IntoHost<'h> for &&'h Exclusive {
+    fn into_host(self) -> Host<'h> {
+        (*self).into()
+    }
+}
+
 impl From<&Connection> for Host<'static> {
     fn from(connection: &Connection) -> Self {
         Self(Arc::new(connection.clone()))
@@ -130,6 +136,16 @@ impl<'h> Host<'h> {
     /// Any handle that issues commands.
     pub(crate) fn new(issue: Arc<dyn Issue + 'h>) -> Self {
         Self(issue)
+    }
+
+    /// Executes a command and returns the reply, not decoded, also if it is an error.
+    pub(super) fn issue(&self, args: Box<Args>) -> Call<'_> {
+        self.0.issue(args)
+    }
+
+    /// The handle for commands that one and the same server has to carry out, if that is another one.
+    pub(super) fn one_server(&self) -> Option<Host<'static>> {
+        self.0.one_server()
     }
 
     /// The same handle, or the one for commands that one and the same server has to carry out.

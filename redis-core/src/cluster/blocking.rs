@@ -79,10 +79,7 @@ impl Cluster {
 /// The node that should carry something out, as far as is known now.
 pub(super) fn owner(shared: &Shared, goal: Goal) -> Option<Arc<Node>> {
     let routes = shared.routes();
-    let node = match goal {
-        Goal::Owner(slot) => routes.owner(slot),
-        Goal::Anyone | Goal::ThisNode(_) => routes.any_primary(),
-    };
+    let node = routes.node_for(goal);
     node.cloned()
 }
 

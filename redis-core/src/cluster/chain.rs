@@ -4,8 +4,8 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 
 use super::execution::ClusterExecution;
-use super::flight::Flight;
 use super::handle::Cluster;
+use super::scatter::Scatter;
 use super::together::Together;
 use crate::chain::carrier::{Carrier, Nodes, Spread};
 use crate::chain::gathered::Gathered;
@@ -77,7 +77,7 @@ impl Cluster {
         I: IntoIterator,
         C: IntoRequest<Sink = Detached>,
     {
-        batch::each(Carrier::Nodes(self), items, command)
+        batch::each(Carrier::Nodes(self), None, items, command)
     }
 }
 
@@ -107,7 +107,7 @@ impl Client for Cluster {
     }
 
     fn surface(&self) -> Surface<'_> {
-        Surface(Carrier::Nodes(self))
+        Surface::new(Carrier::Nodes(self))
     }
 }
 
@@ -118,8 +118,8 @@ impl Nodes for Cluster {
                 Box::new(Together::new(self.shared(), slot.goal(), payload))
             }
             Some(Routing::Each(singles)) => {
-                match Flight::new(self.shared(), singles, payload.patience()) {
-                    Ok(flight) => Box::new(flight),
+                match Scatter::new(self.shared(), singles, payload.patience()) {
+                    Ok(scatter) => Box::new(scatter),
                     Err((index, error)) => Box::new(NotSent(Some(error.at_index(index)))),
                 }
             }
@@ -128,7 +128,7 @@ impl Nodes for Cluster {
     }
 }
 
-impl Spread for Flight<'_> {
+impl Spread for Scatter<'_> {
     fn submit(&mut self, _: &mut ChainPayload) {
         self.submit();
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::desk::ClusterDesk;
 use super::handle::Cluster;
 use super::nodes::Node;
+use crate::client::Prefixed;
 use crate::config::{Config, Lag};
 use crate::engine::subscriptions::inbox::Inbox;
 use crate::engine::subscriptions::message::Message;
@@ -14,6 +15,8 @@ use crate::handle::Connection;
 use crate::pubsub::{
     Broker, Channel, Desk, PatternChannel, Reach, Subscribe, SubscriberBuilder, WatchKeyspace,
 };
+
+crate::pubsub::subscriptions!(Cluster);
 
 impl Cluster {
     /// Subscribes to channels, as [`Connection::subscribe`] does.

@@ -7,13 +7,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use super::blocking;
-use super::flight::Flight;
 use super::handle::Cluster;
 use super::pending::ClusterPending;
 use super::replicas;
+use super::scatter::Scatter;
 use super::shared::Shared;
 use super::split;
-use crate::chain::gathered::EachOutcome;
 use crate::chain::routing::Singles;
 use crate::client::InFlight;
 use crate::command::{Args, RequestPolicy, Slots};
@@ -51,7 +50,7 @@ pub struct Leased<'a> {
 #[derive(Debug)]
 pub struct Several<'a> {
     name: CommandName,
-    flight: Flight<'a>,
+    scatter: Scatter<'a>,
 }
 
 impl fmt::Debug for ClusterExecution<'_> {
@@ -117,8 +116,8 @@ fn begin_read<'a>(
 fn begin_several(shared: &Shared, args: Box<Args>) -> ClusterExecution<'_> {
     let name = args.name();
     let patience = args.deadline().map_or(Patience::Default, Patience::Only);
-    match Flight::new(shared, Singles::of(args), patience) {
-        Ok(flight) => ClusterExecution::Several(Box::new(Several { name, flight })),
+    match Scatter::new(shared, Singles::of(args), patience) {
+        Ok(scatter) => ClusterExecution::Several(Box::new(Several { name, scatter })),
         Err((_, error)) => ClusterExecution::Refused(Some(error)),
     }
 }
@@ -136,12 +135,7 @@ impl ClusterExecution<'_> {
 
 impl Several<'_> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
-        let EachOutcome { chunks, failures } = ready!(self.flight.poll(cx));
-        let outcome = match (failures.into_iter().next(), chunks.into_iter().next()) {
-            (Some((_, error)), _) => Err(error),
-            (None, Some(chunk)) => Ok(Frame::from_scanned(chunk)),
-            (None, None) => Err(Error::protocol("no reply was delivered")),
-        };
+        let outcome = ready!(self.scatter.poll(cx)).into_only();
         Poll::Ready(outcome.map_err(|error| error.of_command(self.name.clone())))
     }
 }
@@ -150,7 +144,7 @@ impl InFlight for ClusterExecution<'_> {
     fn submit(&mut self) {
         match self {
             Self::One(pending) => pending.submit(),
-            Self::Several(several) => several.flight.submit(),
+            Self::Several(several) => several.scatter.submit(),
             // A blocking command waits for its lease first; it is on its way once it is polled.
             Self::Leased(_) | Self::Read(_) | Self::Refused(_) | Self::Over => {}
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::split::{Join, Part};
-use crate::chain::gathered::EachOutcome;
+use crate::chain::gathered::{ByNode, EachOutcome, EachReply};
 use crate::chain::pieces::Pieces;
 use crate::error::{Error, Result};
 use crate::reply::{Frame, FrameRef};
@@ -65,6 +65,16 @@ impl Gather {
 
     /// Puts the outcomes in order. Those of the parts of a split command become one.
     pub(super) fn join(self, joins: &[Join]) -> EachOutcome {
+        if joins.is_empty() && self.others.is_empty() {
+            return EachOutcome {
+                replies: EachReply::ByNode(ByNode::new(self.first, self.replies)),
+                failures: Vec::new(),
+            };
+        }
+        self.put_in_order(joins)
+    }
+
+    fn put_in_order(self, joins: &[Join]) -> EachOutcome {
         let mut joined = Joined::default();
         let commands = self.first.len();
         let mut arrived = Arrived::new(self);
@@ -172,7 +182,8 @@ impl Arrived {
 /// Outcomes in the order of the commands.
 #[derive(Default)]
 struct Joined {
-    each: EachOutcome,
+    chunks: Vec<Chunk>,
+    failures: Vec<(usize, Error)>,
     /// Short replies that come one after another.
     short: Vec<u8>,
 }
@@ -188,7 +199,7 @@ impl Joined {
             Next::Chunk(chunk) => self.put_chunk(chunk),
             Next::Failed(error) => {
                 self.short.extend_from_slice(EachOutcome::NO_REPLY);
-                self.each.failures.push((index, error));
+                self.failures.push((index, error));
             }
         }
     }
@@ -199,18 +210,21 @@ impl Joined {
             return;
         }
         self.close_short();
-        self.each.chunks.push(chunk);
+        self.chunks.push(chunk);
     }
 
     fn close_short(&mut self) {
         if !self.short.is_empty() {
             let bytes = bytes::Bytes::from(std::mem::take(&mut self.short));
-            self.each.chunks.push(bytes.into());
+            self.chunks.push(bytes.into());
         }
     }
 
     fn finish(mut self) -> EachOutcome {
         self.close_short();
-        self.each
+        EachOutcome {
+            replies: EachReply::InOrder(self.chunks),
+            failures: self.failures,
+        }
     }
 }

@@ -14,7 +14,8 @@
 //! - `execution`: a command as the handle begins it; `chain`: pipelines, batches and transactions
 //! - `host`: the cluster as a handle that streams use
 //! - `pending`: one command until its reply, through redirects and failovers; `detour`: its pauses and hops
-//! - `flight`: many commands on many nodes at the same time; `gather`: their outcomes, in the order of the caller
+//! - `scatter`: many commands on many nodes at the same time; `bundle`: those for one node; `recipients`: the nodes that
+//!   get a command each; `gather`: the outcomes of all, in the order of the caller
 //! - `views`: reads that go elsewhere than to primaries; `replicas/`: how; `health`: which nodes are well
 //! - `each`: a command on each primary by itself; `events`: what happens to the cluster
 //! - `channels`: publish and subscribe; `desk`: making and moving subscriptions; `places`: where each of them lives
@@ -24,6 +25,7 @@
 //! - `together`: a transaction on its way to the node of its slot
 
 mod blocking;
+mod bundle;
 mod chain;
 mod channels;
 mod desk;
@@ -31,7 +33,6 @@ mod detour;
 mod each;
 mod events;
 mod execution;
-mod flight;
 mod gather;
 mod handle;
 mod health;
@@ -40,11 +41,13 @@ pub(crate) mod map_view;
 mod nodes;
 mod pending;
 mod places;
+mod recipients;
 mod redirect;
 mod refresh;
 mod replicas;
 mod routes;
 mod scan;
+mod scatter;
 mod shared;
 mod split;
 mod together;

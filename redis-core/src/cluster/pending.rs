@@ -85,10 +85,7 @@ impl<'a> ClusterPending<'a> {
         };
         let command = Command::new(args);
         let routes = shared.routes();
-        let node = match goal {
-            Goal::Owner(slot) => routes.owner(slot),
-            Goal::Anyone | Goal::ThisNode(_) => routes.any_primary(),
-        };
+        let node = routes.node_for(goal);
         let mut sending = node.map(|node| Sending::new(node.link()));
         if let (Some(error), Some(sending)) = (refused, &mut sending) {
             sending.refuse(error);
@@ -177,10 +174,7 @@ impl<'a> ClusterPending<'a> {
         }
         let (again, deadline) = (astray.again.take(), astray.detour.deadline);
         let routes = self.shared.routes();
-        let node = match self.goal {
-            Goal::Owner(slot) => routes.owner(slot),
-            Goal::Anyone | Goal::ThisNode(_) => routes.any_primary(),
-        };
+        let node = routes.node_for(self.goal);
         if let Some(sending) = &mut self.sending {
             let link = node.map_or_else(|| sending.link().clone(), |node| node.link());
             sending.go_to(link, again, deadline);

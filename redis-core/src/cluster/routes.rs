@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::nodes::Node;
 use super::topology::Topology;
+use crate::chain::routing::Goal;
 use crate::config::{Address, Config};
 
 /// How long a node is remembered that only a redirect named. There is no other way to learn about a node that is
@@ -78,6 +79,15 @@ impl Routes {
         match place.and_then(|place| self.nodes.get(place)) {
             Some(node) => Some(node),
             None => self.any_primary(),
+        }
+    }
+
+    /// The node for something that is sent to one node.
+    #[inline]
+    pub(super) fn node_for(&self, goal: Goal) -> Option<&Arc<Node>> {
+        match goal {
+            Goal::Owner(slot) => self.owner(slot),
+            Goal::Anyone | Goal::ThisNode(_) | Goal::ThisShard(_) => self.any_primary(),
         }
     }
 

@@ -132,8 +132,13 @@ pub(super) fn expand(singles: &mut Singles, routes: &Routes) -> Result<Vec<Join>
                 continue;
             }
             Plan::BySlots => by_slots(&args, singles),
-            Plan::Primaries => to_nodes(&args, routes.primary_places(), singles),
-            Plan::AllNodes => to_nodes(&args, 0..routes.nodes().len(), singles),
+            Plan::Primaries => {
+                to_each(&args, routes.primary_places().map(Goal::ThisShard), singles)
+            }
+            Plan::AllNodes => {
+                let places = 0..routes.nodes().len();
+                to_each(&args, places.map(Goal::ThisNode), singles)
+            }
         };
         joins.push(Join { first, parts, info });
     }
@@ -167,13 +172,13 @@ fn by_slots(args: &Args, singles: &mut Singles) -> Vec<Part> {
     by_slot.into_iter().map(part).collect()
 }
 
-/// Adds a command once for each node at these places.
-fn to_nodes(args: &Args, places: impl Iterator<Item = usize>, singles: &mut Singles) -> Vec<Part> {
-    let to = |place| {
-        singles.push_for(Box::new(args.again()), Goal::ThisNode(place));
+/// Adds a command once for each of these goals.
+fn to_each(args: &Args, goals: impl Iterator<Item = Goal>, singles: &mut Singles) -> Vec<Part> {
+    let to = |goal| {
+        singles.push_for(Box::new(args.again()), goal);
         Part { keys: Vec::new() }
     };
-    places.map(to).collect()
+    goals.map(to).collect()
 }
 
 /// The outcome of each part, and the numbers of its keys.

@@ -49,10 +49,7 @@ impl<'a> Together<'a> {
     /// The link to the node that should execute it, as far as is known now.
     fn owner(&self) -> Option<Arc<Link>> {
         let routes = self.shared.routes();
-        let node = match self.goal {
-            Goal::Owner(slot) => routes.owner(slot),
-            Goal::Anyone | Goal::ThisNode(_) => routes.any_primary(),
-        };
+        let node = routes.node_for(self.goal);
         node.map(|node| node.link())
     }
 

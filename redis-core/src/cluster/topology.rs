@@ -13,6 +13,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use crate::command::SLOTS;
 use crate::config::Address;
 
 mod build;
@@ -85,6 +86,11 @@ impl Topology {
     #[inline]
     pub(super) fn primary_place(&self, slot: u16) -> Option<usize> {
         Some(self.shard_of(slot)?.primary)
+    }
+
+    /// The slots that the node at this index owns.
+    pub(super) fn slots_at(&self, primary: usize) -> impl Iterator<Item = u16> {
+        (0..SLOTS).filter(move |slot| self.primary_place(*slot) == Some(primary))
     }
 
     /// The indexes of the primaries in the list of nodes.

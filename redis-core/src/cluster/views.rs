@@ -28,8 +28,12 @@ impl Cluster {
     ///
     /// It concerns single commands whose keys have one slot. Commands that write, pipelines, transactions, blocking commands
     /// and commands that are split over several slots go to primaries. What a replica does not have yet is not there: a read
-    /// does not see every write before it. If a replica of Redis says that there is nothing, the primary is asked as well,
-    /// because such a replica says so also of a key that is just being moved to another shard.
+    /// does not see every write before it.
+    ///
+    /// A replica of Redis answers as if a key did not exist while it is being moved to another shard. So it only answers commands of
+    /// the spec that read one key, and MGET; if its reply may mean that there is no such key, the primary is asked as well. The
+    /// primary answers everything else: reads that join several keys, scripts, TTL, raw commands. Replicas of Valkey 8 and
+    /// later say which keys have gone, and answer all.
     ///
     /// Replicas that do not answer within a second, that are loading, or that have lost their primary are left out. For this
     /// every node is asked about once a second, as long as there is a handle that has such a view.

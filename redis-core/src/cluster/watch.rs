@@ -1,6 +1,7 @@
 //! Transactions on a cluster that depend on what they have read.
 
 use std::future::{Future, poll_fn};
+use std::sync::Arc;
 
 use super::blocking::owner;
 use super::detour::{Detour, Hops, no_node, passes};
@@ -10,10 +11,12 @@ use super::shared::Shared;
 use crate::chain::routing::Goal;
 use crate::chain::watch::{Commit, Following, Lend, Lending, Lent, watch_of};
 use crate::chain::{Watch, Watched};
-use crate::command::{Keys, Slots, ToArgs};
+use crate::client::Prefixed;
+use crate::command::prefix::Prefix;
+use crate::command::{Args, Keys, Slots, ToArgs};
 use crate::engine::inflight::Patience;
 use crate::error::{Error, ErrorKind, Result, ServerError};
-use crate::request::Target;
+use crate::request::{AllowsBlocking, Target};
 
 impl Cluster {
     /// Runs a transaction that depends on what was read before, as [`Pool::watch`](crate::Pool::watch) does, on a socket
@@ -44,7 +47,16 @@ impl Cluster {
         T: Target,
         T::Sink: Commit,
     {
-        let mut watch = watch_of(&keys, Keys::Slots);
+        self.watch_these(watch_of(&keys, Keys::Slots), None, attempt)
+    }
+
+    /// Watches the keys of this command.
+    fn watch_these<F>(
+        &self,
+        mut watch: Args,
+        prefix: Option<Arc<Prefix>>,
+        attempt: F,
+    ) -> Watch<'_, F> {
         if let Slots::Several(first, second) = watch.slots() {
             let error = watch.crossing_slots(first, second);
             watch.refuse(error);
@@ -56,9 +68,28 @@ impl Cluster {
             detour: Detour::default(),
             hops: Hops::default(),
         };
-        Watch::new(Box::new(lender), watch, attempt)
+        Watch::new(Box::new(lender), watch, prefix, attempt)
     }
 }
+
+impl Prefixed<Cluster> {
+    /// Runs a transaction that depends on what was read before, as [`Cluster::watch`] does; all of its keys have the prefix.
+    pub fn watch<K, F, Fut, T>(&self, keys: K, attempt: F) -> Watch<'_, F>
+    where
+        K: ToArgs,
+        F: Fn(Watched) -> Fut,
+        Fut: Future<Output = Result<T>>,
+        T: Target,
+        T::Sink: Commit,
+    {
+        let mut watch = watch_of(&keys, Keys::Noted);
+        watch.put_prefix(self.whole());
+        let prefix = Some(self.whole().clone());
+        self.inner().watch_these(watch, prefix, attempt)
+    }
+}
+
+impl AllowsBlocking for &Prefixed<Cluster> {}
 
 /// Lends sockets to the node that has the slot of the watched keys.
 struct Lender<'a> {

@@ -3,7 +3,7 @@
 //! # Layout
 //!
 //! - `json`: any type that serde supports, as JSON in a string
-//! - `name`: names that other people choose
+//! - `name`: names that other people choose; `prefixed`: names that are sent with a prefix
 //! - `derived`: what the expansions of the derives call
 
 #[doc(hidden)]
@@ -11,6 +11,7 @@ pub mod derived;
 #[cfg(feature = "json")]
 mod json;
 mod name;
+pub(crate) mod prefixed;
 
 #[cfg(feature = "json")]
 pub use json::Json;

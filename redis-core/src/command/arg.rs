@@ -35,7 +35,9 @@ use crate::wire::outgoing::SHARE;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent as one argument",
     note = "strings, bytes, numbers and `Json<T>` can; for several values at once use a method that takes a list; \
-            `bool` has no form of its own on the server: send the number or word that is meant"
+            `bool` has no form of its own on the server: send the number or word that is meant",
+    note = "a struct is sent as `Json(&value)`, or field by field with `#[derive(ToRedis)]` where a command takes pairs; an `Option` has to be \
+            unwrapped, because nothing has no form on the server"
 )]
 pub trait ToArg {
     /// Writes the argument; several calls on `out` make one argument together.

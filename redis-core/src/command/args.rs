@@ -9,6 +9,7 @@
 //! - `lists`: arguments of which there may be any number
 //! - `optional`: what `None` makes impossible
 //! - `place`: words that are moved to their place: options, counts, columns
+//! - `prefixed`: a prefix that is put before its names
 //! - `wait`: waits that are split into pieces
 //! - `reuse`: a command that is sent in another form: with another cursor, with the text of its script
 //! - `slots`: the slots of its keys, computed while they are written
@@ -33,6 +34,7 @@ mod keyed;
 mod lists;
 mod optional;
 mod place;
+mod prefixed;
 mod reuse;
 mod slots;
 mod spare;
@@ -142,6 +144,8 @@ struct Noted {
     mode: Keys,
     /// Of keys that stay.
     fixed: Slots,
+    /// How many of them there are, unless their positions are noted too.
+    fixed_count: u32,
     /// Of keys within options and lists, which may be replaced.
     movable: Slots,
 }
@@ -354,7 +358,19 @@ impl Args {
     }
 
     /// Appends the whole encoded command; long values are shared from then on.
+    #[inline(always)]
     pub(crate) fn write_to(&mut self, out: &mut Outgoing) {
+        if self.rare.is_none() && self.bytes.len() < SHARE {
+            encode::array_header(out, self.words);
+            out.put(&self.bytes);
+        } else {
+            self.write_long(out);
+        }
+    }
+
+    /// Appends a command that may have long values.
+    #[inline(never)]
+    fn write_long(&mut self, out: &mut Outgoing) {
         encode::array_header(out, self.words);
         if self.bytes.len() >= SHARE {
             self.share();

@@ -40,6 +40,11 @@ pub(super) struct TimeoutPlace {
 }
 
 impl TimeoutPlace {
+    /// Follows the words of the command to their new places.
+    pub(super) fn move_to(&mut self, new_place: &impl Fn(usize) -> usize) {
+        self.at = new_place(self.at);
+    }
+
     /// The place of the timeout that will be written here.
     pub(super) fn new<L: BlockLimit>(at: usize) -> Self {
         Self {

@@ -2,6 +2,7 @@
 //! spec.
 
 use super::known::{KnownCommands, Match};
+use super::naming::Naming;
 use super::state_change::StateChange;
 
 use crate::error::{Requirement, ServerError, ServerVersion, Since};
@@ -41,6 +42,8 @@ pub struct CommandInfo {
     pub since: Since,
     /// Options and words that came later than the command; [`Args::needs`](crate::Args::needs) names one by its place.
     pub newer: &'static [(&'static str, Since)],
+    /// Its names that are not among its keys, and those in its reply.
+    pub(crate) naming: Option<&'static Naming>,
     /// Whether every socket can carry it, with any words.
     pub(crate) plain: bool,
     /// The table in which its words are looked up, if they decide its effect on the connection.
@@ -110,6 +113,7 @@ impl CommandInfo {
             response_policy: ResponsePolicy::Default,
             since: Since::UNKNOWN,
             newer: &[],
+            naming: None,
             plain: !name.is_empty(),
             known: None,
         }
@@ -217,6 +221,13 @@ impl CommandInfo {
     #[must_use]
     pub const fn newer(mut self, newer: &'static [(&'static str, Since)]) -> Self {
         self.newer = newer;
+        self
+    }
+
+    /// Says which names it has besides its keys.
+    #[must_use]
+    pub const fn naming(mut self, naming: &'static Naming) -> Self {
+        self.naming = Some(naming);
         self
     }
 

@@ -8,11 +8,16 @@ use std::fmt;
 use std::time::Duration;
 
 use super::block::Block;
+use super::naming::Naming;
 use super::state_change::StateChange;
 
 /// The commands that a shared connection does not accept, by their names.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct KnownCommands(&'static [KnownCommand]);
+pub struct KnownCommands {
+    commands: &'static [KnownCommand],
+    /// The commands with names besides their keys.
+    named: &'static [(&'static str, &'static Naming)],
+}
 
 /// One command with an effect on its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +72,30 @@ impl KnownCommands {
     /// A table of these commands. Names are in upper case.
     #[must_use]
     pub const fn new(commands: &'static [KnownCommand]) -> Self {
-        Self(commands)
+        Self {
+            commands,
+            named: &[],
+        }
+    }
+
+    /// Adds the commands with names besides their keys.
+    #[must_use]
+    pub const fn named(mut self, named: &'static [(&'static str, &'static Naming)]) -> Self {
+        self.named = named;
+        self
+    }
+
+    /// What is known about the names in the command with these words, and how many of them are the command's name.
+    pub(crate) fn naming<'a>(
+        &self,
+        mut words: impl Iterator<Item = &'a [u8]>,
+    ) -> Option<(&'static Naming, usize)> {
+        let (first, second) = (words.next()?, words.next());
+        let (name, naming) = self
+            .named
+            .iter()
+            .find(|(name, _)| is_named(name, first, second))?;
+        Some((naming, name.split(' ').count()))
     }
 
     /// Finds the command with these words.
@@ -76,21 +104,15 @@ impl KnownCommands {
         mut words: impl Iterator<Item = &'a [u8]>,
     ) -> Option<&'static KnownCommand> {
         let (first, second) = (words.next()?, words.next());
-        self.0
+        self.commands
             .iter()
-            .find(|known| match known.name.split_once(' ') {
-                None => is_word(first, known.name),
-                Some((container, subcommand)) => {
-                    is_word(first, container)
-                        && second.is_some_and(|word| is_word(word, subcommand))
-                }
-            })
+            .find(|known| is_named(known.name, first, second))
     }
 
     /// The command with this name; used while a user's own spec is compiled.
     pub(crate) const fn of_name(&self, name: &str) -> Match {
         let mut found = Match::Nothing;
-        let mut commands = self.0;
+        let mut commands = self.commands;
         while let Some((known, rest)) = commands.split_first() {
             match behind(known.name, name) {
                 Some([]) => return Match::Command(*known),
@@ -100,6 +122,16 @@ impl KnownCommands {
             commands = rest;
         }
         found
+    }
+}
+
+/// Whether a command that begins with these words has this name, of one word or two.
+fn is_named(name: &str, first: &[u8], second: Option<&[u8]>) -> bool {
+    match name.split_once(' ') {
+        None => is_word(first, name),
+        Some((container, subcommand)) => {
+            is_word(first, container) && second.is_some_and(|word| is_word(word, subcommand))
+        }
     }
 }
 
@@ -128,7 +160,9 @@ const fn behind<'t>(text: &'t str, start: &str) -> Option<&'t [u8]> {
 /// The `Debug` text of a command does not show the whole table.
 impl fmt::Debug for KnownCommands {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("KnownCommands").field(&self.0.len()).finish()
+        f.debug_tuple("KnownCommands")
+            .field(&self.commands.len())
+            .finish()
     }
 }
 

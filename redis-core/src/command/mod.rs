@@ -5,6 +5,7 @@
 //! - `info`: the fixed facts of a command; `known`: the effect of commands that are built from words
 //! - `arg`: one argument; `args/`: the command while it is built; `values/`: what Rust types are sent as
 //! - `block`: how long a server may hold a command
+//! - `naming`: the names in a command besides its keys; `prefix`: what a handle puts before names
 //! - `records`: lists of pairs and longer records; `duration`: times
 //! - `optional`: arguments of options that may be left out
 //! - `slot`: from a key to its slot in a cluster
@@ -16,7 +17,9 @@ pub(crate) mod block;
 mod duration;
 mod info;
 mod known;
+pub(crate) mod naming;
 mod optional;
+pub(crate) mod prefix;
 mod records;
 pub(crate) mod script_text;
 mod slot;
@@ -33,6 +36,7 @@ pub use duration::{
 pub(crate) use info::command_info;
 pub use info::{CommandInfo, RequestPolicy, ResponsePolicy};
 pub use known::{Blocks, KnownCommand, KnownCommands};
+pub use naming::{Naming, PatternPlace};
 pub use optional::{Given, Optional, OptionalArg, Perhaps};
 pub use records::{Fits, Key, Number, Record, Text, ToRecords};
 pub use slot::{SLOTS, slot};

@@ -58,7 +58,10 @@ impl<T: Fits<Number> + ?Sized> Fits<Number> for &T {
 }
 
 /// One record: a tuple whose members fit the columns `S`.
-#[diagnostic::on_unimplemented(message = "`{Self}` is not a record of `{S}`")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a record of `{S}`",
+    note = "each record is a tuple: `[(\"field\", \"value\")]`, even if there is only one"
+)]
 pub trait Record<S> {
     /// Writes its members in order.
     fn write_record(&self, out: &mut Args);

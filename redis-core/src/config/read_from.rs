@@ -16,7 +16,8 @@ pub enum ReadFrom {
     Primary,
     /// A replica; if none is well, the primary.
     PreferReplica,
-    /// A replica and nothing else; if none is well, the command fails.
+    /// A replica and nothing else; if none is well, the command fails. What a replica cannot know while a slot moves is still asked of
+    /// the primary: see [`Cluster::read_from`](crate::cluster::Cluster::read_from).
     Replica,
     /// The primary and its replicas in turn.
     Any,

@@ -59,6 +59,10 @@ impl Config {
 
 /// What can be connected to: a URL, or a [`Config`]. The trait is sealed, so every configuration has been checked
 /// before a connection is made.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say where the server is",
+    note = "a URL does (`\"redis://host:6379/0\"`, as text or a `String`), and so does a `Config` (`Config::tcp(host, port)`)"
+)]
 pub trait IntoConfig: sealed::Sealed {
     /// The configuration, after [`Config::check`]. What [`Config::from_url`] returns has passed it.
     ///

@@ -8,7 +8,8 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::time::{Instant, timeout_at};
 
-use super::handshake::{self, Greeting, Refusal};
+use super::handshake::{self, Greeting};
+use super::refusal::Refusal;
 use super::transport::{self, Socket};
 use crate::config::{Address, Config, Credentials, MaintNotifications, Protocol, Transport};
 use crate::error::ServerVersion;
@@ -142,9 +143,11 @@ impl Attempt<'_> {
         };
         let silent = "it did not answer the TLS handshake, which it may not know,";
         within(self.end, self.config, silent, async {
-            super::tls::wrap(tls, self.host, socket)
-                .await
-                .map_err(Refusal::Tls)
+            let wrapped = super::tls::wrap(tls, self.host, socket).await;
+            wrapped.map_err(|failure| match failure {
+                super::tls::Failure::Lost(error) => Refusal::Io(error),
+                super::tls::Failure::Tls(error) => Refusal::Tls(error),
+            })
         })
         .await
     }

@@ -8,7 +8,8 @@
 //!
 //! # Layout
 //!
-//! - `attempt`: one attempt to reach one server; `resolve`, `transport`, `tls`, `handshake`: its steps
+//! - `attempt`: one attempt to reach one server; `resolve`, `transport`, `tls`, `handshake/`: its steps
+//! - `replies`: what a socket without a driver answers; `refusal`: why a socket cannot be used
 //! - `sentinel/`: the servers of a service that Sentinels watch, and its failovers
 
 use std::io;
@@ -20,6 +21,8 @@ use crate::config::{Address, Config, Credentials};
 
 mod attempt;
 mod handshake;
+mod refusal;
+mod replies;
 mod resolve;
 mod sentinel;
 #[cfg(feature = "tls")]
@@ -28,7 +31,8 @@ mod transport;
 
 use attempt::{Attempt, share, within};
 pub(crate) use attempt::{Boxed, Opened, Ready};
-pub(crate) use handshake::{Refusal, current_credentials};
+pub(crate) use handshake::current_credentials;
+pub(crate) use refusal::Refusal;
 pub(crate) use sentinel::guard;
 
 /// Connects to the new place of a server that is known as `origin`, because it said that it goes there.

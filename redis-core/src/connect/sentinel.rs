@@ -23,7 +23,8 @@ use std::task::Poll;
 use tokio::time::{Instant, timeout_at};
 
 use super::attempt::{Attempt, Greeted, Opened, Ready, share};
-use super::handshake::{Refusal, Replies};
+use super::refusal::Refusal;
+use super::replies::Replies;
 use crate::config::{Address, Config, Credentials, Moves, ServiceRole};
 use crate::error::{SentinelCause, SentinelError};
 

@@ -1,17 +1,34 @@
 //! TLS on a socket, with the TLS library of the system.
 
+use std::error::Error as _;
+use std::io;
+
 use native_tls::{Certificate, TlsConnector};
 
 use crate::config::Transport;
 use crate::config::{Identity, Tls, TlsVersion};
 use crate::error::{TlsCause, TlsError};
 
+/// Why there is no TLS on a socket.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The socket was lost meanwhile, which says nothing about TLS.
+    Lost(io::Error),
+    Tls(TlsError),
+}
+
+impl From<TlsError> for Failure {
+    fn from(error: TlsError) -> Self {
+        Self::Tls(error)
+    }
+}
+
 /// Starts TLS on `stream`. Certificates and keys are read again each time.
-pub(crate) async fn wrap(
+pub(super) async fn wrap(
     tls: &Tls,
     host: Option<&str>,
     stream: Box<dyn Transport>,
-) -> Result<Box<dyn Transport>, TlsError> {
+) -> Result<Box<dyn Transport>, Failure> {
     let name = tls.server_name.as_deref().or(host).unwrap_or_default();
     let connector = match &tls.connector {
         Some(connector) => TlsConnector::clone(connector),
@@ -20,8 +37,20 @@ pub(crate) async fn wrap(
     let connector = tokio_native_tls::TlsConnector::from(connector);
     match connector.connect(name, stream).await {
         Ok(stream) => Ok(Box::new(stream)),
-        Err(error) => Err(classify(&error.to_string(), tls)),
+        Err(error) => Err(failure(&error, tls)),
     }
+}
+
+/// Finds out whether TLS is the cause, or the socket beneath it.
+fn failure(error: &native_tls::Error, tls: &Tls) -> Failure {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if let Some(lost) = cause.downcast_ref::<io::Error>() {
+            return Failure::Lost(io::Error::new(lost.kind(), lost.to_string()));
+        }
+        source = cause.source();
+    }
+    Failure::Tls(classify(&error.to_string(), tls))
 }
 
 /// Reading files and the authorities of the system takes milliseconds, so it is done on another thread.

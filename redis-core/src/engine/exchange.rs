@@ -47,6 +47,19 @@ impl<L: Deref<Target = Link>> Exchange<L> {
         self.sending.submit(payload)
     }
 
+    /// Whether nothing was done yet.
+    #[inline]
+    fn is_fresh(&self) -> bool {
+        self.sending.is_fresh()
+    }
+
+    /// The first poll of most payloads. Returns whether it is queued; if not, [`Exchange::poll`] says why.
+    #[inline]
+    fn start(&mut self, payload: &mut impl Payload, cx: &mut Context<'_>) -> bool {
+        let Self { sending, trace } = self;
+        trace.within(|| sending.enqueue(payload, Some(cx.waker())))
+    }
+
     #[inline]
     pub(crate) fn poll(
         &mut self,
@@ -170,6 +183,19 @@ impl<'a> Pending<'a> {
         self.exchange.poll(&mut self.command, cx)
     }
 
+    /// Queues it. Returns whether it now waits for its reply, as most do.
+    fn start(&mut self, cx: &mut Context<'_>) -> bool {
+        self.exchange.start(&mut self.command, cx)
+    }
+
+    /// Takes the reply, if it has come and is a single one.
+    fn take_reply(&mut self) -> Option<Chunk> {
+        if self.command.may_go_on() {
+            return None;
+        }
+        self.exchange.sending.take_reply()
+    }
+
     /// The reply as it came, also if it is an error.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
         let (chunks, failure) = ready!(self.poll_delivery(cx)).into_parts()?;
@@ -183,9 +209,15 @@ impl<'a> Pending<'a> {
     /// The reply, decoded; an error names the command.
     #[inline]
     pub(crate) fn poll_decoded<R: FromRedis>(&mut self, cx: &mut Context<'_>) -> Poll<Result<R>> {
-        let outcome = match ready!(self.poll_delivery(cx)) {
-            Delivery::Reply(chunk) => R::from_outcome(Ok(FrameRef::of_chunk(&chunk))),
-            delivery => decode(delivery),
+        let outcome = if self.exchange.is_fresh() {
+            if self.start(cx) {
+                return Poll::Pending;
+            }
+            decode(ready!(self.poll_delivery(cx)))
+        } else if let Some(chunk) = self.take_reply() {
+            decode_one(&chunk)
+        } else {
+            decode(ready!(self.poll_delivery(cx)))
         };
         Poll::Ready(match outcome {
             Ok(value) => Ok(value),
@@ -223,6 +255,21 @@ impl<'a> Pending<'a> {
     pub(crate) async fn decode<R: FromRedis>(&mut self) -> Result<R> {
         std::future::poll_fn(|cx| self.poll_decoded(cx)).await
     }
+}
+
+/// Decodes a single reply. Most are short strings, so decoding those need not check for other kinds.
+#[inline]
+fn decode_one<R: FromRedis>(chunk: &Chunk) -> Result<R> {
+    match FrameRef::next_short(chunk.span(), 0) {
+        Some((frame, _)) => R::from_outcome(Ok(frame)),
+        None => decode_other(chunk),
+    }
+}
+
+/// Decodes a single reply of any kind.
+#[inline(never)]
+fn decode_other<R: FromRedis>(chunk: &Chunk) -> Result<R> {
+    R::from_outcome(Ok(FrameRef::of_chunk(chunk)))
 }
 
 /// Decodes a delivery that is not just one reply.

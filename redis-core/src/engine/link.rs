@@ -20,6 +20,7 @@ use crate::command::script_text::Loaded;
 use crate::config::{Config, Follow, Guard, Protocol};
 use crate::error::{Obstacle, ServerVersion};
 use crate::runtime::Lock;
+use crate::wire::Chunk;
 use crate::wire::outgoing::Outgoing;
 
 /// A handle on which chains of commands are sent.
@@ -286,6 +287,11 @@ impl Link {
     #[inline(always)]
     pub(crate) fn poll_cell(&self, key: CellKey, waker: &Waker) -> Poll<Delivery> {
         self.queue.lock().poll_cell(key, waker)
+    }
+
+    #[inline(always)]
+    pub(crate) fn take_reply(&self, key: CellKey) -> Option<Chunk> {
+        self.queue.lock().take_reply(key)
     }
 
     pub(crate) fn abandon(&self, key: CellKey) {

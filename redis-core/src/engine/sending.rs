@@ -86,6 +86,23 @@ impl<L: Deref<Target = Link>> Sending<L> {
         matches!(self.state, State::Fresh) && self.enqueue(payload, None)
     }
 
+    /// Whether nothing was done yet.
+    #[inline]
+    pub(crate) fn is_fresh(&self) -> bool {
+        matches!(self.state, State::Fresh)
+    }
+
+    /// Takes the outcome, if it is there and a single reply; [`Sending::poll`] says what else there is.
+    #[inline]
+    pub(crate) fn take_reply(&mut self) -> Option<Chunk> {
+        let State::InFlight(key) = self.state else {
+            return None;
+        };
+        let reply = self.link.take_reply(key)?;
+        self.state = State::Over;
+        Some(reply)
+    }
+
     /// Polls for the outcome of this one sending. After that it is over, unless it is sent again.
     #[inline(always)]
     pub(crate) fn poll(
@@ -241,9 +258,9 @@ impl<L: Deref<Target = Link>> Sending<L> {
         self.slow.get_or_insert_default()
     }
 
-    /// Returns whether there was room.
+    /// Queues it, and leaves the waker. Returns whether there was room.
     #[inline]
-    fn enqueue(&mut self, payload: &mut impl Payload, waker: Option<&Waker>) -> bool {
+    pub(crate) fn enqueue(&mut self, payload: &mut impl Payload, waker: Option<&Waker>) -> bool {
         let submitted = match self.slow {
             None => {
                 let terms = payload.terms();

@@ -41,6 +41,8 @@ pub struct PatternChannel {
 pub(crate) struct Reader {
     inbox: Arc<Inbox<Message>>,
     source: Arc<Source>,
+    /// What is taken off the names of channels.
+    prefix: Option<Bytes>,
     /// Set until it is closed. It must be dropped before the broker.
     subscription: Option<Box<dyn Subscription>>,
     _broker: Arc<dyn Broker>,
@@ -56,13 +58,27 @@ impl Reader {
         Self {
             inbox,
             source,
+            prefix: None,
             subscription: Some(subscription),
             _broker: broker,
         }
     }
 
+    /// The same reader, which calls its source so, and its channels without the prefix.
+    pub(super) fn shown_as(self, source: Source, prefix: &[u8]) -> Self {
+        Self {
+            source: Arc::new(source),
+            prefix: Some(Bytes::copy_from_slice(prefix)),
+            ..self
+        }
+    }
+
     pub(super) fn poll_event(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Event>>> {
-        self.inbox.poll_next(cx)
+        let event = self.inbox.poll_next(cx);
+        match &self.prefix {
+            None => event,
+            Some(prefix) => event.map_ok(|event: Event| event.shown_as(&self.source, prefix)),
+        }
     }
 
     /// The next message; if messages were lost before it, an error.

@@ -24,6 +24,7 @@
 //!
 //! - `broker`: who makes subscriptions: a connection, or a cluster
 //! - `subscribe`: the call, its options, the wait for the confirmation
+//! - `prefixed`: the same over a handle with a prefix
 //! - `channel`: a stream for each name; `subscriber`: one stream for many
 //! - `keyspace`, `invalidations`, `monitor`: streams of other things that servers push
 //! - `publish`: values as JSON
@@ -34,12 +35,14 @@ mod invalidations;
 mod keyspace;
 mod keyspace_event;
 mod monitor;
+mod prefixed;
 #[cfg(feature = "json")]
 mod publish;
 mod subscribe;
 mod subscriber;
 
 pub(crate) use broker::{Broker, Desk, Reach, Subscription, home};
+pub(crate) use prefixed::subscriptions;
 
 pub use crate::config::Lag;
 pub use crate::engine::subscriptions::invalidation::Invalidation;

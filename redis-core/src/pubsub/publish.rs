@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use crate::codec::Json;
-use crate::command::{CommandInfo, ToArg, command_info};
+use crate::command::{CommandInfo, Naming, ToArg, command_info};
 use crate::request::{Request, Target};
 
-static PUBLISH: CommandInfo = command_info!("PUBLISH");
+static PUBLISH: CommandInfo = command_info!("PUBLISH").naming(const { &Naming::NONE.channel() });
 
 /// Publishes values as JSON; every target has it.
 pub trait PublishJson: Target {

@@ -12,6 +12,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::broker::{Broker, Reach, entrance};
 use super::channel::{Channel, PatternChannel, Reader};
+use crate::command::prefix::NamePrefix;
 use crate::config::{Capacity, Lag};
 use crate::engine::subscriptions::inbox::Inbox;
 use crate::engine::subscriptions::source::{Source, SourceKind, ToChannels};
@@ -30,6 +31,8 @@ pub struct Subscribe<N: ToChannels, C> {
     kind: SourceKind,
     names: Option<N>,
     make: fn(Reader) -> C,
+    /// What the server's names begin with, and the reader's do not.
+    prefix: Option<NamePrefix>,
     capacity: Capacity,
     confirmation: Confirmation,
     /// The channels, until they are confirmed.
@@ -146,8 +149,15 @@ impl<N: ToChannels, C> Subscribe<N, C> {
             kind,
             names: Some(names),
             make,
+            prefix: None,
             channels: None,
         }
+    }
+
+    /// The same, with names that get this prefix on the way.
+    pub(crate) fn prefixed(mut self, prefix: Option<&NamePrefix>) -> Self {
+        self.prefix = prefix.cloned();
+        self
     }
 
     /// Subscribes where this says.
@@ -186,15 +196,32 @@ impl<N: ToChannels, C> Subscribe<N, C> {
     fn start(&mut self, names: N) {
         let (capacity, make, kind) = (self.capacity, self.make, self.kind);
         let (broker, ticket) = (&self.broker, &self.confirmation.ticket);
+        let prefix = self.prefix.as_ref();
         self.channels = Some(names.map_names(|name| {
             let inbox = Arc::new(Inbox::new(capacity));
             let desk = broker.desk(&inbox, capacity.lag, self.reach);
-            let source = Arc::new(Source::new(kind, name));
+            let source = Arc::new(Source::new(kind, whole_name(kind, &name, prefix)));
             let entrance = entrance(source.clone(), inbox.clone(), ticket.clone(), true);
             let subscription = desk.join(entrance);
-            make(Reader::new(inbox, source, subscription, broker.clone()))
+            let reader = Reader::new(inbox, source, subscription, broker.clone());
+            make(match prefix {
+                Some(prefix) => reader.shown_as(Source::new(kind, name), &prefix.text),
+                None => reader,
+            })
         }));
     }
+}
+
+/// The name as the server knows it.
+fn whole_name(kind: SourceKind, name: &Bytes, prefix: Option<&NamePrefix>) -> Bytes {
+    let Some(prefix) = prefix else {
+        return name.clone();
+    };
+    let prefix = match kind {
+        SourceKind::Pattern => &prefix.pattern,
+        SourceKind::Channel | SourceKind::Shard => &prefix.text,
+    };
+    [prefix, &**name].concat().into()
 }
 
 /// Does `work` for each name.

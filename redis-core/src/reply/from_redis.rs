@@ -49,7 +49,8 @@ pub use map::Fields;
     message = "a reply cannot be decoded into `{Self}`",
     note = "strings, bytes, numbers, `bool`, `Option`, lists, sets, maps, tuples, `Value`, `Json<T>` and types with \
             `#[derive(FromRedis)]` can be decoded into",
-    note = "what borrows (`&str`) cannot: the bytes of a reply are gone once it has been decoded"
+    note = "what borrows (`&str`) cannot: the bytes of a reply are gone once it has been decoded",
+    note = "a field of any other type can with `#[redis(with = \"module\")]`, or with `#[redis(json)]` if serde knows it"
 )]
 pub trait FromRedis: Sized {
     /// Decodes a reply.

@@ -5,8 +5,10 @@
 //! - `view`: a borrowed view of a reply, read from the bytes
 //! - `frame_ref`: a reply in a larger piece of bytes; `frame`: one that owns its bytes
 //! - `value`: a reply of any form, as a tree
+//! - `cut`: a prefix that is taken off the names in a reply
 //! - `from_redis`: from a reply to the caller's type
 
+pub(crate) mod cut;
 pub(crate) mod frame;
 mod frame_ref;
 pub(crate) mod from_redis;

@@ -396,7 +396,7 @@ fn after_attributes(source: &[u8]) -> Option<(Token<'_>, usize)> {
 
 /// The first token of the value after the attributes and inner pushes at `at`: where it begins, the token, and
 /// where the next token begins.
-fn after_extras(source: &[u8], mut at: usize) -> Option<(usize, Token<'_>, usize)> {
+pub(super) fn after_extras(source: &[u8], mut at: usize) -> Option<(usize, Token<'_>, usize)> {
     loop {
         match step(source, at)? {
             (Token::Open(Aggregate::Attribute | Aggregate::Push, count), body) => {
@@ -408,7 +408,7 @@ fn after_extras(source: &[u8], mut at: usize) -> Option<(usize, Token<'_>, usize
 }
 
 /// The end of `count` values that begin at `at`.
-fn skip(source: &[u8], mut at: usize, count: u64) -> Option<usize> {
+pub(super) fn skip(source: &[u8], mut at: usize, count: u64) -> Option<usize> {
     let mut pending = count;
     while pending > 0 {
         if let Some((_, end)) = token::short_bulk(source, at) {

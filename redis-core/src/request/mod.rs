@@ -49,7 +49,8 @@ pub trait Sink: Sized {
 /// A sink whose requests can be awaited.
 #[diagnostic::on_unimplemented(
     message = "this command cannot be awaited on its own: `{Self}` only collects it",
-    note = "a detached command is executed by `conn.run(..)`, or by pushing it to a `Batch`"
+    note = "a detached command is executed by `conn.run(..)`, or by pushing it to a `Batch`",
+    note = "a function over any handle takes `impl Client`, not `impl Target`"
 )]
 pub trait Execute<R>: Sink {
     /// The result of awaiting.
@@ -73,6 +74,10 @@ pub trait Execute<R>: Sink {
 pub trait Queues: Sink {}
 
 /// A request, or an option builder around one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no command that can be executed",
+    note = "`cmd()` and `raw(..)` begin one, and a script is called: `script.call(keys, arguments)`"
+)]
 pub trait IntoRequest {
     /// Where the command is sent.
     type Sink: Sink;
@@ -107,7 +112,8 @@ pub trait AllowsBlocking {}
     label = "changes the connection",
     note = "the database and the name are part of the configuration (`redis://host/5?client_name=worker`); a \
             transaction that depends on what is read before it is `pool.watch(..)`; for anything else take an `Exclusive` \
-            (`pool.exclusive().await?`)"
+            (`pool.exclusive().await?`)",
+    note = "a transaction is awaited, without MULTI and EXEC: `conn.transaction().incr(\"n\").await?`"
 )]
 pub trait AllowsState {}
 
@@ -237,7 +243,9 @@ impl<S: Sink, R> Request<S, R> {
         if let State::Building(..) = self.state
             && let State::Building(sink, args) = std::mem::replace(&mut self.state, State::Done)
         {
-            self.state = State::Pending(sink.begin(args));
+            let pending = State::Pending(sink.begin(args));
+            // What is replaced is `Done`, which needs no drop; the compiler does not see that.
+            std::mem::forget(std::mem::replace(&mut self.state, pending));
         }
     }
 

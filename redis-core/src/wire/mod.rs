@@ -6,6 +6,7 @@
 //! - `token`: one token of the protocol
 //! - `scan`: finds where a reply ends, without building anything
 //! - `reader`: one reply after another, of a socket that nothing else reads
+//! - `names`: where names stand in a reply
 //! - `limits`: how large a reply may be, and what ends a scan
 //! - `chunk`: received bytes, and what keeps them in memory
 //! - `outgoing`: bytes to be sent
@@ -14,6 +15,7 @@ mod chunk;
 pub(crate) mod encode;
 mod fixed;
 mod limits;
+mod names;
 pub(crate) mod outgoing;
 mod reader;
 pub(crate) mod scan;
@@ -22,4 +24,5 @@ pub(crate) mod token;
 pub(crate) use chunk::{Chunk, Span};
 pub(crate) use fixed::{FixedWords, fixed_command};
 pub use limits::Limits;
+pub use names::Step;
 pub(crate) use reader::{FrameReader, ReadError};

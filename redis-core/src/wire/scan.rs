@@ -14,6 +14,24 @@ pub(crate) struct Found {
     pub(crate) has_inner_pushes: bool,
 }
 
+impl Found {
+    /// A reply with no pushes in it.
+    pub(crate) fn reply(len: usize) -> Self {
+        Self {
+            len,
+            kind: FrameKind::Reply,
+            has_inner_pushes: false,
+        }
+    }
+}
+
+/// The length of the reply at the start of `bytes`, if it is just a short string or a usual status.
+#[inline]
+pub(crate) fn short_reply(bytes: &[u8]) -> Option<usize> {
+    let (_, after) = token::split_short_bulk(bytes).or_else(|| token::split_status(bytes))?;
+    Some(bytes.len() - after.len())
+}
+
 /// Whether a frame answers a command or came by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FrameKind {
@@ -107,17 +125,10 @@ impl Scanner {
             && self.limits.max_bulk >= token::SHORT
             && self.limits.max_line >= token::STATUS;
         std::iter::from_fn(move || {
-            let (_, after) = are_allowed.then(|| {
-                token::split_short_bulk(buffer).or_else(|| token::split_status(buffer))
-            })??;
-            let len = buffer.len() - after.len();
-            buffer = after;
+            let len = are_allowed.then(|| short_reply(buffer))??;
+            buffer = buffer.get(len..)?;
             (self.searched, self.missing) = (0, 1);
-            Some(Found {
-                len,
-                kind: FrameKind::Reply,
-                has_inner_pushes: false,
-            })
+            Some(Found::reply(len))
         })
     }
 

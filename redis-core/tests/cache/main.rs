@@ -8,6 +8,7 @@
 )]
 
 mod cluster;
+mod deadlines;
 mod races;
 mod reads;
 mod servers;

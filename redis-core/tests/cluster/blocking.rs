@@ -7,7 +7,7 @@ use std::time::Duration;
 use typedis_core::cluster::{Cluster, slot};
 use typedis_core::{CommandInfo, ErrorKind, Phase, Raw, Request, Run, Timeout, raw};
 use typedis_testkit::fake::{Answer, FakeCluster};
-use typedis_testkit::{Cluster as Servers, ServerKind, shared_cluster};
+use typedis_testkit::{Cluster as Servers, ServerKind};
 
 use crate::support::*;
 
@@ -152,8 +152,8 @@ async fn keys_of_two_slots_are_refused_before_anything_is_sent() {
 
 #[tokio::test]
 async fn many_waits_do_not_hold_up_the_commands_of_others() {
-    let space = blocking(|| shared_cluster(ServerKind::Valkey9)).await;
-    let cluster = Cluster::open(config(&url(space.cluster()))).await.unwrap();
+    let space = keys_of(ServerKind::Valkey9).await;
+    let cluster = open(space.cluster()).await;
     let keys: Vec<String> = (0..20).map(|number| space.key(number)).collect();
     let waits: Vec<_> = keys
         .iter()
@@ -174,14 +174,9 @@ async fn many_waits_do_not_hold_up_the_commands_of_others() {
     assert_eq!(nothing.unwrap(), None);
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work).await.unwrap()
-}
-
 /// Waits until a node has a client that is blocked.
 async fn until_blocked(servers: &Arc<Servers>, key: &'static str) {
-    let servers = servers.clone();
-    blocking(move || {
+    change(servers, move |servers| {
         for _ in 0..2_000 {
             let owner = servers.owner_of(slot(key)).unwrap();
             let info = owner.call(&["INFO", "clients"]).unwrap();
@@ -206,15 +201,14 @@ async fn waits_go_on_while_slots_move_and_replicas_take_over() {
             .node_timeout(Duration::from_secs(2));
         let servers = Arc::new(blocking(move || builder.start().unwrap()).await);
         for protocol in BOTH {
-            let cluster = Cluster::open(config(&url(&servers)).protocol(protocol))
+            let cluster = Cluster::open(config(&servers.url()).protocol(protocol))
                 .await
                 .unwrap();
             for fails_over in [false, true, false] {
                 let (here, wait) = (cluster.clone(), blpop("{t}jobs", 0));
                 let wait = tokio::spawn(async move { here.run(wait).await });
                 until_blocked(&servers, "t").await;
-                let changing = servers.clone();
-                blocking(move || {
+                change(&servers, move |changing| {
                     let owner = changing.owner_of(slot("t")).unwrap();
                     if fails_over {
                         let heir = changing.replicas_of(&owner).unwrap().pop().unwrap();
@@ -243,8 +237,8 @@ async fn waits_go_on_while_slots_move_and_replicas_take_over() {
 
 #[tokio::test]
 async fn a_lease_leads_to_the_node_of_its_key() {
-    let space = blocking(|| shared_cluster(ServerKind::Redis8)).await;
-    let cluster = Cluster::open(config(&url(space.cluster()))).await.unwrap();
+    let space = keys_of(ServerKind::Redis8).await;
+    let cluster = open(space.cluster()).await;
     for number in 0..10 {
         let key = space.key(number);
         let lease = cluster.exclusive_for(&key).await.unwrap();

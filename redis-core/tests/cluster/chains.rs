@@ -9,8 +9,8 @@ use typedis_core::{
     AnyClient, Budget, Client, CommandInfo, ErrorKind, IntoRequest, Phase, Request, RequestPolicy,
     ResponsePolicy, Result, Run, Script, raw,
 };
+use typedis_testkit::ServerKind;
 use typedis_testkit::fake::{Answer, FakeCluster};
-use typedis_testkit::{ServerKind, shared_cluster};
 
 use crate::support::*;
 
@@ -336,11 +336,9 @@ async fn a_command_that_cannot_go_over_a_cluster_is_refused_before_anything_is_s
 #[tokio::test]
 async fn commands_on_many_nodes_are_split_and_joined_within_a_pipeline() {
     for kind in [ServerKind::Valkey9, ServerKind::Redis8] {
-        let space = tokio::task::spawn_blocking(move || shared_cluster(kind))
-            .await
-            .unwrap();
+        let space = keys_of(kind).await;
         for protocol in BOTH {
-            let config = config(&url(space.cluster())).protocol(protocol);
+            let config = config(&space.cluster().url()).protocol(protocol);
             let cluster = Cluster::open(config).await.unwrap();
             let keys: Vec<String> = (0..50).map(|number| space.key(number)).collect();
             let sets = cluster.pipeline_each(&keys, |_, key| set(key, key));
@@ -360,10 +358,8 @@ async fn commands_on_many_nodes_are_split_and_joined_within_a_pipeline() {
 
 #[tokio::test]
 async fn a_script_is_brought_to_each_node_once_and_found_there_afterwards() {
-    let space = tokio::task::spawn_blocking(|| shared_cluster(ServerKind::Valkey9))
-        .await
-        .unwrap();
-    let cluster = Cluster::open(config(&url(space.cluster()))).await.unwrap();
+    let space = keys_of(ServerKind::Valkey9).await;
+    let cluster = open(space.cluster()).await;
     let script = Script::new(format!("return {{KEYS[1], '{}'}}", space.key("script")));
     let keys: Vec<String> = (0..20).map(|number| space.key(number)).collect();
     for _ in 0..2 {
@@ -395,10 +391,8 @@ async fn generic(client: impl Client, key: &str) -> Result<(i64, i64, Vec<i64>)>
 
 #[tokio::test]
 async fn generic_code_takes_a_cluster_owned_borrowed_and_erased() {
-    let space = tokio::task::spawn_blocking(|| shared_cluster(ServerKind::Redis8))
-        .await
-        .unwrap();
-    let cluster = Cluster::open(config(&url(space.cluster()))).await.unwrap();
+    let space = keys_of(ServerKind::Redis8).await;
+    let cluster = open(space.cluster()).await;
     let key = space.key("generic");
     let expected = (1, 2, vec![3, 4, 5]);
     assert_eq!(generic(&cluster, &key).await.unwrap(), expected);

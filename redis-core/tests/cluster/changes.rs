@@ -1,97 +1,53 @@
+//! Real clusters that change under load that checks itself.
+
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
 use typedis_core::cluster::{Cluster, slot};
-use typedis_core::{Error, Phase, Run};
+use typedis_core::{CommandInfo, Request, RequestPolicy, ResponsePolicy, Run};
 use typedis_testkit::{Cluster as Servers, ServerKind};
 
+use crate::load::{Load, Progress, Tally};
 use crate::support::*;
 
 /// How many tasks load the cluster.
 const TASKS: usize = 64;
 
 /// Load that checks itself: each task has keys of its own, counts them up, and reads them back.
-struct Load {
+struct Counters {
     cluster: Cluster,
-    over: Arc<AtomicBool>,
-    done: Arc<AtomicU64>,
-    tasks: Vec<JoinHandle<Counted>>,
+    load: Load<HashMap<String, Tally>>,
 }
 
-/// What a task knows of its counters: how often it was told that one grew, and how often it may have grown besides.
-#[derive(Default)]
-struct Counted {
-    counters: HashMap<String, (i64, i64)>,
-    /// Errors of what may be repeated, which must not be.
-    errors: Vec<Error>,
-}
-
-impl Load {
+impl Counters {
     async fn start(servers: &Servers) -> Self {
-        let config = config(&url(servers)).command_timeout(Duration::from_secs(30));
-        let cluster = Cluster::open(config).await.unwrap();
-        let (over, done) = (
-            Arc::new(AtomicBool::new(false)),
-            Arc::new(AtomicU64::new(0)),
-        );
-        let tasks = (0..TASKS)
-            .map(|task| tokio::spawn(count(cluster.clone(), task, over.clone(), done.clone())))
-            .collect();
-        Self {
-            cluster,
-            over,
-            done,
-            tasks,
-        }
+        let cluster = open(servers).await;
+        let load = Load::start(TASKS, |task, progress| {
+            count(cluster.clone(), task, progress)
+        });
+        Self { cluster, load }
     }
 
-    /// Waits until this many more operations are done.
     async fn pass(&self, more: u64) {
-        let goal = self.done.load(Ordering::Relaxed) + more;
-        let wait = async {
-            while self.done.load(Ordering::Relaxed) < goal {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        if tokio::time::timeout(LONG, wait).await.is_err() {
-            panic!("the load stands still; {:?}", self.cluster);
-        }
+        self.load.pass(more).await;
     }
 
     /// Ends it, and compares what tasks were told with what the servers have. `exact` says that no server lost a write.
     async fn finish(self, exact: bool) {
-        self.over.store(true, Ordering::Relaxed);
-        for task in self.tasks {
-            let counted = soon("a task of the load", task).await.unwrap();
-            assert!(counted.errors.is_empty(), "{:?}", counted.errors);
-            for (key, (told, maybe)) in counted.counters {
+        for counters in self.load.finish().await {
+            for (key, tally) in counters {
                 let value = self.cluster.run(get(&key)).await.unwrap();
-                let value: i64 = value.map_or(0, |value| value.parse().unwrap());
-                assert!(
-                    value <= told + maybe,
-                    "{key}: {value} of {told} and {maybe}"
-                );
-                assert!(
-                    !exact || value >= told,
-                    "{key}: {value} of {told} and {maybe}"
-                );
+                tally.check(&key, value, exact);
             }
         }
     }
 }
 
-async fn count(
-    cluster: Cluster,
-    task: usize,
-    over: Arc<AtomicBool>,
-    done: Arc<AtomicU64>,
-) -> Counted {
-    let mut counted = Counted::default();
+async fn count(cluster: Cluster, task: usize, progress: Progress) -> HashMap<String, Tally> {
+    let mut counters: HashMap<String, Tally> = HashMap::new();
     for round in 0.. {
-        if over.load(Ordering::Relaxed) {
+        if !progress.goes_on() {
             break;
         }
         // Half of the keys are in the slots that move.
@@ -99,53 +55,30 @@ async fn count(
             0 | 1 => format!("{{t}}{task}.{}", round % 2),
             other => format!("k{task}.{other}"),
         };
-        let (told, maybe) = counted.counters.entry(key.clone()).or_default();
-        match cluster.run(incr(&key)).await {
-            Ok(_) => *told += 1,
-            Err(error) if error.phase() == Phase::MaybeApplied => *maybe += 1,
-            Err(error) => counted.errors.push(error),
-        }
-        match cluster.run(get(&key)).await {
-            Ok(_) => {}
-            Err(error) => counted.errors.push(error),
-        }
-        done.fetch_add(2, Ordering::Relaxed);
+        let tally = counters.entry(key.clone()).or_default();
+        tally.note(cluster.run(incr(&key)).await).unwrap();
+        cluster.run(get(&key)).await.unwrap();
+        progress.add(2);
     }
-    counted
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work).await.unwrap()
-}
-
-async fn start(kind: ServerKind, replicas: usize) -> Arc<Servers> {
-    let builder = Servers::builder(kind)
-        .replicas(replicas)
-        .node_timeout(Duration::from_secs(2));
-    Arc::new(blocking(move || builder.start().unwrap()).await)
+    counters
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slots_that_move_key_by_key_lose_and_repeat_nothing() {
     for kind in [ServerKind::Valkey9, ServerKind::Redis6] {
         let servers = start(kind, 0).await;
-        let load = Load::start(&servers).await;
+        let load = Counters::start(&servers).await;
         load.pass(500).await;
         for number in 0..40 {
-            let servers = servers.clone();
             // The slot of `{t}`, and others, to and fro.
             let slot = if number % 4 == 0 {
                 slot("t")
             } else {
                 number * 300
             };
-            blocking(move || {
-                let owner = servers.owner_of(slot).unwrap();
-                let others = servers.primaries().unwrap();
-                let to = others.iter().find(|node| node.id() != owner.id()).unwrap();
-                servers.move_slot(slot, to).unwrap();
-            })
-            .await;
+            change(&servers, move |servers| servers.move_slot_elsewhere(slot))
+                .await
+                .unwrap();
             load.pass(50).await;
         }
         load.finish(true).await;
@@ -155,16 +88,13 @@ async fn slots_that_move_key_by_key_lose_and_repeat_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slots_that_move_at_once_lose_and_repeat_nothing() {
     let servers = start(ServerKind::Valkey9, 0).await;
-    let load = Load::start(&servers).await;
+    let load = Counters::start(&servers).await;
     load.pass(500).await;
     for _ in 0..6 {
-        let servers = servers.clone();
-        blocking(move || {
-            let owner = servers.owner_of(slot("t")).unwrap();
-            let others = servers.primaries().unwrap();
-            let to = others.iter().find(|node| node.id() != owner.id()).unwrap();
+        change(&servers, |servers| {
+            let to = servers.other_primary(slot("t")).unwrap();
             servers
-                .move_slots_at_once(slot("t") - 20..=slot("t") + 20, to)
+                .move_slots_at_once(slot("t") - 20..=slot("t") + 20, &to)
                 .unwrap();
             servers.wait_until_agreed().unwrap();
         })
@@ -178,17 +108,12 @@ async fn slots_that_move_at_once_lose_and_repeat_nothing() {
 async fn a_failover_that_is_asked_for_loses_and_repeats_nothing() {
     for kind in [ServerKind::Valkey9, ServerKind::Redis8] {
         let servers = start(kind, 1).await;
-        let load = Load::start(&servers).await;
+        let load = Counters::start(&servers).await;
         load.pass(500).await;
         for _ in 0..3 {
-            let servers = servers.clone();
-            blocking(move || {
-                let owner = servers.owner_of(slot("t")).unwrap();
-                let heir = servers.replicas_of(&owner).unwrap().pop().unwrap();
-                heir.take_over().unwrap();
-                servers.wait_until_agreed().unwrap();
-            })
-            .await;
+            change(&servers, |servers| servers.fail_over(slot("t")))
+                .await
+                .unwrap();
             load.pass(500).await;
         }
         load.finish(true).await;
@@ -199,19 +124,17 @@ async fn a_failover_that_is_asked_for_loses_and_repeats_nothing() {
 async fn a_primary_that_is_killed_is_followed_by_its_replica() {
     for kind in [ServerKind::Valkey9, ServerKind::Redis8] {
         let servers = start(kind, 1).await;
-        let load = Load::start(&servers).await;
+        let load = Counters::start(&servers).await;
         load.pass(500).await;
-        let dead = servers.clone();
-        blocking(move || {
-            let owner = dead.owner_of(slot("t")).unwrap();
-            let heir = dead.replicas_of(&owner).unwrap().pop().unwrap();
+        change(&servers, |servers| {
+            let heir = servers.replica_of_owner(slot("t")).unwrap();
+            let owner = servers.owner_of(slot("t")).unwrap();
             owner.server().kill().unwrap();
             heir.wait_until_primary().unwrap();
         })
         .await;
         load.pass(500).await;
-        let dead = servers.clone();
-        blocking(move || dead.restart_the_dead().unwrap()).await;
+        change(&servers, Servers::restart_the_dead).await.unwrap();
         load.pass(500).await;
         // What the dead primary had not passed on is gone.
         load.finish(false).await;
@@ -221,23 +144,21 @@ async fn a_primary_that_is_killed_is_followed_by_its_replica() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_primary_that_hangs_is_followed_by_its_replica_and_may_come_back() {
     let servers = start(ServerKind::Valkey9, 1).await;
-    let load = Load::start(&servers).await;
+    let load = Counters::start(&servers).await;
     load.pass(500).await;
-    let hung = servers.clone();
-    blocking(move || {
-        let owner = hung.owner_of(slot("t")).unwrap();
-        let heir = hung.replicas_of(&owner).unwrap().pop().unwrap();
+    change(&servers, |servers| {
+        let heir = servers.replica_of_owner(slot("t")).unwrap();
+        let owner = servers.owner_of(slot("t")).unwrap();
         owner.server().pause().unwrap();
         heir.wait_until_primary().unwrap();
     })
     .await;
     load.pass(500).await;
-    let hung = servers.clone();
-    blocking(move || {
-        for node in hung.nodes() {
+    change(&servers, |servers| {
+        for node in servers.nodes() {
             node.server().resume().unwrap();
         }
-        hung.wait_until_agreed().unwrap();
+        servers.wait_until_agreed().unwrap();
     })
     .await;
     load.pass(500).await;
@@ -247,25 +168,23 @@ async fn a_primary_that_hangs_is_followed_by_its_replica_and_may_come_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_that_join_and_leave_are_followed() {
     let servers = start(ServerKind::Valkey9, 0).await;
-    let load = Load::start(&servers).await;
+    let load = Counters::start(&servers).await;
     load.pass(500).await;
-    let changing = servers.clone();
-    blocking(move || {
-        let added = changing.add_node().unwrap();
-        changing.move_slots_at_once(0..=999, &added).unwrap();
-        changing.move_slot(slot("t"), &added).unwrap();
-        changing.wait_until_agreed().unwrap();
+    change(&servers, |servers| {
+        let added = servers.add_node().unwrap();
+        servers.move_slots_at_once(0..=999, &added).unwrap();
+        servers.move_slot(slot("t"), &added).unwrap();
+        servers.wait_until_agreed().unwrap();
     })
     .await;
     load.pass(500).await;
-    let changing = servers.clone();
-    blocking(move || {
-        let nodes = changing.nodes();
+    change(&servers, |servers| {
+        let nodes = servers.nodes();
         let (first, last) = (&nodes[0], nodes.last().unwrap());
-        changing.move_slots_at_once(0..=999, first).unwrap();
-        changing.move_slot(slot("t"), first).unwrap();
-        changing.wait_until_agreed().unwrap();
-        changing.remove_node(last).unwrap();
+        servers.move_slots_at_once(0..=999, first).unwrap();
+        servers.move_slot(slot("t"), first).unwrap();
+        servers.wait_until_agreed().unwrap();
+        servers.remove_node(last).unwrap();
     })
     .await;
     load.pass(500).await;
@@ -281,8 +200,7 @@ async fn nodes_that_all_come_back_under_other_ports_are_found_through_the_seeds_
         .unwrap();
     let cluster = Cluster::open(config(&proxy.url())).await.unwrap();
     cluster.run(set("a", "1")).await.unwrap();
-    let moving = servers.clone();
-    blocking(move || moving.restart_elsewhere().unwrap()).await;
+    change(&servers, Servers::restart_elsewhere).await.unwrap();
     proxy.set_upstream(servers.addrs()[0]);
     proxy.cut_all(typedis_testkit::proxy::Cut::Reset);
     soon("a SET after the move", cluster.run(set("a", "2")))
@@ -298,17 +216,12 @@ async fn a_dead_shard_that_nobody_takes_over_fails_at_the_deadline_and_the_other
         .node_timeout(Duration::from_secs(1))
         .line("cluster-require-full-coverage no");
     let servers = Arc::new(blocking(move || builder.start().unwrap()).await);
-    let cluster = Cluster::open(config(&url(&servers))).await.unwrap();
-    let dying = servers.clone();
-    blocking(move || {
-        dying
-            .owner_of(slot("foo"))
-            .unwrap()
-            .server()
-            .kill()
-            .unwrap()
+    let cluster = open(&servers).await;
+    change(&servers, |servers| {
+        servers.owner_of(slot("foo"))?.server().kill()
     })
-    .await;
+    .await
+    .unwrap();
     let call = cluster.run(get("foo")).deadline(Duration::from_millis(500));
     let error = soon("a key of a dead shard", call).await.unwrap_err();
     assert!(error.is_timeout() || error.is_connection(), "{error}");
@@ -324,5 +237,57 @@ async fn a_dead_shard_that_nobody_takes_over_fails_at_the_deadline_and_the_other
         soon("a key of a live shard", cluster.run(incr(key)))
             .await
             .unwrap();
+    }
+}
+
+static DBSIZE: CommandInfo = CommandInfo::new("DBSIZE", b"$6\r\nDBSIZE\r\n", 1)
+    .readonly()
+    .policies(RequestPolicy::AllShards, ResponsePolicy::AggSum);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_for_all_primaries_counts_each_key_once_while_replicas_take_over() {
+    for kind in [ServerKind::Valkey9, ServerKind::Redis8] {
+        let servers = start(kind, 1).await;
+        let cluster = open(&servers).await;
+        for number in 0..300 {
+            cluster.run(set(&format!("k{number}"), "1")).await.unwrap();
+        }
+        // Nothing is written any more, so the replicas have all that their primaries have.
+        change(&servers, wait_for_replicas).await;
+        let load = Load::start(8, |_, progress| {
+            let cluster = cluster.clone();
+            async move {
+                while progress.goes_on() {
+                    let size: Request<&Cluster, i64> = Request::new(&cluster, &DBSIZE, |_| {});
+                    assert_eq!(size.await.unwrap(), 300);
+                    progress.add(1);
+                }
+            }
+        });
+        load.pass(20).await;
+        change(&servers, |servers| servers.fail_over(slot("t")))
+            .await
+            .unwrap();
+        load.pass(20).await;
+        change(&servers, |servers| {
+            let heir = servers.replica_of_owner(slot("foo")).unwrap();
+            let owner = servers.owner_of(slot("foo")).unwrap();
+            owner.server().kill().unwrap();
+            heir.wait_until_primary().unwrap();
+        })
+        .await;
+        load.pass(20).await;
+        load.finish().await;
+    }
+}
+
+/// Waits until each replica has as many keys as its primary.
+fn wait_for_replicas(servers: &Servers) {
+    for primary in servers.primaries().unwrap() {
+        for replica in servers.replicas_of(&primary).unwrap() {
+            while replica.call(&["DBSIZE"]).unwrap() != primary.call(&["DBSIZE"]).unwrap() {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
     }
 }

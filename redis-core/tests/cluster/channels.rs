@@ -9,32 +9,14 @@ use typedis_core::pubsub::{Event, Lag};
 use typedis_core::{Channel, Config, Run, raw};
 use typedis_testkit::cluster::Node;
 use typedis_testkit::fake::{Answer, Asked, FakeCluster};
-use typedis_testkit::{Cluster as Servers, ServerKind, shared_cluster};
+use typedis_testkit::{Cluster as Servers, ServerKind};
 
 use crate::support::*;
 
 const KINDS: [ServerKind; 2] = [ServerKind::Valkey9, ServerKind::Redis8];
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work).await.unwrap()
-}
-
-async fn start(kind: ServerKind, replicas: usize) -> Arc<Servers> {
-    let builder = Servers::builder(kind)
-        .replicas(replicas)
-        .node_timeout(Duration::from_secs(2));
-    Arc::new(blocking(move || builder.start().unwrap()).await)
-}
-
-/// A node that does not have a slot.
-fn other_node(servers: &Servers, slot: u16) -> Arc<Node> {
-    let owner = servers.owner_of(slot).unwrap();
-    let mut nodes = servers.primaries().unwrap().into_iter();
-    nodes.find(|node| node.id() != owner.id()).unwrap()
-}
-
-async fn open(servers: &Servers, config_of: impl FnOnce(Config) -> Config) -> Cluster {
-    let config = config(&url(servers)).liveness(Duration::from_secs(2));
+async fn open_with(servers: &Servers, config_of: impl FnOnce(Config) -> Config) -> Cluster {
+    let config = config(&servers.url()).liveness(Duration::from_secs(2));
     Cluster::open(config_of(config)).await.unwrap()
 }
 
@@ -89,7 +71,7 @@ async fn heard_again(cluster: &Cluster, channel: &mut Channel, shard: bool) -> V
 #[tokio::test]
 async fn channels_patterns_and_shard_channels_are_heard_whichever_node_is_published_to() {
     for kind in KINDS {
-        let space = blocking(move || shared_cluster(kind)).await;
+        let space = keys_of(kind).await;
         for protocol in BOTH {
             let config = config(&space.cluster().url()).protocol(protocol);
             let cluster = Cluster::open(config).await.unwrap();
@@ -122,14 +104,14 @@ async fn a_shard_channel_follows_its_slot_and_tells_of_the_gap() {
     for kind in KINDS {
         let servers = start(kind, 0).await;
         for protocol in BOTH {
-            let cluster = open(&servers, |config| config.protocol(protocol)).await;
+            let cluster = open_with(&servers, |config| config.protocol(protocol)).await;
             let [mut one, mut two] = cluster.ssubscribe(["{t}one", "{t}two"]).await.unwrap();
             let mut other = cluster.ssubscribe("elsewhere").await.unwrap();
             for round in 0..3 {
                 let moving = servers.clone();
                 let at_once = kind == ServerKind::Valkey9 && round == 2;
                 blocking(move || {
-                    let to = other_node(&moving, slot("t"));
+                    let to = moving.other_primary(slot("t")).unwrap();
                     if at_once {
                         let slots = slot("t")..=slot("t");
                         moving.move_slots_at_once(slots, &to).unwrap();
@@ -155,10 +137,9 @@ async fn a_shard_channel_follows_its_slot_and_tells_of_the_gap() {
 async fn subscriptions_go_on_after_a_failover_that_was_asked_for_and_one_that_was_not() {
     for kind in KINDS {
         let servers = start(kind, 1).await;
-        let cluster = open(&servers, |config| config).await;
+        let cluster = open_with(&servers, |config| config).await;
         let mut shard = cluster.ssubscribe("{t}").await.unwrap();
-        let changing = servers.clone();
-        blocking(move || {
+        change(&servers, move |changing| {
             let owner = changing.owner_of(slot("t")).unwrap();
             let heir = changing.replicas_of(&owner).unwrap().pop().unwrap();
             heir.take_over().unwrap();
@@ -168,8 +149,7 @@ async fn subscriptions_go_on_after_a_failover_that_was_asked_for_and_one_that_wa
         let told = heard_again(&cluster, &mut shard, true).await;
         assert!(told.contains(&Event::Resubscribed), "{kind} {told:?}");
         assert!(told.iter().all(|event| *event == Event::Resubscribed));
-        let changing = servers.clone();
-        blocking(move || {
+        change(&servers, move |changing| {
             let owner = changing.owner_of(slot("t")).unwrap();
             let heir = changing.replicas_of(&owner).unwrap().pop().unwrap();
             owner.server().kill().unwrap();
@@ -185,11 +165,10 @@ async fn subscriptions_go_on_after_a_failover_that_was_asked_for_and_one_that_wa
 async fn channels_move_when_their_node_dies_for_good_or_hangs() {
     let servers = start(ServerKind::Valkey9, 0).await;
     for hangs in [false, true] {
-        let cluster = open(&servers, |config| config).await;
+        let cluster = open_with(&servers, |config| config).await;
         let mut news = cluster.subscribe("news").await.unwrap();
         let mut all = cluster.psubscribe("n*").await.unwrap();
-        let changing = servers.clone();
-        let home = blocking(move || {
+        let home = change(&servers, move |changing| {
             let subscribed = |node: &Arc<Node>| {
                 let reply = node.reply(&["PUBSUB", "NUMPAT"]).unwrap();
                 format!("{reply:?}") != "Integer(0)"
@@ -207,8 +186,7 @@ async fn channels_move_when_their_node_dies_for_good_or_hangs() {
         assert_eq!(told, [Event::Resubscribed]);
         let next = soon("a note", all.next()).await.unwrap().unwrap();
         assert_eq!(next, Event::Resubscribed);
-        let changing = servers.clone();
-        blocking(move || {
+        change(&servers, move |changing| {
             if hangs {
                 home.server().resume().unwrap();
             } else {
@@ -251,7 +229,7 @@ async fn heard_again_at_others(
 async fn keyspace_events_come_from_all_primaries_and_from_those_that_join_later() {
     let builder = Servers::builder(ServerKind::Valkey9).line("notify-keyspace-events KEA");
     let servers = Arc::new(blocking(move || builder.start().unwrap()).await);
-    let cluster = open(&servers, |config| config).await;
+    let cluster = open_with(&servers, |config| config).await;
     let mut events = cluster.keyspace_events().event("set").await.unwrap();
     let keys = ["{a}1", "{b}1", "{c}1", "{t}1"];
     let owners: std::collections::BTreeSet<String> = keys
@@ -268,8 +246,7 @@ async fn keyspace_events_come_from_all_primaries_and_from_those_that_join_later(
         let event = soon("an event", events.next()).await.unwrap().unwrap();
         assert_eq!(event.into_message().unwrap().key_text(), key);
     }
-    let changing = servers.clone();
-    blocking(move || {
+    change(&servers, move |changing| {
         let added = changing.add_node().unwrap();
         changing.move_slot(slot("t"), &added).unwrap();
         changing.wait_until_agreed().unwrap();
@@ -294,7 +271,7 @@ async fn keyspace_events_come_from_all_primaries_and_from_those_that_join_later(
 
 #[tokio::test]
 async fn a_stream_that_is_waited_for_reads_from_several_nodes() {
-    let space = blocking(|| shared_cluster(ServerKind::Redis8)).await;
+    let space = keys_of(ServerKind::Redis8).await;
     let config = config(&space.cluster().url());
     let cluster = Cluster::open(config).await.unwrap();
     let builder = cluster.subscriber().on_lag(Lag::Wait);
@@ -482,8 +459,8 @@ async fn a_node_that_forgot_the_cluster_sends_subscriptions_to_where_the_map_say
 
 #[tokio::test]
 async fn a_dropped_subscription_is_ended_on_its_node() {
-    let space = blocking(|| shared_cluster(ServerKind::Valkey9)).await;
-    let cluster = Cluster::open(config(&space.cluster().url())).await.unwrap();
+    let space = keys_of(ServerKind::Valkey9).await;
+    let cluster = open(space.cluster()).await;
     let name = space.key("gone");
     let mut kept = cluster.subscribe(space.key("kept")).await.unwrap();
     let gone = cluster.subscribe(&name).await.unwrap();

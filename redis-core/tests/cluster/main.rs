@@ -11,8 +11,11 @@
 //! - `chains`, `transactions`: pipelines, batches and transactions
 //! - `blocking`, `watching`: what a socket is leased for
 //! - `changes`: real clusters that change under load that checks itself
+//! - `endurance`: load of every kind while failovers and moves repeat; a million operations if asked for
 //! - `scans`: scans over all primaries, also while slots move
 //! - `telling`: what a cluster tells of itself
+//! - `tls`: clusters whose nodes speak TLS
+//! - `load`: tasks that go on while a cluster changes, and count what they did
 //! - `support`: what all of these use
 
 #![allow(
@@ -27,6 +30,8 @@ mod blocking;
 mod chains;
 mod changes;
 mod channels;
+mod endurance;
+mod load;
 mod many;
 mod opening;
 mod redirects;
@@ -35,5 +40,7 @@ mod routing;
 mod scans;
 mod support;
 mod telling;
+#[cfg(feature = "tls")]
+mod tls;
 mod transactions;
 mod watching;

@@ -1,9 +1,13 @@
 use std::collections::BTreeMap;
+use std::future::IntoFuture;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use typedis_core::cluster::{Cluster, slot};
 use typedis_core::{CommandInfo, ErrorKind, Phase, Request, RequestPolicy, ResponsePolicy, ToArgs};
+use typedis_testkit::ServerKind;
 use typedis_testkit::fake::{Answer, FakeCluster};
-use typedis_testkit::{ServerKind, shared_cluster};
 
 use crate::support::*;
 
@@ -20,6 +24,9 @@ static DBSIZE: CommandInfo = CommandInfo::new("DBSIZE", b"$6\r\nDBSIZE\r\n", 1)
 static KEYS: CommandInfo = CommandInfo::new("KEYS", b"$4\r\nKEYS\r\n", 1)
     .readonly()
     .policies(RequestPolicy::AllShards, ResponsePolicy::Default);
+static FLUSHALL: CommandInfo = CommandInfo::new("FLUSHALL", b"$8\r\nFLUSHALL\r\n", 1)
+    .idempotent()
+    .policies(RequestPolicy::AllShards, ResponsePolicy::AllSucceeded);
 static EXISTS: CommandInfo =
     CommandInfo::new("SCRIPT EXISTS", b"$6\r\nSCRIPT\r\n$6\r\nEXISTS\r\n", 2)
         .readonly()
@@ -39,11 +46,9 @@ fn with_keys<'a, R>(
 #[tokio::test]
 async fn many_keys_are_split_by_slots_and_joined_in_order() {
     for kind in [ServerKind::Valkey9, ServerKind::Redis6] {
-        let space = tokio::task::spawn_blocking(move || shared_cluster(kind))
-            .await
-            .unwrap();
+        let space = keys_of(kind).await;
         for protocol in BOTH {
-            let config = config(&url(space.cluster())).protocol(protocol);
+            let config = config(&space.cluster().url()).protocol(protocol);
             let cluster = Cluster::open(config).await.unwrap();
             let keys: Vec<String> = (0..100).map(|number| space.key(number)).collect();
             let pairs: Vec<(&str, String)> =
@@ -148,4 +153,86 @@ async fn a_slot_that_moves_amid_a_split_command_is_followed() {
     let keys: Vec<String> = (0..50).map(|number| format!("k{number}")).collect();
     let values: Vec<String> = with_keys(&cluster, &MGET, &keys).await.unwrap();
     assert_eq!(values, keys);
+}
+
+/// How a primary says that it cannot answer any more.
+const FAILURES: [&str; 3] = [
+    "",
+    "READONLY You can't write against a read only replica.",
+    "LOADING the dataset",
+];
+
+#[tokio::test]
+async fn the_part_of_a_primary_that_fails_goes_to_its_successor() {
+    for failure in FAILURES {
+        let fake = FakeCluster::start(4, move |asked| {
+            match (asked.command.name().as_str(), asked.node) {
+                ("DBSIZE" | "FLUSHALL", 1) if failure.is_empty() => Answer::Close,
+                ("DBSIZE" | "FLUSHALL", 1) => Answer::error(failure),
+                ("DBSIZE", 3) => Answer::Reply(b":10\r\n".to_vec()),
+                ("DBSIZE", _) => Answer::Reply(b":1\r\n".to_vec()),
+                _ => Answer::Usual,
+            }
+        })
+        .await
+        .unwrap();
+        fake.assign(0..=5_460, 0);
+        fake.assign(5_461..=10_922, 1);
+        fake.assign(10_923..=16_383, 2);
+        fake.set_replicas(1, &[3]);
+        let cluster = connect(&fake).await;
+        let size: Request<&Cluster, i64> = Request::new(&cluster, &DBSIZE, |_| {});
+        let flush: Request<&Cluster, ()> = Request::new(&cluster, &FLUSHALL, |_| {});
+        let (size, flush) = (
+            size.deadline(Duration::from_secs(20)),
+            flush.deadline(Duration::from_secs(20)),
+        );
+        let failover = async {
+            // Both have met the primary that fails.
+            while fake.count(1, "DBSIZE") == 0 || fake.count(1, "FLUSHALL") == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            fake.set_replicas(1, &[]);
+            fake.assign(5_461..=10_922, 3);
+        };
+        let calls = async { tokio::join!(size.into_future(), flush.into_future(), failover) };
+        let (size, flush, ()) = soon("commands for all primaries", calls).await;
+        assert_eq!(size.unwrap(), 12, "{failure}");
+        flush.unwrap();
+        for node in [0, 2, 3] {
+            assert_eq!(fake.count(node, "DBSIZE"), 1, "{node}");
+            assert_eq!(fake.count(node, "FLUSHALL"), 1, "{node}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_got_the_slots_of_another_is_not_asked_twice() {
+    let moved = Arc::new(AtomicBool::new(false));
+    let has_moved = moved.clone();
+    let fake = FakeCluster::start(3, move |asked| {
+        match (asked.command.name().as_str(), asked.node) {
+            ("DBSIZE", 1) if !has_moved.load(Ordering::Relaxed) => Answer::error("LOADING"),
+            ("DBSIZE", _) => Answer::Reply(b":1\r\n".to_vec()),
+            _ => Answer::Usual,
+        }
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    let size: Request<&Cluster, i64> = Request::new(&cluster, &DBSIZE, |_| {});
+    let resharding = async {
+        while fake.count(1, "DBSIZE") == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        fake.assign(0..=16_383, 0);
+        while cluster.topology().primaries().count() > 1 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        moved.store(true, Ordering::Relaxed);
+    };
+    let calls = async { tokio::join!(size.into_future(), resharding) };
+    let (size, ()) = soon("DBSIZE", calls).await;
+    assert_eq!(size.unwrap(), 3);
+    assert_eq!((fake.count(0, "DBSIZE"), fake.count(2, "DBSIZE")), (1, 1));
 }

@@ -140,8 +140,7 @@ async fn addresses_are_mapped_in_the_map_and_in_redirects() {
 #[tokio::test]
 async fn a_numbered_database_is_used_on_every_node_where_clusters_have_them() {
     let servers = Servers::builder(ServerKind::Valkey9).line("cluster-databases 16");
-    let servers = tokio::task::spawn_blocking(move || servers.start().unwrap()).await;
-    let servers = servers.unwrap();
+    let servers = blocking(move || servers.start().unwrap()).await;
     for protocol in BOTH {
         let url = servers.url();
         let other = config(&format!("{url}/3")).protocol(protocol);
@@ -162,12 +161,11 @@ async fn a_numbered_database_is_used_on_every_node_where_clusters_have_them() {
 #[tokio::test]
 async fn a_cluster_without_numbered_databases_says_so() {
     for kind in [ServerKind::Valkey9, ServerKind::Redis8, ServerKind::Redis6] {
-        let space = tokio::task::spawn_blocking(move || typedis_testkit::shared_cluster(kind));
-        let space = space.await.unwrap();
+        let space = keys_of(kind).await;
         let url = format!("{}/1", space.cluster().url());
         let error = Cluster::open(config(&url)).await.unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Config(_)), "{error}");
         assert!(error.to_string().contains("no database 1"), "{error}");
-        Cluster::open(config(&space.cluster().url())).await.unwrap();
+        open(space.cluster()).await;
     }
 }

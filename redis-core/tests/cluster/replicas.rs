@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use typedis_core::cluster::{Cluster, ReadFrom, slot};
-use typedis_core::{ErrorKind, Run, raw};
+use typedis_core::{CommandInfo, ErrorKind, Request, Run, raw};
 use typedis_testkit::fake::{Answer, Asked, FakeCluster};
 use typedis_testkit::{Cluster as Servers, ServerKind};
 
@@ -12,13 +12,20 @@ use crate::support::*;
 
 const KEY: &str = "foo";
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work).await.unwrap()
-}
+static GET: CommandInfo = CommandInfo::new("GET", b"$3\r\nGET\r\n", 1)
+    .readonly()
+    .cacheable();
+static LLEN: CommandInfo = CommandInfo::new("LLEN", b"$4\r\nLLEN\r\n", 1)
+    .readonly()
+    .cacheable();
+static SUNION: CommandInfo = CommandInfo::new("SUNION", b"$6\r\nSUNION\r\n", 1)
+    .readonly()
+    .cacheable();
+static EVAL: CommandInfo = CommandInfo::new("EVAL", b"$4\r\nEVAL\r\n", 1).readonly();
 
-async fn start(kind: ServerKind) -> Arc<Servers> {
-    let builder = Servers::builder(kind).replicas(1);
-    Arc::new(blocking(move || builder.start().unwrap()).await)
+/// GET as the spec has it.
+fn get<'a>(cluster: &'a Cluster, key: &str) -> Request<&'a Cluster, Option<String>> {
+    Request::new(cluster, &GET, |args| args.key("key", key))
 }
 
 /// A primary and its replicas; a replica that is asked how it fares says that it is well.
@@ -47,7 +54,7 @@ fn value(text: &str) -> Answer {
 }
 
 async fn read(cluster: &Cluster) -> Option<String> {
-    soon("a read", cluster.run(get(KEY))).await.unwrap()
+    soon("a read", get(cluster, KEY)).await.unwrap()
 }
 
 /// How often each node was sent this command, as the servers count it.
@@ -69,7 +76,7 @@ async fn counted(servers: &Arc<Servers>, command: &'static str) -> Vec<(bool, u6
 #[tokio::test]
 async fn reads_go_to_replicas_and_writes_to_primaries() {
     for kind in [ServerKind::Valkey9, ServerKind::Redis8] {
-        let servers = start(kind).await;
+        let servers = start(kind, 1).await;
         for protocol in BOTH {
             let config = config(&servers.url()).protocol(protocol);
             let cluster = Cluster::open(config).await.unwrap();
@@ -79,7 +86,7 @@ async fn reads_go_to_replicas_and_writes_to_primaries() {
                 replicas.run(set(&key, "1")).await.unwrap();
                 let wait = async {
                     // What was just written may not be there yet.
-                    while replicas.run(get(&key)).await.unwrap().is_none() {}
+                    while get(&replicas, &key).await.unwrap().is_none() {}
                 };
                 soon("a value on a replica", wait).await;
             }
@@ -103,11 +110,10 @@ async fn reads_go_to_replicas_and_writes_to_primaries() {
 #[tokio::test]
 async fn a_key_on_its_way_to_another_shard_is_not_taken_for_absent() {
     for kind in [ServerKind::Redis6, ServerKind::Redis8, ServerKind::Valkey9] {
-        let servers = start(kind).await;
-        let cluster = Cluster::open(config(&servers.url())).await.unwrap();
+        let servers = start(kind, 1).await;
+        let cluster = open(&servers).await;
         cluster.run(set("{t}gone", "still there")).await.unwrap();
-        let moving = servers.clone();
-        blocking(move || {
+        change(&servers, move |moving| {
             let owner = moving.owner_of(slot("t")).unwrap();
             let mut others = moving.primaries().unwrap().into_iter();
             let to = others.find(|node| node.id() != owner.id()).unwrap();
@@ -118,9 +124,69 @@ async fn a_key_on_its_way_to_another_shard_is_not_taken_for_absent() {
         .await;
         let replicas = cluster.replicas();
         for _ in 0..20 {
-            let value = soon("a read", replicas.run(get("{t}gone"))).await.unwrap();
+            let value = soon("a read", get(&replicas, "{t}gone")).await.unwrap();
             assert_eq!(value.as_deref(), Some("still there"), "{kind}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reply_of_several_keys_lacks_none_that_is_on_its_way() {
+    for kind in [ServerKind::Redis6, ServerKind::Redis8, ServerKind::Valkey9] {
+        let servers = start(kind, 1).await;
+        let cluster = open(&servers).await;
+        for key in ["{t}a", "{t}b"] {
+            let member = raw("SADD").key(key).arg(key).reply::<i64>();
+            cluster.run(member).await.unwrap();
+        }
+        let to = change(&servers, move |moving| {
+            let owner = moving.owner_of(slot("t")).unwrap();
+            let replica = moving.replicas_of(&owner).unwrap().pop().unwrap();
+            let mut others = moving.primaries().unwrap().into_iter();
+            let to = others.find(|node| node.id() != owner.id()).unwrap();
+            let step = moving.begin_move(slot("t"), &to).unwrap();
+            step.migrate_keys(&["{t}b"]).unwrap();
+            std::mem::forget(step);
+            // Until the replica has heard that the key is gone.
+            while replica.call(&["DBSIZE"]).unwrap() != "1" {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            to
+        })
+        .await;
+        let replicas = cluster.replicas();
+        let union = || -> Request<&Cluster, Vec<String>> {
+            Request::new(&replicas, &SUNION, |args| {
+                args.keys("key", &["{t}a", "{t}b"]);
+            })
+        };
+        // While only one of the keys is here, no server can tell what both contain.
+        for _ in 0..3 {
+            let early = union().deadline(Duration::from_millis(100));
+            let error = soon("an early read", early).await.unwrap_err();
+            assert!(error.is_timeout() || error.server().is_some(), "{error}");
+        }
+        // A script hides from its caller what it found.
+        let script: Request<&Cluster, String> = Request::new(&replicas, &EVAL, |args| {
+            args.arg("script", "return redis.call('SCARD', KEYS[1]) .. ''");
+            args.arg("numkeys", &1);
+            args.key("key", "{t}b");
+        });
+        assert_eq!(soon("a script", script).await.unwrap(), "1", "{kind}");
+        let waiting = replicas.clone();
+        let late = tokio::spawn(async move {
+            let call: Request<&Cluster, Vec<String>> = Request::new(&waiting, &SUNION, |args| {
+                args.keys("key", &["{t}a", "{t}b"])
+            });
+            call.await
+        });
+        change(&servers, move |moving| {
+            moving.move_slot(slot("t"), &to).unwrap();
+        })
+        .await;
+        let mut both = soon("a read that waits", late).await.unwrap().unwrap();
+        both.sort();
+        assert_eq!(both, ["{t}a", "{t}b"], "{kind}");
     }
 }
 
@@ -168,10 +234,9 @@ async fn a_replica_that_hangs_is_left_out_and_used_again_when_it_is_back() {
         .replicas(1)
         .node_timeout(Duration::from_secs(60));
     let servers = Arc::new(blocking(move || builder.start().unwrap()).await);
-    let cluster = Cluster::open(config(&servers.url())).await.unwrap();
+    let cluster = open(&servers).await;
     cluster.run(set(KEY, "v")).await.unwrap();
-    let hanging = servers.clone();
-    let replica = blocking(move || {
+    let replica = change(&servers, move |hanging| {
         let owner = hanging.owner_of(slot(KEY)).unwrap();
         let replica = hanging.replicas_of(&owner).unwrap().pop().unwrap();
         replica.server().pause().unwrap();
@@ -234,8 +299,9 @@ async fn nothing_on_a_replica_is_asked_of_the_primary_too() {
     .await;
     let replicas = connect(&fake).await.replicas();
     assert_eq!(read(&replicas).await.as_deref(), Some("v"));
-    let length = raw("LLEN").key(KEY).readonly().reply::<i64>();
-    assert_eq!(replicas.run(length).await.unwrap(), 3);
+    let length: Request<&Cluster, i64> =
+        Request::new(&replicas, &LLEN, |args| args.key("key", KEY));
+    assert_eq!(length.await.unwrap(), 3);
 }
 
 #[tokio::test]
@@ -256,7 +322,7 @@ async fn without_a_replica_reads_go_to_the_primary_unless_nothing_else_is_wanted
         assert_eq!(read(&view).await.as_deref(), Some("v"));
     }
     let strict = cluster.read_from(ReadFrom::Replica);
-    let error = strict.run(get(KEY)).await.unwrap_err();
+    let error = get(&strict, KEY).await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Cluster(_)), "{error}");
     assert!(
         error.to_string().contains("no replica of the slot 12182"),

@@ -4,7 +4,7 @@ use std::task::{Context, Waker};
 use typedis_core::cluster::{Cluster, slot};
 use typedis_core::{CommandInfo, ErrorKind, Request, Run, StateChange, raw};
 use typedis_testkit::fake::{Answer, Fake, FakeCluster};
-use typedis_testkit::{Server, ServerKind, shared_cluster};
+use typedis_testkit::{Server, ServerKind};
 
 use crate::support::*;
 
@@ -18,11 +18,9 @@ const KINDS: [ServerKind; 4] = [
 #[tokio::test]
 async fn keys_are_found_on_their_nodes_of_every_server_in_both_protocols() {
     for kind in KINDS {
-        let space = tokio::task::spawn_blocking(move || shared_cluster(kind))
-            .await
-            .unwrap();
+        let space = keys_of(kind).await;
         for protocol in BOTH {
-            let config = config(&url(space.cluster())).protocol(protocol);
+            let config = config(&space.cluster().url()).protocol(protocol);
             let cluster = Cluster::open(config).await.unwrap();
             assert_eq!(cluster.topology().served(), 16_384);
             for number in 0..50 {
@@ -100,8 +98,7 @@ async fn what_changes_a_connection_is_refused_before_it_is_sent() {
 
 #[tokio::test]
 async fn a_server_that_is_no_cluster_owns_all_slots() {
-    let server = tokio::task::spawn_blocking(|| Server::start(ServerKind::default())).await;
-    let server = server.unwrap().unwrap();
+    let server = blocking(|| Server::start(ServerKind::default()).unwrap()).await;
     let cluster = Cluster::open(config(&server.url())).await.unwrap();
     for key in ["a", "b", "c"] {
         assert_eq!(cluster.run(incr(key)).await.unwrap(), 1);
@@ -136,10 +133,8 @@ async fn a_seed_that_is_dead_or_knows_nothing_is_passed_over() {
 
 #[tokio::test]
 async fn one_node_is_a_connection_of_its_own_on_which_redirects_are_errors() {
-    let space = tokio::task::spawn_blocking(|| shared_cluster(ServerKind::Valkey9))
-        .await
-        .unwrap();
-    let cluster = Cluster::open(config(&url(space.cluster()))).await.unwrap();
+    let space = keys_of(ServerKind::Valkey9).await;
+    let cluster = open(space.cluster()).await;
     let primaries = cluster.primaries();
     assert_eq!(primaries.len(), 3);
     let key = space.key("a");

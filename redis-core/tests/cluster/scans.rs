@@ -3,15 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
-use std::time::Duration;
 
 use typedis_core::cluster::{Cluster, slot};
 use typedis_core::{
     CommandInfo, Connection, Cursor, ErrorKind, IntoScanStream, Request, RequestPolicy,
     ResponsePolicy, Run, ScanStream, raw,
 };
-use typedis_testkit::cluster::Node;
-use typedis_testkit::{Cluster as Servers, Server, ServerKind, shared_cluster};
+use typedis_testkit::{Server, ServerKind};
 
 use crate::support::*;
 
@@ -46,21 +44,6 @@ fn scan(
     request.stream()
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work).await.unwrap()
-}
-
-async fn start(kind: ServerKind, replicas: usize) -> Arc<Servers> {
-    let builder = Servers::builder(kind)
-        .replicas(replicas)
-        .node_timeout(Duration::from_secs(2));
-    Arc::new(blocking(move || builder.start().unwrap()).await)
-}
-
-async fn open(servers: &Servers) -> Cluster {
-    Cluster::open(config(&servers.url())).await.unwrap()
-}
-
 /// Writes keys on all nodes, and 300 in the slot of `{t}`.
 async fn fill(cluster: &Cluster) -> BTreeSet<String> {
     let keys = (0..2_000).map(|number| format!("k{number}"));
@@ -73,17 +56,10 @@ async fn fill(cluster: &Cluster) -> BTreeSet<String> {
     keys
 }
 
-/// A node that does not have a slot.
-fn other_node(servers: &Servers, slot: u16) -> Arc<Node> {
-    let owner = servers.owner_of(slot).unwrap();
-    let mut nodes = servers.primaries().unwrap().into_iter();
-    nodes.find(|node| node.id() != owner.id()).unwrap()
-}
-
 #[tokio::test]
 async fn every_key_is_found_once_on_a_quiet_cluster() {
     for kind in KINDS {
-        let space = blocking(move || shared_cluster(kind)).await;
+        let space = keys_of(kind).await;
         for protocol in BOTH {
             let config = config(&space.cluster().url()).protocol(protocol);
             let cluster = Cluster::open(config).await.unwrap();
@@ -168,7 +144,7 @@ async fn what_was_there_throughout_is_seen_while_slots_move_to_and_fro() {
                     0 => slot("t"),
                     _ => slot(format!("k{}", moves / 3)),
                 };
-                let to = other_node(&moving, slot);
+                let to = moving.other_primary(slot).unwrap();
                 moving.move_slot(slot, &to).unwrap();
                 // A node that has not heard of a move would begin the next one wrongly.
                 moving.wait_until_agreed().unwrap();
@@ -214,7 +190,7 @@ async fn a_slot_that_is_on_its_way_all_the_time_is_seen_whole_and_nothing_waits_
         let moving = servers.clone();
         // Every second key is on the target already.
         blocking(move || {
-            let to = other_node(&moving, slot("t"));
+            let to = moving.other_primary(slot("t")).unwrap();
             let step = moving.begin_move(slot("t"), &to).unwrap();
             let names: Vec<String> = (0..150)
                 .map(|number| format!("{{t}}{}", 2 * number))
@@ -249,8 +225,7 @@ async fn a_primary_that_dies_during_a_scan_is_replaced_by_its_replica() {
         for _ in 0..100 {
             found.insert(stream.try_next().await.unwrap().unwrap());
         }
-        let dying = servers.clone();
-        blocking(move || {
+        change(&servers, move |dying| {
             for slot in [slot("t"), 0] {
                 let owner = dying.owner_of(slot).unwrap();
                 let heir = dying.replicas_of(&owner).unwrap().pop().unwrap();
@@ -317,11 +292,8 @@ async fn a_scan_of_one_key_begins_again_where_its_slot_went() {
         let mut found = BTreeSet::new();
         for round in 0.. {
             if [300, 1_500].contains(&round) {
-                let moving = servers.clone();
-                blocking(move || {
-                    moving
-                        .move_slot(slot("t"), &other_node(&moving, slot("t")))
-                        .unwrap();
+                change(&servers, move |moving| {
+                    moving.move_slot_elsewhere(slot("t")).unwrap();
                 })
                 .await;
             }
@@ -363,8 +335,8 @@ async fn a_server_that_is_no_cluster_is_scanned_as_well() {
 
 #[tokio::test]
 async fn a_cursor_of_something_else_is_refused_before_anything_is_sent() {
-    let space = blocking(|| shared_cluster(ServerKind::Valkey9)).await;
-    let cluster = Cluster::open(config(&space.cluster().url())).await.unwrap();
+    let space = keys_of(ServerKind::Valkey9).await;
+    let cluster = open(space.cluster()).await;
     for wrong in ["17", "scan1.0-9.x", "scan2.-", "nonsense"] {
         let mut stream = scan(&cluster, wrong, "*", 10);
         let error = stream.try_next().await.unwrap_err();

@@ -1,11 +1,13 @@
 //! What all tests of clusters use.
 
 use std::future::IntoFuture;
+use std::sync::Arc;
 use std::time::Duration;
 
 use typedis_core::cluster::Cluster;
 use typedis_core::{Backoff, Config, Protocol, Raw, raw};
 use typedis_testkit::fake::FakeCluster;
+use typedis_testkit::{Cluster as Servers, KeySpace, ServerKind, shared_cluster};
 
 /// Longer than anything here takes, on a busy machine too.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
@@ -29,10 +31,36 @@ pub(crate) async fn connect(fake: &FakeCluster) -> Cluster {
     Cluster::open(config(&url)).await.unwrap()
 }
 
-/// The URL of all nodes of a real cluster.
-pub(crate) fn url(cluster: &typedis_testkit::Cluster) -> String {
-    let addresses: Vec<String> = cluster.addrs().iter().map(ToString::to_string).collect();
-    format!("redis://{}", addresses.join(","))
+/// Has work done that blocks, as that of the test kit does.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.unwrap()
+}
+
+/// A cluster of three primaries for this test alone, with so many replicas each.
+pub(crate) async fn start(kind: ServerKind, replicas: usize) -> Arc<Servers> {
+    let builder = Servers::builder(kind)
+        .replicas(replicas)
+        .node_timeout(Duration::from_secs(2));
+    Arc::new(blocking(move || builder.start().unwrap()).await)
+}
+
+/// Keys of a cluster that all tests share.
+pub(crate) async fn keys_of(kind: ServerKind) -> KeySpace {
+    blocking(move || shared_cluster(kind)).await
+}
+
+/// Changes a cluster, which takes a while.
+pub(crate) async fn change<T: Send + 'static>(
+    servers: &Arc<Servers>,
+    change: impl FnOnce(&Servers) -> T + Send + 'static,
+) -> T {
+    let servers = servers.clone();
+    blocking(move || change(&servers)).await
+}
+
+/// A client of a real cluster.
+pub(crate) async fn open(servers: &Servers) -> Cluster {
+    Cluster::open(config(&servers.url())).await.unwrap()
 }
 
 pub(crate) async fn soon<T>(what: &str, future: impl IntoFuture<Output = T>) -> T {

@@ -10,10 +10,6 @@ use typedis_testkit::{Cluster as Servers, ServerKind};
 
 use crate::support::*;
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work).await.unwrap()
-}
-
 fn address(fake: &FakeCluster, node: usize) -> Address {
     let addr = fake.node(node).addr();
     Address::Tcp(addr.ip().to_string(), addr.port())

@@ -9,9 +9,10 @@ use typedis_core::cluster::{Cluster, slot};
 use typedis_core::{
     CommandInfo, ErrorKind, Phase, Request, RequestPolicy, ResponsePolicy, Run, Script, raw,
 };
+use typedis_testkit::ServerKind;
 use typedis_testkit::fake::{Answer, Asked, FakeCluster};
-use typedis_testkit::{Cluster as Servers, ServerKind, shared_cluster};
 
+use crate::load::{Load, Progress, Tally};
 use crate::support::*;
 
 static DBSIZE: CommandInfo = CommandInfo::new("DBSIZE", b"$6\r\nDBSIZE\r\n", 1)
@@ -83,7 +84,7 @@ fn node(open: &Open, asked: &Asked<'_>, decide: impl Fn(usize, bool) -> Says) ->
     }
 }
 
-async fn start(decide: impl Fn(usize, bool) -> Says + Send + Sync + 'static) -> FakeCluster {
+async fn scripted(decide: impl Fn(usize, bool) -> Says + Send + Sync + 'static) -> FakeCluster {
     let open = Open::default();
     FakeCluster::start(3, move |asked| node(&open, asked, &decide))
         .await
@@ -103,7 +104,7 @@ async fn run(cluster: &Cluster) -> typedis_core::Result<(i64, i64)> {
 #[tokio::test]
 async fn exec_that_answers_moved_or_ask_in_place_of_its_array_did_nothing_and_all_is_sent_again() {
     for (refusal, asking) in [("MOVED 12182 @0", 0), ("ASK 12182 @0", 1)] {
-        let fake = start(move |node, asked| match node {
+        let fake = scripted(move |node, asked| match node {
             0 if asked == (asking == 1) => Says::Executes,
             0 => Says::AtExec("MOVED 12182 @2"),
             _ => Says::AtExec(refusal),
@@ -124,7 +125,7 @@ async fn exec_that_answers_moved_or_ask_in_place_of_its_array_did_nothing_and_al
 #[tokio::test]
 async fn commands_that_are_redirected_when_they_are_queued_make_all_go_again() {
     for (refusal, asking) in [("MOVED 12182 @0", 0), ("ASK 12182 @0", 1)] {
-        let fake = start(move |node, asked| match node {
+        let fake = scripted(move |node, asked| match node {
             0 if asked == (asking == 1) => Says::Executes,
             0 => Says::AtQueueing("MOVED 12182 @2"),
             _ => Says::AtQueueing(refusal),
@@ -154,7 +155,7 @@ async fn what_passes_is_waited_for_wherever_it_is_said() {
     ];
     for refusal in refusals {
         let refused = Arc::new(AtomicUsize::new(0));
-        let fake = start(move |_, _| {
+        let fake = scripted(move |_, _| {
             // Three calls for each transaction that is refused.
             match refused.fetch_add(1, Ordering::Relaxed) {
                 0..9 => refusal,
@@ -171,7 +172,7 @@ async fn what_passes_is_waited_for_wherever_it_is_said() {
 #[tokio::test]
 async fn another_refusal_is_the_callers_and_keeps_its_cause() {
     let fake =
-        start(|_, _| Says::AtQueueing("ERR wrong number of arguments for 'incr' command")).await;
+        scripted(|_, _| Says::AtQueueing("ERR wrong number of arguments for 'incr' command")).await;
     let error = run(&connect(&fake).await).await.unwrap_err();
     assert!(
         matches!(error.kind(), ErrorKind::TransactionAborted(_)),
@@ -184,7 +185,8 @@ async fn another_refusal_is_the_callers_and_keeps_its_cause() {
     assert_eq!((error.index(), error.phase()), (Some(0), Phase::Refused));
     // Two slots of one node, whose keys were not marked as keys: the node says so at EXEC.
     let fake =
-        start(|_, _| Says::AtExec("CROSSSLOT Keys in request don't hash to the same slot")).await;
+        scripted(|_, _| Says::AtExec("CROSSSLOT Keys in request don't hash to the same slot"))
+            .await;
     let error = run(&connect(&fake).await).await.unwrap_err();
     assert_eq!(error.server().unwrap().code(), "CROSSSLOT");
     assert_eq!((error.phase(), fake.count(2, "EXEC")), (Phase::Refused, 1));
@@ -192,7 +194,7 @@ async fn another_refusal_is_the_callers_and_keeps_its_cause() {
 
 #[tokio::test]
 async fn a_transaction_that_is_lost_at_exec_may_have_been_carried_out_and_is_not_sent_again() {
-    let fake = start(|_, _| Says::Lost).await;
+    let fake = scripted(|_, _| Says::Lost).await;
     let error = run(&connect(&fake).await).await.unwrap_err();
     assert_eq!(error.phase(), Phase::MaybeApplied, "{error}");
     assert_eq!(fake.count(2, "EXEC"), 1);
@@ -200,7 +202,7 @@ async fn a_transaction_that_is_lost_at_exec_may_have_been_carried_out_and_is_not
 
 #[tokio::test]
 async fn a_circle_of_redirects_ends_and_shows_the_path() {
-    let fake = start(|node, _| match node {
+    let fake = scripted(|node, _| match node {
         0 => Says::AtExec("MOVED 12182 @2"),
         _ => Says::AtExec("MOVED 12182 @0"),
     })
@@ -211,7 +213,7 @@ async fn a_circle_of_redirects_ends_and_shows_the_path() {
 
 #[tokio::test]
 async fn a_refusal_that_stays_is_the_error_at_the_deadline() {
-    let fake = start(|_, _| Says::AtQueueing("CLUSTERDOWN The cluster is down")).await;
+    let fake = scripted(|_, _| Says::AtQueueing("CLUSTERDOWN The cluster is down")).await;
     let cluster = connect(&fake).await;
     let call = cluster
         .transaction()
@@ -224,7 +226,7 @@ async fn a_refusal_that_stays_is_the_error_at_the_deadline() {
 
 #[tokio::test]
 async fn keys_of_two_slots_are_refused_before_anything_is_sent_and_named() {
-    let fake = start(|_, _| Says::Executes).await;
+    let fake = scripted(|_, _| Says::Executes).await;
     let cluster = connect(&fake).await;
     let error = cluster
         .transaction()
@@ -250,7 +252,7 @@ async fn keys_of_two_slots_are_refused_before_anything_is_sent_and_named() {
 
 #[tokio::test]
 async fn without_keys_any_primary_executes_it() {
-    let fake = start(|_, _| Says::Executes).await;
+    let fake = scripted(|_, _| Says::Executes).await;
     let cluster = connect(&fake).await;
     for _ in 0..60 {
         let echo = raw("ECHO").arg("a").reply::<i64>();
@@ -262,11 +264,9 @@ async fn without_keys_any_primary_executes_it() {
 #[tokio::test]
 async fn real_clusters_of_both_protocols_execute_one_slot_as_one() {
     for kind in [ServerKind::Valkey9, ServerKind::Redis8, ServerKind::Redis6] {
-        let space = tokio::task::spawn_blocking(move || shared_cluster(kind))
-            .await
-            .unwrap();
+        let space = keys_of(kind).await;
         for protocol in BOTH {
-            let config = config(&url(space.cluster())).protocol(protocol);
+            let config = config(&space.cluster().url()).protocol(protocol);
             let cluster = Cluster::open(config).await.unwrap();
             for number in 0..20 {
                 let (a, b) = (
@@ -291,80 +291,37 @@ async fn real_clusters_of_both_protocols_execute_one_slot_as_one() {
 /// Two counters with one slot, which only transactions count up.
 const PAIR: [&str; 2] = ["{t}one", "{t}other"];
 
-/// Counts both up until told to stop; returns how often it was told that they grew, and how often they may have grown
-/// besides.
-async fn count(
-    cluster: Cluster,
-    over: Arc<std::sync::atomic::AtomicBool>,
-    done: Arc<AtomicUsize>,
-) -> (i64, i64) {
-    let (mut told, mut maybe) = (0, 0);
-    while !over.load(Ordering::Relaxed) {
+/// Counts both up until told to stop.
+async fn count(cluster: Cluster, progress: Progress) -> Tally {
+    let mut tally = Tally::default();
+    while progress.goes_on() {
         let pair = cluster.transaction().run(incr(PAIR[0])).run(incr(PAIR[1]));
-        match pair.await {
-            Ok((one, other)) => {
-                assert_eq!(one, other);
-                told += 1;
-            }
-            Err(error) if error.phase() == Phase::MaybeApplied => maybe += 1,
-            Err(error) => panic!("{error}"),
+        if let Some((one, other)) = tally.note(pair.await).unwrap() {
+            assert_eq!(one, other);
         }
-        done.fetch_add(1, Ordering::Relaxed);
+        progress.add(1);
     }
-    (told, maybe)
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work).await.unwrap()
+    tally
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn transactions_are_whole_while_their_slot_moves_and_its_primary_changes() {
     for kind in [ServerKind::Valkey9, ServerKind::Redis8] {
-        let builder = Servers::builder(kind)
-            .replicas(1)
-            .node_timeout(Duration::from_secs(2));
-        let servers = Arc::new(blocking(move || builder.start().unwrap()).await);
-        let cluster = Cluster::open(config(&url(&servers))).await.unwrap();
-        let over = Arc::new(std::sync::atomic::AtomicBool::new(false));
-        let done = Arc::new(AtomicUsize::new(0));
-        let tasks: Vec<_> = (0..16)
-            .map(|_| tokio::spawn(count(cluster.clone(), over.clone(), done.clone())))
-            .collect();
+        let servers = start(kind, 1).await;
+        let cluster = open(&servers).await;
+        let load = Load::start(16, |_, progress| count(cluster.clone(), progress));
         for round in 0..12 {
-            let moving = servers.clone();
-            blocking(move || {
-                let owner = moving.owner_of(slot("t")).unwrap();
-                if round % 4 == 3 {
-                    let heir = moving.replicas_of(&owner).unwrap().pop().unwrap();
-                    heir.take_over().unwrap();
-                    moving.wait_until_agreed().unwrap();
-                } else {
-                    let others = moving.primaries().unwrap();
-                    let to = others.iter().find(|node| node.id() != owner.id()).unwrap();
-                    moving.move_slot(slot("t"), to).unwrap();
-                }
+            change(&servers, move |servers| match round % 4 {
+                3 => servers.fail_over(slot("t")).unwrap(),
+                _ => servers.move_slot_elsewhere(slot("t")).unwrap(),
             })
             .await;
-            let goal = done.load(Ordering::Relaxed) + 50;
-            while done.load(Ordering::Relaxed) < goal {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+            load.pass(50).await;
         }
-        over.store(true, Ordering::Relaxed);
-        let (mut told, mut maybe) = (0, 0);
-        for task in tasks {
-            let counted = soon("a task", task).await.unwrap();
-            told += counted.0;
-            maybe += counted.1;
-        }
+        let tally: Tally = load.finish().await.into_iter().sum();
         let pair = cluster.pipeline().run(get(PAIR[0])).run(get(PAIR[1]));
         let (one, other) = pair.await.unwrap();
-        let value: i64 = one.clone().unwrap().parse().unwrap();
         assert_eq!(one, other);
-        assert!(
-            (told..=told + maybe).contains(&value),
-            "{value} of {told} and {maybe}"
-        );
+        tally.check("the pair", one, true);
     }
 }

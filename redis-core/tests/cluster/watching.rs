@@ -1,14 +1,14 @@
 //! Transactions on a cluster that depend on what they have read.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use typedis_core::cluster::{Cluster, slot};
 use typedis_core::{ErrorKind, Phase, Result, Run, raw};
+use typedis_testkit::ServerKind;
 use typedis_testkit::fake::{Answer, FakeCluster};
-use typedis_testkit::{Cluster as Servers, ServerKind, shared_cluster};
 
+use crate::load::{Load, Tally};
 use crate::support::*;
 
 /// Slot 12182, which the last of three nodes has.
@@ -33,9 +33,9 @@ async fn count_up(cluster: &Cluster, key: &str) -> Result<i64> {
 #[tokio::test]
 async fn no_count_is_lost_among_many_on_every_server() {
     for kind in [ServerKind::Valkey9, ServerKind::Redis8, ServerKind::Redis6] {
-        let space = blocking(move || shared_cluster(kind)).await;
+        let space = keys_of(kind).await;
         for protocol in BOTH {
-            let config = config(&url(space.cluster())).protocol(protocol);
+            let config = config(&space.cluster().url()).protocol(protocol);
             let cluster = Cluster::open(config).await.unwrap();
             let key = space.key(format_args!("{protocol:?}"));
             let many: Vec<_> = (0..8)
@@ -130,8 +130,8 @@ async fn a_node_that_is_lost_before_exec_is_no_error() {
 
 #[tokio::test]
 async fn keys_of_two_slots_are_refused_and_a_key_elsewhere_is_an_error() {
-    let space = blocking(|| shared_cluster(ServerKind::Valkey9)).await;
-    let cluster = Cluster::open(config(&url(space.cluster()))).await.unwrap();
+    let space = keys_of(ServerKind::Valkey9).await;
+    let cluster = open(space.cluster()).await;
     let watch = cluster.watch(["foo", "bar"], |tx| async move {
         Ok(tx.transaction().run(set("foo", "1")))
     });
@@ -149,71 +149,32 @@ async fn keys_of_two_slots_are_refused_and_a_key_elsewhere_is_an_error() {
     assert_eq!(error.server().unwrap().code(), "MOVED", "{error}");
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work).await.unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn counts_are_right_while_the_slot_moves_and_its_primary_changes() {
     for kind in [ServerKind::Valkey9, ServerKind::Redis8] {
-        let builder = Servers::builder(kind)
-            .replicas(1)
-            .node_timeout(Duration::from_secs(2));
-        let servers = Arc::new(blocking(move || builder.start().unwrap()).await);
-        let cluster = Cluster::open(config(&url(&servers))).await.unwrap();
-        let (over, done) = (
-            Arc::new(AtomicBool::new(false)),
-            Arc::new(AtomicUsize::new(0)),
-        );
-        let tasks: Vec<_> = (0..3)
-            .map(|_| {
-                let (cluster, over, done) = (cluster.clone(), over.clone(), done.clone());
-                tokio::spawn(async move {
-                    let (mut told, mut maybe) = (0, 0);
-                    while !over.load(Ordering::Relaxed) {
-                        match count_up(&cluster, "{t}watched").await {
-                            Ok(_) => told += 1,
-                            Err(error) if error.phase() == Phase::MaybeApplied => maybe += 1,
-                            Err(error) => panic!("{error}"),
-                        }
-                        done.fetch_add(1, Ordering::Relaxed);
-                    }
-                    (told, maybe)
-                })
-            })
-            .collect();
-        for round in 0..8 {
-            let moving = servers.clone();
-            blocking(move || {
-                let owner = moving.owner_of(slot("t")).unwrap();
-                if round % 4 == 3 {
-                    let heir = moving.replicas_of(&owner).unwrap().pop().unwrap();
-                    heir.take_over().unwrap();
-                    moving.wait_until_agreed().unwrap();
-                } else {
-                    let others = moving.primaries().unwrap();
-                    let to = others.iter().find(|node| node.id() != owner.id()).unwrap();
-                    moving.move_slot(slot("t"), to).unwrap();
+        let servers = start(kind, 1).await;
+        let cluster = open(&servers).await;
+        let load = Load::start(3, |_, progress| {
+            let cluster = cluster.clone();
+            async move {
+                let mut tally = Tally::default();
+                while progress.goes_on() {
+                    tally.note(count_up(&cluster, "{t}watched").await).unwrap();
+                    progress.add(1);
                 }
+                tally
+            }
+        });
+        for round in 0..8 {
+            change(&servers, move |servers| match round % 4 {
+                3 => servers.fail_over(slot("t")).unwrap(),
+                _ => servers.move_slot_elsewhere(slot("t")).unwrap(),
             })
             .await;
-            let goal = done.load(Ordering::Relaxed) + 10;
-            while done.load(Ordering::Relaxed) < goal {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+            load.pass(10).await;
         }
-        over.store(true, Ordering::Relaxed);
-        let (mut told, mut maybe) = (0, 0);
-        for task in tasks {
-            let counted = soon("a task", task).await.unwrap();
-            told += counted.0;
-            maybe += counted.1;
-        }
-        let value = cluster.run(get("{t}watched")).await.unwrap().unwrap();
-        let value: i64 = value.parse().unwrap();
-        assert!(
-            (told..=told + maybe).contains(&value),
-            "{value} of {told} and {maybe}"
-        );
+        let tally: Tally = load.finish().await.into_iter().sum();
+        let value = cluster.run(get("{t}watched")).await.unwrap();
+        tally.check("the counter", value, true);
     }
 }

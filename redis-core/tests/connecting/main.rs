@@ -3,7 +3,7 @@
 //! # Layout
 //!
 //! - `support`: what all of them use
-//! - `config`: builder, URL and file; everything hostile that they can be given
+//! - `config`: builder, URL and file; `hostile`: wrong settings, and what is said of them
 //! - `login`: the handshake and credentials, of a fixed user and of a provider
 //! - `sockets`: own transports and resolvers, Unix sockets, several addresses
 //! - `tls`: certificates good and bad
@@ -19,6 +19,7 @@
 )]
 
 mod config;
+mod hostile;
 mod life;
 mod login;
 mod matrix;

@@ -354,6 +354,33 @@ async fn certificates_are_read_again_at_each_connect() {
     .await;
 }
 
+#[tokio::test]
+async fn a_socket_that_is_reset_amid_the_tls_handshake_is_tried_again() {
+    let authority = authority();
+    let tls = proxy(&TlsServer::new(here(&authority))).await;
+    let cable = Proxy::start(tls.addr()).await.unwrap();
+    let conn = Connection::open(trusting(cable.addr(), &authority))
+        .await
+        .unwrap();
+    assert_eq!(ping(&conn).await.unwrap(), "PONG");
+    let mut events = conn.events();
+
+    // The next connection ends within the certificate of the server. The open one carries nothing meanwhile.
+    cable.to_client().cut_after(300, Cut::Reset);
+    cable.cut_all(Cut::Reset);
+    let failed = |event: &typedis_core::ConnectionEvent| {
+        matches!(event, typedis_core::ConnectionEvent::Failed(_))
+    };
+    let waiting = tokio::spawn({
+        let conn = conn.clone();
+        async move { ping(&conn).await }
+    });
+    let reason = event(&mut events, failed).await.to_string();
+    assert!(!reason.contains("TLS"), "{reason}");
+    assert_eq!(within(waiting).await.unwrap().unwrap(), "PONG");
+    assert_eq!(cable.accepted(), 3);
+}
+
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn the_kernel_watches_a_line_with_tls_too() {

@@ -1,15 +1,16 @@
 //! The type that a command with options returns: a request, and what has been chosen so far.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 
 use super::{docs, ident, option, rules};
 use crate::model::Command;
+use crate::places::at;
 
-pub(super) fn expand(command: &Command) -> TokenStream {
+pub(super) fn expand(command: &Command, place: Span) -> TokenStream {
     let parts = Parts::new(command);
-    let definition = parts.definition(command);
-    let options = option::expand(command);
+    let definition = parts.definition(command, place);
+    let options = option::expand(command, place);
     let finish = parts.finish();
     let (conversion, debug) = (parts.conversion(), parts.debug());
     let (future, target) = (parts.future(), parts.target());
@@ -48,7 +49,7 @@ impl Parts {
         }
     }
 
-    fn definition(&self, command: &Command) -> TokenStream {
+    fn definition(&self, command: &Command, place: Span) -> TokenStream {
         let Self { name, slots, .. } = self;
         let docs = docs::builder(command);
         let defaults = command.slots.iter().map(|slot| {
@@ -60,10 +61,12 @@ impl Parts {
         });
         let state = (!slots.is_empty())
             .then(|| quote!(state: ::std::marker::PhantomData<fn() -> (#(#slots,)*)>,));
+        let head = quote!(pub struct #name<S: rt::Sink, R, #(#slots = #defaults),*>);
+        let head = at(place, head);
         quote! {
             #(#[doc = #docs])*
             #[must_use = "a request does nothing until it is awaited or sent"]
-            pub struct #name<S: rt::Sink, R, #(#slots = #defaults),*> {
+            #head {
                 request: rt::Request<S, R>,
                 #state
             }

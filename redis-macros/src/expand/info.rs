@@ -31,6 +31,10 @@ pub(super) fn expand(command: &Command, checked: bool) -> TokenStream {
         .map(ident)
         .map(|change| quote!(.state(rt::StateChange::#change)));
     let cacheable = facts.cacheable.then(|| quote!(.cacheable()));
+    let naming = facts.naming.as_ref().map(|naming| {
+        let naming = super::naming::expression(naming);
+        quote!(.naming(const { &#naming }))
+    });
     let policies = facts.policies.map(|(request, response)| {
         let (request, response) = (ident(request), ident(response));
         quote!(.policies(rt::RequestPolicy::#request, rt::ResponsePolicy::#response))
@@ -53,7 +57,7 @@ pub(super) fn expand(command: &Command, checked: bool) -> TokenStream {
         #script
         #[doc = #doc]
         pub static #info: rt::CommandInfo = rt::CommandInfo::new(#name, #header, #words)
-            #readonly #writes_unnamed #idempotent #blocking #waits #state #cacheable #policies #since #newer #checked;
+            #readonly #writes_unnamed #idempotent #blocking #waits #state #cacheable #naming #policies #since #newer #checked;
     }
 }
 

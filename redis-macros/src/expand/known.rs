@@ -1,12 +1,13 @@
 //! The table in which raw commands are looked up.
 
+use std::collections::BTreeMap;
 use std::iter::once;
 
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
 use super::ident;
-use crate::model::{Blocks, KnownCommand, Model, Place};
+use crate::model::{Blocks, KnownCommand, Model, Naming, Place};
 
 /// `None` if the spec has no table of refused commands.
 pub(super) fn expand(model: &Model) -> Option<TokenStream> {
@@ -14,12 +15,17 @@ pub(super) fn expand(model: &Model) -> Option<TokenStream> {
         return None;
     }
     let commands = model.known.iter().map(command);
+    let named = named(model);
+    let named = named.iter().map(|(name, naming)| {
+        let naming = super::naming::expression(naming);
+        quote!((#name, const { &#naming }))
+    });
     let all = once(quote! {
         #[doc = " The commands that a shared connection does not accept; raw commands are looked up in this table."]
         #[doc(hidden)]
         pub static KNOWN: ::typedis::__core::KnownCommands = {
             use ::typedis::__core as rt;
-            rt::KnownCommands::new(&[#(#commands),*])
+            rt::KnownCommands::new(&[#(#commands),*]).named(&[#(#named),*])
         };
     });
     let raw = once(quote! {
@@ -28,6 +34,19 @@ pub(super) fn expand(model: &Model) -> Option<TokenStream> {
         pub static RAW: ::typedis::__core::RawInfo = ::typedis::__core::RawInfo::new(&KNOWN);
     });
     Some(all.chain(raw).collect())
+}
+
+/// The commands with names besides their keys; rows of one command say the same.
+fn named(model: &Model) -> BTreeMap<String, &Naming> {
+    let commands = model.groups.iter().flat_map(|group| &group.commands);
+    commands
+        .filter_map(|command| {
+            Some((
+                command.syntax.name.join(" "),
+                command.facts.naming.as_ref()?,
+            ))
+        })
+        .collect()
 }
 
 fn command(known: &KnownCommand) -> TokenStream {

@@ -1,12 +1,13 @@
 //! The trait's method of a command.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
 
 use super::{alias, docs, ident, info, newer, write};
 use crate::model::{Call, Command};
+use crate::places::at;
 
-pub(super) fn expand(command: &Command, doctests: bool) -> TokenStream {
+pub(super) fn expand(command: &Command, doctests: bool, place: Span) -> TokenStream {
     let docs = docs::command(command, doctests);
     let aliases = alias::command(command);
     let deprecated = command.facts.deprecated.as_ref().map(|instead| {
@@ -18,6 +19,8 @@ pub(super) fn expand(command: &Command, doctests: bool) -> TokenStream {
         write::declarations(&command.body),
         write::conversions(&command.body),
     );
+    // With `self`, more than 7: clippy's limit is for functions whose author can choose.
+    let many = (params.len() > 6).then(|| quote!(#[allow(clippy::too_many_arguments)]));
     let generics = generics(command);
     let reply = &command.replies.otherwise.ty;
     let bounds = bounds(command);
@@ -33,11 +36,14 @@ pub(super) fn expand(command: &Command, doctests: bool) -> TokenStream {
     } else {
         (quote!(rt::Request<Self::Sink, #reply>), request)
     };
+    let head = quote!(fn #method #generics (self, #(#params),*) -> #returns #bounds);
+    let head = at(place, head);
     quote! {
         #(#[doc = #docs])*
         #aliases
         #deprecated
-        fn #method #generics (self, #(#params),*) -> #returns #bounds {
+        #many
+        #head {
             #(#conversions)*
             #value
         }

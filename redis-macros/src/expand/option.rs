@@ -1,21 +1,22 @@
 //! The methods of a builder: one for each option, in one `impl` for each set of states that they share.
 
-use proc_macro2::{Ident, Literal, TokenStream};
+use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, quote};
 
 use super::marker::marker;
 use super::{alias, docs, ident, newer, rules, write};
 use crate::model::states::{Slot, State, Transition};
 use crate::model::{Command, Opt, OptionId};
+use crate::places::at;
 
-pub(super) fn expand(command: &Command) -> TokenStream {
+pub(super) fn expand(command: &Command, place: Span) -> TokenStream {
     let mut impls: Vec<(String, TokenStream, Vec<TokenStream>)> = Vec::new();
     for id in 0..command.options.len() {
         let transitions = command.transitions(id);
         let exclusive = command.exclusive_slot(id, &transitions);
         for transition in &transitions {
             let header = header(command, exclusive, transition);
-            let method = method(command, id, exclusive, transition);
+            let method = method(command, id, exclusive, transition, place);
             let text = header.to_string();
             match impls.iter_mut().find(|(other, ..)| *other == text) {
                 Some((.., methods)) => methods.push(method),
@@ -80,6 +81,7 @@ fn method(
     id: OptionId,
     exclusive: Option<usize>,
     transition: &Transition<'_>,
+    place: Span,
 ) -> TokenStream {
     let Some(option) = command.options.get(id) else {
         return TokenStream::new();
@@ -107,11 +109,13 @@ fn method(
     let generics = (!generics.is_empty()).then(|| quote!(<#(#generics),*>));
     let bounds = bounds(command, option, exclusive);
     let (returns, value) = result(command, id, transition);
+    let head = quote!(pub fn #name #generics (mut self, #(#params),*) -> #returns #bounds);
+    let head = at(place, head);
     quote! {
         #(#[doc = #docs])*
         #aliases
         #deprecated
-        pub fn #name #generics (mut self, #(#params),*) -> #returns #bounds {
+        #head {
             #edit
             #value
         }

@@ -7,11 +7,18 @@ use super::ident;
 use super::marker::marker;
 use crate::model::Command;
 use crate::model::states::Slot;
+use crate::places::{Places, at};
 
 /// The module of the rules of these commands.
-pub(super) fn expand<'a>(commands: impl Iterator<Item = &'a Command>) -> TokenStream {
+pub(super) fn expand<'a>(
+    commands: impl Iterator<Item = &'a Command>,
+    places: &Places,
+) -> TokenStream {
     let rules: Vec<TokenStream> = commands
-        .flat_map(|command| command.slots.iter().map(move |slot| rule(command, slot)))
+        .flat_map(|command| {
+            let rules = command.slots.iter().map(move |slot| rule(command, slot));
+            rules.map(|rule| at(places.of(command), rule))
+        })
         .collect();
     if rules.is_empty() {
         return TokenStream::new();

@@ -3,6 +3,7 @@
 #![allow(clippy::panic, clippy::unwrap_used)]
 
 use crate::commands::check;
+use crate::places::Places;
 
 /// The common tables of these tests.
 const HEAD: &str = r#"
@@ -29,7 +30,7 @@ Timeout = "0.5"
 fn expansion(row: &str) -> String {
     let (_, model) = check(&format!("{HEAD}{row}"), "commands.toml")
         .unwrap_or_else(|found| panic!("{found:#?}"));
-    let file = syn::parse2(super::groups(&model)).unwrap();
+    let file = syn::parse2(super::groups(&model, &Places::default())).unwrap();
     prettyplease::unparse(&file)
 }
 
@@ -321,6 +322,7 @@ reply = "u64"
         check(&format!("{HEAD}{row}"), "shop.toml").unwrap_or_else(|found| panic!("{found:#?}"));
     let tokens = super::one_trait(
         &model,
+        &Places::default(),
         &syn::parse_quote!(pub),
         &syn::parse_quote!(ShopCommands),
     );

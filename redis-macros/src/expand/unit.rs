@@ -6,7 +6,8 @@ use syn::Visibility;
 
 use super::marker::marker;
 use super::{builder, enums, ident, info, method, rules};
-use crate::model::{Command, Enum, Group, names};
+use crate::model::{Command, Enum, Group, Model, names};
+use crate::places::Places;
 
 pub(super) struct Unit<'a> {
     module: Ident,
@@ -19,10 +20,11 @@ pub(super) struct Unit<'a> {
     enums: &'a [Enum],
     /// Whether it belongs to the facade: its examples are compiled, and other specs are checked against it.
     own: bool,
+    places: &'a Places,
 }
 
 impl<'a> Unit<'a> {
-    pub(super) fn of_group(group: &'a Group) -> Self {
+    pub(super) fn of_group(group: &'a Group, places: &'a Places) -> Self {
         Self {
             module: ident(&group.name),
             name: ident(&format!("{}Commands", names::camel(&group.name))),
@@ -31,12 +33,13 @@ impl<'a> Unit<'a> {
             groups: vec![group],
             enums: &[],
             own: true,
+            places,
         }
     }
 
     pub(super) fn of_trait(
-        groups: Vec<&'a Group>,
-        enums: &'a [Enum],
+        model: &'a Model,
+        places: &'a Places,
         vis: Visibility,
         name: Ident,
     ) -> Self {
@@ -45,9 +48,10 @@ impl<'a> Unit<'a> {
             subject: format!("`{name}`"),
             name,
             vis,
-            groups,
-            enums,
+            groups: model.groups.iter().collect(),
+            enums: &model.enums,
             own: false,
+            places,
         }
     }
 
@@ -75,10 +79,10 @@ impl<'a> Unit<'a> {
         let builders = self
             .commands()
             .filter(|command| command.has_options())
-            .map(builder::expand);
+            .map(|command| builder::expand(command, self.places.of(command)));
         let enums = self.enums.iter().map(enums::expand);
         let markers = self.markers();
-        let rules = rules::expand(self.commands());
+        let rules = rules::expand(self.commands(), self.places);
         let definition = self.definition();
         quote! {
             #[doc = #doc]
@@ -121,10 +125,16 @@ impl<'a> Unit<'a> {
 
     fn definition(&self) -> TokenStream {
         let Self {
-            name, subject, own, ..
+            name,
+            subject,
+            own,
+            places,
+            ..
         } = self;
         let doc = format!(" The commands of {subject}, on everything that takes commands.");
-        let methods = self.commands().map(|command| method::expand(command, *own));
+        let methods = self
+            .commands()
+            .map(|command| method::expand(command, *own, places.of(command)));
         quote! {
             #[doc = #doc]
             pub trait #name: rt::Target {

@@ -1,5 +1,6 @@
 //! The facts of a command that hold for all arguments: flags, policies, versions.
 
+use super::naming::Naming;
 use super::{Body, Context, Opt};
 use crate::nearest::suggestion;
 use crate::spec::{Availability, Text};
@@ -17,6 +18,8 @@ pub(crate) struct Facts {
     pub(crate) cacheable: bool,
     /// Whether it changes keys that it does not name.
     pub(crate) writes_unnamed: bool,
+    /// Names that are not among its keys.
+    pub(crate) naming: Option<Naming>,
     /// The variants of `RequestPolicy` and `ResponsePolicy`.
     pub(crate) policies: Option<(&'static str, &'static str)>,
     pub(crate) since: Option<Versions>,
@@ -124,6 +127,7 @@ impl Context<'_> {
             state: self.word_of("state", spec.state.as_ref(), &STATES),
             cacheable: readonly && spec.cacheable.unwrap_or(true) && has_keys,
             writes_unnamed,
+            naming: self.naming(body, options),
             policies: (request.is_some() || response.is_some())
                 .then(|| (request.unwrap_or("Default"), response.unwrap_or("Default"))),
             since: spec.since.as_ref().map(|since| self.versions(since)),

@@ -2,6 +2,10 @@
 //!
 //! Every run after an option, and every option, is a *part* with a number: the position in which it is sent.
 //! Alternatives share a number, because only one of them is sent.
+//!
+//! # Layout
+//!
+//! - `options`: what the caller may choose
 
 use super::examples::Example;
 use super::types::PlaceholderType;

@@ -621,3 +621,36 @@ fn the_place_of_a_limit_must_be_fixed_where_raw_commands_are_looked_up() {
         ]
     );
 }
+
+#[test]
+fn names_beside_the_keys_are_found_where_the_row_says() {
+    let scan = command(
+        "C count [LIKE value]",
+        "key_pattern = 'LIKE'\nreply_names = ['1.each', 'source', 'whole']",
+    );
+    let naming = scan.facts.naming.unwrap();
+    assert_eq!(naming.pattern, Some(PatternPlace::After("LIKE".to_owned())));
+    let expected = [
+        vec![Step::Nth(1), Step::Each],
+        vec![Step::Field("source".to_owned())],
+        vec![],
+    ];
+    assert_eq!(naming.in_reply, expected);
+    let keys = command("C value", "key_pattern = 'value'").facts.naming;
+    assert_eq!(keys.unwrap().pattern, Some(PatternPlace::First));
+    assert_eq!(command("C key", "").facts.naming, None);
+}
+
+#[test]
+fn names_that_are_nowhere_are_told() {
+    let pattern = one("C value [LIKE field]", "key_pattern = 'LYKE'");
+    assert!(
+        pattern.contains("`LYKE` is neither an option nor the first placeholder"),
+        "{pattern}"
+    );
+    let template = one("C key [BY value]", "key_templates = ['BI']");
+    assert!(template.contains("unknown option `BI`"), "{template}");
+    assert!(template.contains("`BY`"), "{template}");
+    let channels = one("C value", "channels = 'frist'");
+    assert!(channels.contains("unknown channels `frist`"), "{channels}");
+}

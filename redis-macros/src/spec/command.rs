@@ -31,6 +31,7 @@ pub(crate) struct CommandSpec {
     pub(crate) request_policy: Option<Text>,
     pub(crate) response_policy: Option<Text>,
     pub(crate) cacheable: Option<bool>,
+    pub(crate) naming: NamingSpec,
     /// Option and condition.
     pub(crate) requires: Vec<(Text, Text)>,
     /// Option and condition.
@@ -43,6 +44,17 @@ pub(crate) struct CommandSpec {
     pub(crate) args: Examples,
     /// Option, or word of an enum, and the examples that go with it.
     pub(crate) args_with: Vec<(Text, Examples)>,
+}
+
+/// What the row says about names that are not among its keys.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct NamingSpec {
+    pub(crate) unnamed_keys: bool,
+    pub(crate) route_only: bool,
+    pub(crate) key_pattern: Option<Text>,
+    pub(crate) key_templates: Vec<Text>,
+    pub(crate) channels: Option<Text>,
+    pub(crate) reply_names: Vec<Text>,
 }
 
 /// The note in `options` on one option.
@@ -62,7 +74,7 @@ pub(crate) struct Availability {
     pub(crate) valkey: Option<Text>,
 }
 
-const KEYS: [&str; 23] = [
+const KEYS: [&str; 29] = [
     "doc",
     "syntax",
     "reply",
@@ -80,6 +92,12 @@ const KEYS: [&str; 23] = [
     "request_policy",
     "response_policy",
     "cacheable",
+    "unnamed_keys",
+    "route_only",
+    "key_pattern",
+    "key_templates",
+    "channels",
+    "reply_names",
     "requires",
     "conflicts",
     "options",
@@ -135,6 +153,7 @@ fn command(group: &str, label: &Text, table: &Table<'_>) -> Option<CommandSpec> 
         request_policy: table.text("request_policy"),
         response_policy: table.text("response_policy"),
         cacheable: table.flag("cacheable"),
+        naming: naming(table),
         requires: texts("requires"),
         conflicts: table.pairs("conflicts"),
         options: options(table),
@@ -144,6 +163,17 @@ fn command(group: &str, label: &Text, table: &Table<'_>) -> Option<CommandSpec> 
         args_with,
     };
     Some(spec)
+}
+
+fn naming(table: &Table<'_>) -> NamingSpec {
+    NamingSpec {
+        unnamed_keys: table.flag("unnamed_keys").unwrap_or_default(),
+        route_only: table.flag("route_only").unwrap_or_default(),
+        key_pattern: table.text("key_pattern"),
+        key_templates: table.list("key_templates"),
+        channels: table.text("channels"),
+        reply_names: table.list("reply_names"),
+    }
 }
 
 fn options(table: &Table<'_>) -> Vec<(Text, OptionSpec)> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::view::{self, SLOTS};
 use super::{Cluster, Node};
 use crate::error::{Error, Result};
-use crate::server::{Server, ServerBuilder};
+use crate::server::{OwnTls, Server, ServerBuilder};
 use crate::servers::{self, ServerKind};
 
 /// After how long a silent node is suspected. A short time makes failovers fast, but then a busy node looks dead.
@@ -22,7 +22,17 @@ pub struct ClusterBuilder {
     replicas: usize,
     node_timeout: Duration,
     password: Option<String>,
+    tls: Option<(OwnTls, Among)>,
     lines: Vec<String>,
+}
+
+/// With whom nodes speak TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Among {
+    /// With clients and with each other.
+    Nodes,
+    /// With clients alone.
+    Clients,
 }
 
 impl ClusterBuilder {
@@ -33,6 +43,7 @@ impl ClusterBuilder {
             replicas: 0,
             node_timeout: NODE_TIMEOUT,
             password: None,
+            tls: None,
             lines: Vec::new(),
         }
     }
@@ -58,6 +69,19 @@ impl ClusterBuilder {
     /// Demands a password, of clients and of replicas.
     pub fn password(mut self, password: &str) -> Self {
         self.password = Some(password.to_owned());
+        self
+    }
+
+    /// Has each node speak TLS by itself on a second port, and with the other nodes: see [`Cluster::tls_url`].
+    pub fn own_tls(mut self, tls: OwnTls) -> Self {
+        self.tls = Some((tls, Among::Nodes));
+        self
+    }
+
+    /// Has each node speak TLS by itself on a second port, but not with the other nodes. Such nodes name their plain ports also
+    /// to clients that speak TLS.
+    pub fn own_tls_for_clients(mut self, tls: OwnTls) -> Self {
+        self.tls = Some((tls, Among::Clients));
         self
     }
 
@@ -109,7 +133,11 @@ impl ClusterBuilder {
     }
 
     pub(super) fn start_node(&self) -> Result<Node> {
-        Node::start(self.server())
+        Node::start(self.server(), self.nodes_speak_tls())
+    }
+
+    fn nodes_speak_tls(&self) -> bool {
+        matches!(self.tls, Some((_, Among::Nodes)))
     }
 
     fn server(&self) -> ServerBuilder {
@@ -127,6 +155,12 @@ impl ClusterBuilder {
             builder = builder
                 .password(password)
                 .line(format!("masterauth \"{password}\""));
+        }
+        if let Some((tls, _)) = &self.tls {
+            builder = builder.own_tls(tls.clone());
+        }
+        if self.nodes_speak_tls() {
+            builder = builder.line("tls-cluster yes").line("tls-replication yes");
         }
         self.lines.iter().fold(builder, ServerBuilder::line)
     }

@@ -1,14 +1,18 @@
 //! Nodes that come, go, fail over and are reset.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::{Cluster, Node, builder, view};
-use crate::error::Result;
+use crate::error::{Error, Result};
+
+/// After this time a node has done what CLUSTER FAILOVER asked for, or has given it up; servers do so after 5 s.
+const FAILOVER_ENDS: Duration = Duration::from_secs(6);
 
 impl Node {
     /// Introduces it to another node.
     pub(super) fn meet(&self, other: &Self) -> Result<()> {
-        let port = other.server().port().to_string();
+        let port = other.port_for_nodes();
         self.call(&["CLUSTER", "MEET", "127.0.0.1", &port])
             .map(drop)
     }
@@ -44,8 +48,21 @@ impl Node {
     }
 
     fn fail_over(&self, words: &[&str]) -> Result<()> {
-        self.call(words)?;
-        self.wait_until_primary()
+        if !self.is_replica()? {
+            return Err(Error::cluster(format!("{} is no replica", self.addr())));
+        }
+        let mut asked: Option<Instant> = None;
+        view::wait_for(|| {
+            if !self.is_replica()? {
+                return Ok(None);
+            }
+            // A failover that is not over by then was given up, as on a busy machine, and has to be asked for again.
+            if asked.is_none_or(|asked| asked.elapsed() > FAILOVER_ENDS) {
+                self.call(words)?;
+                asked = Some(Instant::now());
+            }
+            Ok(Some(format!("{} is a replica", self.addr())))
+        })
     }
 
     /// Waits until this node has become a primary.
@@ -62,6 +79,27 @@ impl Node {
 }
 
 impl Cluster {
+    /// Makes a replica take over from the owner of a slot in good order, and waits until all agree.
+    ///
+    /// # Errors
+    ///
+    /// If the owner has no replica, or the nodes do not come to agree.
+    pub fn fail_over(&self, slot: u16) -> Result<()> {
+        self.replica_of_owner(slot)?.take_over()?;
+        self.wait_until_agreed()
+    }
+
+    /// A replica of the owner of a slot.
+    ///
+    /// # Errors
+    ///
+    /// If there is none.
+    pub fn replica_of_owner(&self, slot: u16) -> Result<Arc<Node>> {
+        let owner = self.owner_of(slot)?;
+        let replica = self.replicas_of(&owner)?.pop();
+        replica.ok_or_else(|| Error::cluster(format!("{} has no replica", owner.addr())))
+    }
+
     /// Starts a node without slots, which joins, and waits until all agree.
     ///
     /// # Errors

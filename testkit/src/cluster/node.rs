@@ -12,17 +12,23 @@ use crate::server::{Server, ServerBuilder};
 pub struct Node {
     server: Server,
     id: String,
+    /// Whether it speaks TLS with other nodes.
+    tls_with_nodes: bool,
 }
 
 impl Node {
     /// Starts a server that belongs to no cluster yet.
-    pub(super) fn start(builder: ServerBuilder) -> Result<Self> {
+    pub(super) fn start(builder: ServerBuilder, tls_with_nodes: bool) -> Result<Self> {
         let server = builder.cluster().start()?;
         let id = server
             .connect()
             .and_then(|mut connection| connection.call(&["CLUSTER", "MYID"]))
             .doing(|| "ask a new node for its id".to_owned())?;
-        Ok(Self { server, id })
+        Ok(Self {
+            server,
+            id,
+            tls_with_nodes,
+        })
     }
 
     /// The id that other nodes know it by. After a hard reset the server has another id, and this one is not updated.
@@ -41,6 +47,12 @@ impl Node {
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.server.addr()
+    }
+
+    /// The port that other nodes connect to.
+    pub(super) fn port_for_nodes(&self) -> String {
+        let tls = self.server.tls_addr().filter(|_| self.tls_with_nodes);
+        tls.unwrap_or_else(|| self.addr()).port().to_string()
     }
 
     /// Opens a plain connection.

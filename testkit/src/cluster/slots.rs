@@ -59,7 +59,7 @@ impl SlotMove<'_> {
         if keys.is_empty() {
             return Ok(());
         }
-        let port = self.to.server().port().to_string();
+        let port = self.to.port_for_nodes();
         let mut words = vec!["MIGRATE", "127.0.0.1", &port, "", "0", "10000", "REPLACE"];
         let password = self.cluster.settings.password_of_nodes();
         if let Some(password) = password {
@@ -130,6 +130,15 @@ impl Cluster {
     /// If a node refuses.
     pub fn move_slot(&self, slot: u16, to: &Arc<Node>) -> Result<()> {
         self.begin_move(slot, to)?.finish()
+    }
+
+    /// Moves a slot with its keys, key by key, to another primary.
+    ///
+    /// # Errors
+    ///
+    /// If a node refuses.
+    pub fn move_slot_elsewhere(&self, slot: u16) -> Result<()> {
+        self.move_slot(slot, &self.other_primary(slot)?)
     }
 
     /// Moves slots of one owner with their keys in one step (CLUSTER MIGRATESLOTS), and waits until that is done.

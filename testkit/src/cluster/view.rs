@@ -126,6 +126,18 @@ impl Cluster {
         Err(Error::cluster(format!("no node owns the slot {slot}")))
     }
 
+    /// A primary that does not own a slot.
+    ///
+    /// # Errors
+    ///
+    /// If there is none.
+    pub fn other_primary(&self, slot: u16) -> Result<Arc<Node>> {
+        let owner = self.owner_of(slot)?;
+        let mut primaries = self.primaries()?.into_iter();
+        let other = primaries.find(|node| node.id() != owner.id());
+        other.ok_or_else(|| Error::cluster("there is only one primary".to_owned()))
+    }
+
     /// The slot of a key, as a node computes it.
     ///
     /// # Errors

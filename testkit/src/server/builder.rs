@@ -14,6 +14,7 @@ use std::sync::Mutex;
 use tempfile::TempDir;
 
 use super::process::Process;
+use super::tls_port::OwnTls;
 use super::{Run, Server};
 use crate::error::{Doing, Result};
 use crate::servers::{self, Program, ServerKind};
@@ -38,6 +39,7 @@ pub struct ServerBuilder {
     unix_socket: bool,
     cluster: bool,
     sentinel: bool,
+    tls: Option<OwnTls>,
     lines: Vec<String>,
 }
 
@@ -50,6 +52,7 @@ impl ServerBuilder {
             unix_socket: false,
             cluster: false,
             sentinel: false,
+            tls: None,
             lines: Vec::new(),
         }
     }
@@ -95,6 +98,12 @@ impl ServerBuilder {
     /// Also listens on a Unix socket: see [`Server::socket`].
     pub fn unix_socket(mut self) -> Self {
         self.unix_socket = true;
+        self
+    }
+
+    /// Has it speak TLS by itself on a second port: see [`Server::tls_addr`]. The program must have been built with TLS.
+    pub fn own_tls(mut self, tls: OwnTls) -> Self {
+        self.tls = Some(tls);
         self
     }
 
@@ -160,6 +169,10 @@ impl ServerBuilder {
         Ok(Launch {
             program,
             port: choose_port(self.cluster)?,
+            tls: match &self.tls {
+                Some(tls) => Some((choose_port(self.cluster)?, tls.clone())),
+                None => None,
+            },
             cluster: self.cluster,
             password: self.password.clone(),
             unix_socket: self.unix_socket,
@@ -174,6 +187,8 @@ impl ServerBuilder {
 pub(super) struct Launch {
     program: Program,
     pub(super) port: u16,
+    /// Its second port, if it has one.
+    pub(super) tls: Option<(u16, OwnTls)>,
     cluster: bool,
     pub(super) password: Option<String>,
     pub(super) unix_socket: bool,
@@ -187,7 +202,7 @@ impl Launch {
         let configuration = configuration_in(folder);
         // A server may have rewritten the file (a sentinel does), and then goes on with it.
         if !configuration.exists() {
-            fs::write(&configuration, self.configuration(folder))
+            fs::write(&configuration, self.configuration(folder)?)
                 .doing(|| format!("write {}", configuration.display()))?;
         }
         let mut words: Vec<OsString> = vec![self.program.path.clone().into(), configuration.into()];
@@ -200,12 +215,15 @@ impl Launch {
     /// Moves to another port, for the next run in `folder`.
     pub(super) fn change_port(&mut self, folder: &Path) -> Result<()> {
         self.port = choose_port(self.cluster)?;
+        if let Some((port, _)) = &mut self.tls {
+            *port = choose_port(self.cluster)?;
+        }
         let configuration = configuration_in(folder);
-        fs::write(&configuration, self.configuration(folder))
+        fs::write(&configuration, self.configuration(folder)?)
             .doing(|| format!("write {}", configuration.display()))
     }
 
-    fn configuration(&self, folder: &Path) -> String {
+    fn configuration(&self, folder: &Path) -> Result<String> {
         let mut text = format!("bind 127.0.0.1\nport {}\n", self.port);
         // Writing to a string does not fail.
         let _ = writeln!(text, "dir {}", quote(&folder.to_string_lossy()));
@@ -220,11 +238,14 @@ impl Launch {
         if !self.sentinel {
             text.push_str("save \"\"\n");
         }
+        if let Some((port, tls)) = &self.tls {
+            text.push_str(&tls.install(folder, *port)?);
+        }
         for line in &self.lines {
             text.push_str(line);
             text.push('\n');
         }
-        text
+        Ok(text)
     }
 }
 
@@ -239,7 +260,7 @@ pub(super) fn socket(folder: &Path) -> PathBuf {
 }
 
 /// A word of a configuration file that keeps its spaces.
-fn quote(word: &str) -> String {
+pub(super) fn quote(word: &str) -> String {
     format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
 }
 

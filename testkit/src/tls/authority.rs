@@ -10,6 +10,8 @@ use rcgen::{
     date_time_ymd,
 };
 
+use crate::server::OwnTls;
+
 /// An authority that signs certificates.
 pub struct Authority {
     pem: String,
@@ -65,7 +67,7 @@ impl Authority {
     ///
     /// If a name is not valid.
     pub fn server(&self, names: &[&str]) -> io::Result<Identity> {
-        self.issue(names, ExtendedKeyUsagePurpose::ServerAuth, false)
+        self.issue(names, &[ExtendedKeyUsagePurpose::ServerAuth], false)
     }
 
     /// Signs a server certificate that expired long ago.
@@ -74,7 +76,25 @@ impl Authority {
     ///
     /// If a name is not valid.
     pub fn expired_server(&self, names: &[&str]) -> io::Result<Identity> {
-        self.issue(names, ExtendedKeyUsagePurpose::ServerAuth, true)
+        self.issue(names, &[ExtendedKeyUsagePurpose::ServerAuth], true)
+    }
+
+    /// Signs a certificate for a node of a cluster, which is a server for clients and a client of other nodes.
+    ///
+    /// # Errors
+    ///
+    /// If a name is not valid.
+    pub fn node(&self, names: &[&str]) -> io::Result<OwnTls> {
+        let usages = [
+            ExtendedKeyUsagePurpose::ServerAuth,
+            ExtendedKeyUsagePurpose::ClientAuth,
+        ];
+        let Identity { cert_pem, key_pem } = self.issue(names, &usages, false)?;
+        Ok(OwnTls {
+            cert: cert_pem,
+            key: key_pem,
+            authority: self.pem().to_owned(),
+        })
     }
 
     /// Signs a certificate for a client.
@@ -83,18 +103,18 @@ impl Authority {
     ///
     /// If a key cannot be made.
     pub fn client(&self, name: &str) -> io::Result<Identity> {
-        self.issue(&[name], ExtendedKeyUsagePurpose::ClientAuth, false)
+        self.issue(&[name], &[ExtendedKeyUsagePurpose::ClientAuth], false)
     }
 
     fn issue(
         &self,
         names: &[&str],
-        usage: ExtendedKeyUsagePurpose,
+        usages: &[ExtendedKeyUsagePurpose],
         expired: bool,
     ) -> io::Result<Identity> {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).map_err(io::Error::other)?;
-        params.extended_key_usages = vec![usage];
+        params.extended_key_usages = usages.to_vec();
         params.use_authority_key_identifier_extension = true;
         if expired {
             params.not_before = date_time_ymd(2001, 1, 1);

@@ -1,7 +1,7 @@
 //! The data on the server. Scripts on the server write it, which is faster than any client.
 
-use typedis_testkit::Server;
 use typedis_testkit::raw::RawConnection;
+use typedis_testkit::{Cluster, Server};
 
 use crate::Result;
 
@@ -21,6 +21,23 @@ pub(super) fn fill(server: &Server) -> Result {
         evaluate(&mut connection, &["EVAL", script, "0"])?;
     }
     list(&mut connection, 10_000)
+}
+
+/// Fills a cluster for its workloads: small values, each on the node that has its slot.
+pub(super) fn fill_cluster(cluster: &Cluster) -> Result {
+    let primaries = cluster.primaries()?;
+    let connections = primaries.iter().map(|node| node.connect());
+    let mut connections: Vec<RawConnection> = connections.collect::<std::result::Result<_, _>>()?;
+    for number in 0..1000 {
+        let key = format!("small:{number:04}");
+        let words = ["SET", &key, "0123456789abcdef"];
+        // The nodes that do not have the slot answer with an error.
+        let answers = connections.iter_mut().map(|node| node.call(&words));
+        if answers.filter(std::result::Result::is_ok).count() != 1 {
+            return Err(format!("no single node of the cluster took {key}").into());
+        }
+    }
+    Ok(())
 }
 
 /// Writes the other data that a workload needs.

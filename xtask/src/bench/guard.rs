@@ -18,18 +18,25 @@ struct Case {
     times: u64,
 }
 
-const CASES: [Case; 11] = [
+const CASES: [Case; 14] = [
     case("encode", "encode GET", 20_000),
     case("encode-options", "encode SET with NX and EX", 20_000),
     case("decode", "scan and decode a string", 20_000),
     case("round-trip", "round trip of GET", 2000),
     case("pipeline", "pipeline of 100 GETs", 50),
+    case("pipeline-1000", "pipeline of 1,000 GETs", 5),
     case(
         "cluster-pipeline",
         "pipeline of 100 GETs over three nodes",
         50,
     ),
-    case("tasks", "GETs of 100 tasks", 50),
+    case("tasks", "GETs of 100 new tasks", 50),
+    case("loops", "a GET of each of 1,024 tasks", 10),
+    case(
+        "cluster-tasks",
+        "GETs of 100 new tasks over three nodes",
+        50,
+    ),
     case(
         "decode-strings",
         "scan and decode 10,000 into `Vec<String>`",

@@ -19,12 +19,13 @@ pub(super) const TYPEDIS: Client = client("typedis", "typedis");
 pub(super) const FLOOR: Client = client("floor", "floor");
 
 /// The clients, in the order in which they take turns.
-pub(super) const CLIENTS: [Client; 6] = [
+pub(super) const CLIENTS: [Client; 7] = [
     TYPEDIS,
     client("redis2", "redis 2.0.0-rc.2"),
     client("rustis", "rustis 0.27.2"),
     client("fred", "fred 10.1"),
     client("redis1", "redis 1.8"),
+    client("glide", "valkey-glide 0.9"),
     FLOOR,
 ];
 
@@ -63,6 +64,8 @@ pub(super) struct Workload {
     pub(super) via: Via,
     /// The most CPU time of typedis, as a share of the best peer's.
     pub(super) bar: Option<f64>,
+    /// The same on a runtime of two threads, where it differs.
+    pub(super) bar_on_two: Option<f64>,
     /// The most CPU time of typedis, as a multiple of the floor's.
     pub(super) floor_bar: Option<f64>,
     /// It takes seconds: it is left out of quick runs, and done less often.
@@ -85,6 +88,8 @@ pub(super) enum Via {
     /// A relay that passes replies on in pieces of 16 KiB.
     Chunks,
     Tls,
+    /// A cluster of three nodes.
+    Cluster,
 }
 
 /// A table of the report.
@@ -95,18 +100,20 @@ pub(super) enum Group {
     Large,
     Aggregates,
     Messages,
+    Cluster,
     Tls,
     Connections,
     Growth,
 }
 
 impl Group {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Commands,
         Self::Batches,
         Self::Large,
         Self::Aggregates,
         Self::Messages,
+        Self::Cluster,
         Self::Tls,
         Self::Connections,
         Self::Growth,
@@ -120,6 +127,7 @@ impl Group {
             Self::Large => "large",
             Self::Aggregates => "aggregates",
             Self::Messages => "messages",
+            Self::Cluster => "cluster",
             Self::Tls => "tls",
             Self::Connections => "connections",
             Self::Growth => "growth",
@@ -133,6 +141,7 @@ impl Group {
             Self::Large => "Large values",
             Self::Aggregates => "Lists, hashes, many keys",
             Self::Messages => "Messages and scans",
+            Self::Cluster => "Cluster of three nodes",
             Self::Tls => "TLS",
             Self::Connections => "Connections",
             Self::Growth => "Growth",
@@ -161,6 +170,11 @@ impl Workload {
         }
     }
 
+    /// The most CPU time of typedis on this many threads, as a share of the best peer's.
+    pub(super) fn bar_on(self, threads: u8) -> Option<f64> {
+        self.bar_on_two.filter(|_| threads == 2).or(self.bar)
+    }
+
     /// The number by which an operation's CPU time is divided for the report.
     pub(super) fn elements(self) -> f64 {
         if self.is_per_element {
@@ -177,6 +191,7 @@ impl Via {
             Self::Direct => "",
             Self::Chunks => "chunks-",
             Self::Tls => "tls-",
+            Self::Cluster => "cluster-",
         }
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::data;
 use super::place;
-use super::plan::{CLIENTS, Client, Workload};
+use super::plan::{CLIENTS, Client, Via, Workload};
 use super::servers::Servers;
 use crate::{Result, cargo};
 
@@ -65,6 +65,7 @@ impl Task {
         let mut command = Command::new(place::path(self.client.id));
         command
             .args(["--url", &url])
+            .args((self.workload.via == Via::Cluster).then_some("--cluster"))
             .args(["--workload", self.workload.name])
             .args(["--size", &self.size.to_string()])
             .args(["--threads", &self.threads.to_string()])

@@ -160,11 +160,11 @@ fn ratios(results: &Results) -> String {
         .filter_map(|(workload, threads)| {
             let ratio = results.to_peer(workload, threads, Measure::Cpu)?.median;
             let plain = workload.title.replace('`', "");
-            let threads = if threads == 2 { ", 2 threads" } else { "" };
+            let runtime = if threads == 2 { ", 2 threads" } else { "" };
             Some(Bar {
-                name: format!("{plain}{threads}"),
+                name: format!("{plain}{runtime}"),
                 value: ratio,
-                limit: workload.bar,
+                limit: workload.bar_on(threads),
             })
         })
         .collect();

@@ -5,18 +5,19 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::Command;
 
-use typedis_testkit::{Server, ServerKind, servers};
+use typedis_testkit::{Cluster, Server, ServerKind, servers};
 
 use super::plan::Via;
 use super::relay::Relay;
 use super::{data, place};
 use crate::{Result, screen};
 
-/// One server with data for almost everything, a relay that cuts its replies into pieces, and TLS if possible.
+/// One server with data for almost everything, a relay that cuts its replies into pieces, a cluster, and TLS if possible.
 #[derive(Debug)]
 pub(super) struct Servers {
     direct: Server,
     chunks: Relay,
+    cluster: Cluster,
     tls: Option<Tls>,
 }
 
@@ -41,6 +42,8 @@ impl Servers {
         let direct = start_plain(ServerKind::default())?;
         let relay = place::path("relay");
         let chunks = Relay::start(&relay, &["chunks", &direct.addr().to_string()])?;
+        let cluster = Cluster::start(ServerKind::default())?;
+        data::fill_cluster(&cluster)?;
         let tls = if with_tls {
             Tls::start(&direct)
                 .map_err(|error| screen::failure(&format!("TLS is left out: {error}")))
@@ -51,6 +54,7 @@ impl Servers {
         Ok(Self {
             direct,
             chunks,
+            cluster,
             tls,
         })
     }
@@ -71,7 +75,7 @@ impl Servers {
     /// The server with the data of a workload; `None` if it cannot be run here.
     pub(super) fn server(&self, via: Via) -> Option<&Server> {
         match (via, &self.tls) {
-            (Via::Direct | Via::Chunks, _) => Some(&self.direct),
+            (Via::Direct | Via::Chunks | Via::Cluster, _) => Some(&self.direct),
             (Via::Tls, Some(tls)) => Some(tls.server().unwrap_or(&self.direct)),
             (Via::Tls, None) => None,
         }
@@ -82,6 +86,10 @@ impl Servers {
         match via {
             Via::Direct => Some(self.direct.url()),
             Via::Chunks => Some(format!("redis://{}", self.chunks.address)),
+            Via::Cluster => {
+                let address = self.cluster.addrs().into_iter().next();
+                address.map(|address| format!("redis://{address}"))
+            }
             Via::Tls => self.tls.as_ref().map(Tls::url),
         }
     }

@@ -37,7 +37,18 @@ pub(super) fn check(modules: &Modules, house: &House) -> Vec<Fault> {
         });
     }
     faults.extend(circles(modules, &arrows));
+    faults.extend(without_layout(modules));
     faults
+}
+
+/// Entry files without a `# Layout`. Where the text is public documentation, a comment may hold it.
+fn without_layout(modules: &Modules) -> Vec<Fault> {
+    let fault = |file: &std::path::Path| Fault {
+        place: file.display().to_string(),
+        text: "# Layout".to_owned(),
+        rule: "is missing: say in a line for each what the files below this one hold".to_owned(),
+    };
+    modules.without_layout().into_iter().map(fault).collect()
 }
 
 /// Modules that have no floor, and floors that have no module.
@@ -213,8 +224,14 @@ mod tests {
     }
 
     const SOUND: [(&str, &str); 4] = [
-        ("lib.rs", "mod low;\nmod high;\npub use high::Roof;"),
-        ("low/mod.rs", "mod stone;\npub(crate) use stone::Stone;"),
+        (
+            "lib.rs",
+            "//! # Layout\nmod low;\nmod high;\npub use high::Roof;",
+        ),
+        (
+            "low/mod.rs",
+            "//! # Layout\nmod stone;\npub(crate) use stone::Stone;",
+        ),
         ("low/stone.rs", "pub(crate) struct Stone;"),
         ("high.rs", "use crate::low::Stone;\npub struct Roof(Stone);"),
     ];
@@ -243,6 +260,15 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_file_that_does_not_say_where_to_find_what_is_a_fault() {
+        let faults = planted("layout", &[("low/mod.rs", "mod stone;")]);
+        assert!(
+            faults[0].starts_with("low/mod.rs: `# Layout` is missing"),
+            "{faults:?}"
+        );
+    }
+
+    #[test]
     fn two_folders_that_import_each_other_are_found_without_floors() {
         let stone = "use crate::high::Roof;\npub(crate) struct Stone(Roof);";
         let mut files = SOUND.to_vec();
@@ -259,7 +285,7 @@ mod tests {
 
     #[test]
     fn an_entry_file_and_a_file_below_it_make_a_circle_too() {
-        let entry = "mod stone;\nuse stone::Stone;\npub(crate) struct Wall(Stone);";
+        let entry = "//! # Layout\nmod stone;\nuse stone::Stone;\npub(crate) struct Wall(Stone);";
         let stone = "pub(crate) struct Stone;\nimpl super::Wall {}";
         let high = "pub struct Roof(crate::low::Wall);";
         let files = [
@@ -269,7 +295,7 @@ mod tests {
         ];
         let faults = planted("entry", &files);
         assert_eq!(faults.len(), 2, "{faults:?}");
-        assert!(faults[0].starts_with("low/mod.rs:2: `stone::Stone` closes a circle"));
+        assert!(faults[0].starts_with("low/mod.rs:3: `stone::Stone` closes a circle"));
     }
 
     #[test]

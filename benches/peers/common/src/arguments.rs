@@ -11,6 +11,8 @@ use crate::Result;
 pub struct Arguments {
     /// The server, as `redis://host:port`, or `rediss://host:port` for TLS.
     pub url: String,
+    /// Whether it is a node of a cluster, which is to be used as a whole.
+    pub cluster: bool,
     /// The workload's name.
     pub workload: String,
     /// Its parameter: tasks, commands of a pipeline, bytes, elements.
@@ -39,6 +41,7 @@ impl Arguments {
     pub fn parse() -> Result<Self> {
         let mut arguments = Self {
             url: "redis://127.0.0.1:6379".to_owned(),
+            cluster: false,
             workload: "get".to_owned(),
             size: 1,
             flavour: Flavour::OneThread,
@@ -50,6 +53,7 @@ impl Arguments {
         while let Some(argument) = parser.next()? {
             match argument {
                 Long("url") => arguments.url = parser.value()?.string()?,
+                Long("cluster") => arguments.cluster = true,
                 Long("workload") => arguments.workload = parser.value()?.string()?,
                 Long("size") => arguments.size = parser.value()?.parse()?,
                 Long("threads") => {

@@ -1,4 +1,4 @@
-//! What a client has to be able to do: [`Client`].
+//! What a client has to be able to do: [`Commands`] on one node and on a cluster, [`Client`] on one node only.
 
 use std::future::Future;
 
@@ -6,38 +6,47 @@ use bytes::Bytes;
 
 use crate::{Result, Unsupported};
 
-/// A client under measurement: one connection, shared by its clones, used as its documentation recommends.
+/// A connection under measurement, or a client of a cluster; shared by its clones, used as its documentation recommends.
 ///
 /// Each task has a clone of its own. Calls take `&mut self` because some clients do: they need no further clone then.
-///
-/// What a client has no means for is left to the provided methods.
-pub trait Client: Clone + Send + Sync + 'static {
-    /// Several connections among which commands are spread.
-    type Pool: Clone + Send + Sync + 'static;
-
-    /// Connects.
+pub trait Commands: Clone + Send + Sync + 'static {
+    /// Connects to the node at `redis://host:port`, or to the cluster that this node belongs to.
     fn connect(url: &str) -> impl Future<Output = Result<Self>> + Send;
-
-    /// Connects a pool of so many connections.
-    fn connect_pool(url: &str, lanes: usize) -> impl Future<Output = Result<Self::Pool>> + Send;
 
     /// GET into a `String`.
     fn get(&mut self, key: &str) -> impl Future<Output = Result<String>> + Send;
 
-    /// GET into a `String`, by a pool.
-    fn pool_get(pool: &Self::Pool, key: &str) -> impl Future<Output = Result<String>> + Send;
-
     /// SET.
     fn set(&mut self, key: &str, value: &str) -> impl Future<Output = Result<()>> + Send;
+
+    /// A GET of each key in one explicit pipeline; gives how many values there were.
+    fn pipeline(&mut self, keys: &[String]) -> impl Future<Output = Result<usize>> + Send;
+
+    /// MGET into `Vec<Option<String>>`; gives how many values there were.
+    fn mget(&mut self, keys: &[String]) -> impl Future<Output = Result<usize>> + Send;
+}
+
+/// What else a client does on one node.
+///
+/// What a client has no means for is left to the provided methods.
+pub trait Client: Commands {
+    /// Several connections among which commands are spread.
+    type Pool: Clone + Send + Sync + 'static;
+
+    /// A client of a whole cluster.
+    type Cluster: Commands;
+
+    /// Connects a pool of so many connections.
+    fn connect_pool(url: &str, lanes: usize) -> impl Future<Output = Result<Self::Pool>> + Send;
+
+    /// GET into a `String`, by a pool.
+    fn pool_get(pool: &Self::Pool, key: &str) -> impl Future<Output = Result<String>> + Send;
 
     /// GET into the type that costs the client least; gives its length.
     fn get_bytes(&mut self, key: &str) -> impl Future<Output = Result<usize>> + Send;
 
     /// SET of a value in the type that costs the client least.
     fn set_bytes(&mut self, key: &str, value: &Bytes) -> impl Future<Output = Result<()>> + Send;
-
-    /// A GET of each key in one explicit pipeline; gives how many values there were.
-    fn pipeline(&mut self, keys: &[String]) -> impl Future<Output = Result<usize>> + Send;
 
     /// A SET of each key in one MULTI … EXEC.
     fn transaction(
@@ -60,9 +69,6 @@ pub trait Client: Clone + Send + Sync + 'static {
         let _ = key;
         async { Err(Unsupported.into()) }
     }
-
-    /// MGET into `Vec<Option<String>>`; gives its length.
-    fn mget(&mut self, keys: &[String]) -> impl Future<Output = Result<usize>> + Send;
 
     /// Scans all keys into `String`s, 1,000 at a time; gives how many there were.
     fn scan(&mut self) -> impl Future<Output = Result<u64>> + Send;

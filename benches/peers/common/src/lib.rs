@@ -28,7 +28,7 @@ pub mod until;
 pub mod workload;
 
 pub use arguments::{Arguments, Flavour};
-pub use client::Client;
+pub use client::{Client, Commands};
 pub use outcome::Outcome;
 
 /// An error is a sentence for a person.

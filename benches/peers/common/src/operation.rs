@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{Client, Result};
+use crate::{Client, Commands, Result};
 
 /// Something that a task repeats.
 pub trait Operation: Clone + Send + Sync + 'static {
@@ -33,7 +33,7 @@ fn check(what: &str, found: usize, expected: usize) -> Result<()> {
 #[derive(Clone)]
 pub struct Get<C>(pub C, pub Names);
 
-impl<C: Client> Operation for Get<C> {
+impl<C: Commands> Operation for Get<C> {
     async fn run(&mut self, turn: u64) -> Result<()> {
         let value = self.0.get(pick(&self.1, turn)).await?;
         check("bytes of a value", value.len(), 16)
@@ -55,7 +55,7 @@ impl<C: Client> Operation for PoolGet<C> {
 #[derive(Clone)]
 pub struct Set<C>(pub C, pub Names);
 
-impl<C: Client> Operation for Set<C> {
+impl<C: Commands> Operation for Set<C> {
     async fn run(&mut self, turn: u64) -> Result<()> {
         self.0.set(pick(&self.1, turn), "0123456789abcdef").await
     }
@@ -72,7 +72,7 @@ pub struct Mixed<C> {
     pub values: Arc<[String]>,
 }
 
-impl<C: Client> Operation for Mixed<C> {
+impl<C: Commands> Operation for Mixed<C> {
     async fn run(&mut self, turn: u64) -> Result<()> {
         let name = pick(&self.names, turn);
         if turn % 10 == 9 {
@@ -94,7 +94,7 @@ impl<C: Client> Operation for Mixed<C> {
 #[derive(Clone)]
 pub struct Pipeline<C>(pub C, pub Names);
 
-impl<C: Client> Operation for Pipeline<C> {
+impl<C: Commands> Operation for Pipeline<C> {
     async fn run(&mut self, _: u64) -> Result<()> {
         let found = self.0.pipeline(&self.1).await?;
         check("replies of a pipeline", found, self.1.len())
@@ -180,7 +180,7 @@ impl<C: Client> Operation for Hgetall<C> {
 #[derive(Clone)]
 pub struct Mget<C>(pub C, pub Names);
 
-impl<C: Client> Operation for Mget<C> {
+impl<C: Commands> Operation for Mget<C> {
     async fn run(&mut self, _: u64) -> Result<()> {
         let found = self.0.mget(&self.1).await?;
         check("values of MGET", found, self.1.len())

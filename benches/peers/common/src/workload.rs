@@ -14,7 +14,7 @@ use crate::operation::{
     SetBytes, Transaction,
 };
 use crate::until::Until;
-use crate::{Arguments, Client, Outcome, Result};
+use crate::{Arguments, Client, Commands, Outcome, Result};
 
 /// How many small values there are.
 const NAMES: usize = 1000;
@@ -28,6 +28,10 @@ const TURNS: usize = 10_000;
 /// Runs the workload that the arguments name.
 pub fn run<C: Client>(arguments: &Arguments) -> Result<Outcome> {
     let runtime = arguments.flavour.runtime()?;
+    if arguments.cluster {
+        let client = runtime.block_on(C::Cluster::connect(&arguments.url))?;
+        return shared(client, &runtime, arguments);
+    }
     match arguments.workload.as_str() {
         "receive" => receive::<C>(&runtime, arguments),
         "scan" => scan::<C>(&runtime, arguments),
@@ -47,12 +51,7 @@ pub fn run<C: Client>(arguments: &Arguments) -> Result<Outcome> {
 fn repeated<C: Client>(runtime: &Runtime, arguments: &Arguments) -> Result<Outcome> {
     let client = runtime.block_on(C::connect(&arguments.url))?;
     let size = arguments.size;
-    let small = || names("small", NAMES);
     match arguments.workload.as_str() {
-        "get" => quick(size, Get(client, small())).measure(runtime, arguments),
-        "set" => quick(size, Set(client, names("set", NAMES))).measure(runtime, arguments),
-        "mixed" => quick(size, mixed(client)).measure(runtime, arguments),
-        "pipeline" => slow(Pipeline(client, names_cycled(size))).measure(runtime, arguments),
         "transaction" => slow(Transaction(client, names("set", size))).measure(runtime, arguments),
         "get-bytes" => slow(GetBytes(client, size)).measure(runtime, arguments),
         "set-bytes" => {
@@ -69,6 +68,18 @@ fn repeated<C: Client>(runtime: &Runtime, arguments: &Arguments) -> Result<Outco
             map: name == "hgetall-map",
         })
         .measure(runtime, arguments),
+        _ => shared(client, runtime, arguments),
+    }
+}
+
+/// The workloads that a cluster has as well.
+fn shared<C: Commands>(client: C, runtime: &Runtime, arguments: &Arguments) -> Result<Outcome> {
+    let size = arguments.size;
+    match arguments.workload.as_str() {
+        "get" => quick(size, Get(client, names("small", NAMES))).measure(runtime, arguments),
+        "set" => quick(size, Set(client, names("set", NAMES))).measure(runtime, arguments),
+        "mixed" => quick(size, mixed(client)).measure(runtime, arguments),
+        "pipeline" => slow(Pipeline(client, names_cycled(size))).measure(runtime, arguments),
         "mget" => slow(Mget(client, names_cycled(size))).measure(runtime, arguments),
         other => Err(format!("there is no workload {other:?}").into()),
     }
@@ -90,7 +101,7 @@ fn slow<O: Operation>(operation: O) -> Load<O> {
     }
 }
 
-fn mixed<C: Client>(client: C) -> Mixed<C> {
+fn mixed<C: Commands>(client: C) -> Mixed<C> {
     let sizes = [100, 250, 600, 1000, 1600, 2300, 3200, 4096];
     Mixed {
         client,

@@ -10,7 +10,7 @@ use fred::prelude::{
     PubsubInterface, TcpConfig, TransactionInterface,
 };
 use fred::types::{FromValue, Value};
-use peers_common::{Client, Result, hundred_fields};
+use peers_common::{Client, Commands, Result, Unsupported, hundred_fields};
 
 hundred_fields! {
     by hand:
@@ -45,40 +45,19 @@ fn builder(url: &str) -> Result<Builder> {
     Ok(builder)
 }
 
-impl Client for Fred {
-    type Pool = fred::clients::Pool;
-
+impl Commands for Fred {
     async fn connect(url: &str) -> Result<Self> {
         let client = builder(url)?.build()?;
         client.init().await?;
         Ok(Self(client))
     }
 
-    async fn connect_pool(url: &str, lanes: usize) -> Result<Self::Pool> {
-        let pool = builder(url)?.build_pool(lanes)?;
-        pool.init().await?;
-        Ok(pool)
-    }
-
     async fn get(&mut self, key: &str) -> Result<String> {
         Ok(self.0.get(key).await?)
     }
 
-    async fn pool_get(pool: &Self::Pool, key: &str) -> Result<String> {
-        Ok(pool.get(key).await?)
-    }
-
     async fn set(&mut self, key: &str, value: &str) -> Result<()> {
         Ok(self.0.set(key, value, None, None, false).await?)
-    }
-
-    async fn get_bytes(&mut self, key: &str) -> Result<usize> {
-        let value: Bytes = self.0.get(key).await?;
-        Ok(value.len())
-    }
-
-    async fn set_bytes(&mut self, key: &str, value: &Bytes) -> Result<()> {
-        Ok(self.0.set(key, value.clone(), None, None, false).await?)
     }
 
     async fn pipeline(&mut self, keys: &[String]) -> Result<usize> {
@@ -88,6 +67,36 @@ impl Client for Fred {
         }
         let values: Vec<Option<String>> = pipeline.all().await?;
         Ok(values.iter().flatten().count())
+    }
+
+    async fn mget(&mut self, keys: &[String]) -> Result<usize> {
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let values: Vec<Option<String>> = self.0.mget(keys).await?;
+        Ok(values.iter().flatten().count())
+    }
+}
+
+impl Client for Fred {
+    type Pool = fred::clients::Pool;
+    type Cluster = Cluster;
+
+    async fn connect_pool(url: &str, lanes: usize) -> Result<Self::Pool> {
+        let pool = builder(url)?.build_pool(lanes)?;
+        pool.init().await?;
+        Ok(pool)
+    }
+
+    async fn pool_get(pool: &Self::Pool, key: &str) -> Result<String> {
+        Ok(pool.get(key).await?)
+    }
+
+    async fn get_bytes(&mut self, key: &str) -> Result<usize> {
+        let value: Bytes = self.0.get(key).await?;
+        Ok(value.len())
+    }
+
+    async fn set_bytes(&mut self, key: &str, value: &Bytes) -> Result<()> {
+        Ok(self.0.set(key, value.clone(), None, None, false).await?)
     }
 
     async fn transaction(&mut self, keys: &[String], value: &str) -> Result<()> {
@@ -117,12 +126,6 @@ impl Client for Fred {
     async fn hgetall_struct(&mut self, key: &str) -> Result<usize> {
         let hash: Hash = self.0.hgetall(key).await?;
         Ok(hash.f99.len())
-    }
-
-    async fn mget(&mut self, keys: &[String]) -> Result<usize> {
-        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let values: Vec<Option<String>> = self.0.mget(keys).await?;
-        Ok(values.iter().flatten().count())
     }
 
     async fn scan(&mut self) -> Result<u64> {
@@ -156,6 +159,34 @@ impl Client for Fred {
             let _: Bytes = message.value.convert()?;
         }
         Ok(())
+    }
+}
+
+/// The same client with the address of a cluster.
+#[derive(Clone)]
+struct Cluster(Fred);
+
+impl Commands for Cluster {
+    async fn connect(url: &str) -> Result<Self> {
+        let url = url.replacen("redis://", "redis-cluster://", 1);
+        Ok(Self(Fred::connect(&url).await?))
+    }
+
+    async fn get(&mut self, key: &str) -> Result<String> {
+        self.0.get(key).await
+    }
+
+    async fn set(&mut self, key: &str, value: &str) -> Result<()> {
+        self.0.set(key, value).await
+    }
+
+    async fn pipeline(&mut self, keys: &[String]) -> Result<usize> {
+        self.0.pipeline(keys).await
+    }
+
+    /// It sends the command as it is, and the server refuses keys of several slots.
+    async fn mget(&mut self, _: &[String]) -> Result<usize> {
+        Err(Unsupported.into())
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use peers_common::{Client, Result, hundred_fields};
+use peers_common::{Client, Commands, Result, Unsupported, hundred_fields};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncCommands, AsyncConnectionConfig, FromRedisValue, ParsingError, Value};
 
@@ -39,9 +39,7 @@ struct Redis(MultiplexedConnection);
 #[derive(Clone)]
 struct Pool(Arc<(Vec<Redis>, AtomicUsize)>);
 
-impl Client for Redis {
-    type Pool = Pool;
-
+impl Commands for Redis {
     async fn connect(url: &str) -> Result<Self> {
         let client = redis::Client::open(url)?;
         let config = AsyncConnectionConfig::new()
@@ -51,16 +49,39 @@ impl Client for Redis {
         Ok(Self(connection.await?))
     }
 
+    async fn get(&mut self, key: &str) -> Result<String> {
+        Ok(self.0.get(key).await?)
+    }
+
+    async fn set(&mut self, key: &str, value: &str) -> Result<()> {
+        Ok(self.0.set(key, value).await?)
+    }
+
+    async fn pipeline(&mut self, keys: &[String]) -> Result<usize> {
+        let mut pipeline = redis::pipe();
+        for key in keys {
+            pipeline.get(key);
+        }
+        let values: Vec<Option<String>> = pipeline.query_async(&mut self.0).await?;
+        Ok(values.iter().flatten().count())
+    }
+
+    async fn mget(&mut self, keys: &[String]) -> Result<usize> {
+        let values: Vec<Option<String>> = self.0.mget(keys).await?;
+        Ok(values.iter().flatten().count())
+    }
+}
+
+impl Client for Redis {
+    type Pool = Pool;
+    type Cluster = Cluster;
+
     async fn connect_pool(url: &str, lanes: usize) -> Result<Self::Pool> {
         let mut connections = Vec::new();
         for _ in 0..lanes {
             connections.push(Self::connect(url).await?);
         }
         Ok(Pool(Arc::new((connections, AtomicUsize::new(0)))))
-    }
-
-    async fn get(&mut self, key: &str) -> Result<String> {
-        Ok(self.0.get(key).await?)
     }
 
     async fn pool_get(pool: &Self::Pool, key: &str) -> Result<String> {
@@ -74,10 +95,6 @@ impl Client for Redis {
             .await
     }
 
-    async fn set(&mut self, key: &str, value: &str) -> Result<()> {
-        Ok(self.0.set(key, value).await?)
-    }
-
     async fn get_bytes(&mut self, key: &str) -> Result<usize> {
         let value: Bytes = self.0.get(key).await?;
         Ok(value.len())
@@ -85,15 +102,6 @@ impl Client for Redis {
 
     async fn set_bytes(&mut self, key: &str, value: &Bytes) -> Result<()> {
         Ok(self.0.set(key, value.as_ref()).await?)
-    }
-
-    async fn pipeline(&mut self, keys: &[String]) -> Result<usize> {
-        let mut pipeline = redis::pipe();
-        for key in keys {
-            pipeline.get(key);
-        }
-        let values: Vec<Option<String>> = pipeline.query_async(&mut self.0).await?;
-        Ok(values.iter().flatten().count())
     }
 
     async fn transaction(&mut self, keys: &[String], value: &str) -> Result<()> {
@@ -123,11 +131,6 @@ impl Client for Redis {
     async fn hgetall_struct(&mut self, key: &str) -> Result<usize> {
         let hash: Hash = self.0.hgetall(key).await?;
         Ok(hash.f99.len())
-    }
-
-    async fn mget(&mut self, keys: &[String]) -> Result<usize> {
-        let values: Vec<Option<String>> = self.0.mget(keys).await?;
-        Ok(values.iter().flatten().count())
     }
 
     async fn scan(&mut self) -> Result<u64> {
@@ -161,6 +164,37 @@ impl Client for Redis {
             let _: Bytes = message.get_payload()?;
         }
         Ok(())
+    }
+}
+
+/// The nodes of a cluster behind one handle, with the same timeout of a reply.
+#[derive(Clone)]
+struct Cluster(redis::cluster_async::ClusterConnection);
+
+impl Commands for Cluster {
+    async fn connect(url: &str) -> Result<Self> {
+        let client = redis::cluster::ClusterClient::builder(vec![url])
+            .response_timeout(Duration::from_secs(10))
+            .build()?;
+        Ok(Self(client.get_async_connection().await?))
+    }
+
+    async fn get(&mut self, key: &str) -> Result<String> {
+        Ok(self.0.get(key).await?)
+    }
+
+    async fn set(&mut self, key: &str, value: &str) -> Result<()> {
+        Ok(self.0.set(key, value).await?)
+    }
+
+    /// It refuses a pipeline over several slots.
+    async fn pipeline(&mut self, _: &[String]) -> Result<usize> {
+        Err(Unsupported.into())
+    }
+
+    async fn mget(&mut self, keys: &[String]) -> Result<usize> {
+        let values: Vec<Option<String>> = self.0.mget(keys).await?;
+        Ok(values.iter().flatten().count())
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use peers_common::{Client, Result, hundred_fields};
+use peers_common::{Client, Commands, Result, hundred_fields};
 use rustis::client::{BatchPreparedCommand, IntoConfig};
 use rustis::commands::{GenericCommands, HashCommands, ListCommands, ScanOptions, StringCommands};
 use rustis::resp::{BulkString, RefBulkString};
@@ -26,14 +26,40 @@ struct Rustis(rustis::client::Client);
 #[derive(Clone)]
 struct Pool(Arc<(Vec<Rustis>, AtomicUsize)>);
 
-impl Client for Rustis {
-    type Pool = Pool;
-
+impl Commands for Rustis {
     async fn connect(url: &str) -> Result<Self> {
         let mut config = url.into_config()?;
         config.backpressure.max_pubsub_bytes = 0;
         Ok(Self(rustis::client::Client::connect(config).await?))
     }
+
+    async fn get(&mut self, key: &str) -> Result<String> {
+        Ok(self.0.get::<String>(key).await?)
+    }
+
+    async fn set(&mut self, key: &str, value: &str) -> Result<()> {
+        Ok(self.0.set(key, value).await?)
+    }
+
+    async fn pipeline(&mut self, keys: &[String]) -> Result<usize> {
+        let mut pipeline = self.0.create_pipeline();
+        pipeline.reserve(keys.len());
+        for key in keys {
+            pipeline.get::<()>(key).queue();
+        }
+        let values: Vec<Option<String>> = pipeline.execute().await?;
+        Ok(values.iter().flatten().count())
+    }
+
+    async fn mget(&mut self, keys: &[String]) -> Result<usize> {
+        let values = self.0.mget::<Vec<Option<String>>>(keys).await?;
+        Ok(values.iter().flatten().count())
+    }
+}
+
+impl Client for Rustis {
+    type Pool = Pool;
+    type Cluster = Cluster;
 
     async fn connect_pool(url: &str, lanes: usize) -> Result<Self::Pool> {
         let mut connections = Vec::new();
@@ -41,10 +67,6 @@ impl Client for Rustis {
             connections.push(Self::connect(url).await?);
         }
         Ok(Pool(Arc::new((connections, AtomicUsize::new(0)))))
-    }
-
-    async fn get(&mut self, key: &str) -> Result<String> {
-        Ok(self.0.get::<String>(key).await?)
     }
 
     async fn pool_get(pool: &Self::Pool, key: &str) -> Result<String> {
@@ -58,10 +80,6 @@ impl Client for Rustis {
             .await?)
     }
 
-    async fn set(&mut self, key: &str, value: &str) -> Result<()> {
-        Ok(self.0.set(key, value).await?)
-    }
-
     async fn get_bytes(&mut self, key: &str) -> Result<usize> {
         let value = self.0.get::<BulkString>(key).await?;
         Ok(value.as_bytes().len())
@@ -69,16 +87,6 @@ impl Client for Rustis {
 
     async fn set_bytes(&mut self, key: &str, value: &Bytes) -> Result<()> {
         Ok(self.0.set(key, RefBulkString::new(value)).await?)
-    }
-
-    async fn pipeline(&mut self, keys: &[String]) -> Result<usize> {
-        let mut pipeline = self.0.create_pipeline();
-        pipeline.reserve(keys.len());
-        for key in keys {
-            pipeline.get::<()>(key).queue();
-        }
-        let values: Vec<Option<String>> = pipeline.execute().await?;
-        Ok(values.iter().flatten().count())
     }
 
     async fn transaction(&mut self, keys: &[String], value: &str) -> Result<()> {
@@ -109,11 +117,6 @@ impl Client for Rustis {
         Ok(hash.f99.len())
     }
 
-    async fn mget(&mut self, keys: &[String]) -> Result<usize> {
-        let values = self.0.mget::<Vec<Option<String>>>(keys).await?;
-        Ok(values.iter().flatten().count())
-    }
-
     async fn scan(&mut self) -> Result<u64> {
         let (mut cursor, mut found) = (0, 0);
         loop {
@@ -142,6 +145,33 @@ impl Client for Rustis {
             std::hint::black_box(message.payload());
         }
         Ok(())
+    }
+}
+
+/// The same client with the address of a cluster.
+#[derive(Clone)]
+struct Cluster(Rustis);
+
+impl Commands for Cluster {
+    async fn connect(url: &str) -> Result<Self> {
+        let url = url.replacen("redis://", "redis+cluster://", 1);
+        Ok(Self(Rustis::connect(&url).await?))
+    }
+
+    async fn get(&mut self, key: &str) -> Result<String> {
+        self.0.get(key).await
+    }
+
+    async fn set(&mut self, key: &str, value: &str) -> Result<()> {
+        self.0.set(key, value).await
+    }
+
+    async fn pipeline(&mut self, keys: &[String]) -> Result<usize> {
+        self.0.pipeline(keys).await
+    }
+
+    async fn mget(&mut self, keys: &[String]) -> Result<usize> {
+        self.0.mget(keys).await
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::process::ExitCode;
 
 use bytes::Bytes;
-use peers_common::{Client, Result, hundred_fields};
+use peers_common::{Client, Commands, Result, hundred_fields};
 use typedis::prelude::*;
 use typedis::pubsub::{Event, Lag};
 use typedis::{Config, FromRedis};
@@ -19,15 +19,9 @@ hundred_fields! {
 #[derive(Clone)]
 struct Typedis(typedis::Connection);
 
-impl Client for Typedis {
-    type Pool = typedis::Pool;
-
+impl Commands for Typedis {
     async fn connect(url: &str) -> Result<Self> {
         Ok(Self(typedis::connect(url).await?))
-    }
-
-    async fn connect_pool(url: &str, lanes: usize) -> Result<Self::Pool> {
-        Ok(typedis::pool(Config::from_url(url)?.lanes(lanes)).await?)
     }
 
     async fn get(&mut self, key: &str) -> Result<String> {
@@ -35,13 +29,35 @@ impl Client for Typedis {
         Ok(value.ok_or("no such key")?)
     }
 
+    async fn set(&mut self, key: &str, value: &str) -> Result<()> {
+        Ok(self.0.set(key, value).await?)
+    }
+
+    async fn pipeline(&mut self, keys: &[String]) -> Result<usize> {
+        let values: Vec<Option<String>> = self
+            .0
+            .pipeline_each(keys, |command, key| command.get::<String>(key))
+            .await?;
+        Ok(values.iter().flatten().count())
+    }
+
+    async fn mget(&mut self, keys: &[String]) -> Result<usize> {
+        let values: Vec<Option<String>> = self.0.mget(keys).await?;
+        Ok(values.iter().flatten().count())
+    }
+}
+
+impl Client for Typedis {
+    type Pool = typedis::Pool;
+    type Cluster = Cluster;
+
+    async fn connect_pool(url: &str, lanes: usize) -> Result<Self::Pool> {
+        Ok(typedis::pool(Config::from_url(url)?.lanes(lanes)).await?)
+    }
+
     async fn pool_get(pool: &Self::Pool, key: &str) -> Result<String> {
         let value: Option<String> = pool.get(key).await?;
         Ok(value.ok_or("no such key")?)
-    }
-
-    async fn set(&mut self, key: &str, value: &str) -> Result<()> {
-        Ok(self.0.set(key, value).await?)
     }
 
     async fn get_bytes(&mut self, key: &str) -> Result<usize> {
@@ -51,14 +67,6 @@ impl Client for Typedis {
 
     async fn set_bytes(&mut self, key: &str, value: &Bytes) -> Result<()> {
         Ok(self.0.set(key, value.clone()).await?)
-    }
-
-    async fn pipeline(&mut self, keys: &[String]) -> Result<usize> {
-        let values: Vec<Option<String>> = self
-            .0
-            .pipeline_each(keys, |command, key| command.get::<String>(key))
-            .await?;
-        Ok(values.iter().flatten().count())
     }
 
     async fn transaction(&mut self, keys: &[String], value: &str) -> Result<()> {
@@ -92,11 +100,6 @@ impl Client for Typedis {
         Ok(hash.f99.len())
     }
 
-    async fn mget(&mut self, keys: &[String]) -> Result<usize> {
-        let values: Vec<Option<String>> = self.0.mget(keys).await?;
-        Ok(values.iter().flatten().count())
-    }
-
     async fn scan(&mut self) -> Result<u64> {
         let (mut cursor, mut found) = (0, 0);
         loop {
@@ -128,6 +131,38 @@ impl Client for Typedis {
             }
         }
         Ok(())
+    }
+}
+
+/// The nodes of a cluster behind one handle.
+#[derive(Clone)]
+struct Cluster(typedis::Cluster);
+
+impl Commands for Cluster {
+    async fn connect(url: &str) -> Result<Self> {
+        Ok(Self(typedis::cluster(url).await?))
+    }
+
+    async fn get(&mut self, key: &str) -> Result<String> {
+        let value: Option<String> = self.0.get(key).await?;
+        Ok(value.ok_or("no such key")?)
+    }
+
+    async fn set(&mut self, key: &str, value: &str) -> Result<()> {
+        Ok(self.0.set(key, value).await?)
+    }
+
+    async fn pipeline(&mut self, keys: &[String]) -> Result<usize> {
+        let values: Vec<Option<String>> = self
+            .0
+            .pipeline_each(keys, |command, key| command.get::<String>(key))
+            .await?;
+        Ok(values.iter().flatten().count())
+    }
+
+    async fn mget(&mut self, keys: &[String]) -> Result<usize> {
+        let values: Vec<Option<String>> = self.0.mget(keys).await?;
+        Ok(values.iter().flatten().count())
     }
 }
 

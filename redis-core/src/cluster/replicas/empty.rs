@@ -3,25 +3,23 @@
 //! A replica of Redis answers as if a key did not exist while the key is on its way to another shard; those of Valkey 8 and
 //! later answer ASK.
 
-use crate::error::ServerError;
-
-/// Whether a reply may mean that a key does not exist: nothing, 0, an empty list or text, the type `none`, -2 as the time to
-/// live, or a list with such an element.
+/// Whether a reply may mean that a key does not exist: nothing, 0, false, -1 as a position, -2 as the time to live, an empty
+/// list or text, the type `none`, or a list with such an element.
 pub(super) fn may_mean_no_key(reply: &[u8]) -> bool {
     let Some((line, rest)) = split_line(reply) else {
         return false;
     };
     match line {
-        b"_" | b"$-1" | b"*-1" | b":0" | b":-2" | b"$0" | b"+none" | b"*0" | b"%0" | b"~0" => true,
-        [b'*', ..] => elements_may(rest),
-        _ => false,
+        b"$0" | b"+none" => true,
+        [b'*', ..] => is_nothing(line) || elements_may(rest),
+        _ => is_nothing(line),
     }
 }
 
 /// Whether one of the elements of a list may, as far as they are plain.
 fn elements_may(mut rest: &[u8]) -> bool {
     while let Some((line, after)) = split_line(rest) {
-        if matches!(line, b"_" | b"$-1" | b"*-1" | b":0" | b":-2") {
+        if is_nothing(line) {
             return true;
         }
         rest = match line {
@@ -40,14 +38,16 @@ fn elements_may(mut rest: &[u8]) -> bool {
     false
 }
 
+fn is_nothing(line: &[u8]) -> bool {
+    let nothing = [
+        "_", "$-1", "*-1", ":0", ":-1", ":-2", "#f", "*0", "%0", "~0",
+    ];
+    nothing.iter().any(|known| known.as_bytes() == line)
+}
+
 fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = memchr::memchr(b'\r', bytes)?;
     Some((bytes.get(..end)?, bytes.get(end + 2..)?))
-}
-
-/// Whether an error says that there is no such key, as those of XINFO and OBJECT do.
-pub(super) fn says_no_key(error: &ServerError) -> bool {
-    error.message().contains("no such key")
 }
 
 #[cfg(test)]
@@ -70,6 +70,10 @@ mod tests {
             "*2\r\n_\r\n$1\r\na\r\n",
             "*2\r\n$1\r\na\r\n$-1\r\n",
             "*2\r\n:1\r\n:0\r\n",
+            ":-1\r\n",
+            "#f\r\n",
+            "*2\r\n#t\r\n#f\r\n",
+            "*2\r\n*1\r\n:1\r\n*0\r\n",
         ];
         for reply in empty {
             assert!(may_mean_no_key(reply.as_bytes()), "{reply:?}");
@@ -77,7 +81,8 @@ mod tests {
         let values = [
             "$1\r\na\r\n",
             ":1\r\n",
-            ":-1\r\n",
+            "#t\r\n",
+            ",0.5\r\n",
             "+OK\r\n",
             "*1\r\n$1\r\na\r\n",
             "*1\r\n$3\r\n_\r\n\r\n",

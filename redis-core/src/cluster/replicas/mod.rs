@@ -17,7 +17,7 @@ use super::pending::ClusterPending;
 use super::redirect::{Redirect, RedirectKind};
 use super::shared::Shared;
 use super::topology::NodeRole;
-use crate::command::{Args, Slots};
+use crate::command::{Args, RequestPolicy, ResponsePolicy, Slots};
 use crate::config::ReadFrom;
 use crate::engine::exchange::terms_of;
 use crate::engine::inflight::Limit;
@@ -65,8 +65,10 @@ pub(super) async fn read(
         .limit(shared.config.command_timeout);
     let end = Limit::from(limit, Instant::now());
     let nodes = choice::order(&shared.routes(), slot, &view);
+    let shows = shows_missing_keys(&args);
     for (node, role) in nodes {
-        if role == NodeRole::Primary {
+        let is_of_use = shows || tells_of_moves(&node) != Some(false);
+        if role == NodeRole::Primary || !is_of_use {
             return at_primary(shared, args).await;
         }
         let outcome = ask(shared, &node, slot, &args).await;
@@ -85,6 +87,20 @@ pub(super) async fn read(
         return Err(no_replica(slot).of_command(args.name()));
     }
     at_primary(shared, args).await
+}
+
+/// Whether it is seen in the reply if a key does not exist: the reply is that of one key, or has a value for each key.
+fn shows_missing_keys(args: &Args) -> bool {
+    let info = args.info();
+    let has_each = info.request_policy == RequestPolicy::MultiShard
+        && info.response_policy == ResponsePolicy::Default;
+    info.cacheable && (has_each || args.count_keys() == 1)
+}
+
+/// Whether a replica says so when a key is on its way to another node; `None` if its version is not known yet.
+fn tells_of_moves(node: &Node) -> Option<bool> {
+    let server = node.server_of(NodeRole::Replica)?;
+    Some(!TELLS_OF_MOVES.is_beyond(server))
 }
 
 #[cold]
@@ -120,11 +136,10 @@ async fn ask(shared: &Shared, node: &Node, slot: u16, args: &Args) -> Outcome {
             Err(_) => return Outcome::AskAnother,
         }
     };
+    let tells = tells_of_moves(node) == Some(true);
     let Some(error) = frame.reply().error() else {
-        let tells = node
-            .server_of(NodeRole::Replica)
-            .is_some_and(|server| !TELLS_OF_MOVES.is_beyond(server));
-        return if tells || !empty::may_mean_no_key(frame.as_bytes()) {
+        let has_all = shows_missing_keys(args) && !empty::may_mean_no_key(frame.as_bytes());
+        return if tells || has_all {
             Outcome::Reply(frame)
         } else {
             Outcome::AskPrimary
@@ -135,9 +150,10 @@ async fn ask(shared: &Shared, node: &Node, slot: u16, args: &Args) -> Outcome {
             heed(shared, node, slot, &redirect);
             Outcome::AskPrimary
         }
-        // A key that is missing, or is on its way.
-        None if error.code() == "TRYAGAIN" || empty::says_no_key(&error) => Outcome::AskPrimary,
+        None if error.code() == "TRYAGAIN" => Outcome::AskPrimary,
         None if error.is_transient() => Outcome::AskAnother,
+        // It may be about a key that is on its way.
+        None if !tells => Outcome::AskPrimary,
         None => Outcome::Reply(frame),
     }
 }

@@ -31,7 +31,7 @@ impl Args {
 
     /// The place of the content of the word at this position.
     #[inline]
-    fn place_of_key(&self, position: u32) -> Option<Range<usize>> {
+    pub(super) fn place_of_key(&self, position: u32) -> Option<Range<usize>> {
         let (mut at, mut word) = (0, 0);
         if position >= self.info.words {
             (at, word) = (self.info.header.len(), self.info.words);

@@ -46,7 +46,14 @@ impl Args {
         // The positions of keys have to be known if they may be replaced, or sent to several nodes.
         if self.moves || self.info.request_policy == RequestPolicy::MultiShard {
             self.keys.extend(first..self.words);
+        } else {
+            self.noted.fixed_count += self.words - first;
         }
+    }
+
+    /// How many keys there are, if their slots are noted.
+    pub(crate) fn count_keys(&self) -> usize {
+        self.keys.len() + self.noted.fixed_count as usize
     }
 
     /// Computes the slots of replaceable keys again, after some were replaced.
@@ -83,6 +90,18 @@ impl Args {
     }
 
     fn slots_at_positions(&self) -> Slots {
+        // Most commands have one key.
+        if let [position] = *self.keys
+            && self.shared().is_empty()
+            && let Some(key) = self.place_of_key(position)
+            && let Some(key) = self.bytes.get(key)
+        {
+            return Slots::One(slot(key));
+        }
+        self.slots_of_all()
+    }
+
+    fn slots_of_all(&self) -> Slots {
         let all = self.joined();
         let mut words = encode::words(&all);
         let (mut slots, mut passed) = (Slots::None, 0);
@@ -148,6 +167,19 @@ mod tests {
         let mut args = Args::new(&SORT, Keys::Slots);
         args.part(0, |args| args.key("destination", "a"));
         assert_eq!(args.key_positions(), [1]);
+    }
+
+    #[test]
+    fn keys_are_counted_wherever_they_are() {
+        let keys = [b"a".to_vec(), b"b".to_vec()];
+        for info in [&MGET, &SORT] {
+            let mut args = with_keys(info, &keys);
+            assert_eq!(args.count_keys(), 2);
+            args.word("x");
+            args.part(0, |args| args.key("destination", "a"));
+            args.part(0, |args| args.key("destination", "b"));
+            assert_eq!(args.count_keys(), 3);
+        }
     }
 
     #[test]

@@ -51,16 +51,18 @@ impl Args {
             return;
         }
         self.clear();
-        let _ending = SPARE.try_with(|spare| {
-            let before = spare.take();
-            let count = before.as_ref().map_or(0, |before| before.spare.count + 1);
-            if count < KEPT {
-                self.spare = Spare { before, count };
-                spare.set(Some(self));
-            } else {
-                spare.set(before);
-            }
-        });
+        // While the thread ends, none are kept.
+        let Ok(before) = SPARE.try_with(Cell::take) else {
+            return;
+        };
+        let count = before.as_ref().map_or(0, |before| before.spare.count + 1);
+        let kept = if count < KEPT {
+            self.spare = Spare { before, count };
+            Some(self)
+        } else {
+            before
+        };
+        let _ending = SPARE.try_with(|spare| spare.set(kept));
     }
 
     #[inline]

@@ -9,7 +9,9 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::config::{Address, Config, Protocol, ServiceRole, Transport};
 use crate::connect::attempt::Attempt;
-use crate::connect::handshake::{Refusal, Replies, current_credentials};
+use crate::connect::handshake::current_credentials;
+use crate::connect::refusal::Refusal;
+use crate::connect::replies::Replies;
 use crate::reply::Frame;
 use crate::wire::encode;
 

@@ -1,7 +1,12 @@
 //! One socket, from the handshake to its end: reading, writing and checking that the server still answers. None waits
 //! for another.
+//!
+//! # Layout
+//!
+//! - `frames`: the whole frames that have come
+//! - `hand_out`: replies and pushes, handed out in the order in which they came
+//! - `replies`: a reply goes to the caller who waits for it
 
-use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -23,10 +28,13 @@ use crate::engine::link::Link;
 use crate::engine::maintenance::Relaxation;
 use crate::wire::fixed_command;
 use crate::wire::outgoing::PIECES;
-use crate::wire::scan::{Found, Scanner};
+use crate::wire::scan::Scanner;
 
+mod frames;
 mod hand_out;
 mod replies;
+
+use frames::Frames;
 
 /// The number of bytes of one read: it doubles when reads fill the buffer, and halves when they use little of it. So
 /// an idle connection needs little memory, and a busy one makes few system calls.
@@ -53,7 +61,7 @@ pub(super) struct Session {
     scanner: Scanner,
     input: BytesMut,
     /// Whole frames at the start of the input.
-    found: VecDeque<Found>,
+    found: Frames,
     /// In how many of these replies there is a push that was not handed out yet.
     with_inner_pushes: usize,
     /// How much memory the input buffer has: it stays allocated while any part of it is in use.
@@ -107,7 +115,7 @@ impl Session {
             scanner: Scanner::new(link.config.limits),
             allocated: pushes.capacity(),
             input: pushes,
-            found: VecDeque::new(),
+            found: Frames::default(),
             with_inner_pushes: 0,
             step: LEAST_READ,
             unanswered: Unanswered::default(),

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::runtime::planted::Planted;
+use crate::wire::Chunk;
 
 impl Queue {
     /// Queues a payload, or makes the caller wait for room. `place` is the caller's place among those who wait,
@@ -139,6 +140,18 @@ impl Queue {
             // The cell is freed by its caller, so it is always there.
             _ => Delivery::failed(Failure::Closed(Phase::MaybeApplied)),
         })
+    }
+
+    /// Takes the delivery, if it is a single reply. This is the usual case of [`Queue::poll_cell`] in few steps.
+    #[inline(always)]
+    pub(crate) fn take_reply(&mut self, key: CellKey) -> Option<Chunk> {
+        let Some(Cell::Filled(Delivery::Reply(_))) = self.cells.get(key) else {
+            return None;
+        };
+        match self.cells.try_remove(key) {
+            Some(Cell::Filled(Delivery::Reply(chunk))) => Some(chunk),
+            _ => None,
+        }
     }
 
     /// The caller has gone away. Returns the waker of the next caller who waits, if there is now

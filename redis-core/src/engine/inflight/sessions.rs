@@ -1,4 +1,4 @@
-//! The driver's side of the queue: to take what waits, to deliver replies, to fail what is late or lost.
+//! The driver's side of the queue: to take what waits, to fail what is late or lost.
 
 use std::task::Waker;
 
@@ -7,7 +7,6 @@ use tokio::time::Instant;
 use super::*;
 use crate::command::block::LATENESS;
 use crate::runtime::planted::Planted;
-use crate::wire::Chunk;
 use crate::wire::encode::Output;
 
 impl Queue {
@@ -178,71 +177,6 @@ impl Queue {
         }
     }
 
-    /// Gives a piece of `frames` whole frames to the oldest entry. The entry must be owed at least
-    /// that many.
-    #[inline]
-    pub(crate) fn deliver(&mut self, piece: Chunk, frames: usize, woken: &mut Vec<Waker>) {
-        let Some(entry) = self.entries.front_mut() else {
-            return;
-        };
-        entry.come = (entry.come + frames).min(entry.replies);
-        let done = entry.come == entry.replies;
-        let (owner, bytes, limit) = (entry.owner, entry.bytes, entry.limit);
-        let (is_usual, was_lost) = (entry.is_usual, entry.losses > 0);
-        let is_single = frames == 1 && entry.replies == 1;
-        if done {
-            self.entries.pop_front();
-            self.taken = self.taken.saturating_sub(1);
-            self.bytes = self.bytes.saturating_sub(bytes);
-            self.answered_bytes += bytes;
-            self.counts.answered += u64::from(!matches!(owner, Owner::Driver));
-            if matches!(self.alone, Alone::InFlight) {
-                self.alone = Alone::None;
-            }
-        }
-        let Owner::Caller(key) = owner else { return };
-        let Some(cell) = self.cells.get_mut(key) else {
-            return;
-        };
-        match cell {
-            Cell::Waiting(_, None) if is_single && !piece.starts_with(b"-") => {
-                let filled = Cell::Filled(Delivery::Reply(piece));
-                if let Cell::Waiting(Some(waker), _) = std::mem::replace(cell, filled) {
-                    woken.push(waker);
-                }
-            }
-            Cell::Waiting(waker, parts) => {
-                let all = parts.get_or_insert_default();
-                all.chunks.push(piece);
-                if done {
-                    let extra = extra(self.relaxation.filter(|_| is_usual));
-                    all.deadline = limit.moment().map(|moment| moment + extra);
-                    all.was_lost = was_lost;
-                    woken.extend(waker.take());
-                    let all = parts.take().unwrap_or_default();
-                    *cell = Cell::Filled(Delivery::Parts(all));
-                }
-            }
-            Cell::Abandoned if done => drop(self.cells.remove(key)),
-            Cell::Abandoned | Cell::Filled(_) => {}
-        }
-    }
-
-    /// The server refused the oldest entry for a reason that goes away: its caller also gets the command to send
-    /// again. Not where a MULTI may be open: its EXEC does nothing once a command was refused.
-    pub(crate) fn deliver_refusal(
-        &mut self,
-        piece: Chunk,
-        unanswered: &Unanswered,
-        woken: &mut Vec<Waker>,
-    ) {
-        if let Some(entry) = self.entries.front().copied().filter(|_| !self.quiet) {
-            let bytes = unanswered.copy(self.answered_bytes, entry.bytes);
-            self.note_again(&entry, bytes);
-        }
-        self.deliver(piece, 1, woken);
-    }
-
     /// Notes that the server answered at `now`.
     pub(crate) fn mark_progress(&mut self, now: Instant) {
         self.owed_since = (self.taken > 0).then_some(now);
@@ -284,7 +218,8 @@ impl Queue {
         // Nearly all entries have the same patience.
         let mut last = (Duration::MAX, Limit::None);
         let count = std::mem::take(&mut self.unstamped);
-        for entry in self.entries.iter_mut().rev().take(count) {
+        let first = self.entries.len().saturating_sub(count);
+        for entry in self.entries.range_mut(first..) {
             match entry.limit {
                 Limit::Within(patience) => {
                     if patience != last.0 {
@@ -463,7 +398,7 @@ impl Queue {
 
     /// Leaves a copy for a caller who may send it again, if it is a single command: of several, some may have been
     /// carried out.
-    fn note_again(&mut self, entry: &Entry, bytes: Outgoing) {
+    pub(super) fn note_again(&mut self, entry: &Entry, bytes: Outgoing) {
         if entry.replies == 1
             && let Owner::Caller(key) = entry.owner
             && let Some(Cell::Waiting(_, parts)) = self.cells.get_mut(key)
@@ -600,11 +535,4 @@ impl Queue {
             self.cells.shrink_to_fit();
         }
     }
-}
-
-/// How much longer a limit is now.
-fn extra(relaxation: Option<Relaxation>) -> Duration {
-    relaxation.map_or(Duration::ZERO, |relaxation| {
-        relaxation.extra_at(Instant::now())
-    })
 }

@@ -80,6 +80,20 @@ impl<M> Event<M> {
     }
 }
 
+impl Event {
+    /// The event of a subscription that its reader calls by another name, with channels that lack the prefix.
+    pub(crate) fn shown_as(self, source: &Arc<Source>, prefix: &[u8]) -> Self {
+        match self {
+            Self::Message(message) => Self::Message(message.shown_as(source, prefix)),
+            Self::Interrupted(interruption) => Self::Interrupted(Interruption {
+                source: source.clone(),
+                ..interruption
+            }),
+            Self::Lagged(_) | Self::Resubscribed => self,
+        }
+    }
+}
+
 /// A published message.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Message {
@@ -95,6 +109,18 @@ impl Message {
             source,
             channel,
             payload,
+        }
+    }
+
+    fn shown_as(self, source: &Arc<Source>, prefix: &[u8]) -> Self {
+        let shorter = |channel: Bytes| match channel.starts_with(prefix) {
+            true => channel.slice(prefix.len()..),
+            false => channel,
+        };
+        Self {
+            source: source.clone(),
+            channel: self.channel.map(shorter),
+            ..self
         }
     }
 

@@ -12,6 +12,7 @@ pub(in crate::bench) fn workloads() -> Vec<Workload> {
         large(),
         aggregates(),
         messages(),
+        cluster(),
         tls(),
         connections(),
         growth(),
@@ -85,6 +86,48 @@ fn messages() -> Vec<Workload> {
     ]
 }
 
+/// Keys of all slots, three nodes.
+fn cluster() -> Vec<Workload> {
+    let w = |name, size, title| {
+        workload(Group::Cluster, name, size, title)
+            .via(Via::Cluster)
+            .on_both()
+    };
+    vec![
+        w("get", 1, "GET 16 B, 1 task, cluster").bar(1.0),
+        w("get", 16, "GET 16 B, 16 tasks, cluster").bar(0.5),
+        w("get", 64, "GET 16 B, 64 tasks, cluster")
+            .bar(0.35)
+            .bar_on_two(0.4),
+        w("get", 256, "GET 16 B, 256 tasks, cluster")
+            .bar(0.25)
+            .bar_on_two(0.4),
+        w("get", 1024, "GET 16 B, 1,024 tasks, cluster")
+            .bar(0.2)
+            .bar_on_two(0.4),
+        w("set", 1, "SET 16 B, 1 task, cluster").bar(1.0),
+        w("set", 16, "SET 16 B, 16 tasks, cluster").bar(0.5),
+        w("set", 64, "SET 16 B, 64 tasks, cluster")
+            .bar(0.35)
+            .bar_on_two(0.4),
+        w("set", 256, "SET 16 B, 256 tasks, cluster")
+            .bar(0.25)
+            .bar_on_two(0.4),
+        w("set", 1024, "SET 16 B, 1,024 tasks, cluster")
+            .bar(0.2)
+            .bar_on_two(0.4),
+        w("mget", 100, "MGET of 100 keys of all slots, cluster")
+            .bar(0.12)
+            .bar_on_two(0.4),
+        w("pipeline", 100, "pipeline of 100 GETs, cluster")
+            .bar(0.2)
+            .bar_on_two(0.4),
+        w("pipeline", 1000, "pipeline of 1,000 GETs, cluster")
+            .bar(0.08)
+            .bar_on_two(0.4),
+    ]
+}
+
 fn tls() -> Vec<Workload> {
     let w = |name, size, title| workload(Group::Tls, name, size, title).via(Via::Tls);
     vec![
@@ -133,6 +176,7 @@ fn workload(group: Group, name: &'static str, size: usize, title: &'static str) 
         threads: Threads::One,
         via: Via::Direct,
         bar: None,
+        bar_on_two: None,
         floor_bar: None,
         is_long: false,
         is_per_element: false,
@@ -152,6 +196,11 @@ impl Workload {
 
     fn bar(mut self, bar: f64) -> Self {
         self.bar = Some(bar);
+        self
+    }
+
+    fn bar_on_two(mut self, bar: f64) -> Self {
+        self.bar_on_two = Some(bar);
         self
     }
 

@@ -92,7 +92,7 @@ fn bars(results: &Results) -> Lists {
     for (workload, threads) in rows(results, None) {
         let name = name(workload, threads);
         let to_peer = results.to_peer(workload, threads, Measure::Cpu);
-        if let Some((bar, ratio)) = workload.bar.zip(to_peer) {
+        if let Some((bar, ratio)) = workload.bar_on(threads).zip(to_peer) {
             lists.add(&format!("{name}, ≤ {bar} of the best peer"), ratio, bar);
         }
         let to_floor = results.to_floor(workload, threads);

@@ -41,14 +41,14 @@ pub(super) fn costs(page: &mut String, results: &Results, group: Group) {
             page,
             " {} | {} | {} |",
             to_peer.map_or_else(dash, ratio),
-            bars(workload),
+            bars(workload, threads),
             to_floor.map_or_else(dash, |ratio| two_digits(ratio.median)),
         );
     }
 }
 
-fn bars(workload: Workload) -> String {
-    let peer = workload.bar.map(|bar| format!("≤ {bar}"));
+fn bars(workload: Workload, threads: u8) -> String {
+    let peer = workload.bar_on(threads).map(|bar| format!("≤ {bar}"));
     let floor = workload
         .floor_bar
         .map(|bar| format!("≤ {bar} of the floor"));

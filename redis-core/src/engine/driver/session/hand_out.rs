@@ -26,7 +26,7 @@ impl Session {
         woken: &mut Vec<Waker>,
         cx: &mut Context<'_>,
     ) -> Result<(), End> {
-        while let Some(next) = self.found.front() {
+        while let Some(next) = self.found.first() {
             if next.kind == FrameKind::Reply {
                 self.hand_replies(link, woken)?;
                 if self.halved {
@@ -50,7 +50,7 @@ impl Session {
     /// Hands out the whole replies that had arrived when the session ended: they still belong to their
     /// callers.
     pub(super) fn hand_rest(&mut self, link: &Link, woken: &mut Vec<Waker>) {
-        while let Some(next) = self.found.front() {
+        while let Some(next) = self.found.first() {
             let before = self.found.len();
             let is_reply = next.kind == FrameKind::Reply;
             if !is_reply || self.hand_replies(link, woken).is_err() || self.found.len() == before {
@@ -65,7 +65,7 @@ impl Session {
     }
 
     fn hand_push(&mut self, link: &Link, woken: &mut Vec<Waker>) -> Result<(), End> {
-        let Some(found) = self.found.pop_front() else {
+        let Some(found) = self.found.take(&self.input) else {
             return Ok(());
         };
         let frame = Frame::from_scanned(Chunk::take(&mut self.input, found.len, self.allocated));
@@ -115,7 +115,7 @@ impl Session {
     #[cold]
     fn hand_inner_pushes(&mut self, link: &Link, woken: &mut Vec<Waker>) {
         let mut start = 0;
-        for found in &mut self.found {
+        for found in self.found.iter_mut() {
             if found.kind == FrameKind::Push {
                 break;
             }
@@ -167,7 +167,7 @@ impl Session {
 
     /// A reply to a command that is answered by a push can only be an error.
     fn hand_refusal(&mut self, link: &Link, woken: &mut Vec<Waker>) -> Result<(), End> {
-        let Some(found) = self.found.pop_front() else {
+        let Some(found) = self.found.take(&self.input) else {
             return Ok(());
         };
         let frame = Frame::from_scanned(Chunk::take(&mut self.input, found.len, self.allocated));
@@ -188,7 +188,7 @@ impl Session {
 
     /// The reply of the PING behind a command, or an error of either.
     fn hand_fence(&mut self, link: &Link, woken: &mut Vec<Waker>) -> Result<(), End> {
-        let Some(found) = self.found.pop_front() else {
+        let Some(found) = self.found.take(&self.input) else {
             return Ok(());
         };
         let frame = Frame::from_scanned(Chunk::take(&mut self.input, found.len, self.allocated));
@@ -215,10 +215,12 @@ impl Session {
         let mut start = 0;
         loop {
             let rest = self.input.get(start..).unwrap_or_default();
+            let (mut frames, mut len) = (0, 0);
             for found in self.scanner.short_replies(rest) {
-                start += found.len;
-                self.found.push_back(found);
+                (frames, len) = (frames + 1, len + found.len);
             }
+            self.found.push_short(frames, len);
+            start += len;
             let rest = self.input.get(start..).unwrap_or_default();
             if rest.is_empty() {
                 return Ok(());
@@ -232,7 +234,7 @@ impl Session {
                     start += found.len;
                     self.with_inner_pushes +=
                         usize::from(found.has_inner_pushes && found.kind == FrameKind::Reply);
-                    self.found.push_back(found);
+                    self.found.push(found);
                 }
                 Ok(None) => return Ok(()),
                 Err(error) => return Err(End::Lost(protocol(&error.to_string()))),

@@ -1,16 +1,15 @@
 //! Gives replies from the input to the entries that they answer.
 
-use std::collections::VecDeque;
 use std::task::Waker;
 
 use bytes::{Buf, BytesMut};
 
+use super::frames::Frames;
 use super::protocol;
 use crate::engine::driver::end::End;
 use crate::engine::inflight::{Awaits, Queue, Unanswered};
 use crate::error::ServerError;
 use crate::wire::Chunk;
-use crate::wire::scan::{Found, FrameKind};
 
 /// From this many replies on, two writes are faster than one.
 const HALVED: usize = 192;
@@ -18,7 +17,7 @@ const HALVED: usize = 192;
 /// The replies that have come, up to the next push.
 pub(super) struct Replies<'s> {
     cut: Cut<'s>,
-    found: &'s mut VecDeque<Found>,
+    found: &'s mut Frames,
     unanswered: &'s Unanswered,
     /// Whether one of them says that the server became a replica.
     demoted: bool,
@@ -29,7 +28,7 @@ impl<'s> Replies<'s> {
     pub(super) fn new(
         input: &'s mut BytesMut,
         allocated: usize,
-        found: &'s mut VecDeque<Found>,
+        found: &'s mut Frames,
         unanswered: &'s Unanswered,
     ) -> Self {
         Self {
@@ -65,13 +64,23 @@ impl<'s> Replies<'s> {
         portion: usize,
         woken: &mut Vec<Waker>,
     ) -> Result<(), End> {
-        for _ in 0..portion {
+        let mut left = portion;
+        loop {
+            left -= self.answer_short(queue, left, woken);
+            if left == 0 {
+                break;
+            }
+            left -= 1;
             let wanted = match queue.wanted() {
                 Some((Awaits::Reply, wanted)) => wanted,
                 Some(_) => break,
                 None => 0,
             };
-            let Some(first) = self.next() else { break };
+            // One that nothing asked for is taken too.
+            let most = wanted.max(1);
+            let Some(first) = self.found.take_replies(most, self.cut.rest()) else {
+                break;
+            };
             if wanted == 0 {
                 let text = "a reply came that nothing had asked for";
                 return Err(End::Lost(protocol(text)));
@@ -81,24 +90,40 @@ impl<'s> Replies<'s> {
         Ok(())
     }
 
-    /// Gives the next entry those of its `wanted` replies that have come; the `first` is there.
+    /// Answers the next entries, at most `most`, as long as each is a single command and its reply is short, as most
+    /// are. Returns how many it has answered.
+    fn answer_short(&mut self, queue: &mut Queue, most: usize, woken: &mut Vec<Waker>) -> usize {
+        let most = most.min(self.found.short());
+        if most == 0 {
+            return 0;
+        }
+        let (count, len) = queue.deliver_short(self.cut.rest(), most, woken);
+        self.cut.skip(len);
+        self.found.pass_short(count, len);
+        count
+    }
+
+    /// Gives the next entry those of its `wanted` replies that have come. The `first` ones are taken already: how many
+    /// they are, and their length.
     #[inline]
     fn answer_next(
         &mut self,
         queue: &mut Queue,
-        first: Found,
+        first: (usize, usize),
         wanted: usize,
         woken: &mut Vec<Waker>,
     ) {
         let told = remark(self.cut.rest());
         self.demoted |= told == Some(Remark::Demoted);
-        let (mut len, mut count) = (first.len, 1);
-        while count < wanted
-            && let Some(next) = self.next()
-        {
-            let reply = self.cut.rest().get(len..).unwrap_or_default();
-            self.demoted |= remark(reply) == Some(Remark::Demoted);
-            (len, count) = (len + next.len, count + 1);
+        let (mut count, mut len) = first;
+        while count < wanted {
+            let rest = self.cut.rest().get(len..).unwrap_or_default();
+            let Some(next) = self.found.take_replies(wanted - count, rest) else {
+                break;
+            };
+            // Those that were found together are no errors.
+            self.demoted |= remark(rest) == Some(Remark::Demoted);
+            (count, len) = (count + next.0, len + next.1);
         }
         let piece = self.cut.take(len);
         match told {
@@ -110,14 +135,6 @@ impl<'s> Replies<'s> {
                 queue.deliver_refusal(piece, self.unanswered, woken);
             }
             _ => queue.deliver(piece, count, woken),
-        }
-    }
-
-    #[inline]
-    fn next(&mut self) -> Option<Found> {
-        match self.found.front() {
-            Some(next) if next.kind == FrameKind::Reply => self.found.pop_front(),
-            _ => None,
         }
     }
 
@@ -184,6 +201,11 @@ impl Cut<'_> {
         }
         self.settle();
         Chunk::take(self.input, len, self.allocated)
+    }
+
+    /// Skips bytes that are not needed any more.
+    fn skip(&mut self, len: usize) {
+        self.passed += len;
     }
 
     fn settle(&mut self) {

@@ -1,4 +1,4 @@
-//! Many commands on many nodes at the same time: [`Flight`]. Those for one node go out in one write, and redirects are
+//! Many commands on many nodes at the same time: [`Scatter`]. Those for one node go out in one write, and redirects are
 //! followed for each command.
 //!
 //! What goes to one node is one entry in the queue of its link, a [`Bundle`]: that costs as little as a pipeline on one
@@ -9,10 +9,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use super::bundle::{Bundle, Member};
 use super::detour::{Detour, Hops, after_loss, error_of, is_loss, is_unsent, no_node, passes};
 use super::gather::{Gather, Outcome};
-use super::nodes::Node;
-use super::pending::ASKING;
+use super::recipients::Recipients;
 use super::redirect::{Redirect, RedirectKind};
 use super::routes::Routes;
 use super::shared::Shared;
@@ -20,25 +20,20 @@ use super::split::{self, Join};
 use crate::chain::gathered::EachOutcome;
 use crate::chain::pieces::Pieces;
 use crate::chain::routing::{Goal, Singles};
-use crate::command::script_text::ScriptTextRef;
-use crate::engine::inflight::{Delivery, Failure, Hold, Patience, Payload, Terms};
+use crate::engine::inflight::{Delivery, Failure, Patience};
 use crate::engine::link::Link;
-use crate::engine::sending::Sending;
-use crate::engine::trace::Trace;
 use crate::error::{Error, Result, ServerError, ServerVersion};
 use crate::runtime::planted::Planted;
 use crate::wire::Chunk;
-use crate::wire::encode::Output;
-use crate::wire::outgoing::Outgoing;
 
 /// Commands on their way to their nodes.
-pub(super) struct Flight<'a> {
+pub(super) struct Scatter<'a> {
     shared: &'a Shared,
     singles: Singles,
     /// The commands that were split.
     joins: Vec<Join>,
-    /// The nodes that a [`Goal::ThisNode`] means.
-    fixed: Vec<Arc<Node>>,
+    /// The nodes that [`Goal::ThisNode`] and [`Goal::ThisShard`] mean; `None` if no command may be for such a node.
+    recipients: Option<Recipients>,
     patience: Patience,
     bundles: Vec<Bundle>,
     gather: Gather,
@@ -51,83 +46,7 @@ pub(super) struct Flight<'a> {
     server: Option<ServerVersion>,
 }
 
-/// What goes to one node in one write.
-struct Bundle {
-    sending: Sending<Arc<Link>>,
-    members: Vec<Member>,
-    /// Its number, if it is among the first that were sent.
-    number: Option<usize>,
-    /// `None` until all of its commands are known.
-    trace: Option<Trace>,
-    /// Scripts that are sent with their texts, and the commands that do so.
-    texts: Vec<(usize, ScriptTextRef)>,
-}
-
-/// A command in a bundle, by its number.
-#[derive(Debug, Clone, Copy)]
-struct Member {
-    single: usize,
-    /// Whether ASKING comes right before it.
-    asking: bool,
-}
-
-/// The bytes of a bundle.
-struct Cargo<'c> {
-    singles: &'c mut Singles,
-    members: &'c [Member],
-    patience: Patience,
-}
-
-impl Payload for Cargo<'_> {
-    fn terms(&self) -> Terms {
-        let mut terms = Terms {
-            bytes: 0,
-            replies: 0,
-            // Which of them may be sent again is decided for each.
-            idempotent: false,
-            hold: Hold::None,
-            patience: self.patience,
-        };
-        for member in self.members {
-            terms.bytes += self.singles.encoded_len(member.single);
-            terms.replies += 1;
-            if member.asking {
-                terms.bytes += ASKING.len();
-                terms.replies += 1;
-            }
-        }
-        terms
-    }
-
-    fn write_to(&mut self, out: &mut Outgoing) {
-        for member in self.members {
-            if member.asking {
-                out.put(ASKING);
-            }
-            self.singles.write(member.single, out);
-        }
-    }
-
-    #[cfg(feature = "tracing")]
-    fn summary(&self) -> crate::engine::inflight::Summary {
-        /// The most command names that are listed.
-        const SHOWN: usize = 20;
-        let shown = self.members.iter().take(SHOWN);
-        let names = shown.filter_map(|member| self.singles.get(member.single));
-        let names: Vec<&str> = names.map(|single| single.info.name).collect();
-        let count = self.members.len();
-        crate::engine::inflight::Summary {
-            operation: match names.as_slice() {
-                [name] if count == 1 => (*name).into(),
-                _ => "PIPELINE".into(),
-            },
-            text: names.join("; ") + if count > SHOWN { "; …" } else { "" },
-            batch: (count > 1).then_some(count),
-        }
-    }
-}
-
-impl<'a> Flight<'a> {
+impl<'a> Scatter<'a> {
     /// Commands that are to be sent to their nodes, and split if they have to be.
     ///
     /// # Errors
@@ -138,11 +57,11 @@ impl<'a> Flight<'a> {
         patience: Patience,
     ) -> Result<Self, (usize, Error)> {
         let routes = shared.routes();
-        let mut flight = Self {
+        let mut scatter = Self {
             shared,
             singles,
             joins: Vec::new(),
-            fixed: Vec::new(),
+            recipients: None,
             patience,
             bundles: Vec::new(),
             gather: Gather::default(),
@@ -152,12 +71,12 @@ impl<'a> Flight<'a> {
             lost: BTreeSet::new(),
             server: None,
         };
-        if flight.singles.has_unusual() {
-            flight.joins = split::expand(&mut flight.singles, &routes)?;
-            flight.fixed = routes.nodes().to_vec();
+        if scatter.singles.has_unusual() {
+            scatter.recipients = Some(Recipients::new(&routes));
+            scatter.joins = split::expand(&mut scatter.singles, &routes)?;
         }
-        flight.route(&routes);
-        Ok(flight)
+        scatter.route(&routes);
+        Ok(scatter)
     }
 
     /// Puts each command into the bundle of its node.
@@ -171,7 +90,7 @@ impl<'a> Flight<'a> {
             let place = match known.goal {
                 Goal::Owner(slot) => routes.owner_place(slot).or(anyone),
                 Goal::Anyone => anyone,
-                Goal::ThisNode(place) => Some(place),
+                Goal::ThisNode(place) | Goal::ThisShard(place) => Some(place),
             };
             let Some(at) = place.and_then(|place| bundle_at.get_mut(place)) else {
                 gather.expect(NONE);
@@ -206,8 +125,8 @@ impl<'a> Flight<'a> {
             ..
         } = self;
         for bundle in bundles {
-            let (sending, mut cargo) = bundle.cargo(singles, *patience);
-            sending.submit(&mut cargo);
+            let (sending, mut payload) = bundle.payload(singles, *patience);
+            sending.submit(&mut payload);
         }
     }
 
@@ -233,8 +152,8 @@ impl<'a> Flight<'a> {
         let (singles, patience) = (&mut self.singles, self.patience);
         self.bundles.retain_mut(|bundle| {
             let trace = bundle.trace.take().unwrap_or_default();
-            let (sending, mut cargo) = bundle.cargo(singles, patience);
-            let polled = trace.within(|| sending.poll(&mut cargo, cx));
+            let (sending, mut payload) = bundle.payload(singles, patience);
+            let polled = trace.within(|| sending.poll(&mut payload, cx));
             if let Poll::Ready(delivery) = &polled {
                 trace.end(delivery);
             }
@@ -416,10 +335,13 @@ impl<'a> Flight<'a> {
         let routes = self.shared.routes();
         let mut onward = Vec::new();
         for single in std::mem::take(&mut self.paused) {
-            let node = match self.singles.get(single).map(|single| single.goal) {
-                Some(Goal::Owner(slot)) => routes.owner(slot),
-                Some(Goal::ThisNode(place)) => self.fixed.get(place),
-                Some(Goal::Anyone) | None => routes.any_primary(),
+            let goal = self.singles.get(single).map(|single| single.goal);
+            let recipients = self.recipients.as_mut();
+            let node = match goal.unwrap_or(Goal::Anyone) {
+                Goal::Owner(slot) => routes.owner(slot),
+                Goal::Anyone => routes.any_primary(),
+                Goal::ThisNode(place) => recipients.and_then(|all| all.node(place)),
+                Goal::ThisShard(place) => recipients.and_then(|all| all.primary(place, &routes)),
             };
             let asking = false;
             match node {
@@ -449,9 +371,9 @@ impl<'a> Flight<'a> {
         let (singles, patience) = (&mut self.singles, self.patience);
         for bundle in self.bundles.iter_mut().skip(first) {
             bundle.prepare(singles, patience);
-            let (sending, mut cargo) = bundle.cargo(singles, patience);
+            let (sending, mut payload) = bundle.payload(singles, patience);
             // Now, so that later commands of the same slot come behind it.
-            sending.submit(&mut cargo);
+            sending.submit(&mut payload);
         }
     }
 
@@ -460,84 +382,14 @@ impl<'a> Flight<'a> {
     }
 }
 
-impl Bundle {
-    fn new(link: Arc<Link>, number: Option<usize>) -> Self {
-        Self {
-            sending: Sending::new(link),
-            members: Vec::new(),
-            number,
-            trace: None,
-            texts: Vec::new(),
-        }
-    }
-
-    /// Makes it ready to be sent, now that all of its commands are known.
-    fn prepare(&mut self, singles: &mut Singles, patience: Patience) {
-        self.bring_scripts(singles);
-        let cargo = Cargo {
-            singles,
-            members: &self.members,
-            patience,
-        };
-        self.trace = Some(Trace::start(&self.sending.link().config, &cargo));
-    }
-
-    fn cargo<'c>(
-        &'c mut self,
-        singles: &'c mut Singles,
-        patience: Patience,
-    ) -> (&'c mut Sending<Arc<Link>>, Cargo<'c>) {
-        let members = &self.members;
-        let cargo = Cargo {
-            singles,
-            members,
-            patience,
-        };
-        (&mut self.sending, cargo)
-    }
-
-    /// Has scripts sent with their texts that the node may lack; each once, since later calls find it there.
-    fn bring_scripts(&mut self, singles: &mut Singles) {
-        let loaded = &self.sending.link().scripts;
-        for member in &self.members {
-            let Some(args) = singles.args_mut(member.single) else {
-                continue;
-            };
-            let Some(script) = args.called_script().cloned() else {
-                continue;
-            };
-            let is_brought = |(_, known): &(usize, ScriptTextRef)| known.sha1() == script.sha1();
-            if !loaded.contains(&script) && !self.texts.iter().any(is_brought) {
-                args.send_script_text();
-                self.texts.push((member.single, script));
-            }
-        }
-    }
-
-    /// Notes that the node has all scripts that were brought.
-    fn note_scripts(&self) {
-        for (_, script) in &self.texts {
-            self.sending.link().scripts.insert(script);
-        }
-    }
-
-    /// Notes that the node has the script that this command brought, if it brought one.
-    fn note_script(&self, single: usize) {
-        let brought = self.texts.iter().find(|(brought, _)| *brought == single);
-        if let Some((_, script)) = brought {
-            self.sending.link().scripts.insert(script);
-        }
-    }
-}
-
 /// Whether there may be an error among the replies; if there is one, this is `true`.
 fn may_hold_error(chunk: &Chunk) -> bool {
     chunk.starts_with(b"-") || memchr::memmem::find(chunk, b"\r\n-").is_some()
 }
 
-impl fmt::Debug for Flight<'_> {
+impl fmt::Debug for Scatter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Flight")
+        f.debug_struct("Scatter")
             .field("commands", &self.singles.len())
             .field("bundles", &self.bundles.len())
             .field("paused", &self.paused)

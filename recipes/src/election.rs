@@ -1,0 +1,178 @@
+//! One leader among candidates: [`Election`].
+//!
+//! # Layout
+//!
+//! - this file: the settings, and the leader
+//! - `events`: elected, lost, elected again
+
+use std::fmt;
+use std::time::Duration;
+
+use typedis::prelude::HashCommands as _;
+use typedis::{AnyClient, Client, Result as ClientResult};
+
+use crate::error::{Lost, Result};
+use crate::keys::Keys;
+use crate::lease::{Attempt, Lease};
+use crate::lock::LockHold;
+use crate::scripts::jittered;
+
+mod events;
+
+pub use events::{ElectionEvent, ElectionEvents};
+
+const RECIPE: &str = "election";
+
+/// One leader at a time among candidates, who may be in different programs.
+///
+/// The leader renews its leadership in the background. If it dies, another candidate is elected after the [`ttl`](Self::ttl). Each leader has a
+/// token that is larger than all before it, as the holder of a [`Lock`](crate::Lock).
+///
+/// ```
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let database = typedis_testkit::database(typedis_testkit::ServerKind::default());
+/// # let url = database.url();
+/// use typedis_recipes::Election;
+///
+/// let conn = typedis::connect(url).await?;
+/// let election = Election::new(&conn, "scheduler", "node-1");
+/// let leadership = election.campaign().await?; // waits until it is elected
+/// assert_eq!(election.leader().await?.as_deref(), Some("node-1"));
+///
+/// leadership.run(async { println!("leading with the token {}", leadership.token()) }).await?;
+/// leadership.resign().await?;
+/// assert_eq!(election.leader().await?, None);
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "a candidate does nothing until it campaigns"]
+pub struct Election {
+    client: AnyClient,
+    name: String,
+    candidate: String,
+    ttl: Duration,
+    pause: Duration,
+}
+
+impl Election {
+    /// The election of this name, in which this is `candidate`: a name that others can read. Its keys are `{election:NAME}` and
+    /// `{election:NAME}:last`; the second has the last token and stays for ever.
+    pub fn new<C: Client + Clone + 'static>(
+        client: &C,
+        name: impl Into<String>,
+        candidate: impl Into<String>,
+    ) -> Self {
+        Self {
+            client: AnyClient::new(client.clone()),
+            name: name.into(),
+            candidate: candidate.into(),
+            ttl: Duration::from_secs(15),
+            pause: Duration::from_secs(1),
+        }
+    }
+
+    /// For how long a leader that dies is still the leader; 15 seconds by default. A living one renews its leadership three times in this time.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = ttl.max(Duration::from_millis(1));
+        self
+    }
+
+    /// The longest pause between two attempts to be elected; a second by default.
+    pub fn retry_every(mut self, pause: Duration) -> Self {
+        self.pause = pause.max(Duration::from_millis(1));
+        self
+    }
+
+    /// Waits until this candidate is elected. A call that is dropped leaves no leader behind.
+    ///
+    /// # Errors
+    /// The server could not be asked, or refused. [`events`](Self::events) goes on after errors.
+    pub async fn campaign(&self) -> ClientResult<Leadership> {
+        let mut attempt = self.attempt()?;
+        loop {
+            match attempt.take().await? {
+                Ok((token, lease)) => return Ok(Leadership { token, lease }),
+                Err(expires) => tokio::time::sleep(self.wait(expires)).await,
+            }
+        }
+    }
+
+    /// Campaigns again and again, and tells when it is elected and when the leadership is lost.
+    #[must_use]
+    pub fn events(&self) -> ElectionEvents {
+        ElectionEvents::new(self.clone())
+    }
+
+    /// The name of the candidate that leads now, as far as the server knows.
+    ///
+    /// # Errors
+    /// The server could not be asked, or refused.
+    pub async fn leader(&self) -> ClientResult<Option<String>> {
+        let keys = Keys::new(RECIPE, &self.name);
+        let owner = self.client.hget::<String>(keys.main(), "owner").await?;
+        let name = |owner: String| owner.split_once(':').map(|(_, name)| name.to_owned());
+        Ok(owner.and_then(name))
+    }
+
+    fn attempt(&self) -> ClientResult<Attempt<LockHold>> {
+        let what = format!("the leadership of `{}`", self.name);
+        let hold = LockHold::new(self.client.clone(), RECIPE, &self.name, what, self.ttl)?;
+        Ok(Attempt::new(hold.named(&self.candidate)))
+    }
+
+    /// How long to wait before the next attempt, if the leader's time ends after `expires`.
+    fn wait(&self, expires: Duration) -> Duration {
+        jittered(self.pause).min(expires)
+    }
+}
+
+/// The leadership, for as long as this lives. Dropping it resigns in the background.
+#[must_use = "dropping it resigns"]
+pub struct Leadership {
+    token: u64,
+    lease: Lease<LockHold>,
+}
+
+impl Leadership {
+    /// The fencing token: every later leader has a larger one. Let storages refuse a token that is smaller than one they have seen.
+    #[must_use]
+    pub fn token(&self) -> u64 {
+        self.token
+    }
+
+    /// Whether nobody else can lead, as far as this client knows: it was elected or renewed less than its time to live ago.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.lease.is_held()
+    }
+
+    /// Waits until the leadership is lost, and says why.
+    pub async fn lost(&self) -> Lost {
+        self.lease.lost().await
+    }
+
+    /// Runs the work, and drops it if the leadership is lost meanwhile.
+    ///
+    /// # Errors
+    /// The leadership was lost.
+    pub async fn run<F: Future>(&self, work: F) -> Result<F::Output, Lost> {
+        self.lease.run(work).await
+    }
+
+    /// Gives the leadership up, and says whether it was held until now.
+    ///
+    /// # Errors
+    /// It was lost before; or the server could not be asked, and the leadership ends by itself.
+    pub async fn resign(self) -> Result<()> {
+        self.lease.release().await
+    }
+}
+
+impl fmt::Debug for Leadership {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Leadership")
+            .field("token", &self.token)
+            .field("is_held", &self.is_held())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,49 @@
+//! The keys of one thing of a recipe: [`Keys`].
+
+/// The keys of one lock, queue, …: they share a hash tag, so they are in one slot and a script can use all of them.
+///
+/// The tag has the name of the recipe in front, so it is never empty, whatever the name is.
+#[derive(Debug, Clone)]
+pub(crate) struct Keys {
+    tag: String,
+}
+
+impl Keys {
+    pub(crate) fn new(recipe: &str, name: &str) -> Self {
+        Self {
+            tag: format!("{{{recipe}:{name}}}"),
+        }
+    }
+
+    /// The first key: `{lock:report}`.
+    pub(crate) fn main(&self) -> &str {
+        &self.tag
+    }
+
+    /// A further key: `{lock:report}:last`.
+    pub(crate) fn part(&self, part: &str) -> String {
+        format!("{}:{part}", self.tag)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use typedis::cluster::slot;
+
+    use super::Keys;
+
+    #[test]
+    fn keys_of_any_name_have_one_slot() {
+        for name in ["report", "", "}", "a{b}c", "{user:7}", "}{", "{}"] {
+            let keys = Keys::new("lock", name);
+            assert_eq!(slot(keys.main()), slot(keys.part("last")), "{name}");
+        }
+    }
+
+    #[test]
+    fn different_names_have_different_keys() {
+        let (one, other) = (Keys::new("lock", "a"), Keys::new("lock", "a}:last"));
+        assert_ne!(one.main(), other.main());
+        assert_ne!(one.part("last"), other.main());
+    }
+}

@@ -1,0 +1,246 @@
+//! What is held for a time and renewed in the background: [`Lease`], behind the guards of locks, permits, leaders and runs.
+//!
+//! A task of its own renews it, notices that it is lost, and gives it back. So a guard that is dropped is given back in the background,
+//! and a call that is dropped while it waits for the server leaves nothing behind.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
+use typedis::Phase;
+
+use crate::error::{Error, LossCause, Lost, Result};
+
+/// What one caller may hold.
+pub(crate) trait Held: Send + Sync + 'static {
+    /// What the server says when it gives it.
+    type Given: Send;
+    /// What it says when it refuses.
+    type Refusal: Send;
+
+    /// What it is, for errors.
+    fn what(&self) -> Arc<str>;
+
+    /// How long it lives after it was taken or renewed.
+    fn ttl(&self) -> Duration;
+
+    /// Asks the server for it. Asking again changes nothing once it was given.
+    fn take(&self) -> impl Future<Output = Taken<Self>> + Send;
+
+    /// Renews it; `false` if the server does not have it any more.
+    fn renew(&self) -> impl Future<Output = typedis::Result<bool>> + Send;
+
+    /// Gives it back; `false` if the server did not have it any more.
+    fn release(&self) -> impl Future<Output = typedis::Result<bool>> + Send;
+}
+
+/// What the server said.
+pub(crate) type Taken<H> =
+    typedis::Result<std::result::Result<<H as Held>::Given, <H as Held>::Refusal>>;
+
+/// Where the result of giving it back is sent.
+type Report = oneshot::Sender<Result<()>>;
+
+/// Something that is held, and the task that renews it.
+#[derive(Debug)]
+pub(crate) struct Lease<H> {
+    held: Arc<H>,
+    standing: watch::Receiver<Standing>,
+    /// Sending ends the task with a report; dropping ends it without one. In both cases it is given back.
+    stop: oneshot::Sender<Report>,
+}
+
+/// What the task knows.
+#[derive(Debug, Clone)]
+enum Standing {
+    /// It is held at least until then, unless the server lost it.
+    Held(Instant),
+    Lost(Lost),
+}
+
+impl<H: Held> Lease<H> {
+    /// Begins to renew what the server gave in a reply to a call that was made at `asked`.
+    pub(crate) fn begin(held: Arc<H>, asked: Instant) -> Self {
+        let (standing, seen) = watch::channel(Standing::Held(asked + certain(held.ttl())));
+        let (stop, stopped) = oneshot::channel();
+        tokio::spawn(keep(Arc::clone(&held), asked, standing, stopped));
+        Self {
+            held,
+            standing: seen,
+            stop,
+        }
+    }
+
+    /// What is held.
+    pub(crate) fn held(&self) -> &H {
+        &self.held
+    }
+
+    /// Whether nobody else can hold it, as far as this client knows.
+    pub(crate) fn is_held(&self) -> bool {
+        matches!(&*self.standing.borrow(), Standing::Held(until) if Instant::now() < *until)
+    }
+
+    /// Waits until it is lost.
+    pub(crate) async fn lost(&self) -> Lost {
+        let mut standing = self.standing.clone();
+        let lost = standing
+            .wait_for(|standing| matches!(standing, Standing::Lost(_)))
+            .await;
+        match lost.as_deref() {
+            Ok(Standing::Lost(lost)) => lost.clone(),
+            // The task ended with its runtime.
+            _ => Lost::new(self.held.what(), self.unrenewed(None)),
+        }
+    }
+
+    /// Runs the work until it ends or what is held is lost.
+    pub(crate) async fn run<F: Future>(&self, work: F) -> Result<F::Output, Lost> {
+        tokio::select! {
+            biased;
+            lost = self.lost() => Err(lost),
+            output = work => Ok(output),
+        }
+    }
+
+    /// Gives it back and says whether it was held until now.
+    pub(crate) async fn release(self) -> Result<()> {
+        let (report, outcome) = oneshot::channel();
+        let unrenewed = Lost::new(self.held.what(), self.unrenewed(None));
+        // If the task has ended with its runtime, there is no outcome either.
+        let _ = self.stop.send(report);
+        outcome.await.unwrap_or(Err(Error::Lost(unrenewed)))
+    }
+
+    fn unrenewed(&self, error: Option<Arc<typedis::Error>>) -> LossCause {
+        LossCause::Unreachable {
+            ttl: self.held.ttl(),
+            error,
+        }
+    }
+}
+
+/// How long it is certainly held, counted from before the call was sent: clocks may run differently fast.
+fn certain(ttl: Duration) -> Duration {
+    ttl - ttl / 100
+}
+
+/// Renews it until it is lost or given back.
+async fn keep<H: Held>(
+    held: Arc<H>,
+    asked: Instant,
+    standing: watch::Sender<Standing>,
+    mut stop: oneshot::Receiver<Report>,
+) {
+    let stopped = tokio::select! {
+        stopped = &mut stop => stopped,
+        cause = renew(&*held, asked, &standing) => {
+            let lost = Lost::new(held.what(), cause);
+            standing.send_replace(Standing::Lost(lost.clone()));
+            if let Ok(report) = stop.await {
+                let _ = report.send(Err(Error::Lost(lost)));
+            }
+            return;
+        }
+    };
+    let outcome = give_back(&*held).await;
+    // A guard that was dropped does not ask; then it expires if it could not be given back.
+    if let Ok(report) = stopped {
+        let _ = report.send(outcome);
+    }
+}
+
+/// Renews it three times in its time to live, until it is lost; says why.
+async fn renew<H: Held>(
+    held: &H,
+    mut asked: Instant,
+    standing: &watch::Sender<Standing>,
+) -> LossCause {
+    let ttl = held.ttl();
+    let mut next = asked + ttl / 3;
+    let mut failure = None;
+    loop {
+        tokio::time::sleep_until(next).await;
+        let until = asked + certain(ttl);
+        let now = Instant::now();
+        match tokio::time::timeout_at(until, held.renew()).await {
+            Ok(Ok(true)) => {
+                asked = now;
+                next = asked + ttl / 3;
+                failure = None;
+                standing.send_replace(Standing::Held(asked + certain(ttl)));
+            }
+            Ok(Ok(false)) => return LossCause::Gone,
+            Ok(Err(error)) => {
+                failure = Some(Arc::new(error));
+                next = (Instant::now() + ttl / 20).min(until);
+            }
+            Err(_) => {
+                return LossCause::Unreachable {
+                    ttl,
+                    error: failure,
+                };
+            }
+        }
+    }
+}
+
+/// Gives it back. If a first call may have been carried out, a second one decides nothing: it is not held any more in any case.
+async fn give_back<H: Held>(held: &H) -> Result<()> {
+    let first = held.release().await;
+    let (outcome, is_repeated) = match first {
+        Err(error) if error.phase() == Phase::MaybeApplied => (held.release().await, true),
+        outcome => (outcome, false),
+    };
+    match outcome {
+        Ok(given) if given || is_repeated => Ok(()),
+        Ok(_) => Err(Error::Lost(Lost::new(held.what(), LossCause::Gone))),
+        Err(error) => Err(Error::Client(error)),
+    }
+}
+
+/// An attempt to take something. If it ends without knowing whether the server gave it, it is given back in the background.
+pub(crate) struct Attempt<H: Held> {
+    held: Arc<H>,
+    /// Whether the server may have given what nobody holds here.
+    is_open: bool,
+}
+
+impl<H: Held> Attempt<H> {
+    pub(crate) fn new(held: H) -> Self {
+        Self {
+            held: Arc::new(held),
+            is_open: false,
+        }
+    }
+
+    /// Asks the server once. A reply that took the whole time to live says nothing any more, so it is asked again.
+    pub(crate) async fn take(
+        &mut self,
+    ) -> typedis::Result<std::result::Result<(H::Given, Lease<H>), H::Refusal>> {
+        loop {
+            let asked = Instant::now();
+            self.is_open = true;
+            let reply = self.held.take().await;
+            if matches!(reply, Ok(Ok(_))) && asked.elapsed() >= certain(self.held.ttl()) {
+                continue;
+            }
+            self.is_open = matches!(&reply, Err(error) if error.phase() == Phase::MaybeApplied);
+            let lease = |given| (given, Lease::begin(Arc::clone(&self.held), asked));
+            return reply.map(|reply| reply.map(lease));
+        }
+    }
+}
+
+impl<H: Held> Drop for Attempt<H> {
+    fn drop(&mut self) {
+        if self.is_open
+            && let Ok(runtime) = Handle::try_current()
+        {
+            let held = Arc::clone(&self.held);
+            runtime.spawn(async move { give_back(&*held).await });
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! A lock that one caller holds at a time, with a token that grows: [`Lock`].
+//!
+//! # Layout
+//!
+//! - this file: the settings, and taking it
+//! - `hold`: the scripts of a lock, which leader elections use as well
+//! - `guard`: what its holder has
+
+use std::time::Duration;
+
+use typedis::{AnyClient, Client, Result};
+
+use crate::lease::Attempt;
+use crate::scripts::jittered;
+
+mod guard;
+mod hold;
+
+pub use guard::LockGuard;
+pub(crate) use hold::LockHold;
+
+/// A lock that one caller holds at a time, in all programs that use the server.
+///
+/// The lock expires after its [`ttl`](Self::ttl), so a holder that dies does not keep it. A living holder renews it in the background. Each
+/// holder gets a token that is larger than all before it: a storage that refuses smaller tokens than it has seen refuses holders that are too
+/// late, which no lock with a time limit can prevent by itself.
+///
+/// ```
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let database = typedis_testkit::database(typedis_testkit::ServerKind::default());
+/// # let url = database.url();
+/// use std::time::Duration;
+/// use typedis_recipes::Lock;
+///
+/// let conn = typedis::connect(url).await?;
+/// let lock = Lock::new(&conn, "report").ttl(Duration::from_secs(10));
+/// let guard = lock.acquire().await?; // waits for its turn
+/// assert!(lock.try_acquire().await?.is_none());
+///
+/// // If the lock is lost, the work is dropped, and the error says why.
+/// let report = guard.run(async { format!("written by {}", guard.token()) }).await?;
+/// guard.release().await?;
+/// # Ok(()) }
+/// ```
+///
+/// Waiting callers ask again and again; there is no queue, so any of them may be next.
+#[derive(Debug, Clone)]
+#[must_use = "a lock does nothing until it is acquired"]
+pub struct Lock {
+    client: AnyClient,
+    name: String,
+    ttl: Duration,
+    pause: Duration,
+}
+
+impl Lock {
+    /// The lock of this name, on a [`Connection`](typedis::Connection), a [`Pool`](typedis::Pool) or a [`Cluster`](typedis::Cluster). Its keys
+    /// are `{lock:NAME}` and `{lock:NAME}:last`; the second has the last token and stays for ever.
+    pub fn new<C: Client + Clone + 'static>(client: &C, name: impl Into<String>) -> Self {
+        Self {
+            client: AnyClient::new(client.clone()),
+            name: name.into(),
+            ttl: Duration::from_secs(30),
+            pause: Duration::from_millis(100),
+        }
+    }
+
+    /// How long the lock lives after it was acquired or renewed; 30 seconds by default. It is renewed three times in this time, so it has to
+    /// be much longer than a round trip, and longer than a failover that holders are to survive.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = ttl.max(Duration::from_millis(1));
+        self
+    }
+
+    /// The longest pause between two attempts of [`acquire`](Self::acquire); 100 ms by default.
+    pub fn retry_every(mut self, pause: Duration) -> Self {
+        self.pause = pause.max(Duration::from_millis(1));
+        self
+    }
+
+    /// Takes the lock if it is free. `None` if another caller holds it.
+    ///
+    /// # Errors
+    /// The server could not be asked, or refused. If it may have given the lock, the lock is given back in the background.
+    pub async fn try_acquire(&self) -> Result<Option<LockGuard>> {
+        let taken = self.attempt()?.take().await?;
+        Ok(taken
+            .ok()
+            .map(|(token, lease)| LockGuard::new(token, lease)))
+    }
+
+    /// Takes the lock as soon as it is free. To give up after some time, use [`tokio::time::timeout`]: a call that is dropped leaves no lock
+    /// behind.
+    ///
+    /// # Errors
+    /// As [`try_acquire`](Self::try_acquire).
+    pub async fn acquire(&self) -> Result<LockGuard> {
+        let mut attempt = self.attempt()?;
+        loop {
+            match attempt.take().await? {
+                Ok((token, lease)) => return Ok(LockGuard::new(token, lease)),
+                Err(expires) => tokio::time::sleep(jittered(self.pause).min(expires)).await,
+            }
+        }
+    }
+
+    fn attempt(&self) -> Result<Attempt<LockHold>> {
+        let what = format!("the lock `{}`", self.name);
+        let hold = LockHold::new(self.client.clone(), "lock", &self.name, what, self.ttl)?;
+        Ok(Attempt::new(hold))
+    }
+}

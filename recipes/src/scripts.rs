@@ -1,0 +1,30 @@
+//! The scripts of all recipes as methods, expanded from `recipes.toml`; and what they are given.
+
+use std::time::Duration;
+
+use typedis::{Error, Result};
+
+typedis::commands! { pub(crate) trait Scripts from "recipes.toml" }
+
+/// The name of a caller, which nobody else has: 128 random bits.
+pub(crate) fn unique() -> Result<String> {
+    let mut bits = [0; 16];
+    getrandom::fill(&mut bits).map_err(Error::custom)?;
+    Ok(format!("{:032x}", u128::from_ne_bytes(bits)))
+}
+
+/// Whole milliseconds, rounded up, at least one.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    let millis = duration.as_nanos().div_ceil(1_000_000);
+    u64::try_from(millis).unwrap_or(u64::MAX).max(1)
+}
+
+/// Whole microseconds, rounded up.
+pub(crate) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos().div_ceil(1_000)).unwrap_or(u64::MAX)
+}
+
+/// A pause before another attempt: at most `pause`, and at least half of it, so that callers do not come all at once.
+pub(crate) fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(0.5 + fastrand::f64() / 2.0)
+}

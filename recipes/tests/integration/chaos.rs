@@ -1,0 +1,94 @@
+//! Faults between a load and its server: [`Chaos`].
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use typedis::Connection;
+use typedis_testkit::proxy::{Cut, Proxy};
+
+use crate::support::Bench;
+
+/// A proxy that cuts, delays and loses what goes through it, until it is told to end.
+pub(crate) struct Chaos {
+    proxy: Arc<Proxy>,
+    is_over: Arc<AtomicBool>,
+    faults: JoinHandle<usize>,
+}
+
+impl Chaos {
+    /// Begins, and opens connections that go through it.
+    pub(crate) async fn start(bench: &Bench, connections: usize) -> (Self, Vec<Connection>) {
+        let proxy = Arc::new(Proxy::start(bench.database.server().addr()).await.unwrap());
+        let mut handles = Vec::new();
+        for _ in 0..connections {
+            handles.push(bench.through(&proxy).await);
+        }
+        let is_over = Arc::new(AtomicBool::new(false));
+        let faults = tokio::spawn(cause_faults(Arc::clone(&proxy), Arc::clone(&is_over)));
+        let this = Self {
+            proxy,
+            is_over,
+            faults,
+        };
+        (this, handles)
+    }
+
+    /// Ends it. It must have done something.
+    pub(crate) async fn end(self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        let faults = self.faults.await.unwrap();
+        assert!(faults >= 5, "only {faults} faults");
+        assert!(
+            self.proxy.accepted() > 5,
+            "only {} connections",
+            self.proxy.accepted()
+        );
+    }
+}
+
+async fn cause_faults(proxy: Arc<Proxy>, is_over: Arc<AtomicBool>) -> usize {
+    let mut faults = 0;
+    while !is_over.load(Ordering::Relaxed) {
+        // Some calls succeed in between, or the load would not come to an end.
+        progress(&proxy, 3_000).await;
+        match fastrand::u8(0..6) {
+            0 => proxy.cut_all(Cut::Reset),
+            1 => proxy.cut_all(Cut::Close),
+            2 => proxy
+                .to_server()
+                .cut_after(fastrand::u64(0..400), Cut::Reset),
+            3 => proxy
+                .to_client()
+                .cut_after(fastrand::u64(0..200), Cut::Reset),
+            4 => proxy
+                .to_client()
+                .delay(Duration::ZERO, Duration::from_millis(fastrand::u64(0..3))),
+            _ => lose_replies(&proxy).await,
+        }
+        faults += 1;
+    }
+    proxy.to_client().delay(Duration::ZERO, Duration::ZERO);
+    proxy.heal();
+    faults
+}
+
+/// What is sent meanwhile is carried out, and nobody gets the replies.
+async fn lose_replies(proxy: &Proxy) {
+    proxy.to_client().black_hole();
+    progress(proxy, 500).await;
+    proxy.cut_all(Cut::Reset);
+    proxy.to_client().resume();
+}
+
+/// Waits until some bytes have gone to the server; not for ever, because clients may be waiting for replies.
+async fn progress(proxy: &Proxy, bytes: u64) {
+    let goal = proxy.to_server().passed() + bytes;
+    for _ in 0..50 {
+        if proxy.to_server().passed() >= goal {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}

@@ -1,0 +1,214 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use typedis::prelude::*;
+use typedis_recipes::{Error, Lock, LossCause};
+use typedis_testkit::{ServerKind, shared_cluster};
+
+use crate::chaos::Chaos;
+use crate::failover::Failing;
+use crate::support::*;
+
+#[tokio::test]
+async fn one_caller_holds_a_lock_and_tokens_grow() {
+    for kind in KINDS {
+        let conn = Bench::new(kind).await.direct;
+        let lock = Lock::new(&conn, "a").ttl(FOR_EVER);
+        let first = lock.acquire().await.unwrap();
+        assert!(first.is_held());
+        assert!(lock.try_acquire().await.unwrap().is_none());
+        let other = Lock::new(&conn, "b").try_acquire().await.unwrap();
+        assert!(other.is_some(), "another lock is free");
+        let token = first.token();
+        first.release().await.unwrap();
+        let second = lock.try_acquire().await.unwrap().expect("it is free again");
+        assert!(second.token() > token);
+    }
+}
+
+#[tokio::test]
+async fn every_handle_has_locks() {
+    let bench = Bench::new(ServerKind::Valkey9).await;
+    let pool = typedis::pool(bench.database.url()).await.unwrap();
+    let exclusive = Arc::new(typedis::exclusive(bench.database.url()).await.unwrap());
+    let space = blocking(|| shared_cluster(ServerKind::Valkey9)).await;
+    let url = space.cluster().url();
+    let cluster = typedis::cluster(config(&url)).await.unwrap();
+    for lock in [
+        Lock::new(&pool, "pool"),
+        Lock::new(&exclusive, "exclusive"),
+        Lock::new(&cluster, space.key("cluster")),
+        Lock::new(&pool.with_prefix("app:"), "prefixed"),
+    ] {
+        let guard = lock.acquire().await.unwrap();
+        assert!(lock.try_acquire().await.unwrap().is_none(), "{lock:?}");
+        guard.release().await.unwrap();
+    }
+    let keys = pool.exists(["app:{lock:prefixed}:last"]).await.unwrap();
+    assert_eq!(keys, 1, "the prefix is before the keys");
+}
+
+#[tokio::test]
+async fn a_guard_that_is_dropped_releases_the_lock() {
+    let conn = Bench::new(ServerKind::Valkey9).await.direct;
+    let lock = Lock::new(&conn, "a").ttl(FOR_EVER);
+    drop(lock.acquire().await.unwrap());
+    // It would not expire in time.
+    let next = soon("the lock is released", lock.acquire()).await;
+    assert!(next.unwrap().is_held());
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_leaves_no_lock_behind() {
+    let bench = Bench::new(ServerKind::Valkey9).await;
+    let (proxy, conn) = bench.proxied().await;
+    let lock = Lock::new(&conn, "a").ttl(FOR_EVER);
+    proxy.to_client().hold();
+    let call = tokio::spawn(async move { lock.acquire().await });
+    let is_held = async || bench.direct.exists(["{lock:a}"]).await.unwrap() == 1;
+    until("the server gave the lock", is_held).await;
+    call.abort();
+    assert!(call.await.is_err(), "its reply was held back");
+    proxy.heal();
+    let lock = Lock::new(&bench.direct, "a").ttl(FOR_EVER);
+    let next = soon("the lock is given back", lock.acquire()).await;
+    assert!(next.unwrap().is_held());
+}
+
+#[tokio::test]
+async fn a_lock_is_renewed_for_as_long_as_it_is_held() {
+    let conn = Bench::new(ServerKind::Valkey9).await.direct;
+    let ttl = Duration::from_secs(3);
+    let guard = Lock::new(&conn, "a").ttl(ttl).acquire().await.unwrap();
+    let taken = server_time(&conn).await;
+    let is_over = async || server_time(&conn).await > taken + 2 * ttl.as_micros() as u64;
+    until("twice the time to live has passed", is_over).await;
+    assert!(guard.is_held());
+    guard.release().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_holder_is_told_that_the_server_has_lost_its_lock() {
+    let conn = Bench::new(ServerKind::Valkey9).await.direct;
+    let lock = Lock::new(&conn, "a").ttl(Duration::from_secs(2));
+    let guard = lock.acquire().await.unwrap();
+    conn.del(["{lock:a}"]).await.unwrap();
+    let work = guard.run(std::future::pending::<()>());
+    let lost = soon("the holder is told", work).await.unwrap_err();
+    assert!(matches!(lost.cause(), LossCause::Gone), "{lost}");
+    assert!(lost.to_string().starts_with("the lock `a` was lost: "));
+    assert!(!guard.is_held());
+    let released = guard.release().await.unwrap_err();
+    assert!(matches!(released, Error::Lost(_)), "{released}");
+}
+
+#[tokio::test]
+async fn releasing_what_another_one_has_is_an_error_and_leaves_it() {
+    let conn = Bench::new(ServerKind::Valkey9).await.direct;
+    let lock = Lock::new(&conn, "a").ttl(FOR_EVER);
+    let first = lock.acquire().await.unwrap();
+    conn.del(["{lock:a}"]).await.unwrap();
+    let second = lock.acquire().await.unwrap();
+    let error = first.release().await.unwrap_err();
+    let lost = error.lost().expect("it was lost before");
+    assert!(matches!(lost.cause(), LossCause::Gone), "{lost}");
+    second.release().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_holder_without_a_server_is_told_and_the_next_has_a_larger_token() {
+    let bench = Bench::new(ServerKind::Valkey9).await;
+    let (proxy, conn) = bench.proxied().await;
+    let ttl = Duration::from_secs(1);
+    let guard = Lock::new(&conn, "a").ttl(ttl).acquire().await.unwrap();
+    proxy.black_hole();
+    let next = Lock::new(&bench.direct, "a").ttl(FOR_EVER);
+    let next = soon("the lock expires", next.acquire()).await.unwrap();
+    assert!(next.token() > guard.token());
+    let lost = soon("the holder is told", guard.lost()).await;
+    let LossCause::Unreachable { ttl: passed, .. } = lost.cause() else {
+        panic!("{lost}")
+    };
+    assert_eq!(*passed, ttl);
+    proxy.heal();
+}
+
+#[tokio::test]
+async fn tokens_grow_also_when_the_last_one_is_lost() {
+    for kind in KINDS {
+        let conn = Bench::new(kind).await.direct;
+        let lock = Lock::new(&conn, "a");
+        let first = lock.acquire().await.unwrap();
+        let token = first.token();
+        first.release().await.unwrap();
+        assert_eq!(conn.del(["{lock:a}:last"]).await.unwrap(), 1);
+        assert!(lock.acquire().await.unwrap().token() > token);
+        // A clock that is slower than the one of the last server.
+        conn.del(["{lock:a}"]).await.unwrap();
+        let far = 1 << 52;
+        conn.set("{lock:a}:last", far).await.unwrap();
+        assert_eq!(lock.acquire().await.unwrap().token(), far + 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_two_hold_a_lock_and_no_token_is_given_twice_while_connections_fail() {
+    const TASKS: usize = 12;
+    const ROUNDS: usize = 12;
+    let bench = Bench::new(ServerKind::Valkey9).await;
+    let (chaos, connections) = Chaos::start(&bench, 4).await;
+    let tokens = Arc::new(Mutex::new(Vec::new()));
+    let is_inside = Arc::new(AtomicBool::new(false));
+    let tasks: Vec<_> = (0..TASKS)
+        .map(|task| {
+            // Much longer than a task may stand still.
+            let lock = Lock::new(&connections[task % 4], "a").ttl(Duration::from_secs(20));
+            let lock = lock.retry_every(Duration::from_millis(5));
+            let (tokens, is_inside) = (tokens.clone(), is_inside.clone());
+            let direct = bench.direct.clone();
+            tokio::spawn(async move {
+                for _ in 0..ROUNDS {
+                    let guard = insist!(lock.acquire());
+                    assert!(!is_inside.swap(true, Ordering::SeqCst), "two hold it");
+                    tokens.lock().unwrap().push(guard.token());
+                    direct.incr("work").await.unwrap();
+                    is_inside.store(false, Ordering::SeqCst);
+                    match guard.release().await {
+                        Ok(()) => {}
+                        Err(Error::Client(error)) if passes(&error) => {}
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        soon("a task of the load", task).await.unwrap();
+    }
+    chaos.end().await;
+    let tokens = tokens.lock().unwrap();
+    assert_eq!(tokens.len(), TASKS * ROUNDS);
+    assert!(tokens.is_sorted_by(|a, b| a < b), "{tokens:?}");
+}
+
+#[tokio::test]
+async fn a_lock_survives_a_failover_in_good_order_and_tokens_grow_after_a_crash() {
+    let failing = Failing::start().await;
+    let lock = Lock::new(&failing.cluster, "a").ttl(FOR_EVER);
+    let guard = lock.acquire().await.unwrap();
+    let token = guard.token();
+    failing.hand_over("{lock:a}").await;
+    let refused = insist!(lock.try_acquire());
+    assert!(refused.is_none(), "the new primary has the lock");
+    guard.release().await.unwrap();
+
+    // Replication is asynchronous: whether the lock survives is not known, but its token is not given again.
+    let guard = lock.acquire().await.unwrap();
+    assert!(guard.token() > token);
+    failing.kill("{lock:a}").await;
+    let gone = insist!(failing.cluster.del(["{lock:a}"]));
+    assert!(gone <= 1);
+    let next = insist!(lock.acquire());
+    assert!(next.token() > guard.token());
+}

@@ -1,0 +1,26 @@
+//! The recipes on real servers, under faults, and on clusters.
+//!
+//! # Layout
+//!
+//! - `support`: servers, handles, waiting for events
+//! - `chaos`: faults between a load and its server
+//! - `failover`: a cluster whose primary fails
+//! - one file for each recipe
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+mod cache_aside;
+mod chaos;
+mod election;
+mod failover;
+mod idempotency;
+mod lock;
+mod queue;
+mod rate_limit;
+mod semaphore;
+mod support;

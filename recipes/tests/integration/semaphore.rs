@@ -1,0 +1,127 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use typedis::prelude::*;
+use typedis_recipes::{Error, LossCause, Semaphore};
+use typedis_testkit::ServerKind;
+
+use crate::chaos::Chaos;
+use crate::failover::Failing;
+use crate::support::*;
+
+#[tokio::test]
+async fn there_are_as_many_permits_as_the_limit_says() {
+    for kind in KINDS {
+        let conn = Bench::new(kind).await.direct;
+        let semaphore = Semaphore::new(&conn, "a", 2).ttl(FOR_EVER);
+        let first = semaphore.acquire().await.unwrap();
+        let second = semaphore.acquire().await.unwrap();
+        assert!(first.is_held() && second.is_held());
+        assert!(semaphore.try_acquire().await.unwrap().is_none());
+        first.release().await.unwrap();
+        let third = semaphore.try_acquire().await.unwrap();
+        assert!(third.is_some(), "one is free again");
+        drop(second);
+        let fourth = soon("a dropped permit is given back", semaphore.acquire()).await;
+        fourth.unwrap().release().await.unwrap();
+        let none = Semaphore::new(&conn, "b", 0);
+        assert!(none.try_acquire().await.unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_permit_that_is_not_renewed_expires_and_its_holder_is_told() {
+    let bench = Bench::new(ServerKind::Valkey9).await;
+    let (proxy, conn) = bench.proxied().await;
+    let ttl = Duration::from_secs(1);
+    let permit = Semaphore::new(&conn, "a", 1).ttl(ttl);
+    let permit = permit.acquire().await.unwrap();
+    proxy.black_hole();
+    let other = Semaphore::new(&bench.direct, "a", 1).ttl(FOR_EVER);
+    let other = soon("the permit expires", other.acquire()).await.unwrap();
+    let lost = soon("the holder is told", permit.lost()).await;
+    assert!(
+        matches!(lost.cause(), LossCause::Unreachable { .. }),
+        "{lost}"
+    );
+    other.release().await.unwrap();
+}
+
+#[tokio::test]
+async fn permits_are_renewed_and_their_key_expires_with_the_last_one() {
+    for kind in KINDS {
+        let conn = Bench::new(kind).await.direct;
+        let ttl = Duration::from_secs(2);
+        let semaphore = Semaphore::new(&conn, "a", 1).ttl(ttl);
+        let permit = semaphore.acquire().await.unwrap();
+        let taken = server_time(&conn).await;
+        let is_over = async || server_time(&conn).await > taken + 2 * ttl.as_micros() as u64;
+        until("twice the time to live has passed", is_over).await;
+        assert!(permit.is_held());
+        assert!(semaphore.try_acquire().await.unwrap().is_none());
+        let left: i64 = conn
+            .run(raw("PTTL").key("{semaphore:a}").reply())
+            .await
+            .unwrap();
+        assert!(left >= 0, "the key does not stay for ever: {left}");
+        conn.del(["{semaphore:a}"]).await.unwrap();
+        let lost = soon("the holder is told", permit.lost()).await;
+        assert!(matches!(lost.cause(), LossCause::Gone), "{lost}");
+        assert!(matches!(permit.release().await, Err(Error::Lost(_))));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn there_are_never_more_holders_than_permits_while_connections_fail() {
+    const TASKS: usize = 16;
+    const ROUNDS: usize = 12;
+    const LIMIT: usize = 3;
+    let bench = Bench::new(ServerKind::Valkey9).await;
+    let (chaos, connections) = Chaos::start(&bench, 4).await;
+    let inside = Arc::new(AtomicUsize::new(0));
+    let most = Arc::new(AtomicUsize::new(0));
+    let tasks: Vec<_> = (0..TASKS)
+        .map(|task| {
+            let semaphore = Semaphore::new(&connections[task % 4], "a", LIMIT as u64)
+                .ttl(Duration::from_secs(20))
+                .retry_every(Duration::from_millis(5));
+            let (inside, most, direct) = (inside.clone(), most.clone(), bench.direct.clone());
+            tokio::spawn(async move {
+                for _ in 0..ROUNDS {
+                    let permit = insist!(semaphore.acquire());
+                    let now = inside.fetch_add(1, Ordering::SeqCst) + 1;
+                    assert!(now <= LIMIT, "{now} hold one of {LIMIT}");
+                    most.fetch_max(now, Ordering::SeqCst);
+                    direct.incr("work").await.unwrap();
+                    inside.fetch_sub(1, Ordering::SeqCst);
+                    match permit.release().await {
+                        Ok(()) => {}
+                        Err(Error::Client(error)) if passes(&error) => {}
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        soon("a task of the load", task).await.unwrap();
+    }
+    chaos.end().await;
+    let done: usize = bench.direct.get("work").await.unwrap().unwrap();
+    assert_eq!(done, TASKS * ROUNDS);
+    assert!(most.load(Ordering::SeqCst) > 1, "they never met");
+}
+
+#[tokio::test]
+async fn permits_survive_a_failover_in_good_order() {
+    let failing = Failing::start().await;
+    let semaphore = Semaphore::new(&failing.cluster, "a", 1).ttl(FOR_EVER);
+    let permit = semaphore.acquire().await.unwrap();
+    failing.hand_over("{semaphore:a}").await;
+    let refused = insist!(semaphore.try_acquire());
+    assert!(refused.is_none(), "the new primary has the permit");
+    permit.release().await.unwrap();
+    let next = insist!(semaphore.try_acquire());
+    assert!(next.is_some());
+}

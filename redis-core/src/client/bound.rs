@@ -1,0 +1,279 @@
+//! The bound of generic code: [`Client`], and what it needs of a handle.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use crate::chain::batch;
+use crate::chain::carrier::Carrier;
+use crate::chain::{Batch, Chain, EachPipeline, Mode, Pipeline, Transaction};
+use crate::command::prefix::Prefix;
+use crate::command::{Args, Keys};
+use crate::engine::exchange::Pending;
+use crate::error::{CommandName, Result};
+use crate::handle::{Connection, Exclusive, Pool, PoolPending};
+use crate::reply::{Frame, FromRedis};
+use crate::request::{Detached, Execute, IntoRequest, Sink, Target};
+
+/// A handle on which commands are executed: a [`Connection`], a [`Pool`], an [`Exclusive`], a
+/// [`Cluster`](crate::cluster::Cluster), a reference to one, an `Arc` of one, or an [`AnyClient`](crate::AnyClient).
+///
+/// It is the one bound that a function over any handle needs. The function takes the handle owned or borrowed, and has all
+/// commands on it.
+///
+/// ```no_run
+/// # extern crate typedis_core as typedis;
+/// use typedis::{Client, Result, Run, raw};
+///
+/// async fn bump(client: impl Client, key: &str) -> Result<i64> {
+///     client.run(raw("INCR").key(key).reply()).await
+/// }
+///
+/// # async fn example(conn: typedis::Connection, pool: typedis::Pool) -> Result<()> {
+/// bump(&conn, "visits").await?;
+/// bump(pool.clone(), "visits").await?;
+/// # Ok(()) }
+/// ```
+///
+/// Commands that block, and those that change their connection, are not for every handle. A function that needs them takes
+/// a `&Pool` or an `&Exclusive`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no handle that commands can be executed on",
+    note = "`Connection`, `Pool`, `Cluster`, `Exclusive` and `AnyClient` are, and references and `Arc`s of them"
+)]
+pub trait Client: Send + Sync {
+    /// A command on its way.
+    #[doc(hidden)]
+    type InFlight<'a>: InFlight
+    where
+        Self: 'a;
+
+    /// Begins the execution of a command.
+    #[doc(hidden)]
+    fn begin_command(&self, args: Box<Args>) -> Self::InFlight<'_>;
+
+    /// What is to be noted of the keys of its commands.
+    #[doc(hidden)]
+    fn noted_keys(&self) -> Keys {
+        Keys::Ignored
+    }
+
+    /// Where pipelines, transactions and batches go.
+    #[doc(hidden)]
+    fn surface(&self) -> Surface<'_>;
+
+    /// Starts a pipeline: commands that go out in one write, answered with a tuple.
+    fn pipeline(&self) -> Pipeline<'_> {
+        self.surface().chain()
+    }
+
+    /// Starts a transaction: commands that the server executes as one, answered with a tuple.
+    fn transaction(&self) -> Transaction<'_> {
+        self.surface().chain()
+    }
+
+    /// Starts a batch: a pipeline whose commands are collected at run time.
+    fn batch(&self) -> Batch<'_> {
+        self.surface().batch()
+    }
+
+    /// Sends one command for each item in a single pipeline; the replies come as a `Vec` in the items' order.
+    ///
+    /// The first failure is the error of the whole; with `.attempt()` on the command each item has its own `Result`.
+    fn pipeline_each<I, C>(
+        &self,
+        items: I,
+        command: impl Fn(Detached, I::Item) -> C,
+    ) -> EachPipeline<'_, C::Reply>
+    where
+        I: IntoIterator,
+        C: IntoRequest<Sink = Detached>,
+    {
+        let Surface { carrier, prefix } = self.surface();
+        batch::each(carrier, prefix, items, command)
+    }
+}
+
+/// A command on its way over some [`Client`].
+#[doc(hidden)]
+pub trait InFlight: Unpin + Send {
+    /// Has it sent now, before the first poll.
+    fn submit(&mut self);
+
+    /// Drives it to its reply, decoded.
+    fn poll_decoded<R: FromRedis>(&mut self, cx: &mut Context<'_>) -> Poll<Result<R>>;
+
+    /// Drives it to its reply as it came.
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>>;
+}
+
+/// Where the pipelines of a [`Client`] go.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Surface<'a> {
+    pub(crate) carrier: Carrier<'a>,
+    /// The prefix that names get on the way.
+    pub(crate) prefix: Option<&'a Arc<Prefix>>,
+}
+
+impl<'a> Surface<'a> {
+    pub(crate) fn new(carrier: Carrier<'a>) -> Self {
+        Self {
+            carrier,
+            prefix: None,
+        }
+    }
+
+    fn chain<M: Mode>(self) -> Chain<'a, M> {
+        let chain = Chain::new(Some(self.carrier));
+        match self.prefix {
+            Some(prefix) => chain.prefixed(prefix),
+            None => chain,
+        }
+    }
+
+    fn batch(self) -> Batch<'a> {
+        let batch = Batch::new(self.carrier);
+        match self.prefix {
+            Some(prefix) => batch.prefixed(prefix),
+            None => batch,
+        }
+    }
+}
+
+impl<C: Client> Target for &C {
+    type Sink = Self;
+
+    #[inline]
+    fn into_sink(self) -> Self {
+        self
+    }
+}
+
+impl<'a, C: Client> Sink for &'a C {
+    type Pending = C::InFlight<'a>;
+
+    #[inline]
+    fn keys(&self) -> Keys {
+        self.noted_keys()
+    }
+}
+
+impl<'a, C: Client, R: FromRedis> Execute<R> for &'a C {
+    type Output = R;
+
+    #[inline]
+    fn begin(self, args: Box<Args>) -> C::InFlight<'a> {
+        self.begin_command(args)
+    }
+
+    fn submit(pending: &mut C::InFlight<'a>) {
+        pending.submit();
+    }
+
+    #[inline]
+    fn poll(pending: &mut C::InFlight<'a>, cx: &mut Context<'_>) -> Poll<Result<R>> {
+        pending.poll_decoded(cx)
+    }
+}
+
+impl Client for Connection {
+    type InFlight<'a> = Pending<'a>;
+
+    #[inline]
+    fn begin_command(&self, args: Box<Args>) -> Pending<'_> {
+        self.begin(args)
+    }
+
+    fn surface(&self) -> Surface<'_> {
+        Surface::new(Carrier::Socket(self))
+    }
+}
+
+impl Client for Pool {
+    type InFlight<'a> = PoolPending<'a>;
+
+    fn begin_command(&self, args: Box<Args>) -> PoolPending<'_> {
+        self.begin(args)
+    }
+
+    fn surface(&self) -> Surface<'_> {
+        Surface::new(Carrier::Socket(self))
+    }
+}
+
+impl Client for Exclusive {
+    type InFlight<'a> = Pending<'a>;
+
+    fn begin_command(&self, args: Box<Args>) -> Pending<'_> {
+        self.call(args)
+    }
+
+    fn surface(&self) -> Surface<'_> {
+        Surface::new(Carrier::Socket(self))
+    }
+}
+
+/// What points to a client is one.
+macro_rules! pointers {
+    ($($pointer:ty),+) => {$(
+        impl<C: Client> Client for $pointer {
+            type InFlight<'a> = C::InFlight<'a> where Self: 'a;
+
+            #[inline]
+            fn begin_command(&self, args: Box<Args>) -> C::InFlight<'_> {
+                C::begin_command(self, args)
+            }
+
+            fn noted_keys(&self) -> Keys {
+                C::noted_keys(self)
+            }
+
+            fn surface(&self) -> Surface<'_> {
+                C::surface(self)
+            }
+        }
+    )+};
+}
+
+pointers!(&C, Arc<C>);
+
+impl InFlight for Pending<'_> {
+    fn submit(&mut self) {
+        Pending::submit(self);
+    }
+
+    #[inline]
+    fn poll_decoded<R: FromRedis>(&mut self, cx: &mut Context<'_>) -> Poll<Result<R>> {
+        Pending::poll_decoded(self, cx)
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
+        self.poll(cx)
+    }
+}
+
+impl InFlight for PoolPending<'_> {
+    fn submit(&mut self) {
+        // A blocking command waits for its lease first; it is on its way once it is polled.
+        if let PoolPending::Lane(pending) = self {
+            pending.submit();
+        }
+    }
+
+    #[inline]
+    fn poll_decoded<R: FromRedis>(&mut self, cx: &mut Context<'_>) -> Poll<Result<R>> {
+        match self {
+            PoolPending::Lane(pending) => pending.poll_decoded(cx),
+            PoolPending::Leased(_, name) => {
+                let name = CommandName::from_bytes(name.as_bytes());
+                let decoded = self.poll_frame(cx).map(Frame::decode_outcome);
+                decoded.map_err(|error| error.of_command(name))
+            }
+            PoolPending::Over => PoolPending::poll_frame(self, cx).map(Frame::decode_outcome),
+        }
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
+        PoolPending::poll_frame(self, cx)
+    }
+}

@@ -1,0 +1,94 @@
+//! The handle with a prefix on which streams issue their commands.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use super::bound::Client;
+use super::host::{Call, Host, IntoHost, Issue, Walk};
+use super::prefixed::Prefixed;
+use crate::codec::prefixed::ReplyNames;
+use crate::command::Args;
+use crate::command::prefix::Prefix;
+use crate::error::Result;
+use crate::reply::Frame;
+
+/// A host whose commands get a prefix.
+#[derive(Debug)]
+struct PrefixedHost<'h> {
+    host: Host<'h>,
+    prefix: Arc<Prefix>,
+}
+
+impl<'h, 'p, C: Client> IntoHost<'h> for &'p Prefixed<C>
+where
+    &'p C: IntoHost<'h>,
+{
+    fn into_host(self) -> Host<'h> {
+        Host::new(Arc::new(PrefixedHost {
+            host: self.inner().into_host(),
+            prefix: self.own().clone(),
+        }))
+    }
+}
+
+impl Issue for PrefixedHost<'_> {
+    fn issue(&self, mut args: Box<Args>) -> Call<'_> {
+        let names = ReplyNames::of(&args, &self.prefix);
+        args.put_prefix(&self.prefix);
+        let refused = args.take_error();
+        Box::pin(async move {
+            if let Some(error) = refused {
+                return Err(error);
+            }
+            let outcome = self.host.issue(args).await;
+            match names {
+                Some(names) => names.leave(outcome, &self.prefix),
+                None => outcome,
+            }
+        })
+    }
+
+    fn cast(&self, mut args: Box<Args>) {
+        args.put_prefix(&self.prefix);
+        self.host.cast(*args);
+    }
+
+    fn walk(&self, first: &Args) -> Option<Box<dyn Walk>> {
+        let mut first = first.again();
+        let names = ReplyNames::of(&first, &self.prefix)?;
+        first.put_prefix(&self.prefix);
+        let walk = self.host.walk(&first)?;
+        Some(Box::new(PrefixedWalk {
+            walk,
+            names,
+            prefix: self.prefix.clone(),
+        }))
+    }
+
+    fn one_server(&self) -> Option<Host<'static>> {
+        let host = self.host.one_server()?;
+        Some(Host::new(Arc::new(PrefixedHost {
+            host,
+            prefix: self.prefix.clone(),
+        })))
+    }
+}
+
+/// The pages of a scan for names with a prefix.
+struct PrefixedWalk {
+    walk: Box<dyn Walk>,
+    names: ReplyNames,
+    prefix: Arc<Prefix>,
+}
+
+impl Walk for PrefixedWalk {
+    fn poll_page(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame>>> {
+        let page = ready!(self.walk.poll_page(cx));
+        let page = page.map(|page| self.names.leave_page(page?, &self.prefix));
+        Poll::Ready(page)
+    }
+
+    fn cursor(&self, again: bool) -> Option<String> {
+        self.walk.cursor(again)
+    }
+}

@@ -1,0 +1,65 @@
+//! Replies of a socket that has no driver yet, or never gets one.
+
+use std::io;
+
+use bytes::BytesMut;
+
+use super::refusal::Refusal;
+use crate::config::{Config, Transport};
+use crate::error::{TlsCause, TlsError};
+use crate::reply::Frame;
+use crate::wire::{FrameReader, ReadError};
+
+/// Replies of a socket that has no driver yet, or never gets one.
+pub(crate) struct Replies(FrameReader);
+
+impl Replies {
+    pub(crate) fn new(config: &Config) -> Self {
+        /// Enough for what most servers reply, so that one read suffices.
+        const USUAL: usize = 512;
+        Self(FrameReader::new(config.limits, USUAL))
+    }
+
+    /// Keeps the pushes that come between the replies, for [`finish`](Self::finish) to return.
+    pub(super) fn keep_pushes(&mut self) {
+        self.0.keep_pushes();
+    }
+
+    /// Checks that nothing is left over: a reply to no command would be taken for the reply to the first
+    /// command. Returns the pushes that came, if they were to be kept.
+    pub(crate) fn finish(mut self) -> Result<BytesMut, Refusal> {
+        if self.0.has_only_pushes() {
+            return Ok(self.0.take_pushes());
+        }
+        Err(Refusal::Io(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "the server sent more replies than it was asked for during the handshake",
+        )))
+    }
+
+    /// The next reply; can be dropped at any time without losing anything.
+    pub(crate) async fn next(&mut self, stream: &mut dyn Transport) -> Result<Frame, Refusal> {
+        let read = self.0.next(stream).await;
+        read.map(Frame::from_scanned)
+            .map_err(|error| self.refusal(error))
+    }
+
+    fn refusal(&self, error: ReadError) -> Refusal {
+        Refusal::Io(match error {
+            ReadError::Io(error) => error,
+            ReadError::Closed => io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the server closed the connection during the handshake",
+            ),
+            // What TLS servers send to clients that do not speak TLS: a fatal alert, or a handshake.
+            ReadError::Scan(_)
+                if [b"\x15\x03", b"\x16\x03"]
+                    .iter()
+                    .any(|tls| self.0.unread().starts_with(*tls)) =>
+            {
+                return Refusal::Tls(TlsError::new(TlsCause::Wanted, ""));
+            }
+            ReadError::Scan(error) => io::Error::new(io::ErrorKind::InvalidData, error.to_string()),
+        })
+    }
+}

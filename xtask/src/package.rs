@@ -1,0 +1,160 @@
+//! The crates as users get them: a program is built against their `.crate` files, and their API is compared with the last release.
+//!
+//! Files that are missing in a package, and dependencies that only the workspace has, show up here and nowhere else.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::{Result, cargo, screen};
+
+/// The crates that are published, each after those that it needs.
+const CRATES: [&str; 3] = ["typedis-macros", "typedis-core", "typedis"];
+
+/// What a user writes first: a command, a derive, and commands of one's own.
+const PROGRAM: &str = r#"use typedis::prelude::*;
+
+#[derive(Debug, PartialEq, FromRedis, ToRedis)]
+struct User {
+    name: String,
+    age: u32,
+}
+
+typedis::commands! { pub trait ShopCommands from "shop.toml" }
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let reply = typedis::Frame::parse("*4\r\n$4\r\nname\r\n$3\r\nAda\r\n$3\r\nage\r\n$2\r\n36\r\n")?;
+    let user: User = reply.decode()?;
+    assert_eq!(user, User { name: "Ada".into(), age: 36 });
+    let (set, own) = (cmd().set("k", "v").nx().ex(10), cmd().stock("apples"));
+    println!("{set:?} {own:?}");
+    Ok(())
+}
+"#;
+
+const SPEC: &str = r#"[types]
+key = "key"
+
+[shop.stock]
+doc = "How many there are."
+syntax = "SHOP.STOCK key"
+reply = "u64"
+"#;
+
+pub(crate) fn check() -> Result {
+    let folder = folder();
+    if folder.join("crates").exists() {
+        fs::remove_dir_all(folder.join("crates"))?;
+    }
+    pack()?;
+    for name in CRATES {
+        unpack(name, &folder)?;
+    }
+    build(&folder)?;
+    compare()
+}
+
+/// Beside what cargo builds, so that dependencies are compiled only once.
+fn folder() -> PathBuf {
+    cargo::workspace().join("target/package-check")
+}
+
+fn pack() -> Result {
+    // The program below is the check; what is not committed yet is packed too, as it is what is being checked.
+    let words = ["package", "--no-verify", "--allow-dirty", "--quiet"];
+    let crates = CRATES.iter().flat_map(|name| ["--package", *name]);
+    cargo::run(cargo::command(words.into_iter().chain(crates)))
+}
+
+fn file(name: &str) -> String {
+    // All crates have the version of the workspace, and so has this one.
+    format!("{name}-{}", env!("CARGO_PKG_VERSION"))
+}
+
+fn unpack(name: &str, folder: &Path) -> Result {
+    let crates = folder.join("crates");
+    fs::create_dir_all(&crates)?;
+    let packed = cargo::workspace()
+        .join("target/package")
+        .join(file(name) + ".crate");
+    let status = Command::new("tar")
+        .arg("-xzf")
+        .arg(&packed)
+        .arg("-C")
+        .arg(&crates)
+        .status()
+        .map_err(|error| format!("cannot start tar: {error}"))?;
+    if !status.success() {
+        return Err(format!("cannot unpack {}", packed.display()).into());
+    }
+    for file_name in ["README.md", "LICENSE-MIT", "LICENSE-APACHE"] {
+        if !crates.join(file(name)).join(file_name).is_file() {
+            return Err(format!("the package of {name} has no {file_name}").into());
+        }
+    }
+    Ok(())
+}
+
+/// Builds and runs the program, with the versions of all other crates that the workspace has.
+fn build(folder: &Path) -> Result {
+    let user = folder.join("user");
+    fs::create_dir_all(user.join("src"))?;
+    fs::write(user.join("Cargo.toml"), manifest())?;
+    fs::write(user.join("shop.toml"), SPEC)?;
+    fs::write(user.join("src/main.rs"), PROGRAM)?;
+    fs::copy(
+        cargo::workspace().join("Cargo.lock"),
+        user.join("Cargo.lock"),
+    )?;
+    let mut command = cargo::command(["run", "--quiet", "--offline", "--target-dir"]);
+    command
+        .arg(folder.join("target"))
+        .current_dir(&user)
+        .stdout(Stdio::null());
+    cargo::run(command)
+}
+
+fn manifest() -> String {
+    let patches: String = CRATES
+        .iter()
+        .map(|name| format!("{name} = {{ path = \"../crates/{}\" }}\n", file(name)))
+        .collect();
+    format!(
+        "[package]\nname = \"user\"\nedition = \"2024\"\n\n[dependencies]\ntypedis = \"{}\"\n\n\
+         [patch.crates-io]\n{patches}\n[workspace]\n",
+        env!("CARGO_PKG_VERSION")
+    )
+}
+
+/// Compares the API with the last release, where there is one and the tool for it is installed.
+fn compare() -> Result {
+    let Some(release) = last_release() else {
+        screen::note("no version has been released yet: there is no API to compare with");
+        return Ok(());
+    };
+    let version = cargo::command(["semver-checks", "--version"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    if !version.is_ok_and(|status| status.success()) {
+        screen::note(
+            "cargo-semver-checks is not installed (`cargo install cargo-semver-checks`): the API was not compared",
+        );
+        return Ok(());
+    }
+    let words = ["semver-checks", "--baseline-rev", release.as_str()];
+    let crates = CRATES.iter().flat_map(|name| ["--package", *name]);
+    cargo::run(cargo::command(words.into_iter().chain(crates)))
+}
+
+/// The newest tag of a version, as in `v0.1.0`.
+fn last_release() -> Option<String> {
+    let output = Command::new("git")
+        .args(["describe", "--tags", "--abbrev=0", "--match", "v[0-9]*"])
+        .current_dir(cargo::workspace())
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+    let tag = String::from_utf8(output.stdout).ok()?;
+    Some(tag.trim().to_owned()).filter(|tag| !tag.is_empty())
+}
