@@ -3,7 +3,10 @@
 use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use foldhash::fast::RandomState;
+#[cfg(feature = "planted")]
+use foldhash::fast::FixedState as Hashing;
+#[cfg(not(feature = "planted"))]
+use foldhash::fast::RandomState as Hashing;
 
 /// A counter of changes for each key. A reply is current as long as the counters of its keys are what they were before
 /// its command was sent.
@@ -12,7 +15,8 @@ use foldhash::fast::RandomState;
 /// of one makes the replies of the other count as old too; they are read again.
 pub(super) struct Changes {
     counters: Box<[AtomicU32]>,
-    hasher: RandomState,
+    /// Random, so that nobody can choose keys that share a counter; fixed in the simulation, which has to repeat.
+    hasher: Hashing,
 }
 
 /// The hash of a key. It decides which counter the key has, and where replies for it are stored.
@@ -37,7 +41,7 @@ impl Changes {
             counters: (0..count.next_power_of_two())
                 .map(|_| AtomicU32::new(0))
                 .collect(),
-            hasher: RandomState::default(),
+            hasher: Hashing::default(),
         }
     }
 

@@ -16,6 +16,7 @@ use crate::cluster::map_view::MapView;
 use crate::cluster::{Cluster, slot};
 use crate::error::Result;
 use crate::runtime::Lock;
+use crate::runtime::planted::Planted;
 
 pub(super) struct NodeSources {
     cluster: Cluster,
@@ -75,7 +76,8 @@ impl NodeSources {
         let _changing = self.changing.lock();
         let before = self.present.load_full();
         let map = self.cluster.map();
-        for slot in map.moved_since(&before.map) {
+        let moved = map.moved_since(&before.map);
+        for slot in moved.filter(|_| !Planted::KeptAfterMove.is_here()) {
             self.shared.count_change(self.stands_for(slot));
         }
         let known = |link: &_| {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::sync::Arc;
+#[cfg(any(test, feature = "planted"))]
+use std::sync::PoisonError;
 use std::task::Waker;
 
 use super::reporter::Reporter;
@@ -12,6 +14,7 @@ use crate::engine::link::Link;
 use crate::engine::subscriptions::inbox::Cause;
 use crate::engine::subscriptions::invalidation::{Invalidates, Invalidation};
 use crate::runtime;
+use crate::runtime::planted::Planted;
 
 /// A connection whose reads are kept; it hears what its server reports.
 pub(super) struct Source {
@@ -20,7 +23,7 @@ pub(super) struct Source {
     shared: Arc<Shared>,
     reporter: Reporter,
     /// A report that is applied when the next one comes, if reports are to be late.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "planted"))]
     held: std::sync::Mutex<Option<Invalidation>>,
 }
 
@@ -31,7 +34,7 @@ impl Source {
             standing: shared.enlist(),
             shared,
             reporter: Reporter::default(),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "planted"))]
             held: std::sync::Mutex::default(),
         }
     }
@@ -81,13 +84,17 @@ impl Source {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "planted"))]
 impl Source {
     /// The report to apply now: the one before this one, if reports are to be late.
     fn hold(&self, invalidation: &Invalidation) -> Option<Invalidation> {
         let this = Some(invalidation.clone());
-        if self.shared.settings.reports_late {
-            std::mem::replace(&mut *self.held.lock().unwrap(), this)
+        let is_late = Planted::LateReport.is_here();
+        #[cfg(test)]
+        let is_late = is_late || self.shared.settings.reports_late;
+        if is_late {
+            let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *held, this)
         } else {
             this
         }
@@ -96,9 +103,9 @@ impl Source {
 
 impl Invalidates for Source {
     fn invalidate(&self, invalidation: &Invalidation, woken: &mut Vec<Waker>) {
-        #[cfg(test)]
+        #[cfg(any(test, feature = "planted"))]
         let held = self.hold(invalidation);
-        #[cfg(test)]
+        #[cfg(any(test, feature = "planted"))]
         let Some(invalidation) = held.as_ref() else {
             return;
         };
@@ -111,6 +118,9 @@ impl Invalidates for Source {
     }
 
     fn lost(&self, woken: &mut Vec<Waker>) {
+        if Planted::KeptAfterLoss.is_here() {
+            return;
+        }
         self.forget(|_| Tracking::Off);
         self.shared.tell(&Invalidation::All, woken);
     }

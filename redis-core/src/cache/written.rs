@@ -3,6 +3,7 @@
 use super::changes::KeyHash;
 use super::shared::Shared;
 use crate::command::Args;
+use crate::runtime::planted::Planted;
 
 /// The keys that a command may write. They are forgotten when the command begins, and once more when it ends: in between,
 /// others may have read what was there before.
@@ -22,6 +23,9 @@ impl<'a> Written<'a> {
     /// `None` if the command changes nothing that could be kept.
     pub(super) fn by(shared: &'a Shared, args: &Args) -> Option<Box<Self>> {
         if args.info().readonly {
+            return None;
+        }
+        if Planted::OwnWriteKept.is_here() {
             return None;
         }
         let mut keys = Vec::new();

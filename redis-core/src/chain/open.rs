@@ -90,7 +90,7 @@ impl Open<'_> {
         let mut call = exclusive.call(Args::lease(&EXEC, Keys::Ignored));
         self.ended = call.submit();
         let outcome = call.frame().await;
-        self.ended = true;
+        self.ended = !is_unsent(&outcome);
         let frame = outcome.map_err(|error| error.of_command(EXEC.name.into()))?;
         let changed = || Error::new(ErrorKind::WatchedKeyChanged, Phase::Refused);
         let replies = match frame.elements() {
@@ -118,9 +118,14 @@ impl Open<'_> {
         let mut call = exclusive.call(Args::lease(&DISCARD, Keys::Ignored));
         self.ended = call.submit();
         let outcome = call.decoded().await;
-        self.ended = true;
+        self.ended = !is_unsent(&outcome);
         outcome
     }
+}
+
+/// Whether EXEC or DISCARD was not sent, so that the transaction is still open.
+fn is_unsent<T>(outcome: &Result<T>) -> bool {
+    matches!(outcome, Err(error) if error.phase() == Phase::NotSent)
 }
 
 impl Drop for Open<'_> {

@@ -170,8 +170,13 @@ impl<'a> Wait<'a> {
         }
     }
 
-    async fn attempt(&self, place: &Place, args: Args) -> Result<Frame> {
-        let lease = place.node.lease().await?;
+    /// The wait for the socket takes of the same time as the command.
+    async fn attempt(&self, place: &Place, mut args: Args) -> Result<Frame> {
+        let end = self.detour.deadline;
+        let lease = place.node.lease_by(end).await?;
+        if let Some(end) = end {
+            args.set_deadline(end.saturating_duration_since(Instant::now()));
+        }
         let (reports, unblock_on) = (&self.shared.reports, place.node.connection());
         run_unclaimed(reports, lease, unblock_on, place.asking, Box::new(args)).await
     }

@@ -135,6 +135,15 @@ pub(super) fn is_unsent(failure: &Failure) -> bool {
     )
 }
 
+/// The failure as it is for the caller of a command that may have been lost on another link before.
+pub(super) fn after_loss(failure: &Failure, was_lost: bool) -> Failure {
+    if was_lost {
+        failure.in_phase(Phase::MaybeApplied)
+    } else {
+        failure.clone()
+    }
+}
+
 /// Whether a node refused before it did anything, for a reason that passes, or because it is no primary any more.
 pub(super) fn passes(error: &ServerError) -> bool {
     error.is_transient() || error.code() == "READONLY"

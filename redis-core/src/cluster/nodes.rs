@@ -113,9 +113,14 @@ impl Node {
 
     /// Leases a socket to this node. Redirects are errors on it.
     pub(super) async fn lease(&self) -> Result<Exclusive> {
+        self.lease_by(None).await
+    }
+
+    /// The same; at `end`, if not before, there is no time left for it.
+    pub(super) async fn lease_by(&self, end: Option<Instant>) -> Result<Exclusive> {
         let config = || self.connection.config().clone().for_itself();
         let leases = self.leases.get_or_init(|| Leases::new(config()));
-        Exclusive::lease(leases).await
+        Exclusive::lease_by(leases, end).await
     }
 
     /// The link, for something on its way that may outlive the node's place in the map.

@@ -17,6 +17,7 @@ use crate::engine::sending::Sending;
 use crate::engine::trace::Trace;
 use crate::error::{Error, Result, ServerError};
 use crate::reply::{Frame, FrameRef, FromRedis};
+use crate::runtime::planted::Planted;
 use crate::wire::encode::Output;
 use crate::wire::outgoing::Outgoing;
 use crate::wire::{Chunk, fixed_command};
@@ -229,8 +230,8 @@ impl<'a> ClusterPending<'a> {
         let turned_away = || self.sending.as_mut()?.take_again();
         let again = parts.again.take().or_else(turned_away);
         // A command that was refused before it was written is still here.
-        let goes_again =
-            is_loss(failure) && (again.is_some() || (is_unsent(failure) && self.command.is_here()));
+        let goes_again = is_loss(&failure)
+            && (again.is_some() || (is_unsent(&failure) && self.command.is_here()));
         if !goes_again {
             return Some(Delivery::Parts(parts));
         }
@@ -301,11 +302,11 @@ impl<'a> ClusterPending<'a> {
         };
         let deadline = astray.detour.deadline;
         match kind {
-            RedirectKind::Moved => sending.go_to(node.link(), Some(again), deadline),
-            RedirectKind::Ask => {
+            RedirectKind::Ask if !Planted::MissingAsking.is_here() => {
                 astray.asking = Some(Asking { command: again });
                 sending.go_to(node.link(), None, deadline);
             }
+            _ => sending.go_to(node.link(), Some(again), deadline),
         }
     }
 

@@ -8,7 +8,7 @@
 //! A shard channel belongs on the owner of its slot. Channels and patterns need one node that hears of everything; all of
 //! them share one, their home, so that there is one socket. Keyspace events belong on every primary.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::Waker;
@@ -30,6 +30,7 @@ use crate::engine::subscriptions::table::Entrance;
 use crate::engine::subscriptions::ticket::Ticket;
 use crate::pubsub::{Reach, home};
 use crate::runtime::Lock;
+use crate::runtime::planted::Planted;
 
 /// If a node cannot be reached for this long, the map is asked for, and subscriptions that another node can serve move to
 /// that node.
@@ -44,7 +45,7 @@ pub(super) struct Places {
 
 #[derive(Debug, Default)]
 struct State {
-    entries: HashMap<EntryId, Entry>,
+    entries: BTreeMap<EntryId, Entry>,
     next: EntryId,
     /// The node of channels and patterns.
     home: Option<Arc<Node>>,
@@ -333,10 +334,11 @@ impl Entry {
             }
             return home.iter().cloned().collect();
         }
+        let stays = Planted::StrayedSubscription.is_here() && !self.stays.is_empty();
         match routes.known_owner(slot(self.entrance.source.name_bytes())) {
-            Some(owner) => vec![owner.clone()],
+            Some(owner) if !stays => vec![owner.clone()],
             // Nobody owns the slot now: it waits where it is.
-            None => match self.stays.first() {
+            _ => match self.stays.first() {
                 Some(stay) => vec![stay.node.clone()],
                 None => routes.any_primary().cloned().into_iter().collect(),
             },

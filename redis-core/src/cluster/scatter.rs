@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::bundle::{Bundle, Member};
-use super::detour::{Detour, Hops, error_of, is_loss, is_unsent, no_node, passes};
+use super::detour::{Detour, Hops, after_loss, error_of, is_loss, is_unsent, no_node, passes};
 use super::gather::{Gather, Outcome};
 use super::recipients::Recipients;
 use super::redirect::{Redirect, RedirectKind};
@@ -23,6 +23,7 @@ use crate::chain::routing::{Goal, Singles};
 use crate::engine::inflight::{Delivery, Failure, Patience};
 use crate::engine::link::Link;
 use crate::error::{Error, Phase, Result, ServerError, ServerVersion};
+use crate::runtime::planted::Planted;
 use crate::wire::Chunk;
 
 /// Commands on their way to their nodes.
@@ -40,6 +41,8 @@ pub(super) struct Scatter<'a> {
     paused: BTreeSet<usize>,
     detour: Detour,
     hops: BTreeMap<usize, Hops>,
+    /// Commands that were sent on a link that was lost, so that they may have been carried out.
+    lost: BTreeSet<usize>,
     server: Option<ServerVersion>,
 }
 
@@ -65,6 +68,7 @@ impl<'a> Scatter<'a> {
             paused: BTreeSet::new(),
             detour: Detour::default(),
             hops: BTreeMap::new(),
+            lost: BTreeSet::new(),
             server: None,
         };
         if scatter.singles.has_unusual() {
@@ -177,6 +181,10 @@ impl<'a> Scatter<'a> {
             Delivery::Reply(chunk) => (vec![chunk], None, None),
             Delivery::Parts(parts) => {
                 self.detour.deadline = parts.deadline.or(self.detour.deadline);
+                if parts.was_lost {
+                    let members = bundle.members.iter();
+                    self.lost.extend(members.map(|member| member.single));
+                }
                 (parts.chunks, parts.error, parts.written)
             }
             Delivery::Refused(error) => {
@@ -297,13 +305,18 @@ impl<'a> Scatter<'a> {
             let error = Error::protocol("there are fewer replies than commands");
             return self.gather.settle(single, Outcome::Failed(error));
         };
-        let outcome = Outcome::Failed(failure.clone().into());
+        if failure.was_sent() {
+            self.lost.insert(single);
+        }
+        let known = after_loss(failure, self.lost.contains(&single));
+        let outcome = Outcome::Failed(known.into());
         let is_idempotent = || {
             self.singles
                 .get(single)
                 .is_some_and(|single| single.idempotent)
         };
-        if is_loss(failure) && (is_unsent(failure) || is_idempotent()) {
+        let may_go_again = || is_idempotent() || Planted::RepeatedElsewhere.is_here();
+        if is_loss(failure) && (is_unsent(failure) || may_go_again()) {
             self.shared.want_refresh();
             self.pause(single, outcome);
         } else {

@@ -7,6 +7,7 @@ use crate::chain::routing::{Goal, Singles};
 use crate::command::{Args, CommandInfo, Keys, RequestPolicy, ResponsePolicy, Slots, slot};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::reply::{Frame, Reply};
+use crate::runtime::planted::Planted;
 
 /// Which nodes a command goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -299,7 +300,9 @@ fn in_order(outcomes: Vec<(Frame, Vec<usize>)>) -> Result<Frame> {
         );
     }
     // Stable, so that elements without a number keep their order.
-    elements.sort_by_key(|(number, _)| *number);
+    if !Planted::SplitOrder.is_here() {
+        elements.sort_by_key(|(number, _)| *number);
+    }
     let mut bytes = format!("*{}\r\n", elements.len()).into_bytes();
     for (_, frame) in &elements {
         bytes.extend_from_slice(frame.as_bytes());

@@ -11,11 +11,12 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::inflight::{
-    Again, CellKey, Delivery, Failure, Limit, Patience, Payload, Submitted, WaiterKey,
+    Again, CellKey, Delivery, Failure, Limit, Parts, Patience, Payload, Submitted, WaiterKey,
 };
 use super::link::Link;
 use crate::error::{Error, Obstacle, Phase};
 use crate::reply::Frame;
+use crate::runtime::planted::Planted;
 use crate::wire::Chunk;
 
 /// The place in the queue of a link, given up when the caller goes away. `L` keeps the link: a reference if the
@@ -55,6 +56,8 @@ struct Slow {
     outcome: Option<Delivery>,
     /// Whether maintenance has made the wait for room longer.
     is_extended: bool,
+    /// Whether it was sent on a socket that was lost: then it may have been carried out, whatever comes later.
+    was_lost: bool,
 }
 
 impl<L: Deref<Target = Link>> Sending<L> {
@@ -118,15 +121,39 @@ impl<L: Deref<Target = Link>> Sending<L> {
                 State::InFlight(key) => {
                     let delivery = ready!(self.link.poll_cell(key, cx.waker()));
                     self.state = State::Over;
-                    return Poll::Ready(delivery);
+                    return Poll::Ready(self.remember(delivery));
                 }
                 _ => {
                     if let Some(delivery) = ready!(self.wait(payload, cx)) {
-                        return Poll::Ready(delivery);
+                        return Poll::Ready(self.remember(delivery));
                     }
                 }
             }
         }
+    }
+
+    /// Notes whether the payload may have been carried out by now. If it is sent again and that fails, the failure says so.
+    #[inline]
+    fn remember(&mut self, delivery: Delivery) -> Delivery {
+        match delivery {
+            Delivery::Parts(parts) => Delivery::Parts(self.remember_parts(parts)),
+            delivery => delivery,
+        }
+    }
+
+    #[cold]
+    fn remember_parts(&mut self, mut parts: Box<Parts>) -> Box<Parts> {
+        let was_sent = parts.error.as_ref().is_some_and(Failure::was_sent);
+        if parts.was_lost || was_sent {
+            self.slow().was_lost = true;
+        }
+        if let Some(failure) = &mut parts.error
+            && !Planted::ForgottenLoss.is_here()
+            && self.slow.as_ref().is_some_and(|slow| slow.was_lost)
+        {
+            *failure = failure.in_phase(Phase::MaybeApplied);
+        }
+        parts
     }
 
     /// Sends the payload once more, as it is now.

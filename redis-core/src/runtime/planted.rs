@@ -36,11 +36,33 @@ pub enum Planted {
     StaleScripts,
     /// A socket for subscriptions is kept when there are none.
     KeptSocket,
+    /// A PING that is refused after the end of a subscription is taken for one that is still to be answered.
+    MistakenPing,
+    /// A command that was lost and then not sent again in time is reported as not sent.
+    ForgottenLoss,
+    /// A command follows ASK without ASKING.
+    MissingAsking,
+    /// MOVED does not correct the map.
+    ForgottenMove,
+    /// A command of a pipeline that may not be repeated is sent again when its node is lost.
+    RepeatedElsewhere,
+    /// The replies to the parts of a command are joined in the order of their slots.
+    SplitOrder,
+    /// A shard channel stays where it is when its slot moves.
+    StrayedSubscription,
+    /// A report of a change is heeded when the next one comes.
+    LateReport,
+    /// What was read over a lost socket is kept.
+    KeptAfterLoss,
+    /// What was written through a cache is kept in it until the server reports the change.
+    OwnWriteKept,
+    /// That a key does not exist is kept when its slot moves.
+    KeptAfterMove,
 }
 
 impl Planted {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 25] = [
         Self::ShiftedReply,
         Self::UnsafeRetry,
         Self::LostWakeup,
@@ -55,6 +77,17 @@ impl Planted {
         Self::HiddenGap,
         Self::StaleScripts,
         Self::KeptSocket,
+        Self::MistakenPing,
+        Self::ForgottenLoss,
+        Self::MissingAsking,
+        Self::ForgottenMove,
+        Self::RepeatedElsewhere,
+        Self::SplitOrder,
+        Self::StrayedSubscription,
+        Self::LateReport,
+        Self::KeptAfterLoss,
+        Self::OwnWriteKept,
+        Self::KeptAfterMove,
     ];
 
     /// Whether this fault is planted on this thread.

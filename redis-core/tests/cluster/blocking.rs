@@ -143,6 +143,24 @@ async fn a_pop_that_was_lost_may_have_happened_and_is_not_repeated_but_a_read_is
     assert_eq!(fake.count(0, "XREAD"), 2);
 }
 
+/// Seed 53 of the simulation: the wait for a socket, which takes 30 seconds here, takes of the time of the command.
+#[tokio::test]
+async fn the_deadline_of_a_blocking_command_holds_for_the_wait_for_its_socket_too() {
+    let fake = FakeCluster::start(1, |_| Answer::Usual).await.unwrap();
+    let config = config(&fake.node(0).url()).leases(1);
+    let cluster = Cluster::open(config).await.unwrap();
+    let _lease = cluster.exclusive_for(KEY).await.unwrap();
+    let pop = cluster
+        .run(blpop(KEY, 5))
+        .deadline(Duration::from_millis(50));
+    let outcome = tokio::time::timeout(Duration::from_secs(20), pop).await;
+    let error = outcome
+        .expect("it waits longer than its deadline")
+        .unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    assert_eq!(error.phase(), Phase::NotSent);
+}
+
 #[tokio::test]
 async fn keys_of_two_slots_are_refused_before_anything_is_sent() {
     let fake = FakeCluster::start(3, |_| Answer::Usual).await.unwrap();

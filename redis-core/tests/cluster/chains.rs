@@ -475,3 +475,36 @@ async fn two_absent_keys_amid_a_migration_wait_until_it_is_over() {
     assert_eq!(one, 1);
     assert_eq!((fake.count(2, "RENAME"), fake.count(0, "RENAME")), (21, 21));
 }
+
+/// Seed 2242 of the simulation: what was sent to a node that was lost may have been carried out, also if it cannot be sent to
+/// another.
+#[tokio::test]
+async fn what_was_lost_with_a_node_is_not_reported_as_not_sent_later() {
+    for in_pipeline in [false, true] {
+        let lost = Arc::new(AtomicUsize::new(0));
+        let fake = FakeCluster::start(2, move |asked| match asked.command.name().as_str() {
+            "ECHO" => {
+                lost.store(1, Ordering::Relaxed);
+                Answer::Close
+            }
+            "HELLO" if lost.load(Ordering::Relaxed) > 0 => Answer::Silence,
+            _ => Answer::Usual,
+        })
+        .await
+        .unwrap();
+        let config = config(&fake.node(0).url()).command_timeout(Duration::from_millis(300));
+        let cluster = Cluster::open(config).await.unwrap();
+        let echo = || raw("ECHO").key("a").readonly().reply::<String>();
+        let error = if in_pipeline {
+            cluster
+                .pipeline()
+                .run(echo())
+                .run(echo())
+                .await
+                .unwrap_err()
+        } else {
+            cluster.run(echo()).await.unwrap_err()
+        };
+        assert_eq!(error.phase(), Phase::MaybeApplied, "{error}");
+    }
+}

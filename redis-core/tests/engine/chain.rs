@@ -344,3 +344,53 @@ async fn a_command_that_an_open_transaction_refuses_for_now_is_not_sent_again() 
     let sent = received.iter().filter(|words| words.name() == "INCR");
     assert_eq!(sent.count(), 1);
 }
+
+/// Seed 10350 of the simulation: EXEC that times out behind a blocked write is never sent, so the transaction is still open.
+#[tokio::test]
+async fn what_follows_an_exec_that_was_not_sent_is_no_part_of_the_transaction() {
+    let reads = std::sync::Arc::new(tokio::sync::Notify::new());
+    let waits = reads.clone();
+    let fake = Fake::start(move |mut peer| {
+        let waits = waits.clone();
+        async move {
+            after_handshake(&mut peer).await?;
+            let mut is_open = false;
+            while let Some(command) = peer.command().await? {
+                let reply = match command.name().as_str() {
+                    "MULTI" => {
+                        is_open = true;
+                        peer.send("+OK\r\n").await?;
+                        // From here on, nothing is read for a while.
+                        waits.notified().await;
+                        continue;
+                    }
+                    "DISCARD" => {
+                        is_open = false;
+                        "+OK\r\n"
+                    }
+                    _ if is_open => "+QUEUED\r\n",
+                    _ => "$4\r\nlast\r\n",
+                };
+                peer.send(reply).await?;
+            }
+            Ok(())
+        }
+    })
+    .await
+    .unwrap();
+    let config = at(fake.addr())
+        .protocol(typedis_core::Protocol::Resp2)
+        .command_timeout(std::time::Duration::from_millis(300));
+    let own = Exclusive::open(config).await.unwrap();
+    let open = own.begin().await.unwrap();
+    // Longer than what the kernel takes of it.
+    let long = "x".repeat(32 << 20);
+    failed(soon("the long command", open.run(echo(&long))).await);
+    let error = failed(soon("EXEC", open.exec()).await);
+    assert_eq!(error.phase(), Phase::NotSent, "{error}");
+    reads.notify_one();
+    let last = own
+        .run(echo("last"))
+        .deadline(std::time::Duration::from_secs(60));
+    assert_eq!(soon("the last command", last).await.unwrap(), "last");
+}

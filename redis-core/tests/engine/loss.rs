@@ -389,3 +389,51 @@ async fn replies_that_came_reach_their_callers_though_the_first_of_them_abort_th
         assert_eq!(reply.unwrap(), 1);
     }
 }
+
+/// Seed 8891 of the simulation: what was sent once may have been carried out, also if it was refused on the next socket and could
+/// not be sent on a third.
+#[tokio::test]
+async fn what_was_lost_once_is_not_reported_as_not_sent_later() {
+    let fake = Fake::start(|mut peer| async move {
+        if peer.number() == 2 {
+            // No greeting: nothing can be sent any more.
+            return peer.until_closed().await;
+        }
+        loop {
+            let Some(command) = peer.command().await? else {
+                return Ok(());
+            };
+            match (command.name().as_str(), peer.number()) {
+                ("HELLO", _) => peer.send("%1\r\n+proto\r\n:3\r\n").await?,
+                ("SET", 0) => return Ok(()),
+                ("SET", _) => {
+                    peer.send("-LOADING Redis is loading the dataset in memory\r\n")
+                        .await?;
+                    return Ok(());
+                }
+                _ => peer.send("+OK\r\n").await?,
+            }
+        }
+    })
+    .await
+    .unwrap();
+    let config = typedis_core::Config::from_url(&fake.url()).unwrap();
+    let config = config
+        .command_timeout(std::time::Duration::from_millis(300))
+        .backoff(typedis_core::Backoff {
+            first: std::time::Duration::from_millis(50),
+            longest: std::time::Duration::from_millis(50),
+        });
+    let conn = Connection::open(config).await.unwrap();
+    let set = raw("SET").key("a").arg(1).readonly().reply::<()>();
+    let error = conn.run(set).await.unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    assert_eq!(error.phase(), Phase::MaybeApplied, "{error}");
+    assert_eq!(
+        fake.received(1)
+            .iter()
+            .filter(|words| words.name() == "SET")
+            .count(),
+        1
+    );
+}

@@ -144,6 +144,34 @@ async fn pushes_within_replies_reach_their_channel() {
     assert_eq!(channel.buffered(), 0);
 }
 
+/// Seed 3900 of the simulation: a server that loads its data ends subscriptions, but refuses a PING.
+#[tokio::test]
+async fn a_ping_that_is_refused_after_the_end_of_a_subscription_takes_no_reply_of_others() {
+    let fake = Fake::start(|mut peer| async move {
+        greet(&mut peer).await?;
+        peer.send(push!["ssubscribe", "a", 1]).await?;
+        peer.expect(&["SUNSUBSCRIBE", "a"]).await?;
+        peer.expect(&["PING"]).await?;
+        peer.send(push!["sunsubscribe", "a", 0]).await?;
+        peer.send("-LOADING Redis is loading the dataset in memory\r\n")
+            .await?;
+        for number in ["1", "2"] {
+            peer.expect(&["ECHO", number]).await?;
+            peer.send(&format!(":{number}\r\n")).await?;
+        }
+        peer.command().await?;
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let conn = Connection::open(fake.url()).await.unwrap();
+    drop(within(5, conn.ssubscribe("a")).await.unwrap());
+    for number in [1, 2] {
+        let echo = raw("ECHO").arg(number).reply::<i64>();
+        assert_eq!(within(5, conn.run(echo)).await.unwrap(), number);
+    }
+}
+
 #[tokio::test]
 async fn a_subscription_that_the_server_ends_is_made_again() {
     let fake = Fake::start(|mut peer| async move {

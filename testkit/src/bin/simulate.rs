@@ -6,38 +6,78 @@ use typedis_testkit::Planted;
 use typedis_testkit::simulation::plan::Plan;
 use typedis_testkit::simulation::{many, run, shrink};
 
+const USAGE: &str =
+    "usage: simulate [--seeds N] [--from SEED] [--jobs N] [--go-on] [--seed SEED] [--planted N]";
+
 /// What the command line asks for.
-enum Order {
-    /// From this seed on, so many.
-    Many(u64, u64),
-    /// This one, with its events.
-    One(u64),
+#[derive(Default)]
+struct Order {
+    from: u64,
+    seeds: Option<u64>,
+    /// On how many threads; on all cores if it is not said.
+    jobs: Option<usize>,
+    /// Whether all seeds are run, also after one that failed.
+    goes_on: bool,
+    /// Only this one, with its events.
+    seed: Option<u64>,
     /// Each of the faults that are planted, until it is found, within so many seeds.
-    Planted(u64),
+    planted: Option<u64>,
+}
+
+impl Order {
+    fn read(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut order = Self::default();
+        while let Some(word) = words.next() {
+            if word == "--go-on" {
+                order.goes_on = true;
+                continue;
+            }
+            let value = words.next().ok_or(format!("{word} needs a number"))?;
+            let number = value
+                .parse::<u64>()
+                .map_err(|error| format!("{word} {value}: {error}"))?;
+            match word.as_str() {
+                "--seeds" => order.seeds = Some(number),
+                "--from" => order.from = number,
+                "--jobs" => order.jobs = usize::try_from(number).ok(),
+                "--seed" => order.seed = Some(number),
+                "--planted" => order.planted = Some(number),
+                _ => return Err(format!("unknown: {word}")),
+            }
+        }
+        Ok(order)
+    }
+
+    /// So many seeds, from the first on.
+    fn many(&self, count: u64) -> many::Many {
+        let many = many::Many::new(self.from..self.from.saturating_add(count));
+        match self.jobs {
+            Some(jobs) => many.threads(jobs),
+            None => many,
+        }
+    }
 }
 
 fn main() -> ExitCode {
-    let order = match order(std::env::args().skip(1)) {
+    let order = match Order::read(std::env::args().skip(1)) {
         Ok(order) => order,
         Err(text) => {
-            eprintln!(
-                "{text}\nusage: simulate [--seeds N] [--from SEED] [--seed SEED] [--planted N]"
-            );
+            eprintln!("{text}\n{USAGE}");
             return ExitCode::from(2);
         }
     };
-    match order {
-        Order::Many(from, count) => run_many(from, count),
-        Order::One(seed) => show(seed),
-        Order::Planted(count) => find_planted(count),
+    match (order.seed, order.planted) {
+        (Some(seed), _) => show(seed),
+        (None, Some(count)) => find_planted(&order, count),
+        (None, None) => run_many(&order),
     }
 }
 
 /// Plants each fault, and says which seed shows it.
-fn find_planted(count: u64) -> ExitCode {
+fn find_planted(order: &Order, count: u64) -> ExitCode {
     let mut code = ExitCode::SUCCESS;
     for fault in Planted::ALL {
-        let report = many::Many::new(0..count).with_fault(fault).run(|_| {});
+        let report = order.many(count).with_fault(fault).run(|_| {});
         match report.failure {
             Some(failure) => println!(
                 "{fault:?}: seed {}: {}: {}",
@@ -52,30 +92,10 @@ fn find_planted(count: u64) -> ExitCode {
     code
 }
 
-fn order(mut words: impl Iterator<Item = String>) -> Result<Order, String> {
-    let (mut from, mut count, mut one, mut planted) = (0, 2_000, None, None);
-    while let Some(word) = words.next() {
-        let value = words.next().ok_or(format!("{word} needs a number"))?;
-        let number = value
-            .parse::<u64>()
-            .map_err(|error| format!("{word} {value}: {error}"))?;
-        match word.as_str() {
-            "--seeds" => count = number,
-            "--from" => from = number,
-            "--seed" => one = Some(number),
-            "--planted" => planted = Some(number),
-            _ => return Err(format!("unknown: {word}")),
-        }
-    }
-    Ok(match (one, planted) {
-        (Some(seed), _) => Order::One(seed),
-        (None, Some(count)) => Order::Planted(count),
-        (None, None) => Order::Many(from, count),
-    })
-}
-
-fn run_many(from: u64, count: u64) -> ExitCode {
-    let many = many::Many::new(from..from.saturating_add(count));
+fn run_many(order: &Order) -> ExitCode {
+    let count = order.seeds.unwrap_or(2_000);
+    let many = order.many(count);
+    let many = if order.goes_on { many.going_on() } else { many };
     let mut shown = std::time::Instant::now();
     let report = many.run(|done| {
         if shown.elapsed().as_secs() >= 10 {
@@ -91,6 +111,16 @@ fn run_many(from: u64, count: u64) -> ExitCode {
                 report.time.as_secs_f64()
             );
             ExitCode::SUCCESS
+        }
+        Some(_) if order.goes_on => {
+            for (rule, (times, failure)) in &report.rules {
+                let text = &failure.violation.text;
+                println!(
+                    "{times} seeds, the first is {}: {rule}: {text}",
+                    failure.seed
+                );
+            }
+            ExitCode::FAILURE
         }
         Some(failure) => show(failure.seed),
     }
@@ -110,7 +140,7 @@ fn show(seed: u64) -> ExitCode {
     let smallest = shrink::shrink(&plan, violation.rule);
     let outcome = run(&smallest, true);
     println!("{smallest}");
-    const SHOWN: usize = 120;
+    const SHOWN: usize = 60;
     let skipped = outcome.lines.len().saturating_sub(SHOWN);
     if skipped > 0 {
         println!("… {skipped} events before");

@@ -1,5 +1,7 @@
 //! What a server answers: [`Answer`], and how it is written in RESP2 and RESP3.
 
+use std::borrow::Cow;
+
 use typedis_core::Value;
 
 /// A reply, or a push.
@@ -14,7 +16,7 @@ pub(crate) enum Answer {
     List(Vec<Answer>),
     Map(Vec<(Answer, Answer)>),
     Push(Vec<Answer>),
-    Error(&'static str),
+    Error(Cow<'static, str>),
 }
 
 impl Answer {
@@ -24,6 +26,18 @@ impl Answer {
 
     pub(crate) fn text(text: impl AsRef<[u8]>) -> Self {
         Self::Text(text.as_ref().to_vec())
+    }
+
+    pub(crate) const fn refusal(text: &'static str) -> Self {
+        Self::Error(Cow::Borrowed(text))
+    }
+
+    /// Whether it sends a client to another node.
+    pub(crate) fn is_redirect(&self) -> bool {
+        match self {
+            Self::Error(text) => text.starts_with("MOVED ") || text.starts_with("ASK "),
+            _ => false,
+        }
     }
 
     /// Writes it as a server does on a socket that speaks RESP3, or RESP2.

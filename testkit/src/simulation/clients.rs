@@ -2,7 +2,8 @@
 //!
 //! # Layout
 //!
-//! - `call`: commands; `job`: what a step does, in `plain`, `leased` and `reading`
+//! - `call`: commands; `job`: what a step does, in `plain`, `many`, `leased` and `reading`
+//! - `cached`: reads and writes through a cache, and how old a reply may be
 //! - `record`: what callers were told; `errors`: what errors may be
 //! - `manner`: how a step is waited for, and given up
 //! - `listening`: what a subscription may yield
@@ -12,23 +13,27 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::sleep;
-use typedis_core::{Connection, Pool, Result};
+use typedis_core::cluster::Cluster;
+use typedis_core::{Address, Config, Connection, Pool, Result, Unclaimed};
 
-use super::network::{Network, PORT};
-use super::plan::{Client, Knobs, Place};
-use super::server::Server;
+use super::fleet::Fleet;
+use super::network::Network;
+use super::plan::{Client, Kept, Knobs, Place};
 use super::world::World;
 
+pub(super) mod cached;
 pub(super) mod call;
 mod errors;
 mod job;
 mod leased;
 pub(super) mod listening;
 mod manner;
+mod many;
 mod plain;
 mod reading;
 mod record;
 
+use cached::Caching;
 use job::Job;
 
 /// What the clients use.
@@ -36,16 +41,25 @@ use job::Job;
 pub(crate) struct Scene {
     pub(crate) world: Arc<World>,
     pub(crate) knobs: Knobs,
-    pub(crate) server: Arc<Server>,
+    pub(crate) fleet: Arc<Fleet>,
     pub(crate) connections: Vec<Connection>,
-    pub(crate) pool: Pool,
+    /// `None` in the world of a cluster.
+    pub(crate) pool: Option<Pool>,
+    pub(crate) cluster: Option<Cluster>,
+    /// A connection that is closed while others use it.
+    doomed: Option<Connection>,
+    pub(crate) caching: Option<Caching>,
+    /// Whether redirects are for the caller to see, as on a leased socket of a cluster's node, or where there is no time to follow
+    /// them.
+    pub(crate) sees_redirects: bool,
 }
 
-/// One of the two handles that plain commands are issued on.
+/// One of the handles that plain commands are issued on.
 #[derive(Clone)]
 pub(crate) enum Handle {
     Connection(Connection),
     Pool(Pool),
+    Cluster(Cluster),
 }
 
 impl Scene {
@@ -53,58 +67,106 @@ impl Scene {
     pub(crate) async fn open(
         world: Arc<World>,
         knobs: Knobs,
-        server: Arc<Server>,
+        fleet: Arc<Fleet>,
         network: &Arc<Network>,
     ) -> Result<Self> {
         let network = network.clone();
-        let config = knobs.config().transport(move |_| {
+        let config = knobs.config().transport(move |address| {
             let network = network.clone();
-            async move { network.connect(PORT).await }
+            async move {
+                match address {
+                    Address::Tcp(_, port) => network.connect(port).await,
+                    _ => Err(std::io::ErrorKind::Unsupported.into()),
+                }
+            }
         });
-        let mut connections = Vec::new();
-        for _ in 0..knobs.connections {
-            connections.push(if knobs.lazy {
-                Connection::lazy(&config)?
-            } else {
-                Connection::open(&config).await?
-            });
-        }
-        let pool = if knobs.lazy {
-            Pool::lazy(&config)?
-        } else {
-            Pool::open(&config).await?
-        };
-        let scene = Self {
+        let mut scene = Self {
             world,
             knobs,
-            server,
-            connections,
-            pool,
+            fleet,
+            connections: Vec::new(),
+            pool: None,
+            cluster: None,
+            doomed: None,
+            caching: None,
+            sees_redirects: false,
         };
+        if knobs.kind.cluster.is_some() {
+            scene.cluster = Some(Cluster::open(&config).await?);
+        } else {
+            scene.open_single(&config).await?;
+        }
         if knobs.reports {
             scene.report_unclaimed();
         }
+        if let Some(kept) = knobs.cache {
+            scene.caching = Some(scene.cache(&config, kept).await?);
+        }
         Ok(scene)
+    }
+
+    /// A caching handle, on a connection of its own, on the pool, or on the cluster.
+    async fn cache(&self, config: &Config, kept: Kept) -> Result<Caching> {
+        let settings = kept.settings(self.cluster.is_some());
+        let gets_only = !self.knobs.speaks_resp3();
+        Ok(match (&self.cluster, &self.pool) {
+            (Some(cluster), _) => {
+                let cached = cached::Handle::Cluster(cluster.cached(settings)?);
+                Caching::new(cached, false, gets_only)
+            }
+            (None, Some(pool)) if kept.on_pool => {
+                let cached = cached::Handle::Pool(pool.cached(settings)?);
+                Caching::new(cached, false, gets_only)
+            }
+            _ => {
+                let connection = Connection::open(config).await?;
+                let cached = cached::Handle::Connection(connection.cached(settings)?);
+                Caching::new(cached, !gets_only, gets_only)
+            }
+        })
+    }
+
+    async fn open_single(&mut self, config: &Config) -> Result<()> {
+        for _ in 0..self.knobs.connections {
+            self.connections.push(if self.knobs.lazy {
+                Connection::lazy(config)?
+            } else {
+                Connection::open(config).await?
+            });
+        }
+        self.doomed = Some(Connection::lazy(config)?);
+        self.pool = Some(if self.knobs.lazy {
+            Pool::lazy(config)?
+        } else {
+            Pool::open(config).await?
+        });
+        Ok(())
     }
 
     /// Counts elements that came after their caller had gone.
     fn report_unclaimed(&self) {
         let world = self.world.clone();
-        self.pool.on_unclaimed(
-            move |unclaimed| match unclaimed.decode::<(String, String)>() {
-                Ok((_, element)) => leased::received(&world, &element),
-                Err(error) => world.violate("replies belong to their callers", error.to_string()),
-            },
-        );
+        let report = move |unclaimed: Unclaimed| match unclaimed.decode::<(String, String)>() {
+            Ok((_, element)) => leased::received(&world, &element),
+            Err(error) => world.violate("replies belong to their callers", error.to_string()),
+        };
+        match (&self.pool, &self.cluster) {
+            (Some(pool), _) => pool.on_unclaimed(report),
+            (None, Some(cluster)) => cluster.on_unclaimed(report),
+            (None, None) => {}
+        }
     }
 
-    pub(crate) fn handle(&self, place: Place) -> Handle {
+    /// The handle at a place; `None` if this world has none there.
+    pub(crate) fn handle(&self, place: Place) -> Option<Handle> {
         match place {
-            Place::Connection(index) => match self.connections.get(index) {
-                Some(connection) => Handle::Connection(connection.clone()),
-                None => Handle::Pool(self.pool.clone()),
-            },
-            Place::Pool => Handle::Pool(self.pool.clone()),
+            Place::Connection(index) => {
+                let connection = self.connections.get(index)?;
+                Some(Handle::Connection(connection.clone()))
+            }
+            Place::Pool => self.pool.clone().map(Handle::Pool),
+            Place::Doomed => self.doomed.clone().map(Handle::Connection),
+            Place::Cluster => self.cluster.clone().map(Handle::Cluster),
         }
     }
 }
@@ -128,7 +190,9 @@ async fn run(scene: Scene, client: Client) {
             sleep(step.pause).await;
         }
         scene.check_budgets();
-        let job = Job::new(&scene, client.number, &step);
+        let Some(job) = Job::new(&scene, client.number, &step) else {
+            continue;
+        };
         scene.world.note(6, client.number as u64, || {
             format!("task {} begins {job}, {:?}", client.number, step.manner)
         });

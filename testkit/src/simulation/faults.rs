@@ -6,8 +6,9 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use super::fleet::Fleet;
 use super::keys;
-use super::network::{Direction, Network, PORT, Welcome, Wire};
+use super::network::{Direction, Network, Welcome, Wire};
 use super::plan::{Fault, PlannedFault, Which};
 use super::server::Server;
 use super::world::World;
@@ -17,19 +18,21 @@ use super::world::World;
 pub(crate) struct Weatherman {
     pub(crate) world: Arc<World>,
     pub(crate) network: Arc<Network>,
-    pub(crate) server: Arc<Server>,
+    pub(crate) fleet: Arc<Fleet>,
 }
 
 impl Weatherman {
     /// Carries out all faults, and ends when the last is over and mended.
     pub(crate) async fn run(self, faults: Vec<PlannedFault>) {
         let mut running = JoinSet::new();
-        for (number, PlannedFault { at, fault }) in (0..).zip(faults) {
+        for (number, PlannedFault { at, server, fault }) in (0..).zip(faults) {
             let this = self.clone();
             running.spawn(async move {
                 sleep(Duration::from_millis(at)).await;
                 this.world.note(4, number, || format!("fault: {fault:?}"));
-                this.carry_out(fault).await;
+                if let Some(server) = this.fleet.pick(server) {
+                    this.carry_out(fault, &server).await;
+                }
                 this.world
                     .note(5, number, || format!("fault {number} is over"));
             });
@@ -37,22 +40,23 @@ impl Weatherman {
         while running.join_next().await.is_some() {}
     }
 
-    async fn carry_out(&self, fault: Fault) {
+    async fn carry_out(&self, fault: Fault, server: &Server) {
+        let port = self.fleet.port(server.id);
         match fault {
             Fault::Reset(which) => self.on(which, Wire::reset),
             Fault::ResetAfter(which, direction, bytes) => {
                 self.on(which, |wire| wire.reset_after(direction, bytes));
             }
-            Fault::HangUp(only) => self.server.hang_up(only),
+            Fault::HangUp(only) => server.hang_up(only),
             Fault::Stall(which, direction, time) => {
                 self.on(which, |wire| wire.stall(direction, time));
                 sleep(time).await;
             }
             Fault::Swallow(which, direction, time) => self.swallow(which, direction, time).await,
             Fault::Pause(time) => {
-                self.server.pause(time);
+                server.pause(time);
                 sleep(time).await;
-                self.server.resume();
+                server.resume();
             }
             Fault::Restart {
                 forgets,
@@ -60,22 +64,22 @@ impl Weatherman {
                 loading,
                 changes_protocol,
             } => {
-                self.network.set_welcome(PORT, Welcome::Refused);
-                self.server.restart(forgets, changes_protocol);
+                self.network.set_welcome(port, Welcome::Refused);
+                server.restart(forgets, changes_protocol);
                 if forgets {
-                    self.server.fill(keys::stable());
+                    server.fill(keys::stable());
                 }
                 sleep(down).await;
-                self.server.load(loading);
-                self.network.set_welcome(PORT, Welcome::Open);
+                server.load(loading);
+                self.network.set_welcome(port, Welcome::Open);
                 sleep(loading).await;
             }
             Fault::Demote(time) => {
-                self.server.demote(time);
+                server.demote(time);
                 sleep(time).await;
             }
             Fault::Crowd(time) => {
-                self.server.crowd(time);
+                server.crowd(time);
                 sleep(time).await;
             }
             Fault::Curse(direction, bytes, time) => {
@@ -83,8 +87,13 @@ impl Weatherman {
                 sleep(time).await;
                 self.network.curse(None);
             }
-            Fault::Refuse(time) => self.turn_away(Welcome::Refused, time).await,
-            Fault::Silence(time) => self.turn_away(Welcome::Silent, time).await,
+            Fault::Refuse(time) => self.turn_away(port, Welcome::Refused, time).await,
+            Fault::Silence(time) => self.turn_away(port, Welcome::Silent, time).await,
+            Fault::Flush => {
+                server.flush();
+                server.fill(keys::stable());
+            }
+            Fault::Change(change) => self.fleet.change(&change).await,
         }
     }
 
@@ -119,9 +128,9 @@ impl Weatherman {
         wires.iter().for_each(|wire| wire.time_out());
     }
 
-    async fn turn_away(&self, welcome: Welcome, time: Duration) {
-        self.network.set_welcome(PORT, welcome);
+    async fn turn_away(&self, port: u16, welcome: Welcome, time: Duration) {
+        self.network.set_welcome(port, welcome);
         sleep(time).await;
-        self.network.set_welcome(PORT, Welcome::Open);
+        self.network.set_welcome(port, Welcome::Open);
     }
 }

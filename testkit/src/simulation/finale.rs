@@ -6,14 +6,17 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
+use typedis_core::cluster::Cluster;
 use typedis_core::{Channel, Lag, Run, Value};
 
+use super::answer::decoded;
+use super::clients::cached::Caching;
 use super::clients::call::Call;
 use super::clients::listening::Listening;
 use super::clients::{Handle, Scene};
 use super::keys;
 use super::network::Network;
-use super::plan::{CallKind, Place};
+use super::plan::{CHANNELS, CallKind, Place, Subscription};
 use super::world::{World, lock};
 
 /// How often a condition is checked again.
@@ -21,21 +24,30 @@ const AGAIN: Duration = Duration::from_millis(25);
 
 /// A subscription that lives from the beginning to the end.
 pub(crate) struct Kept {
-    place: Place,
-    channel: usize,
+    subscription: Subscription,
     heard: Arc<std::sync::Mutex<Listening>>,
     reader: JoinHandle<()>,
 }
 
 impl Kept {
     /// Subscribes, and reads all that comes.
-    pub(crate) async fn open(scene: &Scene, place: Place, channel: usize) -> Option<Self> {
-        let name = keys::channel(channel);
+    pub(crate) async fn open(scene: &Scene, subscription: Subscription) -> Option<Self> {
         // The configured timeout may be too short for a socket that has to be opened first.
         const PATIENCE: Duration = Duration::from_secs(30);
-        let subscribed = match scene.handle(place) {
-            Handle::Connection(connection) => connection.subscribe(&name).deadline(PATIENCE).await,
-            Handle::Pool(pool) => pool.subscribe(&name).deadline(PATIENCE).await,
+        let name = name_of(subscription.channel, subscription.is_shard);
+        macro_rules! subscribe_on {
+            ($handle:expr) => {
+                if subscription.is_shard {
+                    $handle.ssubscribe(&name).deadline(PATIENCE).await
+                } else {
+                    $handle.subscribe(&name).deadline(PATIENCE).await
+                }
+            };
+        }
+        let subscribed = match scene.handle(subscription.place)? {
+            Handle::Connection(connection) => subscribe_on!(connection),
+            Handle::Pool(pool) => subscribe_on!(pool),
+            Handle::Cluster(cluster) => subscribe_on!(cluster),
         };
         let events = match subscribed {
             Ok(events) => events,
@@ -49,11 +61,22 @@ impl Kept {
         let heard = Arc::new(std::sync::Mutex::new(Listening::default()));
         let reader = tokio::spawn(read_all(scene.world.clone(), events, heard.clone()));
         Some(Self {
-            place,
-            channel,
+            subscription,
             heard,
             reader,
         })
+    }
+
+    fn is_to(&self, channel: usize, is_shard: bool) -> bool {
+        (self.subscription.channel, self.subscription.is_shard) == (channel, is_shard)
+    }
+}
+
+fn name_of(channel: usize, is_shard: bool) -> String {
+    if is_shard {
+        keys::shard(channel)
+    } else {
+        keys::channel(channel)
     }
 }
 
@@ -98,7 +121,13 @@ pub(crate) async fn check(scene: Scene, network: Arc<Network>, kept: Vec<Kept>) 
     }
     recovers(&scene).await;
     subscriptions(&scene, &kept).await;
+    if let Some(caching) = &scene.caching {
+        is_current(&scene, caching, "a cache is right at rest").await;
+        write_all(&scene).await;
+        is_current(&scene, caching, "a cache hears of changes").await;
+    }
     nothing_waits(&scene).await;
+    world.judge(scene.fleet.check_acknowledged());
     close(scene, &network, kept).await;
     let closed = world.ledger().close();
     world.judge(closed);
@@ -108,26 +137,99 @@ pub(crate) async fn check(scene: Scene, network: Arc<Network>, kept: Vec<Kept>) 
 async fn recovers(scene: &Scene) {
     let bound = scene.knobs.recovery();
     for connection in &scene.connections {
-        works(scene, bound, "a connection", |call| async move {
-            connection.run(call.request(None)).await
-        })
+        works(
+            scene,
+            bound,
+            "a connection",
+            CallKind::Echo,
+            |call| async move { connection.run(call.request(None)).await },
+        )
         .await;
     }
-    works(scene, bound, "the pool", |call| async move {
-        scene.pool.run(call.request(None)).await
-    })
-    .await;
+    if let Some(pool) = &scene.pool {
+        works(
+            scene,
+            bound,
+            "the pool",
+            CallKind::Echo,
+            |call| async move { pool.run(call.request(None)).await },
+        )
+        .await;
+    }
+    if let Some(cluster) = &scene.cluster {
+        for place in 0..keys::PLACES {
+            works(
+                scene,
+                bound,
+                "the cluster",
+                CallKind::Add(place),
+                |call| async move { cluster.run(call.request(None)).await },
+            )
+            .await;
+        }
+        knows_its_way(scene, cluster).await;
+    }
+}
+
+/// When nothing changes any more, nobody is sent from node to node.
+async fn knows_its_way(scene: &Scene, cluster: &Cluster) {
+    /// The map is asked for at most once a second, and a question may go unanswered.
+    const PATIENCE: Duration = Duration::from_secs(10);
+    sleep(PATIENCE).await;
+    let before = scene.fleet.moved();
+    for place in 0..keys::PLACES {
+        let call = Call::issue(&mut scene.world.ledger(), usize::MAX, CallKind::Add(place));
+        drop(cluster.run(call.request(None)).await);
+    }
+    let times = scene.fleet.moved() - before;
+    if times > 0 {
+        let text = format!("nodes answered MOVED {times} times");
+        scene
+            .world
+            .violate("the map is right when nothing changes", text);
+    }
+}
+
+/// Nothing that the cache has differs from what the servers have, when all reports have come.
+async fn is_current(scene: &Scene, caching: &Caching, rule: &'static str) {
+    /// Longer than a report takes, and shorter than what was read is kept without a word from the server.
+    const PATIENCE: Duration = Duration::from_millis(400);
+    sleep(PATIENCE).await;
+    for text in 0..keys::TEXTS {
+        let key = keys::text(text);
+        let Ok(value) = caching.get(text).await else {
+            continue;
+        };
+        let there = scene.fleet.owner(&key).map(|server| server.text(&key));
+        if decoded(&value) != there {
+            let text = format!("{key} is {value:?} in the cache, and {there:?} on its server");
+            scene.world.violate(rule, text);
+        }
+    }
+}
+
+/// Changes all texts, past the cache.
+async fn write_all(scene: &Scene) {
+    for text in 0..keys::TEXTS {
+        let call = Call::issue(&mut scene.world.ledger(), usize::MAX, CallKind::Set(text));
+        if let Some(connection) = scene.connections.first() {
+            drop(connection.run(call.request(None)).await);
+        } else if let Some(cluster) = &scene.cluster {
+            drop(cluster.run(call.request(None)).await);
+        }
+    }
 }
 
 async fn works<F: Future<Output = typedis_core::Result<Value>>>(
     scene: &Scene,
     bound: Duration,
     what: &str,
+    kind: CallKind,
     call: impl Fn(Call) -> F,
 ) {
     let end = Instant::now() + bound;
     loop {
-        let issued = Call::issue(&mut scene.world.ledger(), usize::MAX, CallKind::Echo);
+        let issued = Call::issue(&mut scene.world.ledger(), usize::MAX, kind);
         match call(issued).await {
             Ok(_) => return,
             Err(error) if Instant::now() >= end => {
@@ -139,47 +241,59 @@ async fn works<F: Future<Output = typedis_core::Result<Value>>>(
     }
 }
 
-/// The server has exactly the wanted subscriptions, and messages come to all of them.
+/// The servers have exactly the wanted subscriptions, and messages come to all of them.
 async fn subscriptions(scene: &Scene, kept: &[Kept]) {
-    let rule = "subscriptions end as the wanted set";
-    let bound = scene.knobs.recovery();
-    for number in 0..3 {
-        let name = keys::channel(number);
-        let mut places: Vec<Place> = kept
-            .iter()
-            .filter(|kept| kept.channel == number)
-            .map(|kept| kept.place)
-            .collect();
-        // With a socket for each, each counts; otherwise those of one handle count as one.
-        if scene.knobs.lag != Lag::Wait {
-            places.sort_unstable();
-            places.dedup();
-        }
-        let wanted = places.len();
-        until(&scene.world, rule, bound, || {
-            scene.server.subscribers(name.as_bytes()) == wanted
-        })
-        .await;
-        let stars = format!("{name}*");
-        until(&scene.world, rule, bound, || {
-            scene.server.subscribers(stars.as_bytes()) == 0
-        })
-        .await;
-        for listener in kept.iter().filter(|kept| kept.channel == number) {
-            hears(scene, listener, bound).await;
+    for number in 0..CHANNELS {
+        for is_shard in [false, true] {
+            let to_it: Vec<&Kept> = kept
+                .iter()
+                .filter(|kept| kept.is_to(number, is_shard))
+                .collect();
+            wanted(scene, number, is_shard, &to_it).await;
+            for listener in to_it {
+                hears(scene, listener).await;
+            }
         }
     }
 }
 
+async fn wanted(scene: &Scene, number: usize, is_shard: bool, kept: &[&Kept]) {
+    let rule = "subscriptions end as the wanted set";
+    let bound = scene.knobs.recovery();
+    let mut places: Vec<Place> = kept.iter().map(|kept| kept.subscription.place).collect();
+    // With a socket for each, each counts; otherwise those of one handle count as one.
+    if scene.knobs.lag != Lag::Wait {
+        places.sort_unstable();
+        places.dedup();
+    }
+    let name = name_of(number, is_shard);
+    let count = |name: &str, wanted: usize| {
+        let (fleet, name) = (scene.fleet.clone(), name.to_owned());
+        move || fleet.subscribers(name.as_bytes()) == wanted
+    };
+    until(&scene.world, rule, bound, count(&name, places.len())).await;
+    until(&scene.world, rule, bound, count(&format!("{name}*"), 0)).await;
+}
+
 /// A message comes to a subscriber. One may be lost while a socket that became too old is replaced, so others follow.
-async fn hears(scene: &Scene, listener: &Kept, bound: Duration) {
+async fn hears(scene: &Scene, listener: &Kept) {
+    let bound = scene.knobs.recovery();
+    let Subscription {
+        channel, is_shard, ..
+    } = listener.subscription;
     let end = Instant::now() + bound;
     let first = Call::issue(&mut scene.world.ledger(), usize::MAX, CallKind::Echo).token;
     while Instant::now() < end {
-        let kind = CallKind::Publish(listener.channel);
+        let kind = if is_shard {
+            CallKind::PublishToShard(channel)
+        } else {
+            CallKind::Publish(channel)
+        };
         let call = Call::issue(&mut scene.world.ledger(), usize::MAX, kind);
         if let Some(connection) = scene.connections.first() {
             drop(connection.run(call.request(None)).await);
+        } else if let Some(cluster) = &scene.cluster {
+            drop(cluster.run(call.request(None)).await);
         }
         for _ in 0..4 {
             let last = lock(&listener.heard).tokens.last().copied();
@@ -189,7 +303,7 @@ async fn hears(scene: &Scene, listener: &Kept, bound: Duration) {
             sleep(AGAIN).await;
         }
     }
-    let text = format!("channel {} is silent for {bound:?}", listener.channel);
+    let text = format!("channel {channel} is silent for {bound:?}");
     scene
         .world
         .violate("messages come to their subscribers", text);
@@ -199,7 +313,7 @@ async fn hears(scene: &Scene, listener: &Kept, bound: Duration) {
 async fn nothing_waits(scene: &Scene) {
     let bound = scene.knobs.recovery();
     until(&scene.world, "no socket is left", bound, || {
-        scene.server.former_subscribers() == 0
+        scene.fleet.former_subscribers() == 0
     })
     .await;
     let rule = "the budget is given back";
@@ -210,15 +324,26 @@ async fn nothing_waits(scene: &Scene) {
         })
         .await;
     }
-    until(&scene.world, rule, bound, || {
-        let stats = scene.pool.stats();
-        stats.waiting + stats.queued + stats.in_flight + stats.bytes == 0
-    })
-    .await;
-    until(&scene.world, "every lease comes back", bound, || {
-        scene.pool.available() == scene.knobs.leases
-    })
-    .await;
+    if let Some(pool) = &scene.pool {
+        until(&scene.world, rule, bound, || {
+            let stats = pool.stats();
+            stats.waiting + stats.queued + stats.in_flight + stats.bytes == 0
+        })
+        .await;
+        until(&scene.world, "every lease comes back", bound, || {
+            pool.available() == scene.knobs.leases
+        })
+        .await;
+    }
+    if let Some(cluster) = &scene.cluster {
+        until(&scene.world, rule, bound, || {
+            cluster
+                .stats()
+                .iter()
+                .all(|(_, stats)| stats.waiting + stats.queued + stats.in_flight + stats.bytes == 0)
+        })
+        .await;
+    }
 }
 
 /// Closes or drops all handles: no socket and no task is left.
@@ -235,7 +360,9 @@ async fn close(scene: Scene, network: &Network, kept: Vec<Kept>) {
                 world.violate("closing ends", "a connection did not close".to_owned());
             }
         }
-        if timeout(PATIENCE, scene.pool.close()).await.is_err() {
+        if let Some(pool) = &scene.pool
+            && timeout(PATIENCE, pool.close()).await.is_err()
+        {
             world.violate("closing ends", "the pool did not close".to_owned());
         }
     }

@@ -1,19 +1,31 @@
-//! The names of the keys, lists and channels.
+//! The names of the keys, lists and channels. Those with the same place have the same slot.
 
+/// How many places there are; each has a slot of its own.
+pub(crate) const PLACES: usize = 4;
+
+/// Two texts have the same slot.
 pub(crate) fn text(number: usize) -> String {
-    format!("text:{number}")
+    format!("text:{{{}}}:{number}", number % PLACES)
 }
 
+/// The texts that there are.
+pub(crate) const TEXTS: usize = 2 * PLACES;
+
 pub(crate) fn counter(number: usize) -> String {
-    format!("counter:{number}")
+    format!("counter:{{{number}}}")
 }
 
 pub(crate) fn list(number: usize) -> String {
-    format!("list:{number}")
+    format!("list:{{{number}}}")
 }
 
 pub(crate) fn channel(number: usize) -> String {
     format!("channel:{number}")
+}
+
+/// A shard channel.
+pub(crate) fn shard(number: usize) -> String {
+    format!("shard:{{{number}}}")
 }
 
 /// Keys that nobody changes. They come first in the order of names.

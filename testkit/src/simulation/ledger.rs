@@ -22,6 +22,37 @@ pub(crate) struct Ledger {
     last: BTreeMap<(u64, usize), Token>,
     /// By channel, how many messages were published.
     published: BTreeMap<Vec<u8>, u64>,
+    /// Whether only commands with one key have an order, as on a cluster.
+    pub(crate) has_slots: bool,
+    /// By key, what changed it.
+    writes: BTreeMap<Vec<u8>, Writes>,
+    /// How much has happened on servers so far.
+    clock: u64,
+}
+
+/// What changed a key, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Writes {
+    /// When, by the clock of the ledger, and which command; `None` if the key was lost.
+    list: Vec<(u64, Option<Token>)>,
+    /// How often something of it was lost, so that older values came back.
+    pub(crate) rollbacks: u64,
+}
+
+impl Writes {
+    /// The place of the write that was the last one at a moment; 0 before the first.
+    pub(crate) fn place_at(&self, clock: u64) -> usize {
+        self.list.iter().take_while(|(at, _)| *at <= clock).count()
+    }
+
+    /// The place of a write; `None` stands for the absence of the key.
+    pub(crate) fn place_of(&self, token: Option<Token>) -> Option<usize> {
+        let place = self.list.iter().rposition(|(_, known)| *known == token);
+        match place {
+            Some(place) => Some(place + 1),
+            None => token.is_none().then_some(0),
+        }
+    }
 }
 
 /// One command.
@@ -31,12 +62,24 @@ pub(crate) struct Entry {
     what: &'static str,
     /// Whether it may be carried out more than once.
     repeatable: bool,
+    /// Whether it is one of several writes of one command, which have no order.
+    unordered: bool,
     /// The commands of one transaction have the same number.
     transaction: Option<Token>,
     /// How often a server read it.
     seen: u32,
     /// How often a server refused it before it did anything.
     refused: u32,
+    /// How often that was for another reason than that its key is elsewhere.
+    hindered: u32,
+    /// The key that it changed, if it did.
+    key: Option<Vec<u8>>,
+    /// The commands of one pipeline with one key have the same number.
+    group: Option<(Token, &'static str, usize)>,
+    /// When it was first carried out, by the clock of the ledger.
+    clock: Option<u64>,
+    /// Whether the server that carried it out lost it.
+    lost: bool,
     /// The answer of each time that it was carried out.
     done: Vec<Answer>,
     outcome: Outcome,
@@ -45,6 +88,8 @@ pub(crate) struct Entry {
     /// Who took the element that it pushed: a server for a caller, and the caller.
     popped: u32,
     received: u32,
+    /// How often it came back because a server had lost that it was taken.
+    came_back: u32,
 }
 
 /// What the caller of a command was told.
@@ -75,14 +120,21 @@ impl Ledger {
             task,
             what,
             repeatable,
+            unordered: false,
             transaction: None,
             seen: 0,
             refused: 0,
+            hindered: 0,
+            key: None,
+            group: None,
+            clock: None,
+            lost: false,
             done: Vec::new(),
             outcome: Outcome::Open,
             place: None,
             popped: 0,
             received: 0,
+            came_back: 0,
         });
         // Tokens begin with 1.
         self.entries.len() as Token
@@ -94,6 +146,27 @@ impl Ledger {
         for token in tokens {
             if let Some(entry) = self.entry(*token) {
                 entry.transaction = first;
+            }
+        }
+    }
+
+    /// Notes that these are writes of one command.
+    pub(crate) fn join(&mut self, tokens: &[Token]) {
+        for token in tokens {
+            if let Some(entry) = self.entry(*token) {
+                entry.unordered = true;
+            }
+        }
+    }
+
+    /// Notes that commands belong to one pipeline, each with the kind and place of its key.
+    pub(crate) fn group(&mut self, commands: &[(Token, &'static str, usize)]) {
+        let Some((first, ..)) = commands.first().copied() else {
+            return;
+        };
+        for (token, kind, place) in commands {
+            if let Some(entry) = self.entry(*token) {
+                entry.group = Some((first, kind, *place));
             }
         }
     }
@@ -125,10 +198,67 @@ impl Ledger {
     }
 
     /// A server refused the command before it did anything.
-    pub(crate) fn refused(&mut self, token: Token) {
+    pub(crate) fn refused(&mut self, token: Token, redirects: bool) {
         if let Some(entry) = self.entry(token) {
             entry.refused += 1;
+            entry.hindered += u32::from(!redirects);
         }
+    }
+
+    /// A command has changed a key.
+    pub(crate) fn wrote(&mut self, key: &[u8], token: Token) {
+        self.clock += 1;
+        let write = (self.clock, Some(token));
+        self.writes
+            .entry(key.to_vec())
+            .or_default()
+            .list
+            .push(write);
+        if let Some(entry) = self.entry(token) {
+            entry.key = Some(key.to_vec());
+        }
+    }
+
+    /// A server has lost what a command did.
+    pub(crate) fn lost(&mut self, key: &[u8], token: Token) {
+        self.writes.entry(key.to_vec()).or_default().rollbacks += 1;
+        if let Some(entry) = self.entry(token) {
+            entry.lost = true;
+        }
+    }
+
+    /// A server has lost all keys.
+    pub(crate) fn forgot_all(&mut self) {
+        self.clock += 1;
+        for writes in self.writes.values_mut() {
+            writes.list.push((self.clock, None));
+        }
+    }
+
+    /// An element is there again although it was taken.
+    pub(crate) fn came_back(&mut self, token: Token) {
+        if let Some(entry) = self.entry(token) {
+            entry.came_back += 1;
+        }
+    }
+
+    /// What changed a key.
+    pub(crate) fn writes_of(&self, key: &str) -> Option<&Writes> {
+        self.writes.get(key.as_bytes())
+    }
+
+    /// When a command was first carried out, by the clock.
+    pub(crate) fn clock_of(&self, token: Token) -> Option<u64> {
+        self.get(token)?.clock
+    }
+
+    /// The keys of all commands that were acknowledged, have changed their keys, and were not lost.
+    pub(crate) fn acknowledged(&self) -> impl Iterator<Item = (&[u8], Token)> {
+        let is_acknowledged = |entry: &Entry| matches!(entry.outcome, Outcome::Answered(_));
+        (1..).zip(&self.entries).filter_map(move |(token, entry)| {
+            let key = entry.key.as_deref()?;
+            (is_acknowledged(entry) && !entry.lost).then_some((key, token))
+        })
     }
 
     /// A server carried the command out.
@@ -139,9 +269,13 @@ impl Ledger {
         wire: u64,
     ) -> Result<(), Violation> {
         self.check_order(token, wire)?;
+        self.check_group(token)?;
+        self.clock += 1;
+        let clock = self.clock;
         let Some(entry) = self.entry(token) else {
             return Ok(());
         };
+        entry.clock.get_or_insert(clock);
         entry.done.push(answer.clone());
         if entry.done.len() > 1 && !entry.repeatable {
             let (what, times) = (entry.what, entry.done.len());
@@ -154,9 +288,13 @@ impl Ledger {
     /// The commands of one task on one wire are carried out in the order in which it issued them. One that was refused is
     /// sent again later.
     fn check_order(&mut self, token: Token, wire: u64) -> Result<(), Violation> {
-        let Some((task, 0)) = self.get(token).map(|entry| (entry.task, entry.refused)) else {
+        let Some(entry) = self.get(token) else {
             return Ok(());
         };
+        if entry.refused > 0 || entry.unordered || self.has_slots {
+            return Ok(());
+        }
+        let task = entry.task;
         let last = self.last.entry((wire, task)).or_default();
         if *last > token {
             let text =
@@ -165,6 +303,33 @@ impl Ledger {
         }
         *last = token;
         Ok(())
+    }
+
+    /// The commands of a pipeline with one key are carried out in their order, also where nodes send them elsewhere. One that
+    /// was refused for another reason, or lost, is sent again later.
+    fn check_group(&self, token: Token) -> Result<(), Violation> {
+        /// No pipeline has more commands.
+        const LARGEST: usize = 16;
+        let Some(entry) = self.get(token) else {
+            return Ok(());
+        };
+        let is_first =
+            entry.done.is_empty() && entry.hindered == 0 && entry.seen == entry.refused + 1;
+        let Some(group) = entry.group.filter(|_| is_first) else {
+            return Ok(());
+        };
+        let later = usize::try_from(token).unwrap_or(usize::MAX);
+        let mut later = (token + 1..).zip(self.entries.iter().skip(later).take(LARGEST));
+        let overtaken =
+            later.find(|(_, other)| other.group == Some(group) && !other.done.is_empty());
+        match overtaken {
+            Some((other, _)) => {
+                let text =
+                    format!("{token} was carried out after {other} of the same pipeline and key");
+                Err(violation("commands of a pipeline keep their order", text))
+            }
+            None => Ok(()),
+        }
     }
 
     /// A message was published. Gives its place among those of its channel.
@@ -198,7 +363,7 @@ impl Ledger {
             return Err(violation("replies belong to their callers", text));
         };
         entry.received += 1;
-        if entry.received > 1 || entry.popped == 0 {
+        if entry.received > 1 + entry.came_back || entry.popped == 0 {
             let text = format!(
                 "element {token} was popped {} times and received {} times",
                 entry.popped, entry.received
@@ -307,4 +472,13 @@ impl Entry {
             _ => Ok(()),
         }
     }
+}
+
+/// The token in an element of a list.
+pub(crate) fn token_of(element: &[u8]) -> Option<Token> {
+    std::str::from_utf8(element)
+        .ok()?
+        .strip_prefix('#')?
+        .parse()
+        .ok()
 }

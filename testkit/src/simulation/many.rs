@@ -1,5 +1,6 @@
 //! Many seeds, on all cores: [`Many`].
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -19,6 +20,8 @@ pub struct Many {
     threads: usize,
     /// The fault that is planted in the engine.
     fault: Option<Planted>,
+    /// Whether it goes on after a failure.
+    goes_on: bool,
 }
 
 /// A seed that broke a rule.
@@ -37,8 +40,10 @@ pub struct Report {
     pub seeds: u64,
     /// How long that took.
     pub time: Duration,
-    /// The first that failed.
+    /// The lowest seed that failed.
     pub failure: Option<Failure>,
+    /// By rule, how many seeds broke it, and the lowest of them.
+    pub rules: BTreeMap<&'static str, (u64, Failure)>,
 }
 
 /// A seed that needs longer than this, in real time, never ends.
@@ -49,7 +54,7 @@ struct Shared {
     next: AtomicU64,
     done: AtomicU64,
     over: AtomicBool,
-    failure: Mutex<Option<Failure>>,
+    rules: Mutex<BTreeMap<&'static str, (u64, Failure)>>,
     /// The seed of each thread, and when it began.
     running: Vec<Mutex<Option<(u64, Instant)>>>,
 }
@@ -62,7 +67,15 @@ impl Many {
             seeds,
             threads: thread::available_parallelism().map_or(1, usize::from),
             fault: None,
+            goes_on: false,
         }
+    }
+
+    /// Goes on after a failure.
+    #[must_use]
+    pub fn going_on(mut self) -> Self {
+        self.goes_on = true;
+        self
     }
 
     /// On so many threads.
@@ -87,7 +100,7 @@ impl Many {
             next: AtomicU64::new(self.seeds.start),
             done: AtomicU64::new(0),
             over: AtomicBool::new(false),
-            failure: Mutex::new(None),
+            rules: Mutex::default(),
             running: (0..self.threads).map(|_| Mutex::new(None)).collect(),
         };
         thread::scope(|scope| {
@@ -103,11 +116,14 @@ impl Many {
                 shared.check_for_hangs();
             }
         });
-        let failure = lock(&shared.failure).take();
+        let rules = std::mem::take(&mut *lock(&shared.rules));
+        let failures = rules.values().map(|(_, failure)| failure);
+        let failure = failures.min_by_key(|failure| failure.seed).cloned();
         Report {
             seeds: shared.done.load(Ordering::Relaxed),
             time: start.elapsed(),
             failure,
+            rules,
         }
     }
 
@@ -123,18 +139,28 @@ impl Many {
             *lock(slot) = None;
             shared.done.fetch_add(1, Ordering::Relaxed);
             if let Some(violation) = outcome.violation {
-                shared.over.store(true, Ordering::Relaxed);
-                let mut failure = lock(&shared.failure);
-                // The lowest seed counts, so that the result does not depend on the threads.
-                if failure.as_ref().is_none_or(|known| seed < known.seed) {
-                    *failure = Some(Failure { seed, violation });
-                }
+                shared.over.store(!self.goes_on, Ordering::Relaxed);
+                shared.note(Failure { seed, violation });
             }
         }
     }
 }
 
 impl Shared {
+    /// The lowest seed counts, so that the result does not depend on the threads.
+    fn note(&self, failure: Failure) {
+        let mut rules = lock(&self.rules);
+        match rules.get_mut(failure.violation.rule) {
+            Some((count, known)) => {
+                *count += 1;
+                if failure.seed < known.seed {
+                    *known = failure;
+                }
+            }
+            None => drop(rules.insert(failure.violation.rule, (1, failure))),
+        }
+    }
+
     /// A seed that does not end cannot be stopped: the process says which it is, and ends.
     fn check_for_hangs(&self) {
         for slot in &self.running {

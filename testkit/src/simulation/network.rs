@@ -24,7 +24,7 @@ pub(crate) use socket::Socket;
 use wire::Side;
 pub(crate) use wire::{Direction, Wire};
 
-/// The port of the model server.
+/// The port of the model server, or of the first node of a cluster.
 pub(crate) const PORT: u16 = 6379;
 
 /// How the network behaves when nothing is broken.

@@ -13,8 +13,8 @@ mod knobs;
 mod step;
 
 pub(crate) use fault::{Fault, PlannedFault, Which};
-pub(crate) use knobs::Knobs;
-pub(crate) use step::{Act, CallKind, Manner, Place, Step};
+pub(crate) use knobs::{Kept, Knobs};
+pub(crate) use step::{Act, CHANNELS, CallKind, Manner, Place, Step};
 
 /// Everything that happens in a world.
 #[derive(Debug, Clone)]
@@ -24,7 +24,15 @@ pub struct Plan {
     pub(crate) clients: Vec<Client>,
     pub(crate) faults: Vec<PlannedFault>,
     /// Channels that are subscribed to from the beginning to the end.
-    pub(crate) kept: Vec<(Place, usize)>,
+    pub(crate) kept: Vec<Subscription>,
+}
+
+/// A subscription that lives from the beginning to the end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Subscription {
+    pub(crate) place: Place,
+    pub(crate) channel: usize,
+    pub(crate) is_shard: bool,
 }
 
 /// One task.
@@ -44,13 +52,13 @@ impl Plan {
         let clients = (0..tasks(&mut random))
             .map(|number| Client::of(seed, number, &knobs))
             .collect();
-        let faults = if knobs.calm {
-            Vec::new()
-        } else {
-            PlannedFault::some(&mut random)
-        };
+        let faults = PlannedFault::some(&mut random, &knobs);
         let kept = (0..random.below(4))
-            .map(|_| (Place::of(&mut random, &knobs), random.below(step::CHANNELS)))
+            .map(|_| Subscription {
+                place: Place::lasting(&mut random, &knobs),
+                channel: random.below(step::CHANNELS),
+                is_shard: random.one_in(3),
+            })
             .collect();
         Self {
             seed,
@@ -85,8 +93,8 @@ impl Client {
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "settings: {:?}", self.knobs)?;
-        for (place, channel) in &self.kept {
-            writeln!(f, "kept: channel {channel} on {place:?}")?;
+        for kept in &self.kept {
+            writeln!(f, "kept: {kept:?}")?;
         }
         for client in &self.clients {
             for step in &client.steps {
@@ -94,7 +102,11 @@ impl fmt::Display for Plan {
             }
         }
         for fault in &self.faults {
-            writeln!(f, "after {} ms: {:?}", fault.at, fault.fault)?;
+            writeln!(
+                f,
+                "after {} ms at server {}: {:?}",
+                fault.at, fault.server, fault.fault
+            )?;
         }
         Ok(())
     }

@@ -10,10 +10,9 @@ use tokio::time::timeout;
 use super::clients::{self, Scene};
 use super::faults::Weatherman;
 use super::finale::{self, Kept};
-use super::keys;
-use super::network::{Network, PORT};
+use super::fleet::Fleet;
+use super::network::Network;
 use super::plan::Plan;
-use super::server::{Accepting, Server};
 use super::violation::Violation;
 use super::world::World;
 
@@ -98,8 +97,15 @@ const LIFE: Duration = Duration::from_secs(3_600);
 
 async fn live(plan: &Plan, with_lines: bool) -> Outcome {
     let world = Arc::new(World::new(plan.seed, with_lines));
-    if timeout(LIFE, play(plan, world.clone())).await.is_err() {
-        world.violate("everything ends", format!("the world lives after {LIFE:?}"));
+    tokio::select! {
+        biased;
+        // What follows may be a consequence.
+        () = world.violated() => {}
+        played = timeout(LIFE, play(plan, world.clone())) => {
+            if played.is_err() {
+                world.violate("everything ends", format!("the world lives after {LIFE:?}"));
+            }
+        }
     }
     let mut trace = world.trace();
     let (fingerprint, lines) = (trace.sum(), trace.take_lines());
@@ -113,10 +119,9 @@ async fn live(plan: &Plan, with_lines: bool) -> Outcome {
 
 async fn play(plan: &Plan, world: Arc<World>) {
     let network = Arc::new(Network::new(world.clone(), plan.knobs.weather));
-    let server = Server::new(world.clone(), plan.knobs.kind);
-    server.fill(keys::stable());
-    network.listen(PORT, Arc::new(Accepting(server.clone())));
-    let opened = Scene::open(world.clone(), plan.knobs, server.clone(), &network).await;
+    world.ledger().has_slots = plan.knobs.kind.cluster.is_some();
+    let fleet = Fleet::new(&world, &network, plan.knobs.kind);
+    let opened = Scene::open(world.clone(), plan.knobs, fleet.clone(), &network).await;
     let scene = match opened {
         Ok(scene) => scene,
         Err(error) => {
@@ -124,13 +129,13 @@ async fn play(plan: &Plan, world: Arc<World>) {
         }
     };
     let mut kept = Vec::new();
-    for (place, channel) in &plan.kept {
-        kept.extend(Kept::open(&scene, *place, *channel).await);
+    for subscription in &plan.kept {
+        kept.extend(Kept::open(&scene, *subscription).await);
     }
     let weatherman = Weatherman {
         world: world.clone(),
         network: network.clone(),
-        server,
+        fleet,
     };
     let faults = tokio::spawn(weatherman.run(plan.faults.clone()));
     clients::run_all(&scene, plan.clients.clone()).await;

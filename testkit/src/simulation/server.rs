@@ -3,28 +3,38 @@
 //! # Layout
 //!
 //! - `session`: one connection: reads commands, writes replies; `request`: the commands as they come
-//! - `commands`: which command does what; `store`: the keys; `transaction`: MULTI and WATCH
+//! - `commands`: the commands of a session; `apply`: those that the server carries out for it; `words`: what their words mean
+//! - `store`: the keys; `transaction`: MULTI and WATCH; `tracking`: who is told what has changed
 //! - `blocked`: clients that wait for an element; `channels`: who is subscribed to what
+//! - `membership`: the server as a node of a cluster; `moves`: what leaves it and what arrives
 //! - `state`: what all sessions share
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::answer::Answer;
+use super::fleet::{Fleet, NodeId};
 use super::network::{Listener, Socket};
+use super::random::Random;
 use super::world::{World, lock};
 
+mod apply;
 mod blocked;
 mod channels;
 mod commands;
+mod membership;
+mod moves;
 mod request;
 mod session;
 mod state;
 mod store;
+mod tracking;
 mod transaction;
+mod words;
 
+pub(crate) use channels::ChannelKind;
 use session::Session;
 use state::State;
 
@@ -35,18 +45,64 @@ pub(crate) struct Kind {
     pub(crate) resp3: bool,
     /// Whether it sends pushes that no client knows.
     pub(crate) chatters: bool,
+    /// Whether changes of keys are told before the reply to what changed them.
+    pub(crate) pushes_first: bool,
+    /// `None` for a server that is in no cluster.
+    pub(crate) cluster: Option<ClusterKind>,
+}
+
+/// What kind of cluster its servers are in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ClusterKind {
+    pub(crate) shards: usize,
+    /// How many replicas each primary has.
+    pub(crate) replicas: usize,
+    pub(crate) host: HostStyle,
+    /// Whether the keys of commands in a transaction are checked only at EXEC.
+    pub(crate) queues_all: bool,
+    /// Whether sessions that wait for an element are closed when their server becomes a replica.
+    pub(crate) turns_out: bool,
+}
+
+/// How the nodes of a cluster name hosts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HostStyle {
+    Named,
+    /// The host of the node that is asked is meant.
+    Absent,
+    Unknown,
 }
 
 pub(crate) struct Server {
     world: Arc<World>,
+    pub(crate) id: NodeId,
     kind: Kind,
+    /// The servers that it belongs to.
+    fleet: OnceLock<Weak<Fleet>>,
     state: Mutex<State>,
 }
 
 impl Server {
-    pub(crate) fn new(world: Arc<World>, kind: Kind) -> Arc<Self> {
-        let state = Mutex::new(State::new(world.seed, kind.resp3));
-        Arc::new(Self { world, kind, state })
+    pub(crate) fn new(world: Arc<World>, id: NodeId, kind: Kind) -> Arc<Self> {
+        let random = Random::of(world.seed, "server", id as u64);
+        let state = Mutex::new(State::new(random, kind.resp3));
+        Arc::new(Self {
+            world,
+            id,
+            kind,
+            fleet: OnceLock::new(),
+            state,
+        })
+    }
+
+    /// Names the servers that it belongs to.
+    pub(crate) fn join(&self, fleet: &Arc<Fleet>) {
+        // It is called once.
+        let _ = self.fleet.set(Arc::downgrade(fleet));
+    }
+
+    fn fleet(&self) -> Option<Arc<Fleet>> {
+        self.fleet.get()?.upgrade()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -59,6 +115,16 @@ impl Server {
         for key in keys {
             state.store.set(key.as_bytes(), b"stable");
         }
+    }
+
+    /// Loses its data.
+    pub(crate) fn flush(&self) {
+        let mut state = self.state();
+        state.losses += 1;
+        state.store.forget_all();
+        state.tracking.all_changed();
+        state.tell_news();
+        self.world.ledger().forgot_all();
     }
 
     /// Does nothing for a while, as a process that was stopped.
@@ -90,13 +156,27 @@ impl Server {
     pub(crate) fn restart(&self, forgets: bool, changes_protocol: bool) {
         let mut state = self.state();
         state.restart(forgets);
+        if forgets {
+            self.world.ledger().forgot_all();
+        }
         state.resp3 ^= changes_protocol;
+        state.changed_protocol |= changes_protocol;
         state.wake_all();
     }
 
     /// Ends all sessions, or only one of them, in good order: what they sent still arrives.
     pub(crate) fn hang_up(&self, only: Option<usize>) {
         self.state().hang_up(only);
+    }
+
+    /// Whether it has begun or ceased to speak RESP3.
+    pub(crate) fn has_changed_protocol(&self) -> bool {
+        self.state().changed_protocol
+    }
+
+    /// The text of a key, as a client gets it.
+    pub(crate) fn text(&self, key: &str) -> Answer {
+        self.state().store.get(key.as_bytes())
     }
 
     /// How often it lost its data.

@@ -2,6 +2,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
+
 use super::ledger::Ledger;
 use super::trace::Trace;
 use super::violation::Violation;
@@ -12,6 +14,7 @@ pub(crate) struct World {
     trace: Mutex<Trace>,
     ledger: Mutex<Ledger>,
     violation: Mutex<Option<Violation>>,
+    violated: Notify,
 }
 
 impl World {
@@ -21,6 +24,7 @@ impl World {
             trace: Mutex::new(Trace::new(with_lines)),
             ledger: Mutex::new(Ledger::default()),
             violation: Mutex::new(None),
+            violated: Notify::new(),
         }
     }
 
@@ -41,6 +45,12 @@ impl World {
     pub(crate) fn violate(&self, rule: &'static str, text: String) {
         self.note(0xbad, 0, || format!("VIOLATION: {rule}: {text}"));
         lock(&self.violation).get_or_insert(Violation { rule, text });
+        self.violated.notify_one();
+    }
+
+    /// Waits until a rule is broken.
+    pub(crate) async fn violated(&self) {
+        self.violated.notified().await;
     }
 
     /// Notes what a check of the ledger found.

@@ -10,7 +10,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::nodes::Node;
 use super::pending::ClusterPending;
@@ -19,6 +19,8 @@ use super::shared::Shared;
 use super::topology::NodeRole;
 use crate::command::{Args, RequestPolicy, ResponsePolicy, Slots};
 use crate::config::ReadFrom;
+use crate::engine::exchange::terms_of;
+use crate::engine::inflight::Limit;
 use crate::error::{Error, ErrorKind, Phase, Result, Since};
 use crate::reply::Frame;
 use crate::runtime;
@@ -58,6 +60,10 @@ pub(super) async fn read(
     let Slots::One(slot) = args.slots() else {
         return at_primary(shared, args).await;
     };
+    let limit = terms_of(&args)
+        .patience
+        .limit(shared.config.command_timeout);
+    let end = Limit::from(limit, Instant::now());
     let nodes = choice::order(&shared.routes(), slot, &view);
     let shows = shows_missing_keys(&args);
     for (node, role) in nodes {
@@ -65,7 +71,12 @@ pub(super) async fn read(
         if role == NodeRole::Primary || !is_of_use {
             return at_primary(shared, args).await;
         }
-        match ask(shared, &node, slot, &args).await {
+        let outcome = ask(shared, &node, slot, &args).await;
+        // All nodes together take no longer than one may.
+        if let Some(end) = end {
+            args.set_deadline(end.saturating_duration_since(Instant::now()));
+        }
+        match outcome {
             Outcome::Reply(frame) => return Ok(frame),
             Outcome::Failed(error) => return Err(error),
             Outcome::AskPrimary => return at_primary(shared, args).await,

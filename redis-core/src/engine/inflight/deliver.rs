@@ -57,7 +57,7 @@ impl Queue {
         entry.come = (entry.come + frames).min(entry.replies);
         let done = entry.come == entry.replies;
         let (owner, bytes, limit) = (entry.owner, entry.bytes, entry.limit);
-        let is_usual = entry.is_usual;
+        let (is_usual, was_lost) = (entry.is_usual, entry.losses > 0);
         let is_single = frames == 1 && entry.replies == 1;
         if done {
             self.entries.pop_front();
@@ -81,6 +81,7 @@ impl Queue {
                 if done {
                     let extra = extra(self.relaxation.filter(|_| is_usual));
                     all.deadline = limit.moment().map(|moment| moment + extra);
+                    all.was_lost = was_lost;
                     woken.extend(waker.take());
                     let all = parts.take().unwrap_or_default();
                     *cell = Cell::Filled(Delivery::Parts(all));

@@ -145,6 +145,8 @@ pub(crate) struct Parts {
     pub(crate) again: Option<Box<Again>>,
     /// How many bytes of the entry were written before its socket was lost.
     pub(crate) written: Option<usize>,
+    /// Whether it had been sent before on a socket that was lost, so that it may have been carried out then.
+    pub(crate) was_lost: bool,
 }
 
 impl Delivery {
@@ -273,6 +275,18 @@ impl Failure {
             Self::Timeout(..) => "a deadline passed".into(),
             Self::Closed(_) => "it was closed by its owner".into(),
             Self::Abandoned(_) => "the runtime that it was made in has ended".into(),
+        }
+    }
+
+    /// Whether the command may have been carried out.
+    pub(crate) fn was_sent(&self) -> bool {
+        match self {
+            Self::Timeout(phase, _)
+            | Self::Lost(phase, ..)
+            | Self::Closed(phase)
+            | Self::Abandoned(phase) => *phase != Phase::NotSent,
+            Self::Protocol(_) => true,
+            Self::Refused(_) | Self::Tls(_) => false,
         }
     }
 

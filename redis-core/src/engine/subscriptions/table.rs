@@ -21,7 +21,7 @@
 //! One command names one source, and exactly one frame answers it: the confirmation, or an error. SUNSUBSCRIBE is an
 //! exception: when the slot of the channel moves away, the server first sends by itself what looks like the
 //! confirmation, and then answers the command with an error. So a PING is sent after it, and the reply to the PING
-//! marks the end.
+//! marks the end. That may be an error, too: [`Operation::blame`] tells it from an error of the command.
 //!
 //! # Layout
 //!
@@ -48,7 +48,7 @@ use crate::runtime::planted::Planted;
 mod operation;
 mod topic;
 
-use operation::Operation;
+use operation::{Blame, Operation};
 pub(crate) use topic::{Entrance, MemberId};
 use topic::{Member, Standing, Topic};
 
@@ -360,10 +360,15 @@ impl Table {
         };
         if let Some(error) = error
             && operation.refusal.is_none()
-            && !error.message().to_ascii_lowercase().contains("'ping'")
         {
-            operation.refusal = Some(error.clone());
-            return Received::Other;
+            match operation.blame(error) {
+                Blame::Command => {
+                    operation.refusal = Some(error.clone());
+                    return Received::Other;
+                }
+                Blame::Ping => {}
+                Blame::Unknown => return Received::Unasked,
+            }
         }
         let Some(operation) = self.operations.pop_front() else {
             return Received::Answer;

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use typedis_core::{CommandInfo, Detached, Request, StateChange, Value, cmd};
+use typedis_core::{
+    CommandInfo, Detached, Request, RequestPolicy, ResponsePolicy, StateChange, Value, cmd,
+};
 
 use crate::simulation::keys;
 use crate::simulation::ledger::{Ledger, Token};
@@ -11,17 +13,22 @@ use crate::simulation::plan::CallKind;
 use crate::simulation::scripts;
 
 static ECHO: CommandInfo = CommandInfo::new("ECHO", b"$4\r\nECHO\r\n", 1).readonly();
-static GET: CommandInfo = CommandInfo::new("GET", b"$3\r\nGET\r\n", 1).readonly();
+static GET: CommandInfo = CommandInfo::new("GET", b"$3\r\nGET\r\n", 1)
+    .readonly()
+    .cacheable();
 static SET: CommandInfo = CommandInfo::new("SET", b"$3\r\nSET\r\n", 1).idempotent();
 static INCRBY: CommandInfo = CommandInfo::new("INCRBY", b"$6\r\nINCRBY\r\n", 1);
 static RPUSH: CommandInfo = CommandInfo::new("RPUSH", b"$5\r\nRPUSH\r\n", 1);
 static PUBLISH: CommandInfo = CommandInfo::new("PUBLISH", b"$7\r\nPUBLISH\r\n", 1);
+static SPUBLISH: CommandInfo = CommandInfo::new("SPUBLISH", b"$8\r\nSPUBLISH\r\n", 1);
 pub(super) static BLPOP: CommandInfo = CommandInfo::new("BLPOP", b"$5\r\nBLPOP\r\n", 1)
     .blocking()
     .waits();
 static WATCH: CommandInfo =
     CommandInfo::new("WATCH", b"$5\r\nWATCH\r\n", 1).state(StateChange::Watch);
-pub(super) static SCAN: CommandInfo = CommandInfo::new("SCAN", b"$4\r\nSCAN\r\n", 1).readonly();
+pub(super) static SCAN: CommandInfo = CommandInfo::new("SCAN", b"$4\r\nSCAN\r\n", 1)
+    .readonly()
+    .policies(RequestPolicy::Special, ResponsePolicy::Special);
 
 /// A command that was entered in the ledger.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +48,7 @@ impl Call {
             CallKind::Push(_) => ("RPUSH", false),
             CallKind::Script(_) => ("EVALSHA", false),
             CallKind::Publish(_) => ("PUBLISH", false),
+            CallKind::PublishToShard(_) => ("SPUBLISH", false),
         };
         Self {
             kind,
@@ -76,7 +84,10 @@ impl Call {
             }
             CallKind::Add(key) => with(&INCRBY, &keys::counter(key), &token.to_string()),
             CallKind::Push(key) => with(&RPUSH, &keys::list(key), &format!("#{token}")),
-            CallKind::Publish(name) => with(&PUBLISH, &keys::channel(name), &format!("#{token}")),
+            CallKind::Publish(name) => publish(&keys::channel(name), token),
+            CallKind::PublishToShard(name) => {
+                with(&SPUBLISH, &keys::shard(name), &format!("#{token}"))
+            }
             CallKind::Script(key) => scripts::ADD.call([keys::counter(key)], token),
         }
     }
@@ -86,6 +97,13 @@ impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} #{}", self.kind, self.token)
     }
+}
+
+fn publish(channel: &str, token: Token) -> Request<Detached, Value> {
+    Request::new(cmd(), &PUBLISH, |args| {
+        args.arg("channel", channel);
+        args.arg("message", &format!("#{token}"));
+    })
 }
 
 fn echo(text: &str) -> Request<Detached, Value> {
@@ -98,8 +116,8 @@ pub(super) fn read_counter(name: &str) -> Request<Detached, Option<i64>> {
 }
 
 /// Watches a counter by hand.
-pub(super) fn watch_counter() -> Request<Detached, ()> {
-    Request::new(cmd(), &WATCH, |args| args.key("key", "counter:0"))
+pub(super) fn watch_counter(place: usize) -> Request<Detached, ()> {
+    Request::new(cmd(), &WATCH, |args| args.key("key", &keys::counter(place)))
 }
 
 fn with(info: &'static CommandInfo, key: &str, value: &str) -> Request<Detached, Value> {

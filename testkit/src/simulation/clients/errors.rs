@@ -7,12 +7,12 @@ use crate::simulation::ledger::Outcome;
 
 /// What the callers of a world may be told, and what they may not.
 pub(super) fn outcome(scene: &Scene, error: &Error) -> Outcome {
-    if !is_possible(error) {
+    if !is_possible(scene, error) {
         let text = format!("{error}: {:?}", error.kind());
         scene
             .world
             .violate("no error that has no cause in the world", text);
-    } else if scene.knobs.calm && !error.is_timeout() && !is_expected(error) {
+    } else if scene.knobs.calm && !error.is_timeout() && !is_expected(scene, error) {
         let text = format!("{error}: {:?}", error.kind());
         scene
             .world
@@ -26,19 +26,39 @@ pub(super) fn outcome(scene: &Scene, error: &Error) -> Outcome {
 }
 
 /// Another client changed a watched key: this is no failure.
-fn is_expected(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::WatchedKeyChanged)
+fn is_expected(scene: &Scene, error: &Error) -> bool {
+    match error.kind() {
+        ErrorKind::WatchedKeyChanged | ErrorKind::Closed => true,
+        // The time of one of the parts was over.
+        ErrorKind::Cluster(text) => text.starts_with("no reply before the deadline"),
+        ErrorKind::Server(refusal) | ErrorKind::TransactionAborted(refusal) => {
+            scene.sees_redirects && ["MOVED", "ASK", "TRYAGAIN"].contains(&refusal.code())
+        }
+        _ => false,
+    }
 }
 
 /// Whether something in such a world can be its cause.
-fn is_possible(error: &Error) -> bool {
+fn is_possible(scene: &Scene, error: &Error) -> bool {
     match error.kind() {
         ErrorKind::Connect(_)
         | ErrorKind::ConnectionLost(_)
         | ErrorKind::Timeout
         | ErrorKind::WatchedKeyChanged => true,
+        // One of the connections is closed while it is used.
+        ErrorKind::Closed => scene.knobs.kind.cluster.is_none(),
         ErrorKind::Server(refusal) | ErrorKind::TransactionAborted(refusal) => {
+            let is_cluster = scene.knobs.kind.cluster.is_some();
+            let of_cluster = ["CLUSTERDOWN", "TRYAGAIN", "MOVED", "ASK"];
             ["LOADING", "READONLY"].contains(&refusal.code())
+                || (is_cluster && of_cluster.contains(&refusal.code()))
+                || (is_cluster && refusal.message().starts_with("force unblock"))
+        }
+        // The nodes did not agree for as long as a scan may wait.
+        ErrorKind::Cluster(text) => {
+            // One of the parts of a command failed.
+            let is_part = text.contains("keys, counted from 0, and was carried out for these");
+            is_part || text.contains("do not show a settled state")
         }
         ErrorKind::Handshake(refusal) => refusal.message().contains("max number of clients"),
         _ => false,

@@ -7,8 +7,8 @@ use super::call::Call;
 use super::leased::{self, ATTEMPTS, LEASED_WAIT, Pop};
 use super::manner::{self, Limited, Work};
 use super::plain::{self, between};
-use super::reading;
 use super::{Handle, Scene};
+use super::{cached, many, reading};
 use crate::simulation::plan::{Act, CallKind, Manner, Step};
 
 /// What a step does, entered in the ledger.
@@ -25,6 +25,7 @@ impl fmt::Display for Job {
         let place = match self.handle {
             Handle::Connection(_) => "a connection",
             Handle::Pool(_) => "the pool",
+            Handle::Cluster(_) => "the cluster",
         };
         let name = match &self.act {
             Act::Single(_) => "a command".to_owned(),
@@ -40,7 +41,8 @@ impl fmt::Display for Job {
 }
 
 impl Job {
-    pub(super) fn new(scene: &Scene, task: usize, step: &Step) -> Self {
+    pub(super) fn new(scene: &Scene, task: usize, step: &Step) -> Option<Self> {
+        let handle = scene.handle(step.place)?;
         let mut ledger = scene.world.ledger();
         let mut enter = |kinds: &[CallKind]| -> Vec<Call> {
             kinds
@@ -55,24 +57,44 @@ impl Job {
             Act::Each(kind, count) => enter(&vec![*kind; *count]),
             Act::Watch(key) => enter(&[CallKind::Add(*key)]),
             Act::Lease { calls, .. } | Act::Open { calls, .. } => enter(calls),
-            Act::Pop(..) | Act::Listen { .. } | Act::Follow { .. } | Act::Scan => Vec::new(),
+            Act::WriteMany(texts) | Act::CachedWrite(texts) => {
+                enter(&texts.iter().copied().map(CallKind::Set).collect::<Vec<_>>())
+            }
+            Act::ReadMany(_)
+            | Act::CachedRead(_)
+            | Act::Close
+            | Act::Pop(..)
+            | Act::Listen { .. }
+            | Act::Follow { .. }
+            | Act::Scan => Vec::new(),
         };
         if let Act::Transaction(_) = step.act {
             let seen = calls.iter().filter(|call| call.shows_its_token());
             let tokens: Vec<u64> = seen.map(|call| call.token).collect();
             ledger.bind(&tokens);
         }
+        if let Act::Pipeline(_) | Act::Batch(_) | Act::Each(..) = step.act {
+            let with_key = calls.iter().filter(|call| call.shows_its_token());
+            let keyed = with_key.filter_map(|call| {
+                let (kind, place) = call.kind.key()?;
+                Some((call.token, kind, place))
+            });
+            ledger.group(&keyed.collect::<Vec<_>>());
+        }
+        if let Act::WriteMany(_) = step.act {
+            ledger.join(&calls.iter().map(|call| call.token).collect::<Vec<_>>());
+        }
         drop(ledger);
         let deadline = match step.manner {
             Manner::Deadline(deadline) => Some(deadline),
             _ => None,
         };
-        Self {
+        Some(Self {
             act: step.act.clone(),
             calls,
-            handle: scene.handle(step.place),
+            handle,
             deadline,
-        }
+        })
     }
 
     /// Does it, and notes which of its commands have no outcome.
@@ -83,7 +105,10 @@ impl Job {
         };
         let (tokens, pops) = (self.tokens(), self.pops());
         let popped = Pop::new(scene, pops);
-        let work = self.work(scene.clone(), popped);
+        let mut seen = scene.clone();
+        // Whoever has little time is told why it was not enough.
+        seen.sees_redirects = matches!(manner, Manner::Deadline(_));
+        let work = self.work(seen, popped);
         manner::wait(scene, manner, limited, work).await;
         for token in tokens {
             scene.world.ledger().abandon(token);
@@ -112,6 +137,8 @@ impl Job {
             | Act::Pipeline(_)
             | Act::Transaction(_)
             | Act::Batch(_)
+            | Act::ReadMany(_)
+            | Act::WriteMany(_)
             | Act::Each(..) => scene.calm_bound().map_or(each, |bound| bound.min(each)),
             Act::Together(_) => {
                 let sending: Duration = self.calls.iter().map(|call| between(*call)).sum();
@@ -120,6 +147,12 @@ impl Job {
             Act::Pop(_, time) => {
                 let beyond = scene.calm_bound().map_or(usual, |bound| bound.min(usual));
                 *time + beyond
+            }
+            Act::Close => reading::CLOSING,
+            Act::CachedRead(_) => 2 * usual.max(each),
+            Act::CachedWrite(texts) => {
+                let count = u32::try_from(texts.len()).unwrap_or(u32::MAX);
+                count * each
             }
             // Each attempt leases, watches, reads and executes.
             Act::Watch(_) => ATTEMPTS * (4 * usual + Duration::from_millis(50)),
@@ -148,12 +181,15 @@ impl Job {
             (Act::Watch(key), handle) => Box::pin(leased::watch(scene, handle, key, calls)),
             (
                 Act::Lease {
-                    pops, leaves_watch, ..
+                    place,
+                    pops,
+                    leaves_watch,
+                    ..
                 },
                 handle,
             ) => Box::pin(leased::lease(
                 scene,
-                handle,
+                (handle, place),
                 calls,
                 pops.zip(pop),
                 leaves_watch,
@@ -161,14 +197,22 @@ impl Job {
             (
                 Act::Listen {
                     channel,
-                    pattern,
+                    kind,
                     time,
                 },
                 handle,
-            ) => Box::pin(reading::listen(scene, handle, channel, pattern, time)),
-            (Act::Open { executes, .. }, handle) => {
-                Box::pin(leased::open(scene, handle, calls, executes))
-            }
+            ) => Box::pin(reading::listen(scene, handle, channel, kind, time)),
+            (
+                Act::Open {
+                    place, executes, ..
+                },
+                handle,
+            ) => Box::pin(leased::open(scene, (handle, place), calls, executes)),
+            (Act::Close, _) => Box::pin(reading::close(scene)),
+            (Act::CachedRead(texts), _) => Box::pin(cached::read(scene, texts, deadline)),
+            (Act::CachedWrite(_), _) => Box::pin(cached::write(scene, calls, deadline)),
+            (Act::ReadMany(texts), handle) => Box::pin(many::read(scene, handle, texts, deadline)),
+            (Act::WriteMany(_), handle) => Box::pin(many::write(scene, handle, calls, deadline)),
             (Act::Follow { changes, time }, handle) => {
                 Box::pin(reading::follow(scene, handle, changes, time))
             }
@@ -178,6 +222,9 @@ impl Job {
             )),
             (act, Handle::Pool(pool)) => {
                 Box::pin(plain::on_pool(scene, pool, act, calls, deadline))
+            }
+            (act, Handle::Cluster(cluster)) => {
+                Box::pin(plain::on_cluster(scene, cluster, act, calls, deadline))
             }
         }
     }

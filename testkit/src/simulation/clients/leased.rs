@@ -98,17 +98,18 @@ pub(super) async fn pop_once(
     time: Duration,
     pop: Option<Pop>,
 ) {
-    let Handle::Pool(pool) = handle else { return };
-    let result = pool.run(blpop(list, time)).await;
+    let result = match handle {
+        Handle::Pool(pool) => pool.run(blpop(list, time)).await,
+        Handle::Cluster(cluster) => cluster.run(blpop(list, time)).await,
+        Handle::Connection(_) => return,
+    };
     if let Some(pop) = pop {
         pop.settle(&scene, result);
     }
 }
 
 pub(super) async fn watch(scene: Scene, handle: Handle, key: usize, calls: Vec<Call>) {
-    let (Handle::Pool(pool), [call]) = (handle, &calls[..]) else {
-        return;
-    };
+    let [call] = &calls[..] else { return };
     let name = keys::counter(key);
     let read = Arc::new(AtomicI64::new(0));
     let attempt = |tx: Watched| {
@@ -119,7 +120,12 @@ pub(super) async fn watch(scene: Scene, handle: Handle, key: usize, calls: Vec<C
             Ok(tx.transaction().run(call.request(None)))
         }
     };
-    match pool.watch([&name], attempt).attempts(ATTEMPTS).await {
+    let outcome = match handle {
+        Handle::Pool(pool) => pool.watch([&name], attempt).attempts(ATTEMPTS).await,
+        Handle::Cluster(cluster) => cluster.watch([&name], attempt).attempts(ATTEMPTS).await,
+        Handle::Connection(_) => return,
+    };
+    match outcome {
         Ok((value,)) => {
             let before = read.load(Ordering::Relaxed);
             let added = i64::try_from(call.token).unwrap_or(i64::MAX);
@@ -135,16 +141,26 @@ pub(super) async fn watch(scene: Scene, handle: Handle, key: usize, calls: Vec<C
     }
 }
 
+/// A socket for itself, for keys of this place.
+async fn borrow(handle: &Handle, place: usize) -> Result<Option<Exclusive>> {
+    match handle {
+        Handle::Pool(pool) => pool.exclusive().await.map(Some),
+        Handle::Cluster(cluster) => cluster.exclusive_for(keys::counter(place)).await.map(Some),
+        Handle::Connection(_) => Ok(None),
+    }
+}
+
 pub(super) async fn lease(
-    scene: Scene,
-    handle: Handle,
+    mut scene: Scene,
+    (handle, place): (Handle, usize),
     calls: Vec<Call>,
     pops: Option<(usize, Pop)>,
     leaves_watch: bool,
 ) {
-    let Handle::Pool(pool) = handle else { return };
-    let lease = match pool.exclusive().await {
-        Ok(lease) => lease,
+    scene.sees_redirects = true;
+    let lease = match borrow(&handle, place).await {
+        Ok(Some(lease)) => lease,
+        Ok(None) => return,
         Err(error) => return record_failure(&scene, &calls, &error),
     };
     for call in &calls {
@@ -157,14 +173,20 @@ pub(super) async fn lease(
     }
     if leaves_watch {
         // The next borrower must not find it; whether it succeeds does not matter.
-        drop(lease.run(call::watch_counter()).await);
+        drop(lease.run(call::watch_counter(place)).await);
     }
 }
 
-pub(super) async fn open(scene: Scene, handle: Handle, calls: Vec<Call>, executes: bool) {
-    let Handle::Pool(pool) = handle else { return };
-    let lease = match pool.exclusive().await {
-        Ok(lease) => lease,
+pub(super) async fn open(
+    mut scene: Scene,
+    (handle, place): (Handle, usize),
+    calls: Vec<Call>,
+    executes: bool,
+) {
+    scene.sees_redirects = true;
+    let lease = match borrow(&handle, place).await {
+        Ok(Some(lease)) => lease,
+        Ok(None) => return,
         Err(error) => return record_failure(&scene, &calls, &error),
     };
     open_on(&scene, &lease, &calls, executes).await;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::sleep;
+use typedis_core::cluster::Cluster;
 use typedis_core::{Connection, Pool, Result, Run, Value};
 
 use super::Scene;
@@ -10,7 +11,7 @@ use super::call::Call;
 use super::record::{record, record_all};
 use crate::simulation::plan::Act;
 
-/// The same code for both handles, which have no trait in common for all of it.
+/// The same code for all handles, which have no trait in common for all of it.
 macro_rules! plain {
     ($name:ident, $handle:ty) => {
         pub(super) async fn $name(
@@ -82,6 +83,7 @@ macro_rules! plain {
 
 plain!(on_connection, Connection);
 plain!(on_pool, Pool);
+plain!(on_cluster, Cluster);
 
 /// How long to wait until the next command is sent: not at all, or a little.
 pub(super) fn between(call: Call) -> Duration {

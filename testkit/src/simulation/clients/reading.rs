@@ -4,22 +4,24 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
-use typedis_core::{Cursor, Event, IntoScanStream, Request, Result};
+use typedis_core::{Cursor, ErrorKind, Event, IntoScanStream, Request, Result};
 
 use super::call::SCAN;
 use super::errors;
 use super::listening::Listening;
 use super::{Handle, Scene};
 use crate::simulation::keys;
+use crate::simulation::plan::CHANNELS;
+use crate::simulation::server::ChannelKind;
 
 pub(super) async fn listen(
     scene: Scene,
     handle: Handle,
     channel: usize,
-    pattern: bool,
+    kind: ChannelKind,
     time: Duration,
 ) {
-    let name = keys::channel(channel);
+    let name = name_of(kind, channel);
     let mut listening = Listening::default();
     macro_rules! listen_with {
         ($subscribing:expr) => {{
@@ -37,12 +39,28 @@ pub(super) async fn listen(
             }
         }};
     }
-    let stars = format!("{name}*");
-    match (&handle, pattern) {
-        (Handle::Connection(handle), false) => listen_with!(handle.subscribe(&name)),
-        (Handle::Connection(handle), true) => listen_with!(handle.psubscribe(&stars)),
-        (Handle::Pool(handle), false) => listen_with!(handle.subscribe(&name)),
-        (Handle::Pool(handle), true) => listen_with!(handle.psubscribe(&stars)),
+    macro_rules! listen_on {
+        ($handle:expr) => {
+            match kind {
+                ChannelKind::Channel => listen_with!($handle.subscribe(&name)),
+                ChannelKind::Pattern => listen_with!($handle.psubscribe(&name)),
+                ChannelKind::Shard => listen_with!($handle.ssubscribe(&name)),
+            }
+        };
+    }
+    match &handle {
+        Handle::Connection(handle) => listen_on!(handle),
+        Handle::Pool(handle) => listen_on!(handle),
+        Handle::Cluster(handle) => listen_on!(handle),
+    }
+}
+
+/// The name that such a subscription has.
+fn name_of(kind: ChannelKind, channel: usize) -> String {
+    match kind {
+        ChannelKind::Channel => keys::channel(channel),
+        ChannelKind::Pattern => format!("{}*", keys::channel(channel)),
+        ChannelKind::Shard => keys::shard(channel),
     }
 }
 
@@ -52,6 +70,10 @@ pub(super) fn take(scene: &Scene, listening: &mut Listening, next: Option<Result
         Some(Ok(event)) => {
             listening.take(&scene.world, &event);
             true
+        }
+        // Only one of the connections is ever closed.
+        Some(Err(error)) if matches!(error.kind(), ErrorKind::Closed) && scene.doomed.is_some() => {
+            false
         }
         Some(Err(error)) => {
             scene
@@ -68,7 +90,7 @@ pub(super) fn take(scene: &Scene, listening: &mut Listening, next: Option<Result
 }
 
 pub(super) async fn scan(scene: Scene, handle: Handle) {
-    let before = scene.server.losses();
+    let before = scene.fleet.losses();
     macro_rules! scan_on {
         ($handle:expr) => {{
             let scan: Request<_, (u64, Vec<String>)> = Request::new($handle, &SCAN, |args| {
@@ -82,11 +104,12 @@ pub(super) async fn scan(scene: Scene, handle: Handle) {
     let found = match &handle {
         Handle::Connection(connection) => scan_on!(connection),
         Handle::Pool(pool) => scan_on!(pool),
+        Handle::Cluster(cluster) => scan_on!(cluster),
     };
     match found {
         Ok(keys) => {
             let missing = keys::stable().find(|key| !keys.contains(key));
-            if let Some(missing) = missing.filter(|_| scene.server.losses() == before) {
+            if let Some(missing) = missing.filter(|_| scene.fleet.losses() == before) {
                 let text = format!("{missing} was not among {keys:?}");
                 scene
                     .world
@@ -94,6 +117,19 @@ pub(super) async fn scan(scene: Scene, handle: Handle) {
             }
         }
         Err(error) => drop(errors::outcome(&scene, &error)),
+    }
+}
+
+/// How long closing waits for replies, and a little more.
+pub(super) const CLOSING: Duration = Duration::from_secs(11);
+
+/// Closes the connection that is to be closed, while commands are on their way.
+pub(super) async fn close(scene: Scene) {
+    if let Some(doomed) = &scene.doomed {
+        let closed = doomed.close().await;
+        scene
+            .world
+            .note(13, closed.answered, || format!("{closed:?}"));
     }
 }
 
@@ -107,12 +143,24 @@ pub(super) async fn follow(
     let mut subscriber = match &handle {
         Handle::Connection(connection) => connection.subscriber().open(),
         Handle::Pool(pool) => pool.subscriber().open(),
+        Handle::Cluster(cluster) => cluster.subscriber().open(),
     };
     for (adds, channel) in changes {
-        let name = keys::channel(channel);
-        if !adds {
-            subscriber.unsubscribe(&name);
-        } else if let Err(error) = subscriber.subscribe(&name).await {
+        let name = keys::channel(channel % CHANNELS);
+        let shard = keys::shard(channel % CHANNELS);
+        let outcome = match (adds, channel < CHANNELS) {
+            (true, true) => subscriber.subscribe(&name).await,
+            (true, false) => subscriber.ssubscribe(&shard).await,
+            (false, true) => {
+                subscriber.unsubscribe(&name);
+                continue;
+            }
+            (false, false) => {
+                subscriber.sunsubscribe(&shard);
+                continue;
+            }
+        };
+        if let Err(error) = outcome {
             drop(errors::outcome(&scene, &error));
         }
     }
@@ -127,6 +175,7 @@ pub(super) async fn follow(
                 listening.take(&scene.world, &Event::Message(message));
             }
             Some(Ok(_)) => {}
+            Some(Err(error)) if matches!(error.kind(), ErrorKind::Closed) => return,
             Some(Err(error)) => {
                 let text = error.to_string();
                 return scene.world.violate("subscriptions are restored", text);

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use super::Knobs;
+use crate::simulation::fleet::Change;
+use crate::simulation::keys::PLACES;
 use crate::simulation::network::Direction;
 use crate::simulation::random::Random;
 
@@ -38,6 +41,10 @@ pub(crate) enum Fault {
     Refuse(Duration),
     /// Whoever connects gets no answer.
     Silence(Duration),
+    /// The server loses its data.
+    Flush,
+    /// The cluster changes.
+    Change(Change),
 }
 
 /// Which connections a fault concerns.
@@ -53,18 +60,32 @@ pub(crate) enum Which {
 pub(crate) struct PlannedFault {
     /// Milliseconds after the beginning.
     pub(crate) at: u64,
+    /// The server that it happens to, counted round and round.
+    pub(crate) server: usize,
     pub(crate) fault: Fault,
 }
 
 impl PlannedFault {
     /// Some faults, in the order in which they happen.
-    pub(super) fn some(random: &mut Random) -> Vec<Self> {
-        let count = 1 + random.below(6);
+    pub(super) fn some(random: &mut Random, knobs: &Knobs) -> Vec<Self> {
+        let is_cluster = knobs.kind.cluster.is_some();
+        // Where nothing breaks, slots still move.
+        let count = match (knobs.calm, is_cluster) {
+            (true, false) => 0,
+            (true, true) => random.below(4),
+            (false, _) => 1 + random.below(6),
+        };
         let span = random.pick(100, &[600, 3_000]);
+        let fault = |random: &mut Random| match (knobs.calm, is_cluster) {
+            (true, _) => Fault::Change(gentle(random)),
+            (false, true) if random.one_in(2) => Fault::Change(change(random)),
+            (false, _) => Fault::of(random, is_cluster),
+        };
         let mut faults: Vec<Self> = (0..count)
             .map(|_| Self {
                 at: random.between(0..=span),
-                fault: Fault::of(random),
+                server: random.below(64),
+                fault: fault(random),
             })
             .collect();
         faults.sort_by_key(|fault| fault.at);
@@ -87,9 +108,9 @@ fn direction(random: &mut Random) -> Direction {
 }
 
 impl Fault {
-    fn of(random: &mut Random) -> Self {
+    fn of(random: &mut Random, is_cluster: bool) -> Self {
         let which = Which::of(random);
-        match random.below(20) {
+        match random.below(21) {
             0 | 1 => Self::Reset(which),
             2..=5 => {
                 let most = random.pick(40, &[400, 5_000]);
@@ -110,7 +131,8 @@ impl Fault {
             }
             12 => Self::Pause(random.millis(1..=4_000)),
             13 | 14 => Self::Restart {
-                forgets: random.one_in(2),
+                // A cluster would hand the loss on to its replicas.
+                forgets: random.one_in(2) && !is_cluster,
                 down: random.millis(0..=500),
                 loading: random.millis(0..=500),
                 changes_protocol: random.one_in(4),
@@ -121,8 +143,41 @@ impl Fault {
                 let bytes = random.between(0..=300);
                 Self::Curse(direction(random), bytes, random.millis(1..=1_000))
             }
+            18 if !is_cluster => Self::Flush,
             _ if random.one_in(2) => Self::Refuse(random.millis(1..=2_000)),
             _ => Self::Silence(random.millis(1..=3_000)),
         }
     }
+}
+
+/// Changes of a cluster that no command may fail for.
+fn gentle(random: &mut Random) -> Change {
+    let (place, shard) = (random.below(64), random.below(8));
+    match random.below(3) {
+        0 => Change::Move(places(random), shard),
+        1 => Change::Grow(places(random)),
+        _ => Change::Migrate(place, shard, random.millis(0..=50)),
+    }
+}
+
+fn change(random: &mut Random) -> Change {
+    let shard = random.below(8);
+    match random.below(12) {
+        0..=4 => gentle(random),
+        5 => Change::SwitchOver(shard),
+        6 | 7 => {
+            let down = random.pick(200, &[2_000]);
+            Change::Crash(shard, random.millis(1..=1_200), random.millis(1..=down))
+        }
+        8 => Change::Split(shard, random.millis(1..=500)),
+        9 => Change::Down(random.millis(1..=600)),
+        10 => Change::Readdress(random.below(64)),
+        _ => Change::Shrink(shard, random.millis(0..=500)),
+    }
+}
+
+fn places(random: &mut Random) -> Vec<usize> {
+    (0..1 + random.below(3))
+        .map(|_| random.below(PLACES * 3))
+        .collect()
 }

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use typedis_core::{Backoff, Budget, Config, Credentials, Lag, Protocol};
+use typedis_core::cluster::ReadFrom;
+use typedis_core::{Backoff, Budget, Cache, Config, Credentials, Lag, Protocol};
 
-use crate::simulation::network::Weather;
+use crate::simulation::fleet::HOST;
+use crate::simulation::network::{PORT, Weather};
 use crate::simulation::random::Random;
-use crate::simulation::server::Kind;
+use crate::simulation::server::{ClusterKind, HostStyle, Kind};
 
 /// The settings of a world.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +40,70 @@ pub(crate) struct Knobs {
     pub(crate) reports: bool,
     /// Whether the handles are closed, or only dropped.
     pub(crate) closes: bool,
+    /// Whether a cluster's replicas are read from.
+    pub(crate) reads_copies: bool,
+    /// What a cache keeps, if there is one.
+    pub(crate) cache: Option<Kept>,
+}
+
+/// What a cache keeps, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kept {
+    /// On the pool, or on a connection of its own; on the cluster in the world of one.
+    pub(crate) on_pool: bool,
+    mode: Mode,
+    no_loop: bool,
+    max_bytes: usize,
+    max_unheard: Duration,
+    server_ttl: bool,
+}
+
+/// What the server is asked to report.
+#[derive(Debug, Clone, Copy)]
+enum Mode {
+    OptIn,
+    AllReads,
+    Broadcast,
+    BroadcastTexts,
+}
+
+impl Kept {
+    fn of(random: &mut Random) -> Self {
+        Self {
+            on_pool: random.one_in(3),
+            mode: random.pick(
+                Mode::OptIn,
+                &[Mode::AllReads, Mode::Broadcast, Mode::BroadcastTexts],
+            ),
+            no_loop: random.one_in(3),
+            max_bytes: random.pick(100_000, &[1_000]),
+            max_unheard: Duration::from_millis(random.pick(5_000, &[1_000])),
+            server_ttl: random.one_in(4),
+        }
+    }
+
+    pub(crate) fn settings(self, is_cluster: bool) -> Cache {
+        let cache = Cache::default()
+            .max_bytes(self.max_bytes)
+            .max_unheard(self.max_unheard);
+        let cache = match self.mode {
+            Mode::OptIn => cache,
+            Mode::AllReads => cache.all_reads(),
+            Mode::Broadcast => cache.broadcast(Vec::<String>::new()),
+            Mode::BroadcastTexts => cache.broadcast(["text:"]),
+        };
+        let cache = if self.server_ttl {
+            cache.server_ttl()
+        } else {
+            cache
+        };
+        // All writes of a connection have to go through the handle, and those of a pool do not.
+        if self.no_loop && !self.on_pool && !is_cluster {
+            cache.no_loop()
+        } else {
+            cache
+        }
+    }
 }
 
 impl Knobs {
@@ -60,6 +126,8 @@ impl Knobs {
             kind: Kind {
                 resp3: !random.one_in(8),
                 chatters: random.one_in(4),
+                pushes_first: random.one_in(4),
+                cluster: random.one_in(3).then(|| cluster(random)),
             },
             protocol: random.pick(Protocol::Newest, &[Protocol::Newest, Protocol::Resp2]),
             command_timeout: if calm {
@@ -87,18 +155,38 @@ impl Knobs {
             messages: random.pick(usize::MAX, &[1, 3]),
             reports: random.one_in(2),
             closes: random.one_in(2),
+            reads_copies: random.one_in(4),
+            cache: random.one_in(2).then(|| Kept::of(random)),
         }
+    }
+
+    /// Whether all sockets speak RESP3, as long as the server does not change.
+    pub(crate) fn speaks_resp3(&self) -> bool {
+        self.kind.resp3 && self.protocol == Protocol::Newest
     }
 
     /// The configuration of all handles.
     pub(crate) fn config(&self) -> Config {
+        let config = match self.kind.cluster {
+            Some(cluster) => {
+                let nodes = cluster.shards * (1 + cluster.replicas);
+                let ports = (PORT..).take(nodes);
+                let config = Config::cluster(ports.map(|port| (HOST, port)));
+                if self.reads_copies {
+                    config.read_from(ReadFrom::PreferReplica)
+                } else {
+                    config
+                }
+            }
+            None => Config::tcp(HOST, PORT),
+        };
         let config = match self.credentials {
-            Some(valid) => Config::tcp("model", 6379).credentials_provider(move || async move {
+            Some(valid) => config.credentials_provider(move || async move {
                 Ok::<_, std::convert::Infallible>(
                     Credentials::new("user", "secret").valid_for(valid),
                 )
             }),
-            None => Config::tcp("model", 6379),
+            None => config,
         };
         config
             .on_lag(self.lag)
@@ -118,7 +206,25 @@ impl Knobs {
     /// How long it may take until a handle works again, after everything was mended: a connect that hangs, the longest
     /// pause, and a silent socket that has to be noticed.
     pub(crate) fn recovery(&self) -> Duration {
-        2 * self.connect_timeout + self.backoff.longest + 2 * self.liveness + Duration::from_secs(2)
+        let once = 2 * self.connect_timeout
+            + self.backoff.longest
+            + 2 * self.liveness
+            + Duration::from_secs(2);
+        // The map is asked for again at most once a second, from one node after another.
+        match self.kind.cluster {
+            Some(_) => 2 * once + Duration::from_secs(10),
+            None => once,
+        }
+    }
+}
+
+fn cluster(random: &mut Random) -> ClusterKind {
+    ClusterKind {
+        shards: 2 + random.below(2),
+        replicas: random.below(3).min(1),
+        host: random.pick(HostStyle::Named, &[HostStyle::Absent, HostStyle::Unknown]),
+        queues_all: random.one_in(2),
+        turns_out: random.one_in(2),
     }
 }
 

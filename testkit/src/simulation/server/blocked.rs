@@ -23,6 +23,19 @@ impl Blocked {
         first
     }
 
+    /// Takes all who wait for a list of which `chosen` is true.
+    pub(super) fn take(&mut self, chosen: impl Fn(&[u8]) -> bool) -> Vec<(Vec<u8>, u64)> {
+        let mut taken = Vec::new();
+        self.lists.retain(|list, waiting| {
+            let goes = chosen(list);
+            if goes {
+                taken.extend(waiting.iter().map(|id| (list.clone(), *id)));
+            }
+            !goes
+        });
+        taken
+    }
+
     /// Whether the session waited.
     pub(super) fn give_up(&mut self, id: u64) -> bool {
         let mut waited = false;

@@ -5,32 +5,41 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The number of a session.
 type Id = u64;
 
+/// What a subscription is to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ChannelKind {
+    Channel,
+    /// A beginning of names, and `*`.
+    Pattern,
+    Shard,
+}
+
+/// Who is subscribed to a name.
+type Members = BTreeMap<Vec<u8>, BTreeSet<Id>>;
+
 /// The subscriptions of all sessions.
 #[derive(Debug, Default)]
 pub(super) struct Channels {
-    channels: BTreeMap<Vec<u8>, BTreeSet<Id>>,
-    /// Patterns are a beginning of a name, and `*`.
-    patterns: BTreeMap<Vec<u8>, BTreeSet<Id>>,
+    channels: Members,
+    patterns: Members,
+    shards: Members,
 }
 
 impl Channels {
-    fn kind(&mut self, is_pattern: bool) -> &mut BTreeMap<Vec<u8>, BTreeSet<Id>> {
-        if is_pattern {
-            &mut self.patterns
-        } else {
-            &mut self.channels
+    fn kind(&mut self, kind: ChannelKind) -> &mut Members {
+        match kind {
+            ChannelKind::Channel => &mut self.channels,
+            ChannelKind::Pattern => &mut self.patterns,
+            ChannelKind::Shard => &mut self.shards,
         }
     }
 
-    pub(super) fn join(&mut self, id: Id, is_pattern: bool, name: &[u8]) {
-        self.kind(is_pattern)
-            .entry(name.to_vec())
-            .or_default()
-            .insert(id);
+    pub(super) fn join(&mut self, id: Id, kind: ChannelKind, name: &[u8]) {
+        self.kind(kind).entry(name.to_vec()).or_default().insert(id);
     }
 
-    pub(super) fn leave(&mut self, id: Id, is_pattern: bool, name: &[u8]) {
-        let names = self.kind(is_pattern);
+    pub(super) fn leave(&mut self, id: Id, kind: ChannelKind, name: &[u8]) {
+        let names = self.kind(kind);
         if let Some(ids) = names.get_mut(name) {
             ids.remove(&id);
             if ids.is_empty() {
@@ -40,7 +49,7 @@ impl Channels {
     }
 
     pub(super) fn leave_all(&mut self, id: Id) {
-        for names in [&mut self.channels, &mut self.patterns] {
+        for names in [&mut self.channels, &mut self.patterns, &mut self.shards] {
             names.retain(|_, ids| {
                 ids.remove(&id);
                 !ids.is_empty()
@@ -48,16 +57,26 @@ impl Channels {
         }
     }
 
-    /// How many subscriptions a session has.
-    pub(super) fn of(&self, id: Id) -> usize {
-        let names = self.channels.values().chain(self.patterns.values());
-        names.filter(|ids| ids.contains(&id)).count()
+    /// How many subscriptions a session has, as confirmations of this kind count them.
+    pub(super) fn of(&self, id: Id, kind: ChannelKind) -> usize {
+        let count = |names: &Members| names.values().filter(|ids| ids.contains(&id)).count();
+        match kind {
+            ChannelKind::Shard => count(&self.shards),
+            ChannelKind::Channel | ChannelKind::Pattern => {
+                count(&self.channels) + count(&self.patterns)
+            }
+        }
+    }
+
+    /// Whether a session has any subscription.
+    pub(super) fn has(&self, id: Id) -> bool {
+        self.of(id, ChannelKind::Channel) + self.of(id, ChannelKind::Shard) > 0
     }
 
     /// How many sessions have a subscription with this name.
     pub(super) fn count(&self, name: &[u8]) -> usize {
-        let count = |names: &BTreeMap<_, BTreeSet<Id>>| names.get(name).map_or(0, BTreeSet::len);
-        count(&self.channels) + count(&self.patterns)
+        let count = |names: &Members| names.get(name).map_or(0, BTreeSet::len);
+        count(&self.channels) + count(&self.patterns) + count(&self.shards)
     }
 
     /// Who gets a message to this channel, and by which pattern, if by one.
@@ -70,5 +89,28 @@ impl Channels {
         let by_pattern = matching
             .flat_map(|(pattern, ids)| ids.iter().map(move |id| (*id, Some(pattern.clone()))));
         direct.map(|id| (*id, None)).chain(by_pattern).collect()
+    }
+
+    /// Who gets a message to this shard channel.
+    pub(super) fn shard_receivers(&self, channel: &[u8]) -> Vec<Id> {
+        self.shards
+            .get(channel)
+            .into_iter()
+            .flatten()
+            .copied()
+            .collect()
+    }
+
+    /// Ends the subscriptions to shard channels that are not served any more.
+    pub(super) fn end_shards(&mut self, serves: impl Fn(&[u8]) -> bool) -> Vec<(Id, Vec<u8>)> {
+        let mut ended = Vec::new();
+        self.shards.retain(|name, ids| {
+            let stays = serves(name);
+            if !stays {
+                ended.extend(ids.iter().map(|id| (*id, name.clone())));
+            }
+            stays
+        });
+        ended
     }
 }

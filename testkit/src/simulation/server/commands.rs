@@ -1,35 +1,41 @@
-//! Which command does what.
+//! The commands of a session: which it carries out itself, and which the server does for it.
 
 use std::time::Duration;
 
+use super::Answer;
+use super::channels::ChannelKind;
+use super::membership::Manner;
 use super::request::{Words, token};
 use super::session::Session;
-use super::state::State;
-use super::{Answer, Server};
-use crate::simulation::scripts;
+use super::words::{is_allowed_while_loading, keys_of, name_of, shards_of, tokens_of, writes};
+use crate::simulation::ledger::Token;
 use crate::simulation::world::lock;
 
-const UNKNOWN: Answer = Answer::Error("ERR unknown command");
-const LOADING: Answer = Answer::Error("LOADING Redis is loading the dataset in memory");
-const READ_ONLY: Answer = Answer::Error("READONLY You can't write against a read only replica.");
-const SYNTAX: Answer = Answer::Error("ERR syntax error");
-const NO_SCRIPT: Answer = Answer::Error("NOSCRIPT No matching script. Please use EVAL.");
+pub(super) const UNKNOWN: Answer = Answer::refusal("ERR unknown command");
+const UNKNOWN_WORD: Answer = Answer::refusal("ERR unknown subcommand");
+const LOADING: Answer = Answer::refusal("LOADING Redis is loading the dataset in memory");
+const READ_ONLY: Answer = Answer::refusal("READONLY You can't write against a read only replica.");
+pub(super) const SYNTAX: Answer = Answer::refusal("ERR syntax error");
 
 impl Session {
     /// Carries out a command, or queues it if there was a MULTI.
     pub(super) fn carry_out(&mut self, words: Words) {
         let name = name_of(&words);
-        let tokens = token_of(&name, &words);
-        self.record_sight(&name, tokens);
-        if let Some(refusal) = self.refusal(&name) {
-            if let Some(token) = tokens {
-                self.server.world.ledger().refused(token);
-            }
+        let tokens = tokens_of(&name, &words);
+        self.record_sight(&words, &tokens);
+        // Whatever command comes next uses these up.
+        let asking = std::mem::take(&mut self.asking) || self.transaction.asking;
+        let caching = std::mem::take(&mut self.caching);
+        let refusal = self
+            .refusal(&name)
+            .or_else(|| self.redirect(&name, &words, asking));
+        if let Some(refusal) = refusal {
+            self.refuse(&tokens, &refusal);
             self.transaction.spoiled |= self.transaction.queued.is_some();
             return self.answer(&refusal);
         }
         match name.as_str() {
-            "MULTI" => self.begin_transaction(),
+            "MULTI" => self.begin_transaction(asking),
             "EXEC" => self.execute(),
             "DISCARD" => self.discard(),
             _ if self.transaction.queued.is_some() => self.queue(words),
@@ -39,44 +45,122 @@ impl Session {
                 self.answer(&Answer::ok());
             }
             "HELLO" => self.greet(&words),
-            "SUBSCRIBE" | "PSUBSCRIBE" | "UNSUBSCRIBE" | "PUNSUBSCRIBE" => {
-                self.subscribe(&name, &words);
+            "ASKING" => {
+                self.asking = true;
+                self.answer(&Answer::ok());
             }
+            "READONLY" => {
+                self.reads_copies = true;
+                self.answer(&Answer::ok());
+            }
+            "SUBSCRIBE" | "PSUBSCRIBE" | "SSUBSCRIBE" | "UNSUBSCRIBE" | "PUNSUBSCRIBE"
+            | "SUNSUBSCRIBE" => self.subscribe(&name, &words),
             "BLPOP" => self.pop_or_block(&words),
             "CLIENT" => self.client(&words),
             _ => {
-                let answer = self.server.clone().apply(self.number, &name, &words);
-                self.answer(&answer);
+                let answer = self
+                    .server
+                    .clone()
+                    .apply(self.number, &name, &words, caching);
+                self.answer_with_news(&answer);
             }
         }
     }
 
-    fn record_sight(&self, name: &str, token: Option<u64>) {
+    /// Answers, and tells those who track what it changed.
+    fn answer_with_news(&mut self, answer: &Answer) {
+        let server = self.server.clone();
+        if server.kind.pushes_first {
+            server.state().tell_news();
+        }
+        self.answer(answer);
+        server.state().tell_news();
+    }
+
+    fn record_sight(&self, words: &Words, tokens: &[Token]) {
         let world = &self.server.world;
-        let number = token.unwrap_or(0);
+        let number = tokens.first().copied().unwrap_or(0);
         world.note(2, self.number << 32 | number, || {
-            format!("server reads {name} #{number} on wire {}", self.number)
+            let at = self.server.id;
+            let words: Vec<_> = words
+                .iter()
+                .take(3)
+                .map(|word| String::from_utf8_lossy(word.get(..30).unwrap_or(word)))
+                .collect();
+            format!(
+                "server {at} reads {} on wire {}",
+                words.join(" "),
+                self.number
+            )
         });
-        if let Some(token) = token {
-            let seen = world.ledger().seen(token);
+        for token in tokens {
+            let seen = world.ledger().seen(*token);
             world.judge(seen);
         }
     }
 
+    fn refuse(&self, tokens: &[Token], refusal: &Answer) {
+        let world = &self.server.world;
+        let number = tokens.first().copied().unwrap_or(0);
+        world.note(12, number, || {
+            format!("server refuses #{number}: {refusal:?}")
+        });
+        let redirects = refusal.is_redirect();
+        for token in tokens {
+            world.ledger().refused(*token, redirects);
+        }
+    }
+
+    /// Where a command with these words has to go, if this node of a cluster does not carry it out.
+    fn redirect(&self, name: &str, words: &Words, asking: bool) -> Option<Answer> {
+        let mut state = self.server.state();
+        state.catch_up(false);
+        let state = &mut *state;
+        let membership = state.membership.as_mut()?;
+        let shards = shards_of(name, words);
+        if !shards.is_empty() {
+            return membership.shard_refusal(&shards);
+        }
+        let keys = keys_of(name, words);
+        if self.transaction.queued.is_some() && membership.queues_all() {
+            return None;
+        }
+        let reads_copies = self.reads_copies && !writes(name);
+        let manner = Manner {
+            asking,
+            reads_copies,
+        };
+        membership.refusal(&state.store, &keys, manner)
+    }
+
+    /// Why none of the queued commands is carried out, if the keys have gone meanwhile.
+    fn late_redirect(&self, queued: &[Words]) -> Option<Answer> {
+        let mut state = self.server.state();
+        let state = &mut *state;
+        let membership = state.membership.as_mut()?;
+        let keys: Vec<&[u8]> = queued
+            .iter()
+            .flat_map(|words| keys_of(&name_of(words), words))
+            .collect();
+        let reads_copies = self.reads_copies && !queued.iter().any(|words| writes(&name_of(words)));
+        let manner = Manner {
+            asking: self.transaction.asking,
+            reads_copies,
+        };
+        membership.refusal(&state.store, &keys, manner)
+    }
+
     /// Why the server does not carry out or queue a command now.
     fn refusal(&self, name: &str) -> Option<Answer> {
-        let writes = matches!(
-            name,
-            "SET" | "INCRBY" | "RPUSH" | "BLPOP" | "EVAL" | "EVALSHA"
-        );
         let state = self.server.state();
-        if writes && state.is_replica() {
+        if writes(name) && state.is_replica() {
             return Some(READ_ONLY);
         }
         (state.is_loading() && !is_allowed_while_loading(name)).then_some(LOADING)
     }
 
-    fn begin_transaction(&mut self) {
+    fn begin_transaction(&mut self, asking: bool) {
+        self.transaction.asking = asking;
         self.transaction.queued = Some(Vec::new());
         self.transaction.spoiled = false;
         self.answer(&Answer::ok());
@@ -91,39 +175,40 @@ impl Session {
 
     fn discard(&mut self) {
         self.transaction.queued = None;
+        self.transaction.asking = false;
         self.transaction.unwatch();
         self.answer(&Answer::ok());
     }
 
     fn execute(&mut self) {
         let Some(queued) = self.transaction.queued.take() else {
-            return self.answer(&Answer::Error("ERR EXEC without MULTI"));
+            return self.answer(&Answer::refusal("ERR EXEC without MULTI"));
         };
         let server = self.server.clone();
+        let redirect = self.late_redirect(&queued);
+        self.transaction.asking = false;
         let is_stale = self.transaction.is_stale(&server.state().store);
         self.transaction.unwatch();
         let skipped = if self.transaction.spoiled {
-            Some(Answer::Error(
+            Some(Answer::refusal(
                 "EXECABORT Transaction discarded because of previous errors.",
             ))
         } else if is_stale {
             Some(Answer::NoList)
         } else {
-            None
+            redirect
         };
         if let Some(answer) = skipped {
             for words in &queued {
-                if let Some(token) = token_of(&name_of(words), words) {
-                    server.world.ledger().refused(token);
-                }
+                self.refuse(&tokens_of(&name_of(words), words), &answer);
             }
             return self.answer(&answer);
         }
         let answers = queued
             .iter()
-            .map(|words| server.apply(self.number, &name_of(words), words))
+            .map(|words| server.apply(self.number, &name_of(words), words, false))
             .collect();
-        self.answer(&Answer::List(answers));
+        self.answer_with_news(&Answer::List(answers));
     }
 
     fn watch(&mut self, words: &Words) {
@@ -158,17 +243,21 @@ impl Session {
 
     fn subscribe(&mut self, name: &str, words: &Words) {
         let verb = name.to_ascii_lowercase();
-        let is_pattern = verb.starts_with('p');
         let leaves = verb.contains("unsub");
+        let kind = match verb.as_bytes() {
+            [b'p', ..] => ChannelKind::Pattern,
+            [b's', b's', ..] | [b's', b'u', b'n', ..] => ChannelKind::Shard,
+            _ => ChannelKind::Channel,
+        };
         for source in words.iter().skip(1) {
             let mut state = self.server.state();
             if leaves {
-                state.channels.leave(self.number, is_pattern, source);
+                state.channels.leave(self.number, kind, source);
             } else {
-                state.channels.join(self.number, is_pattern, source);
+                state.channels.join(self.number, kind, source);
                 lock(&self.outbox).subscribed = true;
             }
-            let count = i64::try_from(state.channels.of(self.number)).unwrap_or(i64::MAX);
+            let count = i64::try_from(state.channels.of(self.number, kind)).unwrap_or(i64::MAX);
             drop(state);
             self.answer(&Answer::Push(vec![
                 Answer::text(&verb),
@@ -185,9 +274,9 @@ impl Session {
         let server = self.server.clone();
         let mut state = server.state();
         if let Some(element) = state.store.pop(list) {
+            let answer = server.hand_out(&mut state, list, element, self.number);
             drop(state);
-            let answer = server.hand_out(list, element, self.number);
-            return self.answer(&answer);
+            return self.answer_with_news(&answer);
         }
         state.blocked.wait(list, self.number);
         drop(state);
@@ -204,6 +293,11 @@ impl Session {
         let what = words.get(1).map(|word| word.to_ascii_uppercase());
         let answer = match what.as_deref() {
             Some(b"ID") => Answer::Integer(i64::try_from(self.number).unwrap_or(i64::MAX)),
+            Some(b"TRACKING") => self.track(words),
+            Some(b"CACHING") => {
+                self.caching = true;
+                Answer::ok()
+            }
             Some(b"UNBLOCK") => {
                 let id = words.get(2).and_then(|word| token(word)).unwrap_or(0);
                 let mut state = self.server.state();
@@ -218,148 +312,13 @@ impl Session {
         };
         self.answer(&answer);
     }
-}
 
-impl Server {
-    /// Carries out a command that came on this wire, and needs nothing else of its session.
-    fn apply(&self, wire: u64, name: &str, words: &Words) -> Answer {
-        let word = |index: usize| words.get(index).map(Vec::as_slice).unwrap_or_default();
-        let mut state = self.state();
-        let answer = match name {
-            "PING" => Answer::Status("PONG"),
-            "ECHO" => Answer::text(word(1)),
-            "GET" => state.store.get(word(1)),
-            "SET" => state.store.set(word(1), word(2)),
-            "INCRBY" => match number(word(2)) {
-                Some(number) => state.store.add(word(1), number),
-                None => SYNTAX,
-            },
-            "RPUSH" => self.push(&mut state, word(1), word(2)),
-            "PUBLISH" => self.publish(&state, word(1), word(2)),
-            "SCAN" => state.store.scan(index(word(1)), index(word(3)).max(1)),
-            "EVAL" | "EVALSHA" => evaluate(&mut state, name, words),
-            "SCRIPT" => {
-                let sha = scripts::name_of(word(2));
-                state.scripts.insert(sha.clone());
-                Answer::Text(sha)
-            }
-            "SELECT" | "AUTH" => Answer::ok(),
-            _ => UNKNOWN,
-        };
-        drop(state);
-        self.record(wire, name, words, &answer);
-        answer
-    }
-
-    fn record(&self, wire: u64, name: &str, words: &Words, answer: &Answer) {
-        let Some(token) = token_of(name, words) else {
-            return;
-        };
-        let mut ledger = self.world.ledger();
-        let outcome = match answer {
-            Answer::Error(_) => {
-                ledger.refused(token);
-                Ok(())
-            }
-            answer => ledger.done(token, answer, wire),
-        };
-        drop(ledger);
-        self.world.judge(outcome);
-    }
-
-    /// Appends to a list, and serves the first who waits for it.
-    fn push(&self, state: &mut State, list: &[u8], element: &[u8]) -> Answer {
-        let answer = state.store.push(list, element);
-        if let Some(id) = state.blocked.first(list)
-            && let Some(element) = state.store.pop(list)
-        {
-            let handed = self.hand_out(list, element, id);
-            state.unblock(id, &handed);
+    fn track(&mut self, words: &Words) -> Answer {
+        let mut state = self.server.state();
+        if state.resp3 {
+            state.tracking.set(self.number, words)
+        } else {
+            UNKNOWN_WORD
         }
-        answer
     }
-
-    /// The answer to a client that gets an element.
-    fn hand_out(&self, list: &[u8], element: Vec<u8>, id: u64) -> Answer {
-        let token = token(&element).unwrap_or(0);
-        self.world.ledger().popped(token);
-        self.world
-            .note(3, token, || format!("server hands #{token} to wire {id}"));
-        Answer::List(vec![Answer::text(list), Answer::Text(element)])
-    }
-
-    fn publish(&self, state: &State, channel: &[u8], payload: &[u8]) -> Answer {
-        if let Some(token) = token(payload) {
-            self.world.ledger().published(channel, token);
-        }
-        let receivers = state.channels.receivers(channel);
-        for (id, pattern) in &receivers {
-            let mut push = match pattern {
-                None => vec![Answer::text("message")],
-                Some(pattern) => vec![Answer::text("pmessage"), Answer::text(pattern)],
-            };
-            push.extend([Answer::text(channel), Answer::text(payload)]);
-            state.send(*id, &Answer::Push(push));
-        }
-        Answer::Integer(i64::try_from(receivers.len()).unwrap_or(i64::MAX))
-    }
-}
-
-/// Runs the script that adds a number to a key.
-fn evaluate(state: &mut State, name: &str, words: &Words) -> Answer {
-    let word = |index: usize| words.get(index).map(Vec::as_slice).unwrap_or_default();
-    if name == "EVAL" {
-        let sha = scripts::name_of(word(1));
-        state.scripts.insert(sha);
-    } else if !state.scripts.contains(word(1)) {
-        return NO_SCRIPT;
-    }
-    match number(word(4)) {
-        Some(number) => state.store.add(word(3), number),
-        None => SYNTAX,
-    }
-}
-
-fn is_allowed_while_loading(name: &str) -> bool {
-    matches!(
-        name,
-        "HELLO"
-            | "AUTH"
-            | "CLIENT"
-            | "SUBSCRIBE"
-            | "PSUBSCRIBE"
-            | "UNSUBSCRIBE"
-            | "PUNSUBSCRIBE"
-            | "MULTI"
-            | "EXEC"
-            | "DISCARD"
-            | "WATCH"
-            | "UNWATCH"
-    )
-}
-
-fn name_of(words: &Words) -> String {
-    let name = words.first().map(Vec::as_slice).unwrap_or_default();
-    String::from_utf8_lossy(name).to_ascii_uppercase()
-}
-
-/// The token of a command, if it has one.
-fn token_of(name: &str, words: &Words) -> Option<u64> {
-    let place = match name {
-        "ECHO" => 1,
-        "SET" | "INCRBY" | "RPUSH" | "PUBLISH" => 2,
-        "EVAL" | "EVALSHA" => 4,
-        _ => return None,
-    };
-    token(words.get(place)?)
-}
-
-fn number(word: &[u8]) -> Option<i64> {
-    std::str::from_utf8(word).ok()?.parse().ok()
-}
-
-fn index(word: &[u8]) -> usize {
-    number(word)
-        .and_then(|number| usize::try_from(number).ok())
-        .unwrap_or(0)
 }

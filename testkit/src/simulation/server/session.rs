@@ -21,6 +21,12 @@ pub(super) struct Session {
     pub(super) server: Arc<Server>,
     pub(super) number: u64,
     pub(super) transaction: Transaction,
+    /// Whether ASKING came right before.
+    pub(super) asking: bool,
+    /// Whether CLIENT CACHING YES came right before.
+    pub(super) caching: bool,
+    /// Whether it may read from replicas.
+    pub(super) reads_copies: bool,
     pub(super) outbox: Arc<Mutex<Outbox>>,
     /// The wait of a blocking command; the inner `None` is for ever.
     blocked: Option<Option<Pin<Box<Sleep>>>>,
@@ -40,6 +46,9 @@ impl Session {
             server,
             number,
             transaction: Transaction::default(),
+            asking: false,
+            caching: false,
+            reads_copies: false,
             outbox,
             blocked: None,
             socket,

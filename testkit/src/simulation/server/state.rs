@@ -1,6 +1,6 @@
 //! What all sessions of a server share: [`State`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::task::Waker;
@@ -9,7 +9,9 @@ use tokio::time::Instant;
 
 use super::blocked::Blocked;
 use super::channels::Channels;
-use super::store::Store;
+use super::membership::Membership;
+use super::store::{Entry, Store};
+use super::tracking::Tracking;
 use crate::simulation::answer::Answer;
 use crate::simulation::random::Random;
 use crate::simulation::world::lock;
@@ -20,6 +22,13 @@ pub(super) struct State {
     pub(super) store: Store,
     pub(super) channels: Channels,
     pub(super) blocked: Blocked,
+    pub(super) tracking: Tracking,
+    /// `None` for a server that is in no cluster.
+    pub(super) membership: Option<Membership>,
+    /// What its primary has written, and when it gets here.
+    incoming: VecDeque<(Instant, Vec<u8>, Entry)>,
+    /// How often the process was started.
+    pub(super) run: u64,
     pub(super) scripts: BTreeSet<Vec<u8>>,
     pub(super) paused_until: Option<Instant>,
     pub(super) loading_until: Option<Instant>,
@@ -27,6 +36,7 @@ pub(super) struct State {
     pub(super) crowded_until: Option<Instant>,
     /// Whether it knows HELLO.
     pub(super) resp3: bool,
+    pub(super) changed_protocol: bool,
     pub(super) losses: u64,
     sessions: BTreeMap<u64, Arc<Mutex<Outbox>>>,
 }
@@ -65,18 +75,23 @@ fn lasts(until: Option<Instant>) -> bool {
 }
 
 impl State {
-    pub(super) fn new(seed: u64, resp3: bool) -> Self {
+    pub(super) fn new(random: Random, resp3: bool) -> Self {
         Self {
-            random: Random::of(seed, "server", 0),
+            random,
             store: Store::default(),
             channels: Channels::default(),
             blocked: Blocked::default(),
+            tracking: Tracking::default(),
+            membership: None,
+            incoming: VecDeque::new(),
+            run: 1,
             scripts: BTreeSet::new(),
             paused_until: None,
             loading_until: None,
             replica_until: None,
             crowded_until: None,
             resp3,
+            changed_protocol: false,
             losses: 0,
             sessions: BTreeMap::new(),
         }
@@ -86,7 +101,7 @@ impl State {
         let outbox = Arc::new(Mutex::new(Outbox::default()));
         if lasts(self.crowded_until) {
             let mut outbox = lock(&outbox);
-            outbox.put(&Answer::Error("ERR max number of clients reached"));
+            outbox.put(&Answer::refusal("ERR max number of clients reached"));
             outbox.hangs_up = true;
         }
         self.sessions.insert(id, outbox.clone());
@@ -97,6 +112,7 @@ impl State {
         self.sessions.remove(&id);
         self.channels.leave_all(id);
         self.blocked.give_up(id);
+        self.tracking.leave(id);
     }
 
     pub(super) fn is_paused(&self) -> bool {
@@ -130,11 +146,59 @@ impl State {
         }
     }
 
+    /// Answers the command that a session waits with, and closes the session.
+    pub(super) fn turn_out(&self, id: u64, answer: &Answer) {
+        self.unblock(id, answer);
+        if let Some(outbox) = self.sessions.get(&id) {
+            lock(outbox).hangs_up = true;
+        }
+    }
+
+    /// Tells those who track keys what has changed.
+    pub(super) fn tell_news(&mut self) {
+        for (id, news) in self.tracking.take_news() {
+            // In RESP2 it would be taken for a reply, so real servers do not send it.
+            let speaks = |outbox: &Arc<Mutex<Outbox>>| lock(outbox).resp3;
+            if self.sessions.get(&id).is_some_and(speaks) {
+                self.send(id, &news);
+            }
+        }
+    }
+
+    /// Takes note of what its primary has written, which gets here at this moment.
+    pub(super) fn expect(&mut self, due: Instant, key: &[u8], entry: Entry) {
+        let due = self
+            .incoming
+            .back()
+            .map_or(due, |(last, ..)| due.max(*last));
+        self.incoming.push_back((due, key.to_vec(), entry));
+    }
+
+    /// Takes over what has got here by now, or everything.
+    pub(super) fn catch_up(&mut self, everything: bool) {
+        let now = Instant::now();
+        while let Some((due, ..)) = self.incoming.front()
+            && (everything || *due <= now)
+            && let Some((_, key, entry)) = self.incoming.pop_front()
+        {
+            self.store.put(&key, entry);
+            self.tracking.changed(None, &key);
+        }
+    }
+
+    /// Becomes a copy of another server.
+    pub(super) fn copy(&mut self, keys: BTreeMap<Vec<u8>, Entry>) {
+        self.incoming.clear();
+        self.store.copy(keys);
+        self.tracking.all_changed();
+        self.tell_news();
+    }
+
     /// How many sockets of RESP2 had subscriptions and have none.
     pub(super) fn former_subscribers(&self) -> usize {
         let is_former = |(id, outbox): &(&u64, &Arc<Mutex<Outbox>>)| {
             let outbox = lock(outbox);
-            outbox.subscribed && !outbox.resp3 && self.channels.of(**id) == 0
+            outbox.subscribed && !outbox.resp3 && !self.channels.has(**id)
         };
         self.sessions.iter().filter(is_former).count()
     }
@@ -153,6 +217,8 @@ impl State {
         self.scripts.clear();
         self.channels = Channels::default();
         self.blocked = Blocked::default();
+        self.tracking = Tracking::default();
+        self.run += 1;
         self.paused_until = None;
         if forgets {
             self.losses += 1;

@@ -8,6 +8,8 @@ use super::store::Store;
 pub(super) struct Transaction {
     /// The commands since MULTI, if there was one.
     pub(super) queued: Option<Vec<Words>>,
+    /// Whether ASKING came right before MULTI.
+    pub(super) asking: bool,
     /// Whether one of them was refused.
     pub(super) spoiled: bool,
     /// The watched keys, with their versions at WATCH.

@@ -140,10 +140,7 @@ impl Session {
         match link.awaits() {
             Awaits::Reply => {}
             Awaits::Push => return self.hand_refusal(link, woken),
-            Awaits::Fence => {
-                self.hand_fence(link, woken);
-                return Ok(());
-            }
+            Awaits::Fence => return self.hand_fence(link, woken),
         }
         let progress = self.progress;
         let mut replies = Replies::new(
@@ -190,16 +187,25 @@ impl Session {
     }
 
     /// The reply of the PING behind a command, or an error of either.
-    fn hand_fence(&mut self, link: &Link, woken: &mut Vec<Waker>) {
+    fn hand_fence(&mut self, link: &Link, woken: &mut Vec<Waker>) -> Result<(), End> {
         let Some(found) = self.found.take(&self.input) else {
-            return;
+            return Ok(());
         };
         let frame = Frame::from_scanned(Chunk::take(&mut self.input, found.len, self.allocated));
-        if link.hub().fenced(frame.reply().error().as_ref(), woken) == Received::Answer {
-            link.with(woken, |queue, woken| {
+        match link.hub().fenced(frame.reply().error().as_ref(), woken) {
+            Received::Answer => link.with(woken, |queue, woken| {
                 queue.deliver(Chunk::EMPTY, 1, woken);
-            });
+            }),
+            Received::Other => {}
+            Received::Unasked => {
+                // They are not handed out at the end of the session either.
+                self.found.clear();
+                return Err(End::Lost(protocol(
+                    "the server answered the end of a subscription with an error that may be that of another command",
+                )));
+            }
         }
+        Ok(())
     }
 
     pub(super) fn find_frames(&mut self, link: &Link) -> Result<(), End> {

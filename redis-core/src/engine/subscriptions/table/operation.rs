@@ -4,6 +4,7 @@ use crate::engine::inflight::Awaits;
 use crate::engine::subscriptions::push::Verb;
 use crate::engine::subscriptions::source::{Source, SourceKind};
 use crate::error::ServerError;
+use crate::runtime::planted::Planted;
 use crate::wire::encode;
 
 /// The begin or end of a subscription that was asked of the server.
@@ -17,6 +18,15 @@ pub(super) struct Operation {
     pub(super) refusal: Option<ServerError>,
 }
 
+/// Whose an error is, if a PING follows the command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Blame {
+    Command,
+    Ping,
+    /// So replies cannot be told apart any more.
+    Unknown,
+}
+
 impl Operation {
     pub(super) fn new(verb: Verb, source: Source) -> Self {
         Self {
@@ -24,6 +34,26 @@ impl Operation {
             source,
             is_over: false,
             refusal: None,
+        }
+    }
+
+    /// Whose an error is that came before any reply of the PING.
+    pub(super) fn blame(&self, error: &ServerError) -> Blame {
+        let text = error.message().to_ascii_lowercase();
+        if text.contains("'ping'") {
+            return Blame::Ping;
+        }
+        // The server answers in order, so the PING is not answered yet.
+        if !self.is_over || text.contains("'sunsubscribe'") {
+            return Blame::Command;
+        }
+        match error.code() {
+            // Servers that load their data or have lost their primary refuse a PING, but end subscriptions.
+            "LOADING" | "MASTERDOWN" if !Planted::MistakenPing.is_here() => Blame::Ping,
+            // Only what has a slot is refused like this.
+            "MOVED" | "ASK" | "TRYAGAIN" | "CLUSTERDOWN" => Blame::Command,
+            _ if Planted::MistakenPing.is_here() => Blame::Command,
+            _ => Blame::Unknown,
         }
     }
 
