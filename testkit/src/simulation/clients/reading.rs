@@ -81,6 +81,8 @@ pub(super) fn take(scene: &Scene, listening: &mut Listening, next: Option<Result
                 .violate("subscriptions are restored", error.to_string());
             false
         }
+        // So does the stream of a subscription on it.
+        None if scene.doomed.is_some() => false,
         None => {
             let text = "the stream of a subscription ended".to_owned();
             scene.world.violate("subscriptions are restored", text);
