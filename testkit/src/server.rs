@@ -5,6 +5,7 @@
 //! - `builder`: what can be set before the start, and the start itself
 //! - `process`: the child process and the watchdog that outlives this one
 //! - `tls_port`: a second port, on which it speaks TLS by itself
+//! - `configuration`: how words are written in its file
 //! - `log`: what the server prints, and when it is ready
 
 use std::fmt;
@@ -18,6 +19,7 @@ use crate::raw::RawConnection;
 use crate::servers::ServerKind;
 
 mod builder;
+mod configuration;
 mod log;
 mod process;
 mod tls_port;

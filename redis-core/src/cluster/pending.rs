@@ -230,8 +230,8 @@ impl<'a> ClusterPending<'a> {
         let turned_away = || self.sending.as_mut()?.take_again();
         let again = parts.again.take().or_else(turned_away);
         // A command that was refused before it was written is still here.
-        let goes_again = is_loss(&failure)
-            && (again.is_some() || (is_unsent(&failure) && self.command.is_here()));
+        let goes_again =
+            is_loss(failure) && (again.is_some() || (is_unsent(failure) && self.command.is_here()));
         if !goes_again {
             return Some(Delivery::Parts(parts));
         }

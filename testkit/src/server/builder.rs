@@ -13,6 +13,7 @@ use std::sync::Mutex;
 
 use tempfile::TempDir;
 
+use super::configuration::quote;
 use super::process::Process;
 use super::tls_port::OwnTls;
 use super::{Run, Server};
@@ -257,11 +258,6 @@ fn configuration_in(folder: &Path) -> PathBuf {
 /// The Unix socket in a server's folder.
 pub(super) fn socket(folder: &Path) -> PathBuf {
     folder.join("server.sock")
-}
-
-/// A word of a configuration file that keeps its spaces.
-pub(super) fn quote(word: &str) -> String {
-    format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 /// A new folder for a server, in the system's folder for temporary files: a short path leaves room for a Unix

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use super::builder::quote;
+use super::configuration::quote;
 use crate::error::{Doing, Result};
 
 /// What a server needs to speak TLS by itself, each as PEM.

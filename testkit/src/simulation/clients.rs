@@ -16,9 +16,9 @@ use tokio::time::sleep;
 use typedis_core::cluster::Cluster;
 use typedis_core::{Address, Config, Connection, Pool, Result, Unclaimed};
 
-use super::fleet::Fleet;
 use super::network::Network;
 use super::plan::{Client, Kept, Knobs, Place};
+use super::server::fleet::Fleet;
 use super::world::World;
 
 pub(super) mod cached;

@@ -6,11 +6,11 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::fleet::Fleet;
 use super::keys;
 use super::network::{Direction, Network, Welcome, Wire};
 use super::plan::{Fault, PlannedFault, Which};
 use super::server::Server;
+use super::server::fleet::Fleet;
 use super::world::World;
 
 /// Carries out faults.

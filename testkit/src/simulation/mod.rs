@@ -15,7 +15,6 @@
 //! - `plan/`: what a seed decides: settings, steps of the clients, faults
 //! - `clients/`: the tasks that use the engine; `faults`: what breaks
 //! - `network/`: sockets in memory; `server/`: a small model of Redis; `scripts`: the script that it knows
-//! - `fleet/`: all servers of a world, as a cluster if it is one
 //! - `ledger`: what was issued, carried out and told; `finale`: what must hold when everything is over
 //! - `world`, `violation`, `trace`, `random`, `answer`, `keys`: what all of them share
 
@@ -23,7 +22,6 @@ mod answer;
 mod clients;
 mod faults;
 mod finale;
-mod fleet;
 mod keys;
 mod ledger;
 pub mod many;

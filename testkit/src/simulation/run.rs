@@ -10,9 +10,9 @@ use tokio::time::timeout;
 use super::clients::{self, Scene};
 use super::faults::Weatherman;
 use super::finale::{self, Kept};
-use super::fleet::Fleet;
 use super::network::Network;
 use super::plan::Plan;
+use super::server::fleet::Fleet;
 use super::violation::Violation;
 use super::world::World;
 

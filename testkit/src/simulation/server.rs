@@ -7,6 +7,7 @@
 //! - `store`: the keys; `transaction`: MULTI and WATCH; `tracking`: who is told what has changed
 //! - `blocked`: clients that wait for an element; `channels`: who is subscribed to what
 //! - `membership`: the server as a node of a cluster; `moves`: what leaves it and what arrives
+//! - `fleet/`: all servers of a world, as a cluster if it is one
 //! - `state`: what all sessions share
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
@@ -15,7 +16,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::answer::Answer;
-use super::fleet::{Fleet, NodeId};
+
 use super::network::{Listener, Socket};
 use super::random::Random;
 use super::world::{World, lock};
@@ -24,6 +25,7 @@ mod apply;
 mod blocked;
 mod channels;
 mod commands;
+pub(crate) mod fleet;
 mod membership;
 mod moves;
 mod request;
@@ -35,6 +37,7 @@ mod transaction;
 mod words;
 
 pub(crate) use channels::ChannelKind;
+use fleet::{Fleet, NodeId};
 use session::Session;
 use state::State;
 

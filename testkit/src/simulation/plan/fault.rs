@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::Knobs;
-use crate::simulation::fleet::Change;
 use crate::simulation::keys::PLACES;
 use crate::simulation::network::Direction;
 use crate::simulation::random::Random;
+use crate::simulation::server::fleet::Change;
 
 /// Something that breaks.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,9 +5,9 @@ use std::time::Duration;
 use typedis_core::cluster::ReadFrom;
 use typedis_core::{Backoff, Budget, Cache, Config, Credentials, Lag, Protocol};
 
-use crate::simulation::fleet::HOST;
 use crate::simulation::network::{PORT, Weather};
 use crate::simulation::random::Random;
+use crate::simulation::server::fleet::HOST;
 use crate::simulation::server::{ClusterKind, HostStyle, Kind};
 
 /// The settings of a world.

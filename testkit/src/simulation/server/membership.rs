@@ -9,7 +9,7 @@ use typedis_core::cluster::slot;
 
 use super::store::Store;
 use super::{Answer, ClusterKind, HostStyle};
-use crate::simulation::fleet::{HOST, Map, NodeId};
+use crate::simulation::server::fleet::{HOST, Map, NodeId};
 
 const CROSS_SLOT: Answer = Answer::refusal("CROSSSLOT Keys in request don't hash to the same slot");
 const TRY_AGAIN: Answer =
@@ -232,7 +232,7 @@ impl Membership {
 
 /// The slot that all of these have; `None` if there are none.
 fn one_slot(names: &[&[u8]]) -> Result<Option<u16>, Answer> {
-    let mut slots = names.iter().map(|name| slot(name));
+    let mut slots = names.iter().map(slot);
     let Some(first) = slots.next() else {
         return Ok(None);
     };

@@ -10,7 +10,7 @@ use super::membership::Membership;
 use super::state::State;
 use super::store::Entry;
 use super::{Answer, Server};
-use crate::simulation::fleet::{Map, NodeId};
+use crate::simulation::server::fleet::{Map, NodeId};
 
 const DEMOTED: Answer = Answer::refusal(
     "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",

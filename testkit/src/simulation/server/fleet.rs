@@ -12,11 +12,11 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use typedis_core::cluster::slot;
 
-use super::keys;
-use super::network::{Network, PORT, Welcome};
-use super::random::Random;
-use super::server::{Accepting, Kind, Server};
-use super::world::{World, lock};
+use super::{Accepting, Kind, Server};
+use crate::simulation::keys;
+use crate::simulation::network::{Network, PORT, Welcome};
+use crate::simulation::random::Random;
+use crate::simulation::world::{World, lock};
 
 mod changes;
 mod check;
