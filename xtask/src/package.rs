@@ -9,11 +9,12 @@ use std::process::{Command, Stdio};
 use crate::{Result, cargo, screen};
 
 /// The crates that are published, each after those that it needs.
-const CRATES: [&str; 4] = [
+const CRATES: [&str; 5] = [
     "typedis-macros",
     "typedis-core",
     "typedis-testkit",
     "typedis",
+    "typedis-recipes",
 ];
 
 /// What a user writes first: a command, a derive, commands of one's own, and a test.
@@ -132,7 +133,7 @@ fn manifest() -> String {
         .map(|name| format!("{name} = {{ path = \"../crates/{}\" }}\n", file(name)))
         .collect();
     format!(
-        "[package]\nname = \"user\"\nedition = \"2024\"\n\n[dependencies]\ntypedis = \"{version}\"\n\n\
+        "[package]\nname = \"user\"\nedition = \"2024\"\n\n[dependencies]\ntypedis = \"{version}\"\ntypedis-recipes = \"{version}\"\n\n\
          [dev-dependencies]\ntypedis-testkit = \"{version}\"\n\n[patch.crates-io]\n{patches}\n[workspace]\n"
     )
 }
