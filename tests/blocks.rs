@@ -224,7 +224,11 @@ fn shell_lines_name_commands_that_exist() {
             let Some(command) = line.strip_prefix("$ ") else {
                 continue;
             };
-            let words: Vec<&str> = command.split_whitespace().collect();
+            // Variables of the environment may come first.
+            let words = command
+                .split_whitespace()
+                .skip_while(|word| word.contains('='));
+            let words: Vec<&str> = words.collect();
             match words.as_slice() {
                 ["cargo", "xtask", name, ..] => assert!(
                     help.contains(&format!("\n  {name} ")),
