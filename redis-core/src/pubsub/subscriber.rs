@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
@@ -64,6 +65,8 @@ struct Shared {
     inbox: Arc<Inbox<Message>>,
     desk: Arc<dyn Desk>,
     members: Lock<Members>,
+    /// Whether the subscriber was dropped, so that nobody reads.
+    is_dropped: AtomicBool,
     /// Only one call adds at a time, so that no source is added twice.
     adding: tokio::sync::Mutex<()>,
 }
@@ -140,6 +143,7 @@ impl Subscriber {
                     inbox,
                     desk,
                     members: Lock::default(),
+                    is_dropped: AtomicBool::new(false),
                     adding: tokio::sync::Mutex::default(),
                 }),
                 broker,
@@ -264,6 +268,7 @@ impl Subscriptions {
     async fn add(&self, kind: SourceKind, names: impl ToChannels) -> Result<()> {
         let _turn = self.shared.adding.lock().await;
         self.shared.check_is_read()?;
+        let has_ended = !self.shared.inbox.is_open();
         let mut confirmation = Confirmation::new(self.broker.clone(), kind);
         let mut added = Members::new();
         each_name(names, |name| {
@@ -276,7 +281,13 @@ impl Subscriptions {
                 added.entry(source).or_insert_with(join);
             }
         });
+        // If the connection was closed, this is the error.
         std::future::poll_fn(|cx| confirmation.poll(cx)).await?;
+        if has_ended {
+            return Err(Error::usage(
+                "the stream of this subscriber has ended: open another subscriber",
+            ));
+        }
         self.shared.members.lock().extend(added);
         // The subscriber may have been dropped while the server was asked.
         self.shared
@@ -294,11 +305,10 @@ impl Subscriptions {
 
 impl Shared {
     fn check_is_read(&self) -> Result<()> {
-        if self.inbox.is_open() {
-            Ok(())
-        } else {
-            Err(Error::usage("the subscriber that would read it is gone"))
+        if self.is_dropped.load(Ordering::Acquire) {
+            return Err(Error::usage("the subscriber that would read it is gone"));
         }
+        Ok(())
     }
 
     /// Ends all subscriptions.
@@ -320,6 +330,7 @@ impl Drop for Subscriber {
         let shared = &self.subscriptions.shared;
         let mut woken = Vec::new();
         // This comes first, so that a task that is adding sources sees it.
+        shared.is_dropped.store(true, Ordering::Release);
         shared.inbox.end(None, &mut woken);
         shared.clear();
     }

@@ -114,6 +114,21 @@ async fn what_is_added_while_the_subscriber_goes_is_not_left_behind() {
 }
 
 #[tokio::test]
+async fn subscribing_on_a_closed_connection_says_that_it_is_closed() {
+    for (_, config, tag) in everywhere() {
+        let conn = Connection::open(&config).await.unwrap();
+        let subscriber = conn.subscriber().open();
+        let name = format!("{tag}:closed");
+        within(5, subscriber.subscribe(&name)).await.unwrap();
+        let closed = within(5, conn.close().into_future()).await;
+        assert!(closed.is_clean(), "{closed:?}");
+        let other = format!("{tag}:later");
+        let error = within(5, subscriber.subscribe(&other)).await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Closed), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn all_sources_share_one_capacity() {
     let (_, config, tag) = everywhere().next().unwrap();
     let names: Vec<String> = (0..10).map(|n| format!("{tag}:capacity:{n}")).collect();

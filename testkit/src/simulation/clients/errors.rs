@@ -47,9 +47,6 @@ fn is_possible(scene: &Scene, error: &Error) -> bool {
         | ErrorKind::WatchedKeyChanged => true,
         // One of the connections is closed while it is used.
         ErrorKind::Closed => scene.knobs.kind.cluster.is_none(),
-        ErrorKind::Usage(text) if text.contains("subscriber that would read it is gone") => {
-            scene.knobs.kind.cluster.is_none()
-        }
         ErrorKind::Server(refusal) | ErrorKind::TransactionAborted(refusal) => {
             let is_cluster = scene.knobs.kind.cluster.is_some();
             let of_cluster = ["CLUSTERDOWN", "TRYAGAIN", "MOVED", "ASK"];
