@@ -286,10 +286,21 @@ impl<L: Deref<Target = Link>> Sending<L> {
                 false
             }
             Submitted::Ended(failure) => {
-                self.end(Delivery::failed(*failure));
+                self.turn_away(*failure);
                 false
             }
         }
+    }
+
+    /// The link takes nothing any more. The deadline goes back too: another link may be tried in the time that is left.
+    #[cold]
+    fn turn_away(&mut self, failure: Failure) {
+        let parts = Parts {
+            error: Some(failure),
+            deadline: self.slow.as_ref().and_then(|slow| slow.deadline),
+            ..Parts::default()
+        };
+        self.end(Delivery::Parts(Box::new(parts)));
     }
 
     /// Sets the deadline of a payload that waits for room, unless it is set already.
