@@ -286,15 +286,15 @@ impl<L: Deref<Target = Link>> Sending<L> {
                 false
             }
             Submitted::Ended(failure) => {
-                self.turn_away(*failure);
+                self.give_back(*failure);
                 false
             }
         }
     }
 
-    /// The link takes nothing any more. The deadline goes back too: another link may be tried in the time that is left.
+    /// The link does not take it. The deadline goes back too: another link may be tried in the time that is left.
     #[cold]
-    fn turn_away(&mut self, failure: Failure) {
+    fn give_back(&mut self, failure: Failure) {
         let parts = Parts {
             error: Some(failure),
             deadline: self.slow.as_ref().and_then(|slow| slow.deadline),
@@ -359,7 +359,7 @@ impl<L: Deref<Target = Link>> Sending<L> {
         self.link.count(|counts| counts.timeouts += 1);
         let full = self.link.obstacle_in_line();
         let obstacle = self.slow().refused.take().or(full);
-        self.end(Delivery::failed(Failure::Timeout(Phase::NotSent, obstacle)));
+        self.give_back(Failure::Timeout(Phase::NotSent, obstacle));
         Poll::Ready(())
     }
 

@@ -564,3 +564,27 @@ async fn what_is_turned_away_while_it_waits_for_room_keeps_its_first_deadline() 
         assert_eq!(error.phase(), Phase::NotSent, "{error}");
     }
 }
+
+/// A reply is missing at the deadline, and another is a refusal that passes.
+#[tokio::test]
+async fn what_was_refused_does_not_go_again_once_the_deadline_has_passed() {
+    let fake = FakeCluster::start(3, |asked| match asked.command.name().as_str() {
+        "INCR" => Answer::error("CLUSTERDOWN The cluster is down"),
+        "GET" => Answer::Silence,
+        _ => Answer::Usual,
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    let both = cluster
+        .pipeline()
+        .run(incr(KEY))
+        .attempt()
+        .run(get(KEY))
+        .attempt()
+        .deadline(Duration::from_millis(300));
+    let (refused, silent) = soon("a pipeline", both).await.unwrap();
+    assert_eq!(refused.unwrap_err().server().unwrap().code(), "CLUSTERDOWN");
+    assert!(matches!(silent.unwrap_err().kind(), ErrorKind::Timeout));
+    assert_eq!(fake.count(2, "INCR"), 1);
+}
