@@ -286,10 +286,21 @@ impl<L: Deref<Target = Link>> Sending<L> {
                 false
             }
             Submitted::Ended(failure) => {
-                self.end(Delivery::failed(*failure));
+                self.give_back(*failure);
                 false
             }
         }
+    }
+
+    /// The link does not take it. The deadline goes back too: another link may be tried in the time that is left.
+    #[cold]
+    fn give_back(&mut self, failure: Failure) {
+        let parts = Parts {
+            error: Some(failure),
+            deadline: self.slow.as_ref().and_then(|slow| slow.deadline),
+            ..Parts::default()
+        };
+        self.end(Delivery::Parts(Box::new(parts)));
     }
 
     /// Sets the deadline of a payload that waits for room, unless it is set already.
@@ -348,7 +359,7 @@ impl<L: Deref<Target = Link>> Sending<L> {
         self.link.count(|counts| counts.timeouts += 1);
         let full = self.link.obstacle_in_line();
         let obstacle = self.slow().refused.take().or(full);
-        self.end(Delivery::failed(Failure::Timeout(Phase::NotSent, obstacle)));
+        self.give_back(Failure::Timeout(Phase::NotSent, obstacle));
         Poll::Ready(())
     }
 

@@ -508,3 +508,83 @@ async fn what_was_lost_with_a_node_is_not_reported_as_not_sent_later() {
         assert_eq!(error.phase(), Phase::MaybeApplied, "{error}");
     }
 }
+
+/// The node cannot be reached, and the budget of its link is full: they wait for room, are turned away, and try again.
+#[tokio::test]
+async fn what_is_turned_away_while_it_waits_for_room_keeps_its_first_deadline() {
+    let fake = FakeCluster::start(3, |asked| {
+        match (asked.command.name().as_str(), asked.node) {
+            ("HELLO", 2) | ("GET", _) => Answer::Silence,
+            ("INCR", _) => Answer::Reply(b":1\r\n".to_vec()),
+            _ => Answer::Usual,
+        }
+    })
+    .await
+    .unwrap();
+    let one = Budget {
+        commands: 1,
+        ..Budget::default()
+    };
+    let config = config(&fake.node(0).url())
+        .budget(one)
+        .connect_timeout(Duration::from_secs(1));
+    let cluster = Cluster::open(config).await.unwrap();
+    let elsewhere = keys(9).into_iter().find(|key| node_of(key) == 0).unwrap();
+    let first = cluster.run(get(KEY));
+    // They begin after it, and last for longer than a connection attempt.
+    let deadline = Duration::from_millis(1_500);
+    let late = async {
+        let single = cluster.run(incr(KEY)).deadline(deadline);
+        let on_one = cluster
+            .pipeline()
+            .run(incr(KEY))
+            .run(incr(KEY))
+            .deadline(deadline);
+        let on_two = cluster
+            .pipeline()
+            .run(incr(KEY))
+            .run(incr("k0"))
+            .deadline(deadline);
+        tokio::join!(single, on_one, on_two)
+    };
+    let limit = cluster
+        .run(get(&elsewhere))
+        .deadline(Duration::from_millis(2_000));
+    let (single, on_one, on_two) = tokio::select! {
+        biased;
+        _ = first => panic!("it has a later deadline"),
+        outcomes = late => outcomes,
+        later = limit => panic!("a command with a later deadline was given up first: {later:?}"),
+    };
+    for error in [
+        single.unwrap_err(),
+        on_one.unwrap_err(),
+        on_two.unwrap_err(),
+    ] {
+        assert_eq!(error.phase(), Phase::NotSent, "{error}");
+    }
+}
+
+/// A reply is missing at the deadline, and another is a refusal that passes.
+#[tokio::test]
+async fn what_was_refused_does_not_go_again_once_the_deadline_has_passed() {
+    let fake = FakeCluster::start(3, |asked| match asked.command.name().as_str() {
+        "INCR" => Answer::error("CLUSTERDOWN The cluster is down"),
+        "GET" => Answer::Silence,
+        _ => Answer::Usual,
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    let both = cluster
+        .pipeline()
+        .run(incr(KEY))
+        .attempt()
+        .run(get(KEY))
+        .attempt()
+        .deadline(Duration::from_millis(300));
+    let (refused, silent) = soon("a pipeline", both).await.unwrap();
+    assert_eq!(refused.unwrap_err().server().unwrap().code(), "CLUSTERDOWN");
+    assert!(matches!(silent.unwrap_err().kind(), ErrorKind::Timeout));
+    assert_eq!(fake.count(2, "INCR"), 1);
+}

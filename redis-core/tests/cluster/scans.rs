@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 
 use typedis_core::cluster::{Cluster, slot};
 use typedis_core::{
     CommandInfo, Connection, Cursor, ErrorKind, IntoScanStream, Request, RequestPolicy,
     ResponsePolicy, Run, ScanStream, raw,
 };
+use typedis_testkit::fake::{Answer, FakeCluster};
 use typedis_testkit::{Server, ServerKind};
 
 use crate::support::*;
@@ -331,6 +332,72 @@ async fn a_server_that_is_no_cluster_is_scanned_as_well() {
         found.extend(rest);
         assert_eq!(found, keys, "{kind}");
     }
+}
+
+/// More pages than are read before the node is asked for its slots again.
+const PAGES: usize = 70;
+
+/// A node of a version before 8 with one key a page. When it is asked for its slots the second time, it refuses.
+async fn refusing(refusal: &'static str) -> FakeCluster {
+    let bulk = |text: &str| Answer::Reply(format!("${}\r\n{text}\r\n", text.len()).into_bytes());
+    let asked_before = Arc::new(AtomicUsize::new(0));
+    FakeCluster::start(1, move |asked| {
+        let (name, what) = (asked.command.name(), asked.command.text(1));
+        match (name.as_str(), what.as_str()) {
+            ("CLUSTERSCAN", _) => Answer::error("ERR unknown command"),
+            ("SCAN", cursor) => {
+                let at: usize = cursor.parse().unwrap();
+                let next = ((at + 1) % PAGES).to_string();
+                let (len, key) = (next.len(), format!("k{at}"));
+                let key_len = key.len();
+                let page = format!("*2\r\n${len}\r\n{next}\r\n*1\r\n${key_len}\r\n{key}\r\n");
+                Answer::Reply(page.into_bytes())
+            }
+            ("CLUSTER", "NODES") if asked_before.fetch_add(1, Ordering::Relaxed) == 1 => {
+                Answer::error(refusal)
+            }
+            ("CLUSTER", "NODES") => bulk(&format!(
+                "{:040x} 127.0.0.1:1@2 myself,master - 0 0 1 connected 0-16383\n",
+                asked.node
+            )),
+            ("INFO", _) => bulk("redis_version:7.2.0\r\nrun_id:one\r\n"),
+            _ => Answer::Usual,
+        }
+    })
+    .await
+    .unwrap()
+}
+
+fn all_keys() -> BTreeSet<String> {
+    (0..PAGES).map(|number| format!("k{number}")).collect()
+}
+
+#[tokio::test]
+async fn a_page_is_not_lost_if_the_node_refuses_right_behind_it() {
+    let fake = refusing("LOADING Redis is loading the dataset in memory").await;
+    let cluster = connect(&fake).await;
+    let stream = scan(&cluster, 0, "*", 1);
+    let found: Vec<String> = soon("a scan", stream.try_collect()).await.unwrap();
+    assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), all_keys());
+}
+
+#[tokio::test]
+async fn a_page_comes_before_the_error_that_ends_the_scan_behind_it() {
+    let fake = refusing("ERR it is broken").await;
+    let cluster = connect(&fake).await;
+    let mut stream = scan(&cluster, 0, "*", 1);
+    let mut found = BTreeSet::new();
+    let error = loop {
+        match soon("a scan", stream.try_next()).await {
+            Ok(key) => assert!(found.insert(key.expect("an error comes first"))),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.server().unwrap().code(), "ERR");
+    let saved = stream.cursor().expect("it can go on").to_string();
+    let rest: Vec<String> = scan(&cluster, saved, "*", 1).try_collect().await.unwrap();
+    found.extend(rest);
+    assert_eq!(found, all_keys());
 }
 
 #[tokio::test]

@@ -58,6 +58,10 @@ pub(super) struct Walker {
     /// The node of the stretch, and what it said at the start of the window.
     visit: Option<Visit>,
     halves: BTreeMap<u16, Half>,
+    /// Elements that were read and not given yet: what fails behind them does not take them away.
+    found: Vec<Frame>,
+    /// What ended the scan, after the elements that were read before are given.
+    failure: Option<Error>,
     /// Whether CLUSTERSCAN is worth a try.
     tries_clusterscan: bool,
     /// Since when there was no progress, and how often since.
@@ -82,6 +86,8 @@ impl Walker {
             position,
             visit: None,
             halves: BTreeMap::new(),
+            found: Vec::new(),
+            failure: None,
             tries_clusterscan: is_new,
             stuck: None,
             rounds: 0,
@@ -90,13 +96,19 @@ impl Walker {
 
     /// The elements of the next page that has any, as an array; `None` at the end.
     pub(super) async fn next_page(&mut self) -> Result<Option<Frame>> {
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
         loop {
-            let step = self.step().await;
+            let step = match self.step().await {
+                Ok(step) => step,
+                Err(error) => self.after(error).await?,
+            };
+            let found = std::mem::take(&mut self.found);
             match step {
-                Ok(Step::Page(elements)) if elements.is_empty() => {}
-                Ok(Step::Page(elements)) => return Ok(Some(array(&elements))),
-                Ok(Step::Over) => return Ok(None),
-                Err(error) => self.bear(error).await?,
+                _ if !found.is_empty() => return Ok(Some(array(&found))),
+                Step::On => {}
+                Step::Over => return Ok(None),
             }
         }
     }
@@ -104,11 +116,20 @@ impl Walker {
     async fn step(&mut self) -> Result<Step> {
         let stretch = self.position.stretch.as_ref();
         match stretch.map(|stretch| stretch.cursor.clone()) {
-            None if self.choose().await? => Ok(Step::Page(Vec::new())),
-            None => Ok(Step::Over),
-            Some(ScanCursor::Node(cursor)) => self.node_page(cursor).await,
-            Some(ScanCursor::Cluster(cursor)) => self.cluster_page(cursor).await,
+            None => return self.choose().await,
+            Some(ScanCursor::Node(cursor)) => self.node_page(cursor).await?,
+            Some(ScanCursor::Cluster(cursor)) => self.cluster_page(cursor).await?,
         }
+        Ok(Step::On)
+    }
+
+    /// Goes on after a failure that passes. Any other is returned, now or after the elements that were read before it.
+    async fn after(&mut self, error: Error) -> Result<Step> {
+        match self.bear(error).await {
+            Err(error) if !self.found.is_empty() => self.failure = Some(error),
+            borne => borne?,
+        }
+        Ok(Step::On)
     }
 
     /// Waits after a failure that may pass; any other is returned.
@@ -165,8 +186,8 @@ impl Walker {
 
     // ---- choosing a node ----
 
-    /// Begins a stretch on a node that has slots to be done; `false` if there is none.
-    async fn choose(&mut self) -> Result<bool> {
+    /// Begins a stretch on a node that has slots to be done, if there is one.
+    async fn choose(&mut self) -> Result<Step> {
         if std::mem::take(&mut self.tries_clusterscan) {
             self.position.stretch = Some(Stretch {
                 cursor: ScanCursor::Cluster("0".to_owned()),
@@ -177,10 +198,10 @@ impl Walker {
                 stable: SlotSet::new(),
                 is_doubtful: false,
             });
-            return Ok(true);
+            return Ok(Step::On);
         }
         let Some(node) = self.next_node() else {
-            return Ok(false);
+            return Ok(Step::Over);
         };
         let begin = Snapshot::of(&node).await?;
         let wanted = self.wanted_at(&begin);
@@ -189,7 +210,7 @@ impl Walker {
             self.halves.clear();
             self.shared.want_refresh();
             self.pause().await?;
-            return Ok(true);
+            return Ok(Step::On);
         };
         let start = if begin.ordered { first } else { 0 };
         self.position.stretch = Some(Stretch {
@@ -202,7 +223,7 @@ impl Walker {
             is_doubtful: false,
         });
         self.visit = Some(Visit::new(node, begin));
-        Ok(true)
+        Ok(Step::On)
     }
 
     /// The node of the first slot that is not done; `None` if there is none. What no node owns cannot be read.
@@ -242,19 +263,18 @@ impl Walker {
 
     // ---- one node ----
 
-    async fn node_page(&mut self, cursor: u64) -> Result<Step> {
+    async fn node_page(&mut self, cursor: u64) -> Result<()> {
         self.return_to_node(cursor).await?;
         let (Some(visit), Some(_)) = (&self.visit, &self.position.stretch) else {
-            return Ok(Step::Page(Vec::new()));
+            return Ok(());
         };
         let args = self.first.at_cursor(cursor);
         let args = args.ok_or_else(|| Error::usage("it has no cursor, by which it could go on"))?;
         let page = Page::read(visit.node.once(Box::new(args)).frame().await?)?;
         let next: u64 = page.cursor.parse().map_err(|_| strange())?;
         let (ordered, wanted) = (visit.begin.ordered, self.wanted_at(&visit.begin));
-        let elements = page.in_slots(&wanted);
-        self.advance(next, ordered, &wanted).await?;
-        Ok(Step::Page(elements))
+        self.found.extend(page.in_slots(&wanted));
+        self.advance(next, ordered, &wanted).await
     }
 
     /// Goes on behind a page.
@@ -304,9 +324,9 @@ impl Walker {
     }
 }
 
-/// What one step of a scan gives.
+/// Whether there is more to do after a step of a scan.
 enum Step {
-    Page(Vec<Frame>),
+    On,
     Over,
 }
 

@@ -291,8 +291,8 @@ impl Queue {
                 self.counts.timeouts += 1;
                 let owner = std::mem::replace(&mut entry.owner, Owner::Nobody);
                 let obstacle = obstacle.clone().filter(|_| !taken);
-                expired.push((owner, Failure::Timeout(phase, obstacle)));
-                entry.limit = Limit::None;
+                let limit = std::mem::replace(&mut entry.limit, Limit::None);
+                expired.push((owner, limit, Failure::Timeout(phase, obstacle)));
             } else {
                 self.earliest_deadline = Some(
                     self.earliest_deadline
@@ -300,8 +300,9 @@ impl Queue {
                 );
             }
         }
-        for (owner, failure) in expired {
-            self.fail(owner, Limit::None, failure, woken);
+        // The deadline goes back too: some replies may have come, and be refusals, for which there is no time left.
+        for (owner, limit, failure) in expired {
+            self.fail(owner, limit, failure, woken);
         }
         self.make_room();
         woken.extend(self.next_in_line());

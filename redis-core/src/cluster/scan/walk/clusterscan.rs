@@ -9,20 +9,20 @@ use super::super::page::Page;
 use super::super::position::ScanCursor;
 use super::super::slot_set::SlotSet;
 use super::super::snapshot::Snapshot;
-use super::{Step, Visit, Walker};
+use super::{Visit, Walker};
 use crate::cluster::nodes::Node;
 use crate::cluster::redirect::Redirect;
 use crate::command::{Args, CommandInfo, Keys, SLOTS, command_info, slot};
 use crate::error::{Error, Result, ServerError};
-use crate::reply::Frame;
 
 static CLUSTERSCAN: CommandInfo = command_info!("CLUSTERSCAN").readonly();
 
 impl Walker {
-    pub(super) async fn cluster_page(&mut self, cursor: String) -> Result<Step> {
+    pub(super) async fn cluster_page(&mut self, cursor: String) -> Result<()> {
         let at = slot(&cursor);
         let Some(node) = self.shared.routes().known_owner(at).cloned() else {
-            return Ok(self.without_clusterscan());
+            self.end_clusterscan();
+            return Ok(());
         };
         if cursor != "0" {
             self.stand_at(&node, at).await?;
@@ -37,9 +37,11 @@ impl Walker {
             .as_ref()
             .map(|visit| self.wanted_at(&visit.begin));
         let elements = wanted.map_or_else(Vec::new, |wanted| page.in_slots(&wanted));
+        self.found.extend(elements);
         if page.cursor == "0" {
             self.close(SLOTS).await?;
-            return Ok(self.end_of_clusterscan(elements));
+            self.end_clusterscan();
+            return Ok(());
         }
         if let Some(stretch) = &mut self.position.stretch {
             stretch.cursor = ScanCursor::Cluster(page.cursor.clone());
@@ -47,7 +49,7 @@ impl Walker {
         if self.visit.as_mut().is_some_and(Visit::is_over) {
             self.close(slot(&page.cursor)).await?;
         }
-        Ok(Step::Page(elements))
+        Ok(())
     }
 
     /// The page of CLUSTERSCAN, with the options of the command.
@@ -87,7 +89,7 @@ impl Walker {
         Ok(())
     }
 
-    async fn refused(&mut self, error: &ServerError, node: &Node, at: u16) -> Result<Step> {
+    async fn refused(&mut self, error: &ServerError, node: &Node, at: u16) -> Result<()> {
         match Redirect::parse(&error.to_string()) {
             // While a slot is moved key by key, its source sends the scan to the target, where only some of its keys are.
             Some(redirect) if error.code() == "MOVED" => {
@@ -97,27 +99,22 @@ impl Walker {
                         .moved(redirect.slot, &self.shared.config.mapped(address));
                 }
                 self.pause().await?;
-                Ok(Step::Page(Vec::new()))
             }
             Some(_) => {
                 self.close(at).await?;
-                Ok(self.without_clusterscan())
+                self.end_clusterscan();
             }
-            None if error.is_transient() => Err(Error::refused(error.clone())),
+            None if error.is_transient() => return Err(Error::refused(error.clone())),
             // The server does not have it, or does not allow it.
-            None => Ok(self.without_clusterscan()),
+            None => self.end_clusterscan(),
         }
-    }
-
-    fn without_clusterscan(&mut self) -> Step {
-        self.end_of_clusterscan(Vec::new())
+        Ok(())
     }
 
     /// What is not done by then is left to SCAN.
-    fn end_of_clusterscan(&mut self, elements: Vec<Frame>) -> Step {
+    fn end_clusterscan(&mut self) {
         self.visit = None;
         self.position.stretch = None;
-        Step::Page(elements)
     }
 }
 
