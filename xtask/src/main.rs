@@ -55,7 +55,7 @@ cargo xtask <command>
                      give inputs that are changed at random to the scanner, the decoders, URLs, topologies and sessions, each
                      for N minutes (30); needs nightly Rust and cargo-fuzz
   bench [--quick] [--only NAMES] [--clients NAMES] [--rounds N]
-                     run typedis and its peers side by side, write docs/benchmarks.md: some 25 minutes, or 6 with --quick.
+                     run typedis and its peers side by side, write docs/benchmarks.md: some 30 minutes, or 7 with --quick.
                      NAMES are separated by commas: a workload is `get-16` (16 tasks), `get` (all its sizes) or a table
                      (`tls`); `compile` is the cost of compiling, `report` the page alone; a client is `typedis`, `redis2`,
                      `rustis`, `fred`, `redis1`, `glide` or `floor`. New results replace the old ones, the rest is kept

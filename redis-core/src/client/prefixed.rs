@@ -57,7 +57,7 @@ impl<C: Client + Clone> WithPrefix for C {}
 ///
 /// ```no_run
 /// # extern crate typedis_core as typedis;
-/// use typedis::{Connection, Result, Run, WithPrefix, raw};
+/// use typedis::{Client, Connection, Result, Run, WithPrefix, raw};
 ///
 /// # async fn example() -> Result<()> {
 /// let conn = Connection::open("redis://localhost").await?;

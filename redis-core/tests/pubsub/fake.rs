@@ -166,6 +166,7 @@ async fn a_ping_that_is_refused_after_the_end_of_a_subscription_takes_no_reply_o
     .unwrap();
     let conn = Connection::open(fake.url()).await.unwrap();
     drop(within(5, conn.ssubscribe("a")).await.unwrap());
+    has_received(&fake, "PING").await;
     for number in [1, 2] {
         let echo = raw("ECHO").arg(number).reply::<i64>();
         assert_eq!(within(5, conn.run(echo)).await.unwrap(), number);

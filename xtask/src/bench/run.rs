@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn everything_is_done_in_the_time_that_the_help_names() {
-        for (quick, minutes) in [(false, 25), (true, 6)] {
+        for (quick, minutes) in [(false, 30), (true, 7)] {
             let options = Options {
                 quick,
                 ..Options::default()
