@@ -77,7 +77,7 @@ async fn run(
             first: Duration::from_millis(1),
             longest: Duration::from_millis(10),
         })
-        .command_timeout(Duration::from_secs(20));
+        .command_timeout(Duration::from_secs(60));
     let open = |config: Config| async move { Cluster::open(config).await.unwrap() };
     let history = History::new(false);
     let cluster = open(config.clone().protocol(protocol)).await;
