@@ -31,7 +31,7 @@ pub struct Lost {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum LossCause {
-    /// The server does not have it any more: it expired before it was renewed, somebody deleted it, or a failover lost it.
+    /// The server does not have it any more: it expired before it was renewed, another client deleted it, or a failover lost it.
     Gone,
     /// It could not be renewed for its whole time to live, so it may have expired.
     Unreachable {

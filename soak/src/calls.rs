@@ -38,7 +38,7 @@ pub(crate) enum Manner {
     Patient,
     /// Not longer than this; then the call is dropped.
     Impatient(Duration),
-    /// Polls so many times, then drops the call.
+    /// Polls this many times, then drops the call.
     Polls(u32),
 }
 
@@ -81,7 +81,7 @@ impl Caller {
         }
     }
 
-    /// Waits patiently for a call of so many commands.
+    /// Waits patiently for a call of this many commands.
     pub(crate) async fn call<T>(
         &self,
         commands: u64,

@@ -24,7 +24,7 @@ impl Rhythm {
     }
 }
 
-/// Ticks so many times a second. A tick that is missed is not made up for, so that a server that was away is not flooded.
+/// Ticks this many times a second. A tick that is missed is not made up for, so that a server that was away is not flooded.
 pub(crate) fn pace(times_a_second: f64) -> Interval {
     let mut interval = interval(Duration::from_secs_f64(1.0 / times_a_second));
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -281,7 +281,7 @@ async fn many_loops(conn: &typedis::Connection, times: u64) -> Result<(), Error>
 /// How many messages one time is.
 const MESSAGES: u64 = 100;
 
-/// Subscribes, and receives so many messages.
+/// Subscribes, and receives `count` messages.
 async fn receive(conn: &typedis::Connection, count: u64) -> Result<(), Error> {
     let mut messages = conn.subscriber().on_lag(Lag::Wait).open();
     messages.subscribe(["news"]).await?;
@@ -295,7 +295,7 @@ async fn receive(conn: &typedis::Connection, count: u64) -> Result<(), Error> {
     Ok(())
 }
 
-/// Confirms a subscription, and publishes so many times a hundred messages to it.
+/// Confirms a subscription, and publishes, this many times, a hundred messages to it.
 async fn publish(socket: &mut TcpStream, times: u64) -> std::io::Result<()> {
     let confirmation = b">3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n";
     socket.write_all(confirmation).await?;

@@ -117,7 +117,7 @@ mod tests {
     use crate::command::SLOTS;
     use crate::reply::Frame;
 
-    /// The reply to CLUSTER SLOTS of primaries with a replica each, whose slots lie in so many ranges.
+    /// The reply to CLUSTER SLOTS of primaries with a replica each, whose slots lie in `ranges` ranges.
     fn reply(primaries: usize, ranges: usize) -> Bytes {
         let mut text = format!("*{ranges}\r\n");
         let slots = usize::from(SLOTS);

@@ -31,7 +31,7 @@ impl Count {
         &self.key
     }
 
-    /// Nobody knows whether so many increments were carried out.
+    /// It is not known whether this many increments were carried out.
     pub(crate) fn unsure(&mut self, increments: i64) {
         self.unsure += increments;
     }

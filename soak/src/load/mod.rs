@@ -92,7 +92,7 @@ impl Works {
         Caller::new(load, &self.tally, &self.stalls)
     }
 
-    /// Repeats the steps of a load so many times a second, and checks it in each rest.
+    /// Repeats the steps of a load this many times a second, and checks it in each rest.
     pub(crate) fn start(&mut self, load: impl Load, steps_a_second: f64) {
         let load = Arc::new(Mutex::new(load));
         let checked = Arc::clone(&load);

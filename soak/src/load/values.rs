@@ -12,7 +12,7 @@ use crate::tally::Rule;
 
 const KEYS: usize = 6;
 
-/// Most values are small; one of so many is large.
+/// Most values are small; one of this many is large.
 const ONE_LARGE_OF: u32 = 40;
 const LARGE: usize = 64 << 10;
 
