@@ -305,7 +305,6 @@ impl Queue {
             self.fail(owner, limit, failure, woken);
         }
         self.make_room();
-        woken.extend(self.next_in_line());
         self.earliest_deadline
     }
 
@@ -368,7 +367,6 @@ impl Queue {
         if self.routed {
             self.give_all_back(failure, woken);
         }
-        woken.extend(self.next_in_line());
     }
 
     /// Gives what waits, and was written for the lost socket, back to its callers, who adapt it to the next one.
