@@ -5,9 +5,9 @@ use std::task::{Context, Waker};
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::replies::Replies;
-use super::{RETRY, Session, protocol};
-use crate::engine::driver::end::End;
+use super::arrived::Replies;
+use super::{RETRY, Session};
+use crate::engine::driver::end::{End, protocol};
 use crate::engine::driver::relocation::Moving;
 use crate::engine::inflight::Awaits;
 use crate::engine::link::Link;
