@@ -151,6 +151,14 @@ fn every_test_that_the_page_about_reliability_names_exists() {
         }
         rows.insert(cells[1].to_owned(), tests.len());
     }
+    // Beside the tables, names of tests are known by their many words.
+    let is_test = |word: &&str| {
+        let is_of_name = |letter: char| letter.is_ascii_lowercase() || letter == '_';
+        word.split('_').count() > 3 && word.chars().all(is_of_name)
+    };
+    for test in page.split('`').skip(1).step_by(2).filter(is_test) {
+        assert!(known.contains(test), "no test is called {test}");
+    }
     let faults = (1..=34).map(|number| format!("F{number}"));
     for row in faults.chain((1..=10).map(|number| format!("S{number}"))) {
         assert!(
