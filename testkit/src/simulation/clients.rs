@@ -18,7 +18,7 @@ use typedis_core::{Address, Config, Connection, Pool, Result, Unclaimed};
 
 use super::network::Network;
 use super::plan::{Client, Kept, Knobs, Place};
-use super::server::fleet::Fleet;
+use super::server::deployment::Deployment;
 use super::world::World;
 
 pub(super) mod cached;
@@ -41,7 +41,7 @@ use job::Job;
 pub(crate) struct Scene {
     pub(crate) world: Arc<World>,
     pub(crate) knobs: Knobs,
-    pub(crate) fleet: Arc<Fleet>,
+    pub(crate) deployment: Arc<Deployment>,
     pub(crate) connections: Vec<Connection>,
     /// `None` in the world of a cluster.
     pub(crate) pool: Option<Pool>,
@@ -67,7 +67,7 @@ impl Scene {
     pub(crate) async fn open(
         world: Arc<World>,
         knobs: Knobs,
-        fleet: Arc<Fleet>,
+        deployment: Arc<Deployment>,
         network: &Arc<Network>,
     ) -> Result<Self> {
         let network = network.clone();
@@ -83,7 +83,7 @@ impl Scene {
         let mut scene = Self {
             world,
             knobs,
-            fleet,
+            deployment,
             connections: Vec::new(),
             pool: None,
             cluster: None,

@@ -10,7 +10,7 @@ use super::keys;
 use super::network::{Direction, Network, Welcome, Wire};
 use super::plan::{Fault, PlannedFault, Which};
 use super::server::Server;
-use super::server::fleet::Fleet;
+use super::server::deployment::Deployment;
 use super::world::World;
 
 /// Carries out faults.
@@ -18,7 +18,7 @@ use super::world::World;
 pub(crate) struct Weatherman {
     pub(crate) world: Arc<World>,
     pub(crate) network: Arc<Network>,
-    pub(crate) fleet: Arc<Fleet>,
+    pub(crate) deployment: Arc<Deployment>,
 }
 
 impl Weatherman {
@@ -30,7 +30,7 @@ impl Weatherman {
             running.spawn(async move {
                 sleep(Duration::from_millis(at)).await;
                 this.world.note(4, number, || format!("fault: {fault:?}"));
-                if let Some(server) = this.fleet.pick(server) {
+                if let Some(server) = this.deployment.pick(server) {
                     this.carry_out(fault, &server).await;
                 }
                 this.world
@@ -41,7 +41,7 @@ impl Weatherman {
     }
 
     async fn carry_out(&self, fault: Fault, server: &Server) {
-        let port = self.fleet.port(server.id);
+        let port = self.deployment.port(server.id);
         match fault {
             Fault::Reset(which) => self.on(which, Wire::reset),
             Fault::ResetAfter(which, direction, bytes) => {
@@ -93,9 +93,9 @@ impl Weatherman {
                 server.flush();
                 server.fill(keys::stable());
             }
-            Fault::Change(change) => self.fleet.change(&change).await,
+            Fault::Change(change) => self.deployment.change(&change).await,
             Fault::Mislead(number, lie, time) => {
-                if let Some(sentinel) = self.fleet.sentinel(number) {
+                if let Some(sentinel) = self.deployment.sentinel(number) {
                     sentinel.set_lie(Some(lie));
                     sleep(time).await;
                     sentinel.set_lie(None);

@@ -127,7 +127,7 @@ pub(crate) async fn check(scene: Scene, network: Arc<Network>, kept: Vec<Kept>) 
         is_current(&scene, caching, "a cache hears of changes").await;
     }
     nothing_waits(&scene).await;
-    world.judge(scene.fleet.check_acknowledged());
+    world.judge(scene.deployment.check_acknowledged());
     close(scene, &network, kept).await;
     let closed = world.ledger().close();
     world.judge(closed);
@@ -157,7 +157,7 @@ async fn recovers(scene: &Scene) {
         &scene.world,
         "nobody stays at a demoted node",
         bound,
-        || scene.fleet.strays() == 0,
+        || scene.deployment.strays() == 0,
     )
     .await;
     if let Some(cluster) = &scene.cluster {
@@ -180,12 +180,12 @@ async fn knows_its_way(scene: &Scene, cluster: &Cluster) {
     /// The map is asked for at most once a second, and a question may go unanswered.
     const PATIENCE: Duration = Duration::from_secs(10);
     sleep(PATIENCE).await;
-    let before = scene.fleet.moved();
+    let before = scene.deployment.moved();
     for place in 0..keys::PLACES {
         let call = Call::issue(&mut scene.world.ledger(), usize::MAX, CallKind::Add(place));
         drop(cluster.run(call.request(None)).await);
     }
-    let times = scene.fleet.moved() - before;
+    let times = scene.deployment.moved() - before;
     if times > 0 {
         let text = format!("nodes answered MOVED {times} times");
         scene
@@ -204,7 +204,7 @@ async fn is_current(scene: &Scene, caching: &Caching, rule: &'static str) {
         let Ok(value) = caching.get(text).await else {
             continue;
         };
-        let there = scene.fleet.owner(&key).map(|server| server.text(&key));
+        let there = scene.deployment.owner(&key).map(|server| server.text(&key));
         if decoded(&value) != there {
             let text = format!("{key} is {value:?} in the cache, and {there:?} on its server");
             scene.world.violate(rule, text);
@@ -272,8 +272,8 @@ async fn wanted(scene: &Scene, number: usize, is_shard: bool, kept: &[&Kept]) {
     }
     let name = name_of(number, is_shard);
     let count = |name: &str, wanted: usize| {
-        let (fleet, name) = (scene.fleet.clone(), name.to_owned());
-        move || fleet.subscribers(name.as_bytes()) == wanted
+        let (deployment, name) = (scene.deployment.clone(), name.to_owned());
+        move || deployment.subscribers(name.as_bytes()) == wanted
     };
     until(&scene.world, rule, bound, count(&name, places.len())).await;
     until(&scene.world, rule, bound, count(&format!("{name}*"), 0)).await;
@@ -317,7 +317,7 @@ async fn hears(scene: &Scene, listener: &Kept) {
 async fn nothing_waits(scene: &Scene) {
     let bound = scene.knobs.recovery();
     until(&scene.world, "no socket is left", bound, || {
-        scene.fleet.former_subscribers() == 0
+        scene.deployment.former_subscribers() == 0
     })
     .await;
     let rule = "the budget is given back";

@@ -12,7 +12,7 @@ use super::faults::Weatherman;
 use super::finale::{self, Kept};
 use super::network::Network;
 use super::plan::Plan;
-use super::server::fleet::Fleet;
+use super::server::deployment::Deployment;
 use super::violation::Violation;
 use super::world::World;
 
@@ -120,8 +120,8 @@ async fn live(plan: &Plan, with_lines: bool) -> Outcome {
 async fn play(plan: &Plan, world: Arc<World>) {
     let network = Arc::new(Network::new(world.clone(), plan.knobs.weather));
     world.ledger().has_slots = plan.knobs.kind.cluster().is_some();
-    let fleet = Fleet::new(&world, &network, plan.knobs.kind);
-    let opened = Scene::open(world.clone(), plan.knobs, fleet.clone(), &network).await;
+    let deployment = Deployment::new(&world, &network, plan.knobs.kind);
+    let opened = Scene::open(world.clone(), plan.knobs, deployment.clone(), &network).await;
     let scene = match opened {
         Ok(scene) => scene,
         Err(error) => {
@@ -135,7 +135,7 @@ async fn play(plan: &Plan, world: Arc<World>) {
     let weatherman = Weatherman {
         world: world.clone(),
         network: network.clone(),
-        fleet,
+        deployment,
     };
     let faults = tokio::spawn(weatherman.run(plan.faults.clone()));
     clients::run_all(&scene, plan.clients.clone()).await;

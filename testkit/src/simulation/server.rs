@@ -8,7 +8,7 @@
 //! - `blocked`: clients that wait for an element; `channels`: who is subscribed to what
 //! - `membership`: the server as a node of a cluster; `moves`: what leaves it and what arrives
 //! - `sentinel`: the server as a Sentinel, and as a node of a service that Sentinels watch
-//! - `fleet/`: all servers of a world, as a cluster if it is one
+//! - `deployment/`: all servers of a world, as a service or a cluster if they are one
 //! - `state`: what all sessions share
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
@@ -26,7 +26,7 @@ mod apply;
 mod blocked;
 mod channels;
 mod commands;
-pub(crate) mod fleet;
+pub(crate) mod deployment;
 mod membership;
 mod moves;
 mod request;
@@ -39,7 +39,7 @@ mod transaction;
 mod words;
 
 pub(crate) use channels::ChannelKind;
-use fleet::{Fleet, NodeId};
+use deployment::{Deployment, NodeId};
 pub(crate) use sentinel::{Lie, SENTINEL_PORT, SERVICE};
 use session::Session;
 use state::State;
@@ -120,7 +120,7 @@ pub(crate) struct Server {
     pub(crate) id: NodeId,
     kind: Kind,
     /// The servers that it belongs to.
-    fleet: OnceLock<Weak<Fleet>>,
+    deployment: OnceLock<Weak<Deployment>>,
     state: Mutex<State>,
 }
 
@@ -132,19 +132,19 @@ impl Server {
             world,
             id,
             kind,
-            fleet: OnceLock::new(),
+            deployment: OnceLock::new(),
             state,
         })
     }
 
     /// Names the servers that it belongs to.
-    pub(crate) fn join(&self, fleet: &Arc<Fleet>) {
+    pub(crate) fn join(&self, deployment: &Arc<Deployment>) {
         // It is called once.
-        let _ = self.fleet.set(Arc::downgrade(fleet));
+        let _ = self.deployment.set(Arc::downgrade(deployment));
     }
 
-    fn fleet(&self) -> Option<Arc<Fleet>> {
-        self.fleet.get()?.upgrade()
+    fn deployment(&self) -> Option<Arc<Deployment>> {
+        self.deployment.get()?.upgrade()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -76,7 +76,7 @@ impl Caching {
         let newest = seen.newest.get(&text).copied().unwrap_or(0);
         let ledger = scene.world.ledger();
         let heard = match ledger.writes_of(&keys::text(text)) {
-            Some(writes) if self.in_order && !scene.fleet.has_changed_protocol() => {
+            Some(writes) if self.in_order && !scene.deployment.has_changed_protocol() => {
                 writes.place_at(seen.clock)
             }
             _ => 0,

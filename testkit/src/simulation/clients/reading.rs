@@ -92,7 +92,7 @@ pub(super) fn take(scene: &Scene, listening: &mut Listening, next: Option<Result
 }
 
 pub(super) async fn scan(scene: Scene, handle: Handle) {
-    let before = scene.fleet.losses();
+    let before = scene.deployment.losses();
     macro_rules! scan_on {
         ($handle:expr) => {{
             let scan: Request<_, (u64, Vec<String>)> = Request::new($handle, &SCAN, |args| {
@@ -111,7 +111,7 @@ pub(super) async fn scan(scene: Scene, handle: Handle) {
     match found {
         Ok(keys) => {
             let missing = keys::stable().find(|key| !keys.contains(key));
-            if let Some(missing) = missing.filter(|_| scene.fleet.losses() == before) {
+            if let Some(missing) = missing.filter(|_| scene.deployment.losses() == before) {
                 let text = format!("{missing} was not among {keys:?}");
                 scene
                     .world

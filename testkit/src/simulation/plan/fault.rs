@@ -6,7 +6,7 @@ use super::Knobs;
 use crate::simulation::keys::PLACES;
 use crate::simulation::network::Direction;
 use crate::simulation::random::Random;
-use crate::simulation::server::fleet::Change;
+use crate::simulation::server::deployment::Change;
 use crate::simulation::server::{Group, Lie};
 
 /// Something that breaks.

@@ -7,7 +7,7 @@ use typedis_core::{Backoff, Budget, Cache, Config, Credentials, Lag, Protocol};
 
 use crate::simulation::network::{PORT, Weather};
 use crate::simulation::random::Random;
-use crate::simulation::server::fleet::HOST;
+use crate::simulation::server::deployment::HOST;
 use crate::simulation::server::{
     ClusterKind, Group, HostStyle, Kind, SENTINEL_PORT, SERVICE, ServiceKind,
 };

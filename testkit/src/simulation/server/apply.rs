@@ -127,8 +127,8 @@ impl Server {
             self.world.ledger().wrote(key, token);
         }
         self.replicate(state, key);
-        if let (Some(token), Some(fleet)) = (token, self.fleet())
-            && !fleet.is_current(self.id, slot(key))
+        if let (Some(token), Some(deployment)) = (token, self.deployment())
+            && !deployment.is_current(self.id, slot(key))
         {
             self.world.ledger().lost(key, token);
         }
@@ -170,8 +170,8 @@ impl Server {
         let token = token(&element).unwrap_or(0);
         self.changed(state, None, list, None);
         let is_current = self
-            .fleet()
-            .is_none_or(|fleet| fleet.is_current(self.id, slot(list)));
+            .deployment()
+            .is_none_or(|deployment| deployment.is_current(self.id, slot(list)));
         let mut ledger = self.world.ledger();
         ledger.popped(token);
         if !is_current {
@@ -189,8 +189,8 @@ impl Server {
             self.world.ledger().published(channel, token);
         }
         let servers = self
-            .fleet()
-            .map(|fleet| fleet.servers())
+            .deployment()
+            .map(|deployment| deployment.servers())
             .unwrap_or_default();
         let mut own = 0;
         for server in servers {

@@ -9,7 +9,7 @@ use typedis_core::cluster::slot;
 
 use super::store::Store;
 use super::{Answer, ClusterKind, HostStyle};
-use crate::simulation::server::fleet::{HOST, Map, NodeId};
+use crate::simulation::server::deployment::{HOST, Map, NodeId};
 
 const CROSS_SLOT: Answer = Answer::refusal("CROSSSLOT Keys in request don't hash to the same slot");
 const TRY_AGAIN: Answer =

@@ -10,7 +10,7 @@ use super::membership::Membership;
 use super::state::State;
 use super::store::Entry;
 use super::{Answer, Server};
-use crate::simulation::server::fleet::{Map, NodeId};
+use crate::simulation::server::deployment::{Map, NodeId};
 
 const DEMOTED: Answer = Answer::refusal(
     "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
@@ -165,17 +165,19 @@ impl Server {
 
     /// Sends a key to its replicas, where it arrives later.
     pub(super) fn replicate(&self, state: &State, key: &[u8]) {
-        let Some(fleet) = self.fleet() else { return };
+        let Some(deployment) = self.deployment() else {
+            return;
+        };
         let copies = state.membership.as_ref().map(Membership::copies);
         for copy in copies.unwrap_or_default() {
-            let Some(copy) = fleet.server(copy) else {
+            let Some(copy) = deployment.server(copy) else {
                 continue;
             };
             let mut there = copy.state();
             let primary = there.membership.as_ref().and_then(Membership::primary);
             if primary == Some(self.id) {
                 let entry = state.store.entries().get(key).cloned();
-                there.expect(fleet.copied_at(), key, entry.unwrap_or_default());
+                there.expect(deployment.copied_at(), key, entry.unwrap_or_default());
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! A Sentinel is a server whose place is not in the map: it knows the service, and has no part in it.
 
-use super::fleet::{HOST, Map, NodeId};
+use super::deployment::{HOST, Map, NodeId};
 use super::membership::Membership;
 use super::request::Words;
 use super::session::Session;

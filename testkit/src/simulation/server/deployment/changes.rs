@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use typedis_core::cluster::slot;
 
-use super::{Fleet, Map};
+use super::{Deployment, Map};
 use crate::simulation::keys;
 use crate::simulation::network::Welcome;
 use crate::simulation::server::{Accepting, Server};
@@ -47,7 +47,7 @@ fn slot_of(place: usize) -> u16 {
     }
 }
 
-impl Fleet {
+impl Deployment {
     /// Carries a change out, after those before it.
     pub(crate) async fn change(self: &Arc<Self>, change: &Change) {
         let _changing = self.changing.lock().await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::{Fleet, Map};
+use super::{Deployment, Map};
 use crate::simulation::server::Server;
 
 /// A primary, and the replica that takes over.
@@ -14,7 +14,7 @@ struct Pair {
     new: Arc<Server>,
 }
 
-impl Fleet {
+impl Deployment {
     fn pair(&self, map: &Map, number: usize) -> Option<Pair> {
         let with_replicas: Vec<_> = map
             .shards

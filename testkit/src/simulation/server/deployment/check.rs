@@ -1,9 +1,9 @@
 //! Whether everything that was acknowledged is there at the end.
 
-use super::Fleet;
+use super::Deployment;
 use crate::simulation::violation::Violation;
 
-impl Fleet {
+impl Deployment {
     /// Each command that was acknowledged and is not known to be lost was carried out once on what the owner of its key has
     /// now.
     pub(crate) fn check_acknowledged(&self) -> Result<(), Violation> {

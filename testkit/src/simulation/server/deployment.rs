@@ -1,4 +1,4 @@
-//! All servers of a world: [`Fleet`], which is one server, a service with its Sentinels, or the nodes of a cluster.
+//! All servers of a world: [`Deployment`], which is one server, a service with its Sentinels, or the nodes of a cluster.
 //!
 //! # Layout
 //!
@@ -30,7 +30,7 @@ pub(crate) use map::{Map, NodeId};
 pub(crate) const HOST: &str = "model";
 
 /// All servers of a world.
-pub(crate) struct Fleet {
+pub(crate) struct Deployment {
     world: Arc<World>,
     network: Arc<Network>,
     kind: Kind,
@@ -44,7 +44,7 @@ pub(crate) struct Fleet {
     changing: tokio::sync::Mutex<()>,
 }
 
-impl Fleet {
+impl Deployment {
     pub(crate) fn new(world: &Arc<World>, network: &Arc<Network>, kind: Kind) -> Arc<Self> {
         let map = match kind.group {
             Group::Alone => None,
@@ -54,11 +54,12 @@ impl Fleet {
             }
             Group::Cluster(cluster) => Some(Map::even(cluster.shards, cluster.replicas, PORT)),
         };
-        let fleet = Arc::new(Self {
+        let deployment = Arc::new(Self {
             world: world.clone(),
             network: network.clone(),
             kind,
             servers: Mutex::default(),
+            // The name of a stream decides its choices: with another one, each seed would have another world.
             random: Mutex::new(Random::of(world.seed, "fleet", 0)),
             truth: Mutex::new(map.clone().map(Arc::new)),
             arriving: Mutex::default(),
@@ -66,12 +67,12 @@ impl Fleet {
         });
         let ports = map.map_or_else(|| vec![PORT], |map| map.ports);
         for port in ports {
-            fleet.start(port);
+            deployment.start(port);
         }
-        for server in fleet.servers() {
-            server.fill(keys::stable().filter(|key| fleet.has(server.id, key)));
+        for server in deployment.servers() {
+            server.fill(keys::stable().filter(|key| deployment.has(server.id, key)));
         }
-        fleet
+        deployment
     }
 
     /// Starts a server at this port.
