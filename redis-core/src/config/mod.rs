@@ -54,7 +54,7 @@ pub use maintenance::{MaintNotifications, MovingEndpoint};
 pub use read_from::ReadFrom;
 pub use secret::Secret;
 #[cfg(feature = "tls")]
-pub(crate) use tls::Identity;
+pub(crate) use tls::{Contents, IdentityContents};
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsVersion};
 pub use url::IntoConfig;

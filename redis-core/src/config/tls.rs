@@ -1,4 +1,9 @@
 //! How TLS is used: [`Tls`].
+//!
+//! # Layout
+//!
+//! - `contents`: the settings with what their files hold
+//! - `kept`: the connector that was made of them last
 
 use std::fmt;
 use std::io;
@@ -8,10 +13,16 @@ use std::sync::Arc;
 use super::secret::MASK;
 use super::{Hook, Secret};
 
+mod contents;
+mod kept;
+
+pub(crate) use contents::{Contents, IdentityContents};
+use kept::Kept;
+
 /// The settings of TLS: which certificates to trust, and which to present.
 ///
-/// Files are read again at each connect: if a certificate is renewed on disk, the next connection uses it. The
-/// lowest version is 1.2 by default.
+/// Files are read again at each connect: if a certificate is renewed on disk, the next connection uses it. The authorities of
+/// the system are read again after a minute, or after a handshake that failed. The lowest version is 1.2 by default.
 ///
 /// ```
 /// # extern crate typedis_core as typedis;
@@ -36,6 +47,7 @@ pub struct Tls {
     pub(crate) accept_invalid_certs: bool,
     pub(crate) accept_invalid_hostnames: bool,
     pub(crate) connector: Option<Hook<native_tls::TlsConnector>>,
+    pub(crate) kept: Kept,
 }
 
 /// A version of TLS.
@@ -118,6 +130,7 @@ impl Default for Tls {
             accept_invalid_certs: false,
             accept_invalid_hostnames: false,
             connector: None,
+            kept: Kept::default(),
         }
     }
 }
