@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use native_tls::TlsConnector;
 
-use super::Contents;
+use super::contents::Contents;
 use crate::runtime::Lock;
 
 /// For how long the authorities of the system are not read again.
