@@ -105,6 +105,21 @@ fn the_page_translates_as_the_command_line_does() {
         "GEORADIUS k 1 2 3 furlong",
         "XREAD STREAMS a b 0 0",
         "MSET a 1 b",
+        "subscribe news",
+        "PSUBSCRIBE news.* chat.*",
+        "SUBSCRIBE",
+        "UNSUBSCRIBE news",
+        "client reply off",
+        "$ redis-cli --raw GET k",
+        "redis-cli -n 2 SUBSCRIBE news",
+        "/usr/bin/valkey-cli -c --tls -h node-1 -p 7000 --user ada -a secret INCR n",
+        "redis-cli -u redis://ada:se@cret@host:6379/1 BLPOP jobs 5",
+        "redis-cli -u redis://host BLPOP jobs 5",
+        "redis-cli -s /run/redis.sock -n 5 SELECT 1",
+        "redis-cli -h ::1 -n 0 PING",
+        "redis-cli",
+        "redis-cli -n",
+        "redis-cli --bigkeys",
     ];
     lines.extend(more.map(str::to_owned));
     let script = format!(
