@@ -53,7 +53,7 @@ function optionsTable(row) {
     return element("tr", {}, element("td", {}, code(option.syntax)), element("td", {}, code("." + signature(option.method, option.body))),
       element("td", {}, ...prose(text)));
   });
-  return element("table", {}, head, ...rows);
+  return element("table", { class: "options" }, head, ...rows);
 }
 
 function clusterText(row) {
@@ -124,6 +124,10 @@ function search() {
     }
     group.node.hidden = !any;
   }
+  const text = words.join(" ");
+  const refused = SPEC.refused.filter((command) => text && command.name.toLowerCase().startsWith(text));
+  const sentences = refused.map((command) => element("p", {}, ...prose(`${command.name} has no method: ${command.advice}`)));
+  document.getElementById("refused").replaceChildren(...sentences);
   document.getElementById("count").textContent = count === 1 ? "1 command" : `${count} commands`;
 }
 
