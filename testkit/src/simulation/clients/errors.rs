@@ -30,7 +30,10 @@ fn is_expected(scene: &Scene, error: &Error) -> bool {
     match error.kind() {
         ErrorKind::WatchedKeyChanged | ErrorKind::Closed => true,
         // The time of one of the parts was over.
-        ErrorKind::Cluster(text) => text.starts_with("no reply before the deadline"),
+        ErrorKind::Cluster(text) => {
+            text.starts_with("no reply before the deadline")
+                || (scene.sees_redirects && text.starts_with("TRYAGAIN "))
+        }
         ErrorKind::Server(refusal) | ErrorKind::TransactionAborted(refusal) => {
             scene.sees_redirects && ["MOVED", "ASK", "TRYAGAIN"].contains(&refusal.code())
         }

@@ -92,7 +92,7 @@ impl PlannedFault {
                 fault: fault(random),
             })
             .collect();
-        if is_cluster && knobs.cache.is_some() {
+        if matches!(group, Group::Cluster(_)) && knobs.cache.is_some() {
             // At first keys are absent. Servers do not report when the slot of such a key moves.
             faults.extend((0..2).map(|_| Self {
                 at: random.between(0..=200),

@@ -35,7 +35,7 @@ pub(crate) struct Service {
     pub(crate) username: Option<String>,
     pub(crate) password: Option<Secret>,
     /// What all connections of this configuration share.
-    pub(crate) fleet: Sentinels,
+    pub(crate) sentinels: Sentinels,
 }
 
 /// A connection that follows a service.
@@ -97,10 +97,7 @@ struct Follower {
 
 impl Sentinels {
     /// The Sentinels to ask, in order: first those that are known, then those that are configured.
-    pub(crate) fn sentinels<'a>(
-        &self,
-        configured: impl Iterator<Item = &'a Address>,
-    ) -> Vec<Address> {
+    pub(crate) fn to_ask<'a>(&self, configured: impl Iterator<Item = &'a Address>) -> Vec<Address> {
         let mut sentinels = self.0.state.lock().sentinels.clone();
         for address in configured {
             if !sentinels.contains(address) {
