@@ -42,8 +42,9 @@ fn the_engine_keeps_all_rules() {
 /// each. All seeds are searched, so another number only costs time.
 fn first_seed(fault: Planted) -> u64 {
     match fault {
-        Planted::Reordered => 2_000,
-        Planted::StaleScripts => 2_400,
+        Planted::StaleScripts => 1_270,
+        Planted::Reordered => 6_710,
+        Planted::ForgottenLoss => 6_210,
         _ => 0,
     }
 }

@@ -40,7 +40,6 @@ mod words;
 
 pub(crate) use channels::ChannelKind;
 use deployment::{Deployment, NodeId};
-pub(crate) use sentinel::{Lie, SENTINEL_PORT, SERVICE};
 use session::Session;
 use state::State;
 
@@ -91,6 +90,23 @@ pub(crate) struct ServiceKind {
     pub(crate) configured: usize,
     /// Whether all sessions of a node are closed when it becomes a replica.
     pub(crate) turns_out: bool,
+}
+
+/// The port of the first Sentinel.
+pub(crate) const SENTINEL_PORT: u16 = 26_379;
+
+/// The name of the service.
+pub(crate) const SERVICE: &str = "main";
+
+/// What a Sentinel says when it is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lie {
+    /// The replica is the primary, as a Sentinel says that has not heard of a failover, or heard of it too early.
+    WrongNode,
+    /// The primary is where nobody listens.
+    Nobody,
+    /// It does not watch the service.
+    Unknown,
 }
 
 /// What kind of cluster its servers are in.

@@ -8,30 +8,13 @@ use super::request::Words;
 use super::session::Session;
 use super::state::State;
 use super::words::keys_of;
-use super::{Answer, Server};
+use super::{Answer, Lie, SERVICE, Server};
 use crate::simulation::ledger::Token;
-
-/// The port of the first Sentinel.
-pub(crate) const SENTINEL_PORT: u16 = 26_379;
-
-/// The name of the service.
-pub(crate) const SERVICE: &str = "main";
 
 /// A port where nobody listens.
 const NOBODY: u16 = 1;
 
 const UNKNOWN_SERVICE: Answer = Answer::refusal("ERR No such master with that name");
-
-/// What a Sentinel says when it is wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lie {
-    /// The replica is the primary, as a Sentinel says that has not heard of a failover, or heard of it too early.
-    WrongNode,
-    /// The primary is where nobody listens.
-    Nobody,
-    /// It does not watch the service.
-    Unknown,
-}
 
 impl Membership {
     fn is_sentinel(&self) -> bool {

@@ -7,10 +7,10 @@ use std::task::Waker;
 
 use tokio::time::Instant;
 
+use super::Lie;
 use super::blocked::Blocked;
 use super::channels::Channels;
 use super::membership::Membership;
-use super::sentinel::Lie;
 use super::store::{Entry, Store};
 use super::tracking::Tracking;
 use crate::simulation::answer::Answer;
