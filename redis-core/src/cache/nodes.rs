@@ -53,7 +53,7 @@ impl NodeSources {
     /// The socket to the node that has this key, and what stands for the slot.
     pub(super) fn of(&self, key: &[u8]) -> Option<(Arc<Source>, KeyHash)> {
         let mut present = self.present.load();
-        if !self.cluster.has_map(&present.map) {
+        if !self.cluster.has_map(&present.map) && !Planted::KeptAfterMove.is_here() {
             self.take_over();
             present = self.present.load();
         }
@@ -77,7 +77,7 @@ impl NodeSources {
         let before = self.present.load_full();
         let map = self.cluster.map();
         let moved = map.moved_since(&before.map);
-        for slot in moved.filter(|_| !Planted::KeptAfterMove.is_here()) {
+        for slot in moved {
             self.shared.count_change(self.stands_for(slot));
         }
         let known = |link: &_| {

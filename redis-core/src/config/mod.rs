@@ -54,7 +54,7 @@ pub use secret::Secret;
 pub use sentinels::ServiceRole;
 pub(crate) use sentinels::{Follow, Guard, Moves};
 #[cfg(feature = "tls")]
-pub(crate) use tls::Identity;
+pub(crate) use tls::{Contents, IdentityContents};
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsVersion};
 pub use url::IntoConfig;

@@ -10,6 +10,7 @@ use super::address::Address;
 use super::secret::Secret;
 
 use crate::runtime::Lock;
+use crate::runtime::planted::Planted;
 
 /// The port that Sentinels listen on.
 pub(super) const SENTINEL_PORT: u16 = 26379;
@@ -200,7 +201,7 @@ impl Sentinels {
             let wants_primary = follower.wants == ServiceRole::Primary;
             let stays = wants_primary == (follower.at == *primary);
             // Not dropped under the lock: it may be the last reference to the link.
-            leaving.push((link, !stays));
+            leaving.push((link, !stays && !Planted::StayedAtDemoted.is_here()));
             stays
         });
         for (link, leaves) in leaving {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use typedis_core::cluster::{Cluster, slot};
 use typedis_core::{
-    Blocks, CommandInfo, ErrorKind, KnownCommand, KnownCommands, Phase, Raw, RawInfo, Request, Run,
-    Timeout, Value, raw,
+    Blocks, Budget, CommandInfo, ErrorKind, KnownCommand, KnownCommands, Phase, Raw, RawInfo,
+    Request, Run, Timeout, Value, raw,
 };
 use typedis_testkit::fake::{Answer, FakeCluster};
 use typedis_testkit::{Cluster as Servers, ServerKind};
@@ -37,24 +37,39 @@ fn popped() -> Answer {
     Answer::Reply(b"*2\r\n$3\r\nfoo\r\n$3\r\njob\r\n".to_vec())
 }
 
+/// Also when what goes with the command leaves no room, and when its reply would be reported.
 #[tokio::test]
 async fn a_wait_goes_on_at_the_node_that_a_redirect_names() {
-    for (word, asking) in [("MOVED", 0), ("ASK", 1)] {
-        let fake = FakeCluster::start(3, move |asked| {
-            match (asked.command.name().as_str(), asked.node) {
-                ("BLPOP", 0) if asked.asking == (asking == 1) => popped(),
-                ("BLPOP", 0) => Answer::moved(12_182, asked.addr(2)),
-                ("BLPOP", _) => Answer::error(format_args!("{word} 12182 {}", asked.addr(0))),
-                _ => Answer::Usual,
+    for (word, asking, commands) in [("MOVED", 0, 100), ("ASK", 1, 100), ("ASK", 1, 1)] {
+        for reports in [false, true] {
+            let fake = FakeCluster::start(3, move |asked| {
+                match (asked.command.name().as_str(), asked.node) {
+                    ("CLIENT", _) if asked.command.text(1) == "ID" => {
+                        Answer::Reply(b":7\r\n".to_vec())
+                    }
+                    ("BLPOP", 0) if asked.asking == (asking == 1) => popped(),
+                    ("BLPOP", 0) => Answer::moved(12_182, asked.addr(2)),
+                    ("BLPOP", _) => Answer::error(format_args!("{word} 12182 {}", asked.addr(0))),
+                    _ => Answer::Usual,
+                }
+            })
+            .await
+            .unwrap();
+            let budget = Budget {
+                commands,
+                ..Budget::default()
+            };
+            let cluster = Cluster::open(config(&fake.node(0).url()).budget(budget))
+                .await
+                .unwrap();
+            if reports {
+                cluster.on_unclaimed(|_| {});
             }
-        })
-        .await
-        .unwrap();
-        let cluster = connect(&fake).await;
-        let job = soon("BLPOP", cluster.run(blpop(KEY, 5))).await.unwrap();
-        assert_eq!(job.unwrap().1, "job");
-        assert_eq!((fake.count(2, "BLPOP"), fake.count(0, "BLPOP")), (1, 1));
-        assert_eq!(fake.count(0, "ASKING"), asking);
+            let job = soon("BLPOP", cluster.run(blpop(KEY, 5))).await.unwrap();
+            assert_eq!(job.unwrap().1, "job");
+            assert_eq!((fake.count(2, "BLPOP"), fake.count(0, "BLPOP")), (1, 1));
+            assert_eq!(fake.count(0, "ASKING"), asking);
+        }
     }
 }
 
