@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::split::{Join, Part};
+use super::split::Join;
 use crate::chain::gathered::{ByNode, EachOutcome, EachReply};
 use crate::chain::pieces::Pieces;
 use crate::error::{Error, Result};
@@ -87,13 +87,13 @@ impl Gather {
                     part += 1;
                 }
                 Some(join) => {
-                    let parts = join.parts.iter().map(|Part { keys }| {
+                    let replies = (part..part + join.len()).map(|part| {
                         let mut outcome = None;
                         arrived.next(part, |arrived| outcome = Some(arrived.into_frame()));
-                        part += 1;
-                        (outcome.unwrap_or_else(|| Err(missing())), keys.clone())
+                        outcome.unwrap_or_else(|| Err(missing()))
                     });
-                    let outcome = join.reply(parts.collect());
+                    let outcome = join.reply(replies.collect());
+                    part += join.len();
                     joined.put(index, outcome.into());
                 }
             }

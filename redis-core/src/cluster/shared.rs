@@ -171,10 +171,10 @@ mod tests {
         }
         let shared = Shared::new(config, topology(reply(nodes / 2, nodes / 2)));
         let to = Address::Tcp("127.0.0.1".to_owned(), 7_001);
-        let mut quarters = Vec::new();
+        let (mut quarters, length) = (Vec::new(), SLOTS / 4);
         for quarter in 0..4 {
             let before = Instant::now();
-            for slot in quarter * SLOTS / 4..(quarter + 1) * SLOTS / 4 {
+            for slot in quarter * length..(quarter + 1) * length {
                 shared.moved(slot, &to);
             }
             quarters.push(before.elapsed());

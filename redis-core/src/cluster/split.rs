@@ -1,13 +1,12 @@
 //! One command on many nodes: it is split, or sent to all, and the replies are joined into one.
 
-use std::collections::BTreeMap;
-
 use super::routes::Routes;
 use crate::chain::routing::{Goal, Singles};
 use crate::command::{Args, CommandInfo, Keys, RequestPolicy, ResponsePolicy, Slots, slot};
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::reply::{Frame, Reply};
+use crate::reply::{Frame, FrameRef, Reply};
 use crate::runtime::planted::Planted;
+use crate::wire::encode;
 
 /// Which nodes a command goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,32 +78,52 @@ impl Layout {
     }
 }
 
-/// A part of a command that was split.
-#[derive(Debug)]
-pub(super) struct Part {
-    /// The numbers of its keys.
-    pub(super) keys: Vec<usize>,
-}
-
 /// A command that was split, and how the replies to its parts become one.
 #[derive(Debug)]
 pub(super) struct Join {
     /// The number of its first part among all commands.
     pub(super) first: usize,
-    pub(super) parts: Vec<Part>,
+    parts: Parts,
     info: &'static CommandInfo,
 }
 
+/// The parts of a command.
+#[derive(Debug, Default)]
+struct Parts {
+    /// The numbers of the keys, part after part.
+    keys: Vec<usize>,
+    /// For each part, how many of these it has.
+    counts: Vec<usize>,
+}
+
+impl Parts {
+    /// The numbers of the keys of each part.
+    fn iter(&self) -> impl Iterator<Item = &[usize]> {
+        let mut rest = self.keys.as_slice();
+        self.counts.iter().map(move |count| {
+            let (keys, more) = rest.split_at_checked(*count).unwrap_or_default();
+            rest = more;
+            keys
+        })
+    }
+}
+
 impl Join {
+    /// How many parts there are.
+    pub(super) fn len(&self) -> usize {
+        self.parts.counts.len()
+    }
+
     /// Makes one reply of those to its parts.
-    pub(super) fn reply(&self, outcomes: Outcomes) -> Result<Frame> {
+    pub(super) fn reply(&self, replies: Vec<Result<Frame>>) -> Result<Frame> {
         let refusal = |frame: Frame| match frame.reply().error() {
             Some(error) => Err(Error::refused(error)),
             None => Ok(frame),
         };
-        let outcomes = outcomes
+        let outcomes = replies
             .into_iter()
-            .map(|(outcome, keys)| (outcome.and_then(refusal), keys));
+            .map(|outcome| outcome.and_then(refusal))
+            .zip(self.parts.iter());
         join(self.info, outcomes.collect())
     }
 }
@@ -146,45 +165,51 @@ pub(super) fn expand(singles: &mut Singles, routes: &Routes) -> Result<Vec<Join>
 }
 
 /// Adds the parts of a command, one for each slot.
-fn by_slots(args: &Args, singles: &mut Singles) -> Vec<Part> {
+fn by_slots(args: &Args, singles: &mut Singles) -> Parts {
     let Some(layout) = Layout::of(args) else {
-        return Vec::new();
+        return Parts::default();
     };
-    let words = args.to_words();
+    let encoded = args.joined();
+    let words: Vec<&[u8]> = encode::words(&encoded).collect();
     let (_, rest) = words.split_at_checked(layout.first).unwrap_or_default();
-    let groups: Vec<&[Vec<u8>]> = rest.chunks(layout.group).take(layout.count).collect();
+    let groups: Vec<&[&[u8]]> = rest.chunks(layout.group).take(layout.count).collect();
     let tail = rest.get(layout.count * layout.group..).unwrap_or_default();
-    let mut by_slot: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
-    for (number, group) in groups.iter().enumerate() {
-        if let Some(key) = group.first() {
-            by_slot.entry(slot(key)).or_default().push(number);
-        }
-    }
-    let part = |(slot, keys): (u16, Vec<usize>)| {
+    let keys = groups.iter().filter_map(|group| group.first()).enumerate();
+    let mut by_slot: Vec<(u16, usize)> = keys.map(|(number, key)| (slot(key), number)).collect();
+    by_slot.sort_unstable();
+    let mut parts = Parts::default();
+    for of_one_slot in by_slot.chunk_by(|(one, _), (other, _)| one == other) {
         let mut part = Args::lease(args.info(), Keys::Ignored);
-        for group in keys.iter().filter_map(|number| groups.get(*number)) {
-            group.iter().for_each(|word| part.arg("argument", word));
+        for group in of_one_slot
+            .iter()
+            .filter_map(|(_, number)| groups.get(*number))
+        {
+            group.iter().for_each(|word| part.arg("argument", *word));
         }
-        tail.iter().for_each(|word| part.arg("argument", word));
-        singles.push_for(part, Goal::Owner(slot));
-        Part { keys }
-    };
-    by_slot.into_iter().map(part).collect()
+        tail.iter().for_each(|word| part.arg("argument", *word));
+        if let Some((slot, _)) = of_one_slot.first() {
+            singles.push_for(part, Goal::Owner(*slot));
+        }
+        parts.counts.push(of_one_slot.len());
+    }
+    parts.keys = by_slot.into_iter().map(|(_, number)| number).collect();
+    parts
 }
 
 /// Adds a command once for each of these goals.
-fn to_each(args: &Args, goals: impl Iterator<Item = Goal>, singles: &mut Singles) -> Vec<Part> {
-    let to = |goal| {
+fn to_each(args: &Args, goals: impl Iterator<Item = Goal>, singles: &mut Singles) -> Parts {
+    let mut parts = Parts::default();
+    for goal in goals {
         singles.push_for(Box::new(args.again()), goal);
-        Part { keys: Vec::new() }
-    };
-    goals.map(to).collect()
+        parts.counts.push(0);
+    }
+    parts
 }
 
 /// The outcome of each part, and the numbers of its keys.
-pub(super) type Outcomes = Vec<(Result<Frame>, Vec<usize>)>;
+type Outcomes<'j> = Vec<(Result<Frame>, &'j [usize])>;
 
-fn join(info: &CommandInfo, outcomes: Outcomes) -> Result<Frame> {
+fn join(info: &CommandInfo, outcomes: Outcomes<'_>) -> Result<Frame> {
     if info.response_policy == ResponsePolicy::OneSucceeded
         && let Some(place) = outcomes.iter().position(|(outcome, _)| outcome.is_ok())
     {
@@ -208,33 +233,45 @@ fn join(info: &CommandInfo, outcomes: Outcomes) -> Result<Frame> {
 }
 
 /// The replies, unless a part failed. If others were carried out, the error says for which keys.
-fn all_or_error(info: &CommandInfo, outcomes: Outcomes) -> Result<Vec<(Frame, Vec<usize>)>> {
-    let done: Vec<usize> = outcomes
-        .iter()
-        .filter(|(outcome, _)| outcome.is_ok())
-        .flat_map(|(_, keys)| keys.iter().copied())
-        .collect();
+fn all_or_error<'j>(
+    info: &CommandInfo,
+    outcomes: Outcomes<'j>,
+) -> Result<Vec<(Frame, &'j [usize])>> {
     let all: usize = outcomes.iter().map(|(_, keys)| keys.len()).sum();
-    let replies: Result<Vec<_>> = outcomes
-        .into_iter()
-        .map(|(outcome, keys)| outcome.map(|frame| (frame, keys)))
-        .collect();
-    replies.map_err(|error| {
-        if info.readonly || done.is_empty() {
-            return error;
+    let mut replies = Vec::with_capacity(outcomes.len());
+    let mut failure = None;
+    for (outcome, keys) in outcomes {
+        match outcome {
+            Ok(frame) => replies.push((frame, keys)),
+            Err(error) => {
+                failure.get_or_insert(error);
+            }
         }
-        let mut done = done;
-        done.sort_unstable();
-        let numbers: Vec<String> = done.iter().map(usize::to_string).collect();
-        let text = format!(
-            "{error}; it has {all} keys, counted from 0, and was carried out for these: {}",
-            numbers.join(", ")
-        );
-        Error::new(ErrorKind::Cluster(text.into()), Phase::MaybeApplied)
-    })
+    }
+    let Some(error) = failure else {
+        return Ok(replies);
+    };
+    let mut done: Vec<usize> = replies
+        .iter()
+        .flat_map(|(_, keys)| *keys)
+        .copied()
+        .collect();
+    if info.readonly || done.is_empty() {
+        return Err(error);
+    }
+    done.sort_unstable();
+    let numbers: Vec<String> = done.iter().map(usize::to_string).collect();
+    let text = format!(
+        "{error}; it has {all} keys, counted from 0, and was carried out for these: {}",
+        numbers.join(", ")
+    );
+    Err(Error::new(
+        ErrorKind::Cluster(text.into()),
+        Phase::MaybeApplied,
+    ))
 }
 
-fn first(outcomes: Vec<(Frame, Vec<usize>)>) -> Result<Frame> {
+fn first(outcomes: Vec<(Frame, &[usize])>) -> Result<Frame> {
     let first = outcomes.into_iter().next();
     first.map(|(frame, _)| frame).ok_or_else(nothing)
 }
@@ -246,7 +283,7 @@ fn nothing() -> Error {
 }
 
 /// Combines integers, or lists of integers position by position.
-fn fold(outcomes: &[(Frame, Vec<usize>)], fold: impl Fn(i64, i64) -> i64) -> Result<Frame> {
+fn fold(outcomes: &[(Frame, &[usize])], fold: impl Fn(i64, i64) -> i64) -> Result<Frame> {
     let mut sum: Option<Vec<i64>> = None;
     let mut is_list = false;
     for (frame, _) in outcomes {
@@ -279,33 +316,35 @@ fn fold(outcomes: &[(Frame, Vec<usize>)], fold: impl Fn(i64, i64) -> i64) -> Res
 
 /// Joins lists: in the order of the numbers of their keys, if they have numbers, otherwise one after another. Of
 /// replies that are not lists, the first is taken.
-fn in_order(outcomes: Vec<(Frame, Vec<usize>)>) -> Result<Frame> {
-    let mut elements: Vec<(usize, Frame)> = Vec::new();
+fn in_order(outcomes: Vec<(Frame, &[usize])>) -> Result<Frame> {
+    if outcomes
+        .iter()
+        .any(|(frame, _)| frame.lent_elements().is_none())
+    {
+        return first(outcomes);
+    }
+    // Each element with its number.
+    let mut elements: Vec<(usize, FrameRef<'_>)> = Vec::with_capacity(outcomes.len());
     for (frame, keys) in &outcomes {
-        let Some(frames) = frame.elements() else {
-            return first(outcomes);
-        };
-        let frames: Vec<Frame> = frames.collect();
-        if !keys.is_empty() && frames.len() != keys.len() {
+        let lent = frame.lent_elements().into_iter().flatten();
+        let before = elements.len();
+        let number = |index: usize| keys.get(index).copied().unwrap_or_default();
+        elements.extend(lent.enumerate().map(|(index, one)| (number(index), one)));
+        if !keys.is_empty() && elements.len() - before != keys.len() {
             return Err(Error::protocol(
                 "a node answered with fewer values than it was asked for",
             ));
         }
-        let number = |index: usize| keys.get(index).copied().unwrap_or_default();
-        elements.extend(
-            frames
-                .into_iter()
-                .enumerate()
-                .map(|(index, frame)| (number(index), frame)),
-        );
     }
     // Stable, so that elements without a number keep their order.
     if !Planted::SplitOrder.is_here() {
         elements.sort_by_key(|(number, _)| *number);
     }
+    let length: usize = elements.iter().map(|(_, one)| one.as_bytes().len()).sum();
     let mut bytes = format!("*{}\r\n", elements.len()).into_bytes();
-    for (_, frame) in &elements {
-        bytes.extend_from_slice(frame.as_bytes());
+    bytes.reserve(length);
+    for (_, one) in &elements {
+        bytes.extend_from_slice(one.as_bytes());
     }
     Ok(Frame::from_scanned(bytes::Bytes::from(bytes)))
 }

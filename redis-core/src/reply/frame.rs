@@ -110,6 +110,20 @@ impl Frame {
         }
     }
 
+    /// The elements of an array, lent; `None` for anything else.
+    pub(crate) fn lent_elements(&self) -> Option<impl Iterator<Item = FrameRef<'_>>> {
+        let Reply::Array(elements) = self.reply() else {
+            return None;
+        };
+        let (mut at, mut remaining) = (elements.position(), elements.remaining());
+        Some(std::iter::from_fn(move || {
+            remaining = remaining.checked_sub(1)?;
+            let (element, end) = FrameRef::next(self.0.span(), at)?;
+            at = end;
+            Some(element)
+        }))
+    }
+
     /// The pushes between the elements of this reply, where servers before 7.2 may put them. They are not elements,
     /// and [`Frame::reply`] skips them.
     pub(crate) fn inner_pushes(&self) -> Vec<Self> {

@@ -148,7 +148,7 @@ impl Args {
     }
 
     /// The bytes, with all shared values in their places.
-    pub(super) fn joined(&self) -> Cow<'_, [u8]> {
+    pub(crate) fn joined(&self) -> Cow<'_, [u8]> {
         if self.shared().is_empty() {
             return Cow::Borrowed(&self.bytes);
         }
