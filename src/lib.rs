@@ -89,6 +89,8 @@ mod worker;
 /// The code of the guide's pages, which the documentation tests compile.
 #[cfg(doctest)]
 mod guide {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
     #[doc = include_str!("../docs/guide/caching.md")]
     struct Caching;
     #[doc = include_str!("../docs/guide/cluster.md")]
@@ -116,6 +118,8 @@ mod guide {
     struct Observability;
     #[doc = include_str!("../docs/guide/maintenance.md")]
     struct Maintenance;
+    #[doc = include_str!("../docs/guide/mistakes.md")]
+    struct Mistakes;
     #[doc = include_str!("../docs/guide/publish-subscribe.md")]
     struct PublishSubscribe;
     #[doc = include_str!("../docs/guide/recipes.md")]

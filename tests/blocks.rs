@@ -1,13 +1,13 @@
 //! Every block of code of every page is tried: Rust is compiled, a spec is expanded with the scripts beside it, Lua is loaded
 //! by a server, the lines of a shell name commands that exist, and URLs are read.
 //!
-//! The Rust of the guide is compiled by the documentation tests (`src/lib.rs`, `recipes/src/lib.rs`), that of the other pages here, as the body of a
-//! function.
+//! Rust is compiled by the documentation tests (`src/lib.rs`, `recipes/src/lib.rs`), and the spec that a page prints is expanded here, from a copy that is
+//! compared with the page.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use typedis::IntoConfig;
 use typedis::prelude::*;
@@ -93,13 +93,6 @@ fn blocks_of(page: String) -> Vec<Block> {
     blocks
 }
 
-/// A folder for what is written here.
-fn folder(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    fs::create_dir_all(&folder).expect("the folder can be made");
-    folder
-}
-
 #[test]
 fn every_block_is_of_a_kind_that_is_tried() {
     let mut counts = [0; 5];
@@ -125,50 +118,62 @@ fn every_block_is_of_a_kind_that_is_tried() {
 }
 
 #[test]
-fn code_outside_of_the_guide_compiles() {
-    let folder = folder("blocks");
-    let tests = trybuild::TestCases::new();
+fn every_page_with_rust_is_compiled_by_the_documentation_tests() {
+    let crates = [("src/lib.rs", "../"), ("recipes/src/lib.rs", "../../")];
+    let mut checked = 0;
     for block in blocks() {
-        let is_compiled_elsewhere = block.page.starts_with("docs/guide/");
-        if block.language != "rust" || is_compiled_elsewhere {
+        if !block.language.starts_with("rust") || block.language == "rust,ignore" {
             continue;
         }
-        let name = block.place().replace(['/', '.', ':'], "_");
-        let path = folder.join(name + ".rs");
-        let text = format!(
-            "#![allow(unused)]\nfn main() {{}}\nasync fn block() -> typedis::Result<()> {{\n{}Ok(())\n}}\n",
-            block.text
-        );
-        fs::write(&path, text).expect("it can be written");
-        tests.pass(path);
+        let is_included = crates.iter().any(|(file, up)| {
+            let text = fs::read_to_string(root().join(file)).expect("it can be read");
+            text.contains(&format!("include_str!(\"{up}{}\")", block.page))
+        });
+        assert!(is_included, "{}: nothing compiles this page", block.place());
+        checked += 1;
     }
-    for (index, spec) in specs().into_iter().enumerate() {
-        let path = folder.join(format!("spec_{index}.rs"));
-        let spec = spec.to_str().expect("it is text");
-        let text = format!(
-            "#![allow(unused)]\nfn main() {{}}\ntypedis::commands! {{ pub trait AllCommands from {spec:?} }}\n"
-        );
-        fs::write(&path, text).expect("it can be written");
-        tests.pass(path);
-    }
+    assert!(checked > 20, "{checked}");
 }
 
-/// The specs that the pages print, written to files with the scripts of the same page beside them.
-fn specs() -> Vec<PathBuf> {
-    let mut specs = Vec::new();
-    for page in pages() {
-        let folder = folder(&format!("specs/{}", page.replace(['/', '.'], "_")));
-        for block in blocks_of(page) {
-            let Some(file) = block.file() else { continue };
-            let path = folder.join(file);
-            fs::write(&path, &block.text).expect("it can be written");
-            if block.language == "toml" {
-                specs.push(path);
-            }
-        }
+/// The spec that the page about scripts prints, expanded with the script beside it.
+mod printed {
+    typedis::commands! { pub(crate) trait ShopCommands from "tests/blocks/shop.toml" }
+}
+
+#[tokio::test]
+async fn the_specs_that_pages_print_are_expanded() -> typedis::Result<()> {
+    let mut printed = Vec::new();
+    for block in blocks() {
+        let Some(file) = block.file() else { continue };
+        let copy = root().join("tests/blocks").join(file);
+        let copy = fs::read_to_string(&copy).unwrap_or_else(|error| {
+            panic!("{}: the copy in tests/blocks: {error}", block.place());
+        });
+        assert_eq!(
+            copy,
+            block.text,
+            "{}: its copy in tests/blocks",
+            block.place()
+        );
+        printed.push(file.to_owned());
     }
-    assert!(!specs.is_empty(), "the page about scripts prints one");
-    specs
+    printed.sort();
+    assert_eq!(
+        printed,
+        ["reserve.lua", "shop.toml"],
+        "expand the spec of each page"
+    );
+
+    use printed::ShopCommands as _;
+    let database = database(ServerKind::Valkey9);
+    let conn = typedis::connect(database.url()).await?;
+    conn.set("stock", 5).await?;
+    assert_eq!(
+        conn.reserve("stock", "order", 3).note("soon").await?,
+        Some(2)
+    );
+    assert_eq!(conn.reserve("stock", "order", 3).await?, None);
+    Ok(())
 }
 
 #[test]

@@ -5,17 +5,15 @@
 //! - this file: the settings, and the leader
 //! - `events`: elected, lost, elected again
 
-use std::fmt;
 use std::time::Duration;
 
 use typedis::prelude::HashCommands as _;
 use typedis::{AnyClient, Client, Result as ClientResult};
 
-use crate::error::{Lost, Result};
+use crate::guard::guard;
 use crate::keys::Keys;
-use crate::lease::{Attempt, Lease};
+use crate::lease::Attempt;
 use crate::lock::LockHold;
-use crate::scripts::jittered;
 
 mod events;
 
@@ -88,13 +86,8 @@ impl Election {
     /// # Errors
     /// The server could not be asked, or refused. [`events`](Self::events) goes on after errors.
     pub async fn campaign(&self) -> ClientResult<Leadership> {
-        let mut attempt = self.attempt()?;
-        loop {
-            match attempt.take().await? {
-                Ok((token, lease)) => return Ok(Leadership { token, lease }),
-                Err(expires) => tokio::time::sleep(self.wait(expires)).await,
-            }
-        }
+        let lease = self.attempt()?.wait(self.pause).await?;
+        Ok(Leadership::new(lease))
     }
 
     /// Campaigns again and again, and tells when it is elected and when the leadership is lost.
@@ -119,60 +112,16 @@ impl Election {
         let hold = LockHold::new(self.client.clone(), RECIPE, &self.name, what, self.ttl)?;
         Ok(Attempt::new(hold.named(&self.candidate)))
     }
-
-    /// How long to wait before the next attempt, if the leader's time ends after `expires`.
-    fn wait(&self, expires: Duration) -> Duration {
-        jittered(self.pause).min(expires)
-    }
 }
 
-/// The leadership, for as long as this lives. Dropping it resigns in the background.
-#[must_use = "dropping it resigns"]
-pub struct Leadership {
-    token: u64,
-    lease: Lease<LockHold>,
-}
-
-impl Leadership {
-    /// The fencing token: every later leader has a larger one. Let storages refuse a token that is smaller than one they have seen.
-    #[must_use]
-    pub fn token(&self) -> u64 {
-        self.token
-    }
-
-    /// Whether nobody else can lead, as far as this client knows: it was elected or renewed less than its time to live ago.
-    #[must_use]
-    pub fn is_held(&self) -> bool {
-        self.lease.is_held()
-    }
-
-    /// Waits until the leadership is lost, and says why.
-    pub async fn lost(&self) -> Lost {
-        self.lease.lost().await
-    }
-
-    /// Runs the work, and drops it if the leadership is lost meanwhile.
-    ///
-    /// # Errors
-    /// The leadership was lost.
-    pub async fn run<F: Future>(&self, work: F) -> Result<F::Output, Lost> {
-        self.lease.run(work).await
-    }
+guard! {
+    /// The leadership, for as long as this lives. Dropping it resigns in the background.
+    #[must_use = "dropping it resigns"]
+    pub struct Leadership(LockHold): "the leadership", held if "nobody else can lead";
 
     /// Gives the leadership up, and says whether it was held until now.
-    ///
-    /// # Errors
-    /// It was lost before; or the server could not be asked, and the leadership ends by itself.
-    pub async fn resign(self) -> Result<()> {
-        self.lease.release().await
-    }
-}
+    fn resign;
 
-impl fmt::Debug for Leadership {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Leadership")
-            .field("token", &self.token)
-            .field("is_held", &self.is_held())
-            .finish_non_exhaustive()
-    }
+    /// The fencing token: every later leader has a larger one. Let storages refuse a token that is smaller than one they have seen.
+    fn token;
 }

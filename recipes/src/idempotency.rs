@@ -103,7 +103,7 @@ impl Idempotency {
             result: PhantomData,
         };
         Ok(match Attempt::new(hold).take().await? {
-            Ok(((), lease)) => Begun::Run(RequestRun {
+            Ok(lease) => Begun::Run(RequestRun {
                 lease,
                 result_ttl: self.result_ttl,
             }),

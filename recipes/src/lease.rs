@@ -12,11 +12,12 @@ use tokio::time::Instant;
 use typedis::Phase;
 
 use crate::error::{Error, LossCause, Lost, Result};
+use crate::scripts::jittered;
 
 /// What one caller may hold.
 pub(crate) trait Held: Send + Sync + 'static {
     /// What the server says when it gives it.
-    type Given: Send;
+    type Given: Send + Sync;
     /// What it says when it refuses.
     type Refusal: Send;
 
@@ -44,9 +45,9 @@ pub(crate) type Taken<H> =
 type Report = oneshot::Sender<Result<()>>;
 
 /// Something that is held, and the task that renews it.
-#[derive(Debug)]
-pub(crate) struct Lease<H> {
+pub(crate) struct Lease<H: Held> {
     held: Arc<H>,
+    given: H::Given,
     standing: watch::Receiver<Standing>,
     /// Sending ends the task with a report; dropping ends it without one. In both cases it is given back.
     stop: oneshot::Sender<Report>,
@@ -62,12 +63,13 @@ enum Standing {
 
 impl<H: Held> Lease<H> {
     /// Begins to renew what the server gave in a reply to a call that was made at `asked`.
-    pub(crate) fn begin(held: Arc<H>, asked: Instant) -> Self {
+    fn begin(held: Arc<H>, given: H::Given, asked: Instant) -> Self {
         let (standing, seen) = watch::channel(Standing::Held(asked + certain(held.ttl())));
         let (stop, stopped) = oneshot::channel();
         tokio::spawn(keep(Arc::clone(&held), asked, standing, stopped));
         Self {
             held,
+            given,
             standing: seen,
             stop,
         }
@@ -76,6 +78,11 @@ impl<H: Held> Lease<H> {
     /// What is held.
     pub(crate) fn held(&self) -> &H {
         &self.held
+    }
+
+    /// What the server said when it gave it.
+    pub(crate) fn given(&self) -> &H::Given {
+        &self.given
     }
 
     /// Whether nobody else can hold it, as far as this client knows.
@@ -125,6 +132,11 @@ impl<H: Held> Lease<H> {
 /// How long it is certainly held, counted from before the call was sent: clocks may run differently fast.
 fn certain(ttl: Duration) -> Duration {
     ttl - ttl / 100
+}
+
+/// How long to wait before it is asked for again: at most `longest`, and no longer than what another caller holds lives.
+pub(crate) fn pause(longest: Duration, expires: Duration) -> Duration {
+    jittered(longest).min(expires)
 }
 
 /// Renews it until it is lost or given back.
@@ -219,7 +231,7 @@ impl<H: Held> Attempt<H> {
     /// Asks the server once. A reply that took the whole time to live says nothing any more, so it is asked again.
     pub(crate) async fn take(
         &mut self,
-    ) -> typedis::Result<std::result::Result<(H::Given, Lease<H>), H::Refusal>> {
+    ) -> typedis::Result<std::result::Result<Lease<H>, H::Refusal>> {
         loop {
             let asked = Instant::now();
             self.is_open = true;
@@ -228,8 +240,20 @@ impl<H: Held> Attempt<H> {
                 continue;
             }
             self.is_open = matches!(&reply, Err(error) if error.phase() == Phase::MaybeApplied);
-            let lease = |given| (given, Lease::begin(Arc::clone(&self.held), asked));
+            let lease = |given| Lease::begin(Arc::clone(&self.held), given, asked);
             return reply.map(|reply| reply.map(lease));
+        }
+    }
+}
+
+impl<H: Held<Refusal = Duration>> Attempt<H> {
+    /// Asks until the server gives it: after a pause of at most `longest`, and at once when what another caller holds has expired.
+    pub(crate) async fn wait(&mut self, longest: Duration) -> typedis::Result<Lease<H>> {
+        loop {
+            match self.take().await? {
+                Ok(lease) => return Ok(lease),
+                Err(expires) => tokio::time::sleep(pause(longest, expires)).await,
+            }
         }
     }
 }

@@ -29,7 +29,7 @@
 //! - [`Election`]: one leader among candidates
 //! - [`Queue`]: jobs that are due later, delivered until they are done
 //! - [`Idempotency`]: a request that is made twice is carried out once
-//! - `lease`: what is held for a time and renewed in the background; behind the guards of several recipes
+//! - `lease`: what is held for a time and renewed in the background; `guard`: what its holder has, the same for locks, permits and leaders
 //! - `error`: what can go wrong, and what is said when something is lost
 //! - `keys`: the names of keys; `scripts`: the Lua scripts as methods, and what they are given
 
@@ -55,6 +55,7 @@ mod guide {
 mod cache_aside;
 mod election;
 mod error;
+mod guard;
 mod idempotency;
 mod keys;
 mod lease;

@@ -2,21 +2,18 @@
 //!
 //! # Layout
 //!
-//! - this file: the settings, and taking it
+//! - this file: the settings, taking it, and what its holder has
 //! - `hold`: the scripts of a lock, which leader elections use as well
-//! - `guard`: what its holder has
 
 use std::time::Duration;
 
 use typedis::{AnyClient, Client, Result};
 
+use crate::guard::guard;
 use crate::lease::Attempt;
-use crate::scripts::jittered;
 
-mod guard;
 mod hold;
 
-pub use guard::LockGuard;
 pub(crate) use hold::LockHold;
 
 /// A lock that one caller holds at a time, in all programs that use the server.
@@ -84,9 +81,7 @@ impl Lock {
     /// The server could not be asked, or refused. If it may have given the lock, the lock is given back in the background.
     pub async fn try_acquire(&self) -> Result<Option<LockGuard>> {
         let taken = self.attempt()?.take().await?;
-        Ok(taken
-            .ok()
-            .map(|(token, lease)| LockGuard::new(token, lease)))
+        Ok(taken.ok().map(LockGuard::new))
     }
 
     /// Takes the lock as soon as it is free. To give up after some time, use [`tokio::time::timeout`]: a call that is dropped leaves no lock
@@ -95,13 +90,8 @@ impl Lock {
     /// # Errors
     /// As [`try_acquire`](Self::try_acquire).
     pub async fn acquire(&self) -> Result<LockGuard> {
-        let mut attempt = self.attempt()?;
-        loop {
-            match attempt.take().await? {
-                Ok((token, lease)) => return Ok(LockGuard::new(token, lease)),
-                Err(expires) => tokio::time::sleep(jittered(self.pause).min(expires)).await,
-            }
-        }
+        let lease = self.attempt()?.wait(self.pause).await?;
+        Ok(LockGuard::new(lease))
     }
 
     fn attempt(&self) -> Result<Attempt<LockHold>> {
@@ -109,4 +99,19 @@ impl Lock {
         let hold = LockHold::new(self.client.clone(), "lock", &self.name, what, self.ttl)?;
         Ok(Attempt::new(hold))
     }
+}
+
+guard! {
+    /// A lock that is held. It is renewed in the background for as long as this lives.
+    ///
+    /// Dropping it releases the lock in the background. If that fails, or the runtime ends before, the lock expires after its time to live.
+    #[must_use = "dropping it releases the lock"]
+    pub struct LockGuard(LockHold): "the lock", held if "nobody else can hold the lock";
+
+    /// Releases the lock, and says whether it was held until now.
+    fn release;
+
+    /// The fencing token: every later holder has a larger one. Pass it to the storage with each write, and let the storage refuse a token that is
+    /// smaller than one it has seen.
+    fn token;
 }

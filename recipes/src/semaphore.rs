@@ -1,15 +1,14 @@
 //! A limited number of callers at a time: [`Semaphore`].
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use typedis::{AnyClient, Client, Result as ClientResult};
 
-use crate::error::{Lost, Result};
+use crate::guard::guard;
 use crate::keys::Keys;
-use crate::lease::{Attempt, Held, Lease, Taken};
-use crate::scripts::{Scripts as _, jittered, micros, unique};
+use crate::lease::{Attempt, Held, Taken};
+use crate::scripts::{Scripts as _, micros, unique};
 
 /// A limited number of permits, shared by all programs that use the server.
 ///
@@ -79,7 +78,7 @@ impl Semaphore {
     /// The server could not be asked, or refused. If it may have given a permit, that is given back in the background.
     pub async fn try_acquire(&self) -> ClientResult<Option<Permit>> {
         let taken = self.attempt()?.take().await?;
-        Ok(taken.ok().map(|((), lease)| Permit { lease }))
+        Ok(taken.ok().map(Permit::new))
     }
 
     /// Takes a permit as soon as one is free. To give up after some time, use [`tokio::time::timeout`]: a call that is dropped leaves no permit
@@ -88,13 +87,8 @@ impl Semaphore {
     /// # Errors
     /// As [`try_acquire`](Self::try_acquire).
     pub async fn acquire(&self) -> ClientResult<Permit> {
-        let mut attempt = self.attempt()?;
-        loop {
-            match attempt.take().await? {
-                Ok(((), lease)) => return Ok(Permit { lease }),
-                Err(expires) => tokio::time::sleep(jittered(self.pause).min(expires)).await,
-            }
-        }
+        let lease = self.attempt()?.wait(self.pause).await?;
+        Ok(Permit::new(lease))
     }
 
     fn attempt(&self) -> ClientResult<Attempt<PermitHold>> {
@@ -109,49 +103,15 @@ impl Semaphore {
     }
 }
 
-/// A permit that is held. It is renewed in the background for as long as this lives.
-///
-/// Dropping it gives the permit back in the background. If that fails, or the runtime ends before, the permit expires.
-#[must_use = "dropping it gives the permit back"]
-pub struct Permit {
-    lease: Lease<PermitHold>,
-}
-
-impl Permit {
-    /// Whether the permit is certainly held, as far as this client knows: it was acquired or renewed less than its time to live ago.
-    #[must_use]
-    pub fn is_held(&self) -> bool {
-        self.lease.is_held()
-    }
-
-    /// Waits until the permit is lost, and says why.
-    pub async fn lost(&self) -> Lost {
-        self.lease.lost().await
-    }
-
-    /// Runs the work, and drops it if the permit is lost meanwhile.
+guard! {
+    /// A permit that is held. It is renewed in the background for as long as this lives.
     ///
-    /// # Errors
-    /// The permit was lost.
-    pub async fn run<F: Future>(&self, work: F) -> Result<F::Output, Lost> {
-        self.lease.run(work).await
-    }
+    /// Dropping it gives the permit back in the background. If that fails, or the runtime ends before, the permit expires.
+    #[must_use = "dropping it gives the permit back"]
+    pub struct Permit(PermitHold): "the permit", held if "the permit is certainly held";
 
     /// Gives the permit back, and says whether it was held until now.
-    ///
-    /// # Errors
-    /// The permit was lost before; or the server could not be asked, and the permit expires by itself.
-    pub async fn release(self) -> Result<()> {
-        self.lease.release().await
-    }
-}
-
-impl fmt::Debug for Permit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Permit")
-            .field("is_held", &self.is_held())
-            .finish_non_exhaustive()
-    }
+    fn release;
 }
 
 /// What one caller holds, or wants to.

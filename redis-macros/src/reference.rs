@@ -22,7 +22,15 @@ pub(crate) fn expand(loaded: &Loaded) -> TokenStream {
         object([("name", text(&ty.name)), ("words", list(words))])
     }));
     let commands = model.groups.iter().flat_map(|group| &group.commands);
-    let json = object([("enums", enums), ("commands", list(commands.map(command)))]);
+    let refused =
+        loaded.spec.refused.iter().map(|(name, advice)| {
+            object([("name", text(&name.text)), ("advice", text(&advice.text))])
+        });
+    let json = object([
+        ("enums", enums),
+        ("commands", list(commands.map(command))),
+        ("refused", list(refused)),
+    ]);
     quote!(#json)
 }
 
@@ -76,6 +84,7 @@ fn command(command: &Command) -> String {
         ("keys", has_keys(command).to_string()),
         ("deprecated", optional(facts.deprecated.as_ref())),
         ("complexity", optional(facts.complexity.as_ref())),
+        ("aliases", list(facts.aliases.iter().map(|name| text(name)))),
         ("body", body(&command.body)),
         ("choices", list(choices)),
         ("options", list(command.options.iter().map(option))),

@@ -7,7 +7,7 @@
 )]
 
 use typedis_testkit::Planted;
-use typedis_testkit::simulation::many::Many;
+use typedis_testkit::simulation::many::{Failure, Many};
 use typedis_testkit::simulation::plan::Plan;
 use typedis_testkit::simulation::run;
 
@@ -38,13 +38,23 @@ fn the_engine_keeps_all_rules() {
     }
 }
 
-/// Where the search begins for those that are shown by few seeds. Another number only costs time.
+/// Where the search begins for those that are shown by few seeds: `cargo xtask simulate --planted 10000` lists the first seed of
+/// each. All seeds are searched, so another number only costs time.
 fn first_seed(fault: Planted) -> u64 {
     match fault {
         Planted::Reordered => 2_000,
         Planted::StaleScripts => 2_400,
         _ => 0,
     }
+}
+
+/// The first failure with a fault in the engine.
+fn shown_by(fault: Planted, seeds: u64) -> Option<Failure> {
+    let first = first_seed(fault).min(seeds);
+    [first..seeds, 0..first].into_iter().find_map(|seeds| {
+        let many = Many::new(seeds).with_fault(fault);
+        many.run(|_| {}).failure
+    })
 }
 
 /// Each fault is one that clients have had. A simulation that does not find it is too tame.
@@ -54,16 +64,14 @@ fn planted_faults_are_found() {
     let tame: Vec<Planted> = Planted::ALL
         .into_iter()
         .filter(|fault| {
-            let first = first_seed(*fault);
-            let many = Many::new(first..first + seeds);
-            let report = many.with_fault(*fault).run(|_| {});
-            if let Some(failure) = &report.failure {
+            let failure = shown_by(*fault, seeds);
+            if let Some(failure) = &failure {
                 println!(
                     "{fault:?}: seed {}: {}: {}",
                     failure.seed, failure.violation.rule, failure.violation.text
                 );
             }
-            report.failure.is_none()
+            failure.is_none()
         })
         .collect();
     assert_eq!(tame, [], "not found within {seeds} seeds");

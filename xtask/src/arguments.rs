@@ -27,7 +27,7 @@ pub(crate) enum Command {
         /// For each target.
         minutes: f64,
         /// All, if none is named.
-        target: Option<String>,
+        targets: Vec<String>,
     },
     Bench(bench::Options),
     Reference,
@@ -66,7 +66,7 @@ fn parse_from(mut parser: lexopt::Parser) -> Result<Command> {
         "soak" => return Ok(Command::Soak(parser.raw_args()?.collect())),
         "fuzz" => Command::Fuzz {
             minutes: 30.0,
-            target: None,
+            targets: Vec::new(),
         },
         "bench" => Command::Bench(bench::Options::default()),
         "reference" => Command::Reference,
@@ -103,9 +103,7 @@ fn options(mut parser: lexopt::Parser, mut command: Command) -> Result<Command> 
             (Long("minutes"), Command::Fuzz { minutes, .. }) => {
                 *minutes = parser.value()?.parse()?
             }
-            (Long("target"), Command::Fuzz { target, .. }) => {
-                *target = Some(parser.value()?.string()?);
-            }
+            (Long("target"), Command::Fuzz { targets, .. }) => *targets = list(parser.value()?)?,
             (Long("missing"), Command::Spec { missing, .. }) => {
                 *missing = Some(parser.value()?.string()?);
             }
@@ -210,14 +208,14 @@ mod tests {
     }
 
     #[test]
-    fn fuzzing_takes_a_time_and_a_target() {
-        let fuzz = |minutes, target: Option<&str>| {
-            let target = target.map(str::to_owned);
-            Ok(Command::Fuzz { minutes, target })
+    fn fuzzing_takes_a_time_and_targets() {
+        let fuzz = |minutes, targets: &[&str]| {
+            let targets = targets.iter().map(|name| (*name).to_owned()).collect();
+            Ok(Command::Fuzz { minutes, targets })
         };
-        assert_eq!(parse(&["fuzz"]), fuzz(30.0, None));
-        let words = ["fuzz", "--target", "url", "--minutes", "0.5"];
-        assert_eq!(parse(&words), fuzz(0.5, Some("url")));
+        assert_eq!(parse(&["fuzz"]), fuzz(30.0, &[]));
+        let words = ["fuzz", "--target", "url,scan", "--minutes", "0.5"];
+        assert_eq!(parse(&words), fuzz(0.5, &["url", "scan"]));
     }
 
     #[test]

@@ -1,15 +1,25 @@
-//! `cargo xtask fuzz`: the targets in `fuzz/`, each for some minutes, beginning with what real servers replied.
+//! `cargo xtask fuzz`: the targets in `fuzz/`, each for some minutes, beginning with what real servers replied. Inputs that
+//! reached something new are kept in `fuzz/corpus`, so that the next run goes on from there.
 //!
 //! # Layout
 //!
+//! - `build`: the programs of the targets
 //! - `corpus`: the inputs to begin with
+//! - `outcome`: what libFuzzer says of a run
 //! - this file: running the targets
 
-use std::process::Command;
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
 
-use crate::{Result, cargo, screen};
+use crate::{Result, screen};
+use outcome::Outcome;
 
+mod build;
 mod corpus;
+mod outcome;
 
 /// The targets: the files of `fuzz/fuzz_targets`.
 const TARGETS: [&str; 5] = ["decode", "scan", "session", "topology", "url"];
@@ -17,44 +27,103 @@ const TARGETS: [&str; 5] = ["decode", "scan", "session", "topology", "url"];
 /// Longer inputs find nothing more, and take longer.
 const LONGEST_INPUT: usize = 4096;
 
-/// Runs all targets, or one, for so many minutes each.
-pub(crate) fn run(minutes: f64, target: Option<&str>) -> Result {
-    let targets: Vec<&str> = match target {
-        None => TARGETS.to_vec(),
-        Some(name) if TARGETS.contains(&name) => vec![name],
-        Some(name) => return Err(format!("there is no target {name:?}: {TARGETS:?}").into()),
-    };
-    check_tools()?;
-    for target in targets {
-        corpus::write(target)?;
-        screen::step(&format!("{target}: {minutes} minutes"));
-        cargo::run(command(target, minutes))?;
+/// An input that takes longer, in seconds, breaks a rule.
+const LONGEST_RUN: u32 = 10;
+
+/// A target that needs more memory, in MiB, breaks a rule.
+const MOST_MEMORY: u32 = 1024;
+
+/// Runs all targets, or those that are named, for so many minutes each. All are run, also if one breaks a rule.
+pub(crate) fn run(minutes: f64, targets: &[String]) -> Result {
+    for name in targets {
+        if !TARGETS.contains(&name.as_str()) {
+            return Err(format!("there is no target {name:?}: {TARGETS:?}").into());
+        }
     }
-    Ok(())
+    build::check_tools()?;
+    screen::step("building the targets");
+    let programs = build::build()?;
+    let mut outcomes = Vec::new();
+    for target in TARGETS {
+        if targets.is_empty() || targets.iter().any(|name| name == target) {
+            screen::step(&format!("{target}: {minutes} minutes"));
+            outcomes.push((target, run_target(&programs, target, minutes)?));
+        }
+    }
+    println!("\n{}", outcome::HEADING);
+    for (target, outcome) in &outcomes {
+        println!("| `{target}` | {outcome} |");
+    }
+    let broken = outcomes.iter().filter_map(|(target, outcome)| {
+        let input = outcome.broken_by.as_ref()?;
+        let program = programs.join(target);
+        Some(format!(
+            "{target}: see it again with {} {input}",
+            program.display()
+        ))
+    });
+    let broken: Vec<String> = broken.collect();
+    match broken.is_empty() {
+        true => Ok(()),
+        false => Err(format!("a rule was broken\n{}", broken.join("\n")).into()),
+    }
 }
 
-fn check_tools() -> Result {
-    let mut version = Command::new("rustup");
-    version.args(["run", "nightly", "cargo", "fuzz", "--version"]);
-    match version.output() {
-        Ok(output) if output.status.success() => Ok(()),
-        _ => Err(
-            "fuzzing needs a nightly compiler (`rustup toolchain install nightly`) and \
-                  cargo-fuzz (`cargo install cargo-fuzz`)"
-                .into(),
-        ),
+/// Runs one target. Its output goes into a file; the screen shows how it goes on, and all of it if it fails.
+fn run_target(programs: &Path, target: &str, minutes: f64) -> Result<Outcome> {
+    corpus::write(target)?;
+    let logs = build::folder().join("target/logs");
+    let artifacts = build::folder().join("artifacts").join(target);
+    fs::create_dir_all(&logs)?;
+    fs::create_dir_all(&artifacts)?;
+    let start = Instant::now();
+    let mut child = command(&programs.join(target), target, &artifacts, minutes)
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let mut outcome = Outcome::default();
+    let log = logs.join(format!("{target}.log"));
+    let mut file = File::create(&log)?;
+    if let Some(output) = child.stderr.take() {
+        for line in BufReader::new(output).split(b'\n') {
+            let line = line?;
+            let text = String::from_utf8_lossy(&line);
+            writeln!(file, "{text}")?;
+            outcome.read(&text);
+            if is_shown(&text) {
+                println!("{text}");
+            }
+        }
     }
+    let status = child.wait()?;
+    outcome.time = start.elapsed();
+    if !status.success() {
+        println!("{}", fs::read_to_string(&log)?);
+        if outcome.broken_by.is_none() {
+            return Err(format!("{target} ended with {status}: see {}", log.display()).into());
+        }
+    }
+    Ok(outcome)
 }
 
-fn command(target: &str, minutes: f64) -> Command {
-    let mut command = Command::new("rustup");
+fn command(program: &Path, target: &str, artifacts: &Path, minutes: f64) -> Command {
+    let mut command = Command::new(program);
     command
-        .args(["run", "nightly", "cargo", "fuzz", "run", target, "--"])
+        .arg(build::folder().join("corpus").join(target))
+        .arg(format!("-artifact_prefix={}/", artifacts.display()))
         .arg(format!("-max_total_time={:.0}", minutes * 60.0))
         .arg(format!("-max_len={LONGEST_INPUT}"))
+        .arg(format!("-timeout={LONGEST_RUN}"))
+        .arg(format!("-rss_limit_mb={MOST_MEMORY}"))
         .arg("-print_final_stats=1")
-        .current_dir(cargo::workspace().join("fuzz"));
+        .stdin(Stdio::null());
     command
+}
+
+/// Lines that come rarely: the beginning, a sign of life at each power of two, and the end.
+fn is_shown(line: &str) -> bool {
+    ["\tINITED", "\tpulse", "\tDONE"]
+        .iter()
+        .any(|word| line.contains(word))
 }
 
 #[cfg(test)]
@@ -65,7 +134,7 @@ mod tests {
 
     #[test]
     fn every_target_is_run() {
-        let folder = cargo::workspace().join("fuzz/fuzz_targets");
+        let folder = build::folder().join("fuzz_targets");
         let files = std::fs::read_dir(folder).unwrap();
         let mut names: Vec<String> = files
             .map(|file| file.unwrap().file_name().into_string().unwrap())
@@ -76,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_target_that_is_not_there_is_named() {
-        let error = run(1.0, Some("replies")).unwrap_err().to_string();
+        let error = run(1.0, &["replies".to_owned()]).unwrap_err().to_string();
         assert!(error.contains("no target \"replies\""), "{error}");
     }
 }

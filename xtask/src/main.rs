@@ -51,9 +51,10 @@ cargo xtask <command>
                      everything. It fails if a reply is wrong, something is lost or done twice, or if a line rises: the
                      median of memory, descriptors or tasks in the last quarter of the time may be 15 % and 12 (MiB) above
                      that in the second quarter. The report, the samples and the plots are in target/soak
-  fuzz [--minutes N] [--target NAME]
+  fuzz [--minutes N] [--target NAMES]
                      give inputs that are changed at random to the scanner, the decoders, URLs, topologies and sessions, each
-                     for N minutes (30); needs nightly Rust and cargo-fuzz
+                     for N minutes (30); NAMES are separated by commas. Inputs that reach new code are kept in fuzz/corpus,
+                     where the next run begins; the output is in fuzz/target/logs. It needs a C++ compiler
   bench [--quick] [--only NAMES] [--clients NAMES] [--rounds N]
                      run typedis and its peers side by side, write docs/benchmarks.md: some 30 minutes, or 7 with --quick.
                      NAMES are separated by commas: a workload is `get-16` (16 tasks), `get` (all its sizes) or a table
@@ -91,7 +92,7 @@ fn main() -> ExitCode {
         Ok(Command::Test(arguments)) => test::run(arguments),
         Ok(Command::Simulate(arguments)) => simulate::run(arguments),
         Ok(Command::Soak(arguments)) => soak::run(arguments),
-        Ok(Command::Fuzz { minutes, target }) => fuzz::run(minutes, target.as_deref()),
+        Ok(Command::Fuzz { minutes, targets }) => fuzz::run(minutes, &targets),
         Ok(Command::Bench(options)) => bench::run(&options),
         Ok(Command::Layers { write }) => layers::run(write),
         Ok(Command::Reference) => reference::run(),

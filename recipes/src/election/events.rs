@@ -5,7 +5,7 @@ use typedis::{Backoff, Error, Result};
 
 use super::{Election, Leadership};
 use crate::error::Lost;
-use crate::lease::Attempt;
+use crate::lease::{Attempt, pause};
 use crate::lock::LockHold;
 
 /// What happens to a candidate.
@@ -124,12 +124,14 @@ impl ElectionEvents {
             State::Campaigning { attempt, next } => {
                 tokio::time::sleep_until(*next).await;
                 match attempt.take().await? {
-                    Ok((token, lease)) => {
-                        self.state = State::Leading(Leadership { token, lease });
+                    Ok(lease) => {
+                        let leadership = Leadership::new(lease);
+                        let token = leadership.token();
+                        self.state = State::Leading(leadership);
                         Ok(Some(ElectionEvent::Elected { token }))
                     }
                     Err(expires) => {
-                        *next = Instant::now() + self.election.wait(expires);
+                        *next = Instant::now() + pause(self.election.pause, expires);
                         self.failures = 0;
                         Ok(None)
                     }

@@ -216,6 +216,20 @@ async fn nothing_old_is_read_and_loads_are_shared_while_connections_fail() {
     assert!(loads * 4 < reads, "{loads} loads for {reads} reads");
 }
 
+/// The value, as soon as the connection is not at fault.
+async fn read(cache: &CacheAside, key: &str, source: &Source) -> u64 {
+    let read = async {
+        loop {
+            match cache.get(key, || source.load()).await {
+                Ok(value) => return value,
+                Err(CacheError::Client(error)) if passes(&error) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    };
+    soon("it is read", read).await
+}
+
 #[tokio::test]
 async fn values_survive_a_failover_in_good_order() {
     let failing = Failing::start().await;
@@ -223,14 +237,27 @@ async fn values_survive_a_failover_in_good_order() {
     let source = Source::default();
     assert_eq!(cache.get("x", || source.load()).await.unwrap(), 1);
     failing.hand_over("{cache:a:x}").await;
-    let again = async {
-        loop {
-            match cache.get("x", || source.load()).await {
-                Ok(value) => return value,
-                Err(CacheError::Client(error)) if passes(&error) => {}
-                Err(error) => panic!("{error}"),
-            }
-        }
-    };
-    assert_eq!(soon("it is read", again).await, 1);
+    assert_eq!(read(&cache, "x", &source).await, 1);
+}
+
+#[tokio::test]
+async fn a_crash_brings_back_what_was_forgotten_and_loses_what_was_stored_without_the_replica() {
+    let failing = Failing::start().await;
+    let cache = CacheAside::new(&failing.cluster, "a").ttl(FOR_EVER);
+    let source = Source::default();
+    let [other] = failing
+        .beside("{cache:a:x}", |key| format!("{{cache:a:{key}}}"))
+        .await;
+    assert_eq!(cache.get("x", || source.load()).await.unwrap(), 1);
+    failing.cut_replica_off("{cache:a:x}").await;
+    cache.forget("x").await.unwrap();
+    assert_eq!(cache.get("x", || source.load()).await.unwrap(), 2);
+    assert_eq!(cache.get(&other, || source.load()).await.unwrap(), 3);
+    failing.kill("{cache:a:x}").await;
+
+    assert_eq!(read(&cache, "x", &source).await, 1, "the old value is back");
+    assert_eq!(read(&cache, &other, &source).await, 4, "it is loaded again");
+    assert_eq!(read(&cache, &other, &source).await, 4, "and stored again");
+    insist!(cache.forget("x"));
+    assert_eq!(read(&cache, "x", &source).await, 5);
 }

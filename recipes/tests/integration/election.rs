@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use typedis::prelude::*;
-use typedis_recipes::{Election, ElectionEvent, LossCause};
+use typedis_recipes::{Election, ElectionEvent, Error, LossCause};
 use typedis_testkit::ServerKind;
 
 use crate::chaos::Chaos;
@@ -134,4 +134,36 @@ async fn a_leader_goes_on_after_a_failover_in_good_order() {
     assert_eq!(leader.as_deref(), Some("node-1"));
     assert!(leadership.is_held());
     leadership.resign().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_crash_loses_a_leader_that_the_replica_did_not_have_and_the_next_one_has_a_larger_token()
+{
+    let failing = Failing::start().await;
+    let [other] = failing
+        .beside("{election:a}", |name| format!("{{election:{name}}}"))
+        .await;
+    let candidate =
+        |name: &str, candidate| Election::new(&failing.cluster, name, candidate).ttl(FOR_EVER);
+    let kept = candidate("a", "node-1").campaign().await.unwrap();
+    failing.cut_replica_off("{election:a}").await;
+    let first = candidate(&other, "node-1").campaign().await.unwrap();
+    failing.kill("{election:a}").await;
+
+    let leader = insist!(candidate("a", "node-2").leader());
+    assert_eq!(leader.as_deref(), Some("node-1"));
+    kept.resign().await.unwrap();
+    assert_eq!(insist!(candidate(&other, "node-2").leader()), None);
+    let second = insist!(candidate(&other, "node-2").campaign());
+    assert!(
+        first.is_held() && second.is_held(),
+        "the first is not told yet"
+    );
+    assert!(second.token() > first.token());
+    let told = first.resign().await.unwrap_err();
+    assert!(
+        matches!(&told, Error::Lost(lost) if matches!(lost.cause(), LossCause::Gone)),
+        "{told}"
+    );
+    second.resign().await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! A cluster whose primary fails: [`Failing`].
+//! A cluster whose primary fails, in good order or by a crash: [`Failing`].
 
 use std::sync::Arc;
 
@@ -30,6 +30,46 @@ impl Failing {
         }
     }
 
+    /// Names whose keys lie on the same node as `key`, so that it fails for all of them at once.
+    pub(crate) async fn beside<const N: usize>(
+        &self,
+        key: &str,
+        key_of: impl Fn(&str) -> String + Send + 'static,
+    ) -> [String; N] {
+        let (servers, key) = (Arc::clone(&self.servers), slot(key));
+        blocking(move || {
+            let owner = |slot| servers.owner_of(slot).unwrap().id().to_owned();
+            let wanted = owner(key);
+            let mut names = (0..)
+                .map(|number| format!("beside-{number}"))
+                .filter(|name| owner(slot(key_of(name))) == wanted);
+            std::array::from_fn(|_| names.next().unwrap())
+        })
+        .await
+    }
+
+    /// Waits until the replica of the node of a key has all that was written. Of what is written from now on it hears nothing.
+    pub(crate) async fn cut_replica_off(&self, key: &str) {
+        let (servers, slot) = (Arc::clone(&self.servers), slot(key));
+        blocking(move || {
+            let owner = servers.owner_of(slot).unwrap();
+            let replicas = servers.replicas_of(&owner).unwrap();
+            let [replica] = &replicas[..] else {
+                panic!("{} replicas", replicas.len())
+            };
+            // WAIT counts the replicas that have what this connection wrote.
+            let mut conn = owner.connect().unwrap();
+            conn.call(&["SET", &mark(slot), "1"]).unwrap();
+            assert_eq!(conn.call(&["WAIT", "1", "0"]).unwrap(), "1");
+            // With a password that the primary does not know, the replica cannot come back.
+            replica
+                .call(&["CONFIG", "SET", "masterauth", "wrong"])
+                .unwrap();
+            conn.call(&["CLIENT", "KILL", "TYPE", "replica"]).unwrap();
+        })
+        .await;
+    }
+
     /// The replica of the node of a key takes over, in good order: nothing is lost.
     pub(crate) async fn hand_over(&self, key: &str) {
         let (servers, slot) = (Arc::clone(&self.servers), slot(key));
@@ -41,7 +81,8 @@ impl Failing {
         .await;
     }
 
-    /// The node of a key dies, and its replica takes over with what it has.
+    /// The node of a key dies, and its replica takes over with what it has: all that was written before [`cut_replica_off`](Self::cut_replica_off)
+    /// and nothing after it, if that was called.
     pub(crate) async fn kill(&self, key: &str) {
         let (servers, slot) = (Arc::clone(&self.servers), slot(key));
         blocking(move || {
@@ -52,4 +93,10 @@ impl Failing {
         })
         .await;
     }
+}
+
+/// A key of this slot, which no recipe uses.
+fn mark(wanted: u16) -> String {
+    let mut keys = (0..).map(|number| format!("mark:{number}"));
+    keys.find(|key| slot(key) == wanted).unwrap()
 }

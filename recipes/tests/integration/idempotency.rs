@@ -176,3 +176,42 @@ async fn results_survive_a_failover_in_good_order() {
     let begun = insist!(requests.begin::<String>("x"));
     assert!(matches!(&begun, Begun::Replay(result) if result == "done"));
 }
+
+#[tokio::test]
+async fn a_crash_loses_runs_and_results_that_the_replica_did_not_have() {
+    let failing = Failing::start().await;
+    let requests = Idempotency::new(&failing.cluster, "a").run_ttl(FOR_EVER);
+    let [finished, running] = failing
+        .beside("{idempotency:a:x}", |key| {
+            format!("{{idempotency:a:{key}}}")
+        })
+        .await;
+    let done = "done".to_owned();
+    run(requests.begin("x").await.unwrap())
+        .finish(&done)
+        .await
+        .unwrap();
+    failing.cut_replica_off("{idempotency:a:x}").await;
+    run(requests.begin(&finished).await.unwrap())
+        .finish(&done)
+        .await
+        .unwrap();
+    let first = run(requests.begin(&running).await.unwrap());
+    failing.kill("{idempotency:a:x}").await;
+
+    let kept = insist!(requests.begin::<String>("x"));
+    assert!(
+        matches!(&kept, Begun::Replay(result) if *result == done),
+        "{kept:?}"
+    );
+    // Both are carried out once more. The one whose run is lost is told when it stores its result.
+    let again = run(insist!(requests.begin(&finished)));
+    let second = run(insist!(requests.begin(&running)));
+    let told = first.finish(&done).await.unwrap_err();
+    assert!(
+        matches!(&told, Error::Lost(lost) if matches!(lost.cause(), LossCause::Gone)),
+        "{told}"
+    );
+    again.finish(&done).await.unwrap();
+    second.finish(&done).await.unwrap();
+}

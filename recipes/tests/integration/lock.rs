@@ -193,7 +193,7 @@ async fn no_two_hold_a_lock_and_no_token_is_given_twice_while_connections_fail()
 }
 
 #[tokio::test]
-async fn a_lock_survives_a_failover_in_good_order_and_tokens_grow_after_a_crash() {
+async fn a_lock_survives_a_failover_in_good_order() {
     let failing = Failing::start().await;
     let lock = Lock::new(&failing.cluster, "a").ttl(FOR_EVER);
     let guard = lock.acquire().await.unwrap();
@@ -202,13 +202,36 @@ async fn a_lock_survives_a_failover_in_good_order_and_tokens_grow_after_a_crash(
     let refused = insist!(lock.try_acquire());
     assert!(refused.is_none(), "the new primary has the lock");
     guard.release().await.unwrap();
-
-    // Replication is asynchronous: whether the lock survives is not known, but its token is not given again.
-    let guard = lock.acquire().await.unwrap();
+    let guard = insist!(lock.acquire());
     assert!(guard.token() > token);
+}
+
+#[tokio::test]
+async fn a_crash_loses_a_lock_that_the_replica_did_not_have_and_the_token_tells_its_holders_apart()
+{
+    let failing = Failing::start().await;
+    let [other] = failing
+        .beside("{lock:a}", |name| format!("{{lock:{name}}}"))
+        .await;
+    let kept = Lock::new(&failing.cluster, "a").ttl(FOR_EVER);
+    let lost = Lock::new(&failing.cluster, other).ttl(FOR_EVER);
+    let kept_guard = kept.acquire().await.unwrap();
+    failing.cut_replica_off("{lock:a}").await;
+    let first = lost.acquire().await.unwrap();
     failing.kill("{lock:a}").await;
-    let gone = insist!(failing.cluster.del(["{lock:a}"]));
-    assert!(gone <= 1);
-    let next = insist!(lock.acquire());
-    assert!(next.token() > guard.token());
+
+    assert!(insist!(kept.try_acquire()).is_none());
+    kept_guard.release().await.unwrap();
+    let second = soon("the lock is free", async { insist!(lost.acquire()) }).await;
+    assert!(
+        first.is_held() && second.is_held(),
+        "the first is not told yet"
+    );
+    assert!(second.token() > first.token());
+    let told = first.release().await.unwrap_err();
+    assert!(
+        matches!(&told, Error::Lost(lost) if matches!(lost.cause(), LossCause::Gone)),
+        "{told}"
+    );
+    second.release().await.unwrap();
 }

@@ -271,3 +271,32 @@ async fn a_queue_survives_a_failover_in_good_order() {
         (0..20).filter(|number| *number != taken.payload).collect()
     );
 }
+
+#[tokio::test]
+async fn a_crash_loses_jobs_that_the_replica_did_not_have_and_delivers_again_what_it_did_not_know_as_done()
+ {
+    let failing = Failing::start().await;
+    let queue = Queue::new(&failing.cluster, "a").visibility(FOR_EVER);
+    for number in 0..10 {
+        queue.push(number).await.unwrap();
+    }
+    failing.cut_replica_off(DUE).await;
+    for number in 10..20 {
+        queue.push(number).await.unwrap();
+    }
+    let done = queue.take::<u64>().await.unwrap().expect("it is due");
+    assert!(done.done().await.unwrap());
+    assert!(done.payload < 10, "the oldest job comes first");
+    failing.kill(DUE).await;
+
+    let mut left = BTreeSet::new();
+    while let Some(job) = insist!(queue.take::<u64>()) {
+        assert!(insist!(job.done()));
+        assert!(
+            left.insert(job.payload),
+            "{} was delivered twice",
+            job.payload
+        );
+    }
+    assert_eq!(left, (0..10).collect());
+}

@@ -8,6 +8,7 @@ use typedis_recipes::{Gcra, SlidingWindow, Verdict};
 use typedis_testkit::{ServerKind, shared_cluster};
 
 use crate::chaos::Chaos;
+use crate::failover::Failing;
 use crate::support::*;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -219,4 +220,45 @@ async fn no_window_has_more_than_the_limit_while_it_slides() {
         let (first, last) = (window[0], window[LIMIT]);
         assert!(last - first >= length.as_micros() as f64, "{window:?}");
     }
+}
+
+#[tokio::test]
+async fn what_was_let_through_is_known_after_a_failover_in_good_order() {
+    let failing = Failing::start().await;
+    let gcra = Gcra::new(&failing.cluster, "a", 5, FOR_EVER).burst(5);
+    assert!(gcra.check_units("ada", 4).await.unwrap().is_allowed());
+    failing.hand_over("{gcra:a:ada}").await;
+    assert!(!insist!(gcra.check_units("ada", 2)).is_allowed());
+
+    let window = SlidingWindow::new(&failing.cluster, "a", 5, FOR_EVER);
+    assert!(insist!(window.check_units("ada", 4)).is_allowed());
+    failing.hand_over("{window:a:ada}").await;
+    assert!(!insist!(window.check_units("ada", 2)).is_allowed());
+}
+
+#[tokio::test]
+async fn a_crash_lets_through_once_more_what_the_replica_did_not_know_of() {
+    let failing = Failing::start().await;
+    let [name] = failing
+        .beside("{gcra:a:ada}", |name| format!("{{window:{name}:ada}}"))
+        .await;
+    let gcra = Gcra::new(&failing.cluster, "a", 5, FOR_EVER).burst(5);
+    let window = SlidingWindow::new(&failing.cluster, name, 5, FOR_EVER);
+    assert!(gcra.check_units("ada", 2).await.unwrap().is_allowed());
+    assert!(window.check_units("ada", 2).await.unwrap().is_allowed());
+    failing.cut_replica_off("{gcra:a:ada}").await;
+    assert!(gcra.check_units("ada", 3).await.unwrap().is_allowed());
+    assert!(window.check_units("ada", 3).await.unwrap().is_allowed());
+    failing.kill("{gcra:a:ada}").await;
+
+    assert!(!insist!(gcra.check_units("ada", 4)).is_allowed());
+    assert_eq!(
+        insist!(gcra.check_units("ada", 3)),
+        Verdict::Allowed { remaining: 0 }
+    );
+    assert!(!insist!(window.check_units("ada", 4)).is_allowed());
+    assert_eq!(
+        insist!(window.check_units("ada", 3)),
+        Verdict::Allowed { remaining: 0 }
+    );
 }

@@ -125,3 +125,27 @@ async fn permits_survive_a_failover_in_good_order() {
     let next = insist!(semaphore.try_acquire());
     assert!(next.is_some());
 }
+
+#[tokio::test]
+async fn a_crash_loses_permits_that_the_replica_did_not_have_so_more_than_the_limit_are_out() {
+    let failing = Failing::start().await;
+    let semaphore = Semaphore::new(&failing.cluster, "a", 2).ttl(FOR_EVER);
+    let kept = semaphore.acquire().await.unwrap();
+    failing.cut_replica_off("{semaphore:a}").await;
+    let lost = semaphore.acquire().await.unwrap();
+    failing.kill("{semaphore:a}").await;
+
+    let third = soon("a permit is free", async { insist!(semaphore.acquire()) }).await;
+    assert!(kept.is_held() && lost.is_held() && third.is_held());
+    assert!(
+        insist!(semaphore.try_acquire()).is_none(),
+        "no more than one was lost"
+    );
+    let told = lost.release().await.unwrap_err();
+    assert!(
+        matches!(&told, Error::Lost(lost) if matches!(lost.cause(), LossCause::Gone)),
+        "{told}"
+    );
+    kept.release().await.unwrap();
+    third.release().await.unwrap();
+}

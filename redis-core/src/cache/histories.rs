@@ -92,6 +92,8 @@ struct History {
     evicts: bool,
     reads: AtomicUsize,
     absent: AtomicUsize,
+    /// Whether each fault has had its turn. Before that, reading goes on.
+    disturbed: AtomicBool,
     over: AtomicBool,
     violations: Mutex<Vec<String>>,
 }
@@ -107,6 +109,7 @@ impl History {
             evicts,
             reads: AtomicUsize::new(0),
             absent: AtomicUsize::new(0),
+            disturbed: AtomicBool::new(false),
             over: AtomicBool::new(false),
             violations: Mutex::default(),
         })
@@ -166,6 +169,11 @@ impl History {
             let ended = self.flushes_reporting.load(Ordering::SeqCst);
             self.flushes_reported.fetch_max(ended, Ordering::SeqCst);
         }
+    }
+
+    /// Whether this is enough to read.
+    fn suffices(&self, reads: usize) -> bool {
+        self.reads.load(Ordering::Relaxed) >= reads && self.disturbed.load(Ordering::Relaxed)
     }
 
     fn is_over(&self) -> bool {
@@ -258,7 +266,7 @@ async fn write<C: Client>(conn: C, history: Arc<History>, share: usize) {
 }
 
 async fn read<C: Origin>(cache: Cached<C>, history: Arc<History>, reads: usize, gets_only: bool) {
-    while history.reads.load(Ordering::Relaxed) < reads {
+    while !history.suffices(reads) {
         let most = if fastrand::bool() { KEYS } else { KEYS / 50 };
         let first = fastrand::usize(..most);
         if gets_only || fastrand::u8(..8) > 0 {
@@ -294,6 +302,7 @@ async fn disturb(conn: Connection, history: Arc<History>) {
         if round % 7 == 6 {
             let kill = raw("CLIENT KILL").arg("TYPE").arg("normal");
             let _ = conn.run(kill.reply::<u64>()).await;
+            history.disturbed.store(true, Ordering::Relaxed);
         }
     }
 }
@@ -339,6 +348,8 @@ async fn run(setup: Setup) -> (Vec<String>, super::CacheStats) {
     if setup.disturbed {
         let conn = Connection::open(config()).await.unwrap();
         others.push(tokio::spawn(disturb(conn, history.clone())));
+    } else {
+        history.disturbed.store(true, Ordering::Relaxed);
     }
     let readers: Vec<_> = (0..READERS)
         .map(|_| {

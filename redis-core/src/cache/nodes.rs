@@ -57,7 +57,7 @@ impl NodeSources {
         with: impl FnOnce(&Arc<Source>, u16) -> R,
     ) -> Option<R> {
         let mut present = self.present.load();
-        if !self.cluster.has_map(&present.map) {
+        if !self.cluster.has_map(&present.map) && !Planted::KeptAfterMove.is_here() {
             self.take_over();
             present = self.present.load();
         }
@@ -74,7 +74,7 @@ impl NodeSources {
         let before = self.present.load_full();
         let map = self.cluster.map();
         let moved = map.moved_since(&before.map);
-        for slot in moved.filter(|_| !Planted::KeptAfterMove.is_here()) {
+        for slot in moved {
             self.shared.count_move(slot);
         }
         let known = |link: &_| {

@@ -11,7 +11,7 @@ use super::routing::Routing;
 use super::writes::Writes;
 use crate::command::prefix::Prefix;
 use crate::command::script_text::{Loaded, ScriptTextRef, is_unknown};
-use crate::command::{Args, Keys};
+use crate::command::{ASKING, Args, Keys};
 use crate::engine::inflight::{Delivery, Hold, Parts, Patience, Payload, Terms};
 use crate::error::{Error, Result, ServerError, ServerVersion};
 use crate::wire::encode::Output;
@@ -20,7 +20,6 @@ use crate::wire::{Chunk, fixed_command};
 
 const MULTI: &[u8] = fixed_command!("MULTI");
 const EXEC: &[u8] = fixed_command!("EXEC");
-const ASKING: &[u8] = fixed_command!("ASKING");
 
 /// Commands in order, encoded.
 #[derive(Debug, Default)]

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::pending::ASKING;
 use crate::chain::routing::Singles;
+use crate::command::ASKING;
 use crate::command::script_text::ScriptTextRef;
 use crate::engine::inflight::{Hold, Patience, Payload, Terms};
 use crate::engine::link::Link;

@@ -109,8 +109,8 @@ impl Cluster {
     /// ```
     ///
     /// # Errors
-    /// A primary is not configured to send events; otherwise as for [`Connection::subscribe`]. Nodes that join later have to be
-    /// configured too, which is not checked.
+    /// A primary is not configured to send events; otherwise as for [`Connection::subscribe`]. For a node that becomes a primary
+    /// later and is not configured, the stream yields the error, and goes on with the events of the others.
     pub fn keyspace_events(&self) -> WatchKeyspace {
         WatchKeyspace::new(self.broker())
     }

@@ -1,6 +1,8 @@
 //! A node of a cluster, and the link to it: [`Node`].
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -34,6 +36,8 @@ pub(super) struct Node {
     /// For reads from it while it is a replica: a socket on which READONLY was said.
     reading: OnceLock<Connection>,
     health: Health,
+    /// Whether what its leased sockets are owed is waited for, because it is no primary any more.
+    in_grace: AtomicBool,
     /// When a redirect told of it.
     pub(super) since: Instant,
 }
@@ -49,6 +53,7 @@ impl Node {
             leases: OnceLock::new(),
             reading: OnceLock::new(),
             health: Health::default(),
+            in_grace: AtomicBool::new(false),
             since: Instant::now(),
         })
     }
@@ -121,6 +126,20 @@ impl Node {
         let config = || self.connection.config().clone().for_itself();
         let leases = self.leases.get_or_init(|| Leases::new(config()));
         Exclusive::lease_by(leases, end).await
+    }
+
+    /// Begins to wait for what its leased sockets are owed; `false` if nothing is, or if that was begun before.
+    pub(super) fn begins_grace(&self) -> bool {
+        let is_awaited = self.leases.get().is_some_and(|leases| leases.is_awaited());
+        is_awaited && !self.in_grace.swap(true, Ordering::AcqRel)
+    }
+
+    /// Ends that, and gives up the leased sockets that have been owed a reply for longer than `silence`.
+    pub(super) fn ends_grace(&self, silence: Option<Duration>) {
+        self.in_grace.store(false, Ordering::Release);
+        if let (Some(leases), Some(silence)) = (self.leases.get(), silence) {
+            leases.leave_silent(silence);
+        }
     }
 
     /// The link, for something on its way that may outlive the node's place in the map.

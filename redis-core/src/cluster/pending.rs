@@ -9,7 +9,7 @@ use super::nodes::Node;
 use super::redirect::{Redirect, RedirectKind};
 use super::shared::Shared;
 use crate::chain::routing::Goal;
-use crate::command::Args;
+use crate::command::{ASKING, Args};
 use crate::engine::exchange::{Command, decode};
 use crate::engine::inflight::{Again, Delivery, Parts, Payload, Terms};
 use crate::engine::link::Link;
@@ -18,11 +18,9 @@ use crate::engine::trace::Trace;
 use crate::error::{Error, Result, ServerError};
 use crate::reply::{Frame, FrameRef, FromRedis};
 use crate::runtime::planted::Planted;
+use crate::wire::Chunk;
 use crate::wire::encode::Output;
 use crate::wire::outgoing::Outgoing;
-use crate::wire::{Chunk, fixed_command};
-
-pub(super) const ASKING: &[u8] = fixed_command!("ASKING");
 
 /// A command that is being sent and answered on a cluster.
 pub struct ClusterPending<'a> {

@@ -15,6 +15,7 @@ use crate::engine::exchange::Pending;
 use crate::engine::inflight::Order;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::reply::Frame;
+use crate::runtime;
 
 /// How long a node may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -24,6 +25,8 @@ const LEAST_PAUSE: Duration = Duration::from_secs(1);
 const INTERVAL: Duration = Duration::from_secs(30);
 /// A node that owes replies for this long may have failed.
 const SILENCE: Duration = Duration::from_secs(1);
+/// How long a node that lost its role has to end what is blocked there. Redis 6.2 hears of its own failover after up to 10 s.
+const GRACE: Duration = Duration::from_secs(15);
 /// How many nodes are asked if the first ones know an older state.
 const WITNESSES: usize = 3;
 
@@ -137,6 +140,7 @@ pub(super) async fn run(shared: Weak<Shared>, wanted: Arc<Notify>) {
             let before = shared.routes().nodes().to_vec();
             shared.replace(topology);
             leave_silent(&shared, &before);
+            give_up_waits(&shared, before);
         }
     }
 }
@@ -164,12 +168,26 @@ fn is_troubled(shared: &Shared) -> bool {
 /// Gives up commands in flight on nodes that lost their slots and do not answer: the new owners are asked, if a
 /// command may be repeated.
 fn leave_silent(shared: &Shared, before: &[Arc<Node>]) {
-    let routes = shared.routes();
-    let owns = |node: &Arc<Node>| routes.primaries().any(|owner| Arc::ptr_eq(owner, node));
-    for node in before.iter().filter(|node| !owns(node)) {
+    for node in before.iter().filter(|node| !shared.owns_slots(node)) {
         if node.connection().stats().lag >= SILENCE {
             node.connection().link().order(Order::Leave);
         }
+    }
+}
+
+/// Gives up what is blocked on nodes that lost their role and do not end it: one that hangs, or a WAIT without a limit on
+/// Valkey 9. All others end what is blocked there, and then it goes on at the new owner.
+fn give_up_waits(shared: &Arc<Shared>, before: Vec<Arc<Node>>) {
+    let former = before.into_iter().filter(|node| !shared.owns_slots(node));
+    for node in former.filter(|node| node.begins_grace()) {
+        let shared = Arc::downgrade(shared);
+        runtime::spawn(async move {
+            sleep(GRACE).await;
+            let is_back = shared
+                .upgrade()
+                .is_some_and(|shared| shared.owns_slots(&node));
+            node.ends_grace((!is_back).then_some(GRACE));
+        });
     }
 }
 

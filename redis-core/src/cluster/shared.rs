@@ -56,6 +56,13 @@ impl Shared {
         self.routes.load()
     }
 
+    /// Whether a node is the primary of a slot.
+    pub(super) fn owns_slots(&self, node: &Arc<Node>) -> bool {
+        let routes = self.routes();
+        let mut primaries = routes.primaries();
+        primaries.any(|owner| Arc::ptr_eq(owner, node))
+    }
+
     /// Begins to ask nodes how they fare; `false` if that was begun before.
     pub(super) fn begins_watch(&self) -> bool {
         !self.watches.swap(true, Ordering::AcqRel)

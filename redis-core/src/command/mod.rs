@@ -39,7 +39,7 @@ pub use known::{Blocks, KnownCommand, KnownCommands};
 pub use naming::{Naming, PatternPlace};
 pub use optional::{Given, Optional, OptionalArg, Perhaps};
 pub use records::{Fits, Key, Number, Record, Text, ToRecords};
+pub(crate) use slot::{ASKING, Slots, crossing};
 pub use slot::{SLOTS, slot};
-pub(crate) use slot::{Slots, crossing};
 pub use state_change::StateChange;
 pub use values::{Each, each};

@@ -37,8 +37,10 @@ impl<T: ToArg> OptionalArg for Option<T> {
 ///
 /// `How` is found by the compiler: [`Given`] for a value, [`Perhaps`] for an `Option`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no `{T}`",
-    note = "whatever can be turned into it is (`Into<{T}>`), and an `Option` of that, whose `None` leaves the option out"
+    message = "`{Self}` cannot be turned into `{T}`",
+    label = "expected what `{T}` can be made from, or an `Option` of that",
+    note = "a time is a `Duration` or a whole number, not a text or a fraction; the documentation of `{T}` lists all that it can be made from (`From`)",
+    note = "`None` leaves the option out"
 )]
 pub trait Optional<T, How> {
     /// The value, unless the option is left out.
@@ -53,6 +55,8 @@ pub enum Given {}
 #[derive(Debug)]
 pub enum Perhaps {}
 
+// Errors are to speak of `Optional`, not of the `From` that is behind it.
+#[diagnostic::do_not_recommend]
 impl<T, V: Into<T>> Optional<T, Given> for V {
     fn given(self) -> Option<T> {
         Some(self.into())

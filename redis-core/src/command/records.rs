@@ -60,7 +60,8 @@ impl<T: Fits<Number> + ?Sized> Fits<Number> for &T {
 /// One record: a tuple whose members fit the columns `S`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a record of `{S}`",
-    note = "each record is a tuple: `[(\"field\", \"value\")]`, even if there is only one"
+    label = "expected a tuple of `{S}`",
+    note = "each record is a tuple, even if there is only one: `[(\"field\", \"value\")]`; two lists are paired one by one: `[(\"stream-1\", \"$\"), (\"stream-2\", \"$\")]`"
 )]
 pub trait Record<S> {
     /// Writes its members in order.
@@ -92,7 +93,9 @@ impl<S, R: Record<S> + ?Sized> Record<S> for &R {
 /// `#[derive(ToRedis)]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a list of records `{S}`",
-    note = "a tuple, an array, slice or `Vec` of tuples, a map, or a struct with `#[derive(ToRedis)]` is"
+    label = "expected tuples of `{S}`",
+    note = "what belongs together is one argument, a tuple: `(\"field\", \"value\")` in place of `\"field\", \"value\"`; the order is that of the command's syntax, such as (score, member) for ZADD",
+    note = "several are an array, a slice or a `Vec` of tuples, a map, or a struct with `#[derive(ToRedis)]`"
 )]
 pub trait ToRecords<S> {
     /// Writes the records in order.

@@ -4,9 +4,13 @@ use crc::{CRC_16_XMODEM, Crc};
 use memchr::memchr;
 
 use crate::error::Error;
+use crate::wire::fixed_command;
 
 /// The number of slots in a cluster.
 pub const SLOTS: u16 = 16_384;
+
+/// What comes right before a command whose slot is only about to come to the node.
+pub(crate) const ASKING: &[u8] = fixed_command!("ASKING");
 
 static CHECKSUM: Crc<u16> = Crc::<u16>::new(&CRC_16_XMODEM);
 

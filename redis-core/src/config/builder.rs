@@ -8,10 +8,10 @@ use super::backoff::Backoff;
 use super::budget::Budget;
 use super::cluster_settings::ClusterSettings;
 use super::code::{Connector, Hook, Provider, Resolver};
-use super::fleet::Service;
 use super::lag::{Capacity, Lag};
 use super::maintenance::{MaintNotifications, Maintenance, MovingEndpoint};
 use super::secret::Secret;
+use super::sentinels::Service;
 #[cfg(feature = "tls")]
 use super::tls::Tls;
 use crate::wire::Limits;

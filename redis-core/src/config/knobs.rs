@@ -9,9 +9,9 @@
 use super::nearest::nearest;
 use crate::config::address::Address;
 use crate::config::builder::{Config, Protocol};
-use crate::config::fleet::{SENTINEL_PORT, ServiceRole};
 use crate::config::maintenance::MaintNotifications;
 use crate::config::secret::MASK;
+use crate::config::sentinels::{SENTINEL_PORT, ServiceRole};
 use crate::error::{Error, Result};
 
 mod bounds;

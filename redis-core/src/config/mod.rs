@@ -9,7 +9,7 @@
 //! - `address`, `backoff`, `budget`, `cluster_settings`, `credentials`, `lag`, `read_from`, `secret`, `tls`: types of single settings
 //! - `code`: the types of the user's own code
 //! - `maintenance`: maintenance that servers announce
-//! - `fleet`: what all connections of one configuration know about the Sentinels of a service
+//! - `sentinels`: what all connections of one configuration know about the Sentinels of a service
 //! - `human`: times and sizes as people write them; `nearest`: the known word nearest to a wrong one
 
 mod address;
@@ -20,7 +20,6 @@ mod cluster;
 mod cluster_settings;
 mod code;
 mod credentials;
-mod fleet;
 mod hook;
 mod human;
 mod knobs;
@@ -29,6 +28,7 @@ mod maintenance;
 mod nearest;
 mod read_from;
 mod secret;
+mod sentinels;
 #[cfg(feature = "serde")]
 mod serde;
 mod service;
@@ -45,16 +45,16 @@ pub use builder::{Config, Protocol};
 pub(crate) use code::Hook;
 pub(crate) use code::{Transport, Unavailable};
 pub use credentials::Credentials;
-pub use fleet::ServiceRole;
-pub(crate) use fleet::{Follow, Guard, Moves};
 pub(crate) use lag::Capacity;
 pub use lag::Lag;
 pub(crate) use maintenance::SlotsMoved;
 pub use maintenance::{MaintNotifications, MovingEndpoint};
 pub use read_from::ReadFrom;
 pub use secret::Secret;
+pub use sentinels::ServiceRole;
+pub(crate) use sentinels::{Follow, Guard, Moves};
 #[cfg(feature = "tls")]
-pub(crate) use tls::Identity;
+pub(crate) use tls::{Contents, IdentityContents};
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsVersion};
 pub use url::IntoConfig;

@@ -2,8 +2,8 @@
 
 use super::address::Address;
 use super::builder::Config;
-use super::fleet::{SENTINEL_PORT, ServiceRole};
 use super::secret::Secret;
+use super::sentinels::{SENTINEL_PORT, ServiceRole};
 use crate::error::Obstacle;
 
 /// Services that Sentinels watch.

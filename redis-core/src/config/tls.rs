@@ -1,4 +1,9 @@
 //! How TLS is used: [`Tls`].
+//!
+//! # Layout
+//!
+//! - `contents`: the settings with what their files hold
+//! - `kept`: the connector that was made of them last
 
 use std::fmt;
 use std::io;
@@ -7,11 +12,19 @@ use std::sync::Arc;
 
 use super::secret::MASK;
 use super::{Hook, Secret};
+use crate::error::{TlsCause, TlsError};
+
+mod contents;
+mod kept;
+
+pub use contents::TlsVersion;
+pub(crate) use contents::{Contents, IdentityContents};
+use kept::Kept;
 
 /// The settings of TLS: which certificates to trust, and which to present.
 ///
-/// Files are read again at each connect: if a certificate is renewed on disk, the next connection uses it. The
-/// lowest version is 1.2 by default.
+/// Files are read again at each connect: if a certificate is renewed on disk, the next connection uses it. The authorities of
+/// the system are read again after a minute, or after a handshake that failed. The lowest version is 1.2 by default.
 ///
 /// ```
 /// # extern crate typedis_core as typedis;
@@ -36,21 +49,7 @@ pub struct Tls {
     pub(crate) accept_invalid_certs: bool,
     pub(crate) accept_invalid_hostnames: bool,
     pub(crate) connector: Option<Hook<native_tls::TlsConnector>>,
-}
-
-/// A version of TLS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-#[non_exhaustive]
-pub enum TlsVersion {
-    /// TLS 1.0, known to be insecure.
-    V1_0,
-    /// TLS 1.1, known to be insecure.
-    V1_1,
-    /// TLS 1.2.
-    #[default]
-    V1_2,
-    /// TLS 1.3.
-    V1_3,
+    pub(crate) kept: Kept,
 }
 
 /// A certificate or key: a file that is read at each connect, or its content.
@@ -118,6 +117,7 @@ impl Default for Tls {
             accept_invalid_certs: false,
             accept_invalid_hostnames: false,
             connector: None,
+            kept: Kept::default(),
         }
     }
 }
@@ -241,4 +241,52 @@ impl Tls {
             ),
         }
     }
+}
+
+impl Tls {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// A file cannot be read, or the settings do not fit together.
+    pub(crate) fn contents(&self) -> Result<Contents, TlsError> {
+        let identity = self
+            .identity()
+            .map_err(|reason| TlsError::new(TlsCause::Settings, reason))?;
+        Ok(Contents {
+            system_roots: self.system_roots,
+            min_version: self.min_version,
+            accept_invalid_certs: self.accept_invalid_certs,
+            accept_invalid_hostnames: self.accept_invalid_hostnames,
+            ca: self.ca.as_ref().map(|ca| read("tls_ca", ca)).transpose()?,
+            identity: identity.map(|identity| identity.contents()).transpose()?,
+        })
+    }
+
+    /// Whether some of the settings are files.
+    pub(crate) fn has_files(&self) -> bool {
+        [&self.ca, &self.cert, &self.key, &self.pkcs12]
+            .into_iter()
+            .flatten()
+            .any(|material| matches!(material, Material::File(_)))
+    }
+}
+
+impl Identity<'_> {
+    fn contents(&self) -> Result<IdentityContents, TlsError> {
+        Ok(match self {
+            Self::Pkcs8 { cert, key } => IdentityContents::Pkcs8 {
+                cert: read("tls_cert", cert)?,
+                key: read("tls_key", key)?,
+            },
+            Self::Pkcs12 { archive, password } => IdentityContents::Pkcs12 {
+                archive: read("tls_pkcs12", archive)?,
+                password: (*password).to_owned(),
+            },
+        })
+    }
+}
+
+fn read(setting: &str, material: &Material) -> Result<Vec<u8>, TlsError> {
+    let bytes = material.read();
+    bytes.map_err(|error| TlsError::new(TlsCause::Settings, format!("{setting}: {error}")))
 }

@@ -377,17 +377,20 @@ fn render(config: &Config, secrets: Secrets) -> String {
             &BEFORE_QUERY
         }
         Address::Unix(path) => {
-            // A relative path must not be read as a host.
+            // A relative path must not be read as a host, nor `unix:28` as the host `unix` with a port.
             url.push_str(if path.is_absolute() {
                 "unix://"
             } else {
-                "unix:"
+                "redis+unix:"
             });
             url.push_str(&encoded_path(&path.to_string_lossy()));
             &["socket"]
         }
     };
-    let parameters = knobs::settings(config, secrets).filter(|(name, _)| !before.contains(name));
+    let is_before = |name: &str| {
+        before.contains(&name) && !(name == "password" && has_only_empty_password(config))
+    };
+    let parameters = knobs::settings(config, secrets).filter(|(name, _)| !is_before(name));
     for (index, (name, value)) in parameters.enumerate() {
         let mark = if index == 0 { '?' } else { '&' };
         let value = match value.as_str() {
@@ -414,7 +417,17 @@ fn scheme(config: &Config) -> &'static str {
     }
 }
 
+/// Whether the password is empty and there is no user: before a host that means that there is no password, so it is
+/// written as a parameter.
+fn has_only_empty_password(config: &Config) -> bool {
+    let password = config.password.as_ref();
+    config.username.is_none() && password.is_some_and(|password| password.expose().is_empty())
+}
+
 fn userinfo(config: &Config, secrets: Secrets) -> String {
+    if has_only_empty_password(config) {
+        return String::new();
+    }
     let user = config.username.as_deref().unwrap_or_default();
     let Some(password) = &config.password else {
         return if user.is_empty() {

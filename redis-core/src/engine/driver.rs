@@ -332,7 +332,7 @@ impl Drop for Driver {
 /// Reports the moves of the service from now on, if there is a service.
 fn moves(config: &Config) -> Option<Moves> {
     config.service()?;
-    Some(config.service.fleet.moves())
+    Some(config.service.sentinels.moves())
 }
 
 /// Waits for `delay`, or until the service has moved.
@@ -345,7 +345,7 @@ async fn pause(delay: Duration, moves: Option<&mut Moves>) {
 
 async fn open_socket(link: &Arc<Link>) -> Result<Ready, Refusal> {
     let follower: Weak<Link> = Arc::downgrade(link);
-    link.config.service.fleet.forget(follower);
+    link.config.service.sentinels.forget(follower);
     link.with(&mut Vec::new(), |queue, _| {
         queue.left_since = None;
         let connecting = || Arc::new(link.config.connecting());
@@ -378,7 +378,10 @@ fn follow(link: &Arc<Link>, at: &Address) {
         return;
     };
     let follower: Weak<Link> = Arc::downgrade(link);
-    config.service.fleet.join(follower, at, config.service.role);
+    config
+        .service
+        .sentinels
+        .join(follower, at, config.service.role);
     link.keep_guard(connect::guard(config, service));
 }
 

@@ -14,7 +14,7 @@
 //! - `payload`: what callers give to the queue, and what they get back
 //! - `unanswered`: the bytes of what was taken from it
 //! - `callers`, `sessions`: the two sides of the queue
-//! - `deliver`: replies that are given to their entries
+//! - `failures`: what is late, lost or refused
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ use crate::runtime::planted::Planted;
 use crate::wire::outgoing::Outgoing;
 
 mod callers;
-mod deliver;
+mod failures;
 mod payload;
 mod sessions;
 mod unanswered;

@@ -195,7 +195,11 @@ impl Link {
         woken: &mut Vec<Waker>,
         work: impl FnOnce(&mut Queue, &mut Vec<Waker>) -> T,
     ) -> T {
-        let result = work(&mut self.queue.lock(), woken);
+        let mut queue = self.queue.lock();
+        let result = work(&mut queue, woken);
+        // Whatever was changed may have made room.
+        woken.extend(queue.next_in_line());
+        drop(queue);
         if !woken.is_empty() {
             woken.drain(..).for_each(Waker::wake);
         }

@@ -8,16 +8,15 @@ use tokio::time::Instant;
 
 use super::connection::Connection;
 use super::leases::Leases;
-use crate::command::{Args, CommandInfo, Keys, command_info};
+use crate::command::{ASKING, Args};
 use crate::config::IntoConfig;
 use crate::engine::exchange::Pending;
+use crate::engine::inflight::Awaits;
 use crate::engine::link::{Lane, Link};
 use crate::error::Result;
 use crate::reply::Frame;
 use crate::request::{AllowsBlocking, AllowsState};
 use crate::runtime::planted::Planted;
-
-static ASKING: CommandInfo = command_info!("ASKING").idempotent();
 
 /// A socket that no other handle uses while this one lives.
 ///
@@ -120,10 +119,13 @@ impl Exclusive {
     }
 
     /// Sends ASKING: the next command is carried out, although the slot of its keys is only about to come to this
-    /// node.
+    /// node. It does not wait for room, so that it always comes right before that command.
     pub(crate) fn ask(&self) {
-        let mut asking = self.call_unnoted(Args::lease(&ASKING, Keys::Ignored));
-        asking.submit();
+        self.connection().link().change(|queue| {
+            if queue.is_connected() {
+                queue.push_own(ASKING, Awaits::Reply);
+            }
+        });
     }
 
     /// Notes that the next borrower would find something left behind: this socket is never lent again. Whether a

@@ -10,6 +10,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::connection::Connection;
 use crate::config::Config;
+use crate::engine::inflight::Order;
+use crate::engine::link::Link;
 use crate::error::{Error, ErrorKind, Obstacle, Phase, Result};
 use crate::runtime;
 use crate::runtime::Lock;
@@ -35,6 +37,8 @@ pub(crate) struct Leases {
     /// One permit per socket that may be leased; waiting for one is fair.
     permits: Arc<Semaphore>,
     idle: Lock<Idle>,
+    /// The sockets that were opened, lent or not; some may be gone.
+    opened: Lock<Vec<Weak<Link>>>,
 }
 
 #[derive(Debug, Default)]
@@ -56,6 +60,7 @@ impl Leases {
         Arc::new(Self {
             permits: Arc::new(Semaphore::new(config.leases.min(Semaphore::MAX_PERMITS))),
             idle: Lock::default(),
+            opened: Lock::default(),
             config: config.without_reconnect(),
         })
     }
@@ -82,10 +87,38 @@ impl Leases {
             Some(connection) => connection,
             None => {
                 let open = Connection::open(&self.config);
-                by(end, open, || self.config.connecting()).await??
+                let connection = by(end, open, || self.config.connecting()).await??;
+                self.note(&connection);
+                connection
             }
         };
         Ok((connection, permit))
+    }
+
+    fn note(&self, connection: &Connection) {
+        let mut opened = self.opened.lock();
+        opened.retain(|link| link.strong_count() > 0);
+        opened.push(Arc::downgrade(&connection.shared_link()));
+    }
+
+    /// Whether a command is in flight on a socket.
+    pub(crate) fn is_awaited(&self) -> bool {
+        let opened = self.opened.lock();
+        let mut links = opened.iter().filter_map(Weak::upgrade);
+        links.any(|link| link.stats().in_flight > 0)
+    }
+
+    /// Gives up the sockets on which a reply has been owed for this long: their callers get an error.
+    pub(crate) fn leave_silent(&self, silence: Duration) {
+        let links: Vec<Arc<Link>> = {
+            let opened = self.opened.lock();
+            opened.iter().filter_map(Weak::upgrade).collect()
+        };
+        for link in links {
+            if link.stats().lag >= silence {
+                link.order(Order::Leave);
+            }
+        }
     }
 
     /// An idle socket that is still good.

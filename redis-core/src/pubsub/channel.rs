@@ -24,6 +24,20 @@ use crate::reply::FromRedis;
 /// ends. A lost connection does not end it: the subscription is restored, and the stream yields
 /// [`Event::Resubscribed`].
 ///
+/// It is read in a loop that awaits, not by `for`:
+///
+/// ```
+/// # use typedis_core::{Channel, Event, Result};
+/// async fn read(mut news: Channel) -> Result<()> {
+///     while let Some(event) = news.next().await {
+///         if let Event::Message(message) = event? {
+///             println!("{:?}", message.payload());
+///         }
+///     }
+///     Ok(())
+/// }
+/// ```
+///
 /// Several channels with the same name, on clones of one connection, share one subscription on the server. It ends
 /// when the last of them is dropped. A channel keeps its connection open.
 pub struct Channel {

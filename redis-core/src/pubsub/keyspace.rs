@@ -9,15 +9,15 @@ use futures_core::Stream;
 
 use super::broker::{Broker, Reach};
 use super::channel::PatternChannel;
+use super::keyspace_check::{Checks, Needed};
 use super::keyspace_event::KeyspaceEvent;
 use super::subscribe::Subscribe;
 use crate::config::{Capacity, Lag};
 use crate::engine::subscriptions::message::Event;
 use crate::engine::subscriptions::source::SourceKind;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::handle::Connection;
 use crate::handle::Pool;
-use crate::request::{Run, raw};
 
 /// A stream of keyspace events that has not been opened: narrow it down, then await it.
 #[derive(Debug)]
@@ -173,15 +173,20 @@ impl WatchKeyspace {
         }
     }
 
-    /// What the server has to have among its `notify-keyspace-events`.
-    fn class(&self) -> char {
-        match (&self.subkeys, &self.keys) {
+    /// What the servers have to have among their `notify-keyspace-events`.
+    fn needed(&self) -> Needed {
+        let class = match (&self.subkeys, &self.keys) {
             (Subkeys::One(_), _) => 'I',
             (Subkeys::All, Some(_)) => 'S',
             (Subkeys::All, None) => 'T',
             (Subkeys::Nothing, Some(_)) => 'K',
             (Subkeys::Nothing, None) => 'E',
-        }
+        };
+        let (all, since) = match self.subkeys {
+            Subkeys::Nothing => ("KEA", ""),
+            Subkeys::All | Subkeys::One(_) => ("KESTIVA", ", since Redis 8.8"),
+        };
+        Needed { class, all, since }
     }
 
     /// Whether the pattern on the server does not choose the event.
@@ -190,15 +195,18 @@ impl WatchKeyspace {
     }
 
     async fn open(self) -> Result<KeyspaceEvents> {
+        let needed = self.needed();
         for server in self.broker.servers() {
-            self.check_configuration(&server).await?;
+            if let Some(error) = needed.is_missing(&server).await? {
+                return Err(error);
+            }
         }
         let Capacity {
             bytes,
             messages,
             lag,
         } = self.capacity;
-        let (broker, pattern) = (self.broker.clone(), self.pattern());
+        let (broker, checked, pattern) = (self.broker.clone(), self.broker.clone(), self.pattern());
         let subscribe = Subscribe::new(broker, SourceKind::Pattern, pattern, PatternChannel::new);
         let subscribe = subscribe.with_reach(Reach::EveryPrimary);
         let subscribe = subscribe.capacity_bytes(bytes).capacity_messages(messages);
@@ -208,33 +216,8 @@ impl WatchKeyspace {
         Ok(KeyspaceEvents {
             channel: subscribe.await?,
             only,
+            checks: Checks::new(checked, needed),
         })
-    }
-
-    /// If the server sends no events, that would look like a server on which nothing happens. If the
-    /// configuration may not be read, the stream is opened all the same.
-    async fn check_configuration(&self, server: &Connection) -> Result<()> {
-        let asked = raw("CONFIG GET")
-            .arg("notify-keyspace-events")
-            .readonly()
-            .reply::<Vec<(String, String)>>();
-        let flags = match server.run(asked).await {
-            Ok(pairs) => pairs.into_iter().next(),
-            Err(error) if error.server().is_some() => return Ok(()),
-            Err(error) => return Err(error),
-        };
-        let needed = self.class();
-        let (all, since) = match self.subkeys {
-            Subkeys::Nothing => ("KEA", ""),
-            Subkeys::All | Subkeys::One(_) => ("KESTIVA", ", since Redis 8.8"),
-        };
-        match flags {
-            Some((_, flags)) if !flags.contains(needed) => Err(Error::usage(format!(
-                "the server tells no such events: its `notify-keyspace-events` is {flags:?} and lacks `{needed}`; \
-                 `CONFIG SET notify-keyspace-events {all}` turns all of them on{since}"
-            ))),
-            _ => Ok(()),
-        }
     }
 }
 
@@ -248,11 +231,16 @@ impl IntoFuture for WatchKeyspace {
 }
 
 /// What happens to keys, as a stream; it works like [`PatternChannel`].
+///
+/// After each [`Event::Resubscribed`] the servers are asked once more whether they are configured to tell such events: it may be
+/// another server, a restarted one, or a primary that has joined the cluster. For each that is not, the stream yields an error, and
+/// goes on with the events of the others.
 #[derive(Debug)]
 pub struct KeyspaceEvents {
     channel: PatternChannel,
     /// Other events are skipped.
     only: Option<String>,
+    checks: Checks,
 }
 
 impl KeyspaceEvents {
@@ -263,6 +251,9 @@ impl KeyspaceEvents {
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event<KeyspaceEvent>>>> {
         loop {
+            if let Some(error) = self.checks.poll(cx) {
+                return Poll::Ready(Some(Err(error)));
+            }
             let event = match ready!(Pin::new(&mut self.channel).poll_next(cx)) {
                 Some(Ok(event)) => event.filter_map(|message| KeyspaceEvent::read(&message)),
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
@@ -270,6 +261,9 @@ impl KeyspaceEvents {
             };
             // Any client may publish any text to these channels.
             let Some(event) = event else { continue };
+            if matches!(event, Event::Resubscribed) {
+                self.checks.begin();
+            }
             if !self.passes_over(&event) {
                 return Poll::Ready(Some(Ok(event)));
             }

@@ -26,13 +26,15 @@
 //! - `subscribe`: the call, its options, the wait for the confirmation
 //! - `prefixed`: the same over a handle with a prefix
 //! - `channel`: a stream for each name; `subscriber`: one stream for many
-//! - `keyspace`, `invalidations`, `monitor`: streams of other things that servers push
+//! - `keyspace`, `invalidations`, `monitor`: streams of other things that servers push; `keyspace_event`: one event;
+//!   `keyspace_check`: whether servers are configured to tell them
 //! - `publish`: values as JSON
 
 mod broker;
 mod channel;
 mod invalidations;
 mod keyspace;
+mod keyspace_check;
 mod keyspace_event;
 mod monitor;
 mod prefixed;

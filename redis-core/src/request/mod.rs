@@ -27,7 +27,11 @@ pub use script::Script;
 ///
 /// The group traits (`StringCommands` and so on) are implemented for every target, so that the same method works on
 /// all of them.
-#[diagnostic::on_unimplemented(message = "`{Self}` has no command methods")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no command methods",
+    label = "no command can be called on this",
+    note = "commands of a connection are awaited one by one; to write one after the other, begin with `conn.pipeline()` or `conn.transaction()`"
+)]
 pub trait Target: Sized {
     /// The sink that receives the commands.
     type Sink: Sink;

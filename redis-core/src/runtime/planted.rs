@@ -58,11 +58,15 @@ pub enum Planted {
     OwnWriteKept,
     /// That a key does not exist is kept when its slot moves.
     KeptAfterMove,
+    /// The node that a Sentinel names is not asked for its role.
+    TrustedSentinel,
+    /// Sockets stay at a node that a Sentinel says is no longer the primary.
+    StayedAtDemoted,
 }
 
 impl Planted {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::ShiftedReply,
         Self::UnsafeRetry,
         Self::LostWakeup,
@@ -88,6 +92,8 @@ impl Planted {
         Self::KeptAfterLoss,
         Self::OwnWriteKept,
         Self::KeptAfterMove,
+        Self::TrustedSentinel,
+        Self::StayedAtDemoted,
     ];
 
     /// Whether this fault is planted on this thread.

@@ -322,7 +322,9 @@ fn text_end(
         None => memchr::memmem::find(tail, b"\r\n"),
     };
     let found = offset.map(|offset| searched + offset);
-    if found.unwrap_or(buffer.len()).saturating_sub(start) > max {
+    // A CR that came last may belong to the line break.
+    let open = buffer.strip_suffix(b"\r").unwrap_or(buffer);
+    if found.unwrap_or(open.len()).saturating_sub(start) > max {
         return Err(ScanError::LineTooLong);
     }
     Ok(found)

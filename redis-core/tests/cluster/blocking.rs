@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use typedis_core::cluster::{Cluster, slot};
 use typedis_core::{
-    Blocks, CommandInfo, ErrorKind, KnownCommand, KnownCommands, Phase, Raw, RawInfo, Request, Run,
-    Timeout, raw,
+    Blocks, Budget, CommandInfo, ErrorKind, KnownCommand, KnownCommands, Phase, Raw, RawInfo,
+    Request, Run, Timeout, Value, raw,
 };
 use typedis_testkit::fake::{Answer, FakeCluster};
 use typedis_testkit::{Cluster as Servers, ServerKind};
@@ -37,24 +37,39 @@ fn popped() -> Answer {
     Answer::Reply(b"*2\r\n$3\r\nfoo\r\n$3\r\njob\r\n".to_vec())
 }
 
+/// Also when what goes with the command leaves no room, and when its reply would be reported.
 #[tokio::test]
 async fn a_wait_goes_on_at_the_node_that_a_redirect_names() {
-    for (word, asking) in [("MOVED", 0), ("ASK", 1)] {
-        let fake = FakeCluster::start(3, move |asked| {
-            match (asked.command.name().as_str(), asked.node) {
-                ("BLPOP", 0) if asked.asking == (asking == 1) => popped(),
-                ("BLPOP", 0) => Answer::moved(12_182, asked.addr(2)),
-                ("BLPOP", _) => Answer::error(format_args!("{word} 12182 {}", asked.addr(0))),
-                _ => Answer::Usual,
+    for (word, asking, commands) in [("MOVED", 0, 100), ("ASK", 1, 100), ("ASK", 1, 1)] {
+        for reports in [false, true] {
+            let fake = FakeCluster::start(3, move |asked| {
+                match (asked.command.name().as_str(), asked.node) {
+                    ("CLIENT", _) if asked.command.text(1) == "ID" => {
+                        Answer::Reply(b":7\r\n".to_vec())
+                    }
+                    ("BLPOP", 0) if asked.asking == (asking == 1) => popped(),
+                    ("BLPOP", 0) => Answer::moved(12_182, asked.addr(2)),
+                    ("BLPOP", _) => Answer::error(format_args!("{word} 12182 {}", asked.addr(0))),
+                    _ => Answer::Usual,
+                }
+            })
+            .await
+            .unwrap();
+            let budget = Budget {
+                commands,
+                ..Budget::default()
+            };
+            let cluster = Cluster::open(config(&fake.node(0).url()).budget(budget))
+                .await
+                .unwrap();
+            if reports {
+                cluster.on_unclaimed(|_| {});
             }
-        })
-        .await
-        .unwrap();
-        let cluster = connect(&fake).await;
-        let job = soon("BLPOP", cluster.run(blpop(KEY, 5))).await.unwrap();
-        assert_eq!(job.unwrap().1, "job");
-        assert_eq!((fake.count(2, "BLPOP"), fake.count(0, "BLPOP")), (1, 1));
-        assert_eq!(fake.count(0, "ASKING"), asking);
+            let job = soon("BLPOP", cluster.run(blpop(KEY, 5))).await.unwrap();
+            assert_eq!(job.unwrap().1, "job");
+            assert_eq!((fake.count(2, "BLPOP"), fake.count(0, "BLPOP")), (1, 1));
+            assert_eq!(fake.count(0, "ASKING"), asking);
+        }
     }
 }
 
@@ -196,15 +211,19 @@ async fn many_waits_do_not_hold_up_the_commands_of_others() {
     assert_eq!(nothing.unwrap(), None);
 }
 
-/// Waits until a node has a client that is blocked.
+/// Waits until the node of a key has a client that is blocked.
 async fn until_blocked(servers: &Arc<Servers>, key: &'static str) {
+    until_so_many_are_blocked(servers, key, 1).await;
+}
+
+async fn until_so_many_are_blocked(servers: &Arc<Servers>, key: &'static str, count: usize) {
     change(servers, move |servers| {
         for _ in 0..2_000 {
             let owner = servers.owner_of(slot(key)).unwrap();
             let info = owner.call(&["INFO", "clients"]).unwrap();
             if info
                 .lines()
-                .any(|line| line.starts_with("blocked_clients:1"))
+                .any(|line| line == format!("blocked_clients:{count}"))
             {
                 return;
             }
@@ -255,6 +274,80 @@ async fn waits_go_on_while_slots_move_and_replicas_take_over() {
             }
         }
     }
+}
+
+/// Valkey 9 never answers a WAIT without a limit whose node became a replica; the others end it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wait_for_replicas_without_a_limit_ends_when_its_node_becomes_a_replica() {
+    for kind in [ServerKind::Valkey9, ServerKind::Redis8] {
+        let servers = start(kind, 1).await;
+        let cluster = open(&servers).await;
+        let lease = cluster.exclusive_for("{t}").await.unwrap();
+        lease.run(set("{t}", "1")).await.unwrap();
+        let wait = tokio::spawn(async move {
+            // More replicas than there are.
+            let wait = raw("WAIT").arg(2).arg(0).blocks_for(0);
+            lease.run(wait.reply::<u64>()).await
+        });
+        until_blocked(&servers, "{t}").await;
+        change(&servers, |servers| servers.fail_over(slot("t")).unwrap()).await;
+        let error = soon("WAIT", wait).await.unwrap().unwrap_err();
+        if kind == ServerKind::Valkey9 {
+            assert!(error.is_connection(), "{error}");
+            assert_eq!(error.phase(), Phase::MaybeApplied, "{error}");
+        } else {
+            assert_eq!(error.server().unwrap().code(), "UNBLOCKED", "{error}");
+        }
+        cluster.run(set("{t}", "2")).await.unwrap();
+        let lease = cluster.exclusive_for("{t}").await.unwrap();
+        lease.run(set("{t}", "3")).await.unwrap();
+        let wait = raw("WAIT").arg(1).arg(0).blocks_for(0).reply::<u64>();
+        assert_eq!(soon("WAIT", lease.run(wait)).await.unwrap(), 1, "{kind}");
+    }
+}
+
+/// A node that stands still neither ends what is blocked on it nor loses its sockets.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn waits_without_a_limit_on_a_node_that_hangs_end_when_a_replica_takes_over() {
+    let servers = start(ServerKind::Valkey9, 1).await;
+    let cluster = open(&servers).await;
+    let (popping, reading) = (cluster.clone(), cluster.clone());
+    let pop = tokio::spawn(async move { popping.run(blpop("{t}jobs", 0)).await });
+    until_blocked(&servers, "{t}").await;
+    let read = tokio::spawn(async move {
+        let read = raw("XREAD").arg("BLOCK").arg(0).arg("STREAMS");
+        let read = read.key("{t}log").arg("$").readonly().blocks_for(0);
+        reading.run(read.reply::<Value>()).await
+    });
+    until_so_many_are_blocked(&servers, "{t}", 2).await;
+    let owner = change(&servers, |servers| {
+        let owner = servers.owner_of(slot("t")).unwrap();
+        let heir = servers.replicas_of(&owner).unwrap().pop().unwrap();
+        owner.server().pause().unwrap();
+        heir.wait_until_primary().unwrap();
+        owner
+    })
+    .await;
+    // Nobody knows whether an element was popped.
+    let error = soon("BLPOP", pop).await.unwrap().unwrap_err();
+    assert!(error.is_connection(), "{error}");
+    assert_eq!(error.phase(), Phase::MaybeApplied, "{error}");
+    // A read goes on at the new primary.
+    let entry = || raw("XADD").key("{t}log").arg("*").arg("a").arg("b");
+    let write = async {
+        loop {
+            cluster.run(entry().reply::<String>()).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let read = soon("XREAD", async {
+        tokio::select! {
+            read = read => read.unwrap(),
+            () = write => unreachable!("it has no end"),
+        }
+    });
+    assert!(format!("{:?}", read.await.unwrap()).contains("{t}log"));
+    blocking(move || owner.server().resume().unwrap()).await;
 }
 
 #[tokio::test]

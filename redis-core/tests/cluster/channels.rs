@@ -225,50 +225,6 @@ async fn heard_again_at_others(
     told
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn keyspace_events_come_from_all_primaries_and_from_those_that_join_later() {
-    let builder = Servers::builder(ServerKind::Valkey9).line("notify-keyspace-events KEA");
-    let servers = Arc::new(blocking(move || builder.start().unwrap()).await);
-    let cluster = open_with(&servers, |config| config).await;
-    let mut events = cluster.keyspace_events().event("set").await.unwrap();
-    let keys = ["{a}1", "{b}1", "{c}1", "{t}1"];
-    let owners: std::collections::BTreeSet<String> = keys
-        .iter()
-        .map(|key| {
-            let topology = cluster.topology();
-            let owner = topology.primary_of(slot(key)).unwrap();
-            owner.address.to_string()
-        })
-        .collect();
-    assert_eq!(owners.len(), 3, "the keys are on all nodes");
-    for key in keys {
-        cluster.run(set(key, "1")).await.unwrap();
-        let event = soon("an event", events.next()).await.unwrap().unwrap();
-        assert_eq!(event.into_message().unwrap().key_text(), key);
-    }
-    change(&servers, move |changing| {
-        let added = changing.add_node().unwrap();
-        changing.move_slot(slot("t"), &added).unwrap();
-        changing.wait_until_agreed().unwrap();
-    })
-    .await;
-    let wait = async {
-        let mut told = 0;
-        loop {
-            cluster.run(set("{t}1", "2")).await.unwrap();
-            let next = tokio::time::timeout(Duration::from_millis(20), events.next()).await;
-            match next {
-                Ok(Some(Ok(Event::Resubscribed))) => told += 1,
-                Ok(Some(Ok(Event::Message(event)))) if event.key_text() == "{t}1" => return told,
-                Ok(Some(Ok(_))) | Err(_) => {}
-                Ok(other) => panic!("{other:?}"),
-            }
-        }
-    };
-    let told = soon("events of the new node", wait).await;
-    assert_eq!(told, 1);
-}
-
 #[tokio::test]
 async fn a_stream_that_is_waited_for_reads_from_several_nodes() {
     let space = keys_of(ServerKind::Redis8).await;

@@ -2,11 +2,12 @@
 //!
 //! # Layout
 //!
-//! - `channels`: publish and subscribe on clusters that change
+//! - `announcements`: maintenance that nodes announce
+//! - `channels`: publish and subscribe on clusters that change; `keyspace`: what happens to keys of all primaries
 //! - `opening`: how a cluster is named, and how its nodes are reached
 //! - `replicas`: reads from replicas
 //! - `routing`: every command goes where its keys are
-//! - `redirects`: what nodes say in place of a reply, by a scripted cluster
+//! - `redirects`: what nodes say in place of a reply, by a scripted cluster; `permissions`: users whom they refuse
 //! - `many`: commands that concern several nodes
 //! - `chains`, `transactions`: pipelines, batches and transactions
 //! - `blocking`, `watching`: what a socket is leased for
@@ -31,9 +32,11 @@ mod chains;
 mod changes;
 mod channels;
 mod endurance;
+mod keyspace;
 mod load;
 mod many;
 mod opening;
+mod permissions;
 mod redirects;
 mod replicas;
 mod routing;

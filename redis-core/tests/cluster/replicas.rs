@@ -1,6 +1,7 @@
 //! Reads from replicas.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use typedis_core::cluster::{Cluster, ReadFrom, slot};
@@ -225,6 +226,44 @@ async fn a_replica_that_is_loading_or_has_lost_its_primary_is_left_out() {
         }
         assert_eq!(fake.count(0, "GET"), 20);
         assert!(fake.count(1, "GET") <= 1, "{}", fake.count(1, "GET"));
+    }
+}
+
+/// Such a server refuses a PING too. It lives, so its socket is kept, and it is read from again once it says that it is well.
+#[tokio::test]
+async fn a_replica_that_refuses_a_ping_keeps_its_socket_and_is_read_from_again() {
+    for refusal in [
+        "LOADING Redis is loading the dataset in memory",
+        "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+    ] {
+        let is_sick = Arc::new(AtomicBool::new(false));
+        let state = is_sick.clone();
+        let fake = fake(1, move |asked| {
+            let is_sick = asked.node == 1 && state.load(Ordering::Relaxed);
+            match asked.command.name().as_str() {
+                "GET" | "PING" if is_sick => Answer::error(refusal),
+                "INFO" if is_sick => value("role:slave\r\nmaster_link_status:down"),
+                "GET" => value(&asked.node.to_string()),
+                _ => Answer::Usual,
+            }
+        })
+        .await;
+        let config = config(&fake.node(0).url()).liveness(Duration::from_millis(100));
+        let replicas = Cluster::open(config).await.unwrap().replicas();
+        assert_eq!(read(&replicas).await.as_deref(), Some("1"));
+        let sockets = fake.node(1).connections();
+        is_sick.store(true, Ordering::Relaxed);
+        let pings = fake.count(1, "PING") + 3;
+        let elsewhere = async {
+            while fake.count(1, "PING") < pings {
+                assert_eq!(read(&replicas).await.as_deref(), Some("0"));
+            }
+        };
+        soon("refused PINGs", elsewhere).await;
+        is_sick.store(false, Ordering::Relaxed);
+        let back = async { while read(&replicas).await.as_deref() != Some("1") {} };
+        soon("reads on the replica", back).await;
+        assert_eq!(fake.node(1).connections(), sockets, "{refusal}");
     }
 }
 

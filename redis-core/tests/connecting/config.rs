@@ -215,6 +215,25 @@ fn other_ways_to_write_the_same() {
 }
 
 #[test]
+fn an_empty_password_survives_being_written_as_a_url() {
+    let plain = Config::tcp("localhost", 1);
+    for config in [plain.clone().password(""), plain.credentials("ada", "")] {
+        let url = config.to_url_with_secrets();
+        assert_eq!(Config::from_url(&url).unwrap(), config, "{url}");
+    }
+}
+
+#[test]
+fn a_relative_path_survives_being_written_as_a_url() {
+    for path in ["28", "run:1", "run/redis.sock", "a b", "redis"] {
+        let config = Config::unix(path).database(1);
+        assert_eq!(Config::from_url(&config.to_url()).unwrap(), config);
+        let config = Config::unix(path);
+        assert_eq!(Config::from_url(&config.to_url()).unwrap(), config);
+    }
+}
+
+#[test]
 fn schemes_know_no_case() {
     for (url, plain) in [
         ("REDIS://localhost/2", "redis://localhost/2"),

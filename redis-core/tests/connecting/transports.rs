@@ -261,3 +261,77 @@ async fn a_large_value_both_ways_at_once_does_not_deadlock_over_each_transport()
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bytes_that_come_one_by_one_are_the_same_over_each_transport() {
+    for_each_transport(async |way: Way| {
+        let conn = way.connect().await;
+        way.proxy.to_client().chunks(1);
+        way.proxy.to_server().chunks(1);
+        let name = format!("pieces:{}", way.name);
+        let mut channel = conn.subscribe(name.as_str()).await.unwrap();
+        for call in 0..CALLS / 10 {
+            let text = format!("text {call}");
+            let publish = raw("PUBLISH").arg(&name).arg(&text).reply::<i64>();
+            let pair = async { tokio::join!(echo(&conn, &text), conn.run(publish)) };
+            let (reply, receivers) = within(pair).await;
+            assert_eq!(reply.unwrap(), text, "{}", way.name);
+            assert_eq!(receivers.unwrap(), 1, "{}", way.name);
+            let message: Option<String> = within(channel.get()).await.unwrap();
+            assert_eq!(message, Some(text), "{}", way.name);
+        }
+        println!(
+            "{}: {} replies and messages, byte by byte",
+            way.name,
+            CALLS / 10
+        );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sockets_that_end_while_idle_are_not_noticed_over_each_transport() {
+    for_each_transport(async |way: Way| {
+        let conn = way.connect().await;
+        assert_eq!(incr(&conn, "n").await.unwrap(), 1);
+        for (value, cut) in (2..).zip([Cut::Close, Cut::Reset, Cut::Close]) {
+            let before = way.proxy.accepted();
+            way.proxy.cut_all(cut);
+            until(|| way.proxy.accepted() > before).await;
+            // INCR is never sent twice, so a loss that it saw would be an error.
+            let reply = within(incr(&conn, "n")).await;
+            assert_eq!(reply.unwrap(), value, "{}: {cut:?}", way.name);
+        }
+        println!("{}: 3 ends, 4 calls, 0 errors", way.name);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn closing_waits_for_what_was_sent_over_each_transport() {
+    for_each_transport(async |way: Way| {
+        let conn = way.connect().await;
+        let longest = Duration::from_millis(3);
+        way.proxy.to_client().delay(longest, longest);
+        let calls: Vec<_> = (0..CALLS)
+            .map(|_| {
+                let conn = conn.clone();
+                tokio::spawn(async move { incr(&conn, "n").await })
+            })
+            .collect();
+        until(|| conn.in_flight() > 0).await;
+        let closed = within(async { conn.close().await }).await;
+        assert!(closed.is_clean(), "{}: {closed:?}", way.name);
+        let mut done = 0;
+        for call in calls {
+            match within(call).await.unwrap() {
+                Ok(_) => done += 1,
+                Err(error) => assert_eq!(error.phase(), Phase::NotSent, "{}: {error}", way.name),
+            }
+        }
+        println!("{}: {done} of {CALLS} calls done, {closed:?}", way.name);
+        assert!(done > 0, "{}", way.name);
+        assert_eq!(way.count("n"), done, "{}", way.name);
+    })
+    .await;
+}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use typedis_core::pubsub::{Event, SourceKind};
-use typedis_core::{Connection, ErrorKind, Phase, Pool, PublishJson, Run, Value, raw};
+use typedis_core::{Budget, Connection, ErrorKind, Phase, Pool, PublishJson, Run, Value, raw};
 use typedis_testkit::{Server, ServerKind};
 
 use crate::support::{PROTOCOLS, asker, config, eventually, everywhere, numsub, publish, within};
@@ -271,6 +271,37 @@ async fn a_refusal_surfaces_and_disturbs_nobody() {
             publish(&asker, "open:a", "still there").await;
             let text: Option<String> = within(5, open.get()).await.unwrap();
             assert_eq!(text.as_deref(), Some("still there"));
+        }
+    }
+}
+
+/// The room that SUBSCRIBE and the like took is given to who waits for it, also when nothing else is answered.
+#[tokio::test]
+async fn a_command_that_waits_for_room_behind_a_subscription_goes_on() {
+    async fn ping(conn: &Connection) {
+        // The driver queues what the subscriptions need, and leaves no room.
+        tokio::task::yield_now().await;
+        let ping = conn.run(raw("PING").reply::<Value>());
+        within(5, ping).await.unwrap();
+    }
+    let server = Server::start(ServerKind::Valkey9).unwrap();
+    let rule = ["reader", "on", ">pw", "+@all", "resetchannels", "&open:*"];
+    let set = raw("ACL SETUSER").args(rule).reply::<()>();
+    asker(&server).await.run(set).await.unwrap();
+    for protocol in PROTOCOLS {
+        let budget = Budget {
+            commands: 1,
+            ..Budget::default()
+        };
+        let config = config(&server, protocol).credentials("reader", "pw");
+        let conn = Connection::open(config.budget(budget)).await.unwrap();
+        for name in ["open:a", "closed:a"] {
+            let _ = tokio::join!(conn.subscribe(name), ping(&conn));
+            ping(&conn).await;
+            let _ = tokio::join!(conn.psubscribe(name), ping(&conn));
+            ping(&conn).await;
+            let _ = tokio::join!(conn.ssubscribe(name), ping(&conn));
+            ping(&conn).await;
         }
     }
 }

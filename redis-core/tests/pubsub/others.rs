@@ -4,7 +4,7 @@ use typedis_core::pubsub::{Event, Invalidation, KeyspaceEvent, Monitor};
 use typedis_core::{Connection, ErrorKind, Exclusive, Lag, Run, Value, raw};
 use typedis_testkit::Server;
 
-use crate::support::{KINDS, PROTOCOLS, config, everywhere, within};
+use crate::support::{KINDS, PROTOCOLS, asker, config, everywhere, within};
 
 async fn run(conn: &Connection, command: &str, args: &[&str]) {
     conn.run(raw(command).args(args).reply::<Value>())
@@ -86,6 +86,40 @@ async fn keyspace_events_say_what_happened_to_which_key() {
                     event(3, "del", key)
                 );
             }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_tells_no_keyspace_events_after_a_gap_is_named_once_and_the_stream_goes_on() {
+    let server = Server::start(KINDS[0]).unwrap();
+    let asker = asker(&server).await;
+    let configure = async |conn: &Connection, flags: &str| {
+        run(conn, "CONFIG SET", &["notify-keyspace-events", flags]).await;
+    };
+    for protocol in PROTOCOLS {
+        let conn = Connection::open(config(&server, protocol)).await.unwrap();
+        configure(&asker, "KEA").await;
+        let mut events = conn.keyspace_events().event("set").await.unwrap();
+        for (flags, is_told) in [("", true), ("", false), ("KEA", false), ("", true)] {
+            configure(&asker, flags).await;
+            run(&asker, "CLIENT KILL", &["TYPE", "pubsub"]).await;
+            let gap = within(5, events.next()).await.unwrap().unwrap();
+            assert_eq!(gap, Event::Resubscribed);
+            if is_told {
+                let error = within(5, events.next()).await.unwrap().unwrap_err();
+                assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
+                let address = server.addr().to_string();
+                assert!(error.to_string().contains(&address), "{error}");
+            }
+            // The stream asks first, over the same socket as what follows: it has the answer when the event comes.
+            let written = async {
+                configure(&conn, "KEA").await;
+                run(&conn, "SET", &["key", "x"]).await;
+            };
+            let (next, ()) = tokio::join!(within(5, events.next()), written);
+            let event = next.unwrap().unwrap().into_message().unwrap();
+            assert_eq!(event.key_text(), "key", "{flags:?}");
         }
     }
 }

@@ -1,17 +1,19 @@
-//! The names that the Redis documentation has for things, so that a search in ours finds them: `#[doc(alias)]`.
+//! The names that the Redis documentation and other clients have for things, so that a search in ours finds them: `#[doc(alias)]`.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 
 use crate::model::{Body, Call, Command, Opt, Write};
 
-/// The name on the server, and the words of the syntax that are always sent: `LCS` and `LEN`.
+/// The name on the server, the words of the syntax that are always sent, `LCS` and `LEN`, and the names that other clients have for it.
 pub(super) fn command(command: &Command) -> TokenStream {
     // A script or a function has no name on the server.
     let name = matches!(command.call, Call::Command).then(|| command.syntax.name.join(" "));
     expand(
         &command.method,
-        name.into_iter().chain(words(&command.body)),
+        name.into_iter()
+            .chain(words(&command.body))
+            .chain(command.facts.aliases.iter().cloned()),
     )
 }
 

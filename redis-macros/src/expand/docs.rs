@@ -372,7 +372,7 @@ fn example(command: &Command, doctests: bool) -> Lines {
         }
     };
     if !doctests {
-        return vec!["```ignore".to_owned(), statement, "```".to_owned()];
+        return vec!["```text".to_owned(), statement, "```".to_owned()];
     }
     let uses = |ty: &str| {
         statement

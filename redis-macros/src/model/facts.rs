@@ -25,6 +25,8 @@ pub(crate) struct Facts {
     pub(crate) since: Option<Versions>,
     pub(crate) deprecated: Option<String>,
     pub(crate) complexity: Option<String>,
+    /// Names that other clients have for it.
+    pub(crate) aliases: Vec<String>,
 }
 
 /// The first version of each server that has a command or option.
@@ -136,6 +138,12 @@ impl Context<'_> {
                 .complexity
                 .as_ref()
                 .map(|complexity| complexity.text.clone()),
+            aliases: spec
+                .aliases
+                .iter()
+                .flat_map(|names| names.text.split_whitespace())
+                .map(str::to_owned)
+                .collect(),
         }
     }
 

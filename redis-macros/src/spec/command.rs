@@ -18,6 +18,8 @@ pub(crate) struct CommandSpec {
     /// Option and method name.
     pub(crate) names: Vec<(Text, Text)>,
     pub(crate) method: Option<Text>,
+    /// Names that other clients have for it, separated by spaces.
+    pub(crate) aliases: Option<Text>,
     /// The file of a Lua script that is called instead of a command.
     pub(crate) script: Option<Text>,
     /// The function that is called instead of a command.
@@ -74,13 +76,14 @@ pub(crate) struct Availability {
     pub(crate) valkey: Option<Text>,
 }
 
-const KEYS: [&str; 29] = [
+const KEYS: [&str; 30] = [
     "doc",
     "syntax",
     "reply",
     "replies",
     "names",
     "method",
+    "aliases",
     "script",
     "function",
     "flags",
@@ -142,6 +145,7 @@ fn command(group: &str, label: &Text, table: &Table<'_>) -> Option<CommandSpec> 
         replies: table.pairs("replies"),
         names: texts("names"),
         method: table.text("method"),
+        aliases: table.text("aliases"),
         script: table.text("script"),
         function: table.text("function"),
         flags: table.text("flags"),

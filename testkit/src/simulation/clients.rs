@@ -91,7 +91,7 @@ impl Scene {
             caching: None,
             sees_redirects: false,
         };
-        if knobs.kind.cluster.is_some() {
+        if knobs.kind.cluster().is_some() {
             scene.cluster = Some(Cluster::open(&config).await?);
         } else {
             scene.open_single(&config).await?;

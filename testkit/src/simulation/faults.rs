@@ -94,6 +94,13 @@ impl Weatherman {
                 server.fill(keys::stable());
             }
             Fault::Change(change) => self.fleet.change(&change).await,
+            Fault::Mislead(number, lie, time) => {
+                if let Some(sentinel) = self.fleet.sentinel(number) {
+                    sentinel.set_lie(Some(lie));
+                    sleep(time).await;
+                    sentinel.set_lie(None);
+                }
+            }
         }
     }
 

@@ -136,26 +136,30 @@ pub(crate) async fn check(scene: Scene, network: Arc<Network>, kept: Vec<Kept>) 
 /// Each handle works again.
 async fn recovers(scene: &Scene) {
     let bound = scene.knobs.recovery();
+    // A replica would answer an echo too.
+    let kind = match scene.knobs.kind.service() {
+        Some(_) => CallKind::Add(0),
+        None => CallKind::Echo,
+    };
     for connection in &scene.connections {
-        works(
-            scene,
-            bound,
-            "a connection",
-            CallKind::Echo,
-            |call| async move { connection.run(call.request(None)).await },
-        )
+        works(scene, bound, "a connection", kind, |call| async move {
+            connection.run(call.request(None)).await
+        })
         .await;
     }
     if let Some(pool) = &scene.pool {
-        works(
-            scene,
-            bound,
-            "the pool",
-            CallKind::Echo,
-            |call| async move { pool.run(call.request(None)).await },
-        )
+        works(scene, bound, "the pool", kind, |call| async move {
+            pool.run(call.request(None)).await
+        })
         .await;
     }
+    until(
+        &scene.world,
+        "nobody stays at a demoted node",
+        bound,
+        || scene.fleet.strays() == 0,
+    )
+    .await;
     if let Some(cluster) = &scene.cluster {
         for place in 0..keys::PLACES {
             works(

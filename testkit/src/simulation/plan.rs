@@ -48,7 +48,7 @@ impl Plan {
     #[must_use]
     pub fn of(seed: u64) -> Self {
         let mut random = Random::of(seed, "plan", 0);
-        let knobs = Knobs::of(&mut random);
+        let knobs = Knobs::of(&mut random).with_sentinels(&mut Random::of(seed, "service", 0));
         let clients = (0..tasks(&mut random))
             .map(|number| Client::of(seed, number, &knobs))
             .collect();

@@ -119,7 +119,7 @@ async fn live(plan: &Plan, with_lines: bool) -> Outcome {
 
 async fn play(plan: &Plan, world: Arc<World>) {
     let network = Arc::new(Network::new(world.clone(), plan.knobs.weather));
-    world.ledger().has_slots = plan.knobs.kind.cluster.is_some();
+    world.ledger().has_slots = plan.knobs.kind.cluster().is_some();
     let fleet = Fleet::new(&world, &network, plan.knobs.kind);
     let opened = Scene::open(world.clone(), plan.knobs, fleet.clone(), &network).await;
     let scene = match opened {

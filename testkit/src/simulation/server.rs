@@ -7,6 +7,7 @@
 //! - `store`: the keys; `transaction`: MULTI and WATCH; `tracking`: who is told what has changed
 //! - `blocked`: clients that wait for an element; `channels`: who is subscribed to what
 //! - `membership`: the server as a node of a cluster; `moves`: what leaves it and what arrives
+//! - `sentinel`: the server as a Sentinel, and as a node of a service that Sentinels watch
 //! - `fleet/`: all servers of a world, as a cluster if it is one
 //! - `state`: what all sessions share
 
@@ -29,6 +30,7 @@ pub(crate) mod fleet;
 mod membership;
 mod moves;
 mod request;
+mod sentinel;
 mod session;
 mod state;
 mod store;
@@ -38,6 +40,7 @@ mod words;
 
 pub(crate) use channels::ChannelKind;
 use fleet::{Fleet, NodeId};
+pub(crate) use sentinel::{Lie, SENTINEL_PORT, SERVICE};
 use session::Session;
 use state::State;
 
@@ -50,8 +53,44 @@ pub(crate) struct Kind {
     pub(crate) chatters: bool,
     /// Whether changes of keys are told before the reply to what changed them.
     pub(crate) pushes_first: bool,
-    /// `None` for a server that is in no cluster.
-    pub(crate) cluster: Option<ClusterKind>,
+    pub(crate) group: Group,
+}
+
+/// What the servers of a world are to each other.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Group {
+    /// There is only one.
+    Alone,
+    Service(ServiceKind),
+    Cluster(ClusterKind),
+}
+
+impl Kind {
+    /// What kind of cluster it is in, if it is in one.
+    pub(crate) fn cluster(&self) -> Option<ClusterKind> {
+        match self.group {
+            Group::Cluster(cluster) => Some(cluster),
+            Group::Alone | Group::Service(_) => None,
+        }
+    }
+
+    /// What kind of service it belongs to, if it does.
+    pub(crate) fn service(&self) -> Option<ServiceKind> {
+        match self.group {
+            Group::Service(service) => Some(service),
+            Group::Alone | Group::Cluster(_) => None,
+        }
+    }
+}
+
+/// A primary and its replica, and the Sentinels that watch them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ServiceKind {
+    pub(crate) sentinels: usize,
+    /// How many of the Sentinels the clients are told of; the Sentinels name the others.
+    pub(crate) configured: usize,
+    /// Whether all sessions of a node are closed when it becomes a replica.
+    pub(crate) turns_out: bool,
 }
 
 /// What kind of cluster its servers are in.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::plan::{CLIENTS, Client, FLOOR, TYPEDIS, Workload};
+use super::plan::{CLIENTS, Client, FLOOR, ONE_NODE, TYPEDIS, Workload};
 use super::results::{Results, SESSION};
 
 /// Something that a program measures.
@@ -125,6 +125,21 @@ impl Results {
         self.ratio(workload, threads, (TYPEDIS, FLOOR), Measure::Cpu)
     }
 
+    /// typedis on a cluster to typedis on one node, for as much work.
+    pub(super) fn to_one_node(&self, workload: Workload, threads: u8) -> Option<Ratio> {
+        let Ratio {
+            median,
+            least,
+            most,
+        } = self.ratio(workload, threads, (TYPEDIS, ONE_NODE), Measure::Cpu)?;
+        let batches = workload.operations(ONE_NODE);
+        Some(Ratio {
+            median: median / batches,
+            least: least / batches,
+            most: most / batches,
+        })
+    }
+
     /// One client to another: a ratio for each round that ran both. Results from different calls of this tool are
     /// compared only by their medians.
     fn ratio(
@@ -208,11 +223,17 @@ mod tests {
     use crate::bench::plan::workloads;
     use crate::bench::results::Run;
 
-    /// CPU times of typedis, redis and rustis, round by round; `None` if a client failed.
+    /// typedis, redis and rustis.
+    fn three() -> [Client; 3] {
+        ["typedis", "redis2", "rustis"]
+            .map(|id| CLIENTS.into_iter().find(|client| client.id == id).unwrap())
+    }
+
+    /// The CPU times of the three, round by round; `None` if a client failed.
     fn rounds(rounds: &[[Option<f64>; 3]]) -> Results {
         let mut results = Results::empty();
         for costs in rounds {
-            for (client, cost) in CLIENTS.into_iter().zip(costs) {
+            for (client, cost) in three().into_iter().zip(costs) {
                 let run = match cost {
                     Some(cost) => Run::new(json!({ "cpu_ns": cost, "per_second": 1e9 / cost }), 1),
                     None => Run::failed("it hangs"),
@@ -289,6 +310,20 @@ mod tests {
         results.forget(workload, 1, typedis);
         results.add(workload, 1, typedis, Run::new(json!({ "cpu_ns": 3.0 }), 2));
         assert_eq!(cpu(&results).median, 0.5);
+    }
+
+    #[test]
+    fn a_batch_for_three_nodes_is_compared_with_three_for_one() {
+        let mut results = Results::empty();
+        let is_batch = |one: &Workload| one.id() == "cluster-pipeline-1000";
+        let batch = workloads().into_iter().find(is_batch).unwrap();
+        for (client, cost) in [(TYPEDIS, 1000.0), (ONE_NODE, 333.0)] {
+            let run = Run::new(json!({ "cpu_ns": cost }), 1);
+            results.add(batch, 1, client, run);
+        }
+        let ratio = results.to_one_node(batch, 1).unwrap();
+        assert!((ratio.median - 1.0).abs() < 1e-9, "{ratio:?}");
+        assert_eq!(results.best_peer(batch, 1, Measure::Cpu), None);
     }
 
     #[test]

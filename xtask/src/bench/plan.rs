@@ -15,12 +15,25 @@ pub(super) use list::workloads;
 /// The client of this project.
 pub(super) const TYPEDIS: Client = client("typedis", "typedis");
 
+/// The same program on one node, with batches as large as those that each node of the cluster gets.
+pub(super) const ONE_NODE: Client = Client {
+    program: TYPEDIS.program,
+    ..client("one-node", "typedis, one node")
+};
+
 /// No client at all.
 pub(super) const FLOOR: Client = client("floor", "floor");
 
+/// The most CPU time of typedis on a cluster, as a multiple of what it takes on one node.
+pub(super) const ONE_NODE_BAR: f64 = 1.25;
+
+/// The number of nodes of the cluster.
+const NODES: usize = 3;
+
 /// The clients, in the order in which they take turns.
-pub(super) const CLIENTS: [Client; 7] = [
+pub(super) const CLIENTS: [Client; 8] = [
     TYPEDIS,
+    ONE_NODE,
     client("redis2", "redis 2.0.0-rc.2"),
     client("rustis", "rustis 0.27.2"),
     client("fred", "fred 10.1"),
@@ -29,22 +42,56 @@ pub(super) const CLIENTS: [Client; 7] = [
     FLOOR,
 ];
 
-/// A program of `benches/peers`.
+/// A program of `benches/peers`, and what it is compared as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Client {
-    /// Its package there is `peer-<id>`.
+    /// Its name on the command line and in the results.
     pub(super) id: &'static str,
+    /// Its package there is `peer-<program>`.
+    pub(super) program: &'static str,
     pub(super) title: &'static str,
 }
 
 const fn client(id: &'static str, title: &'static str) -> Client {
-    Client { id, title }
+    Client {
+        id,
+        program: id,
+        title,
+    }
 }
 
 impl Client {
     /// Whether typedis is compared with it.
     pub(super) fn is_peer(self) -> bool {
-        self.id != TYPEDIS.id && self.id != FLOOR.id
+        ![TYPEDIS, ONE_NODE, FLOOR].contains(&self)
+    }
+
+    /// Whether it runs this workload. The floor computes no slots; one node is compared with a cluster only.
+    pub(super) fn has(self, workload: Workload) -> bool {
+        let is_cluster = workload.via == Via::Cluster;
+        match self {
+            ONE_NODE => is_cluster,
+            FLOOR => !is_cluster,
+            _ => true,
+        }
+    }
+
+    /// What is between it and the server in this workload.
+    pub(super) fn via(self, workload: Workload) -> Via {
+        if self == ONE_NODE {
+            Via::Direct
+        } else {
+            workload.via
+        }
+    }
+
+    /// Its parameter of a workload whose parameter is `size`.
+    pub(super) fn size(self, size: usize) -> usize {
+        if self == ONE_NODE {
+            (size / NODES).max(1)
+        } else {
+            size
+        }
     }
 }
 
@@ -175,6 +222,16 @@ impl Workload {
         self.bar_on_two.filter(|_| threads == 2).or(self.bar)
     }
 
+    /// How many operations of a client do the work of one of typedis: a batch of a hundred for three nodes is
+    /// three batches of a third for one node.
+    pub(super) fn operations(self, client: Client) -> f64 {
+        if ["mget", "pipeline"].contains(&self.name) {
+            self.size as f64 / client.size(self.size) as f64
+        } else {
+            1.0
+        }
+    }
+
     /// The number by which an operation's CPU time is divided for the report.
     pub(super) fn elements(self) -> f64 {
         if self.is_per_element {
@@ -186,6 +243,11 @@ impl Workload {
 }
 
 impl Via {
+    /// Whether the program of the relay stands between.
+    pub(super) fn is_relayed(self) -> bool {
+        matches!(self, Self::Chunks | Self::Tls)
+    }
+
     fn prefix(self) -> &'static str {
         match self {
             Self::Direct => "",

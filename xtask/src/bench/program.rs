@@ -1,6 +1,7 @@
 //! One run of one program.
 
 use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -9,12 +10,15 @@ use serde_json::Value;
 
 use super::data;
 use super::place;
-use super::plan::{CLIENTS, Client, Via, Workload};
+use super::plan::{Client, TYPEDIS, Via, Workload};
 use super::servers::Servers;
-use crate::{Result, cargo};
+use crate::{Result, cargo, screen};
 
 /// The longest time of a program; one that takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Why a client has no results.
+pub(super) const NOT_BUILT: &str = "its program was not built";
 
 /// A run of a program.
 #[derive(Debug, Clone, Copy)]
@@ -30,22 +34,84 @@ pub(super) struct Task {
     pub(super) messages: u64,
 }
 
-/// Builds all programs, as users would build them; with TLS if that can be built here. Returns whether it was.
-pub(super) fn build() -> Result<bool> {
-    let with_tls = cargo::has_openssl();
-    let mut words = vec!["build".to_owned(), "--release".to_owned()];
-    if with_tls {
-        let clients = CLIENTS.iter().map(|client| client.id);
-        let features: Vec<String> = clients
-            .chain(["relay"])
-            .map(|id| format!("peer-{id}/tls"))
-            .collect();
-        words.extend(["--features".to_owned(), features.join(",")]);
+/// The programs that were built.
+#[derive(Debug)]
+pub(super) struct Built {
+    /// Whether they speak TLS.
+    pub(super) with_tls: bool,
+    programs: Vec<String>,
+}
+
+impl Built {
+    pub(super) fn has(&self, program: &str) -> bool {
+        self.programs.iter().any(|one| one == program)
     }
-    let mut command = cargo::command(words);
-    command.current_dir(place::folder());
-    cargo::run(command)?;
-    Ok(with_tls)
+}
+
+/// Builds the programs that these workloads and clients need, as users would build them; with TLS if a workload needs
+/// it and it can be built here. One that does not build does not hold up the others.
+pub(super) fn build(workloads: &[Workload], clients: &[Client]) -> Result<Built> {
+    let uses_tls = workloads.iter().any(|one| one.via == Via::Tls);
+    let with_tls = uses_tls && cargo::has_openssl();
+    let mut programs: Vec<&str> = clients.iter().map(|client| client.program).collect();
+    if workloads.iter().any(|one| one.via.is_relayed()) {
+        programs.push("relay");
+    }
+    programs.sort_unstable();
+    programs.dedup();
+    let mut command = cargo::command(words(&programs, with_tls));
+    command.current_dir(place::folder()).stdout(Stdio::piped());
+    let output = command
+        .spawn()
+        .and_then(Child::wait_with_output)
+        .map_err(|error| format!("cannot start cargo: {error}"))?;
+    let built = Built {
+        with_tls,
+        programs: executables(&String::from_utf8_lossy(&output.stdout)),
+    };
+    if !output.status.success() {
+        let missing: Vec<&str> = programs
+            .into_iter()
+            .filter(|program| !built.has(program))
+            .collect();
+        screen::failure(&format!("These did not build: {}", missing.join(", ")));
+    }
+    if built.has(TYPEDIS.program) || !clients.contains(&TYPEDIS) {
+        Ok(built)
+    } else {
+        Err("the program of typedis was not built".into())
+    }
+}
+
+/// The words of a cargo that builds these programs, and goes on when one fails.
+fn words(programs: &[&str], with_tls: bool) -> Vec<String> {
+    let fixed = [
+        "build",
+        "--release",
+        "--keep-going",
+        "--message-format=json-render-diagnostics",
+    ];
+    let mut words: Vec<String> = fixed.map(str::to_owned).into();
+    for program in programs {
+        words.extend(["--package".to_owned(), format!("peer-{program}")]);
+        if with_tls {
+            words.extend(["--features".to_owned(), format!("peer-{program}/tls")]);
+        }
+    }
+    words
+}
+
+/// The programs whose executables cargo says it made, or had made before.
+fn executables(messages: &str) -> Vec<String> {
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter_map(|message| {
+            let path = PathBuf::from(message.get("executable")?.as_str()?);
+            let name = path.file_stem()?.to_str()?;
+            name.strip_prefix("peer-").map(str::to_owned)
+        })
+        .collect()
 }
 
 impl Task {
@@ -61,11 +127,12 @@ impl Task {
     }
 
     fn command(self, servers: &Servers) -> Result<Command> {
-        let url = servers.url(self.workload.via).ok_or("no such server")?;
-        let mut command = Command::new(place::path(self.client.id));
+        let via = self.client.via(self.workload);
+        let url = servers.url(via).ok_or("no such server")?;
+        let mut command = Command::new(place::path(self.client.program));
         command
             .args(["--url", &url])
-            .args((self.workload.via == Via::Cluster).then_some("--cluster"))
+            .args((via == Via::Cluster).then_some("--cluster"))
             .args(["--workload", self.workload.name])
             .args(["--size", &self.size.to_string()])
             .args(["--threads", &self.threads.to_string()])
@@ -109,5 +176,33 @@ impl std::fmt::Display for Task {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let id = self.workload.id();
         write!(f, "{} {id}, threads: {}", self.client.id, self.threads)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cargo_made_is_read_from_its_messages() {
+        let messages = concat!(
+            "{\"reason\":\"compiler-artifact\",\"executable\":null}\n",
+            "{\"reason\":\"compiler-artifact\",\"executable\":\"/target/release/peer-fred\"}\n",
+            "no message\n",
+            "{\"reason\":\"build-finished\",\"success\":false}\n",
+        );
+        let built = Built {
+            with_tls: false,
+            programs: executables(messages),
+        };
+        assert!(built.has("fred") && !built.has("glide"));
+    }
+
+    #[test]
+    fn tls_is_a_feature_of_each_program_that_is_built() {
+        let words = words(&["fred", "relay"], true).join(" ");
+        assert!(words.ends_with(
+            "--package peer-fred --features peer-fred/tls --package peer-relay --features peer-relay/tls"
+        ));
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::plan::{self, Choice, Client, FLOOR, Workload};
+use super::plan::{self, Choice, Client, FLOOR, Via, Workload};
 use super::program::{self, Task};
 use super::results::{Results, Run};
 use super::servers::Servers;
@@ -86,16 +86,21 @@ struct Session<'a> {
 pub(super) fn run(options: &Options, results: &mut Results) -> Result {
     let Choice { workloads, clients } = plan::choose(options)?;
     screen::step("Building the programs (once, some minutes)");
-    let with_tls = program::build()?;
+    let built = program::build(&workloads, &clients)?;
+    let (clients, missing): (Vec<Client>, Vec<Client>) = clients
+        .into_iter()
+        .partition(|client| built.has(client.program));
     screen::step("Starting a server");
-    let mut servers = Servers::start(with_tls)?;
+    let mut servers = Servers::start(&workloads, built.with_tls)?;
     // A part that is measured again keeps the description of the whole.
     if options.is_whole() || !results.is_described() {
         results.describe(&options.to_string(), options.quick);
     }
-    results.note("tls", servers.tls_note());
+    if workloads.iter().any(|one| one.via == Via::Tls) {
+        results.note("tls", servers.tls_note());
+    }
     let effort = Effort::of(options);
-    let runs = steps(&workloads, effort) * clients.len();
+    let runs = steps(&workloads, &clients, effort);
     screen::note(&format!(
         "{runs} runs, {} min at least on an idle machine; rounds that differ are repeated",
         effort.minutes(runs)
@@ -109,6 +114,7 @@ pub(super) fn run(options: &Options, results: &mut Results) -> Result {
         bar: &bar,
     };
     for workload in workloads {
+        note_missing(&missing, workload, effort, results);
         if let Err(error) = session.measure(workload, &mut servers, results) {
             let words = format!("{}: {error}", workload.id());
             bar.suspend(|| screen::failure(&words));
@@ -120,14 +126,25 @@ pub(super) fn run(options: &Options, results: &mut Results) -> Result {
     Ok(())
 }
 
-fn steps(workloads: &[Workload], effort: Effort) -> usize {
+fn steps(workloads: &[Workload], clients: &[Client], effort: Effort) -> usize {
     workloads
         .iter()
         .map(|one| {
             let (rounds, _) = effort.rounds(*one, Duration::ZERO);
-            one.flavours(effort.quick).len() * rounds
+            let clients = clients.iter().filter(|client| client.has(*one)).count();
+            one.flavours(effort.quick).len() * rounds * clients
         })
         .sum()
+}
+
+/// A client without a program has no results, and the report says why.
+fn note_missing(missing: &[Client], workload: Workload, effort: Effort, results: &mut Results) {
+    for &threads in workload.flavours(effort.quick) {
+        for &client in missing {
+            results.forget(workload, threads, client);
+            results.add(workload, threads, client, Run::failed(program::NOT_BUILT));
+        }
+    }
 }
 
 fn progress(steps: usize) -> ProgressBar {
@@ -149,10 +166,12 @@ impl Session<'_> {
         };
         data::prepare(server, workload.name, size)?;
         for &threads in workload.flavours(self.effort.quick) {
-            for &client in &self.clients {
+            let clients = self.clients.iter().copied();
+            let clients: Vec<Client> = clients.filter(|client| client.has(workload)).collect();
+            for &client in &clients {
                 results.forget(workload, threads, client);
             }
-            self.rounds(workload, (size, threads), servers, results);
+            self.rounds(workload, &clients, (size, threads), servers, results);
         }
         data::clear(server, workload.name, size)
     }
@@ -161,17 +180,18 @@ impl Session<'_> {
     fn rounds(
         &self,
         workload: Workload,
+        clients: &[Client],
         (size, threads): (usize, u8),
         servers: &Servers,
         results: &mut Results,
     ) {
         let (rounds, more) = self.effort.rounds(workload, self.begin.elapsed());
-        let mut failures = vec![0; self.clients.len()];
+        let mut failures = vec![0; clients.len()];
         for round in 0..rounds + more {
             if round >= rounds && !results.is_disturbed(workload, threads) {
                 break;
             }
-            for (&client, failures) in self.clients.iter().zip(&mut failures) {
+            for (&client, failures) in clients.iter().zip(&mut failures) {
                 if *failures < FAILURES {
                     let task = self.task(workload, client, (size, threads));
                     *failures += usize::from(self.step(task, servers, results).is_err());
@@ -187,7 +207,7 @@ impl Session<'_> {
         Task {
             client,
             workload,
-            size,
+            size: client.size(size),
             threads,
             cpu_milliseconds: self.effort.cpu_milliseconds / share,
             milliseconds: self.effort.milliseconds / share,
@@ -244,7 +264,7 @@ mod tests {
             };
             let choice = plan::choose(&options).unwrap();
             let effort = Effort::of(&options);
-            let runs = steps(&choice.workloads, effort) * choice.clients.len();
+            let runs = steps(&choice.workloads, &choice.clients, effort);
             assert!(effort.minutes(runs) <= minutes, "{}", effort.minutes(runs));
         }
     }

@@ -7,18 +7,21 @@ use std::process::Command;
 
 use typedis_testkit::{Cluster, Server, ServerKind, servers};
 
-use super::plan::Via;
+use super::plan::{Via, Workload};
 use super::relay::Relay;
 use super::{data, place};
 use crate::{Result, screen};
 
-/// One server with data for almost everything, a relay that cuts its replies into pieces, a cluster, and TLS if possible.
+/// One server with data for almost everything; and, if a workload uses them, a relay that cuts its replies into pieces,
+/// a cluster, and TLS if possible.
 #[derive(Debug)]
 pub(super) struct Servers {
     direct: Server,
-    chunks: Relay,
-    cluster: Cluster,
+    chunks: Option<Relay>,
+    cluster: Option<Cluster>,
     tls: Option<Tls>,
+    /// What they were started for.
+    workloads: Vec<Workload>,
 }
 
 /// A server behind TLS.
@@ -37,13 +40,14 @@ enum TlsKind {
 }
 
 impl Servers {
-    /// Starts the servers; TLS only if the programs support it.
-    pub(super) fn start(with_tls: bool) -> Result<Self> {
+    /// Starts the servers of these workloads; TLS only if the programs support it.
+    pub(super) fn start(workloads: &[Workload], with_tls: bool) -> Result<Self> {
+        let uses = |via| workloads.iter().any(|one| one.via == via);
         let direct = start_plain(ServerKind::default())?;
-        let relay = place::path("relay");
-        let chunks = Relay::start(&relay, &["chunks", &direct.addr().to_string()])?;
-        let cluster = Cluster::start(ServerKind::default())?;
-        data::fill_cluster(&cluster)?;
+        let chunks = uses(Via::Chunks)
+            .then(|| start_chunks(&direct))
+            .transpose()?;
+        let cluster = uses(Via::Cluster).then(start_cluster).transpose()?;
         let tls = if with_tls {
             Tls::start(&direct)
                 .map_err(|error| screen::failure(&format!("TLS is left out: {error}")))
@@ -56,6 +60,7 @@ impl Servers {
             chunks,
             cluster,
             tls,
+            workloads: workloads.to_vec(),
         })
     }
 
@@ -67,7 +72,7 @@ impl Servers {
             .and_then(|mut raw| raw.call(&["PING"]));
         if answer.is_err() {
             screen::failure("The server is gone: starting another one");
-            *self = Self::start(self.tls.is_some())?;
+            *self = Self::start(&self.workloads, self.tls.is_some())?;
         }
         Ok(())
     }
@@ -85,9 +90,12 @@ impl Servers {
     pub(super) fn url(&self, via: Via) -> Option<String> {
         match via {
             Via::Direct => Some(self.direct.url()),
-            Via::Chunks => Some(format!("redis://{}", self.chunks.address)),
+            Via::Chunks => self
+                .chunks
+                .as_ref()
+                .map(|relay| format!("redis://{}", relay.address)),
             Via::Cluster => {
-                let address = self.cluster.addrs().into_iter().next();
+                let address = self.cluster.as_ref()?.addrs().into_iter().next();
                 address.map(|address| format!("redis://{address}"))
             }
             Via::Tls => self.tls.as_ref().map(Tls::url),
@@ -172,6 +180,19 @@ fn own(folder: &std::path::Path) -> Result<TlsKind> {
         .start()?;
     data::fill(&server)?;
     Ok(TlsKind::Own(Box::new(server), port))
+}
+
+fn start_chunks(direct: &Server) -> Result<Relay> {
+    Relay::start(
+        &place::path("relay"),
+        &["chunks", &direct.addr().to_string()],
+    )
+}
+
+fn start_cluster() -> Result<Cluster> {
+    let cluster = Cluster::start(ServerKind::default())?;
+    data::fill_cluster(&cluster)?;
+    Ok(cluster)
 }
 
 fn start_plain(kind: ServerKind) -> Result<Server> {

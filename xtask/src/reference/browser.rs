@@ -105,6 +105,21 @@ fn the_page_translates_as_the_command_line_does() {
         "GEORADIUS k 1 2 3 furlong",
         "XREAD STREAMS a b 0 0",
         "MSET a 1 b",
+        "subscribe news",
+        "PSUBSCRIBE news.* chat.*",
+        "SUBSCRIBE",
+        "UNSUBSCRIBE news",
+        "client reply off",
+        "$ redis-cli --raw GET k",
+        "redis-cli -n 2 SUBSCRIBE news",
+        "/usr/bin/valkey-cli -c --tls -h node-1 -p 7000 --user ada -a secret INCR n",
+        "redis-cli -u redis://ada:se@cret@host:6379/1 BLPOP jobs 5",
+        "redis-cli -u redis://host BLPOP jobs 5",
+        "redis-cli -s /run/redis.sock -n 5 SELECT 1",
+        "redis-cli -h ::1 -n 0 PING",
+        "redis-cli",
+        "redis-cli -n",
+        "redis-cli --bigkeys",
     ];
     lines.extend(more.map(str::to_owned));
     let script = format!(
@@ -131,6 +146,10 @@ fn a_visitor_searches_opens_an_entry_and_translates_a_line() {
         const type = (id, text) => { const box = document.getElementById(id); box.value = text; box.dispatchEvent(new Event('input')); };
         const shown = () => [...document.querySelectorAll('details')].filter((entry) => !entry.hidden).map((entry) => entry.id);
         const all = shown().length;
+        type('search', 'hset_multiple');
+        const foreign = shown();
+        type('search', 'subscribe');
+        const refused = document.getElementById('refused').textContent;
         type('search', 'withscores zrange');
         const found = shown();
         const entry = document.getElementById('sorted_set.zrange');
@@ -140,12 +159,22 @@ fn a_visitor_searches_opens_an_entry_and_translates_a_line() {
         const rust = document.querySelector('#answer code').textContent;
         type('line', 'SET k v EX 1 PX 1');
         const wrong = document.querySelector('#answer.wrong').textContent;
-        window.result = { all, found, details: entry.textContent, rust, wrong };
+        window.result = { all, foreign, refused, found, details: entry.textContent, rust, wrong };
     ";
     let Some(result) = run(script) else { return };
     let result: serde_json::Value = serde_json::from_str(&result).unwrap();
     let spec = spec::read().unwrap();
     assert_eq!(result["all"], spec.commands.len());
+    assert_eq!(
+        result["foreign"],
+        serde_json::json!(["hash.hset"]),
+        "a name of another client"
+    );
+    let refused = result["refused"].as_str().unwrap();
+    assert!(
+        refused.starts_with("SUBSCRIBE has no method: "),
+        "{refused}"
+    );
     let found: Vec<String> = serde_json::from_value(result["found"].clone()).unwrap();
     assert!(found.contains(&"sorted_set.zrange".to_owned()), "{found:?}");
     assert!(found.len() < 10, "{found:?}");

@@ -11,6 +11,15 @@ pub(super) const JSON: &str = typedis_macros::spec_reference! { from "../command
 pub(super) struct Spec {
     pub(super) enums: Vec<Enum>,
     pub(super) commands: Vec<Command>,
+    /// Commands that have no method.
+    pub(super) refused: Vec<Refused>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Refused {
+    pub(super) name: String,
+    /// Why, and what to do instead.
+    pub(super) advice: String,
 }
 
 #[derive(Debug, Deserialize)]

@@ -3,12 +3,14 @@
 //! # Layout
 //!
 //! - [`translate`]: a line as a call, or what is wrong with it
-//! - `line`: the words of a line; `parse`: the words by the row of a command; `reading`: what they mean; `render`: words as Rust
+//! - `line`: the words of a line; `program`: the program before a command; `channels`: SUBSCRIBE and its like; `parse`: the words by the row of a command; `reading`: what they mean; `render`: words as Rust
 
 use super::spec::{Command, Spec};
 
+mod channels;
 mod line;
 mod parse;
+mod program;
 mod reading;
 mod render;
 
@@ -23,15 +25,38 @@ pub(super) struct Translation {
 
 /// Translates a line; the error is a sentence that says what is wrong with it.
 pub(super) fn translate(spec: &Spec, line: &str) -> Result<Translation, String> {
-    let words = line::words(line)?;
+    let mut words = line::words(line)?;
+    let program = program::read(&words)?;
+    words.drain(..program.words);
+    let mut translation = command(spec, &words)?;
+    let (handle, _) = handle_of(&translation.rust);
+    if let Some(connecting) = program.connecting(handle) {
+        translation.rust = format!("{connecting}\n{}", translation.rust);
+    }
+    Ok(translation)
+}
+
+/// The handle that a statement calls, and what follows it.
+fn handle_of(statement: &str) -> (&str, &str) {
+    let call = statement
+        .split_once(" = ")
+        .map_or(statement, |(_, call)| call);
+    call.split_once('.').unwrap_or((call, ""))
+}
+
+/// Translates the words of a command.
+fn command(spec: &Spec, words: &[String]) -> Result<Translation, String> {
     if words.is_empty() {
         return Err("the line is empty: write a command, such as SET key value EX 10".to_owned());
     }
-    let rows = rows(spec, &words)?;
+    if let Some(translation) = channels::translate(words) {
+        return translation;
+    }
+    let rows = rows(spec, words)?;
     let mut furthest: Option<parse::Failure> = None;
     let mut best: Option<(&Command, reading::Reading)> = None;
     for row in rows {
-        match parse::read(spec, row, &words) {
+        match parse::read(spec, row, words) {
             Ok(reading) => {
                 let is_better = best
                     .as_ref()
@@ -56,15 +81,7 @@ pub(super) fn translate(spec: &Spec, line: &str) -> Result<Translation, String> 
 
 /// The rows of a command: those with the longest name that the line begins with.
 fn rows<'a>(spec: &'a Spec, words: &[String]) -> Result<Vec<&'a Command>, String> {
-    let begins = |command: &&Command| {
-        let name: Vec<&str> = command.name.split(' ').collect();
-        let own = words.get(..name.len());
-        own.is_some_and(|own| {
-            own.iter()
-                .zip(&name)
-                .all(|(word, name)| word.eq_ignore_ascii_case(name))
-        })
-    };
+    let begins = |command: &&Command| is_begin(words, &command.name);
     let found: Vec<&Command> = spec.commands.iter().filter(begins).collect();
     let longest = found.iter().map(|row| row.name.len()).max();
     if let Some(longest) = longest {
@@ -72,6 +89,16 @@ fn rows<'a>(spec: &'a Spec, words: &[String]) -> Result<Vec<&'a Command>, String
             .into_iter()
             .filter(|row| row.name.len() == longest)
             .collect());
+    }
+    if let Some(refused) = spec
+        .refused
+        .iter()
+        .find(|refused| is_begin(words, &refused.name))
+    {
+        return Err(format!(
+            "{} has no method: {}",
+            refused.name, refused.advice
+        ));
     }
     let first = words.first().map(|word| word.to_ascii_uppercase());
     let first = first.unwrap_or_default();
@@ -87,6 +114,17 @@ fn rows<'a>(spec: &'a Spec, words: &[String]) -> Result<Vec<&'a Command>, String
     }
     let near = near(&first, spec.commands.iter().map(|row| row.name.as_str()));
     Err(format!("there is no command {first}{near}"))
+}
+
+/// Whether a line begins with the name of a command.
+fn is_begin(words: &[String], name: &str) -> bool {
+    let name: Vec<&str> = name.split(' ').collect();
+    let own = words.get(..name.len());
+    own.is_some_and(|own| {
+        own.iter()
+            .zip(&name)
+            .all(|(word, name)| word.eq_ignore_ascii_case(name))
+    })
 }
 
 /// `: did you mean SET?`, where a name is near.

@@ -86,8 +86,8 @@ async fn more(client: &Client, subscriber: &SubscriberClient) -> Result<(), Erro
     let readers: i64 = client.publish("news", "text").await?;
     let script = Script::from_lua("return ARGV[1]");
     let number: i64 = script.evalsha_with_reload(client, "k", 1).await?;
-    let mut reconnections = client.reconnect_rx();
-    let mut errors = client.error_rx();
+    let reconnections = client.reconnect_rx();
+    let errors = client.error_rx();
     client.quit().await?;
     Ok(())
 }

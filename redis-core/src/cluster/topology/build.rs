@@ -67,10 +67,11 @@ impl Topology {
             let place = builder.shard(entry, asked, map)?;
             range.fill(place);
         }
+        let (shards, nodes) = builder.finish();
         Ok(Self {
             slots,
-            shards: builder.shards.into(),
-            nodes: builder.nodes.into(),
+            shards: shards.into(),
+            nodes: nodes.into(),
             epoch,
         })
     }
@@ -168,6 +169,19 @@ impl Builder {
         self.shards.push(Shard { primary, replicas });
         self.shard_of.insert(primary, place);
         Ok(place)
+    }
+
+    /// All shards and nodes. Who owns slots is nobody's replica, whatever an entry says.
+    fn finish(mut self) -> (Vec<Shard>, Vec<ClusterNode>) {
+        let nodes = self.nodes;
+        let is_replica = |place: &usize| {
+            let node = nodes.get(*place);
+            node.is_some_and(|node| node.role == NodeRole::Replica)
+        };
+        for shard in &mut self.shards {
+            shard.replicas.retain(is_replica);
+        }
+        (self.shards, nodes)
     }
 
     /// The index of a node.

@@ -71,6 +71,11 @@ fn check(topology: &Topology) {
         served += range.clone().count();
         for slot in [*range.start(), *range.end()] {
             assert_eq!(topology.primary_of(slot), Some(owner));
+            assert!(
+                topology
+                    .replicas_of(slot)
+                    .all(|node| node.role == NodeRole::Replica)
+            );
         }
         assert_eq!(owner.role, NodeRole::Primary);
     }
@@ -275,6 +280,18 @@ fn what_contradicts_itself_is_refused_with_the_place() {
         let error = parse(reply.as_bytes()).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
+}
+
+#[test]
+fn a_node_that_owns_slots_is_nobodys_replica() {
+    let node = |id: char| format!("*3\r\n$1\r\n{id}\r\n:1\r\n$1\r\n{id}\r\n");
+    let (a, b, c) = (node('a'), node('b'), node('c'));
+    let first = format!("*5\r\n:0\r\n:4\r\n{a}{b}{c}");
+    let second = format!("*4\r\n:5\r\n:9\r\n{b}{a}");
+    let topology = parse(format!("*2\r\n{first}{second}").as_bytes()).unwrap();
+    check(&topology);
+    assert_eq!(addresses(topology.replicas_of(0)), ["c:1"]);
+    assert_eq!(topology.replicas_of(5).count(), 0);
 }
 
 #[test]

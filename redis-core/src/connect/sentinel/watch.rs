@@ -42,7 +42,7 @@ impl Guard for FailoverWatch {
 pub(crate) fn guard(config: &Config, service: &str) -> Arc<dyn Guard> {
     config
         .service
-        .fleet
+        .sentinels
         .guard(|| FailoverWatch::start(config, service))
 }
 
@@ -66,10 +66,10 @@ enum Heard {
 
 impl Listener {
     async fn run(self) {
-        let fleet = &self.settings.service.fleet;
+        let sentinels = &self.settings.service.sentinels;
         let mut failures = 0;
         loop {
-            for sentinel in fleet.sentinels(self.settings.addresses()) {
+            for sentinel in sentinels.to_ask(self.settings.addresses()) {
                 if let Ok(line) = self.subscribe(&sentinel).await {
                     failures = 0;
                     self.listen(line, &sentinel).await;
@@ -97,14 +97,14 @@ impl Listener {
 
     /// Listens until the connection is lost.
     async fn listen(&self, mut line: SentinelConnection, sentinel: &Address) {
-        let fleet = &self.settings.service.fleet;
+        let sentinels = &self.settings.service.sentinels;
         // The service may have moved while no task listened.
         self.look().await;
         let mut pinged = false;
         loop {
             let heard = {
                 let mut said = pin!(line.next());
-                let mut joined = pin!(fleet.joined());
+                let mut joined = pin!(sentinels.joined());
                 let either = std::future::poll_fn(|cx| {
                     if let Poll::Ready(said) = said.as_mut().poll(cx) {
                         return Poll::Ready(Heard::Said(said));
@@ -145,7 +145,7 @@ impl Listener {
         match (channel.as_str(), &words[..]) {
             ("+switch-master", [service, _, _, host, port]) if *service == self.service => {
                 if let Some(primary) = address(host, port) {
-                    self.settings.service.fleet.moved(&primary, sentinel);
+                    self.settings.service.sentinels.moved(&primary, sentinel);
                 }
             }
             ("+odown", ["master", service, ..]) if *service == self.service => self.look().await,
@@ -155,18 +155,18 @@ impl Listener {
 
     /// Asks where the primary is, and moves connections that are elsewhere.
     async fn look(&self) {
-        let fleet = &self.settings.service.fleet;
+        let sentinels = &self.settings.service.sentinels;
         let end = Instant::now() + self.settings.connect_timeout;
-        let sentinels = fleet.sentinels(self.settings.addresses());
-        let count = sentinels.len();
-        for (index, sentinel) in sentinels.iter().enumerate() {
+        let asked = sentinels.to_ask(self.settings.addresses());
+        let count = asked.len();
+        for (index, sentinel) in asked.iter().enumerate() {
             let end = share(end, count - index);
             let role = ServiceRole::Primary;
             let found = ask::locate(&self.settings, &self.service, role, sentinel, end).await;
             if let Ok(answer) = found {
-                fleet.learn(self.settings.addresses(), sentinel, answer.sentinels);
+                sentinels.learn(self.settings.addresses(), sentinel, answer.sentinels);
                 if let Some(primary) = answer.nodes.first() {
-                    fleet.moved(primary, sentinel);
+                    sentinels.moved(primary, sentinel);
                     return;
                 }
             }

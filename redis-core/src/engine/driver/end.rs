@@ -21,3 +21,8 @@ pub(super) enum End {
 pub(super) fn lost(kind: io::ErrorKind, text: &str) -> Failure {
     Failure::Lost(Phase::MaybeApplied, kind, Arc::from(text))
 }
+
+/// Bytes came that a server does not send.
+pub(super) fn protocol(text: &str) -> Failure {
+    Failure::Protocol(Arc::from(text))
+}

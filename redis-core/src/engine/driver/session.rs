@@ -3,13 +3,11 @@
 //!
 //! # Layout
 //!
-//! - `frames`: the whole frames that have come
+//! - `arrived`: the whole frames that have come, and replies that go to the callers who wait for them
 //! - `hand_out`: replies and pushes, handed out in the order in which they came
-//! - `replies`: a reply goes to the caller who waits for it
 
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -23,18 +21,17 @@ use super::lifespan::Lifespan;
 use super::relocation::Moving;
 use super::timer::{Timer, earlier, keep_deadlines};
 use crate::config::{Backoff, Transport};
-use crate::engine::inflight::{Failure, Order, Unanswered};
+use crate::engine::inflight::{Order, Unanswered};
 use crate::engine::link::Link;
 use crate::engine::maintenance::Relaxation;
 use crate::wire::fixed_command;
 use crate::wire::outgoing::PIECES;
 use crate::wire::scan::Scanner;
 
-mod frames;
+mod arrived;
 mod hand_out;
-mod replies;
 
-use frames::Frames;
+use arrived::Frames;
 
 /// The number of bytes of one read: it doubles when reads fill the buffer, and halves when they use little of it. So
 /// an idle connection needs little memory, and a busy one makes few system calls.
@@ -485,8 +482,4 @@ struct Sign {
     /// Whether there may be a PING to write.
     pinged: bool,
     look_again: Option<Instant>,
-}
-
-fn protocol(text: &str) -> Failure {
-    Failure::Protocol(Arc::from(text))
 }

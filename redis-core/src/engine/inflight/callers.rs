@@ -197,11 +197,8 @@ impl Queue {
 
     /// The first caller who waits, if there is room.
     pub(crate) fn next_in_line(&self) -> Option<Waker> {
-        if self.has_room(1) && !Planted::LostWakeup.is_here() {
-            self.waiters.front().map(|(_, waker)| waker.clone())
-        } else {
-            None
-        }
+        let (_, waker) = self.waiters.front()?;
+        (self.has_room(1) && !Planted::LostWakeup.is_here()).then(|| waker.clone())
     }
 
     /// Takes the driver's waker, which makes it look at the queue.

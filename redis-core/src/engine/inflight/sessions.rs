@@ -1,4 +1,4 @@
-//! The driver's side of the queue: to take what waits, to fail what is late or lost.
+//! A session's side of the queue, while all is well: to take what waits, and to give replies to the entries that they answer.
 
 use std::task::Waker;
 
@@ -6,8 +6,9 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::command::block::LATENESS;
-use crate::runtime::planted::Planted;
+use crate::wire::Chunk;
 use crate::wire::encode::Output;
+use crate::wire::scan::short_reply;
 
 impl Queue {
     /// Leaves the driver's waker, for when there is something to do.
@@ -68,7 +69,7 @@ impl Queue {
     }
 
     /// Whether queued commands wait for another socket.
-    fn waits_for_another(&self) -> bool {
+    pub(super) fn waits_for_another(&self) -> bool {
         self.order == Order::Renew || self.left_since.is_some()
     }
 
@@ -135,15 +136,6 @@ impl Queue {
         }
     }
 
-    /// Gives up the command that goes out alone: a new socket is authenticated anyway.
-    fn give_up_alone(&mut self, failure: &Failure, woken: &mut Vec<Waker>) {
-        // If it is in flight, it is one of the entries.
-        if let Alone::Waiting(cell, ..) = std::mem::replace(&mut self.alone, Alone::None) {
-            let failure = failure.in_phase(Phase::NotSent);
-            self.fail(Owner::Caller(cell), Limit::None, failure, woken);
-        }
-    }
-
     /// Sends a PING of the driver's own. Where the driver must not send commands, a reply that is owed serves
     /// instead. Returns whether there is a reply to wait for.
     pub(crate) fn ask(&mut self, encoded: &[u8]) -> bool {
@@ -182,321 +174,6 @@ impl Queue {
         self.owed_since = (self.taken > 0).then_some(now);
     }
 
-    /// Delivers a failure: wakes the caller, or frees the cell of a caller who has gone away.
-    fn fail(&mut self, owner: Owner, limit: Limit, failure: Failure, woken: &mut Vec<Waker>) {
-        let Owner::Caller(key) = owner else { return };
-        let Some(cell) = self.cells.get_mut(key) else {
-            return;
-        };
-        match cell {
-            Cell::Waiting(waker, parts) => {
-                woken.extend(waker.take());
-                let mut parts = parts.take().unwrap_or_default();
-                (parts.error, parts.deadline) = (Some(failure), limit.moment());
-                *cell = Cell::Filled(Delivery::Parts(parts));
-            }
-            Cell::Abandoned => drop(self.cells.remove(key)),
-            Cell::Filled(_) => {}
-        }
-    }
-
-    /// Turns the limits of entries that were queued since the last time into moments.
-    #[inline]
-    pub(crate) fn stamp(&mut self, now: Instant) {
-        if self.unstamped > 0 {
-            self.stamp_last(now);
-        }
-    }
-
-    fn stamp_last(&mut self, now: Instant) {
-        let mut earliest = self.earliest_deadline;
-        let mut note = |limit: Limit| {
-            if let Some(moment) = limit.moment() {
-                earliest = Some(earliest.map_or(moment, |known| known.min(moment)));
-            }
-        };
-        // Nearly all entries have the same patience.
-        let mut last = (Duration::MAX, Limit::None);
-        let count = std::mem::take(&mut self.unstamped);
-        let first = self.entries.len().saturating_sub(count);
-        for entry in self.entries.range_mut(first..) {
-            match entry.limit {
-                Limit::Within(patience) => {
-                    if patience != last.0 {
-                        let moment = entry.limit.from(now);
-                        last = (patience, moment.map_or(Limit::None, Limit::At));
-                        note(last.1);
-                    }
-                    entry.limit = last.1;
-                }
-                limit => note(limit),
-            }
-        }
-        self.earliest_deadline = earliest;
-    }
-
-    fn note_deadline(&mut self, deadline: Instant) {
-        let earliest = self.earliest_deadline;
-        self.earliest_deadline = Some(earliest.map_or(deadline, |known| known.min(deadline)));
-    }
-
-    /// Why queued commands cannot be sent.
-    pub(crate) fn obstacle(&self) -> Option<Arc<Obstacle>> {
-        if !self.connected {
-            return self.unreached.clone();
-        }
-        let obstacle = if self.waits_for_another() {
-            Obstacle::SocketReplaced
-        } else {
-            Obstacle::ServerDoesNotRead
-        };
-        Some(Arc::new(obstacle)).filter(|_| !self.must_wait())
-    }
-
-    /// Why a caller cannot queue a command.
-    pub(crate) fn obstacle_in_line(&self) -> Option<Arc<Obstacle>> {
-        let full = Obstacle::BudgetFull {
-            commands: self.budget.commands,
-            bytes: self.budget.bytes,
-        };
-        let unreached = self.unreached.clone().filter(|_| !self.connected);
-        unreached.or_else(|| Some(Arc::new(full)))
-    }
-
-    /// Fails entries whose deadline is past at `now`. Returns when to check again.
-    pub(crate) fn expire(&mut self, now: Instant, woken: &mut Vec<Waker>) -> Option<Instant> {
-        if self.earliest_deadline.is_none_or(|earliest| earliest > now) {
-            return self.earliest_deadline;
-        }
-        let (mut expired, obstacle) = (Vec::new(), self.obstacle());
-        let extra = self
-            .relaxation
-            .map_or(Duration::ZERO, |relaxation| relaxation.extra_at(now));
-        self.earliest_deadline = None;
-        for (index, entry) in self.entries.iter_mut().enumerate() {
-            let Limit::At(mut deadline) = entry.limit else {
-                continue;
-            };
-            if deadline <= now && !extra.is_zero() && std::mem::take(&mut entry.is_usual) {
-                deadline += extra;
-                entry.limit = Limit::At(deadline);
-            }
-            if deadline <= now {
-                let taken = index < self.taken;
-                if taken && Planted::IgnoredDeadline.is_here() {
-                    continue;
-                }
-                self.given_up += usize::from(!taken);
-                let phase = entry.phase(taken);
-                self.counts.timeouts += 1;
-                let owner = std::mem::replace(&mut entry.owner, Owner::Nobody);
-                let obstacle = obstacle.clone().filter(|_| !taken);
-                let limit = std::mem::replace(&mut entry.limit, Limit::None);
-                expired.push((owner, limit, Failure::Timeout(phase, obstacle)));
-            } else {
-                self.earliest_deadline = Some(
-                    self.earliest_deadline
-                        .map_or(deadline, |known| known.min(deadline)),
-                );
-            }
-        }
-        // The deadline goes back too: some replies may have come, and be refusals, for which there is no time left.
-        for (owner, limit, failure) in expired {
-            self.fail(owner, limit, failure, woken);
-        }
-        self.make_room();
-        woken.extend(self.next_in_line());
-        self.earliest_deadline
-    }
-
-    /// The socket is lost. Entries that were not written wait for the next socket. If `again`, idempotent ones that
-    /// were written do so too. The rest fail.
-    pub(crate) fn lost(
-        &mut self,
-        failure: &Failure,
-        unanswered: &mut Unanswered,
-        again: bool,
-        woken: &mut Vec<Waker>,
-    ) {
-        // Commands that go back need their deadline.
-        self.stamp(Instant::now());
-        self.release(unanswered);
-        // A command that goes out alone is not for the next socket.
-        let was_alone = matches!(self.alone, Alone::InFlight);
-        self.give_up_alone(failure, woken);
-        let written = unanswered.written();
-        let (mut waiting, mut kept, mut at) = (Outgoing::default(), VecDeque::new(), 0);
-        let rest = self.entries.split_off(self.taken.min(self.entries.len()));
-        for mut entry in std::mem::replace(&mut self.entries, rest) {
-            let was_sent = at < written;
-            let written = written.saturating_sub(at).min(entry.bytes);
-            at += entry.bytes;
-            entry.losses += u8::from(was_sent);
-            let is_kept = if was_sent {
-                again && self.goes_again(&mut entry)
-            } else {
-                !entry.bound
-            };
-            if !was_alone && is_kept {
-                unanswered.move_to(entry.bytes, &mut waiting);
-                kept.push_back(entry);
-            } else {
-                unanswered.release(entry.bytes);
-                self.bytes = self.bytes.saturating_sub(entry.bytes);
-                let failure = failure.in_phase(entry.phase(was_sent || was_alone));
-                if !Planted::SilentLoss.is_here() {
-                    self.note_written(entry.owner, written);
-                    self.fail(entry.owner, entry.limit, failure, woken);
-                }
-            }
-        }
-        unanswered.clear();
-        self.give_bound_back(failure, woken);
-        if Planted::Reordered.is_here() {
-            self.entries.append(&mut kept);
-            waiting.append_to(&mut self.out);
-        } else {
-            kept.append(&mut self.entries);
-            self.entries = kept;
-            self.out.move_to(self.out.len(), &mut waiting);
-            self.out = waiting;
-        }
-        self.taken = 0;
-        self.owed_since = None;
-        self.connected = false;
-        self.forget_unwanted();
-        if self.routed {
-            self.give_all_back(failure, woken);
-        }
-        woken.extend(self.next_in_line());
-    }
-
-    /// Gives what waits, and was written for the lost socket, back to its callers, who adapt it to the next one.
-    fn give_bound_back(&mut self, failure: &Failure, woken: &mut Vec<Waker>) {
-        let mut bound = Vec::new();
-        for entry in self.entries.iter_mut().filter(|entry| entry.bound) {
-            let owner = std::mem::replace(&mut entry.owner, Owner::Nobody);
-            bound.push((owner, entry.limit, failure.in_phase(entry.phase(false))));
-        }
-        for (owner, limit, failure) in bound {
-            self.fail(owner, limit, failure, woken);
-        }
-    }
-
-    /// Gives waiting commands back to their callers, who may send them elsewhere; only single commands.
-    fn give_all_back(&mut self, failure: &Failure, woken: &mut Vec<Waker>) {
-        let mut waiting = std::mem::take(&mut self.out);
-        for entry in std::mem::take(&mut self.entries) {
-            let mut bytes = Outgoing::default();
-            waiting.move_to(entry.bytes, &mut bytes);
-            self.note_again(&entry, bytes);
-            let failure = failure.in_phase(entry.phase(false));
-            self.fail(entry.owner, entry.limit, failure, woken);
-        }
-        self.bytes = 0;
-        self.given_up = 0;
-        self.earliest_deadline = None;
-        woken.extend(self.waiters.drain(..).map(|(_, waker)| waker));
-    }
-
-    /// Leaves a copy for a caller who may send it again, if it is a single command: of several, some may have been
-    /// carried out.
-    pub(super) fn note_again(&mut self, entry: &Entry, bytes: Outgoing) {
-        if entry.replies == 1
-            && let Owner::Caller(key) = entry.owner
-            && let Some(Cell::Waiting(_, parts)) = self.cells.get_mut(key)
-        {
-            let again = Again {
-                bytes,
-                idempotent: entry.idempotent,
-                hold: entry.hold,
-            };
-            parts.get_or_insert_default().again = Some(Box::new(again));
-        }
-    }
-
-    /// Leaves how much of an entry was written, for a caller whose entry has many commands.
-    fn note_written(&mut self, owner: Owner, written: usize) {
-        if let Owner::Caller(key) = owner
-            && let Some(Cell::Waiting(_, parts)) = self.cells.get_mut(key)
-        {
-            parts.get_or_insert_default().written = Some(written);
-        }
-    }
-
-    /// Whether an entry that was sent on a lost socket is sent on the next one. If so, replies that had come
-    /// are dropped.
-    fn goes_again(&mut self, entry: &mut Entry) -> bool {
-        let Owner::Caller(key) = entry.owner else {
-            return false;
-        };
-        if !entry.may_go_again(entry.losses) {
-            return false;
-        }
-        entry.come = 0;
-        if let Some(Cell::Waiting(_, parts)) = self.cells.get_mut(key) {
-            *parts = None;
-        }
-        true
-    }
-
-    /// Drops entries that were given up once they are a good part of those that wait. Scanning at each would cost
-    /// O(n²).
-    pub(super) fn make_room(&mut self) {
-        if self.given_up > 0
-            && self.given_up.saturating_mul(4) >= self.entries.len().saturating_sub(self.taken)
-        {
-            self.forget_unwanted();
-        }
-    }
-
-    /// Drops entries that were not taken and need not be sent: those that failed and, while there is no socket,
-    /// those that no caller waits for.
-    pub(super) fn forget_unwanted(&mut self) {
-        let mut waiting = std::mem::take(&mut self.out);
-        let mut kept = Outgoing::default();
-        let (cells, bytes, connected) = (&mut self.cells, &mut self.bytes, self.connected);
-        let mut taken = self.taken;
-        self.entries.retain(|entry| {
-            if let Some(fewer) = taken.checked_sub(1) {
-                taken = fewer;
-                return true;
-            }
-            let wanted = match entry.owner {
-                Owner::Nobody => false,
-                Owner::Driver => connected,
-                Owner::Caller(key) => connected || !forget_abandoned(cells, key),
-            };
-            if wanted {
-                waiting.move_to(entry.bytes, &mut kept);
-            } else {
-                waiting.advance(entry.bytes);
-                if !Planted::KeptBudget.is_here() {
-                    *bytes = bytes.saturating_sub(entry.bytes);
-                }
-            }
-            wanted
-        });
-        self.out = kept;
-        self.given_up = 0;
-    }
-
-    /// The server refused the connection: everything that waits fails with its error, and so does everything
-    /// new until [`Queue::admitted`].
-    pub(crate) fn refuse(&mut self, failure: Failure, woken: &mut Vec<Waker>) {
-        self.fail_all(&failure, woken);
-        self.refused = Some(failure);
-    }
-
-    /// The server cannot be reached. Commands for a cluster do not wait until it can.
-    pub(crate) fn unreachable(&mut self, failure: Failure, woken: &mut Vec<Waker>) {
-        if self.routed {
-            self.stamp(Instant::now());
-            self.give_all_back(&failure, woken);
-            self.refused = Some(failure.in_phase(Phase::NotSent));
-        }
-    }
-
     /// Whether another node may be asked instead of this one, if this one says so.
     pub(crate) fn is_routed(&self) -> bool {
         self.routed
@@ -514,31 +191,6 @@ impl Queue {
         }
     }
 
-    /// Ends the queue: everything fails, and nothing new is accepted. Returns the reason that was given first.
-    pub(crate) fn end(&mut self, failure: &Failure, woken: &mut Vec<Waker>) -> Failure {
-        self.fail_all(failure, woken);
-        self.ended
-            .get_or_insert_with(|| failure.in_phase(Phase::NotSent));
-        self.connected = false;
-        woken.append(&mut self.closing_waiters);
-        self.ended.clone().unwrap_or_else(|| failure.clone())
-    }
-
-    fn fail_all(&mut self, failure: &Failure, woken: &mut Vec<Waker>) {
-        self.give_up_alone(failure, woken);
-        let taken = std::mem::take(&mut self.taken);
-        for (index, entry) in std::mem::take(&mut self.entries).into_iter().enumerate() {
-            let failure = failure.in_phase(entry.phase(index < taken));
-            self.fail(entry.owner, entry.limit, failure, woken);
-        }
-        self.out = Outgoing::default();
-        self.given_up = 0;
-        self.bytes = 0;
-        self.owed_since = None;
-        self.earliest_deadline = None;
-        woken.extend(self.waiters.drain(..).map(|(_, waker)| waker));
-    }
-
     /// Frees memory that a burst has left.
     pub(crate) fn shrink(&mut self) {
         const KEEP: usize = 64 * 1024;
@@ -547,4 +199,139 @@ impl Queue {
             self.cells.shrink_to_fit();
         }
     }
+
+    /// Gives the short replies with which `input` begins to the oldest entries, at most `most`, as long as each entry is
+    /// owed just one reply and its caller waits. This is the usual case of [`Queue::deliver`] in few steps. Returns how
+    /// many replies were given, and their length.
+    pub(crate) fn deliver_short(
+        &mut self,
+        input: &[u8],
+        most: usize,
+        woken: &mut Vec<Waker>,
+    ) -> (usize, usize) {
+        let (mut count, mut passed, mut bytes) = (0, 0, 0);
+        for entry in self.entries.iter().take(most.min(self.taken)) {
+            let rest = input.get(passed..).unwrap_or_default();
+            let Some((len, reply)) = short_piece(rest) else {
+                break;
+            };
+            let Some(waker) = entry.fill(&mut self.cells, reply) else {
+                break;
+            };
+            woken.extend(waker);
+            (count, passed, bytes) = (count + 1, passed + len, bytes + entry.bytes);
+        }
+        self.entries.drain(..count);
+        self.note_answered(count, bytes);
+        self.counts.answered += count as u64;
+        (count, passed)
+    }
+
+    /// The oldest entries, which have been removed, were answered.
+    #[inline]
+    fn note_answered(&mut self, count: usize, bytes: usize) {
+        self.taken = self.taken.saturating_sub(count);
+        self.bytes = self.bytes.saturating_sub(bytes);
+        self.answered_bytes += bytes;
+        if count > 0 && matches!(self.alone, Alone::InFlight) {
+            self.alone = Alone::None;
+        }
+    }
+
+    /// Gives a piece of `frames` whole frames to the oldest entry. The entry must be owed at least
+    /// that many.
+    #[inline]
+    pub(crate) fn deliver(&mut self, piece: Chunk, frames: usize, woken: &mut Vec<Waker>) {
+        let Some(entry) = self.entries.front_mut() else {
+            return;
+        };
+        entry.come = (entry.come + frames).min(entry.replies);
+        let done = entry.come == entry.replies;
+        let (owner, bytes, limit) = (entry.owner, entry.bytes, entry.limit);
+        let (is_usual, was_lost) = (entry.is_usual, entry.losses > 0);
+        let is_single = frames == 1 && entry.replies == 1;
+        if done {
+            self.entries.pop_front();
+            self.note_answered(1, bytes);
+            self.counts.answered += u64::from(!matches!(owner, Owner::Driver));
+        }
+        let Owner::Caller(key) = owner else { return };
+        let Some(cell) = self.cells.get_mut(key) else {
+            return;
+        };
+        match cell {
+            Cell::Waiting(_, None) if is_single && !piece.starts_with(b"-") => {
+                let filled = Cell::Filled(Delivery::Reply(piece));
+                if let Cell::Waiting(Some(waker), _) = std::mem::replace(cell, filled) {
+                    woken.push(waker);
+                }
+            }
+            Cell::Waiting(waker, parts) => {
+                let all = parts.get_or_insert_default();
+                all.chunks.push(piece);
+                if done {
+                    let extra = extra(self.relaxation.filter(|_| is_usual));
+                    all.deadline = limit.moment().map(|moment| moment + extra);
+                    all.was_lost = was_lost;
+                    woken.extend(waker.take());
+                    let all = parts.take().unwrap_or_default();
+                    *cell = Cell::Filled(Delivery::Parts(all));
+                }
+            }
+            Cell::Abandoned if done => drop(self.cells.remove(key)),
+            Cell::Abandoned | Cell::Filled(_) => {}
+        }
+    }
+
+    /// The server refused the oldest entry for a reason that goes away: its caller also gets the command to send
+    /// again. Not where a MULTI may be open: its EXEC does nothing once a command was refused.
+    pub(crate) fn deliver_refusal(
+        &mut self,
+        piece: Chunk,
+        unanswered: &Unanswered,
+        woken: &mut Vec<Waker>,
+    ) {
+        if let Some(entry) = self.entries.front().copied().filter(|_| !self.quiet) {
+            let bytes = unanswered.copy(self.answered_bytes, entry.bytes);
+            self.note_again(&entry, bytes);
+        }
+        self.deliver(piece, 1, woken);
+    }
+}
+
+impl Entry {
+    /// Gives the caller its reply, if that is the only one and the caller waits, and returns the waker that was there.
+    /// `None` means that nothing was done.
+    #[inline]
+    fn fill(&self, cells: &mut Slab<Cell>, reply: Chunk) -> Option<Option<Waker>> {
+        let Owner::Caller(key) = self.owner else {
+            return None;
+        };
+        if self.replies != 1 || self.awaits != Awaits::Reply {
+            return None;
+        }
+        let cell = cells.get_mut(key)?;
+        let Cell::Waiting(waker, None) = cell else {
+            return None;
+        };
+        let waker = waker.take();
+        let filled = Cell::Filled(Delivery::Reply(reply));
+        // Nothing is left in the cell that needs a drop; the compiler does not see that.
+        std::mem::forget(std::mem::replace(cell, filled));
+        Some(waker)
+    }
+}
+
+/// The reply at the start of the input, if it is short, and its length.
+#[inline]
+fn short_piece(input: &[u8]) -> Option<(usize, Chunk)> {
+    let len = short_reply(input)?;
+    Some((len, Chunk::copied_from(input, len)?))
+}
+
+/// How much longer a limit is now.
+fn extra(relaxation: Option<Relaxation>) -> Duration {
+    relaxation.map_or(Duration::ZERO, |relaxation| {
+        relaxation.extra_at(Instant::now())
+    })
 }

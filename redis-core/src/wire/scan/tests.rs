@@ -170,6 +170,32 @@ fn limits_are_exact() {
     assert_eq!(scan("+1234567"), Err(ScanError::LineTooLong));
 }
 
+/// Its line break may come in two pieces.
+#[test]
+fn a_line_of_the_greatest_length_is_found_in_any_pieces() {
+    let limits = Limits {
+        max_line: 6,
+        ..Limits::default()
+    };
+    for line in ["+123456\r\n", "-123456\r\n", "-12345\r\r\n"] {
+        for cut in 0..line.len() {
+            let mut scanner = Scanner::new(limits);
+            assert_eq!(
+                scanner.scan(&line.as_bytes()[..cut]),
+                Ok(None),
+                "{line:?} up to {cut}"
+            );
+            let found = scanner.scan(line.as_bytes()).unwrap();
+            assert_eq!(found.map(|found| found.len), Some(line.len()), "{line:?}");
+        }
+        let longer = line.replace("1", "11");
+        assert_eq!(
+            Scanner::new(limits).scan(longer.as_bytes()),
+            Err(ScanError::LineTooLong)
+        );
+    }
+}
+
 #[test]
 fn the_count_of_elements_starts_anew_with_each_frame() {
     let limits = Limits {

@@ -30,7 +30,10 @@ fn is_expected(scene: &Scene, error: &Error) -> bool {
     match error.kind() {
         ErrorKind::WatchedKeyChanged | ErrorKind::Closed => true,
         // The time of one of the parts was over.
-        ErrorKind::Cluster(text) => text.starts_with("no reply before the deadline"),
+        ErrorKind::Cluster(text) => {
+            text.starts_with("no reply before the deadline")
+                || (scene.sees_redirects && text.starts_with("TRYAGAIN "))
+        }
         ErrorKind::Server(refusal) | ErrorKind::TransactionAborted(refusal) => {
             scene.sees_redirects && ["MOVED", "ASK", "TRYAGAIN"].contains(&refusal.code())
         }
@@ -45,14 +48,16 @@ fn is_possible(scene: &Scene, error: &Error) -> bool {
         | ErrorKind::ConnectionLost(_)
         | ErrorKind::Timeout
         | ErrorKind::WatchedKeyChanged => true,
+        ErrorKind::Sentinel(_) => scene.knobs.kind.service().is_some(),
         // One of the connections is closed while it is used.
-        ErrorKind::Closed => scene.knobs.kind.cluster.is_none(),
+        ErrorKind::Closed => scene.knobs.kind.cluster().is_none(),
         ErrorKind::Server(refusal) | ErrorKind::TransactionAborted(refusal) => {
-            let is_cluster = scene.knobs.kind.cluster.is_some();
+            let is_cluster = scene.knobs.kind.cluster().is_some();
+            let is_group = is_cluster || scene.knobs.kind.service().is_some();
             let of_cluster = ["CLUSTERDOWN", "TRYAGAIN", "MOVED", "ASK"];
             ["LOADING", "READONLY"].contains(&refusal.code())
                 || (is_cluster && of_cluster.contains(&refusal.code()))
-                || (is_cluster && refusal.message().starts_with("force unblock"))
+                || (is_group && refusal.message().starts_with("force unblock"))
         }
         // The nodes did not agree for as long as a scan may wait.
         ErrorKind::Cluster(text) => {

@@ -7,6 +7,7 @@ use crate::simulation::keys::PLACES;
 use crate::simulation::network::Direction;
 use crate::simulation::random::Random;
 use crate::simulation::server::fleet::Change;
+use crate::simulation::server::{Group, Lie};
 
 /// Something that breaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,8 +44,10 @@ pub(crate) enum Fault {
     Silence(Duration),
     /// The server loses its data.
     Flush,
-    /// The cluster changes.
+    /// The cluster or service changes.
     Change(Change),
+    /// A Sentinel, counted round and round, says something wrong for a while.
+    Mislead(usize, Lie, Duration),
 }
 
 /// Which connections a fault concerns.
@@ -68,18 +71,19 @@ pub(crate) struct PlannedFault {
 impl PlannedFault {
     /// Some faults, in the order in which they happen.
     pub(super) fn some(random: &mut Random, knobs: &Knobs) -> Vec<Self> {
-        let is_cluster = knobs.kind.cluster.is_some();
+        let group = knobs.kind.group;
         // Where nothing breaks, slots still move.
-        let count = match (knobs.calm, is_cluster) {
-            (true, false) => 0,
-            (true, true) => random.below(4),
+        let count = match (knobs.calm, group) {
+            (true, Group::Cluster(_)) => random.below(4),
+            (true, _) => 0,
             (false, _) => 1 + random.below(6),
         };
         let span = random.pick(100, &[600, 3_000]);
-        let fault = |random: &mut Random| match (knobs.calm, is_cluster) {
+        let fault = |random: &mut Random| match (knobs.calm, group) {
             (true, _) => Fault::Change(gentle(random)),
-            (false, true) if random.one_in(2) => Fault::Change(change(random)),
-            (false, _) => Fault::of(random, is_cluster),
+            (false, Group::Cluster(_)) if random.one_in(2) => Fault::Change(change(random)),
+            (false, Group::Service(_)) if random.one_in(2) => Fault::of_service(random),
+            (false, _) => Fault::of(random, matches!(group, Group::Alone)),
         };
         let mut faults: Vec<Self> = (0..count)
             .map(|_| Self {
@@ -88,6 +92,14 @@ impl PlannedFault {
                 fault: fault(random),
             })
             .collect();
+        if is_cluster && knobs.cache.is_some() {
+            // At first keys are absent. Servers do not report when the slot of such a key moves.
+            faults.extend((0..2).map(|_| Self {
+                at: random.between(0..=200),
+                server: 0,
+                fault: Fault::Change(gentle(random)),
+            }));
+        }
         faults.sort_by_key(|fault| fault.at);
         faults
     }
@@ -108,7 +120,8 @@ fn direction(random: &mut Random) -> Direction {
 }
 
 impl Fault {
-    fn of(random: &mut Random, is_cluster: bool) -> Self {
+    /// A fault of a server, which may be the only one.
+    fn of(random: &mut Random, is_alone: bool) -> Self {
         let which = Which::of(random);
         match random.below(21) {
             0 | 1 => Self::Reset(which),
@@ -131,8 +144,8 @@ impl Fault {
             }
             12 => Self::Pause(random.millis(1..=4_000)),
             13 | 14 => Self::Restart {
-                // A cluster would hand the loss on to its replicas.
-                forgets: random.one_in(2) && !is_cluster,
+                // Others would hand the loss on to their replicas.
+                forgets: random.one_in(2) && is_alone,
                 down: random.millis(0..=500),
                 loading: random.millis(0..=500),
                 changes_protocol: random.one_in(4),
@@ -143,9 +156,31 @@ impl Fault {
                 let bytes = random.between(0..=300);
                 Self::Curse(direction(random), bytes, random.millis(1..=1_000))
             }
-            18 if !is_cluster => Self::Flush,
+            18 if is_alone => Self::Flush,
             _ if random.one_in(2) => Self::Refuse(random.millis(1..=2_000)),
             _ => Self::Silence(random.millis(1..=3_000)),
+        }
+    }
+}
+
+impl Fault {
+    /// A failover, or a Sentinel that says something wrong.
+    fn of_service(random: &mut Random) -> Self {
+        match random.below(5) {
+            0 => Self::Change(Change::SwitchOver(0)),
+            1 => {
+                let down = random.pick(200, &[2_000]);
+                Self::Change(Change::Crash(
+                    0,
+                    random.millis(1..=1_200),
+                    random.millis(1..=down),
+                ))
+            }
+            2 => Self::Change(Change::Split(0, random.millis(1..=500))),
+            _ => {
+                let lie = random.pick(Lie::WrongNode, &[Lie::Nobody, Lie::Unknown]);
+                Self::Mislead(random.below(8), lie, random.millis(1..=3_000))
+            }
         }
     }
 }
@@ -153,10 +188,14 @@ impl Fault {
 /// Changes of a cluster that no command may fail for.
 fn gentle(random: &mut Random) -> Change {
     let (place, shard) = (random.below(64), random.below(8));
-    match random.below(3) {
+    match random.below(5) {
         0 => Change::Move(places(random), shard),
         1 => Change::Grow(places(random)),
-        _ => Change::Migrate(place, shard, random.millis(0..=50)),
+        2 => Change::Visit(place, shard, random.millis(0..=500)),
+        _ => {
+            let longest = random.pick(50, &[400]);
+            Change::Migrate(place, shard, random.millis(0..=longest))
+        }
     }
 }
 

@@ -8,7 +8,9 @@ use typedis_core::{Backoff, Budget, Cache, Config, Credentials, Lag, Protocol};
 use crate::simulation::network::{PORT, Weather};
 use crate::simulation::random::Random;
 use crate::simulation::server::fleet::HOST;
-use crate::simulation::server::{ClusterKind, HostStyle, Kind};
+use crate::simulation::server::{
+    ClusterKind, Group, HostStyle, Kind, SENTINEL_PORT, SERVICE, ServiceKind,
+};
 
 /// The settings of a world.
 #[derive(Debug, Clone, Copy)]
@@ -127,7 +129,11 @@ impl Knobs {
                 resp3: !random.one_in(8),
                 chatters: random.one_in(4),
                 pushes_first: random.one_in(4),
-                cluster: random.one_in(3).then(|| cluster(random)),
+                group: if random.one_in(3) {
+                    Group::Cluster(cluster(random))
+                } else {
+                    Group::Alone
+                },
             },
             protocol: random.pick(Protocol::Newest, &[Protocol::Newest, Protocol::Resp2]),
             command_timeout: if calm {
@@ -160,6 +166,21 @@ impl Knobs {
         }
     }
 
+    /// Some of the servers that would be alone become services that Sentinels watch.
+    pub(super) fn with_sentinels(mut self, random: &mut Random) -> Self {
+        if matches!(self.kind.group, Group::Alone) && random.one_in(4) {
+            let sentinels = 1 + random.below(3);
+            self.kind.group = Group::Service(ServiceKind {
+                sentinels,
+                configured: 1 + random.below(sentinels),
+                turns_out: random.one_in(2),
+            });
+            // Each Sentinel that is asked, and each node that it names, has its share of this.
+            self.connect_timeout = self.connect_timeout.max(Duration::from_secs(1));
+        }
+        self
+    }
+
     /// Whether all sockets speak RESP3, as long as the server does not change.
     pub(crate) fn speaks_resp3(&self) -> bool {
         self.kind.resp3 && self.protocol == Protocol::Newest
@@ -167,8 +188,8 @@ impl Knobs {
 
     /// The configuration of all handles.
     pub(crate) fn config(&self) -> Config {
-        let config = match self.kind.cluster {
-            Some(cluster) => {
+        let config = match self.kind.group {
+            Group::Cluster(cluster) => {
                 let nodes = cluster.shards * (1 + cluster.replicas);
                 let ports = (PORT..).take(nodes);
                 let config = Config::cluster(ports.map(|port| (HOST, port)));
@@ -178,7 +199,11 @@ impl Knobs {
                     config
                 }
             }
-            None => Config::tcp(HOST, PORT),
+            Group::Service(service) => {
+                let ports = (SENTINEL_PORT..).take(service.configured);
+                Config::sentinel(SERVICE, ports.map(|port| (HOST, port)))
+            }
+            Group::Alone => Config::tcp(HOST, PORT),
         };
         let config = match self.credentials {
             Some(valid) => config.credentials_provider(move || async move {
@@ -210,10 +235,11 @@ impl Knobs {
             + self.backoff.longest
             + 2 * self.liveness
             + Duration::from_secs(2);
-        // The map is asked for again at most once a second, from one node after another.
-        match self.kind.cluster {
-            Some(_) => 2 * once + Duration::from_secs(10),
-            None => once,
+        // The map is asked for again at most once a second, from one node after another; and a Sentinel that is silent is
+        // followed by the next.
+        match self.kind.group {
+            Group::Cluster(_) | Group::Service(_) => 2 * once + Duration::from_secs(10),
+            Group::Alone => once,
         }
     }
 }

@@ -40,7 +40,7 @@ impl Place {
     }
 
     pub(super) fn of(random: &mut Random, knobs: &Knobs) -> Self {
-        if knobs.kind.cluster.is_some() {
+        if knobs.kind.cluster().is_some() {
             Self::Cluster
         } else if random.one_in(12) {
             Self::Doomed
@@ -218,7 +218,7 @@ impl Step {
         let act = Act::of(random);
         let place = match act {
             Act::Pop(..) | Act::Watch(_) | Act::Lease { .. } | Act::Open { .. }
-                if knobs.kind.cluster.is_none() =>
+                if knobs.kind.cluster().is_none() =>
             {
                 Place::Pool
             }

@@ -48,11 +48,8 @@ impl Server {
             }
             "SPUBLISH" => self.publish_to_shard(&state, word(1), word(2)),
             "SCAN" => {
-                let shows = |key: &[u8]| {
-                    state.membership.as_ref().is_none_or(|node| {
-                        node.owns(slot(key)) || node.arriving.contains_key(&slot(key))
-                    })
-                };
+                let node = state.membership.as_ref();
+                let shows = |key: &[u8]| node.is_none_or(|node| node.shows(slot(key)));
                 state
                     .store
                     .scan(index(word(1)), index(word(3)).max(1), shows)
@@ -64,6 +61,8 @@ impl Server {
                 Answer::Text(sha)
             }
             "CLUSTER" | "INFO" => self.describe(&state, name, word(1)),
+            "ROLE" => self.role(&state),
+            "SENTINEL" => self.locate(&state, word(1), word(2)),
             "SELECT" | "AUTH" => Answer::ok(),
             _ => UNKNOWN,
         };
@@ -77,6 +76,7 @@ impl Server {
         let what = what.to_ascii_uppercase();
         match (&state.membership, name, what.as_slice()) {
             (None, "CLUSTER", _) => NO_CLUSTER,
+            (Some(node), "CLUSTER", _) if !node.is_of_cluster() => NO_CLUSTER,
             (None, ..) => Answer::text(format!("redis_version:7.4.0\r\nrun_id:{}\r\n", state.run)),
             (Some(node), "CLUSTER", b"SLOTS") => node.slots(),
             (Some(node), "CLUSTER", b"NODES") => node.nodes(),

@@ -23,6 +23,7 @@ impl Session {
         let name = name_of(&words);
         let tokens = tokens_of(&name, &words);
         self.record_sight(&words, &tokens);
+        self.check_primary(&name, &words, &tokens);
         // Whatever command comes next uses these up.
         let asking = std::mem::take(&mut self.asking) || self.transaction.asking;
         let caching = std::mem::take(&mut self.caching);

@@ -1,4 +1,4 @@
-//! All servers of a world: [`Fleet`], which is one server, or the nodes of a cluster.
+//! All servers of a world: [`Fleet`], which is one server, a service with its Sentinels, or the nodes of a cluster.
 //!
 //! # Layout
 //!
@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use typedis_core::cluster::slot;
 
-use super::{Accepting, Kind, Server};
+use super::{Accepting, Group, Kind, SENTINEL_PORT, Server};
 use crate::simulation::keys;
 use crate::simulation::network::{Network, PORT, Welcome};
 use crate::simulation::random::Random;
@@ -36,7 +36,7 @@ pub(crate) struct Fleet {
     kind: Kind,
     servers: Mutex<Vec<Arc<Server>>>,
     random: Mutex<Random>,
-    /// The state of the cluster; its nodes may know an older one. `None` if it is no cluster.
+    /// The state of the cluster or service; its nodes may know an older one. `None` for a server that is alone.
     truth: Mutex<Option<Arc<Map>>>,
     /// The slot that is being moved key by key, and to whom.
     arriving: Mutex<Option<(u16, NodeId)>>,
@@ -46,9 +46,14 @@ pub(crate) struct Fleet {
 
 impl Fleet {
     pub(crate) fn new(world: &Arc<World>, network: &Arc<Network>, kind: Kind) -> Arc<Self> {
-        let map = kind
-            .cluster
-            .map(|cluster| Map::even(cluster.shards, cluster.replicas, PORT));
+        let map = match kind.group {
+            Group::Alone => None,
+            Group::Service(service) => {
+                let sentinels = (SENTINEL_PORT..).take(service.sentinels);
+                Some(Map::of_service(PORT, sentinels))
+            }
+            Group::Cluster(cluster) => Some(Map::even(cluster.shards, cluster.replicas, PORT)),
+        };
         let fleet = Arc::new(Self {
             world: world.clone(),
             network: network.clone(),
@@ -107,7 +112,28 @@ impl Fleet {
         servers.get(index).cloned()
     }
 
-    /// The state of the cluster.
+    /// One of the Sentinels, counted round and round.
+    pub(crate) fn sentinel(&self, number: usize) -> Option<Arc<Server>> {
+        let map = self.truth()?;
+        let servers = self.servers().into_iter();
+        let sentinels: Vec<_> = servers
+            .filter(|server| map.shard_of(server.id).is_none())
+            .collect();
+        let index = number.checked_rem(sentinels.len())?;
+        sentinels.get(index).cloned()
+    }
+
+    /// How many sockets are open to nodes of a service that are not its primary.
+    pub(crate) fn strays(&self) -> usize {
+        let Some(map) = self.truth().filter(|_| self.kind.service().is_some()) else {
+            return 0;
+        };
+        let replicas = map.shards.iter().flat_map(|shard| &shard.replicas);
+        let servers = replicas.filter_map(|node| self.server(*node));
+        servers.map(|server| server.sessions()).sum()
+    }
+
+    /// The state of the cluster or service.
     pub(crate) fn truth(&self) -> Option<Arc<Map>> {
         lock(&self.truth).clone()
     }

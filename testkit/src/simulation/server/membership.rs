@@ -21,7 +21,8 @@ const UNSERVED: Answer = Answer::refusal("CLUSTERDOWN Hash slot not served");
 #[derive(Debug)]
 pub(super) struct Membership {
     pub(super) me: NodeId,
-    kind: ClusterKind,
+    /// `None` for a service: there no key and no channel belongs to another node.
+    cluster: Option<ClusterKind>,
     pub(super) map: Arc<Map>,
     /// The slots that are being given away, and to whom.
     pub(super) leaving: BTreeMap<u16, NodeId>,
@@ -42,10 +43,10 @@ pub(super) struct Manner {
 }
 
 impl Membership {
-    pub(super) fn new(me: NodeId, kind: ClusterKind, map: Arc<Map>) -> Self {
+    pub(super) fn new(me: NodeId, cluster: Option<ClusterKind>, map: Arc<Map>) -> Self {
         Self {
             me,
-            kind,
+            cluster,
             map,
             leaving: BTreeMap::new(),
             arriving: BTreeMap::new(),
@@ -56,7 +57,17 @@ impl Membership {
 
     /// Whether the keys of a queued command are checked only at EXEC.
     pub(super) fn queues_all(&self) -> bool {
-        self.kind.queues_all
+        self.cluster.is_some_and(|kind| kind.queues_all)
+    }
+
+    /// Whether its slots are shared out between nodes.
+    pub(super) fn is_of_cluster(&self) -> bool {
+        self.cluster.is_some()
+    }
+
+    /// Whether a scan shows the keys of a slot.
+    pub(super) fn shows(&self, slot: u16) -> bool {
+        !self.is_of_cluster() || self.owns(slot) || self.arriving.contains_key(&slot)
     }
 
     /// Whether it owns a slot.
@@ -83,6 +94,7 @@ impl Membership {
         keys: &[&[u8]],
         manner: Manner,
     ) -> Option<Answer> {
+        self.cluster?;
         let slot = match one_slot(keys) {
             Ok(slot) => slot?,
             Err(answer) => return Some(answer),
@@ -111,6 +123,7 @@ impl Membership {
 
     /// Why the node does not serve these shard channels.
     pub(super) fn shard_refusal(&mut self, channels: &[&[u8]]) -> Option<Answer> {
+        self.cluster?;
         let slot = match one_slot(channels) {
             Ok(slot) => slot?,
             Err(answer) => return Some(answer),
@@ -135,8 +148,12 @@ impl Membership {
         self.elsewhere("MOVED", slot, owner)
     }
 
+    fn host(&self) -> HostStyle {
+        self.cluster.map_or(HostStyle::Named, |kind| kind.host)
+    }
+
     fn elsewhere(&self, word: &str, slot: u16, node: NodeId) -> Answer {
-        let host = match self.kind.host {
+        let host = match self.host() {
             HostStyle::Named => HOST,
             HostStyle::Absent => "",
             HostStyle::Unknown => "?",
@@ -161,7 +178,7 @@ impl Membership {
     }
 
     fn node(&self, node: NodeId) -> Answer {
-        let host = match self.kind.host {
+        let host = match self.host() {
             HostStyle::Named => Answer::text(HOST),
             HostStyle::Absent => Answer::Nil,
             HostStyle::Unknown => Answer::text("?"),

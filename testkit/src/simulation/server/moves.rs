@@ -17,15 +17,14 @@ const DEMOTED: Answer = Answer::refusal(
 );
 
 impl Server {
-    /// Makes it a node of a cluster.
+    /// Makes it a node of a cluster or of a service, or a Sentinel of one.
     pub(crate) fn enlist(&self, map: Arc<Map>) {
-        if let Some(kind) = self.kind.cluster {
-            self.state().membership = Some(Membership::new(self.id, kind, map));
-        }
+        let membership = Membership::new(self.id, self.kind.cluster(), map);
+        self.state().membership = Some(membership);
     }
 
-    /// Learns of another state of the cluster. Whoever waits for an element, or listens to a shard channel, of a slot that
-    /// it has lost is sent away.
+    /// Learns of another state of the cluster or service. Whoever waits for an element, or listens to a shard channel, of a
+    /// slot that it has lost is sent away.
     pub(crate) fn adopt(&self, map: &Arc<Map>) {
         let mut state = self.state();
         let state = &mut *state;
@@ -36,13 +35,21 @@ impl Server {
             return;
         }
         let was_primary = node.primary() == Some(self.id);
-        node.map = map.clone();
+        let before = std::mem::replace(&mut node.map, map.clone());
         let is_primary = node.primary() == Some(self.id);
         node.leaving
             .retain(|slot, _| map.primary(*slot) == Some(self.id));
         node.arriving
             .retain(|slot, _| map.primary(*slot) != Some(self.id));
-        self.send_blocked_away(state, was_primary && !is_primary);
+        let is_demoted = was_primary && !is_primary;
+        self.send_blocked_away(state, is_demoted);
+        if let Some(service) = self.kind.service() {
+            self.tell_of_failover(state, &before);
+            if is_demoted && service.turns_out {
+                state.hang_up(None);
+            }
+            return;
+        }
         let Some(node) = &state.membership else {
             return;
         };
@@ -63,7 +70,7 @@ impl Server {
         let Some(node) = &mut state.membership else {
             return;
         };
-        let turns_out = is_demoted && self.kind.cluster.is_some_and(|kind| kind.turns_out);
+        let turns_out = is_demoted && self.kind.cluster().is_none_or(|kind| kind.turns_out);
         let blocked = state.blocked.take(|list| !node.owns(slot(list)));
         let mut refusal = |list: &[u8]| {
             let slot = slot(list);

@@ -27,6 +27,8 @@ pub(super) struct Session {
     pub(super) caching: bool,
     /// Whether it may read from replicas.
     pub(super) reads_copies: bool,
+    /// Whether its server accepted writes at any time since it began.
+    pub(super) met_primary: bool,
     pub(super) outbox: Arc<Mutex<Outbox>>,
     /// The wait of a blocking command; the inner `None` is for ever.
     blocked: Option<Option<Pin<Box<Sleep>>>>,
@@ -49,6 +51,7 @@ impl Session {
             asking: false,
             caching: false,
             reads_copies: false,
+            met_primary: false,
             outbox,
             blocked: None,
             socket,

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::blocked::Blocked;
 use super::channels::Channels;
 use super::membership::Membership;
+use super::sentinel::Lie;
 use super::store::{Entry, Store};
 use super::tracking::Tracking;
 use crate::simulation::answer::Answer;
@@ -23,8 +24,10 @@ pub(super) struct State {
     pub(super) channels: Channels,
     pub(super) blocked: Blocked,
     pub(super) tracking: Tracking,
-    /// `None` for a server that is in no cluster.
+    /// `None` for a server that is alone.
     pub(super) membership: Option<Membership>,
+    /// What it says of its service instead of what it knows, if it is a Sentinel.
+    pub(super) lie: Option<Lie>,
     /// What its primary has written, and when it gets here.
     incoming: VecDeque<(Instant, Vec<u8>, Entry)>,
     /// How often the process was started.
@@ -83,6 +86,7 @@ impl State {
             blocked: Blocked::default(),
             tracking: Tracking::default(),
             membership: None,
+            lie: None,
             incoming: VecDeque::new(),
             run: 1,
             scripts: BTreeSet::new(),
@@ -124,7 +128,8 @@ impl State {
     }
 
     pub(super) fn is_replica(&self) -> bool {
-        lasts(self.replica_until)
+        let follows = |node: &Membership| !node.is_of_cluster() && node.primary() != Some(node.me);
+        lasts(self.replica_until) || self.membership.as_ref().is_some_and(follows)
     }
 
     /// Sends something to a session that did not ask for it just now.
@@ -192,6 +197,11 @@ impl State {
         self.store.copy(keys);
         self.tracking.all_changed();
         self.tell_news();
+    }
+
+    /// How many sessions there are.
+    pub(super) fn sessions(&self) -> usize {
+        self.sessions.len()
     }
 
     /// How many sockets of RESP2 had subscriptions and have none.

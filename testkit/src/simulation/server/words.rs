@@ -78,6 +78,8 @@ pub(super) fn is_allowed_while_loading(name: &str) -> bool {
             | "UNWATCH"
             | "ASKING"
             | "READONLY"
+            | "ROLE"
+            | "SENTINEL"
     )
 }
 

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use super::rows;
 use crate::bench::compare::{Measure, Ratio, Verdict};
 use crate::bench::compile;
-use crate::bench::plan::{CLIENTS, Group, TYPEDIS, Workload};
+use crate::bench::plan::{CLIENTS, Group, ONE_NODE_BAR, TYPEDIS, Workload};
+use crate::bench::program::NOT_BUILT;
 use crate::bench::results::Results;
 
 /// The measures that must not be worse than the best peer's, with their names.
@@ -99,6 +100,10 @@ fn bars(results: &Results) -> Lists {
         if let Some((bar, ratio)) = workload.floor_bar.zip(to_floor) {
             lists.add(&format!("{name}, ≤ {bar} of the floor"), ratio, bar);
         }
+        if let Some(ratio) = results.to_one_node(workload, threads) {
+            let name = format!("{name}, ≤ {ONE_NODE_BAR} of one node");
+            lists.add(&name, ratio, ONE_NODE_BAR);
+        }
     }
     lists
 }
@@ -121,7 +126,9 @@ fn missing(page: &mut String, results: &Results) {
         // Workloads that a quick run leaves out are not listed.
         for &threads in workload.flavours(results.is_quick()) {
             for client in CLIENTS {
-                if let Some(reason) = results.failure(workload, threads, client) {
+                let reason = results.failure(workload, threads, client);
+                // The tables name the clients without a program.
+                if let Some(reason) = reason.filter(|reason| *reason != NOT_BUILT) {
                     let name = name(workload, threads);
                     lines.push(format!("- {name}, {}: {reason}", client.title));
                 }
@@ -164,7 +171,8 @@ mod tests {
     fn results(rounds: &[(f64, f64)]) -> Results {
         let mut results = Results::empty();
         for &(ours, theirs) in rounds {
-            for (client, cost) in CLIENTS.into_iter().zip([ours, theirs]) {
+            let peer = CLIENTS.into_iter().find(|client| client.is_peer());
+            for (client, cost) in [(TYPEDIS, ours), (peer.unwrap(), theirs)] {
                 let outcome =
                     json!({ "cpu_ns": cost, "peak_memory": cost, "per_second": 1.0 / cost });
                 results.add(workloads()[1], 1, client, Run::new(outcome, 1));
@@ -209,7 +217,8 @@ mod tests {
     #[test]
     fn failures_are_named_with_their_reasons() {
         let mut results = results(&[(0.5, 1.0)]);
-        results.add(workloads()[1], 1, CLIENTS[3], Run::failed("it hangs"));
+        let fred = CLIENTS.into_iter().find(|client| client.id == "fred");
+        results.add(workloads()[1], 1, fred.unwrap(), Run::failed("it hangs"));
         let page = page(&results);
         assert!(
             page.contains("- GET 16 B, 16 tasks, fred 10.1: it hangs"),

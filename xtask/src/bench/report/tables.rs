@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::rows;
 use crate::bench::compare::Measure;
 use crate::bench::format::{dash, grouped, mebibytes, microseconds, ratio, two_digits};
-use crate::bench::plan::{CLIENTS, Group, Workload};
+use crate::bench::plan::{CLIENTS, Client, Group, ONE_NODE, ONE_NODE_BAR, Workload, workloads};
 use crate::bench::results::Results;
 
 /// The clients' CPU time, and the ratios that have bars.
@@ -22,28 +22,86 @@ pub(super) fn costs(page: &mut String, results: &Results, group: Group) {
     if rows.is_empty() {
         return;
     }
-    let names = CLIENTS.map(|client| client.title).join(" | ");
+    let (clients, absent) = measured(results, &rows);
+    let names = titles(&clients).join(" | ");
+    let is_cluster = group == Group::Cluster;
+    let last = if is_cluster { "one node" } else { "floor" };
     let _ = writeln!(
         page,
-        "\nCPU nanoseconds per operation.\n\n| workload | threads | {names} | ÷ best peer | bar | ÷ floor |\n|---|---|{}---|---|---|",
-        "--:|".repeat(CLIENTS.len())
+        "\nCPU nanoseconds per operation.{}\n\n| workload | threads | {names} | ÷ best peer | bar | ÷ {last} |\n|---|---|{}---|---|---|",
+        remarks(is_cluster, &absent, results),
+        "--:|".repeat(clients.len())
     );
     for (workload, threads) in rows {
         let _ = write!(page, "| {} | {threads} |", workload.title);
-        for client in CLIENTS {
+        for &client in &clients {
             let cost = results.median(workload, threads, client, Measure::Cpu);
-            let cost = cost.map(|cost| cost / workload.elements());
+            let cost = cost.map(|cost| cost * workload.operations(client) / workload.elements());
             let _ = write!(page, " {} |", cost.map_or_else(dash, grouped));
         }
         let to_peer = results.to_peer(workload, threads, Measure::Cpu);
-        let to_floor = results.to_floor(workload, threads);
+        let to_last = if is_cluster {
+            results.to_one_node(workload, threads).map(ratio)
+        } else {
+            let to_floor = results.to_floor(workload, threads);
+            to_floor.map(|ratio| two_digits(ratio.median))
+        };
         let _ = writeln!(
             page,
             " {} | {} | {} |",
             to_peer.map_or_else(dash, ratio),
             bars(workload, threads),
-            to_floor.map_or_else(dash, |ratio| two_digits(ratio.median)),
+            to_last.unwrap_or_else(dash),
         );
+    }
+}
+
+/// The clients that have results in these rows, and those that could have some and have none.
+fn measured(results: &Results, rows: &[(Workload, u8)]) -> (Vec<Client>, Vec<Client>) {
+    let is_due = |client: &Client| rows.iter().any(|(workload, _)| client.has(*workload));
+    let is_measured = |client: &Client| {
+        rows.iter().any(|&(workload, threads)| {
+            let cost = results.median(workload, threads, *client, Measure::Cpu);
+            cost.is_some()
+        })
+    };
+    CLIENTS.into_iter().filter(is_due).partition(is_measured)
+}
+
+fn titles(clients: &[Client]) -> Vec<&'static str> {
+    clients.iter().map(|client| client.title).collect()
+}
+
+/// What has to be known to read a table.
+fn remarks(is_cluster: bool, absent: &[Client], results: &Results) -> String {
+    let mut remarks = String::new();
+    if is_cluster {
+        let _ = write!(
+            remarks,
+            " *{}* is a `Connection` to a server that is no cluster, with a third of the tasks, or three batches of a third of \
+             the commands or keys: as much work, in batches as large as those of each of the three nodes. Its bar is {ONE_NODE_BAR}.",
+            ONE_NODE.title
+        );
+    }
+    if !absent.is_empty() {
+        let names: Vec<String> = absent
+            .iter()
+            .map(|&client| with_reason(client, results))
+            .collect();
+        let _ = write!(remarks, " Not measured: {}.", names.join(", "));
+    }
+    remarks
+}
+
+/// A client without results, and why if that is known.
+fn with_reason(client: Client, results: &Results) -> String {
+    let rows = workloads().into_iter().flat_map(|one| [(one, 1), (one, 2)]);
+    let reason = rows
+        .filter_map(|(workload, threads)| results.failure(workload, threads, client))
+        .next();
+    match reason {
+        Some(reason) => format!("{} ({reason})", client.title),
+        None => client.title.to_owned(),
     }
 }
 
@@ -94,22 +152,28 @@ pub(super) fn details(page: &mut String, results: &Results) {
 }
 
 fn table(page: &mut String, results: &Results, measure: Measure, format: fn(f64) -> String) {
-    let names = CLIENTS.map(|client| client.title).join(" | ");
+    let (mut clients, _) = measured(results, &rows(results, None));
+    // Its operations are smaller than the others'.
+    clients.retain(|client| *client != ONE_NODE);
+    let names = titles(&clients).join(" | ");
     let head = if measure == Measure::PerSecond {
         "best peer ÷ typedis"
     } else {
         "÷ best peer"
     };
     let _ = writeln!(page, "| workload | threads | {names} | {head} |");
-    let _ = writeln!(page, "|---|---|{}---|", "--:|".repeat(CLIENTS.len()));
+    let _ = writeln!(page, "|---|---|{}---|", "--:|".repeat(clients.len()));
     for (workload, threads) in rows(results, None) {
-        let values = CLIENTS.map(|client| results.median(workload, threads, client, measure));
-        if values.iter().all(Option::is_none) {
+        let values = clients
+            .iter()
+            .map(|&client| results.median(workload, threads, client, measure));
+        if values.clone().all(|value| value.is_none()) {
             continue;
         }
-        let cells = values
+        let cells: Vec<String> = values
             .map(|value| value.map_or_else(dash, format))
-            .join(" | ");
+            .collect();
+        let cells = cells.join(" | ");
         let to_peer = results.to_peer(workload, threads, measure);
         let _ = writeln!(
             page,

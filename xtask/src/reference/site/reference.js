@@ -53,7 +53,7 @@ function optionsTable(row) {
     return element("tr", {}, element("td", {}, code(option.syntax)), element("td", {}, code("." + signature(option.method, option.body))),
       element("td", {}, ...prose(text)));
   });
-  return element("table", {}, head, ...rows);
+  return element("table", { class: "options" }, head, ...rows);
 }
 
 function clusterText(row) {
@@ -72,6 +72,7 @@ function facts(row) {
     ["in a cluster", clusterText(row)],
     ["client-side cache", row.cacheable ? "yes" : "no"],
     ["cost", row.complexity],
+    ["in other clients", row.aliases.length ? row.aliases.map((name) => "`" + name + "`").join(", ") : null],
     ["deprecated", row.deprecated ? `use ${row.deprecated}` : null],
   ];
   const shown = all.filter(([, value]) => value);
@@ -96,7 +97,7 @@ function entryOf(row) {
 }
 
 const texts = SPEC.commands.map((row) =>
-  [row.name, row.method, row.group, row.doc, ...row.options.flatMap((option) => [option.label, option.method])].join(" ").toLowerCase());
+  [row.name, row.method, ...row.aliases, row.group, row.doc, ...row.options.flatMap((option) => [option.label, option.method])].join(" ").toLowerCase());
 const entries = SPEC.commands.map(entryOf);
 const groups = [];
 for (const [index, row] of SPEC.commands.entries()) {
@@ -123,6 +124,10 @@ function search() {
     }
     group.node.hidden = !any;
   }
+  const text = words.join(" ");
+  const refused = SPEC.refused.filter((command) => text && command.name.toLowerCase().startsWith(text));
+  const sentences = refused.map((command) => element("p", {}, ...prose(`${command.name} has no method: ${command.advice}`)));
+  document.getElementById("refused").replaceChildren(...sentences);
   document.getElementById("count").textContent = count === 1 ? "1 command" : `${count} commands`;
 }
 
@@ -138,13 +143,15 @@ function answer() {
     output.append(element("p", {}, ...prose(found.error)));
     return;
   }
+  output.append(element("pre", {}, code(found.rust)), ...found.notes.map((note) => element("p", {}, ...prose(note))));
+  if (!found.row) return;
   const link = element("a", { href: `#${found.row.group}.${found.row.method}` }, found.row.name);
   link.addEventListener("click", () => {
     document.getElementById("search").value = "";
     search();
     document.getElementById(`${found.row.group}.${found.row.method}`).open = true;
   });
-  output.append(element("pre", {}, code(found.rust)), ...found.notes.map((note) => element("p", {}, ...prose(note))), element("p", {}, "More: ", link));
+  output.append(element("p", {}, "More: ", link));
 }
 
 document.getElementById("search").addEventListener("input", search);

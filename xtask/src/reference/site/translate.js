@@ -54,15 +54,82 @@ function near(word, names) {
   return best ? `; did you mean ${best[1]}?` : "";
 }
 
+// ---- The program before a command, as people copy it from a shell.
+
+const IGNORED = ["-3", "-e", "--raw", "--no-raw", "--csv", "--json", "--quoted-json", "--quoted-input", "--verbose", "--no-auth-warning"];
+const VALUES = { "-h": "host", "-p": "port", "-n": "database", "-u": "url", "-s": "socket", "-a": "password", "--pass": "password", "--user": "user" };
+const SWITCHES = { "--tls": "encrypted", "-c": "cluster" };
+
+function programOf(words) {
+  const prompt = words[0] === "$" || words[0] === "#" ? 1 : 0;
+  const program = { words: 0, options: {} };
+  const name = words[prompt];
+  if (!/(^|\/)(redis|valkey)-cli$/.test(name ?? "")) return program;
+  let at = prompt + 1;
+  while (at < words.length && words[at].startsWith("-")) {
+    const option = words[at++];
+    if (IGNORED.includes(option)) continue;
+    if (option in SWITCHES) program.options[SWITCHES[option]] = true;
+    else if (!(option in VALUES))
+      throw new Wrong(`${name}: nothing is known of the option \`${option}\`; leave out what is not part of the command`);
+    else if (at >= words.length) throw new Wrong(`${name}: a value is missing after \`${option}\``);
+    else program.options[VALUES[option]] = words[at++];
+  }
+  program.words = at;
+  return program;
+}
+
+// Passwords are not repeated.
+function urlOf(options) {
+  if (options.url !== undefined) return options.url.replace(/^(.*?:\/\/[^:@]*):.*@/, "$1:PASSWORD@");
+  const user = options.user ?? "";
+  const login = options.password !== undefined ? `${user}:PASSWORD@` : user ? `${user}@` : "";
+  if (options.socket !== undefined)
+    return `unix://${login}${options.socket}${options.database === undefined ? "" : `?database=${options.database}`}`;
+  let host = options.host ?? "localhost";
+  if (host === "127.0.0.1") host = "localhost";
+  if (host.includes(":")) host = `[${host}]`;
+  const port = (options.port ?? "6379") === "6379" ? "" : `:${options.port}`;
+  const database = (options.database ?? "0") === "0" ? "" : `/${options.database}`;
+  return `${options.encrypted ? "rediss" : "redis"}://${login}${host}${port}${database}`;
+}
+
+function connecting(program, handle) {
+  if (!Object.keys(program.options).length) return null;
+  const called = handle === "exclusive" ? "exclusive" : program.options.cluster ? "cluster" : handle === "pool" ? "pool" : "connect";
+  return `let ${handle} = typedis::${called}(${rustText(urlOf(program.options))}).await?;`;
+}
+
+// ---- SUBSCRIBE and its like, which have no rows but methods of the handles.
+
+const READERS = { SUBSCRIBE: "Channel", PSUBSCRIBE: "PatternChannel", SSUBSCRIBE: "Channel" };
+
+function channels(words) {
+  const name = words[0].toUpperCase();
+  if (!(name in READERS)) return null;
+  const names = words.slice(1).map(rustText);
+  if (!names.length) throw new Wrong(`${name} is not complete: expected a name of a channel`);
+  const [method, reader] = [name.toLowerCase(), READERS[name]];
+  const rust = names.length === 1
+    ? `let mut channel = conn.${method}(${names[0]}).await?; // ${reader}`
+    : `let mut channels = conn.${method}([${names.join(", ")}]).await?; // [${reader}; ${names.length}]`;
+  const which = names.length === 1 ? "`channel`" : "each of them";
+  const note = `To read from ${which}: \`get::<String>().await?\` waits for the next message, \`next().await\` also tells of lost connections. Dropping it unsubscribes.`;
+  return { rust, notes: [note] };
+}
+
 const same = (a, b) => a !== undefined && a.toUpperCase() === b.toUpperCase();
 const firstWord = (label) => label.split(" ")[0];
 
 function rowsOf(spec, words) {
-  const found = spec.commands.filter((row) => row.name.split(" ").every((name, i) => same(words[i], name)));
+  const begins = (row) => row.name.split(" ").every((name, i) => same(words[i], name));
+  const found = spec.commands.filter(begins);
   if (found.length) {
     const longest = Math.max(...found.map((row) => row.name.length));
     return found.filter((row) => row.name.length === longest);
   }
+  const refused = spec.refused.find(begins);
+  if (refused) throw new Wrong(`${refused.name} has no method: ${refused.advice}`);
   const first = words[0].toUpperCase();
   let inner = spec.commands.filter((row) => row.name.startsWith(first + " ")).map((row) => row.name.slice(first.length + 1));
   inner = inner.filter((name, i) => name !== inner[i - 1]);
@@ -379,22 +446,33 @@ function statement(row, reading) {
   return { rust, notes, row };
 }
 
-// Gives { rust, notes, row } or { error }.
+function command(spec, words) {
+  if (!words.length) throw new Wrong("the line is empty: write a command, such as SET key value EX 10");
+  const subscribing = channels(words);
+  if (subscribing) return subscribing;
+  let best = null;
+  let failed = null;
+  for (const row of rowsOf(spec, words)) {
+    const parser = new Parser(spec, row, words);
+    const reading = parser.read();
+    if (reading) {
+      if (best === null || isBetter(reading, best.reading)) best = { row, reading };
+    } else if (failed === null || parser.furthest > failed.furthest) failed = parser;
+  }
+  if (best) return statement(best.row, best.reading);
+  throw new Wrong(failed.failure());
+}
+
+// Gives { rust, notes, row } or { error }; there is no row for what subscribes.
 function translate(spec, line) {
   try {
     const words = lineWords(line);
-    if (!words.length) throw new Wrong("the line is empty: write a command, such as SET key value EX 10");
-    let best = null;
-    let failed = null;
-    for (const row of rowsOf(spec, words)) {
-      const parser = new Parser(spec, row, words);
-      const reading = parser.read();
-      if (reading) {
-        if (best === null || isBetter(reading, best.reading)) best = { row, reading };
-      } else if (failed === null || parser.furthest > failed.furthest) failed = parser;
-    }
-    if (best) return statement(best.row, best.reading);
-    throw new Wrong(failed.failure());
+    const program = programOf(words);
+    const found = command(spec, words.slice(program.words));
+    const handle = found.rust.replace(/^let .*? = /, "").split(".")[0];
+    const before = connecting(program, handle);
+    if (before) found.rust = `${before}\n${found.rust}`;
+    return found;
   } catch (error) {
     if (error instanceof Wrong) return { error: error.message };
     throw error;

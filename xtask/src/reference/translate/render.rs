@@ -210,7 +210,7 @@ fn value(word: &str) -> String {
 }
 
 /// A literal of Rust.
-fn text(word: &str) -> String {
+pub(super) fn text(word: &str) -> String {
     let mut out = String::from("\"");
     for letter in word.chars() {
         match letter {
@@ -226,7 +226,7 @@ fn text(word: &str) -> String {
     out
 }
 
-fn array(items: impl Iterator<Item = String>) -> String {
+pub(super) fn array(items: impl Iterator<Item = String>) -> String {
     format!("[{}]", items.collect::<Vec<_>>().join(", "))
 }
 

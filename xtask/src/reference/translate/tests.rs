@@ -64,6 +64,36 @@ fn lines_are_translated() {
             r#"let reply: Vec<String> = conn.geosearch("places").from_lonlat(13.0, 38.1).by_radius(200.0, GeoUnit::Km).asc().await?;"#,
         ),
         ("SELECT 1", "exclusive.select(1).await?; // ()"),
+        // What subscribes has no row, but a method.
+        (
+            "subscribe news",
+            r#"let mut channel = conn.subscribe("news").await?; // Channel"#,
+        ),
+        (
+            "PSUBSCRIBE news.* chat.*",
+            r#"let mut channels = conn.psubscribe(["news.*", "chat.*"]).await?; // [PatternChannel; 2]"#,
+        ),
+        // The program before a command says what to connect to.
+        (
+            "$ redis-cli --raw GET k",
+            r#"let reply: Option<String> = conn.get("k").await?;"#,
+        ),
+        (
+            "redis-cli -n 2 SUBSCRIBE news",
+            "let conn = typedis::connect(\"redis://localhost/2\").await?;\nlet mut channel = conn.subscribe(\"news\").await?; // Channel",
+        ),
+        (
+            "/usr/bin/valkey-cli -c --tls -h node-1 -p 7000 --user ada -a secret INCR n",
+            "let conn = typedis::cluster(\"rediss://ada:PASSWORD@node-1:7000\").await?;\nconn.incr(\"n\").await?; // i64",
+        ),
+        (
+            "redis-cli -u redis://ada:secret@host:6379/1 BLPOP jobs 5",
+            "let pool = typedis::pool(\"redis://ada:PASSWORD@host:6379/1\").await?;\nlet reply: Option<(Name, String)> = pool.blpop([\"jobs\"], 5).await?;",
+        ),
+        (
+            "redis-cli -s /run/redis.sock -n 5 INCR n",
+            "let conn = typedis::connect(\"unix:///run/redis.sock?database=5\").await?;\nconn.incr(\"n\").await?; // i64",
+        ),
         (
             "CONFIG GET maxmemory",
             r#"conn.config_get(["maxmemory"]).await?; // HashMap<Name, Name>"#,
@@ -71,6 +101,25 @@ fn lines_are_translated() {
     ] {
         let found = rust(line);
         assert_eq!(found, wanted, "{line}");
+    }
+}
+
+#[test]
+fn options_of_the_program_are_a_url() {
+    for (line, url) in [
+        ("redis-cli -h ::1 -n 3 PING", "redis://[::1]/3"),
+        (
+            "redis-cli -s /run/redis.sock -n 5 PING",
+            "unix:///run/redis.sock?database=5",
+        ),
+        (
+            "redis-cli --user ada --pass x -p 7000 PING",
+            "redis://ada:PASSWORD@localhost:7000",
+        ),
+        ("redis-cli -a x PING", "redis://:PASSWORD@localhost"),
+    ] {
+        let found = rust(line);
+        assert!(found.contains(&format!("({url:?})")), "{line}: {found}");
     }
 }
 
@@ -95,6 +144,19 @@ fn what_is_wrong_is_said() {
         ),
         ("SET \"k", "a quotation has no end"),
         ("INCR k 5", "expected the end of the line"),
+        ("SUBSCRIBE", "SUBSCRIBE is not complete: expected a name"),
+        (
+            "UNSUBSCRIBE news",
+            "UNSUBSCRIBE has no method: it has no reply, only pushes; drop the `Channel`",
+        ),
+        ("MONITOR", "MONITOR has no method: "),
+        ("client reply off", "CLIENT REPLY has no method: "),
+        ("redis-cli", "the line is empty"),
+        ("redis-cli -n", "a value is missing after `-n`"),
+        (
+            "redis-cli --bigkeys",
+            "nothing is known of the option `--bigkeys`",
+        ),
     ] {
         let found = error(line);
         let found = found.replace("Expected", "expected");

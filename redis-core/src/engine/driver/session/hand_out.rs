@@ -5,9 +5,9 @@ use std::task::{Context, Waker};
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::replies::Replies;
-use super::{RETRY, Session, protocol};
-use crate::engine::driver::end::End;
+use super::arrived::Replies;
+use super::{RETRY, Session};
+use crate::engine::driver::end::{End, protocol};
 use crate::engine::driver::relocation::Moving;
 use crate::engine::inflight::Awaits;
 use crate::engine::link::Link;
@@ -86,7 +86,6 @@ impl Session {
                 self.refusals = 0;
                 link.with(woken, |queue, woken| {
                     queue.deliver(Chunk::EMPTY, 1, woken);
-                    woken.extend(queue.next_in_line());
                 });
             }
             Received::Other => {}
@@ -154,7 +153,6 @@ impl Session {
             let portion = replies.portion(queue.owed());
             *halved = portion < usize::MAX;
             replies.answer(queue, portion, woken)?;
-            woken.extend(queue.next_in_line());
             queue.mark_progress(progress);
             queue.shrink();
             Ok(())

@@ -19,6 +19,8 @@ pub(crate) enum Change {
     Migrate(usize, usize, Duration),
     /// Slots of some places move at once.
     Move(Vec<usize>, usize),
+    /// The slot of a place moves to another shard at once, and comes back after a while.
+    Visit(usize, usize, Duration),
     /// A replica takes over in good order.
     SwitchOver(usize),
     /// A primary is gone; its replica takes over after a while, and the primary comes back as a replica.
@@ -62,6 +64,9 @@ impl Fleet {
                 if let Some(shard) = live_shard(&map, *shard) {
                     self.move_slots(&map, &slots, shard).await;
                 }
+            }
+            Change::Visit(place, shard, time) => {
+                self.visit(&map, slot_of(*place), *shard, *time).await;
             }
             Change::SwitchOver(shard) => self.switch_over(&map, *shard).await,
             Change::Crash(shard, unnoticed, down) => {
@@ -153,6 +158,18 @@ impl Fleet {
         let map = self.set_truth(map.with_slots(slots, to));
         let first: Vec<usize> = std::iter::once(target.id).chain(sources).collect();
         self.spread(map, &first, 100).await;
+    }
+
+    async fn visit(&self, map: &Arc<Map>, slot: u16, shard: usize, time: Duration) {
+        let home = map.owner(slot);
+        let (Some(home), Some(shard)) = (home, another_shard(map, slot, shard)) else {
+            return;
+        };
+        self.move_slots(map, &[slot], shard).await;
+        sleep(time).await;
+        if let Some(map) = self.truth() {
+            self.move_slots(&map, &[slot], home).await;
+        }
     }
 
     /// A server has another port from now on; those who are connected are gone. The first server stays where clients look

@@ -54,6 +54,7 @@ impl Fleet {
         let despair = self.millis(300);
         for server in self.servers() {
             server.despair(Instant::now() + despair);
+            server.suspect();
         }
         sleep(despair).await;
         new.catch_up(false);

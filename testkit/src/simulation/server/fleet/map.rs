@@ -48,6 +48,13 @@ impl Map {
         }
     }
 
+    /// A service: one shard with one replica. The ports of its Sentinels follow those of the nodes.
+    pub(crate) fn of_service(first_port: u16, sentinels: impl Iterator<Item = u16>) -> Self {
+        let mut map = Self::even(1, 1, first_port);
+        map.ports.extend(sentinels);
+        map
+    }
+
     /// The shard that owns a slot.
     pub(crate) fn owner(&self, slot: u16) -> Option<usize> {
         self.owners

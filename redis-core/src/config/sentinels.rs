@@ -10,6 +10,7 @@ use super::address::Address;
 use super::secret::Secret;
 
 use crate::runtime::Lock;
+use crate::runtime::planted::Planted;
 
 /// The port that Sentinels listen on.
 pub(super) const SENTINEL_PORT: u16 = 26379;
@@ -34,7 +35,7 @@ pub(crate) struct Service {
     pub(crate) username: Option<String>,
     pub(crate) password: Option<Secret>,
     /// What all connections of this configuration share.
-    pub(crate) fleet: Sentinels,
+    pub(crate) sentinels: Sentinels,
 }
 
 /// A connection that follows a service.
@@ -96,10 +97,7 @@ struct Follower {
 
 impl Sentinels {
     /// The Sentinels to ask, in order: first those that are known, then those that are configured.
-    pub(crate) fn sentinels<'a>(
-        &self,
-        configured: impl Iterator<Item = &'a Address>,
-    ) -> Vec<Address> {
+    pub(crate) fn to_ask<'a>(&self, configured: impl Iterator<Item = &'a Address>) -> Vec<Address> {
         let mut sentinels = self.0.state.lock().sentinels.clone();
         for address in configured {
             if !sentinels.contains(address) {
@@ -203,7 +201,7 @@ impl Sentinels {
             let wants_primary = follower.wants == ServiceRole::Primary;
             let stays = wants_primary == (follower.at == *primary);
             // Not dropped under the lock: it may be the last reference to the link.
-            leaving.push((link, !stays));
+            leaving.push((link, !stays && !Planted::StayedAtDemoted.is_here()));
             stays
         });
         for (link, leaves) in leaving {

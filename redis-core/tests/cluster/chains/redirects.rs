@@ -1,0 +1,179 @@
+//! Commands of a pipeline that a node refuses, or sends to another node.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use typedis_core::cluster::slot;
+use typedis_core::{ErrorKind, Phase, Run, raw};
+use typedis_testkit::fake::{Answer, FakeCluster};
+
+use super::{KEY, count, keys, node_of, number};
+use crate::support::*;
+
+#[tokio::test]
+async fn a_redirect_of_one_command_does_not_disturb_the_others() {
+    let fake = FakeCluster::start(3, |asked| {
+        let (text, here) = (asked.command.text(1), asked.node);
+        let key = text.as_str();
+        match asked.command.name().as_str() {
+            // Every fifth key has moved to the next node, every seventh is on its way there.
+            "INCR" if number(key) % 5 == 0 && here == node_of(key) => {
+                Answer::moved(slot(key), asked.addr((here + 1) % 3))
+            }
+            "INCR" if number(key) % 5 == 0 => count(key),
+            "INCR" if number(key) % 7 == 0 && here == node_of(key) => {
+                Answer::ask(slot(key), asked.addr((here + 1) % 3))
+            }
+            "INCR" if number(key) % 7 == 0 && !asked.asking => {
+                Answer::moved(slot(key), asked.addr(node_of(key)))
+            }
+            "INCR" => count(key),
+            _ => Answer::Usual,
+        }
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    let keys = keys(100);
+    let replies = cluster.pipeline_each(&keys, |_, key| incr(key));
+    let expected: Vec<i64> = (0..100).collect();
+    assert_eq!(soon("a pipeline", replies).await.unwrap(), expected);
+    let sent: usize = (0..3).map(|node| fake.count(node, "INCR")).sum();
+    let redirected = (0..100).filter(|n| n % 5 == 0 || n % 7 == 0).count();
+    assert_eq!(sent, 100 + redirected);
+}
+
+#[tokio::test]
+async fn commands_of_one_slot_keep_their_order_through_a_redirect_and_a_pause() {
+    // The first three are refused for a while; then the slot has moved, and the later ones are told so at once.
+    let refused = Arc::new(AtomicUsize::new(0));
+    let fake = FakeCluster::start(3, move |asked| {
+        match (asked.command.name().as_str(), asked.node) {
+            ("APPEND", 2) if refused.fetch_add(1, Ordering::Relaxed) < 3 => {
+                Answer::error("CLUSTERDOWN The cluster is down")
+            }
+            ("APPEND", 2) => Answer::moved(12_182, asked.addr(0)),
+            ("APPEND", _) => Answer::Reply(b":1\r\n".to_vec()),
+            _ => Answer::Usual,
+        }
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    let append = |number: usize| raw("APPEND").key(KEY).arg(number).reply::<i64>();
+    let replies = cluster.pipeline_each(0..20, |_, number| append(number));
+    assert_eq!(soon("a pipeline", replies).await.unwrap(), [1; 20]);
+    let arrived: Vec<String> = (0..fake.node(0).connections())
+        .flat_map(|connection| fake.node(0).received(connection))
+        .filter(|words| words.name() == "APPEND")
+        .map(|words| words.text(2))
+        .collect();
+    let expected: Vec<String> = (0..20).map(|number| number.to_string()).collect();
+    assert_eq!(arrived, expected);
+}
+
+#[tokio::test]
+async fn a_command_that_never_passes_ends_with_its_refusal_at_the_deadline() {
+    let fake = FakeCluster::start(3, |asked| {
+        match (asked.command.name().as_str(), asked.node) {
+            ("INCR", 2) => Answer::error("CLUSTERDOWN The cluster is down"),
+            ("INCR", _) => Answer::Reply(b":1\r\n".to_vec()),
+            _ => Answer::Usual,
+        }
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    let down = cluster
+        .pipeline()
+        .run(incr("k0"))
+        .attempt()
+        .run(incr(KEY))
+        .attempt()
+        .deadline(Duration::from_millis(300));
+    let (well, down) = soon("a pipeline", down).await.unwrap();
+    let (well_key, down) = (node_of("k0"), down.unwrap_err());
+    assert_ne!(well_key, 2);
+    assert_eq!(well.unwrap(), 1);
+    assert_eq!(down.server().unwrap().code(), "CLUSTERDOWN");
+    assert_eq!(down.phase(), Phase::Refused);
+}
+
+#[tokio::test]
+async fn nodes_that_send_a_command_round_and_round_fail_that_command_alone() {
+    let fake = FakeCluster::start(3, |asked| {
+        match (
+            asked.command.name().as_str(),
+            asked.command.text(1).as_str(),
+        ) {
+            ("INCR", KEY) => Answer::moved(12_182, asked.addr((asked.node + 1) % 3)),
+            ("INCR", key) => count(key),
+            _ => Answer::Usual,
+        }
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    let both = cluster
+        .pipeline()
+        .run(incr("k7"))
+        .attempt()
+        .run(incr(KEY))
+        .attempt();
+    let (well, circle) = soon("a pipeline", both).await.unwrap();
+    assert_eq!(well.unwrap(), 7);
+    let circle = circle.unwrap_err();
+    assert!(matches!(circle.kind(), ErrorKind::Cluster(_)), "{circle}");
+}
+
+#[tokio::test]
+async fn two_absent_keys_amid_a_migration_wait_until_it_is_over() {
+    // The source has none of the keys, so it says ASK; the target says TRYAGAIN for as long as the slot moves.
+    let asked_before = Arc::new(AtomicUsize::new(0));
+    let fake = FakeCluster::start(3, move |asked| {
+        match (asked.command.name().as_str(), asked.node) {
+            ("RENAME", 2) if asked_before.fetch_add(1, Ordering::Relaxed) < 20 => {
+                Answer::ask(12_182, asked.addr(0))
+            }
+            ("RENAME", 2) => Answer::moved(12_182, asked.addr(0)),
+            ("RENAME", 0) if asked.asking => {
+                Answer::error("TRYAGAIN Multiple keys request during rehashing of slot")
+            }
+            ("INCR", _) => Answer::Reply(b":1\r\n".to_vec()),
+            _ => Answer::Usual,
+        }
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    let rename = raw("RENAME").key("{foo}a").key("{foo}b").reply::<()>();
+    let both = cluster.pipeline().run(rename).run(incr("k0"));
+    let ((), one) = soon("a pipeline", both).await.unwrap();
+    assert_eq!(one, 1);
+    assert_eq!((fake.count(2, "RENAME"), fake.count(0, "RENAME")), (21, 21));
+}
+
+/// A reply is missing at the deadline, and another is a refusal that passes.
+#[tokio::test]
+async fn what_was_refused_does_not_go_again_once_the_deadline_has_passed() {
+    let fake = FakeCluster::start(3, |asked| match asked.command.name().as_str() {
+        "INCR" => Answer::error("CLUSTERDOWN The cluster is down"),
+        "GET" => Answer::Silence,
+        _ => Answer::Usual,
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    let both = cluster
+        .pipeline()
+        .run(incr(KEY))
+        .attempt()
+        .run(get(KEY))
+        .attempt()
+        .deadline(Duration::from_millis(300));
+    let (refused, silent) = soon("a pipeline", both).await.unwrap();
+    assert_eq!(refused.unwrap_err().server().unwrap().code(), "CLUSTERDOWN");
+    assert!(matches!(silent.unwrap_err().kind(), ErrorKind::Timeout));
+    assert_eq!(fake.count(2, "INCR"), 1);
+}

@@ -1,0 +1,234 @@
+//! Tests of what a row says: placeholders, words, enums, parameters.
+
+use super::*;
+
+#[test]
+fn placeholders_have_types() {
+    assert_eq!(
+        one("X vallue", ""),
+        "3: [g.m] unknown placeholder `vallue` (did you mean `value`?); expected an entry in [types] or an inline type \
+         such as `vallue:u64`"
+    );
+    assert_eq!(
+        one("X zzz", ""),
+        "3: [g.m] unknown placeholder `zzz`; expected an entry in [types] or an inline type such as `zzz:u64`"
+    );
+    assert_eq!(
+        one("X n:u65", ""),
+        "3: [g.m] unknown type `u65` of `n`; expected `key`, `value`, `args`, `count`, `words`, a number type such as \
+         `i64`, or the name of a type in upper case"
+    );
+    let found = check("[types]\nn = 'u65'\n", "f").unwrap_err();
+    assert_eq!(
+        found,
+        [
+            "f:2: [types] unknown type `u65`; expected `key`, `value`, `args`, `count`, `words`, a number type such as `i64`, \
+          or the name of a type in upper case"
+        ]
+    );
+}
+
+#[test]
+fn the_syntax_is_in_the_notation() {
+    assert_eq!(
+        one("SET [key", ""),
+        "3: [g.m] syntax, column 9: found the end; expected `]`"
+    );
+}
+
+#[test]
+fn keys_name_options_that_exist() {
+    for (more, key) in [
+        ("replies = [['NY', 'bool']]", "replies"),
+        ("requires = { NY = 'NX' }", "requires"),
+        ("requires = { NX = 'NY' }", "requires"),
+        ("conflicts = [['NY', 'NX']]", "conflicts"),
+        ("conflicts = [['NX', 'NY']]", "conflicts"),
+        ("names = { NY = 'x' }", "names"),
+        ("options.NY = { doc = 'd' }", "options"),
+    ] {
+        assert_eq!(
+            one("SET key [NX]", more),
+            format!(
+                "5: [g.m] `{key}` names `NY`, which is no option of the syntax; did you mean `NX`?"
+            )
+        );
+    }
+}
+
+#[test]
+fn keys_name_placeholders_that_exist() {
+    assert_eq!(
+        one("SET key [NX]", "args.kez = '1'"),
+        "5: [g.m] `args` names `kez`, which is no placeholder of the syntax; did you mean `key`?"
+    );
+    assert_eq!(
+        one("SET key [NX]", "args.secret = '1'"),
+        "5: [g.m] `args` names `secret`, which is no placeholder of the syntax; known: key"
+    );
+    assert_eq!(
+        one("SET key [NX]", "blocking = 'timeout'"),
+        "5: [g.m] `blocking` names `timeout`, which is no required placeholder and no option with an argument"
+    );
+    assert_eq!(
+        one("SET key count", "blocking = 'count'"),
+        "5: [g.m] `blocking` names `count`, whose type does not tell how long; expected a named type such as `Timeout`"
+    );
+}
+
+#[test]
+fn words_of_flags_and_policies_are_known() {
+    assert_eq!(
+        one("GET key", "flags = 'readonyl fast'"),
+        "5: [g.m] unknown flag `readonyl`; did you mean `readonly`?"
+    );
+    assert_eq!(
+        one("GET key", "flags = 'readonly write'"),
+        "5: [g.m] both `readonly` and `write`; expected one of them"
+    );
+    assert_eq!(
+        one("GET key", "state = 'databse'"),
+        "5: [g.m] unknown state `databse`; did you mean `database`?"
+    );
+    assert_eq!(
+        one("GET key", "request_policy = 'all_node'"),
+        "5: [g.m] unknown request_policy `all_node`; did you mean `all_nodes`?"
+    );
+    assert_eq!(
+        one("GET key", "response_policy = 'agg_summ'"),
+        "5: [g.m] unknown response_policy `agg_summ`; did you mean `agg_sum`?"
+    );
+    assert_eq!(
+        one("GET key", "since = '6.2'"),
+        "5: [g.m] `6.2` is no version; expected one such as `6.2.0`"
+    );
+}
+
+#[test]
+fn choices_of_words_are_enums() {
+    assert_eq!(
+        one("X <UP | DOWN>", ""),
+        "3: [g.m] `<UP | DOWN>` has no type; expected an entry in [enums] with exactly these words"
+    );
+    assert_eq!(messages(&row("X <RIGHT | LEFT>", "")), [""; 0]);
+}
+
+#[test]
+fn enums_are_distinct_and_named_as_rust_names_them() {
+    let found = check(
+        "[enums]\nA = ['X', 'Y']\nB = ['Y', 'X']\nlower = ['Z']\nC = ['*']\n",
+        "f",
+    )
+    .unwrap_err();
+    assert_eq!(
+        found,
+        [
+            "f:3: [enums] `B` has the words of `A`; expected one enum for them",
+            "f:4: [enums] `lower` is no name of a type; expected one such as `ListEnd`",
+            "f:5: [enums] `*` gives no name of a variant; expected a word of letters",
+            "f:5: [enums] `C` has no words; expected some",
+        ]
+    );
+}
+
+#[test]
+fn command_methods_are_distinct() {
+    let other = "[h.m]\ndoc = 'd'\nsyntax = 'GET key'\nreply = '()'\n";
+    assert_eq!(
+        messages(&format!("{}{other}", row("SET key", ""))),
+        ["6: [h.m] the method `m` is that of [g.m] (line 14) too; expected another name"]
+    );
+    let keyword = "[g.type]\ndoc = 'd'\nsyntax = 'TYPE key'\nreply = '()'\n";
+    assert_eq!(
+        messages(keyword),
+        ["1: [g.type] `type` is a keyword of Rust; set `method`"]
+    );
+    assert_eq!(
+        one("X key", "method = 'poll'"),
+        "5: [g.m] `poll` is a method that every request has; set `method`"
+    );
+}
+
+#[test]
+fn parameters_have_distinct_names() {
+    assert_eq!(
+        one("LMOVE key <LEFT | RIGHT> <LEFT | RIGHT>", ""),
+        "3: [g.m] two parameters of the name `list_end`; expected different placeholders, or a name as in `end:<A | B>`"
+    );
+}
+
+#[test]
+fn counts_are_followed_by_what_they_count() {
+    assert_eq!(
+        one("X numkeys key", ""),
+        "3: [g.m] `numkeys` counts what follows it, and `key` follows; expected a list such as `key [key ...]`"
+    );
+    assert_eq!(
+        one("X key numkeys", ""),
+        "3: [g.m] `numkeys` counts what follows it, and nothing follows; expected a list such as `key [key ...]`"
+    );
+}
+
+#[test]
+fn lists_are_of_single_arguments() {
+    assert_eq!(
+        one("X key [AS value] [key [AS value] ...]", ""),
+        "3: [g.m] `key [AS value] [key [AS value] ...]` is more than a list of up to three placeholders; expected a \
+         placeholder with a type written by hand, such as `steps:Steps`"
+    );
+    assert_eq!(
+        one("X arg [arg ...]", ""),
+        "3: [g.m] `arg` in a list has the type `args`; expected the type of a single argument"
+    );
+    assert_eq!(
+        one("X key [key ...] field value [field value ...]", ""),
+        "3: [g.m] `key [key ...] field value [field value ...]`: two lists side by side; expected one placeholder in each"
+    );
+}
+
+#[test]
+fn examples_are_rust_whose_words_are_known() {
+    assert_eq!(
+        one("X key", "args.key = 'Key::new(1)'"),
+        "5: [g.m] the example `Key::new(1)` of `key` is no literal; expected `{ rust = ..., wire = [...] }`"
+    );
+    assert_eq!(
+        one("X key", "args.key = '1 +'"),
+        "5: [g.m] the example `1 +` of `key` is no Rust; expected an expression"
+    );
+    assert_eq!(
+        one("X path:Path", ""),
+        "3: [g.m] `path` has no example; expected one of `path` or `Path` in [examples]"
+    );
+    let example = |syntax, more| {
+        command(syntax, more)
+            .params()
+            .next()
+            .unwrap()
+            .example
+            .clone()
+    };
+    assert_eq!(example("X key [key ...]", "").rust, r#"["key", "key2"]"#);
+    assert_eq!(
+        example("X key [key ...]", "args.key = '\"a\"'").rust,
+        r#"["a"]"#
+    );
+    assert_eq!(
+        example("X key [key ...]", "args.key = '[\"a\", \"b\", \"c\"]'").wire,
+        ["a", "b", "c"]
+    );
+    assert_eq!(
+        example("X field count [field count ...]", "").rust,
+        r#"[("field", 1), ("field2", 2)]"#
+    );
+}
+
+#[test]
+fn builders_hide_no_type() {
+    assert_eq!(
+        messages("[g.timeout]\ndoc = 'd'\nsyntax = 'X timeout [NX]'\nreply = '()'\n"),
+        [
+            "1: [g.timeout] the type `Timeout` is hidden by the builder of [g.timeout]; set `method` there"
+        ]
+    );
+}
