@@ -61,27 +61,10 @@ const DEPENDS_ON_MORE: &[Exception] = &[
     ),
 ];
 
-/// Calls that change a key, which the server does not report. No command that reads such keys may be cacheable.
-const UNREPORTED: &[Exception] = &[(
-    "CMS.INCRBY",
-    "modules",
-    "the module does not tell the server of the change",
-)];
-
 #[test]
 fn what_is_cacheable_is_tracked_by_every_server() {
-    on_each_server(check);
-}
-
-#[test]
-fn every_change_of_a_key_is_reported_by_every_server() {
-    on_each_server(check_changes);
-}
-
-fn on_each_server<F: Future<Output = ()>>(check: impl Fn(&'static Edition) -> F + Sync) {
     std::thread::scope(|scope| {
         for edition in USUAL.into_iter().filter(|edition| edition.is_here()) {
-            let check = &check;
             scope.spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread()
                     .enable_all()
@@ -136,42 +119,6 @@ async fn check(edition: &'static Edition) {
     assert!(wrong.is_empty(), "{}:\n{}", server.name(), wrong.join("\n"));
 }
 
-async fn check_changes(edition: &'static Edition) {
-    let server = edition.start();
-    let all = cases();
-    let writes = all.iter().filter(|case| {
-        server.makes(case)
-            && !case.keys.is_empty()
-            && case.flags.contains(&"write")
-            && !case.flags.contains(&"blocking")
-    });
-    let writes: Vec<&Case> = writes.collect();
-    let mut exceptions = Exceptions::of(UNREPORTED, server.name(), &writes);
-    let mut pair = Pair::new(&server).await;
-    let mut wrong = Vec::new();
-    for case in writes {
-        let keys: BTreeSet<Vec<u8>> = case
-            .keys
-            .iter()
-            .map(|place| case.words[*place].clone())
-            .collect();
-        for found in [Found::Hit, Found::Miss] {
-            let unreported = pair.unreported(case, found, &keys).await;
-            if !unreported.is_empty() && !exceptions.excuse(case) {
-                wrong.push(format!(
-                    "{} ({found:?}): a change is not reported",
-                    case.line()
-                ));
-            }
-        }
-        if case.changes_its_connection() {
-            pair = Pair::new(&server).await;
-        }
-    }
-    wrong.extend(exceptions.unused());
-    assert!(wrong.is_empty(), "{}:\n{}", server.name(), wrong.join("\n"));
-}
-
 impl Pair {
     async fn new(server: &Known) -> Self {
         let reader = server.connect(Protocol::Newest).await;
@@ -191,20 +138,6 @@ impl Pair {
         found: Found,
         keys: &BTreeSet<Vec<u8>>,
     ) -> BTreeSet<Vec<u8>> {
-        self.prepare(case, found, keys).await;
-        // A refusal is tracked as well, so it does not matter what it says.
-        let call = raw(&String::from_utf8_lossy(&case.words[0])).args(&case.words[1..]);
-        let _ = self.reader.run(call.reply::<Value>()).await;
-        for key in keys {
-            let key = String::from_utf8_lossy(key);
-            self.write(&["DEL", &key]);
-            self.write(&["SET", &key, "x"]);
-        }
-        self.until_the_mark().await
-    }
-
-    /// Makes the keys as a call may find them.
-    async fn prepare(&mut self, case: &Case, found: Found, keys: &BTreeSet<Vec<u8>>) {
         for key in keys {
             self.write(&["DEL", &String::from_utf8_lossy(key)]);
         }
@@ -216,39 +149,15 @@ impl Pair {
             self.write(&words);
         }
         self.until_the_mark().await;
-    }
-
-    /// The keys that a call of the writer changes without a report to the reader.
-    async fn unreported(
-        &mut self,
-        case: &Case,
-        found: Found,
-        keys: &BTreeSet<Vec<u8>>,
-    ) -> BTreeSet<Vec<u8>> {
-        self.prepare(case, found, keys).await;
+        // A refusal is tracked as well, so it does not matter what it says.
+        let call = raw(&String::from_utf8_lossy(&case.words[0])).args(&case.words[1..]);
+        let _ = self.reader.run(call.reply::<Value>()).await;
         for key in keys {
-            let read = raw("EXISTS").key(key.as_slice()).reply::<i64>();
-            self.reader.run(read).await.expect("it can be asked");
+            let key = String::from_utf8_lossy(key);
+            self.write(&["DEL", &key]);
+            self.write(&["SET", &key, "x"]);
         }
-        let before = self.contents(keys);
-        let words = case.text();
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        self.write(&words);
-        let after = self.contents(keys);
-        let reported = self.until_the_mark().await;
-        let changed = keys.iter().zip(before).zip(after);
-        let changed = changed.filter(|((_, before), after)| before != after);
-        let unreported = changed.map(|((key, _), _)| key.clone());
-        unreported.filter(|key| !reported.contains(key)).collect()
-    }
-
-    /// What the keys hold, serialized.
-    fn contents(&mut self, keys: &BTreeSet<Vec<u8>>) -> Vec<String> {
-        let mut dump = |key: &Vec<u8>| {
-            let dump = self.writer.call(&["DUMP", &String::from_utf8_lossy(key)]);
-            format!("{dump:?}")
-        };
-        keys.iter().map(&mut dump).collect()
+        self.until_the_mark().await
     }
 
     /// What is refused in preparation leaves the key as it is.

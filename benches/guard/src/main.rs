@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use typedis::prelude::*;
 use typedis::pubsub::{Event, Lag};
-use typedis::{Cache, Client, Config, Frame, cmd};
+use typedis::{Config, Frame, cmd};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -70,9 +70,10 @@ fn run(case: &str, times: u64) -> Result<(), Error> {
                 black_box(user);
             }
         }
-        "round-trip" | "pipeline" | "pipeline-1000" | "tasks" | "loops" | "messages" | "hit"
-        | "miss" => serve_and_call(case, times)?,
-        "cluster-pipeline" | "cluster-tasks" | "cluster-hit" => call_a_cluster(case, times)?,
+        "round-trip" | "pipeline" | "pipeline-1000" | "tasks" | "loops" | "messages" => {
+            serve_and_call(case, times)?
+        }
+        "cluster-pipeline" | "cluster-tasks" => call_a_cluster(case, times)?,
         other => return Err(format!("there is no case {other:?}").into()),
     }
     Ok(())
@@ -144,8 +145,6 @@ fn serve_and_call(case: &str, times: u64) -> Result<(), Error> {
         match case {
             "messages" => return receive(&conn, times * MESSAGES).await,
             "loops" => return many_loops(&conn, times).await,
-            "hit" => return hits(&conn.cached(Cache::default().all_reads())?, times).await,
-            "miss" => return misses(&conn.cached(Cache::default().all_reads())?, times).await,
             _ => {}
         }
         for _ in 0..times {
@@ -160,35 +159,6 @@ fn serve_and_call(case: &str, times: u64) -> Result<(), Error> {
         }
         Ok(())
     })
-}
-
-/// Reads a key again and again from memory.
-async fn hits(cache: impl Client, times: u64) -> Result<(), Error> {
-    have_it_tracked(&cache).await?;
-    for _ in 0..times {
-        black_box(cache.get::<Bytes>(KEY).await?);
-    }
-    Ok(())
-}
-
-/// Reads a new key each time, whose value is then kept.
-async fn misses(cache: impl Client, times: u64) -> Result<(), Error> {
-    have_it_tracked(&cache).await?;
-    // All of them are as long as the key of the other cases.
-    let keys: Vec<String> = (0..times)
-        .map(|number| format!("user:{:04}", number % 10_000))
-        .collect();
-    for key in &keys {
-        black_box(cache.get::<Bytes>(key).await?);
-    }
-    Ok(())
-}
-
-/// Reads a key of the same slot as that of the cases. The read turns tracking on, so it is answered with OK; those after it
-/// are not.
-async fn have_it_tracked(cache: &impl Client) -> Result<(), Error> {
-    cache.get::<Bytes>(format!("{{{KEY}}}")).await?;
-    Ok(())
 }
 
 /// A pipeline with a command for each key.
@@ -221,9 +191,6 @@ fn call_a_cluster(case: &str, times: u64) -> Result<(), Error> {
         }
         let first = ports.first().copied().unwrap_or_default();
         let cluster = typedis::cluster(Config::tcp("127.0.0.1", first)).await?;
-        if case == "cluster-hit" {
-            return hits(&cluster.cached(Cache::default().all_reads())?, times).await;
-        }
         // All of them are as long as the key of the other cases.
         let keys: Vec<String> = (1000..1100)
             .map(|number| format!("user:{number}"))

@@ -18,7 +18,7 @@ struct Case {
     times: u64,
 }
 
-const CASES: [Case; 17] = [
+const CASES: [Case; 14] = [
     case("encode", "encode GET", 20_000),
     case("encode-options", "encode SET with NX and EX", 20_000),
     case("decode", "scan and decode a string", 20_000),
@@ -53,9 +53,6 @@ const CASES: [Case; 17] = [
         5000,
     ),
     case("messages", "100 messages of pub/sub", 50),
-    case("hit", "a read from the cache", 20_000),
-    case("cluster-hit", "a read from the cache of a cluster", 20_000),
-    case("miss", "a read that is then in the cache", 2000),
 ];
 
 const fn case(name: &'static str, title: &'static str, times: u64) -> Case {
