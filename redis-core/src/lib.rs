@@ -91,9 +91,9 @@ pub use handle::{Close, Closed, Connection, Exclusive, Pool, Unclaimed};
 #[cfg(feature = "json")]
 pub use pubsub::PublishJson;
 pub use pubsub::{Channel, Event, Message, PatternChannel, Subscriber};
-#[doc(hidden)]
-pub use reply::FrameRef;
 pub use reply::{Frame, Frames, FromRedis, Reply, Value};
+#[doc(hidden)]
+pub use reply::{FrameRef, KeptReply};
 #[doc(hidden)]
 pub use request::state;
 pub use request::{

@@ -185,26 +185,43 @@ fn threads(server: &Server) {
         bare = bare.max(twice(&|| {
             (0..HITS).for_each(|at| drop(black_box(quick.get(keys[at % KEYS].as_bytes()))));
         }));
-        hits = hits.max(twice(&|| {
-            let task = async {
+        let began = Instant::now();
+        let tasks = [(); 2].map(|()| {
+            let (cache, keys) = (cache.clone(), keys.clone());
+            shared.spawn(async move {
                 for at in 0..HITS {
                     drop(black_box(get(&cache, &keys[at % KEYS]).await));
                 }
-            };
-            shared.block_on(task);
-        }));
+            })
+        });
+        shared.block_on(async {
+            for task in tasks {
+                task.await.expect("it ends");
+            }
+        });
+        hits = hits.max(2.0 * HITS as f64 / began.elapsed().as_secs_f64());
     }
     println!("{:<44} {bare:>10.0} /s", "quick_cache, two threads");
     println!("{:<44} {hits:>10.0} /s", "typedis, two threads");
     show_ratio("against quick_cache", hits / bare);
 }
 
-/// Misses, one after another, and the same reads without a cache.
+/// Misses in each mode, one after another, and the same reads without a cache.
 fn misses(server: &Server) {
     let (runtime, keys) = (runtime(), keys(MISSES * ROUNDS));
-    let (plain, cache) = runtime.block_on(open(server, Cache::default()));
-    let mut rest = keys.chunks(MISSES);
-    let [read, miss] = measure(
+    let (plain, opted_in) = runtime.block_on(open(server, Cache::default()));
+    let (_, all_reads) = runtime.block_on(open(server, Cache::default().all_reads()));
+    let (_, broadcast) = runtime.block_on(open(server, Cache::default().broadcast(["key:"])));
+    let miss = |cache: &Cached<Connection>, keys: &[String]| {
+        runtime.block_on(async {
+            for key in keys {
+                get(cache, key).await.expect("it is read");
+            }
+        });
+    };
+    let mut rest = [(); 3].map(|()| keys.chunks(MISSES));
+    let [first, second, third] = &mut rest;
+    let [read, by_opting_in, of_all_reads, by_broadcast] = measure(
         MISSES,
         [
             &mut || {
@@ -214,19 +231,20 @@ fn misses(server: &Server) {
                     }
                 })
             },
-            &mut || {
-                let keys = rest.next().expect("a round");
-                runtime.block_on(async {
-                    for key in keys {
-                        get(&cache, key).await.expect("it is read");
-                    }
-                })
-            },
+            &mut || miss(&opted_in, first.next().expect("a round")),
+            &mut || miss(&all_reads, second.next().expect("a round")),
+            &mut || miss(&broadcast, third.next().expect("a round")),
         ],
     );
     show("typedis, uncached GET", read);
-    show("typedis, miss", miss);
-    show_ratio("against uncached", miss / read);
+    for (mode, time) in [
+        ("typedis, miss", by_opting_in),
+        ("typedis, miss, all_reads()", of_all_reads),
+        ("typedis, miss, broadcast()", by_broadcast),
+    ] {
+        show(mode, time);
+        show_ratio("against uncached", time / read);
+    }
 }
 
 /// The memory of many small entries.

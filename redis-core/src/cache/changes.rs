@@ -8,6 +8,8 @@ use foldhash::fast::FixedState as Hashing;
 #[cfg(not(feature = "planted"))]
 use foldhash::fast::RandomState as Hashing;
 
+use crate::command::SLOTS;
+
 /// A counter of changes for each key. A reply is current as long as the counters of its keys are what they were before
 /// its command was sent.
 ///
@@ -15,13 +17,30 @@ use foldhash::fast::RandomState as Hashing;
 /// of one makes the replies of the other count as old too; they are read again.
 pub(super) struct Changes {
     counters: Box<[AtomicU32]>,
+    /// One for each slot of a cluster, which counts how often the slot moved; empty if keys have no slots.
+    slots: Box<[AtomicU32]>,
     /// Random, so that nobody can choose keys that share a counter; fixed in the simulation, which has to repeat.
     hasher: Hashing,
+}
+
+/// Adds 1. Returns `true` at each half of the range: if everything is forgotten then, the sum of two counters cannot come
+/// back to what it was for a reply that is still kept.
+fn add_to(counter: &AtomicU32) -> bool {
+    const HALF: u32 = 1 << 31;
+    let next = counter.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
+    next.is_multiple_of(HALF)
 }
 
 /// The hash of a key. It decides which counter the key has, and where replies for it are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct KeyHash(pub(super) u64);
+
+/// What a reply is about: its first key, and in a cluster the slot of that key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Subject {
+    pub(super) key: KeyHash,
+    pub(super) slot: Option<u16>,
+}
 
 /// A key that a reply depends on, and the counter of the key before the command was sent.
 #[derive(Debug, Clone, Copy)]
@@ -32,15 +51,16 @@ pub(super) struct Counted {
 
 impl Changes {
     /// Counters for a cache of this size: about one for each reply that there is room for.
-    pub(super) fn new(max_bytes: usize) -> Self {
+    pub(super) fn new(max_bytes: usize, have_slots: bool) -> Self {
         const BYTES_PER_REPLY: usize = 256;
         const LEAST: usize = 1 << 10;
         const MOST: usize = 1 << 20;
         let count = (max_bytes / BYTES_PER_REPLY).clamp(LEAST, MOST);
+        let counters = |count: usize| (0..count).map(|_| AtomicU32::new(0)).collect();
+        let slots = if have_slots { SLOTS.into() } else { 0 };
         Self {
-            counters: (0..count.next_power_of_two())
-                .map(|_| AtomicU32::new(0))
-                .collect(),
+            counters: counters(count.next_power_of_two()),
+            slots: counters(slots),
             hasher: Hashing::default(),
         }
     }
@@ -67,10 +87,25 @@ impl Changes {
             .map_or(0, |counter| counter.load(Ordering::Acquire))
     }
 
-    /// Counts a change. Returns `true` if the counter starts again from 0: then an old reply could pass for a current one.
+    /// How often the key was changed and its slot moved, together. As neither number goes back, the sum is the same only
+    /// if both are.
+    #[inline]
+    pub(super) fn count_of(&self, subject: Subject) -> u32 {
+        let Subject { key, slot } = subject;
+        let slot = slot.and_then(|slot| self.slots.get(usize::from(slot)));
+        let moved = slot.map_or(0, |slot| slot.load(Ordering::Acquire));
+        self.count(key).wrapping_add(moved)
+    }
+
+    /// Counts a change. Returns `true` if everything has to be forgotten now: see [`add_to`].
     #[must_use]
     pub(super) fn add(&self, key: KeyHash) -> bool {
-        let counter = self.counter(key);
-        counter.is_some_and(|counter| counter.fetch_add(1, Ordering::AcqRel) == u32::MAX)
+        self.counter(key).is_some_and(add_to)
+    }
+
+    /// Counts that a slot moved. Returns the same.
+    #[must_use]
+    pub(super) fn add_move(&self, slot: u16) -> bool {
+        self.slots.get(usize::from(slot)).is_some_and(add_to)
     }
 }

@@ -12,6 +12,10 @@ pub(super) struct Clock {
     coarse: Coarse,
 }
 
+/// The longest step of the cheap clock: it shows a moment at most this long after it has passed. That is 1 to 10 ms on Linux,
+/// and 16 ms on Windows.
+const TICK: Duration = Duration::from_millis(16);
+
 /// A moment as the cheap way tells it, which may be some milliseconds late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Moment(pub(super) u64);
@@ -39,9 +43,10 @@ impl Clock {
 }
 
 impl Moment {
-    /// How far moments are apart that this time lies between.
-    pub(super) fn distance(time: Duration) -> u64 {
-        coarsetime::Duration::from(time).as_ticks()
+    /// How far moments may be apart if no more than this time lies between; `None` if the cheap clock cannot tell.
+    pub(super) fn distance(time: Duration) -> Option<u64> {
+        let surely = time.checked_sub(TICK)?;
+        Some(coarsetime::Duration::from(surely).as_ticks())
     }
 }
 

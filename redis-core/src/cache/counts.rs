@@ -28,10 +28,15 @@ pub struct CacheStats {
     pub tracking: usize,
 }
 
+/// How many threads have a counter of their own.
+const OWN: usize = 64;
+
 /// The counters. Threads count hits apart, so that they do not wait for the same piece of memory.
-#[derive(Default)]
 pub(super) struct Counts {
-    hits: [Apart; 16],
+    /// Each has one thread that writes to it.
+    hits: [Apart; OWN],
+    /// Hits of the threads for which there is none.
+    other_hits: AtomicU64,
     misses: AtomicU64,
     shared: AtomicU64,
     invalidations: AtomicU64,
@@ -43,12 +48,34 @@ pub(super) struct Counts {
 #[repr(align(128))]
 struct Apart(AtomicU64);
 
+impl Default for Counts {
+    fn default() -> Self {
+        Self {
+            hits: std::array::from_fn(|_| Apart::default()),
+            other_hits: AtomicU64::default(),
+            misses: AtomicU64::default(),
+            shared: AtomicU64::default(),
+            invalidations: AtomicU64::default(),
+            flushes: AtomicU64::default(),
+        }
+    }
+}
+
 impl Counts {
     #[inline]
     pub(super) fn hit(&self) {
-        if let Some(hits) = self.hits.get(thread_number() % self.hits.len()) {
-            hits.0.fetch_add(1, Ordering::Relaxed);
+        match self.hits.get(thread_number()) {
+            // Nobody else writes to it, so that no costly instruction is needed.
+            Some(Apart(hits)) => {
+                hits.store(hits.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+            }
+            None => self.hit_of_another(),
         }
+    }
+
+    #[cold]
+    fn hit_of_another(&self) {
+        self.other_hits.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn missed(&self) {
@@ -73,7 +100,7 @@ impl Counts {
     pub(super) fn read(&self) -> CacheStats {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         CacheStats {
-            hits: self.hits.iter().map(|hits| load(&hits.0)).sum(),
+            hits: load(&self.other_hits) + self.hits.iter().map(|hits| load(&hits.0)).sum::<u64>(),
             misses: load(&self.misses),
             shared: load(&self.shared),
             invalidations: load(&self.invalidations),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use quick_cache::sync::{Cache as Values, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
 
+use super::changes::Subject;
 use super::handle::Cached;
 use super::inner::Inner;
 use super::origin::Origin;
@@ -136,10 +137,12 @@ impl<C: Origin, T: FromRedis> Decoded<C, T> {
         let (bytes, key) = args.cacheable()?;
         let hash = inner.shared.hash_of(bytes, &key);
         let kept = self.values.get(&CommandRef { bytes, hash })?;
-        let place = inner.sources.of(bytes.get(key)?, hash)?;
-        let serves = inner
-            .shared
-            .serves(&place.source.standing, &kept.stamp, kept.expires, hash);
+        let serves = inner.sources.with(bytes.get(key)?, hash, |source, slot| {
+            let subject = Subject { key: hash, slot };
+            let current = inner.shared.current(&source.standing, subject)?;
+            let serves = inner.shared.serves(&current, &kept.stamp, kept.expires);
+            Some(serves)
+        })??;
         if serves {
             inner.shared.counts.hit();
         }
@@ -154,8 +157,8 @@ impl<C: Origin, T: FromRedis> Decoded<C, T> {
         let hash = inner.shared.hash_of(bytes, &key);
         let command = CommandRef { bytes, hash };
         // The value belongs to what is kept only if that is the same reply.
-        if let Some(entry) = inner.shared.store.get(command)
-            && entry.reply == reply
+        if let Some(entry) = inner.shared.store.get(&command)
+            && entry.reply.into_frame() == reply
             && let Some(command) = Command::new(command, key)
         {
             let value = Value {

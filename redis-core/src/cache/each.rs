@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
-
-use super::changes::KeyHash;
+use super::changes::Subject;
 use super::inner::Inner;
 use super::origin::Place;
 use super::shared::Shared;
@@ -15,6 +13,7 @@ use super::source::Source;
 use super::store::{CommandRef, Stamp};
 use crate::command::{Args, CommandInfo, Keys};
 use crate::engine::inflight::Failure;
+use crate::reply::KeptReply;
 use crate::wire::encode;
 
 /// The elements of a reply, of which some are kept and some are on their way.
@@ -37,11 +36,9 @@ enum Element {
 
 /// An element that was kept when it was looked for.
 struct KeptElement {
-    reply: Bytes,
-    key: KeyHash,
-    /// The state at that moment.
+    reply: KeptReply,
     stamp: Stamp,
-    source: Arc<Source>,
+    place: Place,
 }
 
 /// A read that is waited for.
@@ -55,7 +52,7 @@ struct Awaited {
 /// How a read of many keys ended.
 pub(super) enum Joined {
     /// One reply, made of the elements.
-    Reply(Bytes),
+    Reply(KeptReply),
     Failed(Failure, Arc<SharedRead>),
     /// The command must be sent as it is.
     Ordinary(Box<Args>),
@@ -64,12 +61,11 @@ pub(super) enum Joined {
 /// The keys that are missing and are read over one socket.
 struct Missing {
     source: Arc<Source>,
-    /// What stands for their slot.
-    slot: Option<KeyHash>,
-    /// The place of their read among those that are waited for.
+    slot: Option<u16>,
+    /// The number of their read among those that are waited for.
     place: usize,
     args: Box<Args>,
-    keys: Vec<(u64, KeyHash)>,
+    keys: Vec<(u64, Subject)>,
 }
 
 impl EachKey {
@@ -94,16 +90,16 @@ impl EachKey {
         let deadline = args.deadline();
         for Missing {
             source,
-            slot,
             place,
             args: mut asked,
             keys,
+            ..
         } in missing
         {
             if let Some(deadline) = deadline {
                 asked.set_deadline(deadline);
             }
-            let read = SharedRead::each(&cache.reads, &cache.shared, (&source, slot), keys, asked);
+            let read = SharedRead::each(&cache.reads, &cache.shared, source, keys, asked);
             if deadline.is_none() {
                 read.announce();
             }
@@ -180,8 +176,9 @@ impl EachKey {
     fn is_current(&self) -> bool {
         self.elements.iter().all(|element| match element {
             Element::Kept(kept) => {
-                let present = kept.source.present();
-                self.shared.is_current(&kept.stamp, present, kept.key)
+                let Place { source, subject } = &kept.place;
+                let epoch = source.standing.epoch();
+                self.shared.is_unchanged(&kept.stamp, epoch, *subject)
             }
             Element::OnItsWay { .. } => true,
         })
@@ -192,7 +189,7 @@ impl EachKey {
     }
 
     /// One array of all elements; `None` if one is missing.
-    fn join(&self) -> Option<Bytes> {
+    fn join(&self) -> Option<KeptReply> {
         if self.elements.len() != self.args.key_positions().len() {
             return None;
         }
@@ -207,9 +204,9 @@ impl EachKey {
                     _ => return None,
                 },
             };
-            bytes.extend_from_slice(element);
+            element.write_to(&mut bytes);
         }
-        Some(bytes.into())
+        Some(KeptReply::Frame(Arc::new(bytes.into())))
     }
 }
 
@@ -230,24 +227,20 @@ impl Search<'_> {
             reads,
             sources,
         } = self.cache;
-        let (bytes, place) = shared_read::command_of(self.info, key);
+        let (bytes, key_at) = shared_read::command_of(self.info, key);
         let hash = shared.changes.hash(key);
-        let Some(Place { source, slot }) = sources.of(key, hash) else {
+        let Some(place) = sources.of(key, hash) else {
             return;
         };
         let bytes = &bytes;
-        let stamp = Stamp {
-            epoch: source.present().epoch,
-            count: shared.changes.count(hash),
-            others: None,
-        };
-        if let Some(entry) = shared.find(&source.standing, CommandRef { bytes, hash }) {
+        let command = CommandRef { bytes, hash };
+        let slot = place.subject.slot;
+        if let Some(entry) = shared.find(&place.source.standing, &command, slot) {
             shared.counts.hit();
             self.elements.push(Element::Kept(KeptElement {
                 reply: entry.reply,
-                key: hash,
-                stamp,
-                source: source.clone(),
+                stamp: entry.stamp,
+                place,
             }));
             return;
         }
@@ -255,14 +248,14 @@ impl Search<'_> {
         let id = shared.changes.hash(bytes).0;
         if self.is_joint
             && let Some(read) = reads.find(id)
-            && let Some(part) = read.part_for(bytes, &place, id)
+            && let Some(part) = read.part_for(bytes, &key_at, id)
         {
             shared.counts.joined();
             let read = self.joined(read);
             self.elements.push(Element::OnItsWay { read, part });
             return;
         }
-        let element = self.miss((&source, slot), key, (id, hash));
+        let element = self.miss(place, key, id);
         self.elements.push(element);
     }
 
@@ -286,18 +279,15 @@ impl Search<'_> {
     }
 
     /// Adds a key to those that are asked for over its socket.
-    fn miss(
-        &mut self,
-        (source, slot): (&Arc<Source>, Option<KeyHash>),
-        key: &[u8],
-        of: (u64, KeyHash),
-    ) -> Element {
+    fn miss(&mut self, place: Place, key: &[u8], id: u64) -> Element {
+        let Place { source, subject } = place;
+        let slot = subject.slot;
         let known =
-            |missing: &Missing| Arc::ptr_eq(&missing.source, source) && missing.slot == slot;
+            |missing: &Missing| Arc::ptr_eq(&missing.source, &source) && missing.slot == slot;
         let number = self.missing.iter().position(known).unwrap_or_else(|| {
             let place = self.wait_for(None);
             self.missing.push(Missing {
-                source: source.clone(),
+                source,
                 slot,
                 place,
                 args: Args::lease(self.info, Keys::Noted),
@@ -309,7 +299,7 @@ impl Search<'_> {
         if let Some(missing) = self.missing.get_mut(number) {
             (read, part) = (missing.place, missing.keys.len());
             missing.args.key("key", key);
-            missing.keys.push(of);
+            missing.keys.push((id, subject));
         }
         Element::OnItsWay { read, part }
     }

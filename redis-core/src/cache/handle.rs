@@ -10,7 +10,7 @@ use super::counts::CacheStats;
 use super::dropped::Dropped;
 use super::inner::Inner;
 use super::origin::{Lines, Origin, Sources};
-use super::pending::{self, CachedPending};
+use super::pending::CachedPending;
 use super::settings::Cache;
 use super::shared::Shared;
 use super::shared_read::SharedReads;
@@ -21,7 +21,7 @@ use crate::command::{Args, Keys};
 use crate::engine::link::{Lane, Link};
 use crate::error::{Error, Result};
 use crate::handle::{Connection, Pool};
-use crate::reply::FromRedis;
+use crate::reply::KeptReply;
 use crate::request::AllowsBlocking;
 
 /// A handle that keeps replies in memory, and has the server report when they are no longer current; cheap to clone.
@@ -67,9 +67,10 @@ pub struct Cached<C> {
 impl<C: Origin> Cached<C> {
     pub(super) fn new(client: C, settings: Cache) -> Result<Self> {
         settings.check()?;
-        let shared = Arc::new(Shared::new(settings));
         let lines = client.lines();
-        if matches!(lines, Lines::Nodes(_)) && shared.settings.no_loop {
+        let have_slots = matches!(lines, Lines::Nodes(_));
+        let shared = Arc::new(Shared::new(settings, have_slots));
+        if have_slots && shared.settings.no_loop {
             let text = "a cluster's pipelines do not say what they write, so the nodes have to report it; leave `no_loop` out";
             return Err(Error::usage(text));
         }
@@ -156,20 +157,19 @@ impl<C: Origin> Client for Cached<C> {
         CachedPending::begin(&self.client, &self.inner, args)
     }
 
+    fn begin_unknown(&self, args: Box<Args>) -> CachedPending<'_, C> {
+        CachedPending::begin_unknown(&self.client, &self.inner, args)
+    }
+
     #[inline]
-    fn poll_known<R: FromRedis>(
-        &self,
-        args: &Args,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<R>>> {
+    fn poll_known(&self, args: &Args, cx: &mut Context<'_>) -> Poll<Option<KeptReply>> {
         // Whoever reads from memory only gives other tasks their turn all the same, such as the one that reads reports.
         let turn = ready!(coop::poll_proceed(cx));
-        let mut kept = self.inner.find(args);
+        let kept = self.inner.find(args);
         if kept.is_some() {
             turn.made_progress();
         }
-        let kept = kept.as_mut();
-        Poll::Ready(kept.map(|entry| pending::decode(&mut entry.reply, args.info())))
+        Poll::Ready(kept)
     }
 
     fn noted_keys(&self) -> Keys {

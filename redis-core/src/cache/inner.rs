@@ -3,14 +3,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
-use super::changes::KeyHash;
 use super::origin::{Place, Sources};
 use super::shared::Shared;
 use super::shared_read::SharedReads;
-use super::store::{CommandRef, Entry};
+use super::store::CommandRef;
 use crate::command::{Args, Slots};
+use crate::reply::KeptReply;
 
 /// What is kept, what is on its way, and the sockets that it comes from.
 pub(super) struct Inner {
@@ -19,65 +17,52 @@ pub(super) struct Inner {
     pub(super) sources: Sources,
 }
 
-/// What there is in memory for a command.
-pub(super) enum Found<'c> {
-    /// Its reply.
-    Kept(Bytes),
-    /// No reply, but one would be kept; and where it is read, and the hash of its first key.
-    Missing(Place<'c>, KeyHash),
+/// How a command is read whose reply is not in memory.
+pub(super) enum Way {
+    /// As a read whose reply is kept, over the socket of this place.
+    Kept(Place),
     /// Its keys are kept one by one.
     Each,
-    /// Nothing, and nothing is kept of such commands.
-    Nothing,
+    /// As on the handle beneath; nothing is kept of such commands.
+    Ordinary,
 }
 
 impl Inner {
-    /// Looks for the reply to a command in memory.
-    #[inline]
-    pub(super) fn look_up(&self, args: &Args) -> Found<'_> {
+    /// How a command is read whose reply is not in memory.
+    pub(super) fn way(&self, args: &Args) -> Way {
         let Some((bytes, key)) = args.cacheable() else {
-            return Found::Nothing;
+            return Way::Ordinary;
         };
         if args.has_several_keys() && !self.takes_all(args) {
-            return Found::Nothing;
+            return Way::Ordinary;
         }
         if args.reads_each_key() {
-            return Found::Each;
+            return Way::Each;
         }
         if !self.covers(bytes, &key) {
-            return Found::Nothing;
+            return Way::Ordinary;
         }
-        let hash = self.shared.hash_of(bytes, &key);
-        let Some(place) = self.sources.of(bytes.get(key).unwrap_or_default(), hash) else {
-            return Found::Nothing;
-        };
-        let command = CommandRef { bytes, hash };
-        match self.shared.find(&place.source.standing, command) {
-            Some(entry) => {
-                self.shared.counts.hit();
-                Found::Kept(entry.reply)
-            }
-            None => Found::Missing(place, hash),
-        }
+        let key = bytes.get(key).unwrap_or_default();
+        let place = self.sources.of(key, self.shared.changes.hash(key));
+        place.map_or(Way::Ordinary, Way::Kept)
     }
 
-    /// The reply to a command with one key, if it is in memory. Reads from memory come here first, so nothing else is
-    /// done here.
-    pub(super) fn find(&self, args: &Args) -> Option<Entry> {
+    /// The reply to a command, if it is in memory. Most reads from memory do nothing but this.
+    #[inline(always)]
+    pub(super) fn find(&self, args: &Args) -> Option<KeptReply> {
         let (bytes, place) = args.cacheable()?;
-        if args.has_several_keys() || args.reads_each_key() {
+        if args.reads_each_key() {
             return None;
         }
         let key = bytes.get(place)?;
         let hash = self.shared.changes.hash(key);
-        let source = self.sources.of(key, hash)?.source;
-        let found = self
-            .shared
-            .find(&source.standing, CommandRef { bytes, hash });
-        if found.is_some() {
-            self.shared.counts.hit();
-        }
-        found
+        let command = CommandRef { bytes, hash };
+        let found = self.sources.with(key, hash, |source, slot| {
+            self.shared.find(&source.standing, &command, slot)
+        });
+        let reply = found??.reply;
+        self.shared.counts.hit();
+        Some(reply)
     }
 
     /// Whether changes of the key at this place of an encoded command are reported.

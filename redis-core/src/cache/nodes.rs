@@ -1,14 +1,13 @@
 //! The sockets of a cluster: [`NodeSources`]. Each node reports what was read from it.
 //!
 //! When a slot moves, its old server reports the keys that it hands over. It does not report keys that did not exist, but
-//! "does not exist" may be a kept reply, too. So each reply also depends on its slot, as if that were one more key, and a
-//! slot counts as changed when the map gives it to another node.
+//! "does not exist" may be a kept reply, too. So each reply also depends on its slot, and it is counted when the map gives a
+//! slot to another node.
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use super::changes::KeyHash;
 use super::line::TrackedLine;
 use super::shared::Shared;
 use super::source::Source;
@@ -50,8 +49,13 @@ impl NodeSources {
         })
     }
 
-    /// The socket to the node that has this key, and what stands for the slot.
-    pub(super) fn of(&self, key: &[u8]) -> Option<(Arc<Source>, KeyHash)> {
+    /// Calls `with` with the socket to the node that has this key, and the slot.
+    #[inline(always)]
+    pub(super) fn with<R>(
+        &self,
+        key: &[u8],
+        with: impl FnOnce(&Arc<Source>, u16) -> R,
+    ) -> Option<R> {
         let mut present = self.present.load();
         if !self.cluster.has_map(&present.map) && !Planted::KeptAfterMove.is_here() {
             self.take_over();
@@ -60,14 +64,7 @@ impl NodeSources {
         let slot = slot(key);
         let place = present.map.owner_place(slot)?;
         let line = present.lines.get(place)?.as_ref()?;
-        Some((line.source.clone(), self.stands_for(slot)))
-    }
-
-    /// What stands for a slot among the keys.
-    fn stands_for(&self, slot: u16) -> KeyHash {
-        // A key of these bytes would share a counter with the slot, which does no harm.
-        let [high, low] = slot.to_be_bytes();
-        self.shared.changes.hash(&[0xff, high, low])
+        Some(with(&line.source, slot))
     }
 
     /// Takes over the present map. What was read in slots that have moved is forgotten.
@@ -78,7 +75,7 @@ impl NodeSources {
         let map = self.cluster.map();
         let moved = map.moved_since(&before.map);
         for slot in moved {
-            self.shared.count_change(self.stands_for(slot));
+            self.shared.count_move(slot);
         }
         let known = |link: &_| {
             let lines = before.lines.iter().flatten();

@@ -1,10 +1,9 @@
 //! The handles that a cache can be made from: [`Origin`], and the sockets of one: [`Sources`].
 
 use std::fmt;
-use std::ops::Deref;
 use std::sync::Arc;
 
-use super::changes::KeyHash;
+use super::changes::{KeyHash, Subject};
 use super::line::TrackedLine;
 use super::nodes::NodeSources;
 use super::shared::Shared;
@@ -71,28 +70,32 @@ impl Sources {
         })
     }
 
-    /// The socket over which this key is read, and what else its reply depends on.
-    #[inline]
-    pub(super) fn of(&self, key: &[u8], hash: KeyHash) -> Option<Place<'_>> {
+    /// Calls `with` with the socket over which this key is read, and with the slot of the key, if it has one.
+    #[inline(always)]
+    pub(super) fn with<R>(
+        &self,
+        key: &[u8],
+        hash: KeyHash,
+        with: impl FnOnce(&Arc<Source>, Option<u16>) -> R,
+    ) -> Option<R> {
         match self {
             Self::Lines(lines) => {
                 let place = match lines.len() {
                     1 => 0,
                     count => usize::try_from(hash.0 >> 33).unwrap_or_default() % count.max(1),
                 };
-                Some(Place {
-                    source: SourceRef::Lent(&lines.get(place)?.source),
-                    slot: None,
-                })
+                Some(with(&lines.get(place)?.source, None))
             }
-            Self::Nodes(nodes) => {
-                let (source, slot) = nodes.of(key)?;
-                Some(Place {
-                    source: SourceRef::Held(source),
-                    slot: Some(slot),
-                })
-            }
+            Self::Nodes(nodes) => nodes.with(key, |source, slot| with(source, Some(slot))),
         }
+    }
+
+    /// The place where this key is read.
+    pub(super) fn of(&self, key: &[u8], hash: KeyHash) -> Option<Place> {
+        self.with(key, hash, |source, slot| Place {
+            source: source.clone(),
+            subject: Subject { key: hash, slot },
+        })
     }
 
     /// Whether keys have slots, so that one command takes keys of one slot only.
@@ -115,26 +118,7 @@ impl Sources {
 }
 
 /// Where a key is read.
-pub(super) struct Place<'s> {
-    pub(super) source: SourceRef<'s>,
-    /// What stands for its slot.
-    pub(super) slot: Option<KeyHash>,
-}
-
-/// A socket, lent or held: those of a cluster may go at any time.
-pub(super) enum SourceRef<'s> {
-    Lent(&'s Arc<Source>),
-    Held(Arc<Source>),
-}
-
-impl Deref for SourceRef<'_> {
-    type Target = Arc<Source>;
-
-    #[inline]
-    fn deref(&self) -> &Arc<Source> {
-        match self {
-            Self::Lent(source) => source,
-            Self::Held(source) => source,
-        }
-    }
+pub(super) struct Place {
+    pub(super) source: Arc<Source>,
+    pub(super) subject: Subject,
 }

@@ -5,21 +5,19 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::task::coop;
 use tokio::time::Instant;
 
-use super::changes::KeyHash;
 use super::each::{EachKey, Joined};
-use super::inner::{Found, Inner};
+use super::inner::{Inner, Way};
 use super::origin::Place;
-use super::shared_read::{self, Outcome, SharedRead};
+use super::shared_read::{Outcome, SharedRead};
 use super::standing::Tracking;
 use super::written::Written;
 use crate::client::{Client, InFlight};
 use crate::command::{Args, CommandInfo};
-use crate::error::{CommandName, Error, Result};
-use crate::reply::{Frame, FromRedis};
+use crate::error::{Error, Result};
+use crate::reply::{Frame, FromRedis, KeptReply};
 
 /// A command on its way over a caching handle.
 pub struct CachedPending<'a, C: Client + 'a> {
@@ -30,28 +28,42 @@ pub struct CachedPending<'a, C: Client + 'a> {
 
 enum State<'a, C: Client + 'a> {
     /// Its reply was kept.
-    Kept(Bytes, &'static CommandInfo),
+    Kept(KeptReply, &'static CommandInfo),
     /// It is sent once for all who ask for it; since when this caller waits.
     Shared(Arc<SharedRead>, Instant),
     /// It has many keys, each of which is kept by itself; since when they are waited for.
     Each(Box<EachKey>, Instant),
     /// It goes as on the handle beneath.
-    Ordinary(C::InFlight<'a>, Option<Box<Written<'a>>>),
+    Ordinary(Box<Ordinary<'a, C>>),
     Over,
 }
 
+/// A command that goes as on the handle beneath. It has a box because it is large, and a read from memory should not be.
+struct Ordinary<'a, C: Client + 'a> {
+    pending: C::InFlight<'a>,
+    written: Option<Written<'a>>,
+}
+
 impl<'a, C: Client> CachedPending<'a, C> {
-    #[inline]
     pub(super) fn begin(client: &'a C, cache: &'a Inner, args: Box<Args>) -> Self {
-        let state = match cache.look_up(&args) {
-            Found::Kept(reply) => {
-                let info = args.info();
-                args.retire();
-                State::Kept(reply, info)
-            }
-            Found::Missing(place, hash) => State::missing(client, cache, &place, hash, args),
-            Found::Each => State::Each(Box::new(EachKey::begin(cache, args)), Instant::now()),
-            Found::Nothing => State::ordinary(client, cache, args),
+        let Some(reply) = cache.find(&args) else {
+            return Self::begin_unknown(client, cache, args);
+        };
+        let info = args.info();
+        args.retire();
+        Self {
+            client,
+            cache,
+            state: State::Kept(reply, info),
+        }
+    }
+
+    /// Begins a command whose reply was looked for in vain.
+    pub(super) fn begin_unknown(client: &'a C, cache: &'a Inner, args: Box<Args>) -> Self {
+        let state = match cache.way(&args) {
+            Way::Kept(place) => State::missing(client, cache, place, args),
+            Way::Each => State::Each(Box::new(EachKey::begin(cache, args)), Instant::now()),
+            Way::Ordinary => State::ordinary(client, cache, args),
         };
         Self {
             client,
@@ -64,7 +76,10 @@ impl<'a, C: Client> CachedPending<'a, C> {
 impl<'a, C: Client> State<'a, C> {
     fn ordinary(client: &'a C, cache: &'a Inner, args: Box<Args>) -> Self {
         let written = Written::by(&cache.shared, &args);
-        Self::Ordinary(client.begin_command(args), written)
+        Self::Ordinary(Box::new(Ordinary {
+            pending: client.begin_command(args),
+            written,
+        }))
     }
 
     /// Goes the ordinary way after it has waited since `begun`: its deadline is that of the whole call.
@@ -84,13 +99,7 @@ impl<'a, C: Client> State<'a, C> {
 
     /// Joins a read that is on its way, or begins one.
     #[cold]
-    fn missing(
-        client: &'a C,
-        cache: &'a Inner,
-        place: &Place<'_>,
-        hash: KeyHash,
-        args: Box<Args>,
-    ) -> Self {
+    fn missing(client: &'a C, cache: &'a Inner, place: Place, args: Box<Args>) -> Self {
         let shared = &cache.shared;
         shared.counts.missed();
         if place.source.present().tracking == Tracking::Refused {
@@ -110,7 +119,7 @@ impl<'a, C: Client> State<'a, C> {
             args.retire();
             return Self::Shared(read, Instant::now());
         }
-        let read = SharedRead::whole(&cache.reads, shared, place, (id, hash), args);
+        let read = SharedRead::whole(&cache.reads, shared, place, id, args);
         if is_joint {
             read.announce();
         }
@@ -125,7 +134,7 @@ impl<'a, C: Client> CachedPending<'a, C> {
         read: &Arc<SharedRead>,
         begun: Instant,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes>>> {
+    ) -> Poll<Option<Result<KeptReply>>> {
         let outcome = ready!(read.poll(cx));
         self.state = State::Over;
         Poll::Ready(match outcome {
@@ -150,7 +159,7 @@ impl<'a, C: Client> CachedPending<'a, C> {
         joined: Joined,
         limit: Option<Duration>,
         begun: Instant,
-    ) -> Option<Result<Bytes>> {
+    ) -> Option<Result<KeptReply>> {
         self.state = State::Over;
         match joined {
             Joined::Reply(reply) => Some(Ok(reply)),
@@ -168,7 +177,7 @@ impl<C: Client> InFlight for CachedPending<'_, C> {
         match &mut self.state {
             State::Shared(read, _) => read.submit(),
             State::Each(each, _) => each.submit(),
-            State::Ordinary(pending, _) => pending.submit(),
+            State::Ordinary(ordinary) => ordinary.pending.submit(),
             State::Kept(..) | State::Over => {}
         }
     }
@@ -178,8 +187,9 @@ impl<C: Client> InFlight for CachedPending<'_, C> {
         if let State::Kept(..) = self.state {
             // Whoever reads from memory only gives other tasks their turn all the same, such as the one that reads reports.
             ready!(coop::poll_proceed(cx)).made_progress();
-            if let State::Kept(mut reply, info) = std::mem::replace(&mut self.state, State::Over) {
-                return Poll::Ready(decode(&mut reply, info));
+            if let State::Kept(reply, info) = std::mem::replace(&mut self.state, State::Over) {
+                let decoded = R::from_kept(reply);
+                return Poll::Ready(decoded.map_err(|error| error.of_command(info.name.into())));
             }
         }
         self.poll_unkept(cx)
@@ -187,21 +197,21 @@ impl<C: Client> InFlight for CachedPending<'_, C> {
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
         match &mut self.state {
-            State::Ordinary(pending, written) => {
-                let outcome = ready!(pending.poll_frame(cx));
-                written.take();
+            State::Ordinary(ordinary) => {
+                let outcome = ready!(ordinary.pending.poll_frame(cx));
+                ordinary.written.take();
                 self.state = State::Over;
                 Poll::Ready(outcome)
             }
             State::Kept(reply, _) => {
-                let frame = Frame::from_scanned(reply.clone());
+                let frame = frame_of(reply.clone());
                 self.state = State::Over;
                 Poll::Ready(Ok(frame))
             }
             State::Shared(read, begun) => {
                 let (read, begun) = (read.clone(), *begun);
                 match ready!(self.poll_shared(&read, begun, cx)) {
-                    Some(outcome) => Poll::Ready(outcome.map(Frame::from_scanned)),
+                    Some(outcome) => Poll::Ready(outcome.map(frame_of)),
                     None => self.poll_frame(cx),
                 }
             }
@@ -209,7 +219,7 @@ impl<C: Client> InFlight for CachedPending<'_, C> {
                 let joined = ready!(each.poll(cx));
                 let (limit, begun) = (each.command_timeout(), *begun);
                 match self.end_each(joined, limit, begun) {
-                    Some(outcome) => Poll::Ready(outcome.map(Frame::from_scanned)),
+                    Some(outcome) => Poll::Ready(outcome.map(frame_of)),
                     None => self.poll_frame(cx),
                 }
             }
@@ -221,9 +231,9 @@ impl<C: Client> InFlight for CachedPending<'_, C> {
 impl<C: Client> CachedPending<'_, C> {
     fn poll_unkept<R: FromRedis>(&mut self, cx: &mut Context<'_>) -> Poll<Result<R>> {
         match &mut self.state {
-            State::Ordinary(pending, written) => {
-                let outcome = ready!(pending.poll_decoded(cx));
-                written.take();
+            State::Ordinary(ordinary) => {
+                let outcome = ready!(ordinary.pending.poll_decoded(cx));
+                ordinary.written.take();
                 self.state = State::Over;
                 Poll::Ready(outcome)
             }
@@ -232,7 +242,7 @@ impl<C: Client> CachedPending<'_, C> {
                 match ready!(self.poll_shared(&read, begun, cx)) {
                     Some(outcome) => {
                         let decoded = match outcome {
-                            Ok(reply) => R::from_outcome(Ok(shared_read::frame(&reply))),
+                            Ok(reply) => R::from_kept(reply),
                             Err(error) => R::from_outcome(Err(error)),
                         };
                         Poll::Ready(decoded.map_err(|error| read.explained(error)))
@@ -246,7 +256,7 @@ impl<C: Client> CachedPending<'_, C> {
                 match self.end_each(joined, limit, begun) {
                     Some(outcome) => {
                         let decoded = match outcome {
-                            Ok(reply) => R::from_outcome(Ok(shared_read::frame(&reply))),
+                            Ok(reply) => R::from_kept(reply),
                             Err(error) => R::from_outcome(Err(error)),
                         };
                         Poll::Ready(decoded.map_err(|error| error.of_command(info.name.into())))
@@ -259,10 +269,8 @@ impl<C: Client> CachedPending<'_, C> {
     }
 }
 
-/// Decodes a reply that was kept.
-#[inline]
-pub(super) fn decode<R: FromRedis>(reply: &mut Bytes, info: &'static CommandInfo) -> Result<R> {
-    R::from_own(reply).map_err(|error| error.of_command(CommandName::from(info.name)))
+fn frame_of(reply: KeptReply) -> Frame {
+    Frame::from_scanned(reply.into_frame())
 }
 
 impl<C: Client> fmt::Debug for CachedPending<'_, C> {

@@ -101,6 +101,9 @@ impl Cache {
     /// For how long replies are served when nothing comes from the server. When that time is over, the next read goes to
     /// the server, and only when it is answered are replies served again. This bounds how old a served reply can be when
     /// the connection has died and nobody has noticed yet. The default is 5 seconds.
+    ///
+    /// The time is taken from a clock that is cheap and coarse, and a reply is never served for longer: it may go to the
+    /// server up to 16 ms too early, and a time of less than 16 ms has every read go there.
     pub fn max_unheard(mut self, time: Duration) -> Self {
         self.max_unheard = time;
         self

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
-use super::changes::{Changes, Counted, KeyHash};
+use super::changes::{Changes, Counted, KeyHash, Subject};
 use super::clock::{Clock, Moment};
 use super::counts::Counts;
 use super::dropped::Listeners;
 use super::settings::Cache;
-use super::standing::{Present, Standing, Tracking};
+use super::standing::{Standing, Tracking};
 use super::store::{CommandRef, Entry, Stamp, Store};
 use crate::command::Args;
 use crate::engine::subscriptions::invalidation::Invalidation;
@@ -29,15 +29,22 @@ pub(super) struct Shared {
     pub(super) listeners: Listeners,
     epochs: AtomicU32,
     pub(super) clock: Clock,
-    /// The settings' `max_unheard`, as a distance of moments.
-    max_unheard: u64,
+    /// The settings' `max_unheard`, as a distance of moments; `None` if it is too short for that.
+    max_unheard: Option<u64>,
     standings: Lock<Vec<Weak<Standing>>>,
 }
 
+/// By what a reply about some key is known to be current now.
+pub(super) struct Current {
+    epoch: u32,
+    count: u32,
+}
+
 impl Shared {
-    pub(super) fn new(settings: Cache) -> Self {
+    /// `have_slots` says whether it is for a cluster.
+    pub(super) fn new(settings: Cache, have_slots: bool) -> Self {
         Self {
-            changes: Changes::new(settings.max_bytes),
+            changes: Changes::new(settings.max_bytes, have_slots),
             store: Store::new(settings.max_bytes),
             counts: Counts::default(),
             listeners: Listeners::default(),
@@ -66,45 +73,69 @@ impl Shared {
     // ---- what is current ----
 
     /// The reply to a command, if it is kept and current.
-    #[inline]
-    pub(super) fn find(&self, standing: &Standing, command: CommandRef<'_>) -> Option<Entry> {
-        let found = self.store.get(command);
-        let is_served = found
-            .as_ref()
-            .is_some_and(|entry| self.serves(standing, &entry.stamp, entry.expires, command.hash));
-        if is_served { found } else { None }
-    }
-
-    /// Whether a reply with this stamp, which was read over this socket, may be served.
-    #[inline]
-    pub(super) fn serves(
+    #[inline(always)]
+    pub(super) fn find(
         &self,
         standing: &Standing,
-        stamp: &Stamp,
-        expires: u64,
-        key: KeyHash,
-    ) -> bool {
-        self.is_heard(standing)
-            // Most replies have no time to live, so most hits need no exact time.
-            && (expires == u64::MAX || self.clock.milliseconds() < expires)
-            && self.is_current(stamp, standing.present(), key)
+        command: &CommandRef<'_>,
+        slot: Option<u16>,
+    ) -> Option<Entry> {
+        let subject = Subject {
+            key: command.hash,
+            slot,
+        };
+        let current = self.current(standing, subject)?;
+        let found = self.store.get(command)?;
+        self.serves(&current, &found.stamp, found.expires)
+            .then_some(found)
+    }
+
+    /// What a reply about this must have been read at, if it is served now; `None` if nothing is, since the server at the
+    /// other end of this socket was not heard of late.
+    ///
+    /// This is asked before a reply is looked for: what is found afterwards and is as current as this was so within the call.
+    #[inline(always)]
+    pub(super) fn current(&self, standing: &Standing, subject: Subject) -> Option<Current> {
+        self.is_heard(standing).then(|| Current {
+            epoch: standing.epoch(),
+            count: self.changes.count_of(subject),
+        })
+    }
+
+    /// Whether a reply with this stamp may be served.
+    #[inline(always)]
+    pub(super) fn serves(&self, current: &Current, stamp: &Stamp, expires: u64) -> bool {
+        // Most replies have no time to live, so most hits need no exact time.
+        (expires == u64::MAX || self.clock.milliseconds() < expires)
+            && self.is_current(stamp, current)
     }
 
     /// Whether the server at the other end of this socket was heard of late.
     #[inline]
     pub(super) fn is_heard(&self, standing: &Standing) -> bool {
-        standing.was_heard(self.clock.moment(), self.max_unheard)
+        let is_within = |limit| standing.was_heard(self.clock.moment(), limit);
+        self.max_unheard.is_some_and(is_within)
     }
 
     #[inline]
-    pub(super) fn is_current(&self, stamp: &Stamp, present: Present, key: KeyHash) -> bool {
-        let is_current = |counted: &Counted| self.changes.count(counted.key) == counted.count;
-        stamp.epoch == present.epoch
-            && self.changes.count(key) == stamp.count
+    fn is_current(&self, stamp: &Stamp, current: &Current) -> bool {
+        (stamp.epoch, stamp.count) == (current.epoch, current.count)
             && stamp
                 .others
                 .as_ref()
-                .is_none_or(|others| others.iter().all(is_current))
+                .is_none_or(|others| self.are_current(others))
+    }
+
+    /// Whether nothing that a reply depends on has changed since its stamp was made.
+    pub(super) fn is_unchanged(&self, stamp: &Stamp, epoch: u32, subject: Subject) -> bool {
+        let count = self.changes.count_of(subject);
+        self.is_current(stamp, &Current { epoch, count })
+    }
+
+    #[cold]
+    fn are_current(&self, others: &[Counted]) -> bool {
+        let is_current = |counted: &Counted| self.changes.count(counted.key) == counted.count;
+        others.iter().all(is_current)
     }
 
     /// The hash of the key at this place of an encoded command.
@@ -115,39 +146,31 @@ impl Shared {
     }
 
     /// The stamp of a reply to a command that is sent after this.
-    pub(super) fn stamp(
-        &self,
-        epoch: u32,
-        key: KeyHash,
-        slot: Option<KeyHash>,
-        args: &Args,
-    ) -> Stamp {
-        let others = args.has_several_keys() || slot.is_some();
+    pub(super) fn stamp(&self, epoch: u32, subject: Subject, args: &Args) -> Stamp {
         Stamp {
-            epoch,
-            count: self.changes.count(key),
-            others: others.then(|| self.count_others(slot, args)),
+            others: args.has_several_keys().then(|| self.count_others(args)),
+            ..self.stamp_of_part(epoch, subject)
         }
     }
 
     #[cold]
-    fn count_others(&self, slot: Option<KeyHash>, args: &Args) -> Arc<Vec<Counted>> {
-        let mut counted: Vec<Counted> = slot.map(|slot| self.counted(slot)).into_iter().collect();
-        args.each_key(|key| counted.push(self.counted(self.changes.hash(key))));
+    fn count_others(&self, args: &Args) -> Arc<Vec<Counted>> {
+        let mut counted = Vec::with_capacity(args.key_positions().len());
+        args.each_key(|key| {
+            let key = self.changes.hash(key);
+            let count = self.changes.count(key);
+            counted.push(Counted { key, count });
+        });
         Arc::new(counted)
     }
 
-    fn counted(&self, key: KeyHash) -> Counted {
-        let count = self.changes.count(key);
-        Counted { key, count }
-    }
-
-    /// The stamp of a part of a reply that depends on this key alone, and on its slot.
-    pub(super) fn stamp_of_part(&self, epoch: u32, key: KeyHash, slot: Option<KeyHash>) -> Stamp {
+    /// The stamp of a part of a reply that depends on this key alone.
+    #[inline]
+    pub(super) fn stamp_of_part(&self, epoch: u32, subject: Subject) -> Stamp {
         Stamp {
             epoch,
-            count: self.changes.count(key),
-            others: slot.map(|slot| Arc::new(vec![self.counted(slot)])),
+            count: self.changes.count_of(subject),
+            others: None,
         }
     }
 
@@ -164,6 +187,13 @@ impl Shared {
     /// A key was changed; what is kept about it is found to be old when it is asked for.
     pub(super) fn count_change(&self, key: KeyHash) {
         if self.changes.add(key) {
+            self.forget_all();
+        }
+    }
+
+    /// A slot has moved to another node.
+    pub(super) fn count_move(&self, slot: u16) {
+        if self.changes.add_move(slot) {
             self.forget_all();
         }
     }

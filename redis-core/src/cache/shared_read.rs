@@ -12,9 +12,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
-
-use super::changes::KeyHash;
+use super::changes::Subject;
 use super::clock::Moment;
 use super::origin::Place;
 use super::read::TrackedRead;
@@ -25,7 +23,6 @@ use crate::command::{Args, CommandInfo};
 use crate::engine::exchange::Exchange;
 use crate::engine::link::Link;
 use crate::error::{CommandName, Error};
-use crate::reply::FrameRef;
 use crate::runtime::Lock;
 use crate::wire::encode;
 
@@ -79,34 +76,34 @@ enum State {
 }
 
 impl SharedRead {
-    /// Begins a read whose whole reply is wanted; it is sent when it is first polled.
+    /// Begins a read whose whole reply is wanted; it is sent when it is first polled. Its command has this hash.
     pub(super) fn whole(
         reads: &Arc<SharedReads>,
         shared: &Arc<Shared>,
-        place: &Place<'_>,
-        (id, hash): (u64, KeyHash),
+        place: Place,
+        id: u64,
         args: Box<Args>,
     ) -> Arc<Self> {
-        let source = &place.source;
+        let Place { source, subject } = place;
         let present = source.present();
-        let stamp = shared.stamp(present.epoch, hash, place.slot, &args);
-        let wanted = Wanted::Whole(Part { id, hash, stamp });
+        let stamp = shared.stamp(present.epoch, subject, &args);
+        let wanted = Wanted::Whole(Part { id, subject, stamp });
         Self::begin((reads, shared), source, present, wanted, args)
     }
 
-    /// Begins a read of which the element for each key is wanted.
+    /// Begins a read of which the element for each key is wanted. The hash of each one's command comes with its key.
     pub(super) fn each(
         reads: &Arc<SharedReads>,
         shared: &Arc<Shared>,
-        (source, slot): (&Arc<Source>, Option<KeyHash>),
-        keys: Vec<(u64, KeyHash)>,
+        source: Arc<Source>,
+        keys: Vec<(u64, Subject)>,
         args: Box<Args>,
     ) -> Arc<Self> {
         let present = source.present();
-        let part = |(id, hash)| Part {
+        let part = |(id, subject)| Part {
             id,
-            hash,
-            stamp: shared.stamp_of_part(present.epoch, hash, slot),
+            subject,
+            stamp: shared.stamp_of_part(present.epoch, subject),
         };
         let wanted = Wanted::Each(keys.into_iter().map(part).collect());
         Self::begin((reads, shared), source, present, wanted, args)
@@ -114,7 +111,7 @@ impl SharedRead {
 
     fn begin(
         (reads, shared): (&Arc<SharedReads>, &Arc<Shared>),
-        source: &Arc<Source>,
+        source: Arc<Source>,
         present: Present,
         wanted: Wanted,
         args: Box<Args>,
@@ -150,7 +147,7 @@ impl SharedRead {
         Arc::new(Self {
             reads: reads.clone(),
             shared: shared.clone(),
-            source: source.clone(),
+            source,
             wanted,
             epoch: present.epoch,
             began: shared.clock.moment(),
@@ -170,9 +167,9 @@ impl SharedRead {
         let mut parts = self.wanted.parts().iter();
         let place = parts.position(|part| part.id == id)?;
         let part = self.wanted.parts().get(place)?;
-        let is_current = self
-            .shared
-            .is_current(&part.stamp, self.source.present(), part.hash);
+        let is_current =
+            self.shared
+                .is_unchanged(&part.stamp, self.source.standing.epoch(), part.subject);
         let asks = |args: &Args| match &self.wanted {
             Wanted::Whole(_) => args.cacheable().is_some_and(|(bytes, _)| bytes == command),
             Wanted::Each(_) => {
@@ -300,9 +297,4 @@ fn nth_key(args: &Args, place: usize) -> Option<Vec<u8>> {
         number += 1;
     });
     found
-}
-
-/// A view of a reply that was given out.
-pub(super) fn frame(reply: &Bytes) -> FrameRef<'_> {
-    FrameRef::of_bytes(reply)
 }

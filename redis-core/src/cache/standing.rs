@@ -43,13 +43,13 @@ impl Present {
             Tracking::On => 2,
             Tracking::Refused => 3,
         };
-        u64::from(self.epoch) << 8 | tracking
+        u64::from(self.epoch) << 32 | tracking
     }
 
     #[inline]
     fn unpack(packed: u64) -> Self {
         Self {
-            epoch: u32::try_from(packed >> 8).unwrap_or_default(),
+            epoch: epoch_of(packed),
             tracking: match packed & 3 {
                 0 => Tracking::Off,
                 1 => Tracking::Beginning,
@@ -58,6 +58,12 @@ impl Present {
             },
         }
     }
+}
+
+/// The epoch in a packed [`Present`].
+#[inline]
+fn epoch_of(packed: u64) -> u32 {
+    u32::try_from(packed >> 32).unwrap_or_default()
 }
 
 impl Standing {
@@ -75,6 +81,12 @@ impl Standing {
     #[inline]
     pub(super) fn present(&self) -> Present {
         Present::unpack(self.state.load(Ordering::Acquire))
+    }
+
+    /// The present epoch.
+    #[inline]
+    pub(super) fn epoch(&self) -> u32 {
+        epoch_of(self.state.load(Ordering::Acquire))
     }
 
     /// Goes from one present to another; returns whether it was in the first one.

@@ -4,11 +4,11 @@ use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::Bytes;
 use quick_cache::sync::Cache as Kept;
 use quick_cache::{Equivalent, Lifecycle, OptionsBuilder, Weighter};
 
 use super::changes::{Counted, KeyHash};
+use crate::reply::KeptReply;
 
 /// The replies by their commands. It evicts what was not used for long, and resists scans.
 ///
@@ -65,8 +65,7 @@ struct About<'a> {
 /// A reply that is kept.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
-    /// The frame as it came.
-    pub(super) reply: Bytes,
+    pub(super) reply: KeptReply,
     pub(super) stamp: Stamp,
     /// The millisecond from which on it is not served.
     pub(super) expires: u64,
@@ -224,8 +223,8 @@ impl Store {
     }
 
     #[inline]
-    pub(super) fn get(&self, command: CommandRef<'_>) -> Option<Entry> {
-        self.kept.get(&command)
+    pub(super) fn get(&self, command: &CommandRef<'_>) -> Option<Entry> {
+        self.kept.get(command)
     }
 
     pub(super) fn insert(&self, command: Command, entry: Entry) {
@@ -265,43 +264,6 @@ impl Store {
     }
 }
 
-/// A copy of a reply that keeps nothing else alive, and whose clones do not allocate.
-pub(super) fn compact(reply: &[u8]) -> Bytes {
-    const SHORT: usize = 31;
-    const MEDIUM: usize = 63;
-    if reply.len() <= SHORT {
-        Bytes::from_owner(Inline::<SHORT>::new(reply))
-    } else if reply.len() <= MEDIUM {
-        Bytes::from_owner(Inline::<MEDIUM>::new(reply))
-    } else {
-        Bytes::from_owner(Box::<[u8]>::from(reply))
-    }
-}
-
-/// Up to `N` bytes in one piece with their length.
-struct Inline<const N: usize> {
-    len: u8,
-    bytes: [u8; N],
-}
-
-impl<const N: usize> Inline<N> {
-    fn new(source: &[u8]) -> Self {
-        let mut bytes = [0; N];
-        if let Some(target) = bytes.get_mut(..source.len()) {
-            target.copy_from_slice(source);
-        }
-        // The callers give at most `N` bytes, and `N` fits into a byte.
-        let len = u8::try_from(source.len()).unwrap_or(0);
-        Self { len, bytes }
-    }
-}
-
-impl<const N: usize> AsRef<[u8]> for Inline<N> {
-    fn as_ref(&self) -> &[u8] {
-        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -317,7 +279,7 @@ mod tests {
             others: None,
         };
         let entry = Entry {
-            reply: compact(reply),
+            reply: KeptReply::of(reply),
             stamp,
             expires: u64::MAX,
         };
@@ -326,7 +288,7 @@ mod tests {
 
     fn has(store: &Store, bytes: &[u8], hash: u64) -> bool {
         let hash = KeyHash(hash);
-        store.get(CommandRef { bytes, hash }).is_some()
+        store.get(&CommandRef { bytes, hash }).is_some()
     }
 
     #[test]
@@ -358,13 +320,5 @@ mod tests {
             kept.evictions() <= evicted + 1,
             "a reply that is replaced is not evicted"
         );
-    }
-
-    #[test]
-    fn a_copy_is_exact_whatever_its_length() {
-        for len in [0, 1, 31, 32, 63, 64, 1000] {
-            let reply: Vec<u8> = (0..len).map(|at| (at % 251) as u8).collect();
-            assert_eq!(compact(&reply), reply);
-        }
     }
 }

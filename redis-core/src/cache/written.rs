@@ -21,7 +21,7 @@ enum WrittenKeys {
 
 impl<'a> Written<'a> {
     /// `None` if the command changes nothing that could be kept.
-    pub(super) fn by(shared: &'a Shared, args: &Args) -> Option<Box<Self>> {
+    pub(super) fn by(shared: &'a Shared, args: &Args) -> Option<Self> {
         if args.info().readonly {
             return None;
         }
@@ -43,7 +43,7 @@ impl<'a> Written<'a> {
         if let WrittenKeys::All = keys {
             shared.forget_all();
         }
-        Some(Box::new(Self { shared, keys }))
+        Some(Self { shared, keys })
     }
 }
 

@@ -7,11 +7,11 @@ use crate::chain::batch;
 use crate::chain::carrier::Carrier;
 use crate::chain::{Batch, Chain, EachPipeline, Mode, Pipeline, Transaction};
 use crate::command::prefix::Prefix;
-use crate::command::{Args, Keys};
+use crate::command::{Args, CommandInfo, Keys};
 use crate::engine::exchange::Pending;
 use crate::error::{CommandName, Result};
 use crate::handle::{Connection, Exclusive, Pool, PoolPending};
-use crate::reply::{Frame, FromRedis};
+use crate::reply::{Frame, FromRedis, KeptReply};
 use crate::request::{Detached, Execute, IntoRequest, Sink, Target};
 
 /// A handle on which commands are executed: a [`Connection`], a [`Pool`], an [`Exclusive`], a
@@ -51,14 +51,17 @@ pub trait Client: Send + Sync {
     #[doc(hidden)]
     fn begin_command(&self, args: Box<Args>) -> Self::InFlight<'_>;
 
-    /// The reply to a command that need not be sent, since its reply is in memory, decoded.
+    /// The same, after [`Client::poll_known`] has found nothing.
     #[doc(hidden)]
     #[inline]
-    fn poll_known<R: FromRedis>(
-        &self,
-        _args: &Args,
-        _cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<R>>> {
+    fn begin_unknown(&self, args: Box<Args>) -> Self::InFlight<'_> {
+        self.begin_command(args)
+    }
+
+    /// The reply to a command that need not be sent, since its reply is in memory.
+    #[doc(hidden)]
+    #[inline]
+    fn poll_known(&self, _args: &Args, _cx: &mut Context<'_>) -> Poll<Option<KeptReply>> {
         Poll::Ready(None)
     }
 
@@ -173,13 +176,23 @@ impl<'a, C: Client, R: FromRedis> Execute<R> for &'a C {
     type Output = R;
 
     #[inline]
-    fn poll_known(&self, args: &Args, cx: &mut Context<'_>) -> Poll<Option<Result<R>>> {
+    fn poll_known(&self, args: &Args, cx: &mut Context<'_>) -> Poll<Option<KeptReply>> {
         C::poll_known(self, args, cx)
+    }
+
+    #[inline]
+    fn decode_known(reply: KeptReply, info: &'static CommandInfo) -> Result<R> {
+        R::from_kept(reply).map_err(|error| error.of_command(info.name.into()))
     }
 
     #[inline]
     fn begin(self, args: Box<Args>) -> C::InFlight<'a> {
         self.begin_command(args)
+    }
+
+    #[inline]
+    fn begin_unknown(self, args: Box<Args>) -> C::InFlight<'a> {
+        C::begin_unknown(self, args)
     }
 
     fn submit(pending: &mut C::InFlight<'a>) {
@@ -241,11 +254,12 @@ macro_rules! pointers {
             }
 
             #[inline]
-            fn poll_known<R: FromRedis>(
-                &self,
-                args: &Args,
-                cx: &mut Context<'_>,
-            ) -> Poll<Option<Result<R>>> {
+            fn begin_unknown(&self, args: Box<Args>) -> C::InFlight<'_> {
+                C::begin_unknown(self, args)
+            }
+
+            #[inline]
+            fn poll_known(&self, args: &Args, cx: &mut Context<'_>) -> Poll<Option<KeptReply>> {
                 C::poll_known(self, args, cx)
             }
 

@@ -7,7 +7,8 @@
 use bytes::Bytes;
 
 use super::frame_ref::{FrameRef, to_chunk};
-use super::view::{Reply, Str, short_string};
+use super::kept::KeptReply;
+use super::view::{Reply, Str};
 use crate::error::{DecodeError, Error};
 use crate::wire::Span;
 
@@ -118,17 +119,16 @@ pub trait FromRedis: Sized {
         self
     }
 
-    /// Decodes a reply that is alone in its bytes, and may take it away. A short string, which most such replies are, is
-    /// decoded without the detour over a frame.
+    /// Decodes a reply that a cache has kept, and may take it away.
     #[doc(hidden)]
     #[inline]
-    fn from_own(reply: &mut Bytes) -> Result<Self, Error> {
-        let span = Span::from(&*reply);
-        match short_string(span, 0) {
-            Some((text, _)) => {
-                Self::from_redis(Reply::Bulk(text)).map_err(|error| does_not_fit(error, span))
+    fn from_kept(reply: KeptReply) -> Result<Self, Error> {
+        match reply {
+            KeptReply::Text(text) => {
+                let decoded = Self::from_redis(Reply::Bulk(Str::of_bytes(&text)));
+                decoded.map_err(|error| kept_does_not_fit(error, text))
             }
-            None => Self::from_outcome(Ok(FrameRef::of_bytes(reply))),
+            KeptReply::Frame(frame) => Self::from_outcome(Ok(FrameRef::of_bytes(&frame))),
         }
     }
 
@@ -142,6 +142,12 @@ pub trait FromRedis: Sized {
             _ => frame.decode(),
         }
     }
+}
+
+#[cold]
+fn kept_does_not_fit(error: DecodeError, text: Bytes) -> Error {
+    let frame = KeptReply::Text(text).into_frame();
+    does_not_fit(error, Span::from(&frame))
 }
 
 #[cold]

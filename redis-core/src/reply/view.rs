@@ -148,6 +148,12 @@ impl<'a> Str<'a> {
         Self(Span { bytes, shared })
     }
 
+    /// All of some bytes, which may be shared.
+    #[inline]
+    pub(super) fn of_bytes(bytes: &'a Bytes) -> Self {
+        Self::new(bytes, Some(bytes))
+    }
+
     /// The bytes.
     #[inline]
     #[must_use]

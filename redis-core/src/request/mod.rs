@@ -13,6 +13,7 @@ use std::task::{Context, Poll, ready};
 
 use crate::command::{Args, CommandInfo, Keys};
 use crate::error::{Error, Result};
+use crate::reply::KeptReply;
 
 mod detached;
 mod script;
@@ -60,19 +61,29 @@ pub trait Execute<R>: Sink {
     /// The result of awaiting.
     type Output;
 
-    /// The outcome of a command that need not be sent, since its reply is in memory.
+    /// The reply to a command that need not be sent, since its reply is in memory.
     #[doc(hidden)]
     #[inline]
-    fn poll_known(
-        &self,
-        _args: &Args,
-        _cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Self::Output>>> {
+    fn poll_known(&self, _args: &Args, _cx: &mut Context<'_>) -> Poll<Option<KeptReply>> {
         Poll::Ready(None)
+    }
+
+    /// What [`Execute::poll_known`] has found, decoded. A sink that finds nothing is not asked.
+    #[doc(hidden)]
+    #[inline]
+    fn decode_known(_reply: KeptReply, _info: &'static CommandInfo) -> Result<Self::Output> {
+        Err(Error::ended())
     }
 
     /// Begins the execution of a command. The command may be sent later.
     fn begin(self, args: Box<Args>) -> Self::Pending;
+
+    /// The same, after [`Execute::poll_known`] has found nothing.
+    #[doc(hidden)]
+    #[inline]
+    fn begin_unknown(self, args: Box<Args>) -> Self::Pending {
+        self.begin(args)
+    }
 
     /// Sends the command now, before the first poll.
     fn submit(pending: &mut Self::Pending);
@@ -172,9 +183,11 @@ impl<S: Sink, R> Request<S, R> {
         write: impl FnOnce(&mut Args),
     ) -> Self {
         let sink = target.into_sink();
-        let mut args = Args::lease(info, sink.keys());
-        write(&mut args);
-        Self::of(sink, args)
+        let args = Args::lease(info, sink.keys());
+        // It is made before the arguments are written: when it is moved afterwards, it has long been in memory.
+        let mut request = Self::of(sink, args);
+        request.edit(write);
+        request
     }
 
     /// A request for a command that was built already.
@@ -234,7 +247,7 @@ impl<S: Sink, R> Request<S, R> {
     where
         S: Execute<R>,
     {
-        self.start();
+        self.start(S::begin);
         if let State::Pending(pending) = &mut self.state {
             S::submit(pending);
         }
@@ -251,14 +264,11 @@ impl<S: Sink, R> Request<S, R> {
     }
 
     #[inline]
-    fn start(&mut self)
-    where
-        S: Execute<R>,
-    {
+    fn start(&mut self, begin: impl FnOnce(S, Box<Args>) -> S::Pending) {
         if let State::Building(..) = self.state
             && let State::Building(sink, args) = std::mem::replace(&mut self.state, State::Done)
         {
-            let pending = State::Pending(sink.begin(args));
+            let pending = State::Pending(begin(sink, args));
             // What is replaced is `Done`, which needs no drop; the compiler does not see that.
             std::mem::forget(std::mem::replace(&mut self.state, pending));
         }
@@ -280,14 +290,16 @@ impl<S: Execute<R>, R> Future for Request<S, R> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if let State::Building(sink, args) = &self.state
-            && let Some(outcome) = ready!(sink.poll_known(args, cx))
+            && let Some(reply) = ready!(sink.poll_known(args, cx))
         {
+            let info = args.info();
             if let State::Building(_, args) = std::mem::replace(&mut self.state, State::Done) {
                 args.retire();
             }
-            return Poll::Ready(outcome);
+            // This comes last, so that the value is made in its place and not moved.
+            return Poll::Ready(S::decode_known(reply, info));
         }
-        self.start();
+        self.start(S::begin_unknown);
         match &mut self.state {
             State::Pending(pending) => S::poll(pending, cx),
             State::Building(..) | State::Done => Poll::Ready(Err(Error::ended())),

@@ -3,19 +3,17 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::outcome::Outcome;
 use super::wanted::{Part, Wanted};
 use super::{SharedRead, command_of};
 use crate::cache::clock::milliseconds;
 use crate::cache::read::{Answers, TrackedRead};
 use crate::cache::standing::{Present, Tracking};
-use crate::cache::store::{self, Command, CommandRef, Entry};
+use crate::cache::store::{Command, CommandRef, Entry};
 use crate::cache::trace;
 use crate::engine::inflight::Delivery;
 use crate::error::ServerError;
-use crate::reply::FrameRef;
+use crate::reply::{FrameRef, KeptReply};
 
 impl SharedRead {
     /// Reads what came back, and keeps the reply if it may be kept.
@@ -49,12 +47,12 @@ impl SharedRead {
             if matches!(error.code(), "MOVED" | "ASK" | "READONLY") {
                 return Outcome::Ordinary;
             }
-            return Outcome::Reply(store::compact(answers.reply.as_bytes()));
+            return Outcome::Reply(KeptReply::of(answers.reply.as_bytes()));
         }
         let kept_until = self.kept_until(&answers);
         match &self.wanted {
             Wanted::Whole(part) => {
-                let reply = store::compact(answers.reply.as_bytes());
+                let reply = KeptReply::of(answers.reply.as_bytes());
                 if let Some(expires) = kept_until
                     && let Some((bytes, key)) = read.args.cacheable()
                 {
@@ -77,8 +75,8 @@ impl SharedRead {
         let Some(elements) = reply.to_frame().elements() else {
             return Outcome::Ordinary;
         };
-        let elements: Arc<[Bytes]> = elements
-            .map(|element| store::compact(element.as_bytes()))
+        let elements: Arc<[KeptReply]> = elements
+            .map(|element| KeptReply::of(element.as_bytes()))
             .collect();
         if elements.len() != parts.len() {
             return Outcome::Ordinary;
@@ -127,15 +125,15 @@ impl SharedRead {
         is_tracked.then(|| self.expires(answers.ttl))
     }
 
-    fn keep(&self, part: &Part, command: (&[u8], Range<usize>), reply: &Bytes, expires: u64) {
+    fn keep(&self, part: &Part, command: (&[u8], Range<usize>), reply: &KeptReply, expires: u64) {
         let (bytes, key) = command;
         let fits = reply.len() <= self.shared.settings.max_reply_bytes;
-        let is_current = self
-            .shared
-            .is_current(&part.stamp, self.source.present(), part.hash);
+        let is_current =
+            self.shared
+                .is_unchanged(&part.stamp, self.source.standing.epoch(), part.subject);
         let command = CommandRef {
             bytes,
-            hash: part.hash,
+            hash: part.subject.key,
         };
         if fits
             && is_current

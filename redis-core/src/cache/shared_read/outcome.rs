@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::engine::inflight::Failure;
+use crate::reply::KeptReply;
 
 /// How a read ended.
 #[derive(Debug, Clone)]
 pub(in crate::cache) enum Outcome {
     /// The reply, which may be an error.
-    Reply(Bytes),
+    Reply(KeptReply),
     /// The elements of the reply, for a read whose elements are wanted.
-    Elements(Arc<[Bytes]>),
+    Elements(Arc<[KeptReply]>),
     Failed(Failure),
     /// It must be sent in the ordinary way, by each caller for itself: it was refused for a reason that goes away, or
     /// another node has its keys.

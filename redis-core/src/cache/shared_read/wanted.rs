@@ -1,6 +1,6 @@
 //! What a read is to bring: [`Wanted`], in [`Part`]s that are kept by themselves.
 
-use crate::cache::changes::KeyHash;
+use crate::cache::changes::Subject;
 use crate::cache::store::Stamp;
 
 /// What a read is to bring.
@@ -15,8 +15,7 @@ pub(super) enum Wanted {
 pub(super) struct Part {
     /// The hash of the command that it is the reply to.
     pub(super) id: u64,
-    /// The hash of its first key.
-    pub(super) hash: KeyHash,
+    pub(super) subject: Subject,
     pub(super) stamp: Stamp,
 }
 

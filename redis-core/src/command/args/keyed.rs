@@ -32,6 +32,9 @@ impl Args {
     /// The place of the content of the word at this position.
     #[inline]
     pub(super) fn place_of_key(&self, position: u32) -> Option<Range<usize>> {
+        if position == self.info.words && self.words == position + 1 {
+            return only_word(&self.bytes, self.info.header.len());
+        }
         let (mut at, mut word) = (0, 0);
         if position >= self.info.words {
             (at, word) = (self.info.header.len(), self.info.words);
@@ -69,6 +72,18 @@ impl Args {
     pub(crate) fn has_several_keys(&self) -> bool {
         self.keys.len() > 1
     }
+}
+
+/// The place of the content of the word from `at` to the end. A short one is found only from the number of bytes: its
+/// length has one or two digits.
+#[inline]
+pub(super) fn only_word(bytes: &[u8], at: usize) -> Option<Range<usize>> {
+    let header = match bytes.len().checked_sub(at)? {
+        0..=15 => 4,
+        16..=106 => 5,
+        _ => return word_at(bytes, at),
+    };
+    Some(at + header..bytes.len() - 2)
 }
 
 /// The place of the content of the word that begins at `at`.
@@ -119,6 +134,12 @@ mod tests {
             key_of(&args).unwrap(),
             b"a long key of more than nine bytes"
         );
+        for len in [0, 1, 9, 10, 99, 100, 101, 1000] {
+            let key = "k".repeat(len);
+            let mut args = Args::new(&GET, Keys::Noted);
+            args.key("key", &key);
+            assert_eq!(key_of(&args).unwrap(), key.as_bytes());
+        }
         let mut args = Args::new(&MEMORY, Keys::Noted);
         args.key("key", "");
         assert_eq!(key_of(&args).unwrap(), b"");

@@ -1,5 +1,6 @@
 //! The slots of a command's keys, computed while they are written.
 
+use super::keyed::only_word;
 use super::{Args, Keys};
 use crate::command::info::RequestPolicy;
 use crate::command::slot::{Slots, crossing, slot};
@@ -33,7 +34,8 @@ impl Args {
 
     fn note_slots(&mut self, first: u32, from: usize) {
         let written = self.bytes.get(from..).unwrap_or_default();
-        let slots = match only_word(written) {
+        let key = only_word(written, 0).and_then(|place| written.get(place));
+        let slots = match key {
             Some(key) if self.words == first + 1 => Slots::One(slot(key)),
             _ => encode::words(written).fold(Slots::None, |slots, key| slots.with(slot(key))),
         };
@@ -114,17 +116,6 @@ impl Args {
         }
         slots
     }
-}
-
-/// The word in the bytes of one argument, found only from their number: a short one has a length of one or two digits.
-#[inline]
-fn only_word(encoded: &[u8]) -> Option<&[u8]> {
-    let header = match encoded.len() {
-        0..=15 => 4,
-        16..=106 => 5,
-        _ => return None,
-    };
-    encoded.get(header..encoded.len().checked_sub(2)?)
 }
 
 #[cfg(test)]

@@ -24,11 +24,14 @@ impl Args {
     /// Starts a command with its name, in the memory of an earlier command.
     #[inline(always)]
     pub(crate) fn lease(info: &'static CommandInfo, keys: Keys) -> Box<Self> {
+        let take = |spare: &Cell<Option<Box<Self>>>| {
+            let mut args = spare.take()?;
+            spare.set(args.spare.before.take());
+            Some(args)
+        };
         // While the thread ends, there are none.
-        match SPARE.try_with(Cell::take) {
+        match SPARE.try_with(take) {
             Ok(Some(mut args)) => {
-                let before = args.spare.before.take();
-                let _ending = SPARE.try_with(|spare| spare.set(before));
                 args.restart(info, keys);
                 args
             }
@@ -51,18 +54,18 @@ impl Args {
             return;
         }
         self.clear();
+        let keep = |spare: &Cell<Option<Box<Self>>>| {
+            let before = spare.take();
+            let count = before.as_ref().map_or(0, |before| before.spare.count + 1);
+            spare.set(if count < KEPT {
+                self.spare = Spare { before, count };
+                Some(self)
+            } else {
+                before
+            });
+        };
         // While the thread ends, none are kept.
-        let Ok(before) = SPARE.try_with(Cell::take) else {
-            return;
-        };
-        let count = before.as_ref().map_or(0, |before| before.spare.count + 1);
-        let kept = if count < KEPT {
-            self.spare = Spare { before, count };
-            Some(self)
-        } else {
-            before
-        };
-        let _ending = SPARE.try_with(|spare| spare.set(kept));
+        let _ending = SPARE.try_with(keep);
     }
 
     #[inline]

@@ -3,15 +3,12 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::FromRedis;
 use crate::error::DecodeError;
 use crate::error::{Error, ServerError};
-use crate::reply::FrameRef;
 use crate::reply::Value;
 use crate::reply::view::Reply;
-use crate::wire::token::short_bulk;
+use crate::reply::{FrameRef, KeptReply};
 
 const OK: &[u8] = b"OK";
 
@@ -70,11 +67,11 @@ impl<T: FromRedis> FromRedis for Option<T> {
         T::from_option(reply)
     }
 
-    #[inline]
-    fn from_own(reply: &mut Bytes) -> Result<Self, Error> {
-        match short_bulk(reply, 0) {
-            Some(_) => T::from_own(reply).map(Some),
-            None => Self::from_outcome(Ok(FrameRef::of_bytes(reply))),
+    #[inline(always)]
+    fn from_kept(reply: KeptReply) -> Result<Self, Error> {
+        match reply {
+            KeptReply::Text(_) => T::from_kept(reply).map(Some),
+            KeptReply::Frame(frame) => Self::from_outcome(Ok(FrameRef::of_bytes(&frame))),
         }
     }
 
@@ -112,6 +109,10 @@ impl<T: FromRedis> FromRedis for Result<T, Error> {
 
     fn from_outcome(outcome: Result<FrameRef<'_>, Error>) -> Result<Self, Error> {
         Ok(T::from_outcome(outcome))
+    }
+
+    fn from_kept(reply: KeptReply) -> Result<Self, Error> {
+        Ok(T::from_kept(reply))
     }
 
     fn describe_failure(self, describe: impl FnOnce(Error) -> Error) -> Self {

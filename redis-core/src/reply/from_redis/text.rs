@@ -4,13 +4,12 @@ use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 
 use super::FromRedis;
 use crate::error::{DecodeError, Error};
-use crate::reply::FrameRef;
 use crate::reply::view::{Reply, Str};
-use crate::wire::token::short_bulk;
+use crate::reply::{FrameRef, KeptReply};
 
 #[inline]
 fn text<'a>(reply: &Reply<'a>) -> Result<Str<'a>, DecodeError> {
@@ -85,17 +84,13 @@ impl FromRedis for Bytes {
         Ok(text(&reply)?.to_bytes())
     }
 
-    /// The reply itself, of which everything but the string is cut off.
-    #[inline]
-    fn from_own(reply: &mut Bytes) -> Result<Self, Error> {
-        let Some((data, end)) = short_bulk(reply, 0) else {
-            return Self::from_outcome(Ok(FrameRef::of_bytes(reply)));
-        };
-        let (start, len) = (end - data.len() - 2, data.len());
-        let mut own = std::mem::take(reply);
-        own.advance(start);
-        own.truncate(len);
-        Ok(own)
+    /// The string that is kept.
+    #[inline(always)]
+    fn from_kept(reply: KeptReply) -> Result<Self, Error> {
+        match reply {
+            KeptReply::Text(text) => Ok(text),
+            KeptReply::Frame(frame) => Self::from_outcome(Ok(FrameRef::of_bytes(&frame))),
+        }
     }
 }
 
