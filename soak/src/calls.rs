@@ -102,9 +102,20 @@ impl Caller {
         let result = self.wait(manner, work).await;
         let took = begin.elapsed();
         self.tally.took(took);
-        let late = took.saturating_sub(self.limit + SLACK);
-        if late > self.stalls.longest_of_late() {
-            let text = format!("{}: a call took {took:?}, not {:?}", self.load, self.limit);
+        let (late, stood) = (
+            took.saturating_sub(self.limit + SLACK),
+            self.stalls.longest_of_late(),
+        );
+        if late > stood {
+            let end = match &result {
+                Some(Ok(_)) => "was answered".to_owned(),
+                Some(Err(error)) => format!("failed: {error}"),
+                None => "was dropped".to_owned(),
+            };
+            let text = format!(
+                "{}: a call took {took:?}, not {:?}, and {end}; timers were late by {stood:?}",
+                self.load, self.limit
+            );
             self.tally.broke(Rule::Late, text);
         }
         let outcome = match result {
