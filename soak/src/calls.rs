@@ -104,7 +104,7 @@ impl Caller {
         self.tally.took(took);
         let (late, stood) = (
             took.saturating_sub(self.limit + SLACK),
-            self.stalls.longest_of_late(),
+            self.stalls.sum_of_late(),
         );
         if late > stood {
             let end = match &result {
