@@ -34,7 +34,7 @@ impl Cluster {
     ///
     /// It is for commands that change their connection, such as WATCH and MULTI by hand, on keys of this slot. Redirects
     /// are not followed on it: they are errors, since the state of the socket is on the node that it leads to. After
-    /// one, take a new lease. For a transaction that depends on what it has read, see [`Cluster::watch`], which does that.
+    /// one the map is asked for again: take a new lease. For a transaction that depends on what it has read, see [`Cluster::watch`], which does that.
     ///
     /// Waiting is fair and bounded by the command timeout.
     ///

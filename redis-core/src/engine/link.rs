@@ -369,6 +369,13 @@ impl Link {
         }
     }
 
+    /// A slot is on another node. Where redirects are followed, the map is corrected then; here the cluster asks for it again.
+    pub(crate) fn suspect_map(&self) {
+        if !self.config.routed {
+            self.config.maintenance.slots_moved.0.notify_one();
+        }
+    }
+
     /// Takes what the server announces. Returns how long limits of time are longer; `None` if this is known already.
     pub(crate) fn note_maintenance(&self, notice: Notice, now: Instant) -> Option<Relaxation> {
         let relaxation =

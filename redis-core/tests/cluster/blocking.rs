@@ -350,6 +350,35 @@ async fn waits_without_a_limit_on_a_node_that_hangs_end_when_a_replica_takes_ove
     blocking(move || owner.server().resume().unwrap()).await;
 }
 
+/// Without that, leases would lead to the old node until the map is asked for in its turn, half a minute later.
+#[tokio::test]
+async fn a_redirect_on_a_lease_has_the_map_asked_for() {
+    let fake = FakeCluster::start(3, |asked| {
+        match (asked.command.name().as_str(), asked.node) {
+            ("GET", 2) => Answer::moved(12_182, asked.addr(0)),
+            _ => Answer::Usual,
+        }
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    fake.assign(12_182..=12_182, 0);
+    let lease = cluster.exclusive_for(KEY).await.unwrap();
+    let refused = lease.run(get(KEY)).await.unwrap_err();
+    assert!(refused.to_string().contains("MOVED"), "{refused}");
+    let found = async {
+        loop {
+            let lease = cluster.exclusive_for(KEY).await.unwrap();
+            if lease.run(get(KEY)).await.is_ok() {
+                return;
+            }
+        }
+    };
+    // Its turn would come after 30 s.
+    let found = tokio::time::timeout(Duration::from_secs(20), found).await;
+    found.expect("the map was not asked for");
+}
+
 #[tokio::test]
 async fn a_lease_leads_to_the_node_of_its_key() {
     let space = keys_of(ServerKind::Redis8).await;

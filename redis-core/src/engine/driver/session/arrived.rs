@@ -153,8 +153,7 @@ pub(super) struct Replies<'s> {
     cut: Cut<'s>,
     found: &'s mut Frames,
     unanswered: &'s Unanswered,
-    /// Whether one of them says that the server became a replica.
-    demoted: bool,
+    told: Told,
 }
 
 impl<'s> Replies<'s> {
@@ -173,7 +172,7 @@ impl<'s> Replies<'s> {
             },
             found,
             unanswered,
-            demoted: false,
+            told: Told::default(),
         }
     }
 
@@ -248,7 +247,7 @@ impl<'s> Replies<'s> {
         woken: &mut Vec<Waker>,
     ) {
         let told = remark(self.cut.rest());
-        self.demoted |= told == Some(Remark::Demoted);
+        self.told.note(told.as_ref());
         let (mut count, mut len) = first;
         while count < wanted {
             let rest = self.cut.rest().get(len..).unwrap_or_default();
@@ -256,7 +255,7 @@ impl<'s> Replies<'s> {
                 break;
             };
             // Those that were found together are no errors.
-            self.demoted |= remark(rest) == Some(Remark::Demoted);
+            self.told.note(remark(rest).as_ref());
             (count, len) = (count + next.0, len + next.1);
         }
         let piece = self.cut.take(len);
@@ -272,9 +271,25 @@ impl<'s> Replies<'s> {
         }
     }
 
-    /// Whether one of them said that the server became a replica.
-    pub(super) fn say_demoted(self) -> bool {
-        self.demoted
+    /// What they told besides their content.
+    pub(super) fn told(self) -> Told {
+        self.told
+    }
+}
+
+/// What errors among some replies told the engine.
+#[derive(Default, Clone, Copy)]
+pub(super) struct Told {
+    /// The server became a replica.
+    pub(super) demoted: bool,
+    /// Another node has a slot.
+    pub(super) elsewhere: bool,
+}
+
+impl Told {
+    fn note(&mut self, remark: Option<&Remark>) {
+        self.demoted |= remark == Some(&Remark::Demoted);
+        self.elsewhere |= remark == Some(&Remark::Elsewhere);
     }
 }
 

@@ -157,8 +157,12 @@ impl Session {
             queue.shrink();
             Ok(())
         });
-        if replies.say_demoted() {
+        let told = replies.told();
+        if told.demoted {
             link.suspect_replica();
+        }
+        if told.elsewhere {
+            link.suspect_map();
         }
         answered
     }
