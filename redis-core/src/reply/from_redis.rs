@@ -124,7 +124,7 @@ pub trait FromRedis: Sized {
     #[inline]
     fn from_kept(reply: KeptReply) -> Result<Self, Error> {
         match reply {
-            KeptReply::Text(text) => {
+            KeptReply::Bulk(text) => {
                 let decoded = Self::from_redis(Reply::Bulk(Str::of_bytes(&text)));
                 decoded.map_err(|error| kept_does_not_fit(error, text))
             }
@@ -146,7 +146,7 @@ pub trait FromRedis: Sized {
 
 #[cold]
 fn kept_does_not_fit(error: DecodeError, text: Bytes) -> Error {
-    let frame = KeptReply::Text(text).into_frame();
+    let frame = KeptReply::Bulk(text).into_frame();
     does_not_fit(error, Span::from(&frame))
 }
 

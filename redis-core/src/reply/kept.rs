@@ -14,7 +14,7 @@ use crate::wire::token;
 #[derive(Debug, Clone)]
 pub enum KeptReply {
     /// A string.
-    Text(Bytes),
+    Bulk(Bytes),
     /// Any other reply, as it came.
     Frame(Arc<Bytes>),
 }
@@ -23,7 +23,7 @@ impl KeptReply {
     /// A copy of a reply that came.
     pub(crate) fn of(frame: &[u8]) -> Self {
         match token::short_bulk(frame, 0) {
-            Some((text, end)) if end == frame.len() => Self::Text(compact(text)),
+            Some((text, end)) if end == frame.len() => Self::Bulk(compact(text)),
             _ => Self::Frame(Arc::new(compact(frame))),
         }
     }
@@ -31,7 +31,7 @@ impl KeptReply {
     /// How many bytes it keeps.
     pub(crate) fn len(&self) -> usize {
         match self {
-            Self::Text(text) => text.len(),
+            Self::Bulk(text) => text.len(),
             Self::Frame(frame) => frame.len(),
         }
     }
@@ -39,7 +39,7 @@ impl KeptReply {
     /// The reply as it came.
     pub(crate) fn into_frame(self) -> Bytes {
         match self {
-            Self::Text(text) => {
+            Self::Bulk(text) => {
                 let mut frame = Vec::with_capacity(text.len() + 8);
                 encode::bulk(&mut frame, &text);
                 frame.into()
@@ -51,7 +51,7 @@ impl KeptReply {
     /// Appends the reply as it came.
     pub(crate) fn write_to(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Text(text) => encode::bulk(out, text),
+            Self::Bulk(text) => encode::bulk(out, text),
             Self::Frame(frame) => out.put(frame),
         }
     }
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_string_is_kept_alone() {
-        assert!(matches!(KeptReply::of(b"$2\r\nab\r\n"), KeptReply::Text(text) if text == "ab"));
+        assert!(matches!(KeptReply::of(b"$2\r\nab\r\n"), KeptReply::Bulk(text) if text == "ab"));
         assert!(matches!(KeptReply::of(b"$-1\r\n"), KeptReply::Frame(_)));
     }
 }

@@ -70,7 +70,7 @@ impl<T: FromRedis> FromRedis for Option<T> {
     #[inline(always)]
     fn from_kept(reply: KeptReply) -> Result<Self, Error> {
         match reply {
-            KeptReply::Text(_) => T::from_kept(reply).map(Some),
+            KeptReply::Bulk(_) => T::from_kept(reply).map(Some),
             KeptReply::Frame(frame) => Self::from_outcome(Ok(FrameRef::of_bytes(&frame))),
         }
     }

@@ -88,7 +88,7 @@ impl FromRedis for Bytes {
     #[inline(always)]
     fn from_kept(reply: KeptReply) -> Result<Self, Error> {
         match reply {
-            KeptReply::Text(text) => Ok(text),
+            KeptReply::Bulk(text) => Ok(text),
             KeptReply::Frame(frame) => Self::from_outcome(Ok(FrameRef::of_bytes(&frame))),
         }
     }
