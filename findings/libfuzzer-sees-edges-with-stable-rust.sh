@@ -47,7 +47,7 @@ host=$(rustc -vV | sed -n 's/^host: //p')
 # Builds with these flags, runs 2,000,000 inputs, and says what became of it.
 try() {
     RUSTFLAGS="$*" cargo build --release --quiet --manifest-path "$folder/Cargo.toml" --target "$host"
-    "$folder/target/$host/release/word" -runs=2000000 -seed=1 -max_len=16 >"$folder/out" 2>&1 || true
+    (cd "$folder" && "target/$host/release/word" -runs=2000000 -seed=1 -max_len=16) >"$folder/out" 2>&1 || true
     if grep -q '^reached' "$folder/out"; then
         echo "reached"
     elif grep -q 'Is the code instrumented for coverage' "$folder/out"; then

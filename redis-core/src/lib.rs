@@ -101,7 +101,7 @@ pub use request::{
     Run, Script, Sink, Target, cmd, raw,
 };
 #[doc(hidden)]
-pub use runtime::planted;
+pub use runtime::{planted, simulated};
 #[doc(hidden)]
 pub use scan::repeat::Pause;
 pub use scan::repeat::{Awaited, IntoRepeat, Repeat};

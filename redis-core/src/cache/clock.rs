@@ -5,6 +5,8 @@ use std::time::Duration;
 use coarsetime::Instant as Coarse;
 use tokio::time::Instant;
 
+use crate::runtime::simulated::is_simulated;
+
 /// Tells the time in two ways: exactly, and cheaply. The exact way takes as long as finding a reply in memory, so it is used
 /// only where a millisecond matters.
 pub(super) struct Clock {
@@ -36,6 +38,9 @@ impl Clock {
     /// This moment.
     #[inline]
     pub(super) fn moment(&self) -> Moment {
+        if is_simulated() {
+            return Moment(coarsetime::Duration::from(self.exact.elapsed()).as_ticks());
+        }
         let now = Coarse::now_without_cache_update().as_ticks();
         // Whatever the clock of the system does, time does not go back behind the beginning.
         Moment(now.saturating_sub(self.coarse.as_ticks()))

@@ -198,7 +198,9 @@ impl Link {
         let mut queue = self.queue.lock();
         let result = work(&mut queue, woken);
         // Whatever was changed may have made room.
-        woken.extend(queue.next_in_line());
+        if queue.has_line() {
+            woken.extend(queue.next_in_line());
+        }
         drop(queue);
         if !woken.is_empty() {
             woken.drain(..).for_each(Waker::wake);

@@ -183,11 +183,9 @@ impl<S: Sink, R> Request<S, R> {
         write: impl FnOnce(&mut Args),
     ) -> Self {
         let sink = target.into_sink();
-        let args = Args::lease(info, sink.keys());
-        // It is made before the arguments are written: when it is moved afterwards, it has long been in memory.
-        let mut request = Self::of(sink, args);
-        request.edit(write);
-        request
+        let mut args = Args::lease(info, sink.keys());
+        write(&mut args);
+        Self::of(sink, args)
     }
 
     /// A request for a command that was built already.

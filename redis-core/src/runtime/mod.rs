@@ -5,6 +5,7 @@
 //! - this file: tasks, those of the drivers and others that run rarely
 //! - `lock`: a lock that a panic does not close
 //! - `planted`: faults that the simulation has to find
+//! - `simulated`: whether a thread is a simulated world
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,6 +14,7 @@ use tokio::task::JoinHandle;
 
 mod lock;
 pub mod planted;
+pub mod simulated;
 
 pub(crate) use lock::Lock;
 

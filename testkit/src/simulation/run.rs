@@ -6,6 +6,7 @@ use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use tokio::time::timeout;
+use typedis_core::simulated::simulate;
 
 use super::clients::{self, Scene};
 use super::faults::Weatherman;
@@ -37,6 +38,7 @@ thread_local! {
 pub fn run(plan: &Plan, with_lines: bool) -> Outcome {
     catch_panics();
     PANICKED.set(Some(None));
+    simulate(true);
     // What the engine takes from it: pauses, and which socket of a pool is tried first.
     fastrand::seed(plan.seed);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -52,6 +54,7 @@ pub fn run(plan: &Plan, with_lines: bool) -> Outcome {
         }
         Err(error) => failed(format!("there is no runtime: {error}")),
     };
+    simulate(false);
     if let Some(text) = PANICKED.take().flatten() {
         outcome.violation = Some(Violation {
             rule: "nothing panics",

@@ -195,7 +195,14 @@ impl Queue {
         self.next_in_line()
     }
 
+    /// Whether callers wait for room.
+    #[inline]
+    pub(crate) fn has_line(&self) -> bool {
+        !self.waiters.is_empty()
+    }
+
     /// The first caller who waits, if there is room.
+    #[cold]
     pub(crate) fn next_in_line(&self) -> Option<Waker> {
         let (_, waker) = self.waiters.front()?;
         (self.has_room(1) && !Planted::LostWakeup.is_here()).then(|| waker.clone())
