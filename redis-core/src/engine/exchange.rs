@@ -189,6 +189,7 @@ impl<'a> Pending<'a> {
     }
 
     /// Takes the reply, if it has come and is a single one.
+    #[inline]
     fn take_reply(&mut self) -> Option<Chunk> {
         if self.command.may_go_on() {
             return None;

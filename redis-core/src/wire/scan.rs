@@ -26,7 +26,7 @@ impl Found {
 }
 
 /// The length of the reply at the start of `bytes`, if it is just a short string or a usual status.
-#[inline]
+#[inline(always)]
 pub(crate) fn short_reply(bytes: &[u8]) -> Option<usize> {
     let (_, after) = token::split_short_bulk(bytes).or_else(|| token::split_status(bytes))?;
     Some(bytes.len() - after.len())
