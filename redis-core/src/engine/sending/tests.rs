@@ -1,0 +1,124 @@
+#![allow(clippy::unwrap_used)]
+
+use std::future::poll_fn;
+
+use tokio::sync::oneshot;
+use typedis_testkit::fake::Fake;
+
+use super::*;
+use crate::config::{Budget, Config, Protocol};
+use crate::engine::inflight::Hold;
+use crate::handle::Connection;
+use crate::wire::encode::Output;
+use crate::wire::outgoing::Outgoing;
+
+/// `PING word`, which is idempotent.
+fn ping(word: &str) -> Again {
+    let mut bytes = Outgoing::default();
+    bytes.put(format!("*2\r\n$4\r\nPING\r\n${}\r\n{word}\r\n", word.len()).as_bytes());
+    Again {
+        bytes,
+        idempotent: true,
+        hold: Hold::None,
+    }
+}
+
+/// A server that answers PING with its word.
+async fn echo() -> Fake {
+    Fake::answering(|words| match words.name().as_str() {
+        "PING" => format!("+{}\r\n", words.text(1)).into_bytes(),
+        _ => b"+OK\r\n".to_vec(),
+    })
+    .await
+    .unwrap()
+}
+
+fn config(fake: &Fake) -> Config {
+    Config::from_url(&fake.url())
+        .unwrap()
+        .protocol(Protocol::Resp2)
+}
+
+async fn answer<L: Deref<Target = Link>>(sending: &mut Sending<L>, payload: &mut Again) -> Vec<u8> {
+    let delivery = poll_fn(|cx| sending.poll(payload, cx)).await;
+    let (chunks, failure) = delivery.into_parts().unwrap();
+    assert!(failure.is_none(), "{failure:?}");
+    chunks.iter().flat_map(|chunk| chunk.to_vec()).collect()
+}
+
+#[test]
+fn what_every_request_carries_is_small() {
+    assert!(size_of::<Sending<&Link>>() <= 32);
+    assert!(size_of::<Sending<Arc<Link>>>() <= 32);
+}
+
+#[tokio::test]
+async fn a_sending_that_holds_its_link_is_answered_when_the_last_handle_is_gone() {
+    let (release, released) = oneshot::channel::<()>();
+    let released = std::sync::Mutex::new(Some(released));
+    let fake = Fake::start(move |mut peer| {
+        let released = released.lock().unwrap().take();
+        async move {
+            peer.answer_until("PING", "+OK\r\n").await?;
+            if let Some(released) = released {
+                let _ = released.await;
+            }
+            peer.send("+late\r\n").await
+        }
+    })
+    .await
+    .unwrap();
+    let connection = Connection::open(config(&fake)).await.unwrap();
+    let mut payload = ping("late");
+    let mut sending = Sending::new(connection.shared_link());
+    assert!(sending.submit(&mut payload));
+    drop(connection);
+    release.send(()).unwrap();
+    assert_eq!(answer(&mut sending, &mut payload).await, b"+late\r\n");
+}
+
+#[tokio::test]
+async fn many_are_answered_in_their_order_also_beyond_the_budget() {
+    for commands in [1_000, 3] {
+        let fake = echo().await;
+        let budget = Budget {
+            commands,
+            ..Budget::default()
+        };
+        let connection = Connection::open(config(&fake).budget(budget))
+            .await
+            .unwrap();
+        let link = connection.link();
+        let words: Vec<String> = (0..20).map(|number| format!("w{number}")).collect();
+        let mut all: Vec<_> = words
+            .iter()
+            .map(|word| (Sending::new(link), ping(word)))
+            .collect();
+        for (sending, payload) in &mut all {
+            sending.submit(payload);
+        }
+        assert_eq!(connection.in_flight(), commands.min(20));
+        for ((sending, payload), word) in all.iter_mut().zip(&words) {
+            let expected = format!("+{word}\r\n").into_bytes();
+            assert_eq!(answer(sending, payload).await, expected);
+        }
+        let sent = fake.received(0);
+        let pings = sent.iter().filter(|words| words.name() == "PING");
+        assert_eq!(pings.map(|words| words.text(1)).collect::<Vec<_>>(), words);
+    }
+}
+
+#[tokio::test]
+async fn one_that_is_over_can_be_sent_again_with_its_deadline() {
+    let fake = echo().await;
+    let connection = Connection::open(config(&fake)).await.unwrap();
+    let mut payload = ping("one");
+    let mut sending = Sending::new(connection.link());
+    assert_eq!(answer(&mut sending, &mut payload).await, b"+one\r\n");
+    let soon = Instant::now() + Duration::from_secs(5);
+    assert!(sending.send_later(Box::new(ping("two")), Some(soon)));
+    assert_eq!(answer(&mut sending, &mut payload).await, b"+two\r\n");
+    // A pause that would end after the deadline is not begun.
+    let now = Instant::now();
+    assert!(!sending.send_later(Box::new(ping("three")), Some(now)));
+}
