@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::{Arc, Weak};
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use super::address::Address;
 use super::secret::Secret;
@@ -58,25 +58,59 @@ pub(crate) struct Sentinels(Arc<Shared>);
 struct Shared {
     state: Lock<State>,
     joined: Notify,
-    /// The address of the primary, as far as the watch knows.
-    primary: watch::Sender<Option<Address>>,
+    primary: Lock<Primary>,
+    /// The primary is another one now. Who waits is woken in turn, so that simulated worlds repeat; a channel of tokio wakes in
+    /// an order that nobody can choose.
+    moved: Notify,
+}
+
+/// The address of the primary, as far as the watch knows.
+#[derive(Default)]
+struct Primary {
+    address: Option<Address>,
+    /// How often it has changed.
+    moves: u64,
 }
 
 /// Reports moves of a service, from the moment on at which it was made.
-pub(crate) struct Moves(watch::Receiver<Option<Address>>);
+pub(crate) struct Moves {
+    shared: Arc<Shared>,
+    seen: u64,
+}
+
+impl Primary {
+    /// Returns whether this is another one.
+    fn change(&mut self, address: &Address) -> bool {
+        let is_another = self.address.as_ref() != Some(address);
+        if is_another {
+            self.address = Some(address.clone());
+            self.moves += 1;
+        }
+        is_another
+    }
+}
 
 impl Moves {
     /// Resolves with the new primary when the service moves; a move that was seen before does not count.
     pub(crate) async fn next(&mut self) -> Address {
+        let shared = self.shared.clone();
         loop {
-            if self.0.changed().await.is_err() {
-                // The configuration lives longer than its connections, so the sender is never dropped.
-                std::future::pending::<()>().await;
+            // It is made before the look: a move after the look wakes it.
+            let moved = shared.moved.notified();
+            if let Some(primary) = self.unseen() {
+                return primary;
             }
-            if let Some(primary) = &*self.0.borrow_and_update() {
-                return primary.clone();
-            }
+            moved.await;
         }
+    }
+
+    fn unseen(&mut self) -> Option<Address> {
+        let primary = self.shared.primary.lock();
+        if primary.moves == self.seen {
+            return None;
+        }
+        self.seen = primary.moves;
+        primary.address.clone()
     }
 }
 
@@ -141,7 +175,10 @@ impl Sentinels {
 
     /// Reports the moves of the service from now on.
     pub(crate) fn moves(&self) -> Moves {
-        Moves(self.0.primary.subscribe())
+        Moves {
+            shared: self.0.clone(),
+            seen: self.0.primary.lock().moves,
+        }
     }
 
     /// Removes a connection that lost its socket.
@@ -187,11 +224,10 @@ impl Sentinels {
     /// This Sentinel says that the primary is now at `primary`. Connections, and attempts to connect, to a node that
     /// does not have the role they want are told to leave it.
     pub(crate) fn moved(&self, primary: &Address, by: &Address) {
-        let is_known = self.0.primary.borrow().as_ref() == Some(primary);
-        if !is_known {
+        if self.0.primary.lock().change(primary) {
             // The others may learn about it later.
             self.prefer(by);
-            self.0.primary.send_replace(Some(primary.clone()));
+            self.0.moved.notify_waiters();
         }
         let mut leaving = Vec::new();
         self.0.state.lock().followers.retain(|follower| {
