@@ -21,13 +21,13 @@ pub struct IdempotenceMemory {
 pub struct IdempotenceSeconds(u64);
 
 impl IdempotenceMemory {
-    /// Remembers each id for so many seconds, 1 to 86,400; a new stream does for 100.
+    /// For how many seconds each id is remembered: 1 to 86,400. A new stream has 100.
     #[must_use]
     pub fn seconds(seconds: u64) -> IdempotenceSeconds {
         IdempotenceSeconds(seconds)
     }
 
-    /// Remembers so many ids of each producer, 1 to 10,000; a new stream does 100.
+    /// How many ids of each producer are remembered: 1 to 10,000. A new stream has 100.
     #[must_use]
     pub fn ids(ids: u64) -> Self {
         Self {
@@ -38,7 +38,7 @@ impl IdempotenceMemory {
 }
 
 impl IdempotenceSeconds {
-    /// Remembers so many ids of each producer, too, 1 to 10,000.
+    /// Also says how many ids of each producer are remembered: 1 to 10,000.
     #[must_use]
     pub fn ids(self, ids: u64) -> IdempotenceMemory {
         IdempotenceMemory {

@@ -127,7 +127,7 @@ fn one(part: &Part, words: &[String], start: &Reading) -> BTreeSet<Reading> {
     }
 }
 
-/// The readings of a number, and of so many items or words.
+/// The readings of a number, and of that many items or words.
 fn counted(in_words: bool, item: &[Part], words: &[String], start: &Reading) -> BTreeSet<Reading> {
     let count = words
         .get(start.end)

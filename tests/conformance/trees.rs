@@ -109,7 +109,7 @@ fn documented<'a>(known: &'a ServerCommands, case: &Case) -> Option<(&'a Command
         .next()
 }
 
-/// Whether a tree allows a call whose command's name has so many words.
+/// Whether a tree allows a call whose command's name has this many words.
 fn fits(case: &Case, name: usize, arguments: &[Argument]) -> bool {
     let words = case.text();
     let call = Call {

@@ -39,7 +39,7 @@ fn calls(server: &Server) -> u64 {
     calls.map_or(0, |(calls, _)| calls.parse().expect("it is a number"))
 }
 
-/// Waits until so many clients wait for an element or entry at this server.
+/// Waits until this many clients wait for an element or entry at this server.
 async fn blocked(server: &Server, count: u64) {
     let wanted = format!("blocked_clients:{count}\r\n");
     within(async {

@@ -245,7 +245,7 @@ async fn an_error_of_the_server_ends_the_stream(bench: Bench) -> Result<()> {
     Ok(())
 }
 
-/// A server that has so many pages of two keys, of which the fifth fails.
+/// A server that has this many pages of two keys, of which the fifth fails.
 async fn failing() -> std::io::Result<Fake> {
     Fake::answering(|words| {
         if words.name() != "SCAN" {

@@ -40,7 +40,7 @@ impl Bench {
     }
 }
 
-/// Waits until so many clients of this database are blocked on the server.
+/// Waits until this many clients of this database are blocked on the server.
 pub(crate) async fn blocked(bench: &Bench, wanted: usize) -> typedis::Result<()> {
     let conn = bench.connect().await;
     let database = bench.database.number().to_string();

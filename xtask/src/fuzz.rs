@@ -33,7 +33,7 @@ const LONGEST_RUN: u32 = 10;
 /// A target that needs more memory, in MiB, breaks a rule.
 const MOST_MEMORY: u32 = 1024;
 
-/// Runs all targets, or those that are named, for so many minutes each. All are run, also if one breaks a rule.
+/// Runs each target for this many minutes: all of them, or those that are named. One that breaks a rule does not stop the others.
 pub(crate) fn run(minutes: f64, targets: &[String]) -> Result {
     for name in targets {
         if !TARGETS.contains(&name.as_str()) {

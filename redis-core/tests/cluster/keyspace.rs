@@ -13,7 +13,7 @@ use crate::support::*;
 
 const KEY: &str = "{t}1";
 
-/// A cluster whose nodes tell all events, with so many replicas of each primary.
+/// A cluster whose nodes tell all events; each primary has this number of replicas.
 async fn start_telling(kind: ServerKind, replicas: usize) -> Arc<Servers> {
     let builder = Servers::builder(kind)
         .replicas(replicas)
@@ -22,7 +22,7 @@ async fn start_telling(kind: ServerKind, replicas: usize) -> Arc<Servers> {
     Arc::new(blocking(move || builder.start().unwrap()).await)
 }
 
-/// Writes the key until the stream has told of so many gaps and then of the key; the old primary may go on telling before.
+/// Writes the key until the stream has reported `gaps` gaps and after them the key. Before that, the old primary may still report it.
 /// Returns the notes and errors that came first.
 async fn told_until_written(cluster: &Cluster, events: &mut KeyspaceEvents, gaps: usize) -> Told {
     let mut told = Told::default();

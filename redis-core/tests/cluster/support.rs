@@ -36,7 +36,7 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
     tokio::task::spawn_blocking(work).await.unwrap()
 }
 
-/// A cluster of three primaries for this test alone, with so many replicas each.
+/// A cluster of three primaries for this test alone, each with this number of replicas.
 pub(crate) async fn start(kind: ServerKind, replicas: usize) -> Arc<Servers> {
     let builder = Servers::builder(kind)
         .replicas(replicas)

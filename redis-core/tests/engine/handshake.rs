@@ -159,7 +159,7 @@ async fn cross_check(conn: &Connection) {
     }
 }
 
-/// Answers so many commands of the handshake, and then says nothing more, or goes.
+/// Answers this many commands of the handshake, and then says nothing more or closes the connection.
 async fn stops_after(answered: usize, goes: bool) -> Fake {
     Fake::start(move |mut peer| async move {
         for _ in 0..answered {

@@ -19,7 +19,7 @@ async fn pool(config: Config) -> Pool {
 async fn blocked(db: &Database, wanted: usize) {
     let conn = connect(on(db)).await;
     let flag = format!(" db={} ", db.number());
-    until_async("so many clients are blocked", async || {
+    until_async("these clients are blocked", async || {
         let list: String = conn.run(raw("CLIENT LIST").reply()).await.unwrap();
         let blocked = |line: &&str| line.contains(&flag) && line.contains(" flags=b");
         list.lines().filter(blocked).count() == wanted

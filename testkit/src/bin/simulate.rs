@@ -20,7 +20,7 @@ struct Order {
     goes_on: bool,
     /// Only this one, with its events.
     seed: Option<u64>,
-    /// Each of the faults that are planted, until it is found, within so many seeds.
+    /// Each of the faults that are planted, until it is found, within this number of seeds.
     planted: Option<u64>,
 }
 

@@ -78,7 +78,7 @@ impl Many {
         self
     }
 
-    /// On so many threads.
+    /// On this many threads.
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads.max(1);

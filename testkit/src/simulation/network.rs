@@ -32,9 +32,9 @@ pub(crate) const PORT: u16 = 6379;
 pub(crate) struct Weather {
     /// The shortest and the longest time that bytes are under way, in milliseconds.
     pub(crate) latency: (u64, u64),
-    /// One in so many reads and writes is cut short.
+    /// One in this many reads and writes is cut short.
     pub(crate) splits: u32,
-    /// One in so many polls of a socket that is ready says that it is not, and wakes its task.
+    /// One in this many polls of a socket that is ready says that it is not, and wakes its task.
     pub(crate) hesitates: u32,
     /// How many bytes are under way before a writer has to wait.
     pub(crate) window: usize,
@@ -68,7 +68,7 @@ struct State {
     listeners: BTreeMap<u16, (Arc<dyn Listener>, Welcome)>,
     wires: Vec<Weak<Wire>>,
     next: u64,
-    /// New wires break after so many bytes in a direction.
+    /// New wires break after this many bytes in a direction.
     curse: Option<(Direction, u64)>,
 }
 
@@ -101,7 +101,7 @@ impl Network {
         }
     }
 
-    /// Has new wires break after so many bytes in a direction, or not.
+    /// Has new wires break after this many bytes in a direction, or not.
     pub(crate) fn curse(&self, curse: Option<(Direction, u64)>) {
         lock(&self.state).curse = curse;
     }

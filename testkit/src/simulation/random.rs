@@ -23,7 +23,7 @@ impl Random {
         self.0.u64(range)
     }
 
-    /// True once in so many times.
+    /// True once in this many times.
     pub(crate) fn one_in(&mut self, times: u32) -> bool {
         self.0.u32(..times.max(1)) == 0
     }

@@ -36,7 +36,7 @@ pub trait Client: Commands {
     /// A client of a whole cluster.
     type Cluster: Commands;
 
-    /// Connects a pool of so many connections.
+    /// Connects a pool of this many connections.
     fn connect_pool(url: &str, lanes: usize) -> impl Future<Output = Result<Self::Pool>> + Send;
 
     /// GET into a `String`, by a pool.

@@ -1,4 +1,4 @@
-//! Many tasks that repeat an operation for a while, or so many times: [`Load`].
+//! Many tasks that repeat an operation for a while, or a number of times: [`Load`].
 
 use std::time::{Duration, Instant};
 

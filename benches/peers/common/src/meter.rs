@@ -84,7 +84,7 @@ pub struct Latencies {
     /// Up to the four seconds that fit.
     nanoseconds: Vec<u32>,
     room: usize,
-    /// One of so many is kept.
+    /// One of this many is kept.
     stride: u64,
     offered: u64,
 }
@@ -92,7 +92,7 @@ pub struct Latencies {
 /// How many latencies all tasks of a measurement keep together.
 const ROOM: usize = 8192;
 
-/// Of so many quick operations one is timed: reading the clock costs as much as they do.
+/// Of this many quick operations one is timed: reading the clock costs as much as they do.
 pub const SAMPLE: u64 = 16;
 
 impl Default for Latencies {
@@ -102,7 +102,7 @@ impl Default for Latencies {
 }
 
 impl Latencies {
-    /// For one of so many tasks.
+    /// For one of this many tasks.
     pub fn of_one_of(tasks: usize) -> Self {
         let room = (ROOM / tasks.max(1)).max(2);
         Self {

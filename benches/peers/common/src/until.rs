@@ -28,7 +28,7 @@ impl Until {
         Self::enough(arguments.time, arguments.cpu)
     }
 
-    /// After so many operations.
+    /// After this many operations.
     pub fn times(limit: u64) -> Self {
         Self {
             stopped: Arc::new(AtomicBool::new(false)),
@@ -36,7 +36,7 @@ impl Until {
         }
     }
 
-    /// Whether it is over, after so many operations.
+    /// Whether it is over after this many operations.
     pub fn holds(&self, done: u64) -> bool {
         done >= self.limit || self.stopped.load(Ordering::Relaxed)
     }

@@ -116,7 +116,7 @@ fn names(prefix: &str, count: usize) -> Names {
         .collect()
 }
 
-/// As many names of small values as asked for, from the beginning again where there are not so many.
+/// As many names of small values as asked for, from the beginning again where there are fewer.
 fn names_cycled(count: usize) -> Names {
     let names = names("small", NAMES);
     names.iter().cycle().take(count).cloned().collect()
@@ -137,7 +137,7 @@ fn receive<C: Client>(runtime: &Runtime, arguments: &Arguments) -> Result<Outcom
     meter.stop(count)
 }
 
-/// The names of so many channels.
+/// The names of this many channels.
 pub fn channel_names(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("news:{number}")).collect()
 }

@@ -33,7 +33,7 @@ use crate::reply::Frame;
 mod clusterscan;
 mod done;
 
-/// Nodes are asked for their slots after this time, and after so many pages: the shorter, the less is to be looked for again
+/// Nodes are asked for their slots after this time, and after this number of pages: the shorter, the less is to be looked for again
 /// when slots move.
 const WINDOW: Duration = Duration::from_millis(50);
 const PAGES: usize = 64;

@@ -123,7 +123,7 @@ impl Wire {
         self.with(|state| state.break_with(io::ErrorKind::TimedOut));
     }
 
-    /// Breaks the wire after so many more bytes have arrived in this direction.
+    /// Breaks the wire after this many more bytes have arrived in this direction.
     pub(crate) fn reset_after(&self, direction: Direction, bytes: u64) {
         self.with(|state| {
             let pipe = state.pipe(direction);

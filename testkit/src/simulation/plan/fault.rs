@@ -14,7 +14,7 @@ use crate::simulation::server::{Group, Lie};
 pub(crate) enum Fault {
     /// Connections are reset, and what is under way is lost.
     Reset(Which),
-    /// A connection is reset after so many more bytes in a direction.
+    /// A connection is reset after this many more bytes in a direction.
     ResetAfter(Which, Direction, u64),
     /// The server closes connections in good order.
     HangUp(Option<usize>),
@@ -36,7 +36,7 @@ pub(crate) enum Fault {
     Demote(Duration),
     /// The server has too many clients for a while.
     Crowd(Duration),
-    /// For a while, new connections are reset after so many bytes in a direction.
+    /// For a while, new connections are reset after this many bytes in a direction.
     Curse(Direction, u64, Duration),
     /// Nobody can connect.
     Refuse(Duration),

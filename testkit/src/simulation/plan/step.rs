@@ -119,7 +119,7 @@ pub(crate) enum CallKind {
     Script(usize),
     Publish(usize),
     PublishToShard(usize),
-    /// An echo of so many bytes.
+    /// An echo of this many bytes.
     Long(usize),
 }
 
@@ -193,7 +193,7 @@ pub(crate) enum Manner {
     Wait,
     /// Until this time is over; then the future is dropped.
     Timeout(Duration),
-    /// For so many polls; then the future is dropped.
+    /// For this many polls; then the future is dropped.
     Polls(usize),
     /// In another task, which is aborted after this time.
     Abort(Duration),
