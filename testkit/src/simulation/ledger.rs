@@ -72,6 +72,10 @@ pub(crate) struct Entry {
     refused: u32,
     /// How often that was for another reason than that its key is elsewhere.
     hindered: u32,
+    /// The wires on which it was sent elsewhere.
+    sent_away_on: Vec<u64>,
+    /// The wire on which it was first carried out.
+    done_on: Option<u64>,
     /// The key that it changed, if it did.
     key: Option<Vec<u8>>,
     /// The commands of one pipeline with one key have the same number.
@@ -125,6 +129,8 @@ impl Ledger {
             seen: 0,
             refused: 0,
             hindered: 0,
+            sent_away_on: Vec::new(),
+            done_on: None,
             key: None,
             group: None,
             clock: None,
@@ -198,10 +204,13 @@ impl Ledger {
     }
 
     /// A server refused the command before it did anything.
-    pub(crate) fn refused(&mut self, token: Token, redirects: bool) {
+    pub(crate) fn refused(&mut self, token: Token, wire: u64, redirects: bool) {
         if let Some(entry) = self.entry(token) {
             entry.refused += 1;
             entry.hindered += u32::from(!redirects);
+            if redirects {
+                entry.sent_away_on.push(wire);
+            }
         }
     }
 
@@ -276,6 +285,7 @@ impl Ledger {
             return Ok(());
         };
         entry.clock.get_or_insert(clock);
+        entry.done_on.get_or_insert(wire);
         entry.done.push(answer.clone());
         if entry.done.len() > 1 && !entry.repeatable {
             let (what, times) = (entry.what, entry.done.len());
@@ -306,7 +316,8 @@ impl Ledger {
     }
 
     /// The commands of a pipeline with one key are carried out in their order, also where nodes send them elsewhere. One that
-    /// was refused for another reason, or lost, is sent again later.
+    /// was refused for another reason, or lost, is sent again later. And a slot may come to a node after the node has sent
+    /// one of them away, and before it gets to the next one on the same wire.
     fn check_group(&self, token: Token) -> Result<(), Violation> {
         /// No pipeline has more commands.
         const LARGEST: usize = 16;
@@ -320,8 +331,14 @@ impl Ledger {
         };
         let later = usize::try_from(token).unwrap_or(usize::MAX);
         let mut later = (token + 1..).zip(self.entries.iter().skip(later).take(LARGEST));
-        let overtaken =
-            later.find(|(_, other)| other.group == Some(group) && !other.done.is_empty());
+        let is_over = |other: &Entry| {
+            let came_with_it = other.refused == 0
+                && other
+                    .done_on
+                    .is_some_and(|wire| entry.sent_away_on.contains(&wire));
+            other.group == Some(group) && !other.done.is_empty() && !came_with_it
+        };
+        let overtaken = later.find(|(_, other)| is_over(other));
         match overtaken {
             Some((other, _)) => {
                 let text =
