@@ -75,7 +75,7 @@ impl Payload for Asking {
 impl<'a> ClusterPending<'a> {
     #[inline]
     pub(super) fn new(shared: &'a Shared, mut args: Box<Args>) -> Self {
-        let goal = Goal::from(args.slots());
+        let goal = Goal::of(&args);
         let refused = if args.is_plain() {
             None
         } else {
@@ -172,7 +172,7 @@ impl<'a> ClusterPending<'a> {
         }
         let (again, deadline) = (astray.again.take(), astray.detour.deadline);
         let routes = self.shared.routes();
-        let node = routes.node_for(self.goal);
+        let node = routes.next_node_for(self.goal);
         if let Some(sending) = &mut self.sending {
             let link = node.map_or_else(|| sending.link().clone(), |node| node.link());
             sending.go_to(link, again, deadline);
