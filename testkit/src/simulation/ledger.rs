@@ -9,6 +9,10 @@ use std::collections::BTreeMap;
 use super::answer::Answer;
 use super::violation::Violation;
 
+mod writes;
+
+use writes::Writes;
+
 /// The number of a command.
 pub(crate) type Token = u64;
 
@@ -28,31 +32,6 @@ pub(crate) struct Ledger {
     writes: BTreeMap<Vec<u8>, Writes>,
     /// How much has happened on servers so far.
     clock: u64,
-}
-
-/// What changed a key, in order.
-#[derive(Debug, Default)]
-pub(crate) struct Writes {
-    /// When, by the clock of the ledger, and which command; `None` if the key was lost.
-    list: Vec<(u64, Option<Token>)>,
-    /// How often something of it was lost, so that older values came back.
-    pub(crate) rollbacks: u64,
-}
-
-impl Writes {
-    /// The place of the write that was the last one at a moment; 0 before the first.
-    pub(crate) fn place_at(&self, clock: u64) -> usize {
-        self.list.iter().take_while(|(at, _)| *at <= clock).count()
-    }
-
-    /// The place of a write; `None` stands for the absence of the key.
-    pub(crate) fn place_of(&self, token: Option<Token>) -> Option<usize> {
-        let place = self.list.iter().rposition(|(_, known)| *known == token);
-        match place {
-            Some(place) => Some(place + 1),
-            None => token.is_none().then_some(0),
-        }
-    }
 }
 
 /// One command.
@@ -217,12 +196,8 @@ impl Ledger {
     /// A command has changed a key.
     pub(crate) fn wrote(&mut self, key: &[u8], token: Token) {
         self.clock += 1;
-        let write = (self.clock, Some(token));
-        self.writes
-            .entry(key.to_vec())
-            .or_default()
-            .list
-            .push(write);
+        let writes = self.writes.entry(key.to_vec()).or_default();
+        writes.add(self.clock, Some(token));
         if let Some(entry) = self.entry(token) {
             entry.key = Some(key.to_vec());
         }
@@ -240,7 +215,7 @@ impl Ledger {
     pub(crate) fn forgot_all(&mut self) {
         self.clock += 1;
         for writes in self.writes.values_mut() {
-            writes.list.push((self.clock, None));
+            writes.add(self.clock, None);
         }
     }
 
