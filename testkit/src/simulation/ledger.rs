@@ -3,6 +3,11 @@
 //!
 //! Each command carries a *token*, a number that no other command of the world has. So a server's record of a command
 //! and the record of its caller can be brought together, whichever way the command took.
+//!
+//! # Layout
+//!
+//! - `writes`: what changed a key
+//! - this file: the commands, and the rules for one of them and for those of one task or pipeline
 
 use std::collections::BTreeMap;
 
