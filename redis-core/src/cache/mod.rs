@@ -33,6 +33,7 @@ mod handle;
 mod histories;
 mod inner;
 mod line;
+#[cfg(feature = "cluster")]
 mod nodes;
 mod origin;
 mod pending;
