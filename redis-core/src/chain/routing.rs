@@ -47,7 +47,13 @@ impl Goal {
     /// The node for a command.
     #[inline]
     pub(crate) fn of(args: &Args) -> Self {
-        match args.slots() {
+        Self::with(args.slots(), args)
+    }
+
+    /// The node for a command whose keys have these slots.
+    #[inline]
+    pub(crate) fn with(slots: Slots, args: &Args) -> Self {
+        match slots {
             Slots::None => args.channel_slot().map_or(Self::Anyone, Self::Near),
             Slots::One(slot) | Slots::Several(slot, _) => Self::Owner(slot),
         }
@@ -131,6 +137,23 @@ impl Singles {
         });
     }
 
+    /// Adds a short command for one node, which is as `args` but for its words: `write` appends them.
+    pub(crate) fn push_encoded(
+        &mut self,
+        args: &Args,
+        goal: Goal,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let from = self.bytes.len();
+        write(&mut self.bytes);
+        self.list.push(Single {
+            place: Place::Within(from..self.bytes.len()),
+            info: args.info(),
+            goal,
+            idempotent: args.is_idempotent(),
+        });
+    }
+
     /// Reserves room for `more` commands, of the average size of those that are there.
     pub(super) fn reserve(&mut self, more: usize) {
         /// The most bytes that are reserved.
@@ -186,16 +209,27 @@ impl Singles {
             })
     }
 
-    /// Appends a command, which stays here.
+    /// Appends commands, which stay here. Bytes that lie one after another are copied at once.
     #[inline]
-    pub(crate) fn write(&mut self, number: usize, out: &mut Outgoing) {
-        match self.list.get_mut(number).map(|single| &mut single.place) {
-            Some(Place::Within(range)) => {
-                out.put(self.bytes.get(range.clone()).unwrap_or_default());
+    pub(crate) fn write(&mut self, numbers: impl Iterator<Item = usize>, out: &mut Outgoing) {
+        let mut run = 0..0;
+        for number in numbers {
+            match self.list.get_mut(number).map(|single| &mut single.place) {
+                Some(Place::Within(range)) if range.start == run.end => run.end = range.end,
+                Some(Place::Within(range)) => {
+                    let next = range.clone();
+                    let before = std::mem::replace(&mut run, next);
+                    out.put(self.bytes.get(before).unwrap_or_default());
+                }
+                Some(Place::Apart(args)) => {
+                    let before = std::mem::take(&mut run);
+                    out.put(self.bytes.get(before).unwrap_or_default());
+                    args.write_to(out);
+                }
+                None => {}
             }
-            Some(Place::Apart(args)) => args.write_to(out),
-            None => {}
         }
+        out.put(self.bytes.get(run).unwrap_or_default());
     }
 }
 

@@ -127,6 +127,11 @@ impl Routes {
         self.primaries.iter().copied()
     }
 
+    /// How many primaries there are.
+    pub(super) fn count_primaries(&self) -> usize {
+        self.primaries.len()
+    }
+
     /// All primaries.
     pub(super) fn primaries(&self) -> impl Iterator<Item = &Arc<Node>> {
         let places = self.primaries.iter();

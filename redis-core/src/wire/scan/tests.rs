@@ -314,6 +314,77 @@ fn short_strings_are_scanned_as_any_others() {
     }
 }
 
+/// The same limit makes integers and small arrays take the general path, too.
+#[test]
+fn integers_and_small_arrays_are_scanned_as_any_others() {
+    let limits = Limits {
+        max_bulk: 998,
+        ..Limits::default()
+    };
+    let elements = [
+        "$1\r\na\r\n",
+        "$0\r\n\r\n",
+        "_\r\n",
+        "$-1\r\n",
+        ":1\r\n",
+        "+OK\r\n",
+        "-ERR\r\n",
+        "*0\r\n",
+        ">1\r\n:1\r\n",
+        "|1\r\n:1\r\n:1\r\n",
+        "$1\r\nab\r\n",
+        "",
+    ];
+    let mut frames = Vec::new();
+    for count in ["0", "1", "2", "9", "10", "01", "-1", "", "?"] {
+        for (first, last) in elements.iter().zip(elements.iter().cycle().skip(3)) {
+            let some = count.parse().unwrap_or(1_usize).saturating_sub(1);
+            frames.push(format!("*{count}\r\n{}{last}", first.repeat(some)));
+        }
+    }
+    for number in [
+        "0",
+        "-1",
+        "-0",
+        "01",
+        "12345678901234567",
+        "123456789012345678",
+        "9223372036854775808",
+        "",
+        "+1",
+    ] {
+        frames.push(format!(":{number}\r\n"));
+        frames.push(format!(":{number}\r"));
+    }
+    for frame in frames {
+        let general = Scanner::new(limits).scan(frame.as_bytes());
+        let found = Scanner::new(Limits::default()).scan(frame.as_bytes());
+        assert_eq!(found, general, "{frame:?}");
+        let cut = &frame.as_bytes()[..frame.len() - 1];
+        let general = Scanner::new(limits).scan(cut);
+        let found = Scanner::new(Limits::default()).scan(cut);
+        assert_eq!(found, general, "{frame:?}, without its last byte");
+    }
+}
+
+#[test]
+fn small_arrays_keep_to_the_limits() {
+    let few = Limits {
+        max_elements: 2,
+        ..Limits::default()
+    };
+    let reply = b"*3\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n";
+    assert_eq!(
+        Scanner::new(few).scan(reply),
+        Err(ScanError::TooManyElements)
+    );
+    let flat = Limits {
+        max_depth: 0,
+        ..Limits::default()
+    };
+    assert_eq!(Scanner::new(flat).scan(reply), Err(ScanError::TooDeep));
+}
+
 /// The same limit makes statuses take the general path, too.
 #[test]
 fn usual_statuses_are_scanned_as_any_others() {
