@@ -87,7 +87,7 @@ impl<'a> ClusterPending<'a> {
     /// A command that has no error, and whose keys have these slots.
     #[inline]
     pub(super) fn plain(shared: &'a Shared, args: Box<Args>, slots: Slots) -> Self {
-        let goal = Goal::from(slots);
+        let goal = Goal::with(slots, &args);
         let command = Command::new(args);
         let routes = shared.routes();
         let node = routes.node_for(goal);
@@ -203,7 +203,7 @@ impl<'a> ClusterPending<'a> {
         }
         let (again, deadline) = (astray.again.take(), astray.detour.deadline);
         let routes = self.shared.routes();
-        let node = routes.node_for(self.goal);
+        let node = routes.next_node_for(self.goal);
         if let Some(sending) = &mut self.sending {
             let link = node.map_or_else(|| sending.link().clone(), |node| node.link());
             sending.go_to(link, again, deadline);

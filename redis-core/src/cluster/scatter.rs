@@ -91,7 +91,7 @@ impl<'a> Scatter<'a> {
         let share = singles.len() * 3 / 2 / routes.count_primaries().max(1) + 1;
         for (single, known) in singles.iter().enumerate() {
             let place = match known.goal {
-                Goal::Owner(slot) => routes.owner_place(slot).or(anyone),
+                Goal::Owner(slot) | Goal::Near(slot) => routes.owner_place(slot).or(anyone),
                 Goal::Anyone => anyone,
                 Goal::ThisNode(place) | Goal::ThisShard(place) => Some(place),
             };
@@ -347,8 +347,9 @@ impl<'a> Scatter<'a> {
             let goal = self.singles.get(single).map(|single| single.goal);
             let recipients = self.recipients.as_mut();
             let node = match goal.unwrap_or(Goal::Anyone) {
-                Goal::Owner(slot) => routes.owner(slot),
-                Goal::Anyone => routes.any_primary(),
+                goal @ (Goal::Owner(_) | Goal::Anyone | Goal::Near(_)) => {
+                    routes.next_node_for(goal)
+                }
                 Goal::ThisNode(place) => recipients.and_then(|all| all.node(place)),
                 Goal::ThisShard(place) => recipients.and_then(|all| all.primary(place, &routes)),
             };

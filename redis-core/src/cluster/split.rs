@@ -96,7 +96,7 @@ pub(super) fn expand(singles: &mut Singles, routes: &Routes) -> Result<Vec<Join>
         let info = args.info();
         let parts = match plan(&mut args).map_err(|error| (index, error))? {
             Plan::OneNode => {
-                let goal = Goal::from(args.slots());
+                let goal = Goal::of(&args);
                 singles.push_for(args, goal);
                 continue;
             }

@@ -4,6 +4,7 @@ use super::keyed::only_word;
 use super::{Args, Keys};
 use crate::command::arg::ToArg;
 use crate::command::info::RequestPolicy;
+use crate::command::naming::Channels;
 use crate::command::slot::{Slots, crossing, slot_of};
 use crate::error::Error;
 use crate::wire::encode;
@@ -92,6 +93,17 @@ impl Args {
             Keys::Noted => self.slots_at_positions(),
             Keys::Slots => self.noted.fixed.join(self.noted.movable),
         }
+    }
+
+    /// The slot of the channel that a message is published to. It is no key: any node can publish.
+    #[cold]
+    pub(crate) fn channel_slot(&self) -> Option<u16> {
+        let (naming, words) = self.naming();
+        if !matches!(naming?.channels, Channels::First) {
+            return None;
+        }
+        let all = self.joined();
+        encode::words(&all).nth(words).map(slot_of)
     }
 
     /// The first word that has a slot, as it is shown to people.
