@@ -1,6 +1,6 @@
 //! Replies that are kept in memory until the server reports a change.
 //!
-//! `TYPEDIS_URL=redis://localhost cargo run --example cache`
+//! `TYPEDIS_URL=redis://localhost cargo run --features cache --example cache`
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! A chat over publish and subscribe: what is typed goes to everyone in the room.
 //!
-//! `TYPEDIS_URL=redis://localhost cargo run --example chat -- ada lobby`
+//! `TYPEDIS_URL=redis://localhost cargo run --features json --example chat -- ada lobby`
 
 use std::io::BufRead;
 

@@ -1,6 +1,6 @@
 //! A cluster: all of its nodes behind one handle, and what a failover looks like to the caller.
 //!
-//! `TYPEDIS_URL=redis://node-1,node-2,node-3 cargo run --example cluster`, or `cargo xtask demo --cluster`, which starts a
+//! `TYPEDIS_URL=redis://node-1,node-2,node-3 cargo run --features cluster --example cluster`, or `cargo xtask demo --cluster`, which starts a
 //! cluster and kills a node of it in the middle. On a server that is not part of a cluster it works as well.
 
 use std::time::{Duration, Instant};

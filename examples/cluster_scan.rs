@@ -1,6 +1,6 @@
 //! A scan over all nodes of a cluster, in two parts: the second goes on where the first stopped.
 //!
-//! `TYPEDIS_URL=redis-cluster://localhost:7000 cargo run --example cluster_scan`
+//! `TYPEDIS_URL=redis-cluster://localhost:7000 cargo run --features cluster --example cluster_scan`
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,6 @@
 //! Publish and subscribe: several channels with a reader each, JSON, patterns, one reader for many.
 //!
-//! `TYPEDIS_URL=redis://localhost cargo run --example pubsub`
+//! `TYPEDIS_URL=redis://localhost cargo run --features json --example pubsub`
 
 use serde::{Deserialize, Serialize};
 use typedis::prelude::*;

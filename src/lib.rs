@@ -39,7 +39,7 @@
 //! | --- | --- | --- |
 //! | [`Connection`] | one pipelined socket, shared by its clones | almost everything |
 //! | [`Pool`] | a few such sockets, and leased ones | many cores; commands that block; [`Pool::watch`] |
-//! | [`Cluster`] | all nodes of a cluster | keys on many nodes; the same methods |
+//! | [`Cluster`] (feature `cluster`) | all nodes of a cluster | keys on many nodes; the same methods |
 //! | [`Exclusive`] | a socket for you alone, leased from a pool or opened | SELECT, WATCH, MULTI by hand, anything that changes the connection |
 //!
 //! On a shared handle, calls that could make others wait, or change the socket for others, do not compile.
@@ -53,12 +53,16 @@
 //!
 //! # Features
 //!
-//! | feature | default | adds |
-//! | --- | --- | --- |
-//! | `json` | yes | [`Json`], for values that are JSON texts |
-//! | `tls` | no | `rediss://` and `Tls`, by the system's TLS library |
-//! | `serde` | no | [`Config`] from a file |
-//! | `tracing` | no | a span for each command, events of connections |
+//! None is on by default.
+//!
+//! | feature | adds |
+//! | --- | --- |
+//! | `cache` | [`Cached`], which keeps replies in memory |
+//! | `cluster` | [`Cluster`], many nodes behind one handle |
+//! | `json` | [`Json`], for values that are JSON texts |
+//! | `tls` | `rediss://` and `Tls`, by the system's TLS library |
+//! | `serde` | [`Config`] from a file |
+//! | `tracing` | a span for each command, events of connections |
 //!
 //! # Layout
 //!
@@ -69,6 +73,9 @@
 //! - [`Listen`]: waiting for new elements of lists and streams; [`Worker`]: working on the entries of a stream, in a
 //!   consumer group
 //! - `typedis-core`: the engine; `typedis-macros`: the expansion and the derives
+
+// docs.rs, which has a newer compiler, shows which feature an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 // Expansions name the crate by its name, here as in crates that use it.
 extern crate self as typedis;
@@ -86,8 +93,8 @@ pub mod replies;
 mod rows;
 mod worker;
 
-/// The code of the guide's pages, which the documentation tests compile.
-#[cfg(doctest)]
+/// The code of the guide's pages, which the documentation tests compile when all that the pages speak of is there.
+#[cfg(all(doctest, feature = "cache", feature = "cluster", feature = "json"))]
 mod guide {
     #[doc = include_str!("../README.md")]
     struct Readme;
@@ -137,7 +144,9 @@ pub use format::Formatted;
 pub use listen::{Listen, Tail};
 pub use worker::{Acknowledge, Job, Tally, Worker, WorkerEvent};
 
+#[cfg(feature = "cache")]
 pub use typedis_core::cache::{self, Cache, CacheStats, Cached};
+#[cfg(feature = "cluster")]
 pub use typedis_core::cluster::{self, Cluster};
 pub use typedis_core::{
     Address, AnyClient, ArgError, ArgWriter, Args, Backoff, Batch, BatchReplies, Budget, Chain,
@@ -235,6 +244,7 @@ pub async fn pool(config: impl IntoConfig) -> Result<Pool> {
 ///
 /// # Errors
 /// A bad URL, no server that can be reached, a refused login, nodes that serve no slots.
+#[cfg(feature = "cluster")]
 pub async fn cluster(config: impl IntoConfig) -> Result<Cluster> {
     Cluster::open(config).await
 }

@@ -7,11 +7,22 @@ use std::process::{Command, Stdio};
 
 use typedis_testkit::{Server, ServerKind, database, shared_cluster};
 
+/// What the examples need, together, so that they are built once.
+const FEATURES: &str = "cache,cluster,json";
+
 /// Runs an example and gives what it prints.
 fn run(example: &str, variables: &[(&str, &str)], arguments: &[&str], input: &str) -> String {
     let mut command = Command::new(env!("CARGO"));
     command
-        .args(["run", "--quiet", "--example", example, "--"])
+        .args([
+            "run",
+            "--quiet",
+            "--features",
+            FEATURES,
+            "--example",
+            example,
+            "--",
+        ])
         .args(arguments)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .envs(variables.iter().copied())

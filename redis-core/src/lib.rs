@@ -22,9 +22,19 @@
 //! - `error/`: what can go wrong
 //! - `wire/`: the protocol as bytes; `runtime/`: tasks and locks
 
+// docs.rs, which has a newer compiler, shows which feature an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+// What the layers below offer to `cluster` and `cache` alone is then unused.
+#![cfg_attr(
+    not(all(feature = "cluster", feature = "cache")),
+    allow(dead_code, unreachable_pub, unused_imports)
+)]
+
+#[cfg(feature = "cache")]
 pub mod cache;
 mod chain;
 mod client;
+#[cfg(feature = "cluster")]
 pub mod cluster;
 mod codec;
 mod command;
@@ -49,6 +59,7 @@ pub mod from_redis {
     pub use crate::reply::view::{Elements, Pairs, Str};
 }
 
+#[cfg(feature = "cache")]
 pub use cache::{Cache, CacheStats, Cached};
 pub use chain::{
     Atomic, Batch, BatchHandle, BatchReplies, Chain, ChainFuture, EachPipeline, EachPipelineFuture,

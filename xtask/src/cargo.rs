@@ -36,7 +36,7 @@ pub(crate) fn features() -> &'static [&'static str] {
     } else {
         &[
             "--features",
-            "typedis/serde,typedis/tracing,typedis-testkit/simulation",
+            "typedis/cache,typedis/cluster,typedis/json,typedis/serde,typedis/tracing,typedis-testkit/simulation",
         ]
     }
 }

@@ -16,6 +16,7 @@ pub(crate) fn run() -> Result {
         let words = clippy.iter().chain(cargo::features()).chain(&deny);
         cargo::run(cargo::command(words))
     })?;
+    step("Features", check_features)?;
     step("Oldest Rust", msrv::check)?;
     step("Documentation", || {
         let words = ["doc", "--workspace", "--no-deps"];
@@ -33,6 +34,33 @@ pub(crate) fn run() -> Result {
         "All passed in {:.0} s",
         start.elapsed().as_secs_f64()
     ));
+    Ok(())
+}
+
+/// The features by which parts of the library are left out: none, and each alone. All together are what everything else is run with.
+const PARTS: [&str; 4] = ["", "cache", "cluster", "json"];
+
+/// Lints the library and its examples with each of its parts.
+fn check_features() -> Result {
+    for part in PARTS {
+        let library = [
+            "clippy",
+            "--package",
+            "typedis-core",
+            "--package",
+            "typedis",
+        ];
+        let words = [
+            "--lib",
+            "--examples",
+            "--features",
+            part,
+            "--",
+            "--deny",
+            "warnings",
+        ];
+        cargo::run(cargo::command(library.iter().chain(&words)))?;
+    }
     Ok(())
 }
 

@@ -24,8 +24,10 @@ pub(crate) fn run(cluster: bool) -> Result {
 }
 
 /// The arguments that tell cargo which program the demo is.
-fn example(name: &str) -> [&str; 4] {
-    ["--package", "typedis", "--example", name]
+fn example(name: &str) -> [&str; 5] {
+    // The feature that examples/cluster.rs needs; so nothing is built twice.
+    let features = "--features=cluster";
+    ["--package", "typedis", features, "--example", name]
 }
 
 fn on_a_server() -> Result {

@@ -73,7 +73,9 @@ fn run(case: &str, times: u64) -> Result<(), Error> {
         "round-trip" | "pipeline" | "pipeline-1000" | "tasks" | "loops" | "messages" => {
             serve_and_call(case, times)?
         }
-        "cluster-pipeline" | "cluster-tasks" => call_a_cluster(case, times)?,
+        "cluster-pipeline" | "cluster-mget" | "cluster-tasks" | "cluster-loops" => {
+            call_a_cluster(case, times)?
+        }
         other => return Err(format!("there is no case {other:?}").into()),
     }
     Ok(())
@@ -168,7 +170,7 @@ async fn black_box_replies(conn: &typedis::Connection, keys: &[&str]) -> Result<
     Ok(())
 }
 
-/// Pipelines of a hundred commands, or a hundred tasks, over three nodes, which share the slots evenly.
+/// The work of a case over three nodes, which share the slots evenly.
 fn call_a_cluster(case: &str, times: u64) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -195,13 +197,21 @@ fn call_a_cluster(case: &str, times: u64) -> Result<(), Error> {
         let keys: Vec<String> = (1000..1100)
             .map(|number| format!("user:{number}"))
             .collect();
+        if case == "cluster-loops" {
+            return many_loops_of_a_cluster(&cluster, &keys, times).await;
+        }
         for _ in 0..times {
-            if case == "cluster-tasks" {
-                hundred_tasks_of_a_cluster(&cluster, &keys).await?;
-            } else {
-                let replies =
-                    cluster.pipeline_each(&keys, |command, key| command.get::<String>(key));
-                black_box(replies.await?);
+            match case {
+                "cluster-tasks" => hundred_tasks_of_a_cluster(&cluster, &keys).await?,
+                "cluster-mget" => {
+                    let values: Vec<Option<String>> = cluster.mget(&keys).await?;
+                    black_box(values);
+                }
+                _ => {
+                    let replies =
+                        cluster.pipeline_each(&keys, |command, key| command.get::<String>(key));
+                    black_box(replies.await?);
+                }
             }
         }
         Ok(())
@@ -278,6 +288,32 @@ async fn many_loops(conn: &typedis::Connection, times: u64) -> Result<(), Error>
     Ok(())
 }
 
+/// The same over a cluster; the tasks take the keys in turn.
+async fn many_loops_of_a_cluster(
+    cluster: &typedis::Cluster,
+    keys: &[String],
+    times: u64,
+) -> Result<(), Error> {
+    let tasks: Vec<_> = keys
+        .iter()
+        .cycle()
+        .take(LOOPS)
+        .map(|key| {
+            let (cluster, key) = (cluster.clone(), key.clone());
+            tokio::spawn(async move {
+                for _ in 0..times {
+                    black_box(cluster.get::<String>(&key).await?);
+                }
+                Ok::<_, typedis::Error>(())
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await??;
+    }
+    Ok(())
+}
+
 /// How many messages one time is.
 const MESSAGES: u64 = 100;
 
@@ -307,16 +343,15 @@ async fn publish(socket: &mut TcpStream, times: u64) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Answers a GET of the key with the value, and whatever comes before the first GET, which is the greeting, with OK; the
-/// questions of a cluster's client with the `map`.
+/// Answers each read of a key with the value, and whatever comes before the first read, which is the greeting, with OK;
+/// the questions of a cluster's client with the `map`.
 async fn answer(
     mut socket: TcpStream,
     times: u64,
     map: std::sync::Arc<[u8]>,
 ) -> std::io::Result<()> {
-    let command = format!("*2\r\n$3\r\nGET\r\n${}\r\n{KEY}\r\n", KEY.len());
     let mut buffer = vec![0; 64 * 1024];
-    let (mut greeted, mut pending) = (false, 0);
+    let (mut reads, mut pending) = (None, 0);
     let mut out = Vec::new();
     loop {
         let count = socket.read(&mut buffer).await?;
@@ -333,13 +368,13 @@ async fn answer(
             socket.write_all(&map).await?;
             continue;
         }
-        greeted |= bytes.starts_with(b"*2\r\n$3\r\nGET");
-        if greeted {
+        reads = reads.or_else(|| Reads::of(bytes));
+        if let Some(Reads { command, reply }) = reads {
             pending += count;
-            for _ in 0..pending / command.len() {
-                out.extend_from_slice(VALUE);
+            for _ in 0..pending / command {
+                out.extend_from_slice(reply);
             }
-            pending %= command.len();
+            pending %= command;
         } else {
             let commands = bytes.iter().filter(|byte| **byte == b'*').count();
             for _ in 0..commands {
@@ -347,5 +382,28 @@ async fn answer(
             }
         }
         socket.write_all(&out).await?;
+    }
+}
+
+/// The reads that a socket carries: all of them are as long as the first.
+#[derive(Clone, Copy)]
+struct Reads {
+    /// The length of a command.
+    command: usize,
+    reply: &'static [u8],
+}
+
+impl Reads {
+    /// Those that begin with these bytes; `None` if they are something else.
+    fn of(bytes: &[u8]) -> Option<Self> {
+        let (first, reply): (_, &[u8]) = if bytes.starts_with(b"*2\r\n$3\r\nGET") {
+            ("*2\r\n$3\r\nGET\r\n", VALUE)
+        } else if bytes.starts_with(b"*2\r\n$4\r\nMGET") {
+            ("*2\r\n$4\r\nMGET\r\n", b"*1\r\n$16\r\n0123456789abcdef\r\n")
+        } else {
+            return None;
+        };
+        let command = first.len() + format!("${}\r\n{KEY}\r\n", KEY.len()).len();
+        Some(Self { command, reply })
     }
 }

@@ -9,13 +9,14 @@ use tokio::task::coop;
 use super::counts::CacheStats;
 use super::dropped::Dropped;
 use super::inner::Inner;
-use super::origin::{Lines, Origin, Sources};
+use super::origin::{Origin, Sources};
 use super::pending::CachedPending;
 use super::settings::Cache;
 use super::shared::Shared;
 use super::shared_read::SharedReads;
 use crate::chain::carrier::Carrier;
 use crate::client::{Client, Surface};
+#[cfg(feature = "cluster")]
 use crate::cluster::Cluster;
 use crate::command::{Args, Keys};
 use crate::engine::link::{Lane, Link};
@@ -68,7 +69,7 @@ impl<C: Origin> Cached<C> {
     pub(super) fn new(client: C, settings: Cache) -> Result<Self> {
         settings.check()?;
         let lines = client.lines();
-        let have_slots = matches!(lines, Lines::Nodes(_));
+        let have_slots = lines.have_slots();
         let shared = Arc::new(Shared::new(settings, have_slots));
         if have_slots && shared.settings.no_loop {
             let text = "a cluster's pipelines do not say what they write, so the nodes have to report it; leave `no_loop` out";
@@ -212,6 +213,7 @@ impl<C: Origin> Lane for Cached<C> {
 // Not for every client that allows it: the compiler would look for ever among caches of caches.
 impl AllowsBlocking for &Cached<Pool> {}
 
+#[cfg(feature = "cluster")]
 impl AllowsBlocking for &Cached<Cluster> {}
 
 impl Connection {
@@ -250,6 +252,7 @@ impl Pool {
     }
 }
 
+#[cfg(feature = "cluster")]
 impl Cluster {
     /// A handle that keeps replies in memory, as `settings` say, and has each node report changes of what was read from it.
     ///

@@ -23,6 +23,7 @@ use crate::handle::Connection;
 use crate::request::{Request, Run, Target, raw};
 use crate::{CommandInfo, RequestPolicy, ResponsePolicy};
 
+#[cfg(feature = "cluster")]
 mod clusters;
 
 const KEYS: usize = 1_000;

@@ -11,7 +11,7 @@
 //! - `clock`: the time, told cheaply; `changes`: how often keys were changed; `store`: where replies are kept; `shared`: both, and the rule which of the
 //!   replies are current
 //! - `pending`: one command over the handle; `shared_read`: a read that is on its way, for all who ask for it; `each`: a read
-//!   of many keys; `read`: what is sent for a read, and what comes back; `written`: what a command writes, which is forgotten
+//!   of many keys; `read`: what is sent for a read, and what comes back; `forgotten`: what a command past the cache makes old
 //! - `trace`: what is said to `tracing`
 //!
 //! # Why nothing old is served
@@ -27,11 +27,13 @@ mod counts;
 mod decoded;
 mod dropped;
 mod each;
+mod forgotten;
 mod handle;
 #[cfg(test)]
 mod histories;
 mod inner;
 mod line;
+#[cfg(feature = "cluster")]
 mod nodes;
 mod origin;
 mod pending;
@@ -44,7 +46,6 @@ mod source;
 mod standing;
 mod store;
 mod trace;
-mod written;
 
 pub use counts::CacheStats;
 pub use decoded::Decoded;

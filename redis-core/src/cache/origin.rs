@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use super::changes::{KeyHash, Subject};
 use super::line::TrackedLine;
+#[cfg(feature = "cluster")]
 use super::nodes::NodeSources;
 use super::shared::Shared;
 use super::source::Source;
 use super::standing::Tracking;
 use crate::client::Client;
+#[cfg(feature = "cluster")]
 use crate::cluster::Cluster;
 use crate::error::Result;
 use crate::handle::{Connection, Pool};
@@ -26,7 +28,19 @@ pub trait Origin: Client + Clone + fmt::Debug + 'static {
 #[derive(Debug)]
 pub enum Lines {
     Connections(Vec<Connection>),
+    #[cfg(feature = "cluster")]
     Nodes(Cluster),
+}
+
+impl Lines {
+    /// Whether keys have slots, so that one command takes keys of one slot only.
+    pub(super) fn have_slots(&self) -> bool {
+        match self {
+            Self::Connections(_) => false,
+            #[cfg(feature = "cluster")]
+            Self::Nodes(_) => true,
+        }
+    }
 }
 
 impl Origin for Connection {
@@ -44,6 +58,7 @@ impl Origin for Pool {
     }
 }
 
+#[cfg(feature = "cluster")]
 impl Origin for Cluster {
     fn lines(&self) -> Lines {
         Lines::Nodes(self.clone())
@@ -53,6 +68,7 @@ impl Origin for Cluster {
 /// The sockets that cached reads go over. Each key has one.
 pub(super) enum Sources {
     Lines(Vec<TrackedLine>),
+    #[cfg(feature = "cluster")]
     Nodes(Box<NodeSources>),
 }
 
@@ -66,6 +82,7 @@ impl Sources {
                 let lines = lines.map(|line| TrackedLine::new(line.shared_link(), shared));
                 Self::Lines(lines.collect::<Result<_>>()?)
             }
+            #[cfg(feature = "cluster")]
             Lines::Nodes(cluster) => Self::Nodes(Box::new(NodeSources::new(cluster, shared)?)),
         })
     }
@@ -74,6 +91,13 @@ impl Sources {
     #[inline(always)]
     pub(super) fn with<R>(
         &self,
+        #[cfg_attr(
+            not(feature = "cluster"),
+            expect(
+                unused_variables,
+                reason = "only the nodes of a cluster are found by it"
+            )
+        )]
         key: &[u8],
         hash: KeyHash,
         with: impl FnOnce(&Arc<Source>, Option<u16>) -> R,
@@ -86,6 +110,7 @@ impl Sources {
                 };
                 Some(with(&lines.get(place)?.source, None))
             }
+            #[cfg(feature = "cluster")]
             Self::Nodes(nodes) => nodes.with(key, |source, slot| with(source, Some(slot))),
         }
     }
@@ -100,7 +125,11 @@ impl Sources {
 
     /// Whether keys have slots, so that one command takes keys of one slot only.
     pub(super) fn have_slots(&self) -> bool {
-        matches!(self, Self::Nodes(_))
+        match self {
+            Self::Lines(_) => false,
+            #[cfg(feature = "cluster")]
+            Self::Nodes(_) => true,
+        }
     }
 
     /// Over how many the server reports changes.
@@ -111,6 +140,7 @@ impl Sources {
         };
         match self {
             Self::Lines(lines) => lines.iter().for_each(|line| add(&line.source)),
+            #[cfg(feature = "cluster")]
             Self::Nodes(nodes) => nodes.each(add),
         }
         count

@@ -9,11 +9,11 @@ use tokio::task::coop;
 use tokio::time::Instant;
 
 use super::each::{EachKey, Joined};
+use super::forgotten::Forgotten;
 use super::inner::{Inner, Way};
 use super::origin::Place;
 use super::shared_read::{Outcome, SharedRead};
 use super::standing::Tracking;
-use super::written::Written;
 use crate::client::{Client, InFlight};
 use crate::command::{Args, CommandInfo};
 use crate::error::{Error, Result};
@@ -41,7 +41,7 @@ enum State<'a, C: Client + 'a> {
 /// A command that goes as on the handle beneath. It has a box because it is large, and a read from memory should not be.
 struct Ordinary<'a, C: Client + 'a> {
     pending: C::InFlight<'a>,
-    written: Option<Written<'a>>,
+    forgotten: Option<Forgotten<'a>>,
 }
 
 impl<'a, C: Client> CachedPending<'a, C> {
@@ -76,10 +76,10 @@ impl<'a, C: Client> CachedPending<'a, C> {
 
 impl<'a, C: Client> State<'a, C> {
     fn ordinary(client: &'a C, cache: &'a Inner, args: Box<Args>) -> Self {
-        let written = Written::by(&cache.shared, &args);
+        let forgotten = Forgotten::by(&cache.shared, &args);
         Self::Ordinary(Box::new(Ordinary {
             pending: client.begin_command(args),
-            written,
+            forgotten,
         }))
     }
 
@@ -204,7 +204,7 @@ impl<C: Client> InFlight for CachedPending<'_, C> {
         match &mut self.state {
             State::Ordinary(ordinary) => {
                 let outcome = ready!(ordinary.pending.poll_frame(cx));
-                ordinary.written.take();
+                ordinary.forgotten.take();
                 self.state = State::Over;
                 Poll::Ready(outcome)
             }
@@ -235,7 +235,7 @@ impl<C: Client> CachedPending<'_, C> {
         match &mut self.state {
             State::Ordinary(ordinary) => {
                 let outcome = ready!(ordinary.pending.poll_decoded(cx));
-                ordinary.written.take();
+                ordinary.forgotten.take();
                 self.state = State::Over;
                 Poll::Ready(outcome)
             }

@@ -34,17 +34,27 @@ pub(crate) enum Goal {
     Owner(u16),
     /// Any primary.
     Anyone,
+    /// Any primary, at first the owner of this slot: messages that are published to a channel one after another arrive in
+    /// this order only if one node gets them.
+    Near(u16),
     /// Only the node at this place in the map.
     ThisNode(usize),
     /// The primary at this place in the map, or the node that has taken over from it.
     ThisShard(usize),
 }
 
-impl From<Slots> for Goal {
+impl Goal {
+    /// The node for a command.
     #[inline]
-    fn from(slots: Slots) -> Self {
+    pub(crate) fn of(args: &Args) -> Self {
+        Self::with(args.slots(), args)
+    }
+
+    /// The node for a command whose keys have these slots.
+    #[inline]
+    pub(crate) fn with(slots: Slots, args: &Args) -> Self {
         match slots {
-            Slots::None => Self::Anyone,
+            Slots::None => args.channel_slot().map_or(Self::Anyone, Self::Near),
             Slots::One(slot) | Slots::Several(slot, _) => Self::Owner(slot),
         }
     }
@@ -94,7 +104,7 @@ impl Singles {
         let (info, slots) = (args.info(), args.slots());
         if info.request_policy != RequestPolicy::Default || matches!(slots, Slots::Several(..)) {
             self.has_unusual = true;
-            let (goal, idempotent) = (Goal::from(slots), args.is_idempotent());
+            let (goal, idempotent) = (Goal::of(&args), args.is_idempotent());
             let place = Place::Apart(args);
             return self.list.push(Single {
                 place,
@@ -103,7 +113,8 @@ impl Singles {
                 idempotent,
             });
         }
-        self.push_for(args, Goal::from(slots));
+        let goal = Goal::of(&args);
+        self.push_for(args, goal);
     }
 
     /// Adds a command for one node.
@@ -123,6 +134,23 @@ impl Singles {
             info,
             goal,
             idempotent,
+        });
+    }
+
+    /// Adds a short command for one node, which is as `args` but for its words: `write` appends them.
+    pub(crate) fn push_encoded(
+        &mut self,
+        args: &Args,
+        goal: Goal,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let from = self.bytes.len();
+        write(&mut self.bytes);
+        self.list.push(Single {
+            place: Place::Within(from..self.bytes.len()),
+            info: args.info(),
+            goal,
+            idempotent: args.is_idempotent(),
         });
     }
 
@@ -181,16 +209,27 @@ impl Singles {
             })
     }
 
-    /// Appends a command, which stays here.
+    /// Appends commands, which stay here. Bytes that lie one after another are copied at once.
     #[inline]
-    pub(crate) fn write(&mut self, number: usize, out: &mut Outgoing) {
-        match self.list.get_mut(number).map(|single| &mut single.place) {
-            Some(Place::Within(range)) => {
-                out.put(self.bytes.get(range.clone()).unwrap_or_default());
+    pub(crate) fn write(&mut self, numbers: impl Iterator<Item = usize>, out: &mut Outgoing) {
+        let mut run = 0..0;
+        for number in numbers {
+            match self.list.get_mut(number).map(|single| &mut single.place) {
+                Some(Place::Within(range)) if range.start == run.end => run.end = range.end,
+                Some(Place::Within(range)) => {
+                    let next = range.clone();
+                    let before = std::mem::replace(&mut run, next);
+                    out.put(self.bytes.get(before).unwrap_or_default());
+                }
+                Some(Place::Apart(args)) => {
+                    let before = std::mem::take(&mut run);
+                    out.put(self.bytes.get(before).unwrap_or_default());
+                    args.write_to(out);
+                }
+                None => {}
             }
-            Some(Place::Apart(args)) => args.write_to(out),
-            None => {}
         }
+        out.put(self.bytes.get(run).unwrap_or_default());
     }
 }
 
@@ -218,6 +257,8 @@ impl Single {
 pub(crate) struct OneSlot {
     /// With the first key that has it.
     first: Option<(u16, String)>,
+    /// Of the first channel, for a transaction without keys.
+    channel: Option<u16>,
 }
 
 impl OneSlot {
@@ -227,7 +268,10 @@ impl OneSlot {
     /// They have another slot, or the command concerns more than one node.
     pub(super) fn join(&mut self, args: &Args) -> Result<()> {
         let slot = match args.slots() {
-            Slots::None => return one_node(args.info()),
+            Slots::None => {
+                self.channel = self.channel.or_else(|| args.channel_slot());
+                return one_node(args.info());
+            }
             Slots::One(slot) => slot,
             Slots::Several(first, second) => return Err(args.crossing_slots(first, second)),
         };
@@ -242,9 +286,11 @@ impl OneSlot {
     }
 
     pub(crate) fn goal(&self) -> Goal {
-        self.first
-            .as_ref()
-            .map_or(Goal::Anyone, |(slot, _)| Goal::Owner(*slot))
+        match (&self.first, self.channel) {
+            (Some((slot, _)), _) => Goal::Owner(*slot),
+            (None, Some(slot)) => Goal::Near(slot),
+            (None, None) => Goal::Anyone,
+        }
     }
 }
 

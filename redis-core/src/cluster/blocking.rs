@@ -57,7 +57,7 @@ impl Cluster {
         if let Some(error) = args.take_error() {
             return Err(error);
         }
-        let node = owner(self.shared(), args.slots().into());
+        let node = owner(self.shared(), Goal::of(&args));
         node.ok_or_else(no_node)?.lease().await
     }
 
@@ -131,7 +131,7 @@ impl<'a> Wait<'a> {
         let limit = patience.limit(shared.config.command_timeout);
         Self {
             shared,
-            goal: args.slots().into(),
+            goal: Goal::of(&args),
             args,
             since,
             patience,

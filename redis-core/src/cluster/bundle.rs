@@ -61,11 +61,12 @@ impl Payload for BundlePayload<'_> {
     }
 
     fn write_to(&mut self, out: &mut Outgoing) {
-        for member in self.members {
-            if member.asking {
+        for members in self.members.chunk_by(|_, next| !next.asking) {
+            if members.first().is_some_and(|first| first.asking) {
                 out.put(ASKING);
             }
-            self.singles.write(member.single, out);
+            let numbers = members.iter().map(|member| member.single);
+            self.singles.write(numbers, out);
         }
     }
 
@@ -129,7 +130,7 @@ impl Bundle {
         let mut end = 0;
         let is_whole = |member: &&Member| {
             let mut bytes = Outgoing::default();
-            singles.write(member.single, &mut bytes);
+            singles.write(std::iter::once(member.single), &mut bytes);
             end += bytes.len() + if member.asking { ASKING.len() } else { 0 };
             end <= written
         };

@@ -75,10 +75,11 @@ impl Cluster {
         {
             return begin_read(self.shared(), view, args);
         }
-        let info = args.info();
-        let is_usual = args.is_plain() && info.request_policy == RequestPolicy::Default;
-        if is_usual && !matches!(args.slots(), Slots::Several(..)) {
-            return ClusterExecution::One(ClusterPending::new(self.shared(), args));
+        if args.is_plain() && args.info().request_policy == RequestPolicy::Default {
+            let slots = args.slots();
+            if !matches!(slots, Slots::Several(..)) {
+                return ClusterExecution::One(ClusterPending::plain(self.shared(), args, slots));
+            }
         }
         begin_unusual(self.shared(), args)
     }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::split::Join;
+use super::join::{Join, PartElements};
 use crate::chain::gathered::{ByNode, EachOutcome, EachReply};
-use crate::chain::pieces::Pieces;
+use crate::chain::pieces::Cursor;
 use crate::error::{Error, Result};
 use crate::reply::{Frame, FrameRef};
 use crate::wire::Chunk;
@@ -77,24 +77,18 @@ impl Gather {
     fn put_in_order(self, joins: &[Join]) -> EachOutcome {
         let mut joined = Joined::default();
         let commands = self.first.len();
-        let mut arrived = Arrived::new(self);
+        let mut arrived = Arrived::new(&self.first, &self.replies, self.others);
         let mut joins = joins.iter().peekable();
         let (mut part, mut index) = (0, 0);
         while part < commands {
             match joins.next_if(|join| join.first == part) {
                 None => {
-                    arrived.next(part, |outcome| joined.put(index, outcome));
+                    joined.put(index, arrived.next(part));
                     part += 1;
                 }
                 Some(join) => {
-                    let replies = (part..part + join.len()).map(|part| {
-                        let mut outcome = None;
-                        arrived.next(part, |arrived| outcome = Some(arrived.into_frame()));
-                        outcome.unwrap_or_else(|| Err(missing()))
-                    });
-                    let outcome = join.reply(replies.collect());
+                    joined.put(index, arrived.join(join).into());
                     part += join.len();
-                    joined.put(index, outcome.into());
                 }
             }
             index += 1;
@@ -109,15 +103,18 @@ fn missing() -> Error {
 }
 
 /// What has arrived, one command after another.
-struct Arrived {
-    first: Vec<usize>,
-    replies: Vec<Pieces>,
+struct Arrived<'r> {
+    first: &'r [usize],
+    replies: &'r [Vec<Chunk>],
+    /// The place of the next reply of each bundle.
+    cursors: Vec<Cursor>,
     others: BTreeMap<usize, Outcome>,
 }
 
-/// The outcome of a command, which lies among others.
-enum Next<'a> {
-    Frame(FrameRef<'a>),
+/// The outcome of a command.
+enum Next<'r> {
+    /// It lies among others.
+    Frame(FrameRef<'r>),
     Chunk(Chunk),
     Failed(Error),
 }
@@ -141,41 +138,99 @@ impl From<Result<Frame>> for Next<'_> {
     }
 }
 
-impl Arrived {
-    fn new(gather: Gather) -> Self {
+impl<'r> Arrived<'r> {
+    fn new(
+        first: &'r [usize],
+        replies: &'r [Vec<Chunk>],
+        others: BTreeMap<usize, Outcome>,
+    ) -> Self {
         Self {
-            first: gather.first,
-            replies: gather.replies.into_iter().map(Pieces::new).collect(),
-            others: gather.others,
+            first,
+            replies,
+            cursors: vec![Cursor::default(); replies.len()],
+            others,
         }
     }
 
-    #[inline]
-    fn next(&mut self, command: usize, mut put: impl FnMut(Next<'_>)) {
-        let bundle = self.first.get(command);
-        let pieces = bundle.and_then(|bundle| self.replies.get_mut(*bundle));
+    /// The outcome of the next command.
+    fn next(&mut self, command: usize) -> Next<'r> {
+        let frame = self.replies_to(command).and_then(|mut all| all.next());
         let other = if self.others.is_empty() {
             None
         } else {
             self.others.remove(&command)
         };
-        match (other, pieces) {
-            (None, Some(pieces)) => match pieces.next_short() {
-                Some(frame) => put(Next::Frame(frame)),
-                None => put(pieces
-                    .next()
-                    .map_or_else(|| Next::Failed(missing()), Next::Frame)),
-            },
-            (None, None) => put(Next::Failed(missing())),
-            (Some(other), pieces) => {
-                pieces.and_then(Pieces::next);
-                put(match other {
-                    Outcome::Reply(chunk) => Next::Chunk(chunk),
-                    Outcome::Failed(error) => Next::Failed(error),
-                    Outcome::Awaited => Next::Failed(missing()),
-                });
-            }
+        match (other, frame) {
+            (None, Some(frame)) => Next::Frame(frame),
+            (Some(Outcome::Reply(chunk)), _) => Next::Chunk(chunk),
+            (Some(Outcome::Failed(error)), _) => Next::Failed(error),
+            (Some(Outcome::Awaited), _) | (None, None) => Next::Failed(missing()),
         }
+    }
+
+    /// The replies of the bundle in which a command was first sent.
+    fn replies_to(&mut self, command: usize) -> Option<Replies<'r, '_>> {
+        let bundle = *self.first.get(command)?;
+        Some(Replies {
+            chunks: self.replies.get(bundle)?,
+            cursor: self.cursors.get_mut(bundle)?,
+        })
+    }
+
+    /// The outcome of the command that was split, whose parts come next.
+    fn join(&mut self, join: &Join) -> Result<Frame> {
+        if join.is_list_by_keys() && self.others.is_empty() {
+            let before = self.cursors.clone();
+            let elements = Elements {
+                arrived: &mut *self,
+                next: join.first,
+                entered: join.first,
+            };
+            if let Some(list) = join.list_by_keys(elements) {
+                return Ok(list);
+            }
+            self.cursors = before;
+        }
+        let parts = join.first..join.first + join.len();
+        join.reply(parts.map(|part| self.next(part).into_frame()).collect())
+    }
+}
+
+/// The replies of a bundle, and the place of the next.
+struct Replies<'r, 'c> {
+    chunks: &'r [Chunk],
+    cursor: &'c mut Cursor,
+}
+
+impl<'r> Replies<'r, '_> {
+    #[inline]
+    fn next(&mut self) -> Option<FrameRef<'r>> {
+        match self.cursor.next_short(self.chunks) {
+            Some(frame) => Some(frame),
+            None => self.cursor.next(self.chunks),
+        }
+    }
+}
+
+/// The elements of the lists that answered the parts of a command.
+struct Elements<'r, 'a> {
+    arrived: &'a mut Arrived<'r>,
+    /// The part that comes next.
+    next: usize,
+    /// The part whose elements are taken.
+    entered: usize,
+}
+
+impl<'r> PartElements<'r> for Elements<'r, '_> {
+    fn enter(&mut self) -> Option<usize> {
+        (self.entered, self.next) = (self.next, self.next + 1);
+        let replies = self.arrived.replies_to(self.entered)?;
+        replies.cursor.enter_short_array(replies.chunks)
+    }
+
+    fn next_element(&mut self) -> Option<&'r [u8]> {
+        let element = self.arrived.replies_to(self.entered)?.next()?;
+        Some(element.as_bytes())
     }
 }
 
@@ -225,6 +280,116 @@ impl Joined {
         EachOutcome {
             replies: EachReply::InOrder(self.chunks),
             failures: self.failures,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::cluster::join::Parts;
+    use crate::command::{CommandInfo, RequestPolicy, ResponsePolicy, command_info};
+
+    static MGET: CommandInfo =
+        command_info!("MGET").policies(RequestPolicy::MultiShard, ResponsePolicy::Default);
+
+    /// The forms in which a value may come.
+    fn element(number: usize, form: usize) -> String {
+        match form {
+            0 => format!("$1\r\n{}\r\n", number % 10),
+            1 => "_\r\n".to_owned(),
+            2 => "$-1\r\n".to_owned(),
+            3 => format!("${}\r\n{}\r\n", 1500, "x".repeat(1500)),
+            4 => format!("*2\r\n:{number}\r\n+OK\r\n"),
+            _ => format!(":{number}\r\n"),
+        }
+    }
+
+    fn shown(outcome: EachOutcome) -> (Vec<u8>, Vec<(usize, String)>) {
+        let EachReply::InOrder(chunks) = outcome.replies else {
+            panic!("they are put in order");
+        };
+        let failures = outcome.failures.into_iter();
+        (
+            chunks.iter().flat_map(|chunk| chunk.to_vec()).collect(),
+            failures
+                .map(|(index, error)| (index, error.to_string()))
+                .collect(),
+        )
+    }
+
+    proptest! {
+        /// One command before a split one, and one behind it, on three nodes.
+        #[test]
+        fn the_values_of_a_split_command_are_put_in_the_order_of_its_keys(
+            // For each part, its node and how many keys it has.
+            parts in prop::collection::vec((0..3_usize, prop_oneof![1..4_usize, 10..12_usize]), 1..12),
+            forms in prop::collection::vec(0..6_usize, 144),
+            whole in prop::collection::vec(any::<bool>(), 14),
+            redirected in prop::option::of(0..12_usize),
+        ) {
+            let count: usize = parts.iter().map(|(_, keys)| keys).sum();
+            let values: Vec<String> = (0..count).map(|number| element(number, forms[number])).collect();
+            // The keys of a part are those from its end to its start: any order that is not the usual one.
+            let mut numbers = (0..count).rev();
+            let mut all = Parts::default();
+            let mut gather = Gather::default();
+            let mut nodes: [Vec<String>; 3] = Default::default();
+            gather.expect(0);
+            nodes[0].push("+first\r\n".to_owned());
+            for (index, (node, keys)) in parts.iter().enumerate() {
+                let keys: Vec<usize> = numbers.by_ref().take(*keys).collect();
+                let mut reply = format!("*{}\r\n", keys.len());
+                keys.iter().for_each(|key| reply += &values[*key]);
+                gather.expect(*node);
+                if redirected == Some(index) {
+                    nodes[*node].push("-MOVED 1 a:1\r\n".to_owned());
+                    gather.settle(index + 1, Outcome::Reply(Bytes::from(reply).into()));
+                } else {
+                    nodes[*node].push(reply);
+                }
+                all.push(keys.into_iter());
+            }
+            gather.expect(2);
+            nodes[2].push("+last\r\n".to_owned());
+            for (node, replies) in nodes.into_iter().enumerate() {
+                let mut chunks: Vec<String> = Vec::new();
+                for (reply, whole) in replies.into_iter().zip(&whole) {
+                    match chunks.last_mut() {
+                        Some(last) if !whole => *last += &reply,
+                        _ => chunks.push(reply),
+                    }
+                }
+                let chunks = chunks.into_iter().map(|chunk| Bytes::from(chunk).into());
+                gather.take(node, chunks.collect());
+            }
+            let (replies, failures) = shown(gather.join(&[Join::new(1, all, &MGET)]));
+            let expected = format!("+first\r\n*{count}\r\n{}+last\r\n", values.concat());
+            prop_assert_eq!(failures, vec![]);
+            prop_assert_eq!(String::from_utf8(replies).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn a_part_with_too_few_values_or_none_fails_the_whole() {
+        for (reply, reason) in [
+            ("*1\r\n:1\r\n", "fewer values"),
+            ("-ERR no\r\n", "ERR no"),
+            ("", "fewer replies"),
+        ] {
+            let mut parts = Parts::default();
+            parts.push([1].into_iter());
+            parts.push([0, 2].into_iter());
+            let mut gather = Gather::default();
+            gather.expect(0);
+            gather.expect(0);
+            gather.take(0, vec![Bytes::from(format!("*1\r\n:7\r\n{reply}")).into()]);
+            let (_, failures) = shown(gather.join(&[Join::new(0, parts, &MGET)]));
+            assert_eq!(failures.len(), 1);
+            assert!(failures[0].1.contains(reason), "{}", failures[0].1);
         }
     }
 }

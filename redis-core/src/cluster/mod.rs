@@ -20,7 +20,7 @@
 //! - `each`: a command on each primary by itself; `events`: what happens to the cluster
 //! - `channels`: publish and subscribe; `desk`: making and moving subscriptions; `places`: where each of them lives
 //! - `scan/`: scans over all primaries, and of keys that move
-//! - `split`: one command on many nodes, and how their replies become one
+//! - `split`: one command on many nodes; `join`: how their replies become one
 //! - `blocking`: commands that block, on leased sockets; `watch`: transactions that are tried again
 //! - `together`: a transaction on its way to the node of its slot
 
@@ -37,6 +37,7 @@ mod gather;
 mod handle;
 mod health;
 mod host;
+mod join;
 pub(crate) mod map_view;
 mod nodes;
 mod pending;

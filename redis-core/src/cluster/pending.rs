@@ -9,8 +9,8 @@ use super::nodes::Node;
 use super::redirect::{Redirect, RedirectKind};
 use super::shared::Shared;
 use crate::chain::routing::Goal;
-use crate::command::{ASKING, Args};
-use crate::engine::exchange::{Command, decode};
+use crate::command::{ASKING, Args, Slots};
+use crate::engine::exchange::{Command, decode, decode_one};
 use crate::engine::inflight::{Again, Delivery, Parts, Payload, Terms};
 use crate::engine::link::Link;
 use crate::engine::sending::Sending;
@@ -73,26 +73,29 @@ impl Payload for Asking {
 }
 
 impl<'a> ClusterPending<'a> {
-    #[inline]
+    /// A command that may have something special, such as an error.
     pub(super) fn new(shared: &'a Shared, mut args: Box<Args>) -> Self {
-        let goal = Goal::from(args.slots());
-        let refused = if args.is_plain() {
-            None
-        } else {
-            args.take_error()
-        };
+        match args.take_error() {
+            Some(error) => Self::refused(shared, args, error),
+            None => {
+                let slots = args.slots();
+                Self::plain(shared, args, slots)
+            }
+        }
+    }
+
+    /// A command that has no error, and whose keys have these slots.
+    #[inline]
+    pub(super) fn plain(shared: &'a Shared, args: Box<Args>, slots: Slots) -> Self {
+        let goal = Goal::with(slots, &args);
         let command = Command::new(args);
         let routes = shared.routes();
         let node = routes.node_for(goal);
-        let mut sending = node.map(|node| Sending::new(node.link()));
-        if let (Some(error), Some(sending)) = (refused, &mut sending) {
-            sending.refuse(error);
-        }
         Self {
             trace: Trace::start(&shared.config, &command),
+            sending: node.map(|node| Sending::new(node.link())),
             shared,
             goal,
-            sending,
             command,
             astray: None,
         }
@@ -101,7 +104,8 @@ impl<'a> ClusterPending<'a> {
     /// A command that fails with `error` before anything is sent.
     #[cold]
     pub(super) fn refused(shared: &'a Shared, args: Box<Args>, error: Error) -> Self {
-        let mut pending = Self::new(shared, args);
+        let slots = args.slots();
+        let mut pending = Self::plain(shared, args, slots);
         if let Some(sending) = &mut pending.sending {
             sending.refuse(error);
         }
@@ -117,6 +121,33 @@ impl<'a> ClusterPending<'a> {
         if let Some(sending) = &mut self.sending {
             sending.submit(&mut self.command);
         }
+    }
+
+    /// The first poll of most commands. Returns whether it is queued; if not, [`ClusterPending::poll_delivery`] says why.
+    #[inline]
+    fn start(&mut self, cx: &mut Context<'_>) -> bool {
+        let Self {
+            sending: Some(sending),
+            command,
+            trace,
+            ..
+        } = self
+        else {
+            return false;
+        };
+        sending.is_fresh() && trace.within(|| sending.enqueue(command, Some(cx.waker())))
+    }
+
+    /// Takes the reply, if it has come, is a single one, and the command is over with it: as most are.
+    #[inline]
+    fn take_reply(&mut self) -> Option<Chunk> {
+        let sending = self.sending.as_mut()?;
+        if self.astray.is_some() {
+            return None;
+        }
+        let reply = sending.take_reply()?;
+        self.trace.at(&sending.link().config);
+        Some(reply)
     }
 
     fn poll_delivery(&mut self, cx: &mut Context<'_>) -> Poll<Delivery> {
@@ -172,7 +203,7 @@ impl<'a> ClusterPending<'a> {
         }
         let (again, deadline) = (astray.again.take(), astray.detour.deadline);
         let routes = self.shared.routes();
-        let node = routes.node_for(self.goal);
+        let node = routes.next_node_for(self.goal);
         if let Some(sending) = &mut self.sending {
             let link = node.map_or_else(|| sending.link().clone(), |node| node.link());
             sending.go_to(link, again, deadline);
@@ -332,9 +363,12 @@ impl<'a> ClusterPending<'a> {
     /// The reply, decoded; an error names the command.
     #[inline]
     pub(super) fn poll_decoded<R: FromRedis>(&mut self, cx: &mut Context<'_>) -> Poll<Result<R>> {
-        let outcome = match ready!(self.poll_delivery(cx)) {
-            Delivery::Reply(chunk) => R::from_outcome(Ok(FrameRef::of_chunk(&chunk))),
-            delivery => decode(delivery),
+        let outcome = if self.astray.is_none() && self.start(cx) {
+            return Poll::Pending;
+        } else if let Some(chunk) = self.take_reply() {
+            decode_one(&chunk)
+        } else {
+            decode(ready!(self.poll_delivery(cx)))
         };
         Poll::Ready(match outcome {
             Ok(value) => Ok(value),

@@ -86,8 +86,16 @@ impl Routes {
     #[inline]
     pub(super) fn node_for(&self, goal: Goal) -> Option<&Arc<Node>> {
         match goal {
-            Goal::Owner(slot) => self.owner(slot),
+            Goal::Owner(slot) | Goal::Near(slot) => self.owner(slot),
             Goal::Anyone | Goal::ThisNode(_) | Goal::ThisShard(_) => self.any_primary(),
+        }
+    }
+
+    /// The node for something that another one did not carry out.
+    pub(super) fn next_node_for(&self, goal: Goal) -> Option<&Arc<Node>> {
+        match goal {
+            Goal::Near(_) => self.any_primary(),
+            goal => self.node_for(goal),
         }
     }
 
@@ -117,6 +125,11 @@ impl Routes {
     /// The places of all primaries among the nodes.
     pub(super) fn primary_places(&self) -> impl Iterator<Item = usize> {
         self.primaries.iter().copied()
+    }
+
+    /// How many primaries there are.
+    pub(super) fn count_primaries(&self) -> usize {
+        self.primaries.len()
     }
 
     /// All primaries.

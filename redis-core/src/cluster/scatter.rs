@@ -12,11 +12,12 @@ use std::task::{Context, Poll};
 use super::bundle::{Bundle, Member};
 use super::detour::{Detour, Hops, after_loss, error_of, is_loss, is_unsent, no_node, passes};
 use super::gather::{Gather, Outcome};
+use super::join::Join;
 use super::recipients::Recipients;
 use super::redirect::{Redirect, RedirectKind};
 use super::routes::Routes;
 use super::shared::Shared;
-use super::split::{self, Join};
+use super::split;
 use crate::chain::gathered::EachOutcome;
 use crate::chain::pieces::Pieces;
 use crate::chain::routing::{Goal, Singles};
@@ -86,9 +87,11 @@ impl<'a> Scatter<'a> {
         let mut bundle_at = vec![NONE; routes.nodes().len()];
         let (singles, bundles, gather) = (&self.singles, &mut self.bundles, &mut self.gather);
         gather.reserve(singles.len());
+        // Room for a fair share of the commands, and half as much again.
+        let share = singles.len() * 3 / 2 / routes.count_primaries().max(1) + 1;
         for (single, known) in singles.iter().enumerate() {
             let place = match known.goal {
-                Goal::Owner(slot) => routes.owner_place(slot).or(anyone),
+                Goal::Owner(slot) | Goal::Near(slot) => routes.owner_place(slot).or(anyone),
                 Goal::Anyone => anyone,
                 Goal::ThisNode(place) | Goal::ThisShard(place) => Some(place),
             };
@@ -101,7 +104,9 @@ impl<'a> Scatter<'a> {
                 && let Some(node) = place.and_then(|place| routes.nodes().get(place))
             {
                 *at = bundles.len();
-                bundles.push(Bundle::new(node.link(), Some(*at)));
+                let mut bundle = Bundle::new(node.link(), Some(*at));
+                bundle.members.reserve(share);
+                bundles.push(bundle);
             }
             gather.expect(*at);
             if let Some(bundle) = bundles.get_mut(*at) {
@@ -342,8 +347,9 @@ impl<'a> Scatter<'a> {
             let goal = self.singles.get(single).map(|single| single.goal);
             let recipients = self.recipients.as_mut();
             let node = match goal.unwrap_or(Goal::Anyone) {
-                Goal::Owner(slot) => routes.owner(slot),
-                Goal::Anyone => routes.any_primary(),
+                goal @ (Goal::Owner(_) | Goal::Anyone | Goal::Near(_)) => {
+                    routes.next_node_for(goal)
+                }
                 Goal::ThisNode(place) => recipients.and_then(|all| all.node(place)),
                 Goal::ThisShard(place) => recipients.and_then(|all| all.primary(place, &routes)),
             };

@@ -1,12 +1,12 @@
-//! One command on many nodes: it is split, or sent to all, and the replies are joined into one.
+//! One command on many nodes: it is split, or sent to all.
 
+use super::join::{Join, Parts};
 use super::routes::Routes;
 use crate::chain::routing::{Goal, Singles};
-use crate::command::{Args, CommandInfo, Keys, RequestPolicy, ResponsePolicy, Slots, slot};
-use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::reply::{Frame, FrameRef, Reply};
-use crate::runtime::planted::Planted;
-use crate::wire::encode;
+use crate::command::{Args, Keys, RequestPolicy, ResponsePolicy, Slots, slot};
+use crate::error::{Error, Result};
+use crate::wire::encode::{self, Output};
+use crate::wire::outgoing::SHARE;
 
 /// Which nodes a command goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,56 +78,6 @@ impl Layout {
     }
 }
 
-/// A command that was split, and how the replies to its parts become one.
-#[derive(Debug)]
-pub(super) struct Join {
-    /// The number of its first part among all commands.
-    pub(super) first: usize,
-    parts: Parts,
-    info: &'static CommandInfo,
-}
-
-/// The parts of a command.
-#[derive(Debug, Default)]
-struct Parts {
-    /// The numbers of the keys, part after part.
-    keys: Vec<usize>,
-    /// For each part, how many of these it has.
-    counts: Vec<usize>,
-}
-
-impl Parts {
-    /// The numbers of the keys of each part.
-    fn iter(&self) -> impl Iterator<Item = &[usize]> {
-        let mut rest = self.keys.as_slice();
-        self.counts.iter().map(move |count| {
-            let (keys, more) = rest.split_at_checked(*count).unwrap_or_default();
-            rest = more;
-            keys
-        })
-    }
-}
-
-impl Join {
-    /// How many parts there are.
-    pub(super) fn len(&self) -> usize {
-        self.parts.counts.len()
-    }
-
-    /// Makes one reply of those to its parts.
-    pub(super) fn reply(&self, replies: Vec<Result<Frame>>) -> Result<Frame> {
-        let refusal = |frame: Frame| match frame.reply().error() {
-            Some(error) => Err(Error::refused(error)),
-            None => Ok(frame),
-        };
-        let outcomes = replies
-            .into_iter()
-            .map(|outcome| outcome.and_then(refusal))
-            .zip(self.parts.iter());
-        join(self.info, outcomes.collect())
-    }
-}
-
 /// Replaces each command that concerns several nodes by its parts.
 ///
 /// # Errors
@@ -146,7 +96,7 @@ pub(super) fn expand(singles: &mut Singles, routes: &Routes) -> Result<Vec<Join>
         let info = args.info();
         let parts = match plan(&mut args).map_err(|error| (index, error))? {
             Plan::OneNode => {
-                let goal = Goal::from(args.slots());
+                let goal = Goal::of(&args);
                 singles.push_for(args, goal);
                 continue;
             }
@@ -159,9 +109,96 @@ pub(super) fn expand(singles: &mut Singles, routes: &Routes) -> Result<Vec<Join>
                 to_each(&args, places.map(Goal::ThisNode), singles)
             }
         };
-        joins.push(Join { first, parts, info });
+        args.retire();
+        joins.push(Join::new(first, parts, info));
     }
     Ok(joins)
+}
+
+/// A key and the words that belong to it.
+struct Group<'a> {
+    /// The slot of the key, and then its number among the keys: so groups are compared in one step.
+    order: u64,
+    encoded: &'a [u8],
+}
+
+impl Group<'_> {
+    fn slot(&self) -> u16 {
+        (self.order >> u32::BITS) as u16
+    }
+
+    fn number(&self) -> usize {
+        self.order as u32 as usize
+    }
+}
+
+/// A command that is split: its groups, and the words that each part gets after them.
+struct Whole<'a> {
+    args: &'a Args,
+    words_of_group: usize,
+    groups: Vec<Group<'a>>,
+    tail: &'a [u8],
+}
+
+impl<'a> Whole<'a> {
+    /// Finds the groups among the encoded words of a command.
+    fn new(args: &'a Args, layout: &Layout, encoded: &'a [u8]) -> Self {
+        let mut groups = Vec::with_capacity(layout.count);
+        let mut words = encode::spans(encoded).skip(layout.first);
+        let mut end = encoded.len();
+        for number in 0..layout.count {
+            let Some((key, whole)) = words.next() else {
+                break;
+            };
+            let others = words.by_ref().take(layout.group - 1).last();
+            end = others.map_or(whole.end, |(_, last)| last.end);
+            groups.push(Group {
+                order: u64::from(slot(key)) << u32::BITS | number as u64,
+                encoded: encoded.get(whole.start..end).unwrap_or_default(),
+            });
+        }
+        Self {
+            args,
+            words_of_group: layout.group,
+            groups,
+            tail: encoded.get(end..).unwrap_or_default(),
+        }
+    }
+
+    /// Adds the parts, one for each slot.
+    fn split(mut self, singles: &mut Singles) -> Parts {
+        self.groups.sort_unstable_by_key(|group| group.order);
+        let words_of_tail = encode::words(self.tail).count();
+        let mut parts = Parts::with_capacity(self.groups.len());
+        for groups in self
+            .groups
+            .chunk_by(|one, other| one.slot() == other.slot())
+        {
+            let words = groups.len() * self.words_of_group + words_of_tail;
+            let goal = Goal::Owner(groups.first().map_or(0, Group::slot));
+            self.push(groups, words, goal, singles);
+            parts.push(groups.iter().map(Group::number));
+        }
+        parts
+    }
+
+    /// Adds the part that has these groups, and as many words after its name.
+    fn push(&self, groups: &[Group<'_>], words: usize, goal: Goal, singles: &mut Singles) {
+        let info = self.args.info();
+        let encoded = groups.iter().map(|group| group.encoded).chain([self.tail]);
+        let words = u32::try_from(words).unwrap_or(u32::MAX);
+        if encoded.clone().map(<[u8]>::len).sum::<usize>() < SHARE {
+            let write = |out: &mut Vec<u8>| {
+                encode::array_header(out, info.words + words);
+                out.put(info.header);
+                encoded.for_each(|piece| out.put(piece));
+            };
+            return singles.push_encoded(self.args, goal, write);
+        }
+        let mut part = Args::lease(info, Keys::Ignored);
+        part.append_encoded(encoded, words);
+        singles.push_for(part, goal);
+    }
 }
 
 /// Adds the parts of a command, one for each slot.
@@ -169,31 +206,7 @@ fn by_slots(args: &Args, singles: &mut Singles) -> Parts {
     let Some(layout) = Layout::of(args) else {
         return Parts::default();
     };
-    let encoded = args.joined();
-    let words: Vec<&[u8]> = encode::words(&encoded).collect();
-    let (_, rest) = words.split_at_checked(layout.first).unwrap_or_default();
-    let groups: Vec<&[&[u8]]> = rest.chunks(layout.group).take(layout.count).collect();
-    let tail = rest.get(layout.count * layout.group..).unwrap_or_default();
-    let keys = groups.iter().filter_map(|group| group.first()).enumerate();
-    let mut by_slot: Vec<(u16, usize)> = keys.map(|(number, key)| (slot(key), number)).collect();
-    by_slot.sort_unstable();
-    let mut parts = Parts::default();
-    for of_one_slot in by_slot.chunk_by(|(one, _), (other, _)| one == other) {
-        let mut part = Args::lease(args.info(), Keys::Ignored);
-        for group in of_one_slot
-            .iter()
-            .filter_map(|(_, number)| groups.get(*number))
-        {
-            group.iter().for_each(|word| part.arg("argument", *word));
-        }
-        tail.iter().for_each(|word| part.arg("argument", *word));
-        if let Some((slot, _)) = of_one_slot.first() {
-            singles.push_for(part, Goal::Owner(*slot));
-        }
-        parts.counts.push(of_one_slot.len());
-    }
-    parts.keys = by_slot.into_iter().map(|(_, number)| number).collect();
-    parts
+    Whole::new(args, &layout, &args.joined()).split(singles)
 }
 
 /// Adds a command once for each of these goals.
@@ -201,150 +214,79 @@ fn to_each(args: &Args, goals: impl Iterator<Item = Goal>, singles: &mut Singles
     let mut parts = Parts::default();
     for goal in goals {
         singles.push_for(Box::new(args.again()), goal);
-        parts.counts.push(0);
+        parts.push([].into_iter());
     }
     parts
 }
 
-/// The outcome of each part, and the numbers of its keys.
-type Outcomes<'j> = Vec<(Result<Frame>, &'j [usize])>;
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
 
-fn join(info: &CommandInfo, outcomes: Outcomes<'_>) -> Result<Frame> {
-    if info.response_policy == ResponsePolicy::OneSucceeded
-        && let Some(place) = outcomes.iter().position(|(outcome, _)| outcome.is_ok())
-    {
-        return outcomes
-            .into_iter()
-            .nth(place)
-            .map_or_else(|| Err(nothing()), |(outcome, _)| outcome);
-    }
-    let outcomes = all_or_error(info, outcomes)?;
-    match info.response_policy {
-        ResponsePolicy::AggSum => fold(&outcomes, i64::saturating_add),
-        ResponsePolicy::AggMin => fold(&outcomes, i64::min),
-        ResponsePolicy::AggMax => fold(&outcomes, i64::max),
-        ResponsePolicy::AggLogicalAnd => fold(&outcomes, |a, b| i64::from(a != 0 && b != 0)),
-        ResponsePolicy::AggLogicalOr => fold(&outcomes, |a, b| i64::from(a != 0 || b != 0)),
-        ResponsePolicy::Default => in_order(outcomes),
-        ResponsePolicy::AllSucceeded | ResponsePolicy::OneSucceeded | ResponsePolicy::Special => {
-            first(outcomes)
+    use super::*;
+    use crate::command::{CommandInfo, command_info};
+    use crate::wire::outgoing::{Outgoing, PIECES};
+
+    static MSET: CommandInfo =
+        command_info!("MSET").policies(RequestPolicy::MultiShard, ResponsePolicy::AllSucceeded);
+
+    /// A command with keys, each with other words behind it, and words behind all of them.
+    fn command(keys: &[Vec<u8>], others: &[Vec<u8>], tail: &[Vec<u8>]) -> Args {
+        let mut args = Args::new(&MSET, Keys::Slots);
+        for key in keys {
+            args.key("key", key);
+            others.iter().for_each(|other| args.item(other));
         }
+        tail.iter().for_each(|word| args.item(word));
+        args
     }
-}
 
-/// The replies, unless a part failed. If others were carried out, the error says for which keys.
-fn all_or_error<'j>(
-    info: &CommandInfo,
-    outcomes: Outcomes<'j>,
-) -> Result<Vec<(Frame, &'j [usize])>> {
-    let all: usize = outcomes.iter().map(|(_, keys)| keys.len()).sum();
-    let mut replies = Vec::with_capacity(outcomes.len());
-    let mut failure = None;
-    for (outcome, keys) in outcomes {
-        match outcome {
-            Ok(frame) => replies.push((frame, keys)),
-            Err(error) => {
-                failure.get_or_insert(error);
-            }
-        }
-    }
-    let Some(error) = failure else {
-        return Ok(replies);
-    };
-    let mut done: Vec<usize> = replies
-        .iter()
-        .flat_map(|(_, keys)| *keys)
-        .copied()
-        .collect();
-    if info.readonly || done.is_empty() {
-        return Err(error);
-    }
-    done.sort_unstable();
-    let numbers: Vec<String> = done.iter().map(usize::to_string).collect();
-    let text = format!(
-        "{error}; it has {all} keys, counted from 0, and was carried out for these: {}",
-        numbers.join(", ")
-    );
-    Err(Error::new(
-        ErrorKind::Cluster(text.into()),
-        Phase::MaybeApplied,
-    ))
-}
-
-fn first(outcomes: Vec<(Frame, &[usize])>) -> Result<Frame> {
-    let first = outcomes.into_iter().next();
-    first.map(|(frame, _)| frame).ok_or_else(nothing)
-}
-
-#[cold]
-fn nothing() -> Error {
-    let text = "no known node can answer";
-    Error::new(ErrorKind::Cluster(text.into()), Phase::NotSent)
-}
-
-/// Combines integers, or lists of integers position by position.
-fn fold(outcomes: &[(Frame, &[usize])], fold: impl Fn(i64, i64) -> i64) -> Result<Frame> {
-    let mut sum: Option<Vec<i64>> = None;
-    let mut is_list = false;
-    for (frame, _) in outcomes {
-        let numbers: Vec<i64> = match frame.reply() {
-            Reply::Integer(number) => vec![number],
-            _ => {
-                is_list = true;
-                frame.clone().decode()?
-            }
+    /// The words of each of the commands.
+    fn sent(singles: &mut Singles) -> Vec<Vec<Vec<u8>>> {
+        let count = singles.len();
+        let words = |number| {
+            let mut out = Outgoing::default();
+            singles.write(std::iter::once(number), &mut out);
+            let mut slices = [std::io::IoSlice::new(&[]); PIECES];
+            let pieces = out.fill(0, &mut slices);
+            let bytes: Vec<u8> = slices[..pieces]
+                .iter()
+                .flat_map(|slice| slice.to_vec())
+                .collect();
+            let frame = crate::Frame::parse(bytes).unwrap();
+            frame.decode::<Vec<Vec<u8>>>().unwrap()
         };
-        sum = Some(match sum {
-            None => numbers,
-            Some(sum) => sum
-                .into_iter()
-                .zip(numbers)
-                .map(|(a, b)| fold(a, b))
-                .collect(),
-        });
+        (0..count).map(words).collect()
     }
-    let numbers = sum.ok_or_else(nothing)?;
-    let mut bytes = Vec::new();
-    if is_list {
-        bytes.extend_from_slice(format!("*{}\r\n", numbers.len()).as_bytes());
-    }
-    for number in numbers {
-        bytes.extend_from_slice(format!(":{number}\r\n").as_bytes());
-    }
-    Ok(Frame::from_scanned(bytes::Bytes::from(bytes)))
-}
 
-/// Joins lists: in the order of the numbers of their keys, if they have numbers, otherwise one after another. Of
-/// replies that are not lists, the first is taken.
-fn in_order(outcomes: Vec<(Frame, &[usize])>) -> Result<Frame> {
-    if outcomes
-        .iter()
-        .any(|(frame, _)| frame.lent_elements().is_none())
-    {
-        return first(outcomes);
-    }
-    // Each element with its number.
-    let mut elements: Vec<(usize, FrameRef<'_>)> = Vec::with_capacity(outcomes.len());
-    for (frame, keys) in &outcomes {
-        let lent = frame.lent_elements().into_iter().flatten();
-        let before = elements.len();
-        let number = |index: usize| keys.get(index).copied().unwrap_or_default();
-        elements.extend(lent.enumerate().map(|(index, one)| (number(index), one)));
-        if !keys.is_empty() && elements.len() - before != keys.len() {
-            return Err(Error::protocol(
-                "a node answered with fewer values than it was asked for",
-            ));
+    proptest! {
+        #[test]
+        fn each_part_has_the_keys_of_one_slot_with_what_belongs_to_them(
+            keys in prop::collection::vec("[a-c]{1,2}", 2..20),
+            others in prop::collection::vec(prop_oneof![0..100_usize, SHARE - 1..SHARE + 1], 0..3),
+            tail in prop::collection::vec(0..9_usize, 0..3),
+        ) {
+            let keys: Vec<Vec<u8>> = keys.into_iter().map(String::into_bytes).collect();
+            let others: Vec<Vec<u8>> = others.into_iter().map(|len| vec![b'o'; len]).collect();
+            let tail: Vec<Vec<u8>> = tail.into_iter().map(|len| vec![b't'; len]).collect();
+            let mut singles = Singles::default();
+            let parts = by_slots(&command(&keys, &others, &tail), &mut singles);
+            let mut seen = vec![0; keys.len()];
+            let goals: Vec<Goal> = singles.iter().map(|single| single.goal).collect();
+            let numbers: Vec<Vec<usize>> = parts.iter().map(<[usize]>::to_vec).collect();
+            prop_assert_eq!(numbers.len(), singles.len());
+            for ((words, goal), numbers) in sent(&mut singles).into_iter().zip(goals).zip(numbers) {
+                let mut expected = vec![b"MSET".to_vec()];
+                for number in numbers {
+                    seen[number] += 1;
+                    prop_assert_eq!(Goal::Owner(slot(&keys[number])), goal);
+                    expected.push(keys[number].clone());
+                    expected.extend(others.iter().cloned());
+                }
+                expected.extend(tail.iter().cloned());
+                prop_assert!(words == expected);
+            }
+            prop_assert_eq!(seen, vec![1; keys.len()]);
         }
     }
-    // Stable, so that elements without a number keep their order.
-    if !Planted::SplitOrder.is_here() {
-        elements.sort_by_key(|(number, _)| *number);
-    }
-    let length: usize = elements.iter().map(|(_, one)| one.as_bytes().len()).sum();
-    let mut bytes = format!("*{}\r\n", elements.len()).into_bytes();
-    bytes.reserve(length);
-    for (_, one) in &elements {
-        bytes.extend_from_slice(one.as_bytes());
-    }
-    Ok(Frame::from_scanned(bytes::Bytes::from(bytes)))
 }

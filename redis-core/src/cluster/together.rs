@@ -53,6 +53,13 @@ impl<'a> Together<'a> {
         node.map(|node| node.link())
     }
 
+    /// The same, after another node did not execute it.
+    fn next_owner(&self) -> Option<Arc<Link>> {
+        let routes = self.shared.routes();
+        let node = routes.next_node_for(self.goal);
+        node.map(|node| node.link())
+    }
+
     pub(super) fn submit(&mut self, payload: &mut ChainPayload) {
         if let Some(sending) = &mut self.sending {
             sending.submit(payload);
@@ -76,7 +83,7 @@ impl<'a> Together<'a> {
     fn advance(&mut self, payload: &mut ChainPayload, cx: &mut Context<'_>) -> Poll<Delivery> {
         loop {
             if ready!(self.detour.poll_pause(cx))
-                && let Some(link) = self.owner()
+                && let Some(link) = self.next_owner()
             {
                 self.go_to(link, RedirectKind::Moved, payload);
             }

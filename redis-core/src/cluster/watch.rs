@@ -63,7 +63,7 @@ impl Cluster {
         }
         let leases = SlotLeases {
             shared: self.shared(),
-            goal: watch.slots().into(),
+            goal: Goal::of(&watch),
             place: None,
             detour: Detour::default(),
             hops: Hops::default(),

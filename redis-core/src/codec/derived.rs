@@ -8,7 +8,7 @@ use crate::reply::{FromRedis, Reply};
 pub use crate::reply::from_redis::Fields;
 use crate::reply::view::Elements;
 #[cfg(feature = "json")]
-pub use serde::{Serialize, de::DeserializeOwned};
+pub use serde_core::{Serialize, de::DeserializeOwned};
 
 /// The name of a field. A key that is not text matches no field.
 #[must_use]

@@ -1,7 +1,7 @@
 //! JSON in strings: [`Json`] sends and receives any type that serde supports.
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde_core::Serialize;
+use serde_core::de::DeserializeOwned;
 
 use crate::command::Args;
 use crate::command::{ArgWriter, ToArg, ToArgs};

@@ -8,12 +8,13 @@
 //! - `naming`: the names in a command besides its keys; `prefix`: what a handle puts before names
 //! - `records`: lists of pairs and longer records; `duration`: times
 //! - `optional`: arguments of options that may be left out
-//! - `slot`: from a key to its slot in a cluster
+//! - `slot`: from a key to its slot in a cluster; `checksum`: what it is computed from
 //! - `script_text`: the text of a Lua script, and which texts a server has
 
 pub(crate) mod arg;
 pub(crate) mod args;
 pub(crate) mod block;
+mod checksum;
 mod duration;
 mod info;
 mod known;

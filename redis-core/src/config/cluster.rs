@@ -8,7 +8,15 @@ use super::code::Hook;
 use super::read_from::ReadFrom;
 use crate::error::{Error, Result};
 
-/// Clusters.
+/// What opens a cluster.
+const OPENING: &str = if cfg!(feature = "cluster") {
+    "`typedis::cluster(..)`"
+} else {
+    "`typedis::cluster(..)`, which the feature `cluster` adds"
+};
+
+/// Clusters, with the feature `cluster`.
+#[cfg(feature = "cluster")]
 impl Config {
     /// A cluster, some of whose nodes are named here; the others are learned from them.
     ///
@@ -78,7 +86,9 @@ impl Config {
         self.cluster.map_address = Some(Hook::new(Arc::new(map)));
         self
     }
+}
 
+impl Config {
     /// The address to connect to for one that a node of the cluster named.
     pub(crate) fn mapped(&self, address: Address) -> Address {
         match &self.cluster.map_address {
@@ -93,15 +103,15 @@ impl Config {
     /// It is a cluster.
     pub(crate) fn for_one_server(self) -> Result<Self> {
         if self.cluster.is_cluster {
-            return Err(Error::config(
-                "this names a cluster, and a single connection does not follow one: open it with `typedis::cluster(..)`; \
+            return Err(Error::config(format!(
+                "this names a cluster, and a single connection does not follow one: open it with {OPENING}; \
                  to reach one of its nodes alone, write redis:// instead of redis-cluster://",
-            ));
+            )));
         }
         if self.cluster.read_from != ReadFrom::default() {
-            return Err(Error::config(
-                "`read_from` is for clusters, which are opened with `typedis::cluster(..)`",
-            ));
+            return Err(Error::config(format!(
+                "`read_from` is for clusters, which are opened with {OPENING}",
+            )));
         }
         Ok(self)
     }

@@ -6,8 +6,8 @@
 
 use std::fmt;
 
-use ::serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use ::serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_core::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_core::ser::{Serialize, SerializeMap, Serializer};
 
 use super::builder::Config;
 use super::knobs::{self, Secrets, Setting};

@@ -260,7 +260,7 @@ impl<'a> Pending<'a> {
 
 /// Decodes a single reply. Most are short strings, so decoding those need not check for other kinds.
 #[inline]
-fn decode_one<R: FromRedis>(chunk: &Chunk) -> Result<R> {
+pub(crate) fn decode_one<R: FromRedis>(chunk: &Chunk) -> Result<R> {
     match FrameRef::next_short(chunk.span(), 0) {
         Some((frame, _)) => R::from_outcome(Ok(frame)),
         None => decode_other(chunk),

@@ -231,7 +231,7 @@ impl Channel {
     /// # Errors
     /// As for [`Channel::get`].
     #[cfg(feature = "json")]
-    pub async fn get_json<T: serde::de::DeserializeOwned>(&mut self) -> Result<Option<T>> {
+    pub async fn get_json<T: serde_core::de::DeserializeOwned>(&mut self) -> Result<Option<T>> {
         Ok(self.get().await?.map(|crate::codec::Json(value)| value))
     }
 
@@ -260,7 +260,7 @@ impl PatternChannel {
     /// # Errors
     /// As for [`Channel::get`].
     #[cfg(feature = "json")]
-    pub async fn get_json<T: serde::de::DeserializeOwned>(
+    pub async fn get_json<T: serde_core::de::DeserializeOwned>(
         &mut self,
     ) -> Result<Option<(String, T)>> {
         let next = self.get().await?;

@@ -1,6 +1,6 @@
 //! Publishing values as JSON: [`PublishJson`].
 
-use serde::Serialize;
+use serde_core::Serialize;
 
 use crate::codec::Json;
 use crate::command::{CommandInfo, Naming, ToArg, command_info};

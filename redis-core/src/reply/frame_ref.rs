@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use super::view::{self, Reply};
-use crate::wire::{Chunk, Span};
+use crate::wire::{Chunk, Span, token};
 
 /// One reply in received bytes, read up to its first token.
 #[doc(hidden)]
@@ -43,6 +43,14 @@ impl<'a> FrameRef<'a> {
         let span = span.slice(at..end);
         let reply = Reply::Bulk(text);
         Some((Self { span, reply }, end))
+    }
+
+    /// The number of elements of the array that is the next reply of several, and where the first begins. `None` if it is
+    /// something else, or has more than nine.
+    #[inline]
+    pub(crate) fn short_array_head(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
+        let (count, after) = token::split_short_array_head(bytes.get(at..)?)?;
+        Some((count, bytes.len() - after.len()))
     }
 
     /// The next reply of several, and where it ends.

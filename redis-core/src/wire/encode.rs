@@ -1,5 +1,7 @@
 //! From words to bytes.
 
+use std::ops::Range;
+
 /// A receiver of encoded bytes.
 pub(crate) trait Output {
     /// Appends bytes.
@@ -68,6 +70,17 @@ pub(crate) fn words(mut encoded: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
         let (word, rest) = first_word(encoded)?;
         encoded = rest;
         Some(word)
+    })
+}
+
+/// The same, each with the place of all of it: from its length line to its line break.
+pub(crate) fn spans(encoded: &[u8]) -> impl Iterator<Item = (&[u8], Range<usize>)> {
+    let mut rest = encoded;
+    std::iter::from_fn(move || {
+        let start = encoded.len() - rest.len();
+        let (word, after) = first_word(rest)?;
+        rest = after;
+        Some((word, start..encoded.len() - after.len()))
     })
 }
 

@@ -25,11 +25,21 @@ impl Found {
     }
 }
 
-/// The length of the reply at the start of `bytes`, if it is just a short string or a usual status.
+/// The length of the reply at the start of `bytes`, if it is just a short string, a usual status, an integer, or an array
+/// of a few short strings.
 #[inline(always)]
 pub(crate) fn short_reply(bytes: &[u8]) -> Option<usize> {
-    let (_, after) = token::split_short_bulk(bytes).or_else(|| token::split_status(bytes))?;
+    let after = match token::split_short_bulk(bytes).or_else(|| token::split_status(bytes)) {
+        Some((_, after)) => after,
+        None => after_other(bytes)?,
+    };
     Some(bytes.len() - after.len())
+}
+
+/// What follows the reply at the start, if it is one of the less usual short ones.
+#[inline(never)]
+fn after_other(bytes: &[u8]) -> Option<&[u8]> {
+    token::split_short_array(bytes).or_else(|| token::split_integer(bytes))
 }
 
 /// Whether a frame answers a command or came by itself.
@@ -113,8 +123,8 @@ impl Scanner {
         }
     }
 
-    /// The replies at the start of `buffer`, up to the first that is not just a short string or a usual status; most
-    /// replies are. [`Scanner::scan`] reads the rest.
+    /// The replies at the start of `buffer`, up to the first that [`short_reply`] does not find; it finds most. [`Scanner::scan`]
+    /// reads the rest.
     #[inline]
     pub(crate) fn short_replies<'b>(
         &'b mut self,
@@ -123,7 +133,9 @@ impl Scanner {
         // If a frame has begun, perhaps with an attribute, a string may be only a part of it.
         let are_allowed = self.at == 0
             && self.limits.max_bulk >= token::SHORT
-            && self.limits.max_line >= token::STATUS;
+            && self.limits.max_line >= token::STATUS
+            && self.limits.max_elements >= token::FEW
+            && self.limits.max_depth > 0;
         std::iter::from_fn(move || {
             let len = are_allowed.then(|| short_reply(buffer))??;
             buffer = buffer.get(len..)?;

@@ -114,6 +114,44 @@ pub(crate) fn split_status(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((bytes.get(1..whole - 2)?, bytes.get(whole..)?))
 }
 
+/// The most elements of an array that [`split_short_array`] finds.
+pub(crate) const FEW: u64 = 9;
+
+/// What follows the array at the start, if it has one to nine elements, and each of them is a short string or nil.
+pub(crate) fn split_short_array(bytes: &[u8]) -> Option<&[u8]> {
+    let (count, mut rest) = split_short_array_head(bytes)?;
+    for _ in 0..count {
+        rest = match split_short_bulk(rest) {
+            Some((_, after)) => after,
+            None => split_nil(rest)?,
+        };
+    }
+    Some(rest)
+}
+
+/// The number of elements of the array at the start, if they are one to nine, and what follows its head.
+#[inline]
+pub(crate) fn split_short_array_head(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    match bytes {
+        [b'*', digit @ b'1'..=b'9', b'\r', b'\n', rest @ ..] => {
+            Some((usize::from(digit - b'0'), rest))
+        }
+        _ => None,
+    }
+}
+
+/// What follows the nil at the start.
+fn split_nil(bytes: &[u8]) -> Option<&[u8]> {
+    let resp3 = bytes.strip_prefix(b"_\r\n");
+    resp3.or_else(|| bytes.strip_prefix(b"$-1\r\n"))
+}
+
+/// What follows the integer at the start, if it is complete and has few enough digits.
+pub(crate) fn split_integer(bytes: &[u8]) -> Option<&[u8]> {
+    let (_, after) = short_integer(bytes.strip_prefix(b":")?)?;
+    Some(after)
+}
+
 /// A line break as a number, for a single comparison.
 const LINE_BREAK: u32 = u32::from_le_bytes(*b"\r\n\0\0");
 

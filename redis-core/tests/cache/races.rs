@@ -12,12 +12,12 @@ use crate::support::*;
 
 const CHANGED: &str = ">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n";
 
-/// A server that accepts everything else with OK, and answers the GETs with these bytes, one after another, the last one
+/// A server that accepts everything else with OK, and answers GET and MGET with these bytes, one after another, the last one
 /// again and again.
 async fn answering_gets(replies: &'static [&'static str]) -> Fake {
     let gets = Arc::new(AtomicUsize::new(0));
     Fake::answering(move |words| match words.name().as_str() {
-        "GET" => {
+        "GET" | "MGET" => {
             let number = gets.fetch_add(1, Ordering::SeqCst).min(replies.len() - 1);
             replies[number].as_bytes().to_vec()
         }
@@ -403,4 +403,24 @@ async fn broadcasting_covers_only_keys_with_the_prefixes() {
     let conn = Connection::open(at(fake.addr().port())).await.unwrap();
     let error = conn.cached(Cache::default().broadcast(["ab", "a"]));
     assert!(error.unwrap_err().to_string().contains("prefix"));
+}
+
+/// A read past the cache can take another socket than the one that reports changes: what it shows may be newer.
+#[tokio::test]
+async fn nothing_older_is_served_after_a_read_past_the_cache_has_shown_something_newer() {
+    let fake = answering_gets(&[
+        "$3\r\nold\r\n",
+        "*2\r\n$3\r\nnew\r\n$-1\r\n",
+        "$3\r\nnew\r\n",
+    ])
+    .await;
+    let cache = cache_of(&fake, Cache::default().broadcast(["k"])).await;
+    for _ in 0..2 {
+        assert_eq!(read(&cache).await, some("old"));
+    }
+    // Changes of the second key are not reported, so this goes as on the handle beneath.
+    let both = mget(&cache, &["k", "other"]).await.unwrap();
+    assert_eq!(both, [some("new"), None]);
+    assert_eq!(read(&cache).await, some("new"));
+    assert_eq!(cache.stats().hits, 1);
 }

@@ -41,6 +41,7 @@ mod redirects;
 mod replicas;
 mod routing;
 mod scans;
+mod stalled;
 mod support;
 mod telling;
 #[cfg(feature = "tls")]

@@ -2,7 +2,7 @@ use std::pin::Pin;
 use std::task::{Context, Waker};
 
 use typedis_core::cluster::{Cluster, slot};
-use typedis_core::{CommandInfo, ErrorKind, Request, Run, StateChange, raw};
+use typedis_core::{CommandInfo, ErrorKind, Naming, Request, Run, StateChange, Target, Value, raw};
 use typedis_testkit::fake::{Answer, Fake, FakeCluster};
 use typedis_testkit::{Server, ServerKind};
 
@@ -64,6 +64,32 @@ async fn commands_without_keys_are_spread_over_the_primaries() {
     }
     for node in 0..3 {
         assert!(fake.count(node, "ECHO") > 10);
+    }
+}
+
+/// Nodes pass messages on to each other, each at its own speed.
+#[tokio::test]
+async fn messages_to_a_channel_go_to_one_node_so_that_they_keep_their_order() {
+    static PUBLISH: CommandInfo =
+        CommandInfo::new("PUBLISH", b"$7\r\nPUBLISH\r\n", 1).naming(&Naming::NONE.channel());
+    fn publish<T: Target>(target: T, channel: &str) -> Request<T::Sink, Value> {
+        Request::new(target, &PUBLISH, |args| {
+            args.arg("channel", channel);
+            args.arg("message", "text");
+        })
+    }
+    let fake = FakeCluster::start(3, |_| Answer::Usual).await.unwrap();
+    let cluster = connect(&fake).await;
+    for _ in 0..20 {
+        publish(&cluster, "news").await.unwrap();
+        publish(cluster.pipeline(), "news").await.unwrap();
+        // The fake does not know transactions.
+        publish(cluster.transaction(), "news").await.unwrap_err();
+    }
+    let owner = usize::from(slot("news")) * 3 / 16_384;
+    for node in 0..3 {
+        let expected = if node == owner { 60 } else { 0 };
+        assert_eq!(fake.count(node, "PUBLISH"), expected);
     }
 }
 

@@ -81,8 +81,11 @@ impl Ledger {
             }
         }
         self.last = message;
-        let told = std::mem::take(&mut self.gap);
-        if missing.is_empty() || told {
+        if std::mem::take(&mut self.gap) {
+            // In a cluster they may come yet: another node got them, and has not passed them on.
+            self.unsure.append(&mut missing);
+        }
+        if missing.is_empty() {
             return Ok(());
         }
         let text = format!("messages {missing:?} are missing before {message}, without a word");

@@ -3,11 +3,20 @@
 //!
 //! Each command carries a *token*, a number that no other command of the world has. So a server's record of a command
 //! and the record of its caller can be brought together, whichever way the command took.
+//!
+//! # Layout
+//!
+//! - `writes`: what changed a key
+//! - this file: the commands, and the rules for one of them and for those of one task or pipeline
 
 use std::collections::BTreeMap;
 
 use super::answer::Answer;
 use super::violation::Violation;
+
+mod writes;
+
+use writes::Writes;
 
 /// The number of a command.
 pub(crate) type Token = u64;
@@ -30,31 +39,6 @@ pub(crate) struct Ledger {
     clock: u64,
 }
 
-/// What changed a key, in order.
-#[derive(Debug, Default)]
-pub(crate) struct Writes {
-    /// When, by the clock of the ledger, and which command; `None` if the key was lost.
-    list: Vec<(u64, Option<Token>)>,
-    /// How often something of it was lost, so that older values came back.
-    pub(crate) rollbacks: u64,
-}
-
-impl Writes {
-    /// The place of the write that was the last one at a moment; 0 before the first.
-    pub(crate) fn place_at(&self, clock: u64) -> usize {
-        self.list.iter().take_while(|(at, _)| *at <= clock).count()
-    }
-
-    /// The place of a write; `None` stands for the absence of the key.
-    pub(crate) fn place_of(&self, token: Option<Token>) -> Option<usize> {
-        let place = self.list.iter().rposition(|(_, known)| *known == token);
-        match place {
-            Some(place) => Some(place + 1),
-            None => token.is_none().then_some(0),
-        }
-    }
-}
-
 /// One command.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
@@ -72,6 +56,10 @@ pub(crate) struct Entry {
     refused: u32,
     /// How often that was for another reason than that its key is elsewhere.
     hindered: u32,
+    /// The wires on which it was sent elsewhere.
+    sent_away_on: Vec<u64>,
+    /// The wire on which it was first carried out.
+    done_on: Option<u64>,
     /// The key that it changed, if it did.
     key: Option<Vec<u8>>,
     /// The commands of one pipeline with one key have the same number.
@@ -125,6 +113,8 @@ impl Ledger {
             seen: 0,
             refused: 0,
             hindered: 0,
+            sent_away_on: Vec::new(),
+            done_on: None,
             key: None,
             group: None,
             clock: None,
@@ -198,22 +188,21 @@ impl Ledger {
     }
 
     /// A server refused the command before it did anything.
-    pub(crate) fn refused(&mut self, token: Token, redirects: bool) {
+    pub(crate) fn refused(&mut self, token: Token, wire: u64, redirects: bool) {
         if let Some(entry) = self.entry(token) {
             entry.refused += 1;
             entry.hindered += u32::from(!redirects);
+            if redirects {
+                entry.sent_away_on.push(wire);
+            }
         }
     }
 
     /// A command has changed a key.
     pub(crate) fn wrote(&mut self, key: &[u8], token: Token) {
         self.clock += 1;
-        let write = (self.clock, Some(token));
-        self.writes
-            .entry(key.to_vec())
-            .or_default()
-            .list
-            .push(write);
+        let writes = self.writes.entry(key.to_vec()).or_default();
+        writes.add(self.clock, Some(token));
         if let Some(entry) = self.entry(token) {
             entry.key = Some(key.to_vec());
         }
@@ -231,7 +220,7 @@ impl Ledger {
     pub(crate) fn forgot_all(&mut self) {
         self.clock += 1;
         for writes in self.writes.values_mut() {
-            writes.list.push((self.clock, None));
+            writes.add(self.clock, None);
         }
     }
 
@@ -276,6 +265,7 @@ impl Ledger {
             return Ok(());
         };
         entry.clock.get_or_insert(clock);
+        entry.done_on.get_or_insert(wire);
         entry.done.push(answer.clone());
         if entry.done.len() > 1 && !entry.repeatable {
             let (what, times) = (entry.what, entry.done.len());
@@ -306,7 +296,8 @@ impl Ledger {
     }
 
     /// The commands of a pipeline with one key are carried out in their order, also where nodes send them elsewhere. One that
-    /// was refused for another reason, or lost, is sent again later.
+    /// was refused for another reason, or lost, is sent again later. And a slot may come to a node after the node has sent
+    /// one of them away, and before it gets to the next one on the same wire.
     fn check_group(&self, token: Token) -> Result<(), Violation> {
         /// No pipeline has more commands.
         const LARGEST: usize = 16;
@@ -320,8 +311,14 @@ impl Ledger {
         };
         let later = usize::try_from(token).unwrap_or(usize::MAX);
         let mut later = (token + 1..).zip(self.entries.iter().skip(later).take(LARGEST));
-        let overtaken =
-            later.find(|(_, other)| other.group == Some(group) && !other.done.is_empty());
+        let is_over = |other: &Entry| {
+            let came_with_it = other.refused == 0
+                && other
+                    .done_on
+                    .is_some_and(|wire| entry.sent_away_on.contains(&wire));
+            other.group == Some(group) && !other.done.is_empty() && !came_with_it
+        };
+        let overtaken = later.find(|(_, other)| is_over(other));
         match overtaken {
             Some((other, _)) => {
                 let text =

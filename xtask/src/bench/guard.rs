@@ -18,7 +18,7 @@ struct Case {
     times: u64,
 }
 
-const CASES: [Case; 14] = [
+const CASES: [Case; 16] = [
     case("encode", "encode GET", 20_000),
     case("encode-options", "encode SET with NX and EX", 20_000),
     case("decode", "scan and decode a string", 20_000),
@@ -30,12 +30,18 @@ const CASES: [Case; 14] = [
         "pipeline of 100 GETs over three nodes",
         50,
     ),
+    case("cluster-mget", "MGET of 100 keys over three nodes", 50),
     case("tasks", "GETs of 100 new tasks", 50),
     case("loops", "a GET of each of 1,024 tasks", 10),
     case(
         "cluster-tasks",
         "GETs of 100 new tasks over three nodes",
         50,
+    ),
+    case(
+        "cluster-loops",
+        "a GET of each of 1,024 tasks over three nodes",
+        10,
     ),
     case(
         "decode-strings",

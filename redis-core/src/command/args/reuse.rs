@@ -40,9 +40,19 @@ impl Args {
     /// Writes the arguments of another command, without its name.
     pub(crate) fn append_from(&mut self, other: &Self) {
         let all = other.joined();
-        self.bytes
-            .put(all.get(other.info.header.len()..).unwrap_or_default());
-        self.words += other.words - other.info.words;
+        let arguments = all.get(other.info.header.len()..).unwrap_or_default();
+        let words = other.words - other.info.words;
+        self.append_encoded(std::iter::once(arguments), words);
+    }
+
+    /// Writes arguments that are encoded already: `words` of them, in any number of pieces.
+    pub(crate) fn append_encoded<'a>(
+        &mut self,
+        pieces: impl Iterator<Item = &'a [u8]>,
+        words: u32,
+    ) {
+        pieces.for_each(|piece| self.bytes.put(piece));
+        self.words += words;
     }
 
     /// Writes a cursor, and notes its place, so that a scan can go on with another cursor.

@@ -2,8 +2,10 @@
 
 use super::keyed::only_word;
 use super::{Args, Keys};
+use crate::command::arg::ToArg;
 use crate::command::info::RequestPolicy;
-use crate::command::slot::{Slots, crossing, slot};
+use crate::command::naming::Channels;
+use crate::command::slot::{Slots, crossing, slot_of};
 use crate::error::Error;
 use crate::wire::encode;
 
@@ -23,6 +25,34 @@ impl Args {
         }
     }
 
+    /// Writes one key that stays in its place, and notes its slot. This is the usual case of [`Args::noting`] in few steps; it
+    /// is a call, so that commands for one server stay small.
+    #[inline(never)]
+    pub(super) fn fixed_key<A: ToArg + ?Sized>(&mut self, name: &'static str, value: &A) {
+        let (first, from) = (self.words, self.bytes.len());
+        self.moves = true;
+        self.arg(name, value);
+        self.moves = false;
+        if self.words == first {
+            // It cannot be sent.
+            return;
+        }
+        let key = only_word(&self.bytes, from).and_then(|place| self.bytes.get(place));
+        self.noted.fixed = self.noted.fixed.with(slot_of(key.unwrap_or_default()));
+        self.note_fixed(first);
+    }
+
+    /// Notes that the words from `first` on are keys that stay in their places.
+    #[inline]
+    fn note_fixed(&mut self, first: u32) {
+        // Their positions have to be known if they may be sent to several nodes.
+        if self.info.request_policy == RequestPolicy::MultiShard {
+            self.keys.extend(first..self.words);
+        } else {
+            self.noted.fixed_count += self.words - first;
+        }
+    }
+
     /// Writes keys, and notes their slots. All of their bytes have to be at hand for that.
     pub(super) fn noting_slots(&mut self, write: impl FnOnce(&mut Self)) {
         let (first, from) = (self.words, self.bytes.len());
@@ -33,23 +63,14 @@ impl Args {
     }
 
     fn note_slots(&mut self, first: u32, from: usize) {
-        let written = self.bytes.get(from..).unwrap_or_default();
-        let key = only_word(written, 0).and_then(|place| written.get(place));
-        let slots = match key {
-            Some(key) if self.words == first + 1 => Slots::One(slot(key)),
-            _ => encode::words(written).fold(Slots::None, |slots, key| slots.with(slot(key))),
-        };
-        let known = if self.moves {
-            &mut self.noted.movable
-        } else {
-            &mut self.noted.fixed
-        };
-        *known = known.join(slots);
-        // The positions of keys have to be known if they may be replaced, or sent to several nodes.
-        if self.moves || self.info.request_policy == RequestPolicy::MultiShard {
+        let slots = slots_of_words(self.bytes.get(from..).unwrap_or_default());
+        if self.moves {
+            self.noted.movable = self.noted.movable.join(slots);
+            // Their positions have to be known if they may be replaced.
             self.keys.extend(first..self.words);
         } else {
-            self.noted.fixed_count += self.words - first;
+            self.noted.fixed = self.noted.fixed.join(slots);
+            self.note_fixed(first);
         }
     }
 
@@ -74,12 +95,23 @@ impl Args {
         }
     }
 
+    /// The slot of the channel that a message is published to. It is no key: any node can publish.
+    #[cold]
+    pub(crate) fn channel_slot(&self) -> Option<u16> {
+        let (naming, words) = self.naming();
+        if !matches!(naming?.channels, Channels::First) {
+            return None;
+        }
+        let all = self.joined();
+        encode::words(&all).nth(words).map(slot_of)
+    }
+
     /// The first word that has a slot, as it is shown to people.
     #[cold]
     pub(crate) fn key_in(&self, wanted: u16) -> String {
         let all = self.joined();
         let mut words = encode::words(&all).skip(1);
-        let word = words.find(|word| slot(word) == wanted);
+        let word = words.find(|word| slot_of(word) == wanted);
         word.map(|word| word.escape_ascii().to_string())
             .unwrap_or_default()
     }
@@ -98,7 +130,7 @@ impl Args {
             && let Some(key) = self.place_of_key(position)
             && let Some(key) = self.bytes.get(key)
         {
-            return Slots::One(slot(key));
+            return Slots::One(slot_of(key));
         }
         self.slots_of_all()
     }
@@ -111,11 +143,26 @@ impl Args {
             let Some(key) = words.nth(position.saturating_sub(passed) as usize) else {
                 break;
             };
-            slots = slots.with(slot(key));
+            slots = slots.with(slot_of(key));
+            if matches!(slots, Slots::Several(..)) {
+                break;
+            }
             passed = position + 1;
         }
         slots
     }
+}
+
+/// Which slots some words have that are keys. More than two are not looked for: the command is split then, or refused.
+fn slots_of_words(encoded: &[u8]) -> Slots {
+    let mut slots = Slots::None;
+    for key in encode::words(encoded) {
+        slots = slots.with(slot_of(key));
+        if matches!(slots, Slots::Several(..)) {
+            break;
+        }
+    }
+    slots
 }
 
 #[cfg(test)]
@@ -127,10 +174,22 @@ mod tests {
 
     use super::*;
     use crate::command::info::{CommandInfo, ResponsePolicy, command_info};
+    use crate::command::slot::slot;
 
     static SORT: CommandInfo = command_info!("SORT");
     static MGET: CommandInfo =
         command_info!("MGET").policies(RequestPolicy::MultiShard, ResponsePolicy::Default);
+
+    #[test]
+    fn a_key_that_cannot_be_sent_has_no_slot() {
+        for keys in [Keys::Noted, Keys::Slots] {
+            let mut args = Args::new(&SORT, keys);
+            args.key("key", &f64::NAN);
+            args.key("key", "a");
+            assert_eq!(args.slots(), Slots::None);
+            assert!(args.take_error().is_some());
+        }
+    }
 
     fn with_keys(info: &'static CommandInfo, keys: &[Vec<u8>]) -> Args {
         let mut args = Args::new(info, Keys::Slots);
@@ -140,7 +199,7 @@ mod tests {
 
     fn expected<'a>(keys: impl IntoIterator<Item = &'a [u8]>) -> Slots {
         keys.into_iter()
-            .fold(Slots::None, |slots, key| slots.with(slot(key)))
+            .fold(Slots::None, |slots, key| slots.with(slot_of(key)))
     }
 
     #[test]

@@ -170,7 +170,7 @@ impl Message {
     /// # Errors
     /// It is not JSON, or does not fit this type.
     #[cfg(feature = "json")]
-    pub fn decode_json<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
+    pub fn decode_json<T: serde_core::de::DeserializeOwned>(&self) -> Result<T> {
         self.decode().map(|crate::codec::Json(value)| value)
     }
 }

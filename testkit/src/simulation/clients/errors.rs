@@ -41,6 +41,12 @@ fn is_expected(scene: &Scene, error: &Error) -> bool {
     }
 }
 
+/// The caller of an open transaction did not wait for the command that was refused within it. Other transactions say
+/// themselves which of their commands it was.
+fn is_abort_of_open(scene: &Scene, error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Server(refusal) if refusal.code() == "EXECABORT" && !scene.knobs.calm)
+}
+
 /// Whether something in such a world can be its cause.
 fn is_possible(scene: &Scene, error: &Error) -> bool {
     match error.kind() {
@@ -56,6 +62,7 @@ fn is_possible(scene: &Scene, error: &Error) -> bool {
             let is_group = is_cluster || scene.knobs.kind.service().is_some();
             let of_cluster = ["CLUSTERDOWN", "TRYAGAIN", "MOVED", "ASK"];
             ["LOADING", "READONLY"].contains(&refusal.code())
+                || is_abort_of_open(scene, error)
                 || (is_cluster && of_cluster.contains(&refusal.code()))
                 || (is_group && refusal.message().starts_with("force unblock"))
         }

@@ -108,7 +108,15 @@ impl Kept {
     }
 }
 
+/// A lease for each of the tasks.
+const LEASES: usize = 64;
+
 impl Knobs {
+    /// Whether calls may wait for the leases of others.
+    pub(crate) fn has_few_leases(&self) -> bool {
+        self.leases < LEASES
+    }
+
     pub(super) fn of(random: &mut Random) -> Self {
         let calm = random.one_in(4);
         let longest = random.pick(0, &[1, 3, 10]);
@@ -149,7 +157,7 @@ impl Knobs {
             },
             budget: budget(random),
             lanes: 1 + random.below(3),
-            leases: random.pick(64, &[1, 2, 5]),
+            leases: random.pick(LEASES, &[1, 2, 5]),
             idle_timeout: Duration::from_millis(random.pick(300_000, &[200, 1_000])),
             max_age: random
                 .one_in(4)

@@ -139,7 +139,7 @@ impl Server {
             let mut ledger = self.world.ledger();
             let outcome = match answer {
                 Answer::Error(_) => {
-                    ledger.refused(token, false);
+                    ledger.refused(token, wire, false);
                     Ok(())
                 }
                 answer => ledger.done(token, answer, wire),

@@ -108,7 +108,7 @@ impl Session {
         });
         let redirects = refusal.is_redirect();
         for token in tokens {
-            world.ledger().refused(*token, redirects);
+            world.ledger().refused(*token, self.number, redirects);
         }
     }
 

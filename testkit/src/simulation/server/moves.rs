@@ -41,6 +41,9 @@ impl Server {
             .retain(|slot, _| map.primary(*slot) == Some(self.id));
         node.arriving
             .retain(|slot, _| map.primary(*slot) != Some(self.id));
+        if is_primary && !was_primary {
+            state.forget_primary();
+        }
         let is_demoted = was_primary && !is_primary;
         self.send_blocked_away(state, is_demoted);
         if let Some(service) = self.kind.service() {

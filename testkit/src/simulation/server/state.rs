@@ -191,6 +191,11 @@ impl State {
         }
     }
 
+    /// It is the primary from now on: what its former primary has written, and has not got here, never does.
+    pub(super) fn forget_primary(&mut self) {
+        self.incoming.clear();
+    }
+
     /// Becomes a copy of another server.
     pub(super) fn copy(&mut self, keys: BTreeMap<Vec<u8>, Entry>) {
         self.incoming.clear();

@@ -216,13 +216,15 @@ impl Session {
         let pushes_are_arrays = link.is_for_subscriptions() && !link.speaks_resp3();
         let mut start = 0;
         loop {
-            let rest = self.input.get(start..).unwrap_or_default();
-            let (mut frames, mut len) = (0, 0);
-            for found in self.scanner.short_replies(rest) {
-                (frames, len) = (frames + 1, len + found.len);
+            if !pushes_are_arrays {
+                let rest = self.input.get(start..).unwrap_or_default();
+                let (mut frames, mut len) = (0, 0);
+                for found in self.scanner.short_replies(rest) {
+                    (frames, len) = (frames + 1, len + found.len);
+                }
+                self.found.push_short(frames, len);
+                start += len;
             }
-            self.found.push_short(frames, len);
-            start += len;
             let rest = self.input.get(start..).unwrap_or_default();
             if rest.is_empty() {
                 return Ok(());

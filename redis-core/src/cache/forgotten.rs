@@ -1,0 +1,85 @@
+//! The keys of a command that goes past the cache: [`Forgotten`].
+
+use super::changes::KeyHash;
+use super::shared::Shared;
+use crate::command::Args;
+use crate::runtime::planted::Planted;
+
+/// The keys of a command that goes past the cache. What is kept about them is forgotten when the command ends.
+///
+/// A command that writes makes it old. It is forgotten when such a command begins, too: in between, others may have read
+/// what was there before. A command that reads may show something newer, because it can take another socket than the one
+/// that reports changes of its keys. Whoever has seen that must not see what was kept.
+pub(super) struct Forgotten<'a> {
+    shared: &'a Shared,
+    keys: ForgottenKeys,
+}
+
+enum ForgottenKeys {
+    One(KeyHash),
+    Several(Vec<KeyHash>),
+    /// Any key, as with FLUSHALL.
+    All,
+}
+
+impl<'a> Forgotten<'a> {
+    /// `None` if nothing about the keys of the command can be kept.
+    pub(super) fn by(shared: &'a Shared, args: &Args) -> Option<Self> {
+        let keys = if args.info().readonly {
+            Self::read(shared, args)?
+        } else {
+            Self::written(shared, args)?
+        };
+        Some(Self { shared, keys })
+    }
+
+    fn read(shared: &Shared, args: &Args) -> Option<ForgottenKeys> {
+        args.cacheable()?;
+        let mut keys = Vec::new();
+        args.each_key(|key| {
+            if shared.settings.covers(key) {
+                keys.push(shared.changes.hash(key));
+            }
+        });
+        ForgottenKeys::of(keys)
+    }
+
+    fn written(shared: &Shared, args: &Args) -> Option<ForgottenKeys> {
+        if Planted::OwnWriteKept.is_here() {
+            return None;
+        }
+        let mut keys = Vec::new();
+        args.each_key(|key| {
+            shared.changed(key);
+            keys.push(shared.changes.hash(key));
+        });
+        // Nothing is known of raw words.
+        if keys.is_empty() && (args.info().writes_unnamed || args.is_raw()) {
+            shared.forget_all();
+            return Some(ForgottenKeys::All);
+        }
+        ForgottenKeys::of(keys)
+    }
+}
+
+impl ForgottenKeys {
+    fn of(keys: Vec<KeyHash>) -> Option<Self> {
+        match keys.as_slice() {
+            [] => None,
+            [key] => Some(Self::One(*key)),
+            _ => Some(Self::Several(keys)),
+        }
+    }
+}
+
+impl Drop for Forgotten<'_> {
+    fn drop(&mut self) {
+        match &self.keys {
+            ForgottenKeys::One(key) => self.shared.count_change(*key),
+            ForgottenKeys::Several(keys) => {
+                keys.iter().for_each(|key| self.shared.count_change(*key))
+            }
+            ForgottenKeys::All => self.shared.forget_all(),
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! From the replies to the parts of a command to one reply: [`Join`].
+
+use crate::command::{CommandInfo, ResponsePolicy};
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::reply::{Frame, FrameRef, Reply};
+use crate::runtime::planted::Planted;
+use crate::wire::encode::Output;
+
+/// A command that was split, and how the replies to its parts become one.
+#[derive(Debug)]
+pub(super) struct Join {
+    /// The number of its first part among all commands.
+    pub(super) first: usize,
+    parts: Parts,
+    info: &'static CommandInfo,
+}
+
+/// The parts of a command.
+#[derive(Debug, Default)]
+pub(super) struct Parts {
+    /// The numbers of the keys, part after part.
+    keys: Vec<usize>,
+    /// For each part, how many of these it has.
+    counts: Vec<usize>,
+}
+
+impl Parts {
+    /// Room for this many keys.
+    pub(super) fn with_capacity(keys: usize) -> Self {
+        Self {
+            keys: Vec::with_capacity(keys),
+            counts: Vec::with_capacity(keys),
+        }
+    }
+
+    /// Adds a part with the keys that have these numbers.
+    pub(super) fn push(&mut self, keys: impl ExactSizeIterator<Item = usize>) {
+        self.counts.push(keys.len());
+        self.keys.extend(keys);
+    }
+
+    /// The numbers of the keys of each part.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[usize]> {
+        let mut rest = self.keys.as_slice();
+        self.counts.iter().map(move |count| {
+            let (keys, more) = rest.split_at_checked(*count).unwrap_or_default();
+            rest = more;
+            keys
+        })
+    }
+}
+
+impl Join {
+    pub(super) fn new(first: usize, parts: Parts, info: &'static CommandInfo) -> Self {
+        Self { first, parts, info }
+    }
+
+    /// How many parts there are.
+    pub(super) fn len(&self) -> usize {
+        self.parts.counts.len()
+    }
+
+    /// Whether the reply is a list with an element for each key.
+    pub(super) fn is_list_by_keys(&self) -> bool {
+        self.info.response_policy == ResponsePolicy::Default && !self.parts.keys.is_empty()
+    }
+
+    /// The list of the elements of the parts, each in the place of its key. `None` if a part has not one for each of its keys.
+    pub(super) fn list_by_keys<'r>(&self, mut parts: impl PartElements<'r>) -> Option<Frame> {
+        let mut elements = vec![&[][..]; self.parts.keys.len()];
+        let mut places = 0..;
+        for keys in self.parts.iter() {
+            if parts.enter()? != keys.len() {
+                return None;
+            }
+            for (key, place) in keys.iter().zip(&mut places) {
+                let misplaced = Planted::SplitOrder.is_here();
+                let place = if misplaced { place } else { *key };
+                *elements.get_mut(place)? = parts.next_element()?;
+            }
+        }
+        Some(list(&elements))
+    }
+
+    /// Makes one reply of those to its parts.
+    pub(super) fn reply(&self, replies: Vec<Result<Frame>>) -> Result<Frame> {
+        let refusal = |frame: Frame| match frame.reply().error() {
+            Some(error) => Err(Error::refused(error)),
+            None => Ok(frame),
+        };
+        let outcomes = replies
+            .into_iter()
+            .map(|outcome| outcome.and_then(refusal))
+            .zip(self.parts.iter());
+        join(self.info, outcomes.collect())
+    }
+}
+
+/// The elements of the lists that answered the parts, one after another.
+pub(super) trait PartElements<'r> {
+    /// The number of elements of the next part; `None` if it was not answered with a list, or with one of many elements.
+    fn enter(&mut self) -> Option<usize>;
+
+    /// The next element of this part.
+    fn next_element(&mut self) -> Option<&'r [u8]>;
+}
+
+/// The outcome of each part, and the numbers of its keys.
+type Outcomes<'j> = Vec<(Result<Frame>, &'j [usize])>;
+
+fn join(info: &CommandInfo, outcomes: Outcomes<'_>) -> Result<Frame> {
+    if info.response_policy == ResponsePolicy::OneSucceeded
+        && let Some(place) = outcomes.iter().position(|(outcome, _)| outcome.is_ok())
+    {
+        return outcomes
+            .into_iter()
+            .nth(place)
+            .map_or_else(|| Err(nothing()), |(outcome, _)| outcome);
+    }
+    let outcomes = all_or_error(info, outcomes)?;
+    match info.response_policy {
+        ResponsePolicy::AggSum => fold(&outcomes, i64::saturating_add),
+        ResponsePolicy::AggMin => fold(&outcomes, i64::min),
+        ResponsePolicy::AggMax => fold(&outcomes, i64::max),
+        ResponsePolicy::AggLogicalAnd => fold(&outcomes, |a, b| i64::from(a != 0 && b != 0)),
+        ResponsePolicy::AggLogicalOr => fold(&outcomes, |a, b| i64::from(a != 0 || b != 0)),
+        ResponsePolicy::Default => in_order(outcomes),
+        ResponsePolicy::AllSucceeded | ResponsePolicy::OneSucceeded | ResponsePolicy::Special => {
+            first(outcomes)
+        }
+    }
+}
+
+/// The replies, unless a part failed. If others were carried out, the error says for which keys.
+fn all_or_error<'j>(
+    info: &CommandInfo,
+    outcomes: Outcomes<'j>,
+) -> Result<Vec<(Frame, &'j [usize])>> {
+    let all: usize = outcomes.iter().map(|(_, keys)| keys.len()).sum();
+    let mut replies = Vec::with_capacity(outcomes.len());
+    let mut failure = None;
+    for (outcome, keys) in outcomes {
+        match outcome {
+            Ok(frame) => replies.push((frame, keys)),
+            Err(error) => {
+                failure.get_or_insert(error);
+            }
+        }
+    }
+    let Some(error) = failure else {
+        return Ok(replies);
+    };
+    let mut done: Vec<usize> = replies
+        .iter()
+        .flat_map(|(_, keys)| *keys)
+        .copied()
+        .collect();
+    if info.readonly || done.is_empty() {
+        return Err(error);
+    }
+    done.sort_unstable();
+    let numbers: Vec<String> = done.iter().map(usize::to_string).collect();
+    let text = format!(
+        "{error}; it has {all} keys, counted from 0, and was carried out for these: {}",
+        numbers.join(", ")
+    );
+    Err(Error::new(
+        ErrorKind::Cluster(text.into()),
+        Phase::MaybeApplied,
+    ))
+}
+
+fn first(outcomes: Vec<(Frame, &[usize])>) -> Result<Frame> {
+    let first = outcomes.into_iter().next();
+    first.map(|(frame, _)| frame).ok_or_else(nothing)
+}
+
+#[cold]
+fn nothing() -> Error {
+    let text = "no known node can answer";
+    Error::new(ErrorKind::Cluster(text.into()), Phase::NotSent)
+}
+
+/// Combines integers, or lists of integers position by position.
+fn fold(outcomes: &[(Frame, &[usize])], fold: impl Fn(i64, i64) -> i64) -> Result<Frame> {
+    let mut sum: Option<Vec<i64>> = None;
+    let mut is_list = false;
+    for (frame, _) in outcomes {
+        let numbers: Vec<i64> = match frame.reply() {
+            Reply::Integer(number) => vec![number],
+            _ => {
+                is_list = true;
+                frame.clone().decode()?
+            }
+        };
+        sum = Some(match sum {
+            None => numbers,
+            Some(sum) => sum
+                .into_iter()
+                .zip(numbers)
+                .map(|(a, b)| fold(a, b))
+                .collect(),
+        });
+    }
+    let numbers = sum.ok_or_else(nothing)?;
+    let mut bytes = Vec::new();
+    if is_list {
+        bytes.extend_from_slice(format!("*{}\r\n", numbers.len()).as_bytes());
+    }
+    for number in numbers {
+        bytes.extend_from_slice(format!(":{number}\r\n").as_bytes());
+    }
+    Ok(Frame::from_scanned(bytes::Bytes::from(bytes)))
+}
+
+/// Joins lists: in the order of the numbers of their keys, if they have numbers, otherwise one after another. Of
+/// replies that are not lists, the first is taken.
+fn in_order(outcomes: Vec<(Frame, &[usize])>) -> Result<Frame> {
+    if outcomes
+        .iter()
+        .any(|(frame, _)| frame.lent_elements().is_none())
+    {
+        return first(outcomes);
+    }
+    // Each element with its number.
+    let mut elements: Vec<(usize, FrameRef<'_>)> = Vec::with_capacity(outcomes.len());
+    for (frame, keys) in &outcomes {
+        let lent = frame.lent_elements().into_iter().flatten();
+        let before = elements.len();
+        let number = |index: usize| keys.get(index).copied().unwrap_or_default();
+        elements.extend(lent.enumerate().map(|(index, one)| (number(index), one)));
+        if !keys.is_empty() && elements.len() - before != keys.len() {
+            return Err(Error::protocol(
+                "a node answered with fewer values than it was asked for",
+            ));
+        }
+    }
+    // Stable, so that elements without a number keep their order.
+    if !Planted::SplitOrder.is_here() {
+        elements.sort_by_key(|(number, _)| *number);
+    }
+    let elements: Vec<&[u8]> = elements.iter().map(|(_, one)| one.as_bytes()).collect();
+    Ok(list(&elements))
+}
+
+/// The list of some elements.
+fn list(elements: &[&[u8]]) -> Frame {
+    let length: usize = elements.iter().map(|one| one.len()).sum();
+    let mut bytes = format!("*{}\r\n", elements.len()).into_bytes();
+    bytes.reserve(length);
+    elements.iter().for_each(|one| bytes.put(one));
+    Frame::from_scanned(bytes::Bytes::from(bytes))
+}
