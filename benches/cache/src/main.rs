@@ -1,5 +1,5 @@
 //! What a hit and a miss cost, beside the bare cache libraries. Run it with `cargo run --release` in this folder; the words
-//! `hits`, `threads`, `misses` and `memory` choose a part.
+//! `hits`, `cluster`, `threads`, `misses`, `first` and `memory` choose a part.
 //!
 //! Times are CPU time of this process per operation. What is compared is measured in turn, and of the rounds of each the
 //! fastest counts, which others on the machine have disturbed least. The server is a process of its own.
@@ -8,14 +8,17 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use bytes::Bytes;
-use typedis_core::{Cache, Cached, CommandInfo, Config, Connection, Request, Target};
-use typedis_testkit::{Server, ServerKind};
+use typedis_core::cluster::Cluster;
+use typedis_core::{Cache, Cached, Client, CommandInfo, Config, Connection, Request, Target};
+use typedis_testkit::{Cluster as Nodes, Server, ServerKind};
 
 const KEYS: usize = 1_000;
 const HITS: usize = 2_000_000;
+const PASSES: usize = 20;
 const MISSES: usize = 20_000;
 const ENTRIES: usize = 100_000;
 const ROUNDS: usize = 7;
+const VALUE: &str = "0123456789abcdef";
 
 static GET: CommandInfo = CommandInfo::new("GET", b"$3\r\nGET\r\n", 1)
     .readonly()
@@ -30,12 +33,24 @@ fn get_number<T: Target>(target: T, key: &str) -> Request<T::Sink, Option<i64>> 
     Request::new(target, &GET, |args| args.key("key", key))
 }
 
-async fn set(conn: &Connection, key: &str, value: &str) {
-    let set = Request::<_, ()>::new(conn, &SET, |args| {
+async fn set(client: &impl Client, key: &str, value: &str) {
+    let set = Request::<_, ()>::new(client, &SET, |args| {
         args.key("key", key);
         args.arg("value", value);
     });
     set.await.expect("it can be set");
+}
+
+async fn set_all(client: &impl Client, keys: &[String]) {
+    for key in keys {
+        set(client, key, VALUE).await;
+    }
+}
+
+async fn get_all(client: &impl Client, keys: &[String]) {
+    for key in keys {
+        get(client, key).await.expect("it is read");
+    }
 }
 
 fn keys(count: usize) -> Vec<String> {
@@ -46,6 +61,13 @@ fn keys(count: usize) -> Vec<String> {
 fn cpu() -> f64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
+}
+
+/// The CPU time of some work, in nanoseconds.
+fn time(work: &mut dyn FnMut()) -> f64 {
+    let before = cpu();
+    work();
+    cpu() - before
 }
 
 /// The memory of this process that is in use, in bytes.
@@ -60,9 +82,7 @@ fn measure<const N: usize>(operations: usize, mut works: [&mut dyn FnMut(); N]) 
     let mut least = [f64::INFINITY; N];
     for _ in 0..ROUNDS {
         for (work, least) in works.iter_mut().zip(&mut least) {
-            let before = cpu();
-            work();
-            *least = least.min((cpu() - before) / operations as f64);
+            *least = least.min(time(work) / operations as f64);
         }
     }
     least
@@ -97,7 +117,13 @@ fn main() {
     if words == ["memory"] {
         return entries(&server);
     }
-    let parts: [(&str, fn(&Server)); 3] = [("hits", hits), ("threads", threads), ("misses", misses)];
+    let parts: [(&str, fn(&Server)); 5] = [
+        ("hits", hits),
+        ("cluster", cluster),
+        ("threads", threads),
+        ("misses", misses),
+        ("first", first_reads),
+    ];
     for (name, part) in parts {
         if words.is_empty() || words.iter().any(|word| word == name) {
             part(&server);
@@ -111,7 +137,7 @@ fn hits(server: &Server) {
     let quick = quick_cache::sync::Cache::<Bytes, Bytes>::new(2 * KEYS);
     let moka = moka::sync::Cache::<Bytes, Bytes>::new(2 * KEYS as u64);
     for key in &keys {
-        let (key, value) = (Bytes::from(key.clone()), Bytes::copy_from_slice(b"0123456789abcdef"));
+        let (key, value) = (Bytes::from(key.clone()), Bytes::copy_from_slice(VALUE.as_bytes()));
         quick.insert(key.clone(), value.clone());
         moka.insert(key, value);
     }
@@ -119,7 +145,7 @@ fn hits(server: &Server) {
     let (_, numbers) = runtime.block_on(open(server, Cache::default()));
     runtime.block_on(async {
         for key in &keys {
-            set(&plain, key, "0123456789abcdef").await;
+            set(&plain, key, VALUE).await;
             get(&cache, key).await.expect("it is read");
             let number = format!("number:{key}");
             set(&plain, &number, "1234567890123456").await;
@@ -162,18 +188,17 @@ fn threads(server: &Server) {
     let keys = keys(KEYS);
     let quick = quick_cache::sync::Cache::<Bytes, Bytes>::new(2 * KEYS);
     for key in &keys {
-        quick.insert(Bytes::from(key.clone()), Bytes::copy_from_slice(b"0123456789abcdef"));
+        quick.insert(Bytes::from(key.clone()), Bytes::copy_from_slice(VALUE.as_bytes()));
     }
     let shared = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .expect("a runtime can be built");
-    let (_, cache) = shared.block_on(open(server, Cache::default()));
+    let (plain, cache) = shared.block_on(open(server, Cache::default()));
     shared.block_on(async {
-        for key in &keys {
-            get(&cache, key).await.expect("it is read");
-        }
+        set_all(&plain, &keys).await;
+        get_all(&cache, &keys).await;
     });
     let twice = |work: &(dyn Fn() + Sync)| {
         let began = Instant::now();
@@ -206,45 +231,99 @@ fn threads(server: &Server) {
     show_ratio("against quick_cache", hits / bare);
 }
 
-/// Misses in each mode, one after another, and the same reads without a cache.
-fn misses(server: &Server) {
-    let (runtime, keys) = (runtime(), keys(MISSES * ROUNDS));
-    let (plain, opted_in) = runtime.block_on(open(server, Cache::default()));
-    let (_, all_reads) = runtime.block_on(open(server, Cache::default().all_reads()));
-    let (_, broadcast) = runtime.block_on(open(server, Cache::default().broadcast(["key:"])));
-    let miss = |cache: &Cached<Connection>, keys: &[String]| {
-        runtime.block_on(async {
-            for key in keys {
-                get(cache, key).await.expect("it is read");
-            }
-        });
-    };
-    let mut rest = [(); 3].map(|()| keys.chunks(MISSES));
-    let [first, second, third] = &mut rest;
-    let [read, by_opting_in, of_all_reads, by_broadcast] = measure(
-        MISSES,
+/// Hits over a cluster of three nodes, and over one node.
+fn cluster(server: &Server) {
+    let (runtime, keys) = (runtime(), keys(KEYS));
+    let nodes = Nodes::start(ServerKind::Valkey9).expect("the cluster starts");
+    let (plain, one) = runtime.block_on(open(server, Cache::default()));
+    let many = runtime.block_on(Cluster::open(nodes.url())).expect("it connects");
+    let cached = many.cached(Cache::default()).expect("it caches");
+    runtime.block_on(async {
+        set_all(&plain, &keys).await;
+        set_all(&many, &keys).await;
+        get_all(&one, &keys).await;
+        get_all(&cached, &keys).await;
+    });
+    let [on_one, on_many] = measure(
+        HITS,
         [
             &mut || {
                 runtime.block_on(async {
-                    for key in keys.iter().take(MISSES) {
-                        get(&plain, key).await.expect("it is read");
+                    for at in 0..HITS {
+                        drop(black_box(get(&one, &keys[at % KEYS]).await));
                     }
                 })
             },
-            &mut || miss(&opted_in, first.next().expect("a round")),
-            &mut || miss(&all_reads, second.next().expect("a round")),
-            &mut || miss(&broadcast, third.next().expect("a round")),
+            &mut || {
+                runtime.block_on(async {
+                    for at in 0..HITS {
+                        drop(black_box(get(&cached, &keys[at % KEYS]).await));
+                    }
+                })
+            },
         ],
     );
+    show("typedis, hit on one node", on_one);
+    show("typedis, hit over a cluster of three", on_many);
+    show_ratio("against one node", on_many / on_one);
+}
+
+/// Misses in each mode, and the same reads without a cache. After each pass over the keys all of them are written, so that
+/// their replies are dropped.
+fn misses(server: &Server) {
+    let (runtime, keys) = (runtime(), keys(KEYS));
+    let (plain, opted_in) = runtime.block_on(open(server, Cache::default()));
+    let (_, all_reads) = runtime.block_on(open(server, Cache::default().all_reads()));
+    let (_, broadcast) = runtime.block_on(open(server, Cache::default().broadcast(["key:"])));
+    let caches = [opted_in, all_reads, broadcast];
+    runtime.block_on(set_all(&plain, &keys));
+    let mut least = [f64::INFINITY; 4];
+    for _ in 0..ROUNDS {
+        let mut sums = [0.0; 4];
+        for _ in 0..PASSES {
+            sums[0] += time(&mut || runtime.block_on(get_all(&plain, &keys)));
+            for (sum, cache) in sums[1..].iter_mut().zip(&caches) {
+                *sum += time(&mut || runtime.block_on(get_all(cache, &keys)));
+            }
+            runtime.block_on(async {
+                set_all(&plain, &keys).await;
+                for cache in &caches {
+                    // The reports come before the reply to what is written through the handle.
+                    set(cache, "last", VALUE).await;
+                }
+            });
+        }
+        let each = sums.map(|sum| sum / (KEYS * PASSES) as f64);
+        least.iter_mut().zip(each).for_each(|(least, each)| *least = least.min(each));
+    }
+    for cache in &caches {
+        let (stats, reads) = (cache.stats(), (KEYS * PASSES * ROUNDS) as u64);
+        assert!(stats.misses == reads, "all of them are misses: {stats:?}");
+    }
+    let [read, modes @ ..] = least;
     show("typedis, uncached GET", read);
-    for (mode, time) in [
-        ("typedis, miss", by_opting_in),
-        ("typedis, miss, all_reads()", of_all_reads),
-        ("typedis, miss, broadcast()", by_broadcast),
-    ] {
-        show(mode, time);
+    for (mode, time) in ["miss", "miss, all_reads()", "miss, broadcast()"].into_iter().zip(modes) {
+        show(&format!("typedis, {mode}"), time);
         show_ratio("against uncached", time / read);
     }
+}
+
+/// Misses of ever new keys, so that the memory of the cache grows, and the same reads without a cache.
+fn first_reads(server: &Server) {
+    let (runtime, keys) = (runtime(), keys(MISSES * ROUNDS));
+    let (plain, cache) = runtime.block_on(open(server, Cache::default()));
+    runtime.block_on(set_all(&plain, &keys));
+    let (mut uncached, mut cached) = (keys.chunks(MISSES), keys.chunks(MISSES));
+    let [read, miss] = measure(
+        MISSES,
+        [
+            &mut || runtime.block_on(get_all(&plain, uncached.next().unwrap_or_default())),
+            &mut || runtime.block_on(get_all(&cache, cached.next().unwrap_or_default())),
+        ],
+    );
+    show("typedis, uncached GET of new keys", read);
+    show("typedis, miss of new keys", miss);
+    show_ratio("against uncached", miss / read);
 }
 
 /// The memory of many small entries.
@@ -253,7 +332,7 @@ fn entries(server: &Server) {
     let (plain, cache) = runtime.block_on(open(server, Cache::default()));
     runtime.block_on(async {
         for key in &keys {
-            set(&plain, key, "0123456789abcdef").await;
+            set(&plain, key, VALUE).await;
         }
         get(&cache, "warm").await.expect("it is read");
         let before = memory();

@@ -62,6 +62,7 @@ impl Default for Counts {
 }
 
 impl Counts {
+    /// Counts a hit.
     #[inline]
     pub(super) fn hit(&self) {
         match self.hits.get(thread_number()) {

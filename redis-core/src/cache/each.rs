@@ -99,7 +99,7 @@ impl EachKey {
             if let Some(deadline) = deadline {
                 asked.set_deadline(deadline);
             }
-            let read = SharedRead::each(&cache.reads, &cache.shared, source, keys, asked);
+            let read = SharedRead::each(&cache.reads, source, keys, asked);
             if deadline.is_none() {
                 read.announce();
             }
@@ -206,7 +206,7 @@ impl EachKey {
             };
             element.write_to(&mut bytes);
         }
-        Some(KeptReply::Frame(Arc::new(bytes.into())))
+        Some(KeptReply::Frame(Some(Arc::new(bytes.into()))))
     }
 }
 
@@ -234,8 +234,8 @@ impl Search<'_> {
         };
         let bytes = &bytes;
         let command = CommandRef { bytes, hash };
-        let slot = place.subject.slot;
-        if let Some(entry) = shared.find(&place.source.standing, &command, slot) {
+        let current = shared.current(&place.source.standing, place.subject);
+        if let Some(entry) = current.and_then(|current| shared.find(&current, &command)) {
             shared.counts.hit();
             self.elements.push(Element::Kept(KeptElement {
                 reply: entry.reply,

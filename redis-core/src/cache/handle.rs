@@ -162,13 +162,14 @@ impl<C: Origin> Client for Cached<C> {
         CachedPending::begin_unknown(&self.client, &self.inner, args)
     }
 
-    #[inline]
+    #[inline(always)]
     fn poll_known(&self, args: &Args, cx: &mut Context<'_>) -> Poll<Option<KeptReply>> {
         // Whoever reads from memory only gives other tasks their turn all the same, such as the one that reads reports.
         let turn = ready!(coop::poll_proceed(cx));
         let kept = self.inner.find(args);
         if kept.is_some() {
             turn.made_progress();
+            self.inner.shared.counts.hit();
         }
         Poll::Ready(kept)
     }

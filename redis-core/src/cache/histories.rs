@@ -182,6 +182,15 @@ impl History {
     }
 }
 
+/// Whoever has it ends the run for all when it ends itself, also by a panic: nobody waits for ever for what it was to do.
+struct Ends(Arc<History>);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.over.store(true, Ordering::SeqCst);
+    }
+}
+
 /// Listens before the cache does, or after it.
 #[derive(Clone)]
 struct Observer {
@@ -244,6 +253,7 @@ async fn observed(
 
 /// Raises the versions of its share of the keys.
 async fn write<C: Client>(conn: C, history: Arc<History>, share: usize) {
+    let _ends = Ends(history.clone());
     let mut version = 0;
     while !history.is_over() {
         // A few keys are written often.
@@ -267,7 +277,7 @@ async fn write<C: Client>(conn: C, history: Arc<History>, share: usize) {
 }
 
 async fn read<C: Origin>(cache: Cached<C>, history: Arc<History>, reads: usize, gets_only: bool) {
-    while !history.suffices(reads) {
+    while !history.suffices(reads) && !history.is_over() {
         let most = if fastrand::bool() { KEYS } else { KEYS / 50 };
         let first = fastrand::usize(..most);
         if gets_only || fastrand::u8(..8) > 0 {
@@ -289,6 +299,7 @@ async fn read<C: Origin>(cache: Cached<C>, history: Arc<History>, reads: usize, 
 
 /// What disturbs readers and writers.
 async fn disturb(conn: Connection, history: Arc<History>) {
+    let _ends = Ends(history.clone());
     for round in 0_u64.. {
         if history.is_over() {
             return;
@@ -339,6 +350,7 @@ async fn run(setup: Setup) -> (Vec<String>, super::CacheStats) {
             .command_timeout(Duration::from_secs(20))
     };
     let history = History::new(setup.memory.is_some());
+    let ends = Ends(history.clone());
     let (cache, _watches) =
         observed(config().protocol(setup.protocol), setup.settings, &history).await;
     let mut others = Vec::new();
@@ -365,7 +377,7 @@ async fn run(setup: Setup) -> (Vec<String>, super::CacheStats) {
     for reader in readers {
         reader.await.unwrap();
     }
-    history.over.store(true, Ordering::SeqCst);
+    drop(ends);
     for other in others {
         other.await.unwrap();
     }

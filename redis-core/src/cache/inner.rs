@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::changes::Subject;
 use super::origin::{Place, Sources};
 use super::shared::Shared;
 use super::shared_read::SharedReads;
@@ -47,7 +48,7 @@ impl Inner {
         place.map_or(Way::Ordinary, Way::Kept)
     }
 
-    /// The reply to a command, if it is in memory. Most reads from memory do nothing but this.
+    /// The reply to a command, if it is in memory. Most reads from memory do nothing but this and count.
     #[inline(always)]
     pub(super) fn find(&self, args: &Args) -> Option<KeptReply> {
         let (bytes, place) = args.cacheable()?;
@@ -56,13 +57,13 @@ impl Inner {
         }
         let key = bytes.get(place)?;
         let hash = self.shared.changes.hash(key);
-        let command = CommandRef { bytes, hash };
-        let found = self.sources.with(key, hash, |source, slot| {
-            self.shared.find(&source.standing, &command, slot)
-        });
-        let reply = found??.reply;
-        self.shared.counts.hit();
-        Some(reply)
+        // Only this is done with the socket: what is found is large, and would be moved once more.
+        let current = self.sources.with(key, hash, |source, slot| {
+            let subject = Subject { key: hash, slot };
+            self.shared.current(&source.standing, subject)
+        })??;
+        let found = self.shared.find(&current, &CommandRef { bytes, hash })?;
+        Some(found.reply)
     }
 
     /// Whether changes of the key at this place of an encoded command are reported.

@@ -49,6 +49,7 @@ impl<'a, C: Client> CachedPending<'a, C> {
         let Some(reply) = cache.find(&args) else {
             return Self::begin_unknown(client, cache, args);
         };
+        cache.shared.counts.hit();
         let info = args.info();
         args.retire();
         Self {
@@ -98,7 +99,7 @@ impl<'a, C: Client> State<'a, C> {
     }
 
     /// Joins a read that is on its way, or begins one.
-    #[cold]
+    #[inline(never)]
     fn missing(client: &'a C, cache: &'a Inner, place: Place, args: Box<Args>) -> Self {
         let shared = &cache.shared;
         shared.counts.missed();
@@ -119,7 +120,7 @@ impl<'a, C: Client> State<'a, C> {
             args.retire();
             return Self::Shared(read, Instant::now());
         }
-        let read = SharedRead::whole(&cache.reads, shared, place, id, args);
+        let read = SharedRead::whole(&cache.reads, place, id, args);
         if is_joint {
             read.announce();
         }
@@ -129,17 +130,21 @@ impl<'a, C: Client> State<'a, C> {
 
 impl<'a, C: Client> CachedPending<'a, C> {
     /// Drives a shared read to its reply; `None` if the command goes the ordinary way from here on.
+    #[inline]
     fn poll_shared(
         &mut self,
-        read: &Arc<SharedRead>,
-        begun: Instant,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<KeptReply>>> {
+    ) -> Poll<Option<(Arc<SharedRead>, Result<KeptReply>)>> {
+        let State::Shared(read, _) = &self.state else {
+            return Poll::Ready(None);
+        };
         let outcome = ready!(read.poll(cx));
-        self.state = State::Over;
+        let State::Shared(read, begun) = std::mem::replace(&mut self.state, State::Over) else {
+            return Poll::Ready(None);
+        };
         Poll::Ready(match outcome {
-            Outcome::Reply(reply) => Some(Ok(reply)),
-            Outcome::Failed(failure) => Some(Err(Error::from(failure))),
+            Outcome::Reply(reply) => Some((read, Ok(reply))),
+            Outcome::Failed(failure) => Some((read, Err(Error::from(failure)))),
             // Nobody asks for the whole of a read whose elements are wanted.
             Outcome::Ordinary | Outcome::Elements(_) => {
                 if let Some(args) = read.command_again() {
@@ -208,13 +213,10 @@ impl<C: Client> InFlight for CachedPending<'_, C> {
                 self.state = State::Over;
                 Poll::Ready(Ok(frame))
             }
-            State::Shared(read, begun) => {
-                let (read, begun) = (read.clone(), *begun);
-                match ready!(self.poll_shared(&read, begun, cx)) {
-                    Some(outcome) => Poll::Ready(outcome.map(frame_of)),
-                    None => self.poll_frame(cx),
-                }
-            }
+            State::Shared(..) => match ready!(self.poll_shared(cx)) {
+                Some((_, outcome)) => Poll::Ready(outcome.map(frame_of)),
+                None => self.poll_frame(cx),
+            },
             State::Each(each, begun) => {
                 let joined = ready!(each.poll(cx));
                 let (limit, begun) = (each.command_timeout(), *begun);
@@ -237,19 +239,16 @@ impl<C: Client> CachedPending<'_, C> {
                 self.state = State::Over;
                 Poll::Ready(outcome)
             }
-            State::Shared(read, begun) => {
-                let (read, begun) = (read.clone(), *begun);
-                match ready!(self.poll_shared(&read, begun, cx)) {
-                    Some(outcome) => {
-                        let decoded = match outcome {
-                            Ok(reply) => R::from_kept(reply),
-                            Err(error) => R::from_outcome(Err(error)),
-                        };
-                        Poll::Ready(decoded.map_err(|error| read.explained(error)))
-                    }
-                    None => self.poll_unkept(cx),
+            State::Shared(..) => match ready!(self.poll_shared(cx)) {
+                Some((read, outcome)) => {
+                    let decoded = match outcome {
+                        Ok(reply) => R::from_kept(reply),
+                        Err(error) => R::from_outcome(Err(error)),
+                    };
+                    Poll::Ready(decoded.map_err(|error| read.explained(error)))
                 }
-            }
+                None => self.poll_unkept(cx),
+            },
             State::Each(each, begun) => {
                 let joined = ready!(each.poll(cx));
                 let (info, limit, begun) = (each.info(), each.command_timeout(), *begun);

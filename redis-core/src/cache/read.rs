@@ -1,7 +1,6 @@
 //! A read that makes the server report later changes of its keys: [`TrackedRead`], and what comes back: [`Answers`].
 
 use super::settings::Enabling;
-use crate::command::script_text::Loaded;
 use crate::command::{Args, CommandInfo, command_info};
 use crate::engine::inflight::{Hold, Patience, Payload, Terms};
 use crate::reply::{FrameRef, Reply};
@@ -73,8 +72,8 @@ impl Payload for TrackedRead {
         }
     }
 
-    fn mend(&mut self, _: &Loaded, _: &[Chunk]) -> bool {
-        false
+    fn takes_one_piece(&self) -> bool {
+        true
     }
 
     #[cfg(feature = "tracing")]
@@ -103,7 +102,30 @@ pub(super) struct Answers<'a> {
 
 impl<'a> Answers<'a> {
     /// `None` if there are too few replies.
+    #[inline]
     pub(super) fn read(read: &TrackedRead, chunks: &'a [Chunk]) -> Option<Self> {
+        Self::read_string(read, chunks).or_else(|| Self::read_all(read, chunks))
+    }
+
+    /// Reads what most reads bring: a short string in one piece, with nothing before it but what CLIENT CACHING YES says.
+    #[inline]
+    fn read_string(read: &TrackedRead, chunks: &'a [Chunk]) -> Option<Self> {
+        const OK: &[u8] = b"+OK\r\n";
+        let [chunk] = chunks else { return None };
+        let is_usual =
+            read.enabling.is_none() && read.ttls == 0 && (!read.opts_in || chunk.starts_with(OK));
+        let start = if read.opts_in { OK.len() } else { 0 };
+        let (reply, end) = FrameRef::next_short(chunk.span(), start).filter(|_| is_usual)?;
+        (end == chunk.len()).then_some(Self {
+            enabled: None,
+            opted_in: read.opts_in.then_some(true),
+            reply,
+            ttl: None,
+        })
+    }
+
+    /// Reads any replies.
+    fn read_all(read: &TrackedRead, chunks: &'a [Chunk]) -> Option<Self> {
         let mut frames = frames(chunks);
         let mut enabled = None;
         for _ in 0..read

@@ -74,20 +74,14 @@ impl Shared {
 
     /// The reply to a command, if it is kept and current.
     #[inline(always)]
-    pub(super) fn find(
-        &self,
-        standing: &Standing,
-        command: &CommandRef<'_>,
-        slot: Option<u16>,
-    ) -> Option<Entry> {
-        let subject = Subject {
-            key: command.hash,
-            slot,
-        };
-        let current = self.current(standing, subject)?;
-        let found = self.store.get(command)?;
-        self.serves(&current, &found.stamp, found.expires)
-            .then_some(found)
+    pub(super) fn find(&self, current: &Current, command: &CommandRef<'_>) -> Option<Entry> {
+        let found = self.store.get(command);
+        let is_served = |entry: &Entry| self.serves(current, &entry.stamp, entry.expires);
+        if found.as_ref().is_some_and(is_served) {
+            found
+        } else {
+            None
+        }
     }
 
     /// What a reply about this must have been read at, if it is served now; `None` if nothing is, since the server at the

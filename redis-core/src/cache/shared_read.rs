@@ -9,7 +9,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use super::changes::Subject;
@@ -48,7 +48,6 @@ pub(super) type SharedReads = Joinable<SharedRead>;
 /// Whoever waits for it drives it, so it goes on when some of them go away. When all have gone, nobody waits for its reply.
 pub(super) struct SharedRead {
     reads: Arc<SharedReads>,
-    shared: Arc<Shared>,
     source: Arc<Source>,
     wanted: Wanted,
     /// The epoch of the socket when it was begun.
@@ -64,37 +63,40 @@ pub(super) struct SharedRead {
     is_redirected: bool,
     info: &'static CommandInfo,
     needed: u32,
-    waiters: Arc<Waiters>,
     state: Lock<State>,
 }
 
 enum State {
-    Running(Exchange<Arc<Link>>, TrackedRead),
+    Running(Running),
     Over(Outcome, Box<Args>),
     /// Only while the state changes.
     Changing,
+}
+
+struct Running {
+    exchange: Exchange<Arc<Link>>,
+    read: TrackedRead,
+    waiters: Waiters,
 }
 
 impl SharedRead {
     /// Begins a read whose whole reply is wanted; it is sent when it is first polled. Its command has this hash.
     pub(super) fn whole(
         reads: &Arc<SharedReads>,
-        shared: &Arc<Shared>,
         place: Place,
         id: u64,
         args: Box<Args>,
     ) -> Arc<Self> {
         let Place { source, subject } = place;
         let present = source.present();
-        let stamp = shared.stamp(present.epoch, subject, &args);
+        let stamp = source.shared.stamp(present.epoch, subject, &args);
         let wanted = Wanted::Whole(Part { id, subject, stamp });
-        Self::begin((reads, shared), source, present, wanted, args)
+        Self::begin(reads, source, present, wanted, args)
     }
 
     /// Begins a read of which the element for each key is wanted. The hash of each one's command comes with its key.
     pub(super) fn each(
         reads: &Arc<SharedReads>,
-        shared: &Arc<Shared>,
         source: Arc<Source>,
         keys: Vec<(u64, Subject)>,
         args: Box<Args>,
@@ -103,24 +105,26 @@ impl SharedRead {
         let part = |(id, subject)| Part {
             id,
             subject,
-            stamp: shared.stamp_of_part(present.epoch, subject),
+            stamp: source.shared.stamp_of_part(present.epoch, subject),
         };
         let wanted = Wanted::Each(keys.into_iter().map(part).collect());
-        Self::begin((reads, shared), source, present, wanted, args)
+        Self::begin(reads, source, present, wanted, args)
     }
 
     fn begin(
-        (reads, shared): (&Arc<SharedReads>, &Arc<Shared>),
+        reads: &Arc<SharedReads>,
         source: Arc<Source>,
         present: Present,
         wanted: Wanted,
         args: Box<Args>,
     ) -> Arc<Self> {
-        let settings = &shared.settings;
+        let (settings, clock) = (&source.shared.settings, &source.shared.clock);
         let is_on = present.tracking == Tracking::On;
         let is_off = present.tracking == Tracking::Off;
         let is_redirected = source.needs_reporter();
-        let reporter = source.reporter(present.epoch);
+        let reporter = is_redirected
+            .then(|| source.reporter(present.epoch))
+            .flatten();
         if is_redirected && (reporter.is_none() || !source.was_heard()) {
             source.ask_for_reporter();
         }
@@ -138,27 +142,29 @@ impl SharedRead {
             0
         };
         let read = TrackedRead {
-            enabling: enables.then(|| settings.enabling(reporter.filter(|_| is_redirected))),
+            enabling: enables.then(|| settings.enabling(reporter)),
             opts_in,
             args,
             ttls,
         };
-        let exchange = Exchange::new(source.link.clone(), &read);
+        let running = Running {
+            exchange: Exchange::new(source.link.clone(), &read),
+            read,
+            waiters: Waiters::default(),
+        };
         Arc::new(Self {
+            epoch: present.epoch,
+            began: clock.moment(),
+            ttl_begins: settings.has_ttl().then(|| clock.milliseconds()),
             reads: reads.clone(),
-            shared: shared.clone(),
             source,
             wanted,
-            epoch: present.epoch,
-            began: shared.clock.moment(),
-            ttl_begins: settings.has_ttl().then(|| shared.clock.milliseconds()),
             may_keep: is_on || enables,
             begins,
             is_redirected,
             info,
             needed,
-            waiters: Arc::default(),
-            state: Lock::new(State::Running(exchange, read)),
+            state: Lock::new(State::Running(running)),
         })
     }
 
@@ -168,7 +174,7 @@ impl SharedRead {
         let place = parts.position(|part| part.id == id)?;
         let part = self.wanted.parts().get(place)?;
         let is_current =
-            self.shared
+            self.shared()
                 .is_unchanged(&part.stamp, self.source.standing.epoch(), part.subject);
         let asks = |args: &Args| match &self.wanted {
             Wanted::Whole(_) => args.cacheable().is_some_and(|(bytes, _)| bytes == command),
@@ -179,7 +185,7 @@ impl SharedRead {
             }
         };
         let asks = match &*self.state.lock() {
-            State::Running(_, read) => asks(&read.args),
+            State::Running(running) => asks(&running.read.args),
             State::Over(..) | State::Changing => false,
         };
         (is_current && asks).then_some(place)
@@ -187,7 +193,7 @@ impl SharedRead {
 
     /// Sends it now, before the first poll.
     pub(super) fn submit(&self) {
-        if let State::Running(exchange, read) = &mut *self.state.lock() {
+        if let State::Running(Running { exchange, read, .. }) = &mut *self.state.lock() {
             exchange.submit(read);
         }
     }
@@ -195,26 +201,39 @@ impl SharedRead {
     /// Drives it to its outcome.
     pub(super) fn poll(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
         let mut state = self.state.lock();
-        let outcome = match &mut *state {
+        let Running {
+            exchange,
+            read,
+            waiters,
+        } = match &mut *state {
+            State::Running(running) => running,
             State::Over(outcome, _) => return Poll::Ready(outcome.clone()),
             State::Changing => return Poll::Ready(Outcome::Ordinary),
-            State::Running(exchange, read) => {
-                // This comes first: the reply may come at any time from now on.
-                self.waiters.add(cx.waker());
-                let all = Waker::from(self.waiters.clone());
-                let delivery = ready!(exchange.poll(read, &mut Context::from_waker(&all)));
-                let outcome = self.end(read, delivery);
-                self.give_up();
-                outcome
-            }
         };
-        if let State::Running(_, read) = std::mem::replace(&mut *state, State::Changing) {
-            *state = State::Over(outcome.clone(), read.args);
+        let delivery =
+            ready!(waiters.with(cx, self.has_one_caller(), |cx| exchange.poll(read, cx)));
+        let outcome = self.end(read, delivery);
+        self.give_up();
+        let others = std::mem::take(waiters);
+        if let State::Running(running) = std::mem::replace(&mut *state, State::Changing) {
+            *state = State::Over(outcome.clone(), running.read.args);
         }
         drop(state);
         self.withdraw();
-        self.waiters.wake_by_ref();
+        if !self.has_one_caller() {
+            others.wake();
+        }
         Poll::Ready(outcome)
+    }
+
+    /// Whether nobody else waits for it. Whoever joins it keeps it alive.
+    #[inline]
+    fn has_one_caller(self: &Arc<Self>) -> bool {
+        Arc::strong_count(self) == 1
+    }
+
+    fn shared(&self) -> &Shared {
+        &self.source.shared
     }
 
     /// The most time for a command, as it is configured.
@@ -225,9 +244,8 @@ impl SharedRead {
     /// The command again, to be sent in the ordinary way.
     pub(super) fn command_again(&self) -> Option<Box<Args>> {
         match &*self.state.lock() {
-            State::Running(_, TrackedRead { args, .. }) | State::Over(_, args) => {
-                Some(Box::new(args.again()))
-            }
+            State::Running(Running { read, .. }) => Some(Box::new(read.args.again())),
+            State::Over(_, args) => Some(Box::new(args.again())),
             State::Changing => None,
         }
     }

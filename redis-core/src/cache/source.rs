@@ -20,7 +20,7 @@ use crate::runtime::planted::Planted;
 pub(super) struct Source {
     pub(super) link: Arc<Link>,
     pub(super) standing: Arc<Standing>,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     reporter: Reporter,
     /// A report that is applied when the next one comes, if reports are to be late.
     #[cfg(any(test, feature = "planted"))]
@@ -46,8 +46,8 @@ impl Source {
 
     /// Whether its socket speaks RESP2, so that reports have to come on another one.
     pub(super) fn needs_reporter(&self) -> bool {
-        let is_connected = self.link.load().1;
-        self.link.config.protocol == Protocol::Resp2 || (is_connected && !self.link.speaks_resp3())
+        let link = &self.link;
+        link.config.protocol == Protocol::Resp2 || (!link.speaks_resp3() && link.load().1)
     }
 
     /// The client that reports are to be sent to, if it is known in this epoch.

@@ -222,7 +222,7 @@ impl Store {
         Self { kept, evicted }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn get(&self, command: &CommandRef<'_>) -> Option<Entry> {
         self.kept.get(command)
     }

@@ -153,6 +153,8 @@ struct Entry {
     idempotent: bool,
     /// Whether it must not be sent on another socket as it is.
     bound: bool,
+    /// Whether several replies may be given in one piece.
+    in_one_piece: bool,
     /// How many of the lost sockets it was sent on.
     losses: u8,
     awaits: Awaits,
@@ -171,6 +173,7 @@ impl Entry {
             hold: Hold::None,
             idempotent: false,
             bound: false,
+            in_one_piece: false,
             losses: 0,
             awaits: Awaits::Reply,
         }

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 
 use super::frame_ref::{FrameRef, to_chunk};
-use super::kept::KeptReply;
+use super::kept::{KeptReply, NIL};
 use super::view::{Reply, Str};
 use crate::error::{DecodeError, Error};
 use crate::wire::Span;
@@ -128,7 +128,7 @@ pub trait FromRedis: Sized {
                 let decoded = Self::from_redis(Reply::Bulk(Str::of_bytes(&text)));
                 decoded.map_err(|error| kept_does_not_fit(error, text))
             }
-            KeptReply::Frame(frame) => Self::from_outcome(Ok(FrameRef::of_bytes(&frame))),
+            KeptReply::Frame(frame) => decode_kept_frame(frame.as_deref()),
         }
     }
 
@@ -141,6 +141,14 @@ pub trait FromRedis: Sized {
             Reply::Error(text) => Err(refused(*text)),
             _ => frame.decode(),
         }
+    }
+}
+
+/// Decodes a kept reply that is no string; see [`KeptReply::Frame`].
+fn decode_kept_frame<R: FromRedis>(frame: Option<&Bytes>) -> Result<R, Error> {
+    match frame {
+        Some(frame) => R::from_outcome(Ok(FrameRef::of_bytes(frame))),
+        None => R::from_outcome(Ok(FrameRef::of_bytes(&Bytes::from_static(NIL)))),
     }
 }
 

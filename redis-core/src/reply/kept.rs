@@ -7,6 +7,9 @@ use bytes::Bytes;
 use crate::wire::encode::{self, Output};
 use crate::wire::token;
 
+/// Nil in RESP3.
+pub(super) const NIL: &[u8] = b"_\r\n";
+
 /// A reply in memory that keeps nothing else alive, and whose clones do not allocate.
 ///
 /// A string, which most kept replies are, is kept without what the protocol writes around it. So it can be given out as it
@@ -15,8 +18,8 @@ use crate::wire::token;
 pub enum KeptReply {
     /// A string.
     Bulk(Bytes),
-    /// Any other reply, as it came.
-    Frame(Arc<Bytes>),
+    /// Any other reply, as it came; `None` is nil in RESP3, which takes no memory.
+    Frame(Option<Arc<Bytes>>),
 }
 
 impl KeptReply {
@@ -24,7 +27,8 @@ impl KeptReply {
     pub(crate) fn of(frame: &[u8]) -> Self {
         match token::short_bulk(frame, 0) {
             Some((text, end)) if end == frame.len() => Self::Bulk(compact(text)),
-            _ => Self::Frame(Arc::new(compact(frame))),
+            _ if frame == NIL => Self::Frame(None),
+            _ => Self::Frame(Some(Arc::new(compact(frame)))),
         }
     }
 
@@ -32,7 +36,7 @@ impl KeptReply {
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Bulk(text) => text.len(),
-            Self::Frame(frame) => frame.len(),
+            Self::Frame(frame) => frame.as_ref().map_or(NIL.len(), |frame| frame.len()),
         }
     }
 
@@ -44,7 +48,9 @@ impl KeptReply {
                 encode::bulk(&mut frame, &text);
                 frame.into()
             }
-            Self::Frame(frame) => Bytes::clone(&frame),
+            Self::Frame(frame) => {
+                frame.map_or(Bytes::from_static(NIL), |frame| Bytes::clone(&frame))
+            }
         }
     }
 
@@ -52,7 +58,7 @@ impl KeptReply {
     pub(crate) fn write_to(&self, out: &mut Vec<u8>) {
         match self {
             Self::Bulk(text) => encode::bulk(out, text),
-            Self::Frame(frame) => out.put(frame),
+            Self::Frame(frame) => out.put(frame.as_ref().map_or(NIL, |frame| frame)),
         }
     }
 }
@@ -105,7 +111,13 @@ mod tests {
             let mut bulk = Vec::new();
             encode::bulk(&mut bulk, &text);
             let array = [b"*1\r\n", bulk.as_slice()].concat();
-            for frame in [&bulk, &array, &b":1\r\n".to_vec(), &b"$-1\r\n".to_vec()] {
+            for frame in [
+                &bulk,
+                &array,
+                &b":1\r\n".to_vec(),
+                &b"$-1\r\n".to_vec(),
+                &NIL.to_vec(),
+            ] {
                 let kept = KeptReply::of(frame);
                 let mut written = Vec::new();
                 kept.write_to(&mut written);
@@ -116,8 +128,15 @@ mod tests {
     }
 
     #[test]
+    fn nil_takes_no_memory() {
+        assert!(matches!(KeptReply::of(NIL), KeptReply::Frame(None)));
+        assert_eq!(KeptReply::of(NIL).into_frame(), NIL);
+        assert_eq!(size_of::<KeptReply>(), size_of::<Bytes>());
+    }
+
+    #[test]
     fn a_string_is_kept_alone() {
         assert!(matches!(KeptReply::of(b"$2\r\nab\r\n"), KeptReply::Bulk(text) if text == "ab"));
-        assert!(matches!(KeptReply::of(b"$-1\r\n"), KeptReply::Frame(_)));
+        assert!(matches!(KeptReply::of(b":1\r\n"), KeptReply::Frame(_)));
     }
 }

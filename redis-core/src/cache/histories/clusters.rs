@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use typedis_testkit::{Cluster as Nodes, ServerKind};
 
-use super::{History, Observer, READERS, WRITERS, compare, key, read, reads, write};
+use super::{Ends, History, Observer, READERS, WRITERS, compare, key, read, reads, write};
 use crate::cache::{Cache, CacheStats};
 use crate::cluster::Cluster;
 use crate::config::{Backoff, Config, Protocol};
@@ -30,7 +30,8 @@ impl Faults {
 }
 
 /// Disturbs readers and writers, one fault after another, until they are done.
-fn disturb(nodes: &Nodes, history: &History, faults: &Faults) {
+fn disturb(nodes: &Nodes, history: &Arc<History>, faults: &Faults) {
+    let _ends = Ends(history.clone());
     let count = |faults: &AtomicUsize| faults.fetch_add(1, Ordering::Relaxed);
     for round in 0_usize.. {
         if history.is_over() {
@@ -87,6 +88,7 @@ async fn run(kind: ServerKind, settings: Cache, protocol: Protocol) -> (Vec<Stri
         .command_timeout(Duration::from_secs(60));
     let open = |config: Config| async move { Cluster::open(config).await.unwrap() };
     let history = History::new(false);
+    let ends = Ends(history.clone());
     let cluster = open(config.clone().protocol(protocol)).await;
     let observe = |is_first| {
         let history = history.clone();
@@ -115,7 +117,7 @@ async fn run(kind: ServerKind, settings: Cache, protocol: Protocol) -> (Vec<Stri
     for reader in readers {
         reader.await.unwrap();
     }
-    history.over.store(true, Ordering::SeqCst);
+    drop(ends);
     for other in others {
         other.await.unwrap();
     }

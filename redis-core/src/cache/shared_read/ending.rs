@@ -14,23 +14,38 @@ use crate::cache::trace;
 use crate::engine::inflight::Delivery;
 use crate::error::ServerError;
 use crate::reply::{FrameRef, KeptReply};
+use crate::wire::Chunk;
 
 impl SharedRead {
     /// Reads what came back, and keeps the reply if it may be kept.
     pub(super) fn end(&self, read: &TrackedRead, delivery: Delivery) -> Outcome {
+        match delivery {
+            Delivery::Reply(chunk) => self.end_with(read, std::slice::from_ref(&chunk)),
+            delivery => self.end_in_parts(read, delivery),
+        }
+    }
+
+    /// The same, for what is not just replies in one piece.
+    #[cold]
+    fn end_in_parts(&self, read: &TrackedRead, delivery: Delivery) -> Outcome {
         let Ok((chunks, failure)) = delivery.into_parts() else {
             return Outcome::Ordinary;
         };
-        if let Some(failure) = failure {
-            // In a cluster another node may have the key by now.
-            let may_be_elsewhere = self.source.link.config.routed && self.info.idempotent;
-            return if may_be_elsewhere {
-                Outcome::Ordinary
-            } else {
-                Outcome::Failed(failure)
-            };
+        let Some(failure) = failure else {
+            return self.end_with(read, &chunks);
+        };
+        // In a cluster another node may have the key by now.
+        let may_be_elsewhere = self.source.link.config.routed && self.info.idempotent;
+        if may_be_elsewhere {
+            Outcome::Ordinary
+        } else {
+            Outcome::Failed(failure)
         }
-        let Some(answers) = Answers::read(read, &chunks) else {
+    }
+
+    /// All replies have come.
+    fn end_with(&self, read: &TrackedRead, chunks: &[Chunk]) -> Outcome {
+        let Some(answers) = Answers::read(read, chunks) else {
             return Outcome::Ordinary;
         };
         // What comes on this socket says nothing about another one.
@@ -127,9 +142,9 @@ impl SharedRead {
 
     fn keep(&self, part: &Part, command: (&[u8], Range<usize>), reply: &KeptReply, expires: u64) {
         let (bytes, key) = command;
-        let fits = reply.len() <= self.shared.settings.max_reply_bytes;
+        let fits = reply.len() <= self.shared().settings.max_reply_bytes;
         let is_current =
-            self.shared
+            self.shared()
                 .is_unchanged(&part.stamp, self.source.standing.epoch(), part.subject);
         let command = CommandRef {
             bytes,
@@ -144,14 +159,14 @@ impl SharedRead {
                 stamp: part.stamp.clone(),
                 expires,
             };
-            self.shared.store.insert(command, entry);
+            self.shared().store.insert(command, entry);
         }
     }
 
     /// The millisecond from which on the reply is not served. The key was read after the read was begun, so it does not
     /// expire earlier.
     fn expires(&self, ttl: Option<u64>) -> u64 {
-        let ours = self.shared.settings.ttl.map(milliseconds);
+        let ours = self.shared().settings.ttl.map(milliseconds);
         let least = [ours, ttl].into_iter().flatten().min();
         match (least, self.ttl_begins) {
             (Some(least), Some(began)) => began.saturating_add(least),

@@ -41,6 +41,7 @@ impl Queue {
             hold: terms.hold,
             idempotent: terms.idempotent,
             bound: payload.is_bound(),
+            in_one_piece: payload.takes_one_piece(),
             losses: 0,
             awaits: Awaits::Reply,
         };

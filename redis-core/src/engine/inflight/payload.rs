@@ -27,6 +27,11 @@ pub(crate) trait Payload {
     fn is_bound(&self) -> bool {
         false
     }
+    /// Whether its replies may come in one piece, as [`Delivery::Reply`], though there are several.
+    #[inline]
+    fn takes_one_piece(&self) -> bool {
+        false
+    }
     /// Adapts it to what the next socket leads to, before it is sent for the first time. Returns whether it is bound to
     /// a socket at all.
     fn rebind(&mut self, _loaded: &Loaded) -> bool {
@@ -126,7 +131,7 @@ impl From<Block> for Hold {
 /// The outcome of an entry.
 #[derive(Debug)]
 pub(crate) enum Delivery {
-    /// Its only reply, which is not an error.
+    /// Its only reply, or all of them where it [takes one piece](Payload::takes_one_piece); there is no error among them.
     Reply(Chunk),
     Parts(Box<Parts>),
     /// There was no reply, because it could not be sent.

@@ -250,6 +250,7 @@ impl Queue {
         let (owner, bytes, limit) = (entry.owner, entry.bytes, entry.limit);
         let (is_usual, was_lost) = (entry.is_usual, entry.losses > 0);
         let is_single = frames == 1 && entry.replies == 1;
+        let is_whole = entry.in_one_piece && frames == entry.replies;
         if done {
             self.entries.pop_front();
             self.note_answered(1, bytes);
@@ -260,7 +261,10 @@ impl Queue {
             return;
         };
         match cell {
-            Cell::Waiting(_, None) if is_single && !piece.starts_with(b"-") => {
+            Cell::Waiting(_, None)
+                if (is_single && !piece.starts_with(b"-"))
+                    || (is_whole && has_no_error(&piece, frames)) =>
+            {
                 let filled = Cell::Filled(Delivery::Reply(piece));
                 if let Cell::Waiting(Some(waker), _) = std::mem::replace(cell, filled) {
                     woken.push(waker);
@@ -320,6 +324,16 @@ impl Entry {
         std::mem::forget(std::mem::replace(cell, filled));
         Some(waker)
     }
+}
+
+/// Whether this many replies, which are short but for the last, have no error among them.
+fn has_no_error(mut piece: &[u8], replies: usize) -> bool {
+    for _ in 1..replies {
+        let rest = short_reply(piece).and_then(|len| piece.get(len..));
+        let Some(rest) = rest else { return false };
+        piece = rest;
+    }
+    !matches!(piece.first(), None | Some(b'-' | b'!'))
 }
 
 /// The reply at the start of the input, if it is short, and its length.

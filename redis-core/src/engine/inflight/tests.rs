@@ -13,6 +13,7 @@ struct Commands {
     replies: usize,
     idempotent: bool,
     bound: bool,
+    in_one_piece: bool,
 }
 
 impl Commands {
@@ -40,6 +41,10 @@ impl Payload for Commands {
         self.bound
     }
 
+    fn takes_one_piece(&self) -> bool {
+        self.in_one_piece
+    }
+
     #[cfg(feature = "tracing")]
     fn summary(&self) -> payload::Summary {
         payload::Summary {
@@ -56,6 +61,7 @@ fn once(bytes: &'static [u8]) -> Commands {
         replies: 1,
         idempotent: false,
         bound: false,
+        in_one_piece: false,
     }
 }
 
@@ -99,6 +105,37 @@ fn lost() -> Failure {
 #[test]
 fn a_cell_is_a_cache_line() {
     assert_eq!(size_of::<Cell>(), 64);
+}
+
+/// What two replies that came like this are given as.
+fn pair_of(in_one_piece: bool, pieces: &[(&'static [u8], usize)]) -> Delivery {
+    let (mut queue, mut unanswered) = (Queue::new(Budget::default(), false), Unanswered::default());
+    let pair = Commands {
+        replies: 2,
+        in_one_piece,
+        ..once(b"AB")
+    };
+    let key = submit(&mut queue, pair);
+    queue.take_output(&mut unanswered, Instant::now());
+    for (piece, frames) in pieces {
+        queue.deliver(chunk(piece), *frames, &mut Vec::new());
+    }
+    match queue.poll_cell(key, Waker::noop()) {
+        Poll::Ready(delivery) => delivery,
+        Poll::Pending => panic!("all replies have come"),
+    }
+}
+
+#[test]
+fn several_replies_are_given_in_one_piece_where_that_is_allowed_and_none_is_an_error() {
+    let is_piece = |delivery| matches!(delivery, Delivery::Reply(_));
+    assert!(is_piece(pair_of(true, &[(b"+OK\r\n$1\r\na\r\n", 2)])));
+    assert!(is_piece(pair_of(true, &[(b"+OK\r\n*1\r\n:1\r\n", 2)])));
+    assert!(!is_piece(pair_of(false, &[(b"+OK\r\n$1\r\na\r\n", 2)])));
+    assert!(!is_piece(pair_of(true, &[(b"+OK\r\n", 1), (b"_\r\n", 1)])));
+    assert!(!is_piece(pair_of(true, &[(b"-ERR\r\n$1\r\na\r\n", 2)])));
+    assert!(!is_piece(pair_of(true, &[(b"+OK\r\n-ERR\r\n", 2)])));
+    assert!(!is_piece(pair_of(true, &[(b"+OK\r\n!3\r\nERR\r\n", 2)])));
 }
 
 #[test]

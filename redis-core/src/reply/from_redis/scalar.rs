@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::FromRedis;
+use super::{FromRedis, decode_kept_frame};
 use crate::error::DecodeError;
 use crate::error::{Error, ServerError};
 use crate::reply::Value;
@@ -71,7 +71,7 @@ impl<T: FromRedis> FromRedis for Option<T> {
     fn from_kept(reply: KeptReply) -> Result<Self, Error> {
         match reply {
             KeptReply::Bulk(_) => T::from_kept(reply).map(Some),
-            KeptReply::Frame(frame) => Self::from_outcome(Ok(FrameRef::of_bytes(&frame))),
+            KeptReply::Frame(frame) => decode_kept_frame(frame.as_deref()),
         }
     }
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
-use super::FromRedis;
+use super::{FromRedis, decode_kept_frame};
 use crate::error::{DecodeError, Error};
+use crate::reply::KeptReply;
 use crate::reply::view::{Reply, Str};
-use crate::reply::{FrameRef, KeptReply};
 
 #[inline]
 fn text<'a>(reply: &Reply<'a>) -> Result<Str<'a>, DecodeError> {
@@ -89,7 +89,7 @@ impl FromRedis for Bytes {
     fn from_kept(reply: KeptReply) -> Result<Self, Error> {
         match reply {
             KeptReply::Bulk(text) => Ok(text),
-            KeptReply::Frame(frame) => Self::from_outcome(Ok(FrameRef::of_bytes(&frame))),
+            KeptReply::Frame(frame) => decode_kept_frame(frame.as_deref()),
         }
     }
 }
