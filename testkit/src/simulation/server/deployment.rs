@@ -6,6 +6,7 @@
 //! - `changes`: slots that move, nodes that come, go and get other addresses; `failover`: replicas that take over
 //! - `check`: whether everything that was acknowledged is there at the end
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -40,6 +41,8 @@ pub(crate) struct Deployment {
     truth: Mutex<Option<Arc<Map>>>,
     /// The slot that is being moved key by key, and to whom.
     arriving: Mutex<Option<(u16, NodeId)>>,
+    /// Whether there were two primaries with the same keys: one that was replaced, and did not know of it.
+    was_split: AtomicBool,
     /// Held while the cluster changes: one change comes after another.
     changing: tokio::sync::Mutex<()>,
 }
@@ -63,6 +66,7 @@ impl Deployment {
             random: Mutex::new(Random::of(world.seed, "fleet", 0)),
             truth: Mutex::new(map.clone().map(Arc::new)),
             arriving: Mutex::default(),
+            was_split: AtomicBool::new(false),
             changing: tokio::sync::Mutex::default(),
         });
         let ports = map.map_or_else(|| vec![PORT], |map| map.ports);
@@ -163,6 +167,11 @@ impl Deployment {
     /// When something that is written now arrives at a replica.
     pub(crate) fn copied_at(&self) -> Instant {
         Instant::now() + lock(&self.random).millis(0..=20)
+    }
+
+    /// Whether somebody can have been at a primary, and then at one that it had replaced.
+    pub(crate) fn was_split(&self) -> bool {
+        self.was_split.load(Ordering::Relaxed)
     }
 
     /// How often data was lost.

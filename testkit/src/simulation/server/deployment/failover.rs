@@ -1,6 +1,7 @@
 //! Replicas that take over.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -91,6 +92,7 @@ impl Deployment {
         };
         new.catch_up(false);
         self.account(&old, &new);
+        self.was_split.store(true, Ordering::Relaxed);
         let map = self.set_truth(map.with_primary(new.id));
         for server in self.servers() {
             if server.id != old.id {
