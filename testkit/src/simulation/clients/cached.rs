@@ -91,8 +91,8 @@ impl Caching {
         let Some(writes) = ledger.writes_of(&key) else {
             return;
         };
-        // Where a server has lost a write, older values come back; and replicas may have old ones, as has a primary that was
-        // replaced, and to which a Sentinel sends somebody.
+        // Older values are shown by a server that has lost a write, and by replicas. So they are by a primary that was replaced,
+        // if a Sentinel still names it.
         let is_misled = scene.knobs.kind.service().is_some() && scene.deployment.was_split();
         if writes.rollbacks > 0 || scene.knobs.reads_copies || is_misled {
             return;

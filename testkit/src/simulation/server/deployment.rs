@@ -169,7 +169,7 @@ impl Deployment {
         Instant::now() + lock(&self.random).millis(0..=20)
     }
 
-    /// Whether somebody can have been at a primary, and then at one that it had replaced.
+    /// Whether there were two primaries with the same keys. A caller may read from the new one first, and then from the old.
     pub(crate) fn was_split(&self) -> bool {
         self.was_split.load(Ordering::Relaxed)
     }
