@@ -217,11 +217,10 @@ impl Args {
     /// Writes one key.
     #[inline]
     pub fn key<A: ToArg + ?Sized>(&mut self, name: &'static str, value: &A) {
-        match self.noted.mode {
-            Keys::Ignored => self.arg(name, value),
-            Keys::Slots if !self.moves => self.fixed_key(name, value),
-            Keys::Noted | Keys::Slots => self.noting(|args| args.arg(name, value)),
+        if self.noted.mode == Keys::Ignored {
+            return self.arg(name, value);
         }
+        self.noting(|args| args.arg(name, value));
     }
 
     /// Notes how long the server may hold the command; that time is the argument that is written next.

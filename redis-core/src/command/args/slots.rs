@@ -1,8 +1,6 @@
 //! The slots of a command's keys, computed while they are written.
 
-use super::keyed::only_word;
 use super::{Args, Keys};
-use crate::command::arg::ToArg;
 use crate::command::info::RequestPolicy;
 use crate::command::naming::Channels;
 use crate::command::slot::{Slots, crossing, slot_of};
@@ -23,23 +21,6 @@ impl Args {
             }
             Keys::Slots => self.noting_slots(write),
         }
-    }
-
-    /// Writes one key that stays in its place, and notes its slot. This is the usual case of [`Args::noting`] in few steps; it
-    /// is a call, so that commands for one server stay small.
-    #[inline(never)]
-    pub(super) fn fixed_key<A: ToArg + ?Sized>(&mut self, name: &'static str, value: &A) {
-        let (first, from) = (self.words, self.bytes.len());
-        self.moves = true;
-        self.arg(name, value);
-        self.moves = false;
-        if self.words == first {
-            // It cannot be sent.
-            return;
-        }
-        let key = only_word(&self.bytes, from).and_then(|place| self.bytes.get(place));
-        self.noted.fixed = self.noted.fixed.with(slot_of(key.unwrap_or_default()));
-        self.note_fixed(first);
     }
 
     /// Notes that the words from `first` on are keys that stay in their places.
