@@ -29,6 +29,9 @@ const SILENCE: Duration = Duration::from_secs(1);
 const GRACE: Duration = Duration::from_secs(15);
 /// How many nodes are asked if the first ones know an older state.
 const WITNESSES: usize = 3;
+/// How long only older states are told before one is believed. A primary that is cut off from the cluster still serves
+/// for this time, by the default of `cluster-node-timeout`.
+const DOUBT: Duration = Duration::from_secs(15);
 
 static CLUSTER_SLOTS: CommandInfo = command_info!("CLUSTER SLOTS").readonly();
 static CLUSTER_INFO: CommandInfo = command_info!("CLUSTER INFO").readonly();
@@ -127,6 +130,7 @@ fn epoch(info: &Frame) -> Option<u64> {
 /// Keeps the map up to date for as long as there is a handle.
 pub(super) async fn run(shared: Weak<Shared>, wanted: Arc<Notify>) {
     let mut last = Instant::now();
+    let mut doubt = Doubt::default();
     loop {
         let due = last + INTERVAL.mul_f64(1.0 + fastrand::f64() / 5.0);
         wait(&shared, &wanted, due).await;
@@ -136,13 +140,19 @@ pub(super) async fn run(shared: Weak<Shared>, wanted: Arc<Notify>) {
             return;
         };
         // One refresh is enough for all requests so far.
-        if let Some(topology) = learn(&shared).await {
-            let before = shared.routes().nodes().to_vec();
-            shared.replace(topology);
-            leave_silent(&shared, &before);
-            give_up_waits(&shared, before);
+        if let Some(topology) = doubt.settle(learn(&shared).await, last) {
+            take_over(&shared, topology);
+        } else if doubt.since.is_some() {
+            shared.want_refresh();
         }
     }
+}
+
+fn take_over(shared: &Arc<Shared>, topology: Topology) {
+    let before = shared.routes().nodes().to_vec();
+    shared.replace(topology);
+    leave_silent(shared, &before);
+    give_up_waits(shared, before);
 }
 
 /// Waits until the map is wanted, its time has come, or a node seems to have failed.
@@ -191,25 +201,48 @@ fn give_up_waits(shared: &Arc<Shared>, before: Vec<Arc<Node>>) {
     }
 }
 
-/// Asks nodes in random order until one answers. If it knows an older state than we do, asks some more, and takes
-/// the newest answer.
-async fn learn(shared: &Shared) -> Option<Topology> {
-    let routes = shared.routes();
-    let (known, mut nodes) = (routes.topology.epoch(), routes.nodes().to_vec());
-    drop(routes);
-    fastrand::shuffle(&mut nodes);
-    // Nodes that are connected and answer are asked first.
-    nodes.sort_by_key(|node| {
-        let stats = node.connection().stats();
-        (stats.connected == 0, stats.lag >= SILENCE)
-    });
-    let seeds = shared.config.addresses();
-    let seeds = seeds.map(|address| Node::new(&shared.config, address));
+/// What nodes tell of the cluster.
+enum Learned {
+    /// No node answered.
+    Nothing,
+    /// A state that is at least as new as the known one.
+    Newest(Topology),
+    /// The newest of some states that are all older.
+    Older(Topology),
+}
+
+/// Whether to believe older states. They are those of nodes that are cut off, or of a cluster that was made anew.
+#[derive(Debug, Default)]
+struct Doubt {
+    /// Since when nodes have told nothing else.
+    since: Option<Instant>,
+}
+
+impl Doubt {
+    /// The state to take over, if there is one.
+    fn settle(&mut self, learned: Learned, now: Instant) -> Option<Topology> {
+        match learned {
+            Learned::Nothing => None,
+            Learned::Older(_) if now - *self.since.get_or_insert(now) < DOUBT => None,
+            Learned::Newest(topology) | Learned::Older(topology) => {
+                self.since = None;
+                Some(topology)
+            }
+        }
+    }
+}
+
+/// Asks nodes in random order until one answers. If it knows an older state than we do, asks some more, those first
+/// that redirects have named, and takes the newest answer.
+async fn learn(shared: &Shared) -> Learned {
+    let known = shared.routes().topology.clone();
     let mut told: Vec<Topology> = Vec::new();
-    for node in nodes.into_iter().chain(seeds) {
+    for node in witnesses(shared) {
         match ask(&node, PATIENCE).await {
             Ok(topology) if topology.served() == 0 => {}
-            Ok(topology) if topology.epoch() >= known => return Some(topology),
+            Ok(topology) if known.yields_to(&topology, &node.address) => {
+                return Learned::Newest(topology);
+            }
             Ok(topology) => told.push(topology),
             Err(_) => sleep(Duration::ZERO).await,
         }
@@ -217,5 +250,52 @@ async fn learn(shared: &Shared) -> Option<Topology> {
             break;
         }
     }
-    told.into_iter().max_by_key(Topology::epoch)
+    match told.into_iter().max_by_key(Topology::epoch) {
+        None => Learned::Nothing,
+        Some(topology) if topology.epoch() > known.epoch() => Learned::Newest(topology),
+        Some(topology) => Learned::Older(topology),
+    }
+}
+
+/// The nodes in the order in which they are asked, and at last the configured servers.
+fn witnesses(shared: &Shared) -> Vec<Arc<Node>> {
+    let routes = shared.routes();
+    let mut nodes = routes.nodes().to_vec();
+    fastrand::shuffle(&mut nodes);
+    // Nodes that are connected and answer are asked first.
+    nodes.sort_by_key(|node| {
+        let stats = node.connection().stats();
+        (stats.connected == 0, stats.lag >= SILENCE)
+    });
+    // All clients would ask a new owner at once, if it were the first.
+    if let Some((_, others)) = nodes.split_first_mut() {
+        others.sort_by_key(|node| !routes.topology.was_moved_to(&node.address));
+    }
+    let seeds = shared.config.addresses();
+    nodes.extend(seeds.map(|address| Node::new(&shared.config, address)));
+    nodes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn topology() -> Topology {
+        Topology::of_one(Address::Tcp("a".to_owned(), 1))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn older_states_are_believed_when_nothing_else_has_been_told_for_long() {
+        let (mut doubt, start) = (Doubt::default(), Instant::now());
+        let older = || Learned::Older(topology());
+        assert_eq!(doubt.settle(older(), start), None);
+        assert_eq!(doubt.settle(Learned::Nothing, start), None);
+        let newest = doubt.settle(Learned::Newest(topology()), start + DOUBT / 2);
+        assert_eq!(newest, Some(topology()));
+        // The time begins anew.
+        assert_eq!(doubt.settle(older(), start + DOUBT), None);
+        assert_eq!(doubt.settle(older(), start + DOUBT * 3 / 2), None);
+        assert_eq!(doubt.settle(older(), start + DOUBT * 2), Some(topology()));
+        assert_eq!(doubt.settle(older(), start + DOUBT * 2), None);
+    }
 }

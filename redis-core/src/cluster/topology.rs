@@ -32,6 +32,8 @@ pub struct Topology {
     shards: Arc<[Shard]>,
     nodes: Arc<[ClusterNode]>,
     epoch: u64,
+    /// The slots that redirects have moved since the map was learned. That may not raise the epoch.
+    moved: Vec<u16>,
 }
 
 /// The nodes that share slots, by their index in the list of nodes.
@@ -135,6 +137,20 @@ impl Topology {
     #[must_use]
     pub fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    /// Whether a redirect has named the node at this address as the owner of a slot.
+    pub(super) fn was_moved_to(&self, address: &Address) -> bool {
+        let mut owners = self.moved.iter().filter_map(|slot| self.primary_of(*slot));
+        owners.any(|owner| owner.address == *address)
+    }
+
+    /// Whether what the node at `asked` tells is at least as new as this one. It is not if it contradicts a redirect,
+    /// unless the node that the redirect named tells it.
+    pub(super) fn yields_to(&self, told: &Self, asked: &Address) -> bool {
+        let owner = |topology: &Self, slot| Some(topology.primary_of(slot)?.address.clone());
+        let agrees = |slot: &u16| owner(self, *slot) == owner(told, *slot);
+        told.epoch >= self.epoch && (self.was_moved_to(asked) || self.moved.iter().all(agrees))
     }
 
     fn shard_of(&self, slot: u16) -> Option<&Shard> {

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use typedis_core::cluster::slot;
+use typedis_core::cluster::{ClusterEvent, slot};
 use typedis_core::{ErrorKind, Phase, Run};
 use typedis_testkit::fake::{Answer, FakeCluster};
 
@@ -42,6 +42,40 @@ async fn moved_is_followed_and_remembered() {
         .address
         .clone();
     assert_eq!(owner.to_string(), fake.node(0).addr().to_string());
+}
+
+#[tokio::test]
+async fn a_map_that_contradicts_moved_is_checked_with_the_new_owner() {
+    let fake = FakeCluster::start(8, |asked| {
+        let is_moved = asked.command.text(1) == KEY && asked.node != 0;
+        match asked.command.name().as_str() {
+            "GET" if is_moved => Answer::moved(12_182, asked.addr(0)),
+            "GET" => ok("there"),
+            _ => Answer::Usual,
+        }
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    let mut events = cluster.events();
+    // Nodes that are connected are asked for the map first.
+    for number in 0..100 {
+        cluster.run(get(&format!("k{number}"))).await.unwrap();
+    }
+    // All but the new owner go on telling the old map.
+    (1..8).for_each(|node| fake.keep_telling(node));
+    fake.assign(12_182..=12_182, 0);
+    fake.assign(16_383..=16_383, 0);
+    assert_eq!(cluster.run(get(KEY)).await.unwrap().unwrap(), "there");
+    for expected in [12_182, 16_383] {
+        let event = soon("an event", events.next()).await.unwrap();
+        let ClusterEvent::SlotsMoved { slots, to, .. } = &event else {
+            panic!("{event:?}");
+        };
+        let owner = fake.node(0).addr().to_string();
+        assert_eq!(slots[..], [expected..=expected], "{event:?}");
+        assert_eq!(to.as_ref().unwrap().to_string(), owner, "{event:?}");
+    }
 }
 
 #[tokio::test]

@@ -188,6 +188,13 @@ impl FakeCluster {
         lock(&self.shared).told_by.insert(node, slots.into());
     }
 
+    /// Makes a node go on telling the present map when it changes.
+    pub fn keep_telling(&self, node: usize) {
+        let mut map = lock(&self.shared);
+        let present = map.slots().into_bytes();
+        map.told_by.insert(node, present);
+    }
+
     /// The epoch that a node says the cluster is at; 1 if this is not called.
     pub fn set_epoch(&self, node: usize, epoch: u64) {
         lock(&self.shared).epochs.insert(node, epoch);

@@ -32,6 +32,7 @@ impl Topology {
             shards: [Shard::alone(0)].into(),
             nodes: [ClusterNode::at(address)].into(),
             epoch: 0,
+            moved: Vec::new(),
         }
     }
 
@@ -73,6 +74,7 @@ impl Topology {
             shards: shards.into(),
             nodes: nodes.into(),
             epoch,
+            moved: Vec::new(),
         })
     }
 
@@ -80,8 +82,9 @@ impl Topology {
     pub(crate) fn with_moved(&self, slot: u16, to: &Address) -> Self {
         let mut moved = self.clone();
         let place = moved.shard_at_address(to);
-        if let Some(slot) = moved.slots.get_mut(usize::from(slot)) {
-            *slot = place;
+        if let Some(owner) = moved.slots.get_mut(usize::from(slot)) {
+            *owner = place;
+            moved.moved.push(slot);
         }
         moved
     }

@@ -321,6 +321,28 @@ fn a_moved_slot_is_corrected_alone() {
 }
 
 #[test]
+fn what_contradicts_a_redirect_is_no_newer_unless_its_target_tells_it() {
+    let (_, before) = in_state("normal, 3 masters").remove(0);
+    let from = before.primary_of(10).unwrap().address.clone();
+    let to = before.primary_of(16_383).unwrap().address.clone();
+    let known = before.with_moved(10, &to);
+    assert!(known.was_moved_to(&to) && !known.was_moved_to(&from));
+    assert!(before.yields_to(&before, &from));
+    assert!(!known.yields_to(&before, &from));
+    assert!(known.yields_to(&before, &to));
+    assert!(known.yields_to(&before.with_moved(10, &to), &from));
+    let higher = |topology: &Topology, epoch| Topology {
+        epoch,
+        moved: Vec::new(),
+        ..topology.clone()
+    };
+    // A node may hear of an epoch before it hears of the slots.
+    assert!(!known.yields_to(&higher(&before, 8), &from));
+    assert!(known.yields_to(&higher(&known, 8), &from));
+    assert!(!higher(&known, 8).yields_to(&before, &from));
+}
+
+#[test]
 fn a_server_that_is_no_cluster_owns_everything() {
     let topology = Topology::of_one(Address::Tcp("a".to_owned(), 1));
     check(&topology);
