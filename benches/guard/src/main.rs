@@ -6,10 +6,12 @@
 
 use std::hint::black_box;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use typedis::prelude::*;
 use typedis::pubsub::{Event, Lag};
 use typedis::{Config, Frame, cmd};
@@ -137,15 +139,20 @@ fn serve_and_call(case: &str, times: u64) -> Result<(), Error> {
     runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
+        let wanted = Arc::new(Notify::new());
+        let side = Side {
+            map: Arc::default(),
+            wanted: wanted.clone(),
+        };
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
-                tokio::spawn(answer(socket, times, std::sync::Arc::default()));
+                tokio::spawn(answer(socket, side.clone()));
             }
         });
         let config = Config::tcp("127.0.0.1", port);
         let conn = typedis::connect(config).await?;
         match case {
-            "messages" => return receive(&conn, times * MESSAGES).await,
+            "messages" => return receive(&conn, times, &wanted).await,
             "loops" => return many_loops(&conn, times).await,
             _ => {}
         }
@@ -182,12 +189,15 @@ fn call_a_cluster(case: &str, times: u64) -> Result<(), Error> {
             ports.push(listener.local_addr()?.port());
             listeners.push(listener);
         }
-        let map: std::sync::Arc<[u8]> = map_of_slots(&ports).into();
+        let side = Side {
+            map: map_of_slots(&ports).into(),
+            wanted: Arc::default(),
+        };
         for listener in listeners {
-            let map = map.clone();
+            let side = side.clone();
             tokio::spawn(async move {
                 while let Ok((socket, _)) = listener.accept().await {
-                    tokio::spawn(answer(socket, times, map.clone()));
+                    tokio::spawn(answer(socket, side.clone()));
                 }
             });
         }
@@ -315,41 +325,49 @@ async fn many_loops_of_a_cluster(
 }
 
 /// How many messages one time is.
-const MESSAGES: u64 = 100;
+const MESSAGES: usize = 100;
 
-/// Subscribes, and receives `count` messages.
-async fn receive(conn: &typedis::Connection, count: u64) -> Result<(), Error> {
+/// Subscribes, and receives the messages of one time after those of another: so they always come in one piece.
+async fn receive(conn: &typedis::Connection, times: u64, wanted: &Notify) -> Result<(), Error> {
     let mut messages = conn.subscriber().on_lag(Lag::Wait).open();
     messages.subscribe(["news"]).await?;
-    let mut received = 0;
-    while received < count {
-        if let Event::Message(message) = messages.next().await.ok_or("it ended")?? {
-            black_box(message.payload());
-            received += 1;
+    for _ in 0..times {
+        wanted.notify_one();
+        let mut received = 0;
+        while received < MESSAGES {
+            if let Event::Message(message) = messages.next().await.ok_or("it ended")?? {
+                black_box(message.payload());
+                received += 1;
+            }
         }
     }
     Ok(())
 }
 
-/// Confirms a subscription, and publishes, this many times, a hundred messages to it.
-async fn publish(socket: &mut TcpStream, times: u64) -> std::io::Result<()> {
+/// Confirms a subscription, and publishes a hundred messages to it whenever they are wanted.
+async fn publish(socket: &mut TcpStream, wanted: &Notify) -> std::io::Result<()> {
     let confirmation = b">3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n";
     socket.write_all(confirmation).await?;
     let message = b">3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$16\r\n0123456789abcdef\r\n";
-    let messages = message.repeat(MESSAGES as usize);
-    for _ in 0..times {
+    let messages = message.repeat(MESSAGES);
+    loop {
+        wanted.notified().await;
         socket.write_all(&messages).await?;
     }
-    Ok(())
+}
+
+/// What the side of the server needs to know.
+#[derive(Clone)]
+struct Side {
+    /// The answer to the questions of a cluster's client.
+    map: Arc<[u8]>,
+    /// Asks for messages.
+    wanted: Arc<Notify>,
 }
 
 /// Answers each read of a key with the value, and whatever comes before the first read, which is the greeting, with OK;
-/// the questions of a cluster's client with the `map`.
-async fn answer(
-    mut socket: TcpStream,
-    times: u64,
-    map: std::sync::Arc<[u8]>,
-) -> std::io::Result<()> {
+/// the questions of a cluster's client with the map.
+async fn answer(mut socket: TcpStream, side: Side) -> std::io::Result<()> {
     let mut buffer = vec![0; 64 * 1024];
     let (mut reads, mut pending) = (None, 0);
     let mut out = Vec::new();
@@ -361,11 +379,10 @@ async fn answer(
         let bytes = buffer.get(..count).unwrap_or_default();
         out.clear();
         if bytes.starts_with(b"*2\r\n$9\r\nSUBSCRIBE") {
-            publish(&mut socket, times).await?;
-            continue;
+            return publish(&mut socket, &side.wanted).await;
         }
         if bytes.starts_with(b"*2\r\n$7\r\nCLUSTER") {
-            socket.write_all(&map).await?;
+            socket.write_all(&side.map).await?;
             continue;
         }
         reads = reads.or_else(|| Reads::of(bytes));

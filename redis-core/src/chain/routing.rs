@@ -104,7 +104,7 @@ impl Singles {
         let (info, slots) = (args.info(), args.slots());
         if info.request_policy != RequestPolicy::Default || matches!(slots, Slots::Several(..)) {
             self.has_unusual = true;
-            let (goal, idempotent) = (Goal::of(&args), args.is_idempotent());
+            let (goal, idempotent) = (Goal::with(slots, &args), args.is_idempotent());
             let place = Place::Apart(args);
             return self.list.push(Single {
                 place,
@@ -113,7 +113,7 @@ impl Singles {
                 idempotent,
             });
         }
-        let goal = Goal::of(&args);
+        let goal = Goal::with(slots, &args);
         self.push_for(args, goal);
     }
 

@@ -37,9 +37,13 @@ pub(crate) fn short_reply(bytes: &[u8]) -> Option<usize> {
 }
 
 /// What follows the reply at the start, if it is one of the less usual short ones.
-#[inline(never)]
+#[inline]
 fn after_other(bytes: &[u8]) -> Option<&[u8]> {
-    token::split_short_array(bytes).or_else(|| token::split_integer(bytes))
+    match bytes.first()? {
+        b'*' => token::split_short_array(bytes),
+        b':' => token::split_integer(bytes),
+        _ => None,
+    }
 }
 
 /// Whether a frame answers a command or came by itself.

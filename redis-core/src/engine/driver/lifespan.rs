@@ -31,15 +31,27 @@ impl Lifespan {
 
     /// Ends an unused socket, and replaces an old one as soon as nothing is in flight on it. Returns when to check
     /// again.
+    #[inline]
     pub(super) fn check(
         &mut self,
         link: &Link,
         now: Instant,
         woken: &mut Vec<Waker>,
     ) -> Result<Option<Instant>, End> {
+        // Most sockets are kept for good.
         if self.old_at.is_none() && self.idle.is_none() {
             return Ok(None);
         }
+        self.check_times(link, now, woken)
+    }
+
+    #[inline(never)]
+    fn check_times(
+        &mut self,
+        link: &Link,
+        now: Instant,
+        woken: &mut Vec<Waker>,
+    ) -> Result<Option<Instant>, End> {
         if self.old_at.is_some_and(|old| old <= now) {
             self.old_at = None;
             link.order(Order::Renew);

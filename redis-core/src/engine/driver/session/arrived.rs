@@ -101,15 +101,21 @@ impl Frames {
     }
 
     /// Takes the first frame, with which the `input` begins.
+    #[inline]
     pub(super) fn take(&mut self, input: &[u8]) -> Option<Found> {
         if self.short() > 1 {
-            let len = short_reply(input)?;
-            self.pass_short(1, len);
-            return Some(Found::reply(len));
+            return self.take_short(input);
         }
         let run = self.runs.pop_front()?;
         self.count = self.count.saturating_sub(1);
         Some(run.found)
+    }
+
+    #[cold]
+    fn take_short(&mut self, input: &[u8]) -> Option<Found> {
+        let len = short_reply(input)?;
+        self.pass_short(1, len);
+        Some(Found::reply(len))
     }
 
     /// Takes replies from the first on, with which the `input` begins: at most `most`, and only such as were found
