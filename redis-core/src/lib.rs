@@ -105,12 +105,12 @@ pub use pubsub::{Channel, Event, Message, PatternChannel, Subscriber};
 pub use reply::{Frame, Frames, FromRedis, Reply, Value};
 #[doc(hidden)]
 pub use reply::{FrameRef, KeptReply};
-#[doc(hidden)]
-pub use request::state;
 pub use request::{
     AllowsBlocking, AllowsState, Detached, Execute, IntoRequest, Queues, Raw, RawInfo, Request,
     Run, Script, Sink, Target, cmd, raw,
 };
+#[doc(hidden)]
+pub use request::{begin, state};
 #[doc(hidden)]
 pub use runtime::{planted, simulated};
 #[doc(hidden)]

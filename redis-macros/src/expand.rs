@@ -78,5 +78,10 @@ fn ident(name: &str) -> Ident {
     Ident::new(name, Span::call_site())
 }
 
+/// The name of a variable that cannot be confused with a parameter of the same name.
+fn local(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
+}
+
 #[cfg(test)]
 mod tests;

@@ -92,6 +92,18 @@ pub trait Execute<R>: Sink {
     fn poll(pending: &mut Self::Pending, cx: &mut Context<'_>) -> Poll<Result<Self::Output>>;
 }
 
+/// Begins a command on a target: where it goes, and its arguments, which are not written yet.
+///
+/// Command methods call this and [`Request::of`], and not [`Request::new`]: a closure takes the compiler longer than its content does, and
+/// there are many methods.
+#[doc(hidden)]
+#[inline]
+pub fn begin<T: Target>(target: T, info: &'static CommandInfo) -> (T::Sink, Box<Args>) {
+    let sink = target.into_sink();
+    let args = Args::lease(info, sink.keys());
+    (sink, args)
+}
+
 /// A sink that collects commands and executes them together: a pipeline or transaction.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` executes each command on its own",
@@ -182,8 +194,7 @@ impl<S: Sink, R> Request<S, R> {
         info: &'static CommandInfo,
         write: impl FnOnce(&mut Args),
     ) -> Self {
-        let sink = target.into_sink();
-        let mut args = Args::lease(info, sink.keys());
+        let (sink, mut args) = begin(target, info);
         write(&mut args);
         Self::of(sink, args)
     }
@@ -193,19 +204,31 @@ impl<S: Sink, R> Request<S, R> {
         Self::of(sink, Box::new(args))
     }
 
+    /// A request for a command whose arguments are written.
+    #[doc(hidden)]
     #[inline]
-    pub(crate) fn of(sink: S, args: Box<Args>) -> Self {
+    pub fn of(sink: S, args: Box<Args>) -> Self {
         Self {
             state: State::Building(sink, args),
             reply: PhantomData,
         }
     }
 
-    /// Changes the arguments; for option builders. A request that was sent already is not changed.
+    /// Changes the arguments. A request that was sent already is not changed.
     #[inline]
     pub fn edit(&mut self, write: impl FnOnce(&mut Args)) {
-        if let State::Building(_, args) = &mut self.state {
+        if let Some(args) = self.args() {
             write(args);
+        }
+    }
+
+    /// The arguments, for option builders, which do without closures: see [`begin`]. `None` if the request was sent already.
+    #[doc(hidden)]
+    #[inline]
+    pub fn args(&mut self) -> Option<&mut Args> {
+        match &mut self.state {
+            State::Building(_, args) => Some(args),
+            State::Pending(_) | State::Done => None,
         }
     }
 
@@ -221,7 +244,9 @@ impl<S: Sink, R> Request<S, R> {
     /// The deadline of this one call, from its first poll to its reply, instead of the configured timeout. In a
     /// pipeline or transaction it applies to all commands; if there are several, the shortest counts.
     pub fn deadline(mut self, deadline: std::time::Duration) -> Self {
-        self.edit(|args| args.set_deadline(deadline));
+        if let Some(args) = self.args() {
+            args.set_deadline(deadline);
+        }
         self
     }
 

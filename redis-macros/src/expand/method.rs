@@ -3,7 +3,7 @@
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
 
-use super::{alias, docs, ident, info, newer, write};
+use super::{alias, docs, ident, info, local, newer, write};
 use crate::model::{Call, Command};
 use crate::places::at;
 
@@ -24,7 +24,10 @@ pub(super) fn expand(command: &Command, doctests: bool, place: Span) -> TokenStr
     let generics = generics(command);
     let reply = &command.replies.otherwise.ty;
     let bounds = bounds(command);
-    let request = request(command);
+    let statements = statements(command);
+    let info = info::name(command);
+    let (sink, mutable) = (local("sink"), (!statements.is_empty()).then(|| quote!(mut)));
+    let request = quote!(rt::Request::of(#sink, args));
     let (returns, value) = if command.has_options() {
         let builder = ident(&command.builder());
         let state =
@@ -45,6 +48,8 @@ pub(super) fn expand(command: &Command, doctests: bool, place: Span) -> TokenStr
         #many
         #head {
             #(#conversions)*
+            let (#sink, #mutable args) = rt::begin(self, &#info);
+            #(#statements;)*
             #value
         }
     }
@@ -63,9 +68,9 @@ fn bounds(command: &Command) -> Option<TokenStream> {
     (!bounds.is_empty()).then(|| quote!(where Self::Sink: #(#bounds)+*))
 }
 
-fn request(command: &Command) -> TokenStream {
-    let info = info::name(command);
-    let statements = match &command.call {
+/// What writes the arguments.
+fn statements(command: &Command) -> Vec<TokenStream> {
+    match &command.call {
         Call::Command => [
             newer::of_words(command, &command.body),
             write::statements(&command.body, false),
@@ -80,7 +85,5 @@ fn request(command: &Command) -> TokenStream {
             .concat()
         }
         Call::Function(_) => write::keys_first(&command.body),
-    };
-    let write = write::closure(&statements);
-    quote!(rt::Request::new(self, &#info, #write))
+    }
 }

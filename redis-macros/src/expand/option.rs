@@ -93,13 +93,13 @@ fn method(
         quote!(#[deprecated(note = #note)])
     });
     let name = ident(&option.method);
-    let write = write::closure(&statements(command, option));
-    let edit = quote!(self.request.edit(#write));
+    let statements = statements(command, option);
+    let edit = edit(&quote!(#(#statements;)*));
     let (generics, params, edit) = if option.takes_none {
         optional(option, &edit)
     } else {
         let conversions = write::conversions(&option.body);
-        let edit = quote!(#(#conversions)* #edit;);
+        let edit = quote!(#(#conversions)* #edit);
         (
             new_params(transition),
             write::declarations(&option.body),
@@ -122,6 +122,11 @@ fn method(
     }
 }
 
+/// Writes to the arguments, unless the request was sent.
+fn edit(statements: &TokenStream) -> TokenStream {
+    quote!(if let Some(args) = self.request.args() { #statements })
+}
+
 /// What is different where `None` leaves an option out: type parameters, parameters, and what is written if it is not.
 fn optional(option: &Opt, edit: &TokenStream) -> (Vec<TokenStream>, Vec<TokenStream>, TokenStream) {
     let write::Optionals {
@@ -132,14 +137,15 @@ fn optional(option: &Opt, edit: &TokenStream) -> (Vec<TokenStream>, Vec<TokenStr
     } = write::optionals(&option.body);
     let generics = generics.iter().map(ToTokens::to_token_stream).collect();
     let edit = match (names.as_slice(), values.as_slice()) {
-        ([name], [value]) => quote!(if let Some(#name) = #value { #edit; }),
+        ([name], [value]) => quote!(if let Some(#name) = #value { #edit }),
         _ => {
             let (syntax, nothing) = (&option.syntax, names.iter().map(|_| quote!(None)));
+            let refuse = self::edit(&quote!(args.refuse_half(#syntax);));
             quote! {
                 match (#(#values),*) {
-                    (#(Some(#names)),*) => #edit,
+                    (#(Some(#names)),*) => { #edit }
                     (#(#nothing),*) => {}
-                    _ => self.request.edit(|args| args.refuse_half(#syntax)),
+                    _ => { #refuse }
                 }
             }
         }

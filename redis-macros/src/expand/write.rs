@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Literal, TokenStream};
 use quote::quote;
 use syn::Type;
 
-use super::ident;
+use super::{ident, local};
 use crate::model::{Body, Column, Kind, Param, Run, Write};
 
 /// The parameters of a method, as they are declared.
@@ -162,9 +162,19 @@ fn run_statements(run: &Run, repeatable: bool) -> Vec<TokenStream> {
         return statements;
     }
     let order = Literal::u8_unsuffixed(run.order);
-    let method = ident(if repeatable { "append" } else { "part" });
-    let write = closure(&statements);
-    vec![quote!(args.#method(#order, #write))]
+    if let ([Write::Word(word)], false) = (run.writes.as_slice(), repeatable) {
+        return vec![quote!(args.flag(#order, #word))];
+    }
+    let begin = ident(if repeatable {
+        "begin_another"
+    } else {
+        "begin_part"
+    });
+    let part = local("part");
+    let mut all = vec![quote!(let #part = args.#begin(#order))];
+    all.extend(statements);
+    all.push(quote!(args.end_part(#part)));
+    all
 }
 
 fn write(write: &Write) -> Vec<TokenStream> {

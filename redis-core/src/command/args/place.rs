@@ -9,6 +9,21 @@ impl Part {
     }
 }
 
+/// An option that is being written.
+#[doc(hidden)]
+#[must_use = "the option has no place until it is ended"]
+#[derive(Debug)]
+pub struct BegunPart {
+    order: u8,
+    /// Where it begins: the byte, and the word.
+    end: usize,
+    last: u32,
+    /// Where the cursor of a scan was.
+    cursor: Option<u32>,
+    /// Whether something around it is moved as well.
+    moves: bool,
+}
+
 impl Args {
     /// Writes what `write` writes, and before it the number of these words, divided by `per_item`.
     pub fn counted(&mut self, per_item: u32, write: impl FnOnce(&mut Self)) {
@@ -23,16 +38,53 @@ impl Args {
 
     /// Writes an option to its place among the parts. It replaces what was there before.
     pub fn part(&mut self, order: u8, write: impl FnOnce(&mut Self)) {
-        self.remove(order);
-        self.append(order, write);
+        let begun = self.begin_part(order);
+        write(self);
+        self.end_part(begun);
     }
 
     /// Writes an option to its place among the parts, after what is there already.
     pub fn append(&mut self, order: u8, write: impl FnOnce(&mut Self)) {
-        let (end, last, cursor) = (self.bytes.len(), self.words, self.cursor_place());
-        self.in_place(write);
+        let begun = self.begin_another(order);
+        write(self);
+        self.end_part(begun);
+    }
+
+    /// Writes an option that is a word. It replaces what was at its place.
+    pub fn flag(&mut self, order: u8, word: &str) {
+        let begun = self.begin_part(order);
+        self.word(word);
+        self.end_part(begun);
+    }
+
+    /// Begins an option, which [`Args::end_part`] moves to its place. It replaces what was there before.
+    ///
+    /// Option builders call these two and not [`Args::part`]: a closure takes the compiler longer than its content does, and there
+    /// are many of them.
+    pub fn begin_part(&mut self, order: u8) -> BegunPart {
+        self.remove(order);
+        self.begin_another(order)
+    }
+
+    /// Begins an option, which comes after what is at its place already.
+    pub fn begin_another(&mut self, order: u8) -> BegunPart {
+        BegunPart {
+            order,
+            end: self.bytes.len(),
+            last: self.words,
+            cursor: self.cursor_place(),
+            moves: std::mem::replace(&mut self.moves, true),
+        }
+    }
+
+    /// Moves what was written since the option was begun to its place.
+    pub fn end_part(&mut self, begun: BegunPart) {
+        let BegunPart {
+            order, end, last, ..
+        } = begun;
+        self.moves = begun.moves;
         // Parts are moved, and the place of a cursor in them is not tracked.
-        self.set_cursor_place(cursor);
+        self.set_cursor_place(begun.cursor);
         let place = self.parts.partition_point(|part| part.order <= order);
         let (byte, word) = match self.parts.get(place) {
             None => (end, last),
