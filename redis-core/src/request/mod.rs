@@ -97,7 +97,7 @@ pub trait Execute<R>: Sink {
 /// Command methods call this and [`Request::of`], and not [`Request::new`]: a closure takes the compiler longer than its content does, and
 /// there are many methods.
 #[doc(hidden)]
-#[inline]
+#[inline(always)]
 pub fn begin<T: Target>(target: T, info: &'static CommandInfo) -> (T::Sink, Box<Args>) {
     let sink = target.into_sink();
     let args = Args::lease(info, sink.keys());

@@ -18,8 +18,6 @@ pub struct BegunPart {
     /// Where it begins: the byte, and the word.
     end: usize,
     last: u32,
-    /// Where the cursor of a scan was.
-    cursor: Option<u32>,
     /// Whether something around it is moved as well.
     moves: bool,
 }
@@ -61,18 +59,19 @@ impl Args {
     ///
     /// Option builders call these two and not [`Args::part`]: a closure takes the compiler longer than its content does, and there
     /// are many of them.
+    #[inline]
     pub fn begin_part(&mut self, order: u8) -> BegunPart {
         self.remove(order);
         self.begin_another(order)
     }
 
     /// Begins an option, which comes after what is at its place already.
+    #[inline]
     pub fn begin_another(&mut self, order: u8) -> BegunPart {
         BegunPart {
             order,
             end: self.bytes.len(),
             last: self.words,
-            cursor: self.cursor_place(),
             moves: std::mem::replace(&mut self.moves, true),
         }
     }
@@ -80,11 +79,12 @@ impl Args {
     /// Moves what was written since the option was begun to its place.
     pub fn end_part(&mut self, begun: BegunPart) {
         let BegunPart {
-            order, end, last, ..
+            order,
+            end,
+            last,
+            moves,
         } = begun;
-        self.moves = begun.moves;
-        // Parts are moved, and the place of a cursor in them is not tracked.
-        self.set_cursor_place(begun.cursor);
+        self.moves = moves;
         let place = self.parts.partition_point(|part| part.order <= order);
         let (byte, word) = match self.parts.get(place) {
             None => (end, last),

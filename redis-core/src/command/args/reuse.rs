@@ -57,26 +57,25 @@ impl Args {
 
     /// Writes a cursor, and notes its place, so that a scan can go on with another cursor.
     pub(crate) fn cursor_item(&mut self, cursor: u64) {
-        let place = u32::try_from(self.bytes.len()).ok();
-        self.set_cursor_place(place);
+        self.note_cursor();
         self.item(&cursor);
     }
 
     /// Writes a cursor that is a text: that of a scan over a cluster.
     pub(crate) fn cursor_text_item(&mut self, cursor: &str) {
-        let place = u32::try_from(self.bytes.len()).ok();
-        self.set_cursor_place(place);
+        self.note_cursor();
         self.item(cursor);
     }
 
-    pub(super) fn cursor_place(&self) -> Option<u32> {
-        self.rare.as_ref()?.cursor
+    /// Notes that a cursor comes next, if it stays in its place: that of one in an option is not tracked.
+    fn note_cursor(&mut self) {
+        if !self.moves {
+            self.rare_mut().cursor = u32::try_from(self.bytes.len()).ok();
+        }
     }
 
-    pub(super) fn set_cursor_place(&mut self, place: Option<u32>) {
-        if place != self.cursor_place() {
-            self.rare_mut().cursor = place;
-        }
+    fn cursor_place(&self) -> Option<u32> {
+        self.rare.as_ref()?.cursor
     }
 
     /// The cursor in the command, if it is a number.
