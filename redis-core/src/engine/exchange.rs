@@ -10,7 +10,7 @@ use super::sending::Sending;
 use super::trace::Trace;
 use crate::command::script_text::{self, Loaded};
 use crate::command::{Args, Block, CommandInfo};
-use crate::error::{CommandName, Error, Phase, Result};
+use crate::error::{CommandName, Error, Phase, Result, ServerError};
 use crate::reply::{Frame, FrameRef, FromRedis};
 use crate::wire::Chunk;
 use crate::wire::outgoing::Outgoing;
@@ -132,6 +132,10 @@ fn goes_again<L: Deref<Target = Link>>(
         return false;
     }
     if let Some(again) = parts.again.take() {
+        // The same node would only say it again; who asked knows the others.
+        if parts.chunks.first().is_some_and(is_redirect) {
+            return false;
+        }
         sending.note_refusal(&parts.chunks);
         return sending.send_later(again, parts.deadline);
     }
@@ -140,6 +144,11 @@ fn goes_again<L: Deref<Target = Link>>(
         sending.send_again(parts.deadline);
     }
     again
+}
+
+fn is_redirect(reply: &Chunk) -> bool {
+    let line = reply.strip_prefix(b"-");
+    line.is_some_and(ServerError::is_redirect_line)
 }
 
 /// A command that is being sent and answered.

@@ -70,6 +70,11 @@ impl ServerError {
         TRANSIENT.iter().any(|code| code.as_bytes() == word)
     }
 
+    /// Whether the server says that another node has the keys. Reads the raw error line as well.
+    pub(crate) fn is_redirect_line(line: &[u8]) -> bool {
+        line.starts_with(b"MOVED ") || line.starts_with(b"ASK ")
+    }
+
     /// Whether the server refused before it carried anything out, for a reason that goes away.
     #[must_use]
     pub fn is_transient(&self) -> bool {

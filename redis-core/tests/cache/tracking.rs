@@ -189,3 +189,31 @@ async fn of_many_keys_those_whose_slot_no_node_has_are_not_left_out() {
         assert_eq!(values, keys.map(|key| Some(key.to_owned())));
     }
 }
+
+#[tokio::test]
+async fn a_read_that_a_node_sends_elsewhere_is_not_sent_to_it_again_and_again_in_any_mode() {
+    for settings in [
+        Cache::default(),
+        Cache::default().all_reads(),
+        Cache::default().broadcast(["foo"]),
+    ] {
+        let fake = FakeCluster::start(2, |asked| {
+            let is_moved = asked.command.text(1) == "foo" && asked.node == 1;
+            match asked.command.name().as_str() {
+                "GET" if is_moved => Answer::moved(slot("foo"), asked.addr(0)),
+                "GET" => Answer::Reply(b"$1\r\nv\r\n".to_vec()),
+                _ => Answer::Usual,
+            }
+        })
+        .await
+        .unwrap();
+        let config = typedis_core::Config::from_url(&fake.url()).unwrap();
+        let cluster = Cluster::open(config.command_timeout(LONG)).await.unwrap();
+        let cache = cluster.cached(settings).unwrap();
+        // The first read turns tracking on; in two of the modes nothing comes before those after it.
+        get(&cache, "{foo}2").await.unwrap();
+        assert_eq!(get(&cache, "foo").await.unwrap().as_deref(), Some("v"));
+        // One time for all who ask, and one time for the caller.
+        assert_eq!((fake.count(1, "GET"), fake.count(0, "GET")), (3, 1));
+    }
+}

@@ -328,7 +328,7 @@ fn remark_of_error(line: &[u8]) -> Option<Remark> {
         Some(Remark::Demoted)
     } else if ServerError::is_transient_line(line) {
         Some(Remark::Passes)
-    } else if line.starts_with(b"MOVED ") || line.starts_with(b"ASK ") {
+    } else if ServerError::is_redirect_line(line) {
         Some(Remark::Elsewhere)
     } else {
         None
