@@ -211,7 +211,8 @@ enum Learned {
     Older(Topology),
 }
 
-/// Whether to believe older states. They are those of nodes that are cut off, or of a cluster that was made anew.
+/// Whether a state that is older than the known one is taken over. A node that is cut off tells such a state, and then it
+/// is wrong. So do all nodes of a cluster that was reset, and then it is right.
 #[derive(Debug, Default)]
 struct Doubt {
     /// Since when nodes have told nothing else.
@@ -292,7 +293,7 @@ mod tests {
         assert_eq!(doubt.settle(Learned::Nothing, start), None);
         let newest = doubt.settle(Learned::Newest(topology()), start + DOUBT / 2);
         assert_eq!(newest, Some(topology()));
-        // The time begins anew.
+        // A newer state came, so the 15 seconds are counted from here.
         assert_eq!(doubt.settle(older(), start + DOUBT), None);
         assert_eq!(doubt.settle(older(), start + DOUBT * 3 / 2), None);
         assert_eq!(doubt.settle(older(), start + DOUBT * 2), Some(topology()));

@@ -132,7 +132,7 @@ fn goes_again<L: Deref<Target = Link>>(
         return false;
     }
     if let Some(again) = parts.again.take() {
-        // The same node would only say it again; who asked knows the others.
+        // The same node would give the same answer again. The cluster's code sends the command to the other node.
         if parts.chunks.first().is_some_and(is_redirect) {
             return false;
         }

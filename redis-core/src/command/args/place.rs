@@ -49,6 +49,7 @@ impl Args {
     }
 
     /// Writes an option that is a word. It replaces what was at its place.
+    #[inline]
     pub fn flag(&mut self, order: u8, word: &str) {
         let begun = self.begin_part(order);
         self.word(word);

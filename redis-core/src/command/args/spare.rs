@@ -54,7 +54,8 @@ impl Args {
             return;
         }
         self.clear();
-        // While the thread ends, none are kept. Two visits: the compiler makes one that does both a call.
+        // While the thread ends, none are kept. Taking and putting back are two short steps, because the compiler does not
+        // inline a longer closure.
         let Ok(before) = SPARE.try_with(Cell::take) else {
             return;
         };
