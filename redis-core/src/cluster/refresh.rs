@@ -236,12 +236,12 @@ impl Doubt {
 /// Asks nodes in random order until one answers. If it knows an older state than we do, asks some more, those first
 /// that redirects have named, and takes the newest answer.
 async fn learn(shared: &Shared) -> Learned {
-    let known = shared.routes().topology.clone();
     let mut told: Vec<Topology> = Vec::new();
     for node in witnesses(shared) {
         match ask(&node, PATIENCE).await {
             Ok(topology) if topology.served() == 0 => {}
-            Ok(topology) if known.yields_to(&topology, &node.address) => {
+            // What redirects have told while the node was asked counts as well.
+            Ok(topology) if shared.routes().topology.yields_to(&topology, &node.address) => {
                 return Learned::Newest(topology);
             }
             Ok(topology) => told.push(topology),
@@ -253,7 +253,7 @@ async fn learn(shared: &Shared) -> Learned {
     }
     match told.into_iter().max_by_key(Topology::epoch) {
         None => Learned::Nothing,
-        Some(topology) if topology.epoch() > known.epoch() => Learned::Newest(topology),
+        Some(topology) if topology.epoch() > shared.routes().topology.epoch() => Learned::Newest(topology),
         Some(topology) => Learned::Older(topology),
     }
 }

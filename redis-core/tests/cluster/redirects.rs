@@ -78,6 +78,63 @@ async fn a_map_that_contradicts_moved_is_checked_with_the_new_owner() {
     }
 }
 
+/// Whether nodes answer when they are asked for the map.
+const OPEN: usize = 0;
+const CLOSED: usize = 1;
+/// They do not, and one of them was asked.
+const WAITED_FOR: usize = 2;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_old_map_that_was_asked_for_before_moved_came_is_not_believed() {
+    let gate = Arc::new(AtomicUsize::new(OPEN));
+    let closed = gate.clone();
+    let fake = FakeCluster::start(8, move |asked| {
+        let is_moved = asked.command.text(1) == KEY && asked.node != 0;
+        let (name, state) = (asked.command.name(), closed.load(Ordering::SeqCst));
+        let is_shut = state != OPEN;
+        match (name.as_str(), asked.node) {
+            ("GET", _) if is_moved => Answer::moved(12_182, asked.addr(0)),
+            // This makes the client ask for the map, and comes again until it has done so.
+            ("GET", _) if state == CLOSED => Answer::error("CLUSTERDOWN The cluster is down"),
+            ("GET", _) => ok("there"),
+            ("CLUSTER", 0) if is_shut => Answer::error("LOADING"),
+            ("CLUSTER", _) if is_shut => {
+                closed.store(WAITED_FOR, Ordering::SeqCst);
+                tokio::task::block_in_place(|| {
+                    while closed.load(Ordering::SeqCst) != OPEN {
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
+                });
+                Answer::Usual
+            }
+            _ => Answer::Usual,
+        }
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    let mut events = cluster.events();
+    for number in 0..100 {
+        cluster.run(get(&format!("k{number}"))).await.unwrap();
+    }
+    (1..8).for_each(|node| fake.keep_telling(node));
+    fake.assign(12_182..=12_182, 0);
+    fake.assign(16_383..=16_383, 0);
+    gate.store(CLOSED, Ordering::SeqCst);
+    cluster.run(get("other")).await.unwrap();
+    assert_eq!(cluster.run(get(KEY)).await.unwrap().unwrap(), "there");
+    gate.store(OPEN, Ordering::SeqCst);
+    for expected in [12_182, 16_383] {
+        let event = soon("an event", events.next()).await.unwrap();
+        let ClusterEvent::SlotsMoved { slots, to, .. } = &event else {
+            panic!("{event:?}");
+        };
+        let owner = fake.node(0).addr().to_string();
+        assert_eq!(slots[..], [expected..=expected], "{event:?}");
+        assert_eq!(to.as_ref().unwrap().to_string(), owner, "{event:?}");
+    }
+}
+
 #[tokio::test]
 async fn ask_holds_for_one_command_and_asking_stands_right_before_it() {
     let fake = FakeCluster::start(3, |asked| {
