@@ -145,8 +145,10 @@ impl History {
             return;
         };
         if version < bound.version {
-            let least = bound.version;
-            self.note(format!("{number}: version {version} after {least}"));
+            let (least, returned) = (bound.version, bound.returned.version);
+            self.note(format!(
+                "{number}: version {version} after {least}, returned before: {returned}"
+            ));
         }
         let mut returned = self.keys[number].returned.lock().unwrap();
         if version > returned.version {

@@ -253,7 +253,9 @@ async fn learn(shared: &Shared) -> Learned {
     }
     match told.into_iter().max_by_key(Topology::epoch) {
         None => Learned::Nothing,
-        Some(topology) if topology.epoch() > shared.routes().topology.epoch() => Learned::Newest(topology),
+        Some(topology) if topology.epoch() > shared.routes().topology.epoch() => {
+            Learned::Newest(topology)
+        }
         Some(topology) => Learned::Older(topology),
     }
 }

@@ -41,7 +41,7 @@ pub(crate) fn connect_to<'a>(
     address: &'a Address,
     origin: &'a Address,
     opened: Opened<'a>,
-) -> Boxed<'a, Ready> {
+) -> Boxed<'a, Box<Ready>> {
     Box::pin(async move {
         let end = Instant::now() + config.connect_timeout;
         let credentials = login(config, end).await?;
@@ -61,11 +61,11 @@ async fn login(config: &Config, end: Instant) -> Result<Option<Credentials>, Ref
 }
 
 /// Tries the configured servers in order, until one accepts the connection.
-pub(crate) fn connect<'a>(config: &'a Config, opened: Opened<'a>) -> Boxed<'a, Ready> {
+pub(crate) fn connect<'a>(config: &'a Config, opened: Opened<'a>) -> Boxed<'a, Box<Ready>> {
     Box::pin(try_all(config, opened))
 }
 
-async fn try_all(config: &Config, opened: Opened<'_>) -> Result<Ready, Refusal> {
+async fn try_all(config: &Config, opened: Opened<'_>) -> Result<Box<Ready>, Refusal> {
     let end = Instant::now() + config.connect_timeout;
     let credentials = login(config, end).await?;
     if let Some(service) = config.service() {
@@ -110,7 +110,7 @@ async fn try_one(
     credentials: Option<&Credentials>,
     end: Instant,
     opened: Opened<'_>,
-) -> Result<Ready, Refusal> {
+) -> Result<Box<Ready>, Refusal> {
     let attempt = Attempt {
         config,
         address,
@@ -120,12 +120,8 @@ async fn try_one(
         opened,
     };
     let greeted = attempt.run().await?;
-    Ok(Ready::new(
-        greeted,
-        address.clone(),
-        origin.clone(),
-        credentials,
-    ))
+    let ready = Ready::new(greeted, address.clone(), origin.clone(), credentials);
+    Ok(Box::new(ready))
 }
 
 /// The name in the certificate of a server that went from `origin` to `address`: certificates have no IP addresses, as

@@ -42,7 +42,7 @@ pub(crate) async fn connect_to_service(
     credentials: Option<&Credentials>,
     end: Instant,
     opened: Opened<'_>,
-) -> Result<Ready, Refusal> {
+) -> Result<Box<Ready>, Refusal> {
     let sentinels = &config.service.sentinels;
     let role = config.service.role;
     let asking = ask::settings(config);
@@ -94,7 +94,8 @@ pub(crate) async fn connect_to_service(
             match verified {
                 Ok(greeted) => {
                     sentinels.prefer(&sentinel);
-                    return Ok(Ready::new(greeted, node.clone(), node, credentials));
+                    let ready = Ready::new(greeted, node.clone(), node, credentials);
+                    return Ok(Box::new(ready));
                 }
                 // Another node of the service would answer the same.
                 Err(refusal) if refusal.is_final() => return Err(refusal),

@@ -70,7 +70,7 @@ impl Driver {
     }
 
     /// Opens the first socket; a failure is returned to the caller.
-    pub(crate) fn open_first(&self) -> Boxed<'_, Ready> {
+    pub(crate) fn open_first(&self) -> Boxed<'_, Box<Ready>> {
         Box::pin(async {
             let outcome = open_socket(&self.link).await;
             match &outcome {
@@ -87,11 +87,11 @@ impl Driver {
 
     /// Serves a socket, and those that replace it, until the end. Without a first socket, it waits until one is
     /// needed; for subscriptions one is needed at once.
-    pub(crate) fn run(self, first: Option<Ready>) -> Task {
+    pub(crate) fn run(self, first: Option<Box<Ready>>) -> Task {
         Box::pin(self.serve_all(first))
     }
 
-    async fn serve_all(mut self, first: Option<Ready>) {
+    async fn serve_all(mut self, first: Option<Box<Ready>>) {
         let mut asleep = first.is_none() && !self.link.is_for_subscriptions();
         let mut next = first;
         let mut attempt = 0;
@@ -150,7 +150,7 @@ impl Driver {
     }
 
     /// Serves a socket to its end. If a new one was opened meanwhile, because the endpoint moves, it is returned.
-    async fn serve(&mut self, ready: Ready) -> (End, Option<Ready>) {
+    async fn serve(&mut self, ready: Box<Ready>) -> (End, Option<Box<Ready>>) {
         // In RESP2 a socket with subscriptions takes no AUTH: when the server closes it, the next one gets new
         // credentials.
         let takes_auth = ready.resp3 || !self.link.is_for_subscriptions();
@@ -207,13 +207,13 @@ impl Driver {
         }
         if !matches!(end, End::Lost(_)) {
             // A failure does not matter: the socket is not used again.
-            let _ = tokio::time::timeout(GOODBYE, session.say_goodbye()).await;
+            let _ = Box::pin(tokio::time::timeout(GOODBYE, session.say_goodbye())).await;
         }
         (end, relocation.into_ready().filter(|_| !ends))
     }
 
     /// Tries until there is a socket; `None` if the connection was closed meanwhile.
-    async fn reconnect(&mut self, attempt: &mut u32) -> Option<Ready> {
+    async fn reconnect(&mut self, attempt: &mut u32) -> Option<Box<Ready>> {
         let mut moves = moves(&self.link.config);
         loop {
             let delay = attempt.checked_sub(1).map_or(Duration::ZERO, |failed| {
@@ -343,7 +343,7 @@ async fn pause(delay: Duration, moves: Option<&mut Moves>) {
     }
 }
 
-async fn open_socket(link: &Arc<Link>) -> Result<Ready, Refusal> {
+async fn open_socket(link: &Arc<Link>) -> Result<Box<Ready>, Refusal> {
     let follower: Weak<Link> = Arc::downgrade(link);
     link.config.service.sentinels.forget(follower);
     link.with(&mut Vec::new(), |queue, _| {
@@ -386,8 +386,26 @@ fn follow(link: &Arc<Link>, at: &Address) {
 }
 
 /// Opens a socket that serves only the subscriptions of a hub.
-pub(crate) fn open_apart(config: Config, hub: Arc<Hub>) -> (Weak<dyn Line>, Task) {
+pub(crate) fn open_apart(config: Arc<Config>, hub: Arc<Hub>) -> (Weak<dyn Line>, Task) {
     let link = Arc::new(Link::for_subscriptions(config, hub));
     let line: Weak<Link> = Arc::downgrade(&link);
     (line, Driver::new(link).run(None))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::{size_of, size_of_val};
+
+    use super::*;
+
+    /// A future keeps its largest moment for as long as it lives, so what is rare, such as opening a socket, is boxed.
+    #[tokio::test]
+    async fn a_connection_that_rests_holds_little_memory() {
+        let config = Arc::new(Config::tcp("127.0.0.1", 1));
+        let link = Link::new(config, None, open_apart);
+        let task = Driver::new(link).serve_all(None);
+        assert!(size_of_val(&task) <= 1024, "{}", size_of_val(&task));
+        assert!(size_of::<Link>() <= 1024, "{}", size_of::<Link>());
+        assert!(size_of::<Hub>() <= 512, "{}", size_of::<Hub>());
+    }
 }

@@ -41,7 +41,7 @@ pub(crate) trait Lane: fmt::Debug + Sync {
 
 /// What the handles and the driver share.
 pub(crate) struct Link {
-    pub(crate) config: Config,
+    pub(crate) config: Arc<Config>,
     queue: Lock<Queue>,
     /// When a READONLY error last led to a new socket.
     renewed: Lock<Option<Instant>>,
@@ -84,7 +84,7 @@ const RENEWAL_WINDOW: Duration = Duration::from_secs(1);
 impl Link {
     /// A link for commands; subscriptions may share it.
     pub(crate) fn new(
-        config: Config,
+        config: Arc<Config>,
         sleeps_after: Option<Duration>,
         open_apart: OpenApart,
     ) -> Arc<Self> {
@@ -98,12 +98,12 @@ impl Link {
     }
 
     /// A link that serves the subscriptions of `hub` only.
-    pub(crate) fn for_subscriptions(config: Config, hub: Arc<Hub>) -> Self {
+    pub(crate) fn for_subscriptions(config: Arc<Config>, hub: Arc<Hub>) -> Self {
         Self::with_hub(config, hub, Purpose::Subscriptions, None)
     }
 
     fn with_hub(
-        config: Config,
+        config: Arc<Config>,
         hub: Arc<Hub>,
         purpose: Purpose,
         sleeps_after: Option<Duration>,

@@ -58,6 +58,11 @@ impl Connection {
     /// A bad URL, an unreachable server, a refused login.
     pub async fn open(config: impl IntoConfig) -> Result<Self> {
         let config = config.into_config()?.for_one_server()?;
+        Self::to_server(Arc::new(config)).await
+    }
+
+    /// The same, for a configuration that was checked and may be shared.
+    pub(crate) async fn to_server(config: Arc<Config>) -> Result<Self> {
         runtime()?;
         let link = Link::new(config, None, driver::open_apart);
         let driver = Driver::new(link.clone());
@@ -86,8 +91,8 @@ impl Connection {
 
     /// A connection that has no socket until it is needed, and closes it when it was unused for
     /// `sleeps_after`.
-    pub(crate) fn sleeping(config: Config, sleeps_after: Option<Duration>) -> Self {
-        let link = Link::new(config, sleeps_after, driver::open_apart);
+    pub(crate) fn sleeping(config: impl Into<Arc<Config>>, sleeps_after: Option<Duration>) -> Self {
+        let link = Link::new(config.into(), sleeps_after, driver::open_apart);
         link.with(&mut Vec::new(), |queue, _| queue.sleep());
         tokio::spawn(Driver::new(link.clone()).run(None));
         Self {

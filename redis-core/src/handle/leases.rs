@@ -33,7 +33,7 @@ async fn by<T>(
 #[derive(Debug)]
 pub(crate) struct Leases {
     /// The configuration of each leased socket.
-    config: Config,
+    config: Arc<Config>,
     /// One permit per socket that may be leased; waiting for one is fair.
     permits: Arc<Semaphore>,
     idle: Lock<Idle>,
@@ -61,7 +61,7 @@ impl Leases {
             permits: Arc::new(Semaphore::new(config.leases.min(Semaphore::MAX_PERMITS))),
             idle: Lock::default(),
             opened: Lock::default(),
-            config: config.without_reconnect(),
+            config: Arc::new(config.without_reconnect()),
         })
     }
 
@@ -86,7 +86,7 @@ impl Leases {
         let connection = match self.take_idle() {
             Some(connection) => connection,
             None => {
-                let open = Connection::open(&self.config);
+                let open = Connection::to_server(self.config.clone());
                 let connection = by(end, open, || self.config.connecting()).await??;
                 self.note(&connection);
                 connection

@@ -34,7 +34,7 @@ pub struct Pool {
 
 #[derive(Debug)]
 struct Inner {
-    config: Config,
+    config: Arc<Config>,
     lanes: Vec<Connection>,
     leases: Arc<Leases>,
     reports: Reports,
@@ -47,10 +47,10 @@ impl Pool {
     /// # Errors
     /// A bad URL, an unreachable server, a refused login.
     pub async fn open(config: impl IntoConfig) -> Result<Self> {
-        let config = config.into_config()?.for_one_server()?;
+        let config = Arc::new(config.into_config()?.for_one_server()?);
         let mut lanes = Vec::with_capacity(config.lanes);
         for _ in 0..config.min_lanes.unwrap_or(config.lanes) {
-            lanes.push(Connection::open(&config).await?);
+            lanes.push(Connection::to_server(config.clone()).await?);
         }
         Ok(Self::of(config, lanes))
     }
@@ -60,7 +60,7 @@ impl Pool {
     /// # Errors
     /// A bad URL or configuration.
     pub fn lazy(config: impl IntoConfig) -> Result<Self> {
-        let config = config.into_config()?.for_one_server()?;
+        let config = Arc::new(config.into_config()?.for_one_server()?);
         runtime()?;
         let least = config.min_lanes.unwrap_or(config.lanes);
         let lanes = (0..least)
@@ -70,11 +70,11 @@ impl Pool {
     }
 
     /// Adds the lanes that are opened under load.
-    fn of(config: Config, mut lanes: Vec<Connection>) -> Self {
+    fn of(config: Arc<Config>, mut lanes: Vec<Connection>) -> Self {
         while lanes.len() < config.lanes {
             lanes.push(Connection::sleeping(config.clone(), config.idle_timeout));
         }
-        let leases = Leases::new(config.clone());
+        let leases = Leases::new(Config::clone(&config));
         Self {
             inner: Arc::new(Inner {
                 config,

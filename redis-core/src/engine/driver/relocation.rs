@@ -44,8 +44,8 @@ impl Moving {
 /// A new socket on its way, if there is one.
 #[derive(Default)]
 pub(super) struct Relocation {
-    opening: Option<Pin<Box<dyn Future<Output = Option<Ready>> + Send>>>,
-    ready: Option<Ready>,
+    opening: Option<Pin<Box<dyn Future<Output = Option<Box<Ready>>> + Send>>>,
+    ready: Option<Box<Ready>>,
 }
 
 impl Relocation {
@@ -87,7 +87,7 @@ impl Relocation {
     }
 
     /// The new socket, if it is ready.
-    pub(super) fn into_ready(self) -> Option<Ready> {
+    pub(super) fn into_ready(self) -> Option<Box<Ready>> {
         self.ready
     }
 }
@@ -98,7 +98,7 @@ async fn open(
     origin: Address,
     to: Option<Address>,
     within: Duration,
-) -> Option<Ready> {
+) -> Option<Box<Ready>> {
     let end = Instant::now() + within;
     if to.is_none() {
         // By then the configured address is expected to lead to the new node.
@@ -126,7 +126,7 @@ async fn connect_once(
     link: &Link,
     origin: &Address,
     to: Option<&Address>,
-) -> Result<Ready, Refusal> {
+) -> Result<Box<Ready>, Refusal> {
     let opened = |address: &Address| link.announce(ConnectionEvent::Connected(address.clone()));
     match to {
         Some(to) => connect::connect_to(&link.config, to, origin, &opened).await,

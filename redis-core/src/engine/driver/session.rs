@@ -37,6 +37,8 @@ use arrived::Frames;
 /// an idle connection needs little memory, and a busy one makes few system calls.
 const LEAST_READ: usize = 2 * 1024;
 const MOST_READ: usize = 64 * 1024;
+/// The same on a new socket, until a read fills it: many are used once and then rest.
+const FIRST_READ: usize = 1024;
 /// A read buffer larger than this many reads is freed.
 const KEEP: usize = 4;
 /// The most memory that is reserved at once because the server announced a long reply. If it grew from a few KiB in
@@ -114,7 +116,7 @@ impl Session {
             input: pushes,
             found: Frames::default(),
             with_inner_pushes: 0,
-            step: LEAST_READ,
+            step: FIRST_READ,
             unanswered: Unanswered::default(),
             now,
             yielded: false,
@@ -309,7 +311,7 @@ impl Session {
         if filled {
             self.step = (self.step * 2).min(MOST_READ);
         } else if count < self.step / 8 {
-            self.step = (self.step / 2).max(LEAST_READ);
+            self.step = (self.step / 2).max(LEAST_READ).min(self.step);
         }
     }
 

@@ -45,11 +45,11 @@ pub(crate) trait Line: Send + Sync {
 }
 
 /// Opens a socket only for the subscriptions of a hub. Returns its line, and the task that serves it.
-pub(crate) type OpenApart = fn(Config, Arc<Hub>) -> (Weak<dyn Line>, Task);
+pub(crate) type OpenApart = fn(Arc<Config>, Arc<Hub>) -> (Weak<dyn Line>, Task);
 
 #[derive(Debug)]
 pub(crate) struct Hub {
-    config: Config,
+    config: Arc<Config>,
     runtime: Handle,
     open_apart: OpenApart,
     /// Whether the driver should look at the table; read without taking the lock.
@@ -72,7 +72,7 @@ struct State {
 }
 
 impl Hub {
-    pub(crate) fn new(config: Config, runtime: Handle, open_apart: OpenApart) -> Self {
+    pub(crate) fn new(config: Arc<Config>, runtime: Handle, open_apart: OpenApart) -> Self {
         Self {
             config,
             runtime,
