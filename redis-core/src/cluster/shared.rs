@@ -1,7 +1,7 @@
 //! The common data of all clones of a handle and of its refreshing task: [`Shared`].
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
@@ -21,6 +21,8 @@ use crate::runtime::planted::Planted;
 pub(super) struct Shared {
     pub(super) config: Config,
     routes: ArcSwap<Routes>,
+    /// How often the routes were replaced: whoever keeps some of them looks at this alone.
+    changes: AtomicU64,
     /// Held while routes are replaced.
     changing: Lock<()>,
     /// Wakes the task that asks for the map.
@@ -41,6 +43,7 @@ impl Shared {
         let routes = Routes::first(topology, &config);
         Self {
             routes: ArcSwap::from_pointee(routes),
+            changes: AtomicU64::new(0),
             changing: Lock::new(()),
             refresh,
             places: Places::default(),
@@ -54,6 +57,12 @@ impl Shared {
     #[inline]
     pub(super) fn routes(&self) -> arc_swap::Guard<Arc<Routes>> {
         self.routes.load()
+    }
+
+    /// How often the routes were replaced.
+    #[inline]
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
     }
 
     /// Whether a node is the primary of a slot.
@@ -106,6 +115,7 @@ impl Shared {
         if let Some(next) = change(&self.routes.load()) {
             let next = Arc::new(next);
             let before = self.routes.swap(next.clone());
+            self.changes.fetch_add(1, Ordering::Release);
             self.events.tell(&before.topology, &next.topology);
             self.places.map_changed();
         }
