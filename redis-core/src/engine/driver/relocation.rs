@@ -42,10 +42,13 @@ impl Moving {
     }
 }
 
+/// The attempt to open a new socket.
+type Opening = Pin<Box<dyn Future<Output = Option<Box<Ready>>> + Send>>;
+
 /// A new socket on its way, if there is one.
 #[derive(Default)]
 pub(super) struct Relocation {
-    opening: Option<Pin<Box<dyn Future<Output = Option<Box<Ready>>> + Send>>>,
+    opening: Option<Opening>,
     ready: Option<Box<Ready>>,
 }
 
