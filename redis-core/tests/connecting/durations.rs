@@ -16,8 +16,11 @@ async fn soon<F: IntoFuture>(work: F) -> F::Output {
     within(work.into_future()).await
 }
 
+/// What sets a setting.
+type Set = fn(Config) -> Config;
+
 /// Each setting that is a duration, by its name.
-fn settings() -> Vec<(&'static str, fn(Config) -> Config)> {
+fn settings() -> Vec<(&'static str, Set)> {
     vec![
         ("connect_timeout", |config| config.connect_timeout(MAX)),
         ("command_timeout", |config| config.command_timeout(MAX)),
