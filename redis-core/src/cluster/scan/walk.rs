@@ -29,6 +29,7 @@ use crate::cluster::shared::Shared;
 use crate::command::{Args, SLOTS};
 use crate::error::{Error, ErrorKind, Phase, Result, ServerError};
 use crate::reply::Frame;
+use crate::runtime::after;
 
 mod clusterscan;
 mod done;
@@ -157,7 +158,7 @@ impl Walker {
         let patience = self.shared.config.command_timeout.unwrap_or(PATIENCE);
         let pause = self.shared.config.backoff.pause(self.rounds);
         self.rounds += 1;
-        if now + pause > since + patience {
+        if after(now, pause) > after(since, patience) {
             return Err(self.is_stuck());
         }
         sleep(pause).await;
