@@ -2,7 +2,8 @@
 //!
 //! # Layout
 //!
-//! - `walk/`: a scan over all primaries, page by page; `page`: a reply; `snapshot`: what a node says of its slots
+//! - `walk/`: a scan over all primaries, page by page; `page`: a reply; `snapshot`: what a node says of its slots;
+//!   `half`: a slot whose source was gone through
 //! - `position`: how far it has come, and its text; `slot_set`, `pattern`: slots that are done, and that are asked for
 //! - `keyed`: a scan of one key, whose node may change
 //! - this file: both as streams
@@ -17,6 +18,7 @@ use crate::command::{Args, RequestPolicy, Slots};
 use crate::error::{Error, Result};
 use crate::reply::Frame;
 
+mod half;
 mod keyed;
 mod page;
 mod pattern;

@@ -12,7 +12,7 @@
 //!
 //! - `clusterscan`: pages of CLUSTERSCAN
 //! - `done`: which slots are done at the end of a stretch
-//! - `half`: slots that are being moved key by key
+//! - `halves`: slots that are being moved key by key
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::half::Half;
 use super::page::{Page, array, strange};
 use super::position::{Position, ScanCursor, Stretch};
 use super::slot_set::SlotSet;
@@ -33,9 +34,7 @@ use crate::runtime::after;
 
 mod clusterscan;
 mod done;
-mod half;
-
-use half::Half;
+mod halves;
 
 /// Nodes are asked for their slots after this time, and after this number of pages: the shorter, the less is to be looked for again
 /// when slots move.

@@ -1,44 +1,14 @@
-//! Slots that are being moved key by key: [`Half`].
+//! Slots that are being moved key by key: their source is gone through first, then their target.
 
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::super::half::Half;
 use super::super::snapshot::Snapshot;
 use super::Walker;
 use crate::cluster::nodes::Node;
 use crate::config::Address;
 use crate::error::Result;
-
-/// A slot whose source was gone through.
-#[derive(Debug)]
-pub(super) struct Half {
-    /// The id of the source, and its epoch then.
-    source: String,
-    epoch: u64,
-    /// The id of the node that gets it.
-    target: String,
-    /// Where that node is if the map does not have it, because it has no slots yet.
-    address: Option<Address>,
-}
-
-impl Half {
-    /// Whether a node is the source, and nothing has changed there since: it need not be gone through again.
-    fn holds_at(&self, slot: u16, snapshot: &Snapshot) -> bool {
-        let target = snapshot.leaving.get(&slot);
-        self.source == snapshot.id
-            && self.epoch == snapshot.epoch
-            && target.is_some_and(|target| *target == self.target)
-    }
-
-    /// Whether what a node says of itself agrees with it. `snapshot` is of a node that has nothing that is wanted.
-    fn agrees_with(&self, slot: u16, snapshot: &Snapshot) -> bool {
-        if self.source == snapshot.id {
-            self.holds_at(slot, snapshot)
-        } else {
-            self.target != snapshot.id
-        }
-    }
-}
 
 impl Walker {
     /// How far the scan has come. It only grows, and it has a limit: so a scan that counts time from its last progress ends.
