@@ -22,7 +22,7 @@ use crate::reply::{Frame, FromRedis};
 use crate::runtime;
 
 static CLIENT_ID: CommandInfo = command_info!("CLIENT ID").idempotent();
-static CLIENT_UNBLOCK: CommandInfo = command_info!("CLIENT UNBLOCK").idempotent();
+static CLIENT_UNBLOCK: CommandInfo = command_info!("CLIENT UNBLOCK");
 
 /// How long to wait for a reply before the server is asked again to end the wait.
 const PAUSE: Duration = Duration::from_millis(20);
