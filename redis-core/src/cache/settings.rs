@@ -202,6 +202,12 @@ impl Cache {
         }
     }
 
+    /// Whether a report comes before the replies that show the change, on the same socket. Where the server broadcasts, it
+    /// collects reports, and sends them behind the replies to commands that it has read meanwhile.
+    pub(super) fn reports_in_order(&self) -> bool {
+        !matches!(self.mode, Mode::Broadcast(_))
+    }
+
     /// Whether replies can have a time to live.
     pub(super) fn has_ttl(&self) -> bool {
         self.ttl.is_some() || self.server_ttl
