@@ -62,8 +62,9 @@ impl<'a> Forgotten<'a> {
             shared.changed(key);
             keys.push(shared.changes.hash(key));
         });
-        // Nothing is known of raw words.
-        if keys.is_empty() && args.may_touch_unnamed() {
+        // Others than those that it names are reported, unless the server leaves own changes out.
+        let may_be_any = keys.is_empty() || shared.settings.no_loop;
+        if may_be_any && args.may_touch_unnamed() {
             shared.forget_all();
             return Some(ForgottenKeys::All);
         }

@@ -38,7 +38,7 @@ use crate::request::AllowsBlocking;
 /// - Once the report of a change has been read, no reply from before the change is served: neither one that was kept, nor
 ///   one that was on its way. Reports are applied in the order in which they came, before later replies are handed out.
 /// - What was read over a socket is not served once the socket is lost.
-/// - A reply is not served if nothing came from the server for longer than [`Cache::max_unheard`].
+/// - A reply is not served if the server has answered no read for longer than [`Cache::max_unheard`].
 ///
 /// Between the change and the report there is the time that the report needs to arrive. SWAPDB and a change of the access
 /// rights of the user are not reported at all; [`Cache::ttl`] bounds how long these go unseen.
@@ -208,7 +208,8 @@ impl<C: Origin> Witness for Cached<C> {
 impl<C> Cached<C> {
     fn forget_written(&self, touched: &Touched) {
         let shared = &self.inner.shared;
-        if touched.writes_any {
+        // Others than those that a command names are reported, unless the server leaves own changes out.
+        if touched.writes_any || (touched.writes_more && shared.settings.no_loop) {
             shared.forget_all();
         }
         let written = touched.written.iter();
