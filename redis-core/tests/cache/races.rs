@@ -300,6 +300,51 @@ async fn nothing_is_served_from_a_connection_that_was_silent_for_too_long() {
     .await;
 }
 
+/// A report may have waited in a buffer for as long as the process slept.
+#[tokio::test]
+async fn a_report_does_not_show_that_the_server_is_alive_now() {
+    let fake = Fake::answering(|words| match words.name().as_str() {
+        "GET" => b"$1\r\n1\r\n".to_vec(),
+        "ECHO" => b">2\r\n$10\r\ninvalidate\r\n*1\r\n$5\r\nother\r\n$1\r\nx\r\n".to_vec(),
+        _ => b"+OK\r\n".to_vec(),
+    });
+    let fake = fake.await.unwrap();
+    const LONGEST: Duration = Duration::from_millis(50);
+    let cache = cache_of(&fake, Cache::default().max_unheard(LONGEST)).await;
+    read(&cache).await;
+    let heard = Instant::now();
+    until_read("the time is over", async || {
+        echo(&cache, "x").await.unwrap();
+        heard.elapsed() > LONGEST
+    })
+    .await;
+    let (_, counts) = counted(&cache, read(&cache)).await;
+    assert_eq!((counts.hits, counts.misses), (0, 1));
+}
+
+#[tokio::test]
+async fn a_value_whose_key_was_gone_right_behind_it_is_not_kept() {
+    let fake = Fake::answering(|words| match words.name().as_str() {
+        "GET" if *words == ["GET", "k"] => b"$1\r\n1\r\n".to_vec(),
+        "GET" => b"_\r\n".to_vec(),
+        "MGET" => b"*2\r\n$1\r\n1\r\n_\r\n".to_vec(),
+        "PTTL" => b":-2\r\n".to_vec(),
+        _ => b"+OK\r\n".to_vec(),
+    });
+    let fake = fake.await.unwrap();
+    let cache = cache_of(&fake, Cache::default().server_ttl()).await;
+    for _ in 0..2 {
+        read(&cache).await;
+    }
+    assert_eq!(cache.stats().replies, 0);
+    mget(&cache, &["k", "m"]).await.unwrap();
+    assert_eq!(cache.stats().replies, 1, "that a key is absent is kept");
+    for _ in 0..2 {
+        assert_eq!(get(&cache, "absent").await.unwrap(), None);
+    }
+    assert_eq!((cache.stats().replies, cache.stats().hits), (2, 1));
+}
+
 #[tokio::test]
 async fn a_read_that_is_refused_for_a_reason_that_goes_away_is_sent_again() {
     let replies = &[
