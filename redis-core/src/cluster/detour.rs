@@ -13,6 +13,7 @@ use super::shared::Shared;
 use crate::config::{Address, Config};
 use crate::engine::inflight::{Failure, Limit, Patience};
 use crate::error::{Error, ErrorKind, Phase, Result, ServerError};
+use crate::runtime::from_now;
 
 /// How often something is sent from node to node; more counts as a circle.
 const MOST_HOPS: usize = 16;
@@ -43,7 +44,7 @@ impl Detour {
         self.set_deadline(config, patience);
         let pause = config.backoff.pause(self.pauses);
         let in_time = match self.deadline {
-            Some(deadline) => Instant::now() + pause < deadline,
+            Some(deadline) => from_now(pause) < deadline,
             None => self.pauses < MOST_PAUSES,
         };
         if in_time {

@@ -131,20 +131,19 @@ fn join(info: &CommandInfo, outcomes: Outcomes<'_>) -> Result<Frame> {
     }
 }
 
-/// The replies, unless a part failed. If others were carried out, the error says for which keys.
+/// The replies, unless a part failed. If others were or may have been carried out, the error says so.
 fn all_or_error<'j>(
     info: &CommandInfo,
     outcomes: Outcomes<'j>,
 ) -> Result<Vec<(Frame, &'j [usize])>> {
     let all: usize = outcomes.iter().map(|(_, keys)| keys.len()).sum();
-    let mut replies = Vec::with_capacity(outcomes.len());
+    let parts = outcomes.len();
+    let mut replies = Vec::with_capacity(parts);
     let mut failure = None;
     for (outcome, keys) in outcomes {
         match outcome {
             Ok(frame) => replies.push((frame, keys)),
-            Err(error) => {
-                failure.get_or_insert(error);
-            }
+            Err(error) => failure = Some(graver(failure, error)),
         }
     }
     let Some(error) = failure else {
@@ -155,19 +154,35 @@ fn all_or_error<'j>(
         .flat_map(|(_, keys)| *keys)
         .copied()
         .collect();
-    if info.readonly || done.is_empty() {
+    if info.readonly || replies.is_empty() {
         return Err(error);
     }
     done.sort_unstable();
     let numbers: Vec<String> = done.iter().map(usize::to_string).collect();
-    let text = format!(
-        "{error}; it has {all} keys, counted from 0, and was carried out for these: {}",
-        numbers.join(", ")
-    );
+    let text = match replies.len() {
+        nodes if done.is_empty() => format!("{error}; {nodes} of {parts} nodes carried it out"),
+        _ => format!(
+            "{error}; it has {all} keys, counted from 0, and was carried out for these: {}",
+            numbers.join(", ")
+        ),
+    };
     Err(Error::new(
         ErrorKind::Cluster(text.into()),
         Phase::MaybeApplied,
     ))
+}
+
+/// Of two failures, the one after which more may have been done; if they are equal, the first.
+fn graver(first: Option<Error>, second: Error) -> Error {
+    let done = |error: &Error| match error.phase() {
+        Phase::NotSent => 0,
+        Phase::Refused => 1,
+        Phase::MaybeApplied | Phase::Applied => 2,
+    };
+    match first {
+        Some(first) if done(&first) >= done(&second) => first,
+        _ => second,
+    }
 }
 
 fn first(outcomes: Vec<(Frame, &[usize])>) -> Result<Frame> {

@@ -11,6 +11,7 @@ use super::topology::NodeRole;
 use crate::command::Args;
 use crate::config::{Address, Config, Introduction};
 use crate::engine::exchange::Command;
+use crate::engine::inflight::{Delivery, Payload};
 use crate::engine::link::Link;
 use crate::engine::sending::Sending;
 use crate::error::{CommandName, Error, Result, ServerVersion};
@@ -159,8 +160,20 @@ pub(super) struct Once<'a> {
 impl Once<'_> {
     /// The reply as it came.
     pub(super) async fn frame(mut self) -> Result<Frame> {
-        let polled = std::future::poll_fn(|cx| self.sending.poll(&mut self.command, cx));
-        let (chunks, failure) = polled.await.into_parts()?;
+        let delivery = loop {
+            let polled = std::future::poll_fn(|cx| self.sending.poll(&mut self.command, cx));
+            let delivery = polled.await;
+            let Delivery::Parts(parts) = &delivery else {
+                break delivery;
+            };
+            // The node does not have a script yet: it is sent with its text.
+            let scripts = &self.sending.link().scripts;
+            if parts.error.is_some() || !self.command.mend(scripts, &parts.chunks) {
+                break delivery;
+            }
+            self.sending.send_again(parts.deadline);
+        };
+        let (chunks, failure) = delivery.into_parts()?;
         match (failure, chunks.into_iter().next()) {
             (None, Some(chunk)) => Ok(Frame::from_scanned(chunk)),
             (Some(failure), _) => Err(Error::from(failure).of_command(self.name)),

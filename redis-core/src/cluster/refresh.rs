@@ -25,6 +25,8 @@ const LEAST_PAUSE: Duration = Duration::from_secs(1);
 const INTERVAL: Duration = Duration::from_secs(30);
 /// A node that owes replies for this long may have failed.
 const SILENCE: Duration = Duration::from_secs(1);
+/// How often is looked whether a socket was left.
+const LOOK: Duration = Duration::from_millis(50);
 /// How long a node that lost its role has to end what is blocked there. Redis 6.2 hears of its own failover after up to 10 s.
 const GRACE: Duration = Duration::from_secs(15);
 /// How many nodes are asked if the first ones know an older state.
@@ -177,12 +179,39 @@ fn is_troubled(shared: &Shared) -> bool {
 
 /// Gives up commands in flight on nodes that lost their slots and do not answer: the new owners are asked, if a
 /// command may be repeated.
-fn leave_silent(shared: &Shared, before: &[Arc<Node>]) {
+fn leave_silent(shared: &Arc<Shared>, before: &[Arc<Node>]) {
     for node in before.iter().filter(|node| !shared.owns_slots(node)) {
-        if node.connection().stats().lag >= SILENCE {
-            node.connection().link().order(Order::Leave);
+        let lag = node.connection().stats().lag;
+        // A later look at the map does not find a node that is not in it any more.
+        let is_last_look = shared.routes().at(&node.address).is_none();
+        if lag >= SILENCE || (is_last_look && !lag.is_zero()) {
+            leave(
+                Arc::downgrade(shared),
+                node.clone(),
+                SILENCE.saturating_sub(lag),
+            );
         }
     }
+}
+
+/// Gives up what is in flight on a node, if it does not answer within `patience`.
+fn leave(shared: Weak<Shared>, node: Arc<Node>, patience: Duration) {
+    runtime::spawn(async move {
+        sleep(patience).await;
+        let is_back = shared
+            .upgrade()
+            .is_some_and(|shared| shared.owns_slots(&node));
+        let is_silent = |node: &Node| node.connection().stats().lag >= SILENCE;
+        if is_back || !is_silent(&node) {
+            return;
+        }
+        node.connection().link().order(Order::Leave);
+        // If the node goes before that is done, its connection waits for what it is owed.
+        let end = Instant::now() + GRACE;
+        while is_silent(&node) && Instant::now() < end {
+            sleep(LOOK).await;
+        }
+    });
 }
 
 /// Gives up what is blocked on nodes that lost their role and do not end it: one that hangs, or a WAIT without a limit on

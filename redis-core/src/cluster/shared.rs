@@ -92,33 +92,36 @@ impl Shared {
         if Planted::ForgottenMove.is_here() {
             return self.node_at(to);
         }
-        self.change(|routes| {
+        let routes = self.change(|routes| {
             let owner = routes.topology.primary_of(slot);
             let known = owner.is_some_and(|owner| owner.address == *to);
             (!known).then(|| routes.next(routes.topology.with_moved(slot, to), &self.config))
         });
         self.want_refresh();
-        self.routes().at(to).cloned()
+        routes.at(to).cloned()
     }
 
     /// The node at an address that a redirect named.
     pub(super) fn node_at(&self, address: &Address) -> Option<Arc<Node>> {
-        self.change(|routes| {
+        let routes = self.change(|routes| {
             let unknown = routes.at(address).is_none();
             unknown.then(|| routes.with_stray(&Node::new(&self.config, address)))
         });
-        self.routes().at(address).cloned()
+        routes.at(address).cloned()
     }
 
-    fn change(&self, change: impl FnOnce(&Routes) -> Option<Routes>) {
+    /// Returns the routes after the change: the next one may come before they are read again.
+    fn change(&self, change: impl FnOnce(&Routes) -> Option<Routes>) -> Arc<Routes> {
         let _changing = self.changing.lock();
-        if let Some(next) = change(&self.routes.load()) {
-            let next = Arc::new(next);
-            let before = self.routes.swap(next.clone());
-            self.changes.fetch_add(1, Ordering::Release);
-            self.events.tell(&before.topology, &next.topology);
-            self.places.map_changed();
-        }
+        let before = self.routes.load_full();
+        let Some(next) = change(&before).map(Arc::new) else {
+            return before;
+        };
+        self.routes.store(next.clone());
+        self.changes.fetch_add(1, Ordering::Release);
+        self.events.tell(&before.topology, &next.topology);
+        self.places.map_changed();
+        next
     }
 }
 

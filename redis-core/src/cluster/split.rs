@@ -197,6 +197,9 @@ impl<'a> Whole<'a> {
         }
         let mut part = Args::lease(info, Keys::Ignored);
         part.append_encoded(encoded, words);
+        if !self.args.is_idempotent() {
+            part.once_only();
+        }
         singles.push_for(part, goal);
     }
 }
@@ -227,8 +230,9 @@ mod tests {
     use crate::command::{CommandInfo, command_info};
     use crate::wire::outgoing::{Outgoing, PIECES};
 
-    static MSET: CommandInfo =
-        command_info!("MSET").policies(RequestPolicy::MultiShard, ResponsePolicy::AllSucceeded);
+    static MSET: CommandInfo = command_info!("MSET")
+        .idempotent()
+        .policies(RequestPolicy::MultiShard, ResponsePolicy::AllSucceeded);
 
     /// A command with keys, each with other words behind it, and words behind all of them.
     fn command(keys: &[Vec<u8>], others: &[Vec<u8>], tail: &[Vec<u8>]) -> Args {
@@ -265,12 +269,18 @@ mod tests {
             keys in prop::collection::vec("[a-c]{1,2}", 2..20),
             others in prop::collection::vec(prop_oneof![0..100_usize, SHARE - 1..SHARE + 1], 0..3),
             tail in prop::collection::vec(0..9_usize, 0..3),
+            once_only in any::<bool>(),
         ) {
             let keys: Vec<Vec<u8>> = keys.into_iter().map(String::into_bytes).collect();
             let others: Vec<Vec<u8>> = others.into_iter().map(|len| vec![b'o'; len]).collect();
             let tail: Vec<Vec<u8>> = tail.into_iter().map(|len| vec![b't'; len]).collect();
             let mut singles = Singles::default();
-            let parts = by_slots(&command(&keys, &others, &tail), &mut singles);
+            let mut whole = command(&keys, &others, &tail);
+            if once_only {
+                whole.once_only();
+            }
+            let parts = by_slots(&whole, &mut singles);
+            prop_assert!(singles.iter().all(|single| single.idempotent != once_only));
             let mut seen = vec![0; keys.len()];
             let goals: Vec<Goal> = singles.iter().map(|single| single.goal).collect();
             let numbers: Vec<Vec<usize>> = parts.iter().map(<[usize]>::to_vec).collect();

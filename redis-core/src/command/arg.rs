@@ -1,5 +1,7 @@
 //! One argument: [`ToArg`] is for values that can be sent as one, [`ArgWriter`] is what they are written to.
 
+use std::fmt;
+
 use bytes::Bytes;
 
 use crate::error::ArgError;
@@ -76,7 +78,6 @@ impl<T: ToArg + ?Sized> ToArg for &T {
 }
 
 /// Receives the bytes of one argument.
-#[derive(Debug)]
 pub struct ArgWriter<'a> {
     buffer: &'a mut Vec<u8>,
     /// Where the argument starts, with its length line.
@@ -88,6 +89,15 @@ pub struct ArgWriter<'a> {
     shared: Option<Bytes>,
     /// Whether data may be shared.
     may_share: bool,
+}
+
+/// The argument may be a secret.
+impl fmt::Debug for ArgWriter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ArgWriter")
+            .field("len", &self.len)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> ArgWriter<'a> {

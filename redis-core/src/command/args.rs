@@ -15,6 +15,7 @@
 //! - `slots`: the slots of its keys, computed while they are written
 //! - `spare`: the memory of finished commands, for later ones
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -53,7 +54,8 @@ const HEADER: usize = 16;
 /// Arguments are encoded as they are given. Options belong to *parts*, which are numbered in the order of the
 /// syntax, and are moved to their place at once. If an argument cannot be sent, the command keeps the first such
 /// error: it fails with it when it is executed, and nothing is sent.
-#[derive(Debug)]
+///
+/// Its `Debug` shows its name and size: an argument may be a secret.
 pub struct Args {
     info: &'static CommandInfo,
     bytes: Vec<u8>,
@@ -112,7 +114,7 @@ impl Clone for Spoilt {
 }
 
 /// A long value that is not copied into the bytes, and its place there.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 struct Splice {
     at: usize,
     bytes: Bytes,
@@ -157,6 +159,26 @@ impl Noted {
             mode,
             ..Self::default()
         }
+    }
+}
+
+impl fmt::Debug for Args {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Args")
+            .field("command", &self.name())
+            .field("words", &self.words)
+            .field("bytes", &self.encoded_len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Without its bytes, which are part of a command.
+impl fmt::Debug for Splice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Splice")
+            .field("at", &self.at)
+            .field("bytes", &self.bytes.len())
+            .finish()
     }
 }
 

@@ -30,6 +30,6 @@ impl Backoff {
             .first
             .saturating_mul(2u32.saturating_pow(attempt.min(31)))
             .min(self.longest);
-        full.mul_f64(0.5 + fastrand::f64() * 0.5)
+        full - full.mul_f64(fastrand::f64() * 0.5)
     }
 }

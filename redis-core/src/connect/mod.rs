@@ -18,6 +18,7 @@ use std::net::IpAddr;
 use tokio::time::Instant;
 
 use crate::config::{Address, Config, Credentials};
+use crate::runtime::from_now;
 
 mod attempt;
 mod handshake;
@@ -43,7 +44,7 @@ pub(crate) fn connect_to<'a>(
     opened: Opened<'a>,
 ) -> Boxed<'a, Box<Ready>> {
     Box::pin(async move {
-        let end = Instant::now() + config.connect_timeout;
+        let end = from_now(config.connect_timeout);
         let credentials = login(config, end).await?;
         try_one(config, address, origin, credentials.as_ref(), end, opened).await
     })
@@ -66,7 +67,7 @@ pub(crate) fn connect<'a>(config: &'a Config, opened: Opened<'a>) -> Boxed<'a, B
 }
 
 async fn try_all(config: &Config, opened: Opened<'_>) -> Result<Box<Ready>, Refusal> {
-    let end = Instant::now() + config.connect_timeout;
+    let end = from_now(config.connect_timeout);
     let credentials = login(config, end).await?;
     if let Some(service) = config.service() {
         return sentinel::connect_to_service(config, service, credentials.as_ref(), end, opened)

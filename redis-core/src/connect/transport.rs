@@ -162,8 +162,10 @@ fn prepare(socket: &SockRef<'_>, config: &Config) -> io::Result<()> {
     }
     if let Some(silence) = config.keep_alive {
         const PROBES: u32 = 3;
-        // The kernel counts in seconds.
+        // The kernel counts in seconds, up to this many.
+        const LONGEST: Duration = Duration::from_secs(i16::MAX as u64);
         let least = Duration::from_secs(1);
+        let silence = silence.min(LONGEST);
         socket.set_tcp_keepalive(
             &TcpKeepalive::new()
                 .with_time(silence.max(least))

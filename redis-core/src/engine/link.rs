@@ -476,5 +476,5 @@ impl fmt::Debug for Link {
 
 /// The age, less up to a tenth, so that sockets that were opened together are not all closed together.
 fn younger(age: Option<Duration>) -> Option<Duration> {
-    age.map(|age| age.mul_f64(1.0 - fastrand::f64() * 0.1))
+    age.map(|age| age - age.mul_f64(fastrand::f64() * 0.1))
 }

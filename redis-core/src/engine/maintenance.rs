@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::runtime::after;
+
 mod notice;
 
 pub(crate) use notice::Notice;
@@ -104,7 +106,7 @@ impl Operations {
     /// After the end, the server needs time for what has queued up meanwhile.
     fn relaxation(&self, now: Instant, extra: Duration) -> Relaxation {
         let since = self.lasting.iter().map(|lasting| lasting.since).max();
-        let until = since.map_or(now, |since| since + LONGEST) + extra;
+        let until = after(since.map_or(now, |since| since + LONGEST), extra);
         Relaxation { until, extra }
     }
 

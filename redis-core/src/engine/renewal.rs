@@ -1,13 +1,14 @@
 //! New credentials for a live connection, before the old ones expire.
 
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use super::events::ConnectionEvent;
-use super::inflight::Delivery;
+use super::inflight::{CellKey, Delivery};
 use super::link::Link;
 use crate::command::{Args, CommandInfo, Keys, StateChange, command_info};
 use crate::config::Credentials;
@@ -94,14 +95,45 @@ async fn authenticate(link: &Link, credentials: &Credentials) -> Outcome {
     args.arg("password", credentials.password.expose());
     let mut encoded = Outgoing::default();
     args.write_to(&mut encoded);
-    let deadline = Instant::now() + link.config.connect_timeout;
+    let deadline = runtime::from_now(link.config.connect_timeout);
     let Some(key) = link.submit_own(encoded, deadline) else {
         return Outcome::NotNow;
     };
-    let delivery = std::future::poll_fn(|cx| link.poll_cell(key, cx.waker())).await;
+    let mut call = Call {
+        link,
+        key: Some(key),
+    };
+    let delivery = std::future::poll_fn(|cx| call.poll(cx)).await;
     match refusal(delivery) {
         None => Outcome::Renewed(credentials.renewal()),
         Some(reason) => Outcome::Failed(reason),
+    }
+}
+
+/// The AUTH of which a reply is awaited. When the task is ended midway, because the socket was lost, nobody takes the
+/// reply any more, and its place in the queue is given back.
+struct Call<'a> {
+    link: &'a Link,
+    /// Until the reply was taken.
+    key: Option<CellKey>,
+}
+
+impl Call<'_> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Delivery> {
+        let Some(key) = self.key else {
+            return Poll::Pending;
+        };
+        let delivery = ready!(self.link.poll_cell(key, cx.waker()));
+        self.key = None;
+        Poll::Ready(delivery)
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            self.link.abandon(key);
+        }
     }
 }
 
@@ -117,4 +149,50 @@ fn refusal(delivery: Delivery) -> Option<String> {
     let chunk = chunks.into_iter().next()?;
     let error = Frame::from_scanned(chunk).reply().error()?;
     Some(error.to_string())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use typedis_testkit::fake::Fake;
+
+    use super::*;
+    use crate::config::{Config, Protocol};
+    use crate::handle::Connection;
+
+    #[tokio::test]
+    async fn a_renewal_that_ends_with_its_socket_leaves_nothing_in_the_queue() {
+        let fake = Fake::start(|mut peer| async move {
+            peer.answer_until("AUTH", "+OK\r\n").await?;
+            peer.until_closed().await
+        })
+        .await
+        .unwrap();
+        let config = Config::from_url(&fake.url()).unwrap();
+        let config = config.protocol(Protocol::Resp2).without_reconnect();
+        let connection = Connection::open(config).await.unwrap();
+        let link = connection.shared_link();
+        let credentials = Credentials::new("alice", "wonder");
+        {
+            let mut renewal = Box::pin(authenticate(&link, &credentials));
+            let lost = async {
+                let sent = |words: &typedis_testkit::fake::Words| words.name() == "AUTH";
+                while !fake.received(0).iter().any(sent) {
+                    tokio::task::yield_now().await;
+                }
+                connection.abort();
+                std::future::poll_fn(|cx| link.poll_end(cx.waker())).await;
+            };
+            tokio::pin!(lost);
+            std::future::poll_fn(|cx| {
+                // Polled once: it is ended before it sees the loss.
+                if link.change(|queue| queue.cells()) == 0 {
+                    assert!(renewal.as_mut().poll(cx).is_pending());
+                }
+                lost.as_mut().poll(cx)
+            })
+            .await;
+        }
+        assert_eq!(link.change(|queue| queue.cells()), 0);
+    }
 }

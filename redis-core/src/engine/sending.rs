@@ -16,6 +16,7 @@ use super::inflight::{
 use super::link::Link;
 use crate::error::{Error, Obstacle, Phase};
 use crate::reply::Frame;
+use crate::runtime::from_now;
 use crate::runtime::planted::Planted;
 use crate::wire::Chunk;
 
@@ -217,7 +218,7 @@ impl<L: Deref<Target = Link>> Sending<L> {
         let slow = self.slow();
         let in_time = slow
             .deadline
-            .is_none_or(|deadline| Instant::now() + pause < deadline);
+            .is_none_or(|deadline| from_now(pause) < deadline);
         if in_time {
             slow.timer = Some(Box::pin(sleep(pause)));
             self.state = State::Pausing;

@@ -5,13 +5,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
 use super::connection::Connection;
 use super::leases::Leases;
 use super::pool::Pool;
 use crate::engine::inflight::Order;
 use crate::engine::link::Link;
+use crate::runtime::from_now;
 
 /// How long closing waits for replies by default.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -70,7 +71,7 @@ impl<'a> Close<'a> {
     }
 
     async fn run(self) -> Closed {
-        let deadline = Instant::now() + self.patience;
+        let deadline = from_now(self.patience);
         let answered =
             |links: &[Arc<Link>]| -> u64 { links.iter().map(|link| link.counts().answered).sum() };
         let before = answered(&self.links);

@@ -35,6 +35,8 @@ pub struct Exclusive {
     changed: AtomicBool,
     /// Whether keys are watched, by [`Pool::watch`](crate::Pool::watch).
     watching: AtomicBool,
+    /// Whether a CLIENT UNBLOCK for this socket has no answer yet: it would end the wait of the next borrower.
+    unblocking: AtomicBool,
 }
 
 impl Exclusive {
@@ -49,6 +51,7 @@ impl Exclusive {
             lease: None,
             changed: AtomicBool::new(false),
             watching: AtomicBool::new(false),
+            unblocking: AtomicBool::new(false),
         })
     }
 
@@ -65,6 +68,7 @@ impl Exclusive {
             lease: Some((leases.clone(), permit)),
             changed: AtomicBool::new(false),
             watching: AtomicBool::new(false),
+            unblocking: AtomicBool::new(false),
         })
     }
 
@@ -139,6 +143,11 @@ impl Exclusive {
     pub(crate) fn set_watching(&self, watching: bool) {
         self.watching.store(watching, Ordering::Relaxed);
     }
+
+    /// Notes whether a CLIENT UNBLOCK for this socket was sent, on another one, and has no answer yet.
+    pub(super) fn set_unblocking(&self, unblocking: bool) {
+        self.unblocking.store(unblocking, Ordering::Relaxed);
+    }
 }
 
 impl Drop for Exclusive {
@@ -148,6 +157,7 @@ impl Drop for Exclusive {
         };
         let clean = !self.changed.load(Ordering::Relaxed)
             && !self.watching.load(Ordering::Relaxed)
+            && !self.unblocking.load(Ordering::Relaxed)
             && connection.is_reusable();
         match self.lease.take() {
             Some((leases, _permit)) if clean => leases.take_back(connection),

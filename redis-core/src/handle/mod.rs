@@ -24,3 +24,6 @@ pub use pool::Pool;
 pub(crate) use pool::PoolPending;
 pub use unclaimed::Unclaimed;
 pub(crate) use unclaimed::{Reports, run as run_unclaimed};
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,10 @@
 //! its caller. The task ends the wait with CLIENT UNBLOCK, and the reply says whether an element was handed out.
 
 use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -173,45 +176,103 @@ impl Wait {
         }
         let mut call = self.lease.call(args);
         call.submit();
-        let outcome = std::future::poll_fn(|cx| {
-            if let std::task::Poll::Ready(outcome) = call.poll(cx) {
-                return std::task::Poll::Ready(Some(outcome));
+        let outcome = poll_fn(|cx| {
+            if let Poll::Ready(outcome) = call.poll(cx) {
+                return Poll::Ready(Some(outcome));
             }
             caller.poll_closed(cx).map(|()| None)
         })
         .await;
-        let unclaimed = match outcome {
-            Some(outcome) => caller.send(outcome).err(),
-            None => self.give_up(id, call).await,
-        };
-        if let Some(outcome) = unclaimed {
-            tell(&self.report, &name, outcome);
+        match outcome {
+            Some(outcome) => {
+                if let Err(outcome) = caller.send(outcome) {
+                    tell(&self.report, &name, outcome);
+                }
+            }
+            None => {
+                let report = |outcome| tell(&self.report, &name, outcome);
+                self.give_up(id, Reported::new(call, report)).await;
+            }
         }
     }
 
-    /// Makes the server end the wait, and returns the reply; `None` if none came in time.
-    async fn give_up(&self, id: Pending<'_>, mut call: Pending<'_>) -> Option<Result<Frame>> {
-        call.end_wait();
-        let reply = async {
-            let id: i64 = id.decoded().await?;
-            // If the wait is split into pieces, the request to end it may come between two pieces.
-            while !self.unblock(id).await? {
-                let pause = tokio::time::timeout(PAUSE, std::future::poll_fn(|cx| call.poll(cx)));
-                if let Ok(outcome) = pause.await {
-                    return outcome;
-                }
+    /// Makes the server end the wait. If it does not, or if no reply comes in time, the socket is closed.
+    async fn give_up(&self, id: Pending<'_>, mut call: Reported<'_, impl FnMut(Result<Frame>)>) {
+        let _ = tokio::time::timeout(GRACE, self.end_wait(id, &mut call)).await;
+        if !call.is_over {
+            // The reply may have come since the last look; after the end of the socket none can.
+            self.lease.connection().abort();
+            call.end().await;
+        }
+    }
+
+    async fn end_wait(
+        &self,
+        id: Pending<'_>,
+        call: &mut Reported<'_, impl FnMut(Result<Frame>)>,
+    ) -> Result<()> {
+        let id: i64 = call.beside(id.decoded()).await?;
+        // If the wait is split into pieces, the request to end it may come between two pieces.
+        while !call.is_over {
+            if call.beside(self.unblock(id)).await? {
+                call.end().await;
+            } else {
+                let _ = tokio::time::timeout(PAUSE, call.end()).await;
             }
-            call.frame().await
-        };
-        tokio::time::timeout(GRACE, reply).await.ok()
+        }
+        Ok(())
     }
 
     /// Returns whether a command of this client was blocked.
     async fn unblock(&self, id: i64) -> Result<bool> {
         let mut unblock = Args::lease(&CLIENT_UNBLOCK, Keys::Ignored);
         unblock.arg("client-id", &id);
-        Pending::new(self.unblock_on.link(), unblock)
+        self.lease.set_unblocking(true);
+        let was_blocked = Pending::new(self.unblock_on.link(), unblock)
             .decoded()
-            .await
+            .await?;
+        self.lease.set_unblocking(false);
+        Ok(was_blocked)
+    }
+}
+
+/// A call that has no caller any more: its outcome is reported as soon as it is there, whatever else is waited for.
+struct Reported<'a, F> {
+    call: Pending<'a>,
+    report: F,
+    is_over: bool,
+}
+
+impl<'a, F: FnMut(Result<Frame>)> Reported<'a, F> {
+    fn new(mut call: Pending<'a>, report: F) -> Self {
+        call.end_wait();
+        Self {
+            call,
+            report,
+            is_over: false,
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.is_over {
+            let outcome = ready!(self.call.poll(cx));
+            self.is_over = true;
+            (self.report)(outcome);
+        }
+        Poll::Ready(())
+    }
+
+    async fn end(&mut self) {
+        poll_fn(|cx| self.poll(cx)).await;
+    }
+
+    /// Does some work, and looks for the outcome meanwhile.
+    async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        poll_fn(|cx| {
+            let _ = self.poll(cx);
+            work.as_mut().poll(cx)
+        })
+        .await
     }
 }

@@ -3,6 +3,7 @@
 //! # Layout
 //!
 //! - this file: tasks, those of the drivers and others that run rarely
+//! - `moment`: a moment that is a duration after another
 //! - `lock`: a lock that a panic does not close
 //! - `planted`: faults that the simulation has to find
 //! - `simulated`: whether a thread is a simulated world
@@ -13,10 +14,12 @@ use std::pin::Pin;
 use tokio::task::JoinHandle;
 
 mod lock;
+mod moment;
 pub mod planted;
 pub mod simulated;
 
 pub(crate) use lock::Lock;
+pub(crate) use moment::{after, from_now};
 
 /// One type for all tasks: tokio's code for a task is then compiled once, and the code of a task is not compiled
 /// again in each place that starts one.

@@ -1,6 +1,7 @@
 //! Bytes that are to be sent: [`Outgoing`].
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::io::IoSlice;
 
 use bytes::{Buf, Bytes};
@@ -25,7 +26,7 @@ const KEEP: usize = 256 * 1024;
 const COMPACT: usize = 64 * 1024;
 
 /// A sequence of bytes: short ones are joined, long ones shared with their owners.
-#[derive(Debug, Default, Clone)]
+#[derive(Default, Clone)]
 pub(crate) struct Outgoing {
     /// The pieces before the tail; none of them is empty.
     pieces: VecDeque<Bytes>,
@@ -34,6 +35,13 @@ pub(crate) struct Outgoing {
     tail: Vec<u8>,
     /// How many bytes of the tail were passed.
     passed: usize,
+}
+
+/// Arguments may be secrets, so only the size is shown.
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Outgoing").field(&self.len()).finish()
+    }
 }
 
 impl Outgoing {

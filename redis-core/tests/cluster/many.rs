@@ -108,6 +108,41 @@ async fn what_concerns_all_nodes_is_asked_of_each_and_becomes_one_reply() {
 }
 
 #[tokio::test]
+async fn a_command_that_some_nodes_carried_out_is_not_called_undone() {
+    let fake = FakeCluster::start(3, |asked| match asked.command.name().as_str() {
+        "FLUSHALL" if asked.node == 1 => Answer::error("NOPERM no"),
+        "FLUSHALL" => Answer::Reply(b"+OK\r\n".to_vec()),
+        _ => Answer::Usual,
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    let flush: Request<&Cluster, ()> = Request::new(&cluster, &FLUSHALL, |_| {});
+    let error = flush.await.unwrap_err();
+    assert_eq!(error.phase(), Phase::MaybeApplied);
+    let text = error.to_string();
+    assert!(
+        text.contains("NOPERM no") && text.contains("2 of 3 nodes carried it out"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn of_several_failures_the_one_counts_after_which_more_may_have_been_done() {
+    let fake = FakeCluster::start(3, |asked| match asked.command.name().as_str() {
+        "DEL" if asked.node == 1 => Answer::Close,
+        "DEL" => Answer::error("NOPERM no"),
+        _ => Answer::Usual,
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    let keys: Vec<String> = (0..100).map(|number| format!("k{number}")).collect();
+    let calls: Request<&Cluster, u64> = with_keys(&cluster, &DEL, &keys);
+    assert_eq!(calls.await.unwrap_err().phase(), Phase::MaybeApplied);
+}
+
+#[tokio::test]
 async fn a_part_that_fails_is_an_error_that_says_what_was_done() {
     let fake = FakeCluster::start(3, |asked| match asked.command.name().as_str() {
         "DEL" if asked.node == 1 => Answer::error("NOPERM no"),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use typedis_core::cluster::{Cluster, ReadFrom, slot};
-use typedis_core::{CommandInfo, ErrorKind, Request, Run, raw};
+use typedis_core::{CommandInfo, ErrorKind, Request, Run, Script, raw};
 use typedis_testkit::fake::{Answer, Asked, FakeCluster};
 use typedis_testkit::{Cluster as Servers, ServerKind};
 
@@ -188,6 +188,27 @@ async fn a_reply_of_several_keys_lacks_none_that_is_on_its_way() {
         let mut both = soon("a read that waits", late).await.unwrap().unwrap();
         both.sort();
         assert_eq!(both, ["{t}a", "{t}b"], "{kind}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn scripts_that_only_read_are_read_from_real_replicas() {
+    for kind in [ServerKind::Valkey9, ServerKind::Valkey8] {
+        let servers = start(kind, 1).await;
+        let cluster = open(&servers).await;
+        cluster.run(set("{t}k", "v")).await.unwrap();
+        let script = Script::new("return redis.call('GET', KEYS[1])").read_only();
+        let replicas = cluster.replicas();
+        let call = || script.call::<Option<String>>(["{t}k"], [0; 0]);
+        // The first calls go to the primary, until it is known how the replica fares and which server it is.
+        for _ in 0..1_000 {
+            // A replica may get the key a little later.
+            let read = replicas.run(call()).await.unwrap();
+            assert!(read.is_none_or(|value| value == "v"), "{kind}");
+        }
+        let calls = counted(&servers, "evalsha_ro").await;
+        let by_replicas = calls.iter().any(|(replica, count)| *replica && *count > 1);
+        assert!(by_replicas, "{kind}: {calls:?}");
     }
 }
 

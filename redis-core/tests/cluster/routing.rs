@@ -1,5 +1,8 @@
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use typedis_core::cluster::{Cluster, slot};
 use typedis_core::{CommandInfo, ErrorKind, Naming, Request, Run, StateChange, Target, Value, raw};
@@ -213,4 +216,45 @@ async fn a_node_that_does_not_answer_holds_up_no_other() {
         assert_eq!(answer.unwrap().unwrap(), "here");
     }
     assert!(all_hang());
+}
+
+#[tokio::test]
+async fn what_a_node_owes_that_vanishes_from_the_map_is_asked_of_its_successor() {
+    let (is_down, asks) = (Arc::new(AtomicBool::new(false)), AtomicBool::new(false));
+    let down = is_down.clone();
+    let fake = FakeCluster::start(3, move |asked| {
+        let is_down = down.load(Ordering::SeqCst);
+        match (asked.command.name().as_str(), asked.node) {
+            (_, 2) if is_down => Answer::Silence,
+            // This makes the client ask for the map, once.
+            ("GET", 1) if is_down && !asks.swap(true, Ordering::SeqCst) => {
+                Answer::error("CLUSTERDOWN The cluster is down")
+            }
+            ("GET", _) => Answer::Reply(b"+here\r\n".to_vec()),
+            _ => Answer::Usual,
+        }
+    })
+    .await
+    .unwrap();
+    let config = config(&fake.node(0).url())
+        .liveness(None)
+        .command_timeout(Duration::from_secs(60));
+    let cluster = Cluster::open(config).await.unwrap();
+    let owner = |key: &str| usize::from(slot(key)) * 3 / 16_384;
+    let key = |node: usize| {
+        let mut keys = (0..).map(|number| format!("key:{number}"));
+        keys.find(|key| owner(key) == node).unwrap()
+    };
+    for node in 0..3 {
+        cluster.run(get(&key(node))).await.unwrap();
+    }
+    is_down.store(true, Ordering::SeqCst);
+    fake.assign(10_923..=16_383, 0);
+    let (first, second) = (key(2), key(1));
+    let (owed, other) = tokio::join!(
+        soon("what is owed", cluster.run(get(&first))),
+        soon("another", cluster.run(get(&second)))
+    );
+    assert_eq!(owed.unwrap().unwrap(), "here");
+    assert_eq!(other.unwrap().unwrap(), "here");
 }

@@ -4,6 +4,7 @@
 //!
 //! - `support`: what all of them use
 //! - `config`: builder, URL and file; `hostile`: wrong settings, and what is said of them
+//! - `durations`: the longest duration, wherever one is taken
 //! - `login`: the handshake and credentials, of a fixed user and of a provider
 //! - `sockets`: own transports and resolvers, Unix sockets, several addresses
 //! - `tls`: certificates good and bad
@@ -20,6 +21,7 @@
 )]
 
 mod config;
+mod durations;
 mod hostile;
 mod life;
 mod login;

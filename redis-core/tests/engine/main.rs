@@ -8,6 +8,7 @@
 //! - `maintenance`, `moving`: what servers announce
 //! - `big`: large values and long pipelines; `texts`: what scripts put into statuses and errors
 //! - `chain`, `open`, `pool`, `watch`: pipelines, transactions and leased sockets
+//! - `unclaimed`: what blocking calls got whose callers have gone away
 //! - `runtime`: the end of handles and runtimes
 //!
 //! `TYPEDIS_ECHOES` (calls in the tests of cancellation), `TYPEDIS_CUT_EVERY` (bytes between the places where a session
@@ -40,4 +41,5 @@ mod pool;
 mod reconnect;
 mod runtime;
 mod texts;
+mod unclaimed;
 mod watch;

@@ -7,8 +7,9 @@ use super::slot_set::SlotSet;
 use crate::cluster::nodes::Node;
 use crate::cluster::redirect::named;
 use crate::cluster::refresh::is_no_cluster;
+use crate::cluster::topology::ClusterNode;
 use crate::command::{Args, CommandInfo, Keys, command_info};
-use crate::config::Address;
+use crate::config::{Address, Config};
 use crate::error::{Error, Result};
 use crate::reply::Frame;
 
@@ -30,8 +31,8 @@ pub(super) struct Snapshot {
     pub(super) own: Option<SlotSet>,
     /// The slots that it is giving away, key by key, with the ids of those who get them.
     pub(super) leaving: BTreeMap<u16, String>,
-    /// The addresses of the other nodes, by their ids.
-    others: BTreeMap<String, Address>,
+    /// The names of all nodes, by their ids, if it is giving slots away.
+    names: BTreeMap<String, Names>,
     /// The slots that it is getting, key by key, with the ids of those who give them.
     pub(super) arriving: BTreeMap<u16, String>,
 }
@@ -84,7 +85,7 @@ impl Snapshot {
         own.retain(|slot| !leaving.contains_key(&slot));
         snapshot.own = Some(own);
         if !snapshot.leaving.is_empty() {
-            snapshot.others = nodes.lines().filter_map(address).collect();
+            snapshot.names = nodes.lines().filter_map(names).collect();
         }
         Some(snapshot)
     }
@@ -107,9 +108,38 @@ impl Snapshot {
         Some(())
     }
 
-    /// Where the node is that a slot is being given to.
-    pub(super) fn target(&self, slot: u16) -> Option<Address> {
-        self.others.get(self.leaving.get(&slot)?).cloned()
+    /// The address of another node, named in the way in which the cluster names this one to clients. This one is at `asked`;
+    /// `known` is its place in the map.
+    pub(super) fn address_of(
+        &self,
+        id: &str,
+        asked: &Address,
+        known: Option<&ClusterNode>,
+        config: &Config,
+    ) -> Option<Address> {
+        let (own, other) = (self.names.get(&self.id), self.names.get(id)?);
+        let is_asked = |host: Option<&String>| {
+            let told = host.zip(own);
+            let told = told.map(|(host, own)| Address::Tcp(host.clone(), own.port));
+            told.is_some_and(|told| config.mapped(told) == *asked)
+        };
+        let is_told = |name: fn(&ClusterNode) -> Option<&String>| known.and_then(name).is_some();
+        let is_named = |name: fn(&Names) -> Option<&String>| is_asked(own.and_then(name));
+        let hostname = other.hostname.as_deref().or(other.ip.as_deref());
+        // The map has beside the address what is not in it.
+        let beside = (
+            is_told(|known| known.ip.as_ref()),
+            is_told(|known| known.hostname.as_ref()),
+        );
+        let host = match beside {
+            (_, false) if is_named(|own| own.hostname.as_ref()) => hostname,
+            (false, _) => other.ip.as_deref(),
+            // Host names are preferred, and this node has none.
+            (true, false) if is_named(|own| own.ip.as_ref()) => hostname,
+            // No host is told: that of the node that was asked is meant.
+            (true, _) => asked.host(),
+        };
+        Some(config.mapped(Address::Tcp(host?.to_owned(), other.port)))
     }
 
     /// Whether it owns a slot and is not giving it away.
@@ -118,16 +148,28 @@ impl Snapshot {
     }
 }
 
-/// The id and the address of a node, from its line in CLUSTER NODES.
-fn address(line: &str) -> Option<(String, Address)> {
+/// What a node is called in CLUSTER NODES.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Names {
+    ip: Option<String>,
+    hostname: Option<String>,
+    port: u16,
+}
+
+/// The id and the names of a node, from its line in CLUSTER NODES, which begins with `id ip:port@bus,hostname`. Redis 6.2 has no
+/// host names.
+fn names(line: &str) -> Option<(String, Names)> {
     let mut words = line.split(' ');
     let id = words.next()?.to_owned();
-    let (client, _) = words.next()?.split_once('@')?;
-    let (host, port) = client.rsplit_once(':')?;
-    Some((
-        id,
-        Address::Tcp(named(host)?.to_owned(), port.parse().ok()?),
-    ))
+    let (client, rest) = words.next()?.split_once('@')?;
+    let (ip, port) = client.rsplit_once(':')?;
+    let hostname = rest.split(',').nth(1).and_then(named);
+    let names = Names {
+        ip: named(ip).map(str::to_owned),
+        hostname: hostname.map(str::to_owned),
+        port: port.parse().ok()?,
+    };
+    Some((id, names))
 }
 
 fn text(frame: &Frame) -> Result<String> {
@@ -161,6 +203,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::cluster::topology::Topology;
 
     #[test]
     fn a_node_tells_of_its_slots_and_of_those_that_are_on_their_way() {
@@ -171,9 +214,69 @@ mod tests {
         assert_eq!(snapshot.own.clone().unwrap().to_string(), "0-4,6-9,11");
         assert!(snapshot.owns(4) && !snapshot.owns(5) && !snapshot.owns(5_000));
         assert_eq!(snapshot.leaving, BTreeMap::from([(5, "ab".to_owned())]));
-        let target = snapshot.target(5).unwrap().to_string();
-        assert_eq!(target, "127.0.0.1:1");
+        let (asked, config) = (
+            Address::Tcp("127.0.0.1".to_owned(), 3),
+            Config::tcp("seed", 1),
+        );
+        let target = snapshot.address_of("ab", &asked, None, &config).unwrap();
+        assert_eq!(target.to_string(), "127.0.0.1:1");
         assert_eq!(snapshot.arriving, BTreeMap::from([(12, "ab".to_owned())]));
+    }
+
+    /// The address of a node that the map does not have, if the map has this of the node that was asked.
+    fn target(own: &str, other: &str, host: &str, beside: &[(&str, &str)]) -> String {
+        let text = format!(
+            "ab {other} master - 0 0 9 connected\n\
+                            cd {own} myself,master - 0 0 7 connected 0-9 [5->-ab]\n"
+        );
+        let beside = beside.iter().map(|(name, value)| {
+            format!(
+                "${}\r\n{name}\r\n${}\r\n{value}\r\n",
+                name.len(),
+                value.len()
+            )
+        });
+        let beside: Vec<String> = beside.collect();
+        let (length, count, beside) = (host.len(), 2 * beside.len(), beside.concat());
+        let slots = format!(
+            "*1\r\n*3\r\n:0\r\n:9\r\n*4\r\n${length}\r\n{host}\r\n:1\r\n$2\r\ncd\r\n*{count}\r\n{beside}"
+        );
+        let asked = Address::Tcp(host.to_owned(), 1);
+        let frame = Frame::from_scanned(bytes::Bytes::from(slots));
+        let topology = Topology::from_slots(frame.reply(), 1, &asked, &|told| told).unwrap();
+        let snapshot = Snapshot::read(&text).unwrap();
+        let config = Config::tcp("seed", 1);
+        let found = snapshot.address_of("ab", &asked, topology.nodes().first(), &config);
+        found.unwrap().to_string()
+    }
+
+    #[test]
+    fn a_node_that_the_map_does_not_have_is_named_as_the_cluster_names_the_others() {
+        let (own, other) = ("10.0.0.1:1@2,own.example", "10.0.0.2:3@4,other.example");
+        let (ip, hostname) = (("ip", "10.0.0.1"), ("hostname", "own.example"));
+        // By IP addresses, also where the node sees another address of its own than others do.
+        assert_eq!(target(own, other, "10.0.0.1", &[hostname]), "10.0.0.2:3");
+        assert_eq!(target(own, other, "10.1.1.1", &[hostname]), "10.0.0.2:3");
+        assert_eq!(
+            target(":1@2", "10.0.0.2:3@4", "10.0.0.1", &[]),
+            "10.0.0.2:3"
+        );
+        // By host names, which not all nodes have.
+        assert_eq!(target(own, other, "own.example", &[ip]), "other.example:3");
+        assert_eq!(
+            target(own, "10.0.0.2:3@4", "own.example", &[ip]),
+            "10.0.0.2:3"
+        );
+        assert_eq!(
+            target("10.0.0.1:1@2", other, "10.0.0.1", &[ip]),
+            "other.example:3"
+        );
+        // By none: all are behind the same host.
+        assert_eq!(target(own, other, "gateway", &[ip, hostname]), "gateway:3");
+        assert_eq!(
+            target("10.0.0.1:1@2", "10.0.0.2:3@4", "gateway", &[ip]),
+            "gateway:3"
+        );
     }
 
     #[test]

@@ -12,6 +12,7 @@
 //!
 //! - `clusterscan`: pages of CLUSTERSCAN
 //! - `done`: which slots are done at the end of a stretch
+//! - `half`: slots that are being moved key by key
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,12 +27,15 @@ use super::snapshot::Snapshot;
 use crate::cluster::nodes::Node;
 use crate::cluster::shared::Shared;
 use crate::command::{Args, SLOTS};
-use crate::config::Address;
 use crate::error::{Error, ErrorKind, Phase, Result, ServerError};
 use crate::reply::Frame;
+use crate::runtime::after;
 
 mod clusterscan;
 mod done;
+mod half;
+
+use half::Half;
 
 /// Nodes are asked for their slots after this time, and after this number of pages: the shorter, the less is to be looked for again
 /// when slots move.
@@ -39,15 +43,6 @@ const WINDOW: Duration = Duration::from_millis(50);
 const PAGES: usize = 64;
 /// Without a command timeout, a scan that makes no progress fails after this time.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A slot whose source was gone through.
-#[derive(Debug)]
-struct Half {
-    source: String,
-    epoch: u64,
-    /// The address of the node that gets it, as its source names it.
-    target: Option<Address>,
-}
 
 /// Goes over a cluster. It is moved into the future of each page.
 pub(super) struct Walker {
@@ -58,6 +53,8 @@ pub(super) struct Walker {
     /// The node of the stretch, and what it said at the start of the window.
     visit: Option<Visit>,
     halves: BTreeMap<u16, Half>,
+    /// The slots that were ever among them: one that comes again is no progress.
+    halved: SlotSet,
     /// Elements that were read and not given yet: what fails behind them does not take them away.
     found: Vec<Frame>,
     /// What ended the scan, after the elements that were read before are given.
@@ -67,6 +64,8 @@ pub(super) struct Walker {
     /// Since when there was no progress, and how often since.
     stuck: Option<Instant>,
     rounds: u32,
+    /// The last failure since then.
+    trouble: Option<String>,
 }
 
 struct Visit {
@@ -86,11 +85,13 @@ impl Walker {
             position,
             visit: None,
             halves: BTreeMap::new(),
+            halved: SlotSet::new(),
             found: Vec::new(),
             failure: None,
             tries_clusterscan: is_new,
             stuck: None,
             rounds: 0,
+            trouble: None,
         }
     }
 
@@ -146,6 +147,7 @@ impl Walker {
         // It is asked again who it is.
         self.visit = None;
         self.shared.want_refresh();
+        self.trouble = Some(error.to_string());
         self.pause().await.map_err(|_| error)
     }
 
@@ -156,7 +158,7 @@ impl Walker {
         let patience = self.shared.config.command_timeout.unwrap_or(PATIENCE);
         let pause = self.shared.config.backoff.pause(self.rounds);
         self.rounds += 1;
-        if now + pause > since + patience {
+        if after(now, pause) > after(since, patience) {
             return Err(self.is_stuck());
         }
         sleep(pause).await;
@@ -167,8 +169,10 @@ impl Walker {
     fn is_stuck(&self) -> Error {
         let mut left = SlotSet::all();
         left.retain(|slot| !self.position.done.has(slot));
+        let trouble = self.trouble.as_ref();
+        let trouble = trouble.map_or_else(String::new, |text| format!(" (last failure: {text})"));
         let text = format!(
-            "the nodes do not show a settled state of these slots: {left}; the cursor goes on when they do"
+            "the nodes do not show a settled state of these slots: {left}{trouble}; the cursor goes on when they do"
         );
         Error::new(ErrorKind::Cluster(text.into()), Phase::Refused)
     }
@@ -206,8 +210,8 @@ impl Walker {
         let begin = Snapshot::of(&node).await?;
         let wanted = self.wanted_at(&begin);
         let Some(first) = wanted.next_from(0) else {
-            // The map is older than what the node says, or a move was given up.
-            self.halves.clear();
+            // The map is older than what the node says, a move is over, or the target of one does not answer.
+            self.forget_halves(&begin);
             self.shared.want_refresh();
             self.pause().await?;
             return Ok(Step::On);
@@ -230,14 +234,19 @@ impl Walker {
     fn next_node(&self) -> Option<Arc<Node>> {
         let routes = self.shared.routes();
         let owner = |slot: u16| {
-            let half = self.halves.get(&slot);
-            let target = half.and_then(|half| self.shared.node_at(half.target.as_ref()?));
-            target.or_else(|| routes.known_owner(slot).cloned())
+            let target = self.target_of(slot);
+            let owner = target.or_else(|| routes.known_owner(slot).cloned());
+            Some((slot, owner?))
         };
         let mut slots = (0..SLOTS).filter(|slot| !self.position.done.has(*slot));
-        let named = slots.find_map(owner)?;
-        // If the node that the map names did not have it, another may.
-        let other = (self.rounds % 2 == 1).then(|| routes.any_primary().cloned());
+        let (slot, named) = slots.find_map(owner)?;
+        // If the node that the map names did not have it, another may. If the target of a move was of no use, its source knows
+        // whether the move goes on.
+        let other = || match self.source_of(slot) {
+            Some(source) => Some(source),
+            None => routes.any_primary().cloned(),
+        };
+        let other = (self.rounds % 2 == 1).then(other);
         Some(other.flatten().unwrap_or(named))
     }
 
@@ -254,7 +263,9 @@ impl Walker {
         // What is arriving is of use only after its source was gone through.
         let arriving = snapshot.arriving.keys();
         let arriving = arriving.filter(|slot| self.halves.contains_key(slot));
-        for slot in snapshot.leaving.keys().chain(arriving) {
+        let leaving = snapshot.leaving.keys();
+        let leaving = leaving.filter(|slot| !self.is_half(**slot, snapshot));
+        for slot in leaving.chain(arriving) {
             wanted.insert(*slot);
         }
         wanted.retain(|slot| !self.position.done.has(slot));

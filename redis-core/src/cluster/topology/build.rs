@@ -78,10 +78,11 @@ impl Topology {
         })
     }
 
-    /// The same topology with one slot on another node, which a redirect named. Other changes are not known.
+    /// The same topology with one slot on another node, which a redirect named. If that was a replica, it has taken over
+    /// from its primary, with all slots. Other changes are not known.
     pub(crate) fn with_moved(&self, slot: u16, to: &Address) -> Self {
         let mut moved = self.clone();
-        let place = moved.shard_at_address(to);
+        let place = moved.shard_at_address(slot, to);
         if let Some(owner) = moved.slots.get_mut(usize::from(slot)) {
             *owner = place;
             moved.moved.push(slot);
@@ -89,37 +90,50 @@ impl Topology {
         moved
     }
 
-    /// The index of the shard whose primary has this address; a new one if there is none.
-    fn shard_at_address(&mut self, address: &Address) -> u16 {
-        let node = self.nodes.iter().position(|node| node.address == *address);
-        let shard = self
-            .shards
-            .iter()
-            .position(|shard| Some(shard.primary) == node);
-        if let Some(shard) = shard.and_then(|place| u16::try_from(place).ok()) {
-            return shard;
-        }
+    /// The index of the shard whose primary has this address, now that it owns the slot; a new one if there is none.
+    fn shard_at_address(&mut self, slot: u16, address: &Address) -> u16 {
         let mut shards = self.shards.to_vec();
-        let primary = match node {
-            Some(replica) => self.promote(replica, &mut shards),
-            None => self.add(address.clone()),
+        let Some(node) = self.nodes.iter().position(|node| node.address == *address) else {
+            let node = self.add(address.clone());
+            return self.push(shards, Shard::alone(node));
         };
-        shards.push(Shard::alone(primary));
+        if let Some(known) = shards.iter().position(|shard| shard.primary == node) {
+            return u16::try_from(known).unwrap_or(UNSERVED);
+        }
+        // A node of several shards, as a broken map may have it, takes over the one that has the slot.
+        let its_own = self.slots.get(usize::from(slot)).copied().map(usize::from);
+        let copies = |shard: &Shard| shard.replicas.contains(&node);
+        let place = its_own
+            .filter(|place| shards.get(*place).is_some_and(copies))
+            .or_else(|| shards.iter().position(copies));
+        for shard in &mut shards {
+            shard.replicas.retain(|place| *place != node);
+        }
+        self.set_role(node, NodeRole::Primary);
+        let Some((place, shard)) = place.and_then(|place| Some((place, shards.get_mut(place)?)))
+        else {
+            return self.push(shards, Shard::alone(node));
+        };
+        let former = std::mem::replace(&mut shard.primary, node);
+        shard.replicas.push(former);
+        self.set_role(former, NodeRole::Replica);
+        self.shards = shards.into();
+        u16::try_from(place).unwrap_or(UNSERVED)
+    }
+
+    fn push(&mut self, mut shards: Vec<Shard>, shard: Shard) -> u16 {
+        shards.push(shard);
         self.shards = shards.into();
         // There are at most as many shards as slots, because each has a slot or had one.
         u16::try_from(self.shards.len() - 1).unwrap_or(UNSERVED)
     }
 
-    fn promote(&mut self, replica: usize, shards: &mut [Shard]) -> usize {
-        for shard in shards {
-            shard.replicas.retain(|place| *place != replica);
-        }
+    fn set_role(&mut self, place: usize, role: NodeRole) {
         let mut nodes = self.nodes.to_vec();
-        if let Some(node) = nodes.get_mut(replica) {
-            node.role = NodeRole::Primary;
+        if let Some(node) = nodes.get_mut(place) {
+            node.role = role;
         }
         self.nodes = nodes.into();
-        replica
     }
 
     fn add(&mut self, address: Address) -> usize {

@@ -306,18 +306,39 @@ fn a_moved_slot_is_corrected_alone() {
     }
     // Its replicas are those of its new owner.
     assert!(after.replicas_of(10).eq(before.replicas_of(16_383)));
-    // A replica that took over, and a node that is not known yet.
+    // A node that is not known yet.
+    let address = Address::Tcp("new".to_owned(), 1);
+    let after = before.with_moved(0, &address);
+    check(&after);
+    assert_eq!(after.primary_of(0).unwrap().address, address);
+    assert_eq!(after.primary_of(1), before.primary_of(1));
+    assert_eq!(
+        after.with_moved(1, &address).primary_of(1),
+        after.primary_of(0)
+    );
+}
+
+#[test]
+fn a_replica_that_owns_a_slot_has_taken_over_from_its_primary() {
+    let (_, before) = in_state("normal, 3 masters").remove(0);
+    let former = before.primary_of(0).unwrap().address.clone();
     let replica = before.replicas_of(0).next().unwrap().address.clone();
-    let unknown = Address::Tcp("new".to_owned(), 1);
-    for address in [replica, unknown] {
-        let after = before.with_moved(0, &address);
-        check(&after);
-        assert_eq!(after.primary_of(0).unwrap().address, address);
-        assert_eq!(
-            after.with_moved(1, &address).primary_of(1),
-            after.primary_of(0)
-        );
+    let after = before.with_moved(0, &replica);
+    check(&after);
+    assert_eq!(after.primaries().count(), before.primaries().count());
+    for slot in 0..16_384 {
+        let (was, is) = (before.primary_of(slot), after.primary_of(slot).unwrap());
+        let expected = match &was.unwrap().address {
+            owner if *owner == former => &replica,
+            owner => owner,
+        };
+        assert_eq!(is.address, *expected, "{slot}");
     }
+    assert!(addresses(after.replicas_of(0)).contains(&former.to_string()));
+    assert_eq!(
+        after.with_moved(0, &former).primary_of(1),
+        before.primary_of(1)
+    );
 }
 
 #[test]
@@ -373,6 +394,14 @@ proptest! {
         let mut expected = BTreeMap::new();
         for (slot, to) in moves {
             let address = Address::Tcp("127.0.0.1".to_owned(), 7_450 + to);
+            // A replica takes all slots of its primary.
+            let starts: Vec<u16> = topology.ranges().map(|(range, _)| *range.start()).collect();
+            let has_it = |slot: &u16| topology.replicas_of(*slot).any(|node| node.address == address);
+            let shard = starts.into_iter().find(has_it);
+            let former = shard.and_then(|slot| Some(topology.primary_of(slot)?.address.clone()));
+            for owner in expected.values_mut().filter(|owner| Some(&**owner) == former.as_ref()) {
+                *owner = address.clone();
+            }
             topology = topology.with_moved(slot, &address);
             expected.insert(slot, address);
         }

@@ -6,7 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{sleep, timeout, timeout_at};
 
 use super::ask::{self, SentinelConnection, address, timed_out};
 use crate::config::{Address, Config, Guard, ServiceRole};
@@ -14,6 +14,7 @@ use crate::connect::Refusal;
 use crate::connect::attempt::share;
 use crate::reply::Frame;
 use crate::runtime;
+use crate::runtime::from_now;
 
 /// A task that listens to a Sentinel, and renews sockets to a demoted node. It ends when this is dropped.
 #[derive(Debug)]
@@ -81,7 +82,7 @@ impl Listener {
     }
 
     async fn subscribe(&self, sentinel: &Address) -> Result<SentinelConnection, Refusal> {
-        let end = Instant::now() + self.settings.connect_timeout;
+        let end = from_now(self.settings.connect_timeout);
         let mut line = SentinelConnection::open(&self.settings, sentinel, end).await?;
         line.send(&[&["SUBSCRIBE", "+switch-master", "+odown"]])
             .await?;
@@ -156,7 +157,7 @@ impl Listener {
     /// Asks where the primary is, and moves connections that are elsewhere.
     async fn look(&self) {
         let sentinels = &self.settings.service.sentinels;
-        let end = Instant::now() + self.settings.connect_timeout;
+        let end = from_now(self.settings.connect_timeout);
         let asked = sentinels.to_ask(self.settings.addresses());
         let count = asked.len();
         for (index, sentinel) in asked.iter().enumerate() {

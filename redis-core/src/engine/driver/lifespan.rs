@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::end::End;
 use crate::engine::inflight::Order;
 use crate::engine::link::Link;
+use crate::runtime::after;
 
 pub(super) struct Lifespan {
     /// When it is replaced.
@@ -74,7 +75,7 @@ impl Lifespan {
         if answered != self.answered || !empty || link.hub().needs(link) {
             (self.answered, self.used) = (answered, now);
         }
-        let idle_at = self.used + idle;
+        let idle_at = after(self.used, idle);
         if idle_at <= now {
             return Err(End::Unused);
         }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use crate::config::Address;
 use crate::connect::{self, Ready, Refusal};
@@ -21,6 +21,7 @@ use crate::engine::events::ConnectionEvent;
 use crate::engine::inflight::Order;
 use crate::engine::link::Link;
 use crate::engine::maintenance::{Maintenance, Notice};
+use crate::runtime::from_now;
 
 /// The server said that its endpoint moves.
 pub(super) struct Moving {
@@ -41,10 +42,13 @@ impl Moving {
     }
 }
 
+/// The attempt to open a new socket.
+type Opening = Pin<Box<dyn Future<Output = Option<Box<Ready>>> + Send>>;
+
 /// A new socket on its way, if there is one.
 #[derive(Default)]
 pub(super) struct Relocation {
-    opening: Option<Pin<Box<dyn Future<Output = Option<Box<Ready>>> + Send>>>,
+    opening: Option<Opening>,
     ready: Option<Box<Ready>>,
 }
 
@@ -59,7 +63,7 @@ impl Relocation {
         // Only Sentinels say where the server of a service is.
         let to = moving.to.filter(|_| config.service().is_none());
         if let Some(to) = &to {
-            let until = Instant::now() + moving.within;
+            let until = from_now(moving.within);
             let detours = &config.maintenance.detours;
             detours.note(origin.clone(), to.clone(), until);
         }
@@ -99,7 +103,7 @@ async fn open(
     to: Option<Address>,
     within: Duration,
 ) -> Option<Box<Ready>> {
-    let end = Instant::now() + within;
+    let end = from_now(within);
     if to.is_none() {
         // By then the configured address is expected to lead to the new node.
         sleep(within / 2).await;
@@ -115,7 +119,7 @@ async fn open(
         }
         let pause = link.config.backoff.pause(failures);
         failures = failures.saturating_add(1);
-        if Instant::now() + pause >= end {
+        if from_now(pause) >= end {
             return None;
         }
         sleep(pause).await;

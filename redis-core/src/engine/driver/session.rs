@@ -24,6 +24,7 @@ use crate::config::{Backoff, Transport};
 use crate::engine::inflight::{Order, Unanswered};
 use crate::engine::link::Link;
 use crate::engine::maintenance::Relaxation;
+use crate::runtime::after;
 use crate::wire::fixed_command;
 use crate::wire::outgoing::PIECES;
 use crate::wire::scan::Scanner;
@@ -442,9 +443,12 @@ impl Session {
         let half = bound / 2;
         // If the task was polled late, it has not read meanwhile either: the silence may be our own
         // fault.
-        let overslept = self.due.take().is_some_and(|due| now > due + half / 4);
+        let overslept = self
+            .due
+            .take()
+            .is_some_and(|due| now > after(due, half / 4));
         let mut pinged = false;
-        if now >= self.progress + half {
+        if now >= after(self.progress, half) {
             // A server that holds a blocking command answers nothing else. If it may do so for ever, the keep-alive
             // of the kernel has to notice a loss.
             if let Some(until) = link.with(woken, |queue, _| queue.held_until(now)) {
@@ -462,8 +466,8 @@ impl Session {
             }
         }
         let due = match self.asked {
-            None => self.progress + half,
-            Some(asked) => (self.progress + bound).max(asked + half),
+            None => after(self.progress, half),
+            Some(asked) => after(self.progress, bound).max(after(asked, half)),
         };
         if self.asked.is_some() && now >= due {
             let silent = self.progress.elapsed();

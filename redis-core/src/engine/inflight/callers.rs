@@ -228,6 +228,12 @@ impl Queue {
         self.ended.is_some() || self.order == Order::Close
     }
 
+    /// The number of callers that have not taken their replies.
+    #[cfg(test)]
+    pub(crate) fn cells(&self) -> usize {
+        self.cells.len()
+    }
+
     /// The number of entries that have no reply yet.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()

@@ -5,6 +5,7 @@ use std::task::Waker;
 use tokio::time::Instant;
 
 use super::*;
+use crate::runtime::after;
 use crate::runtime::planted::Planted;
 
 impl Queue {
@@ -113,7 +114,7 @@ impl Queue {
                 continue;
             };
             if deadline <= now && !extra.is_zero() && std::mem::take(&mut entry.is_usual) {
-                deadline += extra;
+                deadline = after(deadline, extra);
                 entry.limit = Limit::At(deadline);
             }
             if deadline <= now {

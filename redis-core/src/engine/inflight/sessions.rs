@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::command::block::LATENESS;
+use crate::runtime::after;
 use crate::wire::Chunk;
 use crate::wire::encode::Output;
 use crate::wire::scan::short_reply;
@@ -41,7 +42,7 @@ impl Queue {
             Hold::Forever => Some(None),
             Hold::For(time) => {
                 let since = self.owed_since.unwrap_or(now);
-                let until = since + Duration::from_millis(time.into()) + LATENESS;
+                let until = after(since, Duration::from_millis(time.into())) + LATENESS;
                 (until > now).then_some(Some(until))
             }
         }
@@ -275,7 +276,7 @@ impl Queue {
                 all.chunks.push(piece);
                 if done {
                     let extra = extra(self.relaxation.filter(|_| is_usual));
-                    all.deadline = limit.moment().map(|moment| moment + extra);
+                    all.deadline = limit.moment().map(|moment| after(moment, extra));
                     all.was_lost = was_lost;
                     woken.extend(waker.take());
                     let all = parts.take().unwrap_or_default();

@@ -1,11 +1,9 @@
 //! Which slots are done at the end of a stretch.
 
-use std::ops::Range;
-
 use super::super::position::Stretch;
 use super::super::slot_set::SlotSet;
 use super::super::snapshot::Snapshot;
-use super::{Half, Walker};
+use super::Walker;
 use crate::command::SLOTS;
 use crate::error::Result;
 
@@ -38,56 +36,19 @@ impl Walker {
         let stable = stretch.stable.clone();
         let in_doubt = (got_slots || stretch.is_doubtful) && (end.ordered || self.rounds < DOUBTS);
         renew(stretch, &end, upto, got_slots);
-        let before = self.position.done.len() + self.halves.len();
+        let is_doubtful = stretch.is_doubtful;
+        let before = self.progress();
         let stayed = |slot: &u16| !in_doubt && stable.has(*slot) && end.owns(*slot);
         let done = passed.clone().filter(stayed);
         done.for_each(|slot| self.position.done.insert(slot));
         if !got_slots {
-            self.note_halves(&begin, &passed);
+            self.note_halves(&begin, &passed, is_doubtful);
         }
         self.finish_halves(&begin, &end, &passed).await?;
-        if self.position.done.len() + self.halves.len() > before {
-            (self.stuck, self.rounds) = (None, 0);
+        if self.progress() > before {
+            (self.stuck, self.rounds, self.trouble) = (None, 0, None);
         } else if upto == SLOTS {
             self.pause().await?;
-        }
-        Ok(())
-    }
-
-    /// Remembers the slots that were gone through on a node which is giving them away.
-    fn note_halves(&mut self, begin: &Snapshot, passed: &Range<u16>) {
-        for slot in begin.leaving.keys().filter(|slot| passed.contains(slot)) {
-            let target = begin.target(*slot);
-            let half = Half {
-                source: begin.id.clone(),
-                epoch: begin.epoch,
-                target: target.map(|told| self.shared.config.mapped(told)),
-            };
-            self.halves.insert(*slot, half);
-        }
-    }
-
-    /// Slots whose target was gone through after their source are done, if none of their keys can have gone back.
-    async fn finish_halves(
-        &mut self,
-        begin: &Snapshot,
-        end: &Snapshot,
-        passed: &Range<u16>,
-    ) -> Result<()> {
-        for (slot, from) in &begin.arriving {
-            let is_here = end.arriving.contains_key(slot) || end.owns(*slot);
-            let half = self.halves.get(slot).filter(|half| half.source == *from);
-            let source = half.and_then(|half| self.node_of(&half.source));
-            let (Some(half), Some(source)) = (half, source) else {
-                continue;
-            };
-            if !is_here || !passed.contains(slot) {
-                continue;
-            }
-            if Snapshot::of(&source).await?.epoch == half.epoch {
-                self.position.done.insert(*slot);
-            }
-            self.halves.remove(slot);
         }
         Ok(())
     }

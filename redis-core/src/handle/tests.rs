@@ -1,0 +1,95 @@
+#![allow(clippy::unwrap_used)]
+
+use std::fmt::Debug;
+
+use typedis_testkit::{ServerKind, database};
+
+use super::{Connection, Pool};
+use crate::command::{Args, CommandInfo, Keys, ToArg, command_info};
+use crate::config::Config;
+use crate::request::Run;
+use crate::wire::outgoing::Outgoing;
+use crate::{AnyClient, Prefixed, Raw, WithPrefix, raw};
+
+const SECRET: &str = "hunter2";
+
+static SET: CommandInfo = command_info!("SET");
+
+/// A command that holds the secret twice: copied, and as a long value that is shared.
+fn args() -> Args {
+    let mut args = Args::new(&SET, Keys::Ignored);
+    args.arg("key", SECRET);
+    args.arg("value", &bytes::Bytes::from(SECRET.repeat(10_000)));
+    args
+}
+
+fn login() -> Raw<()> {
+    raw("AUTH").arg(SECRET).reply()
+}
+
+/// Debug, in both forms, shows the secret neither as text nor as the list of its bytes.
+#[track_caller]
+fn assert_hidden(what: &str, value: &dyn Debug) {
+    let list = |separator: &str| {
+        let numbers = SECRET.bytes().map(|byte| byte.to_string());
+        numbers.collect::<Vec<_>>().join(separator)
+    };
+    for text in [format!("{value:?}"), format!("{value:#?}")] {
+        let words: String = text.split_whitespace().collect();
+        assert!(!text.contains(SECRET), "{what}: {text}");
+        assert!(!words.contains(&list(",")), "{what}: {text}");
+    }
+}
+
+#[test]
+fn debug_of_a_command_shows_its_name_and_not_its_arguments() {
+    let mut args = args();
+    assert_hidden("Args", &args);
+    assert!(format!("{args:?}").contains("SET"));
+    let mut out = Outgoing::default();
+    args.write_to(&mut out);
+    assert_hidden("Outgoing", &out);
+    assert_hidden("Args, sent", &args);
+    assert_hidden("Raw", &login());
+    let mut buffer = Vec::new();
+    let mut writer = crate::command::ArgWriter::new(&mut buffer, true);
+    SECRET.write_arg(&mut writer).unwrap();
+    assert_hidden("ArgWriter", &writer);
+}
+
+#[tokio::test]
+async fn debug_of_what_is_being_executed_shows_no_arguments() {
+    let db = database(ServerKind::Valkey9);
+    let address = db.server().addr();
+    let config = Config::tcp(address.ip().to_string(), address.port()).lanes(1);
+    let connection = Connection::open(config.clone()).await.unwrap();
+    let pool = Pool::open(config).await.unwrap();
+    let lease = pool.exclusive().await.unwrap();
+    let boxed = || Box::new(args());
+    assert_hidden("Pending", &connection.begin(boxed()));
+    assert_hidden("PoolPending", &pool.begin(boxed()));
+    assert_hidden("Pending, leased", &lease.call(boxed()));
+    let mut sent = connection.begin(boxed());
+    sent.submit();
+    assert_hidden("Pending, sent", &sent);
+    let client = AnyClient::new(connection.clone());
+    let prefixed: Prefixed<Connection> = connection.clone().with_prefix("app:");
+    assert_hidden("Request", &connection.run(login()));
+    assert_hidden("Request, of a pool", &pool.run(login()));
+    assert_hidden("Request, of a lease", &lease.run(login()));
+    assert_hidden("Request, of any client", &client.run(login()));
+    assert_hidden("Request, with a prefix", &prefixed.run(login()));
+    let mut batch = connection.batch();
+    let handle = batch.push(login());
+    assert_hidden("Batch", &batch);
+    assert_hidden("BatchHandle", &handle);
+    assert_hidden("Chain", &connection.pipeline().run(login()));
+    assert_hidden("Chain, atomic", &connection.transaction().run(login()));
+    let running = std::future::IntoFuture::into_future(connection.pipeline().run(login()));
+    assert_hidden("ChainFuture", &running);
+    let open = lease.begin().await.unwrap();
+    let queued = open.run(login());
+    assert_hidden("OpenPending", &queued);
+    drop(queued);
+    assert_hidden("Open", &open);
+}

@@ -1,0 +1,121 @@
+//! Blocking calls whose callers have gone away, on a pool that reports what they got.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::{Notify, mpsc};
+use typedis_core::{CommandInfo, Pool, Protocol, Request, Timeout};
+use typedis_testkit::fake::{Fake, Peer};
+
+use crate::support::*;
+
+type Popped = Option<(String, String)>;
+
+static BLPOP: CommandInfo = CommandInfo::new("BLPOP", b"$5\r\nBLPOP\r\n", 1);
+
+fn blpop(pool: &Pool) -> Request<&Pool, Popped> {
+    Request::new(pool, &BLPOP, |args| {
+        let timeout = Timeout::from(0);
+        args.key("key", "jobs");
+        args.block(&timeout);
+        args.arg("timeout", &timeout);
+    })
+}
+
+fn element(text: &str) -> String {
+    format!("*2\r\n$4\r\njobs\r\n${}\r\n{text}\r\n", text.len())
+}
+
+/// Answers the handshake, and commands up to a BLPOP.
+async fn until_blpop(peer: &mut Peer) -> io::Result<()> {
+    after_handshake(peer).await?;
+    peer.answer_until("BLPOP", ":7\r\n").await.map(drop)
+}
+
+/// What a server does with one dropped call, and what is left of it.
+#[derive(Default)]
+struct Story {
+    waits: Notify,
+    unblock: Notify,
+    is_closed: AtomicBool,
+}
+
+/// A server that hands an element to a dropped call after it was asked to end the wait. It gives `answer` to that
+/// request, and nothing more on that socket if there is none.
+async fn server(story: Arc<Story>, answer: Option<&'static str>) -> Fake {
+    Fake::start(move |mut peer| {
+        let story = story.clone();
+        async move {
+            match peer.number() {
+                0 => {
+                    after_handshake(&mut peer).await?;
+                    peer.answer_until("CLIENT", "+OK\r\n").await?;
+                    story.unblock.notify_one();
+                    if let Some(answer) = answer {
+                        peer.send(answer).await?;
+                    }
+                    peer.until_closed().await
+                }
+                1 => {
+                    until_blpop(&mut peer).await?;
+                    story.waits.notify_one();
+                    story.unblock.notified().await;
+                    peer.send(element("first")).await?;
+                    if peer.answer_until("BLPOP", ":7\r\n").await.is_err() {
+                        story.is_closed.store(true, Ordering::Relaxed);
+                        return Ok(());
+                    }
+                    peer.send(element("second")).await?;
+                    peer.until_closed().await
+                }
+                _ => {
+                    until_blpop(&mut peer).await?;
+                    peer.send(element("second")).await?;
+                    peer.until_closed().await
+                }
+            }
+        }
+    })
+    .await
+    .unwrap()
+}
+
+/// Drops a call, and returns the pool's elements after that: the reported one, and the next popped one.
+async fn drop_a_call(story: &Story, fake: &Fake) -> [String; 2] {
+    let config = at(fake.addr()).protocol(Protocol::Resp2).leases(1);
+    let pool = Pool::open(config.lanes(1)).await.unwrap();
+    let (sender, mut reports) = mpsc::unbounded_channel();
+    pool.on_unclaimed(move |unclaimed| {
+        let popped = unclaimed.decode::<Popped>().unwrap().unwrap();
+        sender.send(popped.1).unwrap();
+    });
+    let mut call = Box::pin(std::future::IntoFuture::into_future(blpop(&pool)));
+    tokio::select! {
+        popped = &mut call => panic!("nothing is there to pop: {popped:?}"),
+        () = soon("BLPOP is sent", story.waits.notified()) => {}
+    }
+    drop(call);
+    let reported = soon("the report", reports.recv()).await.unwrap();
+    let (_, popped) = soon("the next BLPOP", blpop(&pool)).await.unwrap().unwrap();
+    [reported, popped]
+}
+
+/// Its answer is late, and by then its element may have come. The request may still be carried out, so the socket that
+/// it names must not be lent again.
+#[tokio::test]
+async fn an_element_is_reported_while_the_request_to_end_the_wait_has_no_answer() {
+    let story = Arc::new(Story::default());
+    let fake = server(story.clone(), None).await;
+    assert_eq!(drop_a_call(&story, &fake).await, ["first", "second"]);
+    assert!(story.is_closed.load(Ordering::Relaxed));
+}
+
+#[tokio::test]
+async fn a_socket_is_lent_again_once_the_request_to_end_the_wait_is_answered() {
+    let story = Arc::new(Story::default());
+    let fake = server(story.clone(), Some(":0\r\n")).await;
+    assert_eq!(drop_a_call(&story, &fake).await, ["first", "second"]);
+    assert!(!story.is_closed.load(Ordering::Relaxed));
+    assert_eq!(fake.connections(), 2);
+}
