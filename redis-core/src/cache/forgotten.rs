@@ -1,6 +1,7 @@
 //! The keys of a command that goes past the cache: [`Forgotten`].
 
 use super::changes::KeyHash;
+use super::inner::Inner;
 use super::shared::Shared;
 use crate::command::Args;
 use crate::runtime::planted::Planted;
@@ -24,23 +25,31 @@ enum ForgottenKeys {
 
 impl<'a> Forgotten<'a> {
     /// `None` if nothing about the keys of the command can be kept.
-    pub(super) fn by(shared: &'a Shared, args: &Args) -> Option<Self> {
+    pub(super) fn by(cache: &'a Inner, args: &Args) -> Option<Self> {
+        let shared = &*cache.shared;
         let keys = if args.info().readonly {
-            Self::read(shared, args)?
+            Self::read(cache, args)?
         } else {
             Self::written(shared, args)?
         };
         Some(Self { shared, keys })
     }
 
-    fn read(shared: &Shared, args: &Args) -> Option<ForgottenKeys> {
-        args.cacheable()?;
-        let mut keys = Vec::new();
+    fn read(cache: &Inner, args: &Args) -> Option<ForgottenKeys> {
+        if !cache.may_show_newer() {
+            return None;
+        }
+        let shared = &cache.shared;
+        let (mut keys, mut names_none) = (Vec::new(), true);
         args.each_key(|key| {
+            names_none = false;
             if shared.settings.covers(key) {
                 keys.push(shared.changes.hash(key));
             }
         });
+        if names_none && args.may_touch_unnamed() {
+            return Some(ForgottenKeys::All);
+        }
         ForgottenKeys::of(keys)
     }
 
@@ -53,8 +62,9 @@ impl<'a> Forgotten<'a> {
             shared.changed(key);
             keys.push(shared.changes.hash(key));
         });
-        // Nothing is known of raw words.
-        if keys.is_empty() && (args.info().writes_unnamed || args.is_raw()) {
+        // Others than those that it names are reported, unless the server leaves own changes out.
+        let may_be_any = keys.is_empty() || shared.settings.no_loop;
+        if may_be_any && args.may_touch_unnamed() {
             shared.forget_all();
             return Some(ForgottenKeys::All);
         }

@@ -14,13 +14,12 @@ use super::pending::CachedPending;
 use super::settings::Cache;
 use super::shared::Shared;
 use super::shared_read::SharedReads;
-use crate::chain::carrier::Carrier;
+use crate::chain::touched::{Touched, Witness};
 use crate::client::{Client, Surface};
 #[cfg(feature = "cluster")]
 use crate::cluster::Cluster;
 use crate::command::{Args, Keys};
-use crate::engine::link::{Lane, Link};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::handle::{Connection, Pool};
 use crate::reply::KeptReply;
 use crate::request::AllowsBlocking;
@@ -39,12 +38,14 @@ use crate::request::AllowsBlocking;
 /// - Once the report of a change has been read, no reply from before the change is served: neither one that was kept, nor
 ///   one that was on its way. Reports are applied in the order in which they came, before later replies are handed out.
 /// - What was read over a socket is not served once the socket is lost.
-/// - A reply is not served if nothing came from the server for longer than [`Cache::max_unheard`].
+/// - A reply is not served if the server has answered no read for longer than [`Cache::max_unheard`].
 ///
 /// Between the change and the report there is the time that the report needs to arrive. SWAPDB and a change of the access
 /// rights of the user are not reported at all; [`Cache::ttl`] bounds how long these go unseen.
 ///
-/// Pipelines, transactions and batches of this handle go to the server, and keep nothing.
+/// Pipelines, transactions and batches of this handle go to the server, and keep nothing. What they read may be newer than
+/// what is kept: on a pool or cluster, in RESP2 and in the broadcasting mode, replies about the keys that they read are
+/// forgotten when they end.
 ///
 /// ```no_run
 /// # extern crate typedis_core as typedis;
@@ -71,10 +72,6 @@ impl<C: Origin> Cached<C> {
         let lines = client.lines();
         let have_slots = lines.have_slots();
         let shared = Arc::new(Shared::new(settings, have_slots));
-        if have_slots && shared.settings.no_loop {
-            let text = "a cluster's pipelines do not say what they write, so the nodes have to report it; leave `no_loop` out";
-            return Err(Error::usage(text));
-        }
         let sources = Sources::new(lines, &shared)?;
         let inner = Arc::new(Inner {
             shared,
@@ -179,34 +176,44 @@ impl<C: Origin> Client for Cached<C> {
     }
 
     fn surface(&self) -> Surface<'_> {
-        let beneath = self.client.surface();
-        match beneath.carrier {
-            Carrier::Socket(_) => Surface::new(Carrier::Socket(self)),
-            Carrier::Nodes(_) => beneath,
+        let Surface { carrier, prefix } = self.client.surface();
+        Surface {
+            carrier: carrier.told_to(self),
+            prefix,
         }
     }
 }
 
-/// Pipelines go where those of the handle beneath go; what they write is forgotten.
-impl<C: Origin> Lane for Cached<C> {
-    fn link(&self, has_raw: bool) -> &Link {
-        match self.client.surface().carrier {
-            Carrier::Socket(lane) => lane.link(has_raw),
-            // The pipelines of a cluster go to the cluster itself: see `surface`.
-            Carrier::Nodes(_) => unreachable!("a cluster is no single socket"),
+/// Pipelines go where those of the handle beneath go. What they write is forgotten, and what they may have shown newer than
+/// it is kept.
+impl<C: Origin> Witness for Cached<C> {
+    fn hears_reads(&self) -> bool {
+        self.inner.may_show_newer()
+    }
+
+    fn begins(&self, touched: &Touched) {
+        self.forget_written(touched);
+    }
+
+    fn ended(&self, touched: &Touched) {
+        self.forget_written(touched);
+        if touched.reads_any {
+            self.inner.shared.forget_all();
         }
+        let read = touched.read.iter().flatten();
+        read.for_each(|key| self.inner.forget_read(key));
     }
+}
 
-    fn hears_writes(&self) -> bool {
-        true
-    }
-
-    fn wrote(&self, keys: &[Vec<u8>], unnamed: bool) {
+impl<C> Cached<C> {
+    fn forget_written(&self, touched: &Touched) {
         let shared = &self.inner.shared;
-        if unnamed {
+        // Others than those that a command names are reported, unless the server leaves own changes out.
+        if touched.writes_any || (touched.writes_more && shared.settings.no_loop) {
             shared.forget_all();
         }
-        keys.iter().for_each(|key| shared.changed(key));
+        let written = touched.written.iter();
+        written.for_each(|key| shared.changed(key));
     }
 }
 
@@ -260,8 +267,7 @@ impl Cluster {
     /// clone it to share it.
     ///
     /// # Errors
-    /// There is a caching handle of this cluster already, or the settings contradict each other: a cluster takes no
-    /// [`Cache::no_loop`].
+    /// There is a caching handle of this cluster already, or the settings contradict each other.
     pub fn cached(&self, settings: Cache) -> Result<Cached<Self>> {
         Cached::new(self.clone(), settings)
     }

@@ -85,6 +85,21 @@ impl Inner {
     }
 }
 
+impl Inner {
+    /// Whether a reply that goes past the cache may show a change before it is reported.
+    pub(super) fn may_show_newer(&self) -> bool {
+        let in_order = self.shared.settings.reports_in_order();
+        !(in_order && self.sources.report_on_the_same_socket())
+    }
+
+    /// The reply about this key that has come may be newer than what is kept.
+    pub(super) fn forget_read(&self, key: &[u8]) {
+        if self.shared.settings.covers(key) {
+            self.shared.count_change(self.shared.changes.hash(key));
+        }
+    }
+}
+
 impl Drop for Inner {
     /// The last handle is gone.
     fn drop(&mut self) {

@@ -27,7 +27,10 @@ pub trait Origin: Client + Clone + fmt::Debug + 'static {
 #[doc(hidden)]
 #[derive(Debug)]
 pub enum Lines {
-    Connections(Vec<Connection>),
+    /// A connection, which has one socket.
+    Connection(Connection),
+    /// The lanes of a pool that are kept open.
+    Lanes(Vec<Connection>),
     #[cfg(feature = "cluster")]
     Nodes(Cluster),
 }
@@ -36,7 +39,7 @@ impl Lines {
     /// Whether keys have slots, so that one command takes keys of one slot only.
     pub(super) fn have_slots(&self) -> bool {
         match self {
-            Self::Connections(_) => false,
+            Self::Connection(_) | Self::Lanes(_) => false,
             #[cfg(feature = "cluster")]
             Self::Nodes(_) => true,
         }
@@ -45,7 +48,7 @@ impl Lines {
 
 impl Origin for Connection {
     fn lines(&self) -> Lines {
-        Lines::Connections(vec![self.clone()])
+        Lines::Connection(self.clone())
     }
 }
 
@@ -54,7 +57,7 @@ impl Origin for Pool {
     fn lines(&self) -> Lines {
         let open = self.config().min_lanes.unwrap_or(self.config().lanes);
         let lanes = self.lanes().iter().take(open.max(1));
-        Lines::Connections(lanes.cloned().collect())
+        Lines::Lanes(lanes.cloned().collect())
     }
 }
 
@@ -67,7 +70,10 @@ impl Origin for Cluster {
 
 /// The sockets that cached reads go over. Each key has one.
 pub(super) enum Sources {
-    Lines(Vec<TrackedLine>),
+    /// The one socket of a connection.
+    Line(TrackedLine),
+    /// The lanes of a pool.
+    Lanes(Vec<TrackedLine>),
     #[cfg(feature = "cluster")]
     Nodes(Box<NodeSources>),
 }
@@ -76,11 +82,11 @@ impl Sources {
     /// # Errors
     /// Another cache has one of the connections, or one has ended.
     pub(super) fn new(lines: Lines, shared: &Arc<Shared>) -> Result<Self> {
+        let tracked = |line: Connection| TrackedLine::new(line.shared_link(), shared);
         Ok(match lines {
-            Lines::Connections(lines) => {
-                let lines = lines.into_iter();
-                let lines = lines.map(|line| TrackedLine::new(line.shared_link(), shared));
-                Self::Lines(lines.collect::<Result<_>>()?)
+            Lines::Connection(line) => Self::Line(tracked(line)?),
+            Lines::Lanes(lanes) => {
+                Self::Lanes(lanes.into_iter().map(tracked).collect::<Result<_>>()?)
             }
             #[cfg(feature = "cluster")]
             Lines::Nodes(cluster) => Self::Nodes(Box::new(NodeSources::new(cluster, shared)?)),
@@ -103,7 +109,8 @@ impl Sources {
         with: impl FnOnce(&Arc<Source>, Option<u16>) -> R,
     ) -> Option<R> {
         match self {
-            Self::Lines(lines) => {
+            Self::Line(line) => Some(with(&line.source, None)),
+            Self::Lanes(lines) => {
                 let place = match lines.len() {
                     1 => 0,
                     count => usize::try_from(hash.0 >> 33).unwrap_or_default() % count.max(1),
@@ -126,9 +133,21 @@ impl Sources {
     /// Whether keys have slots, so that one command takes keys of one slot only.
     pub(super) fn have_slots(&self) -> bool {
         match self {
-            Self::Lines(_) => false,
+            Self::Line(_) | Self::Lanes(_) => false,
             #[cfg(feature = "cluster")]
             Self::Nodes(_) => true,
+        }
+    }
+
+    /// Whether commands that go past the cache take the socket on which changes are reported. Otherwise their replies may
+    /// show a change before it is reported.
+    pub(super) fn report_on_the_same_socket(&self) -> bool {
+        match self {
+            // Before it has logged in, it is not known whether it speaks RESP3.
+            Self::Line(line) => line.source.link.speaks_resp3(),
+            Self::Lanes(_) => false,
+            #[cfg(feature = "cluster")]
+            Self::Nodes(_) => false,
         }
     }
 
@@ -139,7 +158,8 @@ impl Sources {
             count += usize::from(source.present().tracking == Tracking::On);
         };
         match self {
-            Self::Lines(lines) => lines.iter().for_each(|line| add(&line.source)),
+            Self::Line(line) => add(&line.source),
+            Self::Lanes(lines) => lines.iter().for_each(|line| add(&line.source)),
             #[cfg(feature = "cluster")]
             Self::Nodes(nodes) => nodes.each(add),
         }

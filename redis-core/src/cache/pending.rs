@@ -76,7 +76,7 @@ impl<'a, C: Client> CachedPending<'a, C> {
 
 impl<'a, C: Client> State<'a, C> {
     fn ordinary(client: &'a C, cache: &'a Inner, args: Box<Args>) -> Self {
-        let forgotten = Forgotten::by(&cache.shared, &args);
+        let forgotten = Forgotten::by(cache, &args);
         Self::Ordinary(Box::new(Ordinary {
             pending: client.begin_command(args),
             forgotten,

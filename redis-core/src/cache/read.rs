@@ -3,7 +3,7 @@
 use super::settings::Enabling;
 use crate::command::{Args, CommandInfo, command_info};
 use crate::engine::inflight::{Hold, Patience, Payload, Terms};
-use crate::reply::{FrameRef, Reply};
+use crate::reply::{FrameRef, KeptReply, Reply};
 use crate::wire::Chunk;
 use crate::wire::encode::{self, Output};
 use crate::wire::outgoing::Outgoing;
@@ -98,6 +98,8 @@ pub(super) struct Answers<'a> {
     pub(super) reply: FrameRef<'a>,
     /// The milliseconds after which the first of the keys expires; `None` if no key expires, or if this was not asked.
     pub(super) ttl: Option<u64>,
+    /// The places of the keys that are not there, as far as this was asked.
+    pub(super) gone: Vec<usize>,
 }
 
 impl<'a> Answers<'a> {
@@ -121,6 +123,7 @@ impl<'a> Answers<'a> {
             opted_in: read.opts_in.then_some(true),
             reply,
             ttl: None,
+            gone: Vec::new(),
         })
     }
 
@@ -145,10 +148,14 @@ impl<'a> Answers<'a> {
             false => None,
         };
         let reply = frames.next()?;
-        let mut ttl = None;
-        for _ in 0..read.ttls {
-            // Minus one stands for a key that does not expire, minus two for one that is not there.
+        let (mut ttl, mut gone) = (None, Vec::new());
+        for place in 0..read.ttls {
             let left = match frames.next()?.into_reply() {
+                Reply::Integer(-2) => {
+                    gone.push(place);
+                    None
+                }
+                // Minus one stands for a key that does not expire.
                 Reply::Integer(left) => u64::try_from(left).ok(),
                 // The time is not known.
                 _ => Some(0),
@@ -160,7 +167,16 @@ impl<'a> Answers<'a> {
             opted_in,
             reply,
             ttl,
+            gone,
         })
+    }
+}
+
+impl Answers<'_> {
+    /// Whether the key at this place has expired between the read and the question for its time to live. Then `reply` is
+    /// about something that is no longer there; nil alone says of a key that is not there what holds.
+    pub(super) fn is_outdated(&self, place: usize, reply: &KeptReply) -> bool {
+        self.gone.contains(&place) && !reply.is_nil()
     }
 }
 

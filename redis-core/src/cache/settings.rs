@@ -98,9 +98,10 @@ impl Cache {
         self
     }
 
-    /// For how long replies are served when nothing comes from the server. When that time is over, the next read goes to
-    /// the server, and only when it is answered are replies served again. This bounds how old a served reply can be when
-    /// the connection has died and nobody has noticed yet. The default is 5 seconds.
+    /// For how long replies are served when no read is answered by the server. When that time is over, the next read goes
+    /// to the server, and only when it is answered are replies served again. This bounds how old a served reply can be when
+    /// the connection has died and nobody has noticed yet. Reports do not count, since they do not say when they were sent.
+    /// The default is 5 seconds.
     ///
     /// The time is taken from a clock that is cheap and coarse, and a reply is never served for longer: it may go to the
     /// server up to 16 ms too early, and a time of less than 16 ms has every read go there.
@@ -133,6 +134,10 @@ impl Cache {
     /// Has the server not report what this connection changes itself. The handle forgets what is written through it,
     /// so nothing is lost as long as all writes of the connection go through the handle: what another handle of the same
     /// [`Connection`](crate::Connection) writes is **not** noticed.
+    ///
+    /// A script, a function and a raw command can change keys that they do not name, so each of them has everything
+    /// forgotten, unless it only reads: see [`Script::read_only`](crate::Script::read_only) and
+    /// [`Raw::readonly`](crate::Raw::readonly).
     pub fn no_loop(mut self) -> Self {
         self.no_loop = true;
         self
@@ -200,6 +205,12 @@ impl Cache {
             bytes: out.single(0).unwrap_or_default().into(),
             replies,
         }
+    }
+
+    /// Whether a report comes before the replies that show the change, on the same socket. Where the server broadcasts, it
+    /// collects reports, and sends them behind the replies to commands that it has read meanwhile.
+    pub(super) fn reports_in_order(&self) -> bool {
+        !matches!(self.mode, Mode::Broadcast(_))
     }
 
     /// Whether replies can have a time to live.

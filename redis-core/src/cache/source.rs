@@ -109,7 +109,7 @@ impl Invalidates for Source {
         let Some(invalidation) = held.as_ref() else {
             return;
         };
-        self.standing.hear(self.shared.clock.moment());
+        // That a report is read now does not say when it was sent: it may have waited here while the process slept.
         match invalidation {
             Invalidation::Keys(keys) => keys.iter().for_each(|key| self.shared.changed(key)),
             Invalidation::All => self.forget(|tracking| tracking),

@@ -214,7 +214,7 @@ macro_rules! batches {
         impl $handle {
             /// Starts a batch: a pipeline whose commands are collected at run time.
             pub fn batch(&self) -> Batch<'_> {
-                Batch::new(Carrier::Socket(self))
+                Batch::new(Carrier::socket(self))
             }
 
             /// Sends one command for each item, all in one pipeline. The replies come as a `Vec` in the order of the
@@ -227,7 +227,7 @@ macro_rules! batches {
                 I: IntoIterator,
                 C: IntoRequest<Sink = Detached>,
             {
-                each(Carrier::Socket(self), None, items, command)
+                each(Carrier::socket(self), None, items, command)
             }
         }
     )*};

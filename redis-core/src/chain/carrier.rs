@@ -7,20 +7,51 @@ use super::gathered::Gathered;
 use super::noting::Noting;
 use super::payload::ChainPayload;
 use super::routing::Routing;
-use super::writes::Writes;
+use super::touched::{Touched, Witness};
 use crate::engine::link::Lane;
 use crate::error::ServerVersion;
 
+/// What a chain is sent on, and who wants to know which keys it touches.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Carrier<'a> {
+    pub(super) road: Road<'a>,
+    pub(super) witness: Option<&'a dyn Witness>,
+}
+
 /// What a chain is sent on.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Carrier<'a> {
+pub(super) enum Road<'a> {
     /// One socket.
     Socket(&'a dyn Lane),
     /// The nodes of a cluster.
     Nodes(&'a dyn Nodes),
 }
 
-impl Carrier<'_> {
+impl<'a> Carrier<'a> {
+    /// One socket.
+    pub(crate) fn socket(lane: &'a dyn Lane) -> Self {
+        Self {
+            road: Road::Socket(lane),
+            witness: None,
+        }
+    }
+
+    /// The nodes of a cluster.
+    pub(crate) fn nodes(nodes: &'a dyn Nodes) -> Self {
+        Self {
+            road: Road::Nodes(nodes),
+            witness: None,
+        }
+    }
+
+    /// The same, where `witness` wants to know which keys are touched.
+    pub(crate) fn told_to(self, witness: &'a dyn Witness) -> Self {
+        Self {
+            witness: Some(witness),
+            ..self
+        }
+    }
+
     /// The payload of a chain that it is to carry.
     pub(super) fn payload(self, atomic: bool) -> ChainPayload {
         ChainPayload::new(atomic).noting(self.noting(atomic))
@@ -28,15 +59,20 @@ impl Carrier<'_> {
 
     /// What is to be noted about the commands of a chain.
     fn noting(self, atomic: bool) -> Option<Box<Noting>> {
-        let mut noting = Noting::default();
-        match self {
-            Carrier::Nodes(_) => noting.routing = Some(Routing::new(atomic)),
-            Carrier::Socket(lane) if lane.hears_writes() => {
-                noting.writes = Some(Writes::default());
-            }
-            Carrier::Socket(_) => return None,
-        }
-        Some(Box::new(noting))
+        let routing = match self.road {
+            Road::Nodes(_) => Some(Routing::new(atomic)),
+            Road::Socket(_) => None,
+        };
+        let touched = self
+            .witness
+            .map(|witness| Touched::new(witness.hears_reads()));
+        (routing.is_some() || touched.is_some()).then(|| {
+            Box::new(Noting {
+                routing,
+                touched,
+                names: None,
+            })
+        })
     }
 }
 

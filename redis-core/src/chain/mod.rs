@@ -9,7 +9,7 @@
 //! - `outcomes`: from what came back to one outcome per command; `pieces`: the replies in it, one after another
 //! - `replies`: the list of reply types, and the tuple it becomes
 //! - `batch`: commands that are known only at run time
-//! - `noting`: what is noted about the commands for the handle; `writes`: the keys that they change
+//! - `noting`: what is noted about the commands for the handle; `touched`: the keys that they change and read
 //! - `open`: MULTI by hand; `watch`: transactions that are tried again when a watched key was changed
 
 use std::future::{Future, IntoFuture};
@@ -38,17 +38,17 @@ pub(crate) mod payload;
 pub(crate) mod pieces;
 mod replies;
 pub(crate) mod routing;
+pub(crate) mod touched;
 pub(crate) mod watch;
-mod writes;
 
 pub use batch::{Batch, BatchHandle, BatchReplies, EachPipeline, EachPipelineFuture};
-use carrier::{Carrier, Spread};
+use carrier::{Carrier, Road, Spread};
 pub use open::{Executed, Open, Queued};
 use outcomes::Outcomes;
 use payload::ChainPayload;
 pub use replies::Replies;
+use touched::Told;
 pub use watch::{Watch, Watched};
-use writes::Told;
 
 /// Commands that go out in one write and may be interleaved with those of others.
 pub type Pipeline<'a, L = ()> = Chain<'a, Plain, L>;
@@ -237,7 +237,7 @@ impl<L: Replies> Future for ChainFuture<'_, L> {
 pub struct Running<'a> {
     payload: ChainPayload,
     on: On<'a>,
-    /// Tells the handle what was changed, if it wants to know.
+    /// Tells the handle which keys are touched, if it wants to know.
     told: Option<Told<'a>>,
 }
 
@@ -252,18 +252,18 @@ enum On<'a> {
 
 impl<'a> Running<'a> {
     pub(crate) fn new(carrier: Option<Carrier<'a>>, mut payload: ChainPayload) -> Self {
-        let told = match (carrier, payload.take_writes()) {
-            (Some(Carrier::Socket(lane)), Some(writes)) => Some(Told::new(lane, writes)),
-            _ => None,
-        };
-        let on = match carrier.filter(|_| payload.is_sendable()) {
+        let witness = carrier.and_then(|carrier| carrier.witness);
+        let told = witness.zip(payload.take_touched());
+        let told = told.map(|(witness, touched)| Told::new(witness, touched));
+        let road = carrier.map(|carrier| carrier.road);
+        let on = match road.filter(|_| payload.is_sendable()) {
             None => On::Nothing,
-            Some(Carrier::Socket(lane)) => {
+            Some(Road::Socket(lane)) => {
                 let link = lane.link(payload.commands().has_raw());
                 payload.load_scripts(&link.scripts);
                 On::Socket(Exchange::new(link, &payload))
             }
-            Some(Carrier::Nodes(nodes)) => On::Nodes(nodes.begin(&mut payload)),
+            Some(Road::Nodes(nodes)) => On::Nodes(nodes.begin(&mut payload)),
         };
         Self { payload, on, told }
     }
@@ -310,6 +310,7 @@ impl<'a> Running<'a> {
             }
             On::Nodes(spread) => {
                 let gathered = ready!(spread.poll(&mut self.payload, cx));
+                self.told = None;
                 self.payload.answered_by(spread.server());
                 Poll::Ready(self.payload.decode_gathered(gathered, decode))
             }
@@ -320,7 +321,7 @@ impl<'a> Running<'a> {
 impl Connection {
     /// Starts a pipeline: commands that go out in one write, answered with a tuple.
     pub fn pipeline(&self) -> Pipeline<'_> {
-        Chain::new(Some(Carrier::Socket(self)))
+        Chain::new(Some(Carrier::socket(self)))
     }
 
     /// Starts a transaction: commands that the server executes as one, answered with a tuple.
@@ -328,30 +329,30 @@ impl Connection {
     /// It is sent as a whole, so it may share the socket with other commands. To make it depend on values that were
     /// read before, see [`Pool::watch`].
     pub fn transaction(&self) -> Transaction<'_> {
-        Chain::new(Some(Carrier::Socket(self)))
+        Chain::new(Some(Carrier::socket(self)))
     }
 }
 
 impl Pool {
     /// Starts a pipeline on one of the shared sockets.
     pub fn pipeline(&self) -> Pipeline<'_> {
-        Chain::new(Some(Carrier::Socket(self)))
+        Chain::new(Some(Carrier::socket(self)))
     }
 
     /// Starts a transaction on one of the shared sockets.
     pub fn transaction(&self) -> Transaction<'_> {
-        Chain::new(Some(Carrier::Socket(self)))
+        Chain::new(Some(Carrier::socket(self)))
     }
 }
 
 impl Exclusive {
     /// Starts a pipeline on this socket.
     pub fn pipeline(&self) -> Pipeline<'_> {
-        Chain::new(Some(Carrier::Socket(self)))
+        Chain::new(Some(Carrier::socket(self)))
     }
 
     /// Starts a transaction on this socket; after WATCH it is executed only if no watched key was changed.
     pub fn transaction(&self) -> Transaction<'_> {
-        Chain::new(Some(Carrier::Socket(self)))
+        Chain::new(Some(Carrier::socket(self)))
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::outcomes::Outcomes;
 use super::routing::Routing;
-use super::writes::Writes;
+use super::touched::Touched;
 use crate::codec::prefixed::ReplyNames;
 use crate::command::prefix::Prefix;
 use crate::command::{Args, Keys};
@@ -14,8 +14,8 @@ use crate::command::{Args, Keys};
 pub(crate) struct Noting {
     /// Where commands go in a cluster; `None` on one socket.
     pub(super) routing: Option<Routing>,
-    /// What the commands change.
-    pub(super) writes: Option<Writes>,
+    /// What the commands change and read.
+    pub(super) touched: Option<Touched>,
     /// The prefix that their names get.
     pub(super) names: Option<Names>,
 }
@@ -24,7 +24,7 @@ impl Noting {
     /// What has to be noted about the keys of the commands.
     pub(super) fn keys(&self) -> Keys {
         // The prefix belongs to the key when its slot is computed.
-        if self.names.is_some() || self.writes.is_some() {
+        if self.names.is_some() || self.touched.is_some() {
             Keys::Noted
         } else {
             Keys::Slots

@@ -8,7 +8,7 @@ use super::gathered::Gathered;
 use super::noting::{Names, Noting};
 use super::outcomes::{Outcomes, refusal_of_all, refused_loads};
 use super::routing::Routing;
-use super::writes::Writes;
+use super::touched::Touched;
 use crate::command::prefix::Prefix;
 use crate::command::script_text::{Loaded, ScriptTextRef, is_unknown};
 use crate::command::{ASKING, Args, Keys};
@@ -69,8 +69,8 @@ impl ChainPayload {
             .map_or(Keys::Ignored, |noting| noting.keys())
     }
 
-    pub(super) fn take_writes(&mut self) -> Option<Writes> {
-        self.noting.as_mut()?.writes.take()
+    pub(super) fn take_touched(&mut self) -> Option<Touched> {
+        self.noting.as_mut()?.touched.take()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -130,6 +130,9 @@ impl ChainPayload {
         let Some(noting) = &mut self.noting else {
             return;
         };
+        if let Some(touched) = &mut noting.touched {
+            touched.note(&args);
+        }
         match &mut noting.routing {
             Some(Routing::Each(singles)) => return singles.push(args),
             Some(Routing::Together(slot)) => {
@@ -138,11 +141,7 @@ impl ChainPayload {
                     self.error.get_or_insert(error);
                 }
             }
-            None => {
-                if let Some(writes) = &mut noting.writes {
-                    writes.note(&args);
-                }
-            }
+            None => {}
         }
         args.write_to(&mut self.bytes);
         args.retire();

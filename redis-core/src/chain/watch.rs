@@ -141,7 +141,7 @@ impl<L: Replies> Commit for Chain<'static, Atomic, L> {
 }
 
 async fn execute<L: Replies>(payload: ChainPayload, lease: &Exclusive) -> Result<L::Tuple> {
-    let mut running = Running::new(Some(Carrier::Socket(lease)), payload);
+    let mut running = Running::new(Some(Carrier::socket(lease)), payload);
     if running.sends_nothing() {
         unwatch(lease).await;
         return std::future::poll_fn(|cx| running.poll(cx, L::decode)).await;

@@ -214,7 +214,7 @@ impl Client for Connection {
     }
 
     fn surface(&self) -> Surface<'_> {
-        Surface::new(Carrier::Socket(self))
+        Surface::new(Carrier::socket(self))
     }
 }
 
@@ -226,7 +226,7 @@ impl Client for Pool {
     }
 
     fn surface(&self) -> Surface<'_> {
-        Surface::new(Carrier::Socket(self))
+        Surface::new(Carrier::socket(self))
     }
 }
 
@@ -238,7 +238,7 @@ impl Client for Exclusive {
     }
 
     fn surface(&self) -> Surface<'_> {
-        Surface::new(Carrier::Socket(self))
+        Surface::new(Carrier::socket(self))
     }
 }
 

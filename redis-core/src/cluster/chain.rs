@@ -37,7 +37,7 @@ impl Cluster {
     /// # Ok(()) }
     /// ```
     pub fn pipeline(&self) -> Pipeline<'_> {
-        Chain::new(Some(Carrier::Nodes(self)))
+        Chain::new(Some(Carrier::nodes(self)))
     }
 
     /// Starts a transaction: commands that one node executes as one, answered with a tuple.
@@ -56,12 +56,12 @@ impl Cluster {
     /// # Ok(()) }
     /// ```
     pub fn transaction(&self) -> Transaction<'_> {
-        Chain::new(Some(Carrier::Nodes(self)))
+        Chain::new(Some(Carrier::nodes(self)))
     }
 
     /// Starts a batch: a pipeline whose commands are collected at run time.
     pub fn batch(&self) -> Batch<'_> {
-        Batch::new(Carrier::Nodes(self))
+        Batch::new(Carrier::nodes(self))
     }
 
     /// Sends one command for each item, all in one pipeline. The replies come as a `Vec` in the order of the items.
@@ -77,7 +77,7 @@ impl Cluster {
         I: IntoIterator,
         C: IntoRequest<Sink = Detached>,
     {
-        batch::each(Carrier::Nodes(self), None, items, command)
+        batch::each(Carrier::nodes(self), None, items, command)
     }
 }
 
@@ -107,7 +107,7 @@ impl Client for Cluster {
     }
 
     fn surface(&self) -> Surface<'_> {
-        Surface::new(Carrier::Nodes(self))
+        Surface::new(Carrier::nodes(self))
     }
 }
 

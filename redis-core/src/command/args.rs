@@ -216,6 +216,11 @@ impl Args {
         self.info.name.is_empty()
     }
 
+    /// Whether it may change or read keys that it does not name.
+    pub(crate) fn may_touch_unnamed(&self) -> bool {
+        self.info.writes_unnamed || self.is_raw()
+    }
+
     /// Replaces what is known about the command, for raw ones.
     pub(crate) fn set_info(&mut self, info: &'static CommandInfo) {
         self.info = info;

@@ -22,7 +22,7 @@ pub struct CommandInfo {
     pub words: u32,
     /// Whether the command only reads.
     pub readonly: bool,
-    /// Whether it changes keys that it does not name, as FLUSHALL does.
+    /// Whether it can change keys that it does not name, as FLUSHALL does, and scripts can.
     pub writes_unnamed: bool,
     /// Whether sending it twice has the same effect as sending it once.
     pub idempotent: bool,
@@ -175,7 +175,7 @@ impl CommandInfo {
         self
     }
 
-    /// Marks the command as one that changes keys that it does not name.
+    /// Marks the command as one that can change keys that it does not name.
     #[must_use]
     pub const fn writes_unnamed(mut self) -> Self {
         self.writes_unnamed = true;

@@ -8,8 +8,8 @@ use super::info::{CommandInfo, command_info};
 use crate::runtime::Lock;
 use crate::wire::encode::{self, Output};
 
-static EVAL: CommandInfo = command_info!("EVAL");
-static EVALSHA: CommandInfo = command_info!("EVALSHA");
+static EVAL: CommandInfo = command_info!("EVAL").writes_unnamed();
+static EVALSHA: CommandInfo = command_info!("EVALSHA").writes_unnamed();
 static EVAL_RO: CommandInfo = command_info!("EVAL_RO").readonly();
 static EVALSHA_RO: CommandInfo = command_info!("EVALSHA_RO").readonly();
 

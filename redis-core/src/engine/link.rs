@@ -28,15 +28,6 @@ pub(crate) trait Lane: fmt::Debug + Sync {
     /// The socket for a chain that is about to be sent. `has_raw` says that it holds raw commands, of which nothing
     /// is known.
     fn link(&self, has_raw: bool) -> &Link;
-
-    /// Whether it wants to know which keys are changed over it.
-    fn hears_writes(&self) -> bool {
-        false
-    }
-
-    /// These keys may be changed now, or keys that are not known. It is called before the commands are sent, and again when
-    /// they have ended.
-    fn wrote(&self, _keys: &[Vec<u8>], _unnamed: bool) {}
 }
 
 /// What the handles and the driver share.

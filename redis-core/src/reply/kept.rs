@@ -23,6 +23,15 @@ pub enum KeptReply {
 }
 
 impl KeptReply {
+    /// Whether it is nil, in either protocol.
+    pub(crate) fn is_nil(&self) -> bool {
+        match self {
+            Self::Bulk(_) => false,
+            Self::Frame(None) => true,
+            Self::Frame(Some(frame)) => matches!(&frame[..], b"$-1\r\n" | b"*-1\r\n"),
+        }
+    }
+
     /// A copy of a reply that came.
     pub(crate) fn of(frame: &[u8]) -> Self {
         match token::short_bulk(frame, 0) {

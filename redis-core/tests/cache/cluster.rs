@@ -150,24 +150,45 @@ async fn reads_go_on_after_a_node_was_lost() {
     }
 }
 
+/// With `no_loop` no node reports it.
 #[tokio::test]
-async fn a_cluster_takes_reports_of_its_own_writes() {
+async fn what_a_pipeline_or_transaction_of_a_cluster_writes_is_dropped_at_once() {
+    use typedis_core::{Client, cmd};
+
     let nodes = typedis_testkit::Cluster::start(ServerKind::Valkey9).unwrap();
-    let cluster = open(&nodes).await;
-    let error = cluster.cached(Cache::default().no_loop()).unwrap_err();
-    assert!(error.to_string().contains("no_loop"), "{error}");
-    let cache = cluster.cached(Cache::default()).unwrap();
-    for round in 0..20 {
-        get(&cache, "k").await.unwrap();
-        use typedis_core::Client;
-        set(cache.pipeline(), "k", &round.to_string())
-            .await
-            .unwrap();
-        until_read("the write is seen", async || {
-            get_number(&cache, "k").await.unwrap() == Some(round)
-        })
-        .await;
+    for settings in [Cache::default(), Cache::default().no_loop()] {
+        let cache = open(&nodes).await.cached(settings).unwrap();
+        for round in 0..20 {
+            let value = round.to_string();
+            get(&cache, "k").await.unwrap();
+            set(cache.pipeline(), "k", &value).await.unwrap();
+            assert_eq!(get_number(&cache, "k").await.unwrap(), Some(round));
+            set(cache.transaction(), "k", "t").await.unwrap();
+            assert_eq!(get(&cache, "k").await.unwrap().as_deref(), Some("t"));
+            let mut batch = cache.batch();
+            batch.push(set(cmd(), "k", "b"));
+            batch.execute().await.unwrap();
+            assert_eq!(get(&cache, "k").await.unwrap().as_deref(), Some("b"));
+        }
     }
+}
+
+/// A pipeline can follow a slot to a node that has not reported anything yet.
+#[tokio::test]
+async fn what_a_pipeline_of_a_cluster_reads_is_dropped() {
+    use typedis_core::Client;
+
+    let nodes = typedis_testkit::Cluster::start(ServerKind::Valkey9).unwrap();
+    let cache = open(&nodes).await.cached(Cache::default()).unwrap();
+    get(&cache, "k").await.unwrap();
+    get(&cache, "l").await.unwrap();
+    get(cache.pipeline(), "k").await.unwrap();
+    let (_, counts) = counted(&cache, async {
+        get(&cache, "k").await.unwrap();
+        get(&cache, "l").await.unwrap();
+    })
+    .await;
+    assert_eq!((counts.misses, counts.hits), (1, 1));
 }
 
 static BLPOP: CommandInfo = CommandInfo::new("BLPOP", b"$5\r\nBLPOP\r\n", 1)

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use typedis_core::{Budget, Cache, Cached, Connection, Protocol};
+use typedis_core::cache::Origin;
+use typedis_core::{Budget, Cache, Cached, Client, Connection, Pool, Protocol, Run, cmd, raw};
 use typedis_testkit::fake::{Fake, Peer};
 
 use crate::support::*;
@@ -299,6 +300,51 @@ async fn nothing_is_served_from_a_connection_that_was_silent_for_too_long() {
     .await;
 }
 
+/// A report may have waited in a buffer for as long as the process slept.
+#[tokio::test]
+async fn a_report_does_not_show_that_the_server_is_alive_now() {
+    let fake = Fake::answering(|words| match words.name().as_str() {
+        "GET" => b"$1\r\n1\r\n".to_vec(),
+        "ECHO" => b">2\r\n$10\r\ninvalidate\r\n*1\r\n$5\r\nother\r\n$1\r\nx\r\n".to_vec(),
+        _ => b"+OK\r\n".to_vec(),
+    });
+    let fake = fake.await.unwrap();
+    const LONGEST: Duration = Duration::from_millis(50);
+    let cache = cache_of(&fake, Cache::default().max_unheard(LONGEST)).await;
+    read(&cache).await;
+    let heard = Instant::now();
+    until_read("the time is over", async || {
+        echo(&cache, "x").await.unwrap();
+        heard.elapsed() > LONGEST
+    })
+    .await;
+    let (_, counts) = counted(&cache, read(&cache)).await;
+    assert_eq!((counts.hits, counts.misses), (0, 1));
+}
+
+#[tokio::test]
+async fn a_value_whose_key_was_gone_right_behind_it_is_not_kept() {
+    let fake = Fake::answering(|words| match words.name().as_str() {
+        "GET" if *words == ["GET", "k"] => b"$1\r\n1\r\n".to_vec(),
+        "GET" => b"_\r\n".to_vec(),
+        "MGET" => b"*2\r\n$1\r\n1\r\n_\r\n".to_vec(),
+        "PTTL" => b":-2\r\n".to_vec(),
+        _ => b"+OK\r\n".to_vec(),
+    });
+    let fake = fake.await.unwrap();
+    let cache = cache_of(&fake, Cache::default().server_ttl()).await;
+    for _ in 0..2 {
+        read(&cache).await;
+    }
+    assert_eq!(cache.stats().replies, 0);
+    mget(&cache, &["k", "m"]).await.unwrap();
+    assert_eq!(cache.stats().replies, 1, "that a key is absent is kept");
+    for _ in 0..2 {
+        assert_eq!(get(&cache, "absent").await.unwrap(), None);
+    }
+    assert_eq!((cache.stats().replies, cache.stats().hits), (2, 1));
+}
+
 #[tokio::test]
 async fn a_read_that_is_refused_for_a_reason_that_goes_away_is_sent_again() {
     let replies = &[
@@ -423,4 +469,117 @@ async fn nothing_older_is_served_after_a_read_past_the_cache_has_shown_something
     assert_eq!(both, [some("new"), None]);
     assert_eq!(read(&cache).await, some("new"));
     assert_eq!(cache.stats().hits, 1);
+}
+
+/// Reads twice, the second time from memory; then, after `past` has shown something newer past the cache, once more.
+async fn read_around<C: Origin>(cache: &Cached<C>, past: impl AsyncFnOnce(&Cached<C>)) {
+    for _ in 0..2 {
+        assert_eq!(get(cache, "k").await.unwrap(), some("old"));
+    }
+    assert_eq!(cache.stats().hits, 1);
+    past(cache).await;
+    assert_eq!(get(cache, "k").await.unwrap(), some("new"));
+}
+
+/// A pool of a server whose first GET brings something older than all later ones. The other lanes of a pool are other
+/// sockets than the one that reports.
+async fn with_pool(past: impl AsyncFnOnce(&Cached<Pool>)) {
+    let fake = answering_gets(&["$3\r\nold\r\n", "$3\r\nnew\r\n"]).await;
+    let pool = Pool::open(at(fake.addr().port())).await.unwrap();
+    read_around(&pool.cached(Cache::default()).unwrap(), past).await;
+}
+
+/// The same with one connection that broadcasts. The server sends the reports behind the replies.
+async fn with_broadcasts(past: impl AsyncFnOnce(&Cached<Connection>)) {
+    let fake = answering_gets(&["$3\r\nold\r\n", "$3\r\nnew\r\n"]).await;
+    read_around(
+        &cache_of(&fake, Cache::default().broadcast(["k"])).await,
+        past,
+    )
+    .await;
+}
+
+async fn in_a_pipeline<C: Origin>(cache: &Cached<C>) {
+    assert_eq!(get(cache.pipeline(), "k").await.unwrap(), (some("new"),));
+}
+
+#[tokio::test]
+async fn nothing_older_is_served_after_a_pipeline_has_shown_something_newer() {
+    with_pool(in_a_pipeline).await;
+    with_broadcasts(in_a_pipeline).await;
+}
+
+async fn in_a_batch<C: Origin>(cache: &Cached<C>) {
+    let mut batch = cache.batch();
+    let value = batch.push(get(cmd(), "k"));
+    let value = batch.execute().await.unwrap().take(value);
+    assert_eq!(value.unwrap(), some("new"));
+}
+
+#[tokio::test]
+async fn nothing_older_is_served_after_a_batch_has_shown_something_newer() {
+    with_pool(in_a_batch).await;
+    with_broadcasts(in_a_batch).await;
+}
+
+#[tokio::test]
+async fn nothing_older_is_served_after_a_transaction_has_shown_something_newer() {
+    let fake = Fake::answering({
+        let gets = AtomicUsize::new(0);
+        move |words| match words.name().as_str() {
+            "GET" => match gets.fetch_add(1, Ordering::SeqCst) {
+                0 => b"$3\r\nold\r\n".to_vec(),
+                1 => b"+QUEUED\r\n".to_vec(),
+                _ => b"$3\r\nnew\r\n".to_vec(),
+            },
+            "EXEC" => b"*1\r\n$3\r\nnew\r\n".to_vec(),
+            _ => b"+OK\r\n".to_vec(),
+        }
+    });
+    let fake = fake.await.unwrap();
+    let pool = Pool::open(at(fake.addr().port())).await.unwrap();
+    let cache = pool.cached(Cache::default()).unwrap();
+    read_around(&cache, async |cache| {
+        let read = get(cache.transaction(), "k").await.unwrap();
+        assert_eq!(read, (some("new"),));
+    })
+    .await;
+}
+
+async fn in_words_with_a_key<C: Origin>(cache: &Cached<C>) {
+    let read = raw("GET").key("k").readonly().reply::<Option<String>>();
+    assert_eq!(cache.run(read).await.unwrap(), some("new"));
+}
+
+async fn in_words<C: Origin>(cache: &Cached<C>) {
+    let read = raw("GET").arg("k").readonly().reply::<Option<String>>();
+    assert_eq!(cache.run(read).await.unwrap(), some("new"));
+}
+
+async fn in_words_in_a_pipeline<C: Origin>(cache: &Cached<C>) {
+    let read = raw("GET").arg("k").readonly().reply::<Option<String>>();
+    assert_eq!(cache.pipeline().run(read).await.unwrap(), (some("new"),));
+}
+
+#[tokio::test]
+async fn nothing_older_is_served_after_words_that_only_read_have_shown_something_newer() {
+    with_pool(in_words_with_a_key).await;
+    with_broadcasts(in_words_with_a_key).await;
+    with_pool(in_words).await;
+    with_broadcasts(in_words).await;
+    with_pool(in_words_in_a_pipeline).await;
+    with_broadcasts(in_words_in_a_pipeline).await;
+}
+
+/// On one socket the report of a change comes before the reply that shows it.
+#[tokio::test]
+async fn what_a_pipeline_reads_stays_in_the_cache_if_its_socket_reports_changes() {
+    let fake = answering_gets(&["$1\r\n1\r\n"]).await;
+    let cache = cache_of(&fake, Cache::default()).await;
+    read(&cache).await;
+    get(cache.pipeline(), "k").await.unwrap();
+    let echo = raw("ECHO").arg("x").readonly().reply::<String>();
+    cache.run(echo).await.unwrap();
+    let (_, counts) = counted(&cache, read(&cache)).await;
+    assert_eq!(counts.hits, 1);
 }

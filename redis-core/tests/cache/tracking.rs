@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use typedis_core::cluster::{Cluster, slot};
-use typedis_core::{Cache, Cached, Connection, Run, raw};
+use typedis_core::{Cache, Cached, Client, Connection, Run, Script, raw};
 use typedis_testkit::ServerKind;
 use typedis_testkit::fake::{Answer, Fake, FakeCluster, Peer};
 
@@ -123,6 +123,48 @@ async fn tracking_is_turned_off_with_the_handle_even_if_it_does_not_seem_to_be_o
         .iter()
         .any(|words| *words == ["CLIENT", "TRACKING", "OFF"]);
     assert!(off, "{sent:?}");
+}
+
+#[tokio::test]
+async fn with_no_loop_a_script_drops_also_what_it_does_not_name() {
+    let server = server(ServerKind::Valkey9);
+    let line = connect(&server).await;
+    let cache = line.cached(Cache::default().no_loop()).unwrap();
+    let script = Script::new("return redis.call('SET', 'k', ARGV[1])");
+    for round in 0..20 {
+        let keys: &[&str] = if round % 2 == 0 { &[] } else { &["a"] };
+        for chained in [false, true] {
+            get(&cache, "k").await.unwrap();
+            let value = format!("{round} {chained}");
+            let call = script.call::<()>(keys, &value);
+            if chained {
+                cache.pipeline().run(call).await.unwrap();
+            } else {
+                cache.run(call).await.unwrap();
+            }
+            assert_eq!(get(&cache, "k").await.unwrap(), Some(value));
+        }
+    }
+}
+
+#[tokio::test]
+async fn with_no_loop_a_raw_command_drops_also_the_keys_that_it_does_not_mark() {
+    let server = server(ServerKind::Valkey9);
+    let line = connect(&server).await;
+    let cache = line.cached(Cache::default().no_loop()).unwrap();
+    for round in 0..20 {
+        for chained in [false, true] {
+            get(&cache, "k").await.unwrap();
+            let value = format!("{round} {chained}");
+            let mset = raw("MSET").key("a").arg("1").arg("k").arg(&value);
+            if chained {
+                cache.pipeline().run(mset.reply::<()>()).await.unwrap();
+            } else {
+                cache.run(mset.reply::<()>()).await.unwrap();
+            }
+            assert_eq!(get(&cache, "k").await.unwrap(), Some(value));
+        }
+    }
 }
 
 /// The server does not report what the connection writes itself, and does not say what a raw command writes.

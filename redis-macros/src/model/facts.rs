@@ -16,7 +16,7 @@ pub(crate) struct Facts {
     /// The variant of `StateChange`.
     pub(crate) state: Option<&'static str>,
     pub(crate) cacheable: bool,
-    /// Whether it changes keys that it does not name.
+    /// Whether it can change keys that it does not name.
     pub(crate) writes_unnamed: bool,
     /// Names that are not among its keys.
     pub(crate) naming: Option<Naming>,
@@ -120,13 +120,20 @@ impl Context<'_> {
             .params()
             .chain(options.iter().flat_map(|option| option.body.params()));
         let has_keys = params.any(|param| param.kind.has_keys());
-        let writes_unnamed = !has_keys && flags.iter().any(|flag| flag == "write");
+        let writes = flags.iter().any(|flag| flag == "write");
+        let state = self.word_of("state", spec.state.as_ref(), &STATES);
+        // Where the flags of a command with keys say neither that it reads nor that it writes, it runs code that decides
+        // this: a script or function. A row without flags says nothing.
+        let runs_code = spec.script.is_some()
+            || spec.function.is_some()
+            || (has_keys && !writes && !flags.is_empty() && state.is_none());
+        let writes_unnamed = !readonly && (runs_code || (writes && !has_keys));
         Facts {
             readonly,
             idempotent: spec.idempotent,
             flags,
             blocking: body.blocks(),
-            state: self.word_of("state", spec.state.as_ref(), &STATES),
+            state,
             cacheable: readonly && spec.cacheable.unwrap_or(true) && has_keys,
             writes_unnamed,
             naming: self.naming(body, options),

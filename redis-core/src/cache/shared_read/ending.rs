@@ -13,7 +13,7 @@ use crate::cache::store::{Command, CommandRef, Entry};
 use crate::cache::trace;
 use crate::engine::inflight::Delivery;
 use crate::error::ServerError;
-use crate::reply::{FrameRef, KeptReply};
+use crate::reply::KeptReply;
 use crate::wire::Chunk;
 
 impl SharedRead {
@@ -68,14 +68,16 @@ impl SharedRead {
         match &self.wanted {
             Wanted::Whole(part) => {
                 let reply = KeptReply::of(answers.reply.as_bytes());
+                let is_outdated = |place: &usize| answers.is_outdated(*place, &reply);
                 if let Some(expires) = kept_until
+                    && !answers.gone.iter().any(is_outdated)
                     && let Some((bytes, key)) = read.args.cacheable()
                 {
                     self.keep(part, (bytes, key), &reply, expires);
                 }
                 Outcome::Reply(reply)
             }
-            Wanted::Each(parts) => self.end_each(parts, read, answers.reply, kept_until),
+            Wanted::Each(parts) => self.end_each(parts, read, &answers, kept_until),
         }
     }
 
@@ -84,10 +86,10 @@ impl SharedRead {
         &self,
         parts: &[Part],
         read: &TrackedRead,
-        reply: FrameRef<'_>,
+        answers: &Answers<'_>,
         kept_until: Option<u64>,
     ) -> Outcome {
-        let Some(elements) = reply.to_frame().elements() else {
+        let Some(elements) = answers.reply.to_frame().elements() else {
             return Outcome::Ordinary;
         };
         let elements: Arc<[KeptReply]> = elements
@@ -97,9 +99,11 @@ impl SharedRead {
             return Outcome::Ordinary;
         }
         if let Some(expires) = kept_until {
-            let mut wanted = parts.iter().zip(&*elements);
+            let mut wanted = parts.iter().zip(&*elements).enumerate();
             read.args.each_key(|key| {
-                if let Some((part, element)) = wanted.next() {
+                if let Some((place, (part, element))) = wanted.next()
+                    && !answers.is_outdated(place, element)
+                {
                     let (bytes, place) = command_of(self.info, key);
                     self.keep(part, (&bytes, place), element, expires);
                 }

@@ -92,3 +92,20 @@ fn names_that_are_nowhere_are_told() {
     let channels = one("C value", "channels = 'frist'");
     assert!(channels.contains("unknown channels `frist`"), "{channels}");
 }
+
+#[test]
+fn what_runs_code_can_change_keys_that_it_does_not_name() {
+    let writes_unnamed = |syntax, more| command(syntax, more).facts.writes_unnamed;
+    let call = "RUN numkeys [key [key ...]] value";
+    assert!(writes_unnamed(call, "flags = 'noscript'"));
+    assert!(!writes_unnamed(call, "flags = 'readonly noscript'"));
+    assert!(writes_unnamed("RESERVE key", "script = 'a.lua'"));
+    assert!(writes_unnamed("RESERVE key", "function = 'f'"));
+    assert!(writes_unnamed("FLUSH", "flags = 'write'"));
+    assert!(!writes_unnamed("PUT key", "flags = 'write'"));
+    assert!(!writes_unnamed("PUT key", ""));
+    assert!(!writes_unnamed(
+        "OBSERVE key",
+        "flags = 'noscript'\nstate = 'watch'"
+    ));
+}
