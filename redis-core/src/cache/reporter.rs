@@ -57,6 +57,11 @@ impl Reporter {
         now: Moment,
     ) {
         let epoch = standing.present().epoch;
+        // A number of one server means another client, or none, on another.
+        if config.leads_to_several() {
+            standing.note(epoch, Tracking::Refused);
+            return self.asking.store(false, Ordering::Release);
+        }
         // A failure does not matter: the next read asks again.
         if let Ok(line) = self.line(config, listener)
             && let Ok(client) = line

@@ -78,4 +78,13 @@ impl Config {
     pub fn service(&self) -> Option<&str> {
         self.service.name.as_deref()
     }
+
+    /// Whether two connections may lead to different servers at one time: any replica of a service, or one of several
+    /// addresses.
+    pub(crate) fn leads_to_several(&self) -> bool {
+        match self.service() {
+            Some(_) => self.service.role == ServiceRole::Replica,
+            None => !self.more.is_empty(),
+        }
+    }
 }

@@ -274,6 +274,38 @@ async fn nothing_is_kept_in_resp2_as_long_as_there_is_no_socket_for_reports() {
     }
 }
 
+/// A second socket could lead to the other server, where the number of the first one's client means nothing.
+#[tokio::test]
+async fn nothing_is_kept_in_resp2_if_the_socket_for_reports_may_lead_to_another_server() {
+    let fake = Fake::answering(|words| match words.name().as_str() {
+        "GET" => b"$1\r\n1\r\n".to_vec(),
+        "HELLO" if words.text(1) == "3" => b"%1\r\n$5\r\nproto\r\n:3\r\n".to_vec(),
+        "CLIENT" if words.text(1) == "ID" => b":7\r\n".to_vec(),
+        _ => b"+OK\r\n".to_vec(),
+    })
+    .await
+    .unwrap();
+    let (host, port) = (fake.addr().ip().to_string(), fake.addr().port());
+    let one = at(port).protocol(Protocol::Resp2);
+    let conn = Connection::open(one.clone()).await.unwrap();
+    let cache = conn.cached(Cache::default()).unwrap();
+    let mut reads = 0;
+    until_read("reads of one server are kept", async || {
+        reads += 1;
+        read(&cache).await;
+        cache.stats().hits > 0
+    })
+    .await;
+    let conn = Connection::open(one.or_tcp(host, port)).await.unwrap();
+    let cache = conn.cached(Cache::default()).unwrap();
+    // More than were needed before.
+    for _ in 0..reads * 2 + 200 {
+        read(&cache).await;
+        tokio::task::yield_now().await;
+    }
+    assert_eq!((cache.stats().hits, cache.stats().replies), (0, 0));
+}
+
 #[tokio::test]
 async fn nothing_is_served_from_a_connection_that_was_silent_for_too_long() {
     let fake = answering_gets(&["$1\r\n1\r\n"]).await;
