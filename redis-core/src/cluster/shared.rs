@@ -21,7 +21,8 @@ use crate::runtime::planted::Planted;
 pub(super) struct Shared {
     pub(super) config: Config,
     routes: ArcSwap<Routes>,
-    /// How often the routes were replaced: whoever keeps some of them looks at this alone.
+    /// How often the routes were replaced. It is cheaper to read than the routes, for those who ask whether theirs are
+    /// still the present ones.
     changes: AtomicU64,
     /// Held while routes are replaced.
     changing: Lock<()>,

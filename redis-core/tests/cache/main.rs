@@ -9,6 +9,7 @@
 
 mod cluster;
 mod deadlines;
+mod past;
 mod races;
 mod reads;
 mod servers;

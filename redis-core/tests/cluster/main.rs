@@ -43,6 +43,7 @@ mod routing;
 mod scans;
 mod stalled;
 mod support;
+mod targets;
 mod telling;
 #[cfg(feature = "tls")]
 mod tls;

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use typedis_core::cluster::{ClusterEvent, slot};
+use typedis_core::cluster::{ClusterEvent, ClusterEvents, slot};
 use typedis_core::{ErrorKind, Phase, Run};
 use typedis_testkit::fake::{Answer, FakeCluster};
 
@@ -44,6 +44,19 @@ async fn moved_is_followed_and_remembered() {
     assert_eq!(owner.to_string(), fake.node(0).addr().to_string());
 }
 
+/// The slot of the key has moved to the first node, then the last slot, and nothing has moved back.
+async fn expect_moves_to_the_first(fake: &FakeCluster, events: &mut ClusterEvents) {
+    for expected in [12_182, 16_383] {
+        let event = soon("an event", events.next()).await.unwrap();
+        let ClusterEvent::SlotsMoved { slots, to, .. } = &event else {
+            panic!("{event:?}");
+        };
+        let owner = fake.node(0).addr().to_string();
+        assert_eq!(slots[..], [expected..=expected], "{event:?}");
+        assert_eq!(to.as_ref().unwrap().to_string(), owner, "{event:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_map_that_contradicts_moved_is_checked_with_the_new_owner() {
     let fake = FakeCluster::start(8, |asked| {
@@ -67,15 +80,7 @@ async fn a_map_that_contradicts_moved_is_checked_with_the_new_owner() {
     fake.assign(12_182..=12_182, 0);
     fake.assign(16_383..=16_383, 0);
     assert_eq!(cluster.run(get(KEY)).await.unwrap().unwrap(), "there");
-    for expected in [12_182, 16_383] {
-        let event = soon("an event", events.next()).await.unwrap();
-        let ClusterEvent::SlotsMoved { slots, to, .. } = &event else {
-            panic!("{event:?}");
-        };
-        let owner = fake.node(0).addr().to_string();
-        assert_eq!(slots[..], [expected..=expected], "{event:?}");
-        assert_eq!(to.as_ref().unwrap().to_string(), owner, "{event:?}");
-    }
+    expect_moves_to_the_first(&fake, &mut events).await;
 }
 
 /// Whether nodes answer when they are asked for the map.
@@ -124,15 +129,7 @@ async fn an_old_map_that_was_asked_for_before_moved_came_is_not_believed() {
     cluster.run(get("other")).await.unwrap();
     assert_eq!(cluster.run(get(KEY)).await.unwrap().unwrap(), "there");
     gate.store(OPEN, Ordering::SeqCst);
-    for expected in [12_182, 16_383] {
-        let event = soon("an event", events.next()).await.unwrap();
-        let ClusterEvent::SlotsMoved { slots, to, .. } = &event else {
-            panic!("{event:?}");
-        };
-        let owner = fake.node(0).addr().to_string();
-        assert_eq!(slots[..], [expected..=expected], "{event:?}");
-        assert_eq!(to.as_ref().unwrap().to_string(), owner, "{event:?}");
-    }
+    expect_moves_to_the_first(&fake, &mut events).await;
 }
 
 #[tokio::test]
