@@ -199,14 +199,15 @@ async fn what_does_not_pass_is_the_error_once_the_deadline_comes() {
     })
     .await
     .unwrap();
-    let cluster = connect(&fake).await;
-    let call = cluster.run(incr(KEY)).deadline(Duration::from_secs(2));
+    let cluster = connect_with_long_pauses(&fake).await;
+    let call = cluster.run(incr(KEY)).deadline(TWO_ATTEMPTS);
     let error = soon("a cluster that is down", call).await.unwrap_err();
     assert_eq!(error.server().unwrap().code(), "CLUSTERDOWN");
     assert_eq!(
         (error.phase(), error.command()),
         (Phase::Refused, Some("INCR"))
     );
+    assert_eq!(fake.count(0, "INCR"), 2);
 }
 
 #[tokio::test]

@@ -31,6 +31,20 @@ pub(crate) async fn connect(fake: &FakeCluster) -> Cluster {
     Cluster::open(config(&url)).await.unwrap()
 }
 
+/// What has this deadline is tried twice by a client of [`connect_with_long_pauses`]: the first pause is over two
+/// seconds before it, and the second is not over in time.
+pub(crate) const TWO_ATTEMPTS: Duration = Duration::from_secs(6);
+
+/// A client of a scripted cluster, of which no attempt is on its way when [`TWO_ATTEMPTS`] have passed.
+pub(crate) async fn connect_with_long_pauses(fake: &FakeCluster) -> Cluster {
+    let backoff = Backoff {
+        first: Duration::from_secs(4),
+        longest: Duration::from_secs(8),
+    };
+    let config = config(&fake.node(0).url()).backoff(backoff);
+    Cluster::open(config).await.unwrap()
+}
+
 /// Has work done that blocks, as that of the test kit does.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work).await.unwrap()

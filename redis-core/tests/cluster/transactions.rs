@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use typedis_core::cluster::{Cluster, slot};
 use typedis_core::{
@@ -214,11 +213,8 @@ async fn a_circle_of_redirects_ends_and_shows_the_path() {
 #[tokio::test]
 async fn a_refusal_that_stays_is_the_error_at_the_deadline() {
     let fake = scripted(|_, _| Says::AtQueueing("CLUSTERDOWN The cluster is down")).await;
-    let cluster = connect(&fake).await;
-    let call = cluster
-        .transaction()
-        .run(incr(KEY))
-        .deadline(Duration::from_millis(200));
+    let cluster = connect_with_long_pauses(&fake).await;
+    let call = cluster.transaction().run(incr(KEY)).deadline(TWO_ATTEMPTS);
     let error = soon("a transaction", call).await.unwrap_err();
     assert_eq!(error.server().unwrap().code(), "CLUSTERDOWN");
     assert_eq!(error.phase(), Phase::Refused);
