@@ -172,8 +172,9 @@ impl SlotLeases<'_> {
                 Verdict::Later
             }
             ErrorKind::WatchedKeyChanged => {
-                // It had arrived. The next attempt may take the same path.
+                // It had arrived: what delayed it has passed. The next attempt may take the same path.
                 self.hops.forget();
+                self.detour = Detour::default();
                 Verdict::Final
             }
             _ => Verdict::Final,

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use typedis_core::cluster::{Cluster, slot};
-use typedis_core::{ErrorKind, Phase, Result, Run, raw};
+use typedis_core::{ErrorKind, Phase, Result, Run, Watched, raw};
 use typedis_testkit::ServerKind;
 use typedis_testkit::fake::{Answer, FakeCluster};
 
@@ -126,6 +127,35 @@ async fn a_node_that_is_lost_before_exec_is_no_error() {
     .await
     .unwrap();
     assert_eq!(count_up(&connect(&fake).await, KEY).await.unwrap(), 5);
+}
+
+/// The second delay comes when the deadline of the first is over; a server that answered lies between them.
+#[tokio::test]
+async fn each_delay_of_an_attempt_has_its_own_deadline() {
+    const DEADLINE: Duration = Duration::from_secs(2);
+    let executed = AtomicUsize::new(0);
+    let fake = FakeCluster::start(1, move |asked| match asked.command.name().as_str() {
+        "SET" => Answer::Reply(b"+QUEUED\r\n".to_vec()),
+        "EXEC" => match executed.fetch_add(1, Ordering::Relaxed) {
+            0 | 2 => Answer::error("CLUSTERDOWN The cluster is down"),
+            1 => Answer::Reply(b"*-1\r\n".to_vec()),
+            _ => Answer::Reply(b"*1\r\n+OK\r\n".to_vec()),
+        },
+        _ => Answer::Usual,
+    })
+    .await
+    .unwrap();
+    let config = config(&fake.node(0).url()).command_timeout(DEADLINE);
+    let cluster = Cluster::open(config).await.unwrap();
+    let attempts = AtomicUsize::new(0);
+    let set_late = cluster.watch([KEY], async |tx: Watched| {
+        if attempts.fetch_add(1, Ordering::Relaxed) == 2 {
+            tokio::time::sleep(DEADLINE).await;
+        }
+        Ok(tx.transaction().run(set(KEY, "1")))
+    });
+    let () = soon("a transaction", set_late).await.unwrap();
+    assert_eq!(fake.count(0, "EXEC"), 4);
 }
 
 #[tokio::test]
