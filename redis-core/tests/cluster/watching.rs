@@ -154,7 +154,7 @@ async fn each_delay_of_an_attempt_has_its_own_deadline() {
         }
         Ok(tx.transaction().run(set(KEY, "1")))
     });
-    let () = soon("a transaction", set_late).await.unwrap();
+    let ((),) = soon("a transaction", set_late).await.unwrap();
     assert_eq!(fake.count(0, "EXEC"), 4);
 }
 
