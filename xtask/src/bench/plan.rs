@@ -66,14 +66,9 @@ impl Client {
         ![TYPEDIS, ONE_NODE, FLOOR].contains(&self)
     }
 
-    /// Whether it runs this workload. The floor computes no slots; one node is compared with a cluster only.
+    /// Whether it runs this workload. One node is compared with a cluster only.
     pub(super) fn has(self, workload: Workload) -> bool {
-        let is_cluster = workload.via == Via::Cluster;
-        match self {
-            ONE_NODE => is_cluster,
-            FLOOR => !is_cluster,
-            _ => true,
-        }
+        self != ONE_NODE || workload.via == Via::Cluster
     }
 
     /// What is between it and the server in this workload.

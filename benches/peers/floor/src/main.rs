@@ -1,6 +1,8 @@
 //! The floor: a blocking socket that writes bytes prepared beforehand and reads as many as the reply has, without any
-//! client. What the kernel takes for the same bytes, for no client can do with less.
+//! client. What the kernel takes for the same bytes, for no client can do with less. On a cluster there is a socket to
+//! each node: all are written to, and then read from in turn.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -13,8 +15,10 @@ use peers_common::{Arguments, Outcome, Result, Unsupported, outcome};
 /// How long nothing comes after a complete reply.
 const SILENCE: Duration = Duration::from_millis(80);
 
+mod nodes;
 mod socket;
 
+use nodes::Owners;
 use socket::Socket;
 
 fn main() -> ExitCode {
@@ -25,17 +29,55 @@ fn run(arguments: &Arguments) -> Result<Outcome> {
     match arguments.workload.as_str() {
         "connect" => connect(arguments),
         "receive" => receive(arguments),
+        _ if arguments.cluster => exchange(arguments, &cluster_round(arguments)?),
         _ => exchange(arguments, &Round::of(arguments)?),
     }
 }
 
-/// What is written, and how much is read for it.
+/// What is done again and again.
 struct Round {
+    /// What is written to each server, and read from it.
+    parts: Vec<Part>,
+    /// How many operations it is.
+    operations: u64,
+}
+
+/// What is written to a server, and how much is read for it.
+#[derive(Default)]
+struct Part {
+    address: String,
     request: Vec<u8>,
     /// How many bytes the reply has.
     reply: usize,
-    /// How many operations it is.
-    operations: u64,
+}
+
+/// Single commands on the nodes that have their keys. MGET is as many GETs: nodes refuse keys of several slots.
+fn cluster_round(arguments: &Arguments) -> Result<Round> {
+    let size = arguments.size;
+    let (is_write, operations) = match arguments.workload.as_str() {
+        "get" => (false, size),
+        "set" => (true, size),
+        "mget" | "pipeline" => (false, 1),
+        _ => return Err(Unsupported.into()),
+    };
+    let mut owners = Owners::ask(arguments)?;
+    let mut parts: BTreeMap<String, Part> = BTreeMap::new();
+    for number in 0..size {
+        let (key, request, reply) = if is_write {
+            (numbered("set", number), set("set", number), OK)
+        } else {
+            (small(number), get(number), VALUE)
+        };
+        let address = owners.of(&key)?;
+        let part = parts.entry(address.clone()).or_default();
+        part.address = address;
+        part.request.extend(request);
+        part.reply += reply;
+    }
+    Ok(Round {
+        parts: parts.into_values().collect(),
+        operations: operations as u64,
+    })
 }
 
 /// The bytes of a string of 16 bytes as a reply.
@@ -46,8 +88,11 @@ impl Round {
     fn of(arguments: &Arguments) -> Result<Self> {
         let size = arguments.size;
         let one = |request: Vec<u8>, reply| Self {
-            request,
-            reply,
+            parts: vec![Part {
+                address: arguments.address().to_owned(),
+                request,
+                reply,
+            }],
             operations: 1,
         };
         Ok(match arguments.workload.as_str() {
@@ -104,18 +149,24 @@ fn sets(count: usize) -> Vec<u8> {
     (0..count).flat_map(|number| set("set", number)).collect()
 }
 
+fn numbered(prefix: &str, number: usize) -> String {
+    format!("{prefix}:{:04}", number % 1000)
+}
+
 fn small(number: usize) -> String {
-    format!("small:{:04}", number % 1000)
+    numbered("small", number)
 }
 
 fn gets(count: usize) -> Vec<u8> {
-    (0..count)
-        .flat_map(|number| command(&[b"GET", small(number).as_bytes()]))
-        .collect()
+    (0..count).flat_map(get).collect()
+}
+
+fn get(number: usize) -> Vec<u8> {
+    command(&[b"GET", small(number).as_bytes()])
 }
 
 fn set(prefix: &str, number: usize) -> Vec<u8> {
-    let key = format!("{prefix}:{:04}", number % 1000);
+    let key = numbered(prefix, number);
     command(&[b"SET", key.as_bytes(), b"0123456789abcdef"])
 }
 
@@ -131,17 +182,22 @@ fn command(words: &[&[u8]]) -> Vec<u8> {
 
 /// Repeats a round until the time is over.
 fn exchange(arguments: &Arguments, work: &Round) -> Result<Outcome> {
-    let mut socket = Socket::open(arguments)?;
+    let mut sockets = Vec::new();
+    for part in &work.parts {
+        sockets.push(Socket::to(&part.address, arguments)?);
+    }
     let mut buffer = vec![0; 256 * 1024];
-    round(&mut socket, &work.request, work.reply, &mut buffer)?;
-    expect_silence(&mut socket)?;
+    round_of_all(&mut sockets, &work.parts, &mut buffer)?;
+    for socket in &mut sockets {
+        expect_silence(socket)?;
+    }
     let mut latencies = Latencies::default();
     let until = Until::measured(arguments)?;
     let meter = Meter::start()?;
     let mut rounds = 0;
     while !until.holds(rounds) {
         let start = Instant::now();
-        round(&mut socket, &work.request, work.reply, &mut buffer)?;
+        round_of_all(&mut sockets, &work.parts, &mut buffer)?;
         latencies.record(start.elapsed());
         rounds += 1;
     }
@@ -149,6 +205,23 @@ fn exchange(arguments: &Arguments, work: &Round) -> Result<Outcome> {
     outcome.p50 = latencies.quantile(0.5);
     outcome.p99 = latencies.quantile(0.99);
     Ok(outcome)
+}
+
+/// Writes to each server, and then reads what each replies.
+fn round_of_all(sockets: &mut [Socket], parts: &[Part], buffer: &mut [u8]) -> Result<()> {
+    if let ([socket], [part]) = (&mut *sockets, parts) {
+        return round(socket, &part.request, part.reply, buffer);
+    }
+    for (socket, part) in sockets.iter_mut().zip(parts) {
+        socket.write_all(&part.request)?;
+    }
+    for (socket, part) in sockets.iter_mut().zip(parts) {
+        let mut missing = part.reply;
+        while missing > 0 {
+            missing -= receive_some(socket, buffer, missing)?;
+        }
+    }
+    Ok(())
 }
 
 /// A reply longer than was thought would be read with the next one, and so seem cheaper than it is.

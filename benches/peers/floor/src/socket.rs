@@ -16,7 +16,12 @@ pub enum Socket {
 
 impl Socket {
     pub fn open(arguments: &Arguments) -> Result<Self> {
-        let socket = TcpStream::connect(arguments.address())?;
+        Self::to(arguments.address(), arguments)
+    }
+
+    /// To this address.
+    pub fn to(address: &str, arguments: &Arguments) -> Result<Self> {
+        let socket = TcpStream::connect(address)?;
         socket.set_nodelay(true)?;
         if arguments.is_tls() {
             return Self::encrypt(arguments, socket);

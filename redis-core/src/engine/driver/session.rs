@@ -39,7 +39,7 @@ use arrived::Frames;
 const LEAST_READ: usize = 2 * 1024;
 const MOST_READ: usize = 64 * 1024;
 /// The same on a new socket, until a read fills it: many are used once and then rest.
-const FIRST_READ: usize = 1024;
+const FIRST_READ: usize = 256;
 /// A read buffer larger than this many reads is freed.
 const KEEP: usize = 4;
 /// The most memory that is reserved at once because the server announced a long reply. If it grew from a few KiB in

@@ -79,7 +79,8 @@ fn remarks(is_cluster: bool, absent: &[Client], results: &Results) -> String {
         let _ = write!(
             remarks,
             " *{}* is a `Connection` to a server that is no cluster, with a third of the tasks, or three batches of a third of \
-             the commands or keys: as much work, in batches as large as those of each of the three nodes. Its bar is {ONE_NODE_BAR}.",
+             the commands or keys: as much work, in batches as large as those of each of the three nodes. Its bar is {ONE_NODE_BAR}. \
+             The *floor* writes to all three nodes, then reads from each in turn; MGET is as many GETs there.",
             ONE_NODE.title
         );
     }
