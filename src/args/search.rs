@@ -1,6 +1,6 @@
 //! Options of FT.SEARCH that have further options: [`ReturnFields`], [`Summarize`], [`Highlight`].
 
-use typedis_core::{Args, ToArgs};
+use typedis_core::{ArgError, Args, Error, ErrorKind, Phase, ToArgs};
 
 use super::words::Words;
 
@@ -42,7 +42,8 @@ impl From<String> for ReturnField {
     }
 }
 
-/// The fields to reply with: one, an array or a `Vec` of names or [`ReturnField`]s.
+/// The fields to reply with: one, an array or a `Vec` of names or [`ReturnField`]s. An empty list is refused before
+/// anything is sent.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ReturnFields(Words);
 
@@ -93,6 +94,12 @@ impl From<&str> for ReturnFields {
 
 impl ToArgs for ReturnFields {
     fn write_args(&self, out: &mut Args) {
+        // The server takes a list without fields for NOCONTENT, whose reply has another form.
+        if self.0.len() == 0 {
+            let reason =
+                ArgError::new("one field at least is needed; ft_search_nocontent has none");
+            out.refuse(Error::new(ErrorKind::Argument(reason), Phase::NotSent));
+        }
         self.0.write_args(out);
     }
 }

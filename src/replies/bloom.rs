@@ -25,15 +25,16 @@ pub struct BloomInfo {
     pub expansion: Option<u64>,
 }
 
-/// One fact about a Bloom filter, which comes with its name in RESP3 and alone in RESP2.
+/// One fact about a Bloom filter, which comes with its name in RESP3 and alone in RESP2. Other modules than that of Redis
+/// reply with the fact itself, in no array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InfoField<T>(pub T);
 
 impl<T: FromRedis> FromRedis for InfoField<T> {
     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
-        let mut elements = reply
-            .elements()
-            .ok_or_else(|| DecodeError::expected("a fact", &reply))?;
+        let Some(mut elements) = reply.elements() else {
+            return T::from_redis(reply).map(Self);
+        };
         let value = match &reply {
             Reply::Map(_) if elements.len() == 2 => elements.nth(1),
             Reply::Array(_) if elements.len() == 1 => elements.next(),
@@ -67,6 +68,13 @@ mod tests {
                 expected
             );
         }
+    }
+
+    #[test]
+    fn one_fact_may_come_in_no_array() {
+        assert_eq!(decode::<InfoField<u64>>(":100\r\n").unwrap().0, 100);
+        let none = decode::<InfoField<Option<u64>>>("$-1\r\n").unwrap();
+        assert_eq!(none, InfoField(None));
     }
 
     #[test]

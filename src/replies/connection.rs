@@ -17,8 +17,8 @@ pub struct ServerHello {
     pub id: i64,
     /// `standalone`, `sentinel` or `cluster`.
     pub mode: String,
-    /// `master` or `replica`.
-    pub role: String,
+    /// `master` or `replica`; `None` on a Sentinel, which has no role.
+    pub role: Option<String>,
     /// The modules that are loaded into the server.
     #[redis(default)]
     pub modules: Vec<ServerModule>,
@@ -84,8 +84,8 @@ mod tests {
             );
             assert_eq!((hello.proto, hello.id), (proto, id));
             assert_eq!(
-                (hello.mode.as_str(), hello.role.as_str()),
-                ("standalone", "master")
+                (hello.mode.as_str(), hello.role.as_deref()),
+                ("standalone", Some("master"))
             );
             assert_eq!(
                 hello.modules,

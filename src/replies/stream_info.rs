@@ -101,8 +101,9 @@ pub struct StreamGroup {
     pub last_delivered_id: EntryId,
     /// How many entries were read, if the server knows; since 7.0.
     pub entries_read: Option<u64>,
-    /// How many entries are still to be delivered, if the server knows; since 7.0.
-    pub lag: Option<u64>,
+    /// How many entries are still to be delivered, if the server knows; since 7.0. It is the difference of two counters
+    /// of the server, and below 0 if a client set them so (ENTRIESREAD, XSETID).
+    pub lag: Option<i64>,
 }
 
 /// A consumer group, as XINFO STREAM with FULL describes it.
@@ -116,8 +117,9 @@ pub struct StreamGroupDetails {
     pub last_delivered_id: EntryId,
     /// How many entries were read, if the server knows; since 7.0.
     pub entries_read: Option<u64>,
-    /// How many entries are still to be delivered, if the server knows; since 7.0.
-    pub lag: Option<u64>,
+    /// How many entries are still to be delivered, if the server knows; since 7.0. It is the difference of two counters
+    /// of the server, and below 0 if a client set them so (ENTRIESREAD, XSETID).
+    pub lag: Option<i64>,
     /// How many entries are pending.
     pub pel_count: u64,
     /// How many of them were handed back by XNACK, and belong to no consumer; since Redis 8.8.

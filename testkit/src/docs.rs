@@ -28,6 +28,8 @@ pub struct CommandDocs {
     pub flags: BTreeSet<String>,
     /// The categories of the access control list, as in `@dangerous`.
     pub categories: BTreeSet<String>,
+    /// Its tips, such as `request_policy:all_shards`; servers before version 7 have none.
+    pub tips: BTreeSet<String>,
     /// What it does, in a sentence.
     pub summary: Option<String>,
     /// The first version that has it.
@@ -124,6 +126,7 @@ impl ServerCommands {
             arity,
             flags: texts(command, 2),
             categories: texts(command, 6),
+            tips: texts(command, 7),
             ..CommandDocs::default()
         };
         self.commands.insert(proper(name), known);

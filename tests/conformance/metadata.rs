@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use typedis_core::{RequestPolicy, ResponsePolicy};
 use typedis_testkit::{CommandDocs, ServerCommands};
 
 use crate::cases::{Case, cases};
@@ -84,6 +85,20 @@ const OTHER_FLAGS: &[Exception] = &[
     ("TOPK.COUNT", "modules", "it changes nothing"),
 ];
 
+/// Commands whose policies are not those that the servers tell.
+const OTHER_POLICIES: &[Exception] = &[
+    (
+        "DBSIZE | DEL | EXISTS | FLUSHALL | FLUSHDB | INFO | KEYS | MGET | MSET | PING | RANDOMKEY | SCAN | TOUCH | UNLINK | WAIT",
+        "6.2.5",
+        "servers before 7.0 tell no policies",
+    ),
+    (
+        "MSETEX",
+        "",
+        "the servers say that it can be split, and refuse keys of several slots; a condition holds for all keys together",
+    ),
+];
+
 /// Commands that a server has, and does not tell of.
 const NOT_THERE: &[Exception] = &[("QUIT", "6.2.5", "the server does not call it a command")];
 
@@ -123,6 +138,42 @@ fn flags_are_those_of_every_server() {
         }
         (ours != theirs).then(|| format!("{ours:?}, but there {theirs:?}"))
     });
+}
+
+#[test]
+fn policies_for_clusters_are_those_of_every_server() {
+    compare_all(OTHER_POLICIES, |cases, docs| {
+        let ours: BTreeSet<String> = cases.iter().flat_map(|case| policies(case)).collect();
+        let is_policy = |tip: &&String| tip.contains("_policy:");
+        let theirs: BTreeSet<String> = docs.tips.iter().filter(is_policy).cloned().collect();
+        (ours != theirs).then(|| format!("{ours:?}, but there {theirs:?}"))
+    });
+}
+
+/// The policies of a call, as servers write them.
+fn policies(case: &Case) -> Vec<String> {
+    let info = (case.build)().info();
+    let request = match info.request_policy {
+        RequestPolicy::AllNodes => Some("all_nodes"),
+        RequestPolicy::AllShards => Some("all_shards"),
+        RequestPolicy::MultiShard => Some("multi_shard"),
+        RequestPolicy::Special => Some("special"),
+        _ => None,
+    };
+    let response = match info.response_policy {
+        ResponsePolicy::OneSucceeded => Some("one_succeeded"),
+        ResponsePolicy::AllSucceeded => Some("all_succeeded"),
+        ResponsePolicy::AggSum => Some("agg_sum"),
+        ResponsePolicy::AggMin => Some("agg_min"),
+        ResponsePolicy::AggMax => Some("agg_max"),
+        ResponsePolicy::AggLogicalAnd => Some("agg_logical_and"),
+        ResponsePolicy::AggLogicalOr => Some("agg_logical_or"),
+        ResponsePolicy::Special => Some("special"),
+        _ => None,
+    };
+    let request = request.map(|policy| format!("request_policy:{policy}"));
+    let response = response.map(|policy| format!("response_policy:{policy}"));
+    request.into_iter().chain(response).collect()
 }
 
 /// Compares each command with what each server says of it.

@@ -46,5 +46,6 @@ mod scan;
 mod scripts;
 mod shop;
 mod support;
+mod unusual;
 mod vanished;
 mod worker;

@@ -66,6 +66,7 @@ pub struct IndexInfo {
     /// How many milliseconds indexing took.
     pub total_indexing_time: Option<f64>,
     /// Whether documents are being indexed.
+    #[redis(with = "switch")]
     pub indexing: bool,
     /// The share of the documents that are indexed, from 0 to 1.
     pub percent_indexed: f64,
@@ -86,6 +87,15 @@ pub struct IndexInfo {
     /// Errors for each field.
     #[redis(rename = "field statistics", default)]
     pub field_statistics: Vec<FieldStatistics>,
+}
+
+/// A number that is 0 or 1: modules before Search 2.8 write it as one with a fraction, in RESP2 as text.
+mod switch {
+    use typedis_core::{DecodeError, FromRedis, Reply};
+
+    pub(super) fn from_redis(reply: Reply<'_>) -> Result<bool, DecodeError> {
+        f64::from_redis(reply).map(|number| number != 0.0)
+    }
 }
 
 /// Which documents an index has.

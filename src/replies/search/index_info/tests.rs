@@ -100,3 +100,16 @@ fn vectors_have_numbers_for_settings() {
     .unwrap();
     assert_eq!(field.settings.get("dim"), Some(&Value::Integer(2)));
 }
+
+#[test]
+fn whether_documents_are_being_indexed_is_a_number_of_any_form() {
+    #[derive(FromRedis)]
+    struct Part {
+        #[redis(with = "switch")]
+        indexing: bool,
+    }
+    for (number, expected) in [("$1\r\n0\r\n", false), (",1\r\n", true), (":1\r\n", true)] {
+        let part: Part = decode(&format!("*2\r\n+indexing\r\n{number}")).unwrap();
+        assert_eq!(part.indexing, expected, "{number}");
+    }
+}
