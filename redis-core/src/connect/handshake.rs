@@ -69,10 +69,7 @@ pub(crate) async fn shake(
     }
     stream.write_all(&out).await?;
     stream.flush().await?;
-    let mut replies = Replies::new(config);
-    if config.maintenance.is_asked_for() {
-        replies.keep_pushes();
-    }
+    let mut replies = Replies::with_pushes(config);
     let mut server = None;
     for (index, step) in steps.into_iter().enumerate() {
         let reply = match replies.next(stream).await {

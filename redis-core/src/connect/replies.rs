@@ -20,9 +20,14 @@ impl Replies {
         Self(FrameReader::new(config.limits, USUAL))
     }
 
-    /// Keeps the pushes that come between the replies, for [`finish`](Self::finish) to return.
-    pub(super) fn keep_pushes(&mut self) {
-        self.0.keep_pushes();
+    /// The same; keeps the pushes that come between the replies, for [`finish`](Self::finish) to return, if the server is
+    /// asked for any.
+    pub(super) fn with_pushes(config: &Config) -> Self {
+        let mut replies = Self::new(config);
+        if config.maintenance.is_asked_for() {
+            replies.0.keep_pushes();
+        }
+        replies
     }
 
     /// Checks that nothing is left over: a reply to no command would be taken for the reply to the first

@@ -133,7 +133,7 @@ async fn verified(attempt: &Attempt<'_>, wanted: ServiceRole) -> Result<Greeted,
     }
     let stream = &mut *greeted.stream;
     let address = attempt.address;
-    let mut replies = Replies::new(attempt.config);
+    let mut replies = Replies::with_pushes(attempt.config);
     let answer = timeout_at(attempt.end, async {
         send(stream, &[&["ROLE"]]).await?;
         replies.next(stream).await
@@ -145,7 +145,8 @@ async fn verified(attempt: &Attempt<'_>, wanted: ServiceRole) -> Result<Greeted,
     if let Some(error) = answer.reply().error() {
         return Err(Refusal::Server(error));
     }
-    replies.finish()?;
+    let pushes = replies.finish()?;
+    greeted.greeting.pushes.extend_from_slice(&pushes);
     let role: Option<String> = answer
         .elements()
         .and_then(|mut elements| elements.next())

@@ -1,6 +1,5 @@
 //! What Sentinels may say, by script.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
@@ -9,38 +8,7 @@ use typedis_core::{Config, Connection, ConnectionEvent, ErrorKind, SentinelCause
 use typedis_testkit::fake::Fake;
 use typedis_testkit::{Server, ServerKind};
 
-use crate::support::{node, quick, until, within};
-
-/// A Sentinel that names whatever port is in there.
-async fn naming(port: Arc<AtomicU16>) -> Fake {
-    Fake::answering(move |command| {
-        let words: Vec<String> = (0..command.bytes().len())
-            .map(|index| command.text(index))
-            .collect();
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let text = match words[..] {
-            ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", "shop"] => {
-                let port = port.load(Ordering::SeqCst).to_string();
-                format!("*2\r\n$9\r\n127.0.0.1\r\n${}\r\n{port}\r\n", port.len())
-            }
-            ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", _] => "*-1\r\n".to_owned(),
-            ["SENTINEL", _, "shop"] => "*0\r\n".to_owned(),
-            ["SENTINEL", ..] => "-ERR No such master with that name\r\n".to_owned(),
-            ["SUBSCRIBE", ..] => "*3\r\n$9\r\nsubscribe\r\n$1\r\nx\r\n:1\r\n".to_owned(),
-            _ => "+OK\r\n".to_owned(),
-        };
-        text.into_bytes()
-    })
-    .await
-    .unwrap()
-}
-
-fn by(service: &str, sentinels: &[SocketAddr]) -> Config {
-    let hosts = sentinels
-        .iter()
-        .map(|address| (address.ip().to_string(), address.port()));
-    quick(Config::sentinel(service, hosts))
-}
+use crate::support::{by, naming, node, until, within};
 
 async fn refusal(config: Config) -> (SentinelCause, String) {
     match within(Connection::open(config)).await {

@@ -2,10 +2,11 @@
 //!
 //! # Layout
 //!
-//! - `support`: how the servers are reached
+//! - `support`: how the servers are reached; Sentinels that answer by script
 //! - `follow`: real servers that fail, are demoted, disappear
 //! - `hang`: a primary that hangs, and what has a reply owed when the Sentinels promote another node
 //! - `answers`: what Sentinels may say, by script
+//! - `nodes`: what nodes say before they are used
 
 #![allow(
     clippy::unwrap_used,
@@ -17,4 +18,5 @@
 mod answers;
 mod follow;
 mod hang;
+mod nodes;
 mod support;

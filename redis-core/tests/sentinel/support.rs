@@ -1,10 +1,14 @@
-//! How the servers are reached, and waiting for events.
+//! How the servers are reached, Sentinels that answer by script, and waiting for events.
 
 use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use typedis_core::{Backoff, Config, Result, Run, raw};
 use typedis_testkit::SentinelService;
+use typedis_testkit::fake::Fake;
 use typedis_testkit::sentinel_service::SERVICE;
 
 /// Longer than anything here takes, on a busy machine too.
@@ -26,6 +30,37 @@ pub(crate) fn quick(config: Config) -> Config {
         })
         .connect_timeout(Duration::from_secs(3))
         .command_timeout(LONG)
+}
+
+/// A Sentinel that names whatever port is in there.
+pub(crate) async fn naming(port: Arc<AtomicU16>) -> Fake {
+    Fake::answering(move |command| {
+        let words: Vec<String> = (0..command.bytes().len())
+            .map(|index| command.text(index))
+            .collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let text = match words[..] {
+            ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", "shop"] => {
+                let port = port.load(Ordering::SeqCst).to_string();
+                format!("*2\r\n$9\r\n127.0.0.1\r\n${}\r\n{port}\r\n", port.len())
+            }
+            ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", _] => "*-1\r\n".to_owned(),
+            ["SENTINEL", _, "shop"] => "*0\r\n".to_owned(),
+            ["SENTINEL", ..] => "-ERR No such master with that name\r\n".to_owned(),
+            ["SUBSCRIBE", ..] => "*3\r\n$9\r\nsubscribe\r\n$1\r\nx\r\n:1\r\n".to_owned(),
+            _ => "+OK\r\n".to_owned(),
+        };
+        text.into_bytes()
+    })
+    .await
+    .unwrap()
+}
+
+pub(crate) fn by(service: &str, sentinels: &[SocketAddr]) -> Config {
+    let hosts = sentinels
+        .iter()
+        .map(|address| (address.ip().to_string(), address.port()));
+    quick(Config::sentinel(service, hosts))
 }
 
 /// The port of the node that this reaches, and its role.
