@@ -24,6 +24,9 @@ impl Config {
     ///
     /// User, password, database and most other settings are those of the service. TLS, a resolver and a transport
     /// are also used for the Sentinels. One Sentinel is enough to begin with, because it names the others.
+    ///
+    /// A node has to say its role. Without the permission for ROLE (`+role`; it is in `@dangerous`) HELLO has to say it,
+    /// which every user may send, but which servers before Redis 6 and some proxies do not know.
     #[must_use]
     pub fn sentinel<H: Into<String>>(
         service: impl Into<String>,

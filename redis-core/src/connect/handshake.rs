@@ -5,6 +5,7 @@
 //! # Layout
 //!
 //! - `steps`: the commands, as the configuration and the protocol want them
+//! - `hello`: what the reply of HELLO says
 
 use std::io;
 use std::net::IpAddr;
@@ -14,14 +15,14 @@ use tokio::io::AsyncWriteExt;
 
 use super::refusal::Refusal;
 use super::replies::Replies;
-use crate::config::{Config, Credentials, Protocol, Transport, Unavailable};
+use crate::config::{Config, Credentials, Protocol, ServiceRole, Transport, Unavailable};
 use crate::error::{ServerError, ServerVersion};
-use crate::reply::from_redis::Fields;
-use crate::reply::{Frame, Reply};
 use crate::wire::encode;
 
+mod hello;
 mod steps;
 
+pub(crate) use hello::{Hello, role_named};
 use steps::{OnError, resp2_steps, resp3_steps};
 
 /// The credentials to use now: from the provider if there is one; otherwise the configured ones, if any.
@@ -42,6 +43,8 @@ pub(crate) async fn current_credentials(
 pub(crate) struct Greeting {
     /// Which server it is, if it said so.
     pub(crate) server: Option<ServerVersion>,
+    /// Whether it is a primary or a replica, if it said so.
+    pub(crate) role: Option<ServiceRole>,
     /// Pushes that came with the replies.
     pub(crate) pushes: BytesMut,
 }
@@ -70,7 +73,7 @@ pub(crate) async fn shake(
     stream.write_all(&out).await?;
     stream.flush().await?;
     let mut replies = Replies::with_pushes(config);
-    let mut server = None;
+    let mut hello = Hello::default();
     for (index, step) in steps.into_iter().enumerate() {
         let reply = match replies.next(stream).await {
             // Some proxies hang up on a command that they do not know.
@@ -82,26 +85,14 @@ pub(crate) async fn shake(
         if let Some(error) = reply.reply().error() {
             step.on_error.judge(error, credentials)?;
         } else if step.on_error == OnError::MayBeOld {
-            server = introduction(&reply);
+            hello = Hello::read(&reply);
         }
     }
-    let pushes = replies.finish()?;
-    Ok(Greeting { server, pushes })
-}
-
-/// The server and its version, out of the reply of HELLO.
-fn introduction(reply: &Frame) -> Option<ServerVersion> {
-    let (mut server, mut version) = (None, None);
-    for field in Fields::new(&reply.reply()).ok()? {
-        let (name, value) = field.ok()?;
-        let text = |value: &Reply<'_>| value.text()?.to_str().ok().map(str::to_owned);
-        match text(&name).as_deref() {
-            Some("server") => server = text(&value),
-            Some("version") => version = text(&value),
-            _ => {}
-        }
-    }
-    ServerVersion::read(&server?, &version?)
+    Ok(Greeting {
+        server: hello.server,
+        role: hello.role,
+        pushes: replies.finish()?,
+    })
 }
 
 impl OnError {

@@ -12,7 +12,7 @@
 //! # Layout
 //!
 //! - this file: from a service to a socket that is ready
-//! - `ask`: one Sentinel, and its answers
+//! - `ask`: one Sentinel, and its answers; `role`: what a node says of its role
 //! - `watch`: the task that listens for failovers
 
 use std::collections::VecDeque;
@@ -20,19 +20,19 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::Poll;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
-use super::attempt::{Attempt, Greeted, Opened, Ready, share};
+use super::attempt::{Attempt, Opened, Ready, share};
 use super::refusal::Refusal;
-use super::replies::Replies;
 use crate::config::{Address, Config, Credentials, Moves, ServiceRole};
 use crate::error::{SentinelCause, SentinelError};
-use crate::runtime::planted::Planted;
 
 mod ask;
+mod role;
 mod watch;
 
-use ask::{Miss, send, timed_out};
+use ask::Miss;
+use role::verified;
 pub(crate) use watch::guard;
 
 /// Asks the known Sentinels in turn, until one leads to a node that has the wanted role.
@@ -123,45 +123,6 @@ async fn unless_moved<T>(
         Poll::Pending => lost_role.as_mut().poll(cx).map(|()| None),
     })
     .await
-}
-
-/// A socket to a node that itself says that it has the wanted role: a Sentinel may not know the newest state.
-async fn verified(attempt: &Attempt<'_>, wanted: ServiceRole) -> Result<Greeted, Refusal> {
-    let mut greeted = attempt.run().await?;
-    if Planted::TrustedSentinel.is_here() {
-        return Ok(greeted);
-    }
-    let stream = &mut *greeted.stream;
-    let address = attempt.address;
-    let mut replies = Replies::with_pushes(attempt.config);
-    let answer = timeout_at(attempt.end, async {
-        send(stream, &[&["ROLE"]]).await?;
-        replies.next(stream).await
-    });
-    let Ok(answer) = answer.await else {
-        return Err(timed_out(format!("{address} did not say its role in time")));
-    };
-    let answer = answer?;
-    if let Some(error) = answer.reply().error() {
-        return Err(Refusal::Server(error));
-    }
-    let pushes = replies.finish()?;
-    greeted.greeting.pushes.extend_from_slice(&pushes);
-    let role: Option<String> = answer
-        .elements()
-        .and_then(|mut elements| elements.next())
-        .and_then(|role| role.decode().ok());
-    let problem = match (role.as_deref(), wanted) {
-        (Some("master"), ServiceRole::Primary) | (Some("slave"), ServiceRole::Replica) => {
-            return Ok(greeted);
-        }
-        (Some("master"), ServiceRole::Replica) => "is a primary, not a replica",
-        (Some("slave"), ServiceRole::Primary) => "is a replica, not (yet) the primary",
-        _ => "is neither a primary nor a replica",
-    };
-    Err(Refusal::Io(std::io::Error::other(format!(
-        "{address} {problem}"
-    ))))
 }
 
 /// Why the Sentinels and nodes so far could not be used.

@@ -3,11 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU16;
 
-use typedis_core::{Connection, ConnectionEvent, MaintNotifications, Maintenance, Run, raw};
+use typedis_core::{
+    Config, Connection, ConnectionEvent, ErrorKind, MaintNotifications, Maintenance, Protocol, Run,
+    raw,
+};
 use typedis_testkit::fake::Fake;
-use typedis_testkit::push;
+use typedis_testkit::{Server, ServerKind, push};
 
 use crate::support::{by, naming, within};
+
+const BOTH: [Protocol; 2] = [Protocol::Newest, Protocol::Resp2];
 
 /// A primary that announces something right before it says its role.
 async fn announcing() -> Fake {
@@ -43,4 +48,63 @@ async fn an_announcement_that_comes_with_the_role_counts() {
         }
     })
     .await;
+}
+
+/// The service whose primary a Sentinel takes this server for.
+async fn led_by(port: u16) -> (Fake, Config) {
+    let sentinel = naming(Arc::new(AtomicU16::new(port))).await;
+    let config = by("shop", &[sentinel.addr()]);
+    (sentinel, config)
+}
+
+/// ROLE is among the dangerous commands. HELLO says the role as well.
+#[tokio::test]
+async fn a_user_who_may_not_ask_for_the_role_is_told_it_by_hello() {
+    let user = "user app on >pw ~* &* +@all -@dangerous";
+    for kind in [ServerKind::Valkey9, ServerKind::Redis6] {
+        let primary = Server::builder(kind).line(user).start().unwrap();
+        let replica = Server::builder(kind)
+            .line(user)
+            .line(format!("replicaof 127.0.0.1 {}", primary.port()))
+            .start()
+            .unwrap();
+        let (_right, to_primary) = led_by(primary.port()).await;
+        let (_wrong, to_replica) = led_by(replica.port()).await;
+        for protocol in BOTH {
+            let as_app =
+                |config: &Config| config.clone().credentials("app", "pw").protocol(protocol);
+            let conn = within(Connection::open(as_app(&to_primary))).await.unwrap();
+            let done: String = within(conn.run(raw("SET").key("k").arg("v").reply()))
+                .await
+                .unwrap();
+            assert_eq!(done, "OK");
+            let error = within(Connection::open(as_app(&to_replica)))
+                .await
+                .unwrap_err();
+            let text = error.to_string();
+            assert!(
+                text.contains("is a replica, not (yet) the primary"),
+                "{text}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_user_to_whom_nothing_tells_the_role_learns_which_permission_is_missing() {
+    let server = Server::builder(ServerKind::Valkey9)
+        .line("user app on >pw ~* &* +@all -role")
+        .line("rename-command HELLO \"\"")
+        .start()
+        .unwrap();
+    let (_sentinel, config) = led_by(server.port()).await;
+    for protocol in BOTH {
+        let config = config.clone().credentials("app", "pw").protocol(protocol);
+        let error = within(Connection::open(config)).await.unwrap_err();
+        let ErrorKind::Handshake(refused) = error.kind() else {
+            panic!("{error:?}")
+        };
+        assert_eq!(refused.code(), "NOPERM");
+        assert!(refused.message().contains("`+role` in the ACL"), "{error}");
+    }
 }
