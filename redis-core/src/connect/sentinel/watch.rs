@@ -6,7 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::ask::{self, SentinelConnection, address, timed_out};
 use crate::config::{Address, Config, Guard, ServiceRole};
@@ -22,6 +22,8 @@ struct FailoverWatch(JoinHandle<()>);
 
 /// How long a Sentinel may be silent before all Sentinels are asked.
 const SILENCE: Duration = Duration::from_secs(5);
+/// A line to a Sentinel that lived for at least this long did not fail right away.
+const SETTLED: Duration = Duration::from_secs(1);
 
 impl FailoverWatch {
     fn start(config: &Config, service: &str) -> Self {
@@ -72,8 +74,11 @@ impl Listener {
         loop {
             for sentinel in sentinels.to_ask(self.settings.addresses()) {
                 if let Ok(line) = self.subscribe(&sentinel).await {
-                    failures = 0;
+                    let start = Instant::now();
                     self.listen(line, &sentinel).await;
+                    if start.elapsed() >= SETTLED {
+                        failures = 0;
+                    }
                 }
             }
             sleep(self.settings.backoff.pause(failures)).await;
@@ -172,5 +177,65 @@ impl Listener {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::io;
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+    use tokio::sync::mpsc;
+    use tokio::time::Instant;
+
+    use super::FailoverWatch;
+    use crate::config::{Backoff, Config};
+
+    /// A Sentinel that accepts SUBSCRIBE, tells of it, and hangs up.
+    async fn hang_up(
+        mut line: DuplexStream,
+        subscribed: mpsc::UnboundedSender<Instant>,
+    ) -> io::Result<()> {
+        const SUBSCRIBED: &[u8] = b"*3\r\n$9\r\nsubscribe\r\n$14\r\n+switch-master\r\n:1\r\n";
+        let mut heard = Vec::new();
+        let has = |heard: &[u8], word: &[u8]| heard.windows(word.len()).any(|part| part == word);
+        // The handshake: two steps, which come in one piece.
+        while !has(&heard, b"LIB-VER") {
+            line.read_buf(&mut heard).await?;
+        }
+        line.write_all(b"+OK\r\n+OK\r\n").await?;
+        while !has(&heard, b"SUBSCRIBE") {
+            if line.read_buf(&mut heard).await? == 0 || has(&heard, b"SENTINEL") {
+                return Ok(());
+            }
+        }
+        let _ = subscribed.send(Instant::now());
+        line.write_all(SUBSCRIBED).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sentinel_that_accepts_and_hangs_up_is_not_hammered() {
+        let (subscribed, mut seen) = mpsc::unbounded_channel();
+        let config = Config::sentinel("shop", [("sentinel", 1)])
+            .backoff(Backoff {
+                first: Duration::from_millis(20),
+                longest: Duration::from_secs(2),
+            })
+            .transport(move |_| {
+                let (ours, theirs) = tokio::io::duplex(1024);
+                tokio::spawn(hang_up(theirs, subscribed.clone()));
+                async move { io::Result::Ok(ours) }
+            });
+        let _watch = FailoverWatch::start(&config, "shop");
+        let first = seen.recv().await.unwrap();
+        let mut last = first;
+        for _ in 0..12 {
+            last = seen.recv().await.unwrap();
+        }
+        // The clock of the test goes on only while everything waits: these are the pauses.
+        assert!(last - first > Duration::from_secs(3), "{:?}", last - first);
     }
 }
