@@ -89,23 +89,25 @@ impl Attempt<'_> {
     }
 
     async fn negotiate(&self) -> Result<Greeted, Refusal> {
-        let mut protocol = self.config.protocol;
-        let mut asked_again = false;
-        loop {
-            let error = match self.greet(protocol).await {
-                Err(Refusal::OldProtocol(error)) if protocol == Protocol::Newest => error,
-                other => return other,
-            };
-            if error.kind() != io::ErrorKind::Other && !asked_again {
-                // A server that has just died hangs up as well, so the answer to a second attempt decides.
-                asked_again = true;
-            } else if self.config.maintenance.notifications == MaintNotifications::On {
-                return Err(without_announcements(&error));
+        let error = match self.greet(self.config.protocol).await {
+            Err(Refusal::OldProtocol(error)) if self.config.protocol == Protocol::Newest => error,
+            other => return other,
+        };
+        let said_no = error.kind() == io::ErrorKind::Other;
+        if self.config.maintenance.notifications == MaintNotifications::On {
+            return Err(if said_no {
+                without_announcements(&error)
             } else {
-                // A handshake that failed half-way is not continued: the old protocol gets a new socket.
-                protocol = Protocol::Resp2;
-            }
+                self.located(self.explained(Refusal::Io(error)))
+            });
         }
+        // A handshake that failed half-way is not continued: the old protocol gets a new socket.
+        let old = self.greet(Protocol::Resp2).await?;
+        if said_no {
+            return Ok(old);
+        }
+        // Whoever hung up on HELLO may have been about to go away. It is there now, so a second HELLO decides.
+        Ok(self.greet(Protocol::Newest).await.unwrap_or(old))
     }
 
     async fn greet(&self, protocol: Protocol) -> Result<Greeted, Refusal> {
@@ -114,9 +116,10 @@ impl Attempt<'_> {
                 .await
                 .map_err(Refusal::Io)
         });
-        let Socket { stream, peer } = self.located(socket.await)?;
+        let located = |refusal| self.located(refusal);
+        let Socket { stream, peer } = socket.await.map_err(located)?;
         (self.opened)(self.address);
-        let mut stream = self.located(self.secure(stream).await)?;
+        let mut stream = self.secure(stream).await.map_err(located)?;
         let shaken = within(self.end, self.config, "it did not let us in", async {
             handshake::shake(&mut *stream, self.config, protocol, self.credentials, peer).await
         });
@@ -128,7 +131,7 @@ impl Attempt<'_> {
             }
             refusal => self.explained(refusal),
         });
-        let greeting = self.located(shaken)?;
+        let greeting = shaken.map_err(located)?;
         Ok(Greeted {
             stream,
             protocol,
@@ -185,14 +188,14 @@ impl Attempt<'_> {
     }
 
     /// Adds the address to a failure.
-    fn located<T>(&self, result: Result<T, Refusal>) -> Result<T, Refusal> {
-        result.map_err(|refusal| match refusal {
+    fn located(&self, refusal: Refusal) -> Refusal {
+        match refusal {
             Refusal::Io(error) => {
                 let kind = error.kind();
                 Refusal::Io(io::Error::new(kind, format!("{}: {error}", self.address)))
             }
             other => other,
-        })
+        }
     }
 }
 

@@ -40,6 +40,43 @@ async fn a_server_without_resp3_is_spoken_to_in_resp2() {
     }
 }
 
+/// A proxy before a server that is being restarted: it hangs up on this many connections, whatever they say.
+async fn hangs_up_at_first(count: usize) -> Fake {
+    Fake::start(move |mut peer| async move {
+        while let Some(command) = peer.command().await? {
+            if peer.number() < count {
+                return Ok(());
+            }
+            match command.name().as_str() {
+                "HELLO" => peer.send("%1\r\n$5\r\nproto\r\n:3\r\n").await?,
+                "ECHO" => peer.send(format!("+{}\r\n", command.text(1))).await?,
+                _ => peer.send("+OK\r\n").await?,
+            }
+        }
+        Ok(())
+    })
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn a_restart_that_a_proxy_hides_does_not_lead_to_resp2() {
+    for count in 1..6 {
+        let fake = hangs_up_at_first(count).await;
+        let conn = Connection::lazy(at(fake.addr())).unwrap();
+        assert_eq!(soon("an echo", conn.run(echo("x"))).await.unwrap(), "x");
+        let asked = |number: usize| {
+            fake.received(number)
+                .iter()
+                .any(|words| words.name() == "ECHO")
+        };
+        let used = (0..fake.connections())
+            .find(|number| asked(*number))
+            .unwrap();
+        assert_eq!(fake.received(used)[0], ["HELLO", "3"], "{count} at first");
+    }
+}
+
 #[tokio::test]
 async fn a_refusal_is_told_at_once_and_shows_no_password() {
     for (refusal, code) in [

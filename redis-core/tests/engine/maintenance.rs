@@ -176,6 +176,22 @@ async fn announcements_that_are_demanded_need_resp3() {
     conn.run(raw("PING").reply::<()>()).await.unwrap();
 }
 
+/// As a server that is being restarted, or a proxy before it.
+#[tokio::test]
+async fn a_server_that_hangs_up_is_not_one_without_resp3() {
+    let fake = Fake::start(|mut peer| async move {
+        let _ = peer.command().await?;
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let error = failed(Connection::open(asking(&fake)).await);
+    assert!(matches!(error.kind(), ErrorKind::Connect(_)), "{error}");
+    let text = error.to_string();
+    assert!(!text.contains("needs RESP3"), "{text}");
+    assert!(text.contains(&fake.addr().to_string()), "{text}");
+}
+
 #[tokio::test]
 async fn each_announcement_is_an_event_once() {
     let slots = array![array!["a:1", "b:2", "5,7-9"]];
