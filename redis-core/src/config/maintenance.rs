@@ -108,6 +108,12 @@ impl Detours {
         detours.push(Detour { from, to, until });
     }
 
+    /// The server at the configured address `from` cannot be used at `to`.
+    pub(crate) fn forget(&self, from: &Address, to: &Address) {
+        let is_other = |known: &Detour| known.from != *from || known.to != *to;
+        self.0.lock().retain(is_other);
+    }
+
     /// Where the server at a configured address is reached now, if that is elsewhere.
     pub(crate) fn of(&self, from: &Address) -> Option<Address> {
         let mut detours = self.0.lock();
@@ -161,6 +167,19 @@ mod tests {
         assert_eq!(detours.of(&address(2)), None);
         tokio::time::advance(Duration::from_secs(5)).await;
         assert_eq!(detours.of(&address(1)), None);
+    }
+
+    #[test]
+    fn a_detour_that_leads_nowhere_is_forgotten_and_no_other() {
+        let detours = Detours::default();
+        let until = Instant::now() + Duration::from_secs(60);
+        detours.note(address(1), address(2), until);
+        detours.note(address(3), address(2), until);
+        detours.forget(&address(1), &address(4));
+        assert_eq!(detours.of(&address(1)), Some(address(2)));
+        detours.forget(&address(1), &address(2));
+        assert_eq!(detours.of(&address(1)), None);
+        assert_eq!(detours.of(&address(3)), Some(address(2)));
     }
 
     #[test]

@@ -84,9 +84,10 @@ async fn try_all(config: &Config, opened: Opened<'_>) -> Result<Box<Ready>, Refu
         let end = share(end, count - index);
         match try_one(config, address, origin, credentials.as_ref(), end, opened).await {
             Ok(ready) => return Ok(ready),
-            // Another server would answer the same.
-            Err(last) if last.is_final() => return Err(last),
-            Err(last) => refusal = Some(last),
+            Err(last) if last.holds_everywhere() => return Err(last),
+            // The configured address is next, and is what counts.
+            Err(_) if address != *origin => {}
+            Err(last) => refusal = Some(Refusal::graver(refusal.take(), last)),
         }
     }
     Err(refusal.unwrap_or_else(|| Refusal::Io(io::ErrorKind::NotFound.into())))
@@ -120,7 +121,12 @@ async fn try_one(
         credentials,
         opened,
     };
-    let greeted = attempt.run().await?;
+    let greeted = attempt.run().await.inspect_err(|refusal| {
+        // What is refused there for good is not tried again, as long as nobody says once more that the server is there.
+        if refusal.is_final() {
+            config.maintenance.detours.forget(origin, address);
+        }
+    })?;
     let ready = Ready::new(greeted, address.clone(), origin.clone(), credentials);
     Ok(Box::new(ready))
 }

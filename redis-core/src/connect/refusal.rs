@@ -36,6 +36,19 @@ impl Refusal {
         }
     }
 
+    /// Whether every server would be refused for the same reason, because it is in the configuration.
+    pub(crate) fn holds_everywhere(&self) -> bool {
+        matches!(self, Self::Tls(error) if error.cause() == TlsCause::Settings)
+    }
+
+    /// What to report when no server could be used: the last refusal for which waiting does not help, or else the last.
+    pub(crate) fn graver(earlier: Option<Self>, later: Self) -> Self {
+        match earlier {
+            Some(earlier) if earlier.is_final() && !later.is_final() => earlier,
+            _ => later,
+        }
+    }
+
     /// The error for callers who wait for the connection.
     pub(crate) fn into_kind(self) -> ErrorKind {
         match self {

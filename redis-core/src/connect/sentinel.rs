@@ -97,14 +97,13 @@ pub(crate) async fn connect_to_service(
                     let ready = Ready::new(greeted, node.clone(), node, credentials);
                     return Ok(Box::new(ready));
                 }
-                // Another node of the service would answer the same.
-                Err(refusal) if refusal.is_final() => return Err(refusal),
-                Err(refusal) => failures.note(SentinelCause::Unusable, refusal.to_string()),
+                Err(refusal) if refusal.holds_everywhere() => return Err(refusal),
+                Err(refusal) => failures.refused(refusal),
             }
             tried.push(node);
         }
     }
-    Err(Refusal::Sentinel(failures.into_error(service)))
+    Err(failures.into_refusal(service))
 }
 
 /// The result of `work` on a node; `None` if it becomes known that the node has lost the wanted role, because
@@ -130,6 +129,8 @@ async fn unless_moved<T>(
 struct Failures {
     cause: Option<SentinelCause>,
     reasons: Vec<String>,
+    /// The last refusal of a node for which waiting does not help.
+    refusal: Option<Refusal>,
 }
 
 impl Failures {
@@ -140,6 +141,13 @@ impl Failures {
                 SentinelCause::UnknownService,
                 format!("{sentinel} does not know it"),
             ),
+        }
+    }
+
+    fn refused(&mut self, refusal: Refusal) {
+        self.note(SentinelCause::Unusable, refusal.to_string());
+        if refusal.is_final() {
+            self.refusal = Some(refusal);
         }
     }
 
@@ -157,8 +165,9 @@ impl Failures {
         self.reasons.push(reason);
     }
 
-    fn into_error(self, service: &str) -> SentinelError {
+    fn into_refusal(self, service: &str) -> Refusal {
         let cause = self.cause.unwrap_or(SentinelCause::Unreachable);
-        SentinelError::new(service, cause, self.reasons)
+        let failed = || Refusal::Sentinel(SentinelError::new(service, cause, self.reasons));
+        self.refusal.unwrap_or_else(failed)
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufStream};
 use tokio::net::{TcpListener, TcpStream};
 use typedis_core::{Address, Config, Connection, Error, ErrorKind};
+use typedis_testkit::fake::Fake;
 use typedis_testkit::proxy::{Cut, Proxy};
 use typedis_testkit::{Server, ServerKind, shared};
 
@@ -188,6 +189,32 @@ async fn the_next_host_is_tried_when_one_cannot_be_reached() {
         .connect_timeout(Duration::from_secs(1));
     let conn = within(Connection::open(config)).await.unwrap();
     assert_eq!(ping(&conn).await.unwrap(), "PONG");
+}
+
+/// A server that refuses everybody for good.
+async fn denying() -> Fake {
+    Fake::answering(|_| b"-DENIED Redis is running in protected mode\r\n".to_vec())
+        .await
+        .unwrap()
+}
+
+/// What one server refuses, another may accept.
+#[tokio::test]
+async fn a_host_that_refuses_for_good_gives_way_to_the_next() {
+    let (denies, up) = (denying().await, shared(ServerKind::Valkey9).addr());
+    let config = at(denies.addr()).or_tcp("127.0.0.1", up.port());
+    let conn = within(Connection::open(config)).await.unwrap();
+    assert_eq!(ping(&conn).await.unwrap(), "PONG");
+    // If none can be used, the refusal for which waiting does not help is the one to report.
+    let down = closed().await;
+    for (first, second) in [(denies.addr(), down), (down, denies.addr())] {
+        let config = at(first).or_tcp("127.0.0.1", second.port());
+        let error = refusal(config).await;
+        let ErrorKind::Handshake(refused) = error.kind() else {
+            panic!("{error:?}")
+        };
+        assert_eq!(refused.code(), "DENIED");
+    }
 }
 
 #[tokio::test]

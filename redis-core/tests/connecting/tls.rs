@@ -116,6 +116,17 @@ async fn an_expired_certificate_is_refused() {
 }
 
 #[tokio::test]
+async fn a_host_with_an_expired_certificate_gives_way_to_the_next() {
+    let authority = authority();
+    let expired = authority.expired_server(&["127.0.0.1"]).unwrap();
+    let expired = proxy(&TlsServer::new(expired)).await;
+    let good = proxy(&TlsServer::new(here(&authority))).await;
+    let config = trusting(expired.addr(), &authority).or_tcp("127.0.0.1", good.addr().port());
+    let conn = within(Connection::open(config)).await.unwrap();
+    assert_eq!(ping(&conn).await.unwrap(), "PONG");
+}
+
+#[tokio::test]
 async fn a_certificate_for_another_host_is_refused_unless_that_name_is_meant() {
     let authority = authority();
     let proxy = proxy(&TlsServer::new(

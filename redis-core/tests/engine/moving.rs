@@ -230,6 +230,44 @@ async fn a_move_to_where_nothing_listens_leaves_the_old_place_in_use() {
     answered_by(&conn, "1").await;
 }
 
+/// The announced time is long, and the old place serves.
+#[tokio::test]
+async fn a_new_place_that_refuses_for_good_is_not_waited_for() {
+    let refusing = Fake::answering(|_| b"-DENIED Redis is running in protected mode\r\n".to_vec());
+    let refusing = Arc::new(refusing.await.unwrap());
+    let to = refusing.clone();
+    let fake = Fake::start(move |mut peer| {
+        let to = to.clone();
+        async move {
+            let mut next = greet(&mut peer).await?;
+            while let Some(command) = next {
+                let text = command.text(1);
+                if text == "go" {
+                    peer.send(moving(600, &to)).await?;
+                }
+                let reply = format!("{}:{text}", peer.number());
+                peer.send(Resp::from(reply.as_str())).await?;
+                if text == "end" {
+                    return Ok(());
+                }
+                next = peer.command().await?;
+            }
+            Ok(())
+        }
+    })
+    .await
+    .unwrap();
+    let conn = connect(asking(&fake)).await;
+    let mut events = conn.events();
+    say(&conn, "go").await;
+    soon("a failed attempt", async {
+        while !matches!(events.next().await, Some(ConnectionEvent::Failed(_))) {}
+    })
+    .await;
+    assert_eq!(say(&conn, "end").await, "0:end");
+    answered_by(&conn, "1").await;
+}
+
 /// The server closes the old socket before a reply that it owes; the command may be repeated.
 #[tokio::test]
 async fn an_old_socket_that_is_closed_early_gives_way_to_the_new_one() {

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU16;
 
 use typedis_core::{
     Config, Connection, ConnectionEvent, ErrorKind, MaintNotifications, Maintenance, Protocol, Run,
-    raw,
+    ServiceRole, raw,
 };
 use typedis_testkit::fake::Fake;
 use typedis_testkit::{Server, ServerKind, push};
@@ -107,4 +107,49 @@ async fn a_user_to_whom_nothing_tells_the_role_learns_which_permission_is_missin
         assert_eq!(refused.code(), "NOPERM");
         assert!(refused.message().contains("`+role` in the ACL"), "{error}");
     }
+}
+
+/// A Sentinel that names these replicas, and no primary.
+async fn naming_replicas(ports: [u16; 2]) -> Fake {
+    let replicas: String = ports
+        .map(|port| {
+            let port = port.to_string();
+            let length = port.len();
+            format!("*4\r\n$2\r\nip\r\n$9\r\n127.0.0.1\r\n$4\r\nport\r\n${length}\r\n{port}\r\n")
+        })
+        .concat();
+    Fake::answering(move |words| match words.text(1).as_str() {
+        "REPLICAS" => format!("*2\r\n{replicas}").into(),
+        "SENTINELS" => "*0\r\n".into(),
+        "GET-MASTER-ADDR-BY-NAME" => "*-1\r\n".into(),
+        _ => "+OK\r\n".into(),
+    })
+    .await
+    .unwrap()
+}
+
+/// They are tried in random order, so this is done again and again.
+#[tokio::test]
+async fn a_replica_that_refuses_for_good_gives_way_to_another() {
+    let denying = Fake::answering(|_| b"-DENIED Redis is running in protected mode\r\n".to_vec());
+    let denying = denying.await.unwrap();
+    let good = Fake::answering(|words| match words.name().as_str() {
+        "HELLO" => "%1\r\n$5\r\nproto\r\n:3\r\n".into(),
+        "ROLE" => "*1\r\n$5\r\nslave\r\n".into(),
+        "PING" => "+PONG\r\n".into(),
+        _ => "+OK\r\n".into(),
+    })
+    .await
+    .unwrap();
+    let sentinel = naming_replicas([denying.addr().port(), good.addr().port()]).await;
+    let config = by("shop", &[sentinel.addr()]).role(ServiceRole::Replica);
+    while denying.connections() < 3 {
+        let conn = within(Connection::open(&config)).await.unwrap();
+        let pong: String = within(conn.run(raw("PING").reply())).await.unwrap();
+        assert_eq!(pong, "PONG");
+    }
+    let sentinel = naming_replicas([denying.addr().port(); 2]).await;
+    let config = by("shop", &[sentinel.addr()]).role(ServiceRole::Replica);
+    let error = within(Connection::open(config)).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Handshake(_)), "{error:?}");
 }
