@@ -40,20 +40,25 @@ static CLUSTER_INFO: CommandInfo = command_info!("CLUSTER INFO").readonly();
 
 /// Asks the configured servers in turn, until one knows the cluster.
 pub(super) async fn discover(config: &Config) -> Result<Topology> {
-    let mut failure = None;
+    let mut failure: Option<Error> = None;
     for address in config.addresses() {
         let node = Node::new(config, address);
-        match ask(&node, config.connect_timeout).await {
+        let error = match ask(&node, config.connect_timeout).await {
             Ok(topology) if topology.served() > 0 => return Ok(topology),
-            Ok(_) => failure = Some(no_slots(address)),
-            // Other servers would answer the same.
-            Err(error) if matches!(error.kind(), ErrorKind::Handshake(_) | ErrorKind::Tls(_)) => {
-                return Err(no_database(config, &error).unwrap_or(error));
-            }
-            Err(error) => failure = Some(error),
+            Ok(_) => no_slots(address),
+            Err(error) => error,
+        };
+        // The last refusal for which waiting does not help is the one to report; it may hold for this server alone.
+        if is_refusal(&error) || !failure.as_ref().is_some_and(is_refusal) {
+            failure = Some(error);
         }
     }
-    Err(failure.unwrap_or_else(|| Error::config("no server is named")))
+    let failure = failure.unwrap_or_else(|| Error::config("no server is named"));
+    Err(no_database(config, &failure).unwrap_or(failure))
+}
+
+fn is_refusal(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Handshake(_) | ErrorKind::Tls(_))
 }
 
 /// What is wrong, if the nodes refuse the configured database.

@@ -160,6 +160,25 @@ async fn a_seed_that_is_dead_or_knows_nothing_is_passed_over() {
     assert!(error.is_connection(), "{error}");
 }
 
+/// What one server refuses, another may accept.
+#[tokio::test]
+async fn a_seed_that_refuses_for_good_is_passed_over() {
+    let fake = FakeCluster::start(2, |_| Answer::Usual).await.unwrap();
+    let denying = Fake::answering(|_| b"-DENIED Redis is running in protected mode\r\n".to_vec());
+    let denying = denying.await.unwrap();
+    let url = format!("redis://{},{}", denying.addr(), fake.node(1).addr());
+    let cluster = Cluster::open(config(&url)).await.unwrap();
+    assert_eq!(cluster.topology().nodes().len(), 2);
+    // If none can be used, the refusal is the one to report.
+    for url in [
+        format!("redis://{},127.0.0.1:1", denying.addr()),
+        format!("redis://127.0.0.1:1,{}", denying.addr()),
+    ] {
+        let error = Cluster::open(config(&url)).await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Handshake(_)), "{error:?}");
+    }
+}
+
 #[tokio::test]
 async fn one_node_is_a_connection_of_its_own_on_which_redirects_are_errors() {
     let space = keys_of(ServerKind::Valkey9).await;
