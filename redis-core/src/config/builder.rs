@@ -8,6 +8,7 @@ use super::backoff::Backoff;
 use super::budget::Budget;
 use super::cluster_settings::ClusterSettings;
 use super::code::{Connector, Hook, Provider, Resolver};
+use super::failing::Failing;
 use super::lag::{Capacity, Lag};
 use super::maintenance::{MaintNotifications, Maintenance, MovingEndpoint};
 use super::secret::Secret;
@@ -106,6 +107,7 @@ pub struct Config {
     pub(crate) provider: Option<Hook<Provider>>,
     pub(crate) resolver: Option<Hook<Resolver>>,
     pub(crate) connector: Option<Hook<Connector>>,
+    pub(crate) failing: Failing,
     /// Commands for a new socket, after those for the settings.
     pub(crate) introduction: Vec<Introduction>,
     /// Whether this is one node of several: commands that it refuses or loses go back to callers, who may send them
@@ -176,6 +178,7 @@ impl Config {
             provider: None,
             resolver: None,
             connector: None,
+            failing: Failing::default(),
             introduction: Vec::new(),
             routed: false,
         }

@@ -43,8 +43,8 @@ impl Config {
         self
     }
 
-    /// Resolves host names with your own function. It is called at each attempt to connect, and all addresses
-    /// that it returns are tried.
+    /// Resolves host names with your own function. It is called at each attempt to connect. The addresses that it returns
+    /// are tried in order, until one accepts the socket; one that then does not let us in comes last at the next attempt.
     ///
     /// ```
     /// # extern crate typedis_core as typedis;

@@ -9,6 +9,7 @@
 //! - `address`, `backoff`, `budget`, `cluster_settings`, `credentials`, `lag`, `read_from`, `secret`, `tls`: types of single settings
 //! - `code`: the types of the user's own code
 //! - `maintenance`: maintenance that servers announce
+//! - `failing`: addresses of names at which the last handshake failed
 //! - `sentinels`: what all connections of one configuration know about the Sentinels of a service
 //! - `human`: times and sizes as people write them; `nearest`: the known word nearest to a wrong one
 
@@ -20,6 +21,7 @@ mod cluster;
 mod cluster_settings;
 mod code;
 mod credentials;
+mod failing;
 mod hook;
 mod human;
 mod knobs;

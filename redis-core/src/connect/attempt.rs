@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use super::refusal::Refusal;
 use super::transport::{self, Socket};
 use crate::config::{Address, Config, Credentials, MaintNotifications, Protocol, Transport};
 use crate::error::ServerVersion;
+use crate::runtime::from_now;
 
 /// A socket that is ready for commands.
 pub(crate) struct Ready {
@@ -93,7 +95,7 @@ impl Attempt<'_> {
             Err(Refusal::OldProtocol(error)) if self.config.protocol == Protocol::Newest => error,
             other => return other,
         };
-        let said_no = error.kind() == io::ErrorKind::Other;
+        let said_no = has_said_no(&error);
         if self.config.maintenance.notifications == MaintNotifications::On {
             return Err(if said_no {
                 without_announcements(&error)
@@ -116,27 +118,59 @@ impl Attempt<'_> {
                 .await
                 .map_err(Refusal::Io)
         });
-        let located = |refusal| self.located(refusal);
-        let Socket { stream, peer } = socket.await.map_err(located)?;
+        let Socket {
+            stream,
+            peer,
+            choice,
+        } = socket.await.map_err(|refusal| self.located(refusal))?;
         (self.opened)(self.address);
-        let mut stream = self.secure(stream).await.map_err(located)?;
+        let greeted = self.greet_over(stream, protocol, peer).await;
+        if let Some(address) = choice {
+            self.remember(address, &greeted);
+        }
+        greeted.map_err(|refusal| self.located(refusal))
+    }
+
+    async fn greet_over(
+        &self,
+        stream: Box<dyn Transport>,
+        protocol: Protocol,
+        peer: Option<IpAddr>,
+    ) -> Result<Greeted, Refusal> {
+        let mut stream = self.secure(stream).await?;
         let shaken = within(self.end, self.config, "it did not let us in", async {
             handshake::shake(&mut *stream, self.config, protocol, self.credentials, peer).await
         });
-        let shaken = shaken.await.map_err(|refusal| match refusal {
+        let greeting = shaken.await.map_err(|refusal| match refusal {
             // A certificate that is refused has nothing to do with the protocol.
             #[cfg(feature = "tls")]
             Refusal::OldProtocol(error) if super::tls::is_of_tls(&error) => {
                 self.explained(Refusal::Io(error))
             }
             refusal => self.explained(refusal),
-        });
-        let greeting = shaken.map_err(located)?;
+        })?;
         Ok(Greeted {
             stream,
             protocol,
             greeting,
         })
+    }
+
+    /// Remembers whether one of several addresses of a name lets us in, for the order in which they are tried next.
+    fn remember(&self, address: SocketAddr, greeted: &Result<Greeted, Refusal>) {
+        let (config, failing) = (self.config, &self.config.failing);
+        match greeted {
+            Ok(_) => failing.forget(address),
+            Err(Refusal::OldProtocol(error)) if has_said_no(error) => {}
+            Err(_) => {
+                /// How long it comes last, once the next attempt has been made.
+                const EXTRA: Duration = Duration::from_secs(60);
+                let next = config
+                    .connect_timeout
+                    .saturating_add(config.backoff.longest);
+                failing.note(address, from_now(next.saturating_add(EXTRA)));
+            }
+        }
     }
 
     #[cfg(feature = "tls")]
@@ -197,6 +231,11 @@ impl Attempt<'_> {
             other => other,
         }
     }
+}
+
+/// Whether a server answered HELLO with a refusal; otherwise it hung up.
+fn has_said_no(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Other
 }
 
 /// Limits the time of a step; `silent` is the text of the error when the time is up.

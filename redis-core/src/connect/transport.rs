@@ -22,22 +22,32 @@ pub(crate) struct Socket {
     pub(crate) stream: Box<dyn Transport>,
     /// Where it leads, if that is known.
     pub(crate) peer: Option<IpAddr>,
+    /// The address that it leads to, if it is one of several that a name has.
+    pub(crate) choice: Option<SocketAddr>,
 }
 
-/// Connects to an address, without TLS. A name is resolved again each time, and all its addresses are tried.
+/// Connects to an address, without TLS. A name is resolved again each time, and all its addresses are tried. Those at
+/// which the last handshake failed come last.
 pub(crate) async fn open(config: &Config, address: &Address) -> io::Result<Socket> {
-    let unknown = |stream| Socket { stream, peer: None };
+    let unknown = |stream| Socket {
+        stream,
+        peer: None,
+        choice: None,
+    };
     if let Some(connect) = &config.connector {
         return connect(address).await.map(unknown);
     }
     match address {
         Address::Tcp(host, port) => {
-            let addresses = resolve::resolve(config, host, *port).await?;
+            let mut addresses = resolve::resolve(config, host, *port).await?;
+            config.failing.put_last(&mut addresses);
+            let several = addresses.len() > 1;
             let stream = race(addresses, config).await?;
-            let peer = stream.peer_addr().ok().map(|peer| peer.ip());
+            let peer = stream.peer_addr().ok();
             Ok(Socket {
                 stream: Box::new(stream),
-                peer,
+                peer: peer.map(|peer| peer.ip()),
+                choice: peer.filter(|_| several),
             })
         }
         Address::Unix(path) => Ok(unknown(Box::new(UnixStream::connect(path).await?))),

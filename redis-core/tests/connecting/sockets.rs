@@ -110,6 +110,26 @@ async fn every_address_of_a_name_is_tried() {
     assert_eq!(ping(&conn).await.unwrap(), "PONG");
 }
 
+/// That an address accepts a socket does not mean that a server is there.
+#[tokio::test]
+async fn an_address_that_does_not_let_us_in_gives_way_to_the_next() {
+    let closing = Fake::start(|_| async { Ok(()) }).await.unwrap();
+    let denies = denying().await;
+    let up = shared(ServerKind::Valkey9).addr();
+    let named = |bad: SocketAddr| {
+        quick(Config::tcp("cache.example", 6379))
+            .resolver(move |_, _| async move { Ok(vec![bad, up]) })
+    };
+    let conn = Connection::lazy(named(closing.addr())).unwrap();
+    assert_eq!(within(ping(&conn)).await.unwrap(), "PONG");
+    // What one connection has learned holds for all of the configuration.
+    let config = named(denies.addr());
+    let error = refusal(config.clone()).await;
+    assert!(matches!(error.kind(), ErrorKind::Handshake(_)), "{error:?}");
+    let conn = within(Connection::open(config)).await.unwrap();
+    assert_eq!(ping(&conn).await.unwrap(), "PONG");
+}
+
 #[tokio::test]
 async fn names_that_lead_nowhere_are_errors() {
     let nowhere = quick(Config::tcp("cache.example", 1));
