@@ -10,13 +10,15 @@
 //! - `code`: the types of the user's own code
 //! - `maintenance`: maintenance that servers announce
 //! - `failing`: addresses of names at which the last handshake failed
-//! - `sentinels`: what all connections of one configuration know about the Sentinels of a service
+//! - `sentinels`: what all connections of one configuration know about the Sentinels of a service; `claim`: what one of
+//!   them says of the primary
 //! - `human`: times and sizes as people write them; `nearest`: the known word nearest to a wrong one
 
 mod address;
 mod backoff;
 mod budget;
 mod builder;
+mod claim;
 mod cluster;
 mod cluster_settings;
 mod code;
@@ -43,6 +45,7 @@ pub use backoff::Backoff;
 pub use budget::Budget;
 pub(crate) use builder::Introduction;
 pub use builder::{Config, Protocol};
+pub(crate) use claim::{Claim, Verdict};
 #[cfg(feature = "tls")]
 pub(crate) use code::Hook;
 pub(crate) use code::{Transport, Unavailable};
@@ -54,7 +57,7 @@ pub use maintenance::{MaintNotifications, MovingEndpoint};
 pub use read_from::ReadFrom;
 pub use secret::Secret;
 pub use sentinels::ServiceRole;
-pub(crate) use sentinels::{Follow, Guard, Moves};
+pub(crate) use sentinels::{Follow, Guard, Moves, Sentinels};
 #[cfg(feature = "tls")]
 pub(crate) use tls::{Contents, IdentityContents};
 #[cfg(feature = "tls")]

@@ -7,6 +7,7 @@ use std::sync::{Arc, Weak};
 use tokio::sync::Notify;
 
 use super::address::Address;
+use super::claim::{Claim, Verdict};
 use super::secret::Secret;
 
 use crate::runtime::Lock;
@@ -70,6 +71,8 @@ struct Primary {
     address: Option<Address>,
     /// How often it has changed.
     moves: u64,
+    /// The newest that a Sentinel said, also to connections that asked without the watch.
+    known: Option<Claim>,
 }
 
 /// Reports moves of a service, from the moment on at which it was made.
@@ -87,6 +90,16 @@ impl Primary {
             self.moves += 1;
         }
         is_another
+    }
+
+    /// Returns whether the claim counts, which is not older than what is known.
+    fn take_over(&mut self, claim: &Claim) -> bool {
+        let known = self.known.as_ref();
+        let counts = claim.against(known) != Verdict::Outdated;
+        if counts {
+            self.known = Some(claim.after(known));
+        }
+        counts
     }
 }
 
@@ -221,10 +234,48 @@ impl Sentinels {
         guard
     }
 
-    /// This Sentinel says that the primary is now at `primary`. Connections, and attempts to connect, to a node that
-    /// does not have the role they want are told to leave it.
-    pub(crate) fn moved(&self, primary: &Address, by: &Address) {
-        if self.0.primary.lock().change(primary) {
+    /// What it is worth that a Sentinel says this.
+    pub(crate) fn judge(&self, claim: &Claim) -> Verdict {
+        claim.against(self.0.primary.lock().known.as_ref())
+    }
+
+    /// Whether an answer with this number is older than what is known.
+    pub(crate) fn is_outdated(&self, epoch: Option<u64>) -> bool {
+        let primary = self.0.primary.lock();
+        let known = primary.known.as_ref().and_then(|known| known.epoch);
+        epoch.zip(known).is_some_and(|(said, known)| said < known)
+    }
+
+    /// The primary that the newest answer named.
+    pub(crate) fn known(&self) -> Option<Address> {
+        let primary = self.0.primary.lock();
+        Some(primary.known.as_ref()?.primary.clone())
+    }
+
+    /// A connection was made to the node of a claim, which said that it is the primary. It moves no other connection; that is up
+    /// to the watch.
+    pub(crate) fn found(&self, claim: &Claim) {
+        self.0.primary.lock().take_over(claim);
+    }
+
+    /// The service was removed from the Sentinels and is monitored anew: numbers begin again with this claim.
+    pub(crate) fn begin_anew(&self, claim: &Claim, by: &Address) {
+        self.0.primary.lock().known = None;
+        self.moved(claim, by);
+    }
+
+    /// This Sentinel said where the primary is, and was found to be right. Connections, and attempts to connect, to a
+    /// node that does not have the role they want are told to leave it. A claim that has become outdated meanwhile does
+    /// nothing.
+    pub(crate) fn moved(&self, claim: &Claim, by: &Address) {
+        let mut known = self.0.primary.lock();
+        if !known.take_over(claim) {
+            return;
+        }
+        let primary = &claim.primary;
+        let is_another = known.change(primary);
+        drop(known);
+        if is_another {
             // The others may learn about it later.
             self.prefer(by);
             self.0.moved.notify_waiters();

@@ -24,7 +24,7 @@ use tokio::time::Instant;
 
 use super::attempt::{Attempt, Opened, Ready, share};
 use super::refusal::Refusal;
-use crate::config::{Address, Config, Credentials, Moves, ServiceRole};
+use crate::config::{Address, Claim, Config, Credentials, Moves, Sentinels, ServiceRole};
 use crate::error::{SentinelCause, SentinelError};
 
 mod ask;
@@ -43,67 +43,180 @@ pub(crate) async fn connect_to_service(
     end: Instant,
     opened: Opened<'_>,
 ) -> Result<Box<Ready>, Refusal> {
-    let sentinels = &config.service.sentinels;
-    let role = config.service.role;
-    let asking = ask::settings(config);
-    let mut queue = VecDeque::from(sentinels.to_ask(config.addresses()));
-    let mut asked = Vec::new();
-    let mut tried = Vec::new();
-    let mut failures = Failures::default();
-    while let Some(sentinel) = queue.pop_front() {
-        // This begins before the Sentinel is asked: its answer may be outdated when it comes.
-        let mut moves = sentinels.moves();
+    let mut search = Search {
+        config,
+        service,
+        asking: ask::settings(config),
+        credentials,
+        end,
+        opened,
+        queue: config.service.sentinels.to_ask(config.addresses()).into(),
+        asked: Vec::new(),
+        late: VecDeque::new(),
+        tried: Vec::new(),
+        failures: Failures::default(),
+    };
+    while let Some(named) = search.next().await {
+        if let Some(ready) = search.try_nodes(named).await? {
+            return Ok(ready);
+        }
+    }
+    Err(search.failures.into_refusal(service))
+}
+
+/// The search for a node, which goes from Sentinel to Sentinel.
+struct Search<'a> {
+    config: &'a Config,
+    service: &'a str,
+    /// The settings for Sentinels.
+    asking: Config,
+    credentials: Option<&'a Credentials>,
+    end: Instant,
+    opened: Opened<'a>,
+    /// The Sentinels that are still to be asked.
+    queue: VecDeque<Address>,
+    asked: Vec<Address>,
+    /// Answers that are older than what is known.
+    late: VecDeque<Named>,
+    /// The nodes that cannot be used.
+    tried: Vec<Address>,
+    failures: Failures,
+}
+
+/// The nodes that a Sentinel named.
+struct Named {
+    sentinel: Address,
+    nodes: Vec<Address>,
+    epoch: Option<u64>,
+    /// The moves of the service from before the Sentinel was asked: its answer may be outdated when it comes.
+    moves: Moves,
+    /// When their share of the time is over.
+    end: Instant,
+}
+
+impl Search<'_> {
+    fn sentinels(&self) -> &Sentinels {
+        &self.config.service.sentinels
+    }
+
+    /// The next nodes to try. Those of a Sentinel that is behind come when all Sentinels were asked.
+    async fn next(&mut self) -> Option<Named> {
+        while let Some(sentinel) = self.queue.pop_front() {
+            let named = self.ask(sentinel).await;
+            match named {
+                Some(named) if self.sentinels().is_outdated(named.epoch) => {
+                    self.late.push_back(named);
+                }
+                Some(named) => return Some(named),
+                None => {}
+            }
+        }
+        let mut named = self.late.pop_front()?;
+        named.end = share(self.end, self.late.len() + 1);
+        if self.config.service.role == ServiceRole::Primary {
+            // Where the primary was last may be right where a Sentinel is wrong.
+            let known = self.sentinels().known();
+            named.nodes.splice(0..0, known);
+        }
+        Some(named)
+    }
+
+    /// Asks one Sentinel for nodes, and about other Sentinels.
+    async fn ask(&mut self, sentinel: Address) -> Option<Named> {
+        let moves = self.sentinels().moves();
         // Half of a Sentinel's share is for its answer, half for the nodes that it names.
-        let end = share(end, queue.len() + 1);
-        asked.push(sentinel.clone());
-        let answer = match ask::locate(&asking, service, role, &sentinel, share(end, 2)).await {
+        let end = share(self.end, self.queue.len() + self.late.len() + 1);
+        let role = self.config.service.role;
+        self.asked.push(sentinel.clone());
+        let asked = ask::locate(&self.asking, self.service, role, &sentinel, share(end, 2));
+        let answer = match asked.await {
             Ok(answer) => answer,
             Err(miss) => {
-                failures.missed(&sentinel, miss);
-                continue;
+                self.failures.missed(&sentinel, miss);
+                return None;
             }
         };
-        for learned in sentinels.learn(config.addresses(), &sentinel, answer.sentinels) {
-            if !asked.contains(&learned) && !queue.contains(&learned) {
-                queue.push_back(learned);
+        self.learn(&sentinel, answer.sentinels, answer.epoch);
+        if answer.nodes.is_empty() {
+            let reason = format!("{sentinel} knows none");
+            self.failures.note(SentinelCause::NoReplica, reason);
+        }
+        Some(Named {
+            sentinel,
+            nodes: answer.nodes,
+            epoch: answer.epoch,
+            moves,
+            end,
+        })
+    }
+
+    /// Puts other Sentinels on the list of those to ask. One that is behind teaches nothing that lasts.
+    fn learn(&mut self, from: &Address, others: Vec<Address>, epoch: Option<u64>) {
+        let others = if self.sentinels().is_outdated(epoch) {
+            others
+        } else {
+            let configured = self.config.addresses();
+            self.sentinels().learn(configured, from, others)
+        };
+        for other in others {
+            if !self.asked.contains(&other) && !self.queue.contains(&other) {
+                self.queue.push_back(other);
             }
         }
-        if answer.nodes.is_empty() {
-            failures.note(SentinelCause::NoReplica, format!("{sentinel} knows none"));
-        }
-        let nodes: Vec<Address> = answer.nodes;
+    }
+
+    /// A socket to one of the nodes, if one can be used.
+    async fn try_nodes(&mut self, mut named: Named) -> Result<Option<Box<Ready>>, Refusal> {
+        let role = self.config.service.role;
+        let nodes = std::mem::take(&mut named.nodes);
         let count = nodes.len();
         for (index, node) in nodes.into_iter().enumerate() {
-            if tried.contains(&node) {
+            if self.tried.contains(&node) {
                 continue;
             }
             let attempt = Attempt {
-                config,
+                config: self.config,
                 address: &node,
                 host: node.host(),
-                end: share(end, count - index),
-                credentials,
-                opened,
+                end: share(named.end, count - index),
+                credentials: self.credentials,
+                opened: self.opened,
             };
             let verified = verified(&attempt, role);
-            let Some(verified) = unless_moved(verified, &mut moves, &node, role).await else {
-                failures.note(SentinelCause::Unusable, format!("{node} lost its role"));
-                queue.push_front(sentinel);
+            let Some(verified) = unless_moved(verified, &mut named.moves, &node, role).await else {
+                let reason = format!("{node} lost its role");
+                self.failures.note(SentinelCause::Unusable, reason);
+                self.queue.push_front(named.sentinel);
                 break;
             };
             match verified {
                 Ok(greeted) => {
-                    sentinels.prefer(&sentinel);
-                    let ready = Ready::new(greeted, node.clone(), node, credentials);
-                    return Ok(Box::new(ready));
+                    self.note_success(&named, &node);
+                    let ready = Ready::new(greeted, node.clone(), node, self.credentials);
+                    return Ok(Some(Box::new(ready)));
                 }
                 Err(refusal) if refusal.holds_everywhere() => return Err(refusal),
-                Err(refusal) => failures.refused(refusal),
+                Err(refusal) => self.failures.refused(refusal),
             }
-            tried.push(node);
+            self.tried.push(node);
+        }
+        Ok(None)
+    }
+
+    /// The node has the wanted role, so its Sentinel was right, unless it is behind.
+    fn note_success(&self, named: &Named, node: &Address) {
+        let (sentinels, epoch) = (self.sentinels(), named.epoch);
+        if sentinels.is_outdated(epoch) {
+            return;
+        }
+        sentinels.prefer(&named.sentinel);
+        if self.config.service.role == ServiceRole::Primary {
+            sentinels.found(&Claim {
+                primary: node.clone(),
+                epoch,
+            });
         }
     }
-    Err(failures.into_refusal(service))
 }
 
 /// The result of `work` on a node; `None` if it becomes known that the node has lost the wanted role, because

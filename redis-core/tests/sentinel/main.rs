@@ -6,6 +6,7 @@
 //! - `follow`: real servers that fail, are demoted, disappear
 //! - `hang`: a primary that hangs, and what has a reply owed when the Sentinels promote another node
 //! - `answers`: what Sentinels may say, by script
+//! - `behind`: Sentinels that are behind the others
 //! - `nodes`: what nodes say before they are used
 
 #![allow(
@@ -16,6 +17,7 @@
 )]
 
 mod answers;
+mod behind;
 mod follow;
 mod hang;
 mod nodes;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use typedis_core::{Backoff, Config, Result, Run, raw};
 use typedis_testkit::SentinelService;
 use typedis_testkit::fake::Fake;
+use typedis_testkit::resp::Resp;
 use typedis_testkit::sentinel_service::SERVICE;
 
 /// Longer than anything here takes, on a busy machine too.
@@ -32,28 +33,78 @@ pub(crate) fn quick(config: Config) -> Config {
         .command_timeout(LONG)
 }
 
-/// A Sentinel that names whatever port is in there.
-pub(crate) async fn naming(port: Arc<AtomicU16>) -> Fake {
+/// What a scripted Sentinel says of the service `shop`.
+#[derive(Clone, Copy)]
+pub(crate) struct Told {
+    /// The port of the primary.
+    pub(crate) port: u16,
+    /// The number of its configuration, if it says that.
+    pub(crate) epoch: Option<u64>,
+    /// The channel and the text of a message that subscribers get at once.
+    pub(crate) message: Option<(&'static str, &'static str)>,
+}
+
+impl Told {
+    pub(crate) fn at(port: u16, epoch: impl Into<Option<u64>>) -> Self {
+        Self {
+            port,
+            epoch: epoch.into(),
+            message: None,
+        }
+    }
+}
+
+/// A Sentinel that says what `told` returns.
+pub(crate) async fn saying(told: impl Fn() -> Told + Send + Sync + 'static) -> Fake {
     Fake::answering(move |command| {
         let words: Vec<String> = (0..command.bytes().len())
             .map(|index| command.text(index))
             .collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let told = told();
         let text = match words[..] {
             ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", "shop"] => {
-                let port = port.load(Ordering::SeqCst).to_string();
-                format!("*2\r\n$9\r\n127.0.0.1\r\n${}\r\n{port}\r\n", port.len())
+                list(&["127.0.0.1", &told.port.to_string()])
             }
             ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", _] => "*-1\r\n".to_owned(),
-            ["SENTINEL", _, "shop"] => "*0\r\n".to_owned(),
+            ["SENTINEL", "MASTER", "shop"] => match told.epoch {
+                Some(epoch) => list(&["name", "shop", "config-epoch", &epoch.to_string()]),
+                None => list(&[]),
+            },
+            ["SENTINEL", _, "shop"] => list(&[]),
             ["SENTINEL", ..] => "-ERR No such master with that name\r\n".to_owned(),
-            ["SUBSCRIBE", ..] => "*3\r\n$9\r\nsubscribe\r\n$1\r\nx\r\n:1\r\n".to_owned(),
+            ["SUBSCRIBE", ..] => {
+                let message = told
+                    .message
+                    .map(|(channel, text)| list(&["message", channel, text]));
+                let subscribed = "*3\r\n$9\r\nsubscribe\r\n$1\r\nx\r\n:1\r\n";
+                format!("{subscribed}{}", message.unwrap_or_default())
+            }
             _ => "+OK\r\n".to_owned(),
         };
         text.into_bytes()
     })
     .await
     .unwrap()
+}
+
+/// A Sentinel that names whatever port is in there.
+pub(crate) async fn naming(port: Arc<AtomicU16>) -> Fake {
+    saying(move || Told::at(port.load(Ordering::SeqCst), None)).await
+}
+
+/// An array of texts.
+fn list(texts: &[&str]) -> String {
+    let texts: Vec<Resp> = texts.iter().map(|text| Resp::from(*text)).collect();
+    Resp::aggregate('*', &texts).to_string()
+}
+
+/// How often a Sentinel was asked where the service is.
+pub(crate) fn questions(sentinel: &Fake) -> usize {
+    let heard = (0..sentinel.connections()).flat_map(|number| sentinel.received(number));
+    heard
+        .filter(|words| words.text(1) == "GET-MASTER-ADDR-BY-NAME")
+        .count()
 }
 
 pub(crate) fn by(service: &str, sentinels: &[SocketAddr]) -> Config {

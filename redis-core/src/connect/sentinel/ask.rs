@@ -21,7 +21,12 @@ pub(super) struct Answer {
     pub(super) nodes: Vec<Address>,
     /// The other Sentinels.
     pub(super) sentinels: Vec<Address>,
+    /// The number of the configuration that this is from, if it said so.
+    pub(super) epoch: Option<u64>,
 }
+
+/// A service has a handful of Sentinels; one that names more than this is broken.
+const MOST: usize = 64;
 
 /// Why a Sentinel gave no answer.
 pub(super) enum Miss {
@@ -62,15 +67,20 @@ pub(super) async fn locate(
             ServiceRole::Replica => "REPLICAS",
         };
         let query: &[&str] = &["SENTINEL", query, service];
-        line.send(&[query, &["SENTINEL", "SENTINELS", service]])
-            .await?;
-        Ok((line.next().await?, line.next().await?))
+        // If the service moves between the first two answers, the number is too low, and never too high.
+        line.send(&[
+            &["SENTINEL", "MASTER", service],
+            query,
+            &["SENTINEL", "SENTINELS", service],
+        ])
+        .await?;
+        Ok([line.next().await?, line.next().await?, line.next().await?])
     });
-    let asked: Result<(Frame, Frame), Refusal> = match asked.await {
+    let asked: Result<[Frame; 3], Refusal> = match asked.await {
         Ok(asked) => asked,
         Err(_) => Err(timed_out("it did not answer in time".to_owned())),
     };
-    let (nodes, sentinels) = asked.map_err(|refusal| {
+    let [master, nodes, sentinels] = asked.map_err(|refusal| {
         let (place, reason) = (sentinel.to_string(), refusal.to_string());
         Miss::Unreachable(if reason.starts_with(&place) {
             reason
@@ -89,7 +99,9 @@ pub(super) async fn locate(
             .unwrap_or_default()
             .iter()
             .filter_map(place)
+            .take(MOST)
             .collect(),
+        epoch: epoch(master),
     })
 }
 
@@ -99,8 +111,13 @@ fn place(fields: &Fields) -> Option<Address> {
     address(fields.get("ip")?, fields.get("port")?)
 }
 
+fn epoch(master: Frame) -> Option<u64> {
+    let fields: Fields = master.decode().ok()?;
+    fields.get("config-epoch")?.parse().ok()
+}
+
 /// An address as a Sentinel writes it.
-pub(super) fn address(host: &str, port: &str) -> Option<Address> {
+fn address(host: &str, port: &str) -> Option<Address> {
     let port = port.parse().ok().filter(|port| *port > 0)?;
     (!host.is_empty()).then(|| Address::Tcp(host.to_owned(), port))
 }

@@ -8,10 +8,12 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::ask::{self, SentinelConnection, address, timed_out};
-use crate::config::{Address, Config, Guard, ServiceRole};
+use super::ask::{self, SentinelConnection, timed_out};
+use super::role::verified;
+use crate::config::{Address, Claim, Config, Guard, ServiceRole, Verdict};
 use crate::connect::Refusal;
-use crate::connect::attempt::share;
+use crate::connect::attempt::{Attempt, share};
+use crate::connect::handshake::current_credentials;
 use crate::reply::Frame;
 use crate::runtime;
 use crate::runtime::from_now;
@@ -28,6 +30,7 @@ const SETTLED: Duration = Duration::from_secs(1);
 impl FailoverWatch {
     fn start(config: &Config, service: &str) -> Self {
         let listener = Listener {
+            config: config.clone(),
             settings: ask::settings(config),
             service: service.to_owned(),
         };
@@ -56,6 +59,9 @@ impl Drop for FailoverWatch {
 }
 
 struct Listener {
+    /// The settings for nodes.
+    config: Config,
+    /// The settings for Sentinels.
     settings: Config,
     service: String,
 }
@@ -105,7 +111,7 @@ impl Listener {
     async fn listen(&self, mut line: SentinelConnection, sentinel: &Address) {
         let sentinels = &self.settings.service.sentinels;
         // The service may have moved while no task listened.
-        self.look().await;
+        self.look(None).await;
         let mut pinged = false;
         loop {
             let heard = {
@@ -125,7 +131,7 @@ impl Listener {
                     self.heed(frame, sentinel).await;
                 }
                 Ok(Heard::Said(Err(_))) => return,
-                Ok(Heard::Joined) => self.look().await,
+                Ok(Heard::Joined) => self.look(None).await,
                 // It was sent a PING already.
                 Err(_) if pinged => return,
                 Err(_) => {
@@ -133,7 +139,7 @@ impl Listener {
                     if line.send(&[&["PING"]]).await.is_err() {
                         return;
                     }
-                    self.look().await;
+                    self.look(None).await;
                 }
             }
         }
@@ -149,34 +155,105 @@ impl Listener {
         }
         let words: Vec<&str> = payload.split_ascii_whitespace().collect();
         match (channel.as_str(), &words[..]) {
-            ("+switch-master", [service, _, _, host, port]) if *service == self.service => {
-                if let Some(primary) = address(host, port) {
-                    self.settings.service.sentinels.moved(&primary, sentinel);
-                }
+            ("+switch-master", [service, ..]) if *service == self.service => {
+                // A message has no number, and its sender may only be catching up with the others. So it is asked.
+                self.look(Some(sentinel)).await;
             }
-            ("+odown", ["master", service, ..]) if *service == self.service => self.look().await,
+            ("+odown", ["master", service, ..]) if *service == self.service => {
+                self.look(None).await;
+            }
             _ => {}
         }
     }
 
-    /// Asks where the primary is, and moves connections that are elsewhere.
-    async fn look(&self) {
+    /// When something that begins now has to be over.
+    fn end(&self) -> Instant {
+        from_now(self.settings.connect_timeout)
+    }
+
+    /// Asks the Sentinels in turn where the primary is, until one is right, and moves connections that are elsewhere.
+    async fn look(&self, first: Option<&Address>) {
         let sentinels = &self.settings.service.sentinels;
-        let end = from_now(self.settings.connect_timeout);
-        let asked = sentinels.to_ask(self.settings.addresses());
+        let end = self.end();
+        let mut asked = sentinels.to_ask(self.settings.addresses());
+        asked.sort_by_key(|sentinel| Some(sentinel) != first);
         let count = asked.len();
+        let mut outdated = Vec::new();
         for (index, sentinel) in asked.iter().enumerate() {
             let end = share(end, count - index);
-            let role = ServiceRole::Primary;
-            let found = ask::locate(&self.settings, &self.service, role, sentinel, end).await;
-            if let Ok(answer) = found {
-                sentinels.learn(self.settings.addresses(), sentinel, answer.sentinels);
-                if let Some(primary) = answer.nodes.first() {
-                    sentinels.moved(primary, sentinel);
-                    return;
-                }
+            let Some(claim) = self.ask(sentinel, share(end, 2)).await else {
+                continue;
+            };
+            if self.weigh(&claim, sentinel, end).await {
+                return;
+            }
+            if sentinels.is_outdated(claim.epoch) {
+                outdated.push((claim, sentinel));
             }
         }
+        self.overrule(&outdated, count).await;
+    }
+
+    /// What a Sentinel says of the primary. One that is behind teaches nothing about the other Sentinels.
+    async fn ask(&self, sentinel: &Address, end: Instant) -> Option<Claim> {
+        let sentinels = &self.settings.service.sentinels;
+        let role = ServiceRole::Primary;
+        let asked = ask::locate(&self.settings, &self.service, role, sentinel, end);
+        let answer = asked.await.ok()?;
+        if !sentinels.is_outdated(answer.epoch) {
+            sentinels.learn(self.settings.addresses(), sentinel, answer.sentinels);
+        }
+        let primary = answer.nodes.into_iter().next()?;
+        Some(Claim {
+            primary,
+            epoch: answer.epoch,
+        })
+    }
+
+    /// Moves connections to where a Sentinel says that the primary is, if nothing newer is known, and the node itself does
+    /// not deny it. Returns whether that is so.
+    async fn weigh(&self, claim: &Claim, by: &Address, end: Instant) -> bool {
+        let sentinels = &self.settings.service.sentinels;
+        let is_right = match sentinels.judge(claim) {
+            Verdict::Believed => true,
+            Verdict::Doubted => self.is_primary(&claim.primary, end).await,
+            Verdict::Outdated => false,
+        };
+        if is_right {
+            sentinels.moved(claim, by);
+        }
+        is_right
+    }
+
+    /// If most of the Sentinels agree on something old, the service was removed from them and is monitored anew.
+    async fn overrule(&self, outdated: &[(Claim, &Address)], count: usize) {
+        let agree = |primary: &Address| {
+            let claims = outdated.iter().map(|(claim, _)| claim);
+            claims.filter(|claim| claim.primary == *primary).count()
+        };
+        let most = |(claim, _): &&(Claim, &Address)| 2 * agree(&claim.primary) > count;
+        if let Some((claim, by)) = outdated.iter().find(most)
+            && self.is_primary(&claim.primary, self.end()).await
+        {
+            self.settings.service.sentinels.begin_anew(claim, by);
+        }
+    }
+
+    /// Whether a node itself says that it is the primary.
+    async fn is_primary(&self, node: &Address, end: Instant) -> bool {
+        let asked = async {
+            let credentials = current_credentials(&self.config).await.ok()?;
+            let attempt = Attempt {
+                config: &self.config,
+                address: node,
+                host: node.host(),
+                end,
+                credentials: credentials.as_ref(),
+                opened: &|_| {},
+            };
+            verified(&attempt, ServiceRole::Primary).await.ok()
+        };
+        matches!(timeout_at(end, asked).await, Ok(Some(_)))
     }
 }
 

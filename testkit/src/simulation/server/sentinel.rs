@@ -80,6 +80,10 @@ impl Server {
                 Answer::List(vec![Answer::text(HOST), Answer::text(port.to_string())])
             }
             (_, None) => UNKNOWN_SERVICE,
+            (b"MASTER", Some(node)) => Answer::Map(vec![(
+                Answer::text("config-epoch"),
+                Answer::text(node.map.epoch.to_string()),
+            )]),
             (b"SENTINELS", Some(node)) => Answer::List(node.others().map(place).collect()),
             (_, Some(node)) => Answer::List(vec![place(node.port_of(node.replica()))]),
         }
