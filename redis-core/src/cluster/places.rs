@@ -134,6 +134,15 @@ impl Notes {
         std::mem::take(&mut *self.displaced.lock())
     }
 
+    /// The ticket of a subscription that a node sent away, if that was not heeded yet.
+    fn take_ticket(&self, entry: EntryId, node: &Arc<Node>) -> Option<Arc<Ticket>> {
+        let mut displaced = self.displaced.lock();
+        let mut of_stay = displaced
+            .iter_mut()
+            .filter(|gone| gone.entry == entry && gone.node.as_ptr() == Arc::as_ptr(node));
+        of_stay.find_map(|gone| gone.ticket.take())
+    }
+
     /// Whether one was refused for now since the last call.
     pub(super) fn take_hindered(&self) -> bool {
         self.hindered.swap(false, Ordering::AcqRel)
@@ -203,7 +212,9 @@ impl Places {
     /// Puts every subscription where it belongs. Returns whether a node has been away for too long.
     pub(super) fn settle(&self, displaced: Vec<Displaced>, routes: &Routes) -> bool {
         let mut state = self.state.lock();
-        displaced.into_iter().for_each(|gone| state.remove(gone));
+        for gone in displaced {
+            state.remove(gone, &self.notes);
+        }
         let is_lost = state.note_absences(routes);
         let entries: Vec<EntryId> = state.entries.keys().copied().collect();
         for id in entries {
@@ -255,7 +266,7 @@ impl State {
         };
         let wanted = entry.wanted(routes, &mut self.home);
         let is_wanted = |stay: &Stay| wanted.iter().any(|node| Arc::ptr_eq(node, &stay.node));
-        entry.stays.retain(is_wanted);
+        entry.leave(id, notes, |stay| !is_wanted(stay));
         for node in wanted {
             let known = |stay: &Stay| Arc::ptr_eq(&stay.node, &node);
             if !entry.stays.iter().any(known) {
@@ -272,18 +283,15 @@ impl State {
     }
 
     /// A node has no place for a subscription any more.
-    fn remove(&mut self, displaced: Displaced) {
+    fn remove(&mut self, displaced: Displaced, notes: &Notes) {
         let Some(entry) = self.entries.get_mut(&displaced.entry) else {
             return;
         };
         let node = displaced.node.as_ptr();
-        entry.stays.retain(|stay| Arc::as_ptr(&stay.node) != node);
-        match (displaced.ticket, entry.reach) {
-            // Whoever waits goes on waiting, for the node that is asked next.
-            (Some(ticket), Reach::OneServer) => entry.entrance.ticket = Some(ticket),
-            (Some(ticket), Reach::EveryPrimary) => wake(|woken| ticket.confirm(woken)),
-            (None, _) => {}
-        }
+        entry.leave(displaced.entry, notes, |stay| {
+            Arc::as_ptr(&stay.node) == node
+        });
+        entry.take_back(displaced.ticket);
     }
 
     /// Notes which subscriptions have lost their nodes. Returns whether one has for too long; then channels and patterns get
@@ -345,6 +353,29 @@ impl Entry {
         }
     }
 
+    /// Leaves nodes. None of them may keep the ticket of a caller who waits: it would not be confirmed any more.
+    fn leave(&mut self, id: EntryId, notes: &Notes, is_left: impl Fn(&Stay) -> bool) {
+        let left: Vec<Stay> = self.stays.extract_if(.., |stay| is_left(stay)).collect();
+        for Stay { node, membership } in left {
+            // The node may have sent it away just now, and then the notes have the ticket.
+            let ticket = membership.leave();
+            self.take_back(ticket.or_else(|| notes.take_ticket(id, &node)));
+        }
+    }
+
+    /// A node will not confirm what this ticket waits for.
+    fn take_back(&mut self, ticket: Option<Arc<Ticket>>) {
+        let Some(ticket) = ticket else { return };
+        let settled = match self.reach {
+            // Whoever waits goes on waiting, for the node that is asked next.
+            Reach::OneServer => self.entrance.ticket.replace(ticket),
+            Reach::EveryPrimary => Some(ticket),
+        };
+        if let Some(ticket) = settled {
+            wake(|woken| ticket.confirm(woken));
+        }
+    }
+
     fn join(&self, id: EntryId, node: &Arc<Node>, notes: &Arc<Notes>) -> Membership {
         if let Some(ticket) = &self.entrance.ticket {
             ticket.expect();
@@ -387,3 +418,7 @@ fn wake(work: impl FnOnce(&mut Vec<Waker>)) {
     work(&mut woken);
     woken.into_iter().for_each(Waker::wake);
 }
+
+#[cfg(test)]
+#[path = "places/tests.rs"]
+mod tests;

@@ -8,7 +8,7 @@ use typedis_core::cluster::{Cluster, slot};
 use typedis_core::pubsub::{Event, Lag};
 use typedis_core::{Channel, Config, Run, raw};
 use typedis_testkit::cluster::Node;
-use typedis_testkit::fake::{Answer, Asked, FakeCluster};
+use typedis_testkit::fake::{Answer, FakeCluster};
 use typedis_testkit::{Cluster as Servers, ServerKind};
 
 use crate::support::*;
@@ -255,19 +255,6 @@ async fn a_stream_that_is_waited_for_reads_from_several_nodes() {
     assert_eq!(all.sources().len(), 1);
 }
 
-/// The confirmation of a subscription command.
-fn confirmed(asked: &Asked<'_>) -> Answer {
-    Answer::Reply(push(
-        &asked.command.name().to_lowercase(),
-        &asked.command.text(1),
-    ))
-}
-
-fn push(kind: &str, channel: &str) -> Vec<u8> {
-    let (a, b) = (kind.len(), channel.len());
-    format!(">3\r\n${a}\r\n{kind}\r\n${b}\r\n{channel}\r\n:1\r\n").into_bytes()
-}
-
 #[tokio::test]
 async fn all_subscriptions_of_a_node_share_the_socket_of_its_commands() {
     let fake = FakeCluster::start(3, |asked| match asked.command.name().as_str() {
@@ -335,11 +322,6 @@ async fn an_unasked_end_of_a_shard_channel_leads_to_the_node_that_has_its_slot_n
     for channel in &mut both {
         assert_eq!(text(channel).await, "x");
     }
-}
-
-fn push_message(channel: &str, text: &str) -> Vec<u8> {
-    let (a, b) = (channel.len(), text.len());
-    format!(">3\r\n$8\r\nsmessage\r\n${a}\r\n{channel}\r\n${b}\r\n{text}\r\n").into_bytes()
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@
 //! # Layout
 //!
 //! - `announcements`: maintenance that nodes announce
-//! - `channels`: publish and subscribe on clusters that change; `keyspace`: what happens to keys of all primaries
+//! - `channels`: publish and subscribe on clusters that change; `placing`: which node a subscription is on, by a scripted cluster
+//! - `keyspace`: what happens to keys of all primaries
 //! - `opening`: how a cluster is named, and how its nodes are reached
 //! - `replicas`: reads from replicas
 //! - `routing`: every command goes where its keys are
@@ -37,6 +38,7 @@ mod load;
 mod many;
 mod opening;
 mod permissions;
+mod placing;
 mod redirects;
 mod replicas;
 mod routing;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use typedis_core::cluster::Cluster;
 use typedis_core::{Backoff, Config, Protocol, Raw, raw};
-use typedis_testkit::fake::FakeCluster;
+use typedis_testkit::fake::{Answer, Asked, FakeCluster};
 use typedis_testkit::{Cluster as Servers, KeySpace, ServerKind, shared_cluster};
 
 /// Longer than anything here takes, on a busy machine too.
@@ -82,6 +82,36 @@ pub(crate) async fn soon<T>(what: &str, future: impl IntoFuture<Output = T>) -> 
         Ok(value) => value,
         Err(_) => panic!("it hangs: {what}"),
     }
+}
+
+/// Waits until a condition holds.
+pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let wait = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    soon(what, wait).await;
+}
+
+/// The confirmation of a subscription command.
+pub(crate) fn confirmed(asked: &Asked<'_>) -> Answer {
+    Answer::Reply(push(
+        &asked.command.name().to_lowercase(),
+        &asked.command.text(1),
+    ))
+}
+
+/// What a server pushes when a subscription begins or ends.
+pub(crate) fn push(kind: &str, channel: &str) -> Vec<u8> {
+    let (a, b) = (kind.len(), channel.len());
+    format!(">3\r\n${a}\r\n{kind}\r\n${b}\r\n{channel}\r\n:1\r\n").into_bytes()
+}
+
+/// A message of a shard channel.
+pub(crate) fn push_message(channel: &str, text: &str) -> Vec<u8> {
+    let (a, b) = (channel.len(), text.len());
+    format!(">3\r\n$8\r\nsmessage\r\n${a}\r\n{channel}\r\n${b}\r\n{text}\r\n").into_bytes()
 }
 
 pub(crate) fn get(key: &str) -> Raw<Option<String>> {

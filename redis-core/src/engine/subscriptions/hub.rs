@@ -22,6 +22,7 @@ use super::invalidation::Invalidates;
 use super::message::Message;
 use super::source::Source;
 use super::table::{Entrance, MemberId, Received, Table};
+use super::ticket::Ticket;
 use crate::config::Config;
 use crate::engine::inflight::{Awaits, Failure};
 use crate::error::ServerError;
@@ -361,11 +362,18 @@ impl Membership {
     pub(crate) fn is_current(&self) -> bool {
         self.hub.state.lock().table.has(&self.source, self.id)
     }
+
+    /// Ends it. Returns the ticket of a caller who still waits for the confirmation, which will not come from here.
+    pub(crate) fn leave(self) -> Option<Arc<Ticket>> {
+        // Dropping it then finds nothing to remove.
+        self.hub.state.lock().table.leave(&self.source, self.id)
+    }
 }
 
 impl Drop for Membership {
     fn drop(&mut self) {
-        self.hub.state.lock().table.leave(&self.source, self.id);
+        let left = self.hub.state.lock().table.leave(&self.source, self.id);
+        drop(left);
         self.hub.stir();
     }
 }

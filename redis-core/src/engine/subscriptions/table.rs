@@ -39,6 +39,7 @@ use super::invalidation::{Invalidates, Invalidation};
 use super::message::Message;
 use super::push::{self, Push, Verb};
 use super::source::{Source, SourceKind};
+use super::ticket::Ticket;
 use crate::engine::inflight::{Awaits, Failure};
 use crate::error::{Phase, ServerError};
 use crate::reply::Frame;
@@ -96,18 +97,17 @@ impl Table {
         id
     }
 
-    pub(crate) fn leave(&mut self, source: &Source, id: MemberId) {
-        let Some(topic) = self.topic(source.kind(), source.name_bytes()) else {
-            return;
-        };
-        let before = topic.members.len();
-        topic.members.retain(|member| member.id != id);
-        let gone = before - topic.members.len();
+    /// Removes a member. Returns the ticket of one that was still waiting for its confirmation.
+    pub(crate) fn leave(&mut self, source: &Source, id: MemberId) -> Option<Arc<Ticket>> {
+        let topic = self.topic(source.kind(), source.name_bytes())?;
+        let place = topic.members.iter().position(|member| member.id == id);
+        let gone = place.map(|place| topic.members.remove(place));
         let left_empty = topic.members.is_empty();
-        self.members -= gone;
+        self.members -= usize::from(gone.is_some());
         if left_empty {
             self.dirty.push(source.clone());
         }
+        gone?.ticket
     }
 
     pub(crate) fn watch_invalidations(&mut self, listener: Arc<dyn Invalidates>) -> MemberId {
