@@ -66,8 +66,8 @@ struct State<T> {
     failures: VecDeque<Cause>,
     end: Option<End>,
     reader: Option<Waker>,
-    /// The waker of the driver that waits for room.
-    writer: Option<Waker>,
+    /// The wakers of the drivers that wait for room: on a cluster, several sockets may fill one inbox.
+    writers: Vec<Waker>,
 }
 
 struct Slot<T> {
@@ -94,7 +94,7 @@ impl<T: Parcel> Inbox<T> {
                 failures: VecDeque::new(),
                 end: None,
                 reader: None,
-                writer: None,
+                writers: Vec::new(),
             }),
         }
     }
@@ -135,8 +135,8 @@ impl<T: Parcel> Inbox<T> {
             || self
                 .capacity
                 .admits(state.slots.len(), state.bytes, Self::cost(size));
-        if !room {
-            state.writer = Some(waker.clone());
+        if !room && !state.writers.iter().any(|known| known.will_wake(waker)) {
+            state.writers.push(waker.clone());
         }
         room
     }
@@ -182,17 +182,16 @@ impl<T: Parcel> Inbox<T> {
         let turn = ready!(coop::poll_proceed(cx));
         let mut state = self.state.lock();
         let next = state.next();
-        let writer = match next {
-            Some(_) => state.writer.take(),
+        // Each of them looks again whether there is room.
+        let writers = match next {
+            Some(_) => std::mem::take(&mut state.writers),
             None => {
                 state.reader = Some(cx.waker().clone());
-                None
+                Vec::new()
             }
         };
         drop(state);
-        if let Some(writer) = writer {
-            writer.wake();
-        }
+        writers.into_iter().for_each(Waker::wake);
         match next {
             Some(next) => {
                 turn.made_progress();
@@ -237,7 +236,7 @@ impl<T> State<T> {
     fn end(&mut self, end: End, woken: &mut Vec<Waker>) {
         self.end.get_or_insert(end);
         woken.extend(self.reader.take());
-        woken.extend(self.writer.take());
+        woken.append(&mut self.writers);
     }
 
     /// The next event; `None` if nothing is there yet.

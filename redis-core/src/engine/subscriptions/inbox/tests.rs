@@ -194,6 +194,30 @@ fn a_reader_makes_room_for_who_waits() {
 }
 
 #[test]
+fn a_reader_makes_room_for_all_who_wait() {
+    let flags = [Arc::new(Flag::default()), Arc::new(Flag::default())];
+    let wait_on = |inbox: &Inbox<Item>| {
+        inbox.put(Item(0, 0), &mut Vec::new());
+        for flag in &flags {
+            // A driver may look more than once.
+            for _ in 0..3 {
+                assert!(!inbox.has_room(0, &Waker::from(flag.clone())));
+            }
+            assert!(!flag.is_set());
+        }
+    };
+    let inbox = inbox(usize::MAX, 1, Lag::Wait);
+    wait_on(&inbox);
+    assert!(read(&inbox).is_ready());
+    assert!(flags.iter().all(|flag| flag.take() == 1));
+    wait_on(&inbox);
+    let mut woken = Vec::new();
+    inbox.end(None, &mut woken);
+    woken.into_iter().for_each(Waker::wake);
+    assert!(flags.iter().all(|flag| flag.take() == 1));
+}
+
+#[test]
 fn a_failure_of_one_source_ends_nothing() {
     let inbox = inbox(usize::MAX, 9, Lag::DropOldest);
     let cause = Cause::Refused(crate::ServerError::new("NOPERM no"));
@@ -206,17 +230,23 @@ fn a_failure_of_one_source_ends_nothing() {
     assert_eq!(read(&inbox), Poll::Ready(None));
 }
 
+/// How often it was woken.
 #[derive(Default)]
-struct Flag(std::sync::atomic::AtomicBool);
+struct Flag(std::sync::atomic::AtomicUsize);
 
 impl Flag {
     fn is_set(&self) -> bool {
-        self.0.load(std::sync::atomic::Ordering::Relaxed)
+        self.0.load(std::sync::atomic::Ordering::Relaxed) > 0
+    }
+
+    /// How often it was woken since the last call.
+    fn take(&self) -> usize {
+        self.0.swap(0, std::sync::atomic::Ordering::Relaxed)
     }
 }
 
 impl std::task::Wake for Flag {
     fn wake(self: std::sync::Arc<Self>) {
-        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     }
 }
