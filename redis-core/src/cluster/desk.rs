@@ -47,6 +47,12 @@ impl Desk for ClusterDesk {
             entry: entry.unwrap_or_default(),
         })
     }
+
+    fn attend(&self, inbox: &Arc<Inbox<Message>>) {
+        if let Some(shared) = self.shared.upgrade() {
+            shared.places.attend(inbox);
+        }
+    }
 }
 
 /// A subscription on a cluster; dropping it ends it.
@@ -72,7 +78,26 @@ impl Drop for Place {
 }
 
 /// Keeps subscriptions where they belong for as long as there is a handle.
-pub(super) async fn run(shared: Weak<Shared>) {
+pub(super) fn run(shared: Weak<Shared>) -> impl Future<Output = ()> {
+    keep(Keeper { shared })
+}
+
+/// Belongs to the task. If the task goes while there are handles, its runtime has ended, and no reader may wait for
+/// ever then.
+struct Keeper {
+    shared: Weak<Shared>,
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        if let Some(shared) = self.shared.upgrade() {
+            shared.places.end();
+        }
+    }
+}
+
+async fn keep(keeper: Keeper) {
+    let shared = &keeper.shared;
     let Some(notes) = shared.upgrade().map(|shared| shared.places.notes()) else {
         return;
     };

@@ -21,6 +21,7 @@ use super::nodes::Node;
 use super::routes::Routes;
 use crate::command::slot;
 use crate::config::Lag;
+use crate::engine::inflight::Failure;
 use crate::engine::subscriptions::hub::{Hub, Membership};
 use crate::engine::subscriptions::inbox::{Cause, Inbox};
 use crate::engine::subscriptions::message::Message;
@@ -28,6 +29,7 @@ use crate::engine::subscriptions::mover::Mover;
 use crate::engine::subscriptions::source::SourceKind;
 use crate::engine::subscriptions::table::Entrance;
 use crate::engine::subscriptions::ticket::Ticket;
+use crate::error::Phase;
 use crate::pubsub::{Reach, home};
 use crate::runtime::Lock;
 use crate::runtime::planted::Planted;
@@ -49,6 +51,10 @@ struct State {
     next: EntryId,
     /// The node of channels and patterns.
     home: Option<Arc<Node>>,
+    /// Inboxes that end with the cluster's task, also while nothing is subscribed to for them.
+    readers: Vec<Weak<Inbox<Message>>>,
+    /// Whether the task has ended with its runtime.
+    is_over: bool,
 }
 
 pub(super) type EntryId = u64;
@@ -185,12 +191,45 @@ impl Places {
             stays: Vec::new(),
             away: None,
         };
+        if state.is_over {
+            drop(state);
+            wake(|woken| entry.end(id, Phase::NotSent, &self.notes, woken));
+            return id;
+        }
         state.entries.insert(id, entry);
         state.settle(id, routes, &self.notes);
         drop(state);
         // From now on the task looks at times.
         self.map_changed();
         id
+    }
+
+    /// Has an inbox end with the task that moves subscriptions, also while nothing is subscribed to for it.
+    pub(super) fn attend(&self, inbox: &Arc<Inbox<Message>>) {
+        let mut state = self.state.lock();
+        if state.is_over {
+            // Nobody reads it yet.
+            inbox.end(None, &mut Vec::new());
+            return;
+        }
+        state.readers.retain(|reader| reader.strong_count() > 0);
+        state.readers.push(Arc::downgrade(inbox));
+    }
+
+    /// The task that moves subscriptions has ended with its runtime, in which the connections of the nodes live as well.
+    pub(super) fn end(&self) {
+        let mut state = self.state.lock();
+        state.is_over = true;
+        let entries = std::mem::take(&mut state.entries);
+        let readers = std::mem::take(&mut state.readers);
+        drop(state);
+        wake(|woken| {
+            for (id, entry) in entries {
+                entry.end(id, Phase::MaybeApplied, &self.notes, woken);
+            }
+            let readers = readers.iter().filter_map(Weak::upgrade);
+            readers.for_each(|reader| reader.end(None, woken));
+        });
     }
 
     /// Ends a subscription.
@@ -322,6 +361,15 @@ impl State {
     }
 }
 
+impl Stay {
+    /// Leaves the node. Returns the ticket of a caller who still waits for the confirmation.
+    fn leave(self, id: EntryId, notes: &Notes) -> Option<Arc<Ticket>> {
+        let ticket = self.membership.leave();
+        // The node may have sent it away just now, and then the notes have the ticket.
+        ticket.or_else(|| notes.take_ticket(id, &self.node))
+    }
+}
+
 impl Entry {
     fn needs_home(&self) -> bool {
         self.reach == Reach::OneServer && self.entrance.source.kind() != SourceKind::Shard
@@ -356,11 +404,19 @@ impl Entry {
     /// Leaves nodes. None of them may keep the ticket of a caller who waits: it would not be confirmed any more.
     fn leave(&mut self, id: EntryId, notes: &Notes, is_left: impl Fn(&Stay) -> bool) {
         let left: Vec<Stay> = self.stays.extract_if(.., |stay| is_left(stay)).collect();
-        for Stay { node, membership } in left {
-            // The node may have sent it away just now, and then the notes have the ticket.
-            let ticket = membership.leave();
-            self.take_back(ticket.or_else(|| notes.take_ticket(id, &node)));
+        for stay in left {
+            self.take_back(stay.leave(id, notes));
         }
+    }
+
+    /// There will be no node for it any more.
+    fn end(self, id: EntryId, phase: Phase, notes: &Notes, woken: &mut Vec<Waker>) {
+        let stays = self.stays.into_iter();
+        let tickets = stays.filter_map(|stay| stay.leave(id, notes));
+        for ticket in tickets.chain(self.entrance.ticket) {
+            ticket.fail(Cause::Link(Failure::Abandoned(phase)), woken);
+        }
+        self.entrance.inbox.end(None, woken);
     }
 
     /// A node will not confirm what this ticket waits for.

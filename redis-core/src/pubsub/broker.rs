@@ -41,6 +41,9 @@ pub(crate) enum Reach {
 pub(crate) trait Desk: Send + Sync {
     /// Subscribes. The ticket of the entrance gets the outcome.
     fn join(&self, entrance: Entrance) -> Box<dyn Subscription>;
+
+    /// Has the inbox end with the connection, also while nothing is subscribed to for it.
+    fn attend(&self, inbox: &Arc<Inbox<Message>>);
 }
 
 /// A subscription of one reader to one source; dropping it ends it.
@@ -82,6 +85,10 @@ impl Desk for Arc<Hub> {
             ticket.expect();
         }
         Box::new(Hub::join(self, entrance))
+    }
+
+    fn attend(&self, inbox: &Arc<Inbox<Message>>) {
+        Hub::attend(self, inbox);
     }
 }
 

@@ -137,6 +137,7 @@ impl Subscriber {
     fn new(broker: Arc<dyn Broker>, capacity: Capacity) -> Self {
         let inbox = Arc::new(Inbox::new(capacity));
         let desk = broker.desk(&inbox, capacity.lag, Reach::OneServer);
+        desk.attend(&inbox);
         Self {
             subscriptions: Subscriptions {
                 shared: Arc::new(Shared {

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tokio::runtime::Builder;
 use typedis_core::cluster::Cluster;
 use typedis_core::pubsub::Event;
-use typedis_core::{Channel, Run};
+use typedis_core::{Channel, ErrorKind, Phase, Run};
 use typedis_testkit::fake::{Answer, FakeCluster};
 
 use crate::support::*;
@@ -110,4 +111,46 @@ async fn who_waits_for_all_primaries_does_not_wait_for_one_that_leaves() {
     let events = cluster.keyspace_events();
     let (events, ()) = tokio::join!(soon("a confirmation", events), leaving);
     events.unwrap();
+}
+
+#[test]
+fn streams_end_with_the_runtime_of_their_cluster() {
+    let runtime = || Builder::new_current_thread().enable_all().build().unwrap();
+    let (servers, first, second) = (runtime(), runtime(), runtime());
+    let fake = servers.block_on(FakeCluster::start(2, |asked| {
+        match asked.command.name().as_str() {
+            "SUBSCRIBE" if asked.command.text(1) == "news" => confirmed(asked),
+            "SUBSCRIBE" => Answer::Silence,
+            _ => Answer::Usual,
+        }
+    }));
+    let fake = fake.unwrap();
+    let (all, news, waiting) = std::thread::scope(|scope| {
+        // The nodes answer meanwhile.
+        let (done, is_done) = tokio::sync::oneshot::channel::<()>();
+        scope.spawn(|| servers.block_on(is_done).unwrap());
+        let streams = first.block_on(async {
+            let cluster = connect_patiently(&fake).await;
+            let news = soon("a channel", cluster.subscribe("news")).await.unwrap();
+            let mut waiting = cluster.subscribe("silence");
+            let polled = std::future::poll_fn(|cx| {
+                std::task::Poll::Ready(std::pin::Pin::new(&mut waiting).poll(cx).is_ready())
+            });
+            assert!(!polled.await);
+            (cluster.subscriber().open(), news, waiting)
+        });
+        done.send(()).unwrap();
+        streams
+    });
+    drop(first);
+    second.block_on(async {
+        let (mut all, mut news) = (all, news);
+        assert!(soon("the end", all.next()).await.is_none());
+        assert!(soon("the end", news.next()).await.is_none());
+        let error = soon("an error", waiting).await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::RuntimeEnded), "{error}");
+        let error = soon("an error", all.subscribe("news")).await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::RuntimeEnded), "{error}");
+        assert_eq!(error.phase(), Phase::NotSent);
+    });
 }

@@ -129,6 +129,33 @@ async fn subscribing_on_a_closed_connection_says_that_it_is_closed() {
 }
 
 #[tokio::test]
+async fn a_stream_without_sources_ends_with_its_connection() {
+    for (_, config, tag) in everywhere() {
+        for lag in [Lag::DropOldest, Lag::Wait] {
+            for had_sources in [false, true] {
+                let conn = Connection::open(&config).await.unwrap();
+                let mut subscriber = conn.subscriber().on_lag(lag).open();
+                if had_sources {
+                    let name = format!("{tag}:without");
+                    within(5, subscriber.subscribe(&name)).await.unwrap();
+                    subscriber.unsubscribe(&name);
+                }
+                assert!(subscriber.sources().is_empty());
+                let (end, ()) = tokio::join!(within(5, subscriber.next()), async { conn.abort() });
+                assert!(end.is_none(), "{tag} {lag:?}: {end:?}");
+                let mut later = conn.subscriber().on_lag(lag).open();
+                assert!(within(5, later.next()).await.is_none());
+            }
+            let conn = Connection::open(&config).await.unwrap();
+            let mut subscriber = conn.subscriber().on_lag(lag).open();
+            let closed = within(5, conn.close().into_future()).await;
+            assert!(closed.is_clean(), "{closed:?}");
+            assert!(within(5, subscriber.next()).await.is_none());
+        }
+    }
+}
+
+#[tokio::test]
 async fn all_sources_share_one_capacity() {
     let (_, config, tag) = everywhere().next().unwrap();
     let names: Vec<String> = (0..10).map(|n| format!("{tag}:capacity:{n}")).collect();

@@ -70,6 +70,8 @@ struct State {
     ended: Option<Failure>,
     /// Hubs for other subscriptions of this connection, each with its own socket.
     others: Vec<Weak<Hub>>,
+    /// Inboxes that end with the connection, also while nothing is subscribed to for them.
+    readers: Vec<Weak<Inbox<Message>>>,
 }
 
 impl Hub {
@@ -123,6 +125,18 @@ impl Hub {
             source,
             id,
         }
+    }
+
+    /// Has an inbox end with the connection, also while nothing is subscribed to for it.
+    pub(crate) fn attend(&self, inbox: &Arc<Inbox<Message>>) {
+        let mut state = self.state.lock();
+        if let Some(failure) = &state.ended {
+            // Nobody reads it yet.
+            inbox.end(Some(Cause::ended_by(failure)), &mut Vec::new());
+            return;
+        }
+        state.readers.retain(|reader| reader.strong_count() > 0);
+        state.readers.push(Arc::downgrade(inbox));
     }
 
     /// Reports invalidations to `listener`; see [`Invalidates`].
@@ -303,22 +317,21 @@ impl Hub {
             state.apart = apart;
             return;
         }
-        state.ended.get_or_insert_with(|| failure.clone());
-        state.table.end(failure, woken);
+        state.end(failure, woken);
         let others = std::mem::take(&mut state.others);
         drop(state);
         if let Some(line) = apart.and_then(|apart| apart.upgrade()) {
             line.close();
         }
         for other in others.iter().filter_map(Weak::upgrade) {
-            other.close(failure);
+            other.close(failure, woken);
         }
     }
 
-    /// The connection that this hub's subscriptions belong to has ended.
-    fn close(&self, failure: &Failure) {
+    /// The connection that this hub's subscriptions belong to has ended. It may have no socket that would end them.
+    fn close(&self, failure: &Failure, woken: &mut Vec<Waker>) {
         let mut state = self.state.lock();
-        state.ended.get_or_insert_with(|| failure.clone());
+        state.end(failure, woken);
         let line = state.apart.as_ref().and_then(Weak::upgrade);
         drop(state);
         if let Some(line) = line {
@@ -328,6 +341,14 @@ impl Hub {
 }
 
 impl State {
+    fn end(&mut self, failure: &Failure, woken: &mut Vec<Waker>) {
+        self.ended.get_or_insert_with(|| failure.clone());
+        self.table.end(failure, woken);
+        for reader in self.readers.drain(..).filter_map(|reader| reader.upgrade()) {
+            reader.end(Some(Cause::ended_by(failure)), woken);
+        }
+    }
+
     fn is_own(&self, link: &dyn Line) -> bool {
         self.commands.as_ref().is_some_and(|own| is(own, link))
     }

@@ -33,6 +33,13 @@ pub(crate) enum Cause {
     TooSlow,
 }
 
+impl Cause {
+    /// The connection has ended. Whoever reads was subscribed, so the command was applied.
+    pub(crate) fn ended_by(failure: &Failure) -> Self {
+        Self::Link(failure.in_phase(Phase::Applied))
+    }
+}
+
 impl From<Cause> for Error {
     fn from(cause: Cause) -> Self {
         match cause {

@@ -41,7 +41,7 @@ use super::push::{self, Push, Verb};
 use super::source::{Source, SourceKind};
 use super::ticket::Ticket;
 use crate::engine::inflight::{Awaits, Failure};
-use crate::error::{Phase, ServerError};
+use crate::error::ServerError;
 use crate::reply::Frame;
 use crate::reply::view::Str;
 use crate::runtime::planted::Planted;
@@ -442,8 +442,7 @@ impl Table {
 
     /// Everything ends.
     pub(crate) fn end(&mut self, failure: &Failure, woken: &mut Vec<Waker>) {
-        // Members that are reading were subscribed, so their command was applied.
-        let ended = Cause::Link(failure.in_phase(Phase::Applied));
+        let ended = Cause::ended_by(failure);
         for topics in [&mut self.channels, &mut self.patterns, &mut self.shards] {
             for topic in std::mem::take(topics).into_values() {
                 for member in topic.members {
