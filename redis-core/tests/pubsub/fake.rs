@@ -230,6 +230,50 @@ async fn a_refusal_that_passes_is_tried_again() {
     fake.finish().await.unwrap();
 }
 
+#[tokio::test]
+async fn an_end_that_is_refused_for_now_is_asked_for_again() {
+    let fake = Fake::start(|mut peer| async move {
+        greet(&mut peer).await?;
+        peer.send(push!["subscribe", "a", 1]).await?;
+        peer.expect(&["SSUBSCRIBE", "a"]).await?;
+        peer.send(push!["ssubscribe", "a", 1]).await?;
+        peer.expect(&["UNSUBSCRIBE", "a"]).await?;
+        peer.send("-BUSY running a script\r\n").await?;
+        peer.expect(&["UNSUBSCRIBE", "a"]).await?;
+        peer.send(push!["unsubscribe", "a", 1]).await?;
+        peer.expect(&["SUNSUBSCRIBE", "a"]).await?;
+        peer.expect(&["PING"]).await?;
+        peer.send("-BUSY running a script\r\n").await?;
+        peer.send("-BUSY running a script\r\n").await?;
+        peer.expect(&["SUNSUBSCRIBE", "a"]).await?;
+        peer.expect(&["PING"]).await?;
+        peer.send(push!["sunsubscribe", "a", 0]).await?;
+        peer.send("+PONG\r\n").await?;
+        peer.expect(&["ECHO", "1"]).await?;
+        peer.send(":1\r\n").await?;
+        peer.command().await?;
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let conn = Connection::open(fake.url()).await.unwrap();
+    let plain = within(5, conn.subscribe("a")).await.unwrap();
+    let shard = within(5, conn.ssubscribe("a")).await.unwrap();
+    let ended = |name: &'static str| {
+        fake.received(0)
+            .iter()
+            .filter(|words| words.name() == name)
+            .count()
+    };
+    drop(plain);
+    eventually(2, async || ended("UNSUBSCRIBE")).await;
+    drop(shard);
+    eventually(2, async || ended("SUNSUBSCRIBE")).await;
+    let echo = conn.run(raw("ECHO").arg(1).reply::<i64>());
+    assert_eq!(within(5, echo).await.unwrap(), 1);
+    fake.finish().await.unwrap();
+}
+
 /// A server that confirms the first subscription, closes the socket, refuses the next two, and confirms the fourth.
 async fn refusing_to_restore(refusal: &'static str) -> Fake {
     let asked = Arc::new(AtomicUsize::new(0));

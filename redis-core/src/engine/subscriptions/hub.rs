@@ -224,8 +224,13 @@ impl Hub {
         again
     }
 
-    /// Takes a reply to the oldest command or to the PING after it; see [`Table::fenced`].
-    pub(crate) fn fenced(&self, error: Option<&ServerError>, woken: &mut Vec<Waker>) -> Received {
+    /// Takes a reply to the oldest command or to the PING after it; see [`Table::fenced`]. Also returns whether to call
+    /// [`Hub::retry_postponed`] after a pause.
+    pub(crate) fn fenced(
+        &self,
+        error: Option<&ServerError>,
+        woken: &mut Vec<Waker>,
+    ) -> (Received, bool) {
         let received = self.state.lock().table.fenced(error, woken);
         self.dirty.store(true, Ordering::Release);
         received

@@ -308,55 +308,72 @@ impl Table {
         let Some(Operation { verb, source, .. }) = self.operations.pop_front() else {
             return false;
         };
-        let Some(topic) = self.topic(source.kind(), source.name_bytes()) else {
-            return false;
-        };
         match verb {
-            // The server goes on sending messages, but there is no member to receive them.
-            Verb::Leave => {
-                topic.stand(woken);
-                false
-            }
-            Verb::Join if error.is_transient() => {
-                topic.standing = Standing::Absent;
-                topic.hinder(error, woken);
-                self.postponed.push(source);
-                true
-            }
-            // Elsewhere it may succeed, here it never will.
-            Verb::Join if error.code() != "MOVED" => {
-                topic.standing = Standing::Absent;
-                let gone = topic.refused(error, woken);
-                let is_wanted = !topic.members.is_empty();
-                self.members -= gone;
-                match is_wanted {
-                    true => self.postponed.push(source),
-                    false => self.dirty.push(source),
-                }
-                is_wanted
-            }
-            Verb::Join => {
-                topic.standing = Standing::Absent;
-                let members = std::mem::take(&mut topic.members);
-                self.members -= members.len();
-                for member in members {
-                    member.displace(Cause::Refused(error.clone()), woken);
-                }
-                self.dirty.push(source);
-                false
-            }
+            Verb::Join => self.does_not_begin(source, error, woken),
+            Verb::Leave => self.goes_on(source, error, woken),
         }
     }
 
+    /// The server refused a subscription. Returns whether to try again after a pause.
+    fn does_not_begin(
+        &mut self,
+        source: Source,
+        error: &ServerError,
+        woken: &mut Vec<Waker>,
+    ) -> bool {
+        let Some(topic) = self.topic(source.kind(), source.name_bytes()) else {
+            return false;
+        };
+        topic.standing = Standing::Absent;
+        if error.is_transient() {
+            topic.hinder(error, woken);
+            self.postponed.push(source);
+            return true;
+        }
+        // Elsewhere it may succeed, here it never will.
+        if error.code() == "MOVED" {
+            let members = std::mem::take(&mut topic.members);
+            self.members -= members.len();
+            for member in members {
+                member.displace(Cause::Refused(error.clone()), woken);
+            }
+            self.dirty.push(source);
+            return false;
+        }
+        let gone = topic.refused(error, woken);
+        let is_wanted = !topic.members.is_empty();
+        self.members -= gone;
+        match is_wanted {
+            true => self.postponed.push(source),
+            false => self.dirty.push(source),
+        }
+        is_wanted
+    }
+
+    /// The server refused to end a subscription, so it goes on sending messages. Returns whether to try again after a
+    /// pause.
+    fn goes_on(&mut self, source: Source, error: &ServerError, woken: &mut Vec<Waker>) -> bool {
+        let Some(topic) = self.topic(source.kind(), source.name_bytes()) else {
+            return false;
+        };
+        // Members that joined meanwhile have it.
+        topic.confirm(woken);
+        let again = error.is_transient() && topic.members.is_empty();
+        if again {
+            self.postponed.push(source);
+        }
+        again
+    }
+
     /// A reply came to the oldest command, which is followed by a PING, or to the PING. [`Received::Answer`] if it
-    /// was the PING.
+    /// was the PING; then this also says whether to try again after a pause.
     pub(crate) fn fenced(
         &mut self,
         error: Option<&ServerError>,
         woken: &mut Vec<Waker>,
-    ) -> Received {
+    ) -> (Received, bool) {
         let Some(operation) = self.operations.front_mut() else {
-            return Received::Answer;
+            return (Received::Answer, false);
         };
         if let Some(error) = error
             && operation.refusal.is_none()
@@ -364,28 +381,26 @@ impl Table {
             match operation.blame(error) {
                 Blame::Command => {
                     operation.refusal = Some(error.clone());
-                    return Received::Other;
+                    return (Received::Other, false);
                 }
                 Blame::Ping => {}
-                Blame::Unknown => return Received::Unasked,
+                Blame::Unknown => return (Received::Unasked, false),
             }
         }
         let Some(operation) = self.operations.pop_front() else {
-            return Received::Answer;
+            return (Received::Answer, false);
         };
-        // Another server has the slot, so this server has no subscription.
-        let has_moved = |error: ServerError| error.code() == "MOVED";
-        let is_over = operation.is_over || operation.refusal.is_none_or(has_moved);
         let source = operation.source;
-        if let Some(topic) = self.topic(source.kind(), source.name_bytes()) {
-            if is_over {
-                topic.standing = Standing::Absent;
-                self.dirty.push(source);
-            } else {
-                topic.stand(woken);
-            }
+        // If another server has the slot, this server has no subscription.
+        let refusal = operation.refusal.filter(|error| error.code() != "MOVED");
+        if let Some(refusal) = refusal.filter(|_| !operation.is_over) {
+            return (Received::Answer, self.goes_on(source, &refusal, woken));
         }
-        Received::Answer
+        if let Some(topic) = self.topic(source.kind(), source.name_bytes()) {
+            topic.standing = Standing::Absent;
+            self.dirty.push(source);
+        }
+        (Received::Answer, false)
     }
 
     /// The pause is over.

@@ -182,10 +182,15 @@ impl Session {
             queue.deliver(Chunk::EMPTY, 1, woken);
         });
         if link.hub().refused(&error, woken) {
-            let again = Instant::now() + RETRY.pause(self.refusals);
-            self.retry.get_or_insert(again);
+            self.ask_again_later();
         }
         Ok(())
+    }
+
+    /// Has what was refused for now asked for again after a pause.
+    fn ask_again_later(&mut self) {
+        let again = Instant::now() + RETRY.pause(self.refusals);
+        self.retry.get_or_insert(again);
     }
 
     /// The reply of the PING behind a command, or an error of either.
@@ -194,7 +199,11 @@ impl Session {
             return Ok(());
         };
         let frame = Frame::from_scanned(Chunk::take(&mut self.input, found.len, self.allocated));
-        match link.hub().fenced(frame.reply().error().as_ref(), woken) {
+        let (received, again) = link.hub().fenced(frame.reply().error().as_ref(), woken);
+        if again {
+            self.ask_again_later();
+        }
+        match received {
             Received::Answer => link.with(woken, |queue, woken| {
                 queue.deliver(Chunk::EMPTY, 1, woken);
             }),

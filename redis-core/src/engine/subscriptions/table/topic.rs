@@ -77,7 +77,7 @@ impl Topic {
         self.members.push(member);
     }
 
-    /// The server has confirmed the subscription.
+    /// The server has confirmed the subscription, or refused to end it.
     pub(super) fn confirm(&mut self, woken: &mut Vec<Waker>) {
         self.standing = Standing::Present;
         self.interrupted = false;
@@ -120,16 +120,6 @@ impl Topic {
             .iter()
             .filter_map(|member| member.mover.as_ref());
         movers.for_each(|mover| mover.hindered());
-    }
-
-    /// The server refused to end the subscription, so it goes on. Members that joined meanwhile are confirmed.
-    pub(super) fn stand(&mut self, woken: &mut Vec<Waker>) {
-        self.standing = Standing::Present;
-        let joined = self
-            .members
-            .iter_mut()
-            .filter(|member| member.ticket.is_some());
-        joined.for_each(|member| member.confirm(woken));
     }
 }
 
