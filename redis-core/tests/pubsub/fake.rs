@@ -364,6 +364,39 @@ async fn no_confirmation_is_a_timeout() {
     fake.finish().await.unwrap();
 }
 
+/// A lag without end would look like a node that fails: a cluster would ask for its map again and again.
+#[tokio::test]
+async fn a_server_that_has_answered_all_subscriptions_owes_nothing() {
+    let fake = Fake::start(|mut peer| async move {
+        greet(&mut peer).await?;
+        peer.send(push!["subscribe", "a", 1]).await?;
+        peer.expect(&["SUBSCRIBE", "b"]).await?;
+        peer.send("-NOPERM no permissions to access a channel\r\n")
+            .await?;
+        peer.expect(&["SSUBSCRIBE", "c"]).await?;
+        peer.send(push!["ssubscribe", "c", 1]).await?;
+        peer.expect(&["SUNSUBSCRIBE", "c"]).await?;
+        peer.expect(&["PING"]).await?;
+        peer.send(push!["sunsubscribe", "c", 0]).await?;
+        peer.send("+PONG\r\n").await?;
+        peer.command().await?;
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let conn = Connection::open(fake.url()).await.unwrap();
+    let _channel = within(5, conn.subscribe("a")).await.unwrap();
+    assert_eq!(conn.stats().lag, Duration::ZERO);
+    within(5, conn.subscribe("b")).await.unwrap_err();
+    assert_eq!(conn.stats().lag, Duration::ZERO);
+    let shard = within(5, conn.ssubscribe("c")).await.unwrap();
+    assert_eq!(conn.stats().lag, Duration::ZERO);
+    drop(shard);
+    has_received(&fake, "PING").await;
+    eventually(Duration::ZERO, async || conn.stats().lag).await;
+    fake.finish().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_reply_in_place_of_a_confirmation_closes_the_socket() {
     let fake = Fake::start(|mut peer| async move {

@@ -84,9 +84,7 @@ impl Session {
         match link.hub().receive(&frame, may_answer, woken) {
             Received::Answer => {
                 self.refusals = 0;
-                link.with(woken, |queue, woken| {
-                    queue.deliver(Chunk::EMPTY, 1, woken);
-                });
+                self.settle_own(link, woken);
             }
             Received::Other => {}
             Received::Unasked => {
@@ -167,6 +165,14 @@ impl Session {
         answered
     }
 
+    /// The oldest command, which is one for subscriptions, was answered: the server owes less.
+    fn settle_own(&self, link: &Link, woken: &mut Vec<Waker>) {
+        link.with(woken, |queue, woken| {
+            queue.deliver(Chunk::EMPTY, 1, woken);
+            queue.mark_progress(self.progress);
+        });
+    }
+
     /// A reply to a command that is answered by a push can only be an error.
     fn hand_refusal(&mut self, link: &Link, woken: &mut Vec<Waker>) -> Result<(), End> {
         let Some(found) = self.found.take(&self.input) else {
@@ -178,9 +184,7 @@ impl Session {
                 "a subscription was answered with neither a push nor an error",
             )));
         };
-        link.with(woken, |queue, woken| {
-            queue.deliver(Chunk::EMPTY, 1, woken);
-        });
+        self.settle_own(link, woken);
         if link.hub().refused(&error, woken) {
             self.ask_again_later();
         }
@@ -204,9 +208,7 @@ impl Session {
             self.ask_again_later();
         }
         match received {
-            Received::Answer => link.with(woken, |queue, woken| {
-                queue.deliver(Chunk::EMPTY, 1, woken);
-            }),
+            Received::Answer => self.settle_own(link, woken),
             Received::Other => {}
             Received::Unasked => {
                 // They are not handed out at the end of the session either.
