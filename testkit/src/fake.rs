@@ -58,6 +58,8 @@ struct Record(Arc<Mutex<Content>>);
 #[derive(Debug, Default)]
 struct Content {
     connections: Vec<Vec<Words>>,
+    /// How many of them are open.
+    open: usize,
     failure: Option<String>,
 }
 
@@ -125,6 +127,12 @@ impl Fake {
         self.record.lock().connections.len()
     }
 
+    /// How many clients are connected: a client that goes is noticed when the script reads its next command.
+    #[must_use]
+    pub fn open_connections(&self) -> usize {
+        self.record.lock().open
+    }
+
     /// The commands that the script has read on a connection so far; 0 is the first connection.
     #[must_use]
     pub fn received(&self, connection: usize) -> Vec<Words> {
@@ -169,9 +177,15 @@ impl Record {
 
     /// Begins a connection's record and returns its number.
     fn open(&self) -> usize {
-        let connections = &mut self.lock().connections;
-        connections.push(Vec::new());
-        connections.len() - 1
+        let mut content = self.lock();
+        content.open += 1;
+        content.connections.push(Vec::new());
+        content.connections.len() - 1
+    }
+
+    /// Notes that a connection was closed.
+    fn close(&self) {
+        self.lock().open -= 1;
     }
 
     fn add(&self, connection: usize, command: Words) {
@@ -206,6 +220,7 @@ where
                 ));
             }
             // The client sees the end only now, so the record is complete when the client asks for it.
+            record.close();
             drop(held);
         });
         while scripts.try_join_next().is_some() {}

@@ -37,7 +37,7 @@ async fn a_script_is_followed() {
         talk(&fake, commands).await.unwrap(),
         b"-ERR unknown command\r\n+connection 1\r\n"
     );
-    assert_eq!(fake.connections(), 2);
+    assert_eq!((fake.connections(), fake.open_connections()), (2, 0));
     assert_eq!(fake.received(1), [["HELLO", "3"], ["GET", "a"]]);
     fake.finish().await.unwrap();
 }

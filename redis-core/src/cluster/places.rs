@@ -99,8 +99,9 @@ struct Stay {
 pub(super) struct Sockets {
     lag: Lag,
     inbox: Arc<Inbox<Message>>,
-    /// Where a socket is not read while the inbox is full: the hubs with such sockets, by their nodes.
-    apart: Lock<Vec<(Arc<Node>, Arc<Hub>)>>,
+    /// Where a socket is not read while the inbox is full: the hubs with such sockets, by their nodes. A node that has
+    /// left the cluster must not live on in here.
+    apart: Lock<Vec<(Weak<Node>, Arc<Hub>)>>,
 }
 
 /// Takes note of what a node says of a subscription.
@@ -255,6 +256,7 @@ impl Places {
             state.remove(gone, &self.notes);
         }
         let is_lost = state.note_absences(routes);
+        state.forget_home(routes);
         let entries: Vec<EntryId> = state.entries.keys().copied().collect();
         for id in entries {
             state.settle(id, routes, &self.notes);
@@ -287,12 +289,13 @@ impl Sockets {
         }
         let mut apart = self.apart.lock();
         // A hub that only this list holds has no subscription and no socket.
-        apart.retain(|(known, hub)| Arc::ptr_eq(known, node) || Arc::strong_count(hub) > 1);
-        if let Some((_, hub)) = apart.iter().find(|(known, _)| Arc::ptr_eq(known, node)) {
+        let is_here = |known: &Weak<Node>| known.as_ptr() == Arc::as_ptr(node);
+        apart.retain(|(known, hub)| is_here(known) || Arc::strong_count(hub) > 1);
+        if let Some((_, hub)) = apart.iter().find(|(known, _)| is_here(known)) {
             return hub.clone();
         }
         let hub = home(own, &self.inbox, self.lag);
-        apart.push((node.clone(), hub.clone()));
+        apart.push((Arc::downgrade(node), hub.clone()));
         hub
     }
 }
@@ -319,6 +322,12 @@ impl State {
         {
             wake(|woken| ticket.confirm(woken));
         }
+    }
+
+    /// A home that has left the cluster is none, also while nothing is subscribed to there: it would be connected to
+    /// for ever.
+    fn forget_home(&mut self, routes: &Routes) {
+        self.home = self.home.take().filter(|home| is_known(routes, home));
     }
 
     /// A node has no place for a subscription any more.
@@ -381,11 +390,7 @@ impl Entry {
             return routes.primaries().cloned().collect();
         }
         if self.needs_home() {
-            let is_known = |home: &Arc<Node>| {
-                let mut nodes = routes.nodes().iter();
-                nodes.any(|node| Arc::ptr_eq(node, home))
-            };
-            if !home.as_ref().is_some_and(is_known) {
+            if !home.as_ref().is_some_and(|home| is_known(routes, home)) {
                 *home = other_home(routes, None);
             }
             return home.iter().cloned().collect();
@@ -446,6 +451,10 @@ impl Entry {
             ..self.entrance.clone()
         })
     }
+}
+
+fn is_known(routes: &Routes, node: &Arc<Node>) -> bool {
+    routes.nodes().iter().any(|known| Arc::ptr_eq(known, node))
 }
 
 /// A primary for channels and patterns; one that is connected, if there is one, so that no further socket is needed.

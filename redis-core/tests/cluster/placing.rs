@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::runtime::Builder;
-use typedis_core::cluster::Cluster;
-use typedis_core::pubsub::Event;
+use typedis_core::cluster::{Cluster, slot};
+use typedis_core::pubsub::{Event, Lag};
 use typedis_core::{Channel, ErrorKind, Phase, Run};
 use typedis_testkit::fake::{Answer, FakeCluster};
 
@@ -153,4 +153,56 @@ fn streams_end_with_the_runtime_of_their_cluster() {
         assert!(matches!(error.kind(), ErrorKind::RuntimeEnded), "{error}");
         assert_eq!(error.phase(), Phase::NotSent);
     });
+}
+
+/// Two nodes of which the second has all slots, and says of reads, once the first has them, where they are.
+async fn cluster_to_leave() -> FakeCluster {
+    let fake = FakeCluster::start(2, |asked| {
+        match (asked.command.name().as_str(), asked.node) {
+            ("SUBSCRIBE" | "UNSUBSCRIBE" | "SSUBSCRIBE" | "SUNSUBSCRIBE", _) => confirmed(asked),
+            ("GET", 1) => Answer::moved(slot("{t}"), asked.addr(0)),
+            ("GET", _) => Answer::Reply(b"$-1\r\n".to_vec()),
+            _ => Answer::Usual,
+        }
+    });
+    let fake = fake.await.unwrap();
+    fake.assign(0..=16_383, 1);
+    fake
+}
+
+/// The second node loses its slots, and with them its place in the map: nothing may hold on to it.
+async fn is_left(fake: &FakeCluster, cluster: &Cluster) {
+    fake.assign(0..=16_383, 0);
+    cluster.run(get("{t}")).await.unwrap();
+    until("a map without the node", || {
+        cluster.topology().primaries().count() == 1
+    })
+    .await;
+    let before = fake.node(1).connections();
+    until("the end of its connections", || {
+        fake.node(1).open_connections() == 0
+    })
+    .await;
+    assert_eq!(fake.node(1).connections(), before);
+}
+
+#[tokio::test]
+async fn a_node_that_left_the_cluster_is_not_kept_as_the_home_of_channels() {
+    let fake = cluster_to_leave().await;
+    let cluster = connect(&fake).await;
+    drop(soon("a channel", cluster.subscribe("news")).await.unwrap());
+    assert_eq!(fake.count(1, "SUBSCRIBE"), 1);
+    is_left(&fake, &cluster).await;
+}
+
+#[tokio::test]
+async fn a_node_that_left_the_cluster_is_not_kept_for_a_stream_that_is_waited_for() {
+    let fake = cluster_to_leave().await;
+    let cluster = connect(&fake).await;
+    let subscribe = cluster.ssubscribe("{t}").on_lag(Lag::Wait);
+    let mut channel = soon("a channel", subscribe).await.unwrap();
+    assert_eq!(fake.count(1, "SSUBSCRIBE"), 1);
+    is_left(&fake, &cluster).await;
+    let next = soon("a note", channel.next()).await.unwrap().unwrap();
+    assert_eq!(next, Event::Resubscribed);
 }
