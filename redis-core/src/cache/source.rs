@@ -11,7 +11,7 @@ use super::shared::Shared;
 use super::standing::{Present, Standing, Tracking};
 use crate::config::Protocol;
 use crate::engine::link::Link;
-use crate::engine::subscriptions::inbox::Cause;
+use crate::engine::subscriptions::cause::Cause;
 use crate::engine::subscriptions::invalidation::{Invalidates, Invalidation};
 use crate::runtime;
 use crate::runtime::planted::Planted;

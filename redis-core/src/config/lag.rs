@@ -27,7 +27,8 @@ pub enum Lag {
     /// the messages. If it has to keep too many (`client-output-buffer-limit pubsub`), it closes the connection.
     /// The reader then gets [`Event::Resubscribed`](crate::Event::Resubscribed).
     /// Such a subscription has its own socket in both protocols, so it does not delay anything else. For many
-    /// channels take one [`Subscriber`](crate::Subscriber), which has one socket for all.
+    /// channels take one [`Subscriber`](crate::Subscriber), which has one socket for all. While a call adds a
+    /// subscription to it, messages are held also if there is no room: those that the server sent before its answer.
     Wait,
     /// The subscription ends: the reader gets what was received, and then an
     /// [`ErrorKind::TooSlow`](crate::ErrorKind::TooSlow).

@@ -15,6 +15,7 @@ use crate::config::{Capacity, Lag};
 use crate::engine::subscriptions::inbox::Inbox;
 use crate::engine::subscriptions::message::{Event, Message};
 use crate::engine::subscriptions::source::{Source, SourceKind, ToChannels};
+use crate::engine::subscriptions::ticket::Ticket;
 use crate::error::{Error, Result};
 use crate::handle::Connection;
 use crate::handle::Pool;
@@ -69,6 +70,17 @@ struct Shared {
     is_dropped: AtomicBool,
     /// Only one call adds at a time, so that no source is added twice.
     adding: tokio::sync::Mutex<()>,
+}
+
+/// A call that waits for confirmations.
+struct Awaiting<'a> {
+    inbox: &'a Inbox<Message>,
+}
+
+impl Drop for Awaiting<'_> {
+    fn drop(&mut self) {
+        self.inbox.admit_until(None);
+    }
 }
 
 /// A [`Subscriber`] that has not been opened: set its options, then [`open`](Self::open) it.
@@ -282,6 +294,7 @@ impl Subscriptions {
                 added.entry(source).or_insert_with(join);
             }
         });
+        let _awaiting = self.shared.await_behind_messages(&confirmation.ticket);
         // If the connection was closed, this is the error.
         std::future::poll_fn(|cx| confirmation.poll(cx)).await?;
         if has_ended {
@@ -310,6 +323,12 @@ impl Shared {
             return Err(Error::usage("the subscriber that would read it is gone"));
         }
         Ok(())
+    }
+
+    /// Has messages taken also without room while a confirmation is waited for.
+    fn await_behind_messages(&self, ticket: &Arc<Ticket>) -> Awaiting<'_> {
+        self.inbox.admit_until(Some(ticket.clone()));
+        Awaiting { inbox: &self.inbox }
     }
 
     /// Ends all subscriptions.

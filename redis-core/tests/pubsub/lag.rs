@@ -161,6 +161,32 @@ async fn waiting_loses_nothing_and_stalls_nobody() {
 }
 
 #[tokio::test]
+async fn a_reader_may_subscribe_to_more_although_there_is_no_room() {
+    for (server, config, tag) in everywhere() {
+        let (name, more) = (format!("{tag}:full"), format!("{tag}:more"));
+        let asker = asker(server).await;
+        let conn = Connection::open(config.command_timeout(None))
+            .await
+            .unwrap();
+        let builder = conn.subscriber().capacity_messages(10);
+        let mut subscriber = builder.on_lag(Lag::Wait).open();
+        subscriber.subscribe(&name).await.unwrap();
+        publish_numbers(&asker, &name, SENT).await;
+        eventually(10, async || subscriber.buffered()).await;
+        // The confirmation stands behind all of them.
+        within(20, subscriber.subscribe(&more)).await.unwrap();
+        publish(&asker, &more, "last").await;
+        for n in 0..SENT {
+            let event = within(5, subscriber.next()).await.unwrap().unwrap();
+            let message = event.into_message().unwrap();
+            assert_eq!(message.decode::<u64>().unwrap(), n);
+        }
+        let event = within(5, subscriber.next()).await.unwrap().unwrap();
+        assert_eq!(event.into_message().unwrap().payload(), "last");
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_cannot_wait_any_longer_leaves_a_visible_gap() {
     for kind in KINDS {
         for protocol in PROTOCOLS {

@@ -17,7 +17,8 @@ use std::task::Waker;
 
 use tokio::runtime::Handle;
 
-use super::inbox::{Cause, Inbox};
+use super::cause::Cause;
+use super::inbox::Inbox;
 use super::invalidation::Invalidates;
 use super::message::Message;
 use super::source::Source;

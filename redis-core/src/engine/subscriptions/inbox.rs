@@ -8,47 +8,22 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use tokio::task::coop;
 
+use super::cause::Cause;
 use super::message::{Event, Interruption, Parcel};
+use super::ticket::Ticket;
 use crate::config::{Capacity, Lag};
 use crate::engine::inflight::Failure;
-use crate::error::{Error, ErrorKind, Phase, Result, ServerError};
+use crate::error::Result;
 use crate::runtime::Lock;
 
 mod gap;
 
 use gap::Gap;
-
-/// Why a subscription failed; cheap to clone.
-#[derive(Debug, Clone)]
-pub(crate) enum Cause {
-    /// The server refused it.
-    Refused(ServerError),
-    /// The connection has failed.
-    Link(Failure),
-    TooSlow,
-}
-
-impl Cause {
-    /// The connection has ended. Whoever reads was subscribed, so the command was applied.
-    pub(crate) fn ended_by(failure: &Failure) -> Self {
-        Self::Link(failure.in_phase(Phase::Applied))
-    }
-}
-
-impl From<Cause> for Error {
-    fn from(cause: Cause) -> Self {
-        match cause {
-            Cause::Refused(error) => Self::refused(error),
-            Cause::Link(failure) => Self::from(failure),
-            Cause::TooSlow => Self::new(ErrorKind::TooSlow, Phase::Applied),
-        }
-    }
-}
 
 /// The result of putting an item in.
 #[derive(Debug, PartialEq, Eq)]
@@ -73,6 +48,8 @@ struct State<T> {
     failures: VecDeque<Cause>,
     end: Option<End>,
     reader: Option<Waker>,
+    /// The ticket of a caller whose confirmation stands behind messages; see [`Inbox::admit_until`].
+    awaited: Option<Arc<Ticket>>,
     /// The wakers of the drivers that wait for room: on a cluster, several sockets may fill one inbox.
     writers: Vec<Waker>,
 }
@@ -101,6 +78,7 @@ impl<T: Parcel> Inbox<T> {
                 failures: VecDeque::new(),
                 end: None,
                 reader: None,
+                awaited: None,
                 writers: Vec::new(),
             }),
         }
@@ -141,11 +119,26 @@ impl<T: Parcel> Inbox<T> {
         let room = state.end.is_some()
             || self
                 .capacity
-                .admits(state.slots.len(), state.bytes, Self::cost(size));
+                .admits(state.slots.len(), state.bytes, Self::cost(size))
+            || state
+                .awaited
+                .as_ref()
+                .is_some_and(|ticket| ticket.is_open());
         if !room && !state.writers.iter().any(|known| known.will_wake(waker)) {
             state.writers.push(waker.clone());
         }
         room
+    }
+
+    /// Has everything take room until this ticket is confirmed: whoever waits for that may be the reader, and the
+    /// confirmation stands behind messages. `None` ends it.
+    pub(crate) fn admit_until(&self, ticket: Option<Arc<Ticket>>) {
+        let mut state = self.state.lock();
+        state.awaited = ticket;
+        // Each of them looks again.
+        let writers = std::mem::take(&mut state.writers);
+        drop(state);
+        writers.into_iter().for_each(Waker::wake);
     }
 
     pub(crate) fn resubscribed(&self, woken: &mut Vec<Waker>) {

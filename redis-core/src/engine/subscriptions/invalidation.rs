@@ -5,7 +5,8 @@ use std::task::Waker;
 
 use bytes::Bytes;
 
-use super::inbox::{Cause, Inbox};
+use super::cause::Cause;
+use super::inbox::Inbox;
 use super::message::Parcel;
 use crate::reply::Reply;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::inbox::Cause;
+use super::cause::Cause;
 use super::ticket::Ticket;
 
 /// Who finds another place for a subscription. It is called while the table of its connection is locked, so it only takes

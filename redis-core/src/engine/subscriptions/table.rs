@@ -34,7 +34,8 @@ use std::task::Waker;
 
 use bytes::Bytes;
 
-use super::inbox::{Cause, Put};
+use super::cause::Cause;
+use super::inbox::Put;
 use super::invalidation::{Invalidates, Invalidation};
 use super::message::Message;
 use super::push::{self, Push, Verb};

@@ -2,8 +2,7 @@
 
 use std::task::{Context, Poll, Waker};
 
-use super::inbox::Cause;
-
+use super::cause::Cause;
 use crate::runtime::Lock;
 
 /// Counts the confirmations that a call still waits for.
@@ -37,6 +36,12 @@ impl Ticket {
         let mut state = self.state.lock();
         state.failure.get_or_insert(cause);
         woken.extend(state.waker.take());
+    }
+
+    /// Whether it is still waited for.
+    pub(crate) fn is_open(&self) -> bool {
+        let state = self.state.lock();
+        state.pending > 0 && state.failure.is_none()
     }
 
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<(), Cause>> {

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::{Capacity, Cause, Inbox, Lag, Parcel, Put};
+use super::{Capacity, Cause, Inbox, Lag, Parcel, Put, Ticket};
 use crate::engine::subscriptions::message::Interruption;
 use crate::engine::subscriptions::source::{Source, SourceKind};
 use crate::error::{ErrorKind, ServerError};
@@ -215,6 +215,27 @@ fn a_reader_makes_room_for_all_who_wait() {
     inbox.end(None, &mut woken);
     woken.into_iter().for_each(Waker::wake);
     assert!(flags.iter().all(|flag| flag.take() == 1));
+}
+
+#[test]
+fn what_stands_before_a_confirmation_has_room() {
+    let inbox = inbox(usize::MAX, 1, Lag::Wait);
+    let flag = Arc::new(Flag::default());
+    let waker = Waker::from(flag.clone());
+    inbox.put(Item(0, 0), &mut Vec::new());
+    assert!(!inbox.has_room(0, &waker));
+    for given_up in [false, true] {
+        let ticket = Arc::new(Ticket::default());
+        ticket.expect();
+        inbox.admit_until(Some(ticket.clone()));
+        assert_eq!(flag.take(), 1, "the driver looks again");
+        assert!(inbox.has_room(0, &waker));
+        match given_up {
+            true => inbox.admit_until(None),
+            false => ticket.confirm(&mut Vec::new()),
+        }
+        assert!(!inbox.has_room(0, &waker));
+    }
 }
 
 #[test]

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use crate::engine::inflight::Failure;
-use crate::engine::subscriptions::inbox::{Cause, Inbox};
+use crate::engine::subscriptions::cause::Cause;
+use crate::engine::subscriptions::inbox::Inbox;
 use crate::engine::subscriptions::message::{Interruption, Message};
 use crate::engine::subscriptions::mover::Mover;
 use crate::engine::subscriptions::source::Source;
