@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use typedis_core::pubsub::{Event, Invalidation};
-use typedis_core::{Connection, ErrorKind, Exclusive, Protocol, Run, Value, raw};
+use typedis_core::{Connection, ErrorKind, Exclusive, Phase, Protocol, Run, Value, raw};
 use typedis_testkit::fake::{Fake, Peer};
 use typedis_testkit::resp::Resp;
 use typedis_testkit::{array, push};
@@ -395,6 +395,61 @@ async fn a_server_that_has_answered_all_subscriptions_owes_nothing() {
     has_received(&fake, "PING").await;
     eventually(Duration::ZERO, async || conn.stats().lag).await;
     fake.finish().await.unwrap();
+}
+
+/// Subscribes, closes the connection once the fake has received this command, and gives the phase of the error.
+async fn phase_at_the_end(fake: &Fake, last: &str) -> Phase {
+    let conn = Connection::lazy(fake.url()).unwrap();
+    let subscribe = conn.subscribe("a");
+    let (outcome, ()) = tokio::join!(within(5, subscribe), async {
+        has_received(fake, last).await;
+        conn.abort();
+    });
+    let error = outcome.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Closed), "{error}");
+    error.phase()
+}
+
+#[tokio::test]
+async fn a_subscription_that_the_server_may_have_made_is_not_called_unsent() {
+    let silent = Fake::start(|mut peer| async move {
+        greet(&mut peer).await?;
+        // No confirmation.
+        peer.command().await?;
+        Ok(())
+    });
+    let silent = silent.await.unwrap();
+    let phase = phase_at_the_end(&silent, "SUBSCRIBE").await;
+    assert_eq!(phase, Phase::MaybeApplied);
+    let unfriendly = Fake::start(|mut peer| async move {
+        // No greeting.
+        while peer.command().await?.is_some() {}
+        Ok(())
+    });
+    let unfriendly = unfriendly.await.unwrap();
+    let phase = phase_at_the_end(&unfriendly, "HELLO").await;
+    assert_eq!(phase, Phase::NotSent);
+}
+
+#[tokio::test]
+async fn what_was_asked_on_a_lost_socket_is_not_called_unsent_either() {
+    let fake = Fake::start(|mut peer| async move {
+        if peer.number() == 0 {
+            // It ends here, with the command.
+            greet(&mut peer).await?;
+            return Ok(());
+        }
+        while peer.command().await?.is_some() {}
+        Ok(())
+    });
+    let fake = fake.await.unwrap();
+    let conn = Connection::lazy(fake.url()).unwrap();
+    let subscribe = conn.subscribe("a");
+    let (outcome, ()) = tokio::join!(within(5, subscribe), async {
+        eventually(true, async || !fake.received(1).is_empty()).await;
+        conn.abort();
+    });
+    assert_eq!(outcome.unwrap_err().phase(), Phase::MaybeApplied);
 }
 
 #[tokio::test]

@@ -167,10 +167,10 @@ impl Table {
                 (Standing::Present, true) => Verb::Leave,
                 _ => continue,
             };
-            topic.standing = match verb {
-                Verb::Join => Standing::Joining,
-                Verb::Leave => Standing::Leaving,
-            };
+            match verb {
+                Verb::Join => topic.ask(),
+                Verb::Leave => topic.standing = Standing::Leaving,
+            }
             let operation = Operation::new(verb, source);
             commands.push((operation.command(), operation.awaits()));
             self.operations.push_back(operation);

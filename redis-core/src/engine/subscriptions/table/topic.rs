@@ -10,7 +10,7 @@ use crate::engine::subscriptions::message::{Interruption, Message};
 use crate::engine::subscriptions::mover::Mover;
 use crate::engine::subscriptions::source::Source;
 use crate::engine::subscriptions::ticket::Ticket;
-use crate::error::ServerError;
+use crate::error::{Phase, ServerError};
 use crate::runtime::planted::Planted;
 
 /// The key of a member.
@@ -64,6 +64,8 @@ pub(super) struct Member {
     pub(super) inbox: Arc<Inbox<Message>>,
     /// Set until the first confirmation.
     pub(super) ticket: Option<Arc<Ticket>>,
+    /// Whether the server was asked, perhaps on a socket that was lost since.
+    was_asked: bool,
     /// Whether the inbox has no other source, and ends with this one.
     pub(super) alone: bool,
     mover: Option<Arc<dyn Mover>>,
@@ -72,10 +74,20 @@ pub(super) struct Member {
 impl Topic {
     /// Adds a member; if the subscription is there already, the member is confirmed at once.
     pub(super) fn admit(&mut self, mut member: Member, woken: &mut Vec<Waker>) {
-        if self.standing == Standing::Present {
-            member.confirm(woken);
+        match self.standing {
+            Standing::Present => member.confirm(woken),
+            Standing::Joining => member.was_asked = true,
+            Standing::Absent | Standing::Leaving => {}
         }
         self.members.push(member);
+    }
+
+    /// The command that begins the subscription goes out.
+    pub(super) fn ask(&mut self) {
+        self.standing = Standing::Joining;
+        for member in &mut self.members {
+            member.was_asked = true;
+        }
     }
 
     /// The server has confirmed the subscription, or refused to end it.
@@ -131,6 +143,7 @@ impl Member {
             source: entrance.source,
             inbox: entrance.inbox,
             ticket: entrance.ticket,
+            was_asked: false,
             alone: entrance.alone,
             mover: entrance.mover,
         }
@@ -153,13 +166,17 @@ impl Member {
         }
     }
 
-    /// The connection has ended: for one who waits by `failure`, for one who reads by `ended`.
+    /// The connection has ended, by `failure`; for one who reads, that is `ended`.
     pub(super) fn end(self, failure: &Failure, ended: &Cause, woken: &mut Vec<Waker>) {
         if self.mover.is_some() {
             return self.displace(ended.clone(), woken);
         }
         if let Some(ticket) = &self.ticket {
-            ticket.fail(Cause::Link(failure.clone()), woken);
+            let phase = match self.was_asked {
+                true => Phase::MaybeApplied,
+                false => Phase::NotSent,
+            };
+            ticket.fail(Cause::Link(failure.in_phase(phase)), woken);
         }
         self.inbox.end(Some(ended.clone()), woken);
     }
