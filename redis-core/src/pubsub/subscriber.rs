@@ -47,7 +47,8 @@ use crate::runtime::Lock;
 /// ```
 ///
 /// The stream does not end when nothing is subscribed to, but when the connection is closed. If the server refuses
-/// to restore a subscription, the stream yields the error once, and the others go on.
+/// to restore a subscription, the stream yields [`Event::Interrupted`], and the server is asked again; the others go on.
+/// Only a shard channel of a [`Connection`] whose slot has moved to another node yields an error, and is removed.
 pub struct Subscriber {
     subscriptions: Subscriptions,
     capacity: Capacity,
@@ -187,7 +188,7 @@ impl Subscriber {
     /// Adds channels; resolves once the server has confirmed them.
     ///
     /// # Errors
-    /// As for [`Connection::subscribe`]; then none of them is added.
+    /// As for [`Connection::subscribe`]; then none of them is added. The stream may have yielded messages of some by then.
     pub async fn subscribe(&self, channels: impl ToChannels) -> Result<()> {
         self.subscriptions.subscribe(channels).await
     }
@@ -195,7 +196,7 @@ impl Subscriber {
     /// Adds patterns; resolves once the server has confirmed them.
     ///
     /// # Errors
-    /// As for [`Connection::subscribe`]; then none of them is added.
+    /// As for [`Connection::subscribe`]; then none of them is added. The stream may have yielded messages of some by then.
     pub async fn psubscribe(&self, patterns: impl ToChannels) -> Result<()> {
         self.subscriptions.psubscribe(patterns).await
     }
@@ -203,7 +204,7 @@ impl Subscriber {
     /// Adds shard channels; resolves once the server has confirmed them.
     ///
     /// # Errors
-    /// As for [`Connection::subscribe`]; then none of them is added.
+    /// As for [`Connection::subscribe`]; then none of them is added. The stream may have yielded messages of some by then.
     pub async fn ssubscribe(&self, shard_channels: impl ToChannels) -> Result<()> {
         self.subscriptions.ssubscribe(shard_channels).await
     }
@@ -234,7 +235,7 @@ impl Subscriptions {
     /// Adds channels; resolves once the server has confirmed them.
     ///
     /// # Errors
-    /// As for [`Connection::subscribe`]; then none of them is added.
+    /// As for [`Connection::subscribe`]; then none of them is added. The stream may have yielded messages of some by then.
     pub async fn subscribe(&self, channels: impl ToChannels) -> Result<()> {
         self.add(SourceKind::Channel, channels).await
     }
@@ -242,7 +243,7 @@ impl Subscriptions {
     /// Adds patterns; resolves once the server has confirmed them.
     ///
     /// # Errors
-    /// As for [`Connection::subscribe`]; then none of them is added.
+    /// As for [`Connection::subscribe`]; then none of them is added. The stream may have yielded messages of some by then.
     pub async fn psubscribe(&self, patterns: impl ToChannels) -> Result<()> {
         self.add(SourceKind::Pattern, patterns).await
     }
@@ -250,7 +251,7 @@ impl Subscriptions {
     /// Adds shard channels; resolves once the server has confirmed them.
     ///
     /// # Errors
-    /// As for [`Connection::subscribe`]; then none of them is added.
+    /// As for [`Connection::subscribe`]; then none of them is added. The stream may have yielded messages of some by then.
     pub async fn ssubscribe(&self, shard_channels: impl ToChannels) -> Result<()> {
         self.add(SourceKind::Shard, shard_channels).await
     }

@@ -44,8 +44,6 @@ struct State<T> {
     bytes: usize,
     /// What happened after the last slot.
     tail: Gap,
-    /// Failures of single sources, while others go on; each source fails at most once.
-    failures: VecDeque<Cause>,
     end: Option<End>,
     reader: Option<Waker>,
     /// The ticket of a caller whose confirmation stands behind messages; see [`Inbox::admit_until`].
@@ -75,7 +73,6 @@ impl<T: Parcel> Inbox<T> {
                 slots: VecDeque::new(),
                 bytes: 0,
                 tail: Gap::default(),
-                failures: VecDeque::new(),
                 end: None,
                 reader: None,
                 awaited: None,
@@ -156,7 +153,7 @@ impl<T: Parcel> Inbox<T> {
     /// One of several sources failed.
     pub(crate) fn fail(&self, cause: Cause, woken: &mut Vec<Waker>) {
         let mut state = self.state.lock();
-        state.failures.push_back(cause);
+        state.tail.failed(cause);
         woken.extend(state.reader.take());
     }
 
@@ -241,9 +238,6 @@ impl<T> State<T> {
 
     /// The next event; `None` if nothing is there yet.
     fn next(&mut self) -> Option<Option<Result<Event<T>>>> {
-        if let Some(cause) = self.failures.pop_front() {
-            return Some(Some(Err(cause.into())));
-        }
         let gap = match self.slots.front_mut() {
             Some(slot) => &mut slot.before,
             None => &mut self.tail,
@@ -251,7 +245,7 @@ impl<T> State<T> {
         if !gap.is_empty()
             && let Some(event) = gap.next()
         {
-            return Some(Some(Ok(event)));
+            return Some(Some(event));
         }
         if let Some(slot) = self.slots.pop_front() {
             self.bytes -= slot.cost;

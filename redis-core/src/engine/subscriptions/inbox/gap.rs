@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
+use crate::engine::subscriptions::cause::Cause;
 use crate::engine::subscriptions::message::{Event, Interruption};
+use crate::error::Result;
 
 /// Where messages are missing.
 #[derive(Debug, Default)]
@@ -16,10 +18,12 @@ pub(super) struct Gap {
 struct Told(VecDeque<Change>);
 
 /// How a subscription fared.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 enum Change {
     Resubscribed,
     Interrupted(Interruption),
+    /// One of several sources failed, while the others go on.
+    Failed(Cause),
 }
 
 impl Gap {
@@ -31,7 +35,12 @@ impl Gap {
         self.tell(Change::Interrupted(interruption));
     }
 
-    /// Each change stands once, where it happened last: so there are at most as many as sources, and one.
+    pub(super) fn failed(&mut self, cause: Cause) {
+        self.tell(Change::Failed(cause));
+    }
+
+    /// Each change stands once, where it happened last: so there are at most as many as sources, and one. A source that
+    /// failed is none any more.
     fn tell(&mut self, change: Change) {
         let told = self.told.get_or_insert_default();
         told.0.retain(|known| !known.is_of(&change));
@@ -55,17 +64,18 @@ impl Gap {
 
     /// What is to be told next.
     #[cold]
-    pub(super) fn next<T>(&mut self) -> Option<Event<T>> {
+    pub(super) fn next<T>(&mut self) -> Option<Result<Event<T>>> {
         if self.lagged > 0 {
-            return Some(Event::Lagged(std::mem::take(&mut self.lagged)));
+            return Some(Ok(Event::Lagged(std::mem::take(&mut self.lagged))));
         }
         let change = self.told.as_mut()?.0.pop_front();
         if change.is_none() {
             self.told = None;
         }
         Some(match change? {
-            Change::Resubscribed => Event::Resubscribed,
-            Change::Interrupted(interruption) => Event::Interrupted(interruption),
+            Change::Resubscribed => Ok(Event::Resubscribed),
+            Change::Interrupted(interruption) => Ok(Event::Interrupted(interruption)),
+            Change::Failed(cause) => Err(cause.into()),
         })
     }
 }

@@ -241,9 +241,21 @@ fn what_stands_before_a_confirmation_has_room() {
 #[test]
 fn a_failure_of_one_source_ends_nothing() {
     let inbox = inbox(usize::MAX, 9, Lag::DropOldest);
-    let cause = Cause::Refused(crate::ServerError::new("NOPERM no"));
+    let cause = Cause::Refused(ServerError::new("NOPERM no"));
+    let put = |number| inbox.put(Item(number, 0), &mut Vec::new());
+    let is_read = |number| {
+        assert_eq!(
+            read(&inbox),
+            Poll::Ready(Some(Ok(Event::Message(Item(number, 0)))))
+        );
+    };
+    put(0);
     inbox.fail(cause.clone(), &mut Vec::new());
+    put(1);
+    // It is told where it happened.
+    is_read(0);
     assert!(matches!(read(&inbox), Poll::Ready(Some(Err(_)))));
+    is_read(1);
     assert_eq!(read(&inbox), Poll::Pending);
     inbox.end(Some(cause), &mut Vec::new());
     assert!(matches!(read(&inbox), Poll::Ready(Some(Err(_)))));
