@@ -37,12 +37,12 @@ fn odd() -> String {
 }
 
 /// A message to the channel `a`.
-fn message() -> Resp {
+pub(crate) fn message() -> Resp {
     push!["message", "a", "hi"]
 }
 
 /// Waits for a command of the first client.
-async fn has_received(fake: &Fake, name: &str) {
+pub(crate) async fn has_received(fake: &Fake, name: &str) {
     eventually(true, async || {
         fake.received(0).iter().any(|words| words.name() == name)
     })
@@ -50,7 +50,9 @@ async fn has_received(fake: &Fake, name: &str) {
 }
 
 /// Greets a client and gives its first command that is no part of the greeting.
-async fn greet(peer: &mut Peer) -> std::io::Result<Option<typedis_testkit::fake::Words>> {
+pub(crate) async fn greet(
+    peer: &mut Peer,
+) -> std::io::Result<Option<typedis_testkit::fake::Words>> {
     while let Some(command) = peer.command().await? {
         match command.name().as_str() {
             "HELLO" => peer.send(Resp::map(&[("proto".into(), 3.into())])).await?,

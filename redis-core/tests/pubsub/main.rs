@@ -10,6 +10,7 @@
 mod channels;
 mod fake;
 mod lag;
+mod lost;
 mod others;
 mod restore;
 mod shards;

@@ -160,7 +160,7 @@ impl Session {
         match self.turn(link, timer, woken, cx) {
             Ok(()) => Poll::Pending,
             Err(end) => {
-                self.hand_rest(link, woken);
+                self.hand_rest(link, woken, cx);
                 Poll::Ready(end)
             }
         }

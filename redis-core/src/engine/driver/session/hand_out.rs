@@ -47,16 +47,29 @@ impl Session {
         Ok(())
     }
 
-    /// Hands out the whole replies that had arrived when the session ended: they still belong to their
-    /// callers.
-    pub(super) fn hand_rest(&mut self, link: &Link, woken: &mut Vec<Waker>) {
+    /// Hands out what had arrived whole when the session ended: replies still belong to their callers, and messages to
+    /// their readers, up to one that has no room.
+    pub(super) fn hand_rest(&mut self, link: &Link, woken: &mut Vec<Waker>, cx: &mut Context<'_>) {
         while let Some(next) = self.found.first() {
             let before = self.found.len();
-            let is_reply = next.kind == FrameKind::Reply;
-            if !is_reply || self.hand_replies(link, woken).is_err() || self.found.len() == before {
+            let handed = if next.kind == FrameKind::Reply {
+                self.hand_replies(link, woken)
+            } else if link.hub().has_room(next.len, cx.waker()) {
+                self.hand_push(link, woken)
+            } else {
+                break;
+            };
+            if handed.is_err() || self.found.len() == before {
                 break;
             }
         }
+    }
+
+    /// From here on, replies cannot be matched with their commands: they are not handed out at the end of the session
+    /// either.
+    fn lose_track(&mut self, text: &str) -> End {
+        self.found.clear();
+        End::Lost(protocol(text))
     }
 
     /// Whether frames wait because a reader has no room; meanwhile nothing more is read.
@@ -88,11 +101,9 @@ impl Session {
             }
             Received::Other => {}
             Received::Unasked => {
-                // They are not handed out at the end of the session either.
-                self.found.clear();
-                return Err(End::Lost(protocol(
+                return Err(self.lose_track(
                     "the server confirmed a subscription that was not asked for here, so that replies cannot be told apart",
-                )));
+                ));
             }
         }
         Ok(())
@@ -180,9 +191,9 @@ impl Session {
         };
         let frame = Frame::from_scanned(Chunk::take(&mut self.input, found.len, self.allocated));
         let Some(error) = frame.reply().error() else {
-            return Err(End::Lost(protocol(
-                "a subscription was answered with neither a push nor an error",
-            )));
+            return Err(
+                self.lose_track("a subscription was answered with neither a push nor an error")
+            );
         };
         self.settle_own(link, woken);
         if link.hub().refused(&error, woken) {
@@ -211,11 +222,9 @@ impl Session {
             Received::Answer => self.settle_own(link, woken),
             Received::Other => {}
             Received::Unasked => {
-                // They are not handed out at the end of the session either.
-                self.found.clear();
-                return Err(End::Lost(protocol(
+                return Err(self.lose_track(
                     "the server answered the end of a subscription with an error that may be that of another command",
-                )));
+                ));
             }
         }
         Ok(())
