@@ -12,6 +12,7 @@ mod fake;
 mod lag;
 mod lost;
 mod others;
+mod refusals;
 mod restore;
 mod shards;
 mod stress;
