@@ -486,5 +486,4 @@ fn wake(work: impl FnOnce(&mut Vec<Waker>)) {
 }
 
 #[cfg(test)]
-#[path = "places/tests.rs"]
 mod tests;
