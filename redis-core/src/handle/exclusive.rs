@@ -175,6 +175,11 @@ impl Lane for Exclusive {
         }
         self.connection().link()
     }
+
+    fn may_watch(&self) -> bool {
+        // Which change it was is not noted: it may have been WATCH.
+        self.watching.load(Ordering::Relaxed) || self.changed.load(Ordering::Relaxed)
+    }
 }
 
 impl AllowsBlocking for &Exclusive {}
