@@ -186,8 +186,13 @@ async fn renew<H: Held>(
             }
             Ok(Ok(false)) => return LossCause::Gone,
             Ok(Err(error)) => {
-                failure = Some(Arc::new(error));
-                next = (Instant::now() + ttl / 20).min(until);
+                let (now, error) = (Instant::now(), Some(Arc::new(error)));
+                // A renewal that fails at once is over before the time limit is looked at.
+                if now >= until {
+                    return LossCause::Unreachable { ttl, error };
+                }
+                failure = error;
+                next = (now + ttl / 20).min(until);
             }
             Err(_) => {
                 return LossCause::Unreachable {

@@ -135,6 +135,20 @@ async fn a_holder_without_a_server_is_told_and_the_next_has_a_larger_token() {
 }
 
 #[tokio::test]
+async fn a_holder_whose_connection_was_closed_is_told() {
+    let conn = Bench::new(ServerKind::Valkey9).await.direct;
+    let ttl = Duration::from_secs(1);
+    let guard = Lock::new(&conn, "a").ttl(ttl).acquire().await.unwrap();
+    let _ = conn.close().await;
+    let lost = soon("the holder is told", guard.lost()).await;
+    let LossCause::Unreachable { error, .. } = lost.cause() else {
+        panic!("{lost}")
+    };
+    assert!(error.is_some(), "{lost}");
+    assert!(!guard.is_held());
+}
+
+#[tokio::test]
 async fn tokens_grow_also_when_the_last_one_is_lost() {
     for kind in KINDS {
         let conn = Bench::new(kind).await.direct;
