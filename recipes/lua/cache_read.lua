@@ -1,4 +1,4 @@
--- KEYS: the entry, the load. ARGV: the caller, the time to live of a load in milliseconds, how many times the duration of the last load before
+-- KEYS: the entry, the load, whether the caller has given this call up. ARGV: the caller, the time to live of a load in milliseconds, how many times the duration of the last load before
 -- its end the entry is refreshed.
 -- Replies with 0 and the milliseconds until the load of another caller expires; with 1 and the value; with 2: the caller has to load, and the value
 -- if there is one that is still valid.
@@ -14,6 +14,9 @@ if loader and loader ~= ARGV[1] then
     return {1, 0, entry[1]}
   end
   return {0, redis.call('PTTL', KEYS[2]), false}
+end
+if not loader and redis.call('EXISTS', KEYS[3]) == 1 then
+  return {0, 0, false}
 end
 redis.call('HSET', KEYS[2], 'owner', ARGV[1], 'since', string.format('%.0f', now))
 redis.call('PEXPIRE', KEYS[2], ARGV[2])

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use typedis::prelude::GenericCommands as _;
-use typedis::{AnyClient, Client, Error, FromRedis, ToArg};
+use typedis::{AnyClient, Client, Error, FromRedis, Phase, ToArg};
 
 use crate::keys::Keys;
+use crate::lease::forbid;
 use crate::scripts::{Scripts as _, jittered, millis, unique};
 
 /// A cache on the server, beside the place where the values come from.
@@ -190,28 +191,38 @@ struct Flight {
     client: AnyClient,
     entry: String,
     load: String,
+    given_up: String,
     owner: String,
     /// Whether the others may be waiting for this caller.
     is_open: bool,
+    /// Whether a question of this caller has no reply, so that it may be on its way still.
+    is_asking: bool,
 }
 
 impl Flight {
     fn new(client: &AnyClient, keys: &Keys) -> typedis::Result<Self> {
+        let owner = unique()?;
         Ok(Self {
             client: client.clone(),
             entry: keys.main().to_owned(),
             load: keys.part("load"),
-            owner: unique()?,
+            given_up: keys.given_up(&owner),
+            owner,
             is_open: false,
+            is_asking: false,
         })
     }
 
     async fn ask<T: FromRedis>(&mut self, ttl: Duration, early: f64) -> typedis::Result<Read<T>> {
-        self.is_open = true;
-        let (state, expires, value) = self
+        (self.is_open, self.is_asking) = (true, true);
+        let (entry, load, given_up) = (&self.entry, &self.load, &self.given_up);
+        let reply = self
             .client
-            .cache_read::<T>(&self.entry, &self.load, &self.owner, millis(ttl), early)
-            .await?;
+            .cache_read::<T>(entry, load, given_up, &self.owner, millis(ttl), early)
+            .await;
+        self.is_asking =
+            matches!(&reply, Err(error) if error.phase() == Phase::MaybeApplied);
+        let (state, expires, value) = reply?;
         self.is_open = state == 2;
         let expires = Duration::from_millis(u64::try_from(expires).unwrap_or(0).max(1));
         Ok(match (state, value) {
@@ -236,9 +247,15 @@ impl Drop for Flight {
             && let Ok(runtime) = Handle::try_current()
         {
             let client = self.client.clone();
-            let (load, owner) = (self.load.clone(), self.owner.clone());
+            let (load, given_up) = (self.load.clone(), self.given_up.clone());
+            let (owner, is_asking) = (self.owner.clone(), self.is_asking);
             // If it fails, the load expires.
-            runtime.spawn(async move { client.lock_release(&load, &owner).await });
+            runtime.spawn(async move {
+                if is_asking {
+                    let _ = forbid(&client, &given_up).await;
+                }
+                client.lock_release(&load, &owner).await
+            });
         }
     }
 }

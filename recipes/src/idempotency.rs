@@ -10,7 +10,7 @@ use typedis::{AnyClient, Client, FromRedis, Result as ClientResult, ToArg};
 
 use crate::error::{Error, LossCause, Lost, Result};
 use crate::keys::Keys;
-use crate::lease::{Attempt, Held, Lease, Taken};
+use crate::lease::{Attempt, Held, Lease, Taken, forbid};
 use crate::scripts::{Scripts as _, millis, unique};
 
 /// Results of requests by the key that their callers chose, so that a request that is made twice is carried out once.
@@ -185,6 +185,12 @@ struct RunHold<T> {
     result: PhantomData<fn() -> T>,
 }
 
+impl<T> RunHold<T> {
+    fn given_up(&self) -> String {
+        self.keys.given_up(&self.owner)
+    }
+}
+
 impl<T: FromRedis + Send + 'static> Held for RunHold<T> {
     type Given = ();
     type Refusal = Begun<T>;
@@ -199,7 +205,10 @@ impl<T: FromRedis + Send + 'static> Held for RunHold<T> {
 
     async fn take(&self) -> Taken<Self> {
         let (key, ttl) = (self.keys.main(), millis(self.ttl));
-        let (state, expires, result) = self.client.run_begin::<T>(key, &self.owner, ttl).await?;
+        let (state, expires, result) = self
+            .client
+            .run_begin::<T>(key, self.given_up(), &self.owner, ttl)
+            .await?;
         let retry_after = Duration::from_millis(u64::try_from(expires).unwrap_or(0).max(1));
         Ok(match (state, result) {
             (_, Some(result)) => Err(Begun::Replay(result)),
@@ -214,6 +223,10 @@ impl<T: FromRedis + Send + 'static> Held for RunHold<T> {
         }
         let (key, ttl) = (self.keys.main(), millis(self.ttl));
         self.client.run_renew(key, &self.owner, ttl).await
+    }
+
+    async fn forbid(&self) -> ClientResult<()> {
+        forbid(&self.client, &self.given_up()).await
     }
 
     async fn release(&self) -> ClientResult<bool> {

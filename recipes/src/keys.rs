@@ -24,6 +24,11 @@ impl Keys {
     pub(crate) fn part(&self, part: &str) -> String {
         format!("{}:{part}", self.tag)
     }
+
+    /// The key that says that an owner has given a call up: see [`forbid`](crate::lease::forbid).
+    pub(crate) fn given_up(&self, owner: &str) -> String {
+        self.part(&format!("given-up:{owner}"))
+    }
 }
 
 #[cfg(test)]

@@ -9,10 +9,11 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
-use typedis::Phase;
+use typedis::prelude::StringCommands as _;
+use typedis::{AnyClient, Phase};
 
 use crate::error::{Error, LossCause, Lost, Result};
-use crate::scripts::jittered;
+use crate::scripts::{jittered, millis};
 
 /// What one caller may hold.
 pub(crate) trait Held: Send + Sync + 'static {
@@ -32,6 +33,9 @@ pub(crate) trait Held: Send + Sync + 'static {
 
     /// Renews it; `false` if the server does not have it any more.
     fn renew(&self) -> impl Future<Output = typedis::Result<bool>> + Send;
+
+    /// Has the server refuse calls of [`take`](Self::take) that arrive only now: see [`forbid`].
+    fn forbid(&self) -> impl Future<Output = typedis::Result<()>> + Send;
 
     /// Gives it back; `false` if the server did not have it any more.
     fn release(&self) -> impl Future<Output = typedis::Result<bool>> + Send;
@@ -218,6 +222,15 @@ async fn give_back<H: Held>(held: &H) -> Result<()> {
     }
 }
 
+/// How long the server refuses a call that was given up: longer than one is on its way.
+const ON_ITS_WAY: Duration = Duration::from_secs(600);
+
+/// Notes on the server, at `key`, that a caller has given its call up. The call may be on its way still, as on another lane of a pool that hangs, and
+/// what it took would be nobody's. So giving back is not enough: it may come first.
+pub(crate) async fn forbid(client: &AnyClient, key: &str) -> typedis::Result<()> {
+    client.set(key, 1).px(millis(ON_ITS_WAY)).await
+}
+
 /// An attempt to take something. If it ends without knowing whether the server gave it, it is given back in the background.
 pub(crate) struct Attempt<H: Held> {
     held: Arc<H>,
@@ -269,7 +282,11 @@ impl<H: Held> Drop for Attempt<H> {
             && let Ok(runtime) = Handle::try_current()
         {
             let held = Arc::clone(&self.held);
-            runtime.spawn(async move { give_back(&*held).await });
+            runtime.spawn(async move {
+                // If it fails, what is not given back expires.
+                let _ = held.forbid().await;
+                give_back(&*held).await
+            });
         }
     }
 }

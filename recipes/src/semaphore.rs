@@ -7,7 +7,7 @@ use typedis::{AnyClient, Client, Result as ClientResult};
 
 use crate::guard::guard;
 use crate::keys::Keys;
-use crate::lease::{Attempt, Held, Taken};
+use crate::lease::{Attempt, Held, Taken, forbid};
 use crate::scripts::{Scripts as _, micros, unique};
 
 /// A limited number of permits, shared by all programs that use the server.
@@ -124,6 +124,12 @@ struct PermitHold {
     ttl: Duration,
 }
 
+impl PermitHold {
+    fn given_up(&self) -> String {
+        self.keys.given_up(&self.owner)
+    }
+}
+
 impl Held for PermitHold {
     type Given = ();
     /// After which time the next permit expires.
@@ -141,7 +147,7 @@ impl Held for PermitHold {
         let (key, ttl) = (self.keys.main(), micros(self.ttl));
         let expires = self
             .client
-            .semaphore_acquire(key, &self.owner, self.limit, ttl)
+            .semaphore_acquire(key, self.given_up(), &self.owner, self.limit, ttl)
             .await?;
         Ok(match expires {
             0 => Ok(()),
@@ -152,6 +158,10 @@ impl Held for PermitHold {
     async fn renew(&self) -> ClientResult<bool> {
         let (key, ttl) = (self.keys.main(), micros(self.ttl));
         self.client.semaphore_renew(key, &self.owner, ttl).await
+    }
+
+    async fn forbid(&self) -> ClientResult<()> {
+        forbid(&self.client, &self.given_up()).await
     }
 
     async fn release(&self) -> ClientResult<bool> {

@@ -8,6 +8,7 @@ use typedis_testkit::{ServerKind, shared_cluster};
 
 use crate::chaos::Chaos;
 use crate::failover::Failing;
+use crate::forked::Forked;
 use crate::support::*;
 
 /// A loader that counts how often it is called.
@@ -133,6 +134,25 @@ async fn a_caller_that_is_dropped_lets_the_next_one_load() {
     let source = Source::default();
     let next = cache.get("x", || source.load());
     assert_eq!(soon("the next caller loads", next).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_call_that_arrives_after_it_was_dropped_keeps_nobody_from_loading() {
+    let bench = Bench::new(ServerKind::Valkey9).await;
+    let forked = Forked::start(&bench).await;
+    let cache = CacheAside::new(&forked.pool, "a").load_within(FOR_EVER);
+    let get = move |number: usize| {
+        let (cache, source) = (cache.clone(), Source::default());
+        async move {
+            let load = || source.load();
+            cache.get(&number.to_string(), load).await.unwrap()
+        }
+    };
+    let (late, loaded) = forked.drop_one(get).await;
+    assert_eq!(loaded, 1);
+    let key = format!("{{cache:a:{late}}}:load");
+    let is_free = async || bench.direct.exists([&key]).await.unwrap() == 0;
+    until("others can load", is_free).await;
 }
 
 #[tokio::test]

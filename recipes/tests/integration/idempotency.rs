@@ -8,6 +8,7 @@ use typedis_testkit::{ServerKind, shared_cluster};
 
 use crate::chaos::Chaos;
 use crate::failover::Failing;
+use crate::forked::Forked;
 use crate::support::*;
 
 fn run(begun: Begun<String>) -> RequestRun<String> {
@@ -61,6 +62,22 @@ async fn a_run_that_is_dropped_without_a_result_lets_the_next_one_run() {
         let run = soon("the next one runs", next).await;
         assert!(run.is_held());
     }
+}
+
+#[tokio::test]
+async fn a_call_that_arrives_after_its_run_was_ended_begins_none() {
+    let bench = Bench::new(ServerKind::Valkey9).await;
+    let forked = Forked::start(&bench).await;
+    let requests = Idempotency::new(&forked.pool, "a").run_ttl(FOR_EVER);
+    let begin = move |number: usize| {
+        let requests = requests.clone();
+        async move { run(requests.begin(&number.to_string()).await.unwrap()) }
+    };
+    let (late, other) = forked.drop_one(begin).await;
+    let key = format!("{{idempotency:a:{late}}}");
+    let is_free = async || bench.direct.exists([&key]).await.unwrap() == 0;
+    until("the request can be carried out", is_free).await;
+    other.finish(&"done".to_owned()).await.unwrap();
 }
 
 #[tokio::test]

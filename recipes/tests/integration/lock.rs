@@ -8,6 +8,7 @@ use typedis_testkit::{ServerKind, shared_cluster};
 
 use crate::chaos::Chaos;
 use crate::failover::Failing;
+use crate::forked::Forked;
 use crate::support::*;
 
 #[tokio::test]
@@ -74,6 +75,28 @@ async fn a_call_that_is_dropped_leaves_no_lock_behind() {
     let lock = Lock::new(&bench.direct, "a").ttl(FOR_EVER);
     let next = soon("the lock is given back", lock.acquire()).await;
     assert!(next.unwrap().is_held());
+}
+
+#[tokio::test]
+async fn nor_does_one_that_arrives_after_it_was_given_back() {
+    for kind in KINDS {
+        let bench = Bench::new(kind).await;
+        let forked = Forked::start(&bench).await;
+        let (pool, locks) = (forked.pool.clone(), ["a", "b"]);
+        let acquire = move |number: usize| {
+            let lock = Lock::new(&pool, locks[number]).ttl(FOR_EVER);
+            async move { lock.acquire().await.unwrap() }
+        };
+        let (late, other) = forked.drop_one(acquire).await;
+        let key = format!("{{lock:{}}}", locks[late]);
+        let is_free = async || bench.direct.exists([&key]).await.unwrap() == 0;
+        until("it is free", is_free).await;
+        assert!(other.is_held());
+        other.release().await.unwrap();
+        let lock = Lock::new(&forked.pool, locks[late]);
+        let next = lock.try_acquire().await.unwrap();
+        assert!(next.is_some(), "another caller may have it");
+    }
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 //! - `support`: servers, handles, waiting for events
 //! - `chaos`: faults between a load and its server
 //! - `failover`: a cluster whose primary fails
+//! - `forked`: a pool, one of whose lanes hangs
 //! - one file for each recipe
 
 #![allow(
@@ -18,6 +19,7 @@ mod cache_aside;
 mod chaos;
 mod election;
 mod failover;
+mod forked;
 mod idempotency;
 mod lock;
 mod queue;
