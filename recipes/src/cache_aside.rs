@@ -9,7 +9,7 @@ use typedis::{AnyClient, Client, Error, FromRedis, Phase, ToArg};
 
 use crate::keys::Keys;
 use crate::lease::forbid;
-use crate::scripts::{Scripts as _, jittered, millis, unique};
+use crate::scripts::{Scripts as _, jittered, millis, possible, unique};
 
 /// A cache on the server, beside the place where the values come from.
 ///
@@ -94,13 +94,13 @@ impl CacheAside {
 
     /// How long a value is valid; 5 minutes by default.
     pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.ttl = ttl;
+        self.ttl = possible(ttl);
         self
     }
 
     /// How long the others wait for a load before one of them loads as well; 10 seconds by default. A value that comes later is not stored.
     pub fn load_within(mut self, ttl: Duration) -> Self {
-        self.load_ttl = ttl;
+        self.load_ttl = possible(ttl);
         self
     }
 
@@ -116,7 +116,7 @@ impl CacheAside {
 
     /// The longest pause between two questions of a caller that waits for another one's load; 20 ms by default.
     pub fn retry_every(mut self, pause: Duration) -> Self {
-        self.pause = pause.max(Duration::from_millis(1));
+        self.pause = possible(pause);
         self
     }
 

@@ -11,7 +11,7 @@ use typedis::{AnyClient, Client, FromRedis, Result as ClientResult, ToArg};
 use crate::error::{Error, LossCause, Lost, Result};
 use crate::keys::Keys;
 use crate::lease::{Attempt, Held, Lease, Taken, forbid};
-use crate::scripts::{Scripts as _, millis, unique};
+use crate::scripts::{Scripts as _, millis, possible, unique};
 
 /// Results of requests by the key that their callers chose, so that a request that is made twice is carried out once.
 ///
@@ -76,13 +76,13 @@ impl Idempotency {
     /// For how long a caller that dies keeps others from carrying the request out; 30 seconds by default. A living caller renews its run three times in this
     /// time.
     pub fn run_ttl(mut self, ttl: Duration) -> Self {
-        self.run_ttl = ttl.max(Duration::from_millis(1));
+        self.run_ttl = possible(ttl);
         self
     }
 
     /// How long results are stored; a day by default.
     pub fn result_ttl(mut self, ttl: Duration) -> Self {
-        self.result_ttl = ttl;
+        self.result_ttl = possible(ttl);
         self
     }
 

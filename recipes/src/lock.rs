@@ -11,6 +11,7 @@ use typedis::{AnyClient, Client, Result};
 
 use crate::guard::guard;
 use crate::lease::Attempt;
+use crate::scripts::possible;
 
 mod hold;
 
@@ -65,13 +66,13 @@ impl Lock {
     /// How long the lock lives after it was acquired or renewed; 30 seconds by default. It is renewed three times in this time, so it has to
     /// be much longer than a round trip, and longer than a failover that holders are to survive.
     pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.ttl = ttl.max(Duration::from_millis(1));
+        self.ttl = possible(ttl);
         self
     }
 
     /// The longest pause between two attempts of [`acquire`](Self::acquire); 100 ms by default.
     pub fn retry_every(mut self, pause: Duration) -> Self {
-        self.pause = pause.max(Duration::from_millis(1));
+        self.pause = possible(pause);
         self
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use typedis::{AnyClient, Client, FromRedis, Result, ToArg};
 
-use crate::scripts::{Scripts as _, jittered, micros, unique};
+use crate::scripts::{Scripts as _, jittered, micros, possible, unique};
 
 mod job;
 mod names;
@@ -101,7 +101,7 @@ impl Queue {
 
     /// The longest pause between two questions of [`next`](Self::next); a second by default. A new job may wait for as long.
     pub fn poll_every(mut self, pause: Duration) -> Self {
-        self.poll = pause.max(Duration::from_millis(1));
+        self.poll = possible(pause);
         self
     }
 

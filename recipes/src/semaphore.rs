@@ -8,7 +8,7 @@ use typedis::{AnyClient, Client, Result as ClientResult};
 use crate::guard::guard;
 use crate::keys::Keys;
 use crate::lease::{Attempt, Held, Taken, forbid};
-use crate::scripts::{Scripts as _, micros, unique};
+use crate::scripts::{Scripts as _, micros, possible, unique};
 
 /// A limited number of permits, shared by all programs that use the server.
 ///
@@ -62,13 +62,13 @@ impl Semaphore {
 
     /// How long a permit lives after it was acquired or renewed; 30 seconds by default. It is renewed three times in this time.
     pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.ttl = ttl.max(Duration::from_millis(1));
+        self.ttl = possible(ttl);
         self
     }
 
     /// The longest pause between two attempts of [`acquire`](Self::acquire); 100 ms by default.
     pub fn retry_every(mut self, pause: Duration) -> Self {
-        self.pause = pause.max(Duration::from_millis(1));
+        self.pause = possible(pause);
         self
     }
 

@@ -6,6 +6,7 @@
 //! - `chaos`: faults between a load and its server
 //! - `failover`: a cluster whose primary fails
 //! - `forked`: a pool, one of whose lanes hangs
+//! - `limits`: settings that are as large as can be
 //! - one file for each recipe
 
 #![allow(
@@ -21,6 +22,7 @@ mod election;
 mod failover;
 mod forked;
 mod idempotency;
+mod limits;
 mod lock;
 mod queue;
 mod rate_limit;
