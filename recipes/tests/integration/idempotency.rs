@@ -100,6 +100,31 @@ async fn a_result_lives_for_its_own_time_also_if_the_run_is_renewed_late() {
 }
 
 #[tokio::test]
+async fn a_renewal_that_comes_right_after_the_result_reports_no_loss() {
+    for kind in KINDS {
+        let bench = Bench::new(kind).await;
+        let conn = &bench.direct;
+        let requests = Idempotency::new(conn, "a").run_ttl(Duration::from_secs(1));
+        let run = run(requests.begin("x").await.unwrap());
+        // The result is stored, and the reply that says so has not come yet.
+        let store = raw("HSET").key("{idempotency:a:x}");
+        let keep = raw("PEXPIRE").key("{idempotency:a:x}");
+        conn.transaction()
+            .run(store.arg("result").arg("done").reply::<i64>())
+            .run(keep.arg(3_600_000).reply::<bool>())
+            .await
+            .unwrap();
+        let stored = server_time(conn).await;
+        let is_over = async || server_time(conn).await > stored + 2_000_000;
+        until("it was renewed several times", is_over).await;
+        assert!(run.is_held(), "{kind:?}");
+        let left = raw("PTTL").key("{idempotency:a:x}").reply::<i64>();
+        assert!(conn.run(left).await.unwrap() > 1_000_000, "{kind:?}");
+        run.finish(&"done".to_owned()).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_run_whose_server_lost_it_cannot_finish() {
     let conn = Bench::new(ServerKind::Valkey9).await.direct;
     let requests = Idempotency::new(&conn, "a").run_ttl(Duration::from_secs(2));
