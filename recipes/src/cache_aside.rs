@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use typedis::prelude::GenericCommands as _;
-use typedis::{AnyClient, Client, Error, FromRedis, Phase, ToArg};
+use typedis::{AnyClient, Client, DecodeError, Error, FromRedis, Phase, Reply, ToArg};
 
 use crate::keys::Keys;
 use crate::lease::forbid;
@@ -122,7 +122,7 @@ impl CacheAside {
 
     /// The value: from the cache, or loaded by this caller or by another one.
     ///
-    /// A value that was loaded is returned also if it cannot be stored. If a refresh before the end fails, the old value is returned, and the next caller tries
+    /// A value that was loaded is returned also if it cannot be stored. A cached value that is no `T` counts as absent: it is loaded and replaced. If a refresh before the end fails, the old value is returned, and the next caller tries
     /// again.
     ///
     /// # Errors
@@ -137,6 +137,7 @@ impl CacheAside {
         loop {
             match flight.ask(self.load_ttl, self.early()).await? {
                 Read::Hit(value) => return Ok(value),
+                Read::Unreadable => {}
                 Read::Wait(expires) => {
                     tokio::time::sleep(jittered(self.pause).min(expires)).await;
                 }
@@ -180,10 +181,21 @@ impl CacheAside {
 /// What a caller reads.
 enum Read<T> {
     Hit(T),
+    /// The value is of another type. The next question takes it for absent.
+    Unreadable,
     /// Another caller loads; its load expires after this time.
     Wait(Duration),
     /// This caller is to load; the old value is there if it is still valid.
     Load(Option<T>),
+}
+
+/// A value as it was stored; `None` if it is of another type.
+struct Stored<T>(Option<T>);
+
+impl<T: FromRedis> FromRedis for Stored<T> {
+    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        Ok(Self(T::from_redis(reply).ok()))
+    }
 }
 
 /// One call, which may have to load. If it ends before the value is stored, the others are told that they can load.
@@ -197,6 +209,8 @@ struct Flight {
     is_open: bool,
     /// Whether a question of this caller has no reply, so that it may be on its way still.
     is_asking: bool,
+    /// Whether the value that was read last is of another type.
+    is_unreadable: bool,
 }
 
 impl Flight {
@@ -210,24 +224,35 @@ impl Flight {
             owner,
             is_open: false,
             is_asking: false,
+            is_unreadable: false,
         })
     }
 
     async fn ask<T: FromRedis>(&mut self, ttl: Duration, early: f64) -> typedis::Result<Read<T>> {
         (self.is_open, self.is_asking) = (true, true);
         let (entry, load, given_up) = (&self.entry, &self.load, &self.given_up);
+        let unreadable = u64::from(self.is_unreadable);
         let reply = self
             .client
-            .cache_read::<T>(entry, load, given_up, &self.owner, millis(ttl), early)
+            .cache_read::<Stored<T>>(
+                entry,
+                load,
+                given_up,
+                &self.owner,
+                millis(ttl),
+                early,
+                unreadable,
+            )
             .await;
-        self.is_asking =
-            matches!(&reply, Err(error) if error.phase() == Phase::MaybeApplied);
+        self.is_asking = matches!(&reply, Err(error) if error.phase() == Phase::MaybeApplied);
         let (state, expires, value) = reply?;
         self.is_open = state == 2;
+        self.is_unreadable = state == 1 && matches!(value, Some(Stored(None)));
         let expires = Duration::from_millis(u64::try_from(expires).unwrap_or(0).max(1));
         Ok(match (state, value) {
-            (2, old) => Read::Load(old),
-            (_, Some(value)) => Read::Hit(value),
+            (2, old) => Read::Load(old.and_then(|Stored(old)| old)),
+            (_, Some(Stored(Some(value)))) => Read::Hit(value),
+            (_, Some(Stored(None))) => Read::Unreadable,
             (_, None) => Read::Wait(expires),
         })
     }

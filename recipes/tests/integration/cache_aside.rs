@@ -44,6 +44,29 @@ async fn a_value_is_loaded_once_until_it_is_forgotten_or_ends() {
 }
 
 #[tokio::test]
+async fn a_value_of_another_type_is_loaded_and_replaced() {
+    for kind in KINDS {
+        let conn = Bench::new(kind).await.direct;
+        let cache = CacheAside::new(&conn, "a").ttl(FOR_EVER);
+        let text = cache.get("x", || async { Ok::<_, String>("a text".to_owned()) });
+        text.await.unwrap();
+        let source = Source::default();
+        for _ in 0..2 {
+            assert_eq!(cache.get("x", || source.load()).await.unwrap(), 1);
+        }
+        // It is no old value for a load that fails, either.
+        let took = 1_000_000 * FOR_EVER.as_micros() as u64;
+        let entry = [("value", "a text"), ("took", &took.to_string())];
+        conn.hset("{cache:a:x}", entry).await.unwrap();
+        let failing = cache.get::<u64, _, _, _>("x", || async { Err("no database") });
+        assert!(
+            matches!(failing.await, Err(CacheError::Load(_))),
+            "{kind:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn of_many_callers_who_miss_a_value_one_loads_it() {
     for kind in KINDS {
         let bench = Bench::new(kind).await;
