@@ -122,10 +122,11 @@ impl Queue {
         self.push_as(&unique()?, payload, delay).await
     }
 
-    /// Puts a job in that has a name. While a job of this name is in the queue or dead, nothing is changed, so the call may be repeated.
+    /// Puts a job in that has a name. While a job of this name is in the queue or dead, nothing is changed, so the call may be repeated. If it is repeated
+    /// after the job is done, the job is put in once more.
     ///
     /// # Errors
-    /// The server could not be asked, or refused.
+    /// The server could not be asked, or refused. With [`Phase::MaybeApplied`](typedis::Phase::MaybeApplied) the job may be in the queue, or be done.
     pub async fn push_as(
         &self,
         id: &str,
