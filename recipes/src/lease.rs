@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use typedis::prelude::StringCommands as _;
 use typedis::{AnyClient, Phase};
@@ -152,7 +153,12 @@ async fn keep<H: Held>(
 ) {
     let stopped = tokio::select! {
         stopped = &mut stop => stopped,
-        cause = renew(&*held, asked, &standing) => {
+        cause = renew(&held, asked, &standing) => {
+            if matches!(cause, LossCause::Unreachable { .. }) {
+                // The server may have carried out a renewal whose reply was lost, so the others would wait for its end.
+                let held = Arc::clone(&held);
+                tokio::spawn(async move { give_back(&*held).await });
+            }
             let lost = Lost::new(held.what(), cause);
             standing.send_replace(Standing::Lost(lost.clone()));
             if let Ok(report) = stop.await {
@@ -168,41 +174,41 @@ async fn keep<H: Held>(
     }
 }
 
-/// Renews it three times in its time to live, until it is lost; says why.
+/// Renews it three times in its time to live, until it is lost; says why. A renewal that is not answered soon is made once more beside the first, which may
+/// hang with its connection while others work.
 async fn renew<H: Held>(
-    held: &H,
+    held: &Arc<H>,
     mut asked: Instant,
     standing: &watch::Sender<Standing>,
 ) -> LossCause {
     let ttl = held.ttl();
     let mut next = asked + ttl / 3;
-    let mut failure = None;
+    let mut renewals = JoinSet::new();
+    let mut error = None;
     loop {
-        tokio::time::sleep_until(next).await;
-        let until = asked + certain(ttl);
-        let now = Instant::now();
-        match tokio::time::timeout_at(until, held.renew()).await {
-            Ok(Ok(true)) => {
-                asked = now;
-                next = asked + ttl / 3;
-                failure = None;
-                standing.send_replace(Standing::Held(asked + certain(ttl)));
-            }
-            Ok(Ok(false)) => return LossCause::Gone,
-            Ok(Err(error)) => {
-                let (now, error) = (Instant::now(), Some(Arc::new(error)));
-                // A renewal that fails at once is over before the time limit is looked at.
-                if now >= until {
-                    return LossCause::Unreachable { ttl, error };
+        tokio::select! {
+            biased;
+            Some(renewed) = renewals.join_next() => match renewed {
+                Ok((sent, Ok(true))) => {
+                    renewals = JoinSet::new();
+                    (asked, next, error) = (sent, sent + ttl / 3, None);
+                    standing.send_replace(Standing::Held(asked + certain(ttl)));
                 }
-                failure = error;
-                next = (now + ttl / 20).min(until);
+                Ok((_, Ok(false))) => return LossCause::Gone,
+                Ok((_, Err(failure))) => {
+                    error = Some(Arc::new(failure));
+                    next = next.min(Instant::now() + ttl / 20);
+                }
+                // It panicked; the next one is made in time.
+                Err(_) => {}
+            },
+            () = tokio::time::sleep_until(asked + certain(ttl)) => {
+                return LossCause::Unreachable { ttl, error };
             }
-            Err(_) => {
-                return LossCause::Unreachable {
-                    ttl,
-                    error: failure,
-                };
+            () = tokio::time::sleep_until(next) => {
+                let (held, now) = (Arc::clone(held), Instant::now());
+                renewals.spawn(async move { (now, held.renew().await) });
+                next = now + ttl / 6;
             }
         }
     }

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use typedis::prelude::*;
-use typedis_recipes::{Error, Lock, LossCause};
+use typedis_recipes::{Error, Lock, LockGuard, LossCause};
 use typedis_testkit::{ServerKind, shared_cluster};
 
 use crate::chaos::Chaos;
@@ -109,6 +109,42 @@ async fn a_lock_is_renewed_for_as_long_as_it_is_held() {
     until("twice the time to live has passed", is_over).await;
     assert!(guard.is_held());
     guard.release().await.unwrap();
+}
+
+#[tokio::test]
+async fn locks_are_renewed_while_one_lane_of_their_pool_hangs() {
+    let bench = Bench::new(ServerKind::Valkey9).await;
+    let forked = Forked::start(&bench).await;
+    let ttl = Duration::from_secs(6);
+    let mut guards = Vec::new();
+    // Enough of them that some are renewed over the lane that hangs.
+    for number in 0..8 {
+        let lock = Lock::new(&forked.pool, number.to_string()).ttl(ttl);
+        guards.push(lock.acquire().await.unwrap());
+    }
+    forked.hang();
+    let taken = server_time(&bench.direct).await;
+    let is_over = async || server_time(&bench.direct).await > taken + 2 * ttl.as_micros() as u64;
+    until("twice the time to live has passed", is_over).await;
+    assert!(guards.iter().all(LockGuard::is_held));
+}
+
+#[tokio::test]
+async fn what_could_not_be_renewed_is_given_back_when_the_server_can_be_reached() {
+    let bench = Bench::new(ServerKind::Valkey9).await;
+    let (proxy, conn) = bench.proxied().await;
+    let lock = Lock::new(&conn, "a").ttl(Duration::from_secs(1));
+    let guard = lock.acquire().await.unwrap();
+    // No reply comes any more: the server goes on renewing.
+    proxy.to_client().hold();
+    soon("the holder is told", guard.lost()).await;
+    // As if it had been renewed for long, if it is still there.
+    let renew = raw("PEXPIRE").key("{lock:a}").arg(10_000_000);
+    bench.direct.run(renew.reply::<bool>()).await.unwrap();
+    proxy.heal();
+    let next = Lock::new(&bench.direct, "a");
+    let next = soon("it is given back", next.acquire()).await;
+    assert!(next.unwrap().is_held());
 }
 
 #[tokio::test]
