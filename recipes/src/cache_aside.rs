@@ -80,7 +80,8 @@ impl<E> From<Error> for CacheError<E> {
 }
 
 impl CacheAside {
-    /// The cache of this name. Each value has the keys `{cache:NAME:KEY}` and, while it is loaded, `{cache:NAME:KEY}:load`.
+    /// The cache of this name. Each value has the keys `{cache:NAME:KEY}` and, while it is loaded, `{cache:NAME:KEY}:load`. A colon in
+    /// the name becomes `\:`.
     pub fn new<C: Client + Clone + 'static>(client: &C, name: impl Into<String>) -> Self {
         Self {
             client: AnyClient::new(client.clone()),
@@ -166,7 +167,7 @@ impl CacheAside {
     }
 
     fn keys(&self, key: &str) -> Keys {
-        Keys::new("cache", &format!("{}:{key}", self.name))
+        Keys::of("cache", &self.name, key)
     }
 
     /// How many times the duration of the last load before its end a value is refreshed by this call: a random number, on average the eagerness. See "Optimal

@@ -63,7 +63,7 @@ pub enum Begun<T: FromRedis + Send + 'static> {
 }
 
 impl Idempotency {
-    /// The requests of one kind. Each has the key `{idempotency:NAME:KEY}`.
+    /// The requests of one kind. Each has the key `{idempotency:NAME:KEY}`. A colon in the name becomes `\:`.
     pub fn new<C: Client + Clone + 'static>(client: &C, name: impl Into<String>) -> Self {
         Self {
             client: AnyClient::new(client.clone()),
@@ -92,12 +92,11 @@ impl Idempotency {
     /// # Errors
     /// The server could not be asked, or refused; the stored result is no `T`. If a run may have begun, it is ended in the background.
     pub async fn begin<T: FromRedis + Send + 'static>(&self, key: &str) -> ClientResult<Begun<T>> {
-        let name = format!("{}:{key}", self.name);
         let hold = RunHold {
             client: self.client.clone(),
-            keys: Keys::new("idempotency", &name),
+            keys: self.keys(key),
             owner: unique()?,
-            what: format!("the run of `{name}`").into(),
+            what: format!("the run of `{}:{key}`", self.name).into(),
             ttl: self.run_ttl,
             is_finished: AtomicBool::new(false),
             result: PhantomData,
@@ -117,8 +116,12 @@ impl Idempotency {
     /// The server could not be asked, or refused.
     pub async fn forget(&self, key: &str) -> ClientResult<()> {
         use typedis::prelude::GenericCommands as _;
-        let keys = Keys::new("idempotency", &format!("{}:{key}", self.name));
+        let keys = self.keys(key);
         self.client.del([keys.main()]).await.map(drop)
+    }
+
+    fn keys(&self, key: &str) -> Keys {
+        Keys::of("idempotency", &self.name, key)
     }
 }
 

@@ -41,7 +41,8 @@ pub struct Gcra {
 }
 
 impl Gcra {
-    /// A limiter that lets `limit` units through in each `period`, and at first `limit` at once. Each subject has the key `{gcra:NAME:SUBJECT}`.
+    /// A limiter that lets `limit` units through in each `period`, and at first `limit` at once. Each subject has the key `{gcra:NAME:SUBJECT}`. A colon in the
+    /// name becomes `\:`.
     ///
     /// A unit comes back in a whole number of microseconds, rounded up. A limit of 0 counts as 1.
     pub fn new<C: Client + Clone + 'static>(
@@ -80,7 +81,7 @@ impl Gcra {
     /// As [`check`](Self::check); and if the units are more than the burst, which would never be let through.
     pub async fn check_units(&self, subject: &str, units: u64) -> Result<Verdict> {
         check_cost(units, self.burst)?;
-        let keys = Keys::new("gcra", &format!("{}:{subject}", self.name));
+        let keys = Keys::of("gcra", &self.name, subject);
         let reply = self
             .client
             .limit_gcra(keys.main(), self.interval, self.burst, units)

@@ -37,7 +37,8 @@ pub struct SlidingWindow {
 }
 
 impl SlidingWindow {
-    /// A limiter that lets `limit` units through in any time of the length `period`. Each subject has the key `{window:NAME:SUBJECT}`.
+    /// A limiter that lets `limit` units through in any time of the length `period`. Each subject has the key `{window:NAME:SUBJECT}`. A colon in the
+    /// name becomes `\:`.
     pub fn new<C: Client + Clone + 'static>(
         client: &C,
         name: impl Into<String>,
@@ -67,7 +68,7 @@ impl SlidingWindow {
     /// As [`check`](Self::check); and if the units are more than the limit, which would never be let through.
     pub async fn check_units(&self, subject: &str, units: u64) -> Result<Verdict> {
         check_cost(units, self.limit)?;
-        let keys = Keys::new("window", &format!("{}:{subject}", self.name));
+        let keys = Keys::of("window", &self.name, subject);
         let reply = self
             .client
             .limit_window(keys.main(), self.length, self.limit, units, unique()?)

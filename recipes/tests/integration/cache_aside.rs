@@ -44,6 +44,23 @@ async fn a_value_is_loaded_once_until_it_is_forgotten_or_ends() {
 }
 
 #[tokio::test]
+async fn a_colon_in_a_name_is_no_part_of_a_key() {
+    let conn = Bench::new(ServerKind::Valkey9).await.direct;
+    let source = Source::default();
+    let names = [
+        ("pay", "refund:7"),
+        ("pay:refund", "7"),
+        ("pay:", "refund:7"),
+    ];
+    for (load, (name, key)) in (1..).zip(names) {
+        let cache = CacheAside::new(&conn, name).ttl(FOR_EVER);
+        assert_eq!(cache.get(key, || source.load()).await.unwrap(), load);
+    }
+    let plain = conn.exists(["{cache:pay:refund:7}"]).await.unwrap();
+    assert_eq!(plain, 1, "other names are written as they are");
+}
+
+#[tokio::test]
 async fn a_value_of_another_type_is_loaded_and_replaced() {
     for kind in KINDS {
         let conn = Bench::new(kind).await.direct;
