@@ -6,7 +6,7 @@ use typedis::{AnyClient, Client, Result};
 
 use super::{Verdict, check_cost};
 use crate::keys::Keys;
-use crate::scripts::{Scripts as _, micros};
+use crate::scripts::{MOST, Scripts as _, micros};
 
 /// A rate limiter by the generic cell rate algorithm: units come back one by one, at a constant rate, up to a burst.
 ///
@@ -51,7 +51,7 @@ impl Gcra {
         limit: u64,
         period: Duration,
     ) -> Self {
-        let limit = limit.max(1);
+        let limit = limit.clamp(1, MOST);
         Self {
             client: AnyClient::new(client.clone()),
             name: name.into(),
@@ -62,7 +62,7 @@ impl Gcra {
 
     /// How many units are let through at once after a time without calls; as many as the limit by default, at least 1.
     pub fn burst(mut self, units: u64) -> Self {
-        self.burst = units.max(1);
+        self.burst = units.clamp(1, MOST);
         self
     }
 

@@ -6,7 +6,7 @@ use typedis::{AnyClient, Client, Result};
 
 use super::{Verdict, check_cost};
 use crate::keys::Keys;
-use crate::scripts::{Scripts as _, micros, unique};
+use crate::scripts::{MOST, Scripts as _, micros, unique};
 
 /// A rate limiter that remembers when each unit was let through: never more than the limit in any period of this length.
 ///
@@ -48,7 +48,7 @@ impl SlidingWindow {
         Self {
             client: AnyClient::new(client.clone()),
             name: name.into(),
-            limit,
+            limit: limit.min(MOST),
             length: micros(period).max(1),
         }
     }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use typedis::prelude::*;
-use typedis_recipes::{Begun, CacheAside, Election, Idempotency, Lock, Queue, Semaphore};
+use typedis_recipes::{
+    Begun, CacheAside, Election, Gcra, Idempotency, Lock, Queue, Semaphore, SlidingWindow,
+};
 
 use crate::support::*;
 
@@ -79,5 +81,39 @@ async fn a_queue_takes_times_of_any_length() {
         assert!(queue.take::<String>().await.unwrap().is_none(), "{kind:?}");
         let due = conn.zscore("{queue:a}", "now").await.unwrap().unwrap();
         assert!(due < 2_f64.powi(53), "{due} is exact");
+    }
+}
+
+#[tokio::test]
+async fn a_limit_that_is_as_large_as_can_be_lets_calls_through() {
+    for kind in KINDS {
+        let conn = Bench::new(kind).await.direct;
+        for gcra in [
+            Gcra::new(&conn, "short", u64::MAX, Duration::from_secs(1)),
+            Gcra::new(&conn, "long", u64::MAX, EVER),
+            Gcra::new(&conn, "slow", 1, EVER).burst(u64::MAX),
+        ] {
+            for _ in 0..3 {
+                let verdict = gcra.check("x").await.unwrap();
+                assert!(verdict.is_allowed(), "{kind:?} {gcra:?} {verdict:?}");
+            }
+        }
+        let window = SlidingWindow::new(&conn, "a", u64::MAX, EVER);
+        for _ in 0..3 {
+            assert!(window.check("x").await.unwrap().is_allowed(), "{kind:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_wait_that_is_longer_than_a_number_of_the_server_is_told() {
+    for kind in KINDS {
+        let conn = Bench::new(kind).await.direct;
+        let gcra = Gcra::new(&conn, "a", 1, EVER).burst(u64::MAX);
+        let all = (1 << 53) - 1;
+        let verdict = gcra.check_units("x", all).await.unwrap();
+        assert!(verdict.is_allowed(), "{kind:?} {verdict:?}");
+        let verdict = gcra.check_units("x", all).await.unwrap();
+        assert!(!verdict.is_allowed(), "{kind:?} {verdict:?}");
     }
 }
