@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use typedis::{AnyClient, Client, FromRedis, Result, ToArg};
 
-use crate::scripts::{Scripts as _, jittered, micros, possible, unique};
+use crate::scripts::{MOST, Scripts as _, jittered, micros, possible, unique};
 
 mod job;
 mod names;
@@ -197,7 +197,10 @@ impl Queue {
     /// # Errors
     /// The server could not be asked, or refused; a payload is no `T`.
     pub async fn dead<T: FromRedis>(&self, count: u64) -> Result<Vec<DeadJob<T>>> {
-        let names = &self.names;
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        let (names, count) = (&self.names, count.min(MOST));
         let dead = self
             .client
             .queue_dead::<T>(&names.payloads, &names.dead, &names.reasons, count)

@@ -85,6 +85,23 @@ async fn a_queue_takes_times_of_any_length() {
 }
 
 #[tokio::test]
+async fn dead_jobs_are_listed_up_to_any_number() {
+    for kind in KINDS {
+        let conn = Bench::new(kind).await.direct;
+        let queue = Queue::new(&conn, "a").max_deliveries(1);
+        for _ in 0..3 {
+            queue.push("x").await.unwrap();
+            let job = queue.take::<String>().await.unwrap().expect("it is due");
+            job.failed("no route").await.unwrap();
+        }
+        for (most, listed) in [(0, 0), (1, 1), (3, 3), (u64::MAX, 3)] {
+            let dead = queue.dead::<String>(most).await.unwrap();
+            assert_eq!(dead.len(), listed, "{kind:?} {most}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_limit_that_is_as_large_as_can_be_lets_calls_through() {
     for kind in KINDS {
         let conn = Bench::new(kind).await.direct;
