@@ -128,6 +128,24 @@ async fn a_job_that_fails_too_often_is_put_aside_with_the_reason() {
 }
 
 #[tokio::test]
+async fn a_dead_job_stays_dead_also_for_a_program_with_another_limit() {
+    for kind in KINDS {
+        let conn = Bench::new(kind).await.direct;
+        let queue = Queue::new(&conn, "a");
+        queue.push_as("x", "job", Duration::ZERO).await.unwrap();
+        let job = queue.take::<String>().await.unwrap().expect("it is due");
+        // Another program, with a lower limit, has put it aside.
+        conn.zrem(DUE, ["x"]).await.unwrap();
+        conn.zadd("{queue:a}:dead", [(1.0, "x")]).await.unwrap();
+        assert_eq!(job.failed("no route").await.unwrap(), Retry::Dead);
+        assert!(queue.take::<String>().await.unwrap().is_none(), "{kind:?}");
+        assert!(queue.revive("x").await.unwrap());
+        let job = queue.take::<String>().await.unwrap().expect("revived");
+        assert!(job.done().await.unwrap());
+    }
+}
+
+#[tokio::test]
 async fn a_job_whose_workers_die_is_put_aside_too_and_can_be_discarded() {
     for kind in KINDS {
         let conn = Bench::new(kind).await.direct;
