@@ -11,7 +11,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use typedis::prelude::StringCommands as _;
-use typedis::{AnyClient, Phase};
+use typedis::{AnyClient, ArgError, ErrorKind, Phase};
 
 use crate::error::{Error, LossCause, Lost, Result};
 use crate::scripts::{jittered, millis};
@@ -237,6 +237,17 @@ pub(crate) async fn forbid(client: &AnyClient, key: &str) -> typedis::Result<()>
     client.set(key, 1).px(millis(ON_ITS_WAY)).await
 }
 
+/// How often it is asked for if each reply takes the whole time to live.
+const QUESTIONS: u32 = 5;
+
+/// The error of a call that gets nothing that is still held when the reply is there.
+fn too_short(ttl: Duration) -> typedis::Error {
+    let reason = format!(
+        "a time to live of {ttl:?} is over before the reply of the server is there; give it a longer one"
+    );
+    typedis::Error::new(ErrorKind::Argument(ArgError::new(reason)), Phase::Applied)
+}
+
 /// An attempt to take something. If it ends without knowing whether the server gave it, it is given back in the background.
 pub(crate) struct Attempt<H: Held> {
     held: Arc<H>,
@@ -252,11 +263,11 @@ impl<H: Held> Attempt<H> {
         }
     }
 
-    /// Asks the server once. A reply that took the whole time to live says nothing any more, so it is asked again.
+    /// Asks the server once. A reply that took the whole time to live says nothing any more, so it is asked again, some times.
     pub(crate) async fn take(
         &mut self,
     ) -> typedis::Result<std::result::Result<Lease<H>, H::Refusal>> {
-        loop {
+        for _ in 0..QUESTIONS {
             let asked = Instant::now();
             self.is_open = true;
             let reply = self.held.take().await;
@@ -267,6 +278,7 @@ impl<H: Held> Attempt<H> {
             let lease = |given| Lease::begin(Arc::clone(&self.held), given, asked);
             return reply.map(|reply| reply.map(lease));
         }
+        Err(too_short(self.held.ttl()))
     }
 }
 

@@ -2,6 +2,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use typedis::ErrorKind;
 use typedis::prelude::*;
 use typedis_recipes::{Error, Lock, LockGuard, LossCause};
 use typedis_testkit::{ServerKind, shared_cluster};
@@ -205,6 +206,19 @@ async fn a_holder_whose_connection_was_closed_is_told() {
     };
     assert!(error.is_some(), "{lost}");
     assert!(!guard.is_held());
+}
+
+#[tokio::test]
+async fn a_time_to_live_that_is_shorter_than_a_round_trip_is_an_error() {
+    let bench = Bench::new(ServerKind::Valkey9).await;
+    let (proxy, conn) = bench.proxied().await;
+    let far = Duration::from_millis(5);
+    proxy.to_client().delay(far, far);
+    let lock = Lock::new(&conn, "a").ttl(Duration::from_millis(1));
+    let call = soon("the call ends", lock.acquire()).await;
+    let error = call.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Argument(_)), "{error}");
+    assert!(error.to_string().contains("1ms"), "{error}");
 }
 
 #[tokio::test]
