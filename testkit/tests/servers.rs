@@ -81,6 +81,30 @@ fn the_modules_are_loaded() {
 }
 
 #[test]
+fn a_restart_that_fails_can_be_repeated_and_leaves_no_folder_behind() {
+    for is_repeated in [true, false] {
+        let server = Server::start(ServerKind::default()).unwrap();
+        let folder = server.folder();
+        // It is written again, to where nothing can be written.
+        let configuration = folder.join("server.conf");
+        std::fs::remove_file(&configuration).unwrap();
+        std::os::unix::fs::symlink(folder.join("no/folder"), &configuration).unwrap();
+        for _ in 0..2 {
+            server.restart().unwrap_err();
+        }
+        assert!(folder.exists() && !server.is_running());
+        if is_repeated {
+            std::fs::remove_file(&configuration).unwrap();
+            server.restart().unwrap();
+            let mut connection = server.connect().unwrap();
+            assert_eq!(connection.call(&["PING"]).unwrap(), "PONG");
+        }
+        drop(server);
+        assert!(!folder.exists());
+    }
+}
+
+#[test]
 fn settings_reach_the_server() {
     let builder = Server::builder(ServerKind::default())
         .password("p@ss \"word\"")

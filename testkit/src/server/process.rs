@@ -6,6 +6,7 @@
 //! and removes its folder.
 
 use std::ffi::OsString;
+use std::fs;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -83,6 +84,8 @@ pub(super) struct Process {
     log: Log,
     /// Whether it was neither killed nor stopped.
     running: bool,
+    /// Whether it has to remove the folder itself: its watchdog has left it.
+    folder_is_left: bool,
 }
 
 impl Process {
@@ -126,6 +129,7 @@ impl Process {
             answers,
             log,
             running: true,
+            folder_is_left: false,
         })
     }
 
@@ -178,13 +182,24 @@ impl Process {
         self.running && self.log.state() != State::Ended
     }
 
-    /// Ends the watchdog of a killed server, which then leaves the folder as it is.
+    /// Kills the server and ends its watchdog, which leaves the folder as it is. May be repeated.
     pub(super) fn leave(&mut self) -> Result<()> {
+        if self.folder_is_left {
+            return Ok(());
+        }
+        self.signal(Signal::Kill)?;
         self.order("LEAVE")
             .and_then(|()| self.watchdog.wait())
             .doing(|| "end a server's watchdog".to_owned())?;
         self.orders = None;
+        self.folder_is_left = true;
         Ok(())
+    }
+
+    /// Puts `next` in its place, which runs in the same folder.
+    pub(super) fn replace(&mut self, next: Self) {
+        self.folder_is_left = false;
+        *self = next;
     }
 
     fn order(&mut self, order: &str) -> io::Result<()> {
@@ -212,6 +227,9 @@ impl Drop for Process {
         // The closed pipe is the order to end; if waiting for the watchdog fails, nothing can be done about it.
         self.orders = None;
         let _ = self.watchdog.wait();
+        if self.folder_is_left {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
     }
 }
 
