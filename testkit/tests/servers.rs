@@ -104,6 +104,25 @@ fn a_restart_that_fails_can_be_repeated_and_leaves_no_folder_behind() {
     }
 }
 
+/// Otherwise another program may have its port by the time at which it is started again.
+#[test]
+fn a_server_has_no_port_that_the_system_gives_to_others() {
+    let Ok(range) = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range") else {
+        return;
+    };
+    let first: u16 = range.split_whitespace().next().unwrap().parse().unwrap();
+    if first < 22_000 {
+        // Nearly all ports are given to others here.
+        return;
+    }
+    let server = Server::start(ServerKind::default()).unwrap();
+    let before = server.port();
+    server.restart_elsewhere().unwrap();
+    for port in [before, server.port()] {
+        assert!(port < first, "{port} may be given to another program");
+    }
+}
+
 #[test]
 fn settings_reach_the_server() {
     let builder = Server::builder(ServerKind::default())
