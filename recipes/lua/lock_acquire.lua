@@ -1,4 +1,4 @@
--- KEYS: the lock, the last token. ARGV: the owner, the time to live in milliseconds.
+-- KEYS: the lock, the last token, whether the owner has given this call up. ARGV: the owner, the time to live in milliseconds.
 -- Replies with the token and 0, or with 0 and the milliseconds after which the lock of another owner expires.
 local held = redis.call('HMGET', KEYS[1], 'owner', 'token')
 if held[1] == ARGV[1] then
@@ -8,6 +8,9 @@ if held[1] == ARGV[1] then
 end
 if held[1] then
   return {0, redis.call('PTTL', KEYS[1])}
+end
+if redis.call('EXISTS', KEYS[3]) == 1 then
+  return {0, 0}
 end
 -- Tokens grow: the clock makes them grow also when a failover has lost the last one.
 local time = redis.call('TIME')

@@ -5,6 +5,10 @@ local delivery = redis.call('HGET', KEYS[2], ARGV[1])
 if delivery ~= ARGV[2] then
   return 0
 end
+if redis.call('ZSCORE', KEYS[3], ARGV[1]) then
+  -- The call is made again, perhaps by a program that has another limit.
+  return 2
+end
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local most = tonumber(ARGV[4])

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use typedis::prelude::GenericCommands as _;
-use typedis::{AnyClient, Client, Error, FromRedis, ToArg};
+use typedis::{AnyClient, Client, DecodeError, Error, FromRedis, Phase, Reply, ToArg};
 
 use crate::keys::Keys;
-use crate::scripts::{Scripts as _, jittered, millis, unique};
+use crate::lease::forbid;
+use crate::scripts::{Scripts as _, jittered, millis, possible, unique};
 
 /// A cache on the server, beside the place where the values come from.
 ///
@@ -79,7 +80,8 @@ impl<E> From<Error> for CacheError<E> {
 }
 
 impl CacheAside {
-    /// The cache of this name. Each value has the keys `{cache:NAME:KEY}` and, while it is loaded, `{cache:NAME:KEY}:load`.
+    /// The cache of this name. Each value has the keys `{cache:NAME:KEY}` and, while it is loaded, `{cache:NAME:KEY}:load`. A colon in
+    /// the name becomes `\:`.
     pub fn new<C: Client + Clone + 'static>(client: &C, name: impl Into<String>) -> Self {
         Self {
             client: AnyClient::new(client.clone()),
@@ -93,13 +95,13 @@ impl CacheAside {
 
     /// How long a value is valid; 5 minutes by default.
     pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.ttl = ttl;
+        self.ttl = possible(ttl);
         self
     }
 
     /// How long the others wait for a load before one of them loads as well; 10 seconds by default. A value that comes later is not stored.
     pub fn load_within(mut self, ttl: Duration) -> Self {
-        self.load_ttl = ttl;
+        self.load_ttl = possible(ttl);
         self
     }
 
@@ -115,13 +117,13 @@ impl CacheAside {
 
     /// The longest pause between two questions of a caller that waits for another one's load; 20 ms by default.
     pub fn retry_every(mut self, pause: Duration) -> Self {
-        self.pause = pause.max(Duration::from_millis(1));
+        self.pause = possible(pause);
         self
     }
 
     /// The value: from the cache, or loaded by this caller or by another one.
     ///
-    /// A value that was loaded is returned also if it cannot be stored. If a refresh before the end fails, the old value is returned, and the next caller tries
+    /// A value that was loaded is returned also if it cannot be stored. A cached value that is no `T` counts as absent: it is loaded and replaced. If a refresh before the end fails, the old value is returned, and the next caller tries
     /// again.
     ///
     /// # Errors
@@ -136,6 +138,7 @@ impl CacheAside {
         loop {
             match flight.ask(self.load_ttl, self.early()).await? {
                 Read::Hit(value) => return Ok(value),
+                Read::Unreadable => {}
                 Read::Wait(expires) => {
                     tokio::time::sleep(jittered(self.pause).min(expires)).await;
                 }
@@ -164,7 +167,7 @@ impl CacheAside {
     }
 
     fn keys(&self, key: &str) -> Keys {
-        Keys::new("cache", &format!("{}:{key}", self.name))
+        Keys::of("cache", &self.name, key)
     }
 
     /// How many times the duration of the last load before its end a value is refreshed by this call: a random number, on average the eagerness. See "Optimal
@@ -179,10 +182,21 @@ impl CacheAside {
 /// What a caller reads.
 enum Read<T> {
     Hit(T),
+    /// The value is of another type. The next question takes it for absent.
+    Unreadable,
     /// Another caller loads; its load expires after this time.
     Wait(Duration),
     /// This caller is to load; the old value is there if it is still valid.
     Load(Option<T>),
+}
+
+/// A value as it was stored; `None` if it is of another type.
+struct Stored<T>(Option<T>);
+
+impl<T: FromRedis> FromRedis for Stored<T> {
+    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        Ok(Self(T::from_redis(reply).ok()))
+    }
 }
 
 /// One call, which may have to load. If it ends before the value is stored, the others are told that they can load.
@@ -190,33 +204,56 @@ struct Flight {
     client: AnyClient,
     entry: String,
     load: String,
+    given_up: String,
     owner: String,
     /// Whether the others may be waiting for this caller.
     is_open: bool,
+    /// Whether a question of this caller has no reply, so that it may be on its way still.
+    is_asking: bool,
+    /// Whether the value that was read last is of another type.
+    is_unreadable: bool,
 }
 
 impl Flight {
     fn new(client: &AnyClient, keys: &Keys) -> typedis::Result<Self> {
+        let owner = unique()?;
         Ok(Self {
             client: client.clone(),
             entry: keys.main().to_owned(),
             load: keys.part("load"),
-            owner: unique()?,
+            given_up: keys.given_up(&owner),
+            owner,
             is_open: false,
+            is_asking: false,
+            is_unreadable: false,
         })
     }
 
     async fn ask<T: FromRedis>(&mut self, ttl: Duration, early: f64) -> typedis::Result<Read<T>> {
-        self.is_open = true;
-        let (state, expires, value) = self
+        (self.is_open, self.is_asking) = (true, true);
+        let (entry, load, given_up) = (&self.entry, &self.load, &self.given_up);
+        let unreadable = u64::from(self.is_unreadable);
+        let reply = self
             .client
-            .cache_read::<T>(&self.entry, &self.load, &self.owner, millis(ttl), early)
-            .await?;
+            .cache_read::<Stored<T>>(
+                entry,
+                load,
+                given_up,
+                &self.owner,
+                millis(ttl),
+                early,
+                unreadable,
+            )
+            .await;
+        self.is_asking = matches!(&reply, Err(error) if error.phase() == Phase::MaybeApplied);
+        let (state, expires, value) = reply?;
         self.is_open = state == 2;
+        self.is_unreadable = state == 1 && matches!(value, Some(Stored(None)));
         let expires = Duration::from_millis(u64::try_from(expires).unwrap_or(0).max(1));
         Ok(match (state, value) {
-            (2, old) => Read::Load(old),
-            (_, Some(value)) => Read::Hit(value),
+            (2, old) => Read::Load(old.and_then(|Stored(old)| old)),
+            (_, Some(Stored(Some(value)))) => Read::Hit(value),
+            (_, Some(Stored(None))) => Read::Unreadable,
             (_, None) => Read::Wait(expires),
         })
     }
@@ -236,9 +273,15 @@ impl Drop for Flight {
             && let Ok(runtime) = Handle::try_current()
         {
             let client = self.client.clone();
-            let (load, owner) = (self.load.clone(), self.owner.clone());
+            let (load, given_up) = (self.load.clone(), self.given_up.clone());
+            let (owner, is_asking) = (self.owner.clone(), self.is_asking);
             // If it fails, the load expires.
-            runtime.spawn(async move { client.lock_release(&load, &owner).await });
+            runtime.spawn(async move {
+                if is_asking {
+                    let _ = forbid(&client, &given_up).await;
+                }
+                client.lock_release(&load, &owner).await
+            });
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::guard::guard;
 use crate::keys::Keys;
 use crate::lease::Attempt;
 use crate::lock::LockHold;
+use crate::scripts::possible;
 
 mod events;
 
@@ -71,13 +72,13 @@ impl Election {
 
     /// For how long a leader that dies is still the leader; 15 seconds by default. A living one renews its leadership three times in this time.
     pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.ttl = ttl.max(Duration::from_millis(1));
+        self.ttl = possible(ttl);
         self
     }
 
     /// The longest pause between two attempts to be elected; a second by default.
     pub fn retry_every(mut self, pause: Duration) -> Self {
-        self.pause = pause.max(Duration::from_millis(1));
+        self.pause = possible(pause);
         self
     }
 

@@ -10,8 +10,8 @@ use typedis::{AnyClient, Client, FromRedis, Result as ClientResult, ToArg};
 
 use crate::error::{Error, LossCause, Lost, Result};
 use crate::keys::Keys;
-use crate::lease::{Attempt, Held, Lease, Taken};
-use crate::scripts::{Scripts as _, millis, unique};
+use crate::lease::{Attempt, Held, Lease, Taken, forbid};
+use crate::scripts::{Scripts as _, millis, possible, unique};
 
 /// Results of requests by the key that their callers chose, so that a request that is made twice is carried out once.
 ///
@@ -63,7 +63,7 @@ pub enum Begun<T: FromRedis + Send + 'static> {
 }
 
 impl Idempotency {
-    /// The requests of one kind. Each has the key `{idempotency:NAME:KEY}`.
+    /// The requests of one kind. Each has the key `{idempotency:NAME:KEY}`. A colon in the name becomes `\:`.
     pub fn new<C: Client + Clone + 'static>(client: &C, name: impl Into<String>) -> Self {
         Self {
             client: AnyClient::new(client.clone()),
@@ -76,13 +76,13 @@ impl Idempotency {
     /// For how long a caller that dies keeps others from carrying the request out; 30 seconds by default. A living caller renews its run three times in this
     /// time.
     pub fn run_ttl(mut self, ttl: Duration) -> Self {
-        self.run_ttl = ttl.max(Duration::from_millis(1));
+        self.run_ttl = possible(ttl);
         self
     }
 
     /// How long results are stored; a day by default.
     pub fn result_ttl(mut self, ttl: Duration) -> Self {
-        self.result_ttl = ttl;
+        self.result_ttl = possible(ttl);
         self
     }
 
@@ -92,12 +92,11 @@ impl Idempotency {
     /// # Errors
     /// The server could not be asked, or refused; the stored result is no `T`. If a run may have begun, it is ended in the background.
     pub async fn begin<T: FromRedis + Send + 'static>(&self, key: &str) -> ClientResult<Begun<T>> {
-        let name = format!("{}:{key}", self.name);
         let hold = RunHold {
             client: self.client.clone(),
-            keys: Keys::new("idempotency", &name),
+            keys: self.keys(key),
             owner: unique()?,
-            what: format!("the run of `{name}`").into(),
+            what: format!("the run of `{}:{key}`", self.name).into(),
             ttl: self.run_ttl,
             is_finished: AtomicBool::new(false),
             result: PhantomData,
@@ -117,8 +116,12 @@ impl Idempotency {
     /// The server could not be asked, or refused.
     pub async fn forget(&self, key: &str) -> ClientResult<()> {
         use typedis::prelude::GenericCommands as _;
-        let keys = Keys::new("idempotency", &format!("{}:{key}", self.name));
+        let keys = self.keys(key);
         self.client.del([keys.main()]).await.map(drop)
+    }
+
+    fn keys(&self, key: &str) -> Keys {
+        Keys::of("idempotency", &self.name, key)
     }
 }
 
@@ -185,6 +188,12 @@ struct RunHold<T> {
     result: PhantomData<fn() -> T>,
 }
 
+impl<T> RunHold<T> {
+    fn given_up(&self) -> String {
+        self.keys.given_up(&self.owner)
+    }
+}
+
 impl<T: FromRedis + Send + 'static> Held for RunHold<T> {
     type Given = ();
     type Refusal = Begun<T>;
@@ -199,7 +208,10 @@ impl<T: FromRedis + Send + 'static> Held for RunHold<T> {
 
     async fn take(&self) -> Taken<Self> {
         let (key, ttl) = (self.keys.main(), millis(self.ttl));
-        let (state, expires, result) = self.client.run_begin::<T>(key, &self.owner, ttl).await?;
+        let (state, expires, result) = self
+            .client
+            .run_begin::<T>(key, self.given_up(), &self.owner, ttl)
+            .await?;
         let retry_after = Duration::from_millis(u64::try_from(expires).unwrap_or(0).max(1));
         Ok(match (state, result) {
             (_, Some(result)) => Err(Begun::Replay(result)),
@@ -214,6 +226,10 @@ impl<T: FromRedis + Send + 'static> Held for RunHold<T> {
         }
         let (key, ttl) = (self.keys.main(), millis(self.ttl));
         self.client.run_renew(key, &self.owner, ttl).await
+    }
+
+    async fn forbid(&self) -> ClientResult<()> {
+        forbid(&self.client, &self.given_up()).await
     }
 
     async fn release(&self) -> ClientResult<bool> {

@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
-use typedis::Phase;
+use typedis::prelude::StringCommands as _;
+use typedis::{AnyClient, ArgError, ErrorKind, Phase};
 
 use crate::error::{Error, LossCause, Lost, Result};
-use crate::scripts::jittered;
+use crate::scripts::{jittered, millis};
 
 /// What one caller may hold.
 pub(crate) trait Held: Send + Sync + 'static {
@@ -32,6 +34,9 @@ pub(crate) trait Held: Send + Sync + 'static {
 
     /// Renews it; `false` if the server does not have it any more.
     fn renew(&self) -> impl Future<Output = typedis::Result<bool>> + Send;
+
+    /// Has the server refuse calls of [`take`](Self::take) that arrive only now: see [`forbid`].
+    fn forbid(&self) -> impl Future<Output = typedis::Result<()>> + Send;
 
     /// Gives it back; `false` if the server did not have it any more.
     fn release(&self) -> impl Future<Output = typedis::Result<bool>> + Send;
@@ -148,7 +153,12 @@ async fn keep<H: Held>(
 ) {
     let stopped = tokio::select! {
         stopped = &mut stop => stopped,
-        cause = renew(&*held, asked, &standing) => {
+        cause = renew(&held, asked, &standing) => {
+            if matches!(cause, LossCause::Unreachable { .. }) {
+                // The server may have carried out a renewal whose reply was lost, so the others would wait for its end.
+                let held = Arc::clone(&held);
+                tokio::spawn(async move { give_back(&*held).await });
+            }
             let lost = Lost::new(held.what(), cause);
             standing.send_replace(Standing::Lost(lost.clone()));
             if let Ok(report) = stop.await {
@@ -164,36 +174,41 @@ async fn keep<H: Held>(
     }
 }
 
-/// Renews it three times in its time to live, until it is lost; says why.
+/// Renews it three times in its time to live, until it is lost; says why. A renewal that is not answered soon is made once more beside the first, which may
+/// hang with its connection while others work.
 async fn renew<H: Held>(
-    held: &H,
+    held: &Arc<H>,
     mut asked: Instant,
     standing: &watch::Sender<Standing>,
 ) -> LossCause {
     let ttl = held.ttl();
     let mut next = asked + ttl / 3;
-    let mut failure = None;
+    let mut renewals = JoinSet::new();
+    let mut error = None;
     loop {
-        tokio::time::sleep_until(next).await;
-        let until = asked + certain(ttl);
-        let now = Instant::now();
-        match tokio::time::timeout_at(until, held.renew()).await {
-            Ok(Ok(true)) => {
-                asked = now;
-                next = asked + ttl / 3;
-                failure = None;
-                standing.send_replace(Standing::Held(asked + certain(ttl)));
+        tokio::select! {
+            biased;
+            Some(renewed) = renewals.join_next() => match renewed {
+                Ok((sent, Ok(true))) => {
+                    renewals = JoinSet::new();
+                    (asked, next, error) = (sent, sent + ttl / 3, None);
+                    standing.send_replace(Standing::Held(asked + certain(ttl)));
+                }
+                Ok((_, Ok(false))) => return LossCause::Gone,
+                Ok((_, Err(failure))) => {
+                    error = Some(Arc::new(failure));
+                    next = next.min(Instant::now() + ttl / 20);
+                }
+                // It panicked; the next one is made in time.
+                Err(_) => {}
+            },
+            () = tokio::time::sleep_until(asked + certain(ttl)) => {
+                return LossCause::Unreachable { ttl, error };
             }
-            Ok(Ok(false)) => return LossCause::Gone,
-            Ok(Err(error)) => {
-                failure = Some(Arc::new(error));
-                next = (Instant::now() + ttl / 20).min(until);
-            }
-            Err(_) => {
-                return LossCause::Unreachable {
-                    ttl,
-                    error: failure,
-                };
+            () = tokio::time::sleep_until(next) => {
+                let (held, now) = (Arc::clone(held), Instant::now());
+                renewals.spawn(async move { (now, held.renew().await) });
+                next = now + ttl / 6;
             }
         }
     }
@@ -213,6 +228,26 @@ async fn give_back<H: Held>(held: &H) -> Result<()> {
     }
 }
 
+/// How long the server refuses a call that was given up: longer than one is on its way.
+const ON_ITS_WAY: Duration = Duration::from_secs(600);
+
+/// Notes on the server, at `key`, that a caller has given its call up. The call may be on its way still, as on another lane of a pool that hangs, and
+/// what it took would be nobody's. So giving back is not enough: it may come first.
+pub(crate) async fn forbid(client: &AnyClient, key: &str) -> typedis::Result<()> {
+    client.set(key, 1).px(millis(ON_ITS_WAY)).await
+}
+
+/// How often it is asked for if each reply takes the whole time to live.
+const QUESTIONS: u32 = 5;
+
+/// The error of a call that gets nothing that is still held when the reply is there.
+fn too_short(ttl: Duration) -> typedis::Error {
+    let reason = format!(
+        "a time to live of {ttl:?} is over before the reply of the server is there; give it a longer one"
+    );
+    typedis::Error::new(ErrorKind::Argument(ArgError::new(reason)), Phase::Applied)
+}
+
 /// An attempt to take something. If it ends without knowing whether the server gave it, it is given back in the background.
 pub(crate) struct Attempt<H: Held> {
     held: Arc<H>,
@@ -228,11 +263,11 @@ impl<H: Held> Attempt<H> {
         }
     }
 
-    /// Asks the server once. A reply that took the whole time to live says nothing any more, so it is asked again.
+    /// Asks the server once. A reply that took the whole time to live says nothing any more, so it is asked again, some times.
     pub(crate) async fn take(
         &mut self,
     ) -> typedis::Result<std::result::Result<Lease<H>, H::Refusal>> {
-        loop {
+        for _ in 0..QUESTIONS {
             let asked = Instant::now();
             self.is_open = true;
             let reply = self.held.take().await;
@@ -243,6 +278,7 @@ impl<H: Held> Attempt<H> {
             let lease = |given| Lease::begin(Arc::clone(&self.held), given, asked);
             return reply.map(|reply| reply.map(lease));
         }
+        Err(too_short(self.held.ttl()))
     }
 }
 
@@ -264,7 +300,11 @@ impl<H: Held> Drop for Attempt<H> {
             && let Ok(runtime) = Handle::try_current()
         {
             let held = Arc::clone(&self.held);
-            runtime.spawn(async move { give_back(&*held).await });
+            runtime.spawn(async move {
+                // If it fails, what is not given back expires.
+                let _ = held.forbid().await;
+                give_back(&*held).await
+            });
         }
     }
 }

@@ -11,6 +11,7 @@ use typedis::{AnyClient, Client, Result};
 
 use crate::guard::guard;
 use crate::lease::Attempt;
+use crate::scripts::possible;
 
 mod hold;
 
@@ -65,20 +66,21 @@ impl Lock {
     /// How long the lock lives after it was acquired or renewed; 30 seconds by default. It is renewed three times in this time, so it has to
     /// be much longer than a round trip, and longer than a failover that holders are to survive.
     pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.ttl = ttl.max(Duration::from_millis(1));
+        self.ttl = possible(ttl);
         self
     }
 
     /// The longest pause between two attempts of [`acquire`](Self::acquire); 100 ms by default.
     pub fn retry_every(mut self, pause: Duration) -> Self {
-        self.pause = pause.max(Duration::from_millis(1));
+        self.pause = possible(pause);
         self
     }
 
     /// Takes the lock if it is free. `None` if another caller holds it.
     ///
     /// # Errors
-    /// The server could not be asked, or refused. If it may have given the lock, the lock is given back in the background.
+    /// The server could not be asked, or refused; or the time to live is shorter than a round trip. If it may have given the lock, the lock is given back
+    /// in the background.
     pub async fn try_acquire(&self) -> Result<Option<LockGuard>> {
         let taken = self.attempt()?.take().await?;
         Ok(taken.ok().map(LockGuard::new))

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use typedis::{AnyClient, Client, FromRedis, Result, ToArg};
 
-use crate::scripts::{Scripts as _, jittered, micros, unique};
+use crate::scripts::{MOST, Scripts as _, jittered, micros, possible, unique};
 
 mod job;
 mod names;
@@ -101,7 +101,7 @@ impl Queue {
 
     /// The longest pause between two questions of [`next`](Self::next); a second by default. A new job may wait for as long.
     pub fn poll_every(mut self, pause: Duration) -> Self {
-        self.poll = pause.max(Duration::from_millis(1));
+        self.poll = possible(pause);
         self
     }
 
@@ -122,10 +122,11 @@ impl Queue {
         self.push_as(&unique()?, payload, delay).await
     }
 
-    /// Puts a job in that has a name. While a job of this name is in the queue or dead, nothing is changed, so the call may be repeated.
+    /// Puts a job in that has a name. While a job of this name is in the queue or dead, nothing is changed, so the call may be repeated. If it is repeated
+    /// after the job is done, the job is put in once more.
     ///
     /// # Errors
-    /// The server could not be asked, or refused.
+    /// The server could not be asked, or refused. With [`Phase::MaybeApplied`](typedis::Phase::MaybeApplied) the job may be in the queue, or be done.
     pub async fn push_as(
         &self,
         id: &str,
@@ -196,7 +197,10 @@ impl Queue {
     /// # Errors
     /// The server could not be asked, or refused; a payload is no `T`.
     pub async fn dead<T: FromRedis>(&self, count: u64) -> Result<Vec<DeadJob<T>>> {
-        let names = &self.names;
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        let (names, count) = (&self.names, count.min(MOST));
         let dead = self
             .client
             .queue_dead::<T>(&names.payloads, &names.dead, &names.reasons, count)

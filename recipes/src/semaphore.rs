@@ -7,8 +7,8 @@ use typedis::{AnyClient, Client, Result as ClientResult};
 
 use crate::guard::guard;
 use crate::keys::Keys;
-use crate::lease::{Attempt, Held, Taken};
-use crate::scripts::{Scripts as _, micros, unique};
+use crate::lease::{Attempt, Held, Taken, forbid};
+use crate::scripts::{Scripts as _, micros, possible, unique};
 
 /// A limited number of permits, shared by all programs that use the server.
 ///
@@ -62,20 +62,21 @@ impl Semaphore {
 
     /// How long a permit lives after it was acquired or renewed; 30 seconds by default. It is renewed three times in this time.
     pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.ttl = ttl.max(Duration::from_millis(1));
+        self.ttl = possible(ttl);
         self
     }
 
     /// The longest pause between two attempts of [`acquire`](Self::acquire); 100 ms by default.
     pub fn retry_every(mut self, pause: Duration) -> Self {
-        self.pause = pause.max(Duration::from_millis(1));
+        self.pause = possible(pause);
         self
     }
 
     /// Takes a permit if one is free. `None` if all are held.
     ///
     /// # Errors
-    /// The server could not be asked, or refused. If it may have given a permit, that is given back in the background.
+    /// The server could not be asked, or refused; or the time to live is shorter than a round trip. If it may have given a permit, that is given back in the
+    /// background.
     pub async fn try_acquire(&self) -> ClientResult<Option<Permit>> {
         let taken = self.attempt()?.take().await?;
         Ok(taken.ok().map(Permit::new))
@@ -124,6 +125,12 @@ struct PermitHold {
     ttl: Duration,
 }
 
+impl PermitHold {
+    fn given_up(&self) -> String {
+        self.keys.given_up(&self.owner)
+    }
+}
+
 impl Held for PermitHold {
     type Given = ();
     /// After which time the next permit expires.
@@ -141,7 +148,7 @@ impl Held for PermitHold {
         let (key, ttl) = (self.keys.main(), micros(self.ttl));
         let expires = self
             .client
-            .semaphore_acquire(key, &self.owner, self.limit, ttl)
+            .semaphore_acquire(key, self.given_up(), &self.owner, self.limit, ttl)
             .await?;
         Ok(match expires {
             0 => Ok(()),
@@ -152,6 +159,10 @@ impl Held for PermitHold {
     async fn renew(&self) -> ClientResult<bool> {
         let (key, ttl) = (self.keys.main(), micros(self.ttl));
         self.client.semaphore_renew(key, &self.owner, ttl).await
+    }
+
+    async fn forbid(&self) -> ClientResult<()> {
+        forbid(&self.client, &self.given_up()).await
     }
 
     async fn release(&self) -> ClientResult<bool> {

@@ -13,6 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::accepting;
+
 mod cluster;
 mod peer;
 mod words;
@@ -206,7 +208,8 @@ where
 {
     // They are aborted with this task.
     let mut scripts = JoinSet::new();
-    while let Ok((stream, _)) = listener.accept().await {
+    loop {
+        let stream = accepting::next(&listener).await;
         let Ok((stream, held)) = doubled(stream) else {
             continue;
         };

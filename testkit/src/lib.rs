@@ -56,9 +56,12 @@
 //!
 //! For the tests of typedis itself, and not shown here:
 //! - `docs`: what a server says about its commands
+//! - `accepting`: the clients of a proxy or a scripted server
 //! - `resp`: what a scripted server sends, built from its parts
 //! - `simulation` (feature `simulation`): worlds in memory that repeat from a seed, in which the engine is tried
 
+#[cfg(feature = "net")]
+mod accepting;
 pub mod cluster;
 #[doc(hidden)]
 pub mod docs;

@@ -17,6 +17,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time;
 
+use crate::accepting;
+
 mod lane;
 mod pump;
 
@@ -218,7 +220,8 @@ impl Drop for Proxy {
 
 impl Shared {
     async fn accept(self: Arc<Self>, listener: TcpListener) {
-        while let Ok((client, _)) = listener.accept().await {
+        loop {
+            let client = accepting::next(&listener).await;
             // This happens before the connection counts, so that an order given right after that reaches it.
             let orders = self.cut_all.subscribe();
             self.counts.send_modify(|counts| counts.accepted += 1);

@@ -176,7 +176,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// If the server does not start.
+    /// If the server does not start. The call may be repeated.
     pub fn restart(&self) -> Result<()> {
         self.run().start_again(self.kind)
     }
@@ -189,8 +189,8 @@ impl Server {
     /// If the server does not start.
     pub fn restart_elsewhere(&self) -> Result<()> {
         let mut run = self.run();
-        run.process.signal(Signal::Kill)?;
         let Run { launch, process } = &mut *run;
+        process.leave()?;
         launch.change_port(process.folder())?;
         run.start_again(self.kind)
     }
@@ -214,9 +214,9 @@ impl Server {
 impl Run {
     fn start_again(&mut self, kind: ServerKind) -> Result<()> {
         let Self { launch, process } = self;
-        process.signal(Signal::Kill)?;
         process.leave()?;
-        *process = launch.run(process.folder())?;
+        let next = launch.run(process.folder())?;
+        process.replace(next);
         process.wait_until_ready(kind)
     }
 }

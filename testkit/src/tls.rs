@@ -17,6 +17,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_openssl::SslStream;
 
+use crate::accepting;
+
 mod authority;
 
 pub use authority::{Authority, Identity};
@@ -155,7 +157,8 @@ async fn accept(
 ) {
     // They are aborted with this task.
     let mut relays = tokio::task::JoinSet::new();
-    while let Ok((client, _)) = listener.accept().await {
+    loop {
+        let client = accepting::next(&listener).await;
         let acceptor = acceptor
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

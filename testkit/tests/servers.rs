@@ -81,6 +81,49 @@ fn the_modules_are_loaded() {
 }
 
 #[test]
+fn a_restart_that_fails_can_be_repeated_and_leaves_no_folder_behind() {
+    for is_repeated in [true, false] {
+        let server = Server::start(ServerKind::default()).unwrap();
+        let folder = server.folder();
+        // It is written again, to where nothing can be written.
+        let configuration = folder.join("server.conf");
+        std::fs::remove_file(&configuration).unwrap();
+        std::os::unix::fs::symlink(folder.join("no/folder"), &configuration).unwrap();
+        for _ in 0..2 {
+            server.restart().unwrap_err();
+        }
+        assert!(folder.exists() && !server.is_running());
+        if is_repeated {
+            std::fs::remove_file(&configuration).unwrap();
+            server.restart().unwrap();
+            let mut connection = server.connect().unwrap();
+            assert_eq!(connection.call(&["PING"]).unwrap(), "PONG");
+        }
+        drop(server);
+        assert!(!folder.exists());
+    }
+}
+
+/// Otherwise another program may have its port by the time at which it is started again.
+#[test]
+fn a_server_has_no_port_that_the_system_gives_to_others() {
+    let Ok(range) = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range") else {
+        return;
+    };
+    let first: u16 = range.split_whitespace().next().unwrap().parse().unwrap();
+    if first < 22_000 {
+        // Nearly all ports are given to others here.
+        return;
+    }
+    let server = Server::start(ServerKind::default()).unwrap();
+    let before = server.port();
+    server.restart_elsewhere().unwrap();
+    for port in [before, server.port()] {
+        assert!(port < first, "{port} may be given to another program");
+    }
+}
+
+#[test]
 fn settings_reach_the_server() {
     let builder = Server::builder(ServerKind::default())
         .password("p@ss \"word\"")

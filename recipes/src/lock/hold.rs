@@ -6,7 +6,7 @@ use std::time::Duration;
 use typedis::{AnyClient, Result};
 
 use crate::keys::Keys;
-use crate::lease::{Held, Taken};
+use crate::lease::{Held, Taken, forbid};
 use crate::scripts::{Scripts as _, millis, unique};
 
 /// What one caller holds, or wants to.
@@ -43,6 +43,10 @@ impl LockHold {
         self.owner = format!("{}:{name}", self.owner);
         self
     }
+
+    fn given_up(&self) -> String {
+        self.keys.given_up(&self.owner)
+    }
 }
 
 impl Held for LockHold {
@@ -60,10 +64,10 @@ impl Held for LockHold {
     }
 
     async fn take(&self) -> Taken<Self> {
-        let ttl = millis(self.ttl);
+        let (owner, ttl) = (&self.owner, millis(self.ttl));
         let (token, expires) = self
             .client
-            .lock_acquire(self.keys.main(), &self.last, &self.owner, ttl)
+            .lock_acquire(self.keys.main(), &self.last, self.given_up(), owner, ttl)
             .await?;
         let expires = Duration::from_millis(u64::try_from(expires).unwrap_or(u64::MAX).max(1));
         Ok(if token > 0 { Ok(token) } else { Err(expires) })
@@ -74,6 +78,10 @@ impl Held for LockHold {
         self.client
             .lock_renew(self.keys.main(), &self.owner, ttl)
             .await
+    }
+
+    async fn forbid(&self) -> Result<()> {
+        forbid(&self.client, &self.given_up()).await
     }
 
     async fn release(&self) -> Result<bool> {

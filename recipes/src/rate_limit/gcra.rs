@@ -6,7 +6,7 @@ use typedis::{AnyClient, Client, Result};
 
 use super::{Verdict, check_cost};
 use crate::keys::Keys;
-use crate::scripts::{Scripts as _, micros};
+use crate::scripts::{MOST, Scripts as _, micros};
 
 /// A rate limiter by the generic cell rate algorithm: units come back one by one, at a constant rate, up to a burst.
 ///
@@ -41,7 +41,8 @@ pub struct Gcra {
 }
 
 impl Gcra {
-    /// A limiter that lets `limit` units through in each `period`, and at first `limit` at once. Each subject has the key `{gcra:NAME:SUBJECT}`.
+    /// A limiter that lets `limit` units through in each `period`, and at first `limit` at once. Each subject has the key `{gcra:NAME:SUBJECT}`. A colon in the
+    /// name becomes `\:`.
     ///
     /// A unit comes back in a whole number of microseconds, rounded up. A limit of 0 counts as 1.
     pub fn new<C: Client + Clone + 'static>(
@@ -50,7 +51,7 @@ impl Gcra {
         limit: u64,
         period: Duration,
     ) -> Self {
-        let limit = limit.max(1);
+        let limit = limit.clamp(1, MOST);
         Self {
             client: AnyClient::new(client.clone()),
             name: name.into(),
@@ -61,7 +62,7 @@ impl Gcra {
 
     /// How many units are let through at once after a time without calls; as many as the limit by default, at least 1.
     pub fn burst(mut self, units: u64) -> Self {
-        self.burst = units.max(1);
+        self.burst = units.clamp(1, MOST);
         self
     }
 
@@ -80,7 +81,7 @@ impl Gcra {
     /// As [`check`](Self::check); and if the units are more than the burst, which would never be let through.
     pub async fn check_units(&self, subject: &str, units: u64) -> Result<Verdict> {
         check_cost(units, self.burst)?;
-        let keys = Keys::new("gcra", &format!("{}:{subject}", self.name));
+        let keys = Keys::of("gcra", &self.name, subject);
         let reply = self
             .client
             .limit_gcra(keys.main(), self.interval, self.burst, units)

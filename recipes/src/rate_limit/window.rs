@@ -6,7 +6,7 @@ use typedis::{AnyClient, Client, Result};
 
 use super::{Verdict, check_cost};
 use crate::keys::Keys;
-use crate::scripts::{Scripts as _, micros, unique};
+use crate::scripts::{MOST, Scripts as _, micros, unique};
 
 /// A rate limiter that remembers when each unit was let through: never more than the limit in any period of this length.
 ///
@@ -37,7 +37,8 @@ pub struct SlidingWindow {
 }
 
 impl SlidingWindow {
-    /// A limiter that lets `limit` units through in any time of the length `period`. Each subject has the key `{window:NAME:SUBJECT}`.
+    /// A limiter that lets `limit` units through in any time of the length `period`. Each subject has the key `{window:NAME:SUBJECT}`. A colon in the
+    /// name becomes `\:`.
     pub fn new<C: Client + Clone + 'static>(
         client: &C,
         name: impl Into<String>,
@@ -47,7 +48,7 @@ impl SlidingWindow {
         Self {
             client: AnyClient::new(client.clone()),
             name: name.into(),
-            limit,
+            limit: limit.min(MOST),
             length: micros(period).max(1),
         }
     }
@@ -67,7 +68,7 @@ impl SlidingWindow {
     /// As [`check`](Self::check); and if the units are more than the limit, which would never be let through.
     pub async fn check_units(&self, subject: &str, units: u64) -> Result<Verdict> {
         check_cost(units, self.limit)?;
-        let keys = Keys::new("window", &format!("{}:{subject}", self.name));
+        let keys = Keys::of("window", &self.name, subject);
         let reply = self
             .client
             .limit_window(keys.main(), self.length, self.limit, units, unique()?)

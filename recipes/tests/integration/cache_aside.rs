@@ -8,6 +8,7 @@ use typedis_testkit::{ServerKind, shared_cluster};
 
 use crate::chaos::Chaos;
 use crate::failover::Failing;
+use crate::forked::Forked;
 use crate::support::*;
 
 /// A loader that counts how often it is called.
@@ -39,6 +40,46 @@ async fn a_value_is_loaded_once_until_it_is_forgotten_or_ends() {
         let short = CacheAside::new(&conn, "b").ttl(Duration::from_millis(20));
         let ended = async || short.get("x", || source.load()).await.unwrap() > 4;
         until("the value ends and is loaded again", ended).await;
+    }
+}
+
+#[tokio::test]
+async fn a_colon_in_a_name_is_no_part_of_a_key() {
+    let conn = Bench::new(ServerKind::Valkey9).await.direct;
+    let source = Source::default();
+    let names = [
+        ("pay", "refund:7"),
+        ("pay:refund", "7"),
+        ("pay:", "refund:7"),
+    ];
+    for (load, (name, key)) in (1..).zip(names) {
+        let cache = CacheAside::new(&conn, name).ttl(FOR_EVER);
+        assert_eq!(cache.get(key, || source.load()).await.unwrap(), load);
+    }
+    let plain = conn.exists(["{cache:pay:refund:7}"]).await.unwrap();
+    assert_eq!(plain, 1, "other names are written as they are");
+}
+
+#[tokio::test]
+async fn a_value_of_another_type_is_loaded_and_replaced() {
+    for kind in KINDS {
+        let conn = Bench::new(kind).await.direct;
+        let cache = CacheAside::new(&conn, "a").ttl(FOR_EVER);
+        let text = cache.get("x", || async { Ok::<_, String>("a text".to_owned()) });
+        text.await.unwrap();
+        let source = Source::default();
+        for _ in 0..2 {
+            assert_eq!(cache.get("x", || source.load()).await.unwrap(), 1);
+        }
+        // It is no old value for a load that fails, either.
+        let took = 1_000_000 * FOR_EVER.as_micros() as u64;
+        let entry = [("value", "a text"), ("took", &took.to_string())];
+        conn.hset("{cache:a:x}", entry).await.unwrap();
+        let failing = cache.get::<u64, _, _, _>("x", || async { Err("no database") });
+        assert!(
+            matches!(failing.await, Err(CacheError::Load(_))),
+            "{kind:?}"
+        );
     }
 }
 
@@ -133,6 +174,25 @@ async fn a_caller_that_is_dropped_lets_the_next_one_load() {
     let source = Source::default();
     let next = cache.get("x", || source.load());
     assert_eq!(soon("the next caller loads", next).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_call_that_arrives_after_it_was_dropped_keeps_nobody_from_loading() {
+    let bench = Bench::new(ServerKind::Valkey9).await;
+    let forked = Forked::start(&bench).await;
+    let cache = CacheAside::new(&forked.pool, "a").load_within(FOR_EVER);
+    let get = move |number: usize| {
+        let (cache, source) = (cache.clone(), Source::default());
+        async move {
+            let load = || source.load();
+            cache.get(&number.to_string(), load).await.unwrap()
+        }
+    };
+    let (late, loaded) = forked.drop_one(get).await;
+    assert_eq!(loaded, 1);
+    let key = format!("{{cache:a:{late}}}:load");
+    let is_free = async || bench.direct.exists([&key]).await.unwrap() == 0;
+    until("others can load", is_free).await;
 }
 
 #[tokio::test]

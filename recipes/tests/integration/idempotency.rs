@@ -8,6 +8,7 @@ use typedis_testkit::{ServerKind, shared_cluster};
 
 use crate::chaos::Chaos;
 use crate::failover::Failing;
+use crate::forked::Forked;
 use crate::support::*;
 
 fn run(begun: Begun<String>) -> RequestRun<String> {
@@ -64,6 +65,22 @@ async fn a_run_that_is_dropped_without_a_result_lets_the_next_one_run() {
 }
 
 #[tokio::test]
+async fn a_call_that_arrives_after_its_run_was_ended_begins_none() {
+    let bench = Bench::new(ServerKind::Valkey9).await;
+    let forked = Forked::start(&bench).await;
+    let requests = Idempotency::new(&forked.pool, "a").run_ttl(FOR_EVER);
+    let begin = move |number: usize| {
+        let requests = requests.clone();
+        async move { run(requests.begin(&number.to_string()).await.unwrap()) }
+    };
+    let (late, other) = forked.drop_one(begin).await;
+    let key = format!("{{idempotency:a:{late}}}");
+    let is_free = async || bench.direct.exists([&key]).await.unwrap() == 0;
+    until("the request can be carried out", is_free).await;
+    other.finish(&"done".to_owned()).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_result_lives_for_its_own_time_also_if_the_run_is_renewed_late() {
     for kind in KINDS {
         let conn = Bench::new(kind).await.direct;
@@ -79,6 +96,31 @@ async fn a_result_lives_for_its_own_time_also_if_the_run_is_renewed_late() {
             .await
             .unwrap();
         assert!(left > 3_600_000, "{left} ms are left of a day");
+    }
+}
+
+#[tokio::test]
+async fn a_renewal_that_comes_right_after_the_result_reports_no_loss() {
+    for kind in KINDS {
+        let bench = Bench::new(kind).await;
+        let conn = &bench.direct;
+        let requests = Idempotency::new(conn, "a").run_ttl(Duration::from_secs(1));
+        let run = run(requests.begin("x").await.unwrap());
+        // The result is stored, and the reply that says so has not come yet.
+        let store = raw("HSET").key("{idempotency:a:x}");
+        let keep = raw("PEXPIRE").key("{idempotency:a:x}");
+        conn.transaction()
+            .run(store.arg("result").arg("done").reply::<i64>())
+            .run(keep.arg(3_600_000).reply::<bool>())
+            .await
+            .unwrap();
+        let stored = server_time(conn).await;
+        let is_over = async || server_time(conn).await > stored + 2_000_000;
+        until("it was renewed several times", is_over).await;
+        assert!(run.is_held(), "{kind:?}");
+        let left = raw("PTTL").key("{idempotency:a:x}").reply::<i64>();
+        assert!(conn.run(left).await.unwrap() > 1_000_000, "{kind:?}");
+        run.finish(&"done".to_owned()).await.unwrap();
     }
 }
 

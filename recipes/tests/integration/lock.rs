@@ -2,12 +2,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use typedis::ErrorKind;
 use typedis::prelude::*;
-use typedis_recipes::{Error, Lock, LossCause};
+use typedis_recipes::{Error, Lock, LockGuard, LossCause};
 use typedis_testkit::{ServerKind, shared_cluster};
 
 use crate::chaos::Chaos;
 use crate::failover::Failing;
+use crate::forked::Forked;
 use crate::support::*;
 
 #[tokio::test]
@@ -77,6 +79,28 @@ async fn a_call_that_is_dropped_leaves_no_lock_behind() {
 }
 
 #[tokio::test]
+async fn nor_does_one_that_arrives_after_it_was_given_back() {
+    for kind in KINDS {
+        let bench = Bench::new(kind).await;
+        let forked = Forked::start(&bench).await;
+        let (pool, locks) = (forked.pool.clone(), ["a", "b"]);
+        let acquire = move |number: usize| {
+            let lock = Lock::new(&pool, locks[number]).ttl(FOR_EVER);
+            async move { lock.acquire().await.unwrap() }
+        };
+        let (late, other) = forked.drop_one(acquire).await;
+        let key = format!("{{lock:{}}}", locks[late]);
+        let is_free = async || bench.direct.exists([&key]).await.unwrap() == 0;
+        until("it is free", is_free).await;
+        assert!(other.is_held());
+        other.release().await.unwrap();
+        let lock = Lock::new(&forked.pool, locks[late]);
+        let next = lock.try_acquire().await.unwrap();
+        assert!(next.is_some(), "another caller may have it");
+    }
+}
+
+#[tokio::test]
 async fn a_lock_is_renewed_for_as_long_as_it_is_held() {
     let conn = Bench::new(ServerKind::Valkey9).await.direct;
     let ttl = Duration::from_secs(3);
@@ -86,6 +110,42 @@ async fn a_lock_is_renewed_for_as_long_as_it_is_held() {
     until("twice the time to live has passed", is_over).await;
     assert!(guard.is_held());
     guard.release().await.unwrap();
+}
+
+#[tokio::test]
+async fn locks_are_renewed_while_one_lane_of_their_pool_hangs() {
+    let bench = Bench::new(ServerKind::Valkey9).await;
+    let forked = Forked::start(&bench).await;
+    let ttl = Duration::from_secs(6);
+    let mut guards = Vec::new();
+    // Enough of them that some are renewed over the lane that hangs.
+    for number in 0..8 {
+        let lock = Lock::new(&forked.pool, number.to_string()).ttl(ttl);
+        guards.push(lock.acquire().await.unwrap());
+    }
+    forked.hang();
+    let taken = server_time(&bench.direct).await;
+    let is_over = async || server_time(&bench.direct).await > taken + 2 * ttl.as_micros() as u64;
+    until("twice the time to live has passed", is_over).await;
+    assert!(guards.iter().all(LockGuard::is_held));
+}
+
+#[tokio::test]
+async fn what_could_not_be_renewed_is_given_back_when_the_server_can_be_reached() {
+    let bench = Bench::new(ServerKind::Valkey9).await;
+    let (proxy, conn) = bench.proxied().await;
+    let lock = Lock::new(&conn, "a").ttl(Duration::from_secs(1));
+    let guard = lock.acquire().await.unwrap();
+    // No reply comes any more: the server goes on renewing.
+    proxy.to_client().hold();
+    soon("the holder is told", guard.lost()).await;
+    // As if it had been renewed for long, if it is still there.
+    let renew = raw("PEXPIRE").key("{lock:a}").arg(10_000_000);
+    bench.direct.run(renew.reply::<bool>()).await.unwrap();
+    proxy.heal();
+    let next = Lock::new(&bench.direct, "a");
+    let next = soon("it is given back", next.acquire()).await;
+    assert!(next.unwrap().is_held());
 }
 
 #[tokio::test]
@@ -132,6 +192,33 @@ async fn a_holder_without_a_server_is_told_and_the_next_has_a_larger_token() {
     };
     assert_eq!(*passed, ttl);
     proxy.heal();
+}
+
+#[tokio::test]
+async fn a_holder_whose_connection_was_closed_is_told() {
+    let conn = Bench::new(ServerKind::Valkey9).await.direct;
+    let ttl = Duration::from_secs(1);
+    let guard = Lock::new(&conn, "a").ttl(ttl).acquire().await.unwrap();
+    let _ = conn.close().await;
+    let lost = soon("the holder is told", guard.lost()).await;
+    let LossCause::Unreachable { error, .. } = lost.cause() else {
+        panic!("{lost}")
+    };
+    assert!(error.is_some(), "{lost}");
+    assert!(!guard.is_held());
+}
+
+#[tokio::test]
+async fn a_time_to_live_that_is_shorter_than_a_round_trip_is_an_error() {
+    let bench = Bench::new(ServerKind::Valkey9).await;
+    let (proxy, conn) = bench.proxied().await;
+    let far = Duration::from_millis(5);
+    proxy.to_client().delay(far, far);
+    let lock = Lock::new(&conn, "a").ttl(Duration::from_millis(1));
+    let call = soon("the call ends", lock.acquire()).await;
+    let error = call.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Argument(_)), "{error}");
+    assert!(error.to_string().contains("1ms"), "{error}");
 }
 
 #[tokio::test]

@@ -5,6 +5,8 @@
 //! - `support`: servers, handles, waiting for events
 //! - `chaos`: faults between a load and its server
 //! - `failover`: a cluster whose primary fails
+//! - `forked`: a pool, one of whose lanes hangs
+//! - `limits`: settings that are as large as can be
 //! - one file for each recipe
 
 #![allow(
@@ -18,7 +20,9 @@ mod cache_aside;
 mod chaos;
 mod election;
 mod failover;
+mod forked;
 mod idempotency;
+mod limits;
 mod lock;
 mod queue;
 mod rate_limit;

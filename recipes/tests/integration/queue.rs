@@ -6,6 +6,7 @@ use std::time::Duration;
 use typedis::Phase;
 use typedis::prelude::*;
 use typedis_recipes::{Queue, Retry};
+use typedis_testkit::proxy::Cut;
 use typedis_testkit::{ServerKind, shared_cluster};
 
 use crate::chaos::Chaos;
@@ -127,6 +128,24 @@ async fn a_job_that_fails_too_often_is_put_aside_with_the_reason() {
 }
 
 #[tokio::test]
+async fn a_dead_job_stays_dead_also_for_a_program_with_another_limit() {
+    for kind in KINDS {
+        let conn = Bench::new(kind).await.direct;
+        let queue = Queue::new(&conn, "a");
+        queue.push_as("x", "job", Duration::ZERO).await.unwrap();
+        let job = queue.take::<String>().await.unwrap().expect("it is due");
+        // Another program, with a lower limit, has put it aside.
+        conn.zrem(DUE, ["x"]).await.unwrap();
+        conn.zadd("{queue:a}:dead", [(1.0, "x")]).await.unwrap();
+        assert_eq!(job.failed("no route").await.unwrap(), Retry::Dead);
+        assert!(queue.take::<String>().await.unwrap().is_none(), "{kind:?}");
+        assert!(queue.revive("x").await.unwrap());
+        let job = queue.take::<String>().await.unwrap().expect("revived");
+        assert!(job.done().await.unwrap());
+    }
+}
+
+#[tokio::test]
 async fn a_job_whose_workers_die_is_put_aside_too_and_can_be_discarded() {
     for kind in KINDS {
         let conn = Bench::new(kind).await.direct;
@@ -148,6 +167,37 @@ async fn a_job_whose_workers_die_is_put_aside_too_and_can_be_discarded() {
         assert!(!queue.discard("x").await.unwrap());
         assert_eq!(conn.dbsize().await.unwrap(), 0);
     }
+}
+
+#[tokio::test]
+async fn a_job_that_is_done_before_the_reply_to_push_is_lost_is_not_put_in_again() {
+    let bench = Bench::new(ServerKind::Valkey9).await;
+    let (proxy, conn) = bench.proxied().await;
+    let worker = Queue::new(&bench.direct, "a");
+    let queue = Queue::new(&conn, "a");
+    let work = async || {
+        let job = worker.take::<String>().await.unwrap().expect("it is due");
+        assert!(job.done().await.unwrap());
+    };
+    // From here on the server has the scripts.
+    queue.push("first").await.unwrap();
+    work().await;
+    proxy.to_client().hold();
+    let push = tokio::spawn(async move { queue.push("second").await });
+    let is_there = async || bench.direct.zcard(DUE).await.unwrap() == 1;
+    until("the job is put in", is_there).await;
+    work().await;
+    // The reply is lost with its connection.
+    proxy.refuse(true);
+    proxy.to_client().black_hole();
+    proxy.cut_all(Cut::Reset);
+    proxy.wait_for_open(0, LONG).await.unwrap();
+    proxy.heal();
+    proxy.refuse(false);
+    let error = soon("the call", push).await.unwrap().unwrap_err();
+    assert_eq!(error.phase(), Phase::MaybeApplied, "{error}");
+    soon("the next connection", conn.ping()).await.unwrap();
+    assert_eq!(bench.direct.dbsize().await.unwrap(), 0);
 }
 
 #[tokio::test]

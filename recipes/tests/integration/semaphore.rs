@@ -8,6 +8,7 @@ use typedis_testkit::ServerKind;
 
 use crate::chaos::Chaos;
 use crate::failover::Failing;
+use crate::forked::Forked;
 use crate::support::*;
 
 #[tokio::test]
@@ -46,6 +47,21 @@ async fn a_permit_that_is_not_renewed_expires_and_its_holder_is_told() {
         "{lost}"
     );
     other.release().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_call_that_arrives_after_its_permit_was_given_back_gets_none() {
+    let bench = Bench::new(ServerKind::Valkey9).await;
+    let forked = Forked::start(&bench).await;
+    let semaphore = Semaphore::new(&forked.pool, "a", 2).ttl(FOR_EVER);
+    let acquire = move |_| {
+        let semaphore = semaphore.clone();
+        async move { semaphore.acquire().await.unwrap() }
+    };
+    let (_, permit) = forked.drop_one(acquire).await;
+    let is_free = async || bench.direct.zcard("{semaphore:a}").await.unwrap() == 1;
+    until("its permit is free", is_free).await;
+    permit.release().await.unwrap();
 }
 
 #[tokio::test]

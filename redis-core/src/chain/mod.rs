@@ -260,7 +260,10 @@ impl<'a> Running<'a> {
             None => On::Nothing,
             Some(Road::Socket(lane)) => {
                 let link = lane.link(payload.commands().has_raw());
-                payload.load_scripts(&link.scripts);
+                if payload.calls_scripts() {
+                    payload.set_watched(lane.may_watch());
+                    payload.load_scripts(&link.scripts);
+                }
                 On::Socket(Exchange::new(link, &payload))
             }
             Some(Road::Nodes(nodes)) => On::Nodes(nodes.begin(&mut payload)),

@@ -36,17 +36,27 @@ impl Exclusive {
     /// ```
     ///
     /// # Errors
-    /// The connection's; or a MULTI is open already.
+    /// The connection's; or a MULTI is open already, which is left as it is. Newer servers refuse to execute that one once
+    /// they have seen a second MULTI, so it is not sent if the first is known.
     pub async fn begin(&self) -> Result<Open<'_>> {
+        if self.set_open(true) {
+            let error =
+                Error::usage("a transaction is open; end it with `exec` or `discard` first");
+            return Err(error.of_command(MULTI.name.into()));
+        }
         // Made before MULTI is sent, so that a call that is dropped midway leaves no MULTI open
         // either.
-        let open = Open {
+        let mut open = Open {
             exclusive: self,
             queued: AtomicUsize::new(0),
             ended: false,
         };
-        self.unit(&MULTI).await?;
-        Ok(open)
+        let begun = self.unit(&MULTI).await;
+        if let Err(error) = &begun {
+            // What may be open then is a MULTI that the user has sent: it is not this one that ends it.
+            open.ended = error.phase() != Phase::MaybeApplied;
+        }
+        begun.map(|()| open)
     }
 
     /// Runs one of the core's commands that have no arguments and are answered with OK.
@@ -131,6 +141,7 @@ fn is_unsent<T>(outcome: &Result<T>) -> bool {
 impl Drop for Open<'_> {
     /// The next command on this socket must not become part of the transaction.
     fn drop(&mut self) {
+        self.exclusive.set_open(false);
         if self.ended || self.exclusive.is_closed() {
             return;
         }

@@ -40,6 +40,8 @@ pub(crate) struct ChainPayload {
     asking: bool,
     /// Whether it may have to be written again, whatever its replies are.
     stays: bool,
+    /// Whether it may be a transaction that depends on watched keys, so that it must not be sent twice.
+    watched: bool,
 }
 
 impl ChainPayload {
@@ -192,11 +194,22 @@ impl ChainPayload {
         }
     }
 
-    /// Makes the server load the scripts first that it may not have.
+    /// Whether any of the commands calls a script by its SHA-1.
+    pub(super) fn calls_scripts(&self) -> bool {
+        !self.scripts.is_empty()
+    }
+
+    /// Notes whether keys may be watched on its socket.
+    pub(super) fn set_watched(&mut self, watched: bool) {
+        self.watched = watched && self.commands.is_atomic();
+    }
+
+    /// Makes the server load the scripts first that it may not have. A watched transaction brings all of its scripts: if
+    /// one were missing, EXEC would have ended the watch, and what is sent again would be carried out without it.
     pub(crate) fn load_scripts(&mut self, loaded: &Loaded) {
         let missing = self.scripts.iter().enumerate();
         let loads = missing
-            .filter(|(_, script)| !loaded.contains(script))
+            .filter(|(_, script)| self.watched || !loaded.contains(script))
             .map(|(number, _)| number)
             .collect();
         self.commands.load_first(loads);

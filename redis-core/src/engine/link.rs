@@ -28,6 +28,11 @@ pub(crate) trait Lane: fmt::Debug + Sync {
     /// The socket for a chain that is about to be sent. `has_raw` says that it holds raw commands, of which nothing
     /// is known.
     fn link(&self, has_raw: bool) -> &Link;
+
+    /// Whether keys may be watched on that socket: the next EXEC then ends the watch, whatever it replies.
+    fn may_watch(&self) -> bool {
+        false
+    }
 }
 
 /// What the handles and the driver share.

@@ -35,6 +35,8 @@ pub struct Exclusive {
     changed: AtomicBool,
     /// Whether keys are watched, by [`Pool::watch`](crate::Pool::watch).
     watching: AtomicBool,
+    /// Whether there is a transaction by [`Exclusive::begin`].
+    open: AtomicBool,
     /// Whether a CLIENT UNBLOCK for this socket has no answer yet: it would end the wait of the next borrower.
     unblocking: AtomicBool,
 }
@@ -51,6 +53,7 @@ impl Exclusive {
             lease: None,
             changed: AtomicBool::new(false),
             watching: AtomicBool::new(false),
+            open: AtomicBool::new(false),
             unblocking: AtomicBool::new(false),
         })
     }
@@ -68,6 +71,7 @@ impl Exclusive {
             lease: Some((leases.clone(), permit)),
             changed: AtomicBool::new(false),
             watching: AtomicBool::new(false),
+            open: AtomicBool::new(false),
             unblocking: AtomicBool::new(false),
         })
     }
@@ -144,6 +148,11 @@ impl Exclusive {
         self.watching.store(watching, Ordering::Relaxed);
     }
 
+    /// Notes whether there is a transaction by [`Exclusive::begin`]. Returns whether there was one.
+    pub(crate) fn set_open(&self, open: bool) -> bool {
+        self.open.swap(open, Ordering::Relaxed)
+    }
+
     /// Notes whether a CLIENT UNBLOCK for this socket was sent, on another one, and has no answer yet.
     pub(super) fn set_unblocking(&self, unblocking: bool) {
         self.unblocking.store(unblocking, Ordering::Relaxed);
@@ -174,6 +183,11 @@ impl Lane for Exclusive {
             self.note_change();
         }
         self.connection().link()
+    }
+
+    fn may_watch(&self) -> bool {
+        // Which change it was is not noted: it may have been WATCH.
+        self.watching.load(Ordering::Relaxed) || self.changed.load(Ordering::Relaxed)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use typedis_core::cluster::{Cluster, slot};
-use typedis_core::{ErrorKind, Phase, Result, Run, Watched, raw};
+use typedis_core::{ErrorKind, Phase, Result, Run, Script, Watched, raw};
 use typedis_testkit::ServerKind;
 use typedis_testkit::fake::{Answer, FakeCluster};
 
@@ -55,6 +55,36 @@ async fn no_count_is_lost_among_many_on_every_server() {
             assert_eq!(cluster.run(get(&key)).await.unwrap().unwrap(), "40");
         }
     }
+}
+
+/// EXEC ends the watch also if the script is missing, so what is sent again would overwrite a change.
+#[tokio::test]
+async fn a_script_that_the_node_lost_meanwhile_overwrites_no_change() {
+    let executed = AtomicUsize::new(0);
+    let fake = FakeCluster::start(1, move |asked| match asked.command.name().as_str() {
+        "EVALSHA" => Answer::Reply(b"+QUEUED\r\n".to_vec()),
+        "EXEC" => match executed.fetch_add(1, Ordering::Relaxed) {
+            1 => Answer::Reply(b"*1\r\n-NOSCRIPT No matching script.\r\n".to_vec()),
+            _ => Answer::Reply(b"*1\r\n+OK\r\n".to_vec()),
+        },
+        _ => Answer::Usual,
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    let script = Script::new("return redis.call('SET', KEYS[1], ARGV[1])");
+    let write = async || {
+        let write = |tx: Watched| {
+            let call = script.call::<()>([KEY], 1);
+            async move { Ok(tx.transaction().run(call)) }
+        };
+        cluster.watch([KEY], write).await
+    };
+    write().await.unwrap();
+    let error = write().await.unwrap_err();
+    assert_eq!(error.server().unwrap().code(), "NOSCRIPT", "{error}");
+    assert_eq!((fake.count(0, "WATCH"), fake.count(0, "EXEC")), (2, 2));
+    assert_eq!(fake.count(0, "SCRIPT"), 2, "it is brought each time");
 }
 
 #[tokio::test]

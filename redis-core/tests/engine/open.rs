@@ -1,8 +1,11 @@
 //! Transactions by hand.
 
 use typedis_core::{ErrorKind, Exclusive, Phase, Pool, Run, raw};
+use typedis_testkit::{ServerKind, database};
 
 use crate::support::*;
+
+const KINDS: [ServerKind; 3] = [ServerKind::Valkey9, ServerKind::Redis8, ServerKind::Redis6];
 
 async fn exclusive() -> Exclusive {
     Exclusive::open(on(&db())).await.unwrap()
@@ -100,6 +103,44 @@ async fn one_that_is_dropped_is_discarded() {
     }
     assert_eq!(exclusive.run(incr("n")).await.unwrap(), 1);
     assert_eq!(id(&exclusive).await, before);
+}
+
+#[tokio::test]
+async fn a_second_one_is_refused_and_the_first_is_executed() {
+    for kind in KINDS {
+        let exclusive = Exclusive::open(on(&database(kind))).await.unwrap();
+        let open = exclusive.begin().await.unwrap();
+        let n = open.run(incr("n")).await.unwrap();
+        for _ in 0..2 {
+            let error = failed(exclusive.begin().await);
+            assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
+            assert_eq!(error.phase(), Phase::NotSent);
+        }
+        let mut replies = open.exec().await.unwrap();
+        assert_eq!(replies.take(n).unwrap(), 1, "{kind:?}");
+        // The end of each lets the next one begin.
+        exclusive.begin().await.unwrap().discard().await.unwrap();
+        drop(exclusive.begin().await.unwrap());
+        let open = exclusive.begin().await.unwrap();
+        open.exec().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_multi_by_hand_is_not_ended_by_one_that_cannot_begin() {
+    for kind in KINDS {
+        let exclusive = Exclusive::open(on(&database(kind))).await.unwrap();
+        let multi = raw("MULTI").reply::<()>();
+        exclusive.run(multi).await.unwrap();
+        let error = failed(exclusive.begin().await);
+        assert_eq!(error.phase(), Phase::Refused, "{error}");
+        let exec = raw("EXEC").reply::<Vec<String>>();
+        match exclusive.run(exec).await {
+            Ok(replies) => assert!(replies.is_empty()),
+            // As newer servers do it.
+            Err(error) => assert_eq!(error.server().unwrap().code(), "EXECABORT"),
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,11 @@
 //! Optimistic transactions: nothing is lost, whoever else writes, and no watch is left behind.
 
 use tokio::task::JoinSet;
-use typedis_core::{ArgError, ArgWriter, Error, ErrorKind, Pool, Run, ToArg, raw};
+use typedis_core::{
+    ArgError, ArgWriter, Connection, Error, ErrorKind, Exclusive, Pool, Run, Script, ToArg, raw,
+};
+use typedis_testkit::proxy::Proxy;
+use typedis_testkit::{Server, ServerKind};
 
 use crate::support::*;
 
@@ -236,4 +240,76 @@ async fn no_keys_are_refused() {
     let watch = pool.watch(none, |tx| async move { Ok(tx.transaction()) });
     let error = failed(watch.await);
     assert!(matches!(error.kind(), ErrorKind::Argument(_)), "{error}");
+}
+
+const WRITE: &str = "return redis.call('SET', KEYS[1], ARGV[1])";
+
+async fn flush(other: &Connection) {
+    let flush = raw("SCRIPT").arg("FLUSH").reply::<()>();
+    other.run(flush).await.unwrap();
+}
+
+/// How many transactions the server has executed.
+async fn executed(other: &Connection) -> usize {
+    let stats = raw("INFO").arg("commandstats").reply::<String>();
+    let stats = other.run(stats).await.unwrap();
+    let calls = stats
+        .lines()
+        .find_map(|line| line.strip_prefix("cmdstat_exec:calls="));
+    calls.map_or(0, |calls| calls.split(',').next().unwrap().parse().unwrap())
+}
+
+/// Changes the key after this number of EXEC, and lets their replies through then.
+async fn change_after(number: usize, other: &Connection, proxy: &Proxy) {
+    until_async("EXEC", async || executed(other).await == number).await;
+    other.run(incr("n")).await.unwrap();
+    proxy.heal();
+}
+
+/// EXEC ends the watch also if the script is missing, so what is sent again would overwrite the change.
+#[tokio::test]
+async fn a_script_that_the_server_lost_meanwhile_overwrites_no_change() {
+    let server = Server::start(ServerKind::Valkey9).unwrap();
+    let proxy = Proxy::start(server.addr()).await.unwrap();
+    let pool = Pool::open(at(proxy.addr())).await.unwrap();
+    let other = connect(at(server.addr())).await;
+    let script = Script::new(WRITE);
+    let used = id(&pool.exclusive().await.unwrap()).await;
+    let add = async |is_flushed| {
+        let (script, proxy, other) = (&script, &proxy, &other);
+        let added = pool.watch(["n"], |tx| async move {
+            let n: Option<i64> = known(&tx, &GET, &["n"]).await?;
+            if is_flushed {
+                flush(other).await;
+                proxy.to_client().hold();
+            }
+            let write = script.call::<()>(["n"], n.unwrap_or(0) + 1);
+            Ok(tx.transaction().run(write))
+        });
+        added.await.unwrap();
+    };
+    // From here on the socket has loaded the script.
+    add(false).await;
+    tokio::join!(add(true), change_after(2, &other, &proxy));
+    assert_eq!(id(&pool.exclusive().await.unwrap()).await, used);
+    assert_eq!(other.run(get("n")).await.unwrap(), Some(3));
+}
+
+#[tokio::test]
+async fn nor_does_it_on_a_socket_whose_user_watches() {
+    let server = Server::start(ServerKind::Valkey9).unwrap();
+    let proxy = Proxy::start(server.addr()).await.unwrap();
+    let own = Exclusive::open(at(proxy.addr())).await.unwrap();
+    let other = connect(at(server.addr())).await;
+    let script = Script::new(WRITE);
+    let write = |value| own.transaction().run(script.call::<()>(["n"], value));
+    write(1).await.unwrap();
+    let watch = raw("WATCH").key("n").reply::<()>();
+    own.run(watch).await.unwrap();
+    flush(&other).await;
+    proxy.to_client().hold();
+    let written = write(5).into_future();
+    let (written, ()) = tokio::join!(written, change_after(2, &other, &proxy));
+    written.unwrap();
+    assert_eq!(other.run(get("n")).await.unwrap(), Some(6));
 }

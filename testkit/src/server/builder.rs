@@ -23,9 +23,9 @@ use crate::servers::{self, Program, ServerKind};
 /// How often a start is tried again when another process takes the port first.
 const ATTEMPTS: u32 = 20;
 
-/// The range for the ports of cluster nodes. A node must be found on the same port after a restart, so the system
-/// must not give these ports to other programs, nor those for the other nodes, which are 10,000 higher.
-const CLUSTER_PORTS: Range<u16> = 12_000..22_000;
+/// The range for the ports of servers. A server must be found on the same port after a restart, so the system must not
+/// give these ports to other programs, nor those for the other nodes of a cluster, which are 10,000 higher.
+const PORTS: Range<u16> = 12_000..22_000;
 
 /// How much higher the port for the other nodes is.
 const BUS_OFFSET: u16 = 10_000;
@@ -267,28 +267,30 @@ fn folder() -> Result<TempDir> {
     folder.doing(|| format!("create a folder in {}", env::temp_dir().display()))
 }
 
+/// A port that is free, and for a cluster the one for the other nodes too.
 fn choose_port(cluster: bool) -> Result<u16> {
-    let found = if cluster { cluster_port() } else { port_at(0) };
-    found.doing(|| "find a free port on 127.0.0.1".to_owned())
+    free_port(cluster).doing(|| "find a free port on 127.0.0.1".to_owned())
 }
 
-/// A port that is free, and the one for the other nodes too.
-fn cluster_port() -> io::Result<u16> {
+fn free_port(cluster: bool) -> io::Result<u16> {
     let mut last = io::ErrorKind::AddrInUse.into();
     for _ in 0..ATTEMPTS {
-        let port = any_of(CLUSTER_PORTS);
-        match port_at(port).and_then(|_| port_at(port + BUS_OFFSET)) {
-            Ok(_) => return Ok(port),
+        let port = any_of(PORTS);
+        let free = check_port(port).and_then(|()| match cluster {
+            true => check_port(port + BUS_OFFSET),
+            false => Ok(()),
+        });
+        match free {
+            Ok(()) => return Ok(port),
             Err(error) => last = error,
         }
     }
     Err(last)
 }
 
-/// The port, if it is free; any free one for 0.
-fn port_at(port: u16) -> io::Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
-    Ok(listener.local_addr()?.port())
+/// Whether a port is free.
+fn check_port(port: u16) -> io::Result<()> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map(drop)
 }
 
 /// A random number: each `RandomState` has keys of its own.

@@ -6,6 +6,7 @@
 //! and removes its folder.
 
 use std::ffi::OsString;
+use std::fs;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -19,7 +20,8 @@ use crate::servers::ServerKind;
 /// The watchdog. Its first argument is the server's folder, the others are the server's command.
 ///
 /// The server's output is the script's standard output. Only the server keeps it open, so its end is the end of the
-/// server. Answers go to standard error, first the process id.
+/// server. Answers go to standard error, first the process id. After a kill that id is forgotten: the system may give it to
+/// another process.
 const WATCHDOG: &str = r#"
 folder=$1
 shift
@@ -31,15 +33,20 @@ while read -r signal; do
     if [ "$signal" = LEAVE ]; then
         exit
     fi
-    kill -s "$signal" "$server" 2>/dev/null
-    if [ "$signal" = KILL ]; then
+    if [ -n "$server" ]; then
+        kill -s "$signal" "$server" 2>/dev/null
+    fi
+    if [ "$signal" = KILL ] && [ -n "$server" ]; then
         wait "$server" 2>/dev/null
+        server=
     fi
     echo "$signal sent" >&2
 done
 exec 2>/dev/null
-kill -s KILL "$server"
-wait "$server"
+if [ -n "$server" ]; then
+    kill -s KILL "$server"
+    wait "$server"
+fi
 rm -rf -- "$folder"
 "#;
 
@@ -77,6 +84,8 @@ pub(super) struct Process {
     log: Log,
     /// Whether it was neither killed nor stopped.
     running: bool,
+    /// Whether it has to remove the folder itself: its watchdog has left it.
+    folder_is_left: bool,
 }
 
 impl Process {
@@ -120,6 +129,7 @@ impl Process {
             answers,
             log,
             running: true,
+            folder_is_left: false,
         })
     }
 
@@ -172,13 +182,24 @@ impl Process {
         self.running && self.log.state() != State::Ended
     }
 
-    /// Ends the watchdog of a killed server, which then leaves the folder as it is.
+    /// Kills the server and ends its watchdog, which leaves the folder as it is. May be repeated.
     pub(super) fn leave(&mut self) -> Result<()> {
+        if self.folder_is_left {
+            return Ok(());
+        }
+        self.signal(Signal::Kill)?;
         self.order("LEAVE")
             .and_then(|()| self.watchdog.wait())
             .doing(|| "end a server's watchdog".to_owned())?;
         self.orders = None;
+        self.folder_is_left = true;
         Ok(())
+    }
+
+    /// Puts `next` in its place, which runs in the same folder.
+    pub(super) fn replace(&mut self, next: Self) {
+        self.folder_is_left = false;
+        *self = next;
     }
 
     fn order(&mut self, order: &str) -> io::Result<()> {
@@ -206,5 +227,55 @@ impl Drop for Process {
         // The closed pipe is the order to end; if waiting for the watchdog fails, nothing can be done about it.
         self.orders = None;
         let _ = self.watchdog.wait();
+        if self.folder_is_left {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
+    use super::WATCHDOG;
+
+    /// Notes each signal before it is sent.
+    const NOTED: &str = r#"
+kill() {
+    echo "noted $2" >&3
+    command kill "$@"
+}
+exec 3>&2
+"#;
+
+    #[test]
+    #[allow(clippy::unwrap_used)]
+    fn a_server_that_was_killed_gets_no_more_signals() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut watchdog = Command::new("sh")
+            .args(["-c", &format!("{NOTED}{WATCHDOG}"), "watchdog"])
+            .arg(folder.path())
+            .args(["sleep", "1000"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let orders = watchdog.stdin.take();
+        orders
+            .unwrap()
+            .write_all(b"STOP\nKILL\nKILL\nCONT\n")
+            .unwrap();
+        let output = watchdog.wait_with_output().unwrap();
+        let answers = String::from_utf8(output.stderr).unwrap();
+        let noted: Vec<_> = answers
+            .lines()
+            .filter(|line| line.starts_with("noted"))
+            .collect();
+        assert_eq!(noted, ["noted STOP", "noted KILL"], "{answers}");
+        let sent = answers.lines().filter(|line| line.ends_with("sent"));
+        assert_eq!(sent.count(), 4, "{answers}");
+        assert!(!folder.path().exists());
     }
 }
