@@ -57,6 +57,10 @@ impl Issue for PrefixedHost<'_> {
         let mut first = first.again();
         let names = ReplyNames::of(&first, &self.prefix)?;
         first.put_prefix(&self.prefix);
+        if first.is_spoilt() {
+            // It fails with the reason when it is issued.
+            return None;
+        }
         let walk = self.host.walk(&first)?;
         Some(Box::new(PrefixedWalk {
             walk,

@@ -103,9 +103,18 @@ struct Part {
     byte: usize,
 }
 
-/// The error of a command. Clones of the command do not get a copy.
+/// The error of a command, until it is taken: it cannot be copied. The command stays spoilt without it, and so does each copy.
 #[derive(Debug)]
 struct Spoilt(Option<Error>);
+
+impl Spoilt {
+    /// The error, or one in its place.
+    fn take(&mut self) -> Error {
+        self.0.take().unwrap_or_else(|| {
+            Error::usage("an argument cannot be sent, as the first error of this command said")
+        })
+    }
+}
 
 impl Clone for Spoilt {
     fn clone(&self) -> Self {
@@ -274,18 +283,23 @@ impl Args {
         }
     }
 
-    /// Writes one argument, unless the command cannot be sent anyway.
+    /// Writes one argument, unless the command cannot be sent anyway. Of one that fails nothing stays, so that the command is whole
+    /// without it.
     #[inline]
     fn write_one<A: ToArg + ?Sized>(&mut self, value: &A) -> Result<(), ArgError> {
         if self.is_spoilt() {
             return Ok(());
         }
+        let start = self.bytes.len();
         let mut out = ArgWriter::new(&mut self.bytes, !self.moves);
-        value.write_arg(&mut out)?;
+        if let Err(reason) = value.write_arg(&mut out) {
+            self.bytes.truncate(start);
+            return Err(reason);
+        }
         let (len, shared) = out.finish();
         self.words += 1;
         if len >= SHARE {
-            return self.note_long(len, shared);
+            return self.note_long(start, len, shared);
         }
         Ok(())
     }
@@ -361,10 +375,11 @@ impl Args {
         }
     }
 
-    /// Takes the error of the command, with the name of the command added.
+    /// Takes the error of the command, with the name of the command added. After that, and for each copy of the command, it is one
+    /// that only says that there was one: such a command is never sent.
     pub(crate) fn take_error(&mut self) -> Option<Error> {
-        let Spoilt(error) = self.rare.as_mut()?.error.take()?;
-        error.map(|error| error.of_command(self.name()))
+        let error = self.rare.as_mut()?.error.as_mut()?.take();
+        Some(error.of_command(self.name()))
     }
 
     /// The most bytes that [`Args::write_to`] appends.
@@ -437,14 +452,21 @@ impl Args {
     }
 
     #[inline]
-    pub(super) fn is_spoilt(&self) -> bool {
+    pub(crate) fn is_spoilt(&self) -> bool {
         self.rare.as_ref().is_some_and(|rare| rare.error.is_some())
     }
 
-    /// Notes a long argument that was just written, and the part of it that is shared.
+    /// Notes a long argument that was just written, from `start` on, and the part of it that is shared.
     #[cold]
-    fn note_long(&mut self, len: usize, shared: Option<Bytes>) -> Result<(), ArgError> {
+    fn note_long(
+        &mut self,
+        start: usize,
+        len: usize,
+        shared: Option<Bytes>,
+    ) -> Result<(), ArgError> {
         if len > MAX_ARGUMENT {
+            self.bytes.truncate(start);
+            self.words -= 1;
             return Err(ArgError::new(format!(
                 "{len} bytes are more than the {MAX_ARGUMENT} that a server takes"
             )));

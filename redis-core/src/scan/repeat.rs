@@ -125,9 +125,6 @@ impl<T: FromRedis> Stream for Repeat<'_, T> {
 
 fn again(command: &mut Args) -> Result<Args> {
     if let Some(error) = command.take_error() {
-        command.refuse(Error::usage(
-            "an argument cannot be sent, as the first error said",
-        ));
         return Err(error);
     }
     if command.block_limit().is_none() {

@@ -14,7 +14,7 @@
 //! - `blocking`, `watching`: what a socket is leased for
 //! - `changes`: real clusters that change under load that checks itself
 //! - `endurance`: load of every kind while failovers and moves repeat; a million operations if asked for
-//! - `scans`: scans over all primaries, also while slots move
+//! - `scans`: scans over all primaries, also while slots move; `unsent_scans`: those that fail before anything is sent
 //! - `telling`: what a cluster tells of itself
 //! - `tls`: clusters whose nodes speak TLS
 //! - `load`: tasks that go on while a cluster changes, and count what they did
@@ -50,4 +50,5 @@ mod telling;
 #[cfg(feature = "tls")]
 mod tls;
 mod transactions;
+mod unsent_scans;
 mod watching;

@@ -8,7 +8,7 @@ use crate::wire::encode::{self, Output};
 use crate::wire::outgoing::SHARE;
 
 impl Args {
-    /// A copy of the command, to be sent as it is. An error that it holds is not copied.
+    /// A copy of the command, to be sent as it is. If the command cannot be sent, neither can the copy.
     pub(crate) fn again(&self) -> Self {
         Self {
             info: self.info,
@@ -67,9 +67,10 @@ impl Args {
         self.item(cursor);
     }
 
-    /// Notes that a cursor comes next, if it stays in its place: that of one in an option is not tracked.
+    /// Notes that a cursor comes next, if it stays in its place: that of one in an option is not tracked. To a command that cannot be
+    /// sent, none is written.
     fn note_cursor(&mut self) {
-        if !self.moves {
+        if !self.moves && !self.is_spoilt() {
             self.rare_mut().cursor = u32::try_from(self.bytes.len()).ok();
         }
     }
@@ -170,5 +171,49 @@ impl Args {
         }
         all.extend_from_slice(self.bytes.get(from..).unwrap_or_default());
         Cow::Owned(all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::info::{CommandInfo, command_info};
+    use crate::command::{ArgWriter, Keys, ToArg};
+    use crate::error::ArgError;
+
+    static SET: CommandInfo = command_info!("SET");
+
+    /// Is begun, and then cannot be sent.
+    struct Begun;
+
+    impl ToArg for Begun {
+        fn write_arg(&self, out: &mut ArgWriter<'_>) -> Result<(), ArgError> {
+            out.text("half of it");
+            Err(ArgError::fixed("the other half is missing"))
+        }
+    }
+
+    #[test]
+    fn of_an_argument_that_fails_nothing_stays() {
+        let mut args = Args::new(&SET, Keys::Slots);
+        args.key("key", "k");
+        args.arg("value", &Begun);
+        args.word("NX");
+        let expected = ["SET", "k", "NX"].map(|word| word.as_bytes().to_vec());
+        assert_eq!((args.to_words(), args.words), (expected.to_vec(), 3));
+    }
+
+    #[test]
+    fn a_command_that_cannot_be_sent_stays_so_and_its_copies_too() {
+        let mut args = Args::new(&SET, Keys::Ignored);
+        args.arg("value", &Begun);
+        let text = |args: &mut Args| args.take_error().map(|error| error.to_string());
+        let mut copy = args.again();
+        let first = text(&mut args).unwrap_or_default();
+        assert!(first.contains("the other half is missing"), "{first}");
+        for spoilt in [&mut copy.again(), &mut copy, &mut args] {
+            let later = text(spoilt).unwrap_or_default();
+            assert!(later.contains("as the first error"), "{later}");
+        }
     }
 }
