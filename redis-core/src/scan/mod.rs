@@ -311,7 +311,7 @@ fn command_at(command: &Args, cursor: u64) -> Result<Args> {
         && command.cursor().is_none()
     {
         return Err(Error::usage(format!(
-            "`{text}` is the cursor of a scan over a cluster, or none at all; a single server goes on from a number"
+            "`{text}` is the cursor of a scan over a cluster, or none at all; a scan of one server, or of one key, goes on from a number"
         )));
     }
     command.at_cursor(cursor).ok_or_else(|| {

@@ -2,7 +2,7 @@
 
 use typedis_core::cluster::Cluster;
 use typedis_core::{
-    ArgError, ArgWriter, CommandInfo, Cursor, IntoScanStream, Phase, Request, Run,
+    ArgError, ArgWriter, CommandInfo, Cursor, ErrorKind, IntoScanStream, Phase, Request, Run,
     ScanStream, ToArg,
 };
 use typedis_testkit::fake::{Answer, FakeCluster};
@@ -74,6 +74,23 @@ async fn a_scan_with_an_argument_that_cannot_be_sent_fails_with_the_reason() {
         assert_eq!(error.phase(), Phase::NotSent);
         assert!(stream.try_next().await.unwrap().is_none(), "it has ended");
         assert_eq!(stream.cursor(), Some(Cursor::default()));
+    }
+    nothing_was_sent(&fake, &cluster).await;
+}
+
+#[tokio::test]
+async fn a_scan_of_one_key_refuses_a_cursor_that_no_server_has_given() {
+    let fake = nodes().await;
+    let cluster = connect(&fake).await;
+    for info in [&HSCAN, &SSCAN, &ZSCAN] {
+        for wrong in ["scan1.0-9", "17x", ""] {
+            let mut stream = scan(&cluster, info, wrong, &"*");
+            let error = soon("a scan", stream.try_next()).await.unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
+            assert!(error.to_string().contains("over a cluster"), "{error}");
+            assert_eq!(error.command(), Some(info.name));
+            assert!(stream.try_next().await.unwrap().is_none(), "it has ended");
+        }
     }
     nothing_was_sent(&fake, &cluster).await;
 }
