@@ -237,3 +237,16 @@ async fn pages_are_asked_for_one_by_one_and_an_error_comes_last() -> Result<()> 
     assert_eq!(asked(), 3, "nor is it deleted");
     Ok(())
 }
+
+#[tokio::test]
+async fn rows_of_a_command_that_had_been_sent_are_an_error_and_not_empty() -> Result<()> {
+    let fake = failing().await.expect("a port is free");
+    let config = Config::from_url(&fake.url())?.protocol(Protocol::Resp2);
+    let conn = typedis::connect(config).await?;
+    let rows = conn.ft_aggregate::<Product>("shop", "*", all());
+    let mut rows = rows.with_cursor().send().stream();
+    let error = rows.try_next().await.expect_err("its reply is lost");
+    assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
+    assert!(rows.next().await.is_none(), "it has ended");
+    Ok(())
+}

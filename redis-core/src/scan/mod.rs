@@ -25,6 +25,7 @@ use crate::request::IntoRequest;
 pub(crate) mod repeat;
 mod rows;
 
+use repeat::sent_already;
 pub use rows::{RowStream, Rows};
 
 /// Where a scan goes on: 0 is the beginning; anything else comes from a scan that got so far.
@@ -157,7 +158,7 @@ impl<T: FromRedis> ScanPage for (u64, Vec<T>) {
     fn stream<'h>(command: Option<(Host<'h>, Args)>) -> ScanStream<'h, T> {
         match command {
             Some((host, args)) => ScanStream::new(host, args),
-            None => ScanStream::of(Pages::Failed(None, None)),
+            None => ScanStream::of(Pages::Failed(Some(sent_already()), None)),
         }
     }
 }

@@ -88,8 +88,11 @@ impl<T: FromRedis> Repeat<'_, T> {
     }
 }
 
-fn sent_already() -> Error {
-    Error::usage("this command had been sent before it was turned into a stream")
+/// The error of a command that is no use for a stream any more.
+pub(super) fn sent_already() -> Error {
+    Error::usage(
+        "this command had been sent before it was turned into a stream, so its reply is lost; call `stream` or `repeat` without `send`",
+    )
 }
 
 impl<T: FromRedis> Stream for Repeat<'_, T> {

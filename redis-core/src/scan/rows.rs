@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use futures_core::Stream;
 
 use super::ScanPage;
+use super::repeat::sent_already;
 use crate::client::host::{Host, Repeated};
 use crate::codec::Name;
 use crate::command::Args;
@@ -49,6 +50,8 @@ impl<P: Rows> ScanPage for (P, u64) {
 #[must_use = "a stream does nothing until it is polled"]
 pub struct RowStream<'h, T> {
     pages: Option<Repeated<'h>>,
+    /// Why there are no pages, until it is told.
+    failure: Option<Error>,
     progress: Option<Progress>,
     page: std::vec::IntoIter<T>,
     warnings: Vec<Name>,
@@ -100,9 +103,11 @@ impl<T> std::fmt::Debug for RowStream<'_, T> {
 
 impl<'h, T> RowStream<'h, T> {
     fn new<P: Rows<Row = T>>(command: Option<(Host<'h>, Args)>) -> Self {
+        let failure = command.is_none().then(sent_already);
         let (host, first) = command.unzip();
         Self {
             pages: host.map(|host| Repeated::new(host.on_one_server())),
+            failure,
             progress: first.map(|first| Progress {
                 has_begun: false,
                 cursor: first.cursor(),
@@ -173,7 +178,7 @@ impl<T: FromRedis> RowStream<'_, T> {
             return Poll::Ready(None);
         };
         if progress.is_over() {
-            return Poll::Ready(None);
+            return Poll::Ready(self.failure.take().map(Err));
         }
         let frame = ready!(pages.poll(cx, || progress.command(self.reader.read)));
         let page = frame.and_then(self.reader.decode);

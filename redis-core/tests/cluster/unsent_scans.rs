@@ -94,3 +94,18 @@ async fn a_scan_of_one_key_refuses_a_cursor_that_no_server_has_given() {
     }
     nothing_was_sent(&fake, &cluster).await;
 }
+
+#[tokio::test]
+async fn a_scan_that_had_been_sent_before_says_so() {
+    let fake = nodes().await;
+    let cluster = connect(&fake).await;
+    let cursor = Cursor::default();
+    let request: Request<&Cluster, (u64, Vec<String>)> = Request::new(&cluster, &HSCAN, |args| {
+        args.key("key", "h");
+        args.args("cursor", &cursor);
+    });
+    let mut stream = request.send().stream();
+    let error = soon("a scan", stream.try_next()).await.unwrap_err();
+    assert!(error.to_string().contains("had been sent"), "{error}");
+    assert!(stream.try_next().await.unwrap().is_none(), "it has ended");
+}
