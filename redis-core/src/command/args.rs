@@ -63,7 +63,7 @@ pub struct Args {
     noted: Noted,
     /// The options that came later than the command, a bit for each: see [`CommandInfo::newer`].
     needed: u32,
-    /// Whether an option makes the command unsafe to repeat.
+    /// Whether an option or an argument makes the command unsafe to repeat.
     once_only: bool,
     /// Whether what is written now may have to be moved or read again, so that all of it has to lie in the buffer.
     moves: bool,
@@ -298,6 +298,9 @@ impl Args {
         }
         let (len, shared) = out.finish();
         self.words += 1;
+        if value.once_only() && !self.info.readonly {
+            self.once_only = true;
+        }
         if len >= SHARE {
             return self.note_long(start, len, shared);
         }
@@ -322,7 +325,7 @@ impl Args {
         self.rare.as_ref()?.block
     }
 
-    /// Marks the command as unsafe to send twice because of an option, such as NX on SET.
+    /// Marks the command as unsafe to send twice because of an option, such as NX on SET, or of an argument.
     pub fn once_only(&mut self) {
         self.once_only = true;
     }
