@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use typedis::prelude::*;
-use typedis::{Acknowledge, Backoff, Job, Result, Worker, WorkerEvent};
+use typedis::{Acknowledge, Backoff, Config, Job, Protocol, Result, Worker, WorkerEvent};
 use typedis_testkit::ServerKind;
+use typedis_testkit::fake::Fake;
 use typedis_testkit::proxy::{Cut, Proxy};
 
 use crate::support::{Bench, on_servers};
@@ -20,6 +21,8 @@ on_servers! {
     what_a_dead_worker_held_is_taken_over;
     a_stop_finishes_the_entry_in_hand_and_gives_back_the_rest;
     nothing_is_pending_where_delivery_acknowledges;
+    a_stop_leaves_nothing_where_delivery_acknowledges;
+    what_was_pending_before_is_acknowledged_when_it_is_taken_over;
     a_group_that_is_deleted_is_made_again;
     an_entry_that_was_deleted_while_pending_is_passed_over;
 }
@@ -44,6 +47,12 @@ fn count(seen: &Seen) -> usize {
 
 fn worker(pool: &Pool, consumer: &str) -> Worker {
     Worker::new(pool, "orders", "shop", consumer).claim_after(Duration::from_millis(60))
+}
+
+/// What a worker comes to, which takes much less time.
+async fn soon<F: Future>(work: F) -> F::Output {
+    let outcome = tokio::time::timeout(Duration::from_secs(60), work).await;
+    outcome.expect("it comes to its end")
 }
 
 async fn add(pool: &Pool, numbers: std::ops::Range<u32>) -> Result<()> {
@@ -231,6 +240,40 @@ async fn nothing_is_pending_where_delivery_acknowledges(bench: Bench) -> Result<
     Ok(())
 }
 
+async fn a_stop_leaves_nothing_where_delivery_acknowledges(bench: Bench) -> Result<()> {
+    let pool = bench.pool().await;
+    add(&pool, 0..3).await?;
+    let stop = Arc::new(Notify::new());
+    let work = worker(&pool, "one")
+        .acknowledge(Acknowledge::OnDelivery)
+        .run_until(stop.notified(), |_: Job<Order>| {
+            stop.notify_one();
+            async { Ok::<(), String>(()) }
+        });
+    assert_eq!(soon(work).await?.done, 3);
+    Ok(())
+}
+
+async fn what_was_pending_before_is_acknowledged_when_it_is_taken_over(bench: Bench) -> Result<()> {
+    let pool = bench.pool().await;
+    add(&pool, 0..3).await?;
+    pool.xgroup_create("orders", "shop", "0").await?;
+    let read = pool.xreadgroup::<Order>("shop", "dead", [("orders", ">")]);
+    read.await?.expect("they are there");
+    let (seen, all) = (Seen::default(), Arc::new(Notify::new()));
+    let work = worker(&pool, "one")
+        .acknowledge(Acknowledge::OnDelivery)
+        .run_until(all.notified(), |job: Job<Order>| {
+            if note(&seen, job.fields.number) == 3 {
+                all.notify_one();
+            }
+            async { Ok::<(), String>(()) }
+        });
+    assert_eq!(soon(work).await?.claimed, 3);
+    assert_eq!(pool.xpending("orders", "shop").await?.count, 0);
+    Ok(())
+}
+
 async fn a_group_that_is_deleted_is_made_again(bench: Bench) -> Result<()> {
     let pool = bench.pool().await;
     let (seen, twice) = (Seen::default(), Arc::new(Notify::new()));
@@ -281,6 +324,55 @@ async fn an_entry_that_was_deleted_while_pending_is_passed_over(bench: Bench) ->
         .await?;
     assert_eq!((tally.done, tally.failed, tally.dead), (2, 0, 0));
     assert_eq!(pool.xpending("orders", "shop").await?.count, 0);
+    Ok(())
+}
+
+/// A server that has an entry for the first reader, once it is told so. Each of its sockets knows nothing of the others.
+async fn one_entry(reading: Arc<Notify>, stopped: Arc<Notify>) -> std::io::Result<Fake> {
+    const ENTRY: &[u8] =
+        b"*1\r\n*2\r\n$6\r\norders\r\n*1\r\n*2\r\n$3\r\n1-1\r\n*2\r\n$6\r\nnumber\r\n$1\r\n7\r\n";
+    Fake::start(move |mut peer| {
+        let (reading, stopped) = (reading.clone(), stopped.clone());
+        async move {
+            while let Some(command) = peer.command().await? {
+                let reply: &[u8] = match command.name().as_str() {
+                    "XAUTOCLAIM" => b"*3\r\n$3\r\n0-0\r\n*0\r\n*0\r\n",
+                    "XREADGROUP" => {
+                        reading.notify_one();
+                        stopped.notified().await;
+                        ENTRY
+                    }
+                    _ => b"+OK\r\n",
+                };
+                peer.send(reply).await?;
+            }
+            Ok(())
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_entry_that_comes_with_the_stop_is_worked_on_where_delivery_acknowledges() -> Result<()>
+{
+    let (reading, stopped) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let fake = one_entry(reading.clone(), stopped.clone()).await;
+    let url = fake.as_ref().expect("a port is free").url();
+    let pool = typedis::pool(Config::from_url(&url)?.protocol(Protocol::Resp2)).await?;
+    let stop = async {
+        reading.notified().await;
+        // The server has not answered yet.
+        stopped.notify_one();
+    };
+    let seen = Seen::default();
+    let work = worker(&pool, "one")
+        .acknowledge(Acknowledge::OnDelivery)
+        .run_until(stop, |job: Job<Order>| {
+            note(&seen, job.fields.number);
+            async { Ok::<(), String>(()) }
+        });
+    assert_eq!(soon(work).await?.done, 1);
+    assert_eq!(count(&seen), 1);
     Ok(())
 }
 
