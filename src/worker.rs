@@ -3,6 +3,7 @@
 //! # Layout
 //!
 //! - `worker/settings.rs`: the settings of a worker
+//! - `worker/give_back.rs`: entries that were read and not begun
 //! - `worker/stop.rs`: waiting for work and for the stop signal at the same time
 
 use std::future::Future;
@@ -17,6 +18,7 @@ use crate::args::StreamId;
 use crate::commands::traits::StreamCommands;
 use crate::replies::{EntryFields, EntryId, StreamEntry};
 
+mod give_back;
 mod settings;
 mod stop;
 
@@ -386,7 +388,7 @@ impl Shift<'_> {
         let settings = &self.worker.settings;
         let outcome = match fields.decoded {
             // It was delivered too often before: its last worker has probably died from it.
-            Ok(_) if settings.is_worn_out(deliveries - 1) => {
+            Ok(_) if settings.is_worn_out(deliveries.saturating_sub(1)) => {
                 Err("it was delivered too often".to_owned())
             }
             Ok(fields) => handler(Job {
@@ -475,20 +477,6 @@ impl Shift<'_> {
         worker
             .settings
             .tell(&WorkerEvent::Buried { id, deliveries });
-        Ok(())
-    }
-
-    /// Gives back entries that were not begun: others find them at once, as if they were pending for long enough.
-    async fn give_back(&self, ids: Vec<EntryId>) -> Result<()> {
-        let worker = self.worker;
-        if !ids.is_empty() && worker.settings.acknowledge != Acknowledge::OnDelivery {
-            let ids: Vec<StreamId> = ids.into_iter().map(StreamId::from).collect();
-            let (stream, group, consumer) = (&worker.stream, &worker.group, &worker.consumer);
-            let pool = &worker.client;
-            pool.xclaim_justid(stream, group, consumer, Duration::ZERO, &ids)
-                .idle(worker.settings.claim_after)
-                .await?;
-        }
         Ok(())
     }
 }

@@ -20,6 +20,8 @@ on_servers! {
     what_does_not_fit_is_buried_with_its_fields;
     what_a_dead_worker_held_is_taken_over;
     a_stop_finishes_the_entry_in_hand_and_gives_back_the_rest;
+    what_is_given_back_was_not_delivered;
+    what_others_have_taken_over_is_left_to_them;
     nothing_is_pending_where_delivery_acknowledges;
     a_stop_leaves_nothing_where_delivery_acknowledges;
     what_was_pending_before_is_acknowledged_when_it_is_taken_over;
@@ -219,6 +221,64 @@ async fn a_stop_finishes_the_entry_in_hand_and_gives_back_the_rest(bench: Bench)
             });
     let tally = tokio::time::timeout(Duration::from_secs(5), work).await;
     assert_eq!(tally.expect("they are there at once")?.claimed, 9);
+    Ok(())
+}
+
+async fn what_is_given_back_was_not_delivered(bench: Bench) -> Result<()> {
+    let pool = bench.pool().await;
+    add(&pool, 0..10).await?;
+    let long = Duration::from_secs(3_600);
+    let strict = |consumer| {
+        let worker = worker(&pool, consumer).claim_after(long);
+        worker.dead_letter("orders:dead", 1)
+    };
+    // Of each worker only one entry is begun.
+    for consumer in ["one", "two"] {
+        let stop = Arc::new(Notify::new());
+        let work = strict(consumer).run_until(stop.notified(), |job: Job<Order>| {
+            assert_eq!(job.deliveries, 1);
+            stop.notify_one();
+            async { Ok::<(), String>(()) }
+        });
+        let tally = soon(work).await?;
+        assert_eq!((tally.done, tally.dead), (1, 0));
+    }
+    let (seen, all) = (Seen::default(), Arc::new(Notify::new()));
+    let work = strict("three").run_until(all.notified(), |job: Job<Order>| {
+        assert_eq!(job.deliveries, 1);
+        if note(&seen, job.fields.number) == 8 {
+            all.notify_one();
+        }
+        async { Ok::<(), String>(()) }
+    });
+    let tally = soon(work).await?;
+    assert_eq!((tally.done, tally.claimed, tally.dead), (8, 8, 0));
+    assert_eq!(pool.xlen("orders:dead").await?, 0);
+    Ok(())
+}
+
+async fn what_others_have_taken_over_is_left_to_them(bench: Bench) -> Result<()> {
+    let pool = bench.pool().await;
+    add(&pool, 0..3).await?;
+    let second = pool.xrange::<Order>("orders", "-", "+").await?[1].id;
+    let stop = Arc::new(Notify::new());
+    let long = Duration::from_secs(3_600);
+    let work =
+        worker(&pool, "one")
+            .claim_after(long)
+            .run_until(stop.notified(), |_: Job<Order>| async {
+                let taken = pool.xclaim_justid("orders", "shop", "other", 0, [second]);
+                let taken = taken.await.map_err(|error| error.to_string());
+                stop.notify_one();
+                taken.map(drop)
+            });
+    assert_eq!(soon(work).await?.done, 1);
+    let pending = pool.xpending_range("orders", "shop", "-", "+", 10).await?;
+    let owners: Vec<&str> = pending.iter().map(|entry| &*entry.consumer).collect();
+    assert_eq!(owners, ["other", "one"]);
+    let hour = i64::try_from(long.as_millis()).expect("it is short");
+    assert!(pending[0].idle < hour, "others would take it at once");
+    assert!(pending[1].idle >= hour, "it was given back");
     Ok(())
 }
 
