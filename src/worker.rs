@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use typedis_core::{
-    AllowsBlocking, AnyClient, Backoff, Client, Error, FromRedis, Result, Run, cmd,
+    AllowsBlocking, AnyClient, Backoff, Client, Error, ErrorKind, FromRedis, Result, Run, cmd,
 };
 
 use crate::args::StreamId;
@@ -154,7 +154,8 @@ impl Worker {
     /// first, and a read that waits for entries ends before the worker does, which takes a second at most.
     ///
     /// # Errors
-    /// A refusal of the server that will not go away, such as a wrong type or a missing permission.
+    /// A refusal of the server that will not go away, such as a wrong type or a missing permission, or that the handle was
+    /// closed.
     pub async fn run_until<T, H, W, E>(self, stop: impl Future, mut handler: H) -> Result<Tally>
     where
         T: FromRedis,
@@ -191,9 +192,11 @@ impl Worker {
     }
 }
 
-/// Whether the same call may succeed later.
+/// Whether the same call may succeed later. A handle that was closed by its owner stays so.
 fn passes(error: &Error) -> bool {
-    error.is_connection() || error.is_timeout() || error.is_retryable() || is_no_group(error)
+    let is_over = matches!(error.kind(), ErrorKind::Closed | ErrorKind::RuntimeEnded);
+    let may_pass = error.is_connection() || error.is_timeout() || error.is_retryable();
+    (may_pass && !is_over) || is_no_group(error)
 }
 
 /// Whether the stream or the group was deleted.

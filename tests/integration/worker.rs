@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use typedis::prelude::*;
-use typedis::{Acknowledge, Backoff, Config, Job, Protocol, Result, Worker, WorkerEvent};
+use typedis::{
+    Acknowledge, Backoff, Config, ErrorKind, Job, Protocol, Result, Worker, WorkerEvent,
+};
 use typedis_testkit::ServerKind;
 use typedis_testkit::fake::Fake;
 use typedis_testkit::proxy::{Cut, Proxy};
@@ -25,6 +27,7 @@ on_servers! {
     nothing_is_pending_where_delivery_acknowledges;
     a_stop_leaves_nothing_where_delivery_acknowledges;
     what_was_pending_before_is_acknowledged_when_it_is_taken_over;
+    a_handle_that_was_closed_ends_its_worker;
     a_group_that_is_deleted_is_made_again;
     an_entry_that_was_deleted_while_pending_is_passed_over;
 }
@@ -331,6 +334,24 @@ async fn what_was_pending_before_is_acknowledged_when_it_is_taken_over(bench: Be
         });
     assert_eq!(soon(work).await?.claimed, 3);
     assert_eq!(pool.xpending("orders", "shop").await?.count, 0);
+    Ok(())
+}
+
+async fn a_handle_that_was_closed_ends_its_worker(bench: Bench) -> Result<()> {
+    let pool = bench.pool().await;
+    let working = tokio::spawn({
+        let worker = worker(&pool, "one").claim_after(Duration::from_secs(3_600));
+        async move {
+            let never = std::future::pending::<()>();
+            let work = |_: Job<Order>| async { Ok::<(), String>(()) };
+            worker.run_until(never, work).await
+        }
+    });
+    crate::support::blocked(&bench, 1).await?;
+    let _closed = pool.close().within(Duration::ZERO).await;
+    let outcome = soon(working).await.expect("the task does not panic");
+    let error = outcome.expect_err("it cannot go on");
+    assert!(matches!(error.kind(), ErrorKind::Closed), "{error}");
     Ok(())
 }
 
