@@ -1,15 +1,18 @@
 //! Streams over commands that block, and what becomes of the sockets when nobody waits any more.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use typedis::commands::ListEnd;
 use typedis::prelude::*;
-use typedis::{Phase, Result};
+use typedis::{Phase, Result, Stream};
 use typedis_testkit::{
     ServerKind,
+    fake::Fake,
     proxy::{Cut, Proxy},
 };
 
@@ -264,6 +267,22 @@ async fn what_was_popped_for_nobody_is_reported(bench: Bench) -> Result<()> {
     all.extend(reported);
     all.sort_unstable();
     assert_eq!(all, (0..PUSHES).collect::<Vec<_>>());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stream_of_a_command_that_had_been_sent_ends_after_an_error() -> Result<()> {
+    let fake = Fake::answering(|_| b"+OK\r\n".to_vec()).await;
+    let url = fake.as_ref().expect("a port is free").url();
+    let pool = typedis::pool(typedis::Config::from_url(&url)?.protocol(typedis::Protocol::Resp2));
+    let pool = pool.await?;
+    let mut jobs = pool.blpop::<u32>(["jobs"], 1).send().repeat();
+    let first = poll_fn(|cx| pin!(&mut jobs).poll_next(cx)).await;
+    let error = first.expect("it says why").expect_err("its reply is lost");
+    assert!(error.to_string().contains("had been sent"), "{error}");
+    let second = poll_fn(|cx| pin!(&mut jobs).poll_next(cx)).await;
+    assert!(second.is_none(), "it has ended");
+    jobs.next().await.expect_err("it has not come back");
     Ok(())
 }
 
