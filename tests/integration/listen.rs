@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use typedis::commands::ListEnd;
 use typedis::prelude::*;
-use typedis::{Phase, Result, Stream};
+use typedis::{ErrorKind, Phase, Result, Stream};
 use typedis_testkit::{
     ServerKind,
     fake::Fake,
@@ -27,6 +27,7 @@ on_servers! {
     entries_come_as_they_are_added;
     entries_from_now_on_leave_no_gap;
     an_entry_that_does_not_fit_does_not_hide_the_next;
+    a_stream_that_is_named_twice_is_refused;
     a_hundred_cancelled_waits_leave_the_pool_whole;
     what_was_popped_for_nobody_is_reported;
 }
@@ -174,6 +175,18 @@ async fn an_entry_that_does_not_fit_does_not_hide_the_next(bench: Bench) -> Resu
     let error = entries.next().await.expect_err("it has other fields");
     assert!(error.to_string().contains(&odd.to_string()), "{error}");
     assert_eq!(entries.next().await?.1.fields, reading(1));
+    Ok(())
+}
+
+async fn a_stream_that_is_named_twice_is_refused(bench: Bench) -> Result<()> {
+    let pool = bench.pool().await;
+    pool.xadd("a", "*", reading(1)).await?;
+    let mut entries = pool.tail::<Reading>([("a", "0"), ("b", "0"), ("a", "5")]);
+    for _ in 0..2 {
+        let error = entries.next().await.expect_err("each has one place");
+        assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
+        assert!(error.to_string().contains("`a` is named twice"), "{error}");
+    }
     Ok(())
 }
 
