@@ -224,3 +224,25 @@ fn a_struct_can_be_several_keys() {
     );
     assert_eq!(args.key_positions(), [1, 3]);
 }
+
+/// A struct whose type of a field is an argument of a macro.
+macro_rules! with_json {
+    ($name:ident: $ty:ty) => {
+        #[derive(Debug, PartialEq, FromRedis, ToRedis)]
+        struct $name {
+            #[redis(json)]
+            list: $ty,
+        }
+    };
+}
+
+with_json!(FromMacro: Option<Vec<u8>>);
+
+#[test]
+fn an_optional_field_is_known_as_one_wherever_its_type_is_written() {
+    there_and_back(&FromMacro { list: None }, &[]);
+    let some = FromMacro {
+        list: Some(vec![1]),
+    };
+    there_and_back(&some, &["list", "[1]"]);
+}
