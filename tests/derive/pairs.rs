@@ -246,3 +246,26 @@ fn an_optional_field_is_known_as_one_wherever_its_type_is_written() {
     };
     there_and_back(&some, &["list", "[1]"]);
 }
+
+#[derive(Debug, PartialEq, FromRedis, ToRedis)]
+struct Tagged<T> {
+    tag: u8,
+    #[redis(flatten)]
+    inner: T,
+}
+
+#[derive(Debug, PartialEq, FromRedis, ToRedis)]
+struct Twice<T> {
+    #[redis(flatten)]
+    tagged: Tagged<T>,
+}
+
+#[test]
+fn the_fields_of_a_generic_type_are_part_of_the_struct() {
+    let inner = FromMacro {
+        list: Some(vec![1]),
+    };
+    let tagged = Tagged { tag: 7, inner };
+    there_and_back(&tagged, &["tag", "7", "list", "[1]"]);
+    there_and_back(&Twice { tagged }, &["tag", "7", "list", "[1]"]);
+}
