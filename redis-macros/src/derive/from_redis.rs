@@ -18,7 +18,8 @@ pub(super) fn expand(item: &Item<'_>) -> TokenStream {
         }
         Shape::Row(fields) => {
             require_of_fields(&mut generics, fields);
-            by_fields(fields, take)
+            let (one, all) = (by_fields(fields, take), all_rows(fields));
+            quote!(#one #all)
         }
         Shape::Array(types) => {
             bounds::require(
@@ -177,6 +178,39 @@ fn take(fields: &[Field<'_>], slots: &Ident) -> TokenStream {
         let mut #elements = ::typedis::__core::derived::elements(&reply)?;
         #(#steps)*
     }
+}
+
+/// Decodes a list of structs that are arrays. RESP2 may send all their elements one after another, and they are told apart only if
+/// none of them may be missing.
+fn all_rows(fields: &[Field<'_>]) -> TokenStream {
+    let named: Vec<&Field<'_>> = fields.iter().filter(|field| field.is_named()).collect();
+    if named.is_empty() || named.iter().any(|field| may_be_missing(field)) {
+        return TokenStream::new();
+    }
+    let width = Literal::usize_unsuffixed(named.len());
+    // Of other types only the trait can tell.
+    let plain = named
+        .iter()
+        .filter(|field| matches!(field.source, Source::Plain));
+    let absent = plain.map(|field| {
+        let ty = field.ty;
+        quote!(::core::option::Option::is_none(&<#ty as ::typedis::__core::FromRedis>::absent()))
+    });
+    let is_exact = absent.reduce(|all, one| quote!(#all && #one));
+    let is_exact = is_exact.unwrap_or_else(|| quote!(true));
+    quote! {
+        fn decode_all(
+            reply: &::typedis::__core::Reply<'_>,
+            put: &mut impl ::core::ops::FnMut(Self) -> ::core::result::Result<(), ::typedis::__core::DecodeError>,
+        ) -> ::core::result::Result<(), ::typedis::__core::DecodeError> {
+            ::typedis::__core::derived::rows(reply, #width, #is_exact, put)
+        }
+    }
+}
+
+/// Whether the value of a field may be missing, as far as its name and attributes tell.
+fn may_be_missing(field: &Field<'_>) -> bool {
+    field.default.is_some() || field.option().is_some()
 }
 
 /// A variable name that cannot clash with the user's names.
