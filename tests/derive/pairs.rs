@@ -269,3 +269,26 @@ fn the_fields_of_a_generic_type_are_part_of_the_struct() {
     there_and_back(&tagged, &["tag", "7", "list", "[1]"]);
     there_and_back(&Twice { tagged }, &["tag", "7", "list", "[1]"]);
 }
+
+/// Has the name of what an expansion calls the reply.
+fn reply() -> u8 {
+    7
+}
+
+#[derive(Debug, PartialEq, FromRedis, ToRedis)]
+struct WithDefaults {
+    #[redis(default = "reply")]
+    first: u8,
+    #[redis(skip, default = "reply")]
+    second: u8,
+}
+
+#[test]
+fn a_default_may_have_any_name() {
+    let decoded = frame("%0").decode::<WithDefaults>().unwrap();
+    let defaults = WithDefaults {
+        first: 7,
+        second: 7,
+    };
+    assert_eq!(decoded, defaults);
+}

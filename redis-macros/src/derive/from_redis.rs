@@ -59,9 +59,10 @@ fn implementation(ident: &Ident, generics: &Generics, body: &TokenStream) -> Tok
 }
 
 fn decoder(body: &TokenStream) -> TokenStream {
+    let reply = reply();
     quote! {
         fn from_redis(
-            reply: ::typedis::__core::Reply<'_>,
+            #reply: ::typedis::__core::Reply<'_>,
         ) -> ::core::result::Result<Self, ::typedis::__core::DecodeError> {
             #body
         }
@@ -132,6 +133,7 @@ fn by_fields(
 
 /// Goes through the pairs and decodes the values of known names.
 fn fill(fields: &[Field<'_>], slots: &Ident) -> TokenStream {
+    let reply = reply();
     let mut arms = fields
         .iter()
         .enumerate()
@@ -146,10 +148,10 @@ fn fill(fields: &[Field<'_>], slots: &Ident) -> TokenStream {
         })
         .peekable();
     if arms.peek().is_none() {
-        return quote!(let _ = &reply;);
+        return quote!(let _ = &#reply;);
     }
     quote! {
-        for pair in ::typedis::__core::derived::Fields::new(&reply)? {
+        for pair in ::typedis::__core::derived::Fields::new(&#reply)? {
             let (key, value) = pair?;
             let name = ::typedis::__core::derived::name(&key);
             let filled = match name {
@@ -163,7 +165,7 @@ fn fill(fields: &[Field<'_>], slots: &Ident) -> TokenStream {
 
 /// Takes the elements of an array one after another.
 fn take(fields: &[Field<'_>], slots: &Ident) -> TokenStream {
-    let elements = local("elements");
+    let (elements, reply) = (local("elements"), reply());
     let steps = fields
         .iter()
         .enumerate()
@@ -175,7 +177,7 @@ fn take(fields: &[Field<'_>], slots: &Ident) -> TokenStream {
             }
         });
     quote! {
-        let mut #elements = ::typedis::__core::derived::elements(&reply)?;
+        let mut #elements = ::typedis::__core::derived::elements(&#reply)?;
         #(#steps)*
     }
 }
@@ -218,6 +220,11 @@ fn local(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
 }
 
+/// The reply that is decoded; a function of the user may have the same name.
+fn reply() -> Ident {
+    local("reply")
+}
+
 /// The function that decodes a field.
 fn decode(field: &Field<'_>) -> TokenStream {
     let (ty, decode) = match (&field.source, field.option()) {
@@ -241,7 +248,7 @@ fn decode(field: &Field<'_>) -> TokenStream {
 
 /// Fills the slot of a field that the pairs did not fill.
 fn settle(field: &Field<'_>, slot: &TokenStream) -> TokenStream {
-    let (ty, name) = (field.ty, &field.name);
+    let (ty, name, reply) = (field.ty, &field.name, reply());
     let some = quote!(::core::option::Option::Some);
     let default = match &field.default {
         Some(Default::Path(path)) => quote!(#path),
@@ -250,7 +257,7 @@ fn settle(field: &Field<'_>, slot: &TokenStream) -> TokenStream {
     match &field.source {
         Source::Skip => quote!(#slot = #some(#default());),
         Source::Flatten => quote! {
-            #slot = #some(<#ty as ::typedis::__core::FromRedis>::from_redis(::core::clone::Clone::clone(&reply))?);
+            #slot = #some(<#ty as ::typedis::__core::FromRedis>::from_redis(::core::clone::Clone::clone(&#reply))?);
         },
         _ if field.default.is_some() => {
             quote!(::typedis::__core::derived::default(&mut #slot, #default);)
@@ -295,8 +302,9 @@ fn newtype(inner: &Type) -> TokenStream {
 
 /// The whole trait, by means of another type.
 fn as_another(other: &TokenStream, pattern: &TokenStream, value: &TokenStream) -> TokenStream {
+    let reply = reply();
     let decoder = decoder(&quote! {
-        let #pattern = <#other as ::typedis::__core::FromRedis>::from_redis(reply)?;
+        let #pattern = <#other as ::typedis::__core::FromRedis>::from_redis(#reply)?;
         ::core::result::Result::Ok(#value)
     });
     quote! {
@@ -332,8 +340,9 @@ fn word(variants: &[Variant<'_>]) -> TokenStream {
         quote!(#word => ::core::result::Result::Ok(Self::#ident),)
     });
     let names = variants.iter().map(|variant| &variant.name);
+    let reply = reply();
     decoder(&quote! {
-        match ::typedis::__core::derived::word(&reply)? {
+        match ::typedis::__core::derived::word(&#reply)? {
             #(#arms)*
             _ => ::core::result::Result::Err(::typedis::__core::derived::unknown_word(&[#(#names),*])),
         }
