@@ -171,6 +171,11 @@ impl<T: FromRedis> ScanPage for (u64, Vec<T>) {
 /// The servers promise to find every element that is there from the beginning to the end of the scan. An element may
 /// be found more than once; [`distinct`](Self::distinct) yields it once.
 ///
+/// A cursor means something only to the process that gave it. On a [`Connection`](crate::Connection) or a
+/// [`Pool`](crate::Pool) the stream goes on with it after a lost connection, because in most cases the same process answers. If
+/// the server was restarted meanwhile, or another one has taken its place, elements may be missed; events of the connection
+/// ([`ConnectionEvent`](crate::ConnectionEvent)) tell. A scan over a cluster notices this.
+///
 /// # On a cluster
 ///
 /// SCAN on a [`Cluster`](crate::cluster::Cluster) goes over all primaries, and promises the same while slots move and replicas
