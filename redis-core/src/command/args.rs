@@ -14,6 +14,7 @@
 //! - `reuse`: a command that is sent in another form: with another cursor, with the text of its script
 //! - `slots`: the slots of its keys, computed while they are written
 //! - `spare`: the memory of finished commands, for later ones
+//! - `spoilt`: the error of a command that cannot be sent
 
 use std::fmt;
 use std::time::Duration;
@@ -39,6 +40,7 @@ mod prefixed;
 mod reuse;
 mod slots;
 mod spare;
+mod spoilt;
 mod wait;
 
 pub use lists::ToArgs;
@@ -106,21 +108,6 @@ struct Part {
 /// The error of a command, until it is taken: it cannot be copied. The command stays spoilt without it, and so does each copy.
 #[derive(Debug)]
 struct Spoilt(Option<Error>);
-
-impl Spoilt {
-    /// The error, or one in its place.
-    fn take(&mut self) -> Error {
-        self.0.take().unwrap_or_else(|| {
-            Error::usage("an argument cannot be sent, as the first error of this command said")
-        })
-    }
-}
-
-impl Clone for Spoilt {
-    fn clone(&self) -> Self {
-        Self(None)
-    }
-}
 
 /// A long value that is not copied into the bytes, and its place there.
 #[derive(Clone)]
@@ -268,13 +255,6 @@ impl Args {
         rare.timeout = timeout;
     }
 
-    /// Makes the command fail with this error when it is executed, unless it has an error already.
-    pub fn refuse(&mut self, error: Error) {
-        if !self.is_spoilt() {
-            self.rare_mut().error = Some(Spoilt(Some(error)));
-        }
-    }
-
     /// Writes one argument of a list; for implementations of [`ToArgs`].
     #[inline]
     pub fn item<A: ToArg + ?Sized>(&mut self, value: &A) {
@@ -378,13 +358,6 @@ impl Args {
         }
     }
 
-    /// Takes the error of the command, with the name of the command added. After that, and for each copy of the command, it is one
-    /// that only says that there was one: such a command is never sent.
-    pub(crate) fn take_error(&mut self) -> Option<Error> {
-        let error = self.rare.as_mut()?.error.as_mut()?.take();
-        Some(error.of_command(self.name()))
-    }
-
     /// The most bytes that [`Args::write_to`] appends.
     #[inline]
     pub(crate) fn encoded_len(&self) -> usize {
@@ -454,11 +427,6 @@ impl Args {
         self.rare.get_or_insert_default()
     }
 
-    #[inline]
-    pub(crate) fn is_spoilt(&self) -> bool {
-        self.rare.as_ref().is_some_and(|rare| rare.error.is_some())
-    }
-
     /// Notes a long argument that was just written, from `start` on, and the part of it that is shared.
     #[cold]
     fn note_long(
@@ -480,19 +448,6 @@ impl Args {
             self.rare_mut().shared.push(Splice { at, bytes });
         }
         Ok(())
-    }
-
-    /// Writes what `write` writes. An error that is noted meanwhile gets `name` as the name of the argument.
-    #[inline(always)]
-    pub(super) fn named(&mut self, name: &'static str, write: impl FnOnce(&mut Self)) {
-        let spoilt = self.is_spoilt();
-        write(self);
-        if !spoilt
-            && let Some(rare) = &mut self.rare
-            && let Some(Spoilt(error)) = &mut rare.error
-        {
-            *error = error.take().map(|error| error.of_argument(name));
-        }
     }
 
     /// The place where the next word begins: its byte, and its number.
