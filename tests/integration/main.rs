@@ -19,7 +19,7 @@
 //! - `follow`: what blocks, when its server hangs or loses its role
 //! - `listen`: streams over commands that block
 //! - `vanished`: nil in the place of what is gone
-//! - `worker`: consumer groups
+//! - `worker`: consumer groups; `worker_stops`: what a worker leaves to others when it is told to stop
 //! - `cluster`: the typed commands on many nodes
 //! - `field_set`: hashes that all have the same fields
 //! - `scripts`: Lua scripts and functions
@@ -51,3 +51,4 @@ mod support;
 mod unusual;
 mod vanished;
 mod worker;
+mod worker_stops;
