@@ -1,5 +1,6 @@
 //! Waiting for new elements of lists and streams: [`Listen`].
 
+use std::collections::HashSet;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -46,7 +47,7 @@ pub trait Listen: Target {
     ///
     /// Every reader gets every entry. To share the entries among several readers, see [`Worker`](crate::Worker). Each
     /// stream is read from a given place: after the entry with this id, from now on ([`StreamId::END`]), or from the
-    /// beginning (`"0"`).
+    /// beginning (`"0"`). A stream that is named twice is refused.
     ///
     /// ```no_run
     /// # #[tokio::main] async fn main() -> typedis::Result<()> {
@@ -77,9 +78,11 @@ pub trait Listen: Target {
         let streams = streams
             .into_iter()
             .map(|(key, after)| (key.into(), after.into()));
+        let streams: Vec<(Name, StreamId)> = streams.collect();
         Tail {
             calls: Repeated::new(self.into_sink().into_host()),
-            streams: streams.collect(),
+            twice: named_twice(&streams),
+            streams,
             entries: Vec::new().into_iter(),
             pause: Pause::default(),
         }
@@ -97,6 +100,8 @@ pub struct Tail<'h, T> {
     calls: Repeated<'h>,
     /// Each stream with the place behind which its next entry is.
     streams: Vec<(Name, StreamId)>,
+    /// A stream that was named twice: whose place an entry is of could not be told.
+    twice: Option<Name>,
     /// What was read and not handed out yet, each with the number of its stream.
     entries: std::vec::IntoIter<(usize, Entry<T>)>,
     pause: Pause,
@@ -163,6 +168,14 @@ impl<T: FromRedis> Tail<'_, T> {
     }
 
     fn poll_page(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        if let Some(name) = &self.twice {
+            let text =
+                format!("the stream `{name}` is named twice; a `Tail` has one place in each");
+            return Poll::Ready(Err(Error::new(
+                ErrorKind::Usage(text.into()),
+                Phase::NotSent,
+            )));
+        }
         // Between two calls with `$` entries could come that neither sees: its place is taken down once.
         let end = |(_, after): &(Name, StreamId)| *after == StreamId::END;
         if let Some((key, after)) = self.streams.iter_mut().find(|stream| end(stream)) {
@@ -190,6 +203,12 @@ impl<T: FromRedis> Tail<'_, T> {
         }
         Ok(numbered)
     }
+}
+
+fn named_twice(streams: &[(Name, StreamId)]) -> Option<Name> {
+    let mut seen = HashSet::new();
+    let mut names = streams.iter().map(|(name, _)| name);
+    names.find(|name| !seen.insert(*name)).cloned()
 }
 
 fn last_entry(key: &str) -> Args {

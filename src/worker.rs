@@ -3,6 +3,7 @@
 //! # Layout
 //!
 //! - `worker/settings.rs`: the settings of a worker
+//! - `worker/give_back.rs`: entries that were read and not begun
 //! - `worker/stop.rs`: waiting for work and for the stop signal at the same time
 
 use std::future::Future;
@@ -10,13 +11,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use typedis_core::{
-    AllowsBlocking, AnyClient, Backoff, Client, Error, FromRedis, Result, Run, cmd,
+    AllowsBlocking, AnyClient, Backoff, Client, Error, ErrorKind, FromRedis, Result, Run, cmd,
 };
 
 use crate::args::StreamId;
 use crate::commands::traits::StreamCommands;
 use crate::replies::{EntryFields, EntryId, StreamEntry};
 
+mod give_back;
 mod settings;
 mod stop;
 
@@ -99,6 +101,12 @@ pub struct Tally {
     pub dead: u64,
 }
 
+/// How long a read waits at least.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// How long a read waits at most where a stop has to wait for it.
+const LONGEST_FINAL: Duration = Duration::from_secs(1);
+
 /// An entry as it was read.
 type Entry<T> = StreamEntry<Option<EntryFields<T>>>;
 
@@ -139,10 +147,15 @@ impl Worker {
     }
 
     /// Works until `stop` is ready, whatever its value is. The current entry is finished first; entries that were
-    /// read and not begun are given back, and other workers can take them at once.
+    /// read and not begun are given back, and other workers can take them at once. What arrives in the moment of the
+    /// stop may stay pending, and is taken over after [`claim_after`](Self::claim_after).
+    ///
+    /// What is [acknowledged on delivery](Acknowledge::OnDelivery) cannot be given back, so all that were read are finished
+    /// first, and a read that waits for entries ends before the worker does, which takes a second at most.
     ///
     /// # Errors
-    /// A refusal of the server that will not go away, such as a wrong type or a missing permission.
+    /// A refusal of the server that will not go away, such as a wrong type or a missing permission, or that the handle was
+    /// closed.
     pub async fn run_until<T, H, W, E>(self, stop: impl Future, mut handler: H) -> Result<Tally>
     where
         T: FromRedis,
@@ -179,9 +192,11 @@ impl Worker {
     }
 }
 
-/// Whether the same call may succeed later.
+/// Whether the same call may succeed later. A handle that was closed by its owner stays so.
 fn passes(error: &Error) -> bool {
-    error.is_connection() || error.is_timeout() || error.is_retryable() || is_no_group(error)
+    let is_over = matches!(error.kind(), ErrorKind::Closed | ErrorKind::RuntimeEnded);
+    let may_pass = error.is_connection() || error.is_timeout() || error.is_retryable();
+    (may_pass && !is_over) || is_no_group(error)
 }
 
 /// Whether the stream or the group was deleted.
@@ -230,10 +245,16 @@ impl Shift<'_> {
                 return Ok(false);
             }
         }
-        let Some(entries) = stop.as_mut().or(self.read()).await else {
-            return Ok(false);
+        let entries = if self.worker.settings.is_final() {
+            // What a read brings that nobody waits for would be lost.
+            stop.as_mut().beside(self.read()).await?
+        } else {
+            match stop.as_mut().or(self.read()).await {
+                Some(entries) => entries?,
+                None => return Ok(false),
+            }
         };
-        let entries = entries?.into_iter().map(|entry| (entry, 1)).collect();
+        let entries = entries.into_iter().map(|entry| (entry, 1)).collect();
         self.work(stop, entries, handler).await
     }
 
@@ -267,6 +288,12 @@ impl Shift<'_> {
             .client
             .pipeline_each(ids, |cmd, id| cmd.xpending_range(stream, group, id, id, 1))
             .await?;
+        if worker.settings.is_final() && !claimed.entries.is_empty() {
+            // They are pending since before this was the setting, and would be taken over again and again.
+            let ids = claimed.entries.iter().map(|entry| StreamId::from(entry.id));
+            let ids: Vec<StreamId> = ids.collect();
+            worker.client.xack(stream, group, &ids).await?;
+        }
         let deliveries = pending.iter().map(|pending| {
             let pending = pending.first();
             pending.map_or(1, |pending| pending.deliveries)
@@ -274,14 +301,25 @@ impl Shift<'_> {
         Ok(claimed.entries.into_iter().zip(deliveries).collect())
     }
 
+    /// How long a read may wait: until the next search for stale entries, and no longer than a stop may.
+    fn rest(&self) -> Duration {
+        let settings = &self.worker.settings;
+        let rest = settings
+            .sweep_interval()
+            .saturating_sub(self.swept.elapsed());
+        if settings.is_final() {
+            rest.min(LONGEST_FINAL)
+        } else {
+            rest
+        }
+    }
+
     /// Waits for new entries, until the next search for stale entries.
     async fn read<T: FromRedis>(&self) -> Result<Vec<Entry<T>>> {
         let worker = self.worker;
-        let interval = worker.settings.sweep_interval();
-        let rest = interval.saturating_sub(self.swept.elapsed());
         let wait = match self.sweep {
-            Some(_) => Duration::from_millis(1),
-            None => rest.max(Duration::from_millis(1)),
+            Some(_) => SHORTEST,
+            None => self.rest().max(SHORTEST),
         };
         let read = cmd()
             .xreadgroup::<Option<EntryFields<T>>>(
@@ -302,7 +340,8 @@ impl Shift<'_> {
             .collect())
     }
 
-    /// Works on entries in their order; returns `false` if it was told to stop meanwhile.
+    /// Works on entries in their order; returns `false` if it was told to stop meanwhile. Nobody else can have entries whose delivery
+    /// was final: all of them are worked on, whatever happens.
     async fn work<T, W, E>(
         &mut self,
         mut stop: std::pin::Pin<&mut Stop<impl Future>>,
@@ -314,21 +353,27 @@ impl Shift<'_> {
         W: Future<Output = Result<(), E>>,
         E: std::fmt::Display,
     {
+        let mut failure = None;
         let mut entries = entries.into_iter();
         while let Some((entry, deliveries)) = entries.next() {
             let id = entry.id;
-            match entry.fields {
+            let outcome = match entry.fields {
                 // The entry was deleted while it was pending.
-                None => self.acknowledge(id).await?,
-                Some(fields) => self.work_on(id, deliveries, fields, handler).await?,
+                None => self.acknowledge(id).await,
+                Some(fields) => self.work_on(id, deliveries, fields, handler).await,
+            };
+            if self.worker.settings.is_final() {
+                failure = failure.or(outcome.err());
+                continue;
             }
+            outcome?;
             if stop.as_mut().is_over().await {
                 self.give_back(entries.map(|(entry, _)| entry.id).collect())
                     .await?;
                 return Ok(false);
             }
         }
-        Ok(true)
+        failure.map_or(Ok(true), Err)
     }
 
     async fn work_on<T, W, E>(
@@ -346,7 +391,7 @@ impl Shift<'_> {
         let settings = &self.worker.settings;
         let outcome = match fields.decoded {
             // It was delivered too often before: its last worker has probably died from it.
-            Ok(_) if settings.is_worn_out(deliveries - 1) => {
+            Ok(_) if settings.is_worn_out(deliveries.saturating_sub(1)) => {
                 Err("it was delivered too often".to_owned())
             }
             Ok(fields) => handler(Job {
@@ -394,7 +439,7 @@ impl Shift<'_> {
 
     async fn acknowledge(&self, id: EntryId) -> Result<()> {
         let worker = self.worker;
-        if worker.settings.acknowledge != Acknowledge::OnDelivery {
+        if !worker.settings.is_final() {
             let id = StreamId::from(id);
             worker
                 .client
@@ -435,20 +480,6 @@ impl Shift<'_> {
         worker
             .settings
             .tell(&WorkerEvent::Buried { id, deliveries });
-        Ok(())
-    }
-
-    /// Gives back entries that were not begun: others find them at once, as if they were pending for long enough.
-    async fn give_back(&self, ids: Vec<EntryId>) -> Result<()> {
-        let worker = self.worker;
-        if !ids.is_empty() && worker.settings.acknowledge != Acknowledge::OnDelivery {
-            let ids: Vec<StreamId> = ids.into_iter().map(StreamId::from).collect();
-            let (stream, group, consumer) = (&worker.stream, &worker.group, &worker.consumer);
-            let pool = &worker.client;
-            pool.xclaim_justid(stream, group, consumer, Duration::ZERO, &ids)
-                .idle(worker.settings.claim_after)
-                .await?;
-        }
         Ok(())
     }
 }

@@ -17,7 +17,9 @@ pub enum Acknowledge {
     OnSuccess,
     /// When its function has ended, also with a failure; entries of a worker that died are delivered again.
     Always,
-    /// When it is delivered; nothing is ever delivered again.
+    /// When it is delivered; nothing is ever delivered again. Entries that were read when the worker is told to stop are finished
+    /// first; those of a worker that dies are lost, and so is one that fails and cannot be moved to the
+    /// [`dead_letter`](Worker::dead_letter) stream.
     OnDelivery,
 }
 
@@ -86,6 +88,11 @@ impl Settings {
     /// How often to look for stale entries.
     pub(super) fn sweep_interval(&self) -> Duration {
         (self.claim_after / 2).clamp(Duration::from_millis(10), Duration::from_secs(30))
+    }
+
+    /// Whether an entry is not pending once it is delivered, so that nobody gets it a second time.
+    pub(super) fn is_final(&self) -> bool {
+        self.acknowledge == Acknowledge::OnDelivery
     }
 
     /// Whether an entry must not be delivered again.

@@ -41,4 +41,14 @@ impl<F: Future> Stop<F> {
         })
         .await
     }
+
+    /// The output of `work`, which the stop signal does not end; it is waited for meanwhile.
+    pub(super) async fn beside<T>(mut self: Pin<&mut Self>, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        std::future::poll_fn(|cx| {
+            let _noted = self.poll(cx);
+            work.as_mut().poll(cx)
+        })
+        .await
+    }
 }

@@ -1,5 +1,8 @@
 //! Structs as arrays: tuple structs, and fields by their places.
 
+use std::rc::Rc;
+use std::sync::Arc;
+
 use typedis::{FromRedis, ToRedis};
 
 use crate::{arguments, error, frame};
@@ -111,4 +114,79 @@ fn errors_in_an_array_name_the_field() {
         error::<Visit<String>>("$4 home"),
         "expected an array, got a string"
     );
+}
+
+/// All of its elements are needed.
+#[derive(FromRedis, Debug, Clone, PartialEq)]
+#[redis(array)]
+struct Scored {
+    member: String,
+    score: f64,
+    #[redis(skip)]
+    rank: u8,
+}
+
+/// The members and scores of a sorted set: as RESP3 sends them, as RESP2 does, and as a map.
+const SCORES: [&str; 3] = [
+    "*2 *2 $1 a ,1 *2 $1 b ,2.5",
+    "*4 $1 a $1 1 $1 b $3 2.5",
+    "%2 $1 a $1 1 $1 b $3 2.5",
+];
+
+fn scored() -> [Scored; 2] {
+    [("a", 1.0), ("b", 2.5)].map(|(member, score)| Scored {
+        member: member.to_owned(),
+        score,
+        rank: 0,
+    })
+}
+
+#[test]
+fn structs_from_arrays_may_follow_each_other_in_one() {
+    for wire in SCORES {
+        let list = frame(wire).decode::<Vec<Scored>>();
+        assert_eq!(list.unwrap(), scored(), "{wire}");
+    }
+    assert_eq!(frame("*0").decode::<Vec<Scored>>().unwrap(), []);
+    assert_eq!(
+        error::<Vec<Scored>>("*3 $1 a $1 1 $1 b"),
+        "expected elements in groups of 2, got an array of 3"
+    );
+    assert_eq!(
+        error::<Vec<Scored>>("*4 $1 a $1 1 $1 b $1 x"),
+        "[1].score: expected a number, got a string that is none, or too great"
+    );
+}
+
+#[test]
+fn structs_whose_elements_may_be_missing_do_not_follow_each_other() {
+    // Where one ends and the next begins would be a guess.
+    assert_eq!(
+        error::<Vec<Visit<String>>>("*4 $4 home $2 [] $1 1 $1 x"),
+        "[0]: expected an array, got a string"
+    );
+
+    #[derive(FromRedis, Debug)]
+    #[redis(array)]
+    #[allow(dead_code)]
+    struct Either<T> {
+        key: String,
+        value: T,
+    }
+    let flat = "*2 $1 a $1 1";
+    let text = error::<Vec<Either<Option<u8>>>>(flat);
+    assert_eq!(text, "[0]: expected an array, got a string");
+    assert_eq!(frame(flat).decode::<Vec<Either<u8>>>().unwrap().len(), 1);
+}
+
+#[test]
+fn what_is_in_a_box_comes_in_every_layout_too() {
+    for wire in SCORES {
+        let boxed = frame(wire).decode::<Vec<Box<(String, f64)>>>().unwrap();
+        assert_eq!(*boxed[1], ("b".to_owned(), 2.5), "{wire}");
+        let counted = frame(wire).decode::<Vec<Rc<(String, f64)>>>().unwrap();
+        assert_eq!(*counted[1], ("b".to_owned(), 2.5), "{wire}");
+        let shared = frame(wire).decode::<Vec<Arc<Scored>>>().unwrap();
+        assert_eq!(*shared[0], scored()[0], "{wire}");
+    }
 }

@@ -224,3 +224,71 @@ fn a_struct_can_be_several_keys() {
     );
     assert_eq!(args.key_positions(), [1, 3]);
 }
+
+/// A struct whose type of a field is an argument of a macro.
+macro_rules! with_json {
+    ($name:ident: $ty:ty) => {
+        #[derive(Debug, PartialEq, FromRedis, ToRedis)]
+        struct $name {
+            #[redis(json)]
+            list: $ty,
+        }
+    };
+}
+
+with_json!(FromMacro: Option<Vec<u8>>);
+
+#[test]
+fn an_optional_field_is_known_as_one_wherever_its_type_is_written() {
+    there_and_back(&FromMacro { list: None }, &[]);
+    let some = FromMacro {
+        list: Some(vec![1]),
+    };
+    there_and_back(&some, &["list", "[1]"]);
+}
+
+#[derive(Debug, PartialEq, FromRedis, ToRedis)]
+struct Tagged<T> {
+    tag: u8,
+    #[redis(flatten)]
+    inner: T,
+}
+
+#[derive(Debug, PartialEq, FromRedis, ToRedis)]
+struct Twice<T> {
+    #[redis(flatten)]
+    tagged: Tagged<T>,
+}
+
+#[test]
+fn the_fields_of_a_generic_type_are_part_of_the_struct() {
+    let inner = FromMacro {
+        list: Some(vec![1]),
+    };
+    let tagged = Tagged { tag: 7, inner };
+    there_and_back(&tagged, &["tag", "7", "list", "[1]"]);
+    there_and_back(&Twice { tagged }, &["tag", "7", "list", "[1]"]);
+}
+
+/// Has the name of what an expansion calls the reply.
+fn reply() -> u8 {
+    7
+}
+
+#[derive(Debug, PartialEq, FromRedis, ToRedis)]
+struct WithDefaults {
+    #[redis(default = "reply")]
+    first: u8,
+    #[redis(skip, default = "reply")]
+    second: u8,
+}
+
+#[test]
+fn a_default_may_have_any_name() {
+    let decoded = frame("%0").decode::<WithDefaults>().unwrap();
+    let defaults = WithDefaults {
+        first: 7,
+        second: 7,
+    };
+    assert_eq!(decoded, defaults);
+}

@@ -1,15 +1,18 @@
 //! Streams over commands that block, and what becomes of the sockets when nobody waits any more.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use typedis::commands::ListEnd;
 use typedis::prelude::*;
-use typedis::{Phase, Result};
+use typedis::{ErrorKind, Phase, Result, Stream};
 use typedis_testkit::{
     ServerKind,
+    fake::Fake,
     proxy::{Cut, Proxy},
 };
 
@@ -24,6 +27,7 @@ on_servers! {
     entries_come_as_they_are_added;
     entries_from_now_on_leave_no_gap;
     an_entry_that_does_not_fit_does_not_hide_the_next;
+    a_stream_that_is_named_twice_is_refused;
     a_hundred_cancelled_waits_leave_the_pool_whole;
     what_was_popped_for_nobody_is_reported;
 }
@@ -174,6 +178,18 @@ async fn an_entry_that_does_not_fit_does_not_hide_the_next(bench: Bench) -> Resu
     Ok(())
 }
 
+async fn a_stream_that_is_named_twice_is_refused(bench: Bench) -> Result<()> {
+    let pool = bench.pool().await;
+    pool.xadd("a", "*", reading(1)).await?;
+    let mut entries = pool.tail::<Reading>([("a", "0"), ("b", "0"), ("a", "5")]);
+    for _ in 0..2 {
+        let error = entries.next().await.expect_err("each has one place");
+        assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
+        assert!(error.to_string().contains("`a` is named twice"), "{error}");
+    }
+    Ok(())
+}
+
 async fn a_hundred_cancelled_waits_leave_the_pool_whole(bench: Bench) -> Result<()> {
     let pool = typedis::pool(bench.config().leases(100)).await?;
     let whole = pool.available();
@@ -264,6 +280,22 @@ async fn what_was_popped_for_nobody_is_reported(bench: Bench) -> Result<()> {
     all.extend(reported);
     all.sort_unstable();
     assert_eq!(all, (0..PUSHES).collect::<Vec<_>>());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stream_of_a_command_that_had_been_sent_ends_after_an_error() -> Result<()> {
+    let fake = Fake::answering(|_| b"+OK\r\n".to_vec()).await;
+    let url = fake.as_ref().expect("a port is free").url();
+    let pool = typedis::pool(typedis::Config::from_url(&url)?.protocol(typedis::Protocol::Resp2));
+    let pool = pool.await?;
+    let mut jobs = pool.blpop::<u32>(["jobs"], 1).send().repeat();
+    let first = poll_fn(|cx| pin!(&mut jobs).poll_next(cx)).await;
+    let error = first.expect("it says why").expect_err("its reply is lost");
+    assert!(error.to_string().contains("had been sent"), "{error}");
+    let second = poll_fn(|cx| pin!(&mut jobs).poll_next(cx)).await;
+    assert!(second.is_none(), "it has ended");
+    jobs.next().await.expect_err("it has not come back");
     Ok(())
 }
 

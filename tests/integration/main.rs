@@ -5,6 +5,7 @@
 //! - `support`: the servers and protocols that a test runs on
 //! - `design`: everything that the front page promises
 //! - `clients`: generic code, and tasks
+//! - `again`: what is sent again after a lost connection, and what is not
 //! - `input`: bad input, refused before anything is sent
 //! - `from_aioredis`: what docs/from-aioredis.md names
 //! - `from_others`: the tables of docs/guide/from-redis-rs.md and from-fred.md
@@ -18,7 +19,7 @@
 //! - `follow`: what blocks, when its server hangs or loses its role
 //! - `listen`: streams over commands that block
 //! - `vanished`: nil in the place of what is gone
-//! - `worker`: consumer groups
+//! - `worker`: consumer groups; `worker_stops`: what a worker leaves to others when it is told to stop
 //! - `cluster`: the typed commands on many nodes
 //! - `field_set`: hashes that all have the same fields
 //! - `scripts`: Lua scripts and functions
@@ -26,6 +27,7 @@
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod again;
 mod clients;
 mod cluster;
 mod design;
@@ -49,3 +51,4 @@ mod support;
 mod unusual;
 mod vanished;
 mod worker;
+mod worker_stops;

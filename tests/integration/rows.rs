@@ -1,6 +1,9 @@
 //! The rows of FT.AGGREGATE behind a cursor, as a stream.
 
 use std::collections::BTreeSet;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use typedis::args::{AggregateSteps, Field, Schema};
@@ -94,7 +97,7 @@ async fn a_page_has_as_many_rows_as_were_asked_for() -> Result<()> {
             assert!(rows.try_next().await?.is_some());
         }
         // Half of the third page, whose size is what the first command said.
-        let (rest, cursor) = rows.detach();
+        let (rest, cursor) = rows.detach().await?;
         assert_eq!(rest.len(), 50);
         let cursor = cursor.expect("there are more rows");
         let rows = pool.ft_cursor_read::<Product>(&index, cursor).count(30);
@@ -102,7 +105,7 @@ async fn a_page_has_as_many_rows_as_were_asked_for() -> Result<()> {
         for _ in 0..40 {
             assert!(rows.try_next().await?.is_some());
         }
-        assert_eq!(rows.detach().0.len(), 20);
+        assert_eq!(rows.detach().await?.0.len(), 20);
     }
     Ok(())
 }
@@ -121,7 +124,7 @@ async fn a_later_stream_goes_on_from_a_saved_cursor() -> Result<()> {
                     assert!(prices.insert(row.price), "{row:?} came twice");
                 }
             }
-            let (rest, cursor) = rows.detach();
+            let (rest, cursor) = rows.detach().await?;
             prices.extend(rest.into_iter().map(|row| row.price));
             let Some(cursor) = cursor else { break };
             // Another connection: the cursor is the server's.
@@ -153,7 +156,7 @@ async fn a_stream_that_is_dropped_takes_its_cursor_along() -> Result<()> {
 
         let mut rows = begin();
         assert!(rows.try_next().await?.is_some());
-        let (_, cursor) = rows.detach();
+        let (_, cursor) = rows.detach().await?;
         assert_eq!(cursors(&pool, &index).await?, 1, "it was handed over");
         drop(begin());
         drop(
@@ -235,5 +238,67 @@ async fn pages_are_asked_for_one_by_one_and_an_error_comes_last() -> Result<()> 
     drop(rows);
     conn.ping().await?;
     assert_eq!(asked(), 3, "nor is it deleted");
+    Ok(())
+}
+
+#[tokio::test]
+async fn rows_of_a_command_that_had_been_sent_are_an_error_and_not_empty() -> Result<()> {
+    let fake = failing().await.expect("a port is free");
+    let config = Config::from_url(&fake.url())?.protocol(Protocol::Resp2);
+    let conn = typedis::connect(config).await?;
+    let sent = || {
+        let rows = conn.ft_aggregate::<Product>("shop", "*", all());
+        rows.with_cursor().send()
+    };
+    let mut rows = sent().stream();
+    let error = rows.try_next().await.expect_err("its reply is lost");
+    assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
+    assert!(rows.next().await.is_none(), "it has ended");
+    let error = sent().stream().detach().await.expect_err("as above");
+    assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
+    Ok(())
+}
+
+/// Polls a future once, and drops it.
+async fn begin(work: impl Future) {
+    let mut work = pin!(work);
+    let is_pending = poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx).is_pending()));
+    assert!(is_pending.await);
+}
+
+#[tokio::test]
+async fn a_stream_is_taken_apart_behind_the_page_that_is_on_its_way() -> Result<()> {
+    let fake = failing().await.expect("a port is free");
+    let config = Config::from_url(&fake.url())?.protocol(Protocol::Resp2);
+    let conn = typedis::connect(config).await?;
+    let rows = || {
+        let rows = conn.ft_aggregate::<Product>("shop", "*", all());
+        rows.with_cursor().count(1).stream()
+    };
+    // The first page is on its way.
+    let mut begun = rows();
+    begin(begun.next()).await;
+    let (rest, cursor) = begun.detach().await?;
+    assert_eq!(rest.iter().map(|row| row.price).collect::<Vec<_>>(), [0]);
+    assert_eq!(cursor, Some(7));
+    // A later one is.
+    let mut begun = rows();
+    assert!(begun.try_next().await?.is_some());
+    begin(begun.next()).await;
+    let (rest, cursor) = begun.detach().await?;
+    assert_eq!(rest.iter().map(|row| row.price).collect::<Vec<_>>(), [1]);
+    assert_eq!(cursor, Some(7));
+    // One is that fails.
+    let mut begun = rows();
+    assert!(begun.try_next().await?.is_some());
+    begin(begun.next()).await;
+    let error = begun.detach().await.expect_err("the page fails");
+    assert!(error.to_string().contains("page 3 is broken"), "{error}");
+    conn.ping().await?;
+    let received = fake.received(0);
+    let deleted = received
+        .iter()
+        .any(|words| words.name() == "FT.CURSOR" && words.text(1) == "DEL");
+    assert!(!deleted, "no cursor was deleted");
     Ok(())
 }

@@ -291,6 +291,18 @@ async fn an_error_on_a_later_page_comes_after_what_was_found() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_stream_of_a_command_that_had_been_sent_is_an_error_and_not_empty() -> Result<()> {
+    let fake = failing().await.expect("a port is free");
+    let config = typedis::Config::from_url(&fake.url())?.protocol(typedis::Protocol::Resp2);
+    let conn = typedis::connect(config).await?;
+    let mut keys = conn.scan::<String>(0).send().stream();
+    let error = keys.try_next().await.expect_err("its reply is lost");
+    assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
+    assert!(keys.next().await.is_none(), "it has ended");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_stream_asks_for_a_page_when_it_is_polled() -> Result<()> {
     let fake = failing().await.expect("a port is free");
     let config = typedis::Config::from_url(&fake.url())?.protocol(typedis::Protocol::Resp2);

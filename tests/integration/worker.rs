@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use typedis::prelude::*;
-use typedis::{Acknowledge, Backoff, Job, Result, Worker, WorkerEvent};
+use typedis::{Acknowledge, Backoff, ErrorKind, Job, Result, Worker, WorkerEvent};
 use typedis_testkit::ServerKind;
 use typedis_testkit::proxy::{Cut, Proxy};
 
@@ -18,35 +18,42 @@ on_servers! {
     what_fails_is_delivered_again_and_then_buried;
     what_does_not_fit_is_buried_with_its_fields;
     what_a_dead_worker_held_is_taken_over;
-    a_stop_finishes_the_entry_in_hand_and_gives_back_the_rest;
     nothing_is_pending_where_delivery_acknowledges;
+    what_was_pending_before_is_acknowledged_when_it_is_taken_over;
+    a_handle_that_was_closed_ends_its_worker;
     a_group_that_is_deleted_is_made_again;
     an_entry_that_was_deleted_while_pending_is_passed_over;
 }
 
 #[derive(Debug, Clone, PartialEq, FromRedis, ToRedis)]
-struct Order {
-    number: u32,
+pub(crate) struct Order {
+    pub(crate) number: u32,
 }
 
 /// What was worked on, and how often.
-type Seen = Arc<Mutex<BTreeMap<u32, u64>>>;
+pub(crate) type Seen = Arc<Mutex<BTreeMap<u32, u64>>>;
 
-fn note(seen: &Seen, number: u32) -> usize {
+pub(crate) fn note(seen: &Seen, number: u32) -> usize {
     let mut seen = seen.lock().expect("no test panics with it");
     *seen.entry(number).or_default() += 1;
     seen.len()
 }
 
-fn count(seen: &Seen) -> usize {
+pub(crate) fn count(seen: &Seen) -> usize {
     seen.lock().expect("no test panics with it").len()
 }
 
-fn worker(pool: &Pool, consumer: &str) -> Worker {
+pub(crate) fn worker(pool: &Pool, consumer: &str) -> Worker {
     Worker::new(pool, "orders", "shop", consumer).claim_after(Duration::from_millis(60))
 }
 
-async fn add(pool: &Pool, numbers: std::ops::Range<u32>) -> Result<()> {
+/// What a worker comes to, which takes much less time.
+pub(crate) async fn soon<F: Future>(work: F) -> F::Output {
+    let outcome = tokio::time::timeout(Duration::from_secs(60), work).await;
+    outcome.expect("it comes to its end")
+}
+
+pub(crate) async fn add(pool: &Pool, numbers: std::ops::Range<u32>) -> Result<()> {
     pool.pipeline_each(numbers, |cmd, number| {
         cmd.xadd("orders", "*", Order { number })
     })
@@ -181,38 +188,6 @@ async fn what_a_dead_worker_held_is_taken_over(bench: Bench) -> Result<()> {
     Ok(())
 }
 
-async fn a_stop_finishes_the_entry_in_hand_and_gives_back_the_rest(bench: Bench) -> Result<()> {
-    let pool = bench.pool().await;
-    add(&pool, 0..10).await?;
-    let stop = Arc::new(Notify::new());
-    let long = Duration::from_secs(3_600);
-    let tally = worker(&pool, "one")
-        .claim_after(long)
-        .run_until(stop.notified(), |_: Job<Order>| {
-            stop.notify_one();
-            async {
-                tokio::time::sleep(Duration::from_millis(30)).await;
-                Ok::<(), String>(())
-            }
-        })
-        .await?;
-    assert_eq!((tally.done, tally.failed), (1, 0));
-    assert_eq!(pool.xpending("orders", "shop").await?.count, 9);
-    let (seen, all) = (Seen::default(), Arc::new(Notify::new()));
-    let work =
-        worker(&pool, "two")
-            .claim_after(long)
-            .run_until(all.notified(), |job: Job<Order>| {
-                if note(&seen, job.fields.number) == 9 {
-                    all.notify_one();
-                }
-                async { Ok::<(), String>(()) }
-            });
-    let tally = tokio::time::timeout(Duration::from_secs(5), work).await;
-    assert_eq!(tally.expect("they are there at once")?.claimed, 9);
-    Ok(())
-}
-
 async fn nothing_is_pending_where_delivery_acknowledges(bench: Bench) -> Result<()> {
     let pool = bench.pool().await;
     add(&pool, 0..5).await?;
@@ -228,6 +203,44 @@ async fn nothing_is_pending_where_delivery_acknowledges(bench: Bench) -> Result<
         .await?;
     assert_eq!(tally.failed, 5);
     assert_eq!(pool.xpending("orders", "shop").await?.count, 0);
+    Ok(())
+}
+
+async fn what_was_pending_before_is_acknowledged_when_it_is_taken_over(bench: Bench) -> Result<()> {
+    let pool = bench.pool().await;
+    add(&pool, 0..3).await?;
+    pool.xgroup_create("orders", "shop", "0").await?;
+    let read = pool.xreadgroup::<Order>("shop", "dead", [("orders", ">")]);
+    read.await?.expect("they are there");
+    let (seen, all) = (Seen::default(), Arc::new(Notify::new()));
+    let work = worker(&pool, "one")
+        .acknowledge(Acknowledge::OnDelivery)
+        .run_until(all.notified(), |job: Job<Order>| {
+            if note(&seen, job.fields.number) == 3 {
+                all.notify_one();
+            }
+            async { Ok::<(), String>(()) }
+        });
+    assert_eq!(soon(work).await?.claimed, 3);
+    assert_eq!(pool.xpending("orders", "shop").await?.count, 0);
+    Ok(())
+}
+
+async fn a_handle_that_was_closed_ends_its_worker(bench: Bench) -> Result<()> {
+    let pool = bench.pool().await;
+    let working = tokio::spawn({
+        let worker = worker(&pool, "one").claim_after(Duration::from_secs(3_600));
+        async move {
+            let never = std::future::pending::<()>();
+            let work = |_: Job<Order>| async { Ok::<(), String>(()) };
+            worker.run_until(never, work).await
+        }
+    });
+    crate::support::blocked(&bench, 1).await?;
+    let _closed = pool.close().within(Duration::ZERO).await;
+    let outcome = soon(working).await.expect("the task does not panic");
+    let error = outcome.expect_err("it cannot go on");
+    assert!(matches!(error.kind(), ErrorKind::Closed), "{error}");
     Ok(())
 }
 

@@ -195,6 +195,11 @@ impl<'h> Repeated<'h> {
         &self.host
     }
 
+    /// Whether a command is on its way.
+    pub(crate) fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
     /// A command that was not issued yet; the first poll does it.
     #[must_use]
     pub fn new(host: Host<'h>) -> Self {

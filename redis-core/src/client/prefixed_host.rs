@@ -55,8 +55,12 @@ impl Issue for PrefixedHost<'_> {
 
     fn walk(&self, first: &Args) -> Option<Box<dyn Walk>> {
         let mut first = first.again();
-        let names = ReplyNames::of(&first, &self.prefix)?;
+        let names = ReplyNames::of(&first, &self.prefix);
         first.put_prefix(&self.prefix);
+        if first.is_spoilt() {
+            // It fails with the reason when it is issued.
+            return None;
+        }
         let walk = self.host.walk(&first)?;
         Some(Box::new(PrefixedWalk {
             walk,
@@ -74,18 +78,21 @@ impl Issue for PrefixedHost<'_> {
     }
 }
 
-/// The pages of a scan for names with a prefix.
+/// The pages of a scan with a prefix.
 struct PrefixedWalk {
     walk: Box<dyn Walk>,
-    names: ReplyNames,
+    /// The names in the pages, if there are any: fields and members are none.
+    names: Option<ReplyNames>,
     prefix: Arc<Prefix>,
 }
 
 impl Walk for PrefixedWalk {
     fn poll_page(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame>>> {
         let page = ready!(self.walk.poll_page(cx));
-        let page = page.map(|page| self.names.leave_page(page?, &self.prefix));
-        Poll::Ready(page)
+        Poll::Ready(match &self.names {
+            Some(names) => page.map(|page| names.leave_page(page?, &self.prefix)),
+            None => page,
+        })
     }
 
     fn cursor(&self, again: bool) -> Option<String> {

@@ -63,6 +63,40 @@ pub fn element<'a, T>(
     at(name.as_bytes(), filled)
 }
 
+/// Decodes a list of structs that are arrays: an array for each; or, if each has exactly `width` elements, all of them one after
+/// another, as RESP2 sends them.
+///
+/// # Errors
+/// The reply does not fit.
+pub fn rows<T: FromRedis>(
+    reply: &Reply<'_>,
+    width: usize,
+    is_exact: bool,
+    put: &mut impl FnMut(T) -> Result<(), DecodeError>,
+) -> Result<(), DecodeError> {
+    let mut elements = reply
+        .elements()
+        .ok_or_else(|| DecodeError::expected("an array", reply))?;
+    let is_nested = matches!(elements.clone().next(), Some(Reply::Array(_)));
+    let is_flat = is_exact && !is_nested && (width == 2 || !matches!(reply, Reply::Map(_)));
+    if is_flat && elements.len() % width != 0 {
+        let groups = format_args!("elements in groups of {width}");
+        return Err(DecodeError::expected(groups, reply));
+    }
+    for index in 0.. {
+        let row = if is_flat && elements.len() > 0 {
+            Reply::Array(elements.take_group(width))
+        } else if let Some(row) = elements.next() {
+            row
+        } else {
+            break;
+        };
+        let row = T::from_redis(row).and_then(&mut *put);
+        row.map_err(|error| error.at_index(index))?;
+    }
+    Ok(())
+}
+
 #[cold]
 fn twice() -> DecodeError {
     DecodeError::new("the field comes twice")

@@ -48,6 +48,14 @@ pub trait ToArg {
     /// The value cannot be sent, such as NaN. The command then fails with this error, and nothing of it is sent.
     fn write_arg(&self, out: &mut ArgWriter<'_>) -> Result<(), ArgError>;
 
+    /// Whether a command with this value must not be sent twice, even if its row says that it may: a time at which the key is deleted
+    /// at once.
+    #[doc(hidden)]
+    #[inline]
+    fn once_only(&self) -> bool {
+        false
+    }
+
     /// The bytes of a slice that is one argument. `None` for every type except `u8`; other slices are one argument
     /// for each value.
     #[doc(hidden)]
@@ -74,6 +82,11 @@ impl<T: ToArg + ?Sized> ToArg for &T {
     #[inline]
     fn write_arg(&self, out: &mut ArgWriter<'_>) -> Result<(), ArgError> {
         (**self).write_arg(out)
+    }
+
+    #[inline]
+    fn once_only(&self) -> bool {
+        (**self).once_only()
     }
 }
 

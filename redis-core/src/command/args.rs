@@ -14,6 +14,7 @@
 //! - `reuse`: a command that is sent in another form: with another cursor, with the text of its script
 //! - `slots`: the slots of its keys, computed while they are written
 //! - `spare`: the memory of finished commands, for later ones
+//! - `spoilt`: the error of a command that cannot be sent
 
 use std::fmt;
 use std::time::Duration;
@@ -39,6 +40,7 @@ mod prefixed;
 mod reuse;
 mod slots;
 mod spare;
+mod spoilt;
 mod wait;
 
 pub use lists::ToArgs;
@@ -63,7 +65,7 @@ pub struct Args {
     noted: Noted,
     /// The options that came later than the command, a bit for each: see [`CommandInfo::newer`].
     needed: u32,
-    /// Whether an option makes the command unsafe to repeat.
+    /// Whether an option or an argument makes the command unsafe to repeat.
     once_only: bool,
     /// Whether what is written now may have to be moved or read again, so that all of it has to lie in the buffer.
     moves: bool,
@@ -103,15 +105,9 @@ struct Part {
     byte: usize,
 }
 
-/// The error of a command. Clones of the command do not get a copy.
+/// The error of a command, until it is taken: it cannot be copied. The command stays spoilt without it, and so does each copy.
 #[derive(Debug)]
 struct Spoilt(Option<Error>);
-
-impl Clone for Spoilt {
-    fn clone(&self) -> Self {
-        Self(None)
-    }
-}
 
 /// A long value that is not copied into the bytes, and its place there.
 #[derive(Clone)]
@@ -259,13 +255,6 @@ impl Args {
         rare.timeout = timeout;
     }
 
-    /// Makes the command fail with this error when it is executed, unless it has an error already.
-    pub fn refuse(&mut self, error: Error) {
-        if !self.is_spoilt() {
-            self.rare_mut().error = Some(Spoilt(Some(error)));
-        }
-    }
-
     /// Writes one argument of a list; for implementations of [`ToArgs`].
     #[inline]
     pub fn item<A: ToArg + ?Sized>(&mut self, value: &A) {
@@ -274,18 +263,26 @@ impl Args {
         }
     }
 
-    /// Writes one argument, unless the command cannot be sent anyway.
+    /// Writes one argument, unless the command cannot be sent anyway. Of one that fails nothing stays, so that the command is whole
+    /// without it.
     #[inline]
     fn write_one<A: ToArg + ?Sized>(&mut self, value: &A) -> Result<(), ArgError> {
         if self.is_spoilt() {
             return Ok(());
         }
+        let start = self.bytes.len();
         let mut out = ArgWriter::new(&mut self.bytes, !self.moves);
-        value.write_arg(&mut out)?;
+        if let Err(reason) = value.write_arg(&mut out) {
+            self.bytes.truncate(start);
+            return Err(reason);
+        }
         let (len, shared) = out.finish();
         self.words += 1;
+        if value.once_only() && !self.info.readonly {
+            self.once_only = true;
+        }
         if len >= SHARE {
-            return self.note_long(len, shared);
+            return self.note_long(start, len, shared);
         }
         Ok(())
     }
@@ -308,7 +305,7 @@ impl Args {
         self.rare.as_ref()?.block
     }
 
-    /// Marks the command as unsafe to send twice because of an option, such as NX on SET.
+    /// Marks the command as unsafe to send twice because of an option, such as NX on SET, or of an argument.
     pub fn once_only(&mut self) {
         self.once_only = true;
     }
@@ -359,12 +356,6 @@ impl Args {
         } else {
             CommandName::from(self.info.name)
         }
-    }
-
-    /// Takes the error of the command, with the name of the command added.
-    pub(crate) fn take_error(&mut self) -> Option<Error> {
-        let Spoilt(error) = self.rare.as_mut()?.error.take()?;
-        error.map(|error| error.of_command(self.name()))
     }
 
     /// The most bytes that [`Args::write_to`] appends.
@@ -436,15 +427,17 @@ impl Args {
         self.rare.get_or_insert_default()
     }
 
-    #[inline]
-    pub(super) fn is_spoilt(&self) -> bool {
-        self.rare.as_ref().is_some_and(|rare| rare.error.is_some())
-    }
-
-    /// Notes a long argument that was just written, and the part of it that is shared.
+    /// Notes a long argument that was just written, from `start` on, and the part of it that is shared.
     #[cold]
-    fn note_long(&mut self, len: usize, shared: Option<Bytes>) -> Result<(), ArgError> {
+    fn note_long(
+        &mut self,
+        start: usize,
+        len: usize,
+        shared: Option<Bytes>,
+    ) -> Result<(), ArgError> {
         if len > MAX_ARGUMENT {
+            self.bytes.truncate(start);
+            self.words -= 1;
             return Err(ArgError::new(format!(
                 "{len} bytes are more than the {MAX_ARGUMENT} that a server takes"
             )));
@@ -455,19 +448,6 @@ impl Args {
             self.rare_mut().shared.push(Splice { at, bytes });
         }
         Ok(())
-    }
-
-    /// Writes what `write` writes. An error that is noted meanwhile gets `name` as the name of the argument.
-    #[inline(always)]
-    pub(super) fn named(&mut self, name: &'static str, write: impl FnOnce(&mut Self)) {
-        let spoilt = self.is_spoilt();
-        write(self);
-        if !spoilt
-            && let Some(rare) = &mut self.rare
-            && let Some(Spoilt(error)) = &mut rare.error
-        {
-            *error = error.take().map(|error| error.of_argument(name));
-        }
     }
 
     /// The place where the next word begins: its byte, and its number.

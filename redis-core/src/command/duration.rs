@@ -4,6 +4,9 @@
 //! Integers are in the unit that the type names. A time to live is not negative, except for EXPIRE and PEXPIRE, which
 //! then delete the key ([`SignedSeconds`], [`SignedMilliseconds`]). A [`Duration`] is never cut: if it is not a whole
 //! number of the unit, it is refused. Only the time that a command blocks is rounded up to a millisecond.
+//!
+//! A time to live of 0 or less, and a moment that has passed, delete the key at once. A second time it would not be there, so
+//! a command with such a time is not sent again after a lost connection.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -18,7 +21,7 @@ type Number = Result<i64, ArgError>;
 const TOO_LONG: ArgError = ArgError::fixed("this is a longer time than a server can hold");
 
 macro_rules! numbers {
-    ($($(#[$doc:meta])* $name:ident($check:expr);)*) => {$(
+    ($($(#[$doc:meta])* $name:ident($check:expr, $deletes:expr);)*) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub struct $name(Number);
@@ -29,6 +32,10 @@ macro_rules! numbers {
             fn write_arg(&self, out: &mut ArgWriter<'_>) -> Result<(), ArgError> {
                 out.integer(self.0.clone()?);
                 Ok(())
+            }
+
+            fn once_only(&self) -> bool {
+                self.0.as_ref().copied().is_ok_and($deletes)
             }
         }
 
@@ -54,20 +61,33 @@ numbers! {
     /// A time to live in whole seconds: an integer or a [`Duration`].
     ///
     /// A `Duration` with a fraction of a second is refused; use the method for milliseconds.
-    Seconds(not_negative);
+    Seconds(not_negative, is_over);
     /// A time to live in whole seconds that may be negative, which deletes the key: an integer or a [`Duration`].
-    SignedSeconds(Ok);
+    SignedSeconds(Ok, is_over);
     /// A time to live in whole milliseconds: an integer or a [`Duration`].
     ///
     /// A `Duration` with a fraction of a millisecond is refused.
-    Milliseconds(not_negative);
+    Milliseconds(not_negative, is_over);
     /// A time to live in whole milliseconds that may be negative, which deletes the key: an integer or a [`Duration`].
-    SignedMilliseconds(Ok);
+    SignedMilliseconds(Ok, is_over);
     /// A moment in seconds since 1970: an integer, or a [`SystemTime`], which is rounded up to the next second.
-    UnixSeconds(Ok);
+    UnixSeconds(Ok, |moment| may_have_passed(moment, 1));
     /// A moment in milliseconds since 1970: an integer, or a [`SystemTime`], which is rounded up to the next
     /// millisecond.
-    UnixMilliseconds(Ok);
+    UnixMilliseconds(Ok, |moment| may_have_passed(moment, 1_000));
+}
+
+/// Whether a time to live deletes the key at once.
+fn is_over(time: i64) -> bool {
+    time <= 0
+}
+
+/// Whether a moment deletes the key at once. The clock of the server may be ahead, and the command may wait.
+fn may_have_passed(moment: i64, units_per_second: i64) -> bool {
+    const DOUBT_SECONDS: i64 = 60;
+    let unit = 1_000_000_000 / units_per_second.unsigned_abs();
+    let now = since_1970(SystemTime::now(), unit.into());
+    now.is_ok_and(|now| moment.saturating_sub(DOUBT_SECONDS * units_per_second) <= now)
 }
 
 macro_rules! from_durations {

@@ -229,6 +229,16 @@ impl<'a> Elements<'a> {
         self.len().min(affordable.max(ALWAYS_AFFORDABLE))
     }
 
+    /// Takes this many elements off, or all that there are.
+    pub(crate) fn take_group(&mut self, count: usize) -> Self {
+        let group = Self {
+            remaining: self.remaining.min(count as u64),
+            ..self.clone()
+        };
+        self.by_ref().take(count).for_each(drop);
+        group
+    }
+
     /// The next element, if it is a short string. The compiler then knows that it is nothing else, which it does not
     /// know of an element from [`Iterator::next`].
     #[inline]

@@ -25,6 +25,7 @@ use crate::request::IntoRequest;
 pub(crate) mod repeat;
 mod rows;
 
+use repeat::sent_already;
 pub use rows::{RowStream, Rows};
 
 /// Where a scan goes on: 0 is the beginning; anything else comes from a scan that got so far.
@@ -157,7 +158,7 @@ impl<T: FromRedis> ScanPage for (u64, Vec<T>) {
     fn stream<'h>(command: Option<(Host<'h>, Args)>) -> ScanStream<'h, T> {
         match command {
             Some((host, args)) => ScanStream::new(host, args),
-            None => ScanStream::over(),
+            None => ScanStream::of(Pages::Failed(Some(sent_already()), None)),
         }
     }
 }
@@ -169,6 +170,11 @@ impl<T: FromRedis> ScanPage for (u64, Vec<T>) {
 ///
 /// The servers promise to find every element that is there from the beginning to the end of the scan. An element may
 /// be found more than once; [`distinct`](Self::distinct) yields it once.
+///
+/// A cursor means something only to the process that gave it. On a [`Connection`](crate::Connection) or a
+/// [`Pool`](crate::Pool) the stream goes on with it after a lost connection, because in most cases the same process answers. If
+/// the server was restarted meanwhile, or another one has taken its place, elements may be missed; events of the connection
+/// ([`ConnectionEvent`](crate::ConnectionEvent)) tell. A scan over a cluster notices this.
 ///
 /// # On a cluster
 ///
@@ -184,7 +190,7 @@ impl<T: FromRedis> ScanPage for (u64, Vec<T>) {
 /// server can read the cursor of another. Their cursors are of use as long as the key stays where it is.
 #[must_use = "a stream does nothing until it is polled"]
 pub struct ScanStream<'h, T> {
-    pages: Option<Pages<'h>>,
+    pages: Pages<'h>,
     page: std::vec::IntoIter<T>,
     is_new: Option<IsNew<'h, T>>,
 }
@@ -195,8 +201,8 @@ enum Pages<'h> {
     Server(ServerPages<'h>),
     /// All primaries of a cluster.
     Cluster(CommandName, Box<dyn Walk>),
-    /// Nothing comes any more, because of a failure.
-    Failed(Option<Cursor>),
+    /// Nothing comes any more, because of this error; `None` once it was told. A later scan can go on from the cursor.
+    Failed(Option<Error>, Option<Cursor>),
 }
 
 /// The pages of one server.
@@ -224,20 +230,20 @@ impl<T> std::fmt::Debug for ScanStream<'_, T> {
 }
 
 impl<'h, T> ScanStream<'h, T> {
-    fn new(host: Host<'h>, command: Args) -> Self {
-        let pages = match host.walk(&command) {
+    fn new(host: Host<'h>, mut command: Args) -> Self {
+        if let Some(error) = command.take_error() {
+            let cursor = command.cursor_text().map(Cursor::from);
+            return Self::of(Pages::Failed(Some(error), Some(cursor.unwrap_or_default())));
+        }
+        Self::of(match host.walk(&command) {
             Some(walk) => Pages::Cluster(command.name(), walk),
             None => Pages::Server(ServerPages::new(host, command)),
-        };
-        Self {
-            pages: Some(pages),
-            ..Self::over()
-        }
+        })
     }
 
-    fn over() -> Self {
+    fn of(pages: Pages<'h>) -> Self {
         Self {
-            pages: None,
+            pages,
             page: Vec::new().into_iter(),
             is_new: None,
         }
@@ -270,11 +276,11 @@ impl<'h, T> ScanStream<'h, T> {
     #[must_use]
     pub fn cursor(&self) -> Option<Cursor> {
         let again = self.page.len() > 0;
-        match self.pages.as_ref()? {
+        match &self.pages {
             Pages::Server(pages) if again => Some(pages.current.into()),
             Pages::Server(pages) => pages.next.map(Cursor::from),
             Pages::Cluster(_, walk) => walk.cursor(again).map(Cursor::from),
-            Pages::Failed(cursor) => cursor.clone(),
+            Pages::Failed(_, cursor) => cursor.clone(),
         }
     }
 }
@@ -292,7 +298,7 @@ impl<'h> ServerPages<'h> {
 
     /// The elements of the next page; `None` at the end.
     fn poll<T: FromRedis>(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Vec<T>>>> {
-        let (command, Some(next)) = (&mut self.command, self.next) else {
+        let (command, Some(next)) = (&self.command, self.next) else {
             return Poll::Ready(None);
         };
         let page = ready!(self.commands.poll(cx, || command_at(command, next)));
@@ -306,15 +312,12 @@ impl<'h> ServerPages<'h> {
     }
 }
 
-fn command_at(command: &mut Args, cursor: u64) -> Result<Args> {
-    if let Some(error) = command.take_error() {
-        return Err(error);
-    }
+fn command_at(command: &Args, cursor: u64) -> Result<Args> {
     if let Some(text) = command.cursor_text()
         && command.cursor().is_none()
     {
         return Err(Error::usage(format!(
-            "`{text}` is the cursor of a scan over a cluster, or none at all; a single server goes on from a number"
+            "`{text}` is the cursor of a scan over a cluster, or none at all; a scan of one server, or of one key, goes on from a number"
         )));
     }
     command.at_cursor(cursor).ok_or_else(|| {
@@ -350,14 +353,14 @@ impl<T: FromRedis> ScanStream<'_, T> {
 
     fn poll_page(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Vec<T>>>> {
         match &mut self.pages {
-            Some(Pages::Server(pages)) => pages.poll(cx),
-            Some(Pages::Cluster(name, walk)) => {
+            Pages::Server(pages) => pages.poll(cx),
+            Pages::Cluster(name, walk) => {
                 let page = ready!(walk.poll_page(cx));
                 let decoded = page.map(|page| page.and_then(|frame| frame.decode()));
                 let named = |error: Error| error.of_command(name.clone());
                 Poll::Ready(decoded.map(|page| page.map_err(named)))
             }
-            Some(Pages::Failed(_)) | None => Poll::Ready(None),
+            Pages::Failed(error, _) => Poll::Ready(error.take().map(Err)),
         }
     }
 }
@@ -377,7 +380,7 @@ impl<T: FromRedis> Stream for ScanStream<'_, T> {
                 None => return Poll::Ready(None),
                 Some(Ok(page)) => this.page = page.into_iter(),
                 Some(Err(error)) => {
-                    this.pages = Some(Pages::Failed(this.cursor()));
+                    this.pages = Pages::Failed(None, this.cursor());
                     return Poll::Ready(Some(Err(error)));
                 }
             }

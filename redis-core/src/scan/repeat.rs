@@ -32,6 +32,7 @@ pub trait IntoRepeat: IntoRequest + Sized {
         let command = self.into_request().into_parts();
         Repeat {
             command: command.map(|(sink, args)| (Repeated::new(sink.into_host()), *args)),
+            has_ended: false,
             pause: Pause::default(),
             item: std::marker::PhantomData,
         }
@@ -55,14 +56,18 @@ impl<T: FromRedis> Awaited for Option<T> {
     type Item = T;
 }
 
-/// The replies to a blocking command that is sent again and again, as a [`Stream`] that does not end.
+/// The replies to a blocking command that is sent again and again, as a [`Stream`] that does not end. Only if the command had been
+/// [sent](crate::Request::send) before, there is one error and then nothing.
 ///
 /// An error is an item too. If it is polled again, the stream pauses and goes on; after several failures in a row the
 /// pauses get longer. You can drop the future of `next`, as in `select!`: what arrives is kept for the next call.
 /// Dropping the stream ends the command in flight.
 #[must_use = "a stream does nothing until it is polled"]
 pub struct Repeat<'h, T> {
+    /// `None` if it had been sent before.
     command: Option<(Repeated<'h>, Args)>,
+    /// Whether it was told that there is no command.
+    has_ended: bool,
     pause: Pause,
     item: std::marker::PhantomData<fn() -> T>,
 }
@@ -83,13 +88,24 @@ impl<T: FromRedis> Repeat<'_, T> {
     pub async fn next(&mut self) -> Result<T> {
         match std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await {
             Some(item) => item,
-            None => Err(sent_already()),
+            None => self.ended().await,
         }
+    }
+
+    /// The error again, after a pause: whoever takes it for one that passes is not to keep a thread busy.
+    async fn ended(&mut self) -> Result<T> {
+        std::future::poll_fn(|cx| self.pause.poll(cx)).await;
+        let error = sent_already();
+        self.pause.failed(&error);
+        Err(error)
     }
 }
 
-fn sent_already() -> Error {
-    Error::usage("this command had been sent before it was turned into a stream")
+/// The error of a command that is no use for a stream any more.
+pub(super) fn sent_already() -> Error {
+    Error::usage(
+        "this command had been sent before it was turned into a stream, so its reply is lost; call `stream` or `repeat` without `send`",
+    )
 }
 
 impl<T: FromRedis> Stream for Repeat<'_, T> {
@@ -98,7 +114,8 @@ impl<T: FromRedis> Stream for Repeat<'_, T> {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<T>>> {
         let this = &mut *self;
         let Some((running, command)) = &mut this.command else {
-            return Poll::Ready(Some(Err(sent_already())));
+            let told_before = std::mem::replace(&mut this.has_ended, true);
+            return Poll::Ready((!told_before).then(|| Err(sent_already())));
         };
         ready!(this.pause.poll(cx));
         loop {
@@ -109,7 +126,7 @@ impl<T: FromRedis> Stream for Repeat<'_, T> {
                     .map_err(|error| error.of_command(command.name()))
             });
             match item {
-                Ok(None) => {}
+                Ok(None) => this.pause.succeeded(),
                 Ok(Some(item)) => {
                     this.pause.succeeded();
                     return Poll::Ready(Some(Ok(item)));
@@ -125,9 +142,6 @@ impl<T: FromRedis> Stream for Repeat<'_, T> {
 
 fn again(command: &mut Args) -> Result<Args> {
     if let Some(error) = command.take_error() {
-        command.refuse(Error::usage(
-            "an argument cannot be sent, as the first error said",
-        ));
         return Err(error);
     }
     if command.block_limit().is_none() {
@@ -168,5 +182,56 @@ impl Pause {
             self.failures = self.failures.saturating_add(1);
             self.timer = Some(Box::pin(sleep(pause)));
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::client::host::{Call, Host, Issue};
+    use crate::command::{CommandInfo, Keys, Timeout, command_info};
+    use crate::reply::Frame;
+
+    static BLPOP: CommandInfo = command_info!("BLPOP");
+
+    /// Gives these replies, and then fails the test.
+    #[derive(Debug)]
+    struct Script(Mutex<VecDeque<&'static str>>);
+
+    impl Issue for Script {
+        fn issue(&self, _args: Box<Args>) -> Call<'_> {
+            let reply = self.0.lock().unwrap().pop_front().unwrap();
+            Box::pin(std::future::ready(Ok(Frame::parse(reply).unwrap())))
+        }
+
+        fn cast(&self, _args: Box<Args>) {}
+    }
+
+    fn repeat(replies: &[&'static str]) -> Repeat<'static, String> {
+        let script = Script(Mutex::new(replies.iter().copied().collect()));
+        let mut args = Args::new(&BLPOP, Keys::Ignored);
+        args.block(&Timeout::from(1));
+        Repeat {
+            command: Some((Repeated::new(Host::new(Arc::new(script))), args)),
+            has_ended: false,
+            pause: Pause::default(),
+            item: std::marker::PhantomData,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failures_with_a_wait_between_them_are_not_in_a_row() {
+        let (failure, nothing) = ("-ERR it failed\r\n", "$-1\r\n");
+        let mut jobs = repeat(&[failure, failure, nothing, failure, "$1\r\na\r\n"]);
+        for failures in [1, 2, 1] {
+            jobs.next().await.unwrap_err();
+            assert_eq!(jobs.pause.failures, failures);
+        }
+        assert_eq!(jobs.next().await.unwrap(), "a");
+        assert_eq!(jobs.pause.failures, 0);
     }
 }

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use futures_core::Stream;
 
 use super::ScanPage;
+use super::repeat::sent_already;
 use crate::client::host::{Host, Repeated};
 use crate::codec::Name;
 use crate::command::Args;
@@ -45,10 +46,12 @@ impl<P: Rows> ScanPage for (P, u64) {
 /// The server keeps the cursor and moves it, so each page can be read only once. If you drop the stream before its
 /// end, the cursor is deleted, because servers keep a limited number of them. To go on later, or elsewhere, take the
 /// stream apart with [`detach`](Self::detach). After an error the cursor stays on the server, which deletes it if it
-/// is not read for long enough (`MAXIDLE`).
+/// is not read for long enough (`MAXIDLE`). The same holds if you drop the stream while it waits for its first page.
 #[must_use = "a stream does nothing until it is polled"]
 pub struct RowStream<'h, T> {
     pages: Option<Repeated<'h>>,
+    /// Why there are no pages, until it is told.
+    failure: Option<Error>,
     progress: Option<Progress>,
     page: std::vec::IntoIter<T>,
     warnings: Vec<Name>,
@@ -100,9 +103,11 @@ impl<T> std::fmt::Debug for RowStream<'_, T> {
 
 impl<'h, T> RowStream<'h, T> {
     fn new<P: Rows<Row = T>>(command: Option<(Host<'h>, Args)>) -> Self {
+        let failure = command.is_none().then(sent_already);
         let (host, first) = command.unzip();
         Self {
             pages: host.map(|host| Repeated::new(host.on_one_server())),
+            failure,
             progress: first.map(|first| Progress {
                 has_begun: false,
                 cursor: first.cursor(),
@@ -128,17 +133,6 @@ impl<'h, T> RowStream<'h, T> {
     #[must_use]
     pub fn warnings(&self) -> &[Name] {
         &self.warnings
-    }
-
-    /// Takes the stream apart and leaves the cursor on the server. Returns the rows that were fetched and not
-    /// yielded, and the cursor for FT.CURSOR READ.
-    #[must_use = "the rows would be lost"]
-    pub fn detach(mut self) -> (Vec<T>, Option<u64>) {
-        let rows = std::mem::take(&mut self.page).collect();
-        (
-            rows,
-            self.progress.take().and_then(|progress| progress.cursor),
-        )
     }
 }
 
@@ -168,9 +162,47 @@ impl<T: FromRedis> RowStream<'_, T> {
         Ok(all)
     }
 
+    /// Takes the stream apart and leaves the cursor on the server. Returns the rows that were fetched and not
+    /// yielded, and the cursor for FT.CURSOR READ.
+    ///
+    /// If a page is on its way, because a call of [`next`](Self::next) was dropped, this waits for it: nobody can read its rows
+    /// again.
+    ///
+    /// # Errors
+    /// The failure of the command that reads that page.
+    #[must_use = "the rows would be lost"]
+    pub async fn detach(mut self) -> Result<(Vec<T>, Option<u64>)> {
+        let is_awaited = self.pages.as_ref().is_some_and(Repeated::is_running);
+        if is_awaited || self.failure.is_some() {
+            match std::future::poll_fn(|cx| self.poll_page(cx)).await {
+                Some(Ok(page)) => self.take(page),
+                Some(Err(error)) => return Err(self.end(error)),
+                None => {}
+            }
+        }
+        let rows = std::mem::take(&mut self.page).collect();
+        let cursor = self.progress.take().and_then(|progress| progress.cursor);
+        Ok((rows, cursor))
+    }
+
+    /// Takes a page that has come.
+    fn take(&mut self, page: Page<T>) {
+        self.page = page.rows.into_iter();
+        self.warnings.extend(page.warnings);
+        if let Some(progress) = &mut self.progress {
+            progress.advance(page.cursor);
+        }
+    }
+
+    /// Ends it with an error, so that the cursor stays on the server.
+    fn end(&mut self, error: Error) -> Error {
+        self.pages = None;
+        error
+    }
+
     fn poll_page(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Page<T>>>> {
         let (Some(pages), Some(progress)) = (&mut self.pages, &mut self.progress) else {
-            return Poll::Ready(None);
+            return Poll::Ready(self.failure.take().map(Err));
         };
         if progress.is_over() {
             return Poll::Ready(None);
@@ -219,17 +251,8 @@ impl<T: FromRedis> Stream for RowStream<'_, T> {
             }
             match ready!(this.poll_page(cx)) {
                 None => return Poll::Ready(None),
-                Some(Ok(page)) => {
-                    this.page = page.rows.into_iter();
-                    this.warnings.extend(page.warnings);
-                    if let Some(progress) = &mut this.progress {
-                        progress.advance(page.cursor);
-                    }
-                }
-                Some(Err(error)) => {
-                    this.pages = None;
-                    return Poll::Ready(Some(Err(error)));
-                }
+                Some(Ok(page)) => this.take(page),
+                Some(Err(error)) => return Poll::Ready(Some(Err(this.end(error)))),
             }
         }
     }

@@ -14,7 +14,8 @@
 //! - `blocking`, `watching`: what a socket is leased for
 //! - `changes`: real clusters that change under load that checks itself
 //! - `endurance`: load of every kind while failovers and moves repeat; a million operations if asked for
-//! - `scans`: scans over all primaries, also while slots move
+//! - `scans`: scans over all primaries, also while slots move; `keyed_scans`: scans of one key; `unsent_scans`: those that fail before
+//!   anything is sent
 //! - `telling`: what a cluster tells of itself
 //! - `tls`: clusters whose nodes speak TLS
 //! - `load`: tasks that go on while a cluster changes, and count what they did
@@ -33,6 +34,7 @@ mod chains;
 mod changes;
 mod channels;
 mod endurance;
+mod keyed_scans;
 mod keyspace;
 mod load;
 mod many;
@@ -50,4 +52,5 @@ mod telling;
 #[cfg(feature = "tls")]
 mod tls;
 mod transactions;
+mod unsent_scans;
 mod watching;

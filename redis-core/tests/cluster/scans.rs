@@ -17,7 +17,9 @@ use crate::support::*;
 pub(crate) static SCAN: CommandInfo = CommandInfo::new("SCAN", b"$4\r\nSCAN\r\n", 1)
     .readonly()
     .policies(RequestPolicy::Special, ResponsePolicy::Special);
-static HSCAN: CommandInfo = CommandInfo::new("HSCAN", b"$5\r\nHSCAN\r\n", 1).readonly();
+pub(crate) static HSCAN: CommandInfo = CommandInfo::new("HSCAN", b"$5\r\nHSCAN\r\n", 1).readonly();
+pub(crate) static SSCAN: CommandInfo = CommandInfo::new("SSCAN", b"$5\r\nSSCAN\r\n", 1).readonly();
+pub(crate) static ZSCAN: CommandInfo = CommandInfo::new("ZSCAN", b"$5\r\nZSCAN\r\n", 1).readonly();
 
 type Fields = Vec<(String, u64)>;
 

@@ -71,7 +71,7 @@ impl<'a> Field<'a> {
     /// The type inside an `Option`, recognised by its name. Only for JSON and functions, where no trait can
     /// tell.
     pub(super) fn option(&self) -> Option<&'a Type> {
-        let Type::Path(path) = self.ty else {
+        let Type::Path(path) = bare(self.ty) else {
             return None;
         };
         let last = path
@@ -86,5 +86,14 @@ impl<'a> Field<'a> {
             },
             _ => None,
         }
+    }
+}
+
+/// The type without parentheses and without the group that a `$t:ty` of a `macro_rules!` is in.
+fn bare(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => bare(&group.elem),
+        Type::Paren(paren) => bare(&paren.elem),
+        ty => ty,
     }
 }

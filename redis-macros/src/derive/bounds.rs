@@ -23,6 +23,12 @@ pub(super) fn require<'a>(
     }
 }
 
+/// Whether a type parameter is mentioned in the type.
+pub(super) fn is_generic(generics: &Generics, ty: &Type) -> bool {
+    let mut params = generics.type_params();
+    params.any(|param| mentions(ty.to_token_stream(), param))
+}
+
 fn mentions(tokens: TokenStream, param: &TypeParam) -> bool {
     tokens.into_iter().any(|token| match token {
         TokenTree::Ident(ident) => ident == param.ident,

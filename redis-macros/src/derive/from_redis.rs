@@ -18,7 +18,8 @@ pub(super) fn expand(item: &Item<'_>) -> TokenStream {
         }
         Shape::Row(fields) => {
             require_of_fields(&mut generics, fields);
-            by_fields(fields, take)
+            let (one, all) = (by_fields(fields, take), all_rows(fields));
+            quote!(#one #all)
         }
         Shape::Array(types) => {
             bounds::require(
@@ -58,9 +59,10 @@ fn implementation(ident: &Ident, generics: &Generics, body: &TokenStream) -> Tok
 }
 
 fn decoder(body: &TokenStream) -> TokenStream {
+    let reply = reply();
     quote! {
         fn from_redis(
-            reply: ::typedis::__core::Reply<'_>,
+            #reply: ::typedis::__core::Reply<'_>,
         ) -> ::core::result::Result<Self, ::typedis::__core::DecodeError> {
             #body
         }
@@ -131,6 +133,7 @@ fn by_fields(
 
 /// Goes through the pairs and decodes the values of known names.
 fn fill(fields: &[Field<'_>], slots: &Ident) -> TokenStream {
+    let reply = reply();
     let mut arms = fields
         .iter()
         .enumerate()
@@ -145,10 +148,10 @@ fn fill(fields: &[Field<'_>], slots: &Ident) -> TokenStream {
         })
         .peekable();
     if arms.peek().is_none() {
-        return quote!(let _ = &reply;);
+        return quote!(let _ = &#reply;);
     }
     quote! {
-        for pair in ::typedis::__core::derived::Fields::new(&reply)? {
+        for pair in ::typedis::__core::derived::Fields::new(&#reply)? {
             let (key, value) = pair?;
             let name = ::typedis::__core::derived::name(&key);
             let filled = match name {
@@ -162,7 +165,7 @@ fn fill(fields: &[Field<'_>], slots: &Ident) -> TokenStream {
 
 /// Takes the elements of an array one after another.
 fn take(fields: &[Field<'_>], slots: &Ident) -> TokenStream {
-    let elements = local("elements");
+    let (elements, reply) = (local("elements"), reply());
     let steps = fields
         .iter()
         .enumerate()
@@ -174,14 +177,52 @@ fn take(fields: &[Field<'_>], slots: &Ident) -> TokenStream {
             }
         });
     quote! {
-        let mut #elements = ::typedis::__core::derived::elements(&reply)?;
+        let mut #elements = ::typedis::__core::derived::elements(&#reply)?;
         #(#steps)*
     }
+}
+
+/// Decodes a list of structs that are arrays. RESP2 may send all their elements one after another, and they are told apart only if
+/// none of them may be missing.
+fn all_rows(fields: &[Field<'_>]) -> TokenStream {
+    let named: Vec<&Field<'_>> = fields.iter().filter(|field| field.is_named()).collect();
+    if named.is_empty() || named.iter().any(|field| may_be_missing(field)) {
+        return TokenStream::new();
+    }
+    let width = Literal::usize_unsuffixed(named.len());
+    // Of other types only the trait can tell.
+    let plain = named
+        .iter()
+        .filter(|field| matches!(field.source, Source::Plain));
+    let absent = plain.map(|field| {
+        let ty = field.ty;
+        quote!(::core::option::Option::is_none(&<#ty as ::typedis::__core::FromRedis>::absent()))
+    });
+    let is_exact = absent.reduce(|all, one| quote!(#all && #one));
+    let is_exact = is_exact.unwrap_or_else(|| quote!(true));
+    quote! {
+        fn decode_all(
+            reply: &::typedis::__core::Reply<'_>,
+            put: &mut impl ::core::ops::FnMut(Self) -> ::core::result::Result<(), ::typedis::__core::DecodeError>,
+        ) -> ::core::result::Result<(), ::typedis::__core::DecodeError> {
+            ::typedis::__core::derived::rows(reply, #width, #is_exact, put)
+        }
+    }
+}
+
+/// Whether the value of a field may be missing, as far as its name and attributes tell.
+fn may_be_missing(field: &Field<'_>) -> bool {
+    field.default.is_some() || field.option().is_some()
 }
 
 /// A variable name that cannot clash with the user's names.
 fn local(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
+}
+
+/// The reply that is decoded; a function of the user may have the same name.
+fn reply() -> Ident {
+    local("reply")
 }
 
 /// The function that decodes a field.
@@ -207,7 +248,7 @@ fn decode(field: &Field<'_>) -> TokenStream {
 
 /// Fills the slot of a field that the pairs did not fill.
 fn settle(field: &Field<'_>, slot: &TokenStream) -> TokenStream {
-    let (ty, name) = (field.ty, &field.name);
+    let (ty, name, reply) = (field.ty, &field.name, reply());
     let some = quote!(::core::option::Option::Some);
     let default = match &field.default {
         Some(Default::Path(path)) => quote!(#path),
@@ -216,7 +257,7 @@ fn settle(field: &Field<'_>, slot: &TokenStream) -> TokenStream {
     match &field.source {
         Source::Skip => quote!(#slot = #some(#default());),
         Source::Flatten => quote! {
-            #slot = #some(<#ty as ::typedis::__core::FromRedis>::from_redis(::core::clone::Clone::clone(&reply))?);
+            #slot = #some(<#ty as ::typedis::__core::FromRedis>::from_redis(::core::clone::Clone::clone(&#reply))?);
         },
         _ if field.default.is_some() => {
             quote!(::typedis::__core::derived::default(&mut #slot, #default);)
@@ -261,8 +302,9 @@ fn newtype(inner: &Type) -> TokenStream {
 
 /// The whole trait, by means of another type.
 fn as_another(other: &TokenStream, pattern: &TokenStream, value: &TokenStream) -> TokenStream {
+    let reply = reply();
     let decoder = decoder(&quote! {
-        let #pattern = <#other as ::typedis::__core::FromRedis>::from_redis(reply)?;
+        let #pattern = <#other as ::typedis::__core::FromRedis>::from_redis(#reply)?;
         ::core::result::Result::Ok(#value)
     });
     quote! {
@@ -298,8 +340,9 @@ fn word(variants: &[Variant<'_>]) -> TokenStream {
         quote!(#word => ::core::result::Result::Ok(Self::#ident),)
     });
     let names = variants.iter().map(|variant| &variant.name);
+    let reply = reply();
     decoder(&quote! {
-        match ::typedis::__core::derived::word(&reply)? {
+        match ::typedis::__core::derived::word(&#reply)? {
             #(#arms)*
             _ => ::core::result::Result::Err(::typedis::__core::derived::unknown_word(&[#(#names),*])),
         }

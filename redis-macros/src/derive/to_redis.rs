@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{DeriveInput, Generics, Ident, Index, Type, parse_quote};
+use syn::{DeriveInput, Generics, Ident, Index, Type, WherePredicate, parse_quote};
 
 use super::ast::{Field, Item, Shape, Source, Variant};
 use super::bounds;
@@ -15,8 +15,8 @@ pub(super) fn expand(item: &Item<'_>) -> TokenStream {
     match &item.shape {
         Shape::Map(fields) => {
             require_of_fields(&mut generics, fields);
-            let fields = fields.iter().map(field);
-            records(ident, &generics, &quote!(#(#fields)*))
+            let body = fields.iter().map(field);
+            records(ident, &generics, flattened(fields), &quote!(#(#body)*))
         }
         Shape::Row(_) => refused(item),
         Shape::Array(types) => {
@@ -58,7 +58,7 @@ pub(super) fn fallback(input: &DeriveInput) -> TokenStream {
 
 fn implementations(ident: &Ident, generics: &Generics) -> TokenStream {
     let body = quote!(::core::unreachable!());
-    let records = records(ident, generics, &body);
+    let records = records(ident, generics, [], &body);
     let argument = argument(ident, generics, &body);
     quote!(#records #argument)
 }
@@ -83,15 +83,32 @@ fn require_of_fields(generics: &mut Generics, fields: &[Field<'_>]) {
     );
 }
 
+/// The types whose fields are sent as those of the item.
+fn flattened<'a>(fields: &'a [Field<'a>]) -> impl Iterator<Item = &'a Type> {
+    let flattened = |field: &&Field<'_>| matches!(field.source, Source::Flatten);
+    fields.iter().filter(flattened).map(|field| field.ty)
+}
+
 /// Pairs of a name and a value; the name fits any column.
-fn records(ident: &Ident, generics: &Generics, body: &TokenStream) -> TokenStream {
+fn records<'a>(
+    ident: &Ident,
+    generics: &Generics,
+    flattened: impl IntoIterator<Item = &'a Type>,
+    body: &TokenStream,
+) -> TokenStream {
     let (_, arguments, _) = generics.split_for_impl();
     let mut with_column = generics.clone();
     with_column.params.push(parse_quote!(__Column));
-    with_column
-        .make_where_clause()
-        .predicates
-        .push(parse_quote!(&'static str: ::typedis::__core::Fits<__Column>));
+    let generic = flattened
+        .into_iter()
+        .filter(|ty| bounds::is_generic(generics, ty));
+    // Of the type and not of its parameters: what these need of it is not known here.
+    let whole = generic.map(
+        |ty| parse_quote!(#ty: ::typedis::__core::ToRecords<(__Column, ::typedis::__core::Text)>),
+    );
+    let predicates = &mut with_column.make_where_clause().predicates;
+    predicates.push(parse_quote!(&'static str: ::typedis::__core::Fits<__Column>));
+    predicates.extend::<Vec<WherePredicate>>(whole.collect());
     let (params, _, clause) = with_column.split_for_impl();
     quote! {
         #[automatically_derived]

@@ -90,9 +90,6 @@ impl Walk for KeyedScan {
             let running = match &mut self.running {
                 Some(running) => running,
                 idle => {
-                    if let Some(error) = self.first.take_error() {
-                        return Poll::Ready(Some(Err(error)));
-                    }
                     let Some(args) = self.first.at_cursor(cursor) else {
                         return Poll::Ready(Some(Err(strange())));
                     };

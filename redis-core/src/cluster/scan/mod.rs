@@ -32,12 +32,14 @@ use position::Position;
 use slot_set::SlotSet;
 use walk::Walker;
 
-/// The pages of a scan; `None` if the command is none.
+/// The pages of a scan; `None` if the command is none, or is one of a key with a cursor that no server has given.
 pub(super) fn walk(cluster: &Cluster, first: &Args) -> Option<Box<dyn Walk>> {
     first.cursor_text()?;
     match (first.info().request_policy, first.slots()) {
         (RequestPolicy::Special, Slots::None) => Some(Box::new(ClusterScan::new(cluster, first))),
-        (_, Slots::One(_)) => Some(Box::new(KeyedScan::new(cluster.clone(), first.again()))),
+        (_, Slots::One(_)) if first.cursor().is_some() => {
+            Some(Box::new(KeyedScan::new(cluster.clone(), first.again())))
+        }
         _ => None,
     }
 }

@@ -8,7 +8,7 @@ use crate::wire::encode::{self, Output};
 use crate::wire::outgoing::SHARE;
 
 impl Args {
-    /// A copy of the command, to be sent as it is. An error that it holds is not copied.
+    /// A copy of the command, to be sent as it is. If the command cannot be sent, neither can the copy.
     pub(crate) fn again(&self) -> Self {
         Self {
             info: self.info,
@@ -67,9 +67,10 @@ impl Args {
         self.item(cursor);
     }
 
-    /// Notes that a cursor comes next, if it stays in its place: that of one in an option is not tracked.
+    /// Notes that a cursor comes next, if it stays in its place: that of one in an option is not tracked. To a command that cannot be
+    /// sent, none is written.
     fn note_cursor(&mut self) {
-        if !self.moves {
+        if !self.moves && !self.is_spoilt() {
             self.rare_mut().cursor = u32::try_from(self.bytes.len()).ok();
         }
     }

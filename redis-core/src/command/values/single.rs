@@ -150,6 +150,11 @@ macro_rules! pointers {
             fn write_arg(&self, out: &mut ArgWriter<'_>) -> Result<(), ArgError> {
                 (**self).write_arg(out)
             }
+
+            #[inline]
+            fn once_only(&self) -> bool {
+                (**self).once_only()
+            }
         }
 
         pointers_to_lists!($pointer;);

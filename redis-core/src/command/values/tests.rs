@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::num::NonZero;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::command::command_info;
-use crate::command::duration::SignedSeconds;
+use crate::command::duration::{SignedMilliseconds, SignedSeconds};
 use crate::{
     Args, BlockLimit, BlockMilliseconds, CommandInfo, Keys, Milliseconds, Seconds, Text, Timeout,
     ToArg, ToArgs, ToRecords, UnixMilliseconds, UnixSeconds, each,
@@ -179,6 +179,47 @@ fn times_are_whole_units() {
         ],
         ["-1", "-1500"]
     );
+}
+
+#[test]
+fn a_time_that_deletes_at_once_is_not_sent_twice() {
+    static EXPIRE: CommandInfo = command_info!("EXPIRE").idempotent();
+    static READS: CommandInfo = command_info!("READS").readonly();
+    let repeats = |info: &'static CommandInfo, time: &dyn ToArg| {
+        let mut args = Args::new(info, Keys::Ignored);
+        args.arg("time", time);
+        args.is_idempotent()
+    };
+    let day = Duration::from_secs(86_400);
+    let (yesterday, tomorrow) = (SystemTime::now() - day, SystemTime::now() + day);
+    let at_once: [&dyn ToArg; 9] = [
+        &Seconds::from(0),
+        &Milliseconds::from(0),
+        &SignedSeconds::from(0),
+        &SignedSeconds::from(-1),
+        &SignedMilliseconds::from(i64::MIN),
+        &UnixSeconds::from(i64::MIN),
+        &UnixSeconds::from(yesterday),
+        &UnixMilliseconds::from(yesterday),
+        // The server's clock may be ahead.
+        &UnixMilliseconds::from(SystemTime::now() + Duration::from_secs(1)),
+    ];
+    for time in at_once {
+        assert!(!repeats(&EXPIRE, time));
+        assert!(!repeats(&EXPIRE, &Box::new(time)));
+        assert!(repeats(&READS, time), "to read twice does no harm");
+    }
+    let later: [&dyn ToArg; 6] = [
+        &Seconds::from(1),
+        &Milliseconds::from(1),
+        &SignedMilliseconds::from(1),
+        &UnixSeconds::from(tomorrow),
+        &UnixMilliseconds::from(tomorrow),
+        &UnixMilliseconds::from(i64::MAX),
+    ];
+    for time in later {
+        assert!(repeats(&EXPIRE, time));
+    }
 }
 
 #[test]

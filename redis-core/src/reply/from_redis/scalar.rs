@@ -131,6 +131,17 @@ macro_rules! boxed {
                 Ok(T::from_option(reply)?.map(Self::new))
             }
 
+            fn decode_all(
+                reply: &Reply<'_>,
+                put: &mut impl FnMut(Self) -> Result<(), DecodeError>,
+            ) -> Result<(), DecodeError> {
+                T::decode_all(reply, &mut |item| put(Self::new(item)))
+            }
+
+            fn absent() -> Option<Self> {
+                T::absent().map(Self::new)
+            }
+
             fn from_outcome(outcome: Result<FrameRef<'_>, Error>) -> Result<Self, Error> {
                 T::from_outcome(outcome).map(Self::new)
             }
