@@ -105,6 +105,7 @@ impl OnError {
                 if knows_no_resp3(&error)
                     || (error.code() == "NOAUTH" && credentials.is_some()) =>
             {
+                let error = without_password(error, credentials);
                 Err(Refusal::OldProtocol(io::Error::other(error)))
             }
             _ => Err(Refusal::Server(without_password(error, credentials))),

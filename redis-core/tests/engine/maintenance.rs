@@ -154,21 +154,45 @@ async fn a_refusal_is_an_error_only_where_announcements_are_demanded() {
     assert!(refused.message().contains("MAINT_NOTIFICATIONS"), "{error}");
 }
 
+/// The refusal quotes the login, which neither the error nor an event repeats.
 #[tokio::test]
 async fn announcements_that_are_demanded_need_resp3() {
     let fake = Fake::answering(|words| match words.name().as_str() {
-        "HELLO" => "-ERR unknown command 'HELLO'\r\n".into(),
+        "HELLO" => format!(
+            "-ERR unknown command 'HELLO', with args beginning with: '3' 'AUTH' 'default' '{}' \r\n",
+            words.text(4)
+        )
+        .into(),
         _ => "+OK\r\n".into(),
     })
     .await
     .unwrap();
-    let error = failed(Connection::open(asking(&fake)).await);
+    let demanding = asking(&fake).password("s3cret");
+    let error = failed(Connection::open(&demanding).await);
     assert!(
         error
             .to_string()
             .contains("`maint_notifications=on` needs RESP3"),
         "{error}"
     );
+    let lazy = Connection::lazy(demanding.command_timeout(LONG)).unwrap();
+    let mut events = lazy.events();
+    let waiting = lazy.run(echo("x")).send();
+    let told = soon("a failure", async {
+        loop {
+            match events.next().await {
+                Some(event @ ConnectionEvent::Failed(_)) => return event,
+                Some(_) => {}
+                None => panic!("the events ended"),
+            }
+        }
+    })
+    .await;
+    assert!(told.to_string().contains("needs RESP3"), "{told}");
+    for text in [format!("{error} {error:?}"), format!("{told} {told:?}")] {
+        assert!(!text.contains("s3cret"), "{text}");
+    }
+    drop(waiting);
     let config = asking(&fake).protocol(Protocol::Resp2);
     assert!(failed(config.check()).to_string().contains("needs RESP3"));
     let auto = at(fake.addr()).maint_notifications(MaintNotifications::Auto);
