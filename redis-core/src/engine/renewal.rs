@@ -13,7 +13,7 @@ use super::link::Link;
 use crate::command::{Args, CommandInfo, Keys, StateChange, command_info};
 use crate::config::Credentials;
 use crate::connect;
-use crate::error::Error;
+use crate::error::{Error, without_secret};
 use crate::reply::Frame;
 use crate::runtime;
 use crate::wire::outgoing::Outgoing;
@@ -104,7 +104,7 @@ async fn authenticate(link: &Link, credentials: &Credentials) -> Outcome {
         key: Some(key),
     };
     let delivery = std::future::poll_fn(|cx| call.poll(cx)).await;
-    match refusal(delivery) {
+    match refusal(delivery, credentials) {
         None => Outcome::Renewed(credentials.renewal()),
         Some(reason) => Outcome::Failed(reason),
     }
@@ -138,7 +138,7 @@ impl Drop for Call<'_> {
 }
 
 /// Why the server did not say OK.
-fn refusal(delivery: Delivery) -> Option<String> {
+fn refusal(delivery: Delivery, credentials: &Credentials) -> Option<String> {
     let (chunks, failure) = match delivery.into_parts() {
         Ok(parts) => parts,
         Err(error) => return Some(error.to_string()),
@@ -148,7 +148,8 @@ fn refusal(delivery: Delivery) -> Option<String> {
     }
     let chunk = chunks.into_iter().next()?;
     let error = Frame::from_scanned(chunk).reply().error()?;
-    Some(error.to_string())
+    // Everybody may read events.
+    Some(without_secret(error, credentials.password.expose()).to_string())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! - `command_name`: the command that it happened to
 //! - `obstacle`: what a call still waited for when its deadline passed
 //! - `requirement`: the version of the server that a refused command needs
+//! - `quoted`: what servers quote of commands with secrets
 
 use std::borrow::Cow;
 use std::fmt;
@@ -18,6 +19,7 @@ mod command_name;
 mod decode;
 mod kind;
 mod obstacle;
+mod quoted;
 mod requirement;
 mod sentinel;
 mod server;
@@ -28,6 +30,7 @@ pub(crate) use command_name::CommandName;
 pub use decode::DecodeError;
 pub use kind::ErrorKind;
 pub use obstacle::Obstacle;
+pub(crate) use quoted::without_secret;
 pub use requirement::{Requirement, ServerVersion, Since};
 pub use sentinel::{SentinelCause, SentinelError};
 pub use server::ServerError;

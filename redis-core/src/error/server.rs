@@ -82,7 +82,7 @@ impl ServerError {
     }
 }
 
-fn in_one_line(text: &str) -> Cow<'_, str> {
+pub(super) fn in_one_line(text: &str) -> Cow<'_, str> {
     const BREAKS: [char; 2] = ['\r', '\n'];
     if text.contains(BREAKS) {
         Cow::Owned(text.replace(BREAKS, " "))

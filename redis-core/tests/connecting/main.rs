@@ -6,6 +6,7 @@
 //! - `config`: builder, URL and file; `hostile`: wrong settings, and what is said of them
 //! - `durations`: the longest duration, wherever one is taken
 //! - `login`: the handshake and credentials, of a fixed user and of a provider
+//! - `secrets`: what servers quote of logins that they do not know
 //! - `sockets`: own transports and resolvers, Unix sockets, several addresses
 //! - `tls`: certificates good and bad
 //! - `life`: events, numbers, lazy connections, pools that grow and shrink, the end in good order
@@ -26,6 +27,7 @@ mod hostile;
 mod life;
 mod login;
 mod matrix;
+mod secrets;
 mod sockets;
 mod storms;
 mod support;
