@@ -143,11 +143,29 @@ fn all() -> impl Iterator<Item = &'static Knob> {
     KNOBS.iter().copied().flatten()
 }
 
+fn called(name: &str) -> Option<&'static Knob> {
+    all().find(|knob| knob.is_called(name))
+}
+
+/// Whether there is a setting of this name.
+pub(super) fn is_known(name: &str) -> bool {
+    called(name).is_some()
+}
+
+/// Whether its value is a password.
+pub(super) fn is_secret(name: &str) -> bool {
+    called(name).is_some_and(|knob| knob.hidden == Hidden::Always)
+}
+
+/// The known setting whose name is nearest to one that is none.
+pub(super) fn nearest_to(name: &str) -> &'static str {
+    known_elsewhere(name).unwrap_or_else(|| nearest(name, all().map(|knob| knob.name)))
+}
+
 /// The knob of this name, or an error that names the nearest one.
 fn find(name: &str) -> Result<&'static Knob> {
-    all().find(|knob| knob.is_called(name)).ok_or_else(|| {
-        let near =
-            known_elsewhere(name).unwrap_or_else(|| nearest(name, all().map(|knob| knob.name)));
+    called(name).ok_or_else(|| {
+        let near = nearest_to(name);
         Error::config(format!(
             "unknown parameter `{name}`; did you mean `{near}`?"
         ))

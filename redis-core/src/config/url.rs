@@ -1,4 +1,8 @@
 //! A [`Config`] from a URL and back.
+//!
+//! # Layout
+//!
+//! - `spilled`: passwords that were not percent-encoded
 
 use fluent_uri::Uri;
 use fluent_uri::pct_enc::{EStr, EString, Encoder, encoder};
@@ -9,6 +13,8 @@ use super::knobs::{self, Secrets, Setting};
 use super::nearest::nearest;
 use super::secret::MASK;
 use crate::error::{Error, Result};
+
+mod spilled;
 
 /// The settings in the part of a URL before the `?`, for a server with a host.
 const BEFORE_QUERY: [&str; 8] = [
@@ -133,6 +139,7 @@ pub(super) fn settings(text: &str) -> Result<Vec<Setting>> {
     })?;
     // Schemes know no case.
     let scheme = uri.scheme().as_str().to_ascii_lowercase();
+    spilled::check(&uri, &scheme)?;
     let mut settings = match scheme.as_str() {
         "redis" | "valkey" => tcp(&uri)?,
         scheme @ ("rediss" | "valkeys") => {
@@ -171,13 +178,7 @@ pub(super) fn settings(text: &str) -> Result<Vec<Setting>> {
     if let Some(hosts) = hosts {
         settings.push(("hosts".to_owned(), hosts));
     }
-    if uri.fragment().is_some() {
-        return Err(Error::config(
-            "a URL has no use for a fragment (`#…`); a `#` within a password is written `%23`",
-        ));
-    }
-    let query = uri.query().into_iter().flat_map(|query| query.split('&'));
-    for pair in query.filter(|pair| !pair.is_empty()) {
+    for pair in spilled::pairs(&uri) {
         settings.push(parameter(pair)?);
     }
     Ok(settings)

@@ -316,6 +316,69 @@ fn secrets_are_not_shown() {
     }
 }
 
+/// The rest of such a password is read as a host, a path or a parameter.
+#[test]
+fn a_password_that_was_not_encoded_is_not_shown() {
+    for url in [
+        "redis://default:12/hunter2@host",
+        "redis://default:1/hunter2#5@host",
+        "redis://default:/hunter2@host/5",
+        "redis://default:p@ss/hunter2@host",
+        "redis://default:p@ss/word?hunter2@host",
+        "redis://default:?hunter2@h",
+        "redis://default:1?hunter2=x@h",
+        "redis://default:1?x=y&hunter2=x@h",
+        "redis://default:1?hunter2=x&lanes&y@h",
+        "redis://default:hunter2/@host",
+        "redis://default:1,hunter2/@host",
+        "redis+sentinel://u:1/hunter2@host",
+        "redis+sentinel://u:1?hunter2@host/main",
+        "redis-cluster://default:12/hunter2@host",
+        "unix://u:12/hunter2@/run/x.sock",
+        "unix://u:?hunter2@/run/x.sock",
+        "unix:///run/x.sock?hunter2@",
+        "redis://localhost?password=a&hunter2",
+        "redis://localhost?password=a&hunter2=b",
+        "redis://localhost?lanes=2&password=a&b&hunter2",
+    ] {
+        let error = Config::from_url(url).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+    }
+    for (url, reason) in [
+        (
+            "redis://default:12/x@host",
+            "`/`, `?` and `@` are written `%2F`, `%3F` and `%40`",
+        ),
+        (
+            "redis://default:12/x#y@host",
+            "a `#` within a password is written `%23`",
+        ),
+        (
+            "redis://host?password=a&b",
+            "A `&` within a password is written `%26`",
+        ),
+        ("redis://host?password=a&lane=2", "did you mean `lanes`?"),
+    ] {
+        let error = Config::from_url(url).unwrap_err().to_string();
+        assert!(error.contains(reason), "{error}");
+    }
+}
+
+#[test]
+fn an_at_sign_in_a_path_or_in_a_value_is_no_fault() {
+    assert_eq!(
+        Config::from_url("unix:///run/a@b.sock").unwrap(),
+        Config::unix("/run/a@b.sock")
+    );
+    assert_eq!(
+        Config::from_url("redis://host/3?password=p@ss&name=me@here").unwrap(),
+        Config::tcp("host", 6379)
+            .database(3)
+            .password("p@ss")
+            .client_name("me@here")
+    );
+}
+
 proptest! {
     #[test]
     fn any_credentials_survive_a_url(user in "\\PC{1,20}", password in "\\PC{0,20}") {
