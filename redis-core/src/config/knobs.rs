@@ -252,6 +252,8 @@ pub(super) fn settings(
             Hidden::Never => false,
             #[cfg(feature = "tls")]
             Hidden::IfPem => text.trim_start().starts_with("-----BEGIN"),
+            #[cfg(feature = "tls")]
+            Hidden::IfKey => text.contains("PRIVATE KEY-----"),
             Hidden::Always => true,
         };
         let masked = secret && secrets == Secrets::Masked;

@@ -379,6 +379,31 @@ fn an_at_sign_in_a_path_or_in_a_value_is_no_fault() {
     );
 }
 
+#[cfg(feature = "tls")]
+#[test]
+fn a_key_that_stands_beside_its_certificate_is_not_shown() {
+    use typedis_core::Tls;
+    const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+    let both = format!(
+        "{CERTIFICATE}-----BEGIN RSA PRIVATE KEY-----\nhunter2\n-----END RSA PRIVATE KEY-----\n"
+    );
+    for tls in [
+        Tls::new().identity_pem(&both, &both),
+        Tls::new().ca_pem(&both),
+        Tls::new().pkcs12(&both, "pw"),
+    ] {
+        let config = Config::tcp("localhost", 6379).tls(tls);
+        assert!(!format!("{config:?} {}", config.to_url()).contains("hunter2"));
+        #[cfg(feature = "serde")]
+        assert!(!serde_json::to_string(&config).unwrap().contains("hunter2"));
+        let url = config.to_url_with_secrets();
+        assert_eq!(Config::from_url(&url).unwrap(), config);
+    }
+    // A certificate alone is no secret.
+    let config = Config::tcp("localhost", 6379).tls(Tls::new().ca_pem(CERTIFICATE));
+    assert!(config.to_url().contains("MIIB"));
+}
+
 proptest! {
     #[test]
     fn any_credentials_survive_a_url(user in "\\PC{1,20}", password in "\\PC{0,20}") {

@@ -20,6 +20,9 @@ pub(super) enum Hidden {
     /// A secret if it is a key itself, not the path of a file.
     #[cfg(feature = "tls")]
     IfPem,
+    /// A secret if there is a key in it: one file may hold the certificate and its key.
+    #[cfg(feature = "tls")]
+    IfKey,
     Always,
 }
 
