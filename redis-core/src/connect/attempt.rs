@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::time::{Instant, timeout_at};
 
-use super::handshake::{self, Greeting};
+use super::handshake::{self, Extras, Greeting, is_hang_up};
 use super::refusal::Refusal;
 use super::transport::{self, Socket};
 use crate::config::{Address, Config, Credentials, MaintNotifications, Protocol, Transport};
@@ -112,7 +112,24 @@ impl Attempt<'_> {
         Ok(self.greet(Protocol::Newest).await.unwrap_or(old))
     }
 
+    /// Greets the server. One that hangs up on what it need not know is greeted without that.
     async fn greet(&self, protocol: Protocol) -> Result<Greeted, Refusal> {
+        let mut extras = Extras::Sent;
+        let greeted = self.greet_once(protocol, &mut extras).await;
+        if extras != Extras::Refused {
+            return greeted;
+        }
+        let bare = self.greet_once(protocol, &mut Extras::LeftOut).await?;
+        // It may have hung up because it was about to go away. It is there now, so all of it once more decides.
+        let whole = self.greet_once(protocol, &mut Extras::Sent).await;
+        Ok(whole.unwrap_or(bare))
+    }
+
+    async fn greet_once(
+        &self,
+        protocol: Protocol,
+        extras: &mut Extras,
+    ) -> Result<Greeted, Refusal> {
         let socket = within(self.end, self.config, "it could not be reached", async {
             transport::open(self.config, self.address)
                 .await
@@ -124,7 +141,7 @@ impl Attempt<'_> {
             choice,
         } = socket.await.map_err(|refusal| self.located(refusal))?;
         (self.opened)(self.address);
-        let greeted = self.greet_over(stream, protocol, peer).await;
+        let greeted = self.greet_over(stream, protocol, peer, extras).await;
         if let Some(address) = choice {
             self.remember(address, &greeted);
         }
@@ -136,10 +153,12 @@ impl Attempt<'_> {
         stream: Box<dyn Transport>,
         protocol: Protocol,
         peer: Option<IpAddr>,
+        extras: &mut Extras,
     ) -> Result<Greeted, Refusal> {
         let mut stream = self.secure(stream).await?;
         let shaken = within(self.end, self.config, "it did not let us in", async {
-            handshake::shake(&mut *stream, self.config, protocol, self.credentials, peer).await
+            let (config, credentials) = (self.config, self.credentials);
+            handshake::shake(&mut *stream, config, protocol, credentials, peer, extras).await
         });
         let greeting = shaken.await.map_err(|refusal| match refusal {
             // A certificate that is refused has nothing to do with the protocol.
@@ -208,13 +227,7 @@ impl Attempt<'_> {
                 Refusal::Io(error)
             };
         }
-        let hung_up = matches!(
-            error.kind(),
-            io::ErrorKind::ConnectionReset
-                | io::ErrorKind::UnexpectedEof
-                | io::ErrorKind::BrokenPipe
-        );
-        if !hung_up || matches!(self.address, Address::Unix(_)) {
+        if !is_hang_up(&error) || matches!(self.address, Address::Unix(_)) {
             return Refusal::Io(error);
         }
         let text = format!("{error}; if it speaks TLS there, write rediss://");

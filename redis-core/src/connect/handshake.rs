@@ -23,7 +23,7 @@ mod hello;
 mod steps;
 
 pub(crate) use hello::{Hello, role_named};
-use steps::{OnError, resp2_steps, resp3_steps};
+use steps::{HandshakeStep, OnError, leave_out_extras, resp2_steps, resp3_steps};
 
 /// The credentials to use now: from the provider if there is one; otherwise the configured ones, if any.
 pub(crate) async fn current_credentials(
@@ -49,6 +49,15 @@ pub(crate) struct Greeting {
     pub(crate) pushes: BytesMut,
 }
 
+/// The commands that a server need not know, such as the name of the client.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extras {
+    Sent,
+    /// They were sent, and the server hung up.
+    Refused,
+    LeftOut,
+}
+
 /// Sends the handshake, and gives what the server says. If anything fails, the socket must not be used. `peer` is where
 /// the socket leads, if that is known.
 pub(crate) async fn shake(
@@ -57,11 +66,31 @@ pub(crate) async fn shake(
     protocol: Protocol,
     credentials: Option<&Credentials>,
     peer: Option<IpAddr>,
+    extras: &mut Extras,
 ) -> Result<Greeting, Refusal> {
-    let steps = match protocol {
+    let mut steps = match protocol {
         Protocol::Newest => resp3_steps(config, credentials, peer),
         Protocol::Resp2 => resp2_steps(config, credentials),
     };
+    if *extras == Extras::LeftOut {
+        leave_out_extras(&mut steps);
+    }
+    let has_extras = steps.iter().any(|step| step.on_error == OnError::Optional);
+    let shaken = send(stream, config, steps, credentials).await;
+    // It need not be the step that was waited for: the replies to those before may be lost with the socket.
+    if has_extras && matches!(&shaken, Err(Refusal::Io(error)) if is_hang_up(error)) {
+        *extras = Extras::Refused;
+    }
+    shaken
+}
+
+/// Sends all steps, and reads what the server answers to each.
+async fn send(
+    stream: &mut dyn Transport,
+    config: &Config,
+    steps: Vec<HandshakeStep>,
+    credentials: Option<&Credentials>,
+) -> Result<Greeting, Refusal> {
     let mut out = Vec::new();
     for step in &steps {
         let count = u32::try_from(step.words.len()).unwrap_or(u32::MAX);
@@ -93,6 +122,14 @@ pub(crate) async fn shake(
         role: hello.role,
         pushes: replies.finish()?,
     })
+}
+
+/// Whether the other side closed the socket.
+pub(super) fn is_hang_up(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe
+    )
 }
 
 impl OnError {

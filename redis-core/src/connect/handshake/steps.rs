@@ -154,6 +154,18 @@ fn common_steps(config: &Config) -> Vec<HandshakeStep> {
     steps
 }
 
+/// Leaves out what the server need not know. Something is said all the same: that a socket is open does not mean that there is a
+/// server.
+pub(super) fn leave_out_extras(steps: &mut Vec<HandshakeStep>) {
+    steps.retain(|step| step.on_error != OnError::Optional);
+    if steps.is_empty() {
+        steps.push(HandshakeStep {
+            words: vec![b"PING".to_vec()],
+            on_error: OnError::Optional,
+        });
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
