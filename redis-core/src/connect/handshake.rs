@@ -115,6 +115,10 @@ async fn send(
             step.on_error.judge(error, credentials)?;
         } else if step.on_error == OnError::MayBeOld {
             hello = Hello::read(&reply);
+            if hello.is_older {
+                let text = "it answers HELLO 3 in an older protocol";
+                return Err(Refusal::OldProtocol(io::Error::other(text)));
+            }
         }
     }
     Ok(Greeting {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use typedis_core::{Config, Connection, ErrorKind, Phase, Protocol, Run, raw};
+use typedis_core::{Config, Connection, ErrorKind, MaintNotifications, Phase, Protocol, Run, raw};
 use typedis_testkit::fake::{Fake, Words};
 use typedis_testkit::proxy::Proxy;
 use typedis_testkit::{Server, ServerKind};
@@ -295,6 +295,43 @@ async fn one_that_hangs_up_once_is_told_everything() {
         ping_works(&conn).await;
         let told = ["HELLO", "SELECT", "CLIENT", "CLIENT", "CLIENT", "ECHO"];
         assert_eq!(heard(&fake)[1..], told[1..]);
+    }
+}
+
+/// Kvrocks does so where `resp3-enabled` is `no`.
+#[tokio::test]
+async fn a_server_that_answers_hello_and_stays_in_resp2_is_spoken_to_in_resp2() {
+    let maps = [
+        "*4\r\n$6\r\nserver\r\n$5\r\nredis\r\n$5\r\nproto\r\n:2\r\n",
+        "*2\r\n$5\r\nproto\r\n$1\r\n2\r\n",
+        "%1\r\n$5\r\nproto\r\n:2\r\n",
+    ];
+    for map in maps {
+        let fake = Fake::answering(move |command: &Words| match command.name().as_str() {
+            "HELLO" => map.into(),
+            "ECHO" => format!("+{}\r\n", command.text(1)).into(),
+            "SUBSCRIBE" => "*3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n\
+                *3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$5\r\nfirst\r\n"
+                .into(),
+            _ => "+OK\r\n".into(),
+        })
+        .await
+        .unwrap();
+        let conn = connect(at(fake.addr()).database(3)).await;
+        ping_works(&conn).await;
+        assert_eq!(names(&fake, 1), ["SELECT", "CLIENT", "CLIENT", "ECHO"]);
+        let mut news = soon("a subscription", conn.subscribe("news"))
+            .await
+            .unwrap();
+        let first: Option<String> = soon("a message", news.get()).await.unwrap();
+        assert_eq!(first.as_deref(), Some("first"));
+        ping_works(&conn).await;
+        let demanding = at(fake.addr()).maint_notifications(MaintNotifications::On);
+        let error = failed(Connection::open(demanding).await).to_string();
+        assert!(
+            error.contains("needs RESP3, which the server refused: it answers HELLO 3 in an older"),
+            "{error}"
+        );
     }
 }
 
