@@ -22,7 +22,7 @@ pub(crate) struct Ready {
     pub(crate) address: Address,
     /// The address by which this server is known; it differs while the server is reached elsewhere.
     pub(crate) origin: Address,
-    /// Pushes that came before.
+    /// Pushes that came before, the last one maybe in part.
     pub(crate) pushes: BytesMut,
     /// Whether it speaks RESP3.
     pub(crate) resp3: bool,

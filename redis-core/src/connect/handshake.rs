@@ -45,7 +45,7 @@ pub(crate) struct Greeting {
     pub(crate) server: Option<ServerVersion>,
     /// Whether it is a primary or a replica, if it said so.
     pub(crate) role: Option<ServiceRole>,
-    /// Pushes that came with the replies.
+    /// Pushes that came with the replies, the last one maybe in part.
     pub(crate) pushes: BytesMut,
 }
 

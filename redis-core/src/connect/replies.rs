@@ -30,16 +30,22 @@ impl Replies {
         replies
     }
 
+    /// Goes on where the replies to earlier commands were finished: with the pushes of then.
+    pub(super) fn after(config: &Config, pushes: &[u8]) -> Self {
+        let mut replies = Self::with_pushes(config);
+        replies.0.resume(pushes);
+        replies
+    }
+
     /// Checks that nothing is left over: a reply to no command would be taken for the reply to the first
-    /// command. Returns the pushes that came, if they were to be kept.
-    pub(crate) fn finish(mut self) -> Result<BytesMut, Refusal> {
-        if self.0.has_only_pushes() {
-            return Ok(self.0.take_pushes());
-        }
-        Err(Refusal::Io(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "the server sent more replies than it was asked for during the handshake",
-        )))
+    /// command. Returns the pushes that came, if they were kept; the last one may have come in part.
+    pub(crate) fn finish(self) -> Result<BytesMut, Refusal> {
+        self.0.into_pushes().ok_or_else(|| {
+            Refusal::Io(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the server sent more replies than it was asked for during the handshake",
+            ))
+        })
     }
 
     /// The next reply; can be dropped at any time without losing anything.

@@ -161,9 +161,11 @@ impl Monitor {
         let mut limits = config.limits;
         // A line holds a whole command, and each of its bytes may be escaped.
         limits.max_line = limits.max_bulk.saturating_mul(4);
+        let mut replies = FrameReader::new(limits, READ);
+        replies.resume(&ready.pushes);
         let mut this = Self {
             stream: Some(stream),
-            replies: FrameReader::new(limits, READ),
+            replies,
         };
         let reply = std::future::poll_fn(|cx| this.poll_frame(cx)).await?;
         reply.decode::<()>()?;

@@ -42,14 +42,14 @@ impl FrameReader {
         }
     }
 
-    /// Keeps pushes from now on, for [`FrameReader::take_pushes`].
-    pub(crate) fn keep_pushes(&mut self) {
-        self.pushes.get_or_insert_default();
+    /// Goes on behind bytes that were read before.
+    pub(crate) fn resume(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
     }
 
-    /// The pushes that were kept.
-    pub(crate) fn take_pushes(&mut self) -> BytesMut {
-        self.pushes.take().unwrap_or_default()
+    /// Keeps pushes from now on, for [`FrameReader::into_pushes`].
+    pub(crate) fn keep_pushes(&mut self) {
+        self.pushes.get_or_insert_default();
     }
 
     fn note_push(&mut self, push: &[u8]) {
@@ -101,15 +101,21 @@ impl FrameReader {
         &self.buffer
     }
 
-    /// Whether nothing was read but whole pushes, which this takes.
-    pub(crate) fn has_only_pushes(&mut self) -> bool {
-        while !self.buffer.is_empty() {
-            match self.take_frame() {
-                Ok(Some((push, FrameKind::Push))) => self.note_push(&push),
-                _ => return false,
+    /// What was read beside the replies that were taken: pushes, if they were kept, and the beginning of one that has not come as a
+    /// whole. `None` if it is anything else.
+    pub(crate) fn into_pushes(mut self) -> Option<BytesMut> {
+        while let Some((frame, kind)) = self.take_frame().ok()? {
+            if kind == FrameKind::Reply {
+                return None;
             }
+            self.note_push(&frame);
         }
-        true
+        let mut pushes = self.pushes.unwrap_or_default();
+        match self.buffer.first() {
+            None | Some(b'>') => pushes.extend_from_slice(&self.buffer),
+            Some(_) => return None,
+        }
+        Some(pushes)
     }
 
     fn take_frame(&mut self) -> Result<Option<(Bytes, FrameKind)>, ScanError> {
@@ -152,24 +158,47 @@ mod tests {
         reader.keep_pushes();
         let sent = [PUSH, b"+OK\r\n", PUSH].concat();
         assert!(reader.next(&mut &sent[..]).await.is_ok());
-        assert!(reader.has_only_pushes());
-        assert_eq!(reader.take_pushes(), [PUSH, PUSH].concat());
+        assert_eq!(reader.into_pushes().unwrap(), [PUSH, PUSH].concat());
     }
 
+    /// A push may come in pieces, as everything may.
     #[tokio::test]
     async fn what_is_left_over_is_seen() {
-        for (rest, only_pushes) in [
-            (&b""[..], true),
-            (PUSH, true),
-            (b">1\r\n", false),
-            (b":1\r\n", false),
-            (b"?", false),
+        const HALF: &[u8] = b">1\r\n$1\r";
+        let (whole_and_half, half_and_reply) = ([PUSH, HALF].concat(), [HALF, b":1\r\n"].concat());
+        for (rest, left) in [
+            (&b""[..], Some(&b""[..])),
+            (PUSH, Some(b"")),
+            (HALF, Some(HALF)),
+            (b">", Some(b">")),
+            (&whole_and_half, Some(HALF)),
+            (&half_and_reply, None),
+            (b":1\r\n", None),
+            (b":1", None),
+            (b"*1\r\n", None),
+            (b"?", None),
         ] {
             let mut reader = FrameReader::new(Limits::default(), 64);
             let sent = [b"+OK\r\n", rest].concat();
             assert!(reader.next(&mut &sent[..]).await.is_ok());
-            assert_eq!(reader.has_only_pushes(), only_pushes, "{rest:?}");
+            let found = reader.into_pushes();
+            assert_eq!(found.as_deref(), left, "{rest:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_one_reader_left_over_is_completed_by_the_next() {
+        let (first, second) = PUSH.split_at(5);
+        let mut reader = FrameReader::new(Limits::default(), 64);
+        reader.keep_pushes();
+        let sent = [b"+OK\r\n", PUSH, first].concat();
+        assert!(reader.next(&mut &sent[..]).await.is_ok());
+        let mut next = FrameReader::new(Limits::default(), 64);
+        next.resume(&reader.into_pushes().unwrap());
+        next.keep_pushes();
+        let sent = [second, b":1\r\n"].concat();
+        assert_eq!(next.next(&mut &sent[..]).await.ok().unwrap(), ":1\r\n");
+        assert_eq!(next.into_pushes().unwrap(), [PUSH, PUSH].concat());
     }
 
     #[tokio::test]

@@ -321,6 +321,47 @@ async fn announcements_that_come_with_the_handshake_count() {
     );
 }
 
+/// The last reply of the handshake and the next bytes may come in any pieces.
+#[tokio::test]
+async fn an_announcement_may_come_half_with_the_handshake() {
+    let push = push!["MIGRATING", 1, 0, "1"].to_string();
+    for notifications in [MaintNotifications::On, MaintNotifications::Off] {
+        for cut in 1..push.len() {
+            let (first, rest) = push.split_at(cut);
+            let (first, rest) = (first.to_owned(), rest.to_owned());
+            let fake = Fake::start(move |mut peer| {
+                let (first, rest) = (first.clone(), rest.clone());
+                async move {
+                    while let Some(command) = peer.command().await? {
+                        let reply = match (command.name().as_str(), command.text(2).as_str()) {
+                            ("HELLO", _) => HELLO.to_owned(),
+                            ("ECHO", _) => {
+                                // The client has read the first half: it is ready.
+                                format!("{rest}{}", Resp::from(command.text(1).as_str()))
+                            }
+                            (_, "LIB-VER") => format!("+OK\r\n{first}"),
+                            _ => "+OK\r\n".to_owned(),
+                        };
+                        peer.send(reply).await?;
+                    }
+                    Ok(())
+                }
+            })
+            .await
+            .unwrap();
+            let config = at(fake.addr()).maint_notifications(notifications);
+            let conn = connect(config).await;
+            let mut events = conn.events();
+            assert_eq!(conn.run(echo("x")).await.unwrap(), "x");
+            if notifications == MaintNotifications::On {
+                let notice = next_notice(&mut events).await;
+                assert!(matches!(notice, Maintenance::Migrating { .. }), "{notice}");
+            }
+            assert_eq!(fake.connections(), 1);
+        }
+    }
+}
+
 /// A server that announces this, and then leaves everything unanswered until it is told to answer.
 async fn stalling(pushes: String, released: Arc<Notify>) -> Fake {
     Fake::start(move |mut peer| {

@@ -3,6 +3,7 @@
 use typedis_core::pubsub::{Event, Invalidation, KeyspaceEvent, Monitor};
 use typedis_core::{Connection, ErrorKind, Exclusive, Lag, Run, Value, raw};
 use typedis_testkit::Server;
+use typedis_testkit::fake::Fake;
 
 use crate::support::{KINDS, PROTOCOLS, asker, config, everywhere, within};
 
@@ -162,6 +163,28 @@ async fn keyspace_events_that_are_not_read_are_bounded_as_messages_are() {
             assert_eq!(key(event), expected);
         }
     }
+}
+
+/// What comes with the last reply of the handshake may end anywhere.
+#[tokio::test]
+async fn monitor_goes_on_behind_half_a_push() {
+    let fake = Fake::start(|mut peer| async move {
+        while let Some(command) = peer.command().await? {
+            let reply = match (command.name().as_str(), command.text(2).as_str()) {
+                ("HELLO", _) => "%1\r\n+proto\r\n:3\r\n",
+                (_, "LIB-VER") => "+OK\r\n>2\r\n$4\r\nna",
+                ("MONITOR", _) => "me\r\n:1\r\n+OK\r\n+1.5 [0 127.0.0.1:1] \"get\" \"k\"\r\n",
+                _ => "+OK\r\n",
+            };
+            peer.send(reply).await?;
+        }
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let mut monitor = within(5, Monitor::open(fake.url())).await.unwrap();
+    let entry = within(5, monitor.next()).await.unwrap().unwrap();
+    assert_eq!(entry.words, ["get", "k"]);
 }
 
 #[tokio::test]

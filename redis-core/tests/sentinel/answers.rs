@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
-use typedis_core::{Config, Connection, ConnectionEvent, ErrorKind, SentinelCause, ServiceRole};
+use typedis_core::{
+    Config, Connection, ConnectionEvent, ErrorKind, MaintNotifications, Maintenance, Run,
+    SentinelCause, ServiceRole, raw,
+};
 use typedis_testkit::fake::Fake;
-use typedis_testkit::{Server, ServerKind};
+use typedis_testkit::{Server, ServerKind, push};
 
 use crate::support::{by, naming, node, until, within};
 
@@ -56,6 +59,54 @@ async fn a_node_that_is_not_the_primary_is_not_accepted_until_it_is() {
         .unwrap();
     let (port, role) = within(asked).await.unwrap().unwrap();
     assert_eq!((port, role.as_str()), (replica.port(), "master"));
+}
+
+/// A node announces maintenance while it is greeted and asked for its role; the pieces end anywhere.
+#[tokio::test]
+async fn what_a_node_announces_while_it_is_asked_for_its_role_counts() {
+    let node = Fake::start(|mut peer| async move {
+        let first = push!["MIGRATING", 1, 0, "1"].to_string();
+        let second = push!["FAILING_OVER", 2, 0, "2"].to_string();
+        let ((one, two), (three, four)) = (first.split_at(20), second.split_at(20));
+        while let Some(command) = peer.command().await? {
+            let reply = match (command.name().as_str(), command.text(2).as_str()) {
+                ("HELLO", _) => "%1\r\n$5\r\nproto\r\n:3\r\n".to_owned(),
+                (_, "LIB-VER") => format!("+OK\r\n{one}"),
+                ("ROLE", _) => format!("{two}*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n{three}"),
+                ("PING", _) => format!("{four}+PONG\r\n"),
+                _ => "+OK\r\n".to_owned(),
+            };
+            peer.send(reply).await?;
+        }
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let sentinel = naming(Arc::new(AtomicU16::new(node.addr().port()))).await;
+    let config = by("shop", &[sentinel.addr()]).maint_notifications(MaintNotifications::On);
+    let conn = Connection::lazy(config).unwrap();
+    let mut events = conn.events();
+    let pong: String = within(conn.run(raw("PING").reply()).into_future())
+        .await
+        .unwrap();
+    assert_eq!(pong, "PONG");
+    let mut notices = Vec::new();
+    while notices.len() < 2 {
+        if let ConnectionEvent::Maintenance(notice) = within(events.next()).await.unwrap() {
+            notices.push(notice);
+        }
+    }
+    assert!(
+        matches!(
+            notices[..],
+            [
+                Maintenance::Migrating { .. },
+                Maintenance::FailingOver { .. }
+            ]
+        ),
+        "{notices:?}"
+    );
+    assert_eq!(node.connections(), 1);
 }
 
 #[tokio::test]

@@ -85,10 +85,9 @@ async fn ask(
     command: &[&str],
 ) -> Result<Frame, Refusal> {
     let stream = &mut *greeted.stream;
-    let mut replies = Replies::with_pushes(attempt.config);
+    let mut replies = Replies::after(attempt.config, &greeted.greeting.pushes);
     send(stream, &[command]).await?;
     let answer = replies.next(stream).await?;
-    let pushes = replies.finish()?;
-    greeted.greeting.pushes.extend_from_slice(&pushes);
+    greeted.greeting.pushes = replies.finish()?;
     Ok(answer)
 }

@@ -135,7 +135,7 @@ impl Session {
             asked: None,
             due: None,
         };
-        // These were scanned before, so there is no error.
+        // These were scanned before, so there is no error. The last one may be incomplete.
         let _ = session.find_frames(link);
         session
     }
