@@ -119,10 +119,14 @@ const PROTOCOL: Codec<Protocol> = names!(
 
 /// The knobs for the login and the protocol.
 const LOGIN: &[Knob] = &[
-    knob!("username", username, USERNAME).or(&["user"]),
-    knob!("password", password, PASSWORD).hidden(Hidden::Always),
+    knob!("username", username, USERNAME).or(&["user"]).text(),
+    knob!("password", password, PASSWORD)
+        .hidden(Hidden::Always)
+        .text(),
     knob!("database", database, NUMBER).or(&["db"]),
-    knob!("client_name", client_name, CLIENT_NAME).or(&["name"]),
+    knob!("client_name", client_name, CLIENT_NAME)
+        .or(&["name"])
+        .text(),
     knob!("protocol", protocol, PROTOCOL),
 ];
 
@@ -155,6 +159,12 @@ pub(super) fn is_known(name: &str) -> bool {
 /// Whether its value is a password.
 pub(super) fn is_secret(name: &str) -> bool {
     called(name).is_some_and(|knob| knob.hidden == Hidden::Always)
+}
+
+/// Whether its value may be any text, so that one that was written as a number or truth value is not it.
+#[cfg(feature = "serde")]
+pub(super) fn is_text(name: &str) -> bool {
+    called(name).is_some_and(|knob| knob.is_text)
 }
 
 /// The known setting whose name is nearest to one that is none.

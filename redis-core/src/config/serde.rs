@@ -1,6 +1,7 @@
 //! Reads a [`Config`] from any format that serde supports, and writes it.
 //!
-//! It is a map with the same settings as a URL. Numbers and booleans may be given as such. `tls = { ca = … }` means
+//! It is a map with the same settings as a URL. Numbers and booleans may be given as such, but passwords and names are texts: what
+//! was written as `1.10` or `yes` is read as a number or a truth value, and cannot be told any more. `tls = { ca = … }` means
 //! `tls_ca = …`. A list means the same as words separated by commas in a URL. A whole URL may be given as a text, or
 //! as `url` beside other settings.
 
@@ -48,28 +49,48 @@ impl<'de> Visitor<'de> for ConfigVisitor {
         while let Some(name) = map.next_key::<String>()? {
             match map.next_value()? {
                 Value::Absent => {}
-                Value::Text(text) if name == "url" => {
-                    settings.extend(url::settings(&text).map_err(custom)?);
+                Value::One(scalar) if name == "url" => {
+                    settings.extend(url::settings(&scalar.text).map_err(custom)?);
                 }
-                Value::Text(text) => settings.push((name, text)),
-                Value::Map(inner) => settings.extend(flattened(&name, inner)),
+                Value::One(scalar) => settings.push(setting(name, scalar)?),
+                // Its keys are no names of settings.
+                Value::Map(_) if knobs::is_text(&name) => return Err(unquoted(&name)),
+                Value::Map(inner) => {
+                    for (name, scalar) in flattened(&name, inner) {
+                        settings.push(setting(name, scalar)?);
+                    }
+                }
             }
         }
         knobs::assemble(settings).map_err(custom)
     }
 }
 
+/// A setting, unless it is a text and something else was given.
+fn setting<E: de::Error>(name: String, scalar: Scalar) -> Result<Setting, E> {
+    if !scalar.is_as_written && knobs::is_text(&name) {
+        return Err(unquoted(&name));
+    }
+    Ok((name, scalar.text))
+}
+
+fn unquoted<E: de::Error>(name: &str) -> E {
+    custom(crate::Error::config(format!(
+        "parameter `{name}`: this is no text; write it in quotes"
+    )))
+}
+
 /// `tls = { ca = "x" }` switches TLS on, and means `tls_ca = "x"`.
-fn flattened(name: &str, inner: Vec<Setting>) -> impl Iterator<Item = Setting> {
+fn flattened(name: &str, inner: Vec<(String, Scalar)>) -> impl Iterator<Item = (String, Scalar)> {
     let names_itself = name == "tls" && !inner.iter().any(|(key, _)| key == "enabled");
-    let switch = names_itself.then(|| ("tls".to_owned(), "on".to_owned()));
+    let switch = names_itself.then(|| ("tls".to_owned(), Scalar::new("on")));
     switch
         .into_iter()
-        .chain(inner.into_iter().map(move |(key, text)| {
+        .chain(inner.into_iter().map(move |(key, scalar)| {
             if key == "enabled" {
-                (name.to_owned(), text)
+                (name.to_owned(), scalar)
             } else {
-                (format!("{name}_{key}"), text)
+                (format!("{name}_{key}"), scalar)
             }
         }))
 }
@@ -82,8 +103,8 @@ fn custom<E: de::Error>(error: crate::Error) -> E {
 /// The value of a setting: a text or something written as one text, a list of these, or one map of these.
 enum Value {
     Absent,
-    Text(String),
-    Map(Vec<Setting>),
+    One(Scalar),
+    Map(Vec<(String, Scalar)>),
 }
 
 impl<'de> Deserialize<'de> for Value {
@@ -102,24 +123,31 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Value, E> {
-        Ok(Value::Text(text.to_owned()))
+        ScalarVisitor.visit_str(text).map(Value::One)
     }
 
     fn visit_bool<E: de::Error>(self, on: bool) -> Result<Value, E> {
-        Ok(Value::Text(if on { "on" } else { "off" }.to_owned()))
+        ScalarVisitor.visit_bool(on).map(Value::One)
     }
 
     fn visit_i64<E: de::Error>(self, number: i64) -> Result<Value, E> {
-        Ok(Value::Text(number.to_string()))
+        ScalarVisitor.visit_i64(number).map(Value::One)
+    }
+
+    fn visit_i128<E: de::Error>(self, number: i128) -> Result<Value, E> {
+        ScalarVisitor.visit_i128(number).map(Value::One)
     }
 
     fn visit_u64<E: de::Error>(self, number: u64) -> Result<Value, E> {
-        Ok(Value::Text(number.to_string()))
+        ScalarVisitor.visit_u64(number).map(Value::One)
+    }
+
+    fn visit_u128<E: de::Error>(self, number: u128) -> Result<Value, E> {
+        ScalarVisitor.visit_u128(number).map(Value::One)
     }
 
     fn visit_f64<E: de::Error>(self, number: f64) -> Result<Value, E> {
-        // Only the version of TLS is written like a decimal number.
-        Ok(Value::Text(format!("{number:?}")))
+        ScalarVisitor.visit_f64(number).map(Value::One)
     }
 
     fn visit_unit<E: de::Error>(self) -> Result<Value, E> {
@@ -136,56 +164,86 @@ impl<'de> Visitor<'de> for ValueVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
         let mut texts = Vec::new();
-        while let Some(Scalar(text)) = list.next_element()? {
-            texts.push(text);
+        while let Some(scalar) = list.next_element::<Scalar>()? {
+            texts.push(scalar.text);
         }
-        Ok(Value::Text(texts.join(",")))
+        Ok(Value::One(Scalar::rewritten(texts.join(","))))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut settings = Vec::new();
-        while let Some((name, Scalar(text))) = map.next_entry::<String, Scalar>()? {
-            settings.push((name, text));
+        while let Some(setting) = map.next_entry()? {
+            settings.push(setting);
         }
         Ok(Value::Map(settings))
     }
 }
 
 /// A value inside a list or map: maps are not nested deeper.
-struct Scalar(String);
+struct Scalar {
+    text: String,
+    /// Whether this is the text that was written; `1.10` is read as the number 1.1.
+    is_as_written: bool,
+}
+
+impl Scalar {
+    fn new(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            is_as_written: true,
+        }
+    }
+
+    fn rewritten(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            is_as_written: false,
+        }
+    }
+}
 
 impl<'de> Deserialize<'de> for Scalar {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ScalarVisitor;
-
-        impl Visitor<'_> for ScalarVisitor {
-            type Value = Scalar;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text, a number or a truth value")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Scalar, E> {
-                Ok(Scalar(text.to_owned()))
-            }
-
-            fn visit_bool<E: de::Error>(self, on: bool) -> Result<Scalar, E> {
-                Ok(Scalar(if on { "on" } else { "off" }.to_owned()))
-            }
-
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Scalar, E> {
-                Ok(Scalar(number.to_string()))
-            }
-
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Scalar, E> {
-                Ok(Scalar(number.to_string()))
-            }
-
-            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Scalar, E> {
-                Ok(Scalar(format!("{number:?}")))
-            }
-        }
-
         deserializer.deserialize_any(ScalarVisitor)
+    }
+}
+
+struct ScalarVisitor;
+
+// What has no method here may be quoted in an error, so that numbers of all sizes have one.
+impl Visitor<'_> for ScalarVisitor {
+    type Value = Scalar;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text, a number or a truth value")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Scalar, E> {
+        Ok(Scalar::new(text))
+    }
+
+    fn visit_bool<E: de::Error>(self, on: bool) -> Result<Scalar, E> {
+        Ok(Scalar::rewritten(if on { "on" } else { "off" }))
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Scalar, E> {
+        Ok(Scalar::new(number.to_string()))
+    }
+
+    fn visit_i128<E: de::Error>(self, number: i128) -> Result<Scalar, E> {
+        Ok(Scalar::new(number.to_string()))
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Scalar, E> {
+        Ok(Scalar::new(number.to_string()))
+    }
+
+    fn visit_u128<E: de::Error>(self, number: u128) -> Result<Scalar, E> {
+        Ok(Scalar::new(number.to_string()))
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Scalar, E> {
+        // Only the version of TLS is written like a decimal number.
+        Ok(Scalar::rewritten(format!("{number:?}")))
     }
 }

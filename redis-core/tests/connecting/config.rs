@@ -164,6 +164,44 @@ fn a_file_may_nest_and_mix() {
     }
 }
 
+/// A file gives `1.10` as the number 1.1, and `yes` as a truth value.
+#[cfg(feature = "serde")]
+#[test]
+fn passwords_and_names_are_not_made_of_numbers_and_switches() {
+    for name in [
+        "username",
+        "user",
+        "password",
+        "client_name",
+        "service",
+        "sentinel_username",
+        "sentinel_password",
+        #[cfg(feature = "tls")]
+        "tls_pkcs12_password",
+    ] {
+        for value in ["1.10", "1e5", "true", "[7, 8]", r#"{"7": 8}"#] {
+            let text = format!(r#"{{"host":"a","{name}":{value}}}"#);
+            let error = serde_json::from_str::<Config>(&text).unwrap_err();
+            let reason = format!("parameter `{name}`: this is no text; write it in quotes");
+            assert!(error.to_string().starts_with(&reason), "{error}");
+        }
+    }
+    let nested = r#"{"host":"a","sentinel":{"password":1.10}}"#;
+    let error = serde_json::from_str::<Config>(nested).unwrap_err();
+    assert!(error.to_string().contains("`sentinel_password`"), "{error}");
+    for (value, password) in [
+        ("12345", "12345"),
+        (r#""1.10""#, "1.10"),
+        (r#""true""#, "true"),
+    ] {
+        let text = format!(r#"{{"host":"a","password":{value},"lanes":4}}"#);
+        assert_eq!(
+            serde_json::from_str::<Config>(&text).unwrap(),
+            Config::tcp("a", 6379).password(password).lanes(4)
+        );
+    }
+}
+
 #[test]
 fn other_ways_to_write_the_same() {
     let plain = Config::tcp("localhost", 6379);

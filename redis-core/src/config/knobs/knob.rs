@@ -11,6 +11,9 @@ pub(in crate::config) struct Knob {
     /// The present value, as a text that `set` can read; `None` if there is none.
     pub(super) get: fn(&Config) -> Option<String>,
     pub(super) hidden: Hidden,
+    /// Whether a value may be any text. A file that gives a number instead does not say how it was written.
+    #[cfg_attr(not(feature = "serde"), allow(dead_code))]
+    pub(super) is_text: bool,
 }
 
 /// Whether a value is a secret.
@@ -38,11 +41,17 @@ impl Knob {
             set,
             get,
             hidden: Hidden::Never,
+            is_text: false,
         }
     }
 
     pub(super) const fn hidden(mut self, hidden: Hidden) -> Self {
         self.hidden = hidden;
+        self
+    }
+
+    pub(super) const fn text(mut self) -> Self {
+        self.is_text = true;
         self
     }
 

@@ -27,8 +27,10 @@ const ROLE: Codec<ServiceRole> = names!(
 );
 
 pub(super) const SERVICE: &[Knob] = &[
-    knob!("service", service.name, SERVICE_NAME),
+    knob!("service", service.name, SERVICE_NAME).text(),
     knob!("role", service.role, ROLE),
-    knob!("sentinel_username", service.username, USERNAME),
-    knob!("sentinel_password", service.password, PASSWORD).hidden(Hidden::Always),
+    knob!("sentinel_username", service.username, USERNAME).text(),
+    knob!("sentinel_password", service.password, PASSWORD)
+        .hidden(Hidden::Always)
+        .text(),
 ];

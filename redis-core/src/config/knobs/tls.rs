@@ -135,7 +135,9 @@ mod present {
         tls_knob!("tls_cert", cert, MATERIAL).hidden(Hidden::IfKey),
         tls_knob!("tls_key", key, MATERIAL).hidden(Hidden::IfPem),
         tls_knob!("tls_pkcs12", pkcs12, MATERIAL).hidden(Hidden::IfKey),
-        tls_knob!("tls_pkcs12_password", pkcs12_password, PASSWORD).hidden(Hidden::Always),
+        tls_knob!("tls_pkcs12_password", pkcs12_password, PASSWORD)
+            .hidden(Hidden::Always)
+            .text(),
         tls_knob!("tls_server_name", server_name, SERVER_NAME),
         tls_knob!("tls_min_version", min_version, VERSION),
         tls_knob!(
