@@ -2,15 +2,15 @@
 //! DISCARD ends it.
 
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
 use crate::command::{Args, CommandInfo, Keys, StateChange, command_info};
 use crate::engine::exchange::Pending;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::handle::Exclusive;
-use crate::reply::{Frame, Frames, FromRedis, Reply};
+use crate::reply::{Frame, FromRedis, Reply};
 use crate::request::{Execute, Sink, Target};
+use crate::runtime::Lock;
 
 static MULTI: CommandInfo = command_info!("MULTI").state(StateChange::Transaction);
 static EXEC: CommandInfo = command_info!("EXEC").state(StateChange::Transaction);
@@ -48,7 +48,7 @@ impl Exclusive {
         // either.
         let mut open = Open {
             exclusive: self,
-            queued: AtomicUsize::new(0),
+            tally: Lock::default(),
             ended: false,
         };
         let begun = self.unit(&MULTI).await;
@@ -66,14 +66,44 @@ impl Exclusive {
 }
 
 /// A transaction between MULTI and EXEC. Dropped without [`Open::exec`], it is discarded.
+///
+/// Await each command of it, in any order. If one was dropped or timed out before the server had said that it is queued, it may or
+/// may not be part of the transaction. Then [`Open::exec`] sends DISCARD and fails.
 #[derive(Debug)]
 #[must_use = "the server executes nothing before `exec`"]
 pub struct Open<'e> {
     exclusive: &'e Exclusive,
-    /// The number of commands that the server has queued.
-    queued: AtomicUsize,
+    tally: Lock<Tally>,
     /// Whether EXEC or DISCARD has been sent.
     ended: bool,
+}
+
+/// What is known about the commands that were sent between MULTI and EXEC.
+#[derive(Debug, Default)]
+struct Tally {
+    /// How many were sent.
+    sent: usize,
+    /// Whether it is not known for each of them whether the server has queued it.
+    is_unsure: bool,
+}
+
+impl Tally {
+    /// The place of a command that is sent now.
+    fn take_place(&mut self) -> usize {
+        let place = self.sent;
+        self.sent += 1;
+        place
+    }
+
+    /// The command at this place was not sent after all.
+    fn give_back(&mut self, place: usize) {
+        if place + 1 == self.sent {
+            self.sent = place;
+        } else {
+            // Those behind it have been told their places already.
+            self.is_unsure = true;
+        }
+    }
 }
 
 /// Stands for the reply of a queued command until EXEC.
@@ -94,29 +124,28 @@ impl Open<'_> {
     ///
     /// # Errors
     /// [`ErrorKind::WatchedKeyChanged`] if a watched key was changed, and the server's EXECABORT if it had refused to
-    /// queue one of the commands. In both cases nothing was executed.
+    /// queue one of the commands. [`ErrorKind::Usage`] if a command was dropped before its call had ended, so that it is
+    /// not known whether it was queued. In these cases nothing was executed.
+    ///
+    /// Also [`ErrorKind::Usage`], in the phase [`Phase::Applied`], if there are more or fewer replies than commands. This happens
+    /// if other commands were sent on the socket meanwhile: they were queued and executed too.
     pub async fn exec(mut self) -> Result<Executed> {
+        let named = |error: Error| error.of_command(EXEC.name.into());
+        let Tally { sent, is_unsure } = std::mem::take(&mut *self.tally.lock());
+        if is_unsure {
+            self.discard().await?;
+            return Err(named(unsure()));
+        }
         let exclusive = self.exclusive;
         let mut call = exclusive.call(Args::lease(&EXEC, Keys::Ignored));
         self.ended = call.submit();
         let outcome = call.frame().await;
         self.ended = !is_unsent(&outcome);
-        let frame = outcome.map_err(|error| error.of_command(EXEC.name.into()))?;
-        let changed = || Error::new(ErrorKind::WatchedKeyChanged, Phase::Refused);
-        let replies = match frame.elements() {
-            Some(elements) => Ok(elements),
-            None => match frame.reply() {
-                Reply::Nil => Err(changed()),
-                reply => Err(reply.error().map_or_else(
-                    || Error::protocol("EXEC was answered with no array"),
-                    Error::refused,
-                )),
-            },
-        };
-        let replies: Frames = replies.map_err(|error| error.of_command(EXEC.name.into()))?;
-        Ok(Executed {
-            replies: replies.map(Some).collect(),
-        })
+        let replies = outcome.and_then(executed).map_err(named)?;
+        if replies.len() != sent {
+            return Err(named(other_commands(replies.len(), sent)));
+        }
+        Ok(Executed { replies })
     }
 
     /// Discards the queued commands, and ends the watch of keys.
@@ -131,6 +160,37 @@ impl Open<'_> {
         self.ended = !is_unsent(&outcome);
         outcome
     }
+}
+
+/// The replies in that of EXEC.
+fn executed(frame: Frame) -> Result<Vec<Option<Frame>>> {
+    if let Some(elements) = frame.elements() {
+        return Ok(elements.map(Some).collect());
+    }
+    let changed = || Error::new(ErrorKind::WatchedKeyChanged, Phase::Refused);
+    Err(match frame.reply() {
+        Reply::Nil => changed(),
+        reply => reply.error().map_or_else(
+            || Error::protocol("EXEC was answered with no array"),
+            Error::refused,
+        ),
+    })
+}
+
+/// The error of a transaction of which is not known what the server has queued.
+fn unsure() -> Error {
+    let text = "a command of this transaction was dropped or failed before the server had said that it is queued; \
+                the transaction was discarded";
+    Error::new(ErrorKind::Usage(text.into()), Phase::Refused)
+}
+
+/// The error of a transaction whose replies cannot be told apart.
+fn other_commands(replies: usize, commands: usize) -> Error {
+    let text = format!(
+        "there are {replies} replies to {commands} commands, because others were sent on this socket \
+         between MULTI and EXEC; all of them were carried out"
+    );
+    Error::new(ErrorKind::Usage(text.into()), Phase::Applied)
 }
 
 /// Whether EXEC or DISCARD was not sent, so that the transaction is still open.
@@ -193,7 +253,82 @@ impl<'a> Sink for &'a Open<'_> {
 #[derive(Debug)]
 pub struct OpenPending<'a> {
     pending: Pending<'a>,
-    queued: &'a AtomicUsize,
+    tally: &'a Lock<Tally>,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    /// It is not sent yet.
+    Waiting,
+    /// It is sent, as the command at this place of the transaction, and the server has not said anything yet.
+    Sent(usize),
+    /// The caller knows what became of it.
+    Over,
+}
+
+impl OpenPending<'_> {
+    /// Queues it now, if there is room.
+    ///
+    /// The server queues commands in the order in which they are sent, and replies of EXEC come in the same order. So places are
+    /// given out when commands are sent, whatever their callers are awaiting. Both happens under one lock.
+    fn submit(&mut self) {
+        if matches!(self.stage, Stage::Waiting) {
+            let mut tally = self.tally.lock();
+            if self.pending.submit() {
+                self.stage = Stage::Sent(tally.take_place());
+            }
+        }
+    }
+
+    fn poll_status(&mut self, cx: &mut Context<'_>) -> Poll<Result<String>> {
+        if !matches!(self.stage, Stage::Waiting) {
+            return self.pending.poll_decoded(cx);
+        }
+        let mut tally = self.tally.lock();
+        let status = self.pending.poll_decoded(cx);
+        let is_sent = match &status {
+            Poll::Pending => self.pending.is_in_flight(),
+            Poll::Ready(outcome) => !is_unsent(outcome),
+        };
+        if is_sent {
+            self.stage = Stage::Sent(tally.take_place());
+        }
+        status
+    }
+
+    /// What became of it.
+    fn conclude<R>(&mut self, status: Result<String>) -> Result<Queued<R>> {
+        let stage = std::mem::replace(&mut self.stage, Stage::Over);
+        let Stage::Sent(index) = stage else {
+            return Err(status.err().unwrap_or_else(Error::ended));
+        };
+        let error = match status {
+            Ok(status) if status == "QUEUED" => {
+                return Ok(Queued {
+                    index,
+                    reply: PhantomData,
+                });
+            }
+            Ok(_) => Error::protocol("the server did not queue a command after MULTI"),
+            Err(error) => error,
+        };
+        match error.phase() {
+            Phase::NotSent => self.tally.lock().give_back(index),
+            // EXEC will refuse the whole.
+            Phase::Refused => {}
+            Phase::MaybeApplied | Phase::Applied => self.tally.lock().is_unsure = true,
+        }
+        Err(error)
+    }
+}
+
+impl Drop for OpenPending<'_> {
+    fn drop(&mut self) {
+        if let Stage::Sent(_) = self.stage {
+            self.tally.lock().is_unsure = true;
+        }
+    }
 }
 
 impl<'a, R> Execute<R> for &'a Open<'_> {
@@ -214,26 +349,17 @@ impl<'a, R> Execute<R> for &'a Open<'_> {
         };
         OpenPending {
             pending,
-            queued: &self.queued,
+            tally: &self.tally,
+            stage: Stage::Waiting,
         }
     }
 
     fn submit(pending: &mut OpenPending<'a>) {
-        pending.pending.submit();
+        pending.submit();
     }
 
     fn poll(pending: &mut OpenPending<'a>, cx: &mut Context<'_>) -> Poll<Result<Queued<R>>> {
-        let status: Result<String> = ready!(pending.pending.poll_decoded(cx));
-        Poll::Ready(match status {
-            // Replies of EXEC come in the order of queueing, so the count gives each its place.
-            Ok(status) if status == "QUEUED" => Ok(Queued {
-                index: pending.queued.fetch_add(1, Ordering::Relaxed),
-                reply: PhantomData,
-            }),
-            Ok(_) => Err(Error::protocol(
-                "the server did not queue a command after MULTI",
-            )),
-            Err(error) => Err(error),
-        })
+        let status = ready!(pending.poll_status(cx));
+        Poll::Ready(pending.conclude(status))
     }
 }

@@ -53,6 +53,11 @@ impl<L: Deref<Target = Link>> Exchange<L> {
         self.sending.is_fresh()
     }
 
+    /// Whether it is queued or sent, and waits for its reply.
+    fn is_in_flight(&self) -> bool {
+        self.sending.is_in_flight()
+    }
+
     /// The first poll of most payloads. Returns whether it is queued; if not, [`Exchange::poll`] says why.
     #[inline]
     fn start(&mut self, payload: &mut impl Payload, cx: &mut Context<'_>) -> bool {
@@ -186,6 +191,11 @@ impl<'a> Pending<'a> {
     /// Sends it. Returns `false` if it has to wait for room.
     pub(crate) fn submit(&mut self) -> bool {
         self.exchange.submit(&mut self.command)
+    }
+
+    /// Whether it is queued or sent, and waits for its reply.
+    pub(crate) fn is_in_flight(&self) -> bool {
+        self.exchange.is_in_flight()
     }
 
     fn poll_delivery(&mut self, cx: &mut Context<'_>) -> Poll<Delivery> {

@@ -93,6 +93,11 @@ impl<L: Deref<Target = Link>> Sending<L> {
         matches!(self.state, State::Fresh)
     }
 
+    /// Whether it is queued or sent, and waits for its reply.
+    pub(crate) fn is_in_flight(&self) -> bool {
+        matches!(self.state, State::InFlight(_))
+    }
+
     /// Takes the outcome, if it is there and a single reply; [`Sending::poll`] says what else there is.
     #[inline]
     pub(crate) fn take_reply(&mut self) -> Option<Chunk> {

@@ -305,9 +305,10 @@ impl fmt::Display for Error {
             write!(f, "; {requirement}")?;
         }
         match (phase, kind) {
-            (_, ErrorKind::Argument(_) | ErrorKind::Config(_) | ErrorKind::Usage(_)) => {
-                f.write_str("; nothing was sent")
-            }
+            (
+                Phase::NotSent,
+                ErrorKind::Argument(_) | ErrorKind::Config(_) | ErrorKind::Usage(_),
+            ) => f.write_str("; nothing was sent"),
             (_, ErrorKind::Server(error)) if error.moved_to().is_some() => f.write_str(
                 "; this node of the cluster does not have the slot: connect to the one that is named",
             ),

@@ -1,5 +1,7 @@
 //! Transactions by hand.
 
+use std::time::Duration;
+
 use typedis_core::{ErrorKind, Exclusive, Phase, Pool, Run, raw};
 use typedis_testkit::{ServerKind, database};
 
@@ -171,4 +173,96 @@ async fn what_another_transaction_queued_is_refused() {
         failed(replies.take(second)).kind(),
         ErrorKind::Usage(_)
     ));
+}
+
+/// The server queues in the order of sending, whatever is awaited first.
+#[tokio::test]
+async fn places_are_given_in_the_order_of_sending() {
+    let exclusive = exclusive().await;
+    let open = exclusive.begin().await.unwrap();
+    let first = open.run(echo("first")).send();
+    let second = open.run(echo("second")).send();
+    let second = second.await.unwrap();
+    let first = first.await.unwrap();
+    let mut replies = open.exec().await.unwrap();
+    assert_eq!(replies.take(first).unwrap(), "first");
+    assert_eq!(replies.take(second).unwrap(), "second");
+}
+
+/// Each poll of `join!` begins with another one of its futures.
+#[tokio::test]
+async fn joined_calls_keep_their_places() {
+    let exclusive = exclusive().await;
+    let open = exclusive.begin().await.unwrap();
+    let (a, b, c) = tokio::try_join!(
+        open.run(echo("a")),
+        open.run(echo("b")),
+        open.run(echo("c"))
+    )
+    .unwrap();
+    let mut replies = open.exec().await.unwrap();
+    assert_eq!(replies.take(a).unwrap(), "a");
+    assert_eq!(replies.take(b).unwrap(), "b");
+    assert_eq!(replies.take(c).unwrap(), "c");
+}
+
+/// Nobody can say whether such a command is part of the transaction.
+#[tokio::test]
+async fn a_command_that_is_dropped_on_its_way_makes_exec_discard() {
+    let exclusive = exclusive().await;
+    let open = exclusive.begin().await.unwrap();
+    let mut dropped = open.run(incr("dropped"));
+    assert!(poll_once(&mut dropped).await.is_none());
+    drop(dropped);
+    let _ = open.run(incr("n")).await.unwrap();
+    let error = failed(open.exec().await);
+    assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
+    assert_eq!(
+        (error.command(), error.phase()),
+        (Some("EXEC"), Phase::Refused)
+    );
+    assert!(error.to_string().contains("was discarded"), "{error}");
+    // The socket is as before: nothing was executed, and no transaction is open.
+    assert_eq!(exclusive.run(incr("n")).await.unwrap(), 1);
+    assert_eq!(exclusive.run(incr("dropped")).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_command_that_was_never_sent_may_be_dropped() {
+    let exclusive = exclusive().await;
+    let open = exclusive.begin().await.unwrap();
+    drop(open.run(incr("dropped")));
+    let n = open.run(incr("n")).await.unwrap();
+    let mut replies = open.exec().await.unwrap();
+    assert_eq!((replies.len(), replies.take(n).unwrap()), (1, 1));
+}
+
+/// A timeout leaves open whether the server has queued the command.
+#[tokio::test]
+async fn a_command_that_timed_out_makes_exec_discard() {
+    let (proxy, config) = proxied(&db()).await;
+    let exclusive = Exclusive::open(config.liveness(None)).await.unwrap();
+    let open = exclusive.begin().await.unwrap();
+    proxy.to_client().hold();
+    let late = open.run(incr("late")).deadline(Duration::from_millis(1));
+    assert!(failed(soon("a timeout", late).await).is_timeout());
+    proxy.to_client().resume();
+    let error = failed(soon("the end", open.exec()).await);
+    assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
+    assert_eq!(exclusive.run(incr("late")).await.unwrap(), 1);
+}
+
+/// It is queued too, so no reply could be told from another.
+#[tokio::test]
+async fn a_command_on_the_socket_itself_in_between_is_told_by_exec() {
+    let exclusive = exclusive().await;
+    let open = exclusive.begin().await.unwrap();
+    let _ = failed(exclusive.run(incr("n")).await);
+    let _ = open.run(incr("m")).await.unwrap();
+    let error = failed(open.exec().await);
+    assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
+    assert_eq!(error.phase(), Phase::Applied);
+    assert!(error.to_string().contains("2 replies to 1 commands"));
+    assert!(!error.to_string().contains("nothing was sent"), "{error}");
+    assert_eq!(exclusive.run(incr("n")).await.unwrap(), 2);
 }

@@ -216,7 +216,8 @@ async fn open_on(scene: &Scene, lease: &Exclusive, calls: &[Call], executes: boo
         match open.run(call.request(None)).await {
             Ok(place) => queued.push((*call, place)),
             Err(error) => {
-                is_spoiled = error.phase() == Phase::Refused;
+                // If it was sent, EXEC does nothing, or DISCARD takes its place.
+                is_spoiled = error.phase() != Phase::NotSent;
                 record(scene, *call, Err(error));
                 break;
             }
@@ -227,7 +228,7 @@ async fn open_on(scene: &Scene, lease: &Exclusive, calls: &[Call], executes: boo
     }
     match open.exec().await {
         Ok(_) if is_spoiled => {
-            let text = "EXEC did something after a command was refused".to_owned();
+            let text = "EXEC did something after a command was refused or lost".to_owned();
             scene
                 .world
                 .violate("a transaction is carried out as a whole", text);
