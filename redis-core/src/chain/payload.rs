@@ -26,7 +26,10 @@ const EXEC: &[u8] = fixed_command!("EXEC");
 pub(crate) struct ChainPayload {
     bytes: Outgoing,
     commands: Commands,
+    /// Whether sending all of it twice has the same effect and the same replies as sending it once.
     idempotent: bool,
+    /// Whether its commands only read.
+    only_reads: bool,
     /// The scripts that its commands call, each once.
     scripts: Vec<ScriptTextRef>,
     /// The shortest deadline of any of the commands. It applies to all of them, because they are sent and
@@ -49,6 +52,7 @@ impl ChainPayload {
         Self {
             commands: Commands::new(atomic),
             idempotent: !atomic,
+            only_reads: !atomic,
             ..Self::default()
         }
     }
@@ -116,8 +120,17 @@ impl ChainPayload {
         if !args.is_plain() {
             self.note(args);
         }
-        self.idempotent &= args.is_idempotent();
+        self.note_repeatable(args);
         self.commands.push(args.info(), args.needed());
+    }
+
+    /// Notes whether all may still be repeated. Only the first command may be one that writes: a second write may change what a
+    /// command before it sees when that is repeated, even if each of them alone could be.
+    #[inline]
+    fn note_repeatable(&mut self, args: &Args) {
+        let (reads, repeatable) = (args.info().readonly, args.is_idempotent());
+        self.only_reads &= reads & repeatable;
+        self.idempotent &= repeatable & (reads | (self.commands.len() == 0));
     }
 
     /// Adds a command of which something is noted.
@@ -354,6 +367,10 @@ impl Payload for ChainPayload {
         self.scripts.len() > self.commands.replies_of_loads()
     }
 
+    fn goes_again_in_part(&self) -> bool {
+        self.only_reads
+    }
+
     fn rebind(&mut self, loaded: &Loaded) -> bool {
         if !self.scripts.is_empty() {
             self.load_scripts(loaded);
@@ -377,7 +394,7 @@ impl Payload for ChainPayload {
         }
         // If a script was loaded in this same write and is unknown all the same, sending again would not
         // help.
-        let harmless = carried_out == 0 || self.idempotent;
+        let harmless = carried_out == 0 || self.only_reads;
         let again = unknown > 0 && harmless && self.commands.replies_of_loads() == 0;
         if again {
             self.load_scripts(loaded);

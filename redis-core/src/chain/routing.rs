@@ -72,10 +72,6 @@ pub(crate) struct Singles {
 /// One of the commands.
 pub(crate) struct Single {
     place: Place,
-    #[cfg_attr(
-        not(feature = "tracing"),
-        expect(dead_code, reason = "only a trace names the commands")
-    )]
     pub(crate) info: &'static CommandInfo,
     pub(crate) goal: Goal,
     /// Whether sending it twice does no harm.
@@ -243,6 +239,15 @@ impl fmt::Debug for Singles {
 }
 
 impl Single {
+    /// The slot of all that it reads and changes, if that is known.
+    pub(crate) fn only_slot(&self) -> Option<u16> {
+        let is_raw_write = self.info.name.is_empty() && !self.info.readonly;
+        match self.goal {
+            Goal::Owner(slot) if !self.info.writes_unnamed && !is_raw_write => Some(slot),
+            _ => None,
+        }
+    }
+
     /// Its arguments, if it may have to be split.
     pub(crate) fn into_unusual(self) -> Result<Box<Args>, Self> {
         match self.place {

@@ -206,17 +206,14 @@ impl<'a> Scatter<'a> {
         }
         let mut onward = Vec::new();
         let mut pieces = Pieces::new(chunks.clone());
-        let whole = written.map(|written| bundle.count_written(&mut self.singles, written));
+        let mut lost_from = bundle.members.len();
         for (place, member) in bundle.members.iter().enumerate() {
             if member.asking {
                 pieces.next();
             }
             let Some(frame) = pieces.next() else {
-                let is_unwritten = whole.is_some_and(|whole| place >= whole);
-                let unsent = |failure: &Failure| failure.in_phase(Phase::NotSent);
-                let unsent = failure.as_ref().filter(|_| is_unwritten).map(unsent);
-                self.judge_loss(member.single, unsent.as_ref().or(failure.as_ref()));
-                continue;
+                lost_from = place;
+                break;
             };
             match error_of(frame.as_bytes()) {
                 Some(error) => {
@@ -233,6 +230,8 @@ impl<'a> Scatter<'a> {
                 }
             }
         }
+        let whole = written.map(|written| bundle.count_written(&mut self.singles, written));
+        self.judge_losses(&bundle, lost_from, whole, failure.as_ref());
         if let Some(number) = bundle.number {
             self.gather.take(number, chunks);
         }
@@ -303,9 +302,28 @@ impl<'a> Scatter<'a> {
         earlier.any(|earlier| goal(*earlier) == goal(single))
     }
 
+    /// There are no replies to the commands from the one at place `first` on. The first `whole` of the bundle were written.
+    fn judge_losses(
+        &mut self,
+        bundle: &Bundle,
+        first: usize,
+        whole: Option<usize>,
+        failure: Option<&Failure>,
+    ) {
+        let end = whole.unwrap_or(bundle.members.len());
+        let written = bundle.members.get(first..end).unwrap_or_default();
+        let overtaken = overtaken(&self.singles, written);
+        for (place, member) in bundle.members.iter().enumerate().skip(first) {
+            let unsent = |failure: &Failure| failure.in_phase(Phase::NotSent);
+            let unsent = failure.filter(|_| place >= end).map(unsent);
+            let may_go_again = !overtaken.contains(&member.single);
+            self.judge_loss(member.single, unsent.as_ref().or(failure), may_go_again);
+        }
+    }
+
     /// There is no reply. A command that was not sent, or may be repeated, is sent to the owner that is known after
-    /// a pause.
-    fn judge_loss(&mut self, single: usize, failure: Option<&Failure>) {
+    /// a pause. Nothing that was sent is repeated unless it `may_go_again`.
+    fn judge_loss(&mut self, single: usize, failure: Option<&Failure>, may_go_again: bool) {
         let Some(failure) = failure else {
             let error = Error::protocol("there are fewer replies than commands");
             return self.gather.settle(single, Outcome::Failed(error));
@@ -320,7 +338,8 @@ impl<'a> Scatter<'a> {
                 .get(single)
                 .is_some_and(|single| single.idempotent)
         };
-        let may_go_again = || is_idempotent() || Planted::RepeatedElsewhere.is_here();
+        let may_go_again =
+            || (may_go_again && is_idempotent()) || Planted::RepeatedElsewhere.is_here();
         if is_loss(failure) && (is_unsent(failure) || may_go_again()) {
             self.shared.want_refresh();
             self.pause(single, outcome);
@@ -390,6 +409,28 @@ impl<'a> Scatter<'a> {
     pub(super) fn server(&self) -> Option<ServerVersion> {
         self.server
     }
+}
+
+/// Which of the commands, which were written to one node and have no replies, must not be repeated: a later one of them may have changed
+/// what they see. Keys of different slots are different keys.
+fn overtaken(singles: &Singles, written: &[Member]) -> BTreeSet<usize> {
+    let (mut overtaken, mut slots) = (BTreeSet::new(), BTreeSet::new());
+    let (mut any, mut all) = (false, false);
+    for Member { single: number, .. } in written.iter().rev() {
+        let Some(single) = singles.get(*number) else {
+            continue;
+        };
+        let slot = single.only_slot();
+        if all || slot.map_or(any, |slot| slots.contains(&slot)) {
+            overtaken.insert(*number);
+        }
+        if !single.info.readonly {
+            any = true;
+            all |= slot.is_none();
+            slots.extend(slot);
+        }
+    }
+    overtaken
 }
 
 /// Whether there may be an error among the replies; if there is one, this is `true`.

@@ -151,6 +151,8 @@ struct Entry {
     hold: Hold,
     /// Whether sending it twice does no harm.
     idempotent: bool,
+    /// Whether this is so when some of the replies have come too.
+    again_in_part: bool,
     /// Whether it must not be sent on another socket as it is.
     bound: bool,
     /// Whether several replies may be given in one piece.
@@ -172,6 +174,7 @@ impl Entry {
             is_usual: false,
             hold: Hold::None,
             idempotent: false,
+            again_in_part: false,
             bound: false,
             in_one_piece: false,
             losses: 0,
@@ -183,7 +186,8 @@ impl Entry {
     fn may_go_again(&self, losses: u8) -> bool {
         /// How often an idempotent command is sent, if the socket is lost each time.
         const SENDINGS: u8 = 3;
-        (self.idempotent || Planted::UnsafeRetry.is_here()) && losses < SENDINGS
+        let harmless = self.idempotent && (self.come == 0 || self.again_in_part);
+        (harmless || Planted::UnsafeRetry.is_here()) && losses < SENDINGS
     }
 
     /// Whether it may have been carried out; `taken` says whether the driver has taken it.

@@ -1,7 +1,9 @@
 //! Pipelines and transactions: every reply is of its command, every failure names its command.
 
 use tokio::task::JoinSet;
-use typedis_core::{ErrorKind, Exclusive, Phase, Run, Script, ServerError, raw};
+use typedis_core::{
+    CommandInfo, Connection, ErrorKind, Exclusive, Phase, Run, Script, ServerError, raw,
+};
 use typedis_testkit::fake::Fake;
 use typedis_testkit::proxy::{Cut, Proxy};
 use typedis_testkit::{Server, ServerKind};
@@ -286,6 +288,11 @@ async fn a_nested_error_is_a_value_where_it_is_asked_for() {
     assert!(reply.1.is_err());
 }
 
+async fn flush_scripts(conn: &Connection) {
+    let flush = raw("SCRIPT").arg("FLUSH").reply::<()>();
+    conn.run(flush).await.unwrap();
+}
+
 /// Otherwise the rest of the transaction would be carried out without the script.
 #[tokio::test]
 async fn a_transaction_that_waits_for_a_socket_loads_its_scripts_on_a_server_that_lost_them() {
@@ -300,10 +307,7 @@ async fn a_transaction_that_waits_for_a_socket_loads_its_scripts_on_a_server_tha
         .unwrap();
     assert_eq!(n, 1);
     let direct = connect(at(server.addr())).await;
-    direct
-        .run(raw("SCRIPT").arg("FLUSH").reply::<()>())
-        .await
-        .unwrap();
+    flush_scripts(&direct).await;
     proxy.refuse(true);
     proxy.cut_all(Cut::Close);
     proxy.wait_for_accepted(3, LONG).await.unwrap();
@@ -314,6 +318,26 @@ async fn a_transaction_that_waits_for_a_socket_loads_its_scripts_on_a_server_tha
     poll_once(&mut waiting).await;
     proxy.refuse(false);
     assert_eq!(soon("the transaction", waiting).await.unwrap(), (2, 3));
+}
+
+/// What was carried out already must not be done once more; a read before it would see what it has done.
+#[tokio::test]
+async fn a_pipeline_that_has_written_is_not_sent_again_for_a_script_that_was_flushed() {
+    static SET_AGAIN: CommandInfo = CommandInfo::new("SET", b"$3\r\nSET\r\n", 1).idempotent();
+    let server = Server::start(ServerKind::Valkey9).unwrap();
+    let conn = connect(at(server.addr())).await;
+    let script = Script::new("return redis.call('GET', KEYS[1])").read_only();
+    let call = || script.call::<Option<String>>(["k"], ());
+    conn.pipeline().run(call()).await.unwrap();
+    flush_scripts(&conn).await;
+    let chain = known::<_, Option<String>>(conn.pipeline(), &GET, &["k"]);
+    let chain = known::<_, ()>(chain, &SET_AGAIN, &["k", "new"]);
+    let (before, (), after) = chain.run(call()).attempt().await.unwrap();
+    assert_eq!(before, None);
+    assert_eq!(failed(after).server().unwrap().code(), "NOSCRIPT");
+    // The error has shown that the script is missing.
+    let (after,) = conn.pipeline().run(call()).await.unwrap();
+    assert_eq!(after.as_deref(), Some("new"));
 }
 
 /// EXEC would do nothing all the same.

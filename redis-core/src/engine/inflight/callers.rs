@@ -40,6 +40,7 @@ impl Queue {
             is_usual: terms.patience.is_usual(),
             hold: terms.hold,
             idempotent: terms.idempotent,
+            again_in_part: payload.goes_again_in_part(),
             bound: payload.is_bound(),
             in_one_piece: payload.takes_one_piece(),
             losses: 0,

@@ -32,6 +32,12 @@ pub(crate) trait Payload {
     fn takes_one_piece(&self) -> bool {
         false
     }
+    /// Whether it may be sent again after a lost socket though some of its replies have come, if it may be sent again at all. What was
+    /// answered was certainly carried out, so a write among it must not be done once more.
+    #[inline]
+    fn goes_again_in_part(&self) -> bool {
+        true
+    }
     /// Adapts it to what the next socket leads to, before it is sent for the first time. Returns whether it is bound to
     /// a socket at all.
     fn rebind(&mut self, _loaded: &Loaded) -> bool {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use typedis_core::cluster::Cluster;
-use typedis_core::{Budget, CommandInfo, Phase, Request, Result, Run, raw};
+use typedis_core::{Budget, CommandInfo, Detached, Error, Phase, Request, Result, Run, cmd, raw};
 use typedis_testkit::fake::{Answer, FakeCluster};
 
 use super::{KEY, keys, node_of, tell};
@@ -30,22 +30,76 @@ async fn what_is_lost_with_a_node_goes_again_only_if_it_may_be_repeated() {
     let cluster = connect(&fake).await;
     let mut batch = cluster.batch();
     let first: Vec<_> = (0..2).map(|_| batch.push(incr(KEY))).collect();
-    let second: Vec<_> = (0..2)
-        .map(|_| (batch.push(incr(KEY)), batch.push(get(KEY))))
-        .collect();
+    let second = [(); 2].map(|()| (batch.push(incr(KEY)), batch.push(get(KEY))));
     let elsewhere = batch.push(incr("k0"));
     let mut replies = soon("a batch", batch.execute()).await.unwrap();
     for handle in first {
         assert_eq!(replies.take(handle).unwrap(), 1);
     }
-    for (write, read) in second {
-        let error = replies.take(write).unwrap_err();
+    let lost = |error: Error| {
         assert_eq!(error.phase(), Phase::MaybeApplied, "{error}");
         assert!(error.is_connection(), "{error}");
-        assert_eq!(replies.take(read).unwrap().unwrap(), "2:foo");
-    }
+    };
+    let [(write, read), (last_write, last_read)] = second;
+    lost(replies.take(write).unwrap_err());
+    // The write behind it may have been carried out, so this would read what came later.
+    lost(replies.take(read).unwrap_err());
+    lost(replies.take(last_write).unwrap_err());
+    assert_eq!(replies.take(last_read).unwrap().unwrap(), "2:foo");
     assert_eq!(replies.take(elsewhere).unwrap(), 1);
     assert_eq!(fake.count(2, "INCR"), 3);
+}
+
+/// Each of them could be repeated alone. But the first write may have been carried out: what comes before it on the same key would then
+/// see or undo it.
+#[tokio::test]
+async fn what_a_later_write_may_have_overtaken_is_not_repeated() {
+    static GET: CommandInfo = CommandInfo::new("GET", b"$3\r\nGET\r\n", 1).readonly();
+    static SET: CommandInfo = CommandInfo::new("SET", b"$3\r\nSET\r\n", 1).idempotent();
+    fn read(key: &str) -> Request<Detached, Option<String>> {
+        Request::new(cmd(), &GET, |args| args.key("key", key))
+    }
+    fn write(key: &str, value: &str) -> Request<Detached, ()> {
+        Request::new(cmd(), &SET, |args| {
+            args.key("key", key);
+            args.arg("value", value);
+        })
+    }
+    let lost = Arc::new(AtomicUsize::new(0));
+    let fake = FakeCluster::start(3, move |asked| {
+        let is_lost = lost.load(Ordering::Relaxed) > 0;
+        match (
+            asked.command.name().as_str(),
+            asked.command.text(2).as_str(),
+        ) {
+            ("GET" | "SET", value) if !is_lost && value != "second" => Answer::Silence,
+            ("SET", _) if !is_lost => {
+                lost.store(1, Ordering::Relaxed);
+                Answer::Close
+            }
+            ("GET", _) => tell(asked.node, &asked.command.text(1)),
+            ("SET", _) => Answer::Reply(b"+OK\r\n".to_vec()),
+            _ => Answer::Usual,
+        }
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    let other = keys(100).into_iter().find(|key| node_of(key) == 2).unwrap();
+    let mut batch = cluster.batch();
+    let before = batch.push(read(KEY));
+    let elsewhere = batch.push(read(&other));
+    let first = batch.push(write(KEY, "first"));
+    let second = batch.push(write(KEY, "second"));
+    let mut replies = soon("a batch", batch.execute()).await.unwrap();
+    let error = replies.take(before).unwrap_err();
+    assert_eq!(error.phase(), Phase::MaybeApplied, "{error}");
+    let error = replies.take(first).unwrap_err();
+    assert_eq!(error.phase(), Phase::MaybeApplied, "{error}");
+    replies.take(second).unwrap();
+    let told = replies.take(elsewhere).unwrap();
+    assert_eq!(told, Some(format!("2:{other}")));
+    assert_eq!((fake.count(2, "GET"), fake.count(2, "SET")), (3, 3));
 }
 
 /// More than the sockets' buffers hold, to a node that closes the socket at the first command.
