@@ -13,7 +13,7 @@
 //!
 //! - `payload`: what callers give to the queue, and what they get back
 //! - `unanswered`: the bytes of what was taken from it
-//! - `callers`, `sessions`: the two sides of the queue
+//! - `callers`, `sessions`: the two sides of the queue; `line`: callers who wait for room
 //! - `failures`: what is late, lost or refused
 
 use std::collections::VecDeque;
@@ -33,10 +33,13 @@ use crate::wire::outgoing::Outgoing;
 
 mod callers;
 mod failures;
+mod line;
 mod payload;
 mod sessions;
 mod unanswered;
 
+use line::Line;
+pub(crate) use line::WaiterKey;
 #[cfg(feature = "tracing")]
 pub(crate) use payload::Summary;
 pub(crate) use payload::{Again, Delivery, Failure, Hold, Limit, Parts, Patience, Payload, Terms};
@@ -44,9 +47,6 @@ pub(crate) use unanswered::Unanswered;
 
 /// The key of a cell.
 pub(crate) type CellKey = usize;
-
-/// The key of a caller who waits for room.
-pub(crate) type WaiterKey = u64;
 
 #[derive(Debug)]
 pub(crate) struct Queue {
@@ -83,8 +83,7 @@ pub(crate) struct Queue {
     /// Set while announced maintenance makes limits of time longer.
     pub(crate) relaxation: Option<Relaxation>,
     /// Callers who wait for room, in the order in which they came.
-    waiters: VecDeque<(WaiterKey, Waker)>,
-    next_waiter: WaiterKey,
+    line: Line,
     driver: Option<Waker>,
     /// No deadline of any entry is earlier than this.
     earliest_deadline: Option<Instant>,
@@ -262,8 +261,7 @@ impl Queue {
             demoted: false,
             left_since: None,
             relaxation: None,
-            waiters: VecDeque::new(),
-            next_waiter: 0,
+            line: Line::default(),
             driver: None,
             earliest_deadline: None,
             ended: None,

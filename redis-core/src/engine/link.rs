@@ -297,16 +297,25 @@ impl Link {
     }
 
     pub(crate) fn abandon(&self, key: CellKey) {
-        let next = self.queue.lock().abandon(key);
-        if let Some(next) = next {
-            next.wake();
-        }
+        self.make_way(|queue| queue.abandon(key));
     }
 
     pub(crate) fn leave_line(&self, place: WaiterKey) {
-        let next = self.queue.lock().leave_line(Some(place));
-        if let Some(next) = next {
-            next.wake();
+        self.make_way(|queue| queue.leave_line(place));
+    }
+
+    /// Does something that may make room, and wakes the caller whose turn it is; the driver watches whether it comes.
+    #[inline]
+    fn make_way(&self, leave: impl FnOnce(&mut Queue) -> Option<Waker>) {
+        let mut queue = self.queue.lock();
+        let Some(next) = leave(&mut queue) else {
+            return;
+        };
+        let driver = queue.take_driver();
+        drop(queue);
+        next.wake();
+        if let Some(driver) = driver {
+            driver.wake();
         }
     }
 

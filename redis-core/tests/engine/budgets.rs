@@ -1,12 +1,13 @@
 //! Budgets: what is queued and in flight is bounded, whoever waits waits fairly, and nobody waits in vain.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 use typedis_core::{Budget, Connection, ErrorKind, Phase, Run};
-use typedis_testkit::proxy::Cut;
+use typedis_testkit::proxy::{Cut, Proxy};
 
 use crate::support::*;
 
@@ -199,6 +200,62 @@ async fn those_who_leave_the_line_make_way() {
     let results = soon("those in line", all(in_line)).await;
     let order: Vec<_> = results.into_iter().map(Result::unwrap).collect();
     assert_eq!(order, (2..=11).collect::<Vec<_>>());
+}
+
+/// A connection with room for one command, of which one is in flight: its reply is held back.
+async fn full() -> (
+    Proxy,
+    Connection,
+    impl Future<Output = typedis_core::Result<i64>>,
+) {
+    let (proxy, config) = proxied(&db()).await;
+    let conn = connect(
+        config
+            .budget(commands(1))
+            .command_timeout(None)
+            .liveness(None),
+    )
+    .await;
+    proxy.to_client().hold();
+    let conn2 = conn.clone();
+    let mut first = Box::pin(async move { conn2.run(incr("n")).await });
+    poll_once(&mut first).await;
+    (proxy, conn, first)
+}
+
+/// Nothing wakes a request that was sent and is not awaited: it must not hold up those who are.
+#[tokio::test]
+async fn a_request_that_was_sent_and_is_not_awaited_holds_up_nobody() {
+    let (proxy, conn, first) = full().await;
+    let sent = conn.run(incr("n")).send();
+    proxy.to_client().resume();
+    assert_eq!(soon("the first", first).await.unwrap(), 1);
+    let later = soon("a later one", conn.run(incr("n"))).await;
+    assert_eq!(later.unwrap(), 2);
+    assert_eq!(soon("the one that was sent", sent).await.unwrap(), 3);
+}
+
+/// As `select!` leaves behind a future that it borrows, and `buffered` those whose turn is later.
+#[tokio::test]
+async fn callers_who_are_not_polled_hold_up_nobody() {
+    let (proxy, conn, first) = full().await;
+    let mut absent: Vec<_> = (0..3).map(|_| conn.run(incr("n"))).collect();
+    for call in &mut absent {
+        assert!(poll_once(call).await.is_none());
+    }
+    let waiting = {
+        let conn = conn.clone();
+        tokio::spawn(async move { conn.run(incr("n")).await })
+    };
+    until("it stands in line", || conn.stats().waiting == 4).await;
+    proxy.to_client().resume();
+    assert_eq!(soon("the first", first).await.unwrap(), 1);
+    let waited = soon("who waits", waiting).await.unwrap();
+    assert_eq!(waited.unwrap(), 2);
+    // They can still come, and are served in the order in which they came first.
+    let results = soon("the others", all(absent)).await;
+    let order: Vec<_> = results.into_iter().map(Result::unwrap).collect();
+    assert_eq!(order, [3, 4, 5]);
 }
 
 /// Room that comes of a loss is given to those in line, even if they have no deadline that would wake them.

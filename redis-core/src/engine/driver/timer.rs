@@ -9,7 +9,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::engine::link::Link;
 
 /// Fails what is past its deadline, and sets the timer to the next deadline, or to `also` if that
-/// is earlier.
+/// is earlier. Sees to it that callers who do not come when there is room for them hold up nobody.
 pub(super) fn keep_deadlines(
     link: &Link,
     timer: &mut Timer,
@@ -18,8 +18,15 @@ pub(super) fn keep_deadlines(
     now: Instant,
     cx: &mut Context<'_>,
 ) {
-    let deadline = link.with(woken, |queue, woken| queue.expire(now, woken));
-    let next = earlier(deadline, also);
+    let (deadline, turn_over) = link.with(woken, |queue, woken| {
+        let deadline = queue.expire(now, woken);
+        let turn_over = match queue.has_line() {
+            true => queue.look_after_line(now, woken),
+            false => None,
+        };
+        (deadline, turn_over)
+    });
+    let next = earlier(earlier(deadline, turn_over), also);
     if let Some(next) = next
         && timer.poll(next, now, cx).is_ready()
     {

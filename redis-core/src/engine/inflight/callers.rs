@@ -24,11 +24,14 @@ impl Queue {
         if self.ended.is_some() || self.closing || self.refused.is_some() {
             return self.turn_away(place);
         }
-        if !self.has_room(terms.bytes) || self.is_behind_others(place) {
-            return Submitted::Full(self.stand_in_line(place, waker));
+        if !self.has_room(terms.bytes) || self.line.is_before(place) {
+            // One that is not polled yet cannot be called. It has a place all the same, so that what is sent behind it does not overtake it
+            // at once.
+            let waker = waker.unwrap_or(Waker::noop());
+            return Submitted::Full(self.line.stand(place, terms.bytes, waker));
         }
-        if place.is_some() {
-            self.leave_line(place);
+        if let Some(place) = place {
+            self.line.leave(place);
         }
         let cell = self.cells.insert(Cell::Waiting(waker.cloned(), None));
         let mut entry = Entry {
@@ -55,7 +58,9 @@ impl Queue {
 
     #[cold]
     fn turn_away(&mut self, place: Option<WaiterKey>) -> Submitted {
-        self.leave_line(place);
+        if let Some(place) = place {
+            self.line.leave(place);
+        }
         let closed = || Failure::Closed(Phase::NotSent);
         Submitted::Ended(Box::new(self.shut().unwrap_or_else(closed)))
     }
@@ -84,7 +89,7 @@ impl Queue {
     /// Accepts nothing new. Callers who wait for room get an error.
     pub(crate) fn stop_accepting(&mut self, woken: &mut Vec<Waker>) {
         self.closing = true;
-        woken.extend(self.waiters.drain(..).map(|(_, waker)| waker));
+        woken.extend(self.line.dissolve());
     }
 
     /// Whether the connection has ended; if not, leaves a waker for the end.
@@ -116,7 +121,7 @@ impl Queue {
             connected: usize::from(self.connected),
             queued: self.entries.len() - self.taken,
             in_flight: self.taken,
-            waiting: self.waiters.len(),
+            waiting: self.line.len(),
             bytes: self.bytes,
             lag: self
                 .owed_since
@@ -158,6 +163,7 @@ impl Queue {
 
     /// The caller has gone away. Returns the waker of the next caller who waits, if there is now
     /// room.
+    #[must_use]
     pub(crate) fn abandon(&mut self, key: CellKey) -> Option<Waker> {
         match self.cells.get_mut(key) {
             Some(cell @ Cell::Waiting(..)) => {
@@ -190,24 +196,40 @@ impl Queue {
 
     /// The caller no longer waits for room. Returns the waker of the next caller who waits, if
     /// there is room.
-    pub(crate) fn leave_line(&mut self, place: Option<WaiterKey>) -> Option<Waker> {
-        // Keys are given out in ascending order.
-        let index = self.waiters.binary_search_by_key(&place?, |(key, _)| *key);
-        self.waiters.remove(index.ok()?);
+    #[must_use]
+    pub(crate) fn leave_line(&mut self, place: WaiterKey) -> Option<Waker> {
+        self.line.leave(place);
         self.next_in_line()
     }
 
     /// Whether callers wait for room.
     #[inline]
     pub(crate) fn has_line(&self) -> bool {
-        !self.waiters.is_empty()
+        !self.line.is_empty()
     }
 
-    /// The first caller who waits, if there is room.
+    /// Calls the first caller who waits, if there is room for it: it must be woken, and the driver must look after the line.
     #[cold]
-    pub(crate) fn next_in_line(&self) -> Option<Waker> {
-        let (_, waker) = self.waiters.front()?;
-        (self.has_room(1) && !Planted::LostWakeup.is_here()).then(|| waker.clone())
+    #[must_use]
+    pub(crate) fn next_in_line(&mut self) -> Option<Waker> {
+        self.with_line(|line, queue| line.call(|bytes| queue.has_room(bytes)))
+    }
+
+    /// Sees to it that callers who were called and do not come hold up nobody. Returns when to do so again.
+    #[cold]
+    pub(crate) fn look_after_line(
+        &mut self,
+        now: Instant,
+        woken: &mut Vec<Waker>,
+    ) -> Option<Instant> {
+        self.with_line(|line, queue| line.look_after(now, |bytes| queue.has_room(bytes), woken))
+    }
+
+    fn with_line<T>(&mut self, work: impl FnOnce(&mut Line, &Self) -> T) -> T {
+        let mut line = std::mem::take(&mut self.line);
+        let result = work(&mut line, self);
+        self.line = line;
+        result
     }
 
     /// Takes the driver's waker, which makes it look at the queue.
@@ -246,28 +268,6 @@ impl Queue {
         self.entries.is_empty()
             || (self.bytes.saturating_add(bytes) <= self.budget.bytes
                 && self.entries.len() < self.budget.commands)
-    }
-
-    #[inline]
-    fn is_behind_others(&self, place: Option<WaiterKey>) -> bool {
-        self.waiters
-            .front()
-            .is_some_and(|(first, _)| Some(*first) != place)
-    }
-
-    fn stand_in_line(&mut self, place: Option<WaiterKey>, waker: Option<&Waker>) -> WaiterKey {
-        let waker = waker.cloned().unwrap_or_else(|| Waker::noop().clone());
-        if let Some(place) = place
-            && let Ok(index) = self.waiters.binary_search_by_key(&place, |(key, _)| *key)
-            && let Some(waiter) = self.waiters.get_mut(index)
-        {
-            waiter.1 = waker;
-            return place;
-        }
-        let key = self.next_waiter;
-        self.next_waiter += 1;
-        self.waiters.push_back((key, waker));
-        key
     }
 
     #[inline]

@@ -230,7 +230,7 @@ impl Queue {
         self.bytes = 0;
         self.given_up = 0;
         self.earliest_deadline = None;
-        woken.extend(self.waiters.drain(..).map(|(_, waker)| waker));
+        woken.extend(self.line.dissolve());
     }
 
     /// Leaves a copy for a caller who may send it again, if it is a single command: of several, some may have been
@@ -353,6 +353,6 @@ impl Queue {
         self.bytes = 0;
         self.owed_since = None;
         self.earliest_deadline = None;
-        woken.extend(self.waiters.drain(..).map(|(_, waker)| waker));
+        woken.extend(self.line.dissolve());
     }
 }
