@@ -262,8 +262,8 @@ impl Driver {
                     queue.unreachable(failure, woken);
                 });
             }
-            Refusal::Server(error) => Failure::Refused(error),
-            Refusal::Tls(error) => Failure::Tls(error),
+            Refusal::Server(error) => Failure::Refused(Phase::NotSent, error),
+            Refusal::Tls(error) => Failure::Tls(Phase::NotSent, error),
             Refusal::Io(_)
             | Refusal::Credentials(_)
             | Refusal::Sentinel(_)

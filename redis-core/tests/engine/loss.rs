@@ -438,6 +438,36 @@ async fn what_was_lost_once_is_not_reported_as_not_sent_later() {
     );
 }
 
+/// The server is back with another password: nothing more can be sent, and what was sent on the first socket may have been carried out.
+#[tokio::test]
+async fn what_was_lost_is_not_reported_as_not_sent_when_the_next_login_is_refused() {
+    let fake = Fake::start(|mut peer| async move {
+        while let Some(command) = peer.command().await? {
+            match (command.name().as_str(), peer.number()) {
+                ("HELLO", 0) => peer.send("%1\r\n+proto\r\n:3\r\n").await?,
+                ("HELLO", _) => {
+                    let text = "-WRONGPASS invalid username-password pair or user is disabled.\r\n";
+                    peer.send(text).await?;
+                }
+                ("SET", _) => return Ok(()),
+                _ => peer.send("+OK\r\n").await?,
+            }
+        }
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let conn = connect(at(fake.addr()).password("old")).await;
+    let set = raw("SET").key("a").arg(1).readonly().reply::<()>();
+    let error = failed(soon("a write", conn.run(set)).await);
+    assert!(matches!(error.kind(), ErrorKind::Handshake(_)), "{error}");
+    assert_eq!(error.phase(), Phase::MaybeApplied, "{error}");
+    // What comes later is told that it was not sent.
+    let error = failed(soon("a later write", conn.run(incr("n"))).await);
+    assert!(matches!(error.kind(), ErrorKind::Handshake(_)), "{error}");
+    assert_eq!(error.phase(), Phase::NotSent, "{error}");
+}
+
 /// SET as the spec has it.
 static SET_AGAIN: CommandInfo = CommandInfo::new("SET", b"$3\r\nSET\r\n", 1).idempotent();
 

@@ -251,8 +251,10 @@ pub(crate) enum Failure {
     /// No reply in time; with what was waited for, if that is known.
     Timeout(Phase, Option<Arc<Obstacle>>),
     Lost(Phase, io::ErrorKind, std::sync::Arc<str>),
-    Refused(ServerError),
-    Tls(TlsError),
+    /// The server refused the next connection.
+    Refused(Phase, ServerError),
+    /// So did TLS.
+    Tls(Phase, TlsError),
     Protocol(std::sync::Arc<str>),
     Closed(Phase),
     /// The runtime of the driver has ended.
@@ -267,8 +269,8 @@ impl From<Failure> for Error {
                 ErrorKind::ConnectionLost(io::Error::new(kind, text.to_string())),
                 phase,
             ),
-            Failure::Refused(error) => Self::new(ErrorKind::Handshake(error), Phase::NotSent),
-            Failure::Tls(error) => Self::new(ErrorKind::Tls(error), Phase::NotSent),
+            Failure::Refused(phase, error) => Self::new(ErrorKind::Handshake(error), phase),
+            Failure::Tls(phase, error) => Self::new(ErrorKind::Tls(error), phase),
             Failure::Protocol(text) => Self::protocol(text.to_string()),
             Failure::Closed(phase) => Self::new(ErrorKind::Closed, phase),
             Failure::Abandoned(phase) => Self::new(ErrorKind::RuntimeEnded, phase),
@@ -281,8 +283,8 @@ impl Failure {
     pub(crate) fn reason(&self) -> std::sync::Arc<str> {
         match self {
             Self::Lost(_, _, text) | Self::Protocol(text) => text.clone(),
-            Self::Refused(error) => error.to_string().into(),
-            Self::Tls(error) => error.to_string().into(),
+            Self::Refused(_, error) => error.to_string().into(),
+            Self::Tls(_, error) => error.to_string().into(),
             Self::Timeout(..) => "a deadline passed".into(),
             Self::Closed(_) => "it was closed by its owner".into(),
             Self::Abandoned(_) => "the runtime that it was made in has ended".into(),
@@ -294,10 +296,11 @@ impl Failure {
         match self {
             Self::Timeout(phase, _)
             | Self::Lost(phase, ..)
+            | Self::Refused(phase, _)
+            | Self::Tls(phase, _)
             | Self::Closed(phase)
             | Self::Abandoned(phase) => *phase != Phase::NotSent,
             Self::Protocol(_) => true,
-            Self::Refused(_) | Self::Tls(_) => false,
         }
     }
 
@@ -306,12 +309,14 @@ impl Failure {
         match self {
             Self::Timeout(_, obstacle) => Self::Timeout(phase, obstacle.clone()),
             Self::Lost(_, kind, text) => Self::Lost(phase, *kind, text.clone()),
+            Self::Refused(_, error) => Self::Refused(phase, error.clone()),
+            Self::Tls(_, error) => Self::Tls(phase, error.clone()),
             Self::Closed(_) => Self::Closed(phase),
             Self::Abandoned(_) => Self::Abandoned(phase),
             Self::Protocol(text) if phase == Phase::NotSent => {
                 Self::Lost(phase, io::ErrorKind::InvalidData, text.clone())
             }
-            other => other.clone(),
+            Self::Protocol(text) => Self::Protocol(text.clone()),
         }
     }
 }
