@@ -61,6 +61,11 @@ impl Commands {
         !self.raw.is_empty()
     }
 
+    /// Whether any of the commands may run code.
+    pub(super) fn may_run_code(&self) -> bool {
+        self.infos.iter().any(|info| info.may_run_code())
+    }
+
     /// Whether the server executes all of them as one.
     pub(crate) fn is_atomic(&self) -> bool {
         self.atomic

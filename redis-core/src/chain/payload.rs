@@ -367,6 +367,10 @@ impl Payload for ChainPayload {
         self.scripts.len() > self.commands.replies_of_loads()
     }
 
+    fn runs_code(&self) -> bool {
+        !self.scripts.is_empty() || self.commands.may_run_code()
+    }
+
     fn goes_again_in_part(&self) -> bool {
         self.only_reads
     }

@@ -195,6 +195,17 @@ impl Singles {
         }
     }
 
+    /// Whether a command may run code, which chooses the words of its errors.
+    pub(crate) fn runs_code(&self, number: usize) -> bool {
+        self.list.get(number).is_some_and(|single| {
+            let calls = match &single.place {
+                Place::Within(_) => false,
+                Place::Apart(args) => args.called_script().is_some(),
+            };
+            calls || single.info.may_run_code()
+        })
+    }
+
     /// The most bytes that [`Singles::write`] appends.
     pub(crate) fn encoded_len(&self, number: usize) -> usize {
         self.list

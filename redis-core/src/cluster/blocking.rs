@@ -205,7 +205,7 @@ impl<'a> Wait<'a> {
                 })
             });
         }
-        if passes(&refusal) || is_demotion(&refusal) {
+        if passes(&refusal, self.args.info().may_run_code()) || is_demotion(&refusal) {
             self.shared.want_refresh();
             self.hops.forget();
             return Ok(Verdict::Later);

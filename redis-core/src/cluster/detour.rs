@@ -145,9 +145,11 @@ pub(super) fn after_loss(failure: &Failure, was_lost: bool) -> Failure {
     }
 }
 
-/// Whether a node refused before it did anything, for a reason that passes, or because it is no primary any more.
-pub(super) fn passes(error: &ServerError) -> bool {
-    error.is_transient() || error.code() == "READONLY"
+/// Whether a node refused before it did anything, for a reason that passes, or because it is no primary any more. Code that the command
+/// runs can choose the same code for its error.
+pub(super) fn passes(error: &ServerError, runs_code: bool) -> bool {
+    let passes = error.is_transient() || error.code() == "READONLY";
+    passes && (!runs_code || error.is_in_words_of_servers())
 }
 
 /// The reply, as an error if it is one.

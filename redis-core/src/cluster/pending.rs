@@ -244,7 +244,8 @@ impl<'a> ClusterPending<'a> {
             return Some(Delivery::Parts(parts));
         };
         // After ASKING the command is here whatever the node said of it.
-        let is_refusal = passes(&error) || Redirect::parse(&error.to_string()).is_some();
+        let is_refusal = passes(&error, self.command.runs_code())
+            || Redirect::parse(&error.to_string()).is_some();
         match parts.again.take().filter(|_| is_refusal) {
             Some(again) => self.judge_refusal(&error, again, parts),
             None => self.judge_script(parts),

@@ -249,7 +249,7 @@ impl<'a> Scatter<'a> {
         if let Some(redirect) = Redirect::parse(&error.to_string()) {
             return self.follow(single, &redirect, reply, link);
         }
-        if passes(error) {
+        if passes(error, self.singles.runs_code(single)) {
             if error.code() != "TRYAGAIN" {
                 self.shared.want_refresh();
             }

@@ -127,7 +127,7 @@ impl<'a> Together<'a> {
         if let Some(redirect) = Redirect::parse(&refusal.to_string()) {
             return self.follow(&redirect, parts, payload);
         }
-        if !passes(refusal) {
+        if !passes(refusal, false) {
             return Some(Delivery::Parts(parts));
         }
         if refusal.code() != "TRYAGAIN" {

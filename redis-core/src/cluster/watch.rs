@@ -185,7 +185,7 @@ impl SlotLeases<'_> {
         if let Some(redirect) = Redirect::parse(&refusal.to_string()) {
             return self.judge_redirect(&redirect);
         }
-        if !passes(refusal) {
+        if !passes(refusal, false) {
             return Verdict::Final;
         }
         if refusal.code() != "TRYAGAIN" {

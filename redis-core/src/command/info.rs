@@ -231,6 +231,11 @@ impl CommandInfo {
         self
     }
 
+    /// Whether it may run code that decides what it changes and how it fails, as scripts do; of raw words nothing is known.
+    pub(crate) const fn may_run_code(&self) -> bool {
+        self.writes_unnamed || (self.name.is_empty() && !self.readonly)
+    }
+
     /// What explains that a server refused it with some of its newer options, a bit for each; see [`CommandInfo::newer`].
     pub(crate) fn requirement(
         &self,

@@ -141,6 +141,9 @@ fn goes_again<L: Deref<Target = Link>>(
         if parts.chunks.first().is_some_and(is_redirect) {
             return false;
         }
+        if payload.runs_code() && !parts.chunks.first().is_some_and(is_in_words_of_servers) {
+            return false;
+        }
         sending.note_refusal(&parts.chunks);
         return sending.send_later(again, parts.deadline);
     }
@@ -154,6 +157,11 @@ fn goes_again<L: Deref<Target = Link>>(
 fn is_redirect(reply: &Chunk) -> bool {
     let line = reply.strip_prefix(b"-");
     line.is_some_and(ServerError::is_redirect_line)
+}
+
+fn is_in_words_of_servers(reply: &Chunk) -> bool {
+    let error = Frame::from_scanned(reply.clone()).reply().error();
+    error.is_some_and(|error| error.is_in_words_of_servers())
 }
 
 /// A command that is being sent and answered.
@@ -421,6 +429,12 @@ impl Payload for Command {
     #[inline]
     fn may_go_on(&self) -> bool {
         self.args.is_some()
+    }
+
+    #[cold]
+    fn runs_code(&self) -> bool {
+        let calls = |args: &Args| args.called_script().is_some();
+        self.info.may_run_code() || self.args.as_deref().is_some_and(calls)
     }
 
     fn waits_on(&mut self, reply: &Delivery) -> bool {

@@ -76,9 +76,34 @@ impl ServerError {
     }
 
     /// Whether the server refused before it carried anything out, for a reason that goes away.
+    ///
+    /// The code says so. A script can choose such a code for an error of its own, when it has changed something already.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         TRANSIENT.contains(&self.code())
+    }
+}
+
+/// How servers begin to say that something goes away; a word with their name may come first.
+const PASSES: [(&str, &str); 7] = [
+    ("BUSY", "is busy running"),
+    ("LOADING", "is loading the dataset"),
+    ("MASTERDOWN", "Link with MASTER is down"),
+    ("CLUSTERDOWN", "The cluster is down"),
+    ("CLUSTERDOWN", "Hash slot not served"),
+    ("TRYAGAIN", "Multiple keys request"),
+    ("READONLY", "You can't write against a read only"),
+];
+
+impl ServerError {
+    /// Whether servers themselves refuse like this, for a reason that goes away, before they have carried anything out. Only the text can tell
+    /// this from the error of a script, which may have any code.
+    pub(crate) fn is_in_words_of_servers(&self) -> bool {
+        let message = self.message();
+        let (_, unnamed) = message.split_once(' ').unwrap_or_default();
+        PASSES.iter().any(|(code, text)| {
+            self.code() == *code && (message.starts_with(text) || unnamed.starts_with(text))
+        })
     }
 }
 
@@ -131,6 +156,34 @@ mod tests {
             "ERR 1 :1",
         ] {
             assert_eq!(ServerError::new(line).moved_to(), None, "{line}");
+        }
+    }
+
+    /// As measured: `servers.md` and `cluster-and-caching.md` of the facts.
+    #[test]
+    fn servers_are_told_from_scripts_by_their_words() {
+        for line in [
+            "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+            "BUSY Valkey is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.",
+            "LOADING Redis is loading the dataset in memory",
+            "LOADING Valkey is loading the dataset in memory",
+            "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+            "CLUSTERDOWN The cluster is down",
+            "CLUSTERDOWN Hash slot not served",
+            "TRYAGAIN Multiple keys request during rehashing of slot",
+            "READONLY You can't write against a read only replica.",
+        ] {
+            assert!(ServerError::new(line).is_in_words_of_servers(), "{line}");
+        }
+        for line in [
+            "BUSY the lock is held",
+            "BUSY",
+            "LOADING",
+            "TRYAGAIN later",
+            "READONLY mode",
+            "ERR is loading the dataset",
+        ] {
+            assert!(!ServerError::new(line).is_in_words_of_servers(), "{line}");
         }
     }
 

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use typedis_core::cluster::{ClusterEvent, ClusterEvents, slot};
-use typedis_core::{ErrorKind, Phase, Run};
+use typedis_core::{ErrorKind, Phase, Run, Script};
 use typedis_testkit::fake::{Answer, FakeCluster};
 
 use crate::support::*;
@@ -167,27 +167,53 @@ async fn ask_holds_for_one_command_and_asking_stands_right_before_it() {
 
 #[tokio::test]
 async fn what_passes_is_waited_for() {
-    for word in [
-        "TRYAGAIN",
-        "CLUSTERDOWN",
-        "LOADING",
-        "MASTERDOWN",
-        "READONLY",
+    for refusal in [
+        "TRYAGAIN Multiple keys request during rehashing of slot",
+        "CLUSTERDOWN Hash slot not served",
+        "LOADING Valkey is loading the dataset in memory",
+        "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+        "READONLY You can't write against a read only replica.",
     ] {
         let asked_before = Arc::new(AtomicUsize::new(0));
         let fake = FakeCluster::start(1, move |asked| match asked.command.name().as_str() {
-            "INCR" if asked_before.fetch_add(1, Ordering::Relaxed) < 5 => {
-                Answer::error(format_args!("{word} a while"))
-            }
+            "INCR" if asked_before.fetch_add(1, Ordering::Relaxed) < 5 => Answer::error(refusal),
             "INCR" => Answer::Reply(b":1\r\n".to_vec()),
             _ => Answer::Usual,
         })
         .await
         .unwrap();
         let cluster = connect(&fake).await;
-        let reply = soon(word, cluster.run(incr(KEY))).await;
-        assert_eq!(reply.unwrap(), 1, "{word}");
+        let reply = soon(refusal, cluster.run(incr(KEY))).await;
+        assert_eq!(reply.unwrap(), 1, "{refusal}");
         assert_eq!(fake.count(0, "INCR"), 6);
+    }
+}
+
+/// A script may fail like this after it has changed something.
+#[tokio::test]
+async fn an_error_whose_code_a_script_chose_is_the_outcome_of_its_call() {
+    for chosen in ["BUSY the lock is held", "READONLY mode", "CLUSTERDOWN"] {
+        let fake = FakeCluster::start(1, move |asked| match asked.command.name().as_str() {
+            "INCR" | "EVAL" | "EVALSHA" => Answer::error(chosen),
+            _ => Answer::Usual,
+        })
+        .await
+        .unwrap();
+        let cluster = connect(&fake).await;
+        let script = Script::new("return redis.error_reply('BUSY the lock is held')");
+        let call = || script.call::<i64>([KEY], ());
+        let mut errors = Vec::new();
+        errors.extend(soon(chosen, cluster.run(call())).await.err());
+        errors.extend(soon(chosen, cluster.run(incr(KEY))).await.err());
+        let chain = cluster.pipeline().run(call()).attempt();
+        let (one, other) = soon(chosen, chain.run(call()).attempt()).await.unwrap();
+        errors.extend([one.err(), other.err()].into_iter().flatten());
+        let texts: Vec<_> = errors
+            .iter()
+            .map(|error| error.server().unwrap().to_string())
+            .collect();
+        assert_eq!(texts, [chosen; 4]);
+        assert_eq!(fake.count(0, "INCR"), 1);
     }
 }
 

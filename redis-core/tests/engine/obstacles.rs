@@ -167,7 +167,7 @@ async fn a_refusal_that_passes_is_told_when_the_next_answer_is_late() {
     let fake = Fake::start(|mut peer| async move {
         after_handshake(&mut peer).await?;
         peer.expect(&["INCR", "n"]).await?;
-        peer.send("-LOADING the dataset is being loaded\r\n")
+        peer.send("-LOADING Redis is loading the dataset in memory\r\n")
             .await?;
         peer.until_closed().await
     })

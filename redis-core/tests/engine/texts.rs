@@ -1,6 +1,6 @@
 //! What scripts put into statuses and errors: it is their caller's alone, whatever it is.
 
-use typedis_core::{Error, Run, Value, raw};
+use typedis_core::{Connection, Error, Run, Script, Value, raw};
 use typedis_testkit::{ServerKind, database};
 
 use crate::support::*;
@@ -56,4 +56,31 @@ async fn the_text_of_a_script_reaches_its_caller_and_disturbs_nobody_else() {
             assert_eq!(conn.stats().reconnects, 0, "{kind:?}, {protocol:?}");
         }
     }
+}
+
+/// Such a code does not mean that nothing was carried out.
+#[tokio::test]
+async fn a_script_whose_error_has_the_code_of_a_refusal_is_not_called_again() {
+    let conn = connect(on(&db())).await;
+    let text = "redis.call('INCR', KEYS[1]) return redis.error_reply('BUSY the lock is held')";
+    let script = Script::new(text);
+    let own = raw("EVAL").arg(text).arg(1).key("n");
+    let call = || script.call::<i64>(["n"], ());
+    assert_busy(conn.run(own.reply::<i64>()), &conn, 1).await;
+    assert_busy(conn.run(call()), &conn, 2).await;
+    assert_busy(conn.run(call()), &conn, 3).await;
+    assert_busy(conn.pipeline().run(call()), &conn, 4).await;
+    // Now without SCRIPT LOAD before it.
+    assert_busy(conn.pipeline().run(call()), &conn, 5).await;
+}
+
+/// It fails at once, and was carried out once.
+async fn assert_busy<T: std::fmt::Debug>(
+    call: impl IntoFuture<Output = typedis_core::Result<T>>,
+    conn: &Connection,
+    count: i64,
+) {
+    let error = failed(soon("the error of a script", call).await);
+    assert_eq!(error.server().unwrap().code(), "BUSY", "{error}");
+    assert_eq!(counter(conn, "n").await, count);
 }

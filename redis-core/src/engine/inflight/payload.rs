@@ -48,6 +48,10 @@ pub(crate) trait Payload {
     fn may_go_on(&self) -> bool {
         false
     }
+    /// Whether it may run code, which chooses the words of its errors.
+    fn runs_code(&self) -> bool {
+        false
+    }
     /// Whether this reply is not the last: the command goes on waiting, and must be sent again as it is now.
     fn waits_on(&mut self, _reply: &Delivery) -> bool {
         false
