@@ -19,6 +19,16 @@ struct Plan<'p> {
     added: Vec<Vec<u8>>,
 }
 
+impl Plan<'_> {
+    /// Puts the marks in order. A word that was given as a key and is known to be a pattern has two marks; that of the pattern, which came
+    /// later, says more.
+    fn keep_one_mark_each(&mut self) {
+        self.marks.reverse();
+        self.marks.sort_by_key(|(position, _)| *position);
+        self.marks.dedup_by_key(|(position, _)| *position);
+    }
+}
+
 /// A word among the bytes of a command.
 struct WordPlace {
     /// Where its line begins, and where it ends with its line break.
@@ -69,7 +79,7 @@ impl Args {
         self.plan_channels(naming, name, prefix, &mut plan);
         self.plan_pattern(naming, name, prefix, &mut plan);
         self.plan_templates(naming, name, prefix, &mut plan)?;
-        plan.marks.sort_unstable_by_key(|(position, _)| *position);
+        plan.keep_one_mark_each();
         Ok(plan)
     }
 
@@ -410,6 +420,27 @@ mod tests {
             "SORT", "app:BY", "BY", "app:GET", "GET", "#", "STORE", "app:GET",
         ];
         assert_eq!(words(&prefixed(args)), expected);
+    }
+
+    /// Words that were given with `raw(..).key(..)`.
+    #[test]
+    fn a_word_that_is_both_a_key_and_a_pattern_gets_it_once_and_those_behind_it_too() {
+        let mut args = Args::new(&SORT, Keys::Noted);
+        args.key("key", "l");
+        args.word("BY");
+        args.key("key", "w_*");
+        args.word("STORE");
+        args.key("key", "dst");
+        let expected = ["SORT", "app:l", "BY", "app:w_*", "STORE", "app:dst"];
+        assert_eq!(words(&prefixed(args)), expected);
+
+        let mut args = Args::new(&SCAN, Keys::Noted);
+        args.cursor_item(7);
+        args.word("MATCH");
+        args.key("key", "b");
+        args.key("key", "c");
+        args.put_prefix(&Prefix::new(b"a*"));
+        assert_eq!(words(&args), ["SCAN", "7", "MATCH", "a\\*b", "a*c"]);
     }
 
     #[test]
