@@ -351,8 +351,12 @@ impl Args {
     /// The command's name: the spec's, or the first word of a raw one.
     pub(crate) fn name(&self) -> CommandName {
         if self.is_raw() {
-            let first = encode::words(&self.bytes).next().unwrap_or_default();
-            CommandName::from_bytes(first)
+            // The bytes of a long command are shared once it is sent.
+            let encoded = match self.shared().first() {
+                Some(Splice { at: 0, bytes }) => bytes,
+                _ => &*self.bytes,
+            };
+            CommandName::from_bytes(encode::words(encoded).next().unwrap_or_default())
         } else {
             CommandName::from(self.info.name)
         }

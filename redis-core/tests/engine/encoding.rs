@@ -206,3 +206,16 @@ async fn any_bytes_come_back_as_they_were_sent() {
         assert_eq!(reply, value);
     }
 }
+
+/// Its bytes are shared with what is written to the socket.
+#[tokio::test]
+async fn the_error_of_a_long_raw_command_names_it() {
+    let conn = connect(on(&db())).await;
+    conn.run(set("text", "x")).await.unwrap();
+    for items in [1, 10_000] {
+        let push = raw("LPUSH").key("text").args(vec!["item"; items]);
+        let error = failed(conn.run(push.reply::<i64>()).await);
+        assert_eq!(error.server().unwrap().code(), "WRONGTYPE");
+        assert_eq!(error.command(), Some("LPUSH"), "{items}");
+    }
+}
