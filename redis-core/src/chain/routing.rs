@@ -269,12 +269,19 @@ impl Single {
 }
 
 /// The slot that all keys of a transaction have.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct OneSlot {
     /// With the first key that has it.
     first: Option<(u16, String)>,
     /// Of the first channel, for a transaction without keys.
     channel: Option<u16>,
+}
+
+/// Without the key, which may be a secret.
+impl fmt::Debug for OneSlot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("OneSlot").field(&self.goal()).finish()
+    }
 }
 
 impl OneSlot {
@@ -320,5 +327,23 @@ fn one_node(info: &CommandInfo) -> Result<()> {
                  transaction",
             ))
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::OneSlot;
+    use crate::command::{Args, CommandInfo, Keys, command_info};
+
+    static SET: CommandInfo = command_info!("SET");
+
+    #[test]
+    fn debug_of_a_transaction_on_a_cluster_shows_its_slot_and_no_key() {
+        let mut args = Args::new(&SET, Keys::Slots);
+        args.key("key", "foo");
+        let mut slot = OneSlot::default();
+        slot.join(&args).unwrap();
+        assert_eq!(format!("{slot:?}"), "OneSlot(Owner(12182))");
     }
 }

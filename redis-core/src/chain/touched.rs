@@ -5,7 +5,6 @@ use std::fmt;
 use crate::command::Args;
 
 /// What a chain changes and reads.
-#[derive(Debug)]
 pub(crate) struct Touched {
     /// The keys that its commands name and may change.
     pub(crate) written: Vec<Vec<u8>>,
@@ -57,6 +56,19 @@ impl Touched {
     }
 }
 
+/// Without the keys, which may be secrets.
+impl fmt::Debug for Touched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Touched")
+            .field("written", &self.written.len())
+            .field("writes_any", &self.writes_any)
+            .field("writes_more", &self.writes_more)
+            .field("read", &self.read.as_ref().map(Vec::len))
+            .field("reads_any", &self.reads_any)
+            .finish()
+    }
+}
+
 /// Appends the keys that a command names; returns how many these are.
 fn push_keys(keys: &mut Vec<Vec<u8>>, args: &Args) -> usize {
     let before = keys.len();
@@ -93,5 +105,26 @@ impl<'a> Told<'a> {
 impl Drop for Told<'_> {
     fn drop(&mut self) {
         self.witness.ended(&self.touched);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Touched;
+    use crate::command::{Args, CommandInfo, Keys, command_info};
+
+    static GET: CommandInfo = command_info!("GET").readonly();
+    static SET: CommandInfo = command_info!("SET");
+
+    #[test]
+    fn debug_shows_how_many_keys_there_are_and_not_which() {
+        let mut touched = Touched::new(true);
+        for info in [&GET, &SET] {
+            let mut args = Args::new(info, Keys::Noted);
+            args.key("key", "hunter2");
+            touched.note(&args);
+        }
+        let shown = "Touched { written: 1, writes_any: false, writes_more: false, read: Some(1), reads_any: false }";
+        assert_eq!(format!("{touched:?}"), shown);
     }
 }

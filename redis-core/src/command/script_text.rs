@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::fmt;
 use std::sync::Arc;
 
 use super::info::{CommandInfo, command_info};
@@ -22,7 +23,6 @@ pub(crate) enum ScriptTextRef {
 
 /// The text and SHA-1 in a [`Script`]; for macro expansions, which know the SHA-1 at compile time.
 #[doc(hidden)]
-#[derive(Debug)]
 pub struct ScriptText {
     source: Cow<'static, str>,
     sha1: Cow<'static, str>,
@@ -50,6 +50,13 @@ impl ScriptText {
             sha1: Cow::Owned(sha1),
             read_only: false,
         }
+    }
+}
+
+/// A text may be long, and may hold secrets; the SHA-1 says which it is.
+impl fmt::Debug for ScriptText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ScriptText").field(&self.sha1).finish()
     }
 }
 

@@ -1,15 +1,16 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fmt::Debug;
+use std::future::IntoFuture;
 
 use typedis_testkit::{ServerKind, database};
 
 use super::{Connection, Pool};
 use crate::command::{Args, CommandInfo, Keys, ToArg, command_info};
 use crate::config::Config;
-use crate::request::Run;
+use crate::request::{Run, Target};
 use crate::wire::outgoing::Outgoing;
-use crate::{AnyClient, Prefixed, Raw, WithPrefix, raw};
+use crate::{AnyClient, Prefixed, Raw, Script, WithPrefix, raw};
 
 const SECRET: &str = "hunter2";
 
@@ -83,10 +84,14 @@ async fn debug_of_what_is_being_executed_shows_no_arguments() {
     let handle = batch.push(login());
     assert_hidden("Batch", &batch);
     assert_hidden("BatchHandle", &handle);
-    assert_hidden("Chain", &connection.pipeline().run(login()));
-    assert_hidden("Chain, atomic", &connection.transaction().run(login()));
-    let running = std::future::IntoFuture::into_future(connection.pipeline().run(login()));
-    assert_hidden("ChainFuture", &running);
+    let script = Script::new(format!("return '{SECRET}'"));
+    let call = || script.call::<()>((), ());
+    let pipeline = || connection.pipeline().run(login()).run(call());
+    let transaction = || connection.transaction().run(login()).run(call());
+    assert_hidden("Request, of a pipeline", &pipeline());
+    assert_hidden("Chain", &pipeline().into_sink());
+    assert_hidden("Chain, atomic", &transaction().into_sink());
+    assert_hidden("ChainFuture", &pipeline().into_sink().into_future());
     let open = lease.begin().await.unwrap();
     let queued = open.run(login());
     assert_hidden("OpenPending", &queued);
