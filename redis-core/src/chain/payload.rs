@@ -396,10 +396,10 @@ impl Payload for ChainPayload {
             let taken = scripts.filter(|(_, refused)| !refused);
             taken.for_each(|(script, _)| loaded.insert(script));
         }
-        // If a script was loaded in this same write and is unknown all the same, sending again would not
+        // If all scripts were loaded in this same write and one is unknown all the same, sending again would not
         // help.
         let harmless = carried_out == 0 || self.only_reads;
-        let again = unknown > 0 && harmless && self.commands.replies_of_loads() == 0;
+        let again = unknown > 0 && harmless && self.is_bound();
         if again {
             self.load_scripts(loaded);
         }

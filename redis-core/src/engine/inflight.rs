@@ -185,7 +185,9 @@ impl Entry {
     fn may_go_again(&self, losses: u8) -> bool {
         /// How often an idempotent command is sent, if the socket is lost each time.
         const SENDINGS: u8 = 3;
-        let harmless = self.idempotent && (self.come == 0 || self.again_in_part);
+        // A bound one may be refused in part on the next socket.
+        let in_part = self.come > 0 || self.bound;
+        let harmless = self.idempotent && (!in_part || self.again_in_part);
         (harmless || Planted::UnsafeRetry.is_here()) && losses < SENDINGS
     }
 

@@ -340,6 +340,46 @@ async fn a_pipeline_that_has_written_is_not_sent_again_for_a_script_that_was_flu
     assert_eq!(after.as_deref(), Some("new"));
 }
 
+fn read_by_script(text: &'static str) -> Script {
+    Script::new(text).read_only()
+}
+
+/// One is loaded before the others, because it is new; another one was flushed meanwhile.
+#[tokio::test]
+async fn a_pipeline_that_reads_loads_all_its_scripts_if_one_of_them_was_flushed() {
+    let server = Server::start(ServerKind::Valkey9).unwrap();
+    let conn = connect(at(server.addr())).await;
+    let (new, known) = (read_by_script("return 1"), read_by_script("return 2"));
+    conn.pipeline()
+        .run(known.call::<i64>((), ()))
+        .await
+        .unwrap();
+    flush_scripts(&conn).await;
+    let chain = conn.pipeline().run(new.call::<i64>((), ()));
+    let replies = chain.run(known.call::<i64>((), ())).await.unwrap();
+    assert_eq!(replies, (1, 2));
+}
+
+/// The next server may be one that does not have it.
+#[tokio::test]
+async fn a_lost_call_of_a_script_is_repeated_on_a_server_that_lacks_it() {
+    let [first, second] = [(); 2].map(|()| Server::start(ServerKind::Valkey9).unwrap());
+    let proxy = Proxy::start(first.addr()).await.unwrap();
+    let conn = connect(at(proxy.addr())).await;
+    let script = read_by_script("return 2");
+    let chain = || conn.pipeline().run(script.call::<i64>((), ()));
+    chain().await.unwrap();
+    let sent = proxy.to_server().passed();
+    proxy.to_client().hold();
+    let mut call = chain();
+    assert!(poll_once(&mut call).await.is_none());
+    until("it is sent", || proxy.to_server().passed() > sent).await;
+    proxy.set_upstream(second.addr());
+    proxy.cut_all(Cut::Reset);
+    proxy.to_client().resume();
+    assert_eq!(soon("the call", call).await.unwrap(), (2,));
+}
+
 /// EXEC would do nothing all the same.
 #[tokio::test]
 async fn a_command_that_an_open_transaction_refuses_for_now_is_not_sent_again() {

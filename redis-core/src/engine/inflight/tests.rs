@@ -13,6 +13,7 @@ struct Commands {
     replies: usize,
     idempotent: bool,
     bound: bool,
+    reads: bool,
     in_one_piece: bool,
 }
 
@@ -41,6 +42,10 @@ impl Payload for Commands {
         self.bound
     }
 
+    fn goes_again_in_part(&self) -> bool {
+        self.reads
+    }
+
     fn takes_one_piece(&self) -> bool {
         self.in_one_piece
     }
@@ -61,6 +66,7 @@ fn once(bytes: &'static [u8]) -> Commands {
         replies: 1,
         idempotent: false,
         bound: false,
+        reads: false,
         in_one_piece: false,
     }
 }
@@ -235,6 +241,27 @@ fn what_was_written_for_the_lost_socket_and_not_sent_goes_back_and_the_rest_wait
     for key in [other, last] {
         assert!(queue.poll_cell(key, Waker::noop()).is_pending());
     }
+}
+
+/// The next server may lack its scripts: then a write would be done again, and the call of a script fail.
+#[test]
+fn what_was_written_for_the_lost_socket_and_sent_is_repeated_only_if_it_reads() {
+    let (mut queue, mut unanswered) = (Queue::new(Budget::default(), false), Unanswered::default());
+    let bound = |reads| Commands {
+        bound: true,
+        idempotent: true,
+        reads,
+        ..once(b"A")
+    };
+    let [writes, reads] = [false, true].map(|reads| submit(&mut queue, bound(reads)));
+    queue.take_output(&mut unanswered, Instant::now());
+    unanswered.wrote(2);
+    queue.lost(&lost(), &mut unanswered, true, &mut Vec::new());
+    assert!(matches!(
+        parts(&mut queue, writes).error,
+        Some(Failure::Lost(Phase::MaybeApplied, ..))
+    ));
+    assert!(queue.poll_cell(reads, Waker::noop()).is_pending());
 }
 
 #[test]
