@@ -96,6 +96,8 @@ impl Queue {
         if self.given_up > 0 {
             self.forget_unwanted();
         }
+        // What was queued since the turn began must have its deadline when it is refused.
+        self.stamp(now);
         unanswered.append(&mut self.out);
         if self.taken == 0 {
             self.owed_since = Some(now);

@@ -161,6 +161,20 @@ fn only_a_command_alone_is_sent_again_when_it_was_refused_for_now() {
     assert_eq!(again(&parts(&mut queue, alone)).unwrap(), b"C");
 }
 
+/// Without its deadline, a refused command would be sent again for ever.
+#[test]
+fn what_is_queued_between_a_turns_begin_and_its_write_has_its_deadline_when_it_is_refused() {
+    let (mut queue, mut unanswered) = (Queue::new(Budget::default(), false), Unanswered::default());
+    let now = Instant::now();
+    queue.stamp(now);
+    let key = submit(&mut queue, once(b"A"));
+    queue.take_output(&mut unanswered, now);
+    queue.deliver_refusal(chunk(b"-LOADING a\r\n"), &unanswered, &mut Vec::new());
+    let refused = parts(&mut queue, key);
+    assert_eq!(refused.deadline, Some(now + Duration::from_secs(10)));
+    assert_eq!(again(&refused).unwrap(), b"A");
+}
+
 #[test]
 fn what_is_lost_goes_back_from_a_node_of_several_if_it_may_be_sent_again() {
     let (mut queue, mut unanswered) = (Queue::new(Budget::default(), true), Unanswered::default());
