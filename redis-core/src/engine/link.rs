@@ -434,6 +434,11 @@ impl Link {
     pub(crate) fn len(&self) -> usize {
         self.with(&mut Vec::new(), |queue, _| queue.len())
     }
+
+    /// The number of entries whose callers wait for them.
+    pub(crate) fn awaited(&self) -> usize {
+        self.queue.lock().awaited()
+    }
 }
 
 impl Line for Link {

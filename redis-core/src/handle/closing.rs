@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Closed {
     /// Commands that were queued or in flight when closing began, and were answered; a pipeline counts once.
     pub answered: u64,
-    /// Commands that were not answered in time, and failed.
+    /// Commands that were not answered in time, and failed. Those whose calls were dropped do not count.
     pub failed: u64,
     /// Leased sockets that were not returned yet; each is closed when it comes back.
     pub leased: usize,
@@ -85,7 +85,7 @@ impl<'a> Close<'a> {
             let end = std::future::poll_fn(|cx| link.poll_end(cx.waker()));
             if timeout_at(deadline, end).await.is_err() {
                 // A command may be answered at this very moment; then it is counted as neither.
-                failed += link.len() as u64;
+                failed += link.awaited() as u64;
                 link.order(Order::Close);
                 std::future::poll_fn(|cx| link.poll_end(cx.waker())).await;
             }

@@ -277,6 +277,25 @@ async fn closing_gives_up_at_its_deadline_and_says_what_was_lost() {
 }
 
 #[tokio::test]
+async fn closing_does_not_count_commands_whose_calls_were_dropped_as_lost() {
+    let proxy = Proxy::start(shared(ServerKind::Valkey9).addr())
+        .await
+        .unwrap();
+    let conn = Connection::open(at(proxy.addr())).await.unwrap();
+    proxy.to_client().hold();
+    let [dropped, waits] = [(); 2].map(|()| {
+        let conn = conn.clone();
+        tokio::spawn(async move { ping(&conn).await })
+    });
+    until(|| conn.stats().in_flight == 2).await;
+    dropped.abort();
+    assert!(within(dropped).await.unwrap_err().is_cancelled());
+    let closed = within(conn.close().within(Duration::from_millis(50)).into_future()).await;
+    assert_eq!((closed.answered, closed.failed), (0, 1));
+    assert!(within(waits).await.unwrap().is_err());
+}
+
+#[tokio::test]
 async fn a_pool_waits_for_its_leases_when_it_closes() {
     let server = Server::start(ServerKind::Valkey9).unwrap();
     let pool = Pool::open(at(server.addr())).await.unwrap();

@@ -171,7 +171,7 @@ impl Queue {
                 if Planted::ShiftedReply.is_here() {
                     self.shift_replies(key);
                 }
-                // With a socket it is sent in any case, as `Request::send` promises.
+                // With a socket it is sent all the same, as `Request::send` says.
                 if !self.connected {
                     self.given_up += 1;
                     self.make_room();
@@ -260,6 +260,16 @@ impl Queue {
     /// The number of entries that have no reply yet.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// The number of entries whose callers wait for them. The client's own commands do not count, nor what was abandoned.
+    pub(crate) fn awaited(&self) -> usize {
+        let own = usize::from(matches!(self.alone, Alone::InFlight));
+        let is_awaited = |entry: &&Entry| match entry.owner {
+            Owner::Caller(key) => matches!(self.cells.get(key), Some(Cell::Waiting(..))),
+            Owner::Driver | Owner::Nobody => false,
+        };
+        self.entries.iter().skip(own).filter(is_awaited).count()
     }
 
     #[inline]
