@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::inflight::{
-    Again, CellKey, Delivery, Failure, Limit, Parts, Patience, Payload, Submitted, WaiterKey,
+    Again, CellKey, Delivery, Failure, Limit, Parts, Patience, Payload, Submitted, Terms, WaiterKey,
 };
 use super::link::Link;
 use crate::error::{Error, Obstacle, Phase};
@@ -169,10 +169,13 @@ impl<L: Deref<Target = Link>> Sending<L> {
         self.state = State::Fresh;
     }
 
-    /// Queues the payload again, as if for the first time.
+    /// Queues the payload again, as if for the first time. What happened to it before is not forgotten.
     #[cold]
     pub(crate) fn start_again(&mut self) {
-        self.slow = None;
+        let was_lost = self.slow.take().is_some_and(|slow| slow.was_lost);
+        if was_lost {
+            self.slow().was_lost = true;
+        }
         self.state = State::Fresh;
     }
 
@@ -327,7 +330,7 @@ impl<L: Deref<Target = Link>> Sending<L> {
         };
         let again = self.slow.as_mut().and_then(|slow| slow.again.take());
         let Some(mut again) = again else {
-            let terms = payload.terms();
+            let terms = self.slow_terms(payload);
             let limit = self.limit(terms.patience);
             return self.link.submit(payload, terms, limit, place, waker);
         };
@@ -339,6 +342,16 @@ impl<L: Deref<Target = Link>> Sending<L> {
             self.slow().again = Some(again);
         }
         submitted
+    }
+
+    /// The terms of a payload that may have waited. Maintenance makes a deadline longer only once.
+    fn slow_terms(&self, payload: &impl Payload) -> Terms {
+        let mut terms = payload.terms();
+        if self.slow.as_ref().is_some_and(|slow| slow.is_extended) {
+            // The deadline is set already.
+            terms.patience = Patience::Forever;
+        }
+        terms
     }
 
     fn poll_in_line(&mut self, payload: &mut impl Payload, cx: &mut Context<'_>) -> Poll<()> {

@@ -252,6 +252,8 @@ impl<S: Sink, R> Request<S, R> {
 
     /// Sends the command now; its reply can be awaited later.
     ///
+    /// If there is no room for it in the budget, it is queued when it is awaited. If it is dropped while there is no socket, it is not sent.
+    ///
     /// On a cluster the reply has to be awaited: if the slot has moved, the command is sent to the new node only then.
     /// There, commands that block, reads from replicas and `each_primary` are sent when they are awaited.
     ///
@@ -265,7 +267,7 @@ impl<S: Sink, R> Request<S, R> {
     /// let visits = later.await?;
     /// # Ok(()) }
     /// ```
-    #[must_use = "an error would go unnoticed; the command itself is sent in any case"]
+    #[must_use = "an error would go unnoticed, and what is dropped while there is no socket or no room is not sent"]
     pub fn send(mut self) -> Self
     where
         S: Execute<R>,

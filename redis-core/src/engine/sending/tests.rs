@@ -122,3 +122,47 @@ async fn one_that_is_over_can_be_sent_again_with_its_deadline() {
     let now = Instant::now();
     assert!(!sending.send_later(Box::new(ping("three")), Some(now)));
 }
+
+/// A payload whose time is the configured one.
+struct Usual(Again);
+
+impl Payload for Usual {
+    fn terms(&self) -> Terms {
+        Terms {
+            patience: Patience::Default,
+            ..self.0.terms()
+        }
+    }
+
+    fn write_to(&mut self, out: &mut Outgoing) {
+        self.0.write_to(out);
+    }
+
+    #[cfg(feature = "tracing")]
+    fn summary(&self) -> crate::engine::inflight::Summary {
+        self.0.summary()
+    }
+}
+
+#[tokio::test]
+async fn what_got_more_time_while_it_waited_for_room_gets_none_in_flight() {
+    let fake = echo().await;
+    let connection = Connection::open(config(&fake)).await.unwrap();
+    let mut sending = Sending::new(connection.link());
+    let payload = Usual(ping("one"));
+    assert!(sending.slow_terms(&payload).patience.is_usual());
+    sending.slow().is_extended = true;
+    assert!(!sending.slow_terms(&payload).patience.is_usual());
+}
+
+#[tokio::test]
+async fn a_loss_is_not_forgotten_when_a_wait_goes_on_with_its_next_piece() {
+    let fake = echo().await;
+    let connection = Connection::open(config(&fake)).await.unwrap();
+    let mut sending = Sending::new(connection.link());
+    let lost = |phase| Delivery::failed(Failure::Lost(phase, std::io::ErrorKind::Other, "".into()));
+    sending.remember(lost(Phase::MaybeApplied));
+    sending.start_again();
+    let (_, failure) = sending.remember(lost(Phase::NotSent)).into_parts().unwrap();
+    assert!(failure.unwrap().was_sent());
+}
