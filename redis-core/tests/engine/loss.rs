@@ -1,7 +1,7 @@
 //! A connection that is cut at any byte: each command has its own reply or an error that tells the truth.
 
 use tokio::task::JoinSet;
-use typedis_core::{CommandInfo, Connection, Error, ErrorKind, Phase, Result, Run, raw};
+use typedis_core::{Connection, Error, ErrorKind, Phase, Result, Run, raw};
 use typedis_testkit::Database;
 use typedis_testkit::fake::Fake;
 use typedis_testkit::proxy::{Cut, Proxy};
@@ -41,7 +41,7 @@ impl Tally {
 
 /// Only the kinds of failure that a loss may cause.
 #[track_caller]
-fn may_be_applied(error: &Error) -> bool {
+pub(crate) fn may_be_applied(error: &Error) -> bool {
     assert!(
         matches!(error.kind(), ErrorKind::ConnectionLost(_)),
         "{error}"
@@ -466,105 +466,4 @@ async fn what_was_lost_is_not_reported_as_not_sent_when_the_next_login_is_refuse
     let error = failed(soon("a later write", conn.run(incr("n"))).await);
     assert!(matches!(error.kind(), ErrorKind::Handshake(_)), "{error}");
     assert_eq!(error.phase(), Phase::NotSent, "{error}");
-}
-
-/// SET as the spec has it.
-static SET_AGAIN: CommandInfo = CommandInfo::new("SET", b"$3\r\nSET\r\n", 1).idempotent();
-
-/// A server that loses its first socket when it has read `lost`, after it has sent `answers`. On the next one it answers every command.
-async fn loses_once(lost: &'static str, answers: &'static str) -> Fake {
-    Fake::start(move |mut peer| async move {
-        after_handshake(&mut peer).await?;
-        while let Some(command) = peer.command().await? {
-            if peer.number() > 0 {
-                peer.send("+again\r\n").await?;
-            } else if command.name() == lost {
-                peer.send(answers).await?;
-                return Ok(());
-            }
-        }
-        Ok(())
-    })
-    .await
-    .unwrap()
-}
-
-async fn resp2(fake: &Fake) -> Connection {
-    connect(at(fake.addr()).protocol(typedis_core::Protocol::Resp2)).await
-}
-
-/// What came over a socket after the handshake.
-fn commands(fake: &Fake, connection: usize) -> Vec<String> {
-    let names = fake.received(connection).into_iter();
-    let names = names.map(|words| words.name());
-    names.filter(|name| name != "CLIENT").collect()
-}
-
-/// Each alone could be repeated. Together they could not: the read would see what the write behind it has done.
-#[tokio::test]
-async fn a_read_before_a_write_is_not_repeated_with_it() {
-    let fake = loses_once("SET", "").await;
-    let conn = resp2(&fake).await;
-    let chain = known::<_, String>(conn.pipeline(), &GET, &["k"]);
-    let error = failed(known::<_, ()>(chain, &SET_AGAIN, &["k", "new"]).await);
-    assert!(may_be_applied(&error), "{error}");
-    ping_works_anyhow(&conn).await;
-    assert_eq!(commands(&fake, 1), ["ECHO"]);
-}
-
-/// The first may have been visible for long when it is done again, over what the second has done.
-#[tokio::test]
-async fn two_writes_are_not_repeated_together() {
-    let fake = loses_once("EXISTS", "").await;
-    let conn = resp2(&fake).await;
-    let chain = known::<_, String>(conn.pipeline(), &SET_AGAIN, &["k", "a"]);
-    let chain = known::<_, String>(chain, &SET_AGAIN, &["k", "b"]);
-    let error = failed(
-        chain
-            .run(raw("EXISTS").key("k").readonly().reply::<String>())
-            .await,
-    );
-    assert!(may_be_applied(&error), "{error}");
-    ping_works_anyhow(&conn).await;
-    assert_eq!(commands(&fake, 1), ["ECHO"]);
-}
-
-#[tokio::test]
-async fn a_write_and_the_reads_behind_it_are_repeated() {
-    let fake = loses_once("GET", "").await;
-    let conn = resp2(&fake).await;
-    let chain = known::<_, String>(conn.pipeline(), &SET_AGAIN, &["k", "new"]);
-    let chain = known::<_, String>(chain, &GET, &["k"]);
-    let replies = soon("a pipeline", chain).await.unwrap();
-    assert_eq!(replies, ("again".to_owned(), "again".to_owned()));
-}
-
-/// It was certainly carried out, and another client may have written since.
-#[tokio::test]
-async fn a_write_that_was_answered_is_not_repeated_with_its_pipeline() {
-    let fake = loses_once("GET", "+done\r\n").await;
-    let conn = resp2(&fake).await;
-    let chain = known::<_, String>(conn.pipeline(), &SET_AGAIN, &["k", "new"]).attempt();
-    let chain = known::<_, String>(chain, &GET, &["k"]).attempt();
-    let (write, read) = soon("a pipeline", chain).await.unwrap();
-    assert_eq!(write.unwrap(), "done");
-    assert!(may_be_applied(&failed(read)));
-    ping_works_anyhow(&conn).await;
-    assert_eq!(commands(&fake, 1), ["ECHO"]);
-}
-
-#[tokio::test]
-async fn reads_of_which_some_were_answered_are_repeated() {
-    let fake = loses_once("ECHO", "+once\r\n").await;
-    let conn = resp2(&fake).await;
-    let chain = known::<_, String>(conn.pipeline(), &GET, &["k"]);
-    let chain = known::<_, String>(chain, &ECHO, &["x"]);
-    let replies = soon("a pipeline", chain).await.unwrap();
-    assert_eq!(replies, ("again".to_owned(), "again".to_owned()));
-}
-
-/// For a server that answers anything.
-async fn ping_works_anyhow(conn: &Connection) {
-    let reply = soon("an echo", conn.run(echo("x"))).await;
-    assert_eq!(reply.unwrap(), "again");
 }

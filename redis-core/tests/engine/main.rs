@@ -4,7 +4,7 @@
 //!
 //! - `support`: connections, commands and waiting, for all of the tests
 //! - `cancellation`, `encoding`, `deadlines`, `budgets`: what callers do to a connection; `obstacles`: what they waited for
-//! - `loss`, `reconnect`, `liveness`, `desync`, `handshake`: what networks and servers do to it
+//! - `loss`, `repeats`, `reconnect`, `liveness`, `desync`, `handshake`: what networks and servers do to it
 //! - `maintenance`, `moving`: what servers announce
 //! - `big`: large values and long pipelines; `texts`: what scripts put into statuses and errors
 //! - `chain`, `open`, `pool`, `watch`: pipelines, transactions and leased sockets
@@ -39,6 +39,7 @@ mod obstacles;
 mod open;
 mod pool;
 mod reconnect;
+mod repeats;
 mod runtime;
 mod texts;
 mod unclaimed;
