@@ -73,14 +73,14 @@ struct Shared {
     adding: tokio::sync::Mutex<()>,
 }
 
-/// A call that waits for confirmations.
-struct Awaiting<'a> {
+/// While this is here, a call waits for confirmations, and what stands before them has room.
+struct OpenCall<'a> {
     inbox: &'a Inbox<Message>,
 }
 
-impl Drop for Awaiting<'_> {
+impl Drop for OpenCall<'_> {
     fn drop(&mut self) {
-        self.inbox.admit_until(None);
+        self.inbox.note_call(None);
     }
 }
 
@@ -295,7 +295,7 @@ impl Subscriptions {
                 added.entry(source).or_insert_with(join);
             }
         });
-        let _awaiting = self.shared.await_behind_messages(&confirmation.ticket);
+        let _call = self.shared.open_call(&confirmation.ticket);
         // If the connection was closed, this is the error.
         std::future::poll_fn(|cx| confirmation.poll(cx)).await?;
         if has_ended {
@@ -326,10 +326,10 @@ impl Shared {
         Ok(())
     }
 
-    /// Has messages taken also without room while a confirmation is waited for.
-    fn await_behind_messages(&self, ticket: &Arc<Ticket>) -> Awaiting<'_> {
-        self.inbox.admit_until(Some(ticket.clone()));
-        Awaiting { inbox: &self.inbox }
+    /// Notes that a call waits for this ticket.
+    fn open_call(&self, ticket: &Arc<Ticket>) -> OpenCall<'_> {
+        self.inbox.note_call(Some(ticket.clone()));
+        OpenCall { inbox: &self.inbox }
     }
 
     /// Ends all subscriptions.

@@ -333,6 +333,26 @@ async fn what_was_asked_on_a_lost_socket_is_not_called_unsent_either() {
 }
 
 #[tokio::test]
+async fn what_was_asked_is_not_called_unsent_when_the_next_login_is_refused() {
+    let fake = Fake::start(|mut peer| async move {
+        if peer.number() == 0 {
+            greet(&mut peer).await?;
+            return Ok(());
+        }
+        while peer.command().await?.is_some() {
+            let text = "-WRONGPASS invalid username-password pair or user is disabled.\r\n";
+            peer.send(text).await?;
+        }
+        Ok(())
+    });
+    let fake = fake.await.unwrap();
+    let conn = Connection::lazy(fake.url()).unwrap();
+    let error = within(5, conn.subscribe("a")).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Handshake(_)), "{error}");
+    assert_eq!(error.phase(), Phase::MaybeApplied, "{error}");
+}
+
+#[tokio::test]
 async fn a_reply_in_place_of_a_confirmation_closes_the_socket() {
     let fake = Fake::start(|mut peer| async move {
         greet(&mut peer).await?;

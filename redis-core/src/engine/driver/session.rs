@@ -183,7 +183,7 @@ impl Session {
             while self.write(link, woken, cx)? == Progress::Progress {}
         }
         self.read(link, woken, cx)?;
-        self.subscribe(link, woken);
+        self.subscribe(link, woken, cx);
         while self.write(link, woken, cx)? == Progress::Progress {}
         let sign = self.sign_of_life(link, woken)?;
         if sign.pinged {
@@ -406,7 +406,7 @@ impl Session {
     // ---- subscriptions ----
 
     /// Queues the commands that bring the server's subscriptions closer to the wanted ones.
-    fn subscribe(&mut self, link: &Link, woken: &mut Vec<Waker>) {
+    fn subscribe(&mut self, link: &Link, woken: &mut Vec<Waker>, cx: &mut Context<'_>) {
         if self.retry.is_some_and(|retry| retry <= self.now) {
             self.retry = None;
             self.refusals = self.refusals.saturating_add(1);
@@ -421,6 +421,10 @@ impl Session {
                 .iter()
                 .for_each(|(command, awaits)| queue.push_own(command, *awaits));
         });
+        if self.is_held_up() {
+            // What stands before the confirmations may have room now.
+            cx.waker().wake_by_ref();
+        }
     }
 
     // ---- liveness ----

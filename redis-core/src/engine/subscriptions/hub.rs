@@ -243,9 +243,15 @@ impl Hub {
     }
 
     /// Whether a push of `size` bytes may be taken; if not, `waker` is woken when there is room.
+    ///
+    /// While the server owes the confirmation that a reader may wait for, there is room for all that it sent before: the
+    /// reader would wait for itself.
     pub(crate) fn has_room(&self, size: usize, waker: &Waker) -> bool {
         let gate = self.gate.as_ref().and_then(Weak::upgrade);
-        gate.is_none_or(|inbox| inbox.has_room(size, waker))
+        gate.is_none_or(|inbox| {
+            inbox.has_room(size, waker)
+                || (inbox.has_open_call() && self.state.lock().table.is_asking())
+        })
     }
 
     /// A socket is ready to serve subscriptions.
@@ -298,8 +304,7 @@ impl Hub {
     pub(crate) fn shut_out(&self, link: &dyn Line, failure: &Failure, woken: &mut Vec<Waker>) {
         let mut state = self.state.lock();
         if state.apart.as_ref().is_none_or(|apart| is(apart, link)) {
-            let cause = Cause::Link(failure.clone());
-            state.table.fail_pending(&cause, woken);
+            state.table.fail_pending(failure, woken);
         }
     }
 

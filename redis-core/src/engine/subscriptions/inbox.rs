@@ -46,7 +46,7 @@ struct State<T> {
     tail: Gap,
     end: Option<End>,
     reader: Option<Waker>,
-    /// The ticket of a caller whose confirmation stands behind messages; see [`Inbox::admit_until`].
+    /// The ticket of a caller whose confirmation stands behind messages; see [`Inbox::has_open_call`].
     awaited: Option<Arc<Ticket>>,
     /// The wakers of the drivers that wait for room: on a cluster, several sockets may fill one inbox.
     writers: Vec<Waker>,
@@ -116,20 +116,24 @@ impl<T: Parcel> Inbox<T> {
         let room = state.end.is_some()
             || self
                 .capacity
-                .admits(state.slots.len(), state.bytes, Self::cost(size))
-            || state
-                .awaited
-                .as_ref()
-                .is_some_and(|ticket| ticket.is_open());
+                .admits(state.slots.len(), state.bytes, Self::cost(size));
         if !room && !state.writers.iter().any(|known| known.will_wake(waker)) {
             state.writers.push(waker.clone());
         }
         room
     }
 
-    /// Has everything take room until this ticket is confirmed: whoever waits for that may be the reader, and the
-    /// confirmation stands behind messages. `None` ends it.
-    pub(crate) fn admit_until(&self, ticket: Option<Arc<Ticket>>) {
+    /// Whether the reader may be waiting for a confirmation that stands behind messages.
+    pub(crate) fn has_open_call(&self) -> bool {
+        let state = self.state.lock();
+        state
+            .awaited
+            .as_ref()
+            .is_some_and(|ticket| ticket.is_open())
+    }
+
+    /// A call waits until this ticket is confirmed, and whoever waits may be the reader; `None` if none does any more.
+    pub(crate) fn note_call(&self, ticket: Option<Arc<Ticket>>) {
         let mut state = self.state.lock();
         state.awaited = ticket;
         // Each of them looks again.

@@ -150,6 +150,12 @@ impl Table {
         !self.dirty.is_empty()
     }
 
+    /// Whether the server owes the answer to a command that begins a subscription.
+    pub(crate) fn is_asking(&self) -> bool {
+        let mut operations = self.operations.iter();
+        operations.any(|operation| operation.verb == Verb::Join)
+    }
+
     /// The commands to be sent, in order, and what answers each.
     pub(crate) fn take_operations(&mut self) -> Vec<(Vec<u8>, Awaits)> {
         let mut commands = Vec::new();
@@ -439,17 +445,15 @@ impl Table {
 
     /// The connection was refused. Members without a confirmation get the failure; the others wait for the next
     /// attempt.
-    pub(crate) fn fail_pending(&mut self, cause: &Cause, woken: &mut Vec<Waker>) {
+    pub(crate) fn fail_pending(&mut self, failure: &Failure, woken: &mut Vec<Waker>) {
         let mut failed = 0;
         for topics in [&mut self.channels, &mut self.patterns, &mut self.shards] {
             for topic in topics.values_mut() {
                 topic.members.retain(|member| {
-                    let Some(ticket) = &member.ticket else {
-                        return true;
-                    };
-                    ticket.fail(cause.clone(), woken);
-                    failed += 1;
-                    false
+                    let is_pending = member.ticket.is_some();
+                    member.fail_ticket(failure, woken);
+                    failed += usize::from(is_pending);
+                    !is_pending
                 });
             }
         }

@@ -218,24 +218,25 @@ fn a_reader_makes_room_for_all_who_wait() {
 }
 
 #[test]
-fn what_stands_before_a_confirmation_has_room() {
+fn a_call_is_open_until_it_is_confirmed_or_given_up() {
     let inbox = inbox(usize::MAX, 1, Lag::Wait);
     let flag = Arc::new(Flag::default());
     let waker = Waker::from(flag.clone());
     inbox.put(Item(0, 0), &mut Vec::new());
-    assert!(!inbox.has_room(0, &waker));
     for given_up in [false, true] {
+        assert!(!inbox.has_room(0, &waker));
+        assert!(!inbox.has_open_call());
         let ticket = Arc::new(Ticket::default());
         ticket.expect();
-        inbox.admit_until(Some(ticket.clone()));
+        inbox.note_call(Some(ticket.clone()));
         assert_eq!(flag.take(), 1, "the driver looks again");
-        assert!(inbox.has_room(0, &waker));
+        assert!(inbox.has_open_call());
         match given_up {
-            true => inbox.admit_until(None),
+            true => inbox.note_call(None),
             false => ticket.confirm(&mut Vec::new()),
         }
-        assert!(!inbox.has_room(0, &waker));
     }
+    assert!(!inbox.has_open_call());
 }
 
 #[test]

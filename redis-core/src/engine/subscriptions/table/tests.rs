@@ -246,6 +246,21 @@ impl Driver {
     }
 }
 
+#[test]
+fn the_server_owes_an_answer_from_the_command_on() {
+    let mut driver = Driver::default();
+    driver.join(SourceKind::Channel, 0);
+    assert!(!driver.table.is_asking());
+    for refusal in [Some(NOT_NOW), None] {
+        driver.table.retry_postponed();
+        driver.send();
+        assert!(driver.table.is_asking());
+        driver.server.work(refusal);
+        assert!(driver.hear());
+        assert!(!driver.table.is_asking(), "{refusal:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn the_server_ends_with_exactly_the_wanted_set(steps in steps()) {

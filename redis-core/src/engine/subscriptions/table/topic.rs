@@ -171,6 +171,12 @@ impl Member {
         if self.mover.is_some() {
             return self.displace(ended.clone(), woken);
         }
+        self.fail_ticket(failure, woken);
+        self.inbox.end(Some(ended.clone()), woken);
+    }
+
+    /// The connection failed before the confirmation came, if that was waited for.
+    pub(super) fn fail_ticket(&self, failure: &Failure, woken: &mut Vec<Waker>) {
         if let Some(ticket) = &self.ticket {
             let phase = match self.was_asked {
                 true => Phase::MaybeApplied,
@@ -178,7 +184,6 @@ impl Member {
             };
             ticket.fail(Cause::Link(failure.in_phase(phase)), woken);
         }
-        self.inbox.end(Some(ended.clone()), woken);
     }
 
     pub(super) fn fail(self, cause: Cause, woken: &mut Vec<Waker>) {
