@@ -14,7 +14,7 @@ pub struct Stats {
     pub queued: usize,
     /// Commands that were written and have no reply yet.
     pub in_flight: usize,
-    /// Callers who wait because the budget is used up.
+    /// Callers who wait because the budget is used up. Who was called and is not polled does not count any more.
     pub waiting: usize,
     /// Encoded bytes of commands that are queued or in flight.
     pub bytes: usize,

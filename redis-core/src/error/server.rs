@@ -85,13 +85,14 @@ impl ServerError {
 }
 
 /// How servers begin to say that something goes away; a word with their name may come first.
-const PASSES: [(&str, &str); 7] = [
+const PASSES: [(&str, &str); 8] = [
     ("BUSY", "is busy running"),
     ("LOADING", "is loading the dataset"),
     ("MASTERDOWN", "Link with MASTER is down"),
     ("CLUSTERDOWN", "The cluster is down"),
     ("CLUSTERDOWN", "Hash slot not served"),
     ("TRYAGAIN", "Multiple keys request"),
+    ("TRYAGAIN", "Slot is being trimmed"),
     ("READONLY", "You can't write against a read only"),
 ];
 
@@ -171,6 +172,7 @@ mod tests {
             "CLUSTERDOWN The cluster is down",
             "CLUSTERDOWN Hash slot not served",
             "TRYAGAIN Multiple keys request during rehashing of slot",
+            "TRYAGAIN Slot is being trimmed",
             "READONLY You can't write against a read only replica.",
         ] {
             assert!(ServerError::new(line).is_in_words_of_servers(), "{line}");

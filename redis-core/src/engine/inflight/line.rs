@@ -126,9 +126,10 @@ impl Line {
         has_room: impl Fn(usize) -> bool,
         woken: &mut Vec<Waker>,
     ) -> Option<Instant> {
-        let first = self.waiters.front().map(|first| first.turn)?;
-        if let Turn::Until(end) = first
+        let first = self.waiters.front()?;
+        if let Turn::Until(end) = first.turn
             && end <= now
+            && has_room(first.bytes)
         {
             self.pass_over_late(now);
             self.called_at_once = self.called_at_once.saturating_mul(2).max(2);
@@ -252,7 +253,6 @@ mod tests {
         look(&mut line, now);
         let full = |_| false;
         let late = now + GRACE * 2;
-        line.stand(Some(0), 1, Waker::noop());
         assert_eq!(line.look_after(late, full, &mut Vec::new()), None);
         assert_eq!(line.len(), 2);
     }

@@ -32,8 +32,9 @@ pub(crate) trait Payload {
     fn takes_one_piece(&self) -> bool {
         false
     }
-    /// Whether it may be sent again after a lost socket though some of its replies have come, or some commands may be refused on the next
-    /// one, if it may be sent again at all. What was answered was certainly carried out, so a write among it must not be done once more.
+    /// Whether it may be sent again after some of its replies have come; asked only if it may be sent again at all. What was
+    /// answered was certainly carried out, so a write among it must not be done once more. The same holds where the next server
+    /// may refuse some of its commands.
     #[inline]
     fn goes_again_in_part(&self) -> bool {
         true
