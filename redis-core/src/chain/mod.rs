@@ -51,6 +51,10 @@ use touched::Told;
 pub use watch::{Watch, Watched};
 
 /// Commands that go out in one write and may be interleaved with those of others.
+///
+/// After a lost connection it is sent again if all of its commands only read. It is, too, if only the first one writes and may be repeated,
+/// and nothing was answered yet: the second time, a command before a write would see what that has changed. Otherwise, what has no reply fails
+/// in [`Phase::MaybeApplied`](crate::Phase::MaybeApplied). On a cluster each command is judged by those behind it that have the same slot.
 pub type Pipeline<'a, L = ()> = Chain<'a, Plain, L>;
 
 /// Commands that the server executes as one: MULTI … EXEC.
