@@ -180,7 +180,10 @@ impl Error {
         )
     }
 
-    /// Whether the same call may succeed later and certainly was not carried out now.
+    /// Whether the same call may succeed later and was not carried out now.
+    ///
+    /// Of an error that the server replied with, only the code counts: see [`ServerError::is_transient`]. So this is also true of a script
+    /// or function that fails with such a code (`BUSY`) by its own choice, though it may have changed something.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match &self.0.kind {

@@ -75,9 +75,11 @@ impl ServerError {
         line.starts_with(b"MOVED ") || line.starts_with(b"ASK ")
     }
 
-    /// Whether the server refused before it carried anything out, for a reason that goes away.
+    /// Whether the code is one with which servers refuse for a reason that goes away: `LOADING`, `BUSY`, `TRYAGAIN`, `CLUSTERDOWN` or
+    /// `MASTERDOWN`.
     ///
-    /// The code says so. A script can choose such a code for an error of its own, when it has changed something already.
+    /// With these they refuse before they carry anything out. But a script or a function can choose such a code for an error of its own,
+    /// when it has changed something already, and the code alone does not tell that.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         TRANSIENT.contains(&self.code())
