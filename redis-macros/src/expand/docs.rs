@@ -1,7 +1,7 @@
 //! Documentation of methods, made from the spec.
 
 use super::example;
-use crate::model::{Column, Command, Kind, Opt, Param, Reply, Versions, WordNote};
+use crate::model::{Body, Column, Command, Kind, Opt, Param, Reply, Versions, WordNote};
 
 /// Lines of a doc comment, each as `#[doc]` takes it.
 type Lines = Vec<String>;
@@ -86,6 +86,10 @@ pub(super) fn option(command: &Command, option: &Opt) -> Lines {
     }
     if option.once_only && command.facts.idempotent {
         remarks.push("Keeps the command from being sent again after a lost connection.".to_owned());
+    } else if let Some(over) = over(command, &option.body) {
+        remarks.push(format!(
+            "With {over}, it keeps the command from being sent again after a lost connection."
+        ));
     }
     if option.takes_none {
         remarks.push("`None` leaves it out.".to_owned());
@@ -171,7 +175,11 @@ fn facts(command: &Command) -> Lines {
     if facts.readonly {
         lines.push("Only reads.".to_owned());
     } else if facts.idempotent {
-        lines.push("Sent again after a lost connection: to repeat it does no harm.".to_owned());
+        let exception = over(command, &command.body);
+        let exception = exception.map_or_else(String::new, |over| format!(" Not with {over}."));
+        lines.push(format!(
+            "Sent again after a lost connection: to repeat it does no harm.{exception}"
+        ));
     }
     if facts.blocking {
         lines.push(
@@ -202,6 +210,26 @@ fn facts(command: &Command) -> Lines {
     );
     lines.extend(since(command, facts.since.as_ref()));
     bullets(lines)
+}
+
+/// The times that keep a repeatable command from being sent again, if there is a time in this part of it. The types of times decide that: see
+/// `ToArg::once_only` of the engine.
+fn over(command: &Command, body: &Body) -> Option<&'static str> {
+    let is_repeatable = command.facts.idempotent && !command.facts.readonly;
+    let mut named = body.params().filter_map(|param| match &param.kind {
+        Kind::Named(name) => Some(name.as_str()),
+        _ => None,
+    });
+    let over = named.find_map(|name| match name {
+        "Seconds" | "SignedSeconds" | "Milliseconds" | "SignedMilliseconds" => {
+            Some("a time of 0 or less")
+        }
+        "UnixSeconds" | "UnixMilliseconds" => {
+            Some("a moment that has passed or comes within a minute")
+        }
+        _ => None,
+    });
+    over.filter(|_| is_repeatable)
 }
 
 /// Where a `Cluster` sends it; `None` if it has no place there.

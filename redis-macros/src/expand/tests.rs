@@ -331,3 +331,30 @@ reply = "u64"
         insta::assert_snapshot!("one_trait", text);
     });
 }
+
+/// The engine decides by the types of times what is sent again; the documentation says so of each of them.
+#[test]
+fn the_documentation_names_the_times_with_which_nothing_is_sent_again() {
+    let row = r#"
+[generic.expireat]
+doc = "Lets a key expire."
+syntax = "EXPIREAT key moment:UnixSeconds"
+reply = "bool"
+idempotent = true
+[string.set]
+doc = "Sets `key` to `value`."
+syntax = "SET key value [EX seconds]"
+reply = "()"
+idempotent = true
+[generic.restore]
+doc = "Makes a key of what DUMP replied."
+syntax = "RESTORE key seconds value"
+reply = "()"
+"#;
+    // It continues the table of examples.
+    let text = expansion(&format!("UnixSeconds = \"60\"\n{row}"));
+    let count = |part: &str| text.matches(part).count();
+    assert_eq!(count("does no harm. Not with a moment that"), 1);
+    assert_eq!(count("does no harm.\n"), 1);
+    assert_eq!(count("With a time of 0 or less, it keeps"), 1);
+}
