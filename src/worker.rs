@@ -104,8 +104,8 @@ pub struct Tally {
 /// How long a read waits at least.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// How long a read waits at most where a stop has to wait for it.
-const LONGEST_FINAL: Duration = Duration::from_secs(1);
+/// How long a read waits at most, because a stop has to wait for it.
+const LONGEST: Duration = Duration::from_secs(1);
 
 /// An entry as it was read.
 type Entry<T> = StreamEntry<Option<EntryFields<T>>>;
@@ -147,11 +147,11 @@ impl Worker {
     }
 
     /// Works until `stop` is ready, whatever its value is. The current entry is finished first; entries that were
-    /// read and not begun are given back, and other workers can take them at once. What arrives in the moment of the
-    /// stop may stay pending, and is taken over after [`claim_after`](Self::claim_after).
+    /// read and not begun are given back, and other workers can take them at once. What is [acknowledged on
+    /// delivery](Acknowledge::OnDelivery) cannot be given back: all that were read are finished first.
     ///
-    /// What is [acknowledged on delivery](Acknowledge::OnDelivery) cannot be given back, so all that were read are finished
-    /// first, and a read that waits for entries ends before the worker does, which takes a second at most.
+    /// A read that waits for entries ends before the worker does. This takes a second at most, unless the server does not
+    /// answer.
     ///
     /// # Errors
     /// A refusal of the server that will not go away, such as a wrong type or a missing permission, or that the handle was
@@ -241,21 +241,16 @@ impl Shift<'_> {
         }
         if let Some(from) = self.sweep {
             let entries = self.claim(from).await?;
-            if !self.work(stop.as_mut(), entries, handler).await? {
-                return Ok(false);
-            }
+            self.work(stop.as_mut(), entries, handler).await?;
         }
-        let entries = if self.worker.settings.is_final() {
-            // What a read brings that nobody waits for would be lost.
-            stop.as_mut().beside(self.read()).await?
-        } else {
-            match stop.as_mut().or(self.read()).await {
-                Some(entries) => entries?,
-                None => return Ok(false),
-            }
-        };
+        if stop.as_mut().is_over().await {
+            return Ok(false);
+        }
+        // What a read brings that nobody waits for would count as delivered.
+        let entries = stop.as_mut().beside(self.read()).await?;
         let entries = entries.into_iter().map(|entry| (entry, 1)).collect();
-        self.work(stop, entries, handler).await
+        self.work(stop, entries, handler).await?;
+        Ok(true)
     }
 
     async fn create_group(&self) -> Result<()> {
@@ -303,18 +298,11 @@ impl Shift<'_> {
 
     /// How long a read may wait: until the next search for stale entries, and no longer than a stop may.
     fn rest(&self) -> Duration {
-        let settings = &self.worker.settings;
-        let rest = settings
-            .sweep_interval()
-            .saturating_sub(self.swept.elapsed());
-        if settings.is_final() {
-            rest.min(LONGEST_FINAL)
-        } else {
-            rest
-        }
+        let interval = self.worker.settings.sweep_interval();
+        interval.saturating_sub(self.swept.elapsed()).min(LONGEST)
     }
 
-    /// Waits for new entries, until the next search for stale entries.
+    /// Waits for new entries, for a while.
     async fn read<T: FromRedis>(&self) -> Result<Vec<Entry<T>>> {
         let worker = self.worker;
         let wait = match self.sweep {
@@ -340,40 +328,41 @@ impl Shift<'_> {
             .collect())
     }
 
-    /// Works on entries in their order; returns `false` if it was told to stop meanwhile. Nobody else can have entries whose delivery
-    /// was final: all of them are worked on, whatever happens.
+    /// Works on entries in their order, until it is told to stop; the others are given back then. Nobody else can have entries whose
+    /// delivery was final: all of them are worked on, whatever happens.
     async fn work<T, W, E>(
         &mut self,
         mut stop: std::pin::Pin<&mut Stop<impl Future>>,
         entries: Vec<(Entry<T>, u64)>,
         handler: &mut impl FnMut(Job<T>) -> W,
-    ) -> Result<bool>
+    ) -> Result<()>
     where
         T: FromRedis,
         W: Future<Output = Result<(), E>>,
         E: std::fmt::Display,
     {
+        let is_final = self.worker.settings.is_final();
         let mut failure = None;
         let mut entries = entries.into_iter();
         while let Some((entry, deliveries)) = entries.next() {
             let id = entry.id;
+            if !is_final && stop.as_mut().is_over().await {
+                let others = entries.map(|(entry, _)| entry.id);
+                let rest = std::iter::once(id).chain(others).collect();
+                return self.give_back(rest).await;
+            }
             let outcome = match entry.fields {
                 // The entry was deleted while it was pending.
                 None => self.acknowledge(id).await,
                 Some(fields) => self.work_on(id, deliveries, fields, handler).await,
             };
-            if self.worker.settings.is_final() {
+            if is_final {
                 failure = failure.or(outcome.err());
-                continue;
-            }
-            outcome?;
-            if stop.as_mut().is_over().await {
-                self.give_back(entries.map(|(entry, _)| entry.id).collect())
-                    .await?;
-                return Ok(false);
+            } else {
+                outcome?;
             }
         }
-        failure.map_or(Ok(true), Err)
+        failure.map_or(Ok(()), Err)
     }
 
     async fn work_on<T, W, E>(

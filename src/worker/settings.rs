@@ -138,6 +138,10 @@ impl Worker {
     /// Moves an entry to another stream when it has failed after this many deliveries, with fields that say why.
     /// Without this setting an entry is delivered until it succeeds.
     ///
+    /// The server counts deliveries, also of entries that no function got to see: because the connection was lost, or the
+    /// worker died with a batch. After 1 delivery such an entry is moved without having been worked on; take 2 or more if
+    /// that matters.
+    ///
     /// On a cluster, both streams must be in one slot (`{mails}` and `{mails}:dead`).
     pub fn dead_letter(mut self, stream: impl Into<String>, after_deliveries: u64) -> Self {
         self.settings.dead_letter = Some((stream.into(), after_deliveries.max(1)));

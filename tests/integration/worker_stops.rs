@@ -1,6 +1,7 @@
 //! What a worker leaves to others when it is told to stop.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -137,6 +138,8 @@ async fn one_entry(reading: Arc<Notify>, stopped: Arc<Notify>) -> std::io::Resul
                         stopped.notified().await;
                         ENTRY
                     }
+                    "XPENDING" => b"*1\r\n*4\r\n$3\r\n1-1\r\n$3\r\none\r\n:0\r\n:1\r\n",
+                    "XCLAIM" => b"*1\r\n$3\r\n1-1\r\n",
                     _ => b"+OK\r\n",
                 };
                 peer.send(reply).await?;
@@ -168,5 +171,73 @@ async fn an_entry_that_comes_with_the_stop_is_worked_on_where_delivery_acknowled
         });
     assert_eq!(soon(work).await?.done, 1);
     assert_eq!(count(&seen), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_entry_that_comes_with_the_stop_was_not_delivered() -> Result<()> {
+    let (reading, stopped) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let fake = one_entry(reading.clone(), stopped.clone()).await;
+    let fake = fake.expect("a port is free");
+    let pool = typedis::pool(Config::from_url(&fake.url())?.protocol(Protocol::Resp2)).await?;
+    let stop = async {
+        reading.notified().await;
+        // The server has not answered yet.
+        stopped.notify_one();
+    };
+    let work = worker(&pool, "one").run_until(stop, |_: Job<Order>| async { Ok::<(), String>(()) });
+    assert_eq!(soon(work).await?.done, 0);
+    let received = (0..fake.connections()).flat_map(|number| fake.received(number));
+    let given_back: Vec<_> = received.filter(|words| words.name() == "XCLAIM").collect();
+    assert_eq!(given_back.len(), 1);
+    let words = given_back[0].bytes();
+    let is_count = |two: &[Vec<u8>]| two[0] == b"RETRYCOUNT" && two[1] == b"0";
+    assert!(words.windows(2).any(is_count), "{given_back:?}");
+    Ok(())
+}
+
+/// A server that has an entry for the first who takes over what is pending, and none for readers.
+async fn one_pending_entry() -> std::io::Result<Fake> {
+    const NONE: &[u8] = b"*3\r\n$3\r\n0-0\r\n*0\r\n*0\r\n";
+    const ENTRY: &[u8] =
+        b"*3\r\n$3\r\n0-0\r\n*1\r\n*2\r\n$3\r\n1-1\r\n*2\r\n$6\r\nnumber\r\n$1\r\n7\r\n*0\r\n";
+    const PENDING: &[u8] = b"*1\r\n*4\r\n$3\r\n1-1\r\n$3\r\none\r\n:0\r\n:2\r\n";
+    let taken = Arc::new(AtomicBool::new(false));
+    Fake::start(move |mut peer| {
+        let taken = taken.clone();
+        async move {
+            while let Some(command) = peer.command().await? {
+                let reply: &[u8] = match command.name().as_str() {
+                    "XAUTOCLAIM" if taken.swap(true, Ordering::Relaxed) => NONE,
+                    "XAUTOCLAIM" => ENTRY,
+                    "XPENDING" => PENDING,
+                    "XACK" => b":1\r\n",
+                    "XREADGROUP" => b"*-1\r\n",
+                    _ => b"+OK\r\n",
+                };
+                peer.send(reply).await?;
+            }
+            Ok(())
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_stop_amid_what_was_taken_over_reads_nothing_more_where_delivery_acknowledges()
+-> Result<()> {
+    let fake = one_pending_entry().await;
+    let fake = fake.expect("a port is free");
+    let pool = typedis::pool(Config::from_url(&fake.url())?.protocol(Protocol::Resp2)).await?;
+    let stop = Notify::new();
+    let work = worker(&pool, "one")
+        .acknowledge(Acknowledge::OnDelivery)
+        .run_until(stop.notified(), |_: Job<Order>| {
+            stop.notify_one();
+            async { Ok::<(), String>(()) }
+        });
+    assert_eq!(soon(work).await?.done, 1);
+    let mut received = (0..fake.connections()).flat_map(|number| fake.received(number));
+    assert!(received.all(|command| command.name() != "XREADGROUP"));
     Ok(())
 }
