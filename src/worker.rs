@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use typedis_core::{
-    AllowsBlocking, AnyClient, Backoff, Client, Error, ErrorKind, FromRedis, Result, Run, cmd,
+    AllowsBlocking, AnyClient, Backoff, Client, Error, ErrorKind, FromRedis, Phase, Result, Run,
+    cmd,
 };
 
 use crate::args::StreamId;
@@ -284,16 +285,30 @@ impl Shift<'_> {
             .pipeline_each(ids, |cmd, id| cmd.xpending_range(stream, group, id, id, 1))
             .await?;
         if worker.settings.is_final() && !claimed.entries.is_empty() {
-            // They are pending since before this was the setting, and would be taken over again and again.
-            let ids = claimed.entries.iter().map(|entry| StreamId::from(entry.id));
-            let ids: Vec<StreamId> = ids.collect();
-            worker.client.xack(stream, group, &ids).await?;
+            self.acknowledge_all(&claimed.entries).await?;
         }
         let deliveries = pending.iter().map(|pending| {
             let pending = pending.first();
             pending.map_or(1, |pending| pending.deliveries)
         });
         Ok(claimed.entries.into_iter().zip(deliveries).collect())
+    }
+
+    /// Acknowledges entries that were taken over where delivery acknowledges. They are pending since before this was the setting, and
+    /// would be taken over again and again.
+    async fn acknowledge_all<T>(&self, entries: &[Entry<T>]) -> Result<()> {
+        let worker = self.worker;
+        let ids = entries.iter().map(|entry| StreamId::from(entry.id));
+        let ids: Vec<StreamId> = ids.collect();
+        let acknowledged = worker.client.xack(&worker.stream, &worker.group, &ids);
+        match acknowledged.await {
+            // If it was carried out, nobody else gets them.
+            Err(error) if error.phase() == Phase::MaybeApplied => {
+                worker.settings.tell(&WorkerEvent::Interrupted(&error));
+                Ok(())
+            }
+            outcome => outcome.map(drop),
+        }
     }
 
     /// How long a read may wait: until the next search for stale entries, and no longer than a stop may.

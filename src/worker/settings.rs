@@ -18,8 +18,12 @@ pub enum Acknowledge {
     /// When its function has ended, also with a failure; entries of a worker that died are delivered again.
     Always,
     /// When it is delivered; nothing is ever delivered again. Entries that were read when the worker is told to stop are finished
-    /// first; those of a worker that dies are lost, and so is one that fails and cannot be moved to the
-    /// [`dead_letter`](Worker::dead_letter) stream.
+    /// first. Some are lost: those of a worker that dies, those of a read whose reply is lost with its connection, and
+    /// one that fails, unless [`dead_letter(.., 1)`](Worker::dead_letter) moves it. With a higher number than 1,
+    /// an entry that fails is not moved, because it does not come again.
+    ///
+    /// Entries that are pending already, as those of a worker with another setting, are taken over and acknowledged before they
+    /// are worked on. If the reply to that is lost, they are worked on as well, and may come once more.
     OnDelivery,
 }
 
@@ -43,7 +47,7 @@ pub enum WorkerEvent<'a> {
         /// How often it was delivered.
         deliveries: u64,
     },
-    /// The server could not be asked; the worker pauses and goes on.
+    /// The server could not be asked, or its reply was lost. The worker goes on, after a pause if it has to ask again.
     Interrupted(&'a Error),
 }
 

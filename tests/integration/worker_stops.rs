@@ -1,12 +1,12 @@
 //! What a worker leaves to others when it is told to stop.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use typedis::prelude::*;
-use typedis::{Acknowledge, Config, Job, Protocol, Result};
+use typedis::{Acknowledge, Config, Job, Protocol, Result, WorkerEvent};
 use typedis_testkit::fake::Fake;
 
 use crate::support::{Bench, on_servers};
@@ -196,23 +196,28 @@ async fn an_entry_that_comes_with_the_stop_was_not_delivered() -> Result<()> {
     Ok(())
 }
 
-/// A server that has an entry for the first who takes over what is pending, and none for readers.
-async fn one_pending_entry() -> std::io::Result<Fake> {
+/// A server that has an entry for the first who takes over what is pending, and none for readers. Whoever acknowledges it loses
+/// the connection, if `loses` says so.
+async fn one_pending_entry(reading: Arc<Notify>, loses: bool) -> std::io::Result<Fake> {
     const NONE: &[u8] = b"*3\r\n$3\r\n0-0\r\n*0\r\n*0\r\n";
     const ENTRY: &[u8] =
         b"*3\r\n$3\r\n0-0\r\n*1\r\n*2\r\n$3\r\n1-1\r\n*2\r\n$6\r\nnumber\r\n$1\r\n7\r\n*0\r\n";
     const PENDING: &[u8] = b"*1\r\n*4\r\n$3\r\n1-1\r\n$3\r\none\r\n:0\r\n:2\r\n";
     let taken = Arc::new(AtomicBool::new(false));
     Fake::start(move |mut peer| {
-        let taken = taken.clone();
+        let (reading, taken) = (reading.clone(), taken.clone());
         async move {
             while let Some(command) = peer.command().await? {
                 let reply: &[u8] = match command.name().as_str() {
                     "XAUTOCLAIM" if taken.swap(true, Ordering::Relaxed) => NONE,
                     "XAUTOCLAIM" => ENTRY,
                     "XPENDING" => PENDING,
+                    "XACK" if loses => return Ok(()),
                     "XACK" => b":1\r\n",
-                    "XREADGROUP" => b"*-1\r\n",
+                    "XREADGROUP" => {
+                        reading.notify_one();
+                        b"*-1\r\n"
+                    }
                     _ => b"+OK\r\n",
                 };
                 peer.send(reply).await?;
@@ -226,7 +231,7 @@ async fn one_pending_entry() -> std::io::Result<Fake> {
 #[tokio::test]
 async fn a_stop_amid_what_was_taken_over_reads_nothing_more_where_delivery_acknowledges()
 -> Result<()> {
-    let fake = one_pending_entry().await;
+    let fake = one_pending_entry(Arc::default(), false).await;
     let fake = fake.expect("a port is free");
     let pool = typedis::pool(Config::from_url(&fake.url())?.protocol(Protocol::Resp2)).await?;
     let stop = Notify::new();
@@ -239,5 +244,33 @@ async fn a_stop_amid_what_was_taken_over_reads_nothing_more_where_delivery_ackno
     assert_eq!(soon(work).await?.done, 1);
     let mut received = (0..fake.connections()).flat_map(|number| fake.received(number));
     assert!(received.all(|command| command.name() != "XREADGROUP"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_may_have_been_acknowledged_is_worked_on() -> Result<()> {
+    let reading = Arc::new(Notify::new());
+    let fake = one_pending_entry(reading.clone(), true).await;
+    let url = fake.as_ref().expect("a port is free").url();
+    let pool = typedis::pool(Config::from_url(&url)?.protocol(Protocol::Resp2)).await?;
+    let interruptions = Arc::new(AtomicUsize::new(0));
+    let work = worker(&pool, "one")
+        .acknowledge(Acknowledge::OnDelivery)
+        .on_event({
+            let interruptions = interruptions.clone();
+            move |event| {
+                if let WorkerEvent::Interrupted(error) = event {
+                    assert_eq!(error.command(), Some("XACK"), "{error}");
+                    interruptions.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        })
+        .run_until(reading.notified(), |job: Job<Order>| async move {
+            assert_eq!((job.deliveries, job.fields.number), (2, 7));
+            Ok::<(), String>(())
+        });
+    let tally = soon(work).await?;
+    assert_eq!((tally.claimed, tally.done), (1, 1));
+    assert_eq!(interruptions.load(Ordering::Relaxed), 1);
     Ok(())
 }
