@@ -15,7 +15,8 @@ async fn forgetful() -> std::io::Result<Fake> {
             let reply: &[u8] = match command.name().as_str() {
                 "CLIENT" | "HELLO" | "PING" => b"+OK\r\n",
                 _ if peer.number() == 0 => return Ok(()),
-                "GETEX" | "SET" => b"$-1\r\n",
+                "GETEX" => b"$-1\r\n",
+                "SET" => b"+OK\r\n",
                 "HEXPIRE" | "HPEXPIRE" | "HEXPIREAT" | "HPEXPIREAT" => b"*1\r\n:-2\r\n",
                 "HGETEX" => b"*1\r\n$-1\r\n",
                 _ => b":0\r\n",
@@ -60,20 +61,38 @@ async fn a_time_at_which_the_key_is_deleted_is_sent_once() -> Result<()> {
         conn.pexpire("k", -1).xx();
         conn.expireat("k", past);
         conn.pexpireat("k", 1);
-        conn.getex::<String>("k").exat(past);
-        conn.getex::<String>("k").pxat(past);
         conn.set("k", "v").xx().exat(past);
         conn.hexpire("h", 0, ["f"]);
         conn.hpexpire("h", 0, ["f"]);
         conn.hexpireat("h", past, ["f"]);
         conn.hpexpireat("h", past, ["f"]);
-        conn.hgetex::<String>("h", ["f"]).pxat(past);
     };
+    assert_once(outcomes);
+    Ok(())
+}
+
+fn assert_once(outcomes: impl IntoIterator<Item = (&'static str, (Result<()>, usize))>) {
     for (command, (outcome, times)) in outcomes {
         let error = outcome.expect_err(command);
         assert_eq!(error.phase(), Phase::MaybeApplied, "{command}: {error}");
         assert_eq!(times, 1, "{command}");
     }
+}
+
+#[tokio::test]
+async fn a_value_that_is_read_with_a_new_time_to_live_is_read_once() -> Result<()> {
+    let later = SystemTime::now() + Duration::from_secs(86_400);
+    let outcomes = on_forgetful! { conn:
+        conn.getex::<String>("k").ex(1);
+        conn.getex::<String>("k").px(1);
+        conn.getex::<String>("k").exat(later);
+        conn.getex::<String>("k").pxat(later);
+        conn.hgetex::<String>("h", ["f"]).ex(1);
+        conn.hgetex::<String>("h", ["f"]).px(1);
+        conn.hgetex::<String>("h", ["f"]).exat(later);
+        conn.hgetex::<String>("h", ["f"]).pxat(later);
+    };
+    assert_once(outcomes);
     Ok(())
 }
 
@@ -84,10 +103,11 @@ async fn a_time_that_is_still_to_come_is_sent_again() -> Result<()> {
         conn.expire("k", 1);
         conn.pexpire("k", 1).xx();
         conn.expireat("k", later);
-        conn.getex::<String>("k").px(1);
-        conn.getex::<String>("k").exat(later);
+        conn.getex::<String>("k");
+        conn.getex::<String>("k").remove_ttl();
         conn.hexpire("h", 1, ["f"]);
-        conn.hgetex::<String>("h", ["f"]).exat(later);
+        conn.hgetex::<String>("h", ["f"]);
+        conn.hgetex::<String>("h", ["f"]).remove_ttl();
     };
     for (command, (outcome, times)) in outcomes {
         outcome.unwrap_or_else(|error| panic!("{command}: {error}"));
