@@ -61,7 +61,10 @@ async fn a_time_at_which_the_key_is_deleted_is_sent_once() -> Result<()> {
         conn.pexpire("k", -1).xx();
         conn.expireat("k", past);
         conn.pexpireat("k", 1);
+        conn.set("k", "v").exat(past);
         conn.set("k", "v").xx().exat(past);
+        conn.msetex([("k", "v")]).exat(past);
+        conn.hsetex("h", [("f", "v")]).exat(past);
         conn.hexpire("h", 0, ["f"]);
         conn.hpexpire("h", 0, ["f"]);
         conn.hexpireat("h", past, ["f"]);
@@ -105,9 +108,13 @@ async fn a_time_that_is_still_to_come_is_sent_again() -> Result<()> {
         conn.expireat("k", later);
         conn.getex::<String>("k");
         conn.getex::<String>("k").remove_ttl();
+        conn.set("k", "v").px(1);
+        conn.set("k", "v").exat(later);
+        conn.msetex([("k", "v")]).exat(later);
         conn.hexpire("h", 1, ["f"]);
         conn.hgetex::<String>("h", ["f"]);
         conn.hgetex::<String>("h", ["f"]).remove_ttl();
+        conn.hsetex("h", [("f", "v")]).exat(later);
     };
     for (command, (outcome, times)) in outcomes {
         outcome.unwrap_or_else(|error| panic!("{command}: {error}"));

@@ -48,8 +48,9 @@ pub trait ToArg {
     /// The value cannot be sent, such as NaN. The command then fails with this error, and nothing of it is sent.
     fn write_arg(&self, out: &mut ArgWriter<'_>) -> Result<(), ArgError>;
 
-    /// Whether a command with this value must not be sent twice, even if its row says that it may: a time at which the key is deleted
-    /// at once.
+    /// Whether a command that writes and has this value is not sent twice, even if its row says that it may be: a time of 0 or less, or
+    /// a moment that has passed or comes soon. With most of them the key is deleted at once, and a repetition would find none.
+    /// What the command makes of the time does not count.
     #[doc(hidden)]
     #[inline]
     fn once_only(&self) -> bool {

@@ -5,8 +5,8 @@
 //! then delete the key ([`SignedSeconds`], [`SignedMilliseconds`]). A [`Duration`] is never cut: if it is not a whole
 //! number of the unit, it is refused. Only the time that a command blocks is rounded up to a millisecond.
 //!
-//! A time to live of 0 or less, and a moment that has passed, delete the key at once. A second time it would not be there, so
-//! a command with such a time is not sent again after a lost connection.
+//! A time to live of 0 or less, and a moment that has passed, mostly delete the key at once. A second time it would not be there, so
+//! a command that writes is not sent again after a lost connection if it has such a time, whatever it makes of it.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
