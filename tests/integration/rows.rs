@@ -285,15 +285,21 @@ async fn a_stream_is_taken_apart_behind_the_page_that_is_on_its_way() -> Result<
     let mut begun = rows();
     assert!(begun.try_next().await?.is_some());
     begin(begun.next()).await;
+    // Whoever gives up the wait has lost nothing.
+    begin(begun.detach()).await;
     let (rest, cursor) = begun.detach().await?;
     assert_eq!(rest.iter().map(|row| row.price).collect::<Vec<_>>(), [1]);
     assert_eq!(cursor, Some(7));
+    assert_eq!((begun.cursor(), begun.try_next().await?), (None, None));
     // One is that fails.
     let mut begun = rows();
     assert!(begun.try_next().await?.is_some());
     begin(begun.next()).await;
     let error = begun.detach().await.expect_err("the page fails");
     assert!(error.to_string().contains("page 3 is broken"), "{error}");
+    assert_eq!(begun.cursor(), Some(7), "whoever wants may go on");
+    assert!(begun.next().await.is_none(), "it has ended");
+    drop(begun);
     conn.ping().await?;
     let received = fake.received(0);
     let deleted = received

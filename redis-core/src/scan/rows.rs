@@ -163,15 +163,16 @@ impl<T: FromRedis> RowStream<'_, T> {
     }
 
     /// Takes the stream apart and leaves the cursor on the server. Returns the rows that were fetched and not
-    /// yielded, and the cursor for FT.CURSOR READ.
+    /// yielded, and the cursor for FT.CURSOR READ. The stream has ended then.
     ///
     /// If a page is on its way, because a call of [`next`](Self::next) was dropped, this waits for it: nobody can read its rows
-    /// again.
+    /// again. If you drop this future meanwhile, the stream is as before, and you can go on with it or detach it again.
     ///
     /// # Errors
-    /// The failure of the command that reads that page.
+    /// The failure of the command that reads that page. It ends the stream, and [`cursor`](Self::cursor) still has the cursor,
+    /// which stays on the server.
     #[must_use = "the rows would be lost"]
-    pub async fn detach(mut self) -> Result<(Vec<T>, Option<u64>)> {
+    pub async fn detach(&mut self) -> Result<(Vec<T>, Option<u64>)> {
         let is_awaited = self.pages.as_ref().is_some_and(Repeated::is_running);
         if is_awaited || self.failure.is_some() {
             match std::future::poll_fn(|cx| self.poll_page(cx)).await {
