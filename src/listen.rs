@@ -47,7 +47,7 @@ pub trait Listen: Target {
     ///
     /// Every reader gets every entry. To share the entries among several readers, see [`Worker`](crate::Worker). Each
     /// stream is read from a given place: after the entry with this id, from now on ([`StreamId::END`]), or from the
-    /// beginning (`"0"`). A stream that is named twice is refused.
+    /// beginning (`"0"`). A stream that is named twice is an error, which ends the `Tail`.
     ///
     /// ```no_run
     /// # #[tokio::main] async fn main() -> typedis::Result<()> {
@@ -94,13 +94,14 @@ impl<Q: Target> Listen for Q {}
 /// The stream that [`Listen::tail`] returns: entries of streams in order, as a [`Stream`] that does not end.
 ///
 /// An error is an item too. If it is polled again, the stream pauses and goes on after the last entry that it
-/// yielded: no entry is missed, and none comes twice. After several failures in a row the pauses get longer.
+/// yielded: no entry is missed, and none comes twice. After several failures in a row the pauses get longer. Only an error of
+/// the call itself, for which nothing is sent, ends the stream, such as a stream that is named twice.
 #[must_use = "a stream does nothing until it is polled"]
 pub struct Tail<'h, T> {
     calls: Repeated<'h>,
     /// Each stream with the place behind which its next entry is.
     streams: Vec<(Name, StreamId)>,
-    /// A stream that was named twice: whose place an entry is of could not be told.
+    /// The name of a stream that was named twice. There is one place for each name, so it could not go on from two.
     twice: Option<Name>,
     /// What was read and not handed out yet, each with the number of its stream.
     entries: std::vec::IntoIter<(usize, Entry<T>)>,
@@ -136,12 +137,16 @@ impl<T: FromRedis> Tail<'_, T> {
     /// The next entry, with the name of its stream.
     ///
     /// # Errors
-    /// The command's failure, or an entry that does not fit; the stream goes on when this is called again.
+    /// The command's failure, or an entry that does not fit; the stream goes on when this is called again. If an error of the
+    /// call itself has ended the stream, each later call pauses and says that.
     pub async fn next(&mut self) -> Result<(Name, StreamEntry<T>)> {
-        std::future::poll_fn(|cx| self.poll(cx)).await
+        match std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await {
+            Some(item) => item,
+            None => Err(self.pause.ended().await),
+        }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(Name, StreamEntry<T>)>> {
+    fn poll_entry(&mut self, cx: &mut Context<'_>) -> Poll<Result<(Name, StreamEntry<T>)>> {
         loop {
             if let Some((number, entry)) = self.entries.next()
                 && let Some((key, after)) = self.streams.get_mut(number)
@@ -230,6 +235,9 @@ impl<T: FromRedis> Stream for Tail<'_, T> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<(Name, StreamEntry<T>)>>> {
-        self.poll(cx).map(Some)
+        if self.pause.has_ended() {
+            return Poll::Ready(None);
+        }
+        self.poll_entry(cx).map(Some)
     }
 }

@@ -23,6 +23,7 @@ on_servers! {
     a_wait_that_is_dropped_loses_nothing;
     any_blocking_command_can_be_repeated;
     a_command_that_does_not_block_is_refused;
+    an_argument_that_cannot_be_sent_ends_the_stream;
     an_error_is_an_item_and_the_stream_goes_on;
     entries_come_as_they_are_added;
     entries_from_now_on_leave_no_gap;
@@ -96,6 +97,23 @@ async fn a_command_that_does_not_block_is_refused(bench: Bench) -> Result<()> {
     let mut values = pool.get::<String>("k").repeat();
     let error = values.next().await.expect_err("it would never pause");
     assert_eq!(error.phase(), typedis::Phase::NotSent);
+    ends(&mut values).await;
+    values.next().await.expect_err("it has ended");
+    Ok(())
+}
+
+/// Checks that a stream has ended.
+async fn ends(stream: &mut (impl Stream + Unpin)) {
+    let next = poll_fn(|cx| pin!(&mut *stream).poll_next(cx)).await;
+    assert!(next.is_none(), "it has not ended");
+}
+
+async fn an_argument_that_cannot_be_sent_ends_the_stream(bench: Bench) -> Result<()> {
+    let pool = bench.pool().await;
+    let mut jobs = pool.blpop::<u32>([f64::NAN], 0).repeat();
+    let error = jobs.next().await.expect_err("it is no name");
+    assert!(matches!(error.kind(), ErrorKind::Argument(_)), "{error}");
+    ends(&mut jobs).await;
     Ok(())
 }
 
@@ -182,11 +200,12 @@ async fn a_stream_that_is_named_twice_is_refused(bench: Bench) -> Result<()> {
     let pool = bench.pool().await;
     pool.xadd("a", "*", reading(1)).await?;
     let mut entries = pool.tail::<Reading>([("a", "0"), ("b", "0"), ("a", "5")]);
-    for _ in 0..2 {
-        let error = entries.next().await.expect_err("each has one place");
-        assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
-        assert!(error.to_string().contains("`a` is named twice"), "{error}");
-    }
+    let error = entries.next().await.expect_err("each has one place");
+    assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
+    assert!(error.to_string().contains("`a` is named twice"), "{error}");
+    ends(&mut entries).await;
+    let error = entries.next().await.expect_err("it has ended");
+    assert!(error.to_string().contains("has ended"), "{error}");
     Ok(())
 }
 
@@ -293,8 +312,7 @@ async fn a_stream_of_a_command_that_had_been_sent_ends_after_an_error() -> Resul
     let first = poll_fn(|cx| pin!(&mut jobs).poll_next(cx)).await;
     let error = first.expect("it says why").expect_err("its reply is lost");
     assert!(error.to_string().contains("had been sent"), "{error}");
-    let second = poll_fn(|cx| pin!(&mut jobs).poll_next(cx)).await;
-    assert!(second.is_none(), "it has ended");
+    ends(&mut jobs).await;
     jobs.next().await.expect_err("it has not come back");
     Ok(())
 }

@@ -9,7 +9,7 @@ use tokio::time::{Sleep, sleep};
 use crate::client::host::{IntoHost, Repeated};
 use crate::command::Args;
 use crate::config::Backoff;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::reply::FromRedis;
 use crate::request::{AllowsBlocking, IntoRequest};
 
@@ -32,7 +32,6 @@ pub trait IntoRepeat: IntoRequest + Sized {
         let command = self.into_request().into_parts();
         Repeat {
             command: command.map(|(sink, args)| (Repeated::new(sink.into_host()), *args)),
-            has_ended: false,
             pause: Pause::default(),
             item: std::marker::PhantomData,
         }
@@ -56,18 +55,18 @@ impl<T: FromRedis> Awaited for Option<T> {
     type Item = T;
 }
 
-/// The replies to a blocking command that is sent again and again, as a [`Stream`] that does not end. Only if the command had been
-/// [sent](crate::Request::send) before, there is one error and then nothing.
+/// The replies to a blocking command that is sent again and again, as a [`Stream`] that does not end.
 ///
 /// An error is an item too. If it is polled again, the stream pauses and goes on; after several failures in a row the
-/// pauses get longer. You can drop the future of `next`, as in `select!`: what arrives is kept for the next call.
-/// Dropping the stream ends the command in flight.
+/// pauses get longer. Only an error of the call itself, which would come each time and for which nothing is sent, ends the
+/// stream: an argument that cannot be sent, a command that does not block or had been [sent](crate::Request::send) before.
+///
+/// You can drop the future of `next`, as in `select!`: what arrives is kept for the next call. Dropping the stream ends the
+/// command in flight.
 #[must_use = "a stream does nothing until it is polled"]
 pub struct Repeat<'h, T> {
     /// `None` if it had been sent before.
     command: Option<(Repeated<'h>, Args)>,
-    /// Whether it was told that there is no command.
-    has_ended: bool,
     pause: Pause,
     item: std::marker::PhantomData<fn() -> T>,
 }
@@ -84,20 +83,26 @@ impl<T: FromRedis> Repeat<'_, T> {
     /// The next item.
     ///
     /// # Errors
-    /// The command's failure; the stream goes on when this is called again.
+    /// The command's failure; the stream goes on when this is called again. If an error of the call itself has ended the
+    /// stream, each later call pauses and says that.
     pub async fn next(&mut self) -> Result<T> {
         match std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await {
             Some(item) => item,
-            None => self.ended().await,
+            None => Err(self.pause.ended().await),
         }
     }
 
-    /// The error again, after a pause: whoever takes it for one that passes is not to keep a thread busy.
-    async fn ended(&mut self) -> Result<T> {
-        std::future::poll_fn(|cx| self.pause.poll(cx)).await;
-        let error = sent_already();
-        self.pause.failed(&error);
-        Err(error)
+    /// The reply to the command in flight, or to the next one.
+    fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<T>>> {
+        let Some((running, command)) = &mut self.command else {
+            return Poll::Ready(Err(sent_already()));
+        };
+        let outcome = ready!(running.poll(cx, || again(command)));
+        Poll::Ready(outcome.and_then(|frame| {
+            frame
+                .decode::<Option<T>>()
+                .map_err(|error| error.of_command(command.name()))
+        }))
     }
 }
 
@@ -113,19 +118,12 @@ impl<T: FromRedis> Stream for Repeat<'_, T> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<T>>> {
         let this = &mut *self;
-        let Some((running, command)) = &mut this.command else {
-            let told_before = std::mem::replace(&mut this.has_ended, true);
-            return Poll::Ready((!told_before).then(|| Err(sent_already())));
-        };
+        if this.pause.has_ended() {
+            return Poll::Ready(None);
+        }
         ready!(this.pause.poll(cx));
         loop {
-            let outcome = ready!(running.poll(cx, || again(command)));
-            let item = outcome.and_then(|frame| {
-                frame
-                    .decode::<Option<T>>()
-                    .map_err(|error| error.of_command(command.name()))
-            });
-            match item {
+            match ready!(this.poll_reply(cx)) {
                 Ok(None) => this.pause.succeeded(),
                 Ok(Some(item)) => {
                     this.pause.succeeded();
@@ -153,11 +151,12 @@ fn again(command: &mut Args) -> Result<Args> {
     Ok(command.again())
 }
 
-/// The pauses of a stream after failures.
+/// The pauses of a stream after failures, and its end after one that would come each time.
 #[derive(Debug, Default)]
 pub struct Pause {
     failures: u32,
     timer: Option<Pin<Box<Sleep>>>,
+    has_ended: bool,
 }
 
 impl Pause {
@@ -175,14 +174,35 @@ impl Pause {
         self.failures = 0;
     }
 
-    /// Makes the next poll wait, unless a reply came and could not be decoded.
+    /// Makes the next poll wait, unless a reply came and could not be decoded. An error of the call itself ends the stream.
     pub fn failed(&mut self, error: &Error) {
-        if error.phase() != crate::error::Phase::Applied {
+        self.has_ended |= is_of_call(error);
+        if error.phase() != Phase::Applied {
             let pause = Backoff::default().pause(self.failures);
             self.failures = self.failures.saturating_add(1);
             self.timer = Some(Box::pin(sleep(pause)));
         }
     }
+
+    /// Whether the stream has ended.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
+    /// The error of a stream that has ended, after a pause: whoever takes it for one that passes is not to keep a thread busy.
+    pub async fn ended(&mut self) -> Error {
+        std::future::poll_fn(|cx| self.poll(cx)).await;
+        let error = Error::usage("this stream has ended with the error that it gave before");
+        self.failed(&error);
+        error
+    }
+}
+
+/// Whether the call is wrong in itself, so that the same call would fail each time.
+fn is_of_call(error: &Error) -> bool {
+    let is_wrong = matches!(error.kind(), ErrorKind::Argument(_) | ErrorKind::Usage(_));
+    is_wrong && error.phase() == Phase::NotSent
 }
 
 #[cfg(test)]
@@ -217,7 +237,6 @@ mod tests {
         args.block(&Timeout::from(1));
         Repeat {
             command: Some((Repeated::new(Host::new(Arc::new(script))), args)),
-            has_ended: false,
             pause: Pause::default(),
             item: std::marker::PhantomData,
         }
