@@ -246,10 +246,9 @@ impl Sentinels {
         epoch.zip(known).is_some_and(|(said, known)| said < known)
     }
 
-    /// The primary that the newest answer named.
-    pub(crate) fn known(&self) -> Option<Address> {
-        let primary = self.0.primary.lock();
-        Some(primary.known.as_ref()?.primary.clone())
+    /// The newest that a Sentinel said of the primary.
+    pub(crate) fn known(&self) -> Option<Claim> {
+        self.0.primary.lock().known.clone()
     }
 
     /// A connection was made to the node of a claim, which said that it is the primary. It moves no other connection; that is up
@@ -258,10 +257,17 @@ impl Sentinels {
         self.0.primary.lock().take_over(claim);
     }
 
-    /// The service was removed from the Sentinels and is monitored anew: numbers begin again with this claim.
-    pub(crate) fn begin_anew(&self, claim: &Claim, by: &Address) {
-        self.0.primary.lock().known = None;
+    /// The service was removed from the Sentinels and is monitored anew: numbers begin again with this claim. It does nothing if
+    /// something else than `over` is known by now. Returns whether it counts.
+    pub(crate) fn begin_anew(&self, claim: &Claim, by: &Address, over: &Claim) -> bool {
+        let mut primary = self.0.primary.lock();
+        if primary.known.as_ref() != Some(over) {
+            return false;
+        }
+        primary.known = None;
+        drop(primary);
         self.moved(claim, by);
+        true
     }
 
     /// This Sentinel said where the primary is, and was found to be right. Connections, and attempts to connect, to a

@@ -115,7 +115,7 @@ impl Search<'_> {
         named.end = share(self.end, self.late.len() + 1);
         if self.config.service.role == ServiceRole::Primary {
             // Where the primary was last may be right where a Sentinel is wrong.
-            let known = self.sentinels().known();
+            let known = self.sentinels().known().map(|known| known.primary);
             named.nodes.splice(0..0, known);
         }
         Some(named)

@@ -104,6 +104,22 @@ async fn a_former_primary_that_still_takes_writes_attracts_no_connection() {
     work.stays(async || questions(&two) >= 4).await;
 }
 
+/// It serves those that it has, although nobody can ask it for its role.
+#[tokio::test]
+async fn a_primary_that_takes_no_more_clients_loses_no_connection() {
+    let (primary, former) = (server(), server());
+    let behind = Told {
+        message: Some(SUSPECTS),
+        ..Told::at(former.port(), 3)
+    };
+    let (one, two, config) = right_and_behind(Told::at(primary.port(), 5), behind).await;
+    let work = AtWork::at(&primary, config).await;
+    let mut direct = primary.connect().unwrap();
+    direct.call(&["CONFIG", "SET", "maxclients", "1"]).unwrap();
+    drop(one);
+    work.stays(async || questions(&two) >= 2).await;
+}
+
 /// A Sentinel that catches up tells of moves that are long over.
 #[tokio::test]
 async fn a_message_is_no_more_than_a_reason_to_ask() {
@@ -140,4 +156,84 @@ async fn a_service_that_is_monitored_anew_is_followed() {
     for conn in [conn, second] {
         until(async || node(&conn).await.is_ok_and(|(port, _)| port == new.port())).await;
     }
+}
+
+/// A connection of a service that three Sentinels knew, of which two are gone for good. The first says what `told` holds.
+struct Redeployed {
+    config: Config,
+    conn: Connection,
+    told: Arc<Mutex<Told>>,
+    sentinel: Fake,
+}
+
+impl Redeployed {
+    async fn from(old: &Server) -> Self {
+        let told = Arc::new(Mutex::new(Told::at(old.port(), 5)));
+        let says = told.clone();
+        let sentinel = saying(move || *says.lock().unwrap()).await;
+        let at = Told::at(old.port(), 5);
+        let (second, third) = (saying(move || at).await, saying(move || at).await);
+        let config = by("shop", &[sentinel.addr(), second.addr(), third.addr()]);
+        let conn = within(Connection::open(&config)).await.unwrap();
+        assert_eq!(node(&conn).await.unwrap().0, old.port());
+        Self {
+            config,
+            conn,
+            told,
+            sentinel,
+        }
+    }
+
+    fn says(&self, told: Told) {
+        *self.told.lock().unwrap() = told;
+    }
+
+    /// Waits until the connection is at this server. A new connection has the watch ask at once.
+    async fn arrives_at(&self, server: &Server) -> Connection {
+        let second = within(Connection::open(&self.config)).await.unwrap();
+        until(async || {
+            node(&self.conn)
+                .await
+                .is_ok_and(|(port, _)| port == server.port())
+        })
+        .await;
+        second
+    }
+}
+
+/// Otherwise numbers would never begin again, and no failover of the new service would be followed.
+#[tokio::test]
+async fn a_service_that_is_deployed_anew_is_followed_although_old_sentinels_are_gone() {
+    let (old, first, second) = (server(), server(), server());
+    let service = Redeployed::from(&old).await;
+    drop(old);
+    service.says(Told::at(first.port(), 0));
+    service.arrives_at(&first).await;
+    // The first one stays up: only what the Sentinel says takes connections off it.
+    service.says(Told::at(second.port(), 1));
+    service.arrives_at(&second).await;
+}
+
+#[tokio::test]
+async fn what_replaces_a_former_primary_is_followed_and_its_sentinels_learned() {
+    let (old, new) = (server(), server());
+    let service = Redeployed::from(&old).await;
+    let replaced = new.port();
+    let other = saying(move || Told::at(replaced, 0)).await;
+    let mut direct = old.connect().unwrap();
+    direct
+        .call(&["REPLICAOF", "127.0.0.1", &new.port().to_string()])
+        .unwrap();
+    service.says(Told {
+        other: Some(other.addr().port()),
+        ..Told::at(new.port(), 0)
+    });
+    let second = service.arrives_at(&new).await;
+    // Only the other one is left to ask.
+    let Redeployed {
+        config, sentinel, ..
+    } = service;
+    drop((second, sentinel));
+    until(async || Connection::open(&config).await.is_ok()).await;
+    assert!(questions(&other) > 0);
 }

@@ -40,6 +40,8 @@ pub(crate) struct Told {
     pub(crate) port: u16,
     /// The number of its configuration, if it says that.
     pub(crate) epoch: Option<u64>,
+    /// The port of another Sentinel that it names.
+    pub(crate) other: Option<u16>,
     /// The channel and the text of a message that subscribers get at once.
     pub(crate) message: Option<(&'static str, &'static str)>,
 }
@@ -49,6 +51,7 @@ impl Told {
         Self {
             port,
             epoch: epoch.into(),
+            other: None,
             message: None,
         }
     }
@@ -71,6 +74,7 @@ pub(crate) async fn saying(told: impl Fn() -> Told + Send + Sync + 'static) -> F
                 Some(epoch) => list(&["name", "shop", "config-epoch", &epoch.to_string()]),
                 None => list(&[]),
             },
+            ["SENTINEL", "SENTINELS", "shop"] => others(told.other),
             ["SENTINEL", _, "shop"] => list(&[]),
             ["SENTINEL", ..] => "-ERR No such master with that name\r\n".to_owned(),
             ["SUBSCRIBE", ..] => {
@@ -86,6 +90,17 @@ pub(crate) async fn saying(told: impl Fn() -> Told + Send + Sync + 'static) -> F
     })
     .await
     .unwrap()
+}
+
+/// The list of other Sentinels.
+fn others(port: Option<u16>) -> String {
+    match port {
+        Some(port) => {
+            let fields = list(&["ip", "127.0.0.1", "port", &port.to_string()]);
+            format!("*1\r\n{fields}")
+        }
+        None => list(&[]),
+    }
 }
 
 /// A Sentinel that names whatever port is in there.

@@ -66,6 +66,14 @@ struct Listener {
     service: String,
 }
 
+/// What a Sentinel answered.
+struct Answer {
+    claim: Claim,
+    by: Address,
+    /// The other Sentinels that it names.
+    others: Vec<Address>,
+}
+
 /// What ended a wait.
 enum Heard {
     Said(Result<Frame, Refusal>),
@@ -178,36 +186,46 @@ impl Listener {
         let mut asked = sentinels.to_ask(self.settings.addresses());
         asked.sort_by_key(|sentinel| Some(sentinel) != first);
         let count = asked.len();
-        let mut outdated = Vec::new();
-        for (index, sentinel) in asked.iter().enumerate() {
+        let (mut answered, mut outdated) = (0, Vec::new());
+        for (index, sentinel) in asked.into_iter().enumerate() {
             let end = share(end, count - index);
-            let Some(claim) = self.ask(sentinel, share(end, 2)).await else {
+            let Some(answer) = self.ask(sentinel, share(end, 2)).await else {
                 continue;
             };
-            if self.weigh(&claim, sentinel, end).await {
+            answered += 1;
+            if self.weigh(&answer.claim, &answer.by, end).await {
                 return;
             }
-            if sentinels.is_outdated(claim.epoch) {
-                outdated.push((claim, sentinel));
+            if sentinels.is_outdated(answer.claim.epoch) {
+                outdated.push(answer);
             }
         }
-        self.overrule(&outdated, count).await;
+        self.overrule(&outdated, answered, count).await;
     }
 
     /// What a Sentinel says of the primary. One that is behind teaches nothing about the other Sentinels.
-    async fn ask(&self, sentinel: &Address, end: Instant) -> Option<Claim> {
-        let sentinels = &self.settings.service.sentinels;
+    async fn ask(&self, sentinel: Address, end: Instant) -> Option<Answer> {
         let role = ServiceRole::Primary;
-        let asked = ask::locate(&self.settings, &self.service, role, sentinel, end);
-        let answer = asked.await.ok()?;
-        if !sentinels.is_outdated(answer.epoch) {
-            sentinels.learn(self.settings.addresses(), sentinel, answer.sentinels);
+        let asked = ask::locate(&self.settings, &self.service, role, &sentinel, end);
+        let heard = asked.await.ok()?;
+        let primary = heard.nodes.into_iter().next();
+        let epoch = heard.epoch;
+        if !self.settings.service.sentinels.is_outdated(epoch) {
+            self.learn(&sentinel, heard.sentinels.clone());
         }
-        let primary = answer.nodes.into_iter().next()?;
-        Some(Claim {
-            primary,
-            epoch: answer.epoch,
+        Some(Answer {
+            claim: Claim {
+                primary: primary?,
+                epoch,
+            },
+            by: sentinel,
+            others: heard.sentinels,
         })
+    }
+
+    fn learn(&self, from: &Address, others: Vec<Address>) {
+        let sentinels = &self.settings.service.sentinels;
+        sentinels.learn(self.settings.addresses(), from, others);
     }
 
     /// Moves connections to where a Sentinel says that the primary is, if nothing newer is known, and the node itself does
@@ -225,35 +243,54 @@ impl Listener {
         is_right
     }
 
-    /// If most of the Sentinels agree on something old, the service was removed from them and is monitored anew.
-    async fn overrule(&self, outdated: &[(Claim, &Address)], count: usize) {
+    /// If most of the Sentinels agree on something old, the service was removed from them and is monitored anew. Sentinels that do
+    /// not answer may be gone for good, so most of those that answer are enough where no healthy primary would be left for that.
+    async fn overrule(&self, outdated: &[Answer], answered: usize, count: usize) {
+        let sentinels = &self.settings.service.sentinels;
         let agree = |primary: &Address| {
-            let claims = outdated.iter().map(|(claim, _)| claim);
+            let claims = outdated.iter().map(|answer| &answer.claim);
             claims.filter(|claim| claim.primary == *primary).count()
         };
-        let most = |(claim, _): &&(Claim, &Address)| 2 * agree(&claim.primary) > count;
-        if let Some((claim, by)) = outdated.iter().find(most)
-            && self.is_primary(&claim.primary, self.end()).await
+        let most = |answer: &&Answer| 2 * agree(&answer.claim.primary) > answered;
+        let (Some(answer), Some(known)) = (outdated.iter().find(most), sentinels.known()) else {
+            return;
+        };
+        let primary = &answer.claim.primary;
+        let may_overrule = 2 * agree(primary) > count
+            || *primary == known.primary
+            || self.is_gone(&known.primary, self.end()).await;
+        if may_overrule
+            && self.is_primary(primary, self.end()).await
+            && sentinels.begin_anew(&answer.claim, &answer.by, &known)
         {
-            self.settings.service.sentinels.begin_anew(claim, by);
+            self.learn(&answer.by, answer.others.clone());
         }
     }
 
     /// Whether a node itself says that it is the primary.
     async fn is_primary(&self, node: &Address, end: Instant) -> bool {
-        let asked = async {
-            let credentials = current_credentials(&self.config).await.ok()?;
-            let attempt = Attempt {
-                config: &self.config,
-                address: node,
-                host: node.host(),
-                end,
-                credentials: credentials.as_ref(),
-                opened: &|_| {},
-            };
-            verified(&attempt, ServiceRole::Primary).await.ok()
+        matches!(self.visit(node, end).await, Some(Ok(())))
+    }
+
+    /// Whether a node cannot be reached, or says that it is not the primary. One that refuses us, as with too many clients, may
+    /// serve the connections that it has.
+    async fn is_gone(&self, node: &Address, end: Instant) -> bool {
+        matches!(self.visit(node, end).await, Some(Err(Refusal::Io(_))))
+    }
+
+    /// Asks a node whether it is the primary; `None` if there is nothing to log in with.
+    async fn visit(&self, node: &Address, end: Instant) -> Option<Result<(), Refusal>> {
+        let credentials = timeout_at(end, current_credentials(&self.config));
+        let credentials = credentials.await.ok()?.ok()?;
+        let attempt = Attempt {
+            config: &self.config,
+            address: node,
+            host: node.host(),
+            end,
+            credentials: credentials.as_ref(),
+            opened: &|_| {},
         };
-        matches!(timeout_at(end, asked).await, Ok(Some(_)))
+        Some(verified(&attempt, ServiceRole::Primary).await.map(drop))
     }
 }
 
