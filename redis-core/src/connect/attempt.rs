@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::handshake::{self, Extras, Greeting, is_hang_up};
 use super::refusal::Refusal;
-use super::transport::{self, Socket};
+use super::transport::{self, Place, Socket};
 use crate::config::{Address, Config, Credentials, MaintNotifications, Protocol, Transport};
 use crate::error::ServerVersion;
 use crate::runtime::from_now;
@@ -87,11 +87,20 @@ pub(crate) struct Attempt<'a> {
 
 impl Attempt<'_> {
     pub(crate) fn run(&self) -> Boxed<'_, Greeted> {
-        Box::pin(self.negotiate())
+        Box::pin(async move {
+            let mut place = None;
+            let greeted = self.negotiate(&mut place).await;
+            if let Some(Place { address, .. }) = place.filter(|place| place.is_choice) {
+                self.remember(address, greeted.is_ok());
+            }
+            greeted
+        })
     }
 
-    async fn negotiate(&self) -> Result<Greeted, Refusal> {
-        let error = match self.greet(self.config.protocol).await {
+    /// Finds out what the server understands. All sockets for that lead to the same address, which is in `place` afterwards:
+    /// another address of the name may be another proxy.
+    async fn negotiate(&self, place: &mut Option<Place>) -> Result<Greeted, Refusal> {
+        let error = match self.greet(self.config.protocol, place).await {
             Err(Refusal::OldProtocol(error)) if self.config.protocol == Protocol::Newest => error,
             other => return other,
         };
@@ -104,24 +113,30 @@ impl Attempt<'_> {
             });
         }
         // A handshake that failed half-way is not continued: the old protocol gets a new socket.
-        let old = self.greet(Protocol::Resp2).await?;
+        let old = self.greet(Protocol::Resp2, place).await?;
         if said_no {
             return Ok(old);
         }
         // Whoever hung up on HELLO may have been about to go away. It is there now, so a second HELLO decides.
-        Ok(self.greet(Protocol::Newest).await.unwrap_or(old))
+        let again = self.greet(Protocol::Newest, place).await;
+        Ok(again.unwrap_or(old))
     }
 
     /// Greets the server. One that hangs up on what it need not know is greeted without that.
-    async fn greet(&self, protocol: Protocol) -> Result<Greeted, Refusal> {
+    async fn greet(
+        &self,
+        protocol: Protocol,
+        place: &mut Option<Place>,
+    ) -> Result<Greeted, Refusal> {
         let mut extras = Extras::Sent;
-        let greeted = self.greet_once(protocol, &mut extras).await;
+        let greeted = self.greet_once(protocol, &mut extras, place).await;
         if extras != Extras::Refused {
             return greeted;
         }
-        let bare = self.greet_once(protocol, &mut Extras::LeftOut).await?;
+        let mut left_out = Extras::LeftOut;
+        let bare = self.greet_once(protocol, &mut left_out, place).await?;
         // It may have hung up because it was about to go away. It is there now, so all of it once more decides.
-        let whole = self.greet_once(protocol, &mut Extras::Sent).await;
+        let whole = self.greet_once(protocol, &mut extras, place).await;
         Ok(whole.unwrap_or(bare))
     }
 
@@ -129,33 +144,29 @@ impl Attempt<'_> {
         &self,
         protocol: Protocol,
         extras: &mut Extras,
+        place: &mut Option<Place>,
     ) -> Result<Greeted, Refusal> {
+        let known = *place;
         let socket = within(self.end, self.config, "it could not be reached", async {
-            transport::open(self.config, self.address)
+            transport::open(self.config, self.address, known)
                 .await
                 .map_err(Refusal::Io)
         });
-        let Socket {
-            stream,
-            peer,
-            choice,
-        } = socket.await.map_err(|refusal| self.located(refusal))?;
+        let socket = socket.await.map_err(|refusal| self.located(refusal))?;
+        *place = socket.place.or(known);
         (self.opened)(self.address);
-        let greeted = self.greet_over(stream, protocol, peer, extras).await;
-        if let Some(address) = choice {
-            self.remember(address, &greeted);
-        }
+        let greeted = self.greet_over(socket, protocol, extras).await;
         greeted.map_err(|refusal| self.located(refusal))
     }
 
     async fn greet_over(
         &self,
-        stream: Box<dyn Transport>,
+        socket: Socket,
         protocol: Protocol,
-        peer: Option<IpAddr>,
         extras: &mut Extras,
     ) -> Result<Greeted, Refusal> {
-        let mut stream = self.secure(stream).await?;
+        let peer = socket.place.map(|place| place.address.ip());
+        let mut stream = self.secure(socket.stream).await?;
         let shaken = within(self.end, self.config, "it did not let us in", async {
             let (config, credentials) = (self.config, self.credentials);
             handshake::shake(&mut *stream, config, protocol, credentials, peer, extras).await
@@ -176,20 +187,18 @@ impl Attempt<'_> {
     }
 
     /// Remembers whether one of several addresses of a name lets us in, for the order in which they are tried next.
-    fn remember(&self, address: SocketAddr, greeted: &Result<Greeted, Refusal>) {
+    fn remember(&self, address: SocketAddr, lets_us_in: bool) {
+        /// How long it comes last, once the next attempt has been made.
+        const EXTRA: Duration = Duration::from_secs(60);
         let (config, failing) = (self.config, &self.config.failing);
-        match greeted {
-            Ok(_) => failing.forget(address),
-            Err(Refusal::OldProtocol(error)) if has_said_no(error) => {}
-            Err(_) => {
-                /// How long it comes last, once the next attempt has been made.
-                const EXTRA: Duration = Duration::from_secs(60);
-                let next = config
-                    .connect_timeout
-                    .saturating_add(config.backoff.longest);
-                failing.note(address, from_now(next.saturating_add(EXTRA)));
-            }
+        if lets_us_in {
+            failing.forget(address);
+            return;
         }
+        let next = config
+            .connect_timeout
+            .saturating_add(config.backoff.longest);
+        failing.note(address, from_now(next.saturating_add(EXTRA)));
     }
 
     #[cfg(feature = "tls")]

@@ -2,7 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
@@ -21,37 +21,53 @@ const STAGGER: Duration = Duration::from_millis(250);
 pub(crate) struct Socket {
     pub(crate) stream: Box<dyn Transport>,
     /// Where it leads, if that is known.
-    pub(crate) peer: Option<IpAddr>,
-    /// The address that it leads to, if it is one of several that a name has.
-    pub(crate) choice: Option<SocketAddr>,
+    pub(crate) place: Option<Place>,
 }
 
-/// Connects to an address, without TLS. A name is resolved again each time, and all its addresses are tried. Those at
-/// which the last handshake failed come last.
-pub(crate) async fn open(config: &Config, address: &Address) -> io::Result<Socket> {
+/// Where a socket leads.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) address: SocketAddr,
+    /// Whether the name has other addresses as well.
+    pub(crate) is_choice: bool,
+}
+
+/// Connects to an address, without TLS: to `place`, if it is known from before. Otherwise a name is resolved again, and all its
+/// addresses are tried. Those at which the last handshake failed come last.
+pub(crate) async fn open(
+    config: &Config,
+    address: &Address,
+    place: Option<Place>,
+) -> io::Result<Socket> {
     let unknown = |stream| Socket {
         stream,
-        peer: None,
-        choice: None,
+        place: None,
     };
     if let Some(connect) = &config.connector {
         return connect(address).await.map(unknown);
     }
     match address {
         Address::Tcp(host, port) => {
-            let mut addresses = resolve::resolve(config, host, *port).await?;
-            config.failing.put_last(&mut addresses);
-            let several = addresses.len() > 1;
-            let stream = race(addresses, config).await?;
+            let (stream, is_choice) = match place {
+                Some(place) => (connect_tcp(place.address, config).await?, place.is_choice),
+                None => resolve_and_race(config, host, *port).await?,
+            };
             let peer = stream.peer_addr().ok();
             Ok(Socket {
                 stream: Box::new(stream),
-                peer: peer.map(|peer| peer.ip()),
-                choice: peer.filter(|_| several),
+                place: peer.map(|address| Place { address, is_choice }),
             })
         }
         Address::Unix(path) => Ok(unknown(Box::new(UnixStream::connect(path).await?))),
     }
+}
+
+/// A socket to the first address of a name that accepts one, and whether the name has several.
+async fn resolve_and_race(config: &Config, host: &str, port: u16) -> io::Result<(TcpStream, bool)> {
+    let mut addresses = resolve::resolve(config, host, port).await?;
+    config.failing.put_last(&mut addresses);
+    let several = addresses.len() > 1;
+    Ok((race(addresses, config).await?, several))
 }
 
 /// Tries all addresses: the next one as soon as one fails or takes too long. The first that connects wins.

@@ -7,6 +7,7 @@
 //! - `durations`: the longest duration, wherever one is taken
 //! - `login`: the handshake and credentials, of a fixed user and of a provider
 //! - `secrets`: what servers quote of logins that they do not know
+//! - `negotiation`: what a server understands, found out with several sockets
 //! - `sockets`: own transports and resolvers, Unix sockets, several addresses
 //! - `tls`: certificates good and bad
 //! - `life`: events, numbers, lazy connections, pools that grow and shrink, the end in good order
@@ -27,6 +28,7 @@ mod hostile;
 mod life;
 mod login;
 mod matrix;
+mod negotiation;
 mod secrets;
 mod sockets;
 mod storms;
