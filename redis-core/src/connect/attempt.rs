@@ -71,6 +71,8 @@ pub(crate) struct Greeted {
     pub(crate) stream: Box<dyn Transport>,
     pub(crate) protocol: Protocol,
     pub(crate) greeting: Greeting,
+    /// Whether it was told what it need not know.
+    extras: Extras,
 }
 
 /// One attempt to reach one server.
@@ -100,7 +102,8 @@ impl Attempt<'_> {
     /// Finds out what the server understands. All sockets for that lead to the same address, which is in `place` afterwards:
     /// another address of the name may be another proxy.
     async fn negotiate(&self, place: &mut Option<Place>) -> Result<Greeted, Refusal> {
-        let error = match self.greet(self.config.protocol, place).await {
+        let first = self.greet(self.config.protocol, Extras::Sent, place);
+        let error = match first.await {
             Err(Refusal::OldProtocol(error)) if self.config.protocol == Protocol::Newest => error,
             other => return other,
         };
@@ -113,12 +116,13 @@ impl Attempt<'_> {
             });
         }
         // A handshake that failed half-way is not continued: the old protocol gets a new socket.
-        let old = self.greet(Protocol::Resp2, place).await?;
+        let old = self.greet(Protocol::Resp2, Extras::Sent, place).await?;
         if said_no {
             return Ok(old);
         }
-        // Whoever hung up on HELLO may have been about to go away. It is there now, so a second HELLO decides.
-        let again = self.greet(Protocol::Newest, place).await;
+        // Whoever hung up on HELLO may have been about to go away. It is there now, so a second HELLO decides: without what it
+        // hangs up on in RESP2 as well, because the reply to HELLO may be lost with the socket.
+        let again = self.greet(Protocol::Newest, old.extras, place).await;
         Ok(again.unwrap_or(old))
     }
 
@@ -126,9 +130,9 @@ impl Attempt<'_> {
     async fn greet(
         &self,
         protocol: Protocol,
+        mut extras: Extras,
         place: &mut Option<Place>,
     ) -> Result<Greeted, Refusal> {
-        let mut extras = Extras::Sent;
         let greeted = self.greet_once(protocol, &mut extras, place).await;
         if extras != Extras::Refused {
             return greeted;
@@ -136,6 +140,7 @@ impl Attempt<'_> {
         let mut left_out = Extras::LeftOut;
         let bare = self.greet_once(protocol, &mut left_out, place).await?;
         // It may have hung up because it was about to go away. It is there now, so all of it once more decides.
+        extras = Extras::Sent;
         let whole = self.greet_once(protocol, &mut extras, place).await;
         Ok(whole.unwrap_or(bare))
     }
@@ -183,6 +188,7 @@ impl Attempt<'_> {
             stream,
             protocol,
             greeting,
+            extras: *extras,
         })
     }
 

@@ -72,10 +72,11 @@ pub(crate) async fn shake(
         Protocol::Newest => resp3_steps(config, credentials, peer),
         Protocol::Resp2 => resp2_steps(config, credentials),
     };
+    let mut has_extras = steps.iter().any(|step| step.on_error == OnError::Optional);
     if *extras == Extras::LeftOut {
         leave_out_extras(&mut steps);
+        has_extras = false;
     }
-    let has_extras = steps.iter().any(|step| step.on_error == OnError::Optional);
     let shaken = send(stream, config, steps, credentials).await;
     // It need not be the step that was waited for: the replies to those before may be lost with the socket.
     if has_extras && matches!(&shaken, Err(Refusal::Io(error)) if is_hang_up(error)) {
