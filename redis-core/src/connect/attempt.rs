@@ -122,7 +122,8 @@ impl Attempt<'_> {
         }
         // Whoever hung up on HELLO may have been about to go away. It is there now, so a second HELLO decides: without what it
         // hangs up on in RESP2 as well, because the reply to HELLO may be lost with the socket.
-        let again = self.greet(Protocol::Newest, old.extras, place).await;
+        let again = self.in_half_the_time();
+        let again = again.greet(Protocol::Newest, old.extras, place).await;
         Ok(again.unwrap_or(old))
     }
 
@@ -141,8 +142,16 @@ impl Attempt<'_> {
         let bare = self.greet_once(protocol, &mut left_out, place).await?;
         // It may have hung up because it was about to go away. It is there now, so all of it once more decides.
         extras = Extras::Sent;
-        let whole = self.greet_once(protocol, &mut extras, place).await;
+        let again = self.in_half_the_time();
+        let whole = again.greet_once(protocol, &mut extras, place).await;
         Ok(whole.unwrap_or(bare))
+    }
+
+    /// The same with half of the time that is left, for what is sent once more: if that hangs, the socket that we have is used, and
+    /// may have to say something first.
+    fn in_half_the_time(&self) -> Self {
+        let end = share(self.end, 2);
+        Self { end, ..*self }
     }
 
     async fn greet_once(

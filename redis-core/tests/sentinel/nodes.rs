@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU16;
+use std::time::Duration;
 
 use typedis_core::{
     Config, Connection, ConnectionEvent, ErrorKind, MaintNotifications, Maintenance, Protocol, Run,
@@ -152,4 +153,32 @@ async fn a_replica_that_refuses_for_good_gives_way_to_another() {
     let config = by("shop", &[sentinel.addr()]).role(ServiceRole::Replica);
     let error = within(Connection::open(config)).await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Handshake(_)), "{error:?}");
+}
+
+/// The first connection is lost at CLIENT, so that all is sent once more on the third, which hangs.
+#[tokio::test]
+async fn a_node_that_hangs_when_it_is_greeted_once_more_has_time_to_say_its_role() {
+    let primary = Fake::start(|mut peer| async move {
+        if peer.number() == 2 {
+            return peer.until_closed().await;
+        }
+        while let Some(command) = peer.command().await? {
+            match command.name().as_str() {
+                "CLIENT" if peer.number() == 0 => return peer.reset(),
+                "HELLO" => peer.send("%1\r\n$5\r\nproto\r\n:3\r\n").await?,
+                "ROLE" => peer.send("*1\r\n$6\r\nmaster\r\n").await?,
+                "PING" => peer.send("+PONG\r\n").await?,
+                _ => peer.send("+OK\r\n").await?,
+            }
+        }
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let (_sentinel, config) = led_by(primary.addr().port()).await;
+    let config = config.connect_timeout(Duration::from_secs(2));
+    let conn = within(Connection::open(config)).await.unwrap();
+    let pong: String = within(conn.run(raw("PING").reply())).await.unwrap();
+    assert_eq!(pong, "PONG");
+    assert!(primary.connections() > 2);
 }
