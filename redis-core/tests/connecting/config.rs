@@ -371,6 +371,8 @@ fn a_password_that_was_not_encoded_is_not_shown() {
         "redis://default:1,hunter2/@host",
         "redis+sentinel://u:1/hunter2@host",
         "redis+sentinel://u:1?hunter2@host/main",
+        "redis+sentinel://u,x:1/hunter2@host",
+        "redis://default:1?clientname=hunter2@host",
         "redis-cluster://default:12/hunter2@host",
         "unix://u:12/hunter2@/run/x.sock",
         "unix://u:?hunter2@/run/x.sock",
@@ -396,6 +398,10 @@ fn a_password_that_was_not_encoded_is_not_shown() {
             "A `&` within a password is written `%26`",
         ),
         ("redis://host?password=a&lane=2", "did you mean `lanes`?"),
+        (
+            "redis://host?clientname=me@here",
+            "if a parameter is meant, did you mean `client_name`?",
+        ),
     ] {
         let error = Config::from_url(url).unwrap_err().to_string();
         assert!(error.contains(reason), "{error}");

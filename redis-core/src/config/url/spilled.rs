@@ -20,13 +20,24 @@ pub(super) fn check(uri: &Uri<&str>, scheme: &str) -> Result<()> {
     let in_path = is_place && uri.path().as_str().contains('@');
     let in_query = pairs(uri)
         .filter(|pair| pair.as_str().contains('@'))
-        .any(|pair| !knobs::is_known(&name_of(pair)));
-    if in_path || in_query {
-        return Err(Error::config(
-            "an `@` stands behind the host: within a password `/`, `?` and `@` are written `%2F`, `%3F` and `%40`",
-        ));
+        .find(|pair| !knobs::is_known(&name_of(pair)));
+    if in_path || in_query.is_some() {
+        let hint = in_query.map(misspelt).unwrap_or_default();
+        return Err(Error::config(format!(
+            "an `@` stands behind the host: within a password `/`, `?` and `@` are written `%2F`, `%3F` and `%40`{hint}"
+        )));
     }
     check_parameters(uri)
+}
+
+/// What a parameter may be meant as, of which neither the name nor the value is quoted.
+fn misspelt(pair: &EStr<encoder::Query>) -> String {
+    let name = name_of(pair);
+    if name.contains('@') {
+        return String::new();
+    }
+    let near = knobs::nearest_to(&name);
+    format!("; or, if a parameter is meant, did you mean `{near}`?")
 }
 
 /// The parts of a query between `&`, of which none is empty.
