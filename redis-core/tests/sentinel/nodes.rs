@@ -110,6 +110,52 @@ async fn a_user_to_whom_nothing_tells_the_role_learns_which_permission_is_missin
     }
 }
 
+#[tokio::test]
+async fn where_role_was_renamed_no_permission_is_advised() {
+    let server = Server::builder(ServerKind::Valkey9)
+        .line("rename-command ROLE \"\"")
+        .line("rename-command HELLO \"\"")
+        .start()
+        .unwrap();
+    let (_sentinel, config) = led_by(server.port()).await;
+    for protocol in BOTH {
+        let config = config.clone().protocol(protocol);
+        let error = within(Connection::open(config)).await.unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("unknown command"), "{text}");
+        assert!(
+            text.contains("were they renamed?") && !text.contains("+role"),
+            "{text}"
+        );
+    }
+}
+
+/// A proxy that does not know HELLO.
+#[tokio::test]
+async fn a_connection_that_is_lost_over_hello_does_not_hide_the_missing_permission() {
+    let node = Fake::start(|mut peer| async move {
+        while let Some(command) = peer.command().await? {
+            match command.name().as_str() {
+                "HELLO" => return peer.reset(),
+                "ROLE" => {
+                    let refusal = "-NOPERM User app has no permissions to run the 'role' command";
+                    peer.send(format!("{refusal}\r\n")).await?;
+                }
+                _ => peer.send("+OK\r\n").await?,
+            }
+        }
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let (_sentinel, config) = led_by(node.addr().port()).await;
+    for protocol in BOTH {
+        let config = config.clone().protocol(protocol);
+        let error = within(Connection::open(config)).await.unwrap_err();
+        assert!(error.to_string().contains("`+role` in the ACL"), "{error}");
+    }
+}
+
 /// A Sentinel that names these replicas, and no primary.
 async fn naming_replicas(ports: [u16; 2]) -> Fake {
     let replicas: String = ports

@@ -56,9 +56,10 @@ async fn role(
     }
     let mut known = greeted.greeting.role;
     if known.is_none() && greeted.protocol == Protocol::Resp2 {
-        // The handshake of RESP2 has no HELLO. This one changes nothing.
-        let hello = ask(attempt, greeted, &["HELLO", "2"]).await?;
-        known = Hello::read(&hello).role;
+        // The handshake of RESP2 has no HELLO. This one changes nothing. A proxy may hang up on it: then the refusal is what
+        // counts.
+        let hello = ask(attempt, greeted, &["HELLO", "2"]).await;
+        known = hello.ok().and_then(|hello| Hello::read(&hello).role);
     }
     match known {
         Some(role) => Ok(Some(role)),
@@ -69,12 +70,21 @@ async fn role(
 /// Whether the user may not ask, or cannot, because the command was renamed.
 fn is_not_allowed(refused: &ServerError) -> bool {
     let message = refused.message().to_ascii_lowercase();
-    refused.code() == "NOPERM" || message.starts_with("unknown command")
+    lacks_permission(refused) || message.starts_with("unknown command")
+}
+
+fn lacks_permission(refused: &ServerError) -> bool {
+    refused.code() == "NOPERM"
 }
 
 fn explained(refused: &ServerError) -> ServerError {
+    let advice = if lacks_permission(refused) {
+        "permit ROLE, `+role` in the ACL"
+    } else {
+        "neither ROLE nor HELLO is known there; were they renamed?"
+    };
     ServerError::new(&format!(
-        "{refused} (a node of a service has to say its role: permit ROLE, `+role` in the ACL)"
+        "{refused} (a node of a service has to say its role: {advice})"
     ))
 }
 
