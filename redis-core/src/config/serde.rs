@@ -182,7 +182,8 @@ impl<'de> Visitor<'de> for ValueVisitor {
 /// A value inside a list or map: maps are not nested deeper.
 struct Scalar {
     text: String,
-    /// Whether this is the text that was written; `1.10` is read as the number 1.1.
+    /// Whether this is taken for the text that was written: a text, or a whole number, as most of them are written. Not so are
+    /// decimal numbers, of which `1.10` is read as 1.1, truth values and lists.
     is_as_written: bool,
 }
 

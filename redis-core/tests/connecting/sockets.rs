@@ -112,7 +112,7 @@ async fn every_address_of_a_name_is_tried() {
 
 /// That an address accepts a socket does not mean that a server is there.
 #[tokio::test]
-async fn an_address_that_does_not_let_us_in_gives_way_to_the_next() {
+async fn an_address_that_does_not_let_us_in_comes_last_at_the_next_attempt() {
     let closing = Fake::start(|_| async { Ok(()) }).await.unwrap();
     let denies = denying().await;
     let up = shared(ServerKind::Valkey9).addr();
