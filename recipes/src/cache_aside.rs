@@ -8,7 +8,7 @@ use typedis::prelude::GenericCommands as _;
 use typedis::{AnyClient, Client, DecodeError, Error, FromRedis, Phase, Reply, ToArg};
 
 use crate::keys::Keys;
-use crate::lease::forbid;
+use crate::lease::{forbid, take_back};
 use crate::scripts::{Scripts as _, jittered, millis, possible, unique};
 
 /// A cache on the server, beside the place where the values come from.
@@ -277,11 +277,20 @@ impl Drop for Flight {
             let (owner, is_asking) = (self.owner.clone(), self.is_asking);
             // If it fails, the load expires.
             runtime.spawn(async move {
+                let first = release(&client, &load, &owner);
                 if is_asking {
-                    let _ = forbid(&client, &given_up).await;
+                    let again = release(&client, &load, &owner);
+                    take_back(forbid(&client, &given_up), first, again).await;
+                } else {
+                    first.await;
                 }
-                client.lock_release(&load, &owner).await
             });
         }
     }
+}
+
+/// Lets the others load, if it is the `owner` who does now.
+async fn release(client: &AnyClient, load: &str, owner: &str) {
+    // Nobody is there to be told.
+    let _ = client.lock_release(load, owner).await;
 }

@@ -237,6 +237,16 @@ pub(crate) async fn forbid(client: &AnyClient, key: &str) -> typedis::Result<()>
     client.set(key, 1).px(millis(ON_ITS_WAY)).await
 }
 
+/// Gives back what a call may have taken that was given up: at once, because the note that [`forbid`] makes may go over the lane that hangs, and `again`
+/// when the note is there, because the call may have arrived in between. If all of this fails, what was taken expires.
+pub(crate) async fn take_back(forbid: impl Future, release: impl Future, again: impl Future) {
+    let refused = async {
+        forbid.await;
+        again.await
+    };
+    tokio::join!(refused, release);
+}
+
 /// How often it is asked for if each reply takes the whole time to live.
 const QUESTIONS: u32 = 5;
 
@@ -301,9 +311,7 @@ impl<H: Held> Drop for Attempt<H> {
         {
             let held = Arc::clone(&self.held);
             runtime.spawn(async move {
-                // If it fails, what is not given back expires.
-                let _ = held.forbid().await;
-                give_back(&*held).await
+                take_back(held.forbid(), give_back(&*held), give_back(&*held)).await;
             });
         }
     }

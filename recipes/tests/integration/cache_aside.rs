@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use typedis::prelude::*;
-use typedis_recipes::{CacheAside, CacheError};
+use typedis_recipes::{CacheAside, CacheError, Lock};
 use typedis_testkit::{ServerKind, shared_cluster};
 
 use crate::chaos::Chaos;
@@ -174,6 +174,31 @@ async fn a_caller_that_is_dropped_lets_the_next_one_load() {
     let source = Source::default();
     let next = cache.get("x", || source.load());
     assert_eq!(soon("the next caller loads", next).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn others_can_load_while_the_server_does_not_answer_that_a_call_was_given_up() {
+    for kind in KINDS {
+        let bench = Bench::new(kind).await;
+        let (proxy, conn) = bench.proxied().await;
+        let cache = CacheAside::new(&conn, "a").load_within(FOR_EVER);
+        let lock = Lock::new(&conn, "a");
+        // From now on the server knows the scripts: that of a lock lets others load.
+        lock.acquire().await.unwrap().release().await.unwrap();
+        let source = Source::default();
+        assert_eq!(cache.get("x", || source.load()).await.unwrap(), 1);
+        cache.forget("x").await.unwrap();
+        // What is sent arrives, and no reply comes.
+        proxy.to_client().hold();
+        let call = tokio::spawn(async move { cache.get("x", || source.load()).await });
+        let key = "{cache:a:x}:load";
+        let is_loading = async || bench.direct.exists([key]).await.unwrap() == 1;
+        until("the server lets the call load", is_loading).await;
+        call.abort();
+        assert!(call.await.is_err(), "its reply was held back");
+        let is_free = async || bench.direct.exists([key]).await.unwrap() == 0;
+        until("others can load", is_free).await;
+    }
 }
 
 #[tokio::test]

@@ -79,6 +79,26 @@ async fn a_call_that_is_dropped_leaves_no_lock_behind() {
 }
 
 #[tokio::test]
+async fn a_lock_is_given_back_while_the_server_does_not_answer_that_its_call_was_given_up() {
+    for kind in KINDS {
+        let bench = Bench::new(kind).await;
+        let (proxy, conn) = bench.proxied().await;
+        let lock = Lock::new(&conn, "a").ttl(FOR_EVER);
+        // From now on the server knows the scripts.
+        lock.acquire().await.unwrap().release().await.unwrap();
+        // What is sent arrives, and no reply comes.
+        proxy.to_client().hold();
+        let call = tokio::spawn(async move { lock.acquire().await });
+        let is_held = async || bench.direct.exists(["{lock:a}"]).await.unwrap() == 1;
+        until("the server gave the lock", is_held).await;
+        call.abort();
+        assert!(call.await.is_err(), "its reply was held back");
+        let is_free = async || bench.direct.exists(["{lock:a}"]).await.unwrap() == 0;
+        until("it is given back without a reply", is_free).await;
+    }
+}
+
+#[tokio::test]
 async fn nor_does_one_that_arrives_after_it_was_given_back() {
     for kind in KINDS {
         let bench = Bench::new(kind).await;
