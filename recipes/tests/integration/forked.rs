@@ -1,5 +1,7 @@
 //! A pool of two lanes, of which one hangs: [`Forked`].
 
+use std::time::Duration;
+
 use tokio::task::JoinHandle;
 use typedis::Pool;
 use typedis::prelude::*;
@@ -10,10 +12,12 @@ use crate::support::*;
 /// A pool of two lanes. One of them goes through `slow`, too.
 pub(crate) struct Forked {
     pub(crate) pool: Pool,
-    /// In front of both lanes.
-    front: Proxy,
+    /// In front of both lanes. Dropping it would cut them.
+    _front: Proxy,
     /// On the way of one of them.
     slow: Proxy,
+    /// Around both.
+    direct: Connection,
 }
 
 impl Forked {
@@ -22,7 +26,9 @@ impl Forked {
         let slow = Proxy::start(server).await.unwrap();
         let front = Proxy::start(slow.addr()).await.unwrap();
         let url = format!("{}/{}", front.url(), bench.database.number());
-        let pool = typedis::pool(config(&url).lanes(2)).await.unwrap();
+        // The lane that hangs is not given up.
+        let config = config(&url).lanes(2).liveness(None);
+        let pool = typedis::pool(config).await.unwrap();
         slow.wait_for_open(2, LONG).await.unwrap();
         // One of the two is cut, and comes back another way.
         front.set_upstream(server);
@@ -33,7 +39,12 @@ impl Forked {
             front.accepted() > 2 && slow.open() == 1 && front.open() == 2
         };
         until("one lane takes another way", is_forked).await;
-        Self { pool, front, slow }
+        Self {
+            pool,
+            _front: front,
+            slow,
+            direct: bench.direct.clone(),
+        }
     }
 
     /// From now on, what goes over one of the lanes does not arrive.
@@ -41,8 +52,8 @@ impl Forked {
         self.slow.to_server().hold();
     }
 
-    /// Makes two calls at once, one over each lane, and drops the one whose lane hangs. What it takes is given back over the other lane, and then the call
-    /// arrives. Returns which it was, and what the other one got.
+    /// Makes two calls at once, one over each lane, and drops the one whose lane hangs. The server is told that it was given up, and then the call
+    /// arrives and is refused. Returns which it was, and what the other one got.
     pub(crate) async fn drop_one<F>(&self, call: impl Fn(usize) -> F) -> (usize, F::Output)
     where
         F: Future<Output: Send + 'static> + Send + 'static,
@@ -54,15 +65,33 @@ impl Forked {
             got = &mut one => (1, other, got),
             got = &mut other => (0, one, got),
         };
-        let replies = self.front.to_client().passed();
         cancel(stuck).await;
-        let is_given_back = async || self.front.to_client().passed() > replies;
-        until("it is given back", is_given_back).await;
-        let late = self.slow.to_client().passed();
+        let key = soon("the server is told", self.given_up()).await;
+        let mut seen = self.direct.monitor().await.unwrap();
         self.slow.heal();
-        let has_arrived = async || self.slow.to_client().passed() > late;
-        until("the call arrives", has_arrived).await;
+        // Only the script that arrives late looks for the key.
+        let refused = async {
+            loop {
+                let entry = seen.next().await.unwrap().unwrap();
+                if entry.client == "lua" && entry.words == ["EXISTS", key.as_str()] {
+                    break;
+                }
+            }
+        };
+        soon("the call arrives", refused).await;
         (number, got.unwrap())
+    }
+
+    /// The key that says that a call was given up, as soon as it is there.
+    async fn given_up(&self) -> String {
+        loop {
+            let keys = raw("KEYS").arg("*:given-up:*");
+            let found: Vec<String> = self.direct.run(keys.reply()).await.unwrap();
+            if let Some(key) = found.into_iter().next() {
+                return key;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 }
 
