@@ -38,9 +38,7 @@ async fn one_candidate_leads_and_another_one_follows_when_it_resigns() {
 async fn elected_and_lost_take_turns() {
     let bench = Bench::new(ServerKind::Valkey9).await;
     let (proxy, conn) = bench.proxied().await;
-    let mut events = election(&conn, "node-1")
-        .ttl(Duration::from_secs(1))
-        .events();
+    let mut events = election(&conn, "node-1").ttl(RENEWED).events();
     let mut last = 0;
     for _ in 0..2 {
         let event = soon("it is elected", events.next()).await;

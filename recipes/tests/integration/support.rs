@@ -13,6 +13,10 @@ pub(crate) const LONG: Duration = Duration::from_secs(120);
 /// A time to live that does not end while a test runs.
 pub(crate) const FOR_EVER: Duration = Duration::from_secs(10_000);
 
+/// A time to live that ends while a test runs, unless it is renewed. It is renewed each third of it, so it outlives a program that stands still for some
+/// seconds.
+pub(crate) const RENEWED: Duration = Duration::from_secs(9);
+
 /// The servers on which each recipe is tried: the newest, and the oldest that is supported.
 pub(crate) const KINDS: [ServerKind; 3] =
     [ServerKind::Valkey9, ServerKind::Redis8, ServerKind::Redis6];
@@ -105,4 +109,11 @@ pub(crate) use insist;
 pub(crate) async fn server_time(conn: &Connection) -> u64 {
     let (seconds, micros) = conn.time().await.unwrap();
     seconds * 1_000_000 + micros
+}
+
+/// Waits until what lives for [`RENEWED`] has ended, or was renewed.
+pub(crate) async fn outlast_renewed(conn: &Connection) {
+    let end = server_time(conn).await + (RENEWED + RENEWED / 3).as_micros() as u64;
+    let is_over = async || server_time(conn).await > end;
+    until("more than the time to live has passed", is_over).await;
 }
