@@ -85,7 +85,8 @@ impl Election {
     /// Waits until this candidate is elected. A call that is dropped leaves no leader behind.
     ///
     /// # Errors
-    /// The server could not be asked, or refused. [`events`](Self::events) goes on after errors.
+    /// The server could not be asked, or refused; or the time to live is shorter than a round trip ([`ErrorKind::Usage`](typedis::ErrorKind::Usage)).
+    /// [`events`](Self::events) goes on after errors.
     pub async fn campaign(&self) -> ClientResult<Leadership> {
         let lease = self.attempt()?.wait(self.pause).await?;
         Ok(Leadership::new(lease))

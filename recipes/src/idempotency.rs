@@ -90,7 +90,8 @@ impl Idempotency {
     /// key.
     ///
     /// # Errors
-    /// The server could not be asked, or refused; the stored result is no `T`. If a run may have begun, it is ended in the background.
+    /// The server could not be asked, or refused; the stored result is no `T`; or the time to live of a run is shorter than a round trip
+    /// ([`ErrorKind::Usage`](typedis::ErrorKind::Usage)). If a run may have begun, it is ended in the background.
     pub async fn begin<T: FromRedis + Send + 'static>(&self, key: &str) -> ClientResult<Begun<T>> {
         let hold = RunHold {
             client: self.client.clone(),

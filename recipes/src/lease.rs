@@ -11,7 +11,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use typedis::prelude::StringCommands as _;
-use typedis::{AnyClient, ArgError, ErrorKind, Phase};
+use typedis::{AnyClient, ErrorKind, Phase};
 
 use crate::error::{Error, LossCause, Lost, Result};
 use crate::scripts::{jittered, millis};
@@ -250,12 +250,12 @@ pub(crate) async fn take_back(forbid: impl Future, release: impl Future, again: 
 /// How often it is asked for if each reply takes the whole time to live.
 const QUESTIONS: u32 = 5;
 
-/// The error of a call that gets nothing that is still held when the reply is there.
+/// The error of a call that gets nothing that is still held when the reply is there. The server has carried the call out.
 fn too_short(ttl: Duration) -> typedis::Error {
     let reason = format!(
         "a time to live of {ttl:?} is over before the reply of the server is there; give it a longer one"
     );
-    typedis::Error::new(ErrorKind::Argument(ArgError::new(reason)), Phase::Applied)
+    typedis::Error::new(ErrorKind::Usage(reason.into()), Phase::Applied)
 }
 
 /// An attempt to take something. If it ends without knowing whether the server gave it, it is given back in the background.

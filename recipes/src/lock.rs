@@ -79,7 +79,8 @@ impl Lock {
     /// Takes the lock if it is free. `None` if another caller holds it.
     ///
     /// # Errors
-    /// The server could not be asked, or refused; or the time to live is shorter than a round trip. If it may have given the lock, the lock is given back
+    /// The server could not be asked, or refused; or the time to live is shorter than a round trip
+    /// ([`ErrorKind::Usage`](typedis::ErrorKind::Usage)). If it may have given the lock, the lock is given back
     /// in the background.
     pub async fn try_acquire(&self) -> Result<Option<LockGuard>> {
         let taken = self.attempt()?.take().await?;

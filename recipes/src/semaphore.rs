@@ -75,7 +75,8 @@ impl Semaphore {
     /// Takes a permit if one is free. `None` if all are held.
     ///
     /// # Errors
-    /// The server could not be asked, or refused; or the time to live is shorter than a round trip. If it may have given a permit, that is given back in the
+    /// The server could not be asked, or refused; or the time to live is shorter than a round trip
+    /// ([`ErrorKind::Usage`](typedis::ErrorKind::Usage)). If it may have given a permit, that is given back in the
     /// background.
     pub async fn try_acquire(&self) -> ClientResult<Option<Permit>> {
         let taken = self.attempt()?.take().await?;

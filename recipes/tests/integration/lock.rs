@@ -2,8 +2,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use typedis::ErrorKind;
 use typedis::prelude::*;
+use typedis::{ErrorKind, Phase};
 use typedis_recipes::{Error, Lock, LockGuard, LossCause};
 use typedis_testkit::{ServerKind, shared_cluster};
 
@@ -234,7 +234,8 @@ async fn a_time_to_live_that_is_shorter_than_a_round_trip_is_an_error() {
     let lock = Lock::new(&conn, "a").ttl(Duration::from_millis(1));
     let call = soon("the call ends", lock.acquire()).await;
     let error = call.unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Argument(_)), "{error}");
+    assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
+    assert_eq!(error.phase(), Phase::Applied, "the server gave it");
     assert!(error.to_string().contains("1ms"), "{error}");
 }
 
