@@ -82,6 +82,9 @@ impl<E> From<Error> for CacheError<E> {
 impl CacheAside {
     /// The cache of this name. Each value has the keys `{cache:NAME:KEY}` and, while it is loaded, `{cache:NAME:KEY}:load`. A colon in
     /// the name becomes `\:`.
+    ///
+    /// For ten minutes, `{cache:NAME:KEY}:given-up:OWNER` says that a call was given up. It is written by SET, which a user with limited
+    /// rights (ACL) needs besides the commands of the scripts.
     pub fn new<C: Client + Clone + 'static>(client: &C, name: impl Into<String>) -> Self {
         Self {
             client: AnyClient::new(client.clone()),

@@ -56,6 +56,9 @@ pub struct Election {
 impl Election {
     /// The election of this name, in which this is `candidate`: a name that others can read. Its keys are `{election:NAME}` and
     /// `{election:NAME}:last`; the second has the last token and stays for ever.
+    ///
+    /// For ten minutes, `{election:NAME}:given-up:OWNER` says that a call was given up. It is written by SET, which a user with limited
+    /// rights (ACL) needs besides the commands of the scripts.
     pub fn new<C: Client + Clone + 'static>(
         client: &C,
         name: impl Into<String>,

@@ -64,6 +64,9 @@ pub enum Begun<T: FromRedis + Send + 'static> {
 
 impl Idempotency {
     /// The requests of one kind. Each has the key `{idempotency:NAME:KEY}`. A colon in the name becomes `\:`.
+    ///
+    /// For ten minutes, `{idempotency:NAME:KEY}:given-up:OWNER` says that a call was given up. It is written by SET, which a user with limited
+    /// rights (ACL) needs besides the commands of the scripts.
     pub fn new<C: Client + Clone + 'static>(client: &C, name: impl Into<String>) -> Self {
         Self {
             client: AnyClient::new(client.clone()),

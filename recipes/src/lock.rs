@@ -54,6 +54,9 @@ pub struct Lock {
 impl Lock {
     /// The lock of this name, on a [`Connection`](typedis::Connection), a [`Pool`](typedis::Pool) or a [`Cluster`](typedis::Cluster). Its keys
     /// are `{lock:NAME}` and `{lock:NAME}:last`; the second has the last token and stays for ever.
+    ///
+    /// For ten minutes, `{lock:NAME}:given-up:OWNER` says that a call was given up. It is written by SET, which a user with limited
+    /// rights (ACL) needs besides the commands of the scripts.
     pub fn new<C: Client + Clone + 'static>(client: &C, name: impl Into<String>) -> Self {
         Self {
             client: AnyClient::new(client.clone()),

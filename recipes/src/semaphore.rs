@@ -46,6 +46,9 @@ pub struct Semaphore {
 
 impl Semaphore {
     /// The semaphore of this name with `limit` permits. Its key is `{semaphore:NAME}`.
+    ///
+    /// For ten minutes, `{semaphore:NAME}:given-up:OWNER` says that a call was given up. It is written by SET, which a user with limited
+    /// rights (ACL) needs besides the commands of the scripts.
     pub fn new<C: Client + Clone + 'static>(
         client: &C,
         name: impl Into<String>,
