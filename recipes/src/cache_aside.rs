@@ -126,8 +126,8 @@ impl CacheAside {
 
     /// The value: from the cache, or loaded by this caller or by another one.
     ///
-    /// A value that was loaded is returned also if it cannot be stored. A cached value that is no `T` counts as absent: it is loaded and replaced. If a refresh before the end fails, the old value is returned, and the next caller tries
-    /// again.
+    /// A value that was loaded is returned also if it cannot be stored. A cached value that is no `T` counts as absent: it is loaded and replaced. If a
+    /// refresh before the end fails, the old value is returned, and the next caller tries again.
     ///
     /// # Errors
     /// The load failed; or the server could not be asked, or refused.

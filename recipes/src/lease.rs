@@ -154,13 +154,13 @@ async fn keep<H: Held>(
     let stopped = tokio::select! {
         stopped = &mut stop => stopped,
         cause = renew(&held, asked, &standing) => {
-            if matches!(cause, LossCause::Unreachable { .. }) {
-                // The server may have carried out a renewal whose reply was lost, so the others would wait for its end.
-                let held = Arc::clone(&held);
-                tokio::spawn(async move { give_back(&*held).await });
-            }
+            let may_be_there = matches!(cause, LossCause::Unreachable { .. });
             let lost = Lost::new(held.what(), cause);
             standing.send_replace(Standing::Lost(lost.clone()));
+            if may_be_there {
+                // The server may have carried out a renewal whose reply was lost, so the others would wait for its end.
+                tokio::spawn(async move { give_back(&*held).await });
+            }
             if let Ok(report) = stop.await {
                 let _ = report.send(Err(Error::Lost(lost)));
             }
@@ -178,39 +178,76 @@ async fn keep<H: Held>(
 /// hang with its connection while others work.
 async fn renew<H: Held>(
     held: &Arc<H>,
-    mut asked: Instant,
+    asked: Instant,
     standing: &watch::Sender<Standing>,
 ) -> LossCause {
     let ttl = held.ttl();
-    let mut next = asked + ttl / 3;
-    let mut renewals = JoinSet::new();
-    let mut error = None;
+    let mut renewing = Renewing::new(asked, ttl);
     loop {
         tokio::select! {
             biased;
-            Some(renewed) = renewals.join_next() => match renewed {
-                Ok((sent, Ok(true))) => {
-                    renewals = JoinSet::new();
-                    (asked, next, error) = (sent, sent + ttl / 3, None);
-                    standing.send_replace(Standing::Held(asked + certain(ttl)));
-                }
-                Ok((_, Ok(false))) => return LossCause::Gone,
-                Ok((_, Err(failure))) => {
-                    error = Some(Arc::new(failure));
-                    next = next.min(Instant::now() + ttl / 20);
-                }
-                // It panicked; the next one is made in time.
-                Err(_) => {}
+            Some(ended) = renewing.calls.join_next() => {
+                // A call that panicked says nothing; the next one is made in time.
+                let Ok((sent, renewed)) = ended else { continue };
+                match renewing.ended(sent, renewed) {
+                    Ok(until) => standing.send_replace(Standing::Held(until)),
+                    Err(cause) => return cause,
+                };
             },
-            () = tokio::time::sleep_until(asked + certain(ttl)) => {
-                return LossCause::Unreachable { ttl, error };
+            () = tokio::time::sleep_until(renewing.asked + certain(ttl)) => {
+                return LossCause::Unreachable { ttl, error: renewing.error };
             }
-            () = tokio::time::sleep_until(next) => {
-                let (held, now) = (Arc::clone(held), Instant::now());
-                renewals.spawn(async move { (now, held.renew().await) });
-                next = now + ttl / 6;
+            () = tokio::time::sleep_until(renewing.next) => renewing.call(held),
+        }
+    }
+}
+
+/// The calls that renew.
+struct Renewing {
+    ttl: Duration,
+    /// When the last call was made that gave or renewed it.
+    asked: Instant,
+    /// When the next call is made.
+    next: Instant,
+    /// The last failure since then.
+    error: Option<Arc<typedis::Error>>,
+    /// Those without a reply, each with the moment at which it was made.
+    calls: JoinSet<(Instant, typedis::Result<bool>)>,
+}
+
+impl Renewing {
+    fn new(asked: Instant, ttl: Duration) -> Self {
+        Self {
+            ttl,
+            asked,
+            next: asked + ttl / 3,
+            error: None,
+            calls: JoinSet::new(),
+        }
+    }
+
+    /// Makes another call.
+    fn call<H: Held>(&mut self, held: &Arc<H>) {
+        let (held, now) = (Arc::clone(held), Instant::now());
+        self.calls.spawn(async move { (now, held.renew().await) });
+        self.next = now + self.ttl / 6;
+    }
+
+    /// Takes note of what a call has brought: until when it is held, or why it is lost.
+    fn ended(
+        &mut self,
+        sent: Instant,
+        renewed: typedis::Result<bool>,
+    ) -> std::result::Result<Instant, LossCause> {
+        match renewed {
+            Ok(true) => *self = Self::new(sent, self.ttl),
+            Ok(false) => return Err(LossCause::Gone),
+            Err(failure) => {
+                self.error = Some(Arc::new(failure));
+                self.next = self.next.min(Instant::now() + self.ttl / 20);
             }
         }
+        Ok(self.asked + certain(self.ttl))
     }
 }
 

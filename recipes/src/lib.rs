@@ -17,7 +17,7 @@
 //! [`Cluster`](typedis::Cluster), [`AnyClient`](typedis::AnyClient). All keys of one thing share a hash tag, so they are in one slot of a
 //! cluster. What a recipe decides is decided by one script, by the clock of the server. No recipe compares the clocks of clients.
 //!
-//! A time that is set is at most 100 years: `Duration::MAX` stands for ever.
+//! A time that is set counts as 100 years if it is longer. So `Duration::MAX` can be set where nothing is to end.
 //!
 //! Each recipe has a page in the [guide](https://github.com/typedis/typedis/tree/main/docs/guide/recipes) that says what it guarantees when
 //! connections are lost and servers fail over, and what it does not.

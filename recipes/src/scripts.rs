@@ -17,7 +17,7 @@ pub(crate) fn unique() -> Result<String> {
 /// written already what was to expire. In microseconds, the sum with the time of day is exact in Lua's numbers.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-/// The largest number that a recipe has: Lua's numbers and the server's have all up to here exactly.
+/// The largest number that a recipe sends: up to here, Lua and sorted sets have each whole number exactly.
 pub(crate) const MOST: u64 = (1 << 53) - 1;
 
 /// A time that a caller has set, within what is possible: at least a millisecond.
