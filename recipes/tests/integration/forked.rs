@@ -12,8 +12,8 @@ use crate::support::*;
 /// A pool of two lanes. One of them goes through `slow`, too.
 pub(crate) struct Forked {
     pub(crate) pool: Pool,
-    /// In front of both lanes. Dropping it would cut them.
-    _front: Proxy,
+    /// In front of both lanes.
+    front: Proxy,
     /// On the way of one of them.
     slow: Proxy,
     /// Around both.
@@ -26,9 +26,11 @@ impl Forked {
         let slow = Proxy::start(server).await.unwrap();
         let front = Proxy::start(slow.addr()).await.unwrap();
         let url = format!("{}/{}", front.url(), bench.database.number());
-        // The lane that hangs is not given up.
+        // The lane that hangs is not given up, nor what was sent over it.
         let config = config(&url).lanes(2).liveness(None);
-        let pool = typedis::pool(config).await.unwrap();
+        let pool = typedis::pool(config.command_timeout(FOR_EVER))
+            .await
+            .unwrap();
         slow.wait_for_open(2, LONG).await.unwrap();
         // One of the two is cut, and comes back another way.
         front.set_upstream(server);
@@ -41,7 +43,7 @@ impl Forked {
         until("one lane takes another way", is_forked).await;
         Self {
             pool,
-            _front: front,
+            front,
             slow,
             direct: bench.direct.clone(),
         }
@@ -50,6 +52,16 @@ impl Forked {
     /// From now on, what goes over one of the lanes does not arrive.
     pub(crate) fn hang(&self) {
         self.slow.to_server().hold();
+    }
+
+    /// From now on, no reply arrives over either lane.
+    pub(crate) fn silence(&self) {
+        self.front.to_client().hold();
+    }
+
+    /// Lets replies arrive again.
+    pub(crate) fn answer(&self) {
+        self.front.to_client().resume();
     }
 
     /// Makes two calls at once, one over each lane, and drops the one whose lane hangs. The server is told that it was given up, and then the call
@@ -96,7 +108,7 @@ impl Forked {
 }
 
 /// Drops a call that cannot end.
-async fn cancel<T>(call: JoinHandle<T>) {
+pub(crate) async fn cancel<T>(call: JoinHandle<T>) {
     call.abort();
     assert!(call.await.is_err_and(|error| error.is_cancelled()));
 }

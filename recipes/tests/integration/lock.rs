@@ -9,7 +9,7 @@ use typedis_testkit::{ServerKind, shared_cluster};
 
 use crate::chaos::Chaos;
 use crate::failover::Failing;
-use crate::forked::Forked;
+use crate::forked::{Forked, cancel};
 use crate::support::*;
 
 #[tokio::test]
@@ -81,6 +81,28 @@ async fn a_call_that_is_dropped_leaves_no_lock_behind() {
 }
 
 #[tokio::test]
+async fn nor_does_one_that_arrives_after_it_was_given_back() {
+    for kind in KINDS {
+        let bench = Bench::new(kind).await;
+        let forked = Forked::start(&bench).await;
+        let (pool, locks) = (forked.pool.clone(), ["a", "b"]);
+        let acquire = move |number: usize| {
+            let lock = Lock::new(&pool, locks[number]).ttl(FOR_EVER);
+            async move { lock.acquire().await.unwrap() }
+        };
+        let (late, other) = forked.drop_one(acquire).await;
+        let key = format!("{{lock:{}}}", locks[late]);
+        let is_free = async || bench.direct.exists([&key]).await.unwrap() == 0;
+        until("it is free", is_free).await;
+        assert!(other.is_held());
+        other.release().await.unwrap();
+        let lock = Lock::new(&forked.pool, locks[late]);
+        let next = lock.try_acquire().await.unwrap();
+        assert!(next.is_some(), "another caller may have it");
+    }
+}
+
+#[tokio::test]
 async fn a_lock_is_given_back_while_the_server_does_not_answer_that_its_call_was_given_up() {
     for kind in KINDS {
         let bench = Bench::new(kind).await;
@@ -101,25 +123,25 @@ async fn a_lock_is_given_back_while_the_server_does_not_answer_that_its_call_was
 }
 
 #[tokio::test]
-async fn nor_does_one_that_arrives_after_it_was_given_back() {
-    for kind in KINDS {
-        let bench = Bench::new(kind).await;
-        let forked = Forked::start(&bench).await;
-        let (pool, locks) = (forked.pool.clone(), ["a", "b"]);
-        let acquire = move |number: usize| {
-            let lock = Lock::new(&pool, locks[number]).ttl(FOR_EVER);
-            async move { lock.acquire().await.unwrap() }
-        };
-        let (late, other) = forked.drop_one(acquire).await;
-        let key = format!("{{lock:{}}}", locks[late]);
-        let is_free = async || bench.direct.exists([&key]).await.unwrap() == 0;
-        until("it is free", is_free).await;
-        assert!(other.is_held());
-        other.release().await.unwrap();
-        let lock = Lock::new(&forked.pool, locks[late]);
-        let next = lock.try_acquire().await.unwrap();
-        assert!(next.is_some(), "another caller may have it");
+async fn locks_of_dropped_calls_are_given_back_over_the_lane_that_does_not_hang() {
+    let bench = Bench::new(ServerKind::Valkey9).await;
+    let forked = Forked::start(&bench).await;
+    let locks = ["a", "b", "c", "d"].map(|name| Lock::new(&forked.pool, name).ttl(FOR_EVER));
+    let keys = ["{lock:a}", "{lock:b}", "{lock:c}", "{lock:d}"];
+    // From now on the server knows the scripts.
+    locks[0].acquire().await.unwrap().release().await.unwrap();
+    forked.silence();
+    // Half of them over each lane.
+    let calls = locks.map(|lock| tokio::spawn(async move { lock.acquire().await }));
+    let are_held = async || bench.direct.exists(keys).await.unwrap() == 4;
+    until("the server gave the locks", are_held).await;
+    forked.hang();
+    for call in calls {
+        cancel(call).await;
     }
+    forked.answer();
+    let are_free = async || bench.direct.exists(keys).await.unwrap() == 0;
+    until("they are given back", are_free).await;
 }
 
 #[tokio::test]
