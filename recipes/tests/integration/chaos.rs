@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use typedis::Connection;
 use typedis_testkit::proxy::{Cut, Proxy};
 
-use crate::support::Bench;
+use crate::support::{Bench, LONG};
 
 /// A proxy that cuts, delays and loses what goes through it, until it is told to end.
 pub(crate) struct Chaos {
@@ -78,8 +78,12 @@ async fn cause_faults(proxy: Arc<Proxy>, is_over: Arc<AtomicBool>) -> usize {
 async fn lose_replies(proxy: &Proxy) {
     proxy.to_client().black_hole();
     progress(proxy, 500).await;
+    // A connection that lives on after that would take later replies for those that are lost.
+    proxy.refuse(true);
     proxy.cut_all(Cut::Reset);
+    proxy.wait_for_open(0, LONG).await.unwrap();
     proxy.to_client().resume();
+    proxy.refuse(false);
 }
 
 /// Waits until some bytes have gone to the server; not for ever, because clients may be waiting for replies.
