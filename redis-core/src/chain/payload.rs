@@ -129,8 +129,11 @@ impl ChainPayload {
     #[inline]
     fn note_repeatable(&mut self, args: &Args) {
         let (reads, repeatable) = (args.info().readonly, args.is_idempotent());
-        self.only_reads &= reads & repeatable;
-        self.idempotent &= repeatable & (reads | (self.commands.len() == 0));
+        if reads && repeatable {
+            return;
+        }
+        self.only_reads = false;
+        self.idempotent &= repeatable && (reads || self.commands.len() == 0);
     }
 
     /// Adds a command of which something is noted.

@@ -183,16 +183,17 @@ impl<T: Parcel> Inbox<T> {
         let turn = ready!(coop::poll_proceed(cx));
         let mut state = self.state.lock();
         let next = state.next();
-        // Each of them looks again whether there is room.
-        let writers = match next {
-            Some(_) => std::mem::take(&mut state.writers),
-            None => {
-                state.reader = Some(cx.waker().clone());
-                Vec::new()
-            }
-        };
-        drop(state);
-        writers.into_iter().for_each(Waker::wake);
+        if next.is_none() {
+            state.reader = Some(cx.waker().clone());
+            drop(state);
+        } else if state.writers.is_empty() {
+            drop(state);
+        } else {
+            // Each of them looks again whether there is room.
+            let writers = std::mem::take(&mut state.writers);
+            drop(state);
+            writers.into_iter().for_each(Waker::wake);
+        }
         match next {
             Some(next) => {
                 turn.made_progress();
