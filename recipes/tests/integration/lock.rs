@@ -5,6 +5,7 @@ use std::time::Duration;
 use typedis::prelude::*;
 use typedis::{ErrorKind, Phase};
 use typedis_recipes::{Error, Lock, LockGuard, LossCause};
+use typedis_testkit::proxy::Proxy;
 use typedis_testkit::{ServerKind, shared_cluster};
 
 use crate::chaos::Chaos;
@@ -61,9 +62,8 @@ async fn a_guard_that_is_dropped_releases_the_lock() {
     assert!(next.unwrap().is_held());
 }
 
-#[tokio::test]
-async fn a_call_that_is_dropped_leaves_no_lock_behind() {
-    let bench = Bench::new(ServerKind::Valkey9).await;
+/// Drops a call for the lock `a` when the server has given it, and no reply comes through the proxy.
+async fn drop_a_call(bench: &Bench) -> Proxy {
     let (proxy, conn) = bench.proxied().await;
     let lock = Lock::new(&conn, "a").ttl(FOR_EVER);
     // From now on the server knows the scripts.
@@ -74,6 +74,13 @@ async fn a_call_that_is_dropped_leaves_no_lock_behind() {
     until("the server gave the lock", is_held).await;
     call.abort();
     assert!(call.await.is_err(), "its reply was held back");
+    proxy
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_leaves_no_lock_behind() {
+    let bench = Bench::new(ServerKind::Valkey9).await;
+    let proxy = drop_a_call(&bench).await;
     proxy.heal();
     let lock = Lock::new(&bench.direct, "a").ttl(FOR_EVER);
     let next = soon("the lock is given back", lock.acquire()).await;
@@ -106,17 +113,7 @@ async fn nor_does_one_that_arrives_after_it_was_given_back() {
 async fn a_lock_is_given_back_while_the_server_does_not_answer_that_its_call_was_given_up() {
     for kind in KINDS {
         let bench = Bench::new(kind).await;
-        let (proxy, conn) = bench.proxied().await;
-        let lock = Lock::new(&conn, "a").ttl(FOR_EVER);
-        // From now on the server knows the scripts.
-        lock.acquire().await.unwrap().release().await.unwrap();
-        // What is sent arrives, and no reply comes.
-        proxy.to_client().hold();
-        let call = tokio::spawn(async move { lock.acquire().await });
-        let is_held = async || bench.direct.exists(["{lock:a}"]).await.unwrap() == 1;
-        until("the server gave the lock", is_held).await;
-        call.abort();
-        assert!(call.await.is_err(), "its reply was held back");
+        let _proxy = drop_a_call(&bench).await;
         let is_free = async || bench.direct.exists(["{lock:a}"]).await.unwrap() == 0;
         until("it is given back without a reply", is_free).await;
     }

@@ -257,7 +257,7 @@ impl Sentinels {
         self.0.primary.lock().take_over(claim);
     }
 
-    /// The service was removed from the Sentinels and is monitored anew: numbers begin again with this claim. It does nothing if
+    /// The service was removed from the Sentinels and added again, so its numbers begin again, with this claim. It does nothing if
     /// something else than `over` is known by now. Returns whether it counts.
     pub(crate) fn begin_anew(&self, claim: &Claim, by: &Address, over: &Claim) -> bool {
         let mut primary = self.0.primary.lock();

@@ -193,18 +193,16 @@ fn closed_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-/// The old socket is used for as long as it works, and then the configured address.
-#[tokio::test]
-async fn a_move_to_where_nothing_listens_leaves_the_old_place_in_use() {
-    let nowhere = format!("127.0.0.1:{}", closed_port());
+/// A connection to a place that has announced another, which was tried in vain. The place ends with the command "end".
+async fn after_a_failed_move(announcement: Resp) -> (Fake, Connection) {
     let fake = Fake::start(move |mut peer| {
-        let nowhere = nowhere.clone();
+        let announcement = announcement.clone();
         async move {
             let mut next = greet(&mut peer).await?;
             while let Some(command) = next {
                 let text = command.text(1);
                 if text == "go" {
-                    peer.send(push!["MOVING", 1, 60, nowhere.as_str()]).await?;
+                    peer.send(announcement.clone()).await?;
                 }
                 let reply = format!("{}:{text}", peer.number());
                 peer.send(Resp::from(reply.as_str())).await?;
@@ -225,6 +223,15 @@ async fn a_move_to_where_nothing_listens_leaves_the_old_place_in_use() {
         while !matches!(events.next().await, Some(ConnectionEvent::Failed(_))) {}
     })
     .await;
+    (fake, conn)
+}
+
+/// The old socket is used for as long as it works, and then the configured address.
+#[tokio::test]
+async fn a_move_to_where_nothing_listens_leaves_the_old_place_in_use() {
+    let nowhere = format!("127.0.0.1:{}", closed_port());
+    let announcement = push!["MOVING", 1, 60, nowhere.as_str()];
+    let (_fake, conn) = after_a_failed_move(announcement).await;
     assert_eq!(say(&conn, "still").await, "0:still");
     assert_eq!(say(&conn, "end").await, "0:end");
     answered_by(&conn, "1").await;
@@ -234,36 +241,8 @@ async fn a_move_to_where_nothing_listens_leaves_the_old_place_in_use() {
 #[tokio::test]
 async fn a_new_place_that_refuses_for_good_is_not_waited_for() {
     let refusing = Fake::answering(|_| b"-DENIED Redis is running in protected mode\r\n".to_vec());
-    let refusing = Arc::new(refusing.await.unwrap());
-    let to = refusing.clone();
-    let fake = Fake::start(move |mut peer| {
-        let to = to.clone();
-        async move {
-            let mut next = greet(&mut peer).await?;
-            while let Some(command) = next {
-                let text = command.text(1);
-                if text == "go" {
-                    peer.send(moving(600, &to)).await?;
-                }
-                let reply = format!("{}:{text}", peer.number());
-                peer.send(Resp::from(reply.as_str())).await?;
-                if text == "end" {
-                    return Ok(());
-                }
-                next = peer.command().await?;
-            }
-            Ok(())
-        }
-    })
-    .await
-    .unwrap();
-    let conn = connect(asking(&fake)).await;
-    let mut events = conn.events();
-    say(&conn, "go").await;
-    soon("a failed attempt", async {
-        while !matches!(events.next().await, Some(ConnectionEvent::Failed(_))) {}
-    })
-    .await;
+    let refusing = refusing.await.unwrap();
+    let (_fake, conn) = after_a_failed_move(moving(600, &refusing)).await;
     assert_eq!(say(&conn, "end").await, "0:end");
     answered_by(&conn, "1").await;
 }

@@ -243,7 +243,7 @@ impl Listener {
         is_right
     }
 
-    /// If most of the Sentinels agree on something old, the service was removed from them and is monitored anew. Sentinels that do
+    /// If most of the Sentinels agree on something old, the service was removed from them and added again. Sentinels that do
     /// not answer may be gone for good, so most of those that answer are enough where no healthy primary would be left for that.
     async fn overrule(&self, outdated: &[Answer], answered: usize, count: usize) {
         let sentinels = &self.settings.service.sentinels;

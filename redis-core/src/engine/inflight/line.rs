@@ -56,7 +56,7 @@ impl Line {
         self.waiters.len()
     }
 
-    /// Whether somebody else comes before the one at `place`, or before one who has no place.
+    /// Whether another caller waits who came before the one at `place`. Without a place, every caller who waits came before.
     #[inline]
     pub(super) fn is_before(&self, place: Option<WaiterKey>) -> bool {
         let is_before = |first: &Waiter| place.is_none_or(|place| first.key < place);

@@ -132,7 +132,7 @@ impl<T: Parcel> Inbox<T> {
             .is_some_and(|ticket| ticket.is_open())
     }
 
-    /// A call waits until this ticket is confirmed, and whoever waits may be the reader; `None` if none does any more.
+    /// Notes the ticket of a call that waits for its confirmation; `None` when the call is over. The reader may have made it.
     pub(crate) fn note_call(&self, ticket: Option<Arc<Ticket>>) {
         let mut state = self.state.lock();
         state.awaited = ticket;
