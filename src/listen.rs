@@ -95,7 +95,7 @@ impl<Q: Target> Listen for Q {}
 ///
 /// An error is an item too. If it is polled again, the stream pauses and goes on after the last entry that it
 /// yielded: no entry is missed, and none comes twice. After several failures in a row the pauses get longer. Only an error of
-/// the call itself, for which nothing is sent, ends the stream, such as a stream that is named twice.
+/// the call itself, for which nothing is sent, ends the stream, such as a stream that is named twice or a handle that was closed.
 #[must_use = "a stream does nothing until it is polled"]
 pub struct Tail<'h, T> {
     calls: Repeated<'h>,

@@ -24,6 +24,7 @@ on_servers! {
     any_blocking_command_can_be_repeated;
     a_command_that_does_not_block_is_refused;
     an_argument_that_cannot_be_sent_ends_the_stream;
+    a_handle_that_is_closed_ends_its_streams;
     an_error_is_an_item_and_the_stream_goes_on;
     entries_come_as_they_are_added;
     entries_from_now_on_leave_no_gap;
@@ -114,6 +115,20 @@ async fn an_argument_that_cannot_be_sent_ends_the_stream(bench: Bench) -> Result
     let error = jobs.next().await.expect_err("it is no name");
     assert!(matches!(error.kind(), ErrorKind::Argument(_)), "{error}");
     ends(&mut jobs).await;
+    Ok(())
+}
+
+async fn a_handle_that_is_closed_ends_its_streams(bench: Bench) -> Result<()> {
+    let pool = bench.pool().await;
+    let mut jobs = pool.listen::<u32>(["jobs"]);
+    let mut readings = pool.tail::<()>([("readings", "$")]);
+    assert!(pool.close().await.is_clean(), "nothing is on its way");
+    let error = jobs.next().await.expect_err("it is closed");
+    assert!(matches!(error.kind(), ErrorKind::Closed), "{error}");
+    ends(&mut jobs).await;
+    let error = readings.next().await.expect_err("it is closed");
+    assert!(matches!(error.kind(), ErrorKind::Closed), "{error}");
+    ends(&mut readings).await;
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use crate::engine::link::Link;
 #[derive(Debug)]
 pub(crate) struct MapView {
     routes: Arc<Routes>,
-    /// How often the map had changed before it was this one.
+    /// The number of changes when it was read.
     changes: u64,
 }
 

@@ -21,7 +21,7 @@ use crate::runtime::planted::Planted;
 pub(super) struct Shared {
     pub(super) config: Config,
     routes: ArcSwap<Routes>,
-    /// How often the routes were replaced. It is cheaper to read than the routes, for those who ask whether theirs are
+    /// Grows when the routes are replaced. It is cheaper to read than the routes, for those who ask whether theirs are
     /// still the present ones.
     changes: AtomicU64,
     /// Held while routes are replaced.
@@ -60,7 +60,7 @@ impl Shared {
         self.routes.load()
     }
 
-    /// How often the routes were replaced.
+    /// A number that is another one as soon as commands may go by other routes.
     #[inline]
     pub(super) fn changes(&self) -> u64 {
         self.changes.load(Ordering::Acquire)
@@ -118,8 +118,11 @@ impl Shared {
         let Some(next) = change(&before).map(Arc::new) else {
             return before;
         };
+        // Counted on both sides: whoever sees the new routes sees another number than before, and whoever reads both in
+        // between looks once more.
+        self.changes.fetch_add(1, Ordering::AcqRel);
         self.routes.store(next.clone());
-        self.changes.fetch_add(1, Ordering::Release);
+        self.changes.fetch_add(1, Ordering::AcqRel);
         self.events.tell(&before.topology, &next.topology);
         self.places.map_changed();
         next

@@ -69,6 +69,14 @@ impl Material {
         }
     }
 
+    /// A file. What begins like PEM is no path but the content, which is not to stand in an error as a path.
+    fn file(path: PathBuf) -> Self {
+        match path.to_str() {
+            Some(text) => Self::parse(text),
+            None => Self::File(path),
+        }
+    }
+
     /// The bytes; an error names the file.
     pub(crate) fn read(&self) -> io::Result<Vec<u8>> {
         match self {
@@ -129,10 +137,11 @@ impl Tls {
         Self::default()
     }
 
-    /// Also trusts the authorities in a file: one or more certificates in PEM.
+    /// Also trusts the authorities in a file: one or more certificates in PEM. A path that begins with `-----BEGIN` is
+    /// taken as what [`Tls::ca_pem`] takes.
     #[must_use]
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.ca = Some(Material::File(path.into()));
+        self.ca = Some(Material::file(path.into()));
         self
     }
 
@@ -150,11 +159,12 @@ impl Tls {
         self
     }
 
-    /// Presents a certificate to the server: files in PEM, the key in PKCS#8 (`BEGIN PRIVATE KEY`).
+    /// Presents a certificate to the server: files in PEM, the key in PKCS#8 (`BEGIN PRIVATE KEY`). A path that begins with
+    /// `-----BEGIN` is taken as what [`Tls::identity_pem`] takes.
     #[must_use]
     pub fn identity_files(mut self, cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
-        self.cert = Some(Material::File(cert.into()));
-        self.key = Some(Material::File(key.into()));
+        self.cert = Some(Material::file(cert.into()));
+        self.key = Some(Material::file(key.into()));
         self
     }
 

@@ -109,11 +109,12 @@ impl Attempt<'_> {
         };
         let said_no = has_said_no(&error);
         if self.config.maintenance.notifications == MaintNotifications::On {
-            return Err(if said_no {
-                without_announcements(&error)
-            } else {
-                self.located(self.explained(Refusal::Io(error)))
-            });
+            if said_no {
+                return Err(without_announcements(&error));
+            }
+            // Whoever hung up on HELLO may have been about to go away.
+            let again = self.greet(self.config.protocol, Extras::Sent, place).await;
+            return again.map_err(|refusal| self.announcing(refusal));
         }
         // A handshake that failed half-way is not continued: the old protocol gets a new socket.
         let old = self.greet(Protocol::Resp2, Extras::Sent, place).await?;
@@ -125,6 +126,15 @@ impl Attempt<'_> {
         let again = self.in_half_the_time();
         let again = again.greet(Protocol::Newest, old.extras, place).await;
         Ok(again.unwrap_or(old))
+    }
+
+    /// The refusal of a server that must speak RESP3, since it is to announce maintenance.
+    fn announcing(&self, refusal: Refusal) -> Refusal {
+        match refusal {
+            Refusal::OldProtocol(error) if has_said_no(&error) => without_announcements(&error),
+            Refusal::OldProtocol(error) => self.located(self.explained(Refusal::Io(error))),
+            other => other,
+        }
     }
 
     /// Greets the server. One that hangs up on what it need not know is greeted without that.

@@ -59,7 +59,8 @@ impl<T: FromRedis> Awaited for Option<T> {
 ///
 /// An error is an item too. If it is polled again, the stream pauses and goes on; after several failures in a row the
 /// pauses get longer. Only an error of the call itself, which would come each time and for which nothing is sent, ends the
-/// stream: an argument that cannot be sent, a command that does not block or had been [sent](crate::Request::send) before.
+/// stream: an argument that cannot be sent, a command that does not block or had been [sent](crate::Request::send) before, a
+/// handle that was closed.
 ///
 /// You can drop the future of `next`, as in `select!`: what arrives is kept for the next call. Dropping the stream ends the
 /// command in flight.
@@ -199,10 +200,13 @@ impl Pause {
     }
 }
 
-/// Whether the call is wrong in itself, so that the same call would fail each time.
+/// Whether the same call would fail each time: it is wrong in itself, or its handle was closed.
 fn is_of_call(error: &Error) -> bool {
-    let is_wrong = matches!(error.kind(), ErrorKind::Argument(_) | ErrorKind::Usage(_));
-    is_wrong && error.phase() == Phase::NotSent
+    let is_for_ever = matches!(
+        error.kind(),
+        ErrorKind::Argument(_) | ErrorKind::Usage(_) | ErrorKind::Closed
+    );
+    is_for_ever && error.phase() == Phase::NotSent
 }
 
 #[cfg(test)]

@@ -435,6 +435,9 @@ fn a_key_that_stands_beside_its_certificate_is_not_shown() {
         Tls::new().identity_pem(&both, &both),
         Tls::new().ca_pem(&both),
         Tls::new().pkcs12(&both, "pw"),
+        // In place of paths.
+        Tls::new().identity_files(&both, &both),
+        Tls::new().ca_file(&both),
     ] {
         let config = Config::tcp("localhost", 6379).tls(tls);
         assert!(!format!("{config:?} {}", config.to_url()).contains("hunter2"));

@@ -4,7 +4,7 @@ use std::future::IntoFuture;
 use std::time::Duration;
 
 use typedis_core::{
-    Backoff, Cache, Config, Connection, Credentials, MaintNotifications, Pool, Run, raw,
+    Backoff, Config, Connection, Credentials, MaintNotifications, Pool, Run, raw,
 };
 use typedis_testkit::{ServerKind, database};
 
@@ -76,15 +76,20 @@ async fn the_longest_duration_is_taken_by_every_call() {
     assert_eq!(soon(call).await.unwrap(), "PONG");
     let subscribed = conn.subscribe("news").deadline(MAX);
     drop(soon(subscribed).await.unwrap());
-    let cached = conn
-        .cached(Cache::default().ttl(MAX).max_unheard(MAX))
-        .unwrap();
-    let get = || raw("GET").key("k").reply::<Option<String>>();
-    for _ in 0..2 {
-        assert_eq!(soon(cached.run(get())).await.unwrap(), None);
-    }
+    #[cfg(feature = "cache")]
+    reads_over_a_cache(&conn).await;
     let closed = soon(conn.close().within(MAX)).await;
     assert!(closed.is_clean());
     let pool = Pool::open(at(db.server().addr())).await.unwrap();
     assert!(soon(pool.close().within(MAX)).await.is_clean());
+}
+
+#[cfg(feature = "cache")]
+async fn reads_over_a_cache(conn: &Connection) {
+    let settings = typedis_core::Cache::default().ttl(MAX).max_unheard(MAX);
+    let cached = conn.cached(settings).unwrap();
+    let get = || raw("GET").key("k").reply::<Option<String>>();
+    for _ in 0..2 {
+        assert_eq!(soon(cached.run(get())).await.unwrap(), None);
+    }
 }

@@ -298,6 +298,20 @@ async fn one_that_hangs_up_once_is_told_everything() {
     }
 }
 
+/// Announcements need HELLO, so there is no older protocol to fall back to.
+#[tokio::test]
+async fn one_that_hangs_up_once_on_hello_is_asked_again_for_announcements() {
+    let demanding = |fake: &Fake| at(fake.addr()).maint_notifications(MaintNotifications::On);
+    let fake = hangs_up_on(&["HELLO"], |number| number == 0).await;
+    let conn = connect(demanding(&fake)).await;
+    ping_works(&conn).await;
+    assert_eq!(fake.connections(), 2);
+    let fake = hangs_up_on(&["HELLO"], |_| true).await;
+    let error = failed(Connection::open(demanding(&fake)).await);
+    assert!(matches!(error.kind(), ErrorKind::Connect(_)), "{error}");
+    assert_eq!(fake.connections(), 2);
+}
+
 /// Kvrocks does so where `resp3-enabled` is `no`.
 #[tokio::test]
 async fn a_server_that_answers_hello_and_stays_in_resp2_is_spoken_to_in_resp2() {
