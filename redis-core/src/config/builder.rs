@@ -102,8 +102,9 @@ pub struct Config {
     /// How much a subscription holds for its reader.
     pub(crate) inbox: Capacity,
     pub(crate) maintenance: Maintenance,
+    /// In a box: it is large, and many connections have none.
     #[cfg(feature = "tls")]
-    pub(crate) tls: Option<Tls>,
+    pub(crate) tls: Option<Box<Tls>>,
     pub(crate) provider: Option<Hook<Provider>>,
     pub(crate) resolver: Option<Hook<Resolver>>,
     pub(crate) connector: Option<Hook<Connector>>,
@@ -246,7 +247,7 @@ impl Config {
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn tls(mut self, tls: Tls) -> Self {
-        self.tls = Some(tls);
+        self.tls = Some(Box::new(tls));
         self
     }
 

@@ -3,9 +3,7 @@
 use std::future::IntoFuture;
 use std::time::Duration;
 
-use typedis_core::{
-    Backoff, Config, Connection, Credentials, MaintNotifications, Pool, Run, raw,
-};
+use typedis_core::{Backoff, Config, Connection, Credentials, MaintNotifications, Pool, Run, raw};
 use typedis_testkit::{ServerKind, database};
 
 use crate::support::{at, ping, within};

@@ -50,7 +50,7 @@ mod present {
 
     /// The settings, if TLS was asked for.
     fn tls(config: &mut Config) -> Result<&mut Tls, String> {
-        config.tls.as_mut().ok_or_else(|| {
+        config.tls.as_deref_mut().ok_or_else(|| {
             "this is of no use without TLS: write rediss:// (or `tls = on`)".to_owned()
         })
     }
