@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use typedis_testkit::Planted;
 use typedis_testkit::simulation::plan::Plan;
-use typedis_testkit::simulation::{many, run, shrink};
+use typedis_testkit::simulation::{Violation, many, run, shrink};
 
 const USAGE: &str =
     "usage: simulate [--seeds N] [--from SEED] [--jobs N] [--go-on] [--seed SEED] [--planted N]";
@@ -67,7 +67,13 @@ fn main() -> ExitCode {
         }
     };
     match (order.seed, order.planted) {
-        (Some(seed), _) => show(seed),
+        (Some(seed), _) => match show(seed) {
+            Some(_) => ExitCode::FAILURE,
+            None => {
+                println!("seed {seed}: no rule was broken");
+                ExitCode::SUCCESS
+            }
+        },
         (None, Some(count)) => find_planted(&order, count),
         (None, None) => run_many(&order),
     }
@@ -103,40 +109,61 @@ fn run_many(order: &Order) -> ExitCode {
             println!("{done} of {count} seeds");
         }
     });
-    match report.failure {
-        None => {
-            println!(
-                "{} seeds in {:.1} s: no rule was broken",
-                report.seeds,
-                report.time.as_secs_f64()
-            );
-            ExitCode::SUCCESS
-        }
-        Some(_) if order.goes_on => {
-            for (rule, (times, failure)) in &report.rules {
-                let text = &failure.violation.text;
-                println!(
-                    "{times} seeds, the first is {}: {rule}: {text}",
-                    failure.seed
-                );
-            }
-            ExitCode::FAILURE
-        }
-        Some(failure) => show(failure.seed),
+    match tell(&report, order.goes_on) {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
     }
 }
 
-/// Runs a seed; if it fails, makes it smaller and shows what happens.
-fn show(seed: u64) -> ExitCode {
-    let plan = Plan::of(seed);
-    let Some(violation) = run(&plan, false).violation else {
-        println!("seed {seed}: no rule was broken");
-        return ExitCode::SUCCESS;
+/// Tells what came of many seeds: with each rule that was broken, or with the first failure shown again. Returns whether all
+/// rules held. A failure counts also if it does not repeat.
+fn tell(report: &many::Report, each_rule: bool) -> bool {
+    let Some(failure) = &report.failure else {
+        println!(
+            "{} seeds in {:.1} s: no rule was broken",
+            report.seeds,
+            report.time.as_secs_f64()
+        );
+        return true;
     };
-    println!(
-        "seed {seed} breaks a rule: {}\n{}\n",
-        violation.rule, violation.text
-    );
+    if !each_rule {
+        println!("{}", show_again(failure));
+        return false;
+    }
+    for (rule, (times, failure)) in &report.rules {
+        let text = &failure.violation.text;
+        println!(
+            "{times} seeds, the first is {}: {rule}: {text}",
+            failure.seed
+        );
+    }
+    false
+}
+
+/// Shows the failure of one of many seeds, then runs the seed alone. Returns whether it repeats, as a sentence.
+fn show_again(failure: &many::Failure) -> String {
+    let (seed, rule) = (failure.seed, failure.violation.rule);
+    println!("among others, {}", told(seed, &failure.violation));
+    let again = match show(seed) {
+        Some(again) if again.rule == rule => return format!("seed {seed} breaks it each time"),
+        Some(again) => format!("another rule is broken: {}", again.rule),
+        None => "no rule is broken".to_owned(),
+    };
+    format!(
+        "seed {seed} alone does not repeat it: {again}. Something in this world does not come from its seed"
+    )
+}
+
+fn told(seed: u64, violation: &Violation) -> String {
+    let Violation { rule, text } = violation;
+    format!("seed {seed} breaks a rule: {rule}\n{text}\n")
+}
+
+/// Runs a seed; if it fails, makes it smaller and shows what happens. Returns what it broke.
+fn show(seed: u64) -> Option<Violation> {
+    let plan = Plan::of(seed);
+    let violation = run(&plan, false).violation?;
+    println!("{}", told(seed, &violation));
     let smallest = shrink::shrink(&plan, violation.rule);
     let outcome = run(&smallest, true);
     println!("{smallest}");
@@ -148,11 +175,44 @@ fn show(seed: u64) -> ExitCode {
     for line in outcome.lines.iter().skip(skipped) {
         println!("{line}");
     }
-    if let Some(violation) = outcome.violation {
-        println!(
-            "\nseed {seed}, made smaller: {}\n{}",
-            violation.rule, violation.text
-        );
+    match outcome.violation {
+        Some(smaller) => println!("\nmade smaller, {}", told(seed, &smaller)),
+        None => println!("\nseed {seed}, made smaller, does not repeat it"),
     }
-    ExitCode::FAILURE
+    Some(violation)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A report of a failure that this seed does not show when it is run alone.
+    fn flaky(seed: u64) -> many::Report {
+        assert_eq!(run(&Plan::of(seed), false).violation, None);
+        let violation = Violation {
+            rule: "what happens once has happened",
+            text: "on another thread".to_owned(),
+        };
+        let failure = many::Failure { seed, violation };
+        many::Report {
+            seeds: 1,
+            time: Duration::ZERO,
+            rules: BTreeMap::from([(failure.violation.rule, (1, failure.clone()))]),
+            failure: Some(failure),
+        }
+    }
+
+    #[test]
+    fn a_failure_that_does_not_repeat_is_a_failure() {
+        let mut report = flaky(1);
+        assert!(!tell(&report, false));
+        assert!(!tell(&report, true));
+        let failure = report.failure.take();
+        let said = failure.map(|failure| show_again(&failure));
+        assert!(said.is_some_and(|said| said.contains("does not repeat it: no rule is broken")));
+        assert!(tell(&report, false));
+    }
 }
