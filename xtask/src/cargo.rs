@@ -4,7 +4,10 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+use typedis_testkit::servers;
 
 use crate::Result;
 
@@ -60,6 +63,37 @@ pub(crate) fn run(mut command: Command) -> Result {
     } else {
         Err(format!("{} failed ({status})", words(&command)).into())
     }
+}
+
+/// Runs a build. Returns the programs that cargo says it made, or had made before: where they are is for its variables and
+/// configuration files to say, and one that is looked for elsewhere may be an old one. A part of them may be there if it fails.
+pub(crate) fn build(mut command: Command) -> Result<(Vec<PathBuf>, bool)> {
+    let output = command
+        .arg("--message-format=json-render-diagnostics")
+        .stdout(Stdio::piped())
+        .spawn()
+        .and_then(Child::wait_with_output)
+        .map_err(|error| format!("cannot start cargo: {error}"))?;
+    let programs = executables(&String::from_utf8_lossy(&output.stdout));
+    Ok((programs, output.status.success()))
+}
+
+/// Builds one program, and returns its path.
+pub(crate) fn build_program(command: Command, name: &str) -> Result<PathBuf> {
+    let (programs, succeeded) = build(command)?;
+    let mut found = programs.into_iter();
+    match found.find(|path| path.file_stem().is_some_and(|stem| stem == name)) {
+        Some(path) if succeeded => Ok(path),
+        _ => Err(format!("{name} was not built").into()),
+    }
+}
+
+fn executables(messages: &str) -> Vec<PathBuf> {
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter_map(|message| Some(message.get("executable")?.as_str()?.into()))
+        .collect()
 }
 
 /// Runs cargo, shows its output, and reads what its tests report. The second value is whether cargo succeeded.
@@ -126,9 +160,38 @@ pub(crate) fn workspace() -> PathBuf {
     manifest.parent().unwrap_or(manifest).to_owned()
 }
 
+/// Cargo's target folder, by the rule of the test kit. What is written beside what cargo builds is there.
+pub(crate) fn target() -> PathBuf {
+    servers::target_folder()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_target_folder_is_the_one_that_cargo_uses() {
+        let program = env::current_exe().unwrap_or_default();
+        assert!(
+            program.starts_with(target()),
+            "{program:?} is not in {:?}",
+            target()
+        );
+    }
+
+    #[test]
+    fn programs_are_where_cargo_says() {
+        let messages = concat!(
+            "{\"reason\":\"compiler-artifact\",\"executable\":null}\n",
+            "{\"reason\":\"compiler-artifact\",\"executable\":\"/elsewhere/release/typedis-soak\"}\n",
+            "no message\n",
+            "{\"reason\":\"build-finished\",\"success\":false}\n",
+        );
+        assert_eq!(
+            executables(messages),
+            [Path::new("/elsewhere/release/typedis-soak")]
+        );
+    }
 
     #[test]
     fn the_output_of_tests_is_added_up() {

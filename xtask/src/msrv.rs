@@ -26,14 +26,8 @@ pub(crate) fn check() -> Result {
     }
     let mut command = Command::new("rustup");
     command
-        .args([
-            "run",
-            &version,
-            "cargo",
-            "check",
-            "--target-dir",
-            "target/msrv",
-        ])
+        .args(["run", &version, "cargo", "check", "--target-dir"])
+        .arg(cargo::target().join("msrv"))
         .args(CRATES.iter().flat_map(|name| ["--package", name]))
         .args(cargo::features())
         .current_dir(cargo::workspace())

@@ -68,10 +68,28 @@ pub(crate) fn check() -> Result {
 
 /// Beside what cargo builds, so that dependencies are compiled only once.
 fn folder() -> PathBuf {
-    cargo::workspace().join("target/package-check")
+    cargo::target().join("package-check")
+}
+
+/// Where cargo puts packages.
+fn packed() -> PathBuf {
+    cargo::target().join("package")
+}
+
+/// Removes packages of an earlier time, so that none of them is tested for one that was not packed.
+fn forget(packed: &Path) -> Result {
+    for name in CRATES {
+        let path = packed.join(file(name) + ".crate");
+        if path.exists() {
+            fs::remove_file(&path)
+                .map_err(|error| format!("cannot remove {}: {error}", path.display()))?;
+        }
+    }
+    Ok(())
 }
 
 fn pack() -> Result {
+    forget(&packed())?;
     // The program below is the check; what is not committed yet is packed too, as it is what is being checked.
     let words = ["package", "--no-verify", "--allow-dirty", "--quiet"];
     let crates = CRATES.iter().flat_map(|name| ["--package", *name]);
@@ -86,9 +104,7 @@ fn file(name: &str) -> String {
 fn unpack(name: &str, folder: &Path) -> Result {
     let crates = folder.join("crates");
     fs::create_dir_all(&crates)?;
-    let packed = cargo::workspace()
-        .join("target/package")
-        .join(file(name) + ".crate");
+    let packed = packed().join(file(name) + ".crate");
     let status = Command::new("tar")
         .arg("-xzf")
         .arg(&packed)
@@ -169,4 +185,36 @@ fn last_release() -> Option<String> {
         .ok()?;
     let tag = String::from_utf8(output.stdout).ok()?;
     Some(tag.trim().to_owned()).filter(|tag| !tag.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::env;
+
+    use super::*;
+
+    #[test]
+    fn packages_are_looked_for_where_cargo_puts_them() {
+        let program = env::current_exe().unwrap();
+        let target = packed().parent().map(Path::to_owned);
+        assert!(program.starts_with(target.unwrap()), "{program:?}");
+        assert_eq!(folder().parent(), packed().parent());
+    }
+
+    #[test]
+    fn old_packages_are_removed() {
+        let packed = tempfile::tempdir().unwrap();
+        forget(packed.path()).unwrap();
+        let others = packed.path().join("other-1.0.0.crate");
+        fs::write(&others, "").unwrap();
+        for name in CRATES {
+            fs::write(packed.path().join(file(name) + ".crate"), "old").unwrap();
+        }
+        forget(packed.path()).unwrap();
+        let left = fs::read_dir(packed.path()).unwrap();
+        let left: Vec<PathBuf> = left.map(|entry| entry.unwrap().path()).collect();
+        assert_eq!(left, [others]);
+    }
 }

@@ -3,7 +3,10 @@
 use crate::{Result, cargo};
 
 pub(crate) fn check() -> Result {
+    let folder = cargo::workspace().join("benches/peers");
     let mut command = cargo::command(["check", "--package", "peer-pages"]);
-    command.current_dir(cargo::workspace().join("benches/peers"));
+    command
+        .env("CARGO_TARGET_DIR", folder.join("target"))
+        .current_dir(folder);
     cargo::run(command)
 }

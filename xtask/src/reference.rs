@@ -38,7 +38,7 @@ pub(crate) fn run() -> Result {
 }
 
 fn write() -> Result<PathBuf> {
-    let folder = cargo::workspace().join("target/reference");
+    let folder = cargo::target().join("reference");
     fs::create_dir_all(&folder)?;
     let path = folder.join("index.html");
     fs::write(&path, page(&proven())?)?;

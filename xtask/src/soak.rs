@@ -25,7 +25,7 @@ const MEBIBYTE: f64 = (1 << 20) as f64;
 
 /// Builds the program, runs it with these arguments, and judges what it used.
 pub(crate) fn run(arguments: Vec<OsString>) -> Result {
-    let folder = cargo::workspace().join("target/soak");
+    let folder = cargo::target().join("soak");
     fs::create_dir_all(&folder)?;
     let program = build(&folder)?;
     let mut command = Command::new(program);
@@ -42,12 +42,9 @@ fn build(folder: &Path) -> Result<PathBuf> {
     if cargo::has_openssl() {
         words.extend(["--features", "tls"]);
     }
-    cargo::run(cargo::command(words))?;
+    let built = cargo::build_program(cargo::command(words), PACKAGE)?;
     let program = folder.join(PACKAGE);
-    fs::copy(
-        cargo::workspace().join("target/release").join(PACKAGE),
-        &program,
-    )?;
+    fs::copy(built, &program)?;
     Ok(program)
 }
 

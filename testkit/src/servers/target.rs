@@ -12,13 +12,9 @@ const TAG: &str = "CACHEDIR.TAG";
 /// The current folder would not do: it differs between `cargo run`, unit tests and doc tests. A doc test runs in a folder of its own, but cargo tells it
 /// its package.
 pub(super) fn folder() -> PathBuf {
-    let named = env::var_os("CARGO_TARGET_DIR").filter(|value| !value.is_empty());
-    if let Some(named) = named.map(PathBuf::from) {
-        let package = package();
-        return match named.is_absolute() {
-            true => named,
-            false => package.map_or(named.clone(), |package| workspace(&package).join(named)),
-        };
+    let variable = env::var_os("CARGO_TARGET_DIR").filter(|value| !value.is_empty());
+    if let Some(variable) = variable {
+        return named(variable.into(), package());
     }
     let program = env::current_exe().unwrap_or_default();
     let mut folders = program.ancestors();
@@ -27,6 +23,14 @@ pub(super) fn folder() -> PathBuf {
     }
     let package = package().unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")));
     workspace(&package).join("target")
+}
+
+/// A folder that is named: cargo, which is called in the workspace's folder, counts from there.
+fn named(folder: PathBuf, package: Option<PathBuf>) -> PathBuf {
+    match package {
+        Some(package) => workspace(&package).join(folder),
+        None => folder,
+    }
 }
 
 /// The folder of the package that is tested.
@@ -54,6 +58,15 @@ mod tests {
             folder()
         );
         assert!(folder().join(TAG).is_file());
+    }
+
+    #[test]
+    fn a_name_counts_from_the_workspace_unless_it_is_absolute() {
+        let package = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+        let workspace = workspace(&package);
+        let named = |name: &str| named(name.into(), Some(package.clone()));
+        assert_eq!(named("other/target"), workspace.join("other/target"));
+        assert_eq!(named("/other/target"), PathBuf::from("/other/target"));
     }
 
     #[test]

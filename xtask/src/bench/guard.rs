@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::{Result, cargo, screen};
@@ -73,12 +73,14 @@ pub(super) fn run(record: bool) -> Result {
     require_valgrind()?;
     screen::step("Building benches/guard");
     let mut build = cargo::command(["build", "--release"]);
-    build.current_dir(folder());
-    cargo::run(build)?;
+    build
+        .current_dir(folder())
+        .env("CARGO_TARGET_DIR", folder().join("target"));
+    let program = cargo::build_program(build, "guard")?;
     screen::step("Counting instructions");
     let mut counts = BTreeMap::new();
     for case in &CASES {
-        counts.insert(case.name.to_owned(), count(case)?);
+        counts.insert(case.name.to_owned(), count(&program, case)?);
     }
     if record {
         store(&counts)?;
@@ -101,16 +103,16 @@ fn require_valgrind() -> Result {
 }
 
 /// The instructions for one repetition: the difference of two runs, so that work that is done once does not count.
-fn count(case: &Case) -> Result<u64> {
-    let once = instructions(case, case.times)?;
-    let twice = instructions(case, 2 * case.times)?;
+fn count(program: &Path, case: &Case) -> Result<u64> {
+    let once = instructions(program, case, case.times)?;
+    let twice = instructions(program, case, 2 * case.times)?;
     Ok(twice.saturating_sub(once) / case.times)
 }
 
-fn instructions(case: &Case, times: u64) -> Result<u64> {
+fn instructions(program: &Path, case: &Case, times: u64) -> Result<u64> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        .arg(folder().join("target/release/guard"))
+        .arg(program)
         .args([case.name, &times.to_string()])
         .stdin(Stdio::null())
         .output()?;

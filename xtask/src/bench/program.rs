@@ -60,16 +60,15 @@ pub(super) fn build(workloads: &[Workload], clients: &[Client]) -> Result<Built>
     programs.sort_unstable();
     programs.dedup();
     let mut command = cargo::command(words(&programs, with_tls));
-    command.current_dir(place::folder()).stdout(Stdio::piped());
-    let output = command
-        .spawn()
-        .and_then(Child::wait_with_output)
-        .map_err(|error| format!("cannot start cargo: {error}"))?;
+    command
+        .current_dir(place::folder())
+        .env("CARGO_TARGET_DIR", place::target());
+    let (paths, succeeded) = cargo::build(command)?;
     let built = Built {
         with_tls,
-        programs: executables(&String::from_utf8_lossy(&output.stdout)),
+        programs: peers(&paths),
     };
-    if !output.status.success() {
+    if !succeeded {
         let missing: Vec<&str> = programs
             .into_iter()
             .filter(|program| !built.has(program))
@@ -85,12 +84,7 @@ pub(super) fn build(workloads: &[Workload], clients: &[Client]) -> Result<Built>
 
 /// The words of a cargo that builds these programs, and goes on when one fails.
 fn words(programs: &[&str], with_tls: bool) -> Vec<String> {
-    let fixed = [
-        "build",
-        "--release",
-        "--keep-going",
-        "--message-format=json-render-diagnostics",
-    ];
+    let fixed = ["build", "--release", "--keep-going"];
     let mut words: Vec<String> = fixed.map(str::to_owned).into();
     for program in programs {
         words.extend(["--package".to_owned(), format!("peer-{program}")]);
@@ -101,16 +95,11 @@ fn words(programs: &[&str], with_tls: bool) -> Vec<String> {
     words
 }
 
-/// The programs whose executables cargo says it made, or had made before.
-fn executables(messages: &str) -> Vec<String> {
-    messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter_map(|message| {
-            let path = PathBuf::from(message.get("executable")?.as_str()?);
-            let name = path.file_stem()?.to_str()?;
-            name.strip_prefix("peer-").map(str::to_owned)
-        })
+/// The programs of the peers among those that cargo made.
+fn peers(paths: &[PathBuf]) -> Vec<String> {
+    let names = paths.iter().filter_map(|path| path.file_stem()?.to_str());
+    names
+        .filter_map(|name| name.strip_prefix("peer-").map(str::to_owned))
         .collect()
 }
 
@@ -184,16 +173,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cargo_made_is_read_from_its_messages() {
-        let messages = concat!(
-            "{\"reason\":\"compiler-artifact\",\"executable\":null}\n",
-            "{\"reason\":\"compiler-artifact\",\"executable\":\"/target/release/peer-fred\"}\n",
-            "no message\n",
-            "{\"reason\":\"build-finished\",\"success\":false}\n",
-        );
+    fn what_cargo_made_is_there() {
+        let paths = ["/target/release/peer-fred", "/target/release/other"];
         let built = Built {
             with_tls: false,
-            programs: executables(messages),
+            programs: peers(&paths.map(PathBuf::from)),
         };
         assert!(built.has("fred") && !built.has("glide"));
     }

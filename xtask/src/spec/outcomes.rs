@@ -1,7 +1,7 @@
 //! The results of the conformance test for each call: [`Outcome`], one line of a file for each.
 
+use std::fs;
 use std::path::PathBuf;
-use std::{env, fs};
 
 use crate::{Result, cargo};
 
@@ -97,9 +97,7 @@ fn parse(line: &str) -> Option<Outcome> {
 }
 
 fn folder() -> PathBuf {
-    let target = env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| cargo::workspace().join("target"), PathBuf::from);
-    target.join("conformance")
+    cargo::target().join("conformance")
 }
 
 #[cfg(test)]
@@ -107,6 +105,13 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+
+    #[test]
+    fn outcomes_are_where_cargos_tests_write_them() {
+        let program = std::env::current_exe().unwrap();
+        let target = folder().parent().map(std::path::Path::to_owned);
+        assert!(program.starts_with(target.unwrap()), "{program:?}");
+    }
 
     #[test]
     fn a_line_is_an_outcome() {
