@@ -2,7 +2,7 @@
 //! dies while the example runs.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use typedis_testkit::{Cluster, Server, ServerKind, servers};
@@ -68,22 +68,47 @@ fn on_a_cluster() -> Result {
         .args(["--", SECONDS])
         .env("TYPEDIS_URL", format!("redis://{}", addresses.join(",")))
         .stdout(Stdio::piped());
+    show(example, || fail_over(&cluster))?;
+    drop(cluster);
+    screen::success("Done; the cluster is stopped");
+    Ok(())
+}
+
+/// What the example prints when it begins to sell.
+const SELLING: &str = "selling at ";
+
+/// Runs the example to its end, with a failover in the middle.
+fn show(mut example: Command, fail_over: impl FnMut() -> Result) -> Result {
     let mut child = example.spawn()?;
-    let output = child.stdout.take().ok_or("the example has no output")?;
-    for line in BufReader::new(output).lines() {
-        let line = line?;
-        println!("{line}");
-        if line.starts_with("selling at ") {
-            fail_over(&cluster)?;
-        }
+    let followed = follow(&mut child, fail_over);
+    if followed.is_err() {
+        // It would wait for its servers. It may have ended already.
+        let _ = child.kill();
     }
     let status = child.wait()?;
-    drop(cluster);
+    let has_failed_over = followed?;
     if !status.success() {
         return Err(format!("the example failed ({status})").into());
     }
-    screen::success("Done; the cluster is stopped");
+    if !has_failed_over {
+        return Err(format!("there was no failover: the example did not print {SELLING:?}").into());
+    }
     Ok(())
+}
+
+/// Shows what the example prints, and has the failover happen while it sells. Returns whether it did.
+fn follow(child: &mut Child, mut fail_over: impl FnMut() -> Result) -> Result<bool> {
+    let output = child.stdout.take().ok_or("the example has no output")?;
+    let mut has_failed_over = false;
+    for line in BufReader::new(output).lines() {
+        let line = line?;
+        println!("{line}");
+        if line.starts_with(SELLING) {
+            fail_over()?;
+            has_failed_over = true;
+        }
+    }
+    Ok(has_failed_over)
 }
 
 /// Kills the primary that has the slot of the example, and waits until its replica has taken over.
@@ -98,4 +123,44 @@ fn fail_over(cluster: &Cluster) -> Result {
     heir.wait_until_primary()?;
     screen::note(&format!("{} has taken over", heir.addr()));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// What comes of an example that prints this and waits, on a cluster that fails over like this.
+    fn printing(line: &str, fail_over: fn() -> Result) -> Result<(), String> {
+        let mut command = Command::new("sh");
+        let script = format!(
+            "echo '{line}'; exec sleep {}",
+            if fail_over().is_ok() { 0 } else { 1_000 }
+        );
+        command.args(["-c", &script]).stdout(Stdio::piped());
+        show(command, fail_over).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn without_a_failover_the_demo_fails() {
+        assert_eq!(printing("selling at 127.0.0.1:7000", || Ok(())), Ok(()));
+        let error = printing("it sells at 127.0.0.1:7000", || Ok(())).unwrap_err();
+        assert!(error.contains("no failover"), "{error}");
+    }
+
+    #[test]
+    fn an_example_whose_cluster_does_not_fail_over_is_ended() {
+        let error = printing("selling at 127.0.0.1:7000", || {
+            Err("it has no replica".into())
+        });
+        assert_eq!(error, Err("it has no replica".to_owned()));
+    }
+
+    #[test]
+    fn the_example_prints_what_the_demo_waits_for() {
+        let example = cargo::workspace().join("examples/cluster.rs");
+        let source = std::fs::read_to_string(example).unwrap();
+        assert!(source.contains(&format!("println!(\"{SELLING}")));
+    }
 }
