@@ -12,7 +12,7 @@ use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::{Result, screen};
 use outcome::Outcome;
@@ -35,6 +35,7 @@ const MOST_MEMORY: u32 = 1024;
 
 /// Runs each target for this many minutes: all of them, or those that are named. One that breaks a rule does not stop the others.
 pub(crate) fn run(minutes: f64, targets: &[String]) -> Result {
+    let seconds = seconds(minutes)?;
     for name in targets {
         if !TARGETS.contains(&name.as_str()) {
             return Err(format!("there is no target {name:?}: {TARGETS:?}").into());
@@ -47,7 +48,7 @@ pub(crate) fn run(minutes: f64, targets: &[String]) -> Result {
     for target in TARGETS {
         if targets.is_empty() || targets.iter().any(|name| name == target) {
             screen::step(&format!("{target}: {minutes} minutes"));
-            outcomes.push((target, run_target(&programs, target, minutes)?));
+            outcomes.push((target, run_target(&programs, target, seconds)?));
         }
     }
     println!("\n{}", outcome::HEADING);
@@ -70,14 +71,14 @@ pub(crate) fn run(minutes: f64, targets: &[String]) -> Result {
 }
 
 /// Runs one target. Its output goes into a file; the screen shows how it goes on, and all of it if it fails.
-fn run_target(programs: &Path, target: &str, minutes: f64) -> Result<Outcome> {
+fn run_target(programs: &Path, target: &str, seconds: u64) -> Result<Outcome> {
     corpus::write(target)?;
     let logs = build::folder().join("target/logs");
     let artifacts = build::folder().join("artifacts").join(target);
     fs::create_dir_all(&logs)?;
     fs::create_dir_all(&artifacts)?;
     let start = Instant::now();
-    let mut child = command(&programs.join(target), target, &artifacts, minutes)
+    let mut child = command(&programs.join(target), target, &artifacts, seconds)
         .stderr(Stdio::piped())
         .spawn()?;
     let mut outcome = Outcome::default();
@@ -105,12 +106,24 @@ fn run_target(programs: &Path, target: &str, minutes: f64) -> Result<Outcome> {
     Ok(outcome)
 }
 
-fn command(program: &Path, target: &str, artifacts: &Path, minutes: f64) -> Command {
+/// Whole seconds, and at least one: libFuzzer takes 0 for no end.
+fn seconds(minutes: f64) -> Result<u64> {
+    let time = Duration::try_from_secs_f64(minutes * 60.0)
+        .map_err(|error| format!("--minutes {minutes}: {error}"))?;
+    if time.is_zero() {
+        return Err(format!("--minutes {minutes}: it needs more than 0").into());
+    }
+    let begun = u64::from(time.subsec_nanos() > 0);
+    // It reads an `int`.
+    Ok(time.as_secs().saturating_add(begun).min(i32::MAX as u64))
+}
+
+fn command(program: &Path, target: &str, artifacts: &Path, seconds: u64) -> Command {
     let mut command = Command::new(program);
     command
         .arg(build::folder().join("corpus").join(target))
         .arg(format!("-artifact_prefix={}/", artifacts.display()))
-        .arg(format!("-max_total_time={:.0}", minutes * 60.0))
+        .arg(format!("-max_total_time={seconds}"))
         .arg(format!("-max_len={LONGEST_INPUT}"))
         .arg(format!("-timeout={LONGEST_RUN}"))
         .arg(format!("-rss_limit_mb={MOST_MEMORY}"))
@@ -141,6 +154,23 @@ mod tests {
             .collect();
         names.sort();
         assert_eq!(names, TARGETS.map(|name| format!("{name}.rs")));
+    }
+
+    #[test]
+    fn no_time_is_without_an_end() {
+        let told = |minutes| {
+            let run = command(Path::new("url"), "url", Path::new("a"), seconds(minutes)?);
+            let words = run.get_args().map(|word| word.to_string_lossy());
+            let mut words = words.filter(|word| word.starts_with("-max_total_time="));
+            Ok::<_, Box<dyn std::error::Error>>(words.next().unwrap().into_owned())
+        };
+        assert_eq!(told(0.5).unwrap(), "-max_total_time=30");
+        assert_eq!(told(0.005).unwrap(), "-max_total_time=1");
+        assert_eq!(told(0.03).unwrap(), "-max_total_time=2");
+        for minutes in [0.0, -1.0, 1e-12, f64::NAN, f64::INFINITY] {
+            assert!(run(minutes, &[]).is_err(), "{minutes}");
+            assert!(told(minutes).is_err(), "{minutes}");
+        }
     }
 
     #[test]
