@@ -13,6 +13,8 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::error::Result;
 use crate::raw::RawConnection;
@@ -46,6 +48,12 @@ pub struct Server {
     kind: ServerKind,
     run: Mutex<Run>,
 }
+
+/// How long a server that is started again tries to get a port.
+const PORT_WITHIN: Duration = Duration::from_secs(10);
+
+/// The pause between two tries.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// How the server was started, and its process.
 #[derive(Debug)]
@@ -189,10 +197,16 @@ impl Server {
     /// If the server does not start.
     pub fn restart_elsewhere(&self) -> Result<()> {
         let mut run = self.run();
-        let Run { launch, process } = &mut *run;
-        process.leave()?;
-        launch.change_port(process.folder())?;
-        run.start_again(self.kind)
+        let end = Instant::now() + PORT_WITHIN;
+        loop {
+            let Run { launch, process } = &mut *run;
+            process.leave()?;
+            launch.change_port(process.folder())?;
+            match run.start_once(self.kind) {
+                Err(_) if run.process.address_was_in_use() && Instant::now() < end => {}
+                started => return started,
+            }
+        }
     }
 
     /// Whether the server can answer: it was not killed or paused, and has not ended by itself.
@@ -212,7 +226,20 @@ impl Server {
 }
 
 impl Run {
+    /// Starts it on its port. While it was away, the system may have given the port to somebody else for a moment.
     fn start_again(&mut self, kind: ServerKind) -> Result<()> {
+        let end = Instant::now() + PORT_WITHIN;
+        loop {
+            match self.start_once(kind) {
+                Err(_) if self.process.address_was_in_use() && Instant::now() < end => {
+                    thread::sleep(PAUSE);
+                }
+                started => return started,
+            }
+        }
+    }
+
+    fn start_once(&mut self, kind: ServerKind) -> Result<()> {
         let Self { launch, process } = self;
         process.leave()?;
         let next = launch.run(process.folder())?;

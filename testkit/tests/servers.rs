@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -101,6 +102,41 @@ fn a_restart_that_fails_can_be_repeated_and_leaves_no_folder_behind() {
         }
         drop(server);
         assert!(!folder.exists());
+    }
+}
+
+/// A server whose program finds its port taken once, whenever this file is there.
+fn unlucky(taken: &Path) -> Server {
+    let mut program = servers::find(ServerKind::default()).unwrap();
+    let wrapper = taken.with_file_name("server.sh");
+    let script = format!(
+        "#!/bin/sh\nif rm '{}' 2>/dev/null; then\n    echo 'bind: Address already in use'\n    exit 1\nfi\nexec '{}' \"$@\"\n",
+        taken.display(),
+        program.path.display()
+    );
+    std::fs::write(&wrapper, script).unwrap();
+    std::fs::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o755)).unwrap();
+    program.path = wrapper;
+    let builder = Server::builder(ServerKind::default()).program(program);
+    builder.start().unwrap()
+}
+
+#[test]
+fn a_restart_waits_until_its_port_is_free() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = folder.path().join("taken");
+    let server = unlucky(&taken);
+    for is_elsewhere in [false, true] {
+        std::fs::write(&taken, "").unwrap();
+        let before = server.port();
+        match is_elsewhere {
+            true => server.restart_elsewhere().unwrap(),
+            false => server.restart().unwrap(),
+        }
+        assert!(!taken.exists(), "no port was taken");
+        assert_eq!(server.port() != before, is_elsewhere);
+        let mut connection = server.connect().unwrap();
+        assert_eq!(connection.call(&["PING"]).unwrap(), "PONG");
     }
 }
 
