@@ -47,6 +47,14 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// A server has to be built from its source, and a program for that is not there. Elsewhere than in continuous integration
+    /// (`CI=true`) on Linux x86_64, the server is only [unavailable](Self::Unavailable).
+    NoTool {
+        /// The server's name.
+        server: &'static str,
+        /// The program, as in `make`.
+        tool: String,
+    },
     /// A server could not be built from its source.
     Build {
         /// The server's name.
@@ -114,6 +122,11 @@ impl fmt::Display for Error {
                  the pinned one is {expected}; a package mirror may have altered it"
             ),
             Self::Unpack { file, problem } => write!(f, "{file} cannot be unpacked: {problem}"),
+            Self::NoTool { server, tool } => write!(
+                f,
+                "{server} is built from its source, and {tool} is not here; where CI is true, no server is left out: \
+                 install a C compiler and make (Debian: apt install build-essential)"
+            ),
             Self::Build { server, log } => write!(
                 f,
                 "{server} could not be built from its source, and nothing of it was kept; the end of what make said:\n{log}"

@@ -123,7 +123,16 @@ fn compile(kind: ServerKind, source: &Source, folder: &Path, log: &Path, tls: bo
     Err(failure(kind, log))
 }
 
-/// Starts make with low priority, since others may work on the machine.
+/// Make with low priority, since others may work on the machine; with the usual one where `nice` is not there.
+fn make(nice: &str) -> Command {
+    if !succeeds(Command::new(nice).arg("true")) {
+        return Command::new("make");
+    }
+    let mut make = Command::new(nice);
+    make.arg("make");
+    make
+}
+
 fn start(source: &Source, folder: &Path, log: &Path, tls: bool) -> Result<Child> {
     let output = File::create(log).doing(|| format!("create {}", log.display()))?;
     let errors = output
@@ -133,9 +142,8 @@ fn start(source: &Source, folder: &Path, log: &Path, tls: bool) -> Result<Child>
     let mut setting = OsString::from("CC=");
     setting.push(compiler);
     let at_once = thread::available_parallelism().map_or(1, usize::from);
-    let mut make = Command::new("nice");
-    make.arg("make")
-        .arg(format!("-j{at_once}"))
+    let mut make = make("nice");
+    make.arg(format!("-j{at_once}"))
         .arg("-C")
         .arg(folder.join("src"))
         .arg(setting)
@@ -209,6 +217,15 @@ mod tests {
         let tools = ["sh-that-is-nowhere", "make"].map(OsString::from);
         assert_eq!(first_missing(tools).as_deref(), Some("sh-that-is-nowhere"));
         assert_eq!(first_missing([]), None);
+    }
+
+    #[test]
+    fn make_runs_also_where_its_priority_cannot_be_lowered() {
+        let program = |nice: &str| make(nice).get_program().to_owned();
+        assert_eq!(program("nice-that-is-nowhere"), "make");
+        if succeeds(Command::new("nice").arg("true")) {
+            assert_eq!(program("nice"), "nice");
+        }
     }
 
     #[test]
