@@ -53,6 +53,16 @@ pub(crate) async fn soon<F: Future>(work: F) -> F::Output {
     outcome.expect("it comes to its end")
 }
 
+/// Waits until a condition holds.
+async fn until(mut holds: impl FnMut() -> bool) {
+    soon(async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+}
+
 pub(crate) async fn add(pool: &Pool, numbers: std::ops::Range<u32>) -> Result<()> {
     pool.pipeline_each(numbers, |cmd, number| {
         cmd.xadd("orders", "*", Order { number })
@@ -262,15 +272,10 @@ async fn a_group_that_is_deleted_is_made_again(bench: Bench) -> Result<()> {
         }
     });
     add(&pool, 0..1).await?;
-    while count(&seen) == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until(|| count(&seen) > 0).await;
     pool.del("orders").await?;
     add(&pool, 1..2).await?;
-    let tally = tokio::time::timeout(Duration::from_secs(10), running).await;
-    let tally = tally
-        .expect("it goes on")
-        .expect("the task does not panic")?;
+    let tally = soon(running).await.expect("the task does not panic")?;
     assert!(tally.done >= 2);
     Ok(())
 }
@@ -331,16 +336,15 @@ async fn lost_connections_are_waited_for() -> Result<()> {
     for number in 0..ORDERS {
         add(&direct, number..number + 1).await?;
         if number % 10 == 5 {
-            while count(&seen) <= number as usize {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
+            until(|| count(&seen) > number as usize).await;
             // Now lost, now away for a while, until the worker has noticed.
             let before = interrupted.load(Ordering::Relaxed);
             proxy.refuse(number % 20 == 5);
-            while interrupted.load(Ordering::Relaxed) == before {
+            until(|| {
                 proxy.cut_all(Cut::Reset);
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
+                interrupted.load(Ordering::Relaxed) > before
+            })
+            .await;
             proxy.refuse(false);
         }
     }

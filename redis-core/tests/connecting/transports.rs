@@ -182,7 +182,7 @@ fn part_of(call: usize) -> f64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_line_that_went_dead_is_replaced_over_each_transport() {
     for_each_transport(async |mut way: Way| {
-        way.config = way.config.liveness(Duration::from_millis(300));
+        way.config = way.config.liveness(Duration::from_secs(1));
         let conn = way.connect().await;
         assert_eq!(incr(&conn, "n").await.unwrap(), 1);
         for to_client in [false, true] {

@@ -444,7 +444,7 @@ async fn what_follows_an_exec_that_was_not_sent_is_no_part_of_the_transaction() 
     .unwrap();
     let config = at(fake.addr())
         .protocol(typedis_core::Protocol::Resp2)
-        .command_timeout(std::time::Duration::from_millis(300));
+        .command_timeout(std::time::Duration::from_secs(1));
     let own = Exclusive::open(config).await.unwrap();
     let open = own.begin().await.unwrap();
     // Longer than what the kernel takes of it.

@@ -9,7 +9,8 @@ use typedis_testkit::{Server, ServerKind};
 
 use crate::support::*;
 
-const SHORT: Duration = Duration::from_millis(50);
+/// Long enough for what is sent before, on a busy machine too.
+const SHORT: Duration = Duration::from_millis(300);
 
 #[track_caller]
 fn timed_out<T: std::fmt::Debug>(result: typedis_core::Result<T>, phase: Phase) -> Error {
@@ -23,7 +24,8 @@ fn timed_out<T: std::fmt::Debug>(result: typedis_core::Result<T>, phase: Phase) 
 async fn a_stopped_server_times_out_as_maybe_applied_and_keeps_its_order_when_it_goes_on() {
     for protocol in BOTH {
         let server = Server::start(ServerKind::Valkey9).unwrap();
-        let conn = connect(at(server.addr()).protocol(protocol)).await;
+        let config = at(server.addr()).protocol(protocol);
+        let conn = connect(config.liveness(None)).await;
         let before = id(&conn).await;
         server.pause().unwrap();
         let late = all((0..100).map(|_| conn.run(incr("late")).deadline(SHORT))).await;
@@ -54,8 +56,12 @@ async fn a_stopped_server_times_out_as_maybe_applied_and_keeps_its_order_when_it
 #[tokio::test]
 async fn late_replies_are_consumed_for_pipelines_and_transactions_too() {
     let (proxy, config) = proxied(&db()).await;
-    let conn = connect(config.command_timeout(SHORT)).await;
-    let before = id(&conn).await;
+    let conn = connect(config.command_timeout(SHORT).liveness(None)).await;
+    let id = async || {
+        let id = conn.run(raw("CLIENT ID").reply::<i64>()).deadline(LONG);
+        id.await.unwrap()
+    };
+    let before = id().await;
     proxy.to_client().hold();
     let pipeline = conn.pipeline().run(incr("n")).run(echo("a"));
     let error = timed_out(pipeline.await, Phase::MaybeApplied);
@@ -72,13 +78,7 @@ async fn late_replies_are_consumed_for_pipelines_and_transactions_too() {
     proxy.to_client().resume();
     until("all replies are consumed", || conn.in_flight() == 0).await;
     assert_eq!(conn.run(incr("n")).deadline(LONG).await.unwrap(), 6);
-    assert_eq!(
-        conn.run(raw("CLIENT ID").reply::<i64>())
-            .deadline(LONG)
-            .await
-            .unwrap(),
-        before
-    );
+    assert_eq!(id().await, before);
 }
 
 /// The first replies of a pipeline are kept when the others come too late.
@@ -95,7 +95,7 @@ async fn a_pipeline_keeps_the_replies_that_came_before_its_deadline() {
     .await
     .unwrap();
     let config = at(fake.addr()).protocol(Protocol::Resp2);
-    let conn = connect(config.command_timeout(Duration::from_millis(500))).await;
+    let conn = connect(config.command_timeout(4 * SHORT)).await;
     let calls = conn
         .pipeline()
         .run(incr("n"))
@@ -226,7 +226,7 @@ async fn deadlines_pass_in_their_own_order() {
     poll_once(&mut first).await;
     let calls = (1..20u32)
         .rev()
-        .map(|n| conn.run(incr("n")).deadline(n * SHORT / 10));
+        .map(|n| conn.run(incr("n")).deadline(SHORT + n * SHORT / 10));
     for result in all(calls).await {
         timed_out(result, Phase::MaybeApplied);
     }
@@ -236,15 +236,23 @@ async fn deadlines_pass_in_their_own_order() {
 
 #[tokio::test]
 async fn a_blocking_command_gets_the_servers_timeout_on_top() {
-    let pool = Pool::open(on(&db()).command_timeout(Duration::from_millis(200)))
-        .await
-        .unwrap();
-    let pop = raw("BLPOP").key("k").arg(1).blocks_for(1);
-    let reply = pool.run(pop.reply::<Option<(String, i64)>>()).await;
-    assert_eq!(reply.unwrap(), None);
-    let read = raw("XREAD BLOCK").arg(600).arg("STREAMS").key("s").arg("$");
-    let read = read.blocks_for(Duration::from_millis(600));
-    assert_eq!(pool.run(read.reply::<Option<i64>>()).await.unwrap(), None);
+    // What the calls need besides their waits may take almost as long.
+    let usual = Duration::from_secs(2);
+    let longer = Duration::from_millis(2_500);
+    let config = on(&db()).command_timeout(usual);
+    let pool = Pool::open(config).await.unwrap();
+    let pop = raw("BLPOP").key("k").arg(2.5).blocks_for(longer);
+    let read = raw("XREAD BLOCK")
+        .arg(2_500)
+        .arg("STREAMS")
+        .key("s")
+        .arg("$");
+    let read = read.blocks_for(longer);
+    let (popped, read) = tokio::join!(
+        pool.run(pop.reply::<Option<(String, i64)>>()),
+        pool.run(read.reply::<Option<i64>>()),
+    );
+    assert_eq!((popped.unwrap(), read.unwrap()), (None, None));
 }
 
 #[tokio::test]
@@ -253,13 +261,11 @@ async fn a_server_that_overstays_a_blocking_timeout_is_not_waited_for() {
     let pool = Pool::open(at(server.addr()).command_timeout(SHORT))
         .await
         .unwrap();
-    let lease = pool.exclusive().await.unwrap();
+    let lease = lease(&pool).await;
     server.pause().unwrap();
     let pop = raw("BLPOP").key("k").arg(0.05).blocks_for(0.05);
-    timed_out(
-        lease.run(pop.reply::<Option<(String, i64)>>()).await,
-        Phase::MaybeApplied,
-    );
+    let popped = lease.run(pop.reply::<Option<(String, i64)>>());
+    timed_out(soon("a pop", popped).await, Phase::MaybeApplied);
     server.resume().unwrap();
 }
 
@@ -274,12 +280,15 @@ async fn a_command_that_blocks_for_ever_has_no_deadline() {
     let blocked = tokio::spawn(async move { waiting.run(pop).await });
     // Longer than the deadline, by the server's clock.
     let clock = raw("BLPOP").key("clock").arg(0.5).blocks_for(0.5);
-    assert_eq!(pool.run(clock.reply::<Option<i64>>()).await.unwrap(), None);
+    let clock = pool.run(clock.reply::<Option<i64>>()).deadline(LONG);
+    assert_eq!(clock.await.unwrap(), None);
     assert!(!blocked.is_finished());
-    pool.run(raw("RPUSH").key("k").arg(7).reply::<i64>())
-        .await
-        .unwrap();
-    assert_eq!(blocked.await.unwrap().unwrap(), ("k".to_owned(), 7));
+    let push = raw("RPUSH").key("k").arg(7).reply::<i64>();
+    pool.run(push).deadline(LONG).await.unwrap();
+    assert_eq!(
+        soon("a pop", blocked).await.unwrap().unwrap(),
+        ("k".to_owned(), 7)
+    );
 }
 
 #[tokio::test]

@@ -48,12 +48,15 @@ async fn unreached<T: std::fmt::Debug>(
     phase: Phase,
     mut call: impl AsyncFnMut() -> typedis_core::Result<T>,
 ) {
-    let found = loop {
-        match obstacle(call().await, phase) {
-            Obstacle::Connecting(_) => {}
-            found => break found,
+    let calls = async {
+        loop {
+            match obstacle(call().await, phase) {
+                Obstacle::Connecting(_) => {}
+                found => return found,
+            }
         }
     };
+    let found = soon("the attempt", calls).await;
     assert!(matches!(found, Obstacle::NotConnected(_)), "{found}");
     let cause = found.to_string();
     assert!(cause.contains(&address.to_string()), "{cause}");
@@ -117,14 +120,14 @@ async fn an_attempt_that_lasts_is_told_with_its_address() {
 async fn leases_that_are_all_in_use_are_counted() {
     let config = on(&db()).leases(3).command_timeout(SHORT);
     let pool = Pool::open(config).await.unwrap();
-    let out = all((0..3).map(|_| pool.exclusive())).await;
+    let out = all((0..3).map(|_| lease(&pool))).await;
     let found = obstacle(pool.exclusive().await, Phase::NotSent);
     assert!(matches!(found, Obstacle::LeasesInUse(3)), "{found}");
     let pop = raw("BLPOP").key("q").arg(0).blocks_for(Timeout::FOREVER);
     let found = obstacle(pool.run(pop.reply::<()>()).await, Phase::NotSent);
     assert!(matches!(found, Obstacle::LeasesInUse(3)), "{found}");
     drop(out);
-    pool.exclusive().await.unwrap();
+    lease(&pool).await;
 }
 
 #[tokio::test]

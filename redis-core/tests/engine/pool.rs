@@ -196,7 +196,7 @@ async fn waiting_for_a_lease_ends_with_the_timeout() {
             .command_timeout(Duration::from_millis(100)),
     )
     .await;
-    let lease = pool.exclusive().await.unwrap();
+    let held = lease(&pool).await;
     let error = failed(pool.exclusive().await);
     assert!(
         error.is_timeout() && error.phase() == Phase::NotSent,
@@ -209,9 +209,9 @@ async fn waiting_for_a_lease_ends_with_the_timeout() {
         "{error}"
     );
     assert_eq!(error.command(), Some("BLPOP"));
-    drop(lease);
+    drop(held);
     assert_eq!(pool.available(), 1);
-    drop(pool.exclusive().await.unwrap());
+    drop(lease(&pool).await);
 }
 
 /// The time of a blocking call includes the wait for its socket.

@@ -6,7 +6,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use typedis_core::{
-    Backoff, CommandInfo, Config, Connection, Error, Protocol, Raw, Request, Run, Target, raw,
+    Backoff, CommandInfo, Config, Connection, Error, Exclusive, Pool, Protocol, Raw, Request, Run,
+    Target, raw,
 };
 use typedis_testkit::fake::Peer;
 use typedis_testkit::proxy::Proxy;
@@ -94,6 +95,19 @@ pub(crate) async fn soon<T>(what: &str, future: impl IntoFuture<Output = T>) -> 
         Ok(value) => value,
         Err(_) => panic!("it hangs: {what}"),
     }
+}
+
+/// A lease of a pool whose time limit is short: asked for again when it comes too late, as on a busy machine.
+pub(crate) async fn lease(pool: &Pool) -> Exclusive {
+    let asking = async {
+        loop {
+            match pool.exclusive().await {
+                Ok(lease) => return lease,
+                Err(error) => assert!(error.is_timeout(), "{error}"),
+            }
+        }
+    };
+    soon("a lease", asking).await
 }
 
 /// Waits for all futures, in order.
