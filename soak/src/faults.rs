@@ -1,7 +1,7 @@
 //! What is done to the servers: [`Fault`], chosen by a seed, one after the other.
 
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use typedis_testkit::Server;
@@ -9,7 +9,11 @@ use typedis_testkit::proxy::{Cut, Lane, Proxy};
 use typedis_testkit::sentinel_service::SERVICE;
 
 use crate::Result;
+use crate::tally::Tally;
 use crate::world::{USER, World};
+
+/// How long Sentinels may take for a failover that they began.
+const FAILED_OVER_WITHIN: Duration = Duration::from_secs(15);
 
 /// A kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,8 +95,26 @@ impl Fault {
         random.choice(Self::ALL).copied().unwrap_or(Self::Reset)
     }
 
-    /// Causes it, and waits until it is over.
-    pub(crate) fn happen(self, world: &World, random: &mut Rng) -> Result {
+    /// Causes it, waits until it is over, and counts it. What servers refuse is counted apart, as while they are busy with
+    /// another change.
+    pub(crate) fn happen(self, world: &World, tally: &Tally, random: &mut Rng) {
+        match self.attempt(world, random) {
+            Ok(()) => tally.fault(self.name()),
+            Err(error) => tally.refused(self.name(), &error),
+        }
+    }
+
+    /// An error says why it did not happen, or not as a whole. In any case nothing of it goes on.
+    fn attempt(self, world: &World, random: &mut Rng) -> Result {
+        let happened = self.cause(world, random);
+        world.calm_but_for_cuts();
+        if happened.is_err() {
+            put_right(world)?;
+        }
+        happened
+    }
+
+    fn cause(self, world: &World, random: &mut Rng) -> Result {
         match self {
             Self::Reset => any_proxy(world, random).cut_all(Cut::Reset),
             Self::Close => any_proxy(world, random).cut_all(Cut::Close),
@@ -152,9 +174,20 @@ impl Fault {
             #[cfg(feature = "tls")]
             Self::Certificate => world.tls.rotate()?,
         }
-        world.calm_but_for_cuts();
         Ok(())
     }
+}
+
+/// Ends what a fault may have left that was broken off: servers that stand still or are gone, and a password that clients do
+/// not know.
+fn put_right(world: &World) -> Result {
+    for server in all_servers(world) {
+        let server = server.as_ref();
+        if !server.is_running() {
+            server.restart()?;
+        }
+    }
+    world.restore_password()
 }
 
 /// A server, wherever it belongs.
@@ -236,8 +269,11 @@ fn black_hole(proxy: &Proxy, random: &mut Rng) {
 
 fn client_kill(server: &Server, random: &mut Rng) -> Result {
     let kind = random.choice(["normal", "pubsub"]).unwrap_or("normal");
-    server.connect()?.call(&["CLIENT", "KILL", "TYPE", kind])?;
-    Ok(())
+    let killed = server.connect()?.call(&["CLIENT", "KILL", "TYPE", kind])?;
+    match killed.as_str() {
+        "0" => Err(format!("the server has no client of the type {kind}").into()),
+        _ => Ok(()),
+    }
 }
 
 fn kill(world: &World, server: &Server, random: &mut Rng) -> Result {
@@ -253,17 +289,21 @@ fn kill(world: &World, server: &Server, random: &mut Rng) -> Result {
 }
 
 fn fail_over(world: &World) -> Result {
-    let Some(sentinel) = world.service.sentinels.first() else {
-        return Ok(());
-    };
+    let sentinel = world.service.sentinels.first().ok_or("no Sentinel")?;
+    let before = world.primary_port();
     // It refuses if there is no replica in order.
-    if sentinel
+    sentinel
         .connect()?
-        .call(&["SENTINEL", "FAILOVER", SERVICE])
-        .is_ok()
-    {
-        sleep(Duration::from_secs(3));
+        .call(&["SENTINEL", "FAILOVER", SERVICE])?;
+    let end = Instant::now() + FAILED_OVER_WITHIN;
+    while world.primary_port() == before {
+        if Instant::now() > end {
+            return Err("the Sentinels began a failover, and gave it up".into());
+        }
+        sleep(Duration::from_millis(50));
     }
+    // Until the other one follows.
+    sleep(Duration::from_secs(2));
     Ok(())
 }
 
@@ -276,29 +316,41 @@ fn promote(world: &World, random: &mut Rng) -> Result {
             return Ok(replica.take_over()?);
         }
     }
-    Ok(())
+    Err("no primary has a replica".into())
 }
 
 /// Slots that have keys go to another primary, key by key.
 fn move_slots(world: &World, random: &mut Rng) -> Result {
-    let cluster = &world.cluster;
+    let mut moved = 0;
     for _ in 0..random.u32(1..4) {
-        let mut primaries = cluster.primaries()?;
-        random.shuffle(&mut primaries);
-        let [from, to, ..] = primaries.as_slice() else {
-            return Ok(());
-        };
-        let slot = cluster.slot_of(&from.call(&["RANDOMKEY"])?)?;
-        if cluster.owner_of(slot)?.id() != from.id() {
-            continue;
-        }
-        let moving = cluster.begin_move(slot, to)?;
-        pause(random, 0..500);
-        moving.migrate(random.usize(1..4))?;
-        pause(random, 0..500);
-        moving.finish()?;
+        moved += u32::from(move_slot(world, random)?);
     }
-    Ok(())
+    match moved {
+        0 => Err("no key was found whose slot could move".into()),
+        _ => Ok(()),
+    }
+}
+
+/// Returns whether a slot was found that could be moved.
+fn move_slot(world: &World, random: &mut Rng) -> Result<bool> {
+    let cluster = &world.cluster;
+    let mut primaries = cluster.primaries()?;
+    random.shuffle(&mut primaries);
+    let [from, to, ..] = primaries.as_slice() else {
+        return Ok(false);
+    };
+    let slot = cluster.slot_of(&from.call(&["RANDOMKEY"])?)?;
+    if cluster.owner_of(slot)?.id() != from.id() {
+        return Ok(false);
+    }
+    let moving = cluster.begin_move(slot, to)?;
+    pause(random, 0..500);
+    let some = moving.migrate(random.usize(1..4));
+    pause(random, 0..500);
+    // Also if a node refused: what stays half moved is not a fault that ends.
+    moving.finish()?;
+    some?;
+    Ok(true)
 }
 
 /// Clients get the new password before the old one ends, or a moment too late.
@@ -318,4 +370,41 @@ fn change_password(world: &World, random: &mut Rng) -> Result {
         world.password.set(new);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::indexing_slicing, clippy::unwrap_used)]
+
+    use typedis_testkit::raw::RawConnection;
+
+    use super::*;
+
+    fn answers(address: std::net::SocketAddr) -> bool {
+        let answer = RawConnection::connect(address).and_then(|mut raw| raw.call(&["PING"]));
+        answer.is_ok_and(|answer| answer == "PONG")
+    }
+
+    #[test]
+    fn a_fault_that_is_refused_does_not_count_and_leaves_nothing() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let world = World::start(runtime.handle()).unwrap();
+        let (tally, mut random) = (Tally::default(), Rng::with_seed(1));
+        // What a fault may leave that is broken off.
+        world.tcp.refuse(true);
+        world.single.pause().unwrap();
+        world.service.sentinels[0].kill().unwrap();
+        Fault::Failover.happen(&world, &tally, &mut random);
+        let counts = tally.now();
+        assert!(counts.faults.is_empty(), "{:?}", counts.faults);
+        let refused = &counts.refused[Fault::Failover.name()];
+        assert_eq!(refused.times, 1);
+        assert!(refused.first.contains("refused"), "{}", refused.first);
+        assert!(answers(world.single.addr()) && answers(world.tcp.addr()));
+
+        Fault::ScriptFlush.happen(&world, &tally, &mut random);
+        let counts = tally.now();
+        assert_eq!(counts.faults[Fault::ScriptFlush.name()], 1);
+        assert_eq!(counts.refused.len(), 1);
+    }
 }

@@ -13,8 +13,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{panic, thread};
 
 use tokio::runtime::{Builder, Runtime};
 
@@ -54,7 +54,7 @@ const GONE_WITHIN: Duration = Duration::from_secs(10);
 /// What the command line asks for.
 #[derive(Debug)]
 struct Order {
-    minutes: f64,
+    time: Duration,
     seed: u64,
     /// The folder for `samples.csv` and `report.md`.
     out: PathBuf,
@@ -77,14 +77,14 @@ fn main() -> ExitCode {
 fn order() -> Result<Order> {
     use lexopt::prelude::*;
     let mut order = Order {
-        minutes: 60.0,
+        time: Duration::from_secs(3_600),
         seed: fastrand::u64(..1_000_000),
         out: PathBuf::from("target/soak"),
     };
     let mut words = lexopt::Parser::from_env();
     while let Some(word) = words.next()? {
         match word {
-            Long("minutes") => order.minutes = words.value()?.parse()?,
+            Long("minutes") => order.time = minutes(words.value()?.parse()?)?,
             Long("seed") => order.seed = words.value()?.parse()?,
             Long("out") => order.out = words.value()?.into(),
             other => return Err(other.unexpected().into()),
@@ -93,15 +93,35 @@ fn order() -> Result<Order> {
     Ok(order)
 }
 
+/// A time of more than nothing.
+fn minutes(number: f64) -> Result<Duration> {
+    let time = Duration::try_from_secs_f64(number * 60.0)
+        .map_err(|error| format!("--minutes {number}: {error}"))?;
+    match time.is_zero() {
+        true => Err("--minutes needs more than 0".into()),
+        false => Ok(time),
+    }
+}
+
+/// Has each panic break a rule, wherever it is: also in tasks of the library, which nobody waits for.
+fn watch_for_panics(tally: &Arc<Tally>) {
+    let (tally, usual) = (Arc::clone(tally), panic::take_hook());
+    panic::set_hook(Box::new(move |info| {
+        usual(info);
+        tally.broke(Rule::Panicked, info);
+    }));
+}
+
 /// Runs as long as ordered; returns how often rules were broken.
 fn soak(order: &Order) -> Result<u64> {
     std::fs::create_dir_all(&order.out)?;
-    println!("seed {}, {} minutes", order.seed, order.minutes);
+    println!("seed {}, {:?}", order.seed, order.time);
     // The proxies have a runtime of their own, so that only tasks of the clients are counted.
     let proxies = runtime(1)?;
     let clients = runtime(2)?;
     let world = World::start(proxies.handle())?;
     let tally = Arc::new(Tally::default());
+    watch_for_panics(&tally);
     let mut works = {
         let _inside = clients.enter();
         Works::new(&tally)
@@ -138,18 +158,13 @@ fn runtime(threads: usize) -> std::io::Result<Runtime> {
 
 /// Work with faults, then a rest, until the time is over; returns how many rests there were.
 fn rounds(order: &Order, world: &World, clients: &Runtime, works: &mut Works) -> Result<u64> {
-    let end = Instant::now() + Duration::from_secs_f64(order.minutes * 60.0);
+    let end = Instant::now() + order.time;
     let mut random = fastrand::Rng::with_seed(order.seed);
     let mut rests = 0;
     while Instant::now() < end {
         let round = (Instant::now() + ROUND).min(end);
         while Instant::now() < round {
-            let fault = Fault::any(&mut random);
-            works.tally.fault(fault.name());
-            if let Err(error) = fault.happen(world, &mut random) {
-                // The servers may refuse, as while they are busy with another change.
-                eprintln!("{}: {error}", fault.name());
-            }
+            Fault::any(&mut random).happen(world, &works.tally, &mut random);
             thread::sleep(Duration::from_millis(random.u64(200..3_000)));
         }
         rest(world, clients, works)?;
@@ -201,5 +216,36 @@ fn end(clients: &Runtime, works: Works, opened: Opened, tally: &Tally) -> Result
             return Ok(());
         }
         thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_panic_in_any_task_breaks_a_rule() {
+        let tally = Arc::new(Tally::default());
+        watch_for_panics(&tally);
+        let clients = runtime(1).unwrap();
+        // As one of the library: it belongs to no load, and is not waited for.
+        let task = clients.spawn(async { panic!("of a task that nobody knows") });
+        while !task.is_finished() {
+            thread::yield_now();
+        }
+        let counts = tally.now();
+        let is_told = |text: &&String| text.contains("of a task that nobody knows");
+        assert_eq!(counts.texts.iter().filter(is_told).count(), 1);
+        assert!(counts.broken(Rule::Panicked) >= 1);
+    }
+
+    #[test]
+    fn minutes_are_a_time() {
+        assert_eq!(minutes(0.5).unwrap(), Duration::from_secs(30));
+        for number in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert!(minutes(number).is_err(), "{number}");
+        }
     }
 }

@@ -30,11 +30,17 @@ impl Run {
         let counts = &self.counts;
         table(&mut text, "commands by load", counts.operations.iter());
         table(&mut text, "faults", counts.faults.iter());
+        let refused = counts.refused.iter();
+        let times = refused.map(|(name, refused)| (name, &refused.times));
+        table(&mut text, "faults that were refused", times);
         table(&mut text, "errors", counts.errors.iter());
         text.push_str("\nthe first error of each kind:\n\n");
         for (kind, example) in &counts.examples {
             // Writing to a string does not fail, here and below.
             let _ = writeln!(text, "- {kind}: {example}");
+        }
+        for (name, refused) in &counts.refused {
+            let _ = writeln!(text, "- refused, {name}: {}", refused.first);
         }
         if !counts.texts.is_empty() {
             text.push_str("\nbroken rules:\n\n");

@@ -69,7 +69,9 @@ pub(crate) struct Counts {
     pub(crate) unsure: u64,
     /// Calls that their callers dropped.
     pub(crate) dropped: u64,
+    /// Those that have happened.
     pub(crate) faults: BTreeMap<&'static str, u64>,
+    pub(crate) refused: BTreeMap<&'static str, Refused>,
     /// By kind and phase.
     pub(crate) errors: BTreeMap<String, u64>,
     /// The text of the first error of each kind.
@@ -82,6 +84,14 @@ pub(crate) struct Counts {
     pub(crate) texts: Vec<String>,
     /// The longest time that a call took.
     pub(crate) longest: Duration,
+}
+
+/// A kind of fault that did not happen, or not as a whole.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Refused {
+    pub(crate) times: u64,
+    /// Why, the first time.
+    pub(crate) first: String,
 }
 
 impl Counts {
@@ -112,8 +122,20 @@ impl Tally {
         self.lock().unsure += commands;
     }
 
+    /// Counts a fault that has happened.
     pub(crate) fn fault(&self, name: &'static str) {
         *self.lock().faults.entry(name).or_default() += 1;
+    }
+
+    /// Counts a fault that did not happen, and says why.
+    pub(crate) fn refused(&self, name: &'static str, why: &impl fmt::Display) {
+        eprintln!("{name}: {why}");
+        let mut counts = self.lock();
+        let refused = counts.refused.entry(name).or_default();
+        refused.times += 1;
+        if refused.times == 1 {
+            refused.first = why.to_string();
+        }
     }
 
     /// Counts an error of this kind.

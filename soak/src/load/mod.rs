@@ -131,14 +131,15 @@ impl Works {
         }
     }
 
-    /// Tasks that ended, which none of them should: a panic, or a function that returned.
+    /// Tasks that ended by themselves, which none of them should. Those that panicked count already.
     pub(crate) fn ended(&mut self) -> Vec<String> {
         let mut ended = Vec::new();
         while let Some(end) = self.tasks.try_join_next() {
-            ended.push(match end {
-                Ok(()) => "a task ended by itself".to_owned(),
-                Err(error) => error.to_string(),
-            });
+            match end {
+                Ok(()) => ended.push("a task ended by itself".to_owned()),
+                Err(error) if error.is_panic() => {}
+                Err(error) => ended.push(error.to_string()),
+            }
         }
         ended
     }
@@ -167,4 +168,23 @@ where
     let text = format!("{}: {what} fails at rest: {last}", caller.load);
     caller.tally.broke(crate::tally::Rule::NotRecovered, text);
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_ends_is_told_unless_it_panicked() {
+        let mut works = Works::new(&Arc::default());
+        works.go(async {});
+        works.go(async { panic!("the hook tells of it") });
+        let mut ended = Vec::new();
+        // One never ends.
+        while works.tasks.len() > 1 {
+            ended.extend(works.ended());
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(ended, ["a task ended by itself"]);
+    }
 }
