@@ -52,6 +52,8 @@ pub(crate) struct Scene {
     /// Whether redirects are for the caller to see, as on a leased socket of a cluster's node, or where there is no time to follow
     /// them.
     pub(crate) sees_redirects: bool,
+    /// Whether a time may be over where nothing breaks: it was short, or it had to be waited for the leases of others.
+    pub(crate) may_time_out: bool,
 }
 
 /// One of the handles that plain commands are issued on.
@@ -90,6 +92,7 @@ impl Scene {
             doomed: None,
             caching: None,
             sees_redirects: false,
+            may_time_out: false,
         };
         if knobs.kind.cluster().is_some() {
             scene.cluster = Some(Cluster::open(&config).await?);

@@ -12,7 +12,7 @@ pub(super) fn outcome(scene: &Scene, error: &Error) -> Outcome {
         scene
             .world
             .violate("no error that has no cause in the world", text);
-    } else if scene.knobs.calm && !error.is_timeout() && !is_expected(scene, error) {
+    } else if scene.knobs.calm && !is_expected(scene, error) {
         let text = format!("{error}: {:?}", error.kind());
         scene
             .world
@@ -29,9 +29,10 @@ pub(super) fn outcome(scene: &Scene, error: &Error) -> Outcome {
 fn is_expected(scene: &Scene, error: &Error) -> bool {
     match error.kind() {
         ErrorKind::WatchedKeyChanged | ErrorKind::Closed => true,
+        ErrorKind::Timeout => scene.may_time_out,
         // The time of one of the parts was over.
         ErrorKind::Cluster(text) => {
-            text.starts_with("no reply before the deadline")
+            (scene.may_time_out && text.starts_with("no reply before the deadline"))
                 || (scene.sees_redirects && text.starts_with("TRYAGAIN "))
         }
         ErrorKind::Server(refusal) | ErrorKind::TransactionAborted(refusal) => {

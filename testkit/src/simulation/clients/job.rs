@@ -108,6 +108,7 @@ impl Job {
         let mut seen = scene.clone();
         // Whoever has little time is told why it was not enough.
         seen.sees_redirects = matches!(manner, Manner::Deadline(_));
+        seen.may_time_out = seen.sees_redirects || self.may_wait_for_others(scene);
         let work = self.work(seen, popped);
         manner::wait(scene, manner, limited, work).await;
         for token in tokens {
@@ -127,10 +128,23 @@ impl Job {
         }
     }
 
-    /// How long it may take.
+    /// Whether it may have to wait for the leases of others, as for those of calls that pop.
+    fn may_wait_for_others(&self, scene: &Scene) -> bool {
+        let leases = matches!(
+            self.act,
+            Act::Pop(..) | Act::Watch(_) | Act::Lease { .. } | Act::Open { .. }
+        );
+        leases && scene.knobs.has_few_leases()
+    }
+
+    /// How long it may take. Where nothing breaks, each call is fast, whatever time it was given.
     fn limit(&self, scene: &Scene) -> Duration {
-        let usual = scene.knobs.command_timeout;
-        let each = self.deadline.unwrap_or(usual);
+        let bound = scene
+            .calm_bound()
+            .filter(|_| !self.may_wait_for_others(scene));
+        let bounded = |time: Duration| bound.map_or(time, |bound| bound.min(time));
+        let usual = bounded(scene.knobs.command_timeout);
+        let each = self.deadline.map_or(usual, bounded);
         let count = u32::try_from(self.calls.len()).unwrap_or(u32::MAX);
         match &self.act {
             Act::Single(_)
@@ -139,16 +153,12 @@ impl Job {
             | Act::Batch(_)
             | Act::ReadMany(_)
             | Act::WriteMany(_)
-            | Act::Each(..) => scene.calm_bound().map_or(each, |bound| bound.min(each)),
+            | Act::Each(..) => each,
             Act::Together(_) => {
                 let sending: Duration = self.calls.iter().map(|call| between(*call)).sum();
-                scene.calm_bound().map_or(each, |bound| bound.min(each)) + sending
+                each + sending
             }
-            Act::Pop(_, time) => {
-                // Where there are few leases, it may have to wait for other calls that pop.
-                let bound = scene.calm_bound().filter(|_| !scene.knobs.has_few_leases());
-                *time + bound.map_or(usual, |bound| bound.min(usual))
-            }
+            Act::Pop(_, time) => *time + usual,
             Act::Close => reading::CLOSING,
             Act::CachedRead(_) => 2 * usual.max(each),
             Act::CachedWrite(texts) => {
