@@ -173,6 +173,19 @@ async fn recovers(scene: &Scene) {
         }
         knows_its_way(scene, cluster).await;
     }
+    if let Some(caching) = &scene.caching {
+        // Those of all nodes.
+        for text in 0..keys::PLACES {
+            works(
+                scene,
+                bound,
+                "the caching handle",
+                CallKind::Get(text),
+                |_| caching.get(text),
+            )
+            .await;
+        }
+    }
 }
 
 /// When nothing changes any more, nobody is sent from node to node.
@@ -201,8 +214,8 @@ async fn is_current(scene: &Scene, caching: &Caching, rule: &'static str) {
     sleep(PATIENCE).await;
     for text in 0..keys::TEXTS {
         let key = keys::text(text);
-        let Ok(value) = caching.get(text).await else {
-            continue;
+        let Some(value) = cached(scene, caching, text).await else {
+            return;
         };
         let there = scene.deployment.owner(&key).map(|server| server.text(&key));
         if decoded(&value) != there {
@@ -212,14 +225,37 @@ async fn is_current(scene: &Scene, caching: &Caching, rule: &'static str) {
     }
 }
 
+/// The value of a text, as the cache has it. A socket that has to be opened first may need more than the time of one call.
+async fn cached(scene: &Scene, caching: &Caching, text: usize) -> Option<Value> {
+    let end = Instant::now() + scene.knobs.recovery();
+    loop {
+        match caching.get(text).await {
+            Ok(value) => return Some(value),
+            Err(error) if scene.knobs.calm || Instant::now() >= end => {
+                let text = format!("a text cannot be read through the cache: {error}");
+                scene.world.violate("everything works again", text);
+                return None;
+            }
+            Err(_) => sleep(AGAIN).await,
+        }
+    }
+}
+
 /// Changes all texts, past the cache.
 async fn write_all(scene: &Scene) {
+    let bound = scene.knobs.recovery();
     for text in 0..keys::TEXTS {
-        let call = Call::issue(&mut scene.world.ledger(), usize::MAX, CallKind::Set(text));
+        let kind = CallKind::Set(text);
         if let Some(connection) = scene.connections.first() {
-            drop(connection.run(call.request(None)).await);
+            works(scene, bound, "a connection", kind, |call| async move {
+                connection.run(call.request(None)).await
+            })
+            .await;
         } else if let Some(cluster) = &scene.cluster {
-            drop(cluster.run(call.request(None)).await);
+            works(scene, bound, "the cluster", kind, |call| async move {
+                cluster.run(call.request(None)).await
+            })
+            .await;
         }
     }
 }
@@ -236,7 +272,7 @@ async fn works<F: Future<Output = typedis_core::Result<Value>>>(
         let issued = Call::issue(&mut scene.world.ledger(), usize::MAX, kind);
         match call(issued).await {
             Ok(_) => return,
-            Err(error) if Instant::now() >= end => {
+            Err(error) if scene.knobs.calm || Instant::now() >= end => {
                 let text = format!("{what} did not work again within {bound:?}: {error}");
                 return scene.world.violate("everything works again", text);
             }
