@@ -56,6 +56,8 @@ pub(crate) struct Entry {
     refused: u32,
     /// How often that was for another reason than that its key is elsewhere.
     hindered: u32,
+    /// How often that was where it was to be carried out: in a transaction, EXEC then carries out the others.
+    failed: u32,
     /// The wires on which it was sent elsewhere.
     sent_away_on: Vec<u64>,
     /// The wire on which it was first carried out.
@@ -113,6 +115,7 @@ impl Ledger {
             seen: 0,
             refused: 0,
             hindered: 0,
+            failed: 0,
             sent_away_on: Vec::new(),
             done_on: None,
             key: None,
@@ -195,6 +198,14 @@ impl Ledger {
             if redirects {
                 entry.sent_away_on.push(wire);
             }
+        }
+    }
+
+    /// A server was about to carry the command out, and answered with an error.
+    pub(crate) fn failed(&mut self, token: Token, wire: u64) {
+        self.refused(token, wire, false);
+        if let Some(entry) = self.entry(token) {
+            entry.failed += 1;
         }
     }
 
@@ -402,19 +413,17 @@ impl Ledger {
         self.check_elements()
     }
 
-    /// All commands of a transaction were carried out, or none. One that the server refused does not count: EXEC carries out
-    /// the others.
+    /// EXEC came to all commands of a transaction, or to none. One that then failed does not count less: EXEC carries out the
+    /// others.
     fn check_transaction(&self, entry: &Entry, token: Token) -> Result<(), Violation> {
         let first = entry.transaction.and_then(|first| self.get(first));
         match first {
-            Some(first)
-                if first.done.len() != entry.done.len() && first.refused + entry.refused == 0 =>
-            {
+            Some(first) if first.times() != entry.times() => {
                 let text = format!(
                     "{} {token} was carried out {} times, and the first command of its transaction {} times",
                     entry.what,
-                    entry.done.len(),
-                    first.done.len()
+                    entry.times(),
+                    first.times()
                 );
                 Err(violation("a transaction is carried out as a whole", text))
             }
@@ -441,6 +450,11 @@ impl Ledger {
 }
 
 impl Entry {
+    /// How often it was carried out, with or without success.
+    fn times(&self) -> usize {
+        self.done.len() + self.failed as usize
+    }
+
     /// Whether the server's record allows what the caller was told.
     fn check(&self, token: Token) -> Result<(), Violation> {
         let what = self.what;
@@ -479,3 +493,6 @@ pub(crate) fn token_of(element: &[u8]) -> Option<Token> {
         .parse()
         .ok()
 }
+
+#[cfg(test)]
+mod tests;

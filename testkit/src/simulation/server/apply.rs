@@ -139,7 +139,7 @@ impl Server {
             let mut ledger = self.world.ledger();
             let outcome = match answer {
                 Answer::Error(_) => {
-                    ledger.refused(token, wire, false);
+                    ledger.failed(token, wire);
                     Ok(())
                 }
                 answer => ledger.done(token, answer, wire),
