@@ -25,8 +25,8 @@ pub(crate) type Token = u64;
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     entries: Vec<Entry>,
-    /// How many calls that pop from a list ended without a reply.
-    uncertain_pops: usize,
+    /// By list, how many calls that pop from it ended without a reply, and may have lost an element.
+    uncertain_pops: BTreeMap<Vec<u8>, usize>,
     /// The last command that was carried out, by wire and task.
     last: BTreeMap<(u64, usize), Token>,
     /// By channel, how many messages were published.
@@ -381,9 +381,9 @@ impl Ledger {
         Ok(())
     }
 
-    /// A call that pops from a list ended without a reply.
-    pub(crate) fn pop_uncertain(&mut self) {
-        self.uncertain_pops += 1;
+    /// A call that pops from a list ended without a reply, and may have lost an element.
+    pub(crate) fn pop_uncertain(&mut self, list: &str) {
+        *self.uncertain_pops.entry(list.into()).or_default() += 1;
     }
 
     /// The caller went away. What it was told before counts.
@@ -433,17 +433,26 @@ impl Ledger {
 
     /// Elements that were popped and that nobody received belong to calls that ended without a reply.
     fn check_elements(&self) -> Result<(), Violation> {
-        let lost: usize = self
+        let mut lost: BTreeMap<&[u8], usize> = BTreeMap::new();
+        for entry in self
             .entries
             .iter()
             .filter(|entry| entry.popped > entry.received)
-            .count();
-        let uncertain = self.uncertain_pops;
-        if lost > uncertain {
-            let text = format!(
-                "{lost} elements were popped and not received, but only {uncertain} calls ended without a reply"
-            );
-            return Err(violation("no element is lost without an error", text));
+        {
+            *lost
+                .entry(entry.key.as_deref().unwrap_or_default())
+                .or_default() += 1;
+        }
+        for (list, lost) in lost {
+            let uncertain = self.uncertain_pops.get(list).copied().unwrap_or(0);
+            if lost > uncertain {
+                let list = String::from_utf8_lossy(list);
+                let text = format!(
+                    "{lost} elements of {list} were popped and not received, but only {uncertain} calls that may lose one ended \
+                     without a reply"
+                );
+                return Err(violation("no element is lost without an error", text));
+            }
         }
         Ok(())
     }

@@ -104,7 +104,7 @@ impl Job {
             what: self.to_string(),
         };
         let (tokens, pops) = (self.tokens(), self.pops());
-        let popped = Pop::new(scene, pops);
+        let popped = Pop::new(scene, pops, matches!(self.act, Act::Lease { .. }));
         let mut seen = scene.clone();
         // Whoever has little time is told why it was not enough.
         seen.sees_redirects = matches!(manner, Manner::Deadline(_));

@@ -26,14 +26,19 @@ pub(super) const LEASED_WAIT: Duration = Duration::from_millis(200);
 pub(super) struct Pop {
     world: Arc<World>,
     list: String,
+    /// Whether an element that comes after the call has gone is handed to the world.
+    reported: bool,
     settled: bool,
 }
 
 impl Pop {
-    pub(super) fn new(scene: &Scene, list: Option<usize>) -> Option<Self> {
+    /// `leased` says whether the call is made on a socket that the caller holds: then the socket goes with the caller.
+    pub(super) fn new(scene: &Scene, list: Option<usize>, leased: bool) -> Option<Self> {
         Some(Self {
             world: scene.world.clone(),
             list: keys::list(list?),
+            // Where nothing breaks, no reply is lost.
+            reported: scene.knobs.calm && scene.knobs.reports && !leased,
             settled: false,
         })
     }
@@ -66,8 +71,8 @@ impl Pop {
 
 impl Drop for Pop {
     fn drop(&mut self) {
-        if !self.settled {
-            self.world.ledger().pop_uncertain();
+        if !self.settled && !self.reported {
+            self.world.ledger().pop_uncertain(&self.list);
         }
     }
 }

@@ -39,3 +39,18 @@ fn a_command_of_a_transaction_may_fail_in_it() {
     ledger.failed(second, 1);
     assert_eq!(broken(&ledger), None);
 }
+
+#[test]
+fn an_element_is_lost_only_to_a_call_for_its_list() {
+    let mut ledger = Ledger::default();
+    let token = ledger.issue(0, "RPUSH", false);
+    ledger.done(token, &Answer::Integer(1), 1).unwrap();
+    ledger.wrote(b"list", token);
+    assert_eq!(broken(&ledger), None);
+    ledger.popped(token);
+    ledger.pop_uncertain("another");
+    let lost = Some("no element is lost without an error");
+    assert_eq!(broken(&ledger), lost);
+    ledger.pop_uncertain("list");
+    assert_eq!(broken(&ledger), None);
+}
