@@ -91,6 +91,10 @@ fn find_planted(order: &Order, count: u64) -> ExitCode {
             ),
             None => {
                 println!("{fault:?}: not found within {count} seeds");
+                for (rule, (times, failure)) in &report.rules {
+                    let seed = failure.seed;
+                    println!("  {times} seeds, the first is {seed}, break another rule: {rule}");
+                }
                 code = ExitCode::FAILURE;
             }
         }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use typedis_core::planted::{Planted, plant};
 
 use super::plan::Plan;
+use super::planted::rules_of;
 use super::run::run;
 use super::violation::Violation;
 
@@ -40,7 +41,7 @@ pub struct Report {
     pub seeds: u64,
     /// How long that took.
     pub time: Duration,
-    /// The lowest seed that failed.
+    /// The lowest seed that failed; with a fault, the lowest that shows it.
     pub failure: Option<Failure>,
     /// By rule, how many seeds broke it, and the lowest of them.
     pub rules: BTreeMap<&'static str, (u64, Failure)>,
@@ -85,7 +86,7 @@ impl Many {
         self
     }
 
-    /// With a fault in the engine, which the worlds have to find.
+    /// With a fault in the engine, which the worlds have to find. Only the rules that it breaks by itself count as a failure.
     #[must_use]
     pub fn with_fault(mut self, fault: Planted) -> Self {
         self.fault = Some(fault);
@@ -118,6 +119,7 @@ impl Many {
         });
         let rules = std::mem::take(&mut *lock(&shared.rules));
         let failures = rules.values().map(|(_, failure)| failure);
+        let failures = failures.filter(|failure| self.counts(failure));
         let failure = failures.min_by_key(|failure| failure.seed).cloned();
         Report {
             seeds: shared.done.load(Ordering::Relaxed),
@@ -135,14 +137,39 @@ impl Many {
                 return;
             }
             *lock(slot) = Some((seed, Instant::now()));
-            let outcome = run(&Plan::of(seed), false);
+            let violation = self.broken_by(&Plan::of(seed));
             *lock(slot) = None;
             shared.done.fetch_add(1, Ordering::Relaxed);
-            if let Some(violation) = outcome.violation {
-                shared.over.store(!self.goes_on, Ordering::Relaxed);
-                shared.note(Failure { seed, violation });
+            if let Some(violation) = violation {
+                let failure = Failure { seed, violation };
+                if self.counts(&failure) {
+                    shared.over.store(!self.goes_on, Ordering::Relaxed);
+                }
+                shared.note(failure);
             }
         }
+    }
+
+    /// What a seed breaks. What it breaks without the fault as well is not the fault's.
+    fn broken_by(&self, plan: &Plan) -> Option<Violation> {
+        let violation = run(plan, false).violation?;
+        if self.fault.is_none() {
+            return Some(violation);
+        }
+        plant(None);
+        let own = run(plan, false).violation;
+        plant(self.fault);
+        Some(own.map_or(violation, |own| Violation {
+            rule: "without a fault, all rules hold",
+            text: format!("{}: {}", own.rule, own.text),
+        }))
+    }
+
+    /// Whether a failure is what was looked for.
+    fn counts(&self, failure: &Failure) -> bool {
+        let rule = failure.violation.rule;
+        self.fault
+            .is_none_or(|fault| rules_of(fault).contains(&rule))
     }
 }
 

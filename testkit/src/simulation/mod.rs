@@ -11,7 +11,7 @@
 //! # Layout
 //!
 //! - [`run`](mod@run): one seed, from its plan to the verdict; [`many`]: many seeds on all cores; [`shrink`]: a failing
-//!   plan made smaller
+//!   plan made smaller; `planted`: which rules a planted fault breaks
 //! - `plan/`: what a seed decides: settings, steps of the clients, faults
 //! - `clients/`: the tasks that use the engine; `faults`: what breaks
 //! - `network/`: sockets in memory; `server/`: a small model of Redis; `scripts`: the script that it knows
@@ -27,6 +27,7 @@ mod ledger;
 pub mod many;
 mod network;
 pub mod plan;
+mod planted;
 mod random;
 pub mod run;
 mod scripts;
