@@ -32,6 +32,27 @@ async fn commands_on_many_keys_are_split_and_joined() {
     assert_eq!(cluster.unlink(&keys).await.unwrap(), 20);
 }
 
+/// Any other node would say that there are none.
+#[tokio::test]
+async fn who_asks_for_the_keys_of_a_slot_is_answered_by_its_primary() {
+    let space = blocking(|| shared_cluster(ServerKind::Valkey9)).await;
+    let cluster = typedis::cluster(url(space.cluster())).await.unwrap();
+    for number in 0..12 {
+        let key = space.key(number);
+        cluster.set(&key, 1).await.unwrap();
+        let slot = typedis::cluster::slot(&key);
+        assert!(cluster.cluster_countkeysinslot(slot).await.unwrap() > 0);
+        let keys = cluster.cluster_getkeysinslot::<String>(slot, 1000);
+        assert!(keys.await.unwrap().contains(&key));
+        let raw = typedis::raw("CLUSTER COUNTKEYSINSLOT").arg(slot);
+        let each = cluster.pipeline().cluster_countkeysinslot(slot);
+        let (typed, raw) = each.run(raw.reply::<u64>()).await.unwrap();
+        assert!(typed > 0 && raw > 0, "{typed}, {raw}");
+    }
+    let error = cluster.cluster_countkeysinslot(16_384).await.unwrap_err();
+    assert_eq!(error.server().unwrap().code(), "ERR", "{error}");
+}
+
 #[tokio::test]
 async fn what_must_be_atomic_is_refused_on_two_slots_before_it_is_sent() {
     let space = blocking(|| shared_cluster(ServerKind::Valkey9)).await;

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use typedis::cluster::ReadFrom;
 use typedis::prelude::*;
 use typedis::{Config, ErrorKind, Phase, Protocol, Raw, Result, Value};
+use typedis_testkit::fake::{Answer, FakeCluster};
 use typedis_testkit::{Server, ServerCommands, ServerKind};
 
 /// All commands that servers are known to have, and their words.
@@ -179,6 +181,26 @@ async fn a_raw_command_is_refused_where_its_method_does_not_compile() -> Result<
         if row.changes || row.refused.is_some() {
             for command in spellings(&row.words) {
                 is_refused(pool.run(command).await, row, "on a pool");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Its sockets to replicas are shared too.
+#[tokio::test]
+async fn a_handle_that_reads_from_replicas_refuses_what_changes_its_socket() -> Result<()> {
+    let fake = FakeCluster::start(1, |_| Answer::Usual).await.unwrap();
+    let cluster = typedis::cluster(fake.url()).await?;
+    let views = [cluster.replicas(), cluster.read_from(ReadFrom::Any)];
+    for row in unshared() {
+        if !row.changes && row.refused.is_none() {
+            continue;
+        }
+        for view in &views {
+            for command in spellings(&row.words) {
+                let command = command.key("k").readonly();
+                is_refused(view.run(command).await, &row, "on a view of a cluster");
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use crate::command::{Args, CommandInfo, RequestPolicy, Slots, crossing};
+use crate::command::{Args, CommandInfo, RequestPolicy, Slots, WordSlot, crossing};
 use crate::error::{Error, Result};
 use crate::wire::encode::Output;
 use crate::wire::outgoing::Outgoing;
@@ -54,7 +54,11 @@ impl Goal {
     #[inline]
     pub(crate) fn with(slots: Slots, args: &Args) -> Self {
         match slots {
-            Slots::None => args.channel_slot().map_or(Self::Anyone, Self::Near),
+            Slots::None => match args.first_word_slot() {
+                Some(WordSlot::OfChannel(slot)) => Self::Near(slot),
+                Some(WordSlot::Named(slot)) => Self::Owner(slot),
+                None => Self::Anyone,
+            },
             Slots::One(slot) | Slots::Several(slot, _) => Self::Owner(slot),
         }
     }
@@ -273,8 +277,8 @@ impl Single {
 pub(crate) struct OneSlot {
     /// With the first key that has it.
     first: Option<(u16, String)>,
-    /// Of the first channel, for a transaction without keys.
-    channel: Option<u16>,
+    /// Of the first channel, or that a command names, for a transaction without keys.
+    near: Option<u16>,
 }
 
 /// Without the key, which may be a secret.
@@ -292,7 +296,8 @@ impl OneSlot {
     pub(super) fn join(&mut self, args: &Args) -> Result<()> {
         let slot = match args.slots() {
             Slots::None => {
-                self.channel = self.channel.or_else(|| args.channel_slot());
+                let of_word = || Some(args.first_word_slot()?.slot());
+                self.near = self.near.or_else(of_word);
                 return one_node(args.info());
             }
             Slots::One(slot) => slot,
@@ -309,7 +314,7 @@ impl OneSlot {
     }
 
     pub(crate) fn goal(&self) -> Goal {
-        match (&self.first, self.channel) {
+        match (&self.first, self.near) {
             (Some((slot, _)), _) => Goal::Owner(*slot),
             (None, Some(slot)) => Goal::Near(slot),
             (None, None) => Goal::Anyone,

@@ -84,7 +84,16 @@ pub(crate) trait Lend: Send {
 
     /// Whether an attempt that had no effect failed because its keys are elsewhere, so that it is made again there; waits
     /// until then.
-    fn follow<'l>(&'l mut self, error: &'l Error) -> Following<'l>;
+    fn follow<'l>(&'l mut self, error: &'l Error, by: By) -> Following<'l>;
+}
+
+/// What chose the words of an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    /// The server.
+    Server,
+    /// Perhaps code that a command runs, such as a script.
+    Code,
 }
 
 /// A socket that is about to be lent.
@@ -108,7 +117,7 @@ impl Lend for &Pool {
         })
     }
 
-    fn follow<'l>(&'l mut self, _: &'l Error) -> Following<'l> {
+    fn follow<'l>(&'l mut self, _: &'l Error, _: By) -> Following<'l> {
         Box::pin(std::future::ready(false))
     }
 }
@@ -123,7 +132,7 @@ pub trait Commit {
         self,
         lease: &Exclusive,
         asking: bool,
-    ) -> impl Future<Output = Result<Self::Tuple>> + Send;
+    ) -> impl Future<Output = Result<Self::Tuple, Failed>> + Send;
 }
 
 impl<L: Replies> Commit for Chain<'static, Atomic, L> {
@@ -133,27 +142,39 @@ impl<L: Replies> Commit for Chain<'static, Atomic, L> {
         self,
         lease: &Exclusive,
         asking: bool,
-    ) -> impl Future<Output = Result<L::Tuple>> + Send {
+    ) -> impl Future<Output = Result<L::Tuple, Failed>> + Send {
         let mut payload = self.into_payload();
         payload.set_asking(asking);
         execute::<L>(payload, lease)
     }
 }
 
-async fn execute<L: Replies>(payload: ChainPayload, lease: &Exclusive) -> Result<L::Tuple> {
+async fn execute<L: Replies>(payload: ChainPayload, lease: &Exclusive) -> Result<L::Tuple, Failed> {
     let mut running = Running::new(Some(Carrier::socket(lease)), payload);
     if running.sends_nothing() {
         unwatch(lease).await;
-        return std::future::poll_fn(|cx| running.poll(cx, L::decode)).await;
+        let nothing = std::future::poll_fn(|cx| running.poll(cx, L::decode)).await;
+        return nothing.map_err(Failed::before);
     }
-    let result = std::future::poll_fn(|cx| running.poll(cx, L::decode)).await;
+    let mut executed = false;
+    let result = std::future::poll_fn(|cx| {
+        running.poll(cx, |outcomes| {
+            // There are outcomes to decode only if EXEC replied with them.
+            executed = true;
+            L::decode(outcomes)
+        })
+    })
+    .await;
     // EXEC ends the watch, whatever the reply is. If there was no reply, the socket is not reused.
     let answered = result
         .as_ref()
         .err()
         .is_none_or(|error| !error.is_connection() && !error.is_timeout());
     lease.set_watching(!answered);
-    result
+    result.map_err(|error| Failed {
+        may_have_effect: executed || error.phase() == Phase::MaybeApplied,
+        ..Failed::before(error)
+    })
 }
 
 /// A future that runs a transaction until it succeeds; see [`Pool::watch`].
@@ -237,7 +258,10 @@ where
             // A connection that was lost may be another one, which the closure used.
             let is_ours = !failed.error.is_connection() || lease.is_closed();
             drop(lease);
-            if is_ours && !failed.may_have_effect && self.sockets.follow(&failed.error).await {
+            if is_ours
+                && !failed.may_have_effect
+                && self.sockets.follow(&failed.error, failed.by).await
+            {
                 continue;
             }
             if !is_repeated {
@@ -262,7 +286,7 @@ where
         if asking {
             lease.ask();
         }
-        run_unit(lease, watch).await.map_err(Failed::reading)?;
+        run_unit(lease, watch).await.map_err(Failed::before)?;
         let watched = Watched {
             lease: lease.clone(),
             asking,
@@ -275,27 +299,35 @@ where
                 return Err(Failed::reading(error));
             }
         };
-        let outcome = transaction.commit(lease, asking).await;
-        outcome.map_err(|error| Failed {
-            may_have_effect: error.phase() == Phase::MaybeApplied,
-            error,
-        })
+        transaction.commit(lease, asking).await
     }
 }
 
 /// An attempt that failed.
-struct Failed {
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Failed {
     error: Error,
-    /// Whether the transaction may have been carried out.
+    by: By,
+    /// Whether the transaction may have been carried out: once EXEC has replied with an array it was, whatever errors are in it.
     may_have_effect: bool,
 }
 
 impl Failed {
-    /// Before the transaction was sent.
-    fn reading(error: Error) -> Self {
+    /// Before the transaction was carried out.
+    fn before(error: Error) -> Self {
         Self {
             error,
+            by: By::Server,
             may_have_effect: false,
+        }
+    }
+
+    /// In the closure, which may have called a script.
+    fn reading(error: Error) -> Self {
+        Self {
+            by: By::Code,
+            ..Self::before(error)
         }
     }
 

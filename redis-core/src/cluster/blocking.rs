@@ -23,6 +23,9 @@ use crate::request::AllowsBlocking;
 /// Who waited on one node for this long has not been sent round in a circle.
 const SETTLED: Duration = Duration::from_secs(1);
 
+/// A node that refuses a command when it arrives says so within this time; later, the command may have waited there.
+const ON_ARRIVAL: Duration = Duration::from_millis(100);
+
 /// Stands for the command that is to come; only its key is read.
 static NOTHING: CommandInfo = command_info!("");
 
@@ -102,6 +105,10 @@ struct Wait<'a> {
     goal: Goal,
     since: Instant,
     patience: Patience,
+    /// Whether it waits for what comes from now on.
+    begins_now: bool,
+    /// When it was sent last.
+    sent: Instant,
     /// Where a redirect led.
     place: Option<Place>,
     detour: Detour,
@@ -132,9 +139,11 @@ impl<'a> Wait<'a> {
         Self {
             shared,
             goal: Goal::of(&args),
+            begins_now: args.begins_now(),
             args,
             since,
             patience,
+            sent: since,
             place: None,
             detour: Detour::until(Limit::from(limit, since)),
             hops: Hops::default(),
@@ -171,9 +180,10 @@ impl<'a> Wait<'a> {
     }
 
     /// The wait for the socket takes of the same time as the command.
-    async fn attempt(&self, place: &Place, mut args: Args) -> Result<Frame> {
+    async fn attempt(&mut self, place: &Place, mut args: Args) -> Result<Frame> {
         let end = self.detour.deadline;
         let lease = place.node.lease_by(end).await?;
+        self.sent = Instant::now();
         if let Some(end) = end {
             args.set_deadline(end.saturating_duration_since(Instant::now()));
         }
@@ -196,6 +206,7 @@ impl<'a> Wait<'a> {
         };
         if let Some(redirect) = Redirect::parse(&refusal.to_string()) {
             let hop = self.hops.follow(self.shared, &redirect, &node.address)?;
+            self.check_that_nothing_is_missed(&refusal)?;
             return Ok(if hop.pauses {
                 Verdict::Later
             } else {
@@ -207,25 +218,63 @@ impl<'a> Wait<'a> {
         }
         if passes(&refusal, self.args.info().may_run_code()) || is_demotion(&refusal) {
             self.shared.want_refresh();
+            self.check_that_nothing_is_missed(&refusal)?;
             self.hops.forget();
             return Ok(Verdict::Later);
         }
         Ok(Verdict::Over)
     }
 
+    /// Who waits for what comes from now on, and may have waited at a node that ended this, would miss what came meanwhile.
+    fn check_that_nothing_is_missed(&self, refusal: &ServerError) -> Result<()> {
+        if self.begins_now && may_have_waited(refusal, self.sent.elapsed()) {
+            return Err(missed(refusal));
+        }
+        Ok(())
+    }
+
     /// Whether the socket was lost, or there was none, and the command can be sent again: nothing of it was sent, or it
-    /// may be repeated.
+    /// may be repeated. What waits for what comes from now on would miss what came meanwhile.
     fn is_lost_unharmed(&self, error: &Error) -> bool {
         let is_lost = matches!(
             error.kind(),
             ErrorKind::ConnectionLost(_) | ErrorKind::Connect(_)
         );
-        is_lost && (error.phase() == Phase::NotSent || self.args.is_idempotent())
+        let may_go_again = self.args.is_idempotent() && !self.begins_now;
+        is_lost && (error.phase() == Phase::NotSent || may_go_again)
     }
+}
+
+/// Whether a command that was refused this long after it was sent may have waited there before.
+fn may_have_waited(refusal: &ServerError, after: Duration) -> bool {
+    is_demotion(refusal) || after >= ON_ARRIVAL
+}
+
+#[cold]
+fn missed(refusal: &ServerError) -> Error {
+    let text = format!(
+        "the node ended the wait for what comes from now on (`$`): {refusal}; what has come since would be missed: \
+         read on from an id that you know, or use `tail`"
+    );
+    Error::new(ErrorKind::Cluster(text.into()), Phase::Refused)
 }
 
 /// Whether a node ended the wait because it lost its role. CLIENT UNBLOCK has the same code; that is the wish of whoever
 /// called it.
 fn is_demotion(refusal: &ServerError) -> bool {
     refusal.code() == "UNBLOCKED" && refusal.message().starts_with("force unblock")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_on_arrival_ends_no_wait_and_a_demotion_always_does() {
+        let moved = ServerError::new("MOVED 1 a:1");
+        assert!(!may_have_waited(&moved, Duration::from_millis(99)));
+        assert!(may_have_waited(&moved, Duration::from_millis(100)));
+        let demoted = ServerError::new("UNBLOCKED force unblock from blocking operation");
+        assert!(may_have_waited(&demoted, Duration::ZERO));
+    }
 }

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep};
 
@@ -12,8 +13,7 @@ use super::redirect::{Redirect, RedirectKind};
 use super::shared::Shared;
 use crate::config::{Address, Config};
 use crate::engine::inflight::{Failure, Limit, Patience};
-use crate::error::{Error, ErrorKind, Phase, Result, ServerError};
-use crate::runtime::from_now;
+use crate::error::{Error, ErrorKind, Obstacle, Phase, Result, ServerError};
 
 /// How often something is sent from node to node; more counts as a circle.
 const MOST_HOPS: usize = 16;
@@ -28,6 +28,26 @@ pub(super) struct Detour {
     pub(super) deadline: Option<Instant>,
     pause: Option<Pin<Box<Sleep>>>,
     pauses: u32,
+    /// When the last pause was over.
+    resumed: Option<Instant>,
+    refused: Refused,
+}
+
+/// Why something was refused last that then was tried again.
+#[derive(Debug, Default)]
+pub(super) struct Refused(Option<Arc<Obstacle>>);
+
+impl Refused {
+    pub(super) fn note(&mut self, error: &ServerError) {
+        self.0 = Some(Arc::new(Obstacle::Refused(error.clone())));
+    }
+
+    /// Adds this to a timeout for which no other reason is known.
+    pub(super) fn explain(&self, failure: &mut Failure) {
+        if let Failure::Timeout(_, obstacle @ None) = failure {
+            obstacle.clone_from(&self.0);
+        }
+    }
 }
 
 impl Detour {
@@ -39,24 +59,31 @@ impl Detour {
         }
     }
 
-    /// Begins a pause, unless the deadline comes first. Each is longer than the one before.
+    /// Begins a pause, unless there is no time for another attempt before the deadline. Each is longer than the one before, until
+    /// the deadline is near.
     pub(super) fn pause(&mut self, config: &Config, patience: Patience) -> bool {
         self.set_deadline(config, patience);
-        let pause = config.backoff.pause(self.pauses);
-        let in_time = match self.deadline {
-            Some(deadline) => from_now(pause) < deadline,
-            None => self.pauses < MOST_PAUSES,
-        };
-        if in_time {
-            self.pauses += 1;
-            self.pause = Some(Box::pin(sleep(pause)));
+        if self.deadline.is_none() && self.pauses >= MOST_PAUSES {
+            return false;
         }
-        in_time
+        let took = self.resumed.map_or(Duration::ZERO, |at| at.elapsed());
+        let pause = config.backoff.pause_until(self.deadline, self.pauses, took);
+        let Some(pause) = pause else {
+            return false;
+        };
+        self.pauses += 1;
+        self.pause = Some(Box::pin(sleep(pause)));
+        true
     }
 
     /// Begins a pause, unless there is one. Returns whether it ends in time.
     pub(super) fn pause_too(&mut self, config: &Config, patience: Patience) -> bool {
         self.pause.is_some() || self.pause(config, patience)
+    }
+
+    /// Why it was refused last.
+    pub(super) fn refused(&mut self) -> &mut Refused {
+        &mut self.refused
     }
 
     fn set_deadline(&mut self, config: &Config, patience: Patience) {
@@ -73,6 +100,7 @@ impl Detour {
         };
         ready!(pause.as_mut().poll(cx));
         self.pause = None;
+        self.resumed = Some(Instant::now());
         Poll::Ready(true)
     }
 }
@@ -173,4 +201,40 @@ fn circle(path: &[Address]) -> Error {
         path.join(", ")
     );
     Error::new(ErrorKind::Cluster(text.into()), Phase::Refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+    use crate::config::Backoff;
+
+    /// When attempts begin that each take this long, with pauses of up to a second and a deadline of one and a half.
+    async fn attempts(took: Duration) -> Vec<Duration> {
+        let second = Duration::from_secs(1);
+        let config = Config::tcp("seed", 1).backoff(Backoff {
+            first: second,
+            longest: second,
+        });
+        let begun = Instant::now();
+        let mut detour = Detour::until(Some(begun + second * 3 / 2));
+        let mut all = Vec::new();
+        while detour.pause(&config, Patience::Default) {
+            poll_fn(|cx| detour.poll_pause(cx)).await;
+            all.push(begun.elapsed());
+            sleep(took).await;
+        }
+        all
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_is_tried_again_until_its_deadline() {
+        let ms = Duration::from_millis;
+        for (took, last) in [(0, 1_480..1_500), (40, 1_300..1_460)] {
+            let all = attempts(ms(took)).await;
+            let found = all.last().unwrap();
+            assert!((ms(last.start)..=ms(last.end)).contains(found), "{all:?}");
+        }
+    }
 }

@@ -108,13 +108,7 @@ impl Node {
 
     /// The same, on the connection for this role.
     pub(super) fn once_as(&self, role: NodeRole, args: Box<Args>) -> Once<'_> {
-        let mut once = Once {
-            name: args.name(),
-            command: Command::new(args),
-            sending: Sending::new(self.connection_as(role).link()),
-        };
-        once.sending.submit(&mut once.command);
-        once
+        Once::begin(self.connection_as(role).link(), args)
     }
 
     /// Leases a socket to this node. Redirects are errors on it.
@@ -157,7 +151,18 @@ pub(super) struct Once<'a> {
     sending: Sending<&'a Link>,
 }
 
-impl Once<'_> {
+impl<'a> Once<'a> {
+    /// Sends it over the link to the node.
+    pub(super) fn begin(link: &'a Link, args: Box<Args>) -> Self {
+        let mut once = Self {
+            name: args.name(),
+            command: Command::new(args),
+            sending: Sending::new(link),
+        };
+        once.sending.submit(&mut once.command);
+        once
+    }
+
     /// The reply as it came.
     pub(super) async fn frame(mut self) -> Result<Frame> {
         let delivery = loop {

@@ -254,9 +254,13 @@ impl<'a> ClusterPending<'a> {
 
     /// A link was lost, or its node cannot be reached.
     fn judge_failure(&mut self, mut parts: Box<Parts>) -> Option<Delivery> {
-        let Some(failure) = &parts.error else {
+        let Some(failure) = &mut parts.error else {
             return Some(Delivery::Parts(parts));
         };
+        if let Some(astray) = &mut self.astray {
+            astray.detour.refused().explain(failure);
+        }
+        let failure = &*failure;
         let turned_away = || self.sending.as_mut()?.take_again();
         let again = parts.again.take().or_else(turned_away);
         // A command that was refused before it was written is still here.
@@ -289,6 +293,7 @@ impl<'a> ClusterPending<'a> {
         // A command that waits for a slot to arrive takes the same path many times.
         if let Some(astray) = &mut self.astray {
             astray.hops.forget();
+            astray.detour.refused().note(error);
         }
         if self.pause(Some(again)) {
             None

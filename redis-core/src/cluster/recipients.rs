@@ -44,10 +44,12 @@ impl Recipients {
         self.successors.get(&place).or_else(|| self.node(place))
     }
 
-    /// The one node that has slots of the primary at a place, apart from nodes that get the command anyway. `None` if there are
-    /// several: none of them stands for all that the primary had.
+    /// The one node that has slots of the primary at a place, apart from nodes that get the command anyway, in a part of their own or
+    /// as the successors of others. `None` if there are several: none of them stands for all that the primary had.
     fn successor(&self, place: usize, now: &Routes) -> Option<Arc<Node>> {
-        let chosen: Vec<&Arc<Node>> = self.chosen.primaries().collect();
+        let others = self.successors.iter().filter(|(other, _)| **other != place);
+        let others = others.map(|(_, successor)| successor);
+        let chosen: Vec<&Arc<Node>> = self.chosen.primaries().chain(others).collect();
         let mut successor: Option<&Arc<Node>> = None;
         for slot in self.chosen.topology.slots_at(place) {
             let owner = now.known_owner(slot)?;

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::bundle::{Bundle, Member};
-use super::detour::{Detour, Hops, after_loss, error_of, is_loss, is_unsent, no_node, passes};
+use super::detour::{
+    Detour, Hops, Refused, after_loss, error_of, is_loss, is_unsent, no_node, passes,
+};
 use super::gather::{Gather, Outcome};
 use super::join::Join;
 use super::recipients::Recipients;
@@ -42,6 +44,8 @@ pub(super) struct Scatter<'a> {
     paused: BTreeSet<usize>,
     detour: Detour,
     hops: BTreeMap<usize, Hops>,
+    /// Why commands were refused last.
+    refused: BTreeMap<usize, Refused>,
     /// Commands that were sent on a link that was lost, so that they may have been carried out.
     lost: BTreeSet<usize>,
     server: Option<ServerVersion>,
@@ -69,6 +73,7 @@ impl<'a> Scatter<'a> {
             paused: BTreeSet::new(),
             detour: Detour::default(),
             hops: BTreeMap::new(),
+            refused: BTreeMap::new(),
             lost: BTreeSet::new(),
             server: None,
         };
@@ -256,6 +261,7 @@ impl<'a> Scatter<'a> {
             if let Some(hops) = self.hops.get_mut(&single) {
                 hops.forget();
             }
+            self.refused.entry(single).or_default().note(error);
             self.pause(single, Outcome::Reply(reply));
             return None;
         }
@@ -331,7 +337,10 @@ impl<'a> Scatter<'a> {
         if failure.was_sent() {
             self.lost.insert(single);
         }
-        let known = after_loss(failure, self.lost.contains(&single));
+        let mut known = after_loss(failure, self.lost.contains(&single));
+        if let Some(refused) = self.refused.get(&single) {
+            refused.explain(&mut known);
+        }
         let outcome = Outcome::Failed(known.into());
         let is_idempotent = || {
             self.singles

@@ -102,9 +102,10 @@ impl<'a> Together<'a> {
     }
 
     /// Returns the outcome, or sends all of it again.
-    fn judge(&mut self, parts: Box<Parts>, payload: &mut ChainPayload) -> Option<Delivery> {
+    fn judge(&mut self, mut parts: Box<Parts>, payload: &mut ChainPayload) -> Option<Delivery> {
         self.detour.deadline = parts.deadline.or(self.detour.deadline);
-        if let Some(failure) = &parts.error {
+        if let Some(failure) = &mut parts.error {
+            self.detour.refused().explain(failure);
             if is_loss(failure) && is_unsent(failure) {
                 self.shared.want_refresh();
                 return self.pause(parts, payload);
@@ -134,6 +135,7 @@ impl<'a> Together<'a> {
             self.shared.want_refresh();
         }
         self.hops.forget();
+        self.detour.refused().note(refusal);
         self.pause(parts, payload)
     }
 

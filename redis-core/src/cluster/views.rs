@@ -36,7 +36,7 @@ impl Cluster {
     /// later say which keys have gone, and answer all.
     ///
     /// Replicas that do not answer within a second, that are loading, or that have lost their primary are left out. For this
-    /// every node is asked about once a second, as long as there is a handle that has such a view.
+    /// every node is asked about once a second, from the first such view on until all handles of the cluster are gone.
     ///
     /// ```no_run
     /// # async fn example(cluster: typedis_core::cluster::Cluster) -> typedis_core::Result<()> {

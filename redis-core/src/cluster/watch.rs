@@ -9,7 +9,7 @@ use super::handle::Cluster;
 use super::redirect::{Redirect, RedirectKind};
 use super::shared::Shared;
 use crate::chain::routing::Goal;
-use crate::chain::watch::{Commit, Following, Lend, Lending, Lent, watch_of};
+use crate::chain::watch::{By, Commit, Following, Lend, Lending, Lent, watch_of};
 use crate::chain::{Watch, Watched};
 use crate::client::Prefixed;
 use crate::command::prefix::Prefix;
@@ -127,16 +127,16 @@ impl Lend for SlotLeases<'_> {
                 });
                 match node.lease().await {
                     Ok(lease) => return Ok(Lent { lease, asking }),
-                    Err(error) if !self.follow(&error).await => return Err(error),
+                    Err(error) if !self.follow(&error, By::Server).await => return Err(error),
                     Err(_) => {}
                 }
             }
         })
     }
 
-    fn follow<'l>(&'l mut self, error: &'l Error) -> Following<'l> {
-        Box::pin(async {
-            match self.judge(error) {
+    fn follow<'l>(&'l mut self, error: &'l Error, by: By) -> Following<'l> {
+        Box::pin(async move {
+            match self.judge(error, by) {
                 Verdict::Final => false,
                 Verdict::Now => true,
                 Verdict::Later => {
@@ -162,10 +162,10 @@ enum Verdict {
 }
 
 impl SlotLeases<'_> {
-    fn judge(&mut self, error: &Error) -> Verdict {
+    fn judge(&mut self, error: &Error, by: By) -> Verdict {
         match error.kind() {
             ErrorKind::Server(refusal) | ErrorKind::TransactionAborted(refusal) => {
-                self.judge_refusal(refusal)
+                self.judge_refusal(refusal, by)
             }
             ErrorKind::ConnectionLost(_) | ErrorKind::Connect(_) => {
                 self.shared.want_refresh();
@@ -181,11 +181,11 @@ impl SlotLeases<'_> {
         }
     }
 
-    fn judge_refusal(&mut self, refusal: &ServerError) -> Verdict {
+    fn judge_refusal(&mut self, refusal: &ServerError, by: By) -> Verdict {
         if let Some(redirect) = Redirect::parse(&refusal.to_string()) {
             return self.judge_redirect(&redirect);
         }
-        if !passes(refusal, false) {
+        if !passes(refusal, by == By::Code) {
             return Verdict::Final;
         }
         if refusal.code() != "TRYAGAIN" {

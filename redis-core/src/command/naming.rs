@@ -8,6 +8,7 @@ use crate::wire::Step;
 pub struct Naming {
     pub(crate) unnamed: bool,
     pub(crate) keyless: bool,
+    pub(crate) slot: bool,
     pub(crate) pattern: Option<PatternPlace>,
     pub(crate) templates: &'static [&'static str],
     pub(crate) channels: Channels,
@@ -41,6 +42,7 @@ impl Naming {
     pub const NONE: Self = Self {
         unnamed: false,
         keyless: false,
+        slot: false,
         pattern: None,
         templates: &[],
         channels: Channels::None,
@@ -58,6 +60,13 @@ impl Naming {
     #[must_use]
     pub const fn keyless(mut self) -> Self {
         self.keyless = true;
+        self
+    }
+
+    /// The word right behind the name of the command is the number of a slot, whose node it concerns.
+    #[must_use]
+    pub const fn slot(mut self) -> Self {
+        self.slot = true;
         self
     }
 

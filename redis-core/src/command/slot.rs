@@ -106,6 +106,23 @@ impl Slots {
     }
 }
 
+/// The slot that a word leads to which is no key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WordSlot {
+    /// That of the channel that a message is published to. Any node can publish.
+    OfChannel(u16),
+    /// The word is its number: only its node can answer.
+    Named(u16),
+}
+
+impl WordSlot {
+    pub(crate) fn slot(self) -> u16 {
+        match self {
+            Self::OfChannel(slot) | Self::Named(slot) => slot,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -111,6 +111,8 @@ pub(crate) struct Counts {
     pub(crate) timeouts: u64,
     pub(crate) reconnects: u64,
     pub(crate) failed_connects: u64,
+    /// Sockets that have taken the place of the first.
+    pub(crate) sockets: u64,
 }
 
 /// The state of a command that has the socket to itself. This is AUTH: if Redis 8.2 refuses it, and it came in one

@@ -281,6 +281,11 @@ impl Link {
         (queue.len(), queue.is_connected())
     }
 
+    /// The numbers of the present socket, or the last one, and of the first socket that can carry what is queued now.
+    pub(crate) fn sockets(&self) -> (u64, u64) {
+        self.queue.lock().sockets()
+    }
+
     /// How old a socket may become before it is replaced.
     pub(crate) fn max_age(&self) -> Option<Duration> {
         younger(self.config.max_age.filter(|_| self.config.reconnect))

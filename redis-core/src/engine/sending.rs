@@ -16,7 +16,6 @@ use super::inflight::{
 use super::link::Link;
 use crate::error::{Error, Obstacle, Phase};
 use crate::reply::Frame;
-use crate::runtime::from_now;
 use crate::runtime::planted::Planted;
 use crate::wire::Chunk;
 
@@ -51,6 +50,8 @@ struct Slow {
     /// What is sent again in place of the payload, after the server refused it for a reason that goes away.
     again: Option<Box<Again>>,
     refusals: u32,
+    /// When the last pause was over.
+    resumed: Option<Instant>,
     /// The last refusal.
     refused: Option<Arc<Obstacle>>,
     /// The outcome of a payload that was not sent.
@@ -185,9 +186,15 @@ impl<L: Deref<Target = Link>> Sending<L> {
         let backoff = self.link.config.backoff;
         let slow = self.slow();
         (slow.deadline, slow.again) = (deadline, Some(again));
-        let pause = backoff.pause(slow.refusals);
+        let took = slow.resumed.map_or(Duration::ZERO, |at| at.elapsed());
+        let pause = backoff.pause_until(deadline, slow.refusals, took);
+        let Some(pause) = pause else {
+            return false;
+        };
         slow.refusals += 1;
-        self.pause(pause)
+        slow.timer = Some(Box::pin(sleep(pause)));
+        self.state = State::Pausing;
+        true
     }
 
     /// Has it go over another link: `again`, or the payload itself.
@@ -221,19 +228,6 @@ impl<L: Deref<Target = Link>> Sending<L> {
         }
     }
 
-    /// Puts the sending off, unless the deadline comes first.
-    fn pause(&mut self, pause: Duration) -> bool {
-        let slow = self.slow();
-        let in_time = slow
-            .deadline
-            .is_none_or(|deadline| from_now(pause) < deadline);
-        if in_time {
-            slow.timer = Some(Box::pin(sleep(pause)));
-            self.state = State::Pausing;
-        }
-        in_time
-    }
-
     /// Ends it with an outcome, without sending it.
     #[cold]
     fn end(&mut self, outcome: Delivery) {
@@ -250,7 +244,8 @@ impl<L: Deref<Target = Link>> Sending<L> {
                 if let Some(pause) = &mut self.slow().timer {
                     ready!(pause.as_mut().poll(cx));
                 }
-                self.slow().timer = None;
+                let slow = self.slow();
+                (slow.timer, slow.resumed) = (None, Some(Instant::now()));
                 self.state = State::Fresh;
             }
             State::Over => {

@@ -186,8 +186,9 @@ impl<T: FromRedis> ScanPage for (u64, Vec<T>) {
 /// node that has its slot. What no node owns is not found. If the nodes do not agree within the command timeout, the stream
 /// ends with an error, and its cursor goes on later.
 ///
-/// HSCAN, SSCAN and ZSCAN begin again if another node, or the same one after a restart or a lost connection, has to go on: no
-/// server can read the cursor of another. Their cursors are of use as long as the key stays where it is.
+/// HSCAN, SSCAN and ZSCAN begin again if another node, or the same one after a restart, has to go on: no process can read the
+/// cursor of another. Whether it is the same process is asked by INFO; where that is not allowed, they begin again after each lost
+/// connection. Their cursors are of use as long as the key stays where it is.
 #[must_use = "a stream does nothing until it is polled"]
 pub struct ScanStream<'h, T> {
     pages: Pages<'h>,

@@ -158,6 +158,45 @@ async fn a_pop_that_was_lost_may_have_happened_and_is_not_repeated_but_a_read_is
     assert_eq!(fake.count(0, "XREAD"), 2);
 }
 
+/// Sent again, it would not see what came while it was on its way. The map is right after that.
+#[tokio::test]
+async fn a_wait_for_what_comes_from_now_on_ends_where_something_may_be_missed() {
+    for end in [
+        "",
+        "UNBLOCKED force unblock from blocking operation",
+        "MOVED",
+    ] {
+        let fake = FakeCluster::start(3, move |asked| {
+            match (asked.command.name().as_str(), asked.node, end) {
+                ("XREAD", 2, "") => Answer::Close,
+                ("XREAD", 2, "MOVED") => {
+                    // It has waited there for a while.
+                    std::thread::sleep(Duration::from_millis(200));
+                    Answer::moved(12_182, asked.addr(0))
+                }
+                ("XREAD", 2, refusal) => Answer::error(refusal),
+                ("XREAD", ..) => Answer::Reply(b"+read\r\n".to_vec()),
+                _ => Answer::Usual,
+            }
+        })
+        .await
+        .unwrap();
+        let cluster = connect(&fake).await;
+        let read = raw("XREAD").arg("BLOCK").arg(5).arg("STREAMS").key(KEY);
+        let read = read.arg("$").readonly().blocks_for(5).reply::<String>();
+        let error = soon("XREAD", cluster.run(read)).await.unwrap_err();
+        match end {
+            "" => assert_eq!(error.phase(), Phase::MaybeApplied, "{error}"),
+            _ => {
+                assert!(matches!(error.kind(), ErrorKind::Cluster(_)), "{error}");
+                assert!(error.to_string().contains(end), "{error}");
+            }
+        }
+        assert_eq!(error.command(), Some("XREAD"));
+        assert_eq!((fake.count(2, "XREAD"), fake.count(0, "XREAD")), (1, 0));
+    }
+}
+
 /// Seed 53 of the simulation: the wait for a socket, which takes 30 seconds here, takes of the time of the command.
 #[tokio::test]
 async fn the_deadline_of_a_blocking_command_holds_for_the_wait_for_its_socket_too() {
@@ -311,15 +350,19 @@ async fn a_wait_for_replicas_without_a_limit_ends_when_its_node_becomes_a_replic
 async fn waits_without_a_limit_on_a_node_that_hangs_end_when_a_replica_takes_over() {
     let servers = start(ServerKind::Valkey9, 1).await;
     let cluster = open(&servers).await;
-    let (popping, reading) = (cluster.clone(), cluster.clone());
+    let popping = cluster.clone();
     let pop = tokio::spawn(async move { popping.run(blpop("{t}jobs", 0)).await });
     until_blocked(&servers, "{t}").await;
-    let read = tokio::spawn(async move {
-        let read = raw("XREAD").arg("BLOCK").arg(0).arg("STREAMS");
-        let read = read.key("{t}log").arg("$").readonly().blocks_for(0);
-        reading.run(read.reply::<Value>()).await
-    });
-    until_so_many_are_blocked(&servers, "{t}", 2).await;
+    let read_after = |id: &'static str| {
+        let reading = cluster.clone();
+        tokio::spawn(async move {
+            let read = raw("XREAD").arg("BLOCK").arg(0).arg("STREAMS");
+            let read = read.key("{t}log").arg(id).readonly().blocks_for(0);
+            reading.run(read.reply::<Value>()).await
+        })
+    };
+    let (read, read_from_now_on) = (read_after("0"), read_after("$"));
+    until_so_many_are_blocked(&servers, "{t}", 3).await;
     let owner = change(&servers, |servers| {
         let owner = servers.owner_of(slot("t")).unwrap();
         let heir = servers.replicas_of(&owner).unwrap().pop().unwrap();
@@ -332,7 +375,10 @@ async fn waits_without_a_limit_on_a_node_that_hangs_end_when_a_replica_takes_ove
     let error = soon("BLPOP", pop).await.unwrap().unwrap_err();
     assert!(error.is_connection(), "{error}");
     assert_eq!(error.phase(), Phase::MaybeApplied, "{error}");
-    // A read goes on at the new primary.
+    // What has come meanwhile would be missed.
+    let error = soon("XREAD", read_from_now_on).await.unwrap().unwrap_err();
+    assert_eq!(error.phase(), Phase::MaybeApplied, "{error}");
+    // Another read goes on at the new primary.
     let entry = || raw("XADD").key("{t}log").arg("*").arg("a").arg("b");
     let write = async {
         loop {

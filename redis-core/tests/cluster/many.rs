@@ -241,6 +241,42 @@ async fn the_part_of_a_primary_that_fails_goes_to_its_successor() {
     }
 }
 
+/// The part of one of them stays where it was.
+#[tokio::test]
+async fn the_successor_of_two_primaries_is_asked_once() {
+    let recovered = Arc::new(AtomicBool::new(false));
+    let has_recovered = recovered.clone();
+    let fake = FakeCluster::start(4, move |asked| {
+        match (asked.command.name().as_str(), asked.node) {
+            ("DBSIZE", 0 | 1) if !has_recovered.load(Ordering::Relaxed) => Answer::error("LOADING"),
+            ("DBSIZE", 3) => Answer::Reply(b":10\r\n".to_vec()),
+            ("DBSIZE", _) => Answer::Reply(b":1\r\n".to_vec()),
+            _ => Answer::Usual,
+        }
+    })
+    .await
+    .unwrap();
+    fake.assign(0..=5_460, 0);
+    fake.assign(5_461..=10_922, 1);
+    fake.assign(10_923..=16_383, 2);
+    let cluster = connect(&fake).await;
+    let size: Request<&Cluster, i64> = Request::new(&cluster, &DBSIZE, |_| {});
+    let failover = async {
+        while fake.count(0, "DBSIZE") == 0 || fake.count(1, "DBSIZE") == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        fake.assign(0..=10_922, 3);
+        while fake.count(3, "DBSIZE") == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        recovered.store(true, Ordering::Relaxed);
+    };
+    let calls = async { tokio::join!(size.into_future(), failover) };
+    let (size, ()) = soon("DBSIZE", calls).await;
+    assert_eq!(size.unwrap(), 12);
+    assert_eq!(fake.count(3, "DBSIZE"), 1);
+}
+
 #[tokio::test]
 async fn a_node_that_got_the_slots_of_another_is_not_asked_twice() {
     let moved = Arc::new(AtomicBool::new(false));

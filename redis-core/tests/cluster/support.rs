@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use typedis_core::cluster::Cluster;
-use typedis_core::{Backoff, Config, Protocol, Raw, raw};
+use typedis_core::{Backoff, Config, Error, Obstacle, Phase, Protocol, Raw, raw};
 use typedis_testkit::fake::{Answer, Asked, FakeCluster};
 use typedis_testkit::{Cluster as Servers, KeySpace, ServerKind, shared_cluster};
 
@@ -31,11 +31,7 @@ pub(crate) async fn connect(fake: &FakeCluster) -> Cluster {
     Cluster::open(config(&url)).await.unwrap()
 }
 
-/// What has this deadline is tried twice by a client of [`connect_with_long_pauses`]: the first pause is over two
-/// seconds before it, and the second is not over in time.
-pub(crate) const TWO_ATTEMPTS: Duration = Duration::from_secs(6);
-
-/// A client of a scripted cluster, of which no attempt is on its way when [`TWO_ATTEMPTS`] have passed.
+/// A client of a scripted cluster whose pauses would be longer than what it is asked has time.
 pub(crate) async fn connect_with_long_pauses(fake: &FakeCluster) -> Cluster {
     let backoff = Backoff {
         first: Duration::from_secs(4),
@@ -43,6 +39,21 @@ pub(crate) async fn connect_with_long_pauses(fake: &FakeCluster) -> Cluster {
     };
     let config = config(&fake.node(0).url()).backoff(backoff);
     Cluster::open(config).await.unwrap()
+}
+
+/// Checks that something ended because it was refused until its deadline. On a slow machine, the last attempt may not have been
+/// answered.
+#[track_caller]
+pub(crate) fn was_refused_to_the_end(error: &Error, code: &str) {
+    let refusal = match error.obstacle() {
+        Some(Obstacle::Refused(refusal)) => refusal,
+        _ => error.server().unwrap(),
+    };
+    assert_eq!(refusal.code(), code, "{error}");
+    assert!(
+        error.is_timeout() || error.phase() == Phase::Refused,
+        "{error}"
+    );
 }
 
 /// Has work done that blocks, as that of the test kit does.

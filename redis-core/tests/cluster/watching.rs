@@ -159,6 +159,55 @@ async fn a_node_that_is_lost_before_exec_is_no_error() {
     assert_eq!(count_up(&connect(&fake).await, KEY).await.unwrap(), 5);
 }
 
+/// A script in the transaction may choose any code for its error.
+#[tokio::test]
+async fn an_error_in_the_reply_of_exec_is_the_outcome_whatever_its_code() {
+    for code in ["BUSY the lock is held", "READONLY mode", "MOVED 12182 @1"] {
+        let fake = FakeCluster::start(2, move |asked| match asked.command.name().as_str() {
+            "GET" => Answer::Reply(b"$1\r\n4\r\n".to_vec()),
+            "SET" | "INCRBY" => Answer::Reply(b"+QUEUED\r\n".to_vec()),
+            "EXEC" => {
+                let code = code.replace("@1", &asked.addr(1).to_string());
+                Answer::Reply(format!("*2\r\n+OK\r\n-{code}\r\n").into_bytes())
+            }
+            _ => Answer::Usual,
+        })
+        .await
+        .unwrap();
+        fake.assign(0..=16_383, 0);
+        let cluster = connect(&fake).await;
+        let error = soon(code, count_up(&cluster, KEY)).await.unwrap_err();
+        let refusal = error.server().unwrap();
+        assert!(code.starts_with(refusal.code()), "{error}");
+        assert_eq!(error.index(), Some(1), "{error}");
+        let executed = (fake.count(0, "EXEC"), fake.count(1, "EXEC"));
+        assert_eq!(executed, (1, 0), "{code}");
+    }
+}
+
+/// It may have changed something each time.
+#[tokio::test]
+async fn a_script_that_the_closure_calls_is_not_repeated_for_a_code_that_it_chose() {
+    let fake = FakeCluster::start(1, |asked| match asked.command.name().as_str() {
+        "EVAL" | "EVALSHA" => Answer::error("BUSY the lock is held"),
+        _ => Answer::Usual,
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    let script = Script::new("return redis.error_reply('BUSY the lock is held')");
+    let watch = cluster.watch([KEY], |tx: Watched| {
+        let call = script.call::<i64>([KEY], ());
+        async move {
+            tx.run(call).await?;
+            Ok(tx.transaction().run(set(KEY, "1")))
+        }
+    });
+    let error = soon("a transaction", watch).await.unwrap_err();
+    assert_eq!(error.server().unwrap().code(), "BUSY", "{error}");
+    assert_eq!(fake.count(0, "WATCH"), 1);
+}
+
 /// The second delay comes when the deadline of the first is over; a server that answered lies between them.
 #[tokio::test]
 async fn each_delay_of_an_attempt_has_its_own_deadline() {

@@ -240,6 +240,9 @@ fn in_a_cluster(command: &Command) -> Option<String> {
     }
     let (request, response) = facts.policies.unwrap_or_default();
     let place = match keys(command) {
+        Keys::None if facts.naming.as_ref().is_some_and(|names| names.slot_first) => {
+            "goes to the primary that has the slot"
+        }
         Keys::None => {
             return Some(format!(
                 "In a cluster: {}.",

@@ -9,6 +9,7 @@ use crate::model::{Channels, Naming, PatternPlace, Step};
 pub(super) fn expression(naming: &Naming) -> TokenStream {
     let unnamed = naming.unnamed.then(|| quote!(.unnamed()));
     let keyless = naming.keyless.then(|| quote!(.keyless()));
+    let slot = naming.slot_first.then(|| quote!(.slot()));
     let pattern = naming.pattern.as_ref().map(|place| match place {
         PatternPlace::First => quote!(.pattern(rt::PatternPlace::First)),
         PatternPlace::After(option) => quote!(.pattern(rt::PatternPlace::After(#option))),
@@ -29,7 +30,7 @@ pub(super) fn expression(naming: &Naming) -> TokenStream {
         });
         quote!(.in_reply(&[#(#paths),*]))
     });
-    quote!(rt::Naming::NONE #unnamed #keyless #pattern #templates #channels #in_reply)
+    quote!(rt::Naming::NONE #unnamed #keyless #slot #pattern #templates #channels #in_reply)
 }
 
 fn step(step: &Step) -> TokenStream {

@@ -11,6 +11,8 @@ pub(crate) struct Naming {
     pub(crate) unnamed: bool,
     /// Whether what counts as its key is none.
     pub(crate) keyless: bool,
+    /// Whether its first argument is a slot, whose node it concerns.
+    pub(crate) slot_first: bool,
     pub(crate) pattern: Option<PatternPlace>,
     /// The options whose arguments are names with `*` for an element.
     pub(crate) templates: Vec<String>,
@@ -58,6 +60,7 @@ impl Context<'_> {
         let naming = Naming {
             unnamed: spec.unnamed_keys,
             keyless: spec.route_only,
+            slot_first: spec.slot_first,
             pattern: pattern.and_then(|place| self.pattern_place(place, body, options)),
             templates: self.template_options(options),
             channels: spec.channels.as_ref().and_then(|word| self.channels(word)),

@@ -53,6 +53,7 @@ pub(crate) struct CommandSpec {
 pub(crate) struct NamingSpec {
     pub(crate) unnamed_keys: bool,
     pub(crate) route_only: bool,
+    pub(crate) slot_first: bool,
     pub(crate) key_pattern: Option<Text>,
     pub(crate) key_templates: Vec<Text>,
     pub(crate) channels: Option<Text>,
@@ -76,7 +77,7 @@ pub(crate) struct Availability {
     pub(crate) valkey: Option<Text>,
 }
 
-const KEYS: [&str; 30] = [
+const KEYS: [&str; 31] = [
     "doc",
     "syntax",
     "reply",
@@ -97,6 +98,7 @@ const KEYS: [&str; 30] = [
     "cacheable",
     "unnamed_keys",
     "route_only",
+    "slot_first",
     "key_pattern",
     "key_templates",
     "channels",
@@ -173,6 +175,7 @@ fn naming(table: &Table<'_>) -> NamingSpec {
     NamingSpec {
         unnamed_keys: table.flag("unnamed_keys").unwrap_or_default(),
         route_only: table.flag("route_only").unwrap_or_default(),
+        slot_first: table.flag("slot_first").unwrap_or_default(),
         key_pattern: table.text("key_pattern"),
         key_templates: table.list("key_templates"),
         channels: table.text("channels"),

@@ -43,9 +43,11 @@ pub(super) fn start_watch(shared: &Arc<Shared>) {
     runtime::spawn(watch::run(Arc::downgrade(shared)));
 }
 
-/// Whether a command may be sent to a replica.
+/// Whether a command may be sent to a replica. The sockets of replicas are shared like others.
 pub(super) fn may_read(args: &mut Args) -> bool {
-    args.info().readonly && matches!(args.slots(), Slots::One(_)) && !args.takes_a_lease()
+    args.info().readonly
+        && matches!(args.slots(), Slots::One(_))
+        && (args.is_plain() || args.conduct().unfit_for_shared().is_none())
 }
 
 /// Sends a command that only reads to the nodes of a view, one after another until one answers.

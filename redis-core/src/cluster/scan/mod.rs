@@ -5,7 +5,7 @@
 //! - `walk/`: a scan over all primaries, page by page; `page`: a reply; `snapshot`: what a node says of its slots;
 //!   `half`: a slot whose source was gone through
 //! - `position`: how far it has come, and its text; `slot_set`, `pattern`: slots that are done, and that are asked for
-//! - `keyed`: a scan of one key, whose node may change
+//! - `keyed`: a scan of one key, whose node may change; `process`: who answers for it
 //! - this file: both as streams
 
 use std::future::Future;
@@ -23,6 +23,7 @@ mod keyed;
 mod page;
 mod pattern;
 mod position;
+mod process;
 mod slot_set;
 mod snapshot;
 mod walk;

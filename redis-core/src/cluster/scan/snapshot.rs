@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::reply::Frame;
 
 static CLUSTER_NODES: CommandInfo = command_info!("CLUSTER NODES").readonly();
-static INFO_SERVER: CommandInfo = command_info!("INFO SERVER").readonly();
+pub(super) static INFO_SERVER: CommandInfo = command_info!("INFO SERVER").readonly();
 
 /// The slots of a node, as it knows them itself, and which process it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Snapshot {
             Some(error) => return Err(Error::refused(error)),
             None => Self::read(&text(&nodes)?).ok_or_else(|| strange("CLUSTER NODES"))?,
         };
-        snapshot.run = line(&info, "run_id:").unwrap_or_default().to_owned();
+        snapshot.run = run_of(&info).unwrap_or_default();
         snapshot.ordered = !snapshot.id.is_empty() && is_ordered(&info);
         Ok(snapshot)
     }
@@ -172,7 +172,7 @@ fn names(line: &str) -> Option<(String, Names)> {
     Some((id, names))
 }
 
-fn text(frame: &Frame) -> Result<String> {
+pub(super) fn text(frame: &Frame) -> Result<String> {
     frame.clone().decode()
 }
 
@@ -188,6 +188,11 @@ fn line<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     lines
         .find_map(|line| line.strip_prefix(name))
         .map(str::trim)
+}
+
+/// The id of the process that said this of itself in INFO.
+pub(super) fn run_of(info: &str) -> Option<String> {
+    line(info, "run_id:").map(str::to_owned)
 }
 
 /// Whether SCAN goes from slot to slot. That was seen on Redis 8.2 and 8.10, Valkey 8.1 and 9.1, and not on Redis 6.2 and

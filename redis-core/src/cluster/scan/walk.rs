@@ -155,12 +155,10 @@ impl Walker {
         let now = Instant::now();
         let since = *self.stuck.get_or_insert(now);
         let patience = self.shared.config.command_timeout.unwrap_or(PATIENCE);
-        let pause = self.shared.config.backoff.pause(self.rounds);
+        let (backoff, end) = (self.shared.config.backoff, after(since, patience));
+        let pause = backoff.pause_until(Some(end), self.rounds, Duration::ZERO);
         self.rounds += 1;
-        if after(now, pause) > after(since, patience) {
-            return Err(self.is_stuck());
-        }
-        sleep(pause).await;
+        sleep(pause.ok_or_else(|| self.is_stuck())?).await;
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use super::{Args, Keys};
 use crate::command::info::RequestPolicy;
 use crate::command::naming::Channels;
-use crate::command::slot::{Slots, crossing, slot_of};
+use crate::command::slot::{SLOTS, Slots, WordSlot, crossing, slot_of};
 use crate::error::Error;
 use crate::wire::encode;
 
@@ -76,15 +76,22 @@ impl Args {
         }
     }
 
-    /// The slot of the channel that a message is published to. It is no key: any node can publish.
+    /// The slot that the first word behind the name of a command without keys leads to.
     #[cold]
-    pub(crate) fn channel_slot(&self) -> Option<u16> {
+    pub(crate) fn first_word_slot(&self) -> Option<WordSlot> {
         let (naming, words) = self.naming();
-        if !matches!(naming?.channels, Channels::First) {
+        let naming = naming?;
+        let is_channel = matches!(naming.channels, Channels::First);
+        if !is_channel && !naming.slot {
             return None;
         }
         let all = self.joined();
-        encode::words(&all).nth(words).map(slot_of)
+        let word = encode::words(&all).nth(words)?;
+        if is_channel {
+            return Some(WordSlot::OfChannel(slot_of(word)));
+        }
+        let slot = std::str::from_utf8(word).ok()?.parse().ok()?;
+        (slot < SLOTS).then_some(WordSlot::Named(slot))
     }
 
     /// The first word that has a slot, as it is shown to people.
@@ -188,6 +195,22 @@ mod tests {
         let mut args = Args::new(&SORT, Keys::Slots);
         args.word("a");
         assert_eq!(args.slots(), Slots::None);
+    }
+
+    #[test]
+    fn the_first_word_may_be_the_number_of_a_slot() {
+        static COUNT: CommandInfo =
+            command_info!("COUNT").naming(const { &crate::command::Naming::NONE.slot() });
+        let slot_of_word = |info, word| {
+            let mut args = Args::new(info, Keys::Slots);
+            args.word(word);
+            args.first_word_slot()
+        };
+        assert_eq!(slot_of_word(&COUNT, "7"), Some(WordSlot::Named(7)));
+        for word in ["16384", "70000", "-1", "a", ""] {
+            assert_eq!(slot_of_word(&COUNT, word), None, "{word}");
+        }
+        assert_eq!(slot_of_word(&SORT, "7"), None);
     }
 
     #[test]

@@ -36,10 +36,17 @@ impl Args {
         rare.block.zip(rare.timeout)
     }
 
-    /// Whether it waits for what comes from now on, as XREAD does after `$`: entries between two pieces would be
-    /// missed.
-    fn begins_now(&self) -> bool {
-        encode::words(&self.joined()).any(|word| word == b"$")
+    /// Whether it waits for what comes from now on, as XREAD does after `$`: sent twice, it would miss what comes between
+    /// both. Behind STREAMS come the streams, and then as many ids.
+    pub(crate) fn begins_now(&self) -> bool {
+        let joined = self.joined();
+        let words = encode::words(&joined);
+        let places: Vec<&[u8]> = words
+            .skip_while(|word| !word.eq_ignore_ascii_case(b"STREAMS"))
+            .skip(1)
+            .collect();
+        let mut ids = places.iter().skip(places.len() / 2);
+        ids.any(|id| *id == b"$")
     }
 
     /// Whether it is sent in pieces.
@@ -144,6 +151,31 @@ fn flat(
 mod tests {
     use super::*;
     use crate::command::{Keys, Timeout, command_info};
+
+    #[test]
+    fn who_waits_for_what_comes_from_now_on_has_that_as_an_id() {
+        static XREAD: crate::command::CommandInfo = command_info!("XREAD").readonly();
+        let begins_now = |text: &str| {
+            let mut args = Args::new(&XREAD, Keys::Ignored);
+            text.split(' ').for_each(|word| args.word(word));
+            args.begins_now()
+        };
+        for text in [
+            "STREAMS a $",
+            "BLOCK 0 streams a b 0-0 $",
+            "STREAMS a b $ 0",
+        ] {
+            assert!(begins_now(text), "{text}");
+        }
+        for text in [
+            "STREAMS a 0",
+            "BLOCK 0 STREAMS $ 0",
+            "STREAMS $ $a 0 0",
+            "$ 0",
+        ] {
+            assert!(!begins_now(text), "{text}");
+        }
+    }
 
     /// It may have waited for room in the budget before its first piece was sent.
     #[tokio::test(start_paused = true)]

@@ -110,6 +110,12 @@ impl Queue {
         self.connected
     }
 
+    /// The numbers of the present socket, or the last one, and of the first socket that can carry what is queued now.
+    pub(crate) fn sockets(&self) -> (u64, u64) {
+        let present = self.counts.sockets;
+        (present, present + u64::from(!self.connected))
+    }
+
     /// Notes that there is no socket, and that none is needed before there is something to send.
     pub(crate) fn sleep(&mut self) {
         self.connected = false;

@@ -186,6 +186,7 @@ impl Queue {
     pub(crate) fn admitted(&mut self) {
         self.forget_unwanted();
         self.connected = true;
+        self.counts.sockets += 1;
         self.demoted = false;
         self.refused = None;
         self.unreached = None;

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use typedis_testkit::fake::Fake;
 
 use super::*;
-use crate::config::{Budget, Config, Protocol};
+use crate::config::{Backoff, Budget, Config, Protocol};
 use crate::engine::inflight::Hold;
 use crate::handle::Connection;
 use crate::wire::encode::Output;
@@ -118,9 +118,27 @@ async fn one_that_is_over_can_be_sent_again_with_its_deadline() {
     let soon = Instant::now() + Duration::from_secs(5);
     assert!(sending.send_later(Box::new(ping("two")), Some(soon)));
     assert_eq!(answer(&mut sending, &mut payload).await, b"+two\r\n");
-    // A pause that would end after the deadline is not begun.
+    // When the deadline has come, no pause is begun.
     let now = Instant::now();
     assert!(!sending.send_later(Box::new(ping("three")), Some(now)));
+}
+
+#[tokio::test]
+async fn a_pause_that_would_be_too_long_ends_before_the_deadline() {
+    let fake = echo().await;
+    let minute = Duration::from_secs(60);
+    let backoff = Backoff {
+        first: minute,
+        longest: minute,
+    };
+    let connection = Connection::open(config(&fake).backoff(backoff))
+        .await
+        .unwrap();
+    let mut payload = ping("one");
+    let mut sending = Sending::new(connection.link());
+    let soon = Instant::now() + Duration::from_secs(3);
+    assert!(sending.send_later(Box::new(ping("two")), Some(soon)));
+    assert_eq!(answer(&mut sending, &mut payload).await, b"+two\r\n");
 }
 
 /// A payload whose time is the configured one.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use typedis_core::cluster::slot;
-use typedis_core::{ErrorKind, Phase, Run, raw};
+use typedis_core::{ErrorKind, Run, raw};
 use typedis_testkit::fake::{Answer, FakeCluster};
 
 use super::{KEY, count, keys, node_of, number};
@@ -91,14 +91,12 @@ async fn a_command_that_never_passes_ends_with_its_refusal_at_the_deadline() {
         .attempt()
         .run(incr(KEY))
         .attempt()
-        .deadline(TWO_ATTEMPTS);
+        .deadline(Duration::from_secs(1));
     let (well, down) = soon("a pipeline", down).await.unwrap();
-    let (well_key, down) = (node_of("k0"), down.unwrap_err());
-    assert_ne!(well_key, 2);
+    assert_ne!(node_of("k0"), 2);
     assert_eq!(well.unwrap(), 1);
-    assert_eq!(down.server().unwrap().code(), "CLUSTERDOWN");
-    assert_eq!(down.phase(), Phase::Refused);
-    assert_eq!(fake.count(2, "INCR"), 2);
+    was_refused_to_the_end(&down.unwrap_err(), "CLUSTERDOWN");
+    assert!(fake.count(2, "INCR") > 1);
 }
 
 #[tokio::test]

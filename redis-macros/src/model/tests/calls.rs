@@ -77,6 +77,8 @@ fn names_beside_the_keys_are_found_where_the_row_says() {
     let keys = command("C value", "key_pattern = 'value'").facts.naming;
     assert_eq!(keys.unwrap().pattern, Some(PatternPlace::First));
     assert_eq!(command("C key", "").facts.naming, None);
+    let slot = command("C value", "slot_first = true").facts.naming;
+    assert!(slot.unwrap().slot_first);
 }
 
 #[test]
