@@ -34,14 +34,16 @@ impl Inner {
         let Some((bytes, key)) = args.cacheable() else {
             return Way::Ordinary;
         };
-        if args.has_several_keys() && !self.takes_all(args) {
+        let takes = if args.has_several_keys() {
+            self.takes_all(args)
+        } else {
+            self.covers(bytes, &key)
+        };
+        if !takes {
             return Way::Ordinary;
         }
         if args.reads_each_key() {
             return Way::Each;
-        }
-        if !self.covers(bytes, &key) {
-            return Way::Ordinary;
         }
         let key = bytes.get(key).unwrap_or_default();
         let place = self.sources.of(key, self.shared.changes.hash(key));

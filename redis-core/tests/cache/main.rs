@@ -10,6 +10,7 @@
 mod cluster;
 mod deadlines;
 mod past;
+mod prefixes;
 mod races;
 mod reads;
 mod servers;

@@ -466,18 +466,3 @@ async fn all_reads_and_broadcasting_keep_nothing_before_tracking_is_on() {
         fake.finish().await.unwrap();
     }
 }
-
-#[tokio::test]
-async fn broadcasting_covers_only_keys_with_the_prefixes() {
-    let fake = answering_gets(&["$1\r\n1\r\n"]).await;
-    let cache = cache_of(&fake, Cache::default().broadcast(["k"])).await;
-    for key in ["k1", "other"] {
-        for _ in 0..2 {
-            get(&cache, key).await.unwrap();
-        }
-    }
-    assert_eq!((cache.stats().hits, cache.stats().replies), (1, 1));
-    let conn = Connection::open(at(fake.addr().port())).await.unwrap();
-    let error = conn.cached(Cache::default().broadcast(["ab", "a"]));
-    assert!(error.unwrap_err().to_string().contains("prefix"));
-}
