@@ -10,7 +10,7 @@ use super::origin::Place;
 use super::shared::Shared;
 use super::shared_read::{self, Outcome, SharedRead};
 use super::source::Source;
-use super::store::{CommandRef, Stamp};
+use super::store::{CommandRef, Entry, Stamp};
 use crate::command::{Args, CommandInfo, Keys};
 use crate::engine::inflight::Failure;
 use crate::reply::KeptReply;
@@ -234,20 +234,21 @@ impl Search<'_> {
         };
         let bytes = &bytes;
         let command = CommandRef { bytes, hash };
-        let current = shared.current(&place.source.standing, place.subject);
-        if let Some(entry) = current.and_then(|current| shared.find(&current, &command)) {
-            shared.counts.hit();
-            self.elements.push(Element::Kept(KeptElement {
-                reply: entry.reply,
-                stamp: entry.stamp,
-                place,
-            }));
-            return;
+        if let Some(entry) = self.find(&place, &command) {
+            return self.take(entry, place);
+        }
+        let id = shared.changes.hash(bytes).0;
+        let on_its_way = reads.find(id);
+        // What it has brought is in memory now.
+        if let Some(read) = &on_its_way
+            && read.end_if_answered()
+            && let Some(entry) = self.find(&place, &command)
+        {
+            return self.take(entry, place);
         }
         shared.counts.missed();
-        let id = shared.changes.hash(bytes).0;
         if self.is_joint
-            && let Some(read) = reads.find(id)
+            && let Some(read) = on_its_way
             && let Some(part) = read.part_for(bytes, &key_at, id)
         {
             shared.counts.joined();
@@ -257,6 +258,22 @@ impl Search<'_> {
         }
         let element = self.miss(place, key, id);
         self.elements.push(element);
+    }
+
+    /// The element for a key, if it is in memory.
+    fn find(&self, place: &Place, command: &CommandRef<'_>) -> Option<Entry> {
+        let shared = &self.cache.shared;
+        let current = shared.current(&place.source.standing, place.subject)?;
+        shared.find(&current, command)
+    }
+
+    fn take(&mut self, entry: Entry, place: Place) {
+        self.cache.shared.counts.hit();
+        self.elements.push(Element::Kept(KeptElement {
+            reply: entry.reply,
+            stamp: entry.stamp,
+            place,
+        }));
     }
 
     /// The number of a read that is joined.

@@ -111,6 +111,12 @@ impl Shared {
         self.max_unheard.is_some_and(is_within)
     }
 
+    /// Whether what was begun at this moment is not older than what is served of what was heard then.
+    pub(super) fn is_recent(&self, began: Moment) -> bool {
+        let age = self.clock.moment().since(began);
+        self.max_unheard.is_some_and(|limit| age <= limit)
+    }
+
     #[inline]
     fn is_current(&self, stamp: &Stamp, current: &Current) -> bool {
         (stamp.epoch, stamp.count) == (current.epoch, current.count)

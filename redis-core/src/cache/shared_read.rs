@@ -3,7 +3,8 @@
 //! # Layout
 //!
 //! - this file: its way from the beginning to the outcome
-//! - `joinable`: the reads that are on their way; `wanted`: what one is to bring; `waiters`: who waits for it
+//! - `joinable`: the reads that are on their way; `joining`: which of them others may join
+//! - `wanted`: what one is to bring; `waiters`: who waits for it
 //! - `ending`: what its replies say, and what of them is kept; `outcome`: how it ended
 
 use std::fmt;
@@ -28,6 +29,7 @@ use crate::wire::encode;
 
 mod ending;
 mod joinable;
+mod joining;
 mod outcome;
 mod waiters;
 mod wanted;
@@ -88,7 +90,7 @@ impl SharedRead {
         args: Box<Args>,
     ) -> Arc<Self> {
         let Place { source, subject } = place;
-        let present = source.present();
+        let present = present(reads, &source);
         let stamp = source.shared.stamp(present.epoch, subject, &args);
         let wanted = Wanted::Whole(Part { id, subject, stamp });
         Self::begin(reads, source, present, wanted, args)
@@ -101,7 +103,7 @@ impl SharedRead {
         keys: Vec<(u64, Subject)>,
         args: Box<Args>,
     ) -> Arc<Self> {
-        let present = source.present();
+        let present = present(reads, &source);
         let part = |(id, subject)| Part {
             id,
             subject,
@@ -152,7 +154,7 @@ impl SharedRead {
             read,
             waiters: Waiters::default(),
         };
-        Arc::new(Self {
+        let read = Arc::new(Self {
             epoch: present.epoch,
             began: clock.moment(),
             ttl_begins: settings.has_ttl().then(|| clock.milliseconds()),
@@ -165,30 +167,11 @@ impl SharedRead {
             info,
             needed,
             state: Lock::new(State::Running(running)),
-        })
-    }
-
-    /// The part that answers this command, whose key is at this place, if it is asked for now; `None` if there is none.
-    pub(super) fn part_for(&self, command: &[u8], key: &Range<usize>, id: u64) -> Option<usize> {
-        let mut parts = self.wanted.parts().iter();
-        let place = parts.position(|part| part.id == id)?;
-        let part = self.wanted.parts().get(place)?;
-        let is_current =
-            self.shared()
-                .is_unchanged(&part.stamp, self.source.standing.epoch(), part.subject);
-        let asks = |args: &Args| match &self.wanted {
-            Wanted::Whole(_) => args.cacheable().is_some_and(|(bytes, _)| bytes == command),
-            Wanted::Each(_) => {
-                let asked = nth_key(args, place);
-                command.starts_with(args.info().header)
-                    && command.get(key.clone()) == asked.as_deref()
-            }
-        };
-        let asks = match &*self.state.lock() {
-            State::Running(running) => asks(&running.read.args),
-            State::Over(..) | State::Changing => false,
-        };
-        (is_current && asks).then_some(place)
+        });
+        if begins {
+            reads.begins(present.epoch, &read);
+        }
+        read
     }
 
     /// Sends it now, before the first poll.
@@ -273,6 +256,7 @@ impl SharedRead {
     /// If it was to turn tracking on, and the outcome of that is not known, another read may try.
     fn give_up(&self) {
         if self.begins {
+            self.reads.has_begun(self.epoch);
             self.source.standing.give_up(self.epoch);
         }
     }
@@ -298,21 +282,23 @@ impl fmt::Debug for SharedRead {
     }
 }
 
+/// What is known of a socket now. If the read that is turning tracking on there is answered and nobody has looked after it,
+/// that is done first.
+fn present(reads: &SharedReads, source: &Source) -> Present {
+    let present = source.present();
+    if present.tracking == Tracking::Beginning
+        && let Some(beginner) = reads.beginner(present.epoch)
+        && beginner.end_if_answered()
+    {
+        return source.present();
+    }
+    present
+}
+
 /// The same command with one key, encoded, and the place of the key.
 pub(super) fn command_of(info: &CommandInfo, key: &[u8]) -> (Vec<u8>, Range<usize>) {
     let mut bytes = info.header.to_vec();
     encode::bulk(&mut bytes, key);
     let end = bytes.len() - 2;
     (bytes, end - key.len()..end)
-}
-
-fn nth_key(args: &Args, place: usize) -> Option<Vec<u8>> {
-    let (mut number, mut found) = (0, None);
-    args.each_key(|key| {
-        if number == place {
-            found = Some(key.to_vec());
-        }
-        number += 1;
-    });
-    found
 }

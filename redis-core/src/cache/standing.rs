@@ -131,7 +131,7 @@ impl Standing {
     /// Whether the server was heard at most this far before `now`.
     #[inline]
     pub(super) fn was_heard(&self, now: Moment, within: u64) -> bool {
-        now.0.saturating_sub(self.heard.load(Ordering::Relaxed)) <= within
+        now.since(Moment(self.heard.load(Ordering::Relaxed))) <= within
     }
 
     /// Notes that the server was alive at this moment.

@@ -16,3 +16,4 @@ mod reads;
 mod servers;
 mod support;
 mod tracking;
+mod unpolled;
