@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
+use bytes::Bytes;
+
 use super::changes::{Changes, Counted, KeyHash, Subject};
 use super::clock::{Clock, Moment};
 use super::counts::Counts;
@@ -224,8 +226,33 @@ impl Shared {
         }
     }
 
-    /// Tells those who listen.
+    /// Tells those who listen. It adds the tasks to wake to `woken`.
     pub(super) fn tell(&self, report: &Invalidation, woken: &mut Vec<Waker>) {
         self.listeners.tell(report, woken);
+    }
+
+    /// The same, and wakes them; no lock may be held.
+    pub(super) fn tell_now(&self, report: &Invalidation) {
+        let mut woken = Vec::new();
+        self.tell(report, &mut woken);
+        woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// What those who listen have to be told of a write of this handle, whose keys are these; `may_be_any` says whether it may
+    /// have changed any other. `None` if the server reports it.
+    pub(super) fn unreported<'k>(
+        &self,
+        keys: impl Iterator<Item = &'k [u8]>,
+        may_be_any: bool,
+    ) -> Option<Invalidation> {
+        if !self.settings.no_loop {
+            return None;
+        }
+        if may_be_any {
+            return Some(Invalidation::All);
+        }
+        let covered = keys.filter(|key| self.settings.covers(key));
+        let keys: Vec<_> = covered.map(Bytes::copy_from_slice).collect();
+        (!keys.is_empty()).then_some(Invalidation::Keys(keys))
     }
 }

@@ -10,7 +10,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use super::changes::Subject;
@@ -195,7 +195,8 @@ impl SharedRead {
         };
         let delivery =
             ready!(waiters.with(cx, self.has_one_caller(), |cx| exchange.poll(read, cx)));
-        let outcome = self.end(read, delivery);
+        let mut woken = Vec::new();
+        let outcome = self.end(read, delivery, &mut woken);
         self.give_up();
         let others = std::mem::take(waiters);
         if let State::Running(running) = std::mem::replace(&mut *state, State::Changing) {
@@ -206,6 +207,7 @@ impl SharedRead {
         if !self.has_one_caller() {
             others.wake();
         }
+        woken.into_iter().for_each(Waker::wake);
         Poll::Ready(outcome)
     }
 

@@ -50,6 +50,11 @@ impl Source {
         link.config.protocol == Protocol::Resp2 || (!link.speaks_resp3() && link.load().1)
     }
 
+    /// Whether its server reports changes.
+    pub(super) fn is_tracked(&self) -> bool {
+        self.present().tracking == Tracking::On
+    }
+
     /// The client that reports are to be sent to, if it is known in this epoch.
     pub(super) fn reporter(&self, epoch: u32) -> Option<u64> {
         self.reporter.client(epoch)

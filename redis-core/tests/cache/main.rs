@@ -9,6 +9,7 @@
 
 mod cluster;
 mod deadlines;
+mod dropped;
 mod past;
 mod prefixes;
 mod races;

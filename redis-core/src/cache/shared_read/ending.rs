@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::task::Waker;
 
 use super::outcome::Outcome;
 use super::wanted::{Part, Wanted};
@@ -12,27 +13,38 @@ use crate::cache::standing::{Present, Tracking};
 use crate::cache::store::{Command, CommandRef, Entry};
 use crate::cache::trace;
 use crate::engine::inflight::Delivery;
+use crate::engine::subscriptions::invalidation::Invalidation;
 use crate::error::ServerError;
 use crate::reply::KeptReply;
 use crate::wire::Chunk;
 
 impl SharedRead {
-    /// Reads what came back, and keeps the reply if it may be kept.
-    pub(super) fn end(&self, read: &TrackedRead, delivery: Delivery) -> Outcome {
+    /// Reads what came back, and keeps the reply if it may be kept. It adds the tasks to wake to `woken`.
+    pub(super) fn end(
+        &self,
+        read: &TrackedRead,
+        delivery: Delivery,
+        woken: &mut Vec<Waker>,
+    ) -> Outcome {
         match delivery {
-            Delivery::Reply(chunk) => self.end_with(read, std::slice::from_ref(&chunk)),
-            delivery => self.end_in_parts(read, delivery),
+            Delivery::Reply(chunk) => self.end_with(read, std::slice::from_ref(&chunk), woken),
+            delivery => self.end_in_parts(read, delivery, woken),
         }
     }
 
     /// The same, for what is not just replies in one piece.
     #[cold]
-    fn end_in_parts(&self, read: &TrackedRead, delivery: Delivery) -> Outcome {
+    fn end_in_parts(
+        &self,
+        read: &TrackedRead,
+        delivery: Delivery,
+        woken: &mut Vec<Waker>,
+    ) -> Outcome {
         let Ok((chunks, failure)) = delivery.into_parts() else {
             return Outcome::Ordinary;
         };
         let Some(failure) = failure else {
-            return self.end_with(read, &chunks);
+            return self.end_with(read, &chunks, woken);
         };
         // In a cluster another node may have the key by now.
         let may_be_elsewhere = self.source.link.config.routed && self.info.idempotent;
@@ -44,7 +56,7 @@ impl SharedRead {
     }
 
     /// All replies have come.
-    fn end_with(&self, read: &TrackedRead, chunks: &[Chunk]) -> Outcome {
+    fn end_with(&self, read: &TrackedRead, chunks: &[Chunk], woken: &mut Vec<Waker>) -> Outcome {
         let Some(answers) = Answers::read(read, chunks) else {
             return Outcome::Ordinary;
         };
@@ -57,7 +69,7 @@ impl SharedRead {
         if error.as_ref().is_some_and(ServerError::is_transient) {
             return Outcome::Ordinary;
         }
-        self.note_tracking(&answers);
+        self.note_tracking(&answers, woken);
         if let Some(error) = error {
             if matches!(error.code(), "MOVED" | "ASK" | "READONLY") {
                 return Outcome::Ordinary;
@@ -113,7 +125,7 @@ impl SharedRead {
     }
 
     /// Notes what the replies say about the reports of the server.
-    fn note_tracking(&self, answers: &Answers<'_>) {
+    fn note_tracking(&self, answers: &Answers<'_>, woken: &mut Vec<Waker>) {
         let epoch = self.epoch;
         match (answers.enabled, answers.opted_in) {
             (Some(true), _) if self.is_redirected || self.source.link.speaks_resp3() => {
@@ -128,6 +140,7 @@ impl SharedRead {
             }
             (None, Some(false)) if self.source.present().epoch == epoch => {
                 self.source.forget(|_| Tracking::Off);
+                self.shared().tell(&Invalidation::All, woken);
             }
             (None, _) => {}
         }
