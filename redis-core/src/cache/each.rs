@@ -100,9 +100,6 @@ impl EachKey {
                 asked.set_deadline(deadline);
             }
             let read = SharedRead::each(&cache.reads, source, keys, asked);
-            if deadline.is_none() {
-                read.announce();
-            }
             if let Some(awaited) = reads.get_mut(place) {
                 awaited.read = Some(read);
             }

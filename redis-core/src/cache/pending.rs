@@ -125,9 +125,8 @@ impl<'a, C: Client> State<'a, C> {
         if place.source.present().tracking == Tracking::Refused {
             return Self::ordinary(client, cache, args);
         }
-        // A caller with a deadline of its own waits for nobody else, and nobody waits for it.
-        let is_joint = args.deadline().is_none();
-        if is_joint
+        // A caller with a deadline of its own waits for nobody else.
+        if args.deadline().is_none()
             && let Some(read) = on_its_way
             && read.part_for(bytes, &key, id).is_some()
         {
@@ -136,9 +135,6 @@ impl<'a, C: Client> State<'a, C> {
             return Self::Shared(read, Instant::now());
         }
         let read = SharedRead::whole(&cache.reads, place, id, args);
-        if is_joint {
-            read.announce();
-        }
         Self::Shared(read, Instant::now())
     }
 }

@@ -63,6 +63,10 @@ pub(super) struct SharedRead {
     begins: bool,
     /// Whether reports come on another socket.
     is_redirected: bool,
+    /// Whether others may join it.
+    is_joint: bool,
+    /// Whether the reports of its server come in their order among the replies.
+    has_order: bool,
     info: &'static CommandInfo,
     needed: u32,
     state: Lock<State>,
@@ -82,7 +86,7 @@ struct Running {
 }
 
 impl SharedRead {
-    /// Begins a read whose whole reply is wanted; it is sent when it is first polled. Its command has this hash.
+    /// Begins a read whose whole reply is wanted; it is sent when it is first polled, or now. Its command has this hash.
     pub(super) fn whole(
         reads: &Arc<SharedReads>,
         place: Place,
@@ -137,6 +141,9 @@ impl SharedRead {
             && source.standing.begin(present.epoch);
         let enables = begins || (is_off && can_report && settings.may_enable_again());
         let opts_in = settings.opts_in() && (is_on || enables);
+        // A caller with a deadline of its own waits for nobody else, and nobody waits for it.
+        let is_joint = args.deadline().is_none();
+        let has_order = settings.reports_in_order() && !is_redirected;
         let (info, needed) = (args.info(), args.needed());
         let ttls = if settings.server_ttl {
             args.key_positions().len()
@@ -164,10 +171,15 @@ impl SharedRead {
             may_keep: is_on || enables,
             begins,
             is_redirected,
+            is_joint,
+            has_order,
             info,
             needed,
             state: Lock::new(State::Running(running)),
         });
+        if read.is_listed() {
+            reads.add(read.wanted.ids(), &read, || read.submit_in_order());
+        }
         if begins {
             reads.begins(present.epoch, &read);
         }
@@ -178,6 +190,13 @@ impl SharedRead {
     pub(super) fn submit(&self) {
         if let State::Running(Running { exchange, read, .. }) = &mut *self.state.lock() {
             exchange.submit(read);
+        }
+    }
+
+    /// Sends it now, if it must not be sent behind one that begins later.
+    fn submit_in_order(&self) {
+        if !self.has_order {
+            self.submit();
         }
     }
 
@@ -243,14 +262,16 @@ impl SharedRead {
         error.of_command(CommandName::from(self.info.name))
     }
 
-    /// Lets others join it.
-    pub(super) fn announce(self: &Arc<Self>) {
-        self.reads.add(self.wanted.ids(), self);
+    /// Whether it is among the reads on their way: others may join it, or have to know that theirs are older.
+    fn is_listed(&self) -> bool {
+        self.is_joint || !self.has_order
     }
 
-    /// Nobody joins it any more.
+    /// It is not on its way any more.
     fn withdraw(&self) {
-        self.reads.remove(self.wanted.ids(), self);
+        if self.is_listed() {
+            self.reads.remove(self.wanted.ids());
+        }
     }
 
     // ---- the end ----

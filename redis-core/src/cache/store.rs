@@ -233,6 +233,11 @@ impl Store {
             .insert_with_lifecycle(command, entry, &mut inserted);
     }
 
+    /// Removes the reply to a command.
+    pub(super) fn remove(&self, command: &CommandRef<'_>) {
+        self.kept.remove(command);
+    }
+
     /// Removes every reply whose first key is this one; returns how many there were.
     pub(super) fn remove_about(&self, key: &[u8], hash: KeyHash) -> u64 {
         let hash = hash.into();

@@ -10,6 +10,7 @@
 mod cluster;
 mod deadlines;
 mod dropped;
+mod order;
 mod past;
 mod prefixes;
 mod races;

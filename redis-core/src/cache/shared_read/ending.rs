@@ -81,11 +81,9 @@ impl SharedRead {
             Wanted::Whole(part) => {
                 let reply = KeptReply::of(answers.reply.as_bytes());
                 let is_outdated = |place: &usize| answers.is_outdated(*place, &reply);
-                if let Some(expires) = kept_until
-                    && !answers.gone.iter().any(is_outdated)
-                    && let Some((bytes, key)) = read.args.cacheable()
-                {
-                    self.keep(part, (bytes, key), &reply, expires);
+                let kept_until = kept_until.filter(|_| !answers.gone.iter().any(is_outdated));
+                if let Some((bytes, key)) = read.args.cacheable() {
+                    self.keep(part, (bytes, key), &reply, kept_until);
                 }
                 Outcome::Reply(reply)
             }
@@ -110,14 +108,13 @@ impl SharedRead {
         if elements.len() != parts.len() {
             return Outcome::Ordinary;
         }
-        if let Some(expires) = kept_until {
+        if kept_until.is_some() || !self.has_order {
             let mut wanted = parts.iter().zip(&*elements).enumerate();
             read.args.each_key(|key| {
-                if let Some((place, (part, element))) = wanted.next()
-                    && !answers.is_outdated(place, element)
-                {
+                if let Some((place, (part, element))) = wanted.next() {
+                    let kept_until = kept_until.filter(|_| !answers.is_outdated(place, element));
                     let (bytes, place) = command_of(self.info, key);
-                    self.keep(part, (&bytes, place), element, expires);
+                    self.keep(part, (&bytes, place), element, kept_until);
                 }
             });
         }
@@ -157,27 +154,46 @@ impl SharedRead {
         is_tracked.then(|| self.expires(answers.ttl))
     }
 
-    fn keep(&self, part: &Part, command: (&[u8], Range<usize>), reply: &KeptReply, expires: u64) {
+    /// Keeps a reply until this millisecond, if it may be kept.
+    fn keep(
+        &self,
+        part: &Part,
+        command: (&[u8], Range<usize>),
+        reply: &KeptReply,
+        kept_until: Option<u64>,
+    ) {
         let (bytes, key) = command;
-        let fits = reply.len() <= self.shared().settings.max_reply_bytes;
-        let is_current =
-            self.shared()
-                .is_unchanged(&part.stamp, self.source.standing.epoch(), part.subject);
         let command = CommandRef {
             bytes,
             hash: part.subject.key,
         };
-        if fits
-            && is_current
-            && let Some(command) = Command::new(command, key)
-        {
-            let entry = Entry {
-                reply: reply.clone(),
-                stamp: part.stamp.clone(),
-                expires,
-            };
-            self.shared().store.insert(command, entry);
+        let entry = kept_until.and_then(|expires| self.entry(part, reply, expires));
+        let kept = entry.and_then(|entry| Some((Command::new(command, key)?, entry)));
+        let store = &self.shared().store;
+        if self.has_order {
+            if let Some((command, entry)) = kept {
+                store.insert(command, entry);
+            }
+            return;
         }
+        // Nothing reports that this reply is older than one that has been given out, or newer than the one that is kept.
+        self.reads.if_newest(part.id, self, || match kept {
+            Some((command, entry)) => store.insert(command, entry),
+            None => store.remove(&command),
+        });
+    }
+
+    /// What is kept of a reply; `None` if it is too long or old by now.
+    fn entry(&self, part: &Part, reply: &KeptReply, expires: u64) -> Option<Entry> {
+        let shared = self.shared();
+        let fits = reply.len() <= shared.settings.max_reply_bytes;
+        let epoch = self.source.standing.epoch();
+        let is_current = shared.is_unchanged(&part.stamp, epoch, part.subject);
+        (fits && is_current).then(|| Entry {
+            reply: reply.clone(),
+            stamp: part.stamp.clone(),
+            expires,
+        })
     }
 
     /// The millisecond from which on the reply is not served. The key was read after the read was begun, so it does not

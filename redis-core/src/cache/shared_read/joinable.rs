@@ -1,6 +1,7 @@
 //! What others can join while it is on its way: [`Joinable`].
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::BuildHasherDefault;
 use std::sync::{Arc, Weak};
 
@@ -9,12 +10,19 @@ use crate::runtime::Lock;
 
 /// The reads on their way, by the hashes of their commands. It keeps none of them alive.
 pub(in crate::cache) struct Joinable<R> {
-    by_hash: ByHash<R>,
+    by_hash: ByHash<OnTheirWay<R>>,
     /// Those that turn tracking on, with the epochs in which they do.
     beginners: Lock<Vec<(u32, Weak<R>)>>,
 }
 
-type ByHash<R> = Lock<HashMap<u64, Weak<R>, BuildHasherDefault<AsIs>>>;
+type ByHash<T> = Lock<HashMap<u64, T, BuildHasherDefault<AsIs>>>;
+
+/// The reads of one command that are on their way.
+struct OnTheirWay<R> {
+    /// The one that began last; it may have ended.
+    newest: Weak<R>,
+    count: usize,
+}
 
 impl<R> Default for Joinable<R> {
     fn default() -> Self {
@@ -26,24 +34,42 @@ impl<R> Default for Joinable<R> {
 }
 
 impl<R> Joinable<R> {
-    /// The read of the command with this hash.
+    /// The newest read of the command with this hash.
     pub(in crate::cache) fn find(&self, id: u64) -> Option<Arc<R>> {
-        self.by_hash.lock().get(&id).and_then(Weak::upgrade)
+        self.by_hash.lock().get(&id)?.newest.upgrade()
     }
 
-    /// Lets others join this read.
-    pub(super) fn add(&self, ids: impl Iterator<Item = u64>, read: &Arc<R>) {
-        let mut reads = self.by_hash.lock();
-        ids.for_each(|id| drop(reads.insert(id, Arc::downgrade(read))));
+    /// Does `keep`, if this is the newest read of the command with this hash; none begins meanwhile.
+    pub(super) fn if_newest(&self, id: u64, read: &R, keep: impl FnOnce()) {
+        let reads = self.by_hash.lock();
+        if reads
+            .get(&id)
+            .is_some_and(|reads| std::ptr::eq(reads.newest.as_ptr(), read))
+        {
+            keep();
+        }
     }
 
-    /// Nobody joins this read any more.
-    pub(super) fn remove(&self, ids: impl Iterator<Item = u64>, read: &R) {
+    /// This read has begun. What `and` does is done before another one begins.
+    pub(super) fn add(&self, ids: impl Iterator<Item = u64>, read: &Arc<R>, and: impl FnOnce()) {
         let mut reads = self.by_hash.lock();
         for id in ids {
-            let known = reads.get(&id);
-            if known.is_some_and(|known| std::ptr::eq(known.as_ptr(), read)) {
-                reads.remove(&id);
+            let newest = Arc::downgrade(read);
+            let count = reads.get(&id).map_or(0, |reads| reads.count) + 1;
+            reads.insert(id, OnTheirWay { newest, count });
+        }
+        and();
+    }
+
+    /// A read that was added has ended.
+    pub(super) fn remove(&self, ids: impl Iterator<Item = u64>) {
+        let mut reads = self.by_hash.lock();
+        for id in ids {
+            if let Entry::Occupied(mut of_id) = reads.entry(id) {
+                of_id.get_mut().count -= 1;
+                if of_id.get().count == 0 {
+                    of_id.remove();
+                }
             }
         }
     }

@@ -33,6 +33,9 @@ impl SharedRead {
         key: &Range<usize>,
         id: u64,
     ) -> Option<usize> {
+        if !self.is_joint {
+            return None;
+        }
         let mut parts = self.wanted.parts().iter();
         let place = parts.position(|part| part.id == id)?;
         let part = self.wanted.parts().get(place)?;
