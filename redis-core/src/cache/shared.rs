@@ -13,7 +13,7 @@ use super::counts::Counts;
 use super::dropped::Listeners;
 use super::settings::Cache;
 use super::standing::{Standing, Tracking};
-use super::store::{CommandRef, Entry, Stamp, Store};
+use super::store::{self, CommandRef, Entry, Stamp, Store};
 use crate::command::Args;
 use crate::engine::subscriptions::invalidation::Invalidation;
 use crate::runtime::Lock;
@@ -47,7 +47,7 @@ impl Shared {
     pub(super) fn new(settings: Cache, have_slots: bool) -> Self {
         Self {
             changes: Changes::new(settings.max_bytes, have_slots),
-            store: Store::new(settings.max_bytes),
+            store: Store::new(settings.max_bytes, settings.max_reply_bytes, store::cores()),
             counts: Counts::default(),
             listeners: Listeners::default(),
             epochs: AtomicU32::new(0),

@@ -174,7 +174,35 @@ impl Weighter<Command, Entry> for Weight {
 pub(super) fn weight(command: usize, reply: usize) -> u64 {
     /// What the store needs for an entry besides the bytes of the command and the reply.
     const ENTRY: usize = 128;
-    (ENTRY + command + reply) as u64
+    ENTRY.saturating_add(command).saturating_add(reply) as u64
+}
+
+/// The options of a map with these bounds, whose entries count this many bytes on average; a guess suffices.
+///
+/// A map has parts, each with a lock and an equal share of the bytes. Four for each core let threads hardly ever wait for each
+/// other. But a reply that would fill most of a part is never kept, so each part has room for several of the longest.
+pub(super) fn options(
+    (max_bytes, max_reply_bytes): (usize, usize),
+    average: usize,
+    cores: usize,
+) -> OptionsBuilder {
+    const LONGEST_IN_A_PART: u64 = 4;
+    let longest = weight(0, max_reply_bytes).saturating_mul(LONGEST_IN_A_PART);
+    let most = max_bytes as u64 / longest;
+    let most = most
+        .checked_ilog2()
+        .map_or(1, |power| 1_usize << power.min(16));
+    let mut options = OptionsBuilder::new();
+    options
+        .estimated_items_capacity((max_bytes / average).max(1))
+        .weight_capacity(max_bytes as u64)
+        .shards(cores.saturating_mul(4).next_power_of_two().min(most));
+    options
+}
+
+/// How many threads can run at once.
+pub(super) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Counts evictions.
@@ -196,28 +224,16 @@ impl Lifecycle<Command, Entry> for Evictions {
 }
 
 impl Store {
-    pub(super) fn new(max_bytes: usize) -> Self {
-        /// What a command and its reply count on average; a guess suffices.
+    /// A store of so many bytes, with replies of at most so many, for a machine with so many cores.
+    pub(super) fn new(max_bytes: usize, max_reply_bytes: usize, cores: usize) -> Self {
         const AVERAGE: usize = 256;
         let evicted = Arc::new(AtomicU64::new(0));
-        let weight_capacity = max_bytes as u64;
-        let mut options = OptionsBuilder::new();
-        options
-            .estimated_items_capacity((max_bytes / AVERAGE).max(1))
-            .weight_capacity(weight_capacity);
         let evictions = Evictions(evicted.clone());
-        let kept = match options.build() {
-            Ok(options) => {
-                Kept::with_options(options, Weight, BuildHasherDefault::default(), evictions)
-            }
+        let hasher = BuildHasherDefault::default();
+        let kept = match options((max_bytes, max_reply_bytes), AVERAGE, cores).build() {
+            Ok(options) => Kept::with_options(options, Weight, hasher, evictions),
             // Both numbers are set.
-            Err(_) => Kept::with(
-                1,
-                weight_capacity,
-                Weight,
-                BuildHasherDefault::default(),
-                evictions,
-            ),
+            Err(_) => Kept::with(1, max_bytes as u64, Weight, hasher, evictions),
         };
         Self { kept, evicted }
     }
@@ -298,7 +314,7 @@ mod tests {
 
     #[test]
     fn all_replies_about_a_key_are_removed_and_no_others() {
-        let kept = Store::new(1 << 20);
+        let kept = Store::new(1 << 20, 1 << 10, 1);
         store(&kept, b"GET a", 4..5, 7, b"$1\r\n1\r\n");
         store(&kept, b"TTL a", 4..5, 7, b":1\r\n");
         // Another key with the same hash.
@@ -309,8 +325,25 @@ mod tests {
     }
 
     #[test]
+    fn long_replies_are_kept_however_many_cores_there_are() {
+        let reply = vec![b'x'; 900 << 10];
+        for cores in [1, 2, 64, 1024] {
+            let kept = Store::new(64 << 20, 1 << 20, cores);
+            for number in 0..20_u64 {
+                let hash = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                store(&kept, &number.to_be_bytes(), 0..8, hash, &reply);
+                assert!(has(&kept, &number.to_be_bytes(), hash), "{cores} cores");
+            }
+        }
+        // There is always one part.
+        let kept = Store::new(1_000, usize::MAX, 64);
+        store(&kept, b"GET a", 4..5, 7, b":1\r\n");
+        assert!(has(&kept, b"GET a", 7));
+    }
+
+    #[test]
     fn what_there_is_no_room_for_is_evicted_and_counted() {
-        let kept = Store::new(100_000);
+        let kept = Store::new(100_000, 1_000, 2);
         for number in 0..10_000_u64 {
             let hash = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
             store(&kept, &number.to_be_bytes(), 0..8, hash, b":1\r\n");
