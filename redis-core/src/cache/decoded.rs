@@ -7,7 +7,7 @@ use std::sync::Arc;
 use quick_cache::Weighter;
 use quick_cache::sync::{Cache as Values, DefaultLifecycle};
 
-use super::changes::Subject;
+use super::changes::{Hashes, Subject};
 use super::handle::Cached;
 use super::inner::Inner;
 use super::origin::Origin;
@@ -127,8 +127,12 @@ impl<C: Origin, T: FromRedis> Decoded<C, T> {
     fn find(&self, args: &Args) -> Option<Arc<T>> {
         let inner = self.cache.inner();
         let (bytes, key) = args.cacheable()?;
-        let hash = inner.shared.hash_of(bytes, &key);
-        let kept = self.values.get(&CommandRef { bytes, hash })?;
+        let Hashes { key: hash, command } = inner.shared.changes.hashes(bytes, &key)?;
+        let command = CommandRef {
+            bytes,
+            hash: command,
+        };
+        let kept = self.values.get(&command)?;
         let serves = inner.sources.with(bytes.get(key)?, hash, |source, slot| {
             let subject = Subject { key: hash, slot };
             let current = inner.shared.current(&source.standing, subject)?;
@@ -146,7 +150,9 @@ impl<C: Origin, T: FromRedis> Decoded<C, T> {
         let Some((bytes, key)) = args.cacheable() else {
             return;
         };
-        let hash = inner.shared.hash_of(bytes, &key);
+        let Some(Hashes { command: hash, .. }) = inner.shared.changes.hashes(bytes, &key) else {
+            return;
+        };
         let command = CommandRef { bytes, hash };
         // The value belongs to what is kept only if that is the same reply.
         if let Some(entry) = inner.shared.store.get(&command)

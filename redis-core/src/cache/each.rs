@@ -230,7 +230,10 @@ impl Search<'_> {
             return;
         };
         let bytes = &bytes;
-        let command = CommandRef { bytes, hash };
+        let command = CommandRef {
+            bytes,
+            hash: hash.into(),
+        };
         if let Some(entry) = self.find(&place, &command) {
             return self.take(entry, place);
         }

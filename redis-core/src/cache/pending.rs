@@ -122,6 +122,7 @@ impl<'a, C: Client> State<'a, C> {
             return Self::kept(reply, args);
         }
         shared.counts.missed();
+        shared.drop_old(bytes, &key, place.source.standing.epoch(), place.subject);
         if place.source.present().tracking == Tracking::Refused {
             return Self::ordinary(client, cache, args);
         }

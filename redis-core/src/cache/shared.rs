@@ -21,8 +21,8 @@ use crate::runtime::Lock;
 /// Replies that are kept, for all clones of a caching handle.
 ///
 /// A kept reply is served as long as its [`Stamp`] is current: the epoch is still that of the socket, and no key was
-/// changed since before the command was sent. Whoever learns of a change counts it first, and then removes what it made
-/// old; the second is only for the memory.
+/// changed since before the command was sent. Whoever learns of a change counts it first, and then removes the replies about
+/// that key alone; this is only for the memory. Others are removed when they are found to be old.
 pub(super) struct Shared {
     pub(super) settings: Cache,
     pub(super) changes: Changes,
@@ -86,6 +86,32 @@ impl Shared {
         }
     }
 
+    /// Removes the reply to a command that was looked for in vain, if it is there and out of date: when the change of a key is
+    /// reported, only the replies about that key alone are removed.
+    pub(super) fn drop_old(
+        &self,
+        command: &[u8],
+        key: &Range<usize>,
+        epoch: u32,
+        subject: Subject,
+    ) {
+        let Some(hashes) = self.changes.hashes(command, key) else {
+            return;
+        };
+        if hashes.command == hashes.key.into() {
+            return;
+        }
+        let command = CommandRef {
+            bytes: command,
+            hash: hashes.command,
+        };
+        let is_old = |entry: &Entry| !self.is_unchanged(&entry.stamp, epoch, subject);
+        let removed = self.store.remove_if(&command, is_old);
+        if removed.is_some_and(|stamp| stamp.epoch == epoch) {
+            self.counts.invalidated(1);
+        }
+    }
+
     /// What a reply about this must have been read at, if it is served now; `None` if nothing is, since the server at the
     /// other end of this socket was not heard of late.
     ///
@@ -138,13 +164,6 @@ impl Shared {
     fn are_current(&self, others: &[Counted]) -> bool {
         let is_current = |counted: &Counted| self.changes.count(counted.key) == counted.count;
         others.iter().all(is_current)
-    }
-
-    /// The hash of the key at this place of an encoded command.
-    #[inline]
-    pub(super) fn hash_of(&self, command: &[u8], key: &Range<usize>) -> KeyHash {
-        self.changes
-            .hash(command.get(key.clone()).unwrap_or_default())
     }
 
     /// The stamp of a reply to a command that is sent after this.

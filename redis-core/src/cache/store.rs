@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use quick_cache::sync::Cache as Kept;
 use quick_cache::{Equivalent, Lifecycle, OptionsBuilder, Weighter};
 
-use super::changes::{Counted, KeyHash};
+use super::changes::{CommandHash, Counted, KeyHash};
 use crate::reply::KeptReply;
 
 /// The replies by their commands. It evicts what was not used for long, and resists scans.
 ///
-/// All commands about one key have the hash of that key, so that they are found by the key as well.
+/// Commands with nothing but a key have the hash of that key, so that they are found by the key as well. Others, of which there
+/// may be any number about one key, have hashes of their own.
 pub(super) struct Store {
     kept: Kept<Command, Entry, Weight, BuildHasherDefault<AsIs>, Evictions>,
     evicted: Arc<AtomicU64>,
@@ -27,13 +28,13 @@ pub(super) struct Command {
     key: (u16, u16),
 }
 
-/// Half of the hash of a key, which is enough to find its replies; an entry has no room for more.
+/// Half of the hash of a command, which is enough to find its reply; an entry has no room for more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct ShortHash(u32);
 
-impl From<KeyHash> for ShortHash {
+impl From<CommandHash> for ShortHash {
     #[inline]
-    fn from(hash: KeyHash) -> Self {
+    fn from(hash: CommandHash) -> Self {
         // These bits are not among those that choose the counter of a key.
         Self(u32::try_from(hash.0 & u64::from(u32::MAX)).unwrap_or_default())
     }
@@ -52,11 +53,10 @@ impl Hash for ShortHash {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CommandRef<'a> {
     pub(super) bytes: &'a [u8],
-    /// The hash of its first key.
-    pub(super) hash: KeyHash,
+    pub(super) hash: CommandHash,
 }
 
-/// Any command about this key.
+/// Any command with this key and nothing else.
 struct About<'a> {
     key: &'a [u8],
     hash: ShortHash,
@@ -127,6 +127,8 @@ impl Hash for CommandRef<'_> {
 impl Equivalent<Command> for CommandRef<'_> {
     #[inline]
     fn equivalent(&self, command: &Command) -> bool {
+        #[cfg(test)]
+        tests::COMPARED.with(|compared| compared.set(compared.get() + 1));
         *self.bytes == *command.bytes
     }
 }
@@ -254,9 +256,19 @@ impl Store {
         self.kept.remove(command);
     }
 
-    /// Removes every reply whose first key is this one; returns how many there were.
+    /// Removes the reply to a command if `is_old` says so; returns the stamp of what was removed.
+    pub(super) fn remove_if(
+        &self,
+        command: &CommandRef<'_>,
+        is_old: impl FnOnce(&Entry) -> bool,
+    ) -> Option<Stamp> {
+        let (_, entry) = self.kept.remove_if(command, is_old)?;
+        Some(entry.stamp)
+    }
+
+    /// Removes the replies to all commands with this key and nothing else; returns how many there were.
     pub(super) fn remove_about(&self, key: &[u8], hash: KeyHash) -> u64 {
-        let hash = hash.into();
+        let hash = CommandHash::from(hash).into();
         let about = About { key, hash };
         let mut removed = 0;
         while self.kept.remove(&about).is_some() {
@@ -287,12 +299,20 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
+    use crate::cache::changes::Changes;
+
+    thread_local! {
+        /// How often a command was compared with one that is kept.
+        pub(super) static COMPARED: Cell<usize> = const { Cell::new(0) };
+    }
 
     fn store(store: &Store, bytes: &[u8], key: std::ops::Range<usize>, hash: u64, reply: &[u8]) {
         let command = CommandRef {
             bytes,
-            hash: KeyHash(hash),
+            hash: CommandHash(hash),
         };
         let stamp = Stamp {
             epoch: 1,
@@ -308,12 +328,12 @@ mod tests {
     }
 
     fn has(store: &Store, bytes: &[u8], hash: u64) -> bool {
-        let hash = KeyHash(hash);
+        let hash = CommandHash(hash);
         store.get(&CommandRef { bytes, hash }).is_some()
     }
 
     #[test]
-    fn all_replies_about_a_key_are_removed_and_no_others() {
+    fn the_replies_about_a_key_alone_are_removed_and_no_others() {
         let kept = Store::new(1 << 20, 1 << 10, 1);
         store(&kept, b"GET a", 4..5, 7, b"$1\r\n1\r\n");
         store(&kept, b"TTL a", 4..5, 7, b":1\r\n");
@@ -322,6 +342,31 @@ mod tests {
         assert_eq!(kept.remove_about(b"a", KeyHash(7)), 2);
         assert!(!has(&kept, b"GET a", 7) && !has(&kept, b"TTL a", 7));
         assert!(has(&kept, b"GET b", 7));
+    }
+
+    /// The fields of a large hash, say.
+    #[test]
+    fn of_many_commands_about_one_key_each_is_found_at_once() {
+        const COUNT: usize = 40_000;
+        let changes = Changes::new(64 << 20, false);
+        let kept = Store::new(64 << 20, 1 << 20, 64);
+        let commands = (0..COUNT).map(|number| {
+            let bytes = format!("HGET h\r\n$6\r\nf{number:05}\r\n").into_bytes();
+            let hash = changes.hashes(&bytes, &(5..6)).unwrap().command.0;
+            (bytes, hash)
+        });
+        let commands: Vec<_> = commands.collect();
+        for (bytes, hash) in &commands {
+            store(&kept, bytes, 5..6, *hash, b":1\r\n");
+        }
+        COMPARED.set(0);
+        assert!(
+            commands
+                .iter()
+                .all(|(bytes, hash)| has(&kept, bytes, *hash))
+        );
+        let compared = COMPARED.get();
+        assert!(compared < COUNT + COUNT / 10, "{compared} comparisons");
     }
 
     #[test]

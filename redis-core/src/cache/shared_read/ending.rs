@@ -163,10 +163,11 @@ impl SharedRead {
         kept_until: Option<u64>,
     ) {
         let (bytes, key) = command;
-        let command = CommandRef {
-            bytes,
-            hash: part.subject.key,
+        let Some(hashes) = self.shared().changes.hashes(bytes, &key) else {
+            return;
         };
+        let hash = hashes.command;
+        let command = CommandRef { bytes, hash };
         let entry = kept_until.and_then(|expires| self.entry(part, reply, expires));
         let kept = entry.and_then(|entry| Some((Command::new(command, key)?, entry)));
         let store = &self.shared().store;
