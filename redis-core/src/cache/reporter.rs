@@ -70,7 +70,7 @@ impl Reporter {
                 .await
         {
             if line.link().speaks_resp3() {
-                standing.hear(now);
+                standing.hear_reporter(now);
                 self.state.lock().client = Some((epoch, client));
             } else {
                 standing.note(epoch, Tracking::Refused);

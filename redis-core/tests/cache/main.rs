@@ -16,6 +16,7 @@ mod prefixes;
 mod races;
 mod reads;
 mod servers;
+mod silence;
 mod support;
 mod tracking;
 mod unpolled;

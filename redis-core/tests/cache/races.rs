@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use typedis_core::{Budget, Cache, Cached, Connection, Protocol};
 use typedis_testkit::fake::{Fake, Peer};
@@ -303,54 +303,6 @@ async fn nothing_is_kept_in_resp2_if_the_socket_for_reports_may_lead_to_another_
         tokio::task::yield_now().await;
     }
     assert_eq!((cache.stats().hits, cache.stats().replies), (0, 0));
-}
-
-#[tokio::test]
-async fn nothing_is_served_from_a_connection_that_was_silent_for_too_long() {
-    let fake = answering_gets(&["$1\r\n1\r\n"]).await;
-    const LONGEST: Duration = Duration::from_millis(50);
-    let cache = cache_of(&fake, Cache::default().max_unheard(LONGEST)).await;
-    let (mut sent, mut served) = (0, 0);
-    // The server was heard at this time at the latest.
-    let mut heard = Instant::now();
-    until_read(
-        "reads go to the server, and come from memory in between",
-        async || {
-            let asked = Instant::now();
-            let (_, counts) = counted(&cache, read(&cache)).await;
-            (sent, served) = (sent + counts.misses, served + counts.hits);
-            if counts.misses > 0 {
-                heard = Instant::now();
-            } else {
-                let silence = asked.saturating_duration_since(heard);
-                assert!(silence <= LONGEST, "served after {silence:?}");
-            }
-            sent >= 4 && served > 0
-        },
-    )
-    .await;
-}
-
-/// A report may have waited in a buffer for as long as the process slept.
-#[tokio::test]
-async fn a_report_does_not_show_that_the_server_is_alive_now() {
-    let fake = Fake::answering(|words| match words.name().as_str() {
-        "GET" => b"$1\r\n1\r\n".to_vec(),
-        "ECHO" => b">2\r\n$10\r\ninvalidate\r\n*1\r\n$5\r\nother\r\n$1\r\nx\r\n".to_vec(),
-        _ => b"+OK\r\n".to_vec(),
-    });
-    let fake = fake.await.unwrap();
-    const LONGEST: Duration = Duration::from_millis(50);
-    let cache = cache_of(&fake, Cache::default().max_unheard(LONGEST)).await;
-    read(&cache).await;
-    let heard = Instant::now();
-    until_read("the time is over", async || {
-        echo(&cache, "x").await.unwrap();
-        heard.elapsed() > LONGEST
-    })
-    .await;
-    let (_, counts) = counted(&cache, read(&cache)).await;
-    assert_eq!((counts.hits, counts.misses), (0, 1));
 }
 
 #[tokio::test]

@@ -61,7 +61,9 @@ impl SharedRead {
             return Outcome::Ordinary;
         };
         // What comes on this socket says nothing about another one.
-        if !self.is_redirected {
+        if self.is_redirected {
+            self.source.standing.hear_reply(self.began);
+        } else {
             self.source.standing.hear(self.began);
         }
         let error = answers.reply.reply().error();
