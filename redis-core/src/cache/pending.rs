@@ -89,7 +89,8 @@ impl<'a, C: Client> State<'a, C> {
         }))
     }
 
-    /// Goes the ordinary way after it has waited since `begun`: its deadline is that of the whole call.
+    /// Goes the ordinary way after it has waited since `begun`: its deadline is that of the whole call. What is kept was read from
+    /// primaries, so a replica may not know yet what was given out before.
     #[cold]
     fn ordinary_since(
         client: &'a C,
@@ -98,6 +99,7 @@ impl<'a, C: Client> State<'a, C> {
         limit: Option<Duration>,
         begun: Instant,
     ) -> Self {
+        args.keep_at_primary();
         if let Some(limit) = args.deadline().or(limit) {
             args.set_deadline(limit.saturating_sub(begun.elapsed()));
         }

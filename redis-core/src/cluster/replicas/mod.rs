@@ -45,7 +45,10 @@ pub(super) fn start_watch(shared: &Arc<Shared>) {
 
 /// Whether a command may be sent to a replica.
 pub(super) fn may_read(args: &mut Args) -> bool {
-    args.info().readonly && matches!(args.slots(), Slots::One(_)) && !args.takes_a_lease()
+    args.info().readonly
+        && !args.is_for_primary()
+        && matches!(args.slots(), Slots::One(_))
+        && !args.takes_a_lease()
 }
 
 /// Sends a command that only reads to the nodes of a view, one after another until one answers.
