@@ -52,7 +52,7 @@ struct Weight;
 
 impl<T> Weighter<Command, Value<T>> for Weight {
     fn weight(&self, command: &Command, value: &Value<T>) -> u64 {
-        weight(command.len(), value.len)
+        weight(command, value.len, &value.stamp)
     }
 }
 

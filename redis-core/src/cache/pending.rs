@@ -116,7 +116,7 @@ impl<'a, C: Client> State<'a, C> {
         let id = shared.changes.hash(bytes).0;
         let on_its_way = cache.reads.find(id);
         // What it has brought is in memory now.
-        if let Some(read) = &on_its_way
+        if let Some((read, _)) = &on_its_way
             && read.end_if_answered()
             && let Some(reply) = cache.find(&args)
         {
@@ -130,8 +130,8 @@ impl<'a, C: Client> State<'a, C> {
         }
         // A caller with a deadline of its own waits for nobody else.
         if args.deadline().is_none()
-            && let Some(read) = on_its_way
-            && read.part_for(bytes, &key, id).is_some()
+            && let Some((read, part)) = on_its_way
+            && read.answers(bytes, part)
         {
             shared.counts.joined();
             args.retire();

@@ -13,7 +13,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use super::changes::Subject;
 use super::clock::Moment;
 use super::origin::Place;
 use super::read::TrackedRead;
@@ -37,6 +36,7 @@ mod wanted;
 use joinable::Joinable;
 pub(super) use outcome::Outcome;
 use waiters::Waiters;
+pub(super) use wanted::WantedKey;
 use wanted::{Part, Wanted};
 
 /// The reads of a handle that are on their way.
@@ -96,22 +96,29 @@ impl SharedRead {
         let Place { source, subject } = place;
         let present = present(reads, &source);
         let stamp = source.shared.stamp(present.epoch, subject, &args);
-        let wanted = Wanted::Whole(Part { id, subject, stamp });
+        let word = 0;
+        let wanted = Wanted::Whole(Part {
+            id,
+            subject,
+            stamp,
+            word,
+        });
         Self::begin(reads, source, present, wanted, args)
     }
 
-    /// Begins a read of which the element for each key is wanted. The hash of each one's command comes with its key.
+    /// Begins a read of which the element for each key is wanted.
     pub(super) fn each(
         reads: &Arc<SharedReads>,
         source: Arc<Source>,
-        keys: Vec<(u64, Subject)>,
+        keys: Vec<WantedKey>,
         args: Box<Args>,
     ) -> Arc<Self> {
         let present = present(reads, &source);
-        let part = |(id, subject)| Part {
+        let part = |WantedKey { id, subject, word }| Part {
             id,
             subject,
             stamp: source.shared.stamp_of_part(present.epoch, subject),
+            word,
         };
         let wanted = Wanted::Each(keys.into_iter().map(part).collect());
         Self::begin(reads, source, present, wanted, args)

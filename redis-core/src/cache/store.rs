@@ -92,11 +92,6 @@ impl Command {
         })
     }
 
-    /// How many bytes it has.
-    pub(super) fn len(&self) -> usize {
-        self.bytes.len()
-    }
-
     fn key(&self) -> &[u8] {
         let (start, end) = self.key;
         self.bytes.get(start.into()..end.into()).unwrap_or_default()
@@ -168,15 +163,17 @@ struct Weight;
 
 impl Weighter<Command, Entry> for Weight {
     fn weight(&self, command: &Command, entry: &Entry) -> u64 {
-        weight(command.bytes.len(), entry.reply.len())
+        weight(command, entry.reply.len(), &entry.stamp)
     }
 }
 
-/// How many bytes a command of this length and its reply count.
-pub(super) fn weight(command: usize, reply: usize) -> u64 {
-    /// What the store needs for an entry besides the bytes of the command and the reply.
-    const ENTRY: usize = 128;
-    ENTRY.saturating_add(command).saturating_add(reply) as u64
+/// What the store needs for an entry besides the bytes of the command and the reply.
+const ENTRY: usize = 128;
+
+/// How many bytes a command and a reply of this length count.
+pub(super) fn weight(command: &Command, reply: usize, stamp: &Stamp) -> u64 {
+    let others = stamp.others.as_ref().map_or(0, |others| others.len());
+    (ENTRY + command.bytes.len() + reply + others * size_of::<Counted>()) as u64
 }
 
 /// The options of a map with these bounds, whose entries count this many bytes on average; a guess suffices.
@@ -189,7 +186,8 @@ pub(super) fn options(
     cores: usize,
 ) -> OptionsBuilder {
     const LONGEST_IN_A_PART: u64 = 4;
-    let longest = weight(0, max_reply_bytes).saturating_mul(LONGEST_IN_A_PART);
+    let longest = ENTRY.saturating_add(max_reply_bytes) as u64;
+    let longest = longest.saturating_mul(LONGEST_IN_A_PART);
     let most = max_bytes as u64 / longest;
     let most = most
         .checked_ilog2()
@@ -367,6 +365,33 @@ mod tests {
         );
         let compared = COMPARED.get();
         assert!(compared < COUNT + COUNT / 10, "{compared} comparisons");
+    }
+
+    #[test]
+    fn what_is_noted_of_further_keys_counts_too() {
+        let kept = Store::new(1 << 20, 1 << 10, 1);
+        let command = CommandRef {
+            bytes: b"SINTER a b",
+            hash: CommandHash(7),
+        };
+        let other = Counted {
+            key: KeyHash(8),
+            count: 0,
+        };
+        let entry = |others| Entry {
+            reply: KeptReply::of(b"*0\r\n"),
+            stamp: Stamp {
+                epoch: 1,
+                count: 0,
+                others,
+            },
+            expires: u64::MAX,
+        };
+        kept.insert(Command::new(command, 7..8).unwrap(), entry(None));
+        let (_, alone) = kept.size();
+        let others = Some(Arc::new(vec![other; 1000]));
+        kept.insert(Command::new(command, 7..8).unwrap(), entry(others));
+        assert_eq!(kept.size().1 - alone, 1000 * size_of::<Counted>() as u64);
     }
 
     #[test]

@@ -21,6 +21,8 @@ type ByHash<T> = Lock<HashMap<u64, T, BuildHasherDefault<AsIs>>>;
 struct OnTheirWay<R> {
     /// The one that began last; it may have ended.
     newest: Weak<R>,
+    /// Which of the parts of that one answers the command.
+    part: usize,
     count: usize,
 }
 
@@ -34,9 +36,11 @@ impl<R> Default for Joinable<R> {
 }
 
 impl<R> Joinable<R> {
-    /// The newest read of the command with this hash.
-    pub(in crate::cache) fn find(&self, id: u64) -> Option<Arc<R>> {
-        self.by_hash.lock().get(&id)?.newest.upgrade()
+    /// The newest read of the command with this hash, and which of its parts that is.
+    pub(in crate::cache) fn find(&self, id: u64) -> Option<(Arc<R>, usize)> {
+        let reads = self.by_hash.lock();
+        let OnTheirWay { newest, part, .. } = reads.get(&id)?;
+        Some((newest.upgrade()?, *part))
     }
 
     /// Does `keep`, if this is the newest read of the command with this hash; none begins meanwhile.
@@ -53,10 +57,13 @@ impl<R> Joinable<R> {
     /// This read has begun. What `and` does is done before another one begins.
     pub(super) fn add(&self, ids: impl Iterator<Item = u64>, read: &Arc<R>, and: impl FnOnce()) {
         let mut reads = self.by_hash.lock();
-        for id in ids {
-            let newest = Arc::downgrade(read);
-            let count = reads.get(&id).map_or(0, |reads| reads.count) + 1;
-            reads.insert(id, OnTheirWay { newest, count });
+        for (part, id) in ids.enumerate() {
+            let of_id = OnTheirWay {
+                newest: Arc::downgrade(read),
+                part,
+                count: reads.get(&id).map_or(0, |reads| reads.count) + 1,
+            };
+            reads.insert(id, of_id);
         }
         and();
     }

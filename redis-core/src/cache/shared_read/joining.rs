@@ -1,12 +1,11 @@
 //! Which reads that are on their way others may join.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use tokio::runtime::Handle;
 
-use super::wanted::Wanted;
+use super::wanted::{Part, Wanted};
 use super::{Running, SharedRead, State};
 use crate::cache::clock::milliseconds;
 use crate::command::Args;
@@ -26,37 +25,33 @@ impl SharedRead {
                 .is_ready()
     }
 
-    /// The part that answers this command, whose key is at this place, if it is asked for now; `None` if there is none.
-    pub(in crate::cache) fn part_for(
-        &self,
-        command: &[u8],
-        key: &Range<usize>,
-        id: u64,
-    ) -> Option<usize> {
-        if !self.is_joint {
-            return None;
-        }
-        let mut parts = self.wanted.parts().iter();
-        let place = parts.position(|part| part.id == id)?;
-        let part = self.wanted.parts().get(place)?;
-        let is_current =
-            self.shared()
-                .is_unchanged(&part.stamp, self.source.standing.epoch(), part.subject);
-        let asks = |args: &Args| match &self.wanted {
-            Wanted::Whole(_) => args.cacheable().is_some_and(|(bytes, _)| bytes == command),
-            Wanted::Each(_) => {
-                let asked = nth_key(args, place);
-                command.starts_with(args.info().header)
-                    && command.get(key.clone()) == asked.as_deref()
-            }
+    /// Whether this part of it answers this command, if it is asked for now.
+    pub(in crate::cache) fn answers(&self, command: &[u8], part: usize) -> bool {
+        let Some(part) = self.wanted.parts().get(part) else {
+            return false;
         };
+        let epoch = self.source.standing.epoch();
+        let is_current = self.shared().is_unchanged(&part.stamp, epoch, part.subject);
         let asks = match &*self.state.lock() {
             State::Running(Running { exchange, read, .. }) => {
-                !exchange.has_outcome() && !exchange.is_late() && asks(&read.args)
+                let is_open = !exchange.has_outcome() && !exchange.is_late();
+                is_open && self.asks(&read.args, command, part)
             }
             State::Over(..) | State::Changing => false,
         };
-        (is_current && asks && self.is_recent()).then_some(place)
+        self.is_joint && is_current && asks && self.is_recent()
+    }
+
+    /// Whether a part of what these arguments ask for is what this command asks for. The hashes are the same.
+    fn asks(&self, args: &Args, command: &[u8], part: &Part) -> bool {
+        match &self.wanted {
+            Wanted::Whole(_) => args.cacheable().is_some_and(|(bytes, _)| bytes == command),
+            Wanted::Each(_) => {
+                let key = command.strip_prefix(args.info().header);
+                let words = args.encoded_words().get(part.word..).unwrap_or_default();
+                key.is_some_and(|key| words.starts_with(key))
+            }
+        }
     }
 
     /// Whether a reply that was kept when it began would still be served: who joins it gets nothing older.
@@ -68,15 +63,4 @@ impl SharedRead {
         };
         shared.is_recent(self.began) && !self.ttl_begins.is_some_and(is_over)
     }
-}
-
-fn nth_key(args: &Args, place: usize) -> Option<Vec<u8>> {
-    let (mut number, mut found) = (0, None);
-    args.each_key(|key| {
-        if number == place {
-            found = Some(key.to_vec());
-        }
-        number += 1;
-    });
-    found
 }
