@@ -1,5 +1,5 @@
 //! What a hit and a miss cost, beside the bare cache libraries. Run it with `cargo run --release` in this folder; the words
-//! `hits`, `cluster`, `threads`, `misses`, `first` and `memory` choose a part.
+//! `hits`, `fields`, `cluster`, `threads`, `misses`, `first` and `memory` choose a part.
 //!
 //! Times are CPU time of this process per operation. What is compared is measured in turn, and of the rounds of each the
 //! fastest counts, which others on the machine have disturbed least. The server is a process of its own.
@@ -23,6 +23,9 @@ const VALUE: &str = "0123456789abcdef";
 static GET: CommandInfo = CommandInfo::new("GET", b"$3\r\nGET\r\n", 1)
     .readonly()
     .cacheable();
+static HGET: CommandInfo = CommandInfo::new("HGET", b"$4\r\nHGET\r\n", 1)
+    .readonly()
+    .cacheable();
 static SET: CommandInfo = CommandInfo::new("SET", b"$3\r\nSET\r\n", 1);
 
 fn get<T: Target>(target: T, key: &str) -> Request<T::Sink, Option<Bytes>> {
@@ -31,6 +34,13 @@ fn get<T: Target>(target: T, key: &str) -> Request<T::Sink, Option<Bytes>> {
 
 fn get_number<T: Target>(target: T, key: &str) -> Request<T::Sink, Option<i64>> {
     Request::new(target, &GET, |args| args.key("key", key))
+}
+
+fn hget<T: Target>(target: T, key: &str, field: &str) -> Request<T::Sink, Option<Bytes>> {
+    Request::new(target, &HGET, |args| {
+        args.key("key", key);
+        args.arg("field", field);
+    })
 }
 
 async fn set(client: &impl Client, key: &str, value: &str) {
@@ -117,8 +127,9 @@ fn main() {
     if words == ["memory"] {
         return entries(&server);
     }
-    let parts: [(&str, fn(&Server)); 5] = [
+    let parts: [(&str, fn(&Server)); 6] = [
         ("hits", hits),
+        ("fields", fields),
         ("cluster", cluster),
         ("threads", threads),
         ("misses", misses),
@@ -181,6 +192,41 @@ fn hits(server: &Server) {
     show("typedis, hit into i64", number);
     show_ratio("against quick_cache", number / bare);
     println!("  {:?}", cache.stats());
+}
+
+/// Hits of HGET: of one field of each hash, and of all fields of one hash.
+fn fields(server: &Server) {
+    let (runtime, keys) = (runtime(), keys(KEYS));
+    let hashes: Vec<String> = keys.iter().map(|key| format!("hash:{key}")).collect();
+    let (_, cache) = runtime.block_on(open(server, Cache::default()));
+    runtime.block_on(async {
+        for (key, hash) in keys.iter().zip(&hashes) {
+            hget(&cache, hash, "field").await.expect("it is read");
+            hget(&cache, "hash", key).await.expect("it is read");
+        }
+    });
+    let [apart, together] = measure(
+        HITS,
+        [
+            &mut || {
+                runtime.block_on(async {
+                    for at in 0..HITS {
+                        drop(black_box(hget(&cache, &hashes[at % KEYS], "field").await));
+                    }
+                })
+            },
+            &mut || {
+                runtime.block_on(async {
+                    for at in 0..HITS {
+                        drop(black_box(hget(&cache, "hash", &keys[at % KEYS]).await));
+                    }
+                })
+            },
+        ],
+    );
+    show("typedis, hit of HGET, one field of a hash", apart);
+    show("typedis, hit of HGET, many fields of a hash", together);
+    show_ratio("against one field", together / apart);
 }
 
 /// Hits on two threads: operations per second.

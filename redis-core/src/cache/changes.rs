@@ -1,6 +1,7 @@
 //! How often keys were changed: [`Changes`], by which a kept reply is known to be current.
 
 use std::hash::{BuildHasher, Hasher};
+use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 #[cfg(feature = "planted")]
@@ -31,9 +32,28 @@ fn add_to(counter: &AtomicU32) -> bool {
     next.is_multiple_of(HALF)
 }
 
-/// The hash of a key. It decides which counter the key has, and where replies for it are stored.
+/// The hash of a key. It decides which counter the key has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct KeyHash(pub(super) u64);
+
+/// The hash of a command, by which its reply is found. If nothing follows its key, it is that of the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct CommandHash(pub(super) u64);
+
+impl From<KeyHash> for CommandHash {
+    #[inline]
+    fn from(key: KeyHash) -> Self {
+        Self(key.0)
+    }
+}
+
+/// The hashes of a command with keys.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Hashes {
+    /// Of its first key.
+    pub(super) key: KeyHash,
+    pub(super) command: CommandHash,
+}
 
 /// What a reply is about: its first key, and in a cluster the slot of that key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +91,22 @@ impl Changes {
         let mut hasher = self.hasher.build_hasher();
         hasher.write(bytes);
         KeyHash(hasher.finish())
+    }
+
+    /// The hashes of an encoded command whose first key is at this place.
+    #[inline]
+    pub(super) fn hashes(&self, command: &[u8], place: &Range<usize>) -> Option<Hashes> {
+        const LINE_END: usize = 2;
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(command.get(place.clone())?);
+        let key = KeyHash(hasher.finish());
+        if place.end + LINE_END >= command.len() {
+            let command = key.into();
+            return Some(Hashes { key, command });
+        }
+        hasher.write(command.get(place.end..)?);
+        let command = CommandHash(hasher.finish());
+        Some(Hashes { key, command })
     }
 
     #[inline]

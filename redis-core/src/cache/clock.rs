@@ -48,6 +48,12 @@ impl Clock {
 }
 
 impl Moment {
+    /// How far it is behind an earlier one.
+    #[inline]
+    pub(super) fn since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
     /// How far moments may be apart if no more than this time lies between; `None` if the cheap clock cannot tell.
     pub(super) fn distance(time: Duration) -> Option<u64> {
         let surely = time.checked_sub(TICK)?;

@@ -13,8 +13,8 @@ pub struct CacheStats {
     pub misses: u64,
     /// Of the misses, those that waited for the same read of another caller.
     pub shared: u64,
-    /// Replies that were dropped because one of their keys was changed. Replies of commands with several keys are
-    /// counted under their first key.
+    /// Replies that were dropped because one of their keys was changed. The reply to a command with nothing but one key is dropped
+    /// when the change is known; any other one, such as that to HGET, when it is asked for again.
     pub invalidations: u64,
     /// Replies that gave way to others.
     pub evictions: u64,

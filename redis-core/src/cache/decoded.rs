@@ -4,15 +4,16 @@ use std::fmt;
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
+use quick_cache::Weighter;
 use quick_cache::sync::{Cache as Values, DefaultLifecycle};
-use quick_cache::{OptionsBuilder, Weighter};
 
-use super::changes::Subject;
+use super::changes::{Hashes, Subject};
 use super::handle::Cached;
 use super::inner::Inner;
 use super::origin::Origin;
 use super::pending::CachedPending;
-use super::store::{AsIs, Command, CommandRef, Stamp, weight};
+use super::settings::Cache;
+use super::store::{self, AsIs, Command, CommandRef, Stamp, weight};
 use crate::client::InFlight;
 use crate::command::Args;
 use crate::error::Result;
@@ -51,7 +52,7 @@ struct Weight;
 
 impl<T> Weighter<Command, Value<T>> for Weight {
     fn weight(&self, command: &Command, value: &Value<T>) -> u64 {
-        weight(command.len(), value.len)
+        weight(command, value.len, &value.stamp)
     }
 }
 
@@ -77,29 +78,20 @@ impl<C: Origin> Cached<C> {
     #[must_use]
     pub fn decoded<T>(&self) -> Decoded<C, T> {
         Decoded {
-            values: Arc::new(values(self.inner().shared.settings.max_bytes)),
+            values: Arc::new(values(&self.inner().shared.settings)),
             cache: self.clone(),
         }
     }
 }
 
-fn values<T>(max_bytes: usize) -> Values<Command, Value<T>, Weight, BuildHasherDefault<AsIs>> {
+fn values<T>(settings: &Cache) -> Values<Command, Value<T>, Weight, BuildHasherDefault<AsIs>> {
     const AVERAGE: usize = 1024;
-    let mut options = OptionsBuilder::new();
-    options
-        .estimated_items_capacity((max_bytes / AVERAGE).max(1))
-        .weight_capacity(max_bytes as u64);
-    let hasher = BuildHasherDefault::default();
-    match options.build() {
-        Ok(options) => Values::with_options(options, Weight, hasher, DefaultLifecycle::default()),
+    let bounds @ (max_bytes, _) = (settings.max_bytes, settings.max_reply_bytes);
+    let (hasher, lifecycle) = (BuildHasherDefault::default(), DefaultLifecycle::default());
+    match store::options(bounds, AVERAGE, store::cores()).build() {
+        Ok(options) => Values::with_options(options, Weight, hasher, lifecycle),
         // Both numbers are set.
-        Err(_) => Values::with(
-            1,
-            max_bytes as u64,
-            Weight,
-            hasher,
-            DefaultLifecycle::default(),
-        ),
+        Err(_) => Values::with(1, max_bytes as u64, Weight, hasher, lifecycle),
     }
 }
 
@@ -135,8 +127,12 @@ impl<C: Origin, T: FromRedis> Decoded<C, T> {
     fn find(&self, args: &Args) -> Option<Arc<T>> {
         let inner = self.cache.inner();
         let (bytes, key) = args.cacheable()?;
-        let hash = inner.shared.hash_of(bytes, &key);
-        let kept = self.values.get(&CommandRef { bytes, hash })?;
+        let Hashes { key: hash, command } = inner.shared.changes.hashes(bytes, &key)?;
+        let command = CommandRef {
+            bytes,
+            hash: command,
+        };
+        let kept = self.values.get(&command)?;
         let serves = inner.sources.with(bytes.get(key)?, hash, |source, slot| {
             let subject = Subject { key: hash, slot };
             let current = inner.shared.current(&source.standing, subject)?;
@@ -154,7 +150,9 @@ impl<C: Origin, T: FromRedis> Decoded<C, T> {
         let Some((bytes, key)) = args.cacheable() else {
             return;
         };
-        let hash = inner.shared.hash_of(bytes, &key);
+        let Some(Hashes { command: hash, .. }) = inner.shared.changes.hashes(bytes, &key) else {
+            return;
+        };
         let command = CommandRef { bytes, hash };
         // The value belongs to what is kept only if that is the same reply.
         if let Some(entry) = inner.shared.store.get(&command)

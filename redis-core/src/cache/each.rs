@@ -1,16 +1,16 @@
 //! A read with many keys whose reply has an element for each: only what is not kept is asked for. See [`EachKey`].
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::changes::Subject;
 use super::inner::Inner;
 use super::origin::Place;
 use super::shared::Shared;
-use super::shared_read::{self, Outcome, SharedRead};
+use super::shared_read::{self, Outcome, SharedRead, WantedKey};
 use super::source::Source;
-use super::store::{CommandRef, Stamp};
+use super::store::{CommandRef, Entry, Stamp};
 use crate::command::{Args, CommandInfo, Keys};
 use crate::engine::inflight::Failure;
 use crate::reply::KeptReply;
@@ -61,11 +61,10 @@ pub(super) enum Joined {
 /// The keys that are missing and are read over one socket.
 struct Missing {
     source: Arc<Source>,
-    slot: Option<u16>,
     /// The number of their read among those that are waited for.
     place: usize,
     args: Box<Args>,
-    keys: Vec<(u64, Subject)>,
+    keys: Vec<WantedKey>,
 }
 
 impl EachKey {
@@ -78,7 +77,9 @@ impl EachKey {
             is_joint: args.deadline().is_none(),
             elements: Vec::with_capacity(args.key_positions().len()),
             reads: Vec::new(),
+            joined: HashMap::new(),
             missing: Vec::new(),
+            by_place: HashMap::new(),
         };
         args.each_key(|key| search.key(key));
         let Search {
@@ -100,9 +101,6 @@ impl EachKey {
                 asked.set_deadline(deadline);
             }
             let read = SharedRead::each(&cache.reads, source, keys, asked);
-            if deadline.is_none() {
-                read.announce();
-            }
             if let Some(awaited) = reads.get_mut(place) {
                 awaited.read = Some(read);
             }
@@ -217,7 +215,11 @@ struct Search<'c> {
     is_joint: bool,
     elements: Vec<Element>,
     reads: Vec<Awaited>,
+    /// The places of the reads of others among the reads.
+    joined: HashMap<*const SharedRead, usize>,
     missing: Vec<Missing>,
+    /// Which of the missing are read over a socket, in a slot.
+    by_place: HashMap<(*const Source, Option<u16>), usize>,
 }
 
 impl Search<'_> {
@@ -227,28 +229,32 @@ impl Search<'_> {
             reads,
             sources,
         } = self.cache;
-        let (bytes, key_at) = shared_read::command_of(self.info, key);
+        let (bytes, _) = shared_read::command_of(self.info, key);
         let hash = shared.changes.hash(key);
         let Some(place) = sources.of(key, hash) else {
             return;
         };
         let bytes = &bytes;
-        let command = CommandRef { bytes, hash };
-        let current = shared.current(&place.source.standing, place.subject);
-        if let Some(entry) = current.and_then(|current| shared.find(&current, &command)) {
-            shared.counts.hit();
-            self.elements.push(Element::Kept(KeptElement {
-                reply: entry.reply,
-                stamp: entry.stamp,
-                place,
-            }));
-            return;
+        let command = CommandRef {
+            bytes,
+            hash: hash.into(),
+        };
+        if let Some(entry) = self.find(&place, &command) {
+            return self.take(entry, place);
+        }
+        let id = shared.changes.hash(bytes).0;
+        let on_its_way = reads.find(id);
+        // What it has brought is in memory now.
+        if let Some((read, _)) = &on_its_way
+            && read.end_if_answered()
+            && let Some(entry) = self.find(&place, &command)
+        {
+            return self.take(entry, place);
         }
         shared.counts.missed();
-        let id = shared.changes.hash(bytes).0;
         if self.is_joint
-            && let Some(read) = reads.find(id)
-            && let Some(part) = read.part_for(bytes, &key_at, id)
+            && let Some((read, part)) = on_its_way
+            && read.answers(bytes, part)
         {
             shared.counts.joined();
             let read = self.joined(read);
@@ -259,14 +265,31 @@ impl Search<'_> {
         self.elements.push(element);
     }
 
+    /// The element for a key, if it is in memory.
+    fn find(&self, place: &Place, command: &CommandRef<'_>) -> Option<Entry> {
+        let shared = &self.cache.shared;
+        let current = shared.current(&place.source.standing, place.subject)?;
+        shared.find(&current, command)
+    }
+
+    fn take(&mut self, entry: Entry, place: Place) {
+        self.cache.shared.counts.hit();
+        self.elements.push(Element::Kept(KeptElement {
+            reply: entry.reply,
+            stamp: entry.stamp,
+            place,
+        }));
+    }
+
     /// The number of a read that is joined.
     fn joined(&mut self, read: Arc<SharedRead>) -> usize {
-        let known = |awaited: &Awaited| {
-            let known = awaited.read.as_ref();
-            known.is_some_and(|known| Arc::ptr_eq(known, &read))
-        };
-        let place = self.reads.iter().position(known);
-        place.unwrap_or_else(|| self.wait_for(Some(read)))
+        let address = Arc::as_ptr(&read);
+        if let Some(place) = self.joined.get(&address) {
+            return *place;
+        }
+        let place = self.wait_for(Some(read));
+        self.joined.insert(address, place);
+        place
     }
 
     /// Waits for one more read; returns its place.
@@ -281,26 +304,34 @@ impl Search<'_> {
     /// Adds a key to those that are asked for over its socket.
     fn miss(&mut self, place: Place, key: &[u8], id: u64) -> Element {
         let Place { source, subject } = place;
-        let slot = subject.slot;
-        let known =
-            |missing: &Missing| Arc::ptr_eq(&missing.source, &source) && missing.slot == slot;
-        let number = self.missing.iter().position(known).unwrap_or_else(|| {
-            let place = self.wait_for(None);
-            self.missing.push(Missing {
-                source,
-                slot,
-                place,
-                args: Args::lease(self.info, Keys::Noted),
-                keys: Vec::new(),
-            });
-            self.missing.len() - 1
-        });
+        let place = (Arc::as_ptr(&source), subject.slot);
+        let number = match self.by_place.get(&place) {
+            Some(number) => *number,
+            None => {
+                let number = self.misses_over(source);
+                self.by_place.insert(place, number);
+                number
+            }
+        };
         let (mut read, mut part) = (0, 0);
         if let Some(missing) = self.missing.get_mut(number) {
             (read, part) = (missing.place, missing.keys.len());
+            let word = missing.args.encoded_words().len();
             missing.args.key("key", key);
-            missing.keys.push((id, subject));
+            missing.keys.push(WantedKey { id, subject, word });
         }
         Element::OnItsWay { read, part }
+    }
+
+    /// Begins a list of keys that are asked for over this socket; returns its number.
+    fn misses_over(&mut self, source: Arc<Source>) -> usize {
+        let place = self.wait_for(None);
+        self.missing.push(Missing {
+            source,
+            place,
+            args: Args::lease(self.info, Keys::Noted),
+            keys: Vec::new(),
+        });
+        self.missing.len() - 1
     }
 }

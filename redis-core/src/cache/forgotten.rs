@@ -4,6 +4,7 @@ use super::changes::KeyHash;
 use super::inner::Inner;
 use super::shared::Shared;
 use crate::command::Args;
+use crate::engine::subscriptions::invalidation::Invalidation;
 use crate::runtime::planted::Planted;
 
 /// The keys of a command that goes past the cache. What is kept about them is forgotten when the command ends.
@@ -14,6 +15,8 @@ use crate::runtime::planted::Planted;
 pub(super) struct Forgotten<'a> {
     shared: &'a Shared,
     keys: ForgottenKeys,
+    /// What those who listen are told when it ends, since the server does not report it.
+    unreported: Option<Invalidation>,
 }
 
 enum ForgottenKeys {
@@ -27,12 +30,16 @@ impl<'a> Forgotten<'a> {
     /// `None` if nothing about the keys of the command can be kept.
     pub(super) fn by(cache: &'a Inner, args: &Args) -> Option<Self> {
         let shared = &*cache.shared;
-        let keys = if args.info().readonly {
-            Self::read(cache, args)?
+        let (keys, unreported) = if args.info().readonly {
+            (Self::read(cache, args)?, None)
         } else {
             Self::written(shared, args)?
         };
-        Some(Self { shared, keys })
+        Some(Self {
+            shared,
+            keys,
+            unreported,
+        })
     }
 
     fn read(cache: &Inner, args: &Args) -> Option<ForgottenKeys> {
@@ -53,22 +60,27 @@ impl<'a> Forgotten<'a> {
         ForgottenKeys::of(keys)
     }
 
-    fn written(shared: &Shared, args: &Args) -> Option<ForgottenKeys> {
+    fn written(shared: &Shared, args: &Args) -> Option<(ForgottenKeys, Option<Invalidation>)> {
         if Planted::OwnWriteKept.is_here() {
             return None;
         }
-        let mut keys = Vec::new();
+        let (mut keys, mut unreported) = (Vec::new(), Vec::new());
         args.each_key(|key| {
             shared.changed(key);
             keys.push(shared.changes.hash(key));
+            if shared.settings.no_loop {
+                unreported.push(key.to_vec());
+            }
         });
         // Others than those that it names are reported, unless the server leaves own changes out.
-        let may_be_any = keys.is_empty() || shared.settings.no_loop;
-        if may_be_any && args.may_touch_unnamed() {
+        let may_be_any = args.may_touch_unnamed() && (keys.is_empty() || shared.settings.no_loop);
+        let unreported = unreported.iter().map(Vec::as_slice);
+        let unreported = shared.unreported(unreported, may_be_any);
+        if may_be_any {
             shared.forget_all();
-            return Some(ForgottenKeys::All);
+            return Some((ForgottenKeys::All, unreported));
         }
-        ForgottenKeys::of(keys)
+        ForgottenKeys::of(keys).map(|keys| (keys, unreported))
     }
 }
 
@@ -90,6 +102,9 @@ impl Drop for Forgotten<'_> {
                 keys.iter().for_each(|key| self.shared.count_change(*key))
             }
             ForgottenKeys::All => self.shared.forget_all(),
+        }
+        if let Some(unreported) = &self.unreported {
+            self.shared.tell_now(unreported);
         }
     }
 }

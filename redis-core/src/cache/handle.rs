@@ -28,7 +28,9 @@ use crate::request::AllowsBlocking;
 ///
 /// It has all commands of the handle that it was made from. A reply is kept if it depends on nothing but the keys of its
 /// command, which the server knows to report; the documentation of a command says whether that is so (`cacheable`). All
-/// other commands go to the server as before. What is written through this handle is forgotten at once.
+/// other commands go to the server as before. What is written through this handle is forgotten at once: the keys that a
+/// command names, or everything if it names none. So name all keys of a script or a raw command; others that it changes count as
+/// written by somebody else.
 ///
 /// Replies are kept as the bytes that came, and decoded each time, so the same entry serves every type. The same read that
 /// many ask for at once is sent once.
@@ -88,7 +90,12 @@ impl<C: Origin> Cached<C> {
     }
 
     /// The keys that the server reports as changed, from here on: for caches of one's own. Only keys that were read through
-    /// this handle are reported, unless it broadcasts.
+    /// this handle are reported, unless it broadcasts. With [`Cache::no_loop`] the keys that the handle writes itself are
+    /// among them.
+    ///
+    /// [`Invalidation::All`](crate::pubsub::Invalidation::All) comes where reports may have been missed: the socket was lost,
+    /// the server does not report any more, or a slot of a cluster moved. The handle learns of a slot that moved with the
+    /// commands that it sends.
     ///
     /// ```no_run
     /// # extern crate typedis_core as typedis;
@@ -197,6 +204,7 @@ impl<C: Origin> Witness for Cached<C> {
 
     fn ended(&self, touched: &Touched) {
         self.forget_written(touched);
+        self.tell_written(touched);
         if touched.reads_any {
             self.inner.shared.forget_all();
         }
@@ -214,6 +222,16 @@ impl<C> Cached<C> {
         }
         let written = touched.written.iter();
         written.for_each(|key| shared.changed(key));
+    }
+
+    /// Tells those who listen what the server does not report.
+    fn tell_written(&self, touched: &Touched) {
+        let shared = &self.inner.shared;
+        let written = touched.written.iter().map(Vec::as_slice);
+        let may_be_any = touched.writes_any || touched.writes_more;
+        if let Some(unreported) = shared.unreported(written, may_be_any) {
+            shared.tell_now(&unreported);
+        }
     }
 }
 

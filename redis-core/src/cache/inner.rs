@@ -34,14 +34,16 @@ impl Inner {
         let Some((bytes, key)) = args.cacheable() else {
             return Way::Ordinary;
         };
-        if args.has_several_keys() && !self.takes_all(args) {
+        let takes = if args.has_several_keys() {
+            self.takes_all(args)
+        } else {
+            self.covers(bytes, &key)
+        };
+        if !takes {
             return Way::Ordinary;
         }
         if args.reads_each_key() {
             return Way::Each;
-        }
-        if !self.covers(bytes, &key) {
-            return Way::Ordinary;
         }
         let key = bytes.get(key).unwrap_or_default();
         let place = self.sources.of(key, self.shared.changes.hash(key));
@@ -55,13 +57,17 @@ impl Inner {
         if args.reads_each_key() {
             return None;
         }
+        let hashes = self.shared.changes.hashes(bytes, &place)?;
         let key = bytes.get(place)?;
-        let hash = self.shared.changes.hash(key);
         // Only this is done with the socket: what is found is large, and would be moved once more.
-        let current = self.sources.with(key, hash, |source, slot| {
-            let subject = Subject { key: hash, slot };
+        let current = self.sources.with(key, hashes.key, |source, slot| {
+            let subject = Subject {
+                key: hashes.key,
+                slot,
+            };
             self.shared.current(&source.standing, subject)
         })??;
+        let hash = hashes.command;
         let found = self.shared.find(&current, &CommandRef { bytes, hash })?;
         Some(found.reply)
     }

@@ -13,6 +13,7 @@ use super::shared::Shared;
 use super::source::Source;
 use crate::cluster::map_view::MapView;
 use crate::cluster::{Cluster, slot};
+use crate::engine::subscriptions::invalidation::Invalidation;
 use crate::error::Result;
 use crate::runtime::Lock;
 use crate::runtime::planted::Planted;
@@ -67,15 +68,16 @@ impl NodeSources {
         Some(with(&line.source, slot))
     }
 
-    /// Takes over the present map. What was read in slots that have moved is forgotten.
+    /// Takes over the present map. What was read in slots that have moved is forgotten, and those who listen are told.
     #[cold]
     fn take_over(&self) {
-        let _changing = self.changing.lock();
+        let changing = self.changing.lock();
         let before = self.present.load_full();
         let map = self.cluster.map();
-        let moved = map.moved_since(&before.map);
-        for slot in moved {
+        let mut is_forgotten = false;
+        for slot in map.moved_since(&before.map) {
             self.shared.count_move(slot);
+            is_forgotten = true;
         }
         let known = |link: &_| {
             let lines = before.lines.iter().flatten();
@@ -84,8 +86,18 @@ impl NodeSources {
         };
         let line =
             |link| known(&link).or_else(|| TrackedLine::new(link, &self.shared).ok().map(Arc::new));
-        let lines = map.links().map(line).collect();
+        let lines: Vec<_> = map.links().map(line).collect();
+        // What its server reports from now on is not heard any more.
+        let has_left = |line: &Arc<TrackedLine>| {
+            let mut lines = lines.iter().flatten();
+            line.source.is_tracked() && !lines.any(|kept| Arc::ptr_eq(kept, line))
+        };
+        is_forgotten |= before.lines.iter().flatten().any(has_left);
         self.present.store(Arc::new(Present { map, lines }));
+        drop(changing);
+        if is_forgotten {
+            self.shared.tell_now(&Invalidation::All);
+        }
     }
 
     /// Calls `each` with every connection.

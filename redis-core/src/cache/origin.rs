@@ -9,7 +9,6 @@ use super::line::TrackedLine;
 use super::nodes::NodeSources;
 use super::shared::Shared;
 use super::source::Source;
-use super::standing::Tracking;
 use crate::client::Client;
 #[cfg(feature = "cluster")]
 use crate::cluster::Cluster;
@@ -155,7 +154,7 @@ impl Sources {
     pub(super) fn tracking(&self) -> usize {
         let mut count = 0;
         let mut add = |source: &Source| {
-            count += usize::from(source.present().tracking == Tracking::On);
+            count += usize::from(source.is_tracked());
         };
         match self {
             Self::Line(line) => add(&line.source),

@@ -50,12 +50,10 @@ impl<'a, C: Client> CachedPending<'a, C> {
             return Self::begin_unknown(client, cache, args);
         };
         cache.shared.counts.hit();
-        let info = args.info();
-        args.retire();
         Self {
             client,
             cache,
-            state: State::Kept(reply, info),
+            state: State::kept(reply, args),
         }
     }
 
@@ -75,6 +73,14 @@ impl<'a, C: Client> CachedPending<'a, C> {
 }
 
 impl<'a, C: Client> State<'a, C> {
+    /// Its reply was found in memory.
+    #[inline]
+    fn kept(reply: KeptReply, args: Box<Args>) -> Self {
+        let info = args.info();
+        args.retire();
+        Self::Kept(reply, info)
+    }
+
     fn ordinary(client: &'a C, cache: &'a Inner, args: Box<Args>) -> Self {
         let forgotten = Forgotten::by(cache, &args);
         Self::Ordinary(Box::new(Ordinary {
@@ -83,7 +89,8 @@ impl<'a, C: Client> State<'a, C> {
         }))
     }
 
-    /// Goes the ordinary way after it has waited since `begun`: its deadline is that of the whole call.
+    /// Goes the ordinary way after it has waited since `begun`: its deadline is that of the whole call. What is kept was read from
+    /// primaries, so a replica may not know yet what was given out before.
     #[cold]
     fn ordinary_since(
         client: &'a C,
@@ -92,6 +99,7 @@ impl<'a, C: Client> State<'a, C> {
         limit: Option<Duration>,
         begun: Instant,
     ) -> Self {
+        args.keep_at_primary();
         if let Some(limit) = args.deadline().or(limit) {
             args.set_deadline(limit.saturating_sub(begun.elapsed()));
         }
@@ -102,28 +110,34 @@ impl<'a, C: Client> State<'a, C> {
     #[inline(never)]
     fn missing(client: &'a C, cache: &'a Inner, place: Place, args: Box<Args>) -> Self {
         let shared = &cache.shared;
-        shared.counts.missed();
-        if place.source.present().tracking == Tracking::Refused {
-            return Self::ordinary(client, cache, args);
-        }
         let Some((bytes, key)) = args.cacheable() else {
             return Self::ordinary(client, cache, args);
         };
         let id = shared.changes.hash(bytes).0;
-        // A caller with a deadline of its own waits for nobody else, and nobody waits for it.
-        let is_joint = args.deadline().is_none();
-        if is_joint
-            && let Some(read) = cache.reads.find(id)
-            && read.part_for(bytes, &key, id).is_some()
+        let on_its_way = cache.reads.find(id);
+        // What it has brought is in memory now.
+        if let Some((read, _)) = &on_its_way
+            && read.end_if_answered()
+            && let Some(reply) = cache.find(&args)
+        {
+            shared.counts.hit();
+            return Self::kept(reply, args);
+        }
+        shared.counts.missed();
+        shared.drop_old(bytes, &key, place.source.standing.epoch(), place.subject);
+        if place.source.present().tracking == Tracking::Refused {
+            return Self::ordinary(client, cache, args);
+        }
+        // A caller with a deadline of its own waits for nobody else.
+        if args.deadline().is_none()
+            && let Some((read, part)) = on_its_way
+            && read.answers(bytes, part)
         {
             shared.counts.joined();
             args.retire();
             return Self::Shared(read, Instant::now());
         }
         let read = SharedRead::whole(&cache.reads, place, id, args);
-        if is_joint {
-            read.announce();
-        }
         Self::Shared(read, Instant::now())
     }
 }

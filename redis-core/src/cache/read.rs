@@ -98,7 +98,7 @@ pub(super) struct Answers<'a> {
     pub(super) reply: FrameRef<'a>,
     /// The milliseconds after which the first of the keys expires; `None` if no key expires, or if this was not asked.
     pub(super) ttl: Option<u64>,
-    /// The places of the keys that are not there, as far as this was asked.
+    /// The places of the keys that are not there, as far as this was asked, in ascending order.
     pub(super) gone: Vec<usize>,
 }
 
@@ -176,7 +176,7 @@ impl Answers<'_> {
     /// Whether the key at this place has expired between the read and the question for its time to live. Then `reply` is
     /// about something that is no longer there; nil alone says of a key that is not there what holds.
     pub(super) fn is_outdated(&self, place: usize, reply: &KeptReply) -> bool {
-        self.gone.contains(&place) && !reply.is_nil()
+        self.gone.binary_search(&place).is_ok() && !reply.is_nil()
     }
 }
 

@@ -22,8 +22,18 @@ static CLIENT_ID: CommandInfo = command_info!("CLIENT ID").readonly();
 #[derive(Default)]
 pub(super) struct Reporter {
     /// Whether somebody is asking the server for the number of the socket.
-    asking: AtomicBool,
+    is_asked: Arc<AtomicBool>,
     state: Lock<State>,
+}
+
+/// The right to ask for the number of the socket, which nobody else has meanwhile. It is given back also where the task that
+/// asks never runs to its end.
+pub(super) struct Asking(Arc<AtomicBool>);
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
 }
 
 #[derive(Default)]
@@ -43,14 +53,16 @@ impl Reporter {
         (since == epoch).then_some(client)
     }
 
-    /// Whether nobody else is asking; whoever gets `true` must call [`Reporter::ask`].
-    pub(super) fn may_ask(&self) -> bool {
-        !self.asking.swap(true, Ordering::AcqRel)
+    /// The right to ask; `None` if somebody has it.
+    pub(super) fn may_ask(&self) -> Option<Asking> {
+        let is_asked = self.is_asked.swap(true, Ordering::AcqRel);
+        (!is_asked).then(|| Asking(self.is_asked.clone()))
     }
 
     /// Asks the server for the number of the socket, which is opened if there is none.
     pub(super) async fn ask(
         &self,
+        _asking: Asking,
         config: &Config,
         listener: Arc<dyn Invalidates>,
         standing: &Standing,
@@ -60,7 +72,7 @@ impl Reporter {
         // A number of one server means another client, or none, on another.
         if config.leads_to_several() {
             standing.note(epoch, Tracking::Refused);
-            return self.asking.store(false, Ordering::Release);
+            return;
         }
         // A failure does not matter: the next read asks again.
         if let Ok(line) = self.line(config, listener)
@@ -70,13 +82,12 @@ impl Reporter {
                 .await
         {
             if line.link().speaks_resp3() {
-                standing.hear(now);
+                standing.hear_reporter(now);
                 self.state.lock().client = Some((epoch, client));
             } else {
                 standing.note(epoch, Tracking::Refused);
             }
         }
-        self.asking.store(false, Ordering::Release);
     }
 
     fn line(&self, config: &Config, listener: Arc<dyn Invalidates>) -> Result<Connection> {
@@ -101,5 +112,19 @@ impl Reporter {
         let line = state.line.take();
         drop(state);
         drop(line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asked_in_vain_keeps_nobody_from_asking() {
+        let reporter = Reporter::default();
+        let first = reporter.may_ask();
+        assert!(first.is_some() && reporter.may_ask().is_none());
+        drop(first);
+        assert!(reporter.may_ask().is_some());
     }
 }

@@ -122,6 +122,9 @@ impl Cache {
     /// list of what was read, and sends more. Only replies to commands whose keys have such a prefix are kept. With no
     /// prefix at all, all keys are reported.
     ///
+    /// The server sends these reports behind the replies to commands that it has read meanwhile. So two different commands
+    /// about one key may disagree until the report has come; the replies to one command never go back.
+    ///
     /// No prefix may be the beginning of another.
     pub fn broadcast(mut self, prefixes: impl ToArgs) -> Self {
         let mut args = Args::new(&TRACKING, Keys::Ignored);

@@ -5,13 +5,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
+use bytes::Bytes;
+
 use super::changes::{Changes, Counted, KeyHash, Subject};
 use super::clock::{Clock, Moment};
 use super::counts::Counts;
 use super::dropped::Listeners;
 use super::settings::Cache;
 use super::standing::{Standing, Tracking};
-use super::store::{CommandRef, Entry, Stamp, Store};
+use super::store::{self, CommandRef, Entry, Stamp, Store};
 use crate::command::Args;
 use crate::engine::subscriptions::invalidation::Invalidation;
 use crate::runtime::Lock;
@@ -19,8 +21,8 @@ use crate::runtime::Lock;
 /// Replies that are kept, for all clones of a caching handle.
 ///
 /// A kept reply is served as long as its [`Stamp`] is current: the epoch is still that of the socket, and no key was
-/// changed since before the command was sent. Whoever learns of a change counts it first, and then removes what it made
-/// old; the second is only for the memory.
+/// changed since before the command was sent. Whoever learns of a change counts it first, and then removes the replies about
+/// that key alone; this is only for the memory. Others are removed when they are found to be old.
 pub(super) struct Shared {
     pub(super) settings: Cache,
     pub(super) changes: Changes,
@@ -45,7 +47,7 @@ impl Shared {
     pub(super) fn new(settings: Cache, have_slots: bool) -> Self {
         Self {
             changes: Changes::new(settings.max_bytes, have_slots),
-            store: Store::new(settings.max_bytes),
+            store: Store::new(settings.max_bytes, settings.max_reply_bytes, store::cores()),
             counts: Counts::default(),
             listeners: Listeners::default(),
             epochs: AtomicU32::new(0),
@@ -84,6 +86,32 @@ impl Shared {
         }
     }
 
+    /// Removes the reply to a command that was looked for in vain, if it is there and out of date: when the change of a key is
+    /// reported, only the replies about that key alone are removed.
+    pub(super) fn drop_old(
+        &self,
+        command: &[u8],
+        key: &Range<usize>,
+        epoch: u32,
+        subject: Subject,
+    ) {
+        let Some(hashes) = self.changes.hashes(command, key) else {
+            return;
+        };
+        if hashes.command == hashes.key.into() {
+            return;
+        }
+        let command = CommandRef {
+            bytes: command,
+            hash: hashes.command,
+        };
+        let is_old = |entry: &Entry| !self.is_unchanged(&entry.stamp, epoch, subject);
+        let removed = self.store.remove_if(&command, is_old);
+        if removed.is_some_and(|stamp| stamp.epoch == epoch) {
+            self.counts.invalidated(1);
+        }
+    }
+
     /// What a reply about this must have been read at, if it is served now; `None` if nothing is, since the server at the
     /// other end of this socket was not heard of late.
     ///
@@ -111,6 +139,12 @@ impl Shared {
         self.max_unheard.is_some_and(is_within)
     }
 
+    /// Whether what was begun at this moment is not older than what is served of what was heard then.
+    pub(super) fn is_recent(&self, began: Moment) -> bool {
+        let age = self.clock.moment().since(began);
+        self.max_unheard.is_some_and(|limit| age <= limit)
+    }
+
     #[inline]
     fn is_current(&self, stamp: &Stamp, current: &Current) -> bool {
         (stamp.epoch, stamp.count) == (current.epoch, current.count)
@@ -130,13 +164,6 @@ impl Shared {
     fn are_current(&self, others: &[Counted]) -> bool {
         let is_current = |counted: &Counted| self.changes.count(counted.key) == counted.count;
         others.iter().all(is_current)
-    }
-
-    /// The hash of the key at this place of an encoded command.
-    #[inline]
-    pub(super) fn hash_of(&self, command: &[u8], key: &Range<usize>) -> KeyHash {
-        self.changes
-            .hash(command.get(key.clone()).unwrap_or_default())
     }
 
     /// The stamp of a reply to a command that is sent after this.
@@ -218,8 +245,33 @@ impl Shared {
         }
     }
 
-    /// Tells those who listen.
+    /// Tells those who listen. It adds the tasks to wake to `woken`.
     pub(super) fn tell(&self, report: &Invalidation, woken: &mut Vec<Waker>) {
         self.listeners.tell(report, woken);
+    }
+
+    /// The same, and wakes them; no lock may be held.
+    pub(super) fn tell_now(&self, report: &Invalidation) {
+        let mut woken = Vec::new();
+        self.tell(report, &mut woken);
+        woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// What those who listen have to be told of a write of this handle, whose keys are these; `may_be_any` says whether it may
+    /// have changed any other. `None` if the server reports it.
+    pub(super) fn unreported<'k>(
+        &self,
+        keys: impl Iterator<Item = &'k [u8]>,
+        may_be_any: bool,
+    ) -> Option<Invalidation> {
+        if !self.settings.no_loop {
+            return None;
+        }
+        if may_be_any {
+            return Some(Invalidation::All);
+        }
+        let covered = keys.filter(|key| self.settings.covers(key));
+        let keys: Vec<_> = covered.map(Bytes::copy_from_slice).collect();
+        (!keys.is_empty()).then_some(Invalidation::Keys(keys))
     }
 }

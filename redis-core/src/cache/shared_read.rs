@@ -3,16 +3,16 @@
 //! # Layout
 //!
 //! - this file: its way from the beginning to the outcome
-//! - `joinable`: the reads that are on their way; `wanted`: what one is to bring; `waiters`: who waits for it
+//! - `joinable`: the reads that are on their way; `joining`: which of them others may join
+//! - `wanted`: what one is to bring; `waiters`: who waits for it
 //! - `ending`: what its replies say, and what of them is kept; `outcome`: how it ended
 
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use super::changes::Subject;
 use super::clock::Moment;
 use super::origin::Place;
 use super::read::TrackedRead;
@@ -28,6 +28,7 @@ use crate::wire::encode;
 
 mod ending;
 mod joinable;
+mod joining;
 mod outcome;
 mod waiters;
 mod wanted;
@@ -35,6 +36,7 @@ mod wanted;
 use joinable::Joinable;
 pub(super) use outcome::Outcome;
 use waiters::Waiters;
+pub(super) use wanted::WantedKey;
 use wanted::{Part, Wanted};
 
 /// The reads of a handle that are on their way.
@@ -61,6 +63,10 @@ pub(super) struct SharedRead {
     begins: bool,
     /// Whether reports come on another socket.
     is_redirected: bool,
+    /// Whether others may join it.
+    is_joint: bool,
+    /// Whether the reports of its server come in their order among the replies.
+    has_order: bool,
     info: &'static CommandInfo,
     needed: u32,
     state: Lock<State>,
@@ -80,7 +86,7 @@ struct Running {
 }
 
 impl SharedRead {
-    /// Begins a read whose whole reply is wanted; it is sent when it is first polled. Its command has this hash.
+    /// Begins a read whose whole reply is wanted; it is sent when it is first polled, or now. Its command has this hash.
     pub(super) fn whole(
         reads: &Arc<SharedReads>,
         place: Place,
@@ -88,24 +94,31 @@ impl SharedRead {
         args: Box<Args>,
     ) -> Arc<Self> {
         let Place { source, subject } = place;
-        let present = source.present();
+        let present = present(reads, &source);
         let stamp = source.shared.stamp(present.epoch, subject, &args);
-        let wanted = Wanted::Whole(Part { id, subject, stamp });
+        let word = 0;
+        let wanted = Wanted::Whole(Part {
+            id,
+            subject,
+            stamp,
+            word,
+        });
         Self::begin(reads, source, present, wanted, args)
     }
 
-    /// Begins a read of which the element for each key is wanted. The hash of each one's command comes with its key.
+    /// Begins a read of which the element for each key is wanted.
     pub(super) fn each(
         reads: &Arc<SharedReads>,
         source: Arc<Source>,
-        keys: Vec<(u64, Subject)>,
+        keys: Vec<WantedKey>,
         args: Box<Args>,
     ) -> Arc<Self> {
-        let present = source.present();
-        let part = |(id, subject)| Part {
+        let present = present(reads, &source);
+        let part = |WantedKey { id, subject, word }| Part {
             id,
             subject,
             stamp: source.shared.stamp_of_part(present.epoch, subject),
+            word,
         };
         let wanted = Wanted::Each(keys.into_iter().map(part).collect());
         Self::begin(reads, source, present, wanted, args)
@@ -135,6 +148,9 @@ impl SharedRead {
             && source.standing.begin(present.epoch);
         let enables = begins || (is_off && can_report && settings.may_enable_again());
         let opts_in = settings.opts_in() && (is_on || enables);
+        // A caller with a deadline of its own waits for nobody else, and nobody waits for it.
+        let is_joint = args.deadline().is_none();
+        let has_order = settings.reports_in_order() && !is_redirected;
         let (info, needed) = (args.info(), args.needed());
         let ttls = if settings.server_ttl {
             args.key_positions().len()
@@ -152,7 +168,7 @@ impl SharedRead {
             read,
             waiters: Waiters::default(),
         };
-        Arc::new(Self {
+        let read = Arc::new(Self {
             epoch: present.epoch,
             began: clock.moment(),
             ttl_begins: settings.has_ttl().then(|| clock.milliseconds()),
@@ -162,39 +178,32 @@ impl SharedRead {
             may_keep: is_on || enables,
             begins,
             is_redirected,
+            is_joint,
+            has_order,
             info,
             needed,
             state: Lock::new(State::Running(running)),
-        })
-    }
-
-    /// The part that answers this command, whose key is at this place, if it is asked for now; `None` if there is none.
-    pub(super) fn part_for(&self, command: &[u8], key: &Range<usize>, id: u64) -> Option<usize> {
-        let mut parts = self.wanted.parts().iter();
-        let place = parts.position(|part| part.id == id)?;
-        let part = self.wanted.parts().get(place)?;
-        let is_current =
-            self.shared()
-                .is_unchanged(&part.stamp, self.source.standing.epoch(), part.subject);
-        let asks = |args: &Args| match &self.wanted {
-            Wanted::Whole(_) => args.cacheable().is_some_and(|(bytes, _)| bytes == command),
-            Wanted::Each(_) => {
-                let asked = nth_key(args, place);
-                command.starts_with(args.info().header)
-                    && command.get(key.clone()) == asked.as_deref()
-            }
-        };
-        let asks = match &*self.state.lock() {
-            State::Running(running) => asks(&running.read.args),
-            State::Over(..) | State::Changing => false,
-        };
-        (is_current && asks).then_some(place)
+        });
+        if read.is_listed() {
+            reads.add(read.wanted.ids(), &read, || read.submit_in_order());
+        }
+        if begins {
+            reads.begins(present.epoch, &read);
+        }
+        read
     }
 
     /// Sends it now, before the first poll.
     pub(super) fn submit(&self) {
         if let State::Running(Running { exchange, read, .. }) = &mut *self.state.lock() {
             exchange.submit(read);
+        }
+    }
+
+    /// Sends it now, if it must not be sent behind one that begins later.
+    fn submit_in_order(&self) {
+        if !self.has_order {
+            self.submit();
         }
     }
 
@@ -212,7 +221,8 @@ impl SharedRead {
         };
         let delivery =
             ready!(waiters.with(cx, self.has_one_caller(), |cx| exchange.poll(read, cx)));
-        let outcome = self.end(read, delivery);
+        let mut woken = Vec::new();
+        let outcome = self.end(read, delivery, &mut woken);
         self.give_up();
         let others = std::mem::take(waiters);
         if let State::Running(running) = std::mem::replace(&mut *state, State::Changing) {
@@ -223,6 +233,7 @@ impl SharedRead {
         if !self.has_one_caller() {
             others.wake();
         }
+        woken.into_iter().for_each(Waker::wake);
         Poll::Ready(outcome)
     }
 
@@ -258,14 +269,16 @@ impl SharedRead {
         error.of_command(CommandName::from(self.info.name))
     }
 
-    /// Lets others join it.
-    pub(super) fn announce(self: &Arc<Self>) {
-        self.reads.add(self.wanted.ids(), self);
+    /// Whether it is among the reads on their way: others may join it, or have to know that theirs are older.
+    fn is_listed(&self) -> bool {
+        self.is_joint || !self.has_order
     }
 
-    /// Nobody joins it any more.
+    /// It is not on its way any more.
     fn withdraw(&self) {
-        self.reads.remove(self.wanted.ids(), self);
+        if self.is_listed() {
+            self.reads.remove(self.wanted.ids());
+        }
     }
 
     // ---- the end ----
@@ -273,6 +286,7 @@ impl SharedRead {
     /// If it was to turn tracking on, and the outcome of that is not known, another read may try.
     fn give_up(&self) {
         if self.begins {
+            self.reads.has_begun(self.epoch);
             self.source.standing.give_up(self.epoch);
         }
     }
@@ -298,21 +312,23 @@ impl fmt::Debug for SharedRead {
     }
 }
 
+/// What is known of a socket now. If the read that is turning tracking on there is answered and nobody has looked after it,
+/// that is done first.
+fn present(reads: &SharedReads, source: &Source) -> Present {
+    let present = source.present();
+    if present.tracking == Tracking::Beginning
+        && let Some(beginner) = reads.beginner(present.epoch)
+        && beginner.end_if_answered()
+    {
+        return source.present();
+    }
+    present
+}
+
 /// The same command with one key, encoded, and the place of the key.
 pub(super) fn command_of(info: &CommandInfo, key: &[u8]) -> (Vec<u8>, Range<usize>) {
     let mut bytes = info.header.to_vec();
     encode::bulk(&mut bytes, key);
     let end = bytes.len() - 2;
     (bytes, end - key.len()..end)
-}
-
-fn nth_key(args: &Args, place: usize) -> Option<Vec<u8>> {
-    let (mut number, mut found) = (0, None);
-    args.each_key(|key| {
-        if number == place {
-            found = Some(key.to_vec());
-        }
-        number += 1;
-    });
-    found
 }

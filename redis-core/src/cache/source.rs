@@ -50,6 +50,11 @@ impl Source {
         link.config.protocol == Protocol::Resp2 || (!link.speaks_resp3() && link.load().1)
     }
 
+    /// Whether its server reports changes.
+    pub(super) fn is_tracked(&self) -> bool {
+        self.present().tracking == Tracking::On
+    }
+
     /// The client that reports are to be sent to, if it is known in this epoch.
     pub(super) fn reporter(&self, epoch: u32) -> Option<u64> {
         self.reporter.client(epoch)
@@ -57,12 +62,14 @@ impl Source {
 
     /// Makes sure, in a task of its own, that the server has a client to send reports to, and that it is alive.
     pub(super) fn ask_for_reporter(self: &Arc<Self>) {
-        if tokio::runtime::Handle::try_current().is_ok() && self.reporter.may_ask() {
+        if tokio::runtime::Handle::try_current().is_ok()
+            && let Some(asking) = self.reporter.may_ask()
+        {
             let source = self.clone();
             runtime::spawn(async move {
                 let (config, now) = (&source.link.config, source.shared.clock.moment());
                 let reporter = &source.reporter;
-                let asked = reporter.ask(config, source.clone(), &source.standing, now);
+                let asked = reporter.ask(asking, config, source.clone(), &source.standing, now);
                 asked.await;
             });
         }

@@ -12,8 +12,12 @@ use super::clock::Moment;
 pub(super) struct Standing {
     /// The epoch and the [`Tracking`], in one number.
     state: AtomicU64,
-    /// The [`Moment`] at which the server is known to have been alive.
+    /// The [`Moment`] at which the server is known to have been alive: the earlier of these two, if reports come on another socket.
     heard: AtomicU64,
+    /// The one that the replies on its own socket tell.
+    by_replies: AtomicU64,
+    /// The one that the socket for reports tells.
+    by_reporter: AtomicU64,
 }
 
 /// Whether the server reports what is read.
@@ -75,6 +79,8 @@ impl Standing {
         Self {
             state: AtomicU64::new(first.pack()),
             heard: AtomicU64::new(0),
+            by_replies: AtomicU64::new(0),
+            by_reporter: AtomicU64::new(0),
         }
     }
 
@@ -131,12 +137,28 @@ impl Standing {
     /// Whether the server was heard at most this far before `now`.
     #[inline]
     pub(super) fn was_heard(&self, now: Moment, within: u64) -> bool {
-        now.0.saturating_sub(self.heard.load(Ordering::Relaxed)) <= within
+        now.since(Moment(self.heard.load(Ordering::Relaxed))) <= within
     }
 
-    /// Notes that the server was alive at this moment.
+    /// Notes that the server was alive at this moment, by a reply on its own socket, on which reports come as well.
     pub(super) fn hear(&self, at: Moment) {
         self.heard.fetch_max(at.0, Ordering::Relaxed);
+    }
+
+    /// Notes the same by a reply on its own socket, while reports come on another one: either of them may be dead.
+    pub(super) fn hear_reply(&self, at: Moment) {
+        self.hear_half(at, &self.by_replies, &self.by_reporter);
+    }
+
+    /// Notes the same by a reply on the socket for reports.
+    pub(super) fn hear_reporter(&self, at: Moment) {
+        self.hear_half(at, &self.by_reporter, &self.by_replies);
+    }
+
+    fn hear_half(&self, at: Moment, half: &AtomicU64, other: &AtomicU64) {
+        // Of two that do this at once, at least the second sees both moments.
+        let half = half.fetch_max(at.0, Ordering::SeqCst).max(at.0);
+        self.hear(Moment(half.min(other.load(Ordering::SeqCst))));
     }
 
     /// Begins a new epoch: nothing that was read so far is served any more. Returns the epoch that has ended.

@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use quick_cache::sync::Cache as Kept;
 use quick_cache::{Equivalent, Lifecycle, OptionsBuilder, Weighter};
 
-use super::changes::{Counted, KeyHash};
+use super::changes::{CommandHash, Counted, KeyHash};
 use crate::reply::KeptReply;
 
 /// The replies by their commands. It evicts what was not used for long, and resists scans.
 ///
-/// All commands about one key have the hash of that key, so that they are found by the key as well.
+/// Commands with nothing but a key have the hash of that key, so that they are found by the key as well. Others, of which there
+/// may be any number about one key, have hashes of their own.
 pub(super) struct Store {
     kept: Kept<Command, Entry, Weight, BuildHasherDefault<AsIs>, Evictions>,
     evicted: Arc<AtomicU64>,
@@ -27,13 +28,13 @@ pub(super) struct Command {
     key: (u16, u16),
 }
 
-/// Half of the hash of a key, which is enough to find its replies; an entry has no room for more.
+/// Half of the hash of a command, which is enough to find its reply; an entry has no room for more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct ShortHash(u32);
 
-impl From<KeyHash> for ShortHash {
+impl From<CommandHash> for ShortHash {
     #[inline]
-    fn from(hash: KeyHash) -> Self {
+    fn from(hash: CommandHash) -> Self {
         // These bits are not among those that choose the counter of a key.
         Self(u32::try_from(hash.0 & u64::from(u32::MAX)).unwrap_or_default())
     }
@@ -52,11 +53,10 @@ impl Hash for ShortHash {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CommandRef<'a> {
     pub(super) bytes: &'a [u8],
-    /// The hash of its first key.
-    pub(super) hash: KeyHash,
+    pub(super) hash: CommandHash,
 }
 
-/// Any command about this key.
+/// Any command with this key and nothing else.
 struct About<'a> {
     key: &'a [u8],
     hash: ShortHash,
@@ -92,11 +92,6 @@ impl Command {
         })
     }
 
-    /// How many bytes it has.
-    pub(super) fn len(&self) -> usize {
-        self.bytes.len()
-    }
-
     fn key(&self) -> &[u8] {
         let (start, end) = self.key;
         self.bytes.get(start.into()..end.into()).unwrap_or_default()
@@ -127,6 +122,8 @@ impl Hash for CommandRef<'_> {
 impl Equivalent<Command> for CommandRef<'_> {
     #[inline]
     fn equivalent(&self, command: &Command) -> bool {
+        #[cfg(test)]
+        tests::COMPARED.with(|compared| compared.set(compared.get() + 1));
         *self.bytes == *command.bytes
     }
 }
@@ -166,15 +163,46 @@ struct Weight;
 
 impl Weighter<Command, Entry> for Weight {
     fn weight(&self, command: &Command, entry: &Entry) -> u64 {
-        weight(command.bytes.len(), entry.reply.len())
+        weight(command, entry.reply.len(), &entry.stamp)
     }
 }
 
-/// How many bytes a command of this length and its reply count.
-pub(super) fn weight(command: usize, reply: usize) -> u64 {
-    /// What the store needs for an entry besides the bytes of the command and the reply.
-    const ENTRY: usize = 128;
-    (ENTRY + command + reply) as u64
+/// What the store needs for an entry besides the bytes of the command and the reply.
+const ENTRY: usize = 128;
+
+/// How many bytes a command and a reply of this length count.
+pub(super) fn weight(command: &Command, reply: usize, stamp: &Stamp) -> u64 {
+    let others = stamp.others.as_ref().map_or(0, |others| others.len());
+    (ENTRY + command.bytes.len() + reply + others * size_of::<Counted>()) as u64
+}
+
+/// The options of a map with these bounds, whose entries count this many bytes on average; a guess suffices.
+///
+/// A map has parts, each with a lock and an equal share of the bytes. Four for each core let threads hardly ever wait for each
+/// other. But a reply that would fill most of a part is never kept, so each part has room for several of the longest.
+pub(super) fn options(
+    (max_bytes, max_reply_bytes): (usize, usize),
+    average: usize,
+    cores: usize,
+) -> OptionsBuilder {
+    const LONGEST_IN_A_PART: u64 = 4;
+    let longest = ENTRY.saturating_add(max_reply_bytes) as u64;
+    let longest = longest.saturating_mul(LONGEST_IN_A_PART);
+    let most = max_bytes as u64 / longest;
+    let most = most
+        .checked_ilog2()
+        .map_or(1, |power| 1_usize << power.min(16));
+    let mut options = OptionsBuilder::new();
+    options
+        .estimated_items_capacity((max_bytes / average).max(1))
+        .weight_capacity(max_bytes as u64)
+        .shards(cores.saturating_mul(4).next_power_of_two().min(most));
+    options
+}
+
+/// How many threads can run at once.
+pub(super) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Counts evictions.
@@ -196,28 +224,16 @@ impl Lifecycle<Command, Entry> for Evictions {
 }
 
 impl Store {
-    pub(super) fn new(max_bytes: usize) -> Self {
-        /// What a command and its reply count on average; a guess suffices.
+    /// A store of so many bytes, with replies of at most so many, for a machine with so many cores.
+    pub(super) fn new(max_bytes: usize, max_reply_bytes: usize, cores: usize) -> Self {
         const AVERAGE: usize = 256;
         let evicted = Arc::new(AtomicU64::new(0));
-        let weight_capacity = max_bytes as u64;
-        let mut options = OptionsBuilder::new();
-        options
-            .estimated_items_capacity((max_bytes / AVERAGE).max(1))
-            .weight_capacity(weight_capacity);
         let evictions = Evictions(evicted.clone());
-        let kept = match options.build() {
-            Ok(options) => {
-                Kept::with_options(options, Weight, BuildHasherDefault::default(), evictions)
-            }
+        let hasher = BuildHasherDefault::default();
+        let kept = match options((max_bytes, max_reply_bytes), AVERAGE, cores).build() {
+            Ok(options) => Kept::with_options(options, Weight, hasher, evictions),
             // Both numbers are set.
-            Err(_) => Kept::with(
-                1,
-                weight_capacity,
-                Weight,
-                BuildHasherDefault::default(),
-                evictions,
-            ),
+            Err(_) => Kept::with(1, max_bytes as u64, Weight, hasher, evictions),
         };
         Self { kept, evicted }
     }
@@ -233,9 +249,24 @@ impl Store {
             .insert_with_lifecycle(command, entry, &mut inserted);
     }
 
-    /// Removes every reply whose first key is this one; returns how many there were.
+    /// Removes the reply to a command.
+    pub(super) fn remove(&self, command: &CommandRef<'_>) {
+        self.kept.remove(command);
+    }
+
+    /// Removes the reply to a command if `is_old` says so; returns the stamp of what was removed.
+    pub(super) fn remove_if(
+        &self,
+        command: &CommandRef<'_>,
+        is_old: impl FnOnce(&Entry) -> bool,
+    ) -> Option<Stamp> {
+        let (_, entry) = self.kept.remove_if(command, is_old)?;
+        Some(entry.stamp)
+    }
+
+    /// Removes the replies to all commands with this key and nothing else; returns how many there were.
     pub(super) fn remove_about(&self, key: &[u8], hash: KeyHash) -> u64 {
-        let hash = hash.into();
+        let hash = CommandHash::from(hash).into();
         let about = About { key, hash };
         let mut removed = 0;
         while self.kept.remove(&about).is_some() {
@@ -266,12 +297,20 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
+    use crate::cache::changes::Changes;
+
+    thread_local! {
+        /// How often a command was compared with one that is kept.
+        pub(super) static COMPARED: Cell<usize> = const { Cell::new(0) };
+    }
 
     fn store(store: &Store, bytes: &[u8], key: std::ops::Range<usize>, hash: u64, reply: &[u8]) {
         let command = CommandRef {
             bytes,
-            hash: KeyHash(hash),
+            hash: CommandHash(hash),
         };
         let stamp = Stamp {
             epoch: 1,
@@ -287,13 +326,13 @@ mod tests {
     }
 
     fn has(store: &Store, bytes: &[u8], hash: u64) -> bool {
-        let hash = KeyHash(hash);
+        let hash = CommandHash(hash);
         store.get(&CommandRef { bytes, hash }).is_some()
     }
 
     #[test]
-    fn all_replies_about_a_key_are_removed_and_no_others() {
-        let kept = Store::new(1 << 20);
+    fn the_replies_about_a_key_alone_are_removed_and_no_others() {
+        let kept = Store::new(1 << 20, 1 << 10, 1);
         store(&kept, b"GET a", 4..5, 7, b"$1\r\n1\r\n");
         store(&kept, b"TTL a", 4..5, 7, b":1\r\n");
         // Another key with the same hash.
@@ -303,9 +342,78 @@ mod tests {
         assert!(has(&kept, b"GET b", 7));
     }
 
+    /// The fields of a large hash, say.
+    #[test]
+    fn of_many_commands_about_one_key_each_is_found_at_once() {
+        const COUNT: usize = 40_000;
+        let changes = Changes::new(64 << 20, false);
+        let kept = Store::new(64 << 20, 1 << 20, 64);
+        let commands = (0..COUNT).map(|number| {
+            let bytes = format!("HGET h\r\n$6\r\nf{number:05}\r\n").into_bytes();
+            let hash = changes.hashes(&bytes, &(5..6)).unwrap().command.0;
+            (bytes, hash)
+        });
+        let commands: Vec<_> = commands.collect();
+        for (bytes, hash) in &commands {
+            store(&kept, bytes, 5..6, *hash, b":1\r\n");
+        }
+        COMPARED.set(0);
+        assert!(
+            commands
+                .iter()
+                .all(|(bytes, hash)| has(&kept, bytes, *hash))
+        );
+        let compared = COMPARED.get();
+        assert!(compared < COUNT + COUNT / 10, "{compared} comparisons");
+    }
+
+    #[test]
+    fn what_is_noted_of_further_keys_counts_too() {
+        let kept = Store::new(1 << 20, 1 << 10, 1);
+        let command = CommandRef {
+            bytes: b"SINTER a b",
+            hash: CommandHash(7),
+        };
+        let other = Counted {
+            key: KeyHash(8),
+            count: 0,
+        };
+        let entry = |others| Entry {
+            reply: KeptReply::of(b"*0\r\n"),
+            stamp: Stamp {
+                epoch: 1,
+                count: 0,
+                others,
+            },
+            expires: u64::MAX,
+        };
+        kept.insert(Command::new(command, 7..8).unwrap(), entry(None));
+        let (_, alone) = kept.size();
+        let others = Some(Arc::new(vec![other; 1000]));
+        kept.insert(Command::new(command, 7..8).unwrap(), entry(others));
+        assert_eq!(kept.size().1 - alone, 1000 * size_of::<Counted>() as u64);
+    }
+
+    #[test]
+    fn long_replies_are_kept_however_many_cores_there_are() {
+        let reply = vec![b'x'; 900 << 10];
+        for cores in [1, 2, 64, 1024] {
+            let kept = Store::new(64 << 20, 1 << 20, cores);
+            for number in 0..20_u64 {
+                let hash = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                store(&kept, &number.to_be_bytes(), 0..8, hash, &reply);
+                assert!(has(&kept, &number.to_be_bytes(), hash), "{cores} cores");
+            }
+        }
+        // There is always one part.
+        let kept = Store::new(1_000, usize::MAX, 64);
+        store(&kept, b"GET a", 4..5, 7, b":1\r\n");
+        assert!(has(&kept, b"GET a", 7));
+    }
+
     #[test]
     fn what_there_is_no_room_for_is_evicted_and_counted() {
-        let kept = Store::new(100_000);
+        let kept = Store::new(100_000, 1_000, 2);
         for number in 0..10_000_u64 {
             let hash = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
             store(&kept, &number.to_be_bytes(), 0..8, hash, b":1\r\n");

@@ -87,6 +87,8 @@ struct Rare {
     /// How it waits, if that is in pieces.
     pieces: Option<Pieces>,
     deadline: Option<Duration>,
+    /// Whether no replica may answer it.
+    at_primary: bool,
     /// Where the cursor of a scan is among the bytes.
     cursor: Option<u32>,
     /// The script that the command calls by its SHA-1.
@@ -334,6 +336,16 @@ impl Args {
     #[inline]
     pub(crate) fn deadline(&self) -> Option<Duration> {
         self.rare.as_ref()?.deadline
+    }
+
+    /// Has no replica of a cluster answer it: the caller may have seen more than a replica has.
+    pub(crate) fn keep_at_primary(&mut self) {
+        self.rare_mut().at_primary = true;
+    }
+
+    /// Whether no replica may answer it.
+    pub(crate) fn is_for_primary(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.at_primary)
     }
 
     /// Whether it is a command of the spec that any socket can carry and that has nothing special.

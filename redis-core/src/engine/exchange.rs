@@ -58,6 +58,16 @@ impl<L: Deref<Target = Link>> Exchange<L> {
         self.sending.is_in_flight()
     }
 
+    /// Whether the outcome is there, and only has to be taken.
+    pub(crate) fn has_outcome(&self) -> bool {
+        self.sending.has_outcome()
+    }
+
+    /// Whether its time was over while it waited for room or through a pause, and nobody polled it.
+    pub(crate) fn is_late(&self) -> bool {
+        self.sending.is_late()
+    }
+
     /// The first poll of most payloads. Returns whether it is queued; if not, [`Exchange::poll`] says why.
     #[inline]
     fn start(&mut self, payload: &mut impl Payload, cx: &mut Context<'_>) -> bool {

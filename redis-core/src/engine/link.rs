@@ -296,6 +296,10 @@ impl Link {
         self.queue.lock().poll_cell(key, waker)
     }
 
+    pub(crate) fn has_delivery(&self, key: CellKey) -> bool {
+        self.queue.lock().has_delivery(key)
+    }
+
     #[inline(always)]
     pub(crate) fn take_reply(&self, key: CellKey) -> Option<Chunk> {
         self.queue.lock().take_reply(key)

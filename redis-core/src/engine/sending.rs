@@ -99,6 +99,22 @@ impl<L: Deref<Target = Link>> Sending<L> {
         matches!(self.state, State::InFlight(_))
     }
 
+    /// Whether the outcome is there, and only has to be taken.
+    pub(crate) fn has_outcome(&self) -> bool {
+        match self.state {
+            State::InFlight(key) => self.link.has_delivery(key),
+            State::Over => true,
+            State::Fresh | State::InLine(_) | State::Pausing => false,
+        }
+    }
+
+    /// Whether its time was over while it waited for room or through a pause: nobody has polled it, so it has not ended.
+    pub(crate) fn is_late(&self) -> bool {
+        let deadline = self.slow.as_ref().and_then(|slow| slow.deadline);
+        matches!(self.state, State::InLine(_) | State::Pausing)
+            && deadline.is_some_and(|deadline| deadline <= Instant::now())
+    }
+
     /// Takes the outcome, if it is there and a single reply; [`Sending::poll`] says what else there is.
     #[inline]
     pub(crate) fn take_reply(&mut self) -> Option<Chunk> {

@@ -1,8 +1,11 @@
 //! A cache over all nodes of a cluster.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use typedis_core::cluster::Cluster;
 use typedis_core::{AllowsBlocking, Cache, Cached, CommandInfo, Request, Run, Timeout, raw};
 use typedis_testkit::ServerKind;
+use typedis_testkit::fake::{Answer, FakeCluster};
 
 use crate::support::*;
 
@@ -189,6 +192,45 @@ async fn what_a_pipeline_of_a_cluster_reads_is_dropped() {
     })
     .await;
     assert_eq!((counts.misses, counts.hits), (1, 1));
+}
+
+/// What is kept was read from primaries. A read that cannot be kept must not bring something older.
+#[tokio::test]
+async fn what_falls_out_of_the_cache_is_not_read_from_a_replica() {
+    let primary_reads = AtomicUsize::new(0);
+    let fake = FakeCluster::start(2, move |asked| {
+        let is_get = match asked.command.name().as_str() {
+            "GET" => true,
+            "MGET" => false,
+            "INFO" => {
+                let text =
+                    "role:slave\r\nmaster_link_status:up\r\nmaster_last_io_seconds_ago:0\r\n";
+                return Answer::Reply(format!("${}\r\n{text}\r\n", text.len()).into_bytes());
+            }
+            _ => return Answer::Usual,
+        };
+        let before = if is_get { "" } else { "*1\r\n" };
+        if asked.node == 1 {
+            return Answer::Reply(format!("{before}$3\r\nold\r\n").into_bytes());
+        }
+        if primary_reads
+            .fetch_add(1, Ordering::SeqCst)
+            .is_multiple_of(2)
+        {
+            return Answer::error("LOADING the data");
+        }
+        Answer::Reply(format!("{before}$3\r\nnew\r\n").into_bytes())
+    })
+    .await
+    .unwrap();
+    fake.assign(0..=16_383, 0);
+    fake.set_replicas(0, &[1]);
+    let config = typedis_core::Config::from_url(&fake.url()).unwrap();
+    let cluster = Cluster::open(config.command_timeout(LONG)).await.unwrap();
+    let cache = cluster.replicas().cached(Cache::default()).unwrap();
+    assert_eq!(get(&cache, "k").await.unwrap().as_deref(), Some("new"));
+    let all = mget(&cache, &["k"]).await.unwrap();
+    assert_eq!(all, [Some("new".to_owned())]);
 }
 
 static BLPOP: CommandInfo = CommandInfo::new("BLPOP", b"$5\r\nBLPOP\r\n", 1)

@@ -2,35 +2,19 @@
 
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
+use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
-use typedis_core::{Cache, Cached, Config, Connection, Error};
+use typedis_core::{Cache, Cached, Connection, Error};
 
-use crate::support::{get, mget};
+use crate::support::{Stream, command, get, in_memory, mget};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// When the server refuses the first read.
 const REFUSED_AFTER: Duration = Duration::from_secs(8);
 
-/// Reads one command.
-async fn command(stream: &mut BufReader<DuplexStream>) -> Option<Vec<String>> {
-    let mut line = String::new();
-    stream.read_line(&mut line).await.ok()?;
-    let count: usize = line.trim_end().strip_prefix('*')?.parse().ok()?;
-    let mut words = Vec::new();
-    for _ in 0..count {
-        let mut word = String::new();
-        stream.read_line(&mut String::new()).await.ok()?;
-        stream.read_line(&mut word).await.ok()?;
-        words.push(word.trim_end().to_owned());
-    }
-    Some(words)
-}
-
 /// Refuses the first read with LOADING, late, and does not answer the next one.
-async fn serve(stream: DuplexStream) {
-    let mut stream = BufReader::new(stream);
+async fn serve(mut stream: Stream) {
     let mut reads = 0;
     while let Some(words) = command(&mut stream).await {
         let reply: &[u8] = if matches!(words[0].as_str(), "GET" | "MGET") {
@@ -50,14 +34,7 @@ async fn serve(stream: DuplexStream) {
 }
 
 async fn cached() -> Cached<Connection> {
-    let config = Config::tcp("nowhere", 1)
-        .command_timeout(DEADLINE)
-        .liveness(None)
-        .transport(|_| async {
-            let (client, server) = tokio::io::duplex(4096);
-            tokio::spawn(serve(server));
-            Ok(client)
-        });
+    let config = in_memory(serve).command_timeout(DEADLINE);
     let conn = Connection::open(config).await.unwrap();
     conn.cached(Cache::default()).unwrap()
 }

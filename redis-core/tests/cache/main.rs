@@ -9,9 +9,14 @@
 
 mod cluster;
 mod deadlines;
+mod dropped;
+mod order;
 mod past;
+mod prefixes;
 mod races;
 mod reads;
 mod servers;
+mod silence;
 mod support;
 mod tracking;
+mod unpolled;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use typedis_core::{Budget, Cache, Cached, Connection, Protocol};
 use typedis_testkit::fake::{Fake, Peer};
@@ -306,54 +306,6 @@ async fn nothing_is_kept_in_resp2_if_the_socket_for_reports_may_lead_to_another_
 }
 
 #[tokio::test]
-async fn nothing_is_served_from_a_connection_that_was_silent_for_too_long() {
-    let fake = answering_gets(&["$1\r\n1\r\n"]).await;
-    const LONGEST: Duration = Duration::from_millis(50);
-    let cache = cache_of(&fake, Cache::default().max_unheard(LONGEST)).await;
-    let (mut sent, mut served) = (0, 0);
-    // The server was heard at this time at the latest.
-    let mut heard = Instant::now();
-    until_read(
-        "reads go to the server, and come from memory in between",
-        async || {
-            let asked = Instant::now();
-            let (_, counts) = counted(&cache, read(&cache)).await;
-            (sent, served) = (sent + counts.misses, served + counts.hits);
-            if counts.misses > 0 {
-                heard = Instant::now();
-            } else {
-                let silence = asked.saturating_duration_since(heard);
-                assert!(silence <= LONGEST, "served after {silence:?}");
-            }
-            sent >= 4 && served > 0
-        },
-    )
-    .await;
-}
-
-/// A report may have waited in a buffer for as long as the process slept.
-#[tokio::test]
-async fn a_report_does_not_show_that_the_server_is_alive_now() {
-    let fake = Fake::answering(|words| match words.name().as_str() {
-        "GET" => b"$1\r\n1\r\n".to_vec(),
-        "ECHO" => b">2\r\n$10\r\ninvalidate\r\n*1\r\n$5\r\nother\r\n$1\r\nx\r\n".to_vec(),
-        _ => b"+OK\r\n".to_vec(),
-    });
-    let fake = fake.await.unwrap();
-    const LONGEST: Duration = Duration::from_millis(50);
-    let cache = cache_of(&fake, Cache::default().max_unheard(LONGEST)).await;
-    read(&cache).await;
-    let heard = Instant::now();
-    until_read("the time is over", async || {
-        echo(&cache, "x").await.unwrap();
-        heard.elapsed() > LONGEST
-    })
-    .await;
-    let (_, counts) = counted(&cache, read(&cache)).await;
-    assert_eq!((counts.hits, counts.misses), (0, 1));
-}
-
-#[tokio::test]
 async fn a_value_whose_key_was_gone_right_behind_it_is_not_kept() {
     let fake = Fake::answering(|words| match words.name().as_str() {
         "GET" if *words == ["GET", "k"] => b"$1\r\n1\r\n".to_vec(),
@@ -465,19 +417,4 @@ async fn all_reads_and_broadcasting_keep_nothing_before_tracking_is_on() {
         drop(cache);
         fake.finish().await.unwrap();
     }
-}
-
-#[tokio::test]
-async fn broadcasting_covers_only_keys_with_the_prefixes() {
-    let fake = answering_gets(&["$1\r\n1\r\n"]).await;
-    let cache = cache_of(&fake, Cache::default().broadcast(["k"])).await;
-    for key in ["k1", "other"] {
-        for _ in 0..2 {
-            get(&cache, key).await.unwrap();
-        }
-    }
-    assert_eq!((cache.stats().hits, cache.stats().replies), (1, 1));
-    let conn = Connection::open(at(fake.addr().port())).await.unwrap();
-    let error = conn.cached(Cache::default().broadcast(["ab", "a"]));
-    assert!(error.unwrap_err().to_string().contains("prefix"));
 }

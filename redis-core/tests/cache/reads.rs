@@ -90,6 +90,26 @@ async fn all_commands_about_a_key_are_dropped_with_it_and_no_others() {
     assert_eq!(strlen(&cache, "a").await.unwrap(), 2);
 }
 
+/// There may be very many of them, so they are not looked for when the change is reported.
+#[tokio::test]
+async fn a_reply_about_a_part_of_a_key_is_dropped_when_it_is_asked_for_after_a_change() {
+    let server = server(ServerKind::Valkey9);
+    let (cache, other) = cached(&server).await;
+    let write = |value: &'static str| raw("HSET").key("h").args(["f", value]).reply::<i64>();
+    other.run(write("1")).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(hget(&cache, "h", "f").await.unwrap().as_deref(), Some("1"));
+    }
+    let mut dropped = cache.dropped();
+    other.run(write("2")).await.unwrap();
+    dropped.next().await.unwrap();
+    let (value, counts) = counted(&cache, hget(&cache, "h", "f")).await;
+    assert_eq!(value.unwrap().as_deref(), Some("2"));
+    assert_eq!((counts.invalidations, cache.stats().replies), (1, 1));
+    let (_, counts) = counted(&cache, hget(&cache, "h", "f")).await;
+    assert_eq!((counts.hits, counts.invalidations), (1, 0));
+}
+
 #[tokio::test]
 async fn a_reply_that_depends_on_several_keys_is_dropped_with_any_of_them() {
     for kind in SERVERS {

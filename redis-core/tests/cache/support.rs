@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use tokio::io::{AsyncBufReadExt, BufReader, DuplexStream};
 use typedis_core::cache::Origin;
 use typedis_core::{
     Backoff, Cache, CacheStats, Cached, CommandInfo, Config, Connection, Request, RequestPolicy,
@@ -136,6 +137,38 @@ pub(crate) async fn connect(server: &Server) -> Connection {
 pub(crate) async fn cached(server: &Server) -> (Cached<Connection>, Connection) {
     let cache = connect(server).await.cached(Cache::default()).unwrap();
     (cache, connect(server).await)
+}
+
+/// The server's side of a connection in memory.
+pub(crate) type Stream = BufReader<DuplexStream>;
+
+/// A configuration that connects to `serve` in memory, so that the clock can stand still: it goes on when everybody waits.
+pub(crate) fn in_memory<F>(serve: impl Fn(Stream) -> F + Send + Sync + 'static) -> Config
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    Config::tcp("nowhere", 1)
+        .liveness(None)
+        .transport(move |_| {
+            let (client, server) = tokio::io::duplex(4096);
+            tokio::spawn(serve(BufReader::new(server)));
+            async move { Ok(client) }
+        })
+}
+
+/// Reads one command.
+pub(crate) async fn command(stream: &mut Stream) -> Option<Vec<String>> {
+    let mut line = String::new();
+    stream.read_line(&mut line).await.ok()?;
+    let count: usize = line.trim_end().strip_prefix('*')?.parse().ok()?;
+    let mut words = Vec::new();
+    for _ in 0..count {
+        let mut word = String::new();
+        stream.read_line(&mut String::new()).await.ok()?;
+        stream.read_line(&mut word).await.ok()?;
+        words.push(word.trim_end().to_owned());
+    }
+    Some(words)
 }
 
 /// How the numbers change while `work` runs.

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::task::Waker;
 
 use super::outcome::Outcome;
 use super::wanted::{Part, Wanted};
@@ -12,27 +13,38 @@ use crate::cache::standing::{Present, Tracking};
 use crate::cache::store::{Command, CommandRef, Entry};
 use crate::cache::trace;
 use crate::engine::inflight::Delivery;
+use crate::engine::subscriptions::invalidation::Invalidation;
 use crate::error::ServerError;
 use crate::reply::KeptReply;
 use crate::wire::Chunk;
 
 impl SharedRead {
-    /// Reads what came back, and keeps the reply if it may be kept.
-    pub(super) fn end(&self, read: &TrackedRead, delivery: Delivery) -> Outcome {
+    /// Reads what came back, and keeps the reply if it may be kept. It adds the tasks to wake to `woken`.
+    pub(super) fn end(
+        &self,
+        read: &TrackedRead,
+        delivery: Delivery,
+        woken: &mut Vec<Waker>,
+    ) -> Outcome {
         match delivery {
-            Delivery::Reply(chunk) => self.end_with(read, std::slice::from_ref(&chunk)),
-            delivery => self.end_in_parts(read, delivery),
+            Delivery::Reply(chunk) => self.end_with(read, std::slice::from_ref(&chunk), woken),
+            delivery => self.end_in_parts(read, delivery, woken),
         }
     }
 
     /// The same, for what is not just replies in one piece.
     #[cold]
-    fn end_in_parts(&self, read: &TrackedRead, delivery: Delivery) -> Outcome {
+    fn end_in_parts(
+        &self,
+        read: &TrackedRead,
+        delivery: Delivery,
+        woken: &mut Vec<Waker>,
+    ) -> Outcome {
         let Ok((chunks, failure)) = delivery.into_parts() else {
             return Outcome::Ordinary;
         };
         let Some(failure) = failure else {
-            return self.end_with(read, &chunks);
+            return self.end_with(read, &chunks, woken);
         };
         // In a cluster another node may have the key by now.
         let may_be_elsewhere = self.source.link.config.routed && self.info.idempotent;
@@ -44,12 +56,14 @@ impl SharedRead {
     }
 
     /// All replies have come.
-    fn end_with(&self, read: &TrackedRead, chunks: &[Chunk]) -> Outcome {
+    fn end_with(&self, read: &TrackedRead, chunks: &[Chunk], woken: &mut Vec<Waker>) -> Outcome {
         let Some(answers) = Answers::read(read, chunks) else {
             return Outcome::Ordinary;
         };
         // What comes on this socket says nothing about another one.
-        if !self.is_redirected {
+        if self.is_redirected {
+            self.source.standing.hear_reply(self.began);
+        } else {
             self.source.standing.hear(self.began);
         }
         let error = answers.reply.reply().error();
@@ -57,7 +71,7 @@ impl SharedRead {
         if error.as_ref().is_some_and(ServerError::is_transient) {
             return Outcome::Ordinary;
         }
-        self.note_tracking(&answers);
+        self.note_tracking(&answers, woken);
         if let Some(error) = error {
             if matches!(error.code(), "MOVED" | "ASK" | "READONLY") {
                 return Outcome::Ordinary;
@@ -69,11 +83,9 @@ impl SharedRead {
             Wanted::Whole(part) => {
                 let reply = KeptReply::of(answers.reply.as_bytes());
                 let is_outdated = |place: &usize| answers.is_outdated(*place, &reply);
-                if let Some(expires) = kept_until
-                    && !answers.gone.iter().any(is_outdated)
-                    && let Some((bytes, key)) = read.args.cacheable()
-                {
-                    self.keep(part, (bytes, key), &reply, expires);
+                let kept_until = kept_until.filter(|_| !answers.gone.iter().any(is_outdated));
+                if let Some((bytes, key)) = read.args.cacheable() {
+                    self.keep(part, (bytes, key), &reply, kept_until);
                 }
                 Outcome::Reply(reply)
             }
@@ -98,14 +110,13 @@ impl SharedRead {
         if elements.len() != parts.len() {
             return Outcome::Ordinary;
         }
-        if let Some(expires) = kept_until {
+        if kept_until.is_some() || !self.has_order {
             let mut wanted = parts.iter().zip(&*elements).enumerate();
             read.args.each_key(|key| {
-                if let Some((place, (part, element))) = wanted.next()
-                    && !answers.is_outdated(place, element)
-                {
+                if let Some((place, (part, element))) = wanted.next() {
+                    let kept_until = kept_until.filter(|_| !answers.is_outdated(place, element));
                     let (bytes, place) = command_of(self.info, key);
-                    self.keep(part, (&bytes, place), element, expires);
+                    self.keep(part, (&bytes, place), element, kept_until);
                 }
             });
         }
@@ -113,7 +124,7 @@ impl SharedRead {
     }
 
     /// Notes what the replies say about the reports of the server.
-    fn note_tracking(&self, answers: &Answers<'_>) {
+    fn note_tracking(&self, answers: &Answers<'_>, woken: &mut Vec<Waker>) {
         let epoch = self.epoch;
         match (answers.enabled, answers.opted_in) {
             (Some(true), _) if self.is_redirected || self.source.link.speaks_resp3() => {
@@ -128,6 +139,7 @@ impl SharedRead {
             }
             (None, Some(false)) if self.source.present().epoch == epoch => {
                 self.source.forget(|_| Tracking::Off);
+                self.shared().tell(&Invalidation::All, woken);
             }
             (None, _) => {}
         }
@@ -144,27 +156,47 @@ impl SharedRead {
         is_tracked.then(|| self.expires(answers.ttl))
     }
 
-    fn keep(&self, part: &Part, command: (&[u8], Range<usize>), reply: &KeptReply, expires: u64) {
+    /// Keeps a reply until this millisecond, if it may be kept.
+    fn keep(
+        &self,
+        part: &Part,
+        command: (&[u8], Range<usize>),
+        reply: &KeptReply,
+        kept_until: Option<u64>,
+    ) {
         let (bytes, key) = command;
-        let fits = reply.len() <= self.shared().settings.max_reply_bytes;
-        let is_current =
-            self.shared()
-                .is_unchanged(&part.stamp, self.source.standing.epoch(), part.subject);
-        let command = CommandRef {
-            bytes,
-            hash: part.subject.key,
+        let Some(hashes) = self.shared().changes.hashes(bytes, &key) else {
+            return;
         };
-        if fits
-            && is_current
-            && let Some(command) = Command::new(command, key)
-        {
-            let entry = Entry {
-                reply: reply.clone(),
-                stamp: part.stamp.clone(),
-                expires,
-            };
-            self.shared().store.insert(command, entry);
+        let hash = hashes.command;
+        let command = CommandRef { bytes, hash };
+        let entry = kept_until.and_then(|expires| self.entry(part, reply, expires));
+        let kept = entry.and_then(|entry| Some((Command::new(command, key)?, entry)));
+        let store = &self.shared().store;
+        if self.has_order {
+            if let Some((command, entry)) = kept {
+                store.insert(command, entry);
+            }
+            return;
         }
+        // Nothing reports that this reply is older than one that has been given out, or newer than the one that is kept.
+        self.reads.if_newest(part.id, self, || match kept {
+            Some((command, entry)) => store.insert(command, entry),
+            None => store.remove(&command),
+        });
+    }
+
+    /// What is kept of a reply; `None` if it is too long or old by now.
+    fn entry(&self, part: &Part, reply: &KeptReply, expires: u64) -> Option<Entry> {
+        let shared = self.shared();
+        let fits = reply.len() <= shared.settings.max_reply_bytes;
+        let epoch = self.source.standing.epoch();
+        let is_current = shared.is_unchanged(&part.stamp, epoch, part.subject);
+        (fits && is_current).then(|| Entry {
+            reply: reply.clone(),
+            stamp: part.stamp.clone(),
+            expires,
+        })
     }
 
     /// The millisecond from which on the reply is not served. The key was read after the read was begun, so it does not

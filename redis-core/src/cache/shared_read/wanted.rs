@@ -17,6 +17,17 @@ pub(super) struct Part {
     pub(super) id: u64,
     pub(super) subject: Subject,
     pub(super) stamp: Stamp,
+    /// Where its key begins among the encoded words, if it is one of several parts.
+    pub(super) word: usize,
+}
+
+/// A key of a read whose elements are wanted.
+pub(in crate::cache) struct WantedKey {
+    /// The hash of the command with this key alone.
+    pub(in crate::cache) id: u64,
+    pub(in crate::cache) subject: Subject,
+    /// Where it begins among the encoded words.
+    pub(in crate::cache) word: usize,
 }
 
 impl Wanted {

@@ -46,6 +46,7 @@ pub(super) fn start_watch(shared: &Arc<Shared>) {
 /// Whether a command may be sent to a replica. The sockets of replicas are shared like others.
 pub(super) fn may_read(args: &mut Args) -> bool {
     args.info().readonly
+        && !args.is_for_primary()
         && matches!(args.slots(), Slots::One(_))
         && (args.is_plain() || args.conduct().unfit_for_shared().is_none())
 }

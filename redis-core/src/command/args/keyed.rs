@@ -58,6 +58,11 @@ impl Args {
         }
     }
 
+    /// The encoded words, as long as none is kept elsewhere because it is long.
+    pub(crate) fn encoded_words(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Whether it is a list of keys and nothing else, whose reply has an element for each key.
     #[inline]
     pub(crate) fn reads_each_key(&self) -> bool {

@@ -155,6 +155,11 @@ impl Queue {
         })
     }
 
+    /// Whether the delivery is there.
+    pub(crate) fn has_delivery(&self, key: CellKey) -> bool {
+        matches!(self.cells.get(key), Some(Cell::Filled(_)))
+    }
+
     /// Takes the delivery, if it is a single reply. This is the usual case of [`Queue::poll_cell`] in few steps.
     #[inline(always)]
     pub(crate) fn take_reply(&mut self, key: CellKey) -> Option<Chunk> {
