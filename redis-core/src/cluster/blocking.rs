@@ -69,7 +69,7 @@ impl Cluster {
         self.exclusive_for(key).await
     }
 
-    /// Calls `report` with the reply to a blocking command whose caller has gone away, as
+    /// Calls `report` with the reply to a blocking command whose caller has gone away or whose deadline has passed, as
     /// [`Pool::on_unclaimed`](crate::Pool::on_unclaimed) does.
     pub fn on_unclaimed(&self, report: impl Fn(Unclaimed) + Send + Sync + 'static) {
         self.shared().reports.set(report);

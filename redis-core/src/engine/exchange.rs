@@ -206,6 +206,11 @@ impl<'a> Pending<'a> {
         self.exchange.is_in_flight()
     }
 
+    /// The error of a caller whose time is over, while the command may go on.
+    pub(crate) fn timeout(&self) -> Error {
+        self.exchange.sending.timeout()
+    }
+
     fn poll_delivery(&mut self, cx: &mut Context<'_>) -> Poll<Delivery> {
         self.exchange.poll(&mut self.command, cx)
     }

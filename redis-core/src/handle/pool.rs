@@ -132,11 +132,11 @@ impl Pool {
     }
 
     /// Calls `report` with the reply to a blocking command whose caller has gone away: for instance, an element that
-    /// BLPOP popped at the moment when its future was dropped. The function applies to all clones of the pool, and
-    /// replaces an earlier one. It should return soon.
+    /// BLPOP popped at the moment when its future was dropped, or when its deadline passed. The function applies to all
+    /// clones of the pool, and replaces an earlier one. It should return soon.
     ///
-    /// Without it, the socket of a call that is dropped is closed at once, and such an element is lost. With it, the
-    /// server is told to end the wait (CLIENT UNBLOCK), and the socket is used again.
+    /// Without it, the socket of such a call is closed at once, and such an element is lost. With it, the server is told
+    /// to end the wait (CLIENT UNBLOCK), and the socket is used again.
     ///
     /// ```no_run
     /// # extern crate typedis_core as typedis;
