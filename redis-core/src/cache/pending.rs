@@ -35,6 +35,8 @@ enum State<'a, C: Client + 'a> {
     Each(Box<EachKey>, Instant),
     /// It goes as on the handle beneath.
     Ordinary(Box<Ordinary<'a, C>>),
+    /// It is over, as this read is.
+    Told(Arc<SharedRead>),
     Over,
 }
 
@@ -183,7 +185,7 @@ impl<C: Client> InFlight for CachedPending<'_, C> {
             State::Shared(read, _) => read.submit(),
             State::Each(each, _) => each.submit(),
             State::Ordinary(ordinary) => ordinary.pending.submit(),
-            State::Kept(..) | State::Over => {}
+            State::Kept(..) | State::Told(_) | State::Over => {}
         }
     }
 
@@ -203,9 +205,9 @@ impl<C: Client> InFlight for CachedPending<'_, C> {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
         match &mut self.state {
             State::Ordinary(ordinary) => {
+                // It stays, to explain an error.
                 let outcome = ready!(ordinary.pending.poll_frame(cx));
                 ordinary.forgotten.take();
-                self.state = State::Over;
                 Poll::Ready(outcome)
             }
             State::Kept(reply, _) => {
@@ -214,7 +216,10 @@ impl<C: Client> InFlight for CachedPending<'_, C> {
                 Poll::Ready(Ok(frame))
             }
             State::Shared(..) => match ready!(self.poll_shared(cx)) {
-                Some((_, outcome)) => Poll::Ready(outcome.map(frame_of)),
+                Some((read, outcome)) => {
+                    self.state = State::Told(read);
+                    Poll::Ready(outcome.map(frame_of))
+                }
                 None => self.poll_frame(cx),
             },
             State::Each(each, begun) => {
@@ -225,7 +230,15 @@ impl<C: Client> InFlight for CachedPending<'_, C> {
                     None => self.poll_frame(cx),
                 }
             }
-            State::Over => Poll::Ready(Err(Error::ended())),
+            State::Told(_) | State::Over => Poll::Ready(Err(Error::ended())),
+        }
+    }
+
+    fn explained(&self, error: Error) -> Error {
+        match &self.state {
+            State::Ordinary(ordinary) => ordinary.pending.explained(error),
+            State::Told(read) => read.explained(error),
+            State::Kept(..) | State::Shared(..) | State::Each(..) | State::Over => error,
         }
     }
 }
@@ -263,7 +276,7 @@ impl<C: Client> CachedPending<'_, C> {
                     None => self.poll_unkept(cx),
                 }
             }
-            State::Kept(..) | State::Over => Poll::Ready(Err(Error::ended())),
+            State::Kept(..) | State::Told(_) | State::Over => Poll::Ready(Err(Error::ended())),
         }
     }
 }
@@ -279,7 +292,7 @@ impl<C: Client> fmt::Debug for CachedPending<'_, C> {
             State::Shared(..) => "shared",
             State::Each(..) => "each",
             State::Ordinary(..) => "ordinary",
-            State::Over => "over",
+            State::Told(_) | State::Over => "over",
         };
         f.debug_tuple("CachedPending").field(&state).finish()
     }

@@ -15,8 +15,8 @@ use crate::chain::routing::Goal;
 use crate::command::{Args, CommandInfo, Keys, Slots, ToArg, command_info};
 use crate::engine::exchange::terms_of;
 use crate::engine::inflight::{Limit, Patience};
-use crate::error::{Error, ErrorKind, Phase, Result, ServerError};
-use crate::handle::{Exclusive, Unclaimed, run_unclaimed};
+use crate::error::{Error, ErrorKind, Phase, Result, ServerError, ServerVersion};
+use crate::handle::{Answer, Exclusive, Unclaimed, run_unclaimed};
 use crate::reply::Frame;
 use crate::request::AllowsBlocking;
 
@@ -83,16 +83,18 @@ pub(super) fn owner(shared: &Shared, goal: Goal) -> Option<Arc<Node>> {
     node.cloned()
 }
 
-/// Runs a blocking command on a socket of its own. When the node loses the slot, or its role, the wait goes on at the
+/// Runs a blocking command on a socket of its own, and says which server answered. When the node loses the slot, or its role, the wait goes on at the
 /// new node with what is left of its time. When this is dropped midway, the lease closes its socket, because a reply is
 /// still owed on it.
-pub(super) async fn run(shared: &Shared, args: Box<Args>) -> Result<Frame> {
+pub(super) async fn run(shared: &Shared, args: Box<Args>) -> Answer {
     if let Slots::Several(first, second) = args.slots() {
-        return Err(args.crossing_slots(first, second));
+        return (Err(args.crossing_slots(first, second)), None);
     }
     let name = args.name();
-    let outcome = Wait::new(shared, args).run().await;
-    outcome.map_err(|error| error.of_command(name))
+    let mut wait = Wait::new(shared, args);
+    let outcome = wait.run().await;
+    let outcome = outcome.map_err(|error| error.of_command(name));
+    (outcome, wait.server)
 }
 
 /// A blocking command, and what happened to it so far.
@@ -106,6 +108,8 @@ struct Wait<'a> {
     place: Option<Place>,
     detour: Detour,
     hops: Hops,
+    /// The server that it was sent to last.
+    server: Option<ServerVersion>,
 }
 
 /// A node to ask.
@@ -138,10 +142,11 @@ impl<'a> Wait<'a> {
             place: None,
             detour: Detour::until(Limit::from(limit, since)),
             hops: Hops::default(),
+            server: None,
         }
     }
 
-    async fn run(mut self) -> Result<Frame> {
+    async fn run(&mut self) -> Result<Frame> {
         let mut next = self.args.again();
         loop {
             let place = match self.place.take() {
@@ -171,9 +176,10 @@ impl<'a> Wait<'a> {
     }
 
     /// The wait for the socket takes of the same time as the command.
-    async fn attempt(&self, place: &Place, mut args: Args) -> Result<Frame> {
+    async fn attempt(&mut self, place: &Place, mut args: Args) -> Result<Frame> {
         let end = self.detour.deadline;
         let lease = place.node.lease_by(end).await?;
+        self.server = lease.server();
         if let Some(end) = end {
             args.set_deadline(end.saturating_duration_since(Instant::now()));
         }

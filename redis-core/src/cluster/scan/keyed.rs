@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use super::page::strange;
-use crate::client::host::Walk;
+use crate::client::host::{Walk, unless_refused};
 use crate::cluster::handle::Cluster;
 use crate::cluster::pending::ClusterPending;
 use crate::command::Args;
 use crate::engine::link::Link;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::reply::Frame;
 
 /// A scan of one key.
@@ -34,7 +34,10 @@ struct Server {
     reconnects: u64,
 }
 
-type Running = Pin<Box<dyn Future<Output = Result<(Frame, Server)>> + Send>>;
+/// A page, which the server may have refused.
+type Fetched = Result<(Result<Frame>, Server)>;
+
+type Running = Pin<Box<dyn Future<Output = Fetched> + Send>>;
 
 impl KeyedScan {
     pub(super) fn new(cluster: Cluster, first: Args) -> Self {
@@ -50,7 +53,7 @@ impl KeyedScan {
     }
 
     /// Takes a page; `None` if the scan has to begin again.
-    fn take(&mut self, cursor: u64, page: Result<(Frame, Server)>) -> Result<Option<Frame>> {
+    fn take(&mut self, cursor: u64, page: Fetched) -> Result<Option<Frame>> {
         let (frame, server) = page?;
         let is_same = |known: &Server| {
             Arc::ptr_eq(&known.link, &server.link) && known.reconnects == server.reconnects
@@ -61,9 +64,7 @@ impl KeyedScan {
             self.next = Some(0);
             return Ok(None);
         }
-        if let Some(error) = frame.reply().error() {
-            return Err(Error::refused(error));
-        }
+        let frame = frame?;
         let mut parts = frame.elements().ok_or_else(strange)?;
         let next: u64 = parts.next().ok_or_else(strange)?.decode()?;
         let elements = parts.next().ok_or_else(strange)?;
@@ -73,9 +74,10 @@ impl KeyedScan {
     }
 }
 
-async fn fetch(cluster: Cluster, args: Args) -> Result<(Frame, Server)> {
+async fn fetch(cluster: Cluster, args: Args) -> Fetched {
     let mut pending = ClusterPending::new(cluster.shared(), Box::new(args));
     let frame = std::future::poll_fn(|cx| pending.poll_frame(cx)).await?;
+    let frame = unless_refused(frame).map_err(|error| pending.explained(error));
     let link = pending.link().ok_or_else(strange)?;
     let reconnects = link.counts().reconnects;
     Ok((frame, Server { link, reconnects }))
