@@ -248,6 +248,9 @@ impl Wait {
         call: &mut Reported<'_, impl FnMut(Result<Frame>)>,
     ) -> Result<()> {
         let id: i64 = call.beside(id.decoded()).await?;
+        if !call.beside(self.can_unblock()).await? {
+            return Ok(());
+        }
         // If the wait is split into pieces, the request to end it may come between two pieces.
         while !call.is_over {
             if call.beside(self.unblock(id)).await? {
@@ -257,6 +260,18 @@ impl Wait {
             }
         }
         Ok(())
+    }
+
+    /// Whether the lane leads to the server that the command is blocked on. A name may have several addresses, or lead elsewhere
+    /// since a failover: there, the id is that of somebody else.
+    async fn can_unblock(&self) -> Result<bool> {
+        let (lane, lease) = (self.unblock_on.link(), self.lease.connection().link());
+        if !self.unblock_on.is_connected() {
+            // Only then is it known where it leads.
+            let id = Pending::new(lane, Args::lease(&CLIENT_ID, Keys::Ignored));
+            id.decoded::<i64>().await?;
+        }
+        Ok(lane.place.is_same(&lease.place))
     }
 
     /// Returns whether a command of this client was blocked.

@@ -148,6 +148,50 @@ async fn a_socket_is_lent_again_once_the_request_to_end_the_wait_is_answered() {
     }
 }
 
+/// The same id is that of another client there.
+#[tokio::test]
+async fn nothing_is_unblocked_on_another_server_than_the_one_that_blocks() {
+    let (gone, waits) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    // Lets one client in, which is the lane.
+    let first = Fake::start(|mut peer| async move {
+        if peer.number() > 0 {
+            peer.command().await?;
+            return peer.send("-ERR max number of clients reached\r\n").await;
+        }
+        while peer.command().await?.is_some() {
+            peer.send("+OK\r\n").await?;
+        }
+        Ok(())
+    });
+    let first = first.await.unwrap();
+    let (waiting, closed) = (waits.clone(), gone.clone());
+    let second = Fake::start(move |mut peer| {
+        let (waiting, closed) = (waiting.clone(), closed.clone());
+        async move {
+            until_blpop(&mut peer).await?;
+            waiting.notify_one();
+            peer.until_closed().await?;
+            closed.notify_one();
+            Ok(())
+        }
+    });
+    let second = second.await.unwrap();
+    let url = format!("redis://{},{}", first.addr(), second.addr());
+    let config = typedis_core::Config::from_url(&url).unwrap();
+    let config = config.protocol(Protocol::Resp2).lanes(1).leases(1);
+    let pool = Pool::open(config).await.unwrap();
+    pool.on_unclaimed(|_| {});
+    let mut call = Box::pin(std::future::IntoFuture::into_future(blpop(&pool)));
+    tokio::select! {
+        popped = &mut call => panic!("nothing is there to pop: {popped:?}"),
+        () = soon("BLPOP is sent", waits.notified()) => {}
+    }
+    drop(call);
+    soon("the end of its socket", gone.notified()).await;
+    let mut sent = first.received(0).into_iter();
+    assert!(!sent.any(|words| words.text(1) == "UNBLOCK"));
+}
+
 #[tokio::test]
 async fn nothing_is_sent_for_a_call_without_time() {
     let fake = Fake::start(|mut peer| async move {
