@@ -156,7 +156,7 @@ impl<T: FromRedis> Tail<'_, T> {
                 return Poll::Ready(match entry.fields.decoded {
                     Ok(fields) => Ok((key.clone(), StreamEntry { id, fields })),
                     Err(error) => Err(Error::new(
-                        ErrorKind::Decode(error.at_field(format!("{key} {id}"))),
+                        ErrorKind::Decode(error.at_field(id.to_string()).at_index(number)),
                         Phase::Applied,
                     )),
                 });

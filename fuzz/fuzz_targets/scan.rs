@@ -1,9 +1,9 @@
-//! Bytes that come in pieces are scanned as those that come at once. The first byte of the input says how many pieces there
-//! are, the next ones how large each is; the rest is scanned.
+//! Bytes that come in pieces are scanned as those that come at once, and short frames are found in the general way as in the
+//! short ones. The first byte of the input says how many pieces there are, the next ones how large each is; the rest is scanned.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use typedis_core::fuzzing::scan;
+use typedis_core::fuzzing::{FoundFrames, Ways, scan};
 
 fuzz_target!(|input: &[u8]| {
     let Some((count, rest)) = input.split_first() else {
@@ -11,10 +11,21 @@ fuzz_target!(|input: &[u8]| {
     };
     let count = usize::from(count % 16).min(rest.len());
     let (sizes, bytes) = rest.split_at(count);
-    let whole = scan(bytes, []);
+    let general = whole(bytes, sizes, Ways::General);
+    let short = whole(bytes, sizes, Ways::Short);
+    // The limits differ by a byte.
+    if general.1.is_none() && short.1.is_none() {
+        assert_eq!(general, short);
+    }
+});
+
+/// What is found in any pieces.
+fn whole(bytes: &[u8], sizes: &[u8], ways: Ways) -> FoundFrames {
+    let whole = scan(bytes, ways, []);
     let pieces = sizes.iter().map(|size| usize::from(*size));
-    assert_eq!(scan(bytes, pieces), whole);
-    assert_eq!(scan(bytes, std::iter::repeat_n(1, bytes.len())), whole);
+    assert_eq!(scan(bytes, ways, pieces), whole);
+    assert_eq!(scan(bytes, ways, std::iter::repeat_n(1, bytes.len())), whole);
     let ends = whole.0.iter().map(|frame| frame.end);
     assert!(ends.clone().is_sorted() && ends.last().unwrap_or(0) <= bytes.len());
-});
+    whole
+}

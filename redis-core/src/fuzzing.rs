@@ -5,8 +5,8 @@ use crate::cluster::Topology;
 use crate::config::Address;
 use crate::error::DecodeError;
 use crate::reply::Reply;
-use crate::wire::Limits;
 use crate::wire::scan::{Found, FrameKind, Scanner};
+use crate::wire::{Limits, token};
 
 /// One frame that was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,18 +22,37 @@ pub struct FoundFrame {
 /// All frames of a stream of bytes, and why it cannot be read on, if so.
 pub type FoundFrames = (Vec<FoundFrame>, Option<String>);
 
-/// Scans bytes as a session does, which come in these pieces; what is left comes in one. Smaller limits than the default
-/// make them reachable for short inputs.
+/// The ways in which the scanner finds frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ways {
+    /// Token by token, which finds all of them.
+    General,
+    /// Short ones without that, as most of what servers send. The longest string may have a byte more: with limits below
+    /// the length of short strings, the scanner does not take these ways.
+    Short,
+}
+
+impl Ways {
+    /// Smaller limits than the default, so that short inputs reach them.
+    fn limits(self) -> Limits {
+        let max_bulk = match self {
+            Self::General => token::SHORT - 1,
+            Self::Short => token::SHORT,
+        };
+        Limits {
+            max_depth: 8,
+            max_elements: 64,
+            max_bulk,
+            max_line: 256,
+        }
+    }
+}
+
+/// Scans bytes as a session does, which come in these pieces; what is left comes in one.
 #[must_use]
-pub fn scan(bytes: &[u8], pieces: impl IntoIterator<Item = usize>) -> FoundFrames {
-    let limits = Limits {
-        max_depth: 8,
-        max_elements: 64,
-        max_bulk: 256,
-        max_line: 256,
-    };
+pub fn scan(bytes: &[u8], ways: Ways, pieces: impl IntoIterator<Item = usize>) -> FoundFrames {
     let mut scan = Scan {
-        scanner: Scanner::new(limits),
+        scanner: Scanner::new(ways.limits()),
         start: 0,
         frames: Vec::new(),
     };
@@ -94,4 +113,19 @@ impl Scan {
 pub fn topology(reply: Reply<'_>) -> Result<Topology, DecodeError> {
     let asked = Address::Tcp("asked.example".to_owned(), 6379);
     Topology::from_slots(reply, 1, &asked, &|address| address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways_are_taken_and_find_the_same() {
+        let bytes = b"*2\r\n$1\r\na\r\n$2\r\nbc\r\n+OK\r\n:5\r\n%1\r\n$1\r\na\r\n:1\r\n";
+        let short = |ways: Ways| Scanner::new(ways.limits()).short_replies(bytes).count();
+        assert_eq!((short(Ways::General), short(Ways::Short)), (0, 3));
+        let [general, all] = [Ways::General, Ways::Short].map(|ways| scan(bytes, ways, []));
+        assert_eq!(general, all);
+        assert_eq!(general.0.len(), 4);
+    }
 }

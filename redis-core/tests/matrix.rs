@@ -297,6 +297,21 @@ fn a_reply_that_does_not_fit_is_not_lost() {
     assert_eq!(error.into_reply().unwrap().as_str(), Some("job"));
 }
 
+/// The keys of a map may be secret, and of any length.
+#[test]
+fn errors_of_maps_show_no_keys() {
+    let twice = b"%2\r\n$7\r\ntok\nen1\r\n:1\r\n$7\r\ntok\nen1\r\n:2\r\n";
+    let wrong = b"%1\r\n$7\r\ntok\nen1\r\n$1\r\nx\r\n";
+    let pairs = b"*1\r\n*2\r\n$7\r\ntok\nen1\r\n$1\r\nx\r\n";
+    for wire in [&twice[..], wrong, pairs] {
+        let hashed = frame(wire).decode::<HashMap<String, i64>>().unwrap_err();
+        let sorted = frame(wire).decode::<BTreeMap<String, i64>>().unwrap_err();
+        assert_eq!(hashed.to_string(), sorted.to_string());
+        let text = format!("{hashed} {hashed:?}");
+        assert!(!text.contains("tok") && !text.contains('\n'), "{text}");
+    }
+}
+
 #[test]
 fn errors_say_where() {
     let wire = b"*2\r\n*2\r\n$1\r\na\r\n:1\r\n*2\r\n$1\r\nb\r\n%1\r\n$1\r\nx\r\n_\r\n";
@@ -313,7 +328,7 @@ fn errors_say_where() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the reply does not fit: [0][1].x: expected an integer, got nil"
+        "the reply does not fit: [0][1][0]: expected an integer, got nil"
     );
 }
 

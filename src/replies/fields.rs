@@ -17,15 +17,15 @@ pub(super) fn each_field<'a>(
     Ok(())
 }
 
-/// The same for names that other people choose, with any bytes.
+/// The same for names that other people choose, with any bytes. Errors do not show them.
 pub(super) fn each_named<'a>(
     reply: &Reply<'a>,
     mut take: impl FnMut(Name, Reply<'a>) -> Result<(), DecodeError>,
 ) -> Result<(), DecodeError> {
-    for field in Fields::new(reply)? {
+    for (index, field) in Fields::new(reply)?.enumerate() {
         let (name, value) = field?;
-        let name = Name::from_redis(name)?;
-        take(name.clone(), value).map_err(|error| error.at_field(name.into_string()))?;
+        let taken = Name::from_redis(name).and_then(|name| take(name, value));
+        taken.map_err(|error| error.at_index(index))?;
     }
     Ok(())
 }

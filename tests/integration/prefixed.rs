@@ -347,7 +347,9 @@ async fn a_random_key_without_the_prefix_is_an_error(bench: Bench) -> Result<()>
         .randomkey::<String>()
         .await
         .expect_err("it is another's");
-    assert!(error.to_string().contains("`other`"), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("prefix `app:`"), "{text}");
+    assert!(!text.contains("other"), "{text}");
     let (random, none) = app
         .pipeline()
         .randomkey::<String>()

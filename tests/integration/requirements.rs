@@ -2,8 +2,8 @@
 //! alone and in a batch.
 
 use typedis::prelude::*;
-use typedis::{Error, Protocol};
-use typedis_testkit::ServerKind;
+use typedis::{AnyClient, Error, Protocol, WithPrefix};
+use typedis_testkit::{ServerKind, shared_cluster};
 
 use crate::support::Bench;
 
@@ -27,6 +27,20 @@ fn explains(error: &Error, index: Option<usize>, server: &str) {
     assert!(text.ends_with(&end), "{text}");
     assert!(text.contains("unknown command"), "{text}");
     assert_eq!(error.index(), index, "{text}");
+}
+
+/// Checks what an error says of a command that came with Redis 7.0.
+#[track_caller]
+fn needs_redis_7(error: &Error, command: &str, server: &str) {
+    let text = error.to_string();
+    let requirement = error.requirement().expect(&text);
+    assert_eq!(requirement.command(), command);
+    assert_eq!(error.command(), Some(command), "{text}");
+    assert!(
+        text.contains(&format!("{command} needs Redis 7.0")),
+        "{text}"
+    );
+    assert!(text.ends_with(server), "{text}");
 }
 
 #[tokio::test]
@@ -114,4 +128,89 @@ async fn an_option_that_is_too_new_is_explained_in_a_transaction() {
     let text = error.to_string();
     assert!(error.requirement().is_some(), "{text}");
     assert!(text.contains("NX of EXPIRE needs Redis 7.0"), "{text}");
+}
+
+#[tokio::test]
+async fn handles_around_others_explain_it_too() {
+    for (protocol, server) in SERVERS {
+        let bench = old(protocol);
+        let (conn, pool) = (bench.connect().await, bench.pool().await);
+        let clients = [
+            AnyClient::new(conn.clone()),
+            AnyClient::new(pool.clone()),
+            AnyClient::new(conn.with_prefix("app:")),
+            AnyClient::new(AnyClient::new(pool)),
+        ];
+        for client in clients {
+            let refused = client.hgetex::<String>("h", ["f"]).await;
+            explains(&refused.expect_err("it is unknown"), None, server);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_blocks_and_a_stream_of_it_explain_it_too() {
+    for (protocol, server) in SERVERS {
+        let pool = old(protocol).pool().await;
+        let prefixed = pool.with_prefix("app:");
+        let end = || typedis::commands::ListEnd::Right;
+        for reports in [false, true] {
+            if reports {
+                pool.on_unclaimed(|_| {});
+            }
+            let popped = pool.blmpop::<String>(1, ["jobs"], end()).await;
+            needs_redis_7(&popped.expect_err("it is unknown"), "BLMPOP", server);
+            // Its reply has a name.
+            let popped = prefixed.blmpop::<String>(1, ["jobs"], end()).await;
+            needs_redis_7(&popped.expect_err("it is unknown"), "BLMPOP", server);
+        }
+        let mut jobs = pool.blmpop::<String>(1, ["jobs"], end()).repeat();
+        let job = jobs.next().await;
+        needs_redis_7(&job.expect_err("it is unknown"), "BLMPOP", server);
+        let mut jobs = prefixed.blmpop::<String>(1, ["jobs"], end()).repeat();
+        let job = jobs.next().await;
+        needs_redis_7(&job.expect_err("it is unknown"), "BLMPOP", server);
+    }
+}
+
+#[cfg(feature = "cluster")]
+#[tokio::test]
+async fn a_cluster_explains_it_too() {
+    let space = tokio::task::spawn_blocking(|| shared_cluster(ServerKind::Redis6));
+    let space = space.await.expect("it starts");
+    let key = space.key("h");
+    for (protocol, server) in SERVERS {
+        let config = typedis::Config::from_url(&space.cluster().url()).expect("it is a URL");
+        let config = config.protocol(protocol);
+        let cluster = typedis::cluster(config).await.expect("it lets us in");
+        let refused = cluster.hgetex::<String>(&key, ["f"]).await;
+        explains(&refused.expect_err("it is unknown"), None, server);
+        let any = AnyClient::new(cluster.clone());
+        let refused = any.hgetex::<String>(&key, ["f"]).await;
+        explains(&refused.expect_err("it is unknown"), None, server);
+        let end = typedis::commands::ListEnd::Right;
+        let popped = cluster.blmpop::<String>(1, [&key], end).await;
+        needs_redis_7(&popped.expect_err("it is unknown"), "BLMPOP", server);
+        // On all primaries, as one command and by each of them.
+        let flushed = cluster.function_flush().await;
+        needs_redis_7(
+            &flushed.expect_err("it is unknown"),
+            "FUNCTION FLUSH",
+            server,
+        );
+        let listed = cluster.each_primary().function_list().await;
+        needs_redis_7(&listed.expect_err("it is unknown"), "FUNCTION LIST", server);
+    }
+    // An option, of a scan that goes from node to node.
+    let cluster = typedis::cluster(space.cluster().url())
+        .await
+        .expect("it lets us in");
+    cluster
+        .hset(&key, [("f", "v")])
+        .await
+        .expect("it is a hash");
+    let scanned = cluster.hscan::<String, ()>(&key, 0).no_values().stream();
+    let fields = scanned.try_collect::<Vec<_>>().await;
+    let text = fields.expect_err("it is unknown").to_string();
+    assert!(text.contains("NOVALUES of HSCAN needs Redis 7.4"), "{text}");
 }

@@ -16,7 +16,7 @@ use super::settings::Cache;
 use super::store::{self, AsIs, Command, CommandRef, Stamp, weight};
 use crate::client::InFlight;
 use crate::command::Args;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::reply::FromRedis;
 use crate::request::{Detached, IntoRequest};
 
@@ -115,11 +115,9 @@ impl<C: Origin, T: FromRedis> Decoded<C, T> {
         let again = args.again();
         let mut pending = CachedPending::begin(client, inner, args);
         let frame = std::future::poll_fn(|cx| pending.poll_frame(cx)).await;
-        let name = again.name();
-        let frame = frame.map_err(|error| error.of_command(name.clone()))?;
-        let value = Arc::new(
-            T::from_outcome(Ok(frame.borrowed())).map_err(|error| error.of_command(name))?,
-        );
+        let explained = |error: Error| pending.explained(error).of_command(again.name());
+        let frame = frame.map_err(explained)?;
+        let value = Arc::new(T::from_outcome(Ok(frame.borrowed())).map_err(explained)?);
         self.keep(inner, &again, frame.as_bytes(), &value);
         Ok(value)
     }

@@ -35,6 +35,8 @@ enum State<'a, C: Client + 'a> {
     Each(Box<EachKey>, Instant),
     /// It goes as on the handle beneath.
     Ordinary(Box<Ordinary<'a, C>>),
+    /// It is over, as this read is.
+    Told(Arc<SharedRead>),
     Over,
 }
 
@@ -197,7 +199,7 @@ impl<C: Client> InFlight for CachedPending<'_, C> {
             State::Shared(read, _) => read.submit(),
             State::Each(each, _) => each.submit(),
             State::Ordinary(ordinary) => ordinary.pending.submit(),
-            State::Kept(..) | State::Over => {}
+            State::Kept(..) | State::Told(_) | State::Over => {}
         }
     }
 
@@ -217,9 +219,9 @@ impl<C: Client> InFlight for CachedPending<'_, C> {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
         match &mut self.state {
             State::Ordinary(ordinary) => {
+                // It stays, to explain an error.
                 let outcome = ready!(ordinary.pending.poll_frame(cx));
                 ordinary.forgotten.take();
-                self.state = State::Over;
                 Poll::Ready(outcome)
             }
             State::Kept(reply, _) => {
@@ -228,7 +230,10 @@ impl<C: Client> InFlight for CachedPending<'_, C> {
                 Poll::Ready(Ok(frame))
             }
             State::Shared(..) => match ready!(self.poll_shared(cx)) {
-                Some((_, outcome)) => Poll::Ready(outcome.map(frame_of)),
+                Some((read, outcome)) => {
+                    self.state = State::Told(read);
+                    Poll::Ready(outcome.map(frame_of))
+                }
                 None => self.poll_frame(cx),
             },
             State::Each(each, begun) => {
@@ -239,7 +244,15 @@ impl<C: Client> InFlight for CachedPending<'_, C> {
                     None => self.poll_frame(cx),
                 }
             }
-            State::Over => Poll::Ready(Err(Error::ended())),
+            State::Told(_) | State::Over => Poll::Ready(Err(Error::ended())),
+        }
+    }
+
+    fn explained(&self, error: Error) -> Error {
+        match &self.state {
+            State::Ordinary(ordinary) => ordinary.pending.explained(error),
+            State::Told(read) => read.explained(error),
+            State::Kept(..) | State::Shared(..) | State::Each(..) | State::Over => error,
         }
     }
 }
@@ -277,7 +290,7 @@ impl<C: Client> CachedPending<'_, C> {
                     None => self.poll_unkept(cx),
                 }
             }
-            State::Kept(..) | State::Over => Poll::Ready(Err(Error::ended())),
+            State::Kept(..) | State::Told(_) | State::Over => Poll::Ready(Err(Error::ended())),
         }
     }
 }
@@ -293,7 +306,7 @@ impl<C: Client> fmt::Debug for CachedPending<'_, C> {
             State::Shared(..) => "shared",
             State::Each(..) => "each",
             State::Ordinary(..) => "ordinary",
-            State::Over => "over",
+            State::Told(_) | State::Over => "over",
         };
         f.debug_tuple("CachedPending").field(&state).finish()
     }

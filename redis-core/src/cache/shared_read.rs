@@ -265,7 +265,7 @@ impl SharedRead {
     #[cold]
     pub(super) fn explained(&self, error: Error) -> Error {
         let server = self.source.link.server();
-        let error = error.explained(|refusal| self.info.requirement(self.needed, server, refusal));
+        let error = self.info.explain(self.needed, server, error);
         error.of_command(CommandName::from(self.info.name))
     }
 

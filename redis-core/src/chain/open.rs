@@ -2,11 +2,13 @@
 //! DISCARD ends it.
 
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
+use crate::command::blame::Blame;
 use crate::command::{Args, CommandInfo, Keys, StateChange, command_info};
 use crate::engine::exchange::Pending;
-use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::error::{Error, ErrorKind, Phase, Result, ServerVersion};
 use crate::handle::Exclusive;
 use crate::reply::{Frame, FromRedis, Reply};
 use crate::request::{Execute, Sink, Target};
@@ -48,6 +50,7 @@ impl Exclusive {
         // either.
         let mut open = Open {
             exclusive: self,
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
             tally: Lock::default(),
             ended: false,
         };
@@ -65,6 +68,9 @@ impl Exclusive {
     }
 }
 
+/// Tells the transactions of this process apart.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
 /// A transaction between MULTI and EXEC. Dropped without [`Open::exec`], it is discarded.
 ///
 /// Await each command of it, in any order. If one was dropped or timed out before the server had said that it is queued, it may or
@@ -73,6 +79,7 @@ impl Exclusive {
 #[must_use = "the server executes nothing before `exec`"]
 pub struct Open<'e> {
     exclusive: &'e Exclusive,
+    id: u64,
     tally: Lock<Tally>,
     /// Whether EXEC or DISCARD has been sent.
     ended: bool,
@@ -109,14 +116,21 @@ impl Tally {
 /// Stands for the reply of a queued command until EXEC.
 #[derive(Debug)]
 pub struct Queued<R> {
+    /// The transaction that it was queued by.
+    open: u64,
     index: usize,
+    blame: Blame,
     reply: PhantomData<fn() -> R>,
 }
 
 /// The replies of EXEC. Each is taken with the [`Queued`] that queueing its command returned.
 #[derive(Debug)]
 pub struct Executed {
+    /// The transaction.
+    open: u64,
     replies: Vec<Option<Frame>>,
+    /// The server that executed it.
+    server: Option<ServerVersion>,
 }
 
 impl Open<'_> {
@@ -145,7 +159,11 @@ impl Open<'_> {
         if replies.len() != sent {
             return Err(named(other_commands(replies.len(), sent)));
         }
-        Ok(Executed { replies })
+        Ok(Executed {
+            open: self.id,
+            replies,
+            server: exclusive.server(),
+        })
     }
 
     /// Discards the queued commands, and ends the watch of keys.
@@ -218,10 +236,17 @@ impl Executed {
     /// # Errors
     /// The command's own failure.
     pub fn take<R: FromRedis>(&mut self, queued: Queued<R>) -> Result<R> {
-        let frame = self.replies.get_mut(queued.index).and_then(Option::take);
-        let frame =
-            frame.ok_or_else(|| Error::usage("this command was queued by another transaction"))?;
-        frame.decode().map_err(|error| error.at_index(queued.index))
+        let Queued {
+            open, index, blame, ..
+        } = queued;
+        let reply = self.replies.get_mut(index).filter(|_| open == self.open);
+        let decoded = match reply.and_then(Option::take) {
+            Some(frame) => frame.decode(),
+            None => Err(Error::usage(
+                "this command was queued by another transaction",
+            )),
+        };
+        decoded.map_err(|error| blame.explain(error.at_index(index), self.server))
     }
 
     /// How many commands were executed.
@@ -253,6 +278,8 @@ impl<'a> Sink for &'a Open<'_> {
 #[derive(Debug)]
 pub struct OpenPending<'a> {
     pending: Pending<'a>,
+    open: u64,
+    blame: Blame,
     tally: &'a Lock<Tally>,
     stage: Stage,
 }
@@ -306,7 +333,9 @@ impl OpenPending<'_> {
         let error = match status {
             Ok(status) if status == "QUEUED" => {
                 return Ok(Queued {
+                    open: self.open,
                     index,
+                    blame: self.blame.clone(),
                     reply: PhantomData,
                 });
             }
@@ -338,6 +367,7 @@ impl<'a, R> Execute<R> for &'a Open<'_> {
         // Only EXEC would say that the server lacks the script, when the other commands have been carried out
         // already.
         args.send_script_text();
+        let blame = Blame::of(&args);
         let pending = match args.changes_its_socket() {
             false => self.exclusive.call(args),
             true => {
@@ -349,6 +379,8 @@ impl<'a, R> Execute<R> for &'a Open<'_> {
         };
         OpenPending {
             pending,
+            open: self.id,
+            blame,
             tally: &self.tally,
             stage: Stage::Waiting,
         }

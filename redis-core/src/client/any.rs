@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use super::bound::{Client, InFlight, Surface};
 use crate::command::{Args, Keys};
-use crate::error::{CommandName, Result};
+use crate::error::{CommandName, Error, Result};
 use crate::reply::{Frame, FromRedis};
 
 /// Any [`Client`], where its type is not to be named: the trait object of clients, cheap to clone.
@@ -91,6 +91,7 @@ impl<C: Client> Erased for C {
 trait ErasedInFlight: Send {
     fn submit_erased(&mut self);
     fn poll_erased(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>>;
+    fn explained_erased(&self, error: Error) -> Error;
 }
 
 impl<P: InFlight> ErasedInFlight for P {
@@ -100,6 +101,10 @@ impl<P: InFlight> ErasedInFlight for P {
 
     fn poll_erased(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
         self.poll_frame(cx)
+    }
+
+    fn explained_erased(&self, error: Error) -> Error {
+        self.explained(error)
     }
 }
 
@@ -123,10 +128,15 @@ impl InFlight for AnyInFlight<'_> {
 
     fn poll_decoded<R: FromRedis>(&mut self, cx: &mut Context<'_>) -> Poll<Result<R>> {
         let decoded = self.pending.poll_erased(cx).map(Frame::decode_outcome);
-        decoded.map_err(|error| error.of_command(self.command.clone()))
+        decoded.map_err(|error| self.explained(error))
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
         self.pending.poll_erased(cx)
+    }
+
+    fn explained(&self, error: Error) -> Error {
+        let error = self.pending.explained_erased(error);
+        error.of_command(self.command.clone())
     }
 }

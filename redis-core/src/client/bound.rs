@@ -9,7 +9,7 @@ use crate::chain::{Batch, Chain, EachPipeline, Mode, Pipeline, Transaction};
 use crate::command::prefix::Prefix;
 use crate::command::{Args, CommandInfo, Keys};
 use crate::engine::exchange::Pending;
-use crate::error::{CommandName, Result};
+use crate::error::{Error, Result};
 use crate::handle::{Connection, Exclusive, Pool, PoolPending};
 use crate::reply::{Frame, FromRedis, KeptReply};
 use crate::request::{Detached, Execute, IntoRequest, Sink, Target};
@@ -118,6 +118,10 @@ pub trait InFlight: Unpin + Send {
 
     /// Drives it to its reply as it came.
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>>;
+
+    /// Puts to the error that it ended with which command it is of, and what that needs; [`InFlight::poll_decoded`] does so
+    /// by itself.
+    fn explained(&self, error: Error) -> Error;
 }
 
 /// Where the pipelines of a [`Client`] go.
@@ -289,6 +293,10 @@ impl InFlight for Pending<'_> {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
         self.poll(cx)
     }
+
+    fn explained(&self, error: Error) -> Error {
+        Pending::explained(self, error)
+    }
 }
 
 impl InFlight for PoolPending<'_> {
@@ -303,16 +311,24 @@ impl InFlight for PoolPending<'_> {
     fn poll_decoded<R: FromRedis>(&mut self, cx: &mut Context<'_>) -> Poll<Result<R>> {
         match self {
             PoolPending::Lane(pending) => pending.poll_decoded(cx),
-            PoolPending::Leased(_, name) => {
-                let name = CommandName::from_bytes(name.as_bytes());
-                let decoded = self.poll_frame(cx).map(Frame::decode_outcome);
-                decoded.map_err(|error| error.of_command(name))
+            PoolPending::Leased(driven) => {
+                let decoded = driven.poll_frame(cx).map(Frame::decode_outcome);
+                decoded.map_err(|error| driven.explained(error))
             }
-            PoolPending::Over => PoolPending::poll_frame(self, cx).map(Frame::decode_outcome),
         }
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
-        PoolPending::poll_frame(self, cx)
+        match self {
+            PoolPending::Lane(pending) => pending.poll(cx),
+            PoolPending::Leased(driven) => driven.poll_frame(cx),
+        }
+    }
+
+    fn explained(&self, error: Error) -> Error {
+        match self {
+            PoolPending::Lane(pending) => pending.explained(error),
+            PoolPending::Leased(driven) => driven.explained(error),
+        }
     }
 }

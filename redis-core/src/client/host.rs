@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use super::bound::{Client, InFlight};
 use crate::command::Args;
 use crate::error::{Error, Result};
 use crate::handle::{Connection, Exclusive, Pool};
@@ -22,7 +23,8 @@ pub struct Host<'h>(Arc<dyn Issue + 'h>);
 
 /// A handle that issues the commands of a stream.
 pub(crate) trait Issue: fmt::Debug + Send + Sync {
-    /// Executes a command and returns the reply, not decoded, also if it is an error.
+    /// Executes a command and returns the reply, not decoded. One that is an error is returned as an error, which says
+    /// what explains it.
     fn issue(&self, args: Box<Args>) -> Call<'_>;
 
     /// Sends a command and does not wait for the reply. If there is no socket or no room, nothing is sent.
@@ -50,7 +52,7 @@ pub(crate) trait Walk: Send {
 
 impl Issue for Connection {
     fn issue(&self, args: Box<Args>) -> Call<'_> {
-        Box::pin(Execute::<()>::begin(self, args).frame())
+        Box::pin(accepted(self.begin_command(args)))
     }
 
     fn cast(&self, args: Box<Args>) {
@@ -60,8 +62,7 @@ impl Issue for Connection {
 
 impl Issue for Pool {
     fn issue(&self, args: Box<Args>) -> Call<'_> {
-        let mut pending = Execute::<()>::begin(self, args);
-        Box::pin(std::future::poll_fn(move |cx| pending.poll_frame(cx)))
+        Box::pin(accepted(self.begin_command(args)))
     }
 
     fn cast(&self, args: Box<Args>) {
@@ -71,7 +72,7 @@ impl Issue for Pool {
 
 impl Issue for &Exclusive {
     fn issue(&self, args: Box<Args>) -> Call<'_> {
-        Box::pin(self.call(args).frame())
+        Box::pin(accepted(self.begin_command(args)))
     }
 
     fn cast(&self, args: Box<Args>) {
@@ -138,7 +139,7 @@ impl<'h> Host<'h> {
         Self(issue)
     }
 
-    /// Executes a command and returns the reply, not decoded, also if it is an error.
+    /// Executes a command and returns the reply, not decoded, unless it is an error.
     pub(super) fn issue(&self, args: Box<Args>) -> Call<'_> {
         self.0.issue(args)
     }
@@ -169,6 +170,21 @@ impl Host<'_> {
 pub(crate) fn cast<S: Execute<()>>(sink: S, args: Box<Args>) {
     let mut pending = sink.begin(args);
     S::submit(&mut pending);
+}
+
+/// The reply to a command, unless it is an error.
+pub(crate) async fn accepted(mut pending: impl InFlight) -> Result<Frame> {
+    let outcome = std::future::poll_fn(|cx| pending.poll_frame(cx)).await;
+    let accepted = outcome.and_then(unless_refused);
+    accepted.map_err(|error| pending.explained(error))
+}
+
+/// The same reply, unless it is an error.
+pub(crate) fn unless_refused(frame: Frame) -> Result<Frame> {
+    match frame.reply().error() {
+        Some(error) => Err(Error::refused(error)),
+        None => Ok(frame),
+    }
 }
 
 /// A command that is being executed.
@@ -230,13 +246,7 @@ impl<'h> Repeated<'h> {
                 idle.insert(Box::pin(async move {
                     let name = args.name();
                     let outcome = host.0.issue(Box::new(args)).await;
-                    let refusal = |frame: Frame| match frame.reply().error() {
-                        Some(error) => Err(Error::refused(error)),
-                        None => Ok(frame),
-                    };
-                    outcome
-                        .and_then(refusal)
-                        .map_err(|error| error.of_command(name))
+                    outcome.map_err(|error| error.of_command(name))
                 }))
             }
         };

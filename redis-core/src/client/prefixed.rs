@@ -11,7 +11,7 @@ use crate::chain::{Watch, Watched};
 use crate::codec::prefixed::ReplyNames;
 use crate::command::prefix::Prefix;
 use crate::command::{Args, Keys, ToArgs};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::handle::{Exclusive, Pool};
 use crate::reply::{Frame, FromRedis};
 use crate::request::{AllowsBlocking, Target};
@@ -230,7 +230,8 @@ impl<P: InFlight> InFlight for PrefixedPending<'_, P> {
             None => self.pending.poll_decoded(cx),
             Some((names, prefix)) => {
                 let outcome = ready!(self.pending.poll_frame(cx));
-                Poll::Ready(names.decode(outcome, prefix))
+                let decoded = names.decode(outcome, prefix);
+                Poll::Ready(decoded.map_err(|error| self.pending.explained(error)))
             }
         }
     }
@@ -241,5 +242,9 @@ impl<P: InFlight> InFlight for PrefixedPending<'_, P> {
             None => outcome,
             Some((names, prefix)) => names.leave(outcome, prefix),
         })
+    }
+
+    fn explained(&self, error: Error) -> Error {
+        self.pending.explained(error)
     }
 }

@@ -15,8 +15,8 @@ use crate::chain::routing::Goal;
 use crate::command::{Args, CommandInfo, Keys, Slots, ToArg, command_info};
 use crate::engine::exchange::terms_of;
 use crate::engine::inflight::{Limit, Patience};
-use crate::error::{Error, ErrorKind, Phase, Result, ServerError};
-use crate::handle::{Exclusive, Unclaimed, run_unclaimed};
+use crate::error::{Error, ErrorKind, Phase, Result, ServerError, ServerVersion};
+use crate::handle::{Answer, Exclusive, Unclaimed, run_unclaimed};
 use crate::reply::Frame;
 use crate::request::AllowsBlocking;
 
@@ -72,7 +72,7 @@ impl Cluster {
         self.exclusive_for(key).await
     }
 
-    /// Calls `report` with the reply to a blocking command whose caller has gone away, as
+    /// Calls `report` with the reply to a blocking command whose caller has gone away or whose deadline has passed, as
     /// [`Pool::on_unclaimed`](crate::Pool::on_unclaimed) does.
     pub fn on_unclaimed(&self, report: impl Fn(Unclaimed) + Send + Sync + 'static) {
         self.shared().reports.set(report);
@@ -86,16 +86,18 @@ pub(super) fn owner(shared: &Shared, goal: Goal) -> Option<Arc<Node>> {
     node.cloned()
 }
 
-/// Runs a blocking command on a socket of its own. When the node loses the slot, or its role, the wait goes on at the
+/// Runs a blocking command on a socket of its own, and says which server answered. When the node loses the slot, or its role, the wait goes on at the
 /// new node with what is left of its time. When this is dropped midway, the lease closes its socket, because a reply is
 /// still owed on it.
-pub(super) async fn run(shared: &Shared, args: Box<Args>) -> Result<Frame> {
+pub(super) async fn run(shared: &Shared, args: Box<Args>) -> Answer {
     if let Slots::Several(first, second) = args.slots() {
-        return Err(args.crossing_slots(first, second));
+        return (Err(args.crossing_slots(first, second)), None);
     }
     let name = args.name();
-    let outcome = Wait::new(shared, args).run().await;
-    outcome.map_err(|error| error.of_command(name))
+    let mut wait = Wait::new(shared, args);
+    let outcome = wait.run().await;
+    let outcome = outcome.map_err(|error| error.of_command(name));
+    (outcome, wait.server)
 }
 
 /// A blocking command, and what happened to it so far.
@@ -113,6 +115,8 @@ struct Wait<'a> {
     place: Option<Place>,
     detour: Detour,
     hops: Hops,
+    /// The server that it was sent to last.
+    server: Option<ServerVersion>,
 }
 
 /// A node to ask.
@@ -147,10 +151,11 @@ impl<'a> Wait<'a> {
             place: None,
             detour: Detour::until(Limit::from(limit, since)),
             hops: Hops::default(),
+            server: None,
         }
     }
 
-    async fn run(mut self) -> Result<Frame> {
+    async fn run(&mut self) -> Result<Frame> {
         let mut next = self.args.again();
         loop {
             let place = match self.place.take() {
@@ -184,6 +189,7 @@ impl<'a> Wait<'a> {
         let end = self.detour.deadline;
         let lease = place.node.lease_by(end).await?;
         self.sent = Instant::now();
+        self.server = lease.server();
         if let Some(end) = end {
             args.set_deadline(end.saturating_duration_since(Instant::now()));
         }

@@ -102,9 +102,8 @@ async fn ask_each(nodes: Vec<Arc<Node>>, mut args: Box<Args>) -> Result<Vec<(Add
     if let Some(error) = args.take_error() {
         return Err(error);
     }
-    let name = args.name();
     if let Some(reason) = args.conduct().unfit_for_shared() {
-        return Err(Error::usage(reason).of_command(name));
+        return Err(Error::usage(reason).of_command(args.name()));
     }
     // All are sent before the first reply is waited for.
     let mut asked = Vec::with_capacity(nodes.len());
@@ -113,11 +112,7 @@ async fn ask_each(nodes: Vec<Arc<Node>>, mut args: Box<Args>) -> Result<Vec<(Add
     }
     let mut replies = Vec::with_capacity(asked.len());
     for (node, asked) in nodes.iter().zip(asked) {
-        let frame = asked.frame().await?;
-        if let Some(error) = frame.reply().error() {
-            return Err(Error::refused(error).of_command(name));
-        }
-        replies.push((node.address.clone(), frame));
+        replies.push((node.address.clone(), asked.accepted().await?));
     }
     Ok(replies)
 }

@@ -1,8 +1,6 @@
 //! A command on its way through a cluster: [`ClusterExecution`].
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -15,10 +13,12 @@ use super::shared::Shared;
 use super::split;
 use crate::chain::routing::Singles;
 use crate::client::InFlight;
+use crate::command::blame::Blame;
 use crate::command::{Args, RequestPolicy, Slots};
 use crate::config::ReadFrom;
 use crate::engine::inflight::Patience;
-use crate::error::{CommandName, Error, Result};
+use crate::error::{Error, Result};
+use crate::handle::Driven;
 use crate::reply::{Frame, FromRedis};
 
 /// A command on its way through a cluster.
@@ -28,29 +28,19 @@ pub enum ClusterExecution<'a> {
     One(ClusterPending<'a>),
     /// On several nodes.
     Several(Box<Several<'a>>),
-    /// On a socket that is leased for it.
-    Leased(Leased<'a>),
-    /// On a node that is read from, which need not be a primary.
-    Read(Leased<'a>),
+    /// On a socket that is leased for it, or on a node that is read from, which need not be a primary.
+    Driven(Driven<'a>),
     /// It is not sent, for this reason.
     Refused(Option<Error>),
-    /// It has been answered.
-    Over,
-}
-
-/// A command that is driven by a future.
-#[doc(hidden)]
-pub struct Leased<'a> {
-    name: CommandName,
-    wait: Pin<Box<dyn Future<Output = Result<Frame>> + Send + 'a>>,
 }
 
 /// A command on several nodes.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Several<'a> {
-    name: CommandName,
+    blame: Blame,
     scatter: Scatter<'a>,
+    is_over: bool,
 }
 
 impl fmt::Debug for ClusterExecution<'_> {
@@ -58,10 +48,8 @@ impl fmt::Debug for ClusterExecution<'_> {
         match self {
             Self::One(pending) => f.debug_tuple("One").field(pending).finish(),
             Self::Several(several) => f.debug_tuple("Several").field(several).finish(),
-            Self::Leased(leased) => f.debug_tuple("Leased").field(&leased.name).finish(),
-            Self::Read(read) => f.debug_tuple("Read").field(&read.name).finish(),
+            Self::Driven(driven) => driven.fmt(f),
             Self::Refused(error) => f.debug_tuple("Refused").field(error).finish(),
-            Self::Over => f.write_str("Over"),
         }
     }
 }
@@ -92,9 +80,8 @@ fn begin_unusual(shared: &Shared, mut args: Box<Args>) -> ClusterExecution<'_> {
         return ClusterExecution::One(ClusterPending::refused(shared, args, error));
     }
     if args.takes_a_lease() {
-        let name = args.name();
-        let wait = Box::pin(blocking::run(shared, args));
-        return ClusterExecution::Leased(Leased { name, wait });
+        let driven = Driven::new(args, |args| blocking::run(shared, args));
+        return ClusterExecution::Driven(driven);
     }
     match split::plan(&mut args) {
         Ok(split::Plan::OneNode) => ClusterExecution::One(ClusterPending::new(shared, args)),
@@ -109,35 +96,35 @@ fn begin_read<'a>(
     view: &Arc<ReadFrom>,
     args: Box<Args>,
 ) -> ClusterExecution<'a> {
-    let name = args.name();
-    let wait = Box::pin(replicas::read(shared, view.clone(), args));
-    ClusterExecution::Read(Leased { name, wait })
+    let view = view.clone();
+    ClusterExecution::Driven(Driven::new(args, |args| replicas::read(shared, view, args)))
 }
 
 fn begin_several(shared: &Shared, args: Box<Args>) -> ClusterExecution<'_> {
-    let name = args.name();
+    let blame = Blame::of(&args);
     let patience = args.deadline().map_or(Patience::Default, Patience::Only);
     match Scatter::new(shared, Singles::of(args), patience) {
-        Ok(scatter) => ClusterExecution::Several(Box::new(Several { name, scatter })),
+        Ok(scatter) => ClusterExecution::Several(Box::new(Several {
+            blame,
+            scatter,
+            is_over: false,
+        })),
         Err((_, error)) => ClusterExecution::Refused(Some(error)),
-    }
-}
-
-impl ClusterExecution<'_> {
-    /// The name of a command that is not simply on one node.
-    fn name(&self) -> CommandName {
-        match self {
-            Self::Several(several) => several.name.clone(),
-            Self::Leased(leased) | Self::Read(leased) => leased.name.clone(),
-            Self::One(_) | Self::Refused(_) | Self::Over => "".into(),
-        }
     }
 }
 
 impl Several<'_> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
+        if self.is_over {
+            return Poll::Ready(Err(Error::ended()));
+        }
         let outcome = ready!(self.scatter.poll(cx)).into_only();
-        Poll::Ready(outcome.map_err(|error| error.of_command(self.name.clone())))
+        self.is_over = true;
+        Poll::Ready(outcome.map_err(|error| self.explained(error)))
+    }
+
+    fn explained(&self, error: Error) -> Error {
+        self.blame.explain(error, self.scatter.server())
     }
 }
 
@@ -146,39 +133,35 @@ impl InFlight for ClusterExecution<'_> {
         match self {
             Self::One(pending) => pending.submit(),
             Self::Several(several) => several.scatter.submit(),
-            // A blocking command waits for its lease first; it is on its way once it is polled.
-            Self::Leased(_) | Self::Read(_) | Self::Refused(_) | Self::Over => {}
+            // It waits for something else first; it is on its way once it is polled.
+            Self::Driven(_) | Self::Refused(_) => {}
         }
     }
 
     #[inline]
     fn poll_decoded<R: FromRedis>(&mut self, cx: &mut Context<'_>) -> Poll<Result<R>> {
-        match self {
-            Self::One(pending) => pending.poll_decoded(cx),
-            Self::Several(_) | Self::Leased(_) | Self::Read(_) => {
-                let name = self.name();
-                let decoded = self.poll_frame(cx).map(Frame::decode_outcome);
-                decoded.map_err(|error| error.of_command(name))
-            }
-            Self::Refused(_) | Self::Over => self.poll_frame(cx).map(Frame::decode_outcome),
+        if let Self::One(pending) = self {
+            return pending.poll_decoded(cx);
         }
+        let decoded = self.poll_frame(cx).map(Frame::decode_outcome);
+        decoded.map_err(|error| self.explained(error))
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
         match self {
             Self::One(pending) => pending.poll_frame(cx),
-            Self::Several(several) => {
-                let outcome = ready!(several.poll(cx));
-                *self = Self::Over;
-                Poll::Ready(outcome)
-            }
-            Self::Leased(leased) | Self::Read(leased) => {
-                let outcome = ready!(leased.wait.as_mut().poll(cx));
-                *self = Self::Over;
-                Poll::Ready(outcome)
-            }
+            Self::Several(several) => several.poll(cx),
+            Self::Driven(driven) => driven.poll_frame(cx),
             Self::Refused(error) => Poll::Ready(Err(error.take().unwrap_or_else(Error::ended))),
-            Self::Over => Poll::Ready(Err(Error::ended())),
+        }
+    }
+
+    fn explained(&self, error: Error) -> Error {
+        match self {
+            Self::One(pending) => pending.explained(error),
+            Self::Several(several) => several.explained(error),
+            Self::Driven(driven) => driven.explained(error),
+            Self::Refused(_) => error,
         }
     }
 }

@@ -1,18 +1,15 @@
 //! The cluster as a handle on which streams issue their commands, one after another.
 
-use std::future::poll_fn;
 use std::sync::Arc;
 
 use super::handle::Cluster;
 use super::scan;
-use crate::client::InFlight;
-use crate::client::host::{Call, Host, IntoHost, Issue, Walk, cast};
+use crate::client::host::{Call, Host, IntoHost, Issue, Walk, accepted, cast};
 use crate::command::Args;
 
 impl Issue for Cluster {
     fn issue(&self, args: Box<Args>) -> Call<'_> {
-        let mut execution = self.begin(args);
-        Box::pin(poll_fn(move |cx| execution.poll_frame(cx)))
+        Box::pin(accepted(self.begin(args)))
     }
 
     fn cast(&self, args: Box<Args>) {

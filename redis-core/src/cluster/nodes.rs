@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::health::Health;
 use super::topology::NodeRole;
+use crate::client::host::unless_refused;
 use crate::command::Args;
 use crate::config::{Address, Config, Introduction};
 use crate::engine::exchange::Command;
@@ -165,6 +166,16 @@ impl<'a> Once<'a> {
 
     /// The reply as it came.
     pub(super) async fn frame(mut self) -> Result<Frame> {
+        self.fetch().await
+    }
+
+    /// The reply, unless it is an error.
+    pub(super) async fn accepted(mut self) -> Result<Frame> {
+        let accepted = self.fetch().await.and_then(unless_refused);
+        accepted.map_err(|error| self.command.explained(error, self.sending.link().server()))
+    }
+
+    async fn fetch(&mut self) -> Result<Frame> {
         let delivery = loop {
             let polled = std::future::poll_fn(|cx| self.sending.poll(&mut self.command, cx));
             let delivery = polled.await;
@@ -181,8 +192,11 @@ impl<'a> Once<'a> {
         let (chunks, failure) = delivery.into_parts()?;
         match (failure, chunks.into_iter().next()) {
             (None, Some(chunk)) => Ok(Frame::from_scanned(chunk)),
-            (Some(failure), _) => Err(Error::from(failure).of_command(self.name)),
-            (None, None) => Err(Error::protocol("no reply was delivered").of_command(self.name)),
+            (Some(failure), _) => Err(Error::from(failure).of_command(self.name.clone())),
+            (None, None) => {
+                let error = Error::protocol("no reply was delivered");
+                Err(error.of_command(self.name.clone()))
+            }
         }
     }
 }

@@ -378,8 +378,16 @@ impl<'a> ClusterPending<'a> {
         };
         Poll::Ready(match outcome {
             Ok(value) => Ok(value),
-            Err(error) => Err(error.of_command(self.command.name())),
+            Err(error) => Err(self.explained(error)),
         })
+    }
+
+    /// Puts to its error which command it is of, and what that needs.
+    #[cold]
+    pub(super) fn explained(&self, error: Error) -> Error {
+        let link = self.sending.as_ref().map(Sending::link);
+        let server = link.and_then(|link| link.server());
+        self.command.explained(error, server)
     }
 }
 

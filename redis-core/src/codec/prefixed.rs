@@ -69,10 +69,10 @@ impl ReplyNames {
             Some(channels) if self.naming.channels != Channels::None => channels,
             _ => &prefix.keys,
         };
-        cut(reply, paths, &name.text).map_err(|Foreign(found)| {
+        cut(reply, paths, &name.text).map_err(|Foreign| {
+            // It is not said here: it may be a key of somebody else.
             let text = format!(
-                "the server named `{}`, which does not begin with the prefix `{}` of this handle",
-                found.escape_ascii(),
+                "the server named something that does not begin with the prefix `{}` of this handle",
                 name.text.escape_ascii()
             );
             let error = Error::new(ErrorKind::Decode(DecodeError::new(text)), Phase::Applied);

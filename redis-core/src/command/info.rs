@@ -5,7 +5,7 @@ use super::known::{KnownCommands, Match};
 use super::naming::Naming;
 use super::state_change::StateChange;
 
-use crate::error::{Requirement, ServerError, ServerVersion, Since};
+use crate::error::{Error, Requirement, ServerError, ServerVersion, Since};
 
 /// The fixed facts of one command.
 ///
@@ -252,6 +252,16 @@ impl CommandInfo {
         });
         let options = chosen.map(|(_, option)| *option);
         Requirement::find((self.name, self.since), options, server, refusal)
+    }
+
+    /// Puts to an error what explains it, if it is a server's refusal of this command with some of its newer options.
+    pub(crate) fn explain(
+        &self,
+        needed: u32,
+        server: Option<ServerVersion>,
+        error: Error,
+    ) -> Error {
+        error.explained(|refusal| self.requirement(needed, server, refusal))
     }
 
     /// The same command, as one that has what it needs of its connection's state sent along, so that any socket will do.

@@ -4,7 +4,7 @@
 //!
 //! - `info`: the fixed facts of a command; `known`: the effect of commands that are built from words
 //! - `arg`: one argument; `args/`: the command while it is built; `values/`: what Rust types are sent as
-//! - `block`: how long a server may hold a command
+//! - `block`: how long a server may hold a command; `blame`: which command an error is of
 //! - `naming`: the names in a command besides its keys; `prefix`: what a handle puts before names
 //! - `records`: lists of pairs and longer records; `duration`: times
 //! - `optional`: arguments of options that may be left out
@@ -13,6 +13,7 @@
 
 pub(crate) mod arg;
 pub(crate) mod args;
+pub(crate) mod blame;
 pub(crate) mod block;
 mod checksum;
 mod duration;

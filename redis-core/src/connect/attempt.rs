@@ -22,6 +22,8 @@ pub(crate) struct Ready {
     pub(crate) address: Address,
     /// The address by which this server is known; it differs while the server is reached elsewhere.
     pub(crate) origin: Address,
+    /// Which of the addresses of a name the socket leads to, if that is known.
+    pub(crate) peer: Option<SocketAddr>,
     /// Pushes that came before, the last one maybe in part.
     pub(crate) pushes: BytesMut,
     /// Whether it speaks RESP3.
@@ -44,6 +46,7 @@ impl Ready {
             stream: greeted.stream,
             address,
             origin,
+            peer: greeted.peer,
             pushes: greeted.greeting.pushes,
             resp3: greeted.protocol == Protocol::Newest,
             server: greeted.greeting.server,
@@ -69,6 +72,7 @@ pub(crate) fn share(end: Instant, servers: usize) -> Instant {
 /// A socket whose server let us in.
 pub(crate) struct Greeted {
     pub(crate) stream: Box<dyn Transport>,
+    peer: Option<SocketAddr>,
     pub(crate) protocol: Protocol,
     pub(crate) greeting: Greeting,
     /// Whether it was told what it need not know.
@@ -189,11 +193,12 @@ impl Attempt<'_> {
         protocol: Protocol,
         extras: &mut Extras,
     ) -> Result<Greeted, Refusal> {
-        let peer = socket.place.map(|place| place.address.ip());
+        let peer = socket.place.map(|place| place.address);
         let mut stream = self.secure(socket.stream).await?;
         let shaken = within(self.end, self.config, "it did not let us in", async {
             let (config, credentials) = (self.config, self.credentials);
-            handshake::shake(&mut *stream, config, protocol, credentials, peer, extras).await
+            let ip = peer.map(|peer| peer.ip());
+            handshake::shake(&mut *stream, config, protocol, credentials, ip, extras).await
         });
         let greeting = shaken.await.map_err(|refusal| match refusal {
             // A certificate that is refused has nothing to do with the protocol.
@@ -205,6 +210,7 @@ impl Attempt<'_> {
         })?;
         Ok(Greeted {
             stream,
+            peer,
             protocol,
             greeting,
             extras: *extras,

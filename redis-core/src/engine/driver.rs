@@ -359,6 +359,7 @@ async fn open_socket(link: &Arc<Link>) -> Result<Box<Ready>, Refusal> {
 fn introduce(link: &Arc<Link>, ready: &Ready) {
     link.set_resp3(ready.resp3);
     link.set_server(ready.server);
+    link.place.note((&ready.address, ready.peer));
     follow(link, &ready.address);
 }
 

@@ -10,7 +10,7 @@ use super::sending::Sending;
 use super::trace::Trace;
 use crate::command::script_text::{self, Loaded};
 use crate::command::{Args, Block, CommandInfo};
-use crate::error::{CommandName, Error, Phase, Result, ServerError};
+use crate::error::{CommandName, Error, Phase, Result, ServerError, ServerVersion};
 use crate::reply::{Frame, FrameRef, FromRedis};
 use crate::wire::Chunk;
 use crate::wire::outgoing::Outgoing;
@@ -216,6 +216,11 @@ impl<'a> Pending<'a> {
         self.exchange.is_in_flight()
     }
 
+    /// The error of a caller whose time is over, while the command may go on.
+    pub(crate) fn timeout(&self) -> Error {
+        self.exchange.sending.timeout()
+    }
+
     fn poll_delivery(&mut self, cx: &mut Context<'_>) -> Poll<Delivery> {
         self.exchange.poll(&mut self.command, cx)
     }
@@ -270,13 +275,10 @@ impl<'a> Pending<'a> {
         }
     }
 
-    /// Puts to an error which command it is of, and what that needs.
+    /// Puts to its error which command it is of, and what that needs.
     #[cold]
-    fn explained(&self, error: Error) -> Error {
-        let (info, needed) = (self.command.info, self.command.needed);
-        let server = self.exchange.link().server();
-        let error = error.explained(|refusal| info.requirement(needed, server, refusal));
-        error.of_command(self.command.name())
+    pub(crate) fn explained(&self, error: Error) -> Error {
+        self.command.explained(error, self.exchange.link().server())
     }
 
     /// The reply as it came, also if it is an error.
@@ -360,6 +362,13 @@ impl Command {
             Some(args) => args.name(),
             None => self.info.name.into(),
         }
+    }
+
+    /// Puts to its error which command it is of, and what that needs of the server that refused it.
+    #[cold]
+    pub(crate) fn explained(&self, error: Error, server: Option<ServerVersion>) -> Error {
+        let error = self.info.explain(self.needed, server, error);
+        error.of_command(self.name())
     }
 }
 

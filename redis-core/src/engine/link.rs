@@ -13,6 +13,7 @@ use super::inflight::{
     Awaits, CellKey, Counts, Delivery, Limit, Order, Payload, Queue, Submitted, Terms, WaiterKey,
 };
 use super::maintenance::{Maintenance, Notice, Operations, Relaxation};
+use super::place::Place;
 use super::stats::Stats;
 use super::subscriptions::hub::{Hub, Line, OpenApart};
 use super::trace;
@@ -56,6 +57,8 @@ pub(crate) struct Link {
     greeted: AtomicBool,
     /// Which server that socket leads to, packed; 0 where it did not say.
     server: AtomicU64,
+    /// Where it leads.
+    pub(crate) place: Place,
     /// The maintenance that the server has announced.
     operations: Lock<Operations>,
     /// How many attempts to connect have failed since there was a socket.
@@ -116,6 +119,7 @@ impl Link {
             resp3: AtomicBool::new(false),
             greeted: AtomicBool::new(false),
             server: AtomicU64::new(0),
+            place: Place::default(),
             operations: Lock::default(),
             failures: AtomicU64::new(0),
             tracking_claimed: AtomicBool::new(false),

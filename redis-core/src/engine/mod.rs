@@ -5,7 +5,7 @@
 //!
 //! - `exchange`: one payload, or one command, until its reply, and when it is sent again;
 //!   `sending`: one sending of it on one link
-//! - `link`: what the handles and the driver of a socket share
+//! - `link`: what the handles and the driver of a socket share; `place`: where it leads
 //! - `inflight/`: what waits to be written and for a reply; no I/O
 //! - `driver/`: the one task that owns a socket; `renewal`: new credentials in time
 //! - `maintenance/`: maintenance that servers announce
@@ -18,6 +18,7 @@ pub(crate) mod exchange;
 pub(crate) mod inflight;
 pub(crate) mod link;
 pub(crate) mod maintenance;
+pub(crate) mod place;
 mod renewal;
 pub(crate) mod sending;
 pub(crate) mod stats;

@@ -115,6 +115,23 @@ impl<L: Deref<Target = Link>> Sending<L> {
             && deadline.is_some_and(|deadline| deadline <= Instant::now())
     }
 
+    /// The error of a caller whose time is over, while this may go on.
+    pub(crate) fn timeout(&self) -> Error {
+        let slow = self.slow.as_deref();
+        let refused = slow.and_then(|slow| slow.refused.clone());
+        let obstacle = match self.state {
+            State::InLine(_) => refused.or_else(|| self.link.obstacle_in_line()),
+            _ => refused,
+        };
+        let may_be_applied = self.is_in_flight() || slow.is_some_and(|slow| slow.was_lost);
+        let phase = if may_be_applied {
+            Phase::MaybeApplied
+        } else {
+            Phase::NotSent
+        };
+        Error::timeout(phase, obstacle)
+    }
+
     /// Takes the outcome, if it is there and a single reply; [`Sending::poll`] says what else there is.
     #[inline]
     pub(crate) fn take_reply(&mut self) -> Option<Chunk> {

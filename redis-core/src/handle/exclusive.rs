@@ -13,7 +13,7 @@ use crate::config::IntoConfig;
 use crate::engine::exchange::Pending;
 use crate::engine::inflight::Awaits;
 use crate::engine::link::{Lane, Link};
-use crate::error::Result;
+use crate::error::{Result, ServerVersion};
 use crate::reply::Frame;
 use crate::request::{AllowsBlocking, AllowsState};
 use crate::runtime::planted::Planted;
@@ -89,6 +89,11 @@ impl Exclusive {
     /// The connection's, and those of an argument that cannot be sent.
     pub async fn execute(&self, args: Args) -> Result<Frame> {
         self.call(Box::new(args)).frame().await
+    }
+
+    /// The server that it leads to, if that has introduced itself.
+    pub(crate) fn server(&self) -> Option<ServerVersion> {
+        self.connection().link().server()
     }
 
     pub(crate) fn connection(&self) -> &Connection {

@@ -1,6 +1,7 @@
 //! The sockets that a pool lends: where they come from and go back to.
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -183,14 +184,15 @@ impl Leases {
     pub(crate) async fn close_by(&self, deadline: Instant) -> usize {
         let all = self.config.leases.min(Semaphore::MAX_PERMITS);
         let count = u32::try_from(all).unwrap_or(u32::MAX);
-        // Callers who ask for a lease from now on wait behind this, and are refused.
-        let back = timeout_at(deadline, self.permits.acquire_many(count)).await;
-        let out = match back {
-            Ok(Ok(_)) => 0,
-            Ok(Err(_)) | Err(_) => all - self.available(),
+        let all_back = {
+            // Callers who ask for a lease from now on wait behind this, and are refused. It keeps what has come back until
+            // then: otherwise they would be lent that at the deadline.
+            let mut back = pin!(self.permits.acquire_many(count));
+            let back = timeout_at(deadline, &mut back).await;
+            self.close();
+            matches!(back, Ok(Ok(_)))
         };
-        self.close();
-        out
+        if all_back { 0 } else { all - self.available() }
     }
 }
 

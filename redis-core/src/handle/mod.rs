@@ -5,11 +5,13 @@
 //! - `connection`: one pipelined socket, shared by its clones
 //! - `exclusive`: a socket that only one user has
 //! - `pool`: a few shared sockets, and others to lease; `leases`: the sockets to lease
+//! - `driven`: a command that a future drives, such as one that blocks
 //! - `unclaimed`: replies of leased sockets that arrive after their caller has gone
 //! - `closing`: closing a connection or pool in good order
 
 mod closing;
 mod connection;
+mod driven;
 mod exclusive;
 mod leases;
 mod pool;
@@ -18,6 +20,7 @@ mod unclaimed;
 pub use closing::{Close, Closed};
 pub use connection::Connection;
 pub(crate) use connection::runtime;
+pub(crate) use driven::{Answer, Driven};
 pub use exclusive::Exclusive;
 pub(crate) use leases::Leases;
 pub use pool::Pool;

@@ -1,15 +1,13 @@
 //! A few shared sockets for most commands, and leased ones for commands that need a socket for
 //! themselves.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::connection::{Connection, runtime};
+use super::driven::Driven;
 use super::exclusive::Exclusive;
 use super::leases::Leases;
 use super::unclaimed::{self, Reports, Unclaimed};
@@ -19,7 +17,7 @@ use crate::engine::events::{self, Events};
 use crate::engine::exchange::Pending;
 use crate::engine::link::{Lane, Link};
 use crate::engine::stats::Stats;
-use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::error::{Error, ErrorKind, Phase, Result, ServerVersion};
 use crate::reply::Frame;
 use crate::request::AllowsBlocking;
 
@@ -132,11 +130,11 @@ impl Pool {
     }
 
     /// Calls `report` with the reply to a blocking command whose caller has gone away: for instance, an element that
-    /// BLPOP popped at the moment when its future was dropped. The function applies to all clones of the pool, and
-    /// replaces an earlier one. It should return soon.
+    /// BLPOP popped at the moment when its future was dropped, or when its deadline passed. The function applies to all
+    /// clones of the pool, and replaces an earlier one. It should return soon.
     ///
-    /// Without it, the socket of a call that is dropped is closed at once, and such an element is lost. With it, the
-    /// server is told to end the wait (CLIENT UNBLOCK), and the socket is used again.
+    /// Without it, the socket of such a call is closed at once, and such an element is lost. With it, the server is told
+    /// to end the wait (CLIENT UNBLOCK), and the socket is used again.
     ///
     /// ```no_run
     /// # extern crate typedis_core as typedis;
@@ -212,41 +210,12 @@ impl Pool {
 const BUSY: usize = 64;
 
 /// A command that was started on a pool.
+#[derive(Debug)]
 pub enum PoolPending<'a> {
     /// On a shared lane.
     Lane(Pending<'a>),
     /// On a socket that is leased for it.
-    Leased(
-        Pin<Box<dyn Future<Output = Result<Frame>> + Send + 'a>>,
-        Box<str>,
-    ),
-    /// It has been answered.
-    Over,
-}
-
-impl std::fmt::Debug for PoolPending<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Lane(pending) => f.debug_tuple("Lane").field(pending).finish(),
-            Self::Leased(_, name) => f.debug_tuple("Leased").field(name).finish(),
-            Self::Over => f.write_str("Over"),
-        }
-    }
-}
-
-impl PoolPending<'_> {
-    /// Polls for the reply, not decoded.
-    pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
-        match self {
-            Self::Lane(pending) => pending.poll(cx),
-            Self::Leased(future, _) => {
-                let outcome = ready!(future.as_mut().poll(cx));
-                *self = Self::Over;
-                Poll::Ready(outcome)
-            }
-            Self::Over => Poll::Ready(Err(Error::ended())),
-        }
-    }
+    Leased(Driven<'a>),
 }
 
 /// The lane with the least to do, chosen when the chain is sent.
@@ -262,16 +231,23 @@ impl Pool {
     /// Begins a command: over a lane, or over a socket leased for it if it blocks.
     pub(crate) fn begin(&self, mut args: Box<Args>) -> PoolPending<'_> {
         if !args.is_plain() && args.takes_a_lease() {
-            let name = args.name().as_str().into();
-            return PoolPending::Leased(Box::pin(run_leased(self, args)), name);
+            return PoolPending::Leased(Driven::new(args, |args| async move {
+                let mut server = None;
+                let outcome = run_leased(self, args, &mut server).await;
+                (outcome, server)
+            }));
         }
         PoolPending::Lane(self.lane().begin(args))
     }
 }
 
 /// Runs a blocking command on a socket of its own. When this is dropped midway, the lease closes its socket, because a
-/// reply is still owed on it.
-async fn run_leased(pool: &Pool, mut args: Box<Args>) -> Result<Frame> {
+/// reply is still owed on it. The server that it was sent to is noted in `server`.
+async fn run_leased(
+    pool: &Pool,
+    mut args: Box<Args>,
+    server: &mut Option<ServerVersion>,
+) -> Result<Frame> {
     /// How often a socket may be lost soon after it was leased.
     const ATTEMPTS: u32 = 3;
     /// A socket that lived for this long does not count as lost soon.
@@ -287,6 +263,7 @@ async fn run_leased(pool: &Pool, mut args: Box<Args>) -> Result<Frame> {
         let leased = Instant::now();
         let outcome = match Exclusive::lease_by(&pool.inner.leases, end).await {
             Ok(lease) => {
+                *server = lease.server();
                 if let Some(end) = end {
                     next.set_deadline(end.saturating_duration_since(Instant::now()));
                 }

@@ -1,8 +1,9 @@
 //! Replies of blocking commands whose callers have gone away: [`Unclaimed`].
 //!
-//! A server may hand out an element at the moment when its reader goes away. If the socket were closed, the element
-//! would be lost unnoticed. If the pool has a function to report to, the call runs in a separate task, which outlives
-//! its caller. The task ends the wait with CLIENT UNBLOCK, and the reply says whether an element was handed out.
+//! A server may hand out an element at the moment when its reader goes away, or when the deadline of the call passes. If
+//! the socket were closed, the element would be lost unnoticed. If the pool has a function to report to, the call runs in
+//! a separate task, which outlives its caller and its deadline. The task ends the wait with CLIENT UNBLOCK, and the reply
+//! says whether an element was handed out.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -12,6 +13,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until};
 
 use super::connection::Connection;
 use super::exclusive::Exclusive;
@@ -30,7 +32,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// How long a server may take to end a wait. After that its socket is closed.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// A reply that came after its caller had gone away.
+/// A reply that came after its caller had gone away, or had been told that its deadline has passed.
 pub struct Unclaimed {
     command: CommandName,
     frame: Frame,
@@ -101,14 +103,18 @@ pub(crate) async fn run(
     lease: Exclusive,
     unblock_on: &Connection,
     asking: bool,
-    args: Box<Args>,
+    mut args: Box<Args>,
 ) -> Result<Frame> {
+    if args.deadline().is_some_and(|left| left.is_zero()) {
+        return Err(Error::timeout(Phase::NotSent, None));
+    }
     let Some(report) = reports.get() else {
         if asking {
             lease.ask();
         }
         return lease.call(args).frame().await;
     };
+    let end = take_deadline(&mut args);
     let (sender, receiver) = oneshot::channel();
     let mut claim = Claim {
         receiver,
@@ -119,13 +125,22 @@ pub(crate) async fn run(
         unblock_on: unblock_on.clone(),
         lease,
         asking,
+        end,
         report,
     };
     runtime::spawn(wait.run(args, sender));
     match (&mut claim.receiver).await {
         Ok(outcome) => outcome,
-        Err(_) => Err(Error::new(ErrorKind::Closed, Phase::MaybeApplied)),
+        // Only the end of its runtime ends the task before that.
+        Err(_) => Err(Error::new(ErrorKind::RuntimeEnded, Phase::MaybeApplied)),
     }
+}
+
+/// Takes the deadline of a command away from the socket, which throws away a reply that comes after it.
+fn take_deadline(args: &mut Args) -> Option<Instant> {
+    let left = args.deadline();
+    args.set_deadline(Duration::MAX);
+    Instant::now().checked_add(left?)
 }
 
 /// The caller's side. A reply that it was sent and did not take is reported when it is dropped.
@@ -162,7 +177,17 @@ struct Wait {
     unblock_on: Connection,
     lease: Exclusive,
     asking: bool,
+    /// When the caller is told that its time is over.
+    end: Option<Instant>,
     report: Report,
+}
+
+/// What ends the wait of a caller.
+enum End {
+    Answered(Result<Frame>),
+    Late,
+    /// It has gone away.
+    Gone,
 }
 
 impl Wait {
@@ -176,24 +201,35 @@ impl Wait {
         }
         let mut call = self.lease.call(args);
         call.submit();
-        let outcome = poll_fn(|cx| {
+        let mut late = pin!(at(self.end));
+        let end = poll_fn(|cx| {
             if let Poll::Ready(outcome) = call.poll(cx) {
-                return Poll::Ready(Some(outcome));
+                return Poll::Ready(End::Answered(outcome));
             }
-            caller.poll_closed(cx).map(|()| None)
-        })
-        .await;
-        match outcome {
-            Some(outcome) => {
+            if late.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(End::Late);
+            }
+            caller.poll_closed(cx).map(|()| End::Gone)
+        });
+        match end.await {
+            End::Answered(outcome) => {
                 if let Err(outcome) = caller.send(outcome) {
                     tell(&self.report, &name, outcome);
                 }
+                return;
             }
-            None => {
-                let report = |outcome| tell(&self.report, &name, outcome);
-                self.give_up(id, Reported::new(call, report)).await;
+            End::Late => {
+                // It does not matter if the caller goes away at the same time.
+                let _ = caller.send(Err(call.timeout()));
             }
+            End::Gone => {}
         }
+        if !call.is_in_flight() {
+            // It must not be sent any more.
+            return;
+        }
+        let report = |outcome| tell(&self.report, &name, outcome);
+        self.give_up(id, Reported::new(call, report)).await;
     }
 
     /// Makes the server end the wait. If it does not, or if no reply comes in time, the socket is closed.
@@ -212,6 +248,9 @@ impl Wait {
         call: &mut Reported<'_, impl FnMut(Result<Frame>)>,
     ) -> Result<()> {
         let id: i64 = call.beside(id.decoded()).await?;
+        if !call.beside(self.can_unblock()).await? {
+            return Ok(());
+        }
         // If the wait is split into pieces, the request to end it may come between two pieces.
         while !call.is_over {
             if call.beside(self.unblock(id)).await? {
@@ -221,6 +260,18 @@ impl Wait {
             }
         }
         Ok(())
+    }
+
+    /// Whether the lane leads to the server that the command is blocked on. A name may have several addresses, or lead elsewhere
+    /// since a failover: there, the id is that of somebody else.
+    async fn can_unblock(&self) -> Result<bool> {
+        let (lane, lease) = (self.unblock_on.link(), self.lease.connection().link());
+        if !self.unblock_on.is_connected() {
+            // Only then is it known where it leads.
+            let id = Pending::new(lane, Args::lease(&CLIENT_ID, Keys::Ignored));
+            id.decoded::<i64>().await?;
+        }
+        Ok(lane.place.is_same(&lease.place))
     }
 
     /// Returns whether a command of this client was blocked.
@@ -233,6 +284,14 @@ impl Wait {
             .await?;
         self.lease.set_unblocking(false);
         Ok(was_blocked)
+    }
+}
+
+/// Waits until this moment; `None` never comes.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -254,8 +254,11 @@ impl<S: Sink, R> Request<S, R> {
     ///
     /// If there is no room for it in the budget, it is queued when it is awaited. If it is dropped while there is no socket, it is not sent.
     ///
+    /// A command that blocks is sent when it is awaited, unless it is one of an [`Exclusive`](crate::Exclusive): on a pool
+    /// or cluster it waits for a socket of its own first.
+    ///
     /// On a cluster the reply has to be awaited: if the slot has moved, the command is sent to the new node only then.
-    /// There, commands that block, reads from replicas and `each_primary` are sent when they are awaited.
+    /// There, reads from replicas and `each_primary` are sent when they are awaited as well.
     ///
     /// ```no_run
     /// # extern crate typedis_core as typedis;

@@ -216,7 +216,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::client::host::{Call, Host, Issue};
+    use crate::client::host::{Call, Host, Issue, unless_refused};
     use crate::command::{CommandInfo, Keys, Timeout, command_info};
     use crate::reply::Frame;
 
@@ -229,7 +229,8 @@ mod tests {
     impl Issue for Script {
         fn issue(&self, _args: Box<Args>) -> Call<'_> {
             let reply = self.0.lock().unwrap().pop_front().unwrap();
-            Box::pin(std::future::ready(Ok(Frame::parse(reply).unwrap())))
+            let frame = Frame::parse(reply).unwrap();
+            Box::pin(std::future::ready(unless_refused(frame)))
         }
 
         fn cast(&self, _args: Box<Args>) {}

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use typedis_core::cluster::{Cluster, slot};
 use typedis_core::{
     Blocks, Budget, CommandInfo, ErrorKind, KnownCommand, KnownCommands, Phase, Raw, RawInfo,
@@ -213,6 +214,46 @@ async fn the_deadline_of_a_blocking_command_holds_for_the_wait_for_its_socket_to
         .unwrap_err();
     assert!(error.is_timeout(), "{error}");
     assert_eq!(error.phase(), Phase::NotSent);
+}
+
+/// Otherwise the node could hand out an element that nobody gets.
+#[tokio::test]
+async fn a_wait_whose_reply_would_be_reported_is_ended_at_its_deadline() {
+    const DEADLINE: Duration = Duration::from_secs(3_600);
+    let (waits, ends) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (waiting, ending) = (waits.clone(), ends.clone());
+    let fake = FakeCluster::start(3, move |asked| {
+        match (asked.command.name().as_str(), asked.node) {
+            ("BLPOP", 2) => {
+                waiting.notify_one();
+                Answer::Silence
+            }
+            ("CLIENT", 2) if asked.command.text(1) == "ID" => Answer::Reply(b":7\r\n".to_vec()),
+            ("CLIENT", 2) if asked.command.text(1) == "UNBLOCK" => {
+                assert_eq!(asked.command.text(2), "7");
+                ending.notify_one();
+                Answer::Reply(b":0\r\n".to_vec())
+            }
+            _ => Answer::Usual,
+        }
+    })
+    .await
+    .unwrap();
+    let config = config(&fake.node(0).url()).liveness(None);
+    let cluster = Cluster::open(config.command_timeout(None)).await.unwrap();
+    cluster.on_unclaimed(|_| {});
+    let mut call = cluster.run(blpop(KEY, 0)).deadline(DEADLINE);
+    tokio::select! {
+        popped = &mut call => panic!("nothing is there to pop: {popped:?}"),
+        () = soon("BLPOP is sent", waits.notified()) => {}
+    }
+    tokio::time::pause();
+    tokio::time::advance(DEADLINE).await;
+    tokio::time::resume();
+    let error = soon("the call", call).await.unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    assert_eq!(error.phase(), Phase::MaybeApplied);
+    soon("CLIENT UNBLOCK", ends.notified()).await;
 }
 
 #[tokio::test]

@@ -323,6 +323,18 @@ async fn a_pool_waits_for_its_leases_when_it_closes() {
 }
 
 #[tokio::test]
+async fn a_pool_that_closes_lends_nothing_more_and_counts_only_what_is_out() {
+    let server = Server::start(ServerKind::Valkey9).unwrap();
+    let pool = Pool::open(at(server.addr()).leases(2)).await.unwrap();
+    let _lease = pool.acquire().await.unwrap();
+    let closing = pool.close().within(Duration::from_millis(50)).into_future();
+    // Closing is polled first, and has the other socket by then.
+    let (closed, refused) = within(async { tokio::join!(closing, pool.acquire()) }).await;
+    assert_eq!(closed.leased, 1);
+    assert!(matches!(refused.unwrap_err().kind(), ErrorKind::Closed));
+}
+
+#[tokio::test]
 async fn a_pool_opens_lanes_under_load_and_closes_them_again() {
     let server = Server::start(ServerKind::Valkey9).unwrap();
     let proxy = Proxy::start(server.addr()).await.unwrap();

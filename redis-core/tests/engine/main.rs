@@ -8,7 +8,7 @@
 //! - `maintenance`, `moving`: what servers announce
 //! - `big`: large values and long pipelines; `texts`: what scripts put into statuses and errors
 //! - `chain`, `open`, `pool`, `watch`: pipelines, transactions and leased sockets
-//! - `unclaimed`: what blocking calls got whose callers have gone away
+//! - `unclaimed`: what blocking calls got whose callers have gone away, or were told that their time is over
 //! - `runtime`: the end of handles and runtimes
 //!
 //! `TYPEDIS_ECHOES` (calls in the tests of cancellation), `TYPEDIS_CUT_EVERY` (bytes between the places where a session

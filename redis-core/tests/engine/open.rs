@@ -163,16 +163,31 @@ async fn a_leased_socket_with_an_open_transaction_is_not_lent_again() {
 async fn what_another_transaction_queued_is_refused() {
     let exclusive = exclusive().await;
     let open = exclusive.begin().await.unwrap();
-    let _ = open.run(incr("n")).await.unwrap();
+    let first = open.run(incr("n")).await.unwrap();
     let second = open.run(incr("n")).await.unwrap();
     open.discard().await.unwrap();
     let open = exclusive.begin().await.unwrap();
-    let _ = open.run(incr("n")).await.unwrap();
+    let own = open.run(incr("n")).await.unwrap();
     let mut replies = open.exec().await.unwrap();
-    assert!(matches!(
-        failed(replies.take(second)).kind(),
-        ErrorKind::Usage(_)
-    ));
+    // The place of the first is there, that of the second is not.
+    for other in [first, second] {
+        let error = failed(replies.take(other));
+        assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
+        assert_eq!(error.command(), Some("INCR"));
+    }
+    assert_eq!(replies.take(own).unwrap(), 1);
+}
+
+#[tokio::test]
+async fn the_failure_of_an_executed_command_has_its_name_and_place() {
+    let exclusive = exclusive().await;
+    let open = exclusive.begin().await.unwrap();
+    let _ = open.run(set("n", "text")).await.unwrap();
+    let counted = open.run(incr("n")).await.unwrap();
+    let mut replies = open.exec().await.unwrap();
+    let error = failed(replies.take(counted));
+    assert_eq!((error.command(), error.index()), (Some("INCR"), Some(1)));
+    assert!(error.server().is_some(), "{error}");
 }
 
 /// The server queues in the order of sending, whatever is awaited first.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use typedis_core::pubsub::Monitor;
-use typedis_core::{Connection, ErrorKind, Exclusive, Pool, Run, raw};
+use typedis_core::{Connection, ErrorKind, Exclusive, Phase, Pool, Run, raw};
 use typedis_testkit::{Server, ServerKind};
 
 use crate::support::*;
@@ -76,6 +76,26 @@ fn callers_in_line_are_told_too_when_the_runtime_is_dropped() {
     for result in second.block_on(soon("callers", task)).unwrap() {
         assert!(matches!(failed(result).kind(), ErrorKind::RuntimeEnded));
     }
+}
+
+/// A blocking call whose reply would be reported runs in a task of its own, on the runtime that first polls it.
+#[test]
+fn a_caller_whose_task_ended_with_its_runtime_is_told_so() {
+    let (first, second) = (runtime(), runtime());
+    let pool = first.block_on(async {
+        let pool = Pool::open(on(&db()).leases(1)).await.unwrap();
+        // The next call finds this socket, and is under way after its first poll.
+        drop(pool.exclusive().await.unwrap());
+        pool
+    });
+    pool.on_unclaimed(|_| {});
+    let pop = raw("BLPOP").key("jobs").arg(0).blocks_for(0);
+    let mut call = pool.run(pop.reply::<Option<i64>>());
+    assert!(second.block_on(poll_once(&mut call)).is_none());
+    drop(second);
+    let error = failed(first.block_on(soon("the caller", call)));
+    assert!(matches!(error.kind(), ErrorKind::RuntimeEnded), "{error}");
+    assert_eq!(error.phase(), Phase::MaybeApplied);
 }
 
 #[test]

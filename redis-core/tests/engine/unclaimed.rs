@@ -1,11 +1,12 @@
-//! Blocking calls whose callers have gone away, on a pool that reports what they got.
+//! Blocking calls whose callers have gone away or were told that their time is over, on a pool that reports what they got.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
-use typedis_core::{CommandInfo, Pool, Protocol, Request, Timeout};
+use typedis_core::{CommandInfo, Phase, Pool, Protocol, Request, Timeout};
 use typedis_testkit::fake::{Fake, Peer};
 
 use crate::support::*;
@@ -33,7 +34,7 @@ async fn until_blpop(peer: &mut Peer) -> io::Result<()> {
     peer.answer_until("BLPOP", ":7\r\n").await.map(drop)
 }
 
-/// What a server does with one dropped call, and what is left of it.
+/// What a server does with one call that ends before its reply, and what is left of it.
 #[derive(Default)]
 struct Story {
     waits: Notify,
@@ -41,7 +42,7 @@ struct Story {
     is_closed: AtomicBool,
 }
 
-/// A server that hands an element to a dropped call after it was asked to end the wait. It gives `answer` to that
+/// A server that hands an element to such a call after it was asked to end the wait. It gives `answer` to that
 /// request, and nothing more on that socket if there is none.
 async fn server(story: Arc<Story>, answer: Option<&'static str>) -> Fake {
     Fake::start(move |mut peer| {
@@ -81,21 +82,44 @@ async fn server(story: Arc<Story>, answer: Option<&'static str>) -> Fake {
     .unwrap()
 }
 
-/// Drops a call, and returns the pool's elements after that: the reported one, and the next popped one.
-async fn drop_a_call(story: &Story, fake: &Fake) -> [String; 2] {
+/// How a call ends before its reply.
+#[derive(Clone, Copy)]
+enum End {
+    Dropped,
+    Late,
+}
+
+/// Has a call end, and returns the pool's elements after that: the reported one, and the next popped one.
+async fn end_a_call(end: End, story: &Story, fake: &Fake) -> [String; 2] {
+    // Much longer than the test takes: only the clock that is set forward reaches it.
+    const DEADLINE: Duration = Duration::from_secs(3_600);
     let config = at(fake.addr()).protocol(Protocol::Resp2).leases(1);
+    // Nothing else ends when the clock is set forward.
+    let config = config.command_timeout(None).liveness(None);
     let pool = Pool::open(config.lanes(1)).await.unwrap();
     let (sender, mut reports) = mpsc::unbounded_channel();
     pool.on_unclaimed(move |unclaimed| {
         let popped = unclaimed.decode::<Popped>().unwrap().unwrap();
         sender.send(popped.1).unwrap();
     });
-    let mut call = Box::pin(std::future::IntoFuture::into_future(blpop(&pool)));
+    let call = blpop(&pool).deadline(DEADLINE);
+    let mut call = Box::pin(std::future::IntoFuture::into_future(call));
     tokio::select! {
         popped = &mut call => panic!("nothing is there to pop: {popped:?}"),
         () = soon("BLPOP is sent", story.waits.notified()) => {}
     }
-    drop(call);
+    match end {
+        End::Dropped => drop(call),
+        End::Late => {
+            tokio::time::pause();
+            tokio::time::advance(DEADLINE).await;
+            tokio::time::resume();
+            let error = failed(soon("the call", call).await);
+            assert!(error.is_timeout(), "{error}");
+            assert_eq!(error.phase(), Phase::MaybeApplied);
+            assert_eq!(error.command(), Some("BLPOP"));
+        }
+    }
     let reported = soon("the report", reports.recv()).await.unwrap();
     let (_, popped) = soon("the next BLPOP", blpop(&pool)).await.unwrap().unwrap();
     [reported, popped]
@@ -105,17 +129,91 @@ async fn drop_a_call(story: &Story, fake: &Fake) -> [String; 2] {
 /// it names must not be lent again.
 #[tokio::test]
 async fn an_element_is_reported_while_the_request_to_end_the_wait_has_no_answer() {
-    let story = Arc::new(Story::default());
-    let fake = server(story.clone(), None).await;
-    assert_eq!(drop_a_call(&story, &fake).await, ["first", "second"]);
-    assert!(story.is_closed.load(Ordering::Relaxed));
+    for end in [End::Dropped, End::Late] {
+        let story = Arc::new(Story::default());
+        let fake = server(story.clone(), None).await;
+        assert_eq!(end_a_call(end, &story, &fake).await, ["first", "second"]);
+        assert!(story.is_closed.load(Ordering::Relaxed));
+    }
 }
 
 #[tokio::test]
 async fn a_socket_is_lent_again_once_the_request_to_end_the_wait_is_answered() {
-    let story = Arc::new(Story::default());
-    let fake = server(story.clone(), Some(":0\r\n")).await;
-    assert_eq!(drop_a_call(&story, &fake).await, ["first", "second"]);
-    assert!(!story.is_closed.load(Ordering::Relaxed));
+    for end in [End::Dropped, End::Late] {
+        let story = Arc::new(Story::default());
+        let fake = server(story.clone(), Some(":0\r\n")).await;
+        assert_eq!(end_a_call(end, &story, &fake).await, ["first", "second"]);
+        assert!(!story.is_closed.load(Ordering::Relaxed));
+        assert_eq!(fake.connections(), 2);
+    }
+}
+
+/// The same id is that of another client there.
+#[tokio::test]
+async fn nothing_is_unblocked_on_another_server_than_the_one_that_blocks() {
+    let (gone, waits) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    // Lets one client in, which is the lane.
+    let first = Fake::start(|mut peer| async move {
+        if peer.number() > 0 {
+            peer.command().await?;
+            return peer.send("-ERR max number of clients reached\r\n").await;
+        }
+        while peer.command().await?.is_some() {
+            peer.send("+OK\r\n").await?;
+        }
+        Ok(())
+    });
+    let first = first.await.unwrap();
+    let (waiting, closed) = (waits.clone(), gone.clone());
+    let second = Fake::start(move |mut peer| {
+        let (waiting, closed) = (waiting.clone(), closed.clone());
+        async move {
+            until_blpop(&mut peer).await?;
+            waiting.notify_one();
+            peer.until_closed().await?;
+            closed.notify_one();
+            Ok(())
+        }
+    });
+    let second = second.await.unwrap();
+    let url = format!("redis://{},{}", first.addr(), second.addr());
+    let config = typedis_core::Config::from_url(&url).unwrap();
+    let config = config.protocol(Protocol::Resp2).lanes(1).leases(1);
+    let pool = Pool::open(config).await.unwrap();
+    pool.on_unclaimed(|_| {});
+    let mut call = Box::pin(std::future::IntoFuture::into_future(blpop(&pool)));
+    tokio::select! {
+        popped = &mut call => panic!("nothing is there to pop: {popped:?}"),
+        () = soon("BLPOP is sent", waits.notified()) => {}
+    }
+    drop(call);
+    soon("the end of its socket", gone.notified()).await;
+    let mut sent = first.received(0).into_iter();
+    assert!(!sent.any(|words| words.text(1) == "UNBLOCK"));
+}
+
+#[tokio::test]
+async fn nothing_is_sent_for_a_call_without_time() {
+    let fake = Fake::start(|mut peer| async move {
+        while peer.command().await?.is_some() {
+            peer.send("+OK\r\n").await?;
+        }
+        Ok(())
+    });
+    let fake = fake.await.unwrap();
+    let config = at(fake.addr()).protocol(Protocol::Resp2);
+    let pool = Pool::open(config.lanes(1).leases(1)).await.unwrap();
+    for reports in [false, true] {
+        if reports {
+            pool.on_unclaimed(|_| {});
+        }
+        // The call finds this socket, so it has no need to wait for one.
+        drop(soon("a socket", pool.exclusive()).await.unwrap());
+        let error = failed(blpop(&pool).deadline(Duration::ZERO).await);
+        assert!(error.is_timeout(), "{error}");
+        assert_eq!(error.phase(), Phase::NotSent);
+    }
     assert_eq!(fake.connections(), 2);
+    let mut sent = fake.received(1).into_iter();
+    assert!(!sent.any(|words| words.name() == "BLPOP"));
 }

@@ -108,6 +108,14 @@ mod tests {
     }
 
     #[test]
+    fn what_does_not_fit_is_named_by_its_place_and_not_by_words_of_the_query() {
+        let reply = "%1\r\n+results\r\n%1\r\n$4\r\nhelo\r\n*1\r\n%1\r\n$5\r\nhello\r\n$1\r\nx\r\n";
+        let error = decode::<Misspellings>(reply).unwrap_err().to_string();
+        assert!(error.contains("results[0][0]: "), "{error}");
+        assert!(!error.contains("hel"), "{error}");
+    }
+
+    #[test]
     fn a_query_may_be_right() {
         for reply in ["*0\r\n", "%1\r\n+results\r\n%0\r\n"] {
             assert_eq!(decode::<Misspellings>(reply).unwrap().words, []);

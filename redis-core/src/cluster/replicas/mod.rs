@@ -21,7 +21,8 @@ use crate::command::{Args, RequestPolicy, ResponsePolicy, Slots};
 use crate::config::ReadFrom;
 use crate::engine::exchange::terms_of;
 use crate::engine::inflight::Limit;
-use crate::error::{Error, ErrorKind, Phase, Result, Since};
+use crate::error::{Error, ErrorKind, Phase, Result, ServerVersion, Since};
+use crate::handle::Answer;
 use crate::reply::Frame;
 use crate::runtime;
 
@@ -51,17 +52,24 @@ pub(super) fn may_read(args: &mut Args) -> bool {
         && (args.is_plain() || args.conduct().unfit_for_shared().is_none())
 }
 
-/// Sends a command that only reads to the nodes of a view, one after another until one answers.
-pub(super) async fn read(
+/// Sends a command that only reads to the nodes of a view, one after another until one answers; says which did.
+pub(super) async fn read(shared: &Shared, view: Arc<ReadFrom>, args: Box<Args>) -> Answer {
+    let mut server = None;
+    let outcome = read_from(shared, view, args, &mut server).await;
+    (outcome, server)
+}
+
+async fn read_from(
     shared: &Shared,
     view: Arc<ReadFrom>,
     mut args: Box<Args>,
+    server: &mut Option<ServerVersion>,
 ) -> Result<Frame> {
     if let Some(error) = args.take_error() {
         return Err(error);
     }
     let Slots::One(slot) = args.slots() else {
-        return at_primary(shared, args).await;
+        return at_primary(shared, args, server).await;
     };
     let limit = terms_of(&args)
         .patience
@@ -72,9 +80,10 @@ pub(super) async fn read(
     for (node, role) in nodes {
         let is_of_use = shows || tells_of_moves(&node) != Some(false);
         if role == NodeRole::Primary || !is_of_use {
-            return at_primary(shared, args).await;
+            return at_primary(shared, args, server).await;
         }
         let outcome = ask(shared, &node, slot, &args).await;
+        *server = node.server_of(NodeRole::Replica);
         // All nodes together take no longer than one may.
         if let Some(end) = end {
             args.set_deadline(end.saturating_duration_since(Instant::now()));
@@ -82,14 +91,14 @@ pub(super) async fn read(
         match outcome {
             Outcome::Reply(frame) => return Ok(frame),
             Outcome::Failed(error) => return Err(error),
-            Outcome::AskPrimary => return at_primary(shared, args).await,
+            Outcome::AskPrimary => return at_primary(shared, args, server).await,
             Outcome::AskAnother => node.health().note_failure(),
         }
     }
     if *view == ReadFrom::Replica {
         return Err(no_replica(slot).of_command(args.name()));
     }
-    at_primary(shared, args).await
+    at_primary(shared, args, server).await
 }
 
 /// Whether it is seen in the reply if a key does not exist: the reply is that of one key, or has a value for each key.
@@ -114,9 +123,15 @@ fn no_replica(slot: u16) -> Error {
     Error::new(ErrorKind::Cluster(text.into()), Phase::NotSent)
 }
 
-async fn at_primary(shared: &Shared, args: Box<Args>) -> Result<Frame> {
+async fn at_primary(
+    shared: &Shared,
+    args: Box<Args>,
+    server: &mut Option<ServerVersion>,
+) -> Result<Frame> {
     let mut pending = ClusterPending::new(shared, args);
-    std::future::poll_fn(|cx| pending.poll_frame(cx)).await
+    let outcome = std::future::poll_fn(|cx| pending.poll_frame(cx)).await;
+    *server = pending.link().and_then(|link| link.server());
+    outcome
 }
 
 /// What a replica's answer means.

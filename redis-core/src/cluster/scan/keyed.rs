@@ -11,11 +11,11 @@ use std::task::{Context, Poll, ready};
 
 use super::page::strange;
 use super::process::Process;
-use crate::client::host::Walk;
+use crate::client::host::{Walk, unless_refused};
 use crate::cluster::handle::Cluster;
 use crate::cluster::pending::ClusterPending;
 use crate::command::Args;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::reply::Frame;
 
 /// A scan of one key.
@@ -82,6 +82,7 @@ async fn fetch(cluster: Cluster, args: Args, known: Option<Process>) -> Result<F
     let mut pending = ClusterPending::new(cluster.shared(), Box::new(args));
     let begun = pending.link().map(|link| (link.sockets(), link));
     let frame = std::future::poll_fn(|cx| pending.poll_frame(cx)).await?;
+    let frame = unless_refused(frame).map_err(|error| pending.explained(error))?;
     let link = pending.link().ok_or_else(strange)?;
     let (next, elements) = read(&frame)?;
     let (socket, _) = link.sockets();
@@ -110,9 +111,6 @@ async fn fetch(cluster: Cluster, args: Args, known: Option<Process>) -> Result<F
 
 /// The next cursor, unless this is the last page, and the elements.
 fn read(frame: &Frame) -> Result<(Option<u64>, Frame)> {
-    if let Some(error) = frame.reply().error() {
-        return Err(Error::refused(error));
-    }
     let mut parts = frame.elements().ok_or_else(strange)?;
     let next: u64 = parts.next().ok_or_else(strange)?.decode()?;
     let elements = parts.next().ok_or_else(strange)?;

@@ -8,6 +8,9 @@ use super::Args;
 use crate::command::block::{Block, Pieces, SHORTEST, TimeoutPlace, longest_piece};
 use crate::wire::encode;
 
+/// What servers count waits in.
+const MILLISECOND: Duration = Duration::from_millis(1);
+
 impl Args {
     /// Splits a long wait into pieces, each short enough that a server which hangs is noticed within `liveness`. This
     /// is for commands whose nil means that nothing came: they are sent again.
@@ -74,8 +77,8 @@ impl Args {
         }
     }
 
-    /// Whether the reply says that nothing came within a piece, and another piece follows. If so, this becomes
-    /// the next piece.
+    /// Whether the reply says that nothing came within a piece, and another piece follows, which ends by the deadline. If
+    /// so, this becomes the next piece.
     #[cold]
     pub(crate) fn waits_on(&mut self, reply: &[u8]) -> bool {
         const NIL: [&[u8]; 3] = [b"*-1\r\n", b"$-1\r\n", b"_\r\n"];
@@ -83,13 +86,19 @@ impl Args {
             return false;
         };
         let passed = pieces.since.map_or(Duration::ZERO, |since| since.elapsed());
-        let Some(next) = pieces.next(passed) else {
+        let Some(mut next) = pieces.next(passed) else {
             return false;
         };
-        self.write_timeout(pieces.place, next);
         if let Some(deadline) = pieces.deadline {
-            self.set_deadline(deadline.saturating_sub(pieces.begun.elapsed()));
+            let left = deadline.saturating_sub(pieces.begun.elapsed());
+            if left.is_zero() {
+                return false;
+            }
+            // Rounded up, so that the deadline passes before the server ends the wait.
+            next = next.min(left.saturating_add(MILLISECOND)).max(SHORTEST);
+            self.set_deadline(left);
         }
+        self.write_timeout(pieces.place, next);
         true
     }
 
@@ -177,21 +186,43 @@ mod tests {
         }
     }
 
+    static WAIT: crate::command::CommandInfo = command_info!("BLPOP").blocking().waits();
+
+    /// A wait of a minute in pieces, with this deadline.
+    fn in_pieces(deadline: Duration) -> Args {
+        let mut args = Args::new(&WAIT, Keys::Ignored);
+        let timeout = Timeout::from(Duration::from_secs(60));
+        args.block(&timeout);
+        args.arg("timeout", &timeout);
+        args.set_deadline(deadline);
+        args.wait_in_pieces(Some(Duration::from_secs(10)));
+        args
+    }
+
     /// It may have waited for room in the budget before its first piece was sent.
     #[tokio::test(start_paused = true)]
     async fn the_deadline_counts_from_the_beginning_of_the_call_and_not_of_its_first_piece() {
-        static WAIT: crate::command::CommandInfo = command_info!("BLPOP").blocking().waits();
         let seconds = Duration::from_secs;
-        let mut args = Args::new(&WAIT, Keys::Ignored);
-        let timeout = Timeout::from(seconds(60));
-        args.block(&timeout);
-        args.arg("timeout", &timeout);
-        args.set_deadline(seconds(70));
-        args.wait_in_pieces(Some(seconds(10)));
+        let mut args = in_pieces(seconds(70));
         tokio::time::advance(seconds(5)).await;
         args.begin_wait();
         tokio::time::advance(seconds(4)).await;
         assert!(args.waits_on(b"*-1\r\n"));
         assert_eq!(args.deadline(), Some(seconds(61)));
+    }
+
+    /// What the server hands out after the deadline would be lost.
+    #[tokio::test(start_paused = true)]
+    async fn no_piece_outlasts_the_deadline_and_none_begins_after_it() {
+        let seconds = Duration::from_secs;
+        let mut args = in_pieces(seconds(6));
+        args.begin_wait();
+        tokio::time::advance(seconds(4)).await;
+        assert!(args.waits_on(b"*-1\r\n"));
+        let last = seconds(2) + MILLISECOND;
+        assert_eq!(args.block_limit(), Some(Block::For(last)));
+        assert_eq!(args.deadline(), Some(seconds(2)));
+        tokio::time::advance(seconds(2)).await;
+        assert!(!args.waits_on(b"*-1\r\n"));
     }
 }

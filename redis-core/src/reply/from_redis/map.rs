@@ -118,24 +118,19 @@ fn decode_pair<K: FromRedis, V: FromRedis>(
     value: Reply<'_>,
     put: &mut impl FnMut(K, V) -> bool,
 ) -> Result<(), DecodeError> {
-    let name = key.text().copied();
-    let key = K::from_redis(key).map_err(|error| locate(error, name, index))?;
-    let value = V::from_redis(value).map_err(|error| locate(error, name, index))?;
+    // The pair is named by its place and not by its key: that is data, which may be secret.
+    let key = K::from_redis(key).map_err(|error| error.at_index(index))?;
+    let value = V::from_redis(value).map_err(|error| error.at_index(index))?;
     if put(key, value) {
         Ok(())
     } else {
-        let error = DecodeError::new("the key comes twice; a `Vec` of pairs holds both");
-        Err(locate(error, name, index))
+        Err(twice(index))
     }
 }
 
-/// Adds the pair to which an error belongs.
 #[cold]
-fn locate(error: DecodeError, name: Option<Str<'_>>, index: usize) -> DecodeError {
-    match name {
-        Some(name) => error.at_field(String::from_utf8_lossy(name.as_bytes()).into_owned()),
-        None => error.at_index(index),
-    }
+fn twice(index: usize) -> DecodeError {
+    DecodeError::new("the key comes twice; a `Vec` of pairs holds both").at_index(index)
 }
 
 /// A key that comes twice is an error, because one of its values would be lost.
