@@ -209,6 +209,8 @@ fn a_time_that_deletes_at_once_is_not_sent_twice() {
         assert!(!repeats(&EXPIRE, &Box::new(time)));
         assert!(repeats(&READS, time), "to read twice does no harm");
     }
+    let borrowed = Cow::Borrowed(&Seconds::from(0));
+    assert!(!repeats(&EXPIRE, &borrowed));
     let later: [&dyn ToArg; 6] = [
         &Seconds::from(1),
         &Milliseconds::from(1),
