@@ -36,7 +36,7 @@ pub use map::Fields;
 /// | `i64`, `u8`, … | integers; and strings that are an integer and nothing else, as hashes hold them. No booleans |
 /// | `f64`, `f32` | doubles and strings that are a number; integers that the type holds exactly. `f32` rounds |
 /// | `bool` | booleans, the integers 0 and 1; as the whole reply of a command also `OK` and nil (SET with NX) |
-/// | `()` | the status `OK` |
+/// | `()` | the status `OK`, also with a remark behind it |
 /// | `Option<T>` | nil, or what `T` accepts. A struct or tuple is also absent if the array or map is empty, which is how servers answer HGETALL for a key that does not exist |
 /// | `Vec<T>`, `HashSet<T>`, `[T; N]`, … | arrays and sets; a map counts as the flat array that RESP2 sends for it. An array may not be shorter or longer than `[T; N]` |
 /// | tuples | arrays with exactly as many elements |
