@@ -37,6 +37,9 @@ mod syntax;
 /// A list of the commands may follow, group by group: `commands! { from "commands.toml"; string: get set; list: llen; }`. Messages of
 /// the compiler and "go to definition" then lead to a name in this list, in place of the macro as a whole. If there is a list,
 /// it must be complete.
+///
+/// The expansion names `::typedis`. If your crate knows it by another name, or only through another crate, say so first:
+/// `commands! { crate = my_framework::typedis; pub trait ShopCommands from "shop.toml" }`.
 #[proc_macro]
 pub fn commands(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as commands::Input);
@@ -134,6 +137,7 @@ pub fn spec_reference(input: TokenStream) -> TokenStream {
 /// | `#[redis(rename = "name")]` | field, variant | its name on the server |
 /// | `#[redis(rename_all = "camelCase")]` | struct, enum | how all names are spelt: `camelCase`, `snake_case`, `kebab-case`, `PascalCase`, `SCREAMING_SNAKE_CASE`, `lowercase`, `UPPERCASE` |
 /// | `#[redis(array)]` | struct | its fields are the elements of an array; only for decoding |
+/// | `#[redis(crate = "path")]` | struct, enum | where `typedis` is, if your crate knows it by another name, or only through another crate |
 /// | `#[redis(default)]`, `#[redis(default = "path")]` | field | the value of a missing field: `Default::default()`, or `path()` |
 /// | `#[redis(skip)]` | field | is neither decoded nor sent; it gets its default |
 /// | `#[redis(flatten)]` | field | a struct whose fields are in the same map |
