@@ -145,7 +145,8 @@ pub fn spec_reference(input: TokenStream) -> TokenStream {
 /// | `#[redis(with = "module")]` | field | is decoded by `module::from_redis(Reply<'_>) -> Result<T, DecodeError>` and sent by `module::to_redis(&T, &mut ArgWriter<'_>) -> Result<(), ArgError>` |
 ///
 /// With `json` and `with`, an `Option` field is left out if it is `None`; otherwise they handle the value
-/// inside it.
+/// inside it. With `flatten`, an `Option` of a struct is `None` if the reply has none of the struct's fields; so `Some` of a struct
+/// whose own fields are all `None` comes back as `None`.
 #[proc_macro_derive(FromRedis, attributes(redis))]
 pub fn derive_from_redis(input: TokenStream) -> TokenStream {
     derive::from_redis(input.into()).into()

@@ -3,6 +3,7 @@
 //! # Layout
 //!
 //! - `text`, `number`, `scalar`, `list`, `map`, `tuple`: the types
+//! - `shared`: types whose fields are in one map with those of others
 
 use bytes::Bytes;
 
@@ -16,10 +17,12 @@ mod list;
 mod map;
 mod number;
 mod scalar;
+mod shared;
 mod text;
 mod tuple;
 
 pub use map::Fields;
+pub use shared::Names;
 
 /// A type that replies decode into.
 ///
@@ -111,6 +114,17 @@ pub trait FromRedis: Sized {
     fn absent() -> Option<Self> {
         None
     }
+
+    /// Decodes a map in which others have fields too, for `#[redis(flatten)]`.
+    #[doc(hidden)]
+    #[inline]
+    fn from_shared(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        Self::from_redis(reply)
+    }
+
+    /// The names of its fields, if it has some.
+    #[doc(hidden)]
+    const NAMES: Names = Names::Unknown;
 
     /// Adds details, such as the command's name, to a failure that is kept as a value.
     #[doc(hidden)]

@@ -14,7 +14,8 @@ pub(super) fn expand(item: &Item<'_>) -> TokenStream {
     let body = match &item.shape {
         Shape::Map(fields) => {
             require_of_fields(&mut generics, fields);
-            by_fields(fields, fill)
+            let (decoder, names) = (by_fields(fields, fill), names(fields));
+            quote!(#decoder #names)
         }
         Shape::Row(fields) => {
             require_of_fields(&mut generics, fields);
@@ -124,6 +125,22 @@ fn by_fields(
         ) -> ::core::result::Result<::core::option::Option<Self>, __rt::DecodeError> {
             __rt::derived::unless_empty(reply)
         }
+    }
+}
+
+/// The names by which the fields are found among those of other types.
+fn names(fields: &[Field<'_>]) -> TokenStream {
+    let own = fields.iter().filter(|field| field.is_named());
+    let own = own.map(|field| &field.name);
+    let flattened = fields
+        .iter()
+        .filter(|field| matches!(field.source, Source::Flatten))
+        .map(|field| field.ty);
+    quote! {
+        const NAMES: __rt::derived::Names = __rt::derived::Names::Of {
+            own: &[#(#own),*],
+            flattened: &[#(<#flattened as __rt::FromRedis>::NAMES),*],
+        };
     }
 }
 
@@ -253,7 +270,7 @@ fn settle(field: &Field<'_>, slot: &TokenStream) -> TokenStream {
     match &field.source {
         Source::Skip => quote!(#slot = #some(#default());),
         Source::Flatten => quote! {
-            #slot = #some(<#ty as __rt::FromRedis>::from_redis(::core::clone::Clone::clone(&#reply))?);
+            #slot = #some(<#ty as __rt::FromRedis>::from_shared(::core::clone::Clone::clone(&#reply))?);
         },
         _ if field.default.is_some() => {
             quote!(__rt::derived::default(&mut #slot, #default);)
@@ -289,6 +306,8 @@ fn newtype(inner: &Type) -> TokenStream {
     let hooks = as_another(&quote!(#inner), &quote!(inner), &quote!(Self(inner)));
     quote! {
         #hooks
+
+        const NAMES: __rt::derived::Names = <#inner as __rt::FromRedis>::NAMES;
 
         fn absent() -> ::core::option::Option<Self> {
             ::core::option::Option::map(<#inner as __rt::FromRedis>::absent(), Self)

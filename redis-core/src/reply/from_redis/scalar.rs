@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::{FromRedis, decode_kept_frame};
+use super::{FromRedis, Names, decode_kept_frame};
 use crate::error::DecodeError;
 use crate::error::{Error, ServerError};
 use crate::reply::Value;
@@ -83,6 +83,17 @@ impl<T: FromRedis> FromRedis for Option<T> {
     fn absent() -> Option<Self> {
         Some(None)
     }
+
+    /// What is `None` is sent as no field at all.
+    fn from_shared(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        if T::NAMES.are_in(&reply)? {
+            T::from_option(reply)
+        } else {
+            Ok(None)
+        }
+    }
+
+    const NAMES: Names = T::NAMES;
 }
 
 /// An error that the server sent in place of a value, or the value.
@@ -146,6 +157,12 @@ macro_rules! boxed {
             fn absent() -> Option<Self> {
                 T::absent().map(Self::new)
             }
+
+            fn from_shared(reply: Reply<'_>) -> Result<Self, DecodeError> {
+                T::from_shared(reply).map(Self::new)
+            }
+
+            const NAMES: Names = T::NAMES;
 
             fn from_outcome(outcome: Result<FrameRef<'_>, Error>) -> Result<Self, Error> {
                 T::from_outcome(outcome).map(Self::new)
