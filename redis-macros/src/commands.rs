@@ -7,7 +7,7 @@ use quote::quote;
 use syn::parse::{Parse, ParseStream};
 use syn::{LitStr, Token, Visibility};
 
-use crate::expand;
+use crate::expand::{self, Facade};
 use crate::model::{self, Call, Model};
 use crate::places::Places;
 use crate::problems::Problems;
@@ -17,8 +17,10 @@ mod keyword {
     syn::custom_keyword!(from);
 }
 
-/// `from "commands.toml"`, or `pub trait ShopCommands from "shop.toml"`; either may be followed by a list of its commands.
+/// `from "commands.toml"`, or `pub trait ShopCommands from "shop.toml"`; either may be followed by a list of its commands, and may stand
+/// behind `crate = path;`.
 pub(crate) struct Input {
+    facade: Facade,
     target: Option<(Visibility, Ident)>,
     path: LitStr,
     places: Places,
@@ -26,6 +28,7 @@ pub(crate) struct Input {
 
 impl Parse for Input {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let facade = facade(input)?;
         let target = if input.peek(keyword::from) {
             None
         } else {
@@ -38,11 +41,24 @@ impl Parse for Input {
         input.parse::<Option<Token![;]>>()?;
         let places = input.parse()?;
         Ok(Self {
+            facade,
             target,
             path,
             places,
         })
     }
+}
+
+/// `crate = path;`, if the input begins with it.
+fn facade(input: ParseStream<'_>) -> syn::Result<Facade> {
+    if !input.peek(Token![crate]) {
+        return Ok(Facade::default());
+    }
+    input.parse::<Token![crate]>()?;
+    input.parse::<Token![=]>()?;
+    let path = input.call(syn::Path::parse_mod_style)?;
+    input.parse::<Token![;]>()?;
+    Ok(Facade::new(path))
 }
 
 impl Input {
@@ -63,17 +79,17 @@ pub(crate) struct Loaded {
 /// Expands `commands!`.
 pub(crate) fn expand(input: &Input) -> syn::Result<TokenStream> {
     let loaded = load(&input.path)?;
-    let (path, places) = (&input.path, &input.places);
+    let (path, facade, places) = (&input.path, &input.facade, &input.places);
     let rebuild = loaded.rebuild();
     // Beside the expansion, because each use of a method would be an error as well.
     let faults = places
         .check(&loaded.model, path)
         .map(syn::Error::into_compile_error);
     let expansion = match &input.target {
-        None => expand::groups(&loaded.model, places),
+        None => expand::groups(&loaded.model, facade, places),
         Some((vis, name)) => {
             refuse_table(input, &loaded.spec)?;
-            expand::one_trait(&loaded.model, places, vis, name)
+            expand::one_trait(&loaded.model, facade, places, vis, name)
         }
     };
     Ok(quote!(#faults #rebuild #expansion))
@@ -226,7 +242,16 @@ mod tests {
             (quote!(#vis #name).to_string(), input.path.value()),
             ("pub (crate) Shop".to_owned(), "a.toml".to_owned())
         );
+        for elsewhere in [
+            "crate = kv; from \"a.toml\"",
+            "crate = self::deps::typedis; pub trait Shop from \"a.toml\"; string: get;",
+        ] {
+            assert!(syn::parse_str::<Input>(elsewhere).is_ok(), "{elsewhere}");
+        }
         for faulty in [
+            "crate from \"a.toml\"",
+            "crate = kv from \"a.toml\"",
+            "crate = \"kv\"; from \"a.toml\"",
             "\"a.toml\"",
             "from a",
             "trait from \"a.toml\"",

@@ -47,11 +47,24 @@ fn derive(
         Err(error) => return error.into_compile_error(),
     };
     match ast::Item::parse(&input) {
-        Ok(item) => expand(&item),
+        Ok(item) => within(&input, &expand(&item)),
         Err(error) => {
-            let (errors, fallback) = (error.into_compile_error(), fallback(&input));
+            let errors = error.into_compile_error();
+            let fallback = within(&input, &fallback(&input));
             quote!(#errors #fallback)
         }
+    }
+}
+
+/// Where the expansion finds the core, by a name that it alone sees. Paths of the user mean there what they mean around it.
+fn within(input: &syn::DeriveInput, expansion: &TokenStream) -> TokenStream {
+    let said = attr::Attrs::parse(&input.attrs, &mut Errors::default()).facade;
+    let facade = said.map_or_else(|| syn::parse_quote!(::typedis), |said| said.value);
+    quote! {
+        const _: () = {
+            use #facade::__core as __rt;
+            #expansion
+        };
     }
 }
 

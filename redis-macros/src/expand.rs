@@ -2,10 +2,12 @@
 //! here.
 //!
 //! All items of the core are named through `rt`, the facade's hidden re-export, so that a crate with its own spec
-//! depends only on the facade.
+//! depends only on the facade. Those of the standard library are named by their full paths: around the macro's call the usual names may
+//! mean other things, and in the edition of its crate some of them may be missing.
 //!
 //! # Layout
 //!
+//! - `facade`: where the facade is
 //! - `unit`: one module with its trait, which contains everything below
 //! - `info`: the static with the facts of a command; `naming`: its names that are not keys
 //! - `method`: the trait's method
@@ -24,6 +26,7 @@ mod builder;
 mod docs;
 mod enums;
 pub(crate) mod example;
+mod facade;
 mod info;
 mod known;
 mod marker;
@@ -38,17 +41,21 @@ mod write;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 
+pub(crate) use facade::Facade;
+
 use crate::model::Model;
 use crate::places::Places;
 
 /// Every group as a module with its own trait.
-pub(crate) fn groups(model: &Model, places: &Places) -> TokenStream {
-    let enums = model.enums.iter().map(enums::expand);
-    let known = known::expand(model);
+pub(crate) fn groups(model: &Model, facade: &Facade, places: &Places) -> TokenStream {
+    let path = facade.path();
+    let rt = quote!(#path::__core);
+    let enums = model.enums.iter().map(|ty| enums::expand(ty, &rt));
+    let known = known::expand(model, &rt);
     let units: Vec<unit::Unit<'_>> = model
         .groups
         .iter()
-        .map(|group| unit::Unit::of_group(group, places))
+        .map(|group| unit::Unit::of_group(group, facade, places))
         .collect();
     let modules = units.iter().map(unit::Unit::expand);
     let paths = units.iter().map(unit::Unit::path);
@@ -67,11 +74,12 @@ pub(crate) fn groups(model: &Model, places: &Places) -> TokenStream {
 /// All commands as one trait.
 pub(crate) fn one_trait(
     model: &Model,
+    facade: &Facade,
     places: &Places,
     vis: &syn::Visibility,
     name: &Ident,
 ) -> TokenStream {
-    unit::Unit::of_trait(model, places, vis.clone(), name.clone()).expand()
+    unit::Unit::of_trait(model, facade, places, vis.clone(), name.clone()).expand()
 }
 
 fn ident(name: &str) -> Ident {

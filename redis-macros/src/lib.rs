@@ -37,6 +37,9 @@ mod syntax;
 /// A list of the commands may follow, group by group: `commands! { from "commands.toml"; string: get set; list: llen; }`. Messages of
 /// the compiler and "go to definition" then lead to a name in this list, in place of the macro as a whole. If there is a list,
 /// it must be complete.
+///
+/// The expansion names `::typedis`. If your crate knows it by another name, or only through another crate, say so first:
+/// `commands! { crate = my_framework::typedis; pub trait ShopCommands from "shop.toml" }`.
 #[proc_macro]
 pub fn commands(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as commands::Input);
@@ -134,6 +137,7 @@ pub fn spec_reference(input: TokenStream) -> TokenStream {
 /// | `#[redis(rename = "name")]` | field, variant | its name on the server |
 /// | `#[redis(rename_all = "camelCase")]` | struct, enum | how all names are spelt: `camelCase`, `snake_case`, `kebab-case`, `PascalCase`, `SCREAMING_SNAKE_CASE`, `lowercase`, `UPPERCASE` |
 /// | `#[redis(array)]` | struct | its fields are the elements of an array; only for decoding |
+/// | `#[redis(crate = "path")]` | struct, enum | where `typedis` is, if your crate knows it by another name, or only through another crate |
 /// | `#[redis(default)]`, `#[redis(default = "path")]` | field | the value of a missing field: `Default::default()`, or `path()` |
 /// | `#[redis(skip)]` | field | is neither decoded nor sent; it gets its default |
 /// | `#[redis(flatten)]` | field | a struct whose fields are in the same map |
@@ -141,7 +145,8 @@ pub fn spec_reference(input: TokenStream) -> TokenStream {
 /// | `#[redis(with = "module")]` | field | is decoded by `module::from_redis(Reply<'_>) -> Result<T, DecodeError>` and sent by `module::to_redis(&T, &mut ArgWriter<'_>) -> Result<(), ArgError>` |
 ///
 /// With `json` and `with`, an `Option` field is left out if it is `None`; otherwise they handle the value
-/// inside it.
+/// inside it. With `flatten`, an `Option` of a struct is `None` if the reply has none of the struct's fields; so `Some` of a struct
+/// whose own fields are all `None` comes back as `None`.
 #[proc_macro_derive(FromRedis, attributes(redis))]
 pub fn derive_from_redis(input: TokenStream) -> TokenStream {
     derive::from_redis(input.into()).into()

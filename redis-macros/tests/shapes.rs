@@ -252,3 +252,68 @@ fn a_file_can_be_one_trait() {
     let set: single::every_shape::Set<_, ()> = Shapes::set(cmd(), "k", "v");
     assert_eq!(sent(set.px(5)), "SET k v PX 5");
 }
+
+/// Where the names that everybody knows mean other things.
+mod crowded {
+    #![allow(dead_code, unused_imports)]
+
+    use typedis_core::{Seconds, Timeout};
+
+    enum Level {
+        None,
+        Some,
+        Ok,
+        Err,
+    }
+    use Level::*;
+
+    struct Option;
+    struct Result;
+    struct Vec;
+    struct String;
+    struct Box;
+    struct Default;
+    struct From;
+    struct Copy;
+
+    /// With the method of the trait that it hides.
+    trait Into {
+        fn into(self);
+    }
+    impl<T> Into for T {
+        fn into(self) {}
+    }
+
+    /// With the method of the trait that it hides.
+    trait Future {
+        fn poll(self);
+    }
+    impl<T> Future for T {
+        fn poll(self) {}
+    }
+
+    typedis_macros::commands! { pub(super) trait CrowdCommands from "tests/data/crowded.toml" }
+}
+
+#[test]
+fn names_that_mean_other_things_do_not_reach_into_an_expansion() {
+    use crowded::CrowdCommands as Crowd;
+    use crowded::crowd::ListEnd;
+    let push = || Crowd::push(cmd(), "k", ListEnd::Left, "v");
+    assert_eq!(
+        sent(push().limit(1, 2).range(3, "x").ex(5).at(ListEnd::Right)),
+        "CROWD.PUSH k LEFT v LIMIT 1 2 RANGE 3 x EX 5 AT RIGHT"
+    );
+    assert_eq!(
+        sent(push().limit(None, None).px(6)),
+        "CROWD.PUSH k LEFT v PX 6"
+    );
+    assert_eq!(
+        sent(Crowd::keep(cmd(), "k", 60).all()),
+        "CROWD.KEEP k 60 ALL"
+    );
+    assert_eq!(
+        sent(Crowd::wait(cmd(), ["a", "b"], 0.5)),
+        "CROWD.WAIT a b 0.5"
+    );
+}

@@ -8,6 +8,9 @@ use typedis_core::{ArgError, ArgWriter, Args, ToArg, ToArgs};
 /// begin with `$`, such as `.items[0].price`, has one match; if there is none, the server replies with an error. If
 /// names come from elsewhere, build the path step by step: then a name is always read as a name.
 ///
+/// A path that searches, by a filter (`?`) or at any depth (`..`), may find something else the second time. So a command that writes is not
+/// sent again after a lost connection if it has one.
+///
 /// ```
 /// # use typedis::args::JsonPath;
 /// let path = JsonPath::root().key("prices").key("50% off").each();
@@ -86,6 +89,12 @@ impl ToArg for JsonPath {
         out.text(&self.0);
         Ok(())
     }
+
+    /// A filter may not match any more what the first run has changed, and `..` finds what it has written. A name with such signs is
+    /// taken for them: then the command is not repeated although it could be.
+    fn once_only(&self) -> bool {
+        self.0.contains('?') || self.0.contains("..")
+    }
 }
 
 impl ToArgs for JsonPath {
@@ -103,6 +112,33 @@ mod tests {
     fn texts_are_sent_as_they_are() {
         assert_eq!(words(&JsonPath::from("$.a[0]")), ["$.a[0]"]);
         assert_eq!(words(&JsonPath::from(String::from(".a"))), [".a"]);
+    }
+
+    #[test]
+    fn a_write_at_a_path_that_searches_is_not_repeated() {
+        use crate::commands::JsonCommands;
+        use typedis_core::{IntoRequest, cmd};
+
+        let set = |path: &str| {
+            let set = cmd().json_set("k", path, "1").xx();
+            set.into_request().into_args().is_idempotent()
+        };
+        let merge = |path: &str| cmd().json_merge("k", path, "1").into_args().is_idempotent();
+        for path in ["$", "$.a.b", ".a", "$.a[*]", "$.a[-1]", "$.*.b"] {
+            assert!(set(path) && merge(path), "{path}");
+        }
+        for path in [
+            r#"$.jobs[?(@.state=="new")].state"#,
+            "$..state",
+            ".jobs[?(@.a)]",
+        ] {
+            assert!(!set(path) && !merge(path), "{path}");
+            let read = cmd().json_get::<String>("k").path(path).into_request();
+            assert!(read.into_args().is_idempotent(), "{path}");
+        }
+        // Its paths are texts, which nobody looks into.
+        let several = cmd().json_mset(("k", "$", "1"));
+        assert!(!several.into_args().is_idempotent());
     }
 
     #[test]

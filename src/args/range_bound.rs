@@ -98,6 +98,7 @@ mod tests {
     #[test]
     fn scores_and_members_are_written_as_their_bounds() {
         assert_eq!(words(&RangeBound::from(1.5)), ["1.5"]);
+        assert_eq!(words(&RangeBound::from(0.1_f32)), ["0.1"]);
         assert_eq!(
             words(&RangeBound::from(ScoreBound::exclusive(2.5))),
             ["(2.5"]

@@ -94,9 +94,18 @@ macro_rules! scores {
     )*};
 }
 
-scores!(f32 f64 i8 i16 i32 i64 isize u8 u16 u32 u64 usize);
+impl From<f32> for ScoreBound {
+    /// A bound that belongs to the range: the number that its digits say, as scores are sent. An `f32` of 0.1 is 0.1 here too, not
+    /// 0.10000000149011612.
+    fn from(score: f32) -> Self {
+        Self::inclusive(score.to_string().parse().unwrap_or(f64::from(score)))
+    }
+}
+
+scores!(f64 i8 i16 i32 i64 isize u8 u16 u32 u64 usize);
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing)]
 mod tests {
     use super::*;
     use crate::args::wire::words;
@@ -106,6 +115,18 @@ mod tests {
         assert_eq!(words(&ScoreBound::from(1.5)), ["1.5"]);
         assert_eq!(words(&ScoreBound::from(-3)), ["-3.0"]);
         assert_eq!(words(&ScoreBound::inclusive(0.25)), ["0.25"]);
+    }
+
+    #[test]
+    fn a_bound_is_the_same_number_as_a_score() {
+        let scores = [0.1, -1.0 / 3.0, 16_777_216.0, 1e30, 1e-40, f32::INFINITY];
+        for score in scores {
+            let number = |words: Vec<String>| words[0].parse::<f64>().unwrap();
+            let (bound, sent) = (words(&ScoreBound::from(score)), words(&score));
+            assert_eq!(number(bound), number(sent), "{score}");
+        }
+        assert_eq!(words(&ScoreBound::from(0.1_f32)), ["0.1"]);
+        assert!(words(&ScoreBound::from(f32::NAN)).is_empty());
     }
 
     #[test]

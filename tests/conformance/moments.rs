@@ -42,6 +42,22 @@ fn follows(primary: &Server, replica: &Server) {
     wait_for(primary, &["INFO", "replication"], &online);
 }
 
+/// The second time it says so: `OK Already connected to specified master`.
+#[tokio::test]
+#[allow(deprecated)]
+async fn a_replica_may_be_told_twice_whom_it_follows() {
+    for edition in since("6.2.0") {
+        let (primary, replica) = pair(edition);
+        for protocol in PROTOCOLS {
+            let conn = connect(&replica, protocol).await;
+            let port = primary.port();
+            let again = conn.replicaof("127.0.0.1", port).await;
+            again.unwrap_or_else(|error| panic!("{}, {protocol:?}: {error}", edition.name()));
+            conn.slaveof("127.0.0.1", port).await.unwrap();
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_failover_begins_and_is_stopped() {
     for edition in since("6.2.0") {

@@ -292,3 +292,118 @@ fn a_default_may_have_any_name() {
     };
     assert_eq!(decoded, defaults);
 }
+
+/// All of its fields may be missing.
+#[derive(Debug, Clone, Default, PartialEq, FromRedis, ToRedis)]
+struct Contact {
+    phone: Option<String>,
+    #[redis(rename = "mail")]
+    email: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, FromRedis, ToRedis)]
+struct Customer {
+    name: String,
+    #[redis(flatten)]
+    address: Option<Address>,
+    #[redis(flatten)]
+    contact: Option<Contact>,
+}
+
+fn customer() -> Customer {
+    Customer {
+        name: "Ann".to_owned(),
+        address: None,
+        contact: None,
+    }
+}
+
+#[test]
+fn a_struct_within_another_may_be_absent() {
+    there_and_back(&customer(), &["name", "Ann"]);
+    let address = Address {
+        street: "Elm".to_owned(),
+        zip: None,
+    };
+    let at_home = Customer {
+        address: Some(address),
+        ..customer()
+    };
+    there_and_back(&at_home, &["name", "Ann", "street", "Elm"]);
+    let email = Some("a@b".to_owned());
+    let contact = Contact { phone: None, email };
+    let written_to = Customer {
+        contact: Some(contact),
+        ..customer()
+    };
+    there_and_back(&written_to, &["name", "Ann", "mail", "a@b"]);
+    // A part of it is there, so it is not absent.
+    assert_eq!(
+        error::<Customer>("%2 +name +Ann +zip :7"),
+        "the field `street` is missing"
+    );
+    // Nothing is sent for it, so nothing comes back.
+    let unknown = Customer {
+        contact: Some(Contact::default()),
+        ..customer()
+    };
+    assert_eq!(crate::records(&unknown), ["name", "Ann"]);
+    let decoded = frame("%1 +name +Ann").decode::<Customer>();
+    assert_eq!(decoded.unwrap(), customer());
+}
+
+#[test]
+fn a_struct_that_is_absent_may_be_of_others_itself() {
+    there_and_back(
+        &Tagged {
+            tag: 7,
+            inner: None::<Customer>,
+        },
+        &["tag", "7"],
+    );
+    let tagged = |inner| Twice {
+        tagged: Tagged { tag: 7, inner },
+    };
+    there_and_back(&tagged(None), &["tag", "7"]);
+    let inner = Some(Customer {
+        contact: Some(Contact {
+            phone: Some("1".to_owned()),
+            email: None,
+        }),
+        ..customer()
+    });
+    there_and_back(&tagged(inner), &["tag", "7", "name", "Ann", "phone", "1"]);
+}
+
+#[derive(Debug, PartialEq, FromRedis)]
+struct Place(Address);
+
+#[derive(Debug, PartialEq, FromRedis)]
+struct Boxed {
+    #[redis(flatten)]
+    one: Option<Box<Address>>,
+    #[redis(flatten)]
+    other: Box<Option<Place>>,
+}
+
+#[test]
+fn a_struct_in_a_box_may_be_absent_too() {
+    let none: Boxed = frame("%1 +name +Ann").decode().unwrap();
+    assert_eq!((none.one, *none.other), (None, None));
+    let some: Boxed = frame("%1 +street +Elm").decode().unwrap();
+    assert!(some.one.is_some() && some.other.is_some());
+}
+
+/// What is left of the fields.
+#[derive(Debug, PartialEq, FromRedis)]
+struct Open {
+    name: String,
+    #[redis(flatten)]
+    all: Option<HashMap<String, String>>,
+}
+
+#[test]
+fn a_map_within_a_struct_takes_what_there_is() {
+    let open: Open = frame("%2 +name +Ann +x +y").decode().unwrap();
+    assert_eq!(open.all.unwrap().len(), 2);
+}

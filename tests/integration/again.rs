@@ -74,11 +74,36 @@ async fn a_time_at_which_the_key_is_deleted_is_sent_once() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn a_json_path_that_searches_is_sent_once() -> Result<()> {
+    let outcomes = on_forgetful! { conn:
+        conn.json_set("k", r#"$.jobs[?(@.state=="new")].state"#, "\"done\"").xx();
+        conn.json_set("k", "$..state", "\"done\"");
+        conn.json_merge("k", "$.jobs[?(@.n>1)]", "{\"n\":0}");
+        conn.json_mset([("k", "$.jobs[?(@.n>1)].n", "0")]);
+    };
+    assert_once(outcomes);
+    let outcomes = on_forgetful! { conn:
+        conn.json_set("k", "$.jobs[0].state", "\"done\"").xx();
+        conn.json_set("k", "$.jobs[*].state", "\"done\"");
+        conn.json_merge("k", "$.jobs[1]", "{\"n\":0}");
+    };
+    assert_twice(outcomes);
+    Ok(())
+}
+
 fn assert_once(outcomes: impl IntoIterator<Item = (&'static str, (Result<()>, usize))>) {
     for (command, (outcome, times)) in outcomes {
         let error = outcome.expect_err(command);
         assert_eq!(error.phase(), Phase::MaybeApplied, "{command}: {error}");
         assert_eq!(times, 1, "{command}");
+    }
+}
+
+fn assert_twice(outcomes: impl IntoIterator<Item = (&'static str, (Result<()>, usize))>) {
+    for (command, (outcome, times)) in outcomes {
+        outcome.unwrap_or_else(|error| panic!("{command}: {error}"));
+        assert_eq!(times, 2, "{command}");
     }
 }
 
@@ -116,9 +141,6 @@ async fn a_time_that_is_still_to_come_is_sent_again() -> Result<()> {
         conn.hgetex::<String>("h", ["f"]).remove_ttl();
         conn.hsetex("h", [("f", "v")]).exat(later);
     };
-    for (command, (outcome, times)) in outcomes {
-        outcome.unwrap_or_else(|error| panic!("{command}: {error}"));
-        assert_eq!(times, 2, "{command}");
-    }
+    assert_twice(outcomes);
     Ok(())
 }

@@ -5,6 +5,7 @@
 //! - `support`: the servers and protocols that a test runs on
 //! - `design`: everything that the front page promises
 //! - `clients`: generic code, and tasks
+//! - `cache`: what a cache forgets because of a row of the spec
 //! - `again`: what is sent again after a lost connection, and what is not
 //! - `input`: bad input, refused before anything is sent
 //! - `from_aioredis`: what docs/from-aioredis.md names
@@ -28,6 +29,7 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod again;
+mod cache;
 mod clients;
 mod cluster;
 mod design;

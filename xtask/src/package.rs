@@ -17,6 +17,24 @@ const CRATES: [&str; 5] = [
     "typedis-recipes",
 ];
 
+/// How programs differ: an expansion is compiled in the edition of its user, who may have given the crate another name.
+const PROGRAMS: [Variety; 2] = [
+    Variety {
+        edition: "2021",
+        name: "kv",
+    },
+    Variety {
+        edition: "2024",
+        name: "typedis",
+    },
+];
+
+struct Variety {
+    edition: &'static str,
+    /// What the program calls the crate `typedis`.
+    name: &'static str,
+}
+
 /// What a user writes first: a command, a derive, commands of one's own, and a test.
 const PROGRAM: &str = r#"use typedis::prelude::*;
 
@@ -32,7 +50,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let reply = typedis::Frame::parse("*4\r\n$4\r\nname\r\n$3\r\nAda\r\n$3\r\nage\r\n$2\r\n36\r\n")?;
     let user: User = reply.decode()?;
     assert_eq!(user, User { name: "Ada".into(), age: 36 });
-    let (set, own) = (cmd().set("k", "v").nx().ex(10), cmd().stock("apples"));
+    let (set, own) = (cmd().set("k", "v").nx().ex(10), cmd().stock("apples").at_least(1));
     println!("{set:?} {own:?}");
     Ok(())
 }
@@ -49,8 +67,9 @@ key = "key"
 
 [shop.stock]
 doc = "How many there are."
-syntax = "SHOP.STOCK key"
+syntax = "SHOP.STOCK key [MIN min:u64]"
 reply = "u64"
+names = { MIN = "at_least" }
 "#;
 
 pub(crate) fn check() -> Result {
@@ -127,31 +146,52 @@ fn unpack(name: &str, folder: &Path) -> Result {
 fn build(folder: &Path) -> Result {
     let user = folder.join("user");
     fs::create_dir_all(user.join("src"))?;
-    fs::write(user.join("Cargo.toml"), manifest())?;
     fs::write(user.join("shop.toml"), SPEC)?;
-    fs::write(user.join("src/main.rs"), PROGRAM)?;
     fs::copy(
         cargo::workspace().join("Cargo.lock"),
         user.join("Cargo.lock"),
     )?;
-    let mut command = cargo::command(["test", "--quiet", "--offline", "--target-dir"]);
-    command
-        .arg(folder.join("target"))
-        .current_dir(&user)
-        .stdout(Stdio::null());
-    cargo::run(command)
+    for variety in PROGRAMS {
+        fs::write(user.join("Cargo.toml"), variety.manifest())?;
+        fs::write(user.join("src/main.rs"), variety.program())?;
+        let mut command = cargo::command(["test", "--quiet", "--offline", "--target-dir"]);
+        command
+            .arg(folder.join("target"))
+            .current_dir(&user)
+            .stdout(Stdio::null());
+        cargo::run(command)?;
+    }
+    Ok(())
 }
 
-fn manifest() -> String {
-    let version = env!("CARGO_PKG_VERSION");
-    let patches: String = CRATES
-        .iter()
-        .map(|name| format!("{name} = {{ path = \"../crates/{}\" }}\n", file(name)))
-        .collect();
-    format!(
-        "[package]\nname = \"user\"\nedition = \"2024\"\n\n[dependencies]\ntypedis = \"{version}\"\ntypedis-recipes = \"{version}\"\n\n\
-         [dev-dependencies]\ntypedis-testkit = \"{version}\"\n\n[patch.crates-io]\n{patches}\n[workspace]\n"
-    )
+impl Variety {
+    fn manifest(&self) -> String {
+        let (version, Self { edition, name }) = (env!("CARGO_PKG_VERSION"), self);
+        let patches: String = CRATES
+            .iter()
+            .map(|name| format!("{name} = {{ path = \"../crates/{}\" }}\n", file(name)))
+            .collect();
+        format!(
+            "[package]\nname = \"user\"\nedition = \"{edition}\"\n\n\
+             [dependencies]\n{name} = {{ package = \"typedis\", version = \"{version}\" }}\ntypedis-recipes = \"{version}\"\n\n\
+             [dev-dependencies]\ntypedis-testkit = \"{version}\"\n\n[patch.crates-io]\n{patches}\n[workspace]\n"
+        )
+    }
+
+    /// The program, which says where the crate is if it has another name.
+    fn program(&self) -> String {
+        if self.name == "typedis" {
+            return PROGRAM.to_owned();
+        }
+        let name = self.name;
+        PROGRAM
+            .replace("typedis::", &format!("{name}::"))
+            .replace(
+                "struct User",
+                &format!("#[redis(crate = \"{name}\")]\nstruct User"),
+            )
+            .replace("commands! { ", &format!("commands! {{ crate = {name}; "))
+    }
 }
 
 /// Compares the API with the last release, where there is one and the tool for it is installed.

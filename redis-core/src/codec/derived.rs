@@ -5,7 +5,7 @@ use crate::command::{ArgWriter, Fits, ToArg, ToArgs};
 use crate::error::{ArgError, DecodeError};
 use crate::reply::{FromRedis, Reply};
 
-pub use crate::reply::from_redis::Fields;
+pub use crate::reply::from_redis::{Fields, Names};
 use crate::reply::view::Elements;
 #[cfg(feature = "json")]
 pub use serde_core::{Serialize, de::DeserializeOwned};

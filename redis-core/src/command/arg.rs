@@ -48,9 +48,10 @@ pub trait ToArg {
     /// The value cannot be sent, such as NaN. The command then fails with this error, and nothing of it is sent.
     fn write_arg(&self, out: &mut ArgWriter<'_>) -> Result<(), ArgError>;
 
-    /// Whether a command that writes and has this value is not sent twice, even if its row says that it may be: a time of 0 or less, or
-    /// a moment that has passed or comes soon. With most of them the key is deleted at once, and a repetition would find none.
-    /// What the command makes of the time does not count.
+    /// Whether a command that writes and has this value is not sent twice, even if its row says that it may be. So it is with a time of
+    /// 0 or less, or a moment that has passed or comes soon: with most of them the key is deleted at once, and a repetition would find
+    /// none. And with a path that searches a document, which may find something else when the first run has changed it. What the command
+    /// makes of the value does not count.
     #[doc(hidden)]
     #[inline]
     fn once_only(&self) -> bool {

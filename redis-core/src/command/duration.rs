@@ -213,9 +213,11 @@ impl From<f64> for Timeout {
         Self(match seconds {
             _ if seconds.is_nan() => Err(ArgError::new("NaN is no time")),
             _ if seconds < 0.0 => Err(NEGATIVE),
+            // What a subtraction leaves may be less than a nanosecond. That is no 0, which is for ever.
             _ => Duration::try_from_secs_f64(seconds)
                 .map_err(|_| TOO_LONG)
-                .and_then(milliseconds),
+                .and_then(milliseconds)
+                .map(|time| time.max(u64::from(seconds > 0.0))),
         })
     }
 }

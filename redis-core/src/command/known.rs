@@ -318,10 +318,11 @@ impl Blocks {
     fn read(&self, word: &[u8]) -> Option<Block> {
         let number: f64 = std::str::from_utf8(word).ok()?.parse().ok()?;
         let time = Duration::try_from_secs_f64(number * self.unit.as_secs_f64()).ok()?;
-        Some(if time.is_zero() {
-            Block::Forever
+        // What is less than a nanosecond is no 0, which is for ever.
+        Some(if number > 0.0 {
+            Block::For(time.max(Duration::from_nanos(1)))
         } else {
-            Block::For(time)
+            Block::Forever
         })
     }
 }
@@ -389,6 +390,8 @@ mod tests {
         assert_eq!(limit("pop a b 5"), five);
         assert_eq!(limit("POP a b 0.25"), Some(Block::For(250 * MILLISECOND)));
         assert_eq!(limit("POP a b 0"), Some(Block::Forever));
+        let moment = Some(Block::For(Duration::from_nanos(1)));
+        assert_eq!(limit("POP a b 5.5e-17"), moment, "a rest is no 0");
         assert_eq!(limit("POP a b x"), None);
         assert_eq!(limit("POP"), None);
         assert_eq!(limit("MPOP 5 1 a LEFT"), five);

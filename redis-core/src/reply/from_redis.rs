@@ -3,6 +3,7 @@
 //! # Layout
 //!
 //! - `text`, `number`, `scalar`, `list`, `map`, `tuple`: the types
+//! - `shared`: types whose fields are in one map with those of others
 
 use bytes::Bytes;
 
@@ -16,10 +17,12 @@ mod list;
 mod map;
 mod number;
 mod scalar;
+mod shared;
 mod text;
 mod tuple;
 
 pub use map::Fields;
+pub use shared::Names;
 
 /// A type that replies decode into.
 ///
@@ -36,7 +39,7 @@ pub use map::Fields;
 /// | `i64`, `u8`, … | integers; and strings that are an integer and nothing else, as hashes hold them. No booleans |
 /// | `f64`, `f32` | doubles and strings that are a number; integers that the type holds exactly. `f32` rounds |
 /// | `bool` | booleans, the integers 0 and 1; as the whole reply of a command also `OK` and nil (SET with NX) |
-/// | `()` | the status `OK` |
+/// | `()` | the status `OK`, also with a remark behind it |
 /// | `Option<T>` | nil, or what `T` accepts. A struct or tuple is also absent if the array or map is empty, which is how servers answer HGETALL for a key that does not exist |
 /// | `Vec<T>`, `HashSet<T>`, `[T; N]`, … | arrays and sets; a map counts as the flat array that RESP2 sends for it. An array may not be shorter or longer than `[T; N]` |
 /// | tuples | arrays with exactly as many elements |
@@ -111,6 +114,17 @@ pub trait FromRedis: Sized {
     fn absent() -> Option<Self> {
         None
     }
+
+    /// Decodes a map in which others have fields too, for `#[redis(flatten)]`.
+    #[doc(hidden)]
+    #[inline]
+    fn from_shared(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        Self::from_redis(reply)
+    }
+
+    /// The names of its fields, if it has some.
+    #[doc(hidden)]
+    const NAMES: Names = Names::Unknown;
 
     /// Adds details, such as the command's name, to a failure that is kept as a value.
     #[doc(hidden)]

@@ -28,9 +28,11 @@ pub(super) struct Attrs {
     pub(super) json: Option<Said<()>>,
     pub(super) with: Option<Said<Path>>,
     pub(super) array: Option<Said<()>>,
+    /// Where the facade is.
+    pub(super) facade: Option<Said<Path>>,
 }
 
-const WORDS: [&str; 8] = [
+const WORDS: [&str; 9] = [
     "rename",
     "rename_all",
     "default",
@@ -39,6 +41,7 @@ const WORDS: [&str; 8] = [
     "json",
     "with",
     "array",
+    "crate",
 ];
 
 impl Attrs {
@@ -65,6 +68,7 @@ impl Attrs {
             self.json.as_ref().map(|said| said.span),
             self.with.as_ref().map(|said| said.span),
             self.array.as_ref().map(|said| said.span),
+            self.facade.as_ref().map(|said| said.span),
         ];
         WORDS
             .into_iter()
@@ -98,6 +102,7 @@ impl Attrs {
             "json" => set(&mut self.json, span, (), errors),
             "with" => set(&mut self.with, span, path(meta)?, errors),
             "array" => set(&mut self.array, span, (), errors),
+            "crate" => set(&mut self.facade, span, path(meta)?, errors),
             _ => {
                 errors.at(
                     span,

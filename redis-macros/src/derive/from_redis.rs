@@ -14,7 +14,8 @@ pub(super) fn expand(item: &Item<'_>) -> TokenStream {
     let body = match &item.shape {
         Shape::Map(fields) => {
             require_of_fields(&mut generics, fields);
-            by_fields(fields, fill)
+            let (decoder, names) = (by_fields(fields, fill), names(fields));
+            quote!(#decoder #names)
         }
         Shape::Row(fields) => {
             require_of_fields(&mut generics, fields);
@@ -25,16 +26,12 @@ pub(super) fn expand(item: &Item<'_>) -> TokenStream {
             bounds::require(
                 &mut generics,
                 types.iter().copied(),
-                &quote!(::typedis::__core::FromRedis),
+                &quote!(__rt::FromRedis),
             );
             array(types)
         }
         Shape::Newtype(inner) => {
-            bounds::require(
-                &mut generics,
-                [*inner],
-                &quote!(::typedis::__core::FromRedis),
-            );
+            bounds::require(&mut generics, [*inner], &quote!(__rt::FromRedis));
             newtype(inner)
         }
         Shape::Word(variants) => word(variants),
@@ -52,7 +49,7 @@ fn implementation(ident: &Ident, generics: &Generics, body: &TokenStream) -> Tok
     let (params, arguments, clause) = generics.split_for_impl();
     quote! {
         #[automatically_derived]
-        impl #params ::typedis::__core::FromRedis for #ident #arguments #clause {
+        impl #params __rt::FromRedis for #ident #arguments #clause {
             #body
         }
     }
@@ -62,8 +59,8 @@ fn decoder(body: &TokenStream) -> TokenStream {
     let reply = reply();
     quote! {
         fn from_redis(
-            #reply: ::typedis::__core::Reply<'_>,
-        ) -> ::core::result::Result<Self, ::typedis::__core::DecodeError> {
+            #reply: __rt::Reply<'_>,
+        ) -> ::core::result::Result<Self, __rt::DecodeError> {
             #body
         }
     }
@@ -80,12 +77,12 @@ fn require_of_fields(generics: &mut Generics, fields: &[Field<'_>]) {
     bounds::require(
         generics,
         of(true).map(|field| field.ty),
-        &quote!(::typedis::__core::FromRedis),
+        &quote!(__rt::FromRedis),
     );
     bounds::require(
         generics,
         of(false).map(|field| field.ty),
-        &quote!(::typedis::__core::derived::DeserializeOwned),
+        &quote!(__rt::derived::DeserializeOwned),
     );
 }
 
@@ -117,17 +114,33 @@ fn by_fields(
             (#(::core::option::Option::Some(#values),)*) => {
                 ::core::result::Result::Ok(Self { #(#idents: #values,)* })
             }
-            _ => ::core::result::Result::Err(::typedis::__core::derived::unsettled()),
+            _ => ::core::result::Result::Err(__rt::derived::unsettled()),
         }
     });
     quote! {
         #decoder
 
         fn from_option(
-            reply: ::typedis::__core::Reply<'_>,
-        ) -> ::core::result::Result<::core::option::Option<Self>, ::typedis::__core::DecodeError> {
-            ::typedis::__core::derived::unless_empty(reply)
+            reply: __rt::Reply<'_>,
+        ) -> ::core::result::Result<::core::option::Option<Self>, __rt::DecodeError> {
+            __rt::derived::unless_empty(reply)
         }
+    }
+}
+
+/// The names by which the fields are found among those of other types.
+fn names(fields: &[Field<'_>]) -> TokenStream {
+    let own = fields.iter().filter(|field| field.is_named());
+    let own = own.map(|field| &field.name);
+    let flattened = fields
+        .iter()
+        .filter(|field| matches!(field.source, Source::Flatten))
+        .map(|field| field.ty);
+    quote! {
+        const NAMES: __rt::derived::Names = __rt::derived::Names::Of {
+            own: &[#(#own),*],
+            flattened: &[#(<#flattened as __rt::FromRedis>::NAMES),*],
+        };
     }
 }
 
@@ -144,21 +157,21 @@ fn fill(fields: &[Field<'_>], slots: &Ident) -> TokenStream {
                 Index::from(index),
             );
             let decode = decode(field);
-            quote!(#key => ::typedis::__core::derived::fill(&mut #slots.#slot, value, #decode),)
+            quote!(#key => __rt::derived::fill(&mut #slots.#slot, value, #decode),)
         })
         .peekable();
     if arms.peek().is_none() {
         return quote!(let _ = &#reply;);
     }
     quote! {
-        for pair in ::typedis::__core::derived::Fields::new(&#reply)? {
+        for pair in __rt::derived::Fields::new(&#reply)? {
             let (key, value) = pair?;
-            let name = ::typedis::__core::derived::name(&key);
+            let name = __rt::derived::name(&key);
             let filled = match name {
                 #(#arms)*
                 _ => ::core::result::Result::Ok(()),
             };
-            ::typedis::__core::derived::at(name, filled)?;
+            __rt::derived::at(name, filled)?;
         }
     }
 }
@@ -173,11 +186,11 @@ fn take(fields: &[Field<'_>], slots: &Ident) -> TokenStream {
         .map(|(index, field)| {
             let (name, slot, decode) = (&field.name, Index::from(index), decode(field));
             quote! {
-                ::typedis::__core::derived::element(&mut #elements, &mut #slots.#slot, #name, #decode)?;
+                __rt::derived::element(&mut #elements, &mut #slots.#slot, #name, #decode)?;
             }
         });
     quote! {
-        let mut #elements = ::typedis::__core::derived::elements(&#reply)?;
+        let mut #elements = __rt::derived::elements(&#reply)?;
         #(#steps)*
     }
 }
@@ -196,16 +209,16 @@ fn all_rows(fields: &[Field<'_>]) -> TokenStream {
         .filter(|field| matches!(field.source, Source::Plain));
     let absent = plain.map(|field| {
         let ty = field.ty;
-        quote!(::core::option::Option::is_none(&<#ty as ::typedis::__core::FromRedis>::absent()))
+        quote!(::core::option::Option::is_none(&<#ty as __rt::FromRedis>::absent()))
     });
     let is_exact = absent.reduce(|all, one| quote!(#all && #one));
     let is_exact = is_exact.unwrap_or_else(|| quote!(true));
     quote! {
         fn decode_all(
-            reply: &::typedis::__core::Reply<'_>,
-            put: &mut impl ::core::ops::FnMut(Self) -> ::core::result::Result<(), ::typedis::__core::DecodeError>,
-        ) -> ::core::result::Result<(), ::typedis::__core::DecodeError> {
-            ::typedis::__core::derived::rows(reply, #width, #is_exact, put)
+            reply: &__rt::Reply<'_>,
+            put: &mut impl ::core::ops::FnMut(Self) -> ::core::result::Result<(), __rt::DecodeError>,
+        ) -> ::core::result::Result<(), __rt::DecodeError> {
+            __rt::derived::rows(reply, #width, #is_exact, put)
         }
     }
 }
@@ -228,21 +241,21 @@ fn reply() -> Ident {
 /// The function that decodes a field.
 fn decode(field: &Field<'_>) -> TokenStream {
     let (ty, decode) = match (&field.source, field.option()) {
-        (Source::Json, Some(inner)) => (inner, quote!(::typedis::__core::derived::json)),
-        (Source::Json, None) => (field.ty, quote!(::typedis::__core::derived::json)),
+        (Source::Json, Some(inner)) => (inner, quote!(__rt::derived::json)),
+        (Source::Json, None) => (field.ty, quote!(__rt::derived::json)),
         (Source::With(module), Some(inner)) => (inner, quote!(#module::from_redis)),
         (Source::With(module), None) => return quote!(#module::from_redis),
         _ => {
             let ty = field.ty;
-            return quote_spanned!(ty.span()=> <#ty as ::typedis::__core::FromRedis>::from_redis);
+            return quote_spanned!(ty.span()=> <#ty as __rt::FromRedis>::from_redis);
         }
     };
     match (&field.source, field.option().is_some()) {
         (Source::Json, false) => quote!(#decode::<#ty>),
         (Source::Json, true) => {
-            quote!(|reply| ::typedis::__core::derived::present(reply, #decode::<#ty>))
+            quote!(|reply| __rt::derived::present(reply, #decode::<#ty>))
         }
-        _ => quote!(|reply| ::typedis::__core::derived::present(reply, #decode)),
+        _ => quote!(|reply| __rt::derived::present(reply, #decode)),
     }
 }
 
@@ -257,20 +270,20 @@ fn settle(field: &Field<'_>, slot: &TokenStream) -> TokenStream {
     match &field.source {
         Source::Skip => quote!(#slot = #some(#default());),
         Source::Flatten => quote! {
-            #slot = #some(<#ty as ::typedis::__core::FromRedis>::from_redis(::core::clone::Clone::clone(&#reply))?);
+            #slot = #some(<#ty as __rt::FromRedis>::from_shared(::core::clone::Clone::clone(&#reply))?);
         },
         _ if field.default.is_some() => {
-            quote!(::typedis::__core::derived::default(&mut #slot, #default);)
+            quote!(__rt::derived::default(&mut #slot, #default);)
         }
         Source::Plain => {
-            let absent = quote_spanned!(ty.span()=> <#ty as ::typedis::__core::FromRedis>::absent);
-            quote!(::typedis::__core::derived::settle(&mut #slot, #name, #absent)?;)
+            let absent = quote_spanned!(ty.span()=> <#ty as __rt::FromRedis>::absent);
+            quote!(__rt::derived::settle(&mut #slot, #name, #absent)?;)
         }
         _ if field.option().is_some() => {
-            quote!(::typedis::__core::derived::default(&mut #slot, || ::core::option::Option::None);)
+            quote!(__rt::derived::default(&mut #slot, || ::core::option::Option::None);)
         }
         _ => {
-            quote!(::typedis::__core::derived::settle(&mut #slot, #name, || ::core::option::Option::None)?;)
+            quote!(__rt::derived::settle(&mut #slot, #name, || ::core::option::Option::None)?;)
         }
     }
 }
@@ -294,8 +307,10 @@ fn newtype(inner: &Type) -> TokenStream {
     quote! {
         #hooks
 
+        const NAMES: __rt::derived::Names = <#inner as __rt::FromRedis>::NAMES;
+
         fn absent() -> ::core::option::Option<Self> {
-            ::core::option::Option::map(<#inner as ::typedis::__core::FromRedis>::absent(), Self)
+            ::core::option::Option::map(<#inner as __rt::FromRedis>::absent(), Self)
         }
     }
 }
@@ -304,30 +319,30 @@ fn newtype(inner: &Type) -> TokenStream {
 fn as_another(other: &TokenStream, pattern: &TokenStream, value: &TokenStream) -> TokenStream {
     let reply = reply();
     let decoder = decoder(&quote! {
-        let #pattern = <#other as ::typedis::__core::FromRedis>::from_redis(#reply)?;
+        let #pattern = <#other as __rt::FromRedis>::from_redis(#reply)?;
         ::core::result::Result::Ok(#value)
     });
     quote! {
         #decoder
 
         fn from_option(
-            reply: ::typedis::__core::Reply<'_>,
-        ) -> ::core::result::Result<::core::option::Option<Self>, ::typedis::__core::DecodeError> {
-            let value = <#other as ::typedis::__core::FromRedis>::from_option(reply)?;
+            reply: __rt::Reply<'_>,
+        ) -> ::core::result::Result<::core::option::Option<Self>, __rt::DecodeError> {
+            let value = <#other as __rt::FromRedis>::from_option(reply)?;
             ::core::result::Result::Ok(::core::option::Option::map(value, |#pattern| #value))
         }
 
         fn decode_all(
-            reply: &::typedis::__core::Reply<'_>,
-            put: &mut impl ::core::ops::FnMut(Self) -> ::core::result::Result<(), ::typedis::__core::DecodeError>,
-        ) -> ::core::result::Result<(), ::typedis::__core::DecodeError> {
-            <#other as ::typedis::__core::FromRedis>::decode_all(reply, &mut |#pattern| put(#value))
+            reply: &__rt::Reply<'_>,
+            put: &mut impl ::core::ops::FnMut(Self) -> ::core::result::Result<(), __rt::DecodeError>,
+        ) -> ::core::result::Result<(), __rt::DecodeError> {
+            <#other as __rt::FromRedis>::decode_all(reply, &mut |#pattern| put(#value))
         }
 
         fn from_outcome(
-            outcome: ::core::result::Result<::typedis::__core::FrameRef<'_>, ::typedis::__core::Error>,
-        ) -> ::core::result::Result<Self, ::typedis::__core::Error> {
-            let #pattern = <#other as ::typedis::__core::FromRedis>::from_outcome(outcome)?;
+            outcome: ::core::result::Result<__rt::FrameRef<'_>, __rt::Error>,
+        ) -> ::core::result::Result<Self, __rt::Error> {
+            let #pattern = <#other as __rt::FromRedis>::from_outcome(outcome)?;
             ::core::result::Result::Ok(#value)
         }
     }
@@ -342,9 +357,9 @@ fn word(variants: &[Variant<'_>]) -> TokenStream {
     let names = variants.iter().map(|variant| &variant.name);
     let reply = reply();
     decoder(&quote! {
-        match ::typedis::__core::derived::word(&#reply)? {
+        match __rt::derived::word(&#reply)? {
             #(#arms)*
-            _ => ::core::result::Result::Err(::typedis::__core::derived::unknown_word(&[#(#names),*])),
+            _ => ::core::result::Result::Err(__rt::derived::unknown_word(&[#(#names),*])),
         }
     })
 }

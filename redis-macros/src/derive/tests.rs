@@ -130,6 +130,37 @@ fn enum_of_words() {
 }
 
 #[test]
+fn the_facade_is_where_the_attribute_says() {
+    let input = || {
+        quote! {
+            #[redis(rename_all = "lowercase", crate = "self::deps::kv")]
+            struct User {
+                name: String,
+                #[redis(json)]
+                roles: Vec<String>,
+                #[redis(flatten)]
+                address: Option<Address>,
+            }
+        }
+    };
+    for expansion in [super::from_redis(input()), super::to_redis(input())] {
+        let text = expansion.to_string();
+        assert!(
+            text.contains("use self :: deps :: kv :: __core as"),
+            "{text}"
+        );
+        assert!(!text.contains("typedis"), "{text}");
+    }
+    let faulty = errors(quote! {
+        struct User {
+            #[redis(crate = "kv")]
+            name: String,
+        }
+    });
+    assert_eq!(faulty, ["`crate` belongs to the type"]);
+}
+
+#[test]
 fn all_errors_are_reported_at_once() {
     snapshot(
         "all_errors_are_reported_at_once",

@@ -20,11 +20,7 @@ pub(super) fn expand(item: &Item<'_>) -> TokenStream {
         }
         Shape::Row(_) => refused(item),
         Shape::Array(types) => {
-            bounds::require(
-                &mut generics,
-                types.iter().copied(),
-                &quote!(::typedis::__core::ToArgs),
-            );
+            bounds::require(&mut generics, types.iter().copied(), &quote!(__rt::ToArgs));
             let members = types
                 .iter()
                 .enumerate()
@@ -32,11 +28,11 @@ pub(super) fn expand(item: &Item<'_>) -> TokenStream {
             arguments(ident, &generics, &quote!(#(#members)*))
         }
         Shape::Newtype(inner) => {
-            bounds::require(&mut generics, [*inner], &quote!(::typedis::__core::ToArg));
+            bounds::require(&mut generics, [*inner], &quote!(__rt::ToArg));
             argument(
                 ident,
                 &generics,
-                &quote_spanned!(inner.span()=> ::typedis::__core::ToArg::write_arg(&self.0, out)),
+                &quote_spanned!(inner.span()=> __rt::ToArg::write_arg(&self.0, out)),
             )
         }
         Shape::Word(variants) => argument(ident, &generics, &word(variants)),
@@ -74,12 +70,12 @@ fn require_of_fields(generics: &mut Generics, fields: &[Field<'_>]) {
     bounds::require(
         generics,
         of(false).map(|field| field.ty),
-        &quote!(::typedis::__core::ToArg),
+        &quote!(__rt::ToArg),
     );
     bounds::require(
         generics,
         of(true).map(|field| field.ty),
-        &quote!(::typedis::__core::derived::Serialize),
+        &quote!(__rt::derived::Serialize),
     );
 }
 
@@ -103,17 +99,15 @@ fn records<'a>(
         .into_iter()
         .filter(|ty| bounds::is_generic(generics, ty));
     // Of the type and not of its parameters: what these need of it is not known here.
-    let whole = generic.map(
-        |ty| parse_quote!(#ty: ::typedis::__core::ToRecords<(__Column, ::typedis::__core::Text)>),
-    );
+    let whole = generic.map(|ty| parse_quote!(#ty: __rt::ToRecords<(__Column, __rt::Text)>));
     let predicates = &mut with_column.make_where_clause().predicates;
-    predicates.push(parse_quote!(&'static str: ::typedis::__core::Fits<__Column>));
+    predicates.push(parse_quote!(&'static str: __rt::Fits<__Column>));
     predicates.extend::<Vec<WherePredicate>>(whole.collect());
     let (params, _, clause) = with_column.split_for_impl();
     quote! {
         #[automatically_derived]
-        impl #params ::typedis::__core::ToRecords<(__Column, ::typedis::__core::Text)> for #ident #arguments #clause {
-            fn write_records(&self, out: &mut ::typedis::__core::Args) {
+        impl #params __rt::ToRecords<(__Column, __rt::Text)> for #ident #arguments #clause {
+            fn write_records(&self, out: &mut __rt::Args) {
                 #body
             }
         }
@@ -122,23 +116,23 @@ fn records<'a>(
 
 fn field(field: &Field<'_>) -> TokenStream {
     let (ident, name, optional) = (field.ident, &field.name, field.option().is_some());
-    let write = |value: TokenStream| quote!(::typedis::__core::derived::Field::write_field::<__Column>(#value, #name, out););
+    let write = |value: TokenStream| quote!(__rt::derived::Field::write_field::<__Column>(#value, #name, out););
     match &field.source {
         Source::Skip => TokenStream::new(),
         Source::Flatten => quote_spanned! {field.ty.span()=>
-            ::typedis::__core::ToRecords::<(__Column, ::typedis::__core::Text)>::write_records(&self.#ident, out);
+            __rt::ToRecords::<(__Column, __rt::Text)>::write_records(&self.#ident, out);
         },
         Source::Plain => quote_spanned! {field.ty.span()=>
-            ::typedis::__core::derived::Field::write_field::<__Column>(&self.#ident, #name, out);
+            __rt::derived::Field::write_field::<__Column>(&self.#ident, #name, out);
         },
-        Source::Json if optional => write(wrapped(ident, &quote!(::typedis::__core::Json))),
-        Source::Json => write(quote!(&::typedis::__core::Json(&self.#ident))),
+        Source::Json if optional => write(wrapped(ident, &quote!(__rt::Json))),
+        Source::Json => write(quote!(&__rt::Json(&self.#ident))),
         Source::With(module) if optional => write(wrapped(
             ident,
-            &quote!(|value| ::typedis::__core::derived::With(value, #module::to_redis)),
+            &quote!(|value| __rt::derived::With(value, #module::to_redis)),
         )),
         Source::With(module) => {
-            write(quote!(&::typedis::__core::derived::With(&self.#ident, #module::to_redis)))
+            write(quote!(&__rt::derived::With(&self.#ident, #module::to_redis)))
         }
     }
 }
@@ -153,8 +147,8 @@ fn arguments(ident: &Ident, generics: &Generics, body: &TokenStream) -> TokenStr
     let (params, arguments, clause) = generics.split_for_impl();
     quote! {
         #[automatically_derived]
-        impl #params ::typedis::__core::ToArgs for #ident #arguments #clause {
-            fn write_args(&self, out: &mut ::typedis::__core::Args) {
+        impl #params __rt::ToArgs for #ident #arguments #clause {
+            fn write_args(&self, out: &mut __rt::Args) {
                 #body
             }
         }
@@ -167,24 +161,20 @@ fn member(index: usize, ty: &Type) -> TokenStream {
         index: u32::try_from(index).unwrap_or(u32::MAX),
         span: ty.span(),
     };
-    quote_spanned!(ty.span()=> ::typedis::__core::ToArgs::write_args(&self.#index, out);)
+    quote_spanned!(ty.span()=> __rt::ToArgs::write_args(&self.#index, out);)
 }
 
 /// One argument, which is also a list of one.
 fn argument(ident: &Ident, generics: &Generics, body: &TokenStream) -> TokenStream {
     let (params, arguments, clause) = generics.split_for_impl();
-    let list = self::arguments(
-        ident,
-        generics,
-        &quote!(::typedis::__core::Args::item(out, self);),
-    );
+    let list = self::arguments(ident, generics, &quote!(__rt::Args::item(out, self);));
     quote! {
         #[automatically_derived]
-        impl #params ::typedis::__core::ToArg for #ident #arguments #clause {
+        impl #params __rt::ToArg for #ident #arguments #clause {
             fn write_arg(
                 &self,
-                out: &mut ::typedis::__core::ArgWriter<'_>,
-            ) -> ::core::result::Result<(), ::typedis::__core::ArgError> {
+                out: &mut __rt::ArgWriter<'_>,
+            ) -> ::core::result::Result<(), __rt::ArgError> {
                 #body
             }
         }
@@ -198,7 +188,7 @@ fn word(variants: &[Variant<'_>]) -> TokenStream {
         .iter()
         .map(|Variant { ident, name, .. }| quote!(Self::#ident => #name,));
     quote! {
-        ::typedis::__core::ArgWriter::text(out, match self { #(#arms)* });
+        __rt::ArgWriter::text(out, match self { #(#arms)* });
         ::core::result::Result::Ok(())
     }
 }

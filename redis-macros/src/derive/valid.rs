@@ -17,6 +17,7 @@ pub(super) fn item(shape: &Shape<'_>, attrs: &Attrs, errors: &mut Errors) {
     for (word, span) in attrs.spans() {
         match word {
             "array" => array(shape, span, errors),
+            "crate" => {}
             "rename_all" if named => {}
             "rename_all" if matches!(shape, Shape::Row(_)) => {
                 errors.at(
@@ -94,8 +95,8 @@ pub(super) fn named_field(attrs: &Attrs, errors: &mut Errors) {
                 );
                 continue;
             }
-            "array" => {
-                errors.at(*span, "`array` belongs to the type");
+            "array" | "crate" => {
+                errors.at(*span, format!("`{word}` belongs to the type"));
                 continue;
             }
             "rename" | "json" | "with" if said("skip") => "skip",
@@ -114,10 +115,11 @@ pub(super) fn named_field(attrs: &Attrs, errors: &mut Errors) {
 /// The attributes of a field of a tuple struct.
 pub(super) fn unnamed_field(attrs: &Attrs, errors: &mut Errors) {
     for (word, span) in attrs.spans() {
-        errors.at(
-            span,
-            format!("`{word}` needs a field with a name; this one is known by its position"),
-        );
+        let text = match owner(word) {
+            "a field" => "needs a field with a name; this one is known by its position",
+            _ => "belongs to the type",
+        };
+        errors.at(span, format!("`{word}` {text}"));
     }
 }
 
@@ -147,7 +149,7 @@ pub(super) fn width(types: &[&Type], errors: &mut Errors) {
 }
 
 fn owner(word: &str) -> &'static str {
-    if matches!(word, "rename_all" | "array") {
+    if matches!(word, "rename_all" | "array" | "crate") {
         "the type"
     } else {
         "a field"

@@ -109,7 +109,7 @@ impl Parts {
                     mut self: ::std::pin::Pin<&mut Self>,
                     cx: &mut ::std::task::Context<'_>,
                 ) -> ::std::task::Poll<Self::Output> {
-                    ::std::pin::Pin::new(&mut self.request).poll(cx)
+                    ::std::future::Future::poll(::std::pin::Pin::new(&mut self.request), cx)
                 }
             }
         }

@@ -212,7 +212,7 @@ fn facts(command: &Command) -> Lines {
     bullets(lines)
 }
 
-/// The times that keep a repeatable command from being sent again, if there is a time in this part of it. The types of times decide that: see
+/// The values that keep a repeatable command from being sent again, if there can be some in this part of it. Their types decide that: see
 /// `ToArg::once_only` of the engine.
 fn over(command: &Command, body: &Body) -> Option<&'static str> {
     let is_repeatable = command.facts.idempotent && !command.facts.readonly;
@@ -227,6 +227,7 @@ fn over(command: &Command, body: &Body) -> Option<&'static str> {
         "UnixSeconds" | "UnixMilliseconds" => {
             Some("a moment that has passed or comes within a minute")
         }
+        "JsonPath" => Some("a path that searches, by a filter or `..`"),
         _ => None,
     });
     over.filter(|_| is_repeatable)

@@ -6,7 +6,8 @@ use quote::quote;
 use super::{alias, ident};
 use crate::model::Enum;
 
-pub(super) fn expand(ty: &Enum) -> TokenStream {
+/// `rt` is the path of the core.
+pub(super) fn expand(ty: &Enum, rt: &TokenStream) -> TokenStream {
     let name = ident(&ty.name);
     let words: Vec<&str> = ty
         .variants
@@ -33,7 +34,14 @@ pub(super) fn expand(ty: &Enum) -> TokenStream {
         .map(|variant| alias::word(&variant.name, &variant.word));
     quote! {
         #[doc = #doc]
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[derive(
+            ::core::fmt::Debug,
+            ::core::clone::Clone,
+            ::core::marker::Copy,
+            ::core::cmp::PartialEq,
+            ::core::cmp::Eq,
+            ::core::hash::Hash,
+        )]
         #[non_exhaustive]
         pub enum #name {
             #(#[doc = #docs] #aliases #variants,)*
@@ -52,17 +60,17 @@ pub(super) fn expand(ty: &Enum) -> TokenStream {
                 word.word()
             }
         }
-        impl ::typedis::__core::ToArg for #name {
+        impl #rt::ToArg for #name {
             fn write_arg(
                 &self,
-                out: &mut ::typedis::__core::ArgWriter<'_>,
-            ) -> ::std::result::Result<(), ::typedis::__core::ArgError> {
+                out: &mut #rt::ArgWriter<'_>,
+            ) -> ::std::result::Result<(), #rt::ArgError> {
                 out.text(self.word());
-                Ok(())
+                ::std::result::Result::Ok(())
             }
         }
-        impl ::typedis::__core::ToArgs for #name {
-            fn write_args(&self, out: &mut ::typedis::__core::Args) {
+        impl #rt::ToArgs for #name {
+            fn write_args(&self, out: &mut #rt::Args) {
                 out.item(self);
             }
         }

@@ -2,6 +2,7 @@
 
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
+use syn::Path;
 
 use super::ident;
 use super::newer::{newer, versions};
@@ -12,8 +13,8 @@ pub(super) fn name(command: &Command) -> proc_macro2::Ident {
     ident(&command.method.to_ascii_uppercase())
 }
 
-/// With `checked`, it is compared with the commands that the facade knows.
-pub(super) fn expand(command: &Command, checked: bool) -> TokenStream {
+/// It is compared with the commands that the facade knows, if there is a path to them.
+pub(super) fn expand(command: &Command, known: Option<&Path>) -> TokenStream {
     let facts = &command.facts;
     let (info, name) = (name(command), command.syntax.name.join(" "));
     let doc = format!(" What is known about `{name}`.");
@@ -52,7 +53,8 @@ pub(super) fn expand(command: &Command, checked: bool) -> TokenStream {
         .collect();
     let newer = (!newer.is_empty()).then(|| quote!(.newer(&[#(#newer),*])));
     let is_command = matches!(command.call, Call::Command);
-    let checked = (checked && is_command).then(|| quote!(.checked(&::typedis::commands::KNOWN)));
+    let known = known.filter(|_| is_command);
+    let checked = known.map(|known| quote!(.checked(&#known)));
     quote! {
         #script
         #[doc = #doc]

@@ -9,8 +9,8 @@ use quote::quote;
 use super::ident;
 use crate::model::{Blocks, KnownCommand, Model, Naming, Place};
 
-/// `None` if the spec has no table of refused commands.
-pub(super) fn expand(model: &Model) -> Option<TokenStream> {
+/// `None` if the spec has no table of refused commands; `rt` is the path of the core.
+pub(super) fn expand(model: &Model, rt: &TokenStream) -> Option<TokenStream> {
     if model.known.is_empty() {
         return None;
     }
@@ -24,15 +24,15 @@ pub(super) fn expand(model: &Model) -> Option<TokenStream> {
     let all = once(quote! {
         #[doc = " The commands that a shared connection does not accept; raw commands are looked up in this table."]
         #[doc(hidden)]
-        pub static KNOWN: ::typedis::__core::KnownCommands = {
-            use ::typedis::__core as rt;
+        pub static KNOWN: #rt::KnownCommands = {
+            use #rt as rt;
             rt::KnownCommands::new(&[#(#commands),*])#named
         };
     });
     let raw = once(quote! {
         #[doc = " What is known about commands that are built from words."]
         #[doc(hidden)]
-        pub static RAW: ::typedis::__core::RawInfo = ::typedis::__core::RawInfo::new(&KNOWN);
+        pub static RAW: #rt::RawInfo = #rt::RawInfo::new(&KNOWN);
     });
     Some(all.chain(raw).collect())
 }

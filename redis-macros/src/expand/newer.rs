@@ -14,9 +14,9 @@ pub(super) fn versions(versions: &Versions) -> TokenStream {
             let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
             let mut next = || Literal::u16_unsuffixed(numbers.next().unwrap_or(0));
             let (major, minor, patch) = (next(), next(), next());
-            quote!(Some([#major, #minor, #patch]))
+            quote!(::core::option::Option::Some([#major, #minor, #patch]))
         }
-        None => quote!(None),
+        None => quote!(::core::option::Option::None),
     };
     let (redis, valkey) = (version(&versions.redis), version(&versions.valkey));
     quote!(rt::Since::new(#redis, #valkey))

@@ -124,7 +124,7 @@ fn method(
 
 /// Writes to the arguments, unless the request was sent.
 fn edit(statements: &TokenStream) -> TokenStream {
-    quote!(if let Some(args) = self.request.args() { #statements })
+    quote!(if let ::core::option::Option::Some(args) = self.request.args() { #statements })
 }
 
 /// What is different where `None` leaves an option out: type parameters, parameters, and what is written if it is not.
@@ -137,13 +137,16 @@ fn optional(option: &Opt, edit: &TokenStream) -> (Vec<TokenStream>, Vec<TokenStr
     } = write::optionals(&option.body);
     let generics = generics.iter().map(ToTokens::to_token_stream).collect();
     let edit = match (names.as_slice(), values.as_slice()) {
-        ([name], [value]) => quote!(if let Some(#name) = #value { #edit }),
+        ([name], [value]) => quote!(if let ::core::option::Option::Some(#name) = #value { #edit }),
         _ => {
-            let (syntax, nothing) = (&option.syntax, names.iter().map(|_| quote!(None)));
+            let (syntax, nothing) = (
+                &option.syntax,
+                names.iter().map(|_| quote!(::core::option::Option::None)),
+            );
             let refuse = self::edit(&quote!(args.refuse_half(#syntax);));
             quote! {
                 match (#(#values),*) {
-                    (#(Some(#names)),*) => { #edit }
+                    (#(::core::option::Option::Some(#names)),*) => { #edit }
                     (#(#nothing),*) => {}
                     _ => { #refuse }
                 }

@@ -19,8 +19,7 @@ pub(super) fn expand<'a>(commands: impl Iterator<Item = &'a Command>) -> TokenSt
     quote! {
         #[doc(hidden)]
         pub mod rules {
-            use super::chosen;
-            use ::typedis::__core as rt;
+            use super::{chosen, rt};
             #(#rules)*
         }
     }

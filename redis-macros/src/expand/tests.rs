@@ -2,6 +2,7 @@
 
 #![allow(clippy::panic, clippy::unwrap_used)]
 
+use super::Facade;
 use crate::commands::check;
 use crate::places::Places;
 
@@ -30,7 +31,8 @@ Timeout = "0.5"
 fn expansion(row: &str) -> String {
     let (_, model) = check(&format!("{HEAD}{row}"), "commands.toml")
         .unwrap_or_else(|found| panic!("{found:#?}"));
-    let file = syn::parse2(super::groups(&model, &Places::default())).unwrap();
+    let tokens = super::groups(&model, &Facade::default(), &Places::default());
+    let file = syn::parse2(tokens).unwrap();
     prettyplease::unparse(&file)
 }
 
@@ -44,7 +46,15 @@ fn squeezed(text: &str) -> String {
     };
     let lines = text.lines().filter(|line| !is_left_out(line));
     let mut text: String = lines.flat_map(str::split_whitespace).collect();
-    for path in ["rt::state::", "rt::", "::std::marker::"] {
+    let paths = [
+        "rt::state::",
+        "rt::",
+        "::std::marker::",
+        "::core::option::Option::",
+        "::core::option::",
+        "::core::convert::",
+    ];
+    for path in paths {
         text = text.replace(path, "");
     }
     text.replace(['{', '}', ';', ','], "")
@@ -322,6 +332,7 @@ reply = "u64"
         check(&format!("{HEAD}{row}"), "shop.toml").unwrap_or_else(|found| panic!("{found:#?}"));
     let tokens = super::one_trait(
         &model,
+        &Facade::default(),
         &Places::default(),
         &syn::parse_quote!(pub),
         &syn::parse_quote!(ShopCommands),
@@ -330,6 +341,33 @@ reply = "u64"
     insta::with_settings!({ description => row.trim(), omit_expression => true, prepend_module_to_snapshot => false }, {
         insta::assert_snapshot!("one_trait", text);
     });
+}
+
+#[test]
+fn an_expansion_names_the_facade_where_the_input_says_that_it_is() {
+    let row = r#"
+[enums]
+ListEnd = ["LEFT", "RIGHT"]
+[shop.reserve]
+doc = "Reserves an item."
+syntax = "SHOP.RESERVE key end:<LEFT | RIGHT> <ALL | ONE value> [EX seconds | PX px:u64]"
+reply = "bool"
+"#;
+    let (_, model) = check(&format!("{HEAD}{row}"), "shop.toml").unwrap();
+    let facade = Facade::new(syn::parse_quote!(self::kv));
+    let (places, vis) = (Places::default(), syn::parse_quote!(pub));
+    let expansion = super::one_trait(
+        &model,
+        &facade,
+        &places,
+        &vis,
+        &syn::parse_quote!(ShopCommands),
+    );
+    let text = expansion.to_string();
+    assert!(!text.contains("typedis"), "{text}");
+    assert!(text.contains("use super :: kv :: __core as rt"), "{text}");
+    let text = super::groups(&model, &facade, &places).to_string();
+    assert!(!text.contains(":: typedis"), "{text}");
 }
 
 /// The engine decides by the types of times what is sent again; the documentation says so of each of them.

@@ -5,7 +5,7 @@ use quote::quote;
 use syn::Visibility;
 
 use super::marker::marker;
-use super::{builder, enums, ident, info, method, rules};
+use super::{Facade, builder, enums, ident, info, method, rules};
 use crate::model::{Command, Enum, Group, Model, names};
 use crate::places::Places;
 
@@ -20,11 +20,12 @@ pub(super) struct Unit<'a> {
     enums: &'a [Enum],
     /// Whether it belongs to the facade: its examples are compiled, and other specs are checked against it.
     own: bool,
+    facade: &'a Facade,
     places: &'a Places,
 }
 
 impl<'a> Unit<'a> {
-    pub(super) fn of_group(group: &'a Group, places: &'a Places) -> Self {
+    pub(super) fn of_group(group: &'a Group, facade: &'a Facade, places: &'a Places) -> Self {
         Self {
             module: ident(&group.name),
             name: ident(&format!("{}Commands", names::camel(&group.name))),
@@ -33,12 +34,14 @@ impl<'a> Unit<'a> {
             groups: vec![group],
             enums: &[],
             own: true,
+            facade,
             places,
         }
     }
 
     pub(super) fn of_trait(
         model: &'a Model,
+        facade: &'a Facade,
         places: &'a Places,
         vis: Visibility,
         name: Ident,
@@ -51,6 +54,7 @@ impl<'a> Unit<'a> {
             groups: model.groups.iter().collect(),
             enums: &model.enums,
             own: false,
+            facade,
             places,
         }
     }
@@ -73,14 +77,17 @@ impl<'a> Unit<'a> {
             " {}: the commands of {subject}, as a trait, and the builders of those that have options.",
             self.contents()
         );
+        let facade = self.facade.within_module();
+        let known = (!self.own).then(|| syn::parse_quote!(#facade::commands::KNOWN));
         let infos = self
             .commands()
-            .map(|command| info::expand(command, !self.own));
+            .map(|command| info::expand(command, known.as_ref()));
         let builders = self
             .commands()
             .filter(|command| command.has_options())
             .map(|command| builder::expand(command, self.places.of(command)));
-        let enums = self.enums.iter().map(enums::expand);
+        let rt = quote!(rt);
+        let enums = self.enums.iter().map(|ty| enums::expand(ty, &rt));
         let markers = self.markers();
         let rules = rules::expand(self.commands());
         let definition = self.definition();
@@ -89,7 +96,7 @@ impl<'a> Unit<'a> {
             #[allow(unused_imports, unreachable_pub)]
             #vis mod #module {
                 use super::*;
-                use ::typedis::__core as rt;
+                use #facade::__core as rt;
 
                 #definition
                 #(#enums)*
@@ -164,7 +171,7 @@ impl<'a> Unit<'a> {
         quote! {
             #[doc = " Says which option of a builder has been chosen, if something depends on it."]
             pub mod chosen {
-                use ::typedis::__core as rt;
+                use super::rt;
                 #(#markers)*
             }
         }

@@ -23,7 +23,7 @@ fn declaration(param: &Param) -> TokenStream {
         }
         Kind::Named(named) => {
             let named = named_type(named);
-            quote!(impl Into<#named>)
+            quote!(impl ::core::convert::Into<#named>)
         }
         Kind::Enum(name) => {
             let name = ident(name);
@@ -51,7 +51,7 @@ pub(super) fn conversions(body: &Body) -> Vec<TokenStream> {
             return None;
         };
         let (name, named) = (ident(&param.name), named_type(named));
-        Some(quote!(let #name: #named = #name.into();))
+        Some(quote!(let #name: #named = ::core::convert::Into::into(#name);))
     };
     body.params().filter_map(conversion).collect()
 }
@@ -82,9 +82,10 @@ pub(super) fn optionals(body: &Body) -> Optionals {
             ),
             Kind::Number(ty) | Kind::Enum(ty) => {
                 let ty = ident(ty);
+                let optional = quote!(::core::option::Option<#ty>);
                 (
-                    quote!(impl Into<Option<#ty>>),
-                    quote!(Into::<Option<#ty>>::into(#name)),
+                    quote!(impl ::core::convert::Into<#optional>),
+                    quote!(::core::convert::Into::<#optional>::into(#name)),
                 )
             }
             Kind::Named(ty) => {

@@ -123,10 +123,11 @@ impl Context<'_> {
         let writes = flags.iter().any(|flag| flag == "write");
         let state = self.word_of("state", spec.state.as_ref(), &STATES);
         // Where the flags of a command with keys say neither that it reads nor that it writes, it runs code that decides
-        // this: a script or function. A row without flags says nothing.
+        // this: a script or function. A row without flags says nothing, and what only says where it goes is no key.
+        let is_open = !writes && !flags.is_empty() && state.is_none();
         let runs_code = spec.script.is_some()
             || spec.function.is_some()
-            || (has_keys && !writes && !flags.is_empty() && state.is_none());
+            || (has_keys && !spec.naming.route_only && is_open);
         let writes_unnamed = !readonly && (runs_code || (writes && !has_keys));
         Facts {
             readonly,

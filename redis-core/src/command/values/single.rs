@@ -187,6 +187,10 @@ impl<T: ToArg + ToOwned + ?Sized> ToArg for Cow<'_, T> {
     fn write_arg(&self, out: &mut ArgWriter<'_>) -> Result<(), ArgError> {
         (**self).write_arg(out)
     }
+
+    fn once_only(&self) -> bool {
+        (**self).once_only()
+    }
 }
 
 impl<T: ToArgs + ToOwned + ?Sized> ToArgs for Cow<'_, T> {

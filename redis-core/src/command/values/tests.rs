@@ -209,6 +209,8 @@ fn a_time_that_deletes_at_once_is_not_sent_twice() {
         assert!(!repeats(&EXPIRE, &Box::new(time)));
         assert!(repeats(&READS, time), "to read twice does no harm");
     }
+    let borrowed = Cow::Borrowed(&Seconds::from(0));
+    assert!(!repeats(&EXPIRE, &borrowed));
     let later: [&dyn ToArg; 6] = [
         &Seconds::from(1),
         &Milliseconds::from(1),
@@ -234,6 +236,12 @@ fn blocking_times_are_rounded_up_to_milliseconds() {
         one(Timeout::from(1e3)),
     ];
     assert_eq!(texts, ["5", "0", "0", "0.25", "0.002", "1.235", "1000"]);
+    for short in [0.1 + 0.2 - 0.3, f64::MIN_POSITIVE, 1e-10] {
+        let time = Timeout::from(short);
+        assert_eq!(time.limit(), Some(Duration::from_millis(1)), "{short}");
+        assert_eq!(one(time), "0.002", "{short}");
+    }
+    assert_eq!(one(Timeout::from(-0.0)), "0");
     let texts = [
         one(BlockMilliseconds::from(5)),
         one(BlockMilliseconds::from(Duration::from_nanos(1))),

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::{FromRedis, decode_kept_frame};
+use super::{FromRedis, Names, decode_kept_frame};
 use crate::error::DecodeError;
 use crate::error::{Error, ServerError};
 use crate::reply::Value;
@@ -11,6 +11,9 @@ use crate::reply::view::Reply;
 use crate::reply::{FrameRef, KeptReply};
 
 const OK: &[u8] = b"OK";
+
+/// What an `OK` begins with that has a remark.
+const OK_AND_MORE: &[u8] = b"OK ";
 
 impl FromRedis for bool {
     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
@@ -44,11 +47,13 @@ impl FromRedis for bool {
     }
 }
 
-/// Only the status `OK`, so that another reply does not pass for success.
+/// Only the status `OK`, so that another reply does not pass for success. Something may be said about it: REPLICAOF replies with
+/// `OK Already connected to specified master` the second time.
 impl FromRedis for () {
     fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
         match reply {
             Reply::Simple(text) if text.as_bytes() == OK => Ok(()),
+            Reply::Simple(text) if text.as_bytes().starts_with(OK_AND_MORE) => Ok(()),
             Reply::Simple(_) => Err(DecodeError::mismatch("OK", "another status")),
             _ => Err(DecodeError::expected("OK", &reply)),
         }
@@ -78,6 +83,17 @@ impl<T: FromRedis> FromRedis for Option<T> {
     fn absent() -> Option<Self> {
         Some(None)
     }
+
+    /// What is `None` is sent as no field at all.
+    fn from_shared(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        if T::NAMES.are_in(&reply)? {
+            T::from_option(reply)
+        } else {
+            Ok(None)
+        }
+    }
+
+    const NAMES: Names = T::NAMES;
 }
 
 /// An error that the server sent in place of a value, or the value.
@@ -142,6 +158,12 @@ macro_rules! boxed {
                 T::absent().map(Self::new)
             }
 
+            fn from_shared(reply: Reply<'_>) -> Result<Self, DecodeError> {
+                T::from_shared(reply).map(Self::new)
+            }
+
+            const NAMES: Names = T::NAMES;
+
             fn from_outcome(outcome: Result<FrameRef<'_>, Error>) -> Result<Self, Error> {
                 T::from_outcome(outcome).map(Self::new)
             }
@@ -155,6 +177,21 @@ boxed!(Box Rc Arc);
 #[allow(clippy::unwrap_used)]
 mod tests {
     use crate::reply::Frame;
+
+    #[test]
+    fn an_ok_may_have_a_remark() {
+        let decode = |wire: &'static [u8]| Frame::parse(wire).unwrap().decode::<()>();
+        assert!(decode(b"+OK\r\n").is_ok());
+        assert!(decode(b"+OK Already connected to specified master\r\n").is_ok());
+        for other in [
+            &b"+OKAY\r\n"[..],
+            b"+O\r\n",
+            b"+QUEUED\r\n",
+            b"$4\r\nOK x\r\n",
+        ] {
+            assert!(decode(other).is_err());
+        }
+    }
 
     #[test]
     fn a_boolean_in_text_leads_to_the_attribute_for_json() {

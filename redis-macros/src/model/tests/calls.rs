@@ -106,6 +106,11 @@ fn what_runs_code_can_change_keys_that_it_does_not_name() {
     assert!(writes_unnamed("FLUSH", "flags = 'write'"));
     assert!(!writes_unnamed("PUT key", "flags = 'write'"));
     assert!(!writes_unnamed("PUT key", ""));
+    // As SPUBLISH is written down.
+    assert!(!writes_unnamed(
+        "TELL key value",
+        "flags = 'fast'\nroute_only = true\nchannels = 'first'"
+    ));
     assert!(!writes_unnamed(
         "OBSERVE key",
         "flags = 'noscript'\nstate = 'watch'"
