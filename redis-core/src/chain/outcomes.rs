@@ -158,6 +158,15 @@ impl<'q> Outcomes<'q> {
             .collect())
     }
 
+    /// The first failure of a command whose outcome was not taken yet.
+    #[cfg(feature = "tracing")]
+    pub(super) fn first_failure(&mut self) -> Option<Error> {
+        (0..self.remaining()).find_map(|_| match self.next_frame() {
+            Ok(frame) => frame.reply().error().map(Error::refused),
+            Err(error) => Some(error),
+        })
+    }
+
     fn next_frame(&mut self) -> Result<FrameRef<'_>> {
         let index = self.index;
         self.index += 1;

@@ -158,7 +158,7 @@ impl<'a> ClusterPending<'a> {
                 // It may have been sent on to another node than the first.
                 trace.at(&sending.link().config);
             }
-            trace.end(delivery);
+            trace.end(&self.command, delivery);
         }
         self.trace = trace;
         delivery

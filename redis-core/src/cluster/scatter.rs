@@ -160,7 +160,7 @@ impl<'a> Scatter<'a> {
             let (sending, mut payload) = bundle.payload(singles, patience);
             let polled = trace.within(|| sending.poll(&mut payload, cx));
             if let Poll::Ready(delivery) = &polled {
-                trace.end(delivery);
+                trace.end(&payload, delivery);
             }
             let link = sending.link().clone();
             bundle.trace = Some(trace);
@@ -232,10 +232,23 @@ impl<'a> Scatter<'a> {
         }
         let whole = written.map(|written| bundle.count_written(&mut self.singles, written));
         self.judge_losses(&bundle, lost_from, whole, failure.as_ref());
+        if failure.is_none() {
+            self.trace_error(&bundle);
+        }
         if let Some(number) = bundle.number {
             self.gather.take(number, chunks);
         }
         self.send_on(onward);
+    }
+
+    /// Shows the first error of a bundle's commands. What goes on to another node, or later, is no error of this one.
+    fn trace_error(&self, bundle: &Bundle) {
+        if let Some(trace) = &bundle.trace
+            && trace.is_listened_to()
+        {
+            let commands = bundle.members.iter().map(|member| member.single);
+            self.gather.with_error(commands, |error| trace.fail(error));
+        }
     }
 
     /// An error reply: it is the outcome, or the command goes on, to the link that is returned or after a pause.
