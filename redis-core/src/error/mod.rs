@@ -5,6 +5,7 @@
 //! - `kind`: what happened; a file for each cause that has parts: `argument`, `decode`, `server`, `sentinel`, `tls`
 //! - `command_name`: the command that it happened to
 //! - `obstacle`: what a call still waited for when its deadline passed
+//! - `done`: what was done of a command that failed on some nodes
 //! - `requirement`: the version of the server that a refused command needs
 //! - `quoted`: what servers quote of commands with secrets
 
@@ -16,6 +17,7 @@ use crate::wire::Chunk;
 
 mod argument;
 mod command_name;
+mod custom;
 mod decode;
 mod kind;
 mod obstacle;
@@ -200,11 +202,6 @@ impl Error {
     /// The bytes of the reply that did not fit the wanted type.
     pub(crate) fn into_undecoded(self) -> Option<Chunk> {
         self.0.reply
-    }
-
-    /// Your own error, to be passed through the closure of [`Pool::watch`](crate::Pool::watch).
-    pub fn custom(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::new(ErrorKind::Custom(error.into()), Phase::NotSent)
     }
 
     /// The deadline passed; `obstacle` is what was waited for, if that is known.
