@@ -162,7 +162,7 @@ pub use typedis_core::{
     UnixMilliseconds, UnixSeconds,
 };
 pub use typedis_core::{
-    Close, Closed, ConnectionEvent, Credentials, Events, MaintNotifications, Maintenance,
+    Close, Closed, ConnectionEvent, Credentials, Done, Events, MaintNotifications, Maintenance,
     MovingEndpoint, Requirement, SentinelCause, SentinelError, ServerVersion, ServiceRole, Since,
     SlotsMove, Stats, TlsCause, TlsError,
 };

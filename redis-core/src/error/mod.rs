@@ -3,7 +3,8 @@
 //! # Layout
 //!
 //! - `kind`: what happened; a file for each cause that has parts: `argument`, `decode`, `server`, `sentinel`, `tls`
-//! - `command_name`: the command that it happened to
+//! - `custom`: errors of the user's own
+//! - `command_name`: the command that it happened to; `phase`: how far that got
 //! - `obstacle`: what a call still waited for when its deadline passed
 //! - `done`: what was done of a command that failed on some nodes
 //! - `requirement`: the version of the server that a refused command needs
@@ -19,8 +20,10 @@ mod argument;
 mod command_name;
 mod custom;
 mod decode;
+mod done;
 mod kind;
 mod obstacle;
+mod phase;
 mod quoted;
 mod requirement;
 mod sentinel;
@@ -30,8 +33,11 @@ mod tls;
 pub use argument::ArgError;
 pub(crate) use command_name::CommandName;
 pub use decode::DecodeError;
+pub use done::Done;
+use done::Partly;
 pub use kind::ErrorKind;
 pub use obstacle::Obstacle;
+pub use phase::Phase;
 pub(crate) use quoted::without_secret;
 pub use requirement::{Requirement, ServerVersion, Since};
 pub use sentinel::{SentinelCause, SentinelError};
@@ -58,20 +64,8 @@ struct Inner {
     /// The reply that could not be decoded, so that an element that was popped from a list is not lost.
     reply: Option<Chunk>,
     obstacle: Option<Arc<Obstacle>>,
-}
-
-/// How far a command got before it failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Phase {
-    /// No part of it reached the server: it was certainly not carried out.
-    NotSent,
-    /// It was sent, wholly or partly, and no reply came: it may or may not have been carried out.
-    MaybeApplied,
-    /// The server refused it.
-    Refused,
-    /// It was carried out; only its reply could not be used.
-    Applied,
+    /// What was done of a command that failed on some nodes.
+    partly: Option<Box<Partly>>,
 }
 
 impl Error {
@@ -87,6 +81,7 @@ impl Error {
             requirement: None,
             reply: None,
             obstacle: None,
+            partly: None,
         }))
     }
 
@@ -165,6 +160,27 @@ impl Error {
         self.0.obstacle.as_deref()
     }
 
+    /// What was done of a command that concerns many nodes of a cluster, and failed on some of them. `None` if it was done nowhere, or
+    /// if the command only reads.
+    ///
+    /// The error is that of a node on which it failed, in the phase [`Phase::MaybeApplied`], because it was carried out in part. If several
+    /// failed, it is the one after which more may have been done.
+    ///
+    /// ```
+    /// # use typedis_core::{Done, Error};
+    /// /// Of these keys, those that certainly were deleted.
+    /// fn deleted<'k>(keys: &'k [String], error: &Error) -> Vec<&'k String> {
+    ///     match error.done() {
+    ///         Some(Done::Keys { done, .. }) => done.iter().filter_map(|number| keys.get(*number)).collect(),
+    ///         _ => Vec::new(),
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn done(&self) -> Option<&Done> {
+        self.0.partly.as_ref().map(|partly| &partly.done)
+    }
+
     /// Whether the connection is at fault rather than the command.
     #[must_use]
     pub fn is_connection(&self) -> bool {
@@ -188,15 +204,16 @@ impl Error {
     /// or function that fails with such a code (`BUSY`) by its own choice, though it may have changed something.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        match &self.0.kind {
-            ErrorKind::WatchedKeyChanged => true,
-            ErrorKind::Connect(_)
+        let passes = match &self.0.kind {
+            ErrorKind::WatchedKeyChanged
+            | ErrorKind::Connect(_)
             | ErrorKind::Sentinel(_)
             | ErrorKind::ConnectionLost(_)
-            | ErrorKind::Timeout => self.0.phase == Phase::NotSent,
+            | ErrorKind::Timeout => true,
             ErrorKind::Server(error) => error.is_transient(),
             _ => false,
-        }
+        };
+        passes && matches!(self.0.phase, Phase::NotSent | Phase::Refused)
     }
 
     /// The bytes of the reply that did not fit the wanted type.
@@ -256,6 +273,19 @@ impl Error {
         self
     }
 
+    /// The same error, of a command that got further.
+    pub(crate) fn in_phase(mut self, phase: Phase) -> Self {
+        self.0.phase = phase;
+        self
+    }
+
+    /// The same error, of a command that was carried out in part.
+    pub(crate) fn partly(mut self, done: Done) -> Self {
+        let rest = self.0.phase;
+        self.0.partly = Some(Box::new(Partly { done, rest }));
+        self.in_phase(Phase::MaybeApplied)
+    }
+
     /// Puts to a server's refusal what explains it.
     pub(crate) fn explained(
         mut self,
@@ -285,6 +315,7 @@ impl fmt::Display for Error {
             argument,
             requirement,
             obstacle,
+            partly,
             ..
         } = &*self.0;
         if let Some(command) = command {
@@ -303,6 +334,9 @@ impl fmt::Display for Error {
         }
         if let Some(requirement) = requirement {
             write!(f, "; {requirement}")?;
+        }
+        if let Some(partly) = partly {
+            return write!(f, "; {partly}");
         }
         match (phase, kind) {
             (

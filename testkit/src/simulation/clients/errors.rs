@@ -29,11 +29,6 @@ pub(super) fn outcome(scene: &Scene, error: &Error) -> Outcome {
 fn is_expected(scene: &Scene, error: &Error) -> bool {
     match error.kind() {
         ErrorKind::WatchedKeyChanged | ErrorKind::Closed => true,
-        // The time of one of the parts was over.
-        ErrorKind::Cluster(text) => {
-            text.starts_with("no reply before the deadline")
-                || (scene.sees_redirects && text.starts_with("TRYAGAIN "))
-        }
         ErrorKind::Server(refusal) | ErrorKind::TransactionAborted(refusal) => {
             scene.sees_redirects && ["MOVED", "ASK", "TRYAGAIN"].contains(&refusal.code())
         }
@@ -67,11 +62,7 @@ fn is_possible(scene: &Scene, error: &Error) -> bool {
                 || (is_group && refusal.message().starts_with("force unblock"))
         }
         // The nodes did not agree for as long as a scan may wait.
-        ErrorKind::Cluster(text) => {
-            // One of the parts of a command failed.
-            let is_part = text.contains("keys, counted from 0, and was carried out for these");
-            is_part || text.contains("do not show a settled state")
-        }
+        ErrorKind::Cluster(text) => text.contains("do not show a settled state"),
         ErrorKind::Handshake(refusal) => refusal.message().contains("max number of clients"),
         _ => false,
     }
