@@ -219,7 +219,8 @@ pub(super) fn refusal_of_all(commands: &Commands, replies: &[Chunk]) -> Option<S
     match multi {
         // Without MULTI, each command was executed by itself, unless it was refused too.
         Some(error) => queued.iter().all(Option::is_some).then_some(error),
-        None if exec.code() == "EXECABORT" => queued.into_iter().flatten().next(),
+        // If all were queued, EXEC itself was refused, and says why.
+        None if exec.code() == "EXECABORT" => queued.into_iter().flatten().next().or(Some(exec)),
         None => Some(exec),
     }
 }

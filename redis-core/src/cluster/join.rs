@@ -1,7 +1,7 @@
 //! From the replies to the parts of a command to one reply: [`Join`].
 
 use crate::command::{CommandInfo, ResponsePolicy};
-use crate::error::{Done, Error, ErrorKind, Phase, Result};
+use crate::error::{ClusterCause, ClusterError, Done, Error, ErrorKind, Phase, Result};
 use crate::reply::{Frame, FrameRef, Reply};
 use crate::runtime::planted::Planted;
 use crate::wire::encode::Output;
@@ -190,8 +190,8 @@ fn first(outcomes: Vec<(Frame, &[usize])>) -> Result<Frame> {
 
 #[cold]
 fn nothing() -> Error {
-    let text = "no known node can answer";
-    Error::new(ErrorKind::Cluster(text.into()), Phase::NotSent)
+    let error = ClusterError::new(ClusterCause::NoNode, "no known node can answer");
+    Error::new(ErrorKind::Cluster(error), Phase::NotSent)
 }
 
 /// Combines integers, or lists of integers position by position.

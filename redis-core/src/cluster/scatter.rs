@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::bundle::{Bundle, Member};
-use super::detour::{Detour, Hops, after_loss, error_of, is_loss, is_unsent, no_node, passes};
+use super::detour::{
+    Detour, Hops, after_loss, error_after_loss, error_of, is_loss, is_unsent, no_node, passes,
+};
 use super::gather::{Gather, Outcome};
 use super::join::Join;
 use super::recipients::Recipients;
@@ -295,6 +297,7 @@ impl<'a> Scatter<'a> {
         let hop = match hops.follow(self.shared, redirect, link.config.address()) {
             Ok(hop) => hop,
             Err(error) => {
+                let error = error_after_loss(error, self.lost.contains(&single));
                 self.gather.settle(single, Outcome::Failed(error));
                 return None;
             }
@@ -388,7 +391,10 @@ impl<'a> Scatter<'a> {
             let asking = false;
             match node {
                 Some(node) => onward.push((node.link(), Member { single, asking })),
-                None => self.gather.settle(single, Outcome::Failed(no_node())),
+                None => {
+                    let error = error_after_loss(no_node(), self.lost.contains(&single));
+                    self.gather.settle(single, Outcome::Failed(error));
+                }
             }
         }
         drop(routes);

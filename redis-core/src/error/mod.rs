@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //!
-//! - `kind`: what happened; a file for each cause that has parts: `argument`, `decode`, `server`, `sentinel`, `tls`
+//! - `kind`: what happened; a file for each cause that has parts: `argument`, `decode`, `server`, `sentinel`, `cluster`, `tls`
 //! - `custom`: errors of the user's own
 //! - `command_name`: the command that it happened to; `phase`: how far that got
 //! - `obstacle`: what a call still waited for when its deadline passed
@@ -17,6 +17,7 @@ use std::sync::Arc;
 use crate::wire::Chunk;
 
 mod argument;
+mod cluster;
 mod command_name;
 mod custom;
 mod decode;
@@ -31,6 +32,7 @@ mod server;
 mod tls;
 
 pub use argument::ArgError;
+pub use cluster::{ClusterCause, ClusterError};
 pub(crate) use command_name::CommandName;
 pub use decode::DecodeError;
 pub use done::Done;
@@ -201,7 +203,8 @@ impl Error {
     /// Whether the same call may succeed later and was not carried out now.
     ///
     /// Of an error that the server replied with, only the code counts: see [`ServerError::is_transient`]. So this is also true of a script
-    /// or function that fails with such a code (`BUSY`) by its own choice, though it may have changed something.
+    /// or function that fails with such a code (`BUSY`) by its own choice, though it may have changed something. Of a cluster, most failures
+    /// pass: see [`ClusterError::is_transient`].
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         let passes = match &self.0.kind {
@@ -210,7 +213,9 @@ impl Error {
             | ErrorKind::Sentinel(_)
             | ErrorKind::ConnectionLost(_)
             | ErrorKind::Timeout => true,
-            ErrorKind::Server(error) => error.is_transient(),
+            ErrorKind::Server(error) | ErrorKind::TransactionAborted(error) => error.is_transient(),
+            ErrorKind::Handshake(error) => error.is_transient_at_login(),
+            ErrorKind::Cluster(error) => error.is_transient(),
             _ => false,
         };
         passes && matches!(self.0.phase, Phase::NotSent | Phase::Refused)
@@ -414,6 +419,7 @@ mod tests {
             ErrorKind::TransactionAborted(server()),
             ErrorKind::Argument(ArgError::new("NaN is no score")),
             ErrorKind::Decode(DecodeError::new("a field is missing")),
+            ErrorKind::Cluster(ClusterError::new(ClusterCause::NoNode, "no node")),
             ErrorKind::Timeout,
         ];
         for kind in kinds {
@@ -436,5 +442,47 @@ mod tests {
                 .source()
                 .map(ToString::to_string)
         );
+    }
+
+    #[test]
+    fn what_was_not_done_and_passes_may_be_tried_again() {
+        let aborted = "EXECABORT Transaction discarded because of: LOADING Redis is loading";
+        let previous = "EXECABORT Transaction discarded because of previous errors.";
+        let full = "ERR max number of clients reached";
+        let server = |line| ErrorKind::Server(ServerError::new(line));
+        let queued = |line| ErrorKind::TransactionAborted(ServerError::new(line));
+        let login = |line| ErrorKind::Handshake(ServerError::new(line));
+        let cluster = |cause| ErrorKind::Cluster(ClusterError::new(cause, "text"));
+        let lost = || ErrorKind::ConnectionLost(io::ErrorKind::BrokenPipe.into());
+        for (kind, phase, expected) in [
+            (server("BUSY a script"), Phase::Refused, true),
+            // As when MULTI was refused, and the commands were carried out one by one.
+            (server("BUSY a script"), Phase::MaybeApplied, false),
+            (server("WRONGTYPE"), Phase::Refused, false),
+            (server(aborted), Phase::Refused, true),
+            (server(previous), Phase::Refused, false),
+            (
+                server("ERR failed because of: LOADING"),
+                Phase::Refused,
+                false,
+            ),
+            (queued("LOADING the dataset"), Phase::Refused, true),
+            (queued("ERR unknown command"), Phase::Refused, false),
+            (login("LOADING the dataset"), Phase::NotSent, true),
+            (login(full), Phase::NotSent, true),
+            (login(full), Phase::MaybeApplied, false),
+            (login("WRONGPASS"), Phase::NotSent, false),
+            (cluster(ClusterCause::UnknownNode), Phase::NotSent, false),
+            (cluster(ClusterCause::NoNode), Phase::NotSent, true),
+            (cluster(ClusterCause::Circle), Phase::Refused, true),
+            (cluster(ClusterCause::Circle), Phase::MaybeApplied, false),
+            (lost(), Phase::NotSent, true),
+            (lost(), Phase::MaybeApplied, false),
+            (ErrorKind::WatchedKeyChanged, Phase::Refused, true),
+            (ErrorKind::Closed, Phase::NotSent, false),
+        ] {
+            let error = Error::new(kind, phase);
+            assert_eq!(error.is_retryable(), expected, "{error:?}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What an error may be, and what it says about its command.
 
-use typedis_core::{Error, ErrorKind, Phase};
+use typedis_core::{ClusterCause, Error, ErrorKind, Phase};
 
 use super::Scene;
 use crate::simulation::ledger::Outcome;
@@ -62,7 +62,7 @@ fn is_possible(scene: &Scene, error: &Error) -> bool {
                 || (is_group && refusal.message().starts_with("force unblock"))
         }
         // The nodes did not agree for as long as a scan may wait.
-        ErrorKind::Cluster(text) => text.contains("do not show a settled state"),
+        ErrorKind::Cluster(reason) => reason.cause() == ClusterCause::Unsettled,
         ErrorKind::Handshake(refusal) => refusal.message().contains("max number of clients"),
         _ => false,
     }
