@@ -162,9 +162,9 @@ pub use typedis_core::{
     UnixMilliseconds, UnixSeconds,
 };
 pub use typedis_core::{
-    Close, Closed, ConnectionEvent, Credentials, Events, MaintNotifications, Maintenance,
-    MovingEndpoint, Requirement, SentinelCause, SentinelError, ServerVersion, ServiceRole, Since,
-    SlotsMove, Stats, TlsCause, TlsError,
+    Close, Closed, ClusterCause, ClusterError, ConnectionEvent, Credentials, Done, Events,
+    MaintNotifications, Maintenance, MovingEndpoint, Requirement, SentinelCause, SentinelError,
+    ServerVersion, ServiceRole, Since, SlotsMove, Stats, TlsCause, TlsError,
 };
 #[cfg(feature = "json")]
 pub use typedis_core::{Json, PublishJson};

@@ -94,8 +94,9 @@ pub use engine::events::{ConnectionEvent, Events};
 pub use engine::maintenance::{Maintenance, SlotsMove};
 pub use engine::stats::Stats;
 pub use error::{
-    ArgError, DecodeError, Error, ErrorKind, Obstacle, Phase, Requirement, Result, SentinelCause,
-    SentinelError, ServerError, ServerVersion, Since, TlsCause, TlsError,
+    ArgError, ClusterCause, ClusterError, DecodeError, Done, Error, ErrorKind, Obstacle, Phase,
+    Requirement, Result, SentinelCause, SentinelError, ServerError, ServerVersion, Since, TlsCause,
+    TlsError,
 };
 pub use futures_core::Stream;
 pub use handle::{Close, Closed, Connection, Exclusive, Pool, Unclaimed};

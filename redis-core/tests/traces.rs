@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
-use typedis_core::{Config, Connection, FromRedis, Raw, Run, raw};
+use typedis_core::{
+    Cache, CommandInfo, Config, Connection, Exclusive, FromRedis, Raw, Request, Run, raw,
+};
 use typedis_testkit::{ServerKind, shared};
 
 fn words<R: FromRedis>(words: &[&str]) -> Raw<R> {
@@ -77,6 +79,28 @@ impl Subscriber for Recorder {
     fn enter(&self, _: &Id) {}
 
     fn exit(&self, _: &Id) {}
+}
+
+impl Recorder {
+    /// The operations of the spans so far, each with its `error.type` and its `db.response.status_code`.
+    fn take_ends(&self) -> Vec<(String, String, String)> {
+        let spans = std::mem::take(&mut *self.spans.lock().unwrap());
+        let field = |span: &Fields, name| span.get(name).cloned().unwrap_or_default();
+        let ends = spans.values().map(|span| {
+            let failed = span.contains_key("error.type");
+            assert_eq!(field(span, "otel.status_code") == "ERROR", failed);
+            let [operation, kind, code] =
+                ["db.operation.name", "error.type", "db.response.status_code"]
+                    .map(|name| field(span, name));
+            (operation, kind, code)
+        });
+        ends.collect()
+    }
+}
+
+/// As [`Recorder::take_ends`] has it.
+fn end(operation: &str, kind: &str, code: &str) -> (String, String, String) {
+    (operation.to_owned(), kind.to_owned(), code.to_owned())
 }
 
 #[tokio::test]
@@ -212,4 +236,128 @@ async fn the_span_of_a_command_on_a_cluster_names_the_node_that_answered() {
         .find(|span| span["db.operation.name"] == "GET")
         .unwrap();
     assert_eq!(span["server.port"], fake.node(1).addr().port().to_string());
+}
+
+/// A connection to a server that has a text at `text`.
+async fn connection(database: u16) -> (Config, Connection) {
+    let port = shared(ServerKind::Valkey9).addr().port();
+    let config = Config::tcp("127.0.0.1", port).database(database.into());
+    let conn = Connection::open(config.clone()).await.unwrap();
+    conn.run(words::<()>(&["SET", "text", "x"])).await.unwrap();
+    (config, conn)
+}
+
+#[tokio::test]
+async fn the_span_of_many_commands_has_the_first_of_their_errors() {
+    let (config, conn) = connection(2).await;
+    let recorder = Recorder::default();
+    let _guard = tracing::subscriber::set_default(recorder.clone());
+    let fine = || words::<String>(&["GET", "text"]);
+    let (_, wrong, _) = conn
+        .pipeline()
+        .run(fine())
+        .run(words::<i64>(&["LLEN", "text"]))
+        .attempt()
+        .run(fine())
+        .await
+        .unwrap();
+    wrong.unwrap_err();
+    assert_eq!(
+        recorder.take_ends(),
+        [end("PIPELINE", "WRONGTYPE", "WRONGTYPE")]
+    );
+
+    conn.transaction().run(fine()).await.unwrap();
+    assert_eq!(recorder.take_ends(), [end("MULTI", "", "")]);
+
+    // An error within the array of EXEC.
+    let transaction = conn.transaction().run(fine());
+    let outcome = transaction.run(words::<i64>(&["LLEN", "text"])).await;
+    outcome.unwrap_err();
+    assert_eq!(
+        recorder.take_ends(),
+        [end("MULTI", "WRONGTYPE", "WRONGTYPE")]
+    );
+
+    // What makes EXEC answer EXECABORT.
+    let transaction = conn.transaction().run(words::<i64>(&["LLEN"]));
+    transaction.run(fine()).await.unwrap_err();
+    assert_eq!(recorder.take_ends(), [end("MULTI", "ERR", "ERR")]);
+
+    let own = Exclusive::open(config).await.unwrap();
+    let open = own.begin().await.unwrap();
+    let length = open.run(words::<i64>(&["LLEN", "text"])).await.unwrap();
+    open.exec().await.unwrap().take(length).unwrap_err();
+    let ends = recorder.take_ends();
+    assert_eq!(
+        ends.last(),
+        Some(&end("EXEC", "WRONGTYPE", "WRONGTYPE")),
+        "{ends:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_is_refused_before_it_is_sent_is_told() {
+    let (_, conn) = connection(3).await;
+    let recorder = Recorder::default();
+    let _guard = tracing::subscriber::set_default(recorder.clone());
+    // It would have others wait.
+    let wait = raw("BLPOP").key("list").arg(1).blocks_for(1).reply::<()>();
+    conn.run(wait).await.unwrap_err();
+    assert_eq!(recorder.take_ends(), [end("BLPOP", "usage", "")]);
+}
+
+static GET: CommandInfo = CommandInfo::new("GET", b"$3\r\nGET\r\n", 1)
+    .readonly()
+    .cacheable();
+
+#[tokio::test]
+async fn the_span_of_a_cached_read_has_the_error_of_the_read() {
+    let (_, conn) = connection(4).await;
+    let push = words::<i64>(&["LPUSH", "list", "x"]);
+    conn.run(push).await.unwrap();
+    let cache = conn.cached(Cache::default()).unwrap();
+    let recorder = Recorder::default();
+    let _guard = tracing::subscriber::set_default(recorder.clone());
+    for (key, code) in [("text", ""), ("list", "WRONGTYPE")] {
+        let read: Request<_, String> = Request::new(&cache, &GET, |args| args.key("key", key));
+        assert_eq!(read.await.is_err(), !code.is_empty());
+        assert_eq!(recorder.take_ends(), [end("GET", code, code)]);
+    }
+}
+
+#[tokio::test]
+async fn on_a_cluster_only_what_is_an_outcome_is_an_error_of_a_span() {
+    use typedis_testkit::fake::{Answer, FakeCluster};
+
+    let fake = FakeCluster::start(1, |asked| {
+        match (
+            asked.command.name().as_str(),
+            asked.command.text(1).as_str(),
+        ) {
+            ("GET", "moved") if !asked.asking => Answer::ask(0, asked.addr(0)),
+            ("GET", "wrong") => Answer::error("WRONGTYPE no text"),
+            ("GET", _) => Answer::Reply(b"+v\r\n".to_vec()),
+            _ => Answer::Usual,
+        }
+    })
+    .await
+    .unwrap();
+    let cluster = typedis_core::cluster::Cluster::open(fake.url())
+        .await
+        .unwrap();
+    let recorder = Recorder::default();
+    let _guard = tracing::subscriber::set_default(recorder.clone());
+    let moved =
+        || Request::<_, String>::new(cluster.pipeline(), &GET, |args| args.key("key", "moved"));
+    let get = |key| raw("GET").key(key).readonly().reply::<String>();
+    moved().run(get("fine")).await.unwrap();
+    let (first, second) = (end("PIPELINE", "", ""), end("GET", "", ""));
+    assert_eq!(recorder.take_ends(), [first, second]);
+    moved().run(get("wrong")).await.unwrap_err();
+    let (first, second) = (
+        end("PIPELINE", "WRONGTYPE", "WRONGTYPE"),
+        end("GET", "", ""),
+    );
+    assert_eq!(recorder.take_ends(), [first, second]);
 }

@@ -192,7 +192,7 @@ fn kind(error: &Error) -> String {
         ErrorKind::Timeout => "timeout".to_owned(),
         ErrorKind::WatchedKeyChanged => "watched key changed".to_owned(),
         ErrorKind::Sentinel(_) => "no usable server by the Sentinels".to_owned(),
-        ErrorKind::Cluster(_) => "cluster".to_owned(),
+        ErrorKind::Cluster(reason) => format!("cluster: {:?}", reason.cause()),
         ErrorKind::Tls(_) => "TLS".to_owned(),
         other => {
             let text = format!("{other:?}");
@@ -217,8 +217,8 @@ fn has_cause(error: &Error) -> bool {
         | ErrorKind::Timeout
         | ErrorKind::WatchedKeyChanged
         | ErrorKind::Sentinel(_)
-        | ErrorKind::Cluster(_)
         | ErrorKind::Tls(_) => true,
+        ErrorKind::Cluster(reason) => reason.is_transient(),
         ErrorKind::Server(refusal) | ErrorKind::TransactionAborted(refusal) => [
             "LOADING",
             "READONLY",

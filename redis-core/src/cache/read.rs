@@ -86,6 +86,12 @@ impl Payload for TrackedRead {
             batch: None,
         }
     }
+
+    /// What goes before and after the command is not the caller's.
+    #[cfg(feature = "tracing")]
+    fn first_error(&self, replies: &[Chunk]) -> Option<crate::error::ServerError> {
+        Answers::read(self, replies)?.reply.reply().error()
+    }
 }
 
 /// The replies to a [`TrackedRead`].

@@ -158,6 +158,15 @@ impl<'q> Outcomes<'q> {
             .collect())
     }
 
+    /// The first failure of a command whose outcome was not taken yet.
+    #[cfg(feature = "tracing")]
+    pub(super) fn first_failure(&mut self) -> Option<Error> {
+        (0..self.remaining()).find_map(|_| match self.next_frame() {
+            Ok(frame) => frame.reply().error().map(Error::refused),
+            Err(error) => Some(error),
+        })
+    }
+
     fn next_frame(&mut self) -> Result<FrameRef<'_>> {
         let index = self.index;
         self.index += 1;
@@ -210,7 +219,8 @@ pub(super) fn refusal_of_all(commands: &Commands, replies: &[Chunk]) -> Option<S
     match multi {
         // Without MULTI, each command was executed by itself, unless it was refused too.
         Some(error) => queued.iter().all(Option::is_some).then_some(error),
-        None if exec.code() == "EXECABORT" => queued.into_iter().flatten().next(),
+        // If all were queued, EXEC itself was refused, and says why.
+        None if exec.code() == "EXECABORT" => queued.into_iter().flatten().next().or(Some(exec)),
         None => Some(exec),
     }
 }

@@ -434,4 +434,16 @@ impl Payload for ChainPayload {
             batch: Some(self.commands.len()),
         }
     }
+
+    #[cfg(feature = "tracing")]
+    fn first_error(&self, replies: &[Chunk]) -> Option<ServerError> {
+        let parts = Parts {
+            chunks: replies.to_vec(),
+            ..Parts::default()
+        };
+        let first = |mut outcomes: Outcomes<'_>| outcomes.first_failure();
+        let delivery = Delivery::Parts(Box::new(parts));
+        let failure = Outcomes::new(&self.commands, delivery).map_or_else(Some, first)?;
+        failure.server().cloned()
+    }
 }

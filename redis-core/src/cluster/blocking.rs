@@ -15,7 +15,9 @@ use crate::chain::routing::Goal;
 use crate::command::{Args, CommandInfo, Keys, Slots, ToArg, command_info};
 use crate::engine::exchange::terms_of;
 use crate::engine::inflight::{Limit, Patience};
-use crate::error::{Error, ErrorKind, Phase, Result, ServerError, ServerVersion};
+use crate::error::{
+    ClusterCause, ClusterError, Error, ErrorKind, Phase, Result, ServerError, ServerVersion,
+};
 use crate::handle::{Answer, Exclusive, Unclaimed, run_unclaimed};
 use crate::reply::Frame;
 use crate::request::AllowsBlocking;
@@ -262,7 +264,8 @@ fn missed(refusal: &ServerError) -> Error {
         "the node ended the wait for what comes from now on (`$`): {refusal}; what has come since would be missed: \
          read on from an id that you know, or use `tail`"
     );
-    Error::new(ErrorKind::Cluster(text.into()), Phase::Refused)
+    let error = ClusterError::new(ClusterCause::WaitEnded, text);
+    Error::new(ErrorKind::Cluster(error), Phase::Refused)
 }
 
 /// Whether a node ended the wait because it lost its role. CLIENT UNBLOCK has the same code; that is the wish of whoever

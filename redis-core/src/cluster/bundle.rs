@@ -9,6 +9,10 @@ use crate::engine::inflight::{Hold, Patience, Payload, Terms};
 use crate::engine::link::Link;
 use crate::engine::sending::Sending;
 use crate::engine::trace::Trace;
+#[cfg(feature = "tracing")]
+use crate::error::ServerError;
+#[cfg(feature = "tracing")]
+use crate::wire::Chunk;
 use crate::wire::encode::Output;
 use crate::wire::outgoing::Outgoing;
 
@@ -86,6 +90,12 @@ impl Payload for BundlePayload<'_> {
             text: names.join("; ") + if count > SHOWN { "; …" } else { "" },
             batch: (count > 1).then_some(count),
         }
+    }
+
+    /// Which errors are outcomes is decided for each command: see [`Scatter`](super::scatter::Scatter).
+    #[cfg(feature = "tracing")]
+    fn first_error(&self, _: &[Chunk]) -> Option<ServerError> {
+        None
     }
 }
 

@@ -13,7 +13,9 @@ use super::redirect::{Redirect, RedirectKind};
 use super::shared::Shared;
 use crate::config::{Address, Config};
 use crate::engine::inflight::{Failure, Limit, Patience};
-use crate::error::{Error, ErrorKind, Obstacle, Phase, Result, ServerError};
+use crate::error::{
+    ClusterCause, ClusterError, Error, ErrorKind, Obstacle, Phase, Result, ServerError,
+};
 
 /// How often something is sent from node to node; more counts as a circle.
 const MOST_HOPS: usize = 16;
@@ -133,7 +135,9 @@ impl Hops {
         redirect: &Redirect,
         asked: &Address,
     ) -> Result<Hop> {
-        let told = redirect.address(asked).ok_or_else(no_node)?;
+        // The node that was asked has refused it.
+        let nobody = || no_node().in_phase(Phase::Refused);
+        let told = redirect.address(asked).ok_or_else(nobody)?;
         let address = shared.config.mapped(told);
         self.0.push(address.clone());
         if self.0.len() > MOST_HOPS {
@@ -144,7 +148,7 @@ impl Hops {
             RedirectKind::Ask => shared.node_at(&address),
         };
         Ok(Hop {
-            node: node.ok_or_else(no_node)?,
+            node: node.ok_or_else(nobody)?,
             // After a pause the owner is asked, and it would only say ASK again.
             pauses: self.0.len() > QUICK_HOPS && redirect.kind == RedirectKind::Moved,
         })
@@ -173,10 +177,19 @@ pub(super) fn after_loss(failure: &Failure, was_lost: bool) -> Failure {
     }
 }
 
+/// The error for the caller of a command that may have been lost on another link before.
+pub(super) fn error_after_loss(error: Error, was_lost: bool) -> Error {
+    if was_lost {
+        error.in_phase(Phase::MaybeApplied)
+    } else {
+        error
+    }
+}
+
 /// Whether a node refused before it did anything, for a reason that passes, or because it is no primary any more. Code that the command
 /// runs can choose the same code for its error.
 pub(super) fn passes(error: &ServerError, runs_code: bool) -> bool {
-    let passes = error.is_transient() || error.code() == "READONLY";
+    let passes = error.is_transient() || error.code_of_reason() == "READONLY";
     passes && (!runs_code || error.is_in_words_of_servers())
 }
 
@@ -190,7 +203,8 @@ pub(super) fn error_of(reply: &[u8]) -> Option<ServerError> {
 #[cold]
 pub(super) fn no_node() -> Error {
     let text = "no known node of the cluster can carry it out";
-    Error::new(ErrorKind::Cluster(text.into()), Phase::NotSent)
+    let error = ClusterError::new(ClusterCause::NoNode, text);
+    Error::new(ErrorKind::Cluster(error), Phase::NotSent)
 }
 
 #[cold]
@@ -200,7 +214,8 @@ fn circle(path: &[Address]) -> Error {
         "its nodes send the command from one to the other without end: {}",
         path.join(", ")
     );
-    Error::new(ErrorKind::Cluster(text.into()), Phase::Refused)
+    let error = ClusterError::new(ClusterCause::Circle, text);
+    Error::new(ErrorKind::Cluster(error), Phase::Refused)
 }
 
 #[cfg(test)]

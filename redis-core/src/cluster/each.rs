@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use super::handle::Cluster;
+use super::join::graver;
 use super::nodes::Node;
 use crate::command::{Args, Keys};
 use crate::config::Address;
-use crate::error::{Error, Result};
+use crate::error::{Done, Error, Result};
 use crate::reply::{Frame, FromRedis};
 use crate::request::{Execute, Sink, Target};
 
@@ -33,9 +34,9 @@ impl Cluster {
     /// # Ok(()) }
     /// ```
     ///
-    /// All are asked at the same time. Redirects are errors: a command with keys is for the node that has them. The first error
-    /// of a node is the error of the whole; others may have carried it out then. For more than one command, and for errors
-    /// node by node, take the connections of [`Cluster::primaries`].
+    /// All are asked at the same time. Redirects are errors: a command with keys is for the node that has them. The error of a node
+    /// is the error of the whole; if others have carried it out, unless it only reads, [`Error::done`] says how many. For more than one
+    /// command, and for errors node by node, take the connections of [`Cluster::primaries`].
     #[must_use]
     pub fn each_primary(&self) -> EachPrimary<'_> {
         EachPrimary { cluster: self }
@@ -110,9 +111,25 @@ async fn ask_each(nodes: Vec<Arc<Node>>, mut args: Box<Args>) -> Result<Vec<(Add
     for node in &nodes {
         asked.push(node.once(Box::new(args.again())));
     }
-    let mut replies = Vec::with_capacity(asked.len());
+    let (mut replies, mut failure) = (Vec::with_capacity(asked.len()), None);
     for (node, asked) in nodes.iter().zip(asked) {
-        replies.push((node.address.clone(), asked.accepted().await?));
+        match asked.accepted().await {
+            Ok(frame) => replies.push((node.address.clone(), frame)),
+            Err(error) => failure = Some(graver(failure, error)),
+        }
+        // What only reads leaves nothing to be told of the others.
+        if failure.is_some() && args.info().readonly {
+            break;
+        }
     }
-    Ok(replies)
+    let Some(error) = failure else {
+        return Ok(replies);
+    };
+    if args.info().readonly || replies.is_empty() {
+        return Err(error);
+    }
+    Err(error.partly(Done::Nodes {
+        done: replies.len(),
+        all: nodes.len(),
+    }))
 }

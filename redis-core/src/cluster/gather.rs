@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::detour::error_of;
 use super::join::{Join, PartElements};
 use crate::chain::gathered::{ByNode, EachOutcome, EachReply};
 use crate::chain::pieces::Cursor;
@@ -56,6 +57,25 @@ impl Gather {
     /// The outcome of a command, whatever its first bundle brought.
     pub(super) fn settle(&mut self, command: usize, outcome: Outcome) {
         self.others.insert(command, outcome);
+    }
+
+    /// Calls `show` with the first error that is the outcome of one of the commands.
+    pub(super) fn with_error(
+        &self,
+        commands: impl Iterator<Item = usize>,
+        show: impl FnOnce(&Error),
+    ) {
+        for outcome in commands.filter_map(|command| self.others.get(&command)) {
+            match outcome {
+                Outcome::Failed(error) => return show(error),
+                Outcome::Reply(reply) => {
+                    if let Some(refusal) = error_of(reply) {
+                        return show(&Error::refused(refusal));
+                    }
+                }
+                Outcome::Awaited => {}
+            }
+        }
     }
 
     /// What the first bundle brought for a command does not count.

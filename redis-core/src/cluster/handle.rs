@@ -12,7 +12,7 @@ use super::shared::Shared;
 use super::topology::Topology;
 use crate::config::{Address, Config, IntoConfig, ReadFrom};
 use crate::engine::stats::Stats;
-use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::error::{ClusterCause, ClusterError, Error, ErrorKind, Phase, Result};
 use crate::handle::Connection;
 use crate::runtime;
 
@@ -192,5 +192,6 @@ fn unknown_node(address: &str, nodes: &[Arc<Node>]) -> Error {
         "no node has the address `{address}`; these are known: {}",
         known.join(", ")
     );
-    Error::new(ErrorKind::Cluster(text.into()), Phase::NotSent)
+    let error = ClusterError::new(ClusterCause::UnknownNode, text);
+    Error::new(ErrorKind::Cluster(error), Phase::NotSent)
 }

@@ -1,7 +1,7 @@
 //! From the replies to the parts of a command to one reply: [`Join`].
 
 use crate::command::{CommandInfo, ResponsePolicy};
-use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::error::{ClusterCause, ClusterError, Done, Error, ErrorKind, Phase, Result};
 use crate::reply::{Frame, FrameRef, Reply};
 use crate::runtime::planted::Planted;
 use crate::wire::encode::Output;
@@ -136,7 +136,7 @@ fn all_or_error<'j>(
     info: &CommandInfo,
     outcomes: Outcomes<'j>,
 ) -> Result<Vec<(Frame, &'j [usize])>> {
-    let all: usize = outcomes.iter().map(|(_, keys)| keys.len()).sum();
+    let keys: usize = outcomes.iter().map(|(_, keys)| keys.len()).sum();
     let parts = outcomes.len();
     let mut replies = Vec::with_capacity(parts);
     let mut failure = None;
@@ -146,34 +146,32 @@ fn all_or_error<'j>(
             Err(error) => failure = Some(graver(failure, error)),
         }
     }
-    let Some(error) = failure else {
-        return Ok(replies);
-    };
+    match failure {
+        None => Ok(replies),
+        Some(error) if info.readonly || replies.is_empty() => Err(error),
+        Some(error) => Err(error.partly(done(&replies, keys, parts))),
+    }
+}
+
+/// For which of the keys, or on how many of the nodes, a command was carried out.
+fn done(replies: &[(Frame, &[usize])], keys: usize, parts: usize) -> Done {
+    if keys == 0 {
+        return Done::Nodes {
+            done: replies.len(),
+            all: parts,
+        };
+    }
     let mut done: Vec<usize> = replies
         .iter()
         .flat_map(|(_, keys)| *keys)
         .copied()
         .collect();
-    if info.readonly || replies.is_empty() {
-        return Err(error);
-    }
     done.sort_unstable();
-    let numbers: Vec<String> = done.iter().map(usize::to_string).collect();
-    let text = match replies.len() {
-        nodes if done.is_empty() => format!("{error}; {nodes} of {parts} nodes carried it out"),
-        _ => format!(
-            "{error}; it has {all} keys, counted from 0, and was carried out for these: {}",
-            numbers.join(", ")
-        ),
-    };
-    Err(Error::new(
-        ErrorKind::Cluster(text.into()),
-        Phase::MaybeApplied,
-    ))
+    Done::Keys { done, all: keys }
 }
 
 /// Of two failures, the one after which more may have been done; if they are equal, the first.
-fn graver(first: Option<Error>, second: Error) -> Error {
+pub(super) fn graver(first: Option<Error>, second: Error) -> Error {
     let done = |error: &Error| match error.phase() {
         Phase::NotSent => 0,
         Phase::Refused => 1,
@@ -192,8 +190,8 @@ fn first(outcomes: Vec<(Frame, &[usize])>) -> Result<Frame> {
 
 #[cold]
 fn nothing() -> Error {
-    let text = "no known node can answer";
-    Error::new(ErrorKind::Cluster(text.into()), Phase::NotSent)
+    let error = ClusterError::new(ClusterCause::NoNode, "no known node can answer");
+    Error::new(ErrorKind::Cluster(error), Phase::NotSent)
 }
 
 /// Combines integers, or lists of integers position by position.
@@ -265,4 +263,63 @@ fn list(elements: &[&[u8]]) -> Frame {
     bytes.reserve(length);
     elements.iter().for_each(|one| bytes.put(one));
     Frame::from_scanned(bytes::Bytes::from(bytes))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::command::{RequestPolicy, command_info};
+    use crate::error::{Obstacle, ServerError};
+
+    static DEL: CommandInfo =
+        command_info!("DEL").policies(RequestPolicy::MultiShard, ResponsePolicy::AggSum);
+    static TOUCH: CommandInfo = command_info!("TOUCH")
+        .readonly()
+        .policies(RequestPolicy::MultiShard, ResponsePolicy::AggSum);
+
+    /// Joins the replies to three parts, the first of which has two keys.
+    fn joined(info: &'static CommandInfo, failure: Error) -> Error {
+        let mut parts = Parts::default();
+        parts.push([3, 1].into_iter());
+        parts.push([2].into_iter());
+        parts.push([0].into_iter());
+        let one = || Frame::parse(":1\r\n").unwrap();
+        let replies = vec![Ok(one()), Err(failure), Ok(one())];
+        Join::new(0, parts, info).reply(replies).unwrap_err()
+    }
+
+    fn late(phase: Phase) -> Error {
+        Error::timeout(phase, Some(Arc::new(Obstacle::LeasesInUse(7))))
+    }
+
+    #[test]
+    fn the_failure_of_a_part_is_that_of_the_whole_and_says_what_was_done() {
+        for phase in [Phase::NotSent, Phase::MaybeApplied] {
+            let error = joined(&DEL, late(phase));
+            assert!(
+                error.is_timeout() && error.obstacle().is_some(),
+                "{error:?}"
+            );
+            assert_eq!(error.phase(), Phase::MaybeApplied);
+            let done = Done::Keys {
+                done: vec![0, 1, 3],
+                all: 4,
+            };
+            assert_eq!(error.done(), Some(&done));
+        }
+        let refusal = Error::refused(ServerError::new("TRYAGAIN later"));
+        let error = joined(&DEL, refusal);
+        assert_eq!(error.server().unwrap().code(), "TRYAGAIN");
+        assert!(!error.is_retryable(), "some of its keys are deleted");
+    }
+
+    #[test]
+    fn a_read_is_not_done_in_part() {
+        let error = joined(&TOUCH, late(Phase::NotSent));
+        assert_eq!((error.phase(), error.done()), (Phase::NotSent, None));
+        assert!(error.is_retryable());
+    }
 }

@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use super::detour::{Detour, Hops, error_of, is_loss, is_unsent, no_node, passes};
+use super::detour::{
+    Detour, Hops, error_after_loss, error_of, is_loss, is_unsent, no_node, passes,
+};
 use super::nodes::Node;
 use super::redirect::{Redirect, RedirectKind};
 use super::shared::Shared;
@@ -158,7 +160,7 @@ impl<'a> ClusterPending<'a> {
                 // It may have been sent on to another node than the first.
                 trace.at(&sending.link().config);
             }
-            trace.end(delivery);
+            trace.end(&self.command, delivery);
         }
         self.trace = trace;
         delivery
@@ -322,7 +324,10 @@ impl<'a> ClusterPending<'a> {
         let asked = sending.link().config.address().clone();
         let hop = match astray.hops.follow(self.shared, redirect, &asked) {
             Ok(hop) => hop,
-            Err(error) => return Some(Delivery::Refused(error)),
+            Err(error) => {
+                let error = error_after_loss(error, sending.was_lost());
+                return Some(Delivery::Refused(error));
+            }
         };
         if hop.pauses && self.pause(Some(again.clone())) {
             return None;

@@ -13,7 +13,7 @@ use crate::command::{Args, CommandInfo, Keys, command_info};
 use crate::config::{Address, Config};
 use crate::engine::exchange::Pending;
 use crate::engine::inflight::Order;
-use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::error::{ClusterCause, ClusterError, Error, ErrorKind, Phase, Result};
 use crate::reply::Frame;
 use crate::runtime;
 
@@ -82,7 +82,8 @@ fn no_slots(address: &Address) -> Error {
     let text = format!(
         "{address} is a node of a cluster that serves no slots: give it some, or name a node of another cluster"
     );
-    Error::new(ErrorKind::Cluster(text.into()), Phase::NotSent)
+    let error = ClusterError::new(ClusterCause::NoSlots, text);
+    Error::new(ErrorKind::Cluster(error), Phase::NotSent)
 }
 
 /// Asks one node.

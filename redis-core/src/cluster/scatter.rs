@@ -11,7 +11,8 @@ use std::task::{Context, Poll};
 
 use super::bundle::{Bundle, Member};
 use super::detour::{
-    Detour, Hops, Refused, after_loss, error_of, is_loss, is_unsent, no_node, passes,
+    Detour, Hops, Refused, after_loss, error_after_loss, error_of, is_loss, is_unsent, no_node,
+    passes,
 };
 use super::gather::{Gather, Outcome};
 use super::join::Join;
@@ -165,7 +166,7 @@ impl<'a> Scatter<'a> {
             let (sending, mut payload) = bundle.payload(singles, patience);
             let polled = trace.within(|| sending.poll(&mut payload, cx));
             if let Poll::Ready(delivery) = &polled {
-                trace.end(delivery);
+                trace.end(&payload, delivery);
             }
             let link = sending.link().clone();
             bundle.trace = Some(trace);
@@ -237,10 +238,23 @@ impl<'a> Scatter<'a> {
         }
         let whole = written.map(|written| bundle.count_written(&mut self.singles, written));
         self.judge_losses(&bundle, lost_from, whole, failure.as_ref());
+        if failure.is_none() {
+            self.trace_error(&bundle);
+        }
         if let Some(number) = bundle.number {
             self.gather.take(number, chunks);
         }
         self.send_on(onward);
+    }
+
+    /// Shows the first error of a bundle's commands. What goes on to another node, or later, is no error of this one.
+    fn trace_error(&self, bundle: &Bundle) {
+        if let Some(trace) = &bundle.trace
+            && trace.is_listened_to()
+        {
+            let commands = bundle.members.iter().map(|member| member.single);
+            self.gather.with_error(commands, |error| trace.fail(error));
+        }
     }
 
     /// An error reply: it is the outcome, or the command goes on, to the link that is returned or after a pause.
@@ -288,6 +302,7 @@ impl<'a> Scatter<'a> {
         let hop = match hops.follow(self.shared, redirect, link.config.address()) {
             Ok(hop) => hop,
             Err(error) => {
+                let error = error_after_loss(error, self.lost.contains(&single));
                 self.gather.settle(single, Outcome::Failed(error));
                 return None;
             }
@@ -384,7 +399,10 @@ impl<'a> Scatter<'a> {
             let asking = false;
             match node {
                 Some(node) => onward.push((node.link(), Member { single, asking })),
-                None => self.gather.settle(single, Outcome::Failed(no_node())),
+                None => {
+                    let error = error_after_loss(no_node(), self.lost.contains(&single));
+                    self.gather.settle(single, Outcome::Failed(error));
+                }
             }
         }
         drop(routes);

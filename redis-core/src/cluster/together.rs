@@ -74,7 +74,7 @@ impl<'a> Together<'a> {
         let trace = std::mem::take(&mut self.trace);
         let delivery = trace.within(|| self.advance(payload, cx));
         if let Poll::Ready(delivery) = &delivery {
-            trace.end(delivery);
+            trace.end(payload, delivery);
         }
         self.trace = trace;
         delivery

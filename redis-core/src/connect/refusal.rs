@@ -30,9 +30,7 @@ impl Refusal {
         match self {
             Self::Io(_) | Self::Credentials(_) | Self::Sentinel(_) | Self::OldProtocol(_) => false,
             Self::Tls(error) => error.cause() != TlsCause::NotTls,
-            Self::Server(error) => {
-                !error.is_transient() && !error.message().contains("max number of clients")
-            }
+            Self::Server(error) => !error.is_transient_at_login(),
         }
     }
 

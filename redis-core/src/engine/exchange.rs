@@ -84,7 +84,7 @@ impl<L: Deref<Target = Link>> Exchange<L> {
         let Self { sending, trace } = self;
         let delivery = trace.within(|| advance(sending, payload, cx));
         if let Poll::Ready(delivery) = &delivery {
-            trace.end(delivery);
+            trace.end(payload, delivery);
         }
         delivery
     }
@@ -472,5 +472,16 @@ impl Payload for Command {
             operation: operation.into(),
             batch: None,
         }
+    }
+
+    #[cfg(feature = "tracing")]
+    fn first_error(&self, replies: &[Chunk]) -> Option<ServerError> {
+        let frame = replies.first().cloned().map(Frame::from_scanned)?;
+        // The reply of EXEC holds those of the commands between MULTI and EXEC.
+        let of_queued = || {
+            let mut elements = frame.elements().filter(|_| self.info.name == "EXEC")?;
+            elements.find_map(|element| element.reply().error())
+        };
+        frame.reply().error().or_else(of_queued)
     }
 }

@@ -132,6 +132,11 @@ impl<L: Deref<Target = Link>> Sending<L> {
         Error::timeout(phase, obstacle)
     }
 
+    /// Whether it was sent on a socket that was lost, so that it may have been carried out.
+    pub(crate) fn was_lost(&self) -> bool {
+        self.slow.as_ref().is_some_and(|slow| slow.was_lost)
+    }
+
     /// Takes the outcome, if it is there and a single reply; [`Sending::poll`] says what else there is.
     #[inline]
     pub(crate) fn take_reply(&mut self) -> Option<Chunk> {

@@ -15,6 +15,7 @@ mod off {
     use crate::config::Config;
     use crate::engine::events::ConnectionEvent;
     use crate::engine::inflight::{Delivery, Payload};
+    use crate::error::Error;
 
     /// Does nothing.
     #[derive(Debug, Default)]
@@ -31,7 +32,13 @@ mod off {
 
         pub(crate) fn at(&self, _: &Config) {}
 
-        pub(crate) fn end(&self, _: &Delivery) {}
+        pub(crate) fn end(&self, _: &impl Payload, _: &Delivery) {}
+
+        pub(crate) fn is_listened_to(&self) -> bool {
+            false
+        }
+
+        pub(crate) fn fail(&self, _: &Error) {}
     }
 
     pub(crate) fn announce(_: &Config, _: &ConnectionEvent, _: u64) {}
@@ -44,12 +51,15 @@ mod off {
 
 #[cfg(feature = "tracing")]
 mod on {
+    use std::slice;
+
     use tracing::{Level, Span, debug, field, info, span, warn};
 
     use crate::config::{Address, Config};
     use crate::engine::events::ConnectionEvent;
     use crate::engine::inflight::{Delivery, Payload, Summary};
-    use crate::error::{Error, ErrorKind, ServerError};
+    use crate::error::{Error, ErrorKind};
+    use crate::wire::Chunk;
 
     /// What all spans and events are filtered by, whatever module they come from: `typedis=info`.
     const TARGET: &str = "typedis";
@@ -100,24 +110,52 @@ mod on {
             }
         }
 
+        /// Whether anybody wants to know what becomes of it.
+        #[inline]
+        pub(crate) fn is_listened_to(&self) -> bool {
+            !self.0.is_disabled()
+        }
+
         /// Records how it ended.
-        pub(crate) fn end(&self, delivery: &Delivery) {
-            if self.0.is_disabled() {
+        #[inline]
+        pub(crate) fn end(&self, payload: &impl Payload, delivery: &Delivery) {
+            if self.is_listened_to() {
+                self.note_end(payload, delivery);
+            }
+        }
+
+        #[cold]
+        fn note_end(&self, payload: &impl Payload, delivery: &Delivery) {
+            match delivery {
+                Delivery::Reply(reply) => self.note_replies(payload, slice::from_ref(reply)),
+                Delivery::Refused(error) => self.fail(error),
+                Delivery::Parts(parts) => match &parts.error {
+                    Some(failure) => self.fail(&failure.clone().into()),
+                    None => self.note_replies(payload, &parts.chunks),
+                },
+            }
+        }
+
+        fn note_replies(&self, payload: &impl Payload, replies: &[Chunk]) {
+            if let Some(refusal) = payload.first_error(replies) {
+                self.fail(&Error::refused(refusal));
+            }
+        }
+
+        /// Records that it failed. Of an error that the server replied with, only the code is shown: the message may quote keys and values.
+        #[cold]
+        pub(crate) fn fail(&self, error: &Error) {
+            self.0.record("otel.status_code", "ERROR");
+            let ErrorKind::Server(refusal) = error.kind() else {
+                self.0.record("error.type", kind(error));
                 return;
-            }
-            let failure = match delivery {
-                Delivery::Parts(parts) => parts.error.as_ref(),
-                Delivery::Reply(_) | Delivery::Refused(_) => None,
             };
-            if let Some(failure) = failure {
-                let error = Error::from(failure.clone());
-                self.0.record("error.type", kind(&error));
-                self.0.record("otel.status_code", "ERROR");
-            } else if let Some(code) = first_error(delivery) {
-                self.0.record("error.type", code.as_str());
-                self.0.record("db.response.status_code", code.as_str());
-                self.0.record("otel.status_code", "ERROR");
-            }
+            let code = match refusal.code() {
+                "" => "ERR",
+                code => code,
+            };
+            self.0.record("error.type", code);
+            self.0.record("db.response.status_code", code);
         }
     }
 
@@ -143,25 +181,18 @@ mod on {
         }
     }
 
-    /// The error code, if the first reply is an error. The message may quote keys and values.
-    fn first_error(delivery: &Delivery) -> Option<String> {
-        let Delivery::Parts(parts) = delivery else {
-            return None;
-        };
-        let line = parts.chunks.first()?.strip_prefix(b"-")?;
-        let line = line.split(|byte| *byte == b'\r').next()?;
-        let error = ServerError::new(&String::from_utf8_lossy(line));
-        let code = error.code();
-        Some(if code.is_empty() { "ERR" } else { code }.to_owned())
-    }
-
     fn kind(error: &Error) -> &'static str {
         match error.kind() {
+            ErrorKind::Argument(_) => "argument",
+            ErrorKind::Usage(_) => "usage",
             ErrorKind::Timeout => "timeout",
+            ErrorKind::Connect(_) => "connect",
             ErrorKind::ConnectionLost(_) => "connection_lost",
             ErrorKind::Handshake(_) => "handshake",
+            ErrorKind::Credentials(_) => "credentials",
             ErrorKind::Tls(_) => "tls",
             ErrorKind::Sentinel(_) => "sentinel",
+            ErrorKind::Cluster(_) => "cluster",
             ErrorKind::Protocol(_) => "protocol",
             ErrorKind::Closed => "closed",
             ErrorKind::RuntimeEnded => "runtime_ended",

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use super::{ArgError, DecodeError, SentinelError, ServerError, TlsError};
+use super::{ArgError, ClusterError, DecodeError, SentinelError, ServerError, TlsError};
 
 /// What happened.
 #[derive(Debug)]
@@ -25,8 +25,8 @@ pub enum ErrorKind {
     Credentials(Arc<dyn std::error::Error + Send + Sync>),
     /// The Sentinels did not lead to a usable server.
     Sentinel(SentinelError),
-    /// A cluster cannot do this, or its nodes do not agree; the text says what is wrong.
-    Cluster(Cow<'static, str>),
+    /// A cluster cannot do this, or cannot do it now, as while its nodes do not agree.
+    Cluster(ClusterError),
     /// The connection was lost.
     ConnectionLost(io::Error),
     /// No reply came before the deadline.
@@ -84,7 +84,7 @@ impl fmt::Display for ErrorKind {
             }
             Self::Custom(error) => write!(f, "{error}"),
             Self::Usage(text) => f.write_str(text),
-            Self::Cluster(text) => write!(f, "the cluster: {text}"),
+            Self::Cluster(error) => write!(f, "the cluster: {error}"),
             Self::Lagged(count) => write!(
                 f,
                 "{count} messages were dropped because their reader was slow; read on, or give the subscription more capacity"

@@ -2,9 +2,11 @@
 //!
 //! # Layout
 //!
-//! - `kind`: what happened; a file for each cause that has parts: `argument`, `decode`, `server`, `sentinel`, `tls`
-//! - `command_name`: the command that it happened to
+//! - `kind`: what happened; a file for each cause that has parts: `argument`, `decode`, `server`, `sentinel`, `cluster`, `tls`
+//! - `custom`: errors of the user's own
+//! - `command_name`: the command that it happened to; `phase`: how far that got
 //! - `obstacle`: what a call still waited for when its deadline passed
+//! - `done`: what was done of a command that failed on some nodes
 //! - `requirement`: the version of the server that a refused command needs
 //! - `quoted`: what servers quote of commands with secrets
 
@@ -15,10 +17,14 @@ use std::sync::Arc;
 use crate::wire::Chunk;
 
 mod argument;
+mod cluster;
 mod command_name;
+mod custom;
 mod decode;
+mod done;
 mod kind;
 mod obstacle;
+mod phase;
 mod quoted;
 mod requirement;
 mod sentinel;
@@ -26,10 +32,14 @@ mod server;
 mod tls;
 
 pub use argument::ArgError;
+pub use cluster::{ClusterCause, ClusterError};
 pub(crate) use command_name::CommandName;
 pub use decode::DecodeError;
+pub use done::Done;
+use done::Partly;
 pub use kind::ErrorKind;
 pub use obstacle::Obstacle;
+pub use phase::Phase;
 pub(crate) use quoted::without_secret;
 pub use requirement::{Requirement, ServerVersion, Since};
 pub use sentinel::{SentinelCause, SentinelError};
@@ -56,20 +66,8 @@ struct Inner {
     /// The reply that could not be decoded, so that an element that was popped from a list is not lost.
     reply: Option<Chunk>,
     obstacle: Option<Arc<Obstacle>>,
-}
-
-/// How far a command got before it failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Phase {
-    /// No part of it reached the server: it was certainly not carried out.
-    NotSent,
-    /// It was sent, wholly or partly, and no reply came: it may or may not have been carried out.
-    MaybeApplied,
-    /// The server refused it.
-    Refused,
-    /// It was carried out; only its reply could not be used.
-    Applied,
+    /// What was done of a command that failed on some nodes.
+    partly: Option<Box<Partly>>,
 }
 
 impl Error {
@@ -85,6 +83,7 @@ impl Error {
             requirement: None,
             reply: None,
             obstacle: None,
+            partly: None,
         }))
     }
 
@@ -163,6 +162,27 @@ impl Error {
         self.0.obstacle.as_deref()
     }
 
+    /// What was done of a command that concerns many nodes of a cluster, and failed on some of them. `None` if it was done nowhere, or
+    /// if the command only reads.
+    ///
+    /// The error is that of a node on which it failed, in the phase [`Phase::MaybeApplied`], because it was carried out in part. If several
+    /// failed, it is the one after which more may have been done.
+    ///
+    /// ```
+    /// # use typedis_core::{Done, Error};
+    /// /// Of these keys, those that certainly were deleted.
+    /// fn deleted<'k>(keys: &'k [String], error: &Error) -> Vec<&'k String> {
+    ///     match error.done() {
+    ///         Some(Done::Keys { done, .. }) => done.iter().filter_map(|number| keys.get(*number)).collect(),
+    ///         _ => Vec::new(),
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn done(&self) -> Option<&Done> {
+        self.0.partly.as_ref().map(|partly| &partly.done)
+    }
+
     /// Whether the connection is at fault rather than the command.
     #[must_use]
     pub fn is_connection(&self) -> bool {
@@ -183,28 +203,27 @@ impl Error {
     /// Whether the same call may succeed later and was not carried out now.
     ///
     /// Of an error that the server replied with, only the code counts: see [`ServerError::is_transient`]. So this is also true of a script
-    /// or function that fails with such a code (`BUSY`) by its own choice, though it may have changed something.
+    /// or function that fails with such a code (`BUSY`) by its own choice, though it may have changed something. Of a cluster, most failures
+    /// pass: see [`ClusterError::is_transient`].
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        match &self.0.kind {
-            ErrorKind::WatchedKeyChanged => true,
-            ErrorKind::Connect(_)
+        let passes = match &self.0.kind {
+            ErrorKind::WatchedKeyChanged
+            | ErrorKind::Connect(_)
             | ErrorKind::Sentinel(_)
             | ErrorKind::ConnectionLost(_)
-            | ErrorKind::Timeout => self.0.phase == Phase::NotSent,
-            ErrorKind::Server(error) => error.is_transient(),
+            | ErrorKind::Timeout => true,
+            ErrorKind::Server(error) | ErrorKind::TransactionAborted(error) => error.is_transient(),
+            ErrorKind::Handshake(error) => error.is_transient_at_login(),
+            ErrorKind::Cluster(error) => error.is_transient(),
             _ => false,
-        }
+        };
+        passes && matches!(self.0.phase, Phase::NotSent | Phase::Refused)
     }
 
     /// The bytes of the reply that did not fit the wanted type.
     pub(crate) fn into_undecoded(self) -> Option<Chunk> {
         self.0.reply
-    }
-
-    /// Your own error, to be passed through the closure of [`Pool::watch`](crate::Pool::watch).
-    pub fn custom(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::new(ErrorKind::Custom(error.into()), Phase::NotSent)
     }
 
     /// The deadline passed; `obstacle` is what was waited for, if that is known.
@@ -259,6 +278,19 @@ impl Error {
         self
     }
 
+    /// The same error, of a command that got further.
+    pub(crate) fn in_phase(mut self, phase: Phase) -> Self {
+        self.0.phase = phase;
+        self
+    }
+
+    /// The same error, of a command that was carried out in part.
+    pub(crate) fn partly(mut self, done: Done) -> Self {
+        let rest = self.0.phase;
+        self.0.partly = Some(Box::new(Partly { done, rest }));
+        self.in_phase(Phase::MaybeApplied)
+    }
+
     /// Puts to a server's refusal what explains it.
     pub(crate) fn explained(
         mut self,
@@ -288,6 +320,7 @@ impl fmt::Display for Error {
             argument,
             requirement,
             obstacle,
+            partly,
             ..
         } = &*self.0;
         if let Some(command) = command {
@@ -306,6 +339,9 @@ impl fmt::Display for Error {
         }
         if let Some(requirement) = requirement {
             write!(f, "; {requirement}")?;
+        }
+        if let Some(partly) = partly {
+            return write!(f, "; {partly}");
         }
         match (phase, kind) {
             (
@@ -383,6 +419,7 @@ mod tests {
             ErrorKind::TransactionAborted(server()),
             ErrorKind::Argument(ArgError::new("NaN is no score")),
             ErrorKind::Decode(DecodeError::new("a field is missing")),
+            ErrorKind::Cluster(ClusterError::new(ClusterCause::NoNode, "no node")),
             ErrorKind::Timeout,
         ];
         for kind in kinds {
@@ -405,5 +442,47 @@ mod tests {
                 .source()
                 .map(ToString::to_string)
         );
+    }
+
+    #[test]
+    fn what_was_not_done_and_passes_may_be_tried_again() {
+        let aborted = "EXECABORT Transaction discarded because of: LOADING Redis is loading";
+        let previous = "EXECABORT Transaction discarded because of previous errors.";
+        let full = "ERR max number of clients reached";
+        let server = |line| ErrorKind::Server(ServerError::new(line));
+        let queued = |line| ErrorKind::TransactionAborted(ServerError::new(line));
+        let login = |line| ErrorKind::Handshake(ServerError::new(line));
+        let cluster = |cause| ErrorKind::Cluster(ClusterError::new(cause, "text"));
+        let lost = || ErrorKind::ConnectionLost(io::ErrorKind::BrokenPipe.into());
+        for (kind, phase, expected) in [
+            (server("BUSY a script"), Phase::Refused, true),
+            // As when MULTI was refused, and the commands were carried out one by one.
+            (server("BUSY a script"), Phase::MaybeApplied, false),
+            (server("WRONGTYPE"), Phase::Refused, false),
+            (server(aborted), Phase::Refused, true),
+            (server(previous), Phase::Refused, false),
+            (
+                server("ERR failed because of: LOADING"),
+                Phase::Refused,
+                false,
+            ),
+            (queued("LOADING the dataset"), Phase::Refused, true),
+            (queued("ERR unknown command"), Phase::Refused, false),
+            (login("LOADING the dataset"), Phase::NotSent, true),
+            (login(full), Phase::NotSent, true),
+            (login(full), Phase::MaybeApplied, false),
+            (login("WRONGPASS"), Phase::NotSent, false),
+            (cluster(ClusterCause::UnknownNode), Phase::NotSent, false),
+            (cluster(ClusterCause::NoNode), Phase::NotSent, true),
+            (cluster(ClusterCause::Circle), Phase::Refused, true),
+            (cluster(ClusterCause::Circle), Phase::MaybeApplied, false),
+            (lost(), Phase::NotSent, true),
+            (lost(), Phase::MaybeApplied, false),
+            (ErrorKind::WatchedKeyChanged, Phase::Refused, true),
+            (ErrorKind::Closed, Phase::NotSent, false),
+        ] {
+            let error = Error::new(kind, phase);
+            assert_eq!(error.is_retryable(), expected, "{error:?}");
+        }
     }
 }

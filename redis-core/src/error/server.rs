@@ -76,13 +76,28 @@ impl ServerError {
     }
 
     /// Whether the code is one with which servers refuse for a reason that goes away: `LOADING`, `BUSY`, `TRYAGAIN`, `CLUSTERDOWN` or
-    /// `MASTERDOWN`.
+    /// `MASTERDOWN`. Of an EXEC that is refused for such a reason (`EXECABORT Transaction discarded because of: LOADING …`), the code of the
+    /// reason counts.
     ///
     /// With these they refuse before they carry anything out. But a script or a function can choose such a code for an error of its own,
     /// when it has changed something already, and the code alone does not tell that.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        TRANSIENT.contains(&self.code())
+        TRANSIENT.contains(&self.code_of_reason())
+    }
+
+    /// The code; of an EXEC that was refused for a reason of its own, the code of that reason.
+    pub(crate) fn code_of_reason(&self) -> &str {
+        let reason = self.message().split_once("because of: ");
+        match reason.filter(|_| self.code() == "EXECABORT") {
+            Some((_, reason)) => reason.split(' ').next().unwrap_or_default(),
+            None => self.code(),
+        }
+    }
+
+    /// Whether a login is refused like this for a reason that goes away.
+    pub(crate) fn is_transient_at_login(&self) -> bool {
+        self.is_transient() || self.message().contains("max number of clients")
     }
 }
 

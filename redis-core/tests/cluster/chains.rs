@@ -8,7 +8,7 @@
 
 use typedis_core::cluster::{Cluster, slot};
 use typedis_core::{
-    AnyClient, Budget, Client, CommandInfo, ErrorKind, IntoRequest, Phase, Request, RequestPolicy,
+    AnyClient, Budget, Client, CommandInfo, ErrorKind, IntoRequest, Request, RequestPolicy,
     ResponsePolicy, Result, Run, Script, raw,
 };
 use typedis_testkit::ServerKind;
@@ -179,7 +179,8 @@ async fn a_command_that_cannot_go_over_a_cluster_is_refused_before_anything_is_s
         text.contains("`foo` has slot 12182, `bar` has slot 5061"),
         "{text}"
     );
-    assert_eq!((error.index(), error.phase()), (Some(1), Phase::NotSent));
+    assert_eq!(error.index(), Some(1));
+    assert_is_wrong_call(&error);
     assert!((0..3).all(|node| fake.count(node, "SET") == 0));
     // So is a blocking one, which would have others wait.
     let blocking = raw("BLPOP").key("a").arg(1).blocks_for(1).reply::<()>();

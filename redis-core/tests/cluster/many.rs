@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use typedis_core::cluster::{Cluster, slot};
-use typedis_core::{CommandInfo, ErrorKind, Phase, Request, RequestPolicy, ResponsePolicy, ToArgs};
+use typedis_core::{
+    CommandInfo, Done, Error, ErrorKind, Phase, Request, RequestPolicy, ResponsePolicy, ToArgs,
+};
 use typedis_testkit::ServerKind;
 use typedis_testkit::fake::{Answer, FakeCluster};
 
@@ -31,6 +33,11 @@ static EXISTS: CommandInfo =
     CommandInfo::new("SCRIPT EXISTS", b"$6\r\nSCRIPT\r\n$6\r\nEXISTS\r\n", 2)
         .readonly()
         .policies(RequestPolicy::AllShards, ResponsePolicy::AggLogicalAnd);
+static RESETSTAT: CommandInfo = CommandInfo::new(
+    "CONFIG RESETSTAT",
+    b"$6\r\nCONFIG\r\n$9\r\nRESETSTAT\r\n",
+    2,
+);
 static RANDOMKEY: CommandInfo = CommandInfo::new("RANDOMKEY", b"$9\r\nRANDOMKEY\r\n", 1)
     .readonly()
     .policies(RequestPolicy::AllShards, ResponsePolicy::Special);
@@ -41,6 +48,16 @@ fn with_keys<'a, R>(
     keys: impl ToArgs,
 ) -> Request<&'a Cluster, R> {
     Request::new(cluster, info, |args| args.keys("key", &keys))
+}
+
+/// A key of each of three nodes, in their order.
+fn one_key_for_each_node() -> Vec<String> {
+    let mut by_node: BTreeMap<u16, String> = BTreeMap::new();
+    for number in 0..100 {
+        let key = format!("k{number}");
+        by_node.entry(slot(&key) / 5_462).or_insert(key);
+    }
+    by_node.into_values().collect()
 }
 
 #[tokio::test]
@@ -120,11 +137,66 @@ async fn a_command_that_some_nodes_carried_out_is_not_called_undone() {
     let flush: Request<&Cluster, ()> = Request::new(&cluster, &FLUSHALL, |_| {});
     let error = flush.await.unwrap_err();
     assert_eq!(error.phase(), Phase::MaybeApplied);
-    let text = error.to_string();
-    assert!(
-        text.contains("NOPERM no") && text.contains("2 of 3 nodes carried it out"),
-        "{text}"
+    assert_eq!(error.server().unwrap().code(), "NOPERM");
+    assert_eq!(
+        error.to_string(),
+        "FLUSHALL: NOPERM no; 2 of 3 nodes carried it out"
     );
+    assert!(matches!(
+        error.done(),
+        Some(Done::Nodes {
+            done: 2,
+            all: 3,
+            ..
+        })
+    ));
+}
+
+#[tokio::test]
+async fn of_each_primary_it_is_told_how_many_have_done_it() {
+    let fake = FakeCluster::start(4, |asked| {
+        match (asked.command.name().as_str(), asked.node) {
+            ("CONFIG", 0) => Answer::error("LOADING the dataset"),
+            ("CONFIG", 2) => Answer::Close,
+            _ => Answer::Usual,
+        }
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    let reset: Request<_, ()> = Request::new(cluster.each_primary(), &RESETSTAT, |_| {});
+    let error = soon("CONFIG RESETSTAT", reset).await.unwrap_err();
+    assert_eq!(error.command(), Some("CONFIG RESETSTAT"));
+    // The graver of the two failures.
+    assert!(error.is_connection(), "{error:?}");
+    assert_eq!(error.phase(), Phase::MaybeApplied);
+    assert!(!error.is_retryable(), "{error}");
+    assert!(
+        matches!(
+            error.done(),
+            Some(Done::Nodes {
+                done: 2,
+                all: 4,
+                ..
+            })
+        ),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn what_no_primary_has_done_can_be_tried_again() {
+    let fake = FakeCluster::start(2, |asked| match asked.command.name().as_str() {
+        "CONFIG" => Answer::error("LOADING the dataset"),
+        _ => Answer::Usual,
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    let reset: Request<_, ()> = Request::new(cluster.each_primary(), &RESETSTAT, |_| {});
+    let error = soon("CONFIG RESETSTAT", reset).await.unwrap_err();
+    assert_eq!((error.phase(), error.done()), (Phase::Refused, None));
+    assert!(error.is_retryable(), "{error}");
 }
 
 #[tokio::test]
@@ -152,20 +224,46 @@ async fn a_part_that_fails_is_an_error_that_says_what_was_done() {
     .await
     .unwrap();
     let cluster = connect(&fake).await;
-    let mut by_node: BTreeMap<u16, String> = BTreeMap::new();
-    for number in 0..100 {
-        let key = format!("k{number}");
-        by_node.entry(slot(&key) / 5_462).or_insert(key);
-    }
-    let keys: Vec<String> = by_node.into_values().collect();
+    let keys = one_key_for_each_node();
     let calls: Request<&Cluster, u64> = with_keys(&cluster, &DEL, &keys);
     let error = calls.await.unwrap_err();
     assert_eq!(error.phase(), Phase::MaybeApplied);
-    let text = error.to_string();
-    assert!(
-        text.contains("NOPERM no") && text.contains("for these: 0, 2"),
-        "{text}"
+    assert_eq!(error.server().unwrap().code(), "NOPERM");
+    assert_eq!(
+        error.to_string(),
+        "DEL: NOPERM no; it has 3 keys, counted from 0, and was carried out for these: 0, 2"
     );
+    assert_eq!(keys_done(&error), Some(vec![0, 2]));
+    assert!(!error.is_retryable(), "{error}");
+}
+
+/// The numbers of the keys for which a command was carried out that failed in part.
+fn keys_done(error: &Error) -> Option<Vec<usize>> {
+    match error.done()? {
+        Done::Keys { done, .. } => Some(done.clone()),
+        _ => None,
+    }
+}
+
+/// What is known of the part that failed is known of the whole, and said once.
+#[tokio::test]
+async fn a_part_that_is_lost_is_a_loss_of_the_whole() {
+    let fake = FakeCluster::start(3, |asked| match asked.command.name().as_str() {
+        "DEL" if asked.node == 1 => Answer::Close,
+        "DEL" => Answer::Reply(b":1\r\n".to_vec()),
+        _ => Answer::Usual,
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    let calls: Request<&Cluster, u64> = with_keys(&cluster, &DEL, one_key_for_each_node());
+    let error = soon("DEL", calls).await.unwrap_err();
+    assert!(error.is_connection(), "{error:?}");
+    assert_eq!(error.phase(), Phase::MaybeApplied, "{error}");
+    assert!(!error.is_retryable(), "{error}");
+    assert_eq!(keys_done(&error), Some(vec![0, 2]), "{error}");
+    let text = error.to_string();
+    assert_eq!(text.matches("may or may not").count(), 1, "{text}");
 }
 
 #[tokio::test]

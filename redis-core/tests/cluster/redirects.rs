@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use typedis_core::cluster::{ClusterEvent, ClusterEvents, slot};
-use typedis_core::{ErrorKind, Phase, Run, Script};
+use typedis_core::{ClusterCause, Phase, Run, Script};
 use typedis_testkit::fake::{Answer, FakeCluster};
 
 use crate::support::*;
@@ -247,7 +247,9 @@ async fn nodes_that_send_a_command_in_a_circle_are_an_error_that_shows_the_path(
     .unwrap();
     let cluster = connect(&fake).await;
     let error = soon("a circle", cluster.run(incr(KEY))).await.unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Cluster(_)), "{error}");
+    assert_eq!(cause(&error), ClusterCause::Circle);
+    assert_eq!(error.phase(), Phase::Refused);
+    assert!(error.is_retryable(), "the nodes may agree later: {error}");
     let (a, b) = (fake.node(0).addr(), fake.node(1).addr());
     assert!(
         error.to_string().contains(&format!("{a}, {b}, {a}")),
@@ -255,6 +257,24 @@ async fn nodes_that_send_a_command_in_a_circle_are_an_error_that_shows_the_path(
     );
     let sent = fake.count(0, "INCR") + fake.count(1, "INCR");
     assert_eq!(sent, 17);
+}
+
+/// What was sent once stays sent, wherever it goes from there.
+#[tokio::test]
+async fn a_circle_behind_a_loss_does_not_undo_what_was_sent() {
+    let lost = AtomicUsize::new(0);
+    let fake = FakeCluster::start(2, move |asked| match asked.command.name().as_str() {
+        "GET" if lost.fetch_add(1, Ordering::Relaxed) == 0 => Answer::Close,
+        "GET" => Answer::moved(12_182, asked.addr(1 - asked.node)),
+        _ => Answer::Usual,
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    let error = soon("a circle", cluster.run(get(KEY))).await.unwrap_err();
+    assert_eq!(cause(&error), ClusterCause::Circle);
+    assert_eq!(error.phase(), Phase::MaybeApplied, "{error}");
+    assert!(!error.is_retryable(), "{error}");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use typedis_core::cluster::{Cluster, ReadFrom, slot};
-use typedis_core::{CommandInfo, ErrorKind, Request, Run, Script, raw};
+use typedis_core::{ClusterCause, CommandInfo, Phase, Request, Run, Script, raw};
 use typedis_testkit::fake::{Answer, Asked, FakeCluster};
 use typedis_testkit::{Cluster as Servers, ServerKind};
 
@@ -383,7 +383,9 @@ async fn without_a_replica_reads_go_to_the_primary_unless_nothing_else_is_wanted
     }
     let strict = cluster.read_from(ReadFrom::Replica);
     let error = get(&strict, KEY).await.unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Cluster(_)), "{error}");
+    assert_eq!(cause(&error), ClusterCause::NoReplica);
+    assert_eq!(error.phase(), Phase::NotSent);
+    assert!(error.is_retryable(), "one may get well: {error}");
     assert!(
         error.to_string().contains("no replica of the slot 12182"),
         "{error}"

@@ -5,7 +5,10 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use typedis_core::cluster::{Cluster, slot};
-use typedis_core::{CommandInfo, ErrorKind, Naming, Request, Run, StateChange, Target, Value, raw};
+use typedis_core::{
+    ClusterCause, CommandInfo, ErrorKind, Naming, Phase, Request, Run, StateChange, Target, Value,
+    raw,
+};
 use typedis_testkit::fake::{Answer, Fake, FakeCluster};
 use typedis_testkit::{Server, ServerKind};
 
@@ -103,7 +106,7 @@ async fn keys_of_two_slots_are_refused_before_anything_is_sent_and_named() {
     let rename = raw("RENAME").key("foo").key("bar").reply::<()>();
     let error = cluster.run(rename).await.unwrap_err();
     let text = error.to_string();
-    assert!(matches!(error.kind(), ErrorKind::Usage(_)));
+    assert_is_wrong_call(&error);
     assert!(
         text.contains("`foo` has slot 12182, `bar` has slot 5061"),
         "{text}"
@@ -153,6 +156,9 @@ async fn a_seed_that_is_dead_or_knows_nothing_is_passed_over() {
     let cluster = Cluster::open(config(&url)).await.unwrap();
     assert_eq!(cluster.topology().nodes().len(), 2);
     let error = Cluster::open(config(&empty.url())).await.unwrap_err();
+    assert_eq!(cause(&error), ClusterCause::NoSlots);
+    assert_eq!(error.phase(), Phase::NotSent);
+    assert!(error.is_retryable(), "it may get some: {error}");
     assert!(error.to_string().contains("serves no slots"), "{error}");
     let error = Cluster::open(config("redis://127.0.0.1:1"))
         .await
@@ -201,8 +207,11 @@ async fn one_node_is_a_connection_of_its_own_on_which_redirects_are_errors() {
             Err(error) => assert_eq!(error.server().unwrap().code(), "MOVED"),
         }
     }
-    let error = cluster.node("10.0.0.7:6379").unwrap_err().to_string();
-    assert!(error.contains("these are known: 127.0.0.1:"), "{error}");
+    let error = cluster.node("10.0.0.7:6379").unwrap_err();
+    assert_eq!(cause(&error), ClusterCause::UnknownNode);
+    assert!(!error.is_retryable(), "the address is wrong: {error}");
+    let text = error.to_string();
+    assert!(text.contains("these are known: 127.0.0.1:"), "{text}");
     let numbers = cluster.stats();
     assert_eq!(numbers.len(), 3);
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use typedis_core::cluster::Cluster;
-use typedis_core::{Backoff, Config, Error, Obstacle, Phase, Protocol, Raw, raw};
+use typedis_core::{
+    Backoff, ClusterCause, Config, Error, ErrorKind, Obstacle, Phase, Protocol, Raw, raw,
+};
 use typedis_testkit::fake::{Answer, Asked, FakeCluster};
 use typedis_testkit::{Cluster as Servers, KeySpace, ServerKind, shared_cluster};
 
@@ -54,6 +56,23 @@ pub(crate) fn was_refused_to_the_end(error: &Error, code: &str) {
         error.is_timeout() || error.phase() == Phase::Refused,
         "{error}"
     );
+}
+
+/// Why a cluster could not do something.
+#[track_caller]
+pub(crate) fn cause(error: &Error) -> ClusterCause {
+    match error.kind() {
+        ErrorKind::Cluster(reason) => reason.cause(),
+        _ => panic!("{error:?}"),
+    }
+}
+
+/// The call is wrong in itself, and nothing was sent.
+#[track_caller]
+pub(crate) fn assert_is_wrong_call(error: &Error) {
+    assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error:?}");
+    assert_eq!(error.phase(), Phase::NotSent, "{error}");
+    assert!(!error.is_retryable(), "{error}");
 }
 
 /// Has work done that blocks, as that of the test kit does.

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use typedis_core::cluster::{Cluster, slot};
 use typedis_core::{
-    CommandInfo, ErrorKind, Phase, Request, RequestPolicy, ResponsePolicy, Run, Script, raw,
+    ClusterCause, CommandInfo, ErrorKind, Phase, Request, RequestPolicy, ResponsePolicy, Run,
+    Script, raw,
 };
 use typedis_testkit::ServerKind;
 use typedis_testkit::fake::{Answer, Asked, FakeCluster};
@@ -152,6 +153,13 @@ async fn what_passes_is_waited_for_wherever_it_is_said() {
         Says::AtQueueing("TRYAGAIN Multiple keys request during rehashing of slot"),
         Says::AtQueueing("CLUSTERDOWN The cluster is down"),
         Says::AtQueueing("LOADING Valkey is loading the dataset in memory"),
+        // All is queued, and then EXEC itself is refused.
+        Says::AtExec(
+            "EXECABORT Transaction discarded because of: LOADING Valkey is loading the dataset in memory",
+        ),
+        Says::AtExec(
+            "EXECABORT Transaction discarded because of: READONLY You can't write against a read only replica.",
+        ),
     ];
     for refusal in refusals {
         let refused = Arc::new(AtomicUsize::new(0));
@@ -208,7 +216,9 @@ async fn a_circle_of_redirects_ends_and_shows_the_path() {
     })
     .await;
     let error = run(&connect(&fake).await).await.unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Cluster(_)), "{error}");
+    assert_eq!(cause(&error), ClusterCause::Circle);
+    assert_eq!(error.phase(), Phase::Refused);
+    assert!(error.is_retryable(), "{error}");
 }
 
 #[tokio::test]
@@ -237,9 +247,11 @@ async fn keys_of_two_slots_are_refused_before_anything_is_sent_and_named() {
         "{text}"
     );
     assert_eq!((error.index(), error.command()), (Some(1), Some("INCR")));
+    assert_is_wrong_call(&error);
     let copy = raw("COPY").key("foo").key("bar").reply::<bool>();
     let error = cluster.transaction().run(copy).await.unwrap_err();
     assert!(error.to_string().contains("`bar` has slot 5061"), "{error}");
+    assert_is_wrong_call(&error);
     // What concerns all nodes is not carried out by one of them.
     let size: Request<_, i64> = Request::new(cluster.transaction(), &DBSIZE, |_| {});
     let error = size.await.unwrap_err();

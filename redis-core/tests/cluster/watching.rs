@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use typedis_core::cluster::{Cluster, slot};
-use typedis_core::{ErrorKind, Phase, Result, Run, Script, Watched, raw};
+use typedis_core::{Phase, Result, Run, Script, Watched, raw};
 use typedis_testkit::ServerKind;
 use typedis_testkit::fake::{Answer, FakeCluster};
 
@@ -245,7 +245,7 @@ async fn keys_of_two_slots_are_refused_and_a_key_elsewhere_is_an_error() {
         Ok(tx.transaction().run(set("foo", "1")))
     });
     let error = watch.await.unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
+    assert_is_wrong_call(&error);
     assert!(
         error.to_string().contains("`foo` has slot 12182"),
         "{error}"

@@ -380,6 +380,40 @@ async fn a_lost_call_of_a_script_is_repeated_on_a_server_that_lacks_it() {
     assert_eq!(soon("the call", call).await.unwrap(), (2,));
 }
 
+#[tokio::test]
+async fn a_transaction_that_a_busy_server_refuses_may_be_tried_again() {
+    const LOADING: &str = "LOADING Valkey is loading the dataset in memory";
+    let of_exec = format!("EXECABORT Transaction discarded because of: {LOADING}");
+    let previous = "EXECABORT Transaction discarded because of previous errors.";
+    for (queued, exec) in [
+        (format!("-{LOADING}"), previous.to_owned()),
+        ("+QUEUED".to_owned(), of_exec),
+    ] {
+        let fake = Fake::start(move |mut peer| {
+            let (queued, exec) = (queued.clone(), exec.clone());
+            async move {
+                after_handshake(&mut peer).await?;
+                while let Some(command) = peer.command().await? {
+                    let reply = match command.name().as_str() {
+                        "MULTI" => "+OK\r\n".to_owned(),
+                        "EXEC" => format!("-{exec}\r\n"),
+                        _ => format!("{queued}\r\n"),
+                    };
+                    peer.send(reply).await?;
+                }
+                Ok(())
+            }
+        })
+        .await
+        .unwrap();
+        let conn = connect(at(fake.addr()).protocol(typedis_core::Protocol::Resp2)).await;
+        let calls = conn.transaction().run(incr("n")).run(incr("n"));
+        let error = failed(soon("the refusal", calls).await);
+        assert_eq!(error.phase(), Phase::Refused);
+        assert!(error.is_retryable(), "{error:?}");
+    }
+}
+
 /// EXEC would do nothing all the same.
 #[tokio::test]
 async fn a_command_that_an_open_transaction_refuses_for_now_is_not_sent_again() {

@@ -21,7 +21,9 @@ use crate::command::{Args, RequestPolicy, ResponsePolicy, Slots};
 use crate::config::ReadFrom;
 use crate::engine::exchange::terms_of;
 use crate::engine::inflight::Limit;
-use crate::error::{Error, ErrorKind, Phase, Result, ServerVersion, Since};
+use crate::error::{
+    ClusterCause, ClusterError, Error, ErrorKind, Phase, Result, ServerVersion, Since,
+};
 use crate::handle::Answer;
 use crate::reply::Frame;
 use crate::runtime;
@@ -120,7 +122,8 @@ fn no_replica(slot: u16) -> Error {
     let text = format!(
         "no replica of the slot {slot} is well, and `read_from` says that nothing else is to be read from"
     );
-    Error::new(ErrorKind::Cluster(text.into()), Phase::NotSent)
+    let error = ClusterError::new(ClusterCause::NoReplica, text);
+    Error::new(ErrorKind::Cluster(error), Phase::NotSent)
 }
 
 async fn at_primary(

@@ -28,7 +28,7 @@ use super::snapshot::Snapshot;
 use crate::cluster::nodes::Node;
 use crate::cluster::shared::Shared;
 use crate::command::{Args, SLOTS};
-use crate::error::{Error, ErrorKind, Phase, Result, ServerError};
+use crate::error::{ClusterCause, ClusterError, Error, ErrorKind, Phase, Result, ServerError};
 use crate::reply::Frame;
 use crate::runtime::after;
 
@@ -171,7 +171,8 @@ impl Walker {
         let text = format!(
             "the nodes do not show a settled state of these slots: {left}{trouble}; the cursor goes on when they do"
         );
-        Error::new(ErrorKind::Cluster(text.into()), Phase::Refused)
+        let error = ClusterError::new(ClusterCause::Unsettled, text);
+        Error::new(ErrorKind::Cluster(error), Phase::Refused)
     }
 
     /// Leaves the node; what was not counted as done there is looked for again.

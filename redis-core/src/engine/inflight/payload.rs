@@ -9,6 +9,8 @@ use tokio::time::Instant;
 use crate::command::Block;
 use crate::command::script_text::Loaded;
 use crate::error::{Error, ErrorKind, Obstacle, Phase, Result, ServerError, TlsError};
+#[cfg(feature = "tracing")]
+use crate::reply::Frame;
 use crate::wire::Chunk;
 use crate::wire::outgoing::Outgoing;
 
@@ -60,6 +62,12 @@ pub(crate) trait Payload {
     /// What a trace says about it.
     #[cfg(feature = "tracing")]
     fn summary(&self) -> Summary;
+    /// The first error among the replies, for a trace; asked only if somebody listens.
+    #[cfg(feature = "tracing")]
+    fn first_error(&self, replies: &[Chunk]) -> Option<ServerError> {
+        let reply = replies.first().cloned().map(Frame::from_scanned)?;
+        reply.reply().error()
+    }
 }
 
 /// What the queue has to know about a payload.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use typedis_core::cluster::slot;
-use typedis_core::{ErrorKind, Run, raw};
+use typedis_core::{ClusterCause, ErrorKind, Phase, Run, raw};
 use typedis_testkit::fake::{Answer, FakeCluster};
 
 use super::{KEY, count, keys, node_of, number};
@@ -123,7 +123,27 @@ async fn nodes_that_send_a_command_round_and_round_fail_that_command_alone() {
     let (well, circle) = soon("a pipeline", both).await.unwrap();
     assert_eq!(well.unwrap(), 7);
     let circle = circle.unwrap_err();
-    assert!(matches!(circle.kind(), ErrorKind::Cluster(_)), "{circle}");
+    assert_eq!(cause(&circle), ClusterCause::Circle);
+    assert_eq!(circle.phase(), Phase::Refused);
+    assert!(circle.is_retryable(), "{circle}");
+}
+
+#[tokio::test]
+async fn a_circle_behind_a_loss_does_not_undo_what_a_pipeline_has_sent() {
+    let lost = AtomicUsize::new(0);
+    let fake = FakeCluster::start(3, move |asked| match asked.command.name().as_str() {
+        "GET" if lost.fetch_add(1, Ordering::Relaxed) == 0 => Answer::Close,
+        "GET" => Answer::moved(12_182, asked.addr((asked.node + 1) % 3)),
+        _ => Answer::Usual,
+    })
+    .await
+    .unwrap();
+    let cluster = connect(&fake).await;
+    let read = cluster.pipeline().run(get(KEY));
+    let error = soon("a pipeline", read).await.unwrap_err();
+    assert_eq!(cause(&error), ClusterCause::Circle);
+    assert_eq!(error.phase(), Phase::MaybeApplied, "{error}");
+    assert!(!error.is_retryable(), "{error}");
 }
 
 #[tokio::test]

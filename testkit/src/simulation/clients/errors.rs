@@ -1,6 +1,6 @@
 //! What an error may be, and what it says about its command.
 
-use typedis_core::{Error, ErrorKind, Phase};
+use typedis_core::{ClusterCause, Error, ErrorKind, Phase};
 
 use super::Scene;
 use crate::simulation::ledger::Outcome;
@@ -30,11 +30,6 @@ fn is_expected(scene: &Scene, error: &Error) -> bool {
     match error.kind() {
         ErrorKind::WatchedKeyChanged | ErrorKind::Closed => true,
         ErrorKind::Timeout => scene.may_time_out,
-        // The time of one of the parts was over.
-        ErrorKind::Cluster(text) => {
-            (scene.may_time_out && text.starts_with("no reply before the deadline"))
-                || (scene.sees_redirects && text.starts_with("TRYAGAIN "))
-        }
         ErrorKind::Server(refusal) | ErrorKind::TransactionAborted(refusal) => {
             scene.sees_redirects && ["MOVED", "ASK", "TRYAGAIN"].contains(&refusal.code())
         }
@@ -68,11 +63,7 @@ fn is_possible(scene: &Scene, error: &Error) -> bool {
                 || (is_group && refusal.message().starts_with("force unblock"))
         }
         // The nodes did not agree for as long as a scan may wait.
-        ErrorKind::Cluster(text) => {
-            // One of the parts of a command failed.
-            let is_part = text.contains("keys, counted from 0, and was carried out for these");
-            is_part || text.contains("do not show a settled state")
-        }
+        ErrorKind::Cluster(reason) => reason.cause() == ClusterCause::Unsettled,
         ErrorKind::Handshake(refusal) => refusal.message().contains("max number of clients"),
         _ => false,
     }
