@@ -87,6 +87,7 @@ pub mod args;
 pub mod commands;
 mod field_set;
 mod format;
+pub mod generic;
 mod listen;
 pub mod prelude;
 pub mod replies;
@@ -149,9 +150,9 @@ pub use typedis_core::cache::{self, Cache, CacheStats, Cached};
 #[cfg(feature = "cluster")]
 pub use typedis_core::cluster::{self, Cluster};
 pub use typedis_core::{
-    Address, AnyClient, ArgError, ArgWriter, Args, Backoff, Batch, BatchReplies, Budget, Chain,
-    Channel, Client, CommandInfo, Config, Connection, Cursor, DecodeError, Detached, Each, Error,
-    ErrorKind, Event, Exclusive, Executed, Frame, FromRedis, IntoConfig, IntoRepeat,
+    Address, AnyClient, ArgError, ArgWriter, Args, Backoff, Batch, BatchHandle, BatchReplies,
+    Budget, Chain, Channel, Client, CommandInfo, Config, Connection, Cursor, DecodeError, Detached,
+    Each, Error, ErrorKind, Event, Exclusive, Executed, Frame, FromRedis, IntoConfig, IntoRepeat,
     IntoScanStream, Lag, Limits, Message, Name, Obstacle, Open, PatternChannel, Phase, Pipeline,
     Pool, Prefixed, Protocol, Queued, Raw, Record, Repeat, Reply, Request, Result, RowStream, Run,
     ScanStream, Script, Secret, ServerError, Stream, Subscriber, Target, ToArg, ToArgs, ToRecords,
