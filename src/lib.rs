@@ -138,12 +138,16 @@ mod guide {
     struct PublishSubscribe;
     #[doc = include_str!("../docs/guide/recipes.md")]
     struct Recipes;
+    #[doc = include_str!("../docs/guide/retrying.md")]
+    struct Retrying;
     #[doc = include_str!("../docs/guide/scans-and-waiting.md")]
     struct ScansAndWaiting;
     #[doc = include_str!("../docs/guide/scripts.md")]
     struct Scripts;
     #[doc = include_str!("../docs/guide/workers.md")]
     struct Workers;
+    #[doc = include_str!("../docs/guide/your-own-types.md")]
+    struct YourOwnTypes;
 }
 
 pub use field_set::{FieldSet, ImportsHashes};
