@@ -105,11 +105,14 @@ impl FieldSet {
     ///
     /// let fields = FieldSet::new(["name", "age"]);
     /// let mut batch = conn.batch();
-    /// batch.push(fields.prepare());
+    /// let mut stored = vec![batch.push(fields.prepare())];
     /// for (id, name, age) in [(1, "Ann", 30), (2, "Bob", 31)] {
-    ///     batch.push(fields.set(format!("user:{id}"), (name, age)));
+    ///     stored.push(batch.push(fields.set(format!("user:{id}"), (name, age))));
     /// }
-    /// batch.execute().await?;
+    /// let mut replies = batch.execute().await?;
+    /// for each in stored {
+    ///     replies.take(each)?; // an error of one of them would go unnoticed otherwise
+    /// }
     /// # Ok(()) }
     /// ```
     pub fn prepare(&self) -> Request<Detached, ()> {

@@ -41,8 +41,12 @@
 //! | [`Pool`] | a few such sockets, and leased ones | many cores; commands that block; [`Pool::watch`] |
 //! | [`Cluster`] (feature `cluster`) | all nodes of a cluster | keys on many nodes; the same methods |
 //! | [`Exclusive`] | a socket for you alone, leased from a pool or opened | SELECT, WATCH, MULTI by hand, anything that changes the connection |
+//! | [`Cached`] (feature `cache`) | a view of a connection, pool or cluster that keeps replies in memory until the server reports a change | keys that are read much more often than changed |
+//! | [`Prefixed`] | a view of any handle that puts a prefix before every key | one server for several programs |
+//! | [`AnyClient`] | any of these, chosen at run time | a type without parameters in a struct |
 //!
-//! On a shared handle, calls that could make others wait, or change the socket for others, do not compile.
+//! All of them are [`Client`]s: the bound of a function over any handle. On a shared handle, calls that could make others
+//! wait, or change the socket for others, do not compile.
 //!
 //! # When something fails
 //!
@@ -66,12 +70,14 @@
 //!
 //! # Layout
 //!
+//! - [`prelude`]: what a program usually needs in scope
 //! - [`mod@commands`]: every command, expanded from `commands.toml`
 //! - [`args`]: argument types of single commands; [`replies`]: reply types of single commands
-//! - [`arg!`]: formatted arguments
-//! - `rows`: how the rows of FT.AGGREGATE are fetched
-//! - [`Listen`]: waiting for new elements of lists and streams; [`Worker`]: working on the entries of a stream, in a
-//!   consumer group
+//! - [`arg!`]: formatted arguments; [`from_redis`]: for types that decode themselves
+//! - [`generic`]: what signatures of your own name beside the handles
+//! - [`pubsub`]: publish and subscribe, keyspace events; [`Listen`]: waiting for new elements of lists and streams; [`Worker`]: working
+//!   on the entries of a stream, in a consumer group
+//! - [`mod@cluster`] and [`mod@cache`], with these features: what only they have
 //! - `typedis-core`: the engine; `typedis-macros`: the expansion and the derives
 
 // docs.rs, which has a newer compiler, shows which feature an item needs.
@@ -87,6 +93,7 @@ pub mod args;
 pub mod commands;
 mod field_set;
 mod format;
+pub mod generic;
 mod listen;
 pub mod prelude;
 pub mod replies;
@@ -131,12 +138,16 @@ mod guide {
     struct PublishSubscribe;
     #[doc = include_str!("../docs/guide/recipes.md")]
     struct Recipes;
+    #[doc = include_str!("../docs/guide/retrying.md")]
+    struct Retrying;
     #[doc = include_str!("../docs/guide/scans-and-waiting.md")]
     struct ScansAndWaiting;
     #[doc = include_str!("../docs/guide/scripts.md")]
     struct Scripts;
     #[doc = include_str!("../docs/guide/workers.md")]
     struct Workers;
+    #[doc = include_str!("../docs/guide/your-own-types.md")]
+    struct YourOwnTypes;
 }
 
 pub use field_set::{FieldSet, ImportsHashes};
@@ -149,9 +160,9 @@ pub use typedis_core::cache::{self, Cache, CacheStats, Cached};
 #[cfg(feature = "cluster")]
 pub use typedis_core::cluster::{self, Cluster};
 pub use typedis_core::{
-    Address, AnyClient, ArgError, ArgWriter, Args, Backoff, Batch, BatchReplies, Budget, Chain,
-    Channel, Client, CommandInfo, Config, Connection, Cursor, DecodeError, Detached, Each, Error,
-    ErrorKind, Event, Exclusive, Executed, Frame, FromRedis, IntoConfig, IntoRepeat,
+    Address, AnyClient, ArgError, ArgWriter, Args, Backoff, Batch, BatchHandle, BatchReplies,
+    Budget, Chain, Channel, Client, CommandInfo, Config, Connection, Cursor, DecodeError, Detached,
+    Each, Error, ErrorKind, Event, Exclusive, Executed, Frame, FromRedis, IntoConfig, IntoRepeat,
     IntoScanStream, Lag, Limits, Message, Name, Obstacle, Open, PatternChannel, Phase, Pipeline,
     Pool, Prefixed, Protocol, Queued, Raw, Record, Repeat, Reply, Request, Result, RowStream, Run,
     ScanStream, Script, Secret, ServerError, Stream, Subscriber, Target, ToArg, ToArgs, ToRecords,

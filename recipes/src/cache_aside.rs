@@ -48,11 +48,32 @@ pub struct CacheAside {
 
 /// Why a cache has no value.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum CacheError<E> {
     /// The server could not be asked, or refused; nothing was loaded.
     Client(Error),
     /// The load failed.
     Load(E),
+}
+
+impl<E> CacheError<E> {
+    /// The error of the client, if that is what it is.
+    #[must_use]
+    pub fn client(&self) -> Option<&Error> {
+        match self {
+            Self::Client(error) => Some(error),
+            Self::Load(_) => None,
+        }
+    }
+
+    /// The error of the load, if that is what it is.
+    #[must_use]
+    pub fn load(&self) -> Option<&E> {
+        match self {
+            Self::Load(error) => Some(error),
+            Self::Client(_) => None,
+        }
+    }
 }
 
 impl<E: fmt::Display> fmt::Display for CacheError<E> {

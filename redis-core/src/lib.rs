@@ -62,8 +62,9 @@ pub mod from_redis {
 #[cfg(feature = "cache")]
 pub use cache::{Cache, CacheStats, Cached};
 pub use chain::{
-    Atomic, Batch, BatchHandle, BatchReplies, Chain, ChainFuture, EachPipeline, EachPipelineFuture,
-    Executed, Open, Pipeline, Plain, Queued, Replies, Transaction, Watch, Watched,
+    Atomic, Batch, BatchHandle, BatchReplies, Chain, ChainFuture, Commit, EachPipeline,
+    EachPipelineFuture, Executed, Mode, Open, Pipeline, Plain, Queued, Replies, Transaction, Watch,
+    Watched,
 };
 #[doc(hidden)]
 pub use client::host::Repeated;

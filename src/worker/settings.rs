@@ -120,7 +120,7 @@ impl Worker {
         self
     }
 
-    /// How many entries are read at once; 10 by default.
+    /// How many entries are read at once, at least 1; 10 by default.
     pub fn batch(mut self, entries: u64) -> Self {
         self.settings.batch = entries.max(1);
         self
@@ -139,7 +139,7 @@ impl Worker {
         self
     }
 
-    /// Moves an entry to another stream when it has failed after this many deliveries, with fields that say why.
+    /// Moves an entry to another stream when it has failed after this many deliveries, at least 1, with fields that say why.
     /// Without this setting an entry is delivered until it succeeds.
     ///
     /// The server counts deliveries, also of entries that no function got to see: because the connection was lost, or the

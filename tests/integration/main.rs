@@ -25,6 +25,7 @@
 //! - `field_set`: hashes that all have the same fields
 //! - `scripts`: Lua scripts and functions
 //! - `shop`: scripts and functions of a spec of a user's own
+//! - `signatures`: types and bounds that a user's own code names
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
@@ -49,6 +50,7 @@ mod rows;
 mod scan;
 mod scripts;
 mod shop;
+mod signatures;
 mod support;
 mod unusual;
 mod vanished;

@@ -173,7 +173,7 @@ async fn a_raw_command_is_refused_where_its_method_does_not_compile() -> Result<
         }
         for command in spellings(&row.words) {
             let mut batch = conn.batch();
-            batch.push(command);
+            let _ = batch.push(command);
             is_refused(batch.execute().await, row, "in a batch");
         }
         let each = conn.pipeline_each([()], |_, ()| build(&row.words, 1));
@@ -315,7 +315,7 @@ async fn run_shared(dice: &mut Dice, name: &str, conn: &Connection, pool: &Pool)
         .await,
     );
     let mut batch = pool.batch();
-    batch.push(dice.command(name));
+    let _ = batch.push(dice.command(name));
     let echo = batch.push(cmd().echo::<String>(own));
     if let Some(Ok(mut replies)) = briefly(batch.execute()).await
         && let Ok(echoed) = replies.take(echo)

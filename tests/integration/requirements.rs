@@ -73,7 +73,7 @@ async fn a_loop_and_a_batch_explain_the_command_that_is_too_new() {
         let each = conn.pipeline_each(["a", "b"], |conn, key| conn.hgetex::<String>(key, ["f"]));
         explains(&each.await.expect_err("it is unknown"), Some(0), server);
         let mut batch = conn.batch();
-        batch.push(typedis::cmd().set("k", "v"));
+        let _ = batch.push(typedis::cmd().set("k", "v"));
         let handle = batch.push(typedis::cmd().hgetex::<String>("h", ["f"]));
         let mut replies = batch.execute().await.expect("there are replies");
         let refused = replies.take(handle).expect_err("it is unknown");

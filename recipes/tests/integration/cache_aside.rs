@@ -149,6 +149,8 @@ async fn a_load_that_fails_lets_the_next_caller_load_and_an_old_value_stays() {
     let error = cache.get::<u64, _, _, _>("x", || async { Err("no database") });
     let error = error.await.unwrap_err();
     assert!(matches!(error, CacheError::Load("no database")), "{error}");
+    assert_eq!(error.load(), Some(&"no database"));
+    assert!(error.client().is_none());
     let source = Source::default();
     let next = cache.get("x", || source.load());
     assert_eq!(soon("the next caller loads", next).await.unwrap(), 1);

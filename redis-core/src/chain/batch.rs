@@ -43,6 +43,7 @@ pub struct Batch<'a> {
 /// Stands for a command's reply until the batch has been executed. It is not a future, so it cannot be awaited too
 /// early.
 #[derive(Debug)]
+#[must_use = "the command's reply, and its failure, is only seen when it is taken with this"]
 pub struct BatchHandle<R> {
     batch: u64,
     index: usize,

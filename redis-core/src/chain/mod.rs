@@ -48,7 +48,7 @@ use outcomes::Outcomes;
 use payload::ChainPayload;
 pub use replies::Replies;
 use touched::Told;
-pub use watch::{Watch, Watched};
+pub use watch::{Commit, Watch, Watched};
 
 /// Commands that go out in one write and may be interleaved with those of others.
 ///

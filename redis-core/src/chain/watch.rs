@@ -212,7 +212,7 @@ impl<'a, F> Watch<'a, F> {
         }
     }
 
-    /// The most attempts that are made; 100 by default.
+    /// The most attempts that are made, at least 1; 100 by default.
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts.max(1);
         self

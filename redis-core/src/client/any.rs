@@ -35,6 +35,7 @@ pub struct AnyClient(Arc<dyn Erased>);
 
 impl AnyClient {
     /// Hides the type of a client.
+    #[must_use]
     pub fn new(client: impl Client + 'static) -> Self {
         Self(Arc::new(client))
     }

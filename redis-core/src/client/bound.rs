@@ -15,7 +15,8 @@ use crate::reply::{Frame, FromRedis, KeptReply};
 use crate::request::{Detached, Execute, IntoRequest, Sink, Target};
 
 /// A handle on which commands are executed: a [`Connection`], a [`Pool`], an [`Exclusive`], a
-/// [`Cluster`](crate::cluster::Cluster), a reference to one, an `Arc` of one, or an [`AnyClient`](crate::AnyClient).
+/// [`Cluster`](crate::cluster::Cluster); a view of one, [`Cached`](crate::Cached) or [`Prefixed`](crate::Prefixed); an
+/// [`AnyClient`](crate::AnyClient); a reference to one of these, or an `Arc` of one.
 ///
 /// It is the one bound that a function over any handle needs. The function takes the handle owned or borrowed, and has all
 /// commands on it.
@@ -34,8 +35,10 @@ use crate::request::{Detached, Execute, IntoRequest, Sink, Target};
 /// # Ok(()) }
 /// ```
 ///
-/// Commands that block, and those that change their connection, are not for every handle. A function that needs them takes
-/// a `&Pool` or an `&Exclusive`.
+/// Commands that block are not for every handle: a function that needs them takes a `&Pool`, a `&Cluster` or an `&Exclusive`. Those
+/// that change their connection are for an `&Exclusive` alone, and streams of scans for all of these handles but not for each
+/// client. Bounds for such functions are [`AllowsBlocking`](crate::AllowsBlocking), [`AllowsState`](crate::AllowsState) and
+/// [`IntoHost`](crate::IntoHost).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no handle that commands can be executed on",
     note = "`Connection`, `Pool`, `Cluster`, `Exclusive` and `AnyClient` are, and references and `Arc`s of them"

@@ -2,6 +2,9 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
+
+use crate::error::Error;
 
 /// Where the server listens.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -78,6 +81,32 @@ pub(super) fn check_host(host: &str) -> Result<(), String> {
     }) {
         Some(letter) => Err(format!("a host's name cannot contain {letter:?}")),
         None => Ok(()),
+    }
+}
+
+/// `host`, `host:port`, `[::1]:port` or `::1`; the port is 6379 if it is left out. A text with a `/` in it is the path of a Unix
+/// socket. A URL is read by [`Config`](crate::Config).
+///
+/// ```
+/// use typedis_core::Address;
+///
+/// assert_eq!("cache:7000".parse::<Address>()?, Address::Tcp("cache".into(), 7000));
+/// assert_eq!("/run/redis.sock".parse::<Address>()?, Address::Unix("/run/redis.sock".into()));
+/// # Ok::<(), typedis_core::Error>(())
+/// ```
+impl FromStr for Address {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        if text.contains("://") {
+            return Err(Error::config(
+                "this is a URL and no address: read it as a `Config`",
+            ));
+        }
+        if text.contains('/') && !text.contains('\0') {
+            return Ok(Self::Unix(text.into()));
+        }
+        Self::parse_tcp(text, Self::DEFAULT_PORT).map_err(Error::config)
     }
 }
 

@@ -19,45 +19,61 @@ use crate::wire::Limits;
 
 /// All settings of a connection or pool.
 ///
-/// A URL, a file read with serde (feature `serde`), and the methods of the builder use the same names. The
-/// settings, with their defaults:
+/// In a URL and in a file (read with the feature `serde`) a setting has the same name, that in the first column. In code a method
+/// makes it; it has the same name where nothing else fits better. Backoff, budget, limits and TLS each have a type, with a field or
+/// method for every setting of theirs.
 ///
-/// | parameter | default | |
-/// | --- | --- | --- |
-/// | `host`, `port`, `socket` | port 6379 | where the server listens; in a URL, the part before the path |
-/// | `hosts` | none | further servers, tried in this order: `b:6379,c:6379` |
-/// | `service` | none | the service that these servers, as Sentinels, watch; in a URL, the path's first part |
-/// | `role` | `primary` | which node of the service; or `replica` |
-/// | `sentinel_username`, `sentinel_password` | none | the login to the Sentinels |
-/// | `cluster` | `off` | whether these servers are nodes of a cluster; in a URL, the schemes `redis-cluster`, `rediss-cluster` |
-/// | `read_from` | `primary` | which nodes of a cluster are read from: `prefer_replica`, `replica`, `any`, `nearest`, `zone:…` |
-/// | `username`, `password` | none | also before the host |
-/// | `database` | `0` | also as the path |
-/// | `client_name` | none | shown by CLIENT LIST |
-/// | `protocol` | `newest` | or `resp2` |
-/// | `connect_timeout` | `5s` | the most time for connecting, with authentication |
-/// | `command_timeout` | `10s` | the most time for each command; or `off` |
-/// | `liveness` | `10s` | how long a connection may be silent before it is given up; or `off` |
-/// | `keep_alive` | `5s` | silence before the kernel probes the peer; or `off` |
-/// | `backoff_first`, `backoff_longest` | `20ms`, `2s` | pauses between attempts to reconnect |
-/// | `budget_bytes`, `budget_commands` | `64MiB`, `1000000` | how much may be queued and in flight |
-/// | `max_depth`, `max_elements`, `max_bulk`, `max_line` | see [`Limits`] | how large replies may be |
-/// | `lanes`, `min_lanes` | `2`, `all` | the most shared sockets of a pool, and how many are kept open |
-/// | `leases` | `64` | sockets that a pool may lease at once |
-/// | `idle_timeout` | `5m` | a pool closes a socket that was unused for this long, if it need not keep it; or `off` |
-/// | `max_age` | `off` | the age at which a pooled socket is replaced |
-/// | `lag` | `drop_oldest` | what happens to messages that are not read in time; or `wait`, `close` |
-/// | `channel_bytes`, `channel_messages` | `16MiB`, `off` | how much a subscription holds for its reader |
-/// | `maint_notifications` | `off` | whether to ask the server to announce maintenance: `auto` or `on` |
-/// | `maint_endpoint` | `auto` | which address of a new node to ask for: `internal-ip`, `internal-fqdn`, `external-ip`, `external-fqdn`, `none` |
-/// | `maint_extra_time` | `10s` | how much longer commands and signs of life may take while maintenance lasts |
-/// | `tls` | `off` | in a URL, the schemes `rediss` and `valkeys` |
-/// | `tls_ca`, `tls_system_roots` | none, `on` | a file of trusted authorities (PEM); whether the authorities of the system are trusted |
-/// | `tls_cert`, `tls_key` | none | files of the client's certificate and key (PEM, PKCS#8) |
-/// | `tls_pkcs12`, `tls_pkcs12_password` | none | a file with both (PKCS#12) |
-/// | `tls_server_name` | the host | the name to ask for and to verify |
-/// | `tls_min_version` | `1.2` | or `1.0`, `1.1`, `1.3` |
-/// | `tls_danger_accept_invalid_certs`, `tls_danger_accept_invalid_hostnames` | `off` | accept any certificate, or any host name |
+/// | parameter | method | default | |
+/// | --- | --- | --- | --- |
+/// | `host` | [`tcp`](Config::tcp) | none | where the server listens; in a URL, the part before the path |
+/// | `port` | [`tcp`](Config::tcp) | `6379` | 26379 for Sentinels; in a URL, behind the host |
+/// | `socket` | [`unix`](Config::unix) | none | the path of a Unix socket; in a URL, the path |
+/// | `hosts` | [`or_tcp`](Config::or_tcp) | none | further servers, tried in this order: `b:6379,c:6379`; in a URL, behind the first host |
+/// | `service` | [`sentinel`](Config::sentinel) | none | the service that these servers, as Sentinels, watch; in a URL, the path's first part |
+/// | `role` | [`role`](Config::role) | `primary` | which node of the service; or `replica` |
+/// | `sentinel_username` | [`sentinel_credentials`](Config::sentinel_credentials) | none | the login to the Sentinels |
+/// | `sentinel_password` | [`sentinel_password`](Config::sentinel_password) | none | |
+/// | `cluster` | [`cluster`](Config::cluster) | `off` | whether these servers are nodes of a cluster; in a URL, the schemes `redis-cluster`, `rediss-cluster` |
+/// | `read_from` | [`read_from`](Config::read_from) | `primary` | which nodes of a cluster are read from: `prefer_replica`, `replica`, `any`, `nearest`, `zone:…` |
+/// | `username` or `user` | [`credentials`](Config::credentials) | none | in a URL, also before the host |
+/// | `password` | [`password`](Config::password) | none | in a URL, also before the host |
+/// | `database` or `db` | [`database`](Config::database) | `0` | in a URL, also as the path |
+/// | `client_name` or `name` | [`client_name`](Config::client_name) | none | shown by CLIENT LIST |
+/// | `protocol` | [`protocol`](Config::protocol) | `newest` | or `resp2` |
+/// | `connect_timeout` | [`connect_timeout`](Config::connect_timeout) | `5s` | the most time for connecting, with authentication |
+/// | `command_timeout` | [`command_timeout`](Config::command_timeout) | `10s` | the most time for each command; or `off` |
+/// | `liveness` | [`liveness`](Config::liveness) | `10s` | how long a connection may be silent before it is given up; or `off` |
+/// | `keep_alive` | [`keep_alive`](Config::keep_alive) | `5s` | silence before the kernel probes the peer; or `off` |
+/// | `backoff_first` | [`backoff`](Config::backoff) | `20ms` | the first pause between attempts to reconnect |
+/// | `backoff_longest` | [`backoff`](Config::backoff) | `2s` | the longest one |
+/// | `budget_bytes` | [`budget`](Config::budget) | `64MiB` | how many bytes may be queued and in flight |
+/// | `budget_commands` | [`budget`](Config::budget) | `1000000` | how many commands may be |
+/// | `max_depth` | [`limits`](Config::limits) | `128` | how deeply a reply may be nested: see [`Limits`] |
+/// | `max_elements` | [`limits`](Config::limits) | `134217728` | how many elements it may have |
+/// | `max_bulk` | [`limits`](Config::limits) | `512MiB` | how long a text in it may be |
+/// | `max_line` | [`limits`](Config::limits) | `512MiB` | how long a line of it may be |
+/// | `lanes` | [`lanes`](Config::lanes) | `2` | the most shared sockets of a pool |
+/// | `min_lanes` | [`min_lanes`](Config::min_lanes) | `all` | how many of them are kept open |
+/// | `leases` | [`leases`](Config::leases) | `64` | sockets that a pool may lease at once |
+/// | `idle_timeout` | [`idle_timeout`](Config::idle_timeout) | `5m` | a pool closes a socket that was unused for this long, if it need not keep it; or `off` |
+/// | `max_age` | [`max_age`](Config::max_age) | `off` | the age at which a pooled socket is replaced |
+/// | `lag` | [`on_lag`](Config::on_lag) | `drop_oldest` | what happens to messages that are not read in time; or `wait`, `close` |
+/// | `channel_bytes` | [`channel_bytes`](Config::channel_bytes) | `16MiB` | how many bytes of messages a subscription holds for its reader |
+/// | `channel_messages` | [`channel_messages`](Config::channel_messages) | `off` | how many messages it holds |
+/// | `maint_notifications` | [`maint_notifications`](Config::maint_notifications) | `off` | whether to ask the server to announce maintenance: `auto` or `on` |
+/// | `maint_endpoint` | [`maint_endpoint`](Config::maint_endpoint) | `auto` | which address of a new node to ask for: `internal-ip`, `internal-fqdn`, `external-ip`, `external-fqdn`, `none` |
+/// | `maint_extra_time` | [`maint_extra_time`](Config::maint_extra_time) | `10s` | how much longer commands and signs of life may take while maintenance lasts |
+/// | `tls` | [`tls`](Config::tls) | `off` | in a URL, the schemes `rediss` and `valkeys` |
+/// | `tls_ca` | [`Tls::ca_file`] | none | a file of trusted authorities (PEM) |
+/// | `tls_system_roots` | [`Tls::system_roots`] | `on` | whether the authorities of the system are trusted |
+/// | `tls_cert` | [`Tls::identity_files`] | none | a file with the client's certificate (PEM) |
+/// | `tls_key` | [`Tls::identity_files`] | none | a file with its key (PEM, PKCS#8) |
+/// | `tls_pkcs12` | [`Tls::pkcs12_file`] | none | a file with both (PKCS#12) |
+/// | `tls_pkcs12_password` | [`Tls::pkcs12_file`] | none | |
+/// | `tls_server_name` | [`Tls::server_name`] | none | the name to ask for and to verify; without it, the host |
+/// | `tls_min_version` | [`Tls::min_version`] | `1.2` | or `1.0`, `1.1`, `1.3` |
+/// | `tls_danger_accept_invalid_certs` | [`Tls::danger_accept_invalid_certs`] | `off` | accept any certificate |
+/// | `tls_danger_accept_invalid_hostnames` | [`Tls::danger_accept_invalid_hostnames`] | `off` | accept any host name |
 ///
 /// ```
 /// # extern crate typedis_core as typedis;
@@ -319,26 +335,26 @@ impl Config {
         self
     }
 
-    /// The most shared sockets of a pool; 2 by default.
+    /// The most shared sockets of a pool; 2 by default, and at least 1.
     #[must_use]
     pub fn lanes(mut self, lanes: usize) -> Self {
-        self.lanes = lanes.max(1);
+        self.lanes = lanes;
         self
     }
 
-    /// How many of its shared sockets a pool keeps open; all by default. The others are opened under load, and closed
-    /// again after the idle timeout.
+    /// How many of its shared sockets a pool keeps open; all by default, and at least 1. The others are opened under load, and
+    /// closed again after the idle timeout.
     #[must_use]
     pub fn min_lanes(mut self, lanes: usize) -> Self {
-        self.min_lanes = Some(lanes.max(1));
+        self.min_lanes = Some(lanes);
         self
     }
 
     /// The most sockets that a pool leases at once, for blocking commands, WATCH and
-    /// [`Pool::exclusive`](crate::Pool::exclusive); 64 by default.
+    /// [`Pool::exclusive`](crate::Pool::exclusive); 64 by default, and at least 1.
     #[must_use]
     pub fn leases(mut self, leases: usize) -> Self {
-        self.leases = leases.max(1);
+        self.leases = leases;
         self
     }
 
@@ -374,11 +390,11 @@ impl Config {
         self
     }
 
-    /// How many messages a subscription holds for its reader, unless it sets this itself. By default only the bytes
-    /// are limited.
+    /// How many messages a subscription holds for its reader, unless it sets this itself; at least 1. By default only
+    /// the bytes are limited.
     #[must_use]
     pub fn channel_messages(mut self, messages: usize) -> Self {
-        self.inbox.messages = messages.max(1);
+        self.inbox.messages = messages;
         self
     }
 

@@ -15,6 +15,7 @@ pub struct Credentials {
 
 impl Credentials {
     /// An ACL user with their password or token.
+    #[must_use]
     pub fn new(username: impl Into<String>, password: impl Into<Secret>) -> Self {
         Self {
             username: Some(username.into()),
@@ -23,6 +24,7 @@ impl Credentials {
     }
 
     /// The password of the default user.
+    #[must_use]
     pub fn password(password: impl Into<Secret>) -> Self {
         Self {
             username: None,

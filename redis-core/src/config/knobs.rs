@@ -21,9 +21,12 @@ mod knob;
 mod maintenance;
 mod pool;
 mod service;
+#[cfg(test)]
+#[allow(clippy::expect_used, clippy::indexing_slicing)]
+mod tests;
 mod tls;
 
-use codec::{Codec, NUMBER, PASSWORD, USERNAME, names};
+use codec::{Codec, NUMBER, PASSWORD, USERNAME, as_text, names};
 use knob::{Hidden, Knob, knob};
 
 /// Whether secrets are written out.
@@ -116,6 +119,8 @@ const PROTOCOL: Codec<Protocol> = names!(
         Newest: "newest" | "resp3" | "3",
     }
 );
+
+as_text!(Protocol, PROTOCOL);
 
 /// The knobs for the login and the protocol.
 const LOGIN: &[Knob] = &[

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::error::{Error, Result};
+
 /// Which nodes of a cluster commands that only read go to. Commands that write always go to primaries.
 ///
 /// Replicas copy their primary with a delay: what was just written may not be there yet, and two reads may be answered by
@@ -42,10 +44,18 @@ impl fmt::Display for ReadFrom {
     }
 }
 
+/// As it is written in a URL.
 impl FromStr for ReadFrom {
-    type Err = String;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self> {
+        Self::parse(text).map_err(Error::config)
+    }
+}
+
+impl ReadFrom {
+    /// Reads it, or says what is known.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
         Ok(match text {
             "primary" | "master" => Self::Primary,
             "prefer_replica" => Self::PreferReplica,

@@ -4,6 +4,8 @@
 //!
 //! - `spilled`: passwords that were not percent-encoded
 
+use std::str::FromStr;
+
 use fluent_uri::Uri;
 use fluent_uri::pct_enc::{EStr, EString, Encoder, encoder};
 
@@ -120,6 +122,15 @@ impl IntoConfig for String {
 
 fn parse(text: &str) -> Result<Config> {
     knobs::assemble(settings(text)?)
+}
+
+/// As [`Config::from_url`].
+impl FromStr for Config {
+    type Err = Error;
+
+    fn from_str(url: &str) -> Result<Self> {
+        Self::from_url(url)
+    }
 }
 
 /// The settings in a URL.

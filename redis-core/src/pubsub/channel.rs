@@ -95,24 +95,8 @@ impl Reader {
         }
     }
 
-    /// The next message; if messages were lost before it, an error.
-    fn poll_message(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Message>>> {
-        loop {
-            return Poll::Ready(match ready!(self.poll_event(cx)) {
-                Some(Ok(Event::Message(message))) => Some(Ok(message)),
-                Some(Ok(Event::Lagged(count))) => Some(Err(lagged(count))),
-                Some(Ok(Event::Resubscribed)) => continue,
-                Some(Ok(Event::Interrupted(interruption))) => {
-                    Some(Err(Error::refused(interruption.refusal().clone())))
-                }
-                Some(Err(error)) => Some(Err(error)),
-                None => None,
-            });
-        }
-    }
-
     async fn message(&self) -> Result<Option<Message>> {
-        std::future::poll_fn(|cx| self.poll_message(cx))
+        std::future::poll_fn(|cx| poll_message(|| self.poll_event(cx)))
             .await
             .transpose()
     }
@@ -129,6 +113,24 @@ impl Reader {
             .field("source", &self.source)
             .field("is_active", &self.inbox.is_open())
             .finish_non_exhaustive()
+    }
+}
+
+/// The next message of these events; if messages were lost before it, an error.
+pub(super) fn poll_message(
+    mut poll_event: impl FnMut() -> Poll<Option<Result<Event>>>,
+) -> Poll<Option<Result<Message>>> {
+    loop {
+        return Poll::Ready(match ready!(poll_event()) {
+            Some(Ok(Event::Message(message))) => Some(Ok(message)),
+            Some(Ok(Event::Lagged(count))) => Some(Err(lagged(count))),
+            Some(Ok(Event::Resubscribed)) => continue,
+            Some(Ok(Event::Interrupted(interruption))) => {
+                Some(Err(Error::refused(interruption.refusal().clone())))
+            }
+            Some(Err(error)) => Some(Err(error)),
+            None => None,
+        });
     }
 }
 
@@ -237,11 +239,7 @@ impl Channel {
 
     /// The messages as a stream of one type, with the errors of [`Channel::get`].
     pub fn iter<T: FromRedis>(&mut self) -> Messages<'_, T> {
-        Messages {
-            reader: &self.reader,
-            decode: |message| message.decode(),
-            lifetime: PhantomData,
-        }
+        Messages::new(&self.reader, |message| message.decode())
     }
 }
 
@@ -270,24 +268,48 @@ impl PatternChannel {
     /// The messages, each with the name of its channel, as a stream of one type, with the errors of
     /// [`Channel::get`].
     pub fn iter<T: FromRedis>(&mut self) -> Messages<'_, (String, T)> {
-        Messages {
-            reader: &self.reader,
-            decode: named,
-            lifetime: PhantomData,
-        }
+        Messages::new(&self.reader, named)
     }
 }
 
-fn named<T: FromRedis>(message: &Message) -> Result<(String, T)> {
+pub(super) fn named<T: FromRedis>(message: &Message) -> Result<(String, T)> {
     Ok((message.channel().into_owned(), message.decode()?))
 }
 
-/// The messages of a channel as values of one type; what `iter` gives.
+/// Where [`Messages`] come from.
+pub(super) trait Feed: Sync {
+    fn poll_event(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Event>>>;
+
+    fn describe(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+}
+
+impl Feed for Reader {
+    fn poll_event(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Event>>> {
+        Reader::poll_event(self, cx)
+    }
+
+    fn describe(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Reader::describe(self, name, f)
+    }
+}
+
+/// The messages of a channel or a [`Subscriber`](super::Subscriber) as values of one type; what `iter` gives.
 pub struct Messages<'a, T> {
-    reader: &'a Reader,
+    feed: &'a dyn Feed,
     decode: fn(&Message) -> Result<T>,
     /// While this lives, the channel has no other reader.
     lifetime: PhantomData<&'a mut Reader>,
+}
+
+impl<'a, T> Messages<'a, T> {
+    /// The caller lends its only reader.
+    pub(super) fn new(feed: &'a dyn Feed, decode: fn(&Message) -> Result<T>) -> Self {
+        Self {
+            feed,
+            decode,
+            lifetime: PhantomData,
+        }
+    }
 }
 
 impl<T> Messages<'_, T> {
@@ -297,7 +319,7 @@ impl<T> Messages<'_, T> {
     }
 
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<Result<T>>> {
-        let message = ready!(self.reader.poll_message(cx));
+        let message = ready!(poll_message(|| self.feed.poll_event(cx)));
         Poll::Ready(message.map(|message| (self.decode)(&message?)))
     }
 }
@@ -312,6 +334,6 @@ impl<T> Stream for Messages<'_, T> {
 
 impl<T> fmt::Debug for Messages<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.reader.describe("Messages", f)
+        self.feed.describe("Messages", f)
     }
 }

@@ -140,7 +140,7 @@ impl WatchKeyspace {
         self
     }
 
-    /// How many events are held for the reader; by default only the bytes are limited.
+    /// How many events are held for the reader, at least 1; by default only the bytes are limited.
     pub fn capacity_messages(mut self, events: usize) -> Self {
         self.capacity.messages = events.max(1);
         self

@@ -174,7 +174,7 @@ impl<N: ToChannels, C> Subscribe<N, C> {
         self
     }
 
-    /// How many messages each channel holds for its reader; by default only the bytes are limited.
+    /// How many messages each channel holds for its reader, at least 1; by default only the bytes are limited.
     pub fn capacity_messages(mut self, messages: usize) -> Self {
         self.capacity.messages = messages.max(1);
         self

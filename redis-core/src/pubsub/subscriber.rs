@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use futures_core::Stream;
 
 use super::broker::{Broker, Desk, Reach, Subscription, entrance};
+use super::channel::{Feed, Messages, named, poll_message};
 use super::subscribe::{Confirmation, each_name};
 use crate::config::{Capacity, Lag};
 use crate::engine::subscriptions::inbox::Inbox;
@@ -19,6 +20,7 @@ use crate::engine::subscriptions::ticket::Ticket;
 use crate::error::{Error, Result};
 use crate::handle::Connection;
 use crate::handle::Pool;
+use crate::reply::FromRedis;
 use crate::runtime::Lock;
 
 /// One stream of the messages of any number of channels and patterns.
@@ -127,7 +129,7 @@ impl SubscriberBuilder {
         self
     }
 
-    /// How many messages are held for the reader; by default only the bytes are limited.
+    /// How many messages are held for the reader, at least 1; by default only the bytes are limited.
     pub fn capacity_messages(mut self, messages: usize) -> Self {
         self.capacity.messages = messages.max(1);
         self
@@ -141,6 +143,7 @@ impl SubscriberBuilder {
     }
 
     /// The stream, with nothing subscribed to. Nothing is sent before the first subscription.
+    #[must_use]
     pub fn open(self) -> Subscriber {
         Subscriber::new(self.broker, self.capacity)
     }
@@ -173,10 +176,52 @@ impl Subscriber {
         std::future::poll_fn(|cx| self.subscriptions.shared.inbox.poll_next(cx)).await
     }
 
+    /// The name of the channel and the next message, decoded; `None` at the end.
+    ///
+    /// [`Event::Resubscribed`] is skipped, and all messages have to be of one type. To see everything, and which subscription a
+    /// message came from, read with [`Subscriber::next`].
+    ///
+    /// # Errors
+    /// As for [`Channel::get`](super::Channel::get).
+    pub async fn get<T: FromRedis>(&mut self) -> Result<Option<(String, T)>> {
+        let shared = &self.subscriptions.shared;
+        let message = std::future::poll_fn(|cx| poll_message(|| shared.inbox.poll_next(cx))).await;
+        message.map(|message| named(&message?)).transpose()
+    }
+
+    /// The name of the channel and the next message, read as JSON; `None` at the end.
+    ///
+    /// # Errors
+    /// As for [`Channel::get`](super::Channel::get).
+    #[cfg(feature = "json")]
+    pub async fn get_json<T: serde_core::de::DeserializeOwned>(
+        &mut self,
+    ) -> Result<Option<(String, T)>> {
+        let next = self.get().await?;
+        Ok(next.map(|(channel, crate::codec::Json(value))| (channel, value)))
+    }
+
+    /// The messages, each with the name of its channel, as a stream of one type, with the errors of [`Subscriber::get`].
+    pub fn iter<T: FromRedis>(&mut self) -> Messages<'_, (String, T)> {
+        Messages::new(&*self.subscriptions.shared, named)
+    }
+
     /// How many messages were received and not read.
     #[must_use]
     pub fn buffered(&self) -> usize {
         self.subscriptions.shared.inbox.held().0
+    }
+
+    /// How many bytes these messages count as.
+    #[must_use]
+    pub fn buffered_bytes(&self) -> usize {
+        self.subscriptions.shared.inbox.held().1
+    }
+
+    /// Whether more messages may come: the connection was not closed. What has been received can be read in any case.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.subscriptions.shared.inbox.is_open()
     }
 
     /// A handle to add and remove subscriptions with, while this is read.
@@ -343,6 +388,18 @@ impl Shared {
         members
             .get(source)
             .is_some_and(|member| member.is_current())
+    }
+}
+
+impl Feed for Shared {
+    fn poll_event(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Event>>> {
+        self.inbox.poll_next(cx)
+    }
+
+    fn describe(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(name)
+            .field("is_active", &self.inbox.is_open())
+            .finish_non_exhaustive()
     }
 }
 

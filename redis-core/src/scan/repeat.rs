@@ -44,7 +44,7 @@ impl<C: IntoRequest> IntoRepeat for C {}
 #[diagnostic::on_unimplemented(
     message = "this command replies with `{Self}`, so it does not wait for anything and cannot be repeated as a stream",
     label = "does not wait",
-    note = "commands that block can, on a `Pool` or an `Exclusive`: BLPOP, BLMPOP, BZPOPMIN, XREAD `.block(..)` and similar ones"
+    note = "commands that block can, on a `Pool`, a `Cluster` or an `Exclusive`: BLPOP, BLMPOP, BZPOPMIN, XREAD `.block(..)` and similar ones"
 )]
 pub trait Awaited {
     /// The type of what came.

@@ -169,7 +169,7 @@ async fn what_a_pipeline_or_transaction_of_a_cluster_writes_is_dropped_at_once()
             set(cache.transaction(), "k", "t").await.unwrap();
             assert_eq!(get(&cache, "k").await.unwrap().as_deref(), Some("t"));
             let mut batch = cache.batch();
-            batch.push(set(cmd(), "k", "b"));
+            let _ = batch.push(set(cmd(), "k", "b"));
             batch.execute().await.unwrap();
             assert_eq!(get(&cache, "k").await.unwrap().as_deref(), Some("b"));
         }

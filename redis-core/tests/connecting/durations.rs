@@ -53,8 +53,7 @@ async fn the_longest_duration_is_taken_by_every_setting() {
         let conn = soon(Connection::open(config.clone())).await.unwrap();
         assert_eq!(ping(&conn).await.unwrap(), "PONG", "{name}");
         assert!(soon(conn.close()).await.is_clean(), "{name}");
-        // Its lane is opened for the PING, and closed when it is idle.
-        let pool = soon(Pool::open(config.lanes(1).min_lanes(0)));
+        let pool = soon(Pool::open(config.lanes(1)));
         let pool = pool.await.unwrap();
         let pong = soon(pool.run(raw("PING").reply::<String>())).await;
         assert_eq!(pong.unwrap(), "PONG", "{name}");

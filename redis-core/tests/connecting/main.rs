@@ -14,6 +14,7 @@
 //! - `matrix`: every kind of socket, protocol, login and server
 //! - `storms`: restarts, kills and rotations under load
 //! - `transports`: faults over TCP and TLS, RESP2 and RESP3
+//! - `words`: settings that are read from texts and written as such
 
 #![allow(
     clippy::unwrap_used,
@@ -37,3 +38,4 @@ mod support;
 mod tls;
 #[cfg(feature = "tls")]
 mod transports;
+mod words;

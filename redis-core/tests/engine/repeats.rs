@@ -1,4 +1,4 @@
-//! Pipelines that are lost: which of them are sent again as a whole.
+//! Pipelines that are lost or refused: which of them are sent again as a whole.
 
 use typedis_core::{CommandInfo, Connection, Run, raw};
 use typedis_testkit::fake::Fake;
@@ -99,6 +99,52 @@ async fn reads_of_which_some_were_answered_are_repeated() {
     let chain = known::<_, String>(chain, &ECHO, &["x"]);
     let replies = soon("a pipeline", chain).await.unwrap();
     assert_eq!(replies, ("again".to_owned(), "again".to_owned()));
+}
+
+/// Some of its commands may have been carried out.
+#[tokio::test]
+async fn a_refusal_that_passes_is_waited_for_by_single_commands_and_told_to_pipelines() {
+    const LOADING: &str = "-LOADING Redis is loading the dataset in memory\r\n";
+    let fake = Fake::start(|mut peer| async move {
+        after_handshake(&mut peer).await?;
+        let mut refused = 0;
+        while let Some(command) = peer.command().await? {
+            let reply = match command.name().as_str() {
+                "MULTI" => "+OK\r\n",
+                "EXEC" => "-EXECABORT Transaction discarded because of previous errors.\r\n",
+                "ECHO" => LOADING,
+                _ if refused < 3 => {
+                    refused += 1;
+                    LOADING
+                }
+                _ => ":1\r\n",
+            };
+            peer.send(reply).await?;
+        }
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let conn = resp2(&fake).await;
+    let reply = soon("a single command", conn.run(incr("n"))).await;
+    assert_eq!(reply.unwrap(), 1);
+    let is_loading = |error: typedis_core::Error| {
+        assert_eq!(error.server().unwrap().code(), "LOADING", "{error}");
+    };
+    let pipeline = conn.pipeline().run(incr("n")).run(echo("x"));
+    is_loading(failed(soon("a pipeline", pipeline).await));
+    let transaction = conn.transaction().run(incr("n")).run(echo("x"));
+    is_loading(failed(soon("a transaction", transaction).await));
+    let each = conn.pipeline_each(["x", "y"], |_, text| echo(text));
+    is_loading(failed(soon("a pipeline for each", each).await));
+    let mut batch = conn.batch();
+    let (done, refused) = (batch.push(incr("n")), batch.push(echo("x")));
+    let mut replies = soon("a batch", batch.execute()).await.unwrap();
+    assert_eq!(replies.take(done).unwrap(), 1);
+    is_loading(failed(replies.take(refused)));
+    let sent = commands(&fake, 0);
+    let count = |name: &str| sent.iter().filter(|sent| *sent == name).count();
+    assert_eq!((count("INCR"), count("ECHO")), (4 + 3, 5), "{sent:?}");
 }
 
 /// For a server that answers anything.

@@ -284,3 +284,33 @@ async fn subscriptions_are_restored_once_the_server_has_memory_again() {
         assert_eq!(text.as_deref(), Some("back"));
     }
 }
+
+#[tokio::test]
+async fn messages_are_read_as_values_with_the_names_of_their_channels() {
+    for (server, config, tag) in everywhere() {
+        let name = |name: &str| format!("{tag}:values:{name}");
+        let asker = asker(server).await;
+        let conn = Connection::open(&config).await.unwrap();
+        let mut subscriber = conn.subscriber().open();
+        subscriber.subscribe(name("a")).await.unwrap();
+        subscriber.psubscribe(name("p*")).await.unwrap();
+        for (channel, text) in [("a", "1"), ("p1", "2"), ("a", "x"), ("a", "three")] {
+            publish(&asker, &name(channel), text).await;
+        }
+        eventually(4, async || subscriber.buffered()).await;
+        assert!(subscriber.buffered_bytes() > 4 && subscriber.is_active());
+        let first = subscriber.get::<i64>().await.unwrap();
+        assert_eq!(first, Some((name("a"), 1)), "{tag}");
+        let mut numbers = subscriber.iter::<i64>();
+        let second = numbers.next().await.unwrap();
+        assert_eq!(second.unwrap(), (name("p1"), 2), "{tag}");
+        let error = numbers.next().await.unwrap().unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Decode(_)), "{error}");
+        let last = subscriber.get::<String>().await.unwrap();
+        assert_eq!(last, Some((name("a"), "three".to_owned())), "{tag}");
+        assert!(within(5, async { conn.close().await }).await.is_clean());
+        let end = within(5, subscriber.get::<i64>()).await;
+        assert_eq!(end.unwrap(), None, "{tag}");
+        assert!(!subscriber.is_active());
+    }
+}

@@ -11,7 +11,7 @@ const SWITCH: Codec<bool> = Codec {
 };
 
 const READ_FROM: Codec<ReadFrom> = Codec {
-    read: |text| text.parse(),
+    read: ReadFrom::parse,
     write: |nodes| Some(nodes.to_string()),
 };
 

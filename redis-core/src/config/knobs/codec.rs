@@ -82,6 +82,29 @@ macro_rules! names {
 
 pub(super) use names;
 
+/// Has a type read from a text, and written as one, as its setting is.
+macro_rules! as_text {
+    ($type:ident, $codec:ident) => {
+        /// As it is written in a URL.
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(&($codec.write)(self).unwrap_or_default())
+            }
+        }
+
+        /// As it is written in a URL.
+        impl std::str::FromStr for $type {
+            type Err = crate::Error;
+
+            fn from_str(text: &str) -> crate::Result<Self> {
+                ($codec.read)(text).map_err(crate::Error::config)
+            }
+        }
+    };
+}
+
+pub(super) use as_text;
+
 /// What is said of a text that is none of the names; `what` says what they are names of.
 pub(super) fn unknown(text: &str, what: &str, names: &[&str]) -> String {
     let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();

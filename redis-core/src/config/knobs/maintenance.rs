@@ -1,6 +1,6 @@
 //! The knobs of announced maintenance.
 
-use super::codec::{self, Codec, DURATION, names};
+use super::codec::{self, Codec, DURATION, as_text, names};
 use super::knob::{Knob, knob};
 use crate::config::{MaintNotifications, MovingEndpoint};
 
@@ -13,6 +13,8 @@ const NOTIFICATIONS: Codec<MaintNotifications> = names!(
     }
 );
 
+as_text!(MaintNotifications, NOTIFICATIONS);
+
 const ENDPOINT: Codec<MovingEndpoint> = names!(
     "kind of endpoint",
     MovingEndpoint {
@@ -24,6 +26,8 @@ const ENDPOINT: Codec<MovingEndpoint> = names!(
         None: "none",
     }
 );
+
+as_text!(MovingEndpoint, ENDPOINT);
 
 pub(super) const MAINTENANCE: &[Knob] = &[
     knob!(

@@ -1,6 +1,6 @@
 //! The knobs of pools and of subscriptions.
 
-use super::codec::{self, COUNT, Codec, OPTIONAL_DURATION, SIZE, names};
+use super::codec::{self, COUNT, Codec, OPTIONAL_DURATION, SIZE, as_text, names};
 use super::knob::{Knob, knob};
 use crate::config::human::at_least;
 use crate::config::lag::Lag;
@@ -33,6 +33,8 @@ const LAG: Codec<Lag> = names!(
         Close: "close",
     }
 );
+
+as_text!(Lag, LAG);
 
 const MESSAGES: Codec<usize> = Codec {
     read: |text| match text {

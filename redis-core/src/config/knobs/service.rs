@@ -1,6 +1,6 @@
 //! The knobs of services that Sentinels watch.
 
-use super::codec::{self, Codec, PASSWORD, USERNAME, names};
+use super::codec::{self, Codec, PASSWORD, USERNAME, as_text, names};
 use super::knob::{Hidden, Knob, knob};
 use crate::config::ServiceRole;
 
@@ -25,6 +25,8 @@ const ROLE: Codec<ServiceRole> = names!(
         Replica: "replica" | "slave",
     }
 );
+
+as_text!(ServiceRole, ROLE);
 
 pub(super) const SERVICE: &[Knob] = &[
     knob!("service", service.name, SERVICE_NAME).text(),

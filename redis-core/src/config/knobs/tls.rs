@@ -40,7 +40,7 @@ pub(super) use present::TLS;
 
 #[cfg(feature = "tls")]
 mod present {
-    use super::super::codec::{self, Codec, PASSWORD, names};
+    use super::super::codec::{self, Codec, PASSWORD, as_text, names};
     use super::super::knob::Hidden;
     use super::{Config, Knob};
     use crate::config::address::check_host;
@@ -96,6 +96,8 @@ mod present {
             V1_3: "1.3",
         }
     );
+
+    as_text!(TlsVersion, VERSION);
 
     /// The knob of one field of [`Tls`]. Its default is not written, since it is what `tls = on` says.
     macro_rules! tls_knob {
