@@ -1,16 +1,20 @@
 //! What happened to something whose first attempt did not succeed: [`Detour`], with the pauses and redirects so far.
+//!
+//! Between two links it is nowhere else: while it pauses, the cluster knows of it by [`Wait`].
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::life::Wait;
 use super::nodes::Node;
 use super::redirect::{Redirect, RedirectKind};
 use super::shared::Shared;
-use crate::config::{Address, Config};
+use crate::config::Address;
 use crate::engine::inflight::{Failure, Limit, Patience};
 use crate::error::{Error, ErrorKind, Phase, Result, ServerError};
 use crate::runtime::from_now;
@@ -26,8 +30,15 @@ const MOST_PAUSES: u32 = 1_000;
 #[derive(Debug, Default)]
 pub(super) struct Detour {
     pub(super) deadline: Option<Instant>,
-    pause: Option<Pin<Box<Sleep>>>,
+    pause: Option<Pause>,
     pauses: u32,
+}
+
+/// A pause, which the end of the cluster ends too.
+#[derive(Debug)]
+struct Pause {
+    sleep: Pin<Box<Sleep>>,
+    wait: Wait,
 }
 
 impl Detour {
@@ -39,29 +50,32 @@ impl Detour {
         }
     }
 
-    /// Begins a pause, unless the deadline comes first. Each is longer than the one before.
-    pub(super) fn pause(&mut self, config: &Config, patience: Patience) -> bool {
-        self.set_deadline(config, patience);
-        let pause = config.backoff.pause(self.pauses);
+    /// Begins a pause, unless the deadline comes first, or the cluster was closed. Each is longer than the one before.
+    pub(super) fn pause(&mut self, shared: &Shared, patience: Patience) -> bool {
+        self.set_deadline(shared.config.command_timeout, patience);
+        let pause = shared.config.backoff.pause(self.pauses);
         let in_time = match self.deadline {
             Some(deadline) => from_now(pause) < deadline,
             None => self.pauses < MOST_PAUSES,
-        };
+        } && !shared.life.is_over();
         if in_time {
             self.pauses += 1;
-            self.pause = Some(Box::pin(sleep(pause)));
+            self.pause = Some(Pause {
+                sleep: Box::pin(sleep(pause)),
+                wait: shared.life.wait(),
+            });
         }
         in_time
     }
 
     /// Begins a pause, unless there is one. Returns whether it ends in time.
-    pub(super) fn pause_too(&mut self, config: &Config, patience: Patience) -> bool {
-        self.pause.is_some() || self.pause(config, patience)
+    pub(super) fn pause_too(&mut self, shared: &Shared, patience: Patience) -> bool {
+        self.pause.is_some() || self.pause(shared, patience)
     }
 
-    fn set_deadline(&mut self, config: &Config, patience: Patience) {
+    fn set_deadline(&mut self, usual: Option<Duration>, patience: Patience) {
         if self.deadline.is_none() {
-            let limit = patience.limit(config.command_timeout);
+            let limit = patience.limit(usual);
             self.deadline = Limit::from(limit, Instant::now());
         }
     }
@@ -71,7 +85,9 @@ impl Detour {
         let Some(pause) = &mut self.pause else {
             return Poll::Ready(false);
         };
-        ready!(pause.as_mut().poll(cx));
+        if !pause.wait.is_over(cx) {
+            ready!(pause.sleep.as_mut().poll(cx));
+        }
         self.pause = None;
         Poll::Ready(true)
     }

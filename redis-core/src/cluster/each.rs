@@ -7,9 +7,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use super::handle::Cluster;
+use super::map_wait::map_within;
 use super::nodes::Node;
+use super::shared::Shared;
+use super::topology::NodeRole;
 use crate::command::{Args, Keys};
 use crate::config::Address;
+use crate::engine::exchange::terms_of;
 use crate::error::{Error, Result};
 use crate::reply::{Frame, FromRedis};
 use crate::request::{Execute, Sink, Target};
@@ -73,9 +77,7 @@ impl<'a, R: FromRedis> Execute<R> for EachPrimary<'a> {
     type Output = Vec<(Address, R)>;
 
     fn begin(self, args: Box<Args>) -> EachExecution<'a> {
-        let routes = self.cluster.shared().routes();
-        let nodes: Vec<Arc<Node>> = routes.primaries().cloned().collect();
-        EachExecution(Some(Box::pin(ask_each(nodes, args))))
+        EachExecution(Some(Box::pin(ask_each(self.cluster.shared(), args))))
     }
 
     fn submit(_: &mut EachExecution<'a>) {
@@ -98,7 +100,7 @@ impl<'a, R: FromRedis> Execute<R> for EachPrimary<'a> {
     }
 }
 
-async fn ask_each(nodes: Vec<Arc<Node>>, mut args: Box<Args>) -> Result<Vec<(Address, Frame)>> {
+async fn ask_each(shared: &Shared, mut args: Box<Args>) -> Result<Vec<(Address, Frame)>> {
     if let Some(error) = args.take_error() {
         return Err(error);
     }
@@ -106,10 +108,20 @@ async fn ask_each(nodes: Vec<Arc<Node>>, mut args: Box<Args>) -> Result<Vec<(Add
     if let Some(reason) = args.conduct().unfit_for_shared() {
         return Err(Error::usage(reason).of_command(name));
     }
+    let is_onward = !shared.first_map.is_found();
+    if let Err(error) = map_within(shared, terms_of(&args).patience).await {
+        return Err(error.of_command(name));
+    }
+    let nodes: Vec<Arc<Node>> = shared.routes().primaries().cloned().collect();
     // All are sent before the first reply is waited for.
     let mut asked = Vec::with_capacity(nodes.len());
     for node in &nodes {
-        asked.push(node.once(Box::new(args.again())));
+        let again = Box::new(args.again());
+        asked.push(if is_onward {
+            node.once_onward(NodeRole::Primary, again)
+        } else {
+            node.once(again)
+        });
     }
     let mut replies = Vec::with_capacity(asked.len());
     for (node, asked) in nodes.iter().zip(asked) {

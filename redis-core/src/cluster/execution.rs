@@ -1,13 +1,16 @@
 //! A command on its way through a cluster: [`ClusterExecution`].
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use tokio::time::Instant;
+
 use super::blocking;
 use super::handle::Cluster;
+use super::map_wait::map_by;
 use super::pending::ClusterPending;
 use super::replicas;
 use super::scatter::Scatter;
@@ -17,6 +20,7 @@ use crate::chain::routing::Singles;
 use crate::client::InFlight;
 use crate::command::{Args, RequestPolicy, Slots};
 use crate::config::ReadFrom;
+use crate::engine::exchange::terms_of;
 use crate::engine::inflight::Patience;
 use crate::error::{CommandName, Error, Result};
 use crate::reply::{Frame, FromRedis};
@@ -28,7 +32,7 @@ pub enum ClusterExecution<'a> {
     One(ClusterPending<'a>),
     /// On several nodes.
     Several(Box<Several<'a>>),
-    /// On a socket that is leased for it.
+    /// On a socket that is leased for it; or on several nodes, once it is known which there are.
     Leased(Leased<'a>),
     /// On a node that is read from, which need not be a primary.
     Read(Leased<'a>),
@@ -98,6 +102,11 @@ fn begin_unusual(shared: &Shared, mut args: Box<Args>) -> ClusterExecution<'_> {
     }
     match split::plan(&mut args) {
         Ok(split::Plan::OneNode) => ClusterExecution::One(ClusterPending::new(shared, args)),
+        Ok(_) if !shared.first_map.is_found() => {
+            let name = args.name();
+            let wait = Box::pin(begin_later(shared, args));
+            ClusterExecution::Leased(Leased { name, wait })
+        }
         Ok(_) => begin_several(shared, args),
         Err(error) => ClusterExecution::One(ClusterPending::refused(shared, args, error)),
     }
@@ -121,6 +130,21 @@ fn begin_several(shared: &Shared, args: Box<Args>) -> ClusterExecution<'_> {
         Ok(scatter) => ClusterExecution::Several(Box::new(Several { name, scatter })),
         Err((_, error)) => ClusterExecution::Refused(Some(error)),
     }
+}
+
+/// Waits for the first map, and then sends a command to several nodes.
+async fn begin_later(shared: &Shared, mut args: Box<Args>) -> Result<Frame> {
+    let (name, patience) = (args.name(), terms_of(&args).patience);
+    let limit = patience.limit(shared.config.command_timeout);
+    let end = limit.from(Instant::now());
+    let found = map_by(shared, end).await;
+    found.map_err(|error| error.of_command(name))?;
+    if let Some(end) = end {
+        args.set_deadline(end.saturating_duration_since(Instant::now()));
+    }
+    let mut execution = begin_several(shared, args);
+    execution.go_on();
+    poll_fn(|cx| execution.poll_frame(cx)).await
 }
 
 impl ClusterExecution<'_> {
@@ -147,6 +171,14 @@ impl InFlight for ClusterExecution<'_> {
             Self::One(pending) => pending.submit(),
             Self::Several(several) => several.scatter.submit(),
             // A blocking command waits for its lease first; it is on its way once it is polled.
+            Self::Leased(_) | Self::Read(_) | Self::Refused(_) | Self::Over => {}
+        }
+    }
+
+    fn go_on(&mut self) {
+        match self {
+            Self::One(pending) => pending.go_on(),
+            Self::Several(several) => several.scatter.go_on(),
             Self::Leased(_) | Self::Read(_) | Self::Refused(_) | Self::Over => {}
         }
     }

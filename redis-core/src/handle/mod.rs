@@ -6,7 +6,7 @@
 //! - `exclusive`: a socket that only one user has
 //! - `pool`: a few shared sockets, and others to lease; `leases`: the sockets to lease
 //! - `unclaimed`: replies of leased sockets that arrive after their caller has gone
-//! - `closing`: closing a connection or pool in good order
+//! - `closing`: closing a handle in good order
 
 mod closing;
 mod connection;
@@ -16,6 +16,7 @@ mod pool;
 mod unclaimed;
 
 pub use closing::{Close, Closed};
+pub(crate) use closing::{count_answered, end_links};
 pub use connection::Connection;
 pub(crate) use connection::runtime;
 pub use exclusive::Exclusive;
