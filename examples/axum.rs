@@ -13,7 +13,17 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, put};
 use typedis::prelude::*;
-use typedis::{Error, Prefixed, arg};
+use typedis::{Config, Error, Prefixed, arg};
+
+/// What a request may wait for the server, also while there is none: then it is answered with 503. The default, 10 s, is too long for those who
+/// wait for an answer.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What a probe may wait.
+const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// How long the service waits for what was sent, when it ends.
+const GOODBYE: Duration = Duration::from_secs(3);
 
 /// How long a link lives.
 const LIFE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -24,12 +34,21 @@ struct Links {
     redis: Prefixed<Connection>,
 }
 
+/// The connection, for `main` and for tests. Nothing is connected yet: the service starts even if the server is down, and answers 503 until
+/// it is there.
+pub fn connect(url: &str) -> typedis::Result<Connection> {
+    let config = Config::from_url(url)?.command_timeout(COMMAND_TIMEOUT);
+    typedis::connect_lazy(config)
+}
+
 /// The service, for `main` and for tests.
 pub fn app(redis: &Connection) -> Router {
     let redis = redis.with_prefix("links:");
     Router::new()
         .route("/{name}", get(follow))
         .route("/links/{name}", put(create).get(visits))
+        .route("/health/live", get(live))
+        .route("/health/ready", get(ready))
         .with_state(Links { redis })
 }
 
@@ -65,6 +84,19 @@ async fn visits(State(links): State<Links>, Path(name): Path<String>) -> Result<
     Ok(visits.unwrap_or(0).to_string())
 }
 
+/// Whether the process is well. It asks no server: a restart of all services would not help that server.
+async fn live() -> StatusCode {
+    StatusCode::NO_CONTENT
+}
+
+/// Whether requests can be answered now. `is_connected` would say no before the first command, because the connection is lazy.
+async fn ready(State(links): State<Links>) -> StatusCode {
+    match links.redis.ping().deadline(PROBE_TIMEOUT).await {
+        Ok(_) => StatusCode::NO_CONTENT,
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
 /// Why a request cannot be answered.
 struct Failure(Error);
 
@@ -89,10 +121,20 @@ impl IntoResponse for Failure {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let url = std::env::var("TYPEDIS_URL").unwrap_or("redis://localhost".into());
-    // `connect_lazy`: the service starts even if the server is down, and answers 503 until it is there.
-    let redis = typedis::connect_lazy(url)?;
+    let redis = connect(&url)?;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
     println!("http://{}", listener.local_addr()?);
-    axum::serve(listener, app(&redis)).await?;
+    let ctrl_c = async {
+        // If there is no such signal here, the service goes on until it is killed.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    let service = axum::serve(listener, app(&redis));
+    service.with_graceful_shutdown(ctrl_c).await?;
+    let closed = redis.close().within(GOODBYE).await;
+    if !closed.is_clean() {
+        eprintln!("{} commands were not answered", closed.failed);
+    }
     Ok(())
 }

@@ -228,7 +228,7 @@ pub async fn connect(config: impl IntoConfig) -> Result<Connection> {
 /// ```
 ///
 /// # Errors
-/// A bad URL or configuration.
+/// A bad URL or configuration; that there is no runtime.
 pub fn connect_lazy(config: impl IntoConfig) -> Result<Connection> {
     Connection::lazy(config)
 }
@@ -239,6 +239,20 @@ pub fn connect_lazy(config: impl IntoConfig) -> Result<Connection> {
 /// A bad URL, an unreachable server, a refused login.
 pub async fn pool(config: impl IntoConfig) -> Result<Pool> {
     Pool::open(config).await
+}
+
+/// Connects a pool when the first command is sent; see [`Pool::lazy`].
+///
+/// ```no_run
+/// # #[tokio::main] async fn main() -> typedis::Result<()> {
+/// let pool = typedis::pool_lazy("redis://localhost?lanes=4")?; // no `await`: the server may be down
+/// # Ok(()) }
+/// ```
+///
+/// # Errors
+/// A bad URL or configuration; that there is no runtime.
+pub fn pool_lazy(config: impl IntoConfig) -> Result<Pool> {
+    Pool::lazy(config)
 }
 
 /// Opens a cluster: all of its nodes behind one handle. Any of them is enough to begin with.
@@ -258,6 +272,21 @@ pub async fn pool(config: impl IntoConfig) -> Result<Pool> {
 #[cfg(feature = "cluster")]
 pub async fn cluster(config: impl IntoConfig) -> Result<Cluster> {
     Cluster::open(config).await
+}
+
+/// Opens a cluster when the first command is sent; see [`Cluster::lazy`].
+///
+/// ```no_run
+/// # #[tokio::main] async fn main() -> typedis::Result<()> {
+/// let cluster = typedis::cluster_lazy("redis://node-1,node-2,node-3")?; // no `await`: the cluster may be down
+/// # Ok(()) }
+/// ```
+///
+/// # Errors
+/// A bad URL or configuration; that there is no runtime.
+#[cfg(feature = "cluster")]
+pub fn cluster_lazy(config: impl IntoConfig) -> Result<Cluster> {
+    Cluster::lazy(config)
 }
 
 /// Connects a socket that no other handle uses.

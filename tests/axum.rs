@@ -8,10 +8,9 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use typedis::Config;
 use typedis::prelude::*;
 use typedis_testkit::proxy::Proxy;
-use typedis_testkit::{ServerKind, database};
+use typedis_testkit::{Database, ServerKind, database};
 
 #[path = "../examples/axum.rs"]
 #[allow(dead_code, unreachable_pub)]
@@ -48,9 +47,7 @@ async fn request(to: SocketAddr, line: &str, body: &str) -> (u16, String) {
 #[tokio::test]
 async fn a_link_is_made_once_and_its_visits_are_counted() {
     let database = database(ServerKind::Valkey9);
-    let redis = typedis::connect(database.url())
-        .await
-        .expect("the server is there");
+    let redis = service::connect(&database.url()).expect("the kit makes good URLs");
     let service = serve(&redis).await;
 
     let url = "https://valkey.io/";
@@ -72,22 +69,57 @@ async fn a_link_is_made_once_and_its_visits_are_counted() {
     assert_eq!(stored.as_deref(), Some(url));
 }
 
+/// The URL of a database behind a proxy.
+fn behind(proxy: &Proxy, database: &Database) -> String {
+    format!("{}/{}", proxy.url(), database.number())
+}
+
+#[tokio::test]
+async fn a_service_starts_without_its_server_and_answers_503_until_it_is_there() {
+    let database = database(ServerKind::Valkey9);
+    let proxy = Proxy::start(database.server().addr())
+        .await
+        .expect("a port is free");
+    proxy.refuse(true);
+    let redis = service::connect(&behind(&proxy, &database)).expect("the kit makes good URLs");
+    // Nobody waits as long as commands do by default.
+    let url = redis.config().to_url();
+    assert!(url.contains("command_timeout=1s"), "{url}");
+    let service = serve(&redis).await;
+    assert_eq!(request(service, "GET /health/live", "").await.0, 204);
+    assert_eq!(request(service, "GET /health/ready", "").await.0, 503);
+    assert_eq!(request(service, "GET /v", "").await.0, 503);
+
+    proxy.refuse(false);
+    let ready = async {
+        while request(service, "GET /health/ready", "").await.0 != 204 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let limit = Duration::from_secs(60);
+    let ready = tokio::time::timeout(limit, ready).await;
+    ready.expect("it connects again by itself");
+    assert_eq!(request(service, "GET /v", "").await.0, 404);
+    assert!(redis.close().await.is_clean());
+    assert_eq!(request(service, "GET /v", "").await.0, 503);
+}
+
 #[tokio::test]
 async fn a_server_that_does_not_answer_is_a_503_and_no_hang() {
     let database = database(ServerKind::Valkey9);
     let proxy = Proxy::start(database.server().addr())
         .await
         .expect("a port is free");
-    let config = Config::from_url(&proxy.url()).expect("the kit makes good URLs");
-    let config = config.database(database.number());
-    let config = config.command_timeout(Some(Duration::from_secs(2)));
-    let redis = typedis::connect(config).await.expect("the server is there");
+    let redis = service::connect(&behind(&proxy, &database)).expect("the kit makes good URLs");
     let service = serve(&redis).await;
     assert_eq!(request(service, "GET /v", "").await.0, 404);
+    assert_eq!(request(service, "GET /health/ready", "").await.0, 204);
 
     // Nothing comes back any more, and the connection stays open.
     proxy.to_client().hold();
     assert_eq!(request(service, "GET /v", "").await.0, 503);
+    assert_eq!(request(service, "GET /health/ready", "").await.0, 503);
+    assert_eq!(request(service, "GET /health/live", "").await.0, 204);
     proxy.to_client().resume();
     // The late reply is passed over, and the next one is the right one.
     assert_eq!(

@@ -105,7 +105,11 @@ impl<'a, C: Client> State<'a, C> {
         if let Some(limit) = args.deadline().or(limit) {
             args.set_deadline(limit.saturating_sub(begun.elapsed()));
         }
-        Self::ordinary(client, cache, args)
+        let mut state = Self::ordinary(client, cache, args);
+        if let Self::Ordinary(ordinary) = &mut state {
+            ordinary.pending.go_on();
+        }
+        state
     }
 
     /// Joins a read that is on its way, or begins one.

@@ -176,6 +176,11 @@ impl ChainPayload {
         self.deadline.map_or(Patience::Default, Patience::Only)
     }
 
+    /// Some of its time has passed before it is sent.
+    pub(crate) fn end_within(&mut self, left: Duration) {
+        self.deadline = Some(left);
+    }
+
     /// Says whether the transaction is for a node that is about to get the slot of its keys.
     pub(crate) fn set_asking(&mut self, asking: bool) {
         self.asking = asking;

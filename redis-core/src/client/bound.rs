@@ -116,6 +116,9 @@ pub trait InFlight: Unpin + Send {
     /// Has it sent now, before the first poll.
     fn submit(&mut self);
 
+    /// Notes that it was on its way before it began: it goes on also if nothing new is accepted. Only clusters tell the difference.
+    fn go_on(&mut self) {}
+
     /// Drives it to its reply, decoded.
     fn poll_decoded<R: FromRedis>(&mut self, cx: &mut Context<'_>) -> Poll<Result<R>>;
 

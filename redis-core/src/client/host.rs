@@ -140,7 +140,7 @@ impl<'h> Host<'h> {
     }
 
     /// Executes a command and returns the reply, not decoded, unless it is an error.
-    pub(super) fn issue(&self, args: Box<Args>) -> Call<'_> {
+    pub(crate) fn issue(&self, args: Box<Args>) -> Call<'_> {
         self.0.issue(args)
     }
 

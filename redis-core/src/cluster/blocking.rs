@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::detour::{Detour, Hops, no_node, passes};
 use super::handle::Cluster;
+use super::map_wait::map_by;
 use super::nodes::Node;
 use super::redirect::{Redirect, RedirectKind};
 use super::shared::Shared;
@@ -62,8 +63,11 @@ impl Cluster {
         if let Some(error) = args.take_error() {
             return Err(error);
         }
+        let limit = Patience::Default.limit(self.config().command_timeout);
+        let end = limit.from(Instant::now());
+        map_by(self.shared(), end).await?;
         let node = owner(self.shared(), Goal::of(&args));
-        node.ok_or_else(no_node)?.lease().await
+        node.ok_or_else(no_node)?.lease_by(end).await
     }
 
     /// The same as [`Cluster::exclusive_for`], under the name that many pools use.
@@ -158,6 +162,7 @@ impl<'a> Wait<'a> {
     }
 
     async fn run(&mut self) -> Result<Frame> {
+        map_by(self.shared, self.detour.deadline).await?;
         let mut next = self.args.again();
         loop {
             let place = match self.place.take() {
@@ -176,7 +181,7 @@ impl<'a> Wait<'a> {
                 Verdict::Over => return outcome,
                 Verdict::To(place) => self.place = Some(place),
                 Verdict::Later => {
-                    if !self.detour.pause(&self.shared.config, self.patience) {
+                    if !self.detour.pause(self.shared, self.patience) {
                         return outcome;
                     }
                     poll_fn(|cx| self.detour.poll_pause(cx)).await;

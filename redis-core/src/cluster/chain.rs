@@ -1,11 +1,17 @@
 //! Pipelines, batches and transactions on a cluster; and the cluster as a [`Client`].
 
-use std::future::poll_fn;
-use std::task::{Context, Poll};
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::time::Instant;
 
 use super::execution::ClusterExecution;
 use super::handle::Cluster;
+use super::map_wait::map_by;
 use super::scatter::Scatter;
+use super::shared::Shared;
 use super::together::Together;
 use crate::chain::carrier::{Carrier, Nodes, Spread};
 use crate::chain::gathered::Gathered;
@@ -113,18 +119,89 @@ impl Client for Cluster {
 
 impl Nodes for Cluster {
     fn begin(&self, payload: &mut ChainPayload) -> Box<dyn Spread + '_> {
-        match payload.take_routing() {
-            Some(Routing::Together(slot)) => {
-                Box::new(Together::new(self.shared(), slot.goal(), payload))
-            }
-            Some(Routing::Each(singles)) => {
-                match Scatter::new(self.shared(), singles, payload.patience()) {
-                    Ok(scatter) => Box::new(scatter),
-                    Err((index, error)) => Box::new(NotSent(Some(error.at_index(index)))),
-                }
-            }
-            None => Box::new(NotSent(None)),
+        if self.shared().first_map.is_found() {
+            begin(self.shared(), payload, false)
+        } else {
+            Box::new(Later::new(self.shared(), payload))
         }
+    }
+}
+
+/// Begins a chain. `is_onward` says that it is on its way: it goes on also if nothing new is accepted.
+fn begin<'a>(
+    shared: &'a Shared,
+    payload: &mut ChainPayload,
+    is_onward: bool,
+) -> Box<dyn Spread + 'a> {
+    match payload.take_routing() {
+        Some(Routing::Together(slot)) => {
+            let mut together = Together::new(shared, slot.goal(), payload);
+            if is_onward {
+                together.go_on();
+            }
+            Box::new(together)
+        }
+        Some(Routing::Each(singles)) => match Scatter::new(shared, singles, payload.patience()) {
+            Ok(mut scatter) => {
+                if is_onward {
+                    scatter.go_on();
+                }
+                Box::new(scatter)
+            }
+            Err((index, error)) => Box::new(NotSent(Some(error.at_index(index)))),
+        },
+        None => Box::new(NotSent(None)),
+    }
+}
+
+/// A chain that waits for the first map of the cluster.
+struct Later<'a> {
+    shared: &'a Shared,
+    end: Option<Instant>,
+    found: Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>,
+    begun: Option<Box<dyn Spread + 'a>>,
+}
+
+impl<'a> Later<'a> {
+    fn new(shared: &'a Shared, payload: &ChainPayload) -> Self {
+        let limit = payload.patience().limit(shared.config.command_timeout);
+        let end = limit.from(Instant::now());
+        Self {
+            shared,
+            end,
+            found: Box::pin(map_by(shared, end)),
+            begun: None,
+        }
+    }
+}
+
+impl fmt::Debug for Later<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Later").field(&self.begun).finish()
+    }
+}
+
+impl Spread for Later<'_> {
+    fn submit(&mut self, _: &mut ChainPayload) {}
+
+    fn poll(&mut self, payload: &mut ChainPayload, cx: &mut Context<'_>) -> Poll<Gathered> {
+        let begun = match &mut self.begun {
+            Some(begun) => begun,
+            None => {
+                if let Err(error) = ready!(self.found.as_mut().poll(cx)) {
+                    return Poll::Ready(Gathered::Refused(error));
+                }
+                if let Some(end) = self.end {
+                    payload.end_within(end.saturating_duration_since(Instant::now()));
+                }
+                self.begun.insert(begin(self.shared, payload, true))
+            }
+        };
+        begun.poll(payload, cx)
+    }
+
+    fn server(&self) -> Option<ServerVersion> {
+        self.begun.as_ref()?.server()
     }
 }
 

@@ -4,16 +4,19 @@ use std::sync::Arc;
 
 use super::desk::ClusterDesk;
 use super::handle::Cluster;
+use super::map_wait::map_within;
 use super::nodes::Node;
 use crate::client::Prefixed;
 use crate::config::{Config, Lag};
+use crate::engine::inflight::Patience;
 use crate::engine::subscriptions::inbox::Inbox;
 use crate::engine::subscriptions::message::Message;
 use crate::engine::subscriptions::source::{SourceKind, ToChannels};
 use crate::error::Obstacle;
 use crate::handle::Connection;
 use crate::pubsub::{
-    Broker, Channel, Desk, PatternChannel, Reach, Subscribe, SubscriberBuilder, WatchKeyspace,
+    Broker, Channel, Desk, PatternChannel, Reach, Ready, Subscribe, SubscriberBuilder,
+    WatchKeyspace,
 };
 
 crate::pubsub::subscriptions!(Cluster);
@@ -129,7 +132,14 @@ impl Broker for Cluster {
         Arc::new(ClusterDesk::new(self.shared(), reach, lag, inbox))
     }
 
+    fn ready(&self) -> Ready<'_> {
+        Box::pin(map_within(self.shared(), Patience::Default))
+    }
+
     fn obstacle(&self) -> Option<Arc<Obstacle>> {
+        if !self.shared().first_map.is_found() {
+            return self.shared().first_map.obstacle();
+        }
         let routes = self.shared().routes();
         let links = routes.nodes().iter().map(|node| node.link());
         let mut lost = links.filter(|link| !link.load().1);

@@ -8,10 +8,12 @@ use super::places::{Displaced, EntryId, Notes, SILENCE, Sockets};
 use super::redirect::Redirect;
 use super::shared::Shared;
 use crate::config::Lag;
+use crate::engine::inflight::Failure;
 use crate::engine::subscriptions::cause::Cause;
 use crate::engine::subscriptions::inbox::Inbox;
 use crate::engine::subscriptions::message::Message;
 use crate::engine::subscriptions::table::Entrance;
+use crate::error::Phase;
 use crate::pubsub::{Desk, Reach, Subscription};
 
 /// Subscribes for one inbox.
@@ -40,6 +42,10 @@ impl ClusterDesk {
 impl Desk for ClusterDesk {
     fn join(&self, entrance: Entrance) -> Box<dyn Subscription> {
         let entry = self.shared.upgrade().map(|shared| {
+            if !shared.first_map.is_found() {
+                // It waits for a place until there is a map.
+                shared.want_refresh();
+            }
             let (places, routes) = (&shared.places, shared.routes());
             places.add(entrance, self.reach, self.sockets.clone(), &routes)
         });
@@ -83,8 +89,8 @@ pub(super) fn run(shared: Weak<Shared>) -> impl Future<Output = ()> {
     keep(Keeper { shared })
 }
 
-/// Belongs to the task. If the task goes while there are handles, its runtime has ended, and no reader may wait for
-/// ever then.
+/// Belongs to the task. If the task goes while there are handles and nobody closed the cluster, its runtime has ended, and no reader
+/// may wait for ever then.
 struct Keeper {
     shared: Weak<Shared>,
 }
@@ -92,7 +98,8 @@ struct Keeper {
 impl Drop for Keeper {
     fn drop(&mut self) {
         if let Some(shared) = self.shared.upgrade() {
-            shared.places.end();
+            shared.life.abandon();
+            shared.places.end(&Failure::Abandoned(Phase::NotSent));
         }
     }
 }
@@ -116,6 +123,9 @@ async fn keep(keeper: Keeper) {
         let Some(shared) = shared.upgrade() else {
             return;
         };
+        if shared.places.is_over() {
+            return;
+        }
         let has_moved = settle_all(&shared, &notes);
         // Nodes that disagree send a subscription to and fro.
         rounds = if has_moved { rounds + 1 } else { 0 };

@@ -1,4 +1,6 @@
 //! What happened to something whose first attempt did not succeed: [`Detour`], with the pauses and redirects so far.
+//!
+//! Between two links it is nowhere else: while it pauses, the cluster knows of it by [`Wait`].
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,10 +10,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::life::Wait;
 use super::nodes::Node;
 use super::redirect::{Redirect, RedirectKind};
 use super::shared::Shared;
-use crate::config::{Address, Config};
+use crate::config::Address;
 use crate::engine::inflight::{Failure, Limit, Patience};
 use crate::error::{
     ClusterCause, ClusterError, Error, ErrorKind, Obstacle, Phase, Result, ServerError,
@@ -28,7 +31,7 @@ const MOST_PAUSES: u32 = 1_000;
 #[derive(Debug, Default)]
 pub(super) struct Detour {
     pub(super) deadline: Option<Instant>,
-    pause: Option<Pin<Box<Sleep>>>,
+    pause: Option<Pause>,
     pauses: u32,
     /// When the last pause was over.
     resumed: Option<Instant>,
@@ -52,6 +55,13 @@ impl Refused {
     }
 }
 
+/// A pause, which the end of the cluster ends too.
+#[derive(Debug)]
+struct Pause {
+    sleep: Pin<Box<Sleep>>,
+    wait: Wait,
+}
+
 impl Detour {
     /// One whose pauses end by this deadline.
     pub(super) fn until(deadline: Option<Instant>) -> Self {
@@ -61,26 +71,32 @@ impl Detour {
         }
     }
 
-    /// Begins a pause, unless there is no time for another attempt before the deadline. Each is longer than the one before, until
-    /// the deadline is near.
-    pub(super) fn pause(&mut self, config: &Config, patience: Patience) -> bool {
-        self.set_deadline(config, patience);
-        if self.deadline.is_none() && self.pauses >= MOST_PAUSES {
+    /// Begins a pause, unless there is no time for another attempt before the deadline, or the cluster was closed. Each is longer
+    /// than the one before, until the deadline is near.
+    pub(super) fn pause(&mut self, shared: &Shared, patience: Patience) -> bool {
+        self.set_deadline(shared.config.command_timeout, patience);
+        if shared.life.is_over() || (self.deadline.is_none() && self.pauses >= MOST_PAUSES) {
             return false;
         }
         let took = self.resumed.map_or(Duration::ZERO, |at| at.elapsed());
-        let pause = config.backoff.pause_until(self.deadline, self.pauses, took);
+        let pause = shared
+            .config
+            .backoff
+            .pause_until(self.deadline, self.pauses, took);
         let Some(pause) = pause else {
             return false;
         };
         self.pauses += 1;
-        self.pause = Some(Box::pin(sleep(pause)));
+        self.pause = Some(Pause {
+            sleep: Box::pin(sleep(pause)),
+            wait: shared.life.wait(),
+        });
         true
     }
 
     /// Begins a pause, unless there is one. Returns whether it ends in time.
-    pub(super) fn pause_too(&mut self, config: &Config, patience: Patience) -> bool {
-        self.pause.is_some() || self.pause(config, patience)
+    pub(super) fn pause_too(&mut self, shared: &Shared, patience: Patience) -> bool {
+        self.pause.is_some() || self.pause(shared, patience)
     }
 
     /// Why it was refused last.
@@ -88,9 +104,9 @@ impl Detour {
         &mut self.refused
     }
 
-    fn set_deadline(&mut self, config: &Config, patience: Patience) {
+    fn set_deadline(&mut self, usual: Option<Duration>, patience: Patience) {
         if self.deadline.is_none() {
-            let limit = patience.limit(config.command_timeout);
+            let limit = patience.limit(usual);
             self.deadline = Limit::from(limit, Instant::now());
         }
     }
@@ -100,7 +116,9 @@ impl Detour {
         let Some(pause) = &mut self.pause else {
             return Poll::Ready(false);
         };
-        ready!(pause.as_mut().poll(cx));
+        if !pause.wait.is_over(cx) {
+            ready!(pause.sleep.as_mut().poll(cx));
+        }
         self.pause = None;
         self.resumed = Some(Instant::now());
         Poll::Ready(true)
@@ -223,7 +241,7 @@ mod tests {
     use std::future::poll_fn;
 
     use super::*;
-    use crate::config::Backoff;
+    use crate::config::{Backoff, Config};
 
     /// When attempts begin that each take this long, with pauses of up to a second and a deadline of one and a half.
     async fn attempts(took: Duration) -> Vec<Duration> {
@@ -232,10 +250,11 @@ mod tests {
             first: second,
             longest: second,
         });
+        let shared = Shared::new(config, None);
         let begun = Instant::now();
         let mut detour = Detour::until(Some(begun + second * 3 / 2));
         let mut all = Vec::new();
-        while detour.pause(&config, Patience::Default) {
+        while detour.pause(&shared, Patience::Default) {
             poll_fn(|cx| detour.poll_pause(cx)).await;
             all.push(begun.elapsed());
             sleep(took).await;

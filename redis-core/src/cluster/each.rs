@@ -8,9 +8,13 @@ use std::task::{Context, Poll, ready};
 
 use super::handle::Cluster;
 use super::join::graver;
+use super::map_wait::map_within;
 use super::nodes::Node;
+use super::shared::Shared;
+use super::topology::NodeRole;
 use crate::command::{Args, Keys};
 use crate::config::Address;
+use crate::engine::exchange::terms_of;
 use crate::error::{Done, Error, Result};
 use crate::reply::{Frame, FromRedis};
 use crate::request::{Execute, Sink, Target};
@@ -74,9 +78,7 @@ impl<'a, R: FromRedis> Execute<R> for EachPrimary<'a> {
     type Output = Vec<(Address, R)>;
 
     fn begin(self, args: Box<Args>) -> EachExecution<'a> {
-        let routes = self.cluster.shared().routes();
-        let nodes: Vec<Arc<Node>> = routes.primaries().cloned().collect();
-        EachExecution(Some(Box::pin(ask_each(nodes, args))))
+        EachExecution(Some(Box::pin(ask_each(self.cluster.shared(), args))))
     }
 
     fn submit(_: &mut EachExecution<'a>) {
@@ -99,17 +101,27 @@ impl<'a, R: FromRedis> Execute<R> for EachPrimary<'a> {
     }
 }
 
-async fn ask_each(nodes: Vec<Arc<Node>>, mut args: Box<Args>) -> Result<Vec<(Address, Frame)>> {
+async fn ask_each(shared: &Shared, mut args: Box<Args>) -> Result<Vec<(Address, Frame)>> {
     if let Some(error) = args.take_error() {
         return Err(error);
     }
     if let Some(reason) = args.conduct().unfit_for_shared() {
         return Err(Error::usage(reason).of_command(args.name()));
     }
+    let is_onward = !shared.first_map.is_found();
+    if let Err(error) = map_within(shared, terms_of(&args).patience).await {
+        return Err(error.of_command(args.name()));
+    }
+    let nodes: Vec<Arc<Node>> = shared.routes().primaries().cloned().collect();
     // All are sent before the first reply is waited for.
     let mut asked = Vec::with_capacity(nodes.len());
     for node in &nodes {
-        asked.push(node.once(Box::new(args.again())));
+        let again = Box::new(args.again());
+        asked.push(if is_onward {
+            node.once_onward(NodeRole::Primary, again)
+        } else {
+            node.once(again)
+        });
     }
     let (mut replies, mut failure) = (Vec::with_capacity(asked.len()), None);
     for (node, asked) in nodes.iter().zip(asked) {

@@ -71,7 +71,7 @@ impl fmt::Display for ClusterEvent {
     }
 }
 
-/// A stream of what happens to a cluster. It ends with the last handle.
+/// A stream of what happens to a cluster. It ends with the last handle, or when the cluster is closed.
 ///
 /// You need not read it: 256 events are kept, and then [`ClusterEvent::Lagged`] says how many were missed.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ pub struct ClusterEvents {
 }
 
 impl ClusterEvents {
-    /// The next event; `None` once the last handle is gone.
+    /// The next event; `None` once the last handle is gone, or the cluster was closed.
     pub async fn next(&mut self) -> Option<ClusterEvent> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
@@ -104,7 +104,13 @@ impl Stream for ClusterEvents {
 
 /// Those who read what happens.
 #[derive(Debug, Default)]
-pub(super) struct Readers(Lock<Vec<Reader>>);
+pub(super) struct Readers(Lock<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    readers: Vec<Reader>,
+    is_over: bool,
+}
 
 #[derive(Debug)]
 struct Reader {
@@ -117,19 +123,30 @@ impl Readers {
     pub(super) fn add(&self) -> ClusterEvents {
         let (events, receiver) = mpsc::channel(KEPT);
         let missed = Arc::new(AtomicU64::new(0));
-        self.0.lock().push(Reader {
-            events,
-            missed: missed.clone(),
-        });
+        let mut state = self.0.lock();
+        if !state.is_over {
+            state.readers.push(Reader {
+                events,
+                missed: missed.clone(),
+            });
+        }
+        drop(state);
         ClusterEvents {
             events: receiver,
             missed,
         }
     }
 
+    /// Nothing happens any more.
+    pub(super) fn end(&self) {
+        let mut state = self.0.lock();
+        state.is_over = true;
+        state.readers.clear();
+    }
+
     /// Tells what is different in a new topology. It costs nothing without readers.
     pub(super) fn tell(&self, before: &Topology, after: &Topology) {
-        let mut readers = self.0.lock();
+        let readers = &mut self.0.lock().readers;
         readers.retain(|reader| !reader.events.is_closed());
         if readers.is_empty() {
             return;

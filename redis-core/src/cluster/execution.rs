@@ -1,11 +1,15 @@
 //! A command on its way through a cluster: [`ClusterExecution`].
 
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use tokio::time::Instant;
+
 use super::blocking;
 use super::handle::Cluster;
+use super::map_wait::map_by;
 use super::pending::ClusterPending;
 use super::replicas;
 use super::scatter::Scatter;
@@ -16,9 +20,10 @@ use crate::client::InFlight;
 use crate::command::blame::Blame;
 use crate::command::{Args, RequestPolicy, Slots};
 use crate::config::ReadFrom;
+use crate::engine::exchange::terms_of;
 use crate::engine::inflight::Patience;
 use crate::error::{Error, Result};
-use crate::handle::Driven;
+use crate::handle::{Answer, Driven};
 use crate::reply::{Frame, FromRedis};
 
 /// A command on its way through a cluster.
@@ -28,7 +33,8 @@ pub enum ClusterExecution<'a> {
     One(ClusterPending<'a>),
     /// On several nodes.
     Several(Box<Several<'a>>),
-    /// On a socket that is leased for it, or on a node that is read from, which need not be a primary.
+    /// On a socket that is leased for it, or on a node that is read from, which need not be a primary; or on several nodes, once
+    /// it is known which there are.
     Driven(Driven<'a>),
     /// It is not sent, for this reason.
     Refused(Option<Error>),
@@ -85,6 +91,9 @@ fn begin_unusual(shared: &Shared, mut args: Box<Args>) -> ClusterExecution<'_> {
     }
     match split::plan(&mut args) {
         Ok(split::Plan::OneNode) => ClusterExecution::One(ClusterPending::new(shared, args)),
+        Ok(_) if !shared.first_map.is_found() => {
+            ClusterExecution::Driven(Driven::new(args, |args| begin_later(shared, args)))
+        }
         Ok(_) => begin_several(shared, args),
         Err(error) => ClusterExecution::One(ClusterPending::refused(shared, args, error)),
     }
@@ -113,6 +122,28 @@ fn begin_several(shared: &Shared, args: Box<Args>) -> ClusterExecution<'_> {
     }
 }
 
+/// Waits for the first map, and then sends a command to several nodes.
+async fn begin_later(shared: &Shared, mut args: Box<Args>) -> Answer {
+    let limit = terms_of(&args)
+        .patience
+        .limit(shared.config.command_timeout);
+    let end = limit.from(Instant::now());
+    if let Err(error) = map_by(shared, end).await {
+        return (Err(error), None);
+    }
+    if let Some(end) = end {
+        args.set_deadline(end.saturating_duration_since(Instant::now()));
+    }
+    let mut execution = begin_several(shared, args);
+    execution.go_on();
+    let outcome = poll_fn(|cx| execution.poll_frame(cx)).await;
+    let server = match &execution {
+        ClusterExecution::Several(several) => several.scatter.server(),
+        _ => None,
+    };
+    (outcome, server)
+}
+
 impl Several<'_> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
         if self.is_over {
@@ -134,6 +165,14 @@ impl InFlight for ClusterExecution<'_> {
             Self::One(pending) => pending.submit(),
             Self::Several(several) => several.scatter.submit(),
             // It waits for something else first; it is on its way once it is polled.
+            Self::Driven(_) | Self::Refused(_) => {}
+        }
+    }
+
+    fn go_on(&mut self) {
+        match self {
+            Self::One(pending) => pending.go_on(),
+            Self::Several(several) => several.scatter.go_on(),
             Self::Driven(_) | Self::Refused(_) => {}
         }
     }

@@ -13,7 +13,7 @@ use super::topology::Topology;
 use crate::config::{Address, Config, IntoConfig, ReadFrom};
 use crate::engine::stats::Stats;
 use crate::error::{ClusterCause, ClusterError, Error, ErrorKind, Phase, Result};
-use crate::handle::Connection;
+use crate::handle::{Connection, runtime as in_runtime};
 use crate::runtime;
 
 /// All nodes of a Redis or Valkey Cluster behind one handle, cheap to clone.
@@ -52,7 +52,7 @@ struct Owned {
 
 impl Drop for Owned {
     fn drop(&mut self) {
-        self.shared.want_refresh();
+        self.shared.life.abandon();
     }
 }
 
@@ -65,25 +65,50 @@ impl Cluster {
     /// # Errors
     /// A bad URL, no server that can be reached, a refused login, nodes that serve no slots.
     pub async fn open(config: impl IntoConfig) -> Result<Self> {
-        let config = config.into_config()?;
-        if config.service().is_some() {
-            let text = "a cluster has no Sentinels: name its nodes, as in redis://node-1,node-2";
-            return Err(Error::config(text));
-        }
+        let config = for_cluster(config)?;
         let topology = refresh::discover(&config).await?;
+        Ok(Self::start(config, Some(topology)))
+    }
+
+    /// Asks the configured servers for the nodes of the cluster when the first command needs it: the cluster may be down until then.
+    /// While no server tells the map, commands wait, each to its deadline. If the login is refused, or if the servers cannot be used
+    /// as they are configured, they fail with that error at once.
+    ///
+    /// Before the first map is known, [`Cluster::topology`], [`Cluster::primaries`] and [`Cluster::stats`] show no nodes. Call it
+    /// within a tokio runtime.
+    ///
+    /// ```no_run
+    /// # async fn example() -> typedis_core::Result<()> {
+    /// use typedis_core::cluster::Cluster;
+    /// use typedis_core::{Run, raw};
+    ///
+    /// let cluster = Cluster::lazy("redis://node-1,node-2,node-3")?; // no `await`: nothing is connected yet
+    /// let visits: i64 = cluster.run(raw("INCR").key("visits").reply()).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// A bad URL or configuration; that there is no runtime.
+    pub fn lazy(config: impl IntoConfig) -> Result<Self> {
+        let config = for_cluster(config)?;
+        in_runtime()?;
+        Ok(Self::start(config, None))
+    }
+
+    fn start(config: Config, topology: Option<Topology>) -> Self {
         let shared = Arc::new(Shared::new(config, topology));
         let (weak, wanted) = (Arc::downgrade(&shared), shared.refresh.clone());
         runtime::spawn(desk::run(weak.clone()));
-        runtime::spawn(refresh::run(weak, wanted));
+        runtime::spawn(refresh::run(weak, shared.life.clone(), wanted));
         let view = Some(shared.config.cluster.read_from.clone());
         let view = view.filter(|view| *view != ReadFrom::Primary);
         if view.is_some() {
             replicas::start_watch(&shared);
         }
-        Ok(Self {
+        Self {
             owned: Arc::new(Owned { shared }),
             view: view.map(Arc::new),
-        })
+        }
     }
 
     /// The same handle, whose reads go to these nodes; `None` means to primaries.
@@ -163,7 +188,15 @@ impl Cluster {
         self.shared().events.add()
     }
 
-    /// The present numbers of each node's shared socket.
+    /// The present numbers of each node's shared socket. Leased sockets are not among them, as in [`Pool::stats`](crate::Pool::stats).
+    ///
+    /// ```no_run
+    /// # fn example(cluster: &typedis_core::cluster::Cluster) {
+    /// use typedis_core::Stats;
+    ///
+    /// let all: Stats = cluster.stats().into_iter().map(|(_, stats)| stats).sum();
+    /// # }
+    /// ```
     #[must_use]
     pub fn stats(&self) -> Vec<(Address, Stats)> {
         let routes = self.shared().routes();
@@ -183,6 +216,16 @@ impl fmt::Debug for Cluster {
             .field("topology", &self.shared().routes().topology)
             .finish_non_exhaustive()
     }
+}
+
+/// The configuration, if it can be that of a cluster.
+fn for_cluster(config: impl IntoConfig) -> Result<Config> {
+    let config = config.into_config()?;
+    if config.service().is_some() {
+        let text = "a cluster has no Sentinels: name its nodes, as in redis://node-1,node-2";
+        return Err(Error::config(text));
+    }
+    Ok(config)
 }
 
 #[cold]

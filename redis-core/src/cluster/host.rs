@@ -1,11 +1,15 @@
 //! The cluster as a handle on which streams issue their commands, one after another.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use super::detour::no_node;
 use super::handle::Cluster;
+use super::map_wait::map_within;
 use super::scan;
 use crate::client::host::{Call, Host, IntoHost, Issue, Walk, accepted, cast};
 use crate::command::Args;
+use crate::engine::exchange::terms_of;
+use crate::error::Result;
 
 impl Issue for Cluster {
     fn issue(&self, args: Box<Args>) -> Call<'_> {
@@ -21,8 +25,50 @@ impl Issue for Cluster {
     }
 
     fn one_server(&self) -> Option<Host<'static>> {
+        if !self.shared().first_map.is_found() {
+            return Some(Host::new(Arc::new(OneNode::of(self))));
+        }
         let routes = self.shared().routes();
         routes.any_primary().map(|node| Host::from(node.alone()))
+    }
+}
+
+/// One node of a cluster, which is chosen once there is a map.
+#[derive(Debug, Clone)]
+struct OneNode {
+    cluster: Cluster,
+    chosen: Arc<OnceLock<Host<'static>>>,
+}
+
+impl OneNode {
+    fn of(cluster: &Cluster) -> Self {
+        Self {
+            cluster: cluster.clone(),
+            chosen: Arc::default(),
+        }
+    }
+
+    async fn choose(&self, args: &Args) -> Result<&Host<'static>> {
+        let found = map_within(self.cluster.shared(), terms_of(args).patience);
+        found.await.map_err(|error| error.of_command(args.name()))?;
+        if self.chosen.get().is_none() {
+            // Another call may have been faster.
+            let node = self.cluster.one_server().ok_or_else(no_node)?;
+            let _ = self.chosen.set(node);
+        }
+        self.chosen.get().ok_or_else(no_node)
+    }
+}
+
+impl Issue for OneNode {
+    fn issue(&self, args: Box<Args>) -> Call<'_> {
+        Box::pin(async move { self.choose(&args).await?.issue(args).await })
+    }
+
+    fn cast(&self, args: Box<Args>) {
+        if let Some(chosen) = self.chosen.get() {
+            chosen.cast(*args);
+        }
     }
 }
 

@@ -6,10 +6,12 @@
 //! - `topology`: from a slot to its nodes; data only, no I/O
 //! - `map_view`: the map for those who keep something for each slot
 //! - `redirect`: the answer of a node that sends the client elsewhere
-//! - `refresh`: how the topology is learned, and kept up to date
+//! - `refresh`: how the topology is learned, and kept up to date; `first_map`: whether it is known, `map_wait`: the
+//!   wait until it is
 //!
 //! How commands reach it:
 //! - `handle`: the handle that users hold; `shared`: what its clones share
+//! - `closing`: its end in good order; `life`: how far that has come
 //! - `nodes`, `routes`: a link to each node, and from a command to its node
 //! - `execution`: a command as the handle begins it; `chain`: pipelines, batches and transactions
 //! - `host`: the cluster as a handle that streams use
@@ -28,17 +30,21 @@ mod blocking;
 mod bundle;
 mod chain;
 mod channels;
+mod closing;
 mod desk;
 mod detour;
 mod each;
 mod events;
 mod execution;
+mod first_map;
 mod gather;
 mod handle;
 mod health;
 mod host;
 mod join;
+mod life;
 pub(crate) mod map_view;
+mod map_wait;
 mod nodes;
 mod pending;
 mod places;

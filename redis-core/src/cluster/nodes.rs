@@ -1,7 +1,7 @@
 //! A node of a cluster, and the link to it: [`Node`].
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -12,7 +12,7 @@ use crate::client::host::unless_refused;
 use crate::command::Args;
 use crate::config::{Address, Config, Introduction};
 use crate::engine::exchange::Command;
-use crate::engine::inflight::{Delivery, Payload};
+use crate::engine::inflight::{Delivery, Order, Payload};
 use crate::engine::link::Link;
 use crate::engine::sending::Sending;
 use crate::error::{CommandName, Error, Result, ServerVersion};
@@ -40,6 +40,8 @@ pub(super) struct Node {
     health: Health,
     /// Whether what its leased sockets are owed is waited for, because it is no primary any more.
     in_grace: AtomicBool,
+    /// Whether it accepts only what is on its way. What is made for it later accepts nothing.
+    is_shut: AtomicBool,
     /// When a redirect told of it.
     pub(super) since: Instant,
 }
@@ -56,8 +58,59 @@ impl Node {
             reading: OnceLock::new(),
             health: Health::default(),
             in_grace: AtomicBool::new(false),
+            is_shut: AtomicBool::new(false),
             since: Instant::now(),
         })
+    }
+
+    /// Accepts nothing new, but what is on its way.
+    pub(super) fn stop_accepting(&self) {
+        // In this order: what is made at this moment either is found below, or finds this.
+        self.is_shut.swap(true, Ordering::AcqRel);
+        let sockets = self.sockets();
+        sockets.links.iter().for_each(|link| link.stop_accepting());
+    }
+
+    /// Ends, after what was answered.
+    pub(super) fn close(&self) {
+        let sockets = self.sockets();
+        sockets
+            .links
+            .iter()
+            .for_each(|link| link.order(Order::Drain));
+    }
+
+    /// Everything that it has.
+    pub(super) fn sockets(&self) -> Sockets {
+        let made = [self.alone.get(), self.reading.get()];
+        let connections = made.into_iter().flatten().chain([&self.connection]);
+        Sockets {
+            links: connections.map(Connection::shared_link).collect(),
+            leases: self.leases.get().cloned(),
+        }
+    }
+
+    /// A connection that is made when it is needed.
+    #[cold]
+    fn make<'a>(
+        &self,
+        place: &'a OnceLock<Connection>,
+        config: impl FnOnce(&Config) -> Config,
+    ) -> &'a Connection {
+        let made = place.get_or_init(|| {
+            let config = config(self.connection.config());
+            let idle = config.idle_timeout;
+            Connection::sleeping(config, idle)
+        });
+        if self.was_shut() {
+            made.abort();
+        }
+        made
+    }
+
+    /// Whether it was told to accept nothing new before something was made for it. A write as well, so that one of both sees the other.
+    fn was_shut(&self) -> bool {
+        self.is_shut.fetch_or(false, Ordering::AcqRel)
     }
 
     pub(super) fn connection(&self) -> &Connection {
@@ -66,22 +119,16 @@ impl Node {
 
     /// A connection to this node alone: redirects are its user's to see.
     pub(super) fn alone(&self) -> &Connection {
-        self.alone.get_or_init(|| {
-            let config = self.connection.config().clone().for_itself();
-            let idle = config.idle_timeout;
-            Connection::sleeping(config, idle)
-        })
+        let known = self.alone.get();
+        known.unwrap_or_else(|| self.make(&self.alone, |own| own.clone().for_itself()))
     }
 
     /// The connection for reads while it is a replica. A primary is never read from over it: after a failover, the socket would
     /// go on answering with old data.
     fn reading(&self) -> &Connection {
-        self.reading.get_or_init(|| {
-            let own = self.connection.config();
-            let config = own.for_node(self.address.clone(), &[READONLY]);
-            let idle = config.idle_timeout;
-            Connection::sleeping(config, idle)
-        })
+        let config = |own: &Config| own.for_node(self.address.clone(), &[READONLY]);
+        let known = self.reading.get();
+        known.unwrap_or_else(|| self.make(&self.reading, config))
     }
 
     fn connection_as(&self, role: NodeRole) -> &Connection {
@@ -112,6 +159,11 @@ impl Node {
         Once::begin(self.connection_as(role).link(), args)
     }
 
+    /// The same for something that is on its way: it goes on also if nothing new is accepted.
+    pub(super) fn once_onward(&self, role: NodeRole, args: Box<Args>) -> Once<'_> {
+        Once::begin_onward(self.connection_as(role).link(), args)
+    }
+
     /// Leases a socket to this node. Redirects are errors on it.
     pub(super) async fn lease(&self) -> Result<Exclusive> {
         self.lease_by(None).await
@@ -120,7 +172,16 @@ impl Node {
     /// The same; at `end`, if not before, there is no time left for it.
     pub(super) async fn lease_by(&self, end: Option<Instant>) -> Result<Exclusive> {
         let config = || self.connection.config().clone().for_itself();
-        let leases = self.leases.get_or_init(|| Leases::new(config()));
+        let leases = match self.leases.get() {
+            Some(leases) => leases,
+            None => {
+                let made = self.leases.get_or_init(|| Leases::new(config()));
+                if self.was_shut() {
+                    made.close();
+                }
+                made
+            }
+        };
         Exclusive::lease_by(leases, end).await
     }
 
@@ -145,6 +206,46 @@ impl Node {
     }
 }
 
+/// The sockets of a node.
+#[derive(Debug, Default)]
+pub(super) struct Sockets {
+    pub(super) links: Vec<Arc<Link>>,
+    pub(super) leases: Option<Arc<Leases>>,
+}
+
+impl Sockets {
+    /// The same, for a node that has left: what is on its way there goes on.
+    pub(super) fn downgrade(&self) -> Left {
+        Left {
+            links: self.links.iter().map(Arc::downgrade).collect(),
+            leases: self.leases.as_ref().map(Arc::downgrade),
+        }
+    }
+}
+
+/// The sockets of a node that has left, for as long as something is on its way there.
+#[derive(Debug)]
+pub(super) struct Left {
+    links: Vec<Weak<Link>>,
+    leases: Option<Weak<Leases>>,
+}
+
+impl Left {
+    /// Those that are left.
+    pub(super) fn upgrade(&self) -> Sockets {
+        Sockets {
+            links: self.links.iter().filter_map(Weak::upgrade).collect(),
+            leases: self.leases.as_ref().and_then(Weak::upgrade),
+        }
+    }
+
+    /// Whether nothing is left.
+    pub(super) fn is_over(&self) -> bool {
+        let leases = self.leases.as_ref().map_or(0, Weak::strong_count);
+        leases == 0 && self.links.iter().all(|link| link.strong_count() == 0)
+    }
+}
+
 /// A command for one node, on its way.
 pub(super) struct Once<'a> {
     name: CommandName,
@@ -155,13 +256,27 @@ pub(super) struct Once<'a> {
 impl<'a> Once<'a> {
     /// Sends it over the link to the node.
     pub(super) fn begin(link: &'a Link, args: Box<Args>) -> Self {
-        let mut once = Self {
+        Self::new(link, args).sent()
+    }
+
+    /// The same for something that is on its way.
+    fn begin_onward(link: &'a Link, args: Box<Args>) -> Self {
+        let mut once = Self::new(link, args);
+        once.sending.go_on();
+        once.sent()
+    }
+
+    fn new(link: &'a Link, args: Box<Args>) -> Self {
+        Self {
             name: args.name(),
             command: Command::new(args),
             sending: Sending::new(link),
-        };
-        once.sending.submit(&mut once.command);
-        once
+        }
+    }
+
+    fn sent(mut self) -> Self {
+        self.sending.submit(&mut self.command);
+        self
     }
 
     /// The reply as it came.
@@ -187,6 +302,7 @@ impl<'a> Once<'a> {
             if parts.error.is_some() || !self.command.mend(scripts, &parts.chunks) {
                 break delivery;
             }
+            self.sending.go_on();
             self.sending.send_again(parts.deadline);
         };
         let (chunks, failure) = delivery.into_parts()?;

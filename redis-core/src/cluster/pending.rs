@@ -1,12 +1,17 @@
 //! One command on a cluster: [`ClusterPending`], which follows redirects.
 
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+
+use tokio::time::Instant;
 
 use super::detour::{
     Detour, Hops, error_after_loss, error_of, is_loss, is_unsent, no_node, passes,
 };
+use super::map_wait::map_by;
 use super::nodes::Node;
 use super::redirect::{Redirect, RedirectKind};
 use super::shared::Shared;
@@ -30,22 +35,28 @@ pub struct ClusterPending<'a> {
     command: Command,
     /// The node to ask, also after a failure.
     goal: Goal,
-    /// `None` if there is no node to send it to.
+    /// `None` if there is no node to send it to, or no map yet.
     sending: Option<Sending<Arc<Link>>>,
     trace: Trace,
     /// Allocated when the first attempt does not succeed.
-    astray: Option<Box<Astray>>,
+    astray: Option<Box<Astray<'a>>>,
 }
 
 /// What is known about a command whose first attempt did not succeed.
 #[derive(Default)]
-struct Astray {
+struct Astray<'a> {
+    /// The wait for the first map.
+    map: Option<MapWait<'a>>,
+    /// Why it is not sent, if there is no map.
+    refused: Option<Error>,
     detour: Detour,
     hops: Hops,
     /// What is sent after a pause; `None` if the command itself is still here.
     again: Option<Box<Again>>,
     asking: Option<Asking>,
 }
+
+type MapWait<'a> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
 
 /// ASKING and a command, with nothing between them.
 struct Asking {
@@ -108,10 +119,18 @@ impl<'a> ClusterPending<'a> {
     pub(super) fn refused(shared: &'a Shared, args: Box<Args>, error: Error) -> Self {
         let slots = args.slots();
         let mut pending = Self::plain(shared, args, slots);
-        if let Some(sending) = &mut pending.sending {
-            sending.refuse(error);
+        match &mut pending.sending {
+            Some(sending) => sending.refuse(error),
+            None => pending.astray.get_or_insert_default().refused = Some(error),
         }
         pending
+    }
+
+    /// Notes that it is on its way: it goes on also if nothing new is accepted.
+    pub(super) fn go_on(&mut self) {
+        if let Some(sending) = &mut self.sending {
+            sending.go_on();
+        }
     }
 
     /// The link that it went over last.
@@ -173,7 +192,10 @@ impl<'a> ClusterPending<'a> {
                 ready!(self.end_pause(cx));
             }
             let Some(sending) = &mut self.sending else {
-                return Poll::Ready(Delivery::Refused(no_node()));
+                match ready!(self.find_node(cx)) {
+                    Ok(()) => continue,
+                    Err(error) => return Poll::Ready(Delivery::Refused(error)),
+                }
             };
             let asking = self
                 .astray
@@ -192,6 +214,29 @@ impl<'a> ClusterPending<'a> {
                 delivery => return Poll::Ready(delivery),
             }
         }
+    }
+
+    /// There was no node: waits for the first map, and chooses the node that it names.
+    #[cold]
+    fn find_node(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let (shared, patience) = (self.shared, self.command.terms().patience);
+        let astray = self.astray.get_or_insert_default();
+        if let Some(refused) = astray.refused.take() {
+            return Poll::Ready(Err(refused));
+        }
+        if astray.map.is_none() {
+            let limit = patience.limit(shared.config.command_timeout);
+            astray.detour.deadline = limit.from(Instant::now());
+        }
+        let deadline = astray.detour.deadline;
+        let wait = || Box::pin(map_by(shared, deadline)) as MapWait<'_>;
+        ready!(astray.map.get_or_insert_with(wait).as_mut().poll(cx))?;
+        let routes = shared.routes();
+        let node = routes.node_for(self.goal).ok_or_else(no_node)?;
+        let mut sending = Sending::new(node.link());
+        sending.go_to(node.link(), None, deadline);
+        self.sending = Some(sending);
+        Poll::Ready(Ok(()))
     }
 
     /// Waits until a pause is over, and then chooses the node that the map names.
@@ -266,6 +311,10 @@ impl<'a> ClusterPending<'a> {
         let turned_away = || self.sending.as_mut()?.take_again();
         let again = parts.again.take().or_else(turned_away);
         // A command that was refused before it was written is still here.
+        let is_onward = self.sending.as_ref().is_some_and(Sending::is_onward);
+        if self.shared.life.is_end(failure, is_onward) {
+            return Some(Delivery::Parts(parts));
+        }
         let goes_again =
             is_loss(failure) && (again.is_some() || (is_unsent(failure) && self.command.is_here()));
         if !goes_again {
@@ -310,6 +359,7 @@ impl<'a> ClusterPending<'a> {
             return Some(Delivery::Parts(parts));
         };
         if self.command.mend(&sending.link().scripts, &parts.chunks) {
+            sending.go_on();
             sending.send_again(parts.deadline);
             return None;
         }
@@ -354,7 +404,7 @@ impl<'a> ClusterPending<'a> {
     fn pause(&mut self, again: Option<Box<Again>>) -> bool {
         let patience = self.command.terms().patience;
         let astray = self.astray.get_or_insert_default();
-        let in_time = astray.detour.pause(&self.shared.config, patience);
+        let in_time = astray.detour.pause(self.shared, patience);
         if in_time {
             astray.again = again;
         }

@@ -52,10 +52,10 @@ struct State {
     next: EntryId,
     /// The node of channels and patterns.
     home: Option<Arc<Node>>,
-    /// Inboxes that end with the cluster's task, also while nothing is subscribed to for them.
+    /// Inboxes that end with all subscriptions, also while nothing is subscribed to for them.
     readers: Vec<Weak<Inbox<Message>>>,
-    /// Whether the task has ended with its runtime.
-    is_over: bool,
+    /// Why nothing is subscribed to any more.
+    over: Option<Failure>,
 }
 
 pub(super) type EntryId = u64;
@@ -193,9 +193,9 @@ impl Places {
             stays: Vec::new(),
             away: None,
         };
-        if state.is_over {
+        if let Some(failure) = state.over.clone() {
             drop(state);
-            wake(|woken| entry.end(id, Phase::NotSent, &self.notes, woken));
+            wake(|woken| entry.end(id, &failure, &self.notes, woken));
             return id;
         }
         state.entries.insert(id, entry);
@@ -206,10 +206,10 @@ impl Places {
         id
     }
 
-    /// Has an inbox end with the task that moves subscriptions, also while nothing is subscribed to for it.
+    /// Has an inbox end with all subscriptions, also while nothing is subscribed to for it.
     pub(super) fn attend(&self, inbox: &Arc<Inbox<Message>>) {
         let mut state = self.state.lock();
-        if state.is_over {
+        if state.over.is_some() {
             // Nobody reads it yet.
             inbox.end(None, &mut Vec::new());
             return;
@@ -218,20 +218,28 @@ impl Places {
         state.readers.push(Arc::downgrade(inbox));
     }
 
-    /// The task that moves subscriptions has ended with its runtime, in which the connections of the nodes live as well.
-    pub(super) fn end(&self) {
+    /// Whether nothing is subscribed to any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.state.lock().over.is_some()
+    }
+
+    /// Ends all subscriptions, for this reason.
+    pub(super) fn end(&self, failure: &Failure) {
         let mut state = self.state.lock();
-        state.is_over = true;
+        let failure = state.over.get_or_insert_with(|| failure.clone()).clone();
+        let failure = failure.in_phase(Phase::MaybeApplied);
+        state.home = None;
         let entries = std::mem::take(&mut state.entries);
         let readers = std::mem::take(&mut state.readers);
         drop(state);
         wake(|woken| {
             for (id, entry) in entries {
-                entry.end(id, Phase::MaybeApplied, &self.notes, woken);
+                entry.end(id, &failure, &self.notes, woken);
             }
             let readers = readers.iter().filter_map(Weak::upgrade);
             readers.for_each(|reader| reader.end(None, woken));
         });
+        self.map_changed();
     }
 
     /// Ends a subscription.
@@ -416,11 +424,11 @@ impl Entry {
     }
 
     /// There will be no node for it any more.
-    fn end(self, id: EntryId, phase: Phase, notes: &Notes, woken: &mut Vec<Waker>) {
+    fn end(self, id: EntryId, failure: &Failure, notes: &Notes, woken: &mut Vec<Waker>) {
         let stays = self.stays.into_iter();
         let tickets = stays.filter_map(|stay| stay.leave(id, notes));
         for ticket in tickets.chain(self.entrance.ticket) {
-            ticket.fail(Cause::Link(Failure::Abandoned(phase)), woken);
+            ticket.fail(Cause::Link(failure.clone()), woken);
         }
         self.entrance.inbox.end(None, woken);
     }

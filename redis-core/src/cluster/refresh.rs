@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::life::Life;
 use super::nodes::Node;
 use super::shared::Shared;
 use super::topology::Topology;
@@ -112,6 +113,8 @@ fn call<'a>(node: &'a Node, info: &'static CommandInfo, patience: Duration) -> P
     let mut args = Args::lease(info, Keys::Ignored);
     args.set_deadline(patience);
     let mut pending = Pending::new(node.connection().link(), args);
+    // While the cluster is being closed, the map is only asked for because of what is on its way.
+    pending.go_on();
     pending.submit();
     pending
 }
@@ -135,18 +138,60 @@ fn epoch(info: &Frame) -> Option<u64> {
     text.lines().find_map(line)
 }
 
-/// Keeps the map up to date for as long as there is a handle.
-pub(super) async fn run(shared: Weak<Shared>, wanted: Arc<Notify>) {
+/// Keeps the map up to date for as long as there is a handle and the cluster is not closed.
+pub(super) async fn run(shared: Weak<Shared>, life: Arc<Life>, wanted: Arc<Notify>) {
+    life.unless_over(async {
+        if learn_first(&shared, &wanted).await.is_some() {
+            keep(shared, &wanted).await;
+        }
+    })
+    .await;
+}
+
+/// Asks the configured servers for the map once it is needed, again and again until one tells it. `None` if there is no handle any more.
+async fn learn_first(shared: &Weak<Shared>, wanted: &Notify) -> Option<()> {
+    if shared.upgrade()?.first_map.is_found() {
+        return Some(());
+    }
+    wanted.notified().await;
+    let mut attempts = 0;
+    loop {
+        let config = {
+            let shared = shared.upgrade()?;
+            shared.first_map.begin(shared.config.address());
+            shared.config.clone()
+        };
+        let told = discover(&config).await;
+        let shared = shared.upgrade()?;
+        match told {
+            Ok(topology) => {
+                shared.replace(topology);
+                return Some(());
+            }
+            Err(error) => shared.first_map.fail(&error),
+        }
+        shared.life.wake();
+        drop(shared);
+        sleep(config.backoff.pause(attempts)).await;
+        attempts = attempts.saturating_add(1);
+    }
+}
+
+async fn keep(shared: Weak<Shared>, wanted: &Notify) {
     let mut last = Instant::now();
     let mut doubt = Doubt::default();
     loop {
         let due = last + INTERVAL.mul_f64(1.0 + fastrand::f64() / 5.0);
-        wait(&shared, &wanted, due).await;
+        wait(&shared, wanted, due).await;
         sleep_until(last + LEAST_PAUSE).await;
         last = Instant::now();
         let Some(shared) = shared.upgrade() else {
             return;
         };
+        if shared.life.is_closing() && shared.life.waiting() == 0 {
+            // Its questions would have to be waited for.
+            continue;
+        }
         // One refresh is enough for all requests so far.
         if let Some(topology) = doubt.settle(learn(&shared).await, last) {
             take_over(&shared, topology);

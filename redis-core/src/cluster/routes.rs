@@ -34,8 +34,8 @@ impl Routes {
 
     /// The next state, in which known nodes keep their sockets.
     pub(super) fn next(&self, topology: Topology, config: &Config) -> Self {
-        let all = self.nodes.iter().chain(&self.strays);
-        let known = all
+        let known = self
+            .all()
             .map(|node| (node.address.clone(), node.clone()))
             .collect();
         let recent = |node: &&Arc<Node>| node.since.elapsed() < REMEMBERED;
@@ -143,9 +143,13 @@ impl Routes {
         &self.nodes
     }
 
+    /// All nodes, also those that only redirects named.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Node>> {
+        self.nodes.iter().chain(&self.strays)
+    }
+
     /// The node at an address.
     pub(super) fn at(&self, address: &Address) -> Option<&Arc<Node>> {
-        let mut all = self.nodes.iter().chain(&self.strays);
-        all.find(|node| node.address == *address)
+        self.all().find(|node| node.address == *address)
     }
 }

@@ -50,6 +50,10 @@ pub(super) struct Scatter<'a> {
     /// Commands that were sent on a link that was lost, so that they may have been carried out.
     lost: BTreeSet<usize>,
     server: Option<ServerVersion>,
+    /// Whether a node has taken a part of it: then the other parts are on their way.
+    has_begun: bool,
+    /// Whether the cluster was closed to it.
+    is_over: bool,
 }
 
 impl<'a> Scatter<'a> {
@@ -77,6 +81,8 @@ impl<'a> Scatter<'a> {
             refused: BTreeMap::new(),
             lost: BTreeSet::new(),
             server: None,
+            has_begun: false,
+            is_over: false,
         };
         if scatter.singles.has_unusual() {
             scatter.recipients = Some(Recipients::new(&routes));
@@ -125,6 +131,12 @@ impl<'a> Scatter<'a> {
         for bundle in &mut self.bundles {
             bundle.prepare(&mut self.singles, self.patience);
         }
+    }
+
+    /// Notes that all of it is on its way: it goes on also if nothing new is accepted.
+    pub(super) fn go_on(&mut self) {
+        let bundles = self.bundles.iter_mut();
+        bundles.for_each(|bundle| bundle.sending.go_on());
     }
 
     /// Has them sent now, before the first poll.
@@ -180,6 +192,12 @@ impl<'a> Scatter<'a> {
             }
         });
         let any = !answered.is_empty();
+        self.has_begun |= answered.iter().any(|(_, delivery)| !was_shut_out(delivery))
+            || (any
+                && self
+                    .bundles
+                    .iter()
+                    .any(|bundle| bundle.sending.is_in_flight()));
         for (bundle, delivery) in answered {
             self.settle(bundle, delivery);
         }
@@ -237,6 +255,11 @@ impl<'a> Scatter<'a> {
             }
         }
         let whole = written.map(|written| bundle.count_written(&mut self.singles, written));
+        let is_onward = bundle.sending.is_onward() || self.has_begun;
+        let life = &self.shared.life;
+        self.is_over |= failure
+            .as_ref()
+            .is_some_and(|failure| life.is_end(failure, is_onward));
         self.judge_losses(&bundle, lost_from, whole, failure.as_ref());
         if failure.is_none() {
             self.trace_error(&bundle);
@@ -364,7 +387,7 @@ impl<'a> Scatter<'a> {
         };
         let may_go_again =
             || (may_go_again && is_idempotent()) || Planted::RepeatedElsewhere.is_here();
-        if is_loss(failure) && (is_unsent(failure) || may_go_again()) {
+        if !self.is_over && is_loss(failure) && (is_unsent(failure) || may_go_again()) {
             self.shared.want_refresh();
             self.pause(single, outcome);
         } else {
@@ -374,7 +397,7 @@ impl<'a> Scatter<'a> {
 
     /// Has a command wait for the end of the pause. If its deadline comes first, this is its `outcome`.
     fn pause(&mut self, single: usize, outcome: Outcome) {
-        if self.detour.pause_too(&self.shared.config, self.patience) {
+        if self.detour.pause_too(self.shared, self.patience) {
             self.gather.await_outcome(single);
             self.paused.insert(single);
         } else {
@@ -458,6 +481,14 @@ fn overtaken(singles: &Singles, written: &[Member]) -> BTreeSet<usize> {
         }
     }
     overtaken
+}
+
+/// Whether a link took nothing, because it accepts nothing new.
+fn was_shut_out(delivery: &Delivery) -> bool {
+    match delivery {
+        Delivery::Parts(parts) => matches!(parts.error, Some(Failure::Closed(Phase::NotSent))),
+        Delivery::Reply(_) | Delivery::Refused(_) => false,
+    }
 }
 
 /// Whether there may be an error among the replies; if there is one, this is `true`.

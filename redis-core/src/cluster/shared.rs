@@ -7,7 +7,9 @@ use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
 use super::events::Readers;
-use super::nodes::Node;
+use super::first_map::FirstMap;
+use super::life::Life;
+use super::nodes::{Left, Node, Sockets};
 use super::places::Places;
 use super::routes::Routes;
 use super::topology::Topology;
@@ -24,8 +26,10 @@ pub(super) struct Shared {
     /// Grows when the routes are replaced. It is cheaper to read than the routes, for those who ask whether theirs are
     /// still the present ones.
     changes: AtomicU64,
-    /// Held while routes are replaced.
-    changing: Lock<()>,
+    /// Held while routes are replaced. Nodes that have left, where something may be on its way.
+    changing: Lock<Vec<Left>>,
+    pub(super) life: Arc<Life>,
+    pub(super) first_map: FirstMap,
     /// Wakes the task that asks for the map.
     pub(super) refresh: Arc<Notify>,
     pub(super) places: Places,
@@ -37,15 +41,19 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(mut config: Config, topology: Topology) -> Self {
+    /// Without a topology, the first is asked for when it is needed.
+    pub(super) fn new(mut config: Config, topology: Option<Topology>) -> Self {
         let refresh = Arc::new(Notify::new());
         // Nodes that announce that slots have moved wake the task as well.
         config.maintenance.slots_moved = SlotsMoved(refresh.clone());
-        let routes = Routes::first(topology, &config);
+        let first_map = FirstMap::new(topology.is_some());
+        let routes = Routes::first(topology.unwrap_or_else(Topology::empty), &config);
         Self {
             routes: ArcSwap::from_pointee(routes),
             changes: AtomicU64::new(0),
-            changing: Lock::new(()),
+            changing: Lock::default(),
+            life: Arc::default(),
+            first_map,
             refresh,
             places: Places::default(),
             events: Readers::default(),
@@ -86,6 +94,25 @@ impl Shared {
     /// Replaces the routes by a new topology.
     pub(super) fn replace(&self, topology: Topology) {
         self.change(|routes| Some(routes.next(topology, &self.config)));
+        if self.first_map.find() {
+            self.life.wake();
+        }
+    }
+
+    /// The nodes accept nothing new any more, but what is on its way.
+    pub(super) fn stop_accepting(&self) {
+        // Nodes that are made later see it.
+        let _changing = self.changing.lock();
+        self.life.begin_to_close();
+        self.routes().all().for_each(|node| node.stop_accepting());
+    }
+
+    /// The sockets of all nodes, also of those that have left, while something is on its way there.
+    pub(super) fn sockets(&self) -> Vec<Sockets> {
+        let left = self.changing.lock();
+        let mut all: Vec<Sockets> = left.iter().map(Left::upgrade).collect();
+        all.extend(self.routes().all().map(|node| node.sockets()));
+        all
     }
 
     /// A node says that another node owns a slot. Returns that node.
@@ -113,20 +140,46 @@ impl Shared {
 
     /// Returns the routes after the change: the next one may come before they are read again.
     fn change(&self, change: impl FnOnce(&Routes) -> Option<Routes>) -> Arc<Routes> {
-        let _changing = self.changing.lock();
+        let mut left = self.changing.lock();
         let before = self.routes.load_full();
         let Some(next) = change(&before).map(Arc::new) else {
             return before;
         };
+        note_left(&mut left, &before, &next);
+        if self.life.is_closing() {
+            next.all().for_each(|node| node.stop_accepting());
+        }
+        if self.life.is_over() {
+            next.all().for_each(|node| node.close());
+        }
         // Counted on both sides: whoever sees the new routes sees another number than before, and whoever reads both in
         // between looks once more.
         self.changes.fetch_add(1, Ordering::AcqRel);
         self.routes.store(next.clone());
         self.changes.fetch_add(1, Ordering::AcqRel);
-        self.events.tell(&before.topology, &next.topology);
+        // The first map tells of no change.
+        if !before.nodes().is_empty() {
+            self.events.tell(&before.topology, &next.topology);
+        }
         self.places.map_changed();
         next
     }
+}
+
+/// Notes the nodes that are in a map and not in the next one.
+fn note_left(left: &mut Vec<Left>, before: &Routes, next: &Routes) {
+    left.retain(|left| !left.is_over());
+    // Most changes are about slots alone.
+    let mut later = next.all();
+    if before
+        .all()
+        .all(|node| later.next().is_some_and(|same| Arc::ptr_eq(same, node)))
+    {
+        return;
+    }
+    let is_known = |node: &&Arc<Node>| next.all().any(|known| Arc::ptr_eq(known, node));
+    let gone = before.all().filter(|node| !is_known(node));
+    left.extend(gone.map(|node| node.sockets().downgrade()));
 }
 
 #[cfg(test)]
@@ -172,7 +225,7 @@ mod tests {
         let config = Config::tcp("127.0.0.1", 7_000);
         for ranges in [nodes / 2, 1_000, usize::from(SLOTS)] {
             let reply = reply(nodes / 2, ranges);
-            let shared = Shared::new(config.clone(), topology(reply.clone()));
+            let shared = Shared::new(config.clone(), Some(topology(reply.clone())));
             let mut times = Vec::new();
             for _ in 0..20 {
                 let before = Instant::now();
@@ -186,7 +239,7 @@ mod tests {
                 times[10], times[19]
             );
         }
-        let shared = Shared::new(config, topology(reply(nodes / 2, nodes / 2)));
+        let shared = Shared::new(config, Some(topology(reply(nodes / 2, nodes / 2))));
         let to = Address::Tcp("127.0.0.1".to_owned(), 7_001);
         let (mut quarters, length) = (Vec::new(), SLOTS / 4);
         for quarter in 0..4 {

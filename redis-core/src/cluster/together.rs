@@ -60,6 +60,13 @@ impl<'a> Together<'a> {
         node.map(|node| node.link())
     }
 
+    /// Notes that it is on its way: it goes on also if nothing new is accepted.
+    pub(super) fn go_on(&mut self) {
+        if let Some(sending) = &mut self.sending {
+            sending.go_on();
+        }
+    }
+
     pub(super) fn submit(&mut self, payload: &mut ChainPayload) {
         if let Some(sending) = &mut self.sending {
             sending.submit(payload);
@@ -106,7 +113,9 @@ impl<'a> Together<'a> {
         self.detour.deadline = parts.deadline.or(self.detour.deadline);
         if let Some(failure) = &mut parts.error {
             self.detour.refused().explain(failure);
-            if is_loss(failure) && is_unsent(failure) {
+            let is_onward = self.sending.as_ref().is_some_and(Sending::is_onward);
+            let is_over = self.shared.life.is_end(failure, is_onward);
+            if is_loss(failure) && is_unsent(failure) && !is_over {
                 self.shared.want_refresh();
                 return self.pause(parts, payload);
             }
@@ -161,6 +170,7 @@ impl<'a> Together<'a> {
         if let Some(sending) = &mut self.sending
             && payload.mend(&sending.link().scripts, &parts.chunks)
         {
+            sending.go_on();
             sending.send_again(self.detour.deadline);
             return None;
         }
@@ -178,7 +188,7 @@ impl<'a> Together<'a> {
     /// Pauses, and then sends it to the owner of the slot that is known by then. If the deadline comes first, `parts` is
     /// the outcome.
     fn pause(&mut self, parts: Box<Parts>, payload: &ChainPayload) -> Option<Delivery> {
-        let in_time = self.detour.pause(&self.shared.config, payload.patience());
+        let in_time = self.detour.pause(self.shared, payload.patience());
         (!in_time).then_some(Delivery::Parts(parts))
     }
 

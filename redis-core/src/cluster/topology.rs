@@ -72,6 +72,17 @@ pub enum NodeRole {
 }
 
 impl Topology {
+    /// One of which nothing is known.
+    pub(super) fn empty() -> Self {
+        Self {
+            slots: vec![UNSERVED; usize::from(SLOTS)].into(),
+            shards: Arc::default(),
+            nodes: Arc::default(),
+            epoch: 0,
+            moved: Vec::new(),
+        }
+    }
+
     /// All nodes: primaries and their replicas.
     #[must_use]
     pub fn nodes(&self) -> &[ClusterNode] {

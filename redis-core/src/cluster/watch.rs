@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::blocking::owner;
 use super::detour::{Detour, Hops, no_node, passes};
 use super::handle::Cluster;
+use super::map_wait::map_within;
 use super::redirect::{Redirect, RedirectKind};
 use super::shared::Shared;
 use crate::chain::routing::Goal;
@@ -112,6 +113,7 @@ struct Place {
 impl Lend for SlotLeases<'_> {
     fn lend(&mut self) -> Lending<'_> {
         Box::pin(async {
+            map_within(self.shared, Patience::Default).await?;
             loop {
                 let (node, asking) = match &mut self.place {
                     Some(place) if place.is_new => {
@@ -140,8 +142,7 @@ impl Lend for SlotLeases<'_> {
                 Verdict::Final => false,
                 Verdict::Now => true,
                 Verdict::Later => {
-                    let config = &self.shared.config;
-                    let in_time = self.detour.pause(config, Patience::Default);
+                    let in_time = self.detour.pause(self.shared, Patience::Default);
                     if in_time {
                         poll_fn(|cx| self.detour.poll_pause(cx)).await;
                     }

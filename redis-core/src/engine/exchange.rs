@@ -206,6 +206,11 @@ impl<'a> Pending<'a> {
         pending
     }
 
+    /// Has it sent also where nothing new is accepted: what is on its way needs it.
+    pub(crate) fn go_on(&mut self) {
+        self.exchange.sending.go_on();
+    }
+
     /// Sends it. Returns `false` if it has to wait for room.
     pub(crate) fn submit(&mut self) -> bool {
         self.exchange.submit(&mut self.command)

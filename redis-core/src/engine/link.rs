@@ -1,4 +1,8 @@
 //! What the handles and the driver of one socket share: [`Link`].
+//!
+//! # Layout
+//!
+//! - `server`: what is heard of the server: that it lost its role, or will be away for a while
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,17 +16,19 @@ use super::events::{Announcer, ConnectionEvent};
 use super::inflight::{
     Awaits, CellKey, Counts, Delivery, Limit, Order, Payload, Queue, Submitted, Terms, WaiterKey,
 };
-use super::maintenance::{Maintenance, Notice, Operations, Relaxation};
+use super::maintenance::Operations;
 use super::place::Place;
 use super::stats::Stats;
 use super::subscriptions::hub::{Hub, Line, OpenApart};
 use super::trace;
 use crate::command::script_text::Loaded;
-use crate::config::{Config, Follow, Guard, Protocol};
+use crate::config::{Config, Guard, Protocol};
 use crate::error::{Obstacle, ServerVersion};
 use crate::runtime::Lock;
 use crate::wire::Chunk;
 use crate::wire::outgoing::Outgoing;
+
+mod server;
 
 /// A handle on which chains of commands are sent.
 pub(crate) trait Lane: fmt::Debug + Sync {
@@ -76,9 +82,6 @@ enum Purpose {
     /// Only subscriptions: it ends when there are none.
     Subscriptions,
 }
-
-/// A socket to a demoted server is replaced at most once in this time.
-const RENEWAL_WINDOW: Duration = Duration::from_secs(1);
 
 impl Link {
     /// A link for commands; subscriptions may share it.
@@ -217,8 +220,34 @@ impl Link {
         place: Option<WaiterKey>,
         waker: Option<&Waker>,
     ) -> Submitted {
+        self.submit_as(place, |queue| {
+            queue.submit(payload, terms, limit, place, waker)
+        })
+    }
+
+    /// The same, for what was on its way before this link was told to accept nothing new.
+    #[cold]
+    pub(crate) fn submit_onward(
+        &self,
+        payload: &mut impl Payload,
+        terms: Terms,
+        limit: Limit,
+        place: Option<WaiterKey>,
+        waker: Option<&Waker>,
+    ) -> Submitted {
+        self.submit_as(place, |queue| {
+            queue.submit_onward(payload, terms, limit, place, waker)
+        })
+    }
+
+    #[inline(always)]
+    fn submit_as(
+        &self,
+        place: Option<WaiterKey>,
+        submit: impl FnOnce(&mut Queue) -> Submitted,
+    ) -> Submitted {
         let mut queue = self.queue.lock();
-        let submitted = queue.submit(payload, terms, limit, place, waker);
+        let submitted = submit(&mut queue);
         if !matches!(submitted, Submitted::Queued(_)) {
             return submitted;
         }
@@ -373,67 +402,25 @@ impl Link {
         *self.guard.lock() = Some(guard);
     }
 
-    /// Whether the node lost the role for which it was chosen, and this link has no other node.
-    pub(crate) fn was_left(&self) -> bool {
-        self.queue.lock().left_since.is_some()
-    }
-
-    /// READONLY says that this server was demoted; its name may lead to another server now. Connects again and
-    /// resolves the name again, unless that was done a moment ago. A socket that cannot reconnect is not lent again.
-    pub(crate) fn suspect_replica(&self) {
-        self.queue.lock().demoted = true;
-        let mut renewed = self.renewed.lock();
-        if self.config.reconnect && renewed.is_none_or(|last| last.elapsed() >= RENEWAL_WINDOW) {
-            *renewed = Some(Instant::now());
-            self.order(Order::Renew);
-        }
-    }
-
-    /// A slot is on another node. Where redirects are followed, the map is corrected then; here the cluster asks for it again.
-    pub(crate) fn suspect_map(&self) {
-        if !self.config.routed {
-            self.config.maintenance.slots_moved.0.notify_one();
-        }
-    }
-
-    /// Takes what the server announces. Returns how long limits of time are longer; `None` if this is known already.
-    pub(crate) fn note_maintenance(&self, notice: Notice, now: Instant) -> Option<Relaxation> {
-        let relaxation =
-            self.operations
-                .lock()
-                .note(&notice, now, self.config.maintenance.extra_time)?;
-        let moves = matches!(notice.content, Maintenance::Moving { .. });
-        let mut queue = self.queue.lock();
-        queue.relaxation = Some(relaxation);
-        // A socket that does not reconnect is not lent again.
-        queue.demoted |= moves && !self.config.reconnect;
-        drop(queue);
-        let slots_moved = matches!(notice.content, Maintenance::SlotsMigrated { .. });
-        if slots_moved || (moves && self.config.routed) {
-            self.config.maintenance.slots_moved.0.notify_one();
-        }
-        self.announce(ConnectionEvent::Maintenance(notice.content));
-        Some(relaxation)
-    }
-
-    /// A new socket is about to be used: what was announced on the last one is over.
-    pub(crate) fn forget_maintenance(&self) {
-        let extra = self.config.maintenance.extra_time;
-        let relaxation = self.operations.lock().connected(Instant::now(), extra);
-        if relaxation.is_some() {
-            self.queue.lock().relaxation = relaxation;
-        }
-    }
-
-    /// Set while announced maintenance makes limits of time longer.
-    pub(crate) fn relaxation(&self) -> Option<Relaxation> {
-        self.queue.lock().relaxation
+    /// Accepts nothing new but what was on its way before.
+    pub(crate) fn stop_accepting(&self) {
+        self.with(&mut Vec::new(), |queue, woken| queue.stop_accepting(woken));
     }
 
     /// Accepts nothing new, and ends after everything is answered.
     pub(crate) fn drain(&self) {
-        self.with(&mut Vec::new(), |queue, woken| queue.stop_accepting(woken));
+        self.stop_accepting();
         self.order(Order::Drain);
+    }
+
+    /// Whether something is on its way.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.with(&mut Vec::new(), |queue, _| queue.is_busy())
+    }
+
+    /// The number of callers whose command is on its way.
+    pub(crate) fn unsettled(&self) -> usize {
+        self.queue.lock().unsettled()
     }
 
     pub(crate) fn poll_end(&self, waker: &Waker) -> Poll<()> {
@@ -480,21 +467,6 @@ impl Line for Link {
 
     fn close(&self) {
         self.order(Order::Close);
-    }
-}
-
-impl Follow for Link {
-    /// The node may hang, so the wait for its replies is limited. Then the socket is lost, and another one is made,
-    /// unless this link does not reconnect.
-    fn leave_node(&self) {
-        let mut queue = self.queue.lock();
-        queue.demoted = true;
-        queue.left_since.get_or_insert_with(Instant::now);
-        let driver = queue.take_driver();
-        drop(queue);
-        if let Some(driver) = driver {
-            driver.wake();
-        }
     }
 }
 

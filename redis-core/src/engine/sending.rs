@@ -60,6 +60,8 @@ struct Slow {
     is_extended: bool,
     /// Whether it was sent on a socket that was lost: then it may have been carried out, whatever comes later.
     was_lost: bool,
+    /// Whether it was on its way before it came to this link.
+    is_onward: bool,
 }
 
 impl<L: Deref<Target = Link>> Sending<L> {
@@ -92,6 +94,16 @@ impl<L: Deref<Target = Link>> Sending<L> {
     #[inline]
     pub(crate) fn is_fresh(&self) -> bool {
         matches!(self.state, State::Fresh)
+    }
+
+    /// Notes that it is on its way: a link that accepts nothing new takes it all the same.
+    pub(crate) fn go_on(&mut self) {
+        self.slow().is_onward = true;
+    }
+
+    /// Whether it was on its way before it came to this link.
+    pub(crate) fn is_onward(&self) -> bool {
+        self.slow.as_ref().is_some_and(|slow| slow.is_onward)
     }
 
     /// Whether it is queued or sent, and waits for its reply.
@@ -211,9 +223,12 @@ impl<L: Deref<Target = Link>> Sending<L> {
     /// Queues the payload again, as if for the first time. What happened to it before is not forgotten.
     #[cold]
     pub(crate) fn start_again(&mut self) {
-        let was_lost = self.slow.take().is_some_and(|slow| slow.was_lost);
-        if was_lost {
-            self.slow().was_lost = true;
+        if let Some(slow) = &mut self.slow {
+            **slow = Slow {
+                was_lost: slow.was_lost,
+                is_onward: slow.is_onward,
+                ..Slow::default()
+            };
         }
         self.state = State::Fresh;
     }
@@ -235,14 +250,13 @@ impl<L: Deref<Target = Link>> Sending<L> {
         true
     }
 
-    /// Has it go over another link: `again`, or the payload itself.
+    /// Has it go on over another link: `again`, or the payload itself.
     pub(crate) fn go_to(&mut self, link: L, again: Option<Box<Again>>, deadline: Option<Instant>) {
         self.link = link;
         self.state = State::Fresh;
-        if again.is_some() || deadline.is_some() || self.slow.is_some() {
-            let slow = self.slow();
-            (slow.deadline, slow.again) = (deadline, again);
-        }
+        let slow = self.slow();
+        (slow.deadline, slow.again) = (deadline, again);
+        slow.is_onward = true;
     }
 
     /// Takes back what was to be sent in place of the payload, and was refused.
@@ -364,17 +378,30 @@ impl<L: Deref<Target = Link>> Sending<L> {
         let again = self.slow.as_mut().and_then(|slow| slow.again.take());
         let Some(mut again) = again else {
             let terms = self.slow_terms(payload);
-            let limit = self.limit(terms.patience);
-            return self.link.submit(payload, terms, limit, place, waker);
+            return self.submit_known(payload, terms, place, waker);
         };
         let terms = again.terms();
-        let limit = self.limit(terms.patience);
-        let submitted = self.link.submit(&mut *again, terms, limit, place, waker);
+        let submitted = self.submit_known(&mut *again, terms, place, waker);
         // Once it is queued, its bytes are in the queue, and nothing is left here to send.
         if !matches!(submitted, Submitted::Queued(_)) {
             self.slow().again = Some(again);
         }
         submitted
+    }
+
+    fn submit_known(
+        &self,
+        payload: &mut impl Payload,
+        terms: Terms,
+        place: Option<WaiterKey>,
+        waker: Option<&Waker>,
+    ) -> Submitted {
+        let limit = self.limit(terms.patience);
+        if self.is_onward() {
+            self.link.submit_onward(payload, terms, limit, place, waker)
+        } else {
+            self.link.submit(payload, terms, limit, place, waker)
+        }
     }
 
     /// The terms of a payload that may have waited. Maintenance makes a deadline longer only once.

@@ -1,5 +1,6 @@
 //! The counters of a connection or pool: [`Stats`].
 
+use std::iter::Sum;
 use std::ops::AddAssign;
 use std::time::Duration;
 
@@ -43,5 +44,22 @@ impl AddAssign for Stats {
         self.timeouts += other.timeouts;
         self.reconnects += other.reconnects;
         self.failed_connects += other.failed_connects;
+    }
+}
+
+impl Sum for Stats {
+    /// As [`Stats::add_assign`] adds them up.
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |mut sum, stats| {
+            sum += stats;
+            sum
+        })
+    }
+}
+
+impl<'a> Sum<&'a Self> for Stats {
+    /// As [`Stats::add_assign`] adds them up.
+    fn sum<I: Iterator<Item = &'a Self>>(all: I) -> Self {
+        all.copied().sum()
     }
 }

@@ -50,7 +50,7 @@ pub enum ErrorKind {
     Lagged(u64),
     /// A subscription was ended, as [`Lag::Close`](crate::pubsub::Lag::Close) says, because its reader was too slow.
     TooSlow,
-    /// The connection or pool was closed by its owner.
+    /// The connection, pool or cluster was closed by its owner.
     Closed,
     /// The tokio runtime that the connection was made in has ended.
     RuntimeEnded,

@@ -1,11 +1,11 @@
-//! The end of a connection or pool in good order: [`Close`].
+//! The end of a handle in good order: [`Close`].
 
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
 use super::connection::Connection;
 use super::leases::Leases;
@@ -17,7 +17,7 @@ use crate::runtime::from_now;
 /// How long closing waits for replies by default.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What closing did.
+/// What closing did; of a cluster, counted at each of its nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 #[must_use = "it says whether anything was lost"]
@@ -38,14 +38,18 @@ impl Closed {
     }
 }
 
-/// Closes a connection or pool after all sent commands have been answered; see
+/// Closes a connection, pool or cluster after all sent commands have been answered; see
 /// [`Connection::close`].
+///
+/// If this is dropped before its end, nothing new is accepted any more, and the sockets are closed when everything has been answered.
 #[must_use = "nothing is closed before this is awaited"]
 pub struct Close<'a> {
-    links: Vec<Arc<Link>>,
-    leases: Option<&'a Leases>,
+    closing: Box<dyn FnOnce(Instant) -> Closing<'a> + Send + Sync + 'a>,
     patience: Duration,
 }
+
+/// The work of closing, which ends at a moment.
+type Closing<'a> = Pin<Box<dyn Future<Output = Closed> + Send + 'a>>;
 
 impl std::fmt::Debug for Close<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -56,10 +60,13 @@ impl std::fmt::Debug for Close<'_> {
 }
 
 impl<'a> Close<'a> {
-    pub(crate) fn new(links: Vec<Arc<Link>>, leases: Option<&'a Leases>) -> Self {
+    /// `close` does the work. At the moment that it is given, everything ends that is on its way.
+    pub(crate) fn new<F>(close: impl FnOnce(Instant) -> F + Send + Sync + 'a) -> Self
+    where
+        F: Future<Output = Closed> + Send + 'a,
+    {
         Self {
-            links,
-            leases,
+            closing: Box::new(|deadline| Box::pin(close(deadline))),
             patience: PATIENCE,
         }
     }
@@ -69,33 +76,41 @@ impl<'a> Close<'a> {
         self.patience = patience;
         self
     }
+}
 
-    async fn run(self) -> Closed {
-        let deadline = from_now(self.patience);
-        let answered =
-            |links: &[Arc<Link>]| -> u64 { links.iter().map(|link| link.counts().answered).sum() };
-        let before = answered(&self.links);
-        self.links.iter().for_each(|link| link.drain());
-        let leased = match self.leases {
-            Some(leases) => leases.close_by(deadline).await,
-            None => 0,
-        };
-        let mut failed = 0;
-        for link in &self.links {
-            let end = std::future::poll_fn(|cx| link.poll_end(cx.waker()));
-            if timeout_at(deadline, end).await.is_err() {
-                // A command may be answered at this very moment; then it is counted as neither.
-                failed += link.awaited() as u64;
-                link.order(Order::Close);
-                std::future::poll_fn(|cx| link.poll_end(cx.waker())).await;
-            }
-        }
-        Closed {
-            answered: answered(&self.links) - before,
-            failed,
-            leased,
+async fn close_links(links: Vec<Arc<Link>>, leases: Option<&Leases>, deadline: Instant) -> Closed {
+    let before = count_answered(&links);
+    links.iter().for_each(|link| link.drain());
+    let leased = match leases {
+        Some(leases) => leases.close_by(deadline).await,
+        None => 0,
+    };
+    let failed = end_links(&links, deadline).await;
+    Closed {
+        answered: count_answered(&links) - before,
+        failed,
+        leased,
+    }
+}
+
+/// How many commands were answered over all links.
+pub(crate) fn count_answered(links: &[Arc<Link>]) -> u64 {
+    links.iter().map(|link| link.counts().answered).sum()
+}
+
+/// Waits until links have ended that are ordered to, and ends them at the deadline. Returns how many callers had no reply by then.
+pub(crate) async fn end_links(links: &[Arc<Link>], deadline: Instant) -> u64 {
+    let mut failed = 0;
+    for link in links {
+        let end = std::future::poll_fn(|cx| link.poll_end(cx.waker()));
+        if timeout_at(deadline, end).await.is_err() {
+            // A command may be answered at this very moment; then it is counted as neither.
+            failed += link.awaited() as u64;
+            link.order(Order::Close);
+            std::future::poll_fn(|cx| link.poll_end(cx.waker())).await;
         }
     }
+    failed
 }
 
 impl<'a> IntoFuture for Close<'a> {
@@ -103,7 +118,9 @@ impl<'a> IntoFuture for Close<'a> {
     type IntoFuture = Pin<Box<dyn Future<Output = Closed> + Send + 'a>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.run())
+        let Self { closing, patience } = self;
+        // The time counts from the first poll.
+        Box::pin(async move { closing(from_now(patience)).await })
     }
 }
 
@@ -123,7 +140,7 @@ impl Connection {
     /// # }
     /// ```
     pub fn close(&self) -> Close<'_> {
-        Close::new(vec![self.shared_link()], None)
+        Close::new(|deadline| close_links(vec![self.shared_link()], None, deadline))
     }
 
     /// Closes the socket at once, for all clones. Commands without a reply fail.
@@ -136,11 +153,10 @@ impl Pool {
     /// Closes the pool for all clones. New commands are refused; those that were sent or queued are waited for, and
     /// so are the leased sockets; see [`Connection::close`].
     pub fn close(&self) -> Close<'_> {
-        let lanes = self.lanes().iter();
-        Close::new(
-            lanes.map(Connection::shared_link).collect(),
-            Some(self.leases()),
-        )
+        Close::new(|deadline| {
+            let lanes = self.lanes().iter().map(Connection::shared_link);
+            close_links(lanes.collect(), Some(self.leases()), deadline)
+        })
     }
 
     /// Closes all sockets at once, for all clones; a leased one when it comes back.

@@ -118,7 +118,23 @@ impl Connection {
         self.link().len()
     }
 
-    /// Whether it has a socket that is ready for commands at this moment.
+    /// Whether it has a socket that is ready for commands at this moment. Nothing is sent for that.
+    ///
+    /// It is no health check: a [lazy](Connection::lazy) connection has no socket before its first command, and one whose
+    /// server hangs has one until [`liveness`](Config::liveness) is over. What asks the server is a PING with a short
+    /// deadline:
+    ///
+    /// ```no_run
+    /// # extern crate typedis_core as typedis;
+    /// # async fn example(conn: typedis::Connection) {
+    /// use std::time::Duration;
+    /// use typedis::{Run, raw};
+    ///
+    /// // With the crate `typedis`: conn.ping().deadline(..)
+    /// let ping = conn.run(raw("PING").readonly().reply::<String>());
+    /// let is_ready = ping.deadline(Duration::from_millis(500)).await.is_ok();
+    /// # }
+    /// ```
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.link().load().1

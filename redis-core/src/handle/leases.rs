@@ -102,6 +102,13 @@ impl Leases {
         opened.push(Arc::downgrade(&connection.shared_link()));
     }
 
+    /// The number of commands on its sockets that have no reply yet.
+    pub(crate) fn in_flight(&self) -> usize {
+        let opened = self.opened.lock();
+        let links = opened.iter().filter_map(Weak::upgrade);
+        links.map(|link| link.len()).sum()
+    }
+
     /// Whether a command is in flight on a socket.
     pub(crate) fn is_awaited(&self) -> bool {
         let opened = self.opened.lock();
@@ -174,14 +181,15 @@ impl Leases {
     }
 
     /// Leases no more sockets, and drops the idle ones.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.permits.close();
         self.idle.lock().sockets.clear();
     }
 
     /// Waits until all leased sockets have come back, then closes. Returns how many had not come back by the
-    /// deadline.
+    /// deadline. If this is dropped before, it closes then.
     pub(crate) async fn close_by(&self, deadline: Instant) -> usize {
+        let closes = ClosesAtLast(self);
         let all = self.config.leases.min(Semaphore::MAX_PERMITS);
         let count = u32::try_from(all).unwrap_or(u32::MAX);
         let all_back = {
@@ -192,7 +200,17 @@ impl Leases {
             self.close();
             matches!(back, Ok(Ok(_)))
         };
+        drop(closes);
         if all_back { 0 } else { all - self.available() }
+    }
+}
+
+/// Closes when it is dropped.
+struct ClosesAtLast<'a>(&'a Leases);
+
+impl Drop for ClosesAtLast<'_> {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 

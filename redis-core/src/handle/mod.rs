@@ -7,7 +7,7 @@
 //! - `pool`: a few shared sockets, and others to lease; `leases`: the sockets to lease
 //! - `driven`: a command that a future drives, such as one that blocks
 //! - `unclaimed`: replies of leased sockets that arrive after their caller has gone
-//! - `closing`: closing a connection or pool in good order
+//! - `closing`: closing a handle in good order
 
 mod closing;
 mod connection;
@@ -18,6 +18,7 @@ mod pool;
 mod unclaimed;
 
 pub use closing::{Close, Closed};
+pub(crate) use closing::{count_answered, end_links};
 pub use connection::Connection;
 pub(crate) use connection::runtime;
 pub(crate) use driven::{Answer, Driven};

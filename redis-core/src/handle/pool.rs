@@ -56,7 +56,7 @@ impl Pool {
     /// A pool that connects when the first command is sent; see [`Connection::lazy`].
     ///
     /// # Errors
-    /// A bad URL or configuration.
+    /// A bad URL or configuration; that there is no runtime.
     pub fn lazy(config: impl IntoConfig) -> Result<Self> {
         let config = Arc::new(config.into_config()?.for_one_server()?);
         runtime()?;
@@ -119,14 +119,33 @@ impl Pool {
         events::subscribe(self.inner.lanes.iter().map(|lane| lane.link().announcer()))
     }
 
+    /// Whether it was closed, or its runtime has ended.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.inner.lanes.iter().all(Connection::is_closed)
+    }
+
+    /// Whether a shared socket is ready for commands at this moment; see [`Connection::is_connected`].
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.inner.lanes.iter().any(Connection::is_connected)
+    }
+
+    /// The number of commands that have no reply yet, on shared and on leased sockets; a pipeline counts once.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        let lanes = self.inner.lanes.iter();
+        lanes.map(Connection::in_flight).sum::<usize>() + self.inner.leases.in_flight()
+    }
+
     /// The present values of the shared sockets' counters, added up.
+    ///
+    /// Leased sockets are not among them. A server may hold a command that blocks for as long as it likes, which would look like
+    /// [`lag`](Stats::lag); and a socket that is closed takes its counters with it. [`Pool::available`] says how many sockets could
+    /// be leased, and [`Pool::in_flight`] counts their commands too.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let mut sum = Stats::default();
-        for lane in &self.inner.lanes {
-            sum += lane.stats();
-        }
-        sum
+        self.inner.lanes.iter().map(Connection::stats).sum()
     }
 
     /// Calls `report` with the reply to a blocking command whose caller has gone away: for instance, an element that

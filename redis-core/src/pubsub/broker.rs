@@ -1,6 +1,8 @@
 //! Who makes subscriptions: [`Broker`], a connection or a cluster.
 
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::config::{Config, Lag};
@@ -10,7 +12,7 @@ use crate::engine::subscriptions::message::Message;
 use crate::engine::subscriptions::source::Source;
 use crate::engine::subscriptions::table::Entrance;
 use crate::engine::subscriptions::ticket::Ticket;
-use crate::error::Obstacle;
+use crate::error::{Obstacle, Result};
 use crate::handle::Connection;
 
 /// Who makes subscriptions, and keeps them.
@@ -21,12 +23,20 @@ pub(crate) trait Broker: fmt::Debug + Send + Sync {
     /// The means to subscribe for one inbox.
     fn desk(&self, inbox: &Arc<Inbox<Message>>, lag: Lag, reach: Reach) -> Arc<dyn Desk>;
 
+    /// Waits until it is known which servers there are.
+    fn ready(&self) -> Ready<'_> {
+        Box::pin(async { Ok(()) })
+    }
+
     /// What keeps the server from confirming a subscription, as far as is known.
     fn obstacle(&self) -> Option<Arc<Obstacle>>;
 
     /// The servers whose keyspace events are told.
     fn servers(&self) -> Vec<Connection>;
 }
+
+/// The wait until it is known which servers there are.
+pub(crate) type Ready<'a> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
 
 /// On which servers of a cluster a subscription is needed; on a single server there is no difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -196,6 +196,7 @@ impl WatchKeyspace {
 
     async fn open(self) -> Result<KeyspaceEvents> {
         let needed = self.needed();
+        self.broker.ready().await?;
         for server in self.broker.servers() {
             if let Some(error) = needed.is_missing(&server).await? {
                 return Err(error);

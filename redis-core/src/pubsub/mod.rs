@@ -43,7 +43,7 @@ mod publish;
 mod subscribe;
 mod subscriber;
 
-pub(crate) use broker::{Broker, Desk, Reach, Subscription, home};
+pub(crate) use broker::{Broker, Desk, Reach, Ready, Subscription, home};
 pub(crate) use prefixed::subscriptions;
 
 pub use crate::config::Lag;

@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use typedis_core::cluster::Cluster;
-use typedis_core::{AllowsBlocking, Cache, Cached, CommandInfo, Request, Run, Timeout, raw};
+use typedis_core::{
+    AllowsBlocking, Cache, Cached, CommandInfo, ErrorKind, Request, Run, Timeout, raw,
+};
 use typedis_testkit::ServerKind;
 use typedis_testkit::fake::{Answer, FakeCluster};
 
@@ -264,4 +266,40 @@ async fn a_blocking_command_waits_on_a_leased_socket() {
     cache.run(push).await.unwrap();
     let job = tokio::time::timeout(LONG, wait).await.unwrap().unwrap();
     assert_eq!(job.unwrap().unwrap().1, "job");
+}
+
+#[tokio::test]
+async fn nothing_is_served_once_the_cluster_is_closed() {
+    let nodes = typedis_testkit::Cluster::start(ServerKind::Valkey9).unwrap();
+    let cluster = open(&nodes).await;
+    let cache = cluster.cached(Cache::default()).unwrap();
+    set(&cluster, "k", "1").await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(get(&cache, "k").await.unwrap().as_deref(), Some("1"));
+    }
+    assert!(cluster.close().await.is_clean());
+    let error = get(&cache, "k").await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Closed), "{error}");
+    assert!(cache.uncached().is_closed());
+    assert_eq!(cache.stats().tracking, 0);
+}
+
+/// Before there is a map, no node can report anything.
+#[tokio::test]
+async fn a_cache_over_a_lazy_cluster_keeps_replies_once_there_is_a_map() {
+    let nodes = typedis_testkit::Cluster::start(ServerKind::Valkey9).unwrap();
+    let config = typedis_core::Config::from_url(&nodes.url()).unwrap();
+    let cluster = Cluster::lazy(config.command_timeout(LONG)).unwrap();
+    let cache = cluster.cached(Cache::default()).unwrap();
+    assert_eq!(get(&cache, "k").await.unwrap(), None);
+    for hits in [0, 1] {
+        let (read, counts) = counted(&cache, get(&cache, "k")).await;
+        assert_eq!(read.unwrap(), None);
+        assert_eq!(counts.hits, hits);
+    }
+    set(&cluster, "k", "1").await.unwrap();
+    until_read("the change is seen", async || {
+        get(&cache, "k").await.unwrap().as_deref() == Some("1")
+    })
+    .await;
 }

@@ -5,6 +5,7 @@
 //! - `announcements`: maintenance that nodes announce
 //! - `channels`: publish and subscribe on clusters that change; `placing`: which node a subscription is on, by a scripted cluster
 //! - `keyspace`: what happens to keys of all primaries
+//! - `closing`: the end of a cluster; `lazy`: clusters that are opened without a map
 //! - `opening`: how a cluster is named, and how its nodes are reached
 //! - `replicas`: reads from replicas
 //! - `routing`: every command goes where its keys are
@@ -33,9 +34,11 @@ mod blocking;
 mod chains;
 mod changes;
 mod channels;
+mod closing;
 mod endurance;
 mod keyed_scans;
 mod keyspace;
+mod lazy;
 mod load;
 mod many;
 mod opening;

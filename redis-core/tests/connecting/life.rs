@@ -3,7 +3,9 @@
 use std::future::IntoFuture;
 use std::time::Duration;
 
-use typedis_core::{Budget, Config, Connection, ConnectionEvent, ErrorKind, Phase, Pool};
+use typedis_core::{
+    Budget, Config, Connection, ConnectionEvent, ErrorKind, Phase, Pool, Run, Stats, raw,
+};
 use typedis_testkit::proxy::{Cut, Proxy};
 use typedis_testkit::{Server, ServerKind, shared};
 
@@ -145,7 +147,6 @@ async fn numbers_say_what_is_going_on() {
     proxy.to_client().hold();
     let late = conn.clone();
     let late = tokio::spawn(async move {
-        use typedis_core::Run;
         late.run(crate::support::words::<String>(&["PING"]))
             .deadline(Duration::from_millis(20))
             .await
@@ -320,6 +321,63 @@ async fn a_pool_waits_for_its_leases_when_it_closes() {
     drop(lease);
     assert!(within(closing).await.unwrap().is_clean());
     until(|| clients(&server) == 0).await;
+}
+
+/// Nobody is lent a socket after that.
+#[tokio::test]
+async fn a_pool_whose_closing_was_given_up_is_closed_all_the_same() {
+    let server = Server::start(ServerKind::Valkey9).unwrap();
+    let pool = Pool::open(at(server.addr())).await.unwrap();
+    let lease = pool.acquire().await.unwrap();
+    let closing = tokio::spawn({
+        let pool = pool.clone();
+        async move { pool.close().within(LONG).await }
+    });
+    until(|| pool.stats().connected == 0).await;
+    closing.abort();
+    assert!(within(closing).await.unwrap_err().is_cancelled());
+    assert!(matches!(
+        pool.acquire().await.unwrap_err().kind(),
+        ErrorKind::Closed
+    ));
+    drop(lease);
+    until(|| clients(&server) == 0).await;
+}
+
+#[tokio::test]
+async fn a_pool_tells_whether_it_is_connected_busy_or_closed() {
+    let server = Server::start(ServerKind::Valkey9).unwrap();
+    let pool = Pool::lazy(at(server.addr()).lanes(2)).unwrap();
+    assert!(!pool.is_connected() && !pool.is_closed());
+    assert_eq!(within(say(&pool, &["PING"])).await.unwrap(), "PONG");
+    assert!(pool.is_connected());
+    assert_eq!(pool.in_flight(), 0);
+    // A blocking command is one of those that have no reply, but its socket is no shared one.
+    let blocked = tokio::spawn({
+        let pool = pool.clone();
+        let pop = raw("BLPOP").key("q").arg(0).blocks_for(0);
+        async move { pool.run(pop.reply::<(String, String)>()).await }
+    });
+    until(|| pool.in_flight() == 1).await;
+    assert_eq!(pool.stats().in_flight, 0);
+    assert_eq!(pool.stats().connected, 1);
+    let push = crate::support::words::<i64>(&["RPUSH", "q", "x"]);
+    assert_eq!(within(pool.run(push)).await.unwrap(), 1);
+    assert_eq!(within(blocked).await.unwrap().unwrap().1, "x");
+    assert_eq!(pool.in_flight(), 0);
+    assert!(within(pool.close().into_future()).await.is_clean());
+    assert!(pool.is_closed() && !pool.is_connected());
+}
+
+#[test]
+fn numbers_are_added_up() {
+    let mut one = Stats::default();
+    (one.connected, one.lag, one.answered) = (1, Duration::from_secs(2), 3);
+    let mut other = one;
+    other.lag = Duration::from_secs(1);
+    let sum: Stats = [one, other].iter().sum();
+    assert_eq!((sum.connected, sum.lag, sum.answered), (2, one.lag, 6));
+    assert_eq!([one, other].into_iter().sum::<Stats>(), sum);
 }
 
 #[tokio::test]

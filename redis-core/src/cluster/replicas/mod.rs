@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
+use super::map_wait::map_by;
 use super::nodes::Node;
 use super::pending::ClusterPending;
 use super::redirect::{Redirect, RedirectKind};
@@ -71,21 +72,26 @@ async fn read_from(
         return Err(error);
     }
     let Slots::One(slot) = args.slots() else {
-        return at_primary(shared, args, server).await;
+        return at_primary(shared, args, false, server).await;
     };
     let limit = terms_of(&args)
         .patience
         .limit(shared.config.command_timeout);
     let end = Limit::from(limit, Instant::now());
+    let mut is_onward = !shared.first_map.is_found();
+    map_by(shared, end)
+        .await
+        .map_err(|error| error.of_command(args.name()))?;
     let nodes = choice::order(&shared.routes(), slot, &view);
     let shows = shows_missing_keys(&args);
     for (node, role) in nodes {
         let is_of_use = shows || tells_of_moves(&node) != Some(false);
         if role == NodeRole::Primary || !is_of_use {
-            return at_primary(shared, args, server).await;
+            return at_primary(shared, args, is_onward, server).await;
         }
-        let outcome = ask(shared, &node, slot, &args).await;
+        let outcome = ask(shared, &node, slot, &args, is_onward).await;
         *server = node.server_of(NodeRole::Replica);
+        is_onward = true;
         // All nodes together take no longer than one may.
         if let Some(end) = end {
             args.set_deadline(end.saturating_duration_since(Instant::now()));
@@ -93,14 +99,14 @@ async fn read_from(
         match outcome {
             Outcome::Reply(frame) => return Ok(frame),
             Outcome::Failed(error) => return Err(error),
-            Outcome::AskPrimary => return at_primary(shared, args, server).await,
+            Outcome::AskPrimary => return at_primary(shared, args, is_onward, server).await,
             Outcome::AskAnother => node.health().note_failure(),
         }
     }
     if *view == ReadFrom::Replica {
         return Err(no_replica(slot).of_command(args.name()));
     }
-    at_primary(shared, args, server).await
+    at_primary(shared, args, is_onward, server).await
 }
 
 /// Whether it is seen in the reply if a key does not exist: the reply is that of one key, or has a value for each key.
@@ -129,9 +135,13 @@ fn no_replica(slot: u16) -> Error {
 async fn at_primary(
     shared: &Shared,
     args: Box<Args>,
+    is_onward: bool,
     server: &mut Option<ServerVersion>,
 ) -> Result<Frame> {
     let mut pending = ClusterPending::new(shared, args);
+    if is_onward {
+        pending.go_on();
+    }
     let outcome = std::future::poll_fn(|cx| pending.poll_frame(cx)).await;
     *server = pending.link().and_then(|link| link.server());
     outcome
@@ -145,8 +155,13 @@ enum Outcome {
     AskAnother,
 }
 
-async fn ask(shared: &Shared, node: &Node, slot: u16, args: &Args) -> Outcome {
-    let reply = node.once_as(NodeRole::Replica, Box::new(args.again()));
+async fn ask(shared: &Shared, node: &Node, slot: u16, args: &Args, is_onward: bool) -> Outcome {
+    let again = Box::new(args.again());
+    let reply = if is_onward {
+        node.once_onward(NodeRole::Replica, again)
+    } else {
+        node.once_as(NodeRole::Replica, again)
+    };
     let mut reply = std::pin::pin!(reply.frame());
     let frame = loop {
         match timeout(LOOK, &mut reply).await {

@@ -22,10 +22,11 @@ const OLD: u64 = 10;
 static INFO_REPLICATION: CommandInfo = command_info!("INFO REPLICATION").readonly();
 static INFO_SERVER: CommandInfo = command_info!("INFO SERVER").readonly();
 
-/// Asks all nodes how they fare for as long as there is a handle.
+/// Asks all nodes how they fare for as long as there is a handle and the cluster is not closed.
 pub(super) async fn run(shared: Weak<Shared>) {
     loop {
-        let Some(nodes) = shared.upgrade().map(|shared| nodes_of(&shared)) else {
+        let open = shared.upgrade().filter(|shared| !shared.life.is_closing());
+        let Some(nodes) = open.map(|shared| nodes_of(&shared)) else {
             return;
         };
         for (node, role) in nodes {

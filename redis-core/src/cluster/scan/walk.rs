@@ -25,9 +25,11 @@ use super::page::{Page, array, strange};
 use super::position::{Position, ScanCursor, Stretch};
 use super::slot_set::SlotSet;
 use super::snapshot::Snapshot;
+use crate::cluster::map_wait::map_within;
 use crate::cluster::nodes::Node;
 use crate::cluster::shared::Shared;
 use crate::command::{Args, SLOTS};
+use crate::engine::inflight::Patience;
 use crate::error::{ClusterCause, ClusterError, Error, ErrorKind, Phase, Result, ServerError};
 use crate::reply::Frame;
 use crate::runtime::after;
@@ -99,6 +101,7 @@ impl Walker {
         if let Some(failure) = self.failure.take() {
             return Err(failure);
         }
+        map_within(&self.shared, Patience::Default).await?;
         loop {
             let step = match self.step().await {
                 Ok(step) => step,

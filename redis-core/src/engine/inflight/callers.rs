@@ -56,6 +56,22 @@ impl Queue {
         Submitted::Queued(cell)
     }
 
+    /// The same, for what was on its way before nothing new was accepted.
+    #[cold]
+    pub(crate) fn submit_onward(
+        &mut self,
+        payload: &mut impl Payload,
+        terms: Terms,
+        limit: Limit,
+        place: Option<WaiterKey>,
+        waker: Option<&Waker>,
+    ) -> Submitted {
+        let closing = std::mem::take(&mut self.closing);
+        let submitted = self.submit(payload, terms, limit, place, waker);
+        self.closing = closing;
+        submitted
+    }
+
     #[cold]
     fn turn_away(&mut self, place: Option<WaiterKey>) -> Submitted {
         if let Some(place) = place {
@@ -255,6 +271,26 @@ impl Queue {
             self.forget_unwanted();
         }
         self.entries.is_empty()
+    }
+
+    /// Whether something is on its way: what is owed replies or waits for room, and outcomes that are not taken yet and with
+    /// which their callers may go elsewhere.
+    pub(crate) fn is_busy(&mut self) -> bool {
+        !self.is_idle() || self.has_line() || self.count_undecided() > 0
+    }
+
+    /// The number of callers whose command is on its way.
+    pub(crate) fn unsettled(&self) -> usize {
+        self.awaited() + self.line.len() + self.count_undecided()
+    }
+
+    fn count_undecided(&self) -> usize {
+        let is_undecided = |cell: &Cell| match cell {
+            Cell::Filled(Delivery::Parts(parts)) => parts.may_go_on(),
+            Cell::Filled(_) | Cell::Waiting(..) | Cell::Abandoned => false,
+        };
+        let cells = self.cells.iter();
+        cells.filter(|(_, cell)| is_undecided(cell)).count()
     }
 
     /// Whether the connection has ended for good, or was ordered to.

@@ -173,6 +173,26 @@ pub(crate) struct Parts {
     pub(crate) was_lost: bool,
 }
 
+impl Parts {
+    /// Whether the caller may send it once more because of this outcome.
+    pub(crate) fn may_go_on(&self) -> bool {
+        let is_final = match self.chunks.as_slice() {
+            [reply] => reply.starts_with(b"-") && is_one_line(reply),
+            _ => false,
+        };
+        self.again.is_some() || self.error.is_some() || !is_final || self.lacks_script()
+    }
+
+    fn lacks_script(&self) -> bool {
+        let mut replies = self.chunks.iter();
+        replies.any(|reply| reply.starts_with(b"-NOSCRIPT"))
+    }
+}
+
+fn is_one_line(reply: &[u8]) -> bool {
+    memchr::memmem::find(reply, b"\r\n").is_some_and(|end| end + 2 == reply.len())
+}
+
 impl Delivery {
     /// The outcome of an entry that was never made.
     pub(crate) fn failed(failure: Failure) -> Self {
