@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::{FromRedis, Names, decode_kept_frame};
+use super::{Fields, FromRedis, Names, decode_kept_frame};
 use crate::error::DecodeError;
 use crate::error::{Error, ServerError};
 use crate::reply::Value;
@@ -86,7 +86,7 @@ impl<T: FromRedis> FromRedis for Option<T> {
 
     /// What is `None` is sent as no field at all.
     fn from_shared(reply: Reply<'_>) -> Result<Self, DecodeError> {
-        if T::NAMES.are_in(&reply)? {
+        if has_any(&reply, &T::NAMES)? {
             T::from_option(reply)
         } else {
             Ok(None)
@@ -94,6 +94,20 @@ impl<T: FromRedis> FromRedis for Option<T> {
     }
 
     const NAMES: Names = T::NAMES;
+}
+
+/// Whether a map has any of the names, or may have.
+fn has_any(map: &Reply<'_>, names: &Names) -> Result<bool, DecodeError> {
+    if names.are_open() {
+        return Ok(true);
+    }
+    for pair in Fields::new(map)? {
+        let (key, _) = pair?;
+        if key.text().is_some_and(|key| names.have(key.as_bytes())) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// An error that the server sent in place of a value, or the value.
