@@ -3,7 +3,7 @@
 //!
 //! All items of the core are named through `rt`, the facade's hidden re-export, so that a crate with its own spec
 //! depends only on the facade. Those of the standard library are named by their full paths: around the macro's call the usual names may
-//! mean other things, and in the edition of its crate some of them may be missing.
+//! mean other things.
 //!
 //! # Layout
 //!
