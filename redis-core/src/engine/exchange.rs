@@ -3,6 +3,7 @@
 
 use std::ops::Deref;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use super::inflight::{Delivery, Failure, Hold, Parts, Patience, Payload, Terms};
 use super::link::Link;
@@ -122,6 +123,14 @@ fn conclude<L: Deref<Target = Link>>(
             (!goes_again(sending, payload, &mut parts)).then_some(Delivery::Parts(parts))
         }
         delivery if payload.waits_on(&delivery) => {
+            if payload.terms().patience == Patience::Only(Duration::ZERO) {
+                // What the server handed out from now on would be lost.
+                sending.link().count(|counts| counts.timeouts += 1);
+                return Some(Delivery::failed(Failure::Timeout(
+                    Phase::MaybeApplied,
+                    None,
+                )));
+            }
             sending.start_again();
             None
         }
@@ -490,3 +499,6 @@ impl Payload for Command {
         frame.reply().error().or_else(of_queued)
     }
 }
+
+#[cfg(test)]
+mod tests;

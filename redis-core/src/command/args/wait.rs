@@ -77,8 +77,8 @@ impl Args {
         }
     }
 
-    /// Whether the reply says that nothing came within a piece, and another piece follows, which ends by the deadline. If
-    /// so, this becomes the next piece.
+    /// Whether the reply says that nothing came within a piece, and another piece follows. If so, this becomes the next
+    /// piece, which ends by the deadline; with no time left for it, it must not be sent.
     #[cold]
     pub(crate) fn waits_on(&mut self, reply: &[u8]) -> bool {
         const NIL: [&[u8]; 3] = [b"*-1\r\n", b"$-1\r\n", b"_\r\n"];
@@ -91,9 +91,6 @@ impl Args {
         };
         if let Some(deadline) = pieces.deadline {
             let left = deadline.saturating_sub(pieces.begun.elapsed());
-            if left.is_zero() {
-                return false;
-            }
             // Rounded up, so that the deadline passes before the server ends the wait.
             next = next.min(left.saturating_add(MILLISECOND)).max(SHORTEST);
             self.set_deadline(left);
@@ -213,7 +210,7 @@ mod tests {
 
     /// What the server hands out after the deadline would be lost.
     #[tokio::test(start_paused = true)]
-    async fn no_piece_outlasts_the_deadline_and_none_begins_after_it() {
+    async fn no_piece_outlasts_the_deadline_and_none_has_time_after_it() {
         let seconds = Duration::from_secs;
         let mut args = in_pieces(seconds(6));
         args.begin_wait();
@@ -223,6 +220,7 @@ mod tests {
         assert_eq!(args.block_limit(), Some(Block::For(last)));
         assert_eq!(args.deadline(), Some(seconds(2)));
         tokio::time::advance(seconds(2)).await;
-        assert!(!args.waits_on(b"*-1\r\n"));
+        assert!(args.waits_on(b"*-1\r\n"));
+        assert_eq!(args.deadline(), Some(Duration::ZERO));
     }
 }
