@@ -5,6 +5,7 @@
 //! - `server`: what is heard of the server: that it lost its role, or will be away for a while
 
 use std::fmt;
+use std::ops::DerefMut;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Poll, Waker};
@@ -220,9 +221,9 @@ impl Link {
         place: Option<WaiterKey>,
         waker: Option<&Waker>,
     ) -> Submitted {
-        self.submit_as(place, |queue| {
-            queue.submit(payload, terms, limit, place, waker)
-        })
+        let mut queue = self.queue.lock();
+        let submitted = queue.submit(payload, terms, limit, place, waker);
+        wake_after(queue, submitted, place)
     }
 
     /// The same, for what was on its way before this link was told to accept nothing new.
@@ -235,34 +236,9 @@ impl Link {
         place: Option<WaiterKey>,
         waker: Option<&Waker>,
     ) -> Submitted {
-        self.submit_as(place, |queue| {
-            queue.submit_onward(payload, terms, limit, place, waker)
-        })
-    }
-
-    #[inline(always)]
-    fn submit_as(
-        &self,
-        place: Option<WaiterKey>,
-        submit: impl FnOnce(&mut Queue) -> Submitted,
-    ) -> Submitted {
         let mut queue = self.queue.lock();
-        let submitted = submit(&mut queue);
-        if !matches!(submitted, Submitted::Queued(_)) {
-            return submitted;
-        }
-        // If there is no waker, the driver is already scheduled. The next caller who waits is woken all the same,
-        // because there is room.
-        let driver = queue.take_driver();
-        let next = place.and_then(|_| queue.next_in_line());
-        drop(queue);
-        if let Some(driver) = driver {
-            driver.wake();
-        }
-        if let Some(next) = next {
-            next.wake();
-        }
-        submitted
+        let submitted = queue.submit_onward(payload, terms, limit, place, waker);
+        wake_after(queue, submitted, place)
     }
 
     /// Changes the queue, and then has the driver look at it. Nothing else is queued between what `work` queues.
@@ -476,6 +452,30 @@ impl fmt::Debug for Link {
             .field("config", &self.config)
             .finish_non_exhaustive()
     }
+}
+
+/// Has the driver look at what was submitted, once the queue is free again.
+#[inline(always)]
+fn wake_after(
+    mut queue: impl DerefMut<Target = Queue>,
+    submitted: Submitted,
+    place: Option<WaiterKey>,
+) -> Submitted {
+    if !matches!(submitted, Submitted::Queued(_)) {
+        return submitted;
+    }
+    // If there is no waker, the driver is already scheduled. The next caller who waits is woken all the same,
+    // because there is room.
+    let driver = queue.take_driver();
+    let next = place.and_then(|_| queue.next_in_line());
+    drop(queue);
+    if let Some(driver) = driver {
+        driver.wake();
+    }
+    if let Some(next) = next {
+        next.wake();
+    }
+    submitted
 }
 
 /// The age, less up to a tenth, so that sockets that were opened together are not all closed together.
