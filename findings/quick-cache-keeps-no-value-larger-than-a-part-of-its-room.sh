@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # quick_cache 0.7.0: a cache that is bounded by weight silently keeps no value that is heavier than 97 % of one shard's part of the
-# bound, however empty it is. There are at least four shards for each core of the machine, so what is kept depends on the machine.
+# bound, however empty it is. There are four shards for each core of the machine, rounded up to a power of two, unless fewer than 32 of
+# the expected values came to one; so what is kept depends on the machine.
 #
 # A good guess: a value is kept if it fits into the weight capacity, as it is with the cache for one thread, which is made with the
 # same numbers. A test on a small machine passes, and the same program keeps nothing on a large one.

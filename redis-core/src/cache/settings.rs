@@ -104,7 +104,8 @@ impl Cache {
     /// The default is 5 seconds.
     ///
     /// The time is taken from a clock that is cheap and coarse, and a reply is never served for longer: it may go to the
-    /// server up to 16 ms too early, and a time of less than 16 ms has every read go there.
+    /// server up to 16 ms too early, and a time of less than 16 ms has every read go there. Nor does a read wait for another one of the
+    /// same that began longer ago than this.
     pub fn max_unheard(mut self, time: Duration) -> Self {
         self.max_unheard = time;
         self

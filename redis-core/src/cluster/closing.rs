@@ -20,7 +20,7 @@ use crate::error::Phase;
 use crate::handle::{Close, Closed, Leases, count_answered, end_links};
 use crate::runtime;
 
-/// How often is looked whether everything has been answered.
+/// How often it is checked whether everything has been answered.
 const LOOK: Duration = Duration::from_millis(5);
 
 impl Cluster {

@@ -84,8 +84,8 @@ pub(super) fn check_host(host: &str) -> Result<(), String> {
     }
 }
 
-/// `host`, `host:port`, `[::1]:port` or `::1`; the port is 6379 if it is left out. A text with a `/` in it is the path of a Unix
-/// socket. A URL is read by [`Config`](crate::Config).
+/// `host`, `host:port`, `[::1]:port` or `::1`; the port is 6379 if it is left out. A text that begins with `/`, `./` or `../` is the
+/// path of a Unix socket. A URL is read by [`Config`](crate::Config).
 ///
 /// ```
 /// use typedis_core::Address;
@@ -103,7 +103,16 @@ impl FromStr for Address {
                 "this is a URL and no address: read it as a `Config`",
             ));
         }
-        if text.contains('/') && !text.contains('\0') {
+        // It is not quoted: it may be the rest of a URL.
+        if text.contains('@') {
+            return Err(Error::config(
+                "this has a login, and is no address: read it as a `Config`, with `redis://` before it",
+            ));
+        }
+        let is_path = ["/", "./", "../"]
+            .iter()
+            .any(|start| text.starts_with(start));
+        if is_path && !text.contains('\0') {
             return Ok(Self::Unix(text.into()));
         }
         Self::parse_tcp(text, Self::DEFAULT_PORT).map_err(Error::config)

@@ -204,7 +204,7 @@ impl Error {
     ///
     /// Of an error that the server replied with, only the code counts: see [`ServerError::is_transient`]. So this is also true of a script
     /// or function that fails with such a code (`BUSY`) by its own choice, though it may have changed something. Of a cluster, most failures
-    /// pass: see [`ClusterError::is_transient`].
+    /// pass: see [`ClusterError::is_transient`]. Of a pipeline it speaks of the command that failed; others may have been carried out.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         let passes = match &self.0.kind {
@@ -476,6 +476,7 @@ mod tests {
             (cluster(ClusterCause::NoNode), Phase::NotSent, true),
             (cluster(ClusterCause::Circle), Phase::Refused, true),
             (cluster(ClusterCause::Circle), Phase::MaybeApplied, false),
+            (cluster(ClusterCause::WaitEnded), Phase::Refused, false),
             (lost(), Phase::NotSent, true),
             (lost(), Phase::MaybeApplied, false),
             (ErrorKind::WatchedKeyChanged, Phase::Refused, true),

@@ -189,18 +189,16 @@ impl Leases {
     /// Waits until all leased sockets have come back, then closes. Returns how many had not come back by the
     /// deadline. If this is dropped before, it closes then.
     pub(crate) async fn close_by(&self, deadline: Instant) -> usize {
-        let closes = ClosesAtLast(self);
         let all = self.config.leases.min(Semaphore::MAX_PERMITS);
         let count = u32::try_from(all).unwrap_or(u32::MAX);
         let all_back = {
             // Callers who ask for a lease from now on wait behind this, and are refused. It keeps what has come back until
             // then: otherwise they would be lent that at the deadline.
             let mut back = pin!(self.permits.acquire_many(count));
-            let back = timeout_at(deadline, &mut back).await;
-            self.close();
-            matches!(back, Ok(Ok(_)))
+            // It is dropped before what has come back, also where this is dropped amid the wait.
+            let _closes = ClosesAtLast(self);
+            matches!(timeout_at(deadline, &mut back).await, Ok(Ok(_)))
         };
-        drop(closes);
         if all_back { 0 } else { all - self.available() }
     }
 }

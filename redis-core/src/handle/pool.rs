@@ -153,7 +153,8 @@ impl Pool {
     /// clones of the pool, and replaces an earlier one. It should return soon.
     ///
     /// Without it, the socket of such a call is closed at once, and such an element is lost. With it, the server is told
-    /// to end the wait (CLIENT UNBLOCK), and the socket is used again.
+    /// to end the wait (CLIENT UNBLOCK), and the socket is used again. If the server does not answer within a second, or another
+    /// server would get that, the socket is closed as well.
     ///
     /// ```no_run
     /// # extern crate typedis_core as typedis;

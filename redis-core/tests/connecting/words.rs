@@ -60,6 +60,19 @@ fn addresses_and_configurations_are_read_from_texts() {
     }
     let said = refusal::<Address>("redis://cache");
     assert!(said.contains("`Config`"), "{said}");
+    // The rest of a URL may hold a password.
+    for with_login in [
+        "ann:hunter2@cache",
+        "[ann:hunter2@cache",
+        "ann:hun/ter2@cache",
+    ] {
+        let said = refusal::<Address>(with_login);
+        assert!(
+            said.contains("has a login") && !said.contains("ter2"),
+            "{said}"
+        );
+    }
+    refusal::<Address>("cache:7000/0");
     let config: Config = "redis://cache:7000/5".parse().unwrap();
     assert_eq!(config, Config::tcp("cache", 7000).database(5));
     refusal::<Config>("redis://cache/five");

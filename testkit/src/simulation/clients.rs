@@ -52,7 +52,7 @@ pub(crate) struct Scene {
     /// Whether redirects are for the caller to see, as on a leased socket of a cluster's node, or where there is no time to follow
     /// them.
     pub(crate) sees_redirects: bool,
-    /// Whether a time may be over where nothing breaks: it was short, or it had to be waited for the leases of others.
+    /// Whether a time may be over where nothing breaks: it was short, or others had all the leases.
     pub(crate) may_time_out: bool,
 }
 

@@ -78,7 +78,7 @@ impl Args {
     }
 
     /// Whether the reply says that nothing came within a piece, and another piece follows. If so, this becomes the next
-    /// piece, which ends by the deadline; with no time left for it, it must not be sent.
+    /// piece, which ends some milliseconds after the deadline at the latest; with no time left for it, it must not be sent.
     #[cold]
     pub(crate) fn waits_on(&mut self, reply: &[u8]) -> bool {
         const NIL: [&[u8]; 3] = [b"*-1\r\n", b"$-1\r\n", b"_\r\n"];
