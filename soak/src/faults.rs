@@ -290,12 +290,11 @@ fn kill(world: &World, server: &Server, random: &mut Rng) -> Result {
 
 fn fail_over(world: &World) -> Result {
     let sentinel = world.service.sentinels.first().ok_or("no Sentinel")?;
+    let mut admin = sentinel.connect()?;
     let before = world.primary_port();
     let before = before.ok_or("the Sentinel names no primary")?;
     // It refuses if there is no replica in order.
-    sentinel
-        .connect()?
-        .call(&["SENTINEL", "FAILOVER", SERVICE])?;
+    admin.call(&["SENTINEL", "FAILOVER", SERVICE])?;
     let end = Instant::now() + FAILED_OVER_WITHIN;
     // It may have no answer for a moment.
     while world.primary_port().is_none_or(|now| now == before) {
