@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::map_wait::map_by;
+use super::map_wait::map_for;
 use super::nodes::Node;
 use super::pending::ClusterPending;
 use super::redirect::{Redirect, RedirectKind};
@@ -20,8 +20,6 @@ use super::shared::Shared;
 use super::topology::NodeRole;
 use crate::command::{Args, RequestPolicy, ResponsePolicy, Slots};
 use crate::config::ReadFrom;
-use crate::engine::exchange::terms_of;
-use crate::engine::inflight::Limit;
 use crate::error::{
     ClusterCause, ClusterError, Error, ErrorKind, Phase, Result, ServerVersion, Since,
 };
@@ -74,14 +72,8 @@ async fn read_from(
     let Slots::One(slot) = args.slots() else {
         return at_primary(shared, args, false, server).await;
     };
-    let limit = terms_of(&args)
-        .patience
-        .limit(shared.config.command_timeout);
-    let end = Limit::from(limit, Instant::now());
     let mut is_onward = !shared.first_map.is_found();
-    map_by(shared, end)
-        .await
-        .map_err(|error| error.of_command(args.name()))?;
+    let end = map_for(shared, &mut args).await?;
     let nodes = choice::order(&shared.routes(), slot, &view);
     let shows = shows_missing_keys(&args);
     for (node, role) in nodes {
