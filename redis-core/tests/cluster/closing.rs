@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use typedis_core::cluster::Cluster;
-use typedis_core::{Budget, Closed, Error, ErrorKind, Phase, Result, Run, raw};
+use typedis_core::cluster::{Cluster, ReadFrom};
+use typedis_core::{
+    Budget, Closed, CommandInfo, Error, ErrorKind, Phase, Request, Result, Run, raw,
+};
 use typedis_testkit::fake::{Answer, Asked, FakeCluster};
 use typedis_testkit::{Cluster as Servers, ServerKind};
 
@@ -39,7 +41,8 @@ async fn begin_to_close(cluster: &Cluster) -> JoinHandle<Closed> {
     });
     let refused = async {
         loop {
-            let call = cluster.run(get("{other}")).deadline(LONG);
+            // On the node in the middle, which never owes a reply here.
+            let call = cluster.run(get("begin")).deadline(LONG);
             match call.await {
                 Ok(_) => tokio::task::yield_now().await,
                 outcome => break assert!(is_closed(outcome, Phase::NotSent)),
@@ -318,6 +321,59 @@ async fn abort_ends_everything_at_once() {
     lease.run(raw("PING").reply::<String>()).await.unwrap();
     drop(lease);
     all_sockets_are_closed(&fake).await;
+}
+
+static CACHED_GET: CommandInfo = CommandInfo::new("GET", b"$3\r\nGET\r\n", 1)
+    .readonly()
+    .cacheable();
+
+fn read(view: &Cluster) -> Request<&Cluster, Option<String>> {
+    Request::new(view, &CACHED_GET, |args| args.key("key", KEY))
+}
+
+/// Neither at a replica nor at the primary in its place, nor is a replica taken for sick.
+#[tokio::test]
+async fn reads_from_replicas_are_refused_like_others() {
+    let fake = FakeCluster::start(3, |asked| match asked.command.name().as_str() {
+        "GET" => there(),
+        "INCR" => Answer::Silence,
+        "INFO" => {
+            let text = "role:slave\r\nmaster_link_status:up\r\n";
+            Answer::Reply(format!("${}\r\n{text}\r\n", text.len()).into_bytes())
+        }
+        _ => Answer::Usual,
+    })
+    .await
+    .unwrap();
+    fake.assign(0..=16_383, 0);
+    fake.assign(5_061..=5_061, 2);
+    fake.set_replicas(0, &[1]);
+    let cluster = connect(&fake).await;
+    let views = [ReadFrom::Replica, ReadFrom::PreferReplica, ReadFrom::Any];
+    let views = views.map(|view| cluster.read_from(view));
+    soon("a read", read(&views[0])).await.unwrap();
+    let sent = tokio::spawn({
+        let cluster = cluster.clone();
+        async move { cluster.run(incr(OTHER)).await }
+    });
+    until("it was sent", || fake.count(2, "INCR") == 1).await;
+    let closing = begin_to_close(&cluster).await;
+    let before = [0, 1].map(|node| fake.count(node, "GET"));
+    let are_refused = async || {
+        for view in views.iter().chain(&views) {
+            let error = soon("a refusal", read(view)).await.unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Closed), "{error:?}");
+            assert_eq!(error.phase(), Phase::NotSent);
+            assert!(!error.is_retryable(), "{error}");
+        }
+    };
+    are_refused().await;
+    assert!(!closing.is_finished());
+    cluster.abort();
+    let _ = soon("the end", closing).await.unwrap();
+    are_refused().await;
+    assert_eq!([0, 1].map(|node| fake.count(node, "GET")), before);
+    assert!(soon("an error", sent).await.unwrap().is_err());
 }
 
 /// A cluster for this test alone, behind proxies that see all sockets of the client.
