@@ -89,9 +89,15 @@ impl Shared {
         all.flat_map(|node| node.links).collect()
     }
 
-    /// Whether something is on its way.
+    /// Whether something is on its way. A leased socket that is owed a reply counts: what blocks there may have to be ended over
+    /// a shared one.
     fn is_busy(&self) -> bool {
-        self.life.waiting() > 0 || self.links().iter().any(|link| link.is_busy())
+        let is_busy = |node: &Sockets| {
+            let leases = node.leases.as_ref();
+            node.links.iter().any(|link| link.is_busy())
+                || leases.is_some_and(|leases| leases.in_flight() > 0)
+        };
+        self.life.waiting() > 0 || self.sockets().iter().any(is_busy)
     }
 
     /// How many callers wait for a reply.

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use typedis_core::cluster::{Cluster, ReadFrom};
 use typedis_core::{
-    Budget, Closed, CommandInfo, Error, ErrorKind, Phase, Request, Result, Run, raw,
+    Budget, Closed, CommandInfo, Error, ErrorKind, Phase, Protocol, Request, Result, Run, raw,
 };
-use typedis_testkit::fake::{Answer, Asked, FakeCluster};
+use typedis_testkit::fake::{Answer, Asked, Fake, FakeCluster, Peer};
 use typedis_testkit::{Cluster as Servers, ServerKind};
 
 use crate::support::*;
@@ -374,6 +375,61 @@ async fn reads_from_replicas_are_refused_like_others() {
     are_refused().await;
     assert_eq!([0, 1].map(|node| fake.count(node, "GET")), before);
     assert!(soon("an error", sent).await.unwrap().is_err());
+}
+
+/// A server that is no cluster, and hands out an element when it is asked to end the wait for it.
+async fn hands_out_at_the_end(
+    peer: &mut Peer,
+    waits: &Notify,
+    ends: &Notify,
+) -> std::io::Result<()> {
+    while let Some(words) = peer.command().await? {
+        let answer = match (words.name().as_str(), words.text(1).as_str()) {
+            ("CLUSTER", _) => "-ERR This instance has cluster support disabled\r\n",
+            ("CLIENT", "ID") => ":7\r\n",
+            ("CLIENT", "UNBLOCK") => {
+                ends.notify_one();
+                ":1\r\n"
+            }
+            ("BLPOP", _) => {
+                waits.notify_one();
+                ends.notified().await;
+                "*2\r\n$4\r\njobs\r\n$3\r\njob\r\n"
+            }
+            _ => "+OK\r\n",
+        };
+        peer.send(answer).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_element_that_nobody_waits_for_is_reported_before_the_end() {
+    let (waits, ends) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (waiting, ending) = (waits.clone(), ends.clone());
+    let fake = Fake::start(move |mut peer| {
+        let (waits, ends) = (waiting.clone(), ending.clone());
+        async move { hands_out_at_the_end(&mut peer, &waits, &ends).await }
+    });
+    let fake = fake.await.unwrap();
+    let config = config(&fake.url()).protocol(Protocol::Resp2);
+    let cluster = Cluster::open(config).await.unwrap();
+    let (sender, mut reports) = mpsc::unbounded_channel();
+    cluster.on_unclaimed(move |unclaimed| {
+        let popped = unclaimed.decode::<(String, String)>().unwrap();
+        sender.send(popped.1).unwrap();
+    });
+    let call = tokio::spawn({
+        let cluster = cluster.clone();
+        let pop = raw("BLPOP").key("jobs").arg(0).blocks_for(0);
+        async move { cluster.run(pop.reply::<(String, String)>()).await }
+    });
+    soon("BLPOP is sent", waits.notified()).await;
+    let closing = begin_to_close(&cluster).await;
+    call.abort();
+    let reported = soon("the report", reports.recv()).await;
+    assert_eq!(reported.as_deref(), Some("job"));
+    assert!(soon("the end", closing).await.unwrap().is_clean());
 }
 
 /// A cluster for this test alone, behind proxies that see all sockets of the client.
