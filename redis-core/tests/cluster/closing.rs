@@ -164,6 +164,66 @@ async fn a_command_whose_node_is_replaced_is_carried_out_before_the_end() {
     all_sockets_are_closed(&fake).await;
 }
 
+/// The map is asked for also because of what is in flight at a node that does not answer.
+#[tokio::test]
+async fn a_command_whose_node_hangs_and_is_replaced_is_carried_out_before_the_end() {
+    let is_closing = Arc::new(AtomicBool::new(false));
+    let fake = fake(&is_closing, |asked, _| match asked.node {
+        2 => Answer::Silence,
+        _ => there(),
+    })
+    .await;
+    // The answer to a PING would be taken for that to the command.
+    let config = config(&fake.node(0).url()).liveness(None);
+    let cluster = Cluster::open(config).await.unwrap();
+    let call = tokio::spawn({
+        let cluster = cluster.clone();
+        async move { cluster.run(get(KEY)).await }
+    });
+    until("it was sent", || fake.count(2, "GET") == 1).await;
+    let closing = begin_to_close(&cluster).await;
+    fake.assign(10_923..=16_383, 3);
+    let reply = soon("the reply", call).await.unwrap().unwrap();
+    assert_eq!(reply.as_deref(), Some("there"));
+    assert_eq!(fake.count(3, "GET"), 1);
+    assert!(soon("the end", closing).await.unwrap().is_clean());
+    all_sockets_are_closed(&fake).await;
+}
+
+/// Who has a handle to it alone may have asked it for something.
+#[tokio::test]
+async fn a_node_that_has_left_accepts_nothing_either() {
+    let is_closing = Arc::new(AtomicBool::new(false));
+    let fake = fake(&is_closing, |asked, _| match asked.node {
+        2 => Answer::moved(12_182, asked.addr(3)),
+        _ => there(),
+    })
+    .await;
+    let cluster = connect(&fake).await;
+    let (_, alone) = cluster.primaries().pop().unwrap();
+    soon("a reply", alone.run(get(OTHER))).await.unwrap();
+    fake.assign(10_923..=16_383, 3);
+    soon("a reply", cluster.run(get(KEY))).await.unwrap();
+    let left = fake.node(2).addr().to_string();
+    until("it has left", || {
+        let topology = cluster.topology();
+        let mut nodes = topology.nodes().iter();
+        nodes.all(|node| node.address.to_string() != left)
+    })
+    .await;
+    let sent = tokio::spawn({
+        let cluster = cluster.clone();
+        async move { cluster.run(incr(OTHER)).await }
+    });
+    until("it was sent", || fake.count(0, "INCR") == 1).await;
+    let closing = begin_to_close(&cluster).await;
+    let outcome = soon("a refusal", alone.run(get(OTHER))).await;
+    assert!(is_closed(outcome, Phase::NotSent));
+    cluster.abort();
+    let _ = soon("the end", closing).await.unwrap();
+    assert!(soon("an error", sent).await.unwrap().is_err());
+}
+
 /// A node answers when closing has begun. Until then its budget is used up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_parts_of_what_was_sent_go_on_and_what_was_not_sent_is_refused() {
