@@ -158,7 +158,8 @@ fn begin<'a>(
 struct Later<'a> {
     shared: &'a Shared,
     end: Option<Instant>,
-    found: Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>,
+    /// The wait; `None` once it is over.
+    found: Option<Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>>,
     begun: Option<Box<dyn Spread + 'a>>,
 }
 
@@ -169,7 +170,7 @@ impl<'a> Later<'a> {
         Self {
             shared,
             end,
-            found: Box::pin(map_by(shared, end)),
+            found: Some(Box::pin(map_by(shared, end))),
             begun: None,
         }
     }
@@ -188,7 +189,12 @@ impl Spread for Later<'_> {
         let begun = match &mut self.begun {
             Some(begun) => begun,
             None => {
-                if let Err(error) = ready!(self.found.as_mut().poll(cx)) {
+                let Some(found) = &mut self.found else {
+                    return Poll::Ready(Gathered::Refused(Error::ended()));
+                };
+                let found = ready!(found.as_mut().poll(cx));
+                self.found = None;
+                if let Err(error) = found {
                     return Poll::Ready(Gathered::Refused(error));
                 }
                 if let Some(end) = self.end {

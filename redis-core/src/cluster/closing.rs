@@ -20,8 +20,10 @@ use crate::error::Phase;
 use crate::handle::{Close, Closed, Leases, count_answered, end_links};
 use crate::runtime;
 
-/// How often it is checked whether everything has been answered.
+/// How often it is checked at first whether everything has been answered; each pause is a little longer than the one before.
 const LOOK: Duration = Duration::from_millis(5);
+/// How often it is checked if that takes long.
+const LATE_LOOK: Duration = Duration::from_millis(250);
 
 impl Cluster {
     /// Closes the cluster for all clones: its sockets, those that are leased, its subscriptions and events. New commands are refused;
@@ -89,9 +91,15 @@ impl Shared {
         all.flat_map(|node| node.links).collect()
     }
 
-    /// Whether something is on its way.
-    fn is_busy(&self) -> bool {
-        self.life.waiting() > 0 || self.links().iter().any(|link| link.is_busy())
+    /// Whether something is on its way. A leased socket that is owed a reply counts: what blocks there may have to be ended over
+    /// a shared one.
+    pub(super) fn is_busy(&self) -> bool {
+        let is_busy = |node: &Sockets| {
+            let leases = node.leases.as_ref();
+            node.links.iter().any(|link| link.is_busy())
+                || leases.is_some_and(|leases| leases.in_flight() > 0)
+        };
+        self.life.waiting() > 0 || self.sockets().iter().any(is_busy)
     }
 
     /// How many callers wait for a reply.
@@ -120,6 +128,7 @@ fn finish(shared: &Arc<Shared>) {
     }
     let shared = Arc::downgrade(shared);
     runtime::spawn(async move {
+        let mut pause = LOOK;
         while let Some(shared) = shared.upgrade() {
             if shared.life.is_over() {
                 return;
@@ -128,7 +137,8 @@ fn finish(shared: &Arc<Shared>) {
                 return shared.shut(Order::Drain);
             }
             drop(shared);
-            sleep(LOOK).await;
+            sleep(pause).await;
+            pause = pause.mul_f64(1.02).min(LATE_LOOK);
         }
     });
 }

@@ -8,13 +8,12 @@ use std::task::{Context, Poll, ready};
 
 use super::handle::Cluster;
 use super::join::graver;
-use super::map_wait::map_within;
+use super::map_wait::map_for;
 use super::nodes::Node;
 use super::shared::Shared;
 use super::topology::NodeRole;
 use crate::command::{Args, Keys};
 use crate::config::Address;
-use crate::engine::exchange::terms_of;
 use crate::error::{Done, Error, Result};
 use crate::reply::{Frame, FromRedis};
 use crate::request::{Execute, Sink, Target};
@@ -109,9 +108,7 @@ async fn ask_each(shared: &Shared, mut args: Box<Args>) -> Result<Vec<(Address, 
         return Err(Error::usage(reason).of_command(args.name()));
     }
     let is_onward = !shared.first_map.is_found();
-    if let Err(error) = map_within(shared, terms_of(&args).patience).await {
-        return Err(error.of_command(args.name()));
-    }
+    map_for(shared, &mut args).await?;
     let nodes: Vec<Arc<Node>> = shared.routes().primaries().cloned().collect();
     // All are sent before the first reply is waited for.
     let mut asked = Vec::with_capacity(nodes.len());

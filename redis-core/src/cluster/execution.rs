@@ -5,11 +5,9 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use tokio::time::Instant;
-
 use super::blocking;
 use super::handle::Cluster;
-use super::map_wait::map_by;
+use super::map_wait::map_for;
 use super::pending::ClusterPending;
 use super::replicas;
 use super::scatter::Scatter;
@@ -20,7 +18,6 @@ use crate::client::InFlight;
 use crate::command::blame::Blame;
 use crate::command::{Args, RequestPolicy, Slots};
 use crate::config::ReadFrom;
-use crate::engine::exchange::terms_of;
 use crate::engine::inflight::Patience;
 use crate::error::{Error, Result};
 use crate::handle::{Answer, Driven};
@@ -124,15 +121,8 @@ fn begin_several(shared: &Shared, args: Box<Args>) -> ClusterExecution<'_> {
 
 /// Waits for the first map, and then sends a command to several nodes.
 async fn begin_later(shared: &Shared, mut args: Box<Args>) -> Answer {
-    let limit = terms_of(&args)
-        .patience
-        .limit(shared.config.command_timeout);
-    let end = limit.from(Instant::now());
-    if let Err(error) = map_by(shared, end).await {
+    if let Err(error) = map_for(shared, &mut args).await {
         return (Err(error), None);
-    }
-    if let Some(end) = end {
-        args.set_deadline(end.saturating_duration_since(Instant::now()));
     }
     let mut execution = begin_several(shared, args);
     execution.go_on();

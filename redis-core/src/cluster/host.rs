@@ -4,11 +4,10 @@ use std::sync::{Arc, OnceLock};
 
 use super::detour::no_node;
 use super::handle::Cluster;
-use super::map_wait::map_within;
+use super::map_wait::map_for;
 use super::scan;
 use crate::client::host::{Call, Host, IntoHost, Issue, Walk, accepted, cast};
 use crate::command::Args;
-use crate::engine::exchange::terms_of;
 use crate::error::Result;
 
 impl Issue for Cluster {
@@ -48,9 +47,9 @@ impl OneNode {
         }
     }
 
-    async fn choose(&self, args: &Args) -> Result<&Host<'static>> {
-        let found = map_within(self.cluster.shared(), terms_of(args).patience);
-        found.await.map_err(|error| error.of_command(args.name()))?;
+    /// The wait for the map takes of the command's time.
+    async fn choose(&self, args: &mut Args) -> Result<&Host<'static>> {
+        map_for(self.cluster.shared(), args).await?;
         if self.chosen.get().is_none() {
             // Another call may have been faster.
             let node = self.cluster.one_server().ok_or_else(no_node)?;
@@ -61,8 +60,8 @@ impl OneNode {
 }
 
 impl Issue for OneNode {
-    fn issue(&self, args: Box<Args>) -> Call<'_> {
-        Box::pin(async move { self.choose(&args).await?.issue(args).await })
+    fn issue(&self, mut args: Box<Args>) -> Call<'_> {
+        Box::pin(async move { self.choose(&mut args).await?.issue(args).await })
     }
 
     fn cast(&self, args: Box<Args>) {

@@ -6,7 +6,9 @@ use std::task::Poll;
 use tokio::time::{Instant, timeout_at};
 
 use super::shared::Shared;
-use crate::engine::inflight::Patience;
+use crate::command::Args;
+use crate::engine::exchange::terms_of;
+use crate::engine::inflight::{Limit, Patience};
 use crate::error::{Error, Phase, Result};
 
 /// Waits until there is a map; most clusters have it from the beginning.
@@ -33,6 +35,22 @@ pub(super) async fn map_by(shared: &Shared, end: Option<Instant>) -> Result<()> 
             Err(Error::timeout(Phase::NotSent, obstacle))
         }),
     }
+}
+
+/// The same, for a command, which then has what is left of its time. Says when that is over.
+pub(super) async fn map_for(shared: &Shared, args: &mut Args) -> Result<Option<Instant>> {
+    let limit = terms_of(args).patience;
+    let limit = limit.limit(shared.config.command_timeout);
+    let end = Limit::from(limit, Instant::now());
+    if shared.first_map.is_found() {
+        return Ok(end);
+    }
+    let found = map_by(shared, end).await;
+    found.map_err(|error| error.of_command(args.name()))?;
+    if let Some(end) = end {
+        args.set_deadline(end.saturating_duration_since(Instant::now()));
+    }
+    Ok(end)
 }
 
 /// The same, for something that may take as long as this.

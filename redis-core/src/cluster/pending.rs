@@ -49,6 +49,8 @@ struct Astray<'a> {
     map: Option<MapWait<'a>>,
     /// Why it is not sent, if there is no map.
     refused: Option<Error>,
+    /// Whether no node was found for it.
+    is_over: bool,
     detour: Detour,
     hops: Hops,
     /// What is sent after a pause; `None` if the command itself is still here.
@@ -216,14 +218,27 @@ impl<'a> ClusterPending<'a> {
         }
     }
 
-    /// There was no node: waits for the first map, and chooses the node that it names.
+    /// There was no node: waits for the first map, and chooses the node that it names. A failure is the end, and is told once.
     #[cold]
     fn find_node(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let astray = self.astray.get_or_insert_default();
+        if astray.is_over {
+            return Poll::Ready(Err(Error::ended()));
+        }
+        let found = match astray.refused.take() {
+            Some(refused) => Err(refused),
+            None => ready!(self.wait_for_node(cx)),
+        };
+        if let (Err(_), Some(astray)) = (&found, &mut self.astray) {
+            (astray.is_over, astray.map) = (true, None);
+        }
+        Poll::Ready(found)
+    }
+
+    #[cold]
+    fn wait_for_node(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let (shared, patience) = (self.shared, self.command.terms().patience);
         let astray = self.astray.get_or_insert_default();
-        if let Some(refused) = astray.refused.take() {
-            return Poll::Ready(Err(refused));
-        }
         if astray.map.is_none() {
             let limit = patience.limit(shared.config.command_timeout);
             astray.detour.deadline = limit.from(Instant::now());

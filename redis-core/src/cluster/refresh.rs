@@ -188,7 +188,7 @@ async fn keep(shared: Weak<Shared>, wanted: &Notify) {
         let Some(shared) = shared.upgrade() else {
             return;
         };
-        if shared.life.is_closing() && shared.life.waiting() == 0 {
+        if shared.life.is_closing() && !shared.is_busy() {
             // Its questions would have to be waited for.
             continue;
         }

@@ -102,9 +102,12 @@ impl Shared {
     /// The nodes accept nothing new any more, but what is on its way.
     pub(super) fn stop_accepting(&self) {
         // Nodes that are made later see it.
-        let _changing = self.changing.lock();
+        let left = self.changing.lock();
         self.life.begin_to_close();
         self.routes().all().for_each(|node| node.stop_accepting());
+        // Somebody may have a handle to one of these alone.
+        let left = left.iter().flat_map(|left| left.upgrade().links);
+        left.for_each(|link| link.stop_accepting());
     }
 
     /// The sockets of all nodes, also of those that have left, while something is on its way there.

@@ -80,16 +80,28 @@ impl<'a> Close<'a> {
 
 async fn close_links(links: Vec<Arc<Link>>, leases: Option<&Leases>, deadline: Instant) -> Closed {
     let before = count_answered(&links);
-    links.iter().for_each(|link| link.drain());
+    links.iter().for_each(|link| link.stop_accepting());
+    let drains = DrainsAtLast(&links);
     let leased = match leases {
+        // What blocks on a leased socket may have to be ended over a lane.
         Some(leases) => leases.close_by(deadline).await,
         None => 0,
     };
+    drop(drains);
     let failed = end_links(&links, deadline).await;
     Closed {
         answered: count_answered(&links) - before,
         failed,
         leased,
+    }
+}
+
+/// Has links end after everything is answered, when it is dropped.
+struct DrainsAtLast<'a>(&'a [Arc<Link>]);
+
+impl Drop for DrainsAtLast<'_> {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|link| link.drain());
     }
 }
 

@@ -268,7 +268,9 @@ impl Wait {
         let (lane, lease) = (self.unblock_on.link(), self.lease.connection().link());
         if !self.unblock_on.is_connected() {
             // Only then is it known where it leads.
-            let id = Pending::new(lane, Args::lease(&CLIENT_ID, Keys::Ignored));
+            let mut id = Pending::new(lane, Args::lease(&CLIENT_ID, Keys::Ignored));
+            // The end of what is on its way is asked for also while the handle is being closed.
+            id.go_on();
             id.decoded::<i64>().await?;
         }
         Ok(lane.place.is_same(&lease.place))
@@ -279,9 +281,9 @@ impl Wait {
         let mut unblock = Args::lease(&CLIENT_UNBLOCK, Keys::Ignored);
         unblock.arg("client-id", &id);
         self.lease.set_unblocking(true);
-        let was_blocked = Pending::new(self.unblock_on.link(), unblock)
-            .decoded()
-            .await?;
+        let mut unblock = Pending::new(self.unblock_on.link(), unblock);
+        unblock.go_on();
+        let was_blocked = unblock.decoded().await?;
         self.lease.set_unblocking(false);
         Ok(was_blocked)
     }

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use typedis_core::cluster::{Cluster, ReadFrom};
 use typedis_core::{
-    CommandInfo, ErrorKind, Obstacle, Phase, Request, RequestPolicy, ResponsePolicy, Run, raw,
+    CommandInfo, Error, ErrorKind, Obstacle, Phase, Request, RequestPolicy, ResponsePolicy, Result,
+    Run, raw,
 };
 use typedis_testkit::ServerKind;
-use typedis_testkit::fake::{Answer, FakeCluster};
+use typedis_testkit::fake::{Answer, Asked, FakeCluster};
 use typedis_testkit::proxy::Proxy;
 
 use crate::support::*;
@@ -189,6 +190,86 @@ async fn a_cluster_that_is_down_is_waited_for_up_to_the_deadline() {
     soon("the map", waiting).await.unwrap().unwrap();
     let error = Cluster::lazy("redis://localhost?lanes=0").unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Config(_)), "{error}");
+}
+
+/// A fake that tells a map for as long as this says so, and never answers a command.
+async fn tells_while(is_told: &Arc<AtomicBool>) -> FakeCluster {
+    let is_told = is_told.clone();
+    let script = move |asked: &Asked<'_>| match asked.command.name().as_str() {
+        "GET" | "DBSIZE" => Answer::Silence,
+        "CLUSTER" if !is_told.load(Ordering::SeqCst) => match asked.command.text(1).as_str() {
+            "SLOTS" => Answer::Close,
+            _ => Answer::Silence,
+        },
+        _ => Answer::Usual,
+    };
+    FakeCluster::start(1, script).await.unwrap()
+}
+
+async fn go_forward(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
+/// Much longer than this takes: only a clock that is set forward comes there.
+#[tokio::test]
+async fn the_wait_for_the_map_takes_of_the_time_of_a_command() {
+    const TIME: Duration = Duration::from_secs(7_200);
+    const LATER: Duration = Duration::from_secs(3_600);
+    for command in ["GET", "DBSIZE"] {
+        let is_told = Arc::new(AtomicBool::new(false));
+        let fake = tells_while(&is_told).await;
+        let quiet = config(&fake.url()).command_timeout(TIME).liveness(None);
+        let cluster = Cluster::lazy(quiet).unwrap();
+        let call = tokio::spawn({
+            let cluster = cluster.clone();
+            async move {
+                if command == "DBSIZE" {
+                    let sizes = Request::new(cluster.each_primary(), &DBSIZE, |_| {});
+                    let sizes: Result<Vec<(_, u64)>> = sizes.await;
+                    return sizes.map(drop);
+                }
+                let cluster = cluster.read_from(ReadFrom::PreferReplica);
+                let read: Request<_, Option<String>> =
+                    Request::new(&cluster, &GET, |args| args.key("key", "k1"));
+                read.await.map(drop)
+            }
+        });
+        until("it waits", || cluster.in_flight() == 1).await;
+        go_forward(LATER).await;
+        is_told.store(true, Ordering::SeqCst);
+        until("it is sent", || fake.count(0, command) == 1).await;
+        is_told.store(false, Ordering::SeqCst);
+        go_forward(LATER).await;
+        let error = soon("its end", call).await.unwrap().unwrap_err();
+        assert!(error.is_timeout(), "{error}");
+    }
+}
+
+/// Polls a call that fails again after its end, twice.
+async fn fails_once<T: std::fmt::Debug>(call: impl IntoFuture<Output = Result<T>>) -> Error {
+    let mut call = std::pin::pin!(call.into_future());
+    let failure = soon("the failure", &mut call).await.unwrap_err();
+    for _ in 0..2 {
+        let error = soon("the end", &mut call).await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error:?}");
+    }
+    failure
+}
+
+#[tokio::test]
+async fn what_found_no_map_may_be_polled_again() {
+    let fake = FakeCluster::start(1, |_| Answer::Usual).await.unwrap();
+    let proxy = Proxy::start(fake.node(0).addr()).await.unwrap();
+    proxy.refuse(true);
+    let impatient = config(&proxy.url()).command_timeout(Duration::from_millis(20));
+    let cluster = Cluster::lazy(impatient).unwrap();
+    let single = fails_once(cluster.run(set("foo", "1"))).await;
+    let pipeline = cluster.pipeline().run(set("foo", "1")).run(set("a", "1"));
+    let pipeline = fails_once(pipeline).await;
+    assert!(single.is_timeout() && pipeline.is_timeout(), "{pipeline}");
+    assert_eq!(cluster.in_flight(), 0);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Blocking calls whose callers have gone away or were told that their time is over, on a pool that reports what they got.
 
+use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -146,6 +147,33 @@ async fn a_socket_is_lent_again_once_the_request_to_end_the_wait_is_answered() {
         assert!(!story.is_closed.load(Ordering::Relaxed));
         assert_eq!(fake.connections(), 2);
     }
+}
+
+/// The wait is ended over a lane, which accepts nothing else any more.
+#[tokio::test]
+async fn an_element_is_reported_while_the_pool_is_being_closed() {
+    let story = Arc::new(Story::default());
+    let fake = server(story.clone(), Some(":1\r\n")).await;
+    let config = at(fake.addr()).protocol(Protocol::Resp2);
+    let pool = Pool::open(config.lanes(1).leases(1)).await.unwrap();
+    let (sender, mut reports) = mpsc::unbounded_channel();
+    pool.on_unclaimed(move |unclaimed| {
+        let popped = unclaimed.decode::<Popped>().unwrap().unwrap();
+        sender.send(popped.1).unwrap();
+    });
+    let mut call = Box::pin(std::future::IntoFuture::into_future(blpop(&pool)));
+    tokio::select! {
+        popped = &mut call => panic!("nothing is there to pop: {popped:?}"),
+        () = soon("BLPOP is sent", story.waits.notified()) => {}
+    }
+    let mut closing = Box::pin(std::future::IntoFuture::into_future(pool.close()));
+    // From its first poll on it is being closed.
+    let at_once = std::future::poll_fn(|cx| std::task::Poll::Ready(closing.as_mut().poll(cx)));
+    assert!(at_once.await.is_pending());
+    drop(call);
+    let (reported, closed) = tokio::join!(soon("the report", reports.recv()), closing);
+    assert_eq!(reported.as_deref(), Some("first"));
+    assert!(closed.is_clean(), "{closed:?}");
 }
 
 /// The same id is that of another client there.

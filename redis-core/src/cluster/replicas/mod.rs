@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::map_wait::map_by;
+use super::map_wait::map_for;
 use super::nodes::Node;
 use super::pending::ClusterPending;
 use super::redirect::{Redirect, RedirectKind};
@@ -20,8 +20,6 @@ use super::shared::Shared;
 use super::topology::NodeRole;
 use crate::command::{Args, RequestPolicy, ResponsePolicy, Slots};
 use crate::config::ReadFrom;
-use crate::engine::exchange::terms_of;
-use crate::engine::inflight::Limit;
 use crate::error::{
     ClusterCause, ClusterError, Error, ErrorKind, Phase, Result, ServerVersion, Since,
 };
@@ -74,23 +72,19 @@ async fn read_from(
     let Slots::One(slot) = args.slots() else {
         return at_primary(shared, args, false, server).await;
     };
-    let limit = terms_of(&args)
-        .patience
-        .limit(shared.config.command_timeout);
-    let end = Limit::from(limit, Instant::now());
     let mut is_onward = !shared.first_map.is_found();
-    map_by(shared, end)
-        .await
-        .map_err(|error| error.of_command(args.name()))?;
+    let end = map_for(shared, &mut args).await?;
     let nodes = choice::order(&shared.routes(), slot, &view);
     let shows = shows_missing_keys(&args);
     for (node, role) in nodes {
+        may_go_on(shared, is_onward).map_err(|error| error.of_command(args.name()))?;
         let is_of_use = shows || tells_of_moves(&node) != Some(false);
         if role == NodeRole::Primary || !is_of_use {
             return at_primary(shared, args, is_onward, server).await;
         }
         let outcome = ask(shared, &node, slot, &args, is_onward).await;
         *server = node.server_of(NodeRole::Replica);
+        // The end of the cluster is not among the outcomes after which others are asked.
         is_onward = true;
         // All nodes together take no longer than one may.
         if let Some(end) = end {
@@ -103,10 +97,31 @@ async fn read_from(
             Outcome::AskAnother => node.health().note_failure(),
         }
     }
+    may_go_on(shared, is_onward).map_err(|error| error.of_command(args.name()))?;
     if *view == ReadFrom::Replica {
         return Err(no_replica(slot).of_command(args.name()));
     }
     at_primary(shared, args, is_onward, server).await
+}
+
+/// Whether something may be sent. What was on its way when the cluster began to be closed may be for longer.
+///
+/// # Errors
+/// The cluster is closed, or is being closed.
+fn may_go_on(shared: &Shared, is_onward: bool) -> Result<()> {
+    let life = &shared.life;
+    let end = if is_onward {
+        life.end_of_all()
+    } else {
+        life.refusal()
+    };
+    end.map_or(Ok(()), |end| Err(end.into()))
+}
+
+/// Whether a failure is the end of the cluster; after that of the node alone, another is asked.
+fn is_end(shared: &Shared, error: &Error, is_onward: bool) -> bool {
+    let is_closed = matches!(error.kind(), ErrorKind::Closed | ErrorKind::RuntimeEnded);
+    is_closed && may_go_on(shared, is_onward).is_err()
 }
 
 /// Whether it is seen in the reply if a key does not exist: the reply is that of one key, or has a value for each key.
@@ -166,7 +181,9 @@ async fn ask(shared: &Shared, node: &Node, slot: u16, args: &Args, is_onward: bo
     let frame = loop {
         match timeout(LOOK, &mut reply).await {
             Ok(Ok(frame)) => break frame,
-            Ok(Err(error)) if error.is_timeout() => return Outcome::Failed(error),
+            Ok(Err(error)) if error.is_timeout() || is_end(shared, &error, is_onward) => {
+                return Outcome::Failed(error);
+            }
             Ok(Err(_)) => return Outcome::AskAnother,
             Err(_) if node.health().is_well() => {}
             Err(_) => return Outcome::AskAnother,

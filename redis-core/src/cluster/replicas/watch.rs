@@ -9,7 +9,7 @@ use crate::cluster::nodes::Node;
 use crate::cluster::shared::Shared;
 use crate::cluster::topology::{ClusterNode, NodeRole};
 use crate::command::{Args, CommandInfo, Keys, command_info};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::runtime;
 
 /// The pause between two questions to a node, up to a quarter longer.
@@ -53,6 +53,8 @@ async fn probe(node: &Node, role: NodeRole) {
     let before = Instant::now();
     let told = match timeout(PATIENCE, info(node, role, &INFO_REPLICATION)).await {
         Ok(Ok(told)) => told,
+        // The cluster, or the node's place in it, has ended: that says nothing of the node.
+        Ok(Err(error)) if matches!(error.kind(), ErrorKind::Closed) => return,
         Ok(Err(_)) | Err(_) => return node.health().note_failure(),
     };
     let is_well = role == NodeRole::Primary || has_its_primary(&told);
