@@ -248,11 +248,12 @@ impl Wait {
         call: &mut Reported<'_, impl FnMut(Result<Frame>)>,
     ) -> Result<()> {
         let id: i64 = call.beside(id.decoded()).await?;
-        if !call.beside(self.can_unblock()).await? {
-            return Ok(());
-        }
         // If the wait is split into pieces, the request to end it may come between two pieces.
         while !call.is_over {
+            // Each time: meanwhile the lane may have been led to another server.
+            if !call.beside(self.can_unblock()).await? {
+                return Ok(());
+            }
             if call.beside(self.unblock(id)).await? {
                 call.end().await;
             } else {
