@@ -317,10 +317,15 @@ async fn a_pool_waits_for_its_leases_when_it_closes() {
         let pool = pool.clone();
         async move { pool.close().within(LONG).await }
     });
-    until(|| pool.stats().connected == 0).await;
+    within(refuses(&pool)).await;
     drop(lease);
     assert!(within(closing).await.unwrap().is_clean());
     until(|| clients(&server) == 0).await;
+}
+
+/// Waits until nothing new is accepted.
+async fn refuses(pool: &Pool) {
+    while say(pool, &["PING"]).await.is_ok() {}
 }
 
 /// Nobody is lent a socket after that.
@@ -333,7 +338,7 @@ async fn a_pool_whose_closing_was_given_up_is_closed_all_the_same() {
         let pool = pool.clone();
         async move { pool.close().within(LONG).await }
     });
-    until(|| pool.stats().connected == 0).await;
+    within(refuses(&pool)).await;
     closing.abort();
     assert!(within(closing).await.unwrap_err().is_cancelled());
     assert!(matches!(
