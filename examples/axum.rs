@@ -118,7 +118,7 @@ impl IntoResponse for Failure {
     }
 }
 
-/// Waits until a user (Ctrl-C) or whoever runs the service (SIGTERM) wants it to stop.
+/// Waits for the signal to stop: SIGINT (Ctrl-C), or SIGTERM, which process managers send.
 async fn told_to_stop() {
     // Where there is no such signal, the service goes on until it is killed.
     let interrupted = async {

@@ -29,8 +29,8 @@ use crate::request::AllowsBlocking;
 /// It has all commands of the handle that it was made from. A reply is kept if it depends on nothing but the keys of its
 /// command, which the server knows to report; the documentation of a command says whether that is so (`cacheable`). All
 /// other commands go to the server as before. What is written through this handle is forgotten at once: the keys that a
-/// command names, or everything if it names none. So name all keys of a script or a raw command; others that it changes count as
-/// written by somebody else.
+/// command names, or everything if it names none. So name all keys of a script or a raw command: of others that it changes,
+/// the handle learns only by the server's report.
 ///
 /// Replies are kept as the bytes that came, and decoded each time, so the same entry serves every type. The same read that
 /// many ask for at once is sent once.

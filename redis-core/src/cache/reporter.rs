@@ -53,7 +53,7 @@ impl Reporter {
         (since == epoch).then_some(client)
     }
 
-    /// The right to ask; `None` if somebody has it.
+    /// Takes the right to ask; `None` if another task has it.
     pub(super) fn may_ask(&self) -> Option<Asking> {
         let is_asked = self.is_asked.swap(true, Ordering::AcqRel);
         (!is_asked).then(|| Asking(self.is_asked.clone()))

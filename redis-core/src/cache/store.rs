@@ -224,7 +224,7 @@ impl Lifecycle<Command, Entry> for Evictions {
 }
 
 impl Store {
-    /// A store of so many bytes, with replies of at most so many, for a machine with so many cores.
+    /// A store for `max_bytes` in all and `max_reply_bytes` in one reply. The number of its shards depends on `cores`.
     pub(super) fn new(max_bytes: usize, max_reply_bytes: usize, cores: usize) -> Self {
         const AVERAGE: usize = 256;
         let evicted = Arc::new(AtomicU64::new(0));

@@ -111,7 +111,7 @@ impl Life {
         }
     }
 
-    /// Begins to wait until everything is answered; `false` if somebody does so already.
+    /// Notes that a task waits until everything is answered; `false` if there is one already.
     pub(super) fn begins_to_finish(&self) -> bool {
         !self.is_finishing.swap(true, Ordering::AcqRel)
     }
