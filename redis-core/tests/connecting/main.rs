@@ -10,7 +10,8 @@
 //! - `negotiation`: what a server understands, found out with several sockets
 //! - `sockets`: own transports and resolvers, Unix sockets, several addresses
 //! - `tls`: certificates good and bad
-//! - `life`: events, numbers, lazy connections, pools that grow and shrink, the end in good order
+//! - `life`: events, numbers, lazy connections, the end in good order
+//! - `pools`: pools that grow and shrink, the sockets that they lend, their end
 //! - `matrix`: every kind of socket, protocol, login and server
 //! - `storms`: restarts, kills and rotations under load
 //! - `transports`: faults over TCP and TLS, RESP2 and RESP3
@@ -30,6 +31,7 @@ mod life;
 mod login;
 mod matrix;
 mod negotiation;
+mod pools;
 mod secrets;
 mod sockets;
 mod storms;
