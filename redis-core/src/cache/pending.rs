@@ -19,7 +19,7 @@ use crate::command::{Args, CommandInfo};
 use crate::error::{Error, Result};
 use crate::reply::{Frame, FromRedis, KeptReply};
 
-/// A command on its way over a caching handle.
+/// A command on its way over a caching handle. It is kept in a box: a read from memory, which begins none, should be small.
 pub struct CachedPending<'a, C: Client + 'a> {
     client: &'a C,
     cache: &'a Inner,
@@ -34,13 +34,13 @@ enum State<'a, C: Client + 'a> {
     /// It has many keys, each of which is kept by itself; since when they are waited for.
     Each(Box<EachKey>, Instant),
     /// It goes as on the handle beneath.
-    Ordinary(Box<Ordinary<'a, C>>),
+    Ordinary(Ordinary<'a, C>),
     /// It is over, as this read is.
     Told(Arc<SharedRead>),
     Over,
 }
 
-/// A command that goes as on the handle beneath. It has a box because it is large, and a read from memory should not be.
+/// A command that goes as on the handle beneath.
 struct Ordinary<'a, C: Client + 'a> {
     pending: C::InFlight<'a>,
     forgotten: Option<Forgotten<'a>>,
@@ -85,10 +85,10 @@ impl<'a, C: Client> State<'a, C> {
 
     fn ordinary(client: &'a C, cache: &'a Inner, args: Box<Args>) -> Self {
         let forgotten = Forgotten::by(cache, &args);
-        Self::Ordinary(Box::new(Ordinary {
+        Self::Ordinary(Ordinary {
             pending: client.begin_command(args),
             forgotten,
-        }))
+        })
     }
 
     /// Goes the ordinary way after it has waited since `begun`: its deadline is that of the whole call. What is kept was read from

@@ -74,6 +74,13 @@ pub trait Client: Send + Sync {
         Keys::Ignored
     }
 
+    /// Starts a command that this handle will receive.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn start_command(&self, info: &'static CommandInfo) -> Box<Args> {
+        Args::lease(info, self.noted_keys())
+    }
+
     /// Where pipelines, transactions and batches go.
     #[doc(hidden)]
     fn surface(&self) -> Surface<'_>;
@@ -180,6 +187,11 @@ impl<'a, C: Client> Sink for &'a C {
     fn keys(&self) -> Keys {
         self.noted_keys()
     }
+
+    #[inline(always)]
+    fn start_command(&self, info: &'static CommandInfo) -> Box<Args> {
+        C::start_command(self, info)
+    }
 }
 
 impl<'a, C: Client, R: FromRedis> Execute<R> for &'a C {
@@ -190,9 +202,16 @@ impl<'a, C: Client, R: FromRedis> Execute<R> for &'a C {
         C::poll_known(self, args, cx)
     }
 
-    #[inline]
-    fn decode_known(reply: KeptReply, info: &'static CommandInfo) -> Result<R> {
-        R::from_kept(reply).map_err(|error| error.of_command(info.name.into()))
+    #[inline(always)]
+    fn decode_known(reply: KeptReply, info: &'static CommandInfo) -> Poll<Result<R>> {
+        // Each case returns by itself, so that a value is made in its place and not moved.
+        match reply {
+            KeptReply::Bulk(text) => match R::from_kept_text(text) {
+                Ok(value) => Poll::Ready(Ok(value)),
+                Err(error) => does_not_fit(error, info),
+            },
+            KeptReply::Frame(frame) => decode_known_frame(KeptReply::Frame(frame), info),
+        }
     }
 
     #[inline]
@@ -212,6 +231,23 @@ impl<'a, C: Client, R: FromRedis> Execute<R> for &'a C {
     #[inline]
     fn poll(pending: &mut C::InFlight<'a>, cx: &mut Context<'_>) -> Poll<Result<R>> {
         pending.poll_decoded(cx)
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn does_not_fit<R>(error: Error, info: &'static CommandInfo) -> Poll<Result<R>> {
+    Poll::Ready(Err(error.of_command(info.name.into())))
+}
+
+#[inline(never)]
+fn decode_known_frame<R: FromRedis>(
+    reply: KeptReply,
+    info: &'static CommandInfo,
+) -> Poll<Result<R>> {
+    match R::from_kept(reply) {
+        Ok(value) => Poll::Ready(Ok(value)),
+        Err(error) => does_not_fit(error, info),
     }
 }
 
@@ -277,6 +313,11 @@ macro_rules! pointers {
                 C::noted_keys(self)
             }
 
+            #[inline(always)]
+            fn start_command(&self, info: &'static CommandInfo) -> Box<Args> {
+                C::start_command(self, info)
+            }
+
             fn surface(&self) -> Surface<'_> {
                 C::surface(self)
             }
@@ -285,6 +326,29 @@ macro_rules! pointers {
 }
 
 pointers!(&C, Arc<C>);
+
+/// What is large on its way, or mostly not needed, has a box.
+impl<P: InFlight> InFlight for Box<P> {
+    fn submit(&mut self) {
+        P::submit(self);
+    }
+
+    fn go_on(&mut self) {
+        P::go_on(self);
+    }
+
+    fn poll_decoded<R: FromRedis>(&mut self, cx: &mut Context<'_>) -> Poll<Result<R>> {
+        P::poll_decoded(self, cx)
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
+        P::poll_frame(self, cx)
+    }
+
+    fn explained(&self, error: Error) -> Error {
+        P::explained(self, error)
+    }
+}
 
 impl InFlight for Pending<'_> {
     fn submit(&mut self) {

@@ -138,12 +138,17 @@ pub trait FromRedis: Sized {
     #[inline]
     fn from_kept(reply: KeptReply) -> Result<Self, Error> {
         match reply {
-            KeptReply::Bulk(text) => {
-                let decoded = Self::from_redis(Reply::Bulk(Str::of_bytes(&text)));
-                decoded.map_err(|error| kept_does_not_fit(error, text))
-            }
+            KeptReply::Bulk(text) => Self::from_kept_text(text),
             KeptReply::Frame(frame) => decode_kept_frame(frame.as_deref()),
         }
+    }
+
+    /// The same of a string.
+    #[doc(hidden)]
+    #[inline]
+    fn from_kept_text(text: Bytes) -> Result<Self, Error> {
+        let decoded = Self::from_redis(Reply::Bulk(Str::of_bytes(&text)));
+        decoded.map_err(|error| kept_does_not_fit(error, text))
     }
 
     /// Decodes the outcome of a command; for types that keep failures as values.

@@ -49,6 +49,13 @@ pub trait Sink: Sized {
     fn keys(&self) -> Keys {
         Keys::Ignored
     }
+
+    /// Starts a command that this sink will receive.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn start_command(&self, info: &'static CommandInfo) -> Box<Args> {
+        Args::lease(info, self.keys())
+    }
 }
 
 /// A sink whose requests can be awaited.
@@ -71,8 +78,8 @@ pub trait Execute<R>: Sink {
     /// What [`Execute::poll_known`] has found, decoded. A sink that finds nothing is not asked.
     #[doc(hidden)]
     #[inline]
-    fn decode_known(_reply: KeptReply, _info: &'static CommandInfo) -> Result<Self::Output> {
-        Err(Error::ended())
+    fn decode_known(_reply: KeptReply, _info: &'static CommandInfo) -> Poll<Result<Self::Output>> {
+        Poll::Ready(Err(Error::ended()))
     }
 
     /// Begins the execution of a command. The command may be sent later.
@@ -100,7 +107,7 @@ pub trait Execute<R>: Sink {
 #[inline(always)]
 pub fn begin<T: Target>(target: T, info: &'static CommandInfo) -> (T::Sink, Box<Args>) {
     let sink = target.into_sink();
-    let args = Args::lease(info, sink.keys());
+    let args = sink.start_command(info);
     (sink, args)
 }
 
@@ -167,9 +174,8 @@ pub struct Request<S: Sink, R> {
 
 enum State<S: Sink> {
     Building(S, Box<Args>),
-    Pending(S::Pending),
-    /// Only while the state changes.
-    Done,
+    /// `None` while the state changes, and after the end of a command that was not sent.
+    Pending(Option<S::Pending>),
 }
 
 impl<S: Sink, R> Unpin for Request<S, R> {}
@@ -179,8 +185,8 @@ impl<S: Sink, R> std::fmt::Debug for Request<S, R> {
         let state = match &self.state {
             // Arguments may be secrets.
             State::Building(_, args) => args.info().name,
-            State::Pending(_) => "pending",
-            State::Done => "done",
+            State::Pending(Some(_)) => "pending",
+            State::Pending(None) => "done",
         };
         f.debug_tuple("Request").field(&state).finish()
     }
@@ -228,7 +234,7 @@ impl<S: Sink, R> Request<S, R> {
     pub fn args(&mut self) -> Option<&mut Args> {
         match &mut self.state {
             State::Building(_, args) => Some(args),
-            State::Pending(_) | State::Done => None,
+            State::Pending(_) => None,
         }
     }
 
@@ -276,7 +282,7 @@ impl<S: Sink, R> Request<S, R> {
         S: Execute<R>,
     {
         self.start(S::begin);
-        if let State::Pending(pending) = &mut self.state {
+        if let State::Pending(Some(pending)) = &mut self.state {
             S::submit(pending);
         }
         self
@@ -294,10 +300,11 @@ impl<S: Sink, R> Request<S, R> {
     #[inline]
     fn start(&mut self, begin: impl FnOnce(S, Box<Args>) -> S::Pending) {
         if let State::Building(..) = self.state
-            && let State::Building(sink, args) = std::mem::replace(&mut self.state, State::Done)
+            && let State::Building(sink, args) =
+                std::mem::replace(&mut self.state, State::Pending(None))
         {
-            let pending = State::Pending(begin(sink, args));
-            // What is replaced is `Done`, which needs no drop; the compiler does not see that.
+            let pending = State::Pending(Some(begin(sink, args)));
+            // What is replaced is `None`, which needs no drop; the compiler does not see that.
             std::mem::forget(std::mem::replace(&mut self.state, pending));
         }
     }
@@ -307,7 +314,7 @@ impl<S: Sink, R> Request<S, R> {
     pub(crate) fn into_parts(self) -> Option<(S, Box<Args>)> {
         match self.state {
             State::Building(sink, args) => Some((sink, args)),
-            State::Pending(_) | State::Done => None,
+            State::Pending(_) => None,
         }
     }
 }
@@ -321,16 +328,17 @@ impl<S: Execute<R>, R> Future for Request<S, R> {
             && let Some(reply) = ready!(sink.poll_known(args, cx))
         {
             let info = args.info();
-            if let State::Building(_, args) = std::mem::replace(&mut self.state, State::Done) {
+            let done = State::Pending(None);
+            if let State::Building(_, args) = std::mem::replace(&mut self.state, done) {
                 args.retire();
             }
             // This comes last, so that the value is made in its place and not moved.
-            return Poll::Ready(S::decode_known(reply, info));
+            return S::decode_known(reply, info);
         }
         self.start(S::begin_unknown);
         match &mut self.state {
-            State::Pending(pending) => S::poll(pending, cx),
-            State::Building(..) | State::Done => Poll::Ready(Err(Error::ended())),
+            State::Pending(Some(pending)) => S::poll(pending, cx),
+            State::Building(..) | State::Pending(None) => Poll::Ready(Err(Error::ended())),
         }
     }
 }

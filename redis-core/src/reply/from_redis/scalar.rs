@@ -1,14 +1,15 @@
 //! Booleans, `()`, values that may be absent or an error, and boxed values.
 
+use bytes::Bytes;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::{Fields, FromRedis, Names, decode_kept_frame};
+use super::{Fields, FromRedis, Names};
 use crate::error::DecodeError;
 use crate::error::{Error, ServerError};
+use crate::reply::FrameRef;
 use crate::reply::Value;
 use crate::reply::view::Reply;
-use crate::reply::{FrameRef, KeptReply};
 
 const OK: &[u8] = b"OK";
 
@@ -73,11 +74,8 @@ impl<T: FromRedis> FromRedis for Option<T> {
     }
 
     #[inline(always)]
-    fn from_kept(reply: KeptReply) -> Result<Self, Error> {
-        match reply {
-            KeptReply::Bulk(_) => T::from_kept(reply).map(Some),
-            KeptReply::Frame(frame) => decode_kept_frame(frame.as_deref()),
-        }
+    fn from_kept_text(text: Bytes) -> Result<Self, Error> {
+        T::from_kept_text(text).map(Some)
     }
 
     fn absent() -> Option<Self> {
@@ -141,8 +139,8 @@ impl<T: FromRedis> FromRedis for Result<T, Error> {
         Ok(T::from_outcome(outcome))
     }
 
-    fn from_kept(reply: KeptReply) -> Result<Self, Error> {
-        Ok(T::from_kept(reply))
+    fn from_kept_text(text: Bytes) -> Result<Self, Error> {
+        Ok(T::from_kept_text(text))
     }
 
     fn describe_failure(self, describe: impl FnOnce(Error) -> Error) -> Self {

@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
-use super::{FromRedis, decode_kept_frame};
+use super::FromRedis;
 use crate::error::{DecodeError, Error};
-use crate::reply::KeptReply;
 use crate::reply::view::{Reply, Str};
 
 #[inline]
@@ -86,11 +85,8 @@ impl FromRedis for Bytes {
 
     /// The string that is kept.
     #[inline(always)]
-    fn from_kept(reply: KeptReply) -> Result<Self, Error> {
-        match reply {
-            KeptReply::Bulk(text) => Ok(text),
-            KeptReply::Frame(frame) => decode_kept_frame(frame.as_deref()),
-        }
+    fn from_kept_text(text: Bytes) -> Result<Self, Error> {
+        Ok(text)
     }
 }
 
