@@ -7,7 +7,8 @@ use std::sync::Arc;
 use quick_cache::Weighter;
 use quick_cache::sync::{Cache as Values, DefaultLifecycle};
 
-use super::changes::{Hashes, Subject};
+use super::bounds::Bounds;
+use super::changes::Hashes;
 use super::handle::Cached;
 use super::inner::Inner;
 use super::origin::Origin;
@@ -31,7 +32,7 @@ pub struct Decoded<C, T> {
 struct Value<T> {
     value: Arc<T>,
     stamp: Stamp,
-    expires: u64,
+    bounds: Bounds,
     /// How long its reply is.
     len: usize,
 }
@@ -41,7 +42,7 @@ impl<T> Clone for Value<T> {
         Self {
             value: self.value.clone(),
             stamp: self.stamp.clone(),
-            expires: self.expires,
+            bounds: self.bounds,
             len: self.len,
         }
     }
@@ -124,19 +125,11 @@ impl<C: Origin, T: FromRedis> Decoded<C, T> {
 
     fn find(&self, args: &Args) -> Option<Arc<T>> {
         let inner = self.cache.inner();
-        let (bytes, key) = args.cacheable()?;
-        let Hashes { key: hash, command } = inner.shared.changes.hashes(bytes, &key)?;
-        let command = CommandRef {
-            bytes,
-            hash: command,
-        };
-        let kept = self.values.get(&command)?;
-        let serves = inner.sources.with(bytes.get(key)?, hash, |source, slot| {
-            let subject = Subject { key: hash, slot };
-            let current = inner.shared.current(&source.standing, subject)?;
-            let serves = inner.shared.serves(&current, &kept.stamp, kept.expires);
-            Some(serves)
-        })??;
+        let (bytes, place) = args.cacheable()?;
+        inner.sources.keep_up();
+        let Hashes { key, command: hash } = inner.shared.changes.hashes(bytes, &place)?;
+        let kept = self.values.get(&CommandRef { bytes, hash })?;
+        let serves = inner.shared.serves(key, &kept.stamp, kept.bounds);
         if serves {
             inner.shared.counts.hit();
         }
@@ -160,7 +153,7 @@ impl<C: Origin, T: FromRedis> Decoded<C, T> {
             let value = Value {
                 value: value.clone(),
                 stamp: entry.stamp,
-                expires: entry.expires,
+                bounds: entry.bounds,
                 len: reply.len(),
             };
             self.values.insert(command, value);

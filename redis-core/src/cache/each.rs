@@ -267,9 +267,7 @@ impl Search<'_> {
 
     /// The element for a key, if it is in memory.
     fn find(&self, place: &Place, command: &CommandRef<'_>) -> Option<Entry> {
-        let shared = &self.cache.shared;
-        let current = shared.current(&place.source.standing, place.subject)?;
-        shared.find(&current, command)
+        self.cache.shared.find(place.subject.key, command)
     }
 
     fn take(&mut self, entry: Entry, place: Place) {

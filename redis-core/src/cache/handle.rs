@@ -72,8 +72,7 @@ impl<C: Origin> Cached<C> {
     pub(super) fn new(client: C, settings: Cache) -> Result<Self> {
         settings.check()?;
         let lines = client.lines();
-        let have_slots = lines.have_slots();
-        let shared = Arc::new(Shared::new(settings, have_slots));
+        let shared = Arc::new(Shared::new(settings, &lines));
         let sources = Sources::new(lines, &shared)?;
         let inner = Arc::new(Inner {
             shared,

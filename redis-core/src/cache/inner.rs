@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::changes::Subject;
+use super::changes::Hashes;
 use super::origin::{Place, Sources};
 use super::shared::Shared;
 use super::shared_read::SharedReads;
@@ -57,18 +57,9 @@ impl Inner {
         if args.reads_each_key() {
             return None;
         }
-        let hashes = self.shared.changes.hashes(bytes, &place)?;
-        let key = bytes.get(place)?;
-        // Only this is done with the socket: what is found is large, and would be moved once more.
-        let current = self.sources.with(key, hashes.key, |source, slot| {
-            let subject = Subject {
-                key: hashes.key,
-                slot,
-            };
-            self.shared.current(&source.standing, subject)
-        })??;
-        let hash = hashes.command;
-        let found = self.shared.find(&current, &CommandRef { bytes, hash })?;
+        self.sources.keep_up();
+        let Hashes { key, command: hash } = self.shared.changes.hashes(bytes, &place)?;
+        let found = self.shared.find(key, &CommandRef { bytes, hash })?;
         Some(found.reply)
     }
 

@@ -26,7 +26,7 @@ impl TrackedLine {
     /// Another cache has the connection, or it has ended.
     pub(super) fn new(link: Arc<Link>, shared: &Arc<Shared>) -> Result<Self> {
         let claim = Claim::new(link.clone())?;
-        let source = Arc::new(Source::new(link.clone(), shared.clone()));
+        let source = Arc::new(Source::new(link.clone(), shared.clone())?);
         let watch = link.hub().watch_invalidations(source.clone())?;
         Ok(Self {
             source,
@@ -40,6 +40,8 @@ impl Drop for TrackedLine {
     /// The server need not report any more.
     fn drop(&mut self) {
         self.source.close();
+        // From here on no report reaches the cache.
+        self.source.disown();
         // Also where it does not seem to: the read that told it to may have gone away since.
         self.claim.0.change(|queue| {
             // A new socket is not tracked anyway.

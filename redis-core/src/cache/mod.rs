@@ -7,8 +7,8 @@
 //! - `dropped`: the reported keys as a stream; `decoded`: replies that are kept as values
 //! - `origin`: the handles that it can be made from, and their sockets; `nodes`: the sockets of a cluster
 //! - `line`: a connection that one cache has to itself; `source`: one socket, whose server reports changes;
-//!   `standing`: what is known about these reports; `reporter`: the socket that they come on where it is another one
-//! - `clock`: the time, told cheaply; `changes`: how often keys were changed; `store`: where replies are kept; `shared`: both, and the rule which of the
+//!   `standing`: what is known about these reports, `standings`: that of all sockets; `reporter`: the socket that they come on where it is another one
+//! - `clock`: the time, told cheaply; `changes`: how often keys were changed; `store`: where replies are kept, `bounds`: where and until when one of them is current; `shared`: both, and the rule which of the
 //!   replies are current
 //! - `pending`: one command over the handle; `shared_read`: a read that is on its way, for all who ask for it; `each`: a read
 //!   of many keys; `read`: what is sent for a read, and what comes back; `forgotten`: what a command past the cache makes old
@@ -21,6 +21,7 @@
 //! comes to the report in the input, before it hands out any reply behind it. So whoever has seen such a reply finds the
 //! stamps of older ones out of date, and a read that was on its way when the report came is out of date when it arrives.
 
+mod bounds;
 mod changes;
 mod clock;
 mod counts;
@@ -44,6 +45,7 @@ mod shared;
 mod shared_read;
 mod source;
 mod standing;
+mod standings;
 mod store;
 mod trace;
 

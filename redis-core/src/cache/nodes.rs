@@ -5,6 +5,7 @@
 //! slot to another node.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 
@@ -22,6 +23,8 @@ pub(super) struct NodeSources {
     cluster: Cluster,
     shared: Arc<Shared>,
     present: ArcSwap<Present>,
+    /// The number of the map in it.
+    number: AtomicU64,
     /// Held while the map is taken over.
     changing: Lock<()>,
 }
@@ -43,6 +46,7 @@ impl NodeSources {
             .map(|link| TrackedLine::new(link, shared).map(|line| Some(Arc::new(line))));
         let lines = lines.collect::<Result<_>>()?;
         Ok(Self {
+            number: AtomicU64::new(map.number()),
             present: ArcSwap::from_pointee(Present { map, lines }),
             cluster,
             shared: shared.clone(),
@@ -57,15 +61,21 @@ impl NodeSources {
         key: &[u8],
         with: impl FnOnce(&Arc<Source>, u16) -> R,
     ) -> Option<R> {
-        let mut present = self.present.load();
-        if !self.cluster.has_map(&present.map) && !Planted::KeptAfterMove.is_here() {
-            self.take_over();
-            present = self.present.load();
-        }
+        self.keep_up();
+        let present = self.present.load();
         let slot = slot(key);
         let place = present.map.owner_place(slot)?;
         let line = present.lines.get(place)?.as_ref()?;
         Some(with(&line.source, slot))
+    }
+
+    /// Takes over the present map if it is new.
+    #[inline(always)]
+    pub(super) fn keep_up(&self) {
+        let number = self.number.load(Ordering::Acquire);
+        if self.cluster.map_number() != number && !Planted::KeptAfterMove.is_here() {
+            self.take_over();
+        }
     }
 
     /// Takes over the present map. What was read in slots that have moved is forgotten, and those who listen are told.
@@ -93,7 +103,9 @@ impl NodeSources {
             line.source.is_tracked() && !lines.any(|kept| Arc::ptr_eq(kept, line))
         };
         is_forgotten |= before.lines.iter().flatten().any(has_left);
+        let number = map.number();
         self.present.store(Arc::new(Present { map, lines }));
+        self.number.store(number, Ordering::Release);
         drop(changing);
         if is_forgotten {
             self.shared.tell_now(&Invalidation::All);

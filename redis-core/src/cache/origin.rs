@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::bounds::Bounds;
 use super::changes::{KeyHash, Subject};
 use super::line::TrackedLine;
 #[cfg(feature = "cluster")]
@@ -35,6 +36,21 @@ pub enum Lines {
 }
 
 impl Lines {
+    /// How many of them there may be at once.
+    pub(super) fn most(&self) -> u16 {
+        /// There are hardly more than a thousand nodes with slots in a cluster.
+        #[cfg(feature = "cluster")]
+        const NODES: u16 = 2048;
+        match self {
+            Self::Connection(_) => 1,
+            Self::Lanes(lanes) => u16::try_from(lanes.len())
+                .unwrap_or(u16::MAX)
+                .min(Bounds::PLACES),
+            #[cfg(feature = "cluster")]
+            Self::Nodes(_) => NODES,
+        }
+    }
+
     /// Whether keys have slots, so that one command takes keys of one slot only.
     pub(super) fn have_slots(&self) -> bool {
         match self {
@@ -90,6 +106,16 @@ impl Sources {
             #[cfg(feature = "cluster")]
             Lines::Nodes(cluster) => Self::Nodes(Box::new(NodeSources::new(cluster, shared)?)),
         })
+    }
+
+    /// Takes over the present map of a cluster, so that replies about what has moved are not served.
+    #[inline(always)]
+    pub(super) fn keep_up(&self) {
+        match self {
+            Self::Line(_) | Self::Lanes(_) => {}
+            #[cfg(feature = "cluster")]
+            Self::Nodes(nodes) => nodes.keep_up(),
+        }
     }
 
     /// Calls `with` with the socket over which this key is read, and with the slot of the key, if it has one.

@@ -1,22 +1,24 @@
 //! What is kept, and the rule which of it is current: [`Shared`].
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Weak};
 use std::task::Waker;
 
 use bytes::Bytes;
 
+use super::bounds::Bounds;
 use super::changes::{Changes, Counted, KeyHash, Subject};
 use super::clock::{Clock, Moment};
 use super::counts::Counts;
 use super::dropped::Listeners;
+use super::origin::Lines;
 use super::settings::Cache;
 use super::standing::{Standing, Tracking};
+use super::standings::Standings;
 use super::store::{self, CommandRef, Entry, Stamp, Store};
 use crate::command::Args;
 use crate::engine::subscriptions::invalidation::Invalidation;
-use crate::runtime::Lock;
 
 /// Replies that are kept, for all clones of a caching handle.
 ///
@@ -33,18 +35,13 @@ pub(super) struct Shared {
     pub(super) clock: Clock,
     /// The settings' `max_unheard`, as a distance of moments; `None` if it is too short for that.
     max_unheard: Option<u64>,
-    standings: Lock<Vec<Weak<Standing>>>,
-}
-
-/// By what a reply about some key is known to be current now.
-pub(super) struct Current {
-    epoch: u32,
-    count: u32,
+    standings: Standings,
 }
 
 impl Shared {
-    /// `have_slots` says whether it is for a cluster.
-    pub(super) fn new(settings: Cache, have_slots: bool) -> Self {
+    /// What is kept for these connections.
+    pub(super) fn new(settings: Cache, lines: &Lines) -> Self {
+        let have_slots = lines.have_slots();
         Self {
             changes: Changes::new(settings.max_bytes, have_slots),
             store: Store::new(settings.max_bytes, settings.max_reply_bytes, store::cores()),
@@ -53,7 +50,7 @@ impl Shared {
             epochs: AtomicU32::new(0),
             clock: Clock::new(),
             max_unheard: Moment::distance(settings.max_unheard),
-            standings: Lock::default(),
+            standings: Standings::new(lines.most()),
             settings,
         }
     }
@@ -63,22 +60,23 @@ impl Shared {
         self.epochs.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
     }
 
-    /// The standing of one more socket.
-    pub(super) fn enlist(&self) -> Arc<Standing> {
-        let standing = Arc::new(Standing::new(self.next_epoch()));
-        let mut standings = self.standings.lock();
-        standings.retain(|standing| standing.strong_count() > 0);
-        standings.push(Arc::downgrade(&standing));
-        standing
+    /// The place and the standing of one more socket; `None` if there are too many.
+    pub(super) fn enlist(&self) -> Option<(u16, Arc<Standing>)> {
+        self.standings.take(self.next_epoch())
+    }
+
+    /// The socket of this place has gone.
+    pub(super) fn strike(&self, place: u16) {
+        self.standings.give_back(place);
     }
 
     // ---- what is current ----
 
-    /// The reply to a command, if it is kept and current.
+    /// The reply to a command whose first key has this hash, if it is kept and current.
     #[inline(always)]
-    pub(super) fn find(&self, current: &Current, command: &CommandRef<'_>) -> Option<Entry> {
+    pub(super) fn find(&self, key: KeyHash, command: &CommandRef<'_>) -> Option<Entry> {
         let found = self.store.get(command);
-        let is_served = |entry: &Entry| self.serves(current, &entry.stamp, entry.expires);
+        let is_served = |entry: &Entry| self.serves(key, &entry.stamp, entry.bounds);
         if found.as_ref().is_some_and(is_served) {
             found
         } else {
@@ -112,24 +110,20 @@ impl Shared {
         }
     }
 
-    /// What a reply about this must have been read at, if it is served now; `None` if nothing is, since the server at the
-    /// other end of this socket was not heard of late.
-    ///
-    /// This is asked before a reply is looked for: what is found afterwards and is as current as this was so within the call.
+    /// Whether a reply about this key, with this stamp and these bounds, may be served.
     #[inline(always)]
-    pub(super) fn current(&self, standing: &Standing, subject: Subject) -> Option<Current> {
-        self.is_heard(standing).then(|| Current {
-            epoch: standing.epoch(),
-            count: self.changes.count_of(subject),
-        })
-    }
-
-    /// Whether a reply with this stamp may be served.
-    #[inline(always)]
-    pub(super) fn serves(&self, current: &Current, stamp: &Stamp, expires: u64) -> bool {
-        // Most replies have no time to live, so most hits need no exact time.
-        (expires == u64::MAX || self.clock.milliseconds() < expires)
-            && self.is_current(stamp, current)
+    pub(super) fn serves(&self, key: KeyHash, stamp: &Stamp, bounds: Bounds) -> bool {
+        let Some(standing) = self.standings.at(bounds.place()) else {
+            return false;
+        };
+        let slot = Some(bounds.slot());
+        // The epoch comes last: only if it has not changed, the rest was about this socket.
+        self.is_heard(standing)
+            && self.changes.count_of(Subject { key, slot }) == stamp.count
+            && self.are_unchanged(stamp)
+            // Most replies have no time to live, so most hits need no exact time.
+            && bounds.expires().is_none_or(|expires| self.clock.milliseconds() < expires)
+            && standing.epoch() == stamp.epoch
     }
 
     /// Whether the server at the other end of this socket was heard of late.
@@ -145,19 +139,17 @@ impl Shared {
         self.max_unheard.is_some_and(|limit| age <= limit)
     }
 
-    #[inline]
-    fn is_current(&self, stamp: &Stamp, current: &Current) -> bool {
-        (stamp.epoch, stamp.count) == (current.epoch, current.count)
-            && stamp
-                .others
-                .as_ref()
-                .is_none_or(|others| self.are_current(others))
-    }
-
     /// Whether nothing that a reply depends on has changed since its stamp was made.
     pub(super) fn is_unchanged(&self, stamp: &Stamp, epoch: u32, subject: Subject) -> bool {
         let count = self.changes.count_of(subject);
-        self.is_current(stamp, &Current { epoch, count })
+        (stamp.epoch, stamp.count) == (epoch, count) && self.are_unchanged(stamp)
+    }
+
+    /// Whether the other keys that a reply depends on are unchanged.
+    #[inline]
+    fn are_unchanged(&self, stamp: &Stamp) -> bool {
+        let others = stamp.others.as_ref();
+        others.is_none_or(|others| self.are_current(others))
     }
 
     #[cold]
@@ -222,23 +214,23 @@ impl Shared {
     /// Anything may have been changed.
     #[cold]
     pub(super) fn forget_all(&self) {
-        let standings: Vec<_> = self
-            .standings
-            .lock()
-            .iter()
-            .filter_map(Weak::upgrade)
-            .collect();
-        for standing in standings {
-            self.forget(&standing, |tracking| tracking);
+        for standing in self.standings.all() {
+            standing.renew(self.next_epoch(), |tracking| tracking);
         }
+        self.counts.flushed();
+        self.store.clear();
+    }
+
+    /// Nothing is served that was read over this socket. It goes with time: others may have much that is current.
+    pub(super) fn disown(&self, standing: &Standing) {
+        standing.renew(self.next_epoch(), |_| Tracking::Refused);
     }
 
     /// Everything that was read over this socket may have been changed.
     pub(super) fn forget(&self, standing: &Standing, tracking: impl Fn(Tracking) -> Tracking) {
         let ended = standing.renew(self.next_epoch(), tracking);
         self.counts.flushed();
-        let is_alone = self.standings.lock().len() <= 1;
-        if is_alone {
+        if self.standings.is_alone() {
             self.store.clear();
         } else {
             self.store.remove_of(ended);

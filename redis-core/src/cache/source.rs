@@ -13,6 +13,7 @@ use crate::config::Protocol;
 use crate::engine::link::Link;
 use crate::engine::subscriptions::cause::Cause;
 use crate::engine::subscriptions::invalidation::{Invalidates, Invalidation};
+use crate::error::{Error, Result};
 use crate::runtime;
 use crate::runtime::planted::Planted;
 
@@ -20,6 +21,8 @@ use crate::runtime::planted::Planted;
 pub(super) struct Source {
     pub(super) link: Arc<Link>,
     pub(super) standing: Arc<Standing>,
+    /// The place of the standing, by which replies name it.
+    pub(super) place: u16,
     pub(super) shared: Arc<Shared>,
     reporter: Reporter,
     /// A report that is applied when the next one comes, if reports are to be late.
@@ -28,15 +31,22 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn new(link: Arc<Link>, shared: Arc<Shared>) -> Self {
-        Self {
+    /// # Errors
+    /// The cache has too many connections.
+    pub(super) fn new(link: Arc<Link>, shared: Arc<Shared>) -> Result<Self> {
+        let enlisted = shared.enlist();
+        let (place, standing) = enlisted.ok_or_else(|| {
+            Error::usage("the cache has too many connections; give the handle fewer lanes")
+        })?;
+        Ok(Self {
             link,
-            standing: shared.enlist(),
+            standing,
+            place,
             shared,
             reporter: Reporter::default(),
             #[cfg(any(test, feature = "planted"))]
             held: std::sync::Mutex::default(),
-        }
+        })
     }
 
     #[inline]
@@ -83,6 +93,11 @@ impl Source {
     /// Whether the server was heard of late.
     pub(super) fn was_heard(&self) -> bool {
         self.shared.is_heard(&self.standing)
+    }
+
+    /// Nothing that was or will be read over it is served any more.
+    pub(super) fn disown(&self) {
+        self.shared.disown(&self.standing);
     }
 
     /// Forgets what was read over it.
@@ -134,6 +149,12 @@ impl Invalidates for Source {
 
     fn end(&self, _: Cause, woken: &mut Vec<Waker>) {
         self.lost(woken);
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        self.shared.strike(self.place);
     }
 }
 

@@ -137,12 +137,12 @@ impl Standing {
     /// Whether the server was heard at most this far before `now`.
     #[inline]
     pub(super) fn was_heard(&self, now: Moment, within: u64) -> bool {
-        now.since(Moment(self.heard.load(Ordering::Relaxed))) <= within
+        now.since(Moment(self.heard.load(Ordering::Acquire))) <= within
     }
 
     /// Notes that the server was alive at this moment, by a reply on its own socket, on which reports come as well.
     pub(super) fn hear(&self, at: Moment) {
-        self.heard.fetch_max(at.0, Ordering::Relaxed);
+        self.heard.fetch_max(at.0, Ordering::Release);
     }
 
     /// Notes the same by a reply on its own socket, while reports come on another one: either of them may be dead.
@@ -159,6 +159,14 @@ impl Standing {
         // Of two that do this at once, at least the second sees both moments.
         let half = half.fetch_max(at.0, Ordering::SeqCst).max(at.0);
         self.hear(Moment(half.min(other.load(Ordering::SeqCst))));
+    }
+
+    /// Begins anew, for another socket.
+    pub(super) fn restart(&self, epoch: u32) {
+        self.renew(epoch, |_| Tracking::Off);
+        for heard in [&self.heard, &self.by_replies, &self.by_reporter] {
+            heard.store(0, Ordering::SeqCst);
+        }
     }
 
     /// Begins a new epoch: nothing that was read so far is served any more. Returns the epoch that has ended.

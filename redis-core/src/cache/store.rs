@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use quick_cache::sync::Cache as Kept;
 use quick_cache::{Equivalent, Lifecycle, OptionsBuilder, Weighter};
 
+use super::bounds::Bounds;
 use super::changes::{CommandHash, Counted, KeyHash};
 use crate::reply::KeptReply;
 
@@ -67,8 +68,7 @@ struct About<'a> {
 pub(super) struct Entry {
     pub(super) reply: KeptReply,
     pub(super) stamp: Stamp,
-    /// The millisecond from which on it is not served.
-    pub(super) expires: u64,
+    pub(super) bounds: Bounds,
 }
 
 /// By what a reply is known to be current.
@@ -320,7 +320,7 @@ mod tests {
         let entry = Entry {
             reply: KeptReply::of(reply),
             stamp,
-            expires: u64::MAX,
+            bounds: Bounds::new(0, None, u64::MAX),
         };
         store.insert(Command::new(command, key).unwrap(), entry);
     }
@@ -385,7 +385,7 @@ mod tests {
                 count: 0,
                 others,
             },
-            expires: u64::MAX,
+            bounds: Bounds::new(0, None, u64::MAX),
         };
         kept.insert(Command::new(command, 7..8).unwrap(), entry(None));
         let (_, alone) = kept.size();

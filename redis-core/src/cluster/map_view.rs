@@ -25,14 +25,19 @@ impl Cluster {
         MapView { routes, changes }
     }
 
-    /// Whether this map is the present one.
+    /// The number of the present map.
     #[inline]
-    pub(crate) fn has_map(&self, map: &MapView) -> bool {
-        self.shared().changes() == map.changes
+    pub(crate) fn map_number(&self) -> u64 {
+        self.shared().changes()
     }
 }
 
 impl MapView {
+    /// Its number; one that is not that of the present map says that there is a newer one.
+    pub(crate) fn number(&self) -> u64 {
+        self.changes
+    }
+
     /// The place of the owner of a slot among the nodes.
     #[inline]
     pub(crate) fn owner_place(&self, slot: u16) -> Option<usize> {

@@ -7,6 +7,7 @@ use std::task::Waker;
 use super::outcome::Outcome;
 use super::wanted::{Part, Wanted};
 use super::{SharedRead, command_of};
+use crate::cache::bounds::Bounds;
 use crate::cache::clock::milliseconds;
 use crate::cache::read::{Answers, TrackedRead};
 use crate::cache::standing::{Present, Tracking};
@@ -195,7 +196,7 @@ impl SharedRead {
         (fits && is_current).then(|| Entry {
             reply: reply.clone(),
             stamp: part.stamp.clone(),
-            expires,
+            bounds: Bounds::new(self.source.place, part.subject.slot, expires),
         })
     }
 
