@@ -1,13 +1,15 @@
 //! What a hit and a miss cost, beside the bare cache libraries. Run it with `cargo run --release` in this folder; the words
-//! `hits`, `fields`, `cluster`, `threads`, `misses`, `first` and `memory` choose a part.
+//! `hits`, `tasks`, `fields`, `cluster`, `threads`, `misses`, `first` and `memory` choose a part.
 //!
 //! Times are CPU time of this process per operation. What is compared is measured in turn, and of the rounds of each the
 //! fastest counts, which others on the machine have disturbed least. The server is a process of its own.
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use tokio::task::JoinSet;
 use typedis_core::cluster::Cluster;
 use typedis_core::{Cache, Cached, Client, CommandInfo, Config, Connection, Request, Target};
 use typedis_testkit::{Cluster as Nodes, Server, ServerKind};
@@ -64,7 +66,9 @@ async fn get_all(client: &impl Client, keys: &[String]) {
 }
 
 fn keys(count: usize) -> Vec<String> {
-    (0..count).map(|number| format!("key:{number:06}")).collect()
+    (0..count)
+        .map(|number| format!("key:{number:06}"))
+        .collect()
 }
 
 /// The CPU time of this process, in nanoseconds.
@@ -127,8 +131,9 @@ fn main() {
     if words == ["memory"] {
         return entries(&server);
     }
-    let parts: [(&str, fn(&Server)); 6] = [
+    let parts: [(&str, fn(&Server)); 7] = [
         ("hits", hits),
+        ("tasks", hits_in_tasks),
         ("fields", fields),
         ("cluster", cluster),
         ("threads", threads),
@@ -142,13 +147,16 @@ fn main() {
     }
 }
 
-/// Hits on one thread, in one task.
+/// Hits on one thread, one after the other, without a task or a yield.
 fn hits(server: &Server) {
     let (runtime, keys) = (runtime(), keys(KEYS));
     let quick = quick_cache::sync::Cache::<Bytes, Bytes>::new(2 * KEYS);
     let moka = moka::sync::Cache::<Bytes, Bytes>::new(2 * KEYS as u64);
     for key in &keys {
-        let (key, value) = (Bytes::from(key.clone()), Bytes::copy_from_slice(VALUE.as_bytes()));
+        let (key, value) = (
+            Bytes::from(key.clone()),
+            Bytes::copy_from_slice(VALUE.as_bytes()),
+        );
         quick.insert(key.clone(), value.clone());
         moka.insert(key, value);
     }
@@ -194,6 +202,64 @@ fn hits(server: &Server) {
     println!("  {:?}", cache.stats());
 }
 
+/// Hits in tasks, as the comparison with other clients has them: each task yields once in 64 reads.
+fn hits_in_tasks(server: &Server) {
+    let (runtime, keys) = (runtime(), Arc::new(keys(KEYS)));
+    let quick = Arc::new(quick_cache::sync::Cache::<Bytes, Bytes>::new(2 * KEYS));
+    for key in &*keys {
+        quick.insert(
+            Bytes::from(key.clone()),
+            Bytes::copy_from_slice(VALUE.as_bytes()),
+        );
+    }
+    let (plain, cache) = runtime.block_on(open(server, Cache::default()));
+    runtime.block_on(async {
+        set_all(&plain, &keys).await;
+        get_all(&cache, &keys).await;
+    });
+    for tasks in [1, 256] {
+        let lookups = |_| {
+            let (quick, keys) = (quick.clone(), keys.clone());
+            async move {
+                for at in 0..HITS / tasks {
+                    drop(black_box(quick.get(keys[at % KEYS].as_bytes())));
+                    if at % 64 == 0 {
+                        tokio::task::yield_now().await;
+                    }
+                }
+            }
+        };
+        let reads = |_| {
+            let (cache, keys) = (cache.clone(), keys.clone());
+            async move {
+                for at in 0..HITS / tasks {
+                    drop(black_box(get(&cache, &keys[at % KEYS]).await));
+                    if at % 64 == 0 {
+                        tokio::task::yield_now().await;
+                    }
+                }
+            }
+        };
+        let [bare, hit] = measure(
+            HITS,
+            [
+                &mut || runtime.block_on(all((0..tasks).map(lookups))),
+                &mut || runtime.block_on(all((0..tasks).map(reads))),
+            ],
+        );
+        show(&format!("quick_cache, bare lookup, {tasks} tasks"), bare);
+        show(&format!("typedis, hit into Bytes, {tasks} tasks"), hit);
+        show_ratio("against quick_cache", hit / bare);
+    }
+}
+
+/// Runs all of these, each in a task.
+async fn all(works: impl Iterator<Item: Future<Output = ()> + Send + 'static>) {
+    let mut tasks: JoinSet<()> = JoinSet::new();
+    works.for_each(|work| drop(tasks.spawn(work)));
+    tasks.join_all().await;
+}
+
 /// Hits of HGET: of one field of each hash, and of all fields of one hash.
 fn fields(server: &Server) {
     let (runtime, keys) = (runtime(), keys(KEYS));
@@ -234,7 +300,10 @@ fn threads(server: &Server) {
     let keys = keys(KEYS);
     let quick = quick_cache::sync::Cache::<Bytes, Bytes>::new(2 * KEYS);
     for key in &keys {
-        quick.insert(Bytes::from(key.clone()), Bytes::copy_from_slice(VALUE.as_bytes()));
+        quick.insert(
+            Bytes::from(key.clone()),
+            Bytes::copy_from_slice(VALUE.as_bytes()),
+        );
     }
     let shared = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -282,7 +351,9 @@ fn cluster(server: &Server) {
     let (runtime, keys) = (runtime(), keys(KEYS));
     let nodes = Nodes::start(ServerKind::Valkey9).expect("the cluster starts");
     let (plain, one) = runtime.block_on(open(server, Cache::default()));
-    let many = runtime.block_on(Cluster::open(nodes.url())).expect("it connects");
+    let many = runtime
+        .block_on(Cluster::open(nodes.url()))
+        .expect("it connects");
     let cached = many.cached(Cache::default()).expect("it caches");
     runtime.block_on(async {
         set_all(&plain, &keys).await;
@@ -340,7 +411,10 @@ fn misses(server: &Server) {
             });
         }
         let each = sums.map(|sum| sum / (KEYS * PASSES) as f64);
-        least.iter_mut().zip(each).for_each(|(least, each)| *least = least.min(each));
+        least
+            .iter_mut()
+            .zip(each)
+            .for_each(|(least, each)| *least = least.min(each));
     }
     for cache in &caches {
         let (stats, reads) = (cache.stats(), (KEYS * PASSES * ROUNDS) as u64);
@@ -348,7 +422,10 @@ fn misses(server: &Server) {
     }
     let [read, modes @ ..] = least;
     show("typedis, uncached GET", read);
-    for (mode, time) in ["miss", "miss, all_reads()", "miss, broadcast()"].into_iter().zip(modes) {
+    for (mode, time) in ["miss", "miss, all_reads()", "miss, broadcast()"]
+        .into_iter()
+        .zip(modes)
+    {
         show(&format!("typedis, {mode}"), time);
         show_ratio("against uncached", time / read);
     }
@@ -386,6 +463,10 @@ fn entries(server: &Server) {
             get(&cache, key).await.expect("it is read");
         }
         let each = (memory() - before) / ENTRIES;
-        println!("{:<44} {each:>10} B  ({:?})", "typedis, memory of an entry", cache.stats());
+        println!(
+            "{:<44} {each:>10} B  ({:?})",
+            "typedis, memory of an entry",
+            cache.stats()
+        );
     });
 }
