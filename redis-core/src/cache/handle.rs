@@ -72,7 +72,7 @@ impl<C: Origin> Cached<C> {
     pub(super) fn new(client: C, settings: Cache) -> Result<Self> {
         settings.check()?;
         let lines = client.lines();
-        let shared = Arc::new(Shared::new(settings, &lines));
+        let shared = Arc::new(Shared::new(settings, lines.have_slots(), lines.most()));
         let sources = Sources::new(lines, &shared)?;
         let inner = Arc::new(Inner {
             shared,

@@ -12,7 +12,6 @@ use super::changes::{Changes, Counted, KeyHash, Subject};
 use super::clock::{Clock, Moment};
 use super::counts::Counts;
 use super::dropped::Listeners;
-use super::origin::Lines;
 use super::settings::Cache;
 use super::standing::{Standing, Tracking};
 use super::standings::Standings;
@@ -39,9 +38,8 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// What is kept for these connections.
-    pub(super) fn new(settings: Cache, lines: &Lines) -> Self {
-        let have_slots = lines.have_slots();
+    /// `have_slots` says whether it is for a cluster, `most` how many sockets there may be at once.
+    pub(super) fn new(settings: Cache, have_slots: bool, most: u16) -> Self {
         Self {
             changes: Changes::new(settings.max_bytes, have_slots),
             store: Store::new(settings.max_bytes, settings.max_reply_bytes, store::cores()),
@@ -50,7 +48,7 @@ impl Shared {
             epochs: AtomicU32::new(0),
             clock: Clock::new(),
             max_unheard: Moment::distance(settings.max_unheard),
-            standings: Standings::new(lines.most()),
+            standings: Standings::new(most),
             settings,
         }
     }
