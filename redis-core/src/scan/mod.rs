@@ -171,9 +171,10 @@ impl<T: FromRedis> ScanPage for (u64, Vec<T>) {
 /// The servers promise to find every element that is there from the beginning to the end of the scan. An element may
 /// be found more than once; [`distinct`](Self::distinct) yields it once.
 ///
-/// A cursor means something only to the process that gave it. On a [`Connection`](crate::Connection) or a
-/// [`Pool`](crate::Pool) the stream goes on with it after a lost connection, because in most cases the same process answers. If
-/// the server was restarted meanwhile, or another one has taken its place, elements may be missed; events of the connection
+/// A cursor means something only to the process that gave it. So on a [`Pool`](crate::Pool), whose lanes may lead to different
+/// servers, the stream keeps one lane for all of its pages. On a [`Connection`](crate::Connection) or a pool it goes on with the
+/// cursor after a lost connection, because in most cases the same process answers. If the server was restarted meanwhile, or
+/// another one has taken its place, elements may be missed; events of the connection
 /// ([`ConnectionEvent`](crate::ConnectionEvent)) tell. A scan over a cluster notices this.
 ///
 /// # On a cluster
@@ -238,7 +239,7 @@ impl<'h, T> ScanStream<'h, T> {
         }
         Self::of(match host.walk(&command) {
             Some(walk) => Pages::Cluster(command.name(), walk),
-            None => Pages::Server(ServerPages::new(host, command)),
+            None => Pages::Server(ServerPages::new(host.on_one_server(), command)),
         })
     }
 

@@ -47,6 +47,8 @@ impl<P: Rows> ScanPage for (P, u64) {
 /// end, the cursor is deleted, because servers keep a limited number of them. To go on later, or elsewhere, take the
 /// stream apart with [`detach`](Self::detach). After an error the cursor stays on the server, which deletes it if it
 /// is not read for long enough (`MAXIDLE`). The same holds if you drop the stream while it waits for its first page.
+///
+/// A cursor is known to one server alone, so the stream keeps one lane of a [`Pool`](crate::Pool), and one node of a cluster.
 #[must_use = "a stream does nothing until it is polled"]
 pub struct RowStream<'h, T> {
     pages: Option<Repeated<'h>>,
