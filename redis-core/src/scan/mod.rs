@@ -357,10 +357,17 @@ impl<T: FromRedis> ScanStream<'_, T> {
         match &mut self.pages {
             Pages::Server(pages) => pages.poll(cx),
             Pages::Cluster(name, walk) => {
-                let page = ready!(walk.poll_page(cx));
-                let decoded = page.map(|page| page.and_then(|frame| frame.decode()));
-                let named = |error: Error| error.of_command(name.clone());
-                Poll::Ready(decoded.map(|page| page.map_err(named)))
+                let Some(page) = ready!(walk.poll_page(cx)) else {
+                    return Poll::Ready(None);
+                };
+                let came = page.is_ok();
+                let decoded = page.and_then(|frame| frame.decode());
+                let decoded = decoded.map_err(|error| error.of_command(name.clone()));
+                if came && decoded.is_err() {
+                    // The walk is behind this page, of which nothing was yielded.
+                    self.pages = Pages::Failed(None, walk.cursor(true).map(Cursor::from));
+                }
+                Poll::Ready(Some(decoded))
             }
             Pages::Failed(error, _) => Poll::Ready(error.take().map(Err)),
         }

@@ -92,6 +92,11 @@ fn decode<P: Rows>(frame: Frame) -> Result<Page<P::Row>> {
     })
 }
 
+/// The cursor of a page whose rows are not what was expected.
+fn cursor_of(frame: &Frame) -> Option<u64> {
+    frame.elements()?.nth(1)?.decode().ok()
+}
+
 impl<T> Unpin for RowStream<'_, T> {}
 
 impl<T> std::fmt::Debug for RowStream<'_, T> {
@@ -211,7 +216,16 @@ impl<T: FromRedis> RowStream<'_, T> {
             return Poll::Ready(None);
         }
         let frame = ready!(pages.poll(cx, || progress.command(self.reader.read)));
-        let page = frame.and_then(self.reader.decode);
+        let page = frame.and_then(|frame| {
+            let page = (self.reader.decode)(frame.clone());
+            if page.is_err()
+                && let Some(cursor) = cursor_of(&frame)
+            {
+                // The server is behind this page, which is in the error.
+                progress.advance(cursor);
+            }
+            page
+        });
         Poll::Ready(Some(
             page.map_err(|error| error.of_command(progress.first.name())),
         ))
