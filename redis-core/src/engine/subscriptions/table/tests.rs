@@ -124,6 +124,41 @@ fn who_joins_while_the_end_is_refused_is_told_of_the_gap() {
     assert!(matches!(next, Poll::Ready(Some(Ok(Event::Resubscribed)))));
 }
 
+/// A server may be away for hours, and callers go on trying.
+#[test]
+fn what_comes_and_goes_before_a_server_is_told_leaves_nothing() {
+    for names in [1, 10_000] {
+        let mut driver = Driver::default();
+        driver.join(SourceKind::Channel, 0);
+        for round in 0..10_000 {
+            let source = Source::new(SourceKind::Pattern, (round % names).to_string().into());
+            let id = driver.table.join(entrance(&source), &mut Vec::new());
+            driver.table.leave(&source, id);
+        }
+        let (known, dirty) = driver.table.topics.counts();
+        assert_eq!(known, 1, "{names}");
+        assert!(dirty < 100, "{names}: {dirty}");
+        driver.settle();
+        let left = BTreeSet::from([(String::new(), "0".to_owned())]);
+        assert_eq!(driver.server.subscribed, left);
+    }
+}
+
+/// What is forgotten and wanted again is asked for, whatever became of its first mark.
+#[test]
+fn what_is_wanted_again_is_asked_for_once() {
+    let mut driver = Driver::default();
+    for _ in 0..3 {
+        driver.join(SourceKind::Channel, 0);
+        driver.step(Step::Leave(0));
+        driver.join(SourceKind::Channel, 0);
+    }
+    driver.send();
+    assert_eq!(driver.server.commands.len(), 1);
+    driver.settle();
+    assert_eq!(driver.server.subscribed.len(), 1);
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Join(SourceKind, u8),
@@ -159,6 +194,16 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..300)
 }
 
+fn entrance(source: &Source) -> Entrance {
+    Entrance {
+        mover: None,
+        source: Arc::new(source.clone()),
+        inbox: Arc::new(Inbox::new(Capacity::default())),
+        ticket: Some(Arc::default()),
+        alone: true,
+    }
+}
+
 impl Driver {
     fn step(&mut self, step: Step) {
         match step {
@@ -185,14 +230,7 @@ impl Driver {
 
     fn join(&mut self, kind: SourceKind, name: u8) {
         let source = Source::new(kind, name.to_string().into());
-        let entrance = Entrance {
-            mover: None,
-            source: Arc::new(source.clone()),
-            inbox: Arc::new(Inbox::new(Capacity::default())),
-            ticket: Some(Arc::default()),
-            alone: true,
-        };
-        let id = self.table.join(entrance, &mut Vec::new());
+        let id = self.table.join(entrance(&source), &mut Vec::new());
         self.members.push((source, id));
     }
 
@@ -291,7 +329,7 @@ proptest! {
                 "p" => SourceKind::Pattern,
                 _ => SourceKind::Shard,
             };
-            prop_assert!(driver.table.topic(kind, name.as_bytes()).is_some(), "{name} was forgotten");
+            prop_assert!(driver.table.topics.get(kind, name.as_bytes()).is_some(), "{name} was forgotten");
         }
         prop_assert_eq!(driver.table.is_empty(), wanted.is_empty());
         prop_assert!(driver.owed.is_empty(), "{:?} is still owed", driver.owed);
