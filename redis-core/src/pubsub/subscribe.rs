@@ -17,7 +17,7 @@ use crate::config::{Capacity, Lag};
 use crate::engine::subscriptions::inbox::Inbox;
 use crate::engine::subscriptions::source::{Source, SourceKind, ToChannels};
 use crate::engine::subscriptions::ticket::Ticket;
-use crate::error::{Error, Phase, Result};
+use crate::error::{Error, Obstacle, Phase, Result};
 use crate::handle::Connection;
 use crate::handle::Pool;
 
@@ -78,7 +78,8 @@ impl Connection {
     ///
     /// # Errors
     /// The server refuses, for instance with NOPERM; it does not confirm within the command timeout; the connection
-    /// is closed.
+    /// is closed. A refusal for a reason that goes away, such as BUSY, is no error yet: the server is asked again until the timeout,
+    /// whose error then names it ([`Obstacle::Refused`](crate::Obstacle::Refused)).
     pub fn subscribe<N: ToChannels>(&self, channels: N) -> Subscribe<N, Channel> {
         let broker = Arc::new(self.clone());
         Subscribe::new(broker, SourceKind::Channel, channels, Channel::new)
@@ -249,9 +250,14 @@ impl Confirmation {
         };
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(patience)));
         ready!(timer.as_mut().poll(cx));
-        let unreached = self.broker.obstacle();
+        // What the server says of it is nearer than what is known of its connection.
+        let refusal = self.ticket.refusal();
+        let obstacle = match refusal {
+            Some(refusal) => Some(Arc::new(Obstacle::Refused(refusal))),
+            None => self.broker.obstacle(),
+        };
         Poll::Ready(Err(
-            self.named(Error::timeout(Phase::MaybeApplied, unreached))
+            self.named(Error::timeout(Phase::MaybeApplied, obstacle))
         ))
     }
 

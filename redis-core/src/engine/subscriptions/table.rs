@@ -16,7 +16,8 @@
 //! topics towards what is wanted, with at most one in flight for each topic. After a lost socket all topics are
 //! absent and dirty. So the server always ends up with exactly the wanted set, whatever happened in between.
 //! A server that refuses to restore a subscription (because it is over its maxmemory, or a right was taken away) is asked
-//! again after a pause; a first subscription gets the error.
+//! again after a pause. So is one that refuses a first subscription for a reason that goes away: the caller waits within the
+//! deadline, and a timeout names the refusal. Any other refusal is the error of a first subscription.
 //!
 //! One command names one source, and exactly one frame answers it: the confirmation, or an error. SUNSUBSCRIBE is an
 //! exception: when the slot of the channel moves away, the server first sends by itself what looks like the

@@ -14,6 +14,7 @@ use crate::ServerError;
 use crate::config::Capacity;
 use crate::engine::inflight::Awaits;
 use crate::engine::subscriptions::inbox::Inbox;
+use crate::engine::subscriptions::ticket::Ticket;
 use crate::pubsub::{Event, Source, SourceKind};
 use crate::reply::Frame;
 use crate::wire::encode;
@@ -122,6 +123,31 @@ fn who_joins_while_the_end_is_refused_is_told_of_the_gap() {
     let mut cx = Context::from_waker(Waker::noop());
     let next = inbox.poll_next(&mut cx);
     assert!(matches!(next, Poll::Ready(Some(Ok(Event::Resubscribed)))));
+}
+
+/// The error of a call whose time is over should not name what another socket has heard.
+#[test]
+fn a_refusal_that_passes_is_known_until_it_is_settled_or_lost() {
+    for confirmed in [false, true] {
+        let mut driver = Driver::default();
+        let ticket = Arc::new(Ticket::default());
+        ticket.expect();
+        let entrance = Entrance {
+            ticket: Some(ticket.clone()),
+            ..entrance(&Source::new(SourceKind::Channel, "0".into()))
+        };
+        driver.table.join(entrance, &mut Vec::new());
+        driver.send();
+        assert!(ticket.refusal().is_none());
+        driver.step(Step::RefuseForNow);
+        assert!(driver.hear());
+        assert_eq!(ticket.refusal().unwrap().code(), "BUSY");
+        match confirmed {
+            true => driver.settle(),
+            false => driver.step(Step::Lose),
+        }
+        assert!(ticket.refusal().is_none(), "{confirmed}");
+    }
 }
 
 /// A server may be away for hours, and callers go on trying.

@@ -135,6 +135,9 @@ impl Topic {
     /// The server refuses it for a reason that goes away.
     pub(super) fn hinder(&mut self, error: &ServerError, woken: &mut Vec<Waker>) {
         self.interrupt(error, woken);
+        for ticket in self.tickets() {
+            ticket.hinder(error);
+        }
         let movers = self
             .members
             .iter()
@@ -145,6 +148,16 @@ impl Topic {
     /// The socket is gone.
     pub(super) fn lost(&mut self) {
         self.standing = Standing::Absent;
+        for ticket in self.tickets() {
+            ticket.lost();
+        }
+    }
+
+    /// Those of members that wait for their first confirmation.
+    fn tickets(&self) -> impl Iterator<Item = &Arc<Ticket>> {
+        self.members
+            .iter()
+            .filter_map(|member| member.ticket.as_ref())
     }
 }
 
