@@ -245,6 +245,21 @@ impl Confirmation {
         if let Poll::Ready(outcome) = self.ticket.poll(cx) {
             return Poll::Ready(outcome.map_err(|cause| self.named(cause.into())));
         }
+        Poll::Ready(Err(ready!(self.poll_timer(Phase::MaybeApplied, cx))))
+    }
+
+    /// What is waited for before anything is asked of the server, within the same time.
+    pub(super) async fn preceded_by<T>(&mut self, wait: impl Future<Output = T>) -> Result<T> {
+        let mut wait = std::pin::pin!(wait);
+        std::future::poll_fn(|cx| match wait.as_mut().poll(cx) {
+            Poll::Ready(done) => Poll::Ready(Ok(done)),
+            Poll::Pending => self.poll_timer(Phase::NotSent, cx).map(Err),
+        })
+        .await
+    }
+
+    /// Waits for the end of the time that the call has.
+    fn poll_timer(&mut self, phase: Phase, cx: &mut Context<'_>) -> Poll<Error> {
         let Some(patience) = self.patience else {
             return Poll::Pending;
         };
@@ -256,9 +271,7 @@ impl Confirmation {
             Some(refusal) => Some(Arc::new(Obstacle::Refused(refusal))),
             None => self.broker.obstacle(),
         };
-        Poll::Ready(Err(
-            self.named(Error::timeout(Phase::MaybeApplied, obstacle))
-        ))
+        Poll::Ready(self.named(Error::timeout(phase, obstacle)))
     }
 
     fn named(&self, error: Error) -> Error {
