@@ -22,6 +22,38 @@ use crate::error::{CommandName, Error, Result};
 use crate::reply::FromRedis;
 use crate::request::IntoRequest;
 
+/// The methods that both kinds of streams with an end have.
+macro_rules! finite {
+    ($stream:ident) => {
+        impl<T: FromRedis> $stream<'_, T> {
+            /// The next element, or `None` at the end; after an error the stream has ended.
+            pub async fn next(&mut self) -> Option<Result<T>> {
+                std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+            }
+
+            /// The next element, or `None` at the end.
+            ///
+            /// # Errors
+            /// The command's failure, which ends the stream.
+            pub async fn try_next(&mut self) -> Result<Option<T>> {
+                self.next().await.transpose()
+            }
+
+            /// Reads to the end.
+            ///
+            /// # Errors
+            /// The first failure of a command.
+            pub async fn try_collect<C: Default + Extend<T>>(mut self) -> Result<C> {
+                let mut all = C::default();
+                while let Some(element) = self.try_next().await? {
+                    all.extend([element]);
+                }
+                Ok(all)
+            }
+        }
+    };
+}
+
 pub(crate) mod repeat;
 mod rows;
 
@@ -327,32 +359,9 @@ fn command_at(command: &Args, cursor: u64) -> Result<Args> {
     })
 }
 
+finite!(ScanStream);
+
 impl<T: FromRedis> ScanStream<'_, T> {
-    /// The next element, or `None` at the end; after an error the stream has ended.
-    pub async fn next(&mut self) -> Option<Result<T>> {
-        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
-    }
-
-    /// The next element, or `None` at the end.
-    ///
-    /// # Errors
-    /// The command's failure, which ends the stream.
-    pub async fn try_next(&mut self) -> Result<Option<T>> {
-        self.next().await.transpose()
-    }
-
-    /// Reads to the end.
-    ///
-    /// # Errors
-    /// The first failure of a command.
-    pub async fn try_collect<C: Default + Extend<T>>(mut self) -> Result<C> {
-        let mut all = C::default();
-        while let Some(element) = self.try_next().await? {
-            all.extend([element]);
-        }
-        Ok(all)
-    }
-
     fn poll_page(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Vec<T>>>> {
         match &mut self.pages {
             Pages::Server(pages) => pages.poll(cx),

@@ -143,32 +143,9 @@ impl<'h, T> RowStream<'h, T> {
     }
 }
 
+finite!(RowStream);
+
 impl<T: FromRedis> RowStream<'_, T> {
-    /// The next row, or `None` at the end; after an error the stream has ended.
-    pub async fn next(&mut self) -> Option<Result<T>> {
-        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
-    }
-
-    /// The next row, or `None` at the end.
-    ///
-    /// # Errors
-    /// The command's failure, which ends the stream.
-    pub async fn try_next(&mut self) -> Result<Option<T>> {
-        self.next().await.transpose()
-    }
-
-    /// Reads to the end.
-    ///
-    /// # Errors
-    /// The first failure of a command.
-    pub async fn try_collect<C: Default + Extend<T>>(mut self) -> Result<C> {
-        let mut all = C::default();
-        while let Some(row) = self.try_next().await? {
-            all.extend([row]);
-        }
-        Ok(all)
-    }
-
     /// Takes the stream apart and leaves the cursor on the server. Returns the rows that were fetched and not
     /// yielded, and the cursor for FT.CURSOR READ. The stream has ended then.
     ///
