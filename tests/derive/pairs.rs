@@ -407,3 +407,25 @@ fn a_map_within_a_struct_takes_what_there_is() {
     let open: Open = frame("%2 +name +Ann +x +y").decode().unwrap();
     assert_eq!(open.all.unwrap().len(), 2);
 }
+
+#[derive(Debug, PartialEq, FromRedis)]
+struct Home(Option<Address>);
+
+#[derive(Debug, PartialEq, FromRedis)]
+struct Guest {
+    name: String,
+    #[redis(flatten)]
+    home: Home,
+}
+
+#[test]
+fn a_struct_in_a_newtype_may_be_absent_too() {
+    let none: Guest = frame("%1 +name +Ann").decode().unwrap();
+    assert_eq!(none.home, Home(None));
+    let some: Guest = frame("%2 +name +Ann +street +Elm").decode().unwrap();
+    assert!(some.home.0.is_some());
+    assert_eq!(
+        error::<Guest>("%2 +name +Ann +zip :7"),
+        "the field `street` is missing"
+    );
+}

@@ -18,6 +18,7 @@
 //! - `requirements`: what a server is too old for
 //! - `scan`: scans as streams; `rows`: the rows of an aggregation
 //! - `follow`: what blocks, when its server hangs or loses its role
+//! - `lanes`: streams over a pool whose lanes lead to different servers
 //! - `listen`: streams over commands that block
 //! - `vanished`: nil in the place of what is gone
 //! - `worker`: consumer groups; `worker_stops`: what a worker leaves to others when it is told to stop
@@ -39,6 +40,7 @@ mod follow;
 mod from_aioredis;
 mod from_others;
 mod input;
+mod lanes;
 mod listen;
 mod names;
 mod pages;

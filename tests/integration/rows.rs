@@ -311,3 +311,33 @@ async fn a_stream_is_taken_apart_behind_the_page_that_is_on_its_way() -> Result<
     assert!(!deleted, "no cursor was deleted");
     Ok(())
 }
+
+/// A server whose only page has a row that is no product.
+async fn unfit(next: u32) -> std::io::Result<Fake> {
+    Fake::answering(move |words| {
+        let text = match words.name().as_str() {
+            "FT.AGGREGATE" => {
+                format!("*2\r\n*2\r\n:1\r\n*4\r\n+name\r\n+a\r\n+price\r\n+much\r\n:{next}\r\n")
+            }
+            _ => "+OK\r\n".to_owned(),
+        };
+        text.into_bytes()
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_page_that_does_not_fit_does_not_take_the_cursor_along() -> Result<()> {
+    for (next, cursor) in [(7, Some(7)), (0, None)] {
+        let fake = unfit(next).await.expect("a port is free");
+        let config = Config::from_url(&fake.url())?.protocol(Protocol::Resp2);
+        let conn = typedis::connect(config).await?;
+        let rows = conn.ft_aggregate::<Product>("shop", "*", all());
+        let mut rows = rows.with_cursor().count(1).stream();
+        let error = rows.try_next().await.expect_err("it is no number");
+        assert!(matches!(error.kind(), ErrorKind::Decode(_)), "{error}");
+        assert!(rows.next().await.is_none());
+        assert_eq!(rows.cursor(), cursor, "whoever wants may go on behind it");
+    }
+    Ok(())
+}

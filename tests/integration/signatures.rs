@@ -13,6 +13,7 @@ use typedis::prelude::*;
 use typedis::{
     Batch, BatchHandle, Chain, Detached, Request, Result, Target, ToArgs, Watched, Worker,
 };
+use typedis_testkit::fake::Fake;
 
 use crate::support::{Bench, on_servers};
 
@@ -269,4 +270,26 @@ fn every_bound_of_the_core_is_exported() {
         missing.is_empty(),
         "nobody can name these bounds: {missing:?}"
     );
+}
+
+/// What became of a command, under a name of its own.
+#[derive(Debug, FromRedis)]
+struct Kept(Result<i64>);
+
+/// As if it had been asked for by `.attempt()`.
+#[tokio::test]
+async fn a_failure_that_a_newtype_keeps_names_its_command() -> Result<()> {
+    let fake = Fake::answering(|words| match words.name().as_str() {
+        "INCR" => b"-ERR value is not an integer\r\n".to_vec(),
+        _ => b"+OK\r\n".to_vec(),
+    });
+    let fake = fake.await.expect("a port is free");
+    let config = typedis::Config::from_url(&fake.url())?.protocol(typedis::Protocol::Resp2);
+    let conn = typedis::connect(config).await?;
+    let incr = || raw("INCR").key("text").reply::<Kept>();
+    let (_, Kept(second)) = conn.pipeline().run(incr()).run(incr()).await?;
+    let error = second.expect_err("it is no number");
+    assert_eq!(error.command(), Some("INCR"));
+    assert_eq!(error.index(), Some(1));
+    Ok(())
 }

@@ -70,9 +70,7 @@ impl Origin for Connection {
 /// Only lanes that are kept open: when one closes because nobody uses it, what was read over it is forgotten.
 impl Origin for Pool {
     fn lines(&self) -> Lines {
-        let open = self.config().min_lanes.unwrap_or(self.config().lanes);
-        let lanes = self.lanes().iter().take(open.max(1));
-        Lines::Lanes(lanes.cloned().collect())
+        Lines::Lanes(self.steady_lanes().to_vec())
     }
 }
 

@@ -68,6 +68,10 @@ impl Issue for Pool {
     fn cast(&self, args: Box<Args>) {
         cast(self, args);
     }
+
+    fn one_server(&self) -> Option<Host<'static>> {
+        Some(Host::from(self.steady_lane()))
+    }
 }
 
 impl Issue for &Exclusive {

@@ -66,6 +66,7 @@ impl Issue for PrefixedHost<'_> {
             walk,
             names,
             prefix: self.prefix.clone(),
+            is_foreign: false,
         }))
     }
 
@@ -84,18 +85,22 @@ struct PrefixedWalk {
     /// The names in the pages, if there are any: fields and members are none.
     names: Option<ReplyNames>,
     prefix: Arc<Prefix>,
+    /// Whether the last page had a name without the prefix, so that nothing of it was given.
+    is_foreign: bool,
 }
 
 impl Walk for PrefixedWalk {
     fn poll_page(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame>>> {
         let page = ready!(self.walk.poll_page(cx));
-        Poll::Ready(match &self.names {
-            Some(names) => page.map(|page| names.leave_page(page?, &self.prefix)),
-            None => page,
-        })
+        let (Some(names), Some(Ok(page))) = (&self.names, &page) else {
+            return Poll::Ready(page);
+        };
+        let shorter = names.leave_page(page.clone(), &self.prefix);
+        self.is_foreign = shorter.is_err();
+        Poll::Ready(Some(shorter))
     }
 
     fn cursor(&self, again: bool) -> Option<String> {
-        self.walk.cursor(again)
+        self.walk.cursor(again || self.is_foreign)
     }
 }

@@ -194,35 +194,52 @@ impl Pool {
         }
     }
 
-    /// The open lane with the fewest commands in flight; if all are busy, one that has no socket
-    /// yet.
+    /// The lanes that are kept open: the others are opened under load, and close when nobody uses them.
+    pub(crate) fn steady_lanes(&self) -> &[Connection] {
+        let Inner { config, lanes, .. } = &*self.inner;
+        let open = config.min_lanes.unwrap_or(config.lanes);
+        lanes.get(..open.max(1)).unwrap_or(lanes)
+    }
+
+    /// The lane for commands that one and the same server has to carry out, since each lane may lead to another one: to
+    /// another replica, for instance. A lane that falls asleep may wake up elsewhere, so it is none of these.
+    pub(crate) fn steady_lane(&self) -> &Connection {
+        least_busy(self.steady_lanes())
+    }
+
+    /// The lane for a command of its own.
     pub(crate) fn lane(&self) -> &Connection {
-        let lanes = &self.inner.lanes;
-        let start = if lanes.len() > 1 {
-            fastrand::usize(..lanes.len())
-        } else {
-            0
+        least_busy(&self.inner.lanes)
+    }
+}
+
+/// The open lane with the fewest commands in flight; if all are busy, one that has no socket yet.
+#[inline]
+fn least_busy(lanes: &[Connection]) -> &Connection {
+    let start = if lanes.len() > 1 {
+        fastrand::usize(..lanes.len())
+    } else {
+        0
+    };
+    let (before, after) = lanes.split_at(start);
+    let mut best: Option<(&Connection, usize)> = None;
+    for lane in after.iter().chain(before) {
+        let load = match lane.link().load() {
+            (load, true) => load,
+            // Opening a socket pays only if there is much to do.
+            (load, false) => load.saturating_add(BUSY),
         };
-        let (before, after) = lanes.split_at(start);
-        let mut best: Option<(&Connection, usize)> = None;
-        for lane in after.iter().chain(before) {
-            let load = match lane.link().load() {
-                (load, true) => load,
-                // Opening a socket pays only if there is much to do.
-                (load, false) => load.saturating_add(BUSY),
-            };
-            if best.is_none_or(|(_, least)| load < least) {
-                best = Some((lane, load));
-            }
-            if load == 0 {
-                break;
-            }
+        if best.is_none_or(|(_, least)| load < least) {
+            best = Some((lane, load));
         }
-        match best {
-            Some((lane, _)) => lane,
-            // `Config::lanes` keeps the number above zero.
-            None => unreachable!("a pool has at least one lane"),
+        if load == 0 {
+            break;
         }
+    }
+    match best {
+        Some((lane, _)) => lane,
+        // `Config::lanes` keeps the number above zero.
+        None => unreachable!("a pool has at least one lane"),
     }
 }
 

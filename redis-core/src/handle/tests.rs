@@ -98,3 +98,14 @@ async fn debug_of_what_is_being_executed_shows_no_arguments() {
     drop(queued);
     assert_hidden("Open", &open);
 }
+
+/// A lane that is closed while nobody uses it may be opened to another server.
+#[tokio::test]
+async fn commands_for_one_server_take_a_lane_that_is_kept_open() {
+    let pool = Pool::lazy(Config::tcp("127.0.0.1", 1).lanes(8).min_lanes(2)).unwrap();
+    let kept = pool.lanes().split_at(2).0;
+    for _ in 0..100 {
+        let lane = pool.steady_lane();
+        assert!(kept.iter().any(|kept| std::ptr::eq(kept, lane)));
+    }
+}

@@ -25,11 +25,12 @@
 //! - `broker`: who makes subscriptions: a connection, or a cluster
 //! - `subscribe`: the call, its options, the wait for the confirmation
 //! - `prefixed`: the same over a handle with a prefix
-//! - `channel`: a stream for each name; `subscriber`: one stream for many
+//! - `channel`: a stream for each name; `subscriber`: one stream for many, `adding`: what calls are adding to it
 //! - `keyspace`, `invalidations`, `monitor`: streams of other things that servers push; `keyspace_event`: one event;
 //!   `keyspace_check`: whether servers are configured to tell them
 //! - `publish`: values as JSON
 
+mod adding;
 mod broker;
 mod channel;
 mod invalidations;

@@ -158,6 +158,7 @@ impl Monitor {
             .write_all(fixed_command!("MONITOR"))
             .await
             .map_err(lost)?;
+        stream.flush().await.map_err(lost)?;
         let mut limits = config.limits;
         // A line holds a whole command, and each of its bytes may be escaped.
         limits.max_line = limits.max_bulk.saturating_mul(4);

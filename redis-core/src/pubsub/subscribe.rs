@@ -17,7 +17,7 @@ use crate::config::{Capacity, Lag};
 use crate::engine::subscriptions::inbox::Inbox;
 use crate::engine::subscriptions::source::{Source, SourceKind, ToChannels};
 use crate::engine::subscriptions::ticket::Ticket;
-use crate::error::{Error, Phase, Result};
+use crate::error::{Error, Obstacle, Phase, Result};
 use crate::handle::Connection;
 use crate::handle::Pool;
 
@@ -78,7 +78,8 @@ impl Connection {
     ///
     /// # Errors
     /// The server refuses, for instance with NOPERM; it does not confirm within the command timeout; the connection
-    /// is closed.
+    /// is closed. A refusal for a reason that goes away, such as BUSY, is no error yet: the server is asked again until the timeout,
+    /// whose error then names it ([`Obstacle::Refused`](crate::Obstacle::Refused)).
     pub fn subscribe<N: ToChannels>(&self, channels: N) -> Subscribe<N, Channel> {
         let broker = Arc::new(self.clone());
         Subscribe::new(broker, SourceKind::Channel, channels, Channel::new)
@@ -244,15 +245,33 @@ impl Confirmation {
         if let Poll::Ready(outcome) = self.ticket.poll(cx) {
             return Poll::Ready(outcome.map_err(|cause| self.named(cause.into())));
         }
+        Poll::Ready(Err(ready!(self.poll_timer(Phase::MaybeApplied, cx))))
+    }
+
+    /// What is waited for before anything is asked of the server, within the same time.
+    pub(super) async fn preceded_by<T>(&mut self, wait: impl Future<Output = T>) -> Result<T> {
+        let mut wait = std::pin::pin!(wait);
+        std::future::poll_fn(|cx| match wait.as_mut().poll(cx) {
+            Poll::Ready(done) => Poll::Ready(Ok(done)),
+            Poll::Pending => self.poll_timer(Phase::NotSent, cx).map(Err),
+        })
+        .await
+    }
+
+    /// Waits for the end of the time that the call has.
+    fn poll_timer(&mut self, phase: Phase, cx: &mut Context<'_>) -> Poll<Error> {
         let Some(patience) = self.patience else {
             return Poll::Pending;
         };
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(patience)));
         ready!(timer.as_mut().poll(cx));
-        let unreached = self.broker.obstacle();
-        Poll::Ready(Err(
-            self.named(Error::timeout(Phase::MaybeApplied, unreached))
-        ))
+        // What the server says of it is nearer than what is known of its connection.
+        let refusal = self.ticket.refusal();
+        let obstacle = match refusal {
+            Some(refusal) => Some(Arc::new(Obstacle::Refused(refusal))),
+            None => self.broker.obstacle(),
+        };
+        Poll::Ready(self.named(Error::timeout(phase, obstacle)))
     }
 
     fn named(&self, error: Error) -> Error {

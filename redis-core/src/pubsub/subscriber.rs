@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
+use super::adding::Adding;
 use super::broker::{Broker, Desk, Reach, Subscription, entrance};
 use super::channel::{Feed, Messages, named, poll_message};
 use super::subscribe::{Confirmation, each_name};
@@ -71,18 +72,18 @@ struct Shared {
     members: Lock<Members>,
     /// Whether the subscriber was dropped, so that nobody reads.
     is_dropped: AtomicBool,
-    /// Only one call adds at a time, so that no source is added twice.
-    adding: tokio::sync::Mutex<()>,
+    adding: Adding,
 }
 
 /// While this is here, a call waits for confirmations, and what stands before them has room.
 struct OpenCall<'a> {
     inbox: &'a Inbox<Message>,
+    ticket: &'a Arc<Ticket>,
 }
 
 impl Drop for OpenCall<'_> {
     fn drop(&mut self) {
-        self.inbox.note_call(None);
+        self.inbox.end_call(self.ticket);
     }
 }
 
@@ -161,7 +162,7 @@ impl Subscriber {
                     desk,
                     members: Lock::default(),
                     is_dropped: AtomicBool::new(false),
-                    adding: tokio::sync::Mutex::default(),
+                    adding: Adding::default(),
                 }),
                 broker,
             },
@@ -325,22 +326,18 @@ impl Subscriptions {
     }
 
     async fn add(&self, kind: SourceKind, names: impl ToChannels) -> Result<()> {
-        let _turn = self.shared.adding.lock().await;
+        let mut sources = Vec::new();
+        each_name(names, |name| {
+            sources.push(Arc::new(Source::new(kind, name)));
+        });
+        let mut confirmation = Confirmation::new(self.broker.clone(), kind);
+        let turn = self.shared.adding.turn(&sources);
+        let _turn = confirmation.preceded_by(turn).await?;
         self.shared.check_is_read()?;
         let has_ended = !self.shared.inbox.is_open();
-        let mut confirmation = Confirmation::new(self.broker.clone(), kind);
-        let mut added = Members::new();
-        each_name(names, |name| {
-            let source = Arc::new(Source::new(kind, name));
-            // A second membership would yield each message twice.
-            if !self.shared.has(&source) {
-                let (inbox, ticket) = (&self.shared.inbox, &confirmation.ticket);
-                let entrance = entrance(source.clone(), inbox.clone(), ticket.clone(), false);
-                let join = || self.shared.desk.join(entrance);
-                added.entry(source).or_insert_with(join);
-            }
-        });
-        let _call = self.shared.open_call(&confirmation.ticket);
+        let ticket = confirmation.ticket.clone();
+        let added = self.join(&sources, &ticket);
+        let _call = self.shared.open_call(&ticket);
         // If the connection was closed, this is the error.
         std::future::poll_fn(|cx| confirmation.poll(cx)).await?;
         if has_ended {
@@ -353,6 +350,23 @@ impl Subscriptions {
         self.shared
             .check_is_read()
             .inspect_err(|_| self.shared.clear())
+    }
+
+    /// Asks the server for what is not subscribed to yet.
+    fn join(&self, sources: &[Arc<Source>], ticket: &Arc<Ticket>) -> Members {
+        let mut added = Members::new();
+        for source in sources {
+            // A second membership would yield each message twice.
+            if !self.shared.has(source) {
+                let inbox = self.shared.inbox.clone();
+                let join = || {
+                    let entrance = entrance(source.clone(), inbox, ticket.clone(), false);
+                    self.shared.desk.join(entrance)
+                };
+                added.entry(source.clone()).or_insert_with(join);
+            }
+        }
+        added
     }
 
     fn remove(&self, kind: SourceKind, names: impl ToChannels) {
@@ -372,9 +386,12 @@ impl Shared {
     }
 
     /// Notes that a call waits for this ticket.
-    fn open_call(&self, ticket: &Arc<Ticket>) -> OpenCall<'_> {
-        self.inbox.note_call(Some(ticket.clone()));
-        OpenCall { inbox: &self.inbox }
+    fn open_call<'a>(&'a self, ticket: &'a Arc<Ticket>) -> OpenCall<'a> {
+        self.inbox.begin_call(ticket.clone());
+        OpenCall {
+            inbox: &self.inbox,
+            ticket,
+        }
     }
 
     /// Ends all subscriptions.

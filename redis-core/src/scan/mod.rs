@@ -22,6 +22,38 @@ use crate::error::{CommandName, Error, Result};
 use crate::reply::FromRedis;
 use crate::request::IntoRequest;
 
+/// The methods that both kinds of streams with an end have.
+macro_rules! finite {
+    ($stream:ident) => {
+        impl<T: FromRedis> $stream<'_, T> {
+            /// The next element, or `None` at the end; after an error the stream has ended.
+            pub async fn next(&mut self) -> Option<Result<T>> {
+                std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+            }
+
+            /// The next element, or `None` at the end.
+            ///
+            /// # Errors
+            /// The command's failure, which ends the stream.
+            pub async fn try_next(&mut self) -> Result<Option<T>> {
+                self.next().await.transpose()
+            }
+
+            /// Reads to the end.
+            ///
+            /// # Errors
+            /// The first failure of a command.
+            pub async fn try_collect<C: Default + Extend<T>>(mut self) -> Result<C> {
+                let mut all = C::default();
+                while let Some(element) = self.try_next().await? {
+                    all.extend([element]);
+                }
+                Ok(all)
+            }
+        }
+    };
+}
+
 pub(crate) mod repeat;
 mod rows;
 
@@ -171,9 +203,10 @@ impl<T: FromRedis> ScanPage for (u64, Vec<T>) {
 /// The servers promise to find every element that is there from the beginning to the end of the scan. An element may
 /// be found more than once; [`distinct`](Self::distinct) yields it once.
 ///
-/// A cursor means something only to the process that gave it. On a [`Connection`](crate::Connection) or a
-/// [`Pool`](crate::Pool) the stream goes on with it after a lost connection, because in most cases the same process answers. If
-/// the server was restarted meanwhile, or another one has taken its place, elements may be missed; events of the connection
+/// A cursor means something only to the process that gave it. So on a [`Pool`](crate::Pool), whose lanes may lead to different
+/// servers, the stream keeps one lane for all of its pages. On a [`Connection`](crate::Connection) or a pool it goes on with the
+/// cursor after a lost connection, because in most cases the same process answers. If the server was restarted meanwhile, or
+/// another one has taken its place, elements may be missed; events of the connection
 /// ([`ConnectionEvent`](crate::ConnectionEvent)) tell. A scan over a cluster notices this.
 ///
 /// # On a cluster
@@ -238,7 +271,7 @@ impl<'h, T> ScanStream<'h, T> {
         }
         Self::of(match host.walk(&command) {
             Some(walk) => Pages::Cluster(command.name(), walk),
-            None => Pages::Server(ServerPages::new(host, command)),
+            None => Pages::Server(ServerPages::new(host.on_one_server(), command)),
         })
     }
 
@@ -326,40 +359,24 @@ fn command_at(command: &Args, cursor: u64) -> Result<Args> {
     })
 }
 
+finite!(ScanStream);
+
 impl<T: FromRedis> ScanStream<'_, T> {
-    /// The next element, or `None` at the end; after an error the stream has ended.
-    pub async fn next(&mut self) -> Option<Result<T>> {
-        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
-    }
-
-    /// The next element, or `None` at the end.
-    ///
-    /// # Errors
-    /// The command's failure, which ends the stream.
-    pub async fn try_next(&mut self) -> Result<Option<T>> {
-        self.next().await.transpose()
-    }
-
-    /// Reads to the end.
-    ///
-    /// # Errors
-    /// The first failure of a command.
-    pub async fn try_collect<C: Default + Extend<T>>(mut self) -> Result<C> {
-        let mut all = C::default();
-        while let Some(element) = self.try_next().await? {
-            all.extend([element]);
-        }
-        Ok(all)
-    }
-
     fn poll_page(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Vec<T>>>> {
         match &mut self.pages {
             Pages::Server(pages) => pages.poll(cx),
             Pages::Cluster(name, walk) => {
-                let page = ready!(walk.poll_page(cx));
-                let decoded = page.map(|page| page.and_then(|frame| frame.decode()));
-                let named = |error: Error| error.of_command(name.clone());
-                Poll::Ready(decoded.map(|page| page.map_err(named)))
+                let Some(page) = ready!(walk.poll_page(cx)) else {
+                    return Poll::Ready(None);
+                };
+                let came = page.is_ok();
+                let decoded = page.and_then(|frame| frame.decode());
+                let decoded = decoded.map_err(|error| error.of_command(name.clone()));
+                if came && decoded.is_err() {
+                    // The walk is behind this page, of which nothing was yielded.
+                    self.pages = Pages::Failed(None, walk.cursor(true).map(Cursor::from));
+                }
+                Poll::Ready(Some(decoded))
             }
             Pages::Failed(error, _) => Poll::Ready(error.take().map(Err)),
         }

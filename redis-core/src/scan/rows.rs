@@ -47,6 +47,8 @@ impl<P: Rows> ScanPage for (P, u64) {
 /// end, the cursor is deleted, because servers keep a limited number of them. To go on later, or elsewhere, take the
 /// stream apart with [`detach`](Self::detach). After an error the cursor stays on the server, which deletes it if it
 /// is not read for long enough (`MAXIDLE`). The same holds if you drop the stream while it waits for its first page.
+///
+/// A cursor is known to one server alone, so the stream keeps one lane of a [`Pool`](crate::Pool), and one node of a cluster.
 #[must_use = "a stream does nothing until it is polled"]
 pub struct RowStream<'h, T> {
     pages: Option<Repeated<'h>>,
@@ -88,6 +90,11 @@ fn decode<P: Rows>(frame: Frame) -> Result<Page<P::Row>> {
         warnings,
         cursor,
     })
+}
+
+/// The cursor of a page whose rows are not what was expected.
+fn cursor_of(frame: &Frame) -> Option<u64> {
+    frame.elements()?.nth(1)?.decode().ok()
 }
 
 impl<T> Unpin for RowStream<'_, T> {}
@@ -136,32 +143,9 @@ impl<'h, T> RowStream<'h, T> {
     }
 }
 
+finite!(RowStream);
+
 impl<T: FromRedis> RowStream<'_, T> {
-    /// The next row, or `None` at the end; after an error the stream has ended.
-    pub async fn next(&mut self) -> Option<Result<T>> {
-        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
-    }
-
-    /// The next row, or `None` at the end.
-    ///
-    /// # Errors
-    /// The command's failure, which ends the stream.
-    pub async fn try_next(&mut self) -> Result<Option<T>> {
-        self.next().await.transpose()
-    }
-
-    /// Reads to the end.
-    ///
-    /// # Errors
-    /// The first failure of a command.
-    pub async fn try_collect<C: Default + Extend<T>>(mut self) -> Result<C> {
-        let mut all = C::default();
-        while let Some(row) = self.try_next().await? {
-            all.extend([row]);
-        }
-        Ok(all)
-    }
-
     /// Takes the stream apart and leaves the cursor on the server. Returns the rows that were fetched and not
     /// yielded, and the cursor for FT.CURSOR READ. The stream has ended then.
     ///
@@ -209,7 +193,16 @@ impl<T: FromRedis> RowStream<'_, T> {
             return Poll::Ready(None);
         }
         let frame = ready!(pages.poll(cx, || progress.command(self.reader.read)));
-        let page = frame.and_then(self.reader.decode);
+        let page = frame.and_then(|frame| {
+            let page = (self.reader.decode)(frame.clone());
+            if page.is_err()
+                && let Some(cursor) = cursor_of(&frame)
+            {
+                // The server is behind this page, which is in the error.
+                progress.advance(cursor);
+            }
+            page
+        });
         Poll::Ready(Some(
             page.map_err(|error| error.of_command(progress.first.name())),
         ))

@@ -16,7 +16,7 @@
 //! - `changes`: real clusters that change under load that checks itself
 //! - `endurance`: load of every kind while failovers and moves repeat; a million operations if asked for
 //! - `scans`: scans over all primaries, also while slots move; `keyed_scans`: scans of one key; `unsent_scans`: those that fail before
-//!   anything is sent
+//!   anything is sent; `unfit_pages`: those with a page that cannot be given out
 //! - `telling`: what a cluster tells of itself
 //! - `tls`: clusters whose nodes speak TLS
 //! - `load`: tasks that go on while a cluster changes, and count what they did
@@ -56,5 +56,6 @@ mod telling;
 #[cfg(feature = "tls")]
 mod tls;
 mod transactions;
+mod unfit_pages;
 mod unsent_scans;
 mod watching;

@@ -423,6 +423,37 @@ async fn a_cursor_of_something_else_is_refused_before_anything_is_sent() {
     assert!(error.to_string().contains("over a cluster"), "{error}");
 }
 
+/// A command with a cursor whose row says nothing of nodes.
+static OWN: CommandInfo = CommandInfo::new("OWN.SCAN", b"$8\r\nOWN.SCAN\r\n", 1).readonly();
+
+#[tokio::test]
+async fn a_scan_that_names_neither_a_key_nor_all_nodes_stays_on_one() {
+    let fake = FakeCluster::start(3, |asked| match asked.command.name().as_str() {
+        "OWN.SCAN" => {
+            let at: usize = asked.command.text(1).parse().unwrap();
+            let (node, page) = (at / 100, at % 100);
+            match page {
+                _ if at > 0 && node != asked.node + 1 => Answer::error("ERR no such cursor"),
+                20 => Answer::Reply(b"*2\r\n+0\r\n*0\r\n".to_vec()),
+                _ => {
+                    let next = (asked.node + 1) * 100 + page + 1;
+                    Answer::Reply(format!("*2\r\n+{next}\r\n*1\r\n+{page}\r\n").into_bytes())
+                }
+            }
+        }
+        _ => Answer::Usual,
+    });
+    let fake = fake.await.unwrap();
+    let cluster = connect(&fake).await;
+    let cursor = Cursor::default();
+    let request: Request<&Cluster, (u64, Vec<u64>)> =
+        Request::new(&cluster, &OWN, |args| args.args("cursor", &cursor));
+    let found: Vec<u64> = soon("a scan", request.stream().try_collect())
+        .await
+        .unwrap();
+    assert_eq!(found, (0..20).collect::<Vec<_>>());
+}
+
 pub(crate) fn bulk(text: &str) -> Answer {
     Answer::Reply(format!("${}\r\n{text}\r\n", text.len()).into_bytes())
 }

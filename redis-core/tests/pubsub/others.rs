@@ -1,9 +1,11 @@
 //! Keyspace events, MONITOR, and the invalidations of client-side caching.
 
+use tokio::io::BufStream;
+use tokio::net::TcpStream;
 use typedis_core::pubsub::{Event, Invalidation, KeyspaceEvent, Monitor};
-use typedis_core::{Connection, ErrorKind, Exclusive, Lag, Run, Value, raw};
-use typedis_testkit::Server;
+use typedis_core::{Config, Connection, ErrorKind, Exclusive, Lag, Run, Value, raw};
 use typedis_testkit::fake::Fake;
+use typedis_testkit::{Server, ServerKind, shared};
 
 use crate::support::{KINDS, PROTOCOLS, asker, config, everywhere, within};
 
@@ -185,6 +187,15 @@ async fn monitor_goes_on_behind_half_a_push() {
     let mut monitor = within(5, Monitor::open(fake.url())).await.unwrap();
     let entry = within(5, monitor.next()).await.unwrap().unwrap();
     assert_eq!(entry.words, ["get", "k"]);
+}
+
+/// A transport may gather what is written until it is told to send it.
+#[tokio::test]
+async fn monitor_is_sent_over_a_transport_that_gathers_bytes() {
+    let address = shared(ServerKind::Valkey9).addr();
+    let config = Config::tcp("x", 1)
+        .transport(move |_| async move { Ok(BufStream::new(TcpStream::connect(address).await?)) });
+    within(5, Monitor::open(config)).await.unwrap();
 }
 
 #[tokio::test]

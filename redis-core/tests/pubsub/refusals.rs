@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use tokio::task::JoinHandle;
 use typedis_core::pubsub::Event;
-use typedis_core::{Connection, Run, raw};
+use typedis_core::{Config, Connection, Error, Obstacle, Result, Run, raw};
 use typedis_testkit::fake::{Fake, Words};
 use typedis_testkit::push;
 
 use crate::fake::{greet, message};
 use crate::support::{eventually, within};
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn a_refusal_that_passes_is_tried_again() {
@@ -129,5 +133,64 @@ async fn a_subscription_that_is_not_restored_is_asked_for_until_it_is() {
         let received = fake.received(1);
         assert_eq!(received.into_iter().filter(subscribed).count(), 3);
         fake.finish().await.unwrap();
+    }
+}
+
+/// A server that has a reason to refuse every subscription, and goes on having it.
+async fn busy() -> Fake {
+    Fake::start(|mut peer| async move {
+        let mut next = greet(&mut peer).await?;
+        while next.is_some() {
+            peer.send("-BUSY running a script\r\n").await?;
+            next = peer.command().await?;
+        }
+        Ok(())
+    })
+    .await
+    .unwrap()
+}
+
+/// Waits until a server has been asked again, lets a minute pass, and gives the error of the call.
+async fn error_after_a_minute(fake: &Fake, call: JoinHandle<Result<()>>) -> Error {
+    eventually(true, async || {
+        fake.received(0).iter().filter(is_join).count() > 1
+    })
+    .await;
+    tokio::time::pause();
+    tokio::time::advance(2 * MINUTE).await;
+    within(300, call).await.unwrap().unwrap_err()
+}
+
+fn is_join(words: &&Words) -> bool {
+    words.name() == "SUBSCRIBE"
+}
+
+#[tokio::test]
+async fn the_end_of_the_deadline_names_a_refusal_that_has_not_passed() {
+    for way in 0..2 {
+        let fake = busy().await;
+        let config = Config::from_url(&fake.url()).unwrap().liveness(None);
+        let conn = Connection::open(config.command_timeout(MINUTE))
+            .await
+            .unwrap();
+        let subscriber = conn.subscriber().open();
+        let subscriptions = subscriber.subscriptions();
+        let call = tokio::spawn(async move {
+            match way {
+                0 => conn.subscribe("a").await.map(drop),
+                _ => subscriptions.subscribe("a").await,
+            }
+        });
+        let error = error_after_a_minute(&fake, call).await;
+        assert!(error.is_timeout(), "{error}");
+        assert!(
+            error.to_string().contains("BUSY running a script"),
+            "{error}"
+        );
+        let Some(Obstacle::Refused(refusal)) = error.obstacle() else {
+            panic!("{error:?}")
+        };
+        assert_eq!(refusal.code(), "BUSY");
+        tokio::time::resume();
     }
 }

@@ -1,11 +1,15 @@
 //! One stream for many subscriptions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use tokio::time::Instant;
 use typedis_core::pubsub::{Event, Lag, SourceKind};
-use typedis_core::{Connection, ErrorKind};
-use typedis_testkit::Server;
+use typedis_core::{Config, Connection, ErrorKind};
+use typedis_testkit::fake::Fake;
+use typedis_testkit::{Server, push};
 
+use crate::fake::{greet, has_received};
 use crate::support::{
     PROTOCOLS, asker, channels, config, eventually, everywhere, numsub, publish, within,
 };
@@ -313,4 +317,74 @@ async fn messages_are_read_as_values_with_the_names_of_their_channels() {
         assert_eq!(end.unwrap(), None, "{tag}");
         assert!(!subscriber.is_active());
     }
+}
+
+/// A server that never confirms the channel `silent`.
+async fn half_silent() -> Fake {
+    Fake::start(|mut peer| async move {
+        let mut next = greet(&mut peer).await?;
+        while let Some(command) = next {
+            match (command.name().as_str(), command.text(1).as_str()) {
+                (_, "silent") => {}
+                ("SUBSCRIBE", name) => peer.send(push!["subscribe", name, 1]).await?,
+                _ => peer.send("+PONG\r\n").await?,
+            }
+            next = peer.command().await?;
+        }
+        Ok(())
+    })
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn a_call_waits_only_for_those_that_add_the_same() {
+    let fake = half_silent().await;
+    let conn = Connection::open(fake.url()).await.unwrap();
+    let subscriber = conn.subscriber().open();
+    let silent = tokio::spawn({
+        let subscriptions = subscriber.subscriptions();
+        async move { subscriptions.subscribe(["silent", "a"]).await }
+    });
+    has_received(&fake, "SUBSCRIBE").await;
+    within(5, subscriber.subscribe("b")).await.unwrap();
+    let same = tokio::spawn({
+        let subscriptions = subscriber.subscriptions();
+        async move { subscriptions.subscribe(["a", "c"]).await }
+    });
+    within(5, subscriber.subscribe("d")).await.unwrap();
+    assert!(!silent.is_finished() && !same.is_finished());
+    // Who gives up makes room for the others.
+    silent.abort();
+    within(5, same).await.unwrap().unwrap();
+    let names = subscriber.sources();
+    let names: BTreeSet<String> = names
+        .iter()
+        .map(|source| source.name().into_owned())
+        .collect();
+    assert_eq!(names, ["a", "b", "c", "d"].map(str::to_owned).into());
+}
+
+/// Each within its own time, and not one after another.
+#[tokio::test]
+async fn calls_that_add_the_same_fail_at_their_deadlines() {
+    const MINUTE: Duration = Duration::from_secs(60);
+    let fake = half_silent().await;
+    let config = Config::from_url(&fake.url()).unwrap().liveness(None);
+    let conn = Connection::open(config.command_timeout(MINUTE))
+        .await
+        .unwrap();
+    let subscriber = conn.subscriber().open();
+    let calls = [(); 3].map(|()| {
+        let subscriptions = subscriber.subscriptions();
+        tokio::spawn(async move { subscriptions.subscribe("silent").await })
+    });
+    has_received(&fake, "SUBSCRIBE").await;
+    tokio::time::pause();
+    let begin = Instant::now();
+    for call in calls {
+        let error = within(300, call).await.unwrap().unwrap_err();
+        assert!(error.is_timeout(), "{error}");
+    }
+    assert!(begin.elapsed() <= MINUTE, "{:?}", begin.elapsed());
 }

@@ -312,6 +312,17 @@ fn newtype(inner: &Type) -> TokenStream {
         fn absent() -> ::core::option::Option<Self> {
             ::core::option::Option::map(<#inner as __rt::FromRedis>::absent(), Self)
         }
+
+        fn from_shared(reply: __rt::Reply<'_>) -> ::core::result::Result<Self, __rt::DecodeError> {
+            ::core::result::Result::map(<#inner as __rt::FromRedis>::from_shared(reply), Self)
+        }
+
+        fn describe_failure(
+            self,
+            describe: impl ::core::ops::FnOnce(__rt::Error) -> __rt::Error,
+        ) -> Self {
+            Self(<#inner as __rt::FromRedis>::describe_failure(self.0, describe))
+        }
     }
 }
 

@@ -46,8 +46,8 @@ struct State<T> {
     tail: Gap,
     end: Option<End>,
     reader: Option<Waker>,
-    /// The ticket of a caller whose confirmation stands behind messages; see [`Inbox::has_open_call`].
-    awaited: Option<Arc<Ticket>>,
+    /// The tickets of callers whose confirmations stand behind messages; see [`Inbox::has_open_call`].
+    calls: Vec<Arc<Ticket>>,
     /// The wakers of the drivers that wait for room: on a cluster, several sockets may fill one inbox.
     writers: Vec<Waker>,
 }
@@ -75,7 +75,7 @@ impl<T: Parcel> Inbox<T> {
                 tail: Gap::default(),
                 end: None,
                 reader: None,
-                awaited: None,
+                calls: Vec::new(),
                 writers: Vec::new(),
             }),
         }
@@ -126,16 +126,22 @@ impl<T: Parcel> Inbox<T> {
     /// Whether the reader may be waiting for a confirmation that stands behind messages.
     pub(crate) fn has_open_call(&self) -> bool {
         let state = self.state.lock();
-        state
-            .awaited
-            .as_ref()
-            .is_some_and(|ticket| ticket.is_open())
+        state.calls.iter().any(|ticket| ticket.is_open())
     }
 
-    /// Notes the ticket of a call that waits for its confirmation; `None` when the call is over. The reader may have made it.
-    pub(crate) fn note_call(&self, ticket: Option<Arc<Ticket>>) {
+    /// Notes the ticket of a call that waits for its confirmation. The reader may have made it.
+    pub(crate) fn begin_call(&self, ticket: Arc<Ticket>) {
+        self.change_calls(|calls| calls.push(ticket));
+    }
+
+    /// The call with this ticket is over.
+    pub(crate) fn end_call(&self, ticket: &Arc<Ticket>) {
+        self.change_calls(|calls| calls.retain(|known| !Arc::ptr_eq(known, ticket)));
+    }
+
+    fn change_calls(&self, change: impl FnOnce(&mut Vec<Arc<Ticket>>)) {
         let mut state = self.state.lock();
-        state.awaited = ticket;
+        change(&mut state.calls);
         // Each of them looks again.
         let writers = std::mem::take(&mut state.writers);
         drop(state);

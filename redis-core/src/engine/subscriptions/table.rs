@@ -16,7 +16,8 @@
 //! topics towards what is wanted, with at most one in flight for each topic. After a lost socket all topics are
 //! absent and dirty. So the server always ends up with exactly the wanted set, whatever happened in between.
 //! A server that refuses to restore a subscription (because it is over its maxmemory, or a right was taken away) is asked
-//! again after a pause; a first subscription gets the error.
+//! again after a pause. So is one that refuses a first subscription for a reason that goes away: the caller waits within the
+//! deadline, and a timeout names the refusal. Any other refusal is the error of a first subscription.
 //!
 //! One command names one source, and exactly one frame answers it: the confirmation, or an error. SUNSUBSCRIBE is an
 //! exception: when the slot of the channel moves away, the server first sends by itself what looks like the
@@ -25,10 +26,10 @@
 //!
 //! # Layout
 //!
-//! - `topic`: where one source stands, and its members
+//! - `topic`: where one source stands, and its members; `topics`: all of them, and which are dirty
 //! - `operation`: a command that moves a topic
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -45,27 +46,21 @@ use crate::engine::inflight::{Awaits, Failure};
 use crate::error::ServerError;
 use crate::reply::Frame;
 use crate::reply::view::Str;
-use crate::runtime::planted::Planted;
 
 mod operation;
 mod topic;
+mod topics;
 
 use operation::{Blame, Operation};
 pub(crate) use topic::{Entrance, MemberId};
-use topic::{Member, Standing, Topic};
-
-/// The topics of one kind. They have an order, so that what happens to all of them happens in the same order each time:
-/// the simulation repeats from its seed.
-type Topics = BTreeMap<Bytes, Topic>;
+use topic::{Member, Standing};
+use topics::Topics;
 
 #[derive(Debug, Default)]
 pub(crate) struct Table {
-    channels: Topics,
-    patterns: Topics,
-    shards: Topics,
+    topics: Topics,
     /// Commands that the server has not answered, in wire order.
     operations: VecDeque<Operation>,
-    dirty: Vec<Source>,
     /// Refused for a reason that goes away; made dirty again after a pause.
     postponed: Vec<Source>,
     members: usize,
@@ -91,22 +86,24 @@ impl Table {
         self.members += 1;
         let id = self.next_id;
         let source = entrance.source.clone();
-        let topics = self.topics(source.kind());
-        let topic = topics.entry(source.name_bytes().clone()).or_default();
+        let topic = self.topics.known(&source);
         topic.admit(Member::new(id, entrance), woken);
-        self.dirty.push((*source).clone());
+        self.topics.mark((*source).clone());
         id
     }
 
     /// Removes a member. Returns the ticket of one that was still waiting for its confirmation.
     pub(crate) fn leave(&mut self, source: &Source, id: MemberId) -> Option<Arc<Ticket>> {
-        let topic = self.topic(source.kind(), source.name_bytes())?;
+        let topic = self.topics.get(source.kind(), source.name_bytes())?;
         let place = topic.members.iter().position(|member| member.id == id);
         let gone = place.map(|place| topic.members.remove(place));
-        let left_empty = topic.members.is_empty();
+        let (is_empty, is_void) = (topic.members.is_empty(), topic.is_void());
         self.members -= usize::from(gone.is_some());
-        if left_empty {
-            self.dirty.push(source.clone());
+        if is_void {
+            // It may be long until there is a server to tell.
+            self.topics.forget(source);
+        } else if is_empty {
+            self.topics.mark(source.clone());
         }
         gone?.ticket
     }
@@ -122,7 +119,8 @@ impl Table {
     }
 
     pub(crate) fn has(&mut self, source: &Source, id: MemberId) -> bool {
-        self.topic(source.kind(), source.name_bytes())
+        self.topics
+            .get(source.kind(), source.name_bytes())
             .is_some_and(|topic| topic.members.iter().any(|member| member.id == id))
     }
 
@@ -131,23 +129,11 @@ impl Table {
         self.members == 0
     }
 
-    fn topics(&mut self, kind: SourceKind) -> &mut Topics {
-        match kind {
-            SourceKind::Channel => &mut self.channels,
-            SourceKind::Pattern => &mut self.patterns,
-            SourceKind::Shard => &mut self.shards,
-        }
-    }
-
-    fn topic(&mut self, kind: SourceKind, name: &[u8]) -> Option<&mut Topic> {
-        self.topics(kind).get_mut(name)
-    }
-
     // ---- the driver's side ----
 
     /// Whether there may be something for [`Table::take_operations`].
     pub(crate) fn is_dirty(&self) -> bool {
-        !self.dirty.is_empty()
+        self.topics.are_dirty()
     }
 
     /// Whether the server owes the answer to a command that begins a subscription.
@@ -159,14 +145,13 @@ impl Table {
     /// The commands to be sent, in order, and what answers each.
     pub(crate) fn take_operations(&mut self) -> Vec<(Vec<u8>, Awaits)> {
         let mut commands = Vec::new();
-        for source in std::mem::take(&mut self.dirty) {
-            let topics = self.topics(source.kind());
-            let Some(topic) = topics.get_mut(source.name_bytes().as_ref()) else {
+        for source in self.topics.take_dirty() {
+            let Some(topic) = self.topics.get(source.kind(), source.name_bytes()) else {
                 continue;
             };
             let verb = match (topic.standing, topic.members.is_empty()) {
                 (Standing::Absent, true) => {
-                    topics.remove(source.name_bytes().as_ref());
+                    self.topics.forget(&source);
                     continue;
                 }
                 (Standing::Absent, false) => Verb::Join,
@@ -229,7 +214,7 @@ impl Table {
         payload: Str<'_>,
         woken: &mut Vec<Waker>,
     ) {
-        let Some(topic) = self.topic(kind, source) else {
+        let Some(topic) = self.topics.get(kind, source) else {
             return;
         };
         let channel = channel.map(|channel| Bytes::copy_from_slice(channel.as_bytes()));
@@ -252,7 +237,9 @@ impl Table {
                 .is_empty()
                 .then(|| Source::new(kind, Bytes::copy_from_slice(source)));
             self.members -= closed;
-            self.dirty.extend(source);
+            if let Some(source) = source {
+                self.topics.mark(source);
+            }
         }
     }
 
@@ -293,7 +280,7 @@ impl Table {
             Some(operation) => operation.source.clone(),
             None => Source::new(kind, Bytes::copy_from_slice(name)),
         };
-        let Some(topic) = self.topic(kind, name) else {
+        let Some(topic) = self.topics.get(kind, name) else {
             return received(answers);
         };
         match (verb, answers) {
@@ -306,7 +293,7 @@ impl Table {
             }
             (_, false) => return Received::Other,
         }
-        self.dirty.push(source);
+        self.topics.mark(source);
         received(answers)
     }
 
@@ -328,7 +315,7 @@ impl Table {
         error: &ServerError,
         woken: &mut Vec<Waker>,
     ) -> bool {
-        let Some(topic) = self.topic(source.kind(), source.name_bytes()) else {
+        let Some(topic) = self.topics.get(source.kind(), source.name_bytes()) else {
             return false;
         };
         topic.standing = Standing::Absent;
@@ -344,7 +331,7 @@ impl Table {
             for member in members {
                 member.displace(Cause::Refused(error.clone()), woken);
             }
-            self.dirty.push(source);
+            self.topics.mark(source);
             return false;
         }
         let gone = topic.refused(error, woken);
@@ -352,7 +339,7 @@ impl Table {
         self.members -= gone;
         match is_wanted {
             true => self.postponed.push(source),
-            false => self.dirty.push(source),
+            false => self.topics.mark(source),
         }
         is_wanted
     }
@@ -360,7 +347,7 @@ impl Table {
     /// The server refused to end a subscription, so it goes on sending messages. Returns whether to try again after a
     /// pause.
     fn goes_on(&mut self, source: Source, error: &ServerError, woken: &mut Vec<Waker>) -> bool {
-        let Some(topic) = self.topic(source.kind(), source.name_bytes()) else {
+        let Some(topic) = self.topics.get(source.kind(), source.name_bytes()) else {
             return false;
         };
         // Members that joined meanwhile have it.
@@ -403,16 +390,18 @@ impl Table {
         if let Some(refusal) = refusal.filter(|_| !operation.is_over) {
             return (Received::Answer, self.goes_on(source, &refusal, woken));
         }
-        if let Some(topic) = self.topic(source.kind(), source.name_bytes()) {
+        if let Some(topic) = self.topics.get(source.kind(), source.name_bytes()) {
             topic.standing = Standing::Absent;
-            self.dirty.push(source);
+            self.topics.mark(source);
         }
         (Received::Answer, false)
     }
 
     /// The pause is over.
     pub(crate) fn retry_postponed(&mut self) {
-        self.dirty.append(&mut self.postponed);
+        for source in std::mem::take(&mut self.postponed) {
+            self.topics.mark(source);
+        }
     }
 
     /// The socket for commands is gone, and the server tracks no keys any more.
@@ -426,36 +415,20 @@ impl Table {
     pub(crate) fn lost(&mut self) {
         self.operations.clear();
         self.postponed.clear();
-        self.dirty.clear();
-        for (kind, topics) in [
-            (SourceKind::Channel, &mut self.channels),
-            (SourceKind::Pattern, &mut self.patterns),
-            (SourceKind::Shard, &mut self.shards),
-        ] {
-            topics.retain(|_, topic| !topic.members.is_empty());
-            for (name, topic) in topics {
-                topic.standing = Standing::Absent;
-                self.dirty.push(Source::new(kind, name.clone()));
-            }
-        }
-        if Planted::ForgottenSubscription.is_here() {
-            self.dirty.pop();
-        }
+        self.topics.lost();
     }
 
     /// The connection was refused. Members without a confirmation get the failure; the others wait for the next
     /// attempt.
     pub(crate) fn fail_pending(&mut self, failure: &Failure, woken: &mut Vec<Waker>) {
         let mut failed = 0;
-        for topics in [&mut self.channels, &mut self.patterns, &mut self.shards] {
-            for topic in topics.values_mut() {
-                topic.members.retain(|member| {
-                    let is_pending = member.ticket.is_some();
-                    member.fail_ticket(failure, woken);
-                    failed += usize::from(is_pending);
-                    !is_pending
-                });
-            }
+        for topic in self.topics.all() {
+            topic.members.retain(|member| {
+                let is_pending = member.ticket.is_some();
+                member.fail_ticket(failure, woken);
+                failed += usize::from(is_pending);
+                !is_pending
+            });
         }
         self.members -= failed;
     }
@@ -463,11 +436,9 @@ impl Table {
     /// Everything ends.
     pub(crate) fn end(&mut self, failure: &Failure, woken: &mut Vec<Waker>) {
         let ended = Cause::ended_by(failure);
-        for topics in [&mut self.channels, &mut self.patterns, &mut self.shards] {
-            for topic in std::mem::take(topics).into_values() {
-                for member in topic.members {
-                    member.end(failure, &ended, woken);
-                }
+        for topic in std::mem::take(&mut self.topics).all() {
+            for member in std::mem::take(&mut topic.members) {
+                member.end(failure, &ended, woken);
             }
         }
         for (_, listener) in self.invalidations.drain(..) {
@@ -475,7 +446,6 @@ impl Table {
         }
         self.members = 0;
         self.operations.clear();
-        self.dirty.clear();
         self.postponed.clear();
     }
 }

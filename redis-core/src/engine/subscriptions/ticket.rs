@@ -3,6 +3,7 @@
 use std::task::{Context, Poll, Waker};
 
 use super::cause::Cause;
+use crate::error::ServerError;
 use crate::runtime::Lock;
 
 /// Counts the confirmations that a call still waits for.
@@ -15,6 +16,8 @@ pub(crate) struct Ticket {
 struct State {
     pending: usize,
     failure: Option<Cause>,
+    /// What the server last said, if it refuses for a reason that goes away.
+    refusal: Option<ServerError>,
     waker: Option<Waker>,
 }
 
@@ -26,6 +29,7 @@ impl Ticket {
 
     pub(crate) fn confirm(&self, woken: &mut Vec<Waker>) {
         let mut state = self.state.lock();
+        state.refusal = None;
         state.pending = state.pending.saturating_sub(1);
         if state.pending == 0 {
             woken.extend(state.waker.take());
@@ -36,6 +40,21 @@ impl Ticket {
         let mut state = self.state.lock();
         state.failure.get_or_insert(cause);
         woken.extend(state.waker.take());
+    }
+
+    /// The server refuses it for a reason that goes away, and will be asked again.
+    pub(crate) fn hinder(&self, error: &ServerError) {
+        self.state.lock().refusal = Some(error.clone());
+    }
+
+    /// The socket is gone on which the server has refused it.
+    pub(crate) fn lost(&self) {
+        self.state.lock().refusal = None;
+    }
+
+    /// Why it is not confirmed yet, if the server has said so.
+    pub(crate) fn refusal(&self) -> Option<ServerError> {
+        self.state.lock().refusal.clone()
     }
 
     /// Whether it is still waited for.

@@ -228,11 +228,11 @@ fn a_call_is_open_until_it_is_confirmed_or_given_up() {
         assert!(!inbox.has_open_call());
         let ticket = Arc::new(Ticket::default());
         ticket.expect();
-        inbox.note_call(Some(ticket.clone()));
+        inbox.begin_call(ticket.clone());
         assert_eq!(flag.take(), 1, "the driver looks again");
         assert!(inbox.has_open_call());
         match given_up {
-            true => inbox.note_call(None),
+            true => inbox.end_call(&ticket),
             false => ticket.confirm(&mut Vec::new()),
         }
     }

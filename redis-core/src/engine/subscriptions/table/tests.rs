@@ -14,6 +14,7 @@ use crate::ServerError;
 use crate::config::Capacity;
 use crate::engine::inflight::Awaits;
 use crate::engine::subscriptions::inbox::Inbox;
+use crate::engine::subscriptions::ticket::Ticket;
 use crate::pubsub::{Event, Source, SourceKind};
 use crate::reply::Frame;
 use crate::wire::encode;
@@ -124,6 +125,66 @@ fn who_joins_while_the_end_is_refused_is_told_of_the_gap() {
     assert!(matches!(next, Poll::Ready(Some(Ok(Event::Resubscribed)))));
 }
 
+/// The error of a call whose time is over should not name what another socket has heard.
+#[test]
+fn a_refusal_that_passes_is_known_until_it_is_settled_or_lost() {
+    for confirmed in [false, true] {
+        let mut driver = Driver::default();
+        let ticket = Arc::new(Ticket::default());
+        ticket.expect();
+        let entrance = Entrance {
+            ticket: Some(ticket.clone()),
+            ..entrance(&Source::new(SourceKind::Channel, "0".into()))
+        };
+        driver.table.join(entrance, &mut Vec::new());
+        driver.send();
+        assert!(ticket.refusal().is_none());
+        driver.step(Step::RefuseForNow);
+        assert!(driver.hear());
+        assert_eq!(ticket.refusal().unwrap().code(), "BUSY");
+        match confirmed {
+            true => driver.settle(),
+            false => driver.step(Step::Lose),
+        }
+        assert!(ticket.refusal().is_none(), "{confirmed}");
+    }
+}
+
+/// A server may be away for hours, and callers go on trying.
+#[test]
+fn what_comes_and_goes_before_a_server_is_told_leaves_nothing() {
+    for names in [1, 10_000] {
+        let mut driver = Driver::default();
+        driver.join(SourceKind::Channel, 0);
+        for round in 0..10_000 {
+            let source = Source::new(SourceKind::Pattern, (round % names).to_string().into());
+            let id = driver.table.join(entrance(&source), &mut Vec::new());
+            driver.table.leave(&source, id);
+        }
+        let (known, dirty) = driver.table.topics.counts();
+        assert_eq!(known, 1, "{names}");
+        assert!(dirty < 100, "{names}: {dirty}");
+        driver.settle();
+        let left = BTreeSet::from([(String::new(), "0".to_owned())]);
+        assert_eq!(driver.server.subscribed, left);
+    }
+}
+
+/// What is forgotten and wanted again is asked for, whatever became of its first mark.
+#[test]
+fn what_is_wanted_again_is_asked_for_once() {
+    let mut driver = Driver::default();
+    for _ in 0..3 {
+        driver.join(SourceKind::Channel, 0);
+        driver.step(Step::Leave(0));
+        driver.join(SourceKind::Channel, 0);
+    }
+    driver.send();
+    assert_eq!(driver.server.commands.len(), 1);
+    driver.settle();
+    assert_eq!(driver.server.subscribed.len(), 1);
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Join(SourceKind, u8),
@@ -159,6 +220,16 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..300)
 }
 
+fn entrance(source: &Source) -> Entrance {
+    Entrance {
+        mover: None,
+        source: Arc::new(source.clone()),
+        inbox: Arc::new(Inbox::new(Capacity::default())),
+        ticket: Some(Arc::default()),
+        alone: true,
+    }
+}
+
 impl Driver {
     fn step(&mut self, step: Step) {
         match step {
@@ -185,14 +256,7 @@ impl Driver {
 
     fn join(&mut self, kind: SourceKind, name: u8) {
         let source = Source::new(kind, name.to_string().into());
-        let entrance = Entrance {
-            mover: None,
-            source: Arc::new(source.clone()),
-            inbox: Arc::new(Inbox::new(Capacity::default())),
-            ticket: Some(Arc::default()),
-            alone: true,
-        };
-        let id = self.table.join(entrance, &mut Vec::new());
+        let id = self.table.join(entrance(&source), &mut Vec::new());
         self.members.push((source, id));
     }
 
@@ -291,7 +355,7 @@ proptest! {
                 "p" => SourceKind::Pattern,
                 _ => SourceKind::Shard,
             };
-            prop_assert!(driver.table.topic(kind, name.as_bytes()).is_some(), "{name} was forgotten");
+            prop_assert!(driver.table.topics.get(kind, name.as_bytes()).is_some(), "{name} was forgotten");
         }
         prop_assert_eq!(driver.table.is_empty(), wanted.is_empty());
         prop_assert!(driver.owed.is_empty(), "{:?} is still owed", driver.owed);

@@ -42,6 +42,8 @@ impl Entrance {
 pub(super) struct Topic {
     pub(super) standing: Standing,
     pub(super) members: Vec<Member>,
+    /// Whether it is in the table's list of dirty topics.
+    pub(super) is_dirty: bool,
     /// Whether those who were subscribed know that the server refuses to restore it.
     interrupted: bool,
 }
@@ -72,6 +74,11 @@ pub(super) struct Member {
 }
 
 impl Topic {
+    /// Whether there is nothing to know of it: nobody wants it, and the server does not have it.
+    pub(super) fn is_void(&self) -> bool {
+        self.standing == Standing::Absent && self.members.is_empty()
+    }
+
     /// Adds a member; if the subscription is there already, the member is confirmed at once.
     pub(super) fn admit(&mut self, mut member: Member, woken: &mut Vec<Waker>) {
         match self.standing {
@@ -128,11 +135,29 @@ impl Topic {
     /// The server refuses it for a reason that goes away.
     pub(super) fn hinder(&mut self, error: &ServerError, woken: &mut Vec<Waker>) {
         self.interrupt(error, woken);
+        for ticket in self.tickets() {
+            ticket.hinder(error);
+        }
         let movers = self
             .members
             .iter()
             .filter_map(|member| member.mover.as_ref());
         movers.for_each(|mover| mover.hindered());
+    }
+
+    /// The socket is gone.
+    pub(super) fn lost(&mut self) {
+        self.standing = Standing::Absent;
+        for ticket in self.tickets() {
+            ticket.lost();
+        }
+    }
+
+    /// Those of members that wait for their first confirmation.
+    fn tickets(&self) -> impl Iterator<Item = &Arc<Ticket>> {
+        self.members
+            .iter()
+            .filter_map(|member| member.ticket.as_ref())
     }
 }
 
