@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use tokio::time::Instant;
 use typedis_core::{
     Detached, Exclusive, Phase, Request, Result, Run, Timeout, Value, Watched, cmd,
 };
@@ -162,17 +163,19 @@ pub(super) async fn lease(
     pops: Option<(usize, Pop)>,
     leaves_watch: bool,
 ) {
-    scene.sees_redirects = true;
+    scene.sees_redirects = Some(Instant::now());
     let lease = match borrow(&handle, place).await {
         Ok(Some(lease)) => lease,
         Ok(None) => return,
         Err(error) => return record_failure(&scene, &calls, &error),
     };
     for call in &calls {
+        scene.begins(None);
         let result = lease.run(call.request(None)).await;
         record(&scene, *call, result);
     }
     if let Some((list, pop)) = pops {
+        scene.begins(None);
         let result = lease.run(blpop(list, LEASED_WAIT)).await;
         pop.settle(&scene, result);
     }
@@ -188,13 +191,13 @@ pub(super) async fn open(
     calls: Vec<Call>,
     executes: bool,
 ) {
-    scene.sees_redirects = true;
+    scene.sees_redirects = Some(Instant::now());
     let lease = match borrow(&handle, place).await {
         Ok(Some(lease)) => lease,
         Ok(None) => return,
         Err(error) => return record_failure(&scene, &calls, &error),
     };
-    open_on(&scene, &lease, &calls, executes).await;
+    open_on(&mut scene, &lease, &calls, executes).await;
     // The socket is usable, or it was closed because nobody knows whether a MULTI is open on it. What is sent now is no part
     // of the transaction.
     if lease.is_closed() {
@@ -205,11 +208,13 @@ pub(super) async fn open(
         usize::MAX,
         crate::simulation::plan::CallKind::Echo,
     );
+    scene.begins(None);
     let result = lease.run(after.request(None)).await;
     record(&scene, after, result);
 }
 
-async fn open_on(scene: &Scene, lease: &Exclusive, calls: &[Call], executes: bool) {
+async fn open_on(scene: &mut Scene, lease: &Exclusive, calls: &[Call], executes: bool) {
+    scene.begins(None);
     let open = match lease.begin().await {
         Ok(open) => open,
         // MULTI failed, so none of the commands was sent.
@@ -218,6 +223,7 @@ async fn open_on(scene: &Scene, lease: &Exclusive, calls: &[Call], executes: boo
     let mut queued = Vec::new();
     let mut is_spoiled = false;
     for call in calls {
+        scene.begins(None);
         match open.run(call.request(None)).await {
             Ok(place) => queued.push((*call, place)),
             Err(error) => {
@@ -231,6 +237,7 @@ async fn open_on(scene: &Scene, lease: &Exclusive, calls: &[Call], executes: boo
     if !executes {
         return;
     }
+    scene.begins(None);
     match open.exec().await {
         Ok(_) if is_spoiled => {
             let text = "EXEC did something after a command was refused or lost".to_owned();
