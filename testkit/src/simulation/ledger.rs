@@ -9,7 +9,7 @@
 //! - `writes`: what changed a key
 //! - this file: the commands; `rules`: what must hold for one of them, and for those of one task, pipeline or transaction
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::answer::Answer;
 use super::violation::Violation;
@@ -26,8 +26,10 @@ pub(crate) type Token = u64;
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     entries: Vec<Entry>,
-    /// By list, how many calls that pop from it ended without a reply, and may have lost an element.
-    uncertain_pops: BTreeMap<Vec<u8>, usize>,
+    /// How many calls that pop an element were begun.
+    pops: u64,
+    /// Those that ended without a reply, and may have lost an element.
+    uncertain_pops: BTreeSet<u64>,
     /// The last command that was carried out, by wire and task.
     last: BTreeMap<(u64, usize), Token>,
     /// By channel, how many messages were published.
@@ -80,8 +82,8 @@ pub(crate) struct Entry {
     outcome: Outcome,
     /// Where it stands among the messages of its channel, if it was published.
     place: Option<u64>,
-    /// Who took the element that it pushed: a server for a caller, and the caller.
-    popped: u32,
+    /// Who took the element that it pushed: servers for these calls, and callers.
+    popped_by: Vec<u64>,
     received: u32,
     /// How often it came back because a server had lost that it was taken.
     came_back: u32,
@@ -131,7 +133,7 @@ impl Ledger {
             done: Vec::new(),
             outcome: Outcome::Open,
             place: None,
-            popped: 0,
+            popped_by: Vec::new(),
             received: 0,
             came_back: 0,
         });
@@ -313,10 +315,10 @@ impl Ledger {
         self.get(token)?.place
     }
 
-    /// A server took the element with this token off a list.
-    pub(crate) fn popped(&mut self, token: Token) {
+    /// A server took the element with this token off a list, for the call with this number.
+    pub(crate) fn popped(&mut self, token: Token, call: u64) {
         if let Some(entry) = self.entry(token) {
-            entry.popped += 1;
+            entry.popped_by.push(call);
         }
     }
 
@@ -329,19 +331,26 @@ impl Ledger {
             return Err(violation("replies belong to their callers", text));
         };
         entry.received += 1;
-        if entry.received > 1 + entry.came_back || entry.popped == 0 {
+        if entry.received > 1 + entry.came_back || entry.popped_by.is_empty() {
             let text = format!(
                 "element {token} was popped {} times and received {} times",
-                entry.popped, entry.received
+                entry.popped_by.len(),
+                entry.received
             );
             return Err(violation("an element is received once", text));
         }
         Ok(())
     }
 
-    /// A call that pops from a list ended without a reply, and may have lost an element.
-    pub(crate) fn pop_uncertain(&mut self, list: &str) {
-        *self.uncertain_pops.entry(list.into()).or_default() += 1;
+    /// Gives a number to a call that pops an element.
+    pub(crate) fn begin_pop(&mut self) -> u64 {
+        self.pops += 1;
+        self.pops
+    }
+
+    /// A call that pops an element ended without a reply, and may have lost one.
+    pub(crate) fn pop_uncertain(&mut self, call: u64) {
+        self.uncertain_pops.insert(call);
     }
 
     /// The caller went away. What it was told before counts.

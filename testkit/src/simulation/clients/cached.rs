@@ -7,7 +7,7 @@ use std::time::Duration;
 use typedis_core::cluster::Cluster;
 use typedis_core::{Cached, Connection, Detached, FromRedis, Pool, Request, Result, Run, Value};
 
-use super::call::Call;
+use super::call::{Call, token_of};
 use super::many::{check, mget};
 use super::record::record;
 use super::{Scene, errors};
@@ -137,11 +137,6 @@ impl Caching {
         }
         seen.clock = seen.clock.max(clock.unwrap_or(0));
     }
-}
-
-/// The command that wrote a value.
-pub(crate) fn token_of(value: &Value) -> Option<Token> {
-    value.as_str()?.rsplit('#').next()?.parse().ok()
 }
 
 /// Reads texts, with one command for all or with one for each.

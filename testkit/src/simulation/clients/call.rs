@@ -115,6 +115,11 @@ fn echo(text: &str) -> Request<Detached, Value> {
     Request::new(cmd(), &ECHO, |args| args.arg("message", text))
 }
 
+/// The command that wrote a value.
+pub(super) fn token_of(value: &Value) -> Option<Token> {
+    value.as_str()?.rsplit('#').next()?.parse().ok()
+}
+
 /// Reads a counter, for a transaction that depends on it.
 pub(super) fn read_counter(name: &str) -> Request<Detached, Option<i64>> {
     Request::new(cmd(), &GET, |args| args.key("key", name))

@@ -26,6 +26,8 @@ pub(super) const LEASED_WAIT: Duration = Duration::from_millis(200);
 /// A call that may take an element. Where it ends without a reply, that is noted.
 pub(super) struct Pop {
     world: Arc<World>,
+    /// Its number, which the server is told.
+    call: u64,
     list: String,
     /// Whether an element that comes after the call has gone is handed to the world.
     reported: bool,
@@ -35,9 +37,11 @@ pub(super) struct Pop {
 impl Pop {
     /// `leased` says whether the call is made on a socket that the caller holds: then the socket goes with the caller.
     pub(super) fn new(scene: &Scene, list: Option<usize>, leased: bool) -> Option<Self> {
+        let list = keys::list(list?);
         Some(Self {
             world: scene.world.clone(),
-            list: keys::list(list?),
+            call: scene.world.ledger().begin_pop(),
+            list,
             // Where nothing breaks, no reply is lost.
             reported: scene.knobs.calm && scene.knobs.reports && !leased,
             settled: false,
@@ -73,7 +77,7 @@ impl Pop {
 impl Drop for Pop {
     fn drop(&mut self) {
         if !self.settled && !self.reported {
-            self.world.ledger().pop_uncertain(&self.list);
+            self.world.ledger().pop_uncertain(self.call);
         }
     }
 }
@@ -88,9 +92,11 @@ pub(super) fn received(world: &World, element: &str) {
     world.judge(outcome);
 }
 
-fn blpop(list: usize, time: Duration) -> Request<Detached, Value> {
+/// Waits for an element. Another key, of a list that there never is, has the number of the call.
+fn blpop(list: usize, time: Duration, call: u64) -> Request<Detached, Value> {
     Request::new(cmd(), &BLPOP, |args| {
         args.key("key", &keys::list(list));
+        args.key("key", &keys::call(list, call));
         let time = Timeout::from(time);
         args.block(&time);
         args.arg("timeout", &time);
@@ -104,14 +110,14 @@ pub(super) async fn pop_once(
     time: Duration,
     pop: Option<Pop>,
 ) {
+    let Some(pop) = pop else { return };
+    let request = blpop(list, time, pop.call);
     let result = match handle {
-        Handle::Pool(pool) => pool.run(blpop(list, time)).await,
-        Handle::Cluster(cluster) => cluster.run(blpop(list, time)).await,
+        Handle::Pool(pool) => pool.run(request).await,
+        Handle::Cluster(cluster) => cluster.run(request).await,
         Handle::Connection(_) => return,
     };
-    if let Some(pop) = pop {
-        pop.settle(&scene, result);
-    }
+    pop.settle(&scene, result);
 }
 
 pub(super) async fn watch(scene: Scene, handle: Handle, key: usize, calls: Vec<Call>) {
@@ -176,7 +182,7 @@ pub(super) async fn lease(
     }
     if let Some((list, pop)) = pops {
         scene.begins(None);
-        let result = lease.run(blpop(list, LEASED_WAIT)).await;
+        let result = lease.run(blpop(list, LEASED_WAIT, pop.call)).await;
         pop.settle(&scene, result);
     }
     if leaves_watch {

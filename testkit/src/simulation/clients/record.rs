@@ -3,8 +3,7 @@
 use typedis_core::{Error, ErrorKind, Result, Value};
 
 use super::Scene;
-use super::cached::token_of;
-use super::call::Call;
+use super::call::{Call, token_of};
 use super::errors;
 use crate::simulation::answer::decoded;
 use crate::simulation::keys;

@@ -1,7 +1,5 @@
 //! The rules for commands: what the servers did is held against their order, and against what callers were told.
 
-use std::collections::BTreeMap;
-
 use super::{Entry, Ledger, Outcome, Token, violation};
 use crate::simulation::violation::Violation;
 
@@ -98,31 +96,29 @@ impl Ledger {
         }
     }
 
-    /// Elements that were popped and that nobody received belong to calls that ended without a reply.
+    /// Elements that were popped and that nobody received were handed to calls that ended without a reply, one to each.
     fn check_elements(&self) -> Result<(), Violation> {
-        let mut lost: BTreeMap<&[u8], usize> = BTreeMap::new();
-        for entry in self
-            .entries
-            .iter()
-            .filter(|entry| entry.popped > entry.received)
-        {
-            *lost
-                .entry(entry.key.as_deref().unwrap_or_default())
-                .or_default() += 1;
-        }
-        for (list, lost) in lost {
-            let uncertain = self.uncertain_pops.get(list).copied().unwrap_or(0);
-            if lost > uncertain {
-                let list = String::from_utf8_lossy(list);
-                let text = format!(
-                    "{lost} elements of {list} were popped and not received, but only {uncertain} calls that may lose one ended \
-                     without a reply"
-                );
-                return Err(violation("no element is lost without an error", text));
+        let mut uncertain = self.uncertain_pops.clone();
+        for (entry, token) in self.entries.iter().zip(1..) {
+            let received = usize::try_from(entry.received).unwrap_or(usize::MAX);
+            for _ in received..entry.popped_by.len() {
+                if !entry.popped_by.iter().any(|call| uncertain.remove(call)) {
+                    return Err(lost(entry, token));
+                }
             }
         }
         Ok(())
     }
+}
+
+fn lost(entry: &Entry, token: Token) -> Violation {
+    let list = String::from_utf8_lossy(entry.key.as_deref().unwrap_or_default());
+    let text = format!(
+        "element {token} of {list} was popped {} times and received {} times, and the calls that it was handed to were answered",
+        entry.popped_by.len(),
+        entry.received
+    );
+    violation("no element is lost without an error", text)
 }
 
 impl Entry {
