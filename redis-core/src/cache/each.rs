@@ -53,7 +53,8 @@ struct Awaited {
 pub(super) enum Joined {
     /// One reply, made of the elements.
     Reply(KeptReply),
-    Failed(Failure, Arc<SharedRead>),
+    /// Why one of the reads failed, and the command, which may have more time than the read had.
+    Failed(Failure, Arc<SharedRead>, Box<Args>),
     /// The command must be sent as it is.
     Ordinary(Box<Args>),
 }
@@ -158,7 +159,8 @@ impl EachKey {
                     return Poll::Ready(Joined::Reply(error.clone()));
                 }
                 (Some(Outcome::Failed(failure)), Some(read)) => {
-                    return Poll::Ready(Joined::Failed(failure.clone(), read.clone()));
+                    let args = Box::new(self.args.again());
+                    return Poll::Ready(Joined::Failed(failure.clone(), read.clone(), args));
                 }
                 _ => return Poll::Ready(self.ordinary()),
             }

@@ -164,9 +164,11 @@ impl<'a, C: Client> CachedPending<'a, C> {
         };
         Poll::Ready(match outcome {
             Outcome::Reply(reply) => Some((read, Ok(reply))),
-            Outcome::Failed(failure) => Some((read, Err(Error::from(failure)))),
+            Outcome::Failed(failure) if !read.leaves_time(&failure, begun) => {
+                Some((read, Err(Error::from(failure))))
+            }
             // Nobody asks for the whole of a read whose elements are wanted.
-            Outcome::Ordinary | Outcome::Elements(_) => {
+            Outcome::Failed(_) | Outcome::Ordinary | Outcome::Elements(_) => {
                 if let Some(args) = read.command_again() {
                     let limit = read.command_timeout();
                     self.state = State::ordinary_since(self.client, self.cache, args, limit, begun);
@@ -188,8 +190,10 @@ impl<'a, C: Client> CachedPending<'a, C> {
         self.state = State::Over;
         match joined {
             Joined::Reply(reply) => Some(Ok(reply)),
-            Joined::Failed(failure, read) => Some(Err(read.explained(failure.into()))),
-            Joined::Ordinary(args) => {
+            Joined::Failed(failure, read, _) if !read.leaves_time(&failure, begun) => {
+                Some(Err(read.explained(failure.into())))
+            }
+            Joined::Failed(_, _, args) | Joined::Ordinary(args) => {
                 self.state = State::ordinary_since(self.client, self.cache, args, limit, begun);
                 None
             }

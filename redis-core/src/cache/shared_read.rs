@@ -13,6 +13,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::clock::Moment;
 use super::origin::Place;
 use super::read::TrackedRead;
@@ -21,6 +23,7 @@ use super::source::Source;
 use super::standing::{Present, Tracking};
 use crate::command::{Args, CommandInfo};
 use crate::engine::exchange::Exchange;
+use crate::engine::inflight::Failure;
 use crate::engine::link::Link;
 use crate::error::{CommandName, Error};
 use crate::runtime::Lock;
@@ -250,6 +253,15 @@ impl SharedRead {
     /// The most time for a command, as it is configured.
     pub(super) fn command_timeout(&self) -> Option<Duration> {
         self.source.link.config.command_timeout
+    }
+
+    /// Whether a failure is only that the time of the first caller is over: whoever has joined the read since has some left.
+    #[cold]
+    pub(super) fn leaves_time(&self, failure: &Failure, joined: Instant) -> bool {
+        let limit = self.command_timeout();
+        self.is_joint
+            && matches!(failure, Failure::Timeout(..))
+            && limit.is_some_and(|limit| joined.elapsed() < limit)
     }
 
     /// The command again, to be sent in the ordinary way.

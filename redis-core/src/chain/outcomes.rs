@@ -229,6 +229,9 @@ pub(super) fn refusal_of_all(commands: &Commands, replies: &[Chunk]) -> Option<S
 /// command.
 fn executed(commands: &Commands, mut frames: Pieces, failure: Option<Failure>) -> Result<Pieces> {
     let mut lost = || match failure.clone() {
+        Some(failure) if Planted::RefusedByLoss.is_here() => {
+            failure.in_phase(Phase::Refused).into()
+        }
         Some(failure) => Error::from(failure),
         None => Error::protocol("a transaction was answered with too few replies"),
     };

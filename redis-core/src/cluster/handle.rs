@@ -204,6 +204,17 @@ impl Cluster {
         routes.nodes().iter().map(numbers).collect()
     }
 
+    /// What callers have queued or in flight on the shared socket of each node: how many commands, and how many bytes. For the
+    /// simulation, which checks the budget.
+    #[cfg(feature = "planted")]
+    #[doc(hidden)]
+    #[must_use]
+    pub fn of_callers(&self) -> Vec<(usize, usize)> {
+        let routes = self.shared().routes();
+        let nodes = routes.nodes().iter();
+        nodes.map(|node| node.connection().of_callers()).collect()
+    }
+
     #[inline]
     pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.owned.shared

@@ -149,6 +149,7 @@ fn all_or_error<'j>(
     match failure {
         None => Ok(replies),
         Some(error) if info.readonly || replies.is_empty() => Err(error),
+        Some(error) if Planted::UnsentPart.is_here() => Err(error),
         Some(error) => Err(error.partly(done(&replies, keys, parts))),
     }
 }

@@ -172,6 +172,12 @@ impl Driver {
             end
         })
         .await;
+        let end = match end {
+            End::Lost(_) if Planted::ClosedByLoss.is_here() && self.link.config.reconnect => {
+                End::Closed
+            }
+            end => end,
+        };
         let failure = match &end {
             End::Lost(failure) => failure.clone(),
             End::Closed => Failure::Closed(Phase::NotSent),

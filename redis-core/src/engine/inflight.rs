@@ -190,12 +190,15 @@ impl Entry {
         // A bound one may be refused in part on the next socket.
         let in_part = self.come > 0 || self.bound;
         let harmless = self.idempotent && (!in_part || self.again_in_part);
-        (harmless || Planted::UnsafeRetry.is_here()) && losses < SENDINGS
+        (harmless || Planted::UnsafeRetry.is_here())
+            && losses < SENDINGS
+            && !Planted::NeverRepeats.is_here()
     }
 
     /// Whether it may have been carried out; `taken` says whether the driver has taken it.
     fn phase(&self, taken: bool) -> Phase {
-        if (taken || self.losses > 0) && !Planted::FalseNotSent.is_here() {
+        let was_sent = taken || self.losses > 0 || Planted::FalseMaybeApplied.is_here();
+        if was_sent && !Planted::FalseNotSent.is_here() {
             Phase::MaybeApplied
         } else {
             Phase::NotSent

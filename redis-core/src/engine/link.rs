@@ -276,6 +276,12 @@ impl Link {
         self.queue.lock().stats(Instant::now())
     }
 
+    /// See [`Queue::of_callers`](crate::engine::inflight::Queue::of_callers).
+    #[cfg(feature = "planted")]
+    pub(crate) fn of_callers(&self) -> (usize, usize) {
+        self.queue.lock().of_callers()
+    }
+
     pub(crate) fn counts(&self) -> Counts {
         self.queue.lock().counts
     }

@@ -152,6 +152,14 @@ impl Connection {
         self.link().stats()
     }
 
+    /// What callers have queued or in flight: how many commands, and how many bytes. For the simulation, which checks the budget.
+    #[cfg(feature = "planted")]
+    #[doc(hidden)]
+    #[must_use]
+    pub fn of_callers(&self) -> (usize, usize) {
+        self.link().of_callers()
+    }
+
     /// Whether it can be lent again: nothing of its last borrower is left.
     pub(crate) fn is_reusable(&self) -> bool {
         self.link().is_reusable()

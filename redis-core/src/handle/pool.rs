@@ -148,6 +148,15 @@ impl Pool {
         self.inner.lanes.iter().map(Connection::stats).sum()
     }
 
+    /// [`Connection::of_callers`] of each shared socket.
+    #[cfg(feature = "planted")]
+    #[doc(hidden)]
+    #[must_use]
+    pub fn of_callers(&self) -> Vec<(usize, usize)> {
+        let lanes = self.inner.lanes.iter();
+        lanes.map(Connection::of_callers).collect()
+    }
+
     /// Calls `report` with the reply to a blocking command whose caller has gone away: for instance, an element that
     /// BLPOP popped at the moment when its future was dropped, or when its deadline passed. The function applies to all
     /// clones of the pool, and replaces an earlier one. It should return soon.

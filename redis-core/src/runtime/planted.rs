@@ -62,11 +62,29 @@ pub enum Planted {
     TrustedSentinel,
     /// Sockets stay at a node that a Sentinel says is no longer the primary.
     StayedAtDemoted,
+    /// What has a little time left is given up.
+    EarlyDeadline,
+    /// The loss of a socket closes its handle.
+    ClosedByLoss,
+    /// There is always room.
+    IgnoredBudget,
+    /// The first message after a confirmation is dropped.
+    LostFirst,
+    /// The reader of many channels is not told that messages are missing.
+    GapOfMany,
+    /// A command of which a part may have been carried out is reported as not sent.
+    UnsentPart,
+    /// A transaction that was lost is reported as refused.
+    RefusedByLoss,
+    /// What was not sent is reported as maybe applied.
+    FalseMaybeApplied,
+    /// What may be repeated is not.
+    NeverRepeats,
 }
 
 impl Planted {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 36] = [
         Self::ShiftedReply,
         Self::UnsafeRetry,
         Self::LostWakeup,
@@ -94,6 +112,15 @@ impl Planted {
         Self::KeptAfterMove,
         Self::TrustedSentinel,
         Self::StayedAtDemoted,
+        Self::EarlyDeadline,
+        Self::ClosedByLoss,
+        Self::IgnoredBudget,
+        Self::LostFirst,
+        Self::GapOfMany,
+        Self::UnsentPart,
+        Self::RefusedByLoss,
+        Self::FalseMaybeApplied,
+        Self::NeverRepeats,
     ];
 
     /// Whether this fault is planted on this thread.

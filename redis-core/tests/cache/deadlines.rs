@@ -59,3 +59,40 @@ async fn a_read_of_many_keys_that_is_refused_late_ends_with_its_first_deadline()
     let begun = Instant::now();
     check(&mget(&cache, &["a", "b"]).await.unwrap_err(), begun);
 }
+
+/// Answers nothing from the first read on.
+async fn fall_silent(mut stream: Stream) {
+    let mut is_silent = false;
+    while let Some(words) = command(&mut stream).await {
+        is_silent |= matches!(words[0].as_str(), "GET" | "MGET");
+        if !is_silent && stream.write_all(b"+OK\r\n").await.is_err() {
+            return;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_joins_a_read_has_all_of_its_own_time() {
+    /// When the others ask for the same.
+    const LATER: Duration = Duration::from_secs(6);
+    let config = in_memory(fall_silent).command_timeout(DEADLINE);
+    let conn = Connection::open(config).await.unwrap();
+    let cache = conn.cached(Cache::default()).unwrap();
+    let first = async {
+        let begun = Instant::now();
+        check(&get(&cache, "k").await.unwrap_err(), begun);
+    };
+    let joining = async {
+        tokio::time::sleep(LATER).await;
+        let begun = Instant::now();
+        let (one, many) = tokio::join!(get(&cache, "k"), mget(&cache, &["m", "n"]));
+        check(&one.unwrap_err(), begun);
+        check(&many.unwrap_err(), begun);
+        assert!(begun.elapsed() >= DEADLINE, "{:?}", begun.elapsed());
+    };
+    let of_many = async {
+        let begun = Instant::now();
+        check(&mget(&cache, &["m", "n"]).await.unwrap_err(), begun);
+    };
+    tokio::join!(first, of_many, joining);
+}

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use typedis_core::cluster::Cluster;
 use typedis_core::{Address, Config, Connection, Pool, Result, Unclaimed};
 
@@ -35,6 +35,7 @@ mod record;
 
 use cached::Caching;
 use job::Job;
+use listening::Listening;
 
 /// What the clients use.
 #[derive(Clone)]
@@ -49,11 +50,19 @@ pub(crate) struct Scene {
     /// A connection that is closed while others use it.
     doomed: Option<Connection>,
     pub(crate) caching: Option<Caching>,
-    /// Whether redirects are for the caller to see, as on a leased socket of a cluster's node, or where there is no time to follow
-    /// them.
-    pub(crate) sees_redirects: bool,
+    /// From when on redirects are for the caller to see, if they are: on a leased socket of a cluster's node always, elsewhere
+    /// where there is no time to follow them.
+    sees_redirects: Option<Instant>,
     /// Whether a time may be over where nothing breaks: it was short, or others had all the leases.
     pub(crate) may_time_out: bool,
+    /// Before this moment, no time is over.
+    has_time_until: Instant,
+    /// Whether the handle is the one that is closed.
+    pub(crate) may_close: bool,
+    /// Whether the call watches a key.
+    watches: bool,
+    /// Whether each socket is lost once at most, and nothing else breaks.
+    pub(crate) loses_once: bool,
 }
 
 /// One of the handles that plain commands are issued on.
@@ -91,8 +100,12 @@ impl Scene {
             cluster: None,
             doomed: None,
             caching: None,
-            sees_redirects: false,
+            sees_redirects: None,
             may_time_out: false,
+            has_time_until: Instant::now(),
+            may_close: false,
+            watches: false,
+            loses_once: false,
         };
         if knobs.kind.cluster().is_some() {
             scene.cluster = Some(Cluster::open(&config).await?);
@@ -208,22 +221,31 @@ async fn run(scene: Scene, client: Client) {
 }
 
 impl Scene {
-    /// What is queued and in flight is within the budgets.
+    /// A call begins, with this deadline of its own if it has one.
+    fn begins(&mut self, own: Option<Duration>) {
+        self.has_time_until = Instant::now() + own.unwrap_or(self.knobs.command_timeout);
+    }
+
+    /// What callers have queued and in flight is within the budget of each shared socket.
     fn check_budgets(&self) {
-        /// What the driver adds of its own: a PING, and one command for each subscription.
-        const OWN: usize = 32;
-        const OWN_BYTES: usize = OWN * 64;
         let budget = self.knobs.budget;
-        for connection in &self.connections {
-            let stats = connection.stats();
-            let count = stats.queued + stats.in_flight;
-            let alone = count <= OWN + 1;
-            if count > budget.commands.saturating_add(OWN)
-                || (stats.bytes > budget.bytes.saturating_add(OWN_BYTES) && !alone)
-            {
-                self.world.violate("the budget holds", format!("{stats:?}"));
+        let connections = self.connections.iter().map(Connection::of_callers);
+        let lanes = self.pool.iter().flat_map(Pool::of_callers);
+        let nodes = self.cluster.iter().flat_map(Cluster::of_callers);
+        for (count, bytes) in connections.chain(lanes).chain(nodes) {
+            // What is larger than the whole budget is accepted if it is the only one.
+            let is_alone = count <= 1;
+            if count > budget.commands || (bytes > budget.bytes && !is_alone) {
+                let text = format!("{count} commands of {bytes} bytes, of {budget:?}");
+                self.world.violate("the budget holds", text);
             }
         }
+    }
+
+    /// What a subscription yields that was just confirmed, when messages come by this channel.
+    pub(crate) fn listening(&self, channel: &str) -> Listening {
+        let stays = self.knobs.keeps_sockets();
+        Listening::new(self.world.ledger().count_of(channel), stays)
     }
 
     /// The longest that a call may take where nothing breaks: a few round trips in the worst weather.

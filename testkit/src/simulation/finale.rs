@@ -58,7 +58,7 @@ impl Kept {
                 return None;
             }
         };
-        let heard = Arc::new(std::sync::Mutex::new(Listening::default()));
+        let heard = Arc::new(std::sync::Mutex::new(scene.listening(&name)));
         let reader = tokio::spawn(read_all(scene.world.clone(), events, heard.clone()));
         Some(Self {
             subscription,

@@ -19,6 +19,11 @@ pub(crate) fn list(number: usize) -> String {
     format!("list:{{{number}}}")
 }
 
+/// The name of a call for an element of a list, as a key of its slot.
+pub(crate) fn call(list: usize, number: u64) -> String {
+    format!("call:{{{list}}}:#{number}")
+}
+
 pub(crate) fn channel(number: usize) -> String {
     format!("channel:{number}")
 }

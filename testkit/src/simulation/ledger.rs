@@ -7,13 +7,14 @@
 //! # Layout
 //!
 //! - `writes`: what changed a key
-//! - this file: the commands, and the rules for one of them and for those of one task or pipeline
+//! - this file: the commands; `rules`: what must hold for one of them, and for those of one task, pipeline or transaction
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::answer::Answer;
 use super::violation::Violation;
 
+mod rules;
 mod writes;
 
 use writes::Writes;
@@ -25,14 +26,18 @@ pub(crate) type Token = u64;
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     entries: Vec<Entry>,
-    /// By list, how many calls that pop from it ended without a reply, and may have lost an element.
-    uncertain_pops: BTreeMap<Vec<u8>, usize>,
+    /// How many calls that pop an element were begun.
+    pops: u64,
+    /// Those that ended without a reply, and may have lost an element.
+    uncertain_pops: BTreeSet<u64>,
     /// The last command that was carried out, by wire and task.
     last: BTreeMap<(u64, usize), Token>,
     /// By channel, how many messages were published.
     published: BTreeMap<Vec<u8>, u64>,
     /// Whether only commands with one key have an order, as on a cluster.
     pub(crate) has_slots: bool,
+    /// Whether all that is sent arrives.
+    pub(crate) is_calm: bool,
     /// By key, what changed it.
     writes: BTreeMap<Vec<u8>, Writes>,
     /// How much has happened on servers so far.
@@ -46,6 +51,8 @@ pub(crate) struct Entry {
     what: &'static str,
     /// Whether it may be carried out more than once.
     repeatable: bool,
+    /// Whether a server sees its token; a GET has no place for it.
+    shows_its_token: bool,
     /// Whether it is one of several writes of one command, which have no order.
     unordered: bool,
     /// The commands of one transaction have the same number.
@@ -75,8 +82,8 @@ pub(crate) struct Entry {
     outcome: Outcome,
     /// Where it stands among the messages of its channel, if it was published.
     place: Option<u64>,
-    /// Who took the element that it pushed: a server for a caller, and the caller.
-    popped: u32,
+    /// Who took the element that it pushed: servers for these calls, and callers.
+    popped_by: Vec<u64>,
     received: u32,
     /// How often it came back because a server had lost that it was taken.
     came_back: u32,
@@ -110,6 +117,7 @@ impl Ledger {
             task,
             what,
             repeatable,
+            shows_its_token: what != "GET",
             unordered: false,
             transaction: None,
             seen: 0,
@@ -125,7 +133,7 @@ impl Ledger {
             done: Vec::new(),
             outcome: Outcome::Open,
             place: None,
-            popped: 0,
+            popped_by: Vec::new(),
             received: 0,
             came_back: 0,
         });
@@ -286,60 +294,6 @@ impl Ledger {
         Ok(())
     }
 
-    /// The commands of one task on one wire are carried out in the order in which it issued them. One that was refused is
-    /// sent again later.
-    fn check_order(&mut self, token: Token, wire: u64) -> Result<(), Violation> {
-        let Some(entry) = self.get(token) else {
-            return Ok(());
-        };
-        if entry.refused > 0 || entry.unordered || self.has_slots {
-            return Ok(());
-        }
-        let task = entry.task;
-        let last = self.last.entry((wire, task)).or_default();
-        if *last > token {
-            let text =
-                format!("{token} of task {task} was carried out after {last} on wire {wire}");
-            return Err(violation("commands of a task keep their order", text));
-        }
-        *last = token;
-        Ok(())
-    }
-
-    /// The commands of a pipeline with one key are carried out in their order, also where nodes send them elsewhere. One that
-    /// was refused for another reason, or lost, is sent again later. And a slot may come to a node after the node has sent
-    /// one of them away, and before it gets to the next one on the same wire.
-    fn check_group(&self, token: Token) -> Result<(), Violation> {
-        /// No pipeline has more commands.
-        const LARGEST: usize = 16;
-        let Some(entry) = self.get(token) else {
-            return Ok(());
-        };
-        let is_first =
-            entry.done.is_empty() && entry.hindered == 0 && entry.seen == entry.refused + 1;
-        let Some(group) = entry.group.filter(|_| is_first) else {
-            return Ok(());
-        };
-        let later = usize::try_from(token).unwrap_or(usize::MAX);
-        let mut later = (token + 1..).zip(self.entries.iter().skip(later).take(LARGEST));
-        let is_over = |other: &Entry| {
-            let came_with_it = other.refused == 0
-                && other
-                    .done_on
-                    .is_some_and(|wire| entry.sent_away_on.contains(&wire));
-            other.group == Some(group) && !other.done.is_empty() && !came_with_it
-        };
-        let overtaken = later.find(|(_, other)| is_over(other));
-        match overtaken {
-            Some((other, _)) => {
-                let text =
-                    format!("{token} was carried out after {other} of the same pipeline and key");
-                Err(violation("commands of a pipeline keep their order", text))
-            }
-            None => Ok(()),
-        }
-    }
-
     /// A message was published. Gives its place among those of its channel.
     pub(crate) fn published(&mut self, channel: &[u8], token: Token) {
         let place = self.published.entry(channel.to_vec()).or_default();
@@ -350,15 +304,21 @@ impl Ledger {
         }
     }
 
+    /// How many messages of a channel were published.
+    pub(crate) fn count_of(&self, channel: &str) -> u64 {
+        let count = self.published.get(channel.as_bytes());
+        count.copied().unwrap_or(0)
+    }
+
     /// Where a message stands among those of its channel.
     pub(crate) fn place(&self, token: Token) -> Option<u64> {
         self.get(token)?.place
     }
 
-    /// A server took the element with this token off a list.
-    pub(crate) fn popped(&mut self, token: Token) {
+    /// A server took the element with this token off a list, for the call with this number.
+    pub(crate) fn popped(&mut self, token: Token, call: u64) {
         if let Some(entry) = self.entry(token) {
-            entry.popped += 1;
+            entry.popped_by.push(call);
         }
     }
 
@@ -371,19 +331,26 @@ impl Ledger {
             return Err(violation("replies belong to their callers", text));
         };
         entry.received += 1;
-        if entry.received > 1 + entry.came_back || entry.popped == 0 {
+        if entry.received > 1 + entry.came_back || entry.popped_by.is_empty() {
             let text = format!(
                 "element {token} was popped {} times and received {} times",
-                entry.popped, entry.received
+                entry.popped_by.len(),
+                entry.received
             );
             return Err(violation("an element is received once", text));
         }
         Ok(())
     }
 
-    /// A call that pops from a list ended without a reply, and may have lost an element.
-    pub(crate) fn pop_uncertain(&mut self, list: &str) {
-        *self.uncertain_pops.entry(list.into()).or_default() += 1;
+    /// Gives a number to a call that pops an element.
+    pub(crate) fn begin_pop(&mut self) -> u64 {
+        self.pops += 1;
+        self.pops
+    }
+
+    /// A call that pops an element ended without a reply, and may have lost one.
+    pub(crate) fn pop_uncertain(&mut self, call: u64) {
+        self.uncertain_pops.insert(call);
     }
 
     /// The caller went away. What it was told before counts.
@@ -402,95 +369,6 @@ impl Ledger {
         };
         entry.outcome = outcome;
         entry.check(token)
-    }
-
-    /// Checks everything once more, when nothing is under way any more.
-    pub(crate) fn close(&self) -> Result<(), Violation> {
-        for (index, entry) in self.entries.iter().enumerate() {
-            entry.check(index as Token + 1)?;
-            self.check_transaction(entry, index as Token + 1)?;
-        }
-        self.check_elements()
-    }
-
-    /// EXEC came to all commands of a transaction, or to none. One that then failed does not count less: EXEC carries out the
-    /// others.
-    fn check_transaction(&self, entry: &Entry, token: Token) -> Result<(), Violation> {
-        let first = entry.transaction.and_then(|first| self.get(first));
-        match first {
-            Some(first) if first.times() != entry.times() => {
-                let text = format!(
-                    "{} {token} was carried out {} times, and the first command of its transaction {} times",
-                    entry.what,
-                    entry.times(),
-                    first.times()
-                );
-                Err(violation("a transaction is carried out as a whole", text))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Elements that were popped and that nobody received belong to calls that ended without a reply.
-    fn check_elements(&self) -> Result<(), Violation> {
-        let mut lost: BTreeMap<&[u8], usize> = BTreeMap::new();
-        for entry in self
-            .entries
-            .iter()
-            .filter(|entry| entry.popped > entry.received)
-        {
-            *lost
-                .entry(entry.key.as_deref().unwrap_or_default())
-                .or_default() += 1;
-        }
-        for (list, lost) in lost {
-            let uncertain = self.uncertain_pops.get(list).copied().unwrap_or(0);
-            if lost > uncertain {
-                let list = String::from_utf8_lossy(list);
-                let text = format!(
-                    "{lost} elements of {list} were popped and not received, but only {uncertain} calls that may lose one ended \
-                     without a reply"
-                );
-                return Err(violation("no element is lost without an error", text));
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Entry {
-    /// How often it was carried out, with or without success.
-    fn times(&self) -> usize {
-        self.done.len() + self.failed as usize
-    }
-
-    /// Whether the server's record allows what the caller was told.
-    fn check(&self, token: Token) -> Result<(), Violation> {
-        let what = self.what;
-        match &self.outcome {
-            Outcome::Answered(answer) if !self.done.contains(answer) => {
-                let text = format!(
-                    "{what} {token} of task {} got {answer:?}, the server answered {:?}",
-                    self.task, self.done
-                );
-                Err(violation("replies belong to their callers", text))
-            }
-            Outcome::NotSent if !self.done.is_empty() || self.seen > self.refused => {
-                let text = format!(
-                    "{what} {token} of task {}: it was seen {} times and carried out {} times",
-                    self.task,
-                    self.seen,
-                    self.done.len()
-                );
-                Err(violation("NotSent means not sent", text))
-            }
-            // One that may be repeated may have been carried out before the time that was refused.
-            Outcome::Refused if !self.done.is_empty() && !self.repeatable => {
-                let text = format!("{what} {token} of task {}: it was carried out", self.task);
-                Err(violation("what was refused was not carried out", text))
-            }
-            _ => Ok(()),
-        }
     }
 }
 

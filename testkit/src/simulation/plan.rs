@@ -7,6 +7,7 @@
 use std::fmt;
 
 use super::random::Random;
+use super::server::Group;
 
 mod fault;
 mod knobs;
@@ -67,6 +68,14 @@ impl Plan {
             faults,
             kept,
         }
+    }
+}
+
+impl Plan {
+    /// Whether each socket is lost once at most, and nothing else breaks.
+    pub(crate) fn loses_once(&self) -> bool {
+        let is_alone = matches!(self.knobs.kind.group, Group::Alone);
+        is_alone && matches!(&self.faults[..], [only] if only.fault.is_loss())
     }
 }
 

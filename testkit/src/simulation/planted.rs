@@ -35,7 +35,9 @@ pub(super) fn rules_of(fault: Planted) -> &'static [&'static str] {
         ],
         Planted::KeptBudget => &["the budget is given back"],
         Planted::Reordered => &["commands of a task keep their order"],
-        Planted::HiddenGap => &["no message is missing without a word, none comes twice"],
+        Planted::HiddenGap | Planted::LostFirst | Planted::GapOfMany => {
+            &["no message is missing without a word, none comes twice"]
+        }
         // NOSCRIPT, and redirects without an end.
         Planted::StaleScripts | Planted::MissingAsking => {
             &["no error that has no cause in the world"]
@@ -48,6 +50,13 @@ pub(super) fn rules_of(fault: Planted) -> &'static [&'static str] {
         | Planted::KeptAfterMove => CACHE,
         Planted::TrustedSentinel => &["commands go to a node that was the primary"],
         Planted::StayedAtDemoted => &["nobody stays at a demoted node"],
+        Planted::EarlyDeadline => &["nothing times out before its deadline"],
+        Planted::ClosedByLoss => &["what nobody closed stays open"],
+        Planted::IgnoredBudget => &["the budget holds"],
+        Planted::UnsentPart => &["NotSent means not sent"],
+        Planted::RefusedByLoss => &["what was refused was not carried out"],
+        Planted::FalseMaybeApplied => &["MaybeApplied means sent"],
+        Planted::NeverRepeats => &["what may be repeated is repeated"],
         _ => &[],
     }
 }

@@ -122,15 +122,20 @@ async fn live(plan: &Plan, with_lines: bool) -> Outcome {
 
 async fn play(plan: &Plan, world: Arc<World>) {
     let network = Arc::new(Network::new(world.clone(), plan.knobs.weather));
-    world.ledger().has_slots = plan.knobs.kind.cluster().is_some();
+    {
+        let mut ledger = world.ledger();
+        ledger.has_slots = plan.knobs.kind.cluster().is_some();
+        ledger.is_calm = plan.knobs.calm;
+    }
     let deployment = Deployment::new(&world, &network, plan.knobs.kind);
     let opened = Scene::open(world.clone(), plan.knobs, deployment.clone(), &network).await;
-    let scene = match opened {
+    let mut scene = match opened {
         Ok(scene) => scene,
         Err(error) => {
             return world.violate("where nothing breaks, nothing fails", error.to_string());
         }
     };
+    scene.loses_once = plan.loses_once();
     let mut kept = Vec::new();
     for subscription in &plan.kept {
         kept.extend(Kept::open(&scene, *subscription).await);

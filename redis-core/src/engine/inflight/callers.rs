@@ -319,10 +319,24 @@ impl Queue {
         self.entries.iter().skip(own).filter(is_awaited).count()
     }
 
+    /// What callers have queued or in flight: how many commands, and how many bytes. The client's own do not count.
+    #[cfg(feature = "planted")]
+    pub(crate) fn of_callers(&self) -> (usize, usize) {
+        let own = usize::from(matches!(self.alone, Alone::InFlight));
+        let is_own = |entry: &&Entry| matches!(entry.owner, Owner::Driver);
+        let entries = self.entries.iter().skip(own);
+        entries
+            .filter(|entry| !is_own(entry))
+            .fold((0, 0), |(count, bytes), entry| {
+                (count + 1, bytes + entry.bytes)
+            })
+    }
+
     #[inline]
     fn has_room(&self, bytes: usize) -> bool {
         // A payload larger than the whole budget is accepted if it is the only one.
         self.entries.is_empty()
+            || Planted::IgnoredBudget.is_here()
             || (self.bytes.saturating_add(bytes) <= self.budget.bytes
                 && self.entries.len() < self.budget.commands)
     }

@@ -101,6 +101,10 @@ impl Queue {
 
     /// Fails entries whose deadline is past at `now`. Returns when to check again.
     pub(crate) fn expire(&mut self, now: Instant, woken: &mut Vec<Waker>) -> Option<Instant> {
+        let now = match Planted::EarlyDeadline.is_here() {
+            true => now + Duration::from_millis(20),
+            false => now,
+        };
         if self.earliest_deadline.is_none_or(|earliest| earliest > now) {
             return self.earliest_deadline;
         }

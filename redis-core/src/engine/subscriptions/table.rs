@@ -221,8 +221,8 @@ impl Table {
         // Sharing the payload by a reference count pays only for several members.
         let shared = (topic.members.len() > 1).then(|| payload.to_bytes());
         let mut closed = 0;
-        topic.members.retain(|member| {
-            if member.ticket.is_some() {
+        topic.members.retain_mut(|member| {
+            if !member.is_confirmed() {
                 return true;
             }
             let payload = shared.clone().unwrap_or_else(|| payload.to_bytes());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use typedis_core::cluster::Cluster;
 use typedis_core::{Cached, Connection, Detached, FromRedis, Pool, Request, Result, Run, Value};
 
-use super::call::Call;
+use super::call::{Call, token_of};
 use super::many::{check, mget};
 use super::record::record;
 use super::{Scene, errors};
@@ -89,6 +89,11 @@ impl Caching {
         let key = keys::text(text);
         let ledger = scene.world.ledger();
         let Some(writes) = ledger.writes_of(&key) else {
+            drop(ledger);
+            if !value.is_nil() {
+                let text = format!("{key} is {value:?}, and nobody has written it");
+                scene.world.violate("replies belong to their callers", text);
+            }
             return;
         };
         // Older values are shown by a server that has lost a write, and by replicas. So they are by a primary that was replaced,
@@ -134,13 +139,8 @@ impl Caching {
     }
 }
 
-/// The command that wrote a value.
-pub(crate) fn token_of(value: &Value) -> Option<Token> {
-    value.as_str()?.rsplit('#').next()?.parse().ok()
-}
-
 /// Reads texts, with one command for all or with one for each.
-pub(super) async fn read(scene: Scene, texts: Vec<usize>, deadline: Option<Duration>) {
+pub(super) async fn read(mut scene: Scene, texts: Vec<usize>, deadline: Option<Duration>) {
     let Some(caching) = scene.caching.clone() else {
         return;
     };
@@ -166,6 +166,7 @@ pub(super) async fn read(scene: Scene, texts: Vec<usize>, deadline: Option<Durat
         return;
     }
     for text in texts.into_iter().take(2) {
+        scene.begins(None);
         let floor = caching.floor(&scene, text);
         match caching.get(text).await {
             Ok(value) => caching.check(&scene, text, floor, &value),
@@ -174,11 +175,12 @@ pub(super) async fn read(scene: Scene, texts: Vec<usize>, deadline: Option<Durat
     }
 }
 
-pub(super) async fn write(scene: Scene, calls: Vec<Call>, deadline: Option<Duration>) {
+pub(super) async fn write(mut scene: Scene, calls: Vec<Call>, deadline: Option<Duration>) {
     let Some(caching) = scene.caching.clone() else {
         return;
     };
     for call in calls {
+        scene.begins(deadline);
         let result = caching.run(call.request(deadline)).await;
         if let (Ok(_), CallKind::Set(text)) = (&result, call.kind) {
             caching.wrote(&scene, text, call.token);

@@ -40,20 +40,25 @@ pub(crate) struct Call {
 impl Call {
     /// Enters a command.
     pub(crate) fn issue(ledger: &mut Ledger, task: usize, kind: CallKind) -> Self {
-        let (what, repeatable) = match kind {
-            CallKind::Echo | CallKind::Long(_) => ("ECHO", true),
-            CallKind::Get(_) => ("GET", true),
-            CallKind::Set(_) => ("SET", true),
-            CallKind::Add(_) => ("INCRBY", false),
-            CallKind::Push(_) => ("RPUSH", false),
-            CallKind::Script(_) => ("EVALSHA", false),
-            CallKind::Publish(_) => ("PUBLISH", false),
-            CallKind::PublishToShard(_) => ("SPUBLISH", false),
+        let what = match kind {
+            CallKind::Echo | CallKind::Long(_) => "ECHO",
+            CallKind::Get(_) => "GET",
+            CallKind::Set(_) => "SET",
+            CallKind::Add(_) => "INCRBY",
+            CallKind::Push(_) => "RPUSH",
+            CallKind::Script(_) => "EVALSHA",
+            CallKind::Publish(_) => "PUBLISH",
+            CallKind::PublishToShard(_) => "SPUBLISH",
         };
         Self {
             kind,
-            token: ledger.issue(task, what, repeatable),
+            token: ledger.issue(task, what, kind.is_repeatable()),
         }
+    }
+
+    /// Whether it may be carried out more than once.
+    pub(super) fn is_repeatable(self) -> bool {
+        self.kind.is_repeatable()
     }
 
     /// Whether the server sees its token; a GET has no place for it.
@@ -108,6 +113,11 @@ fn publish(channel: &str, token: Token) -> Request<Detached, Value> {
 
 fn echo(text: &str) -> Request<Detached, Value> {
     Request::new(cmd(), &ECHO, |args| args.arg("message", text))
+}
+
+/// The command that wrote a value.
+pub(super) fn token_of(value: &Value) -> Option<Token> {
+    value.as_str()?.rsplit('#').next()?.parse().ok()
 }
 
 /// Reads a counter, for a transaction that depends on it.

@@ -1,5 +1,6 @@
 //! What an error may be, and what it says about its command.
 
+use tokio::time::Instant;
 use typedis_core::{ClusterCause, Error, ErrorKind, Phase};
 
 use super::Scene;
@@ -7,7 +8,18 @@ use crate::simulation::ledger::Outcome;
 
 /// What the callers of a world may be told, and what they may not.
 pub(super) fn outcome(scene: &Scene, error: &Error) -> Outcome {
-    if !is_possible(scene, error) {
+    let now = Instant::now();
+    if matches!(error.kind(), ErrorKind::Timeout) && now < scene.has_time_until {
+        let early = scene.has_time_until - now;
+        let text = format!("{error}: {early:?} too early");
+        scene
+            .world
+            .violate("nothing times out before its deadline", text);
+    } else if matches!(error.kind(), ErrorKind::Closed) && !scene.may_close {
+        scene
+            .world
+            .violate("what nobody closed stays open", error.to_string());
+    } else if !is_possible(scene, error) {
         let text = format!("{error}: {:?}", error.kind());
         scene
             .world
@@ -31,7 +43,10 @@ fn is_expected(scene: &Scene, error: &Error) -> bool {
         ErrorKind::WatchedKeyChanged | ErrorKind::Closed => true,
         ErrorKind::Timeout => scene.may_time_out,
         ErrorKind::Server(refusal) | ErrorKind::TransactionAborted(refusal) => {
-            scene.sees_redirects && ["MOVED", "ASK", "TRYAGAIN"].contains(&refusal.code())
+            scene
+                .sees_redirects
+                .is_some_and(|from| Instant::now() >= from)
+                && ["MOVED", "ASK", "TRYAGAIN"].contains(&refusal.code())
         }
         _ => false,
     }
@@ -49,10 +64,9 @@ fn is_possible(scene: &Scene, error: &Error) -> bool {
         ErrorKind::Connect(_)
         | ErrorKind::ConnectionLost(_)
         | ErrorKind::Timeout
-        | ErrorKind::WatchedKeyChanged => true,
+        | ErrorKind::Closed => true,
+        ErrorKind::WatchedKeyChanged => scene.watches,
         ErrorKind::Sentinel(_) => scene.knobs.kind.service().is_some(),
-        // One of the connections is closed while it is used.
-        ErrorKind::Closed => scene.knobs.kind.cluster().is_none(),
         ErrorKind::Server(refusal) | ErrorKind::TransactionAborted(refusal) => {
             let is_cluster = scene.knobs.kind.cluster().is_some();
             let is_group = is_cluster || scene.knobs.kind.service().is_some();

@@ -3,19 +3,26 @@
 use std::fmt;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::call::Call;
 use super::leased::{self, ATTEMPTS, LEASED_WAIT, Pop};
 use super::manner::{self, Limited, Work};
 use super::plain::{self, between};
 use super::{Handle, Scene};
 use super::{cached, many, reading};
-use crate::simulation::plan::{Act, CallKind, Manner, Step};
+use crate::simulation::plan::{Act, CallKind, Manner, Place, Step};
+
+/// The longest that an attempt takes where nothing breaks.
+const ATTEMPT: Duration = Duration::from_millis(30);
 
 /// What a step does, entered in the ledger.
 pub(super) struct Job {
     act: Act,
     calls: Vec<Call>,
     handle: Handle,
+    /// Whether it is the handle that is closed while others use it.
+    is_doomed: bool,
     deadline: Option<Duration>,
 }
 
@@ -93,6 +100,7 @@ impl Job {
             act: step.act.clone(),
             calls,
             handle,
+            is_doomed: step.place == Place::Doomed,
             deadline,
         })
     }
@@ -106,9 +114,14 @@ impl Job {
         let (tokens, pops) = (self.tokens(), self.pops());
         let popped = Pop::new(scene, pops, matches!(self.act, Act::Lease { .. }));
         let mut seen = scene.clone();
-        // Whoever has little time is told why it was not enough.
-        seen.sees_redirects = matches!(manner, Manner::Deadline(_));
-        seen.may_time_out = seen.sees_redirects || self.may_wait_for_others(scene);
+        let own = self.deadline.filter(|_| self.has_deadline());
+        seen.begins(own);
+        // Whoever has too little time for one more attempt is told why it was not enough.
+        let late = |_| Instant::now().max(seen.has_time_until - ATTEMPT);
+        seen.sees_redirects = own.map(late);
+        seen.may_time_out = own.is_some() || self.may_wait_for_others(scene);
+        seen.may_close = self.is_doomed;
+        seen.watches = matches!(self.act, Act::Watch(_));
         let work = self.work(seen, popped);
         manner::wait(scene, manner, limited, work).await;
         for token in tokens {
@@ -125,6 +138,30 @@ impl Job {
             Act::Pop(list, _) => Some(list),
             Act::Lease { pops, .. } => pops,
             _ => None,
+        }
+    }
+
+    /// Whether its calls are given the deadline of the step.
+    fn has_deadline(&self) -> bool {
+        match self.act {
+            Act::Single(_)
+            | Act::Pipeline(_)
+            | Act::Transaction(_)
+            | Act::Batch(_)
+            | Act::Each(..)
+            | Act::Together(_)
+            | Act::ReadMany(_)
+            | Act::WriteMany(_)
+            | Act::CachedRead(_)
+            | Act::CachedWrite(_) => true,
+            Act::Pop(..)
+            | Act::Watch(_)
+            | Act::Lease { .. }
+            | Act::Close
+            | Act::Listen { .. }
+            | Act::Open { .. }
+            | Act::Follow { .. }
+            | Act::Scan => false,
         }
     }
 
@@ -184,6 +221,7 @@ impl Job {
             calls,
             handle,
             deadline,
+            ..
         } = self;
         match (act, handle) {
             (Act::Pop(list, time), handle) => {

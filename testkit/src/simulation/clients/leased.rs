@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use tokio::time::Instant;
 use typedis_core::{
     Detached, Exclusive, Phase, Request, Result, Run, Timeout, Value, Watched, cmd,
 };
@@ -25,6 +26,8 @@ pub(super) const LEASED_WAIT: Duration = Duration::from_millis(200);
 /// A call that may take an element. Where it ends without a reply, that is noted.
 pub(super) struct Pop {
     world: Arc<World>,
+    /// Its number, which the server is told.
+    call: u64,
     list: String,
     /// Whether an element that comes after the call has gone is handed to the world.
     reported: bool,
@@ -34,9 +37,11 @@ pub(super) struct Pop {
 impl Pop {
     /// `leased` says whether the call is made on a socket that the caller holds: then the socket goes with the caller.
     pub(super) fn new(scene: &Scene, list: Option<usize>, leased: bool) -> Option<Self> {
+        let list = keys::list(list?);
         Some(Self {
             world: scene.world.clone(),
-            list: keys::list(list?),
+            call: scene.world.ledger().begin_pop(),
+            list,
             // Where nothing breaks, no reply is lost.
             reported: scene.knobs.calm && scene.knobs.reports && !leased,
             settled: false,
@@ -72,7 +77,7 @@ impl Pop {
 impl Drop for Pop {
     fn drop(&mut self) {
         if !self.settled && !self.reported {
-            self.world.ledger().pop_uncertain(&self.list);
+            self.world.ledger().pop_uncertain(self.call);
         }
     }
 }
@@ -87,9 +92,11 @@ pub(super) fn received(world: &World, element: &str) {
     world.judge(outcome);
 }
 
-fn blpop(list: usize, time: Duration) -> Request<Detached, Value> {
+/// Waits for an element. Another key, of a list that there never is, has the number of the call.
+fn blpop(list: usize, time: Duration, call: u64) -> Request<Detached, Value> {
     Request::new(cmd(), &BLPOP, |args| {
         args.key("key", &keys::list(list));
+        args.key("key", &keys::call(list, call));
         let time = Timeout::from(time);
         args.block(&time);
         args.arg("timeout", &time);
@@ -103,14 +110,14 @@ pub(super) async fn pop_once(
     time: Duration,
     pop: Option<Pop>,
 ) {
+    let Some(pop) = pop else { return };
+    let request = blpop(list, time, pop.call);
     let result = match handle {
-        Handle::Pool(pool) => pool.run(blpop(list, time)).await,
-        Handle::Cluster(cluster) => cluster.run(blpop(list, time)).await,
+        Handle::Pool(pool) => pool.run(request).await,
+        Handle::Cluster(cluster) => cluster.run(request).await,
         Handle::Connection(_) => return,
     };
-    if let Some(pop) = pop {
-        pop.settle(&scene, result);
-    }
+    pop.settle(&scene, result);
 }
 
 pub(super) async fn watch(scene: Scene, handle: Handle, key: usize, calls: Vec<Call>) {
@@ -162,18 +169,20 @@ pub(super) async fn lease(
     pops: Option<(usize, Pop)>,
     leaves_watch: bool,
 ) {
-    scene.sees_redirects = true;
+    scene.sees_redirects = Some(Instant::now());
     let lease = match borrow(&handle, place).await {
         Ok(Some(lease)) => lease,
         Ok(None) => return,
         Err(error) => return record_failure(&scene, &calls, &error),
     };
     for call in &calls {
+        scene.begins(None);
         let result = lease.run(call.request(None)).await;
         record(&scene, *call, result);
     }
     if let Some((list, pop)) = pops {
-        let result = lease.run(blpop(list, LEASED_WAIT)).await;
+        scene.begins(None);
+        let result = lease.run(blpop(list, LEASED_WAIT, pop.call)).await;
         pop.settle(&scene, result);
     }
     if leaves_watch {
@@ -188,13 +197,13 @@ pub(super) async fn open(
     calls: Vec<Call>,
     executes: bool,
 ) {
-    scene.sees_redirects = true;
+    scene.sees_redirects = Some(Instant::now());
     let lease = match borrow(&handle, place).await {
         Ok(Some(lease)) => lease,
         Ok(None) => return,
         Err(error) => return record_failure(&scene, &calls, &error),
     };
-    open_on(&scene, &lease, &calls, executes).await;
+    open_on(&mut scene, &lease, &calls, executes).await;
     // The socket is usable, or it was closed because nobody knows whether a MULTI is open on it. What is sent now is no part
     // of the transaction.
     if lease.is_closed() {
@@ -205,11 +214,13 @@ pub(super) async fn open(
         usize::MAX,
         crate::simulation::plan::CallKind::Echo,
     );
+    scene.begins(None);
     let result = lease.run(after.request(None)).await;
     record(&scene, after, result);
 }
 
-async fn open_on(scene: &Scene, lease: &Exclusive, calls: &[Call], executes: bool) {
+async fn open_on(scene: &mut Scene, lease: &Exclusive, calls: &[Call], executes: bool) {
+    scene.begins(None);
     let open = match lease.begin().await {
         Ok(open) => open,
         // MULTI failed, so none of the commands was sent.
@@ -218,6 +229,7 @@ async fn open_on(scene: &Scene, lease: &Exclusive, calls: &[Call], executes: boo
     let mut queued = Vec::new();
     let mut is_spoiled = false;
     for call in calls {
+        scene.begins(None);
         match open.run(call.request(None)).await {
             Ok(place) => queued.push((*call, place)),
             Err(error) => {
@@ -231,6 +243,7 @@ async fn open_on(scene: &Scene, lease: &Exclusive, calls: &[Call], executes: boo
     if !executes {
         return;
     }
+    scene.begins(None);
     match open.exec().await {
         Ok(_) if is_spoiled => {
             let text = "EXEC did something after a command was refused or lost".to_owned();

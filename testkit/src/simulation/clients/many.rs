@@ -8,7 +8,7 @@ use typedis_core::{
 
 use super::call::Call;
 use super::errors;
-use super::record::{record_all, record_failure};
+use super::record::{is_of, record_all, record_failure};
 use super::{Handle, Scene};
 use crate::simulation::keys;
 use crate::simulation::plan::CallKind;
@@ -67,12 +67,9 @@ pub(super) async fn read(
     }
 }
 
-/// Each value names the key that it belongs to.
+/// Each value was written to the key that it belongs to.
 pub(super) fn check(scene: &Scene, texts: &[usize], values: &[Value]) {
-    let fits = |(text, value): (&usize, &Value)| {
-        let name = keys::text(*text);
-        value.is_nil() || value.as_str().is_some_and(|value| value.starts_with(&name))
-    };
+    let fits = |(text, value): (&usize, &Value)| is_of(scene, *text, value);
     if values.len() != texts.len() || !texts.iter().zip(values).all(fits) {
         let text = format!("MGET of {texts:?} got {values:?}");
         scene.world.violate("replies belong to their callers", text);
@@ -90,15 +87,7 @@ pub(super) async fn write(
             let replies = calls.iter().map(|_| Ok(value.clone())).collect();
             record_all(&scene, &calls, Ok(replies));
         }
-        // Some of the nodes may have carried out their part.
-        Err(error) if calls.len() > 1 => {
-            drop(errors::outcome(&scene, &error));
-            for call in &calls {
-                let unknown = crate::simulation::ledger::Outcome::Unknown;
-                let ended = scene.world.ledger().ended(call.token, unknown);
-                scene.world.judge(ended);
-            }
-        }
+        // Some of the nodes may have carried out their part, but not if it was not sent.
         Err(error) => record_failure(&scene, &calls, &error),
     }
 }

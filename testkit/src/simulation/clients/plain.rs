@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 use typedis_core::cluster::Cluster;
-use typedis_core::{Connection, Pool, Result, Run, Value};
+use typedis_core::{Connection, ErrorKind, Pool, Result, Run, Value};
 
 use super::Scene;
 use super::call::Call;
-use super::record::{record, record_all};
+use super::record::{record, record_all, record_transaction};
 use crate::simulation::plan::Act;
 
 /// The same code for all handles, which have no trait in common for all of it.
@@ -24,6 +24,7 @@ macro_rules! plain {
             match (&act, &calls[..]) {
                 (Act::Single(_), [call]) => {
                     let result = handle.run(call.request(deadline)).await;
+                    check_repeated(&scene, *call, &result);
                     record(&scene, *call, result);
                 }
                 (Act::Pipeline(_), [a, b, c]) => {
@@ -45,8 +46,7 @@ macro_rules! plain {
                         .run(b.request(deadline))
                         .run(c.request(deadline))
                         .await;
-                    let result = result.map(|(a, b, c)| vec![Ok(a), Ok(b), Ok(c)]);
-                    record_all(&scene, &calls, result);
+                    record_transaction(&scene, &calls, result.map(|(a, b, c)| vec![a, b, c]));
                 }
                 (Act::Each(..), calls) => {
                     let commands = calls.iter().map(|call| call.request(deadline));
@@ -84,6 +84,21 @@ macro_rules! plain {
 plain!(on_connection, Connection);
 plain!(on_pool, Pool);
 plain!(on_cluster, Cluster);
+
+/// A loss is no failure of what may be sent again.
+fn check_repeated(scene: &Scene, call: Call, result: &Result<Value>) {
+    if let Err(error) = result
+        && matches!(error.kind(), ErrorKind::ConnectionLost(_))
+        && call.is_repeatable()
+        && scene.loses_once
+        && !scene.may_close
+    {
+        let text = format!("{call}: {error}");
+        scene
+            .world
+            .violate("what may be repeated is repeated", text);
+    }
+}
 
 /// How long to wait until the next command is sent: not at all, or a little.
 pub(super) fn between(call: Call) -> Duration {

@@ -1,6 +1,6 @@
 //! Subscriptions and scans.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
@@ -22,10 +22,12 @@ pub(super) async fn listen(
     time: Duration,
 ) {
     let name = name_of(kind, channel);
-    let mut listening = Listening::default();
+    // A pattern is a name of a channel, and what may follow it.
+    let heard = name.trim_end_matches('*').to_owned();
     macro_rules! listen_with {
         ($subscribing:expr) => {{
             let subscribed = $subscribing.await;
+            let mut listening = scene.listening(&heard);
             let end = Instant::now() + time;
             match subscribed {
                 Ok(mut events) => {
@@ -71,18 +73,14 @@ pub(super) fn take(scene: &Scene, listening: &mut Listening, next: Option<Result
             listening.take(&scene.world, &event);
             true
         }
-        // Only one of the connections is ever closed.
-        Some(Err(error)) if matches!(error.kind(), ErrorKind::Closed) && scene.doomed.is_some() => {
-            false
-        }
+        Some(Err(error)) if matches!(error.kind(), ErrorKind::Closed) && scene.may_close => false,
         Some(Err(error)) => {
             scene
                 .world
                 .violate("subscriptions are restored", error.to_string());
             false
         }
-        // So does the stream of a subscription on it.
-        None if scene.doomed.is_some() => false,
+        None if scene.may_close => false,
         None => {
             let text = "the stream of a subscription ended".to_owned();
             scene.world.violate("subscriptions are restored", text);
@@ -137,7 +135,7 @@ pub(super) async fn close(scene: Scene) {
 
 /// Adds and removes channels of one subscriber, one after another, and then listens.
 pub(super) async fn follow(
-    scene: Scene,
+    mut scene: Scene,
     handle: Handle,
     changes: Vec<(bool, usize)>,
     time: Duration,
@@ -147,43 +145,96 @@ pub(super) async fn follow(
         Handle::Pool(pool) => pool.subscriber().open(),
         Handle::Cluster(cluster) => cluster.subscriber().open(),
     };
+    let mut heard = Heard::default();
     for (adds, channel) in changes {
-        let name = keys::channel(channel % CHANNELS);
-        let shard = keys::shard(channel % CHANNELS);
-        let outcome = match (adds, channel < CHANNELS) {
-            (true, true) => subscriber.subscribe(&name).await,
-            (true, false) => subscriber.ssubscribe(&shard).await,
-            (false, true) => {
+        let is_shard = channel >= CHANNELS;
+        let name = match is_shard {
+            true => keys::shard(channel % CHANNELS),
+            false => keys::channel(channel % CHANNELS),
+        };
+        scene.begins(None);
+        let outcome = match (adds, is_shard) {
+            (true, false) => subscriber.subscribe(&name).await,
+            (true, true) => subscriber.ssubscribe(&name).await,
+            (false, false) => {
                 subscriber.unsubscribe(&name);
+                heard.left(name);
                 continue;
             }
-            (false, false) => {
-                subscriber.sunsubscribe(&shard);
+            (false, true) => {
+                subscriber.sunsubscribe(&name);
+                heard.left(name);
                 continue;
             }
         };
-        if let Err(error) = outcome {
-            drop(errors::outcome(&scene, &error));
+        match outcome {
+            Ok(()) => heard.joined(&scene, name),
+            Err(error) => {
+                heard.left(name);
+                drop(errors::outcome(&scene, &error));
+            }
         }
     }
-    let mut heard: BTreeMap<String, Listening> = BTreeMap::new();
     let end = Instant::now() + time;
     while let Ok(next) = timeout_at(end, subscriber.next()).await {
         match next {
-            Some(Ok(Event::Message(message))) => {
-                let listening = heard.entry(message.channel().into_owned()).or_default();
-                // Channels may have been left and joined again, or messages dropped, and the events do not say of which.
-                listening.allow_gap();
-                listening.take(&scene.world, &Event::Message(message));
+            Some(Ok(event)) => heard.take(&scene, &event),
+            Some(Err(error)) if matches!(error.kind(), ErrorKind::Closed) && scene.may_close => {
+                return;
             }
-            Some(Ok(_)) => {}
-            Some(Err(error)) if matches!(error.kind(), ErrorKind::Closed) => return,
             Some(Err(error)) => {
                 let text = error.to_string();
                 return scene.world.violate("subscriptions are restored", text);
             }
-            // It had no channel, so there is nothing to wait for.
-            None => return,
+            None if scene.may_close => return,
+            None => {
+                let text = "the stream of a subscriber ended".to_owned();
+                return scene.world.violate("subscriptions are restored", text);
+            }
         }
+    }
+}
+
+/// What one subscriber heard, by channel.
+#[derive(Default)]
+struct Heard {
+    channels: BTreeMap<String, Listening>,
+    /// Those that were left at any time: what was received before stands in the stream, and nothing says where it ends.
+    left: BTreeSet<String>,
+}
+
+impl Heard {
+    fn joined(&mut self, scene: &Scene, channel: String) {
+        let listening = scene.listening(&channel);
+        self.channels.entry(channel).or_insert(listening);
+    }
+
+    fn left(&mut self, channel: String) {
+        self.left.insert(channel);
+    }
+
+    fn take(&mut self, scene: &Scene, event: &Event) {
+        let Event::Message(message) = event else {
+            let all = self.channels.values_mut();
+            return all.for_each(|listening| match event {
+                // It does not say of which channels.
+                Event::Lagged(_) => listening.allow_gap(),
+                event => listening.take(&scene.world, event),
+            });
+        };
+        let channel = message.channel().into_owned();
+        let left = self.left.contains(&channel);
+        if !left && !self.channels.contains_key(&channel) {
+            let text = format!("one of {channel}, which was not subscribed to");
+            return scene
+                .world
+                .violate("messages come to their subscribers", text);
+        }
+        let new = || scene.listening(&channel);
+        let listening = self.channels.entry(channel.clone()).or_insert_with(new);
+        if left {
+            listening.allow_gap();
+        }
+        listening.take(&scene.world, event);
     }
 }

@@ -41,16 +41,17 @@ fn a_command_of_a_transaction_may_fail_in_it() {
 }
 
 #[test]
-fn an_element_is_lost_only_to_a_call_for_its_list() {
+fn an_element_is_lost_only_by_the_call_that_it_was_handed_to() {
     let mut ledger = Ledger::default();
     let token = ledger.issue(0, "RPUSH", false);
     ledger.done(token, &Answer::Integer(1), 1).unwrap();
     ledger.wrote(b"list", token);
     assert_eq!(broken(&ledger), None);
-    ledger.popped(token);
-    ledger.pop_uncertain("another");
+    let [taker, another] = [(); 2].map(|()| ledger.begin_pop());
+    ledger.popped(token, taker);
+    ledger.pop_uncertain(another);
     let lost = Some("no element is lost without an error");
     assert_eq!(broken(&ledger), lost);
-    ledger.pop_uncertain("list");
+    ledger.pop_uncertain(taker);
     assert_eq!(broken(&ledger), None);
 }

@@ -120,6 +120,14 @@ fn direction(random: &mut Random) -> Direction {
 }
 
 impl Fault {
+    /// Whether sockets are lost that are open, and nothing else.
+    pub(super) fn is_loss(&self) -> bool {
+        matches!(
+            self,
+            Self::Reset(_) | Self::ResetAfter(..) | Self::HangUp(_)
+        )
+    }
+
     /// A fault of a server, which may be the only one.
     fn of(random: &mut Random, is_alone: bool) -> Self {
         let which = Which::of(random);

@@ -189,6 +189,11 @@ impl Knobs {
         self
     }
 
+    /// Whether sockets for subscriptions are kept to the end: nothing breaks, no slot moves, and none becomes too old.
+    pub(crate) fn keeps_sockets(&self) -> bool {
+        self.calm && self.kind.cluster().is_none() && self.max_age.is_none()
+    }
+
     /// Whether all sockets speak RESP3, as long as the server does not change.
     pub(crate) fn speaks_resp3(&self) -> bool {
         self.kind.resp3 && self.protocol == Protocol::Newest

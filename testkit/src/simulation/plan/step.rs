@@ -153,6 +153,18 @@ impl CallKind {
         }
     }
 
+    /// Whether it may be carried out more than once.
+    pub(crate) fn is_repeatable(self) -> bool {
+        match self {
+            Self::Echo | Self::Long(_) | Self::Get(_) | Self::Set(_) => true,
+            Self::Add(_)
+            | Self::Push(_)
+            | Self::Script(_)
+            | Self::Publish(_)
+            | Self::PublishToShard(_) => false,
+        }
+    }
+
     /// The kind and the place of its key, if it has one that is changed or read in order.
     pub(crate) fn key(self) -> Option<(&'static str, usize)> {
         match self {

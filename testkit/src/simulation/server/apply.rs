@@ -2,6 +2,7 @@
 
 use typedis_core::cluster::slot;
 
+use super::blocked::Waiter;
 use super::commands::{SYNTAX, UNKNOWN};
 use super::request::{Words, token};
 use super::state::State;
@@ -151,11 +152,11 @@ impl Server {
 
     /// Serves the first who waits for an element of this list.
     fn serve_blocked(&self, state: &mut State, list: &[u8]) {
-        if let Some(id) = state.blocked.first(list)
+        if let Some(waiter) = state.blocked.first(list)
             && let Some(element) = state.store.pop(list)
         {
-            let handed = self.hand_out(state, list, element, id);
-            state.unblock(id, &handed);
+            let handed = self.hand_out(state, list, element, waiter);
+            state.unblock(waiter.session, &handed);
         }
     }
 
@@ -165,7 +166,7 @@ impl Server {
         state: &mut State,
         list: &[u8],
         element: Vec<u8>,
-        id: u64,
+        waiter: Waiter,
     ) -> Answer {
         let token = token(&element).unwrap_or(0);
         self.changed(state, None, list, None);
@@ -173,13 +174,14 @@ impl Server {
             .deployment()
             .is_none_or(|deployment| deployment.is_current(self.id, slot(list)));
         let mut ledger = self.world.ledger();
-        ledger.popped(token);
+        ledger.popped(token, waiter.call);
         if !is_current {
             ledger.came_back(token);
         }
         drop(ledger);
-        self.world
-            .note(3, token, || format!("server hands #{token} to wire {id}"));
+        self.world.note(3, token, || {
+            format!("server hands #{token} to wire {}", waiter.session)
+        });
         Answer::List(vec![Answer::text(list), Answer::Text(element)])
     }
 

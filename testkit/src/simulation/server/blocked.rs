@@ -5,16 +5,25 @@ use std::collections::{BTreeMap, VecDeque};
 /// Who waits for an element of which list, the one that came first first.
 #[derive(Debug, Default)]
 pub(super) struct Blocked {
-    lists: BTreeMap<Vec<u8>, VecDeque<u64>>,
+    lists: BTreeMap<Vec<u8>, VecDeque<Waiter>>,
+}
+
+/// A session that waits.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Waiter {
+    pub(super) session: u64,
+    /// The number of the call that it waits for.
+    pub(super) call: u64,
 }
 
 impl Blocked {
-    pub(super) fn wait(&mut self, list: &[u8], id: u64) {
-        self.lists.entry(list.to_vec()).or_default().push_back(id);
+    pub(super) fn wait(&mut self, list: &[u8], waiter: Waiter) {
+        let waiting = self.lists.entry(list.to_vec()).or_default();
+        waiting.push_back(waiter);
     }
 
     /// Takes the first who waits for this list.
-    pub(super) fn first(&mut self, list: &[u8]) -> Option<u64> {
+    pub(super) fn first(&mut self, list: &[u8]) -> Option<Waiter> {
         let waiting = self.lists.get_mut(list)?;
         let first = waiting.pop_front();
         if waiting.is_empty() {
@@ -29,7 +38,7 @@ impl Blocked {
         self.lists.retain(|list, waiting| {
             let goes = chosen(list);
             if goes {
-                taken.extend(waiting.iter().map(|id| (list.clone(), *id)));
+                taken.extend(waiting.iter().map(|waiter| (list.clone(), waiter.session)));
             }
             !goes
         });
@@ -41,7 +50,7 @@ impl Blocked {
         let mut waited = false;
         self.lists.retain(|_, waiting| {
             let before = waiting.len();
-            waiting.retain(|known| *known != id);
+            waiting.retain(|known| known.session != id);
             waited |= waiting.len() < before;
             !waiting.is_empty()
         });

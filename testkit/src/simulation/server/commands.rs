@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Answer;
+use super::blocked::Waiter;
 use super::channels::ChannelKind;
 use super::membership::Manner;
 use super::request::{Words, token};
@@ -269,17 +270,23 @@ impl Session {
     }
 
     fn pop_or_block(&mut self, words: &Words) {
-        let (Some(list), Some(limit)) = (words.get(1), words.get(2)) else {
+        // The second key is the number of the call.
+        let (Some(list), Some(call), Some(limit)) = (words.get(1), words.get(2), words.get(3))
+        else {
             return self.answer(&SYNTAX);
+        };
+        let waiter = Waiter {
+            session: self.number,
+            call: token(call).unwrap_or(0),
         };
         let server = self.server.clone();
         let mut state = server.state();
         if let Some(element) = state.store.pop(list) {
-            let answer = server.hand_out(&mut state, list, element, self.number);
+            let answer = server.hand_out(&mut state, list, element, waiter);
             drop(state);
             return self.answer_with_news(&answer);
         }
-        state.blocked.wait(list, self.number);
+        state.blocked.wait(list, waiter);
         drop(state);
         let seconds: f64 = std::str::from_utf8(limit)
             .ok()

@@ -177,10 +177,23 @@ impl Member {
     /// The server has confirmed the subscription: for the first time, or again after a gap.
     pub(super) fn confirm(&mut self, woken: &mut Vec<Waker>) {
         match self.ticket.take() {
-            Some(ticket) => ticket.confirm(woken),
+            Some(ticket) => {
+                ticket.confirm(woken);
+                self.ticket = Some(ticket).filter(|_| Planted::LostFirst.is_here());
+            }
             None if Planted::HiddenGap.is_here() => {}
+            None if Planted::GapOfMany.is_here() && !self.alone => {}
             None => self.inbox.resubscribed(woken),
         }
+    }
+
+    /// Whether messages are for it already: it has its confirmation.
+    pub(super) fn is_confirmed(&mut self) -> bool {
+        let is_confirmed = self.ticket.is_none();
+        if Planted::LostFirst.is_here() {
+            self.ticket.take_if(|ticket| !ticket.is_open());
+        }
+        is_confirmed
     }
 
     /// It has no place here any more.
