@@ -95,16 +95,9 @@ impl Pool {
     ///
     /// # Errors
     /// A timeout, or a failure to connect.
+    #[doc(alias = "acquire")]
     pub async fn exclusive(&self) -> Result<Exclusive> {
         Exclusive::lease(&self.inner.leases).await
-    }
-
-    /// The same as [`Pool::exclusive`], under the name that many pools use.
-    ///
-    /// # Errors
-    /// A timeout, or a failure to connect.
-    pub async fn acquire(&self) -> Result<Exclusive> {
-        self.exclusive().await
     }
 
     /// The number of sockets that could be leased at this moment.
