@@ -134,7 +134,7 @@ impl Pool {
     /// The present values of the shared sockets' counters, added up.
     ///
     /// Leased sockets are not among them. A server may hold a command that blocks for as long as it likes, which would look like
-    /// [`lag`](Stats::lag); and a socket that is closed takes its counters with it. [`Pool::available`] says how many sockets could
+    /// [`owed_for`](Stats::owed_for); and a socket that is closed takes its counters with it. [`Pool::available`] says how many sockets could
     /// be leased, and [`Pool::in_flight`] counts their commands too.
     #[must_use]
     pub fn stats(&self) -> Stats {
