@@ -58,8 +58,8 @@ use crate::wire::Limits;
 /// | `idle_timeout` | [`idle_timeout`](Config::idle_timeout) | `5m` | a pool closes a socket that was unused for this long, if it need not keep it; or `off` |
 /// | `max_age` | [`max_age`](Config::max_age) | `off` | the age at which a pooled socket is replaced |
 /// | `lag` | [`on_lag`](Config::on_lag) | `drop_oldest` | what happens to messages that are not read in time; or `wait`, `close` |
-/// | `channel_bytes` | [`channel_bytes`](Config::channel_bytes) | `16MiB` | how many bytes of messages a subscription holds for its reader |
-/// | `channel_messages` | [`channel_messages`](Config::channel_messages) | `off` | how many messages it holds |
+/// | `capacity_bytes` | [`capacity_bytes`](Config::capacity_bytes) | `16MiB` | how many bytes of messages a subscription holds for its reader |
+/// | `capacity_messages` | [`capacity_messages`](Config::capacity_messages) | `off` | how many messages it holds |
 /// | `maint_notifications` | [`maint_notifications`](Config::maint_notifications) | `off` | whether to ask the server to announce maintenance: `auto` or `on` |
 /// | `maint_endpoint` | [`maint_endpoint`](Config::maint_endpoint) | `auto` | which address of a new node to ask for: `internal-ip`, `internal-fqdn`, `external-ip`, `external-fqdn`, `none` |
 /// | `maint_extra_time` | [`maint_extra_time`](Config::maint_extra_time) | `10s` | how much longer commands and signs of life may take while maintenance lasts |
@@ -385,7 +385,7 @@ impl Config {
     /// How many bytes of messages a subscription holds for its reader, unless it sets this itself; 16 MiB by
     /// default.
     #[must_use]
-    pub fn channel_bytes(mut self, bytes: usize) -> Self {
+    pub fn capacity_bytes(mut self, bytes: usize) -> Self {
         self.inbox.bytes = bytes;
         self
     }
@@ -393,7 +393,7 @@ impl Config {
     /// How many messages a subscription holds for its reader, unless it sets this itself; at least 1. By default only
     /// the bytes are limited.
     #[must_use]
-    pub fn channel_messages(mut self, messages: usize) -> Self {
+    pub fn capacity_messages(mut self, messages: usize) -> Self {
         self.inbox.messages = messages;
         self
     }
