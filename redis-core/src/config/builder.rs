@@ -1,4 +1,10 @@
 //! The builder: [`Config`].
+//!
+//! # Layout
+//!
+//! - this file: the settings that a URL and a file can make too
+//! - `code`: settings that only code can make
+//! - `service`: services that Sentinels watch; `cluster`: clusters
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,15 +13,19 @@ use super::address::Address;
 use super::backoff::Backoff;
 use super::budget::Budget;
 use super::cluster_settings::ClusterSettings;
-use super::code::{Connector, Hook, Provider, Resolver};
 use super::failing::Failing;
+use super::hook::{Connector, Hook, Provider, Resolver};
 use super::lag::{Capacity, Lag};
 use super::maintenance::{MaintNotifications, Maintenance, MovingEndpoint};
 use super::secret::Secret;
-use super::sentinels::Service;
+use super::service::Service;
 #[cfg(feature = "tls")]
 use super::tls::Tls;
 use crate::wire::Limits;
+
+mod cluster;
+mod code;
+mod service;
 
 /// All settings of a connection or pool.
 ///
