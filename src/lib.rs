@@ -80,6 +80,9 @@
 //! - [`mod@cluster`] and [`mod@cache`], with these features: what only they have
 //! - `typedis-core`: the engine; `typedis-macros`: the expansion and the derives
 
+// Layout of what is not public: `field_set`, hashes that all have the same fields; `format`, what `arg!` makes; `listen` and `worker`, waiting for
+// new elements and working on them; `rows`, how the rows of an aggregation are fetched.
+
 // docs.rs, which has a newer compiler, shows which feature an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
