@@ -52,8 +52,8 @@
 //!
 //! An [`Error`] says what happened, to which command, and whether the command may have been carried out
 //! ([`Error::phase`]). When a connection is lost, commands that were not sent yet go out on the next connection.
-//! Commands that were sent go out again only if a second run does no harm. Every command ends by its deadline, which
-//! is 10 s by default.
+//! Commands that were sent go out again only if a second run does no harm. Every command ends by its deadline,
+//! 10 s by default; one that blocks has its own time on top, and waits for ever with a time of 0.
 //!
 //! # Features
 //!

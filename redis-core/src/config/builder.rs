@@ -33,6 +33,16 @@ mod service;
 /// makes it; it has the same name where nothing else fits better. Backoff, budget, limits and TLS each have a type, with a field or
 /// method for every setting of theirs.
 ///
+/// In a URL and in a file, times are written `500ms`, `2s` or `1m30s`, never as a bare number, and sizes `64KiB`, `16MiB` or as a number of
+/// bytes. In a file also:
+///
+/// - `backoff_first = "10ms"` and `backoff = { first = "10ms" }` are the same. So it is with `budget`, `tls` and the other names that
+///   share a beginning; `tls = { ca = … }` turns TLS on as well.
+/// - A list means the same as words with commas between them in a URL.
+/// - Texts stand in quotes: passwords, names, times, sizes with a unit. Numbers and truth values may be written as such.
+/// - A whole URL may stand in place of the map, or as `url` beside other settings.
+/// - A setting that is given twice is an error.
+///
 /// | parameter | method | default | |
 /// | --- | --- | --- | --- |
 /// | `host` | [`tcp`](Config::tcp) | none | where the server listens; in a URL, the part before the path |
