@@ -98,7 +98,7 @@ async fn ready(State(links): State<Links>) -> StatusCode {
 }
 
 /// Why a request cannot be answered.
-struct Failure(Error);
+pub struct Failure(Error);
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
@@ -108,9 +108,10 @@ impl From<Error> for Failure {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        eprintln!("{}", self.0);
-        // What may pass is worth another try of the client.
-        if self.0.is_connection() || self.0.is_timeout() {
+        let Self(error) = self;
+        eprintln!("{error}");
+        // What may pass is worth another try of the client. After `close` the process is about to end, and the next try reaches another one.
+        if error.is_retryable() || error.is_connection() || error.is_timeout() {
             StatusCode::SERVICE_UNAVAILABLE.into_response()
         } else {
             StatusCode::INTERNAL_SERVER_ERROR.into_response()

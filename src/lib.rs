@@ -52,8 +52,8 @@
 //!
 //! An [`Error`] says what happened, to which command, and whether the command may have been carried out
 //! ([`Error::phase`]). When a connection is lost, commands that were not sent yet go out on the next connection.
-//! Commands that were sent go out again only if a second run does no harm. Every command ends by its deadline, which
-//! is 10 s by default.
+//! Commands that were sent go out again only if a second run does no harm. Every command ends by its deadline,
+//! 10 s by default; one that blocks has its own time on top, and waits for ever with a time of 0.
 //!
 //! # Features
 //!
@@ -79,6 +79,9 @@
 //!   on the entries of a stream, in a consumer group
 //! - [`mod@cluster`] and [`mod@cache`], with these features: what only they have
 //! - `typedis-core`: the engine; `typedis-macros`: the expansion and the derives
+
+// Layout of what is not public: `field_set`, hashes that all have the same fields; `format`, what `arg!` makes; `listen` and `worker`, waiting for
+// new elements and working on them; `rows`, how the rows of an aggregation are fetched.
 
 // docs.rs, which has a newer compiler, shows which feature an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]

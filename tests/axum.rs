@@ -6,9 +6,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use typedis::prelude::*;
+use typedis_testkit::fake::Fake;
 use typedis_testkit::proxy::Proxy;
 use typedis_testkit::{Database, ServerKind, database};
 
@@ -128,4 +131,19 @@ async fn a_server_that_does_not_answer_is_a_503_and_no_hang() {
             .0,
         201
     );
+}
+
+#[tokio::test]
+async fn a_transaction_that_a_loading_server_refuses_is_a_503() {
+    let fake = Fake::answering(|command| match command.name().as_str() {
+        "MULTI" | "SET" | "EXEC" => b"-LOADING the data\r\n".to_vec(),
+        _ => b"-ERR unknown command\r\n".to_vec(),
+    });
+    let fake = fake.await.expect("a port is free");
+    let redis = service::connect(&fake.url()).expect("the kit makes good URLs");
+    let refused = redis.transaction().set("a", 1).set("b", 2).await;
+    let error = refused.expect_err("the server is loading");
+    assert!(!error.is_connection() && !error.is_timeout(), "{error}");
+    let answer = service::Failure::from(error).into_response();
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
 }

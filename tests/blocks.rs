@@ -265,3 +265,17 @@ fn urls_are_read() {
     }
     assert!(checked > 3, "{checked}");
 }
+
+#[cfg(feature = "serde")]
+#[test]
+fn the_file_is_read() {
+    let blocks = blocks_of("docs/guide/connecting.md".to_owned());
+    let file = blocks.iter().find(|block| block.language == "toml");
+    let file = file.expect("the page has a file");
+    let read: typedis::Config = toml::from_str(&file.text).unwrap_or_else(|error| {
+        panic!("{}: {error}", file.place());
+    });
+    let url = "redis://worker:secret@cache.example,b.example,c.example:6380\
+               ?command_timeout=2s&budget_bytes=16MiB&backoff_first=10ms";
+    assert_eq!(read, url.into_config().expect("it is a URL"));
+}

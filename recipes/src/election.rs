@@ -10,11 +10,10 @@ use std::time::Duration;
 use typedis::prelude::HashCommands as _;
 use typedis::{AnyClient, Client, Result as ClientResult};
 
-use crate::guard::guard;
+use crate::guard::{guard, taken};
 use crate::keys::Keys;
-use crate::lease::Attempt;
+use crate::lease::{Attempt, Pace};
 use crate::lock::LockHold;
-use crate::scripts::possible;
 
 mod events;
 
@@ -49,8 +48,7 @@ pub struct Election {
     client: AnyClient,
     name: String,
     candidate: String,
-    ttl: Duration,
-    pause: Duration,
+    pace: Pace,
 }
 
 impl Election {
@@ -68,31 +66,11 @@ impl Election {
             client: AnyClient::new(client.clone()),
             name: name.into(),
             candidate: candidate.into(),
-            ttl: Duration::from_secs(15),
-            pause: Duration::from_secs(1),
+            pace: Pace {
+                ttl: Duration::from_secs(15),
+                pause: Duration::from_secs(1),
+            },
         }
-    }
-
-    /// For how long a leader that dies is still the leader; 15 seconds by default. A living one renews its leadership three times in this time.
-    pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.ttl = possible(ttl);
-        self
-    }
-
-    /// The longest pause between two attempts to be elected; a second by default.
-    pub fn retry_every(mut self, pause: Duration) -> Self {
-        self.pause = possible(pause);
-        self
-    }
-
-    /// Waits until this candidate is elected. A call that is dropped leaves no leader behind.
-    ///
-    /// # Errors
-    /// The server could not be asked, or refused; or the time to live is shorter than a round trip ([`ErrorKind::Usage`](typedis::ErrorKind::Usage)).
-    /// [`events`](Self::events) goes on after errors.
-    pub async fn campaign(&self) -> ClientResult<Leadership> {
-        let lease = self.attempt()?.wait(self.pause).await?;
-        Ok(Leadership::new(lease))
     }
 
     /// Campaigns again and again, and tells when it is elected and when the leadership is lost.
@@ -114,9 +92,23 @@ impl Election {
 
     fn attempt(&self) -> ClientResult<Attempt<LockHold>> {
         let what = format!("the leadership of `{}`", self.name);
-        let hold = LockHold::new(self.client.clone(), RECIPE, &self.name, what, self.ttl)?;
+        let hold = LockHold::new(self.client.clone(), RECIPE, &self.name, what, self.pace.ttl)?;
         Ok(Attempt::new(hold.named(&self.candidate)))
     }
+}
+
+taken! {
+    impl Election for Leadership;
+
+    /// For how long a leader that dies is still the leader; 15 seconds by default. A living one renews its leadership three times in this time, so it
+    /// has to be much longer than a round trip, and longer than a failover that leaders are to survive.
+    fn ttl;
+
+    /// The longest pause between two attempts to be elected; a second by default.
+    fn retry_every;
+
+    /// Waits until this candidate is elected. A call that is dropped leaves no leader behind. [`events`](Self::events) goes on after errors.
+    async fn campaign;
 }
 
 guard! {

@@ -1,4 +1,54 @@
-//! What a caller has of what it holds: the guards of locks, permits and leaders, which differ in their words.
+//! What locks, semaphores and elections have in common, but for its words: how a caller takes what it is to hold, and the guard that it gets.
+
+/// The settings of what is held for a time, in a field `pace`, and the calls that take it: one that waits and, where it is named, one that does not. What
+/// is taken, the method `attempt` of the type says.
+macro_rules! taken {
+    (
+        impl $recipe:ident for $guard:ident;
+        $(#[$ttl_attribute:meta])*
+        fn ttl;
+        $(#[$pause_attribute:meta])*
+        fn retry_every;
+        $(#[$wait_attribute:meta])*
+        async fn $wait:ident;
+        $($(#[$once_attribute:meta])* async fn $once:ident;)?
+    ) => {
+        impl $recipe {
+            $(#[$ttl_attribute])*
+            pub fn ttl(mut self, ttl: std::time::Duration) -> Self {
+                self.pace.ttl = crate::scripts::possible(ttl);
+                self
+            }
+
+            $(#[$pause_attribute])*
+            pub fn retry_every(mut self, pause: std::time::Duration) -> Self {
+                self.pace.pause = crate::scripts::possible(pause);
+                self
+            }
+
+            $(#[$wait_attribute])*
+            ///
+            /// # Errors
+            /// The server could not be asked, or refused; or the time to live is shorter than a round trip
+            /// ([`ErrorKind::Usage`](typedis::ErrorKind::Usage)). What the server may have given is given back in the background.
+            pub async fn $wait(&self) -> typedis::Result<$guard> {
+                let lease = self.attempt()?.wait(self.pace.pause).await?;
+                Ok($guard::new(lease))
+            }
+
+            $(
+                $(#[$once_attribute])*
+                ///
+                /// # Errors
+                #[doc = concat!("As [`", stringify!($wait), "`](Self::", stringify!($wait), ").")]
+                pub async fn $once(&self) -> typedis::Result<Option<$guard>> {
+                    let taken = self.attempt()?.take().await?;
+                    Ok(taken.ok().map($guard::new))
+                }
+            )?
+        }
+    };
+}
 
 /// A public type around a [`Lease`](crate::lease::Lease): whether it is held, when it is lost, work that ends with it, and giving it back by the method
 /// that is named; what has a fencing token names a method for it, too.
@@ -68,4 +118,4 @@ macro_rules! guard {
     };
 }
 
-pub(crate) use guard;
+pub(crate) use {guard, taken};

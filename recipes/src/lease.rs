@@ -42,6 +42,14 @@ pub(crate) trait Held: Send + Sync + 'static {
     fn release(&self) -> impl Future<Output = typedis::Result<bool>> + Send;
 }
 
+/// How long something lives, and how often it is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    pub(crate) ttl: Duration,
+    /// The longest pause between two attempts.
+    pub(crate) pause: Duration,
+}
+
 /// What the server said.
 pub(crate) type Taken<H> =
     typedis::Result<std::result::Result<<H as Held>::Given, <H as Held>::Refusal>>;

@@ -24,14 +24,14 @@
 //!
 //! # Layout
 //!
-//! - [`Lock`]: one caller at a time, with a token that grows
-//! - [`Semaphore`]: a limited number of callers at a time
-//! - [`Gcra`], [`SlidingWindow`]: a limited number of calls in a time
-//! - [`CacheAside`]: values that are loaded once for all callers, and refreshed before they end
-//! - [`Election`]: one leader among candidates
-//! - [`Queue`]: jobs that are due later, delivered until they are done
-//! - [`Idempotency`]: a request that is made twice is carried out once
-//! - `lease`: what is held for a time and renewed in the background; `guard`: what its holder has, the same for locks, permits and leaders
+//! - [`Lock`] (`lock`): one caller at a time, with a token that grows
+//! - [`Semaphore`] (`semaphore`): a limited number of callers at a time
+//! - [`Gcra`], [`SlidingWindow`] (`rate_limit`): a limited number of calls in a time
+//! - [`CacheAside`] (`cache_aside`): values that are loaded once for all callers, and refreshed before they end
+//! - [`Election`] (`election`): one leader among candidates
+//! - [`Queue`] (`queue`): jobs that are due later, delivered until they are done
+//! - [`Idempotency`] (`idempotency`): a request that is made twice is carried out once
+//! - `lease`: what is held for a time and renewed in the background; `guard`: what locks, semaphores and elections have in common for their callers
 //! - `error`: what can go wrong, and what is said when something is lost
 //! - `keys`: the names of keys; `scripts`: the Lua scripts as methods, and what they are given
 

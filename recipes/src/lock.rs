@@ -9,9 +9,8 @@ use std::time::Duration;
 
 use typedis::{AnyClient, Client, Result};
 
-use crate::guard::guard;
-use crate::lease::Attempt;
-use crate::scripts::possible;
+use crate::guard::{guard, taken};
+use crate::lease::{Attempt, Pace};
 
 mod hold;
 
@@ -47,8 +46,7 @@ pub(crate) use hold::LockHold;
 pub struct Lock {
     client: AnyClient,
     name: String,
-    ttl: Duration,
-    pause: Duration,
+    pace: Pace,
 }
 
 impl Lock {
@@ -61,50 +59,36 @@ impl Lock {
         Self {
             client: AnyClient::new(client.clone()),
             name: name.into(),
-            ttl: Duration::from_secs(30),
-            pause: Duration::from_millis(100),
+            pace: Pace {
+                ttl: Duration::from_secs(30),
+                pause: Duration::from_millis(100),
+            },
         }
-    }
-
-    /// How long the lock lives after it was acquired or renewed; 30 seconds by default. It is renewed three times in this time, so it has to
-    /// be much longer than a round trip, and longer than a failover that holders are to survive.
-    pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.ttl = possible(ttl);
-        self
-    }
-
-    /// The longest pause between two attempts of [`acquire`](Self::acquire); 100 ms by default.
-    pub fn retry_every(mut self, pause: Duration) -> Self {
-        self.pause = possible(pause);
-        self
-    }
-
-    /// Takes the lock if it is free. `None` if another caller holds it.
-    ///
-    /// # Errors
-    /// The server could not be asked, or refused; or the time to live is shorter than a round trip
-    /// ([`ErrorKind::Usage`](typedis::ErrorKind::Usage)). If it may have given the lock, the lock is given back
-    /// in the background.
-    pub async fn try_acquire(&self) -> Result<Option<LockGuard>> {
-        let taken = self.attempt()?.take().await?;
-        Ok(taken.ok().map(LockGuard::new))
-    }
-
-    /// Takes the lock as soon as it is free. To give up after some time, use [`tokio::time::timeout`]: a call that is dropped leaves no lock
-    /// behind.
-    ///
-    /// # Errors
-    /// As [`try_acquire`](Self::try_acquire).
-    pub async fn acquire(&self) -> Result<LockGuard> {
-        let lease = self.attempt()?.wait(self.pause).await?;
-        Ok(LockGuard::new(lease))
     }
 
     fn attempt(&self) -> Result<Attempt<LockHold>> {
         let what = format!("the lock `{}`", self.name);
-        let hold = LockHold::new(self.client.clone(), "lock", &self.name, what, self.ttl)?;
+        let hold = LockHold::new(self.client.clone(), "lock", &self.name, what, self.pace.ttl)?;
         Ok(Attempt::new(hold))
     }
+}
+
+taken! {
+    impl Lock for LockGuard;
+
+    /// How long the lock lives after it was acquired or renewed; 30 seconds by default. It is renewed three times in this time, so it has to
+    /// be much longer than a round trip, and longer than a failover that holders are to survive.
+    fn ttl;
+
+    /// The longest pause between two attempts of [`acquire`](Self::acquire); 100 ms by default.
+    fn retry_every;
+
+    /// Takes the lock as soon as it is free. To give up after some time, use [`tokio::time::timeout`]: a call that is dropped leaves no lock
+    /// behind.
+    async fn acquire;
+
+    /// Takes the lock if it is free. `None` if another caller holds it.
+    async fn try_acquire;
 }
 
 guard! {

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use typedis::{AnyClient, Client, Result as ClientResult};
 
-use crate::guard::guard;
+use crate::guard::{guard, taken};
 use crate::keys::Keys;
-use crate::lease::{Attempt, Held, Taken, forbid};
-use crate::scripts::{Scripts as _, micros, possible, unique};
+use crate::lease::{Attempt, Held, Pace, Taken, forbid};
+use crate::scripts::{Scripts as _, micros, unique};
 
 /// A limited number of permits, shared by all programs that use the server.
 ///
@@ -40,8 +40,7 @@ pub struct Semaphore {
     client: AnyClient,
     name: String,
     limit: u64,
-    ttl: Duration,
-    pause: Duration,
+    pace: Pace,
 }
 
 impl Semaphore {
@@ -58,42 +57,11 @@ impl Semaphore {
             client: AnyClient::new(client.clone()),
             name: name.into(),
             limit,
-            ttl: Duration::from_secs(30),
-            pause: Duration::from_millis(100),
+            pace: Pace {
+                ttl: Duration::from_secs(30),
+                pause: Duration::from_millis(100),
+            },
         }
-    }
-
-    /// How long a permit lives after it was acquired or renewed; 30 seconds by default. It is renewed three times in this time.
-    pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.ttl = possible(ttl);
-        self
-    }
-
-    /// The longest pause between two attempts of [`acquire`](Self::acquire); 100 ms by default.
-    pub fn retry_every(mut self, pause: Duration) -> Self {
-        self.pause = possible(pause);
-        self
-    }
-
-    /// Takes a permit if one is free. `None` if all are held.
-    ///
-    /// # Errors
-    /// The server could not be asked, or refused; or the time to live is shorter than a round trip
-    /// ([`ErrorKind::Usage`](typedis::ErrorKind::Usage)). If it may have given a permit, that is given back in the
-    /// background.
-    pub async fn try_acquire(&self) -> ClientResult<Option<Permit>> {
-        let taken = self.attempt()?.take().await?;
-        Ok(taken.ok().map(Permit::new))
-    }
-
-    /// Takes a permit as soon as one is free. To give up after some time, use [`tokio::time::timeout`]: a call that is dropped leaves no permit
-    /// behind.
-    ///
-    /// # Errors
-    /// As [`try_acquire`](Self::try_acquire).
-    pub async fn acquire(&self) -> ClientResult<Permit> {
-        let lease = self.attempt()?.wait(self.pause).await?;
-        Ok(Permit::new(lease))
     }
 
     fn attempt(&self) -> ClientResult<Attempt<PermitHold>> {
@@ -103,9 +71,27 @@ impl Semaphore {
             owner: unique()?,
             what: format!("a permit of `{}`", self.name).into(),
             limit: self.limit,
-            ttl: self.ttl,
+            ttl: self.pace.ttl,
         }))
     }
+}
+
+taken! {
+    impl Semaphore for Permit;
+
+    /// How long a permit lives after it was acquired or renewed; 30 seconds by default. It is renewed three times in this time, so it has to be
+    /// much longer than a round trip, and longer than a failover that holders are to survive.
+    fn ttl;
+
+    /// The longest pause between two attempts of [`acquire`](Self::acquire); 100 ms by default.
+    fn retry_every;
+
+    /// Takes a permit as soon as one is free. To give up after some time, use [`tokio::time::timeout`]: a call that is dropped leaves no permit
+    /// behind.
+    async fn acquire;
+
+    /// Takes a permit if one is free. `None` if all are held.
+    async fn try_acquire;
 }
 
 guard! {

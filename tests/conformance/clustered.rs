@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use typedis::cluster::{Cluster, slot};
+use typedis::cluster::slot;
 use typedis::prelude::*;
-use typedis::{Args, Config, ErrorKind, Exclusive, Frame, Protocol};
+use typedis::{Args, Cluster, Config, ErrorKind, Exclusive, Frame, Protocol};
 use typedis_core::{Keys, RequestPolicy};
 use typedis_testkit::Cluster as Servers;
 

@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use typedis::cluster::{Cluster, slot};
+use typedis::cluster::slot;
 use typedis::prelude::*;
-use typedis::{Config, Exclusive, Frame, Protocol, Value};
+use typedis::{Cluster, Config, Exclusive, Frame, Protocol, Value};
 use typedis_testkit::cluster::Node;
 
 use crate::cases::{Case, cases};

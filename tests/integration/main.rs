@@ -27,6 +27,7 @@
 //! - `scripts`: Lua scripts and functions
 //! - `shop`: scripts and functions of a spec of a user's own
 //! - `signatures`: types and bounds that a user's own code names
+//! - `unusual`: replies of an unusual form
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 

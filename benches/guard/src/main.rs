@@ -13,8 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use typedis::prelude::*;
-use typedis::pubsub::{Event, Lag};
-use typedis::{Config, Frame, cmd};
+use typedis::{Config, Event, Frame, Lag, cmd};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 

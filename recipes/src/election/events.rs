@@ -131,7 +131,7 @@ impl ElectionEvents {
                         Ok(Some(ElectionEvent::Elected { token }))
                     }
                     Err(expires) => {
-                        *next = Instant::now() + pause(self.election.pause, expires);
+                        *next = Instant::now() + pause(self.election.pace.pause, expires);
                         self.failures = 0;
                         Ok(None)
                     }

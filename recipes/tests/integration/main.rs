@@ -7,7 +7,8 @@
 //! - `failover`: a cluster whose primary fails
 //! - `forked`: a pool, one of whose lanes hangs
 //! - `limits`: settings that are as large as can be
-//! - one file for each recipe
+//! - `rights`: what a user with limited rights needs
+//! - `cache_aside`, `election`, `idempotency`, `lock`, `queue`, `rate_limit`, `semaphore`: the recipes
 
 #![allow(
     clippy::expect_used,
@@ -26,5 +27,6 @@ mod limits;
 mod lock;
 mod queue;
 mod rate_limit;
+mod rights;
 mod semaphore;
 mod support;

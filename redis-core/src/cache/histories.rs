@@ -5,6 +5,10 @@
 //! - one that was acknowledged before a report about the key that the driver had come to before the read began.
 //!
 //! `TYPEDIS_READS` sets how many reads there are.
+//!
+//! # Layout
+//!
+//! - `clusters`: the same on a cluster
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

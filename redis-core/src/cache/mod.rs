@@ -13,6 +13,7 @@
 //! - `pending`: one command over the handle; `shared_read`: a read that is on its way, for all who ask for it; `each`: a read
 //!   of many keys; `read`: what is sent for a read, and what comes back; `forgotten`: what a command past the cache makes old
 //! - `trace`: what is said to `tracing`
+//! - `histories`: a checker of what readers see
 //!
 //! # Why nothing old is served
 //!

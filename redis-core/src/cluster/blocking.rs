@@ -57,6 +57,7 @@ impl Cluster {
     ///
     /// # Errors
     /// A timeout, a failure to connect to the node, or a key that cannot be sent.
+    #[doc(alias = "acquire")]
     pub async fn exclusive_for(&self, key: impl ToArg) -> Result<Exclusive> {
         let mut args = Args::new(&NOTHING, Keys::Slots);
         args.key("key", &key);
@@ -68,14 +69,6 @@ impl Cluster {
         map_by(self.shared(), end).await?;
         let node = owner(self.shared(), Goal::of(&args));
         node.ok_or_else(no_node)?.lease_by(end).await
-    }
-
-    /// The same as [`Cluster::exclusive_for`], under the name that many pools use.
-    ///
-    /// # Errors
-    /// A timeout, a failure to connect to the node, or a key that cannot be sent.
-    pub async fn acquire_for(&self, key: impl ToArg) -> Result<Exclusive> {
-        self.exclusive_for(key).await
     }
 
     /// Calls `report` with the reply to a blocking command whose caller has gone away or whose deadline has passed, as

@@ -93,6 +93,7 @@ impl Cluster {
     ///
     /// # Errors
     /// The cluster's, and those of an argument that cannot be sent.
+    #[doc(hidden)]
     pub async fn execute(&self, args: Args) -> Result<Frame> {
         let mut execution = self.begin(Box::new(args));
         poll_fn(|cx| execution.poll_frame(cx)).await

@@ -225,21 +225,21 @@ async fn wait(shared: &Weak<Shared>, wanted: &Notify, due: Instant) {
 fn is_troubled(shared: &Shared) -> bool {
     let routes = shared.routes();
     let mut nodes = routes.nodes().iter();
-    nodes.any(|node| node.connection().stats().lag >= SILENCE)
+    nodes.any(|node| node.connection().stats().owed_for >= SILENCE)
 }
 
 /// Gives up commands in flight on nodes that lost their slots and do not answer: the new owners are asked, if a
 /// command may be repeated.
 fn leave_silent(shared: &Arc<Shared>, before: &[Arc<Node>]) {
     for node in before.iter().filter(|node| !shared.owns_slots(node)) {
-        let lag = node.connection().stats().lag;
+        let owed_for = node.connection().stats().owed_for;
         // A later look at the map does not find a node that is not in it any more.
         let is_last_look = shared.routes().at(&node.address).is_none();
-        if lag >= SILENCE || (is_last_look && !lag.is_zero()) {
+        if owed_for >= SILENCE || (is_last_look && !owed_for.is_zero()) {
             leave(
                 Arc::downgrade(shared),
                 node.clone(),
-                SILENCE.saturating_sub(lag),
+                SILENCE.saturating_sub(owed_for),
             );
         }
     }
@@ -252,7 +252,7 @@ fn leave(shared: Weak<Shared>, node: Arc<Node>, patience: Duration) {
         let is_back = shared
             .upgrade()
             .is_some_and(|shared| shared.owns_slots(&node));
-        let is_silent = |node: &Node| node.connection().stats().lag >= SILENCE;
+        let is_silent = |node: &Node| node.connection().stats().owed_for >= SILENCE;
         if is_back || !is_silent(&node) {
             return;
         }
@@ -348,7 +348,7 @@ fn witnesses(shared: &Shared) -> Vec<Arc<Node>> {
     // Nodes that are connected and answer are asked first.
     nodes.sort_by_key(|node| {
         let stats = node.connection().stats();
-        (stats.connected == 0, stats.lag >= SILENCE)
+        (stats.connected == 0, stats.owed_for >= SILENCE)
     });
     // All clients would ask a new owner at once, if it were the first.
     if let Some((_, others)) = nodes.split_first_mut() {

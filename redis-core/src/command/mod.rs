@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //!
-//! - `info`: the fixed facts of a command; `known`: the effect of commands that are built from words
+//! - `info`: the fixed facts of a command; `state_change`: what it changes on its connection; `known`: the effect of commands that are built from words
 //! - `arg`: one argument; `args/`: the command while it is built; `values/`: what Rust types are sent as
 //! - `block`: how long a server may hold a command; `blame`: which command an error is of
 //! - `naming`: the names in a command besides its keys; `prefix`: what a handle puts before names

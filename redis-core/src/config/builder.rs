@@ -1,4 +1,10 @@
 //! The builder: [`Config`].
+//!
+//! # Layout
+//!
+//! - this file: the settings that a URL and a file can make too
+//! - `code`: settings that only code can make
+//! - `service`: services that Sentinels watch; `cluster`: clusters
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,21 +13,35 @@ use super::address::Address;
 use super::backoff::Backoff;
 use super::budget::Budget;
 use super::cluster_settings::ClusterSettings;
-use super::code::{Connector, Hook, Provider, Resolver};
 use super::failing::Failing;
+use super::hook::{Connector, Hook, Provider, Resolver};
 use super::lag::{Capacity, Lag};
 use super::maintenance::{MaintNotifications, Maintenance, MovingEndpoint};
 use super::secret::Secret;
-use super::sentinels::Service;
+use super::service::Service;
 #[cfg(feature = "tls")]
 use super::tls::Tls;
 use crate::wire::Limits;
+
+mod cluster;
+mod code;
+mod service;
 
 /// All settings of a connection or pool.
 ///
 /// In a URL and in a file (read with the feature `serde`) a setting has the same name, that in the first column. In code a method
 /// makes it; it has the same name where nothing else fits better. Backoff, budget, limits and TLS each have a type, with a field or
 /// method for every setting of theirs.
+///
+/// In a URL and in a file, times are written `500ms`, `2s` or `1m30s`, never as a bare number, and sizes `64KiB`, `16MiB` or as a number of
+/// bytes. In a file also:
+///
+/// - `backoff_first = "10ms"` and `backoff = { first = "10ms" }` are the same. So it is with `budget`, `tls` and the other names that
+///   share a beginning; `tls = { ca = … }` turns TLS on as well.
+/// - A list means the same as words with commas between them in a URL.
+/// - Texts stand in quotes: passwords, names, times, sizes with a unit. Numbers and truth values may be written as such.
+/// - A whole URL may stand in place of the map, or as `url` beside other settings.
+/// - A setting that is given twice is an error.
 ///
 /// | parameter | method | default | |
 /// | --- | --- | --- | --- |
@@ -58,8 +78,8 @@ use crate::wire::Limits;
 /// | `idle_timeout` | [`idle_timeout`](Config::idle_timeout) | `5m` | a pool closes a socket that was unused for this long, if it need not keep it; or `off` |
 /// | `max_age` | [`max_age`](Config::max_age) | `off` | the age at which a pooled socket is replaced |
 /// | `lag` | [`on_lag`](Config::on_lag) | `drop_oldest` | what happens to messages that are not read in time; or `wait`, `close` |
-/// | `channel_bytes` | [`channel_bytes`](Config::channel_bytes) | `16MiB` | how many bytes of messages a subscription holds for its reader |
-/// | `channel_messages` | [`channel_messages`](Config::channel_messages) | `off` | how many messages it holds |
+/// | `capacity_bytes` | [`capacity_bytes`](Config::capacity_bytes) | `16MiB` | how many bytes of messages a subscription holds for its reader |
+/// | `capacity_messages` | [`capacity_messages`](Config::capacity_messages) | `off` | how many messages it holds |
 /// | `maint_notifications` | [`maint_notifications`](Config::maint_notifications) | `off` | whether to ask the server to announce maintenance: `auto` or `on` |
 /// | `maint_endpoint` | [`maint_endpoint`](Config::maint_endpoint) | `auto` | which address of a new node to ask for: `internal-ip`, `internal-fqdn`, `external-ip`, `external-fqdn`, `none` |
 /// | `maint_extra_time` | [`maint_extra_time`](Config::maint_extra_time) | `10s` | how much longer commands and signs of life may take while maintenance lasts |
@@ -385,7 +405,7 @@ impl Config {
     /// How many bytes of messages a subscription holds for its reader, unless it sets this itself; 16 MiB by
     /// default.
     #[must_use]
-    pub fn channel_bytes(mut self, bytes: usize) -> Self {
+    pub fn capacity_bytes(mut self, bytes: usize) -> Self {
         self.inbox.bytes = bytes;
         self
     }
@@ -393,7 +413,7 @@ impl Config {
     /// How many messages a subscription holds for its reader, unless it sets this itself; at least 1. By default only
     /// the bytes are limited.
     #[must_use]
-    pub fn channel_messages(mut self, messages: usize) -> Self {
+    pub fn capacity_messages(mut self, messages: usize) -> Self {
         self.inbox.messages = messages;
         self
     }

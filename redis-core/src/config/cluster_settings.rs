@@ -1,6 +1,6 @@
 //! What only clusters have: [`ClusterSettings`].
 
-use super::code::{Hook, MapAddress};
+use super::hook::{Hook, MapAddress};
 use super::read_from::ReadFrom;
 
 /// What concerns clusters alone.

@@ -1,93 +1,78 @@
-//! Settings of a [`Config`] that only code can make.
+//! The user's own code in a configuration: a resolver, a transport, a provider of credentials.
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Deref;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::address::Address;
-use super::builder::Config;
-use super::code::{Asked, Connecting, Hook, Resolved, Transport};
 use super::credentials::Credentials;
 
-/// Settings that only code can make.
-impl Config {
-    /// Asks for credentials at each connect, and again before they expire.
-    ///
-    /// It replaces a configured user and password. When the credentials of a connection are about to expire, it is
-    /// authenticated again between two commands; callers do not notice.
-    ///
-    /// ```
-    /// # extern crate typedis_core as typedis;
-    /// use std::time::Duration;
-    /// use typedis::{Config, Credentials};
-    ///
-    /// let config = Config::tcp("cache.example", 6379).credentials_provider(|| async {
-    ///     let token = std::env::var("CACHE_TOKEN")?; // or ask a token service
-    ///     Ok::<_, std::env::VarError>(Credentials::new("worker", token).valid_for(Duration::from_secs(900)))
-    /// });
-    /// ```
-    #[must_use]
-    pub fn credentials_provider<F, Fut, E>(mut self, provider: F) -> Self
-    where
-        F: Fn() -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<Credentials, E>> + Send + 'static,
-        E: Into<Box<dyn std::error::Error + Send + Sync>>,
-    {
-        self.provider = Some(Hook::new(Arc::new(move || {
-            let asked = provider();
-            Box::pin(async move { asked.await.map_err(Into::into) }) as Asked
-        })));
-        self
-    }
+/// A stream that carries bytes in both directions.
+pub(crate) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
 
-    /// Resolves host names with your own function. It is called at each attempt to connect. The addresses that it returns
-    /// are tried in order, until one accepts the socket; one that then does not let us in comes last at the next attempt.
-    ///
-    /// ```
-    /// # extern crate typedis_core as typedis;
-    /// use typedis::Config;
-    ///
-    /// let config = Config::tcp("cache", 6379)
-    ///     .resolver(|_host, port| async move { Ok(vec![([10, 0, 0, 7], port).into()]) });
-    /// ```
-    #[must_use]
-    pub fn resolver<F, Fut>(mut self, resolver: F) -> Self
-    where
-        F: Fn(String, u16) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static,
-    {
-        self.resolver = Some(Hook::new(Arc::new(move |host: &str, port| {
-            Box::pin(resolver(host.to_owned(), port)) as Resolved
-        })));
-        self
-    }
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 
-    /// Connects with your own function, instead of a TCP or Unix socket: through a proxy, a tunnel, or in memory.
-    /// If TLS is configured, it runs on top of this.
-    ///
-    /// ```
-    /// # extern crate typedis_core as typedis;
-    /// use typedis::Config;
-    ///
-    /// let config = Config::tcp("cache", 6379).transport(|address| async move {
-    ///     tokio::net::TcpStream::connect("127.0.0.1:1080").await // … then ask the proxy for `address`
-    /// });
-    /// ```
-    #[must_use]
-    pub fn transport<F, Fut, S>(mut self, connect: F) -> Self
-    where
-        F: Fn(Address) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = io::Result<S>> + Send + 'static,
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    {
-        self.connector = Some(Hook::new(Arc::new(move |address: &Address| {
-            let connecting = connect(address.clone());
-            Box::pin(async move { Ok(Box::new(connecting.await?) as Box<dyn Transport>) })
-                as Connecting
-        })));
-        self
+/// The future of a socket that the user's code is opening.
+pub(crate) type Connecting = Pin<Box<dyn Future<Output = io::Result<Box<dyn Transport>>> + Send>>;
+
+/// The user's own way of connecting.
+pub(crate) type Connector = dyn Fn(&Address) -> Connecting + Send + Sync;
+
+/// The future of addresses that the user's code is looking up.
+pub(crate) type Resolved = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+
+/// The user's own way of resolving names.
+pub(crate) type Resolver = dyn Fn(&str, u16) -> Resolved + Send + Sync;
+
+/// The user's own way from the address that servers name to the one to connect to.
+pub(crate) type MapAddress = dyn Fn(Address) -> Address + Send + Sync;
+
+/// Why a provider has no credentials.
+pub(crate) type Unavailable = Box<dyn std::error::Error + Send + Sync>;
+
+/// The future of credentials that the provider was asked for.
+pub(crate) type Asked = Pin<Box<dyn Future<Output = Result<Credentials, Unavailable>> + Send>>;
+
+/// The user's own source of credentials.
+pub(crate) type Provider = dyn Fn() -> Asked + Send + Sync;
+
+/// A shared function or object; it equals only itself and its clones.
+pub(crate) struct Hook<T: ?Sized>(Arc<T>);
+
+impl<T: ?Sized> Hook<T> {
+    pub(crate) fn new(inner: Arc<T>) -> Self {
+        Self(inner)
+    }
+}
+
+impl<T: ?Sized> Deref for Hook<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: ?Sized> Clone for Hook<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T: ?Sized> PartialEq for Hook<T> {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl<T: ?Sized> fmt::Debug for Hook<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(set)")
     }
 }

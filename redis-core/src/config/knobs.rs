@@ -11,7 +11,8 @@ use crate::config::address::Address;
 use crate::config::builder::{Config, Protocol};
 use crate::config::maintenance::MaintNotifications;
 use crate::config::secret::MASK;
-use crate::config::sentinels::{SENTINEL_PORT, ServiceRole};
+use crate::config::service::SENTINEL_PORT;
+use crate::config::service_role::ServiceRole;
 use crate::error::{Error, Result};
 
 mod bounds;

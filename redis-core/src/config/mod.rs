@@ -2,12 +2,12 @@
 //!
 //! # Layout
 //!
-//! - `builder`: [`Config`]; `hook`, `service`, `cluster`: settings that only code can make, services that Sentinels
-//!   watch, and clusters
+//! - `builder/`: [`Config`]
 //! - `knobs/`: the one table of all settings that a URL or file can make
 //! - `url`, `serde`: reading and writing a URL or a file
-//! - `address`, `backoff`, `budget`, `cluster_settings`, `credentials`, `lag`, `read_from`, `secret`, `tls`: types of single settings
-//! - `code`: the types of the user's own code
+//! - `address`, `backoff`, `budget`, `cluster_settings`, `credentials`, `lag`, `read_from`, `secret`, `service`, `service_role`, `tls`: types of
+//!   single settings
+//! - `hook`: the user's own code in a configuration
 //! - `maintenance`: maintenance that servers announce
 //! - `failing`: addresses of names at which the last handshake failed
 //! - `sentinels`: what all connections of one configuration know about the Sentinels of a service; `claim`: what one of
@@ -19,9 +19,7 @@ mod backoff;
 mod budget;
 mod builder;
 mod claim;
-mod cluster;
 mod cluster_settings;
-mod code;
 mod credentials;
 mod failing;
 mod hook;
@@ -36,6 +34,7 @@ mod sentinels;
 #[cfg(feature = "serde")]
 mod serde;
 mod service;
+mod service_role;
 #[cfg(feature = "tls")]
 mod tls;
 mod url;
@@ -46,18 +45,18 @@ pub use budget::Budget;
 pub(crate) use builder::Introduction;
 pub use builder::{Config, Protocol};
 pub(crate) use claim::{Claim, Verdict};
-#[cfg(feature = "tls")]
-pub(crate) use code::Hook;
-pub(crate) use code::{Transport, Unavailable};
 pub use credentials::Credentials;
+#[cfg(feature = "tls")]
+pub(crate) use hook::Hook;
+pub(crate) use hook::{Transport, Unavailable};
 pub(crate) use lag::Capacity;
 pub use lag::Lag;
 pub(crate) use maintenance::SlotsMoved;
 pub use maintenance::{MaintNotifications, MovingEndpoint};
 pub use read_from::ReadFrom;
 pub use secret::Secret;
-pub use sentinels::ServiceRole;
 pub(crate) use sentinels::{Follow, Guard, Moves, Sentinels};
+pub use service_role::ServiceRole;
 #[cfg(feature = "tls")]
 pub(crate) use tls::{Contents, IdentityContents};
 #[cfg(feature = "tls")]

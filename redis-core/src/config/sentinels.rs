@@ -1,5 +1,4 @@
-//! A service that is found by asking Sentinels: [`Service`], and what all connections of a configuration know about
-//! its Sentinels: [`Sentinels`].
+//! What all connections of a configuration know about the Sentinels of its service: [`Sentinels`].
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -8,36 +7,9 @@ use tokio::sync::Notify;
 
 use super::address::Address;
 use super::claim::{Claim, Verdict};
-use super::secret::Secret;
-
+use super::service_role::ServiceRole;
 use crate::runtime::Lock;
 use crate::runtime::planted::Planted;
-
-/// The port that Sentinels listen on.
-pub(super) const SENTINEL_PORT: u16 = 26379;
-
-/// Which node of a service to connect to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum ServiceRole {
-    /// The node that accepts writes.
-    #[default]
-    Primary,
-    /// One of its replicas, chosen at random.
-    Replica,
-}
-
-/// If it has a name, the configured servers are Sentinels, not the server itself.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Service {
-    /// `None` means that the configured servers are the server itself.
-    pub(crate) name: Option<String>,
-    pub(crate) role: ServiceRole,
-    pub(crate) username: Option<String>,
-    pub(crate) password: Option<Secret>,
-    /// What all connections of this configuration share.
-    pub(crate) sentinels: Sentinels,
-}
 
 /// A connection that follows a service.
 pub(crate) trait Follow: Send + Sync {

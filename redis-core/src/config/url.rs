@@ -2,6 +2,7 @@
 //!
 //! # Layout
 //!
+//! - `scheme`: the schemes, and what each leads to
 //! - `spilled`: passwords that were not percent-encoded
 
 use std::str::FromStr;
@@ -12,11 +13,13 @@ use fluent_uri::pct_enc::{EStr, EString, Encoder, encoder};
 use super::address::Address;
 use super::builder::Config;
 use super::knobs::{self, Secrets, Setting};
-use super::nearest::nearest;
 use super::secret::MASK;
 use crate::error::{Error, Result};
 
+mod scheme;
 mod spilled;
+
+use scheme::Goal;
 
 /// The settings in the part of a URL before the `?`, for a server with a host.
 const BEFORE_QUERY: [&str; 8] = [
@@ -25,7 +28,7 @@ const BEFORE_QUERY: [&str; 8] = [
 
 impl Config {
     /// Reads a URL: `redis://[user:password@]host[:port][/database][?parameter=value&…]`, or `valkey://…`; with TLS
-    /// `rediss://…` or `valkeys://…`; `unix:///path/of/socket` or `redis+unix://…`.
+    /// `rediss://…` or `valkeys://…`; `unix:///path/of/socket`, `redis+unix://…` or `valkey+unix://…`.
     ///
     /// A service that Sentinels watch: `redis+sentinel://[user:password@]host[:port][,host…]/service[/database]`, or
     /// `valkey+sentinel://…`; with TLS `rediss+sentinel://…` or `valkeys+sentinel://…`. See [`Config::sentinel`].
@@ -150,42 +153,21 @@ pub(super) fn settings(text: &str) -> Result<Vec<Setting>> {
     })?;
     // Schemes know no case.
     let scheme = uri.scheme().as_str().to_ascii_lowercase();
-    spilled::check(&uri, &scheme)?;
-    let mut settings = match scheme.as_str() {
-        "redis" | "valkey" => tcp(&uri)?,
-        scheme @ ("rediss" | "valkeys") => {
-            let mut settings = tcp(&uri)?;
-            settings.push(speak_tls(scheme)?);
-            settings
-        }
-        scheme
-        @ ("redis+sentinel" | "valkey+sentinel" | "rediss+sentinel" | "valkeys+sentinel") => {
-            let tls = scheme.starts_with("rediss") || scheme.starts_with("valkeys");
-            service(&uri, scheme, tls)?
-        }
-        scheme if kind_of(scheme) == Some("cluster") => cluster(&uri, scheme)?,
-        "unix" | "redis+unix" | "valkey+unix" => unix(&uri)?,
-        scheme => {
-            let known = [
-                "redis",
-                "rediss",
-                "valkey",
-                "valkeys",
-                "unix",
-                "redis+unix",
-                "redis+sentinel",
-                "rediss+sentinel",
-                "redis-cluster",
-                "rediss-cluster",
-                "valkey-cluster",
-                "valkeys-cluster",
-            ];
-            return Err(Error::config(format!(
-                "unknown scheme `{scheme}`; did you mean `{}`?",
-                nearest(scheme, known)
-            )));
-        }
+    let known = scheme::find(&scheme);
+    spilled::check(&uri, known.map(|scheme| scheme.goal))?;
+    let known = known.ok_or_else(|| {
+        let near = scheme::nearest_to(&scheme);
+        Error::config(format!("unknown scheme `{scheme}`; did you mean `{near}`?"))
+    })?;
+    let mut settings = match known.goal {
+        Goal::Server => tcp(&uri)?,
+        Goal::Socket => unix(&uri)?,
+        Goal::Service => service(&uri)?,
+        Goal::Cluster => cluster(&uri)?,
     };
+    if known.tls {
+        settings.push(speak_tls(known.name)?);
+    }
     if let Some(hosts) = hosts {
         settings.push(("hosts".to_owned(), hosts));
     }
@@ -232,29 +214,16 @@ fn speak_tls(scheme: &str) -> Result<Setting> {
     Ok(("tls".to_owned(), "on".to_owned()))
 }
 
-/// What a scheme says beside the protocol: `cluster` in `redis-cluster` and `redis+cluster`.
-fn kind_of(scheme: &str) -> Option<&str> {
-    let (protocol, kind) = scheme.split_once(['-', '+'])?;
-    let is_known = ["redis", "rediss", "valkey", "valkeys"].contains(&protocol);
-    is_known.then_some(kind)
-}
-
 /// A URL whose hosts are nodes of a cluster.
-fn cluster(uri: &Uri<&str>, scheme: &str) -> Result<Vec<Setting>> {
+fn cluster(uri: &Uri<&str>) -> Result<Vec<Setting>> {
     let mut settings = tcp(uri)?;
     settings.push(("cluster".to_owned(), "on".to_owned()));
-    if scheme.starts_with("rediss") || scheme.starts_with("valkeys") {
-        settings.push(speak_tls(scheme)?);
-    }
     Ok(settings)
 }
 
 /// A URL whose hosts are Sentinels.
-fn service(uri: &Uri<&str>, scheme: &str, tls: bool) -> Result<Vec<Setting>> {
+fn service(uri: &Uri<&str>) -> Result<Vec<Setting>> {
     let mut settings = host(uri)?;
-    if tls {
-        settings.push(speak_tls(scheme)?);
-    }
     let path = decode(uri.path(), "path")?;
     let path = path.strip_prefix('/').unwrap_or(&path);
     let (name, database) = path.split_once('/').unwrap_or((path, ""));
@@ -373,7 +342,7 @@ fn render(config: &Config, secrets: Secrets) -> String {
     let mut url = String::new();
     let before: &[&str] = match &config.address {
         Address::Tcp(host, port) => {
-            url.push_str(scheme(config));
+            url.push_str(&format!("{}://", scheme(config)));
             url.push_str(&userinfo(config, secrets));
             if host.contains(':') {
                 url.push_str(&format!("[{host}]:{port}"));
@@ -419,14 +388,12 @@ fn scheme(config: &Config) -> &'static str {
     let tls = config.tls.is_some();
     #[cfg(not(feature = "tls"))]
     let tls = false;
-    match (config.service().is_some(), config.cluster.is_cluster, tls) {
-        (false, false, false) => "redis://",
-        (false, false, true) => "rediss://",
-        (true, _, false) => "redis+sentinel://",
-        (true, _, true) => "rediss+sentinel://",
-        (false, true, false) => "redis-cluster://",
-        (false, true, true) => "rediss-cluster://",
-    }
+    let goal = match config.service() {
+        Some(_) => Goal::Service,
+        None if config.cluster.is_cluster => Goal::Cluster,
+        None => Goal::Server,
+    };
+    scheme::name_of(goal, tls)
 }
 
 /// Whether the password is empty and there is no user: before a host that means that there is no password, so it is

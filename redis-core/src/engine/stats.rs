@@ -20,7 +20,7 @@ pub struct Stats {
     /// Encoded bytes of commands that are queued or in flight.
     pub bytes: usize,
     /// For how long the server has owed the next reply.
-    pub lag: Duration,
+    pub owed_for: Duration,
     /// Commands that were answered.
     pub answered: u64,
     /// Commands that failed because no reply came before their deadline.
@@ -32,14 +32,14 @@ pub struct Stats {
 }
 
 impl AddAssign for Stats {
-    /// Adds the values up; of the lags, the longest counts.
+    /// Adds the values up; of the times for which replies are owed, the longest counts.
     fn add_assign(&mut self, other: Self) {
         self.connected += other.connected;
         self.queued += other.queued;
         self.in_flight += other.in_flight;
         self.waiting += other.waiting;
         self.bytes += other.bytes;
-        self.lag = self.lag.max(other.lag);
+        self.owed_for = self.owed_for.max(other.owed_for);
         self.answered += other.answered;
         self.timeouts += other.timeouts;
         self.reconnects += other.reconnects;

@@ -31,7 +31,7 @@ pub enum ClusterCause {
 }
 
 impl ClusterError {
-    /// An error of this kind, for a fake server in your tests.
+    /// An error of this kind, to test code of yours that reacts to errors.
     pub fn new(cause: ClusterCause, text: impl Into<Cow<'static, str>>) -> Self {
         Self {
             cause,

@@ -71,7 +71,7 @@ struct Inner {
 }
 
 impl Error {
-    /// An error of this kind, for a fake server in your tests.
+    /// An error of this kind, to test code of yours that reacts to errors.
     #[must_use]
     pub fn new(kind: ErrorKind, phase: Phase) -> Self {
         Self(Box::new(Inner {

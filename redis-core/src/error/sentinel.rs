@@ -26,7 +26,7 @@ pub enum SentinelCause {
 }
 
 impl SentinelError {
-    /// An error of this kind, for a fake server in your tests.
+    /// An error of this kind, to test code of yours that reacts to errors.
     pub fn new(service: impl Into<String>, cause: SentinelCause, reasons: Vec<String>) -> Self {
         Self {
             service: service.into(),

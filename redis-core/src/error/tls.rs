@@ -34,7 +34,7 @@ pub enum TlsCause {
 }
 
 impl TlsError {
-    /// An error of this kind, for a fake server in your tests.
+    /// An error of this kind, to test code of yours that reacts to errors.
     pub fn new(cause: TlsCause, text: impl Into<String>) -> Self {
         Self {
             cause,

@@ -87,6 +87,7 @@ impl Exclusive {
     ///
     /// # Errors
     /// The connection's, and those of an argument that cannot be sent.
+    #[doc(hidden)]
     pub async fn execute(&self, args: Args) -> Result<Frame> {
         self.call(Box::new(args)).frame().await
     }

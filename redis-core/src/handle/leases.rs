@@ -123,7 +123,7 @@ impl Leases {
             opened.iter().filter_map(Weak::upgrade).collect()
         };
         for link in links {
-            if link.stats().lag >= silence {
+            if link.stats().owed_for >= silence {
                 link.order(Order::Leave);
             }
         }

@@ -95,16 +95,9 @@ impl Pool {
     ///
     /// # Errors
     /// A timeout, or a failure to connect.
+    #[doc(alias = "acquire")]
     pub async fn exclusive(&self) -> Result<Exclusive> {
         Exclusive::lease(&self.inner.leases).await
-    }
-
-    /// The same as [`Pool::exclusive`], under the name that many pools use.
-    ///
-    /// # Errors
-    /// A timeout, or a failure to connect.
-    pub async fn acquire(&self) -> Result<Exclusive> {
-        self.exclusive().await
     }
 
     /// The number of sockets that could be leased at this moment.
@@ -141,7 +134,7 @@ impl Pool {
     /// The present values of the shared sockets' counters, added up.
     ///
     /// Leased sockets are not among them. A server may hold a command that blocks for as long as it likes, which would look like
-    /// [`lag`](Stats::lag); and a socket that is closed takes its counters with it. [`Pool::available`] says how many sockets could
+    /// [`owed_for`](Stats::owed_for); and a socket that is closed takes its counters with it. [`Pool::available`] says how many sockets could
     /// be leased, and [`Pool::in_flight`] counts their commands too.
     #[must_use]
     pub fn stats(&self) -> Stats {

@@ -1,4 +1,13 @@
 //! Client-side caching against real servers, and against what no real server says.
+//!
+//! # Layout
+//!
+//! - `reads`: what is served from memory; `past`: what goes past the cache; `dropped`: what a cache tells of dropped keys
+//! - `servers`: what servers report, and what they do not; `prefixes`: the broadcasting mode; `tracking`: when tracking is on
+//! - `cluster`: a cache over all nodes of a cluster
+//! - `races`, `order`, `unpolled`: reports and reads that come at the worst moment
+//! - `silence`, `deadlines`: what is not answered in time
+//! - `support`: what all of these use
 
 #![allow(
     clippy::unwrap_used,

@@ -477,7 +477,7 @@ async fn a_lease_leads_to_the_node_of_its_key() {
         let queued = open.run(incr(&key)).await.unwrap();
         assert_eq!(open.exec().await.unwrap().take(queued).unwrap(), 1);
         drop(lease);
-        let again = cluster.acquire_for(&key).await.unwrap();
+        let again = cluster.exclusive_for(&key).await.unwrap();
         assert_eq!(again.run(get(&key)).await.unwrap().unwrap(), "1");
     }
 }

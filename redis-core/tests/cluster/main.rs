@@ -15,8 +15,9 @@
 //! - `blocking`, `watching`: what a socket is leased for
 //! - `changes`: real clusters that change under load that checks itself
 //! - `endurance`: load of every kind while failovers and moves repeat; a million operations if asked for
-//! - `scans`: scans over all primaries, also while slots move; `keyed_scans`: scans of one key; `unsent_scans`: those that fail before
-//!   anything is sent; `unfit_pages`: those with a page that cannot be given out
+//! - `scans`: scans over all primaries, also while slots move; `targets`: the same, to nodes that cannot be reached; `keyed_scans`: scans of one
+//!   key; `unsent_scans`: those that fail before anything is sent; `unfit_pages`: those with a page that cannot be given out
+//! - `stalled`: how much a shard that stands still takes from the others
 //! - `telling`: what a cluster tells of itself
 //! - `tls`: clusters whose nodes speak TLS
 //! - `load`: tasks that go on while a cluster changes, and count what they did

@@ -36,8 +36,8 @@ fn everything() -> Config {
         .idle_timeout(None)
         .max_age(Duration::from_secs(7200))
         .on_lag(typedis_core::Lag::Close)
-        .channel_bytes(1 << 16)
-        .channel_messages(77)
+        .capacity_bytes(1 << 16)
+        .capacity_messages(77)
         .maint_notifications(typedis_core::MaintNotifications::Auto)
         .maint_endpoint(typedis_core::MovingEndpoint::ExternalFqdn)
         .maint_extra_time(Duration::from_secs(20));

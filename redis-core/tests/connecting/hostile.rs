@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use typedis_core::{Budget, Config};
 
 /// URLs that say nothing that could be meant, and what is said of them.
-const HOSTILE: [(&str, &str); 70] = [
+const HOSTILE: [(&str, &str); 72] = [
     ("", "the URL cannot be read"),
     (" ", "the URL cannot be read"),
     ("localhost", "write `redis://localhost` ("),
@@ -28,6 +28,11 @@ const HOSTILE: [(&str, &str); 70] = [
         "unknown scheme `redos`; did you mean `redis`?",
     ),
     ("http://localhost", "unknown scheme `http`; did you mean"),
+    (
+        "valkey+sentinl://localhost/a",
+        "did you mean `valkey+sentinel`?",
+    ),
+    ("valkey+unx:///a", "did you mean `valkey+unix`?"),
     ("redis+tls://localhost", "unknown scheme `redis+tls`"),
     ("redis://local host", "the URL cannot be read"),
     ("redis://localhost\n", "the URL cannot be read"),

@@ -119,7 +119,7 @@ async fn numbers_say_what_is_going_on() {
         ),
         (1, 0, 0, 0)
     );
-    assert_eq!(fresh.lag, Duration::ZERO);
+    assert_eq!(fresh.owed_for, Duration::ZERO);
     ping(&conn).await.unwrap();
     assert_eq!(conn.stats().answered, 1);
 
@@ -132,7 +132,7 @@ async fn numbers_say_what_is_going_on() {
         .collect();
     until(|| conn.stats().in_flight == 3 && conn.stats().waiting == 2).await;
     assert!(conn.stats().bytes > 0);
-    until(|| conn.stats().lag >= Duration::from_millis(20)).await;
+    until(|| conn.stats().owed_for >= Duration::from_millis(20)).await;
     proxy.heal();
     for call in calls {
         assert_eq!(within(call).await.unwrap().unwrap(), "PONG");
@@ -142,7 +142,7 @@ async fn numbers_say_what_is_going_on() {
         (after.answered, after.in_flight, after.bytes, after.waiting),
         (6, 0, 0, 0)
     );
-    assert_eq!(after.lag, Duration::ZERO);
+    assert_eq!(after.owed_for, Duration::ZERO);
 
     proxy.to_client().hold();
     let late = conn.clone();
@@ -299,11 +299,14 @@ async fn closing_does_not_count_commands_whose_calls_were_dropped_as_lost() {
 #[test]
 fn numbers_are_added_up() {
     let mut one = Stats::default();
-    (one.connected, one.lag, one.answered) = (1, Duration::from_secs(2), 3);
+    (one.connected, one.owed_for, one.answered) = (1, Duration::from_secs(2), 3);
     let mut other = one;
-    other.lag = Duration::from_secs(1);
+    other.owed_for = Duration::from_secs(1);
     let sum: Stats = [one, other].iter().sum();
-    assert_eq!((sum.connected, sum.lag, sum.answered), (2, one.lag, 6));
+    assert_eq!(
+        (sum.connected, sum.owed_for, sum.answered),
+        (2, one.owed_for, 6)
+    );
     assert_eq!([one, other].into_iter().sum::<Stats>(), sum);
 }
 

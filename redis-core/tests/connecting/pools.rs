@@ -14,19 +14,19 @@ use crate::support::{LONG, at, event, quick, say, until, within};
 async fn a_pool_waits_for_its_leases_when_it_closes() {
     let server = Server::start(ServerKind::Valkey9).unwrap();
     let pool = Pool::open(at(server.addr())).await.unwrap();
-    let lease = pool.acquire().await.unwrap();
+    let lease = pool.exclusive().await.unwrap();
     let closed = within(pool.close().within(Duration::from_millis(50)).into_future()).await;
     assert_eq!((closed.failed, closed.leased), (0, 1));
     assert_eq!(say(&lease, &["PING"]).await.unwrap(), "PONG");
     drop(lease);
     until(|| clients(&server) == 0).await;
     assert!(matches!(
-        pool.acquire().await.unwrap_err().kind(),
+        pool.exclusive().await.unwrap_err().kind(),
         ErrorKind::Closed
     ));
 
     let pool = Pool::open(at(server.addr())).await.unwrap();
-    let lease = pool.acquire().await.unwrap();
+    let lease = pool.exclusive().await.unwrap();
     let closing = tokio::spawn({
         let pool = pool.clone();
         async move { pool.close().within(LONG).await }
@@ -47,7 +47,7 @@ async fn refuses(pool: &Pool) {
 async fn a_pool_whose_closing_was_given_up_is_closed_all_the_same() {
     let server = Server::start(ServerKind::Valkey9).unwrap();
     let pool = Pool::open(at(server.addr())).await.unwrap();
-    let lease = pool.acquire().await.unwrap();
+    let lease = pool.exclusive().await.unwrap();
     let closing = tokio::spawn({
         let pool = pool.clone();
         async move { pool.close().within(LONG).await }
@@ -56,7 +56,7 @@ async fn a_pool_whose_closing_was_given_up_is_closed_all_the_same() {
     closing.abort();
     assert!(within(closing).await.unwrap_err().is_cancelled());
     assert!(matches!(
-        pool.acquire().await.unwrap_err().kind(),
+        pool.exclusive().await.unwrap_err().kind(),
         ErrorKind::Closed
     ));
     drop(lease);
@@ -92,10 +92,10 @@ async fn a_pool_tells_whether_it_is_connected_busy_or_closed() {
 async fn a_pool_that_closes_lends_nothing_more_and_counts_only_what_is_out() {
     let server = Server::start(ServerKind::Valkey9).unwrap();
     let pool = Pool::open(at(server.addr()).leases(2)).await.unwrap();
-    let _lease = pool.acquire().await.unwrap();
+    let _lease = pool.exclusive().await.unwrap();
     let closing = pool.close().within(Duration::from_millis(50)).into_future();
     // Closing is polled first, and has the other socket by then.
-    let (closed, refused) = within(async { tokio::join!(closing, pool.acquire()) }).await;
+    let (closed, refused) = within(async { tokio::join!(closing, pool.exclusive()) }).await;
     assert_eq!(closed.leased, 1);
     assert!(matches!(refused.unwrap_err().kind(), ErrorKind::Closed));
 }
@@ -142,17 +142,20 @@ async fn idle_leases_are_closed() {
         .lanes(1)
         .idle_timeout(Duration::from_millis(300));
     let pool = Pool::open(config).await.unwrap();
-    let leases = [pool.acquire().await.unwrap(), pool.acquire().await.unwrap()];
+    let leases = [
+        pool.exclusive().await.unwrap(),
+        pool.exclusive().await.unwrap(),
+    ];
     assert_eq!(proxy.accepted(), 3);
     drop(leases);
     // One that is idle is lent again.
-    say(&pool.acquire().await.unwrap(), &["PING"])
+    say(&pool.exclusive().await.unwrap(), &["PING"])
         .await
         .unwrap();
     assert_eq!(proxy.accepted(), 3);
     within(proxy.wait_for_open(1, LONG)).await.unwrap();
     assert_eq!(
-        say(&pool.acquire().await.unwrap(), &["PING"])
+        say(&pool.exclusive().await.unwrap(), &["PING"])
             .await
             .unwrap(),
         "PONG"
@@ -167,7 +170,7 @@ async fn old_sockets_are_replaced_without_anybody_noticing() {
         .lanes(1)
         .max_age(Duration::from_millis(200));
     let pool = Pool::open(config).await.unwrap();
-    let lease = pool.acquire().await.unwrap();
+    let lease = pool.exclusive().await.unwrap();
     within(async {
         while proxy.accepted() < 6 {
             assert_eq!(say(&pool, &["PING"]).await.unwrap(), "PONG");
@@ -179,7 +182,7 @@ async fn old_sockets_are_replaced_without_anybody_noticing() {
     assert_eq!(say(&lease, &["PING"]).await.unwrap(), "PONG");
     drop(lease);
     let before = proxy.accepted();
-    say(&pool.acquire().await.unwrap(), &["PING"])
+    say(&pool.exclusive().await.unwrap(), &["PING"])
         .await
         .unwrap();
     assert!(proxy.accepted() > before);
@@ -193,14 +196,14 @@ async fn waiting_for_a_lease_is_fair_and_bounded() {
     // The short limit is for the one that waits: this one may take longer on a busy machine.
     let held = within(async {
         loop {
-            match pool.acquire().await {
+            match pool.exclusive().await {
                 Ok(lease) => return lease,
                 Err(error) => assert!(error.is_timeout(), "{error}"),
             }
         }
     })
     .await;
-    let error = within(pool.acquire()).await.unwrap_err();
+    let error = within(pool.exclusive()).await.unwrap_err();
     assert!(
         error.is_timeout() && error.phase() == Phase::NotSent,
         "{error}"
@@ -208,11 +211,11 @@ async fn waiting_for_a_lease_is_fair_and_bounded() {
     let (sender, mut order) = tokio::sync::mpsc::unbounded_channel();
     let pool = Pool::open(here().leases(1)).await.unwrap();
     drop(held);
-    let held = pool.acquire().await.unwrap();
+    let held = pool.exclusive().await.unwrap();
     for number in 0..5 {
         let (pool, sender) = (pool.clone(), sender.clone());
         tokio::spawn(async move {
-            let _lease = pool.acquire().await.unwrap();
+            let _lease = pool.exclusive().await.unwrap();
             sender.send(number).unwrap();
         });
         // Each stands in line before the next one comes.
@@ -231,7 +234,7 @@ async fn a_dead_socket_is_never_lent() {
         .await
         .unwrap();
     for _ in 0..10 {
-        let lease = pool.acquire().await.unwrap();
+        let lease = pool.exclusive().await.unwrap();
         say(&lease, &["PING"]).await.unwrap();
         drop(lease);
         let mut raw = server.connect().unwrap();
@@ -242,7 +245,7 @@ async fn a_dead_socket_is_never_lent() {
         // fails once is not seen again.
         let mut failures = 0;
         within(async {
-            while say(&pool.acquire().await.unwrap(), &["PING"])
+            while say(&pool.exclusive().await.unwrap(), &["PING"])
                 .await
                 .is_err()
             {

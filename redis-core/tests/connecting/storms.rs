@@ -82,7 +82,7 @@ async fn call(pool: &Pool, tally: &Tally, task: usize, number: u64) {
     let outcome = match number % 4 {
         0 => pool.run(echo().readonly()).await,
         1 => pool.run(echo()).await,
-        2 => match pool.acquire().await {
+        2 => match pool.exclusive().await {
             Ok(lease) => lease.run(echo()).await,
             Err(error) => Err(error),
         },
@@ -253,7 +253,7 @@ async fn idle_callers_never_notice_that_the_server_hung_up() {
         // Neither while the line is down, nor later.
         assert_eq!(ping(&conn).await.unwrap(), "PONG");
         assert_eq!(crate::support::say(&pool, &["PING"]).await.unwrap(), "PONG");
-        let lease = within(pool.acquire()).await.unwrap();
+        let lease = within(pool.exclusive()).await.unwrap();
         assert_eq!(
             crate::support::say(&lease, &["PING"]).await.unwrap(),
             "PONG"

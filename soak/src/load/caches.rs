@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use typedis::AnyClient;
-use typedis::cache::{Cache, Cached};
 use typedis::prelude::*;
+use typedis::{AnyClient, Cache, Cached};
 
 use super::{Handle, Load, Works, ask_at_rest};
 use crate::calls::{Caller, Manner, Outcome};

@@ -91,15 +91,6 @@ impl Modules {
         self.modules.get(path).map(|module| module.text.as_str())
     }
 
-    /// The files that have files below them and do not say where to find what.
-    pub(super) fn without_layout(&self) -> BTreeSet<&Path> {
-        self.modules
-            .values()
-            .filter(|module| !module.source.children.is_empty() && !module.text.contains("Layout"))
-            .map(|module| module.file.as_path())
-            .collect()
-    }
-
     /// The modules right below the crate's root that have a file or folder.
     pub(super) fn top(&self) -> BTreeSet<String> {
         let root = self.modules.get(&ModulePath::new());

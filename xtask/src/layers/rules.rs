@@ -6,13 +6,14 @@ use std::fmt;
 use super::House;
 use super::modules::{Arrow, ModulePath, Modules};
 
-/// An import that breaks a rule.
+/// What breaks a rule.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Fault {
-    /// File and line.
-    place: String,
-    text: String,
-    rule: String,
+    /// The file, and the line if it is known.
+    pub(super) place: String,
+    /// What breaks the rule, as it is written.
+    pub(super) text: String,
+    pub(super) rule: String,
 }
 
 impl fmt::Display for Fault {
@@ -37,18 +38,7 @@ pub(super) fn check(modules: &Modules, house: &House) -> Vec<Fault> {
         });
     }
     faults.extend(circles(modules, &arrows));
-    faults.extend(without_layout(modules));
     faults
-}
-
-/// Entry files without a `# Layout`. Where the text is public documentation, a comment may hold it.
-fn without_layout(modules: &Modules) -> Vec<Fault> {
-    let fault = |file: &std::path::Path| Fault {
-        place: file.display().to_string(),
-        text: "# Layout".to_owned(),
-        rule: "is missing: say in a line for each what the files below this one hold".to_owned(),
-    };
-    modules.without_layout().into_iter().map(fault).collect()
 }
 
 /// Modules that have no floor, and floors that have no module.
@@ -256,15 +246,6 @@ mod tests {
         assert_eq!(
             faults[0],
             "low/stone.rs:3: `crate::Roof` imports upward: `low` must not need `high`"
-        );
-    }
-
-    #[test]
-    fn an_entry_file_that_does_not_say_where_to_find_what_is_a_fault() {
-        let faults = planted("layout", &[("low/mod.rs", "mod stone;")]);
-        assert!(
-            faults[0].starts_with("low/mod.rs: `# Layout` is missing"),
-            "{faults:?}"
         );
     }
 

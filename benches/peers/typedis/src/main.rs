@@ -7,8 +7,7 @@ use std::process::ExitCode;
 use bytes::Bytes;
 use peers_common::{Client, Commands, Result, hundred_fields};
 use typedis::prelude::*;
-use typedis::pubsub::{Event, Lag};
-use typedis::{Config, FromRedis};
+use typedis::{Config, Event, FromRedis, Lag};
 
 hundred_fields! {
     #[derive(FromRedis)]

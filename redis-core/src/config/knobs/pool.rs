@@ -52,6 +52,6 @@ const MESSAGES: Codec<usize> = Codec {
 /// The knobs of subscriptions.
 pub(super) const SUBSCRIPTIONS: &[Knob] = &[
     knob!("lag", inbox.lag, LAG),
-    knob!("channel_bytes", inbox.bytes, SIZE),
-    knob!("channel_messages", inbox.messages, MESSAGES),
+    knob!("capacity_bytes", inbox.bytes, SIZE),
+    knob!("capacity_messages", inbox.messages, MESSAGES),
 ];

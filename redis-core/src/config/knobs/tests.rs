@@ -98,8 +98,8 @@ fn made() -> Vec<Made> {
         "idle_timeout": idle_timeout(time);
         "max_age": max_age(time);
         "lag": on_lag(Lag::Wait);
-        "channel_bytes": channel_bytes(bytes);
-        "channel_messages": channel_messages(7);
+        "capacity_bytes": capacity_bytes(bytes);
+        "capacity_messages": capacity_messages(7);
         "maint_notifications": maint_notifications(MaintNotifications::Auto);
         "maint_endpoint": maint_endpoint(MovingEndpoint::None);
         "maint_extra_time": maint_extra_time(time);
@@ -170,8 +170,8 @@ fn zero_is_refused_in_code_as_it_is_in_a_url() {
         ("lanes", base().lanes(0)),
         ("min_lanes", base().min_lanes(0)),
         ("leases", base().leases(0)),
-        ("channel_messages", base().channel_messages(0)),
-        ("channel_bytes", base().channel_bytes(0)),
+        ("capacity_messages", base().capacity_messages(0)),
+        ("capacity_bytes", base().capacity_bytes(0)),
         ("connect_timeout", base().connect_timeout(Duration::ZERO)),
         ("command_timeout", base().command_timeout(Duration::ZERO)),
     ] {

@@ -5,18 +5,19 @@ use std::borrow::Cow;
 use fluent_uri::Uri;
 use fluent_uri::pct_enc::{EStr, encoder};
 
+use super::scheme::Goal;
 use crate::config::knobs;
 use crate::error::{Error, Result};
 
 /// Refuses a URL in which the end of a password stands where something else is read.
-pub(super) fn check(uri: &Uri<&str>, scheme: &str) -> Result<()> {
+pub(super) fn check(uri: &Uri<&str>, goal: Option<Goal>) -> Result<()> {
     if uri.fragment().is_some() {
         return Err(Error::config(
             "a URL has no use for a fragment (`#…`); a `#` within a password is written `%23`",
         ));
     }
     // The `@` behind a password is the one before the host. Without `//` there is no login.
-    let is_place = uri.authority().is_some() && !is_unix(scheme);
+    let is_place = uri.authority().is_some() && goal != Some(Goal::Socket);
     let in_path = is_place && uri.path().as_str().contains('@');
     let in_query = pairs(uri)
         .filter(|pair| pair.as_str().contains('@'))
@@ -68,8 +69,4 @@ fn name_of(pair: &EStr<encoder::Query>) -> String {
     let name = pair.split_once('=').map_or(pair, |(name, _)| name);
     let name = name.decode().to_string();
     name.map(Cow::into_owned).unwrap_or_default()
-}
-
-fn is_unix(scheme: &str) -> bool {
-    scheme == "unix" || scheme.ends_with("+unix")
 }

@@ -145,7 +145,7 @@ impl Queue {
             in_flight: self.taken,
             waiting: self.line.len(),
             bytes: self.bytes,
-            lag: self
+            owed_for: self
                 .owed_since
                 .map_or(Duration::ZERO, |since| now.saturating_duration_since(since)),
             answered: self.counts.answered,

@@ -1,3 +1,10 @@
+//! The scanner, on frames that are written out.
+//!
+//! # Layout
+//!
+//! - `random`: on frames and bytes of every form, at random
+//! - `fast`: the short way of usual replies finds the same as the general one
+
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use bytes::Bytes;

@@ -228,7 +228,7 @@ impl Knobs {
         };
         config
             .on_lag(self.lag)
-            .channel_messages(self.messages)
+            .capacity_messages(self.messages)
             .protocol(self.protocol)
             .command_timeout(self.command_timeout)
             .connect_timeout(self.connect_timeout)

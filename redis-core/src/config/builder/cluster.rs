@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::address::Address;
-use super::builder::Config;
-use super::code::Hook;
-use super::read_from::ReadFrom;
+use super::Config;
+use crate::config::address::Address;
+use crate::config::hook::Hook;
+use crate::config::read_from::ReadFrom;
 use crate::error::{Error, Result};
 
 /// What opens a cluster.
