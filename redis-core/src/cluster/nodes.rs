@@ -159,6 +159,11 @@ impl Node {
         Once::begin(self.connection_as(role).link(), args)
     }
 
+    /// The same for a question of the client itself, which no end waits for.
+    pub(super) fn once_own(&self, role: NodeRole, args: Box<Args>) -> Once<'_> {
+        Once::begin_own(self.connection_as(role).link(), args)
+    }
+
     /// The same for something that is on its way: it goes on also if nothing new is accepted.
     pub(super) fn once_onward(&self, role: NodeRole, args: Box<Args>) -> Once<'_> {
         Once::begin_onward(self.connection_as(role).link(), args)
@@ -263,6 +268,13 @@ impl<'a> Once<'a> {
     fn begin_onward(link: &'a Link, args: Box<Args>) -> Self {
         let mut once = Self::new(link, args);
         once.sending.go_on();
+        once.sent()
+    }
+
+    /// The same for a question of the client itself.
+    fn begin_own(link: &'a Link, args: Box<Args>) -> Self {
+        let mut once = Self::new(link, args);
+        once.sending.be_own();
         once.sent()
     }
 

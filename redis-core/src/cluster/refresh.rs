@@ -114,7 +114,7 @@ fn call<'a>(node: &'a Node, info: &'static CommandInfo, patience: Duration) -> P
     args.set_deadline(patience);
     let mut pending = Pending::new(node.connection().link(), args);
     // While the cluster is being closed, the map is only asked for because of what is on its way.
-    pending.go_on();
+    pending.be_own();
     pending.submit();
     pending
 }
@@ -189,7 +189,7 @@ async fn keep(shared: Weak<Shared>, wanted: &Notify) {
             return;
         };
         if shared.life.is_closing() && !shared.is_busy() {
-            // Its questions would have to be waited for.
+            // Nobody needs the map any more.
             continue;
         }
         // One refresh is enough for all requests so far.

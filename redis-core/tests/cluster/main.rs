@@ -5,7 +5,7 @@
 //! - `announcements`: maintenance that nodes announce
 //! - `channels`: publish and subscribe on clusters that change; `placing`: which node a subscription is on, by a scripted cluster
 //! - `keyspace`: what happens to keys of all primaries
-//! - `closing` and `closing_beside`: the end of a cluster; `lazy`: clusters that are opened without a map
+//! - `closing`, `closing_beside` and `closing_counts`: the end of a cluster; `lazy`: clusters that are opened without a map
 //! - `opening`: how a cluster is named, and how its nodes are reached
 //! - `replicas`: reads from replicas
 //! - `routing`: every command goes where its keys are
@@ -36,6 +36,7 @@ mod changes;
 mod channels;
 mod closing;
 mod closing_beside;
+mod closing_counts;
 mod endurance;
 mod keyed_scans;
 mod keyspace;
