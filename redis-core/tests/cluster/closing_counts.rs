@@ -9,11 +9,39 @@ use typedis_core::Run;
 use typedis_core::cluster::Cluster;
 use typedis_testkit::fake::{Answer, FakeCluster};
 
-use crate::closing::{KEY, there};
+use crate::closing::{KEY, fake, there};
 use crate::support::*;
 
 /// Too short for any reply that does not come.
 const SHORT: Duration = Duration::from_millis(50);
+
+/// It was one that only redirects named, and has slots now.
+#[tokio::test]
+async fn a_node_that_came_by_a_redirect_is_counted_once() {
+    let has_moved = Arc::new(AtomicBool::new(false));
+    let fake = fake(&has_moved, |asked, has_moved| match asked.node {
+        2 if has_moved => Answer::moved(12_182, asked.addr(3)),
+        2 => Answer::ask(12_182, asked.addr(3)),
+        _ => there(),
+    })
+    .await;
+    let cluster = connect(&fake).await;
+    soon("after ASK", cluster.run(get(KEY))).await.unwrap();
+    has_moved.store(true, Ordering::SeqCst);
+    fake.assign(12_182..=12_182, 3);
+    soon("after MOVED", cluster.run(get(KEY))).await.unwrap();
+    let lease = soon("a lease", cluster.exclusive_for(KEY)).await.unwrap();
+    let sent = tokio::spawn({
+        let cluster = cluster.clone();
+        async move { cluster.run(incr(KEY)).await }
+    });
+    until("it was sent", || fake.count(3, "INCR") == 1).await;
+    assert_eq!(cluster.in_flight(), 1);
+    let closed = soon("the end", cluster.close().within(SHORT)).await;
+    assert_eq!((closed.failed, closed.leased), (1, 1), "{closed:?}");
+    assert!(soon("an error", sent).await.unwrap().is_err());
+    drop(lease);
+}
 
 /// One node. Once this says so, it does not tell the map; it never answers INCR, and refuses GET before.
 async fn falls_silent(is_silent: &Arc<AtomicBool>) -> FakeCluster {
