@@ -71,8 +71,9 @@ impl Cluster {
     }
 
     /// Asks the configured servers for the nodes of the cluster when the first command needs it: the cluster may be down until then.
-    /// While no server tells the map, commands wait, each to its deadline. If the login is refused, or if the servers cannot be used
-    /// as they are configured, they fail with that error at once.
+    /// While no server tells the map, commands wait, each to its deadline. If the login is refused, if the user may not ask for the map
+    /// (CLUSTER SLOTS), or if the servers cannot be used as they are configured, they fail with that error at once. What only was
+    /// [sent](crate::Request::send) has the map asked for, and goes to its node when it is awaited.
     ///
     /// Before the first map is known, [`Cluster::topology`], [`Cluster::primaries`] and [`Cluster::stats`] show no nodes. Call it
     /// within a tokio runtime.
