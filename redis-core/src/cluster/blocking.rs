@@ -162,8 +162,12 @@ impl<'a> Wait<'a> {
     }
 
     async fn run(&mut self) -> Result<Frame> {
-        map_by(self.shared, self.detour.deadline).await?;
-        let mut next = self.args.again();
+        let mut next = if self.shared.first_map.is_found() {
+            self.args.again()
+        } else {
+            map_by(self.shared, self.detour.deadline).await?;
+            self.args.again_since(self.since)
+        };
         loop {
             let place = match self.place.take() {
                 Some(place) => place,
