@@ -99,6 +99,8 @@ impl Drop for Keeper {
     fn drop(&mut self) {
         if let Some(shared) = self.shared.upgrade() {
             shared.life.abandon();
+            shared.stop_accepting();
+            shared.events.end();
             shared.places.end(&Failure::Abandoned(Phase::NotSent));
         }
     }
