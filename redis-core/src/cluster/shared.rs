@@ -36,6 +36,8 @@ pub(super) struct Shared {
     pub(super) events: Readers,
     /// Whether nodes are asked how they fare.
     watches: AtomicBool,
+    /// Whether a cache decides which reads the nodes track.
+    is_cached: AtomicBool,
     /// Where replies go whose callers have gone away.
     pub(super) reports: Reports,
 }
@@ -58,6 +60,7 @@ impl Shared {
             places: Places::default(),
             events: Readers::default(),
             watches: AtomicBool::new(false),
+            is_cached: AtomicBool::new(false),
             reports: Reports::default(),
             config,
         }
@@ -84,6 +87,16 @@ impl Shared {
     /// Begins to ask nodes how they fare; `false` if that was begun before.
     pub(super) fn begins_watch(&self) -> bool {
         !self.watches.swap(true, Ordering::AcqRel)
+    }
+
+    /// Takes the sole right to decide which reads the nodes track, also those that come later; returns whether nobody has it.
+    pub(super) fn claim_tracking(&self) -> bool {
+        !self.is_cached.swap(true, Ordering::AcqRel)
+    }
+
+    /// Gives that right back.
+    pub(super) fn release_tracking(&self) {
+        self.is_cached.store(false, Ordering::Release);
     }
 
     /// Makes the task ask for the map soon.
