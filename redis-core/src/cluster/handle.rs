@@ -139,7 +139,8 @@ impl Cluster {
     }
 
     /// The node at an address, as `host:port`: a connection of its own to this node, with everything that a [`Connection`]
-    /// can do, such as pipelines and scans. Redirects are not followed on it: they are errors.
+    /// can do, such as pipelines and scans. Redirects are not followed on it: they are errors. All who ask for the node get the same
+    /// connection, until one of them closes it: then there is a new one.
     ///
     /// ```no_run
     /// # async fn example(cluster: typedis_core::cluster::Cluster) -> typedis_core::Result<()> {
@@ -156,7 +157,7 @@ impl Cluster {
         let routes = self.shared().routes();
         let mut nodes = routes.nodes().iter();
         match nodes.find(|node| node.address.to_string() == address) {
-            Some(node) => Ok(node.alone().clone()),
+            Some(node) => Ok(node.alone()),
             None => Err(unknown_node(address, routes.nodes())),
         }
     }
@@ -165,7 +166,7 @@ impl Cluster {
     #[must_use]
     pub fn primaries(&self) -> Vec<(Address, Connection)> {
         let routes = self.shared().routes();
-        let with_address = |node: &Arc<Node>| (node.address.clone(), node.alone().clone());
+        let with_address = |node: &Arc<Node>| (node.address.clone(), node.alone());
         routes.primaries().map(with_address).collect()
     }
 

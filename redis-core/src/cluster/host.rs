@@ -28,7 +28,7 @@ impl Issue for Cluster {
             return Some(Host::new(Arc::new(OneNode::of(self))));
         }
         let routes = self.shared().routes();
-        routes.any_primary().map(|node| Host::from(node.alone()))
+        routes.any_primary().map(|node| Host::from(&node.alone()))
     }
 }
 

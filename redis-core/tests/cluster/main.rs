@@ -2,6 +2,7 @@
 //!
 //! # Layout
 //!
+//! - `alone`: nodes by themselves, and streams that stay with one
 //! - `announcements`: maintenance that nodes announce
 //! - `channels`: publish and subscribe on clusters that change; `placing`: which node a subscription is on, by a scripted cluster
 //! - `keyspace`: what happens to keys of all primaries
@@ -29,6 +30,7 @@
     missing_docs
 )]
 
+mod alone;
 mod announcements;
 mod blocking;
 mod chains;
