@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use super::events::Readers;
@@ -28,6 +29,8 @@ pub(super) struct Shared {
     changes: AtomicU64,
     /// Held while routes are replaced. Nodes that have left, where something may be on its way.
     changing: Lock<Vec<Left>>,
+    /// That of the cluster's tasks.
+    pub(super) runtime: Handle,
     pub(super) life: Arc<Life>,
     pub(super) first_map: FirstMap,
     /// Wakes the task that asks for the map.
@@ -43,7 +46,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Without a topology, the first is asked for when it is needed.
+    /// Without a topology, the first is asked for when it is needed. It has to be called within a runtime.
     pub(super) fn new(mut config: Config, topology: Option<Topology>) -> Self {
         let refresh = Arc::new(Notify::new());
         // Nodes that announce that slots have moved wake the task as well.
@@ -54,6 +57,7 @@ impl Shared {
             routes: ArcSwap::from_pointee(routes),
             changes: AtomicU64::new(0),
             changing: Lock::default(),
+            runtime: Handle::current(),
             life: Arc::default(),
             first_map,
             refresh,

@@ -1,7 +1,10 @@
 //! What closing a cluster counts, and what it does not wait for.
 
+use std::future::{IntoFuture, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use typedis_core::Closed;
@@ -9,7 +12,7 @@ use typedis_core::Run;
 use typedis_core::cluster::Cluster;
 use typedis_testkit::fake::{Answer, FakeCluster};
 
-use crate::closing::{KEY, fake, there};
+use crate::closing::{KEY, begin_to_close, fake, there};
 use crate::support::*;
 
 /// Too short for any reply that does not come.
@@ -115,4 +118,47 @@ async fn nothing_waits_for_the_questions_for_the_map() {
         fake.node(0).open_connections() == 0
     })
     .await;
+}
+
+/// Who closed it first, and what waits for its end with it, was on a runtime that ends while others wait.
+#[tokio::test]
+async fn a_cluster_closes_although_the_runtime_that_began_to_close_it_has_ended() {
+    let is_closing = Arc::new(AtomicBool::new(false));
+    let fake = fake(&is_closing, |_, is_closing| match is_closing {
+        false => Answer::error("CLUSTERDOWN Hash slot not served"),
+        true => there(),
+    })
+    .await;
+    let cluster = connect(&fake).await;
+    let call = tokio::spawn({
+        let cluster = cluster.clone();
+        async move { cluster.run(get(KEY)).await }
+    });
+    until("it is refused", || fake.count(2, "GET") > 1).await;
+    let (begun, has_begun) = std::sync::mpsc::channel();
+    let (end, ends) = std::sync::mpsc::channel::<()>();
+    let other = cluster.clone();
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = { runtime }.enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut closing = pin!(other.close().into_future());
+            poll_fn(|cx| {
+                assert!(closing.as_mut().poll(cx).is_pending());
+                Poll::Ready(())
+            })
+            .await;
+        });
+        begun.send(()).unwrap();
+        let _ = ends.recv();
+    });
+    blocking(move || has_begun.recv().unwrap()).await;
+    let closing = begin_to_close(&cluster).await;
+    drop(end);
+    blocking(move || thread.join().unwrap()).await;
+    is_closing.store(true, Ordering::SeqCst);
+    soon("the reply", call).await.unwrap().unwrap();
+    // It gives up only after that time.
+    let closed = tokio::time::timeout(LONG / 2, closing).await.unwrap();
+    assert!(closed.unwrap().is_clean());
 }
