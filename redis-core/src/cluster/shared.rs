@@ -108,6 +108,13 @@ impl Shared {
         self.refresh.notify_one();
     }
 
+    /// The same, if there is no map yet.
+    pub(super) fn want_first_map(&self) {
+        if !self.first_map.is_found() {
+            self.want_refresh();
+        }
+    }
+
     /// Replaces the routes by a new topology.
     pub(super) fn replace(&self, topology: Topology) {
         self.change(|routes| Some(routes.next(topology, &self.config)));

@@ -284,6 +284,29 @@ async fn the_wait_for_the_map_takes_of_the_time_that_a_command_blocks() {
     call.abort();
 }
 
+/// Nobody polls these.
+#[tokio::test]
+async fn what_is_only_sent_has_the_map_asked_for() {
+    let fake = FakeCluster::start(1, |_| Answer::Usual).await.unwrap();
+    for way in 0..4 {
+        let before = fake.count(0, "CLUSTER");
+        let cluster = lazy(&fake.url());
+        let view = cluster.read_from(ReadFrom::PreferReplica);
+        let mut sent: [Option<Request<&Cluster, i64>>; 2] = [None, None];
+        match way {
+            0 => sent[0] = Some(cluster.run(incr("n")).send()),
+            1 => sent[0] = Some(Request::new(&cluster, &DBSIZE, |_| {}).send()),
+            2 => sent[0] = Some(Request::new(&view, &GET, |args| args.key("key", "k")).send()),
+            _ => {
+                let wait = raw("BLPOP").key("jobs").arg(1).blocks_for(1).reply();
+                sent[1] = Some(cluster.run(wait).send());
+            }
+        }
+        until("the map is asked for", || fake.count(0, "CLUSTER") > before).await;
+        drop(sent);
+    }
+}
+
 /// Polls a call that fails again after its end, twice.
 async fn fails_once<T: std::fmt::Debug>(call: impl IntoFuture<Output = Result<T>>) -> Error {
     let mut call = std::pin::pin!(call.into_future());
