@@ -1,7 +1,11 @@
-//! Nodes by themselves.
+//! Nodes by themselves, and streams that stay with one node.
 
-use typedis_core::{ErrorKind, Run, raw};
-use typedis_testkit::fake::{Answer, FakeCluster};
+use typedis_core::cluster::Cluster;
+use typedis_core::{
+    Args, CommandInfo, DecodeError, ErrorKind, FromRedis, IntoScanStream, Name, Reply, Request,
+    RowStream, Rows, Run, raw,
+};
+use typedis_testkit::fake::{Answer, Asked, FakeCluster};
 
 use crate::support::*;
 
@@ -26,5 +30,92 @@ async fn a_node_that_was_closed_by_its_user_is_there_again() {
     for node in [fourth, cluster.node(&address).unwrap()] {
         let error = soon("an error", node.run(ping())).await.unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Closed), "{error:?}");
+    }
+}
+
+static FT_AGGREGATE: CommandInfo =
+    CommandInfo::new("FT.AGGREGATE", b"$12\r\nFT.AGGREGATE\r\n", 1).readonly();
+static FT_CURSOR_READ: CommandInfo =
+    CommandInfo::new("FT.CURSOR READ", b"$9\r\nFT.CURSOR\r\n$4\r\nREAD\r\n", 2);
+
+struct Numbers(Vec<u64>);
+
+impl FromRedis for Numbers {
+    fn from_redis(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        Vec::from_redis(reply).map(Self)
+    }
+}
+
+fn read(cursor: u64) -> impl Fn(&mut Args) {
+    move |args| {
+        args.arg("index", "products");
+        args.arg("cursor", &cursor);
+    }
+}
+
+impl Rows for Numbers {
+    type Row = u64;
+
+    fn into_rows(self) -> (Vec<u64>, Vec<Name>) {
+        (self.0, Vec::new())
+    }
+
+    fn read(_: &Args, _: u64) -> Option<Args> {
+        None
+    }
+
+    fn delete(_: &Args, _: u64) -> Option<Args> {
+        None
+    }
+}
+
+/// Each node knows only the cursor that it has handed out, which is its number and 1.
+fn pages(asked: &Asked<'_>) -> Answer {
+    let own = asked.node as u64 + 1;
+    let reply = match asked.command.name().as_str() {
+        "FT.AGGREGATE" => format!("*2\r\n*2\r\n:1\r\n:2\r\n:{own}\r\n"),
+        "FT.CURSOR" if asked.command.text(3) == own.to_string() => {
+            "*2\r\n*1\r\n:3\r\n:0\r\n".to_owned()
+        }
+        "FT.CURSOR" => "-Cursor not found\r\n".to_owned(),
+        _ => return Answer::Usual,
+    };
+    Answer::Reply(reply.into_bytes())
+}
+
+/// An aggregation, of which the first row is read.
+async fn begun(cluster: &Cluster) -> RowStream<'static, u64> {
+    let rows: Request<&Cluster, (Numbers, u64)> = Request::new(cluster, &FT_AGGREGATE, |args| {
+        args.arg("index", "products");
+    });
+    let mut rows = rows.stream();
+    assert_eq!(soon("a row", rows.try_next()).await.unwrap(), Some(1));
+    rows
+}
+
+#[tokio::test]
+async fn rows_are_read_on_from_the_node_that_has_their_cursor() {
+    let fake = FakeCluster::start(3, pages).await.unwrap();
+    let eager = connect(&fake).await;
+    for number in 0..20 {
+        let cluster = match number % 2 {
+            0 => eager.clone(),
+            _ => Cluster::lazy(config(&fake.url())).unwrap(),
+        };
+        let mut rows = begun(&cluster).await;
+        let (rest, cursor) = rows.detach().await.unwrap();
+        assert_eq!(rest, [2]);
+        let server = rows.server().unwrap();
+        let page: Request<_, (Numbers, u64)> =
+            Request::new(&server, &FT_CURSOR_READ, read(cursor.unwrap()));
+        let rest: Vec<u64> = soon("the rest", page.stream().try_collect()).await.unwrap();
+        assert_eq!(rest, [3]);
+        // Also after an error, which leaves the cursor where it is.
+        let mut rows = begun(&cluster).await;
+        assert_eq!(rows.try_next().await.unwrap(), Some(2));
+        assert!(rows.try_next().await.is_err());
+        let (server, cursor) = (rows.server().unwrap(), rows.cursor().unwrap());
+        let page: Request<_, (Numbers, u64)> = Request::new(&server, &FT_CURSOR_READ, read(cursor));
+        assert!(soon("the rest", page).await.is_ok());
     }
 }
