@@ -26,7 +26,8 @@ use crate::request::AllowsBlocking;
 /// Who waited on one node for this long has not been sent round in a circle.
 const SETTLED: Duration = Duration::from_secs(1);
 
-/// A node that refuses a command when it arrives says so within this time; later, the command may have waited there.
+/// A node that refuses a command when it arrives says so within this time; later, the command may have waited there. Over a longer way,
+/// a redirect is taken for the end of a wait: an error that was not needed is better than an entry that is missed.
 const ON_ARRIVAL: Duration = Duration::from_millis(100);
 
 /// Stands for the command that is to come; only its key is read.
