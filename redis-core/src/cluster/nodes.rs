@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::health::Health;
@@ -43,11 +44,14 @@ pub(super) struct Node {
     in_grace: AtomicBool,
     /// Whether it accepts only what is on its way. What is made for it later accepts nothing.
     is_shut: AtomicBool,
+    /// Where its connections live: not on the runtime of whoever needs one first, which may end sooner.
+    runtime: Handle,
     /// When a redirect told of it.
     pub(super) since: Instant,
 }
 
 impl Node {
+    /// It has to be called within the runtime on which its connections are to live.
     pub(super) fn new(config: &Config, address: &Address) -> Arc<Self> {
         let config = config.for_node(address.clone(), &[]);
         Arc::new(Self {
@@ -59,6 +63,7 @@ impl Node {
             health: Health::default(),
             in_grace: AtomicBool::new(false),
             is_shut: AtomicBool::new(false),
+            runtime: Handle::current(),
             since: Instant::now(),
         })
     }
@@ -91,6 +96,12 @@ impl Node {
         }
     }
 
+    /// Another connection to it.
+    fn make(&self, config: Config) -> Connection {
+        let _here = self.runtime.enter();
+        sleeping(config)
+    }
+
     /// Whether it was told to accept nothing new before something was made for it. A write as well, so that one of both sees the other.
     fn was_shut(&self) -> bool {
         self.is_shut.fetch_or(false, Ordering::AcqRel)
@@ -106,7 +117,7 @@ impl Node {
         match &*alone {
             Some(known) if !known.is_closed() || self.was_shut() => known.clone(),
             _ => {
-                let made = sleeping(self.connection.config().clone().for_itself());
+                let made = self.make(self.connection.config().clone().for_itself());
                 *alone = Some(made.clone());
                 if self.was_shut() {
                     made.abort();
@@ -123,7 +134,7 @@ impl Node {
             return known;
         }
         let own = self.connection.config();
-        let make = || sleeping(own.for_node(self.address.clone(), &[READONLY]));
+        let make = || self.make(own.for_node(self.address.clone(), &[READONLY]));
         let made = self.reading.get_or_init(make);
         if self.was_shut() {
             made.abort();

@@ -168,6 +168,8 @@ impl Shared {
     /// Returns the routes after the change: the next one may come before they are read again.
     fn change(&self, change: impl FnOnce(&Routes) -> Option<Routes>) -> Arc<Routes> {
         let mut left = self.changing.lock();
+        // New nodes are for all, and a caller's runtime may end sooner than the cluster's.
+        let _here = self.runtime.enter();
         let before = self.routes.load_full();
         let Some(next) = change(&before).map(Arc::new) else {
             return before;

@@ -33,6 +33,52 @@ async fn a_node_that_was_closed_by_its_user_is_there_again() {
     }
 }
 
+/// Has work done on a runtime of its own, which then ends.
+async fn elsewhere<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    blocking(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = { runtime }.enable_all().build().unwrap();
+        runtime.block_on(work)
+    })
+    .await
+}
+
+/// All callers share them, whoever needed them first.
+#[tokio::test]
+async fn the_connections_of_a_cluster_outlive_the_runtime_of_a_caller() {
+    let fake = FakeCluster::start(4, |asked| match asked.command.name().as_str() {
+        "GET" if asked.node == 2 => Answer::moved(12_182, asked.addr(3)),
+        "GET" => Answer::Reply(b"+there\r\n".to_vec()),
+        _ => Answer::Usual,
+    })
+    .await
+    .unwrap();
+    fake.assign(0..=10_922, 1);
+    fake.assign(10_923..=16_383, 2);
+    let cluster = connect(&fake).await;
+    // The client's map does not have this node.
+    fake.assign(12_182..=12_182, 3);
+    let other = cluster.clone();
+    let reply = elsewhere(async move { other.run(get("foo")).await }).await;
+    assert_eq!(reply.unwrap().as_deref(), Some("there"));
+    let reply = soon("a reply", cluster.run(get("foo"))).await.unwrap();
+    assert_eq!(reply.as_deref(), Some("there"));
+    assert_eq!(fake.node(3).connections(), 1);
+
+    let (other, address) = (cluster.clone(), fake.node(1).addr().to_string());
+    let node = elsewhere(async move { other.node(&address).unwrap() }).await;
+    let reply = soon("a reply", node.run(get("a"))).await.unwrap();
+    assert_eq!(reply.as_deref(), Some("there"));
+    // Also where there is no runtime.
+    let other = cluster.clone();
+    let nodes = std::thread::spawn(move || other.primaries());
+    let nodes = blocking(move || nodes.join().unwrap()).await;
+    for (_, node) in nodes {
+        let ping = raw("PING").reply::<()>();
+        soon("a reply", node.run(ping)).await.unwrap();
+    }
+}
+
 static FT_AGGREGATE: CommandInfo =
     CommandInfo::new("FT.AGGREGATE", b"$12\r\nFT.AGGREGATE\r\n", 1).readonly();
 static FT_CURSOR_READ: CommandInfo =
