@@ -57,10 +57,16 @@ impl Claim {
         if link.claim_tracking() {
             return Ok(Self(link));
         }
-        Err(Error::usage(
-            "there is a caching handle of this connection already, and the server reports changes to one; clone that handle",
-        ))
+        Err(is_taken())
     }
+}
+
+/// Another cache has the connection, or the cluster.
+#[cold]
+pub(super) fn is_taken() -> Error {
+    Error::usage(
+        "there is a caching handle of this connection already, and the server reports changes to one; clone that handle",
+    )
 }
 
 impl Drop for Claim {

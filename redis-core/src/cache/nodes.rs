@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 
-use super::line::TrackedLine;
+use super::line::{TrackedLine, is_taken};
 use super::shared::Shared;
 use super::source::Source;
 use crate::cluster::map_view::MapView;
@@ -25,6 +25,8 @@ pub(super) struct NodeSources {
     present: ArcSwap<Present>,
     /// The number of the map in it.
     number: AtomicU64,
+    /// Of all nodes, also those that are not known yet; given back after what is above.
+    _claim: Claim,
     /// Held while the map is taken over.
     changing: Lock<()>,
 }
@@ -32,14 +34,33 @@ pub(super) struct NodeSources {
 /// A map, and the connections to its nodes.
 struct Present {
     map: MapView,
-    /// In the order of the nodes; `None` where another cache has the connection.
+    /// In the order of the nodes; `None` where the connection has ended.
     lines: Vec<Option<Arc<TrackedLine>>>,
+}
+
+/// The sole right to turn tracking on and off on a cluster.
+struct Claim(Cluster);
+
+impl Claim {
+    fn new(cluster: Cluster) -> Result<Self> {
+        match cluster.claim_tracking() {
+            true => Ok(Self(cluster)),
+            false => Err(is_taken()),
+        }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.0.release_tracking();
+    }
 }
 
 impl NodeSources {
     /// # Errors
-    /// Another cache has the connections.
+    /// Another cache has the cluster, or it was closed.
     pub(super) fn new(cluster: Cluster, shared: &Arc<Shared>) -> Result<Self> {
+        let claim = Claim::new(cluster.clone())?;
         let map = cluster.map();
         let lines = map
             .links()
@@ -51,6 +72,7 @@ impl NodeSources {
             cluster,
             shared: shared.clone(),
             changing: Lock::default(),
+            _claim: claim,
         })
     }
 

@@ -39,6 +39,11 @@ pub(crate) trait Issue: fmt::Debug + Send + Sync {
     fn one_server(&self) -> Option<Host<'static>> {
         None
     }
+
+    /// The connection over which commands go to one and the same server, if it is clear which that is.
+    fn connection(&self) -> Option<Connection> {
+        None
+    }
 }
 
 /// The pages of a scan that goes over several servers.
@@ -57,6 +62,10 @@ impl Issue for Connection {
 
     fn cast(&self, args: Box<Args>) {
         cast(self, args);
+    }
+
+    fn connection(&self) -> Option<Connection> {
+        Some(self.clone())
     }
 }
 
@@ -156,6 +165,11 @@ impl<'h> Host<'h> {
     /// The same handle, or the one for commands that one and the same server has to carry out.
     pub(crate) fn on_one_server(self) -> Self {
         self.0.one_server().unwrap_or(self)
+    }
+
+    /// The connection over which commands go to one and the same server, if it is clear which that is.
+    pub(crate) fn connection(&self) -> Option<Connection> {
+        self.0.connection()
     }
 
     /// The pages of a scan, where they do not come from one server.

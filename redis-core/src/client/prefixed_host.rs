@@ -10,6 +10,7 @@ use crate::codec::prefixed::ReplyNames;
 use crate::command::Args;
 use crate::command::prefix::Prefix;
 use crate::error::Result;
+use crate::handle::Connection;
 use crate::reply::Frame;
 
 /// A host whose commands get a prefix.
@@ -76,6 +77,10 @@ impl Issue for PrefixedHost<'_> {
             host,
             prefix: self.prefix.clone(),
         })))
+    }
+
+    fn connection(&self) -> Option<Connection> {
+        self.host.connection()
     }
 }
 

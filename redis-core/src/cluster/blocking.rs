@@ -26,7 +26,8 @@ use crate::request::AllowsBlocking;
 /// Who waited on one node for this long has not been sent round in a circle.
 const SETTLED: Duration = Duration::from_secs(1);
 
-/// A node that refuses a command when it arrives says so within this time; later, the command may have waited there.
+/// A node that refuses a command when it arrives says so within this time; later, the command may have waited there. Over a longer way,
+/// a redirect is taken for the end of a wait: an error that was not needed is better than an entry that is missed.
 const ON_ARRIVAL: Duration = Duration::from_millis(100);
 
 /// Stands for the command that is to come; only its key is read.
@@ -155,8 +156,12 @@ impl<'a> Wait<'a> {
     }
 
     async fn run(&mut self) -> Result<Frame> {
-        map_by(self.shared, self.detour.deadline).await?;
-        let mut next = self.args.again();
+        let mut next = if self.shared.first_map.is_found() {
+            self.args.again()
+        } else {
+            map_by(self.shared, self.detour.deadline).await?;
+            self.args.again_since(self.since)
+        };
         loop {
             let place = match self.place.take() {
                 Some(place) => place,

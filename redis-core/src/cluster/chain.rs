@@ -184,7 +184,9 @@ impl fmt::Debug for Later<'_> {
 }
 
 impl Spread for Later<'_> {
-    fn submit(&mut self, _: &mut ChainPayload) {}
+    fn submit(&mut self, _: &mut ChainPayload) {
+        self.shared.want_first_map();
+    }
 
     fn poll(&mut self, payload: &mut ChainPayload, cx: &mut Context<'_>) -> Poll<Gathered> {
         let begun = match &mut self.begun {

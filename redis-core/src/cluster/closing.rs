@@ -126,8 +126,10 @@ fn finish(shared: &Arc<Shared>) {
     if !shared.life.begins_to_finish() {
         return;
     }
+    let runtime = shared.runtime.clone();
     let shared = Arc::downgrade(shared);
-    runtime::spawn(async move {
+    // Not on the runtime of whoever closes the cluster, which may end sooner.
+    runtime::spawn_on(&runtime, async move {
         let mut pause = LOOK;
         while let Some(shared) = shared.upgrade() {
             if shared.life.is_over() {

@@ -42,10 +42,8 @@ impl ClusterDesk {
 impl Desk for ClusterDesk {
     fn join(&self, entrance: Entrance) -> Box<dyn Subscription> {
         let entry = self.shared.upgrade().map(|shared| {
-            if !shared.first_map.is_found() {
-                // It waits for a place until there is a map.
-                shared.want_refresh();
-            }
+            // It waits for a place until there is a map.
+            shared.want_first_map();
             let (places, routes) = (&shared.places, shared.routes());
             places.add(entrance, self.reach, self.sockets.clone(), &routes)
         });
@@ -99,6 +97,8 @@ impl Drop for Keeper {
     fn drop(&mut self) {
         if let Some(shared) = self.shared.upgrade() {
             shared.life.abandon();
+            shared.stop_accepting();
+            shared.events.end();
             shared.places.end(&Failure::Abandoned(Phase::NotSent));
         }
     }

@@ -82,6 +82,8 @@ fn begin_unusual(shared: &Shared, mut args: Box<Args>) -> ClusterExecution<'_> {
     if let Some(error) = args.take_error() {
         return ClusterExecution::One(ClusterPending::refused(shared, args, error));
     }
+    // What waits for it may not be polled yet.
+    shared.want_first_map();
     if args.takes_a_lease() {
         let driven = Driven::new(args, |args| blocking::run(shared, args));
         return ClusterExecution::Driven(driven);
@@ -102,6 +104,8 @@ fn begin_read<'a>(
     view: &Arc<ReadFrom>,
     args: Box<Args>,
 ) -> ClusterExecution<'a> {
+    // It may not be polled yet.
+    shared.want_first_map();
     let view = view.clone();
     ClusterExecution::Driven(Driven::new(args, |args| replicas::read(shared, view, args)))
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::error::{Error, ErrorKind, Obstacle, Phase, ServerError, TlsError};
+use crate::error::{DecodeError, Error, ErrorKind, Obstacle, Phase, ServerError, TlsError};
 use crate::runtime::Lock;
 
 /// Whether there is a map, and why not.
@@ -22,12 +22,32 @@ struct Missing {
     refusal: Option<Refusal>,
 }
 
-/// A refusal that is told to many.
+/// A reason for which waiting does not help. It is told to many.
 #[derive(Debug, Clone)]
-enum Refusal {
+pub(super) enum Refusal {
     Handshake(ServerError),
     Tls(TlsError),
     Config(String),
+    /// The user may not ask for the map.
+    Server(ServerError),
+    /// What was told is no map.
+    Decode(DecodeError),
+}
+
+impl Refusal {
+    /// The reason behind a failure to learn the map, if waiting does not help.
+    pub(super) fn of(error: &Error) -> Option<Self> {
+        match error.kind() {
+            ErrorKind::Handshake(refusal) => Some(Self::Handshake(refusal.clone())),
+            ErrorKind::Tls(refusal) => Some(Self::Tls(refusal.clone())),
+            ErrorKind::Config(text) => Some(Self::Config(text.clone())),
+            ErrorKind::Server(refusal) if !refusal.is_transient() => {
+                Some(Self::Server(refusal.clone()))
+            }
+            ErrorKind::Decode(failure) => Some(Self::Decode(failure.clone())),
+            _ => None,
+        }
+    }
 }
 
 impl From<Refusal> for Error {
@@ -36,6 +56,8 @@ impl From<Refusal> for Error {
             Refusal::Handshake(error) => ErrorKind::Handshake(error),
             Refusal::Tls(error) => ErrorKind::Tls(error),
             Refusal::Config(text) => ErrorKind::Config(text),
+            Refusal::Server(error) => ErrorKind::Server(error),
+            Refusal::Decode(error) => ErrorKind::Decode(error),
         };
         Self::new(kind, Phase::NotSent)
     }
@@ -78,21 +100,16 @@ impl FirstMap {
 
     /// No server has told the map.
     pub(super) fn fail(&self, error: &Error) {
-        let (refusal, reason) = match error.kind() {
-            ErrorKind::Handshake(refusal) => (Some(Refusal::Handshake(refusal.clone())), None),
-            ErrorKind::Tls(refusal) => (Some(Refusal::Tls(refusal.clone())), None),
-            ErrorKind::Config(text) => (Some(Refusal::Config(text.clone())), None),
-            ErrorKind::Connect(reason) | ErrorKind::ConnectionLost(reason) => (
-                None,
-                Some(io::Error::new(reason.kind(), reason.to_string())),
-            ),
-            _ => (None, None),
+        let reason = match error.kind() {
+            ErrorKind::Connect(reason) | ErrorKind::ConnectionLost(reason) => {
+                io::Error::new(reason.kind(), reason.to_string())
+            }
+            _ => io::Error::other(error.to_string()),
         };
-        let reason = reason.unwrap_or_else(|| io::Error::other(error.to_string()));
         let obstacle = Obstacle::NotConnected(Arc::new(reason));
         *self.missing.lock() = Missing {
             obstacle: Some(Arc::new(obstacle)),
-            refusal,
+            refusal: Refusal::of(error),
         };
     }
 }

@@ -71,8 +71,9 @@ impl Cluster {
     }
 
     /// Asks the configured servers for the nodes of the cluster when the first command needs it: the cluster may be down until then.
-    /// While no server tells the map, commands wait, each to its deadline. If the login is refused, or if the servers cannot be used
-    /// as they are configured, they fail with that error at once.
+    /// While no server tells the map, commands wait, each to its deadline. If the login is refused, if the user may not ask for the map
+    /// (CLUSTER SLOTS), or if the servers cannot be used as they are configured, they fail with that error at once. What only was
+    /// [sent](crate::Request::send) has the map asked for, and goes to its node when it is awaited.
     ///
     /// Before the first map is known, [`Cluster::topology`], [`Cluster::primaries`] and [`Cluster::stats`] show no nodes. Call it
     /// within a tokio runtime.
@@ -138,7 +139,8 @@ impl Cluster {
     }
 
     /// The node at an address, as `host:port`: a connection of its own to this node, with everything that a [`Connection`]
-    /// can do, such as pipelines and scans. Redirects are not followed on it: they are errors.
+    /// can do, such as pipelines and scans. Redirects are not followed on it: they are errors. All who ask for the node get the same
+    /// connection, until one of them closes it: then there is a new one.
     ///
     /// ```no_run
     /// # async fn example(cluster: typedis_core::cluster::Cluster) -> typedis_core::Result<()> {
@@ -155,7 +157,7 @@ impl Cluster {
         let routes = self.shared().routes();
         let mut nodes = routes.nodes().iter();
         match nodes.find(|node| node.address.to_string() == address) {
-            Some(node) => Ok(node.alone().clone()),
+            Some(node) => Ok(node.alone()),
             None => Err(unknown_node(address, routes.nodes())),
         }
     }
@@ -164,7 +166,7 @@ impl Cluster {
     #[must_use]
     pub fn primaries(&self) -> Vec<(Address, Connection)> {
         let routes = self.shared().routes();
-        let with_address = |node: &Arc<Node>| (node.address.clone(), node.alone().clone());
+        let with_address = |node: &Arc<Node>| (node.address.clone(), node.alone());
         routes.primaries().map(with_address).collect()
     }
 

@@ -9,6 +9,7 @@ use super::scan;
 use crate::client::host::{Call, Host, IntoHost, Issue, Walk, accepted, cast};
 use crate::command::Args;
 use crate::error::Result;
+use crate::handle::Connection;
 
 impl Issue for Cluster {
     fn issue(&self, args: Box<Args>) -> Call<'_> {
@@ -28,7 +29,7 @@ impl Issue for Cluster {
             return Some(Host::new(Arc::new(OneNode::of(self))));
         }
         let routes = self.shared().routes();
-        routes.any_primary().map(|node| Host::from(node.alone()))
+        routes.any_primary().map(|node| Host::from(&node.alone()))
     }
 }
 
@@ -62,6 +63,10 @@ impl OneNode {
 impl Issue for OneNode {
     fn issue(&self, mut args: Box<Args>) -> Call<'_> {
         Box::pin(async move { self.choose(&mut args).await?.issue(args).await })
+    }
+
+    fn connection(&self) -> Option<Connection> {
+        self.chosen.get()?.connection()
     }
 
     fn cast(&self, args: Box<Args>) {

@@ -24,7 +24,8 @@ pub(super) struct Life {
     is_finishing: AtomicBool,
 }
 
-/// After a stage without a name come these, from one to a later one.
+/// The stages of the end, in their order; the first one, 0, in which everything is accepted, has no name. A stage is never left for
+/// an earlier one.
 #[repr(u8)]
 #[derive(Debug, Clone, Copy)]
 enum Stage {

@@ -25,6 +25,16 @@ impl Cluster {
         MapView { routes, changes }
     }
 
+    /// Takes the sole right to decide which reads the nodes track; returns whether nobody has it.
+    pub(crate) fn claim_tracking(&self) -> bool {
+        self.shared().claim_tracking()
+    }
+
+    /// Gives that right back.
+    pub(crate) fn release_tracking(&self) {
+        self.shared().release_tracking();
+    }
+
     /// The number of the present map.
     #[inline]
     pub(crate) fn map_number(&self) -> u64 {

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::health::Health;
@@ -18,6 +19,7 @@ use crate::engine::sending::Sending;
 use crate::error::{CommandName, Error, Result, ServerVersion};
 use crate::handle::{Connection, Exclusive, Leases};
 use crate::reply::Frame;
+use crate::runtime::Lock;
 
 /// Makes a replica answer reads itself.
 const READONLY: Introduction = Introduction {
@@ -31,8 +33,8 @@ const READONLY: Introduction = Introduction {
 pub(super) struct Node {
     pub(super) address: Address,
     connection: Connection,
-    /// For work with this node alone; made when it is asked for.
-    alone: OnceLock<Connection>,
+    /// For work with this node alone; made when it is asked for, and again when its user has closed it.
+    alone: Lock<Option<Connection>>,
     /// Sockets for commands that block and for transactions that watch; made when one is needed.
     leases: OnceLock<Arc<Leases>>,
     /// For reads from it while it is a replica: a socket on which READONLY was said.
@@ -42,23 +44,26 @@ pub(super) struct Node {
     in_grace: AtomicBool,
     /// Whether it accepts only what is on its way. What is made for it later accepts nothing.
     is_shut: AtomicBool,
+    /// Where its connections live: not on the runtime of whoever needs one first, which may end sooner.
+    runtime: Handle,
     /// When a redirect told of it.
     pub(super) since: Instant,
 }
 
 impl Node {
+    /// It has to be called within the runtime on which its connections are to live.
     pub(super) fn new(config: &Config, address: &Address) -> Arc<Self> {
         let config = config.for_node(address.clone(), &[]);
-        let idle = config.idle_timeout;
         Arc::new(Self {
             address: address.clone(),
-            connection: Connection::sleeping(config, idle),
-            alone: OnceLock::new(),
+            connection: sleeping(config),
+            alone: Lock::default(),
             leases: OnceLock::new(),
             reading: OnceLock::new(),
             health: Health::default(),
             in_grace: AtomicBool::new(false),
             is_shut: AtomicBool::new(false),
+            runtime: Handle::current(),
             since: Instant::now(),
         })
     }
@@ -82,30 +87,19 @@ impl Node {
 
     /// Everything that it has.
     pub(super) fn sockets(&self) -> Sockets {
-        let made = [self.alone.get(), self.reading.get()];
-        let connections = made.into_iter().flatten().chain([&self.connection]);
+        let alone = self.alone.lock().as_ref().map(Connection::shared_link);
+        let shared = self.reading.get().into_iter().chain([&self.connection]);
+        let shared = shared.map(Connection::shared_link);
         Sockets {
-            links: connections.map(Connection::shared_link).collect(),
+            links: alone.into_iter().chain(shared).collect(),
             leases: self.leases.get().cloned(),
         }
     }
 
-    /// A connection that is made when it is needed.
-    #[cold]
-    fn make<'a>(
-        &self,
-        place: &'a OnceLock<Connection>,
-        config: impl FnOnce(&Config) -> Config,
-    ) -> &'a Connection {
-        let made = place.get_or_init(|| {
-            let config = config(self.connection.config());
-            let idle = config.idle_timeout;
-            Connection::sleeping(config, idle)
-        });
-        if self.was_shut() {
-            made.abort();
-        }
-        made
+    /// Another connection to it.
+    fn make(&self, config: Config) -> Connection {
+        let _here = self.runtime.enter();
+        sleeping(config)
     }
 
     /// Whether it was told to accept nothing new before something was made for it. A write as well, so that one of both sees the other.
@@ -118,17 +112,34 @@ impl Node {
     }
 
     /// A connection to this node alone: redirects are its user's to see.
-    pub(super) fn alone(&self) -> &Connection {
-        let known = self.alone.get();
-        known.unwrap_or_else(|| self.make(&self.alone, |own| own.clone().for_itself()))
+    pub(super) fn alone(&self) -> Connection {
+        let mut alone = self.alone.lock();
+        match &*alone {
+            Some(known) if !known.is_closed() || self.was_shut() => known.clone(),
+            _ => {
+                let made = self.make(self.connection.config().clone().for_itself());
+                *alone = Some(made.clone());
+                if self.was_shut() {
+                    made.abort();
+                }
+                made
+            }
+        }
     }
 
     /// The connection for reads while it is a replica. A primary is never read from over it: after a failover, the socket would
     /// go on answering with old data.
     fn reading(&self) -> &Connection {
-        let config = |own: &Config| own.for_node(self.address.clone(), &[READONLY]);
-        let known = self.reading.get();
-        known.unwrap_or_else(|| self.make(&self.reading, config))
+        if let Some(known) = self.reading.get() {
+            return known;
+        }
+        let own = self.connection.config();
+        let make = || self.make(own.for_node(self.address.clone(), &[READONLY]));
+        let made = self.reading.get_or_init(make);
+        if self.was_shut() {
+            made.abort();
+        }
+        made
     }
 
     fn connection_as(&self, role: NodeRole) -> &Connection {
@@ -157,6 +168,11 @@ impl Node {
     /// The same, on the connection for this role.
     pub(super) fn once_as(&self, role: NodeRole, args: Box<Args>) -> Once<'_> {
         Once::begin(self.connection_as(role).link(), args)
+    }
+
+    /// The same for a question of the client itself, which no end waits for.
+    pub(super) fn once_own(&self, role: NodeRole, args: Box<Args>) -> Once<'_> {
+        Once::begin_own(self.connection_as(role).link(), args)
     }
 
     /// The same for something that is on its way: it goes on also if nothing new is accepted.
@@ -204,6 +220,12 @@ impl Node {
     pub(super) fn link(&self) -> Arc<Link> {
         self.connection.shared_link()
     }
+}
+
+/// A connection that is opened when it is needed.
+fn sleeping(config: Config) -> Connection {
+    let idle = config.idle_timeout;
+    Connection::sleeping(config, idle)
 }
 
 /// The sockets of a node.
@@ -263,6 +285,13 @@ impl<'a> Once<'a> {
     fn begin_onward(link: &'a Link, args: Box<Args>) -> Self {
         let mut once = Self::new(link, args);
         once.sending.go_on();
+        once.sent()
+    }
+
+    /// The same for a question of the client itself.
+    fn begin_own(link: &'a Link, args: Box<Args>) -> Self {
+        let mut once = Self::new(link, args);
+        once.sending.be_own();
         once.sent()
     }
 

@@ -141,8 +141,10 @@ impl<'a> ClusterPending<'a> {
     }
 
     pub(super) fn submit(&mut self) {
-        if let Some(sending) = &mut self.sending {
-            sending.submit(&mut self.command);
+        match &mut self.sending {
+            Some(sending) => drop(sending.submit(&mut self.command)),
+            // The node is chosen when it is polled.
+            None => self.shared.want_first_map(),
         }
     }
 

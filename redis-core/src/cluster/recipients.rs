@@ -35,7 +35,14 @@ impl Recipients {
         if !now.primaries().any(|node| Arc::ptr_eq(node, current))
             && let Some(successor) = self.successor(place, now)
         {
-            self.successors.insert(place, successor);
+            let is_back = self
+                .node(place)
+                .is_some_and(|first| Arc::ptr_eq(first, &successor));
+            if is_back {
+                self.successors.remove(&place);
+            } else {
+                self.successors.insert(place, successor);
+            }
         }
         self.current(place)
     }
@@ -44,12 +51,18 @@ impl Recipients {
         self.successors.get(&place).or_else(|| self.node(place))
     }
 
-    /// The one node that has slots of the primary at a place, apart from nodes that get the command anyway, in a part of their own or
-    /// as the successors of others. `None` if there are several: none of them stands for all that the primary had.
+    /// The one node that has slots of the primary at a place, which may be that primary again, apart from nodes that get the command
+    /// anyway, in a part of their own or as the successors of others. `None` if there are several: none of them stands for all that
+    /// the primary had.
     fn successor(&self, place: usize, now: &Routes) -> Option<Arc<Node>> {
         let others = self.successors.iter().filter(|(other, _)| **other != place);
         let others = others.map(|(_, successor)| successor);
-        let chosen: Vec<&Arc<Node>> = self.chosen.primaries().chain(others).collect();
+        let first = self.node(place)?;
+        let chosen = self
+            .chosen
+            .primaries()
+            .filter(|node| !Arc::ptr_eq(node, first));
+        let chosen: Vec<&Arc<Node>> = chosen.chain(others).collect();
         let mut successor: Option<&Arc<Node>> = None;
         for slot in self.chosen.topology.slots_at(place) {
             let owner = now.known_owner(slot)?;

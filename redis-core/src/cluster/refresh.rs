@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::first_map::Refusal;
 use super::life::Life;
 use super::nodes::Node;
 use super::shared::Shared;
@@ -50,16 +51,13 @@ pub(super) async fn discover(config: &Config) -> Result<Topology> {
             Err(error) => error,
         };
         // The last refusal for which waiting does not help is the one to report; it may hold for this server alone.
+        let is_refusal = |error: &Error| Refusal::of(error).is_some();
         if is_refusal(&error) || !failure.as_ref().is_some_and(is_refusal) {
             failure = Some(error);
         }
     }
     let failure = failure.unwrap_or_else(|| Error::config("no server is named"));
     Err(no_database(config, &failure).unwrap_or(failure))
-}
-
-fn is_refusal(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Handshake(_) | ErrorKind::Tls(_))
 }
 
 /// What is wrong, if the nodes refuse the configured database.
@@ -114,7 +112,7 @@ fn call<'a>(node: &'a Node, info: &'static CommandInfo, patience: Duration) -> P
     args.set_deadline(patience);
     let mut pending = Pending::new(node.connection().link(), args);
     // While the cluster is being closed, the map is only asked for because of what is on its way.
-    pending.go_on();
+    pending.be_own();
     pending.submit();
     pending
 }
@@ -189,7 +187,7 @@ async fn keep(shared: Weak<Shared>, wanted: &Notify) {
             return;
         };
         if shared.life.is_closing() && !shared.is_busy() {
-            // Its questions would have to be waited for.
+            // Nobody needs the map any more.
             continue;
         }
         // One refresh is enough for all requests so far.

@@ -38,8 +38,13 @@ impl Routes {
             .all()
             .map(|node| (node.address.clone(), node.clone()))
             .collect();
-        let recent = |node: &&Arc<Node>| node.since.elapsed() < REMEMBERED;
-        let strays = self.strays.iter().filter(recent).cloned().collect();
+        // One that is in the map by now is not counted twice.
+        let is_stray = |node: &&Arc<Node>| {
+            let mut known = topology.nodes().iter();
+            let is_recent = node.since.elapsed() < REMEMBERED;
+            is_recent && known.all(|known| known.address != node.address)
+        };
+        let strays = self.strays.iter().filter(is_stray).cloned().collect();
         Self::of(topology, config, known, strays)
     }
 

@@ -3,6 +3,10 @@
 //!
 //! What goes to one node is one entry in the queue of its link, a [`Bundle`]: that costs as little as a pipeline on one
 //! socket. When its replies are there, each command that was refused or lost is judged by itself.
+//!
+//! # Layout
+//!
+//! - `losses`: commands that have no reply
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,10 +14,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::bundle::{Bundle, Member};
-use super::detour::{
-    Detour, Hops, Refused, after_loss, error_after_loss, error_of, is_loss, is_unsent, no_node,
-    passes,
-};
+use super::detour::{Detour, Hops, Refused, error_after_loss, error_of, no_node, passes};
 use super::gather::{Gather, Outcome};
 use super::join::Join;
 use super::recipients::Recipients;
@@ -27,8 +28,9 @@ use crate::chain::routing::{Goal, Singles};
 use crate::engine::inflight::{Delivery, Failure, Patience};
 use crate::engine::link::Link;
 use crate::error::{Error, Phase, Result, ServerError, ServerVersion};
-use crate::runtime::planted::Planted;
 use crate::wire::Chunk;
+
+mod losses;
 
 /// Commands on their way to their nodes.
 pub(super) struct Scatter<'a> {
@@ -54,6 +56,19 @@ pub(super) struct Scatter<'a> {
     has_begun: bool,
     /// Whether the cluster was closed to it.
     is_over: bool,
+}
+
+/// A command that goes on, and the link to the node that gets it.
+type Onward = (Arc<Link>, Member);
+
+/// What came of a bundle.
+#[derive(Default)]
+struct Answered {
+    chunks: Vec<Chunk>,
+    /// Why replies are missing.
+    failure: Option<Failure>,
+    /// How many of its bytes were written, if its socket was lost.
+    written: Option<usize>,
 }
 
 impl<'a> Scatter<'a> {
@@ -206,21 +221,11 @@ impl<'a> Scatter<'a> {
 
     /// Takes the replies of a bundle, and judges those that are errors or are missing.
     fn settle(&mut self, bundle: Bundle, delivery: Delivery) {
-        let (chunks, failure, written) = match delivery {
-            Delivery::Reply(chunk) => (vec![chunk], None, None),
-            Delivery::Parts(parts) => {
-                self.detour.deadline = parts.deadline.or(self.detour.deadline);
-                if parts.was_lost {
-                    let members = bundle.members.iter();
-                    self.lost.extend(members.map(|member| member.single));
-                }
-                (parts.chunks, parts.error, parts.written)
-            }
-            Delivery::Refused(error) => {
-                let text = error.to_string().into();
-                (Vec::new(), Some(Failure::Protocol(text)), None)
-            }
-        };
+        let Answered {
+            chunks,
+            failure,
+            written,
+        } = self.unpack(&bundle, delivery);
         let link = bundle.sending.link();
         self.server = self.server.or_else(|| link.server());
         let is_clean = failure.is_none() && !chunks.iter().any(may_hold_error);
@@ -228,32 +233,7 @@ impl<'a> Scatter<'a> {
             bundle.note_scripts();
             return self.gather.take(number, chunks);
         }
-        let mut onward = Vec::new();
-        let mut pieces = Pieces::new(chunks.clone());
-        let mut lost_from = bundle.members.len();
-        for (place, member) in bundle.members.iter().enumerate() {
-            if member.asking {
-                pieces.next();
-            }
-            let Some(frame) = pieces.next() else {
-                lost_from = place;
-                break;
-            };
-            match error_of(frame.as_bytes()) {
-                Some(error) => {
-                    let reply = frame.to_chunk();
-                    let going = self.judge(*member, &error, reply, link);
-                    onward.extend(going);
-                }
-                None => {
-                    if bundle.number.is_none() {
-                        let reply = Outcome::Reply(frame.to_chunk());
-                        self.gather.settle(member.single, reply);
-                    }
-                    bundle.note_script(member.single);
-                }
-            }
-        }
+        let (lost_from, onward) = self.judge_replies(&bundle, &chunks);
         let whole = written.map(|written| bundle.count_written(&mut self.singles, written));
         let is_onward = bundle.sending.is_onward() || self.has_begun;
         let life = &self.shared.life;
@@ -268,6 +248,58 @@ impl<'a> Scatter<'a> {
             self.gather.take(number, chunks);
         }
         self.send_on(onward);
+    }
+
+    /// What came of a bundle.
+    fn unpack(&mut self, bundle: &Bundle, delivery: Delivery) -> Answered {
+        match delivery {
+            Delivery::Reply(chunk) => Answered {
+                chunks: vec![chunk],
+                ..Answered::default()
+            },
+            Delivery::Parts(parts) => {
+                self.detour.deadline = parts.deadline.or(self.detour.deadline);
+                if parts.was_lost {
+                    let members = bundle.members.iter();
+                    self.lost.extend(members.map(|member| member.single));
+                }
+                Answered {
+                    chunks: parts.chunks,
+                    failure: parts.error,
+                    written: parts.written,
+                }
+            }
+            Delivery::Refused(error) => Answered {
+                failure: Some(Failure::Protocol(error.to_string().into())),
+                ..Answered::default()
+            },
+        }
+    }
+
+    /// Judges each reply of a bundle by itself. Returns the place of the first command that has none, and the commands that go on
+    /// over another link.
+    fn judge_replies(&mut self, bundle: &Bundle, chunks: &[Chunk]) -> (usize, Vec<Onward>) {
+        let mut onward = Vec::new();
+        let mut pieces = Pieces::new(chunks.to_vec());
+        for (place, member) in bundle.members.iter().enumerate() {
+            if member.asking {
+                pieces.next();
+            }
+            let Some(frame) = pieces.next() else {
+                return (place, onward);
+            };
+            if let Some(error) = error_of(frame.as_bytes()) {
+                let reply = frame.to_chunk();
+                onward.extend(self.judge(*member, &error, reply, bundle.sending.link()));
+                continue;
+            }
+            if bundle.number.is_none() {
+                let reply = Outcome::Reply(frame.to_chunk());
+                self.gather.settle(member.single, reply);
+            }
+            bundle.note_script(member.single);
+        }
+        (bundle.members.len(), onward)
     }
 
     /// Shows the first error of a bundle's commands. What goes on to another node, or later, is no error of this one.
@@ -287,7 +319,7 @@ impl<'a> Scatter<'a> {
         error: &ServerError,
         reply: Chunk,
         link: &Arc<Link>,
-    ) -> Option<(Arc<Link>, Member)> {
+    ) -> Option<Onward> {
         if let Some(redirect) = Redirect::parse(&error.to_string()) {
             return self.follow(single, &redirect, reply, link);
         }
@@ -320,7 +352,7 @@ impl<'a> Scatter<'a> {
         redirect: &Redirect,
         reply: Chunk,
         link: &Arc<Link>,
-    ) -> Option<(Arc<Link>, Member)> {
+    ) -> Option<Onward> {
         let hops = self.hops.entry(single).or_default();
         let hop = match hops.follow(self.shared, redirect, link.config.address()) {
             Ok(hop) => hop,
@@ -344,55 +376,6 @@ impl<'a> Scatter<'a> {
         let goal = |single: usize| self.singles.get(single).map(|single| single.goal);
         let mut earlier = self.paused.range(..single);
         earlier.any(|earlier| goal(*earlier) == goal(single))
-    }
-
-    /// There are no replies to the commands from the one at place `first` on. The first `whole` of the bundle were written.
-    fn judge_losses(
-        &mut self,
-        bundle: &Bundle,
-        first: usize,
-        whole: Option<usize>,
-        failure: Option<&Failure>,
-    ) {
-        let end = whole.unwrap_or(bundle.members.len());
-        let written = bundle.members.get(first..end).unwrap_or_default();
-        let overtaken = overtaken(&self.singles, written);
-        for (place, member) in bundle.members.iter().enumerate().skip(first) {
-            let unsent = |failure: &Failure| failure.in_phase(Phase::NotSent);
-            let unsent = failure.filter(|_| place >= end).map(unsent);
-            let may_go_again = !overtaken.contains(&member.single);
-            self.judge_loss(member.single, unsent.as_ref().or(failure), may_go_again);
-        }
-    }
-
-    /// There is no reply. A command that was not sent, or may be repeated, is sent to the owner that is known after
-    /// a pause. Nothing that was sent is repeated unless it `may_go_again`.
-    fn judge_loss(&mut self, single: usize, failure: Option<&Failure>, may_go_again: bool) {
-        let Some(failure) = failure else {
-            let error = Error::protocol("there are fewer replies than commands");
-            return self.gather.settle(single, Outcome::Failed(error));
-        };
-        if failure.was_sent() {
-            self.lost.insert(single);
-        }
-        let mut known = after_loss(failure, self.lost.contains(&single));
-        if let Some(refused) = self.refused.get(&single) {
-            refused.explain(&mut known);
-        }
-        let outcome = Outcome::Failed(known.into());
-        let is_idempotent = || {
-            self.singles
-                .get(single)
-                .is_some_and(|single| single.idempotent)
-        };
-        let may_go_again =
-            || (may_go_again && is_idempotent()) || Planted::RepeatedElsewhere.is_here();
-        if !self.is_over && is_loss(failure) && (is_unsent(failure) || may_go_again()) {
-            self.shared.want_refresh();
-            self.pause(single, outcome);
-        } else {
-            self.gather.settle(single, outcome);
-        }
     }
 
     /// Has a command wait for the end of the pause. If its deadline comes first, this is its `outcome`.
@@ -433,7 +416,7 @@ impl<'a> Scatter<'a> {
     }
 
     /// Makes bundles of commands that go on, one for each link, in which the commands keep their order.
-    fn send_on(&mut self, onward: Vec<(Arc<Link>, Member)>) {
+    fn send_on(&mut self, onward: Vec<Onward>) {
         let first = self.bundles.len();
         for (link, member) in onward {
             let mut new = self.bundles.iter_mut().skip(first);
@@ -459,28 +442,6 @@ impl<'a> Scatter<'a> {
     pub(super) fn server(&self) -> Option<ServerVersion> {
         self.server
     }
-}
-
-/// Which of the commands, which were written to one node and have no replies, must not be repeated: a later one of them may have changed
-/// what they see. Keys of different slots are different keys.
-fn overtaken(singles: &Singles, written: &[Member]) -> BTreeSet<usize> {
-    let (mut overtaken, mut slots) = (BTreeSet::new(), BTreeSet::new());
-    let (mut any, mut all) = (false, false);
-    for Member { single: number, .. } in written.iter().rev() {
-        let Some(single) = singles.get(*number) else {
-            continue;
-        };
-        let slot = single.only_slot();
-        if all || slot.map_or(any, |slot| slots.contains(&slot)) {
-            overtaken.insert(*number);
-        }
-        if !single.info.readonly {
-            any = true;
-            all |= slot.is_none();
-            slots.extend(slot);
-        }
-    }
-    overtaken
 }
 
 /// Whether a link took nothing, because it accepts nothing new.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use super::events::Readers;
@@ -28,6 +29,8 @@ pub(super) struct Shared {
     changes: AtomicU64,
     /// Held while routes are replaced. Nodes that have left, where something may be on its way.
     changing: Lock<Vec<Left>>,
+    /// That of the cluster's tasks.
+    pub(super) runtime: Handle,
     pub(super) life: Arc<Life>,
     pub(super) first_map: FirstMap,
     /// Wakes the task that asks for the map.
@@ -36,12 +39,14 @@ pub(super) struct Shared {
     pub(super) events: Readers,
     /// Whether nodes are asked how they fare.
     watches: AtomicBool,
+    /// Whether a cache decides which reads the nodes track.
+    is_cached: AtomicBool,
     /// Where replies go whose callers have gone away.
     pub(super) reports: Reports,
 }
 
 impl Shared {
-    /// Without a topology, the first is asked for when it is needed.
+    /// Without a topology, the first is asked for when it is needed. It has to be called within a runtime.
     pub(super) fn new(mut config: Config, topology: Option<Topology>) -> Self {
         let refresh = Arc::new(Notify::new());
         // Nodes that announce that slots have moved wake the task as well.
@@ -52,12 +57,14 @@ impl Shared {
             routes: ArcSwap::from_pointee(routes),
             changes: AtomicU64::new(0),
             changing: Lock::default(),
+            runtime: Handle::current(),
             life: Arc::default(),
             first_map,
             refresh,
             places: Places::default(),
             events: Readers::default(),
             watches: AtomicBool::new(false),
+            is_cached: AtomicBool::new(false),
             reports: Reports::default(),
             config,
         }
@@ -86,9 +93,26 @@ impl Shared {
         !self.watches.swap(true, Ordering::AcqRel)
     }
 
+    /// Takes the sole right to decide which reads the nodes track, also those that come later; returns whether nobody has it.
+    pub(super) fn claim_tracking(&self) -> bool {
+        !self.is_cached.swap(true, Ordering::AcqRel)
+    }
+
+    /// Gives that right back.
+    pub(super) fn release_tracking(&self) {
+        self.is_cached.store(false, Ordering::Release);
+    }
+
     /// Makes the task ask for the map soon.
     pub(super) fn want_refresh(&self) {
         self.refresh.notify_one();
+    }
+
+    /// The same, if there is no map yet.
+    pub(super) fn want_first_map(&self) {
+        if !self.first_map.is_found() {
+            self.want_refresh();
+        }
     }
 
     /// Replaces the routes by a new topology.
@@ -144,6 +168,8 @@ impl Shared {
     /// Returns the routes after the change: the next one may come before they are read again.
     fn change(&self, change: impl FnOnce(&Routes) -> Option<Routes>) -> Arc<Routes> {
         let mut left = self.changing.lock();
+        // New nodes are for all, and a caller's runtime may end sooner than the cluster's.
+        let _here = self.runtime.enter();
         let before = self.routes.load_full();
         let Some(next) = change(&before).map(Arc::new) else {
             return before;

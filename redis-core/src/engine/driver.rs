@@ -106,7 +106,7 @@ impl Driver {
                     None => break,
                 },
             };
-            let (start, answered) = (Instant::now(), self.link.counts().answered);
+            let (start, before) = (Instant::now(), self.link.counts());
             let (end, successor) = self.serve(ready).await;
             asleep = matches!(end, End::Unused);
             match end {
@@ -121,7 +121,7 @@ impl Driver {
             // A socket that was lost right away counts as one more failed attempt.
             attempt = if start.elapsed() >= SETTLED {
                 0
-            } else if self.link.counts().answered > answered {
+            } else if self.link.counts().answers() > before.answers() {
                 1
             } else {
                 attempt + 1
@@ -312,7 +312,7 @@ impl Driver {
             let over = match queue.order {
                 _ if retires => true,
                 Order::Close => true,
-                Order::Drain => queue.is_idle(),
+                Order::Drain => queue.is_settled(),
                 Order::Serve | Order::Renew | Order::Leave => false,
             };
             if over {

@@ -215,9 +215,9 @@ impl<'a> Pending<'a> {
         pending
     }
 
-    /// Has it sent also where nothing new is accepted: what is on its way needs it.
-    pub(crate) fn go_on(&mut self) {
-        self.exchange.sending.go_on();
+    /// Notes that the client itself asks this, and no caller: see [`Sending::be_own`].
+    pub(crate) fn be_own(&mut self) {
+        self.exchange.sending.be_own();
     }
 
     /// Sends it. Returns `false` if it has to wait for room.

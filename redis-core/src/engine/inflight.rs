@@ -57,6 +57,8 @@ pub(crate) struct Queue {
     entries: VecDeque<Entry>,
     /// How many of the entries the driver has taken.
     taken: usize,
+    /// How many of the entries are the client's own.
+    own: usize,
     /// How many of the last entries may have a limit without a fixed moment; see [`Limit::Within`].
     unstamped: usize,
     cells: Slab<Cell>,
@@ -108,11 +110,20 @@ pub(crate) struct Queue {
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Counts {
     pub(crate) answered: u64,
+    /// Questions of the client itself that were answered.
+    pub(crate) told: u64,
     pub(crate) timeouts: u64,
     pub(crate) reconnects: u64,
     pub(crate) failed_connects: u64,
     /// Sockets that have taken the place of the first.
     pub(crate) sockets: u64,
+}
+
+impl Counts {
+    /// All that was answered.
+    pub(crate) fn answers(&self) -> u64 {
+        self.answered + self.told
+    }
 }
 
 /// The state of a command that has the socket to itself. This is AUTH: if Redis 8.2 refuses it, and it came in one
@@ -222,10 +233,43 @@ pub(crate) enum Awaits {
 #[derive(Debug, Clone, Copy)]
 enum Owner {
     Caller(CellKey),
+    /// The client itself, for a question that no caller asked, such as that for the map of a cluster.
+    Client(CellKey),
     /// The driver, for a command of its own.
     Driver,
     /// Nobody: the caller was told that the entry failed.
     Nobody,
+    /// The same, of a question of the client itself.
+    Forgotten,
+}
+
+impl Owner {
+    /// Where the replies wait, if anybody may take them.
+    fn cell(self) -> Option<CellKey> {
+        match self {
+            Self::Caller(key) | Self::Client(key) => Some(key),
+            Self::Driver | Self::Nobody | Self::Forgotten => None,
+        }
+    }
+
+    /// Whether no caller has asked for it: then nobody has to wait for it.
+    #[inline]
+    fn is_own(self) -> bool {
+        match self {
+            Self::Caller(_) | Self::Nobody => false,
+            Self::Client(_) | Self::Driver | Self::Forgotten => true,
+        }
+    }
+
+    /// The owner from now on; the present one is told that the entry failed.
+    fn leave(&mut self) -> Self {
+        let nobody = if self.is_own() {
+            Self::Forgotten
+        } else {
+            Self::Nobody
+        };
+        std::mem::replace(self, nobody)
+    }
 }
 
 /// Where the replies of an entry wait for their caller.
@@ -256,6 +300,7 @@ impl Queue {
             out: Outgoing::default(),
             entries: VecDeque::new(),
             taken: 0,
+            own: 0,
             unstamped: 0,
             cells: Slab::new(),
             bytes: 0,

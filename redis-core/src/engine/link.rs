@@ -179,7 +179,7 @@ impl Link {
     /// Whether it can be lent again: nothing of its last borrower is left.
     pub(crate) fn is_reusable(&self) -> bool {
         let queue = self.queue.lock();
-        !queue.has_ended() && !queue.demoted && queue.len() == 0
+        !queue.has_ended() && !queue.demoted && queue.is_empty()
     }
 
     /// Whether it is older than pooled sockets may become.
@@ -241,6 +241,20 @@ impl Link {
         wake_after(queue, submitted, place)
     }
 
+    /// The same, for a question of the client itself.
+    #[cold]
+    pub(crate) fn submit_question(
+        &self,
+        payload: &mut impl Payload,
+        terms: Terms,
+        limit: Limit,
+        waker: Option<&Waker>,
+    ) -> Submitted {
+        let mut queue = self.queue.lock();
+        let submitted = queue.submit_question(payload, terms, limit, waker);
+        wake_after(queue, submitted, None)
+    }
+
     /// Changes the queue, and then has the driver look at it. Nothing else is queued between what `work` queues.
     pub(crate) fn change<T>(&self, work: impl FnOnce(&mut Queue) -> T) -> T {
         let mut queue = self.queue.lock();
@@ -293,7 +307,7 @@ impl Link {
     /// The number of commands that have no reply yet, and whether there is a socket.
     pub(crate) fn load(&self) -> (usize, bool) {
         let queue = self.queue.lock();
-        (queue.len(), queue.is_connected())
+        (queue.of_callers(), queue.is_connected())
     }
 
     /// The numbers of the present socket, or the last one, and of the first socket that can carry what is queued now.
@@ -413,8 +427,9 @@ impl Link {
         }
     }
 
+    /// The number of commands of callers that have no reply yet.
     pub(crate) fn len(&self) -> usize {
-        self.with(&mut Vec::new(), |queue, _| queue.len())
+        self.with(&mut Vec::new(), |queue, _| queue.of_callers())
     }
 
     /// The number of entries whose callers wait for them.

@@ -62,6 +62,8 @@ struct Slow {
     was_lost: bool,
     /// Whether it was on its way before it came to this link.
     is_onward: bool,
+    /// Whether it is a question of the client itself.
+    is_own: bool,
 }
 
 impl<L: Deref<Target = Link>> Sending<L> {
@@ -99,6 +101,12 @@ impl<L: Deref<Target = Link>> Sending<L> {
     /// Notes that it is on its way: a link that accepts nothing new takes it all the same.
     pub(crate) fn go_on(&mut self) {
         self.slow().is_onward = true;
+    }
+
+    /// Notes that the client itself asks this: no end waits for it, and it counts nowhere. A link that accepts nothing new takes it
+    /// all the same, because what is on its way may need it.
+    pub(crate) fn be_own(&mut self) {
+        self.slow().is_own = true;
     }
 
     /// Whether it was on its way before it came to this link.
@@ -227,6 +235,7 @@ impl<L: Deref<Target = Link>> Sending<L> {
             **slow = Slow {
                 was_lost: slow.was_lost,
                 is_onward: slow.is_onward,
+                is_own: slow.is_own,
                 ..Slow::default()
             };
         }
@@ -397,7 +406,9 @@ impl<L: Deref<Target = Link>> Sending<L> {
         waker: Option<&Waker>,
     ) -> Submitted {
         let limit = self.limit(terms.patience);
-        if self.is_onward() {
+        if self.slow.as_ref().is_some_and(|slow| slow.is_own) {
+            self.link.submit_question(payload, terms, limit, waker)
+        } else if self.is_onward() {
             self.link.submit_onward(payload, terms, limit, place, waker)
         } else {
             self.link.submit(payload, terms, limit, place, waker)

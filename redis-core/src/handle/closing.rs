@@ -17,7 +17,8 @@ use crate::runtime::from_now;
 /// How long closing waits for replies by default.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What closing did; of a cluster, counted at each of its nodes.
+/// What closing did; of a cluster, counted at each of its nodes. What the client asked for itself does not count, such as the map of a
+/// cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 #[must_use = "it says whether anything was lost"]

@@ -195,6 +195,7 @@ impl Wait {
         let name = args.name();
         // Both commands are sent together, so asking for the id takes no extra time.
         let mut id = self.lease.call(Args::lease(&CLIENT_ID, Keys::Ignored));
+        id.be_own();
         id.submit();
         if self.asking {
             self.lease.ask();
@@ -270,8 +271,8 @@ impl Wait {
         if !self.unblock_on.is_connected() {
             // Only then is it known where it leads.
             let mut id = Pending::new(lane, Args::lease(&CLIENT_ID, Keys::Ignored));
-            // The end of what is on its way is asked for also while the handle is being closed.
-            id.go_on();
+            // Also while the handle is being closed.
+            id.be_own();
             id.decoded::<i64>().await?;
         }
         Ok(lane.place.is_same(&lease.place))
@@ -283,7 +284,7 @@ impl Wait {
         unblock.arg("client-id", &id);
         self.lease.set_unblocking(true);
         let mut unblock = Pending::new(self.unblock_on.link(), unblock);
-        unblock.go_on();
+        unblock.be_own();
         let was_blocked = unblock.decoded().await?;
         self.lease.set_unblocking(false);
         Ok(was_blocked)

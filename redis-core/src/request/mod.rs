@@ -264,7 +264,8 @@ impl<S: Sink, R> Request<S, R> {
     /// or cluster it waits for a socket of its own first.
     ///
     /// On a cluster the reply has to be awaited: if the slot has moved, the command is sent to the new node only then.
-    /// There, reads from replicas and `each_primary` are sent when they are awaited as well.
+    /// There, reads from replicas and `each_primary` are sent when they are awaited as well, and so is everything before a
+    /// [lazy](crate::cluster::Cluster::lazy) cluster knows its nodes.
     ///
     /// ```no_run
     /// # extern crate typedis_core as typedis;

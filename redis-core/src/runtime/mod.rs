@@ -11,6 +11,8 @@
 use std::future::Future;
 use std::pin::Pin;
 
+#[cfg(feature = "cluster")]
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 mod lock;
@@ -29,4 +31,11 @@ pub(crate) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub(crate) fn spawn(work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
     let task: Task = Box::pin(work);
     tokio::spawn(task)
+}
+
+/// The same, where another runtime may be the one that lives long enough.
+#[cfg(feature = "cluster")]
+pub(crate) fn spawn_on(runtime: &Handle, work: impl Future<Output = ()> + Send + 'static) {
+    let task: Task = Box::pin(work);
+    runtime.spawn(task);
 }

@@ -11,6 +11,7 @@ use crate::client::host::{Host, Repeated};
 use crate::codec::Name;
 use crate::command::Args;
 use crate::error::{Error, Result};
+use crate::handle::Connection;
 use crate::reply::Frame;
 use crate::reply::FromRedis;
 
@@ -45,13 +46,16 @@ impl<P: Rows> ScanPage for (P, u64) {
 ///
 /// The server keeps the cursor and moves it, so each page can be read only once. If you drop the stream before its
 /// end, the cursor is deleted, because servers keep a limited number of them. To go on later, or elsewhere, take the
-/// stream apart with [`detach`](Self::detach). After an error the cursor stays on the server, which deletes it if it
+/// stream apart with [`detach`](Self::detach); on a cluster, the node that keeps the cursor is the
+/// [`server`](Self::server) of the stream. After an error the cursor stays on the server, which deletes it if it
 /// is not read for long enough (`MAXIDLE`). The same holds if you drop the stream while it waits for its first page.
 ///
 /// A cursor is known to one server alone, so the stream keeps one lane of a [`Pool`](crate::Pool), and one node of a cluster.
 #[must_use = "a stream does nothing until it is polled"]
 pub struct RowStream<'h, T> {
     pages: Option<Repeated<'h>>,
+    /// Which server has the cursor, after an error.
+    server: Option<Connection>,
     /// Why there are no pages, until it is told.
     failure: Option<Error>,
     progress: Option<Progress>,
@@ -114,6 +118,7 @@ impl<'h, T> RowStream<'h, T> {
         let (host, first) = command.unzip();
         Self {
             pages: host.map(|host| Repeated::new(host.on_one_server())),
+            server: None,
             failure,
             progress: first.map(|first| Progress {
                 has_begun: false,
@@ -136,6 +141,19 @@ impl<'h, T> RowStream<'h, T> {
         self.progress.as_ref()?.cursor
     }
 
+    /// A connection to the one server that keeps the cursor: there the rows that were not fetched yet are read. On a cluster, this
+    /// is the node that the stream was begun on; with the cluster itself, any node would be asked. On a pool it is one of its lanes,
+    /// which may lead to different servers.
+    ///
+    /// `None` on an [`Exclusive`](crate::Exclusive), with which you go on itself, and on a
+    /// [lazy](crate::cluster::Cluster::lazy) cluster before the first page.
+    #[must_use]
+    pub fn server(&self) -> Option<Connection> {
+        let pages = self.pages.as_ref();
+        let known = pages.and_then(|pages| pages.host().connection());
+        known.or_else(|| self.server.clone())
+    }
+
     /// The warnings of the server so far, such as a timeout that cut the result short; RESP2 has none.
     #[must_use]
     pub fn warnings(&self) -> &[Name] {
@@ -147,7 +165,8 @@ finite!(RowStream);
 
 impl<T: FromRedis> RowStream<'_, T> {
     /// Takes the stream apart and leaves the cursor on the server. Returns the rows that were fetched and not
-    /// yielded, and the cursor for FT.CURSOR READ. The stream has ended then.
+    /// yielded, and the cursor for FT.CURSOR READ. The stream has ended then. On a cluster, only the
+    /// [`server`](Self::server) of the stream knows the cursor.
     ///
     /// If a page is on its way, because a call of [`next`](Self::next) was dropped, this waits for it: nobody can read its rows
     /// again. If you drop this future meanwhile, the stream is as before, and you can go on with it or detach it again.
@@ -181,6 +200,7 @@ impl<T: FromRedis> RowStream<'_, T> {
 
     /// Ends it with an error, so that the cursor stays on the server.
     fn end(&mut self, error: Error) -> Error {
+        self.server = self.server();
         self.pages = None;
         error
     }

@@ -303,3 +303,27 @@ async fn a_cache_over_a_lazy_cluster_keeps_replies_once_there_is_a_map() {
     })
     .await;
 }
+
+/// The nodes are not known yet, so there is no connection that the first could have taken.
+#[tokio::test]
+async fn a_lazy_cluster_has_one_cache_as_any_other() {
+    let fake = FakeCluster::start(1, |_| Answer::Usual).await.unwrap();
+    let config = typedis_core::Config::from_url(&fake.url()).unwrap();
+    for cluster in [
+        Cluster::lazy(config.clone()).unwrap(),
+        Cluster::open(config).await.unwrap(),
+    ] {
+        let first = cluster.cached(Cache::default()).unwrap();
+        let clone = first.clone();
+        for other in [&cluster, &cluster.replicas()] {
+            let error = other.cached(Cache::default()).unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
+        }
+        drop(first);
+        assert!(cluster.cached(Cache::default()).is_err());
+        drop(clone);
+        let next = cluster.cached(Cache::default()).unwrap();
+        drop(next);
+        assert!(cluster.cached(Cache::default()).is_ok());
+    }
+}

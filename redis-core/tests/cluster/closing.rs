@@ -472,12 +472,18 @@ async fn a_cluster_whose_runtime_has_ended_is_closed() {
         let runtime = { runtime }.enable_all().build().unwrap();
         let cluster = runtime.block_on(Cluster::open(config(&url))).unwrap();
         assert!(!cluster.is_closed());
+        let events = cluster.events();
         drop(runtime);
-        done.send(cluster).unwrap();
+        done.send((cluster, events)).unwrap();
     });
     blocking(move || thread.join().unwrap()).await;
-    let cluster = cluster.recv().unwrap();
+    let (cluster, mut events) = cluster.recv().unwrap();
     assert!(cluster.is_closed());
+    assert_eq!(soon("the end of events", events.next()).await, None);
+    assert_eq!(
+        soon("the end of events", cluster.events().next()).await,
+        None
+    );
     let error = cluster.run(get("a")).await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::RuntimeEnded), "{error}");
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use typedis_core::cluster::{Cluster, ReadFrom};
 use typedis_core::{
     CommandInfo, Error, ErrorKind, Obstacle, Phase, Request, RequestPolicy, ResponsePolicy, Result,
-    Run, raw,
+    Run, Timeout, raw,
 };
 use typedis_testkit::ServerKind;
 use typedis_testkit::fake::{Answer, Asked, FakeCluster};
@@ -196,7 +196,7 @@ async fn a_cluster_that_is_down_is_waited_for_up_to_the_deadline() {
 async fn tells_while(is_told: &Arc<AtomicBool>) -> FakeCluster {
     let is_told = is_told.clone();
     let script = move |asked: &Asked<'_>| match asked.command.name().as_str() {
-        "GET" | "DBSIZE" => Answer::Silence,
+        "GET" | "DBSIZE" | "BLPOP" => Answer::Silence,
         "CLUSTER" if !is_told.load(Ordering::SeqCst) => match asked.command.text(1).as_str() {
             "SLOTS" => Answer::Close,
             _ => Answer::Silence,
@@ -244,6 +244,66 @@ async fn the_wait_for_the_map_takes_of_the_time_of_a_command() {
         go_forward(LATER).await;
         let error = soon("its end", call).await.unwrap().unwrap_err();
         assert!(error.is_timeout(), "{error}");
+    }
+}
+
+static BLPOP: CommandInfo = CommandInfo::new("BLPOP", b"$5\r\nBLPOP\r\n", 1)
+    .blocking()
+    .waits();
+
+/// Otherwise the call would time out, and its outcome be unknown, where nothing came.
+#[tokio::test]
+async fn the_wait_for_the_map_takes_of_the_time_that_a_command_blocks() {
+    const LATER: u64 = 3_600;
+    let is_told = Arc::new(AtomicBool::new(false));
+    let fake = tells_while(&is_told).await;
+    let quiet = config(&fake.url()).liveness(None);
+    let cluster = Cluster::lazy(quiet).unwrap();
+    let call = tokio::spawn({
+        let cluster = cluster.clone();
+        async move {
+            let wait: Request<_, Option<(String, String)>> =
+                Request::new(&cluster, &BLPOP, |args| {
+                    let timeout = Timeout::from(2 * LATER);
+                    args.key("key", "jobs");
+                    args.block(&timeout);
+                    args.arg("timeout", &timeout);
+                });
+            wait.await
+        }
+    });
+    until("it waits", || cluster.in_flight() == 1).await;
+    go_forward(Duration::from_secs(LATER)).await;
+    is_told.store(true, Ordering::SeqCst);
+    until("it is sent", || fake.count(0, "BLPOP") == 1).await;
+    let sockets = 0..fake.node(0).connections();
+    let mut sent = sockets.flat_map(|socket| fake.node(0).received(socket));
+    let sent = sent.find(|words| words.name() == "BLPOP").unwrap();
+    let left: f64 = sent.text(2).parse().unwrap();
+    assert!(left > 0.0 && left <= LATER as f64, "{left}");
+    call.abort();
+}
+
+/// Nobody polls these.
+#[tokio::test]
+async fn what_is_only_sent_has_the_map_asked_for() {
+    let fake = FakeCluster::start(1, |_| Answer::Usual).await.unwrap();
+    for way in 0..4 {
+        let before = fake.count(0, "CLUSTER");
+        let cluster = lazy(&fake.url());
+        let view = cluster.read_from(ReadFrom::PreferReplica);
+        let mut sent: [Option<Request<&Cluster, i64>>; 2] = [None, None];
+        match way {
+            0 => sent[0] = Some(cluster.run(incr("n")).send()),
+            1 => sent[0] = Some(Request::new(&cluster, &DBSIZE, |_| {}).send()),
+            2 => sent[0] = Some(Request::new(&view, &GET, |args| args.key("key", "k")).send()),
+            _ => {
+                let wait = raw("BLPOP").key("jobs").arg(1).blocks_for(1).reply();
+                sent[1] = Some(cluster.run(wait).send());
+            }
+        }
+        until("the map is asked for", || fake.count(0, "CLUSTER") > before).await;
+        drop(sent);
     }
 }
 

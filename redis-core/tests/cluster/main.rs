@@ -2,10 +2,11 @@
 //!
 //! # Layout
 //!
+//! - `alone`: nodes by themselves, and streams that stay with one
 //! - `announcements`: maintenance that nodes announce
 //! - `channels`: publish and subscribe on clusters that change; `placing`: which node a subscription is on, by a scripted cluster
 //! - `keyspace`: what happens to keys of all primaries
-//! - `closing` and `closing_beside`: the end of a cluster; `lazy`: clusters that are opened without a map
+//! - `closing`, `closing_beside` and `closing_counts`: the end of a cluster; `lazy`: clusters that are opened without a map
 //! - `opening`: how a cluster is named, and how its nodes are reached
 //! - `replicas`: reads from replicas
 //! - `routing`: every command goes where its keys are
@@ -30,6 +31,7 @@
     missing_docs
 )]
 
+mod alone;
 mod announcements;
 mod blocking;
 mod chains;
@@ -37,6 +39,7 @@ mod changes;
 mod channels;
 mod closing;
 mod closing_beside;
+mod closing_counts;
 mod endurance;
 mod keyed_scans;
 mod keyspace;

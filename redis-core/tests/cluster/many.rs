@@ -339,6 +339,42 @@ async fn the_part_of_a_primary_that_fails_goes_to_its_successor() {
     }
 }
 
+/// The successor is a replica again, and refuses what it was given meanwhile.
+#[tokio::test]
+async fn the_part_of_a_primary_that_comes_back_returns_to_it() {
+    let recovered = Arc::new(AtomicBool::new(false));
+    let has_recovered = recovered.clone();
+    let fake = FakeCluster::start(4, move |asked| {
+        match (asked.command.name().as_str(), asked.node) {
+            ("FLUSHALL", 1) if !has_recovered.load(Ordering::Relaxed) => Answer::error("LOADING"),
+            ("FLUSHALL", 3) => {
+                Answer::error("READONLY You can't write against a read only replica.")
+            }
+            _ => Answer::Usual,
+        }
+    })
+    .await
+    .unwrap();
+    fake.assign(0..=5_460, 0);
+    fake.assign(5_461..=10_922, 1);
+    fake.assign(10_923..=16_383, 2);
+    fake.set_replicas(1, &[3]);
+    let cluster = connect(&fake).await;
+    let flush: Request<&Cluster, ()> = Request::new(&cluster, &FLUSHALL, |_| {});
+    let failovers = async {
+        until("the primary is met", || fake.count(1, "FLUSHALL") > 0).await;
+        fake.set_replicas(3, &[1]);
+        fake.assign(5_461..=10_922, 3);
+        until("the successor is met", || fake.count(3, "FLUSHALL") > 0).await;
+        recovered.store(true, Ordering::Relaxed);
+        fake.set_replicas(1, &[3]);
+        fake.assign(5_461..=10_922, 1);
+    };
+    let calls = async { tokio::join!(flush.into_future(), failovers) };
+    let (flush, ()) = soon("FLUSHALL", calls).await;
+    flush.unwrap();
+}
+
 /// The part of one of them stays where it was.
 #[tokio::test]
 async fn the_successor_of_two_primaries_is_asked_once() {

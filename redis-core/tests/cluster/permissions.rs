@@ -1,10 +1,14 @@
-//! Users who may not do what they ask for, on either side of a redirect.
+//! Users who may not do what they ask for, on either side of a redirect, or not ask for the map.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use typedis_core::cluster::{Cluster, slot};
-use typedis_core::{Error, Phase, Run, raw};
+use typedis_core::{Error, ErrorKind, Phase, Run, raw};
 use typedis_testkit::ServerKind;
 use typedis_testkit::cluster::Node;
-use typedis_testkit::fake::{Answer, FakeCluster};
+use typedis_testkit::fake::{Answer, Asked, FakeCluster};
+use typedis_testkit::proxy::Proxy;
 
 use crate::support::*;
 
@@ -93,6 +97,74 @@ async fn a_user_whom_one_node_alone_refuses_gets_what_the_node_that_is_asked_las
                     assert_refused(&error, "a moved slot");
                 }
             }
+        }
+    }
+}
+
+/// What a node says in place of the map, and the kind of the error.
+const NO_MAPS: [(&str, bool); 2] = [
+    (
+        "-NOPERM User bob has no permissions to run the 'cluster|slots' command\r\n",
+        true,
+    ),
+    ("+there is no map\r\n", false),
+];
+
+fn is_told(error: &Error, is_refused: bool) -> bool {
+    match error.kind() {
+        ErrorKind::Server(refusal) => is_refused && refusal.code() == "NOPERM",
+        ErrorKind::Decode(_) => !is_refused,
+        _ => false,
+    }
+}
+
+/// What it says until it is allowed.
+async fn tells_no_map(text: &'static str, is_allowed: &Arc<AtomicBool>) -> FakeCluster {
+    let is_allowed = is_allowed.clone();
+    let script = move |asked: &Asked<'_>| match asked.command.name().as_str() {
+        "CLUSTER" if !is_allowed.load(Ordering::SeqCst) => Answer::Reply(text.into()),
+        _ => Answer::Usual,
+    };
+    FakeCluster::start(1, script).await.unwrap()
+}
+
+#[tokio::test]
+async fn who_may_not_ask_for_the_map_is_told_so_at_once_and_it_is_tried_again() {
+    for (text, is_refused) in NO_MAPS {
+        let is_allowed = Arc::new(AtomicBool::new(false));
+        let fake = tells_no_map(text, &is_allowed).await;
+        let cluster = Cluster::lazy(config(&fake.url()).command_timeout(None)).unwrap();
+        for _ in 0..2 {
+            let call = soon("the refusal", cluster.run(set("foo", "1"))).await;
+            let error = call.unwrap_err();
+            assert!(is_told(&error, is_refused), "{error:?}");
+            assert_eq!(error.phase(), Phase::NotSent);
+        }
+        is_allowed.store(true, Ordering::SeqCst);
+        let accepted = async {
+            while cluster.run(set("foo", "1")).await.is_err() {
+                tokio::task::yield_now().await;
+            }
+        };
+        soon("the map", accepted).await;
+    }
+}
+
+/// Whichever server was asked last.
+#[tokio::test]
+async fn a_refused_map_counts_for_more_than_a_server_that_is_not_there() {
+    for (text, is_refused) in NO_MAPS {
+        let fake = tells_no_map(text, &Arc::default()).await;
+        let proxy = Proxy::start(fake.node(0).addr()).await.unwrap();
+        proxy.refuse(true);
+        let (there, gone) = (fake.node(0).addr(), proxy.addr());
+        for url in [
+            format!("redis://{there},{gone}"),
+            format!("redis://{gone},{there}"),
+        ] {
+            let error = soon("an error", Cluster::open(config(&url))).await;
+            let error = error.unwrap_err();
+            assert!(is_told(&error, is_refused), "{error:?}");
         }
     }
 }

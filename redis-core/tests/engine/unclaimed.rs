@@ -174,6 +174,8 @@ async fn an_element_is_reported_while_the_pool_is_being_closed() {
     let (reported, closed) = tokio::join!(soon("the report", reports.recv()), closing);
     assert_eq!(reported.as_deref(), Some("first"));
     assert!(closed.is_clean(), "{closed:?}");
+    // The question over the lane was the client's own.
+    assert_eq!(closed.answered, 0);
 }
 
 /// The same id is that of another client there.

@@ -70,7 +70,7 @@ async fn probe(node: &Node, role: NodeRole) {
 async fn info(node: &Node, role: NodeRole, info: &'static CommandInfo) -> Result<String> {
     let mut args = Args::lease(info, Keys::Ignored);
     args.set_deadline(PATIENCE);
-    let frame = node.once_as(role, args).frame().await?;
+    let frame = node.once_own(role, args).frame().await?;
     match frame.reply().error() {
         Some(error) => Err(Error::refused(error)),
         None => frame.decode(),

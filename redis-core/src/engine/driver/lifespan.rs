@@ -25,7 +25,7 @@ impl Lifespan {
         Self {
             old_at: link.max_age().and_then(|age| now.checked_add(age)),
             idle: link.sleeps_after,
-            answered: link.counts().answered,
+            answered: link.counts().answers(),
             used: now,
         }
     }
@@ -71,7 +71,7 @@ impl Lifespan {
             return Ok(None);
         };
         let (answered, empty) =
-            link.with(woken, |queue, _| (queue.counts.answered, queue.is_idle()));
+            link.with(woken, |queue, _| (queue.counts.answers(), queue.is_idle()));
         if answered != self.answered || !empty || link.hub().needs(link) {
             (self.answered, self.used) = (answered, now);
         }

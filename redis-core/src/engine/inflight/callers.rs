@@ -33,9 +33,21 @@ impl Queue {
         if let Some(place) = place {
             self.line.leave(place);
         }
+        Submitted::Queued(self.enqueue(payload, terms, limit, Owner::Caller, waker))
+    }
+
+    #[inline(always)]
+    fn enqueue(
+        &mut self,
+        payload: &mut impl Payload,
+        terms: Terms,
+        limit: Limit,
+        owner: impl FnOnce(CellKey) -> Owner,
+        waker: Option<&Waker>,
+    ) -> CellKey {
         let cell = self.cells.insert(Cell::Waiting(waker.cloned(), None));
         let mut entry = Entry {
-            owner: Owner::Caller(cell),
+            owner: owner(cell),
             bytes: 0,
             replies: terms.replies,
             come: 0,
@@ -53,7 +65,7 @@ impl Queue {
         payload.write_to(&mut self.out);
         entry.bytes = self.out.len() - before;
         self.push_entry(entry);
-        Submitted::Queued(cell)
+        cell
     }
 
     /// The same, for what was on its way before nothing new was accepted.
@@ -70,6 +82,21 @@ impl Queue {
         let submitted = self.submit(payload, terms, limit, place, waker);
         self.closing = closing;
         submitted
+    }
+
+    /// The same, for a question of the client itself. There are few of them, so they wait for no room.
+    #[cold]
+    pub(crate) fn submit_question(
+        &mut self,
+        payload: &mut impl Payload,
+        terms: Terms,
+        limit: Limit,
+        waker: Option<&Waker>,
+    ) -> Submitted {
+        match self.ended.as_ref().or(self.refused.as_ref()) {
+            Some(failure) => Submitted::Ended(Box::new(failure.clone())),
+            None => Submitted::Queued(self.enqueue(payload, terms, limit, Owner::Client, waker)),
+        }
     }
 
     #[cold]
@@ -273,10 +300,15 @@ impl Queue {
         self.entries.is_empty()
     }
 
-    /// Whether something is on its way: what is owed replies or waits for room, and outcomes that are not taken yet and with
-    /// which their callers may go elsewhere.
+    /// Whether nothing is queued or in flight but what is the client's own: nobody waits for that at the end.
+    pub(crate) fn is_settled(&mut self) -> bool {
+        self.is_idle() || self.of_callers() == 0
+    }
+
+    /// Whether something of callers is on its way: what is owed replies or waits for room, and outcomes that are not taken yet
+    /// and with which their callers may go elsewhere.
     pub(crate) fn is_busy(&mut self) -> bool {
-        !self.is_idle() || self.has_line() || self.count_undecided() > 0
+        !self.is_settled() || self.has_line() || self.count_undecided() > 0
     }
 
     /// The number of callers whose command is on its way.
@@ -304,19 +336,23 @@ impl Queue {
         self.cells.len()
     }
 
-    /// The number of entries that have no reply yet.
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len()
+    /// Whether no entry is left.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The number of entries of callers that have no reply yet.
+    pub(crate) fn of_callers(&self) -> usize {
+        self.entries.len().saturating_sub(self.own)
     }
 
     /// The number of entries whose callers wait for them. The client's own commands do not count, nor what was abandoned.
     pub(crate) fn awaited(&self) -> usize {
-        let own = usize::from(matches!(self.alone, Alone::InFlight));
         let is_awaited = |entry: &&Entry| match entry.owner {
             Owner::Caller(key) => matches!(self.cells.get(key), Some(Cell::Waiting(..))),
-            Owner::Driver | Owner::Nobody => false,
+            Owner::Client(_) | Owner::Driver | Owner::Nobody | Owner::Forgotten => false,
         };
-        self.entries.iter().skip(own).filter(is_awaited).count()
+        self.entries.iter().filter(is_awaited).count()
     }
 
     /// What callers have queued or in flight: how many commands, and how many bytes. The client's own do not count.
@@ -344,6 +380,7 @@ impl Queue {
     #[inline]
     pub(super) fn push_entry(&mut self, entry: Entry) {
         self.bytes += entry.bytes;
+        self.own += usize::from(entry.owner.is_own());
         self.unstamped += 1;
         self.entries.push_back(entry);
     }

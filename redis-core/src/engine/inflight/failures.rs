@@ -14,13 +14,13 @@ impl Queue {
         // If it is in flight, it is one of the entries.
         if let Alone::Waiting(cell, ..) = std::mem::replace(&mut self.alone, Alone::None) {
             let failure = failure.in_phase(Phase::NotSent);
-            self.fail(Owner::Caller(cell), Limit::None, failure, woken);
+            self.fail(Owner::Client(cell), Limit::None, failure, woken);
         }
     }
 
     /// Delivers a failure: wakes the caller, or frees the cell of a caller who has gone away.
     fn fail(&mut self, owner: Owner, limit: Limit, failure: Failure, woken: &mut Vec<Waker>) {
-        let Owner::Caller(key) = owner else { return };
+        let Some(key) = owner.cell() else { return };
         let Some(cell) = self.cells.get_mut(key) else {
             return;
         };
@@ -128,8 +128,8 @@ impl Queue {
                 }
                 self.given_up += usize::from(!taken);
                 let phase = entry.phase(taken);
-                self.counts.timeouts += 1;
-                let owner = std::mem::replace(&mut entry.owner, Owner::Nobody);
+                self.counts.timeouts += u64::from(!entry.owner.is_own());
+                let owner = entry.owner.leave();
                 let obstacle = obstacle.clone().filter(|_| !taken);
                 let limit = std::mem::replace(&mut entry.limit, Limit::None);
                 expired.push((owner, limit, Failure::Timeout(phase, obstacle)));
@@ -213,7 +213,7 @@ impl Queue {
     fn give_bound_back(&mut self, failure: &Failure, woken: &mut Vec<Waker>) {
         let mut bound = Vec::new();
         for entry in self.entries.iter_mut().filter(|entry| entry.bound) {
-            let owner = std::mem::replace(&mut entry.owner, Owner::Nobody);
+            let owner = entry.owner.leave();
             bound.push((owner, entry.limit, failure.in_phase(entry.phase(false))));
         }
         for (owner, limit, failure) in bound {
@@ -231,7 +231,7 @@ impl Queue {
             let failure = failure.in_phase(entry.phase(false));
             self.fail(entry.owner, entry.limit, failure, woken);
         }
-        self.bytes = 0;
+        (self.bytes, self.own) = (0, 0);
         self.given_up = 0;
         self.earliest_deadline = None;
         woken.extend(self.line.dissolve());
@@ -241,7 +241,7 @@ impl Queue {
     /// carried out.
     pub(super) fn note_again(&mut self, entry: &Entry, bytes: Outgoing) {
         if entry.replies == 1
-            && let Owner::Caller(key) = entry.owner
+            && let Some(key) = entry.owner.cell()
             && let Some(Cell::Waiting(_, parts)) = self.cells.get_mut(key)
         {
             let again = Again {
@@ -255,7 +255,7 @@ impl Queue {
 
     /// Leaves how much of an entry was written, for a caller whose entry has many commands.
     fn note_written(&mut self, owner: Owner, written: usize) {
-        if let Owner::Caller(key) = owner
+        if let Some(key) = owner.cell()
             && let Some(Cell::Waiting(_, parts)) = self.cells.get_mut(key)
         {
             parts.get_or_insert_default().written = Some(written);
@@ -265,7 +265,7 @@ impl Queue {
     /// Whether an entry that was sent on a lost socket is sent on the next one. If so, replies that had come
     /// are dropped.
     fn goes_again(&mut self, entry: &mut Entry) -> bool {
-        let Owner::Caller(key) = entry.owner else {
+        let Some(key) = entry.owner.cell() else {
             return false;
         };
         if !entry.may_go_again(entry.losses) {
@@ -294,18 +294,21 @@ impl Queue {
         let mut waiting = std::mem::take(&mut self.out);
         let mut kept = Outgoing::default();
         let (cells, bytes, connected) = (&mut self.cells, &mut self.bytes, self.connected);
-        let mut taken = self.taken;
+        let (mut taken, own) = (self.taken, &mut self.own);
+        *own = 0;
         self.entries.retain(|entry| {
+            let wanted = match entry.owner {
+                _ if taken > 0 => true,
+                Owner::Nobody | Owner::Forgotten => false,
+                Owner::Driver => connected,
+                Owner::Caller(key) | Owner::Client(key) => {
+                    connected || !forget_abandoned(cells, key)
+                }
+            };
+            *own += usize::from(wanted && entry.owner.is_own());
             if let Some(fewer) = taken.checked_sub(1) {
                 taken = fewer;
-                return true;
-            }
-            let wanted = match entry.owner {
-                Owner::Nobody => false,
-                Owner::Driver => connected,
-                Owner::Caller(key) => connected || !forget_abandoned(cells, key),
-            };
-            if wanted {
+            } else if wanted {
                 waiting.move_to(entry.bytes, &mut kept);
             } else {
                 waiting.advance(entry.bytes);
@@ -354,7 +357,7 @@ impl Queue {
         }
         self.out = Outgoing::default();
         self.given_up = 0;
-        self.bytes = 0;
+        (self.bytes, self.own) = (0, 0);
         self.owed_since = None;
         self.earliest_deadline = None;
         woken.extend(self.line.dissolve());

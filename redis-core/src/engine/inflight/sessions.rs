@@ -60,13 +60,9 @@ impl Queue {
     /// Whether a command is in flight that would fail if the socket were lost, because it cannot be sent
     /// `again`.
     pub(crate) fn would_lose(&self, again: bool) -> bool {
-        self.entries
-            .iter()
-            .take(self.taken)
-            .any(|entry| match entry.owner {
-                Owner::Caller(_) => !(again && entry.may_go_again(entry.losses + 1)),
-                Owner::Driver | Owner::Nobody => false,
-            })
+        self.entries.iter().take(self.taken).any(|entry| {
+            entry.owner.cell().is_some() && !(again && entry.may_go_again(entry.losses + 1))
+        })
     }
 
     /// Whether queued commands wait for another socket.
@@ -81,8 +77,8 @@ impl Queue {
 
     /// Whether the socket was kept only for replies, and the last one has come.
     pub(crate) fn is_drained(&self) -> bool {
-        let ends = self.waits_for_another() || (self.order == Order::Drain && !self.has_output());
-        ends && self.taken == 0
+        let is_settled = self.order == Order::Drain && self.of_callers() == 0;
+        is_settled || (self.waits_for_another() && self.taken == 0)
     }
 
     /// Moves everything that waits to be written to `unanswered`. Entries that have failed already are not sent:
@@ -123,8 +119,9 @@ impl Queue {
         self.note_deadline(deadline);
         self.entries.push_front(Entry {
             limit: Limit::At(deadline),
-            ..Entry::of(Owner::Caller(cell), encoded.len())
+            ..Entry::of(Owner::Client(cell), encoded.len())
         });
+        self.own += 1;
         self.taken = 1;
         self.owed_since = Some(now);
         Some(encoded)
@@ -242,6 +239,12 @@ impl Queue {
         }
     }
 
+    fn count_answer(&mut self, owner: Owner) {
+        self.own = self.own.saturating_sub(usize::from(owner.is_own()));
+        self.counts.answered += u64::from(!owner.is_own());
+        self.counts.told += u64::from(matches!(owner, Owner::Client(_)));
+    }
+
     /// Gives a piece of `frames` whole frames to the oldest entry. The entry must be owed at least
     /// that many.
     #[inline]
@@ -258,9 +261,9 @@ impl Queue {
         if done {
             self.entries.pop_front();
             self.note_answered(1, bytes);
-            self.counts.answered += u64::from(!matches!(owner, Owner::Driver));
+            self.count_answer(owner);
         }
-        let Owner::Caller(key) = owner else { return };
+        let Some(key) = owner.cell() else { return };
         let Some(cell) = self.cells.get_mut(key) else {
             return;
         };

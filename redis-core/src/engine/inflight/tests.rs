@@ -294,3 +294,100 @@ fn nothing_waits_for_a_node_that_cannot_be_reached() {
     queue.admitted();
     submit(&mut queue, next);
 }
+
+fn ask(queue: &mut Queue, mut commands: Commands, limit: Limit) -> CellKey {
+    let terms = commands.terms();
+    match queue.submit_question(&mut commands, terms, limit, None) {
+        Submitted::Queued(key) => key,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What callers see of a queue: commands without a reply, callers who wait, and whether anything is on its way.
+fn seen(queue: &mut Queue) -> (usize, usize, bool) {
+    (queue.of_callers(), queue.unsettled(), queue.is_busy())
+}
+
+#[test]
+fn a_question_of_the_client_counts_for_nobody_but_is_written_and_answered() {
+    let budget = Budget {
+        commands: 1,
+        ..Budget::default()
+    };
+    let (mut queue, mut unanswered) = (Queue::new(budget, false), Unanswered::default());
+    let (now, mut woken) = (Instant::now(), Vec::new());
+    let first = ask(&mut queue, once(b"QUESTION"), Limit::None);
+    assert_eq!(seen(&mut queue), (0, 0, false));
+    assert!(queue.has_output() && !queue.is_idle() && queue.is_settled());
+    queue.take_output(&mut unanswered, now);
+    queue.deliver(chunk(b"+OK\r\n"), 1, &mut woken);
+    assert!(queue.poll_cell(first, Waker::noop()).is_ready());
+    assert_eq!((queue.counts.answered, queue.counts.told), (0, 1));
+    assert!(queue.is_idle());
+
+    // It takes no turn of a caller, and none of its room.
+    let call = submit(&mut queue, once(b"CALL"));
+    let asked = ask(&mut queue, once(b"QUESTION"), Limit::At(now));
+    assert_eq!(seen(&mut queue), (1, 1, true));
+    queue.take_output(&mut unanswered, now);
+    queue.expire(now, &mut woken);
+    assert!(parts(&mut queue, asked).error.is_some());
+    assert_eq!(queue.counts.timeouts, 0);
+    queue.order = Order::Drain;
+    assert!(!queue.is_drained());
+    queue.deliver(chunk(b"+OK\r\n"), 1, &mut woken);
+    assert!(queue.poll_cell(call, Waker::noop()).is_ready());
+    // The reply that is still owed is waited for by nobody.
+    assert_eq!(seen(&mut queue), (0, 0, false));
+    assert!(queue.is_drained() && !queue.is_idle());
+    assert_eq!((queue.counts.answered, queue.counts.told), (1, 1));
+}
+
+#[test]
+fn questions_of_the_client_are_counted_right_through_losses() {
+    for routed in [false, true] {
+        let (mut queue, mut unanswered) =
+            (Queue::new(Budget::default(), routed), Unanswered::default());
+        let (now, mut woken) = (Instant::now(), Vec::new());
+        let read = Commands {
+            idempotent: true,
+            ..once(b"Q")
+        };
+        let keys = [
+            ask(&mut queue, read, Limit::None),
+            submit(&mut queue, once(b"C")),
+            ask(&mut queue, once(b"Q"), Limit::None),
+        ];
+        queue.take_output(&mut unanswered, now);
+        unanswered.wrote(2);
+        queue.push_own(b"P", Awaits::Reply);
+        queue.lost(&lost(), &mut unanswered, true, &mut woken);
+        assert_eq!(queue.of_callers(), 0);
+        assert!(queue.is_settled());
+        // Where there is but one server, what was not sent waits, and what may be repeated.
+        let waits = |key| matches!(queue.cells.get(key), Some(Cell::Waiting(..)));
+        assert_eq!(keys.map(waits), [!routed, false, !routed]);
+        submit(&mut queue, once(b"C"));
+        assert_eq!(queue.of_callers(), 1);
+        assert!(!queue.is_settled());
+        queue.end(&lost(), &mut woken);
+        assert_eq!(queue.of_callers(), 0);
+        assert!(queue.is_idle());
+    }
+}
+
+#[test]
+fn new_credentials_are_no_command_of_a_caller() {
+    let (mut queue, mut unanswered) = (Queue::new(Budget::default(), false), Unanswered::default());
+    let (now, mut woken) = (Instant::now(), Vec::new());
+    let mut auth = Outgoing::default();
+    auth.put(b"AUTH");
+    let key = queue
+        .submit_own(auth, now + Duration::from_secs(1))
+        .unwrap();
+    queue.take_output(&mut unanswered, now);
+    assert_eq!(seen(&mut queue), (0, 0, false));
+    queue.deliver(chunk(b"+OK\r\n"), 1, &mut woken);
+    assert!(queue.poll_cell(key, Waker::noop()).is_ready());
+    assert_eq!((queue.counts.answered, queue.counts.told), (0, 1));
+}
