@@ -211,10 +211,10 @@ impl Cluster {
     #[cfg(feature = "planted")]
     #[doc(hidden)]
     #[must_use]
-    pub fn of_callers(&self) -> Vec<(usize, usize)> {
+    pub fn budgeted(&self) -> Vec<(usize, usize)> {
         let routes = self.shared().routes();
         let nodes = routes.nodes().iter();
-        nodes.map(|node| node.connection().of_callers()).collect()
+        nodes.map(|node| node.connection().budgeted()).collect()
     }
 
     #[inline]

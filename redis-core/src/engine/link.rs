@@ -290,10 +290,10 @@ impl Link {
         self.queue.lock().stats(Instant::now())
     }
 
-    /// See [`Queue::of_callers`](crate::engine::inflight::Queue::of_callers).
+    /// See [`Queue::budgeted`](crate::engine::inflight::Queue::budgeted).
     #[cfg(feature = "planted")]
-    pub(crate) fn of_callers(&self) -> (usize, usize) {
-        self.queue.lock().of_callers()
+    pub(crate) fn budgeted(&self) -> (usize, usize) {
+        self.queue.lock().budgeted()
     }
 
     pub(crate) fn counts(&self) -> Counts {

@@ -156,8 +156,8 @@ impl Connection {
     #[cfg(feature = "planted")]
     #[doc(hidden)]
     #[must_use]
-    pub fn of_callers(&self) -> (usize, usize) {
-        self.link().of_callers()
+    pub fn budgeted(&self) -> (usize, usize) {
+        self.link().budgeted()
     }
 
     /// Whether it can be lent again: nothing of its last borrower is left.

@@ -141,13 +141,13 @@ impl Pool {
         self.inner.lanes.iter().map(Connection::stats).sum()
     }
 
-    /// [`Connection::of_callers`] of each shared socket.
+    /// [`Connection::budgeted`] of each shared socket.
     #[cfg(feature = "planted")]
     #[doc(hidden)]
     #[must_use]
-    pub fn of_callers(&self) -> Vec<(usize, usize)> {
+    pub fn budgeted(&self) -> Vec<(usize, usize)> {
         let lanes = self.inner.lanes.iter();
-        lanes.map(Connection::of_callers).collect()
+        lanes.map(Connection::budgeted).collect()
     }
 
     /// Calls `report` with the reply to a blocking command whose caller has gone away: for instance, an element that

@@ -229,9 +229,9 @@ impl Scene {
     /// What callers have queued and in flight is within the budget of each shared socket.
     fn check_budgets(&self) {
         let budget = self.knobs.budget;
-        let connections = self.connections.iter().map(Connection::of_callers);
-        let lanes = self.pool.iter().flat_map(Pool::of_callers);
-        let nodes = self.cluster.iter().flat_map(Cluster::of_callers);
+        let connections = self.connections.iter().map(Connection::budgeted);
+        let lanes = self.pool.iter().flat_map(Pool::budgeted);
+        let nodes = self.cluster.iter().flat_map(Cluster::budgeted);
         for (count, bytes) in connections.chain(lanes).chain(nodes) {
             // What is larger than the whole budget is accepted if it is the only one.
             let is_alone = count <= 1;

@@ -357,9 +357,9 @@ impl Queue {
 
     /// What callers have queued or in flight: how many commands, and how many bytes. The client's own do not count.
     #[cfg(feature = "planted")]
-    pub(crate) fn of_callers(&self) -> (usize, usize) {
+    pub(crate) fn budgeted(&self) -> (usize, usize) {
         let own = usize::from(matches!(self.alone, Alone::InFlight));
-        let is_own = |entry: &&Entry| matches!(entry.owner, Owner::Driver);
+        let is_own = |entry: &&Entry| entry.owner.is_own();
         let entries = self.entries.iter().skip(own);
         entries
             .filter(|entry| !is_own(entry))
