@@ -10,6 +10,7 @@
 //! - `input`: bad input, refused before anything is sent
 //! - `from_aioredis`: what docs/from-aioredis.md names
 //! - `from_others`: the tables of docs/guide/from-redis-rs.md and from-fred.md
+//! - `module_replies`: what commands of modules do otherwise than others of their kind
 //! - `names`: names that other people choose
 //! - `pages`: the guide and its links
 //! - `prefixed`: handles with a prefix of keys
@@ -42,6 +43,7 @@ mod from_others;
 mod input;
 mod lanes;
 mod listen;
+mod module_replies;
 mod names;
 mod pages;
 mod prefixed;
