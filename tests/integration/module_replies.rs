@@ -37,3 +37,24 @@ async fn json_merge_keeps_nulls_the_first_time_only() -> Result<()> {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn a_full_counter_hides_no_other() -> Result<()> {
+    for protocol in BOTH {
+        let conn = stack(protocol).await;
+        conn.cms_initbydim("sketch", 1_000, 5).await?;
+        let pairs = [("full", 2_147_483_647), ("other", 1)];
+        for time in 1..=2 {
+            let counts = conn.cms_incrby("sketch", pairs).await?;
+            assert_eq!(counts, [Ok(time * 2_147_483_647), Ok(time)]);
+        }
+        let counts = conn.cms_incrby("sketch", pairs).await?;
+        let [Err(full), Ok(3)] = counts.as_slice() else {
+            panic!("{counts:?}");
+        };
+        assert_eq!(full.to_string(), "CMS: INCRBY overflow");
+        let counts = conn.cms_query("sketch", ["full", "other"]).await?;
+        assert_eq!(counts, [4_294_967_295, 3]);
+    }
+    Ok(())
+}
