@@ -2,7 +2,7 @@
 
 use typedis::args::JsonPath;
 use typedis::prelude::*;
-use typedis::{Protocol, Result};
+use typedis::{Phase, Protocol, Result};
 use typedis_testkit::ServerKind;
 
 use crate::support::Bench;
@@ -55,6 +55,41 @@ async fn a_full_counter_hides_no_other() -> Result<()> {
         assert_eq!(full.to_string(), "CMS: INCRBY overflow");
         let counts = conn.cms_query("sketch", ["full", "other"]).await?;
         assert_eq!(counts, [4_294_967_295, 3]);
+    }
+    Ok(())
+}
+
+/// The server would announce three elements and send two.
+#[tokio::test]
+async fn a_count_that_breaks_the_reply_is_not_sent() -> Result<()> {
+    for protocol in BOTH {
+        let conn = stack(protocol).await;
+        conn.topk_reserve("top", 3).await?;
+        for wrong in [100_001, -1, i64::MAX] {
+            let error = conn
+                .topk_incrby::<String>("top", [("a", 1), ("b", wrong), ("c", 1)])
+                .await
+                .expect_err("it is out of range");
+            assert_eq!(error.phase(), Phase::NotSent);
+            assert_eq!(
+                error.to_string(),
+                format!(
+                    "TOPK.INCRBY: argument `pairs`: {wrong} is not from 0 to 100000; nothing was sent"
+                )
+            );
+        }
+        let none: Option<String> = None;
+        let counted = conn
+            .topk_incrby("top", [("a", 100_000), ("b", 0), ("c", 1)])
+            .await?;
+        assert_eq!(counted, [none.clone(), none.clone(), none]);
+        assert_eq!(
+            conn.topk_list::<String>("top")
+                .await?
+                .first()
+                .map(String::as_str),
+            Some("a")
+        );
     }
     Ok(())
 }

@@ -16,16 +16,32 @@ fn placeholders_have_types() {
     assert_eq!(
         one("X n:u65", ""),
         "3: [g.m] unknown type `u65` of `n`; expected `key`, `value`, `args`, `count`, `words`, a number type such as \
-         `i64`, or the name of a type in upper case"
+         `i64`, a range such as `0..=100`, or the name of a type in upper case"
     );
     let found = check("[types]\nn = 'u65'\n", "f").unwrap_err();
     assert_eq!(
         found,
         [
             "f:2: [types] unknown type `u65`; expected `key`, `value`, `args`, `count`, `words`, a number type such as `i64`, \
-          or the name of a type in upper case"
+          a range such as `0..=100`, or the name of a type in upper case"
         ]
     );
+}
+
+#[test]
+fn a_range_is_for_records() {
+    for syntax in ["X n:0..=9", "X n:0..=9 [n ...]", "X [WORD n:0..=9]"] {
+        assert_eq!(
+            one(syntax, ""),
+            "3: [g.m] `n` has the range `0..=9`, which is for pairs and longer records; expected a number type such as `u64`",
+            "{syntax}"
+        );
+    }
+    for range in ["9..=0", "0..=x", "..=9", "0..9"] {
+        let found = one(&format!("X value n:{range} [value n ...]"), "");
+        let expected = format!("3: [g.m] unknown type `{range}` of `n`; ");
+        assert!(found.starts_with(&expected), "{found}");
+    }
 }
 
 #[test]
