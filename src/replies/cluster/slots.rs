@@ -150,6 +150,6 @@ pub struct SlotMigrationTask {
     pub start_time: i64,
     /// When it ended.
     pub end_time: i64,
-    /// For how many milliseconds writes were paused.
-    pub write_pause_ms: u64,
+    /// For how many milliseconds writes were paused; below 0 if the clock of the node was set back meanwhile.
+    pub write_pause_ms: i64,
 }
