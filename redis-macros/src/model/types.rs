@@ -183,6 +183,7 @@ pub(crate) fn enums(spec: &Spec, problems: &Problems) -> Vec<Enum> {
             .iter()
             .filter_map(|word| variant(word, problems))
             .collect();
+        check_variants(name, &variants, problems);
         let same = enums
             .iter()
             .find(|other| other.has_words(words.iter().map(|word| word.text.as_str())));
@@ -206,6 +207,20 @@ pub(crate) fn enums(spec: &Spec, problems: &Problems) -> Vec<Enum> {
         });
     }
     enums
+}
+
+/// Notes words that would be the same variant: `A-B` and `A_B`.
+fn check_variants(name: &Text, variants: &[Variant], problems: &Problems) {
+    for (index, variant) in variants.iter().enumerate() {
+        let before = variants.iter().take(index);
+        if let Some(other) = before.into_iter().find(|other| other.name == variant.name) {
+            let text = format!(
+                "`{}` and `{}` would both be the variant `{}::{}`; expected words that differ in letters or digits",
+                other.word, variant.word, name.text, variant.name
+            );
+            problems.note(name.line, "enums", text);
+        }
+    }
 }
 
 fn variant(word: &Text, problems: &Problems) -> Option<Variant> {

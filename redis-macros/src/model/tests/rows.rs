@@ -165,6 +165,41 @@ fn command_methods_are_distinct() {
     );
 }
 
+/// They would hide each other, and the compiler would tell of places that nobody wrote.
+#[test]
+fn names_that_become_one_are_noted() {
+    let row = |name: &str, syntax: &str| {
+        format!("[{name}]\ndoc = 'd'\nsyntax = '{syntax}'\nreply = '()'\n")
+    };
+    assert_eq!(
+        messages(&(row("g.get_1", "A key [X]") + &row("g.get1", "B key [X]"))),
+        ["5: [g.get1] its builder and that of [g.get_1] would both be `Get1`; set `method`"]
+    );
+    assert_eq!(
+        messages(&(row("g_1.a", "A key") + &row("g1.b", "B key"))),
+        [
+            "5: [g1] the groups `g_1` and `g1` would both have the trait `G1Commands`; expected another name"
+        ]
+    );
+    let found = check("[enums]\nA = ['X-Y', 'X_Y']\n", "f").unwrap_err();
+    assert_eq!(
+        found,
+        [
+            "f:2: [enums] `X-Y` and `X_Y` would both be the variant `A::XY`; expected words that differ in letters or digits"
+        ]
+    );
+}
+
+#[test]
+fn a_command_is_not_called_like_a_method_of_handles() {
+    assert_eq!(
+        one("DOOR.CLOSE", "method = 'close'"),
+        "5: [g.m] `close` is a method of handles, which a call would mean; set `method`"
+    );
+    // On a builder it means nothing else.
+    assert!(messages(&self::row("X key [CLOSE]", "")).is_empty());
+}
+
 #[test]
 fn parameters_have_distinct_names() {
     assert_eq!(
