@@ -7,6 +7,7 @@
 //! - `clients`: generic code, and tasks
 //! - `cache`: what a cache forgets because of a row of the spec
 //! - `again`: what is sent again after a lost connection, and what is not
+//! - `built_arguments`: arguments that are built step by step
 //! - `input`: bad input, refused before anything is sent
 //! - `from_aioredis`: what docs/from-aioredis.md names
 //! - `from_others`: the tables of docs/guide/from-redis-rs.md and from-fred.md
@@ -32,6 +33,7 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod again;
+mod built_arguments;
 mod cache;
 mod clients;
 mod cluster;
