@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use typedis::args::{
-    AggregateSteps, ClientFilter, ClientKind, Coordinates, Distance, Field, Highlight, Reducer,
-    ReturnField, Schema, SortBy, SortKey, SpellcheckTerms, Summarize, VectorIndex, VectorType,
+    AclRule, AggregateSteps, ClientFilter, ClientKind, Coordinates, Distance, Field, Highlight,
+    Reducer, ReturnField, Schema, SortBy, SortKey, SpellcheckTerms, Summarize, VectorIndex,
+    VectorType,
 };
 use typedis::prelude::*;
 use typedis::{FromRedis, Protocol, Result};
@@ -248,5 +249,55 @@ async fn every_filter_of_clients_is_accepted() -> Result<()> {
         let listed = conn.client_list().filters(filter).await;
         listed.unwrap_or_else(|error| panic!("{shown}: {error}"));
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_rule_for_a_user_is_accepted() -> Result<()> {
+    let conn = Bench::new(ServerKind::Valkey9, Protocol::Newest)
+        .connect()
+        .await;
+    let hash = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+    let rules = [
+        AclRule::reset(),
+        AclRule::on(),
+        AclRule::off(),
+        AclRule::password("a"),
+        AclRule::remove_password("a"),
+        AclRule::password_hash(hash),
+        AclRule::remove_password_hash(hash),
+        AclRule::no_password(),
+        AclRule::reset_passwords(),
+        AclRule::allow("get"),
+        AclRule::deny("config|set"),
+        AclRule::allow_category("read"),
+        AclRule::deny_category("write"),
+        AclRule::all_keys(),
+        AclRule::reset_keys(),
+        AclRule::key("a"),
+        AclRule::read_key("b"),
+        AclRule::write_key("c"),
+        AclRule::all_channels(),
+        AclRule::reset_channels(),
+        AclRule::channel("d"),
+        AclRule::all_databases(),
+        AclRule::reset_databases(),
+        AclRule::databases([1]),
+        AclRule::databases([2, 3]),
+        AclRule::clear_selectors(),
+        AclRule::selector([
+            AclRule::allow("set"),
+            AclRule::key("e"),
+            AclRule::databases([4]),
+        ]),
+    ];
+    conn.acl_setuser("built_arguments", rules.to_vec()).await?;
+    let user = conn.acl_getuser("built_arguments").await?;
+    conn.acl_deluser("built_arguments").await?;
+    let user = user.expect("it was made");
+    assert_eq!(user.keys, ["~a", "%R~b", "%W~c"]);
+    // The last rule on databases counts, unlike those on keys.
+    assert_eq!(user.databases.as_deref(), Some("db=2,3"));
+    assert_eq!(user.selectors[0].databases.as_deref(), Some("db=4"));
     Ok(())
 }
